@@ -1,0 +1,113 @@
+package sdk
+
+import (
+	"context"
+	"time"
+)
+
+// Destination is one configured place for files. Its methods may be called
+// concurrently. Every error is a *failure.Error. Paths are slash-separated
+// and relative to the configured directory; the host has already escaped
+// their components and refuses "..", but a plugin checks again.
+type Destination interface {
+	// Check reads whether the destination can be written: reachable, its
+	// directory there, writable, and how much room is left. It leaves nothing behind.
+	Check(ctx context.Context) (*DestinationReport, error)
+	// Store copies one local file to r.Path: all or nothing. It writes under
+	// a temporary name in the final directory (made when missing), makes it
+	// durable, verifies as r.Verify says and publishes by rename. When it
+	// returns an error nothing stands under the final name that was not
+	// there before, and the temporary object is removed if the server can
+	// still be reached. A final name that holds the same content already is
+	// a success; one that holds something else is failure.Exists.
+	Store(ctx context.Context, r StoreRequest, progress func(bytes int64)) (*StoreReport, error)
+	// Stat describes one object; failure.NotFound when it is not there.
+	Stat(ctx context.Context, path string) (*Object, error)
+	// Fetch copies one object to a new local file and returns its size and SHA-256.
+	Fetch(ctx context.Context, r FetchRequest, progress func(bytes int64)) (*FetchReport, error)
+	// List gives every object below a prefix directory, in lexical order,
+	// without temporary objects. A directory that is not there is empty.
+	List(ctx context.Context, prefix string) ([]Object, error)
+	// Delete removes one object; one that is not there is a success.
+	Delete(ctx context.Context, path string) error
+	// Sweep removes temporary objects that this plugin left behind and that
+	// are older than r.OlderThan. It never touches a final name.
+	Sweep(ctx context.Context, r SweepRequest) (*SweepReport, error)
+	// Close releases the instance and its connections.
+	Close() error
+}
+
+// Verify says how a stored copy is verified before it is published.
+type Verify string
+
+// The ways of verification.
+const (
+	// VerifyReadBack reads the temporary object again from the server and hashes it.
+	VerifyReadBack Verify = "read_back"
+	// VerifySent trusts the hash of the bytes sent and the server's size.
+	VerifySent Verify = "sent"
+)
+
+// DestinationReport is the state of a destination. Sizes are bytes.
+type DestinationReport struct {
+	// Free and Total are -1 when the destination cannot tell.
+	Free  int64 `json:"free"`
+	Total int64 `json:"total"`
+	// Location is the destination as a person names it, for example "sftp://vault/srv/backups".
+	Location string   `json:"location"`
+	Warnings []string `json:"warnings,omitempty"`
+}
+
+// StoreRequest asks for one file to be stored.
+type StoreRequest struct {
+	Source string // absolute path of the local file
+	Path   string // final name
+	Size   int64  // bytes
+	SHA256 string // lower-case hex
+	Verify Verify
+	// Owner marks temporary names as belonging to this task, for Sweep.
+	Owner string
+}
+
+// StoreReport says what stands at the destination now.
+type StoreReport struct {
+	Location string `json:"location"` // as a person names it
+	Size     int64  `json:"size"`
+	SHA256   string `json:"sha256"`
+	Verified Verify `json:"verified"`
+	// Durable is false when the server could not be asked to make it durable.
+	Durable bool `json:"durable"`
+	// Existed is true when the same content stood there already.
+	Existed bool `json:"existed,omitempty"`
+}
+
+// Object is one stored file.
+type Object struct {
+	Path     string    `json:"path"`
+	Size     int64     `json:"size"`
+	Modified time.Time `json:"modified"`
+}
+
+// FetchRequest asks for one object as a local file.
+type FetchRequest struct {
+	Path string
+	File string // absolute path of a file that does not exist yet
+}
+
+// FetchReport describes what was fetched.
+type FetchReport struct {
+	Size   int64  `json:"size"`
+	SHA256 string `json:"sha256"`
+}
+
+// SweepRequest bounds a sweep.
+type SweepRequest struct {
+	Prefix    string        // directory below which to look; empty: everywhere
+	Owner     string        // only this owner's; empty: any owner's
+	OlderThan time.Duration // only objects last changed longer ago
+}
+
+// SweepReport names what was removed.
+type SweepReport struct {
+	Removed []string `json:"removed,omitempty"`
+}

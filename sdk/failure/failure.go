@@ -1,0 +1,216 @@
+// Package failure holds the typed failures that cross the plugin boundary.
+//
+// The host maps (call, reason, else kind) to a status code; text decides
+// nothing. It is a leaf: plugins, host and machines all import it.
+package failure
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// Kind is the class of a failure. It decides about retries: unavailable and
+// timeout may be tried again, denied never.
+type Kind string
+
+// The kinds. Every failure has one.
+const (
+	Unavailable  Kind = "unavailable"  // could not be reached, or went away
+	Timeout      Kind = "timeout"      // reached, but no answer within the limit
+	Denied       Kind = "denied"       // credentials or permission refused; never retried
+	NotFound     Kind = "not_found"    // the named thing is not there
+	Exists       Kind = "exists"       // something else stands where this should go
+	NoSpace      Kind = "no_space"     // no room
+	Corrupt      Kind = "corrupt"      // data arrived, and is wrong
+	Precondition Kind = "precondition" // the state of the other side does not allow it
+	Cancelled    Kind = "cancelled"    // given up on request
+	Internal     Kind = "internal"     // a fault of the plugin or the host
+)
+
+// Kinds lists every kind, in the order of declaration.
+func Kinds() []Kind {
+	return []Kind{Unavailable, Timeout, Denied, NotFound, Exists, NoSpace, Corrupt, Precondition, Cancelled, Internal}
+}
+
+// Retryable reports whether a call that failed so may succeed when tried again.
+func (k Kind) Retryable() bool { return k == Unavailable || k == Timeout }
+
+// Reason says more than the kind, from a closed list per call; empty: nothing more is known.
+type Reason string
+
+// The reasons. [Reasons] says which of them a call may give.
+const (
+	// Devices.
+	BadCredentials  Reason = "bad_credentials"  // user or password refused
+	BadCertificate  Reason = "bad_certificate"  // TLS verification failed
+	BadReply        Reason = "bad_reply"        // an answer that is not of the protocol
+	NotPermitted    Reason = "not_permitted"    // logged in, operation refused
+	UnknownDomain   Reason = "unknown_domain"   // no such domain on the device
+	AlreadyQuiesced Reason = "already_quiesced" // quiesced by somebody else
+	DeviceBusy      Reason = "device_busy"      // another command runs on the device
+	NotDRMode       Reason = "not_dr_mode"      // secure backup mode is off
+	NoCertificate   Reason = "no_certificate"   // the named certificate is not there
+	CertificateDown Reason = "certificate_down" // it is there and down or expired
+	ForeignBackup   Reason = "foreign_backup"   // traces of a secure backup that is not ours
+	UnsavedChanges  Reason = "unsaved_changes"  // refused because of unsaved changes
+	Unsupported     Reason = "unsupported"      // the device cannot do that at all
+
+	// Capture.
+	DeviceError Reason = "device_error" // the device answered with an error
+	EmptyFile   Reason = "empty_file"
+	WrongHash   Reason = "wrong_hash"
+	WrongSize   Reason = "wrong_size"
+	MissingFile Reason = "missing_file"
+	BadArchive  Reason = "bad_archive"
+	NotBase64   Reason = "not_base64"
+	DeviceSpace Reason = "device_space" // no room on the device
+	StagingIO   Reason = "staging_io"   // writing to staging failed
+	Stalled     Reason = "stalled"      // no byte for too long
+
+	// Destinations.
+	Unreachable Reason = "unreachable"
+	NoDirectory Reason = "no_directory"
+	OutOfSpace  Reason = "no_space"
+	ReadOnly    Reason = "read_only"
+	NoAccess    Reason = "denied"
+	Mismatch    Reason = "mismatch"    // what was read back is not what was sent
+	NotDurable  Reason = "not_durable" // the server could not make it durable
+	Occupied    Reason = "occupied"    // the final name holds something else
+	SourceIO    Reason = "source_io"   // the staged file could not be read
+	NotMounted  Reason = "not_mounted" // a path that is not a live mount
+	HostKey     Reason = "host_key"    // the server's key is unknown or changed
+	NoSuchFile  Reason = "no_such_file"
+
+	// Hooks.
+	NotExecutable Reason = "not_executable" // the command could not be started
+	BadOutput     Reason = "bad_output"     // its outputs could not be read
+
+	// Any call.
+	BadConfig Reason = "bad_config"    // the configuration cannot be used
+	Crashed   Reason = "plugin_failed" // the plugin's process ended
+	Protocol  Reason = "protocol"      // the plugin broke the protocol
+)
+
+// Call names one call of the plugin protocol.
+type Call string
+
+// The calls.
+const (
+	CallConfigure        Call = "configure"
+	CallInspect          Call = "inspect"
+	CallCheck            Call = "check" // of a source
+	CallQuiesce          Call = "quiesce"
+	CallUnquiesce        Call = "unquiesce"
+	CallQuiesceState     Call = "quiesce_state"
+	CallCapture          Call = "capture"
+	CallDiscard          Call = "discard"
+	CallCheckDestination Call = "check_destination"
+	CallStore            Call = "store"
+	CallStat             Call = "stat"
+	CallFetch            Call = "fetch"
+	CallList             Call = "list"
+	CallDelete           Call = "delete"
+	CallSweep            Call = "sweep"
+	CallRun              Call = "run"
+)
+
+// Calls lists every call.
+func Calls() []Call {
+	return []Call{CallConfigure, CallInspect, CallCheck, CallQuiesce, CallUnquiesce, CallQuiesceState, CallCapture, CallDiscard,
+		CallCheckDestination, CallStore, CallStat, CallFetch, CallList, CallDelete, CallSweep, CallRun}
+}
+
+var (
+	anyReasons    = []Reason{"", BadConfig, Crashed, Protocol}
+	deviceReasons = []Reason{BadCredentials, BadCertificate, BadReply, NotPermitted, UnknownDomain, DeviceBusy, DeviceError, Stalled}
+	serverReasons = []Reason{Unreachable, NoDirectory, OutOfSpace, ReadOnly, NoAccess, NotMounted, HostKey, NoSuchFile}
+)
+
+// Reasons is the closed list of reasons that a call may give, the empty one included.
+func Reasons(c Call) []Reason {
+	out := append([]Reason(nil), anyReasons...)
+	switch c {
+	case CallInspect, CallQuiesceState:
+		out = append(out, deviceReasons...)
+	case CallCheck:
+		out = append(out, deviceReasons...)
+		out = append(out, AlreadyQuiesced, NotDRMode, NoCertificate, CertificateDown, DeviceSpace, ForeignBackup, UnsavedChanges, Unsupported)
+	case CallQuiesce, CallUnquiesce:
+		out = append(out, deviceReasons...)
+		out = append(out, AlreadyQuiesced, Unsupported)
+	case CallCapture:
+		out = append(out, deviceReasons...)
+		out = append(out, EmptyFile, WrongHash, WrongSize, MissingFile, BadArchive, NotBase64, DeviceSpace, StagingIO, Unsupported, UnsavedChanges)
+	case CallDiscard:
+		out = append(out, deviceReasons...)
+		out = append(out, ForeignBackup)
+	case CallStore:
+		out = append(out, serverReasons...)
+		out = append(out, Mismatch, NotDurable, Occupied, SourceIO)
+	case CallFetch:
+		out = append(out, serverReasons...)
+		out = append(out, Mismatch, StagingIO)
+	case CallCheckDestination, CallStat, CallList, CallDelete, CallSweep:
+		out = append(out, serverReasons...)
+	case CallRun:
+		out = append(out, NotExecutable, BadOutput)
+	}
+	return out
+}
+
+// Error is a failure with its class. Message says what was attempted, on
+// what, and why it failed; Remedy what the operator should do. Neither holds
+// a secret.
+type Error struct {
+	Kind    Kind   `json:"kind"`
+	Reason  Reason `json:"reason,omitempty"`
+	Message string `json:"message"`
+	Remedy  string `json:"remedy,omitempty"`
+
+	cause error
+}
+
+// Error gives the message, and the remedy where there is one.
+func (e *Error) Error() string {
+	if e.Remedy == "" {
+		return e.Message
+	}
+	return e.Message + "; " + e.Remedy
+}
+
+// Unwrap gives the cause on the side where the failure happened; it does not travel.
+func (e *Error) Unwrap() error { return e.cause }
+
+// New returns a failure with a formatted message; a %w operand becomes the cause.
+func New(k Kind, r Reason, format string, args ...any) *Error {
+	err := fmt.Errorf(format, args...)
+	return &Error{Kind: k, Reason: r, Message: err.Error(), cause: errors.Unwrap(err)}
+}
+
+// WithRemedy sets what the operator should do, and returns e.
+func (e *Error) WithRemedy(format string, args ...any) *Error {
+	e.Remedy = fmt.Sprintf(format, args...)
+	return e
+}
+
+// From returns err as a failure: one found in its chain, a context's end by
+// its kind, anything else as internal. From(nil) is nil.
+func From(err error) *Error {
+	if err == nil {
+		return nil
+	}
+	var f *Error
+	switch {
+	case errors.As(err, &f):
+		if f.Error() != err.Error() { // keep what wrappers added
+			return &Error{Kind: f.Kind, Reason: f.Reason, Message: err.Error(), cause: err}
+		}
+		return f
+	case errors.Is(err, context.DeadlineExceeded):
+		return &Error{Kind: Timeout, Message: err.Error(), cause: err}
+	case errors.Is(err, context.Canceled):
+		return &Error{Kind: Cancelled, Message: err.Error(), cause: err}
+	}
+	return &Error{Kind: Internal, Message: err.Error(), cause: err}
+}

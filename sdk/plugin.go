@@ -1,0 +1,160 @@
+package sdk
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/dprun/dprun/sdk/schema"
+)
+
+// ProtocolVersion is the version of dprun.plugin.v1 that this SDK speaks.
+const ProtocolVersion = 1
+
+// Plugin is what a plugin's main hands to [Serve].
+type Plugin struct {
+	Name    string // lower case letters, digits and underscores
+	Version string // semantic version, for example "1.2.0"
+	Doc     string // one or two sentences, for `dprun plugin describe`
+	Env     []string
+
+	Sources      []SourceType
+	Destinations []DestinationType
+	Hooks        []HookType
+}
+
+// Env is what an instance gets beside its configuration.
+type Env struct {
+	// Log goes to the host's log through the redactor.
+	Log *slog.Logger
+	// TempDir is private to the plugin's process and removed by the host.
+	TempDir string
+}
+
+// SourceType offers one type of device. Make it with [NewSource].
+type SourceType struct {
+	schema    schema.SourceType
+	configure func(ctx context.Context, v cty.Value, env Env) (Source, error)
+	validate  func(v cty.Value) []schema.Diagnostic
+	validates map[string]func(v cty.Value) []schema.Diagnostic // by activity
+}
+
+// DestinationType offers one type of destination. Make it with [NewDestination].
+type DestinationType struct {
+	schema    schema.DestinationType
+	configure func(ctx context.Context, v cty.Value, env Env) (Destination, error)
+	validate  func(v cty.Value) []schema.Diagnostic
+}
+
+// HookType offers one type of script. Make it with [NewHook].
+type HookType struct {
+	schema    schema.HookType
+	configure func(ctx context.Context, v cty.Value, env Env) (Hook, error)
+	validate  func(v cty.Value) []schema.Diagnostic
+}
+
+// Validator checks a configuration beyond what the schema can say: no I/O,
+// and arguments may still be unknown. known reports whether the argument at a
+// path (names of blocks, then of the argument) has a value already; what is
+// not known is the zero value in c.
+type Validator[C any] func(c C, known func(path ...string) bool) []schema.Diagnostic
+
+// NewSource offers a type of device whose configuration is a C (a tagged
+// struct, see [schema.Of]). configure makes an instance for one device; it
+// does no network I/O. The schema's Name, Doc, Endpoint are taken from t; its
+// Config and Activities are filled in from C and activities. It panics on a
+// struct that is no schema: that is a fault of the plugin's code.
+func NewSource[C any](t schema.SourceType, configure func(ctx context.Context, c C, env Env) (Source, error), validate Validator[C], activities ...ActivityType) SourceType {
+	t.Config = schema.MustOf[C]()
+	validates := make(map[string]func(cty.Value) []schema.Diagnostic, len(activities))
+	t.Activities = nil
+	for _, a := range activities {
+		t.Activities = append(t.Activities, a.schema)
+		validates[a.schema.Name] = a.validate
+	}
+	return SourceType{
+		schema: t,
+		configure: func(ctx context.Context, v cty.Value, env Env) (Source, error) {
+			c, err := schema.Decode[C](v)
+			if err != nil {
+				return nil, err
+			}
+			return configure(ctx, c, env)
+		},
+		validate:  validator(validate),
+		validates: validates,
+	}
+}
+
+// ActivityType is one activity that a source offers. Make it with [NewActivity].
+type ActivityType struct {
+	schema   schema.Activity
+	validate func(v cty.Value) []schema.Diagnostic
+}
+
+// NewActivity describes an activity whose configuration is a C.
+func NewActivity[C any](a schema.Activity, validate Validator[C]) ActivityType {
+	a.Config = schema.MustOf[C]()
+	return ActivityType{schema: a, validate: validator(validate)}
+}
+
+// NewDestination offers a type of destination whose configuration is a C.
+func NewDestination[C any](t schema.DestinationType, configure func(ctx context.Context, c C, env Env) (Destination, error), validate Validator[C]) DestinationType {
+	t.Config = schema.MustOf[C]()
+	return DestinationType{
+		schema: t,
+		configure: func(ctx context.Context, v cty.Value, env Env) (Destination, error) {
+			c, err := schema.Decode[C](v)
+			if err != nil {
+				return nil, err
+			}
+			return configure(ctx, c, env)
+		},
+		validate: validator(validate),
+	}
+}
+
+// NewHook offers a type of script whose configuration is a C.
+func NewHook[C any](t schema.HookType, configure func(ctx context.Context, c C, env Env) (Hook, error), validate Validator[C]) HookType {
+	t.Config = schema.MustOf[C]()
+	return HookType{
+		schema: t,
+		configure: func(ctx context.Context, v cty.Value, env Env) (Hook, error) {
+			c, err := schema.Decode[C](v)
+			if err != nil {
+				return nil, err
+			}
+			return configure(ctx, c, env)
+		},
+		validate: validator(validate),
+	}
+}
+
+func validator[C any](f Validator[C]) func(cty.Value) []schema.Diagnostic {
+	if f == nil {
+		return func(cty.Value) []schema.Diagnostic { return nil }
+	}
+	return func(v cty.Value) []schema.Diagnostic {
+		c, err := schema.DecodeKnown[C](v)
+		if err != nil {
+			return []schema.Diagnostic{{Severity: schema.SeverityError, Summary: "Unusable configuration", Detail: err.Error()}}
+		}
+		return f(c, func(path ...string) bool { return schema.Known(v, path...) })
+	}
+}
+
+// Schema is everything the plugin offers, as data: the answer to Describe.
+func (p Plugin) Schema() schema.Plugin {
+	s := schema.Plugin{Name: p.Name, Version: p.Version, Doc: p.Doc, Env: p.Env}
+	for _, t := range p.Sources {
+		s.Sources = append(s.Sources, t.schema)
+	}
+	for _, t := range p.Destinations {
+		s.Destinations = append(s.Destinations, t.schema)
+	}
+	for _, t := range p.Hooks {
+		s.Hooks = append(s.Hooks, t.schema)
+	}
+	return s
+}

@@ -1,0 +1,198 @@
+// Package schema describes a plugin's configuration as data.
+//
+// A schema is what the plan language checks a `config` block against, what the
+// documentation and the JSON Schema are generated from, and what travels in
+// the answer to Describe. It is a leaf: no gRPC, no HCL, nothing of the host.
+//
+// A plugin author does not write a Block by hand: [Of] derives it from a
+// tagged struct, and [Decode] fills that struct from a value of the schema's
+// type.
+package schema
+
+import (
+	"github.com/zclconf/go-cty/cty"
+)
+
+// Block is the schema of one block body: its arguments and its nested blocks.
+// Names within one Block are unique over both.
+type Block struct {
+	Doc        string      `json:"doc,omitempty"`
+	Deprecated string      `json:"deprecated,omitempty"` // what to use instead; empty: not deprecated
+	Attributes []Attribute `json:"attributes,omitempty"`
+	Blocks     []Nested    `json:"blocks,omitempty"`
+	// ExactlyOne lists groups of argument or block names of which exactly one must be set.
+	ExactlyOne [][]string `json:"exactly_one,omitempty"`
+	// AtMostOne lists groups of names of which at most one may be set.
+	AtMostOne [][]string `json:"at_most_one,omitempty"`
+}
+
+// Attribute is one argument of a block.
+type Attribute struct {
+	Name       string   `json:"name"`
+	Type       Type     `json:"type"`
+	Doc        string   `json:"doc,omitempty"`
+	Required   bool     `json:"required,omitempty"`
+	Default    string   `json:"default,omitempty"` // written as in a plan; converted to Type; empty: null
+	Sensitive  bool     `json:"sensitive,omitempty"`
+	Deprecated string   `json:"deprecated,omitempty"`
+	OneOf      []string `json:"one_of,omitempty"` // the allowed values of a string
+	Format     Format   `json:"format,omitempty"`
+	Min        *float64 `json:"min,omitempty"` // inclusive bounds of a number, a size (bytes) or a duration (seconds)
+	Max        *float64 `json:"max,omitempty"`
+}
+
+// Nested is one nested block type.
+type Nested struct {
+	Name     string  `json:"name"`
+	Nesting  Nesting `json:"nesting"`
+	Required bool    `json:"required,omitempty"` // at least one
+	Block    Block   `json:"block"`
+}
+
+// Nesting says how often a nested block may stand and what its value is.
+type Nesting string
+
+// The nestings: a single block is an object or null, a list is a list of objects.
+const (
+	NestingSingle Nesting = "single"
+	NestingList   Nesting = "list"
+)
+
+// Format says what a string argument holds beyond being a string.
+type Format string
+
+// The formats that the language checks and the SDK decodes.
+const (
+	FormatNone     Format = ""
+	FormatDuration Format = "duration" // "90s", "2h"; a time.Duration in the struct
+	FormatSize     Format = "size"     // "10MB", "1GiB", a bare number of bytes; an int64 in the struct
+	FormatPort     Format = "port"     // a number from 1 to 65535
+	FormatPath     Format = "path"     // a local path; the host makes it absolute against the file that wrote it
+)
+
+// Type is a cty type that knows its JSON form (cty's type serialisation).
+type Type struct{ cty.Type }
+
+// MarshalJSON writes cty's own JSON form of the type.
+func (t Type) MarshalJSON() ([]byte, error) { return t.Type.MarshalJSON() }
+
+// UnmarshalJSON reads cty's own JSON form of the type.
+func (t *Type) UnmarshalJSON(b []byte) error { return t.Type.UnmarshalJSON(b) }
+
+// ImpliedType is the object type of a value of the block: every argument by
+// its type, a single nested block as an object (null when absent), a list of
+// blocks as a list of objects (empty when absent).
+func (b Block) ImpliedType() cty.Type {
+	atys := make(map[string]cty.Type, len(b.Attributes)+len(b.Blocks))
+	for _, a := range b.Attributes {
+		atys[a.Name] = a.Type.Type
+	}
+	for _, n := range b.Blocks {
+		t := n.Block.ImpliedType()
+		if n.Nesting == NestingList {
+			t = cty.List(t)
+		}
+		atys[n.Name] = t
+	}
+	return cty.Object(atys)
+}
+
+// Attribute returns the argument of that name, or nil.
+func (b Block) Attribute(name string) *Attribute {
+	for i := range b.Attributes {
+		if b.Attributes[i].Name == name {
+			return &b.Attributes[i]
+		}
+	}
+	return nil
+}
+
+// Nested returns the nested block type of that name, or nil.
+func (b Block) Nested(name string) *Nested {
+	for i := range b.Blocks {
+		if b.Blocks[i].Name == name {
+			return &b.Blocks[i]
+		}
+	}
+	return nil
+}
+
+// Plugin is what Describe answers: everything that a plugin offers, as data.
+type Plugin struct {
+	Name         string            `json:"name"`
+	Version      string            `json:"version"`
+	Doc          string            `json:"doc,omitempty"`
+	Sources      []SourceType      `json:"sources,omitempty"`
+	Destinations []DestinationType `json:"destinations,omitempty"`
+	Hooks        []HookType        `json:"hooks,omitempty"`
+	// Env names the environment variables that the host passes on to the
+	// plugin's process beside its own allow-list.
+	Env []string `json:"env,omitempty"`
+}
+
+// SourceType is one type of device, the NAME of `device "NAME" "label"`.
+type SourceType struct {
+	Name       string     `json:"name"`
+	Doc        string     `json:"doc,omitempty"`
+	Config     Block      `json:"config"`
+	Activities []Activity `json:"activities"`
+	// IdentityPath names the arguments that say which endpoint a device is
+	// (host, port): two devices with equal ones get a warning.
+	Endpoint []string `json:"endpoint,omitempty"`
+}
+
+// Activity is one activity type that a source offers.
+type Activity struct {
+	Name   string `json:"name"`
+	Doc    string `json:"doc,omitempty"`
+	Config Block  `json:"config"`
+	Scope  Scope  `json:"scope"`
+	// Quiesce lists the values of `quiesce` that the activity can use beside "none".
+	Quiesce []string `json:"quiesce,omitempty"`
+	// Exclusive activities take the device's lock alone; the others share it.
+	Exclusive bool `json:"exclusive,omitempty"`
+}
+
+// Scope says what a task of an activity is for.
+type Scope string
+
+// The scopes: one task a device, or one a device and domain.
+const (
+	ScopeDevice Scope = "device"
+	ScopeDomain Scope = "domain"
+)
+
+// DestinationType is one type of destination, the NAME of `destination "NAME" "label"`.
+type DestinationType struct {
+	Name   string `json:"name"`
+	Doc    string `json:"doc,omitempty"`
+	Config Block  `json:"config"`
+	// Family "nfs" makes the status codes …_NFS_… apply; every other
+	// destination gets their …_DESTINATION_… twins.
+	Family string `json:"family,omitempty"`
+}
+
+// HookType is one type of script, the NAME of `script "NAME" "label"`.
+type HookType struct {
+	Name   string `json:"name"`
+	Doc    string `json:"doc,omitempty"`
+	Config Block  `json:"config"`
+}
+
+// Severity of a [Diagnostic].
+type Severity string
+
+// The severities.
+const (
+	SeverityError   Severity = "error"
+	SeverityWarning Severity = "warning"
+)
+
+// Diagnostic is a plugin's word about its configuration. Path names the
+// argument it is about, so that the host can point at the place in the plan.
+type Diagnostic struct {
+	Severity Severity `json:"severity"`
+	Summary  string   `json:"summary"` // a short noun phrase, no full stop
+	Detail   string   `json:"detail"`  // the rule, the value unless sensitive, the fix
+	Path     []string `json:"path,omitempty"`
+}

@@ -1,0 +1,195 @@
+package sdk
+
+import (
+	"context"
+	"time"
+
+	"github.com/zclconf/go-cty/cty"
+)
+
+// Source is one configured device. Its methods may be called concurrently.
+// Every error is a *failure.Error (anything else reaches the host as
+// internal). One call is one request: the deadline is the context's; polling,
+// retries and phase limits are the host's.
+//
+// Unstable in protocol version 1.
+type Source interface {
+	// Inspect reads facts and domains. It changes nothing on the device.
+	Inspect(ctx context.Context) (*Inspection, error)
+	// Check reads what decides whether and how an activity can run on a
+	// target right now. It changes nothing on the device. Findings that
+	// forbid the activity are failures with the reason; findings that the
+	// host weighs (state, space, busy) are fields of the report.
+	Check(ctx context.Context, r CheckRequest) (*CheckReport, error)
+	// Quiesce asks the target to quiesce and returns when the device has
+	// accepted; the state is then read with QuiesceState. deviceTimeout is
+	// how long the device itself waits before it forces. A failure of kind
+	// timeout or unavailable leaves open whether the device has accepted.
+	Quiesce(ctx context.Context, t Target, deviceTimeout time.Duration) error
+	// Unquiesce asks the target to come back and returns when the device has
+	// accepted. On a target that is not quiesced it succeeds.
+	Unquiesce(ctx context.Context, t Target) error
+	// QuiesceState reads the state of the target. For a whole device it is
+	// the state furthest from normal among its domains.
+	QuiesceState(ctx context.Context, t Target) (*QuiesceReport, error)
+	// Capture makes one artifact set in r.Dir, an empty private directory,
+	// and verifies it as far as the source can. On failure what is left in
+	// r.Dir is discarded by the host. emit reports progress; it may be
+	// called from one goroutine at a time and never after Capture returned.
+	Capture(ctx context.Context, r CaptureRequest, emit func(CaptureProgress)) (*Capture, error)
+	// Discard removes the files that a capture left on the device.
+	Discard(ctx context.Context, token string) error
+	// Close releases the instance.
+	Close() error
+}
+
+// Target is a domain of the device, or the whole device.
+type Target struct {
+	Domain string `json:"domain,omitempty"` // empty: the whole device
+}
+
+// Device reports whether the target is the whole device.
+func (t Target) Device() bool { return t.Domain == "" }
+
+// QuiesceState is the state of a domain or device as the appliance tells it.
+type QuiesceState string
+
+// The quiesce states.
+const (
+	StateNormal      QuiesceState = "normal"
+	StateQuiescing   QuiesceState = "quiescing"
+	StateQuiesced    QuiesceState = "quiesced"
+	StateUnquiescing QuiesceState = "unquiescing"
+	StateError       QuiesceState = "error"
+	StateUnknown     QuiesceState = "unknown"
+)
+
+// QuiesceReport is a reading of quiesce states.
+type QuiesceReport struct {
+	State QuiesceState `json:"state"`
+	// Domains holds the state of every domain that the reading covers.
+	Domains map[string]QuiesceState `json:"domains,omitempty"`
+}
+
+// Inspection is what a device says about itself. Sizes are bytes.
+type Inspection struct {
+	Facts   Facts    `json:"facts"`
+	Domains []Domain `json:"domains"`
+}
+
+// Facts identify a device and tell what it can do.
+type Facts struct {
+	// Identity names the box itself, whatever name a plan gives it: serial
+	// number and device name, or the TLS certificate's SHA-256 for
+	// containers, which all share one serial number.
+	Identity       string         `json:"identity"`
+	DeviceName     string         `json:"device_name,omitempty"`
+	Serial         string         `json:"serial,omitempty"`
+	Model          string         `json:"model,omitempty"`
+	Firmware       string         `json:"firmware,omitempty"`
+	FirmwareBuild  string         `json:"firmware_build,omitempty"`
+	Container      bool           `json:"container,omitempty"`
+	BackupMode     string         `json:"backup_mode,omitempty"` // "normal", "secure" or empty when not readable
+	Space          Space          `json:"space"`
+	Certificates   []Certificate  `json:"certificates,omitempty"`
+	CurrentCommand string         `json:"current_command,omitempty"` // a command that runs on the device
+	FailoverRole   string         `json:"failover_role,omitempty"`   // "primary", "active", "standby" or empty
+	Clock          time.Time      `json:"clock,omitzero"`            // the device's clock
+	TLSFingerprint string         `json:"tls_fingerprint,omitempty"` // SHA-256 of the certificate, hex
+	Extra          map[string]any `json:"extra,omitempty"`
+}
+
+// Space is the device's file systems, in bytes; a negative value is unknown.
+type Space struct {
+	FreeTemporary  int64 `json:"free_temporary"`
+	TotalTemporary int64 `json:"total_temporary"`
+	FreeInternal   int64 `json:"free_internal"`
+	TotalInternal  int64 `json:"total_internal"`
+}
+
+// Certificate is a certificate object on the device.
+type Certificate struct {
+	Name    string    `json:"name"`
+	Up      bool      `json:"up"`
+	Expires time.Time `json:"expires,omitzero"`
+}
+
+// Domain is one domain of a device.
+type Domain struct {
+	Name           string       `json:"name"`
+	QuiesceState   QuiesceState `json:"quiesce_state"`
+	SaveNeeded     bool         `json:"save_needed,omitempty"`
+	APIConnect     bool         `json:"api_connect,omitempty"`
+	CurrentCommand string       `json:"current_command,omitempty"`
+}
+
+// CheckRequest asks whether an activity can run on a target.
+type CheckRequest struct {
+	Activity string    // the activity's type
+	Config   cty.Value // of the activity's schema
+	Target   Target
+}
+
+// CheckReport is the state of a target right before an activity.
+type CheckReport struct {
+	Quiesce        QuiesceReport `json:"quiesce"`
+	SaveNeeded     bool          `json:"save_needed,omitempty"`
+	CurrentCommand string        `json:"current_command,omitempty"`
+	Space          Space         `json:"space"`
+	// Variants are the captures to make, in order: "persisted" and "running"
+	// for exports, "secure_backup".
+	Variants []string `json:"variants"`
+	// Estimate is the expected size of all captures together, in bytes; 0: unknown.
+	Estimate int64 `json:"estimate,omitempty"`
+	// Warnings end up beside a SUCCESS.
+	Warnings []string `json:"warnings,omitempty"`
+}
+
+// The capture variants that the status table knows.
+const (
+	VariantPersisted    = "persisted"
+	VariantRunning      = "running"
+	VariantSecureBackup = "secure_backup"
+)
+
+// CaptureRequest asks for one variant of an activity's artifacts.
+type CaptureRequest struct {
+	Activity string
+	Config   cty.Value
+	Target   Target
+	Variant  string
+	Dir      string // absolute, empty, private to this capture
+	// Owner marks what the capture leaves on the device as ours: run and task.
+	Owner string
+	// MaxBytes bounds what may be written to Dir; 0: no bound.
+	MaxBytes int64
+}
+
+// CaptureProgress is one event of a running capture.
+type CaptureProgress struct {
+	// Bytes written to Dir so far, and the total where it is known (else 0).
+	Bytes int64 `json:"bytes,omitempty"`
+	Total int64 `json:"total,omitempty"`
+	// DeviceDone is true from the moment the device itself has nothing more
+	// to do (a secure backup's manifest is there): it may come back.
+	DeviceDone bool `json:"device_done,omitempty"`
+	// Token, once not empty, names files on the device that Discard removes.
+	Token string `json:"token,omitempty"`
+	// Message is one line for the log.
+	Message string `json:"message,omitempty"`
+}
+
+// Capture is the result of a capture: regular files below the directory.
+type Capture struct {
+	Artifacts []Artifact `json:"artifacts"`
+	Warnings  []string   `json:"warnings,omitempty"`
+	Token     string     `json:"token,omitempty"`
+}
+
+// Artifact is one captured file. The host measures and hashes it itself; a
+// difference is corrupt.
+type Artifact struct {
+	Name   string `json:"name"`   // slash-separated, relative to the directory
+	Size   int64  `json:"size"`   // bytes
+	SHA256 string `json:"sha256"` // lower-case hex
+}
