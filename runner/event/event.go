@@ -1,0 +1,135 @@
+// Package event holds the structs that the machines, the journal and the views
+// share: what came back from the outside world ([Event]), and what the
+// machines made of it ([Status]).
+//
+// Both are serialised into the journal: fields are added, never renamed.
+package event
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/dprun/dprun/sdk"
+	"github.com/dprun/dprun/sdk/failure"
+)
+
+// Version is the version of the JSON form of Event and Status.
+const Version = 1
+
+// Kind says what happened.
+type Kind string
+
+// The kinds of events.
+const (
+	// RunStarted is the first event of every run.
+	RunStarted Kind = "run_started"
+	// Started is journalled before the call of an action that must not be
+	// repeated. Without a later Finished its outcome is unknown.
+	Started Kind = "started"
+	// Progressed is a running action's news that a machine must know: a lock
+	// is waited for, the device has done its part, files were left on it.
+	Progressed Kind = "progressed"
+	// Finished ends an action: with Failure, or with its result.
+	Finished Kind = "finished"
+	// CancelRequested is the user's wish to stop.
+	CancelRequested Kind = "cancel_requested"
+	// JournalFailed says that nothing more can be written down: only what is owed is still done.
+	JournalFailed Kind = "journal_failed"
+	// Interrupted is added by recovery after the replay of a run that died.
+	Interrupted Kind = "interrupted"
+	// Faulted is an internal error in the work for one task.
+	Faulted Kind = "faulted"
+)
+
+// Event is something that happened at a time. Task is empty for the run
+// itself; Action is the ID of the action that it belongs to.
+type Event struct {
+	V      int       `json:"v"`
+	Time   time.Time `json:"time"`
+	Kind   Kind      `json:"kind"`
+	Task   string    `json:"task,omitempty"`
+	Action string    `json:"action,omitempty"`
+
+	Failure *failure.Error `json:"failure,omitempty"`
+	Result  *Result        `json:"result,omitempty"`
+	Notice  *Notice        `json:"notice,omitempty"`
+	// Reason says who asked, for CancelRequested: the name of a signal.
+	Reason string `json:"reason,omitempty"`
+}
+
+// Result holds what an action brought back; the field follows from its kind.
+type Result struct {
+	Inspection  *sdk.Inspection        `json:"inspection,omitempty"`
+	Check       *sdk.CheckReport       `json:"check,omitempty"`
+	Destination *sdk.DestinationReport `json:"destination,omitempty"`
+	Quiesce     *sdk.QuiesceReport     `json:"quiesce,omitempty"`
+	Capture     *Captured              `json:"capture,omitempty"`
+	Store       *sdk.StoreReport       `json:"store,omitempty"`
+	Script      *sdk.RunReport         `json:"script,omitempty"`
+	Prepared    *Prepared              `json:"prepared,omitempty"`
+}
+
+// Captured is a capture that stands in staging: measured and hashed by the
+// host, synced and read-only.
+type Captured struct {
+	Variant   string     `json:"variant"`
+	Artifacts []Artifact `json:"artifacts"`
+	Warnings  []string   `json:"warnings,omitempty"`
+	Token     string     `json:"token,omitempty"`
+}
+
+// Artifact is one staged file and where it goes.
+type Artifact struct {
+	Name   string `json:"name"`   // within the capture, slash-separated
+	Staged string `json:"staged"` // relative to the staging directory
+	File   string `json:"file"`   // relative to the set's directory at every destination
+	Size   int64  `json:"size"`
+	SHA256 string `json:"sha256"`
+}
+
+// Prepared is what is computed when a task starts.
+type Prepared struct {
+	Stamp string `json:"stamp"`
+	// Sets is the set's directory at each destination, by the destination's address.
+	Sets map[string]string `json:"sets,omitempty"`
+}
+
+// Notice is news of a running action.
+type Notice struct {
+	Waiting    string `json:"waiting,omitempty"` // what a lock is waited for
+	DeviceDone bool   `json:"device_done,omitempty"`
+	Token      string `json:"token,omitempty"`
+}
+
+// Status is one entry of a task's (or, with an empty Task, a run's) history.
+type Status struct {
+	V        int       `json:"v"`
+	Run      string    `json:"run"`
+	Task     string    `json:"task,omitempty"`
+	Seq      int       `json:"seq"` // from 1 within its history
+	Plan     string    `json:"plan,omitempty"`
+	Activity string    `json:"activity,omitempty"`
+	Device   string    `json:"device,omitempty"`
+	Domain   string    `json:"domain,omitempty"`
+	Code     string    `json:"code"`
+	Final    bool      `json:"final"`
+	Time     time.Time `json:"time"`
+	Message  string    `json:"message,omitempty"`
+	// Causes are the other failures beside the deciding one; only on a final status.
+	Causes []Cause `json:"causes,omitempty"`
+	// Warnings stand beside a result; only on a final status.
+	Warnings []string `json:"warnings,omitempty"`
+}
+
+// Cause is one failure of a task.
+type Cause struct {
+	Code    string `json:"code"`
+	Message string `json:"message,omitempty"`
+}
+
+// Decode reads an event of any known version.
+func Decode(b []byte) (Event, error) {
+	var e Event
+	err := json.Unmarshal(b, &e)
+	return e, err
+}
