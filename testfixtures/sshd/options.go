@@ -1,0 +1,46 @@
+package sshd
+
+import (
+	"os"
+	"os/user"
+)
+
+// Host key types that a server can have.
+const (
+	ED25519 = "ed25519"
+	RSA     = "rsa"
+)
+
+// Options shape a server. The zero value is what most tests want.
+type Options struct {
+	// Dir is the directory that is served and in which a session starts.
+	// Empty: a new one, removed with the server. It must be reachable by User.
+	Dir string
+	// User is who logs in. Empty: "nobody" when the server is started by
+	// root, else the user that starts it (an ordinary user can serve only itself).
+	User string
+	// HostKeys are the types of host keys to make. Empty: ED25519 and RSA.
+	HostKeys []string
+	// Config is appended to the server's configuration, one directive a line.
+	Config []string
+	// Base is where the server keeps its files. Empty: the system's temporary directory.
+	Base string
+}
+
+func (o Options) withDefaults() (Options, error) {
+	if len(o.HostKeys) == 0 {
+		o.HostKeys = []string{ED25519, RSA}
+	}
+	if o.User == "" {
+		if os.Getuid() == 0 {
+			o.User = "nobody"
+		} else {
+			u, err := user.Current()
+			if err != nil {
+				return o, err
+			}
+			o.User = u.Username
+		}
+	}
+	return o, nil
+}
