@@ -1,0 +1,132 @@
+// Package state finds and opens the state directory: the journal, staged
+// files, locks, installed plugins and the plugins' working directories. It is
+// private to one user and stands on a local file system, because flock and
+// SQLite's write-ahead log can be trusted only there.
+package state
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// EnvDir names the environment variable that names the state directory.
+const EnvDir = "DPRUN_STATE_DIR"
+
+// private is the mode of everything that [Open] creates.
+const private fs.FileMode = 0o700
+
+// Dir says which directory holds the state, as an absolute path: flag when it
+// is given (--state-dir), else $DPRUN_STATE_DIR, else $XDG_STATE_HOME/dprun,
+// else ~/.local/state/dprun. As the XDG specification demands, a relative
+// $XDG_STATE_HOME is ignored. env is usually [os.Getenv]. Nothing is created.
+func Dir(flag string, env func(string) string) (string, error) {
+	for _, dir := range []string{flag, env(EnvDir)} {
+		if dir == "" {
+			continue
+		}
+		abs, err := filepath.Abs(dir)
+		if err != nil {
+			return "", fmt.Errorf("make the state directory %q absolute: %w", dir, err)
+		}
+		return abs, nil
+	}
+	if xdg := env("XDG_STATE_HOME"); filepath.IsAbs(xdg) {
+		return filepath.Join(xdg, "dprun"), nil
+	}
+	if home := env("HOME"); filepath.IsAbs(home) {
+		return filepath.Join(home, ".local", "state", "dprun"), nil
+	}
+	return "", fmt.Errorf("no state directory: neither %s, XDG_STATE_HOME nor HOME names an absolute directory; give --state-dir", EnvDir)
+}
+
+// State is an open state directory. It holds no descriptor.
+type State struct{ root string }
+
+// Open makes the state directory with what belongs into it where it is
+// missing (mode 0700), and refuses one that is on a network file system, is
+// owned by another user, or can be written by a group or by everybody.
+func Open(dir string) (*State, error) {
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("open state directory %s: %w", dir, err)
+	}
+	if err := os.MkdirAll(abs, private); err != nil {
+		return nil, fmt.Errorf("create state directory %s: %w; give another one with --state-dir or %s", abs, err, EnvDir)
+	}
+	// A link is followed once, here: what it leads to is what is checked and used.
+	root, err := filepath.EvalSymlinks(abs)
+	if err != nil {
+		return nil, fmt.Errorf("open state directory %s: %w", abs, err)
+	}
+	name, err := networkFileSystem(root)
+	if err != nil {
+		return nil, fmt.Errorf("find out which file system holds the state directory %s: %w", root, err)
+	}
+	if name != "" {
+		return nil, &UnfitError{Dir: root, Why: "is on a network file system (" + name + "), where locks and the journal cannot be trusted",
+			Remedy: "give a local directory with --state-dir or " + EnvDir}
+	}
+	s := &State{root: root}
+	for _, d := range []string{root, s.Staging(), s.Locks(), s.Plugins(), s.Work()} {
+		if err := os.Mkdir(d, private); err != nil && !errors.Is(err, fs.ErrExist) {
+			return nil, fmt.Errorf("create %s in the state directory: %w", d, err)
+		}
+		if err := fit(d, os.Geteuid()); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// UnfitError says why a directory is not used for state.
+type UnfitError struct {
+	Dir    string
+	Why    string
+	Remedy string
+}
+
+func (e *UnfitError) Error() string {
+	return fmt.Sprintf("state directory %s %s; %s", e.Dir, e.Why, e.Remedy)
+}
+
+// fit checks that a directory is one, and that only the user uid can change it.
+func fit(dir string, uid int) error {
+	info, err := os.Lstat(dir)
+	if err != nil {
+		return fmt.Errorf("check state directory: %w", err)
+	}
+	if !info.IsDir() {
+		return &UnfitError{Dir: dir, Why: "is not a directory", Remedy: "move it away"}
+	}
+	if sys, ok := info.Sys().(*syscall.Stat_t); ok && int(sys.Uid) != uid {
+		return &UnfitError{Dir: dir, Why: fmt.Sprintf("belongs to user %d, and this is user %d", sys.Uid, uid),
+			Remedy: "run dprun as its owner, or give another one with --state-dir or " + EnvDir}
+	}
+	if perm := info.Mode().Perm(); perm&0o022 != 0 {
+		return &UnfitError{Dir: dir, Why: fmt.Sprintf("can be written by others (mode %04o)", perm),
+			Remedy: "make it private: chmod 0700 " + dir}
+	}
+	return nil
+}
+
+// Root is the state directory itself: absolute, links resolved.
+func (s *State) Root() string { return s.root }
+
+// Journal is the path of the journal's file.
+func (s *State) Journal() string { return filepath.Join(s.root, "journal.db") }
+
+// Staging is the directory of captured files.
+func (s *State) Staging() string { return filepath.Join(s.root, "staging") }
+
+// Locks is the directory of lock files.
+func (s *State) Locks() string { return filepath.Join(s.root, "locks") }
+
+// Plugins is the directory of installed plugins.
+func (s *State) Plugins() string { return filepath.Join(s.root, "plugins") }
+
+// Work is the directory below which plugins get their working directories.
+func (s *State) Work() string { return filepath.Join(s.root, "work") }

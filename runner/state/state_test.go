@@ -1,0 +1,166 @@
+package state
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestDirTakesTheFirstThatIsSet(t *testing.T) {
+	t.Parallel()
+	cwd, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tc := range map[string]struct {
+		flag string
+		env  map[string]string
+		want string
+	}{
+		"flag first":           {"/flag", map[string]string{EnvDir: "/env", "XDG_STATE_HOME": "/xdg", "HOME": "/home/u"}, "/flag"},
+		"flag made absolute":   {"here", nil, filepath.Join(cwd, "here")},
+		"then the variable":    {"", map[string]string{EnvDir: "/env", "XDG_STATE_HOME": "/xdg", "HOME": "/home/u"}, "/env"},
+		"then XDG":             {"", map[string]string{"XDG_STATE_HOME": "/xdg", "HOME": "/home/u"}, "/xdg/dprun"},
+		"relative XDG ignored": {"", map[string]string{"XDG_STATE_HOME": "xdg", "HOME": "/home/u"}, "/home/u/.local/state/dprun"},
+		"then home":            {"", map[string]string{"HOME": "/home/u"}, "/home/u/.local/state/dprun"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := Dir(tc.flag, func(k string) string { return tc.env[k] })
+			if err != nil || got != tc.want {
+				t.Errorf("Dir = %q, %v; want %q", got, err, tc.want)
+			}
+		})
+	}
+	if got, err := Dir("", func(string) string { return "" }); err == nil || !strings.Contains(err.Error(), "--state-dir") {
+		t.Errorf("Dir with nothing set = %q, %v; want an error that names --state-dir", got, err)
+	}
+}
+
+func TestOpenMakesAPrivateTree(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "a", "b")
+	for range 2 { // the second time everything is there already
+		s, err := Open(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range []string{s.Root(), s.Staging(), s.Locks(), s.Plugins(), s.Work()} {
+			info, err := os.Lstat(d)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if info.Mode() != os.ModeDir|0o700 {
+				t.Errorf("%s has mode %v, want drwx------", d, info.Mode())
+			}
+		}
+		if filepath.Dir(s.Journal()) != s.Root() {
+			t.Errorf("journal %s is not in %s", s.Journal(), s.Root())
+		}
+	}
+}
+
+func TestOpenFollowsALinkOnce(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	real, err := filepath.EvalSymlinks(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(dir, "real"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("real", filepath.Join(dir, "link")); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Open(filepath.Join(dir, "link"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := filepath.Join(real, "real"); s.Root() != want {
+		t.Errorf("Root = %s, want %s", s.Root(), want)
+	}
+}
+
+func TestOpenRefusesADirectoryThatOthersCanChange(t *testing.T) {
+	t.Parallel()
+	for name, prepare := range map[string]func(dir string) error{
+		"group-writable":        func(dir string) error { return os.Chmod(dir, 0o770) },
+		"world-writable":        func(dir string) error { return os.Chmod(dir, 0o707) },
+		"world-writable within": func(dir string) error { return mkdirMode(filepath.Join(dir, "locks"), 0o777) },
+		"a link within":         func(dir string) error { return os.Symlink(os.TempDir(), filepath.Join(dir, "staging")) },
+		"a file within":         func(dir string) error { return os.WriteFile(filepath.Join(dir, "work"), nil, 0o600) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			if err := os.Chmod(dir, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if err := prepare(dir); err != nil {
+				t.Fatal(err)
+			}
+			_, err := Open(dir)
+			if unfit := new(UnfitError); !errors.As(err, &unfit) || unfit.Remedy == "" {
+				t.Errorf("Open = %v, want an UnfitError with a remedy", err)
+			}
+		})
+	}
+}
+
+func mkdirMode(dir string, mode os.FileMode) error {
+	if err := os.Mkdir(dir, mode); err != nil {
+		return err
+	}
+	return os.Chmod(dir, mode) // past the umask
+}
+
+func TestFitRefusesAnotherOwner(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := fit(dir, os.Geteuid()); err != nil {
+		t.Fatalf("own directory: %v", err)
+	}
+	if err := fit(dir, os.Geteuid()+1); err == nil || !strings.Contains(err.Error(), "belongs to user") {
+		t.Errorf("another user's directory: %v", err)
+	}
+}
+
+func TestNetworkFileSystemsAreTold(t *testing.T) {
+	t.Parallel()
+	got := map[string]string{
+		"nfs":  networkMagic(0x6969),
+		"cifs": networkMagic(0xff534d42),
+		"smb2": networkMagic(0xfe534d42),
+		"ext4": networkMagic(0xef53),
+		"xfs":  networkMagic(0x58465342),
+		"tmp":  networkMagic(0x01021994),
+	}
+	want := map[string]string{"nfs": "NFS", "cifs": "CIFS", "smb2": "SMB2", "ext4": "", "xfs": "", "tmp": ""}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+	if name, err := networkFileSystem(t.TempDir()); err != nil || name != "" {
+		t.Errorf("a temporary directory = %q, %v; want local", name, err)
+	}
+}
+
+func TestFUSEIsToldByItsMount(t *testing.T) {
+	t.Parallel()
+	const mountinfo = `23 29 0:21 / /sys rw,nosuid shared:7 - sysfs sysfs rw
+98 29 0:45 / /mnt/vault rw,nosuid shared:61 - fuse.sshfs u@vault:/ rw,user_id=0
+99 29 0:46 / /mnt/pool rw master:1 shared:62 - fuse.mergerfs pool rw
+`
+	for device, want := range map[string]string{"0:45": "sshfs", "0:46": "", "9:9": ""} {
+		if got := networkFUSE(mountType(mountinfo, device)); got != want {
+			t.Errorf("device %s = %q, want %q", device, got, want)
+		}
+	}
+}
