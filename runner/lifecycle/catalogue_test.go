@@ -201,6 +201,10 @@ func TestClassesFollowTheTable(t *testing.T) {
 			want = ClassCritical
 		case e.Code == Success:
 			want = ClassSuccess
+		case strings.HasPrefix(c, "CERT_"), e.Code == DeviceNotInDRMode, e.Code == NotEnoughFreeSpaceOnDevice:
+			want = ClassInvalid
+		case strings.HasPrefix(c, "EXECUTION_"), e.Code == FailedNoFilesDownloaded:
+			want = ClassFailed
 		default:
 			want = e.Class
 		}

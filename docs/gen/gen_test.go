@@ -1,0 +1,110 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/dprun/dprun/runner/lifecycle"
+	"github.com/dprun/dprun/sdk/schema"
+)
+
+func TestCommittedPagesAreUpToDate(t *testing.T) {
+	t.Parallel()
+	for _, p := range pages() {
+		var b bytes.Buffer
+		p.render(&b)
+		got, err := os.ReadFile(filepath.Join("..", p.file))
+		if err != nil {
+			t.Errorf("%v; run `go run ./docs/gen`", err)
+			continue
+		}
+		if d := cmp.Diff(b.String(), string(got)); d != "" {
+			t.Errorf("docs/%s is not what `go run ./docs/gen` writes (-generated +committed):\n%s", p.file, d)
+		}
+	}
+}
+
+func TestEveryCodeHasATableRowAndAnAnchor(t *testing.T) {
+	t.Parallel()
+	var b bytes.Buffer
+	statusCodes(&b, lifecycle.Catalogue())
+	page := b.String()
+	for _, e := range lifecycle.Catalogue() {
+		c := string(e.Code)
+		if n := strings.Count(page, "\n| ["+c+"](#"+strings.ToLower(c)+") |"); n != 1 {
+			t.Errorf("%s stands in %d tables, want 1", c, n)
+		}
+		if n := strings.Count(page, "\n### "+c+"\n"); n != 1 {
+			t.Errorf("%s has %d headings, want 1", c, n)
+		}
+	}
+}
+
+func TestPhasesDrawRunsTogether(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		in   []int
+		want string
+	}{
+		{[]int{0}, "0"},
+		{[]int{6, 8}, "6, 8"},
+		{[]int{1, 2}, "1, 2"},
+		{[]int{0, 3, 4, 5, 6, 7, 8}, "0, 3–8"},
+	} {
+		if got := phases(c.in); got != c.want {
+			t.Errorf("phases(%v) = %q, want %q", c.in, got, c.want)
+		}
+	}
+}
+
+func TestPluginsPageTellsWhatASchemaSays(t *testing.T) {
+	t.Parallel()
+	least, most := 60.0, 600.0
+	p := schema.Plugin{
+		Name: "vault", Doc: "Stores in a vault.", Env: []string{"VAULT_ADDR"},
+		Sources: []schema.SourceType{{Name: "box", Activities: []schema.Activity{{
+			Name: "copy", Scope: schema.ScopeDomain, Quiesce: []string{"domain"}, Exclusive: true,
+		}}}},
+		Destinations: []schema.DestinationType{{Name: "vault", Config: schema.Block{
+			Attributes: []schema.Attribute{
+				{Name: "host", Type: schema.Type{Type: cty.String}, Required: true, Doc: "The server.\nBy name."},
+				{Name: "mode", Type: schema.Type{Type: cty.String}, OneOf: []string{"a", "b"}, Default: "a|b"},
+				{Name: "wait", Type: schema.Type{Type: cty.String}, Format: schema.FormatDuration, Min: &least, Max: &most},
+				{Name: "tags", Type: schema.Type{Type: cty.Map(cty.List(cty.Bool))}, Deprecated: "use labels."},
+				{Name: "key", Type: schema.Type{Type: cty.String}, Sensitive: true},
+			},
+			ExactlyOne: [][]string{{"key", "tags"}},
+			Blocks:     []schema.Nested{{Name: "tls", Nesting: schema.NestingSingle}},
+		}}},
+		Hooks: []schema.HookType{{Name: "call"}},
+	}
+	var b bytes.Buffer
+	pluginsPage(&b, p)
+	page := b.String()
+	for _, want := range []string{
+		"## Plugin vault\n\nStores in a vault.\n",
+		"`VAULT_ADDR`",
+		"### device \"box\"\n",
+		"### activity \"copy\"\n",
+		"One task for every device and domain. `quiesce`: `none`, `domain`. Takes the device alone.\n",
+		"### destination \"vault\"\n",
+		"| `host` | string | required | The server. By name. |\n",
+		"| `mode` | string | `a\\|b` | One of `a`, `b`. |\n",
+		"| `wait` | duration |  | From 60 s to 600 s. |\n",
+		"| `tags` | map(list(bool)) |  | Deprecated: use labels. |\n",
+		"| `key` | string |  | Sensitive. |\n",
+		"Exactly one of `key`, `tags`.\n",
+		"Block `tls`, at most once.\n\n`config.tls` takes no arguments.\n",
+		"### script \"call\"\n\n`config` takes no arguments.\n",
+	} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page lacks %q:\n%s", want, page)
+		}
+	}
+}
