@@ -56,7 +56,7 @@ func statusCodes(b *bytes.Buffer, all []lifecycle.Entry) {
 	}{
 		{"Tasks: codes of the DPOD table", "In the table's order.", lifecycle.LevelTask, lifecycle.OriginReference},
 		{"Tasks: dprun's own codes", "For what the table has no code for.", lifecycle.LevelTask, lifecycle.OriginOwn},
-		{"Runs: codes documented by DPOD for plans", "Statuses of the run itself.", lifecycle.LevelRun, lifecycle.OriginReference},
+		{"Runs: codes documented by DPOD for plans", "Statuses of the run itself. A run also uses WAITING_FOR_PRE_VALIDATION, PLAN_FAILED_PRE_SCRIPT, EXECUTION_FAILED_WITH_INTERNAL_EXCEPTION and SUCCESS.", lifecycle.LevelRun, lifecycle.OriginReference},
 		{"Runs: dprun's own codes", "Statuses of the run itself, for which no name is documented.", lifecycle.LevelRun, lifecycle.OriginOwn},
 	}
 	for _, g := range groups {

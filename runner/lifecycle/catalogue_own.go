@@ -21,13 +21,13 @@ var ownCodes = []Entry{
 		Action:  "Run `dprun owed` to see what it is, since when, and the commands to do it by hand; then `dprun recover`. If you have verified the device yourself, `dprun recover --ack DEVICE` releases it.",
 	},
 	{
-		Code: DomainVanished, Origin: OriginOwn, Level: LevelTask, Phases: []int{1}, Class: ClassInvalid,
-		Meaning: "The task does not run: the domain was backed up by the last good run and no longer exists on the device.",
+		Code: DomainVanished, Origin: OriginOwn, Level: LevelTask, Phases: []int{1, 5, 6, 8}, Class: ClassInvalid,
+		Meaning: "The task does not run: a domain that was there before, at the last good run or when the plan was expanded, no longer exists on the device.",
 		Cause:   "The domain was deleted or renamed, the device was rebuilt without it, or the account may no longer see it.",
 		Action:  "Ask the domain's owner. If it was removed on purpose, run the plan once more: the next good run is the new comparison. If not, the last backup is named in `dprun runs show RUN` of that run; keep it safe.",
 	},
 	{
-		Code: CertNotUsableOnDevice, Origin: OriginOwn, Level: LevelTask, Phases: []int{1}, Class: ClassInvalid,
+		Code: CertNotUsableOnDevice, Origin: OriginOwn, Level: LevelTask, Phases: []int{1, 6, 8}, Class: ClassInvalid,
 		Meaning: "The task does not run: the certificate named for the secure backup exists on the device but is down or expired.",
 		Cause:   "The certificate passed its end date, its file is missing or cannot be read, or its object is disabled.",
 		Action:  "Look at the certificate object in the device's default domain, replace or enable it, and confirm with `dprun check`. A backup encrypted for a certificate can only be restored with its private key: keep the old key.",
@@ -35,8 +35,8 @@ var ownCodes = []Entry{
 	{
 		Code: PlanFailedPreValidation, Origin: OriginOwn, Level: LevelTask, Phases: []int{1, 2}, Class: ClassCancelled,
 		Meaning: "The task does not run: a check of the whole plan failed before anything was begun.",
-		Cause:   "A destination cannot be reached, is not mounted or is full, the state directory cannot be used, or a plugin does not start.",
-		Action:  "`dprun runs show RUN` names the check in the run's own status; mend that and run the plan again. No device was changed.",
+		Cause:   "No destination can be reached, found or written to, or all of them are full.",
+		Action:  "`dprun runs show RUN` names the check in the run's own status; mend that and run the plan again. No device was contacted.",
 	},
 	{
 		Code: CanceledByUser, Origin: OriginOwn, Level: LevelTask, Phases: []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}, Class: ClassCancelled,
@@ -65,7 +65,7 @@ var ownCodes = []Entry{
 	{
 		Code: PreChecksDeviceCheckFailed, Origin: OriginOwn, Level: LevelTask, Phases: []int{6, 8}, Class: ClassFailed,
 		Meaning: "The task failed: the device's own state does not allow the activity right now, or it could not be read.",
-		Cause:   "Another command has been running on the device for too long, it is the active member of its group, a member of the group is down, objects were quiesced by hand, there are unsaved changes and the plan forbids them, or an answer could not be understood.",
+		Cause:   "The account may not do what the activity needs, another command has been running on the device for too long, it is the active member of its group, a member of the group is down, objects were quiesced by hand, there are unsaved changes and the plan forbids them, or an answer could not be understood.",
 		Action:  "The message names the finding. Nothing was changed on the device; settle the finding and run `dprun apply --resume RUN`.",
 	},
 	{

@@ -27,7 +27,7 @@ var referenceCodes = []Entry{
 		Action:  "Run `dprun plan --offline` to see what every pattern matches, and correct the pattern or the inventory. No device was touched.",
 	},
 	{
-		Code: DeviceNotInDRMode, Origin: OriginReference, Level: LevelTask, Phases: []int{1}, Class: ClassInvalid,
+		Code: DeviceNotInDRMode, Origin: OriginReference, Level: LevelTask, Phases: []int{1, 6, 8}, Class: ClassInvalid,
 		Meaning: "The task does not run: a secure backup was asked for, and the device is not in disaster recovery mode.",
 		Cause:   "The device's backup mode is `normal`. The mode is chosen when the appliance is first set up; a later change means that the appliance is initialised anew.",
 		Action:  "Take this device out of the secure backup's `devices` and give it an `export_domain` activity instead. Do not change the mode in a hurry: that wipes the appliance.",
@@ -39,7 +39,7 @@ var referenceCodes = []Entry{
 		Action:  "Log in to the device and look with `show filesystem`; remove what is no longer needed from `temporary:`. If the files are leftovers of dprun, `dprun recover` removes them. Then run `dprun apply --resume RUN`.",
 	},
 	{
-		Code: CertDoesntExistOnDevice, Origin: OriginReference, Level: LevelTask, Phases: []int{1}, Class: ClassInvalid,
+		Code: CertDoesntExistOnDevice, Origin: OriginReference, Level: LevelTask, Phases: []int{1, 6, 8}, Class: ClassInvalid,
 		Meaning: "The task does not run: the certificate named for the secure backup was not found on the device.",
 		Cause:   "The certificate object was never created on this device, has another name there, or lives in another domain than `default`.",
 		Action:  "Compare `certificate` in the activity's config with the crypto certificates in the device's default domain, and create the object or correct the name. `dprun check` confirms it without a backup.",
@@ -135,7 +135,7 @@ var referenceCodes = []Entry{
 		Action:  "Nothing. The message names what it waits for; if that one hangs, look at it with `dprun runs show RUN`.",
 	},
 	{
-		Code: CheckManifestAnotherSecureBackup, Origin: OriginReference, Level: LevelTask, Phases: []int{6}, Class: ClassCritical,
+		Code: CheckManifestAnotherSecureBackup, Origin: OriginReference, Level: LevelTask, Phases: []int{6, 8}, Class: ClassCritical,
 		Meaning: "The task failed: a secure backup that no live task owns seems to be running on the device, or left its files there; the device must be checked by hand.",
 		Cause:   "dprun or its host was restarted during a secure backup, or another person or tool made one. Leftovers of our own dead runs on an idle device are cleaned up without this code.",
 		Action:  "Log in to the device: `show domains` shows whether a command is still running. Wait until it has ended, ask whose files the message names, and remove them if nobody needs them. Then run `dprun recover` and `dprun apply --resume RUN`.",

@@ -11,15 +11,15 @@ var runCodes = []Entry{
 	},
 	{
 		Code: RunStoreIsNotMounted, Origin: OriginReference, Level: LevelRun, Phases: []int{1}, Class: ClassFailed,
-		Meaning: "The run did not go on: a destination that must be mounted is not.",
-		Cause:   "The mount was lost, for example after a restart of the dprun host, or the path is a plain local directory.",
-		Action:  "Mount the file system that the message names and run the plan again. No device was changed.",
+		Meaning: "The run did not go on: no destination of the plan can be used.",
+		Cause:   "A mount was lost, for example after a restart of the dprun host, a server cannot be reached or refuses access, or a directory is missing.",
+		Action:  "Mount or mend what the message names and run the plan again. No device was contacted.",
 	},
 	{
 		Code: RunStoreOutOfSpace, Origin: OriginReference, Level: LevelRun, Phases: []int{1}, Class: ClassFailed,
 		Meaning: "The run did not go on: no destination has the free space that the plan requires.",
 		Cause:   "The destinations are full or under their `min_free`.",
-		Action:  "Free some space or lower `min_free`, then run the plan again. No device was changed.",
+		Action:  "Free some space or lower `min_free`, then run the plan again. No device was contacted.",
 	},
 	{
 		Code: RunADayPassed, Origin: OriginReference, Level: LevelRun, Phases: []int{3}, Class: ClassCancelled,
@@ -28,9 +28,9 @@ var runCodes = []Entry{
 		Action:  "Look with `dprun runs list` at what ran during that time and with `dprun owed` at what is outstanding; then run the plan again.",
 	},
 	{
-		Code: RunStarted, Origin: OriginOwn, Level: LevelRun, Phases: []int{0}, Class: ClassInterim,
-		Meaning: "The run was started.",
-		Cause:   "`dprun apply` passed its own checks.",
+		Code: RunStarted, Origin: OriginOwn, Level: LevelRun, Phases: []int{3}, Class: ClassInterim,
+		Meaning: "The plan's own checks and its pre-script passed, and its tasks are being run.",
+		Cause:   "At least one task is ready.",
 		Action:  "Nothing.",
 	},
 	{
