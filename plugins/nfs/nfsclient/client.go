@@ -1,0 +1,265 @@
+package nfsclient
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+)
+
+// jukeboxWait is the pause before a call that the server asked to try later is
+// sent again; it doubles up to jukeboxLimit.
+const (
+	jukeboxWait  = 100 * time.Millisecond
+	jukeboxLimit = 5 * time.Second
+)
+
+// client keeps one connection to one port of a server and makes a new one when
+// a call finds the old one ended.
+type client struct {
+	server      string
+	port        int
+	cred        credential
+	dialTimeout time.Duration
+	callTimeout time.Duration
+
+	pools   recordPools
+	scratch sync.Pool // of *encoder, for call headers
+
+	dialing chan struct{} // holds one token: the right to replace current
+	mu      sync.Mutex
+	current *conn
+	closed  bool
+}
+
+func newClient(server string, port int, cred credential, o *Options) *client {
+	c := &client{
+		server: server, port: port, cred: cred,
+		dialTimeout: o.DialTimeout, callTimeout: o.CallTimeout,
+		dialing: make(chan struct{}, 1),
+	}
+	c.dialing <- struct{}{}
+	return c
+}
+
+// close ends the connection; calls under way fail with ErrClosed.
+func (c *client) close() {
+	c.mu.Lock()
+	c.closed = true
+	old := c.current
+	c.mu.Unlock()
+	if old != nil {
+		old.close(ErrClosed)
+	}
+}
+
+// idle ends the connection; the next call makes a new one.
+func (c *client) idle() {
+	c.mu.Lock()
+	old := c.current
+	c.current = nil
+	c.mu.Unlock()
+	if old != nil {
+		old.close(ErrDisconnected)
+	}
+}
+
+// live returns the connection if it still works, without waiting.
+func (c *client) live() (*conn, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return nil, ErrClosed
+	}
+	if c.current != nil && !c.current.broken() {
+		return c.current, nil
+	}
+	return nil, nil
+}
+
+// connect returns a working connection, making one if needed.
+func (c *client) connect(ctx context.Context) (*conn, error) {
+	if cn, err := c.live(); cn != nil || err != nil {
+		return cn, err
+	}
+	select {
+	case <-c.dialing:
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	defer func() { c.dialing <- struct{}{} }()
+	if cn, err := c.live(); cn != nil || err != nil {
+		return cn, err
+	}
+	dctx, cancel := context.WithTimeout(ctx, c.dialTimeout)
+	defer cancel()
+	nc, err := dial(dctx, c.server, c.port)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		return nil, fmt.Errorf("connecting to %s port %d: %w", c.server, c.port, err)
+	}
+	cn := newConn(nc, c.cred, rand.Uint32(), &c.pools)
+	c.mu.Lock()
+	old, closed := c.current, c.closed
+	if !closed {
+		c.current = cn
+	}
+	c.mu.Unlock()
+	if old != nil {
+		old.close(ErrDisconnected)
+	}
+	if closed {
+		cn.close(ErrClosed)
+		return nil, ErrClosed
+	}
+	return cn, nil
+}
+
+// call is a request under way.
+type call struct {
+	cl       *client
+	req      request
+	conn     *conn
+	xid      uint32
+	ch       <-chan reply
+	replayed bool
+}
+
+// start sends req and returns without waiting for the reply, which wait
+// fetches. Every started call must be waited for or dropped. req.data must stay
+// unchanged until then: a lost connection makes wait send it again.
+func (c *client) start(ctx context.Context, req request) (*call, error) {
+	k := &call{cl: c, req: req}
+	for {
+		err := k.send(ctx)
+		if err == nil {
+			return k, nil
+		}
+		if !k.mayReplay(ctx, err) {
+			return nil, err
+		}
+	}
+}
+
+func (k *call) send(ctx context.Context) error {
+	cn, err := k.cl.connect(ctx)
+	if err != nil {
+		return err
+	}
+	scratch, ok := k.cl.scratch.Get().(*encoder)
+	if !ok {
+		scratch = &encoder{}
+	}
+	defer k.cl.scratch.Put(scratch)
+	k.conn = cn
+	k.xid, k.ch, err = cn.send(ctx, &k.req, scratch, k.cl.callTimeout)
+	return err
+}
+
+// mayReplay says whether the call may be sent again after err, once, and only
+// if being carried out twice does no harm.
+func (k *call) mayReplay(ctx context.Context, err error) bool {
+	if k.replayed || !k.req.replay || ctx.Err() != nil || !errors.Is(err, ErrDisconnected) {
+		return false
+	}
+	k.replayed = true
+	return true
+}
+
+// drop gives up a call whose reply is not wanted.
+func (k *call) drop() {
+	if k.ch != nil {
+		k.conn.forget(k.xid, k.ch)
+	}
+}
+
+// wait returns the results of the call. The caller releases the record when it
+// is done with the results.
+func (k *call) wait(ctx context.Context) (*record, decoder, error) {
+	for {
+		rec, err := k.await(ctx)
+		if err == nil {
+			_, results, err := parseReply(rec.b)
+			if err != nil {
+				rec.release()
+				return nil, decoder{}, err
+			}
+			return rec, results, nil
+		}
+		if !k.mayReplay(ctx, err) {
+			return nil, decoder{}, err
+		}
+		if err := k.send(ctx); err != nil {
+			return nil, decoder{}, err
+		}
+	}
+}
+
+func (k *call) await(ctx context.Context) (*record, error) {
+	timer := time.NewTimer(k.cl.callTimeout)
+	defer timer.Stop()
+	select {
+	case r := <-k.ch:
+		return r.record, r.err
+	case <-ctx.Done():
+		k.drop()
+		return nil, context.Cause(ctx)
+	case <-timer.C:
+		k.drop()
+		err := fmt.Errorf("%w: no reply for %v", ErrTimeout, k.cl.callTimeout)
+		k.conn.abort(err)
+		return nil, err
+	}
+}
+
+// roundTrip sends req and hands its results to decode, which must not keep
+// them. A server that asks to try later is asked again until ctx ends or the
+// call's time-out has passed.
+func (c *client) roundTrip(ctx context.Context, req request, decode func(*decoder) error) error {
+	pause := jukeboxWait
+	for waited := time.Duration(0); ; waited += pause {
+		k, err := c.start(ctx, req)
+		if err != nil {
+			return err
+		}
+		err = k.finish(ctx, decode)
+		if !errors.Is(err, ErrJukebox) || waited > c.callTimeout {
+			return err
+		}
+		if err := sleep(ctx, pause); err != nil {
+			return err
+		}
+		pause = min(2*pause, jukeboxLimit)
+	}
+}
+
+// finish waits for the call and decodes its results.
+func (k *call) finish(ctx context.Context, decode func(*decoder) error) error {
+	rec, results, err := k.wait(ctx)
+	if err != nil {
+		return err
+	}
+	defer rec.release()
+	if err := decode(&results); err != nil {
+		return err
+	}
+	if results.err != nil {
+		return &ProtocolError{results.err.Error()}
+	}
+	return nil
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

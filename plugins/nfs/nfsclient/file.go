@@ -1,0 +1,72 @@
+package nfsclient
+
+import "context"
+
+// File is a file of an FS with a position. It is used by one goroutine at a
+// time and needs no closing: the server keeps no state of it.
+type File struct {
+	fs     *FS
+	h      handle
+	path   string
+	offset uint64
+
+	verf        verifier // of the server's life that has our unstable data
+	hasVerf     bool
+	verfChanged bool
+}
+
+func (f *FS) newFile(h handle, path string) *File {
+	return &File{fs: f, h: h, path: path}
+}
+
+// Path returns the path by which the file was opened or created.
+func (f *File) Path() string { return f.path }
+
+// Offset returns the position: how many bytes were written or read so far.
+func (f *File) Offset() int64 { return int64(f.offset) }
+
+// Rewind goes back to the start, to write the file again after
+// ErrVerifierChanged.
+func (f *File) Rewind() {
+	f.offset = 0
+	f.hasVerf, f.verfChanged = false, false
+}
+
+// Stat asks the server for the file's attributes, by handle: a file that was
+// renamed meanwhile is still found.
+func (f *File) Stat(ctx context.Context) (Attr, error) {
+	a, err := f.fs.nfs.getAttr(ctx, f.h)
+	return a, opError("stat", f.path, err)
+}
+
+// Truncate sets the file's size.
+func (f *File) Truncate(ctx context.Context, size int64) error {
+	n := uint64(size)
+	return opError("truncate", f.path, f.fs.nfs.setAttr(ctx, f.h, SetAttr{Size: &n}))
+}
+
+// Commit makes everything written durable. ErrVerifierChanged means that the
+// server restarted since and that the file must be written again from its start
+// (Rewind); after any other error nothing is known to be durable.
+func (f *File) Commit(ctx context.Context) error {
+	var v verifier
+	err := f.fs.nfs.roundTrip(ctx, commitRequest(f.h), func(d *decoder) (err error) {
+		v, err = decodeCommit(d)
+		return err
+	})
+	if err != nil {
+		return opError("commit", f.path, err)
+	}
+	f.sawVerifier(v)
+	if f.verfChanged {
+		return opError("commit", f.path, ErrVerifierChanged)
+	}
+	return nil
+}
+
+func (f *File) sawVerifier(v verifier) {
+	if f.hasVerf && v != f.verf {
+		f.verfChanged = true
+	}
+	f.verf, f.hasVerf = v, true
+}

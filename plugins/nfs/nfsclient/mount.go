@@ -1,0 +1,251 @@
+package nfsclient
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+)
+
+// Defaults of [Options].
+const (
+	DefaultWindow      = 4
+	DefaultTransfer    = 256 << 10
+	DefaultDialTimeout = 15 * time.Second
+	DefaultCallTimeout = 60 * time.Second
+
+	defaultNFSPort = 2049
+	portmapPort    = 111
+	minTransfer    = 4 << 10
+	maxWindow      = 64
+	unmountTimeout = 5 * time.Second
+)
+
+// Options say which export to use and how.
+type Options struct {
+	// Server is the server's host name or address.
+	Server string
+	// Export is the exported path as the server names it.
+	Export string
+	// NFSPort and MountPort are the TCP ports of the two services. Zero asks
+	// the server's portmapper; where it does not know, NFS is at 2049.
+	NFSPort, MountPort int
+	// UID, GID and Groups are who the calls are made as (AUTH_SYS).
+	UID, GID uint32
+	Groups   []uint32
+	// Machine is the client's name in the credentials; empty means the host's.
+	Machine string
+	// WriteSize and ReadSize are the bytes of one call; zero means
+	// DefaultTransfer. The server's limits bound them, and so does 1 MiB.
+	WriteSize, ReadSize int
+	// Window is how many WRITEs or READs of one file are under way at once;
+	// zero means DefaultWindow. A transfer needs WriteSize × Window of memory.
+	Window int
+	// DialTimeout bounds one connection attempt, CallTimeout the silence of a
+	// server that owes a reply. Zero means the defaults.
+	DialTimeout, CallTimeout time.Duration
+}
+
+func (o *Options) setDefaults() {
+	if o.Machine == "" {
+		o.Machine, _ = os.Hostname() // informational: an empty name is as good
+	}
+	if o.Window <= 0 {
+		o.Window = DefaultWindow
+	}
+	o.Window = min(o.Window, maxWindow)
+	if o.DialTimeout <= 0 {
+		o.DialTimeout = DefaultDialTimeout
+	}
+	if o.CallTimeout <= 0 {
+		o.CallTimeout = DefaultCallTimeout
+	}
+}
+
+// transferSize bounds the wanted size by the server's limit and by ours. A
+// limit of zero is unknown.
+func transferSize(wanted int, limit uint32) int {
+	n := wanted
+	if n <= 0 {
+		n = DefaultTransfer
+	}
+	n = min(n, maxTransfer)
+	if limit != 0 {
+		n = min(n, int(min(limit, maxTransfer)))
+	}
+	return max(n, minTransfer)
+}
+
+// FS is a mounted export. Its methods may be called from several goroutines.
+// Paths are relative to the export's root, separated by slashes; the empty path
+// is the root itself.
+type FS struct {
+	nfs       *client
+	mountd    *client
+	export    string
+	root      handle
+	limits    Limits
+	readSize  int
+	writeSize int
+	window    int
+}
+
+// Mount asks the server for the export and connects to its NFS service. The
+// caller must Close the FS, or Unmount it.
+func Mount(ctx context.Context, o Options) (*FS, error) {
+	o.setDefaults()
+	fs, err := mount(ctx, &o)
+	if err != nil {
+		return nil, opError("mount", o.Server+":"+o.Export, err)
+	}
+	return fs, nil
+}
+
+func mount(ctx context.Context, o *Options) (_ *FS, err error) {
+	cred := newCredential(o.Machine, o.UID, o.GID, o.Groups)
+	if err := findPorts(ctx, o); err != nil {
+		return nil, err
+	}
+	f := &FS{
+		export: o.Export,
+		window: o.Window,
+		mountd: newClient(o.Server, o.MountPort, cred, o),
+		nfs:    newClient(o.Server, o.NFSPort, cred, o),
+	}
+	defer func() {
+		if err != nil {
+			_ = f.Close()
+		}
+	}()
+	if f.root, err = f.mountd.mnt(ctx, o.Export); err != nil {
+		return nil, err
+	}
+	f.mountd.idle()
+	if err := f.nfs.null(ctx); err != nil {
+		return nil, err
+	}
+	if f.limits, err = f.nfs.fsInfo(ctx, f.root); err != nil {
+		return nil, err
+	}
+	f.readSize = transferSize(o.ReadSize, f.limits.ReadMax)
+	f.writeSize = transferSize(o.WriteSize, f.limits.WriteMax)
+	return f, nil
+}
+
+// Close ends the connections; calls under way fail with ErrClosed. The server
+// keeps its note of the mount, which has no effect on anything.
+func (f *FS) Close() error {
+	f.nfs.close()
+	f.mountd.close()
+	return nil
+}
+
+// Unmount tells the server that the export is no longer used, then closes. The
+// server need not be listening: only closing matters, so no error is possible
+// but that of the notice.
+func (f *FS) Unmount(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, unmountTimeout)
+	defer cancel()
+	err := f.mountd.umnt(ctx, f.export)
+	return errors.Join(opError("unmount", f.export, err), f.Close())
+}
+
+// Limits returns what the server said of itself when it was mounted.
+func (f *FS) Limits() Limits { return f.limits }
+
+// WriteSize returns the bytes of one WRITE.
+func (f *FS) WriteSize() int { return f.writeSize }
+
+// Procedures and sizes of the mount protocol (RFC 1813 appendix I).
+const (
+	procMnt    = 1
+	procUmnt   = 3
+	maxFlavors = 64
+)
+
+func (c *client) mnt(ctx context.Context, export string) (root handle, err error) {
+	var e encoder
+	e.str(export)
+	req := request{prog: progMount, vers: versMount, proc: procMnt, args: e.b, replay: true}
+	err = c.roundTrip(ctx, req, func(d *decoder) error {
+		if s := d.u32(); d.err == nil && s != 0 {
+			return MountStatus(s)
+		}
+		root = d.handle()
+		n := d.u32()
+		if n > maxFlavors {
+			return &ProtocolError{fmt.Sprintf("%d security flavors", n)}
+		}
+		sys := n == 0 // a server that lists none takes any
+		for range n {
+			sys = d.u32() == authSys || sys
+		}
+		if d.err == nil && !sys {
+			return &RPCError{Reason: "the export does not allow sec=sys, the only one this client has", Auth: true}
+		}
+		return nil
+	})
+	return root, err
+}
+
+func (c *client) umnt(ctx context.Context, export string) error {
+	var e encoder
+	e.str(export)
+	req := request{prog: progMount, vers: versMount, proc: procUmnt, args: e.b, replay: true}
+	return c.roundTrip(ctx, req, func(*decoder) error { return nil })
+}
+
+// findPorts asks the portmapper for the ports that the options leave open.
+func findPorts(ctx context.Context, o *Options) error {
+	if o.NFSPort != 0 && o.MountPort != 0 {
+		return nil
+	}
+	pm := newClient(o.Server, portmapPort, newCredential(o.Machine, 0, 0, nil), o)
+	defer pm.close()
+	if o.MountPort == 0 {
+		port, err := pm.getPort(ctx, progMount, versMount)
+		if err != nil {
+			return fmt.Errorf("asking the portmapper for the mount service's port (mount_port is not given): %w", err)
+		}
+		if port == 0 {
+			return &RPCError{Reason: "the portmapper knows no mount service of version 3"}
+		}
+		o.MountPort = port
+	}
+	if o.NFSPort == 0 {
+		port, err := pm.getPort(ctx, progNFS, versNFS)
+		if err := context.Cause(ctx); err != nil {
+			return err
+		}
+		if err != nil || port == 0 {
+			port = defaultNFSPort
+		}
+		o.NFSPort = port
+	}
+	return nil
+}
+
+const (
+	procGetPort = 3
+	protoTCP    = 6
+)
+
+// getPort asks for the TCP port of a program; 0 means that it is not registered.
+func (c *client) getPort(ctx context.Context, prog, vers uint32) (port int, err error) {
+	var e encoder
+	e.u32(prog)
+	e.u32(vers)
+	e.u32(protoTCP)
+	e.u32(0)
+	req := request{prog: progPortmap, vers: versPortmap, proc: procGetPort, args: e.b, replay: true}
+	err = c.roundTrip(ctx, req, func(d *decoder) error {
+		p := d.u32()
+		if p > 65535 {
+			return &ProtocolError{fmt.Sprintf("port %d", p)}
+		}
+		port = int(p)
+		return nil
+	})
+	return port, err
+}
