@@ -1,0 +1,208 @@
+package appliance
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/dprun/dprun/testfixtures/dpsim/fabricate"
+)
+
+// Quiesce states as status providers write them.
+const (
+	Normal      = ""
+	Quiescing   = "quiescing"
+	Quiesced    = "quiesced"
+	Unquiescing = "unquiescing"
+	Broken      = "error"
+	Unknown     = "unknown quiesce state"
+)
+
+type domain struct {
+	spec       DomainSpec
+	name       string
+	size       int64
+	saveNeeded bool
+	busy       bool
+	command    string // set by hand
+	running    map[string]int
+	runUntil   map[string]time.Time
+	operations map[string]int
+
+	state string
+	next  string    // what state becomes at until
+	until time.Time // zero: never
+
+	objects     []ObjectSpec
+	objectsDown time.Time // services stay down until then
+}
+
+func (a *Appliance) makeDomains(spec Spec) error {
+	var p parser
+	size := p.size("export_size", spec.ExportSize, 64_000)
+	specs := map[string]DomainSpec{}
+	order := []string{"default"}
+	for _, d := range spec.Domains {
+		if _, twice := specs[d.Name]; twice {
+			return fmt.Errorf("domain %q is there twice", d.Name)
+		}
+		specs[d.Name] = d
+		if d.Name != "default" {
+			order = append(order, d.Name)
+		}
+	}
+	for i := range spec.AppDomains {
+		name := fmt.Sprintf("app%02d", i+1)
+		if _, named := specs[name]; !named {
+			order = append(order, name)
+		}
+	}
+	for _, name := range order {
+		d := specs[name]
+		d.Name = name
+		own := p.size("domain "+name+": export_size", d.ExportSize, size)
+		if own < fabricate.MinSize && d.Archive == "" && p.err == nil {
+			p.err = fmt.Errorf("domain %s: export_size is %d bytes, an archive has at least %d", name, own, fabricate.MinSize)
+		}
+		state := p.choice("domain "+name+": quiesce_state", d.QuiesceState, Normal, Quiescing, Quiesced, Unquiescing, Broken, Unknown)
+		a.domains = append(a.domains, &domain{
+			spec: d, name: name, size: own, saveNeeded: d.SaveNeeded, busy: d.Busy, command: d.CurrentCommand, state: state,
+			running: map[string]int{}, runUntil: map[string]time.Time{}, operations: map[string]int{}, objects: objectsOf(d),
+		})
+	}
+	return p.err
+}
+
+// objectsOf lists a domain's objects; without any named, the usual ones.
+func objectsOf(d DomainSpec) []ObjectSpec {
+	objects := append([]ObjectSpec(nil), d.Objects...)
+	if len(objects) == 0 {
+		objects = []ObjectSpec{
+			{Class: "HTTPSourceProtocolHandler", Name: d.Name + "-http"},
+			{Class: "MultiProtocolGateway", Name: d.Name},
+			{Class: "XMLManager", Name: "default"},
+		}
+	}
+	if d.APIC {
+		objects = append(objects, ObjectSpec{Class: "APIConnectGatewayService", Name: "default"})
+	}
+	return objects
+}
+
+// settle applies what time has done since the last look.
+func (d *domain) settle(now time.Time) {
+	if !d.until.IsZero() && !now.Before(d.until) {
+		d.state, d.until = d.next, time.Time{}
+	}
+	for command, until := range d.runUntil {
+		if !now.Before(until) {
+			delete(d.runUntil, command)
+		}
+	}
+}
+
+func (d *domain) become(state string) {
+	d.state, d.until = state, time.Time{}
+}
+
+func (d *domain) pass(state, next string, until time.Time) {
+	d.state, d.next, d.until = state, next, until
+}
+
+// currentCommand is what the gateway says it is doing in the domain.
+func (d *domain) currentCommand() string {
+	if d.command != "" {
+		return d.command
+	}
+	for command := range d.running {
+		return command
+	}
+	for command := range d.runUntil {
+		return command
+	}
+	return ""
+}
+
+func (d *domain) begin(command string) { d.running[command]++ }
+
+func (d *domain) end(command string) {
+	if d.running[command]--; d.running[command] <= 0 {
+		delete(d.running, command)
+	}
+}
+
+// DomainRow is a row of DomainStatus.
+type DomainRow struct {
+	Name           string
+	SaveNeeded     bool
+	CurrentCommand string
+	QuiesceState   string
+	FailsafeMode   string
+	APIC           bool
+}
+
+// Domains lists the gateway's domains, default first.
+func (a *Appliance) Domains() []DomainRow {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	now := a.Clock.Now()
+	var rows []DomainRow
+	for _, d := range a.domains {
+		d.settle(now)
+		row := DomainRow{Name: d.name, SaveNeeded: d.saveNeeded, CurrentCommand: d.currentCommand(), QuiesceState: d.state, FailsafeMode: d.spec.FailsafeMode, APIC: d.spec.APIC}
+		if f := a.peekFault("busy", "get-status/DomainStatus", d.name); f != nil {
+			row.CurrentCommand = f.text("exec")
+		}
+		if row.FailsafeMode == "" {
+			row.FailsafeMode = "none"
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+// domain finds a domain; a.mu is held.
+func (a *Appliance) domain(name string) *domain {
+	for _, d := range a.domains {
+		if d.name == name {
+			d.settle(a.Clock.Now())
+			return d
+		}
+	}
+	return nil
+}
+
+// HasDomain reports whether the domain exists.
+func (a *Appliance) HasDomain(name string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.domain(name) != nil
+}
+
+// removeDomain takes a domain away; a.mu is held.
+func (a *Appliance) removeDomain(name string) {
+	for i, d := range a.domains {
+		if d.name == name && name != "default" {
+			a.domains = append(a.domains[:i:i], a.domains[i+1:]...)
+			return
+		}
+	}
+}
+
+// SaveConfig writes the running configuration of the domain to flash.
+func (a *Appliance) SaveConfig(name string) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	d := a.domain(name)
+	if d == nil {
+		return refuse("Domain '%s' does not exist", name)
+	}
+	d.saveNeeded = false
+	return nil
+}
+
+// RemoveDomain takes a domain away; default cannot be removed.
+func (a *Appliance) RemoveDomain(name string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.removeDomain(name)
+}

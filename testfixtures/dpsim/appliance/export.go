@@ -1,0 +1,187 @@
+package appliance
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+
+	"github.com/dprun/dprun/testfixtures/dpsim/fabricate"
+	"github.com/dprun/dprun/testfixtures/dpsim/spool"
+)
+
+// archiveKey names an archive that was made once and is served many times.
+type archiveKey struct {
+	domain    string
+	persisted bool
+	unsaved   bool
+	nested    bool
+	wrongHash bool
+}
+
+type archive struct {
+	once sync.Once
+	blob *spool.Blob
+	err  error
+}
+
+// Export answers with the domain's archive, made at its first use. While it
+// lasts the domain's current command is "backup".
+func (a *Appliance) Export(ctx context.Context, name string, persisted bool) (*spool.Blob, error) {
+	a.mu.Lock()
+	d := a.domain(name)
+	if d == nil {
+		a.mu.Unlock()
+		return nil, refuse("Domain '%s' does not exist", name)
+	}
+	key := keyFor(d, persisted)
+	key.wrongHash = a.takeFault("wrong_hash", "do-export", name) != nil
+	d.begin("backup")
+	a.mu.Unlock()
+	defer a.finish(d, "backup")
+	if err := a.Clock.Sleep(ctx, a.times.export); err != nil {
+		return nil, err
+	}
+	return a.archive(d, key)
+}
+
+// keyFor chooses the archive: both configurations are the same one unless the
+// domain has unsaved changes.
+func keyFor(d *domain, persisted bool) archiveKey {
+	return archiveKey{domain: d.name, persisted: persisted || !d.saveNeeded, unsaved: d.saveNeeded}
+}
+
+func (a *Appliance) finish(d *domain, command string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	d.end(command)
+}
+
+func (a *Appliance) archive(d *domain, key archiveKey) (*spool.Blob, error) {
+	a.mu.Lock()
+	made := a.archives[key]
+	if made == nil {
+		made = &archive{}
+		a.archives[key] = made
+	}
+	a.mu.Unlock()
+	made.once.Do(func() { made.blob, made.err = a.makeArchive(d, key) })
+	return made.blob, made.err
+}
+
+func (a *Appliance) makeArchive(d *domain, key archiveKey) (*spool.Blob, error) {
+	if d.spec.Archive != "" {
+		return a.archiveFromFile(d.spec.Archive)
+	}
+	return a.Spool.Add(d.size, false, func(w io.Writer) error {
+		return a.Factory.Write(w, fabricate.Export{
+			Device: a.exportDevice(), Domain: d.name, User: a.username, Persisted: key.persisted, Unsaved: key.unsaved,
+			APIC: d.spec.APIC, Size: d.size, MissingFiles: d.spec.MissingFiles, PrivateKeys: d.spec.PrivateKeys,
+			WrongHash: key.wrongHash, Nested: key.nested,
+		})
+	})
+}
+
+func (a *Appliance) archiveFromFile(path string) (*spool.Blob, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("open the archive to serve: %w", err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("open the archive to serve: %w", err)
+	}
+	return a.Spool.Add(info.Size(), false, func(w io.Writer) error {
+		_, err := io.Copy(w, f)
+		return err
+	})
+}
+
+// ExportFile is where a backup leaves its archive on the gateway.
+const ExportFile = "export:/export.zip"
+
+// Backup answers with one archive of several domains; the name all-domains
+// stands for every one. Only one backup runs at a time.
+func (a *Appliance) Backup(ctx context.Context, names []string, persisted bool) (*spool.Blob, error) {
+	domains, err := a.beginBackup(names)
+	if err != nil {
+		return nil, err
+	}
+	defer a.endBackup()
+	if err := a.Clock.Sleep(ctx, a.times.export); err != nil {
+		return nil, err
+	}
+	var inner []fabricate.Inner
+	var estimate int64
+	for _, d := range domains {
+		a.mu.Lock()
+		key := keyFor(d, persisted)
+		key.nested = d.spec.Archive == ""
+		a.mu.Unlock()
+		blob, err := a.archive(d, key)
+		if err != nil {
+			return nil, err
+		}
+		estimate += blob.Size
+		inner = append(inner, fabricate.Inner{Domain: d.name, Size: blob.Size, Open: func() io.Reader { return io.NewSectionReader(blob, 0, blob.Size) }})
+	}
+	blob, err := a.Spool.Add(estimate, false, func(w io.Writer) error {
+		return a.Factory.WriteBackup(w, a.exportDevice(), a.username, "", inner)
+	})
+	if err != nil {
+		return nil, err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.putFile("default", ExportFile, &File{blob: blob, Size: blob.Size, Modified: a.Clock.Now()})
+	return blob, nil
+}
+
+func (a *Appliance) beginBackup(names []string) ([]*domain, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.backingUp || a.securing {
+		return nil, refuse("Another backup is in progress")
+	}
+	var domains []*domain
+	for _, name := range names {
+		if name == "all-domains" {
+			domains = append([]*domain(nil), a.domains...)
+			break
+		}
+		d := a.domain(name)
+		if d == nil {
+			return nil, deny("ERROR")
+		}
+		domains = append(domains, d)
+	}
+	if len(domains) == 0 {
+		return nil, deny("ERROR")
+	}
+	a.backingUp = true
+	a.domain("default").begin("backup")
+	return domains, nil
+}
+
+func (a *Appliance) endBackup() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.backingUp = false
+	a.domain("default").end("backup")
+}
+
+// Warm makes a domain's archive without serving it.
+func (a *Appliance) Warm(name string, persisted bool) error {
+	a.mu.Lock()
+	d := a.domain(name)
+	if d == nil {
+		a.mu.Unlock()
+		return refuse("Domain '%s' does not exist", name)
+	}
+	key := keyFor(d, persisted)
+	a.mu.Unlock()
+	_, err := a.archive(d, key)
+	return err
+}

@@ -1,0 +1,79 @@
+package appliance
+
+// ObjectRow is a row of ObjectStatus.
+type ObjectRow struct {
+	Class, Name, OpState, AdminState, EventCode, ErrorCode, ConfigState string
+}
+
+// Objects lists the objects of a domain with their operational state: the
+// services of a quiesced domain are down.
+func (a *Appliance) Objects(name string) []ObjectRow {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	d := a.domain(name)
+	if d == nil {
+		return nil
+	}
+	var rows []ObjectRow
+	quiesced := d.state != Normal && d.state != Broken
+	late := a.Clock.Now().Before(d.objectsDown)
+	for _, o := range d.objects {
+		state := o.State
+		switch {
+		case o.Class == "XMLManager":
+		case quiesced && (state == "" || state == "up"):
+			state = "quiesced"
+		case late && (state == "" || state == "up"):
+			state = "down"
+		}
+		rows = append(rows, a.objectRow(d, o.Class, o.Name, state))
+	}
+	if name == "default" {
+		for _, c := range a.certs {
+			rows = append(rows, a.objectRow(d, "CryptoCertificate", c.Name, c.State))
+		}
+		for _, p := range a.spec.Peerings {
+			rows = append(rows, a.objectRow(d, "GatewayPeering", p.Name, ""))
+		}
+	}
+	return rows
+}
+
+func (a *Appliance) objectRow(d *domain, class, name, state string) ObjectRow {
+	r := ObjectRow{Class: class, Name: name, OpState: "up", AdminState: "enabled", EventCode: "0x00000000", ConfigState: "saved"}
+	if d.saveNeeded {
+		r.ConfigState = "modified"
+	}
+	switch state {
+	case "down":
+		r.OpState, r.EventCode, r.ErrorCode = "down", "0x00b30014", "One or more referenced objects are down"
+	case "expired":
+		r.OpState, r.EventCode, r.ErrorCode = "down", "0x00330002", "Certificate is expired or not yet valid"
+	case "disabled":
+		r.OpState, r.AdminState, r.EventCode, r.ErrorCode = "down", "disabled", "0x0034000d", "Object is disabled"
+	case "quiesced":
+		r.OpState, r.EventCode, r.ErrorCode = "down", "0x0036003d", "in quiescence"
+	}
+	return r
+}
+
+// Certificates lists the CryptoCertificate objects of the default domain.
+func (a *Appliance) Certificates() []CertificateSpec {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return append([]CertificateSpec(nil), a.certs...)
+}
+
+// BackupMode is secure or normal.
+func (a *Appliance) BackupMode() string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.backupMode
+}
+
+// Load is the CPU and system load in percent.
+func (a *Appliance) Load() (cpu, load int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.spec.CPUPercent, a.spec.LoadPercent
+}

@@ -1,0 +1,170 @@
+package fabricate
+
+import (
+	"fmt"
+	"io"
+	"strings"
+)
+
+// Device is what an export says of the gateway it came from.
+type Device struct {
+	Name        string
+	ProductID   string // 843652X; 5725 for a virtual machine; software for a container
+	Product     string // IDG or XI50
+	Model       string
+	Serial      string
+	Firmware    string // IDG.10.0.1.5
+	Build       string
+	BuildDate   string // 2021/09/29 17:42:35
+	Delivery    string // LTS or CD; empty: older firmware, which has no such element
+	Intrusion   bool   // 10.0 and later carry an intrusion-detection element
+	Interface   string
+	InterfaceIP string
+	Zone        string // CET
+}
+
+// Export says what an archive is of.
+type Export struct {
+	Device    Device
+	Domain    string
+	User      string
+	Comment   string
+	Persisted bool
+	// Unsaved makes the running configuration differ from the persisted one.
+	Unsaved bool
+	APIC    bool // holds an APIConnectGatewayService
+	// Size is the archive's exact size in bytes, at least MinSize.
+	Size int64
+	// MissingFiles and PrivateKeys are entries that export.xml lists without
+	// a hash and that the archive does not hold.
+	MissingFiles int
+	PrivateKeys  int
+	// WrongHash makes export.xml name a wrong SHA-1 for one file.
+	WrongHash bool
+	// Nested leaves out dp-aux, as in the archives inside a backup.
+	Nested bool
+}
+
+// MinSize is the smallest export that can be fabricated.
+const MinSize = 24_000
+
+// Write writes the archive of e.
+func (f *Factory) Write(w io.Writer, e Export) error {
+	if e.Size < MinSize {
+		return fmt.Errorf("fabricate an export of %d bytes: an export has at least %d", e.Size, MinSize)
+	}
+	entries, err := f.fit(e)
+	if err != nil {
+		return err
+	}
+	return writeZip(w, entries)
+}
+
+// fit chooses bulk entries so that the archive comes out exactly as large as
+// asked for. The last bytes are gained by stretching one entry's deflate
+// stream, which changes neither its content nor its hash.
+func (f *Factory) fit(e Export) ([]entry, error) {
+	var counts [3]int
+	left := e.Size - zipSize(f.assemble(e, counts, 0))
+	for class := range counts {
+		one := f.fillers[class]()[0].packedSize()*21/20 + 250
+		if left > one {
+			counts[class] = int(left / one)
+			left -= int64(counts[class]) * one
+		}
+	}
+	smallest := f.fillers[2]()[0].packedSize()
+	for range 2000 {
+		left := e.Size - zipSize(f.assemble(e, counts, 0))
+		switch {
+		case left > 3*smallest:
+			counts[2] += int(left/(smallest+250)) - 1
+			continue
+		case left < 0 || left < 6*(left%5):
+			if !dropFiller(&counts) {
+				return nil, fmt.Errorf("fabricate an export of %d bytes: the fixed parts alone are larger", e.Size)
+			}
+			continue
+		}
+		return f.assemble(e, counts, left), nil
+	}
+	return nil, fmt.Errorf("fabricate an export of %d bytes: no set of entries has that size", e.Size)
+}
+
+func dropFiller(counts *[3]int) bool {
+	for class := 2; class >= 0; class-- {
+		if counts[class] > 0 {
+			counts[class]--
+			return true
+		}
+	}
+	return false
+}
+
+// assemble lists the archive's entries in the order of real ones: dp-aux,
+// the domain's directories, export.xml last.
+func (f *Factory) assemble(e Export, counts [3]int, stretch int64) []entry {
+	var out []entry
+	for _, a := range f.aux() {
+		if e.Nested {
+			a.name = "" // it is in the outer archive, yet listed here
+			if a.dir {
+				continue
+			}
+		}
+		out = append(out, a)
+	}
+	out = append(out, entry{name: "config/", dir: true}, entry{
+		name: "config/" + e.Domain + ".cfg", uri: "config:///" + e.Domain + ".cfg", location: "config",
+		payload: deflate(domainConfig(e)),
+	}, entry{name: "local/", dir: true})
+	pad, _ := deflateOpen(domainNotes(e)).stretched(stretch)
+	out = append(out, localFile("README.txt", pad))
+	if e.WrongHash {
+		out[len(out)-1].badHash = true
+	}
+	for class, dir := range [3]string{"wsdl", "xsl", "map"} {
+		if counts[class] == 0 {
+			continue
+		}
+		out = append(out, entry{name: "local/" + dir + "/", dir: true})
+		variants := f.fillers[class]()
+		for i := range counts[class] {
+			out = append(out, localFile(fmt.Sprintf("%s/%s-%05d.xsl", dir, e.Domain, i), variants[i%len(variants)]))
+		}
+	}
+	for i := range e.MissingFiles {
+		out = append(out, entry{uri: fmt.Sprintf("local:///gone/absent-%d.xsl", i), location: "local", note: "missing"})
+	}
+	for i := range e.PrivateKeys {
+		out = append(out, entry{uri: fmt.Sprintf("cert:///%s-key-%d.pem", e.Domain, i), location: "cert", note: "key"})
+	}
+	return append(out, entry{name: "export.xml", payload: deflate(exportXML(e, out))})
+}
+
+func localFile(path string, p payload) entry {
+	return entry{name: "local/" + path, uri: "local:///" + path, location: "local", payload: p}
+}
+
+// domainConfig is the domain's own configuration script.
+func domainConfig(e Export) []byte {
+	var b strings.Builder
+	fmt.Fprintf(&b, "# configuration of domain %s on %s, %s\ntop; configure terminal;\n", e.Domain, e.Device.Name, e.Device.Firmware)
+	for i := range 40 {
+		fmt.Fprintf(&b, "\n# object %d\n%%if%% available \"source-http\"\nsource-http \"%s-http-%d\"\n  reset\n  admin-state enabled\n  local-address 0.0.0.0\n  port %d\nexit\n%%endif%%\n", i, e.Domain, i, 10000+i)
+	}
+	if e.Unsaved && !e.Persisted {
+		b.WriteString("\n# changed, not saved\nsource-http \"unsaved-change\"\n  admin-state enabled\nexit\n")
+	}
+	return []byte(b.String())
+}
+
+// domainNotes is the file that tells archives of equal size apart and that is
+// stretched to make them fit.
+func domainNotes(e Export) []byte {
+	state := "running"
+	if e.Persisted {
+		state = "persisted"
+	}
+	return []byte(strings.Repeat(fmt.Sprintf("Notes of domain %s, %s configuration, gateway %s, serial %s.\n", e.Domain, state, e.Device.Name, e.Device.Serial), 60))
+}

@@ -1,0 +1,201 @@
+package fabricate_test
+
+import (
+	"archive/zip"
+	"bytes"
+	"crypto/sha1"
+	"encoding/base64"
+	"encoding/xml"
+	"fmt"
+	"io"
+	"testing"
+
+	"github.com/dprun/dprun/testfixtures/dpsim/fabricate"
+)
+
+var gateway = fabricate.Device{
+	Name: "gw1", ProductID: "843652X", Product: "IDG", Model: "IBM DataPower Gateway", Serial: "7800001",
+	Firmware: "IDG.10.0.1.5", Build: "336212", BuildDate: "2021/09/29 17:42:35", Delivery: "LTS", Intrusion: true,
+	Interface: "mgt1", InterfaceIP: "192.0.2.1", Zone: "CET",
+}
+
+type listing struct {
+	Details struct {
+		Domain string `xml:"domain"`
+		Serial string `xml:"serial-number"`
+	} `xml:"export-details"`
+	Files []struct {
+		Src     string `xml:"src,attr"`
+		Hash    string `xml:"hash,attr"`
+		Missing string `xml:"missing,attr"`
+		Key     string `xml:"key,attr"`
+	} `xml:"files>file"`
+	Domains []struct {
+		Name string `xml:"name,attr"`
+	} `xml:"domains>domain"`
+}
+
+func open(t *testing.T, raw []byte) (*zip.Reader, listing) {
+	t.Helper()
+	z, err := zip.NewReader(bytes.NewReader(raw), int64(len(raw)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var l listing
+	if err := xml.Unmarshal(content(t, z, "export.xml"), &l); err != nil {
+		t.Fatal(err)
+	}
+	return z, l
+}
+
+func content(t *testing.T, z *zip.Reader, name string) []byte {
+	t.Helper()
+	f, err := z.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	b, err := io.ReadAll(f) // also checks the CRC
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	return b
+}
+
+func hash(b []byte) string {
+	sum := sha1.Sum(b)
+	return base64.StdEncoding.EncodeToString(sum[:])
+}
+
+func write(t *testing.T, f *fabricate.Factory, e fabricate.Export) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := f.Write(&b, e); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func TestExportHasExactSizeAndVerifies(t *testing.T) {
+	t.Parallel()
+	factory := fabricate.NewFactory()
+	sizes := []int64{fabricate.MinSize, 24_001, 30_003, 64_000, 64_002, 65_536, 500_007, 2_000_000, 2_097_152, 9_999_999}
+	for _, size := range sizes {
+		t.Run(fmt.Sprint(size), func(t *testing.T) {
+			t.Parallel()
+			raw := write(t, factory, fabricate.Export{Device: gateway, Domain: "orders", User: "admin", Size: size, MissingFiles: 1, PrivateKeys: 2})
+			if int64(len(raw)) != size {
+				t.Errorf("archive has %d bytes, want %d", len(raw), size)
+			}
+			z, l := open(t, raw)
+			if l.Details.Domain != "orders" || l.Details.Serial != "7800001" {
+				t.Errorf("export-details: %+v", l.Details)
+			}
+			hashed, unhashed := map[string]bool{}, 0
+			for _, f := range l.Files {
+				if f.Missing != "" || f.Key != "" {
+					unhashed++
+					continue
+				}
+				hashed[f.Src] = true
+				if got := hash(content(t, z, f.Src)); got != f.Hash {
+					t.Errorf("%s: hash %s, export.xml says %s", f.Src, got, f.Hash)
+				}
+			}
+			if unhashed != 3 {
+				t.Errorf("%d entries without hash, want 3", unhashed)
+			}
+			var unpacked uint64
+			for _, f := range z.File {
+				unpacked += f.UncompressedSize64
+				if f.Mode().IsDir() || f.Name == "export.xml" {
+					continue
+				}
+				if f.Mode().Perm() != 0o600 || f.Method != zip.Deflate || !hashed[f.Name] {
+					t.Errorf("%s: mode %v, method %d, listed %t", f.Name, f.Mode(), f.Method, hashed[f.Name])
+				}
+			}
+			if size >= 64_000 && unpacked < 5*uint64(size) {
+				t.Errorf("unpacks to %d bytes, less than 5 times %d", unpacked, size)
+			}
+		})
+	}
+}
+
+func TestExportIsDeterministicAndTellsConfigurationsApart(t *testing.T) {
+	t.Parallel()
+	factory := fabricate.NewFactory()
+	e := fabricate.Export{Device: gateway, Domain: "a", Size: 64_000, Unsaved: true}
+	running := write(t, factory, e)
+	if !bytes.Equal(running, write(t, fabricate.NewFactory(), e)) {
+		t.Error("equal input gave different archives")
+	}
+	e.Persisted = true
+	if bytes.Equal(running, write(t, factory, e)) {
+		t.Error("persisted and running archives are equal")
+	}
+	z, _ := open(t, running)
+	if !bytes.Contains(content(t, z, "export.xml"), []byte("unsaved-change")) {
+		t.Error("the running configuration lacks the unsaved object")
+	}
+	e.Domain = "b"
+	if bytes.Equal(running, write(t, factory, e)) {
+		t.Error("archives of two domains are equal")
+	}
+}
+
+func TestExportWithWrongHashIsAWholeZip(t *testing.T) {
+	t.Parallel()
+	z, l := open(t, write(t, fabricate.NewFactory(), fabricate.Export{Device: gateway, Domain: "a", Size: 64_000, WrongHash: true}))
+	var wrong []string
+	for _, f := range l.Files {
+		if hash(content(t, z, f.Src)) != f.Hash {
+			wrong = append(wrong, f.Src)
+		}
+	}
+	if len(wrong) != 1 {
+		t.Errorf("wrong hashes: %q, want one", wrong)
+	}
+}
+
+func TestTooSmallExportIsRefused(t *testing.T) {
+	t.Parallel()
+	if err := fabricate.NewFactory().Write(io.Discard, fabricate.Export{Device: gateway, Domain: "a", Size: 1000}); err == nil {
+		t.Error("an export of 1000 bytes was made")
+	}
+}
+
+func TestBackupNestsDomainsAndSharesAux(t *testing.T) {
+	t.Parallel()
+	factory := fabricate.NewFactory()
+	var inner []fabricate.Inner
+	for _, d := range []string{"a", "b"} {
+		raw := write(t, factory, fabricate.Export{Device: gateway, Domain: d, Size: 200_000, Nested: true})
+		inner = append(inner, fabricate.Inner{Domain: d, Size: int64(len(raw)), Open: func() io.Reader { return bytes.NewReader(raw) }})
+	}
+	var b bytes.Buffer
+	if err := factory.WriteBackup(&b, gateway, "admin", "", inner); err != nil {
+		t.Fatal(err)
+	}
+	outer, l := open(t, b.Bytes())
+	if len(l.Files) != 0 || len(l.Domains) != 2 {
+		t.Errorf("outer export.xml has %d files and %d domains, want 0 and 2", len(l.Files), len(l.Domains))
+	}
+	for _, d := range []string{"a", "b"} {
+		z, l := open(t, content(t, outer, d+".zip"))
+		shared := 0
+		for _, f := range l.Files {
+			from := z
+			if _, err := z.Open(f.Src); err != nil {
+				from = outer
+				shared++
+			}
+			if got := hash(content(t, from, f.Src)); got != f.Hash {
+				t.Errorf("%s: %s has hash %s, listed %s", d, f.Src, got, f.Hash)
+			}
+		}
+		if shared != 6 {
+			t.Errorf("%s takes %d files from the outer archive, want the 6 of dp-aux", d, shared)
+		}
+	}
+}

@@ -1,0 +1,136 @@
+package fabricate
+
+import (
+	"fmt"
+	"html"
+	"strings"
+)
+
+const objectNS = ` xmlns:env="http://www.w3.org/2003/05/soap-envelope" xmlns:dp="http://www.datapower.com/schemas/management"`
+
+// exportXML is the table of contents of an export: who made it, the objects,
+// and every file with its SHA-1.
+func exportXML(e Export, entries []entry) []byte {
+	var b strings.Builder
+	b.WriteString(`<datapower-configuration version="3">`)
+	details(&b, e.Device, e.Domain, e.User, e.Comment)
+	fmt.Fprintf(&b, `<configuration domain="%s">`, esc(e.Domain))
+	objects(&b, e)
+	b.WriteString(`</configuration><files>`)
+	for _, f := range entries {
+		if f.uri != "" {
+			fileRow(&b, f)
+		}
+	}
+	b.WriteString(`</files></datapower-configuration>`)
+	return []byte(b.String())
+}
+
+func fileRow(b *strings.Builder, f entry) {
+	src := f.name
+	if src == "" {
+		src = f.location + "/" + strings.SplitN(f.uri, ":///", 2)[1]
+	}
+	fmt.Fprintf(b, `<file name="%s" src="%s" location="%s"`, esc(f.uri), esc(src), f.location)
+	if f.internal {
+		b.WriteString(` internal="true"`)
+	}
+	switch {
+	case f.note != "":
+		fmt.Fprintf(b, ` %s="true"`, f.note)
+	case f.badHash:
+		b.WriteString(` hash="AAAAAAAAAAAAAAAAAAAAAAAAAAA="`)
+	default:
+		fmt.Fprintf(b, ` hash="%s"`, f.payload.sha1)
+	}
+	b.WriteString(`/>`)
+}
+
+// backupXML is the outer export.xml of a multi-domain backup: Domain objects,
+// no files.
+func backupXML(d Device, user, comment string, domains []string) []byte {
+	var b strings.Builder
+	b.WriteString(`<datapower-configuration version="3">`)
+	details(&b, d, "default", user, comment)
+	b.WriteString(`<configuration>`)
+	for _, name := range domains {
+		fmt.Fprintf(&b, `<Domain name="%s"%s>`+"\n<mAdminState>enabled</mAdminState>\n<NeighborDomain class=\"Domain\">default</NeighborDomain>\n<ConfigMode>local</ConfigMode>\n<ImportFormat>ZIP</ImportFormat>\n<MaxChkpoints>3</MaxChkpoints></Domain>", esc(name), objectNS)
+	}
+	b.WriteString(`</configuration><domains>`)
+	for _, name := range domains {
+		fmt.Fprintf(&b, `<domain name="%s"/>`, esc(name))
+	}
+	b.WriteString(`</domains></datapower-configuration>`)
+	return []byte(b.String())
+}
+
+func details(b *strings.Builder, d Device, domain, user, comment string) {
+	modern := d.Delivery != ""
+	b.WriteString(`<export-details>`)
+	element(b, "description", "Exported Configuration")
+	element(b, "user", user)
+	element(b, "domain", domain)
+	element(b, "comment", comment)
+	element(b, "product-id", d.ProductID)
+	element(b, "product", d.Product)
+	element(b, "display-product", d.Product)
+	element(b, "model", d.Model)
+	element(b, "display-model", d.Model)
+	element(b, "device-name", d.Name)
+	element(b, "serial-number", d.Serial)
+	element(b, "firmware-version", d.Firmware)
+	element(b, "display-firmware-version", d.Firmware)
+	element(b, "firmware-build", d.Build)
+	if modern {
+		element(b, "delivery-type", d.Delivery)
+	}
+	element(b, "firmware-timestamp", d.BuildDate)
+	element(b, "current-date", made.Format("2006-01-02"))
+	element(b, "current-time", made.Format("15:04:05")+" "+d.Zone)
+	element(b, "reset-date", "2025-11-01")
+	element(b, "reset-time", "06:30:32 "+d.Zone)
+	element(b, "login-message", "")
+	element(b, "custom-ui-file", "")
+	if d.Intrusion {
+		element(b, "intrusion-detection", "disable")
+	}
+	b.WriteString(`</export-details><interface-data>`)
+	if modern {
+		fmt.Fprintf(b, `<interface name="%s" type="Ethernet" vers="ipv4" ip-addr="%s"/>`, d.Interface, d.InterfaceIP)
+	} else {
+		fmt.Fprintf(b, `<interface name="%s" ip-addr="%s"/>`, d.Interface, d.InterfaceIP)
+	}
+	b.WriteString(`</interface-data>`)
+}
+
+func objects(b *strings.Builder, e Export) {
+	object := func(class, name, attrs string, lines ...string) {
+		fmt.Fprintf(b, `<%s name="%s"%s%s>`, class, esc(name), attrs, objectNS)
+		fmt.Fprintf(b, "\n<mAdminState>enabled</mAdminState>")
+		for _, l := range lines {
+			b.WriteString("\n" + l)
+		}
+		fmt.Fprintf(b, `</%s>`, class)
+	}
+	object("HTTPSourceProtocolHandler", e.Domain+"-http", "", "<LocalAddress>0.0.0.0</LocalAddress>", "<LocalPort>2227</LocalPort>", "<HTTPVersion>HTTP/1.1</HTTPVersion>", "<PersistentConnections>on</PersistentConnections>")
+	object("HTTPUserAgent", "default", ` intrinsic="true"`, "<UserSummary>Default User Agent</UserSummary>", "<MaxRedirects>8</MaxRedirects>", "<Timeout>300</Timeout>")
+	object("XMLManager", "default", ` intrinsic="true"`, "<CacheSize>256</CacheSize>", `<UserAgent class="HTTPUserAgent">default</UserAgent>`)
+	object("StylePolicy", e.Domain+"-policy", "", `<DefStylesheetForXsl read-only="true">store:///identity.xsl</DefStylesheetForXsl>`)
+	object("MultiProtocolGateway", e.Domain, "", "<Priority>normal</Priority>", `<FrontProtocol class="HTTPSourceProtocolHandler">`+esc(e.Domain)+"-http</FrontProtocol>", `<XMLManager class="XMLManager">default</XMLManager>`, `<StylePolicy class="StylePolicy">`+esc(e.Domain)+"-policy</StylePolicy>", "<Type>static-backend</Type>")
+	if e.APIC {
+		object("APIConnectGatewayService", "default", "", "<LocalAddress>0.0.0.0</LocalAddress>", "<LocalPort>3000</LocalPort>", "<V5CompatibilityMode>off</V5CompatibilityMode>")
+	}
+	if e.Unsaved && !e.Persisted {
+		object("HTTPSourceProtocolHandler", "unsaved-change", "", "<LocalAddress>0.0.0.0</LocalAddress>", "<LocalPort>2228</LocalPort>")
+	}
+}
+
+func element(b *strings.Builder, name, text string) {
+	if text == "" {
+		b.WriteString("<" + name + "/>")
+		return
+	}
+	b.WriteString("<" + name + ">" + esc(text) + "</" + name + ">")
+}
+
+func esc(s string) string { return html.EscapeString(s) }

@@ -1,0 +1,93 @@
+package soma
+
+import (
+	"strings"
+)
+
+// config answers get-config with the objects of one class, or the one named.
+func (x *exchange) config(req *request) (string, error) {
+	class, name := req.op.attrs["class"], req.op.attrs["name"]
+	p := x.app.Profile()
+	var b strings.Builder
+	add := func(object, attrs string, f ...string) {
+		if name == "" || name == object {
+			b.WriteString(row(class, named(object)+attrs, f))
+		}
+	}
+	switch class {
+	case "Domain":
+		x.domainConfigs(add)
+	case "SystemSettings":
+		add("SystemSettings", ` intrinsic="true"`, "mAdminState", "enabled", "UserSummary", "", `ProductOID read-only="true"`, "1.3.6.1.4.1.14685.1.8",
+			`Description read-only="true"`, p.Model, `SerialNumber read-only="true"`, x.app.Serial(), `EntitlementNumber read-only="true"`, x.app.Serial(),
+			`ProductID read-only="true"`, x.app.ProductID()+" [Rev 0001]", `CapacityMode read-only="true"`, "", "Contact", "", "SystemName", x.app.Name(), "Location", "",
+			`Services read-only="true"`, "72", `BackupMode read-only="true"`, x.app.BackupMode(), "ProductMode", "normal", "LoginMessage", "", "CustomUIFile", "",
+			"AuditReserve", "40", "DetectIntrusion", "off", "HardwareXMLAcceleration", "on", "Locale", "en", "SystemLogFixedFormat", "off")
+	case "SecureBackupMode":
+		if !p.SecureBackupMode {
+			return "", unknown("Configuration class", class)
+		}
+		add("SecureBackupModeInstance", ` intrinsic="true"`, "mAdminState", "enabled", "UserSummary", "", "mode", x.app.BackupMode())
+	case "CryptoCertificate":
+		if req.domain == "default" {
+			for _, c := range x.app.Certificates() {
+				add(c.Name, "", "mAdminState", "enabled", "Filename", "cert:///"+c.Name+".pem", "PasswordAlias", "off", `Alias class="PasswordAlias"`, "", "IgnoreExpiration", "off")
+			}
+		}
+	case "APIConnectGatewayService":
+		for _, d := range x.app.Domains() {
+			if d.Name == req.domain && d.APIC {
+				add("default", "", "mAdminState", "enabled", "UserSummary", "", "LocalAddress", "0.0.0.0", "LocalPort", "3000", "V5CompatibilityMode", "off")
+			}
+		}
+	case "GatewayPeering":
+		if !p.GatewayPeering {
+			return "", unknown("Configuration class", class)
+		}
+		if req.domain == "default" {
+			for _, g := range x.app.Spec().Peerings {
+				f := fields{"mAdminState", "enabled", "LocalAddress", "192.0.2.10", "LocalPort", "16380", "MonitorPort", "26380", "EnablePeerGroup", onOff(len(g.Peers) > 0)}
+				for _, peer := range g.Peers {
+					f = append(f, "Peers", peer)
+				}
+				add(g.Name, "", append(f, "Priority", "100", "EnableSSL", "off", "PersistenceLocation", "memory")...)
+			}
+		}
+	case "TimeSettings":
+		add("Time", ` intrinsic="true"`, "mAdminState", "enabled", "LocalTimeZone", x.app.Now().Format("UTC-07:00"))
+	case "Throttler":
+		add("Throttler", ` intrinsic="true"`, "mAdminState", "enabled", "ThrottleAt", "20", "TerminateAt", "5", "TempFSThrottleAt", "0", "TempFSTerminateAt", "0",
+			"QnameWarnAt", "10", "Timeout", "30", "Statistics", "off", "LogLevel", "debug", "EnvironmentalLog", "on", "BacklogSize", "0", "BacklogTimeout", "30")
+	default:
+		return x.objectConfigs(req.domain, class, name)
+	}
+	return b.String(), nil
+}
+
+// objectConfigs shows what is known of the domain's other objects.
+func (x *exchange) objectConfigs(domain, class, name string) (string, error) {
+	if class == "" {
+		return "", unknown("Configuration class", class)
+	}
+	var b strings.Builder
+	for _, o := range x.app.Objects(domain) {
+		if o.Class == class && (name == "" || name == o.Name) {
+			b.WriteString(row(class, named(o.Name), fields{"mAdminState", o.AdminState}))
+		}
+	}
+	return b.String(), nil
+}
+
+func (x *exchange) domainConfigs(add func(string, string, ...string)) {
+	for _, d := range x.app.Domains() {
+		attrs := ""
+		if d.Name == "default" {
+			attrs = ` intrinsic="true" read-only="true"`
+		}
+		f := fields{"mAdminState", "enabled", "UserSummary", ""}
+		if d.Name != "default" {
+			f = append(f, `NeighborDomain class="Domain"`, "default")
+		}
+		add(d.Name, attrs, append(f, "ConfigMode", "local", "ImportFormat", "ZIP", "LocalIPRewrite", "on", "MaxChkpoints", "3", "ConfigPermissionsMode", "scope-domain")...)
+	}
+}

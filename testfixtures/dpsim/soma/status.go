@@ -1,0 +1,108 @@
+package soma
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// status answers get-status with the rows of one class.
+func (x *exchange) status(req *request) (string, error) {
+	class := req.op.attrs["class"]
+	p := x.app.Profile()
+	var b strings.Builder
+	add := func(f ...string) { b.WriteString(row(class, "", f)) }
+	switch class {
+	case "DomainStatus":
+		x.domainStatus(add)
+	case "DomainSummary":
+		for _, d := range x.app.Domains() {
+			add("Domain", d.Name, "Quiesce", d.QuiesceState)
+		}
+	case "FilesystemStatus":
+		s := x.app.Filesystems()
+		add("FreeEncrypted", megabytes(s.FreeEncrypted), "TotalEncrypted", megabytes(s.TotalEncrypted),
+			"FreeTemporary", megabytes(s.FreeTemporary), "TotalTemporary", megabytes(s.TotalTemporary),
+			"FreeInternal", megabytes(s.FreeInternal), "TotalInternal", megabytes(s.TotalInternal))
+	case "FirmwareVersion", "FirmwareVersion2", "FirmwareVersion3":
+		if !slices.Contains(p.FirmwareClasses, class) {
+			return "", unknown("Status class", class)
+		}
+		f := fields{"Serial", x.app.Serial(), "Version", p.Version, "Build", p.Build, "BuildDate", p.BuildDate}
+		if class == "FirmwareVersion3" {
+			f = append(f, "DeliveryType", p.Delivery)
+		}
+		add(append(f, "WatchdogBuild", "", "InstalledDPOS", "", "RunningDPOS", "", "XMLAccelerator", "xg4", "MachineType", p.Machine, "ModelType", x.app.ProductID()[min(4, len(x.app.ProductID())):])...)
+	case "Version":
+		add("Version", p.Version)
+	case "DateTimeStatus":
+		now, up := x.app.Now(), x.app.Now().Sub(x.app.Booted())
+		add("time", now.Format(time.ANSIC), "timezone", now.Format("-07:00"), "tzspec", now.Format("UTC-07:00"),
+			"uptime2", fmt.Sprintf("%d days %02d:%02d:%02d", int(up.Hours())/24, int(up.Hours())%24, int(up.Minutes())%60, int(up.Seconds())%60),
+			"bootuptime2", fmt.Sprintf("%d days %02d:%02d:%02d", int(up.Hours())/24, int(up.Hours())%24, int(up.Minutes())%60, int(up.Seconds())%60))
+	case "SystemUsage":
+		_, load := x.app.Load()
+		add("Interval", "1000", "Load", strconv.Itoa(load), "WorkList", "0")
+	case "CPUUsage":
+		cpu, _ := x.app.Load()
+		n := strconv.Itoa(cpu)
+		add("tenSeconds", n, "oneMinute", n, "tenMinutes", n, "oneHour", n, "oneDay", n)
+	case "MemoryStatus":
+		add("Usage", "34", "TotalMemory", "16374964", "UsedMemory", "5567488", "FreeMemory", "10807476", "ReqMemory", "6310400")
+	case "ObjectStatus":
+		for _, o := range x.app.Objects(req.domain) {
+			add("Class", o.Class, "OpState", o.OpState, "AdminState", o.AdminState, "Name", o.Name, "EventCode", o.EventCode, "ErrorCode", o.ErrorCode, "ConfigState", o.ConfigState)
+		}
+	case "ActiveUsers":
+		user, _ := x.app.Credentials()
+		add("session", "1432", "name", user, "connection", "saml-artifact", "address", "127.0.0.1", "login", x.app.Now().Format(time.ANSIC), "domain", req.domain)
+	case "DomainCheckpointStatus":
+	case "GatewayPeeringStatus":
+		if !p.GatewayPeering {
+			return "", unknown("Status class", class)
+		}
+		x.peeringStatus(req.domain, add)
+	case "StandbyStatus2":
+		for _, s := range x.app.Spec().Standbys {
+			add("InterfaceIndex", "1", "InterfaceType", "ethernet", "Name", s.Interface, "Group", strconv.Itoa(s.Group), "IP", "192.0.2.100",
+				"Priority", "100", "State", s.State, "Preempt", "off", "GroupLeader", "", "SelfBalance", "off", "DistAlg", "")
+		}
+	default:
+		return "", unknown("Status class", class)
+	}
+	return b.String(), nil
+}
+
+func (x *exchange) domainStatus(add func(...string)) {
+	for _, d := range x.app.Domains() {
+		f := fields{"Domain", d.Name, "SaveNeeded", onOff(d.SaveNeeded), "TraceEnabled", "off", "DebugEnabled", "off", "ProbeEnabled", "off",
+			"DiagEnabled", "off", "CurrentCommand", d.CurrentCommand, "QuiesceState", d.QuiesceState}
+		if x.app.Profile().InterfaceState {
+			f = append(f, "InterfaceState", "ok", "FailsafeMode", d.FailsafeMode)
+		}
+		add(f...)
+	}
+}
+
+func (x *exchange) peeringStatus(domain string, add func(...string)) {
+	if domain != "default" {
+		return
+	}
+	for _, p := range x.app.Spec().Peerings {
+		add("Address", "192.0.2.10", "Name", p.Name, "PendingUpdates", "0", "ReplicationOffset", "4711", "LinkStatus", "ok", "Primary", yesNo(p.Primary))
+		for _, peer := range p.Peers {
+			add("Address", peer, "Name", p.Name, "PendingUpdates", "0", "ReplicationOffset", "4711", "LinkStatus", "ok", "Primary", "no")
+		}
+	}
+}
+
+func yesNo(yes bool) string {
+	if yes {
+		return "yes"
+	}
+	return "no"
+}
+
+func megabytes(n int64) string { return strconv.FormatInt(n/1_000_000, 10) }
