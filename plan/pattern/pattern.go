@@ -1,0 +1,73 @@
+// Package pattern matches the names of devices and domains.
+//
+// A glob holds `*` anywhere and as often as one likes; each stands for any
+// run of characters, the empty one too. Everything else stands for itself,
+// and case matters. A glob without a star is a literal name.
+package pattern
+
+import "strings"
+
+// Pattern is a matcher of names: at least one glob of Match fits and none of
+// Except does. The zero Pattern matches nothing.
+type Pattern struct {
+	Match  []string `json:"match"`
+	Except []string `json:"except,omitempty"`
+}
+
+// Set is a list of patterns of which any may fit.
+type Set []Pattern
+
+// Matches reports whether the pattern fits the name.
+func (p Pattern) Matches(name string) bool {
+	return anyGlob(p.Match, name) && !anyGlob(p.Except, name)
+}
+
+// Matches reports whether any pattern of the set fits the name.
+func (s Set) Matches(name string) bool {
+	for _, p := range s {
+		if p.Matches(name) {
+			return true
+		}
+	}
+	return false
+}
+
+// Literal makes a pattern of one glob, as a plan's list of strings writes it.
+func Literal(glob string) Pattern { return Pattern{Match: []string{glob}} }
+
+// IsLiteral reports whether a glob names exactly one thing.
+func IsLiteral(glob string) bool { return !strings.Contains(glob, "*") }
+
+// Glob reports whether one glob fits a name. Between two stars the leftmost
+// place is always as good as any other, so one pass from left to right is
+// enough: nothing is ever tried twice, however many stars there are.
+func Glob(glob, name string) bool {
+	head, rest, starred := strings.Cut(glob, "*")
+	if !starred {
+		return glob == name
+	}
+	if !strings.HasPrefix(name, head) {
+		return false
+	}
+	name = name[len(head):]
+	for {
+		part, tail, more := strings.Cut(rest, "*")
+		if !more {
+			return strings.HasSuffix(name, part)
+		}
+		at := strings.Index(name, part)
+		if at < 0 {
+			return false
+		}
+		name, rest = name[at+len(part):], tail
+	}
+}
+
+func anyGlob(globs []string, name string) bool {
+	for _, g := range globs {
+		if Glob(g, name) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,157 @@
+package window
+
+import (
+	"slices"
+	"time"
+)
+
+// Schedule is a compiled [Window]. It is immutable; use it where the same
+// window is asked often.
+type Schedule struct {
+	loc      *time.Location
+	allow    []rule
+	deny     []rule
+	lastDate date // the latest date that any rule names; zero when none does
+}
+
+// rule is an allow or a deny with its texts parsed.
+type rule struct {
+	days     [7]bool // by time.Weekday
+	dates    []date  // sorted; nil: every date
+	wholeDay bool    // from and to were left out
+	from, to int     // minutes after midnight; to may lie on the next day
+}
+
+// span is a stretch of time without its end.
+type span struct{ from, to time.Time }
+
+// probeDays is how far beyond the last named date the answer "never" needs to
+// be looked for. Rules without dates recur weekly; a month has every weekday
+// often enough that a gap hidden by one change of the clocks shows.
+const probeDays = 31
+
+// Open reports whether t is inside the window.
+func (s *Schedule) Open(t time.Time) bool {
+	open, _ := s.at(t)
+	return open
+}
+
+// ClosesAt returns the end of the open stretch that holds t; see [Window.ClosesAt].
+func (s *Schedule) ClosesAt(t time.Time) (time.Time, bool) { return s.seek(t, false) }
+
+// OpensAt returns the first open instant at or after t; see [Window.OpensAt].
+func (s *Schedule) OpensAt(t time.Time) (time.Time, bool) { return s.seek(t, true) }
+
+// seek walks from boundary to boundary until the window is open (or closed).
+func (s *Schedule) seek(t time.Time, open bool) (time.Time, bool) {
+	end := dateOf(t.In(s.loc))
+	if end.before(s.lastDate) {
+		end = s.lastDate
+	}
+	horizon := s.instant(end.add(probeDays), 0)
+	for x := t; x.Before(horizon); {
+		now, next := s.at(x)
+		if now == open {
+			return x, true
+		}
+		x = next
+	}
+	return time.Time{}, false
+}
+
+// at says whether x is open and when that may change next.
+func (s *Schedule) at(x time.Time) (open bool, next time.Time) {
+	// A rule's stretch reaches at most into the day after the one it belongs
+	// to, and a change of the clocks moves a date by less than a day.
+	local := x.In(s.loc)
+	today := dateOf(local)
+	next = s.dateEnd(local)
+	note := func(sp span) (inside bool) {
+		for _, b := range [...]time.Time{sp.from, sp.to} {
+			if b.After(x) && b.Before(next) {
+				next = b
+			}
+		}
+		return !x.Before(sp.from) && x.Before(sp.to)
+	}
+	open = len(s.allow) == 0
+	denied := false
+	for d := today.add(-2); !today.add(2).before(d); d = d.add(1) {
+		for i := range s.allow {
+			if sp, ok := s.span(&s.allow[i], d); ok && note(sp) {
+				open = true
+			}
+		}
+		for i := range s.deny {
+			if s.deny[i].onDates() {
+				continue
+			}
+			if sp, ok := s.span(&s.deny[i], d); ok && note(sp) {
+				denied = true
+			}
+		}
+	}
+	for i := range s.deny {
+		if r := &s.deny[i]; r.onDates() && r.has(today) {
+			denied = true
+		}
+	}
+	return open && !denied, next
+}
+
+// onDates reports whether the rule is about whole calendar dates. As a denial
+// it then asks what the clocks show, not which boundary has passed: where a
+// repeated hour spans midnight a date comes back for a while.
+func (r *rule) onDates() bool { return r.dates != nil && r.wholeDay }
+
+// has reports whether the rule has a stretch that belongs to day d.
+func (r *rule) has(d date) bool {
+	if !r.days[d.weekday()] {
+		return false
+	}
+	if r.dates == nil {
+		return true
+	}
+	_, found := slices.BinarySearchFunc(r.dates, d, date.compare)
+	return found
+}
+
+// dateEnd is when the clocks leave local's date or are changed.
+func (s *Schedule) dateEnd(local time.Time) time.Time {
+	_, offset := local.Zone()
+	midnight := dateOf(local).add(1).utc().Add(-time.Duration(offset) * time.Second)
+	if _, end := local.ZoneBounds(); !end.IsZero() && end.Before(midnight) {
+		return end.UTC()
+	}
+	return midnight
+}
+
+// span is the stretch of a rule that belongs to day d.
+func (s *Schedule) span(r *rule, d date) (span, bool) {
+	if !r.has(d) {
+		return span{}, false
+	}
+	sp := span{s.instant(d, r.from), s.instant(d, r.to)}
+	return sp, sp.from.Before(sp.to)
+}
+
+// instant is the first moment at which the clocks show d at that minute, or
+// something later.
+func (s *Schedule) instant(d date, minute int) time.Time {
+	wall := time.Date(d.year, d.month, d.day, 0, minute, 0, 0, time.UTC)
+	// Zones are at most 15 hours away from UTC; starting a day early meets
+	// every zone in which the wall time can have been shown.
+	for at := wall.Add(-24 * time.Hour); ; {
+		zoned := at.In(s.loc)
+		_, offset := zoned.Zone()
+		start, end := zoned.ZoneBounds()
+		x := wall.Add(-time.Duration(offset) * time.Second)
+		if end.IsZero() || x.Before(end) {
+			if !start.IsZero() && x.Before(start) {
+				return start.UTC()
+			}
+			return x
+		}
+		at = end
+	}
+}
