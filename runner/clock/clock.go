@@ -1,0 +1,95 @@
+// Package clock makes time a parameter. The release build knows only
+// [System]; tests move a [Manual] clock, and with it every timer of the engine.
+package clock
+
+import (
+	"sync"
+	"time"
+)
+
+// Clock tells the time and wakes at an instant.
+type Clock interface {
+	Now() time.Time
+	// At returns a channel that is closed once the clock has reached t, and a
+	// function that gives the timer up.
+	At(t time.Time) (<-chan struct{}, func())
+}
+
+// System is the machine's clock.
+type System struct{}
+
+// Now is the current time.
+func (System) Now() time.Time { return time.Now() }
+
+// At closes the channel when the system's clock reaches t.
+func (System) At(t time.Time) (<-chan struct{}, func()) {
+	c := make(chan struct{})
+	timer := time.AfterFunc(time.Until(t), func() { close(c) })
+	return c, func() { timer.Stop() }
+}
+
+// Manual is a clock that moves only when told.
+type Manual struct {
+	mu     sync.Mutex
+	now    time.Time
+	timers map[*manualTimer]struct{}
+}
+
+type manualTimer struct {
+	at time.Time
+	c  chan struct{}
+}
+
+// NewManual returns a clock that stands at now.
+func NewManual(now time.Time) *Manual {
+	return &Manual{now: now, timers: map[*manualTimer]struct{}{}}
+}
+
+// Now is where the clock stands.
+func (m *Manual) Now() time.Time {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.now
+}
+
+// At closes the channel when the clock has been moved to t or beyond.
+func (m *Manual) At(t time.Time) (<-chan struct{}, func()) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	mt := &manualTimer{at: t, c: make(chan struct{})}
+	if !t.After(m.now) {
+		close(mt.c)
+		return mt.c, func() {}
+	}
+	m.timers[mt] = struct{}{}
+	return mt.c, func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		delete(m.timers, mt)
+	}
+}
+
+// Advance moves the clock and fires what has come due.
+func (m *Manual) Advance(d time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.now = m.now.Add(d)
+	for t := range m.timers {
+		if !t.at.After(m.now) {
+			close(t.c)
+			delete(m.timers, t)
+		}
+	}
+}
+
+// Next is the earliest instant that something waits for; ok is false when nothing waits.
+func (m *Manual) Next() (next time.Time, ok bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for t := range m.timers {
+		if !ok || t.at.Before(next) {
+			next, ok = t.at, true
+		}
+	}
+	return next, ok
+}

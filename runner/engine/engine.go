@@ -1,0 +1,419 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/dprun/dprun/runner/clock"
+	"github.com/dprun/dprun/runner/event"
+	"github.com/dprun/dprun/runner/lifecycle"
+	"github.com/dprun/dprun/sdk/failure"
+)
+
+// Executor does one action. It returns when the action has ended; a cancelled
+// context ends it early. It is called from many goroutines.
+type Executor interface {
+	Do(ctx context.Context, job Job) (*event.Result, error)
+}
+
+// Job is an action with what the executor needs to know of its task. It is a
+// copy: the machine goes on meanwhile.
+type Job struct {
+	Action lifecycle.Action
+	// Task is nil for the run's own actions.
+	Task     *lifecycle.TaskSpec
+	Prepared *event.Prepared
+	Captured []event.Captured
+	Started  time.Time // when the task was dispatched
+	// Results of the run so far, for the plan's post-script.
+	Results []event.Status
+	// Notify passes on what the machine must know before the action ends.
+	Notify func(event.Notice)
+	// Progress passes on how far a transfer is.
+	Progress func(bytes, total int64)
+}
+
+// Journal makes batches durable.
+type Journal interface {
+	// Append writes everything in one transaction, and returns when it is durable.
+	Append(ctx context.Context, b Batch) error
+}
+
+// Batch is what one transaction holds.
+type Batch struct {
+	Events   []event.Event
+	Statuses []event.Status
+	Owe      []lifecycle.Obligation // new since the last batch
+	Pay      []lifecycle.Obligation // no longer owed
+}
+
+// Options are the parts of an engine.
+type Options struct {
+	Run      *lifecycle.Run
+	Executor Executor
+	Journal  Journal
+	Clock    clock.Clock
+	Sink     event.Sink
+	Log      *slog.Logger
+	// Signals asks the run to stop; each receipt is one request. It may be nil.
+	Signals <-chan string
+}
+
+// Engine drives one run. It is used once.
+type Engine struct {
+	Options
+	results  chan event.Event
+	progress chan event.Progress
+	flights  map[flightKey]*flight
+	byTask   map[string]map[string]bool                 // action IDs in flight, by task
+	owed     map[string]map[string]lifecycle.Obligation // by task, by ID
+	wait     sync.WaitGroup
+	broken   bool // the journal
+}
+
+type flightKey struct{ task, action string }
+
+// flight is an action that is under way.
+type flight struct {
+	action lifecycle.Action
+	cancel context.CancelFunc
+}
+
+// New returns an engine.
+func New(o Options) *Engine {
+	return &Engine{
+		Options: o, results: make(chan event.Event, 256), progress: make(chan event.Progress, 64),
+		flights: map[flightKey]*flight{}, byTask: map[string]map[string]bool{}, owed: map[string]map[string]lifecycle.Obligation{},
+	}
+}
+
+// Run applies the first event (RunStarted, or Interrupted after a replay) and
+// drives the machine to its end. Cancelling ctx asks the run to stop, like a
+// signal; the run still does what it owes.
+func (e *Engine) Run(ctx context.Context, first event.Kind) (exit int) {
+	for _, t := range e.Options.Run.Tasks() { // after a replay: known already
+		e.noteOwed(t.Spec().ID, nil)
+	}
+	e.handle([]event.Event{{Kind: first}})
+	stop := ctx.Done()
+	for {
+		if exit, done := e.Options.Run.Done(); done {
+			e.cancelAll()
+			e.drain()
+			return exit
+		}
+		var batch []event.Event
+		select {
+		case ev := <-e.results:
+			batch = append(batch, ev)
+		case p := <-e.progress:
+			e.publishProgress(p)
+			continue
+		case s := <-e.Signals:
+			batch = append(batch, event.Event{Kind: event.CancelRequested, Reason: s})
+		case <-stop:
+			stop = nil
+			batch = append(batch, event.Event{Kind: event.CancelRequested, Reason: context.Cause(ctx).Error()})
+		}
+		for more := true; more && len(batch) < 256; {
+			select {
+			case ev := <-e.results:
+				batch = append(batch, ev)
+			default:
+				more = false
+			}
+		}
+		e.handle(batch)
+	}
+}
+
+// handle applies events and everything that follows from them at once, makes
+// it durable, publishes it and starts what is new.
+func (e *Engine) handle(events []event.Event) {
+	var b Batch
+	var starts []lifecycle.Action
+	for len(events) > 0 {
+		for _, ev := range events {
+			e.apply(ev, &b)
+		}
+		events = nil
+		for _, id := range e.Options.Run.Dirty() {
+			for _, a := range e.diff(id) {
+				if e.broken && !a.Owed() && a.Kind != lifecycle.ActTimer {
+					events = append(events, event.Event{Kind: event.Finished, Task: id, Action: a.ID,
+						Failure: failure.New(failure.Cancelled, "", "%s was not begun: the journal cannot be written", a.Kind)})
+					continue
+				}
+				if a.Once() {
+					events = append(events, event.Event{Kind: event.Started, Task: id, Action: a.ID})
+				}
+				starts = append(starts, a)
+			}
+			e.diffOwed(id, &b)
+		}
+	}
+	if err := e.commit(b); err != nil {
+		// Nothing of this batch may begin; what is owed is done regardless.
+		e.Log.Error("the journal cannot be written", "error", err)
+		e.broken = true
+		e.publish(b)
+		e.startOwed(starts)
+		e.handle([]event.Event{{Kind: event.JournalFailed}})
+		return
+	}
+	e.publish(b)
+	for _, a := range starts {
+		e.start(a)
+	}
+}
+
+// startOwed starts what pays an obligation and answers the rest as not begun.
+func (e *Engine) startOwed(starts []lifecycle.Action) {
+	for _, a := range starts {
+		if a.Owed() || a.Kind == lifecycle.ActTimer {
+			e.start(a)
+			continue
+		}
+		f := e.flights[flightKey{a.Task, a.ID}]
+		if f == nil {
+			continue
+		}
+		key := a
+		e.wait.Go(func() {
+			e.results <- event.Event{Kind: event.Finished, Task: key.Task, Action: key.ID, Time: e.Clock.Now(),
+				Failure: failure.New(failure.Cancelled, "", "%s was not begun: the journal cannot be written", key.Kind)}
+		})
+	}
+}
+
+func (e *Engine) apply(ev event.Event, b *Batch) {
+	ev.V = event.Version
+	if ev.Time.IsZero() {
+		ev.Time = e.Clock.Now()
+	}
+	if ev.Kind == event.Finished && !e.held(ev) {
+		delete(e.flights, flightKey{ev.Task, ev.Action})
+		delete(e.taskFlights(ev.Task), ev.Action)
+	}
+	b.Events = append(b.Events, ev)
+	b.Statuses = append(b.Statuses, e.Options.Run.Apply(ev)...)
+}
+
+// held reports whether an event is the acquisition of a lock, which stays in
+// flight until it is no longer pending.
+func (e *Engine) held(ev event.Event) bool {
+	f := e.flights[flightKey{ev.Task, ev.Action}]
+	return f != nil && f.action.Kind == lifecycle.ActLock && ev.Failure == nil
+}
+
+// diff compares what one task wants in flight with what is: it cancels what
+// disappeared and returns what is new, marked as under way.
+func (e *Engine) diff(id string) []lifecycle.Action {
+	wanted := e.Options.Run.PendingOf(id)
+	want := make(map[string]bool, len(wanted))
+	var fresh []lifecycle.Action
+	for _, a := range wanted {
+		want[a.ID] = true
+		key := flightKey{id, a.ID}
+		f := e.flights[key]
+		if f != nil && f.action.Kind == lifecycle.ActTimer && !f.action.NotBefore.Equal(a.NotBefore) {
+			f.stop() // the timer was moved
+			f = nil
+		}
+		if f == nil {
+			e.flights[key] = &flight{action: a}
+			e.taskFlights(id)[a.ID] = true
+			fresh = append(fresh, a)
+		}
+	}
+	for name := range e.taskFlights(id) {
+		if want[name] {
+			continue
+		}
+		if f := e.flights[flightKey{id, name}]; f != nil {
+			f.stop()
+			delete(e.flights, flightKey{id, name})
+		}
+		delete(e.taskFlights(id), name)
+	}
+	return fresh
+}
+
+func (e *Engine) taskFlights(id string) map[string]bool {
+	m := e.byTask[id]
+	if m == nil {
+		m = map[string]bool{}
+		e.byTask[id] = m
+	}
+	return m
+}
+
+func (f *flight) stop() {
+	if f.cancel != nil {
+		f.cancel()
+	}
+}
+
+// start begins one action in a goroutine of its own.
+func (e *Engine) start(a lifecycle.Action) {
+	key := flightKey{a.Task, a.ID}
+	f := e.flights[key]
+	if f == nil || f.cancel != nil {
+		return // cancelled before it began
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	f.cancel = cancel
+	job := e.job(ctx, a)
+	e.wait.Go(func() {
+		defer cancel()
+		ev := event.Event{Kind: event.Finished, Task: a.Task, Action: a.ID}
+		if !a.NotBefore.IsZero() {
+			due, giveUp := e.Clock.At(a.NotBefore)
+			select {
+			case <-due:
+			case <-ctx.Done():
+				giveUp()
+				return
+			}
+		}
+		if a.Kind != lifecycle.ActTimer {
+			res, err := e.do(ctx, job)
+			if ctx.Err() != nil && a.Kind != lifecycle.ActLock {
+				return // no longer wanted; nobody waits for the result
+			}
+			ev.Result, ev.Failure = res, failure.From(err)
+		}
+		if ctx.Err() != nil {
+			return
+		}
+		ev.Time = e.Clock.Now()
+		select {
+		case e.results <- ev:
+		case <-ctx.Done():
+			return
+		}
+		if a.Kind == lifecycle.ActLock {
+			<-ctx.Done() // held until it is no longer pending
+		}
+	})
+}
+
+// do calls the executor and turns a panic into an internal failure.
+func (e *Engine) do(ctx context.Context, job Job) (res *event.Result, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			e.Log.Error("panic in an action", "action", job.Action.ID, "task", job.Action.Task, "panic", p)
+			err = failure.New(failure.Internal, "", "internal error in %s: %v", job.Action.ID, p)
+		}
+	}()
+	return e.Executor.Do(ctx, job)
+}
+
+func (e *Engine) job(ctx context.Context, a lifecycle.Action) Job {
+	j := Job{Action: a}
+	if t := e.Options.Run.Task(a.Task); t != nil {
+		spec := t.Spec()
+		j.Task, j.Prepared, j.Captured, j.Started = &spec, t.Prepared(), t.Captured(), t.Started()
+	} else if a.Kind == lifecycle.ActScript {
+		for _, t := range e.Options.Run.Tasks() {
+			if s := t.Final(); s != nil {
+				j.Results = append(j.Results, *s)
+			}
+		}
+	}
+	j.Notify = func(n event.Notice) {
+		select {
+		case e.results <- event.Event{Kind: event.Progressed, Task: a.Task, Action: a.ID, Notice: &n, Time: e.Clock.Now()}:
+		case <-ctx.Done():
+		}
+	}
+	j.Progress = func(bytes, total int64) {
+		select {
+		case e.progress <- event.Progress{Run: e.Options.Run.Spec().ID, Task: a.Task, Action: a.ID, Bytes: bytes, Total: total, Time: e.Clock.Now()}:
+		default: // a view that is behind misses some: it is only progress
+		}
+	}
+	return j
+}
+
+func (e *Engine) commit(b Batch) error {
+	if e.broken || e.Journal == nil {
+		return nil
+	}
+	// Not the run's context: what has happened is written down although the run is being stopped.
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if err := e.Journal.Append(ctx, b); err != nil {
+		return fmt.Errorf("append to the journal: %w", err)
+	}
+	return nil
+}
+
+func (e *Engine) publish(b Batch) {
+	for _, s := range b.Statuses {
+		e.Sink.Status(s)
+	}
+}
+
+func (e *Engine) publishProgress(p event.Progress) {
+	if _, ok := e.flights[flightKey{p.Task, p.Action}]; ok {
+		e.Sink.Progress(p)
+	}
+}
+
+// diffOwed notes what a task owes now that it did not owe before, and what it has paid.
+func (e *Engine) diffOwed(id string, b *Batch) {
+	before := e.owed[id]
+	now := e.noteOwed(id, e.Options.Run.Obligations(id))
+	for k, o := range now {
+		if _, ok := before[k]; !ok {
+			b.Owe = append(b.Owe, o)
+		}
+	}
+	for k, o := range before {
+		if _, ok := now[k]; !ok {
+			b.Pay = append(b.Pay, o)
+		}
+	}
+}
+
+func (e *Engine) noteOwed(id string, os []lifecycle.Obligation) map[string]lifecycle.Obligation {
+	if os == nil && e.owed[id] == nil {
+		os = e.Options.Run.Obligations(id)
+	}
+	m := make(map[string]lifecycle.Obligation, len(os))
+	for _, o := range os {
+		m[o.ID] = o
+	}
+	if len(m) == 0 {
+		delete(e.owed, id)
+		return nil
+	}
+	e.owed[id] = m
+	return m
+}
+
+// cancelAll gives up what is still in flight at the end.
+func (e *Engine) cancelAll() {
+	for k, f := range e.flights {
+		f.stop()
+		delete(e.flights, k)
+	}
+}
+
+// drain waits for every goroutine, so that nothing outlives the run.
+func (e *Engine) drain() {
+	done := make(chan struct{})
+	go func() { e.wait.Wait(); close(done) }()
+	for {
+		select {
+		case <-e.results:
+		case <-e.progress:
+		case <-done:
+			return
+		}
+	}
+}

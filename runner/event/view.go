@@ -1,0 +1,79 @@
+package event
+
+import "time"
+
+// Sink gets what a run publishes, after the journal's commit, from one
+// goroutine at a time. Views implement it.
+type Sink interface {
+	// Run announces a run before its first status.
+	Run(RunInfo)
+	// Status is one entry of a history.
+	Status(Status)
+	// Progress is news of a running transfer; it is not journalled.
+	Progress(Progress)
+	// Log is a line of a script's or plugin's output.
+	Log(Log)
+	// Summary ends a run.
+	Summary(Summary)
+}
+
+// RunInfo announces a run.
+type RunInfo struct {
+	Run     string    `json:"run"`
+	Plan    string    `json:"plan"`
+	Started time.Time `json:"started"`
+	// Recovery is true when the run is an interrupted one that is being finished.
+	Recovery bool `json:"recovery,omitempty"`
+}
+
+// Progress is how far one action is. Sizes are bytes.
+type Progress struct {
+	Run    string    `json:"run"`
+	Task   string    `json:"task"`
+	Action string    `json:"action"` // for example "capture/persisted/1"
+	Bytes  int64     `json:"bytes"`
+	Total  int64     `json:"total,omitempty"` // 0: unknown
+	Time   time.Time `json:"time"`
+}
+
+// Log is one line of output of something that ran for a task or run.
+type Log struct {
+	Run    string    `json:"run"`
+	Task   string    `json:"task,omitempty"`
+	Time   time.Time `json:"time"`
+	Stream string    `json:"stream"` // stdout, stderr, plugin
+	Text   string    `json:"text"`
+}
+
+// Summary is the result of a run.
+type Summary struct {
+	Run       string       `json:"run"`
+	Plan      string       `json:"plan"`
+	Code      string       `json:"code"`
+	Message   string       `json:"message"`
+	ExitCode  int          `json:"exit_code"`
+	Started   time.Time    `json:"started"`
+	Ended     time.Time    `json:"ended"`
+	Tasks     []TaskResult `json:"tasks"`
+	Succeeded int          `json:"succeeded"`
+	Failed    int          `json:"failed"`
+	Skipped   int          `json:"skipped"`
+	Bytes     int64        `json:"bytes"` // captured
+	// Owed lists what could not be undone; each entry ends in the command to type.
+	Owed []string `json:"owed,omitempty"`
+}
+
+// TaskResult is one task of a summary.
+type TaskResult struct {
+	Task     string        `json:"task"`
+	Activity string        `json:"activity"`
+	Device   string        `json:"device"`
+	Domain   string        `json:"domain,omitempty"`
+	Code     string        `json:"code"`
+	Message  string        `json:"message,omitempty"`
+	Duration time.Duration `json:"duration_ns"`
+	Bytes    int64         `json:"bytes,omitempty"`
+	Files    []string      `json:"files,omitempty"` // where the copies are
+	Causes   []Cause       `json:"causes,omitempty"`
+	Warnings []string      `json:"warnings,omitempty"`
+}

@@ -1,0 +1,110 @@
+package lifecycle
+
+import (
+	"github.com/dprun/dprun/sdk"
+	"github.com/dprun/dprun/sdk/failure"
+)
+
+// familyNFS is the destination family to which the …_NFS_… codes belong.
+const familyNFS = "nfs"
+
+// deviceCode maps a failure to reach a device before its lock.
+func deviceCode(f *failure.Error) Code {
+	switch {
+	case credentialRefused(f):
+		return PreChecksCredentialRefused
+	case f.Reason == failure.UnknownDomain:
+		return DomainVanished
+	case f.Kind == failure.Internal:
+		return FailedWithInternalException
+	}
+	return PreChecksDeviceNotAvailable
+}
+
+// checkCode maps a failed device check.
+func checkCode(f *failure.Error) Code {
+	switch f.Reason {
+	case failure.NotDRMode, failure.Unsupported:
+		return DeviceNotInDRMode
+	case failure.NoCertificate:
+		return CertDoesntExistOnDevice
+	case failure.CertificateDown:
+		return CertNotUsableOnDevice
+	case failure.DeviceSpace:
+		return NotEnoughFreeSpaceOnDevice
+	case failure.ForeignBackup:
+		return CheckManifestAnotherSecureBackup
+	case failure.AlreadyQuiesced:
+		return PreChecksDomainIsAlreadyQuiesced
+	case failure.UnsavedChanges, failure.DeviceBusy, failure.NotPermitted:
+		return PreChecksDeviceCheckFailed
+	}
+	return deviceCode(f)
+}
+
+// destinationCode maps a failed destination pre-check.
+func destinationCode(family string, f *failure.Error) Code {
+	space := f.Reason == failure.OutOfSpace || f.Kind == failure.NoSpace
+	switch {
+	case family == familyNFS && space:
+		return PreChecksNFSOutOfSpace
+	case family == familyNFS:
+		return PreChecksNFSDirectoryNotFound
+	case space:
+		return PreChecksDestinationOutOfSpace
+	}
+	return PreChecksDestinationNotFound
+}
+
+// captureCode maps a failed capture of a variant.
+func captureCode(variant string, f *failure.Error) Code {
+	type codes struct{ empty, save, other Code }
+	c := codes{ExportPersistedEmptyFile, ExportPersistedSaveFileException, ExportPersistedSOMAError}
+	switch variant {
+	case sdk.VariantRunning:
+		c = codes{ExportNonPersistedEmptyFile, ExportNonPersistedSaveFile, ExportNonPersistedSOMAError}
+	case sdk.VariantSecureBackup:
+		c = codes{SecureBackupEmptyFile, SecureBackupSaveFileException, SecureBackupUnsuccessful}
+		switch f.Reason {
+		case failure.WrongHash:
+			return SecureBackupWrongFileHash
+		case failure.WrongSize:
+			return SecureBackupWrongFileSize
+		case failure.MissingFile:
+			return SecureBackupMissingFile
+		}
+	}
+	switch {
+	case f.Reason == failure.EmptyFile:
+		return c.empty
+	case f.Reason == failure.StagingIO, f.Kind == failure.NoSpace && f.Reason != failure.DeviceSpace:
+		return c.save
+	case f.Kind == failure.Internal:
+		return FailedWithInternalException
+	}
+	return c.other
+}
+
+// storeCode maps a failed store.
+func storeCode(f *failure.Error) Code {
+	switch {
+	case f.Reason == failure.OutOfSpace, f.Kind == failure.NoSpace:
+		return StoreOutOfSpace
+	case f.Reason == failure.Mismatch, f.Kind == failure.Corrupt:
+		return StoreVerificationError
+	}
+	return StoreError
+}
+
+// inspectCode maps a failed inspection: the device's tasks do not execute.
+func inspectCode(f *failure.Error) Code {
+	if credentialRefused(f) {
+		return SkippedCredentialRefused
+	}
+	return SkippedDeviceNotAvailable
+}
+
+// credentialRefused tells a refused login from a refused certificate or operation.
+func credentialRefused(f *failure.Error) bool {
+	return f.Reason == failure.BadCredentials || f.Kind == failure.Denied && f.Reason == ""
+}

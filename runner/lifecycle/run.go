@@ -1,0 +1,489 @@
+package lifecycle
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/dprun/dprun/runner/event"
+	"github.com/dprun/dprun/sdk"
+	"github.com/dprun/dprun/sdk/failure"
+)
+
+// stage is where a run stands.
+type stage int
+
+const (
+	stageNew stage = iota
+	stageDestinations
+	stageInspect
+	stagePreScript
+	stageTasks
+	stagePostScript
+	stageDone
+)
+
+// inspectAtOnce bounds how many devices are inspected at the same time.
+const inspectAtOnce = 16
+
+// Run is the machine of one run: expansion of activities into tasks, plan
+// gate, window, error policy, order, limits, breaker and exit code.
+type Run struct {
+	spec  RunSpec
+	stage stage
+	now   time.Time
+	start time.Time
+	out   []event.Status
+	seq   int
+
+	dests   []*runDestination
+	devices []*device
+	byName  map[string]*device
+
+	tasks   []*Task
+	byID    map[string]*Task
+	waiting []*Task        // ready and not dispatched, in creation order
+	open    map[string]int // unfinished tasks by activity and device, for depends_on
+	slots   slots
+	gates   map[string]*gate
+
+	pre, post script
+	halted    string // why every waiting task is cancelled
+	cancelled string // the signal
+	broken    string // the device that did not return
+
+	gateFailed  string // why the plan's pre-script stopped it
+	postFailure string
+	interrupted bool
+	ran         bool // a task was dispatched
+	verdict     *event.Status
+	exit        int
+
+	dirty map[string]bool
+}
+
+// device is one device of the run: its inspection.
+type device struct {
+	name       string
+	spec       Device
+	call       call
+	inspection *sdk.Inspection
+}
+
+// runDestination is the run's own check of a destination.
+type runDestination struct {
+	spec  Destination
+	call  call
+	short string
+}
+
+// NewRun returns the machine of a run; its first event is RunStarted.
+func NewRun(spec RunSpec) *Run {
+	r := &Run{
+		spec: spec, byName: map[string]*device{}, byID: map[string]*Task{}, open: map[string]int{},
+		gates: map[string]*gate{}, dirty: map[string]bool{"": true},
+	}
+	r.slots.init()
+	for _, d := range spec.Destinations {
+		r.dests = append(r.dests, &runDestination{spec: d})
+		if d.Parallel > 0 {
+			r.gates[d.Name] = &gate{capacity: d.Parallel, holders: map[*Task]bool{}}
+		}
+	}
+	for _, a := range spec.Activities {
+		for _, name := range a.Devices {
+			if r.byName[name] == nil {
+				d := &device{name: name, spec: spec.Devices[name]}
+				r.byName[name] = d
+				r.devices = append(r.devices, d)
+			}
+		}
+	}
+	return r
+}
+
+// Spec is what the run was made from.
+func (r *Run) Spec() RunSpec { return r.spec }
+
+// Tasks lists the tasks in creation order.
+func (r *Run) Tasks() []*Task { return r.tasks }
+
+// Task returns a task by its ID, or nil.
+func (r *Run) Task(id string) *Task { return r.byID[id] }
+
+// Done reports whether the run has ended, and with which exit code.
+func (r *Run) Done() (exit int, done bool) { return r.exit, r.stage == stageDone }
+
+// Verdict is the run's final status, or nil.
+func (r *Run) Verdict() *event.Status { return r.verdict }
+
+// Apply folds one event and returns the statuses that it led to, of the run
+// and of its tasks, in order.
+func (r *Run) Apply(e event.Event) []event.Status {
+	r.out = nil
+	if r.stage == stageDone {
+		return nil
+	}
+	if e.Time.After(r.now) {
+		r.now = e.Time
+	}
+	if e.Task != "" {
+		if t := r.byID[e.Task]; t != nil {
+			r.take(t, t.Apply(e))
+		}
+	} else {
+		r.dirty[""] = true
+		r.applyRun(e)
+	}
+	r.advance()
+	return r.out
+}
+
+func (r *Run) applyRun(e event.Event) {
+	switch e.Kind {
+	case event.RunStarted:
+		r.onStart()
+	case event.Started:
+		switch e.Action {
+		case "script/plan_pre":
+			r.pre.started = true
+		case "script/plan_post":
+			r.post.started = true
+		}
+	case event.Finished:
+		for _, a := range r.PendingOf("") {
+			if a.ID == e.Action {
+				r.onFinished(a, e)
+				break
+			}
+		}
+	case event.CancelRequested:
+		r.cancelled = e.Reason
+		r.each(func(t *Task) []event.Status { return t.Apply(e) })
+	case event.JournalFailed:
+		r.halted = "the journal cannot be written"
+		r.each(func(t *Task) []event.Status { return t.Apply(e) })
+	case event.Interrupted:
+		r.onInterrupted(e)
+	case event.Faulted:
+		r.halted = "internal error"
+		message := "internal error"
+		if e.Failure != nil {
+			message = e.Failure.Error()
+		}
+		r.dismissWaiting(FailedWithInternalException, message)
+		r.end(FailedWithInternalException, message, exitInternal)
+	}
+}
+
+// each applies f to every living task.
+func (r *Run) each(f func(*Task) []event.Status) {
+	for _, t := range r.tasks {
+		if t.Final() == nil {
+			r.take(t, f(t))
+		}
+	}
+}
+
+// take accounts for what a step of a task led to: slots, error policy, breaker.
+func (r *Run) take(t *Task, out []event.Status) {
+	r.out = append(r.out, out...)
+	r.dirty[t.spec.ID] = true
+	if t.phase >= PhaseStore {
+		r.slots.leaveDevice(t)
+	}
+	r.regate(t)
+	if len(out) > 0 && out[len(out)-1].Final {
+		r.slots.leave(t)
+		r.open[dependency(t.spec.Activity.Name, t.spec.Device)]--
+	}
+	for _, s := range out {
+		entry, _ := Lookup(Code(s.Code))
+		if entry.Bad() && r.halted == "" && r.policy(t) == Halt {
+			r.halted = fmt.Sprintf("task %s: %s", t.spec.ID, s.Code)
+		}
+		switch Code(s.Code) {
+		case UnquiesceTimeoutOccurred, UnquiesceOnErrorTimeoutOccurred:
+			if r.broken == "" {
+				r.broken = t.spec.Device
+				r.each(func(o *Task) []event.Status {
+					return o.Forbid(r.now, CanceledDeviceDidNotReturn, fmt.Sprintf("%s did not come back; nothing more is quiesced until it is (dprun recover)", t.target()))
+				})
+			}
+		}
+	}
+}
+
+// policy is the error policy of a task.
+func (r *Run) policy(t *Task) ErrorPolicy {
+	if p := t.spec.Activity.ErrorPolicy; p != "" {
+		return p
+	}
+	return r.spec.ErrorPolicy
+}
+
+// enter appends a status to the run's own history.
+func (r *Run) enter(c Code, message string) *event.Status {
+	r.seq++
+	r.out = append(r.out, event.Status{V: event.Version, Run: r.spec.ID, Plan: r.spec.Plan, Seq: r.seq, Code: string(c), Message: message, Time: r.now})
+	return &r.out[len(r.out)-1]
+}
+
+// onStart: inside the window? Outside nothing is contacted.
+func (r *Run) onStart() {
+	if r.stage != stageNew {
+		return
+	}
+	r.start = r.now
+	r.enter(WaitingForPreValidation, "")
+	if w := r.spec.Window; w != nil && !w.Open(r.now) {
+		message := fmt.Sprintf("%s is outside window %s", r.now.UTC().Format(time.RFC3339), w.Name)
+		if opens, ok := w.OpensAt(r.now); ok {
+			message += ", which opens next at " + opens.Format(time.RFC3339)
+		}
+		r.expandUncontacted(CanceledBecauseMaintenanceWindow, message+"; nothing was contacted")
+		r.end(RunOutOfMaintenanceWindow, message, exitOutsideWindow)
+		return
+	}
+	r.stage = stageDestinations
+}
+
+// advance goes on as far as possible without a new event.
+func (r *Run) advance() {
+	for r.stage != stageDone && r.stage != stageNew {
+		before := r.stage
+		switch r.stage {
+		case stageDestinations:
+			r.advanceDestinations()
+		case stageInspect:
+			r.advanceInspect()
+		case stagePreScript:
+			r.advancePreScript()
+		case stageTasks:
+			r.dispatch()
+			if r.allFinal() {
+				r.stage = stagePostScript
+			}
+		case stagePostScript:
+			r.advancePostScript()
+		}
+		if r.stage == before {
+			return
+		}
+		r.dirty[""] = true
+	}
+}
+
+// stopped reports whether the run goes no further before its tasks.
+func (r *Run) stopped() bool { return r.cancelled != "" || r.halted != "" }
+
+// advanceDestinations checks every destination before any device is
+// contacted; the run stops if none can be used.
+func (r *Run) advanceDestinations() {
+	if r.stopped() {
+		r.stage = stagePostScript
+		return
+	}
+	var firstFailure string
+	var code Code
+	usable := len(r.dests) == 0
+	for _, d := range r.dests {
+		d.call.begin()
+		if !d.call.done {
+			return
+		}
+		switch {
+		case d.call.failure != nil:
+			if firstFailure == "" {
+				code, firstFailure = RunStoreIsNotMounted, fmt.Sprintf("destination %s: %s", d.spec.Name, d.call.failure.Error())
+				if d.call.failure.Kind == failure.NoSpace {
+					code = RunStoreOutOfSpace
+				}
+			}
+		case d.short != "":
+			if firstFailure == "" {
+				code, firstFailure = RunStoreOutOfSpace, fmt.Sprintf("destination %s: %s", d.spec.Name, d.short)
+			}
+		default:
+			usable = true
+		}
+	}
+	if !usable {
+		r.expandUncontacted(PlanFailedPreValidation, firstFailure+"; no destination is left, and no device was contacted")
+		r.end(code, firstFailure+"; no destination is left, and no device was contacted", exitPlanCheck)
+		return
+	}
+	r.stage = stageInspect
+}
+
+// advanceInspect inspects every device, then expands.
+func (r *Run) advanceInspect() {
+	if r.stopped() {
+		r.stage = stagePostScript
+		return
+	}
+	open := 0
+	for _, d := range r.devices {
+		if d.spec.Blocked != "" || d.call.done {
+			continue
+		}
+		if open++; open <= inspectAtOnce {
+			d.call.begin()
+		}
+	}
+	if open > 0 {
+		return
+	}
+	r.expand()
+	if len(r.waiting) == 0 {
+		r.stage = stagePostScript
+		return
+	}
+	r.stage = stagePreScript
+}
+
+// advancePreScript is the plan gate: once, only if a task is still waiting.
+func (r *Run) advancePreScript() {
+	if r.stopped() {
+		r.dismissForStop()
+		r.stage = stagePostScript
+		return
+	}
+	if s := r.spec.PreScript; s != nil && !r.pre.done {
+		if !r.pre.begun {
+			r.pre.begun = true
+			r.enter(RunWaitingForPreScript, "script "+s.Address)
+		}
+		return
+	}
+	r.stage = stageTasks
+	r.enter(RunStarted, fmt.Sprintf("%d task(s), %d to run", len(r.tasks), len(r.waiting)))
+	for _, t := range r.waiting {
+		r.take(t, t.Ready(r.now))
+	}
+}
+
+// onFinished folds the result of one of the run's own actions.
+func (r *Run) onFinished(a Action, e event.Event) {
+	switch a.Kind {
+	case ActCheckDestination:
+		for _, d := range r.dests {
+			if d.spec.Name == a.Destination {
+				r.settle(&d.call, a.ID, e.Failure)
+				if e.Result != nil {
+					d.short = d.spec.MinFree.short(e.Result.Destination, 0)
+				}
+			}
+		}
+	case ActInspect:
+		d := r.byName[a.Device]
+		r.settle(&d.call, a.ID, e.Failure)
+		if e.Failure == nil {
+			if e.Result == nil || e.Result.Inspection == nil {
+				d.call.failure = failure.New(failure.Internal, failure.Protocol, "inspection of %s ended without a result", d.name)
+				return
+			}
+			d.inspection = e.Result.Inspection
+		}
+	case ActScript:
+		r.onScript(a, e)
+	case ActTimer:
+		if !r.now.Before(a.NotBefore) {
+			r.onTimer(a.ID)
+		}
+	}
+}
+
+func (r *Run) settle(c *call, id string, f *failure.Error) {
+	if f == nil {
+		c.done, c.failure = true, nil
+		return
+	}
+	c.fail(f, r.now, r.spec.Seed, id)
+}
+
+func (r *Run) onScript(a Action, e event.Event) {
+	message := ""
+	switch {
+	case e.Failure != nil:
+		message = fmt.Sprintf("script %s: %s", a.Script, e.Failure.Error())
+	case e.Result != nil && e.Result.Script != nil && e.Result.Script.ExitCode != 0:
+		message = fmt.Sprintf("script %s returned %d%s", a.Script, e.Result.Script.ExitCode, lastLine(e.Result.Script.Tail))
+	}
+	if a.Hook == "plan_post" {
+		r.post.done = true
+		if message != "" {
+			r.enter(RunPostScriptError, message)
+			r.postFailure = message
+		}
+		return
+	}
+	r.pre.done = true
+	if message != "" {
+		r.gateFailed = message
+		r.dismissWaiting(PlanFailedPreScript, message)
+		r.stage = stagePostScript
+	}
+}
+
+func (r *Run) onTimer(id string) {
+	switch id {
+	case "timer/window":
+		r.dismissWaiting(CanceledBecauseMaintenanceWindow, fmt.Sprintf("window %s closed while the task was waiting", r.spec.Window.Name))
+	case "timer/queue":
+		r.dismissWaiting(CanceledBecauseADayPassed, fmt.Sprintf("the task waited longer than %s", r.spec.Timeouts.Queue))
+	}
+}
+
+// onInterrupted ends what was not begun; tasks under way undo and finish.
+func (r *Run) onInterrupted(e event.Event) {
+	r.interrupted = true
+	r.each(func(t *Task) []event.Status { return t.Apply(e) })
+	r.waiting = nil
+	if r.post.started && !r.post.done {
+		r.post.done = true // its outcome is unknown, and it is not run twice
+	}
+	if r.stage < stageTasks {
+		r.stage = stagePostScript
+	}
+}
+
+// dismissWaiting ends every task that was not dispatched.
+func (r *Run) dismissWaiting(c Code, message string) {
+	r.waiting = nil
+	for _, t := range r.tasks {
+		if t.Final() == nil && t.phase < PhaseDispatch {
+			r.take(t, t.Dismiss(r.now, c, message))
+		}
+	}
+}
+
+// dismissForStop ends the waiting tasks for the reason that stopped the run.
+func (r *Run) dismissForStop() {
+	if r.cancelled != "" {
+		r.dismissWaiting(CanceledByUser, "cancelled by "+r.cancelled)
+		return
+	}
+	r.dismissHalted()
+}
+
+func (r *Run) dismissHalted() {
+	r.waiting = nil
+	for _, t := range r.tasks {
+		if t.Final() == nil && t.phase < PhaseDispatch {
+			code := SkippedBecauseErrorPolicy
+			if t.phase == PhaseReady {
+				code = CanceledBecauseErrorPolicy
+			}
+			r.take(t, t.Dismiss(r.now, code, "error policy halt: "+r.halted))
+		}
+	}
+}
+
+func (r *Run) allFinal() bool {
+	for _, t := range r.tasks {
+		if t.Final() == nil {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,107 @@
+package lifecycle
+
+import "fmt"
+
+// The exit codes of a run. 2 is never used on purpose.
+const (
+	exitOK            = 0
+	exitFailed        = 1
+	exitPartly        = 3
+	exitOutsideWindow = 13
+	exitNothing       = 14
+	exitPlanCheck     = 15
+	exitStillQuiesced = 16
+	exitInternal      = 70
+	exitInterrupt     = 130
+	exitTerminate     = 143
+)
+
+// advancePostScript runs the plan's post-script, if its pre-script was passed
+// or there was none and a task ran, then ends the run.
+func (r *Run) advancePostScript() {
+	if !r.allFinal() {
+		r.dismissForStop()
+		if !r.allFinal() {
+			r.stage = stageTasks // tasks under way still undo and finish
+			return
+		}
+	}
+	code, message, exit := r.judge()
+	began := r.ran || r.pre.started
+	if s := r.spec.PostScript; began && s.due(code != Success) && !r.post.done {
+		if !r.post.begun {
+			r.post.begun = true
+			r.enter(RunWaitingForPostScript, "script "+s.Address)
+		}
+		return
+	}
+	if r.postFailure != "" && exit == exitOK {
+		code, message, exit = RunPostScriptError, r.postFailure, exitPartly
+	}
+	r.end(code, message, exit)
+}
+
+// judge is the run's result as far as it is known.
+func (r *Run) judge() (Code, string, int) {
+	var good, bad, skipped, neutral, down int
+	for _, t := range r.tasks {
+		if t.MayBeDown() {
+			down++
+		}
+		if t.final == nil {
+			continue
+		}
+		e, _ := Lookup(Code(t.final.Code))
+		switch {
+		case e.Neutral:
+			neutral++
+		case e.Class == ClassSuccess:
+			good++
+		case e.Class == ClassSkipped:
+			skipped++
+		default:
+			bad++
+		}
+	}
+	summary := fmt.Sprintf("%d of %d task(s) succeeded, %d failed or cancelled, %d skipped", good, len(r.tasks), bad, skipped+neutral)
+	switch {
+	case down > 0:
+		return RunDeviceStillQuiesced, fmt.Sprintf("%s; %d may have left a device or domain quiesced: dprun recover", summary, down), exitStillQuiesced
+	case r.interrupted:
+		return RunInterrupted, summary, exitFailed
+	case r.cancelled != "":
+		exit := exitTerminate
+		if r.cancelled == "SIGINT" || r.cancelled == "interrupt" {
+			exit = exitInterrupt
+		}
+		return RunCanceledByUser, summary, exit
+	case r.gateFailed != "":
+		return PlanFailedPreScript, r.gateFailed, exitPlanCheck
+	case bad+skipped == 0 && good > 0:
+		return Success, summary, exitOK
+	case good > 0:
+		return RunPartlyFailed, summary, exitPartly
+	case bad == 0:
+		return RunAllTasksSkipped, summary, exitNothing
+	case !r.ran && r.allOf(CanceledBecauseADayPassed):
+		return RunADayPassed, summary, exitFailed
+	}
+	return RunFailed, summary, exitFailed
+}
+
+func (r *Run) allOf(c Code) bool {
+	for _, t := range r.tasks {
+		if t.final == nil || Code(t.final.Code) != c {
+			return false
+		}
+	}
+	return len(r.tasks) > 0
+}
+
+// end closes the run's history.
+func (r *Run) end(c Code, message string, exit int) {
+	s := r.enter(c, message)
+	s.Final = true
+	v := *s
+	r.verdict, r.exit, r.stage = &v, exit, stageDone
+}

@@ -1,0 +1,125 @@
+package lifecycle
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/dprun/dprun/sdk/schema"
+)
+
+// expand turns activities into tasks, in definition order, and validates each.
+func (r *Run) expand() {
+	for _, a := range r.spec.Activities {
+		r.expandUnmatched(a)
+		for _, name := range a.Devices {
+			d := r.byName[name]
+			switch {
+			case d.spec.Blocked != "":
+				r.dismissed(a, name, unexpanded(a, name), SkippedDeviceStillOwes, d.spec.Blocked)
+			case d.call.failure != nil:
+				r.dismissed(a, name, unexpanded(a, name), inspectCode(d.call.failure), d.call.failure.Error())
+			case a.Scope == schema.ScopeDevice:
+				r.waiting = append(r.waiting, r.newTask(a, name, ""))
+			default:
+				r.expandDomains(a, d)
+			}
+		}
+	}
+}
+
+func (r *Run) expandUnmatched(a Activity) {
+	for _, p := range a.Unmatched {
+		r.dismissed(a, p, unexpanded(a, p), SkippedNoDevicesMatchingPattern, "no device of the plan matches "+p+"; check the pattern, or remove it")
+	}
+}
+
+// expandDomains makes a task for every domain that matches.
+func (r *Run) expandDomains(a Activity, d *device) {
+	set := a.domainsOf(d.name)
+	matches := func(domain string) bool {
+		return set.Matches(domain) && (a.Only == nil || a.Only.Matches(domain))
+	}
+	found := false
+	var names []string
+	for _, dom := range d.inspection.Domains {
+		names = append(names, dom.Name)
+		if !matches(dom.Name) {
+			continue
+		}
+		found = true
+		if dom.APIConnect {
+			r.dismissed(a, d.name, dom.Name, SkippedAPICDomain, "the domain belongs to API Connect, which backs it up itself")
+			continue
+		}
+		r.waiting = append(r.waiting, r.newTask(a, d.name, dom.Name))
+	}
+	for _, gone := range r.spec.LastDomains[a.Name+"/"+d.name] {
+		if matches(gone) && !slices.Contains(names, gone) {
+			found = true
+			r.dismissed(a, d.name, gone, DomainVanished, "the last good run backed this domain up, and the device no longer has it")
+		}
+	}
+	if !found {
+		r.dismissed(a, d.name, unexpanded(a, d.name), SkippedNoDomainsMatchingPattern, "no domain of "+d.name+" matches; it has: "+strings.Join(names, ", "))
+	}
+}
+
+// expandUncontacted makes the tasks that are known without contacting a
+// device, and ends each.
+func (r *Run) expandUncontacted(c Code, message string) {
+	for _, a := range r.spec.Activities {
+		r.expandUnmatched(a)
+		for _, name := range a.Devices {
+			r.dismissed(a, name, unexpanded(a, name), c, message)
+		}
+	}
+}
+
+func (a Activity) domainsOf(device string) interface{ Matches(string) bool } {
+	if s, ok := a.DomainsByDevice[device]; ok {
+		return s
+	}
+	return a.Domains
+}
+
+// unexpanded is what stands for the domains of a task that could not be expanded.
+func unexpanded(a Activity, device string) string {
+	if a.Scope == schema.ScopeDevice {
+		return ""
+	}
+	set := a.Domains
+	if s, ok := a.DomainsByDevice[device]; ok {
+		set = s
+	}
+	var parts []string
+	for _, p := range set {
+		parts = append(parts, p.Match...)
+	}
+	return strings.Join(parts, ",")
+}
+
+// newTask queues a task.
+func (r *Run) newTask(a Activity, device, domain string) *Task {
+	id := a.Name + "/" + device
+	if domain != "" {
+		id += "/" + domain
+	}
+	for n := 2; r.byID[id] != nil; n++ { // two patterns of the same text
+		id = strings.TrimSuffix(id, "#") + "#"
+	}
+	t := NewTask(TaskSpec{
+		ID: id, Run: r.spec.ID, Plan: r.spec.Plan, Activity: a, Device: device, Domain: domain,
+		Seed: r.spec.Seed, Window: r.spec.Window, Timeouts: r.spec.Timeouts, Destinations: r.spec.Destinations, LastSize: r.spec.LastSize[id],
+	})
+	r.tasks = append(r.tasks, t)
+	r.byID[id] = t
+	r.open[dependency(a.Name, device)]++
+	r.take(t, t.Queue(r.now))
+	return t
+}
+
+// dismissed makes a task that ends at once.
+func (r *Run) dismissed(a Activity, device, domain string, c Code, message string) {
+	t := r.newTask(a, device, domain)
+	r.take(t, t.Dismiss(r.now, c, message))
+}

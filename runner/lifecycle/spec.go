@@ -1,0 +1,189 @@
+package lifecycle
+
+import (
+	"time"
+
+	"github.com/dprun/dprun/plan/pattern"
+	"github.com/dprun/dprun/plan/window"
+	"github.com/dprun/dprun/sdk/schema"
+)
+
+// MachineVersion is journalled with every run: only the same version replays its events.
+const MachineVersion = 1
+
+// RunSpec is everything that the run machine decides on, serialisable.
+type RunSpec struct {
+	ID           string            `json:"id"`
+	Plan         string            `json:"plan"`
+	Seed         uint64            `json:"seed"` // of the jitter
+	Window       *window.Window    `json:"window,omitempty"`
+	ErrorPolicy  ErrorPolicy       `json:"error_policy"`
+	Limits       Limits            `json:"limits"`
+	Timeouts     Timeouts          `json:"timeouts"`
+	PreScript    *Script           `json:"pre_script,omitempty"`
+	PostScript   *Script           `json:"post_script,omitempty"`
+	Destinations []Destination     `json:"destinations"`
+	Devices      map[string]Device `json:"devices"`
+	Activities   []Activity        `json:"activities"`
+	// LastSize is the size in bytes of the last good capture, by task ID.
+	LastSize map[string]int64 `json:"last_size,omitempty"`
+	// LastDomains holds the domains of the last good run, by activity and device ("activity/device").
+	LastDomains map[string][]string `json:"last_domains,omitempty"`
+}
+
+// ErrorPolicy says what a failed task means for the others.
+type ErrorPolicy string
+
+// The error policies.
+const (
+	Ignore ErrorPolicy = "ignore" // the others go on
+	Halt   ErrorPolicy = "halt"   // every waiting task is cancelled
+)
+
+// Limits bound what runs at once. Zero: no bound.
+type Limits struct {
+	Parallel  int            `json:"parallel,omitempty"`
+	PerDevice int            `json:"per_device,omitempty"`
+	PerLabel  map[string]int `json:"per_label,omitempty"`
+}
+
+// Timeouts bound the phases.
+type Timeouts struct {
+	Queue     time.Duration `json:"queue"`
+	Run       time.Duration `json:"run"`
+	Quiesce   time.Duration `json:"quiesce"`
+	Unquiesce time.Duration `json:"unquiesce"`
+	Grace     time.Duration `json:"grace"`
+	Store     time.Duration `json:"store"`
+	Healthy   time.Duration `json:"healthy,omitempty"`
+}
+
+// Device is what the machines know of a device before it was contacted.
+type Device struct {
+	Labels map[string]string `json:"labels,omitempty"`
+	Group  string            `json:"group,omitempty"`
+	// Blocked says why the device must not be used, when it still owes something.
+	Blocked string `json:"blocked,omitempty"`
+}
+
+// Destination is what the machines know of a destination.
+type Destination struct {
+	Name     string  `json:"name"` // address, for example "sftp.offsite"
+	Family   string  `json:"family,omitempty"`
+	Parallel int     `json:"parallel,omitempty"` // stores at once; zero: no bound
+	MinFree  MinFree `json:"min_free,omitzero"`
+}
+
+// MinFree is the room that must be left: a percentage of the total or bytes.
+type MinFree struct {
+	Percent float64 `json:"percent,omitempty"`
+	Bytes   int64   `json:"bytes,omitempty"`
+}
+
+// Script is a script and when it runs.
+type Script struct {
+	Address string        `json:"address"`
+	Timeout time.Duration `json:"timeout,omitempty"`
+	When    When          `json:"when,omitempty"` // of a post-script
+}
+
+// When says on which outcome a post-script runs.
+type When string
+
+// The outcomes.
+const (
+	Always    When = "always"
+	OnSuccess When = "success"
+	OnFailure When = "failure"
+)
+
+// due reports whether a post-script runs after a result.
+func (s *Script) due(failed bool) bool {
+	if s == nil {
+		return false
+	}
+	switch s.When {
+	case OnSuccess:
+		return !failed
+	case OnFailure:
+		return failed
+	}
+	return true
+}
+
+// QuiesceMode says what is quiesced.
+type QuiesceMode string
+
+// The quiesce modes.
+const (
+	QuiesceNone   QuiesceMode = "none"
+	QuiesceDomain QuiesceMode = "domain"
+	QuiesceDevice QuiesceMode = "device"
+)
+
+// OnBusy says what a quiesce does when traffic does not drain in time.
+type OnBusy string
+
+// The ways to treat traffic that does not drain.
+const (
+	// Abort gives the device a longer limit than ours: we give up first and undo.
+	Abort OnBusy = "abort"
+	// Force lets the device cut what is left at the limit.
+	Force OnBusy = "force"
+)
+
+// Activity is one activity of the plan.
+type Activity struct {
+	Name        string       `json:"name"`
+	Type        string       `json:"type"`
+	Scope       schema.Scope `json:"scope"`
+	Exclusive   bool         `json:"exclusive,omitempty"`
+	ErrorPolicy ErrorPolicy  `json:"error_policy,omitempty"` // empty: the plan's
+	Quiesce     QuiesceMode  `json:"quiesce"`
+	OnBusy      OnBusy       `json:"on_busy,omitempty"`
+	Devices     []string     `json:"devices"`
+	Unmatched   []string     `json:"unmatched,omitempty"`
+	// Domains says which domains, and DomainsByDevice where a device differs.
+	Domains         pattern.Set            `json:"domains,omitempty"`
+	DomainsByDevice map[string]pattern.Set `json:"domains_by_device,omitempty"`
+	DependsOn       []string               `json:"depends_on,omitempty"`
+	PreScript       *Script                `json:"pre_script,omitempty"`
+	PostScript      *Script                `json:"post_script,omitempty"`
+	// Only narrows the domains further (the --only flag).
+	Only *pattern.Set `json:"only,omitempty"`
+}
+
+// TaskSpec is everything that the task machine decides on.
+type TaskSpec struct {
+	ID           string
+	Run          string
+	Plan         string
+	Activity     Activity
+	Device       string
+	Domain       string // empty for the whole device
+	Seed         uint64
+	Window       *window.Window
+	Timeouts     Timeouts
+	Destinations []Destination
+	LastSize     int64
+}
+
+// quiesces reports whether the task will send a quiesce: never on the default
+// domain, which the appliance does not take down.
+func (s TaskSpec) quiesces() bool {
+	switch s.Activity.Quiesce {
+	case QuiesceDomain:
+		return s.Domain != "" && s.Domain != "default"
+	case QuiesceDevice:
+		return true
+	}
+	return false
+}
+
+// needs is how much of the window a task must still have to begin.
+func (s TaskSpec) needs() time.Duration {
+	if !s.quiesces() {
+		return 0
+	}
+	return s.Timeouts.Quiesce + s.Timeouts.Unquiesce + 2*s.Timeouts.Grace
+}

@@ -1,0 +1,149 @@
+package lifecycle
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/dprun/dprun/runner/event"
+	"github.com/dprun/dprun/sdk"
+	"github.com/dprun/dprun/sdk/failure"
+)
+
+// beginCaptures goes from the quiesce to the captures.
+func (t *Task) beginCaptures() {
+	t.phase = PhaseCapture
+	for _, v := range t.checked.Variants {
+		t.captures = append(t.captures, &capture{variant: v})
+	}
+	t.warnings = append(t.warnings, t.checked.Warnings...)
+	if t.spec.Activity.Quiesce != QuiesceNone && !t.spec.quiesces() {
+		t.warnings = append(t.warnings, "the default domain cannot be quiesced: it was exported in service")
+	}
+}
+
+// advanceCapture makes one variant after the other. The first that fails ends
+// forward work: nothing of a half set is published.
+func (t *Task) advanceCapture() {
+	for _, c := range t.captures {
+		if c.deviceDone {
+			t.beginUndo() // the device has done its part: it need not stay down for the download
+		}
+		if t.stopped() || c.call.failure != nil {
+			t.toUndo()
+			return
+		}
+		if c.captured != nil {
+			continue
+		}
+		if !c.begun {
+			c.begun = true
+			c.call.begin()
+			t.enter(startedCode(c.variant), "%s", t.target())
+		}
+		return
+	}
+	t.toUndo()
+}
+
+func (t *Task) pendingCapture(add func(Action)) {
+	for _, c := range t.captures {
+		if c.begun && c.captured == nil && c.call.failure == nil {
+			add(Action{ID: fmt.Sprintf("capture/%s/%d", c.variant, c.call.attempt), Kind: ActCapture, Variant: c.variant, NotBefore: c.call.notBefore})
+		}
+	}
+}
+
+// capture finds the capture that an action ID belongs to.
+func (t *Task) capture(id string) *capture {
+	_, rest, _ := strings.Cut(id, "/")
+	v, _, _ := strings.Cut(rest, "/")
+	for _, c := range t.captures {
+		if c.variant == v {
+			return c
+		}
+	}
+	return nil
+}
+
+func (t *Task) onCaptured(a Action, r *event.Captured, f *failure.Error) {
+	c := t.capture(a.ID)
+	if f == nil && (r == nil || len(r.Artifacts) == 0) {
+		f = failure.New(failure.Internal, failure.Protocol, "capture of %s (%s) ended without a file", t.target(), a.Variant)
+	}
+	if f != nil {
+		if a.Once() {
+			c.call.done, c.call.failure = true, f
+		} else {
+			t.settle(&c.call, a.ID, f)
+		}
+		if c.call.done {
+			message := f.Error()
+			if kept := t.Captured(); len(kept) > 0 {
+				message += fmt.Sprintf("; the %s export is good and stays in staging: %s", kept[0].Variant, kept[0].Artifacts[0].Staged)
+			}
+			t.fail(rankFirst, captureCode(c.variant, f), message)
+		}
+		return
+	}
+	c.call.done, c.captured = true, r
+	if r.Token != "" {
+		c.token = r.Token
+	}
+	t.warnings = append(t.warnings, r.Warnings...)
+	var total int64
+	for _, x := range r.Artifacts {
+		total += x.Size
+	}
+	t.enter(doneCode(c.variant), "%s: %d file(s), %s, staged and verified", t.target(), len(r.Artifacts), size(total))
+}
+
+// whole reports whether every variant stands in staging.
+func (t *Task) whole() bool {
+	for _, c := range t.captures {
+		if c.captured == nil {
+			return false
+		}
+	}
+	return len(t.captures) > 0
+}
+
+// pendingDiscard removes what a finished capture left on the device.
+func (t *Task) pendingDiscard(add func(Action)) {
+	if t.phase != PhaseUnquiesce {
+		return
+	}
+	for _, c := range t.captures {
+		if c.token != "" && !c.discard.done {
+			c.discard.begin()
+			add(Action{ID: fmt.Sprintf("discard/%s/%d", c.variant, c.discard.attempt), Kind: ActDiscard, Token: c.token, NotBefore: c.discard.notBefore})
+		}
+	}
+}
+
+func (t *Task) onDiscarded(a Action, f *failure.Error) {
+	c := t.capture(a.ID)
+	t.settle(&c.discard, a.ID, f)
+	if c.discard.done && c.discard.failure != nil {
+		t.warnings = append(t.warnings, fmt.Sprintf("files of this backup are still on the device: %s", f.Error()))
+	}
+}
+
+func startedCode(variant string) Code {
+	switch variant {
+	case sdk.VariantRunning:
+		return ExportNonPersistedStarted
+	case sdk.VariantSecureBackup:
+		return SecureBackupStarted
+	}
+	return ExportPersistedStarted
+}
+
+func doneCode(variant string) Code {
+	switch variant {
+	case sdk.VariantRunning:
+		return ExportNonPersistedDone
+	case sdk.VariantSecureBackup:
+		return SecureBackupDone
+	}
+	return ExportPersistedDone
+}

@@ -1,0 +1,301 @@
+package lifecycle
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dprun/dprun/sdk"
+	"github.com/dprun/dprun/sdk/failure"
+)
+
+// busyLimit bounds the wait for another command on the device to end.
+const busyLimit = 5 * time.Minute
+
+// checkFresh is how old the device check may be right before a quiesce.
+const checkFresh = 10 * time.Second
+
+// advancePreChecks: device up, then destinations there, then room on them.
+func (t *Task) advancePreChecks() {
+	if t.stopped() {
+		t.toPostScript()
+		return
+	}
+	if !t.prepare.done || !t.probe.done {
+		return
+	}
+	if f := t.prepare.failure; f != nil {
+		t.fail(rankFirst, PreChecksInvalidPath, f.Error())
+		t.toPostScript()
+		return
+	}
+	if f := t.probe.failure; f != nil {
+		t.fail(rankFirst, deviceCode(f), f.Error())
+		t.toPostScript()
+		return
+	}
+	for _, d := range t.dests {
+		d.check.begin()
+		if !d.check.done {
+			return
+		}
+	}
+	if !slices.ContainsFunc(t.dests, func(d *destination) bool { return d.usable }) {
+		for i := range t.failures {
+			t.failures[i].rank = rankFirst
+		}
+		t.toPostScript()
+		return
+	}
+	t.phase = PhaseLock
+}
+
+func (t *Task) pendingPreChecks(add func(Action)) {
+	if !t.prepare.done {
+		add(Action{ID: fmt.Sprintf("prepare/%d", t.prepare.attempt), Kind: ActPrepare, NotBefore: t.prepare.notBefore})
+	}
+	if !t.probe.done {
+		add(Action{ID: fmt.Sprintf("probe/%d", t.probe.attempt), Kind: ActProbe, NotBefore: t.probe.notBefore})
+	}
+	for _, d := range t.dests {
+		if d.check.attempt > 0 && !d.check.done {
+			add(Action{ID: fmt.Sprintf("check_destination/%s/%d", d.spec.Name, d.check.attempt), Kind: ActCheckDestination, Destination: d.spec.Name, NotBefore: d.check.notBefore})
+		}
+	}
+}
+
+// onDestinationCheck decides about one destination. The task stops only if
+// none is left; otherwise the code is entered now and is the final one.
+func (t *Task) onDestinationCheck(a Action, r *sdk.DestinationReport, f *failure.Error) {
+	i := slices.IndexFunc(t.dests, func(d *destination) bool { return d.spec.Name == a.Destination })
+	if i < 0 {
+		return
+	}
+	d := t.dests[i]
+	t.settle(&d.check, a.ID, f)
+	if !d.check.done {
+		return
+	}
+	if f := d.check.failure; f != nil {
+		d.usable, d.failed = false, true
+		t.fail(rankStore, destinationCode(d.spec.Family, f), fmt.Sprintf("destination %s: %s", d.spec.Name, f.Error()))
+		return
+	}
+	if short := d.spec.MinFree.short(r, t.spec.LastSize); short != "" {
+		d.usable, d.failed = false, true
+		code := PreChecksDestinationOutOfSpace
+		if d.spec.Family == familyNFS {
+			code = PreChecksNFSOutOfSpace
+		}
+		t.fail(rankStore, code, fmt.Sprintf("destination %s: %s; free some space or lower min_free", d.spec.Name, short))
+	}
+}
+
+// short says how a destination falls short of the room that must be free, or
+// nothing. A destination that cannot tell is taken to have room.
+func (m MinFree) short(r *sdk.DestinationReport, need int64) string {
+	if r == nil || r.Free < 0 {
+		return ""
+	}
+	if m.Percent > 0 && r.Total > 0 {
+		if p := float64(r.Free) * 100 / float64(r.Total); p < m.Percent {
+			return fmt.Sprintf("%.1f%% of %s is free (%s), and min_free asks for %g%%", p, size(r.Total), size(r.Free), m.Percent)
+		}
+	}
+	if m.Bytes > 0 && r.Free < m.Bytes {
+		return fmt.Sprintf("%s free, and min_free asks for %s", size(r.Free), size(m.Bytes))
+	}
+	if r.Free < need {
+		return fmt.Sprintf("%s free, and the last backup of this task took %s", size(r.Free), size(need))
+	}
+	return ""
+}
+
+// size writes bytes as a person reads them.
+func size(n int64) string {
+	const unit = 1000
+	if n < unit {
+		return fmt.Sprintf("%d B", n)
+	}
+	f, p := float64(n)/unit, 0
+	for f >= unit && p < 4 {
+		f /= unit
+		p++
+	}
+	return fmt.Sprintf("%.1f %cB", f, "kMGTP"[p])
+}
+
+// stopped reports whether forward work must end: cancelled, interrupted, or
+// over the time limit.
+func (t *Task) stopped() bool { return t.abandon || t.has(FailedLongRunning) }
+
+// advanceLock: the device's lock, then what the device says right now.
+func (t *Task) advanceLock() {
+	if t.stopped() {
+		t.toUndo()
+		return
+	}
+	if !t.locked {
+		return
+	}
+	t.check.begin()
+	if !t.check.done {
+		return
+	}
+	if !t.judgeCheck() {
+		return
+	}
+	t.phase = PhasePreScript
+}
+
+// onLock: the lock is held, or cannot be had.
+func (t *Task) onLock(f *failure.Error) {
+	if t.locked {
+		return
+	}
+	if !t.lockSince.IsZero() {
+		t.lockWaited += t.now.Sub(t.lockSince)
+		t.lockSince = time.Time{}
+	}
+	if f != nil {
+		t.abandon = true
+		t.fail(rankFirst, FailedWithInternalException, "device lock: "+f.Error())
+		return
+	}
+	t.locked = true
+}
+
+func (t *Task) pendingCheck(add func(Action)) {
+	if t.check.attempt > 0 && !t.check.done && (t.phase == PhaseLock && t.locked || t.phase == PhaseQuiesce) {
+		name := "check"
+		if t.recheck {
+			name = "recheck"
+		}
+		add(Action{ID: fmt.Sprintf("%s/%d", name, t.check.attempt), Kind: ActCheck, NotBefore: t.check.notBefore})
+	}
+}
+
+// judgeCheck decides on a finished device check: true means go on; false that
+// the task failed or that the check is repeated because the device is busy.
+func (t *Task) judgeCheck() bool {
+	if f := t.check.failure; f != nil {
+		t.fail(rankFirst, checkCode(f), f.Error())
+		t.toUndo()
+		return false
+	}
+	r := t.checked
+	if r == nil || len(r.Variants) == 0 {
+		t.fail(rankFirst, FailedWithInternalException, fmt.Sprintf("the source plugin named nothing to capture for %s", t.target()))
+		t.toUndo()
+		return false
+	}
+	switch {
+	case t.spec.quiesces() && t.spec.Activity.Quiesce == QuiesceDevice:
+		var down []string
+		for d, s := range r.Quiesce.Domains {
+			if s != sdk.StateNormal {
+				down = append(down, fmt.Sprintf("%s (%s)", d, s))
+			}
+		}
+		slices.Sort(down)
+		if len(down) > 0 || r.Quiesce.State != sdk.StateNormal {
+			t.fail(rankFirst, PreChecksFoundQuiescedDomain, fmt.Sprintf(
+				"device %s already has domains that are not in service: %s; nothing was sent. Find out who quiesced them, bring them back, and run again",
+				t.spec.Device, strings.Join(down, ", ")))
+			t.toUndo()
+			return false
+		}
+	case t.spec.quiesces() && r.Quiesce.State != sdk.StateNormal:
+		t.fail(rankFirst, PreChecksDomainIsAlreadyQuiesced, fmt.Sprintf(
+			"%s is already %s; nothing was sent. Find out who quiesced it, bring it back, and run again", t.target(), r.Quiesce.State))
+		t.toUndo()
+		return false
+	}
+	if need := max(r.Estimate, t.spec.LastSize*3/2); r.Space.FreeTemporary >= 0 && need > 0 && r.Space.FreeTemporary < need {
+		t.fail(rankFirst, NotEnoughFreeSpaceOnDevice, fmt.Sprintf(
+			"device %s has %s free in temporary:, and this backup needs about %s; remove files from temporary: on the device", t.spec.Device, size(r.Space.FreeTemporary), size(need)))
+		t.toUndo()
+		return false
+	}
+	if t.spec.quiesces() && r.CurrentCommand != "" {
+		return t.waitWhileBusy(r.CurrentCommand)
+	}
+	return true
+}
+
+// waitWhileBusy reads the device again until its own command has ended.
+func (t *Task) waitWhileBusy(command string) bool {
+	if t.busyAt.IsZero() {
+		t.busyAt = t.now
+	}
+	if t.now.Sub(t.busyAt) >= busyLimit {
+		t.fail(rankFirst, PreChecksDeviceCheckFailed, fmt.Sprintf(
+			"device %s has been busy with %q for %s; nothing was sent. Run again when it has ended", t.spec.Device, command, busyLimit))
+		t.toUndo()
+		return false
+	}
+	n := t.check.attempt
+	t.check = call{attempt: n + 1, notBefore: t.now.Add(backoff(t.spec.Seed, t.spec.ID+"/busy", n))}
+	return false
+}
+
+// advancePreScript runs the pre-script.
+func (t *Task) advancePreScript() {
+	if t.stopped() {
+		t.toUndo()
+		return
+	}
+	if t.spec.Activity.PreScript != nil && !t.pre.done {
+		if !t.pre.begun {
+			t.pre.begun = true
+			t.enter(WaitingForPreScript, "script %s", t.spec.Activity.PreScript.Address)
+		}
+		return
+	}
+	if t.has(PreScriptError) {
+		t.toUndo()
+		return
+	}
+	t.phase = PhaseQuiesce
+}
+
+func (t *Task) pendingScript(add func(Action), hook string, s *Script) {
+	state := &t.pre
+	if hook == "post" {
+		state = &t.post
+	}
+	if s == nil || !state.begun || state.done {
+		return
+	}
+	a := Action{ID: "script/" + hook, Kind: ActScript, Script: s.Address, Hook: hook, Timeout: s.Timeout}
+	if hook == "post" {
+		a.Outcome, a.OutcomeMessage = t.outcome()
+	}
+	add(a)
+}
+
+// onScript ends a script: a return code above zero, or a script that could
+// not be run, is a failure.
+func (t *Task) onScript(a Action, r *sdk.RunReport, f *failure.Error) {
+	state, code, rk := &t.pre, PreScriptError, rankFirst
+	if a.Hook == "post" {
+		state, code, rk = &t.post, PostScriptError, rankPostScript
+	}
+	state.done = true
+	switch {
+	case f != nil:
+		t.fail(rk, code, fmt.Sprintf("script %s: %s", a.Script, f.Error()))
+	case r != nil && r.ExitCode != 0:
+		t.fail(rk, code, fmt.Sprintf("script %s returned %d%s", a.Script, r.ExitCode, lastLine(r.Tail)))
+	}
+}
+
+// lastLine adds the last line of what a script printed to a message.
+func lastLine(tail string) string {
+	tail = strings.TrimSpace(tail)
+	if tail == "" {
+		return ""
+	}
+	return ": " + tail[strings.LastIndexByte(tail, '\n')+1:]
+}

@@ -1,0 +1,167 @@
+package lifecycle
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/dprun/dprun/runner/event"
+	"github.com/dprun/dprun/sdk/failure"
+)
+
+// onStarted notes that an action which must not be repeated is being sent.
+func (t *Task) onStarted(id string) {
+	switch {
+	case id == "quiesce/1":
+		t.quiesce.sent = true
+	case id == "script/pre":
+		t.pre.started = true
+	case id == "script/post":
+		t.post.started = true
+	case strings.HasPrefix(id, "capture/"):
+		if c := t.capture(id); c != nil {
+			c.started = true
+		}
+	}
+}
+
+// onProgressed notes news of a running action.
+func (t *Task) onProgressed(id string, n *event.Notice) {
+	if n == nil {
+		return
+	}
+	if id == "lock/device" {
+		if !t.locked && t.lockSince.IsZero() && t.phase == PhaseLock {
+			t.lockSince = t.now
+			t.enter(CheckManifestWaiting, "%s is waiting for %s", t.target(), n.Waiting)
+		}
+		return
+	}
+	if c := t.capture(id); c != nil {
+		c.deviceDone = c.deviceDone || n.DeviceDone
+		if n.Token != "" {
+			c.token = n.Token
+		}
+	}
+}
+
+// onFinished folds the result of a pending action.
+func (t *Task) onFinished(a Action, e event.Event) {
+	r := e.Result
+	if r == nil {
+		r = &event.Result{}
+	}
+	switch a.Kind {
+	case ActTimer:
+		if !t.now.Before(a.NotBefore) { // a timer that was moved may still have fired
+			t.onTimer(a.ID)
+		}
+	case ActLock:
+		t.onLock(e.Failure)
+	case ActPrepare:
+		t.settle(&t.prepare, a.ID, e.Failure)
+		t.prepared = r.Prepared
+	case ActProbe:
+		t.settle(&t.probe, a.ID, e.Failure)
+	case ActCheckDestination:
+		t.onDestinationCheck(a, r.Destination, e.Failure)
+	case ActCheck:
+		t.settle(&t.check, a.ID, e.Failure)
+		t.checked, t.checkAt = r.Check, t.now
+	case ActScript:
+		t.onScript(a, r.Script, e.Failure)
+	case ActQuiesce:
+		t.onQuiesceSent(e.Failure)
+	case ActQuiesceState:
+		t.onState(a, r.Quiesce, e.Failure)
+	case ActUnquiesce:
+		t.onUnquiesceSent(e.Failure)
+	case ActCapture:
+		t.onCaptured(a, r.Capture, e.Failure)
+	case ActStore, ActManifest:
+		t.onStored(a, r.Store, e.Failure)
+	case ActDiscard:
+		t.onDiscarded(a, e.Failure)
+	}
+}
+
+// settle ends or repeats a call.
+func (t *Task) settle(c *call, id string, f *failure.Error) {
+	if f == nil {
+		c.done, c.failure = true, nil
+		return
+	}
+	c.fail(f, t.now, t.spec.Seed, t.spec.ID+"/"+id)
+}
+
+func (t *Task) onTimer(id string) {
+	switch id {
+	case "timer/run":
+		t.fail(rankLongRunning, FailedLongRunning, fmt.Sprintf(
+			"%s: not finished after %s; it was stopped here, and what it began on the device may still be running: check the device", t.target(), t.spec.Timeouts.Run))
+	case "timer/quiesce":
+		t.quiesce.over = true
+		t.fail(rankFirst, QuiesceTimeoutOccurred, fmt.Sprintf(
+			"%s did not reach quiesced within %s + %s grace (last state: %s); it is being unquiesced", t.target(), t.spec.Timeouts.Quiesce, t.spec.Timeouts.Grace, t.quiesce.last()))
+	case "timer/unquiesce":
+		t.onUndoTimeout()
+	case "timer/store":
+		t.onStoreTimeout()
+	}
+}
+
+// onCancel stops forward work; what is owed is still done.
+func (t *Task) onCancel(c Code, message string) {
+	t.cancels++
+	if t.phase < PhaseDispatch {
+		t.end(c, message)
+		return
+	}
+	if t.abandon || t.phase > PhaseStore {
+		return
+	}
+	t.abandon = true
+	t.fail(rankFirst, c, message)
+}
+
+func (t *Task) onFault(e event.Event) {
+	message := "internal error"
+	if e.Failure != nil {
+		message = e.Failure.Error()
+	}
+	if t.phase < PhaseDispatch {
+		t.end(FailedWithInternalException, message)
+		return
+	}
+	t.abandon = true
+	t.fail(rankFirst, FailedWithInternalException, message)
+}
+
+// onInterrupted is applied after the replay of a run that died. Nothing that
+// must not be repeated is sent again: a quiesce of unknown outcome is undone,
+// a script of unknown outcome is left alone. What was staged whole is stored.
+func (t *Task) onInterrupted() {
+	if t.phase < PhaseDispatch {
+		t.end(RecoveredNeverStarted, "the run was interrupted before this task began; run the backup again")
+		return
+	}
+	t.noLock, t.lockSince = true, time.Time{} // whoever finishes this holds no lock
+	for _, c := range t.captures {
+		if c.captured == nil {
+			t.abandon = true
+		}
+	}
+	if t.phase < PhaseCapture {
+		t.abandon = true
+	}
+	if t.undo.begun && !t.undo.returned && !t.undo.over {
+		t.undo.restart(t.now)
+	}
+	for _, d := range t.dests {
+		d.store.notBefore = t.now
+	}
+	if t.post.started && !t.post.done {
+		t.post.done = true
+		t.warnings = append(t.warnings, "the post-script was started before the interruption; its outcome is unknown")
+	}
+}

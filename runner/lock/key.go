@@ -1,0 +1,35 @@
+package lock
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"strings"
+)
+
+// PlanKey is the key of a plan by its name: it runs once at a time.
+func PlanKey(plan string) string { return "plan/" + plan }
+
+// RunKey is the key of a run: held while its process or one of its plugins lives.
+func RunKey(run string) string { return "run/" + run }
+
+// DeviceKey is the key of a box by its identity, whatever name a plan gives it.
+func DeviceKey(identity string) string { return "device/" + identity }
+
+// readable is how much of a key stands in the file's name.
+const readable = 48
+
+// fileName is a key as a file name: what a person can read of it, and a hash
+// that tells keys apart that differ only in what a name cannot hold, or in
+// case.
+func fileName(key string) string {
+	clean := strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '-', r == '_', r == '.':
+			return r
+		}
+		return '-'
+	}, key)
+	clean = strings.TrimLeft(clean, ".-")
+	sum := sha256.Sum256([]byte(key))
+	return clean[:min(len(clean), readable)] + "-" + hex.EncodeToString(sum[:8])
+}
