@@ -1,0 +1,112 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"unicode"
+
+	"github.com/dprun/dprun/runner/lifecycle"
+)
+
+var (
+	linkTarget = regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	codeWord   = regexp.MustCompile("`([A-Z]+(?:_[A-Z]+)+)`")
+)
+
+// written lists the pages of the documentation, by path from this directory.
+func written(t *testing.T) map[string]string {
+	t.Helper()
+	out := make(map[string]string)
+	for _, glob := range []string{"../*.md", "../../*.md"} {
+		names, err := filepath.Glob(filepath.FromSlash(glob))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range names {
+			b, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			out[name] = string(b)
+		}
+	}
+	if len(out) < 5 {
+		t.Fatalf("only %d pages were found", len(out))
+	}
+	return out
+}
+
+// slug is the anchor that GitHub gives to a heading.
+func slug(heading string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsLetter(r), unicode.IsDigit(r), r == '_', r == '-':
+			return unicode.ToLower(r)
+		case r == ' ':
+			return '-'
+		}
+		return -1
+	}, heading)
+}
+
+func hasAnchor(page, anchor string) bool {
+	for line := range strings.Lines(page) {
+		if h := strings.TrimLeft(line, "#"); h != line && slug(strings.TrimSpace(h)) == anchor {
+			return true
+		}
+	}
+	return false
+}
+
+func TestLinksBetweenPagesLeadSomewhere(t *testing.T) {
+	t.Parallel()
+	for name, page := range written(t) {
+		for _, m := range linkTarget.FindAllStringSubmatch(page, -1) {
+			if strings.Contains(m[1], "://") {
+				continue
+			}
+			path, anchor, _ := strings.Cut(m[1], "#")
+			to := name
+			if path != "" {
+				to = filepath.Join(filepath.Dir(name), filepath.FromSlash(path))
+			}
+			if _, err := os.Stat(to); err != nil {
+				t.Errorf("%s links to %s: %v", name, m[1], err)
+				continue
+			}
+			if anchor == "" {
+				continue
+			}
+			b, err := os.ReadFile(to)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !hasAnchor(string(b), anchor) {
+				t.Errorf("%s links to %s, and there is no such heading", name, m[1])
+			}
+		}
+	}
+}
+
+func TestPagesNameOnlyCodesThatExist(t *testing.T) {
+	t.Parallel()
+	// Codes of the reference product that are named because we have none for
+	// them, and variables.
+	other := map[string]bool{
+		"BACKUPS_ARE_DISABLED": true, "PRE_VALIDATION_INVALID_TIMEFRAME_FORMAT": true, "PRE_VALIDATION_QUIESCE_TIMEOUT_SYSPARM_TOO_SHORT": true,
+	}
+	for name, page := range written(t) {
+		for _, m := range codeWord.FindAllStringSubmatch(page, -1) {
+			c := m[1]
+			if other[c] || c == "NO_COLOR" || strings.HasPrefix(c, "DPRUN_") || strings.HasPrefix(c, "XDG_") {
+				continue
+			}
+			if _, ok := lifecycle.Lookup(lifecycle.Code(c)); !ok {
+				t.Errorf("%s names %s, which is no status code", name, c)
+			}
+		}
+	}
+}
