@@ -54,7 +54,8 @@ type Run struct {
 	gateFailed  string // why the plan's pre-script stopped it
 	postFailure string
 	interrupted bool
-	ran         bool // a task was dispatched
+	fault       string // an internal error of the run itself
+	ran         bool   // a task was dispatched
 	verdict     *event.Status
 	exit        int
 
@@ -165,13 +166,11 @@ func (r *Run) applyRun(e event.Event) {
 	case event.Interrupted:
 		r.onInterrupted(e)
 	case event.Faulted:
-		r.halted = "internal error"
-		message := "internal error"
+		r.fault = "internal error"
 		if e.Failure != nil {
-			message = e.Failure.Error()
+			r.fault = e.Failure.Error()
 		}
-		r.dismissWaiting(FailedWithInternalException, message)
-		r.end(FailedWithInternalException, message, exitInternal)
+		r.dismissWaiting(FailedWithInternalException, r.fault)
 	}
 }
 
@@ -274,7 +273,7 @@ func (r *Run) advance() {
 }
 
 // stopped reports whether the run goes no further before its tasks.
-func (r *Run) stopped() bool { return r.cancelled != "" || r.halted != "" }
+func (r *Run) stopped() bool { return r.cancelled != "" || r.halted != "" || r.fault != "" }
 
 // advanceDestinations checks every destination before any device is
 // contacted; the run stops if none can be used.
@@ -459,11 +458,14 @@ func (r *Run) dismissWaiting(c Code, message string) {
 
 // dismissForStop ends the waiting tasks for the reason that stopped the run.
 func (r *Run) dismissForStop() {
-	if r.cancelled != "" {
+	switch {
+	case r.fault != "":
+		r.dismissWaiting(FailedWithInternalException, r.fault)
+	case r.cancelled != "":
 		r.dismissWaiting(CanceledByUser, "cancelled by "+r.cancelled)
-		return
+	default:
+		r.dismissHalted()
 	}
-	r.dismissHalted()
 }
 
 func (r *Run) dismissHalted() {

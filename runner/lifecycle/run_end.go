@@ -67,6 +67,8 @@ func (r *Run) judge() (Code, string, int) {
 	switch {
 	case down > 0:
 		return RunDeviceStillQuiesced, fmt.Sprintf("%s; %d may have left a device or domain quiesced: dprun recover", summary, down), exitStillQuiesced
+	case r.fault != "":
+		return FailedWithInternalException, r.fault, exitInternal
 	case r.interrupted:
 		return RunInterrupted, summary, exitFailed
 	case r.cancelled != "":

@@ -123,11 +123,11 @@ func (w *world) finish() {
 
 func (w *world) answer(as []Action) {
 	a := rapid.SampledFrom(as).Draw(w.t, "action")
-	switch rapid.IntRange(0, 39).Draw(w.t, "disturbance") {
-	case 0:
+	switch rapid.IntRange(0, 250).Draw(w.t, "disturbance") {
+	case 249:
 		w.apply(event.Event{Kind: event.CancelRequested, Reason: "SIGINT"})
 		return
-	case 1:
+	case 250:
 		w.apply(event.Event{Kind: event.Faulted, Task: a.Task, Failure: failure.New(failure.Internal, "", "boom")})
 		return
 	}
@@ -144,7 +144,7 @@ func (w *world) result(a Action) event.Event {
 	if a.Kind == ActTimer {
 		return e
 	}
-	if rapid.IntRange(0, 5).Draw(w.t, "fails") == 0 {
+	if rapid.IntRange(0, 14).Draw(w.t, "fails") == 14 {
 		call := map[ActionKind]failure.Call{ActInspect: failure.CallInspect, ActCheckDestination: failure.CallCheckDestination, ActScript: failure.CallRun,
 			ActProbe: failure.CallQuiesceState, ActCheck: failure.CallCheck, ActQuiesce: failure.CallQuiesce, ActQuiesceState: failure.CallQuiesceState,
 			ActUnquiesce: failure.CallUnquiesce, ActCapture: failure.CallCapture, ActStore: failure.CallStore, ActManifest: failure.CallStore, ActDiscard: failure.CallDiscard}[a.Kind]

@@ -1,0 +1,61 @@
+package lifecycle
+
+import (
+	"testing"
+
+	"github.com/dprun/dprun/sdk"
+	"github.com/dprun/dprun/sdk/failure"
+)
+
+func TestEveryReasonAndKindOfEveryCallHasACode(t *testing.T) {
+	t.Parallel()
+	mappings := map[string]struct {
+		call failure.Call
+		code func(*failure.Error) Code
+	}{
+		"inspect":               {failure.CallInspect, inspectCode},
+		"probe":                 {failure.CallQuiesceState, deviceCode},
+		"check":                 {failure.CallCheck, checkCode},
+		"nfs destination":       {failure.CallCheckDestination, func(f *failure.Error) Code { return destinationCode("nfs", f) }},
+		"other destination":     {failure.CallCheckDestination, func(f *failure.Error) Code { return destinationCode("", f) }},
+		"capture persisted":     {failure.CallCapture, func(f *failure.Error) Code { return captureCode(sdk.VariantPersisted, f) }},
+		"capture running":       {failure.CallCapture, func(f *failure.Error) Code { return captureCode(sdk.VariantRunning, f) }},
+		"capture secure backup": {failure.CallCapture, func(f *failure.Error) Code { return captureCode(sdk.VariantSecureBackup, f) }},
+		"store":                 {failure.CallStore, storeCode},
+	}
+	for name, m := range mappings {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for _, k := range failure.Kinds() {
+				for _, r := range failure.Reasons(m.call) {
+					c := m.code(&failure.Error{Kind: k, Reason: r})
+					if e, ok := Lookup(c); !ok || !e.Final() {
+						t.Errorf("%s, %s, %s: %s is not a code that a task can end in", m.call, k, r, c)
+					}
+				}
+			}
+		})
+	}
+}
+
+func TestReasonsDecideBeforeKinds(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		got, want Code
+	}{
+		{captureCode(sdk.VariantPersisted, failure.New(failure.Corrupt, failure.EmptyFile, "x")), ExportPersistedEmptyFile},
+		{captureCode(sdk.VariantRunning, failure.New(failure.Corrupt, failure.BadArchive, "x")), ExportNonPersistedSOMAError},
+		{captureCode(sdk.VariantPersisted, failure.New(failure.NoSpace, failure.StagingIO, "x")), ExportPersistedSaveFileException},
+		{captureCode(sdk.VariantPersisted, failure.New(failure.NoSpace, failure.DeviceSpace, "x")), ExportPersistedSOMAError},
+		{captureCode(sdk.VariantSecureBackup, failure.New(failure.Corrupt, failure.WrongHash, "x")), SecureBackupWrongFileHash},
+		{destinationCode("nfs", failure.New(failure.Unavailable, failure.Unreachable, "x")), PreChecksNFSDirectoryNotFound},
+		{destinationCode("", failure.New(failure.NoSpace, failure.OutOfSpace, "x")), PreChecksDestinationOutOfSpace},
+		{deviceCode(failure.New(failure.Denied, failure.BadCertificate, "x")), PreChecksDeviceNotAvailable},
+		{deviceCode(failure.New(failure.Denied, failure.BadCredentials, "x")), PreChecksCredentialRefused},
+		{storeCode(failure.New(failure.Corrupt, failure.Mismatch, "x")), StoreVerificationError},
+	} {
+		if c.got != c.want {
+			t.Errorf("got %s, want %s", c.got, c.want)
+		}
+	}
+}
