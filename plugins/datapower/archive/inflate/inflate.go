@@ -36,8 +36,8 @@ type Result struct {
 	CleanEnd bool
 }
 
-// Sink takes decoded bytes. The slice must not be changed; it stays valid until the second next call, so that one chunk can be
-// worked on while the next one is decoded.
+// Sink takes decoded bytes. The slice must not be changed; it stays valid until the next call has returned, so that one chunk can
+// be worked on while the next one is decoded.
 type Sink func(p []byte) error
 
 // Decoder decodes one stream after another. It must not be used by two goroutines at once.
@@ -200,15 +200,17 @@ func (d *Decoder) flush() error {
 	if d.total > d.limit {
 		return ErrLimit
 	}
+	if len(p) > 0 {
+		if err := d.sink(p); err != nil {
+			return err
+		}
+	}
 	keep := min(d.o, historySize)
 	d.cur ^= 1
 	next := d.bufs[d.cur]
 	copy(next, d.out[d.o-keep:d.o])
 	d.out, d.o, d.start = next, keep, keep
-	if len(p) == 0 {
-		return nil
-	}
-	return d.sink(p)
+	return nil
 }
 
 func (d *Decoder) stored() error {

@@ -1,0 +1,304 @@
+package archive
+
+import (
+	"bytes"
+	"context"
+	"crypto/md5"  //nolint:gosec // a manifest may use it; it is compared, not trusted
+	"crypto/sha1" //nolint:gosec // what the gateway lists
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/binary"
+	"errors"
+	"hash"
+	"hash/crc32"
+	"io"
+	"runtime"
+	"sync"
+
+	"github.com/dprun/dprun/plugins/datapower/archive/inflate"
+)
+
+// worker holds what one goroutine of the pool reuses from entry to entry.
+type worker struct {
+	decoder *inflate.Decoder
+	sha1    hash.Hash
+	buf     []byte
+}
+
+func newWorker() *worker {
+	return &worker{decoder: inflate.NewDecoder(), sha1: sha1.New(), buf: make([]byte, 128<<10)}
+}
+
+// pool runs jobs on a fixed number of workers. Jobs must not wait for other jobs.
+type pool struct {
+	jobs chan func(*worker)
+	wg   sync.WaitGroup
+	size int
+}
+
+func newPool(size int) *pool {
+	if size <= 0 {
+		size = runtime.GOMAXPROCS(0)
+	}
+	p := &pool{jobs: make(chan func(*worker)), size: size}
+	for range size {
+		p.wg.Go(func() {
+			var w *worker
+			for job := range p.jobs {
+				if w == nil {
+					w = newWorker()
+				}
+				job(w)
+			}
+		})
+	}
+	return p
+}
+
+func (p *pool) stop() {
+	close(p.jobs)
+	p.wg.Wait()
+}
+
+// do runs one job and waits for it.
+func (p *pool) do(job func(*worker)) {
+	done := make(chan struct{})
+	p.jobs <- func(w *worker) { defer close(done); job(w) }
+	<-done
+}
+
+// newHash returns the hash whose sums have n bytes, or nil.
+func newHash(n int) hash.Hash {
+	switch n {
+	case md5.Size:
+		return md5.New() //nolint:gosec // see the import
+	case sha1.Size:
+		return sha1.New() //nolint:gosec // see the import
+	case sha256.Size:
+		return sha256.New()
+	case sha512.Size:
+		return sha512.New()
+	}
+	return nil
+}
+
+// contents is what reading an entry to its end gave.
+type contents struct {
+	size int64
+	sum  []byte // of the hash that was asked for
+	read bool   // the entry was read to its end and is what its records say
+}
+
+// readEntry reads an entry to its end, checks it against its records, and hands its bytes to extra (if not nil) and to the hash
+// (if not nil), in one pass. What is wrong is recorded. The error is one of the medium, of the context or of extra.
+func (z *zipFile) readEntry(ctx context.Context, rec *recorder, w *worker, i int, h hash.Hash, extra func([]byte) error, overlap bool) (contents, error) {
+	e := &z.entries[i]
+	if e.skip {
+		return contents{}, nil
+	}
+	p := z.path(e.name)
+	at, ok, err := z.localHeader(rec, w, e)
+	if err != nil || !ok {
+		return contents{}, err
+	}
+	sums := &summer{ctx: ctx, hash: h, extra: extra}
+	if overlap && h != nil && e.method == methodDeflate {
+		sums.start()
+	}
+	src := &medium{r: io.NewSectionReader(z.r, at, e.packed)}
+	var res inflate.Result
+	switch e.method {
+	case methodStored:
+		res, err = copyStored(src, w.buf, sums.write)
+	case methodDeflate:
+		res, err = w.decoder.Decode(src, e.size, sums.write)
+	default:
+		rec.add(Problem, CodeStructure, p, "it is packed with method %d, which gateways do not use", e.method)
+		return contents{}, nil
+	}
+	sums.stop()
+	rec.count(func(r *Report) { r.Uncompressed += res.Out })
+	out := contents{size: res.Out}
+	switch {
+	case errors.Is(err, inflate.ErrLimit):
+		rec.add(Problem, CodeContent, p, "it inflates to more than the %d bytes of its directory entry", e.size)
+		return out, nil
+	case errors.Is(err, inflate.ErrCorrupt), errors.Is(err, inflate.ErrTruncated):
+		rec.add(Problem, CodeContent, p, "%v, after %d bytes of content", err, res.Out)
+		return out, nil
+	case err != nil:
+		return out, err
+	case res.Out != e.size:
+		rec.add(Problem, CodeSize, p, "it holds %d bytes, its directory entry says %d", res.Out, e.size)
+		return out, nil
+	case sums.crc != e.crc:
+		rec.add(Problem, CodeContent, p, "its CRC-32 is %08x, its directory entry says %08x", sums.crc, e.crc)
+		return out, nil
+	case res.In != e.packed:
+		rec.add(Problem, CodeContent, p, "its compressed data ends after %d of %d bytes", res.In, e.packed)
+		return out, nil
+	case !res.CleanEnd:
+		rec.add(Warning, CodeContent, p, "the unused bits after its compressed data were changed; its content is right")
+	}
+	if h != nil {
+		out.sum = h.Sum(nil)
+	}
+	out.read = true
+	return out, nil
+}
+
+// medium marks errors of the source as such, so that they are not taken for faults of the archive.
+type medium struct{ r io.Reader }
+
+func (m *medium) Read(p []byte) (int, error) {
+	n, err := m.r.Read(p)
+	if err != nil && err != io.EOF {
+		err = &readError{err}
+	}
+	return n, err
+}
+
+func copyStored(src io.Reader, buf []byte, sink inflate.Sink) (inflate.Result, error) {
+	res := inflate.Result{CleanEnd: true}
+	for {
+		n, err := src.Read(buf)
+		if n > 0 {
+			res.In += int64(n)
+			res.Out += int64(n)
+			if err := sink(buf[:n]); err != nil {
+				return res, err
+			}
+		}
+		if err == io.EOF {
+			return res, nil
+		}
+		if err != nil {
+			return res, err
+		}
+	}
+}
+
+// summer computes CRC-32 and a hash of what passes; after start the hash runs beside the decoder.
+type summer struct {
+	ctx   context.Context
+	crc   uint32
+	hash  hash.Hash
+	extra func([]byte) error
+	todo  chan []byte
+	done  chan struct{}
+	busy  bool
+}
+
+func (s *summer) start() {
+	s.todo, s.done = make(chan []byte), make(chan struct{})
+	go func() {
+		for p := range s.todo {
+			s.hash.Write(p)
+			s.done <- struct{}{}
+		}
+		close(s.done)
+	}()
+}
+
+func (s *summer) stop() {
+	if s.todo == nil {
+		return
+	}
+	if s.busy {
+		<-s.done
+	}
+	close(s.todo)
+	<-s.done
+}
+
+func (s *summer) write(p []byte) error {
+	if err := s.ctx.Err(); err != nil {
+		return err
+	}
+	if s.todo != nil {
+		if s.busy {
+			<-s.done
+		}
+		s.todo <- p
+		s.busy = true
+	} else if s.hash != nil {
+		s.hash.Write(p)
+	}
+	s.crc = crc32.Update(s.crc, crc32.IEEETable, p)
+	if s.extra != nil {
+		return s.extra(p)
+	}
+	return nil
+}
+
+// localHeader checks the header in front of an entry's data against the directory and returns where the data starts.
+func (z *zipFile) localHeader(rec *recorder, w *worker, e *entry) (int64, bool, error) {
+	p := z.path(e.name)
+	b := w.buf[:min(int64(localSize+len(e.name)+512), z.size-e.offset)]
+	if err := readAt(z.r, b, e.offset); err != nil {
+		return 0, false, err
+	}
+	if len(b) < localSize || binary.LittleEndian.Uint32(b) != sigLocal {
+		rec.add(Problem, CodeStructure, p, "there is no header in front of its data")
+		return 0, false, nil
+	}
+	nameLen, extraLen := int(binary.LittleEndian.Uint16(b[26:])), int(binary.LittleEndian.Uint16(b[28:]))
+	if nameLen != len(e.name) || len(b) < localSize+nameLen || !bytes.Equal(b[localSize:localSize+nameLen], []byte(e.name)) {
+		rec.add(Problem, CodeStructure, p, "the header in front of its data has another name")
+		return 0, false, nil
+	}
+	flags := binary.LittleEndian.Uint16(b[6:])
+	crc := binary.LittleEndian.Uint32(b[14:])
+	packed, size := int64(binary.LittleEndian.Uint32(b[18:])), int64(binary.LittleEndian.Uint32(b[22:]))
+	if extra := b[localSize+nameLen:]; len(extra) >= extraLen {
+		zip64Sizes(extra[:extraLen], &size, &packed)
+	}
+	described := flags&flagDescriptor != 0
+	switch {
+	case (flags|e.flags)&flagEncrypted != 0:
+		rec.add(Problem, CodeStructure, p, "it is marked as encrypted")
+		return 0, false, nil
+	case flags != e.flags, binary.LittleEndian.Uint16(b[8:]) != e.method,
+		!described && (crc != e.crc || packed != e.packed || size != e.size):
+		rec.add(Problem, CodeStructure, p, "the header in front of its data contradicts its directory entry")
+	case binary.LittleEndian.Uint32(b[10:]) != e.modified:
+		rec.add(Warning, CodeStructure, p, "the header in front of its data has another time than its directory entry")
+	}
+	at := e.offset + localSize + int64(nameLen) + int64(extraLen)
+	gap := e.bound - at - e.packed
+	switch {
+	case gap < 0:
+		rec.add(Problem, CodeStructure, p, "its data overlaps with what follows")
+		return 0, false, nil
+	case described && gap >= 12 && gap <= 24:
+		tail := b[:gap]
+		if err := readAt(z.r, tail, at+e.packed); err != nil {
+			return 0, false, err
+		}
+		if !descriptorMatches(tail, e) {
+			rec.add(Problem, CodeStructure, p, "the record after its data contradicts its directory entry")
+		}
+	case gap > 0:
+		rec.add(Warning, CodeStructure, p, "%d bytes after its data belong to no entry", gap)
+	}
+	return at, true, nil
+}
+
+// descriptorMatches compares a data descriptor, with or without signature, with 4- or 8-byte sizes.
+func descriptorMatches(b []byte, e *entry) bool {
+	if len(b) == 16 || len(b) == 24 {
+		if binary.LittleEndian.Uint32(b) != sigDescriptor {
+			return false
+		}
+		b = b[4:]
+	}
+	switch len(b) {
+	case 12:
+		return binary.LittleEndian.Uint32(b) == e.crc && int64(binary.LittleEndian.Uint32(b[4:])) == e.packed&0xffffffff &&
+			int64(binary.LittleEndian.Uint32(b[8:])) == e.size&0xffffffff
+	case 20:
+		return binary.LittleEndian.Uint32(b) == e.crc && int64(binary.LittleEndian.Uint64(b[4:])) == e.packed &&
+			int64(binary.LittleEndian.Uint64(b[12:])) == e.size
+	}
+	return false
+}

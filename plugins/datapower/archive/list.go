@@ -1,0 +1,163 @@
+package archive
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+const (
+	maxText    = 512 // of a value of export-details
+	maxDomains = 10_000
+)
+
+// listed is one file element of export.xml. Files live in the archive under Src.
+type listed struct {
+	name, src string
+	hash      string // base64; empty if there is none
+	missing   bool   // the file was not on the device
+	key       bool   // a private key, withheld
+}
+
+// list reads an export.xml as it arrives. Files are handed on one by one, so that a long list needs no memory here.
+type list struct {
+	scan    scanner
+	file    func(listed)
+	device  Device
+	domain  string
+	made    string
+	domains []string // of a backup
+	files   int
+
+	section string // the child of the root that is open
+	value   []byte // text of the element of export-details that is open
+	reading bool
+	domFull bool
+	date    string
+}
+
+func newList(file func(listed)) *list {
+	l := &list{file: file}
+	l.scan = scanner{open: l.open, text: l.text, close: l.close}
+	return l
+}
+
+func (l *list) write(p []byte) error { return l.scan.write(p) }
+
+func (l *list) finish() error {
+	if err := l.scan.finish(); err != nil {
+		return err
+	}
+	if l.domFull {
+		return fmt.Errorf("it names more than %d domains", maxDomains)
+	}
+	return nil
+}
+
+func (l *list) open(depth int, name, attrs []byte) error {
+	switch depth {
+	case 1:
+		if string(name) != "datapower-configuration" {
+			return fmt.Errorf("its root element is %q, not datapower-configuration", Printable(string(name)))
+		}
+	case 2:
+		switch string(name) {
+		case "export-details", "files", "domains":
+			l.section = string(name)
+		case "configuration":
+			l.section = ""
+			return attributes(attrs, func(n, v []byte) {
+				if string(n) == "domain" && l.domain == "" && len(v) <= maxText {
+					l.domain = unescape(v)
+				}
+			})
+		default:
+			l.section = ""
+		}
+	case 3:
+		switch {
+		case l.section == "export-details":
+			l.value, l.reading = l.value[:0], true
+		case l.section == "files" && string(name) == "file":
+			return l.addFile(attrs)
+		case l.section == "domains" && string(name) == "domain":
+			return attributes(attrs, func(n, v []byte) {
+				if string(n) != "name" {
+					return
+				}
+				if len(l.domains) == maxDomains {
+					l.domFull = true
+					return
+				}
+				l.domains = append(l.domains, unescape(v))
+			})
+		}
+	}
+	return nil
+}
+
+func (l *list) addFile(attrs []byte) error {
+	var f listed
+	err := attributes(attrs, func(n, v []byte) {
+		switch string(n) {
+		case "name":
+			f.name = unescape(v)
+		case "src":
+			f.src = unescape(v)
+		case "hash":
+			f.hash = strings.TrimSpace(string(v))
+		case "missing":
+			f.missing = string(v) == "true"
+		case "key":
+			f.key = string(v) == "true"
+		}
+	})
+	if err != nil {
+		return err
+	}
+	if f.src == "" && f.name == "" {
+		return errors.New("a listed file has no name")
+	}
+	l.files++
+	l.file(f)
+	return nil
+}
+
+func (l *list) text(p []byte) {
+	if l.reading && len(l.value) < maxText {
+		l.value = append(l.value, p[:min(len(p), maxText-len(l.value))]...)
+	}
+}
+
+func (l *list) close(depth int, name []byte) error {
+	if depth == 2 {
+		l.section = ""
+	}
+	if depth != 3 || !l.reading {
+		return nil
+	}
+	l.reading = false
+	v := Printable(unescape(bytes.TrimSpace(l.value)))
+	switch string(name) {
+	case "device-name":
+		l.device.Name = v
+	case "serial-number":
+		l.device.Serial = v
+	case "product":
+		l.device.Product = v
+	case "model":
+		l.device.Model = v
+	case "firmware-version":
+		l.device.Firmware = v
+	case "firmware-build":
+		l.device.Build = v
+	case "domain":
+		l.domain = v
+	case "current-date":
+		l.date = v
+	case "current-time":
+		l.made = strings.TrimSpace(l.date + " " + v)
+	}
+	return nil
+}

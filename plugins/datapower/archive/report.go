@@ -1,0 +1,153 @@
+package archive
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// Kind is what was verified.
+type Kind string
+
+// The kinds. An empty kind means that it could not be told.
+const (
+	KindExport       Kind = "export"        // one domain
+	KindBackup       Kind = "backup"        // an archive of domain archives
+	KindSecureBackup Kind = "secure-backup" // a directory with a manifest
+)
+
+// Severity is the weight of a finding.
+type Severity string
+
+// The severities, worst first. Only a problem makes an archive unfit.
+const (
+	Problem  Severity = "problem"
+	Warning  Severity = "warning"
+	ByDesign Severity = "by-design" // the gateway leaves it out on purpose
+)
+
+// Code names the class of a finding, for programs.
+type Code string
+
+// The codes.
+const (
+	CodeStructure Code = "structure" // the zip's own records are wrong or contradict each other
+	CodeContent   Code = "content"   // compressed data or CRC-32 is wrong
+	CodeHash      Code = "hash"      // a listed hash differs
+	CodeSize      Code = "size"      // a listed size differs
+	CodeMissing   Code = "missing"   // listed and not there, or said to be missing
+	CodeKey       Code = "key"       // private key withheld
+	CodeNoHash    Code = "no-hash"   // nothing to check it with
+	CodeUnlisted  Code = "unlisted"  // there and not listed
+	CodeName      Code = "name"      // a name that must not be used as a path
+	CodeList      Code = "list"      // export.xml or backupmanifest.xml cannot be used
+	CodeLimit     Code = "limit"     // more than this program is willing to read
+)
+
+// Finding is one thing worth telling. Entry is safe to print; it is empty if the finding is about the whole archive. Entries of
+// nested archives are written as "orders.zip/local/a.xsl".
+type Finding struct {
+	Severity Severity `json:"severity"`
+	Code     Code     `json:"code"`
+	Entry    string   `json:"entry,omitempty"`
+	Text     string   `json:"text"`
+}
+
+// String gives the finding on one line.
+func (f Finding) String() string {
+	if f.Entry == "" {
+		return fmt.Sprintf("%s: %s", f.Severity, f.Text)
+	}
+	return fmt.Sprintf("%s: %s: %s", f.Severity, f.Entry, f.Text)
+}
+
+// Device is what an export says about where it was made. Each value is safe to print.
+type Device struct {
+	Name     string `json:"name,omitempty"`
+	Serial   string `json:"serial,omitempty"`
+	Product  string `json:"product,omitempty"`
+	Model    string `json:"model,omitempty"`
+	Firmware string `json:"firmware,omitempty"`
+	Build    string `json:"build,omitempty"`
+}
+
+// Report is the result of a verification. Sizes are bytes; nested archives are included in all counts.
+type Report struct {
+	Kind         Kind      `json:"kind,omitempty"`
+	Domains      []string  `json:"domains,omitempty"`
+	Device       Device    `json:"device"`
+	Made         string    `json:"made,omitempty"` // date and time as the device wrote them
+	Entries      int       `json:"entries"`        // files and directories
+	Compressed   int64     `json:"compressed"`
+	Uncompressed int64     `json:"uncompressed"`
+	Hashed       int       `json:"hashed"` // files whose listed hash was right
+	Findings     []Finding `json:"findings,omitempty"`
+	// Omitted counts the findings beyond the first thousand; a problem is never among them while a lesser finding is kept.
+	Omitted int `json:"omitted,omitempty"`
+}
+
+// Whole reports whether nothing is wrong: no finding is a problem.
+func (r *Report) Whole() bool { return len(r.Problems()) == 0 }
+
+// Problems returns the findings that make the archive unfit.
+func (r *Report) Problems() []Finding { return r.with(Problem) }
+
+// Warnings returns the findings that an operator should know although the archive is whole.
+func (r *Report) Warnings() []Finding { return r.with(Warning) }
+
+func (r *Report) with(s Severity) []Finding {
+	var out []Finding
+	for _, f := range r.Findings {
+		if f.Severity == s {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+const maxFindings = 1000
+
+// recorder collects a report from several goroutines.
+type recorder struct {
+	mu     sync.Mutex
+	report Report
+	lesser int // findings kept that are no problems
+}
+
+func (r *recorder) add(s Severity, c Code, entry, format string, args ...any) {
+	f := Finding{Severity: s, Code: c, Entry: Printable(entry), Text: fmt.Sprintf(format, args...)}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.report.Findings) < maxFindings {
+		if s != Problem {
+			r.lesser++
+		}
+		r.report.Findings = append(r.report.Findings, f)
+		return
+	}
+	r.report.Omitted++
+	if s == Problem && r.lesser > 0 {
+		i := slices.IndexFunc(r.report.Findings, func(f Finding) bool { return f.Severity != Problem })
+		r.report.Findings[i] = f
+		r.lesser--
+	}
+}
+
+func (r *recorder) count(f func(*Report)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f(&r.report)
+}
+
+// finish puts the findings in a stable order: worst first, then by entry.
+func (r *recorder) finish() *Report {
+	rank := map[Severity]int{Problem: 0, Warning: 1, ByDesign: 2}
+	slices.SortStableFunc(r.report.Findings, func(a, b Finding) int {
+		return cmp.Or(rank[a.Severity]-rank[b.Severity], strings.Compare(a.Entry, b.Entry), strings.Compare(a.Text, b.Text))
+	})
+	slices.Sort(r.report.Domains)
+	r.report.Domains = slices.Compact(r.report.Domains)
+	return &r.report
+}

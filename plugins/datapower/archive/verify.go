@@ -1,0 +1,367 @@
+package archive
+
+import (
+	"context"
+	"crypto/sha1" //nolint:gosec // what the gateway lists
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"os"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// Verifier holds the bounds of a verification. The zero value uses all cores and the system's directory for temporary files.
+type Verifier struct {
+	// Workers is the number of entries that are read side by side; 0: as many as there are cores. Each takes about 600 KiB.
+	Workers int
+	// TempDir is where large compressed archives within archives are unpacked to while they are read; empty: the system's.
+	TempDir string
+	// MaxSpool bounds the size of one such file in bytes; 0: 16 GiB.
+	MaxSpool int64
+}
+
+// VerifyFile verifies an export, or the directory of a secure backup. See [Verifier.Verify].
+func VerifyFile(ctx context.Context, name string) (*Report, error) {
+	return Verifier{}.VerifyFile(ctx, name)
+}
+
+// Verify verifies an export. See [Verifier.Verify].
+func Verify(ctx context.Context, r io.ReaderAt, size int64) (*Report, error) {
+	return Verifier{}.Verify(ctx, r, size)
+}
+
+// VerifyFile verifies the export or the directory of that name.
+func (v Verifier) VerifyFile(ctx context.Context, name string) (*Report, error) {
+	info, err := os.Stat(name)
+	if err != nil {
+		return nil, fmt.Errorf("verify archive: %w", err)
+	}
+	if info.IsDir() {
+		return v.VerifyDir(ctx, os.DirFS(name))
+	}
+	f, err := os.Open(name) //nolint:gosec // the caller's choice
+	if err != nil {
+		return nil, fmt.Errorf("verify archive: %w", err)
+	}
+	defer f.Close() //nolint:errcheck // only read
+	report, err := v.Verify(ctx, f, info.Size())
+	if err != nil {
+		return report, fmt.Errorf("verify archive %s: %w", name, err)
+	}
+	return report, nil
+}
+
+// Verify reads an export to its end and says what is wrong with it. The error is nil however broken the archive is: it is for a
+// medium that cannot be read and for a context that ended. The report is then as far as verification came.
+func (v Verifier) Verify(ctx context.Context, r io.ReaderAt, size int64) (*Report, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	run := &run{ctx: ctx, cancel: cancel, verifier: v, pool: newPool(v.Workers)}
+	err := run.outer(r, size)
+	run.pool.stop()
+	if err == nil {
+		err = context.Cause(ctx)
+	}
+	return run.rec.finish(), err
+}
+
+// run is one verification.
+type run struct {
+	ctx      context.Context
+	cancel   context.CancelCauseFunc // ends everything at the first error of the medium
+	verifier Verifier
+	pool     *pool
+	rec      recorder
+}
+
+// expectation is what the list says of one entry.
+type expectation struct {
+	hash   string // base64
+	listed bool
+}
+
+// contentsOf is an archive with what its list says.
+type contentsOf struct {
+	zip       *zipFile
+	list      *list
+	expected  []expectation // by entry
+	elsewhere []listed      // listed, but not in this archive
+	omitted   int
+}
+
+// maxElsewhere bounds how many listed files may be missing before they are only counted.
+const maxElsewhere = 10_000
+
+const exportXML = "export.xml"
+
+// readList opens an archive and reads its list.
+func (r *run) readList(label string, src io.ReaderAt, size int64) (*contentsOf, error) {
+	z, err := openZip(&r.rec, label, src, size)
+	if err != nil {
+		return nil, err
+	}
+	c := &contentsOf{zip: z, expected: make([]expectation, len(z.entries))}
+	r.rec.count(func(rep *Report) {
+		rep.Entries += len(z.entries)
+		for i := range z.entries {
+			rep.Compressed += z.entries[i].packed
+		}
+	})
+	i, ok := z.byName[exportXML]
+	if !ok {
+		if len(z.entries) > 0 {
+			r.rec.add(Problem, CodeList, z.path(exportXML), "the archive has no export.xml: it is no gateway export, or it is damaged")
+		}
+		return c, nil
+	}
+	c.list = newList(c.place)
+	var bad error
+	var got contents
+	r.pool.do(func(w *worker) {
+		got, err = z.readEntry(r.ctx, &r.rec, w, i, nil, func(p []byte) error {
+			if bad == nil {
+				bad = c.list.write(p)
+			}
+			return nil
+		}, false)
+	})
+	if err != nil {
+		return nil, err
+	}
+	if bad == nil && got.read {
+		bad = c.list.finish()
+	}
+	if bad != nil {
+		r.rec.add(Problem, CodeList, z.path(exportXML), "it cannot be used: %v", bad)
+	}
+	c.expected[i].listed = true
+	if c.omitted > 0 {
+		r.rec.add(Problem, CodeMissing, z.path(exportXML), "%d more listed files are not in the archive", c.omitted)
+	}
+	return c, nil
+}
+
+// place notes what the list says of a file with the entry it is about.
+func (c *contentsOf) place(f listed) {
+	if i, ok := c.zip.lookup(f.src); ok && f.src != "" {
+		c.expected[i] = expectation{hash: f.hash, listed: true}
+		return
+	}
+	if len(c.elsewhere) == maxElsewhere {
+		c.omitted++
+		return
+	}
+	c.elsewhere = append(c.elsewhere, f)
+}
+
+func (r *run) outer(src io.ReaderAt, size int64) error {
+	c, err := r.readList("", src, size)
+	if err != nil {
+		return err
+	}
+	nested := c.nested()
+	kind := KindExport
+	if len(nested) > 0 || c.list != nil && len(c.list.domains) > 0 {
+		kind = KindBackup
+	}
+	r.rec.count(func(rep *Report) {
+		if len(c.zip.entries) > 0 {
+			rep.Kind = kind
+		}
+		if c.list != nil {
+			rep.Device, rep.Made = c.list.device, c.list.made
+			if kind == KindExport && c.list.domain != "" {
+				rep.Domains = append(rep.Domains, Printable(c.list.domain))
+			}
+		}
+	})
+	if kind == KindExport {
+		r.missing(c, nil)
+		return r.entries(c, nil, nil)
+	}
+	// Entries that the nested archives share are hashed with the rest of the outer archive; what the lists within expect of
+	// them is compared afterwards.
+	shared := &shared{sums: make([][]byte, len(c.zip.entries)), used: make([]bool, len(c.zip.entries)), zip: c.zip}
+	if err := r.entries(c, nested, shared); err != nil {
+		return err
+	}
+	r.missing(c, nil)
+	if err := r.nestedArchives(c, nested, shared); err != nil {
+		return err
+	}
+	shared.report(&r.rec, c)
+	return nil
+}
+
+// entries verifies the entries of an archive but its list and those of skip. With shared, every entry is hashed and its sum kept.
+func (r *run) entries(c *contentsOf, skip map[int]string, shared *shared) error {
+	order, total := c.order(skip)
+	var wg sync.WaitGroup
+	for _, i := range order {
+		if r.ctx.Err() != nil {
+			break
+		}
+		wg.Add(1)
+		r.pool.jobs <- func(w *worker) {
+			defer wg.Done()
+			if err := r.entry(w, c, i, total, shared); err != nil {
+				r.cancel(err)
+			}
+		}
+	}
+	wg.Wait()
+	return context.Cause(r.ctx)
+}
+
+// order gives the entries to read: those first that would keep one core busy when the others are done, then by place.
+func (c *contentsOf) order(skip map[int]string) ([]int, int64) {
+	order := make([]int, 0, len(c.zip.entries))
+	var total int64
+	for i := range c.zip.entries {
+		if _, ok := skip[i]; ok || c.zip.entries[i].name == exportXML && c.zip.byName[exportXML] == i {
+			continue
+		}
+		order = append(order, i)
+		total += c.zip.entries[i].size
+	}
+	large := func(i int) int {
+		if c.zip.entries[i].size > total/16 {
+			return 0
+		}
+		return 1
+	}
+	slices.SortStableFunc(order, func(a, b int) int {
+		if d := large(a) - large(b); d != 0 {
+			return d
+		}
+		ea, eb := &c.zip.entries[a], &c.zip.entries[b]
+		if large(a) == 0 {
+			return int(min(1, max(-1, eb.size-ea.size)))
+		}
+		return int(min(1, max(-1, ea.offset-eb.offset)))
+	})
+	return order, total
+}
+
+func (r *run) entry(w *worker, c *contentsOf, i int, total int64, shared *shared) error {
+	e, want := &c.zip.entries[i], c.expected[i]
+	p := c.zip.path(e.name)
+	if e.dir() {
+		if e.size != 0 {
+			r.rec.add(Problem, CodeSize, p, "it is a directory and holds %d bytes", e.size)
+		}
+		return r.plain(w, c.zip, i)
+	}
+	var h hash.Hash
+	var sum []byte
+	switch {
+	case want.hash != "":
+		var err error
+		if sum, err = base64.StdEncoding.DecodeString(want.hash); err == nil {
+			h = newHash(len(sum))
+		}
+		if h == nil {
+			r.rec.add(Problem, CodeHash, p, "its listed hash %q is none that can be checked", Printable(want.hash))
+		}
+	case want.listed:
+		r.rec.add(ByDesign, CodeNoHash, p, "it is listed without a hash: only its CRC-32 was checked")
+	case shared == nil && generated(e.name):
+		r.rec.add(ByDesign, CodeUnlisted, p, "the gateway does not list it: only its CRC-32 was checked")
+	case shared == nil:
+		r.rec.add(Warning, CodeUnlisted, p, "it is not listed in export.xml: only its CRC-32 was checked")
+	}
+	if h == nil && shared != nil {
+		h = sha1.New() //nolint:gosec // what the gateway lists
+	}
+	if h != nil && h.Size() == sha1.Size {
+		w.sha1.Reset()
+		h = w.sha1
+	}
+	overlap := e.size > 1<<20 && e.size > total/int64(r.pool.size)
+	got, err := c.zip.readEntry(r.ctx, &r.rec, w, i, h, nil, overlap)
+	if err != nil || !got.read {
+		return err
+	}
+	if shared != nil {
+		shared.sums[i] = got.sum
+	}
+	if sum != nil && h != nil {
+		r.compare(p, sum, got.sum)
+	}
+	return nil
+}
+
+func (r *run) compare(p string, want, got []byte) {
+	if string(want) != string(got) {
+		r.rec.add(Problem, CodeHash, p, "its content is not what export.xml lists: its hash is %s, listed is %s",
+			base64.StdEncoding.EncodeToString(got), base64.StdEncoding.EncodeToString(want))
+		return
+	}
+	r.rec.count(func(rep *Report) { rep.Hashed++ })
+}
+
+// plain reads an entry for its CRC-32 alone.
+func (r *run) plain(w *worker, z *zipFile, i int) error {
+	_, err := z.readEntry(r.ctx, &r.rec, w, i, nil, nil, false)
+	return err
+}
+
+// generated reports whether the gateway puts an entry into archives without listing it.
+func generated(name string) bool {
+	return name == exportXML || strings.HasPrefix(name, "dp-aux/") || path.Dir(name) == "config" && path.Ext(name) == ".cfg"
+}
+
+// missing reports the listed files that are not in the archive. With shared, files may be in the outer archive instead.
+func (r *run) missing(c *contentsOf, shared *shared) {
+	for _, f := range c.elsewhere {
+		name := f.src
+		if name == "" {
+			name = f.name
+		}
+		p := c.zip.path(name)
+		if shared != nil && f.src != "" {
+			if i, ok := shared.zip.lookup(f.src); ok {
+				r.inOuter(p, f, i, shared)
+				continue
+			}
+		}
+		switch {
+		case f.key:
+			r.rec.add(ByDesign, CodeKey, p, "a private key: the gateway does not export it")
+		case f.missing:
+			r.rec.add(Warning, CodeMissing, p, "the gateway did not have the file when the export was made")
+		default:
+			r.rec.add(Problem, CodeMissing, p, "it is listed in export.xml, but not in the archive")
+		}
+	}
+}
+
+// inOuter compares what a nested list says of a file that is in the outer archive.
+func (r *run) inOuter(p string, f listed, i int, shared *shared) {
+	shared.use(i)
+	sum, err := base64.StdEncoding.DecodeString(f.hash)
+	got := shared.sums[i]
+	switch {
+	case f.hash == "":
+		r.rec.add(ByDesign, CodeNoHash, p, "it is listed without a hash: only its CRC-32 was checked")
+	case err != nil || newHash(len(sum)) == nil:
+		r.rec.add(Problem, CodeHash, p, "its listed hash %q is none that can be checked", Printable(f.hash))
+	case got == nil:
+		r.rec.add(Problem, CodeContent, p, "it is in the outer archive and damaged there")
+	case len(sum) != len(got):
+		r.rec.add(Warning, CodeNoHash, p, "it is in the outer archive, listed with a hash of %d bytes: only its CRC-32 was checked", len(sum))
+	default:
+		r.compare(p, sum, got)
+	}
+}
+
+// isMedium reports whether an error is of reading rather than of the archive.
+func isMedium(err error) bool {
+	var m *readError
+	return errors.As(err, &m)
+}
