@@ -37,7 +37,8 @@ type Attribute struct {
 	Deprecated string   `json:"deprecated,omitempty"`
 	OneOf      []string `json:"one_of,omitempty"` // the allowed values of a string
 	Format     Format   `json:"format,omitempty"`
-	Min        *float64 `json:"min,omitempty"` // inclusive bounds of a number, a size (bytes) or a duration (seconds)
+	Integer    bool     `json:"integer,omitempty"` // a number without a fraction
+	Min        *float64 `json:"min,omitempty"`     // inclusive bounds of a number, a size (bytes) or a duration (seconds)
 	Max        *float64 `json:"max,omitempty"`
 }
 
@@ -189,7 +190,9 @@ const (
 )
 
 // Diagnostic is a plugin's word about its configuration. Path names the
-// argument it is about, so that the host can point at the place in the plan.
+// argument it is about, so that the host can point at the place in the plan:
+// names of blocks (each followed by its index from 0 where the block is a
+// list), then of the argument, then of the element.
 type Diagnostic struct {
 	Severity Severity `json:"severity"`
 	Summary  string   `json:"summary"` // a short noun phrase, no full stop

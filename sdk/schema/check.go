@@ -1,0 +1,281 @@
+package schema
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/zclconf/go-cty/cty"
+)
+
+// Check validates a value of the block's type against everything that the
+// schema says: required arguments and blocks, one_of, formats, bounds, groups
+// of which one may be set. Unknown values pass; marks are looked through, and
+// a value that is marked or sensitive is never repeated in a text. Errors and
+// deprecation warnings come in the order of the schema.
+func (b Block) Check(v cty.Value) []Diagnostic {
+	return b.check(v, nil)
+}
+
+// HasErrors reports whether a diagnostic is an error.
+func HasErrors(ds []Diagnostic) bool {
+	for _, d := range ds {
+		if d.Severity == SeverityError {
+			return true
+		}
+	}
+	return false
+}
+
+func errorAt(path []string, summary, format string, args ...any) Diagnostic {
+	return Diagnostic{Severity: SeverityError, Summary: summary, Detail: fmt.Sprintf(format, args...), Path: path}
+}
+
+func at(path []string, step string) []string {
+	return append(append(make([]string, 0, len(path)+1), path...), step)
+}
+
+func (b Block) check(v cty.Value, path []string) []Diagnostic {
+	v, _ = v.Unmark()
+	if !v.IsKnown() {
+		return nil
+	}
+	if v.IsNull() || !v.Type().IsObjectType() {
+		return []Diagnostic{errorAt(path, "Wrong type", "A block is needed here.")}
+	}
+	var ds []Diagnostic
+	set := make(map[string]state, len(b.Attributes)+len(b.Blocks))
+	for _, a := range b.Attributes {
+		p := at(path, a.Name)
+		if !v.Type().HasAttribute(a.Name) {
+			ds = append(ds, errorAt(p, "Missing argument", "The value has no argument %q.", a.Name))
+			continue
+		}
+		e := v.GetAttr(a.Name)
+		set[a.Name] = stateOf(e)
+		ds = append(ds, a.check(e, p)...)
+	}
+	for _, n := range b.Blocks {
+		p := at(path, n.Name)
+		if !v.Type().HasAttribute(n.Name) {
+			ds = append(ds, errorAt(p, "Missing block", "The value has no block %q.", n.Name))
+			continue
+		}
+		e := v.GetAttr(n.Name)
+		set[n.Name] = stateOf(e)
+		if n.Nesting == NestingList && set[n.Name] == isSet {
+			if e, _ := e.Unmark(); e.LengthInt() == 0 {
+				set[n.Name] = notSet
+			}
+		}
+		ds = append(ds, n.check(e, set[n.Name], p)...)
+	}
+	return append(ds, b.checkGroups(set, path)...)
+}
+
+// state says whether an argument or block is set, as far as is known.
+type state int
+
+const (
+	notSet state = iota
+	isSet
+	maySet // unknown
+)
+
+func stateOf(v cty.Value) state {
+	v, _ = v.Unmark()
+	switch {
+	case !v.IsKnown():
+		return maySet
+	case v.IsNull():
+		return notSet
+	}
+	return isSet
+}
+
+func (n Nested) check(v cty.Value, s state, path []string) []Diagnostic {
+	if s == notSet {
+		if n.Required {
+			return []Diagnostic{errorAt(path, "Missing block", "A block %q is required here.", n.Name)}
+		}
+		return nil
+	}
+	var ds []Diagnostic
+	if n.Block.Deprecated != "" {
+		ds = append(ds, Diagnostic{Severity: SeverityWarning, Summary: "Deprecated block", Detail: fmt.Sprintf("The block %q is deprecated: %s", n.Name, n.Block.Deprecated), Path: path})
+	}
+	v, _ = v.Unmark()
+	if !v.IsKnown() {
+		return ds
+	}
+	if n.Nesting == NestingSingle {
+		return append(ds, n.Block.check(v, path)...)
+	}
+	if !v.CanIterateElements() {
+		return append(ds, errorAt(path, "Wrong type", "A list of blocks is needed here."))
+	}
+	for i, e := range v.AsValueSlice() {
+		ds = append(ds, n.Block.check(e, at(path, strconv.Itoa(i)))...)
+	}
+	return ds
+}
+
+func (b Block) checkGroups(set map[string]state, path []string) []Diagnostic {
+	var ds []Diagnostic
+	count := func(group []string) (sure, maybe []string) {
+		for _, name := range group {
+			switch set[name] {
+			case isSet:
+				sure = append(sure, name)
+			case maySet:
+				maybe = append(maybe, name)
+			}
+		}
+		return sure, maybe
+	}
+	for _, group := range b.ExactlyOne {
+		sure, maybe := count(group)
+		switch {
+		case len(sure) > 1:
+			ds = append(ds, errorAt(at(path, sure[1]), "Conflicting arguments", "Exactly one of %s may be set; %s are. Remove all but one.", quoted(group, "or"), quoted(sure, "and")))
+		case len(sure)+len(maybe) == 0:
+			ds = append(ds, errorAt(path, "Missing argument", "Exactly one of %s must be set, and none is.", quoted(group, "or")))
+		}
+	}
+	for _, group := range b.AtMostOne {
+		if sure, _ := count(group); len(sure) > 1 {
+			ds = append(ds, errorAt(at(path, sure[1]), "Conflicting arguments", "At most one of %s may be set; %s are. Remove all but one.", quoted(group, "or"), quoted(sure, "and")))
+		}
+	}
+	return ds
+}
+
+func quoted(names []string, last string) string {
+	q := make([]string, len(names))
+	for i, n := range names {
+		q[i] = strconv.Quote(n)
+	}
+	if len(q) < 2 {
+		return strings.Join(q, "")
+	}
+	return strings.Join(q[:len(q)-1], ", ") + " " + last + " " + q[len(q)-1]
+}
+
+func (a Attribute) check(v cty.Value, path []string) []Diagnostic {
+	u, marks := v.Unmark()
+	hide := a.Sensitive || len(marks) > 0
+	if !u.IsKnown() {
+		return nil
+	}
+	if u.IsNull() {
+		if a.Required {
+			return []Diagnostic{errorAt(path, "Missing argument", "The argument %q is required.", a.Name)}
+		}
+		return nil
+	}
+	var ds []Diagnostic
+	if a.Deprecated != "" && a.Default == "" {
+		ds = append(ds, Diagnostic{Severity: SeverityWarning, Summary: "Deprecated argument", Detail: fmt.Sprintf("The argument %q is deprecated: %s", a.Name, a.Deprecated), Path: path})
+	}
+	if errs := u.Type().TestConformance(a.Type.Type); len(errs) > 0 {
+		return append(ds, errorAt(path, "Wrong type", "The argument %q is a %s, not a %s.", a.Name, a.Type.FriendlyName(), u.Type().FriendlyName()))
+	}
+	if t := a.Type.Type; !t.IsListType() && !t.IsMapType() {
+		return append(ds, a.checkElement(u, hide, path)...)
+	}
+	if a.Type.IsListType() {
+		for i, e := range u.AsValueSlice() {
+			ds = append(ds, a.checkElement(e, hide, at(path, strconv.Itoa(i)))...)
+		}
+		return ds
+	}
+	m := u.AsValueMap()
+	for _, k := range slices.Sorted(maps.Keys(m)) {
+		ds = append(ds, a.checkElement(m[k], hide, at(path, k))...)
+	}
+	return ds
+}
+
+// checkElement checks one value, the argument's own or an element's.
+func (a Attribute) checkElement(v cty.Value, hide bool, path []string) []Diagnostic {
+	u, marks := v.Unmark()
+	hide = hide || len(marks) > 0
+	if !u.IsKnown() {
+		return nil
+	}
+	if u.IsNull() {
+		return []Diagnostic{errorAt(path, "Missing value", "An element of %q is null.", a.Name)}
+	}
+	bad := func(rule string, shown string) []Diagnostic {
+		if hide {
+			return []Diagnostic{errorAt(path, "Invalid value", "The argument %q %s; the value is not shown because it is sensitive.", a.Name, rule)}
+		}
+		return []Diagnostic{errorAt(path, "Invalid value", "The argument %q %s, not %s.", a.Name, rule, shown)}
+	}
+	switch u.Type() {
+	case cty.String:
+		s := u.AsString()
+		if len(a.OneOf) > 0 && !slices.Contains(a.OneOf, s) {
+			return bad("must be "+quoted(a.OneOf, "or"), strconv.Quote(s))
+		}
+		switch a.Format {
+		case FormatDuration:
+			d, err := ParseDuration(s)
+			if err != nil {
+				return bad("must be a duration with units, like \"90s\", \"2h30m\" or \"7d\"", strconv.Quote(s))
+			}
+			if rule := a.outside(d.Seconds()); rule != "" {
+				return bad("must be "+rule, strconv.Quote(s))
+			}
+		case FormatSize:
+			n, err := ParseSize(s)
+			if err != nil {
+				return bad("must be a size, like \"500MB\", \"2GiB\" or a number of bytes", strconv.Quote(s))
+			}
+			if rule := a.outside(float64(n)); rule != "" {
+				return bad("must be "+rule, strconv.Quote(s))
+			}
+		case FormatPath:
+			if s == "" || strings.ContainsRune(s, 0) {
+				return bad("must be a path", strconv.Quote(s))
+			}
+		}
+	case cty.Number:
+		f := u.AsBigFloat()
+		if a.Integer && !f.IsInt() {
+			return bad("must be a whole number", f.Text('g', 10))
+		}
+		n, _ := f.Float64()
+		if rule := a.outside(n); rule != "" {
+			return bad("must be "+rule, f.Text('g', 10))
+		}
+	}
+	return nil
+}
+
+// outside returns the rule that n breaks, or nothing.
+func (a Attribute) outside(n float64) string {
+	low, high := a.Min != nil && n < *a.Min, a.Max != nil && n > *a.Max
+	switch {
+	case !low && !high:
+		return ""
+	case a.Min != nil && a.Max != nil:
+		return "from " + a.boundText(*a.Min) + " to " + a.boundText(*a.Max)
+	case low:
+		return "at least " + a.boundText(*a.Min)
+	}
+	return "at most " + a.boundText(*a.Max)
+}
+
+func (a Attribute) boundText(n float64) string {
+	switch a.Format {
+	case FormatDuration:
+		return time.Duration(n * float64(time.Second)).String()
+	case FormatSize:
+		return strconv.FormatFloat(n, 'f', -1, 64) + " bytes"
+	}
+	return strconv.FormatFloat(n, 'f', -1, 64)
+}
