@@ -10,7 +10,7 @@ import (
 
 // Defaults of [Options].
 const (
-	DefaultWindow      = 4
+	DefaultWindow      = 8
 	DefaultTransfer    = 256 << 10
 	DefaultDialTimeout = 15 * time.Second
 	DefaultCallTimeout = 60 * time.Second

@@ -1,0 +1,231 @@
+package nfsclient
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"testing"
+	"time"
+)
+
+func someContent(n int64) []byte {
+	b, err := io.ReadAll(io.LimitReader(rand.NewChaCha8([32]byte{9}), n))
+	if err != nil {
+		panic(err) // a generator does not fail
+	}
+	return b
+}
+
+// on misbehaves at the n-th call of a procedure.
+func on(proc uint32, n int, m misbehaviour) func(fakeCall) *misbehaviour {
+	return func(c fakeCall) *misbehaviour {
+		if c.proc == proc && c.n == n {
+			return &m
+		}
+		return nil
+	}
+}
+
+// store is what a caller does with one file.
+func store(ctx context.Context, f *FS, content []byte) error {
+	file, err := f.Create(ctx, "x")
+	if err != nil {
+		return err
+	}
+	n, err := file.WriteFrom(ctx, bytes.NewReader(content))
+	if err != nil {
+		return err
+	}
+	if n != int64(len(content)) {
+		return errors.New("short count without an error")
+	}
+	return file.Commit(ctx)
+}
+
+func TestWritingSurvivesWhatAServerMayDo(t *testing.T) {
+	t.Parallel()
+	tests := map[string]func(fakeCall) *misbehaviour{
+		"nothing special":            nil,
+		"short write":                on(procWrite, 3, misbehaviour{shorten: 1000}),
+		"try later, pipelined":       on(procWrite, 2, misbehaviour{status: ErrJukebox}),
+		"try later, commit":          on(procCommit, 1, misbehaviour{status: ErrJukebox}),
+		"connection lost, write":     on(procWrite, 5, misbehaviour{hangUp: true}),
+		"connection lost, commit":    on(procCommit, 1, misbehaviour{hangUp: true}),
+		"connection lost, get attrs": on(procGetAttr, 1, misbehaviour{hangUp: true}),
+		"short read":                 on(procRead, 3, misbehaviour{shorten: 777}),
+		"try later, read":            on(procRead, 2, misbehaviour{status: ErrJukebox}),
+		"connection lost, read":      on(procRead, 4, misbehaviour{hangUp: true}),
+	}
+	for name, script := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newFakeServer(t, script)
+			f := s.mount(t, nil)
+			content := someContent(100_001)
+			if err := store(t.Context(), f, content); err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(s.data, content) {
+				t.Error("the server holds something else than was written")
+			}
+			file, err := f.Open(t.Context(), "x")
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got bytes.Buffer
+			if _, err := file.WriteTo(t.Context(), &got); err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(got.Bytes(), content) {
+				t.Error("what was read is not what the server holds")
+			}
+		})
+	}
+}
+
+func TestServerErrorsReachTheCallerTyped(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		script func(fakeCall) *misbehaviour
+		want   error
+	}{
+		"no space":           {on(procWrite, 3, misbehaviour{status: ErrNoSpc}), ErrNoSpc},
+		"quota":              {on(procWrite, 1, misbehaviour{status: ErrDQuot}), ErrDQuot},
+		"read only":          {on(procCreate, 1, misbehaviour{status: ErrROFS}), ErrROFS},
+		"stale handle":       {on(procWrite, 2, misbehaviour{status: ErrStale}), ErrStale},
+		"commit fails":       {on(procCommit, 1, misbehaviour{status: ErrIO}), ErrIO},
+		"restart in writing": {on(procWrite, 4, misbehaviour{newVerf: true}), ErrVerifierChanged},
+		"restart in commit":  {on(procCommit, 1, misbehaviour{newVerf: true}), ErrVerifierChanged},
+		"writes nothing":     {on(procWrite, 2, misbehaviour{shorten: 4096}), ErrNoProgress},
+		"create is not sent twice": {
+			on(procCreate, 1, misbehaviour{hangUp: true}), ErrDisconnected,
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newFakeServer(t, test.script)
+			err := store(t.Context(), s.mount(t, nil), someContent(50_000))
+			var op *OpError
+			if !errors.Is(err, test.want) || !errors.As(err, &op) {
+				t.Errorf("got %v, want %v in an OpError", err, test.want)
+			}
+			if n := s.count(procCreate); n != 1 {
+				t.Errorf("CREATE was sent %d times", n)
+			}
+		})
+	}
+}
+
+func TestAFileIsWrittenAgainAfterALostVerifier(t *testing.T) {
+	t.Parallel()
+	s := newFakeServer(t, on(procCommit, 1, misbehaviour{newVerf: true}))
+	f := s.mount(t, nil)
+	content := someContent(20_000)
+	file, err := f.Create(t.Context(), "x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for round, want := range []error{ErrVerifierChanged, nil} {
+		if _, err := file.WriteFrom(t.Context(), bytes.NewReader(content)); err != nil {
+			t.Fatal(err)
+		}
+		if err := file.Commit(t.Context()); !errors.Is(err, want) {
+			t.Fatalf("round %d: %v, want %v", round, err, want)
+		}
+		file.Rewind()
+	}
+}
+
+func TestGarbageIsRefused(t *testing.T) {
+	t.Parallel()
+	var protocol *ProtocolError
+	var denied *RPCError
+	tests := map[string]struct {
+		m      misbehaviour
+		target any
+	}{
+		"a huge length":       {misbehaviour{raw: []byte{0xff, 0xff, 0xff, 0xff}}, &protocol},
+		"no transaction id":   {misbehaviour{raw: []byte{0x80, 0, 0, 2, 1, 2}}, &protocol},
+		"endless fragments":   {misbehaviour{raw: bytes.Repeat([]byte{0, 0, 0, 0}, maxFragments)}, &protocol},
+		"credentials refused": {misbehaviour{rpcDenied: true}, &denied},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newFakeServer(t, on(procGetAttr, 1, test.m))
+			if _, err := s.mount(t, nil).Stat(t.Context(), ""); !errors.As(err, test.target) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+func TestASilentServerDoesNotHoldTheCaller(t *testing.T) {
+	t.Parallel()
+	silent := misbehaviour{silent: true}
+	t.Run("cancelled", func(t *testing.T) {
+		t.Parallel()
+		s := newFakeServer(t, on(procWrite, 2, silent))
+		f := s.mount(t, nil)
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(50*time.Millisecond, cancel)
+		start := time.Now()
+		if err := store(ctx, f, someContent(50_000)); !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v", err)
+		}
+		if took := time.Since(start); took > 5*time.Second {
+			t.Errorf("it took %v", took)
+		}
+		if _, err := f.Stat(t.Context(), "x"); err != nil {
+			t.Errorf("the next call: %v", err)
+		}
+	})
+	t.Run("timed out", func(t *testing.T) {
+		t.Parallel()
+		s := newFakeServer(t, on(procGetAttr, 1, silent))
+		f := s.mount(t, func(o *Options) { o.CallTimeout = 50 * time.Millisecond })
+		if _, err := f.Stat(t.Context(), ""); !errors.Is(err, ErrTimeout) {
+			t.Errorf("got %v", err)
+		}
+		if n := s.count(procGetAttr); n != 1 {
+			t.Errorf("an unanswered call was sent %d times", n)
+		}
+	})
+	t.Run("closed", func(t *testing.T) {
+		t.Parallel()
+		s := newFakeServer(t, on(procGetAttr, 1, silent))
+		f := s.mount(t, nil)
+		time.AfterFunc(50*time.Millisecond, func() { f.Close() })
+		if _, err := f.Stat(t.Context(), ""); !errors.Is(err, ErrClosed) {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+func TestPathsStayInTheExport(t *testing.T) {
+	t.Parallel()
+	s := newFakeServer(t, nil)
+	f := s.mount(t, nil)
+	for _, path := range []string{"../x", "a/../../x", "a\x00b", ""} {
+		if _, err := f.Create(t.Context(), path); !errors.Is(err, ErrInval) {
+			t.Errorf("creating %q: %v", path, err)
+		}
+	}
+	if n := s.count(procCreate); n != 0 {
+		t.Errorf("%d calls were sent", n)
+	}
+}
+
+func TestMemoryOfATransferIsThatOfItsWindow(t *testing.T) {
+	t.Parallel()
+	r := newRing(3, 4096)
+	first := r.get()
+	r.get()
+	r.get()
+	if again := r.get(); &again[0] != &first[0] {
+		t.Error("a fourth buffer was made for a window of two")
+	}
+}
