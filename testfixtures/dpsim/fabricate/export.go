@@ -65,30 +65,35 @@ func (f *Factory) Write(w io.Writer, e Export) error {
 // stream, which changes neither its content nor its hash.
 func (f *Factory) fit(e Export) ([]entry, error) {
 	var counts [3]int
-	left := e.Size - zipSize(f.assemble(e, counts, 0))
-	for class := range counts {
-		one := f.fillers[class]()[0].packedSize()*21/20 + 250
-		if left > one {
-			counts[class] = int(left / one)
-			left -= int64(counts[class]) * one
-		}
-	}
-	smallest := f.fillers[2]()[0].packedSize()
-	for range 2000 {
+	smallest := f.weight(2)
+	for range 1000 {
 		left := e.Size - zipSize(f.assemble(e, counts, 0))
 		switch {
-		case left > 3*smallest:
-			counts[2] += int(left/(smallest+250)) - 1
-			continue
+		case left > 2*smallest:
+			for class := range counts {
+				n := left / f.weight(class)
+				counts[class] += int(n)
+				left -= n * f.weight(class)
+			}
 		case left < 0 || left < 6*(left%5):
 			if !dropFiller(&counts) {
 				return nil, fmt.Errorf("fabricate an export of %d bytes: the fixed parts alone are larger", e.Size)
 			}
-			continue
+		default:
+			return f.assemble(e, counts, left), nil
 		}
-		return f.assemble(e, counts, left), nil
 	}
 	return nil, fmt.Errorf("fabricate an export of %d bytes: no set of entries has that size", e.Size)
+}
+
+// weight is about what one more bulk entry of a class adds to an archive: its
+// content, its two headers, its row in export.xml.
+func (f *Factory) weight(class int) int64 {
+	var most int64
+	for _, p := range f.fillers[class]() {
+		most = max(most, p.packedSize())
+	}
+	return most + 270
 }
 
 func dropFiller(counts *[3]int) bool {

@@ -2,7 +2,6 @@ package fabricate
 
 import (
 	"fmt"
-	"html"
 	"strings"
 )
 
@@ -133,4 +132,7 @@ func element(b *strings.Builder, name, text string) {
 	b.WriteString("<" + name + ">" + esc(text) + "</" + name + ">")
 }
 
-func esc(s string) string { return html.EscapeString(s) }
+// esc makes text fit for XML; apostrophes stay, as on the appliance.
+func esc(s string) string {
+	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;").Replace(s)
+}

@@ -11,20 +11,20 @@ type Factory struct {
 	aux     func() []entry
 }
 
-// Sizes of the repeated texts before compression, largest first. They come
-// out at about 1 MB, 64 KB and 2 KB.
-var fillerText = [3]int{7_000_000, 450_000, 14_000}
+// The repeated texts before compression, largest first. They come out at
+// about 1 MB, 64 KB and 2 KB, six to seven times smaller.
+var fillerText = [3]struct{ size, noise int }{{6_500_000, 3}, {420_000, 3}, {14_000, 1}}
 
 const fillerVariants = 4
 
 // NewFactory returns an empty factory; texts are made at their first use.
 func NewFactory() *Factory {
 	f := &Factory{}
-	for class, size := range fillerText {
+	for class, text := range fillerText {
 		f.fillers[class] = sync.OnceValue(func() []payload {
 			out := make([]payload, fillerVariants)
 			for i := range out {
-				out[i] = deflate(configText(uint64(class*100+i), size+i*37))
+				out[i] = deflate(configText(uint64(class*100+i), text.size+i*37, text.noise))
 			}
 			return out
 		})
@@ -34,7 +34,7 @@ func NewFactory() *Factory {
 		for i, a := range auxFiles {
 			out = append(out, entry{
 				name: "dp-aux/" + a.name, uri: "webgui:///" + a.name, location: "dp-aux", internal: true,
-				payload: deflate(configText(uint64(1000+i), a.size)),
+				payload: deflate(configText(uint64(1000+i), a.size, 1)),
 			})
 		}
 		return out

@@ -22,17 +22,22 @@ var (
 )
 
 // configText returns size bytes that read like configuration and style
-// sheets, always the same ones for the same seed.
-func configText(seed uint64, size int) []byte {
+// sheets, always the same ones for the same seed. The more noise, the less
+// they deflate: longer texts need more of it to come out like real ones.
+func configText(seed uint64, size, noise int) []byte {
 	r := rand.New(rand.NewPCG(seed, 0x6470_7369_6d00))
 	var b strings.Builder
 	b.Grow(size + 256)
 	b.WriteString("<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<xsl:stylesheet version=\"1.0\" xmlns:xsl=\"http://www.w3.org/1999/XSL/Transform\">\n")
 	for b.Len() < size {
-		switch r.IntN(4) {
-		case 0:
-			fmt.Fprintf(&b, "<!-- rule %d: reviewed, see change %d -->\n", r.IntN(1000), r.IntN(100000))
-		case 1, 2:
+		switch r.IntN(6) {
+		case 0, 1:
+			fmt.Fprintf(&b, "<!-- rule %d: reviewed, see change", r.IntN(1000))
+			for range noise {
+				fmt.Fprintf(&b, " %08x", r.Uint32())
+			}
+			b.WriteString(" -->\n")
+		case 2, 3:
 			b.WriteString(textLines[r.IntN(len(textLines))])
 		default:
 			tag := textTags[r.IntN(len(textTags))]

@@ -3,7 +3,6 @@ package soma
 import (
 	"encoding/base64"
 	"fmt"
-	"html"
 	"io"
 	"strings"
 	"time"
@@ -143,4 +142,7 @@ func (r *reply) flip(at int64) error {
 	return nil
 }
 
-func esc(s string) string { return html.EscapeString(s) }
+// esc makes text fit for XML; apostrophes stay, as on the appliance.
+func esc(s string) string {
+	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;").Replace(s)
+}
