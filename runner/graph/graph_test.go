@@ -1,0 +1,59 @@
+package graph
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/dprun/dprun/runner/lifecycle"
+	"github.com/dprun/dprun/sdk/schema"
+)
+
+func spec() lifecycle.RunSpec {
+	return lifecycle.RunSpec{
+		Plan:      `night"ly`,
+		PreScript: &lifecycle.Script{Address: "exec.open"}, PostScript: &lifecycle.Script{Address: "exec.close"},
+		Activities: []lifecycle.Activity{
+			{Name: "appliance", Scope: schema.ScopeDevice, Devices: []string{"a", "b"}},
+			{Name: "domains", Scope: schema.ScopeDomain, Devices: []string{"b"}, DependsOn: []string{"appliance"}},
+		},
+	}
+}
+
+func TestEdgesLeadFromInspectionThroughTheGateToTheTasks(t *testing.T) {
+	t.Parallel()
+	got := map[string]bool{}
+	for _, e := range Of(spec()).Edges {
+		got[e.From+" > "+e.To] = true
+	}
+	want := map[string]bool{
+		"inspect/a > expand/appliance/a": true, "inspect/b > expand/appliance/b": true, "inspect/b > expand/domains/b": true,
+		"expand/appliance/a > pre_script": true, "expand/appliance/b > pre_script": true, "expand/domains/b > pre_script": true,
+		"pre_script > task/appliance/a": true, "pre_script > task/appliance/b": true, "pre_script > task/domains/b/*": true,
+		"task/appliance/b > task/domains/b/*": true,
+		"task/appliance/a > post_script":      true, "task/appliance/b > post_script": true, "task/domains/b/* > post_script": true,
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("edges (-want +got):\n%s", d)
+	}
+}
+
+func TestEveryFormatNamesEveryNode(t *testing.T) {
+	t.Parallel()
+	g := Of(spec())
+	for _, f := range []Format{DOT, Mermaid, JSON} {
+		var b strings.Builder
+		if err := g.Write(&b, f); err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range g.Nodes {
+			if !strings.Contains(b.String(), n.Label) {
+				t.Errorf("%s lacks %q", f, n.Label)
+			}
+		}
+	}
+	if err := g.Write(&strings.Builder{}, "png"); err == nil {
+		t.Error("an unknown format is accepted")
+	}
+}
