@@ -1,0 +1,55 @@
+# Everything here works on a fresh machine that has Go, make and git.
+
+GO         ?= go
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+VERSION    ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS     = -s -w -X main.version=$(VERSION)
+GOTESTFLAGS ?= -race
+
+export CGO_ENABLED ?= 0
+
+.PHONY: build demo test check fmt lint vet unit deps bench generate docs clean darwin
+
+build: ## bin/dprun and bin/dpsim
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/dprun ./cmd/dprun
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/dpsim ./testfixtures/dpsim/cmd/dpsim
+
+demo: build ## simulated gateways, one backup, the result
+	./examples/demo/run.sh
+
+test: deps check unit ## all that CI runs
+
+check: fmt vet lint darwin
+
+fmt: ## fails on files that gofmt would change
+	@files=$$(git ls-files '*.go' | grep -v '\.pb\.go$$' | xargs gofmt -l); \
+	if [ -n "$$files" ]; then echo "not gofmt-ed:"; echo "$$files"; exit 1; fi
+
+vet:
+	$(GO) vet ./...
+
+lint:
+	$(GO) run $(STATICCHECK) ./...
+
+darwin: ## darwin must compile
+	GOOS=darwin GOARCH=arm64 $(GO) build ./cmd/... ./plan/... ./runner/... ./plugins/... ./sdk/...
+
+unit: export CGO_ENABLED = 1
+unit: deps build ## the tests, with the race detector
+	$(GO) test $(GOTESTFLAGS) -timeout 20m ./...
+
+deps: ## installs from Debian's packages what the tests need and the machine lacks
+	./testfixtures/install-deps.sh
+
+bench: deps build ## each figure beside its peer; see docs/benchmarks.md
+	./testfixtures/bench/run.sh
+
+generate: ## protocol code and generated documentation
+	$(GO) generate ./sdk/...
+	$(GO) run ./docs/gen
+
+docs: ## generated documentation
+	$(GO) run ./docs/gen
+
+clean:
+	rm -rf bin dist
