@@ -81,6 +81,7 @@ func (f *Fleet) Close() {
 }
 
 func (f *Fleet) start(s Scenario, devices []Device) error {
+	f.clock.Freeze(s.Frozen)
 	if s.Start != "" {
 		at, err := time.Parse(time.RFC3339, s.Start)
 		if err != nil {
@@ -88,7 +89,6 @@ func (f *Fleet) start(s Scenario, devices []Device) error {
 		}
 		f.clock.Set(at)
 	}
-	f.clock.Freeze(s.Frozen)
 	dir := s.Dir
 	if dir == "" {
 		var err error

@@ -70,7 +70,10 @@ func (f *Factory) fit(e Export) ([]entry, error) {
 		left := e.Size - zipSize(f.assemble(e, counts, 0))
 		switch {
 		case left > 2*smallest:
-			for class := range counts {
+			for class, text := range fillerText {
+				if left < int64(text.size/10) {
+					continue // not even one fits: do not make the texts
+				}
 				n := left / f.weight(class)
 				counts[class] += int(n)
 				left -= n * f.weight(class)
