@@ -1,0 +1,56 @@
+package sftp
+
+import (
+	"net"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/dprun/dprun/sdk/schema"
+)
+
+// Packet sizes: what OpenSSH takes, and what every server has to take.
+const (
+	opensshPacket  = 261120
+	portablePacket = 32768
+)
+
+// Config is the `config` block of a destination "sftp".
+type Config struct {
+	Host           string        `dprun:"host,required" doc:"Name or address of the server."`
+	Port           int           `dprun:"port" format:"port" default:"22" doc:"Port of the server."`
+	Username       string        `dprun:"username,required" doc:"User to log in as."`
+	PrivateKey     string        `dprun:"private_key,sensitive" doc:"Private key in PEM form: its content, for example from secret_file. Exactly one of private_key, password and agent is set."`
+	Passphrase     string        `dprun:"passphrase,sensitive" doc:"Passphrase of private_key."`
+	Password       string        `dprun:"password,sensitive" doc:"Password to log in with."`
+	Agent          *bool         `dprun:"agent" doc:"true: log in with the keys of the SSH agent at SSH_AUTH_SOCK."`
+	KnownHosts     string        `dprun:"known_hosts,required" format:"path" doc:"File in OpenSSH's known_hosts form that holds the server's key. A server that is not in it is refused."`
+	Directory      string        `dprun:"directory,required" doc:"Directory on the server below which files are stored, absolute or relative to where the login starts. It must be there; directories below it are made."`
+	ConnectTimeout time.Duration `dprun:"connect_timeout" default:"15s" min:"1s" max:"10m" doc:"Limit for connecting and logging in."`
+	FileMode       string        `dprun:"file_mode" default:"0600" doc:"Mode of the stored files, octal. Directories that are made can be entered by those who may read."`
+	Connections    int           `dprun:"connections" default:"8" min:"1" max:"64" doc:"Most connections at a time. Files beyond that wait for one."`
+	PacketSize     int           `dprun:"packet_size" default:"0" min:"0" max:"261120" doc:"Advanced: bytes of a read or write request. 0: 261120 for OpenSSH, 32768 for other servers."`
+	Concurrency    int           `dprun:"concurrency" default:"16" min:"1" max:"256" doc:"Advanced: requests in flight for one file."`
+}
+
+// SchemaConstraints says how the arguments exclude each other.
+func (Config) SchemaConstraints() schema.Constraints {
+	return schema.Constraints{ExactlyOne: [][]string{{"private_key", "password", "agent"}}}
+}
+
+func (c Config) addr() string { return net.JoinHostPort(c.Host, strconv.Itoa(c.Port)) }
+
+// location names a place on the server as a person does.
+func (c Config) location(dir string) string {
+	host := c.Host
+	if c.Port != 22 {
+		host = c.addr()
+	} else if strings.Contains(host, ":") { // an IPv6 address
+		host = "[" + host + "]"
+	}
+	if !path.IsAbs(dir) {
+		dir = "/~/" + dir
+	}
+	return "sftp://" + host + dir
+}

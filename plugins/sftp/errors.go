@@ -1,0 +1,119 @@
+package sftp
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+
+	pkgsftp "github.com/pkg/sftp"
+
+	"github.com/dprun/dprun/sdk/failure"
+)
+
+// Status codes of SFTP. Those above 8 are of later drafts of the protocol,
+// which some servers use in version 3 as well.
+const (
+	statusFailure      = 4
+	statusUnsupported  = 8
+	statusWriteProtect = 12
+	statusNoSpace      = 14
+	statusQuota        = 15
+)
+
+// readOnlyFlag is ST_RDONLY in a statvfs reply.
+const readOnlyFlag = 1
+
+// status is the SFTP status code in an error's chain, or -1.
+func status(err error) int {
+	var s *pkgsftp.StatusError
+	if errors.As(err, &s) {
+		return int(s.Code)
+	}
+	return -1
+}
+
+// lost reports whether an error means that the connection is gone.
+func lost(err error) bool {
+	var n net.Error
+	return errors.Is(err, pkgsftp.ErrSSHFxConnectionLost) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, net.ErrClosed) || errors.As(err, &n)
+}
+
+// explain turns what the server answered to an operation on dir, or below it,
+// into a failure. what is the beginning of its message. SFTP has one code for
+// everything from a full disk to a broken one, so the file system is asked.
+func (d *destination) explain(ctx context.Context, s *session, err error, dir string, what string) *failure.Error {
+	var f *failure.Error
+	if errors.As(err, &f) {
+		return f
+	}
+	switch {
+	case ctx.Err() != nil:
+		return ended(ctx, "%s", what)
+	case !s.alive() || lost(err):
+		return failure.New(failure.Unavailable, failure.Unreachable, "%s: the connection to %s was lost", what, d.config.addr()).
+			WithRemedy("check the server and the network")
+	case errors.Is(err, os.ErrNotExist):
+		return failure.New(failure.NotFound, failure.NoSuchFile, "%s: there is no such file or directory", what)
+	case errors.Is(err, os.ErrPermission):
+		return failure.New(failure.Denied, failure.NoAccess, "%s: the server refuses it: permission denied", what).
+			WithRemedy("give user %s write permission in %s on the server", d.config.Username, dir)
+	}
+	switch status(err) {
+	case statusWriteProtect:
+		return d.readOnly(what)
+	case statusNoSpace, statusQuota:
+		return d.noSpace(what, "no room or quota left")
+	case statusUnsupported:
+		return failure.New(failure.Precondition, "", "%s: the server does not support it", what)
+	case statusFailure:
+		if f := d.explainGeneric(s, dir, what); f != nil {
+			return f
+		}
+	}
+	return failure.New(failure.Unavailable, "", "%s: the server reports a failure without a cause: %w", what, err).
+		WithRemedy("look at the server's log; a quota of user %s is a frequent cause", d.config.Username)
+}
+
+// explainGeneric asks the file system of the nearest directory that is there.
+func (d *destination) explainGeneric(s *session, dir, what string) *failure.Error {
+	if !s.has(extStatVFS) {
+		return nil
+	}
+	v, err := s.sftp.StatVFS(dir)
+	if err != nil {
+		if v, err = s.sftp.StatVFS(s.base); err != nil {
+			return nil
+		}
+	}
+	switch {
+	case v.Flag&readOnlyFlag != 0:
+		return d.readOnly(what)
+	case v.Blocks > 0 && v.Bavail*v.Frsize < full:
+		return d.noSpace(what, "the file system is full")
+	case v.Files > 0 && v.Favail == 0:
+		return d.noSpace(what, "the file system has no inode left")
+	}
+	return nil
+}
+
+// full is the room below which a file system that refused a write counts as
+// full: less than a packet's worth may be left over.
+const full = 1 << 20
+
+func (d *destination) readOnly(what string) *failure.Error {
+	return failure.New(failure.Denied, failure.ReadOnly, "%s: the file system is mounted read-only", what).
+		WithRemedy("mount it writable on the server")
+}
+
+func (d *destination) noSpace(what, why string) *failure.Error {
+	return failure.New(failure.NoSpace, failure.OutOfSpace, "%s: %s", what, why).
+		WithRemedy("make room at %s, or raise the quota of user %s", d.config.location(d.config.Directory), d.config.Username)
+}
+
+func (d *destination) noDirectory(s *session, what string) *failure.Error {
+	return failure.New(failure.NotFound, failure.NoDirectory, "%s: the directory %s is not there", what, s.base).
+		WithRemedy("make it on the server, writable by user %s, or correct `directory`", d.config.Username)
+}

@@ -1,0 +1,81 @@
+package sftp
+
+import (
+	"context"
+	"errors"
+	"os"
+
+	"github.com/dprun/dprun/sdk"
+	"github.com/dprun/dprun/sdk/failure"
+)
+
+// settle leaves the server in a known state after a failed upload: the
+// temporary file gone, and the final name either ours and whole, which is a
+// success after all, or as it was before. cause is returned otherwise.
+func (t *upload) settle(ctx context.Context, cause error) (*sdk.StoreReport, error) {
+	var report *sdk.StoreReport
+	err := t.d.again(ctx, t.s, func(ctx context.Context, s *session) error {
+		var err error
+		if t.publishing || errors.Is(cause, errOccupied) {
+			// The answer to the rename may be lost, or another was faster.
+			if report, err = t.existing(ctx, s); err != nil && failure.From(err).Kind != failure.Exists {
+				return err
+			}
+			if errors.Is(cause, errOccupied) {
+				cause = err
+			} else if report != nil {
+				report.Existed = false
+			}
+		}
+		if rerr := s.sftp.Remove(t.temp); rerr != nil && !errors.Is(rerr, os.ErrNotExist) {
+			return rerr
+		}
+		return nil
+	})
+	if report != nil {
+		return report, nil
+	}
+	if err != nil {
+		t.d.log.Warn("clear up after a failed store: the temporary file may be left until the next sweep", "file", t.temp, "error", err)
+	}
+	if cause == nil || errors.Is(cause, errOccupied) {
+		cause = failure.New(failure.Exists, failure.Occupied, "%s: something else was put there meanwhile", t.what)
+	}
+	if t.publishing && err != nil {
+		f := failure.From(cause)
+		f.Message += "; whether the file stands under its final name is not known"
+		return nil, f
+	}
+	return nil, cause
+}
+
+// removeTemp removes a temporary file, as well as it can be done.
+func (d *destination) removeTemp(ctx context.Context, s *session, name string) {
+	err := d.again(ctx, s, func(_ context.Context, s *session) error { return s.sftp.Remove(name) })
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		d.log.Warn("remove a temporary file: it is left until the next sweep", "file", name, "error", err)
+	}
+}
+
+// again runs f to clear up, whatever became of ctx: on s while it lives, else
+// on a fresh connection in the same slot. f may run twice.
+func (d *destination) again(ctx context.Context, s *session, f func(context.Context, *session) error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.timing.cleanup)
+	defer cancel()
+	if s.alive() {
+		stop := context.AfterFunc(ctx, s.kill)
+		err := f(ctx, s)
+		stop()
+		if s.alive() {
+			return err
+		}
+	}
+	fresh, err := d.pool.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer fresh.close()
+	stop := context.AfterFunc(ctx, fresh.kill)
+	defer stop()
+	return f(ctx, fresh)
+}
