@@ -1,0 +1,131 @@
+package staging
+
+import (
+	"context"
+	"crypto/sha256"
+	"hash"
+	"io/fs"
+	"os"
+	"path"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// followEvery is how often new bytes are looked for.
+	followEvery = 20 * time.Millisecond
+	// followFrom is the size from which following a file pays.
+	followFrom = 4 << 20
+	// followAtMost bounds the open files of one capture.
+	followAtMost = 32
+)
+
+// follower reads large files while a plugin writes them: it hashes what is
+// new, and tells the kernel to start writing it to the disk. When the plugin
+// is done, little is left to hash and to sync. It is an optimisation only:
+// what it sees is used where it proves the claimed hash (see digest), and
+// every error just ends the following of a file.
+type follower struct {
+	root  *os.Root
+	stop  context.CancelFunc
+	done  chan struct{}
+	files []*followed
+}
+
+// followed is one file that is being written: its first at bytes are in hash.
+type followed struct {
+	file *os.File
+	info fs.FileInfo
+	hash hash.Hash
+	at   int64
+}
+
+func follow(root *os.Root) *follower {
+	ctx, stop := context.WithCancel(context.Background())
+	f := &follower{root: root, stop: stop, done: make(chan struct{})}
+	go func() {
+		defer close(f.done)
+		tick := time.NewTicker(followEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+				f.discover(".", 0)
+				for _, known := range f.files {
+					known.read(ctx)
+				}
+			}
+		}
+	}()
+	return f
+}
+
+// end stops the follower, waits for it and hands over its files. Later calls give none.
+func (f *follower) end() []*followed {
+	f.stop()
+	<-f.done
+	files := f.files
+	f.files = nil
+	return files
+}
+
+func closeAll(files []*followed) {
+	for _, f := range files {
+		f.file.Close()
+	}
+}
+
+// discover opens large files that are not followed yet.
+func (f *follower) discover(dir string, depth int) {
+	entries, err := readDir(f.root, dir)
+	if err != nil || depth > maxDepth {
+		return
+	}
+	for _, e := range entries {
+		name := path.Join(dir, e.Name())
+		if e.IsDir() {
+			f.discover(name, depth+1)
+			continue
+		}
+		if !e.Type().IsRegular() || len(f.files) >= followAtMost {
+			continue
+		}
+		if info, err := f.root.Lstat(name); err == nil && info.Mode().IsRegular() && info.Size() >= followFrom && !f.knows(info) {
+			f.open(name)
+		}
+	}
+}
+
+func (f *follower) open(name string) {
+	file, err := f.root.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return
+	}
+	info, err := file.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		file.Close()
+		return
+	}
+	f.files = append(f.files, &followed{file: file, info: info, hash: sha256.New()})
+}
+
+func (f *follower) knows(info fs.FileInfo) bool {
+	for _, known := range f.files {
+		if os.SameFile(known.info, info) {
+			return true
+		}
+	}
+	return false
+}
+
+// read hashes what is new.
+func (f *followed) read(ctx context.Context) {
+	from := f.at
+	f.at, _ = hashFrom(ctx, f.hash, f.file, f.at)
+	if f.at > from {
+		startWriting(f.file, from, f.at-from)
+	}
+}

@@ -1,0 +1,221 @@
+package staging
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/dprun/dprun/sdk/failure"
+)
+
+// Entry is everything that is staged for one task.
+type Entry struct {
+	Run  string
+	Task string
+	// Path is the task's directory, relative to the staging directory.
+	Path  string
+	Files int
+	Bytes int64 // in files, as their sizes say
+	// Modified is when something was last written.
+	Modified time.Time
+}
+
+// Verify reads staged files again and compares size and hash with what was
+// sealed. Every error is a *failure.Error.
+func (s *Staging) Verify(ctx context.Context, staged []Sealed) error {
+	for _, f := range staged {
+		if err := s.verify(ctx, f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Staging) verify(ctx context.Context, f Sealed) error {
+	if !fs.ValidPath(f.Path) {
+		return failure.New(failure.Internal, failure.StagingIO, "staged file %q is not below the staging directory", f.Path)
+	}
+	file, err := s.root.OpenFile(f.Path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return failure.New(failure.Corrupt, failure.MissingFile, "staged file %s is gone: %w", f.Path, err)
+	}
+	if err != nil {
+		return fault(err, "open the staged %s", f.Path)
+	}
+	defer file.Close()
+	h := sha256.New()
+	size, err := hashFrom(ctx, h, file, 0)
+	switch got := hex.EncodeToString(h.Sum(nil)); {
+	case ctx.Err() != nil:
+		return failure.From(ctx.Err())
+	case err != nil:
+		return fault(err, "read the staged %s", f.Path)
+	case size != f.Size:
+		return failure.New(failure.Corrupt, failure.WrongSize, "staged file %s has %d bytes and had %d when it was captured", f.Path, size, f.Size)
+	case got != f.SHA256:
+		return failure.New(failure.Corrupt, failure.WrongHash, "staged file %s has SHA-256 %s and had %s when it was captured", f.Path, got, f.SHA256)
+	}
+	return nil
+}
+
+// Adopt gives the sealed files of an older task to another one as one variant,
+// after reading them again. The files are linked, not copied: each task's can
+// be removed without the other's. Every error is a *failure.Error.
+func (s *Staging) Adopt(ctx context.Context, staged []Sealed, run, task, variant string) ([]Sealed, error) {
+	if err := s.Verify(ctx, staged); err != nil {
+		return nil, err
+	}
+	rel, err := s.attempt(run, task, variant)
+	if err != nil {
+		return nil, fault(err, "make a staging directory for %s of task %s", variant, task)
+	}
+	out, err := s.link(staged, rel)
+	if err != nil {
+		_ = s.root.RemoveAll(rel) // else swept when it is old
+		return nil, fault(err, "adopt staged files for task %s", task)
+	}
+	return out, nil
+}
+
+func (s *Staging) link(staged []Sealed, rel string) ([]Sealed, error) {
+	var out []Sealed
+	dirs := []string{rel}
+	for _, f := range staged {
+		if !fs.ValidPath(f.Name) {
+			return nil, fmt.Errorf("%q is not a name below a directory", f.Name)
+		}
+		to := path.Join(rel, f.Name)
+		if dir := path.Dir(to); !slices.Contains(dirs, dir) {
+			if err := s.root.MkdirAll(dir, 0o700); err != nil {
+				return nil, err
+			}
+			for ; !slices.Contains(dirs, dir); dir = path.Dir(dir) {
+				dirs = append(dirs, dir)
+			}
+		}
+		if err := s.root.Link(f.Path, to); err != nil {
+			return nil, err
+		}
+		out = append(out, Sealed{Name: f.Name, Path: to, Size: f.Size, SHA256: f.SHA256})
+	}
+	for _, dir := range slices.Backward(dirs) {
+		if err := syncDir(s.root, dir); err != nil {
+			return nil, err
+		}
+	}
+	return out, s.syncParents(rel)
+}
+
+// Remove removes everything that is staged for a task; nothing there is fine.
+func (s *Staging) Remove(run, task string) error {
+	dir, err := s.taskDir(run, task)
+	if err != nil {
+		return fault(err, "remove what is staged for task %s", task)
+	}
+	return s.remove(dir)
+}
+
+func (s *Staging) remove(dir string) error {
+	if err := s.root.RemoveAll(dir); err != nil {
+		return fault(err, "remove what is staged in %s", path.Join(s.dir, dir))
+	}
+	// The run's directory goes with its last task. Not empty is the usual case.
+	s.making.Lock()
+	defer s.making.Unlock()
+	err := s.root.Remove(path.Dir(dir))
+	if err != nil && !errors.Is(err, unix.ENOTEMPTY) && !errors.Is(err, fs.ErrExist) && !errors.Is(err, fs.ErrNotExist) {
+		return fault(err, "remove staging directory %s", path.Join(s.dir, path.Dir(dir)))
+	}
+	return nil
+}
+
+// List gives what is staged, by run and task. Where a crash cut a task's name
+// before it was durable, Task is empty.
+func (s *Staging) List() ([]Entry, error) {
+	runs, err := readDir(s.root, ".")
+	if err != nil {
+		return nil, fault(err, "list staging directory %s", s.dir)
+	}
+	var out []Entry
+	for _, run := range runs {
+		if !run.IsDir() {
+			continue
+		}
+		tasks, err := readDir(s.root, run.Name())
+		if err != nil && !errors.Is(err, fs.ErrNotExist) { // removed meanwhile
+			return nil, fault(err, "list staging directory %s", path.Join(s.dir, run.Name()))
+		}
+		for _, task := range tasks {
+			if e, ok := s.entry(path.Join(run.Name(), task.Name())); ok {
+				out = append(out, e)
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b Entry) int {
+		if a.Path < b.Path {
+			return -1
+		}
+		return 1
+	})
+	return out, nil
+}
+
+func (s *Staging) entry(dir string) (Entry, bool) {
+	who := owner{Run: path.Dir(dir)}
+	if b, err := s.root.ReadFile(path.Join(dir, taskFile)); err == nil {
+		_ = json.Unmarshal(b, &who)
+	}
+	e := Entry{Run: who.Run, Task: who.Task, Path: dir}
+	// What disappears while it is counted is not counted.
+	_ = fs.WalkDir(s.root.FS(), dir, func(p string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return nil
+		}
+		info, err := d.Info()
+		if err != nil {
+			return nil
+		}
+		if info.ModTime().After(e.Modified) {
+			e.Modified = info.ModTime()
+		}
+		if !d.IsDir() && p != path.Join(dir, taskFile) {
+			e.Files++
+			e.Bytes += info.Size()
+		}
+		return nil
+	})
+	return e, !e.Modified.IsZero() // else removed meanwhile
+}
+
+// Sweep removes what was last written before an instant, but for what keep
+// wants kept (nil: nothing), and returns what it removed. It goes on after an
+// error.
+func (s *Staging) Sweep(before time.Time, keep func(Entry) bool) ([]Entry, error) {
+	entries, err := s.List()
+	if err != nil {
+		return nil, err
+	}
+	var removed []Entry
+	var errs []error
+	for _, e := range entries {
+		if !e.Modified.Before(before) || keep != nil && keep(e) {
+			continue
+		}
+		if err := s.remove(e.Path); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		removed = append(removed, e)
+	}
+	return removed, errors.Join(errs...)
+}

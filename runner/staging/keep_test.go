@@ -1,0 +1,222 @@
+package staging
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"golang.org/x/sys/unix"
+
+	"github.com/dprun/dprun/sdk"
+	"github.com/dprun/dprun/sdk/failure"
+)
+
+func stage(t *testing.T, s *Staging, run, task, content string) []Sealed {
+	t.Helper()
+	d := capture(t, s, run, task, "persisted")
+	sealed, err := d.Seal(t.Context(), []sdk.Artifact{put(t, d, "sub/a.zip", content)})
+	must(t, err)
+	return sealed
+}
+
+func TestEveryAttemptHasADirectoryOfItsOwn(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	seen := map[string]bool{}
+	for _, task := range []string{"a/b", "a-b", "A-b", "../../etc", ".", "ü", strings.Repeat("x", 1000)} {
+		for range 2 {
+			for _, variant := range []string{"persisted", "running", "../x", "Persisted!"} {
+				d := capture(t, s, "R", task, variant)
+				if seen[strings.ToLower(d.Path())] || !strings.HasPrefix(d.Path(), s.dir+"/R/") {
+					t.Errorf("%q %q has %s", task, variant, d.Path())
+				}
+				seen[strings.ToLower(d.Path())] = true
+			}
+		}
+	}
+}
+
+func TestARunCannotBeNamedLikeAPath(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	for _, run := range []string{"", "..", "a/b", ".hidden"} {
+		if d, err := s.Capture(run, "task", "v"); err == nil {
+			t.Errorf("Capture for run %q made %s", run, d.Path())
+		}
+	}
+	if _, err := s.Capture("R", "", "v"); err == nil {
+		t.Error("Capture for a task without a name")
+	}
+}
+
+func TestListTellsWhatIsStaged(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	stage(t, s, "R1", "x/fra/orders", "12345")
+	stage(t, s, "R1", "x/fra/orders", "123")
+	stage(t, s, "R2", "x/fra/billing", "1")
+	got, err := s.List()
+	must(t, err)
+	want := []Entry{{Run: "R1", Task: "x/fra/orders", Files: 2, Bytes: 8}, {Run: "R2", Task: "x/fra/billing", Files: 1, Bytes: 1}}
+	if d := cmp.Diff(want, got, cmpopts.IgnoreFields(Entry{}, "Path", "Modified")); d != "" {
+		t.Error(d)
+	}
+	for _, e := range got {
+		if age := time.Since(e.Modified); age < -time.Minute || age > time.Minute {
+			t.Errorf("%s was modified at %v", e.Task, e.Modified)
+		}
+	}
+}
+
+func TestRemoveTakesTheRunsDirectoryWithItsLastTask(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	stage(t, s, "R", "a", "1")
+	stage(t, s, "R", "b", "1")
+	run := filepath.Join(s.dir, "R")
+	must(t, s.Remove("R", "a"))
+	if entries, err := os.ReadDir(run); err != nil || len(entries) != 1 {
+		t.Errorf("after the first: %v, %v", entries, err)
+	}
+	must(t, s.Remove("R", "b"))
+	must(t, s.Remove("R", "b")) // nothing there is fine
+	if _, err := os.Lstat(run); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("after the last: %v", err)
+	}
+}
+
+func TestRemoveDoesNotDisturbTheNextCapture(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	var all sync.WaitGroup
+	for _, task := range []string{"a", "b", "c", "d"} {
+		all.Go(func() {
+			for range 50 {
+				d, err := s.Capture("R", task, "persisted")
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if err := errors.Join(d.Discard(), s.Remove("R", task)); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+}
+
+func TestSweepRemovesWhatIsOldAndNotKept(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	for _, task := range []string{"old", "old but kept", "new"} {
+		stage(t, s, "R", task, "1")
+	}
+	if err := os.WriteFile(filepath.Join(s.dir, "R", "stray"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	entries, err := s.List()
+	must(t, err)
+	long := time.Now().Add(-8 * 24 * time.Hour)
+	for _, e := range entries {
+		if !strings.HasPrefix(e.Task, "old") {
+			continue
+		}
+		must(t, filepath.WalkDir(filepath.Join(s.dir, e.Path), func(p string, _ fs.DirEntry, err error) error {
+			return errors.Join(err, os.Chtimes(p, long, long))
+		}))
+	}
+	// A directory whose owner was never written is swept by its age as well.
+	must(t, os.MkdirAll(filepath.Join(s.dir, "R0", "cut"), 0o700))
+	must(t, os.Chtimes(filepath.Join(s.dir, "R0", "cut"), long, long))
+
+	removed, err := s.Sweep(time.Now().Add(-7*24*time.Hour), func(e Entry) bool { return e.Task == "old but kept" })
+	must(t, err)
+	var got []string
+	for _, e := range removed {
+		got = append(got, e.Run+" "+e.Task)
+	}
+	if d := cmp.Diff([]string{"R old", "R0 "}, got); d != "" {
+		t.Error(d)
+	}
+	left, err := s.List()
+	must(t, err)
+	got = nil
+	for _, e := range left {
+		got = append(got, e.Task)
+	}
+	if d := cmp.Diff([]string{"", "new", "old but kept"}, got, cmpopts.SortSlices(strings.Compare)); d != "" { // "" is the stray file
+		t.Error(d)
+	}
+}
+
+func TestAdoptedFilesOutliveTheOlderTask(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	old := stage(t, s, "R1", "task", "content")
+	adopted, err := s.Adopt(t.Context(), old, "R2", "task", "persisted")
+	must(t, err)
+	must(t, s.Remove("R1", "task"))
+	must(t, s.Verify(t.Context(), adopted))
+	if len(adopted) != 1 || adopted[0].Name != "sub/a.zip" || !strings.HasPrefix(adopted[0].Path, "R2/") {
+		t.Errorf("adopted %+v", adopted)
+	}
+	if err := s.Verify(t.Context(), old); failure.From(err).Reason != failure.MissingFile {
+		t.Errorf("Verify of the removed = %v", err)
+	}
+}
+
+func TestAdoptRefusesWhatHasChanged(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	for name, tc := range map[string]struct {
+		content string
+		want    failure.Reason
+	}{
+		"a byte":   {"c0ntent", failure.WrongHash},
+		"the size": {"content, more", failure.WrongSize},
+	} {
+		old := stage(t, s, "R1", name, "content")
+		file, err := s.Path(old[0].Path)
+		must(t, err)
+		must(t, os.Chmod(file, 0o600))
+		must(t, os.WriteFile(file, []byte(tc.content), 0o600))
+		if got, err := s.Adopt(t.Context(), old, "R2", name, "persisted"); failure.From(err) == nil || failure.From(err).Reason != tc.want {
+			t.Errorf("%s changed: Adopt = %v, %v; want %s", name, got, err, tc.want)
+		}
+	}
+}
+
+func TestPathStaysInTheStagingDirectory(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	for _, name := range []string{"../x", "/etc/passwd", "a/../../x"} {
+		if got, err := s.Path(name); err == nil {
+			t.Errorf("Path(%q) = %s", name, got)
+		}
+	}
+}
+
+func TestFreeIsWhatTheFileSystemSays(t *testing.T) {
+	t.Parallel()
+	if free, err := open(t).Free(); err != nil || free <= 0 {
+		t.Errorf("Free = %d, %v", free, err)
+	}
+}
+
+func TestAFullDiskIsTold(t *testing.T) {
+	t.Parallel()
+	for err, want := range map[error]failure.Kind{unix.ENOSPC: failure.NoSpace, unix.EDQUOT: failure.NoSpace, unix.EIO: failure.Internal} {
+		got := fault(&fs.PathError{Op: "write", Path: "x", Err: err}, "make something")
+		if got.Kind != want || got.Reason != failure.StagingIO || (got.Remedy != "") != (want == failure.NoSpace) {
+			t.Errorf("%v is %+v", err, got)
+		}
+	}
+}

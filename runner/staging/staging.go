@@ -1,0 +1,176 @@
+package staging
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/dprun/dprun/sdk/failure"
+)
+
+const (
+	taskFile = "task.json"
+	// maxAttempts bounds the directories of one variant; it only ends an endless loop.
+	maxAttempts = 10_000
+)
+
+// Staging is the staging directory. Close it to release its descriptor.
+type Staging struct {
+	dir  string
+	root *os.Root
+	// making keeps a run's directory from being removed as empty while the
+	// next task's is made in it.
+	making sync.Mutex
+}
+
+// Open makes the directory (0700) where it is missing and opens it.
+func Open(dir string) (*Staging, error) {
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("open staging directory %s: %w", dir, err)
+	}
+	if err := os.MkdirAll(abs, 0o700); err != nil {
+		return nil, fmt.Errorf("create staging directory: %w", err)
+	}
+	root, err := os.OpenRoot(abs)
+	if err != nil {
+		return nil, fmt.Errorf("open staging directory: %w", err)
+	}
+	return &Staging{dir: abs, root: root}, nil
+}
+
+// Close releases the directory. Nothing is removed.
+func (s *Staging) Close() error { return s.root.Close() }
+
+// Path is the absolute path of a staged file, which is named as [Sealed.Path]
+// names it. A name that leads out of the staging directory is an error.
+func (s *Staging) Path(staged string) (string, error) {
+	local, err := filepath.Localize(staged)
+	if err != nil {
+		return "", fmt.Errorf("staged file %q: %w", staged, err)
+	}
+	return filepath.Join(s.dir, local), nil
+}
+
+// Free is how many bytes an ordinary user can still write to the file system.
+func (s *Staging) Free() (int64, error) {
+	var vfs unix.Statfs_t
+	if err := unix.Statfs(s.dir, &vfs); err != nil {
+		return 0, fmt.Errorf("ask for the room in staging directory %s: %w", s.dir, err)
+	}
+	return int64(vfs.Bavail) * int64(vfs.Bsize), nil
+}
+
+// Capture makes an empty private directory for one attempt at one variant of
+// a task. The caller must end it with [Dir.Seal] or [Dir.Discard].
+func (s *Staging) Capture(run, task, variant string) (*Dir, error) {
+	rel, err := s.attempt(run, task, variant)
+	if err != nil {
+		return nil, fault(err, "make a staging directory for %s of task %s", variant, task)
+	}
+	root, err := s.root.OpenRoot(rel)
+	if err != nil {
+		return nil, fault(err, "open the staging directory for %s of task %s", variant, task)
+	}
+	return &Dir{staging: s, rel: rel, root: root, follower: follow(root)}, nil
+}
+
+// attempt makes the next directory of a variant and returns it relative to the root.
+func (s *Staging) attempt(run, task, variant string) (string, error) {
+	parent, err := s.taskDir(run, task)
+	if err != nil {
+		return "", err
+	}
+	s.making.Lock()
+	defer s.making.Unlock()
+	if err := s.root.MkdirAll(parent, 0o700); err != nil {
+		return "", err
+	}
+	if err := s.writeTask(parent, run, task); err != nil {
+		return "", err
+	}
+	for n := 1; n <= maxAttempts; n++ {
+		rel := path.Join(parent, component(variant)+"-"+strconv.Itoa(n))
+		switch err := s.root.Mkdir(rel, 0o700); {
+		case err == nil:
+			return rel, nil
+		case !errors.Is(err, fs.ErrExist):
+			return "", err
+		}
+	}
+	return "", fmt.Errorf("%d attempts are there already", maxAttempts)
+}
+
+// taskDir is a task's directory, relative to the root. Runs are named by us,
+// so they stand as they are; a task's name holds what devices call their domains.
+func (s *Staging) taskDir(run, task string) (string, error) {
+	if run == "" || component(run) != run {
+		return "", fmt.Errorf("%q cannot be the name of a run", run)
+	}
+	if task == "" {
+		return "", errors.New("the task has no name")
+	}
+	sum := sha256.Sum256([]byte(task))
+	return path.Join(run, clean(task, 48)+"-"+hex.EncodeToString(sum[:6])), nil
+}
+
+// component is a name as one component of a path: itself where it is harmless,
+// else what can be read of it and a hash.
+func component(name string) string {
+	if c := clean(name, 64); c == name && c != "" {
+		return c
+	}
+	sum := sha256.Sum256([]byte(name))
+	return clean(name, 48) + "-" + hex.EncodeToString(sum[:6])
+}
+
+func clean(name string, length int) string {
+	name = strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '-', r == '_', r == '.':
+			return r
+		}
+		return '-'
+	}, name)
+	name = strings.TrimLeft(name, ".-")
+	return name[:min(len(name), length)]
+}
+
+// owner says whose directory it is.
+type owner struct {
+	Run  string `json:"run"`
+	Task string `json:"task"`
+}
+
+func (s *Staging) writeTask(dir, run, task string) error {
+	b, err := json.Marshal(owner{run, task})
+	if err != nil {
+		return err
+	}
+	name := path.Join(dir, taskFile)
+	if old, err := s.root.ReadFile(name); err == nil && string(old) == string(b) {
+		return nil
+	}
+	return s.root.WriteFile(name, b, 0o600)
+}
+
+// fault is a failure of the local file system.
+func fault(err error, format string, args ...any) *failure.Error {
+	what := fmt.Sprintf(format, args...)
+	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+		return failure.New(failure.NoSpace, failure.StagingIO, "%s: %w", what, err).
+			WithRemedy("make room in the state directory, for example with `dprun runs prune`")
+	}
+	return failure.New(failure.Internal, failure.StagingIO, "%s: %w", what, err)
+}
