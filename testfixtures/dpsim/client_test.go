@@ -127,11 +127,13 @@ func (g *gateway) export(domain string, persisted bool) []byte {
 // file decodes the payload of a reply.
 func (g *gateway) file(text string) []byte {
 	g.t.Helper()
-	m := regexp.MustCompile(`(?s)<dp:file[^>]*>(.*)</dp:file>`).FindStringSubmatch(text)
-	if m == nil {
+	_, rest, _ := strings.Cut(text, "<dp:file")
+	_, rest, _ = strings.Cut(rest, ">")
+	payload, _, found := strings.Cut(rest, "</dp:file>")
+	if !found {
 		g.t.Fatalf("no file in %.400s", text)
 	}
-	raw, err := base64.StdEncoding.DecodeString(m[1])
+	raw, err := base64.StdEncoding.DecodeString(payload)
 	if err != nil {
 		g.t.Fatalf("payload: %v", err)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"sync"
 
 	"github.com/dprun/dprun/testfixtures/dpsim/fabricate"
@@ -18,8 +19,11 @@ type archiveKey struct {
 	unsaved   bool
 	nested    bool
 	wrongHash bool
+	backup    string // of do-backup: the keys of the archives inside
+	sealed    string // of a secure backup: the file's name and size
 }
 
+// archive is a payload that is made at most once.
 type archive struct {
 	once sync.Once
 	blob *spool.Blob
@@ -59,6 +63,11 @@ func (a *Appliance) finish(d *domain, command string) {
 }
 
 func (a *Appliance) archive(d *domain, key archiveKey) (*spool.Blob, error) {
+	return a.once(key, func() (*spool.Blob, error) { return a.makeArchive(d, key) })
+}
+
+// once makes the payload of a key at its first use.
+func (a *Appliance) once(key archiveKey, produce func() (*spool.Blob, error)) (*spool.Blob, error) {
 	a.mu.Lock()
 	made := a.archives[key]
 	if made == nil {
@@ -66,7 +75,7 @@ func (a *Appliance) archive(d *domain, key archiveKey) (*spool.Blob, error) {
 		a.archives[key] = made
 	}
 	a.mu.Unlock()
-	made.once.Do(func() { made.blob, made.err = a.makeArchive(d, key) })
+	made.once.Do(func() { made.blob, made.err = produce() })
 	return made.blob, made.err
 }
 
@@ -115,6 +124,7 @@ func (a *Appliance) Backup(ctx context.Context, names []string, persisted bool) 
 	}
 	var inner []fabricate.Inner
 	var estimate int64
+	var contents strings.Builder
 	for _, d := range domains {
 		a.mu.Lock()
 		key := keyFor(d, persisted)
@@ -125,10 +135,13 @@ func (a *Appliance) Backup(ctx context.Context, names []string, persisted bool) 
 			return nil, err
 		}
 		estimate += blob.Size
+		fmt.Fprintf(&contents, "%+v ", key)
 		inner = append(inner, fabricate.Inner{Domain: d.name, Size: blob.Size, Open: func() io.Reader { return io.NewSectionReader(blob, 0, blob.Size) }})
 	}
-	blob, err := a.Spool.Add(estimate, false, func(w io.Writer) error {
-		return a.Factory.WriteBackup(w, a.exportDevice(), a.username, "", inner)
+	blob, err := a.once(archiveKey{backup: contents.String()}, func() (*spool.Blob, error) {
+		return a.Spool.Add(estimate, false, func(w io.Writer) error {
+			return a.Factory.WriteBackup(w, a.exportDevice(), a.username, "", inner)
+		})
 	})
 	if err != nil {
 		return nil, err

@@ -47,8 +47,10 @@ func (a *Appliance) SecureBackup(ctx context.Context, cert, destination string) 
 	}
 	var entries []manifestEntry
 	for i, f := range run.files {
-		blob, err := a.Spool.Add(f.size, true, func(w io.Writer) error {
-			return fabricate.WriteSealed(w, seedOf(a.name, f.name, fmt.Sprint(f.size)), f.size)
+		blob, err := a.once(archiveKey{sealed: fmt.Sprint(f.name, f.size)}, func() (*spool.Blob, error) {
+			return a.Spool.Add(f.size, true, func(w io.Writer) error {
+				return fabricate.WriteSealed(w, seedOf(a.name, f.name, fmt.Sprint(f.size)), f.size)
+			})
 		})
 		if err != nil {
 			return err

@@ -2,6 +2,7 @@ package soma
 
 import (
 	"bufio"
+	"context"
 	"crypto/subtle"
 	"crypto/tls"
 	"errors"
@@ -16,6 +17,7 @@ import (
 
 // exchange is one connection, request by request.
 type exchange struct {
+	ctx  context.Context // ends with the server
 	app  *appliance.Appliance
 	wire *corked
 	conn *tls.Conn

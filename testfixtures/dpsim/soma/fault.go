@@ -2,7 +2,6 @@ package soma
 
 import (
 	"archive/zip"
-	"context"
 	"encoding/base64"
 	"fmt"
 	"strings"
@@ -79,7 +78,7 @@ func (x *exchange) instead(req *request, f *appliance.Fault) (answer *reply, ins
 	case "close":
 		return nil, true
 	case "reboot":
-		x.app.Reboot(context.Background(), f.Wait())
+		x.app.Reboot(x.ctx, f.Wait())
 		return nil, true
 	case "go_down":
 		x.app.SetUp(false)

@@ -149,7 +149,7 @@ func (s *Server) serve(raw net.Conn) {
 		return
 	}
 	raw.SetDeadline(time.Time{})
-	x := &exchange{app: s.app, wire: wire, conn: conn, r: bufio.NewReaderSize(conn, 64<<10)}
+	x := &exchange{ctx: s.ctx, app: s.app, wire: wire, conn: conn, r: bufio.NewReaderSize(conn, 64<<10)}
 	for x.next() {
 	}
 	conn.Close()
