@@ -10,6 +10,7 @@ import (
 	"github.com/dprun/dprun/runner/clock"
 	"github.com/dprun/dprun/runner/event"
 	"github.com/dprun/dprun/runner/lifecycle"
+	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
 )
 
@@ -28,6 +29,7 @@ type Job struct {
 	Prepared *event.Prepared
 	Captured []event.Captured
 	Started  time.Time // when the task was dispatched
+	Facts    *sdk.Facts // of the action's device, once inspected
 	// Results of the run so far, for the plan's post-script.
 	Results []event.Status
 	// Notify passes on what the machine must know before the action ends.
@@ -313,7 +315,7 @@ func (e *Engine) do(ctx context.Context, job Job) (res *event.Result, err error)
 }
 
 func (e *Engine) job(ctx context.Context, a lifecycle.Action) Job {
-	j := Job{Action: a}
+	j := Job{Action: a, Facts: e.Options.Run.Facts(a.Device)}
 	if t := e.Options.Run.Task(a.Task); t != nil {
 		spec := t.Spec()
 		j.Task, j.Prepared, j.Captured, j.Started = &spec, t.Prepared(), t.Captured(), t.Started()

@@ -90,6 +90,8 @@ type Artifact struct {
 // Prepared is what is computed when a task starts.
 type Prepared struct {
 	Stamp string `json:"stamp"`
+	// Name is the set's name: its files and its manifest begin with it.
+	Name string `json:"name"`
 	// Sets is the set's directory at each destination, by the destination's address.
 	Sets map[string]string `json:"sets,omitempty"`
 }

@@ -111,6 +111,14 @@ func (r *Run) Tasks() []*Task { return r.tasks }
 // Task returns a task by its ID, or nil.
 func (r *Run) Task(id string) *Task { return r.byID[id] }
 
+// Facts is what the inspection of a device told, or nil.
+func (r *Run) Facts(device string) *sdk.Facts {
+	if d := r.byName[device]; d != nil && d.inspection != nil {
+		return &d.inspection.Facts
+	}
+	return nil
+}
+
 // Done reports whether the run has ended, and with which exit code.
 func (r *Run) Done() (exit int, done bool) { return r.exit, r.stage == stageDone }
 

@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"reflect"
 	"time"
 
 	"github.com/dprun/dprun/plan/pattern"
@@ -151,6 +152,22 @@ type Activity struct {
 	PostScript      *Script                `json:"post_script,omitempty"`
 	// Only narrows the domains further (the --only flag).
 	Only *pattern.Set `json:"only,omitempty"`
+}
+
+// SetDomains says which domains of a device the activity is for. The first
+// device's are kept as the activity's; others are kept where they differ.
+func (a *Activity) SetDomains(device string, set pattern.Set) {
+	if a.Domains == nil {
+		a.Domains = set
+		return
+	}
+	if reflect.DeepEqual(a.Domains, set) {
+		return
+	}
+	if a.DomainsByDevice == nil {
+		a.DomainsByDevice = map[string]pattern.Set{}
+	}
+	a.DomainsByDevice[device] = set
 }
 
 // TaskSpec is everything that the task machine decides on.

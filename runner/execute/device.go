@@ -1,0 +1,198 @@
+package execute
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"strings"
+
+	"github.com/dprun/dprun/runner/engine"
+	"github.com/dprun/dprun/runner/event"
+	"github.com/dprun/dprun/runner/lifecycle"
+	"github.com/dprun/dprun/sdk"
+	"github.com/dprun/dprun/sdk/failure"
+)
+
+// target is what the job's activity works on.
+func target(j engine.Job) sdk.Target {
+	if j.Task == nil || j.Task.Activity.Quiesce == lifecycle.QuiesceDevice {
+		return sdk.Target{}
+	}
+	return sdk.Target{Domain: j.Task.Domain}
+}
+
+func (x *Executor) inspect(ctx context.Context, j engine.Job) (*event.Result, error) {
+	ctx, cancel := context.WithTimeout(ctx, inspectLimit)
+	defer cancel()
+	s, err := x.source(ctx, j.Action.Device)
+	if err != nil {
+		return nil, err
+	}
+	in, err := s.Inspect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &event.Result{Inspection: in}, nil
+}
+
+func (x *Executor) quiesceState(ctx context.Context, j engine.Job) (*event.Result, error) {
+	ctx, cancel := context.WithTimeout(ctx, requestLimit)
+	defer cancel()
+	s, err := x.source(ctx, j.Action.Device)
+	if err != nil {
+		return nil, err
+	}
+	r, err := s.QuiesceState(ctx, target(j))
+	if err != nil {
+		return nil, err
+	}
+	return &event.Result{Quiesce: r}, nil
+}
+
+func (x *Executor) check(ctx context.Context, j engine.Job) (*event.Result, error) {
+	ctx, cancel := context.WithTimeout(ctx, checkLimit)
+	defer cancel()
+	s, err := x.source(ctx, j.Action.Device)
+	if err != nil {
+		return nil, err
+	}
+	config, err := x.Plan.ActivityConfig(ctx, x.scope(j))
+	if err != nil {
+		return nil, err
+	}
+	r, err := s.Check(ctx, sdk.CheckRequest{Activity: j.Task.Activity.Type, Config: config, Target: sdk.Target{Domain: j.Task.Domain}})
+	if err != nil {
+		return nil, err
+	}
+	return &event.Result{Check: r}, nil
+}
+
+func (x *Executor) quiesce(ctx context.Context, j engine.Job) (*event.Result, error) {
+	ctx, cancel := context.WithTimeout(ctx, requestLimit)
+	defer cancel()
+	s, err := x.source(ctx, j.Action.Device)
+	if err != nil {
+		return nil, err
+	}
+	if j.Action.Kind == lifecycle.ActQuiesce {
+		return nil, s.Quiesce(ctx, target(j), j.Action.DeviceTimeout)
+	}
+	return nil, s.Unquiesce(ctx, target(j))
+}
+
+func (x *Executor) discard(ctx context.Context, j engine.Job) (*event.Result, error) {
+	ctx, cancel := context.WithTimeout(ctx, requestLimit)
+	defer cancel()
+	s, err := x.source(ctx, j.Action.Device)
+	if err != nil {
+		return nil, err
+	}
+	return nil, s.Discard(ctx, j.Action.Token)
+}
+
+// lock takes the device's lock. Two names of one box are one box: the key is
+// the identity that the inspection told.
+func (x *Executor) lock(ctx context.Context, j engine.Job) (*event.Result, error) {
+	identity := j.Action.Device
+	if j.Facts != nil && j.Facts.Identity != "" {
+		identity = j.Facts.Identity
+	}
+	release, err := x.Locks.Acquire(ctx, identity, j.Action.Exclusive, func(holder string) {
+		j.Notify(event.Notice{Waiting: holder})
+	})
+	if err != nil {
+		return nil, err
+	}
+	context.AfterFunc(ctx, release) // held until the machine no longer wants it
+	return nil, nil
+}
+
+// capture fills a private directory and seals it: measured, hashed, synced,
+// read-only.
+func (x *Executor) capture(ctx context.Context, j engine.Job) (*event.Result, error) {
+	s, err := x.source(ctx, j.Action.Device)
+	if err != nil {
+		return nil, err
+	}
+	config, err := x.Plan.ActivityConfig(ctx, x.scope(j))
+	if err != nil {
+		return nil, err
+	}
+	dir, err := x.Staging.Capture(x.Run, j.Task.ID, j.Action.Variant)
+	if err != nil {
+		return nil, stagingFailure(err)
+	}
+	got, err := s.Capture(ctx, sdk.CaptureRequest{
+		Activity: j.Task.Activity.Type, Config: config, Target: sdk.Target{Domain: j.Task.Domain}, Variant: j.Action.Variant, Dir: dir.Path(), Owner: x.owner(j),
+	}, func(p sdk.CaptureProgress) {
+		if p.DeviceDone || p.Token != "" {
+			j.Notify(event.Notice{DeviceDone: p.DeviceDone, Token: p.Token})
+		}
+		if p.Bytes > 0 {
+			j.Progress(p.Bytes, p.Total)
+		}
+		if p.Message != "" {
+			x.Output(j.Task.ID, "plugin", x.Redact.Redact(p.Message))
+		}
+	})
+	if err != nil {
+		_ = dir.Discard()
+		return nil, err
+	}
+	sealed, err := dir.Seal(ctx, got.Artifacts)
+	if err != nil {
+		_ = dir.Discard()
+		return nil, stagingFailure(err)
+	}
+	out := &event.Captured{Variant: j.Action.Variant, Warnings: x.redactAll(got.Warnings), Token: got.Token}
+	for _, f := range sealed {
+		out.Artifacts = append(out.Artifacts, event.Artifact{Name: f.Name, Staged: f.Path, File: fileName(j, f.Name), Size: f.Size, SHA256: f.SHA256})
+	}
+	return &event.Result{Capture: out}, nil
+}
+
+// fileName is a captured file's name below the set's directory. Exports are
+// named as the reference product names them; a secure backup keeps the
+// appliance's names, which its manifest lists.
+func fileName(j engine.Job, captured string) string {
+	name := ""
+	if j.Prepared != nil {
+		name = j.Prepared.Name
+	}
+	switch j.Action.Variant {
+	case sdk.VariantPersisted:
+		return name + "-persisted.zip"
+	case sdk.VariantRunning:
+		return name + "-nonpersisted.zip"
+	}
+	return captured
+}
+
+func (x *Executor) redactAll(texts []string) []string {
+	for i := range texts {
+		texts[i] = x.Redact.Redact(texts[i])
+	}
+	return texts
+}
+
+// stagingFailure marks an error of the staging area as one.
+func stagingFailure(err error) error {
+	f := failure.From(err)
+	if f.Kind != failure.Internal {
+		return f
+	}
+	return failure.New(failure.Unavailable, failure.StagingIO, "staging: %w", err)
+}
+
+// shortID is a task's ID as part of a file name.
+func shortID(id string) string {
+	sum := sha256.Sum256([]byte(id))
+	clean := strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' {
+			return r
+		}
+		return '_'
+	}, id)
+	return fmt.Sprintf("%.24s-%s", clean, hex.EncodeToString(sum[:4]))
+}

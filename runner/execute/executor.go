@@ -1,0 +1,253 @@
+package execute
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/dprun/dprun/runner/clock"
+	"github.com/dprun/dprun/runner/engine"
+	"github.com/dprun/dprun/runner/event"
+	"github.com/dprun/dprun/runner/lifecycle"
+	"github.com/dprun/dprun/runner/redact"
+	"github.com/dprun/dprun/runner/staging"
+	"github.com/dprun/dprun/sdk"
+	"github.com/dprun/dprun/sdk/failure"
+)
+
+// Plugins makes configured instances out of process.
+type Plugins interface {
+	Source(ctx context.Context, typ string, config cty.Value) (sdk.Source, error)
+	Destination(ctx context.Context, typ string, config cty.Value) (sdk.Destination, error)
+	Hook(ctx context.Context, typ string, config cty.Value) (sdk.Hook, error)
+}
+
+// Endpoint is a configured thing of a plan: its plugin type and its
+// configuration, secrets in plain.
+type Endpoint struct {
+	Type   string
+	Config cty.Value
+}
+
+// Plan answers what the plan says about the things that an action names. A
+// compiled plan is one; the record of an interrupted run is another.
+type Plan interface {
+	Device(ctx context.Context, name string) (Endpoint, error)
+	Destination(ctx context.Context, name string) (Endpoint, sdk.Verify, error)
+	// Script evaluates a script's lazy configuration; dpod asks for the
+	// reference product's positional arguments.
+	Script(ctx context.Context, address string, at Scope) (e Endpoint, dpod bool, err error)
+	ActivityConfig(ctx context.Context, at Scope) (cty.Value, error)
+	// Set is the set's directory at a destination and the set's name.
+	Set(ctx context.Context, destination string, at Scope) (dir, name string, err error)
+}
+
+// Scope says for what a lazy argument is evaluated.
+type Scope struct {
+	Run      string
+	Plan     string
+	Activity string
+	Device   string
+	Domain   string // empty for the whole device
+	Stamp    string
+	Status   string
+}
+
+// Locks are the locks of the state directory.
+type Locks interface {
+	Acquire(ctx context.Context, key string, exclusive bool, onWait func(holder string)) (release func(), err error)
+}
+
+// Options are the parts of an executor.
+type Options struct {
+	Run      string
+	PlanName string
+	Version  string // dprun's own
+	Plan     Plan
+	Plugins  Plugins
+	Staging  *staging.Staging
+	Locks    Locks
+	Clock    clock.Clock
+	Redact   *redact.Redactor
+	Log      *slog.Logger
+	// Output gets what scripts print, line by line.
+	Output func(task, stream, text string)
+}
+
+// Executor does actions. It implements engine.Executor.
+type Executor struct {
+	Options
+
+	mu      sync.Mutex
+	sources map[string]*instance[sdk.Source]
+	targets map[string]*instance[sdk.Destination]
+	sets    map[string]string // destination and manifest path: the task that writes it
+	checks  map[string]*sharedCheck
+}
+
+// instance is a configured plugin instance, made once.
+type instance[T any] struct {
+	once   sync.Once
+	value  T
+	verify sdk.Verify
+	err    error
+}
+
+// New returns an executor.
+func New(o Options) *Executor {
+	return &Executor{Options: o, sources: map[string]*instance[sdk.Source]{}, targets: map[string]*instance[sdk.Destination]{},
+		sets: map[string]string{}, checks: map[string]*sharedCheck{}}
+}
+
+// Limits of single requests. Phases are the machines'; a gateway may take a
+// minute to answer while it quiesces.
+const (
+	requestLimit = 90 * time.Second
+	inspectLimit = 3 * time.Minute
+	checkLimit   = 2 * time.Minute
+)
+
+// Do does one action.
+func (x *Executor) Do(ctx context.Context, j engine.Job) (*event.Result, error) {
+	r, err := x.do(ctx, j)
+	if err != nil {
+		return r, x.clean(err)
+	}
+	return r, nil
+}
+
+func (x *Executor) do(ctx context.Context, j engine.Job) (*event.Result, error) {
+	switch j.Action.Kind {
+	case lifecycle.ActInspect:
+		return x.inspect(ctx, j)
+	case lifecycle.ActCheckDestination:
+		return x.checkDestination(ctx, j)
+	case lifecycle.ActScript:
+		return x.script(ctx, j)
+	case lifecycle.ActPrepare:
+		return x.prepare(ctx, j)
+	case lifecycle.ActProbe, lifecycle.ActQuiesceState:
+		return x.quiesceState(ctx, j)
+	case lifecycle.ActLock:
+		return x.lock(ctx, j)
+	case lifecycle.ActCheck:
+		return x.check(ctx, j)
+	case lifecycle.ActQuiesce, lifecycle.ActUnquiesce:
+		return x.quiesce(ctx, j)
+	case lifecycle.ActCapture:
+		return x.capture(ctx, j)
+	case lifecycle.ActStore:
+		return x.store(ctx, j)
+	case lifecycle.ActManifest:
+		return x.manifest(ctx, j)
+	case lifecycle.ActDiscard:
+		return x.discard(ctx, j)
+	}
+	return nil, failure.New(failure.Internal, "", "unknown action %q", j.Action.Kind)
+}
+
+// clean keeps known secrets out of a failure's texts.
+func (x *Executor) clean(err error) error {
+	f := *failure.From(err)
+	f.Message, f.Remedy = x.Redact.Redact(f.Message), x.Redact.Redact(f.Remedy)
+	return &f
+}
+
+// source is the device's instance, configured at first use.
+func (x *Executor) source(ctx context.Context, device string) (sdk.Source, error) {
+	x.mu.Lock()
+	i := x.sources[device]
+	if i == nil {
+		i = &instance[sdk.Source]{}
+		x.sources[device] = i
+	}
+	x.mu.Unlock()
+	i.once.Do(func() {
+		var e Endpoint
+		if e, i.err = x.Plan.Device(ctx, device); i.err == nil {
+			i.value, i.err = x.Plugins.Source(ctx, e.Type, e.Config)
+		}
+	})
+	if i.err != nil {
+		x.forgetSource(device, i)
+		return nil, fmt.Errorf("device %s: %w", device, i.err)
+	}
+	return i.value, nil
+}
+
+// forgetSource lets a later attempt configure the device again.
+func (x *Executor) forgetSource(device string, i *instance[sdk.Source]) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.sources[device] == i {
+		delete(x.sources, device)
+	}
+}
+
+// destination is the destination's instance, configured at first use.
+func (x *Executor) destination(ctx context.Context, name string) (sdk.Destination, sdk.Verify, error) {
+	x.mu.Lock()
+	i := x.targets[name]
+	if i == nil {
+		i = &instance[sdk.Destination]{}
+		x.targets[name] = i
+	}
+	x.mu.Unlock()
+	i.once.Do(func() {
+		var e Endpoint
+		if e, i.verify, i.err = x.Plan.Destination(ctx, name); i.err == nil {
+			i.value, i.err = x.Plugins.Destination(ctx, e.Type, e.Config)
+		}
+	})
+	if i.err != nil {
+		x.mu.Lock()
+		if x.targets[name] == i {
+			delete(x.targets, name)
+		}
+		x.mu.Unlock()
+		return nil, "", fmt.Errorf("destination %s: %w", name, i.err)
+	}
+	return i.value, i.verify, nil
+}
+
+// Close releases every instance.
+func (x *Executor) Close() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, i := range x.sources {
+		if i.value != nil {
+			_ = i.value.Close()
+		}
+	}
+	for _, i := range x.targets {
+		if i.value != nil {
+			_ = i.value.Close()
+		}
+	}
+	clear(x.sources)
+	clear(x.targets)
+}
+
+// scope is where a job's lazy arguments are evaluated.
+func (x *Executor) scope(j engine.Job) Scope {
+	s := Scope{Run: x.Run, Plan: x.PlanName, Status: string(j.Action.Outcome)}
+	if j.Task != nil {
+		s.Activity, s.Device, s.Domain = j.Task.Activity.Name, j.Task.Device, j.Task.Domain
+	}
+	if j.Prepared != nil {
+		s.Stamp = j.Prepared.Stamp
+	}
+	return s
+}
+
+// owner marks what a task leaves anywhere as its own.
+func (x *Executor) owner(j engine.Job) string {
+	if j.Task == nil {
+		return x.Run
+	}
+	return x.Run + "-" + shortID(j.Task.ID)
+}

@@ -1,0 +1,150 @@
+package execute
+
+import (
+	"context"
+	"encoding/json"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/dprun/dprun/runner/engine"
+	"github.com/dprun/dprun/runner/event"
+	"github.com/dprun/dprun/sdk"
+)
+
+// scriptLimit bounds a script whose plan names no timeout.
+const scriptLimit = 10 * time.Minute
+
+// ScriptContext is the JSON object that a script reads from standard input.
+type ScriptContext struct {
+	Version  int                `json:"version"` // of this form: 1
+	Hook     string             `json:"hook"`    // pre, post, plan_pre, plan_post
+	Run      string             `json:"run"`
+	Plan     string             `json:"plan"`
+	Task     string             `json:"task,omitempty"`
+	Activity string             `json:"activity,omitempty"`
+	Type     string             `json:"type,omitempty"`
+	Device   string             `json:"device,omitempty"`
+	Domain   string             `json:"domain,omitempty"` // ALL for the whole device
+	Stamp    string             `json:"stamp,omitempty"`
+	Status   string             `json:"status,omitempty"` // the outcome, for post-scripts
+	Message  string             `json:"message,omitempty"`
+	Files    []ManifestArtifact `json:"files,omitempty"`
+	Tasks    []ScriptTask       `json:"tasks,omitempty"` // for the plan's post-script
+}
+
+// ScriptTask is one ended task, for the plan's post-script.
+type ScriptTask struct {
+	Task     string `json:"task"`
+	Activity string `json:"activity"`
+	Device   string `json:"device"`
+	Domain   string `json:"domain,omitempty"`
+	Status   string `json:"status"`
+	Message  string `json:"message,omitempty"`
+}
+
+// script runs a hook once. Its instance lives for the one run: the
+// configuration is evaluated for this task.
+func (x *Executor) script(ctx context.Context, j engine.Job) (*event.Result, error) {
+	limit := j.Action.Timeout
+	if limit <= 0 {
+		limit = scriptLimit
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	e, dpod, err := x.Plan.Script(ctx, j.Action.Script, x.scope(j))
+	if err != nil {
+		return nil, err
+	}
+	h, err := x.Plugins.Hook(ctx, e.Type, e.Config)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = h.Close() }()
+	c := x.scriptContext(j)
+	body, err := json.Marshal(c)
+	if err != nil {
+		return nil, err
+	}
+	req := sdk.RunRequest{Context: x.Redact.JSON(body), Env: scriptEnv(c)}
+	if dpod {
+		req.Arguments = dpodArguments(c, j)
+	}
+	task := ""
+	if j.Task != nil {
+		task = j.Task.ID
+	}
+	r, err := h.Run(ctx, req, func(o sdk.Output) {
+		for line := range strings.Lines(o.Text) {
+			x.Output(task, string(o.Stream), x.Redact.Redact(strings.TrimRight(line, "\r\n")))
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	r.Tail = x.Redact.Redact(r.Tail)
+	for k, v := range r.Outputs {
+		r.Outputs[k] = x.Redact.JSON(v)
+	}
+	return &event.Result{Script: r}, nil
+}
+
+func (x *Executor) scriptContext(j engine.Job) ScriptContext {
+	c := ScriptContext{Version: 1, Hook: j.Action.Hook, Run: x.Run, Plan: x.PlanName, Status: string(j.Action.Outcome), Message: j.Action.OutcomeMessage}
+	if j.Task != nil {
+		c.Task, c.Activity, c.Type, c.Device, c.Domain = j.Task.ID, j.Task.Activity.Name, j.Task.Activity.Type, j.Task.Device, j.Task.Domain
+		if c.Domain == "" {
+			c.Domain = "ALL"
+		}
+	}
+	if j.Prepared != nil {
+		c.Stamp = j.Prepared.Stamp
+	}
+	for _, cap := range j.Captured {
+		for _, a := range cap.Artifacts {
+			c.Files = append(c.Files, ManifestArtifact{File: a.File, Variant: cap.Variant, Size: a.Size, SHA256: a.SHA256})
+		}
+	}
+	for _, s := range j.Results {
+		c.Tasks = append(c.Tasks, ScriptTask{Task: s.Task, Activity: s.Activity, Device: s.Device, Domain: s.Domain, Status: s.Code, Message: s.Message})
+	}
+	return c
+}
+
+// scriptEnv gives the context's single values as DPRUN_* variables.
+func scriptEnv(c ScriptContext) map[string]string {
+	env := map[string]string{"DPRUN_HOOK": c.Hook, "DPRUN_RUN": c.Run, "DPRUN_PLAN": c.Plan}
+	for k, v := range map[string]string{"TASK": c.Task, "ACTIVITY": c.Activity, "TYPE": c.Type, "DEVICE": c.Device, "DOMAIN": c.Domain, "STAMP": c.Stamp, "STATUS": c.Status, "MESSAGE": c.Message} {
+		if v != "" {
+			env["DPRUN_"+k] = v
+		}
+	}
+	return env
+}
+
+// dpodArguments are the reference product's positional arguments, so that
+// scripts written for it run unchanged. Its device host and port are not
+// known to the core: the device's name stands for both.
+func dpodArguments(c ScriptContext, j engine.Job) []string {
+	message := c.Message
+	if message == "" || c.Status == "SUCCESS" {
+		message = "NONE"
+	}
+	action := "exportDomain"
+	if j.Task != nil && j.Task.Activity.Type == "secure_backup" {
+		action = "secureBackup"
+	}
+	switch c.Hook {
+	case "plan_pre":
+		return []string{"BACKUP-PLAN", "PRE", c.Run, c.Plan}
+	case "plan_post":
+		var tasks []string
+		for _, t := range c.Tasks {
+			tasks = append(tasks, strings.Join([]string{t.Task, t.Activity, t.Device, t.Domain, t.Status}, ","))
+		}
+		return []string{"BACKUP-PLAN", "POST", c.Run, c.Plan, c.Status, message, "FFU", "FFU", strings.Join(tasks, "~")}
+	case "post":
+		return []string{"BACKUP-TASK", "POST", c.Task, c.Plan, c.Status, message, "FFU", "FFU"}
+	}
+	return []string{"BACKUP-TASK", "PRE", c.Task, c.Plan, action, c.Device, c.Device, strconv.Itoa(5550), c.Domain}
+}

@@ -1,0 +1,212 @@
+package execute
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"os"
+	"path"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/dprun/dprun/runner/engine"
+	"github.com/dprun/dprun/runner/event"
+	"github.com/dprun/dprun/sdk"
+	"github.com/dprun/dprun/sdk/failure"
+)
+
+// checkShared is how long a destination's check serves other tasks that ask:
+// hundreds of tasks that start together need not make hundreds of probes.
+const checkShared = 10 * time.Second
+
+type sharedCheck struct {
+	mu     sync.Mutex
+	at     time.Time
+	report *sdk.DestinationReport
+}
+
+func (x *Executor) checkDestination(ctx context.Context, j engine.Job) (*event.Result, error) {
+	ctx, cancel := context.WithTimeout(ctx, checkLimit)
+	defer cancel()
+	x.mu.Lock()
+	c := x.checks[j.Action.Destination]
+	if c == nil {
+		c = &sharedCheck{}
+		x.checks[j.Action.Destination] = c
+	}
+	x.mu.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if now := x.Clock.Now(); c.report != nil && now.Sub(c.at) < checkShared {
+		return &event.Result{Destination: c.report}, nil
+	}
+	c.report = nil
+	d, _, err := x.destination(ctx, j.Action.Destination)
+	if err != nil {
+		return nil, err
+	}
+	r, err := d.Check(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c.report, c.at = r, x.Clock.Now()
+	return &event.Result{Destination: r}, nil
+}
+
+// prepare computes the stamp and where the set goes, and refuses two sets at
+// one place.
+func (x *Executor) prepare(ctx context.Context, j engine.Job) (*event.Result, error) {
+	p := &event.Prepared{Stamp: stamp(j.Started), Sets: map[string]string{}}
+	at := x.scope(j)
+	at.Stamp = p.Stamp
+	for _, d := range j.Task.Destinations {
+		dir, name, err := x.Plan.Set(ctx, d.Name, at)
+		if err != nil {
+			return nil, err
+		}
+		p.Sets[d.Name], p.Name = dir, name
+		key := d.Name + "\x00" + path.Join(dir, name)
+		x.mu.Lock()
+		other, taken := x.sets[key]
+		if !taken {
+			x.sets[key] = j.Task.ID
+		}
+		x.mu.Unlock()
+		if taken && other != j.Task.ID {
+			return nil, failure.New(failure.Precondition, failure.Occupied, "destination %s: the sets of %s and %s would both go to %s", d.Name, other, j.Task.ID, path.Join(dir, name)).
+				WithRemedy("make the destination's path differ by device, domain or stamp")
+		}
+	}
+	return &event.Result{Prepared: p}, nil
+}
+
+// stamp writes a time as the reference product does: UTC, yyyy-MM-dd-HH-mm-ss-SSS.
+func stamp(t time.Time) string {
+	t = t.UTC()
+	return t.Format("2006-01-02-15-04-05-") + t.Format(".000")[1:]
+}
+
+// store copies one captured variant to one destination.
+func (x *Executor) store(ctx context.Context, j engine.Job) (*event.Result, error) {
+	d, verify, err := x.destination(ctx, j.Action.Destination)
+	if err != nil {
+		return nil, err
+	}
+	var last *sdk.StoreReport
+	for _, c := range j.Captured {
+		if c.Variant != j.Action.Variant {
+			continue
+		}
+		var total, before int64
+		for _, a := range c.Artifacts {
+			total += a.Size
+		}
+		for _, a := range c.Artifacts {
+			file, err := x.Staging.Path(a.Staged)
+			if err != nil {
+				return nil, failure.New(failure.NotFound, failure.SourceIO, "staged file %s: %w", a.Staged, err)
+			}
+			r, err := d.Store(ctx, sdk.StoreRequest{
+				Source: file, Path: path.Join(j.Prepared.Sets[j.Action.Destination], a.File), Size: a.Size, SHA256: a.SHA256, Verify: verify, Owner: x.owner(j),
+			}, func(n int64) { j.Progress(before+n, total) })
+			if err != nil {
+				return nil, err
+			}
+			if r.SHA256 != a.SHA256 || r.Size != a.Size {
+				return nil, failure.New(failure.Corrupt, failure.Mismatch, "%s has size %d and SHA-256 %s at the destination, and %d and %s in staging", r.Location, r.Size, r.SHA256, a.Size, a.SHA256)
+			}
+			before += a.Size
+			if last != nil {
+				r.Durable = r.Durable && last.Durable
+			}
+			last = r
+		}
+	}
+	if last == nil {
+		return nil, failure.New(failure.Internal, "", "nothing of %s is staged for %s", j.Action.Variant, j.Task.ID)
+	}
+	return &event.Result{Store: last}, nil
+}
+
+// Manifest stands beside each set and is stored last: its presence means that
+// the set is whole. A destination can be read without the journal.
+type Manifest struct {
+	Version   int                `json:"version"` // of this form: 1
+	Dprun     string             `json:"dprun"`   // the version that wrote it
+	Run       string             `json:"run"`
+	Plan      string             `json:"plan"`
+	Task      string             `json:"task"`
+	Activity  string             `json:"activity"`
+	Type      string             `json:"type"` // of the activity
+	Device    string             `json:"device"`
+	Domain    string             `json:"domain,omitempty"`
+	Stamp     string             `json:"stamp"`
+	Facts     *sdk.Facts         `json:"facts,omitempty"`
+	Verified  sdk.Verify         `json:"verified"` // how each copy was verified
+	Artifacts []ManifestArtifact `json:"artifacts"`
+	Warnings  []string           `json:"warnings,omitempty"`
+}
+
+// ManifestArtifact is one file of the set.
+type ManifestArtifact struct {
+	File    string `json:"file"` // relative to the manifest's directory
+	Variant string `json:"variant"`
+	Size    int64  `json:"size"`   // bytes
+	SHA256  string `json:"sha256"` // lower-case hex
+}
+
+// ManifestSuffix ends the name of every manifest.
+const ManifestSuffix = ".dprun.json"
+
+func (x *Executor) manifest(ctx context.Context, j engine.Job) (*event.Result, error) {
+	d, verify, err := x.destination(ctx, j.Action.Destination)
+	if err != nil {
+		return nil, err
+	}
+	m := Manifest{Version: 1, Dprun: x.Version, Run: x.Run, Plan: x.PlanName, Task: j.Task.ID, Activity: j.Task.Activity.Name, Type: j.Task.Activity.Type,
+		Device: j.Task.Device, Domain: j.Task.Domain, Stamp: j.Prepared.Stamp, Facts: j.Facts, Verified: verify}
+	for _, c := range j.Captured {
+		m.Warnings = append(m.Warnings, c.Warnings...)
+		for _, a := range c.Artifacts {
+			m.Artifacts = append(m.Artifacts, ManifestArtifact{File: a.File, Variant: c.Variant, Size: a.Size, SHA256: a.SHA256})
+		}
+	}
+	body, err := json.MarshalIndent(m, "", "  ")
+	if err != nil {
+		return nil, err
+	}
+	body = append(body, '\n')
+	name := j.Prepared.Name + ManifestSuffix
+	file, sum, err := x.stageManifest(ctx, j, body)
+	if err != nil {
+		return nil, stagingFailure(err)
+	}
+	r, err := d.Store(ctx, sdk.StoreRequest{
+		Source: file, Path: path.Join(j.Prepared.Sets[j.Action.Destination], name), Size: int64(len(body)), SHA256: sum, Verify: verify, Owner: x.owner(j),
+	}, func(int64) {})
+	if err != nil {
+		return nil, err
+	}
+	return &event.Result{Store: r}, nil
+}
+
+// stageManifest puts the manifest into staging, like every file that is stored.
+func (x *Executor) stageManifest(ctx context.Context, j engine.Job, body []byte) (file, sum string, err error) {
+	dir, err := x.Staging.Capture(x.Run, j.Task.ID, "manifest")
+	if err != nil {
+		return "", "", err
+	}
+	h := sha256.Sum256(body)
+	sum = hex.EncodeToString(h[:])
+	if err := os.WriteFile(filepath.Join(dir.Path(), "manifest.json"), body, 0o600); err != nil {
+		return "", "", err
+	}
+	sealed, err := dir.Seal(ctx, []sdk.Artifact{{Name: "manifest.json", Size: int64(len(body)), SHA256: sum}})
+	if err != nil {
+		return "", "", err
+	}
+	file, err = x.Staging.Path(sealed[0].Path)
+	return file, sum, err
+}
