@@ -1,0 +1,182 @@
+package soma
+
+import (
+	"bytes"
+	"context"
+	"encoding/xml"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// DefaultPath is where current firmware listens; older ones also take /service/mgmt/2004.
+const DefaultPath = "/service/mgmt/current"
+
+// Config describes a device's management interface.
+type Config struct {
+	Host     string
+	Port     int // 0: 5550
+	Username string
+	Password string
+	Path     string // empty: DefaultPath
+	TLS      TLS
+
+	// ConnectTimeout bounds connecting and, separately, the TLS handshake; 0: 10 s.
+	ConnectTimeout time.Duration
+	// Stall bounds how long nothing may arrive within a reply that has begun; 0: 60 s.
+	Stall time.Duration
+	// IdleConnections is how many connections are kept for later requests; 0: 2.
+	IdleConnections int
+	// MaxReply bounds a reply without its file, in bytes; 0: 16 MiB.
+	MaxReply int64
+}
+
+// Client talks to one device. Its methods may be called concurrently. The context of each bounds the whole call.
+type Client struct {
+	config      Config
+	url         string
+	http        *http.Client
+	fingerprint atomic.Pointer[string]
+}
+
+// New returns a client. It does no I/O.
+func New(c Config) (*Client, error) {
+	if c.Host == "" {
+		return nil, fmt.Errorf("management interface: no host")
+	}
+	setDefault(&c.Port, 5550)
+	setDefault(&c.Path, DefaultPath)
+	setDefault(&c.ConnectTimeout, 10*time.Second)
+	setDefault(&c.Stall, time.Minute)
+	setDefault(&c.IdleConnections, 2)
+	setDefault(&c.MaxReply, 16<<20)
+	if !strings.HasPrefix(c.Path, "/") {
+		return nil, fmt.Errorf("management interface: the path %q must start with a slash", c.Path)
+	}
+	client := &Client{config: c}
+	conf, err := c.TLS.config(func(f string) { client.fingerprint.Store(&f) })
+	if err != nil {
+		return nil, fmt.Errorf("management interface: %w", err)
+	}
+	u := url.URL{Scheme: "https", Host: net.JoinHostPort(c.Host, strconv.Itoa(c.Port)), Path: c.Path}
+	client.url = u.String()
+	dialer := &net.Dialer{Timeout: c.ConnectTimeout, KeepAlive: 30 * time.Second}
+	client.http = &http.Client{
+		Transport: &http.Transport{
+			DialContext:         dialer.DialContext,
+			TLSClientConfig:     conf,
+			TLSHandshakeTimeout: c.ConnectTimeout,
+			DisableCompression:  true,
+			MaxIdleConns:        c.IdleConnections,
+			MaxIdleConnsPerHost: c.IdleConnections,
+			IdleConnTimeout:     30 * time.Second,
+			ReadBufferSize:      64 << 10,
+		},
+		// A redirect would carry the credentials elsewhere.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	return client, nil
+}
+
+func setDefault[T comparable](v *T, d T) {
+	var zero T
+	if *v == zero {
+		*v = d
+	}
+}
+
+// Endpoint is the address requests go to.
+func (c *Client) Endpoint() string { return c.url }
+
+// Fingerprint is the SHA-256 of the certificate the device showed last, lower-case hex; empty before the first connection.
+func (c *Client) Fingerprint() string {
+	if f := c.fingerprint.Load(); f != nil {
+		return *f
+	}
+	return ""
+}
+
+// Close drops idle connections.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// call sends one request and reads the reply. file, if not nil, takes the reply's file.
+func (c *Client) call(ctx context.Context, op, domain, body string, file *fileSink) (*reply, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url, strings.NewReader(envelope(domain, body)))
+	if err != nil {
+		return nil, &Error{Op: op, Class: BadRequest, Text: "the request cannot be made", cause: err}
+	}
+	req.Header.Set("Content-Type", "text/xml; charset=utf-8")
+	req.Header.Set("User-Agent", "dprun")
+	req.SetBasicAuth(c.config.Username, c.config.Password)
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, transportError(ctx, op, err, c.config.Stall)
+	}
+	watch := newWatchdog(resp.Body, c.config.Stall, func() { cancel(errStalled) })
+	defer watch.close()
+	if resp.StatusCode != http.StatusOK {
+		return nil, c.statusError(ctx, op, resp.StatusCode, watch)
+	}
+	r := &reply{op: op}
+	if err := r.read(watch, c.config.MaxReply, file); err != nil {
+		if context.Cause(ctx) != nil && ClassOf(err) != Sink {
+			return nil, transportError(ctx, op, err, c.config.Stall)
+		}
+		return nil, err
+	}
+	return r, r.failure()
+}
+
+// statusError reads what it can of an answer that is not 200.
+func (c *Client) statusError(ctx context.Context, op string, status int, body io.Reader) error {
+	if status == http.StatusUnauthorized {
+		return &Error{Op: op, Class: Denied, Status: status, Text: "user or password refused (HTTP 401)"}
+	}
+	if status == http.StatusForbidden {
+		return &Error{Op: op, Class: Refused, Status: status, Text: "the operation was refused (HTTP 403)"}
+	}
+	text, err := io.ReadAll(io.LimitReader(body, 64<<10))
+	if err != nil && context.Cause(ctx) != nil {
+		return transportError(ctx, op, err, c.config.Stall)
+	}
+	r := &reply{op: op}
+	if r.read(bytes.NewReader(text), 64<<10, nil) == nil && (r.fault != "" || len(r.results) > 0) {
+		if err := r.failure(); err != nil {
+			return err
+		}
+	}
+	return &Error{Op: op, Class: HTTPStatus, Status: status, Text: fmt.Sprintf("HTTP status %d", status)}
+}
+
+// envelope wraps an operation; domain may be empty.
+func envelope(domain, operation string) string {
+	var b strings.Builder
+	b.WriteString(`<?xml version="1.0" encoding="UTF-8"?><env:Envelope xmlns:env="http://schemas.xmlsoap.org/soap/envelope/"><env:Body><dp:request xmlns:dp="` + Namespace + `"`)
+	if domain != "" {
+		b.WriteString(` domain="` + escape(domain) + `"`)
+	}
+	b.WriteString(">" + operation + "</dp:request></env:Body></env:Envelope>")
+	return b.String()
+}
+
+// escape makes a value safe as text and as attribute.
+func escape(s string) string {
+	var b strings.Builder
+	_ = xml.EscapeText(&b, []byte(s)) // a strings.Builder does not fail
+	return b.String()
+}
+
+func onOff(b bool) string {
+	if b {
+		return "on"
+	}
+	return "off"
+}

@@ -1,0 +1,10 @@
+// Package soma speaks the gateway's XML management interface: SOAP over TLS on port 5550.
+//
+// What the interface makes necessary: almost every failure arrives as HTTP 200, so each reply is read for a fault, a result and
+// an error log before anything else is believed. Elements are matched by local name and namespace, never by prefix. Files
+// of hundreds of megabytes come base64-encoded within one reply; they are decoded as they arrive, in constant memory. TLS is always
+// verified: against roots, or against a pinned certificate.
+//
+// A call is one request. Polling and retries belong to the caller; nothing is sent twice. The one exception is
+// [Client.Firmware], which asks for older forms of a status until the device knows one.
+package soma

@@ -1,0 +1,163 @@
+package soma
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Class tells failures apart.
+type Class string
+
+// The classes.
+const (
+	Denied      Class = "denied"      // user or password refused
+	Refused     Class = "refused"     // logged in, but the operation was refused
+	Result      Class = "result"      // the device answered with an error text
+	Fault       Class = "fault"       // the device rejected the message
+	HTTPStatus  Class = "http_status" // not an answer of the management interface
+	BadReply    Class = "bad_reply"   // not XML, or not what was asked for
+	EmptyFile   Class = "empty_file"  // the device built no file
+	ErrorFile   Class = "error_file"  // the file's content is the word ERROR
+	NotBase64   Class = "not_base64"  // the file's text cannot be decoded
+	Truncated   Class = "truncated"   // the reply ended early
+	TooLarge    Class = "too_large"   // more than the caller allowed
+	Sink        Class = "sink"        // what takes the file failed
+	TLSFailure  Class = "tls"         // no trusted connection
+	Unreachable Class = "unreachable" // no connection
+	Lost        Class = "lost"        // the connection broke before an answer; whether the device acted is unknown
+	Stalled     Class = "stalled"     // no byte for too long within a reply
+	Deadline    Class = "deadline"    // no whole answer within the caller's time
+	Cancelled   Class = "cancelled"   // given up by the caller
+	BadRequest  Class = "bad_request" // the request cannot be made from its arguments
+)
+
+// Error is the error of every call.
+type Error struct {
+	Op     string // the operation, for example "do-export"
+	Class  Class
+	Text   string // what the device said, or what is wrong; safe to print
+	Status int    // of HTTP, if it is why
+	// Fingerprint is the SHA-256 of the certificate that was not trusted, lower-case hex: what one would pin.
+	Fingerprint string
+
+	cause error
+}
+
+// Error says what was attempted and why it failed.
+func (e *Error) Error() string { return fmt.Sprintf("%s: %s", e.Op, e.Text) }
+
+// Unwrap gives the underlying error.
+func (e *Error) Unwrap() error { return e.cause }
+
+// ClassOf returns the class of an error of this package, or "".
+func ClassOf(err error) Class {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Class
+	}
+	return ""
+}
+
+var (
+	errStalled = errors.New("no data arrived")
+	errPin     = errors.New("the certificate is not the pinned one")
+)
+
+// pinError carries the fingerprint that was met instead of the pinned one.
+type pinError struct{ got string }
+
+func (e *pinError) Error() string { return errPin.Error() + ": its SHA-256 fingerprint is " + e.got }
+func (e *pinError) Unwrap() error { return errPin }
+
+// transportError classifies an error of sending a request or of waiting for the answer.
+func transportError(ctx context.Context, op string, err error, stall time.Duration) *Error {
+	var u *url.Error
+	if errors.As(err, &u) {
+		err = u.Err // its text repeats the URL
+	}
+	e := &Error{Op: op, cause: err}
+	if cause := context.Cause(ctx); cause != nil {
+		switch {
+		case errors.Is(cause, errStalled):
+			e.Class, e.Text = Stalled, fmt.Sprintf("no data arrived for %v", stall)
+			return e
+		case errors.Is(cause, context.DeadlineExceeded):
+			e.Class, e.Text = Deadline, "the device did not answer in time"
+			return e
+		default:
+			e.Class, e.Text = Cancelled, "cancelled"
+			return e
+		}
+	}
+	if text, fingerprint, ok := tlsFailure(err); ok {
+		e.Class, e.Text, e.Fingerprint = TLSFailure, text, fingerprint
+		return e
+	}
+	var netErr net.Error
+	var dial *net.OpError
+	switch {
+	case errors.As(err, &dial) && dial.Op == "dial":
+		e.Class, e.Text = Unreachable, "no connection: "+printable(dial.Error())
+	case errors.As(err, &netErr) && netErr.Timeout():
+		e.Class, e.Text = Unreachable, "no connection: "+printable(err.Error())
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		e.Class, e.Text = Lost, "the device closed the connection without an answer"
+	default:
+		e.Class, e.Text = Lost, "the connection broke: "+printable(err.Error())
+	}
+	return e
+}
+
+func tlsFailure(err error) (text, fingerprint string, ok bool) {
+	var pin *pinError
+	if errors.As(err, &pin) {
+		return "TLS: " + pin.Error(), pin.got, true
+	}
+	var verification *tls.CertificateVerificationError
+	if errors.As(err, &verification) {
+		if len(verification.UnverifiedCertificates) > 0 {
+			fingerprint = fingerprintOf(verification.UnverifiedCertificates[0])
+		}
+		return fmt.Sprintf("TLS: the certificate is not trusted: %s; its SHA-256 fingerprint is %s", printable(verification.Err.Error()), fingerprint), fingerprint, true
+	}
+	var alert tls.AlertError
+	var record tls.RecordHeaderError
+	var invalid x509.CertificateInvalidError
+	if errors.As(err, &alert) || errors.As(err, &record) || errors.As(err, &invalid) || strings.HasPrefix(err.Error(), "tls: ") || errors.Is(err, http.ErrSchemeMismatch) {
+		return "TLS: " + printable(strings.TrimPrefix(err.Error(), "tls: ")), "", true
+	}
+	return "", "", false
+}
+
+const maxErrorText = 2000
+
+// printable makes text of the device safe to show on one line.
+func printable(s string) string {
+	if len(s) > maxErrorText {
+		cut := maxErrorText
+		for cut > 0 && !utf8.RuneStart(s[cut]) {
+			cut--
+		}
+		s = s[:cut] + "…"
+	}
+	return strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsSpace(r):
+			return ' '
+		case !unicode.IsPrint(r):
+			return '?'
+		}
+		return r
+	}, strings.TrimSpace(s))
+}

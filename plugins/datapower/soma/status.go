@@ -1,0 +1,182 @@
+package soma
+
+import (
+	"context"
+	"strconv"
+	"time"
+)
+
+// Status reads the rows of a status class. Every class that dprun reads is named by a method below; a request without class,
+// which would return everything, cannot be made.
+func (c *Client) status(ctx context.Context, domain, class string) (*reply, error) {
+	r, err := c.call(ctx, "get-status "+class, domain, `<dp:get-status class="`+class+`"/>`, nil)
+	if err != nil {
+		return nil, err
+	}
+	return r, r.want("status")
+}
+
+// rows selects the rows of the class; a reply may hold others.
+func (r *reply) rows(class string) []*Node {
+	var out []*Node
+	for _, n := range r.nodes {
+		if n.Name == class {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// Domain is a row of DomainStatus.
+type Domain struct {
+	Name           string
+	SaveNeeded     bool
+	CurrentCommand string // what runs in the domain; empty: nothing
+	QuiesceState   string // as the device writes it
+	InterfaceState string // newer firmware only
+	FailsafeMode   string // newer firmware only
+}
+
+// Domains is the state of all domains, with the device's clock.
+type Domains struct {
+	Domains []Domain
+	Time    time.Time
+}
+
+// DomainStatus reads the state of every domain.
+func (c *Client) DomainStatus(ctx context.Context) (*Domains, error) {
+	r, err := c.status(ctx, "default", "DomainStatus")
+	if err != nil {
+		return nil, err
+	}
+	out := &Domains{Time: r.time()}
+	for _, n := range r.rows("DomainStatus") {
+		out.Domains = append(out.Domains, Domain{
+			Name:           n.Value("Domain"),
+			SaveNeeded:     n.On("SaveNeeded"),
+			CurrentCommand: n.Value("CurrentCommand"),
+			QuiesceState:   n.Value("QuiesceState"),
+			InterfaceState: n.Value("InterfaceState"),
+			FailsafeMode:   n.Value("FailsafeMode"),
+		})
+	}
+	return out, nil
+}
+
+// Filesystem is room on the device, in bytes; -1: not told.
+type Filesystem struct {
+	FreeTemporary, TotalTemporary int64
+	FreeInternal, TotalInternal   int64
+	FreeEncrypted, TotalEncrypted int64
+}
+
+// FilesystemStatus reads how much room the device has. It counts in megabytes.
+func (c *Client) FilesystemStatus(ctx context.Context) (*Filesystem, error) {
+	r, err := c.status(ctx, "default", "FilesystemStatus")
+	if err != nil {
+		return nil, err
+	}
+	rows := r.rows("FilesystemStatus")
+	if len(rows) == 0 {
+		return nil, &Error{Op: r.op, Class: BadReply, Text: "the reply holds no row"}
+	}
+	mb := func(name string) int64 {
+		v, err := strconv.ParseInt(rows[0].Value(name), 10, 64)
+		if err != nil || v < 0 || v > 1<<40 {
+			return -1
+		}
+		return v << 20
+	}
+	return &Filesystem{
+		FreeTemporary: mb("FreeTemporary"), TotalTemporary: mb("TotalTemporary"),
+		FreeInternal: mb("FreeInternal"), TotalInternal: mb("TotalInternal"),
+		FreeEncrypted: mb("FreeEncrypted"), TotalEncrypted: mb("TotalEncrypted"),
+	}, nil
+}
+
+// Firmware is a row of FirmwareVersion in one of its three forms.
+type Firmware struct {
+	Serial, Version, Build, BuildDate, DeliveryType, MachineType, ModelType string
+}
+
+// Firmware reads what the device is and runs. It asks for the newest form of the status and, while the device does not know it, for
+// older ones: three requests at most.
+func (c *Client) Firmware(ctx context.Context) (*Firmware, error) {
+	var first error
+	for _, class := range []string{"FirmwareVersion3", "FirmwareVersion2", "FirmwareVersion"} {
+		r, err := c.status(ctx, "default", class)
+		if err == nil {
+			if rows := r.rows(class); len(rows) > 0 {
+				n := rows[0]
+				return &Firmware{
+					Serial: n.Value("Serial"), Version: n.Value("Version"), Build: n.Value("Build"), BuildDate: n.Value("BuildDate"),
+					DeliveryType: n.Value("DeliveryType"), MachineType: n.Value("MachineType"), ModelType: n.Value("ModelType"),
+				}, nil
+			}
+			err = &Error{Op: r.op, Class: BadReply, Text: "the reply holds no row"}
+		}
+		if first == nil {
+			first = err
+		}
+		switch ClassOf(err) {
+		case Result, Fault, HTTPStatus, BadReply, Refused:
+		default:
+			return nil, err
+		}
+	}
+	return nil, first
+}
+
+// DateTime reads the device's clock as its status writes it, for example "Sun Sep 7 16:18:09 2014", and its time zone. Replies
+// carry the clock as well: see [Domains.Time].
+func (c *Client) DateTime(ctx context.Context) (clock, zone string, err error) {
+	r, err := c.status(ctx, "default", "DateTimeStatus")
+	if err != nil {
+		return "", "", err
+	}
+	rows := r.rows("DateTimeStatus")
+	if len(rows) == 0 {
+		return "", "", &Error{Op: r.op, Class: BadReply, Text: "the reply holds no row"}
+	}
+	return rows[0].Value("time"), rows[0].Value("timezone"), nil
+}
+
+// Object is a row of ObjectStatus.
+type Object struct {
+	Class, Name, OpState, AdminState, ConfigState, EventCode, ErrorCode string
+}
+
+// Up reports whether the object works.
+func (o Object) Up() bool { return o.OpState == "up" }
+
+// ObjectStatus reads the state of every object of a domain.
+func (c *Client) ObjectStatus(ctx context.Context, domain string) ([]Object, error) {
+	r, err := c.status(ctx, domain, "ObjectStatus")
+	if err != nil {
+		return nil, err
+	}
+	var out []Object
+	for _, n := range r.rows("ObjectStatus") {
+		out = append(out, Object{
+			Class: n.Value("Class"), Name: n.Value("Name"), OpState: n.Value("OpState"), AdminState: n.Value("AdminState"),
+			ConfigState: n.Value("ConfigState"), EventCode: n.Value("EventCode"), ErrorCode: n.Value("ErrorCode"),
+		})
+	}
+	return out, nil
+}
+
+// GetConfig reads the objects of a class in a domain; with a name only that one. No such object gives no nodes.
+func (c *Client) GetConfig(ctx context.Context, domain, class, name string) ([]*Node, error) {
+	body := `<dp:get-config class="` + escape(class) + `"`
+	if name != "" {
+		body += ` name="` + escape(name) + `"`
+	}
+	r, err := c.call(ctx, "get-config "+class, domain, body+"/>", nil)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.want("config"); err != nil {
+		return nil, err
+	}
+	return r.rows(class), nil
+}
