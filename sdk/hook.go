@@ -23,6 +23,9 @@ type RunRequest struct {
 	Context json.RawMessage
 	// Env holds DPRUN_* variables; no secret is among them.
 	Env map[string]string
+	// Dir is where the script runs unless its configuration says otherwise:
+	// the absolute path of the plan's directory; empty: anywhere.
+	Dir string
 	// Arguments are appended to the script's own.
 	Arguments []string
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/zclconf/go-cty/cty"
 
+	"github.com/dprun/dprun/sdk/failure"
 	"github.com/dprun/dprun/sdk/schema"
 )
 
@@ -17,7 +18,9 @@ type Plugin struct {
 	Name    string // lower case letters, digits and underscores
 	Version string // semantic version, for example "1.2.0"
 	Doc     string // one or two sentences, for `dprun plugin describe`
-	Env     []string
+	// Env names the environment variables that the plugin's process needs
+	// beside PATH, HOME, LANG, TZ, TMPDIR and the proxy settings.
+	Env []string
 
 	Sources      []SourceType
 	Destinations []DestinationType
@@ -78,7 +81,7 @@ func NewSource[C any](t schema.SourceType, configure func(ctx context.Context, c
 		configure: func(ctx context.Context, v cty.Value, env Env) (Source, error) {
 			c, err := schema.Decode[C](v)
 			if err != nil {
-				return nil, err
+				return nil, failure.New(failure.Precondition, failure.BadConfig, "read the configuration: %w", err)
 			}
 			return configure(ctx, c, env)
 		},
@@ -107,7 +110,7 @@ func NewDestination[C any](t schema.DestinationType, configure func(ctx context.
 		configure: func(ctx context.Context, v cty.Value, env Env) (Destination, error) {
 			c, err := schema.Decode[C](v)
 			if err != nil {
-				return nil, err
+				return nil, failure.New(failure.Precondition, failure.BadConfig, "read the configuration: %w", err)
 			}
 			return configure(ctx, c, env)
 		},
@@ -123,7 +126,7 @@ func NewHook[C any](t schema.HookType, configure func(ctx context.Context, c C, 
 		configure: func(ctx context.Context, v cty.Value, env Env) (Hook, error) {
 			c, err := schema.Decode[C](v)
 			if err != nil {
-				return nil, err
+				return nil, failure.New(failure.Precondition, failure.BadConfig, "read the configuration: %w", err)
 			}
 			return configure(ctx, c, env)
 		},

@@ -1,0 +1,251 @@
+// Package client is the host's end of the plugin protocol: it returns the
+// very interfaces that plugin authors implement.
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-plugin"
+	"github.com/zclconf/go-cty/cty"
+	"google.golang.org/grpc"
+
+	"github.com/dprun/dprun/sdk"
+	"github.com/dprun/dprun/sdk/failure"
+	"github.com/dprun/dprun/sdk/internal/wire"
+	pluginv1 "github.com/dprun/dprun/sdk/proto/dprun/plugin/v1"
+	"github.com/dprun/dprun/sdk/schema"
+)
+
+// releaseTimeout bounds the farewell to an instance.
+const releaseTimeout = 5 * time.Second
+
+// Plugin speaks to one plugin. It may be used concurrently. Every error of it
+// and of what it returns is a *failure.Error.
+type Plugin struct {
+	conn   grpc.ClientConnInterface
+	plugin pluginv1.PluginClient
+	refine func(*failure.Error) *failure.Error
+
+	mu     sync.Mutex
+	schema *schema.Plugin
+}
+
+// New speaks over a connection. refine, if not nil, may replace every failure
+// before it is returned: a host that owns the process knows why it went away.
+func New(conn grpc.ClientConnInterface, refine func(*failure.Error) *failure.Error) *Plugin {
+	if refine == nil {
+		refine = func(f *failure.Error) *failure.Error { return f }
+	}
+	return &Plugin{conn: conn, plugin: pluginv1.NewPluginClient(conn), refine: refine}
+}
+
+// Handshake is what go-plugin's client needs to know of the protocol.
+func Handshake() plugin.HandshakeConfig { return wire.Handshake() }
+
+// PluginSet is go-plugin's plugin set; dispense [PluginName] to get a [*Plugin].
+func PluginSet(refine func(*failure.Error) *failure.Error) plugin.PluginSet {
+	return plugin.PluginSet{wire.Name: &wire.Glue{Dial: func(conn grpc.ClientConnInterface) any { return New(conn, refine) }}}
+}
+
+// PluginName is the name to dispense.
+const PluginName = wire.Name
+
+// MaxMessage is the largest message that is accepted, in bytes.
+const MaxMessage = wire.MaxMessage
+
+// The environment variables of a plugin's process.
+const (
+	EnvOrphan   = wire.EnvOrphan
+	EnvDir      = wire.EnvDir
+	EnvLogLevel = wire.EnvLogLevel
+)
+
+// fail makes err the failure of a call, or nil.
+func (p *Plugin) fail(call failure.Call, err error) error {
+	if err == nil {
+		return nil
+	}
+	return p.refine(wire.Failure(call, err))
+}
+
+// Describe asks what the plugin offers. The answer is kept.
+func (p *Plugin) Describe(ctx context.Context) (schema.Plugin, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.schema != nil {
+		return *p.schema, nil
+	}
+	r, err := p.plugin.Describe(ctx, &pluginv1.DescribeRequest{})
+	if err != nil {
+		return schema.Plugin{}, p.fail(callDescribe, err)
+	}
+	var s schema.Plugin
+	if err := json.Unmarshal(r.Schema, &s); err != nil {
+		return s, p.refine(failure.New(failure.Internal, failure.Protocol, "describe: the plugin's schema cannot be read: %w", err))
+	}
+	p.schema = &s
+	return s, nil
+}
+
+// The calls of every plugin that are not in the failure package because no
+// status code is decided by them.
+const (
+	callDescribe failure.Call = "describe"
+	callValidate failure.Call = "validate"
+)
+
+// Kind says what a configuration is for.
+type Kind int
+
+// The kinds of configuration.
+const (
+	Source Kind = iota + 1
+	Destination
+	Hook
+	Activity
+)
+
+func (k Kind) wire() pluginv1.Kind { return pluginv1.Kind(k) }
+
+// block is the schema of a type's configuration.
+func (p *Plugin) block(ctx context.Context, k Kind, typ, activity string) (schema.Block, error) {
+	s, err := p.Describe(ctx)
+	if err != nil {
+		return schema.Block{}, err
+	}
+	switch k {
+	case Source, Activity:
+		for _, t := range s.Sources {
+			if t.Name != typ {
+				continue
+			}
+			if k == Source {
+				return t.Config, nil
+			}
+			for _, a := range t.Activities {
+				if a.Name == activity {
+					return a.Config, nil
+				}
+			}
+		}
+	case Destination:
+		for _, t := range s.Destinations {
+			if t.Name == typ {
+				return t.Config, nil
+			}
+		}
+	case Hook:
+		for _, t := range s.Hooks {
+			if t.Name == typ {
+				return t.Config, nil
+			}
+		}
+	}
+	name := typ
+	if k == Activity {
+		name += "/" + activity
+	}
+	return schema.Block{}, failure.New(failure.Internal, failure.Protocol, "plugin %s does not offer %q", s.Name, name)
+}
+
+// ValidateConfig asks the plugin about a configuration, which may hold
+// unknown values. activity is set for kind Activity only.
+func (p *Plugin) ValidateConfig(ctx context.Context, k Kind, typ, activity string, cfg cty.Value) ([]schema.Diagnostic, error) {
+	b, err := p.block(ctx, k, typ, activity)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := wire.Encode(b, cfg)
+	if err != nil {
+		return nil, err
+	}
+	r, err := p.plugin.ValidateConfig(ctx, &pluginv1.ValidateConfigRequest{Kind: k.wire(), Type: typ, Activity: activity, Config: raw})
+	if err != nil {
+		return nil, p.fail(callValidate, err)
+	}
+	var ds []schema.Diagnostic
+	for _, d := range r.Diagnostics {
+		ds = append(ds, schema.Diagnostic{Severity: schema.Severity(d.Severity), Summary: d.Summary, Detail: d.Detail, Path: d.Path})
+	}
+	return ds, nil
+}
+
+// ConfigureSource makes an instance of a source type.
+func (p *Plugin) ConfigureSource(ctx context.Context, typ string, cfg cty.Value) (sdk.Source, error) {
+	id, err := p.configure(ctx, Source, typ, cfg)
+	if err != nil {
+		return nil, err
+	}
+	return &source{instance: instance{p, id}, typ: typ, c: pluginv1.NewSourceClient(p.conn)}, nil
+}
+
+// ConfigureDestination makes an instance of a destination type.
+func (p *Plugin) ConfigureDestination(ctx context.Context, typ string, cfg cty.Value) (sdk.Destination, error) {
+	id, err := p.configure(ctx, Destination, typ, cfg)
+	if err != nil {
+		return nil, err
+	}
+	return &destination{instance: instance{p, id}, c: pluginv1.NewDestinationClient(p.conn)}, nil
+}
+
+// ConfigureHook makes an instance of a hook type.
+func (p *Plugin) ConfigureHook(ctx context.Context, typ string, cfg cty.Value) (sdk.Hook, error) {
+	id, err := p.configure(ctx, Hook, typ, cfg)
+	if err != nil {
+		return nil, err
+	}
+	return &hook{instance: instance{p, id}, c: pluginv1.NewHookClient(p.conn)}, nil
+}
+
+func (p *Plugin) configure(ctx context.Context, k Kind, typ string, cfg cty.Value) (uint64, error) {
+	b, err := p.block(ctx, k, typ, "")
+	if err != nil {
+		return 0, err
+	}
+	raw, err := wire.Encode(b, cfg)
+	if err != nil {
+		return 0, err
+	}
+	r, err := p.plugin.Configure(ctx, &pluginv1.ConfigureRequest{Kind: k.wire(), Type: typ, Config: raw})
+	if err != nil {
+		return 0, p.fail(failure.CallConfigure, err)
+	}
+	return r.Instance, nil
+}
+
+// instance is one configured thing in the plugin's process.
+type instance struct {
+	p  *Plugin
+	id uint64
+}
+
+// Close releases the instance.
+func (i instance) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), releaseTimeout)
+	defer cancel()
+	_, err := i.p.plugin.Release(ctx, &pluginv1.ReleaseRequest{Instance: i.id})
+	return i.p.fail(failure.CallConfigure, err)
+}
+
+// drain reads a stream of events to its end. event returns true for the one
+// that says done; a stream that ends without it, or goes on after it, failed.
+func drain[E any](p *Plugin, call failure.Call, stream grpc.ServerStreamingClient[E], event func(*E) (done bool)) error {
+	done := false
+	for {
+		e, err := stream.Recv()
+		switch {
+		case errors.Is(err, io.EOF) && done:
+			return nil
+		case err != nil:
+			return p.fail(call, err)
+		case done:
+			return p.refine(failure.New(failure.Internal, failure.Protocol, "%s: the plugin went on after it had said done", call))
+		}
+		done = event(e)
+	}
+}

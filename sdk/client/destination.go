@@ -1,0 +1,134 @@
+package client
+
+import (
+	"context"
+	"time"
+
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/dprun/dprun/sdk"
+	"github.com/dprun/dprun/sdk/failure"
+	pluginv1 "github.com/dprun/dprun/sdk/proto/dprun/plugin/v1"
+)
+
+type destination struct {
+	instance
+	c pluginv1.DestinationClient
+}
+
+var _ sdk.Destination = (*destination)(nil)
+
+func (d *destination) Check(ctx context.Context) (*sdk.DestinationReport, error) {
+	r, err := d.c.Check(ctx, &pluginv1.DestinationCheckRequest{Instance: d.id})
+	if err != nil {
+		return nil, d.p.fail(failure.CallCheckDestination, err)
+	}
+	return &sdk.DestinationReport{Free: r.Free, Total: r.Total, Location: r.Location, Warnings: r.Warnings}, nil
+}
+
+func (d *destination) Store(ctx context.Context, r sdk.StoreRequest, progress func(int64)) (*sdk.StoreReport, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stream, err := d.c.Store(ctx, &pluginv1.StoreRequest{
+		Instance: d.id, Source: r.Source, Path: r.Path, Size: r.Size, Sha256: r.SHA256, Verify: string(r.Verify), Owner: r.Owner,
+	})
+	if err != nil {
+		return nil, d.p.fail(failure.CallStore, err)
+	}
+	var rep *sdk.StoreReport
+	err = drain(d.p, failure.CallStore, stream, func(e *pluginv1.StoreEvent) bool {
+		if progress != nil {
+			progress(e.Bytes)
+		}
+		if e.Done == nil {
+			return false
+		}
+		rep = &sdk.StoreReport{
+			Location: e.Done.Location, Size: e.Done.Size, SHA256: e.Done.Sha256, Verified: sdk.Verify(e.Done.Verified),
+			Durable: e.Done.Durable, Existed: e.Done.Existed,
+		}
+		return true
+	})
+	if err != nil {
+		return nil, err
+	}
+	return rep, nil
+}
+
+func (d *destination) Stat(ctx context.Context, path string) (*sdk.Object, error) {
+	r, err := d.c.Stat(ctx, &pluginv1.StatRequest{Instance: d.id, Path: path})
+	if err != nil {
+		return nil, d.p.fail(failure.CallStat, err)
+	}
+	o := objectFromWire(r)
+	return &o, nil
+}
+
+func objectFromWire(w *pluginv1.Object) sdk.Object {
+	return sdk.Object{Path: w.Path, Size: w.Size, Modified: timeFromWire(w.Modified)}
+}
+
+func timeFromWire(t *timestamppb.Timestamp) time.Time {
+	if t == nil {
+		return time.Time{}
+	}
+	return t.AsTime()
+}
+
+func (d *destination) Fetch(ctx context.Context, r sdk.FetchRequest, progress func(int64)) (*sdk.FetchReport, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stream, err := d.c.Fetch(ctx, &pluginv1.FetchRequest{Instance: d.id, Path: r.Path, File: r.File})
+	if err != nil {
+		return nil, d.p.fail(failure.CallFetch, err)
+	}
+	var rep *sdk.FetchReport
+	err = drain(d.p, failure.CallFetch, stream, func(e *pluginv1.FetchEvent) bool {
+		if progress != nil {
+			progress(e.Bytes)
+		}
+		if e.Done == nil {
+			return false
+		}
+		rep = &sdk.FetchReport{Size: e.Done.Size, SHA256: e.Done.Sha256}
+		return true
+	})
+	if err != nil {
+		return nil, err
+	}
+	return rep, nil
+}
+
+func (d *destination) List(ctx context.Context, prefix string) ([]sdk.Object, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stream, err := d.c.List(ctx, &pluginv1.ListRequest{Instance: d.id, Prefix: prefix})
+	if err != nil {
+		return nil, d.p.fail(failure.CallList, err)
+	}
+	var objects []sdk.Object
+	err = drain(d.p, failure.CallList, stream, func(e *pluginv1.ListEvent) bool {
+		for _, o := range e.Objects {
+			objects = append(objects, objectFromWire(o))
+		}
+		return e.Done != nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return objects, nil
+}
+
+func (d *destination) Delete(ctx context.Context, path string) error {
+	_, err := d.c.Delete(ctx, &pluginv1.DeleteRequest{Instance: d.id, Path: path})
+	return d.p.fail(failure.CallDelete, err)
+}
+
+func (d *destination) Sweep(ctx context.Context, r sdk.SweepRequest) (*sdk.SweepReport, error) {
+	rep, err := d.c.Sweep(ctx, &pluginv1.SweepRequest{Instance: d.id, Prefix: r.Prefix, Owner: r.Owner, OlderThan: durationpb.New(r.OlderThan)})
+	if err != nil {
+		return nil, d.p.fail(failure.CallSweep, err)
+	}
+	return &sdk.SweepReport{Removed: rep.Removed}, nil
+}

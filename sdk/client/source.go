@@ -1,0 +1,160 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/zclconf/go-cty/cty"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"github.com/dprun/dprun/sdk"
+	"github.com/dprun/dprun/sdk/failure"
+	"github.com/dprun/dprun/sdk/internal/wire"
+	pluginv1 "github.com/dprun/dprun/sdk/proto/dprun/plugin/v1"
+)
+
+type source struct {
+	instance
+	typ string
+	c   pluginv1.SourceClient
+}
+
+var _ sdk.Source = (*source)(nil)
+
+func (s *source) config(ctx context.Context, activity string, v cty.Value) ([]byte, error) {
+	b, err := s.p.block(ctx, Activity, s.typ, activity)
+	if err != nil {
+		return nil, err
+	}
+	return wire.Encode(b, v)
+}
+
+func spaceFromWire(w *pluginv1.Space) sdk.Space {
+	if w == nil {
+		return sdk.Space{FreeTemporary: -1, TotalTemporary: -1, FreeInternal: -1, TotalInternal: -1}
+	}
+	return sdk.Space{FreeTemporary: w.FreeTemporary, TotalTemporary: w.TotalTemporary, FreeInternal: w.FreeInternal, TotalInternal: w.TotalInternal}
+}
+
+func quiesceFromWire(w *pluginv1.QuiesceReport) sdk.QuiesceReport {
+	r := sdk.QuiesceReport{State: stateFromWire(w.GetState())}
+	for k, v := range w.GetDomains() {
+		if r.Domains == nil {
+			r.Domains = make(map[string]sdk.QuiesceState, len(w.Domains))
+		}
+		r.Domains[k] = stateFromWire(v)
+	}
+	return r
+}
+
+// stateFromWire reads a state; one that we do not know is unknown.
+func stateFromWire(s string) sdk.QuiesceState {
+	switch q := sdk.QuiesceState(s); q {
+	case sdk.StateNormal, sdk.StateQuiescing, sdk.StateQuiesced, sdk.StateUnquiescing, sdk.StateError:
+		return q
+	}
+	return sdk.StateUnknown
+}
+
+func (s *source) Inspect(ctx context.Context) (*sdk.Inspection, error) {
+	r, err := s.c.Inspect(ctx, &pluginv1.InspectRequest{Instance: s.id})
+	if err != nil {
+		return nil, s.p.fail(failure.CallInspect, err)
+	}
+	f := r.Facts
+	if f == nil {
+		return nil, s.p.refine(failure.New(failure.Internal, failure.Protocol, "inspect: the plugin gave no facts"))
+	}
+	out := &sdk.Inspection{Facts: sdk.Facts{
+		Identity: f.Identity, DeviceName: f.DeviceName, Serial: f.Serial, Model: f.Model, Firmware: f.Firmware, FirmwareBuild: f.FirmwareBuild,
+		Container: f.Container, BackupMode: f.BackupMode, Space: spaceFromWire(f.Space), CurrentCommand: f.CurrentCommand,
+		FailoverRole: f.FailoverRole, Clock: timeFromWire(f.Clock), TLSFingerprint: f.TlsFingerprint,
+	}}
+	for _, c := range f.Certificates {
+		out.Facts.Certificates = append(out.Facts.Certificates, sdk.Certificate{Name: c.Name, Up: c.Up, Expires: timeFromWire(c.Expires)})
+	}
+	if len(f.Extra) > 0 {
+		if err := json.Unmarshal(f.Extra, &out.Facts.Extra); err != nil {
+			return nil, s.p.refine(failure.New(failure.Internal, failure.Protocol, "inspect: the plugin's extra facts cannot be read: %w", err))
+		}
+	}
+	for _, d := range r.Domains {
+		out.Domains = append(out.Domains, sdk.Domain{
+			Name: d.Name, QuiesceState: stateFromWire(d.QuiesceState), SaveNeeded: d.SaveNeeded, APIConnect: d.ApiConnect, CurrentCommand: d.CurrentCommand,
+		})
+	}
+	return out, nil
+}
+
+func (s *source) Check(ctx context.Context, r sdk.CheckRequest) (*sdk.CheckReport, error) {
+	raw, err := s.config(ctx, r.Activity, r.Config)
+	if err != nil {
+		return nil, err
+	}
+	w, err := s.c.Check(ctx, &pluginv1.SourceCheckRequest{Instance: s.id, Activity: r.Activity, Config: raw, Domain: r.Target.Domain})
+	if err != nil {
+		return nil, s.p.fail(failure.CallCheck, err)
+	}
+	return &sdk.CheckReport{
+		Quiesce: quiesceFromWire(w.Quiesce), SaveNeeded: w.SaveNeeded, CurrentCommand: w.CurrentCommand, Space: spaceFromWire(w.Space),
+		Variants: w.Variants, Estimate: w.Estimate, Warnings: w.Warnings,
+	}, nil
+}
+
+func (s *source) Quiesce(ctx context.Context, t sdk.Target, deviceTimeout time.Duration) error {
+	_, err := s.c.Quiesce(ctx, &pluginv1.QuiesceRequest{Instance: s.id, Domain: t.Domain, DeviceTimeout: durationpb.New(deviceTimeout)})
+	return s.p.fail(failure.CallQuiesce, err)
+}
+
+func (s *source) Unquiesce(ctx context.Context, t sdk.Target) error {
+	_, err := s.c.Unquiesce(ctx, &pluginv1.UnquiesceRequest{Instance: s.id, Domain: t.Domain})
+	return s.p.fail(failure.CallUnquiesce, err)
+}
+
+func (s *source) QuiesceState(ctx context.Context, t sdk.Target) (*sdk.QuiesceReport, error) {
+	w, err := s.c.QuiesceState(ctx, &pluginv1.QuiesceStateRequest{Instance: s.id, Domain: t.Domain})
+	if err != nil {
+		return nil, s.p.fail(failure.CallQuiesceState, err)
+	}
+	r := quiesceFromWire(w)
+	return &r, nil
+}
+
+func (s *source) Capture(ctx context.Context, r sdk.CaptureRequest, emit func(sdk.CaptureProgress)) (*sdk.Capture, error) {
+	raw, err := s.config(ctx, r.Activity, r.Config)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stream, err := s.c.Capture(ctx, &pluginv1.CaptureRequest{
+		Instance: s.id, Activity: r.Activity, Config: raw, Domain: r.Target.Domain, Variant: r.Variant, Dir: r.Dir, Owner: r.Owner, MaxBytes: r.MaxBytes,
+	})
+	if err != nil {
+		return nil, s.p.fail(failure.CallCapture, err)
+	}
+	var out *sdk.Capture
+	err = drain(s.p, failure.CallCapture, stream, func(e *pluginv1.CaptureEvent) bool {
+		if p := e.Progress; p != nil && emit != nil {
+			emit(sdk.CaptureProgress{Bytes: p.Bytes, Total: p.Total, DeviceDone: p.DeviceDone, Token: p.Token, Message: p.Message})
+		}
+		if e.Done == nil {
+			return false
+		}
+		out = &sdk.Capture{Warnings: e.Done.Warnings, Token: e.Done.Token}
+		for _, a := range e.Done.Artifacts {
+			out.Artifacts = append(out.Artifacts, sdk.Artifact{Name: a.Name, Size: a.Size, SHA256: a.Sha256})
+		}
+		return true
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (s *source) Discard(ctx context.Context, token string) error {
+	_, err := s.c.Discard(ctx, &pluginv1.DiscardRequest{Instance: s.id, Token: token})
+	return s.p.fail(failure.CallDiscard, err)
+}

@@ -1,0 +1,106 @@
+package wire
+
+import (
+	"context"
+	"errors"
+	"io"
+	"slices"
+	"strings"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/dprun/dprun/sdk/failure"
+	pluginv1 "github.com/dprun/dprun/sdk/proto/dprun/plugin/v1"
+)
+
+// maxText bounds a message on the wire: it travels in a header.
+const maxText = 16 << 10
+
+// Status is err as a gRPC status that carries a typed failure.
+func Status(err error) error {
+	if err == nil {
+		return nil
+	}
+	f := failure.From(err)
+	detail := &pluginv1.Failure{Kind: string(f.Kind), Reason: string(f.Reason), Message: text(f.Message), Remedy: text(f.Remedy)}
+	st, err := status.New(code(f.Kind), text(f.Message)).WithDetails(detail)
+	if err != nil { // only for codes.OK or a message that cannot be marshalled
+		return status.Error(codes.Internal, err.Error())
+	}
+	return st.Err()
+}
+
+func text(s string) string {
+	if len(s) > maxText {
+		s = s[:maxText] + "…"
+	}
+	return strings.ToValidUTF8(s, "�")
+}
+
+func code(k failure.Kind) codes.Code {
+	switch k {
+	case failure.Unavailable:
+		return codes.Unavailable
+	case failure.Timeout:
+		return codes.DeadlineExceeded
+	case failure.Denied:
+		return codes.PermissionDenied
+	case failure.NotFound:
+		return codes.NotFound
+	case failure.Exists:
+		return codes.AlreadyExists
+	case failure.NoSpace:
+		return codes.ResourceExhausted
+	case failure.Corrupt:
+		return codes.DataLoss
+	case failure.Precondition:
+		return codes.FailedPrecondition
+	case failure.Cancelled:
+		return codes.Canceled
+	}
+	return codes.Internal
+}
+
+// Failure reads the failure of one call from its error. A reason that the
+// call may not give is dropped.
+func Failure(call failure.Call, err error) *failure.Error {
+	if err == nil {
+		return nil
+	}
+	if f, ok := errors.AsType[*failure.Error](err); ok {
+		return f
+	}
+	if errors.Is(err, io.EOF) {
+		return failure.New(failure.Internal, failure.Protocol, "%s: the plugin ended the call without a result", call)
+	}
+	st, ok := status.FromError(err)
+	if !ok {
+		return failure.From(err)
+	}
+	for _, d := range st.Details() {
+		p, ok := d.(*pluginv1.Failure)
+		if !ok {
+			continue
+		}
+		kind, reason := failure.Kind(p.Kind), failure.Reason(p.Reason)
+		if !slices.Contains(failure.Kinds(), kind) {
+			return failure.New(failure.Internal, failure.Protocol, "%s: the plugin gave a failure of the unknown kind %q: %s", call, p.Kind, p.Message)
+		}
+		if call != "" && !slices.Contains(failure.Reasons(call), reason) {
+			reason = ""
+		}
+		return &failure.Error{Kind: kind, Reason: reason, Message: p.Message, Remedy: p.Remedy}
+	}
+	switch st.Code() {
+	case codes.DeadlineExceeded:
+		return failure.New(failure.Timeout, "", "%s: no answer within the time limit: %w", call, context.DeadlineExceeded)
+	case codes.Canceled:
+		return failure.New(failure.Cancelled, "", "%s: %w", call, context.Canceled)
+	case codes.Unavailable:
+		return failure.New(failure.Unavailable, failure.Crashed, "%s: the plugin went away: %s", call, st.Message())
+	case codes.Unimplemented:
+		return failure.New(failure.Internal, failure.Protocol, "%s: the plugin does not offer this call: %s", call, st.Message())
+	}
+	return failure.New(failure.Internal, failure.Protocol, "%s: %s", call, st.Message())
+}

@@ -1,0 +1,38 @@
+package sdk
+
+import (
+	"io/fs"
+	"strings"
+
+	"github.com/dprun/dprun/sdk/failure"
+)
+
+// TempPrefix begins the names of temporary objects at a destination. No final
+// name has a component that begins so.
+const TempPrefix = ".dprun-"
+
+// CheckPath refuses what is no final name of an object: an absolute path, one
+// with empty, "." or ".." components, one with control characters or
+// backslashes, one that looks temporary. [Serve] checks every path with it
+// before a destination sees it.
+func CheckPath(path string) error {
+	bad := !fs.ValidPath(path) || path == "." || strings.Contains(path, `\`) ||
+		strings.ContainsFunc(path, func(r rune) bool { return r < 0x20 || r == 0x7f })
+	if !bad {
+		for part := range strings.SplitSeq(path, "/") {
+			bad = bad || strings.HasPrefix(part, TempPrefix)
+		}
+	}
+	if bad {
+		return failure.New(failure.Precondition, failure.BadConfig, "%q is not a path below the destination's directory", path)
+	}
+	return nil
+}
+
+// checkPrefix is CheckPath for a directory, where empty means all.
+func checkPrefix(prefix string) error {
+	if prefix == "" {
+		return nil
+	}
+	return CheckPath(prefix)
+}

@@ -1,0 +1,329 @@
+package sdk
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"regexp"
+	"runtime/debug"
+	"strings"
+	"sync"
+
+	"github.com/zclconf/go-cty/cty"
+	"google.golang.org/grpc"
+
+	"github.com/dprun/dprun/sdk/failure"
+	"github.com/dprun/dprun/sdk/internal/wire"
+	pluginv1 "github.com/dprun/dprun/sdk/proto/dprun/plugin/v1"
+	"github.com/dprun/dprun/sdk/schema"
+)
+
+// Server answers the protocol's calls for one plugin. [Serve] runs one over
+// go-plugin; tests may run one over any gRPC listener.
+type Server struct {
+	plugin Plugin
+	env    Env
+	schema []byte
+	first  func() // runs before the first call is handled
+
+	base   context.Context // ends every call when cancelled
+	cancel context.CancelFunc
+	calls  sync.WaitGroup
+
+	mu        sync.Mutex
+	last      uint64
+	instances map[uint64]any // Source, Destination or Hook
+	types     map[uint64]*SourceType
+
+	pluginv1.UnimplementedPluginServer
+}
+
+var namePattern = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
+
+// NewServer checks what p offers and makes a server of it.
+func NewServer(p Plugin, env Env) (*Server, error) {
+	if !namePattern.MatchString(p.Name) {
+		return nil, fmt.Errorf("plugin name %q is not one of lower case letters, digits and underscores", p.Name)
+	}
+	s := p.Schema()
+	var names []string
+	for _, t := range s.Sources {
+		names = append(names, "source "+t.Name)
+	}
+	for _, t := range s.Destinations {
+		names = append(names, "destination "+t.Name)
+	}
+	for _, t := range s.Hooks {
+		names = append(names, "hook "+t.Name)
+	}
+	seen := map[string]bool{}
+	for _, n := range names {
+		_, name, _ := strings.Cut(n, " ")
+		if seen[n] {
+			return nil, fmt.Errorf("plugin %s offers the %s twice", p.Name, n)
+		}
+		seen[n] = true
+		if name != p.Name && !strings.HasPrefix(name, p.Name+"_") {
+			return nil, fmt.Errorf("plugin %s offers the %s; a type is the plugin's name or begins with it and an underscore", p.Name, n)
+		}
+	}
+	raw, err := json.Marshal(s)
+	if err != nil {
+		return nil, fmt.Errorf("plugin %s: write its schema: %w", p.Name, err)
+	}
+	if env.Log == nil {
+		env.Log = slog.New(slog.DiscardHandler)
+	}
+	base, cancel := context.WithCancel(context.Background())
+	return &Server{
+		plugin: p, env: env, schema: raw, first: func() {}, base: base, cancel: cancel,
+		instances: map[uint64]any{}, types: map[uint64]*SourceType{},
+	}, nil
+}
+
+// Options are the gRPC server options that the protocol needs.
+func (s *Server) Options() []grpc.ServerOption {
+	return []grpc.ServerOption{
+		grpc.MaxRecvMsgSize(wire.MaxMessage),
+		grpc.MaxSendMsgSize(wire.MaxMessage),
+		grpc.ChainUnaryInterceptor(s.unary),
+		grpc.ChainStreamInterceptor(s.stream),
+	}
+}
+
+// Register adds the plugin's services to a gRPC server made with Options.
+func (s *Server) Register(g *grpc.Server) {
+	pluginv1.RegisterPluginServer(g, s)
+	if len(s.plugin.Sources) > 0 {
+		pluginv1.RegisterSourceServer(g, sourceServer{s: s})
+	}
+	if len(s.plugin.Destinations) > 0 {
+		pluginv1.RegisterDestinationServer(g, destinationServer{s: s})
+	}
+	if len(s.plugin.Hooks) > 0 {
+		pluginv1.RegisterHookServer(g, hookServer{s: s})
+	}
+}
+
+// Close cancels the calls in flight, waits for them until ctx ends and closes
+// all instances.
+func (s *Server) Close(ctx context.Context) {
+	s.cancel()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.calls.Wait()
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for id, i := range s.instances {
+			s.closeInstance(i)
+			delete(s.instances, id)
+		}
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done():
+	}
+}
+
+// unary gives a call the server's life, turns a panic into a failure and an
+// error into a status.
+func (s *Server) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (resp any, err error) {
+	if !strings.HasPrefix(info.FullMethod, wire.Service) {
+		return handler(ctx, req)
+	}
+	ctx, leave := s.enter(ctx)
+	defer leave()
+	err = s.guard(info.FullMethod, func() error {
+		resp, err = handler(ctx, req)
+		return err
+	})
+	if err != nil {
+		return nil, wire.Status(err)
+	}
+	return resp, nil
+}
+
+func (s *Server) stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+	if !strings.HasPrefix(info.FullMethod, wire.Service) {
+		return handler(srv, ss)
+	}
+	ctx, leave := s.enter(ss.Context())
+	defer leave()
+	return wire.Status(s.guard(info.FullMethod, func() error { return handler(srv, boundStream{ss, ctx}) }))
+}
+
+type boundStream struct {
+	grpc.ServerStream
+	ctx context.Context
+}
+
+func (b boundStream) Context() context.Context { return b.ctx }
+
+func (s *Server) enter(ctx context.Context) (context.Context, func()) {
+	s.first()
+	ctx, cancel := context.WithCancel(ctx)
+	s.calls.Add(1)
+	stop := context.AfterFunc(s.base, cancel)
+	return ctx, func() {
+		stop()
+		cancel()
+		s.calls.Done()
+	}
+}
+
+// guard runs f and makes a panic an internal failure; its stack goes to the log.
+func (s *Server) guard(method string, f func() error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			method = strings.TrimPrefix(method, wire.Service)
+			s.env.Log.Error("panic in the plugin", "call", method, "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+			err = failure.New(failure.Internal, "", "%s: the plugin %s panicked: %v", method, s.plugin.Name, r).
+				WithRemedy("this is a fault of the plugin; its log has the stack")
+		}
+	}()
+	return f()
+}
+
+// Describe answers with the schema.
+func (s *Server) Describe(context.Context, *pluginv1.DescribeRequest) (*pluginv1.DescribeReply, error) {
+	return &pluginv1.DescribeReply{Schema: s.schema}, nil
+}
+
+// offer is what the plugin does for one type.
+type offer struct {
+	block     schema.Block
+	validate  func(cty.Value) []schema.Diagnostic
+	configure func(context.Context, cty.Value, Env) (any, error)
+	source    *SourceType
+}
+
+func (s *Server) offer(kind pluginv1.Kind, typ, activity string) (offer, error) {
+	switch kind {
+	case pluginv1.Kind_KIND_SOURCE, pluginv1.Kind_KIND_ACTIVITY:
+		for i := range s.plugin.Sources {
+			t := &s.plugin.Sources[i]
+			if t.schema.Name != typ {
+				continue
+			}
+			if kind == pluginv1.Kind_KIND_SOURCE {
+				return offer{t.schema.Config, t.validate, func(ctx context.Context, v cty.Value, e Env) (any, error) { return t.configure(ctx, v, e) }, t}, nil
+			}
+			block, err := t.activity(activity)
+			return offer{block: block, validate: t.validates[activity]}, err
+		}
+	case pluginv1.Kind_KIND_DESTINATION:
+		for _, t := range s.plugin.Destinations {
+			if t.schema.Name == typ {
+				return offer{t.schema.Config, t.validate, func(ctx context.Context, v cty.Value, e Env) (any, error) { return t.configure(ctx, v, e) }, nil}, nil
+			}
+		}
+	case pluginv1.Kind_KIND_HOOK:
+		for _, t := range s.plugin.Hooks {
+			if t.schema.Name == typ {
+				return offer{t.schema.Config, t.validate, func(ctx context.Context, v cty.Value, e Env) (any, error) { return t.configure(ctx, v, e) }, nil}, nil
+			}
+		}
+	}
+	return offer{}, failure.New(failure.Internal, failure.Protocol, "plugin %s offers no %s %q", s.plugin.Name, kindName(kind), typ)
+}
+
+func kindName(k pluginv1.Kind) string {
+	return strings.ToLower(strings.TrimPrefix(k.String(), "KIND_"))
+}
+
+// activity is the schema of one activity's configuration.
+func (t *SourceType) activity(name string) (schema.Block, error) {
+	for _, a := range t.schema.Activities {
+		if a.Name == name {
+			return a.Config, nil
+		}
+	}
+	return schema.Block{}, failure.New(failure.Internal, failure.Protocol, "source %s offers no activity %q", t.schema.Name, name)
+}
+
+// ValidateConfig gives what the schema finds wrong; when it finds nothing,
+// what the plugin's own validator says.
+func (s *Server) ValidateConfig(_ context.Context, r *pluginv1.ValidateConfigRequest) (*pluginv1.ValidateConfigReply, error) {
+	o, err := s.offer(r.Kind, r.Type, r.Activity)
+	if err != nil {
+		return nil, err
+	}
+	v, err := wire.Decode(o.block, r.Config)
+	if err != nil {
+		return nil, err
+	}
+	ds := o.block.Check(v)
+	if !schema.HasErrors(ds) {
+		ds = o.validate(v)
+	}
+	reply := &pluginv1.ValidateConfigReply{}
+	for _, d := range ds {
+		reply.Diagnostics = append(reply.Diagnostics, &pluginv1.Diagnostic{Severity: string(d.Severity), Summary: d.Summary, Detail: d.Detail, Path: d.Path})
+	}
+	return reply, nil
+}
+
+// Configure makes an instance.
+func (s *Server) Configure(ctx context.Context, r *pluginv1.ConfigureRequest) (*pluginv1.ConfigureReply, error) {
+	o, err := s.offer(r.Kind, r.Type, "")
+	if err != nil {
+		return nil, err
+	}
+	if o.configure == nil {
+		return nil, failure.New(failure.Internal, failure.Protocol, "%s cannot be configured", kindName(r.Kind))
+	}
+	v, err := wire.Decode(o.block, r.Config)
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range o.block.Check(v) {
+		if d.Severity == schema.SeverityError {
+			return nil, failure.New(failure.Precondition, failure.BadConfig, "configure %s: %s: %s", r.Type, strings.Join(d.Path, "."), d.Detail)
+		}
+	}
+	i, err := o.configure(ctx, v, s.env)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.last++
+	s.instances[s.last] = i
+	if o.source != nil {
+		s.types[s.last] = o.source
+	}
+	return &pluginv1.ConfigureReply{Instance: s.last}, nil
+}
+
+// Release closes an instance.
+func (s *Server) Release(_ context.Context, r *pluginv1.ReleaseRequest) (*pluginv1.ReleaseReply, error) {
+	s.mu.Lock()
+	i, ok := s.instances[r.Instance]
+	delete(s.instances, r.Instance)
+	delete(s.types, r.Instance)
+	s.mu.Unlock()
+	if ok {
+		s.closeInstance(i)
+	}
+	return &pluginv1.ReleaseReply{}, nil
+}
+
+func (s *Server) closeInstance(i any) {
+	err := s.guard("Close", func() error { return i.(interface{ Close() error }).Close() })
+	if err != nil {
+		s.env.Log.Warn("close an instance", "error", err)
+	}
+}
+
+// instance finds a configured instance that is a T.
+func instance[T any](s *Server, id uint64) (T, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i, ok := s.instances[id].(T)
+	if !ok {
+		return i, failure.New(failure.Internal, failure.Protocol, "plugin %s has no such instance %d", s.plugin.Name, id)
+	}
+	return i, nil
+}

@@ -1,0 +1,164 @@
+package sdk
+
+import (
+	"context"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/dprun/dprun/sdk/failure"
+	pluginv1 "github.com/dprun/dprun/sdk/proto/dprun/plugin/v1"
+)
+
+// listBatch is how many objects travel in one message.
+const listBatch = 500
+
+type destinationServer struct {
+	pluginv1.UnimplementedDestinationServer
+	s *Server
+}
+
+func errNothing(call failure.Call) error {
+	return failure.New(failure.Internal, failure.Protocol, "%s: the plugin returned neither a result nor an error", call)
+}
+
+func (d destinationServer) Check(ctx context.Context, r *pluginv1.DestinationCheckRequest) (*pluginv1.DestinationCheckReply, error) {
+	i, err := instance[Destination](d.s, r.Instance)
+	if err != nil {
+		return nil, err
+	}
+	rep, err := i.Check(ctx)
+	switch {
+	case err != nil:
+		return nil, err
+	case rep == nil:
+		return nil, errNothing(failure.CallCheckDestination)
+	}
+	return &pluginv1.DestinationCheckReply{Free: rep.Free, Total: rep.Total, Location: rep.Location, Warnings: rep.Warnings}, nil
+}
+
+func (d destinationServer) Store(r *pluginv1.StoreRequest, stream pluginv1.Destination_StoreServer) error {
+	i, err := instance[Destination](d.s, r.Instance)
+	if err != nil {
+		return err
+	}
+	if err := CheckPath(r.Path); err != nil {
+		return err
+	}
+	out := &sender[*pluginv1.StoreEvent]{send: stream.Send}
+	defer out.close()
+	rep, err := i.Store(stream.Context(), StoreRequest{
+		Source: r.Source, Path: r.Path, Size: r.Size, SHA256: r.Sha256, Verify: Verify(r.Verify), Owner: r.Owner,
+	}, func(n int64) { out.event(&pluginv1.StoreEvent{Bytes: n}, true) })
+	switch {
+	case err != nil:
+		return err
+	case rep == nil:
+		return errNothing(failure.CallStore)
+	}
+	out.event(&pluginv1.StoreEvent{Bytes: rep.Size, Done: &pluginv1.StoreReport{
+		Location: rep.Location, Size: rep.Size, Sha256: rep.SHA256, Verified: string(rep.Verified), Durable: rep.Durable, Existed: rep.Existed,
+	}}, false)
+	return nil
+}
+
+func (d destinationServer) Stat(ctx context.Context, r *pluginv1.StatRequest) (*pluginv1.Object, error) {
+	i, err := instance[Destination](d.s, r.Instance)
+	if err != nil {
+		return nil, err
+	}
+	if err := CheckPath(r.Path); err != nil {
+		return nil, err
+	}
+	o, err := i.Stat(ctx, r.Path)
+	switch {
+	case err != nil:
+		return nil, err
+	case o == nil:
+		return nil, errNothing(failure.CallStat)
+	}
+	return objectToWire(*o), nil
+}
+
+func objectToWire(o Object) *pluginv1.Object {
+	w := &pluginv1.Object{Path: o.Path, Size: o.Size}
+	if !o.Modified.IsZero() {
+		w.Modified = timestamppb.New(o.Modified)
+	}
+	return w
+}
+
+func (d destinationServer) Fetch(r *pluginv1.FetchRequest, stream pluginv1.Destination_FetchServer) error {
+	i, err := instance[Destination](d.s, r.Instance)
+	if err != nil {
+		return err
+	}
+	if err := CheckPath(r.Path); err != nil {
+		return err
+	}
+	out := &sender[*pluginv1.FetchEvent]{send: stream.Send}
+	defer out.close()
+	rep, err := i.Fetch(stream.Context(), FetchRequest{Path: r.Path, File: r.File}, func(n int64) { out.event(&pluginv1.FetchEvent{Bytes: n}, true) })
+	switch {
+	case err != nil:
+		return err
+	case rep == nil:
+		return errNothing(failure.CallFetch)
+	}
+	out.event(&pluginv1.FetchEvent{Bytes: rep.Size, Done: &pluginv1.FetchReport{Size: rep.Size, Sha256: rep.SHA256}}, false)
+	return nil
+}
+
+func (d destinationServer) List(r *pluginv1.ListRequest, stream pluginv1.Destination_ListServer) error {
+	i, err := instance[Destination](d.s, r.Instance)
+	if err != nil {
+		return err
+	}
+	if err := checkPrefix(r.Prefix); err != nil {
+		return err
+	}
+	objects, err := i.List(stream.Context(), r.Prefix)
+	if err != nil {
+		return err
+	}
+	for len(objects) > 0 {
+		n := min(listBatch, len(objects))
+		e := &pluginv1.ListEvent{}
+		for _, o := range objects[:n] {
+			e.Objects = append(e.Objects, objectToWire(o))
+		}
+		if err := stream.Send(e); err != nil {
+			return err
+		}
+		objects = objects[n:]
+	}
+	return stream.Send(&pluginv1.ListEvent{Done: &pluginv1.ListDone{}})
+}
+
+func (d destinationServer) Delete(ctx context.Context, r *pluginv1.DeleteRequest) (*pluginv1.DeleteReply, error) {
+	i, err := instance[Destination](d.s, r.Instance)
+	if err != nil {
+		return nil, err
+	}
+	if err := CheckPath(r.Path); err != nil {
+		return nil, err
+	}
+	return &pluginv1.DeleteReply{}, i.Delete(ctx, r.Path)
+}
+
+func (d destinationServer) Sweep(ctx context.Context, r *pluginv1.SweepRequest) (*pluginv1.SweepReply, error) {
+	i, err := instance[Destination](d.s, r.Instance)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkPrefix(r.Prefix); err != nil {
+		return nil, err
+	}
+	rep, err := i.Sweep(ctx, SweepRequest{Prefix: r.Prefix, Owner: r.Owner, OlderThan: r.OlderThan.AsDuration()})
+	switch {
+	case err != nil:
+		return nil, err
+	case rep == nil:
+		return nil, errNothing(failure.CallSweep)
+	}
+	return &pluginv1.SweepReply{Removed: rep.Removed}, nil
+}

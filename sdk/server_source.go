@@ -1,0 +1,184 @@
+package sdk
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/zclconf/go-cty/cty"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/dprun/dprun/sdk/failure"
+	"github.com/dprun/dprun/sdk/internal/wire"
+	pluginv1 "github.com/dprun/dprun/sdk/proto/dprun/plugin/v1"
+)
+
+type sourceServer struct {
+	pluginv1.UnimplementedSourceServer
+	s *Server
+}
+
+func timeToWire(t time.Time) *timestamppb.Timestamp {
+	if t.IsZero() {
+		return nil
+	}
+	return timestamppb.New(t)
+}
+
+func spaceToWire(s Space) *pluginv1.Space {
+	return &pluginv1.Space{FreeTemporary: s.FreeTemporary, TotalTemporary: s.TotalTemporary, FreeInternal: s.FreeInternal, TotalInternal: s.TotalInternal}
+}
+
+func quiesceToWire(q QuiesceReport) *pluginv1.QuiesceReport {
+	w := &pluginv1.QuiesceReport{State: string(q.State), Domains: make(map[string]string, len(q.Domains))}
+	for k, v := range q.Domains {
+		w.Domains[k] = string(v)
+	}
+	return w
+}
+
+// config reads an activity's configuration for an instance.
+func (t sourceServer) config(id uint64, activity string, raw []byte) (cty.Value, error) {
+	t.s.mu.Lock()
+	typ := t.s.types[id]
+	t.s.mu.Unlock()
+	if typ == nil {
+		return cty.NilVal, failure.New(failure.Internal, failure.Protocol, "plugin %s has no such instance %d", t.s.plugin.Name, id)
+	}
+	block, err := typ.activity(activity)
+	if err != nil {
+		return cty.NilVal, err
+	}
+	return wire.Decode(block, raw)
+}
+
+func (t sourceServer) Inspect(ctx context.Context, r *pluginv1.InspectRequest) (*pluginv1.InspectReply, error) {
+	i, err := instance[Source](t.s, r.Instance)
+	if err != nil {
+		return nil, err
+	}
+	rep, err := i.Inspect(ctx)
+	switch {
+	case err != nil:
+		return nil, err
+	case rep == nil:
+		return nil, errNothing(failure.CallInspect)
+	}
+	f := rep.Facts
+	facts := &pluginv1.Facts{
+		Identity: f.Identity, DeviceName: f.DeviceName, Serial: f.Serial, Model: f.Model, Firmware: f.Firmware, FirmwareBuild: f.FirmwareBuild,
+		Container: f.Container, BackupMode: f.BackupMode, Space: spaceToWire(f.Space), CurrentCommand: f.CurrentCommand,
+		FailoverRole: f.FailoverRole, Clock: timeToWire(f.Clock), TlsFingerprint: f.TLSFingerprint,
+	}
+	for _, c := range f.Certificates {
+		facts.Certificates = append(facts.Certificates, &pluginv1.Certificate{Name: c.Name, Up: c.Up, Expires: timeToWire(c.Expires)})
+	}
+	if len(f.Extra) > 0 {
+		if facts.Extra, err = json.Marshal(f.Extra); err != nil {
+			return nil, failure.New(failure.Internal, failure.Protocol, "inspect: write the extra facts: %w", err)
+		}
+	}
+	reply := &pluginv1.InspectReply{Facts: facts}
+	for _, d := range rep.Domains {
+		reply.Domains = append(reply.Domains, &pluginv1.Domain{
+			Name: d.Name, QuiesceState: string(d.QuiesceState), SaveNeeded: d.SaveNeeded, ApiConnect: d.APIConnect, CurrentCommand: d.CurrentCommand,
+		})
+	}
+	return reply, nil
+}
+
+func (t sourceServer) Check(ctx context.Context, r *pluginv1.SourceCheckRequest) (*pluginv1.SourceCheckReply, error) {
+	i, err := instance[Source](t.s, r.Instance)
+	if err != nil {
+		return nil, err
+	}
+	v, err := t.config(r.Instance, r.Activity, r.Config)
+	if err != nil {
+		return nil, err
+	}
+	rep, err := i.Check(ctx, CheckRequest{Activity: r.Activity, Config: v, Target: Target{Domain: r.Domain}})
+	switch {
+	case err != nil:
+		return nil, err
+	case rep == nil:
+		return nil, errNothing(failure.CallCheck)
+	}
+	return &pluginv1.SourceCheckReply{
+		Quiesce: quiesceToWire(rep.Quiesce), SaveNeeded: rep.SaveNeeded, CurrentCommand: rep.CurrentCommand, Space: spaceToWire(rep.Space),
+		Variants: rep.Variants, Estimate: rep.Estimate, Warnings: rep.Warnings,
+	}, nil
+}
+
+func (t sourceServer) Quiesce(ctx context.Context, r *pluginv1.QuiesceRequest) (*pluginv1.QuiesceReply, error) {
+	i, err := instance[Source](t.s, r.Instance)
+	if err != nil {
+		return nil, err
+	}
+	return &pluginv1.QuiesceReply{}, i.Quiesce(ctx, Target{Domain: r.Domain}, r.DeviceTimeout.AsDuration())
+}
+
+func (t sourceServer) Unquiesce(ctx context.Context, r *pluginv1.UnquiesceRequest) (*pluginv1.UnquiesceReply, error) {
+	i, err := instance[Source](t.s, r.Instance)
+	if err != nil {
+		return nil, err
+	}
+	return &pluginv1.UnquiesceReply{}, i.Unquiesce(ctx, Target{Domain: r.Domain})
+}
+
+func (t sourceServer) QuiesceState(ctx context.Context, r *pluginv1.QuiesceStateRequest) (*pluginv1.QuiesceReport, error) {
+	i, err := instance[Source](t.s, r.Instance)
+	if err != nil {
+		return nil, err
+	}
+	rep, err := i.QuiesceState(ctx, Target{Domain: r.Domain})
+	switch {
+	case err != nil:
+		return nil, err
+	case rep == nil:
+		return nil, errNothing(failure.CallQuiesceState)
+	}
+	return quiesceToWire(*rep), nil
+}
+
+func (t sourceServer) Capture(r *pluginv1.CaptureRequest, stream pluginv1.Source_CaptureServer) error {
+	i, err := instance[Source](t.s, r.Instance)
+	if err != nil {
+		return err
+	}
+	v, err := t.config(r.Instance, r.Activity, r.Config)
+	if err != nil {
+		return err
+	}
+	out := &sender[*pluginv1.CaptureEvent]{send: stream.Send}
+	defer out.close()
+	var last CaptureProgress // emit is called from one goroutine at a time
+	rep, err := i.Capture(stream.Context(), CaptureRequest{
+		Activity: r.Activity, Config: v, Target: Target{Domain: r.Domain}, Variant: r.Variant, Dir: r.Dir, Owner: r.Owner, MaxBytes: r.MaxBytes,
+	}, func(p CaptureProgress) {
+		droppable := p.Message == "" && p.Token == last.Token && p.DeviceDone == last.DeviceDone
+		last = p
+		out.event(&pluginv1.CaptureEvent{Progress: &pluginv1.CaptureProgress{
+			Bytes: p.Bytes, Total: p.Total, DeviceDone: p.DeviceDone, Token: p.Token, Message: p.Message,
+		}}, droppable)
+	})
+	switch {
+	case err != nil:
+		return err
+	case rep == nil:
+		return errNothing(failure.CallCapture)
+	}
+	done := &pluginv1.CaptureReport{Warnings: rep.Warnings, Token: rep.Token}
+	for _, a := range rep.Artifacts {
+		done.Artifacts = append(done.Artifacts, &pluginv1.Artifact{Name: a.Name, Size: a.Size, Sha256: a.SHA256})
+	}
+	out.event(&pluginv1.CaptureEvent{Done: done}, false)
+	return nil
+}
+
+func (t sourceServer) Discard(ctx context.Context, r *pluginv1.DiscardRequest) (*pluginv1.DiscardReply, error) {
+	i, err := instance[Source](t.s, r.Instance)
+	if err != nil {
+		return nil, err
+	}
+	return &pluginv1.DiscardReply{}, i.Discard(ctx, r.Token)
+}
