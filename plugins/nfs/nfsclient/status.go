@@ -130,7 +130,7 @@ func (s MountStatus) Error() string {
 	case MountErrNoEnt:
 		return "no such export (" + s.Name() + ")"
 	case MountErrAcces, MountErrPerm:
-		return "the export is not offered to this client (" + s.Name() + ")"
+		return "there is no such export, or it is not offered to this client (" + s.Name() + ")"
 	}
 	if t, ok := statusText[Status(s)]; ok {
 		return t[1] + " (" + s.Name() + ")"

@@ -1,0 +1,109 @@
+package nfs
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/dprun/dprun/plugins/nfs/nfsclient"
+	"github.com/dprun/dprun/sdk"
+	"github.com/dprun/dprun/sdk/schema"
+)
+
+// Config is the `config` block of a destination "nfs".
+type Config struct {
+	Server    string        `dprun:"server" doc:"Name or address of the NFS server, which is spoken to without a mount (NFS version 3 over TCP)."`
+	Export    string        `dprun:"export" doc:"Path of the export on that server, as the server names it."`
+	Mount     string        `dprun:"mount" format:"path" doc:"Directory on an NFS file system that is mounted already, instead of server and export. A path that is not on a live NFS mount is refused."`
+	Directory string        `dprun:"directory" doc:"Directory below the export or the mount; it must exist. Default: the top."`
+	NFSPort   int           `dprun:"nfs_port" format:"port" doc:"TCP port of the NFS service. Default: what the server's portmapper says, else 2049."`
+	MountPort int           `dprun:"mount_port" format:"port" doc:"TCP port of the mount service. Default: what the server's portmapper says."`
+	UID       *int          `dprun:"uid" min:"0" max:"4294967295" doc:"User id under which the server sees the files. Default: that of dprun's process."`
+	GID       *int          `dprun:"gid" min:"0" max:"4294967295" doc:"Group id under which the server sees the files. Default: that of dprun's process."`
+	WriteSize int64         `dprun:"write_size" format:"size" min:"4KiB" max:"1MiB" default:"256KiB" doc:"Bytes of one write call; the server's limit applies too."`
+	Timeout   time.Duration `dprun:"timeout" format:"duration" min:"1s" default:"60s" doc:"How long the server may take over one call before it counts as not answering."`
+}
+
+// SchemaConstraints implements the rule that is stated in Mount's text.
+func (Config) SchemaConstraints() schema.Constraints {
+	return schema.Constraints{ExactlyOne: [][]string{{"server", "mount"}, {"export", "mount"}}}
+}
+
+// Plugin offers the destination type "nfs".
+func Plugin() sdk.Plugin {
+	return sdk.Plugin{
+		Name:    "nfs",
+		Version: "1.0.0",
+		Doc:     "Stores files on an NFS server, without a mount or through one that exists.",
+		Destinations: []sdk.DestinationType{sdk.NewDestination(
+			schema.DestinationType{
+				Name:   "nfs",
+				Doc:    "Files on an NFS server: durable on the server's disk before they count as stored.",
+				Family: "nfs",
+			},
+			configure, validate,
+		)},
+	}
+}
+
+func configure(_ context.Context, c Config, env sdk.Env) (sdk.Destination, error) {
+	d, err := newDestination(c, env)
+	if err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// validate checks what the schema cannot say.
+func validate(c Config, known func(...string) bool) []schema.Diagnostic {
+	var out []schema.Diagnostic
+	bad := func(argument, summary, format string, args ...any) {
+		out = append(out, schema.Diagnostic{
+			Severity: schema.SeverityError, Summary: summary, Detail: fmt.Sprintf(format, args...), Path: []string{argument},
+		})
+	}
+	if c.Export != "" && known("export") && !strings.HasPrefix(c.Export, "/") {
+		bad("export", "Export is not an absolute path", "An export is named by its absolute path on the server, but this is %q. `showmount -e SERVER` lists them.", c.Export)
+	}
+	if strings.ContainsAny(c.Server, "/ ") || strings.Contains(c.Server, ":/") {
+		bad("server", "Server is not a host name or address", "%q is not a host name or address; the path belongs into `export`.", c.Server)
+	}
+	if known("directory") && !validDirectory(c.Directory) {
+		bad("directory", "Unusable directory", "`directory` is a relative path below the export or the mount, without \"..\", but this is %q.", c.Directory)
+	}
+	if c.Mount == "" {
+		return out
+	}
+	for argument, set := range map[string]bool{"uid": c.UID != nil, "gid": c.GID != nil, "nfs_port": c.NFSPort != 0, "mount_port": c.MountPort != 0} {
+		if set {
+			bad(argument, "Argument without effect", "`%s` is for `server` and `export`; with `mount` the operating system decides about it. Remove it.", argument)
+		}
+	}
+	return out
+}
+
+func validDirectory(dir string) bool {
+	return dir == "" || fs.ValidPath(strings.Trim(dir, "/"))
+}
+
+// base is the configured directory as a relative path, "" for the top.
+func (c Config) base() string {
+	dir := path.Clean("/" + c.Directory)
+	return dir[1:]
+}
+
+func (c Config) clientOptions(uid, gid int) nfsclient.Options {
+	if c.UID != nil {
+		uid = *c.UID
+	}
+	if c.GID != nil {
+		gid = *c.GID
+	}
+	return nfsclient.Options{
+		Server: c.Server, Export: c.Export, NFSPort: c.NFSPort, MountPort: c.MountPort,
+		UID: uint32(uid), GID: uint32(gid), WriteSize: int(c.WriteSize), CallTimeout: c.Timeout, DialTimeout: min(c.Timeout, nfsclient.DefaultDialTimeout),
+	}
+}

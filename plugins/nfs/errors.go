@@ -1,0 +1,114 @@
+package nfs
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"net"
+	"os"
+	"syscall"
+
+	"github.com/dprun/dprun/plugins/nfs/nfsclient"
+	"github.com/dprun/dprun/sdk/failure"
+)
+
+// errNotMounted and errHanging are what a mounted directory adds to the errors
+// of the operating system.
+var (
+	errNotMounted = errors.New("it is not on a live NFS mount")
+	errHanging    = errors.New("the mount does not answer")
+)
+
+// class is what an error means.
+type class struct {
+	kind   failure.Kind
+	reason failure.Reason
+	remedy string
+}
+
+// explain gives an error of a tree its kind and reason. what says what was
+// attempted on what.
+func explain(err error, what string) *failure.Error {
+	var f *failure.Error
+	if errors.As(err, &f) {
+		return f
+	}
+	c := classify(err)
+	f = failure.New(c.kind, c.reason, "%s: %w", what, err)
+	if c.remedy != "" {
+		f.WithRemedy("%s", c.remedy)
+	}
+	return f
+}
+
+const (
+	remedyServer = "check that the NFS server runs, and what stands in between"
+	remedyMount  = "mount the export (a stale mount: `umount -f -l` it first), or set server and export instead of mount"
+)
+
+func classify(err error) class {
+	switch {
+	case errors.Is(err, context.Canceled):
+		return class{failure.Cancelled, "", ""}
+	case errors.Is(err, errNotMounted):
+		return class{failure.Precondition, failure.NotMounted, remedyMount}
+	case errors.Is(err, errHanging):
+		return class{failure.Timeout, failure.Unreachable, "check the NFS server and the mount"}
+	case errors.Is(err, nfsclient.ErrVerifierChanged):
+		return class{failure.Unavailable, failure.NotDurable, "look into the server's log: it restarts while files are written"}
+	case isOneOf(err, nfsclient.ErrNoSpc, nfsclient.ErrDQuot, syscall.ENOSPC, syscall.EDQUOT):
+		return class{failure.NoSpace, failure.OutOfSpace, "make room on the server, or raise the quota"}
+	case isOneOf(err, nfsclient.ErrROFS, syscall.EROFS):
+		return class{failure.Precondition, failure.ReadOnly, "export and mount the file system for writing"}
+	case isOneOf(err, nfsclient.ErrNotDir, syscall.ENOTDIR):
+		return class{failure.Precondition, failure.NoDirectory, "a file stands where a directory is needed: remove it or choose another path"}
+	case isOneOf(err, nfsclient.ErrStale, nfsclient.ErrBadHandle, syscall.ESTALE):
+		return class{failure.Unavailable, failure.Unreachable, "the server exports something else than before; check the export"}
+	case isOneOf(err, nfsclient.ErrNameTooLong, syscall.ENAMETOOLONG):
+		return class{failure.Precondition, failure.BadConfig, "shorten the destination's `path`"}
+	case isOneOf(err, nfsclient.MountErrAcces, nfsclient.MountErrPerm):
+		return class{failure.Denied, failure.NoAccess, "check `export` (`showmount -e SERVER` lists the exports) and the server's list of clients"}
+	case errors.Is(err, fs.ErrPermission):
+		return class{failure.Denied, failure.NoAccess, "check the export's list of clients, uid and gid, root squashing and the directory's owner"}
+	}
+	return classifyRest(err)
+}
+
+// classifyRest is for what may hide below a more telling error.
+func classifyRest(err error) class {
+	var (
+		mount    nfsclient.MountStatus
+		status   nfsclient.Status
+		rpc      *nfsclient.RPCError
+		protocol *nfsclient.ProtocolError
+		network  net.Error
+	)
+	switch {
+	case errors.As(err, &mount) && mount == nfsclient.MountErrNoEnt:
+		return class{failure.NotFound, failure.NoDirectory, "check `export`; `showmount -e SERVER` lists the exports"}
+	case errors.Is(err, fs.ErrNotExist):
+		return class{failure.NotFound, failure.NoSuchFile, ""}
+	case errors.Is(err, nfsclient.ErrTimeout), errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
+		return class{failure.Timeout, failure.Unreachable, remedyServer}
+	case errors.As(err, &network) && network.Timeout():
+		return class{failure.Timeout, failure.Unreachable, remedyServer}
+	case isOneOf(err, nfsclient.ErrDisconnected, nfsclient.ErrClosed), errors.As(err, &network):
+		return class{failure.Unavailable, failure.Unreachable, remedyServer}
+	case errors.As(err, &rpc):
+		return class{failure.Unavailable, failure.Unreachable, "the server must offer NFS version 3 over TCP; check nfs_port and mount_port"}
+	case errors.As(err, &protocol):
+		return class{failure.Unavailable, failure.Unreachable, "check that nfs_port and mount_port are those of an NFS server"}
+	case errors.As(err, &status), errors.As(err, &mount), isOneOf(err, nfsclient.ErrNoProgress, syscall.EIO):
+		return class{failure.Unavailable, "", "look into the server's log"}
+	}
+	return class{failure.Internal, "", ""}
+}
+
+func isOneOf(err error, targets ...error) bool {
+	for _, t := range targets {
+		if errors.Is(err, t) {
+			return true
+		}
+	}
+	return false
+}

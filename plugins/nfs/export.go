@@ -1,0 +1,211 @@
+package nfs
+
+import (
+	"context"
+	"errors"
+	"io"
+	"math"
+	"net"
+	"path"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/dprun/dprun/plugins/nfs/nfsclient"
+)
+
+// exportTree is an export that this plugin speaks to itself. It is mounted when
+// it is first used, and again after its handles went stale.
+type exportTree struct {
+	options  nfsclient.Options
+	mounting chan struct{} // holds one token: the right to mount
+
+	mu     sync.Mutex
+	fs     *nfsclient.FS
+	closed bool
+}
+
+var _ tree = (*exportTree)(nil)
+
+func newExportTree(o nfsclient.Options) *exportTree {
+	t := &exportTree{options: o, mounting: make(chan struct{}, 1)}
+	t.mounting <- struct{}{}
+	return t
+}
+
+// with runs f on the mounted export. An export whose handles are stale is
+// mounted afresh by the next call.
+func (t *exportTree) with(ctx context.Context, f func(*nfsclient.FS) error) error {
+	fs, err := t.mounted(ctx)
+	if err != nil {
+		return err
+	}
+	err = f(fs)
+	if errors.Is(err, nfsclient.ErrStale) || errors.Is(err, nfsclient.ErrBadHandle) {
+		t.forget(fs)
+	}
+	return err
+}
+
+func (t *exportTree) mounted(ctx context.Context) (*nfsclient.FS, error) {
+	select {
+	case <-t.mounting:
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	defer func() { t.mounting <- struct{}{} }()
+	t.mu.Lock()
+	fs, closed := t.fs, t.closed
+	t.mu.Unlock()
+	switch {
+	case closed:
+		return nil, nfsclient.ErrClosed
+	case fs != nil:
+		return fs, nil
+	}
+	fs, err := nfsclient.Mount(ctx, t.options)
+	if err != nil {
+		return nil, err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		return nil, errors.Join(nfsclient.ErrClosed, fs.Close())
+	}
+	t.fs = fs
+	return fs, nil
+}
+
+// forget makes the next call mount again. Calls of others that are under way
+// fail as unavailable, which is what they are about to find out.
+func (t *exportTree) forget(fs *nfsclient.FS) {
+	t.mu.Lock()
+	if t.fs == fs {
+		t.fs = nil
+	}
+	t.mu.Unlock()
+	_ = fs.Close() // it has nothing to report
+}
+
+func (t *exportTree) close() error {
+	t.mu.Lock()
+	fs := t.fs
+	t.fs, t.closed = nil, true
+	t.mu.Unlock()
+	if fs == nil {
+		return nil
+	}
+	return fs.Close()
+}
+
+func (t *exportTree) location(name string) string {
+	host := t.options.Server
+	if t.options.NFSPort != 0 && t.options.NFSPort != 2049 {
+		host = net.JoinHostPort(host, strconv.Itoa(t.options.NFSPort))
+	} else if strings.Contains(host, ":") {
+		host = "[" + host + "]"
+	}
+	return "nfs://" + host + path.Join("/", t.options.Export, name)
+}
+
+func infoOf(name string, a nfsclient.Attr) info {
+	return info{name: path.Base(name), size: int64(min(a.Size, math.MaxInt64)), modified: a.MTime, dir: a.IsDir(), regular: a.IsRegular()}
+}
+
+func (t *exportTree) stat(ctx context.Context, name string) (i info, err error) {
+	err = t.with(ctx, func(fs *nfsclient.FS) error {
+		a, err := fs.Stat(ctx, name)
+		i = infoOf(name, a)
+		return err
+	})
+	return i, err
+}
+
+func (t *exportTree) readDir(ctx context.Context, dir string) (list []info, err error) {
+	err = t.with(ctx, func(fs *nfsclient.FS) error {
+		entries, err := fs.ReadDir(ctx, dir)
+		for _, e := range entries {
+			list = append(list, infoOf(e.Name, e.Attr))
+		}
+		return err
+	})
+	return list, err
+}
+
+func (t *exportTree) mkdirAll(ctx context.Context, dir string) error {
+	return t.with(ctx, func(fs *nfsclient.FS) error { return fs.MkdirAll(ctx, dir) })
+}
+
+func (t *exportTree) create(ctx context.Context, name string) (out output, err error) {
+	err = t.with(ctx, func(fs *nfsclient.FS) error {
+		file, err := fs.Create(ctx, name)
+		out = exportFile{file}
+		return err
+	})
+	return out, err
+}
+
+func (t *exportTree) read(ctx context.Context, name string, w io.Writer) (n int64, err error) {
+	err = t.with(ctx, func(fs *nfsclient.FS) error {
+		file, err := fs.Open(ctx, name)
+		if err != nil {
+			return err
+		}
+		n, err = file.WriteTo(ctx, w)
+		return err
+	})
+	return n, err
+}
+
+// publish renames. A lost connection leaves open whether the server did it: the
+// file's id tells.
+func (t *exportTree) publish(ctx context.Context, from, to string) error {
+	return t.with(ctx, func(fs *nfsclient.FS) error {
+		before, err := fs.Stat(ctx, from)
+		if err != nil {
+			return err
+		}
+		err = fs.Rename(ctx, from, to)
+		if err == nil || !errors.Is(err, nfsclient.ErrDisconnected) {
+			return err
+		}
+		after, statErr := fs.Stat(ctx, to)
+		if statErr == nil && after.FSID == before.FSID && after.FileID == before.FileID {
+			return nil
+		}
+		return err
+	})
+}
+
+func (t *exportTree) remove(ctx context.Context, name string) error {
+	return t.with(ctx, func(fs *nfsclient.FS) error { return fs.Remove(ctx, name) })
+}
+
+func (t *exportTree) space(ctx context.Context, dir string) (free, total int64, err error) {
+	err = t.with(ctx, func(fs *nfsclient.FS) error {
+		s, err := fs.StatFS(ctx, dir)
+		free, total = int64(min(s.Available, math.MaxInt64)), int64(min(s.Total, math.MaxInt64))
+		return err
+	})
+	return free, total, err
+}
+
+// exportFile is a file on an export.
+type exportFile struct{ file *nfsclient.File }
+
+func (f exportFile) writeFrom(ctx context.Context, r io.Reader) (int64, error) {
+	return f.file.WriteFrom(ctx, r)
+}
+func (f exportFile) commit(ctx context.Context) error { return f.file.Commit(ctx) }
+
+func (f exportFile) rewind() error {
+	f.file.Rewind()
+	return nil
+}
+
+func (f exportFile) size(ctx context.Context) (int64, error) {
+	a, err := f.file.Stat(ctx)
+	return int64(min(a.Size, math.MaxInt64)), err
+}
+
+func (f exportFile) close() error { return nil }

@@ -1,0 +1,263 @@
+package nfs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// maxStuck bounds the threads that a stale mount can hold: a call that waits
+// for a server in the kernel can not be cancelled.
+const maxStuck = 16
+
+// mountedTree is a directory that the operating system has mounted. Every
+// operation opens the directory anew and asks the opened one whether it is on
+// NFS, so that an unmount in between cannot send files to the local disk.
+type mountedTree struct {
+	dir     string
+	timeout time.Duration // of the first answer
+	system  mountSystem
+	stuck   *atomic.Int32
+}
+
+// mountSystem is what is asked of the operating system about mounts.
+type mountSystem struct {
+	// fsType returns the type of the file system that the table of mounts has
+	// for a directory.
+	fsType func(dir string) (string, error)
+	// statFS describes the file system of an open directory.
+	statFS func(f *os.File) (fileSystem, error)
+	// dropCache makes the next read of the file ask the server again.
+	dropCache func(f *os.File) error
+}
+
+// fileSystem is the answer to statfs.
+type fileSystem struct {
+	nfs         bool
+	free, total int64
+}
+
+var _ tree = (*mountedTree)(nil)
+
+func newMountedTree(dir string, timeout time.Duration, system mountSystem) *mountedTree {
+	return &mountedTree{dir: dir, timeout: timeout, system: system, stuck: new(atomic.Int32)}
+}
+
+// await runs f, which may hang in the kernel, and gives up waiting for it when
+// ctx ends. What f returns later is cleaned up by drop.
+func await[T any](ctx context.Context, stuck *atomic.Int32, f func() (T, error), drop func(T)) (T, error) {
+	type result struct {
+		value T
+		err   error
+	}
+	var none T
+	if n := stuck.Load(); n >= maxStuck {
+		return none, fmt.Errorf("%w: %d earlier operations still wait for it", errHanging, n)
+	}
+	if err := ctx.Err(); err != nil {
+		return none, context.Cause(ctx)
+	}
+	ch := make(chan result, 1)
+	go func() {
+		v, err := f()
+		ch <- result{v, err}
+	}()
+	select {
+	case r := <-ch:
+		return r.value, r.err
+	case <-ctx.Done():
+		stuck.Add(1)
+		go func() { // ends when the kernel lets go of f
+			r := <-ch
+			stuck.Add(-1)
+			if drop != nil && r.err == nil {
+				drop(r.value)
+			}
+		}()
+		return none, context.Cause(ctx)
+	}
+}
+
+// open opens the directory and makes sure that it is on a live NFS mount.
+func (t *mountedTree) open(ctx context.Context) (*os.Root, fileSystem, error) {
+	type opened struct {
+		root *os.Root
+		fs   fileSystem
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, t.timeout, fmt.Errorf("%w within %v", errHanging, t.timeout))
+	defer cancel()
+	o, err := await(ctx, t.stuck, func() (opened, error) {
+		root, fs, err := t.openLive()
+		return opened{root, fs}, err
+	}, func(o opened) { o.root.Close() })
+	return o.root, o.fs, err
+}
+
+func (t *mountedTree) openLive() (_ *os.Root, fs fileSystem, err error) {
+	real, err := filepath.EvalSymlinks(t.dir) // also wakes an automounter
+	if err != nil {
+		return nil, fs, err
+	}
+	root, err := os.OpenRoot(real)
+	if err != nil {
+		return nil, fs, err
+	}
+	defer func() {
+		if err != nil {
+			root.Close()
+		}
+	}()
+	dir, err := root.Open(".")
+	if err != nil {
+		return nil, fs, err
+	}
+	defer dir.Close()
+	if fs, err = t.system.statFS(dir); err != nil {
+		return nil, fs, err
+	}
+	kind, err := t.system.fsType(real)
+	if err != nil {
+		return nil, fs, err
+	}
+	if !fs.nfs || kind != "nfs" && kind != "nfs4" {
+		return nil, fs, fmt.Errorf("%s: %w (the file system there is %q)", t.dir, errNotMounted, kind)
+	}
+	return root, fs, nil
+}
+
+// on runs f on the opened directory.
+func on[T any](ctx context.Context, t *mountedTree, f func(*os.Root) (T, error), drop func(T)) (T, error) {
+	root, _, err := t.open(ctx)
+	if err != nil {
+		var none T
+		return none, err
+	}
+	return await(ctx, t.stuck, func() (T, error) {
+		defer root.Close()
+		return f(root)
+	}, drop)
+}
+
+// do is on for what has no result.
+func (t *mountedTree) do(ctx context.Context, f func(*os.Root) error) error {
+	_, err := on(ctx, t, func(r *os.Root) (struct{}, error) { return struct{}{}, f(r) }, nil)
+	return err
+}
+
+// local is a tree's path as os.Root wants it.
+func local(name string) string { return path.Join(".", name) }
+
+func localInfo(fi fs.FileInfo) info {
+	return info{name: fi.Name(), size: fi.Size(), modified: fi.ModTime(), dir: fi.IsDir(), regular: fi.Mode().IsRegular()}
+}
+
+func (t *mountedTree) stat(ctx context.Context, name string) (info, error) {
+	return on(ctx, t, func(r *os.Root) (info, error) {
+		fi, err := r.Lstat(local(name))
+		if err != nil {
+			return info{}, err
+		}
+		return localInfo(fi), nil
+	}, nil)
+}
+
+func (t *mountedTree) readDir(ctx context.Context, dir string) ([]info, error) {
+	return on(ctx, t, func(r *os.Root) ([]info, error) {
+		entries, err := fs.ReadDir(r.FS(), local(dir))
+		if err != nil {
+			return nil, err
+		}
+		var list []info
+		for _, e := range entries {
+			fi, err := e.Info()
+			if errors.Is(err, fs.ErrNotExist) {
+				continue // removed meanwhile
+			}
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, localInfo(fi))
+		}
+		return list, nil
+	}, nil)
+}
+
+func (t *mountedTree) mkdirAll(ctx context.Context, dir string) error {
+	return t.do(ctx, func(r *os.Root) error { return r.MkdirAll(local(dir), 0o750) })
+}
+
+func (t *mountedTree) create(ctx context.Context, name string) (output, error) {
+	f, err := on(ctx, t, func(r *os.Root) (*os.File, error) {
+		return r.OpenFile(local(name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640)
+	}, func(f *os.File) { f.Close() })
+	if err != nil {
+		return nil, err
+	}
+	return &mountedFile{tree: t, file: f}, nil
+}
+
+// read drops what the kernel has cached of the file: what counts is what the
+// server has.
+func (t *mountedTree) read(ctx context.Context, name string, w io.Writer) (int64, error) {
+	return on(ctx, t, func(r *os.Root) (int64, error) {
+		f, err := r.Open(local(name))
+		if err != nil {
+			return 0, err
+		}
+		defer f.Close()
+		if err := t.system.dropCache(f); err != nil {
+			return 0, err
+		}
+		return io.CopyBuffer(writerOnly{w}, readerUntil{ctx, f}, make([]byte, copySize))
+	}, nil)
+}
+
+// publish renames and makes the name durable.
+func (t *mountedTree) publish(ctx context.Context, from, to string) error {
+	return t.do(ctx, func(r *os.Root) error {
+		if err := r.Rename(local(from), local(to)); err != nil {
+			return err
+		}
+		return syncDir(r, local(path.Dir(to)))
+	})
+}
+
+// syncDir flushes a directory. NFS makes names durable by itself, and some
+// systems do not take the call there.
+func syncDir(r *os.Root, dir string) error {
+	d, err := r.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	if err := d.Sync(); err != nil && !isOneOf(err, syscall.EINVAL, syscall.ENOTSUP) {
+		return err
+	}
+	return nil
+}
+
+func (t *mountedTree) remove(ctx context.Context, name string) error {
+	return t.do(ctx, func(r *os.Root) error { return r.Remove(local(name)) })
+}
+
+func (t *mountedTree) space(ctx context.Context, _ string) (free, total int64, err error) {
+	root, fs, err := t.open(ctx)
+	if err != nil {
+		return 0, 0, err
+	}
+	return fs.free, fs.total, root.Close()
+}
+
+func (t *mountedTree) location(name string) string {
+	return filepath.Join(t.dir, filepath.FromSlash(name))
+}
+
+func (t *mountedTree) close() error { return nil }
