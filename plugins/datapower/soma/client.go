@@ -66,10 +66,9 @@ func New(c Config) (*Client, error) {
 	}
 	u := url.URL{Scheme: "https", Host: net.JoinHostPort(c.Host, strconv.Itoa(c.Port)), Path: c.Path}
 	client.url = u.String()
-	dialer := &net.Dialer{Timeout: c.ConnectTimeout, KeepAlive: 30 * time.Second}
 	client.http = &http.Client{
 		Transport: &http.Transport{
-			DialContext:         dialer.DialContext,
+			DialContext:         dialer(c.ConnectTimeout),
 			TLSClientConfig:     conf,
 			TLSHandshakeTimeout: c.ConnectTimeout,
 			DisableCompression:  true,
