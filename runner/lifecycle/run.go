@@ -43,6 +43,8 @@ type Run struct {
 	byID    map[string]*Task
 	waiting []*Task        // ready and not dispatched, in creation order
 	open    map[string]int // unfinished tasks by activity and device, for depends_on
+	living  int            // tasks without a final status
+	freed   bool           // something was freed since the last dispatch
 	slots   slots
 	gates   map[string]*gate
 
@@ -195,12 +197,14 @@ func (r *Run) each(f func(*Task) []event.Status) {
 func (r *Run) take(t *Task, out []event.Status) {
 	r.out = append(r.out, out...)
 	r.dirty[t.spec.ID] = true
-	if t.phase >= PhaseStore {
-		r.slots.leaveDevice(t)
+	if t.phase >= PhaseStore && r.slots.leaveDevice(t) {
+		r.freed = true
 	}
 	r.regate(t)
 	if len(out) > 0 && out[len(out)-1].Final {
 		r.slots.leave(t)
+		r.living--
+		r.freed = true
 		r.open[dependency(t.spec.Activity.Name, t.spec.Device)]--
 	}
 	for _, s := range out {
@@ -362,7 +366,7 @@ func (r *Run) advancePreScript() {
 		}
 		return
 	}
-	r.stage = stageTasks
+	r.stage, r.freed = stageTasks, true
 	r.enter(RunStarted, fmt.Sprintf("%d task(s), %d to run", len(r.tasks), len(r.waiting)))
 	for _, t := range r.waiting {
 		r.take(t, t.Ready(r.now))
@@ -489,11 +493,4 @@ func (r *Run) dismissHalted() {
 	}
 }
 
-func (r *Run) allFinal() bool {
-	for _, t := range r.tasks {
-		if t.Final() == nil {
-			return false
-		}
-	}
-	return true
-}
+func (r *Run) allFinal() bool { return r.living == 0 }

@@ -49,17 +49,19 @@ func (s *slots) enter(t *Task, l Limits, labels map[string]string) {
 	s.onDevice[t] = keys
 }
 
-// leaveDevice frees the device's and labels' slots; the run's stays taken.
-func (s *slots) leaveDevice(t *Task) {
+// leaveDevice frees the device's and labels' slots; the run's stays taken. It
+// reports whether there was one to free.
+func (s *slots) leaveDevice(t *Task) bool {
 	keys, ok := s.onDevice[t]
 	if !ok {
-		return
+		return false
 	}
 	delete(s.onDevice, t)
 	s.perDevice[t.spec.Device]--
 	for _, k := range keys {
 		s.perLabel[k]--
 	}
+	return true
 }
 
 // leave frees every slot that the task holds.
@@ -118,9 +120,10 @@ func (r *Run) dispatch() {
 		r.dismissForStop()
 		return
 	}
-	if len(r.waiting) == 0 {
+	if len(r.waiting) == 0 || !r.freed || r.full() {
 		return
 	}
+	r.freed = false
 	if w := r.spec.Window; w != nil && !w.Open(r.now) {
 		r.dismissWaiting(CanceledBecauseMaintenanceWindow, fmt.Sprintf("window %s closed while the task was waiting", w.Name))
 		return
@@ -129,13 +132,14 @@ func (r *Run) dispatch() {
 	if w := r.spec.Window; w != nil {
 		closes, _ = w.ClosesAt(r.now)
 	}
-	var rest []*Task
-	for i, t := range r.waiting {
+	waiting := r.waiting
+	kept := 0
+	for i, t := range waiting {
 		if t.Final() != nil {
 			continue
 		}
-		if l := r.spec.Limits; l.Parallel > 0 && r.slots.run >= l.Parallel {
-			rest = append(rest, r.waiting[i:]...)
+		if r.full() {
+			kept += copy(waiting[kept:], waiting[i:])
 			break
 		}
 		if !closes.IsZero() && closes.Sub(r.now) < t.spec.needs() {
@@ -145,17 +149,21 @@ func (r *Run) dispatch() {
 		}
 		labels := r.spec.Devices[t.spec.Device].Labels
 		if r.blockedBy(t) || !r.slots.free(r.spec.Limits, t.spec.Device, labels) {
-			rest = append(rest, t)
+			waiting[kept] = t
+			kept++
 			continue
 		}
 		r.ran = true
 		r.slots.enter(t, r.spec.Limits, labels)
 		r.take(t, t.Dispatch(r.now))
-		if r.halted != "" { // cannot happen in a dispatch, but would leave r.waiting stale
-			return
-		}
 	}
-	r.waiting = rest
+	r.waiting = waiting[:kept]
+}
+
+// full reports whether as many tasks run as may run at all.
+func (r *Run) full() bool {
+	l := r.spec.Limits
+	return l.Parallel > 0 && r.slots.run >= l.Parallel
 }
 
 func dependency(activity, device string) string { return activity + "\x00" + device }

@@ -113,6 +113,7 @@ func (r *Run) newTask(a Activity, device, domain string) *Task {
 	})
 	r.tasks = append(r.tasks, t)
 	r.byID[id] = t
+	r.living++
 	r.open[dependency(a.Name, device)]++
 	r.take(t, t.Queue(r.now))
 	return t
