@@ -276,3 +276,16 @@ func TestConnectionProbes(t *testing.T) {
 	want(t, g.act("Ping", "RemoteHost", "192.0.2.99"), "Host unreachable: '192.0.2.99'")
 	want(t, g.act("TCPConnectionTest", "RemoteHost", "127.0.0.1", "RemotePort", fmt.Sprint(f.Device("gw").Port)), ">OK<")
 }
+
+func TestCountersAreRightOnceTheReplyIsThere(t *testing.T) {
+	t.Parallel()
+	f, g := one(t, dpsim.Device{ExportSize: "30KB"})
+	for n := 1; n <= 50; n++ {
+		g.client.CloseIdleConnections() // a new connection, served by another goroutine
+		g.export("default", true)
+		s := f.State().Device("gw")
+		if len(s.Exports) != 1 || s.Exports[0].Count != n || s.MaxInFlight != 1 {
+			t.Fatalf("after %d exports: %+v, at most %d at a time", n, s.Exports, s.MaxInFlight)
+		}
+	}
+}

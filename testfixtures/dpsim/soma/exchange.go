@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/dprun/dprun/testfixtures/dpsim/appliance"
@@ -23,6 +24,7 @@ type exchange struct {
 	conn *tls.Conn
 	r    *bufio.Reader
 	pace pace
+	end  func() // of the present request
 }
 
 // maxRequest bounds a request's body: set-file carries whole files.
@@ -34,7 +36,8 @@ func (x *exchange) next() bool {
 	if err != nil {
 		return false
 	}
-	defer x.app.Begin()()
+	x.end = sync.OnceFunc(x.app.Begin())
+	defer x.end()
 	if wantsMore(r) {
 		io.WriteString(x.conn, "HTTP/1.1 100 Continue\r\n\r\n")
 		x.wire.flush()
@@ -134,13 +137,21 @@ func (x *exchange) send(a *reply, how ending) bool {
 		}
 		return false
 	}
-	if !x.copy(a.body()) || x.wire.flush() != nil {
+	// The books are closed before the last byte goes out: a client that has
+	// the whole answer must find it counted.
+	body, last := a.body(), min(size, 1)
+	if !x.copy(io.LimitReader(body, size-last)) {
+		return false
+	}
+	if size > corkSize && x.wire.flush() != nil {
 		return false
 	}
 	if a.served != nil {
 		x.app.CountServed(*a.served)
 	}
-	return true
+	x.end()
+	_, err := io.Copy(onlyWriter{x.conn}, body)
+	return err == nil && x.wire.flush() == nil
 }
 
 // pace slows a body down, in wall time.
