@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/dprun/dprun/sdk"
@@ -130,7 +131,7 @@ func (d *destination) missing(ctx context.Context, err error) error {
 func (d *destination) List(ctx context.Context, prefix string) ([]sdk.Object, error) {
 	var out []sdk.Object
 	err := d.walk(ctx, prefix, func(name string, i info) error {
-		if _, temp := tempOwner(i.name); !temp {
+		if !strings.HasPrefix(i.name, tempPrefix) {
 			out = append(out, sdk.Object{Path: name, Size: i.size, Modified: i.modified})
 		}
 		return nil

@@ -197,7 +197,7 @@ func TestObjectsAreListedFetchedAndDeleted(t *testing.T) {
 func TestASweepTakesOldTemporaryFilesOfItsOwnerOnly(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, p place) {
-		old, young, foreign, final := tempName("run/task"), tempName("run/task"), tempName("other"), ".dprun-notes.part"
+		old, young, foreign, final := tempName("run/task"), tempName("run/task"), tempName("other"), "notes.part"
 		for _, name := range []string{old, young, foreign, final} {
 			path := filepath.Join(p.dir, "d", name)
 			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {

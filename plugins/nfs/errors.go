@@ -81,7 +81,8 @@ func classifyRest(err error) class {
 		status   nfsclient.Status
 		rpc      *nfsclient.RPCError
 		protocol *nfsclient.ProtocolError
-		network  net.Error
+		dial     *net.OpError // not net.Error, which every errno is
+		name     *net.DNSError
 	)
 	switch {
 	case errors.As(err, &mount) && mount == nfsclient.MountErrNoEnt:
@@ -90,9 +91,9 @@ func classifyRest(err error) class {
 		return class{failure.NotFound, failure.NoSuchFile, ""}
 	case errors.Is(err, nfsclient.ErrTimeout), errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
 		return class{failure.Timeout, failure.Unreachable, remedyServer}
-	case errors.As(err, &network) && network.Timeout():
+	case errors.As(err, &dial) && dial.Timeout():
 		return class{failure.Timeout, failure.Unreachable, remedyServer}
-	case isOneOf(err, nfsclient.ErrDisconnected, nfsclient.ErrClosed), errors.As(err, &network):
+	case isOneOf(err, nfsclient.ErrDisconnected, nfsclient.ErrClosed), errors.As(err, &dial), errors.As(err, &name):
 		return class{failure.Unavailable, failure.Unreachable, remedyServer}
 	case errors.As(err, &rpc):
 		return class{failure.Unavailable, failure.Unreachable, "the server must offer NFS version 3 over TCP; check nfs_port and mount_port"}

@@ -6,9 +6,11 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
+	"github.com/dprun/dprun/plugins/nfs/nfsclient"
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
 	"github.com/dprun/dprun/testfixtures/ganesha"
@@ -245,3 +247,42 @@ func TestAStaleMountNeverHoldsTheCaller(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatCannotBeMadeDurableIsNotPublished(t *testing.T) {
+	t.Parallel()
+	for name, err := range map[string]error{
+		"the server cannot":       nfsclient.ErrIO,
+		"the server loses it all": nfsclient.ErrVerifierChanged,
+		"a late error of fsync":   syscall.EIO,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			d := mountedAt(dir, "")
+			d.tree = unsafe{d.tree, err}
+			_, err := d.Store(t.Context(), staged(t, "x", []byte("x"), sdk.VerifySent), nil)
+			wantFailure(t, err, failure.Unavailable, failure.NotDurable)
+			if left := files(t, dir); left != nil {
+				t.Errorf("left behind: %v", left)
+			}
+		})
+	}
+}
+
+// unsafe fails every commit.
+type unsafe struct {
+	tree
+	err error
+}
+
+func (u unsafe) create(ctx context.Context, name string) (output, error) {
+	out, err := u.tree.create(ctx, name)
+	return unsafeFile{out, u.err}, err
+}
+
+type unsafeFile struct {
+	output
+	err error
+}
+
+func (f unsafeFile) commit(context.Context) error { return f.err }

@@ -5,16 +5,15 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"io/fs"
 	"strings"
-	"unicode"
 
+	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
 )
 
 // A temporary name is ".dprun-OWNER-RANDOM.part".
 const (
-	tempPrefix   = ".dprun-"
+	tempPrefix   = sdk.TempPrefix
 	tempSuffix   = ".part"
 	randomDigits = 16
 	maxOwner     = 120
@@ -62,29 +61,18 @@ func escapeOwner(owner string) string {
 	return b.String()
 }
 
-// checkPath refuses names that could leave the directory, that are kept for
-// temporary files, or that no person could type.
+// checkPath is the SDK's check, and one of the length that NFS servers allow.
 func checkPath(name string) error {
-	why := ""
-	switch {
-	case name == "." || !fs.ValidPath(name):
-		why = "it is not a relative path of plain components"
-	case strings.ContainsFunc(name, func(r rune) bool { return r == '\\' || unicode.IsControl(r) || r == unicode.ReplacementChar }):
-		why = "it holds a control character or a backslash"
+	if err := sdk.CheckPath(name); err != nil {
+		return err
 	}
 	for part := range strings.SplitSeq(name, "/") {
 		if len(part) > maxName {
-			why = fmt.Sprintf("a component has %d bytes, at most %d are allowed", len(part), maxName)
-		}
-		if _, temp := tempOwner(part); temp {
-			why = "it is kept for temporary files"
+			return failure.New(failure.Precondition, failure.BadConfig, "use the name %q on the server: a component has %d bytes, at most %d are allowed",
+				name, len(part), maxName).WithRemedy("shorten the destination's `path`")
 		}
 	}
-	if why == "" {
-		return nil
-	}
-	return failure.New(failure.Precondition, failure.BadConfig, "use the name %q on the server: %s", name, why).
-		WithRemedy("change the destination's `path`")
+	return nil
 }
 
 // checkPrefix is checkPath for a directory; "" and "." are the whole destination.

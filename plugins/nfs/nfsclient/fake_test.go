@@ -16,6 +16,8 @@ type fakeServer struct {
 	port   int
 	script func(call fakeCall) *misbehaviour // nil result: behave
 
+	mapped map[uint32]uint32 // ports that its portmapper knows, by program
+
 	mu    sync.Mutex
 	data  []byte
 	verf  verifier
@@ -166,9 +168,12 @@ func (s *fakeServer) answer(body []byte) ([]byte, error) {
 		reply.b = append(reply.b, make([]byte, 8)...) // no attributes
 		return record32(reply.b), nil
 	}
-	if prog == progMount {
+	switch prog {
+	case progPortmap:
+		reply.u32(s.mapped[d.u32()])
+	case progMount:
 		s.mountReply(reply)
-	} else {
+	default:
 		s.nfsReply(reply, proc, d, m)
 	}
 	return record32(reply.b), nil

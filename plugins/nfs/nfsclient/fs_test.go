@@ -229,3 +229,36 @@ func TestMemoryOfATransferIsThatOfItsWindow(t *testing.T) {
 		t.Error("a fourth buffer was made for a window of two")
 	}
 }
+
+func TestThePortmapperIsAskedForWhatIsNotGiven(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		mapped  map[uint32]uint32
+		given   Options
+		want    [2]int // NFS, mount
+		refused bool
+	}{
+		"both":               {map[uint32]uint32{progNFS: 2050, progMount: 20048}, Options{}, [2]int{2050, 20048}, false},
+		"one is given":       {map[uint32]uint32{progNFS: 1, progMount: 20048}, Options{NFSPort: 12049}, [2]int{12049, 20048}, false},
+		"NFS not registered": {map[uint32]uint32{progMount: 20048}, Options{}, [2]int{2049, 20048}, false},
+		"no mount service":   {nil, Options{}, [2]int{}, true},
+		"no port":            {map[uint32]uint32{progMount: 70000}, Options{}, [2]int{}, true},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newFakeServer(t, nil)
+			s.mapped = test.mapped
+			o := test.given
+			o.Server = "127.0.0.1"
+			o.setDefaults()
+			err := findPorts(t.Context(), &o, s.port)
+			if (err != nil) != test.refused {
+				t.Fatal(err)
+			}
+			if got := [2]int{o.NFSPort, o.MountPort}; err == nil && got != test.want {
+				t.Errorf("ports %v, want %v", got, test.want)
+			}
+		})
+	}
+}

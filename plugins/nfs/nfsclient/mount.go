@@ -104,7 +104,7 @@ func Mount(ctx context.Context, o Options) (*FS, error) {
 
 func mount(ctx context.Context, o *Options) (_ *FS, err error) {
 	cred := newCredential(o.Machine, o.UID, o.GID, o.Groups)
-	if err := findPorts(ctx, o); err != nil {
+	if err := findPorts(ctx, o, portmapPort); err != nil {
 		return nil, err
 	}
 	f := &FS{
@@ -196,12 +196,13 @@ func (c *client) umnt(ctx context.Context, export string) error {
 	return c.roundTrip(ctx, req, func(*decoder) error { return nil })
 }
 
-// findPorts asks the portmapper for the ports that the options leave open.
-func findPorts(ctx context.Context, o *Options) error {
+// findPorts asks the portmapper, at its port, for those that the options leave
+// open.
+func findPorts(ctx context.Context, o *Options, portmap int) error {
 	if o.NFSPort != 0 && o.MountPort != 0 {
 		return nil
 	}
-	pm := newClient(o.Server, portmapPort, newCredential(o.Machine, 0, 0, nil), o)
+	pm := newClient(o.Server, portmap, newCredential(o.Machine, 0, 0, nil), o)
 	defer pm.close()
 	if o.MountPort == 0 {
 		port, err := pm.getPort(ctx, progMount, versMount)
