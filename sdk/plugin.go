@@ -146,18 +146,3 @@ func validator[C any](f Validator[C]) func(cty.Value) []schema.Diagnostic {
 		return f(c, func(path ...string) bool { return schema.Known(v, path...) })
 	}
 }
-
-// Schema is everything the plugin offers, as data: the answer to Describe.
-func (p Plugin) Schema() schema.Plugin {
-	s := schema.Plugin{Name: p.Name, Version: p.Version, Doc: p.Doc, Env: p.Env}
-	for _, t := range p.Sources {
-		s.Sources = append(s.Sources, t.schema)
-	}
-	for _, t := range p.Destinations {
-		s.Destinations = append(s.Destinations, t.schema)
-	}
-	for _, t := range p.Hooks {
-		s.Hooks = append(s.Hooks, t.schema)
-	}
-	return s
-}

@@ -7,11 +7,13 @@ import (
 	"log/slog"
 	"regexp"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"sync"
+	"time"
 
-	"github.com/zclconf/go-cty/cty"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
 
 	"github.com/dprun/dprun/sdk/failure"
 	"github.com/dprun/dprun/sdk/internal/wire"
@@ -35,6 +37,7 @@ type Server struct {
 	last      uint64
 	instances map[uint64]any // Source, Destination or Hook
 	types     map[uint64]*SourceType
+	cancels   map[string]context.CancelFunc // by the call's identifier
 
 	pluginv1.UnimplementedPluginServer
 }
@@ -78,7 +81,7 @@ func NewServer(p Plugin, env Env) (*Server, error) {
 	base, cancel := context.WithCancel(context.Background())
 	return &Server{
 		plugin: p, env: env, schema: raw, first: func() {}, base: base, cancel: cancel,
-		instances: map[uint64]any{}, types: map[uint64]*SourceType{},
+		instances: map[uint64]any{}, types: map[uint64]*SourceType{}, cancels: map[string]context.CancelFunc{},
 	}, nil
 }
 
@@ -161,16 +164,45 @@ type boundStream struct {
 
 func (b boundStream) Context() context.Context { return b.ctx }
 
+// enter bounds a call: by the server's life, by the deadline that the host
+// names, and by a later Cancel of its identifier.
 func (s *Server) enter(ctx context.Context) (context.Context, func()) {
 	s.first()
-	ctx, cancel := context.WithCancel(ctx)
 	s.calls.Add(1)
+	md, _ := metadata.FromIncomingContext(ctx)
+	var cancel context.CancelFunc
+	if n, err := strconv.ParseInt(strings.Join(md.Get(wire.MetaTimeout), ""), 10, 64); err == nil {
+		ctx, cancel = context.WithTimeout(ctx, time.Duration(n))
+	} else {
+		ctx, cancel = context.WithCancel(ctx)
+	}
+	id := strings.Join(md.Get(wire.MetaCall), "")
+	if id != "" {
+		s.mu.Lock()
+		s.cancels[id] = cancel
+		s.mu.Unlock()
+	}
 	stop := context.AfterFunc(s.base, cancel)
 	return ctx, func() {
 		stop()
 		cancel()
+		if id != "" {
+			s.mu.Lock()
+			delete(s.cancels, id)
+			s.mu.Unlock()
+		}
 		s.calls.Done()
 	}
+}
+
+// Cancel asks a call in flight to end. One that is over is a success.
+func (s *Server) Cancel(_ context.Context, r *pluginv1.CancelRequest) (*pluginv1.CancelReply, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if cancel, ok := s.cancels[r.Call]; ok {
+		cancel()
+	}
+	return &pluginv1.CancelReply{}, nil
 }
 
 // guard runs f and makes a panic an internal failure; its stack goes to the log.
@@ -191,46 +223,9 @@ func (s *Server) Describe(context.Context, *pluginv1.DescribeRequest) (*pluginv1
 	return &pluginv1.DescribeReply{Schema: s.schema}, nil
 }
 
-// offer is what the plugin does for one type.
-type offer struct {
-	block     schema.Block
-	validate  func(cty.Value) []schema.Diagnostic
-	configure func(context.Context, cty.Value, Env) (any, error)
-	source    *SourceType
-}
-
-func (s *Server) offer(kind pluginv1.Kind, typ, activity string) (offer, error) {
-	switch kind {
-	case pluginv1.Kind_KIND_SOURCE, pluginv1.Kind_KIND_ACTIVITY:
-		for i := range s.plugin.Sources {
-			t := &s.plugin.Sources[i]
-			if t.schema.Name != typ {
-				continue
-			}
-			if kind == pluginv1.Kind_KIND_SOURCE {
-				return offer{t.schema.Config, t.validate, func(ctx context.Context, v cty.Value, e Env) (any, error) { return t.configure(ctx, v, e) }, t}, nil
-			}
-			block, err := t.activity(activity)
-			return offer{block: block, validate: t.validates[activity]}, err
-		}
-	case pluginv1.Kind_KIND_DESTINATION:
-		for _, t := range s.plugin.Destinations {
-			if t.schema.Name == typ {
-				return offer{t.schema.Config, t.validate, func(ctx context.Context, v cty.Value, e Env) (any, error) { return t.configure(ctx, v, e) }, nil}, nil
-			}
-		}
-	case pluginv1.Kind_KIND_HOOK:
-		for _, t := range s.plugin.Hooks {
-			if t.schema.Name == typ {
-				return offer{t.schema.Config, t.validate, func(ctx context.Context, v cty.Value, e Env) (any, error) { return t.configure(ctx, v, e) }, nil}, nil
-			}
-		}
-	}
-	return offer{}, failure.New(failure.Internal, failure.Protocol, "plugin %s offers no %s %q", s.plugin.Name, kindName(kind), typ)
-}
-
-func kindName(k pluginv1.Kind) string {
-	return strings.ToLower(strings.TrimPrefix(k.String(), "KIND_"))
+// kindOf reads a kind from the wire.
+func kindOf(k pluginv1.Kind) schema.Kind {
+	return schema.Kind(strings.ToLower(strings.TrimPrefix(k.String(), "KIND_")))
 }
 
 // activity is the schema of one activity's configuration.
@@ -243,10 +238,10 @@ func (t *SourceType) activity(name string) (schema.Block, error) {
 	return schema.Block{}, failure.New(failure.Internal, failure.Protocol, "source %s offers no activity %q", t.schema.Name, name)
 }
 
-// ValidateConfig gives what the schema finds wrong; when it finds nothing,
-// what the plugin's own validator says.
+// ValidateConfig answers with [Plugin.Validate].
 func (s *Server) ValidateConfig(_ context.Context, r *pluginv1.ValidateConfigRequest) (*pluginv1.ValidateConfigReply, error) {
-	o, err := s.offer(r.Kind, r.Type, r.Activity)
+	kind := kindOf(r.Kind)
+	o, err := s.plugin.offer(kind, r.Type, r.Activity)
 	if err != nil {
 		return nil, err
 	}
@@ -254,9 +249,9 @@ func (s *Server) ValidateConfig(_ context.Context, r *pluginv1.ValidateConfigReq
 	if err != nil {
 		return nil, err
 	}
-	ds := o.block.Check(v)
-	if !schema.HasErrors(ds) {
-		ds = o.validate(v)
+	ds, err := s.plugin.Validate(kind, r.Type, r.Activity, v)
+	if err != nil {
+		return nil, err
 	}
 	reply := &pluginv1.ValidateConfigReply{}
 	for _, d := range ds {
@@ -267,12 +262,12 @@ func (s *Server) ValidateConfig(_ context.Context, r *pluginv1.ValidateConfigReq
 
 // Configure makes an instance.
 func (s *Server) Configure(ctx context.Context, r *pluginv1.ConfigureRequest) (*pluginv1.ConfigureReply, error) {
-	o, err := s.offer(r.Kind, r.Type, "")
+	o, err := s.plugin.offer(kindOf(r.Kind), r.Type, "")
 	if err != nil {
 		return nil, err
 	}
 	if o.configure == nil {
-		return nil, failure.New(failure.Internal, failure.Protocol, "%s cannot be configured", kindName(r.Kind))
+		return nil, failure.New(failure.Internal, failure.Protocol, "%s cannot be configured", kindOf(r.Kind))
 	}
 	v, err := wire.Decode(o.block, r.Config)
 	if err != nil {

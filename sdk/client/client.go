@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"path"
+	"strings"
 	"sync"
 	"time"
 
@@ -99,63 +101,26 @@ const (
 	callValidate failure.Call = "validate"
 )
 
-// Kind says what a configuration is for.
-type Kind int
-
-// The kinds of configuration.
-const (
-	Source Kind = iota + 1
-	Destination
-	Hook
-	Activity
-)
-
-func (k Kind) wire() pluginv1.Kind { return pluginv1.Kind(k) }
+func wireKind(k schema.Kind) pluginv1.Kind {
+	return pluginv1.Kind(pluginv1.Kind_value["KIND_"+strings.ToUpper(string(k))])
+}
 
 // block is the schema of a type's configuration.
-func (p *Plugin) block(ctx context.Context, k Kind, typ, activity string) (schema.Block, error) {
+func (p *Plugin) block(ctx context.Context, k schema.Kind, typ, activity string) (schema.Block, error) {
 	s, err := p.Describe(ctx)
 	if err != nil {
 		return schema.Block{}, err
 	}
-	switch k {
-	case Source, Activity:
-		for _, t := range s.Sources {
-			if t.Name != typ {
-				continue
-			}
-			if k == Source {
-				return t.Config, nil
-			}
-			for _, a := range t.Activities {
-				if a.Name == activity {
-					return a.Config, nil
-				}
-			}
-		}
-	case Destination:
-		for _, t := range s.Destinations {
-			if t.Name == typ {
-				return t.Config, nil
-			}
-		}
-	case Hook:
-		for _, t := range s.Hooks {
-			if t.Name == typ {
-				return t.Config, nil
-			}
-		}
+	b, ok := s.Config(k, typ, activity)
+	if !ok {
+		return b, failure.New(failure.Internal, failure.Protocol, "plugin %s offers no %s %q", s.Name, k, path.Join(typ, activity))
 	}
-	name := typ
-	if k == Activity {
-		name += "/" + activity
-	}
-	return schema.Block{}, failure.New(failure.Internal, failure.Protocol, "plugin %s does not offer %q", s.Name, name)
+	return b, nil
 }
 
 // ValidateConfig asks the plugin about a configuration, which may hold
-// unknown values. activity is set for kind Activity only.
-func (p *Plugin) ValidateConfig(ctx context.Context, k Kind, typ, activity string, cfg cty.Value) ([]schema.Diagnostic, error) {
+// unknown values. activity is set for [schema.KindActivity] only.
+func (p *Plugin) ValidateConfig(ctx context.Context, k schema.Kind, typ, activity string, cfg cty.Value) ([]schema.Diagnostic, error) {
 	b, err := p.block(ctx, k, typ, activity)
 	if err != nil {
 		return nil, err
@@ -164,7 +129,7 @@ func (p *Plugin) ValidateConfig(ctx context.Context, k Kind, typ, activity strin
 	if err != nil {
 		return nil, err
 	}
-	r, err := p.plugin.ValidateConfig(ctx, &pluginv1.ValidateConfigRequest{Kind: k.wire(), Type: typ, Activity: activity, Config: raw})
+	r, err := p.plugin.ValidateConfig(ctx, &pluginv1.ValidateConfigRequest{Kind: wireKind(k), Type: typ, Activity: activity, Config: raw})
 	if err != nil {
 		return nil, p.fail(callValidate, err)
 	}
@@ -177,7 +142,7 @@ func (p *Plugin) ValidateConfig(ctx context.Context, k Kind, typ, activity strin
 
 // ConfigureSource makes an instance of a source type.
 func (p *Plugin) ConfigureSource(ctx context.Context, typ string, cfg cty.Value) (sdk.Source, error) {
-	id, err := p.configure(ctx, Source, typ, cfg)
+	id, err := p.configure(ctx, schema.KindSource, typ, cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -186,7 +151,7 @@ func (p *Plugin) ConfigureSource(ctx context.Context, typ string, cfg cty.Value)
 
 // ConfigureDestination makes an instance of a destination type.
 func (p *Plugin) ConfigureDestination(ctx context.Context, typ string, cfg cty.Value) (sdk.Destination, error) {
-	id, err := p.configure(ctx, Destination, typ, cfg)
+	id, err := p.configure(ctx, schema.KindDestination, typ, cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -195,14 +160,14 @@ func (p *Plugin) ConfigureDestination(ctx context.Context, typ string, cfg cty.V
 
 // ConfigureHook makes an instance of a hook type.
 func (p *Plugin) ConfigureHook(ctx context.Context, typ string, cfg cty.Value) (sdk.Hook, error) {
-	id, err := p.configure(ctx, Hook, typ, cfg)
+	id, err := p.configure(ctx, schema.KindHook, typ, cfg)
 	if err != nil {
 		return nil, err
 	}
 	return &hook{instance: instance{p, id}, c: pluginv1.NewHookClient(p.conn)}, nil
 }
 
-func (p *Plugin) configure(ctx context.Context, k Kind, typ string, cfg cty.Value) (uint64, error) {
+func (p *Plugin) configure(ctx context.Context, k schema.Kind, typ string, cfg cty.Value) (uint64, error) {
 	b, err := p.block(ctx, k, typ, "")
 	if err != nil {
 		return 0, err
@@ -211,7 +176,7 @@ func (p *Plugin) configure(ctx context.Context, k Kind, typ string, cfg cty.Valu
 	if err != nil {
 		return 0, err
 	}
-	r, err := p.plugin.Configure(ctx, &pluginv1.ConfigureRequest{Kind: k.wire(), Type: typ, Config: raw})
+	r, err := p.plugin.Configure(ctx, &pluginv1.ConfigureRequest{Kind: wireKind(k), Type: typ, Config: raw})
 	if err != nil {
 		return 0, p.fail(failure.CallConfigure, err)
 	}
@@ -234,7 +199,8 @@ func (i instance) Close() error {
 
 // drain reads a stream of events to its end. event returns true for the one
 // that says done; a stream that ends without it, or goes on after it, failed.
-func drain[E any](p *Plugin, call failure.Call, stream grpc.ServerStreamingClient[E], event func(*E) (done bool)) error {
+// ctx is the caller's.
+func drain[E any](ctx context.Context, p *Plugin, call failure.Call, stream grpc.ServerStreamingClient[E], event func(*E) (done bool)) error {
 	done := false
 	for {
 		e, err := stream.Recv()
@@ -242,7 +208,11 @@ func drain[E any](p *Plugin, call failure.Call, stream grpc.ServerStreamingClien
 		case errors.Is(err, io.EOF) && done:
 			return nil
 		case err != nil:
-			return p.fail(call, err)
+			f := wire.Failure(call, err)
+			if f.Kind == failure.Cancelled && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+				f = failure.New(failure.Timeout, "", "%s: not done within the time limit: %w", call, ctx.Err())
+			}
+			return p.refine(f)
 		case done:
 			return p.refine(failure.New(failure.Internal, failure.Protocol, "%s: the plugin went on after it had said done", call))
 		}

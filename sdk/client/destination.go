@@ -28,16 +28,19 @@ func (d *destination) Check(ctx context.Context) (*sdk.DestinationReport, error)
 }
 
 func (d *destination) Store(ctx context.Context, r sdk.StoreRequest, progress func(int64)) (*sdk.StoreReport, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	stream, err := d.c.Store(ctx, &pluginv1.StoreRequest{
+	if err := ctx.Err(); err != nil {
+		return nil, failure.From(err)
+	}
+	call, end := d.p.cancellable(ctx)
+	defer end()
+	stream, err := d.c.Store(call, &pluginv1.StoreRequest{
 		Instance: d.id, Source: r.Source, Path: r.Path, Size: r.Size, Sha256: r.SHA256, Verify: string(r.Verify), Owner: r.Owner,
 	})
 	if err != nil {
 		return nil, d.p.fail(failure.CallStore, err)
 	}
 	var rep *sdk.StoreReport
-	err = drain(d.p, failure.CallStore, stream, func(e *pluginv1.StoreEvent) bool {
+	err = drain(ctx, d.p, failure.CallStore, stream, func(e *pluginv1.StoreEvent) bool {
 		if progress != nil {
 			progress(e.Bytes)
 		}
@@ -77,14 +80,17 @@ func timeFromWire(t *timestamppb.Timestamp) time.Time {
 }
 
 func (d *destination) Fetch(ctx context.Context, r sdk.FetchRequest, progress func(int64)) (*sdk.FetchReport, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	stream, err := d.c.Fetch(ctx, &pluginv1.FetchRequest{Instance: d.id, Path: r.Path, File: r.File})
+	if err := ctx.Err(); err != nil {
+		return nil, failure.From(err)
+	}
+	call, end := d.p.cancellable(ctx)
+	defer end()
+	stream, err := d.c.Fetch(call, &pluginv1.FetchRequest{Instance: d.id, Path: r.Path, File: r.File})
 	if err != nil {
 		return nil, d.p.fail(failure.CallFetch, err)
 	}
 	var rep *sdk.FetchReport
-	err = drain(d.p, failure.CallFetch, stream, func(e *pluginv1.FetchEvent) bool {
+	err = drain(ctx, d.p, failure.CallFetch, stream, func(e *pluginv1.FetchEvent) bool {
 		if progress != nil {
 			progress(e.Bytes)
 		}
@@ -101,14 +107,17 @@ func (d *destination) Fetch(ctx context.Context, r sdk.FetchRequest, progress fu
 }
 
 func (d *destination) List(ctx context.Context, prefix string) ([]sdk.Object, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	stream, err := d.c.List(ctx, &pluginv1.ListRequest{Instance: d.id, Prefix: prefix})
+	if err := ctx.Err(); err != nil {
+		return nil, failure.From(err)
+	}
+	call, end := d.p.cancellable(ctx)
+	defer end()
+	stream, err := d.c.List(call, &pluginv1.ListRequest{Instance: d.id, Prefix: prefix})
 	if err != nil {
 		return nil, d.p.fail(failure.CallList, err)
 	}
 	var objects []sdk.Object
-	err = drain(d.p, failure.CallList, stream, func(e *pluginv1.ListEvent) bool {
+	err = drain(ctx, d.p, failure.CallList, stream, func(e *pluginv1.ListEvent) bool {
 		for _, o := range e.Objects {
 			objects = append(objects, objectFromWire(o))
 		}

@@ -17,14 +17,17 @@ type hook struct {
 var _ sdk.Hook = (*hook)(nil)
 
 func (h *hook) Run(ctx context.Context, r sdk.RunRequest, output func(sdk.Output)) (*sdk.RunReport, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	stream, err := h.c.Run(ctx, &pluginv1.RunRequest{Instance: h.id, Context: r.Context, Env: r.Env, Dir: r.Dir, Arguments: r.Arguments})
+	if err := ctx.Err(); err != nil {
+		return nil, failure.From(err)
+	}
+	call, end := h.p.cancellable(ctx)
+	defer end()
+	stream, err := h.c.Run(call, &pluginv1.RunRequest{Instance: h.id, Context: r.Context, Env: r.Env, Dir: r.Dir, Arguments: r.Arguments})
 	if err != nil {
 		return nil, h.p.fail(failure.CallRun, err)
 	}
 	var rep *sdk.RunReport
-	err = drain(h.p, failure.CallRun, stream, func(e *pluginv1.RunEvent) bool {
+	err = drain(ctx, h.p, failure.CallRun, stream, func(e *pluginv1.RunEvent) bool {
 		if e.Output != nil && output != nil {
 			output(sdk.Output{Stream: sdk.Stream(e.Output.Stream), Text: string(e.Output.Text)})
 		}

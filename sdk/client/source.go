@@ -12,6 +12,7 @@ import (
 	"github.com/dprun/dprun/sdk/failure"
 	"github.com/dprun/dprun/sdk/internal/wire"
 	pluginv1 "github.com/dprun/dprun/sdk/proto/dprun/plugin/v1"
+	"github.com/dprun/dprun/sdk/schema"
 )
 
 type source struct {
@@ -23,7 +24,7 @@ type source struct {
 var _ sdk.Source = (*source)(nil)
 
 func (s *source) config(ctx context.Context, activity string, v cty.Value) ([]byte, error) {
-	b, err := s.p.block(ctx, Activity, s.typ, activity)
+	b, err := s.p.block(ctx, schema.KindActivity, s.typ, activity)
 	if err != nil {
 		return nil, err
 	}
@@ -126,16 +127,19 @@ func (s *source) Capture(ctx context.Context, r sdk.CaptureRequest, emit func(sd
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	stream, err := s.c.Capture(ctx, &pluginv1.CaptureRequest{
+	if err := ctx.Err(); err != nil {
+		return nil, failure.From(err)
+	}
+	call, end := s.p.cancellable(ctx)
+	defer end()
+	stream, err := s.c.Capture(call, &pluginv1.CaptureRequest{
 		Instance: s.id, Activity: r.Activity, Config: raw, Domain: r.Target.Domain, Variant: r.Variant, Dir: r.Dir, Owner: r.Owner, MaxBytes: r.MaxBytes,
 	})
 	if err != nil {
 		return nil, s.p.fail(failure.CallCapture, err)
 	}
 	var out *sdk.Capture
-	err = drain(s.p, failure.CallCapture, stream, func(e *pluginv1.CaptureEvent) bool {
+	err = drain(ctx, s.p, failure.CallCapture, stream, func(e *pluginv1.CaptureEvent) bool {
 		if p := e.Progress; p != nil && emit != nil {
 			emit(sdk.CaptureProgress{Bytes: p.Bytes, Total: p.Total, DeviceDone: p.DeviceDone, Token: p.Token, Message: p.Message})
 		}

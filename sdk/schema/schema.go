@@ -180,6 +180,71 @@ type HookType struct {
 	Config Block  `json:"config"`
 }
 
+// Kind says what a configuration is for.
+type Kind string
+
+// The kinds of configuration, named like the blocks of the language.
+const (
+	KindSource      Kind = "source"
+	KindDestination Kind = "destination"
+	KindHook        Kind = "hook"
+	KindActivity    Kind = "activity" // of a source type
+)
+
+// Config finds the schema of a configuration. activity is used for
+// [KindActivity] only; typ then names the source type.
+func (p Plugin) Config(k Kind, typ, activity string) (Block, bool) {
+	switch k {
+	case KindSource, KindActivity:
+		for _, t := range p.Sources {
+			if t.Name != typ {
+				continue
+			}
+			if k == KindSource {
+				return t.Config, true
+			}
+			for _, a := range t.Activities {
+				if a.Name == activity {
+					return a.Config, true
+				}
+			}
+		}
+	case KindDestination:
+		for _, t := range p.Destinations {
+			if t.Name == typ {
+				return t.Config, true
+			}
+		}
+	case KindHook:
+		for _, t := range p.Hooks {
+			if t.Name == typ {
+				return t.Config, true
+			}
+		}
+	}
+	return Block{}, false
+}
+
+// Types lists what the plugin offers of a kind.
+func (p Plugin) Types(k Kind) []string {
+	var names []string
+	switch k {
+	case KindSource:
+		for _, t := range p.Sources {
+			names = append(names, t.Name)
+		}
+	case KindDestination:
+		for _, t := range p.Destinations {
+			names = append(names, t.Name)
+		}
+	case KindHook:
+		for _, t := range p.Hooks {
+			names = append(names, t.Name)
+		}
+	}
+	return names
+}
+
 // Severity of a [Diagnostic].
 type Severity string
 

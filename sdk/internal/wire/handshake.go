@@ -19,6 +19,12 @@ const (
 	EnvLogLevel = "DPRUN_PLUGIN_LOG"
 )
 
+// The metadata of calls that the host can cancel in order.
+const (
+	MetaCall    = "dprun-call"    // an identifier for Cancel
+	MetaTimeout = "dprun-timeout" // what is left of the deadline, in nanoseconds
+)
+
 // Service is the prefix of every method of the protocol.
 const Service = "/dprun.plugin.v1."
 

@@ -13,6 +13,13 @@
 // Streams. A server stream ends with a message whose `done` is set. One that
 // ends well without it failed.
 //
+// Cancelling. A cancelled gRPC call returns to the host at once, while the
+// plugin still cleans up. For the streams the host therefore sends two
+// metadata entries: dprun-call, an identifier, and dprun-timeout, what is left
+// of the deadline in nanoseconds, and to give up calls Cancel with the
+// identifier and waits for the stream to end. A plugin may ignore all of it
+// (UNIMPLEMENTED): then the gRPC call itself is cancelled.
+//
 // Values. A configuration travels as MessagePack in the encoding of cty
 // (github.com/zclconf/go-cty), typed by the schema that Describe gave for it.
 // In ValidateConfig it may hold unknown values.
@@ -611,6 +618,86 @@ func (*ReleaseReply) Descriptor() ([]byte, []int) {
 	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{9}
 }
 
+type CancelRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Call          string                 `protobuf:"bytes,1,opt,name=call,proto3" json:"call,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CancelRequest) Reset() {
+	*x = CancelRequest{}
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CancelRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CancelRequest) ProtoMessage() {}
+
+func (x *CancelRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CancelRequest.ProtoReflect.Descriptor instead.
+func (*CancelRequest) Descriptor() ([]byte, []int) {
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *CancelRequest) GetCall() string {
+	if x != nil {
+		return x.Call
+	}
+	return ""
+}
+
+type CancelReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CancelReply) Reset() {
+	*x = CancelReply{}
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CancelReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CancelReply) ProtoMessage() {}
+
+func (x *CancelReply) ProtoReflect() protoreflect.Message {
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CancelReply.ProtoReflect.Descriptor instead.
+func (*CancelReply) Descriptor() ([]byte, []int) {
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{11}
+}
+
 type DestinationCheckRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Instance      uint64                 `protobuf:"varint,1,opt,name=instance,proto3" json:"instance,omitempty"`
@@ -620,7 +707,7 @@ type DestinationCheckRequest struct {
 
 func (x *DestinationCheckRequest) Reset() {
 	*x = DestinationCheckRequest{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[10]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -632,7 +719,7 @@ func (x *DestinationCheckRequest) String() string {
 func (*DestinationCheckRequest) ProtoMessage() {}
 
 func (x *DestinationCheckRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[10]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -645,7 +732,7 @@ func (x *DestinationCheckRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DestinationCheckRequest.ProtoReflect.Descriptor instead.
 func (*DestinationCheckRequest) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{10}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *DestinationCheckRequest) GetInstance() uint64 {
@@ -667,7 +754,7 @@ type DestinationCheckReply struct {
 
 func (x *DestinationCheckReply) Reset() {
 	*x = DestinationCheckReply{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[11]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -679,7 +766,7 @@ func (x *DestinationCheckReply) String() string {
 func (*DestinationCheckReply) ProtoMessage() {}
 
 func (x *DestinationCheckReply) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[11]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -692,7 +779,7 @@ func (x *DestinationCheckReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DestinationCheckReply.ProtoReflect.Descriptor instead.
 func (*DestinationCheckReply) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{11}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *DestinationCheckReply) GetFree() int64 {
@@ -738,7 +825,7 @@ type StoreRequest struct {
 
 func (x *StoreRequest) Reset() {
 	*x = StoreRequest{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[12]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -750,7 +837,7 @@ func (x *StoreRequest) String() string {
 func (*StoreRequest) ProtoMessage() {}
 
 func (x *StoreRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[12]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -763,7 +850,7 @@ func (x *StoreRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StoreRequest.ProtoReflect.Descriptor instead.
 func (*StoreRequest) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{12}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *StoreRequest) GetInstance() uint64 {
@@ -825,7 +912,7 @@ type StoreEvent struct {
 
 func (x *StoreEvent) Reset() {
 	*x = StoreEvent{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[13]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -837,7 +924,7 @@ func (x *StoreEvent) String() string {
 func (*StoreEvent) ProtoMessage() {}
 
 func (x *StoreEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[13]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -850,7 +937,7 @@ func (x *StoreEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StoreEvent.ProtoReflect.Descriptor instead.
 func (*StoreEvent) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{13}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *StoreEvent) GetBytes() int64 {
@@ -881,7 +968,7 @@ type StoreReport struct {
 
 func (x *StoreReport) Reset() {
 	*x = StoreReport{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[14]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -893,7 +980,7 @@ func (x *StoreReport) String() string {
 func (*StoreReport) ProtoMessage() {}
 
 func (x *StoreReport) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[14]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -906,7 +993,7 @@ func (x *StoreReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StoreReport.ProtoReflect.Descriptor instead.
 func (*StoreReport) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{14}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *StoreReport) GetLocation() string {
@@ -961,7 +1048,7 @@ type StatRequest struct {
 
 func (x *StatRequest) Reset() {
 	*x = StatRequest{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[15]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -973,7 +1060,7 @@ func (x *StatRequest) String() string {
 func (*StatRequest) ProtoMessage() {}
 
 func (x *StatRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[15]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -986,7 +1073,7 @@ func (x *StatRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatRequest.ProtoReflect.Descriptor instead.
 func (*StatRequest) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{15}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *StatRequest) GetInstance() uint64 {
@@ -1014,7 +1101,7 @@ type Object struct {
 
 func (x *Object) Reset() {
 	*x = Object{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[16]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1026,7 +1113,7 @@ func (x *Object) String() string {
 func (*Object) ProtoMessage() {}
 
 func (x *Object) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[16]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1039,7 +1126,7 @@ func (x *Object) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Object.ProtoReflect.Descriptor instead.
 func (*Object) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{16}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Object) GetPath() string {
@@ -1074,7 +1161,7 @@ type FetchRequest struct {
 
 func (x *FetchRequest) Reset() {
 	*x = FetchRequest{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[17]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1086,7 +1173,7 @@ func (x *FetchRequest) String() string {
 func (*FetchRequest) ProtoMessage() {}
 
 func (x *FetchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[17]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1099,7 +1186,7 @@ func (x *FetchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FetchRequest.ProtoReflect.Descriptor instead.
 func (*FetchRequest) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{17}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *FetchRequest) GetInstance() uint64 {
@@ -1133,7 +1220,7 @@ type FetchEvent struct {
 
 func (x *FetchEvent) Reset() {
 	*x = FetchEvent{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[18]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1145,7 +1232,7 @@ func (x *FetchEvent) String() string {
 func (*FetchEvent) ProtoMessage() {}
 
 func (x *FetchEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[18]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1158,7 +1245,7 @@ func (x *FetchEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FetchEvent.ProtoReflect.Descriptor instead.
 func (*FetchEvent) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{18}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *FetchEvent) GetBytes() int64 {
@@ -1185,7 +1272,7 @@ type FetchReport struct {
 
 func (x *FetchReport) Reset() {
 	*x = FetchReport{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[19]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1197,7 +1284,7 @@ func (x *FetchReport) String() string {
 func (*FetchReport) ProtoMessage() {}
 
 func (x *FetchReport) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[19]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1210,7 +1297,7 @@ func (x *FetchReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FetchReport.ProtoReflect.Descriptor instead.
 func (*FetchReport) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{19}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *FetchReport) GetSize() int64 {
@@ -1237,7 +1324,7 @@ type ListRequest struct {
 
 func (x *ListRequest) Reset() {
 	*x = ListRequest{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[20]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1249,7 +1336,7 @@ func (x *ListRequest) String() string {
 func (*ListRequest) ProtoMessage() {}
 
 func (x *ListRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[20]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1262,7 +1349,7 @@ func (x *ListRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRequest.ProtoReflect.Descriptor instead.
 func (*ListRequest) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{20}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ListRequest) GetInstance() uint64 {
@@ -1289,7 +1376,7 @@ type ListEvent struct {
 
 func (x *ListEvent) Reset() {
 	*x = ListEvent{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[21]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1301,7 +1388,7 @@ func (x *ListEvent) String() string {
 func (*ListEvent) ProtoMessage() {}
 
 func (x *ListEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[21]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1314,7 +1401,7 @@ func (x *ListEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListEvent.ProtoReflect.Descriptor instead.
 func (*ListEvent) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{21}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ListEvent) GetObjects() []*Object {
@@ -1339,7 +1426,7 @@ type ListDone struct {
 
 func (x *ListDone) Reset() {
 	*x = ListDone{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[22]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1351,7 +1438,7 @@ func (x *ListDone) String() string {
 func (*ListDone) ProtoMessage() {}
 
 func (x *ListDone) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[22]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1364,7 +1451,7 @@ func (x *ListDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDone.ProtoReflect.Descriptor instead.
 func (*ListDone) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{22}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{24}
 }
 
 type DeleteRequest struct {
@@ -1377,7 +1464,7 @@ type DeleteRequest struct {
 
 func (x *DeleteRequest) Reset() {
 	*x = DeleteRequest{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[23]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1389,7 +1476,7 @@ func (x *DeleteRequest) String() string {
 func (*DeleteRequest) ProtoMessage() {}
 
 func (x *DeleteRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[23]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1402,7 +1489,7 @@ func (x *DeleteRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteRequest.ProtoReflect.Descriptor instead.
 func (*DeleteRequest) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{23}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *DeleteRequest) GetInstance() uint64 {
@@ -1427,7 +1514,7 @@ type DeleteReply struct {
 
 func (x *DeleteReply) Reset() {
 	*x = DeleteReply{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[24]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1439,7 +1526,7 @@ func (x *DeleteReply) String() string {
 func (*DeleteReply) ProtoMessage() {}
 
 func (x *DeleteReply) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[24]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1452,7 +1539,7 @@ func (x *DeleteReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteReply.ProtoReflect.Descriptor instead.
 func (*DeleteReply) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{24}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{26}
 }
 
 type SweepRequest struct {
@@ -1467,7 +1554,7 @@ type SweepRequest struct {
 
 func (x *SweepRequest) Reset() {
 	*x = SweepRequest{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[25]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1479,7 +1566,7 @@ func (x *SweepRequest) String() string {
 func (*SweepRequest) ProtoMessage() {}
 
 func (x *SweepRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[25]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1492,7 +1579,7 @@ func (x *SweepRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SweepRequest.ProtoReflect.Descriptor instead.
 func (*SweepRequest) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{25}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *SweepRequest) GetInstance() uint64 {
@@ -1532,7 +1619,7 @@ type SweepReply struct {
 
 func (x *SweepReply) Reset() {
 	*x = SweepReply{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[26]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1544,7 +1631,7 @@ func (x *SweepReply) String() string {
 func (*SweepReply) ProtoMessage() {}
 
 func (x *SweepReply) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[26]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1557,7 +1644,7 @@ func (x *SweepReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SweepReply.ProtoReflect.Descriptor instead.
 func (*SweepReply) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{26}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *SweepReply) GetRemoved() []string {
@@ -1580,7 +1667,7 @@ type RunRequest struct {
 
 func (x *RunRequest) Reset() {
 	*x = RunRequest{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[27]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1592,7 +1679,7 @@ func (x *RunRequest) String() string {
 func (*RunRequest) ProtoMessage() {}
 
 func (x *RunRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[27]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1605,7 +1692,7 @@ func (x *RunRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunRequest.ProtoReflect.Descriptor instead.
 func (*RunRequest) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{27}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *RunRequest) GetInstance() uint64 {
@@ -1653,7 +1740,7 @@ type RunEvent struct {
 
 func (x *RunEvent) Reset() {
 	*x = RunEvent{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[28]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1665,7 +1752,7 @@ func (x *RunEvent) String() string {
 func (*RunEvent) ProtoMessage() {}
 
 func (x *RunEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[28]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1678,7 +1765,7 @@ func (x *RunEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunEvent.ProtoReflect.Descriptor instead.
 func (*RunEvent) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{28}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *RunEvent) GetOutput() *Output {
@@ -1705,7 +1792,7 @@ type Output struct {
 
 func (x *Output) Reset() {
 	*x = Output{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[29]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1717,7 +1804,7 @@ func (x *Output) String() string {
 func (*Output) ProtoMessage() {}
 
 func (x *Output) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[29]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1730,7 +1817,7 @@ func (x *Output) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Output.ProtoReflect.Descriptor instead.
 func (*Output) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{29}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Output) GetStream() string {
@@ -1758,7 +1845,7 @@ type RunReport struct {
 
 func (x *RunReport) Reset() {
 	*x = RunReport{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[30]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1770,7 +1857,7 @@ func (x *RunReport) String() string {
 func (*RunReport) ProtoMessage() {}
 
 func (x *RunReport) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[30]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1783,7 +1870,7 @@ func (x *RunReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunReport.ProtoReflect.Descriptor instead.
 func (*RunReport) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{30}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *RunReport) GetExitCode() int32 {
@@ -1816,7 +1903,7 @@ type InspectRequest struct {
 
 func (x *InspectRequest) Reset() {
 	*x = InspectRequest{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[31]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1828,7 +1915,7 @@ func (x *InspectRequest) String() string {
 func (*InspectRequest) ProtoMessage() {}
 
 func (x *InspectRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[31]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1841,7 +1928,7 @@ func (x *InspectRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InspectRequest.ProtoReflect.Descriptor instead.
 func (*InspectRequest) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{31}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *InspectRequest) GetInstance() uint64 {
@@ -1861,7 +1948,7 @@ type InspectReply struct {
 
 func (x *InspectReply) Reset() {
 	*x = InspectReply{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[32]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1873,7 +1960,7 @@ func (x *InspectReply) String() string {
 func (*InspectReply) ProtoMessage() {}
 
 func (x *InspectReply) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[32]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1886,7 +1973,7 @@ func (x *InspectReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InspectReply.ProtoReflect.Descriptor instead.
 func (*InspectReply) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{32}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *InspectReply) GetFacts() *Facts {
@@ -1926,7 +2013,7 @@ type Facts struct {
 
 func (x *Facts) Reset() {
 	*x = Facts{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[33]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1938,7 +2025,7 @@ func (x *Facts) String() string {
 func (*Facts) ProtoMessage() {}
 
 func (x *Facts) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[33]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1951,7 +2038,7 @@ func (x *Facts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Facts.ProtoReflect.Descriptor instead.
 func (*Facts) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{33}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Facts) GetIdentity() string {
@@ -2071,7 +2158,7 @@ type Space struct {
 
 func (x *Space) Reset() {
 	*x = Space{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[34]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2083,7 +2170,7 @@ func (x *Space) String() string {
 func (*Space) ProtoMessage() {}
 
 func (x *Space) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[34]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2096,7 +2183,7 @@ func (x *Space) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Space.ProtoReflect.Descriptor instead.
 func (*Space) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{34}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Space) GetFreeTemporary() int64 {
@@ -2138,7 +2225,7 @@ type Certificate struct {
 
 func (x *Certificate) Reset() {
 	*x = Certificate{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[35]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2150,7 +2237,7 @@ func (x *Certificate) String() string {
 func (*Certificate) ProtoMessage() {}
 
 func (x *Certificate) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[35]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2163,7 +2250,7 @@ func (x *Certificate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Certificate.ProtoReflect.Descriptor instead.
 func (*Certificate) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{35}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Certificate) GetName() string {
@@ -2200,7 +2287,7 @@ type Domain struct {
 
 func (x *Domain) Reset() {
 	*x = Domain{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[36]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2212,7 +2299,7 @@ func (x *Domain) String() string {
 func (*Domain) ProtoMessage() {}
 
 func (x *Domain) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[36]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2225,7 +2312,7 @@ func (x *Domain) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Domain.ProtoReflect.Descriptor instead.
 func (*Domain) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{36}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Domain) GetName() string {
@@ -2275,7 +2362,7 @@ type SourceCheckRequest struct {
 
 func (x *SourceCheckRequest) Reset() {
 	*x = SourceCheckRequest{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[37]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2287,7 +2374,7 @@ func (x *SourceCheckRequest) String() string {
 func (*SourceCheckRequest) ProtoMessage() {}
 
 func (x *SourceCheckRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[37]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2300,7 +2387,7 @@ func (x *SourceCheckRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SourceCheckRequest.ProtoReflect.Descriptor instead.
 func (*SourceCheckRequest) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{37}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *SourceCheckRequest) GetInstance() uint64 {
@@ -2346,7 +2433,7 @@ type SourceCheckReply struct {
 
 func (x *SourceCheckReply) Reset() {
 	*x = SourceCheckReply{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[38]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2358,7 +2445,7 @@ func (x *SourceCheckReply) String() string {
 func (*SourceCheckReply) ProtoMessage() {}
 
 func (x *SourceCheckReply) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[38]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2371,7 +2458,7 @@ func (x *SourceCheckReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SourceCheckReply.ProtoReflect.Descriptor instead.
 func (*SourceCheckReply) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{38}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *SourceCheckReply) GetQuiesce() *QuiesceReport {
@@ -2433,7 +2520,7 @@ type QuiesceReport struct {
 
 func (x *QuiesceReport) Reset() {
 	*x = QuiesceReport{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[39]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2445,7 +2532,7 @@ func (x *QuiesceReport) String() string {
 func (*QuiesceReport) ProtoMessage() {}
 
 func (x *QuiesceReport) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[39]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2458,7 +2545,7 @@ func (x *QuiesceReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QuiesceReport.ProtoReflect.Descriptor instead.
 func (*QuiesceReport) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{39}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *QuiesceReport) GetState() string {
@@ -2486,7 +2573,7 @@ type QuiesceRequest struct {
 
 func (x *QuiesceRequest) Reset() {
 	*x = QuiesceRequest{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[40]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2498,7 +2585,7 @@ func (x *QuiesceRequest) String() string {
 func (*QuiesceRequest) ProtoMessage() {}
 
 func (x *QuiesceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[40]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2511,7 +2598,7 @@ func (x *QuiesceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QuiesceRequest.ProtoReflect.Descriptor instead.
 func (*QuiesceRequest) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{40}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *QuiesceRequest) GetInstance() uint64 {
@@ -2543,7 +2630,7 @@ type QuiesceReply struct {
 
 func (x *QuiesceReply) Reset() {
 	*x = QuiesceReply{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[41]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2555,7 +2642,7 @@ func (x *QuiesceReply) String() string {
 func (*QuiesceReply) ProtoMessage() {}
 
 func (x *QuiesceReply) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[41]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2568,7 +2655,7 @@ func (x *QuiesceReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QuiesceReply.ProtoReflect.Descriptor instead.
 func (*QuiesceReply) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{41}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{43}
 }
 
 type UnquiesceRequest struct {
@@ -2581,7 +2668,7 @@ type UnquiesceRequest struct {
 
 func (x *UnquiesceRequest) Reset() {
 	*x = UnquiesceRequest{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[42]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2593,7 +2680,7 @@ func (x *UnquiesceRequest) String() string {
 func (*UnquiesceRequest) ProtoMessage() {}
 
 func (x *UnquiesceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[42]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2606,7 +2693,7 @@ func (x *UnquiesceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnquiesceRequest.ProtoReflect.Descriptor instead.
 func (*UnquiesceRequest) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{42}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *UnquiesceRequest) GetInstance() uint64 {
@@ -2631,7 +2718,7 @@ type UnquiesceReply struct {
 
 func (x *UnquiesceReply) Reset() {
 	*x = UnquiesceReply{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[43]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2643,7 +2730,7 @@ func (x *UnquiesceReply) String() string {
 func (*UnquiesceReply) ProtoMessage() {}
 
 func (x *UnquiesceReply) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[43]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2656,7 +2743,7 @@ func (x *UnquiesceReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnquiesceReply.ProtoReflect.Descriptor instead.
 func (*UnquiesceReply) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{43}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{45}
 }
 
 type QuiesceStateRequest struct {
@@ -2669,7 +2756,7 @@ type QuiesceStateRequest struct {
 
 func (x *QuiesceStateRequest) Reset() {
 	*x = QuiesceStateRequest{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[44]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2681,7 +2768,7 @@ func (x *QuiesceStateRequest) String() string {
 func (*QuiesceStateRequest) ProtoMessage() {}
 
 func (x *QuiesceStateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[44]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2694,7 +2781,7 @@ func (x *QuiesceStateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QuiesceStateRequest.ProtoReflect.Descriptor instead.
 func (*QuiesceStateRequest) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{44}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *QuiesceStateRequest) GetInstance() uint64 {
@@ -2727,7 +2814,7 @@ type CaptureRequest struct {
 
 func (x *CaptureRequest) Reset() {
 	*x = CaptureRequest{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[45]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2739,7 +2826,7 @@ func (x *CaptureRequest) String() string {
 func (*CaptureRequest) ProtoMessage() {}
 
 func (x *CaptureRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[45]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2752,7 +2839,7 @@ func (x *CaptureRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CaptureRequest.ProtoReflect.Descriptor instead.
 func (*CaptureRequest) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{45}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *CaptureRequest) GetInstance() uint64 {
@@ -2821,7 +2908,7 @@ type CaptureEvent struct {
 
 func (x *CaptureEvent) Reset() {
 	*x = CaptureEvent{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[46]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2833,7 +2920,7 @@ func (x *CaptureEvent) String() string {
 func (*CaptureEvent) ProtoMessage() {}
 
 func (x *CaptureEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[46]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2846,7 +2933,7 @@ func (x *CaptureEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CaptureEvent.ProtoReflect.Descriptor instead.
 func (*CaptureEvent) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{46}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *CaptureEvent) GetProgress() *CaptureProgress {
@@ -2876,7 +2963,7 @@ type CaptureProgress struct {
 
 func (x *CaptureProgress) Reset() {
 	*x = CaptureProgress{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[47]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2888,7 +2975,7 @@ func (x *CaptureProgress) String() string {
 func (*CaptureProgress) ProtoMessage() {}
 
 func (x *CaptureProgress) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[47]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2901,7 +2988,7 @@ func (x *CaptureProgress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CaptureProgress.ProtoReflect.Descriptor instead.
 func (*CaptureProgress) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{47}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *CaptureProgress) GetBytes() int64 {
@@ -2950,7 +3037,7 @@ type CaptureReport struct {
 
 func (x *CaptureReport) Reset() {
 	*x = CaptureReport{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[48]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2962,7 +3049,7 @@ func (x *CaptureReport) String() string {
 func (*CaptureReport) ProtoMessage() {}
 
 func (x *CaptureReport) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[48]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2975,7 +3062,7 @@ func (x *CaptureReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CaptureReport.ProtoReflect.Descriptor instead.
 func (*CaptureReport) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{48}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *CaptureReport) GetArtifacts() []*Artifact {
@@ -3010,7 +3097,7 @@ type Artifact struct {
 
 func (x *Artifact) Reset() {
 	*x = Artifact{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[49]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3022,7 +3109,7 @@ func (x *Artifact) String() string {
 func (*Artifact) ProtoMessage() {}
 
 func (x *Artifact) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[49]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3035,7 +3122,7 @@ func (x *Artifact) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Artifact.ProtoReflect.Descriptor instead.
 func (*Artifact) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{49}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *Artifact) GetName() string {
@@ -3069,7 +3156,7 @@ type DiscardRequest struct {
 
 func (x *DiscardRequest) Reset() {
 	*x = DiscardRequest{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[50]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3081,7 +3168,7 @@ func (x *DiscardRequest) String() string {
 func (*DiscardRequest) ProtoMessage() {}
 
 func (x *DiscardRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[50]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3094,7 +3181,7 @@ func (x *DiscardRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiscardRequest.ProtoReflect.Descriptor instead.
 func (*DiscardRequest) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{50}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *DiscardRequest) GetInstance() uint64 {
@@ -3119,7 +3206,7 @@ type DiscardReply struct {
 
 func (x *DiscardReply) Reset() {
 	*x = DiscardReply{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[51]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3131,7 +3218,7 @@ func (x *DiscardReply) String() string {
 func (*DiscardReply) ProtoMessage() {}
 
 func (x *DiscardReply) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[51]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3144,7 +3231,7 @@ func (x *DiscardReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiscardReply.ProtoReflect.Descriptor instead.
 func (*DiscardReply) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{51}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{53}
 }
 
 var File_dprun_plugin_v1_plugin_proto protoreflect.FileDescriptor
@@ -3181,7 +3268,10 @@ const file_dprun_plugin_v1_plugin_proto_rawDesc = "" +
 	"\binstance\x18\x01 \x01(\x04R\binstance\",\n" +
 	"\x0eReleaseRequest\x12\x1a\n" +
 	"\binstance\x18\x01 \x01(\x04R\binstance\"\x0e\n" +
-	"\fReleaseReply\"5\n" +
+	"\fReleaseReply\"#\n" +
+	"\rCancelRequest\x12\x12\n" +
+	"\x04call\x18\x01 \x01(\tR\x04call\"\r\n" +
+	"\vCancelReply\"5\n" +
 	"\x17DestinationCheckRequest\x12\x1a\n" +
 	"\binstance\x18\x01 \x01(\x04R\binstance\"y\n" +
 	"\x15DestinationCheckReply\x12\x12\n" +
@@ -3379,12 +3469,13 @@ const file_dprun_plugin_v1_plugin_proto_rawDesc = "" +
 	"\vKIND_SOURCE\x10\x01\x12\x14\n" +
 	"\x10KIND_DESTINATION\x10\x02\x12\r\n" +
 	"\tKIND_HOOK\x10\x03\x12\x11\n" +
-	"\rKIND_ACTIVITY\x10\x042\xd2\x02\n" +
+	"\rKIND_ACTIVITY\x10\x042\x9a\x03\n" +
 	"\x06Plugin\x12L\n" +
 	"\bDescribe\x12 .dprun.plugin.v1.DescribeRequest\x1a\x1e.dprun.plugin.v1.DescribeReply\x12^\n" +
 	"\x0eValidateConfig\x12&.dprun.plugin.v1.ValidateConfigRequest\x1a$.dprun.plugin.v1.ValidateConfigReply\x12O\n" +
 	"\tConfigure\x12!.dprun.plugin.v1.ConfigureRequest\x1a\x1f.dprun.plugin.v1.ConfigureReply\x12I\n" +
-	"\aRelease\x12\x1f.dprun.plugin.v1.ReleaseRequest\x1a\x1d.dprun.plugin.v1.ReleaseReply2\x86\x04\n" +
+	"\aRelease\x12\x1f.dprun.plugin.v1.ReleaseRequest\x1a\x1d.dprun.plugin.v1.ReleaseReply\x12F\n" +
+	"\x06Cancel\x12\x1e.dprun.plugin.v1.CancelRequest\x1a\x1c.dprun.plugin.v1.CancelReply2\x86\x04\n" +
 	"\vDestination\x12Y\n" +
 	"\x05Check\x12(.dprun.plugin.v1.DestinationCheckRequest\x1a&.dprun.plugin.v1.DestinationCheckReply\x12E\n" +
 	"\x05Store\x12\x1d.dprun.plugin.v1.StoreRequest\x1a\x1b.dprun.plugin.v1.StoreEvent0\x01\x12=\n" +
@@ -3417,7 +3508,7 @@ func file_dprun_plugin_v1_plugin_proto_rawDescGZIP() []byte {
 }
 
 var file_dprun_plugin_v1_plugin_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_dprun_plugin_v1_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 55)
+var file_dprun_plugin_v1_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 57)
 var file_dprun_plugin_v1_plugin_proto_goTypes = []any{
 	(Kind)(0),                       // 0: dprun.plugin.v1.Kind
 	(*Failure)(nil),                 // 1: dprun.plugin.v1.Failure
@@ -3430,121 +3521,125 @@ var file_dprun_plugin_v1_plugin_proto_goTypes = []any{
 	(*ConfigureReply)(nil),          // 8: dprun.plugin.v1.ConfigureReply
 	(*ReleaseRequest)(nil),          // 9: dprun.plugin.v1.ReleaseRequest
 	(*ReleaseReply)(nil),            // 10: dprun.plugin.v1.ReleaseReply
-	(*DestinationCheckRequest)(nil), // 11: dprun.plugin.v1.DestinationCheckRequest
-	(*DestinationCheckReply)(nil),   // 12: dprun.plugin.v1.DestinationCheckReply
-	(*StoreRequest)(nil),            // 13: dprun.plugin.v1.StoreRequest
-	(*StoreEvent)(nil),              // 14: dprun.plugin.v1.StoreEvent
-	(*StoreReport)(nil),             // 15: dprun.plugin.v1.StoreReport
-	(*StatRequest)(nil),             // 16: dprun.plugin.v1.StatRequest
-	(*Object)(nil),                  // 17: dprun.plugin.v1.Object
-	(*FetchRequest)(nil),            // 18: dprun.plugin.v1.FetchRequest
-	(*FetchEvent)(nil),              // 19: dprun.plugin.v1.FetchEvent
-	(*FetchReport)(nil),             // 20: dprun.plugin.v1.FetchReport
-	(*ListRequest)(nil),             // 21: dprun.plugin.v1.ListRequest
-	(*ListEvent)(nil),               // 22: dprun.plugin.v1.ListEvent
-	(*ListDone)(nil),                // 23: dprun.plugin.v1.ListDone
-	(*DeleteRequest)(nil),           // 24: dprun.plugin.v1.DeleteRequest
-	(*DeleteReply)(nil),             // 25: dprun.plugin.v1.DeleteReply
-	(*SweepRequest)(nil),            // 26: dprun.plugin.v1.SweepRequest
-	(*SweepReply)(nil),              // 27: dprun.plugin.v1.SweepReply
-	(*RunRequest)(nil),              // 28: dprun.plugin.v1.RunRequest
-	(*RunEvent)(nil),                // 29: dprun.plugin.v1.RunEvent
-	(*Output)(nil),                  // 30: dprun.plugin.v1.Output
-	(*RunReport)(nil),               // 31: dprun.plugin.v1.RunReport
-	(*InspectRequest)(nil),          // 32: dprun.plugin.v1.InspectRequest
-	(*InspectReply)(nil),            // 33: dprun.plugin.v1.InspectReply
-	(*Facts)(nil),                   // 34: dprun.plugin.v1.Facts
-	(*Space)(nil),                   // 35: dprun.plugin.v1.Space
-	(*Certificate)(nil),             // 36: dprun.plugin.v1.Certificate
-	(*Domain)(nil),                  // 37: dprun.plugin.v1.Domain
-	(*SourceCheckRequest)(nil),      // 38: dprun.plugin.v1.SourceCheckRequest
-	(*SourceCheckReply)(nil),        // 39: dprun.plugin.v1.SourceCheckReply
-	(*QuiesceReport)(nil),           // 40: dprun.plugin.v1.QuiesceReport
-	(*QuiesceRequest)(nil),          // 41: dprun.plugin.v1.QuiesceRequest
-	(*QuiesceReply)(nil),            // 42: dprun.plugin.v1.QuiesceReply
-	(*UnquiesceRequest)(nil),        // 43: dprun.plugin.v1.UnquiesceRequest
-	(*UnquiesceReply)(nil),          // 44: dprun.plugin.v1.UnquiesceReply
-	(*QuiesceStateRequest)(nil),     // 45: dprun.plugin.v1.QuiesceStateRequest
-	(*CaptureRequest)(nil),          // 46: dprun.plugin.v1.CaptureRequest
-	(*CaptureEvent)(nil),            // 47: dprun.plugin.v1.CaptureEvent
-	(*CaptureProgress)(nil),         // 48: dprun.plugin.v1.CaptureProgress
-	(*CaptureReport)(nil),           // 49: dprun.plugin.v1.CaptureReport
-	(*Artifact)(nil),                // 50: dprun.plugin.v1.Artifact
-	(*DiscardRequest)(nil),          // 51: dprun.plugin.v1.DiscardRequest
-	(*DiscardReply)(nil),            // 52: dprun.plugin.v1.DiscardReply
-	nil,                             // 53: dprun.plugin.v1.RunRequest.EnvEntry
-	nil,                             // 54: dprun.plugin.v1.RunReport.OutputsEntry
-	nil,                             // 55: dprun.plugin.v1.QuiesceReport.DomainsEntry
-	(*timestamppb.Timestamp)(nil),   // 56: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),     // 57: google.protobuf.Duration
+	(*CancelRequest)(nil),           // 11: dprun.plugin.v1.CancelRequest
+	(*CancelReply)(nil),             // 12: dprun.plugin.v1.CancelReply
+	(*DestinationCheckRequest)(nil), // 13: dprun.plugin.v1.DestinationCheckRequest
+	(*DestinationCheckReply)(nil),   // 14: dprun.plugin.v1.DestinationCheckReply
+	(*StoreRequest)(nil),            // 15: dprun.plugin.v1.StoreRequest
+	(*StoreEvent)(nil),              // 16: dprun.plugin.v1.StoreEvent
+	(*StoreReport)(nil),             // 17: dprun.plugin.v1.StoreReport
+	(*StatRequest)(nil),             // 18: dprun.plugin.v1.StatRequest
+	(*Object)(nil),                  // 19: dprun.plugin.v1.Object
+	(*FetchRequest)(nil),            // 20: dprun.plugin.v1.FetchRequest
+	(*FetchEvent)(nil),              // 21: dprun.plugin.v1.FetchEvent
+	(*FetchReport)(nil),             // 22: dprun.plugin.v1.FetchReport
+	(*ListRequest)(nil),             // 23: dprun.plugin.v1.ListRequest
+	(*ListEvent)(nil),               // 24: dprun.plugin.v1.ListEvent
+	(*ListDone)(nil),                // 25: dprun.plugin.v1.ListDone
+	(*DeleteRequest)(nil),           // 26: dprun.plugin.v1.DeleteRequest
+	(*DeleteReply)(nil),             // 27: dprun.plugin.v1.DeleteReply
+	(*SweepRequest)(nil),            // 28: dprun.plugin.v1.SweepRequest
+	(*SweepReply)(nil),              // 29: dprun.plugin.v1.SweepReply
+	(*RunRequest)(nil),              // 30: dprun.plugin.v1.RunRequest
+	(*RunEvent)(nil),                // 31: dprun.plugin.v1.RunEvent
+	(*Output)(nil),                  // 32: dprun.plugin.v1.Output
+	(*RunReport)(nil),               // 33: dprun.plugin.v1.RunReport
+	(*InspectRequest)(nil),          // 34: dprun.plugin.v1.InspectRequest
+	(*InspectReply)(nil),            // 35: dprun.plugin.v1.InspectReply
+	(*Facts)(nil),                   // 36: dprun.plugin.v1.Facts
+	(*Space)(nil),                   // 37: dprun.plugin.v1.Space
+	(*Certificate)(nil),             // 38: dprun.plugin.v1.Certificate
+	(*Domain)(nil),                  // 39: dprun.plugin.v1.Domain
+	(*SourceCheckRequest)(nil),      // 40: dprun.plugin.v1.SourceCheckRequest
+	(*SourceCheckReply)(nil),        // 41: dprun.plugin.v1.SourceCheckReply
+	(*QuiesceReport)(nil),           // 42: dprun.plugin.v1.QuiesceReport
+	(*QuiesceRequest)(nil),          // 43: dprun.plugin.v1.QuiesceRequest
+	(*QuiesceReply)(nil),            // 44: dprun.plugin.v1.QuiesceReply
+	(*UnquiesceRequest)(nil),        // 45: dprun.plugin.v1.UnquiesceRequest
+	(*UnquiesceReply)(nil),          // 46: dprun.plugin.v1.UnquiesceReply
+	(*QuiesceStateRequest)(nil),     // 47: dprun.plugin.v1.QuiesceStateRequest
+	(*CaptureRequest)(nil),          // 48: dprun.plugin.v1.CaptureRequest
+	(*CaptureEvent)(nil),            // 49: dprun.plugin.v1.CaptureEvent
+	(*CaptureProgress)(nil),         // 50: dprun.plugin.v1.CaptureProgress
+	(*CaptureReport)(nil),           // 51: dprun.plugin.v1.CaptureReport
+	(*Artifact)(nil),                // 52: dprun.plugin.v1.Artifact
+	(*DiscardRequest)(nil),          // 53: dprun.plugin.v1.DiscardRequest
+	(*DiscardReply)(nil),            // 54: dprun.plugin.v1.DiscardReply
+	nil,                             // 55: dprun.plugin.v1.RunRequest.EnvEntry
+	nil,                             // 56: dprun.plugin.v1.RunReport.OutputsEntry
+	nil,                             // 57: dprun.plugin.v1.QuiesceReport.DomainsEntry
+	(*timestamppb.Timestamp)(nil),   // 58: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),     // 59: google.protobuf.Duration
 }
 var file_dprun_plugin_v1_plugin_proto_depIdxs = []int32{
 	0,  // 0: dprun.plugin.v1.ValidateConfigRequest.kind:type_name -> dprun.plugin.v1.Kind
 	6,  // 1: dprun.plugin.v1.ValidateConfigReply.diagnostics:type_name -> dprun.plugin.v1.Diagnostic
 	0,  // 2: dprun.plugin.v1.ConfigureRequest.kind:type_name -> dprun.plugin.v1.Kind
-	15, // 3: dprun.plugin.v1.StoreEvent.done:type_name -> dprun.plugin.v1.StoreReport
-	56, // 4: dprun.plugin.v1.Object.modified:type_name -> google.protobuf.Timestamp
-	20, // 5: dprun.plugin.v1.FetchEvent.done:type_name -> dprun.plugin.v1.FetchReport
-	17, // 6: dprun.plugin.v1.ListEvent.objects:type_name -> dprun.plugin.v1.Object
-	23, // 7: dprun.plugin.v1.ListEvent.done:type_name -> dprun.plugin.v1.ListDone
-	57, // 8: dprun.plugin.v1.SweepRequest.older_than:type_name -> google.protobuf.Duration
-	53, // 9: dprun.plugin.v1.RunRequest.env:type_name -> dprun.plugin.v1.RunRequest.EnvEntry
-	30, // 10: dprun.plugin.v1.RunEvent.output:type_name -> dprun.plugin.v1.Output
-	31, // 11: dprun.plugin.v1.RunEvent.done:type_name -> dprun.plugin.v1.RunReport
-	54, // 12: dprun.plugin.v1.RunReport.outputs:type_name -> dprun.plugin.v1.RunReport.OutputsEntry
-	34, // 13: dprun.plugin.v1.InspectReply.facts:type_name -> dprun.plugin.v1.Facts
-	37, // 14: dprun.plugin.v1.InspectReply.domains:type_name -> dprun.plugin.v1.Domain
-	35, // 15: dprun.plugin.v1.Facts.space:type_name -> dprun.plugin.v1.Space
-	36, // 16: dprun.plugin.v1.Facts.certificates:type_name -> dprun.plugin.v1.Certificate
-	56, // 17: dprun.plugin.v1.Facts.clock:type_name -> google.protobuf.Timestamp
-	56, // 18: dprun.plugin.v1.Certificate.expires:type_name -> google.protobuf.Timestamp
-	40, // 19: dprun.plugin.v1.SourceCheckReply.quiesce:type_name -> dprun.plugin.v1.QuiesceReport
-	35, // 20: dprun.plugin.v1.SourceCheckReply.space:type_name -> dprun.plugin.v1.Space
-	55, // 21: dprun.plugin.v1.QuiesceReport.domains:type_name -> dprun.plugin.v1.QuiesceReport.DomainsEntry
-	57, // 22: dprun.plugin.v1.QuiesceRequest.device_timeout:type_name -> google.protobuf.Duration
-	48, // 23: dprun.plugin.v1.CaptureEvent.progress:type_name -> dprun.plugin.v1.CaptureProgress
-	49, // 24: dprun.plugin.v1.CaptureEvent.done:type_name -> dprun.plugin.v1.CaptureReport
-	50, // 25: dprun.plugin.v1.CaptureReport.artifacts:type_name -> dprun.plugin.v1.Artifact
+	17, // 3: dprun.plugin.v1.StoreEvent.done:type_name -> dprun.plugin.v1.StoreReport
+	58, // 4: dprun.plugin.v1.Object.modified:type_name -> google.protobuf.Timestamp
+	22, // 5: dprun.plugin.v1.FetchEvent.done:type_name -> dprun.plugin.v1.FetchReport
+	19, // 6: dprun.plugin.v1.ListEvent.objects:type_name -> dprun.plugin.v1.Object
+	25, // 7: dprun.plugin.v1.ListEvent.done:type_name -> dprun.plugin.v1.ListDone
+	59, // 8: dprun.plugin.v1.SweepRequest.older_than:type_name -> google.protobuf.Duration
+	55, // 9: dprun.plugin.v1.RunRequest.env:type_name -> dprun.plugin.v1.RunRequest.EnvEntry
+	32, // 10: dprun.plugin.v1.RunEvent.output:type_name -> dprun.plugin.v1.Output
+	33, // 11: dprun.plugin.v1.RunEvent.done:type_name -> dprun.plugin.v1.RunReport
+	56, // 12: dprun.plugin.v1.RunReport.outputs:type_name -> dprun.plugin.v1.RunReport.OutputsEntry
+	36, // 13: dprun.plugin.v1.InspectReply.facts:type_name -> dprun.plugin.v1.Facts
+	39, // 14: dprun.plugin.v1.InspectReply.domains:type_name -> dprun.plugin.v1.Domain
+	37, // 15: dprun.plugin.v1.Facts.space:type_name -> dprun.plugin.v1.Space
+	38, // 16: dprun.plugin.v1.Facts.certificates:type_name -> dprun.plugin.v1.Certificate
+	58, // 17: dprun.plugin.v1.Facts.clock:type_name -> google.protobuf.Timestamp
+	58, // 18: dprun.plugin.v1.Certificate.expires:type_name -> google.protobuf.Timestamp
+	42, // 19: dprun.plugin.v1.SourceCheckReply.quiesce:type_name -> dprun.plugin.v1.QuiesceReport
+	37, // 20: dprun.plugin.v1.SourceCheckReply.space:type_name -> dprun.plugin.v1.Space
+	57, // 21: dprun.plugin.v1.QuiesceReport.domains:type_name -> dprun.plugin.v1.QuiesceReport.DomainsEntry
+	59, // 22: dprun.plugin.v1.QuiesceRequest.device_timeout:type_name -> google.protobuf.Duration
+	50, // 23: dprun.plugin.v1.CaptureEvent.progress:type_name -> dprun.plugin.v1.CaptureProgress
+	51, // 24: dprun.plugin.v1.CaptureEvent.done:type_name -> dprun.plugin.v1.CaptureReport
+	52, // 25: dprun.plugin.v1.CaptureReport.artifacts:type_name -> dprun.plugin.v1.Artifact
 	2,  // 26: dprun.plugin.v1.Plugin.Describe:input_type -> dprun.plugin.v1.DescribeRequest
 	4,  // 27: dprun.plugin.v1.Plugin.ValidateConfig:input_type -> dprun.plugin.v1.ValidateConfigRequest
 	7,  // 28: dprun.plugin.v1.Plugin.Configure:input_type -> dprun.plugin.v1.ConfigureRequest
 	9,  // 29: dprun.plugin.v1.Plugin.Release:input_type -> dprun.plugin.v1.ReleaseRequest
-	11, // 30: dprun.plugin.v1.Destination.Check:input_type -> dprun.plugin.v1.DestinationCheckRequest
-	13, // 31: dprun.plugin.v1.Destination.Store:input_type -> dprun.plugin.v1.StoreRequest
-	16, // 32: dprun.plugin.v1.Destination.Stat:input_type -> dprun.plugin.v1.StatRequest
-	18, // 33: dprun.plugin.v1.Destination.Fetch:input_type -> dprun.plugin.v1.FetchRequest
-	21, // 34: dprun.plugin.v1.Destination.List:input_type -> dprun.plugin.v1.ListRequest
-	24, // 35: dprun.plugin.v1.Destination.Delete:input_type -> dprun.plugin.v1.DeleteRequest
-	26, // 36: dprun.plugin.v1.Destination.Sweep:input_type -> dprun.plugin.v1.SweepRequest
-	28, // 37: dprun.plugin.v1.Hook.Run:input_type -> dprun.plugin.v1.RunRequest
-	32, // 38: dprun.plugin.v1.Source.Inspect:input_type -> dprun.plugin.v1.InspectRequest
-	38, // 39: dprun.plugin.v1.Source.Check:input_type -> dprun.plugin.v1.SourceCheckRequest
-	41, // 40: dprun.plugin.v1.Source.Quiesce:input_type -> dprun.plugin.v1.QuiesceRequest
-	43, // 41: dprun.plugin.v1.Source.Unquiesce:input_type -> dprun.plugin.v1.UnquiesceRequest
-	45, // 42: dprun.plugin.v1.Source.QuiesceState:input_type -> dprun.plugin.v1.QuiesceStateRequest
-	46, // 43: dprun.plugin.v1.Source.Capture:input_type -> dprun.plugin.v1.CaptureRequest
-	51, // 44: dprun.plugin.v1.Source.Discard:input_type -> dprun.plugin.v1.DiscardRequest
-	3,  // 45: dprun.plugin.v1.Plugin.Describe:output_type -> dprun.plugin.v1.DescribeReply
-	5,  // 46: dprun.plugin.v1.Plugin.ValidateConfig:output_type -> dprun.plugin.v1.ValidateConfigReply
-	8,  // 47: dprun.plugin.v1.Plugin.Configure:output_type -> dprun.plugin.v1.ConfigureReply
-	10, // 48: dprun.plugin.v1.Plugin.Release:output_type -> dprun.plugin.v1.ReleaseReply
-	12, // 49: dprun.plugin.v1.Destination.Check:output_type -> dprun.plugin.v1.DestinationCheckReply
-	14, // 50: dprun.plugin.v1.Destination.Store:output_type -> dprun.plugin.v1.StoreEvent
-	17, // 51: dprun.plugin.v1.Destination.Stat:output_type -> dprun.plugin.v1.Object
-	19, // 52: dprun.plugin.v1.Destination.Fetch:output_type -> dprun.plugin.v1.FetchEvent
-	22, // 53: dprun.plugin.v1.Destination.List:output_type -> dprun.plugin.v1.ListEvent
-	25, // 54: dprun.plugin.v1.Destination.Delete:output_type -> dprun.plugin.v1.DeleteReply
-	27, // 55: dprun.plugin.v1.Destination.Sweep:output_type -> dprun.plugin.v1.SweepReply
-	29, // 56: dprun.plugin.v1.Hook.Run:output_type -> dprun.plugin.v1.RunEvent
-	33, // 57: dprun.plugin.v1.Source.Inspect:output_type -> dprun.plugin.v1.InspectReply
-	39, // 58: dprun.plugin.v1.Source.Check:output_type -> dprun.plugin.v1.SourceCheckReply
-	42, // 59: dprun.plugin.v1.Source.Quiesce:output_type -> dprun.plugin.v1.QuiesceReply
-	44, // 60: dprun.plugin.v1.Source.Unquiesce:output_type -> dprun.plugin.v1.UnquiesceReply
-	40, // 61: dprun.plugin.v1.Source.QuiesceState:output_type -> dprun.plugin.v1.QuiesceReport
-	47, // 62: dprun.plugin.v1.Source.Capture:output_type -> dprun.plugin.v1.CaptureEvent
-	52, // 63: dprun.plugin.v1.Source.Discard:output_type -> dprun.plugin.v1.DiscardReply
-	45, // [45:64] is the sub-list for method output_type
-	26, // [26:45] is the sub-list for method input_type
+	11, // 30: dprun.plugin.v1.Plugin.Cancel:input_type -> dprun.plugin.v1.CancelRequest
+	13, // 31: dprun.plugin.v1.Destination.Check:input_type -> dprun.plugin.v1.DestinationCheckRequest
+	15, // 32: dprun.plugin.v1.Destination.Store:input_type -> dprun.plugin.v1.StoreRequest
+	18, // 33: dprun.plugin.v1.Destination.Stat:input_type -> dprun.plugin.v1.StatRequest
+	20, // 34: dprun.plugin.v1.Destination.Fetch:input_type -> dprun.plugin.v1.FetchRequest
+	23, // 35: dprun.plugin.v1.Destination.List:input_type -> dprun.plugin.v1.ListRequest
+	26, // 36: dprun.plugin.v1.Destination.Delete:input_type -> dprun.plugin.v1.DeleteRequest
+	28, // 37: dprun.plugin.v1.Destination.Sweep:input_type -> dprun.plugin.v1.SweepRequest
+	30, // 38: dprun.plugin.v1.Hook.Run:input_type -> dprun.plugin.v1.RunRequest
+	34, // 39: dprun.plugin.v1.Source.Inspect:input_type -> dprun.plugin.v1.InspectRequest
+	40, // 40: dprun.plugin.v1.Source.Check:input_type -> dprun.plugin.v1.SourceCheckRequest
+	43, // 41: dprun.plugin.v1.Source.Quiesce:input_type -> dprun.plugin.v1.QuiesceRequest
+	45, // 42: dprun.plugin.v1.Source.Unquiesce:input_type -> dprun.plugin.v1.UnquiesceRequest
+	47, // 43: dprun.plugin.v1.Source.QuiesceState:input_type -> dprun.plugin.v1.QuiesceStateRequest
+	48, // 44: dprun.plugin.v1.Source.Capture:input_type -> dprun.plugin.v1.CaptureRequest
+	53, // 45: dprun.plugin.v1.Source.Discard:input_type -> dprun.plugin.v1.DiscardRequest
+	3,  // 46: dprun.plugin.v1.Plugin.Describe:output_type -> dprun.plugin.v1.DescribeReply
+	5,  // 47: dprun.plugin.v1.Plugin.ValidateConfig:output_type -> dprun.plugin.v1.ValidateConfigReply
+	8,  // 48: dprun.plugin.v1.Plugin.Configure:output_type -> dprun.plugin.v1.ConfigureReply
+	10, // 49: dprun.plugin.v1.Plugin.Release:output_type -> dprun.plugin.v1.ReleaseReply
+	12, // 50: dprun.plugin.v1.Plugin.Cancel:output_type -> dprun.plugin.v1.CancelReply
+	14, // 51: dprun.plugin.v1.Destination.Check:output_type -> dprun.plugin.v1.DestinationCheckReply
+	16, // 52: dprun.plugin.v1.Destination.Store:output_type -> dprun.plugin.v1.StoreEvent
+	19, // 53: dprun.plugin.v1.Destination.Stat:output_type -> dprun.plugin.v1.Object
+	21, // 54: dprun.plugin.v1.Destination.Fetch:output_type -> dprun.plugin.v1.FetchEvent
+	24, // 55: dprun.plugin.v1.Destination.List:output_type -> dprun.plugin.v1.ListEvent
+	27, // 56: dprun.plugin.v1.Destination.Delete:output_type -> dprun.plugin.v1.DeleteReply
+	29, // 57: dprun.plugin.v1.Destination.Sweep:output_type -> dprun.plugin.v1.SweepReply
+	31, // 58: dprun.plugin.v1.Hook.Run:output_type -> dprun.plugin.v1.RunEvent
+	35, // 59: dprun.plugin.v1.Source.Inspect:output_type -> dprun.plugin.v1.InspectReply
+	41, // 60: dprun.plugin.v1.Source.Check:output_type -> dprun.plugin.v1.SourceCheckReply
+	44, // 61: dprun.plugin.v1.Source.Quiesce:output_type -> dprun.plugin.v1.QuiesceReply
+	46, // 62: dprun.plugin.v1.Source.Unquiesce:output_type -> dprun.plugin.v1.UnquiesceReply
+	42, // 63: dprun.plugin.v1.Source.QuiesceState:output_type -> dprun.plugin.v1.QuiesceReport
+	49, // 64: dprun.plugin.v1.Source.Capture:output_type -> dprun.plugin.v1.CaptureEvent
+	54, // 65: dprun.plugin.v1.Source.Discard:output_type -> dprun.plugin.v1.DiscardReply
+	46, // [46:66] is the sub-list for method output_type
+	26, // [26:46] is the sub-list for method input_type
 	26, // [26:26] is the sub-list for extension type_name
 	26, // [26:26] is the sub-list for extension extendee
 	0,  // [0:26] is the sub-list for field type_name
@@ -3561,7 +3656,7 @@ func file_dprun_plugin_v1_plugin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dprun_plugin_v1_plugin_proto_rawDesc), len(file_dprun_plugin_v1_plugin_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   55,
+			NumMessages:   57,
 			NumExtensions: 0,
 			NumServices:   4,
 		},

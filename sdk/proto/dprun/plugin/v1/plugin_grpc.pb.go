@@ -13,6 +13,13 @@
 // Streams. A server stream ends with a message whose `done` is set. One that
 // ends well without it failed.
 //
+// Cancelling. A cancelled gRPC call returns to the host at once, while the
+// plugin still cleans up. For the streams the host therefore sends two
+// metadata entries: dprun-call, an identifier, and dprun-timeout, what is left
+// of the deadline in nanoseconds, and to give up calls Cancel with the
+// identifier and waits for the stream to end. A plugin may ignore all of it
+// (UNIMPLEMENTED): then the gRPC call itself is cancelled.
+//
 // Values. A configuration travels as MessagePack in the encoding of cty
 // (github.com/zclconf/go-cty), typed by the schema that Describe gave for it.
 // In ValidateConfig it may hold unknown values.
@@ -42,6 +49,7 @@ const (
 	Plugin_ValidateConfig_FullMethodName = "/dprun.plugin.v1.Plugin/ValidateConfig"
 	Plugin_Configure_FullMethodName      = "/dprun.plugin.v1.Plugin/Configure"
 	Plugin_Release_FullMethodName        = "/dprun.plugin.v1.Plugin/Release"
+	Plugin_Cancel_FullMethodName         = "/dprun.plugin.v1.Plugin/Cancel"
 )
 
 // PluginClient is the client API for Plugin service.
@@ -56,6 +64,8 @@ type PluginClient interface {
 	Configure(ctx context.Context, in *ConfigureRequest, opts ...grpc.CallOption) (*ConfigureReply, error)
 	// Release ends an instance and its connections. An unknown one is a success.
 	Release(ctx context.Context, in *ReleaseRequest, opts ...grpc.CallOption) (*ReleaseReply, error)
+	// Cancel asks a call in flight to end; see "Cancelling" above.
+	Cancel(ctx context.Context, in *CancelRequest, opts ...grpc.CallOption) (*CancelReply, error)
 }
 
 type pluginClient struct {
@@ -106,6 +116,16 @@ func (c *pluginClient) Release(ctx context.Context, in *ReleaseRequest, opts ...
 	return out, nil
 }
 
+func (c *pluginClient) Cancel(ctx context.Context, in *CancelRequest, opts ...grpc.CallOption) (*CancelReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CancelReply)
+	err := c.cc.Invoke(ctx, Plugin_Cancel_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // PluginServer is the server API for Plugin service.
 // All implementations must embed UnimplementedPluginServer
 // for forward compatibility.
@@ -118,6 +138,8 @@ type PluginServer interface {
 	Configure(context.Context, *ConfigureRequest) (*ConfigureReply, error)
 	// Release ends an instance and its connections. An unknown one is a success.
 	Release(context.Context, *ReleaseRequest) (*ReleaseReply, error)
+	// Cancel asks a call in flight to end; see "Cancelling" above.
+	Cancel(context.Context, *CancelRequest) (*CancelReply, error)
 	mustEmbedUnimplementedPluginServer()
 }
 
@@ -139,6 +161,9 @@ func (UnimplementedPluginServer) Configure(context.Context, *ConfigureRequest) (
 }
 func (UnimplementedPluginServer) Release(context.Context, *ReleaseRequest) (*ReleaseReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method Release not implemented")
+}
+func (UnimplementedPluginServer) Cancel(context.Context, *CancelRequest) (*CancelReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method Cancel not implemented")
 }
 func (UnimplementedPluginServer) mustEmbedUnimplementedPluginServer() {}
 func (UnimplementedPluginServer) testEmbeddedByValue()                {}
@@ -233,6 +258,24 @@ func _Plugin_Release_Handler(srv interface{}, ctx context.Context, dec func(inte
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Plugin_Cancel_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CancelRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(PluginServer).Cancel(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Plugin_Cancel_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(PluginServer).Cancel(ctx, req.(*CancelRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Plugin_ServiceDesc is the grpc.ServiceDesc for Plugin service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -255,6 +298,10 @@ var Plugin_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Release",
 			Handler:    _Plugin_Release_Handler,
+		},
+		{
+			MethodName: "Cancel",
+			Handler:    _Plugin_Cancel_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},
