@@ -153,7 +153,7 @@ mkdir -p /run/rpcbind /run/ganesha
 if [ "$3" != 0 ]; then mount -t tmpfs -o "size=$3" tmpfs "$1/export"; fi
 unshare -n sh -c 'ip link set lo up; exec rpcbind -f -w' >"$1/rpcbind.log" 2>&1 </dev/null &
 rpcbind=$!
-trap 'kill -9 $rpcbind $ganesha 2>/dev/null; wait' EXIT
+trap 'kill -9 $rpcbind $ganesha 2>/dev/null || true; wait || true' EXIT
 i=0
 while [ ! -S /run/rpcbind.sock ]; do
 	i=$((i+1)); [ $i -lt 500 ] || { echo "rpcbind does not start" >&2; exit 1; }
