@@ -1,0 +1,115 @@
+package journal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"syscall"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// What an error may be, for errors.Is.
+var (
+	ErrFull      = errors.New("there is no room")
+	ErrReadOnly  = errors.New("it cannot be written")
+	ErrBusy      = errors.New("another process holds it")
+	ErrDamaged   = errors.New("it is damaged or no journal")
+	ErrIO        = errors.New("the disk reports an error")
+	ErrNewer     = errors.New("it was made by a newer dprun")
+	ErrNotFound  = errors.New("not found")
+	ErrAmbiguous = errors.New("ambiguous")
+)
+
+// Error is a journal that could not do what was asked.
+type Error struct {
+	Doing  string // what was attempted
+	Path   string
+	Kind   error // one of the above, or nil
+	Err    error
+	Remedy string
+}
+
+func (e *Error) Error() string {
+	s := fmt.Sprintf("journal %s: %s", e.Path, e.Doing)
+	if e.Kind != nil {
+		s += ": " + e.Kind.Error()
+	}
+	s += ": " + e.Err.Error()
+	if e.Remedy != "" {
+		s += "; " + e.Remedy
+	}
+	return s
+}
+
+// Unwrap gives the kind and the cause.
+func (e *Error) Unwrap() []error {
+	if e.Kind == nil {
+		return []error{e.Err}
+	}
+	return []error{e.Kind, e.Err}
+}
+
+// explain says of an error what an operator can do about it. Errors that are
+// explained already, and those that are answers (not found, a guard), stay.
+func explain(doing, path string, err error) error {
+	var known *Error
+	var guard *GuardError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &known), errors.As(err, &guard):
+		return err
+	case errors.Is(err, ErrNotFound), errors.Is(err, ErrAmbiguous):
+		return fmt.Errorf("%s: %w", doing, err)
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("journal %s: %s: %w", path, doing, err)
+	}
+	e := &Error{Doing: doing, Path: path, Err: err}
+	e.Kind, e.Remedy = classify(path, err)
+	return e
+}
+
+func classify(path string, err error) (kind error, remedy string) {
+	var s *sqlite.Error
+	if errors.As(err, &s) {
+		switch s.Code() & 0xff {
+		case sqlite3.SQLITE_FULL:
+			return full()
+		case sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_AUTH:
+			return readOnly()
+		case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
+			return ErrBusy, "find the process that has it open (fuser " + path + ") and try again"
+		case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
+			return ErrDamaged, salvage
+		case sqlite3.SQLITE_IOERR:
+			return ErrIO, "look at the kernel's log, and check the disk and its quota"
+		}
+		return nil, ""
+	}
+	switch {
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return full()
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
+		return readOnly()
+	}
+	return nil, ""
+}
+
+func full() (error, string) {
+	return ErrFull, "make room on the file system, for example with `dprun runs prune`"
+}
+
+func readOnly() (error, string) {
+	return ErrReadOnly, "check who owns the state directory and whether its file system is mounted read-only"
+}
+
+// salvage is what to do about a damaged journal. It may hold what is owed to
+// devices, so it is never thrown away silently.
+const salvage = "keep a copy of it with its -wal and -shm files, check by hand that no gateway is quiesced, then restore it from a backup or move it away"
+
+func damaged(doing, path string, err error) *Error {
+	return &Error{Doing: doing, Path: path, Kind: ErrDamaged, Err: err, Remedy: salvage}
+}

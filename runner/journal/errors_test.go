@@ -1,0 +1,137 @@
+package journal
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/dprun/dprun/runner/event"
+)
+
+// refused checks an error's kind, and that it tells the operator where and what to do.
+func refused(t *testing.T, j string, err error, kind error) {
+	t.Helper()
+	var e *Error
+	if !errors.Is(err, kind) || !errors.As(err, &e) {
+		t.Fatalf("%v, want %v", err, kind)
+	}
+	if !strings.Contains(err.Error(), j) || e.Remedy == "" || !strings.Contains(err.Error(), e.Remedy) {
+		t.Errorf("%q does not say which journal and what to do", err)
+	}
+}
+
+func TestAFullDiskIsTold(t *testing.T) {
+	t.Parallel()
+	j := openTest(t)
+	createRun(t, j, Run{ID: "R"})
+	if _, err := j.writer.Exec("PRAGMA max_page_count = 1"); err != nil { // as large as it is
+		t.Fatal(err)
+	}
+	big := Batch{Events: []event.Event{{Kind: event.CancelRequested, Reason: strings.Repeat("x", 1<<20)}}}
+	_, err := j.Append(t.Context(), "R", big)
+	refused(t, j.Path(), err, ErrFull)
+	if _, err := j.writer.Exec("PRAGMA max_page_count = 1000000"); err != nil {
+		t.Fatal(err)
+	}
+	if first, err := j.Append(t.Context(), "R", big); err != nil || first != 1 {
+		t.Errorf("with room again: %d, %v", first, err)
+	}
+}
+
+func TestAReadOnlyJournalIsTold(t *testing.T) {
+	t.Parallel()
+	j := openTest(t)
+	createRun(t, j, Run{ID: "R"})
+	if _, err := j.writer.Exec("PRAGMA query_only = 1"); err != nil {
+		t.Fatal(err)
+	}
+	_, err := j.Append(t.Context(), "R", Batch{Events: []event.Event{{Kind: event.Started}}})
+	refused(t, j.Path(), err, ErrReadOnly)
+}
+
+func TestAJournalThatAnotherProcessHoldsIsTold(t *testing.T) {
+	t.Parallel()
+	holder := openTest(t)
+	tx, err := holder.writer.Begin() // immediate: it holds the write lock
+	must(t, err)
+	defer tx.Rollback()
+	j, err := open(holder.Path(), 20*time.Millisecond)
+	if err != nil { // opening needs the lock for a moment to see that nothing is to be migrated
+		refused(t, holder.Path(), err, ErrBusy)
+		return
+	}
+	defer j.Close()
+	refused(t, holder.Path(), j.CreateRun(t.Context(), Run{ID: "R"}), ErrBusy)
+}
+
+func TestDamageIsTold(t *testing.T) {
+	t.Parallel()
+	for name, content := range map[string]string{
+		"no journal at all": strings.Repeat("these are not the pages of a journal\n", 1000),
+		"a torn header":     "SQLite format 3\x00" + strings.Repeat("\xff", 8192),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := filepath.Join(t.TempDir(), "journal.db")
+			must(t, os.WriteFile(path, []byte(content), 0o600))
+			_, err := Open(path)
+			refused(t, path, err, ErrDamaged)
+			if left, err := os.ReadFile(path); err != nil || string(left) != content {
+				t.Error("the file was changed")
+			}
+		})
+	}
+}
+
+func TestDamagedPagesAreFound(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "journal.db")
+	j, err := Open(path)
+	must(t, err)
+	createRun(t, j, Run{ID: "R"})
+	for range 20 {
+		appendTo(t, j, "R", Batch{Events: []event.Event{{Kind: event.CancelRequested, Reason: strings.Repeat("x", 3000)}}})
+	}
+	must(t, j.Check(t.Context()))
+	must(t, j.Close())
+	content, err := os.ReadFile(path)
+	must(t, err)
+	for i := len(content) / 2; i < len(content); i++ {
+		content[i] ^= 0x5a
+	}
+	must(t, os.WriteFile(path, content, 0o600))
+	j, err = Open(path)
+	must(t, err)
+	defer j.Close()
+	refused(t, path, j.Check(t.Context()), ErrDamaged)
+}
+
+func TestANewerJournalIsRefused(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "journal.db")
+	j, err := Open(path)
+	must(t, err)
+	if _, err := j.writer.Exec("PRAGMA user_version = 999"); err != nil {
+		t.Fatal(err)
+	}
+	must(t, j.Close())
+	_, err = Open(path)
+	refused(t, path, err, ErrNewer)
+}
+
+func TestANewerEventIsRefused(t *testing.T) {
+	t.Parallel()
+	j := openTest(t)
+	createRun(t, j, Run{ID: "R"})
+	if _, err := j.writer.Exec(`INSERT INTO events VALUES ('R', 1, '', 0, '{"v":99,"kind":"teleported"}')`); err != nil {
+		t.Fatal(err)
+	}
+	for _, err := range j.Events(t.Context(), "R") {
+		if !errors.Is(err, ErrNewer) {
+			t.Errorf("%v, want ErrNewer", err)
+		}
+	}
+}

@@ -1,0 +1,239 @@
+package journal
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+
+	_ "modernc.org/sqlite" // registers the driver "sqlite"
+)
+
+const (
+	// busyTimeout is how long another process may hold the journal.
+	busyTimeout = 10 * time.Second
+	readers     = 4
+)
+
+// Journal is an open journal. Its methods may be called concurrently.
+type Journal struct {
+	path   string
+	writer *sql.DB // one connection
+	reader *sql.DB
+	turn   chan struct{} // held by who writes
+	hot    map[string]*sql.Stmt
+}
+
+// Open opens the journal in a file on a local file system, makes it (mode
+// 0600) where it is missing, and brings an older one up to date. It waits up
+// to ten seconds for other processes. Errors are *[Error].
+func Open(path string) (*Journal, error) { return open(path, busyTimeout) }
+
+func open(path string, busy time.Duration) (*Journal, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("open journal %s: %w", path, err)
+	}
+	if err := create(abs); err != nil {
+		return nil, explain("create it", abs, err)
+	}
+	j := &Journal{path: abs, turn: make(chan struct{}, 1), hot: map[string]*sql.Stmt{}}
+	if err := j.connect(busy); err != nil {
+		return nil, errors.Join(explain("open it", abs, err), j.Close())
+	}
+	return j, nil
+}
+
+// create makes the file private before SQLite makes it with the umask's mode;
+// the -wal and -shm files inherit it. A file that is there is not opened:
+// closing it would drop the locks of every other journal in this process.
+func create(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return errors.Join(err, f.Close())
+	}
+	return errors.Join(f.Close(), dir.Sync(), dir.Close())
+}
+
+func (j *Journal) connect(busy time.Duration) error {
+	common := []string{
+		fmt.Sprintf("busy_timeout(%d)", busy.Milliseconds()),
+		"journal_mode(WAL)",
+		"synchronous(FULL)",
+		"fullfsync(1)",             // macOS: fsync alone does not reach the disk
+		"auto_vacuum(INCREMENTAL)", // counts only before the first table
+	}
+	var err error
+	if j.writer, err = sql.Open("sqlite", dsn(j.path, "immediate", common...)); err != nil {
+		return err
+	}
+	j.writer.SetMaxOpenConns(1)
+	if j.reader, err = sql.Open("sqlite", dsn(j.path, "deferred", append(common, "query_only(1)")...)); err != nil {
+		return err
+	}
+	j.reader.SetMaxOpenConns(readers)
+	j.reader.SetMaxIdleConns(readers)
+	if err := j.migrate(context.Background()); err != nil {
+		return err
+	}
+	for _, q := range hotStatements {
+		if j.hot[q], err = j.writer.Prepare(q); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func dsn(path, lock string, pragmas ...string) string {
+	q := url.Values{"_pragma": pragmas, "_txlock": {lock}}
+	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + q.Encode()
+}
+
+// Close waits for the writer and closes the journal.
+func (j *Journal) Close() error {
+	j.turn <- struct{}{}
+	defer func() { <-j.turn }()
+	var errs []error
+	for _, s := range j.hot {
+		if s != nil {
+			errs = append(errs, s.Close())
+		}
+	}
+	// The reader first: the last connection that closes tidies up the log.
+	for _, db := range []*sql.DB{j.reader, j.writer} {
+		if db != nil {
+			errs = append(errs, db.Close())
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return explain("close it", j.path, err)
+	}
+	return nil
+}
+
+// Path is the journal's file.
+func (j *Journal) Path() string { return j.path }
+
+// transaction is what a writer works in.
+type transaction struct {
+	ctx context.Context
+	tx  *sql.Tx
+	hot map[string]*sql.Stmt
+}
+
+func (t *transaction) exec(query string, args ...any) (sql.Result, error) {
+	if s := t.hot[query]; s != nil {
+		return t.tx.StmtContext(t.ctx, s).ExecContext(t.ctx, args...)
+	}
+	return t.tx.ExecContext(t.ctx, query, args...)
+}
+
+func (t *transaction) query(query string, args ...any) (*sql.Rows, error) {
+	return t.tx.QueryContext(t.ctx, query, args...)
+}
+
+func (t *transaction) row(query string, args ...any) *sql.Row {
+	if s := t.hot[query]; s != nil {
+		return t.tx.StmtContext(t.ctx, s).QueryRowContext(t.ctx, args...)
+	}
+	return t.tx.QueryRowContext(t.ctx, query, args...)
+}
+
+// write runs f in one transaction. ctx bounds the wait for other writers of
+// this process; a transaction that has begun is not cut, so an error always
+// means that nothing was written.
+func (j *Journal) write(ctx context.Context, doing string, f func(*transaction) error) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("%s: %w", doing, err)
+	}
+	select {
+	case j.turn <- struct{}{}:
+	case <-ctx.Done():
+		return fmt.Errorf("%s: %w", doing, ctx.Err())
+	}
+	defer func() { <-j.turn }()
+	ctx = context.WithoutCancel(ctx)
+	tx, err := j.writer.BeginTx(ctx, nil)
+	if err != nil {
+		return explain(doing, j.path, err)
+	}
+	defer tx.Rollback() // after a commit it does nothing
+	if err := f(&transaction{ctx: ctx, tx: tx, hot: j.hot}); err != nil {
+		return explain(doing, j.path, err)
+	}
+	if err := tx.Commit(); err != nil {
+		return explain(doing, j.path, err)
+	}
+	return nil
+}
+
+// list reads rows into values.
+func list[T any](ctx context.Context, j *Journal, doing string, scan func(scanner) (T, error), query string, args ...any) ([]T, error) {
+	rows, err := j.reader.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, explain(doing, j.path, err)
+	}
+	defer rows.Close()
+	var out []T
+	for rows.Next() {
+		v, err := scan(rows)
+		if err != nil {
+			return nil, explain(doing, j.path, err)
+		}
+		out = append(out, v)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, explain(doing, j.path, err)
+	}
+	return out, nil
+}
+
+// scanner is a row.
+type scanner interface{ Scan(dest ...any) error }
+
+// stamp is a time as it is stored.
+func stamp(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixNano()
+}
+
+// moment reads a stored time in a Scan.
+type moment struct{ t *time.Time }
+
+func (m moment) Scan(v any) error {
+	n, ok := v.(int64)
+	if !ok {
+		return fmt.Errorf("a time is stored as %T", v)
+	}
+	*m.t = time.Time{}
+	if n != 0 {
+		*m.t = time.Unix(0, n).UTC()
+	}
+	return nil
+}
+
+// Check reads the whole journal and reports damage as an *[Error] with [ErrDamaged].
+func (j *Journal) Check(ctx context.Context) error {
+	found, err := list(ctx, j, "check it", func(s scanner) (line string, err error) { return line, s.Scan(&line) }, "PRAGMA integrity_check(10)")
+	if err != nil {
+		return err
+	}
+	if len(found) == 1 && found[0] == "ok" {
+		return nil
+	}
+	return damaged("check it", j.path, fmt.Errorf("integrity check: %q", found))
+}

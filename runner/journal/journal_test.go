@@ -1,0 +1,363 @@
+package journal
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/dprun/dprun/runner/event"
+	"github.com/dprun/dprun/sdk/failure"
+)
+
+var noon = time.Date(2026, 11, 23, 12, 0, 0, 123456789, time.UTC)
+
+func openTest(t testing.TB) *Journal {
+	t.Helper()
+	j, err := Open(filepath.Join(t.TempDir(), "journal.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := j.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return j
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func createRun(t testing.TB, j *Journal, r Run) {
+	t.Helper()
+	if r.Plan == "" {
+		r.Plan = "nightly"
+	}
+	must(t, j.CreateRun(t.Context(), r))
+}
+
+func appendTo(t testing.TB, j *Journal, run string, b Batch) {
+	t.Helper()
+	if _, err := j.Append(t.Context(), run, b); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// task is a status of a task that is named by activity, device and domain.
+func task(seq int, code string, final bool, activity, device, domain string) event.Status {
+	return event.Status{Task: activity + "/" + device + "/" + domain, Seq: seq, Activity: activity, Device: device, Domain: domain,
+		Code: code, Final: final, Time: noon.Add(time.Duration(seq) * time.Second)}
+}
+
+func TestARunIsKeptWhole(t *testing.T) {
+	t.Parallel()
+	j := openTest(t)
+	want := Run{ID: "01A", Plan: "nightly", Source: json.RawMessage(`[{"name":"p.hcl"}]`), Vars: json.RawMessage(`{"a":1}`), Spec: json.RawMessage(`{"id":"01A"}`),
+		MachineVersion: 3, Started: noon, Host: "box", PID: 42, Resumes: "00Z", Partial: true}
+	createRun(t, j, want)
+	got, err := j.Run(t.Context(), "01A")
+	must(t, err)
+	want.State = Running
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+	unfinished, err := j.UnfinishedRuns(t.Context())
+	must(t, err)
+	if d := cmp.Diff([]Run{want}, unfinished); d != "" {
+		t.Error(d)
+	}
+	must(t, j.Adopt(t.Context(), "01A", "other", 43))
+	must(t, j.FinishRun(t.Context(), "01A", End{Time: noon.Add(time.Hour), ExitCode: 3, Code: "PLAN_DONE"}))
+	want.State, want.Ended, want.ExitCode, want.Code, want.Host, want.PID = Finished, noon.Add(time.Hour), 3, "PLAN_DONE", "other", 43
+	got, err = j.Run(t.Context(), "latest")
+	must(t, err)
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+	if err := j.CreateRun(t.Context(), want); err == nil {
+		t.Error("a run was entered twice")
+	}
+	for name, err := range map[string]error{
+		"Adopt of a finished run":       j.Adopt(t.Context(), "01A", "x", 1),
+		"FinishRun of a run not there ": j.FinishRun(t.Context(), "nope", End{}),
+	} {
+		if !errors.Is(err, ErrNotFound) {
+			t.Errorf("%s = %v, want ErrNotFound", name, err)
+		}
+	}
+}
+
+func TestARunIsFoundByWhatTellsItApart(t *testing.T) {
+	t.Parallel()
+	j := openTest(t)
+	for i, id := range []string{"01AAA", "01AAB", "01B", "01BX"} {
+		createRun(t, j, Run{ID: id, Started: noon.Add(time.Duration(-i) * time.Hour)}) // the first is the newest
+	}
+	for ref, want := range map[string]any{
+		"01AAA": "01AAA", "01aab": "01AAB", "01B": "01B", "01BX": "01BX", "latest": "01AAA",
+		"01A": ErrAmbiguous, "01": ErrAmbiguous, "02": ErrNotFound, "": ErrNotFound, "%": ErrNotFound, "01AA_": ErrNotFound,
+	} {
+		got, err := j.Run(t.Context(), ref)
+		if kind, isErr := want.(error); isErr {
+			if !errors.Is(err, kind) {
+				t.Errorf("Run(%q) = %q, %v; want %v", ref, got.ID, err, kind)
+			}
+		} else if err != nil || got.ID != want {
+			t.Errorf("Run(%q) = %q, %v; want %v", ref, got.ID, err, want)
+		}
+	}
+}
+
+func TestRunsAreListedNewestFirstAndFiltered(t *testing.T) {
+	t.Parallel()
+	j := openTest(t)
+	for i, plan := range []string{"a", "b", "a", "a"} {
+		createRun(t, j, Run{ID: fmt.Sprint(i), Plan: plan, Started: noon.Add(time.Duration(i) * time.Hour), Source: json.RawMessage("[]")})
+	}
+	must(t, j.FinishRun(t.Context(), "0", End{Time: noon}))
+	appendTo(t, j, "2", Batch{Statuses: []event.Status{task(1, "X", false, "x", "fra-1", "orders")}})
+	for _, tc := range []struct {
+		filter Filter
+		limit  int
+		want   string
+	}{
+		{Filter{}, 0, "3 2 1 0"},
+		{Filter{}, 2, "3 2"},
+		{Filter{Plan: "a"}, 0, "3 2 0"},
+		{Filter{State: Running}, 0, "3 2 1"},
+		{Filter{Device: "fra-1"}, 0, "2"},
+		{Filter{Plan: "b", State: Finished}, 0, ""},
+	} {
+		runs, err := j.Runs(t.Context(), tc.filter, tc.limit)
+		must(t, err)
+		var ids []string
+		for _, r := range runs {
+			ids = append(ids, r.ID)
+			if r.Source != nil {
+				t.Error("a list carries plan sources")
+			}
+		}
+		if got := strings.Join(ids, " "); got != tc.want {
+			t.Errorf("Runs(%+v, %d) = %q, want %q", tc.filter, tc.limit, got, tc.want)
+		}
+	}
+}
+
+func TestWhatWasAppendedIsReadInOrder(t *testing.T) {
+	t.Parallel()
+	j := openTest(t)
+	createRun(t, j, Run{ID: "R", Started: noon})
+	createRun(t, j, Run{ID: "other", Started: noon})
+	var want []event.Event
+	for i := range 5 {
+		b := Batch{Events: []event.Event{
+			{V: event.Version, Time: noon.Add(time.Duration(i)), Kind: event.Started, Task: "t", Action: fmt.Sprintf("quiesce/%d", i)},
+			{V: event.Version, Time: noon, Kind: event.Finished, Task: "t", Action: "x", Failure: &failure.Error{Kind: failure.Timeout, Message: "late"}},
+		}}
+		first, err := j.Append(t.Context(), "R", b)
+		must(t, err)
+		if first != int64(2*i+1) {
+			t.Errorf("batch %d begins at %d", i, first)
+		}
+		want = append(want, b.Events...)
+		appendTo(t, j, "other", Batch{Events: b.Events[:1]})
+	}
+	var got []event.Event
+	for e, err := range j.Events(t.Context(), "R") {
+		must(t, err)
+		got = append(got, e)
+	}
+	if d := cmp.Diff(want, got, cmp.AllowUnexported(failure.Error{})); d != "" {
+		t.Error(d)
+	}
+	for range j.Events(t.Context(), "R") {
+		break // gives the connection back
+	}
+}
+
+func TestStatusesKeepTheTaskUpToDate(t *testing.T) {
+	t.Parallel()
+	j := openTest(t)
+	createRun(t, j, Run{ID: "R", Started: noon})
+	first, second, last := task(1, "READY", false, "x", "fra", "orders"), task(2, "EXPORT", false, "x", "fra", "orders"), task(3, "SUCCESS", true, "x", "fra", "orders")
+	last.Message, last.Warnings = "done", []string{"missing entries"}
+	run := event.Status{Seq: 1, Code: "PLAN_STARTED", Time: noon}
+	appendTo(t, j, "R", Batch{Statuses: []event.Status{run, first}, Links: []Link{{Task: "new", OldRun: "Q", OldTask: "old"}, {Task: first.Task, OldRun: "Q", OldTask: "b"}}})
+	appendTo(t, j, "R", Batch{Statuses: []event.Status{second, last}})
+
+	tasks, err := j.Tasks(t.Context(), "R")
+	must(t, err)
+	if d := cmp.Diff([]Task{
+		{Run: "R", ID: "new", LinkRun: "Q", LinkTask: "old"},
+		{Run: "R", ID: first.Task, Activity: "x", Device: "fra", Domain: "orders", Code: "SUCCESS", Final: true, Message: "done",
+			Started: first.Time, Updated: last.Time, Ended: last.Time, LinkRun: "Q", LinkTask: "b"},
+	}, tasks); d != "" {
+		t.Error(d)
+	}
+	for _, s := range []*event.Status{&run, &first, &second, &last} {
+		s.V, s.Run = event.Version, "R"
+	}
+	history, err := j.History(t.Context(), "R", first.Task)
+	must(t, err)
+	if d := cmp.Diff([]event.Status{first, second, last}, history); d != "" {
+		t.Error(d)
+	}
+	all, err := j.Statuses(t.Context(), "R")
+	must(t, err)
+	if d := cmp.Diff([]event.Status{run, first, second, last}, all); d != "" {
+		t.Error(d)
+	}
+	if r, err := j.Run(t.Context(), "R"); err != nil || r.Code != "PLAN_STARTED" {
+		t.Errorf("the run's code is %q, %v", r.Code, err)
+	}
+}
+
+func TestABatchIsWrittenWholeOrNotAtAll(t *testing.T) {
+	t.Parallel()
+	j := openTest(t)
+	createRun(t, j, Run{ID: "R", Started: noon})
+	s := task(1, "READY", false, "x", "fra", "orders")
+	appendTo(t, j, "R", Batch{Statuses: []event.Status{s}})
+	_, err := j.Append(t.Context(), "R", Batch{
+		Events:   []event.Event{{Kind: event.Started, Time: noon}},
+		Statuses: []event.Status{task(1, "A", false, "x", "fra", "other"), s}, // the second is there already
+		Owe:      []Obligation{{ObligationID: ObligationID{ID: "unquiesce"}, Kind: Unquiesce}},
+	})
+	if err == nil {
+		t.Fatal("a status was entered twice")
+	}
+	for e := range j.Events(t.Context(), "R") {
+		t.Errorf("event %v is there", e)
+	}
+	tasks, err := j.Tasks(t.Context(), "R")
+	must(t, err)
+	owed, err := j.Owed(t.Context())
+	must(t, err)
+	if len(tasks) != 1 || len(owed) != 0 {
+		t.Errorf("tasks %v, owed %v: part of the batch is there", tasks, owed)
+	}
+}
+
+func TestACancelledContextWritesNothing(t *testing.T) {
+	t.Parallel()
+	j := openTest(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := j.CreateRun(ctx, Run{ID: "R"}); !errors.Is(err, context.Canceled) {
+		t.Errorf("CreateRun = %v", err)
+	}
+	j.turn <- struct{}{} // somebody writes
+	ctx, cancel = context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	if err := j.CreateRun(ctx, Run{ID: "R"}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("CreateRun while another writes = %v", err)
+	}
+	<-j.turn
+	if _, err := j.Run(t.Context(), "R"); !errors.Is(err, ErrNotFound) {
+		t.Errorf("Run = %v", err)
+	}
+}
+
+func TestTheJournalIsPrivateAndDurable(t *testing.T) {
+	t.Parallel()
+	j := openTest(t)
+	createRun(t, j, Run{ID: "R"})
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		info, err := os.Stat(j.Path() + suffix)
+		must(t, err)
+		if info.Mode() != 0o600 {
+			t.Errorf("%s has mode %v", info.Name(), info.Mode())
+		}
+	}
+	for pragma, want := range map[string]string{"journal_mode": "wal", "synchronous": "2", "auto_vacuum": "2", "user_version": fmt.Sprint(len(migrations))} {
+		var got string
+		must(t, j.writer.QueryRow("PRAGMA "+pragma).Scan(&got))
+		if got != want {
+			t.Errorf("%s is %s, want %s", pragma, got, want)
+		}
+	}
+	if _, err := j.reader.Exec("DELETE FROM runs"); err == nil {
+		t.Error("a reading connection can write")
+	}
+}
+
+func TestReadersAndWritersDoNotWaitForEachOther(t *testing.T) {
+	t.Parallel()
+	j := openTest(t)
+	createRun(t, j, Run{ID: "R", Started: noon})
+	var all sync.WaitGroup
+	for w := range 4 {
+		all.Go(func() {
+			for i := range 25 {
+				s := task(i+1, "X", false, "x", fmt.Sprint(w), "d")
+				if _, err := j.Append(t.Context(), "R", Batch{Events: []event.Event{{Kind: event.Started, Task: s.Task}}, Statuses: []event.Status{s}}); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+		all.Go(func() {
+			for range 25 {
+				// One snapshot: the number of events never falls, and numbers have no holes.
+				n := 0
+				for _, err := range j.Events(t.Context(), "R") {
+					if err != nil {
+						t.Error(err)
+					}
+					n++
+				}
+				if tasks, err := j.Tasks(t.Context(), "R"); err != nil || n > 0 && len(tasks) == 0 {
+					t.Errorf("%d events and %d tasks, %v", n, len(tasks), err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	var count, last int
+	must(t, j.reader.QueryRow("SELECT count(*), max(seq) FROM events").Scan(&count, &last))
+	if count != 100 || last != 100 {
+		t.Errorf("%d events, the last is %d; want 100", count, last)
+	}
+}
+
+func TestOddPathsAreOpened(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "a dir? #1%20&_pragma=x")
+	if _, err := Open(filepath.Join(dir, "journal.db")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("Open in a directory that is not there = %v", err)
+	}
+	must(t, os.Mkdir(dir, 0o700))
+	for range 2 {
+		j, err := Open(filepath.Join(dir, "journal.db"))
+		must(t, err)
+		must(t, j.Close())
+	}
+	entries, err := os.ReadDir(dir)
+	must(t, err)
+	if len(entries) != 1 || entries[0].Name() != "journal.db" {
+		t.Errorf("the directory holds %v after Close", entries)
+	}
+}
+
+func TestRunNamesSortByTime(t *testing.T) {
+	t.Parallel()
+	a, err := NewRunID(noon)
+	must(t, err)
+	b, err := NewRunID(noon.Add(time.Second))
+	must(t, err)
+	if a >= b || len(a) != 26 {
+		t.Errorf("%s and %s", a, b)
+	}
+}

@@ -1,0 +1,123 @@
+package journal
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Size is how large the last good capture of something was.
+type Size struct {
+	Device, Activity, Domain string
+	Bytes                    int64
+	At                       time.Time
+}
+
+func (s Size) write(t *transaction) error {
+	_, err := t.exec(`INSERT INTO sizes (device, activity, domain, bytes, at) VALUES (?1,?2,?3,?4,?5)
+		ON CONFLICT (device, activity, domain) DO UPDATE SET bytes = ?4, at = ?5`, s.Device, s.Activity, s.Domain, s.Bytes, stamp(s.At))
+	return err
+}
+
+// LastSize is the size in bytes of the last good capture; 0: not known.
+func (j *Journal) LastSize(ctx context.Context, device, activity, domain string) (int64, error) {
+	sizes, err := j.LastSizes(ctx, device, activity)
+	return sizes[domain], err
+}
+
+// LastSizes are the sizes in bytes of the last good captures, by domain.
+func (j *Journal) LastSizes(ctx context.Context, device, activity string) (map[string]int64, error) {
+	sizes, err := list(ctx, j, "read the last sizes of "+device, func(s scanner) (z Size, err error) {
+		return z, s.Scan(&z.Domain, &z.Bytes)
+	}, "SELECT domain, bytes FROM sizes WHERE device = ? AND activity = ?", device, activity)
+	out := make(map[string]int64, len(sizes))
+	for _, z := range sizes {
+		out[z.Domain] = z.Bytes
+	}
+	return out, err
+}
+
+// LastDomains are the domains that the last good run of a plan backed up with
+// an activity on a device, sorted; none when there was no such run. Partial
+// runs do not count.
+func (j *Journal) LastDomains(ctx context.Context, plan, activity, device string) ([]string, error) {
+	found, err := list(ctx, j, "read the last domains of "+device, func(s scanner) (domains []string, err error) {
+		var body []byte
+		if err := s.Scan(&body); err != nil {
+			return nil, err
+		}
+		return domains, json.Unmarshal(body, &domains)
+	}, "SELECT domains FROM good_domains WHERE plan = ? AND activity = ? AND device = ?", plan, activity, device)
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+	return found[0], nil
+}
+
+// rememberDomains keeps, at the end of a run, what LastDomains will give. It
+// is a table of its own so that it outlives the run.
+func rememberDomains(t *transaction, run string, e End) error {
+	var plan string
+	var partial bool
+	if err := t.row("SELECT plan, partial FROM runs WHERE id = ?", run).Scan(&plan, &partial); err != nil {
+		return err
+	}
+	if partial {
+		return nil
+	}
+	good, err := goodDomains(t, run, e)
+	if err != nil {
+		return err
+	}
+	for where, domains := range good {
+		if len(domains) == 0 {
+			continue
+		}
+		slices.Sort(domains)
+		body, err := json.Marshal(domains)
+		if err != nil {
+			return fmt.Errorf("encode domains: %w", err)
+		}
+		if _, err := t.exec(`INSERT INTO good_domains (plan, activity, device, run, at, domains) VALUES (?1,?2,?3,?4,?5,?6)
+			ON CONFLICT (plan, activity, device) DO UPDATE SET run = ?4, at = ?5, domains = ?6`,
+			plan, where.activity, where.device, run, stamp(e.Time), string(body)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+type place struct{ activity, device string }
+
+// goodDomains gives the domains with a good copy for every activity and device
+// where no task ended otherwise than good or neutral.
+func goodDomains(t *transaction, run string, e End) (map[place][]string, error) {
+	rows, err := t.query("SELECT activity, device, domain, code, final FROM tasks WHERE run = ?", run)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	good, bad := map[place][]string{}, map[place]bool{}
+	for rows.Next() {
+		var p place
+		var domain, code string
+		var final bool
+		if err := rows.Scan(&p.activity, &p.device, &domain, &code, &final); err != nil {
+			return nil, err
+		}
+		switch {
+		case final && slices.Contains(e.Good, code):
+			if domain != "" {
+				good[p] = append(good[p], domain)
+			}
+		case !final || !slices.Contains(e.Neutral, code):
+			bad[p] = true
+		}
+	}
+	for p := range bad {
+		delete(good, p)
+	}
+	return good, rows.Err()
+}

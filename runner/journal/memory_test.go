@@ -1,0 +1,160 @@
+package journal
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/dprun/dprun/runner/event"
+)
+
+func TestTheLastSizeIsTheLast(t *testing.T) {
+	t.Parallel()
+	j := openTest(t)
+	appendTo(t, j, "R", Batch{Sizes: []Size{{"fra", "x", "orders", 10, noon}, {"fra", "x", "billing", 5, noon}, {"fra", "y", "orders", 7, noon}}})
+	appendTo(t, j, "R", Batch{Sizes: []Size{{"fra", "x", "orders", 20, noon}}})
+	for domain, want := range map[string]int64{"orders": 20, "billing": 5, "new": 0} {
+		if got, err := j.LastSize(t.Context(), "fra", "x", domain); err != nil || got != want {
+			t.Errorf("LastSize of %s = %d, %v; want %d", domain, got, err, want)
+		}
+	}
+	all, err := j.LastSizes(t.Context(), "fra", "x")
+	must(t, err)
+	if d := cmp.Diff(map[string]int64{"orders": 20, "billing": 5}, all); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestLastDomainsAreThoseOfTheLastGoodRun(t *testing.T) {
+	t.Parallel()
+	j := openTest(t)
+	end := End{Time: noon, Good: []string{"SUCCESS"}, Neutral: []string{"SKIPPED_APIC_DOMAIN"}}
+	for i, tc := range []struct {
+		name, plan string
+		partial    bool
+		tasks      []event.Status
+		want       []string // afterwards, of plan nightly, activity x, device fra
+	}{
+		{"nothing good", "nightly", false, []event.Status{task(1, "FAILED", true, "x", "fra", "orders")}, nil},
+		{"the first good one", "nightly", false, []event.Status{task(1, "SUCCESS", true, "x", "fra", "orders"), task(1, "SUCCESS", true, "x", "fra", "billing"),
+			task(1, "SKIPPED_APIC_DOMAIN", true, "x", "fra", "apic")}, []string{"billing", "orders"}},
+		{"one failed", "nightly", false, []event.Status{task(1, "SUCCESS", true, "x", "fra", "orders"), task(1, "FAILED", true, "x", "fra", "billing")}, []string{"billing", "orders"}},
+		{"one not final", "nightly", false, []event.Status{task(1, "SUCCESS", true, "x", "fra", "orders"), task(1, "SUCCESS", false, "x", "fra", "billing")}, []string{"billing", "orders"}},
+		{"only neutral", "nightly", false, []event.Status{task(1, "SKIPPED_APIC_DOMAIN", true, "x", "fra", "apic")}, []string{"billing", "orders"}},
+		{"a partial one", "nightly", true, []event.Status{task(1, "SUCCESS", true, "x", "fra", "orders")}, []string{"billing", "orders"}},
+		{"of another plan", "weekly", false, []event.Status{task(1, "SUCCESS", true, "x", "fra", "w")}, []string{"billing", "orders"}},
+		{"elsewhere failed", "nightly", false, []event.Status{task(1, "SUCCESS", true, "x", "fra", "orders"), task(1, "FAILED", true, "x", "ams", "orders"),
+			task(1, "FAILED", true, "y", "fra", "orders")}, []string{"orders"}},
+	} {
+		run := fmt.Sprintf("R%d", i)
+		createRun(t, j, Run{ID: run, Plan: tc.plan, Partial: tc.partial, Started: noon})
+		appendTo(t, j, run, Batch{Statuses: tc.tasks})
+		must(t, j.FinishRun(t.Context(), run, end))
+		got, err := j.LastDomains(t.Context(), "nightly", "x", "fra")
+		must(t, err)
+		if d := cmp.Diff(tc.want, got); d != "" {
+			t.Errorf("after %q: %s", tc.name, d)
+		}
+	}
+	if _, err := j.Prune(t.Context(), noon.Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := j.LastDomains(t.Context(), "nightly", "x", "fra"); err != nil || len(got) != 1 {
+		t.Errorf("after a prune: %v, %v", got, err)
+	}
+}
+
+func TestOutputIsKeptWithinBounds(t *testing.T) {
+	t.Parallel()
+	j := openTest(t)
+	must(t, j.AppendLog(t.Context()))
+	var lines []event.Log
+	for i := range maxLines + 10 {
+		lines = append(lines, event.Log{Run: "R", Task: "t", Time: noon, Stream: "stdout", Text: fmt.Sprint(i)})
+	}
+	lines = append(lines, event.Log{Run: "R", Time: noon, Stream: "stderr", Text: "of the run"})
+	must(t, j.AppendLog(t.Context(), lines...))
+	long := strings.Repeat("ü", maxLine)
+	must(t, j.AppendLog(t.Context(), event.Log{Run: "R", Task: "t", Time: noon, Stream: "plugin", Text: "a" + long}))
+
+	got, err := j.Logs(t.Context(), "R", "t", 0)
+	must(t, err)
+	if len(got) != maxLines || got[0].Text != "11" || got[maxLines-1].Stream != "plugin" {
+		t.Errorf("%d lines from %q", len(got), got[0].Text)
+	}
+	if last := got[maxLines-1].Text; len(last) > maxLine+8 || !strings.HasPrefix(last, "aüü") || !strings.HasSuffix(last, "ü …") {
+		t.Errorf("a long line is kept as %d bytes that end in %q", len(last), last[len(last)-10:])
+	}
+	tail, err := j.Logs(t.Context(), "R", "t", 2)
+	must(t, err)
+	if len(tail) != 2 || tail[0].Text != fmt.Sprint(maxLines+9) {
+		t.Errorf("the last two: %v", tail[0].Text)
+	}
+	own, err := j.Logs(t.Context(), "R", "", 0)
+	must(t, err)
+	if d := cmp.Diff(lines[len(lines)-1:], own); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestPruneRemovesOldRunsThatOweNothing(t *testing.T) {
+	t.Parallel()
+	j := openTest(t)
+	padding := strings.Repeat("x", 1000)
+	for i, id := range []string{"old", "old and owing", "new", "unfinished"} {
+		createRun(t, j, Run{ID: id, Started: noon.Add(time.Duration(i))})
+		s := task(1, "SUCCESS", true, "x", "fra", "orders")
+		var events []event.Event
+		for range 500 {
+			events = append(events, event.Event{Kind: event.CancelRequested, Reason: padding})
+		}
+		appendTo(t, j, id, Batch{Events: events, Statuses: []event.Status{s}, Owe: []Obligation{owe("t", "unquiesce", "fra")},
+			Sizes: []Size{{"fra", "x", "orders", 10, noon}}})
+		must(t, j.AppendLog(t.Context(), event.Log{Run: id, Task: "t", Text: "x"}))
+		if id != "old and owing" {
+			appendTo(t, j, id, Batch{Pay: []ObligationID{{Task: "t", ID: "unquiesce"}}})
+		}
+		ended := noon
+		if id == "new" {
+			ended = noon.Add(48 * time.Hour)
+		}
+		if id != "unfinished" {
+			must(t, j.FinishRun(t.Context(), id, End{Time: ended}))
+		}
+	}
+	pages := func() (n int) {
+		must(t, j.reader.QueryRow("PRAGMA page_count").Scan(&n))
+		return n
+	}
+	before := pages()
+	report, err := j.Prune(t.Context(), noon.Add(time.Hour))
+	must(t, err)
+	if d := cmp.Diff(PruneReport{Runs: []string{"old"}, Kept: []string{"old and owing"}}, report); d != "" {
+		t.Error(d)
+	}
+	for _, table := range []string{"runs", "tasks", "events", "statuses", "obligations", "logs"} {
+		column := "run"
+		if table == "runs" {
+			column = "id"
+		}
+		var left, kept int
+		must(t, j.reader.QueryRow("SELECT sum("+column+" = 'old'), count(DISTINCT "+column+") FROM "+table).Scan(&left, &kept))
+		if left != 0 || kept != 3 {
+			t.Errorf("%s holds %d rows of the old run, and %d runs", table, left, kept)
+		}
+	}
+	if after := pages(); after >= before {
+		t.Errorf("%d pages before, %d after", before, after)
+	}
+	if n, err := j.LastSize(t.Context(), "fra", "x", "orders"); err != nil || n != 10 {
+		t.Errorf("LastSize = %d, %v", n, err)
+	}
+	must(t, j.Check(t.Context()))
+	if _, err := os.Stat(j.Path()); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,215 @@
+package journal
+
+import (
+	"encoding/json"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func owe(task, id, device string) Obligation {
+	return Obligation{ObligationID: ObligationID{Run: "R", Task: task, ID: id}, Kind: Unquiesce, Device: device, Since: noon}
+}
+
+func owedIDs(t *testing.T, j *Journal) []string {
+	t.Helper()
+	owed, err := j.Owed(t.Context())
+	must(t, err)
+	var out []string
+	for _, o := range owed {
+		out = append(out, o.String())
+	}
+	return out
+}
+
+func TestAnObligationIsOwedUntilItIsPaid(t *testing.T) {
+	t.Parallel()
+	j := openTest(t)
+	first := Obligation{ObligationID: ObligationID{Run: "R", Task: "t", ID: "discard/secure_backup"}, Kind: Discard, Device: "fra", Identity: "SN1", Domain: "d",
+		Token: "temporary:///x", Script: "s", Endpoint: json.RawMessage(`{"type":"datapower","password":{"secret_env":"P"}}`), Since: noon}
+	second := owe("", "plan_post_script", "")
+	second.Since = noon.Add(time.Second)
+	appendTo(t, j, "R", Batch{Owe: []Obligation{second, first}})
+	owed, err := j.Owed(t.Context())
+	must(t, err)
+	if d := cmp.Diff([]Obligation{first, second}, owed); d != "" {
+		t.Error(d)
+	}
+
+	must(t, j.NoteAttempt(t.Context(), first.ObligationID, "no route", noon.Add(time.Minute)))
+	must(t, j.NoteAttempt(t.Context(), first.ObligationID, "refused", noon.Add(2*time.Minute)))
+	appendTo(t, j, "R", Batch{Time: noon.Add(time.Hour), Pay: []ObligationID{second.ObligationID}})
+	owed, err = j.Owed(t.Context())
+	must(t, err)
+	first.Attempts, first.LastError, first.NextTry = 2, "refused", noon.Add(2*time.Minute)
+	if d := cmp.Diff([]Obligation{first}, owed); d != "" {
+		t.Error(d)
+	}
+
+	must(t, j.Pay(t.Context(), noon.Add(2*time.Hour), first.ObligationID, second.ObligationID))
+	if got := owedIDs(t, j); got != nil {
+		t.Errorf("owed: %v", got)
+	}
+	first.PaidAt, second.PaidAt = noon.Add(2*time.Hour), noon.Add(time.Hour) // paid once
+	all, err := j.Obligations(t.Context(), "R")
+	must(t, err)
+	if d := cmp.Diff([]Obligation{first, second}, all); d != "" {
+		t.Error(d)
+	}
+	if err := j.NoteAttempt(t.Context(), first.ObligationID, "x", noon); !errors.Is(err, ErrNotFound) {
+		t.Errorf("NoteAttempt at what is paid = %v", err)
+	}
+}
+
+func TestWhatIsOwedAgainIsOwed(t *testing.T) {
+	t.Parallel()
+	j := openTest(t)
+	o := owe("t", "unquiesce", "fra")
+	appendTo(t, j, "R", Batch{Owe: []Obligation{o}})
+	later := o
+	later.Since, later.Endpoint = noon.Add(time.Hour), json.RawMessage(`{"n":2}`)
+	appendTo(t, j, "R", Batch{Owe: []Obligation{later}}) // owed already: since the first time
+	owed, err := j.Owed(t.Context())
+	must(t, err)
+	if len(owed) != 1 || !owed[0].Since.Equal(noon) || string(owed[0].Endpoint) != `{"n":2}` {
+		t.Errorf("owed: %+v", owed)
+	}
+	must(t, j.Pay(t.Context(), noon, o.ObligationID))
+	appendTo(t, j, "R", Batch{Owe: []Obligation{later}})
+	if owed, err = j.Owed(t.Context()); err != nil || len(owed) != 1 || !owed[0].Since.Equal(later.Since) || !owed[0].PaidAt.IsZero() {
+		t.Errorf("owed: %+v, %v", owed, err)
+	}
+	appendTo(t, j, "R", Batch{Owe: []Obligation{o}, Pay: []ObligationID{o.ObligationID}}) // paid in the same breath
+	if got := owedIDs(t, j); got != nil {
+		t.Errorf("owed: %v", got)
+	}
+}
+
+func TestObligationsOfOneTaskAreToldApart(t *testing.T) {
+	t.Parallel()
+	j := openTest(t)
+	appendTo(t, j, "R", Batch{Owe: []Obligation{owe("t", "discard/a", "fra"), owe("t", "discard/b", "fra"), owe("u", "discard/a", "fra")}})
+	appendTo(t, j, "R", Batch{Pay: []ObligationID{{Task: "t", ID: "discard/b"}}})
+	if d := cmp.Diff([]string{"R t discard/a", "R u discard/a"}, owedIDs(t, j)); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestTheGuardCountsOverAllRuns(t *testing.T) {
+	t.Parallel()
+	named := func(device, identity string) Obligation {
+		o := owe("t-"+device, "unquiesce", device)
+		o.Identity = identity
+		return o
+	}
+	group := []string{"fra-1", "fra-2", "fra-3"}
+	for name, tc := range map[string]struct {
+		down    []Obligation
+		paid    time.Time // when all of down were paid; zero: they are owed
+		trip    string
+		guard   Guard
+		next    Obligation
+		want    Denial
+		devices []string
+	}{
+		"free":                         {nil, time.Time{}, "", Guard{MaxDevices: 1}, named("fra-1", ""), "", nil},
+		"taken":                        {[]Obligation{named("fra-1", "")}, time.Time{}, "", Guard{MaxDevices: 1}, named("ams-1", ""), DeniedDevices, []string{"fra-1"}},
+		"room for two":                 {[]Obligation{named("fra-1", "")}, time.Time{}, "", Guard{MaxDevices: 2}, named("ams-1", ""), "", nil},
+		"no bound":                     {[]Obligation{named("fra-1", "")}, time.Time{}, "", Guard{}, named("ams-1", ""), "", nil},
+		"another domain of the same":   {[]Obligation{named("fra-1", "")}, time.Time{}, "", Guard{MaxDevices: 1}, named("fra-1", ""), "", nil},
+		"the same box by another name": {[]Obligation{named("fra-1", "SN1")}, time.Time{}, "", Guard{MaxDevices: 1}, named("alias", "SN1"), "", nil},
+		"two names of one box are one": {[]Obligation{named("a", "SN1"), named("b", "SN1")}, time.Time{}, "", Guard{MaxDevices: 2}, named("c", "SN2"), "", nil},
+		"the group is taken":           {[]Obligation{named("fra-1", "")}, time.Time{}, "", Guard{MaxDevices: 5, MaxPerGroup: 1, Group: group}, named("fra-2", ""), DeniedGroup, []string{"fra-1"}},
+		"another group is taken":       {[]Obligation{named("ams-1", "")}, time.Time{}, "", Guard{MaxDevices: 5, MaxPerGroup: 1, Group: group}, named("fra-2", ""), "", nil},
+		"came back just now":           {[]Obligation{named("fra-1", "")}, noon.Add(-time.Minute), "", Guard{MaxDevices: 1, Group: group, Settle: 2 * time.Minute}, named("fra-2", ""), DeniedSettle, []string{"fra-1"}},
+		"came back long ago":           {[]Obligation{named("fra-1", "")}, noon.Add(-time.Hour), "", Guard{MaxDevices: 1, Group: group, Settle: 2 * time.Minute}, named("fra-2", ""), "", nil},
+		"came back itself":             {[]Obligation{named("fra-1", "")}, noon.Add(-time.Minute), "", Guard{MaxDevices: 1, Group: group, Settle: 2 * time.Minute}, named("fra-1", ""), "", nil},
+		"of another group, came back":  {[]Obligation{named("ams-1", "")}, noon.Add(-time.Minute), "", Guard{MaxDevices: 1, Group: group, Settle: 2 * time.Minute}, named("fra-2", ""), "", nil},
+		"a device did not come back":   {nil, time.Time{}, "ams-9", Guard{}, named("fra-1", ""), DeniedBreaker, []string{"ams-9"}},
+		"a discard does not need a slot": {[]Obligation{named("fra-1", "")}, time.Time{}, "", Guard{MaxDevices: 1},
+			Obligation{ObligationID: ObligationID{ID: "discard/x", Task: "y"}, Kind: Discard, Device: "ams-1"}, "", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			j := openTest(t)
+			before := Batch{Owe: tc.down}
+			if tc.trip != "" {
+				before.Trip = []Breaker{{Device: tc.trip, Since: noon, Reason: "still down"}}
+			}
+			appendTo(t, j, "older", before)
+			if !tc.paid.IsZero() {
+				for _, o := range tc.down {
+					o.Run = "older"
+					must(t, j.Pay(t.Context(), tc.paid, o.ObligationID))
+				}
+			}
+			held := len(owedIDs(t, j))
+			_, err := j.Append(t.Context(), "newer", Batch{Time: noon, Owe: []Obligation{tc.next}, Guard: &tc.guard})
+			if tc.want == "" {
+				if err != nil {
+					t.Errorf("refused: %v", err)
+				}
+				return
+			}
+			refused := new(GuardError)
+			if !errors.As(err, &refused) || refused.Denial != tc.want || !cmp.Equal(refused.Devices, tc.devices) {
+				t.Fatalf("Append = %v, want %s because of %v", err, tc.want, tc.devices)
+			}
+			if tc.want == DeniedSettle && !refused.Until.Equal(tc.paid.Add(tc.guard.Settle)) {
+				t.Errorf("until %v", refused.Until)
+			}
+			if n := len(owedIDs(t, j)); n != held {
+				t.Errorf("%d owed after a refusal, %d before", n, held)
+			}
+		})
+	}
+}
+
+func TestABreakerKeepsItsFirstReasonUntilItIsCleared(t *testing.T) {
+	t.Parallel()
+	j := openTest(t)
+	appendTo(t, j, "R", Batch{Trip: []Breaker{{Device: "fra", Since: noon, Reason: "first"}}, Devices: []Device{{Name: "ams", Identity: "SN", Facts: json.RawMessage(`{}`), Seen: noon}}})
+	appendTo(t, j, "Q", Batch{Trip: []Breaker{{Device: "fra", Since: noon.Add(1), Reason: "second"}}, Devices: []Device{{Name: "fra", Seen: noon}}})
+	got, err := j.Breakers(t.Context())
+	must(t, err)
+	if d := cmp.Diff([]Breaker{{Device: "fra", Since: noon, Reason: "first", Run: "R"}}, got); d != "" {
+		t.Error(d)
+	}
+	must(t, j.ClearBreaker(t.Context(), "fra"))
+	if err := j.ClearBreaker(t.Context(), "fra"); !errors.Is(err, ErrNotFound) {
+		t.Errorf("ClearBreaker twice = %v", err)
+	}
+	if got, err := j.Breakers(t.Context()); err != nil || len(got) != 0 {
+		t.Errorf("Breakers = %v, %v", got, err)
+	}
+	devices, err := j.Devices(t.Context())
+	must(t, err)
+	if d := cmp.Diff([]Device{{Name: "ams", Identity: "SN", Facts: json.RawMessage(`{}`), Seen: noon}, {Name: "fra", Seen: noon}}, devices); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestALockoutEndsWithItsTimeOrWhenCleared(t *testing.T) {
+	t.Parallel()
+	j := openTest(t)
+	a := Lockout{Credential: "hash-a", Since: noon, Until: noon.Add(time.Hour), Reason: "Authentication failure"}
+	b := Lockout{Credential: "hash-b", Since: noon, Until: noon.Add(2 * time.Hour)}
+	appendTo(t, j, "R", Batch{Lockouts: []Lockout{a}})
+	must(t, j.LockOut(t.Context(), b))
+	shorter := a
+	shorter.Until = noon
+	must(t, j.LockOut(t.Context(), shorter)) // never shortens
+	for at, want := range map[time.Duration][]Lockout{0: {a, b}, 59 * time.Minute: {a, b}, time.Hour: {b}, 3 * time.Hour: nil} {
+		got, err := j.Lockouts(t.Context(), noon.Add(at))
+		must(t, err)
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("after %v: %s", at, d)
+		}
+	}
+	must(t, j.ClearLockout(t.Context(), "hash-a"))
+	if got, err := j.Lockouts(t.Context(), noon); err != nil || len(got) != 1 {
+		t.Errorf("Lockouts = %v, %v", got, err)
+	}
+}
