@@ -279,7 +279,7 @@ func TestStatusesAreDecoded(t *testing.T) {
 		Domains: []soma.Domain{{Name: "default"}, {Name: "orders", SaveNeeded: true, CurrentCommand: "backup", QuiesceState: "quiesced", FailsafeMode: "none"}},
 	}, domains, err)
 	space, err := on("/space").FilesystemStatus(ctx)
-	check("space", &soma.Filesystem{FreeTemporary: 217 << 20, TotalTemporary: 242 << 20, FreeInternal: -1, TotalInternal: -1, FreeEncrypted: -1, TotalEncrypted: -1}, space, err)
+	check("space", &soma.Filesystem{FreeTemporary: 217_000_000, TotalTemporary: 242_000_000, FreeInternal: -1, TotalInternal: -1, FreeEncrypted: -1, TotalEncrypted: -1}, space, err)
 	objects, err := on("/objects").ObjectStatus(ctx, "orders")
 	check("objects", []soma.Object{{Class: "HTTPService", Name: "a", OpState: "up", AdminState: "enabled", ConfigState: "saved", EventCode: "0x0"}}, objects, err)
 	nodes, err := on("/config").GetConfig(ctx, "default", "Domain", "default")

@@ -30,6 +30,7 @@ const (
 	EmptyFile   Class = "empty_file"  // the device built no file
 	ErrorFile   Class = "error_file"  // the file's content is the word ERROR
 	NotBase64   Class = "not_base64"  // the file's text cannot be decoded
+	CutFile     Class = "cut_file"    // the reply is whole, the text of its file ends within a group of digits
 	Truncated   Class = "truncated"   // the reply ended early
 	TooLarge    Class = "too_large"   // more than the caller allowed
 	Sink        Class = "sink"        // what takes the file failed

@@ -138,7 +138,7 @@ func (f *fileSink) textError(op string, err error) error {
 	case string(f.head) == "ERROR": // five digits: never a whole base64 text
 		return &Error{Op: op, Class: ErrorFile, Text: "the device answered with the word ERROR instead of a file", cause: err}
 	case errors.Is(err, errCutBase64):
-		return &Error{Op: op, Class: Truncated, Text: "the file is cut short: " + err.Error(), cause: err}
+		return &Error{Op: op, Class: CutFile, Text: "the file is cut short: " + err.Error(), cause: err}
 	default:
 		return &Error{Op: op, Class: NotBase64, Text: "the file cannot be decoded: " + err.Error(), cause: err}
 	}

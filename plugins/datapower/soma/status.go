@@ -70,7 +70,7 @@ type Filesystem struct {
 	FreeEncrypted, TotalEncrypted int64
 }
 
-// FilesystemStatus reads how much room the device has. It counts in megabytes.
+// FilesystemStatus reads how much room the device has. It counts in megabytes; of the two kinds the smaller is assumed.
 func (c *Client) FilesystemStatus(ctx context.Context) (*Filesystem, error) {
 	r, err := c.status(ctx, "default", "FilesystemStatus")
 	if err != nil {
@@ -85,7 +85,7 @@ func (c *Client) FilesystemStatus(ctx context.Context) (*Filesystem, error) {
 		if err != nil || v < 0 || v > 1<<40 {
 			return -1
 		}
-		return v << 20
+		return v * 1_000_000
 	}
 	return &Filesystem{
 		FreeTemporary: mb("FreeTemporary"), TotalTemporary: mb("TotalTemporary"),
@@ -179,4 +179,42 @@ func (c *Client) GetConfig(ctx context.Context, domain, class, name string) ([]*
 		return nil, err
 	}
 	return r.rows(class), nil
+}
+
+// Standby is a row of StandbyStatus2: an interface's part in a standby group.
+type Standby struct {
+	Interface, Group, State string
+}
+
+// Standbys reads the standby groups that the device is in.
+func (c *Client) Standbys(ctx context.Context) ([]Standby, error) {
+	r, err := c.status(ctx, "default", "StandbyStatus2")
+	if err != nil {
+		return nil, err
+	}
+	var out []Standby
+	for _, n := range r.rows("StandbyStatus2") {
+		out = append(out, Standby{Interface: n.Value("Name"), Group: n.Value("Group"), State: n.Value("State")})
+	}
+	return out, nil
+}
+
+// Peer is a row of GatewayPeeringStatus: a member of a peer group.
+type Peer struct {
+	Group, Address string
+	Primary        bool
+}
+
+// Peers reads the members of the gateway peerings of a domain.
+func (c *Client) Peers(ctx context.Context, domain string) ([]Peer, error) {
+	r, err := c.status(ctx, domain, "GatewayPeeringStatus")
+	if err != nil {
+		return nil, err
+	}
+	var out []Peer
+	for _, n := range r.rows("GatewayPeeringStatus") {
+		p := n.Value("Primary")
+		out = append(out, Peer{Group: n.Value("Name"), Address: n.Value("Address"), Primary: p == "yes" || p == "on" || p == "true"})
+	}
+	return out, nil
 }

@@ -1,0 +1,173 @@
+package datapower
+
+import (
+	"crypto/tls"
+	"fmt"
+	"os"
+	"path"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/dprun/dprun/plugins/datapower/soma"
+	"github.com/dprun/dprun/sdk/failure"
+	"github.com/dprun/dprun/sdk/schema"
+)
+
+// Config is the `config` block of a device "datapower".
+type Config struct {
+	Host           string        `dprun:"host,required" doc:"Name or address of the gateway's XML management interface."`
+	Port           int           `dprun:"port" format:"port" default:"5550" doc:"Port of the XML management interface."`
+	Username       string        `dprun:"username,required" doc:"User of the gateway, allowed to use the XML management interface, to export, and to quiesce where plans do."`
+	Password       string        `dprun:"password,required,sensitive" doc:"Password of the user."`
+	Path           string        `dprun:"path" default:"/service/mgmt/current" doc:"Path of the management service."`
+	ConnectTimeout time.Duration `dprun:"connect_timeout" default:"10s" min:"1s" max:"5m" doc:"Limit for connecting and, separately, for the TLS handshake."`
+	StallTimeout   time.Duration `dprun:"stall_timeout" default:"60s" min:"1s" max:"30m" doc:"How long nothing may arrive within an answer that has begun."`
+	TLS            *TLSConfig    `dprun:"tls,block" doc:"How the gateway's certificate is verified; without the block against the system's roots. Verification cannot be switched off."`
+}
+
+// TLSConfig is the `tls` block.
+type TLSConfig struct {
+	CAFile      string `dprun:"ca_file" format:"path" doc:"File of trusted roots in PEM form. A self-signed certificate is its own root."`
+	ServerName  string `dprun:"server_name" doc:"Name that the certificate is for, where it is not the host."`
+	Fingerprint string `dprun:"fingerprint_sha256" doc:"SHA-256 of the gateway's certificate in hexadecimal: trusts this certificate alone, whoever signed it and until when. Use it instead of ca_file and server_name."`
+	MinVersion  string `dprun:"min_version" default:"1.2" oneof:"1.0|1.1|1.2|1.3" doc:"Oldest version of TLS that is spoken. Appliances of firmware 6 need 1.0."`
+}
+
+// SchemaConstraints says how the arguments exclude each other.
+func (TLSConfig) SchemaConstraints() schema.Constraints {
+	return schema.Constraints{AtMostOne: [][]string{{"ca_file", "fingerprint_sha256"}, {"server_name", "fingerprint_sha256"}}}
+}
+
+// The values of persisted.
+const (
+	persistedAuto = "auto"
+	persistedOnly = "persisted"
+	runningOnly   = "running"
+	bothExports   = "both"
+)
+
+const methodBackup = "backup"
+
+// exportConfig is the `config` block of activity "export_domain".
+type exportConfig struct {
+	Persisted string `dprun:"persisted" default:"auto" oneof:"auto|persisted|running|both" doc:"Which configuration to export: the saved one, the running one, both, or (auto) the saved one and, where there are unsaved changes, the running one too."`
+	Method    string `dprun:"method" default:"export" oneof:"export|backup" doc:"Operation of the gateway to use: export of everything in the domain with its files, or backup of the one domain."`
+}
+
+// allDomainsConfig is the `config` block of activity "export_all_domains".
+type allDomainsConfig struct {
+	Persisted string `dprun:"persisted" default:"auto" oneof:"auto|persisted|running|both" doc:"Which configuration to back up: the saved one, the running one, both, or (auto) the saved one and, where any domain has unsaved changes, the running one too."`
+}
+
+// The values of unsaved.
+const (
+	unsavedWarn   = "warn"
+	unsavedFail   = "fail"
+	unsavedIgnore = "ignore"
+)
+
+// secureBackupConfig is the `config` block of activity "secure_backup".
+type secureBackupConfig struct {
+	Certificate  string `dprun:"certificate,required" doc:"Certificate object in the gateway's default domain that the backup is encrypted with."`
+	Directory    string `dprun:"directory" default:"temporary:///dprun-sb/" doc:"Directory on the gateway, in temporary: or local:, that the backup is written to and removed from."`
+	IncludeISCSI bool   `dprun:"include_iscsi" default:"false" doc:"Include the iSCSI volume."`
+	IncludeRAID  bool   `dprun:"include_raid" default:"false" doc:"Include the RAID volume."`
+	Unsaved      string `dprun:"unsaved" default:"warn" oneof:"warn|fail|ignore" doc:"What unsaved changes mean: a secure backup holds saved configuration only."`
+}
+
+func tlsVersion(s string) uint16 {
+	switch s {
+	case "1.0":
+		return tls.VersionTLS10
+	case "1.1":
+		return tls.VersionTLS11
+	case "1.3":
+		return tls.VersionTLS13
+	}
+	return tls.VersionTLS12
+}
+
+// clientConfig reads what the configuration names and makes the client's.
+func (c Config) clientConfig() (soma.Config, error) {
+	out := soma.Config{
+		Host: c.Host, Port: c.Port, Username: c.Username, Password: c.Password, Path: c.Path, ConnectTimeout: c.ConnectTimeout, Stall: c.StallTimeout,
+	}
+	if c.TLS == nil {
+		return out, nil
+	}
+	out.TLS = soma.TLS{ServerName: c.TLS.ServerName, Fingerprint: c.TLS.Fingerprint, MinVersion: tlsVersion(c.TLS.MinVersion)}
+	if c.TLS.CAFile != "" {
+		roots, err := os.ReadFile(c.TLS.CAFile)
+		if err != nil {
+			return out, failure.New(failure.Precondition, failure.BadConfig, "read the trusted roots of device %s: %w", c.Host, err)
+		}
+		out.TLS.CAs = roots
+	}
+	return out, nil
+}
+
+// problems collects diagnostics.
+type problems []schema.Diagnostic
+
+func (p *problems) add(summary, detail string, at ...string) {
+	*p = append(*p, schema.Diagnostic{Severity: schema.SeverityError, Summary: summary, Detail: detail, Path: at})
+}
+
+// validateConfig says what the schema cannot. It reads nothing but its arguments.
+func validateConfig(c Config, known func(path ...string) bool) []schema.Diagnostic {
+	var p problems
+	if known("host") && (c.Host == "" || strings.ContainsAny(c.Host, "/@[] ") || strings.Count(c.Host, ":") == 1 || strings.ContainsFunc(c.Host, unicode.IsControl)) {
+		p.add("Unusable host", "host is a name or an address alone; the port goes to port, the user to username.", "host")
+	}
+	if known("username") && (c.Username == "" || strings.ContainsFunc(c.Username, unicode.IsControl) || strings.Contains(c.Username, ":")) {
+		p.add("Unusable user name", "username must not be empty or hold a colon or control characters.", "username")
+	}
+	if known("password") && c.Password == "" {
+		p.add("Empty password", "password must not be empty.", "password")
+	}
+	if known("path") && !strings.HasPrefix(c.Path, "/") {
+		p.add("Unusable path", fmt.Sprintf("path must start with a slash, as %q does.", soma.DefaultPath), "path")
+	}
+	if c.TLS != nil && known("tls", "fingerprint_sha256") && c.TLS.Fingerprint != "" {
+		if _, err := soma.ParseFingerprint(c.TLS.Fingerprint); err != nil {
+			p.add("Unusable fingerprint", "fingerprint_sha256: "+err.Error()+".", "tls", "fingerprint_sha256")
+		}
+	}
+	return p
+}
+
+// validateSecureBackup says what the schema cannot.
+func validateSecureBackup(c secureBackupConfig, known func(path ...string) bool) []schema.Diagnostic {
+	var p problems
+	if known("certificate") && (c.Certificate == "" || strings.ContainsAny(c.Certificate, "/:") || strings.ContainsFunc(c.Certificate, unicode.IsControl)) {
+		p.add("Unusable certificate", "certificate is the name of a certificate object in the default domain, not of a file.", "certificate")
+	}
+	if known("directory") {
+		if err := checkDirectory(c.Directory); err != nil {
+			p.add("Unusable directory", "directory "+err.Error()+".", "directory")
+		}
+	}
+	return p
+}
+
+// checkDirectory refuses what the gateway would not take, and a store's root: the backup's files are removed afterwards.
+func checkDirectory(dir string) error {
+	store, rest, _ := strings.Cut(dir, ":")
+	if store != "temporary" && store != "local" {
+		return fmt.Errorf("must be in the gateway's temporary: or local: store, for example %q", "temporary:///dprun-sb/")
+	}
+	clean := path.Clean("/" + rest)
+	if clean == "/" {
+		return fmt.Errorf("must name a directory below %s:///", store)
+	}
+	for _, r := range rest {
+		if r > unicode.MaxASCII || !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-_./", r) {
+			return fmt.Errorf("may hold letters, digits, dashes, underscores, dots and slashes only")
+		}
+	}
+	if strings.Contains("/"+rest+"/", "/../") {
+		return fmt.Errorf("must not hold %q", "..")
+	}
+	return nil
+}

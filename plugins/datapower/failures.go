@@ -1,0 +1,90 @@
+package datapower
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"syscall"
+
+	"github.com/dprun/dprun/plugins/datapower/soma"
+	"github.com/dprun/dprun/sdk/failure"
+)
+
+// failed turns an error of the client into a typed failure. what says what was attempted.
+func (s *source) failed(err error, what string, args ...any) *failure.Error {
+	what = fmt.Sprintf(what, args...)
+	var e *soma.Error
+	if !errors.As(err, &e) {
+		return failure.From(fmt.Errorf("device %s: %s: %w", s.name, what, err))
+	}
+	kind, reason, remedy := classify(e)
+	f := failure.New(kind, reason, "device %s: %s: %w", s.name, what, err)
+	if remedy != "" {
+		f.Remedy = remedy
+	}
+	return f
+}
+
+// classify maps what the client tells apart to kind and reason. Nothing depends on what a gateway's texts say.
+func classify(e *soma.Error) (failure.Kind, failure.Reason, string) {
+	switch e.Class {
+	case soma.Denied:
+		return failure.Denied, failure.BadCredentials, "check username and password, and that the user may use the XML management interface"
+	case soma.Refused:
+		return failure.Denied, failure.NotPermitted, "check what the user may do, and that the domain is there"
+	case soma.Result, soma.Fault, soma.ErrorFile:
+		return failure.Precondition, failure.DeviceError, "see the gateway's log of the time"
+	case soma.HTTPStatus:
+		if e.Status >= http.StatusInternalServerError {
+			return failure.Unavailable, failure.BadReply, ""
+		}
+		return failure.Corrupt, failure.BadReply, "check host, port and path: this may not be the XML management interface"
+	case soma.BadReply:
+		return failure.Corrupt, failure.BadReply, "check host, port and path: this may not be the XML management interface"
+	case soma.TooLarge:
+		return failure.Corrupt, failure.BadReply, ""
+	case soma.EmptyFile:
+		return failure.Corrupt, failure.EmptyFile, "see how much room is free in the gateway's temporary: store"
+	case soma.NotBase64, soma.CutFile:
+		return failure.Corrupt, failure.NotBase64, ""
+	case soma.Truncated, soma.Unreachable, soma.Lost:
+		return failure.Unavailable, "", ""
+	case soma.Stalled:
+		return failure.Timeout, failure.Stalled, ""
+	case soma.Deadline:
+		return failure.Timeout, "", ""
+	case soma.Cancelled:
+		return failure.Cancelled, "", ""
+	case soma.TLSFailure:
+		if e.Fingerprint == "" {
+			return failure.Denied, failure.BadCertificate, "check host, port and tls.min_version"
+		}
+		return failure.Denied, failure.BadCertificate,
+			fmt.Sprintf("if this is the gateway's certificate, set tls.ca_file, or tls.fingerprint_sha256 = %q", e.Fingerprint)
+	case soma.Sink:
+		return stagingKind(e), failure.StagingIO, ""
+	}
+	return failure.Internal, "", ""
+}
+
+// stagingKind tells a full disk from other errors of writing.
+func stagingKind(err error) failure.Kind {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return failure.NoSpace
+	}
+	return failure.Unavailable
+}
+
+// staging is a failure of writing what was captured.
+func (s *source) staging(err error, what string) *failure.Error {
+	return failure.New(stagingKind(err), failure.StagingIO, "device %s: %s: %w", s.name, what, err)
+}
+
+// tolerable reports whether an error means that the gateway does not know what it was asked, rather than that it could not be asked.
+func tolerable(err error) bool {
+	switch soma.ClassOf(err) {
+	case soma.Result, soma.Fault, soma.HTTPStatus, soma.Refused, soma.BadReply:
+		return true
+	}
+	return false
+}

@@ -1,0 +1,79 @@
+package datapower
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/dprun/dprun/plugins/datapower/soma"
+	"github.com/dprun/dprun/sdk"
+	"github.com/dprun/dprun/sdk/failure"
+	"github.com/dprun/dprun/sdk/schema"
+)
+
+// The activities.
+const (
+	activityExport       = "export_domain"
+	activityAllDomains   = "export_all_domains"
+	activitySecureBackup = "secure_backup"
+)
+
+// Plugin is what the bundled plugin serves.
+func Plugin() sdk.Plugin {
+	return sdk.Plugin{
+		Name:    "datapower",
+		Version: "1.0.0",
+		Doc:     "Exports and backs up IBM DataPower gateways over their XML management interface.",
+		Sources: []sdk.SourceType{
+			sdk.NewSource(schema.SourceType{
+				Name:     "datapower",
+				Doc:      "An IBM DataPower gateway: appliance, virtual machine or container.",
+				Endpoint: []string{"host", "port"},
+			}, configure, validateConfig,
+				sdk.NewActivity[exportConfig](schema.Activity{
+					Name: activityExport, Doc: "Exports one domain: all of its configuration and files.",
+					Scope: schema.ScopeDomain, Quiesce: []string{"domain"},
+				}, nil),
+				sdk.NewActivity[allDomainsConfig](schema.Activity{
+					Name: activityAllDomains, Doc: "Backs up all domains of a gateway into one archive.",
+					Scope: schema.ScopeDevice, Quiesce: []string{"device"}, Exclusive: true,
+				}, nil),
+				sdk.NewActivity(schema.Activity{
+					Name: activitySecureBackup, Doc: "Makes a secure backup of a gateway: everything on it, encrypted, for restoring it or one like it.",
+					Scope: schema.ScopeDevice, Quiesce: []string{"device"}, Exclusive: true,
+				}, validateSecureBackup),
+			),
+		},
+	}
+}
+
+// source is one configured gateway.
+type source struct {
+	name   string // as errors call it
+	client *soma.Client
+	temp   string
+	log    *slog.Logger
+}
+
+var _ sdk.Source = (*source)(nil)
+
+func configure(_ context.Context, c Config, env sdk.Env) (sdk.Source, error) {
+	conf, err := c.clientConfig()
+	if err != nil {
+		return nil, err
+	}
+	client, err := soma.New(conf)
+	if err != nil {
+		return nil, failure.New(failure.Precondition, failure.BadConfig, "configure device %s: %w", c.Host, err)
+	}
+	log := env.Log
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	return &source{name: c.Host, client: client, temp: env.TempDir, log: log}, nil
+}
+
+// Close drops the connections to the gateway.
+func (s *source) Close() error {
+	s.client.Close()
+	return nil
+}

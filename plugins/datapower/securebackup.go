@@ -1,0 +1,199 @@
+package datapower
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/dprun/dprun/plugins/datapower/archive"
+	"github.com/dprun/dprun/plugins/datapower/soma"
+	"github.com/dprun/dprun/sdk"
+	"github.com/dprun/dprun/sdk/failure"
+)
+
+const (
+	// The manifest may appear after the gateway has answered; it is looked for at growing intervals until the context ends.
+	manifestFirst = time.Second
+	manifestMost  = 15 * time.Second
+
+	maxBackupManifest = 64 << 20
+)
+
+// secureBackup makes a secure backup on the gateway, fetches its files and compares them with the manifest. The files stay on the
+// gateway until Discard is called with the token, which is told before the gateway is asked.
+func (s *source) secureBackup(ctx context.Context, r sdk.CaptureRequest, c secureBackupConfig, emit func(sdk.CaptureProgress)) (*sdk.Capture, error) {
+	if r.Variant != sdk.VariantSecureBackup {
+		return nil, failure.New(failure.Internal, failure.Protocol, "activity %s has no variant %q", r.Activity, r.Variant)
+	}
+	dir := soma.NormalizePath(c.Directory)
+	emit(sdk.CaptureProgress{Token: dir})
+	err := s.client.SecureBackup(ctx, soma.SecureBackupRequest{Certificate: c.Certificate, Destination: dir + "/", IncludeISCSI: c.IncludeISCSI, IncludeRAID: c.IncludeRAID})
+	if err != nil {
+		return nil, s.failed(err, "secure backup")
+	}
+	files, err := s.waitForManifest(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	emit(sdk.CaptureProgress{DeviceDone: true})
+	out := &sdk.Capture{Token: dir}
+	if err := s.fetch(ctx, r, files, out, emit); err != nil {
+		return nil, err
+	}
+	found, err := archive.VerifyFile(ctx, r.Dir)
+	if err != nil {
+		return nil, s.unread(ctx, err, "secure backup")
+	}
+	if f := s.unfit(found, "secure backup"); f != nil {
+		return nil, f
+	}
+	out.Warnings = warnings(found)
+	return out, nil
+}
+
+// filesIn lists the files directly below a directory of the gateway.
+func (s *source) filesIn(ctx context.Context, dir string) ([]soma.StoredFile, error) {
+	dir = soma.NormalizePath(dir)
+	store, _, _ := strings.Cut(dir, ":")
+	all, _, err := s.client.Filestore(ctx, defaultDomain, store+":")
+	if err != nil {
+		return nil, err
+	}
+	var out []soma.StoredFile
+	for _, f := range all {
+		if path.Dir(f.Path) == path.Clean(dir) || strings.HasPrefix(f.Path, dir+"/") && !strings.Contains(f.Path[len(dir)+1:], "/") {
+			out = append(out, f)
+		}
+	}
+	return out, nil
+}
+
+func (s *source) waitForManifest(ctx context.Context, dir string) ([]soma.StoredFile, error) {
+	for wait := manifestFirst; ; wait = min(2*wait, manifestMost) {
+		files, err := s.filesIn(ctx, dir)
+		if err != nil {
+			return nil, s.failed(err, "secure backup: list %s", dir)
+		}
+		for _, f := range files {
+			if path.Base(f.Path) == archive.ManifestName {
+				return files, nil
+			}
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return nil, failure.New(failure.From(ctx.Err()).Kind, failure.MissingFile, "device %s: secure backup: no %s appeared in %s", s.name, archive.ManifestName, dir)
+		}
+	}
+}
+
+// fetch receives the manifest and every file that it lists. A file that is there and not listed is left where it is.
+func (s *source) fetch(ctx context.Context, r sdk.CaptureRequest, there []soma.StoredFile, out *sdk.Capture, emit func(sdk.CaptureProgress)) error {
+	sizes := map[string]soma.StoredFile{}
+	var manifest soma.StoredFile
+	for _, f := range there {
+		sizes[path.Base(f.Path)] = f
+		if path.Base(f.Path) == archive.ManifestName {
+			manifest = f
+		}
+	}
+	var text bytes.Buffer
+	if _, err := s.client.GetFile(ctx, defaultDomain, manifest.Path, maxBackupManifest, &text); err != nil {
+		return s.failed(err, "secure backup: fetch %s", archive.ManifestName)
+	}
+	listed, err := archive.ReadManifest(bytes.NewReader(text.Bytes()))
+	if err != nil {
+		return failure.New(failure.Corrupt, failure.BadArchive, "device %s: secure backup: %w", s.name, err)
+	}
+	var total, before int64
+	for _, f := range listed {
+		stored, ok := sizes[f.Name]
+		switch {
+		case !ok:
+			return failure.New(failure.Corrupt, failure.MissingFile, "device %s: secure backup: %s lists %s, which is not on the gateway", s.name, archive.ManifestName, archive.Printable(f.Name))
+		case stored.Size == 0:
+			return failure.New(failure.Corrupt, failure.EmptyFile, "device %s: secure backup: %s is empty", s.name, archive.Printable(f.Name))
+		case f.Size >= 0 && stored.Size >= 0 && f.Size != stored.Size:
+			return failure.New(failure.Corrupt, failure.WrongSize, "device %s: secure backup: %s has %d bytes, %s says %d", s.name, archive.Printable(f.Name), stored.Size, archive.ManifestName, f.Size)
+		}
+		total += max(stored.Size, 0)
+	}
+	if r.MaxBytes > 0 && total > r.MaxBytes {
+		return failure.New(failure.NoSpace, failure.StagingIO, "device %s: secure backup: its files have %d bytes, more than the %d allowed", s.name, total, r.MaxBytes)
+	}
+	for _, name := range append([]string{archive.ManifestName}, names(listed)...) {
+		got, err := s.fetchFile(ctx, r.Dir, name, sizes[name].Path)
+		if err != nil {
+			return err
+		}
+		before += got.Size
+		emit(sdk.CaptureProgress{Bytes: before, Total: max(total, before)})
+		out.Artifacts = append(out.Artifacts, sdk.Artifact{Name: name, Size: got.Size, SHA256: got.SHA256})
+	}
+	return nil
+}
+
+func names(files []archive.ManifestFile) []string {
+	var out []string
+	for _, f := range files {
+		out = append(out, f.Name)
+	}
+	return out
+}
+
+func (s *source) fetchFile(ctx context.Context, dir, name, from string) (*soma.File, error) {
+	what := "secure backup: fetch " + archive.Printable(name)
+	file, err := os.OpenFile(filepath.Join(dir, name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return nil, s.staging(err, what)
+	}
+	defer file.Close() //nolint:errcheck // closed and checked below where it matters
+	got, err := s.client.GetFile(ctx, defaultDomain, from, 0, file)
+	if err != nil {
+		return nil, s.failed(err, "%s", what)
+	}
+	if err := file.Close(); err != nil {
+		return nil, s.staging(err, what)
+	}
+	if got.Size == 0 {
+		return nil, failure.New(failure.Corrupt, failure.EmptyFile, "device %s: %s: it is empty", s.name, what)
+	}
+	return got, nil
+}
+
+// Discard removes the files of a secure backup from the gateway. Below temporary: the empty directory stays: the gateway cannot
+// remove it.
+func (s *source) Discard(ctx context.Context, token string) error {
+	if err := checkDirectory(token); err != nil {
+		return failure.New(failure.Internal, failure.Protocol, "device %s: discard: the token %q is none of ours", s.name, archive.Printable(token))
+	}
+	dir := soma.NormalizePath(token)
+	files, err := s.filesIn(ctx, dir)
+	if err != nil {
+		return s.failed(err, "discard: list %s", dir)
+	}
+	for _, f := range files {
+		name := path.Base(f.Path)
+		if name != archive.ManifestName && path.Ext(name) != ".tgz" {
+			return failure.New(failure.Precondition, failure.ForeignBackup, "device %s: discard: %s is no file of a secure backup", s.name, archive.Printable(f.Path)).
+				WithRemedy("see whose it is; nothing was removed")
+		}
+	}
+	for _, f := range files {
+		if err := s.client.DeleteFile(ctx, defaultDomain, f.Path); err != nil {
+			return s.failed(err, "discard: delete %s", archive.Printable(f.Path))
+		}
+	}
+	if strings.HasPrefix(dir, "local:") {
+		if err := s.client.RemoveDir(ctx, defaultDomain, dir); err != nil && !tolerable(err) {
+			return s.failed(err, "discard: remove %s", dir)
+		}
+	}
+	return nil
+}
