@@ -17,6 +17,9 @@ import (
 	"github.com/dprun/dprun/testfixtures/sshd"
 )
 
+// testLimit bounds calls that must not hang.
+const testLimit = time.Minute
+
 // configFor is the configuration for a server, with the key that it accepts.
 func configFor(t testing.TB, s *sshd.Server) Config {
 	t.Helper()

@@ -12,6 +12,9 @@ type pool struct {
 	dial  func(ctx context.Context) (*session, error)
 	slots chan struct{} // one for each session in use
 
+	closing   chan struct{} // closed by close
+	closeOnce sync.Once
+
 	mu     sync.Mutex
 	idle   []*session
 	closed bool
@@ -19,13 +22,15 @@ type pool struct {
 }
 
 func newPool(size int, dial func(context.Context) (*session, error)) *pool {
-	return &pool{dial: dial, slots: make(chan struct{}, size)}
+	return &pool{dial: dial, slots: make(chan struct{}, size), closing: make(chan struct{})}
 }
 
 // acquire gives a session that was alive a moment ago, waiting for a free slot.
 func (p *pool) acquire(ctx context.Context) (*session, error) {
 	select {
 	case p.slots <- struct{}{}:
+	case <-p.closing:
+		return nil, errClosed()
 	case <-ctx.Done():
 		return nil, ended(ctx, "wait for a free connection")
 	}
@@ -113,19 +118,22 @@ func (p *pool) expire(s *session) bool {
 	return false
 }
 
-// close ends idle sessions; those in use end when they are released.
+// close ends idle sessions and waits for those in use, which end when they
+// are released.
 func (p *pool) close() {
-	p.mu.Lock()
-	p.closed = true
-	idle := p.idle
-	p.idle = nil
-	p.mu.Unlock()
-	for _, s := range idle {
-		s.close()
-	}
-	// Every slot taken: nothing is in use any more.
-	for range cap(p.slots) {
-		p.slots <- struct{}{}
-	}
-	p.wg.Wait()
+	p.closeOnce.Do(func() {
+		close(p.closing)
+		p.mu.Lock()
+		p.closed = true
+		idle := p.idle
+		p.idle = nil
+		p.mu.Unlock()
+		for _, s := range idle {
+			s.close()
+		}
+		for range cap(p.slots) {
+			p.slots <- struct{}{}
+		}
+		p.wg.Wait()
+	})
 }

@@ -7,7 +7,6 @@ import (
 	"crypto/rsa"
 	"encoding/pem"
 	"fmt"
-	"net"
 	"os"
 	"strconv"
 	"strings"
@@ -96,7 +95,5 @@ func (s *Server) writeKnownHosts(types []string) error {
 	return os.WriteFile(s.KnownHosts, []byte(b.String()), 0o644)
 }
 
-// URL names the server as a person does.
-func (s *Server) URL() string {
-	return "sftp://" + s.User + "@" + net.JoinHostPort(s.Host, strconv.Itoa(s.Port)) + s.Dir
-}
+// URL names the served directory as a person does.
+func (s *Server) URL() string { return "sftp://" + s.Addr + s.Dir }

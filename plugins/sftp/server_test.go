@@ -1,0 +1,237 @@
+package sftp
+
+import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	pkgsftp "github.com/pkg/sftp"
+	"github.com/skeema/knownhosts"
+	"golang.org/x/crypto/ssh"
+)
+
+// fakeServer is an SFTP server in the test's process: for logins that a real
+// sshd needs the system's user database for, and for faults and abilities that
+// a real one cannot be made to have. It has no fsync, and its rename replaces.
+type fakeServer struct {
+	addr       *net.TCPAddr
+	dir        string
+	knownHosts string
+
+	password string // accepted by method password
+	answer   string // accepted by keyboard-interactive
+	files    diskFiles
+}
+
+const fakeUser, fakePassword = "dprun", "correct horse"
+
+func startFake(t testing.TB, f *fakeServer) *fakeServer {
+	t.Helper()
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := ssh.NewSignerFromKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.addr = l.Addr().(*net.TCPAddr)
+	f.dir = t.TempDir()
+	f.knownHosts = filepath.Join(t.TempDir(), "known_hosts")
+	line := knownhosts.Line([]string{f.addr.String()}, signer.PublicKey()) + "\n"
+	if err := os.WriteFile(f.knownHosts, []byte(line), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	config := &ssh.ServerConfig{}
+	if f.password != "" {
+		config.PasswordCallback = func(c ssh.ConnMetadata, p []byte) (*ssh.Permissions, error) {
+			return nil, accept(c.User() == fakeUser && string(p) == f.password)
+		}
+	}
+	if f.answer != "" {
+		config.KeyboardInteractiveCallback = func(c ssh.ConnMetadata, ask ssh.KeyboardInteractiveChallenge) (*ssh.Permissions, error) {
+			got, err := ask("", "", []string{"Password: "}, []bool{false})
+			return nil, accept(err == nil && c.User() == fakeUser && len(got) == 1 && got[0] == f.answer)
+		}
+	}
+	config.AddHostKey(signer)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			wg.Go(func() { f.serve(conn, config) })
+		}
+	})
+	t.Cleanup(func() {
+		_ = l.Close()
+		wg.Wait()
+	})
+	return f
+}
+
+func accept(ok bool) error {
+	if !ok {
+		return errors.New("refused")
+	}
+	return nil
+}
+
+func (f *fakeServer) serve(conn net.Conn, config *ssh.ServerConfig) {
+	defer conn.Close()
+	_, channels, requests, err := ssh.NewServerConn(conn, config)
+	if err != nil {
+		return
+	}
+	go ssh.DiscardRequests(requests)
+	for c := range channels {
+		channel, requests, err := c.Accept()
+		if err != nil {
+			return
+		}
+		go func() {
+			for r := range requests {
+				_ = r.Reply(r.Type == "subsystem", nil)
+			}
+		}()
+		h := &f.files
+		server := pkgsftp.NewRequestServer(channel, pkgsftp.Handlers{FileGet: h, FilePut: h, FileCmd: h, FileList: h},
+			pkgsftp.WithStartDirectory(f.dir))
+		_ = server.Serve()
+		_ = channel.Close()
+	}
+}
+
+func (f *fakeServer) config() Config {
+	return Config{
+		Host: "127.0.0.1", Port: f.addr.Port, Username: fakeUser, Password: fakePassword, KnownHosts: f.knownHosts,
+		Directory: f.dir, ConnectTimeout: 10 * time.Second, FileMode: "0600", Connections: 2, Concurrency: 16,
+	}
+}
+
+// diskFiles serves the real file system, with faults.
+type diskFiles struct {
+	writeErr error            // of every write
+	vfs      *pkgsftp.StatVFS // nil: statvfs is refused
+	flip     bool             // the first byte of what is read is wrong
+	noRename bool             // only posix-rename works
+}
+
+func (d *diskFiles) Fileread(r *pkgsftp.Request) (io.ReaderAt, error) {
+	f, err := os.Open(r.Filepath)
+	if err != nil {
+		return nil, err
+	}
+	if d.flip {
+		return flipped{f}, nil
+	}
+	return f, nil
+}
+
+type flipped struct{ *os.File }
+
+func (f flipped) ReadAt(p []byte, off int64) (int, error) {
+	n, err := f.File.ReadAt(p, off)
+	if off == 0 && n > 0 {
+		p[0] ^= 1
+	}
+	return n, err
+}
+
+func (d *diskFiles) Filewrite(r *pkgsftp.Request) (io.WriterAt, error) {
+	flags := os.O_WRONLY | os.O_CREATE
+	if r.Pflags().Excl {
+		flags |= os.O_EXCL
+	}
+	f, err := os.OpenFile(r.Filepath, flags, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	return &faultyWriter{f, d.writeErr}, nil
+}
+
+type faultyWriter struct {
+	*os.File
+	err error
+}
+
+func (w *faultyWriter) WriteAt(p []byte, off int64) (int, error) {
+	if w.err != nil {
+		return 0, w.err
+	}
+	return w.File.WriteAt(p, off)
+}
+
+func (d *diskFiles) Filecmd(r *pkgsftp.Request) error {
+	switch r.Method {
+	case "Setstat":
+		return nil
+	case "Rename":
+		if d.noRename {
+			return errors.New("not here")
+		}
+		return os.Rename(r.Filepath, r.Target)
+	case "Mkdir":
+		return os.Mkdir(r.Filepath, 0o755)
+	case "Remove", "Rmdir":
+		return os.Remove(r.Filepath)
+	}
+	return pkgsftp.ErrSSHFxOpUnsupported
+}
+
+func (d *diskFiles) PosixRename(r *pkgsftp.Request) error { return os.Rename(r.Filepath, r.Target) }
+
+func (d *diskFiles) StatVFS(*pkgsftp.Request) (*pkgsftp.StatVFS, error) {
+	if d.vfs == nil {
+		return nil, pkgsftp.ErrSSHFxOpUnsupported
+	}
+	v := *d.vfs
+	return &v, nil
+}
+
+func (d *diskFiles) Filelist(r *pkgsftp.Request) (pkgsftp.ListerAt, error) {
+	if r.Method == "List" {
+		entries, err := os.ReadDir(r.Filepath)
+		if err != nil {
+			return nil, err
+		}
+		var out infos
+		for _, e := range entries {
+			if info, err := e.Info(); err == nil {
+				out = append(out, info)
+			}
+		}
+		return out, nil
+	}
+	info, err := os.Stat(r.Filepath)
+	if err != nil {
+		return nil, err
+	}
+	return infos{info}, nil
+}
+
+type infos []os.FileInfo
+
+func (l infos) ListAt(out []os.FileInfo, off int64) (int, error) {
+	if off >= int64(len(l)) {
+		return 0, io.EOF
+	}
+	n := copy(out, l[off:])
+	if n < len(out) {
+		return n, io.EOF
+	}
+	return n, nil
+}
