@@ -1,0 +1,311 @@
+package datapower_test
+
+import (
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/dprun/dprun/plugins/datapower"
+	"github.com/dprun/dprun/plugins/datapower/archive"
+	"github.com/dprun/dprun/sdk"
+	"github.com/dprun/dprun/sdk/failure"
+	"github.com/dprun/dprun/testfixtures/dpsim"
+)
+
+func TestInspectTellsWhatADeviceIs(t *testing.T) {
+	t.Parallel()
+	for _, firmware := range []string{"XI50.6", "IDG.7.5", "IDG.2018.4.1", "IDG.10.0.1", "IDG.10.5"} {
+		t.Run(firmware, func(t *testing.T) {
+			t.Parallel()
+			g := newGateway(t, dpsim.Device{
+				Firmware: firmware, Serial: "7800163", BackupMode: "normal", TotalTemporary: "1000MB", FreeTemporary: "400MB",
+				Domains:      []dpsim.Domain{{Name: "orders", SaveNeeded: true}, {Name: "apic", APIC: true, QuiesceState: "quiesced"}},
+				Certificates: []dpsim.Certificate{{Name: "good"}, {Name: "bad", State: "down"}},
+			})
+			got, err := g.Inspect(testContext(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			f := got.Facts
+			if f.Serial != "7800163" || f.Identity != "7800163/"+gatewayName || f.BackupMode != "normal" || f.Firmware == "" || f.Container || f.FailoverRole != "" {
+				t.Errorf("facts %+v", f)
+			}
+			if f.Clock.IsZero() || f.TLSFingerprint != g.fleet.Device(gatewayName).Fingerprint || f.Space.FreeTemporary != 400_000_000 || f.Space.TotalTemporary != 1_000_000_000 {
+				t.Errorf("facts %+v", f)
+			}
+			if diff := cmp.Diff([]sdk.Certificate{{Name: "good", Up: true}, {Name: "bad"}}, f.Certificates); diff != "" {
+				t.Errorf("certificates (-want +got):\n%s", diff)
+			}
+			byName := map[string]sdk.Domain{}
+			for _, d := range got.Domains {
+				byName[d.Name] = d
+			}
+			if diff := cmp.Diff(map[string]sdk.Domain{
+				"default": {Name: "default", QuiesceState: sdk.StateNormal},
+				"orders":  {Name: "orders", QuiesceState: sdk.StateNormal, SaveNeeded: true},
+				"apic":    {Name: "apic", QuiesceState: sdk.StateQuiesced, APIConnect: true},
+			}, byName); diff != "" {
+				t.Errorf("domains (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestContainersAreKnownByTheirCertificate(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t, dpsim.Device{Platform: "software"})
+	got, err := g.Inspect(testContext(t))
+	if err != nil || !got.Facts.Container || got.Facts.Identity != "tls:"+g.fleet.Device(gatewayName).Fingerprint {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+func TestTheFailoverRoleIsRead(t *testing.T) {
+	t.Parallel()
+	for want, d := range map[string]dpsim.Device{
+		"primary": {Peerings: []dpsim.Peering{{Name: "gwp", Peers: []string{"192.0.2.11"}, Primary: true}}},
+		"active":  {Standbys: []dpsim.Standby{{Interface: "eth1", Group: 5, State: "active"}}},
+		"standby": {Standbys: []dpsim.Standby{{Interface: "eth1", Group: 5, State: "standby"}}},
+		"":        {Peerings: []dpsim.Peering{{Name: "alone"}}},
+	} {
+		g := newGateway(t, d)
+		if got, err := g.Inspect(testContext(t)); err != nil || got.Facts.FailoverRole != want {
+			t.Errorf("role %+v, %v; want %q", got, err, want)
+		}
+	}
+}
+
+func TestAnUnusableDeviceIsToldApart(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t, dpsim.Device{}, func(c *datapower.Config) { c.Password = "wrong" })
+	_, err := g.Inspect(testContext(t))
+	wantFailure(t, failure.CallInspect, err, failure.Denied, failure.BadCredentials)
+
+	g = newGateway(t, dpsim.Device{Down: true})
+	_, err = g.Inspect(testContext(t))
+	wantFailure(t, failure.CallInspect, err, failure.Unavailable, "")
+}
+
+func TestCheckReadsTheTarget(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t, dpsim.Device{Domains: []dpsim.Domain{
+		{Name: "calm"}, {Name: "dirty", SaveNeeded: true}, {Name: "busy", CurrentCommand: "exec"}, {Name: "down", QuiesceState: "quiesced"},
+	}})
+	check := func(activity, domain string, set map[string]string) (*sdk.CheckReport, error) {
+		return g.Check(testContext(t), sdk.CheckRequest{Activity: activity, Config: config(activity, set), Target: sdk.Target{Domain: domain}})
+	}
+	persisted, running, both := []string{sdk.VariantPersisted}, []string{sdk.VariantRunning}, []string{sdk.VariantPersisted, sdk.VariantRunning}
+	for _, c := range []struct {
+		activity, domain, mode string
+		variants               []string
+		command                string
+		state                  sdk.QuiesceState
+	}{
+		{"export_domain", "calm", "auto", persisted, "", sdk.StateNormal},
+		{"export_domain", "dirty", "auto", both, "", sdk.StateNormal},
+		{"export_domain", "dirty", "persisted", persisted, "", sdk.StateNormal},
+		{"export_domain", "calm", "running", running, "", sdk.StateNormal},
+		{"export_domain", "calm", "both", both, "", sdk.StateNormal},
+		{"export_domain", "busy", "auto", persisted, "exec", sdk.StateNormal},
+		{"export_domain", "down", "auto", persisted, "", sdk.StateQuiesced},
+		{"export_all_domains", "", "auto", both, "exec", sdk.StateQuiesced},
+	} {
+		r, err := check(c.activity, c.domain, map[string]string{"persisted": c.mode})
+		if err != nil || !cmp.Equal(r.Variants, c.variants) || r.CurrentCommand != c.command || r.Quiesce.State != c.state || r.Space.FreeTemporary <= 0 {
+			t.Errorf("%s %q %s: %+v, %v", c.activity, c.domain, c.mode, r, err)
+		}
+	}
+	_, err := check("export_domain", "none", nil)
+	wantFailure(t, failure.CallCheck, err, failure.NotFound, failure.UnknownDomain)
+}
+
+func TestATargetGoesDownAndComesBack(t *testing.T) {
+	t.Parallel()
+	for name, target := range map[string]sdk.Target{"domain": {Domain: "app01"}, "device": {}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := newGateway(t, dpsim.Device{AppDomains: 2})
+			g.fleet.Clock().Freeze(true)
+			ctx := testContext(t)
+			state := func(want sdk.QuiesceState) {
+				t.Helper()
+				r, err := g.QuiesceState(ctx, target)
+				if err != nil || r.State != want {
+					t.Fatalf("state %+v, %v; want %s", r, err, want)
+				}
+			}
+			state(sdk.StateNormal)
+			if err := g.Quiesce(ctx, target, 10*time.Second); err != nil {
+				t.Fatal(err)
+			}
+			state(sdk.StateQuiescing)
+			g.fleet.Clock().Advance(time.Minute)
+			state(sdk.StateQuiesced)
+			if err := g.Unquiesce(ctx, target); err != nil {
+				t.Fatal(err)
+			}
+			state(sdk.StateUnquiescing)
+			g.fleet.Clock().Advance(time.Minute)
+			state(sdk.StateNormal)
+		})
+	}
+}
+
+func TestARefusedQuiesceIsToldApart(t *testing.T) {
+	t.Parallel()
+	ctx := testContext(t)
+	g := newGateway(t, dpsim.Device{Domains: []dpsim.Domain{{Name: "calm"}, {Name: "down", QuiesceState: "quiesced"}}})
+	for _, kind := range []string{"quiesce_refused", "second_quiesce_refused"} {
+		g.fault(dpsim.Fault{Kind: kind})
+	}
+	wantFailure(t, failure.CallQuiesce, g.Quiesce(ctx, sdk.Target{Domain: "calm"}, time.Minute), failure.Precondition, failure.DeviceError)
+	wantFailure(t, failure.CallQuiesce, g.Quiesce(ctx, sdk.Target{Domain: "down"}, time.Minute), failure.Precondition, failure.AlreadyQuiesced)
+	wantFailure(t, failure.CallQuiesce, g.Quiesce(ctx, sdk.Target{Domain: "default"}, time.Minute), failure.Precondition, failure.Unsupported)
+	wantFailure(t, failure.CallQuiesce, g.Quiesce(ctx, sdk.Target{Domain: "none"}, time.Minute), failure.NotFound, failure.UnknownDomain)
+
+	g.fault(dpsim.Fault{Kind: "unquiesce_refused"})
+	if err := g.Unquiesce(ctx, sdk.Target{Domain: "calm"}); err != nil {
+		t.Errorf("unquiesce of a domain in service: %v", err)
+	}
+	wantFailure(t, failure.CallUnquiesce, g.Unquiesce(ctx, sdk.Target{Domain: "down"}), failure.Precondition, failure.DeviceError)
+}
+
+func TestQuiesceStatesAreReadInEveryWording(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]sdk.QuiesceState{
+		"": sdk.StateNormal, "Quiesce not in progress": sdk.StateNormal, "Unquiesce done": sdk.StateNormal, "quiesced": sdk.StateQuiesced, " Quiesced ": sdk.StateQuiesced,
+		"quiescing": sdk.StateQuiescing, "Waiting for services to stop": sdk.StateQuiescing, "unquiescing": sdk.StateUnquiescing, "Unquiesce started": sdk.StateUnquiescing,
+		"error": sdk.StateError, "unknown quiesce state": sdk.StateUnknown,
+	} {
+		if got := datapower.QuiesceStateOf(text); got != want {
+			t.Errorf("%q: %s, want %s", text, got, want)
+		}
+	}
+}
+
+const secureBackup = "secure_backup"
+
+func secureGateway(t *testing.T, d dpsim.Device) *gateway {
+	d.Certificates = []dpsim.Certificate{{Name: "backup"}, {Name: "stale", State: "expired"}}
+	d.Timings = &dpsim.Timings{SecureBackup: "0s"}
+	d.AppDomains = 1
+	return newGateway(t, d)
+}
+
+func TestASecureBackupIsFetchedVerifiedAndDiscarded(t *testing.T) {
+	t.Parallel()
+	for _, firmware := range []string{"XI50.6", "IDG.10.5"} {
+		g := secureGateway(t, dpsim.Device{Firmware: firmware})
+		g.fault(dpsim.Fault{Kind: "manifest_self_listed"})
+		ctx, dir := testContext(t), t.TempDir()
+		c := config(secureBackup, map[string]string{"certificate": "backup"})
+		if r, err := g.Check(ctx, sdk.CheckRequest{Activity: secureBackup, Config: c}); err != nil || !cmp.Equal(r.Variants, []string{sdk.VariantSecureBackup}) {
+			t.Fatalf("%+v, %v", r, err)
+		}
+		var told []sdk.CaptureProgress
+		got, err := g.Capture(ctx, sdk.CaptureRequest{Activity: secureBackup, Config: c, Variant: sdk.VariantSecureBackup, Dir: dir},
+			func(p sdk.CaptureProgress) { told = append(told, p) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(got.Artifacts) < 2 || got.Token == "" || told[0].Token != got.Token || !told[1].DeviceDone {
+			t.Errorf("capture %+v, progress %+v", got, told)
+		}
+		if r, err := archive.VerifyFile(ctx, dir); err != nil || !r.Whole() || r.Hashed != len(got.Artifacts)-1 {
+			t.Errorf("%+v, %v", r, err)
+		}
+		_, err = g.Check(ctx, sdk.CheckRequest{Activity: secureBackup, Config: c})
+		wantFailure(t, failure.CallCheck, err, failure.Precondition, failure.ForeignBackup)
+		if err := g.Discard(ctx, got.Token); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := g.Check(ctx, sdk.CheckRequest{Activity: secureBackup, Config: c}); err != nil {
+			t.Errorf("after the discard: %v", err)
+		}
+	}
+}
+
+func TestABadSecureBackupIsToldApart(t *testing.T) {
+	t.Parallel()
+	for kind, want := range map[string]failure.Reason{
+		"secure_backup_fails": failure.DeviceError, "secure_backup_disk_full": failure.DeviceError, "secure_backup_wrong_hash": failure.WrongHash,
+		"secure_backup_short_file": failure.WrongSize, "secure_backup_empty_file": failure.EmptyFile, "manifest_missing_file": failure.MissingFile,
+	} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			g := secureGateway(t, dpsim.Device{})
+			g.fault(dpsim.Fault{Kind: kind, File: "config.tgz"})
+			_, _, err := g.capture(secureBackup, "", sdk.VariantSecureBackup, config(secureBackup, map[string]string{"certificate": "backup"}))
+			kindWanted := failure.Corrupt
+			if want == failure.DeviceError {
+				kindWanted = failure.Precondition
+			}
+			wantFailure(t, failure.CallCapture, err, kindWanted, want)
+		})
+	}
+}
+
+func TestASecureBackupThatCannotBeIsRefusedBefore(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		device dpsim.Device
+		set    map[string]string
+		reason failure.Reason
+	}{
+		"normal mode":     {dpsim.Device{BackupMode: "normal"}, nil, failure.NotDRMode},
+		"container":       {dpsim.Device{Platform: "software"}, nil, failure.Unsupported},
+		"no certificate":  {dpsim.Device{}, map[string]string{"certificate": "none"}, failure.NoCertificate},
+		"expired":         {dpsim.Device{}, map[string]string{"certificate": "stale"}, failure.CertificateDown},
+		"unsaved changes": {dpsim.Device{Domains: []dpsim.Domain{{Name: "dirty", SaveNeeded: true}}}, map[string]string{"certificate": "backup", "unsaved": "fail"}, failure.UnsavedChanges},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if c.set == nil {
+				c.set = map[string]string{"certificate": "backup"}
+			}
+			g := secureGateway(t, c.device)
+			_, err := g.Check(testContext(t), sdk.CheckRequest{Activity: secureBackup, Config: config(secureBackup, c.set)})
+			wantFailure(t, failure.CallCheck, err, failure.Precondition, c.reason)
+		})
+	}
+}
+
+func TestDiscardTouchesNothingForeign(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t, dpsim.Device{})
+	for _, token := range []string{"", "temporary:///", "store:///x", "temporary:///a/../..", "cert:///a"} {
+		wantFailure(t, failure.CallDiscard, g.Discard(testContext(t), token), failure.Internal, failure.Protocol)
+	}
+	if n := g.requests(); n != 0 {
+		t.Errorf("%d requests were sent", n)
+	}
+}
+
+func TestConfigurationsAreValidated(t *testing.T) {
+	t.Parallel()
+	good := datapower.Config{Host: "gw.example.net", Port: 5550, Username: "backup", Password: "x", Path: "/service/mgmt/current"}
+	for want, change := range map[string]func(*datapower.Config){
+		"":                       func(*datapower.Config) {},
+		"host":                   func(c *datapower.Config) { c.Host = "https://gw" },
+		"username":               func(c *datapower.Config) { c.Username = "a:b" },
+		"password":               func(c *datapower.Config) { c.Password = "" },
+		"path":                   func(c *datapower.Config) { c.Path = "x" },
+		"tls.fingerprint_sha256": func(c *datapower.Config) { c.TLS = &datapower.TLSConfig{Fingerprint: "12:34"} },
+	} {
+		c := good
+		change(&c)
+		got := diagnosticPaths(datapower.Validate(c))
+		if want == "" && len(got) > 0 || want != "" && !cmp.Equal(got, []string{want}) {
+			t.Errorf("%q: diagnostics at %v", want, got)
+		}
+	}
+	for directory, bad := range map[string]bool{"temporary:///dprun-sb/": false, "local:///a/b": false, "temporary:": true, "cert:///a": true, "ftp://u@h/": true, "temporary:///a/../..": true, "local:///a b": true} {
+		if got := datapower.ValidateSecureBackup("cert", directory); len(got) > 0 != bad {
+			t.Errorf("directory %q: %v", directory, got)
+		}
+	}
+	_, err := datapower.Configure(datapower.Config{Host: "gw", TLS: &datapower.TLSConfig{CAFile: filepath.Join(t.TempDir(), "none")}}, sdk.Env{})
+	wantFailure(t, failure.CallConfigure, err, failure.Precondition, failure.BadConfig)
+}
