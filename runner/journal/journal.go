@@ -72,10 +72,15 @@ func (j *Journal) connect(busy time.Duration) error {
 		fmt.Sprintf("busy_timeout(%d)", busy.Milliseconds()),
 		"journal_mode(WAL)",
 		"synchronous(FULL)",
-		"fullfsync(1)",             // macOS: fsync alone does not reach the disk
-		"auto_vacuum(INCREMENTAL)", // counts only before the first table
+		"fullfsync(1)", // macOS: fsync alone does not reach the disk
 	}
-	var err error
+	info, err := os.Stat(j.path)
+	if err != nil {
+		return err
+	}
+	if info.Size() == 0 { // counts only before the first page, and later needs the writer's lock for nothing
+		common = append(common, "auto_vacuum(INCREMENTAL)")
+	}
 	if j.writer, err = sql.Open("sqlite", dsn(j.path, "immediate", common...)); err != nil {
 		return err
 	}

@@ -65,6 +65,13 @@ CREATE TABLE logs (
 // migrate brings the journal up to date, in a transaction that only one
 // process can have. A newer journal is refused.
 func (j *Journal) migrate(ctx context.Context) error {
+	var found int
+	if err := j.writer.QueryRowContext(ctx, "PRAGMA user_version").Scan(&found); err != nil {
+		return err
+	}
+	if found == len(migrations) {
+		return nil // the usual case, without the lock: somebody may be writing
+	}
 	tx, err := j.writer.BeginTx(ctx, nil) // immediate: other processes wait here
 	if err != nil {
 		return err
