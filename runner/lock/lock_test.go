@@ -312,3 +312,30 @@ func TestOpenWantsADirectory(t *testing.T) {
 		t.Errorf("Open = %v", err)
 	}
 }
+
+func TestALockOnARemovedFileIsNoticed(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "k.lock")
+	file, err := openLock(path, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	check := func(when string, want bool) {
+		t.Helper()
+		if got, err := isStill(file, path); err != nil || got != want {
+			t.Errorf("%s: isStill = %v, %v; want %v", when, got, err, want)
+		}
+	}
+	check("at first", true)
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	check("removed", false)
+	another, err := openLock(path, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer another.Close()
+	check("made anew", false)
+}
