@@ -271,6 +271,21 @@ func TestACancelledContextWritesNothing(t *testing.T) {
 	}
 }
 
+func TestATransactionThatHasBegunIsNotCut(t *testing.T) {
+	t.Parallel()
+	j := openTest(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	must(t, j.write(ctx, "test", func(t *transaction) error {
+		cancel()
+		time.Sleep(5 * time.Millisecond) // a rollback in the background would have its chance
+		_, err := t.exec("INSERT INTO lockouts VALUES ('x', 1, 1, '')")
+		return err
+	}))
+	if got, err := j.Lockouts(t.Context(), time.Time{}); err != nil || len(got) != 1 {
+		t.Errorf("Lockouts = %v, %v", got, err)
+	}
+}
+
 func TestTheJournalIsPrivateAndDurable(t *testing.T) {
 	t.Parallel()
 	j := openTest(t)
