@@ -6,8 +6,9 @@ import (
 	"github.com/zclconf/go-cty/cty"
 )
 
-// ApplyDefaults replaces the null arguments of a value of the block's type by
-// their defaults, in nested blocks too. A single block that is absent stays
+// ApplyDefaults makes a value complete: what an object leaves out is added as
+// null (an empty list for a list of blocks), and null arguments are replaced
+// by their defaults, in nested blocks too. A single block that is absent stays
 // null; unknown values and marks stay what they are.
 func (b Block) ApplyDefaults(v cty.Value) (cty.Value, error) {
 	v, marks := v.Unmark()
@@ -19,10 +20,10 @@ func (b Block) ApplyDefaults(v cty.Value) (cty.Value, error) {
 	}
 	out := make(map[string]cty.Value, len(b.Attributes)+len(b.Blocks))
 	for _, a := range b.Attributes {
-		if !v.Type().HasAttribute(a.Name) {
-			return cty.NilVal, fmt.Errorf("argument %q is missing in the value", a.Name)
+		out[a.Name] = cty.NullVal(a.Type.Type)
+		if v.Type().HasAttribute(a.Name) {
+			out[a.Name] = v.GetAttr(a.Name)
 		}
-		out[a.Name] = v.GetAttr(a.Name)
 		if u, m := out[a.Name].Unmark(); u.IsNull() && a.Default != "" {
 			d, err := a.defaultValue()
 			if err != nil {
@@ -33,7 +34,11 @@ func (b Block) ApplyDefaults(v cty.Value) (cty.Value, error) {
 	}
 	for _, n := range b.Blocks {
 		if !v.Type().HasAttribute(n.Name) {
-			return cty.NilVal, fmt.Errorf("block %q is missing in the value", n.Name)
+			out[n.Name] = cty.NullVal(n.Block.ImpliedType())
+			if n.Nesting == NestingList {
+				out[n.Name] = cty.ListValEmpty(n.Block.ImpliedType())
+			}
+			continue
 		}
 		inner, err := n.applyDefaults(v.GetAttr(n.Name))
 		if err != nil {

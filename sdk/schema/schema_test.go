@@ -124,6 +124,20 @@ func TestDefaultsKeepUnknownsAndMarks(t *testing.T) {
 	}
 }
 
+func TestDefaultsCompleteAnObject(t *testing.T) {
+	t.Parallel()
+	b := schema.MustOf[config]()
+	got, err := b.ApplyDefaults(cty.ObjectVal(map[string]cty.Value{"host": cty.StringVal("h")}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := value(t, map[string]cty.Value{"host": cty.StringVal("h"), "port": cty.NumberIntVal(5550), "wait": cty.StringVal("30s"),
+		"limit": cty.StringVal("10MB"), "names": cty.ListVal([]cty.Value{cty.StringVal("x")})})
+	if !got.RawEquals(want) {
+		t.Errorf("got %#v", got)
+	}
+}
+
 func TestKnownFollowsPaths(t *testing.T) {
 	t.Parallel()
 	v := cty.ObjectVal(map[string]cty.Value{

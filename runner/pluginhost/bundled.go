@@ -1,0 +1,36 @@
+package pluginhost
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+
+	"github.com/dprun/dprun/sdk"
+)
+
+// bundledWord is the first argument of a process that serves a bundled plugin.
+const bundledWord = "__plugin"
+
+// ServeBundled serves a bundled plugin, and does not return, when args (the
+// program's own, without its name) ask for it; otherwise it returns at once.
+// It is the first thing that main does.
+func ServeBundled(args []string, bundled map[string]func() sdk.Plugin) {
+	if len(args) != 2 || args[0] != bundledWord {
+		return
+	}
+	p, ok := bundled[args[1]]
+	if !ok {
+		fmt.Fprintf(os.Stderr, "there is no bundled plugin %q\n", args[1])
+		os.Exit(64)
+	}
+	sdk.Serve(p())
+}
+
+// self is the path under which this very program can be started again, even
+// when its file has been replaced meanwhile.
+func self() (string, error) {
+	if runtime.GOOS == "linux" {
+		return "/proc/self/exe", nil
+	}
+	return os.Executable()
+}

@@ -1,0 +1,233 @@
+package pluginhost
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/dprun/dprun/sdk"
+	"github.com/dprun/dprun/sdk/client"
+	"github.com/dprun/dprun/sdk/failure"
+	"github.com/dprun/dprun/sdk/schema"
+)
+
+// Options are the parts of a host.
+type Options struct {
+	// Bundled are the plugins that this program serves itself; see [ServeBundled].
+	Bundled map[string]func() sdk.Plugin
+	// Dir holds third-party plugins, files named dprun-plugin-NAME. It is
+	// absolute; empty: there are none.
+	Dir string
+	// Digests are the SHA-256 digests (hex) that third-party plugins must
+	// have, by name. Nil: any; a plugin that is not named is refused otherwise.
+	Digests map[string]string
+	// WorkDir is an existing directory below which the plugins get their
+	// private directories; empty: the system's temporary directory.
+	WorkDir string
+	// CacheDir keeps what third-party plugins describe; empty: nothing is kept.
+	CacheDir string
+	// Log gets the lines of the plugins; nil: they are dropped.
+	Log *slog.Logger
+	// Redact is applied to every text that comes from a plugin; nil: none.
+	Redact func(string) string
+	// ExtraFiles are inherited by every plugin's process: locks that must
+	// stay taken until the last plugin is gone.
+	ExtraFiles []*os.File
+	// LookupEnv reads the environment; nil: os.LookupEnv.
+	LookupEnv func(string) (string, bool)
+}
+
+// Host runs plugins. It may be used concurrently.
+type Host struct {
+	options Options
+	dir     *workDir
+
+	mu      sync.Mutex
+	plugins map[string]*plugin // every plugin there is, by name
+	closed  bool
+}
+
+// New finds the plugins there are. No process is started before one is needed.
+func New(o Options) (*Host, error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Redact == nil {
+		o.Redact = func(s string) string { return s }
+	}
+	if o.LookupEnv == nil {
+		o.LookupEnv = os.LookupEnv
+	}
+	h := &Host{options: o, plugins: map[string]*plugin{}}
+	for name, p := range o.Bundled {
+		pl := &plugin{host: h, name: name, bundled: new(p()), gate: make(chan struct{}, 1)}
+		pl.schema = new(pl.bundled.Schema())
+		h.plugins[name] = pl
+	}
+	installed, err := discover(o.Dir)
+	if err != nil {
+		return nil, err
+	}
+	for name, file := range installed {
+		if _, taken := h.plugins[name]; taken {
+			return nil, failure.New(failure.Precondition, failure.BadConfig, "the plugin %s has the name of a plugin that comes with dprun", file).
+				WithRemedy("remove the file or give it another name")
+		}
+		h.plugins[name] = &plugin{host: h, name: name, file: file, gate: make(chan struct{}, 1)}
+	}
+	return h, nil
+}
+
+// Names lists the plugins there are, in order.
+func (h *Host) Names() []string { return slices.Sorted(maps.Keys(h.plugins)) }
+
+// Info says where a plugin comes from.
+type Info struct {
+	Name    string `json:"name"`
+	Bundled bool   `json:"bundled"`
+	File    string `json:"file,omitempty"`   // of an installed one
+	Digest  string `json:"sha256,omitempty"` // of the file
+}
+
+// Info describes a plugin without starting it.
+func (h *Host) Info(name string) (Info, error) {
+	p, err := h.plugin(name)
+	if err != nil {
+		return Info{}, err
+	}
+	i := Info{Name: name, Bundled: p.bundled != nil, File: p.file}
+	if p.bundled == nil {
+		i.Digest, err = p.digestOnce()
+	}
+	return i, err
+}
+
+// Describe gives what a plugin offers: of a bundled one from this program, of
+// another one from the cache or its process.
+func (h *Host) Describe(ctx context.Context, name string) (schema.Plugin, error) {
+	p, err := h.plugin(name)
+	if err != nil {
+		return schema.Plugin{}, err
+	}
+	return p.describe(ctx)
+}
+
+// Validate asks a plugin about a configuration, which may hold unknown but no
+// marked values: what the schema finds wrong, or else what the plugin's own
+// validator says. activity is used for [schema.KindActivity] only.
+func (h *Host) Validate(ctx context.Context, k schema.Kind, typ, activity string, config cty.Value) (ds []schema.Diagnostic, err error) {
+	p, err := h.offering(ctx, Ref{Kind: k, Type: typ})
+	if err != nil {
+		return nil, err
+	}
+	if p.bundled != nil { // the validator is pure, and a part of this program
+		return p.bundled.Validate(k, typ, activity, config)
+	}
+	proc, err := p.acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ds, err = proc.plugin.ValidateConfig(ctx, k, typ, activity, config)
+	for i := range ds {
+		ds[i].Summary, ds[i].Detail = h.options.Redact(ds[i].Summary), h.options.Redact(ds[i].Detail)
+	}
+	return ds, err
+}
+
+// Source makes a configured source. The value has the type of its schema, is
+// wholly known and unmarked.
+func (h *Host) Source(ctx context.Context, typ string, config cty.Value) (sdk.Source, error) {
+	p, err := h.offering(ctx, Ref{schema.KindSource, typ})
+	if err != nil {
+		return nil, err
+	}
+	s := &source{newHolder(p, func(ctx context.Context, c *client.Plugin) (sdk.Source, error) {
+		return c.ConfigureSource(ctx, typ, config)
+	})}
+	if err := s.prepare(ctx); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Destination makes a configured destination.
+func (h *Host) Destination(ctx context.Context, typ string, config cty.Value) (sdk.Destination, error) {
+	p, err := h.offering(ctx, Ref{schema.KindDestination, typ})
+	if err != nil {
+		return nil, err
+	}
+	d := &destination{newHolder(p, func(ctx context.Context, c *client.Plugin) (sdk.Destination, error) {
+		return c.ConfigureDestination(ctx, typ, config)
+	})}
+	if err := d.prepare(ctx); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// Hook makes a configured hook.
+func (h *Host) Hook(ctx context.Context, typ string, config cty.Value) (sdk.Hook, error) {
+	p, err := h.offering(ctx, Ref{schema.KindHook, typ})
+	if err != nil {
+		return nil, err
+	}
+	k := &hook{newHolder(p, func(ctx context.Context, c *client.Plugin) (sdk.Hook, error) {
+		return c.ConfigureHook(ctx, typ, config)
+	})}
+	if err := k.prepare(ctx); err != nil {
+		return nil, err
+	}
+	return k, nil
+}
+
+// drainTime is how long Close waits for calls in flight.
+const drainTime = 20 * time.Second
+
+// Close ends every plugin: calls in flight may finish for a while, then the
+// processes are asked to end, then their groups are killed. Whoever started
+// the calls cancels them first.
+func (h *Host) Close() error {
+	h.mu.Lock()
+	h.closed = true
+	dir := h.dir
+	h.dir = nil
+	h.mu.Unlock()
+	var wg sync.WaitGroup
+	for _, p := range h.plugins {
+		wg.Go(p.close)
+	}
+	wg.Wait()
+	if dir == nil {
+		return nil
+	}
+	return dir.remove()
+}
+
+// processDir makes the private directory of one process.
+func (h *Host) processDir(name string) (string, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		return "", errors.New("the plugin host is closed")
+	}
+	if h.dir == nil {
+		d, err := newWorkDir(h.options.WorkDir)
+		if err != nil {
+			return "", err
+		}
+		h.dir = d
+	}
+	dir, err := os.MkdirTemp(h.dir.path, name+"-")
+	if err != nil {
+		return "", err
+	}
+	return dir, os.Mkdir(filepath.Join(dir, "tmp"), 0o700)
+}

@@ -1,0 +1,242 @@
+package pluginhost
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	goplugin "github.com/hashicorp/go-plugin"
+	gorunner "github.com/hashicorp/go-plugin/runner"
+	"google.golang.org/grpc"
+
+	"github.com/dprun/dprun/sdk/client"
+	"github.com/dprun/dprun/sdk/failure"
+)
+
+const (
+	startLimit = 30 * time.Second
+	// exitWait is how long a failure waits for the process to be gone, so
+	// that it can say how it ended.
+	exitWait = time.Second
+)
+
+// process is one running plugin.
+type process struct {
+	name    string
+	version string
+	digest  string
+	dir     string
+	redact  func(string) string
+	run     *runner
+	orphan  *os.File // the end that we hold
+	client  *goplugin.Client
+	plugin  *client.Plugin
+
+	calls   sync.WaitGroup
+	stopped sync.Once
+}
+
+// start runs the plugin in a process of its own and connects to it.
+func (p *plugin) start(ctx context.Context, version string, env []string) (_ *process, err error) {
+	o := p.host.options
+	fail := func(err error) (*process, error) {
+		return nil, failure.New(failure.Unavailable, failure.Crashed, "start the plugin %s: %w", p.name, err)
+	}
+	dir, err := p.host.processDir(p.name)
+	if err != nil {
+		return fail(err)
+	}
+	proc := &process{name: p.name, version: version, dir: dir, redact: o.Redact}
+	defer func() {
+		if err != nil {
+			proc.stop()
+		}
+	}()
+	watched, orphan, err := os.Pipe()
+	if err != nil {
+		return fail(err)
+	}
+	defer func() { _ = watched.Close() }()
+	proc.orphan = orphan
+
+	cmd := &exec.Cmd{Path: p.file, Args: []string{p.file}, Dir: dir}
+	if p.bundled != nil {
+		if cmd.Path, err = self(); err != nil {
+			return fail(err)
+		}
+		cmd.Args = []string{"dprun", bundledWord, p.name}
+	} else if proc.digest, err = p.digestOnce(); err != nil {
+		return nil, err
+	}
+	cmd.ExtraFiles = append(slices.Clone(o.ExtraFiles), watched)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Env = append(allowedEnv(o.LookupEnv, env),
+		fmt.Sprintf("%s=%d", client.EnvOrphan, 2+len(cmd.ExtraFiles)),
+		client.EnvDir+"="+dir+"/tmp",
+		client.EnvLogLevel+"="+logLevel(ctx, o.Log))
+	proc.run = newRunner(cmd, newRelay(o.Log.With("plugin", p.name), o.Redact))
+	proc.run.verify = func() error { return verifyFile(cmd.Path, proc.digest) }
+
+	proc.client = goplugin.NewClient(&goplugin.ClientConfig{
+		HandshakeConfig:  client.Handshake(),
+		Plugins:          client.PluginSet(proc.refine),
+		AllowedProtocols: []goplugin.Protocol{goplugin.ProtocolGRPC},
+		AutoMTLS:         true,
+		SkipHostEnv:      true,
+		StartTimeout:     startLimit,
+		Logger:           hclog.NewNullLogger(), // the runner reads and logs what the plugin writes
+		SyncStdout:       proc.run.relay.writer(),
+		SyncStderr:       proc.run.relay.writer(),
+		UnixSocketConfig: &goplugin.UnixSocketConfig{TempDir: filepath.Dir(dir)},
+		GRPCDialOptions: []grpc.DialOption{grpc.WithDefaultCallOptions(
+			grpc.MaxCallRecvMsgSize(client.MaxMessage), grpc.MaxCallSendMsgSize(client.MaxMessage))},
+		// A runner of our own, because go-plugin's gives its stdin away,
+		// verifies no file that a runner starts, and stops on a log line
+		// that is not as it expects.
+		RunnerFunc: func(_ hclog.Logger, spec *exec.Cmd, _ string) (gorunner.Runner, error) {
+			cmd.Env = append(cmd.Env, spec.Env...)
+			return proc.run, nil
+		},
+	})
+	stop := context.AfterFunc(ctx, func() { _ = proc.run.Kill(ctx) })
+	defer stop()
+	conn, err := proc.client.Client()
+	if err == nil {
+		var raw any
+		if raw, err = conn.Dispense(client.PluginName); err == nil {
+			proc.plugin = raw.(*client.Plugin)
+			return proc, nil
+		}
+	}
+	if ctx.Err() != nil {
+		return nil, failure.From(fmt.Errorf("start the plugin %s: %w", p.name, ctx.Err()))
+	}
+	return nil, failure.New(failure.Unavailable, failure.Crashed, "start the plugin %s: %s%s", proc.title(), firstLine(err.Error()), proc.epitaph(exitWait)).
+		WithRemedy("run it by hand with the argument describe to see whether it works on this machine")
+}
+
+func firstLine(s string) string {
+	s, _, _ = strings.Cut(s, "\n")
+	return s
+}
+
+// verifyFile checks an installed plugin's file right before it is started.
+func verifyFile(path, digest string) error {
+	if digest == "" {
+		return nil
+	}
+	sum, err := hex.DecodeString(digest)
+	if err != nil {
+		return err
+	}
+	ok, err := (&goplugin.SecureConfig{Checksum: sum, Hash: sha256.New()}).Check(path)
+	if err == nil && !ok {
+		err = fmt.Errorf("its file %s is not the one that was described: %w", path, goplugin.ErrChecksumsDoNotMatch)
+	}
+	return err
+}
+
+// gone reports whether the process has ended.
+func (p *process) gone() bool {
+	select {
+	case <-p.run.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// title names the plugin for messages.
+func (p *process) title() string {
+	s := p.name
+	if p.version != "" {
+		s += " " + p.version
+	}
+	if p.digest != "" {
+		s += " (sha256 " + p.digest[:12] + ")"
+	}
+	return s
+}
+
+// epitaph says how the process ended and what it last wrote, after waiting
+// for its end for a while.
+func (p *process) epitaph(wait time.Duration) string {
+	s := ""
+	select {
+	case <-p.run.done:
+		s = "; its process ended: " + p.run.state()
+	case <-time.After(wait):
+	}
+	if tail := p.run.relay.tail(); tail != "" {
+		s += "; its last lines:\n" + tail
+	}
+	return s
+}
+
+// refine tells what is known about a plugin that went away, and keeps secrets
+// out of every text.
+func (p *process) refine(f *failure.Error) *failure.Error {
+	out := &failure.Error{Kind: f.Kind, Reason: f.Reason, Message: p.redact(f.Message), Remedy: p.redact(f.Remedy)}
+	switch {
+	case f.Kind == failure.Unavailable && f.Reason == failure.Crashed:
+		out.Message = fmt.Sprintf("plugin %s: %s%s", p.title(), out.Message, p.epitaph(exitWait))
+	case f.Reason == failure.Protocol:
+		out.Message = fmt.Sprintf("plugin %s: %s", p.title(), out.Message)
+	}
+	return out
+}
+
+// drain waits for the calls in flight.
+func (p *process) drain(limit time.Duration) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		p.calls.Wait()
+	}()
+	select {
+	case <-done:
+	case <-p.run.done:
+	case <-time.After(limit):
+	}
+}
+
+// stop ends the process: asked first, then by force, with its whole group.
+func (p *process) stop() {
+	p.stopped.Do(func() {
+		if p.client != nil {
+			p.client.Kill()
+		}
+		if p.run != nil {
+			_ = p.run.Kill(context.Background())
+		}
+		if p.orphan != nil {
+			_ = p.orphan.Close()
+		}
+		_ = os.RemoveAll(p.dir)
+	})
+}
+
+// passed are the variables that every plugin gets.
+func passed() []string {
+	return []string{"PATH", "HOME", "LANG", "TZ", "TMPDIR", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"}
+}
+
+func allowedEnv(lookup func(string) (string, bool), more []string) []string {
+	var env []string
+	for _, k := range append(passed(), more...) {
+		if v, ok := lookup(k); ok {
+			env = append(env, k+"="+v)
+		}
+	}
+	return env
+}

@@ -1,0 +1,120 @@
+package pluginhost
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/agext/levenshtein"
+
+	"github.com/dprun/dprun/sdk/failure"
+	"github.com/dprun/dprun/sdk/schema"
+)
+
+// Ref names a type that a plan uses.
+type Ref struct {
+	Kind schema.Kind // source, destination or hook
+	Type string
+}
+
+// UnknownTypeError says that no plugin offers a type.
+type UnknownTypeError struct {
+	Ref
+	Known      []string // the types of that kind that there are
+	Suggestion string   // the one that was probably meant, or empty
+}
+
+// Error names the known types.
+func (e *UnknownTypeError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "no plugin offers the %s type %q", e.Kind, e.Type)
+	if e.Suggestion != "" {
+		fmt.Fprintf(&b, "; did you mean %q?", e.Suggestion)
+	}
+	if len(e.Known) > 0 {
+		fmt.Fprintf(&b, " There are: %s.", strings.Join(e.Known, ", "))
+	}
+	return b.String()
+}
+
+// Schemas describes every plugin that the types need, each once, in the order
+// of the first type that needs it. What cannot be had is joined into the
+// error: *UnknownTypeError or *failure.Error each; the others are returned
+// all the same.
+func (h *Host) Schemas(ctx context.Context, refs ...Ref) ([]schema.Plugin, error) {
+	var out []schema.Plugin
+	var errs []error
+	seen := map[string]bool{}
+	for _, r := range refs {
+		p, err := h.offering(ctx, r)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		if seen[p.name] {
+			continue
+		}
+		seen[p.name] = true
+		s, err := p.describe(ctx)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		out = append(out, s)
+	}
+	return out, errors.Join(errs...)
+}
+
+func (h *Host) plugin(name string) (*plugin, error) {
+	p, ok := h.plugins[name]
+	if !ok {
+		return nil, failure.New(failure.NotFound, "", "there is no plugin %q; there are %s", name, strings.Join(h.Names(), ", ")).
+			WithRemedy("install it, or correct the name")
+	}
+	return p, nil
+}
+
+// offering finds the plugin that offers a type. A type is the plugin's name,
+// or begins with it and an underscore: so the name alone says whom to ask.
+func (h *Host) offering(ctx context.Context, r Ref) (*plugin, error) {
+	kind := r.Kind
+	if kind == schema.KindActivity {
+		kind = schema.KindSource
+	}
+	name := r.Type
+	for {
+		if p, ok := h.plugins[name]; ok {
+			s, err := p.describe(ctx)
+			if err != nil {
+				return nil, err
+			}
+			if slices.Contains(s.Types(kind), r.Type) {
+				return p, nil
+			}
+		}
+		i := strings.LastIndexByte(name, '_')
+		if i < 0 {
+			return nil, h.unknown(ctx, Ref{kind, r.Type})
+		}
+		name = name[:i]
+	}
+}
+
+func (h *Host) unknown(ctx context.Context, r Ref) error {
+	e := &UnknownTypeError{Ref: r}
+	for _, name := range h.Names() {
+		if s, err := h.plugins[name].describe(ctx); err == nil {
+			e.Known = append(e.Known, s.Types(r.Kind)...)
+		}
+	}
+	slices.Sort(e.Known)
+	best := 3 // more edits than this are another word
+	for _, k := range e.Known {
+		if d := levenshtein.Distance(r.Type, k, nil); d < best {
+			best, e.Suggestion = d, k
+		}
+	}
+	return e
+}
