@@ -3,6 +3,7 @@
 package clock
 
 import (
+	"context"
 	"sync"
 	"time"
 )
@@ -13,6 +14,14 @@ type Clock interface {
 	// At returns a channel that is closed once the clock has reached t, and a
 	// function that gives the timer up.
 	At(t time.Time) (<-chan struct{}, func())
+}
+
+// Worker is a clock that wants to know while somebody works, so that it does
+// not move meanwhile. [Manual] is one; the release build has none.
+type Worker interface {
+	// Busy says that work has begun; the returned function, that it and
+	// everything that follows from it at once is done.
+	Busy() (done func())
 }
 
 // System is the machine's clock.
@@ -33,6 +42,8 @@ type Manual struct {
 	mu     sync.Mutex
 	now    time.Time
 	timers map[*manualTimer]struct{}
+	busy   int
+	begun  uint64
 }
 
 type manualTimer struct {
@@ -92,4 +103,64 @@ func (m *Manual) Next() (next time.Time, ok bool) {
 		}
 	}
 	return next, ok
+}
+
+// Busy implements [Worker].
+func (m *Manual) Busy() (done func()) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.busy++
+	m.begun++
+	return sync.OnceFunc(func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.busy--
+		m.begun++
+	})
+}
+
+// Work tells how much work is under way, and a number that changes whenever
+// work begins or ends.
+func (m *Manual) Work() (busy int, changes uint64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.busy, m.begun
+}
+
+// Drive moves the clock from timer to timer until ctx ends: whenever nothing
+// is under way, and also when what is under way has not changed for as long as
+// stuck (of real time), since then it waits for a timer itself. also, when
+// given, moves other clocks by the same step before this one.
+func (m *Manual) Drive(ctx context.Context, stuck time.Duration, also func(step time.Duration)) {
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	_, last := m.Work()
+	since := time.Now()
+	calm := 0
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		busy, changes := m.Work()
+		if changes != last {
+			last, since, calm = changes, time.Now(), 0
+			continue
+		}
+		calm++
+		if busy == 0 && calm < 3 || busy > 0 && time.Since(since) < stuck {
+			continue
+		}
+		next, ok := m.Next()
+		if !ok {
+			continue
+		}
+		step := next.Sub(m.Now())
+		if also != nil {
+			also(step)
+		}
+		m.Advance(step)
+		since, calm = time.Now(), 0
+	}
 }

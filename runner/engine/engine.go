@@ -28,7 +28,7 @@ type Job struct {
 	Task     *lifecycle.TaskSpec
 	Prepared *event.Prepared
 	Captured []event.Captured
-	Started  time.Time // when the task was dispatched
+	Started  time.Time  // when the task was dispatched
 	Facts    *sdk.Facts // of the action's device, once inspected
 	// Results of the run so far, for the plan's post-script.
 	Results []event.Status
@@ -62,18 +62,26 @@ type Options struct {
 	Log      *slog.Logger
 	// Signals asks the run to stop; each receipt is one request. It may be nil.
 	Signals <-chan string
+	// Until, when given, ends the engine early: it is asked after every batch.
+	Until func(*lifecycle.Run) bool
 }
 
 // Engine drives one run. It is used once.
 type Engine struct {
 	Options
-	results  chan event.Event
+	results  chan result
 	progress chan event.Progress
 	flights  map[flightKey]*flight
 	byTask   map[string]map[string]bool                 // action IDs in flight, by task
 	owed     map[string]map[string]lifecycle.Obligation // by task, by ID
 	wait     sync.WaitGroup
 	broken   bool // the journal
+}
+
+// result is an event that came back; done is called once it has been handled.
+type result struct {
+	event.Event
+	done func()
 }
 
 type flightKey struct{ task, action string }
@@ -87,7 +95,7 @@ type flight struct {
 // New returns an engine.
 func New(o Options) *Engine {
 	return &Engine{
-		Options: o, results: make(chan event.Event, 256), progress: make(chan event.Progress, 64),
+		Options: o, results: make(chan result, 256), progress: make(chan event.Progress, 64),
 		flights: map[flightKey]*flight{}, byTask: map[string]map[string]bool{}, owed: map[string]map[string]lifecycle.Obligation{},
 	}
 }
@@ -102,15 +110,23 @@ func (e *Engine) Run(ctx context.Context, first event.Kind) (exit int) {
 	e.handle([]event.Event{{Kind: first}})
 	stop := ctx.Done()
 	for {
-		if exit, done := e.Options.Run.Done(); done {
+		exit, done := e.Options.Run.Done()
+		if done || e.Until != nil && e.Until(e.Options.Run) {
 			e.cancelAll()
 			e.drain()
 			return exit
 		}
 		var batch []event.Event
+		var handled []func()
+		take := func(r result) {
+			batch = append(batch, r.Event)
+			if r.done != nil {
+				handled = append(handled, r.done)
+			}
+		}
 		select {
-		case ev := <-e.results:
-			batch = append(batch, ev)
+		case r := <-e.results:
+			take(r)
 		case p := <-e.progress:
 			e.publishProgress(p)
 			continue
@@ -122,13 +138,16 @@ func (e *Engine) Run(ctx context.Context, first event.Kind) (exit int) {
 		}
 		for more := true; more && len(batch) < 256; {
 			select {
-			case ev := <-e.results:
-				batch = append(batch, ev)
+			case r := <-e.results:
+				take(r)
 			default:
 				more = false
 			}
 		}
 		e.handle(batch)
+		for _, done := range handled {
+			done()
+		}
 	}
 }
 
@@ -185,8 +204,8 @@ func (e *Engine) startOwed(starts []lifecycle.Action) {
 		}
 		key := a
 		e.wait.Go(func() {
-			e.results <- event.Event{Kind: event.Finished, Task: key.Task, Action: key.ID, Time: e.Clock.Now(),
-				Failure: failure.New(failure.Cancelled, "", "%s was not begun: the journal cannot be written", key.Kind)}
+			e.results <- result{Event: event.Event{Kind: event.Finished, Task: key.Task, Action: key.ID, Time: e.Clock.Now(),
+				Failure: failure.New(failure.Cancelled, "", "%s was not begun: the journal cannot be written", key.Kind)}}
 		})
 	}
 }
@@ -269,8 +288,22 @@ func (e *Engine) start(a lifecycle.Action) {
 	ctx, cancel := context.WithCancel(context.Background())
 	f.cancel = cancel
 	job := e.job(ctx, a)
+	busy := func() func() { return func() {} }
+	if w, ok := e.Clock.(clock.Worker); ok && a.Kind != lifecycle.ActLock {
+		busy = w.Busy
+	}
+	done := func() {}
+	if a.NotBefore.IsZero() || !a.NotBefore.After(e.Clock.Now()) {
+		done = busy()
+	}
 	e.wait.Go(func() {
 		defer cancel()
+		sent := false
+		defer func() {
+			if !sent {
+				done()
+			}
+		}()
 		ev := event.Event{Kind: event.Finished, Task: a.Task, Action: a.ID}
 		if !a.NotBefore.IsZero() {
 			due, giveUp := e.Clock.At(a.NotBefore)
@@ -280,6 +313,8 @@ func (e *Engine) start(a lifecycle.Action) {
 				giveUp()
 				return
 			}
+			done()
+			done = busy()
 		}
 		if a.Kind != lifecycle.ActTimer {
 			res, err := e.do(ctx, job)
@@ -293,7 +328,8 @@ func (e *Engine) start(a lifecycle.Action) {
 		}
 		ev.Time = e.Clock.Now()
 		select {
-		case e.results <- ev:
+		case e.results <- result{ev, done}:
+			sent = true
 		case <-ctx.Done():
 			return
 		}
@@ -328,7 +364,7 @@ func (e *Engine) job(ctx context.Context, a lifecycle.Action) Job {
 	}
 	j.Notify = func(n event.Notice) {
 		select {
-		case e.results <- event.Event{Kind: event.Progressed, Task: a.Task, Action: a.ID, Notice: &n, Time: e.Clock.Now()}:
+		case e.results <- result{Event: event.Event{Kind: event.Progressed, Task: a.Task, Action: a.ID, Notice: &n, Time: e.Clock.Now()}}:
 		case <-ctx.Done():
 		}
 	}
@@ -412,7 +448,10 @@ func (e *Engine) drain() {
 	go func() { e.wait.Wait(); close(done) }()
 	for {
 		select {
-		case <-e.results:
+		case r := <-e.results:
+			if r.done != nil {
+				r.done()
+			}
 		case <-e.progress:
 		case <-done:
 			return

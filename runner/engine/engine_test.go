@@ -155,18 +155,15 @@ func (h *harness) run(t *testing.T) int {
 	t.Helper()
 	done := make(chan int, 1)
 	go func() { done <- h.engine.Run(context.Background(), event.RunStarted) }()
-	deadline := time.After(20 * time.Second)
-	for {
-		select {
-		case exit := <-done:
-			return exit
-		case <-deadline:
-			t.Fatalf("the engine does not end; so far %v", h.book.codes())
-		case <-time.After(5 * time.Millisecond):
-			if next, ok := h.clock.Next(); ok && next.Sub(h.clock.Now()) < 5*time.Minute {
-				h.clock.Advance(next.Sub(h.clock.Now()))
-			}
-		}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go h.clock.Drive(ctx, 10*time.Second, nil)
+	select {
+	case exit := <-done:
+		return exit
+	case <-time.After(20 * time.Second):
+		t.Fatalf("the engine does not end; so far %v", h.book.codes())
+		return 0
 	}
 }
 

@@ -23,7 +23,7 @@ func target(j engine.Job) sdk.Target {
 }
 
 func (x *Executor) inspect(ctx context.Context, j engine.Job) (*event.Result, error) {
-	ctx, cancel := context.WithTimeout(ctx, inspectLimit)
+	ctx, cancel := x.limited(ctx, inspectLimit)
 	defer cancel()
 	s, err := x.source(ctx, j.Action.Device)
 	if err != nil {
@@ -31,13 +31,13 @@ func (x *Executor) inspect(ctx context.Context, j engine.Job) (*event.Result, er
 	}
 	in, err := s.Inspect(ctx)
 	if err != nil {
-		return nil, err
+		return nil, late(ctx, err)
 	}
 	return &event.Result{Inspection: in}, nil
 }
 
 func (x *Executor) quiesceState(ctx context.Context, j engine.Job) (*event.Result, error) {
-	ctx, cancel := context.WithTimeout(ctx, requestLimit)
+	ctx, cancel := x.limited(ctx, requestLimit)
 	defer cancel()
 	s, err := x.source(ctx, j.Action.Device)
 	if err != nil {
@@ -45,13 +45,13 @@ func (x *Executor) quiesceState(ctx context.Context, j engine.Job) (*event.Resul
 	}
 	r, err := s.QuiesceState(ctx, target(j))
 	if err != nil {
-		return nil, err
+		return nil, late(ctx, err)
 	}
 	return &event.Result{Quiesce: r}, nil
 }
 
 func (x *Executor) check(ctx context.Context, j engine.Job) (*event.Result, error) {
-	ctx, cancel := context.WithTimeout(ctx, checkLimit)
+	ctx, cancel := x.limited(ctx, checkLimit)
 	defer cancel()
 	s, err := x.source(ctx, j.Action.Device)
 	if err != nil {
@@ -63,32 +63,32 @@ func (x *Executor) check(ctx context.Context, j engine.Job) (*event.Result, erro
 	}
 	r, err := s.Check(ctx, sdk.CheckRequest{Activity: j.Task.Activity.Type, Config: config, Target: sdk.Target{Domain: j.Task.Domain}})
 	if err != nil {
-		return nil, err
+		return nil, late(ctx, err)
 	}
 	return &event.Result{Check: r}, nil
 }
 
 func (x *Executor) quiesce(ctx context.Context, j engine.Job) (*event.Result, error) {
-	ctx, cancel := context.WithTimeout(ctx, requestLimit)
+	ctx, cancel := x.limited(ctx, requestLimit)
 	defer cancel()
 	s, err := x.source(ctx, j.Action.Device)
 	if err != nil {
 		return nil, err
 	}
 	if j.Action.Kind == lifecycle.ActQuiesce {
-		return nil, s.Quiesce(ctx, target(j), j.Action.DeviceTimeout)
+		return nil, late(ctx, s.Quiesce(ctx, target(j), j.Action.DeviceTimeout))
 	}
-	return nil, s.Unquiesce(ctx, target(j))
+	return nil, late(ctx, s.Unquiesce(ctx, target(j)))
 }
 
 func (x *Executor) discard(ctx context.Context, j engine.Job) (*event.Result, error) {
-	ctx, cancel := context.WithTimeout(ctx, requestLimit)
+	ctx, cancel := x.limited(ctx, requestLimit)
 	defer cancel()
 	s, err := x.source(ctx, j.Action.Device)
 	if err != nil {
 		return nil, err
 	}
-	return nil, s.Discard(ctx, j.Action.Token)
+	return nil, late(ctx, s.Discard(ctx, j.Action.Token))
 }
 
 // lock takes the device's lock. Two names of one box are one box: the key is

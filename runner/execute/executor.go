@@ -2,6 +2,7 @@ package execute
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -110,6 +111,35 @@ const (
 	inspectLimit = 3 * time.Minute
 	checkLimit   = 2 * time.Minute
 )
+
+// limitError says that one request took too long. The limit goes by the
+// runner's clock, like every other time-out.
+type limitError struct{ limit time.Duration }
+
+func (e *limitError) Error() string { return fmt.Sprintf("no answer within %s", e.limit) }
+
+// limited bounds one request.
+func (x *Executor) limited(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	due, giveUp := x.Clock.At(x.Clock.Now().Add(limit))
+	go func() {
+		select {
+		case <-due:
+			cancel(&limitError{limit})
+		case <-ctx.Done():
+			giveUp()
+		}
+	}()
+	return ctx, func() { cancel(context.Canceled) }
+}
+
+// late turns an error of a request that was cut off by its limit into a time-out.
+func late(ctx context.Context, err error) error {
+	if l := new(limitError); err != nil && errors.As(context.Cause(ctx), &l) {
+		return failure.New(failure.Timeout, "", "%w (%w)", l, err)
+	}
+	return err
+}
 
 // Do does one action.
 func (x *Executor) Do(ctx context.Context, j engine.Job) (*event.Result, error) {

@@ -50,7 +50,7 @@ func (x *Executor) script(ctx context.Context, j engine.Job) (*event.Result, err
 	if limit <= 0 {
 		limit = scriptLimit
 	}
-	ctx, cancel := context.WithTimeout(ctx, limit)
+	ctx, cancel := x.limited(ctx, limit)
 	defer cancel()
 	e, dpod, err := x.Plan.Script(ctx, j.Action.Script, x.scope(j))
 	if err != nil {
@@ -80,7 +80,7 @@ func (x *Executor) script(ctx context.Context, j engine.Job) (*event.Result, err
 		}
 	})
 	if err != nil {
-		return nil, err
+		return nil, late(ctx, err)
 	}
 	r.Tail = x.Redact.Redact(r.Tail)
 	for k, v := range r.Outputs {

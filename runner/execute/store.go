@@ -28,7 +28,7 @@ type sharedCheck struct {
 }
 
 func (x *Executor) checkDestination(ctx context.Context, j engine.Job) (*event.Result, error) {
-	ctx, cancel := context.WithTimeout(ctx, checkLimit)
+	ctx, cancel := x.limited(ctx, checkLimit)
 	defer cancel()
 	x.mu.Lock()
 	c := x.checks[j.Action.Destination]
@@ -49,7 +49,7 @@ func (x *Executor) checkDestination(ctx context.Context, j engine.Job) (*event.R
 	}
 	r, err := d.Check(ctx)
 	if err != nil {
-		return nil, err
+		return nil, late(ctx, err)
 	}
 	c.report, c.at = r, x.Clock.Now()
 	return &event.Result{Destination: r}, nil

@@ -102,3 +102,12 @@ const (
 	OweDiscard    ObligationKind = "discard"
 	OwePostScript ObligationKind = "post_script"
 )
+
+// DeviceOf is the device that the ID of an inspect action names.
+func DeviceOf(id string) string {
+	_, rest, _ := strings.Cut(id, "/")
+	if i := strings.LastIndexByte(rest, '/'); i >= 0 {
+		return rest[:i]
+	}
+	return rest
+}

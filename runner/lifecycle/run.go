@@ -124,6 +124,9 @@ func (r *Run) Facts(device string) *sdk.Facts {
 // Done reports whether the run has ended, and with which exit code.
 func (r *Run) Done() (exit int, done bool) { return r.exit, r.stage == stageDone }
 
+// Expanded reports whether the tasks are known.
+func (r *Run) Expanded() bool { return r.stage > stageInspect }
+
 // Verdict is the run's final status, or nil.
 func (r *Run) Verdict() *event.Status { return r.verdict }
 

@@ -75,6 +75,18 @@ func (r *Run) expandUncontacted(c Code, message string) {
 	}
 }
 
+// Uncontacted gives the tasks that are known without contacting a device:
+// those for domains stand unexpanded.
+func Uncontacted(spec RunSpec) []TaskSpec {
+	r := NewRun(spec)
+	r.expandUncontacted(PlanFailedPreValidation, "")
+	var out []TaskSpec
+	for _, t := range r.tasks {
+		out = append(out, t.spec)
+	}
+	return out
+}
+
 func (a Activity) domainsOf(device string) interface{ Matches(string) bool } {
 	if s, ok := a.DomainsByDevice[device]; ok {
 		return s
@@ -98,14 +110,20 @@ func unexpanded(a Activity, device string) string {
 	return strings.Join(parts, ",")
 }
 
-// newTask queues a task.
-func (r *Run) newTask(a Activity, device, domain string) *Task {
-	id := a.Name + "/" + device
+// TaskID names a task: activity/device, and /domain where it is for one.
+func TaskID(activity, device, domain string) string {
+	id := activity + "/" + device
 	if domain != "" {
 		id += "/" + domain
 	}
-	for n := 2; r.byID[id] != nil; n++ { // two patterns of the same text
-		id = strings.TrimSuffix(id, "#") + "#"
+	return id
+}
+
+// newTask queues a task.
+func (r *Run) newTask(a Activity, device, domain string) *Task {
+	id := TaskID(a.Name, device, domain)
+	for r.byID[id] != nil { // two patterns of the same text
+		id += "#"
 	}
 	t := NewTask(TaskSpec{
 		ID: id, Run: r.spec.ID, Plan: r.spec.Plan, Activity: a, Device: device, Domain: domain,

@@ -185,9 +185,9 @@ type TaskSpec struct {
 	LastSize     int64
 }
 
-// quiesces reports whether the task will send a quiesce: never on the default
+// Quiesces reports whether the task will send a quiesce: never on the default
 // domain, which the appliance does not take down.
-func (s TaskSpec) quiesces() bool {
+func (s TaskSpec) Quiesces() bool {
 	switch s.Activity.Quiesce {
 	case QuiesceDomain:
 		return s.Domain != "" && s.Domain != "default"
@@ -199,7 +199,7 @@ func (s TaskSpec) quiesces() bool {
 
 // needs is how much of the window a task must still have to begin.
 func (s TaskSpec) needs() time.Duration {
-	if !s.quiesces() {
+	if !s.Quiesces() {
 		return 0
 	}
 	return s.Timeouts.Quiesce + s.Timeouts.Unquiesce + 2*s.Timeouts.Grace

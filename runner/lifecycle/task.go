@@ -210,7 +210,7 @@ func (t *Task) Dispatch(now time.Time) []event.Status {
 // Forbid stops a task that has not yet sent its quiesce, for example because
 // another device did not return. A task past that point is left alone.
 func (t *Task) Forbid(now time.Time, code Code, message string) []event.Status {
-	if !t.spec.quiesces() || t.quiesce.sent || t.phase > PhaseQuiesce {
+	if !t.spec.Quiesces() || t.quiesce.sent || t.phase > PhaseQuiesce {
 		return nil
 	}
 	if t.phase < PhaseDispatch {

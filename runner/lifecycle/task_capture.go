@@ -16,7 +16,7 @@ func (t *Task) beginCaptures() {
 		t.captures = append(t.captures, &capture{variant: v})
 	}
 	t.warnings = append(t.warnings, t.checked.Warnings...)
-	if t.spec.Activity.Quiesce != QuiesceNone && !t.spec.quiesces() {
+	if t.spec.Activity.Quiesce != QuiesceNone && !t.spec.Quiesces() {
 		t.warnings = append(t.warnings, "the default domain cannot be quiesced: it was exported in service")
 	}
 }

@@ -191,7 +191,7 @@ func (t *Task) judgeCheck() bool {
 		return false
 	}
 	switch {
-	case t.spec.quiesces() && t.spec.Activity.Quiesce == QuiesceDevice:
+	case t.spec.Quiesces() && t.spec.Activity.Quiesce == QuiesceDevice:
 		var down []string
 		for d, s := range r.Quiesce.Domains {
 			if s != sdk.StateNormal {
@@ -206,7 +206,7 @@ func (t *Task) judgeCheck() bool {
 			t.toUndo()
 			return false
 		}
-	case t.spec.quiesces() && r.Quiesce.State != sdk.StateNormal:
+	case t.spec.Quiesces() && r.Quiesce.State != sdk.StateNormal:
 		t.fail(rankFirst, PreChecksDomainIsAlreadyQuiesced, fmt.Sprintf(
 			"%s is already %s; nothing was sent. Find out who quiesced it, bring it back, and run again", t.target(), r.Quiesce.State))
 		t.toUndo()
@@ -218,7 +218,7 @@ func (t *Task) judgeCheck() bool {
 		t.toUndo()
 		return false
 	}
-	if t.spec.quiesces() && r.CurrentCommand != "" {
+	if t.spec.Quiesces() && r.CurrentCommand != "" {
 		return t.waitWhileBusy(r.CurrentCommand)
 	}
 	return true

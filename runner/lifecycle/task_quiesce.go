@@ -71,7 +71,7 @@ func (t *Task) advanceQuiesce() {
 	if !t.windowStillFits() {
 		return
 	}
-	if !t.spec.quiesces() {
+	if !t.spec.Quiesces() {
 		t.beginCaptures()
 		return
 	}

@@ -113,6 +113,15 @@ func (t *Task) anyStored() bool {
 	return slices.ContainsFunc(t.dests, func(d *destination) bool { return d.stored })
 }
 
+// Locations is where the copies stand, as the destinations name them.
+func (t *Task) Locations() []string {
+	var out []string
+	for _, d := range t.dests {
+		out = append(out, d.reported...)
+	}
+	return out
+}
+
 // summary is the message of a success.
 func (t *Task) summary() string {
 	var total int64
