@@ -1,0 +1,201 @@
+package plan
+
+import (
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/dprun/dprun/plan/diag"
+	"github.com/dprun/dprun/plan/secret"
+	"github.com/dprun/dprun/sdk/schema"
+)
+
+// checkActivity type-checks what is worked out for each task of an activity,
+// with every real device that differs in what the expressions ask of it.
+func (c *compiler) checkActivity(p *Plan, a *Activity, b *hclsyntax.Block) {
+	scopes := func(vars []hcl.Traversal, check func(Scope)) {
+		uses := usesOf(vars)
+		seen := map[string]bool{}
+		for _, d := range a.Devices {
+			key := uses.key(d)
+			if seen[key] {
+				continue
+			}
+			seen[key] = true
+			check(Scope{Plan: p, Activity: a, Device: d})
+		}
+		if len(a.Devices) == 0 && len(uses) == 0 {
+			check(Scope{Plan: p, Activity: a, Device: placeholderDevice()})
+		}
+	}
+	if a.config.decoder != nil {
+		vars := variablesOf(nested(b.Body, "config"))
+		scopes(vars, func(s Scope) {
+			if v, at, ok := a.config.decode(&c.sink, s); ok {
+				c.validate("source", s.Device.Type, a.Type, v, at)
+			}
+		})
+	}
+	if a.domains != nil {
+		scopes(a.domains.expr.Variables(), func(s Scope) { a.domains.patterns(&c.sink, s) })
+	}
+	for _, sc := range []*Script{a.PreScript, a.BeforeQuiesce, a.AfterUnquiesce, a.post()} {
+		if sc == nil || sc.config.decoder == nil {
+			continue
+		}
+		vars := variablesOf(nested(sc.config.block.Body, "config"))
+		scopes(vars, func(s Scope) { c.checkScript(sc, s) })
+	}
+	if a.Quiesce != quiesceNone {
+		for _, d := range a.Devices {
+			c.checkRecoverable(d)
+		}
+	}
+}
+
+// variablesOf collects what the expressions of a block refer to.
+func variablesOf(b *hclsyntax.Block) []hcl.Traversal {
+	if b == nil {
+		return nil
+	}
+	var all []hcl.Traversal
+	for _, attr := range b.Body.Attributes {
+		all = append(all, attr.Expr.Variables()...)
+	}
+	for _, n := range b.Body.Blocks {
+		all = append(all, variablesOf(n)...)
+	}
+	return all
+}
+
+func (a *Activity) post() *Script {
+	if a.PostScript == nil {
+		return nil
+	}
+	return a.PostScript.Script
+}
+
+// placeholderDevice stands for a device where an activity has none.
+func placeholderDevice() *Device {
+	d := &Device{Name: "device"}
+	d.scope = d.object(func(s string) string { return s })
+	return d
+}
+
+func (c *compiler) checkScript(sc *Script, s Scope) {
+	if sc.config.decoder == nil {
+		return
+	}
+	id := "script " + sc.Address + " " + s.Plan.Name
+	if s.Device != nil {
+		vars := variablesOf(nested(sc.config.block.Body, "config"))
+		id += " " + s.Activity.Name + " " + usesOf(vars).key(s.Device)
+	}
+	if c.checked[id] {
+		return
+	}
+	c.checked[id] = true
+	if v, at, ok := sc.config.decode(&c.sink, s); ok {
+		c.validate("hook", sc.Type, "", v, at)
+	}
+}
+
+// checkRecoverable warns of a device that will be quiesced although a crash
+// would leave nobody able to log in again.
+func (c *compiler) checkRecoverable(d *Device) {
+	id := "recoverable " + d.Name
+	if d.configured == nil || c.checked[id] || !d.Config.ContainsMarked() {
+		return
+	}
+	c.checked[id] = true
+	_, refs := secret.Reveal(d.Config)
+	for _, at := range refs {
+		if at.Ref.Readable() {
+			continue
+		}
+		r := d.configured.rangeAt(schemaPath(at.Path))
+		c.add(diag.SecretByValue, r, "The device %q will be quiesced, and its secret %s is a variable given by value. After a crash it could not be read again, and the device would have to be brought back by hand. Use secret_env, secret_file or secret_command.", d.Name, at.Ref)
+	}
+}
+
+// checkPaths checks a destination's paths for all devices of a plan, and that
+// no two devices share one.
+func (c *compiler) checkPaths(p *Plan, d *Destination) {
+	if d.path == nil {
+		return
+	}
+	id := "path " + d.Address + " " + p.Name
+	if c.checked[id] {
+		return
+	}
+	c.checked[id] = true
+	usesActivity := false
+	for _, t := range d.path.expr.Variables() {
+		usesActivity = usesActivity || t.RootName() == "activity" || t.RootName() == "domain"
+	}
+	r := d.path.expr.Range()
+	owners := map[string]*Device{}
+	said := false
+	done := map[*Device]bool{}
+	for _, a := range p.Activities {
+		if a.Schema.Name == "" {
+			continue
+		}
+		for _, dev := range a.Devices {
+			if done[dev] && !usesActivity && a.Schema.Scope != schema.ScopeDevice {
+				continue
+			}
+			done[dev] = true
+			before := len(c.list)
+			path := d.pathFor(&c.sink, Scope{Plan: p, Activity: a, Device: dev})
+			if len(c.list) > before {
+				return // the same is wrong with every other device
+			}
+			if path == "" || said {
+				continue
+			}
+			if other := owners[path]; other != nil && other != dev {
+				said = true
+				c.add(diag.PathCollision, r, "The sets of the devices %q and %q would be stored under the same path, %q. Add what tells them apart, such as ${device.name}.", other.Name, dev.Name, path)
+				continue
+			}
+			owners[path] = dev
+			c.checkFixedNames(d, a, path, r)
+		}
+	}
+}
+
+// checkFixedNames refuses a path that is the same in every run for files
+// whose names are: those of the second run would meet those of the first.
+func (c *compiler) checkFixedNames(d *Destination, a *Activity, path string, r hcl.Range) {
+	if a.Type != "secure_backup" || strings.Contains(path, pendingStamp) || strings.Contains(path, pendingRun) {
+		return
+	}
+	id := "fixed " + d.Address
+	if c.checked[id] {
+		return
+	}
+	c.checked[id] = true
+	c.add(diag.PathCollision, r, "The files of a secure backup have the same names every time, and the path %q is the same in every run. Add ${stamp}.", path)
+}
+
+// schemaPath turns a path inside a value into one inside a schema.
+func schemaPath(p cty.Path) []string {
+	var steps []string
+	for _, step := range p {
+		switch step := step.(type) {
+		case cty.GetAttrStep:
+			steps = append(steps, step.Name)
+		case cty.IndexStep:
+			if step.Key.Type() == cty.String {
+				steps = append(steps, step.Key.AsString())
+			} else if step.Key.Type() == cty.Number {
+				steps = append(steps, step.Key.AsBigFloat().Text('f', 0))
+			}
+		}
+	}
+	return steps
+}

@@ -1,0 +1,197 @@
+package plan
+
+import (
+	"io/fs"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/dprun/dprun/plan/diag"
+	"github.com/dprun/dprun/plan/function"
+	"github.com/dprun/dprun/plan/secret"
+	"github.com/dprun/dprun/sdk/schema"
+)
+
+// Inputs are what a plan is compiled with.
+type Inputs struct {
+	Schemas Schemas
+	// Validate asks the plugins' own checks about many configurations at
+	// once; the answer has one element for each request. Nil: not asked.
+	Validate func([]ValidateRequest) [][]schema.Diagnostic
+	// Files is rooted at the plan's directory; functions read files through it.
+	Files fs.FS
+	// Dir is the absolute path of the plan's directory; relative paths in
+	// configurations are made absolute against it.
+	Dir  string
+	Vars VarInputs
+	// Secrets reads secrets. Nil: they are unknown values.
+	Secrets SecretReader
+}
+
+// ValidateRequest is one configuration for the plugin's own check. Secrets in
+// it are unknown values, whether they were read or not.
+type ValidateRequest struct {
+	Kind     string // "source", "destination" or "hook"
+	Type     string
+	Activity string // the activity's type; empty for the type's own config
+	Config   cty.Value
+}
+
+// compiler holds what is compiled so far.
+type compiler struct {
+	sink
+	file *File
+	in   Inputs
+	cfg  *Config
+
+	base  *hcl.EvalContext // functions alone
+	root  *hcl.EvalContext // and var, local
+	plans *hcl.EvalContext // and references; for plans and activities
+	tasks *hcl.EvalContext // and patterns; for the domains of activities
+
+	scripts      definitions
+	destinations definitions
+	windows      definitions
+	patterns     definitions
+	devices      definitions
+	deviceNames  map[string]*Device
+	toValidate   []validation
+	checked      map[string]bool // lazy arguments that were checked already
+}
+
+// validation is one request to a plugin and where its answer belongs.
+type validation struct {
+	request ValidateRequest
+	at      *configured
+}
+
+// Compile checks a parsed plan against the schemas and evaluates it. The
+// Config is never nil; it can be run only when there are no errors.
+func Compile(f *File, in Inputs) (*Config, Diagnostics) {
+	env := f.env
+	env.dir = in.Dir
+	env.secrets = secret.NewStore(in.Secrets)
+	env.functions = function.Table(function.Files{FS: in.Files, Remember: env.remember}, env.secrets)
+	c := &compiler{
+		sink: sink{env: env}, file: f, in: in, cfg: &Config{Dir: in.Dir, env: env},
+		deviceNames: map[string]*Device{}, checked: map[string]bool{},
+	}
+	c.base = &hcl.EvalContext{Functions: env.functions, Variables: map[string]cty.Value{}}
+	c.root = child(c.base)
+	vars := cty.ObjectVal(c.compileVariables())
+	c.root.Variables = map[string]cty.Value{"var": vars, "local": c.compileLocals(vars)}
+
+	c.compileWindows()
+	c.compilePatterns()
+	c.compileScripts()
+	c.compileDestinations()
+	c.compileDevices()
+	c.bindReferences()
+	c.compilePlans()
+	c.askPlugins()
+	return c.cfg, c.done()
+}
+
+// askPlugins hands every configuration to its plugin's own check.
+func (c *compiler) askPlugins() {
+	if c.in.Validate == nil || len(c.toValidate) == 0 {
+		return
+	}
+	requests := make([]ValidateRequest, len(c.toValidate))
+	for i := range c.toValidate {
+		requests[i] = c.toValidate[i].request
+	}
+	for i, found := range c.in.Validate(requests) {
+		if i >= len(c.toValidate) {
+			break
+		}
+		for _, d := range found {
+			code := diag.RejectedByPlugin
+			if d.Severity == schema.SeverityWarning {
+				code = diag.PluginAdvice
+			}
+			c.fromSchema(d, c.toValidate[i].at, code)
+		}
+	}
+}
+
+// validate notes a configuration for [compiler.askPlugins].
+func (c *compiler) validate(kind, typ, activity string, v cty.Value, at *configured) {
+	if c.in.Validate == nil {
+		return
+	}
+	c.toValidate = append(c.toValidate, validation{ValidateRequest{kind, typ, activity, hideSecrets(v)}, at})
+}
+
+// hideSecrets replaces what is marked by unknown values.
+func hideSecrets(v cty.Value) cty.Value {
+	if !v.ContainsMarked() {
+		return v
+	}
+	hidden, err := cty.Transform(v, func(_ cty.Path, e cty.Value) (cty.Value, error) {
+		if e.IsMarked() {
+			u, _ := e.Unmark()
+			return cty.UnknownVal(u.Type()), nil
+		}
+		return e, nil
+	})
+	if err != nil {
+		return cty.UnknownVal(v.Type())
+	}
+	hidden, _ = hidden.UnmarkDeep()
+	return hidden
+}
+
+// definition is one block, with what its instances became.
+type definition struct {
+	block *hclsyntax.Block
+	keyed bool
+	items map[string]any // by key; "" without for_each
+	order []string
+	known bool // false when for_each could not be used
+}
+
+// definitions are the blocks of one type by the path of their labels.
+type definitions struct {
+	byPath map[string]*definition
+	order  []string
+}
+
+// define registers a block. It answers nil when the name is taken.
+func (c *compiler) define(ds *definitions, b *hclsyntax.Block) *definition {
+	path := b.Labels[len(b.Labels)-1]
+	if len(b.Labels) == 2 {
+		path = b.Labels[0] + "." + path
+	}
+	if ds.byPath == nil {
+		ds.byPath = map[string]*definition{}
+	}
+	if before := ds.byPath[path]; before != nil {
+		c.add(diag.DuplicateDefinition, b.DefRange(), "The %s %q is defined already. Rename or remove one of them.", b.Type, path).Related = related("The first one is here.", before.block.DefRange())
+		return nil
+	}
+	d := &definition{block: b, items: map[string]any{}, known: true, keyed: b.Body.Attributes["for_each"] != nil}
+	ds.byPath[path] = d
+	ds.order = append(ds.order, path)
+	return d
+}
+
+// each defines every instance of the blocks of a type, in file order.
+func (c *compiler) each(blockType string, ds *definitions, ctx *hcl.EvalContext, build func(b *hclsyntax.Block, path string, i instance) any) {
+	for _, b := range c.file.blocks[blockType] {
+		d := c.define(ds, b)
+		if d == nil {
+			continue
+		}
+		list, ok := c.instances(b.Body, ctx)
+		d.known = ok
+		path := ds.order[len(ds.order)-1]
+		for _, i := range list {
+			if item := build(b, path, i); item != nil {
+				d.items[i.key] = item
+				d.order = append(d.order, i.key)
+			}
+		}
+	}
+}

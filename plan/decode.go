@@ -1,0 +1,332 @@
+package plan
+
+import (
+	"maps"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/convert"
+
+	"github.com/dprun/dprun/plan/diag"
+	"github.com/dprun/dprun/sdk/schema"
+)
+
+// decoder turns a config block's syntax into a value of its schema's type. It
+// is made once for each schema, so that decoding one of thousands of devices
+// looks up and allocates little.
+type decoder struct {
+	block  schema.Block
+	ty     cty.Type
+	attrs  map[string]*schema.Attribute
+	blocks map[string]*nestedDecoder
+	absent map[string]cty.Value // the value of everything that is not written
+	names  []string
+}
+
+type nestedDecoder struct {
+	schema.Nested
+	decoder *decoder
+}
+
+func newDecoder(b schema.Block) *decoder {
+	d := &decoder{block: b, ty: b.ImpliedType(), attrs: map[string]*schema.Attribute{}, blocks: map[string]*nestedDecoder{}}
+	empty := map[string]cty.Value{}
+	for i := range b.Attributes {
+		a := &b.Attributes[i]
+		d.attrs[a.Name] = a
+		d.names = append(d.names, a.Name)
+		empty[a.Name] = cty.NullVal(a.Type.Type)
+	}
+	for _, n := range b.Blocks {
+		nd := &nestedDecoder{Nested: n, decoder: newDecoder(n.Block)}
+		d.blocks[n.Name] = nd
+		if n.Nesting == schema.NestingList {
+			empty[n.Name] = cty.ListValEmpty(nd.decoder.ty)
+		} else {
+			empty[n.Name] = cty.NullVal(nd.decoder.ty)
+		}
+	}
+	d.absent = empty
+	if v, err := b.ApplyDefaults(cty.ObjectVal(empty)); err == nil {
+		d.absent = v.AsValueMap()
+	}
+	if d.absent == nil {
+		d.absent = empty
+	}
+	return d
+}
+
+// configured remembers where the arguments of a decoded config were written,
+// so that a later diagnostic about one can point at it.
+type configured struct {
+	body   *hclsyntax.Body
+	header hcl.Range
+}
+
+// rangeAt finds the place of a schema path: the expression of the argument,
+// else the innermost block that was written.
+func (c *configured) rangeAt(p []string) hcl.Range {
+	body, at := c.body, c.header
+	if body == nil {
+		return at
+	}
+	for i := 0; i < len(p); i++ {
+		if attr := body.Attributes[p[i]]; attr != nil {
+			return attr.Expr.Range()
+		}
+		index := 0
+		name := p[i]
+		if i+1 < len(p) {
+			if n, err := strconv.Atoi(p[i+1]); err == nil {
+				index = n
+			}
+		}
+		var found *hclsyntax.Block
+		count := 0
+		for _, b := range body.Blocks {
+			if b.Type == name || b.Type == "dynamic" && len(b.Labels) == 1 && b.Labels[0] == name {
+				found = b
+				if count == index {
+					break
+				}
+				count++
+			}
+		}
+		if found == nil {
+			return at
+		}
+		body, at = found.Body, found.TypeRange
+		if i+1 < len(p) {
+			if _, err := strconv.Atoi(p[i+1]); err == nil {
+				i++
+			}
+		}
+	}
+	return at
+}
+
+// decodeConfig decodes the config block of a block and checks it. The answer
+// is always a value of the schema's type, with unknown values where something
+// is wrong; ok tells whether anything was.
+func (s *sink) decodeConfig(d *decoder, owner *hclsyntax.Block, ctx *hcl.EvalContext) (cty.Value, *configured, bool) {
+	c := &configured{header: owner.DefRange()}
+	config := nested(owner.Body, "config")
+	before := len(s.list)
+	values := d.absent
+	if config != nil {
+		c.body, c.header = config.Body, config.TypeRange
+		values = s.decodeBody(d, config.Body, ctx)
+	}
+	v := cty.ObjectVal(values)
+	broken := len(s.list) > before && s.list[before:].HasErrors()
+	for _, found := range d.block.Check(v) {
+		if found.Severity == schema.SeverityError {
+			s.fromSchema(found, c, checkCode(found.Summary))
+			broken = true
+		}
+	}
+	return v, c, !broken
+}
+
+// checkCode is the code of what a schema's check says.
+func checkCode(summary string) diag.Code {
+	switch summary {
+	case "Missing argument", "Missing value":
+		return diag.MissingArgument
+	case "Missing block":
+		return diag.MissingBlock
+	case "Wrong type":
+		return diag.WrongType
+	case "Conflicting arguments":
+		return diag.ConflictingArguments
+	}
+	return diag.InvalidValue
+}
+
+func (s *sink) fromSchema(found schema.Diagnostic, c *configured, code diag.Code) {
+	made := s.add(code, c.rangeAt(found.Path), "%s", found.Detail)
+	if code == diag.RejectedByPlugin || code == diag.PluginAdvice {
+		made.Summary = found.Summary
+	}
+}
+
+func (s *sink) decodeBody(d *decoder, body *hclsyntax.Body, ctx *hcl.EvalContext) map[string]cty.Value {
+	values := make(map[string]cty.Value, len(d.absent))
+	for name, v := range d.absent {
+		values[name] = v
+	}
+	for name, attr := range body.Attributes {
+		a := d.attrs[name]
+		if a == nil {
+			s.unknownConfig(d, name, attr.NameRange)
+			continue
+		}
+		if a.Deprecated != "" {
+			s.add(diag.Deprecated, attr.NameRange, "The argument %q is deprecated: %s", name, a.Deprecated)
+		}
+		v, ok := s.eval(attr.Expr, ctx)
+		if !ok {
+			values[name] = cty.UnknownVal(a.Type.Type)
+			continue
+		}
+		v, err := convert.Convert(v, a.Type.Type)
+		if err != nil {
+			s.add(diag.WrongType, attr.Expr.Range(), "The argument %q must be %s: %s.", name, withArticle(a.Type.FriendlyName()), err)
+			values[name] = cty.UnknownVal(a.Type.Type)
+			continue
+		}
+		if u, marks := v.Unmark(); u.IsNull() {
+			values[name] = d.absent[name].WithMarks(marks)
+			continue
+		}
+		if a.Format == schema.FormatPath {
+			v = s.env.absolute(v, attr.Expr.Range().Filename)
+		}
+		values[name] = v
+	}
+	var lists map[string][]cty.Value
+	for _, b := range body.Blocks {
+		if b.Type == "dynamic" {
+			s.decodeDynamic(d, b, ctx, values, &lists)
+			continue
+		}
+		n := d.blocks[b.Type]
+		if n == nil {
+			s.unknownConfigBlock(d, b)
+			continue
+		}
+		if len(b.Labels) > 0 {
+			s.add(diag.WrongLabels, b.LabelRanges[0], "A %s block has no labels.", b.Type)
+		}
+		s.decodeNested(n, b, b.Body, ctx, values, &lists)
+	}
+	for name, list := range lists {
+		values[name] = cty.ListVal(list)
+	}
+	return values
+}
+
+func (s *sink) decodeNested(n *nestedDecoder, b *hclsyntax.Block, body *hclsyntax.Body, ctx *hcl.EvalContext, values map[string]cty.Value, lists *map[string][]cty.Value) {
+	if n.Block.Deprecated != "" {
+		s.add(diag.Deprecated, b.TypeRange, "The block %q is deprecated: %s", n.Name, n.Block.Deprecated)
+	}
+	v := cty.ObjectVal(s.decodeBody(n.decoder, body, ctx))
+	if *lists == nil {
+		*lists = map[string][]cty.Value{}
+	}
+	if n.Nesting == schema.NestingList {
+		(*lists)[n.Name] = append((*lists)[n.Name], v)
+		return
+	}
+	if !values[n.Name].IsNull() {
+		s.add(diag.DuplicateBlock, b.TypeRange, "There is at most one %s block.", n.Name)
+		return
+	}
+	values[n.Name] = v
+}
+
+// decodeDynamic repeats a nested block: dynamic "x" { for_each, iterator, content {} }.
+func (s *sink) decodeDynamic(d *decoder, b *hclsyntax.Block, ctx *hcl.EvalContext, values map[string]cty.Value, lists *map[string][]cty.Value) {
+	content := nested(b.Body, "content")
+	if len(b.Labels) != 1 || content == nil || b.Body.Attributes["for_each"] == nil {
+		s.add(diag.WrongLabels, b.DefRange(), "A dynamic block is written as dynamic \"block\" { for_each = … content { … } }.")
+		return
+	}
+	n := d.blocks[b.Labels[0]]
+	if n == nil {
+		s.unknownName(diag.UnknownBlock, b.LabelRanges[0], b.Labels[0], slices.Sorted(maps.Keys(d.blocks)), "%q is not a block here.", b.Labels[0])
+		return
+	}
+	iterator := b.Labels[0]
+	for name, attr := range b.Body.Attributes {
+		switch name {
+		case "for_each":
+		case "iterator":
+			if k := hcl.ExprAsKeyword(attr.Expr); k != "" {
+				iterator = k
+			}
+		default:
+			s.unknownName(diag.UnknownArgument, attr.NameRange, name, []string{"for_each", "iterator"}, "%q is not an argument of a dynamic block.", name)
+		}
+	}
+	v, ok := s.eval(b.Body.Attributes["for_each"].Expr, ctx)
+	if !ok {
+		return
+	}
+	r := b.Body.Attributes["for_each"].Expr.Range()
+	switch {
+	case v.IsMarked():
+		s.add(diag.SecretShown, r, "for_each is made of a secret; how many blocks there are would show.")
+	case !v.IsKnown():
+		// Only lazy arguments have values that are not known yet; the block is checked once.
+		c := child(ctx)
+		c.Variables = map[string]cty.Value{iterator: cty.DynamicVal}
+		s.decodeNested(n, b, content.Body, c, values, lists)
+	case v.IsNull() || !v.CanIterateElements():
+		s.add(diag.InvalidForEach, r, "for_each of a dynamic block is a list, a set, a map or an object.")
+	default:
+		for it := v.ElementIterator(); it.Next(); {
+			k, e := it.Element()
+			c := child(ctx)
+			c.Variables = map[string]cty.Value{iterator: cty.ObjectVal(map[string]cty.Value{"key": k, "value": e})}
+			s.decodeNested(n, b, content.Body, c, values, lists)
+		}
+	}
+}
+
+func (s *sink) unknownConfig(d *decoder, name string, r hcl.Range) {
+	if d.blocks[name] != nil {
+		s.add(diag.UnknownArgument, r, "%q is a block here, not an argument: write it with braces and without an equals sign.", name)
+		return
+	}
+	s.unknownName(diag.UnknownArgument, r, name, d.names, "The plugin has no argument %q here. It has %s.", name, listed(d.names))
+}
+
+func (s *sink) unknownConfigBlock(d *decoder, b *hclsyntax.Block) {
+	if d.attrs[b.Type] != nil {
+		s.add(diag.UnknownBlock, b.TypeRange, "%q is an argument here, not a block: write %s = …", b.Type, b.Type)
+		return
+	}
+	s.unknownName(diag.UnknownBlock, b.TypeRange, b.Type, slices.Sorted(maps.Keys(d.blocks)), "The plugin has no block %q here. It has %s.", b.Type, listed(slices.Sorted(maps.Keys(d.blocks))))
+}
+
+// absolute makes a path absolute against the file that wrote it.
+func (e *environment) absolute(v cty.Value, file string) cty.Value {
+	u, marks := v.Unmark()
+	if !u.IsKnown() || u.IsNull() {
+		return v
+	}
+	dir := filepath.Join(e.dir, filepath.FromSlash(path.Dir(file)))
+	join := func(p string) string {
+		if p == "" || filepath.IsAbs(p) {
+			return p
+		}
+		return filepath.Join(dir, filepath.FromSlash(p))
+	}
+	switch {
+	case u.Type() == cty.String:
+		return cty.StringVal(join(u.AsString())).WithMarks(marks)
+	case u.Type().IsListType() && u.Type().ElementType() == cty.String && u.LengthInt() > 0:
+		list := make([]cty.Value, 0, u.LengthInt())
+		for _, el := range u.AsValueSlice() {
+			list = append(list, e.absolute(el, file))
+		}
+		return cty.ListVal(list).WithMarks(marks)
+	}
+	return v
+}
+
+func withArticle(name string) string {
+	if name == "" {
+		return name
+	}
+	if contains([]string{"a", "e", "i", "o", "u"}, name[:1]) {
+		return "an " + name
+	}
+	return "a " + name
+}

@@ -1,0 +1,119 @@
+package plan
+
+import (
+	"bytes"
+	"regexp"
+	"strings"
+	"sync"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty/function"
+
+	"github.com/dprun/dprun/plan/diag"
+	"github.com/dprun/dprun/plan/secret"
+	"github.com/dprun/dprun/sdk/schema"
+)
+
+// environment is what everything compiled from one plan shares.
+type environment struct {
+	dir       string
+	secrets   *secret.Store
+	functions map[string]function.Function
+	bodies    map[string]*hclsyntax.Body // for the context of snippets
+
+	mu       sync.Mutex
+	texts    map[string][]byte // source text by file name
+	decoders map[string]*decoder
+}
+
+func newEnvironment() *environment {
+	return &environment{texts: map[string][]byte{}, bodies: map[string]*hclsyntax.Body{}, decoders: map[string]*decoder{}}
+}
+
+func (e *environment) remember(name string, text []byte) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.texts[name] = text
+}
+
+// decoder gives the decoder of a schema block; id names the block.
+func (e *environment) decoder(id string, b schema.Block) *decoder {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	d, ok := e.decoders[id]
+	if !ok {
+		d = newDecoder(b)
+		e.decoders[id] = d
+	}
+	return d
+}
+
+// snippet finds the source line of a range, and the byte offsets of one that
+// knows only its line and column.
+func (e *environment) snippet(r Range) (*Range, *diag.Snippet) {
+	e.mu.Lock()
+	text, ok := e.texts[r.Filename]
+	e.mu.Unlock()
+	if !ok {
+		return &r, nil
+	}
+	if r.Start.Byte < 0 {
+		at := 0
+		for line := 1; line < r.Start.Line; line++ {
+			i := bytes.IndexByte(text[at:], '\n')
+			if i < 0 {
+				break
+			}
+			at += i + 1
+		}
+		length := r.End.Column - r.Start.Column
+		r.Start.Byte = min(len(text), at+max(0, r.Start.Column-1))
+		r.End.Byte = min(len(text), r.Start.Byte+length)
+	}
+	s := diag.NewSnippet(text, r)
+	if s != nil && e.bodies[r.Filename] != nil {
+		s.Context = blockAround(e.bodies[r.Filename], r.Start.Byte)
+	}
+	return &r, s
+}
+
+// blockAround is the header of the top-level block that holds a byte.
+func blockAround(body *hclsyntax.Body, at int) string {
+	lo, hi := 0, len(body.Blocks)
+	for lo < hi { // blocks stand in the order of the file
+		mid := (lo + hi) / 2
+		if body.Blocks[mid].CloseBraceRange.End.Byte <= at {
+			lo = mid + 1
+		} else {
+			hi = mid
+		}
+	}
+	if lo == len(body.Blocks) {
+		return ""
+	}
+	b := body.Blocks[lo]
+	if at <= b.OpenBraceRange.Start.Byte {
+		return ""
+	}
+	var text strings.Builder
+	text.WriteString(b.Type)
+	for _, l := range b.Labels {
+		text.WriteString(` "` + l + `"`)
+	}
+	return text.String()
+}
+
+var didYouMean = regexp.MustCompile(`\s*Did you mean "([^"]+)"\?\s*`)
+
+// splitSuggestion takes the HCL library's own suggestion out of a detail.
+func splitSuggestion(detail string) (rest, suggestion string) {
+	m := didYouMean.FindStringSubmatch(detail)
+	if m == nil {
+		return detail, ""
+	}
+	return strings.TrimSpace(didYouMean.ReplaceAllLiteralString(detail, " ")), m[1]
+}
+
+// child makes a context below another with one more set of names.
+func child(parent *hcl.EvalContext) *hcl.EvalContext { return parent.NewChild() }

@@ -1,0 +1,125 @@
+package plan
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+
+	"github.com/dprun/dprun/plan/diag"
+)
+
+// File is the syntax of all files of a plan, read together. What it holds is
+// structurally sound: unknown words were reported by [Parse] and are ignored.
+type File struct {
+	env    *environment
+	blocks map[string][]*hclsyntax.Block // by type, in file order
+	autos  []Source
+}
+
+// TypeUse is one use of a plugin's type.
+type TypeUse struct {
+	Name  string `json:"name"`
+	Range Range  `json:"range"`
+}
+
+// Required are the plugin types that a plan uses, each once, by name.
+type Required struct {
+	Sources      []TypeUse `json:"sources"`
+	Destinations []TypeUse `json:"destinations"`
+	Hooks        []TypeUse `json:"hooks"`
+}
+
+// Parse reads the syntax of a plan's files. version is this program's own: a
+// plan that asks for another one gets this one diagnostic and nothing else,
+// since whatever else is wrong may be right there. The File is never nil.
+func Parse(src Sources, version string) (*File, Diagnostics) {
+	f := &File{env: newEnvironment(), blocks: map[string][]*hclsyntax.Block{}, autos: src.AutoVars}
+	s := &sink{env: f.env}
+	var bodies []*hclsyntax.Body
+	for _, file := range src.Files {
+		f.env.remember(file.Name, file.Text)
+		parsed, ds := hclsyntax.ParseConfig(file.Text, file.Name, hcl.InitialPos)
+		s.hcl(ds, true)
+		if parsed == nil {
+			continue
+		}
+		body := parsed.Body.(*hclsyntax.Body)
+		f.env.bodies[file.Name] = body
+		bodies = append(bodies, body)
+	}
+	if ds, ok := checkVersion(f.env, bodies, version); !ok {
+		return &File{env: f.env, blocks: map[string][]*hclsyntax.Block{}}, ds
+	}
+	top := topLevel()
+	for _, body := range bodies {
+		for name, attr := range body.Attributes {
+			s.unknownName(diag.UnknownArgument, attr.NameRange, name, slices.Sorted(maps.Keys(top)),
+				"A plan file has blocks only, no arguments of its own. Values with a name stand in a `locals` block.")
+		}
+		for _, b := range body.Blocks {
+			spec, known := top[b.Type]
+			if !known {
+				names := slices.Sorted(maps.Keys(top))
+				s.unknownName(diag.UnknownBlock, b.TypeRange, b.Type, names, "%q is not a block of a plan file. There are %s.", b.Type, listed(names))
+				continue
+			}
+			s.checkBlock(b, &spec)
+			if len(b.Labels) == len(spec.labels) {
+				f.blocks[b.Type] = append(f.blocks[b.Type], b)
+			}
+		}
+	}
+	return f, s.done()
+}
+
+// checkVersion looks at required_version alone.
+func checkVersion(env *environment, bodies []*hclsyntax.Body, version string) (Diagnostics, bool) {
+	s := &sink{env: env}
+	ok := true
+	for _, body := range bodies {
+		for _, b := range body.Blocks {
+			attr := b.Body.Attributes["required_version"]
+			if b.Type != "dprun" || attr == nil {
+				continue
+			}
+			v, ds := attr.Expr.Value(nil)
+			if ds.HasErrors() || v.IsNull() || !v.IsKnown() || v.Type().FriendlyName() != "string" {
+				s.add(diag.InvalidVersion, attr.Expr.Range(), "required_version is a plain text, such as \">= 0.1.0\".")
+				ok = false
+				continue
+			}
+			cs, err := parseConstraints(v.AsString())
+			if err != nil {
+				s.add(diag.InvalidVersion, attr.Expr.Range(), "required_version cannot be understood: %v. Write it like \">= 0.1.0, < 1.0.0\".", err)
+				ok = false
+				continue
+			}
+			if !allows(cs, version) {
+				s.add(diag.NewerVersion, attr.Expr.Range(), "The plan needs dprun %s, and this is %s. Install a version that fits, or change required_version.", v.AsString(), version)
+				ok = false
+			}
+		}
+	}
+	return s.done(), ok
+}
+
+// RequiredTypes lists the plugin types that the plan uses, with the first
+// place of each.
+func (f *File) RequiredTypes() Required {
+	uses := func(blockType string) []TypeUse {
+		first := map[string]Range{}
+		for _, b := range f.blocks[blockType] {
+			if _, seen := first[b.Labels[0]]; !seen {
+				first[b.Labels[0]] = *rangeOf(b.LabelRanges[0])
+			}
+		}
+		list := make([]TypeUse, 0, len(first))
+		for _, name := range slices.Sorted(maps.Keys(first)) {
+			list = append(list, TypeUse{Name: name, Range: first[name]})
+		}
+		return list
+	}
+	return Required{Sources: uses("device"), Destinations: uses("destination"), Hooks: uses("script")}
+}

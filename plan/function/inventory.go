@@ -1,0 +1,49 @@
+package function
+
+import (
+	"errors"
+
+	"github.com/hashicorp/hcl/v2/ext/customdecode"
+	"github.com/hashicorp/hcl/v2/ext/typeexpr"
+	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/function"
+
+	"github.com/dprun/dprun/plan/inventory"
+)
+
+// inventoryFunc is inventory(path, key, type). The type is not a value but a
+// type expression, so the argument is taken as it is written.
+func inventoryFunc(f Files) function.Function {
+	read := func(args []cty.Value) (cty.Value, error) {
+		closure := customdecode.ExpressionClosureFromVal(args[2])
+		ty, defaults, diags := typeexpr.TypeConstraintWithDefaults(closure.Expression)
+		if diags.HasErrors() {
+			return cty.NilVal, function.NewArgErrorf(2, "%s", first(diags))
+		}
+		name, src, err := f.read(args[0].AsString())
+		if err != nil {
+			return cty.NilVal, function.NewArgError(0, err)
+		}
+		if f.Remember != nil {
+			f.Remember(name, src)
+		}
+		v, err := inventory.Read(name, src, args[1].AsString(), inventory.Type{Type: ty, Defaults: defaults})
+		var wrong inventory.Errors
+		if errors.As(err, &wrong) {
+			return cty.NilVal, wrong
+		}
+		return v, err
+	}
+	// The type of the result is known only from the type expression; reading
+	// the file twice for it would be a waste, so it is left open.
+	return function.New(&function.Spec{
+		Description: "Reads a CSV, JSON or YAML file of devices, by key.",
+		Params: []function.Parameter{
+			{Name: "path", Type: cty.String},
+			{Name: "key", Type: cty.String},
+			{Name: "type", Type: customdecode.ExpressionClosureType},
+		},
+		Type: function.StaticReturnType(cty.DynamicPseudoType),
+		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) { return read(args) },
+	})
+}

@@ -1,0 +1,57 @@
+package function
+
+import (
+	"errors"
+
+	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/function"
+
+	"github.com/dprun/dprun/plan/secret"
+)
+
+// ErrSecretArgument says that where a secret comes from is itself a secret.
+var ErrSecretArgument = errors.New("where a secret is read from must not be a secret itself: it is stored and shown")
+
+func secretFunc(s *secret.Store, kind secret.Kind, param string) function.Function {
+	return function.New(&function.Spec{
+		Description: "Reads a secret when the plan is applied.",
+		Params:      []function.Parameter{{Name: param, Type: cty.String, AllowMarked: true}},
+		Type:        function.StaticReturnType(cty.String),
+		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
+			if args[0].IsMarked() {
+				return cty.NilVal, function.NewArgError(0, ErrSecretArgument)
+			}
+			if args[0].AsString() == "" {
+				return cty.NilVal, function.NewArgErrorf(0, "the %s must not be empty", param)
+			}
+			return s.Value(secret.Ref{Kind: kind, Args: []string{args[0].AsString()}})
+		},
+	})
+}
+
+func secretCommandFunc(s *secret.Store) function.Function {
+	return function.New(&function.Spec{
+		Description: "Runs a command when the plan is applied; its first output line is the secret.",
+		Params:      []function.Parameter{{Name: "argv", Type: cty.List(cty.String), AllowMarked: true}},
+		Type:        function.StaticReturnType(cty.String),
+		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
+			if args[0].ContainsMarked() {
+				return cty.NilVal, function.NewArgError(0, ErrSecretArgument)
+			}
+			if !args[0].IsWhollyKnown() {
+				return cty.UnknownVal(cty.String), nil
+			}
+			ref := secret.Ref{Kind: secret.KindCommand}
+			for _, a := range args[0].AsValueSlice() {
+				if a.IsNull() {
+					return cty.NilVal, function.NewArgErrorf(0, "an element of the command is null")
+				}
+				ref.Args = append(ref.Args, a.AsString())
+			}
+			if len(ref.Args) == 0 || ref.Args[0] == "" {
+				return cty.NilVal, function.NewArgErrorf(0, "the command must not be empty")
+			}
+			return s.Value(ref)
+		},
+	})
+}

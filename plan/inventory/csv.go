@@ -1,0 +1,97 @@
+package inventory
+
+import (
+	"bytes"
+	"encoding/csv"
+	"errors"
+	"io"
+	"strings"
+
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/dprun/dprun/plan/diag"
+)
+
+// readCSV reads RFC 4180: commas, double quotes, a header line. Spaces around
+// a cell do not count; an empty cell is null.
+func (r *reader) readCSV() {
+	src := bytes.TrimPrefix(r.src, []byte("\xef\xbb\xbf"))
+	c := csv.NewReader(bytes.NewReader(src))
+	c.ReuseRecord = true
+	c.FieldsPerRecord = -1
+	c.TrimLeadingSpace = true
+	head, err := c.Read()
+	if errors.Is(err, io.EOF) {
+		r.wrong(1, "", nil, "The file is empty; its first line names the columns.")
+		return
+	}
+	if err != nil {
+		r.csvError(err)
+		return
+	}
+	columns := make([]string, len(head))
+	seen := map[string]bool{}
+	for i, name := range head {
+		columns[i] = strings.TrimSpace(name)
+		if columns[i] == "" || seen[columns[i]] {
+			r.wrong(1, columns[i], nil, "Column %d has no name, or the name of another one.", i+1)
+		}
+		seen[columns[i]] = true
+	}
+	if !seen[r.key] {
+		r.wrong(1, r.key, nil, "There is no column %q, which is the inventory's key.", r.key)
+	}
+	for _, name := range columns {
+		if near := misspelt(r, name, seen); near != "" {
+			r.wrong(1, name, nil, "The inventory's type has no attribute %q. Did you mean %q?", name, near)
+		}
+	}
+	if len(r.errs) > 0 {
+		return
+	}
+	for {
+		fields, err := c.Read()
+		if errors.Is(err, io.EOF) {
+			return
+		}
+		if err != nil {
+			r.csvError(err)
+			return
+		}
+		line, _ := c.FieldPos(0)
+		if len(fields) != len(columns) {
+			r.wrong(line, "", nil, "The line has %d cells and the header has %d.", len(fields), len(columns))
+			continue
+		}
+		rec := record{line: line, names: columns, cells: make(map[string]cell, len(columns))}
+		for i, text := range fields {
+			text = strings.TrimSpace(text)
+			l, column := c.FieldPos(i)
+			v := cty.NullVal(cty.String)
+			if text != "" {
+				v = cty.StringVal(text)
+			}
+			rec.cells[columns[i]] = cell{value: v, line: l, rng: r.cellRange(l, column, len(text))}
+		}
+		r.add(rec)
+	}
+}
+
+func (r *reader) csvError(err error) {
+	var p *csv.ParseError
+	if errors.As(err, &p) {
+		r.wrong(p.Line, "", nil, "This is not CSV: %v.", p.Err)
+		return
+	}
+	r.wrong(0, "", nil, "This is not CSV: %v.", err)
+}
+
+// cellRange is where a cell stands. Its byte offset is found only when a
+// diagnostic asks, from line and column.
+func (r *reader) cellRange(line, column, length int) *diag.Range {
+	return &diag.Range{
+		Filename: r.file,
+		Start:    diag.Pos{Line: line, Column: column, Byte: -1},
+		End:      diag.Pos{Line: line, Column: column + max(1, length), Byte: -1},
+	}
+}

@@ -1,0 +1,218 @@
+// Package inventory reads lists of devices that are kept outside the plan:
+// CSV, JSON or YAML files, one record a device, each checked against a type.
+package inventory
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2/ext/typeexpr"
+	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/convert"
+
+	"github.com/dprun/dprun/plan/diag"
+)
+
+// Type is what every record is checked against: an object type whose optional
+// attributes may have defaults.
+type Type struct {
+	Type     cty.Type
+	Defaults *typeexpr.Defaults
+}
+
+// Error is one thing that is wrong in an inventory file.
+type Error struct {
+	File   string
+	Line   int    // from 1; 0 when the place is not known
+	Column string // the column's or attribute's name; empty for the whole record
+	Range  *diag.Range
+	Rule   string // full sentences: what is wrong and what is right
+}
+
+// Error implements error.
+func (e *Error) Error() string {
+	where := e.File
+	if e.Line > 0 {
+		where += fmt.Sprintf(":%d", e.Line)
+	}
+	if e.Column != "" {
+		where += ", column " + e.Column
+	}
+	return where + ": " + e.Rule
+}
+
+// Errors are all that is wrong in one file.
+type Errors []*Error
+
+// Error implements error.
+func (e Errors) Error() string {
+	texts := make([]string, len(e))
+	for i := range e {
+		texts[i] = e[i].Error()
+	}
+	return strings.Join(texts, "\n")
+}
+
+// record is one device as the file writes it.
+type record struct {
+	line  int
+	names []string // in the file's order
+	cells map[string]cell
+}
+
+type cell struct {
+	value cty.Value
+	line  int
+	rng   *diag.Range
+}
+
+// maxErrors bounds what is said about one file; the hundredth line of a
+// mistaken column says nothing new.
+const maxErrors = 100
+
+// Read gives the records of a file as a map by the value of the key column.
+// name decides the format by its ending; the content is src. The error is
+// Errors. An empty cell is null, so that defaults apply.
+func Read(name string, src []byte, key string, ty Type) (cty.Value, error) {
+	if !ty.Type.IsObjectType() {
+		return cty.NilVal, Errors{{File: name, Rule: "The type of an inventory is an object type, such as object({ host = string })."}}
+	}
+	r := &reader{file: name, src: src, key: key, ty: ty, first: map[string]int{}, result: map[string]cty.Value{}}
+	switch strings.ToLower(path.Ext(name)) {
+	case ".csv":
+		r.readCSV()
+	case ".json":
+		r.readJSON()
+	case ".yaml", ".yml":
+		r.readYAML()
+	default:
+		r.wrong(0, "", nil, "An inventory ends in .csv, .json, .yaml or .yml.")
+	}
+	if len(r.errs) > 0 {
+		return cty.NilVal, r.errs
+	}
+	if len(r.result) == 0 {
+		return cty.MapValEmpty(ty.Type.WithoutOptionalAttributesDeep()), nil
+	}
+	return cty.MapVal(r.result), nil
+}
+
+type reader struct {
+	file   string
+	src    []byte
+	key    string
+	ty     Type
+	first  map[string]int // the line of each key
+	result map[string]cty.Value
+	errs   Errors
+}
+
+func (r *reader) wrong(line int, column string, rng *diag.Range, format string, args ...any) {
+	if len(r.errs) < maxErrors {
+		r.errs = append(r.errs, &Error{File: r.file, Line: line, Column: column, Range: rng, Rule: fmt.Sprintf(format, args...)})
+	}
+}
+
+// add checks one record and takes it over.
+func (r *reader) add(rec record) {
+	atys := r.ty.Type.AttributeTypes()
+	obj := make(map[string]cty.Value, len(atys))
+	bad := false
+	for _, name := range rec.names {
+		c := rec.cells[name]
+		aty, known := atys[name]
+		if !known {
+			continue // the key alone, or a column that the type does not ask for
+		}
+		v, err := convert.Convert(c.value, aty)
+		if err != nil {
+			bad = true
+			r.wrong(c.line, name, c.rng, "This is not %s: %s.", article(typeexpr.TypeString(aty.WithoutOptionalAttributesDeep())), err)
+			continue
+		}
+		obj[name] = v
+	}
+	key, line := r.keyOf(rec)
+	if bad || line == 0 {
+		return
+	}
+	for _, name := range slices.Sorted(mapKeys(atys)) {
+		if v, set := obj[name]; (!set || v.IsNull()) && !r.ty.Type.AttributeOptional(name) {
+			r.wrong(rec.line, name, rec.cells[name].rng, "The value is missing; the inventory's type does not call %q optional.", name)
+			bad = true
+		}
+	}
+	if bad {
+		return
+	}
+	if before, twice := r.first[key]; twice {
+		r.wrong(line, r.key, rec.cells[r.key].rng, "The key %q is in line %d already; keys are unique.", key, before)
+		return
+	}
+	r.first[key] = line
+	// Null is left out, so that defaults apply to it.
+	for name, v := range obj {
+		if v.IsNull() {
+			delete(obj, name)
+		}
+	}
+	v := cty.ObjectVal(obj)
+	if r.ty.Defaults != nil {
+		v = r.ty.Defaults.Apply(v)
+	}
+	v, err := convert.Convert(v, r.ty.Type)
+	if err != nil {
+		r.wrong(rec.line, "", nil, "The record does not fit the type: %s.", err)
+		return
+	}
+	r.result[key] = v
+}
+
+func (r *reader) keyOf(rec record) (string, int) {
+	c, there := rec.cells[r.key]
+	if !there {
+		r.wrong(rec.line, r.key, nil, "The record has no %q, which is the inventory's key.", r.key)
+		return "", 0
+	}
+	v, err := convert.Convert(c.value, cty.String)
+	if err != nil || v.IsNull() || !v.IsKnown() || v.AsString() == "" {
+		r.wrong(c.line, r.key, c.rng, "The key is empty or not a text; every record needs one of its own.")
+		return "", 0
+	}
+	return v.AsString(), c.line
+}
+
+// misspelt finds the attribute that a column was probably meant to be. A
+// column that the type does not ask for is nobody's business, unless it looks
+// like one that is not there: its default would be taken silently.
+func misspelt[V any](r *reader, name string, present map[string]V) string {
+	if name == r.key || r.ty.Type.HasAttribute(name) {
+		return ""
+	}
+	var absent []string
+	for a := range r.ty.Type.AttributeTypes() {
+		if _, there := present[a]; !there {
+			absent = append(absent, a)
+		}
+	}
+	return diag.Suggest(name, absent)
+}
+
+func article(s string) string {
+	if strings.ContainsAny(s[:1], "aeiou") {
+		return "an " + s
+	}
+	return "a " + s
+}
+
+func mapKeys[V any](m map[string]V) func(yield func(string) bool) {
+	return func(yield func(string) bool) {
+		for k := range m {
+			if !yield(k) {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,152 @@
+package plan
+
+import (
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/dprun/dprun/plan/pattern"
+
+	"github.com/dprun/dprun/plan/diag"
+)
+
+// lazyConfig is a config block that is worked out for each task.
+type lazyConfig struct {
+	env     *environment
+	decoder *decoder
+	block   *hclsyntax.Block // the block that holds the config
+	ctx     *hcl.EvalContext
+}
+
+// lazyExpr is an argument that is worked out for each task.
+type lazyExpr struct {
+	env  *environment
+	expr hclsyntax.Expression
+	ctx  *hcl.EvalContext
+}
+
+func (l lazyConfig) decode(s *sink, scope Scope) (cty.Value, *configured, bool) {
+	if l.decoder == nil {
+		return cty.DynamicVal, &configured{}, false // its type is not known, which was reported
+	}
+	ctx := child(l.ctx)
+	ctx.Variables = scope.variables()
+	return s.decodeConfig(l.decoder, l.block, ctx)
+}
+
+func (l lazyConfig) value(scope Scope) (cty.Value, Diagnostics) {
+	s := &sink{env: l.env}
+	v, _, _ := l.decode(s, scope)
+	return v, s.done()
+}
+
+// ConfigFor gives the script's configuration for a task or plan.
+func (s *Script) ConfigFor(scope Scope) (cty.Value, Diagnostics) { return s.config.value(scope) }
+
+// ConfigFor gives the activity's configuration for a task.
+func (a *Activity) ConfigFor(scope Scope) (cty.Value, Diagnostics) { return a.config.value(scope) }
+
+// DomainsFor gives what the domains of a device are matched with. For an
+// activity on whole devices it is empty.
+func (a *Activity) DomainsFor(scope Scope) (pattern.Set, Diagnostics) {
+	if a.domains == nil {
+		return nil, nil
+	}
+	s := &sink{env: a.domains.env}
+	set := a.domains.patterns(s, scope)
+	return set, s.done()
+}
+
+func (l *lazyExpr) patterns(s *sink, scope Scope) pattern.Set {
+	ctx := child(l.ctx)
+	ctx.Variables = scope.variables()
+	delete(ctx.Variables, "domain")
+	delete(ctx.Variables, "stamp")
+	delete(ctx.Variables, "artifact")
+	delete(ctx.Variables, "status")
+	var set pattern.Set
+	found, _ := s.elements(&hclsyntax.Attribute{Name: "domains", Expr: l.expr}, ctx, "names, globs and patterns, such as [\"orders\", \"app_*\", pattern.apps]")
+	for _, e := range found {
+		if e.target == nil {
+			set = append(set, pattern.Literal(e.text))
+			continue
+		}
+		p, ok := e.target.item.(*Pattern)
+		switch {
+		case !ok:
+			s.add(diag.WrongReference, e.rng, "\"domains\" takes names, globs and patterns, and this refers to a %s.", e.target.kind)
+		case p.Labels != nil:
+			made := s.add(diag.LabelsOfDomains, e.rng, "The pattern %q has labels, and domains have none. Use a pattern without labels.", p.Address)
+			made.Related = &diag.Related{Message: "The pattern is here.", Range: p.Range}
+		default:
+			set = append(set, p.Pattern)
+		}
+	}
+	return set
+}
+
+// deviceUses finds what an expression asks of the device, besides its name
+// and key: devices that agree in all of it need only be checked once.
+type deviceUses []hcl.Traversal
+
+func usesOf(vars []hcl.Traversal) deviceUses {
+	var uses deviceUses
+	for _, t := range vars {
+		if t.RootName() != "device" {
+			continue
+		}
+		if len(t) > 1 {
+			if name := stepName(t[1]); name == "name" || name == "key" || name == "type" || name == "label" {
+				continue
+			}
+		}
+		uses = append(uses, t)
+	}
+	return uses
+}
+
+// key is equal for devices for which an expression has values of the same
+// types, and where they are texts the same values.
+func (u deviceUses) key(d *Device) string {
+	var b strings.Builder
+	b.WriteString(d.Type)
+	for _, t := range u {
+		v := d.scope
+		ok := true
+		for _, step := range t[1:] {
+			next, ds := step.(interface {
+				TraversalStep(cty.Value) (cty.Value, hcl.Diagnostics)
+			}).TraversalStep(v)
+			if ds.HasErrors() {
+				ok = false
+				break
+			}
+			v = next
+		}
+		b.WriteByte(0)
+		switch {
+		case !ok:
+			b.WriteByte('!')
+		case !v.IsMarked() && v.Type() == cty.String && v.IsKnown() && !v.IsNull():
+			b.WriteString("s" + v.AsString())
+		default:
+			b.WriteString(v.GoString())
+		}
+	}
+	return b.String()
+}
+
+// eachOf finds the `each` of a context, so that a lazy argument keeps it
+// without the references that its block had.
+func eachOf(base, ctx *hcl.EvalContext) *hcl.EvalContext {
+	for c := ctx; c != nil; c = c.Parent() {
+		if v, ok := c.Variables["each"]; ok {
+			made := child(base)
+			made.Variables = map[string]cty.Value{"each": v}
+			return made
+		}
+	}
+	return base
+}

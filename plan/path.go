@@ -1,0 +1,189 @@
+package plan
+
+import (
+	"fmt"
+	"path"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/dprun/dprun/plan/diag"
+	"github.com/dprun/dprun/sdk/schema"
+)
+
+// maxComponent is how long a name may be on every file system that matters.
+const maxComponent = 255
+
+// What stands in a path for what is not known yet.
+const (
+	pendingDomain = "<domain>"
+	pendingStamp  = "<stamp>"
+	pendingRun    = "<run>"
+)
+
+// EscapeComponent makes a name usable as one component of a path: what would
+// separate, hide or break it is written as % and two hexadecimal digits, and
+// so is %, so that different names stay different.
+func EscapeComponent(name string) string {
+	clean := name != "" && name[0] != '.'
+	for i := 0; clean && i < len(name); i++ {
+		clean = !unsafeByte(name[i])
+	}
+	if clean || name == "" {
+		return name
+	}
+	var b strings.Builder
+	for i := 0; i < len(name); i++ {
+		if c := name[i]; unsafeByte(c) || i == 0 && c == '.' {
+			fmt.Fprintf(&b, "%%%02X", c)
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}
+
+func unsafeByte(c byte) bool { return c < ' ' || c == 0x7f || c == '/' || c == '\\' || c == '%' }
+
+// pathScope are the names of a scope as components of a path.
+func (s Scope) pathVariables() map[string]cty.Value {
+	vars := s.variables()
+	or := func(text, pending string) cty.Value {
+		if text == "" {
+			return cty.StringVal(pending)
+		}
+		return cty.StringVal(EscapeComponent(text))
+	}
+	outputs := cty.DynamicVal
+	if s.Run.ID != "" {
+		outputs = cty.ObjectVal(s.Run.Outputs)
+	}
+	vars["run"] = cty.ObjectVal(map[string]cty.Value{"id": or(s.Run.ID, pendingRun), "outputs": outputs})
+	vars["domain"] = or(s.domain(), pendingDomain)
+	vars["stamp"] = or(s.Stamp, pendingStamp)
+	delete(vars, "status")
+	delete(vars, "artifact")
+	if s.Plan != nil {
+		vars["plan"] = cty.ObjectVal(map[string]cty.Value{
+			"name": cty.StringVal(EscapeComponent(s.Plan.Name)), "description": cty.StringVal(s.Plan.Description)})
+	}
+	if s.Activity != nil {
+		vars["activity"] = cty.ObjectVal(map[string]cty.Value{
+			"name": cty.StringVal(EscapeComponent(s.Activity.Name)), "type": cty.StringVal(s.Activity.Type)})
+	}
+	if s.Device != nil {
+		vars["device"] = s.Device.object(EscapeComponent)
+	}
+	return vars
+}
+
+// PathFor gives the directory of a task's set at the destination, relative to
+// the destination's own directory, with slashes. Names in it are escaped. A
+// stamp, domain or run that is not known yet is written as <stamp>, <domain>
+// or <run>. Without a `path` it is the reference product's layout:
+//
+//	one domain    DEVICE/domain/DOMAIN
+//	all domains   DEVICE/domain/all-domains
+//	secure backup DEVICE/secure-backup/STAMP
+//
+// and DEVICE/ACTIVITY-TYPE/STAMP for other activities on whole devices.
+func (d *Destination) PathFor(scope Scope) (string, Diagnostics) {
+	if d.path == nil {
+		return defaultPath(scope), nil
+	}
+	s := &sink{env: d.env}
+	p := d.pathFor(s, scope)
+	return p, s.done()
+}
+
+func defaultPath(s Scope) string {
+	device, kind := "", ""
+	if s.Device != nil {
+		device = EscapeComponent(s.Device.Name)
+	}
+	stamp := s.Stamp
+	if stamp == "" {
+		stamp = pendingStamp
+	}
+	if s.Activity != nil {
+		kind = s.Activity.Type
+		if s.Activity.Schema.Scope == schema.ScopeDomain {
+			domain := pendingDomain
+			if s.Domain != "" {
+				domain = EscapeComponent(s.Domain)
+			}
+			return path.Join(device, "domain", domain)
+		}
+	}
+	if kind == "export_all_domains" {
+		return path.Join(device, "domain", "all-domains")
+	}
+	return path.Join(device, strings.ReplaceAll(kind, "_", "-"), stamp)
+}
+
+func (d *Destination) pathFor(s *sink, scope Scope) string {
+	ctx := child(d.path.ctx)
+	ctx.Variables = scope.pathVariables()
+	r := d.path.expr.Range()
+	v, ok := s.eval(d.path.expr, ctx)
+	if !ok {
+		return ""
+	}
+	if v.IsKnown() && !v.IsMarked() && v.IsNull() {
+		s.add(diag.InvalidPath, r, "The path of the destination %q is null.", d.Address)
+		return ""
+	}
+	v, ok = s.shownValue(v, r, "path", cty.String)
+	if !ok {
+		return ""
+	}
+	return s.cleanPath(v.AsString(), d.Address, r)
+}
+
+func (s *sink) cleanPath(p, address string, r hcl.Range) string {
+	trimmed := strings.TrimSuffix(strings.TrimPrefix(p, "./"), "/")
+	if strings.HasPrefix(p, "/") {
+		s.add(diag.PathLeavesDestination, r, "The path %q of the destination %q is absolute. Paths are relative to the destination's own directory.", p, address)
+		return ""
+	}
+	for _, part := range strings.Split(trimmed, "/") {
+		switch {
+		case part == "..":
+			s.add(diag.PathLeavesDestination, r, "The path %q of the destination %q would leave the destination's directory. No part of it may be \"..\".", p, address)
+			return ""
+		case part == "" || part == ".":
+			s.add(diag.InvalidPath, r, "The path %q of the destination %q has a part without a name. Something in it is empty; a device without a group, for example, has an empty device.group.", p, address)
+			return ""
+		case len(part) > maxComponent:
+			s.add(diag.InvalidPath, r, "A part of the path of the destination %q is %d bytes long; %d are possible.", address, len(part), maxComponent)
+			return ""
+		case !utf8.ValidString(part) || strings.ContainsFunc(part, func(c rune) bool { return c < ' ' || c == 0x7f }):
+			s.add(diag.InvalidPath, r, "The path of the destination %q holds a control character.", address)
+			return ""
+		}
+	}
+	return trimmed
+}
+
+// FileName gives the name of an artifact's file in its set's directory, as
+// the reference product has it. It is empty where the artifact's own names
+// are kept, as those of a secure backup are. variant is "persisted" or
+// "running".
+func FileName(scope Scope, variant string) string {
+	suffix := ""
+	switch variant {
+	case "persisted":
+		suffix = "persisted"
+	case "running":
+		suffix = "nonpersisted"
+	default:
+		return ""
+	}
+	domain := "all-domains"
+	if scope.Activity == nil || scope.Activity.Schema.Scope == schema.ScopeDomain {
+		domain = EscapeComponent(scope.Domain)
+	}
+	return domain + "-export-" + scope.Stamp + "-" + suffix + ".zip"
+}

@@ -1,0 +1,151 @@
+// Package secret carries secrets through expressions.
+//
+// A secret value is marked with where it came from. The mark follows the value
+// through every expression, so whatever is made of a secret is known to be
+// secret, and is unmarked only where a plugin is handed its configuration.
+// What is stored for recovery is the reference, never the value.
+package secret
+
+import (
+	"encoding/json"
+	"fmt"
+	"sync"
+
+	"github.com/zclconf/go-cty/cty"
+)
+
+// Kind says how a secret is read.
+type Kind string
+
+// The kinds. A variable is given by value and cannot be read again.
+const (
+	KindEnv      Kind = "env"
+	KindFile     Kind = "file"
+	KindCommand  Kind = "command"
+	KindVariable Kind = "variable"
+)
+
+// Ref says where a secret comes from. Its JSON form is stable.
+type Ref struct {
+	Kind Kind     `json:"kind"`
+	Args []string `json:"args"` // a name, a path, an argv
+}
+
+// Readable reports whether the secret can be read again.
+func (r Ref) Readable() bool { return r.Kind != KindVariable }
+
+// String names the reference as a plan writes it.
+func (r Ref) String() string {
+	switch {
+	case r.Kind == KindVariable && len(r.Args) == 1:
+		return "var." + r.Args[0]
+	case r.Kind == KindCommand && len(r.Args) > 0:
+		return fmt.Sprintf("secret_command([%q, …])", r.Args[0])
+	case len(r.Args) == 1:
+		return fmt.Sprintf("secret_%s(%q)", r.Kind, r.Args[0])
+	}
+	return "secret_" + string(r.Kind)
+}
+
+func (r Ref) key() string {
+	b, err := json.Marshal(r)
+	if err != nil { // strings only: cannot happen
+		return r.String()
+	}
+	return string(b)
+}
+
+// Reader reads secrets. Errors name the reference and what is wrong, never a
+// value.
+type Reader interface {
+	ReadSecret(Ref) (string, error)
+}
+
+// Mark is the cty mark of a secret, used by pointer: one for each reference
+// of a [Store]. It prints as its reference.
+type Mark struct {
+	Ref   Ref
+	plain cty.Value
+}
+
+// String implements fmt.Stringer without the value.
+func (m *Mark) String() string { return m.Ref.String() }
+
+// GoString keeps %#v from showing the value.
+func (m *Mark) GoString() string { return m.Ref.String() }
+
+// MarshalJSON keeps the value out of JSON.
+func (m *Mark) MarshalJSON() ([]byte, error) { return json.Marshal(m.Ref) }
+
+// Store gives secret values and remembers each, so that one reference is read
+// once. Its methods may be called concurrently.
+type Store struct {
+	reader Reader
+
+	mu    sync.Mutex
+	marks map[string]*Mark
+}
+
+// NewStore makes a store. With a nil reader every secret is an unknown value.
+func NewStore(r Reader) *Store { return &Store{reader: r, marks: map[string]*Mark{}} }
+
+// Value gives the marked string of a reference.
+func (s *Store) Value(ref Ref) (cty.Value, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if m, ok := s.marks[ref.key()]; ok {
+		return m.plain.Mark(m), nil
+	}
+	m := &Mark{Ref: ref, plain: cty.UnknownVal(cty.String).RefineNotNull()}
+	if s.reader != nil {
+		text, err := s.reader.ReadSecret(ref)
+		if err != nil {
+			return cty.NilVal, &ReadError{Ref: ref, Err: err}
+		}
+		m.plain = cty.StringVal(text)
+	}
+	s.marks[ref.key()] = m
+	return m.plain.Mark(m), nil
+}
+
+// Variable marks the value of a sensitive variable. A value that is secret by
+// reference already keeps its own marks.
+func (s *Store) Variable(name string, v cty.Value) cty.Value {
+	if v.IsMarked() {
+		return v
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m := &Mark{Ref: Ref{Kind: KindVariable, Args: []string{name}}, plain: v}
+	s.marks[m.Ref.key()] = m
+	return v.Mark(m)
+}
+
+// Plain lists the texts of all secrets known so far, for a redactor.
+func (s *Store) Plain() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all []string
+	for _, m := range s.marks {
+		v, _ := m.plain.UnmarkDeep()
+		_ = cty.Walk(v, func(_ cty.Path, e cty.Value) (bool, error) {
+			if e.IsKnown() && !e.IsNull() && e.Type() == cty.String && e.AsString() != "" {
+				all = append(all, e.AsString())
+			}
+			return true, nil
+		})
+	}
+	return all
+}
+
+// ReadError says that a secret could not be read.
+type ReadError struct {
+	Ref Ref
+	Err error
+}
+
+// Error implements error.
+func (e *ReadError) Error() string { return fmt.Sprintf("read %s: %v", e.Ref, e.Err) }
+
+// Unwrap gives the reader's own error.
+func (e *ReadError) Unwrap() error { return e.Err }

@@ -1,0 +1,112 @@
+package plan
+
+import (
+	"fmt"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+
+	"github.com/dprun/dprun/plan/diag"
+)
+
+// sink collects diagnostics and finishes them with snippets.
+type sink struct {
+	env  *environment
+	list diag.List
+}
+
+// add says something about a place.
+func (s *sink) add(code diag.Code, r hcl.Range, format string, args ...any) *diag.Diagnostic {
+	entry, _ := diag.Lookup(code)
+	s.list = append(s.list, diag.Diagnostic{
+		Severity: entry.Severity, Code: code, Summary: entry.Summary,
+		Detail: fmt.Sprintf(format, args...), Range: rangeOf(r),
+	})
+	return &s.list[len(s.list)-1]
+}
+
+// addBare says something that has no place in a file.
+func (s *sink) addBare(code diag.Code, format string, args ...any) {
+	s.add(code, hcl.Range{}, format, args...).Range = nil
+}
+
+// failed reports whether an error was said.
+func (s *sink) failed() bool { return s.list.HasErrors() }
+
+// done gives the diagnostics sorted and with their source lines.
+func (s *sink) done() Diagnostics {
+	list := s.list.Sorted()
+	for i := range list {
+		d := &list[i]
+		if d.Range != nil {
+			d.Range, d.Snippet = s.env.snippet(*d.Range)
+		}
+		if d.Related != nil {
+			r, snippet := s.env.snippet(d.Related.Range)
+			d.Related.Range, d.Related.Snippet = *r, snippet
+		}
+	}
+	return list
+}
+
+func rangeOf(r hcl.Range) *Range {
+	return &Range{
+		Filename: r.Filename,
+		Start:    diag.Pos{Line: r.Start.Line, Column: r.Start.Column, Byte: r.Start.Byte},
+		End:      diag.Pos{Line: r.End.Line, Column: r.End.Column, Byte: r.End.Byte},
+	}
+}
+
+func related(message string, r hcl.Range) *diag.Related {
+	return &diag.Related{Message: message, Range: *rangeOf(r)}
+}
+
+// unknownName says that a name is not one of those that may stand here.
+func (s *sink) unknownName(code diag.Code, r hcl.Range, given string, candidates []string, format string, args ...any) {
+	s.add(code, r, format, args...).Suggestion = diag.Suggest(given, candidates)
+}
+
+// mapHCL turns the summaries of the HCL library into codes. Anything that it
+// says while a file is parsed and that is not here is a syntax error;
+// anything else an invalid expression.
+func codeOf(summary string, parsing bool) diag.Code {
+	switch summary {
+	case "Attribute redefined":
+		return diag.DuplicateArgument
+	case "Unknown variable", "Unsupported attribute", "Invalid index", "Missing map element":
+		return diag.UnknownReference
+	case "Call to unknown function":
+		return diag.UnknownFunction
+	case "Error in function call", "Invalid function argument", "Not enough function arguments", "Too many function arguments", "Invalid expanding argument value":
+		return diag.FunctionCall
+	}
+	if parsing {
+		return diag.Syntax
+	}
+	return diag.InvalidExpression
+}
+
+// hcl takes over what the HCL library says about syntax or an expression.
+func (s *sink) hcl(ds hcl.Diagnostics, parsing bool) {
+	for _, d := range ds {
+		if d.Severity != hcl.DiagError {
+			continue
+		}
+		if call, ok := hcl.DiagnosticExtra[hclsyntax.FunctionCallDiagExtra](d); ok && s.function(d, call) {
+			continue
+		}
+		code := codeOf(d.Summary, parsing)
+		var r hcl.Range
+		if d.Subject != nil {
+			r = *d.Subject
+		}
+		if code == diag.UnknownReference && d.Expression != nil && s.reference(d, r) {
+			continue
+		}
+		made := s.add(code, r, "%s", d.Detail)
+		made.Detail, made.Suggestion = splitSuggestion(d.Detail)
+		if code == diag.Syntax || code == diag.InvalidExpression || code == diag.DuplicateArgument {
+			made.Summary = d.Summary
+		}
+	}
+}

@@ -1,0 +1,97 @@
+package plan
+
+import (
+	"errors"
+	"io/fs"
+	"path"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2/hclwrite"
+
+	"github.com/dprun/dprun/plan/diag"
+)
+
+// Source is one file with its text. Its name is relative to the plan's directory.
+type Source struct {
+	Name string
+	Text []byte
+}
+
+// Sources are the files of a plan, in order of their names.
+type Sources struct {
+	Files []Source
+	// AutoVars are the *.auto.dprunvars.hcl files beside them.
+	AutoVars []Source
+}
+
+const (
+	planSuffix     = ".hcl"
+	varsSuffix     = ".dprunvars.hcl"
+	autoVarsSuffix = ".auto.dprunvars.hcl"
+)
+
+// Load reads one plan file, or all plan files of a directory: those that end
+// in .hcl, are not variable files and do not begin with a dot. name is
+// relative to fsys, "." for its root; the names of what is read are relative
+// to the directory that holds the plan, which is also what the plan's paths
+// and functions are relative to.
+func Load(fsys fs.FS, name string) (Sources, Diagnostics) {
+	var s Sources
+	var ds Diagnostics
+	unreadable := func(what string, err error) {
+		var p *fs.PathError
+		if errors.As(err, &p) {
+			err = p.Err
+		}
+		ds = append(ds, diag.Diagnostic{Severity: diag.Error, Code: diag.FileUnreadable,
+			Summary: "File cannot be read", Detail: "Read " + what + ": " + err.Error() + ". Check the path and the permissions."})
+	}
+	read := func(dir, file string) (Source, bool) {
+		b, err := fs.ReadFile(fsys, path.Join(dir, file))
+		if err != nil {
+			unreadable(path.Join(dir, file), err)
+			return Source{}, false
+		}
+		return Source{Name: file, Text: b}, true
+	}
+	info, err := fs.Stat(fsys, name)
+	if err != nil {
+		unreadable(name, err)
+		return s, ds
+	}
+	dir, only := name, ""
+	if !info.IsDir() {
+		dir, only = path.Dir(name), path.Base(name)
+		if f, ok := read(dir, only); ok {
+			s.Files = append(s.Files, f)
+		}
+	}
+	entries, err := fs.ReadDir(fsys, dir)
+	if err != nil && only == "" {
+		unreadable(dir, err)
+		return s, ds
+	}
+	for _, e := range entries {
+		file := e.Name()
+		switch {
+		case e.IsDir() || strings.HasPrefix(file, "."):
+		case strings.HasSuffix(file, autoVarsSuffix):
+			if f, ok := read(dir, file); ok {
+				s.AutoVars = append(s.AutoVars, f)
+			}
+		case only == "" && strings.HasSuffix(file, planSuffix) && !strings.HasSuffix(file, varsSuffix):
+			if f, ok := read(dir, file); ok {
+				s.Files = append(s.Files, f)
+			}
+		}
+	}
+	if len(s.Files) == 0 && !ds.HasErrors() {
+		ds = append(ds, diag.Diagnostic{Severity: diag.Error, Code: diag.NoPlanFile, Summary: "No plan file",
+			Detail: "The directory " + dir + " holds no file that ends in .hcl. Give the plan file, or the directory that holds it."})
+	}
+	return s, ds
+}
+
+// Format lays a plan file out as `dprun fmt` does. Text that is not valid is
+// kept as it is where it cannot be understood.
+func Format(src []byte) []byte { return hclwrite.Format(src) }

@@ -1,0 +1,238 @@
+package plan
+
+import (
+	"math/big"
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/convert"
+
+	"github.com/dprun/dprun/plan/diag"
+	"github.com/dprun/dprun/sdk/schema"
+)
+
+// eval evaluates an expression. When it has no value this is said, and the
+// answer is an unknown value, so that nothing that depends on it is reported
+// again.
+func (s *sink) eval(e hclsyntax.Expression, ctx *hcl.EvalContext) (cty.Value, bool) {
+	v, ds := e.Value(ctx)
+	if ds.HasErrors() {
+		s.hcl(ds, false)
+		return cty.DynamicVal, false
+	}
+	return v, true
+}
+
+// shown evaluates an argument of the core, which is printed and stored: a
+// secret in it is an error. It answers false when there is no usable value:
+// unset, null, unknown because of an earlier error, or reported now.
+func (s *sink) shown(b *hclsyntax.Body, name string, ctx *hcl.EvalContext, ty cty.Type) (cty.Value, bool) {
+	attr := b.Attributes[name]
+	if attr == nil {
+		return cty.NilVal, false
+	}
+	v, ok := s.eval(attr.Expr, ctx)
+	if !ok {
+		return cty.NilVal, false
+	}
+	return s.shownValue(v, attr.Expr.Range(), name, ty)
+}
+
+func (s *sink) shownValue(v cty.Value, r hcl.Range, name string, ty cty.Type) (cty.Value, bool) {
+	if v.ContainsMarked() {
+		s.add(diag.SecretShown, r, "The value of %q is made of a secret, and %q is printed and stored. Use a value that is not secret.", name, name)
+		return cty.NilVal, false
+	}
+	if v.IsNull() {
+		return cty.NilVal, false
+	}
+	c, err := convert.Convert(v, ty)
+	if err != nil {
+		s.add(diag.WrongType, r, "%q must be %s: %s.", name, typeText(ty), err)
+		return cty.NilVal, false
+	}
+	if !c.IsWhollyKnown() {
+		return cty.NilVal, false
+	}
+	return c, true
+}
+
+func typeText(ty cty.Type) string {
+	switch {
+	case ty == cty.String:
+		return "a text"
+	case ty == cty.Number:
+		return "a number"
+	case ty == cty.Bool:
+		return "true or false"
+	case ty.IsListType():
+		return "a list of texts"
+	case ty.IsMapType():
+		return "a map"
+	}
+	return "a " + ty.FriendlyName()
+}
+
+func (s *sink) text(b *hclsyntax.Body, name string, ctx *hcl.EvalContext) (string, bool) {
+	v, ok := s.shown(b, name, ctx, cty.String)
+	if !ok {
+		return "", false
+	}
+	return v.AsString(), true
+}
+
+// word is a text that is one of a few.
+func (s *sink) word(b *hclsyntax.Body, name string, ctx *hcl.EvalContext, fallback string, words ...string) string {
+	v, ok := s.text(b, name, ctx)
+	if !ok {
+		return fallback
+	}
+	if !contains(words, v) {
+		s.unknownName(diag.InvalidValue, b.Attributes[name].Expr.Range(), v, words, "%q is one of %s, not %q.", name, listed(words), v)
+		return fallback
+	}
+	return v
+}
+
+// texts is a list of texts; nil when it is not set.
+func (s *sink) texts(b *hclsyntax.Body, name string, ctx *hcl.EvalContext) []string {
+	v, ok := s.shown(b, name, ctx, cty.List(cty.String))
+	if !ok {
+		return nil
+	}
+	return s.stringsOf(v, b.Attributes[name].Expr.Range(), name)
+}
+
+func (s *sink) stringsOf(v cty.Value, r hcl.Range, name string) []string {
+	list := make([]string, 0, v.LengthInt())
+	for it := v.ElementIterator(); it.Next(); {
+		_, e := it.Element()
+		if e.IsNull() {
+			s.add(diag.WrongType, r, "An element of %q is null.", name)
+			continue
+		}
+		list = append(list, e.AsString())
+	}
+	return list
+}
+
+// whole is a whole number of at least low.
+func (s *sink) whole(b *hclsyntax.Body, name string, ctx *hcl.EvalContext, fallback, low int) int {
+	v, ok := s.shown(b, name, ctx, cty.Number)
+	if !ok {
+		return fallback
+	}
+	n, ok := wholeNumber(v)
+	if !ok || n < low {
+		s.add(diag.InvalidValue, b.Attributes[name].Expr.Range(), "%q is a whole number of at least %d.", name, low)
+		return fallback
+	}
+	return n
+}
+
+func wholeNumber(v cty.Value) (int, bool) {
+	f := v.AsBigFloat()
+	if !f.IsInt() {
+		return 0, false
+	}
+	n, accuracy := f.Int64()
+	return int(n), accuracy == big.Exact && n < 1<<31
+}
+
+// duration is a length of time of at least low.
+func (s *sink) duration(b *hclsyntax.Body, name string, ctx *hcl.EvalContext, fallback, low time.Duration) time.Duration {
+	v, ok := s.text(b, name, ctx)
+	if !ok {
+		return fallback
+	}
+	d, err := schema.ParseDuration(v)
+	if err != nil {
+		s.add(diag.InvalidValue, b.Attributes[name].Expr.Range(), "%q is a duration with a unit, such as \"90s\", \"2h30m\" or \"1d\", not %q.", name, v)
+		return fallback
+	}
+	if d < low {
+		s.add(diag.InvalidValue, b.Attributes[name].Expr.Range(), "%q is at least %s, not %q.", name, low, v)
+		return fallback
+	}
+	return d
+}
+
+// instance is one of what a block with for_each defines, or the only one of a
+// block without.
+type instance struct {
+	key   string
+	keyed bool
+	ctx   *hcl.EvalContext
+}
+
+// address names the instance of a block.
+func (i instance) address(label string) string {
+	if !i.keyed {
+		return label
+	}
+	return label + `["` + i.key + `"]`
+}
+
+// instances expands for_each, by key. It answers false when for_each cannot
+// be used; how many there are is then not known.
+func (s *sink) instances(b *hclsyntax.Body, ctx *hcl.EvalContext) ([]instance, bool) {
+	attr := b.Attributes["for_each"]
+	if attr == nil {
+		return []instance{{ctx: ctx}}, true
+	}
+	v, ok := s.eval(attr.Expr, ctx)
+	if !ok {
+		return nil, false
+	}
+	r := attr.Expr.Range()
+	// The elements of a map may hold secrets; its keys and its size may not.
+	if v.IsMarked() || v.Type().IsSetType() && v.ContainsMarked() {
+		s.add(diag.SecretShown, r, "for_each is made of a secret, and its keys name things that are printed. Use a value that is not secret.")
+		return nil, false
+	}
+	ty := v.Type()
+	switch {
+	case !v.IsKnown():
+		return nil, false // its cause was said before
+	case v.IsNull():
+		s.add(diag.InvalidForEach, r, "for_each is null. For nothing at all write an empty map, {}.")
+		return nil, false
+	case ty.IsObjectType() || ty.IsMapType():
+	case ty.IsSetType() || ty.IsListType() || ty.IsTupleType():
+		object := map[string]cty.Value{}
+		for it := v.ElementIterator(); it.Next(); {
+			_, e := it.Element()
+			if e.IsMarked() {
+				s.add(diag.SecretShown, r, "for_each is made of a secret, and its keys name things that are printed. Use a value that is not secret.")
+				return nil, false
+			}
+			if !e.IsKnown() {
+				return nil, false
+			}
+			k, err := convert.Convert(e, cty.String)
+			if err != nil || k.IsNull() {
+				s.add(diag.InvalidForEach, r, "for_each is a map, an object, or a list of texts; this list holds something else.")
+				return nil, false
+			}
+			if _, twice := object[k.AsString()]; twice {
+				s.add(diag.InvalidForEach, r, "The list of for_each holds %q twice; its elements are keys and must differ.", k.AsString())
+				return nil, false
+			}
+			object[k.AsString()] = k
+		}
+		v = cty.ObjectVal(object)
+	default:
+		s.add(diag.InvalidForEach, r, "for_each is a map, an object, or a list of texts, not %s.", typeText(ty))
+		return nil, false
+	}
+	list := make([]instance, 0, v.LengthInt())
+	for it := v.ElementIterator(); it.Next(); {
+		k, e := it.Element()
+		c := child(ctx)
+		c.Variables = map[string]cty.Value{"each": cty.ObjectVal(map[string]cty.Value{"key": k, "value": e})}
+		list = append(list, instance{key: k.AsString(), keyed: true, ctx: c})
+	}
+	return list, true
+}

@@ -1,0 +1,222 @@
+package plan
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/ext/typeexpr"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/convert"
+
+	"github.com/dprun/dprun/plan/diag"
+)
+
+// VarInputs are the values that variables are given, in rising precedence
+// after defaults and the *.auto.dprunvars.hcl files.
+type VarInputs struct {
+	Files []Source          // --var-file, in order
+	Env   map[string]string // DPRUN_VAR_name by name; names that the plan does not declare are ignored
+	Args  []VarArg          // --var, in order
+}
+
+// VarArg is one --var NAME=VALUE.
+type VarArg struct{ Name, Value string }
+
+// variable is one declared variable.
+type variable struct {
+	block     *hclsyntax.Block
+	ty        cty.Type
+	defaults  *typeexpr.Defaults
+	sensitive bool
+	value     cty.Value
+}
+
+// given is one value for a variable.
+type given struct {
+	value  cty.Value
+	text   string
+	isText bool
+	origin string
+	rng    hcl.Range
+}
+
+func (c *compiler) compileVariables() map[string]cty.Value {
+	declared := map[string]*variable{}
+	var order []string
+	for _, b := range c.file.blocks["variable"] {
+		name := b.Labels[0]
+		if before := declared[name]; before != nil {
+			c.add(diag.DuplicateDefinition, b.DefRange(), "The variable %q is declared already.", name).Related = related("The first one is here.", before.block.DefRange())
+			continue
+		}
+		declared[name] = c.declare(b)
+		order = append(order, name)
+	}
+	values := c.givenValues(declared)
+	all := map[string]cty.Value{}
+	for _, name := range order {
+		v := declared[name]
+		v.value = c.variableValue(name, v, values[name])
+		all[name] = v.value
+	}
+	ctx := child(c.base)
+	ctx.Variables = map[string]cty.Value{"var": cty.ObjectVal(all)}
+	c.cfg.Variables = map[string]cty.Value{}
+	for _, name := range order {
+		c.validateVariable(name, declared[name], ctx)
+		if !all[name].ContainsMarked() && !declared[name].sensitive {
+			c.cfg.Variables[name] = all[name]
+		}
+	}
+	return all
+}
+
+func (c *compiler) declare(b *hclsyntax.Block) *variable {
+	v := &variable{block: b, ty: cty.DynamicPseudoType}
+	if attr := b.Body.Attributes["type"]; attr != nil {
+		ty, defaults, ds := typeexpr.TypeConstraintWithDefaults(attr.Expr)
+		c.hcl(ds, false)
+		if !ds.HasErrors() {
+			v.ty, v.defaults = ty, defaults
+		}
+	}
+	if sensitive, ok := c.shown(b.Body, "sensitive", c.base, cty.Bool); ok {
+		v.sensitive = sensitive.True()
+	}
+	c.text(b.Body, "description", c.base)
+	return v
+}
+
+// givenValues picks the value of highest precedence for each variable.
+func (c *compiler) givenValues(declared map[string]*variable) map[string]given {
+	values := map[string]given{}
+	for _, files := range [][]Source{c.file.autos, c.in.Vars.Files} {
+		for _, f := range files {
+			c.env.remember(f.Name, f.Text)
+			parsed, ds := hclsyntax.ParseConfig(f.Text, f.Name, hcl.InitialPos)
+			c.hcl(ds, true)
+			if parsed == nil {
+				continue
+			}
+			body := parsed.Body.(*hclsyntax.Body)
+			for _, b := range body.Blocks {
+				c.add(diag.UnknownBlock, b.TypeRange, "A variable file holds only lines of the form name = value.")
+			}
+			for name, attr := range body.Attributes {
+				if declared[name] == nil {
+					c.unknownName(diag.UnusedVariableValue, attr.NameRange, name, slices.Sorted(maps.Keys(declared)), "The plan declares no variable %q, so this line has no effect.", name)
+					continue
+				}
+				v, ok := c.eval(attr.Expr, c.base)
+				if !ok {
+					v = cty.DynamicVal
+				}
+				values[name] = given{value: v, origin: f.Name, rng: attr.Expr.Range()}
+			}
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.in.Vars.Env)) {
+		if declared[name] != nil {
+			values[name] = given{text: c.in.Vars.Env[name], isText: true, origin: "DPRUN_VAR_" + name}
+		}
+	}
+	for _, arg := range c.in.Vars.Args {
+		if declared[arg.Name] == nil {
+			c.addBare(diag.UndeclaredVariable, "--var sets %q, which the plan does not declare.", arg.Name)
+			c.list[len(c.list)-1].Suggestion = diag.Suggest(arg.Name, slices.Sorted(maps.Keys(declared)))
+			continue
+		}
+		values[arg.Name] = given{text: arg.Value, isText: true, origin: "--var " + arg.Name}
+	}
+	return values
+}
+
+func (c *compiler) variableValue(name string, v *variable, g given) cty.Value {
+	unknown := cty.UnknownVal(v.ty.WithoutOptionalAttributesDeep())
+	val := g.value
+	at := g.rng
+	switch {
+	case g.isText:
+		at = v.block.DefRange()
+		parsed, err := parseText(g.text, v.ty)
+		if err != nil {
+			c.add(diag.InvalidVariable, at, "The value that %s gives cannot be understood: %v. The variable's type is %s.", g.origin, err, typeexpr.TypeString(v.ty))
+			return unknown
+		}
+		val = parsed
+	case g.origin == "":
+		attr := v.block.Body.Attributes["default"]
+		if attr == nil {
+			c.add(diag.MissingVariable, v.block.DefRange(), "The variable %q has no default and no value. Give it one with --var %s=VALUE, in a variable file, or as DPRUN_VAR_%s.", name, name, name)
+			return unknown
+		}
+		at = attr.Expr.Range()
+		var ok bool
+		if val, ok = c.eval(attr.Expr, c.base); !ok {
+			return unknown
+		}
+	}
+	if v.defaults != nil && !val.IsNull() && val.IsKnown() {
+		val = v.defaults.Apply(val)
+	}
+	converted, err := convert.Convert(val, v.ty)
+	if err != nil {
+		origin := ""
+		if g.isText {
+			origin = " that " + g.origin + " gives"
+		}
+		c.add(diag.InvalidVariable, at, "The value of the variable %q%s is not of its type: %s.", name, origin, err)
+		return unknown
+	}
+	if v.sensitive {
+		converted = c.env.secrets.Variable(name, converted)
+	}
+	return converted
+}
+
+// parseText reads a value of the environment or of --var: a text for a
+// variable that is one, else an expression without references.
+func parseText(text string, ty cty.Type) (cty.Value, error) {
+	if ty == cty.String || ty == cty.DynamicPseudoType {
+		return cty.StringVal(text), nil
+	}
+	expr, ds := hclsyntax.ParseExpression([]byte(text), "", hcl.InitialPos)
+	if ds.HasErrors() {
+		return cty.NilVal, fmt.Errorf("it is not an expression")
+	}
+	v, ds := expr.Value(nil)
+	if ds.HasErrors() {
+		return cty.NilVal, fmt.Errorf("it is not a plain value")
+	}
+	return v, nil
+}
+
+func (c *compiler) validateVariable(name string, v *variable, ctx *hcl.EvalContext) {
+	for _, b := range v.block.Body.Blocks {
+		condition, message := b.Body.Attributes["condition"], b.Body.Attributes["error_message"]
+		if b.Type != "validation" || condition == nil || message == nil {
+			continue
+		}
+		result, ok := c.eval(condition.Expr, ctx)
+		if !ok {
+			continue
+		}
+		result, _ = result.UnmarkDeep()
+		result, err := convert.Convert(result, cty.Bool)
+		if err != nil || result.IsNull() {
+			c.add(diag.WrongType, condition.Expr.Range(), "The condition of a validation is true or false.")
+			continue
+		}
+		if !result.IsKnown() || result.True() {
+			continue
+		}
+		text := "The value breaks a rule of the variable."
+		if m, ok := c.shown(b.Body, "error_message", ctx, cty.String); ok {
+			text = m.AsString()
+		}
+		c.add(diag.InvalidVariable, v.block.DefRange(), "The value of the variable %q is not allowed: %s", name, text).Related = related("The rule is here.", condition.Expr.Range())
+	}
+}
