@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/dprun/dprun/plan"
 	"github.com/dprun/dprun/runner/engine"
 	"github.com/dprun/dprun/runner/event"
 	"github.com/dprun/dprun/sdk"
@@ -58,7 +59,7 @@ func (x *Executor) checkDestination(ctx context.Context, j engine.Job) (*event.R
 // prepare computes the stamp and where the set goes, and refuses two sets at
 // one place.
 func (x *Executor) prepare(ctx context.Context, j engine.Job) (*event.Result, error) {
-	p := &event.Prepared{Stamp: stamp(j.Started), Sets: map[string]string{}}
+	p := &event.Prepared{Stamp: plan.FormatStamp(j.Started), Sets: map[string]string{}}
 	at := x.scope(j)
 	at.Stamp = p.Stamp
 	for _, d := range j.Task.Destinations {
@@ -80,12 +81,6 @@ func (x *Executor) prepare(ctx context.Context, j engine.Job) (*event.Result, er
 		}
 	}
 	return &event.Result{Prepared: p}, nil
-}
-
-// stamp writes a time as the reference product does: UTC, yyyy-MM-dd-HH-mm-ss-SSS.
-func stamp(t time.Time) string {
-	t = t.UTC()
-	return t.Format("2006-01-02-15-04-05-") + t.Format(".000")[1:]
 }
 
 // store copies one captured variant to one destination.

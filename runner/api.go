@@ -1,0 +1,141 @@
+// Package runner runs compiled plans: it brings together the language, the
+// plugins, the machines, the journal, the staging area and the locks.
+//
+// A command opens what it needs: [OpenPlugins] and [Load] for everything that
+// only reads a plan, [Open] for everything that uses the state directory.
+package runner
+
+import (
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/dprun/dprun/plan"
+	"github.com/dprun/dprun/runner/clock"
+	"github.com/dprun/dprun/runner/event"
+	"github.com/dprun/dprun/runner/lifecycle"
+	"github.com/dprun/dprun/sdk"
+)
+
+// Source names a plan and the values of its variables.
+type Source struct {
+	Path     string   // a plan file, or a directory of them
+	VarFiles []string // --var-file, in order
+	Vars     []string // --var NAME=VALUE, in order
+	Environ  []string // the environment, for DPRUN_VAR_NAME and secret_env
+}
+
+// Loaded is a compiled plan file.
+type Loaded struct {
+	Config  *plan.Config
+	Sources plan.Sources
+}
+
+// Options are the parts that every operation on the state directory shares.
+type Options struct {
+	StateDir string // absolute
+	Version  string // dprun's own
+	// Bundled are the plugins that this program serves itself, by name.
+	Bundled map[string]func() sdk.Plugin
+	Environ []string
+	Sink    event.Sink
+	Log     *slog.Logger
+	Clock   clock.Clock
+	// Signals asks a run to stop; each receipt is one request, by the signal's name. It may be nil.
+	Signals <-chan string
+}
+
+// ApplyRequest asks for a run.
+type ApplyRequest struct {
+	Source   Source
+	Plan     string // the plan's name; empty: the only one of the file
+	Parallel int    // overrides limits.parallel when positive
+	Only     string // --only: site=fra,device=fra-*,domain=orders
+	// Confirm is asked before anything that will be quiesced is touched; nil: nobody is asked.
+	Confirm func(Disruption) bool
+}
+
+// Disruption says what a run may take out of service.
+type Disruption struct {
+	Plan       string
+	Activities []string // those that quiesce
+	Devices    []string
+}
+
+// Result is how an operation ended.
+type Result struct {
+	ExitCode    int
+	Diagnostics plan.Diagnostics // of the plan file, warnings included
+	Loaded      *Loaded          // nil when it could not be compiled; holds the sources for snippets
+	Summary     *event.Summary   // of a run that was begun
+	Recovered   []event.Summary  // runs of earlier processes that were finished first
+	Owed        []Owed           // what is still owed
+}
+
+// Owed is one obligation that is not paid.
+type Owed struct {
+	Run       string    `json:"run"`
+	Task      string    `json:"task"`
+	Kind      string    `json:"kind"` // unquiesce, discard, post_script
+	Device    string    `json:"device"`
+	Domain    string    `json:"domain,omitempty"`
+	Since     time.Time `json:"since"`
+	LastError string    `json:"last_error,omitempty"`
+	// Commands are what to type on the appliance, and then here.
+	Commands []string `json:"commands"`
+}
+
+// PreviewRequest asks what a run would do.
+type PreviewRequest struct {
+	Source  Source
+	Plan    string
+	Only    string
+	Offline bool // stop at what is known without contacting anything
+}
+
+// Preview is what a run would do now.
+type Preview struct {
+	Plan         string                            `json:"plan"`
+	Window       string                            `json:"window,omitempty"` // how the window stands
+	WindowOpen   bool                              `json:"window_open"`
+	Tasks        []PreviewTask                     `json:"tasks"`
+	Destinations map[string]*sdk.DestinationReport `json:"destinations,omitempty"`
+	Spec         lifecycle.RunSpec                 `json:"-"`
+	Run          *lifecycle.Run                    `json:"-"` // nil when offline
+}
+
+// PreviewTask is one task that would run, or why it would not.
+type PreviewTask struct {
+	Task       string            `json:"task"`
+	Activity   string            `json:"activity"`
+	Device     string            `json:"device"`
+	Domain     string            `json:"domain,omitempty"`
+	Code       string            `json:"code,omitempty"` // when it would not run
+	Message    string            `json:"message,omitempty"`
+	Disruptive string            `json:"disruptive,omitempty"` // what is quiesced
+	Paths      map[string]string `json:"paths,omitempty"`      // by destination; ${stamp} stands for the time
+}
+
+// Error is an operation that could not be begun; it carries the exit code.
+type Error struct {
+	ExitCode int
+	Err      error
+}
+
+func (e *Error) Error() string { return e.Err.Error() }
+func (e *Error) Unwrap() error { return e.Err }
+
+// The exit codes of operations that do not come to a run. Those of a run are
+// the run machine's.
+const (
+	ExitInvalid = 10 // the plan has errors
+	ExitPlugin  = 11 // a plugin is missing, untrusted or broken at start
+	ExitRunning = 12 // the same plan is already running, or its run is being recovered
+	ExitOwed    = 16 // a device may still be quiesced
+	ExitUsage   = 64
+	ExitBug     = 70
+)
+
+func errorf(code int, format string, args ...any) *Error {
+	return &Error{ExitCode: code, Err: fmt.Errorf(format, args...)}
+}

@@ -1,0 +1,288 @@
+package runner
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/dprun/dprun/plan"
+	"github.com/dprun/dprun/runner/engine"
+	"github.com/dprun/dprun/runner/event"
+	"github.com/dprun/dprun/runner/execute"
+	"github.com/dprun/dprun/runner/journal"
+	"github.com/dprun/dprun/runner/lifecycle"
+	"github.com/dprun/dprun/runner/lock"
+	"github.com/dprun/dprun/runner/pluginhost"
+	"github.com/dprun/dprun/runner/secret"
+)
+
+// Apply runs a plan. What an earlier process left unfinished is finished
+// first. The error, when there is one, is an *Error.
+func (r *Runner) Apply(ctx context.Context, q ApplyRequest) (*Result, error) {
+	res := &Result{}
+	only, err := ParseOnly(q.Only)
+	if err != nil {
+		return res, &Error{ExitUsage, err}
+	}
+	loaded, p, err := r.load(ctx, q.Source, q.Plan, res)
+	if err != nil || res.ExitCode != 0 {
+		return res, err
+	}
+	if err := r.recover(ctx, res); err != nil {
+		return res, err
+	}
+	held, err := r.locks.TryAcquire(lock.PlanKey(p.Name), lock.Exclusive, lock.Info{})
+	if err != nil {
+		if h := new(lock.HeldError); errors.As(err, &h) {
+			return res, errorf(ExitRunning, "plan %s is already running: %s; wait for it to end", p.Name, h.Holder)
+		}
+		return res, &Error{ExitBug, err}
+	}
+	defer func() { _ = held.Release() }()
+
+	id, err := journal.NewRunID(r.Clock.Now())
+	if err != nil {
+		return res, &Error{ExitBug, err}
+	}
+	spec, ds := specOf(p, id, only, q.Parallel)
+	if res.Diagnostics = append(res.Diagnostics, ds...); ds.HasErrors() {
+		res.ExitCode = ExitInvalid
+		return res, nil
+	}
+	if err := r.remember(ctx, &spec, res); err != nil {
+		return res, err
+	}
+	if d := disruptionOf(spec); len(d.Activities) > 0 && q.Confirm != nil && !q.Confirm(d) {
+		return res, errorf(1, "not confirmed: nothing was contacted")
+	}
+	return res, r.run(ctx, loaded, p, spec, q.Only != "", res)
+}
+
+// load compiles the plan with its secrets and picks one plan of the file.
+func (r *Runner) load(ctx context.Context, src Source, name string, res *Result) (*Loaded, *plan.Plan, error) {
+	loaded, ds, err := Load(ctx, src, r.plugins, r.secretsFor(src))
+	res.Loaded, res.Diagnostics = loaded, ds
+	if err != nil {
+		return loaded, nil, err
+	}
+	if ds.HasErrors() {
+		res.ExitCode = ExitInvalid
+		return loaded, nil, nil
+	}
+	p, err := Pick(loaded.Config, name)
+	return loaded, p, err
+}
+
+func (r *Runner) secretsFor(src Source) *secret.Store {
+	return secret.New(planDir(src.Path), src.Environ, &r.redact)
+}
+
+// Pick finds the plan to run: by name, or the only one.
+func Pick(c *plan.Config, name string) (*plan.Plan, error) {
+	var names []string
+	for _, p := range c.Plans {
+		names = append(names, p.Name)
+	}
+	switch {
+	case name != "":
+		if p := c.Plan(name); p != nil {
+			return p, nil
+		}
+		return nil, errorf(ExitUsage, "there is no plan %q; the file has: %s", name, join(names))
+	case len(names) == 1:
+		return c.Plans[0], nil
+	case len(names) == 0:
+		return nil, errorf(ExitUsage, "the file has no plan block: nothing to run")
+	}
+	return nil, errorf(ExitUsage, "the file has several plans (%s): name one with --plan", join(names))
+}
+
+// remember adds to the spec what earlier runs left in the journal: sizes,
+// domains, and devices that still owe.
+func (r *Runner) remember(ctx context.Context, s *lifecycle.RunSpec, res *Result) error {
+	s.LastSize, s.LastDomains = map[string]int64{}, map[string][]string{}
+	for _, a := range s.Activities {
+		for _, d := range a.Devices {
+			sizes, err := r.journal.LastSizes(ctx, d, a.Name)
+			if err != nil {
+				return &Error{ExitBug, err}
+			}
+			for domain, n := range sizes {
+				s.LastSize[lifecycle.TaskID(a.Name, d, domain)] = n
+			}
+			domains, err := r.journal.LastDomains(ctx, s.Plan, a.Name, d)
+			if err != nil {
+				return &Error{ExitBug, err}
+			}
+			if len(domains) > 0 {
+				s.LastDomains[a.Name+"/"+d] = domains
+			}
+		}
+	}
+	for _, o := range res.Owed {
+		if d, ok := s.Devices[o.Device]; ok && o.Kind != string(journal.PostScript) {
+			d.Blocked = fmt.Sprintf("an earlier run (%s) still owes it: %s since %s; pay it with dprun recover", o.Run, o.Kind, o.Since.Format(time.RFC3339))
+			s.Devices[o.Device] = d
+		}
+	}
+	return nil
+}
+
+func disruptionOf(s lifecycle.RunSpec) Disruption {
+	d := Disruption{Plan: s.Plan}
+	for _, a := range s.Activities {
+		if a.Quiesce == lifecycle.QuiesceNone || a.Quiesce == "" {
+			continue
+		}
+		d.Activities = append(d.Activities, a.Name)
+		for _, name := range a.Devices {
+			if !slices.Contains(d.Devices, name) {
+				d.Devices = append(d.Devices, name)
+			}
+		}
+	}
+	return d
+}
+
+// run creates the run in the journal and drives it to its end.
+func (r *Runner) run(ctx context.Context, loaded *Loaded, p *plan.Plan, spec lifecycle.RunSpec, partial bool, res *Result) error {
+	held, err := r.locks.TryAcquire(lock.RunKey(spec.ID), lock.Exclusive, lock.Info{Run: spec.ID})
+	if err != nil {
+		return &Error{ExitBug, err}
+	}
+	defer func() { _ = held.Release() }()
+	host, err := r.startHost(held)
+	if err != nil {
+		return &Error{ExitPlugin, err}
+	}
+	defer func() { _ = host.Close() }()
+	x := newPlanned(loaded.Config, p, &r.redact)
+	rec, err := recordOf(x, spec)
+	if err != nil {
+		return &Error{ExitBug, err}
+	}
+	body, err := json.Marshal(rec)
+	if err != nil {
+		return &Error{ExitBug, fmt.Errorf("encode the run: %w", err)}
+	}
+	source, err := json.Marshal(loaded.Sources)
+	if err != nil {
+		return &Error{ExitBug, fmt.Errorf("encode the plan's source: %w", err)}
+	}
+	hostname, _ := os.Hostname()
+	started := r.Clock.Now()
+	if err := r.journal.CreateRun(ctx, journal.Run{ID: spec.ID, Plan: p.Name, Source: source, Spec: body, MachineVersion: lifecycle.MachineVersion,
+		Started: started, Host: hostname, PID: os.Getpid(), Partial: partial}); err != nil {
+		return &Error{ExitBug, err}
+	}
+	machine := lifecycle.NewRun(spec)
+	r.Sink.Run(event.RunInfo{Run: spec.ID, Plan: spec.Plan, Started: started})
+	summary, err := r.drive(ctx, machine, host, x, &book{journal: r.journal, run: spec.ID, machine: machine, record: rec, plan: x}, event.RunStarted, started)
+	if err != nil {
+		return err
+	}
+	res.Summary = summary
+	res.ExitCode = worst(res.ExitCode, summary.ExitCode)
+	return r.noteOwed(ctx, res)
+}
+
+// drive runs a machine with an executor and a journal, then closes the run.
+func (r *Runner) drive(ctx context.Context, machine *lifecycle.Run, host *pluginhost.Host, x execute.Plan, b *book, first event.Kind, started time.Time) (*event.Summary, error) {
+	spec := machine.Spec()
+	exec := execute.New(execute.Options{Run: spec.ID, PlanName: spec.Plan, Version: r.Version, Plan: x, Plugins: host, Staging: r.staging,
+		Locks: deviceLocks{r.locks, spec.ID}, Clock: r.Clock, Redact: &r.redact, Log: r.Log,
+		Output: func(task, stream, text string) { r.output(spec.ID, task, stream, text) }})
+	exit := engine.New(engine.Options{Run: machine, Executor: exec, Journal: b, Clock: r.Clock, Sink: r.Sink, Log: r.Log, Signals: r.Signals}).Run(ctx, first)
+	exec.Close()
+	r.lines.flush()
+	r.dropStaged(machine)
+	s := summarize(machine, exit, started, r.Clock.Now())
+	err := r.journal.FinishRun(context.WithoutCancel(ctx), spec.ID, journal.End{Time: s.Ended, ExitCode: exit, Code: s.Code,
+		Good: []string{string(lifecycle.Success)}, Neutral: neutralCodes()})
+	if err != nil {
+		r.Log.Error("the run's end could not be written down", "run", spec.ID, "error", err)
+	}
+	r.Sink.Summary(*s)
+	return s, nil
+}
+
+// dropStaged removes the staged files of tasks that no longer need them: the
+// copies are verified. A failed task's stay.
+func (r *Runner) dropStaged(machine *lifecycle.Run) {
+	for _, t := range machine.Tasks() {
+		if f := t.Final(); f != nil && f.Code == string(lifecycle.Success) {
+			if err := r.staging.Remove(machine.Spec().ID, t.Spec().ID); err != nil {
+				r.Log.Warn("staged files could not be removed", "task", t.Spec().ID, "error", err)
+			}
+		}
+	}
+}
+
+// output publishes and keeps a line that something printed.
+func (r *Runner) output(run, task, stream, text string) {
+	l := event.Log{Run: run, Task: task, Time: r.Clock.Now(), Stream: stream, Text: text}
+	r.Sink.Log(l)
+	r.lines.add(l)
+}
+
+func neutralCodes() []string {
+	var out []string
+	for _, e := range lifecycle.Catalogue() {
+		if e.Neutral {
+			out = append(out, string(e.Code))
+		}
+	}
+	return out
+}
+
+// summarize counts and lists the tasks of a run that has ended.
+func summarize(machine *lifecycle.Run, exit int, started, ended time.Time) *event.Summary {
+	spec := machine.Spec()
+	s := &event.Summary{Run: spec.ID, Plan: spec.Plan, ExitCode: exit, Started: started, Ended: ended}
+	if v := machine.Verdict(); v != nil {
+		s.Code, s.Message = v.Code, v.Message
+	}
+	for _, t := range machine.Tasks() {
+		f := t.Final()
+		if f == nil {
+			continue
+		}
+		res := event.TaskResult{Task: f.Task, Activity: f.Activity, Device: f.Device, Domain: f.Domain, Code: f.Code, Message: f.Message,
+			Causes: f.Causes, Warnings: f.Warnings, Files: t.Locations()}
+		if at := t.Started(); !at.IsZero() {
+			res.Duration = f.Time.Sub(at)
+		}
+		for _, c := range t.Captured() {
+			for _, a := range c.Artifacts {
+				res.Bytes += a.Size
+			}
+		}
+		s.Bytes += res.Bytes
+		switch e, _ := lifecycle.Lookup(lifecycle.Code(f.Code)); e.Class {
+		case lifecycle.ClassSuccess:
+			s.Succeeded++
+		case lifecycle.ClassSkipped:
+			s.Skipped++
+		default:
+			s.Failed++
+		}
+		s.Tasks = append(s.Tasks, res)
+	}
+	return s
+}
+
+// worst is the exit code that wins: a device that may be quiesced before
+// everything, then the first that is not a success.
+func worst(a, b int) int {
+	if a == ExitOwed || b == ExitOwed {
+		return ExitOwed
+	}
+	if b != 0 {
+		return b
+	}
+	return a
+}

@@ -1,0 +1,164 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/dprun/dprun/plan"
+	"github.com/dprun/dprun/runner/pluginhost"
+	"github.com/dprun/dprun/sdk"
+	"github.com/dprun/dprun/sdk/schema"
+)
+
+// PluginOptions are the parts of [Plugins].
+type PluginOptions struct {
+	Bundled map[string]func() sdk.Plugin
+	Version string // dprun's own
+	Environ []string
+	Log     *slog.Logger
+	// Dir holds third-party plugins; empty: there are none.
+	Dir string
+	// WorkDir is where processes get their private directories; empty: the system's.
+	WorkDir string
+	Redact  func(string) string
+}
+
+// Plugins are the plugins there are: enough to compile a plan, without a
+// state directory.
+type Plugins struct {
+	options pluginhost.Options
+	version string
+	host    *pluginhost.Host
+}
+
+// OpenPlugins finds the plugins. No process is started before one is needed.
+func OpenPlugins(o PluginOptions) (*Plugins, error) {
+	p := &Plugins{version: o.Version, options: pluginhost.Options{Bundled: o.Bundled, Dir: o.Dir, WorkDir: o.WorkDir, Log: o.Log, Redact: o.Redact,
+		LookupEnv: func(name string) (string, bool) {
+			for i := len(o.Environ) - 1; i >= 0; i-- {
+				if k, v, ok := strings.Cut(o.Environ[i], "="); ok && k == name {
+					return v, true
+				}
+			}
+			return "", false
+		}}}
+	var err error
+	p.host, err = pluginhost.New(p.options)
+	return p, err
+}
+
+// Host is the host of the plugins, for commands that describe them.
+func (p *Plugins) Host() *pluginhost.Host { return p.host }
+
+// Close ends the processes that were started.
+func (p *Plugins) Close() error { return p.host.Close() }
+
+// Load reads, parses and compiles a plan. With secrets nil every secret is an
+// unknown value, and none is read. The diagnostics hold everything that is
+// wrong with the plan; the error, an *Error, is a plugin that is missing or broken.
+func Load(ctx context.Context, src Source, plugins *Plugins, secrets plan.SecretReader) (*Loaded, plan.Diagnostics, error) {
+	dir, name := filepath.Split(src.Path)
+	if info, err := os.Stat(src.Path); err == nil && info.IsDir() {
+		dir, name = src.Path, "."
+	}
+	if dir == "" {
+		dir = "."
+	}
+	files := os.DirFS(dir)
+	sources, ds := plan.Load(files, name)
+	loaded := &Loaded{Sources: sources}
+	if ds.HasErrors() {
+		return loaded, ds, nil
+	}
+	vars, more := variables(src)
+	ds = append(ds, more...)
+	file, more := plan.Parse(sources, plugins.version)
+	ds = append(ds, more...)
+	schemas, err := plugins.schemas(ctx, file.RequiredTypes())
+	if err != nil {
+		return loaded, ds, &Error{ExitPlugin, err}
+	}
+	cfg, more := plan.Compile(file, plan.Inputs{
+		Schemas: schemas, Files: files, Dir: planDir(src.Path), Vars: vars, Secrets: secrets,
+		Validate: func(reqs []plan.ValidateRequest) [][]schema.Diagnostic { return plugins.validate(ctx, reqs) },
+	})
+	loaded.Config = cfg
+	return loaded, append(ds, more...).Sorted(), nil
+}
+
+// validate asks the plugins' own checks about many configurations.
+func (p *Plugins) validate(ctx context.Context, reqs []plan.ValidateRequest) [][]schema.Diagnostic {
+	out := make([][]schema.Diagnostic, len(reqs))
+	for i, q := range reqs {
+		found, err := p.host.Validate(ctx, schema.Kind(q.Kind), q.Type, q.Activity, q.Config)
+		if err != nil {
+			found = []schema.Diagnostic{{Severity: schema.SeverityError, Summary: "Plugin cannot validate", Detail: err.Error()}}
+		}
+		out[i] = found
+	}
+	return out
+}
+
+// variables collects what the command line and the environment set.
+func variables(src Source) (plan.VarInputs, plan.Diagnostics) {
+	v := plan.VarInputs{Env: map[string]string{}}
+	var ds plan.Diagnostics
+	for _, f := range src.VarFiles {
+		s, more := plan.Load(os.DirFS(filepath.Dir(f)), filepath.Base(f))
+		ds = append(ds, more...)
+		for _, file := range s.Files {
+			v.Files = append(v.Files, plan.Source{Name: f, Text: file.Text})
+		}
+	}
+	for _, kv := range src.Environ {
+		if name, value, ok := strings.Cut(kv, "="); ok && strings.HasPrefix(name, "DPRUN_VAR_") {
+			v.Env[strings.TrimPrefix(name, "DPRUN_VAR_")] = value
+		}
+	}
+	for _, arg := range src.Vars {
+		name, value, _ := strings.Cut(arg, "=")
+		v.Args = append(v.Args, plan.VarArg{Name: name, Value: value})
+	}
+	return v, ds
+}
+
+// schemas asks the plugins for the schemas of the types that a plan uses. A
+// type that no plugin offers is left out: the language says so at its place.
+func (p *Plugins) schemas(ctx context.Context, need plan.Required) (plan.Schemas, error) {
+	s := plan.Schemas{Sources: map[string]schema.SourceType{}, Destinations: map[string]schema.DestinationType{}, Hooks: map[string]schema.HookType{}}
+	var refs []pluginhost.Ref
+	for _, u := range need.Sources {
+		refs = append(refs, pluginhost.Ref{Kind: schema.KindSource, Type: u.Name})
+	}
+	for _, u := range need.Destinations {
+		refs = append(refs, pluginhost.Ref{Kind: schema.KindDestination, Type: u.Name})
+	}
+	for _, u := range need.Hooks {
+		refs = append(refs, pluginhost.Ref{Kind: schema.KindHook, Type: u.Name})
+	}
+	for _, ref := range refs {
+		found, err := p.host.Schemas(ctx, ref)
+		if unknown := new(pluginhost.UnknownTypeError); errors.As(err, &unknown) {
+			continue
+		}
+		if err != nil {
+			return s, err
+		}
+		for _, pl := range found {
+			for _, t := range pl.Sources {
+				s.Sources[t.Name] = t
+			}
+			for _, t := range pl.Destinations {
+				s.Destinations[t.Name] = t
+			}
+			for _, t := range pl.Hooks {
+				s.Hooks[t.Name] = t
+			}
+		}
+	}
+	return s, nil
+}

@@ -1,0 +1,152 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/dprun/dprun/plan"
+	"github.com/dprun/dprun/plan/diag"
+	"github.com/dprun/dprun/runner/execute"
+	"github.com/dprun/dprun/runner/redact"
+	"github.com/dprun/dprun/sdk"
+	"github.com/dprun/dprun/sdk/failure"
+)
+
+// planned answers the executor from a compiled plan.
+type planned struct {
+	cfg          *plan.Config
+	plan         *plan.Plan
+	redact       *redact.Redactor
+	devices      map[string]*plan.Device
+	destinations map[string]*plan.Destination
+	scripts      map[string]*plan.Script
+	types        map[string]string // activity's type, by name
+}
+
+func newPlanned(cfg *plan.Config, p *plan.Plan, r *redact.Redactor) *planned {
+	x := &planned{cfg: cfg, plan: p, redact: r, devices: map[string]*plan.Device{}, destinations: map[string]*plan.Destination{},
+		scripts: map[string]*plan.Script{}, types: map[string]string{}}
+	for _, d := range cfg.Devices {
+		x.devices[d.Name] = d
+	}
+	for _, d := range p.Destinations {
+		x.destinations[d.Address] = d
+	}
+	for _, s := range cfg.Scripts {
+		x.scripts[s.Address] = s
+	}
+	for _, a := range p.Activities {
+		x.types[a.Name] = a.Type
+	}
+	return x
+}
+
+// reveal hands out a configuration in plain; what was secret in it is known
+// to the redactor from here on.
+func (x *planned) reveal(v cty.Value) cty.Value { return reveal(v, x.redact) }
+
+func reveal(v cty.Value, r *redact.Redactor) cty.Value {
+	plain, secrets := plan.Reveal(v)
+	for _, s := range secrets {
+		if at, err := s.Path.Apply(plain); err == nil && at.IsKnown() && !at.IsNull() && at.Type() == cty.String {
+			r.Add(at.AsString())
+		}
+	}
+	return plain
+}
+
+func (x *planned) Device(_ context.Context, name string) (execute.Endpoint, error) {
+	d := x.devices[name]
+	if d == nil {
+		return execute.Endpoint{}, failure.New(failure.Internal, failure.BadConfig, "device %s is not in the plan", name)
+	}
+	return execute.Endpoint{Type: d.Type, Config: x.reveal(d.Config)}, nil
+}
+
+func (x *planned) Destination(_ context.Context, name string) (execute.Endpoint, sdk.Verify, error) {
+	d := x.destinations[name]
+	if d == nil {
+		return execute.Endpoint{}, "", failure.New(failure.Internal, failure.BadConfig, "destination %s is not in the plan", name)
+	}
+	return execute.Endpoint{Type: d.Type, Config: x.reveal(d.Config)}, sdk.Verify(d.Verify), nil
+}
+
+func (x *planned) Script(_ context.Context, address string, at execute.Scope) (execute.Endpoint, bool, error) {
+	e, dpod, err := x.script(address, at)
+	if err != nil {
+		return execute.Endpoint{}, false, err
+	}
+	e.Config = x.reveal(e.Config)
+	return e, dpod, nil
+}
+
+// script evaluates a script's configuration, secrets still marked.
+func (x *planned) script(address string, at execute.Scope) (execute.Endpoint, bool, error) {
+	s := x.scripts[address]
+	if s == nil {
+		return execute.Endpoint{}, false, failure.New(failure.Internal, failure.BadConfig, "script %s is not in the plan", address)
+	}
+	v, ds := s.ConfigFor(x.scope(at))
+	if err := evaluation("script "+address, ds); err != nil {
+		return execute.Endpoint{}, false, err
+	}
+	return execute.Endpoint{Type: s.Type, Config: v}, s.Arguments == "dpod", nil
+}
+
+func (x *planned) ActivityConfig(_ context.Context, at execute.Scope) (cty.Value, error) {
+	a := x.plan.Activity(at.Activity)
+	if a == nil {
+		return cty.NilVal, failure.New(failure.Internal, failure.BadConfig, "activity %s is not in the plan", at.Activity)
+	}
+	v, ds := a.ConfigFor(x.scope(at))
+	if err := evaluation("activity "+at.Activity, ds); err != nil {
+		return cty.NilVal, err
+	}
+	return x.reveal(v), nil
+}
+
+func (x *planned) Set(_ context.Context, destination string, at execute.Scope) (string, string, error) {
+	d := x.destinations[destination]
+	if d == nil {
+		return "", "", failure.New(failure.Internal, failure.BadConfig, "destination %s is not in the plan", destination)
+	}
+	dir, ds := d.PathFor(x.scope(at))
+	if err := evaluation("destination "+destination+", path", ds); err != nil {
+		return "", "", err
+	}
+	return dir, setName(x.types[at.Activity], at), nil
+}
+
+// setName is the name that a set's files and manifest begin with, as the
+// reference product names them.
+func setName(activity string, at execute.Scope) string {
+	switch {
+	case at.Domain != "":
+		return plan.EscapeComponent(at.Domain) + "-export-" + at.Stamp
+	case activity == "export_all_domains":
+		return "all-domains-export-" + at.Stamp
+	}
+	return "secure-backup-" + at.Stamp
+}
+
+func (x *planned) scope(at execute.Scope) plan.Scope {
+	return plan.Scope{Run: plan.RunScope{ID: at.Run}, Plan: x.plan, Activity: x.plan.Activity(at.Activity), Device: x.devices[at.Device],
+		Domain: at.Domain, Stamp: at.Stamp, Status: at.Status}
+}
+
+// evaluation turns the errors of a lazy argument into a failure.
+func evaluation(what string, ds plan.Diagnostics) error {
+	var errs []error
+	for _, d := range ds {
+		if d.Severity == diag.Error {
+			errs = append(errs, fmt.Errorf("%s: %s", d.Summary, d.Detail))
+		}
+	}
+	if len(errs) == 0 {
+		return nil
+	}
+	return failure.New(failure.Precondition, failure.BadConfig, "%s: %w", what, errors.Join(errs...)).WithRemedy("correct the plan and run again")
+}

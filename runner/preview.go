@@ -1,0 +1,157 @@
+package runner
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"time"
+
+	"github.com/dprun/dprun/plan/window"
+	"github.com/dprun/dprun/runner/engine"
+	"github.com/dprun/dprun/runner/event"
+	"github.com/dprun/dprun/runner/execute"
+	"github.com/dprun/dprun/runner/lifecycle"
+	"github.com/dprun/dprun/sdk"
+)
+
+// stampShown stands for the time of a task that has not started.
+const stampShown = "yyyy-MM-dd-HH-mm-ss-SSS"
+
+// Preview says what a run would do now. It contacts destinations and devices
+// read-only, or, offline, nothing.
+func (r *Runner) Preview(ctx context.Context, q PreviewRequest) (*Preview, *Result, error) {
+	res := &Result{}
+	only, err := ParseOnly(q.Only)
+	if err != nil {
+		return nil, res, &Error{ExitUsage, err}
+	}
+	var loaded *Loaded
+	if q.Offline {
+		loaded, res.Diagnostics, err = Load(ctx, q.Source, r.plugins, nil)
+	} else {
+		loaded, res.Diagnostics, err = Load(ctx, q.Source, r.plugins, r.secretsFor(q.Source))
+	}
+	res.Loaded = loaded
+	if err != nil {
+		return nil, res, err
+	}
+	if res.Diagnostics.HasErrors() {
+		res.ExitCode = ExitInvalid
+		return nil, res, nil
+	}
+	p, err := Pick(loaded.Config, q.Plan)
+	if err != nil {
+		return nil, res, err
+	}
+	spec, ds := specOf(p, "preview", only, 0)
+	if res.Diagnostics = append(res.Diagnostics, ds...); ds.HasErrors() {
+		res.ExitCode = ExitInvalid
+		return nil, res, nil
+	}
+	v := &Preview{Plan: p.Name, Spec: spec}
+	v.Window, v.WindowOpen = windowStands(spec.Window, r.Clock.Now())
+	if q.Offline {
+		for _, t := range lifecycle.Uncontacted(spec) {
+			v.Tasks = append(v.Tasks, PreviewTask{Task: t.ID, Activity: t.Activity.Name, Device: t.Device, Domain: t.Domain, Disruptive: disruptive(t)})
+		}
+		return v, res, nil
+	}
+	if err := r.remember(ctx, &spec, res); err != nil {
+		return nil, res, err
+	}
+	host, err := r.startUnlockedHost()
+	if err != nil {
+		return nil, res, &Error{ExitPlugin, err}
+	}
+	defer func() { _ = host.Close() }()
+	// The window and the scripts are for runs: a preview may be made at noon.
+	seen := spec
+	seen.Window, seen.PreScript, seen.PostScript = nil, nil, nil
+	machine := lifecycle.NewRun(seen)
+	x := newPlanned(loaded.Config, p, &r.redact)
+	exec := execute.New(execute.Options{Run: "preview", PlanName: p.Name, Version: r.Version, Plan: x, Plugins: host, Staging: r.staging,
+		Locks: deviceLocks{r.locks, "preview"}, Clock: r.Clock, Redact: &r.redact, Log: r.Log, Output: func(string, string, string) {}})
+	defer exec.Close()
+	watch := &destinationWatch{reports: map[string]*sdk.DestinationReport{}}
+	engine.New(engine.Options{Run: machine, Executor: exec, Journal: watch, Clock: r.Clock, Sink: quiet{}, Log: r.Log, Signals: r.Signals,
+		Until: (*lifecycle.Run).Expanded}).Run(ctx, event.RunStarted)
+	v.Run, v.Destinations = machine, watch.reports
+	if verdict := machine.Verdict(); verdict != nil && len(machine.Tasks()) == 0 {
+		return v, res, errorf(1, "%s: %s", verdict.Code, verdict.Message)
+	}
+	for _, t := range machine.Tasks() {
+		v.Tasks = append(v.Tasks, r.previewTask(ctx, x, t))
+	}
+	return v, res, nil
+}
+
+func (r *Runner) previewTask(ctx context.Context, x *planned, t *lifecycle.Task) PreviewTask {
+	s := t.Spec()
+	out := PreviewTask{Task: s.ID, Activity: s.Activity.Name, Device: s.Device, Domain: s.Domain}
+	if f := t.Final(); f != nil {
+		out.Code, out.Message = f.Code, f.Message
+		return out
+	}
+	out.Disruptive = disruptive(s)
+	out.Paths = map[string]string{}
+	for _, d := range s.Destinations {
+		dir, name, err := x.Set(ctx, d.Name, execute.Scope{Run: "preview", Plan: s.Plan, Activity: s.Activity.Name, Device: s.Device, Domain: s.Domain, Stamp: stampShown})
+		if err != nil {
+			out.Paths[d.Name] = err.Error()
+			continue
+		}
+		out.Paths[d.Name] = path.Join(dir, name)
+	}
+	return out
+}
+
+// disruptive says what a task takes out of service.
+func disruptive(s lifecycle.TaskSpec) string {
+	switch {
+	case !s.Quiesces():
+		return ""
+	case s.Activity.Quiesce == lifecycle.QuiesceDevice:
+		return "quiesces the whole device"
+	}
+	return "quiesces the domain"
+}
+
+// windowStands says in words whether a window is open now.
+func windowStands(w *window.Window, now time.Time) (string, bool) {
+	if w == nil {
+		return "", true
+	}
+	if w.Open(now) {
+		if closes, ok := w.ClosesAt(now); ok {
+			return fmt.Sprintf("%s is open until %s", w.Name, closes.Format(time.RFC3339)), true
+		}
+		return w.Name + " is open", true
+	}
+	if opens, ok := w.OpensAt(now); ok {
+		return fmt.Sprintf("%s is closed; it opens at %s", w.Name, opens.Format(time.RFC3339)), false
+	}
+	return w.Name + " is closed and never opens", false
+}
+
+// destinationWatch keeps what the destinations told; nothing is written down.
+type destinationWatch struct {
+	reports map[string]*sdk.DestinationReport
+}
+
+func (d *destinationWatch) Append(_ context.Context, b engine.Batch) error {
+	for _, e := range b.Events {
+		if e.Result != nil && e.Result.Destination != nil {
+			d.reports[lifecycle.DeviceOf(e.Action)] = e.Result.Destination
+		}
+	}
+	return nil
+}
+
+// quiet is a sink that nobody looks at.
+type quiet struct{}
+
+func (quiet) Run(event.RunInfo)       {}
+func (quiet) Status(event.Status)     {}
+func (quiet) Progress(event.Progress) {}
+func (quiet) Log(event.Log)           {}
+func (quiet) Summary(event.Summary)   {}

@@ -1,0 +1,224 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/dprun/dprun/runner/clock"
+	"github.com/dprun/dprun/runner/event"
+	"github.com/dprun/dprun/runner/journal"
+	"github.com/dprun/dprun/runner/lock"
+	"github.com/dprun/dprun/runner/pluginhost"
+	"github.com/dprun/dprun/runner/redact"
+	"github.com/dprun/dprun/runner/staging"
+	"github.com/dprun/dprun/runner/state"
+)
+
+// Runner is an open state directory with everything that works on it.
+type Runner struct {
+	Options
+	state   *state.State
+	journal *journal.Journal
+	locks   *lock.Locks
+	staging *staging.Staging
+	plugins *Plugins
+	redact  redact.Redactor
+	lines   *lines
+}
+
+// Open opens the state directory, and makes it where it is missing. Errors
+// are *Error.
+func Open(_ context.Context, o Options) (*Runner, error) {
+	if o.Clock == nil {
+		o.Clock = clock.System{}
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	r := &Runner{Options: o}
+	r.Sink = &serial{sink: o.Sink}
+	var err error
+	if r.state, err = state.Open(o.StateDir); err != nil {
+		return nil, &Error{ExitUsage, err}
+	}
+	if r.journal, err = journal.Open(r.state.Journal()); err != nil {
+		return nil, &Error{ExitBug, err}
+	}
+	if r.locks, err = lock.Open(r.state.Locks()); err == nil {
+		r.staging, err = staging.Open(r.state.Staging())
+	}
+	if err != nil {
+		return nil, &Error{ExitBug, errors.Join(err, r.Close())}
+	}
+	r.lines = &lines{journal: r.journal, log: o.Log}
+	r.plugins, err = OpenPlugins(PluginOptions{Bundled: o.Bundled, Version: o.Version, Environ: o.Environ, Log: o.Log, Dir: r.state.Plugins(),
+		WorkDir: r.state.Work(), Redact: r.redact.Redact})
+	if err != nil {
+		return nil, &Error{ExitPlugin, errors.Join(err, r.Close())}
+	}
+	return r, nil
+}
+
+// Journal is the journal, for commands that only read it.
+func (r *Runner) Journal() *journal.Journal { return r.journal }
+
+// Staging is the staging area, for commands that list or prune it.
+func (r *Runner) Staging() *staging.Staging { return r.staging }
+
+// Close ends the plugins and closes the journal.
+func (r *Runner) Close() error {
+	var errs []error
+	if r.plugins != nil {
+		errs = append(errs, r.plugins.Close())
+	}
+	if r.lines != nil {
+		r.lines.flush()
+	}
+	if r.staging != nil {
+		errs = append(errs, r.staging.Close())
+	}
+	if r.journal != nil {
+		errs = append(errs, r.journal.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// startHost starts the plugins' host of one run. Its processes inherit the
+// run's lock: it is free only when this process and its plugins are gone.
+func (r *Runner) startHost(held *lock.Lock) (*pluginhost.Host, error) {
+	o := r.plugins.options
+	o.ExtraFiles = []*os.File{held.File()}
+	return pluginhost.New(o)
+}
+
+// startUnlockedHost starts the plugins' host of something that is no run.
+func (r *Runner) startUnlockedHost() (*pluginhost.Host, error) {
+	return pluginhost.New(r.plugins.options)
+}
+
+// planDir is the absolute directory that a plan's relative paths refer to.
+func planDir(path string) string {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return path
+	}
+	if info, err := os.Stat(abs); err == nil && !info.IsDir() {
+		return filepath.Dir(abs)
+	}
+	return abs
+}
+
+// deviceLocks gives the executor the locks of devices.
+type deviceLocks struct {
+	locks *lock.Locks
+	run   string
+}
+
+func (l deviceLocks) Acquire(ctx context.Context, identity string, exclusive bool, onWait func(string)) (func(), error) {
+	mode := lock.Shared
+	if exclusive {
+		mode = lock.Exclusive
+	}
+	held, err := l.locks.Acquire(ctx, lock.DeviceKey(identity), mode, lock.Info{Run: l.run}, func(holder lock.Info) { onWait(holder.String()) })
+	if err != nil {
+		return nil, err
+	}
+	return func() { _ = held.Release() }, nil
+}
+
+// serial makes one caller at a time of all that publish to a sink.
+type serial struct {
+	mu   sync.Mutex
+	sink event.Sink
+}
+
+func (s *serial) Run(i event.RunInfo) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sink.Run(i)
+}
+
+func (s *serial) Status(st event.Status) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sink.Status(st)
+}
+
+func (s *serial) Progress(p event.Progress) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sink.Progress(p)
+}
+
+func (s *serial) Log(l event.Log) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sink.Log(l)
+}
+
+func (s *serial) Summary(u event.Summary) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sink.Summary(u)
+}
+
+// linesAtOnce is how many lines of output are written in one transaction.
+const linesAtOnce = 64
+
+// lines collects output for the journal: it is written in groups, and at the
+// end of a run.
+type lines struct {
+	journal *journal.Journal
+	log     *slog.Logger
+	mu      sync.Mutex
+	held    []event.Log
+}
+
+func (l *lines) add(line event.Log) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.held = append(l.held, line); len(l.held) >= linesAtOnce {
+		l.write()
+	}
+}
+
+func (l *lines) flush() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.write()
+}
+
+func (l *lines) write() {
+	if err := l.journal.AppendLog(context.Background(), l.held...); err != nil {
+		l.log.Warn("output could not be written down", "error", err)
+	}
+	l.held = l.held[:0]
+}
+
+// alive reports whether a process runs; a zombie does not.
+func alive(pid int) bool {
+	if pid <= 0 {
+		return false
+	}
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Stat("/proc/self"); err == nil {
+			return false
+		}
+		return true // no /proc to ask
+	}
+	if err != nil {
+		return true
+	}
+	_, after, _ := strings.Cut(string(b), ") ")
+	return !strings.HasPrefix(after, "Z")
+}
+
+func join(names []string) string { return strings.Join(names, ", ") }
