@@ -102,8 +102,15 @@ func variants(persisted string, unsaved bool) []string {
 	return []string{sdk.VariantPersisted}
 }
 
+// secureBackupCommand is what the default domain shows while a secure backup is made.
+const secureBackupCommand = "secure-backup"
+
 // checkSecureBackup reads the gateway's backup mode, the certificate and what lies in the directory.
 func (s *source) checkSecureBackup(ctx context.Context, c secureBackupConfig, unsaved []string, out *sdk.CheckReport) error {
+	if out.CurrentCommand == secureBackupCommand {
+		return failure.New(failure.Precondition, failure.ForeignBackup, "device %s: another secure backup is running on it", s.name).
+			WithRemedy("wait until it has ended, and see who started it")
+	}
 	settings, err := s.settings(ctx)
 	if err != nil {
 		return s.failed(err, "check: read its settings")

@@ -257,6 +257,7 @@ func TestASecureBackupThatCannotBeIsRefusedBefore(t *testing.T) {
 		"normal mode":     {dpsim.Device{BackupMode: "normal"}, nil, failure.NotDRMode},
 		"container":       {dpsim.Device{Platform: "software"}, nil, failure.Unsupported},
 		"no certificate":  {dpsim.Device{}, map[string]string{"certificate": "none"}, failure.NoCertificate},
+		"another one":     {dpsim.Device{Domains: []dpsim.Domain{{Name: "default", CurrentCommand: "secure-backup"}}}, nil, failure.ForeignBackup},
 		"expired":         {dpsim.Device{}, map[string]string{"certificate": "stale"}, failure.CertificateDown},
 		"unsaved changes": {dpsim.Device{Domains: []dpsim.Domain{{Name: "dirty", SaveNeeded: true}}}, map[string]string{"certificate": "backup", "unsaved": "fail"}, failure.UnsavedChanges},
 	} {
