@@ -267,6 +267,26 @@ func TestStoreOnAServerWithoutFsyncIsNotDurable(t *testing.T) {
 	}
 }
 
+func TestStoreOnAnOpenSSHThatDeniesExtensions(t *testing.T) {
+	t.Parallel()
+	s := sshd.Start(t, sshd.Options{HostKeys: []string{sshd.ED25519}, Deny: []string{"fsync", "statvfs", "posix-rename"}})
+	d := open(t, configFor(t, s))
+	r := request(t, "dir/file", 700_000)
+	for _, existed := range []bool{false, true} {
+		got, err := d.Store(within(t, testLimit), r, nil)
+		if err != nil || got.Durable || got.Existed != existed {
+			t.Fatalf("got %+v, %v; want a copy that is not durable, existed %v", got, err, existed)
+		}
+	}
+	if diff := cmp.Diff(map[string]string{"dir/file": r.SHA256}, files(t, s.Dir)); diff != "" {
+		t.Errorf("on the server (-want +got):\n%s", diff)
+	}
+	report, err := d.Check(within(t, testLimit))
+	if err != nil || report.Free != -1 || report.Total != -1 || len(report.Warnings) != 1 {
+		t.Errorf("check: %+v, %v; want unknown room and a warning", report, err)
+	}
+}
+
 func TestCheckLeavesNothingBehind(t *testing.T) {
 	t.Parallel()
 	s := sshd.Start(t, sshd.Options{HostKeys: []string{sshd.ED25519}})

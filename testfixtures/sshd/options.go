@@ -21,6 +21,9 @@ type Options struct {
 	User string
 	// HostKeys are the types of host keys to make. Empty: ED25519 and RSA.
 	HostKeys []string
+	// Deny are SFTP requests that the server neither offers nor answers, by
+	// their names in sftp-server(8): "fsync", "statvfs", "posix-rename" …
+	Deny []string
 	// Config is appended to the server's configuration, one directive a line.
 	Config []string
 	// Base is where the server keeps its files. Empty: the system's temporary directory.

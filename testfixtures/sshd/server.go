@@ -197,7 +197,11 @@ func (s *Server) choosePort(o Options) error {
 	line("LogLevel VERBOSE")
 	line("MaxStartups 100")
 	line("Subsystem sftp internal-sftp")
-	line("ForceCommand internal-sftp -d %s", s.Dir)
+	deny := ""
+	if len(o.Deny) > 0 {
+		deny = " -P " + strings.Join(o.Deny, ",")
+	}
+	line("ForceCommand internal-sftp -d %s%s", s.Dir, deny)
 	for _, l := range o.Config {
 		line("%s", l)
 	}
