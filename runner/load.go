@@ -94,7 +94,11 @@ func Load(ctx context.Context, src Source, plugins *Plugins, secrets plan.Secret
 func (p *Plugins) validate(ctx context.Context, reqs []plan.ValidateRequest) [][]schema.Diagnostic {
 	out := make([][]schema.Diagnostic, len(reqs))
 	for i, q := range reqs {
-		found, err := p.host.Validate(ctx, schema.Kind(q.Kind), q.Type, q.Activity, q.Config)
+		kind := schema.Kind(q.Kind)
+		if q.Activity != "" {
+			kind = schema.KindActivity
+		}
+		found, err := p.host.Validate(ctx, kind, q.Type, q.Activity, q.Config)
 		if err != nil {
 			found = []schema.Diagnostic{{Severity: schema.SeverityError, Summary: "Plugin cannot validate", Detail: err.Error()}}
 		}

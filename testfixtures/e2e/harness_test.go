@@ -1,0 +1,247 @@
+// Package e2e runs whole backups: the runner with real plugin processes,
+// against simulated gateways and real servers.
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/dprun/dprun/plugins/datapower"
+	"github.com/dprun/dprun/plugins/file"
+	"github.com/dprun/dprun/plugins/nfs"
+	"github.com/dprun/dprun/plugins/sftp"
+	"github.com/dprun/dprun/runner"
+	"github.com/dprun/dprun/runner/clock"
+	"github.com/dprun/dprun/runner/event"
+	"github.com/dprun/dprun/runner/pluginhost"
+	"github.com/dprun/dprun/sdk"
+	"github.com/dprun/dprun/testfixtures/dpsim"
+)
+
+func bundled() map[string]func() sdk.Plugin {
+	return map[string]func() sdk.Plugin{"datapower": datapower.Plugin, "file": file.Plugin, "nfs": nfs.Plugin, "sftp": sftp.Plugin}
+}
+
+// TestMain serves the bundled plugins when the test binary is started as one.
+func TestMain(m *testing.M) {
+	pluginhost.ServeBundled(os.Args[1:], bundled())
+	os.Exit(m.Run())
+}
+
+// night is when every test begins: simulated time, moved with the fleet's.
+var night = time.Date(2026, 11, 23, 22, 0, 0, 0, time.UTC)
+
+// site is a directory with a plan, a fleet and a state directory.
+type site struct {
+	t     *testing.T
+	dir   string
+	fleet *dpsim.Fleet
+	clock *clock.Manual
+	stop  chan string
+	sink  *recorder
+}
+
+// recorder keeps what a run publishes.
+type recorder struct {
+	mu       sync.Mutex
+	statuses []event.Status
+	logs     []event.Log
+	on       func(event.Status)
+}
+
+func (r *recorder) Status(s event.Status) {
+	r.mu.Lock()
+	r.statuses = append(r.statuses, s)
+	on := r.on
+	r.mu.Unlock()
+	if on != nil {
+		on(s)
+	}
+}
+func (r *recorder) Run(event.RunInfo)       {}
+func (r *recorder) Progress(event.Progress) {}
+func (r *recorder) Log(l event.Log) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.logs = append(r.logs, l)
+}
+func (r *recorder) Summary(event.Summary) {}
+
+// history gives the codes of a task ("" for the run).
+func (r *recorder) history(task string) []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var out []string
+	for _, s := range r.statuses {
+		if s.Task == task {
+			out = append(out, s.Code)
+		}
+	}
+	return out
+}
+
+// newSite starts a fleet whose time stands still until the engine's moves.
+func newSite(t *testing.T, s dpsim.Scenario) *site {
+	t.Helper()
+	s.Start, s.Frozen = night.Format(time.RFC3339), true
+	fleet, err := dpsim.Start(context.Background(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(fleet.Close)
+	st := &site{t: t, dir: t.TempDir(), fleet: fleet, clock: clock.NewManual(night), stop: make(chan string, 2), sink: &recorder{}}
+	if err := fleet.WriteReady(filepath.Join(st.dir, "fleet.json")); err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range fleet.Ready().Devices {
+		st.write(d.Name+".pw", d.Password)
+	}
+	if err := os.Mkdir(filepath.Join(st.dir, "backups"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return st
+}
+
+func (s *site) write(name, text string) {
+	s.t.Helper()
+	if err := os.WriteFile(filepath.Join(s.dir, name), []byte(text), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// devices declares the fleet's gateways; their passwords are read from files.
+const devices = `
+device "datapower" "gw" {
+  for_each = { for d in jsondecode(file("fleet.json")).devices : d.name => d }
+  config {
+    host            = each.value.host
+    port            = each.value.port
+    username        = each.value.username
+    password        = secret_file("${each.key}.pw")
+    connect_timeout = "2s"
+    stall_timeout   = "2s"
+    tls { ca_file = each.value.ca_file }
+  }
+}
+destination "file" "local" {
+  min_free = "1%"
+  config { directory = "backups" }
+}
+`
+
+// apply writes a plan (the common declarations are added) and runs it, with
+// the engine's clock and the fleet's moved together.
+func (s *site) apply(plan string) *runner.Result {
+	s.t.Helper()
+	s.write("plan.hcl", devices+plan)
+	return s.run(func(r *runner.Runner) (*runner.Result, error) {
+		return r.Apply(context.Background(), runner.ApplyRequest{Source: s.source()})
+	})
+}
+
+func (s *site) source() runner.Source {
+	return runner.Source{Path: filepath.Join(s.dir, "plan.hcl"), Environ: os.Environ()}
+}
+
+func (s *site) open(c clock.Clock) *runner.Runner {
+	s.t.Helper()
+	r, err := runner.Open(context.Background(), runner.Options{StateDir: filepath.Join(s.dir, "state"), Version: "0.1.0-test", Bundled: bundled(), Environ: os.Environ(),
+		Sink: s.sink, Log: slog.New(slog.NewTextHandler(s.t.Output(), nil)), Clock: c, Signals: s.stop})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return r
+}
+
+func (s *site) run(f func(*runner.Runner) (*runner.Result, error)) *runner.Result {
+	s.t.Helper()
+	r := s.open(s.clock)
+	ctx, cancel := context.WithCancel(context.Background())
+	moved := make(chan struct{})
+	go func() {
+		defer close(moved)
+		s.clock.Drive(ctx, 5*time.Second, func(d time.Duration) { s.fleet.Clock().Advance(d) })
+	}()
+	defer func() {
+		cancel()
+		<-moved
+		if err := r.Close(); err != nil {
+			s.t.Errorf("close: %v", err)
+		}
+	}()
+	res, err := f(r)
+	if err != nil {
+		s.t.Fatalf("%v", err)
+	}
+	if res.Diagnostics.HasErrors() {
+		s.t.Fatalf("the plan has errors: %v", res.Diagnostics.Err())
+	}
+	return res
+}
+
+// files lists what stands below a directory, without directories.
+func files(t *testing.T, dir string) []string {
+	t.Helper()
+	var out []string
+	err := filepath.WalkDir(dir, func(p string, d os.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			rel, _ := filepath.Rel(dir, p)
+			out = append(out, rel)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// states gives every domain of the fleet that is not in service.
+func (s *site) down() []string {
+	var out []string
+	for _, d := range s.fleet.State().Devices {
+		for _, dom := range d.Domains {
+			if dom.QuiesceState != "" {
+				out = append(out, fmt.Sprintf("%s/%s %s", d.Name, dom.Name, dom.QuiesceState))
+			}
+		}
+	}
+	return out
+}
+
+func manifestOf(t *testing.T, path string) (m struct {
+	Verified  string
+	Artifacts []struct {
+		File, SHA256 string
+		Size         int64
+	}
+}) {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(b, &m); err != nil {
+		t.Fatalf("%s: %v", path, err)
+	}
+	return m
+}
+
+func last(codes []string) string {
+	if len(codes) == 0 {
+		return ""
+	}
+	return codes[len(codes)-1]
+}
+
+var _ = strings.TrimSpace
