@@ -1,0 +1,190 @@
+package view
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/dprun/dprun/plan/diag"
+	"github.com/dprun/dprun/runner/event"
+)
+
+// How often the screen is drawn, and how long it may be silent without one.
+const (
+	drawEvery      = 200 * time.Millisecond
+	heartbeatEvery = 30 * time.Second
+)
+
+// Human writes for a person.
+type Human struct {
+	o    Options
+	outP painter
+	errP painter
+
+	mu      sync.Mutex
+	err     error // the first of writing the result
+	track   *tracker
+	screen  screen
+	said    time.Time // when something was last printed on standard error
+	owed    []string  // from a summary, to be printed last
+	ticking chan struct{}
+	stopped chan struct{}
+}
+
+// NewHuman makes a human view. Unless o.Manual, it draws until Close.
+func NewHuman(o Options) *Human {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	h := &Human{o: o, outP: painter(o.ColorStdout), errP: painter(o.ColorStderr), screen: screen{w: o.Stderr, size: o.Size}}
+	return h
+}
+
+// start begins to draw on its own; it is called with the first run.
+func (h *Human) start() {
+	if h.o.Manual || h.ticking != nil {
+		return
+	}
+	h.ticking, h.stopped = make(chan struct{}), make(chan struct{})
+	every := time.Second
+	if h.o.Live {
+		every = drawEvery
+	}
+	go func(stop, stopped chan struct{}) {
+		defer close(stopped)
+		t := time.NewTicker(every)
+		defer t.Stop()
+		for {
+			select {
+			case <-t.C:
+				h.Tick()
+			case <-stop:
+				return
+			}
+		}
+	}(h.ticking, h.stopped)
+}
+
+// Tick draws the screen afresh, or gives a sign of life when it is time for one.
+func (h *Human) Tick() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.track == nil {
+		return
+	}
+	if h.o.Live {
+		h.draw()
+		return
+	}
+	if now := h.o.Now(); now.Sub(h.said) >= heartbeatEvery {
+		h.said = now
+		fmt.Fprintf(h.o.Stderr, "%s still running: %s\n", stamp(now), h.heartbeat(now))
+	}
+}
+
+// heartbeat says how the run stands and what takes longest.
+func (h *Human) heartbeat(now time.Time) string {
+	s := h.track.overall(now)
+	for i, k := range longest(h.track.underWay()) {
+		if i == 3 {
+			return s + "; …"
+		}
+		s += fmt.Sprintf("; %s %s for %s", Clean(k.id), k.doing(), span(now.Sub(k.since)))
+		if a := k.amount(now); a != "" {
+			s += " (" + a + ")"
+		}
+	}
+	return s
+}
+
+// result prints on standard output.
+func (h *Human) result(s string) {
+	h.screen.clear()
+	if _, err := io.WriteString(h.o.Stdout, s); err != nil && h.err == nil {
+		h.err = err
+	}
+}
+
+// say prints on standard error, above what is drawn.
+func (h *Human) say(s string) {
+	h.screen.clear()
+	io.WriteString(h.o.Stderr, s) //nolint:errcheck // nowhere to tell it
+	h.said = h.o.Now()
+	if h.o.Live && h.track != nil {
+		h.draw()
+	}
+}
+
+// print builds a result with the lock held.
+func (h *Human) print(build func(b *strings.Builder, p painter)) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var b strings.Builder
+	build(&b, h.outP)
+	h.result(b.String())
+}
+
+// Diagnostics implements [View].
+func (h *Human) Diagnostics(l diag.List) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	style := diag.Style{Color: h.o.ColorStderr, Width: 78}
+	if h.o.Size != nil {
+		if columns, _ := h.o.Size(); columns > 0 {
+			style.Width = min(columns, 120)
+		}
+	}
+	for _, d := range l {
+		h.say(straight(diag.Text(d, style)) + "\n")
+	}
+}
+
+// Fail implements [View].
+func (h *Human) Fail(f Failure) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.end()
+	text := lines(f.Message)
+	h.say(h.errP.paint(alarm, "Error:") + " " + strings.Join(text, "\n  ") + "\n")
+}
+
+// LogWriter implements [View].
+func (h *Human) LogWriter() io.Writer { return logWriter{h} }
+
+type logWriter struct{ h *Human }
+
+func (w logWriter) Write(b []byte) (int, error) {
+	w.h.mu.Lock()
+	defer w.h.mu.Unlock()
+	w.h.say(strings.Join(lines(string(b)), "\n") + "\n")
+	return len(b), nil
+}
+
+// end stops drawing a run.
+func (h *Human) end() {
+	h.screen.clear()
+	h.track = nil
+}
+
+// Close implements [View].
+func (h *Human) Close() error {
+	if h.ticking != nil {
+		close(h.ticking)
+		<-h.stopped
+		h.ticking = nil
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.end()
+	if len(h.owed) > 0 {
+		var b strings.Builder
+		writeOwedTexts(&b, h.outP, h.owed)
+		h.result(b.String())
+		h.owed = nil
+	}
+	return h.err
+}
+
+var _ event.Sink = (*Human)(nil)

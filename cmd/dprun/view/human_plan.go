@@ -1,0 +1,261 @@
+package view
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/dprun/dprun/runner"
+	"github.com/dprun/dprun/runner/graph"
+)
+
+// Validation implements [View].
+func (h *Human) Validation(v Validation) {
+	h.print(func(b *strings.Builder, p painter) {
+		count := plural(v.Errors, "error", "errors") + ", " + plural(v.Warnings, "warning", "warnings")
+		if !v.Valid {
+			fmt.Fprintf(b, "%s %s\n", p.paint(alarm, "The plan is not valid:"), count)
+			return
+		}
+		fmt.Fprintf(b, "%s %s, %s, %s\n", p.paint(green, "The plan is valid:"), plural(len(v.Plans), "plan", "plans"), plural(v.Devices, "device", "devices"),
+			plural(v.Warnings, "warning", "warnings"))
+		if len(v.Plans) > 0 {
+			t := table{head: []string{"PLAN", "ACTIVITIES", "DEVICES", "DESTINATIONS"}}
+			for _, k := range v.Plans {
+				t.add(text(k.Plan), number(fmt.Sprint(k.Activities)), number(fmt.Sprint(k.Devices)), number(fmt.Sprint(k.Destinations)))
+			}
+			b.WriteString("\n")
+			t.write(b, p, "")
+		}
+		if len(v.Labels) > 0 {
+			t := table{head: []string{"LABEL", "VALUE", "DEVICES"}}
+			for _, l := range v.Labels {
+				t.add(text(l.Label), text(l.Value), number(fmt.Sprint(l.Devices)))
+			}
+			b.WriteString("\n")
+			t.write(b, p, "")
+		}
+		if len(v.Groups) > 0 {
+			fmt.Fprintf(b, "\n%s with %s", plural(len(v.Groups), "group", "groups"), members(v.Groups))
+			if len(v.Single) > 0 {
+				fmt.Fprintf(b, "; of one member only: %s", Clean(strings.Join(v.Single, ", ")))
+			}
+			b.WriteString("\n")
+		}
+	})
+}
+
+// members says how many groups there are of each size.
+func members(groups map[string]int) string {
+	sizes := map[int]int{}
+	for _, n := range groups {
+		sizes[n]++
+	}
+	var parts []string
+	for _, n := range slices.Sorted(maps.Keys(sizes)) {
+		if len(sizes) == 1 {
+			return plural(n, "member", "members") + " each"
+		}
+		parts = append(parts, fmt.Sprintf("%s (%d×)", plural(n, "member", "members"), sizes[n]))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// Format implements [View].
+func (h *Human) Format(f Format) {
+	h.print(func(b *strings.Builder, p painter) {
+		switch {
+		case f.Text != nil:
+			b.WriteString(*f.Text)
+		case f.Diff != "":
+			writeDiff(b, p, f.Diff)
+		case f.Changed:
+			b.WriteString(Clean(f.File) + "\n")
+		}
+	})
+}
+
+func writeDiff(b *strings.Builder, p painter, diff string) {
+	for _, l := range lines(diff) {
+		t := plain
+		switch {
+		case strings.HasPrefix(l, "+++"), strings.HasPrefix(l, "---"), strings.HasPrefix(l, "diff "):
+			t = bold
+		case strings.HasPrefix(l, "+"):
+			t = green
+		case strings.HasPrefix(l, "-"):
+			t = red
+		}
+		b.WriteString(p.paint(t, l) + "\n")
+	}
+}
+
+// Graph implements [View].
+func (h *Human) Graph(g graph.Graph, f graph.Format) {
+	h.print(func(b *strings.Builder, _ painter) {
+		if err := g.Write(b, f); err != nil && h.err == nil {
+			h.err = err
+		}
+	})
+}
+
+// Preview implements [View].
+func (h *Human) Preview(v *runner.Preview) {
+	h.print(func(b *strings.Builder, p painter) {
+		fmt.Fprintf(b, "%s %s\n", p.paint(bold, "Plan"), Clean(v.Plan))
+		if v.Window != "" {
+			t := green
+			if !v.WindowOpen {
+				t = yellow
+			}
+			fmt.Fprintf(b, "Window: %s\n", p.paint(t, Clean(v.Window)))
+		}
+		writePreviewTasks(b, p, v.Tasks)
+		writeDestinations(b, p, v)
+		writePaths(b, p, v.Tasks)
+		var run, disruptive int
+		for _, k := range v.Tasks {
+			if k.Code == "" {
+				run++
+				if k.Disruptive != "" {
+					disruptive++
+				}
+			}
+		}
+		fmt.Fprintf(b, "\n%s would run, %d would not", plural(run, "task", "tasks"), len(v.Tasks)-run)
+		if disruptive > 0 {
+			b.WriteString("; " + p.paint(yellow, plural(disruptive, "takes", "take")+" something out of service"))
+		}
+		b.WriteString(".\n")
+	})
+}
+
+func writePreviewTasks(b *strings.Builder, p painter, tasks []runner.PreviewTask) {
+	if len(tasks) == 0 {
+		return
+	}
+	t := table{head: []string{"ACTIVITY", "DEVICE", "DOMAIN", "QUIESCES", "WOULD END IN", "WHY"}}
+	for _, k := range tasks {
+		domain := k.Domain
+		if domain == "" {
+			domain = "(all)"
+		}
+		t.add(text(k.Activity), text(k.Device), text(domain), toned(k.Disruptive, yellow), toned(k.Code, toneOf(k.Code)), text(k.Message))
+	}
+	b.WriteString("\n")
+	t.write(b, p, "")
+}
+
+func writeDestinations(b *strings.Builder, p painter, v *runner.Preview) {
+	if len(v.Destinations) == 0 {
+		return
+	}
+	t := table{head: []string{"DESTINATION", "LOCATION", "FREE", "TOTAL"}}
+	var warnings []string
+	for _, name := range slices.Sorted(maps.Keys(v.Destinations)) {
+		d := v.Destinations[name]
+		if d == nil {
+			t.add(text(name), toned("cannot be used", red), cell{}, cell{})
+			continue
+		}
+		free, total := "", ""
+		if d.Free >= 0 {
+			free = size(d.Free)
+		}
+		if d.Total >= 0 {
+			total = size(d.Total)
+		}
+		t.add(text(name), text(d.Location), number(free), number(total))
+		for _, w := range d.Warnings {
+			warnings = append(warnings, Clean(name)+": "+Clean(w))
+		}
+	}
+	b.WriteString("\n")
+	t.write(b, p, "")
+	for _, w := range warnings {
+		fmt.Fprintf(b, "  %s\n", p.paint(yellow, w))
+	}
+}
+
+func writePaths(b *strings.Builder, p painter, tasks []runner.PreviewTask) {
+	t := table{head: []string{"TASK", "DESTINATION", "PATH"}}
+	for _, k := range tasks {
+		for _, d := range slices.Sorted(maps.Keys(k.Paths)) {
+			t.add(text(k.Task), text(d), text(k.Paths[d]))
+		}
+	}
+	if len(t.rows) > 0 {
+		b.WriteString("\n")
+		t.write(b, p, "")
+	}
+}
+
+// Owed implements [View].
+func (h *Human) Owed(owed []runner.Owed) {
+	now := h.o.Now()
+	h.print(func(b *strings.Builder, p painter) {
+		h.owed = nil // said here, and better
+		if len(owed) == 0 {
+			b.WriteString("Nothing is owed.\n")
+			return
+		}
+		fmt.Fprintf(b, "\n%s\n", p.paint(alarm, plural(len(owed), "thing is", "things are")+" still owed:"))
+		for _, o := range owed {
+			fmt.Fprintf(b, "\n  %s", p.paint(bold, owedTitle(o)))
+			if !o.Since.IsZero() {
+				fmt.Fprintf(b, ", since %s (%s)", stamp(o.Since), span(now.Sub(o.Since)))
+			}
+			fmt.Fprintf(b, "\n    run %s", Clean(o.Run))
+			if o.Task != "" {
+				fmt.Fprintf(b, ", task %s", Clean(o.Task))
+			}
+			b.WriteString("\n")
+			if o.LastError != "" {
+				fmt.Fprintf(b, "    last error: %s\n", Clean(o.LastError))
+			}
+			if len(o.Commands) > 0 {
+				b.WriteString("    to do it by hand:\n")
+				for _, c := range o.Commands {
+					fmt.Fprintf(b, "      %s\n", Clean(c))
+				}
+			}
+		}
+	})
+}
+
+func owedTitle(o runner.Owed) string {
+	where := "device " + o.Device
+	if o.Domain != "" {
+		where = "domain " + o.Domain + " of device " + o.Device
+	}
+	if o.Device == "" {
+		where = "plan"
+	}
+	switch o.Kind {
+	case "unquiesce":
+		return Clean(where + " may still be quiesced")
+	case "discard":
+		return Clean("files left on " + where)
+	case "post_script":
+		return Clean("post-script of " + where)
+	}
+	return Clean(o.Kind + " of " + where)
+}
+
+// writeOwedTexts says what is owed when only the run's own words are known.
+func writeOwedTexts(b *strings.Builder, p painter, owed []string) {
+	fmt.Fprintf(b, "\n%s\n", p.paint(alarm, plural(len(owed), "thing is", "things are")+" still owed:"))
+	for _, o := range owed {
+		for _, l := range lines(o) {
+			fmt.Fprintf(b, "  %s\n", l)
+		}
+	}
+}
+
+// Acknowledged implements [View].
+func (h *Human) Acknowledged(a Acknowledged) {
+	h.print(func(b *strings.Builder, _ painter) {
+		fmt.Fprintf(b, "%s: %s taken as done by hand.\n", Clean(a.Device), plural(a.Obligations, "obligation", "obligations"))
+	})
+}

@@ -1,0 +1,173 @@
+package view
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/dprun/dprun/sdk/schema"
+)
+
+// Plugins implements [View].
+func (h *Human) Plugins(all []Plugin) {
+	h.print(func(b *strings.Builder, p painter) {
+		t := table{head: []string{"NAME", "VERSION", "FROM", "DEVICES", "ACTIVITIES", "DESTINATIONS", "SCRIPTS"}}
+		for _, k := range all {
+			from := "installed"
+			if k.Bundled {
+				from = "bundled"
+			}
+			t.add(text(k.Name), text(k.Version), text(from), text(strings.Join(k.Sources, ", ")), text(strings.Join(k.Activities, ", ")),
+				text(strings.Join(k.Destinations, ", ")), text(strings.Join(k.Hooks, ", ")))
+		}
+		t.write(b, p, "")
+	})
+}
+
+// Plugin implements [View].
+func (h *Human) Plugin(s schema.Plugin) {
+	h.print(func(b *strings.Builder, p painter) {
+		d := describer{b, p}
+		fmt.Fprintf(b, "%s %s\n", p.paint(bold, "Plugin "+Clean(s.Name)), Clean(s.Version))
+		d.doc(s.Doc, "  ")
+		if len(s.Env) > 0 {
+			fmt.Fprintf(b, "  Environment variables passed on to it: %s\n", Clean(strings.Join(s.Env, ", ")))
+		}
+		for _, t := range s.Sources {
+			d.head(fmt.Sprintf("device %q", t.Name), t.Doc)
+			d.block(t.Config, "  ")
+			for _, a := range t.Activities {
+				d.head(fmt.Sprintf("activity %q", a.Name), a.Doc)
+				d.activity(a)
+			}
+		}
+		for _, t := range s.Destinations {
+			d.head(fmt.Sprintf("destination %q", t.Name), t.Doc)
+			d.block(t.Config, "  ")
+		}
+		for _, t := range s.Hooks {
+			d.head(fmt.Sprintf("script %q", t.Name), t.Doc)
+			d.block(t.Config, "  ")
+		}
+	})
+}
+
+// describer writes schemas.
+type describer struct {
+	b *strings.Builder
+	p painter
+}
+
+func (d describer) head(title, doc string) {
+	fmt.Fprintf(d.b, "\n%s\n", d.p.paint(bold, Clean(title)))
+	d.doc(doc, "  ")
+}
+
+func (d describer) doc(doc, indent string) {
+	if doc == "" {
+		return
+	}
+	for _, l := range wrap(Clean(strings.Join(strings.Fields(doc), " ")), 96-len(indent)) {
+		d.b.WriteString(indent + l + "\n")
+	}
+}
+
+func (d describer) activity(a schema.Activity) {
+	per := "one task for every device"
+	if a.Scope == schema.ScopeDomain {
+		per = "one task for every device and domain"
+	}
+	fmt.Fprintf(d.b, "  %s; quiesce: %s", per, Clean(strings.Join(append([]string{"none"}, a.Quiesce...), ", ")))
+	if a.Exclusive {
+		d.b.WriteString("; takes the device alone")
+	}
+	d.b.WriteString("\n")
+	d.block(a.Config, "  ")
+}
+
+func (d describer) block(s schema.Block, indent string) {
+	if len(s.Attributes) == 0 && len(s.Blocks) == 0 {
+		d.b.WriteString(indent + "config takes no arguments.\n")
+		return
+	}
+	for _, a := range s.Attributes {
+		fmt.Fprintf(d.b, "%s%s  %s\n", indent, d.p.paint(bold, Clean(a.Name)), traits(a))
+		d.doc(a.Doc, indent+"    ")
+	}
+	for _, g := range s.ExactlyOne {
+		fmt.Fprintf(d.b, "%sExactly one of %s.\n", indent, Clean(strings.Join(g, ", ")))
+	}
+	for _, g := range s.AtMostOne {
+		fmt.Fprintf(d.b, "%sAt most one of %s.\n", indent, Clean(strings.Join(g, ", ")))
+	}
+	for _, n := range s.Blocks {
+		often := "at most once"
+		switch {
+		case n.Nesting == schema.NestingList && n.Required:
+			often = "once or more"
+		case n.Nesting == schema.NestingList:
+			often = "any number of times"
+		case n.Required:
+			often = "exactly once"
+		}
+		fmt.Fprintf(d.b, "%s%s  block, %s\n", indent, d.p.paint(bold, Clean(n.Name)+" { }"), often)
+		d.doc(n.Block.Doc, indent+"    ")
+		d.block(n.Block, indent+"    ")
+	}
+}
+
+// traits are an argument's type, default and bounds, as an author of plans sees them.
+func traits(a schema.Attribute) string {
+	parts := []string{typeName(a)}
+	switch {
+	case a.Required:
+		parts = append(parts, "required")
+	case a.Default != "":
+		parts = append(parts, "default "+Clean(a.Default))
+	}
+	if len(a.OneOf) > 0 {
+		parts = append(parts, "one of "+Clean(strings.Join(a.OneOf, " | ")))
+	}
+	if a.Min != nil {
+		parts = append(parts, "at least "+strconv.FormatFloat(*a.Min, 'f', -1, 64))
+	}
+	if a.Max != nil {
+		parts = append(parts, "at most "+strconv.FormatFloat(*a.Max, 'f', -1, 64))
+	}
+	if a.Sensitive {
+		parts = append(parts, "sensitive")
+	}
+	if a.Deprecated != "" {
+		parts = append(parts, "deprecated: "+Clean(a.Deprecated))
+	}
+	return strings.Join(parts, ", ")
+}
+
+func typeName(a schema.Attribute) string {
+	switch {
+	case a.Format != schema.FormatNone:
+		return string(a.Format)
+	case a.Type.Type == cty.NilType || a.Type.Type == cty.DynamicPseudoType:
+		return "any"
+	}
+	return constraint(a.Type.Type)
+}
+
+// constraint writes a type as the plan language does.
+func constraint(t cty.Type) string {
+	switch {
+	case t == cty.Bool:
+		return "bool"
+	case t == cty.DynamicPseudoType:
+		return "any"
+	case t.IsListType():
+		return "list(" + constraint(t.ElementType()) + ")"
+	case t.IsSetType():
+		return "set(" + constraint(t.ElementType()) + ")"
+	case t.IsMapType():
+		return "map(" + constraint(t.ElementType()) + ")"
+	}
+	return t.FriendlyName()
+}

@@ -1,0 +1,165 @@
+package view
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/dprun/dprun/plugins/datapower/archive"
+)
+
+// Version implements [View].
+func (h *Human) Version(v Version) {
+	h.print(func(b *strings.Builder, _ painter) {
+		fmt.Fprintf(b, "dprun %s (%s %s/%s, plugin protocol %d)\n", v.Dprun, v.Go, v.OS, v.Arch, v.PluginProtocol)
+	})
+}
+
+// Codes implements [View].
+func (h *Human) Codes(all []Explanation) {
+	h.print(func(b *strings.Builder, p painter) {
+		t := table{head: []string{"CODE", "OF", "CLASS", "MEANING"}}
+		for _, e := range all {
+			of, meaning := e.Level, e.Meaning
+			if e.Kind == "diagnostic" {
+				of, meaning = "plan file", e.Summary
+			}
+			t.add(text(e.Code), text(of), toned(e.Class, classTone(e)), text(meaning))
+		}
+		t.write(b, p, "")
+	})
+}
+
+func classTone(e Explanation) tone {
+	switch e.Class {
+	case "error":
+		return red
+	case "warning":
+		return yellow
+	}
+	return toneOf(e.Code)
+}
+
+// Explanation implements [View].
+func (h *Human) Explanation(e Explanation) {
+	columns := 78
+	if h.o.Size != nil {
+		if c, _ := h.o.Size(); c > 20 {
+			columns = min(c, 100)
+		}
+	}
+	h.print(func(b *strings.Builder, p painter) {
+		fmt.Fprintf(b, "%s\n", p.paint(bold, Clean(e.Code)))
+		if e.Summary != "" {
+			fmt.Fprintf(b, "  %s\n", Clean(e.Summary))
+		}
+		fmt.Fprintf(b, "  %s\n\n", p.paint(classTone(e), kindOf(e)))
+		for _, part := range []struct{ head, body string }{{"Meaning", e.Meaning}, {"Usual cause", e.Cause}, {"What to do", e.Action}} {
+			fmt.Fprintf(b, "%s\n", p.paint(bold, part.head))
+			for _, l := range wrap(Clean(part.body), columns-2) {
+				fmt.Fprintf(b, "  %s\n", l)
+			}
+		}
+	})
+}
+
+// kindOf says in words what a code is.
+func kindOf(e Explanation) string {
+	if e.Kind == "diagnostic" {
+		return e.Class + " about a plan file"
+	}
+	s := e.Class + " status of a " + e.Level
+	if len(e.Phases) > 0 {
+		var names []string
+		for _, n := range e.Phases {
+			if n >= 0 && n < len(phaseWords) {
+				names = append(names, phaseWords[n])
+			}
+		}
+		s += ", entered while " + strings.Join(names, ", ")
+	}
+	if e.Neutral {
+		s += "; does not count for the exit code"
+	}
+	if e.Origin == "dprun" {
+		s += " (dprun's own)"
+	}
+	return s
+}
+
+func wrap(s string, columns int) []string {
+	var out []string
+	var current string
+	for _, word := range strings.Fields(s) {
+		if current != "" && width(current)+1+width(word) > columns {
+			out, current = append(out, current), ""
+		}
+		if current != "" {
+			current += " "
+		}
+		current += word
+	}
+	return append(out, current)
+}
+
+// Archive implements [View].
+func (h *Human) Archive(a Archive) {
+	h.print(func(b *strings.Builder, p painter) {
+		verdict := p.paint(green, "whole")
+		if !a.Whole {
+			verdict = p.paint(alarm, "NOT WHOLE")
+		}
+		fmt.Fprintf(b, "%s: %s\n", Clean(a.File), verdict)
+		if a.Error != "" {
+			fmt.Fprintf(b, "  %s %s\n", p.paint(red, "error:"), Clean(a.Error))
+		}
+		if a.Report != nil {
+			writeReport(b, p, a.Report)
+		}
+	})
+}
+
+func writeReport(b *strings.Builder, p painter, r *archive.Report) {
+	var what []string
+	if r.Kind != "" {
+		what = append(what, string(r.Kind))
+	}
+	if len(r.Domains) > 0 {
+		what = append(what, "of "+Clean(strings.Join(r.Domains, ", ")))
+	}
+	if r.Entries > 0 {
+		what = append(what, fmt.Sprintf("%s, %s (%s unpacked), %s right", plural(r.Entries, "entry", "entries"), size(r.Compressed), size(r.Uncompressed),
+			plural(r.Hashed, "hash", "hashes")))
+	}
+	if len(what) > 0 {
+		fmt.Fprintf(b, "  %s\n", strings.Join(what, " "))
+	}
+	var origin []string
+	for _, part := range []string{r.Device.Product, r.Device.Model, r.Device.Name, r.Device.Serial, r.Device.Firmware, r.Device.Build} {
+		if part != "" {
+			origin = append(origin, Clean(part))
+		}
+	}
+	if r.Made != "" {
+		origin = append(origin, "made "+Clean(r.Made))
+	}
+	if len(origin) > 0 {
+		fmt.Fprintf(b, "  from %s\n", strings.Join(origin, ", "))
+	}
+	for _, f := range r.Findings {
+		t := plain
+		switch f.Severity {
+		case archive.Problem:
+			t = red
+		case archive.Warning:
+			t = yellow
+		}
+		b.WriteString("  " + p.paint(t, string(f.Severity)+":"))
+		if f.Entry != "" {
+			b.WriteString(" " + Clean(f.Entry) + ":")
+		}
+		b.WriteString(" " + Clean(f.Text) + "\n")
+	}
+	if r.Omitted > 0 {
+		fmt.Fprintf(b, "  and %s more\n", plural(r.Omitted, "finding", "findings"))
+	}
+}

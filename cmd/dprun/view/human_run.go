@@ -1,0 +1,239 @@
+package view
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/dprun/dprun/runner/event"
+)
+
+// Run implements [event.Sink].
+func (h *Human) Run(r event.RunInfo) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.end()
+	verb := "Run"
+	if r.Recovery {
+		verb = "Finishing the interrupted run"
+	}
+	h.say(fmt.Sprintf("%s %s of plan %s\n", verb, Clean(r.Run), h.errP.paint(bold, Clean(r.Plan))))
+	h.track = newTracker(r)
+	h.start()
+}
+
+// tracked returns the tracker; a run that was not announced is begun here.
+func (h *Human) tracking(run, plan string) *tracker {
+	if h.track == nil {
+		h.track = newTracker(event.RunInfo{Run: run, Plan: plan, Started: h.o.Now()})
+		h.start()
+	}
+	return h.track
+}
+
+// Status implements [event.Sink].
+func (h *Human) Status(s event.Status) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.tracking(s.Run, s.Plan).status(s)
+	if h.o.Live && s.Task != "" && !s.Final {
+		return // the screen shows it
+	}
+	what := s.Task
+	if what == "" {
+		what = "run"
+	}
+	l := fmt.Sprintf("%s %s %s", h.errP.paint(faint, stamp(s.Time)), Clean(what), h.errP.paint(toneOf(s.Code), Clean(s.Code)))
+	if s.Message != "" {
+		l += ": " + Clean(s.Message)
+	}
+	h.say(l + "\n")
+}
+
+// Progress implements [event.Sink].
+func (h *Human) Progress(p event.Progress) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.tracking(p.Run, "").news(p)
+}
+
+// Log implements [event.Sink].
+func (h *Human) Log(l event.Log) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.tracking(l.Run, "").log(l)
+	h.say(h.errP.paint(faint, logLine(l)) + "\n")
+}
+
+func logLine(l event.Log) string {
+	what := l.Task
+	if what == "" {
+		what = "run"
+	}
+	return fmt.Sprintf("%s %s %s| %s", stamp(l.Time), Clean(what), Clean(l.Stream), Clean(strings.TrimRight(l.Text, "\r\n")))
+}
+
+// Summary implements [event.Sink].
+func (h *Human) Summary(s event.Summary) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var logs map[string][]event.Log
+	if h.track != nil {
+		logs = h.track.logs
+	}
+	h.end()
+	var b strings.Builder
+	writeSummary(&b, h.outP, s, logs)
+	h.owed = append(h.owed, s.Owed...)
+	h.result(b.String())
+}
+
+// writeSummary is a run's result: the table of tasks, what went wrong said
+// again, where the files are, and one line.
+func writeSummary(b *strings.Builder, p painter, s event.Summary, logs map[string][]event.Log) {
+	if len(s.Tasks) > 0 {
+		b.WriteString("\n")
+		writeTasks(b, p, s.Tasks)
+	}
+	writeFailures(b, p, s, logs)
+	writeFiles(b, p, s.Tasks)
+	fmt.Fprintf(b, "\n%s %s", p.paint(bold, Clean(s.Plan)+":"), p.paint(toneOf(s.Code), Clean(s.Code)))
+	if s.Message != "" {
+		b.WriteString(", " + Clean(s.Message))
+	}
+	if s.Bytes > 0 {
+		b.WriteString(", " + size(s.Bytes) + " captured")
+	}
+	fmt.Fprintf(b, ", in %s (run %s, exit code %d)\n", span(s.Ended.Sub(s.Started)), Clean(s.Run), s.ExitCode)
+}
+
+func writeTasks(b *strings.Builder, p painter, tasks []event.TaskResult) {
+	t := table{head: []string{"ACTIVITY", "DEVICE", "DOMAIN", "STATUS", "TIME", "SIZE", "FILES"}}
+	for _, k := range tasks {
+		bytes, files := "", ""
+		if k.Bytes > 0 {
+			bytes = size(k.Bytes)
+		}
+		if len(k.Files) > 0 {
+			files = fmt.Sprint(len(k.Files))
+		}
+		t.add(text(k.Activity), text(k.Device), text(k.Domain), toned(k.Code, toneOf(k.Code)), number(span(k.Duration)), number(bytes), number(files))
+	}
+	t.write(b, p, "")
+}
+
+// writeFailures says again what did not go well: code, message, the other
+// causes and the last lines of output.
+func writeFailures(b *strings.Builder, p painter, s event.Summary, logs map[string][]event.Log) {
+	first := true
+	heading := func() {
+		if first {
+			fmt.Fprintf(b, "\n%s\n", p.paint(bold, "What went wrong"))
+			first = false
+		}
+	}
+	for _, k := range s.Tasks {
+		if !bad(k.Code) && len(k.Causes) == 0 {
+			continue
+		}
+		heading()
+		fmt.Fprintf(b, "  %s  %s\n", p.paint(bold, Clean(k.Task)), p.paint(toneOf(k.Code), Clean(k.Code)))
+		if k.Message != "" {
+			fmt.Fprintf(b, "    %s\n", Clean(k.Message))
+		}
+		for _, c := range k.Causes {
+			fmt.Fprintf(b, "    also %s", p.paint(toneOf(c.Code), Clean(c.Code)))
+			if c.Message != "" {
+				b.WriteString(": " + Clean(c.Message))
+			}
+			b.WriteString("\n")
+		}
+		for _, l := range logs[k.Task] {
+			fmt.Fprintf(b, "    %s\n", p.paint(faint, Clean(l.Stream)+"| "+Clean(strings.TrimRight(l.Text, "\r\n"))))
+		}
+	}
+	if own := logs[""]; bad(s.Code) && len(own) > 0 {
+		heading()
+		b.WriteString("  the run\n")
+		for _, l := range own {
+			fmt.Fprintf(b, "    %s\n", p.paint(faint, Clean(l.Stream)+"| "+Clean(strings.TrimRight(l.Text, "\r\n"))))
+		}
+	}
+	if !first {
+		fmt.Fprintf(b, "  %s\n", p.paint(faint, "dprun explain CODE says what a code means and what to do."))
+	}
+	first = true
+	for _, k := range s.Tasks {
+		for _, w := range k.Warnings {
+			if first {
+				fmt.Fprintf(b, "\n%s\n", p.paint(bold, "Warnings"))
+				first = false
+			}
+			fmt.Fprintf(b, "  %s: %s\n", Clean(k.Task), Clean(w))
+		}
+	}
+}
+
+// listed is how many files are named one by one; more are told by where they are.
+const listed = 12
+
+// writeFiles says where the copies are.
+func writeFiles(b *strings.Builder, p painter, tasks []event.TaskResult) {
+	var all []string
+	for _, k := range tasks {
+		all = append(all, k.Files...)
+	}
+	if len(all) == 0 {
+		return
+	}
+	fmt.Fprintf(b, "\n%s\n", p.paint(bold, "Files"))
+	if len(all) <= listed {
+		for _, f := range all {
+			fmt.Fprintf(b, "  %s\n", Clean(f))
+		}
+		return
+	}
+	for _, g := range gather(all) {
+		fmt.Fprintf(b, "  %s below %s\n", plural(g.files, "file", "files"), Clean(g.below))
+	}
+}
+
+type gathered struct {
+	below string
+	files int
+}
+
+// gather groups locations by server, each with the directory that holds all
+// of them.
+func gather(files []string) []gathered {
+	groups := map[string][]string{}
+	var order []string
+	for _, f := range files {
+		key := "/"
+		if scheme, rest, ok := strings.Cut(f, "://"); ok {
+			host, _, _ := strings.Cut(rest, "/")
+			key = scheme + "://" + host
+		}
+		if groups[key] == nil {
+			order = append(order, key)
+		}
+		groups[key] = append(groups[key], f)
+	}
+	var out []gathered
+	for _, key := range order {
+		g := groups[key]
+		common := strings.Split(path.Dir(strings.TrimPrefix(g[0], key)), "/")
+		for _, f := range g[1:] {
+			parts := strings.Split(path.Dir(strings.TrimPrefix(f, key)), "/")
+			n := 0
+			for n < len(common) && n < len(parts) && common[n] == parts[n] {
+				n++
+			}
+			common = slices.Clip(common[:n])
+		}
+		below := strings.TrimSuffix(key, "/") + "/" + strings.TrimPrefix(strings.Join(common, "/"), "/")
+		out = append(out, gathered{strings.TrimSuffix(below, "/") + "/", len(g)})
+	}
+	return out
+}

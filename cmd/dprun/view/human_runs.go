@@ -1,0 +1,137 @@
+package view
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/dprun/dprun/runner/event"
+)
+
+// Runs implements [View].
+func (h *Human) Runs(rows []RunRow) {
+	h.print(func(b *strings.Builder, p painter) {
+		if len(rows) == 0 {
+			b.WriteString("No runs.\n")
+			return
+		}
+		t := table{head: []string{"RUN", "PLAN", "STARTED", "TIME", "TASKS", "STATUS", "EXIT"}}
+		for _, r := range rows {
+			t.add(runCells(r)...)
+		}
+		t.write(b, p, "")
+	})
+}
+
+func runCells(r RunRow) []cell {
+	took, exit := "", ""
+	status := toned(r.Code, toneOf(r.Code))
+	if !r.Ended.IsZero() {
+		took = span(r.Ended.Sub(r.Started))
+	}
+	if r.ExitCode != nil {
+		exit = fmt.Sprint(*r.ExitCode)
+	}
+	if !r.Final {
+		status = toned(strings.TrimSpace("unfinished "+r.Code), yellow)
+	}
+	return []cell{text(r.Run), text(r.Plan), text(stamp(r.Started)), number(took), number(fmt.Sprintf("%d/%d", r.Succeeded, r.Tasks)), status, number(exit)}
+}
+
+// RunDetail implements [View].
+func (h *Human) RunDetail(r RunDetail) {
+	h.print(func(b *strings.Builder, p painter) {
+		t := table{head: []string{"RUN", "PLAN", "STARTED", "TIME", "TASKS", "STATUS", "EXIT"}}
+		t.add(runCells(r.RunRow)...)
+		t.write(b, p, "")
+		if len(r.History) > 0 {
+			fmt.Fprintf(b, "\n%s\n", p.paint(bold, "The run"))
+			writeTimeline(b, p, r.History)
+		}
+		for _, k := range r.Details {
+			fmt.Fprintf(b, "\n%s  %s\n", p.paint(bold, Clean(k.Task)), p.paint(toneOf(k.Code), Clean(k.Code)))
+			writeTimeline(b, p, k.History)
+			for _, f := range k.Files {
+				fmt.Fprintf(b, "  stored: %s\n", Clean(f))
+			}
+		}
+		if len(r.Staged) > 0 {
+			fmt.Fprintf(b, "\n%s\n", p.paint(bold, "Kept in staging"))
+			writeStaged(b, p, r.Staged)
+		}
+	})
+}
+
+// writeTimeline shows a history: when each status was entered, after how long
+// since the first one, and how long it lasted.
+func writeTimeline(b *strings.Builder, p painter, history []event.Status) {
+	t := table{head: []string{"TIME", "AT", "LASTED", "STATUS", "MESSAGE"}}
+	for i, s := range history {
+		lasted := ""
+		if i+1 < len(history) {
+			lasted = span(history[i+1].Time.Sub(s.Time))
+		}
+		at := "+" + span(s.Time.Sub(history[0].Time))
+		code := toned(s.Code, toneOf(s.Code))
+		if s.Final {
+			code.text += " (final)"
+		}
+		t.add(text(s.Time.Format("2006-01-02 15:04:05.000Z07:00")), number(at), number(lasted), code, text(s.Message))
+	}
+	t.write(b, p, "  ")
+	if len(history) == 0 {
+		return
+	}
+	last := history[len(history)-1]
+	for _, c := range last.Causes {
+		fmt.Fprintf(b, "  also %s", p.paint(toneOf(c.Code), Clean(c.Code)))
+		if c.Message != "" {
+			b.WriteString(": " + Clean(c.Message))
+		}
+		b.WriteString("\n")
+	}
+	for _, w := range last.Warnings {
+		fmt.Fprintf(b, "  %s %s\n", p.paint(yellow, "warning:"), Clean(w))
+	}
+}
+
+func writeStaged(b *strings.Builder, p painter, staged []Staged) {
+	t := table{head: []string{"RUN", "TASK", "FILES", "SIZE", "PATH"}}
+	for _, s := range staged {
+		t.add(text(s.Run), text(s.Task), number(fmt.Sprint(s.Files)), number(size(s.Bytes)), text(s.Path))
+	}
+	t.write(b, p, "  ")
+}
+
+// Logs implements [View].
+func (h *Human) Logs(logs []event.Log) {
+	h.print(func(b *strings.Builder, p painter) {
+		for _, l := range logs {
+			what := l.Task
+			if what == "" {
+				what = "run"
+			}
+			fmt.Fprintf(b, "%s %s %s| %s\n", p.paint(faint, l.Time.Format(time.RFC3339)), Clean(what), Clean(l.Stream), Clean(strings.TrimRight(l.Text, "\r\n")))
+		}
+	})
+}
+
+// Pruned implements [View].
+func (h *Human) Pruned(v Pruned) {
+	h.print(func(b *strings.Builder, p painter) {
+		var bytes int64
+		for _, s := range v.Staged {
+			bytes += s.Bytes
+		}
+		fmt.Fprintf(b, "Removed %s and staged files of %s (%s).\n", plural(len(v.Runs), "run", "runs"), plural(len(v.Staged), "task", "tasks"), size(bytes))
+		for _, r := range v.Runs {
+			fmt.Fprintf(b, "  run %s\n", Clean(r))
+		}
+		if len(v.Staged) > 0 {
+			writeStaged(b, p, v.Staged)
+		}
+		for _, r := range v.Kept {
+			fmt.Fprintf(b, "  run %s stays: it still owes something, see dprun owed\n", Clean(r))
+		}
+	})
+}

@@ -1,0 +1,170 @@
+package view
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/dprun/dprun/plan/diag"
+	"github.com/dprun/dprun/runner"
+	"github.com/dprun/dprun/runner/event"
+	"github.com/dprun/dprun/runner/graph"
+	"github.com/dprun/dprun/sdk/schema"
+)
+
+// JSON writes one object a line to standard output. The first line is the
+// version's.
+type JSON struct {
+	mu     sync.Mutex
+	out    io.Writer
+	stderr io.Writer
+	err    error
+}
+
+// NewJSON makes a JSON view and writes its first line.
+func NewJSON(o Options, v Version) *JSON {
+	j := &JSON{out: o.Stdout, stderr: o.Stderr}
+	j.Version(v)
+	return j
+}
+
+// line writes one object with its type first.
+func line[T any](j *JSON, typ string, v T) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	b, err := typed(typ, v)
+	if err == nil {
+		_, err = j.out.Write(b)
+	}
+	if err != nil && j.err == nil {
+		j.err = err
+	}
+}
+
+// typed is the JSON form of a struct with a type before its fields, and a line feed.
+func typed(typ string, v any) ([]byte, error) {
+	var b bytes.Buffer
+	b.WriteString(`{"type":"` + typ + `",`)
+	at := b.Len()
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return nil, fmt.Errorf("write %s as JSON: %w", typ, err)
+	}
+	out := b.Bytes()
+	if len(out) < at+2 || out[at] != '{' || out[at+1] == '}' {
+		return nil, fmt.Errorf("write %s as JSON: it has no fields", typ)
+	}
+	return append(out[:at], out[at+1:]...), nil
+}
+
+// Version implements [View].
+func (j *JSON) Version(v Version) { line(j, "version", v) }
+
+// Diagnostics implements [View].
+func (j *JSON) Diagnostics(l diag.List) {
+	for _, d := range l {
+		line(j, "diagnostic", d)
+	}
+}
+
+// Validation implements [View].
+func (j *JSON) Validation(v Validation) { line(j, "validation", v) }
+
+// Format implements [View].
+func (j *JSON) Format(f Format) { line(j, "format", f) }
+
+// Preview implements [View].
+func (j *JSON) Preview(p *runner.Preview) { line(j, "preview", p) }
+
+// Graph implements [View].
+func (j *JSON) Graph(g graph.Graph, _ graph.Format) { line(j, "graph", g) }
+
+// Owed implements [View].
+func (j *JSON) Owed(owed []runner.Owed) {
+	for _, o := range owed {
+		line(j, "owed", o)
+	}
+}
+
+// Acknowledged implements [View].
+func (j *JSON) Acknowledged(a Acknowledged) { line(j, "acknowledged", a) }
+
+// Runs implements [View].
+func (j *JSON) Runs(rows []RunRow) {
+	for _, r := range rows {
+		line(j, "run", r)
+	}
+}
+
+// RunDetail implements [View].
+func (j *JSON) RunDetail(r RunDetail) { line(j, "run", r) }
+
+// Logs implements [View].
+func (j *JSON) Logs(logs []event.Log) {
+	for _, l := range logs {
+		j.Log(l)
+	}
+}
+
+// Pruned implements [View].
+func (j *JSON) Pruned(p Pruned) { line(j, "pruned", p) }
+
+// Archive implements [View].
+func (j *JSON) Archive(a Archive) { line(j, "archive", a) }
+
+// Codes implements [View].
+func (j *JSON) Codes(all []Explanation) {
+	for _, e := range all {
+		j.Explanation(e)
+	}
+}
+
+// Explanation implements [View].
+func (j *JSON) Explanation(e Explanation) { line(j, "code", e) }
+
+// Plugins implements [View].
+func (j *JSON) Plugins(all []Plugin) {
+	for _, p := range all {
+		line(j, "plugin", p)
+	}
+}
+
+// Plugin implements [View].
+func (j *JSON) Plugin(p schema.Plugin) { line(j, "plugin_schema", p) }
+
+// Fail implements [View].
+func (j *JSON) Fail(f Failure) { line(j, "error", f) }
+
+// Run implements [event.Sink].
+func (j *JSON) Run(r event.RunInfo) { line(j, "run", r) }
+
+// Status implements [event.Sink].
+func (j *JSON) Status(s event.Status) {
+	if s.Task == "" {
+		line(j, "run_status", s)
+		return
+	}
+	line(j, "task_status", s)
+}
+
+// Progress implements [event.Sink].
+func (j *JSON) Progress(p event.Progress) { line(j, "progress", p) }
+
+// Log implements [event.Sink].
+func (j *JSON) Log(l event.Log) { line(j, "log", l) }
+
+// Summary implements [event.Sink].
+func (j *JSON) Summary(s event.Summary) { line(j, "summary", s) }
+
+// LogWriter implements [View].
+func (j *JSON) LogWriter() io.Writer { return j.stderr }
+
+// Close implements [View].
+func (j *JSON) Close() error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.err
+}

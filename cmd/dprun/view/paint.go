@@ -1,0 +1,51 @@
+package view
+
+import "github.com/dprun/dprun/runner/lifecycle"
+
+// tone is an ANSI colour; the empty one is the terminal's own.
+type tone string
+
+const (
+	plain  tone = ""
+	bold   tone = "\x1b[1m"
+	faint  tone = "\x1b[2m"
+	red    tone = "\x1b[31m"
+	alarm  tone = "\x1b[1;31m"
+	green  tone = "\x1b[32m"
+	yellow tone = "\x1b[33m"
+)
+
+// painter colours text, or does not.
+type painter bool
+
+func (p painter) paint(t tone, s string) string {
+	if !bool(p) || t == plain || s == "" {
+		return s
+	}
+	return string(t) + s + "\x1b[0m"
+}
+
+// toneOf is the colour of a status code.
+func toneOf(code string) tone {
+	e, ok := lifecycle.Lookup(lifecycle.Code(code))
+	if !ok {
+		return plain
+	}
+	switch e.Class {
+	case lifecycle.ClassSuccess:
+		return green
+	case lifecycle.ClassFailed, lifecycle.ClassInvalid:
+		return red
+	case lifecycle.ClassCritical:
+		return alarm
+	case lifecycle.ClassSkipped, lifecycle.ClassCancelled:
+		return yellow
+	}
+	return plain
+}
+
+// bad reports whether a task's result has to be said again at the end.
+func bad(code string) bool {
+	e, ok := lifecycle.Lookup(lifecycle.Code(code))
+	return !ok || e.Class != lifecycle.ClassSuccess && e.Class != lifecycle.ClassInterim && !e.Neutral
+}

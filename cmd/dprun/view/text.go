@@ -1,0 +1,148 @@
+package view
+
+import (
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+)
+
+// Clean keeps text from outside (plugins, devices, scripts, names) from
+// steering the terminal: control characters, line feeds among them, and the
+// characters that turn the direction of writing around become U+FFFD; a tab
+// becomes a blank.
+func Clean(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\t':
+			return ' '
+		case unicode.IsControl(r), turning(r):
+			return unicode.ReplacementChar
+		}
+		return r
+	}, s)
+}
+
+// turning reports whether a character breaks a line or turns the direction of
+// writing around without being a control character.
+func turning(r rune) bool {
+	return r == '\u2028' || r == '\u2029' || r == '\u200e' || r == '\u200f' || r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069'
+}
+
+// straight replaces the characters that turn the direction of writing around
+// in text that may be coloured already.
+func straight(s string) string {
+	return strings.Map(func(r rune) rune {
+		if turning(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, s)
+}
+
+// lines cleans a text of several lines.
+func lines(s string) []string {
+	var out []string
+	for l := range strings.SplitSeq(strings.TrimRight(s, "\r\n"), "\n") {
+		out = append(out, Clean(strings.TrimRight(l, "\r")))
+	}
+	return out
+}
+
+// width is how many columns a text takes on a terminal: good enough for names
+// and messages.
+func width(s string) int {
+	n := 0
+	for _, r := range s {
+		n += runeWidth(r)
+	}
+	return n
+}
+
+// wide holds the blocks whose characters take two columns.
+var wide = []struct{ first, last rune }{
+	{0x1100, 0x115f}, {0x2e80, 0x303e}, {0x3041, 0xa4cf}, {0xac00, 0xd7a3}, {0xf900, 0xfaff},
+	{0xfe30, 0xfe6f}, {0xff00, 0xff60}, {0xffe0, 0xffe6}, {0x1f300, 0x1f64f}, {0x1f900, 0x1f9ff}, {0x20000, 0x3fffd},
+}
+
+func runeWidth(r rune) int {
+	if unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf) {
+		return 0
+	}
+	if r < wide[0].first {
+		return 1
+	}
+	for _, w := range wide {
+		if r >= w.first && r <= w.last {
+			return 2
+		}
+	}
+	return 1
+}
+
+// fit cuts a text to so many columns, with an ellipsis where something is missing.
+func fit(s string, columns int) string {
+	if columns <= 0 || width(s) <= columns {
+		return s
+	}
+	n := 0
+	for i, r := range s {
+		if n += runeWidth(r); n > columns-1 {
+			return s[:i] + "…"
+		}
+	}
+	return s
+}
+
+func pad(s string, columns int) string {
+	return s + strings.Repeat(" ", max(0, columns-width(s)))
+}
+
+// size writes bytes in decimal units, as destinations and disks are sold.
+func size(n int64) string {
+	if n < 1000 {
+		return fmt.Sprintf("%d B", n)
+	}
+	f := float64(n)
+	for _, unit := range []string{"kB", "MB", "GB", "TB"} {
+		f /= 1000
+		if f < 999.95 || unit == "TB" {
+			return fmt.Sprintf("%.1f %s", f, unit)
+		}
+	}
+	return ""
+}
+
+// span writes a duration in the two units that matter.
+func span(d time.Duration) string {
+	switch {
+	case d < 0:
+		return "0s"
+	case d < time.Second:
+		return fmt.Sprintf("%dms", d.Milliseconds())
+	case d < 10*time.Second:
+		return fmt.Sprintf("%.1fs", d.Truncate(100*time.Millisecond).Seconds())
+	case d < time.Minute:
+		return fmt.Sprintf("%ds", int(d.Seconds()))
+	case d < time.Hour:
+		return fmt.Sprintf("%dm%02ds", int(d.Minutes()), int(d.Seconds())%60)
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%dh%02dm", int(d.Hours()), int(d.Minutes())%60)
+	}
+	return fmt.Sprintf("%dd%dh", int(d.Hours())/24, int(d.Hours())%24)
+}
+
+// stamp writes a point in time with its offset.
+func stamp(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.Format(time.RFC3339)
+}
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}

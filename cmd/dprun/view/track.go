@@ -1,0 +1,216 @@
+package view
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dprun/dprun/runner/event"
+	"github.com/dprun/dprun/runner/lifecycle"
+)
+
+// Bounds of what is remembered for the screen.
+const (
+	keptLines  = 10               // of output of each task
+	rateWindow = 10 * time.Second // over which a rate is measured
+)
+
+// tracker knows how a run stands, from what was published.
+type tracker struct {
+	run     event.RunInfo
+	order   []*tracked // in the order of appearance
+	tasks   map[string]*tracked
+	done    int
+	began   time.Time // when the first task left the queue
+	moved   []movement
+	logs    map[string][]event.Log // last lines by task; the run's own under ""
+	runCode string
+}
+
+// tracked is one task.
+type tracked struct {
+	id       string
+	status   event.Status
+	since    time.Time // of the status
+	progress *event.Progress
+	moved    []movement
+}
+
+// movement is how many bytes came at a time.
+type movement struct {
+	at    time.Time
+	bytes int64
+}
+
+func newTracker(r event.RunInfo) *tracker {
+	return &tracker{run: r, tasks: map[string]*tracked{}, logs: map[string][]event.Log{}}
+}
+
+// task finds a task, or begins to know it.
+func (t *tracker) task(id string) *tracked {
+	k := t.tasks[id]
+	if k == nil {
+		k = &tracked{id: id}
+		t.tasks[id] = k
+		t.order = append(t.order, k)
+	}
+	return k
+}
+
+func (t *tracker) status(s event.Status) {
+	if s.Task == "" {
+		t.runCode = s.Code
+		return
+	}
+	k := t.task(s.Task)
+	if s.Final && !k.status.Final {
+		t.done++
+	}
+	if k.status.Code != s.Code {
+		k.progress, k.moved = nil, nil
+	}
+	k.status, k.since = s, s.Time
+	if t.began.IsZero() && phase(s.Code) >= 4 {
+		t.began = s.Time
+	}
+}
+
+func (t *tracker) news(p event.Progress) {
+	k := t.task(p.Task)
+	delta := p.Bytes
+	if k.progress != nil && k.progress.Action == p.Action {
+		delta -= k.progress.Bytes
+	}
+	m := movement{p.Time, max(0, delta)}
+	k.progress = &p
+	k.moved = recent(append(k.moved, m), p.Time)
+	t.moved = recent(append(t.moved, m), p.Time)
+}
+
+func (t *tracker) log(l event.Log) {
+	kept := append(t.logs[l.Task], l)
+	if len(kept) > keptLines {
+		kept = slices.Delete(kept, 0, len(kept)-keptLines)
+	}
+	t.logs[l.Task] = kept
+}
+
+// recent drops what is older than the window over which rates are measured.
+func recent(m []movement, now time.Time) []movement {
+	i := 0
+	for i < len(m) && now.Sub(m[i].at) > rateWindow {
+		i++
+	}
+	return slices.Delete(m, 0, i)
+}
+
+// rate is bytes a second over the last seconds; 0 when nothing moves.
+func rate(m []movement, now time.Time) float64 {
+	m = recent(slices.Clone(m), now)
+	if len(m) < 2 {
+		return 0
+	}
+	var sum int64
+	for _, x := range m[1:] { // the first one's bytes came before the window
+		sum += x.bytes
+	}
+	d := now.Sub(m[0].at).Seconds()
+	if d < 0.5 {
+		return 0
+	}
+	return float64(sum) / d
+}
+
+// eta is how long the rest takes if it goes on as before; 0 when that cannot be told.
+func (t *tracker) eta(now time.Time) time.Duration {
+	left := len(t.order) - t.done
+	if t.began.IsZero() || t.done == 0 || left == 0 {
+		return 0
+	}
+	return (now.Sub(t.began) / time.Duration(t.done)) * time.Duration(left)
+}
+
+// underWay lists the tasks that left the queue and have not ended, those that
+// began first at the top.
+func (t *tracker) underWay() []*tracked {
+	var out []*tracked
+	for _, k := range t.order {
+		if !k.status.Final && k.status.Code != "" && phase(k.status.Code) >= 4 {
+			out = append(out, k)
+		}
+	}
+	return out
+}
+
+// phase is the phase that a code belongs to; -1 for a code that is unknown.
+func phase(code string) int {
+	e, ok := lifecycle.Lookup(lifecycle.Code(code))
+	if !ok || len(e.Phases) == 0 {
+		return -1
+	}
+	return e.Phases[0]
+}
+
+// phaseWords say what a task does in each phase.
+var phaseWords = [...]string{
+	"queued", "validating", "plan gate", "ready", "starting", "checking", "waiting for the device", "pre-script",
+	"quiescing", "capturing", "unquiescing", "storing", "post-script", "finished",
+}
+
+// doing says what a task does: from its transfer, else from its status.
+func (k *tracked) doing() string {
+	if k.progress != nil {
+		verb, rest, _ := strings.Cut(k.progress.Action, "/")
+		switch verb {
+		case "capture":
+			return "capturing"
+		case "store":
+			if parts := strings.Split(rest, "/"); len(parts) > 0 && parts[0] != "" {
+				return "storing at " + Clean(parts[0])
+			}
+			return "storing"
+		}
+	}
+	if n := phase(k.status.Code); n >= 0 && n < len(phaseWords) {
+		return phaseWords[n]
+	}
+	return strings.ToLower(Clean(k.status.Code))
+}
+
+// amount says how far a task's transfer is.
+func (k *tracked) amount(now time.Time) string {
+	if k.progress == nil {
+		return ""
+	}
+	s := size(k.progress.Bytes)
+	if k.progress.Total > 0 {
+		s += " of " + size(k.progress.Total)
+	}
+	if r := rate(k.moved, now); r >= 1 {
+		s += ", " + size(int64(r)) + "/s"
+	}
+	return s
+}
+
+// overall is the one line that says how the run stands.
+func (t *tracker) overall(now time.Time) string {
+	parts := []string{fmt.Sprintf("%d of %s done", t.done, plural(len(t.order), "task", "tasks"))}
+	if n := len(t.underWay()); n > 0 {
+		parts = append(parts, plural(n, "under way", "under way"))
+	}
+	if r := rate(t.moved, now); r >= 1 {
+		parts = append(parts, size(int64(r))+"/s")
+	}
+	parts = append(parts, span(now.Sub(t.run.Started)))
+	if d := t.eta(now); d > 0 {
+		parts = append(parts, "about "+span(d)+" left")
+	}
+	return strings.Join(parts, " · ")
+}
+
+// longest orders tasks by how long they are in their status, longest first.
+func longest(tasks []*tracked) []*tracked {
+	return slices.SortedStableFunc(slices.Values(tasks), func(a, b *tracked) int { return cmp.Compare(a.since.UnixNano(), b.since.UnixNano()) })
+}

@@ -1,0 +1,86 @@
+package view
+
+import (
+	"io"
+	"time"
+
+	"github.com/dprun/dprun/plan/diag"
+	"github.com/dprun/dprun/runner"
+	"github.com/dprun/dprun/runner/event"
+	"github.com/dprun/dprun/runner/graph"
+	"github.com/dprun/dprun/sdk/schema"
+)
+
+// View shows the results of commands. A run's events come through its
+// [event.Sink] methods. Its methods may be called from several goroutines.
+type View interface {
+	event.Sink
+
+	// Version says which dprun this is.
+	Version(Version)
+	// Diagnostics shows what is wrong or doubtful about a plan.
+	Diagnostics(diag.List)
+	// Validation is the result of validate.
+	Validation(Validation)
+	// Format is what fmt found in one file.
+	Format(Format)
+	// Preview is what a run would do.
+	Preview(*runner.Preview)
+	// Graph draws a run.
+	Graph(graph.Graph, graph.Format)
+	// Owed lists what is still owed; an empty list says that nothing is.
+	Owed([]runner.Owed)
+	// Acknowledged says what somebody took responsibility for.
+	Acknowledged(Acknowledged)
+	// Runs lists runs.
+	Runs([]RunRow)
+	// RunDetail is one run with every task's history.
+	RunDetail(RunDetail)
+	// Logs are lines of output kept of a run.
+	Logs([]event.Log)
+	// Pruned says what was removed.
+	Pruned(Pruned)
+	// Archive is the verdict on one archive.
+	Archive(Archive)
+	// Codes lists the catalogues of codes.
+	Codes([]Explanation)
+	// Explanation explains one code.
+	Explanation(Explanation)
+	// Plugins lists plugins.
+	Plugins([]Plugin)
+	// Plugin describes one plugin.
+	Plugin(schema.Plugin)
+	// Fail says why a command could not do what was asked.
+	Fail(Failure)
+
+	// LogWriter is where log lines go, so that they do not run into what is drawn.
+	LogWriter() io.Writer
+	// Close ends drawing, prints what must come last, and returns the first
+	// error of writing the result.
+	Close() error
+}
+
+var (
+	_ View = (*Human)(nil)
+	_ View = (*JSON)(nil)
+)
+
+// Options say where and how a view writes.
+type Options struct {
+	Stdout io.Writer
+	Stderr io.Writer
+	// ColorStdout and ColorStderr turn ANSI colours on.
+	ColorStdout bool
+	ColorStderr bool
+	// Live draws progress in place on standard error; else it is one line a status change.
+	Live bool
+	// Size tells how many columns and rows the terminal has; nil: not a terminal.
+	Size func() (columns, rows int)
+	// Now is the time; nil: [time.Now].
+	Now func() time.Time
+	// Manual leaves it to the caller to call Tick; else the view does, on its own.
+	Manual bool
+}
+
+// FormatVersion is the version of the JSON output. Fields are only added.
+const FormatVersion = 1

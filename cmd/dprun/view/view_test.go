@@ -1,0 +1,428 @@
+package view
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/dprun/dprun/plan/diag"
+	"github.com/dprun/dprun/plugins/datapower/archive"
+	"github.com/dprun/dprun/runner"
+	"github.com/dprun/dprun/runner/event"
+	"github.com/dprun/dprun/runner/graph"
+	"github.com/dprun/dprun/sdk"
+	"github.com/dprun/dprun/sdk/schema"
+)
+
+// start is when everything in these tests begins.
+var start = time.Date(2026, 11, 23, 21, 40, 0, 0, time.UTC)
+
+func at(d time.Duration) time.Time { return start.Add(d) }
+
+// stage is a view with what it wrote and its clock.
+type stage struct {
+	out, err bytes.Buffer
+	now      time.Time
+}
+
+func (s *stage) human(change func(*Options)) *Human {
+	o := Options{Stdout: &s.out, Stderr: &s.err, Now: func() time.Time { return s.now }, Manual: true}
+	s.now = start
+	if change != nil {
+		change(&o)
+	}
+	return NewHuman(o)
+}
+
+func same(t *testing.T, what, got, want string) {
+	t.Helper()
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("%s (-want +got):\n%s", what, d)
+	}
+}
+
+func status(task, code string, after time.Duration, final bool) event.Status {
+	s := event.Status{V: 1, Run: "01R", Task: task, Plan: "nightly", Code: code, Time: at(after), Final: final}
+	if task != "" {
+		parts := strings.Split(task, "/")
+		s.Activity, s.Device = parts[0], parts[1]
+		if len(parts) > 2 {
+			s.Domain = parts[2]
+		}
+	}
+	return s
+}
+
+func TestOffATerminalEveryStatusIsALine(t *testing.T) {
+	t.Parallel()
+	var s stage
+	h := s.human(nil)
+	h.Run(event.RunInfo{Run: "01R", Plan: "nightly", Started: start})
+	h.Status(status("", "RUN_STARTED", 0, false))
+	h.Status(status("domains/fra-1/orders", "EXECUTION_STARTED", time.Second, false))
+	final := status("domains/fra-1/orders", "SUCCESS", 2*time.Second, true)
+	final.Message = "2 files"
+	h.Status(final)
+	h.Log(event.Log{Run: "01R", Task: "domains/fra-1/orders", Time: at(time.Second), Stream: "stderr", Text: "draining\n"})
+	if err := h.Close(); err != nil {
+		t.Fatal(err)
+	}
+	same(t, "standard error", s.err.String(), `Run 01R of plan nightly
+2026-11-23T21:40:00Z run RUN_STARTED
+2026-11-23T21:40:01Z domains/fra-1/orders EXECUTION_STARTED
+2026-11-23T21:40:02Z domains/fra-1/orders SUCCESS: 2 files
+2026-11-23T21:40:01Z domains/fra-1/orders stderr| draining
+`)
+	same(t, "standard output", s.out.String(), "")
+}
+
+func TestASilentRunGivesASignOfLifeEveryHalfMinute(t *testing.T) {
+	t.Parallel()
+	var s stage
+	h := s.human(nil)
+	h.Run(event.RunInfo{Run: "01R", Plan: "nightly", Started: start})
+	h.Status(status("domains/fra-1/orders", "EXECUTION_STARTED", 0, false))
+	h.Progress(event.Progress{Run: "01R", Task: "domains/fra-1/orders", Action: "capture/persisted/1", Bytes: 1000, Total: 1_000_000_000, Time: at(20 * time.Second)})
+	h.Progress(event.Progress{Run: "01R", Task: "domains/fra-1/orders", Action: "capture/persisted/1", Bytes: 50_001_000, Total: 1_000_000_000, Time: at(25 * time.Second)})
+	s.err.Reset()
+	s.now = at(29 * time.Second)
+	h.Tick()
+	same(t, "before it is time", s.err.String(), "")
+	s.now = at(30 * time.Second)
+	h.Tick()
+	h.Tick()
+	same(t, "after half a minute", s.err.String(),
+		"2026-11-23T21:40:30Z still running: 0 of 1 task done · 1 under way · 5.0 MB/s · 30s; domains/fra-1/orders capturing for 30s (50.0 MB of 1.0 GB, 5.0 MB/s)\n")
+	s.err.Reset()
+	s.now = at(45 * time.Second)
+	h.Status(status("domains/fra-1/orders", "EXECUTION_EXPORT_DOMAIN_STARTED", 45*time.Second, false))
+	s.err.Reset()
+	s.now = at(60 * time.Second)
+	h.Tick()
+	same(t, "15 s after a line", s.err.String(), "")
+}
+
+func TestOnATerminalOnlyResultsStayAndTheRestIsRedrawn(t *testing.T) {
+	t.Parallel()
+	var s stage
+	h := s.human(func(o *Options) { o.Live, o.Size = true, func() (int, int) { return 70, 24 } })
+	h.Run(event.RunInfo{Run: "01R", Plan: "nightly", Started: start})
+	h.Status(status("domains/fra-1/orders", "EXECUTION_STARTED", 0, false))
+	h.Status(status("domains/fra-1/pay", "EXECUTION_STARTED", 0, false))
+	s.err.Reset()
+	s.now = at(10 * time.Second)
+	h.Tick()
+	drawn := s.err.String()
+	for _, want := range []string{"  domains/fra-1/orders  starting  10s\x1b[K\n", "nightly: 0 of 2 tasks done · 2 under way · 10s\x1b[K\n"} {
+		if !strings.Contains(drawn, want) {
+			t.Errorf("%q is not drawn in %q", want, drawn)
+		}
+	}
+	s.err.Reset()
+	h.Status(status("domains/fra-1/orders", "SUCCESS", 10*time.Second, true))
+	same(t, "a result", s.err.String(), "\x1b[3A\r\x1b[J2026-11-23T21:40:10Z domains/fra-1/orders SUCCESS\n"+
+		"  domains/fra-1/pay  starting  10s\x1b[K\nnightly: 1 of 2 tasks done · 1 under way · 10s · about 10s left\x1b[K\n")
+	s.err.Reset()
+	if err := h.Close(); err != nil {
+		t.Fatal(err)
+	}
+	same(t, "the end", s.err.String(), "\x1b[2A\r\x1b[J")
+}
+
+func TestTheScreenNeverGrowsBeyondTheTerminal(t *testing.T) {
+	t.Parallel()
+	for _, rows := range []int{1, 3, 6, 50} {
+		var s stage
+		h := s.human(func(o *Options) { o.Live, o.Size = true, func() (int, int) { return 40, rows } })
+		h.Run(event.RunInfo{Run: "01R", Plan: "nightly", Started: start})
+		for _, d := range strings.Split("abcdefghijklmnopqrstuvwxyz", "") {
+			h.Status(status("domains/a-device-with-a-rather-long-name/"+d, "EXECUTION_STARTED", 0, false))
+		}
+		s.err.Reset()
+		h.screen.drawn = 0
+		h.Tick()
+		lines := strings.Split(strings.TrimSuffix(s.err.String(), "\n"), "\n")
+		if most := max(1, min(10, rows-2)); len(lines) > most {
+			t.Errorf("%d rows: %d lines are drawn, want at most %d", rows, len(lines), most)
+		}
+		for _, l := range lines {
+			if w := width(strings.TrimSuffix(l, "\x1b[K")); w > 39 {
+				t.Errorf("%d rows: a line takes %d of 40 columns: %q", rows, w, l)
+			}
+		}
+	}
+}
+
+func summary() event.Summary {
+	return event.Summary{
+		Run: "01R", Plan: "nightly", Code: "RUN_PARTLY_FAILED", Message: "1 of 3 task(s) succeeded", ExitCode: 3, Started: start, Ended: at(123 * time.Second),
+		Bytes: 4_200_000, Succeeded: 1, Failed: 1, Skipped: 1,
+		Tasks: []event.TaskResult{
+			{Task: "domains/fra-1/orders", Activity: "domains", Device: "fra-1", Domain: "orders", Code: "SUCCESS", Duration: 12 * time.Second, Bytes: 4_200_000,
+				Files: []string{"sftp://vault/srv/fra-1/orders.zip"}, Warnings: []string{"unsaved changes"}},
+			{Task: "domains/fra-1/zahlung-übersee", Activity: "domains", Device: "fra-1", Domain: "zahlung-übersee", Code: "EXECUTION_PRE_CHECKS_DEVICE_NOT_AVAILABLE", Duration: 1500 * time.Millisecond,
+				Message: "connection refused", Causes: []event.Cause{{Code: "FAILED_NO_FILES_DOWNLOADED", Message: "nothing was captured"}}},
+			{Task: "domains/fra-2", Activity: "domains", Device: "fra-2", Code: "SKIPPED_DEVICE_NOT_AVAILABLE"},
+		},
+	}
+}
+
+func TestASummarySaysEverythingOnceMore(t *testing.T) {
+	t.Parallel()
+	var s stage
+	h := s.human(nil)
+	h.Run(event.RunInfo{Run: "01R", Plan: "nightly", Started: start})
+	h.Log(event.Log{Run: "01R", Task: "domains/fra-1/zahlung-übersee", Time: start, Stream: "stderr", Text: "no route"})
+	h.Summary(summary())
+	same(t, "standard output", s.out.String(), `
+ACTIVITY  DEVICE  DOMAIN           STATUS                                     TIME    SIZE  FILES
+domains   fra-1   orders           SUCCESS                                     12s  4.2 MB      1
+domains   fra-1   zahlung-übersee  EXECUTION_PRE_CHECKS_DEVICE_NOT_AVAILABLE  1.5s
+domains   fra-2                    SKIPPED_DEVICE_NOT_AVAILABLE                0ms
+
+What went wrong
+  domains/fra-1/zahlung-übersee  EXECUTION_PRE_CHECKS_DEVICE_NOT_AVAILABLE
+    connection refused
+    also FAILED_NO_FILES_DOWNLOADED: nothing was captured
+    stderr| no route
+  domains/fra-2  SKIPPED_DEVICE_NOT_AVAILABLE
+  dprun explain CODE says what a code means and what to do.
+
+Warnings
+  domains/fra-1/orders: unsaved changes
+
+Files
+  sftp://vault/srv/fra-1/orders.zip
+
+nightly: RUN_PARTLY_FAILED, 1 of 3 task(s) succeeded, 4.2 MB captured, in 2m03s (run 01R, exit code 3)
+`)
+}
+
+func TestWhatIsOwedComesLast(t *testing.T) {
+	t.Parallel()
+	owed := runner.Owed{Run: "01R", Task: "domains/fra-1/orders", Kind: "unquiesce", Device: "fra-1", Domain: "orders", Since: at(-time.Minute),
+		LastError: "no answer", Commands: []string{"on fra-1: domain-unquiesce orders", "dprun recover"}}
+	sum := summary()
+	sum.Owed = []string{"domain orders of fra-1: dprun recover"}
+	t.Run("from the obligation", func(t *testing.T) {
+		t.Parallel()
+		var s stage
+		h := s.human(nil)
+		h.Summary(sum)
+		h.Owed([]runner.Owed{owed})
+		if err := h.Close(); err != nil {
+			t.Fatal(err)
+		}
+		_, last, _ := strings.Cut(s.out.String(), "exit code 3)\n")
+		same(t, "after the summary", last, `
+1 thing is still owed:
+
+  domain orders of device fra-1 may still be quiesced, since 2026-11-23T21:39:00Z (1m00s)
+    run 01R, task domains/fra-1/orders
+    last error: no answer
+    to do it by hand:
+      on fra-1: domain-unquiesce orders
+      dprun recover
+`)
+	})
+	t.Run("from the run's own words", func(t *testing.T) {
+		t.Parallel()
+		var s stage
+		h := s.human(nil)
+		h.Summary(sum)
+		if err := h.Close(); err != nil {
+			t.Fatal(err)
+		}
+		_, last, _ := strings.Cut(s.out.String(), "exit code 3)\n")
+		same(t, "after the summary", last, "\n1 thing is still owed:\n  domain orders of fra-1: dprun recover\n")
+	})
+}
+
+func TestTextFromOutsideCannotSteerTheTerminal(t *testing.T) {
+	t.Parallel()
+	evil := "a\x1b[2J\x9b1mb\u202ec\rd\ne\x07\u2028f"
+	var s stage
+	h := s.human(nil)
+	h.Run(event.RunInfo{Run: evil, Plan: evil, Started: start})
+	st := status("a/"+evil+"/"+evil, evil, 0, true)
+	st.Message = evil
+	h.Status(st)
+	h.Log(event.Log{Run: evil, Task: evil, Stream: evil, Text: evil})
+	h.Progress(event.Progress{Task: st.Task, Action: "store/" + evil})
+	h.Summary(event.Summary{Run: evil, Plan: evil, Code: evil, Message: evil, Owed: []string{evil}, Tasks: []event.TaskResult{{Task: evil, Activity: evil, Device: evil,
+		Domain: evil, Code: evil, Message: evil, Files: []string{evil}, Warnings: []string{evil}, Causes: []event.Cause{{Code: evil, Message: evil}}}}})
+	h.Diagnostics(diag.List{{Severity: diag.Error, Code: diag.Syntax, Summary: evil, Detail: evil, Range: &diag.Range{Filename: evil}}})
+	h.Preview(&runner.Preview{Plan: evil, Window: evil, Destinations: map[string]*sdk.DestinationReport{evil: {Location: evil, Warnings: []string{evil}}},
+		Tasks: []runner.PreviewTask{{Task: evil, Activity: evil, Device: evil, Domain: evil, Code: evil, Message: evil, Disruptive: evil, Paths: map[string]string{evil: evil}}}})
+	h.Owed([]runner.Owed{{Run: evil, Task: evil, Kind: evil, Device: evil, Domain: evil, LastError: evil, Commands: []string{evil}}})
+	h.Runs([]RunRow{{Run: evil, Plan: evil, Code: evil}})
+	h.RunDetail(RunDetail{RunRow: RunRow{Run: evil}, History: []event.Status{st}, Details: []TaskDetail{{Task: evil, Code: evil, Files: []string{evil},
+		History: []event.Status{{Code: evil, Message: evil, Causes: []event.Cause{{Code: evil, Message: evil}}, Warnings: []string{evil}}}}},
+		Staged: []Staged{{Run: evil, Task: evil, Path: evil}}})
+	h.Logs([]event.Log{{Task: evil, Stream: evil, Text: evil}})
+	h.Pruned(Pruned{Runs: []string{evil}, Kept: []string{evil}, Staged: []Staged{{Task: evil}}})
+	h.Archive(Archive{File: evil, Error: evil, Report: &archive.Report{Domains: []string{evil}, Made: evil, Device: archive.Device{Name: evil}, Findings: []archive.Finding{{Entry: evil, Text: evil}}}})
+	h.Plugins([]Plugin{{Name: evil, Version: evil, Sources: []string{evil}}})
+	h.Plugin(schema.Plugin{Name: evil, Version: evil, Doc: evil, Env: []string{evil}, Hooks: []schema.HookType{{Name: evil, Doc: evil,
+		Config: schema.Block{Attributes: []schema.Attribute{{Name: evil, Doc: evil, Default: evil, OneOf: []string{evil}, Deprecated: evil}}}}}})
+	h.Validation(Validation{Valid: true, Labels: []LabelCount{{Label: evil, Value: evil}}, Plans: []PlanCount{{Plan: evil}}, Groups: map[string]int{evil: 1}, Single: []string{evil}})
+	h.Format(Format{File: evil, Changed: true})
+	h.Format(Format{File: evil, Changed: true, Diff: "+" + evil})
+	h.Explanation(Explanation{Code: evil, Meaning: evil})
+	h.Codes([]Explanation{{Code: evil, Meaning: evil}})
+	h.Fail(Failure{Message: evil})
+	if _, err := h.LogWriter().Write([]byte(evil)); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for name, got := range map[string]string{"standard output": s.out.String(), "standard error": s.err.String()} {
+		if got == "" {
+			t.Errorf("%s is empty", name)
+		}
+		for _, r := range got {
+			if r != '\n' && Clean(string(r)) != string(r) {
+				t.Errorf("%s holds %q", name, r)
+			}
+		}
+	}
+}
+
+func TestATimelineSaysWhenAndHowLong(t *testing.T) {
+	t.Parallel()
+	var s stage
+	h := s.human(nil)
+	code := 0
+	last := status("domains/fra-1/orders", "SUCCESS", 3500*time.Millisecond, true)
+	last.Message, last.Warnings = "1 file", []string{"unsaved changes"}
+	h.RunDetail(RunDetail{
+		RunRow:  RunRow{Run: "01R", Plan: "nightly", Code: "SUCCESS", Final: true, ExitCode: &code, Started: start, Ended: at(4 * time.Second), Tasks: 1, Succeeded: 1},
+		History: []event.Status{status("", "SUCCESS", 4*time.Second, true)},
+		Details: []TaskDetail{{Task: "domains/fra-1/orders", Code: "SUCCESS", Final: true, Files: []string{"/b/orders.zip"}, History: []event.Status{
+			status("domains/fra-1/orders", "WAITING_FOR_PRE_VALIDATION", 0, false), status("domains/fra-1/orders", "EXECUTION_STARTED", time.Second, false), last,
+		}}},
+		Staged: []Staged{{Run: "01R", Task: "domains/fra-1/pay", Path: "01R/x", Files: 1, Bytes: 1234}},
+	})
+	same(t, "standard output", s.out.String(), `RUN  PLAN     STARTED               TIME  TASKS  STATUS   EXIT
+01R  nightly  2026-11-23T21:40:00Z  4.0s    1/1  SUCCESS     0
+
+The run
+  TIME                        AT  STATUS
+  2026-11-23 21:40:04.000Z  +0ms  SUCCESS (final)
+
+domains/fra-1/orders  SUCCESS
+  TIME                         AT  LASTED  STATUS                      MESSAGE
+  2026-11-23 21:40:00.000Z   +0ms    1.0s  WAITING_FOR_PRE_VALIDATION
+  2026-11-23 21:40:01.000Z  +1.0s    2.5s  EXECUTION_STARTED
+  2026-11-23 21:40:03.500Z  +3.5s          SUCCESS (final)             1 file
+  warning: unsaved changes
+  stored: /b/orders.zip
+
+Kept in staging
+  RUN  TASK               FILES    SIZE  PATH
+  01R  domains/fra-1/pay      1  1.2 kB  01R/x
+`)
+}
+
+func TestJSONIsOneObjectALineWithItsTypeFirst(t *testing.T) {
+	t.Parallel()
+	var s stage
+	j := NewJSON(Options{Stdout: &s.out, Stderr: &s.err}, Version{Dprun: "1.2.3", Format: 1, PluginProtocol: 1, Go: "go1.26", OS: "linux", Arch: "amd64"})
+	j.Diagnostics(diag.List{{Severity: diag.Warning, Code: diag.NoMatch, Summary: "s", Detail: "a < b"}})
+	j.Run(event.RunInfo{Run: "01R", Plan: "nightly", Started: start})
+	j.Status(status("", "RUN_STARTED", 0, false))
+	j.Status(status("domains/fra-1/orders", "SUCCESS", 0, true))
+	j.Progress(event.Progress{Run: "01R", Task: "t", Action: "capture/persisted/1", Bytes: 5, Time: start})
+	j.Log(event.Log{Run: "01R", Task: "t", Time: start, Stream: "stdout", Text: "x\x1b"})
+	j.Summary(event.Summary{Run: "01R", Plan: "nightly", Code: "SUCCESS", Started: start, Ended: start})
+	j.Owed([]runner.Owed{{Run: "01R", Kind: "unquiesce", Device: "fra-1", Since: start, Commands: []string{"dprun recover"}}})
+	j.Fail(Failure{Message: "no", ExitCode: 12})
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	same(t, "standard output", s.out.String(), `{"type":"version","dprun":"1.2.3","format":1,"plugin_protocol":1,"go":"go1.26","os":"linux","arch":"amd64"}
+{"type":"diagnostic","severity":"warning","code":"pattern-without-match","summary":"s","detail":"a < b"}
+{"type":"run","run":"01R","plan":"nightly","started":"2026-11-23T21:40:00Z"}
+{"type":"run_status","v":1,"run":"01R","seq":0,"plan":"nightly","code":"RUN_STARTED","final":false,"time":"2026-11-23T21:40:00Z"}
+{"type":"task_status","v":1,"run":"01R","task":"domains/fra-1/orders","seq":0,"plan":"nightly","activity":"domains","device":"fra-1","domain":"orders","code":"SUCCESS","final":true,"time":"2026-11-23T21:40:00Z"}
+{"type":"progress","run":"01R","task":"t","action":"capture/persisted/1","bytes":5,"time":"2026-11-23T21:40:00Z"}
+{"type":"log","run":"01R","task":"t","time":"2026-11-23T21:40:00Z","stream":"stdout","text":"x\u001b"}
+{"type":"summary","run":"01R","plan":"nightly","code":"SUCCESS","message":"","exit_code":0,"started":"2026-11-23T21:40:00Z","ended":"2026-11-23T21:40:00Z","tasks":null,"succeeded":0,"failed":0,"skipped":0,"bytes":0}
+{"type":"owed","run":"01R","task":"","kind":"unquiesce","device":"fra-1","since":"2026-11-23T21:40:00Z","commands":["dprun recover"]}
+{"type":"error","message":"no","exit_code":12}
+`)
+	same(t, "standard error", s.err.String(), "")
+}
+
+func TestEveryResultIsValidJSONWithAType(t *testing.T) {
+	t.Parallel()
+	var s stage
+	j := NewJSON(Options{Stdout: &s.out, Stderr: &s.err}, Version{})
+	j.Validation(Validation{})
+	j.Format(Format{})
+	j.Preview(&runner.Preview{})
+	j.Graph(graph.Graph{}, graph.DOT)
+	j.Acknowledged(Acknowledged{})
+	j.Runs([]RunRow{{}})
+	j.RunDetail(RunDetail{RunRow: RunRow{Run: "x"}})
+	j.Logs([]event.Log{{}})
+	j.Pruned(Pruned{})
+	j.Archive(Archive{Report: &archive.Report{}})
+	j.Codes([]Explanation{{}})
+	j.Plugins([]Plugin{{}})
+	j.Plugin(schema.Plugin{})
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	var types []string
+	for l := range strings.Lines(s.out.String()) {
+		var o struct{ Type string }
+		if err := json.Unmarshal([]byte(l), &o); err != nil {
+			t.Errorf("%q: %v", l, err)
+		}
+		types = append(types, o.Type)
+	}
+	want := []string{"version", "validation", "format", "preview", "graph", "acknowledged", "run", "run", "log", "pruned", "archive", "code", "plugin", "plugin_schema"}
+	if d := cmp.Diff(want, types); d != "" {
+		t.Errorf("types (-want +got):\n%s", d)
+	}
+}
+
+// full is a disk without room.
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, errFull }
+
+var errFull = &json.UnsupportedValueError{Str: "no space"}
+
+func TestALostResultIsReported(t *testing.T) {
+	t.Parallel()
+	j := NewJSON(Options{Stdout: full{}, Stderr: &bytes.Buffer{}}, Version{})
+	if err := j.Close(); err != errFull {
+		t.Errorf("JSON: got %v", err)
+	}
+	h := NewHuman(Options{Stdout: full{}, Stderr: &bytes.Buffer{}, Manual: true})
+	h.Version(Version{})
+	if err := h.Close(); err != errFull {
+		t.Errorf("human: got %v", err)
+	}
+}
+
+func TestColourIsOnlyThereWhenAskedFor(t *testing.T) {
+	t.Parallel()
+	var s stage
+	h := s.human(func(o *Options) { o.ColorStdout = true })
+	h.Summary(summary())
+	h.Diagnostics(diag.List{{Severity: diag.Error, Summary: "x"}})
+	if !strings.Contains(s.out.String(), "\x1b[32mSUCCESS\x1b[0m") {
+		t.Errorf("no colour on standard output: %q", s.out.String())
+	}
+	if strings.Contains(s.err.String(), "\x1b") {
+		t.Errorf("colour on standard error: %q", s.err.String())
+	}
+}
