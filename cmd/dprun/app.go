@@ -1,0 +1,174 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"runtime"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/dprun/dprun/cmd/dprun/view"
+	"github.com/dprun/dprun/runner/state"
+	"github.com/dprun/dprun/sdk"
+)
+
+// app is one invocation: what came in from outside, and the flags that all
+// commands share.
+type app struct {
+	args    []string
+	stdin   io.Reader
+	stdout  io.Writer
+	stderr  io.Writer
+	environ []string
+	env     func(string) string
+
+	color    string
+	logLevel string
+	stateDir string
+	json     bool
+}
+
+// execute runs the command that the arguments name.
+func (a *app) execute() error {
+	root := a.root()
+	root.SetArgs(a.args)
+	root.SetIn(a.stdin)
+	root.SetOut(a.stdout)
+	root.SetErr(a.stderr)
+	return root.ExecuteContext(context.Background())
+}
+
+// command is what a command does with a view.
+type command func(ctx context.Context, v view.View, args []string) error
+
+// runE makes a cobra function of a command that a stop signal ends.
+func (a *app) runE(do command) func(*cobra.Command, []string) error {
+	return a.runDeaf(func(ctx context.Context, v view.View, args []string) error {
+		ctx, stop := interruptible(ctx)
+		defer stop()
+		err := do(ctx, v, args)
+		var stopped *stoppedError
+		if err != nil && errors.As(context.Cause(ctx), &stopped) {
+			return stopped
+		}
+		return err
+	})
+}
+
+// runDeaf makes a cobra function of a command that deals with signals itself.
+func (a *app) runDeaf(do command) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		v, err := a.view(cmd)
+		if err != nil {
+			return err
+		}
+		err = do(cmd.Context(), v, args)
+		var usage *usageError
+		var shown exitStatus
+		switch {
+		case errors.As(err, &usage):
+			usage.command = cmd.CommandPath()
+		case err != nil && !errors.As(err, &shown):
+			v.Fail(view.Failure{Message: err.Error(), ExitCode: exitCode(err)})
+		}
+		if lost := v.Close(); lost != nil && !errors.Is(lost, syscall.EPIPE) {
+			fmt.Fprintf(a.stderr, "Error: write the result to standard output: %v\n", lost)
+			if err == nil {
+				return exitStatus(exitFailed)
+			}
+		}
+		return err
+	}
+}
+
+// view makes the view that the flags ask for.
+func (a *app) view(cmd *cobra.Command) (view.View, error) {
+	if a.color != "auto" && a.color != "always" && a.color != "never" {
+		return nil, &usageError{cmd.CommandPath(), fmt.Errorf("--color is %q; it is auto, always or never", a.color)}
+	}
+	if _, err := a.level(); err != nil {
+		return nil, &usageError{cmd.CommandPath(), err}
+	}
+	o := view.Options{Stdout: a.stdout, Stderr: a.stderr, ColorStdout: a.colored(a.stdout), ColorStderr: a.colored(a.stderr)}
+	if a.json {
+		return view.NewJSON(o, about()), nil
+	}
+	if fd, ok := terminal(a.stderr); ok {
+		o.Live = a.env("TERM") != "dumb"
+		o.Size = func() (int, int) {
+			columns, rows, err := term.GetSize(fd)
+			if err != nil {
+				return 0, 0
+			}
+			return columns, rows
+		}
+	}
+	return view.NewHuman(o), nil
+}
+
+// about is which dprun this is.
+func about() view.Version {
+	return view.Version{Dprun: version, Format: view.FormatVersion, PluginProtocol: sdk.ProtocolVersion, Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH}
+}
+
+func (a *app) colored(w io.Writer) bool {
+	switch a.color {
+	case "always":
+		return true
+	case "never":
+		return false
+	}
+	_, ok := terminal(w)
+	return ok && a.env("NO_COLOR") == "" && a.env("TERM") != "dumb"
+}
+
+// terminal gives the descriptor of a stream that is a terminal.
+func terminal(stream any) (fd int, ok bool) {
+	f, isFile := stream.(*os.File)
+	if !isFile || !term.IsTerminal(int(f.Fd())) {
+		return 0, false
+	}
+	return int(f.Fd()), true
+}
+
+// level is from where on log lines are shown.
+func (a *app) level() (slog.Level, error) {
+	name, from := a.logLevel, "--log-level"
+	if name == "" {
+		name, from = a.env("DPRUN_LOG"), "DPRUN_LOG"
+	}
+	switch strings.ToLower(name) {
+	case "", "warn", "warning":
+		return slog.LevelWarn, nil
+	case "debug", "trace":
+		return slog.LevelDebug, nil
+	case "info":
+		return slog.LevelInfo, nil
+	case "error":
+		return slog.LevelError, nil
+	}
+	return 0, fmt.Errorf("%s is %q; it is debug, info, warn or error", from, name)
+}
+
+// log writes log lines to standard error, above what a view draws there.
+func (a *app) log(v view.View) *slog.Logger {
+	level, err := a.level()
+	if err != nil {
+		level = slog.LevelWarn
+	}
+	o := &slog.HandlerOptions{Level: level}
+	if a.json {
+		return slog.New(slog.NewJSONHandler(v.LogWriter(), o))
+	}
+	return slog.New(slog.NewTextHandler(v.LogWriter(), o))
+}
+
+// state says which state directory is meant; it is not created.
+func (a *app) state() (string, error) { return state.Dir(a.stateDir, a.env) }

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/dprun/dprun/cmd/dprun/view"
+	"github.com/dprun/dprun/runner"
+)
+
+func (a *app) applyCommand() *cobra.Command {
+	var src source
+	var parallel int
+	var yes bool
+	c := &cobra.Command{
+		Use:   "apply FILE|DIR",
+		Short: "Run a plan",
+		Long: "Runs a plan. What an earlier run left unfinished is finished first. On a terminal it asks before anything is quiesced.\n\n" +
+			"Ctrl-C, SIGTERM and SIGHUP stop it: nothing new is started, captures and stores are cancelled, what is owed is done. A second\n" +
+			"one shortens the time for that.\n\n" +
+			"Exit codes: 0 all tasks succeeded, 1 failed, 3 some succeeded, 10 plan invalid, 11 plugin missing or broken, 12 already running,\n" +
+			"13 outside the window, 14 nothing to do, 15 a plan-level check failed, 16 a device may still be quiesced, 130 and 143 cancelled.",
+		Args: planArg,
+		RunE: a.runDeaf(func(ctx context.Context, v view.View, args []string) error {
+			if parallel < 0 {
+				return &usageError{err: fmt.Errorf("--parallel is %d; it is 1 or more", parallel)}
+			}
+			from, err := src.of(a, args[0])
+			if err != nil {
+				return err
+			}
+			asked, signals, stop := forward(ctx)
+			defer stop()
+			q := runner.ApplyRequest{Source: from, Plan: src.plan, Only: src.only, Parallel: parallel}
+			if !yes {
+				q.Confirm = a.confirm(asked)
+			}
+			return a.operate(ctx, v, signals, func(r *runner.Runner) (*runner.Result, error) {
+				res, err := r.Apply(ctx, q)
+				var stopped *stoppedError
+				if err != nil && (res == nil || res.Summary == nil) && errors.As(context.Cause(asked), &stopped) {
+					err = stopped // before there was a run to cancel
+				}
+				return res, err
+			})
+		}),
+	}
+	src.variables(c.Flags())
+	src.selection(c.Flags())
+	c.Flags().IntVar(&parallel, "parallel", 0, "tasks at once, instead of the plan's limits.parallel")
+	c.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
+	return c
+}
+
+// confirm asks, when there is a person to ask.
+func (a *app) confirm(asked context.Context) func(runner.Disruption) bool {
+	_, in := terminal(a.stdin)
+	_, out := terminal(a.stderr)
+	if !in || !out {
+		return nil
+	}
+	return func(d runner.Disruption) bool { return view.Ask(asked, a.stdin, a.stderr, d) }
+}
+
+// operate does something that may end with things owed, and shows how it
+// ended: what is owed comes last.
+func (a *app) operate(ctx context.Context, v view.View, signals <-chan string, do func(*runner.Runner) (*runner.Result, error)) (err error) {
+	r, err := a.open(ctx, v, signals)
+	if err != nil {
+		return err
+	}
+	defer closing(r, &err)
+	res, err := do(r)
+	if res == nil {
+		return err
+	}
+	v.Diagnostics(res.Diagnostics)
+	var usage *usageError
+	if err != nil && !errors.As(err, &usage) {
+		code := exitCode(err)
+		if res.ExitCode == runner.ExitOwed {
+			code = runner.ExitOwed // wins over all others
+		}
+		v.Fail(view.Failure{Message: err.Error(), ExitCode: code})
+		err = status(code)
+	} else if err == nil {
+		err = status(res.ExitCode)
+	}
+	if len(res.Owed) > 0 {
+		v.Owed(res.Owed)
+	}
+	return err
+}

@@ -1,0 +1,15 @@
+package main
+
+import (
+	"github.com/dprun/dprun/plugins/nfs"
+	"github.com/dprun/dprun/plugins/sftp"
+	"github.com/dprun/dprun/sdk"
+)
+
+// bundled are the plugins inside dprun. Each is served by a process of its own.
+func bundled() map[string]func() sdk.Plugin {
+	return map[string]func() sdk.Plugin{
+		"nfs":  nfs.Plugin,
+		"sftp": sftp.Plugin,
+	}
+}

@@ -1,0 +1,21 @@
+package main
+
+import "github.com/spf13/cobra"
+
+// commands lists the commands.
+func (a *app) commands() []*cobra.Command {
+	return []*cobra.Command{
+		a.validateCommand(),
+		a.fmtCommand(),
+		a.planCommand(),
+		a.applyCommand(),
+		a.recoverCommand(),
+		a.owedCommand(),
+		a.runsCommand(),
+		a.verifyCommand(),
+		a.graphCommand(),
+		a.explainCommand(),
+		a.pluginCommand(),
+		a.versionCommand(),
+	}
+}

@@ -1,0 +1,116 @@
+// Command dprun backs up fleets of gateways from plan files.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime/debug"
+
+	"github.com/dprun/dprun/cmd/dprun/view"
+	"github.com/dprun/dprun/runner"
+	"github.com/dprun/dprun/runner/pluginhost"
+)
+
+// version is set by the linker.
+var version = "dev"
+
+func main() {
+	pluginhost.ServeBundled(os.Args[1:], bundled()) // does not return when this process is a plugin's
+	os.Exit(run(&app{
+		args: os.Args[1:], stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
+		environ: os.Environ(), env: os.Getenv,
+	}))
+}
+
+// run runs the command line and gives the exit code. It does not panic.
+func run(a *app) (code int) {
+	defer func() {
+		if p := recover(); p != nil {
+			code = crashed(a.stderr, p, debug.Stack())
+		}
+	}()
+	watchPipe()
+	err := a.execute()
+	code = exitCode(err)
+	var usage *usageError
+	if errors.As(err, &usage) {
+		fmt.Fprint(a.stderr, usage.text())
+	}
+	return code
+}
+
+// crashed says that dprun itself is at fault.
+func crashed(w io.Writer, p any, stack []byte) int {
+	fmt.Fprintf(w, "dprun crashed: %v\n\nThis is a fault of dprun %s. If a run was under way: `dprun recover`, then `dprun owed`.\nPlease report it with this text:\n\n%s", p, version, stack)
+	return runner.ExitBug
+}
+
+// Exit codes beside those of package runner and of runs.
+const (
+	exitOK      = 0
+	exitFailed  = 1
+	exitPartly  = 3
+	exitSIGINT  = 130
+	exitSIGTERM = 143
+)
+
+// exitCode is the one place where an error becomes an exit code.
+func exitCode(err error) int {
+	var status exitStatus
+	var usage *usageError
+	var stopped *stoppedError
+	var coded *runner.Error
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &status):
+		return int(status)
+	case errors.As(err, &usage):
+		return runner.ExitUsage
+	case errors.As(err, &stopped):
+		if stopped.signal == "SIGINT" {
+			return exitSIGINT
+		}
+		return exitSIGTERM
+	case errors.As(err, &coded):
+		return coded.ExitCode
+	}
+	return exitFailed
+}
+
+// exitStatus ends a command with an exit code; what there is to say was said.
+type exitStatus int
+
+func (e exitStatus) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
+
+// status makes an error of an exit code; nil for 0.
+func status(code int) error {
+	if code == exitOK {
+		return nil
+	}
+	return exitStatus(code)
+}
+
+// usageError is a wrong command line.
+type usageError struct {
+	command string // the command it is about, for the pointer to its help
+	err     error
+}
+
+func (e *usageError) Error() string { return e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }
+
+func (e *usageError) text() string {
+	return fmt.Sprintf("Error: %s\nSee `%s --help`.\n", view.Clean(e.err.Error()), e.command)
+}
+
+// stoppedError is a command that was ended by a signal.
+type stoppedError struct {
+	signal string
+	err    error
+}
+
+func (e *stoppedError) Error() string { return "stopped by " + e.signal }
+func (e *stoppedError) Unwrap() error { return e.err }

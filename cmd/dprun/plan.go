@@ -1,0 +1,63 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/dprun/dprun/cmd/dprun/view"
+	"github.com/dprun/dprun/runner"
+)
+
+func (a *app) planCommand() *cobra.Command {
+	var src source
+	var offline bool
+	c := &cobra.Command{
+		Use:   "plan FILE|DIR",
+		Short: "Show what a run would do",
+		Long:  "Contacts the devices and destinations, read-only, and shows the tasks, where their files would go, and what would be out of service.\nWith --offline it contacts nothing and shows what is known without.",
+		Args:  planArg,
+		RunE: a.runE(func(ctx context.Context, v view.View, args []string) error {
+			preview, err := a.preview(ctx, v, src, args[0], offline)
+			if preview != nil {
+				v.Preview(preview)
+			}
+			return err
+		}),
+	}
+	src.variables(c.Flags())
+	src.selection(c.Flags())
+	c.Flags().BoolVar(&offline, "offline", false, "contact nothing")
+	return c
+}
+
+// preview computes what a run would do and shows the plan's diagnostics.
+func (a *app) preview(ctx context.Context, v view.View, src source, path string, offline bool) (_ *runner.Preview, err error) {
+	from, err := src.of(a, path)
+	if err != nil {
+		return nil, err
+	}
+	r, err := a.open(ctx, v, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer closing(r, &err)
+	p, res, err := r.Preview(ctx, runner.PreviewRequest{Source: from, Plan: src.plan, Only: src.only, Offline: offline})
+	if res != nil {
+		v.Diagnostics(res.Diagnostics)
+	}
+	if err == nil && ctx.Err() != nil {
+		err = ctx.Err()
+	}
+	if err == nil && res != nil {
+		err = status(res.ExitCode)
+	}
+	return p, err
+}
+
+// closing closes what a command opened; an error of it counts when there is no other.
+func closing(c interface{ Close() error }, err *error) {
+	if e := c.Close(); e != nil && *err == nil {
+		*err = e
+	}
+}

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/dprun/dprun/plan/diag"
+)
+
+// root makes the tree of commands.
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "dprun",
+		Short: "Back up fleets of gateways from plan files",
+		Long: "dprun backs up fleets of IBM DataPower gateways from plan files.\n\n" +
+			"The result of a command goes to standard output, progress and diagnostics go to standard error.\n" +
+			"Exit codes: 0 all succeeded, 1 failed, 3 partly, 10 plan invalid, 16 a device may still be quiesced, 64 usage.",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	f := root.PersistentFlags()
+	f.StringVar(&a.color, "color", "auto", "colours: auto, always or never; NO_COLOR turns auto off")
+	f.StringVar(&a.logLevel, "log-level", "", "log lines from this level on: debug, info, warn or error (default: $DPRUN_LOG, else warn)")
+	f.StringVar(&a.stateDir, "state-dir", "", "directory of journal, staging and locks (default: $DPRUN_STATE_DIR, else $XDG_STATE_HOME/dprun)")
+	f.BoolVar(&a.json, "json", false, "write one JSON object a line to standard output, and nothing else")
+	root.AddCommand(a.commands()...)
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd("completion")
+	strict(root)
+	return root
+}
+
+// strict makes every wrong command line a usageError, of this command and of
+// those below it.
+func strict(c *cobra.Command) {
+	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return &usageError{c.CommandPath(), err} })
+	if c.HasSubCommands() && c.Run == nil && c.RunE == nil {
+		c.Args = cobra.ArbitraryArgs
+		c.RunE = group
+	} else if check := c.Args; check != nil {
+		c.Args = func(c *cobra.Command, args []string) error {
+			if err := check(c, args); err != nil {
+				return &usageError{c.CommandPath(), err}
+			}
+			return nil
+		}
+	}
+	for _, sub := range c.Commands() {
+		strict(sub)
+	}
+}
+
+// group is a command that only holds others.
+func group(c *cobra.Command, args []string) error {
+	var names []string
+	for _, sub := range c.Commands() {
+		if sub.IsAvailableCommand() {
+			names = append(names, sub.Name())
+		}
+	}
+	if len(args) == 0 {
+		c.SetOut(c.ErrOrStderr())
+		if err := c.Help(); err != nil {
+			return err
+		}
+		return &usageError{c.CommandPath(), errors.New("which command?")}
+	}
+	err := fmt.Errorf("there is no command %q", c.CommandPath()+" "+args[0])
+	if s := diag.Suggest(args[0], names); s != "" {
+		err = fmt.Errorf("%w; did you mean %q?", err, s)
+	}
+	return &usageError{c.CommandPath(), err}
+}

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/dprun/dprun/cmd/dprun/view"
+	"github.com/dprun/dprun/plan/diag"
+	"github.com/dprun/dprun/runner"
+	"github.com/dprun/dprun/runner/state"
+)
+
+// source holds the flags that say which plan with which variables.
+type source struct {
+	plan     string
+	only     string
+	vars     []string
+	varFiles []string
+}
+
+func (s *source) variables(f *pflag.FlagSet) {
+	f.StringArrayVar(&s.vars, "var", nil, "set a variable: NAME=VALUE; may be repeated")
+	f.StringArrayVar(&s.varFiles, "var-file", nil, "read variables from a file; may be repeated")
+}
+
+func (s *source) selection(f *pflag.FlagSet) {
+	f.StringVar(&s.plan, "plan", "", "which plan, when the file has several")
+	f.StringVar(&s.only, "only", "", "narrow what is done, for example site=fra,device=fra-*,domain=orders")
+}
+
+// of makes the runner's source of a path.
+func (s *source) of(a *app, path string) (runner.Source, error) {
+	for _, v := range s.vars {
+		if name, _, ok := strings.Cut(v, "="); !ok || name == "" {
+			return runner.Source{}, &usageError{err: errors.New("--var is not NAME=VALUE")} // the value may be secret
+		}
+	}
+	return runner.Source{Path: path, VarFiles: s.varFiles, Vars: s.vars, Environ: a.environ}, nil
+}
+
+// planArg is the one argument of commands that read a plan.
+func planArg(_ *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return fmt.Errorf("give one plan file or directory, not %d", len(args))
+	}
+	return nil
+}
+
+// plugins opens the plugins without making a state directory.
+func (a *app) plugins(v view.View) (*runner.Plugins, error) {
+	o := runner.PluginOptions{Bundled: bundled(), Version: version, Environ: a.environ, Log: a.log(v)}
+	if dir, err := state.Dir(a.stateDir, a.env); err == nil {
+		dir = filepath.Join(dir, "plugins")
+		if _, err := os.Stat(dir); err == nil {
+			o.Dir = dir
+		}
+	}
+	p, err := runner.OpenPlugins(o)
+	if err != nil {
+		return nil, &runner.Error{ExitCode: runner.ExitPlugin, Err: err}
+	}
+	return p, nil
+}
+
+// open opens the runner on the state directory.
+func (a *app) open(ctx context.Context, v view.View, signals <-chan string) (*runner.Runner, error) {
+	dir, err := a.state()
+	if err != nil {
+		return nil, &usageError{err: err}
+	}
+	return runner.Open(ctx, runner.Options{
+		StateDir: dir, Version: version, Bundled: bundled(), Environ: a.environ, Sink: v, Log: a.log(v), Signals: signals,
+	})
+}
+
+// counts counts a list's errors and warnings.
+func counts(l diag.List) (errs, warnings int) {
+	for _, d := range l {
+		if d.Severity == diag.Error {
+			errs++
+		} else {
+			warnings++
+		}
+	}
+	return errs, warnings
+}
