@@ -59,7 +59,10 @@ func (r *Runner) Apply(ctx context.Context, q ApplyRequest) (*Result, error) {
 	if d := disruptionOf(spec); len(d.Activities) > 0 && q.Confirm != nil && !q.Confirm(d) {
 		return res, errorf(1, "not confirmed: nothing was contacted")
 	}
-	return res, r.run(ctx, loaded, p, spec, q.Only != "", res)
+	if err := r.run(ctx, loaded, p, spec, q.Only != "", res); err != nil {
+		return res, err
+	}
+	return res, r.noteOwed(ctx, res)
 }
 
 // load compiles the plan with its secrets and picks one plan of the file.
@@ -187,7 +190,7 @@ func (r *Runner) run(ctx context.Context, loaded *Loaded, p *plan.Plan, spec lif
 	}
 	res.Summary = summary
 	res.ExitCode = worst(res.ExitCode, summary.ExitCode)
-	return r.noteOwed(ctx, res)
+	return nil
 }
 
 // drive runs a machine with an executor and a journal, then closes the run.

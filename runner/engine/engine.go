@@ -289,7 +289,7 @@ func (e *Engine) start(a lifecycle.Action) {
 	f.cancel = cancel
 	job := e.job(ctx, a)
 	busy := func() func() { return func() {} }
-	if w, ok := e.Clock.(clock.Worker); ok && a.Kind != lifecycle.ActLock {
+	if w, ok := e.Clock.(clock.Worker); ok {
 		busy = w.Busy
 	}
 	done := func() {}
@@ -317,7 +317,15 @@ func (e *Engine) start(a lifecycle.Action) {
 			done = busy()
 		}
 		if a.Kind != lifecycle.ActTimer {
+			if a.Kind == lifecycle.ActLock { // who waits for a lock does not work
+				notify := job.Notify
+				job.Notify = func(n event.Notice) { notify(n); done() }
+			}
 			res, err := e.do(ctx, job)
+			if a.Kind == lifecycle.ActLock {
+				done()
+				done = busy()
+			}
 			if ctx.Err() != nil && a.Kind != lifecycle.ActLock {
 				return // no longer wanted; nobody waits for the result
 			}
