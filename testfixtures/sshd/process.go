@@ -34,18 +34,25 @@ func (s *Server) launch(ctx context.Context) error {
 	}
 	exited := make(chan error, 1)
 	go func() { exited <- cmd.Wait() }()
+	g, err := watch(cmd.Process.Pid)
+	if err != nil {
+		_ = cmd.Process.Kill()
+		<-exited
+		return errors.Join(fmt.Errorf("start sshd: %w", err), log.Close())
+	}
 
 	deadline := time.NewTimer(readyTimeout)
 	defer deadline.Stop()
 	for {
 		if c, err := net.DialTimeout("tcp", s.Addr, time.Second); err == nil {
 			c.Close()
-			s.cmd, s.log, s.exited = cmd, log, exited
+			s.cmd, s.log, s.exited, s.guard = cmd, log, exited, g
 			return nil
 		}
 		var why error
 		select {
 		case err := <-exited:
+			g.end()
 			log.Close()
 			return fmt.Errorf("start sshd: it ended: %v: %s", err, s.Log())
 		case <-ctx.Done():
@@ -55,6 +62,7 @@ func (s *Server) launch(ctx context.Context) error {
 		case <-time.After(10 * time.Millisecond):
 			continue
 		}
+		g.end()
 		_ = cmd.Process.Kill()
 		<-exited
 		log.Close()
@@ -71,6 +79,7 @@ func (s *Server) Kill() error {
 		return nil
 	}
 	pid := s.cmd.Process.Pid
+	s.guard.end()
 	// Stopped first, so that it makes no session between listing and killing.
 	_ = s.cmd.Process.Signal(syscall.SIGSTOP)
 	sessions := descendants(pid)
@@ -80,7 +89,7 @@ func (s *Server) Kill() error {
 		_ = syscall.Kill(p, syscall.SIGKILL)
 	}
 	err := s.log.Close()
-	s.cmd, s.log, s.exited = nil, nil, nil
+	s.cmd, s.log, s.exited, s.guard = nil, nil, nil, nil
 	if err != nil {
 		return fmt.Errorf("end sshd: %w", err)
 	}

@@ -40,6 +40,7 @@ type Server struct {
 	log *os.File
 	// exited gets the process's end, once.
 	exited chan error
+	guard  *guard
 }
 
 // Start runs a server for the duration of a test.
