@@ -1,0 +1,171 @@
+package file_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/dprun/dprun/plugins/file"
+	"github.com/dprun/dprun/sdk"
+	"github.com/dprun/dprun/sdk/client"
+	"github.com/dprun/dprun/sdk/conformance"
+	"github.com/dprun/dprun/sdk/failure"
+	"github.com/dprun/dprun/sdk/schema"
+)
+
+func serve(t *testing.T) *client.Plugin {
+	t.Helper()
+	p, stop, err := conformance.Serve(file.Plugin())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(stop)
+	return p
+}
+
+func open(ctx context.Context, p *client.Plugin, dir string, create bool) (sdk.Destination, error) {
+	return p.ConfigureDestination(ctx, "file", cty.ObjectVal(map[string]cty.Value{"directory": cty.StringVal(dir), "create_directory": cty.BoolVal(create)}))
+}
+
+func newFile(t *testing.T, dir string, create bool) sdk.Destination {
+	t.Helper()
+	d, err := open(t.Context(), serve(t), dir, create)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func TestConformance(t *testing.T) {
+	t.Parallel()
+	p, dir := serve(t), t.TempDir()
+	for _, c := range conformance.Destination(func(ctx context.Context) (sdk.Destination, error) { return open(ctx, p, dir, false) }, conformance.DestinationOptions{}) {
+		t.Run(c.Name, func(t *testing.T) {
+			t.Parallel()
+			c.Run(t.Context(), t)
+		})
+	}
+}
+
+func request(t *testing.T, path, content string) sdk.StoreRequest {
+	t.Helper()
+	src := filepath.Join(t.TempDir(), "source")
+	if err := os.WriteFile(src, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	sum := sha256.Sum256([]byte(content))
+	return sdk.StoreRequest{Source: src, Path: path, Size: int64(len(content)), SHA256: hex.EncodeToString(sum[:]), Owner: "me"}
+}
+
+func wantFailure(t *testing.T, err error, kind failure.Kind, reason failure.Reason) {
+	t.Helper()
+	if f, ok := errors.AsType[*failure.Error](err); !ok || f.Kind != kind || f.Reason != reason {
+		t.Errorf("got %v, want %s/%s", err, kind, reason)
+	}
+}
+
+func TestAMissingDirectoryIsNotMadeUnlessAskedFor(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "not", "mounted")
+	d := newFile(t, dir, false)
+	_, err := d.Check(t.Context())
+	wantFailure(t, err, failure.NotFound, failure.NoDirectory)
+	_, err = d.Store(t.Context(), request(t, "a", "x"), nil)
+	wantFailure(t, err, failure.NotFound, failure.NoDirectory)
+	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
+		t.Error("the directory was made")
+	}
+	if _, err := newFile(t, dir, true).Check(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestSymbolicLinksDoNotLeadOut(t *testing.T) {
+	t.Parallel()
+	dir, outside := t.TempDir(), t.TempDir()
+	if err := os.Symlink(outside, filepath.Join(dir, "link")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(outside, "secret"), []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d := newFile(t, dir, false)
+	_, err := d.Store(t.Context(), request(t, "link/a", "x"), nil)
+	wantFailure(t, err, failure.Denied, failure.NoAccess)
+	_, err = d.Fetch(t.Context(), sdk.FetchRequest{Path: "link/secret", File: filepath.Join(t.TempDir(), "f")}, nil)
+	wantFailure(t, err, failure.Denied, failure.NoAccess)
+	if err := d.Delete(t.Context(), "link/secret"); err == nil {
+		t.Error("a file outside was deleted")
+	}
+	if entries, _ := os.ReadDir(outside); len(entries) != 1 {
+		t.Errorf("outside there are %v", entries)
+	}
+}
+
+func TestStoredFilesAreForTheirOwnerOnly(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if _, err := newFile(t, dir, false).Store(t.Context(), request(t, "a/b", "x"), nil); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]os.FileMode{"a": 0o700, "a/b": 0o600} {
+		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Mode().Perm() != want {
+			t.Errorf("%s: %v, %v", name, info.Mode(), err)
+		}
+	}
+	entries, err := os.ReadDir(filepath.Join(dir, "a"))
+	if err != nil || len(entries) != 1 {
+		t.Errorf("there are %v, %v", entries, err)
+	}
+}
+
+func TestSweepRemovesOldTemporaryFilesOfItsOwner(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	tag := sha256.Sum256([]byte("me"))
+	mine := ".dprun-" + hex.EncodeToString(tag[:8]) + "-abc.part"
+	for _, name := range []string{mine, "sub/" + mine, ".dprun-0000000000000000-abc.part", ".dprun-other", "x.part"} {
+		path := filepath.Join(dir, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, nil, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d := newFile(t, dir, false)
+	sweep := func(r sdk.SweepRequest) string {
+		rep, err := d.Sweep(t.Context(), r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Join(rep.Removed, " ")
+	}
+	if got := sweep(sdk.SweepRequest{OlderThan: time.Hour}); got != "" {
+		t.Errorf("removed the young %q", got)
+	}
+	if got := sweep(sdk.SweepRequest{Owner: "me", Prefix: "sub"}); got != "sub/"+mine {
+		t.Errorf("removed %q", got)
+	}
+	if got := sweep(sdk.SweepRequest{Owner: "me"}); got != mine {
+		t.Errorf("removed %q", got)
+	}
+	if got := sweep(sdk.SweepRequest{}); got != ".dprun-0000000000000000-abc.part" {
+		t.Errorf("removed %q", got)
+	}
+}
+
+func TestARelativeDirectoryIsRefused(t *testing.T) {
+	t.Parallel()
+	p := serve(t)
+	v := cty.ObjectVal(map[string]cty.Value{"directory": cty.StringVal("relative"), "create_directory": cty.False})
+	ds, err := p.ValidateConfig(t.Context(), schema.KindDestination, "file", "", v)
+	if err != nil || len(ds) != 1 || ds[0].Path[0] != "directory" {
+		t.Errorf("got %v, %v", ds, err)
+	}
+}
