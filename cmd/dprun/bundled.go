@@ -1,6 +1,9 @@
 package main
 
 import (
+	"github.com/dprun/dprun/plugins/datapower"
+	"github.com/dprun/dprun/plugins/exec"
+	"github.com/dprun/dprun/plugins/file"
 	"github.com/dprun/dprun/plugins/nfs"
 	"github.com/dprun/dprun/plugins/sftp"
 	"github.com/dprun/dprun/sdk"
@@ -9,7 +12,10 @@ import (
 // bundled are the plugins inside dprun. Each is served by a process of its own.
 func bundled() map[string]func() sdk.Plugin {
 	return map[string]func() sdk.Plugin{
-		"nfs":  nfs.Plugin,
-		"sftp": sftp.Plugin,
+		"datapower": datapower.Plugin,
+		"exec":      exec.Plugin,
+		"file":      file.Plugin,
+		"nfs":       nfs.Plugin,
+		"sftp":      sftp.Plugin,
 	}
 }

@@ -87,7 +87,7 @@ func (h *Human) Tick() {
 // heartbeat says how the run stands and what takes longest.
 func (h *Human) heartbeat(now time.Time) string {
 	s := h.track.overall(now)
-	for i, k := range longest(h.track.underWay()) {
+	for i, k := range longest(h.track.active) {
 		if i == 3 {
 			return s + "; …"
 		}

@@ -139,7 +139,7 @@ func writePreviewTasks(b *strings.Builder, p painter, tasks []runner.PreviewTask
 	for _, k := range tasks {
 		domain := k.Domain
 		if domain == "" {
-			domain = "(all)"
+			domain = "(device)"
 		}
 		t.add(text(k.Activity), text(k.Device), text(domain), toned(k.Disruptive, yellow), toned(k.Code, toneOf(k.Code)), text(k.Message))
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 )
 
 // screen draws a few lines at the end of a terminal's output and replaces
@@ -56,7 +57,7 @@ func (h *Human) draw() {
 	now := h.o.Now()
 	columns, rows := h.screen.room()
 	var out []string
-	under := h.track.underWay()
+	under := h.track.active
 	for i, k := range under {
 		if i >= rows-2 && len(under) > rows-1 { // the last line is the run's
 			if rows > 1 {
@@ -68,8 +69,8 @@ func (h *Human) draw() {
 		if a := k.amount(now); a != "" {
 			l += " " + a
 		}
-		if d := now.Sub(k.since); d >= 0 {
-			l += "  " + span(d.Truncate(1e9))
+		if d := now.Sub(k.since); d >= time.Second {
+			l += "  " + span(d)
 		}
 		out = append(out, fit(l, columns))
 	}

@@ -20,8 +20,8 @@ const (
 // tracker knows how a run stands, from what was published.
 type tracker struct {
 	run     event.RunInfo
-	order   []*tracked // in the order of appearance
 	tasks   map[string]*tracked
+	active  []*tracked // under way, those that began first at the top
 	done    int
 	began   time.Time // when the first task left the queue
 	moved   []movement
@@ -36,6 +36,7 @@ type tracked struct {
 	since    time.Time // of the status
 	progress *event.Progress
 	moved    []movement
+	active   bool
 }
 
 // movement is how many bytes came at a time.
@@ -54,7 +55,6 @@ func (t *tracker) task(id string) *tracked {
 	if k == nil {
 		k = &tracked{id: id}
 		t.tasks[id] = k
-		t.order = append(t.order, k)
 	}
 	return k
 }
@@ -72,8 +72,16 @@ func (t *tracker) status(s event.Status) {
 		k.progress, k.moved = nil, nil
 	}
 	k.status, k.since = s, s.Time
-	if t.began.IsZero() && phase(s.Code) >= 4 {
-		t.began = s.Time
+	switch {
+	case s.Final && k.active:
+		k.active = false
+		t.active = slices.DeleteFunc(t.active, func(x *tracked) bool { return x == k })
+	case !s.Final && !k.active && phase(s.Code) >= dispatch:
+		k.active = true
+		t.active = append(t.active, k)
+		if t.began.IsZero() {
+			t.began = s.Time
+		}
 	}
 }
 
@@ -125,24 +133,15 @@ func rate(m []movement, now time.Time) float64 {
 
 // eta is how long the rest takes if it goes on as before; 0 when that cannot be told.
 func (t *tracker) eta(now time.Time) time.Duration {
-	left := len(t.order) - t.done
+	left := len(t.tasks) - t.done
 	if t.began.IsZero() || t.done == 0 || left == 0 {
 		return 0
 	}
 	return (now.Sub(t.began) / time.Duration(t.done)) * time.Duration(left)
 }
 
-// underWay lists the tasks that left the queue and have not ended, those that
-// began first at the top.
-func (t *tracker) underWay() []*tracked {
-	var out []*tracked
-	for _, k := range t.order {
-		if !k.status.Final && k.status.Code != "" && phase(k.status.Code) >= 4 {
-			out = append(out, k)
-		}
-	}
-	return out
-}
+// dispatch is the phase from which on a task is under way.
+const dispatch = 4
 
 // phase is the phase that a code belongs to; -1 for a code that is unknown.
 func phase(code string) int {
@@ -196,15 +195,15 @@ func (k *tracked) amount(now time.Time) string {
 
 // overall is the one line that says how the run stands.
 func (t *tracker) overall(now time.Time) string {
-	parts := []string{fmt.Sprintf("%d of %s done", t.done, plural(len(t.order), "task", "tasks"))}
-	if n := len(t.underWay()); n > 0 {
+	parts := []string{fmt.Sprintf("%d of %s done", t.done, plural(len(t.tasks), "task", "tasks"))}
+	if n := len(t.active); n > 0 {
 		parts = append(parts, plural(n, "under way", "under way"))
 	}
 	if r := rate(t.moved, now); r >= 1 {
 		parts = append(parts, size(int64(r))+"/s")
 	}
 	parts = append(parts, span(now.Sub(t.run.Started)))
-	if d := t.eta(now); d > 0 {
+	if d := t.eta(now); d >= time.Second {
 		parts = append(parts, "about "+span(d)+" left")
 	}
 	return strings.Join(parts, " · ")
