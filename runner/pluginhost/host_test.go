@@ -365,6 +365,10 @@ func install(t *testing.T, dir, name string) string {
 		t.Fatal(err)
 	}
 	defer func() { _ = in.Close() }()
+	// No process may be forked while the file is open for writing: the child
+	// would keep it open until its exec, and the file could not be run.
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	path := filepath.Join(dir, "dprun-plugin-"+name)
 	out, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o755)
 	if err != nil {
@@ -377,6 +381,15 @@ func install(t *testing.T, dir, name string) string {
 		t.Fatal(err)
 	}
 	return path
+}
+
+func writeScript(t *testing.T, dir, name, body string) {
+	t.Helper()
+	syscall.ForkLock.RLock() // see install
+	defer syscall.ForkLock.RUnlock()
+	if err := os.WriteFile(filepath.Join(dir, "dprun-plugin-"+name), []byte("#!/bin/sh\n"+body), 0o755); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func TestAnInstalledPluginIsVerifiedAndCached(t *testing.T) {
@@ -460,9 +473,7 @@ func TestInstalledPluginsAreRefused(t *testing.T) {
 	t.Run("no plugin at all", func(t *testing.T) {
 		t.Parallel()
 		dir := t.TempDir()
-		if err := os.WriteFile(filepath.Join(dir, "dprun-plugin-script"), []byte("#!/bin/sh\necho hello\necho no >&2\nexit 5\n"), 0o755); err != nil {
-			t.Fatal(err)
-		}
+		writeScript(t, dir, "script", "echo hello\necho no >&2\nexit 5\n")
 		h, _ := newHost(t, func(o *pluginhost.Options) { o.Dir = dir })
 		_, err := h.Describe(t.Context(), "script")
 		wantFailure(t, err, failure.Unavailable, failure.Crashed, "exit status 5", "no")
@@ -495,9 +506,7 @@ func TestUnknownTypesAreNamed(t *testing.T) {
 func TestAStartIsGivenUpWithItsContext(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "dprun-plugin-slow"), []byte("#!/bin/sh\nsleep 60\n"), 0o755); err != nil {
-		t.Fatal(err)
-	}
+	writeScript(t, dir, "slow", "sleep 60\n")
 	h, _ := newHost(t, func(o *pluginhost.Options) { o.Dir = dir })
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
