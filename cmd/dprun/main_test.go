@@ -34,10 +34,13 @@ func TestScripts(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("DPRUN_STATE_DIR", filepath.Join(e.WorkDir, ".state"))
 			e.Setenv("TZ", "UTC")
+			e.Values[fleetKey{}] = &running{}
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"fleet":   fleet,
+			"break":   breaking,
+			"mend":    mend,
 			"exits":   exits,
 			"archive": makeArchive,
 			"damage":  damage,
@@ -98,11 +101,27 @@ func fleet(ts *testscript.TestScript, neg bool, args []string) {
 	f, err := startFleet(devices, domains, ts.MkAbs("."))
 	ts.Check(err)
 	ts.Defer(f.Close)
-	for _, a := range args[2:] {
-		kind, domain, _ := strings.Cut(a, "=")
-		ts.Check(f.AddFault(dpsim.Fault{Kind: kind, Domain: domain}))
-	}
+	ts.Value(fleetKey{}).(*running).fleet = f
+	breaking(ts, false, args[2:])
 	ts.Check(f.WriteReady(ts.MkAbs("ready.json")))
+}
+
+// fleetKey is where a script keeps its fleet.
+type fleetKey struct{}
+
+type running struct{ fleet *dpsim.Fleet }
+
+// breaking sets faults: break FAULT=DOMAIN...
+func breaking(ts *testscript.TestScript, _ bool, args []string) {
+	for _, a := range args {
+		kind, domain, _ := strings.Cut(a, "=")
+		ts.Check(ts.Value(fleetKey{}).(*running).fleet.AddFault(dpsim.Fault{Kind: kind, Domain: domain}))
+	}
+}
+
+// mend takes all faults away.
+func mend(ts *testscript.TestScript, _ bool, _ []string) {
+	ts.Check(ts.Value(fleetKey{}).(*running).fleet.ClearFaults(dpsim.Fault{}))
 }
 
 // makeArchive fabricates a whole export: archive FILE

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -11,16 +10,26 @@ import (
 )
 
 func (a *app) recoverCommand() *cobra.Command {
+	var ack string
 	c := &cobra.Command{
 		Use:   "recover",
 		Short: "Finish what dead runs left, and bring devices back",
 		Long: "Finishes the runs whose process is gone, brings back what they quiesced, and verifies it. Windows, limits and policies do not count.\n" +
-			"It may be run at any time and as often as wanted.\n\nExit codes: 0 nothing is owed any more, 16 a device may still be quiesced.",
+			"It may be run at any time and as often as wanted.\n\n" +
+			"--ack DEVICE says that somebody looked at the device and that it is in service: what it owes is taken as done.\n\n" +
+			"Exit codes: 0 no device may be quiesced any more, 16 one may.",
 		Args: cobra.NoArgs,
 		RunE: a.runDeaf(func(ctx context.Context, v view.View, _ []string) error {
 			_, signals, stop := forward(ctx)
 			defer stop()
 			return a.operate(ctx, v, signals, func(r *runner.Runner) (*runner.Result, error) {
+				if ack != "" {
+					done, err := acknowledge(ctx, r, ack)
+					if err != nil {
+						return nil, err
+					}
+					v.Acknowledged(done)
+				}
 				res, err := r.Recover(ctx)
 				if err == nil && len(res.Owed) == 0 {
 					v.Owed(nil)
@@ -29,32 +38,6 @@ func (a *app) recoverCommand() *cobra.Command {
 			})
 		}),
 	}
+	c.Flags().StringVar(&ack, "ack", "", "take what this device owes as done by hand")
 	return c
-}
-
-func (a *app) owedCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "owed",
-		Short: "List what is still owed to devices, and how to do it by hand",
-		Long:  "Lists what ended or dead runs still owe: since when, the last error, and the commands to do it by hand.\n\nExit codes: 0 no device may be quiesced, 16 one may.",
-		Args:  cobra.NoArgs,
-		RunE: a.runE(func(ctx context.Context, v view.View, _ []string) (err error) {
-			r, err := a.open(ctx, v, nil)
-			if err != nil {
-				return err
-			}
-			defer closing(r, &err)
-			owed, err := r.Owed(ctx)
-			if err != nil {
-				return fmt.Errorf("list what is owed: %w", err)
-			}
-			v.Owed(owed)
-			for _, o := range owed {
-				if o.Kind == "unquiesce" {
-					return status(runner.ExitOwed)
-				}
-			}
-			return nil
-		}),
-	}
 }

@@ -13,7 +13,7 @@ import (
 // Ask asks a person whether what will be out of service may be so. It is
 // false when ctx ends first, and on anything but "yes".
 func Ask(ctx context.Context, in io.Reader, out io.Writer, d runner.Disruption) bool {
-	fmt.Fprintf(out, "Plan %s quiesces %s in %s:\n", Clean(d.Plan), plural(len(d.Devices), "device", "devices or their domains"), Clean(strings.Join(d.Activities, ", ")))
+	fmt.Fprintf(out, "Plan %s quiesces domains or all of %s in %s:\n", Clean(d.Plan), plural(len(d.Devices), "device", "devices"), Clean(strings.Join(d.Activities, ", ")))
 	const most = 20
 	for i, name := range d.Devices {
 		if i == most {

@@ -1,0 +1,36 @@
+package view
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/dprun/dprun/runner"
+)
+
+func TestOnlyYesGoesOn(t *testing.T) {
+	t.Parallel()
+	for answer, want := range map[string]bool{"yes\n": true, " YES \n": true, "y\n": false, "\n": false, "": false, "no\n": false, "yes": true} {
+		var out bytes.Buffer
+		got := Ask(t.Context(), strings.NewReader(answer), &out, runner.Disruption{Plan: "nightly", Activities: []string{"domains"}, Devices: []string{"fra-1", "fra-\x1b2"}})
+		if got != want {
+			t.Errorf("%q: %v, want %v", answer, got, want)
+		}
+		if asked := out.String(); asked != "Plan nightly quiesces domains or all of 2 devices in domains:\n  fra-1\n  fra-\uFFFD2\nOnly \"yes\" goes on: " {
+			t.Errorf("asked %q", asked)
+		}
+	}
+}
+
+func TestASignalAnswersNo(t *testing.T) {
+	t.Parallel()
+	r, w := io.Pipe()
+	defer w.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if Ask(ctx, r, io.Discard, runner.Disruption{}) {
+		t.Error("went on")
+	}
+}
