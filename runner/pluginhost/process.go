@@ -190,6 +190,7 @@ func (p *process) refine(f *failure.Error) *failure.Error {
 	switch {
 	case f.Kind == failure.Unavailable && f.Reason == failure.Crashed:
 		out.Message = fmt.Sprintf("plugin %s: %s%s", p.title(), out.Message, p.epitaph(exitWait))
+		_ = p.run.Kill(context.Background()) // it does not serve any more: the next call gets a new one
 	case f.Reason == failure.Protocol:
 		out.Message = fmt.Sprintf("plugin %s: %s", p.title(), out.Message)
 	}

@@ -1,0 +1,51 @@
+package file_test
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/dprun/dprun/plugins/file"
+	"github.com/dprun/dprun/sdk"
+	"github.com/dprun/dprun/sdk/conformance"
+)
+
+// BenchmarkStore stores 256 MiB, durably.
+func BenchmarkStore(b *testing.B) {
+	content := make([]byte, 256<<20)
+	_, _ = rand.Read(content)
+	sum := sha256.Sum256(content)
+	src := filepath.Join(b.TempDir(), "source")
+	if err := os.WriteFile(src, content, 0o600); err != nil {
+		b.Fatal(err)
+	}
+	p, stop, err := conformance.Serve(file.Plugin())
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(stop)
+	d, err := p.ConfigureDestination(b.Context(), "file", cty.ObjectVal(map[string]cty.Value{"directory": cty.StringVal(b.TempDir()), "create_directory": cty.False}))
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, verify := range []sdk.Verify{sdk.VerifyReadBack, sdk.VerifySent} {
+		b.Run(string(verify), func(b *testing.B) {
+			b.SetBytes(int64(len(content)))
+			for i := range b.N {
+				r := sdk.StoreRequest{Source: src, Path: fmt.Sprint(verify, i), Size: int64(len(content)), SHA256: hex.EncodeToString(sum[:]), Verify: verify}
+				if _, err := d.Store(b.Context(), r, nil); err != nil {
+					b.Fatal(err)
+				}
+				if err := d.Delete(b.Context(), r.Path); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

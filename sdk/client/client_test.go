@@ -1,0 +1,278 @@
+package client_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/zclconf/go-cty/cty"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
+	"google.golang.org/grpc/test/bufconn"
+
+	"github.com/dprun/dprun/sdk"
+	"github.com/dprun/dprun/sdk/client"
+	"github.com/dprun/dprun/sdk/conformance"
+	"github.com/dprun/dprun/sdk/failure"
+	pluginv1 "github.com/dprun/dprun/sdk/proto/dprun/plugin/v1"
+	"github.com/dprun/dprun/sdk/schema"
+)
+
+// rude is a plugin written without our SDK, which breaks the protocol in the
+// way that the path says.
+type rude struct {
+	pluginv1.UnimplementedPluginServer
+	pluginv1.UnimplementedDestinationServer
+}
+
+type config struct {
+	Name string `dprun:"name"`
+}
+
+func (rude) Describe(context.Context, *pluginv1.DescribeRequest) (*pluginv1.DescribeReply, error) {
+	raw, err := json.Marshal(schema.Plugin{Name: "rude", Destinations: []schema.DestinationType{{Name: "rude", Config: schema.MustOf[config]()}}})
+	return &pluginv1.DescribeReply{Schema: raw}, err
+}
+
+func (rude) Configure(context.Context, *pluginv1.ConfigureRequest) (*pluginv1.ConfigureReply, error) {
+	return &pluginv1.ConfigureReply{Instance: 1}, nil
+}
+
+func (rude) Store(r *pluginv1.StoreRequest, stream pluginv1.Destination_StoreServer) error {
+	done := &pluginv1.StoreEvent{Done: &pluginv1.StoreReport{Size: 1}}
+	switch r.Path {
+	case "no done":
+		return stream.Send(&pluginv1.StoreEvent{Bytes: 1})
+	case "two dones":
+		return errors.Join(stream.Send(done), stream.Send(done))
+	case "done and error":
+		return errors.Join(stream.Send(done), status.Error(codes.Internal, "after all"))
+	case "unavailable":
+		return status.Error(codes.Unavailable, "gone")
+	case "untyped":
+		return status.Error(codes.Unknown, "what")
+	case "unknown kind":
+		return detailed("odd", "mismatch")
+	case "reason of another call":
+		return detailed("corrupt", "device_busy")
+	case "typed":
+		return detailed("corrupt", "mismatch")
+	case "deaf":
+		<-stream.Context().Done()
+		return stream.Context().Err()
+	}
+	return stream.Send(done)
+}
+
+func detailed(kind, reason string) error {
+	st, err := status.New(codes.Unknown, "m").WithDetails(&pluginv1.Failure{Kind: kind, Reason: reason, Message: "m", Remedy: "r"})
+	return errors.Join(err, st.Err())
+}
+
+func dialRude(t *testing.T) sdk.Destination {
+	t.Helper()
+	l := bufconn.Listen(1 << 20)
+	g := grpc.NewServer()
+	pluginv1.RegisterPluginServer(g, rude{})
+	pluginv1.RegisterDestinationServer(g, rude{})
+	go func() { _ = g.Serve(l) }()
+	t.Cleanup(g.Stop)
+	conn, err := grpc.NewClient("passthrough:///rude", grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return l.DialContext(ctx) }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	d, err := client.New(conn, nil).ConfigureDestination(t.Context(), "rude", cty.ObjectVal(map[string]cty.Value{"name": cty.StringVal("n")}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func TestBrokenProtocolIsAFailure(t *testing.T) {
+	t.Parallel()
+	d := dialRude(t)
+	type class struct {
+		Kind   failure.Kind
+		Reason failure.Reason
+	}
+	broken := class{failure.Internal, failure.Protocol}
+	tests := map[string]class{
+		"":                       {},
+		"no done":                broken,
+		"two dones":              broken,
+		"done and error":         broken,
+		"untyped":                broken,
+		"unknown kind":           broken,
+		"unavailable":            {failure.Unavailable, failure.Crashed},
+		"reason of another call": {failure.Corrupt, ""},
+		"typed":                  {failure.Corrupt, failure.Mismatch},
+	}
+	for path, want := range tests {
+		var got class
+		rep, err := d.Store(t.Context(), sdk.StoreRequest{Path: path}, nil)
+		if f, ok := errors.AsType[*failure.Error](err); ok {
+			got = class{f.Kind, f.Reason}
+		}
+		if got != want || (err == nil) != (rep != nil) {
+			t.Errorf("%q: got %v, %v, want %v", path, got, err, want)
+		}
+	}
+	_, err := d.Check(t.Context())
+	if f, ok := errors.AsType[*failure.Error](err); !ok || f.Reason != failure.Protocol {
+		t.Errorf("a call that is not offered: %v", err)
+	}
+}
+
+func TestAPluginThatCannotCancelIsCutOff(t *testing.T) {
+	t.Parallel()
+	d := dialRude(t)
+	begin := time.Now()
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	_, err := d.Store(ctx, sdk.StoreRequest{Path: "deaf"}, nil)
+	if f, ok := errors.AsType[*failure.Error](err); !ok || f.Kind != failure.Timeout {
+		t.Errorf("got %v", err)
+	}
+	if took := time.Since(begin); took > 5*time.Second {
+		t.Errorf("took %v", took)
+	}
+}
+
+// device answers with fixed values and keeps what it was asked.
+type device struct {
+	asked []any
+}
+
+func inspection() *sdk.Inspection {
+	at := time.Date(2026, 11, 23, 1, 2, 3, 4000, time.UTC)
+	return &sdk.Inspection{
+		Facts: sdk.Facts{
+			Identity: "i", DeviceName: "d", Serial: "s", Model: "m", Firmware: "f", FirmwareBuild: "b", Container: true, BackupMode: "secure",
+			Space: sdk.Space{FreeTemporary: 1, TotalTemporary: 2, FreeInternal: 3, TotalInternal: -1}, Certificates: []sdk.Certificate{{Name: "c", Up: true, Expires: at}, {Name: "e"}},
+			CurrentCommand: "cmd", FailoverRole: "active", Clock: at, TLSFingerprint: "ff", Extra: map[string]any{"k": []any{"v", 1.0}},
+		},
+		Domains: []sdk.Domain{{Name: "default", QuiesceState: sdk.StateNormal, SaveNeeded: true, APIConnect: true, CurrentCommand: "x"}},
+	}
+}
+
+func checkReport() *sdk.CheckReport {
+	return &sdk.CheckReport{
+		Quiesce: sdk.QuiesceReport{State: sdk.StateQuiesced, Domains: map[string]sdk.QuiesceState{"a": sdk.StateQuiesced}}, SaveNeeded: true, CurrentCommand: "c",
+		Space: sdk.Space{FreeInternal: 5}, Variants: []string{"persisted", "running"}, Estimate: 9, Warnings: []string{"w"},
+	}
+}
+
+func capture() *sdk.Capture {
+	return &sdk.Capture{Artifacts: []sdk.Artifact{{Name: "a.zip", Size: 3, SHA256: "aa"}}, Warnings: []string{"w"}, Token: "t"}
+}
+
+func (d *device) Inspect(context.Context) (*sdk.Inspection, error) { return inspection(), nil }
+func (d *device) Check(_ context.Context, r sdk.CheckRequest) (*sdk.CheckReport, error) {
+	d.asked = append(d.asked, r)
+	return checkReport(), nil
+}
+func (d *device) Quiesce(_ context.Context, t sdk.Target, timeout time.Duration) error {
+	d.asked = append(d.asked, t, timeout)
+	return nil
+}
+func (d *device) Unquiesce(_ context.Context, t sdk.Target) error {
+	d.asked = append(d.asked, t)
+	return failure.New(failure.Denied, failure.BadCredentials, "unquiesce: no").WithRemedy("do")
+}
+func (d *device) QuiesceState(context.Context, sdk.Target) (*sdk.QuiesceReport, error) {
+	return &sdk.QuiesceReport{State: "dancing"}, nil
+}
+func (d *device) Capture(_ context.Context, r sdk.CaptureRequest, emit func(sdk.CaptureProgress)) (*sdk.Capture, error) {
+	d.asked = append(d.asked, r)
+	for i := range int64(1000) {
+		emit(sdk.CaptureProgress{Bytes: i})
+	}
+	emit(sdk.CaptureProgress{Bytes: 1000, Token: "t"})
+	emit(sdk.CaptureProgress{Bytes: 1001, Token: "t", DeviceDone: true})
+	emit(sdk.CaptureProgress{Bytes: 1002, Total: 7, Token: "t", DeviceDone: true, Message: "m"})
+	return capture(), nil
+}
+func (d *device) Discard(_ context.Context, token string) error {
+	d.asked = append(d.asked, token)
+	return nil
+}
+func (d *device) Close() error { d.asked = append(d.asked, "close"); return nil }
+
+type activity struct {
+	Persisted string `dprun:"persisted" default:"auto"`
+}
+
+func TestASourceIsTheSameOnBothEnds(t *testing.T) {
+	t.Parallel()
+	d := &device{}
+	p, stop, err := conformance.Serve(sdk.Plugin{Name: "dev", Sources: []sdk.SourceType{sdk.NewSource(schema.SourceType{Name: "dev"},
+		func(context.Context, config, sdk.Env) (sdk.Source, error) { return d, nil }, nil,
+		sdk.NewActivity[activity](schema.Activity{Name: "export", Scope: schema.ScopeDomain}, nil))}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(stop)
+	s, err := p.ConfigureSource(t.Context(), "dev", cty.ObjectVal(map[string]cty.Value{"name": cty.NullVal(cty.String)}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	same := func(what string, want, got any, err error) {
+		t.Helper()
+		if err != nil {
+			t.Errorf("%s: %v", what, err)
+		} else if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s: %s", what, diff)
+		}
+	}
+	gotI, err := s.Inspect(t.Context())
+	same("inspect", inspection(), gotI, err)
+	cfg := cty.ObjectVal(map[string]cty.Value{"persisted": cty.StringVal("always")})
+	check := sdk.CheckRequest{Activity: "export", Config: cfg, Target: sdk.Target{Domain: "a"}}
+	gotC, err := s.Check(t.Context(), check)
+	same("check", checkReport(), gotC, err)
+	if err := s.Quiesce(t.Context(), sdk.Target{Domain: "a"}, 90*time.Second); err != nil {
+		t.Error(err)
+	}
+	err = s.Unquiesce(t.Context(), sdk.Target{})
+	if f, ok := errors.AsType[*failure.Error](err); !ok || f.Kind != failure.Denied || f.Reason != failure.BadCredentials || f.Error() != "unquiesce: no; do" {
+		t.Errorf("unquiesce: %v", err)
+	}
+	gotQ, err := s.QuiesceState(t.Context(), sdk.Target{})
+	same("a state that nobody knows", &sdk.QuiesceReport{State: sdk.StateUnknown}, gotQ, err)
+	req := sdk.CaptureRequest{Activity: "export", Config: cfg, Target: sdk.Target{Domain: "a"}, Variant: "persisted", Dir: "/d", Owner: "o", MaxBytes: 5}
+	var progress []sdk.CaptureProgress
+	gotX, err := s.Capture(t.Context(), req, func(p sdk.CaptureProgress) { progress = append(progress, p) })
+	same("capture", capture(), gotX, err)
+	if n := len(progress); n < 4 || n > 100 {
+		t.Errorf("%d events of 1003 came through", n)
+	} else {
+		same("the events that matter", []sdk.CaptureProgress{{Bytes: 1000, Token: "t"}, {Bytes: 1001, Token: "t", DeviceDone: true},
+			{Bytes: 1002, Total: 7, Token: "t", DeviceDone: true, Message: "m"}}, progress[n-3:], nil)
+	}
+	if err := s.Discard(t.Context(), "t"); err != nil {
+		t.Error(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	want := []any{check, sdk.Target{Domain: "a"}, 90 * time.Second, sdk.Target{}, req, "t", "close"}
+	if diff := cmp.Diff(want, d.asked, cmp.Comparer(func(a, b cty.Value) bool { return a.RawEquals(b) })); diff != "" {
+		t.Error(diff)
+	}
+	_, err = s.Capture(t.Context(), sdk.CaptureRequest{Activity: "other"}, nil)
+	if f, ok := errors.AsType[*failure.Error](err); !ok || f.Reason != failure.Protocol {
+		t.Errorf("an activity that is not offered: %v", err)
+	}
+	if _, err := s.Inspect(t.Context()); err == nil || !strings.Contains(err.Error(), "no such instance") {
+		t.Errorf("a released instance: %v", err)
+	}
+}
