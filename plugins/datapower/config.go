@@ -22,6 +22,7 @@ type Config struct {
 	Password       string        `dprun:"password,required,sensitive" doc:"Password of the user."`
 	Path           string        `dprun:"path" default:"/service/mgmt/current" doc:"Path of the management service."`
 	ConnectTimeout time.Duration `dprun:"connect_timeout" default:"10s" min:"1s" max:"5m" doc:"Limit for connecting and, separately, for the TLS handshake."`
+	AnswerTimeout  time.Duration `dprun:"answer_timeout" default:"10m" min:"1s" max:"2h" doc:"How long the gateway may take to begin an answer; it builds an export first. A secure backup is not bounded by it."`
 	StallTimeout   time.Duration `dprun:"stall_timeout" default:"60s" min:"1s" max:"30m" doc:"How long nothing may arrive within an answer that has begun."`
 	TLS            *TLSConfig    `dprun:"tls,block" doc:"How the gateway's certificate is verified; without the block against the system's roots. Verification cannot be switched off."`
 }
@@ -91,7 +92,7 @@ func tlsVersion(s string) uint16 {
 // clientConfig reads what the configuration names and makes the client's.
 func (c Config) clientConfig() (soma.Config, error) {
 	out := soma.Config{
-		Host: c.Host, Port: c.Port, Username: c.Username, Password: c.Password, Path: c.Path, ConnectTimeout: c.ConnectTimeout, Stall: c.StallTimeout,
+		Host: c.Host, Port: c.Port, Username: c.Username, Password: c.Password, Path: c.Path, ConnectTimeout: c.ConnectTimeout, Answer: c.AnswerTimeout, Stall: c.StallTimeout,
 	}
 	if c.TLS == nil {
 		return out, nil

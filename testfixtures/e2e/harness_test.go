@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/dprun/dprun/plugins/datapower"
+	"github.com/dprun/dprun/plugins/exec"
 	"github.com/dprun/dprun/plugins/file"
 	"github.com/dprun/dprun/plugins/nfs"
 	"github.com/dprun/dprun/plugins/sftp"
@@ -28,7 +29,7 @@ import (
 )
 
 func bundled() map[string]func() sdk.Plugin {
-	return map[string]func() sdk.Plugin{"datapower": datapower.Plugin, "file": file.Plugin, "nfs": nfs.Plugin, "sftp": sftp.Plugin}
+	return map[string]func() sdk.Plugin{"datapower": datapower.Plugin, "exec": exec.Plugin, "file": file.Plugin, "nfs": nfs.Plugin, "sftp": sftp.Plugin}
 }
 
 // TestMain serves the bundled plugins when the test binary is started as one.
@@ -128,6 +129,7 @@ device "datapower" "gw" {
     username        = each.value.username
     password        = secret_file("${each.key}.pw")
     connect_timeout = "2s"
+    answer_timeout  = "2s"
     stall_timeout   = "2s"
     tls { ca_file = each.value.ca_file }
   }

@@ -61,9 +61,11 @@ type SecureBackupRequest struct {
 	IncludeRAID  bool
 }
 
+const opSecureBackup = "SecureBackup"
+
 // SecureBackup writes a secure backup to the device's own store. The reply comes when it is done; the manifest may come later.
 func (c *Client) SecureBackup(ctx context.Context, r SecureBackupRequest) error {
-	return c.action(ctx, "default", "SecureBackup", parameter("cert", r.Certificate)+parameter("destination", r.Destination)+
+	return c.action(ctx, "default", opSecureBackup, parameter("cert", r.Certificate)+parameter("destination", r.Destination)+
 		parameter("include-iscsi", onOff(r.IncludeISCSI))+parameter("include-raid", onOff(r.IncludeRAID)))
 }
 

@@ -29,6 +29,9 @@ type Config struct {
 
 	// ConnectTimeout bounds connecting and, separately, the TLS handshake; 0: 10 s.
 	ConnectTimeout time.Duration
+	// Answer bounds how long the device may take to begin its answer; 0: 10 min. A secure backup is answered when it is made, and is
+	// bounded by the caller.
+	Answer time.Duration
 	// Stall bounds how long nothing may arrive within a reply that has begun; 0: 60 s.
 	Stall time.Duration
 	// IdleConnections is how many connections are kept for later requests; 0: 2.
@@ -54,6 +57,7 @@ func New(c Config) (*Client, error) {
 	setDefault(&c.Path, DefaultPath)
 	setDefault(&c.ConnectTimeout, 10*time.Second)
 	setDefault(&c.Stall, time.Minute)
+	setDefault(&c.Answer, 10*time.Minute)
 	setDefault(&c.IdleConnections, 2)
 	setDefault(&c.MaxReply, 16<<20)
 	if !strings.HasPrefix(c.Path, "/") {
@@ -115,7 +119,14 @@ func (c *Client) call(ctx context.Context, op, domain, body string, file *fileSi
 	req.Header.Set("Content-Type", "text/xml; charset=utf-8")
 	req.Header.Set("User-Agent", "dprun")
 	req.SetBasicAuth(c.config.Username, c.config.Password)
+	answered := func() bool { return true }
+	if op != opSecureBackup {
+		silent := time.AfterFunc(c.config.Answer, func() { cancel(&silentError{c.config.Answer}) })
+		defer silent.Stop()
+		answered = silent.Stop
+	}
 	resp, err := c.http.Do(req)
+	answered()
 	if err != nil {
 		return nil, transportError(ctx, op, err, c.config.Stall)
 	}

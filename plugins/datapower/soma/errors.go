@@ -75,6 +75,11 @@ var (
 	errPin     = errors.New("the certificate is not the pinned one")
 )
 
+// silentError says that a device took too long to begin its answer.
+type silentError struct{ limit time.Duration }
+
+func (e *silentError) Error() string { return fmt.Sprintf("no answer within %v", e.limit) }
+
 // pinError carries the fingerprint that was met instead of the pinned one.
 type pinError struct{ got string }
 
@@ -92,6 +97,9 @@ func transportError(ctx context.Context, op string, err error, stall time.Durati
 		switch {
 		case errors.Is(cause, errStalled):
 			e.Class, e.Text = Stalled, fmt.Sprintf("no data arrived for %v", stall)
+			return e
+		case errors.As(cause, new(*silentError)):
+			e.Class, e.Text = Deadline, "the device did not begin its answer: "+cause.Error()
 			return e
 		case errors.Is(cause, context.DeadlineExceeded):
 			e.Class, e.Text = Deadline, "the device did not answer in time"
