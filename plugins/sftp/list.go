@@ -14,14 +14,13 @@ import (
 
 // List implements [sdk.Destination]. Symbolic links are neither listed nor followed.
 func (d *destination) List(ctx context.Context, prefix string) ([]sdk.Object, error) {
-	prefix, err := checkPrefix(prefix)
-	if err != nil {
+	if err := checkPrefix(prefix); err != nil {
 		return nil, err
 	}
 	var out []sdk.Object
-	err = d.with(ctx, func(s *session) error {
+	err := d.with(ctx, func(s *session) error {
 		return d.walk(ctx, s, prefix, func(name string, info fs.FileInfo) error {
-			if _, temp := tempOwner(info.Name()); !temp {
+			if !strings.HasPrefix(info.Name(), tempPrefix) { // sdk.CheckPath refuses those
 				out = append(out, sdk.Object{Path: name, Size: info.Size(), Modified: info.ModTime()})
 			}
 			return nil
@@ -37,13 +36,12 @@ func (d *destination) List(ctx context.Context, prefix string) ([]sdk.Object, er
 // Sweep implements [sdk.Destination]. Ages compare the server's time stamps
 // with the local clock.
 func (d *destination) Sweep(ctx context.Context, r sdk.SweepRequest) (*sdk.SweepReport, error) {
-	prefix, err := checkPrefix(r.Prefix)
-	if err != nil {
+	if err := checkPrefix(r.Prefix); err != nil {
 		return nil, err
 	}
 	report := &sdk.SweepReport{}
-	err = d.with(ctx, func(s *session) error {
-		return d.walk(ctx, s, prefix, func(name string, info fs.FileInfo) error {
+	err := d.with(ctx, func(s *session) error {
+		return d.walk(ctx, s, r.Prefix, func(name string, info fs.FileInfo) error {
 			owner, temp := tempOwner(info.Name())
 			if !temp || (r.Owner != "" && owner != escapeOwner(r.Owner)) {
 				return nil

@@ -51,9 +51,9 @@ func TestListShowsFilesInOrderAndNothingElse(t *testing.T) {
 	}
 	d := open(t, configFor(t, s))
 	for prefix, want := range map[string][]string{
-		"":     {".dprun-not-a-part", "a.x", "a/b/c", "a/z", "b"},
+		"":     {"a.x", "a/b/c", "a/z", "b"},
 		"a":    {"a/b/c", "a/z"},
-		"a/b/": {"a/b/c"},
+		"a/b":  {"a/b/c"},
 		"none": nil,
 	} {
 		got, err := d.List(within(t, testLimit), prefix)

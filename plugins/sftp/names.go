@@ -5,12 +5,10 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"io/fs"
-	"path"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
+	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
 )
 
@@ -18,7 +16,7 @@ import (
 // written there nor the random part holds a dash-separated suffix that could
 // be taken for the other.
 const (
-	tempPrefix = ".dprun-"
+	tempPrefix = sdk.TempPrefix
 	tempSuffix = ".part"
 	randomSize = 8 // bytes
 
@@ -73,40 +71,30 @@ func escapeOwner(owner string) string {
 	return b.String()
 }
 
-// checkPath refuses every name that could leave the directory, could be taken
-// for a temporary name, or that a person could not type.
+// checkPath is [sdk.CheckPath], and refuses what cannot be a file name everywhere.
 func checkPath(p string) error {
+	if err := sdk.CheckPath(p); err != nil {
+		return err
+	}
 	bad := func(why string) error {
 		return failure.New(failure.Precondition, failure.BadConfig, "use the name %q on the server: %s", p, why).
 			WithRemedy("change the destination's `path`")
 	}
-	if p == "." || !fs.ValidPath(p) {
-		return bad("it is not a relative path of plain components")
-	}
 	if !utf8.ValidString(p) {
 		return bad("it is not UTF-8")
-	}
-	for _, r := range p {
-		if r == '\\' || unicode.IsControl(r) || r == unicode.ReplacementChar {
-			return bad(fmt.Sprintf("it holds the character %q", r))
-		}
 	}
 	for part := range strings.SplitSeq(p, "/") {
 		if len(part) > maxName {
 			return bad(fmt.Sprintf("a component has %d bytes, at most %d are allowed", len(part), maxName))
 		}
-		if _, temp := tempOwner(part); temp {
-			return bad("it is kept for temporary files")
-		}
 	}
 	return nil
 }
 
-// checkPrefix is checkPath for a directory, where empty or "." is the whole destination.
-func checkPrefix(p string) (string, error) {
-	p = strings.Trim(p, "/")
-	if p == "" || p == "." {
-		return "", nil
+// checkPrefix is checkPath for a directory, where empty is the whole destination.
+func checkPrefix(p string) error {
+	if p == "" {
+		return nil
 	}
-	return p, checkPath(path.Clean(p))
+	return checkPath(p)
 }

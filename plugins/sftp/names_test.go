@@ -14,7 +14,7 @@ func TestNamesThatCouldLeaveTheDirectoryAreRefused(t *testing.T) {
 	d := open(t, Config{Password: "x", FileMode: "0600", Connections: 1}) // no server: refused before one is asked
 	for _, name := range []string{
 		"", ".", "..", "/abs", "a/../b", "a//b", "a/", "./a", "a\x00b", "a\nb", "a\\b", "a\xffb",
-		strings.Repeat("n", 256), "dir/" + tempName("x"), tempName("x") + "/file",
+		strings.Repeat("n", 256), "dir/" + tempName("x"), tempName("x") + "/file", ".dprun-x",
 	} {
 		_, err := d.Stat(t.Context(), name)
 		wantFailure(t, err, failure.Precondition, failure.BadConfig)
