@@ -17,6 +17,7 @@ func (a *app) root() *cobra.Command {
 		Long: "dprun backs up fleets of IBM DataPower gateways from plan files.\n\n" +
 			"The result of a command goes to standard output, progress and diagnostics go to standard error.\n" +
 			"Exit codes: 0 all succeeded, 1 failed, 3 partly, 10 plan invalid, 16 a device may still be quiesced, 64 usage.",
+		Version:       version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}

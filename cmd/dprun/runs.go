@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/dprun/dprun/cmd/dprun/view"
+	"github.com/dprun/dprun/runner"
 	"github.com/dprun/dprun/runner/event"
 	"github.com/dprun/dprun/runner/journal"
 	"github.com/dprun/dprun/runner/lifecycle"
@@ -37,14 +38,14 @@ func (a *app) lookBack(do func(ctx context.Context, v view.View, r *records, arg
 		}
 		s, err := state.Open(dir)
 		if err != nil {
-			return err
+			return &runner.Error{ExitCode: runner.ExitUsage, Err: err}
 		}
 		r := &records{}
 		if r.journal, err = journal.Open(s.Journal()); err != nil {
-			return err
+			return &runner.Error{ExitCode: runner.ExitBug, Err: err}
 		}
 		if r.staging, err = staging.Open(s.Staging()); err != nil {
-			return errors.Join(err, r.journal.Close())
+			return &runner.Error{ExitCode: runner.ExitBug, Err: errors.Join(err, r.journal.Close())}
 		}
 		defer closing(r, &err)
 		return do(ctx, v, r, args)

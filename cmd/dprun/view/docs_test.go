@@ -1,0 +1,62 @@
+package view
+
+import (
+	"os"
+	"reflect"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/dprun/dprun/plan/diag"
+	"github.com/dprun/dprun/runner"
+	"github.com/dprun/dprun/runner/event"
+)
+
+func TestThePageOnJSONNamesEveryTypeAndField(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../../docs/exit-codes-and-json.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	source, err := os.ReadFile("json.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := regexp.MustCompile(`line\(j, "(\w+)"`).FindAllStringSubmatch(string(source), -1)
+	if len(found) < 15 {
+		t.Fatalf("only %d types are found in json.go", len(found))
+	}
+	for _, m := range found {
+		if !strings.Contains(string(page), "`"+m[1]+"`") {
+			t.Errorf("the type %q is not on the page", m[1])
+		}
+	}
+	for _, v := range []any{
+		Version{}, Validation{}, Format{}, Archive{}, Explanation{}, Plugin{}, RunDetail{}, Pruned{}, Acknowledged{}, Failure{},
+		runner.Preview{}, runner.Owed{}, diag.Diagnostic{}, event.RunInfo{}, event.Status{}, event.Progress{}, event.Log{}, event.Summary{},
+	} {
+		fields(t, string(page), reflect.TypeOf(v), map[reflect.Type]bool{})
+	}
+}
+
+// fields checks the names of a struct's fields and of the structs in it.
+func fields(t *testing.T, page string, typ reflect.Type, seen map[reflect.Type]bool) {
+	for typ.Kind() == reflect.Pointer || typ.Kind() == reflect.Slice || typ.Kind() == reflect.Map {
+		typ = typ.Elem()
+	}
+	if typ.Kind() != reflect.Struct || typ == reflect.TypeFor[time.Time]() || seen[typ] || typ.PkgPath() == "github.com/dprun/dprun/plugins/datapower/archive" && typ.Name() == "Device" {
+		return
+	}
+	seen[typ] = true
+	for f := range typ.Fields() {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if name == "-" {
+			continue
+		}
+		if name != "" && !strings.Contains(page, "`"+name+"`") {
+			t.Errorf("%s: the field %q is not on the page", typ, name)
+		}
+		fields(t, page, f.Type, seen)
+	}
+}
