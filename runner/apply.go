@@ -196,7 +196,7 @@ func (r *Runner) run(ctx context.Context, loaded *Loaded, p *plan.Plan, spec lif
 // drive runs a machine with an executor and a journal, then closes the run.
 func (r *Runner) drive(ctx context.Context, machine *lifecycle.Run, host *pluginhost.Host, x execute.Plan, b *book, first event.Kind, started time.Time) (*event.Summary, error) {
 	spec := machine.Spec()
-	exec := execute.New(execute.Options{Run: spec.ID, PlanName: spec.Plan, Version: r.Version, Plan: x, Plugins: host, Staging: r.staging,
+	exec := execute.New(execute.Options{Run: spec.ID, PlanName: spec.Plan, Version: r.Version, Dir: b.record.Dir, Plan: x, Plugins: host, Staging: r.staging,
 		Locks: deviceLocks{r.locks, spec.ID}, Clock: r.Clock, Redact: &r.redact, Log: r.Log,
 		Output: func(task, stream, text string) { r.output(spec.ID, task, stream, text) }})
 	exit := engine.New(engine.Options{Run: machine, Executor: exec, Journal: b, Clock: r.Clock, Sink: r.Sink, Log: r.Log, Signals: r.Signals}).Run(ctx, first)

@@ -21,6 +21,7 @@ import (
 // without the plan file. It holds no secret: configurations are sealed.
 type record struct {
 	Spec         lifecycle.RunSpec            `json:"spec"`
+	Dir          string                       `json:"dir"` // of the plan
 	Devices      map[string]sealed            `json:"devices"`
 	Destinations map[string]sealedDestination `json:"destinations"`
 }
@@ -71,7 +72,7 @@ func (s sealed) open(secrets plan.SecretReader, r *redact.Redactor) (execute.End
 
 // recordOf seals everything that finishing the run may need.
 func recordOf(x *planned, spec lifecycle.RunSpec) (record, error) {
-	rec := record{Spec: spec, Devices: map[string]sealed{}, Destinations: map[string]sealedDestination{}}
+	rec := record{Spec: spec, Dir: x.cfg.Dir, Devices: map[string]sealed{}, Destinations: map[string]sealedDestination{}}
 	for name := range spec.Devices {
 		d := x.devices[name]
 		s, err := seal(d.Type, d.Config)

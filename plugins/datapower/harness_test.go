@@ -58,14 +58,6 @@ func (g *gateway) fault(f dpsim.Fault) {
 	}
 }
 
-func (g *gateway) edit(e dpsim.Edit) {
-	g.t.Helper()
-	e.Device = gatewayName
-	if err := g.fleet.Edit(e); err != nil {
-		g.t.Fatal(err)
-	}
-}
-
 func (g *gateway) requests() int { return len(g.fleet.Requests()) }
 
 // capture makes a capture in a fresh directory and returns it with the directory.

@@ -68,6 +68,7 @@ type Options struct {
 	Run      string
 	PlanName string
 	Version  string // dprun's own
+	Dir      string // of the plan: where scripts run
 	Plan     Plan
 	Plugins  Plugins
 	Staging  *staging.Staging

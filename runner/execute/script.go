@@ -66,7 +66,7 @@ func (x *Executor) script(ctx context.Context, j engine.Job) (*event.Result, err
 	if err != nil {
 		return nil, err
 	}
-	req := sdk.RunRequest{Context: x.Redact.JSON(body), Env: scriptEnv(c)}
+	req := sdk.RunRequest{Context: x.Redact.JSON(body), Env: scriptEnv(c), Dir: x.Dir}
 	if dpod {
 		req.Arguments = dpodArguments(c, j)
 	}

@@ -68,11 +68,11 @@ func explain(doing, path string, err error) error {
 		return fmt.Errorf("journal %s: %s: %w", path, doing, err)
 	}
 	e := &Error{Doing: doing, Path: path, Err: err}
-	e.Kind, e.Remedy = classify(path, err)
+	e.Remedy, e.Kind = classify(path, err)
 	return e
 }
 
-func classify(path string, err error) (kind error, remedy string) {
+func classify(path string, err error) (remedy string, kind error) {
 	var s *sqlite.Error
 	if errors.As(err, &s) {
 		switch s.Code() & 0xff {
@@ -81,13 +81,13 @@ func classify(path string, err error) (kind error, remedy string) {
 		case sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_AUTH:
 			return readOnly()
 		case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
-			return ErrBusy, "find the process that has it open (fuser " + path + ") and try again"
+			return "find the process that has it open (fuser " + path + ") and try again", ErrBusy
 		case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
-			return ErrDamaged, salvage
+			return salvage, ErrDamaged
 		case sqlite3.SQLITE_IOERR:
-			return ErrIO, "look at the kernel's log, and check the disk and its quota"
+			return "look at the kernel's log, and check the disk and its quota", ErrIO
 		}
-		return nil, ""
+		return "", nil
 	}
 	switch {
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
@@ -95,15 +95,15 @@ func classify(path string, err error) (kind error, remedy string) {
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
 		return readOnly()
 	}
-	return nil, ""
+	return "", nil
 }
 
-func full() (error, string) {
-	return ErrFull, "make room on the file system, for example with `dprun runs prune`"
+func full() (string, error) {
+	return "make room on the file system, for example with `dprun runs prune`", ErrFull
 }
 
-func readOnly() (error, string) {
-	return ErrReadOnly, "check who owns the state directory and whether its file system is mounted read-only"
+func readOnly() (string, error) {
+	return "check who owns the state directory and whether its file system is mounted read-only", ErrReadOnly
 }
 
 // salvage is what to do about a damaged journal. It may hold what is owed to

@@ -238,7 +238,7 @@ func TestMemoryStaysConstant(t *testing.T) {
 	}
 }
 
-type brokenDisk struct{ at int64 }
+type brokenDisk struct{}
 
 func (d brokenDisk) ReadAt(p []byte, off int64) (int, error) {
 	return 0, errors.New("input/output error")

@@ -69,6 +69,7 @@ func writeZip(w io.Writer, entries []entry) error {
 			continue
 		}
 		h := &zip.FileHeader{Name: e.name, CreatorVersion: 3<<8 | 30, ReaderVersion: 20, Extra: extra()}
+		//lint:ignore SA1019 CreateRaw writes these fields as they are and does not look at Modified
 		h.ModifiedDate, h.ModifiedTime = dosTime(made)
 		if e.dir {
 			h.ReaderVersion = 10
