@@ -86,7 +86,7 @@ func (c *compiler) compileActivity(p *Plan, b *hclsyntax.Block, i instance) *Act
 		if len(a.Devices) > 0 {
 			id = a.Devices[0].Type + " " + id
 		}
-		a.config = lazyConfig{env: c.env, decoder: c.env.decoder(id, a.Schema.Config), block: b, ctx: eachOf(c.root, i.ctx)}
+		a.config = c.env.lazyConfig(c.env.decoder(id, a.Schema.Config), b, eachOf(c.root, i.ctx))
 	}
 	if a.Quiesce == quiesceNone {
 		for _, name := range []string{"before_quiesce", "after_unquiesce", "on_busy"} {
@@ -224,7 +224,7 @@ func (c *compiler) activityDomains(a *Activity, b *hclsyntax.Block, ctx *hcl.Eva
 	case attr != nil && a.Schema.Scope == schema.ScopeDevice:
 		c.add(diag.UnexpectedDomains, attr.NameRange, "An activity of type %s is done on a whole device. Remove \"domains\".", a.Type)
 	case attr != nil:
-		a.domains = &lazyExpr{env: c.env, expr: attr.Expr, ctx: eachOf(c.tasks, ctx)}
+		a.domains = c.env.lazyExpr(attr.Expr, eachOf(c.tasks, ctx))
 	}
 }
 
@@ -262,7 +262,7 @@ func (c *compiler) checkCycles(p *Plan) {
 			switch state[name] {
 			case visiting:
 				circle := append(slices.Clone(path[slices.Index(path, name):]), name)
-				c.add(diag.DependencyCycle, hclRange(a.Range), "Activities wait for each other in a circle, so none could start: %s.", strings.Join(circle, " → "))
+				c.add(diag.DependencyCycle, hclRange(p.Activity(name).Range), "Activities wait for each other in a circle, so none could start: %s.", strings.Join(circle, " → "))
 			case 0:
 				visit(p.Activity(name))
 			}

@@ -10,7 +10,6 @@ import (
 
 	"github.com/dprun/dprun/plan/diag"
 	"github.com/dprun/dprun/plan/secret"
-	"github.com/dprun/dprun/sdk/schema"
 )
 
 // checkActivity type-checks what is worked out for each task of an activity,
@@ -49,7 +48,7 @@ func (c *compiler) checkActivity(p *Plan, a *Activity, b *hclsyntax.Block) {
 		vars := variablesOf(nested(sc.config.block.Body, "config"))
 		scopes(vars, func(s Scope) { c.checkScript(sc, s) })
 	}
-	if a.Quiesce != quiesceNone {
+	if a.Quiesce != quiesceNone && c.byValue {
 		for _, d := range a.Devices {
 			c.checkRecoverable(d)
 		}
@@ -145,7 +144,7 @@ func (c *compiler) checkPaths(p *Plan, d *Destination) {
 			continue
 		}
 		for _, dev := range a.Devices {
-			if done[dev] && !usesActivity && a.Schema.Scope != schema.ScopeDevice {
+			if done[dev] && !usesActivity && a.Type != "secure_backup" {
 				continue
 			}
 			done[dev] = true

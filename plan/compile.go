@@ -56,6 +56,7 @@ type compiler struct {
 	patterns     definitions
 	devices      definitions
 	deviceNames  map[string]*Device
+	byValue      bool // some variable is a secret whose value was given
 	toValidate   []validation
 	checked      map[string]bool // lazy arguments that were checked already
 }
@@ -72,7 +73,7 @@ func Compile(f *File, in Inputs) (*Config, Diagnostics) {
 	env := f.env
 	env.dir = in.Dir
 	env.secrets = secret.NewStore(in.Secrets)
-	env.functions = function.Table(function.Files{FS: in.Files, Remember: env.remember}, env.secrets)
+	env.functions = function.Table(function.Files{FS: in.Files, Dir: in.Dir, Remember: env.remember}, env.secrets)
 	c := &compiler{
 		sink: sink{env: env}, file: f, in: in, cfg: &Config{Dir: in.Dir, env: env},
 		deviceNames: map[string]*Device{}, checked: map[string]bool{},

@@ -124,7 +124,12 @@ func (s *sink) decodeConfig(d *decoder, owner *hclsyntax.Block, ctx *hcl.EvalCon
 	}
 	v := cty.ObjectVal(values)
 	broken := len(s.list) > before && s.list[before:].HasErrors()
-	for _, found := range d.block.Check(v) {
+	findings := d.block.Check(v)
+	if config == nil && schema.HasErrors(findings) {
+		s.add(diag.MissingBlock, c.header, "This needs a config block: %s", findings[0].Detail)
+		return v, c, false
+	}
+	for _, found := range findings {
 		if found.Severity == schema.SeverityError {
 			s.fromSchema(found, c, checkCode(found.Summary))
 			broken = true

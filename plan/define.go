@@ -148,7 +148,7 @@ func (c *compiler) compileScripts() {
 			c.unknownType(b, "script", slices.Sorted(maps.Keys(c.in.Schemas.Hooks)))
 			return sc
 		}
-		sc.config = lazyConfig{env: c.env, decoder: c.env.decoder("hook "+sc.Type, ty.Config), block: b, ctx: i.ctx}
+		sc.config = c.env.lazyConfig(c.env.decoder("hook "+sc.Type, ty.Config), b, i.ctx)
 		return sc
 	})
 }
@@ -164,7 +164,7 @@ func (c *compiler) compileDestinations() {
 		d.Parallel = c.whole(b.Body, "parallel", i.ctx, 0, 1)
 		d.MinFree = c.minFree(b.Body, i.ctx)
 		if attr := b.Body.Attributes["path"]; attr != nil {
-			d.path = &lazyExpr{env: c.env, expr: attr.Expr, ctx: i.ctx}
+			d.path = c.env.lazyExpr(attr.Expr, i.ctx)
 		}
 		c.cfg.Destinations = append(c.cfg.Destinations, d)
 		ty, ok := c.in.Schemas.Destinations[d.Type]

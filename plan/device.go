@@ -3,6 +3,7 @@ package plan
 import (
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -113,7 +114,7 @@ func (s *sink) shownLoose(b *hclsyntax.Body, name string, ctx *hcl.EvalContext) 
 	if !ok {
 		return cty.NilVal, false
 	}
-	if v.ContainsMarked() {
+	if v.IsMarked() || v.IsKnown() && !v.IsNull() && v.CanIterateElements() && marksInside(v) {
 		s.add(diag.SecretShown, attr.Expr.Range(), "The value of %q is made of a secret, and %q is printed and stored. Use a value that is not secret.", name, name)
 		return cty.NilVal, false
 	}
@@ -121,6 +122,16 @@ func (s *sink) shownLoose(b *hclsyntax.Body, name string, ctx *hcl.EvalContext) 
 		return cty.NilVal, false
 	}
 	return v, true
+}
+
+// marksInside looks one level deep, which is as deep as labels are.
+func marksInside(v cty.Value) bool {
+	for it := v.ElementIterator(); it.Next(); {
+		if _, e := it.Element(); e.IsMarked() {
+			return true
+		}
+	}
+	return false
 }
 
 // endpoint warns about two devices that lead to the same place.
@@ -140,6 +151,13 @@ func (c *compiler) endpoint(d *Device, ty schema.SourceType, seen map[string]*De
 		if v.IsNull() {
 			key += "\x00"
 			continue
+		}
+		if v.Type() == cty.Number {
+			// Converting a number to a text is slow enough to show.
+			if n, ok := wholeNumber(v); ok {
+				key += "\x00" + strconv.Itoa(n)
+				continue
+			}
 		}
 		s, err := convert.Convert(v, cty.String)
 		if err != nil {

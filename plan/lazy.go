@@ -18,6 +18,7 @@ type lazyConfig struct {
 	decoder *decoder
 	block   *hclsyntax.Block // the block that holds the config
 	ctx     *hcl.EvalContext
+	roots   roots
 }
 
 // lazyExpr is an argument that is worked out for each task.
@@ -25,6 +26,16 @@ type lazyExpr struct {
 	env  *environment
 	expr hclsyntax.Expression
 	ctx  *hcl.EvalContext
+	// roots are the names that the expression uses.
+	roots roots
+}
+
+func (e *environment) lazyConfig(d *decoder, b *hclsyntax.Block, ctx *hcl.EvalContext) lazyConfig {
+	return lazyConfig{env: e, decoder: d, block: b, ctx: ctx, roots: rootsOf(variablesOf(nested(b.Body, "config")))}
+}
+
+func (e *environment) lazyExpr(expr hclsyntax.Expression, ctx *hcl.EvalContext) *lazyExpr {
+	return &lazyExpr{env: e, expr: expr, ctx: ctx, roots: rootsOf(expr.Variables())}
 }
 
 func (l lazyConfig) decode(s *sink, scope Scope) (cty.Value, *configured, bool) {
@@ -32,7 +43,7 @@ func (l lazyConfig) decode(s *sink, scope Scope) (cty.Value, *configured, bool) 
 		return cty.DynamicVal, &configured{}, false // its type is not known, which was reported
 	}
 	ctx := child(l.ctx)
-	ctx.Variables = scope.variables()
+	ctx.Variables = scope.variables(l.roots)
 	return s.decodeConfig(l.decoder, l.block, ctx)
 }
 
@@ -61,7 +72,7 @@ func (a *Activity) DomainsFor(scope Scope) (pattern.Set, Diagnostics) {
 
 func (l *lazyExpr) patterns(s *sink, scope Scope) pattern.Set {
 	ctx := child(l.ctx)
-	ctx.Variables = scope.variables()
+	ctx.Variables = scope.variables(l.roots)
 	delete(ctx.Variables, "domain")
 	delete(ctx.Variables, "stamp")
 	delete(ctx.Variables, "artifact")

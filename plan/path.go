@@ -47,35 +47,16 @@ func EscapeComponent(name string) string {
 
 func unsafeByte(c byte) bool { return c < ' ' || c == 0x7f || c == '/' || c == '\\' || c == '%' }
 
-// pathScope are the names of a scope as components of a path.
-func (s Scope) pathVariables() map[string]cty.Value {
-	vars := s.variables()
-	or := func(text, pending string) cty.Value {
+// pathVariables are the names of a scope as components of a path.
+func (s Scope) pathVariables(want roots) map[string]cty.Value {
+	vars := s.names(want, EscapeComponent, func(text, placeholder string) cty.Value {
 		if text == "" {
-			return cty.StringVal(pending)
+			return cty.StringVal(placeholder)
 		}
 		return cty.StringVal(EscapeComponent(text))
-	}
-	outputs := cty.DynamicVal
-	if s.Run.ID != "" {
-		outputs = cty.ObjectVal(s.Run.Outputs)
-	}
-	vars["run"] = cty.ObjectVal(map[string]cty.Value{"id": or(s.Run.ID, pendingRun), "outputs": outputs})
-	vars["domain"] = or(s.domain(), pendingDomain)
-	vars["stamp"] = or(s.Stamp, pendingStamp)
+	})
 	delete(vars, "status")
 	delete(vars, "artifact")
-	if s.Plan != nil {
-		vars["plan"] = cty.ObjectVal(map[string]cty.Value{
-			"name": cty.StringVal(EscapeComponent(s.Plan.Name)), "description": cty.StringVal(s.Plan.Description)})
-	}
-	if s.Activity != nil {
-		vars["activity"] = cty.ObjectVal(map[string]cty.Value{
-			"name": cty.StringVal(EscapeComponent(s.Activity.Name)), "type": cty.StringVal(s.Activity.Type)})
-	}
-	if s.Device != nil {
-		vars["device"] = s.Device.object(EscapeComponent)
-	}
 	return vars
 }
 
@@ -125,7 +106,7 @@ func defaultPath(s Scope) string {
 
 func (d *Destination) pathFor(s *sink, scope Scope) string {
 	ctx := child(d.path.ctx)
-	ctx.Variables = scope.pathVariables()
+	ctx.Variables = scope.pathVariables(d.path.roots)
 	r := d.path.expr.Range()
 	v, ok := s.eval(d.path.expr, ctx)
 	if !ok {

@@ -3,6 +3,7 @@ package plan
 import (
 	"time"
 
+	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/dprun/dprun/sdk/schema"
@@ -52,36 +53,73 @@ func maybe(text string) cty.Value {
 	return cty.StringVal(text)
 }
 
-// variables are the names of the scope. What does not belong to it, such as
-// the device of a plan's own script, is not among them.
-func (s Scope) variables() map[string]cty.Value {
-	outputs := cty.DynamicVal
-	if s.Run.ID != "" {
-		outputs = cty.ObjectVal(s.Run.Outputs)
+// roots are the names that an expression starts its references with.
+type roots map[string]bool
+
+func rootsOf(vars []hcl.Traversal) roots {
+	r := roots{}
+	for _, t := range vars {
+		r[t.RootName()] = true
 	}
-	vars := map[string]cty.Value{
-		"run":    cty.ObjectVal(map[string]cty.Value{"id": maybe(s.Run.ID), "outputs": outputs}),
-		"status": maybe(s.Status),
+	return r
+}
+
+// variables are the names of the scope, of which only those in want are
+// made. What does not belong to the scope, such as the device of a plan's own
+// script, is not among them.
+func (s Scope) variables(want roots) map[string]cty.Value {
+	return s.names(want, func(name string) string { return name }, func(text, _ string) cty.Value {
+		if text == "" {
+			return cty.UnknownVal(cty.String).RefineNotNull()
+		}
+		return cty.StringVal(text)
+	})
+}
+
+// names makes the variables; name changes each name of the plan, pending makes
+// the value of a text that may not be known yet.
+func (s Scope) names(want roots, name func(string) string, pending func(text, placeholder string) cty.Value) map[string]cty.Value {
+	vars := map[string]cty.Value{}
+	if want["run"] {
+		outputs := cty.DynamicVal
+		if s.Run.ID != "" {
+			outputs = cty.ObjectVal(s.Run.Outputs)
+		}
+		vars["run"] = cty.ObjectVal(map[string]cty.Value{"id": pending(s.Run.ID, "<run>"), "outputs": outputs})
 	}
-	if s.Plan != nil {
+	if want["status"] {
+		vars["status"] = pending(s.Status, "<status>")
+	}
+	if want["plan"] && s.Plan != nil {
 		vars["plan"] = cty.ObjectVal(map[string]cty.Value{
-			"name": cty.StringVal(s.Plan.Name), "description": cty.StringVal(s.Plan.Description)})
+			"name": cty.StringVal(name(s.Plan.Name)), "description": cty.StringVal(s.Plan.Description)})
 	}
 	if s.Activity != nil {
-		vars["activity"] = cty.ObjectVal(map[string]cty.Value{
-			"name": cty.StringVal(s.Activity.Name), "type": cty.StringVal(s.Activity.Type)})
-		vars["domain"] = maybe(s.domain())
-		vars["stamp"] = maybe(s.Stamp)
-		vars["artifact"] = maybe(s.Artifact)
+		if want["activity"] {
+			vars["activity"] = cty.ObjectVal(map[string]cty.Value{
+				"name": cty.StringVal(name(s.Activity.Name)), "type": cty.StringVal(s.Activity.Type)})
+		}
+		if want["domain"] {
+			vars["domain"] = pending(s.domain(), pendingDomain)
+		}
+		if want["stamp"] {
+			vars["stamp"] = pending(s.Stamp, pendingStamp)
+		}
+		if want["artifact"] {
+			vars["artifact"] = pending(s.Artifact, "<artifact>")
+		}
 	}
-	if s.Device != nil {
-		vars["device"] = s.Device.scope
+	if want["device"] && s.Device != nil {
+		vars["device"] = s.Device.object(name)
 	}
 	return vars
 }
 
 // object is the device as `device`, its names passed through name.
 func (d *Device) object(name func(string) string) cty.Value {
+	if d.scope != cty.NilVal && d.unchanged(name) {
+		return d.scope
+	}
 	labels := cty.MapValEmpty(cty.String)
 	if len(d.Labels) > 0 {
 		m := make(map[string]cty.Value, len(d.Labels))
@@ -99,4 +137,17 @@ func (d *Device) object(name func(string) string) cty.Value {
 		"labels": labels,
 		"vars":   d.Vars,
 	})
+}
+
+// unchanged reports whether name leaves all names of the device as they are.
+func (d *Device) unchanged(name func(string) string) bool {
+	if name(d.Name) != d.Name || name(d.Key) != d.Key || name(d.Group) != d.Group {
+		return false
+	}
+	for _, v := range d.Labels {
+		if name(v) != v {
+			return false
+		}
+	}
+	return true
 }

@@ -2,6 +2,8 @@ package plan
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -99,6 +101,11 @@ func (s *sink) hcl(ds hcl.Diagnostics, parsing bool) {
 		var r hcl.Range
 		if d.Subject != nil {
 			r = *d.Subject
+		}
+		if call, ok := hcl.DiagnosticExtra[hclsyntax.FunctionCallUnknownDiagExtra](d); ok && s.env.functions != nil {
+			name := call.CalledFunctionName()
+			s.unknownName(code, r, name, slices.Collect(maps.Keys(s.env.functions)), "There is no function %q.", name)
+			continue
 		}
 		if code == diag.UnknownReference && d.Expression != nil && s.reference(d, r) {
 			continue

@@ -172,6 +172,7 @@ func (c *compiler) variableValue(name string, v *variable, g given) cty.Value {
 		return unknown
 	}
 	if v.sensitive {
+		c.byValue = c.byValue || !converted.ContainsMarked()
 		converted = c.env.secrets.Variable(name, converted)
 	}
 	return converted

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"path/filepath"
 	"strings"
 	"unicode/utf8"
 
@@ -17,9 +18,19 @@ import (
 // Files is where functions read files: a root at the plan's directory.
 // Remember, when set, is told of every file that was read as an inventory,
 // so that a diagnostic can show its lines.
+// Dir is the absolute path of that directory: what a secret is read from is
+// kept for later, when the working directory may be another one.
 type Files struct {
 	FS       fs.FS
+	Dir      string
 	Remember func(name string, src []byte)
+}
+
+func (f Files) absolute(name string) string {
+	if filepath.IsAbs(name) || f.Dir == "" {
+		return name
+	}
+	return filepath.Join(f.Dir, filepath.FromSlash(name))
 }
 
 // read reads a file below the plan's directory.

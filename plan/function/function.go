@@ -18,9 +18,9 @@ func Table(f Files, s *secret.Store) map[string]function.Function {
 	t["file"] = fileFunc(f)
 	t["fileexists"] = fileExistsFunc(f)
 	t["inventory"] = inventoryFunc(f)
-	t["secret_env"] = secretFunc(s, secret.KindEnv, "name")
-	t["secret_file"] = secretFunc(s, secret.KindFile, "path")
-	t["secret_command"] = secretCommandFunc(s)
+	t["secret_env"] = secretFunc(f, s, secret.KindEnv, "name")
+	t["secret_file"] = secretFunc(f, s, secret.KindFile, "path")
+	t["secret_command"] = secretCommandFunc(f, s)
 	// A template may call everything but templatefile itself.
 	inner := make(map[string]function.Function, len(t))
 	for name, fn := range t {

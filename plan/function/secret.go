@@ -2,6 +2,7 @@ package function
 
 import (
 	"errors"
+	"strings"
 
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/function"
@@ -12,31 +13,35 @@ import (
 // ErrSecretArgument says that where a secret comes from is itself a secret.
 var ErrSecretArgument = errors.New("where a secret is read from must not be a secret itself: it is stored and shown")
 
-func secretFunc(s *secret.Store, kind secret.Kind, param string) function.Function {
+func secretFunc(f Files, s *secret.Store, kind secret.Kind, param string) function.Function {
 	return function.New(&function.Spec{
 		Description: "Reads a secret when the plan is applied.",
 		Params:      []function.Parameter{{Name: param, Type: cty.String, AllowMarked: true}},
 		Type:        function.StaticReturnType(cty.String),
 		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
 			if args[0].IsMarked() {
-				return cty.NilVal, function.NewArgError(0, ErrSecretArgument)
+				return cty.NilVal, ErrSecretArgument
 			}
 			if args[0].AsString() == "" {
 				return cty.NilVal, function.NewArgErrorf(0, "the %s must not be empty", param)
 			}
-			return s.Value(secret.Ref{Kind: kind, Args: []string{args[0].AsString()}})
+			arg := args[0].AsString()
+			if kind == secret.KindFile {
+				arg = f.absolute(arg)
+			}
+			return s.Value(secret.Ref{Kind: kind, Args: []string{arg}})
 		},
 	})
 }
 
-func secretCommandFunc(s *secret.Store) function.Function {
+func secretCommandFunc(f Files, s *secret.Store) function.Function {
 	return function.New(&function.Spec{
 		Description: "Runs a command when the plan is applied; its first output line is the secret.",
 		Params:      []function.Parameter{{Name: "argv", Type: cty.List(cty.String), AllowMarked: true}},
 		Type:        function.StaticReturnType(cty.String),
 		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
 			if args[0].ContainsMarked() {
-				return cty.NilVal, function.NewArgError(0, ErrSecretArgument)
+				return cty.NilVal, ErrSecretArgument
 			}
 			if !args[0].IsWhollyKnown() {
 				return cty.UnknownVal(cty.String), nil
@@ -50,6 +55,10 @@ func secretCommandFunc(s *secret.Store) function.Function {
 			}
 			if len(ref.Args) == 0 || ref.Args[0] == "" {
 				return cty.NilVal, function.NewArgErrorf(0, "the command must not be empty")
+			}
+			// A bare name is looked for in PATH; everything else is a path.
+			if strings.ContainsRune(ref.Args[0], '/') {
+				ref.Args[0] = f.absolute(ref.Args[0])
 			}
 			return s.Value(ref)
 		},

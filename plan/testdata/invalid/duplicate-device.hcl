@@ -1,0 +1,20 @@
+device "datapower" "one" {
+  group = "a"
+  config {
+    host     = "10.0.0.1"
+    username = "backup"
+    password = secret_env("PW")
+  }
+}
+
+destination "file" "vault" {
+  config { directory = "/srv" }
+}
+device "datapower" "two" {
+  name = "one" # want: duplicate-device-name "Duplicate device"
+  config {
+    host     = "10.0.0.2"
+    username = "backup"
+    password = secret_env("PW")
+  }
+}

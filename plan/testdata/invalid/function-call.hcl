@@ -1,0 +1,5 @@
+locals {
+  a = upper() # want: function-call "Function call"
+  b = file("../outside") # want: function-call "Function call"
+  c = file("absent.txt") # want: function-call "Function call"
+}

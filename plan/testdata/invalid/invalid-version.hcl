@@ -1,0 +1,3 @@
+dprun {
+  required_version = "soon" # want: invalid-version-constraint "constraint"
+}

@@ -1,0 +1,2 @@
+variable "a" { # want: missing-variable "Missing value"
+}

@@ -1,0 +1,3 @@
+# want-bare: no-plan
+locals {
+}

@@ -1,0 +1,4 @@
+locals {
+  a = local.b # want: reference-cycle "Reference cycle"
+  b = local.a
+}

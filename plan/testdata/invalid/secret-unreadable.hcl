@@ -1,0 +1,4 @@
+# secrets
+locals {
+  a = secret_file("/nowhere") # want: secret-unreadable "Secret"
+}

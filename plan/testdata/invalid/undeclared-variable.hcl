@@ -1,0 +1,5 @@
+# var: regoin=eu
+# want-bare: undeclared-variable
+variable "region" {
+  default = "x"
+}

@@ -1,0 +1,3 @@
+locals {
+  a = uper("x") # want: unknown-function "Unknown function" suggest upper
+}

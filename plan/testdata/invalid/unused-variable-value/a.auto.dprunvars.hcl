@@ -1,0 +1,1 @@
+regoin = "y" # want: unused-variable-value "Unused" suggest region
