@@ -2,10 +2,12 @@ package runner
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 
 	"github.com/zclconf/go-cty/cty"
+	ctyjson "github.com/zclconf/go-cty/cty/json"
 
 	"github.com/dprun/dprun/plan"
 	"github.com/dprun/dprun/plan/diag"
@@ -133,8 +135,24 @@ func setName(activity string, at execute.Scope) string {
 }
 
 func (x *planned) scope(at execute.Scope) plan.Scope {
-	return plan.Scope{Run: plan.RunScope{ID: at.Run}, Plan: x.plan, Activity: x.plan.Activity(at.Activity), Device: x.devices[at.Device],
+	return plan.Scope{Run: plan.RunScope{ID: at.Run, Outputs: outputs(at.Outputs)}, Plan: x.plan, Activity: x.plan.Activity(at.Activity), Device: x.devices[at.Device],
 		Domain: at.Domain, Stamp: at.Stamp, Status: at.Status}
+}
+
+// outputs gives what scripts put out as values of the language; what is no
+// JSON value is left out, and a plan that uses it says so.
+func outputs(all map[string]json.RawMessage) map[string]cty.Value {
+	out := make(map[string]cty.Value, len(all))
+	for name, raw := range all {
+		t, err := ctyjson.ImpliedType(raw)
+		if err != nil {
+			continue
+		}
+		if v, err := ctyjson.Unmarshal(raw, t); err == nil {
+			out[name] = v
+		}
+	}
+	return out
 }
 
 // evaluation turns the errors of a lazy argument into a failure.

@@ -2,9 +2,11 @@ package execute
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 
@@ -56,6 +58,8 @@ type Scope struct {
 	Domain   string // empty for the whole device
 	Stamp    string
 	Status   string
+	// Outputs are what the scripts of the run have put out so far.
+	Outputs map[string]json.RawMessage
 }
 
 // Locks are the locks of the state directory.
@@ -89,6 +93,7 @@ type Executor struct {
 	targets map[string]*instance[sdk.Destination]
 	sets    map[string]string // destination and manifest path: the task that writes it
 	checks  map[string]*sharedCheck
+	outputs map[string]json.RawMessage // replaced, never changed
 }
 
 // instance is a configured plugin instance, made once.
@@ -265,7 +270,7 @@ func (x *Executor) Close() {
 
 // scope is where a job's lazy arguments are evaluated.
 func (x *Executor) scope(j engine.Job) Scope {
-	s := Scope{Run: x.Run, Plan: x.PlanName, Status: string(j.Action.Outcome)}
+	s := Scope{Run: x.Run, Plan: x.PlanName, Status: string(j.Action.Outcome), Outputs: x.outputsSoFar()}
 	if j.Task != nil {
 		s.Activity, s.Device, s.Domain = j.Task.Activity.Name, j.Task.Device, j.Task.Domain
 	}
@@ -273,6 +278,29 @@ func (x *Executor) scope(j engine.Job) Scope {
 		s.Stamp = j.Prepared.Stamp
 	}
 	return s
+}
+
+// outputsSoFar is what scripts have put out; the map is not changed any more.
+func (x *Executor) outputsSoFar() map[string]json.RawMessage {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.outputs
+}
+
+// putOut adds a script's outputs to those of the run; a later one of the same
+// name wins.
+func (x *Executor) putOut(more map[string]json.RawMessage) {
+	if len(more) == 0 {
+		return
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	all := maps.Clone(x.outputs)
+	if all == nil {
+		all = map[string]json.RawMessage{}
+	}
+	maps.Copy(all, more)
+	x.outputs = all
 }
 
 // owner marks what a task leaves anywhere as its own.

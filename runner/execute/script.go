@@ -86,6 +86,7 @@ func (x *Executor) script(ctx context.Context, j engine.Job) (*event.Result, err
 	for k, v := range r.Outputs {
 		r.Outputs[k] = x.Redact.JSON(v)
 	}
+	x.putOut(r.Outputs)
 	return &event.Result{Script: r}, nil
 }
 
