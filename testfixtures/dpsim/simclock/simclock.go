@@ -16,11 +16,15 @@ type Clock struct {
 	frozen  bool
 	at      time.Time // simulated time, while frozen
 	changed chan struct{}
+	waits   map[*wait]struct{}
 }
+
+// wait is somebody who waits for an instant.
+type wait struct{ until time.Time }
 
 // New returns a clock that shows wall time.
 func New() *Clock {
-	return &Clock{changed: make(chan struct{})}
+	return &Clock{changed: make(chan struct{}), waits: map[*wait]struct{}{}}
 }
 
 // Now returns the simulated time.
@@ -78,8 +82,32 @@ func (c *Clock) update(change func()) {
 	c.changed = make(chan struct{})
 }
 
+// Waiting tells how many wait for an instant, and the earliest of these
+// instants. Whoever moves the clock may go there: before it nothing happens.
+func (c *Clock) Waiting() (n int, next time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for w := range c.waits {
+		if n++; n == 1 || w.until.Before(next) {
+			next = w.until
+		}
+	}
+	return n, next
+}
+
 // WaitUntil returns when simulated time has reached t, or with ctx's error.
 func (c *Clock) WaitUntil(ctx context.Context, t time.Time) error {
+	w := &wait{t}
+	c.mu.Lock()
+	if t.After(c.now()) {
+		c.waits[w] = struct{}{}
+	}
+	c.mu.Unlock()
+	defer func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		delete(c.waits, w)
+	}()
 	for {
 		c.mu.Lock()
 		left, frozen, changed := t.Sub(c.now()), c.frozen, c.changed

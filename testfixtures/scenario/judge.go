@@ -1,0 +1,96 @@
+package scenario
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/dprun/dprun/runner/event"
+)
+
+// Reached reports whether a task entered a status.
+func (o *Outcome) Reached(code string) bool {
+	for _, r := range o.Runs {
+		for task, h := range r.Histories {
+			if task != "" && slices.Contains(codes(h), code) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func codes(h []event.Status) []string {
+	var out []string
+	for _, s := range h {
+		out = append(out, s.Code)
+	}
+	return out
+}
+
+// Differences says how an outcome differs from what the scenario expects.
+func (s *Scenario) Differences(o *Outcome) []string {
+	var out []string
+	add := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
+	for i, c := range s.steps.Commands {
+		want := c.Exit
+		if i == len(s.steps.Commands)-1 {
+			want = s.Expect.Exit
+		}
+		if got, ok := o.Exits[c.Name]; !ok || got != want {
+			add("dprun %s: exit code %d, want %d", c.Name, got, want)
+		}
+	}
+	if len(o.Runs) == 0 {
+		add("there is no run")
+		return out
+	}
+	if h := o.Runs[len(o.Runs)-1].Histories[""]; s.Expect.Code != "" && (len(h) == 0 || h[len(h)-1].Code != s.Expect.Code) {
+		add("the run's own codes are %v, want %s at the end", codes(h), s.Expect.Code)
+	}
+	for _, t := range s.Expect.Tasks {
+		out = append(out, t.differences(o)...)
+	}
+	if d := cmp.Diff(slices.Sorted(slices.Values(s.Expect.Down)), slices.Sorted(slices.Values(o.Down))); d != "" {
+		add("domains that are not in service (-want +got):\n%s", d)
+	}
+	if s.Expect.Stored != nil && *s.Expect.Stored != len(o.Stored) {
+		add("%d files at the destination, want %d: %v", len(o.Stored), *s.Expect.Stored, o.Stored)
+	}
+	if !slices.ContainsFunc(s.Expect.Tasks, func(t ExpectedTask) bool { return slices.Contains(t.History, s.Code) }) {
+		add("no history that is expected holds %s, which the scenario is about", s.Code)
+	}
+	if !o.Reached(s.Code) {
+		add("%s was not reached", s.Code)
+	}
+	return out
+}
+
+func (t ExpectedTask) differences(o *Outcome) []string {
+	run := len(o.Runs)
+	if t.Run > 0 {
+		run = t.Run
+	}
+	if run > len(o.Runs) {
+		return []string{fmt.Sprintf("task %s: there is no run %d", t.ID, run)}
+	}
+	h, ok := o.Runs[run-1].Histories[t.ID]
+	if !ok {
+		return []string{fmt.Sprintf("run %d has no task %s", run, t.ID)}
+	}
+	var out []string
+	if d := cmp.Diff(t.History, codes(h)); d != "" {
+		out = append(out, fmt.Sprintf("history of %s in run %d (-want +got):\n%s", t.ID, run, d))
+	}
+	for i, s := range h {
+		if s.Final != (i == len(h)-1) {
+			out = append(out, fmt.Sprintf("history of %s in run %d: entry %d (%s) has final = %t", t.ID, run, i+1, s.Code, s.Final))
+		}
+	}
+	if last := h[len(h)-1]; !strings.Contains(last.Message, t.Message) {
+		out = append(out, fmt.Sprintf("task %s ended with %q, and %q is not in it", t.ID, last.Message, t.Message))
+	}
+	return out
+}

@@ -1,0 +1,342 @@
+package scenario
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/zclconf/go-cty/cty"
+	ctyjson "github.com/zclconf/go-cty/cty/json"
+
+	"github.com/dprun/dprun/runner"
+	"github.com/dprun/dprun/runner/clock"
+	"github.com/dprun/dprun/runner/event"
+	"github.com/dprun/dprun/runner/journal"
+	"github.com/dprun/dprun/sdk"
+	"github.com/dprun/dprun/testfixtures/dpsim"
+	"github.com/dprun/dprun/testfixtures/ganesha"
+)
+
+// Site is what every scenario's plan may use beside its own declarations.
+//
+//go:embed site.hcl
+var Site []byte
+
+// night is when a scenario in moved time begins.
+var night = time.Date(2026, 11, 23, 22, 0, 0, 0, time.UTC)
+
+// Options are what a player needs from the test program.
+type Options struct {
+	// Bundled are the plugins that the program serves itself.
+	Bundled map[string]func() sdk.Plugin
+	// Dprun gives the path of a dprun program, for runs that are processes.
+	Dprun func() (string, error)
+}
+
+// Outcome is how a scenario ended.
+type Outcome struct {
+	Exits  map[string]int // by command
+	Runs   []Run          // in the order of their beginning
+	Down   []string       // device/domain that is not in service
+	Stored []string       // files at the destination of [Site]
+}
+
+// Run is one run as its journal tells it.
+type Run struct {
+	ID        string
+	Histories map[string][]event.Status // by task; the run's own has no name
+}
+
+// player plays one scenario.
+type player struct {
+	Options
+	t        testing.TB
+	s        *Scenario
+	dir      string
+	fleet    *dpsim.Fleet
+	clock    clock.Clock
+	moved    *clock.Manual // nil by the wall clock
+	mu       sync.Mutex
+	exits    map[string]int
+	commands sync.WaitGroup
+}
+
+// Play plays a scenario in a directory of its own. What keeps it from being
+// played fails the test; how it ended is for the caller to judge.
+func Play(t testing.TB, s *Scenario, o Options) *Outcome {
+	t.Helper()
+	p := &player{Options: o, t: t, s: s, dir: t.TempDir(), exits: map[string]int{}, clock: clock.System{}}
+	p.build()
+	if p.moved != nil {
+		ctx, cancel := context.WithCancel(context.Background())
+		driven := make(chan struct{})
+		go func() {
+			defer close(driven)
+			drive(ctx, p.moved, p.fleet.Clock())
+		}()
+		defer func() { cancel(); <-driven }()
+	}
+	for _, c := range s.steps.Commands {
+		if !c.Beside {
+			p.do(c.deed, nil)
+			p.run(c)
+		}
+	}
+	p.commands.Wait()
+	return p.outcome()
+}
+
+// build starts the fleet and the servers and writes the plan.
+func (p *player) build() {
+	p.t.Helper()
+	p.must(p.s.write(p.dir))
+	fleet, err := dpsim.LoadScenario(filepath.Join(p.dir, "fleet.hcl"))
+	p.must(err)
+	if !p.s.byTheWall() {
+		fleet.Start, fleet.Frozen = night.Format(time.RFC3339), true
+		p.moved = clock.NewManual(night)
+		p.clock = p.moved
+	}
+	p.fleet, err = dpsim.Start(context.Background(), fleet)
+	p.must(err)
+	p.t.Cleanup(p.fleet.Close)
+	p.must(p.fleet.WriteReady(filepath.Join(p.dir, "fleet.json")))
+	for _, d := range p.fleet.Ready().Devices {
+		p.must(os.WriteFile(filepath.Join(p.dir, d.Name+".pw"), []byte(d.Password), 0o600))
+	}
+	p.must(os.Mkdir(filepath.Join(p.dir, "backups"), 0o700))
+	plan := append(bytes.Clone(Site), p.s.files["plan.hcl"]...)
+	p.must(os.WriteFile(filepath.Join(p.dir, "plan.hcl"), plan, 0o600))
+	for _, n := range p.s.steps.Servers {
+		p.serve(n)
+	}
+}
+
+// serve starts a real NFS server and writes where it is.
+func (p *player) serve(n server) {
+	var options []ganesha.Option
+	if n.Size > 0 {
+		options = append(options, ganesha.WithSize(n.Size))
+	}
+	s := ganesha.Start(p.t, options...)
+	body, err := json.Marshal(map[string]any{"host": s.Host, "export": s.Export, "nfs_port": s.NFSPort, "mount_port": s.MountPort})
+	p.must(err)
+	p.must(os.WriteFile(filepath.Join(p.dir, n.Name+".json"), body, 0o600))
+}
+
+func (p *player) must(err error) {
+	p.t.Helper()
+	if err != nil {
+		p.t.Fatalf("%s: %v", p.s.File, err)
+	}
+}
+
+// do changes the world. signal reaches the command during which it happens.
+func (p *player) do(d deed, signal func(string)) {
+	p.check(each(d.Edits, p.fleet.Edit))
+	p.check(each(d.Clear, p.fleet.ClearFaults))
+	p.check(each(d.Faults, p.fleet.AddFault))
+	if d.Advance != "" {
+		step, err := time.ParseDuration(d.Advance)
+		p.check(err)
+		if p.moved != nil {
+			pass(p.moved, p.fleet.Clock(), step)
+		} else {
+			p.fleet.Clock().Advance(step)
+		}
+	}
+	if d.Start != "" {
+		p.startBeside(d.Start)
+	}
+	if d.Signal != "" {
+		signal(d.Signal)
+	}
+}
+
+// check notes an error from any goroutine.
+func (p *player) check(err error) {
+	if err != nil {
+		p.t.Errorf("%s: %v", p.s.File, err)
+	}
+}
+
+// each does something with every element of a list, which is written as
+// dpsim's control takes it.
+func each[E any](list cty.Value, do func(E) error) error {
+	if list == cty.NilVal || list.IsNull() {
+		return nil
+	}
+	body, err := ctyjson.Marshal(list, list.Type())
+	if err != nil {
+		return fmt.Errorf("read a step: %w", err)
+	}
+	var all []E
+	dec := json.NewDecoder(bytes.NewReader(body))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&all); err != nil {
+		return fmt.Errorf("read a step: %w", err)
+	}
+	for _, e := range all {
+		if err := do(e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// startBeside begins another command and goes on.
+func (p *player) startBeside(name string) {
+	for _, c := range p.s.steps.Commands {
+		if c.Name != name || !c.Beside {
+			continue
+		}
+		idle := func() {}
+		if p.moved != nil {
+			idle = p.moved.Busy() // no time passes until it takes part
+		}
+		p.commands.Go(func() {
+			defer idle()
+			p.do(c.deed, nil)
+			p.runThen(c, idle)
+		})
+		return
+	}
+	p.t.Errorf("%s: there is no command %q to run beside another", p.s.File, name)
+}
+
+func (p *player) run(c command) { p.runThen(c, func() {}) }
+
+// runThen runs a command to its end; begun is called at its first status.
+func (p *player) runThen(c command, begun func()) {
+	var exit int
+	if c.Process {
+		exit = p.process(c, begun)
+	} else {
+		exit = p.inProcess(c, begun)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.exits[c.Name] = exit
+}
+
+// inProcess runs dprun's engine here, with real plugin processes.
+func (p *player) inProcess(c command, begun func()) int {
+	stop := make(chan string, 4)
+	w := &watch{player: p, command: c, begun: begun, signal: func(s string) { stop <- s }, done: make([]bool, len(c.At))}
+	ctx := context.Background()
+	r, err := runner.Open(ctx, runner.Options{StateDir: p.stateDir(), Version: "0.1.0-test", Bundled: p.Bundled, Environ: os.Environ(),
+		Sink: w, Log: slog.New(slog.NewTextHandler(p.t.Output(), nil)), Clock: p.clock, Signals: stop})
+	if err != nil {
+		return p.refused(err)
+	}
+	defer func() { p.check(r.Close()) }()
+	var res *runner.Result
+	switch c.Args[0] {
+	case "apply":
+		res, err = r.Apply(ctx, runner.ApplyRequest{Source: runner.Source{Path: filepath.Join(p.dir, "plan.hcl"), Environ: os.Environ()}, Plan: c.Plan})
+	case "recover":
+		res, err = r.Recover(ctx)
+	default:
+		err = fmt.Errorf("a scenario cannot run dprun %s", c.Args[0])
+	}
+	if err != nil {
+		return p.refused(err)
+	}
+	p.check(res.Diagnostics.Err())
+	return res.ExitCode
+}
+
+// refused is the exit code of a command that came to no run.
+func (p *player) refused(err error) int {
+	e := new(runner.Error)
+	if !errors.As(err, &e) {
+		p.check(err)
+		return -1
+	}
+	p.t.Logf("%s: %v", p.s.File, err)
+	return e.ExitCode
+}
+
+func (p *player) stateDir() string { return filepath.Join(p.dir, "state") }
+
+// watch does what a scenario says when a status is entered. It is the sink of a run.
+type watch struct {
+	player  *player
+	command command
+	begun   func()
+	signal  func(string)
+	done    []bool
+}
+
+// Status implements [event.Sink].
+func (w *watch) Status(s event.Status) {
+	w.player.t.Logf("%s %s: %s %s", s.Time.Format(time.TimeOnly), s.Task, s.Code, s.Message)
+	w.begun()
+	for i, at := range w.command.At {
+		if !w.done[i] && at.Task == s.Task && at.Code == s.Code {
+			w.done[i] = true
+			w.player.do(at.deed, w.signal)
+		}
+	}
+}
+
+// Run implements [event.Sink].
+func (w *watch) Run(event.RunInfo) {}
+
+// Progress implements [event.Sink].
+func (w *watch) Progress(event.Progress) {}
+
+// Log implements [event.Sink].
+func (w *watch) Log(l event.Log) { w.player.t.Logf("%s %s: %s", l.Task, l.Stream, l.Text) }
+
+// Summary implements [event.Sink].
+func (w *watch) Summary(event.Summary) {}
+
+// outcome reads the journal and looks at the fleet and the destination.
+func (p *player) outcome() *Outcome {
+	o := &Outcome{Exits: p.exits}
+	ctx := context.Background()
+	j, err := journal.Open(filepath.Join(p.stateDir(), "journal.db"))
+	p.must(err)
+	defer func() { p.check(j.Close()) }()
+	runs, err := j.Runs(ctx, journal.Filter{}, 0)
+	p.must(err)
+	for i := len(runs) - 1; i >= 0; i-- {
+		r := Run{ID: runs[i].ID, Histories: map[string][]event.Status{}}
+		tasks, err := j.Tasks(ctx, r.ID)
+		p.must(err)
+		r.Histories[""], err = j.History(ctx, r.ID, "")
+		p.must(err)
+		for _, task := range tasks {
+			r.Histories[task.ID], err = j.History(ctx, r.ID, task.ID)
+			p.must(err)
+		}
+		o.Runs = append(o.Runs, r)
+	}
+	for _, d := range p.fleet.State().Devices {
+		for _, dom := range d.Domains {
+			if dom.QuiesceState != "" {
+				o.Down = append(o.Down, d.Name+"/"+dom.Name)
+			}
+		}
+	}
+	backups := filepath.Join(p.dir, "backups")
+	p.must(filepath.WalkDir(backups, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			path, err = filepath.Rel(backups, path)
+			o.Stored = append(o.Stored, path)
+		}
+		return err
+	}))
+	return o
+}

@@ -1,0 +1,19 @@
+# Declared for every scenario: the fleet's gateways, by the names that they
+# have there, and a directory. Passwords are read from files.
+device "datapower" "gw" {
+  for_each = { for d in jsondecode(file("fleet.json")).devices : d.name => d }
+  config {
+    host            = each.value.host
+    port            = each.value.port
+    username        = each.value.username
+    password        = secret_file("${each.key}.pw")
+    connect_timeout = "2s"
+    stall_timeout   = "2s"
+    tls { ca_file = each.value.ca_file }
+  }
+}
+
+destination "file" "local" {
+  min_free = 0
+  config { directory = "backups" }
+}

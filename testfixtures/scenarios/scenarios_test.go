@@ -1,0 +1,163 @@
+// Package scenarios holds one scenario for every status code of the reference
+// product's table, and plays them end to end.
+package scenarios
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/dprun/dprun/plugins/datapower"
+	hook "github.com/dprun/dprun/plugins/exec"
+	"github.com/dprun/dprun/plugins/file"
+	"github.com/dprun/dprun/plugins/nfs"
+	"github.com/dprun/dprun/plugins/sftp"
+	"github.com/dprun/dprun/runner/lifecycle"
+	"github.com/dprun/dprun/runner/pluginhost"
+	"github.com/dprun/dprun/sdk"
+	"github.com/dprun/dprun/testfixtures/scenario"
+)
+
+var matrix = flag.Bool("matrix", false, "print one line for each code of the table, and how many were reached")
+
+// results are what the matrix shows.
+var results struct {
+	sync.Mutex
+	byCode map[string][]result
+}
+
+type result struct {
+	file    string
+	reached bool // with nothing else amiss
+}
+
+func bundled() map[string]func() sdk.Plugin {
+	return map[string]func() sdk.Plugin{"datapower": datapower.Plugin, "exec": hook.Plugin, "file": file.Plugin, "nfs": nfs.Plugin, "sftp": sftp.Plugin}
+}
+
+// TestMain serves the bundled plugins when the test binary is started as one.
+func TestMain(m *testing.M) {
+	pluginhost.ServeBundled(os.Args[1:], bundled())
+	results.byCode = map[string][]result{}
+	exit := m.Run()
+	if *matrix && !printMatrix() && exit == 0 {
+		exit = 1
+	}
+	if built.dir != "" {
+		_ = os.RemoveAll(built.dir)
+	}
+	os.Exit(exit)
+}
+
+// built is the dprun program, built once where a scenario needs it.
+var built struct {
+	once sync.Once
+	dir  string
+	err  error
+}
+
+func dprun() (string, error) {
+	built.once.Do(func() {
+		if built.dir, built.err = os.MkdirTemp("", "dprun-scenarios-"); built.err != nil {
+			return
+		}
+		out, err := exec.Command("go", "build", "-o", filepath.Join(built.dir, "dprun"), "github.com/dprun/dprun/cmd/dprun").CombinedOutput()
+		if err != nil {
+			built.err = fmt.Errorf("build dprun: %w: %s", err, out)
+		}
+	})
+	return filepath.Join(built.dir, "dprun"), built.err
+}
+
+func TestEveryScenarioEndsAsItSays(t *testing.T) {
+	t.Parallel()
+	all, err := scenario.LoadAll(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range all {
+		t.Run(strings.TrimSuffix(s.File, ".txtar"), func(t *testing.T) {
+			t.Parallel()
+			r := result{file: s.File}
+			defer func() {
+				results.Lock()
+				defer results.Unlock()
+				results.byCode[s.Code] = append(results.byCode[s.Code], r)
+			}()
+			if s.About == "" {
+				t.Error("the file does not say what happens")
+			}
+			differences := s.Differences(scenario.Play(t, s, scenario.Options{Bundled: bundled(), Dprun: dprun}))
+			for _, d := range differences {
+				t.Error(d)
+			}
+			r.reached = !t.Failed()
+		})
+	}
+}
+
+// table is the reference product's codes, in the order of its table.
+func table() []string {
+	var out []string
+	for _, e := range lifecycle.Catalogue() {
+		if e.Origin == lifecycle.OriginReference && e.Level == lifecycle.LevelTask {
+			out = append(out, string(e.Code))
+		}
+	}
+	return out
+}
+
+func TestEveryCodeOfTheTableHasAScenario(t *testing.T) {
+	t.Parallel()
+	all, err := scenario.LoadAll(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, code := range table() {
+		if !slices.ContainsFunc(all, func(s *scenario.Scenario) bool { return s.Code == code }) {
+			t.Errorf("%s has no scenario", code)
+		}
+	}
+	for _, s := range all {
+		if _, ok := lifecycle.Lookup(lifecycle.Code(s.Code)); !ok {
+			t.Errorf("%s: %s is no status code", s.File, s.Code)
+		}
+	}
+}
+
+// printMatrix reports whether every code was reached.
+func printMatrix() bool {
+	results.Lock()
+	defer results.Unlock()
+	var missing []string
+	codes := table()
+	for _, code := range codes {
+		found := results.byCode[code]
+		slices.SortFunc(found, func(a, b result) int { return strings.Compare(a.file, b.file) })
+		if len(found) == 0 {
+			fmt.Printf("%-72s %-12s %s\n", code, "no scenario", "-")
+		}
+		ok := len(found) > 0
+		for _, r := range found {
+			word := "reached"
+			if !r.reached {
+				word, ok = "FAILED", false
+			}
+			fmt.Printf("%-72s %-12s %s\n", code, word, r.file)
+		}
+		if !ok {
+			missing = append(missing, code)
+		}
+	}
+	if len(missing) > 0 {
+		fmt.Printf("missing: %s\n", strings.Join(missing, " "))
+	}
+	fmt.Printf("%d of %d codes reached\n", len(codes)-len(missing), len(codes))
+	return len(missing) == 0
+}
