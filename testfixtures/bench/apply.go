@@ -1,0 +1,137 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+)
+
+// planText is the plan of every apply; destinations are appended to it.
+const planText = `
+locals {
+  fleet = { for d in jsondecode(file("ready.json")).devices : d.name => d }
+}
+
+device "datapower" "gateway" {
+  for_each = local.fleet
+  config {
+    host     = each.value.host
+    port     = each.value.port
+    username = each.value.username
+    password = secret_env("BENCH_PASSWORD_${replace(each.key, "-", "_")}")
+    tls { ca_file = each.value.ca_file }
+  }
+}
+
+plan "bench" {
+  destinations = [%s]
+  limits {
+    parallel   = %d
+    per_device = 4
+  }
+  activity "export_domain" "domains" {
+    devices = ["*"]
+    domains = ["app*"]
+    config { persisted = "persisted" }
+  }
+}
+`
+
+// parallel is how many tasks run at a time, as many as the peers run processes.
+const parallel = 8
+
+// writePlan writes a plan beside the ready file. references names the
+// destinations that blocks defines.
+func (g *gateways) writePlan(references, blocks string) (string, error) {
+	path := filepath.Join(g.dir, "plan.hcl")
+	return path, os.WriteFile(path, fmt.Appendf(nil, planText+blocks, references, parallel), 0o600)
+}
+
+func fileDestination(dir string) (string, string) {
+	return "destination.file.here", fmt.Sprintf("\ndestination \"file\" \"here\" {\n  config { directory = %q }\n}\n", dir)
+}
+
+// applied is what one `dprun apply --json` said.
+type applied struct {
+	wall      time.Duration
+	succeeded int
+	bytes     int64
+	first     map[string]time.Time // of each status code, when it was entered first
+	last      map[string]time.Time
+}
+
+// between is the time from the first entry of one status to the last of another, in seconds.
+func (a *applied) between(from, to string) (float64, error) {
+	start, ok := a.first[from]
+	end, ended := a.last[to]
+	if !ok || !ended {
+		return 0, fmt.Errorf("the run has no status %s or %s", from, to)
+	}
+	return end.Sub(start).Seconds(), nil
+}
+
+// apply runs a plan with a state directory of its own, as a cold start does.
+// watch, when not nil, is called with the process once it runs.
+func (b *bench) apply(ctx context.Context, g *gateways, plan string, watch func(*exec.Cmd)) (*applied, error) {
+	state, err := b.mkdir("state")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(state)
+	cmd := command(ctx, g.passwords(), b.dprun, "apply", "--yes", "--json", "--state-dir", state, plan)
+	var out, complaint bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &complaint
+	start := time.Now()
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	if watch != nil {
+		watch(cmd)
+	}
+	err = cmd.Wait()
+	a := &applied{wall: time.Since(start), first: map[string]time.Time{}, last: map[string]time.Time{}}
+	if err != nil {
+		return nil, fmt.Errorf("dprun apply: %w: %s%s", err, tail(complaint.Bytes()), tail(out.Bytes()))
+	}
+	return a, a.read(out.Bytes())
+}
+
+func tail(text []byte) []byte { return text[max(0, len(text)-1500):] }
+
+// read understands the JSON lines.
+func (a *applied) read(text []byte) error {
+	lines := bufio.NewScanner(bytes.NewReader(text))
+	lines.Buffer(nil, 64<<20) // a summary names every task
+	for lines.Scan() {
+		var l struct {
+			Type      string    `json:"type"`
+			Code      string    `json:"code"`
+			Time      time.Time `json:"time"`
+			Succeeded int       `json:"succeeded"`
+			Bytes     int64     `json:"bytes"`
+		}
+		if err := json.Unmarshal(lines.Bytes(), &l); err != nil {
+			return fmt.Errorf("read dprun's JSON: %w", err)
+		}
+		switch l.Type {
+		case "task_status":
+			if _, ok := a.first[l.Code]; !ok {
+				a.first[l.Code] = l.Time
+			}
+			a.last[l.Code] = l.Time
+		case "summary":
+			a.succeeded, a.bytes = l.Succeeded, l.Bytes
+		}
+	}
+	if lines.Err() == nil && a.succeeded == 0 {
+		return errors.New("the run's summary names no task that succeeded")
+	}
+	return lines.Err()
+}
