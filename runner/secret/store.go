@@ -49,7 +49,7 @@ func New(dir string, environ []string, r *redact.Redactor) *Store {
 func (s *Store) ReadSecret(ref plansecret.Ref) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	key := ref.String()
+	key := string(ref.Kind) + "\x00" + strings.Join(ref.Args, "\x00") // its String leaves arguments out
 	if v, ok := s.known[key]; ok {
 		return v, nil
 	}

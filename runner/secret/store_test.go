@@ -59,3 +59,14 @@ func TestWhatCannotBeReadIsAnErrorWithoutAValue(t *testing.T) {
 		}
 	}
 }
+
+func TestCommandsThatDifferInAnArgumentAreDifferentSecrets(t *testing.T) {
+	t.Parallel()
+	s := New(t.TempDir(), nil, &redact.Redactor{})
+	for _, want := range []string{"first", "second"} {
+		got, err := s.ReadSecret(plansecret.Ref{Kind: plansecret.KindCommand, Args: []string{"/bin/echo", want}})
+		if err != nil || got != want {
+			t.Errorf("got %q, %v; want %q", got, err, want)
+		}
+	}
+}
