@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/zclconf/go-cty/cty"
 
+	"github.com/dprun/dprun/plan/diag"
 	"github.com/dprun/dprun/runner/lifecycle"
 	"github.com/dprun/dprun/sdk/schema"
 )
@@ -17,15 +18,78 @@ import (
 func TestCommittedPagesAreUpToDate(t *testing.T) {
 	t.Parallel()
 	for _, p := range pages() {
-		var b bytes.Buffer
-		p.render(&b)
 		got, err := os.ReadFile(filepath.Join("..", p.file))
 		if err != nil {
 			t.Errorf("%v; run `go run ./docs/gen`", err)
 			continue
 		}
-		if d := cmp.Diff(b.String(), string(got)); d != "" {
+		want, err := p.content(got)
+		if err != nil {
+			t.Errorf("docs/%s: %v", p.file, err)
+			continue
+		}
+		if d := cmp.Diff(string(want), string(got)); d != "" {
 			t.Errorf("docs/%s is not what `go run ./docs/gen` writes (-generated +committed):\n%s", p.file, d)
+		}
+	}
+}
+
+func TestEveryBundledPluginIsOnItsPage(t *testing.T) {
+	t.Parallel()
+	var b bytes.Buffer
+	pluginsPage(&b, schemas()...)
+	for _, p := range schemas() {
+		var headings []string
+		for _, s := range p.Sources {
+			headings = append(headings, `device "`+s.Name+`"`)
+			for _, a := range s.Activities {
+				headings = append(headings, `activity "`+a.Name+`"`)
+			}
+		}
+		for _, d := range p.Destinations {
+			headings = append(headings, `destination "`+d.Name+`"`)
+		}
+		for _, h := range p.Hooks {
+			headings = append(headings, `script "`+h.Name+`"`)
+		}
+		if len(headings) == 0 {
+			t.Errorf("plugin %s offers nothing", p.Name)
+		}
+		for _, h := range headings {
+			if !strings.Contains(b.String(), "\n### "+h+"\n") {
+				t.Errorf("no section %q", h)
+			}
+		}
+	}
+}
+
+func TestEveryDiagnosticHasATableRowAndAnAnchor(t *testing.T) {
+	t.Parallel()
+	var b bytes.Buffer
+	diagnosticsPage(&b, diag.Catalogue())
+	for _, e := range diag.Catalogue() {
+		c := string(e.Code)
+		if strings.Count(b.String(), "\n| ["+c+"](#"+c+") |") != 1 || strings.Count(b.String(), "\n## "+c+"\n") != 1 {
+			t.Errorf("%s is not once in the table and once a heading", c)
+		}
+	}
+}
+
+func TestEveryFunctionIsDescribed(t *testing.T) {
+	t.Parallel()
+	var b bytes.Buffer
+	functionTable(&b, functions())
+	if n := strings.Count(b.String(), "\n| `"); n != len(functions()) {
+		t.Errorf("%d rows for %d functions", n, len(functions()))
+	}
+	for line := range strings.Lines(b.String()) {
+		if strings.HasSuffix(strings.TrimSpace(line), "|  |") {
+			t.Errorf("no description: %s", line)
+		}
+	}
+	for name := range undescribed {
+		if _, ok := functions()[name]; !ok {
+			t.Errorf("%s is described and is no function", name)
 		}
 	}
 }

@@ -1,5 +1,6 @@
 // Command gen writes the pages of the documentation that come from data: the
-// catalogue of status codes, the schemas of the bundled plugins.
+// catalogues of status codes and diagnostics, the schemas of the bundled
+// plugins, the functions of the plan language.
 //
 //	go run ./docs/gen
 //
@@ -13,31 +14,80 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/dprun/dprun/plan/diag"
+	"github.com/dprun/dprun/plugins/datapower"
+	"github.com/dprun/dprun/plugins/exec"
+	"github.com/dprun/dprun/plugins/file"
+	"github.com/dprun/dprun/plugins/nfs"
+	"github.com/dprun/dprun/plugins/sftp"
 	"github.com/dprun/dprun/runner/lifecycle"
+	"github.com/dprun/dprun/sdk"
+	"github.com/dprun/dprun/sdk/schema"
 )
 
-// page is one generated file of the documentation.
+// page is one file of the documentation that is generated, or has a
+// generated region.
 type page struct {
 	file   string
+	region string // empty: the whole page
 	render func(*bytes.Buffer)
 }
 
 // pages lists every generated page.
 func pages() []page {
 	return []page{
-		{"status-codes.md", func(b *bytes.Buffer) { statusCodes(b, lifecycle.Catalogue()) }},
+		{"status-codes.md", "", func(b *bytes.Buffer) { statusCodes(b, lifecycle.Catalogue()) }},
+		{"diagnostics.md", "", func(b *bytes.Buffer) { diagnosticsPage(b, diag.Catalogue()) }},
+		{"plugins.md", "", func(b *bytes.Buffer) { pluginsPage(b, schemas()...) }},
+		{"plan-language.md", "functions", func(b *bytes.Buffer) { functionTable(b, functions()) }},
 	}
+}
+
+// bundled lists the plugins inside dprun, in the order of the page.
+func bundled() []sdk.Plugin {
+	return []sdk.Plugin{datapower.Plugin(), nfs.Plugin(), sftp.Plugin(), file.Plugin(), exec.Plugin()}
+}
+
+func schemas() []schema.Plugin {
+	var all []schema.Plugin
+	for _, p := range bundled() {
+		all = append(all, p.Schema())
+	}
+	return all
+}
+
+// content is what the page should hold, given what it holds now.
+func (p page) content(now []byte) ([]byte, error) {
+	if p.region != "" {
+		return fill(now, p.region, p.render)
+	}
+	var b bytes.Buffer
+	p.render(&b)
+	return b.Bytes(), nil
+}
+
+func (p page) write(dir string) error {
+	name := filepath.Join(dir, p.file)
+	var now []byte
+	var err error
+	if p.region != "" {
+		if now, err = os.ReadFile(name); err != nil {
+			return err
+		}
+	}
+	text, err := p.content(now)
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return os.WriteFile(name, text, 0o644)
 }
 
 func main() {
 	dir := flag.String("dir", "docs", "directory to write to")
 	flag.Parse()
 	for _, p := range pages() {
-		var b bytes.Buffer
-		p.render(&b)
-		name := filepath.Join(*dir, p.file)
-		if err := os.WriteFile(name, b.Bytes(), 0o644); err != nil {
-			fmt.Fprintf(os.Stderr, "gen: write %s: %v; run it from the repository's root\n", name, err)
+		if err := p.write(*dir); err != nil {
+			fmt.Fprintf(os.Stderr, "gen: write %s: %v; run it from the repository's root\n", p.file, err)
 			os.Exit(1)
 		}
 	}
