@@ -46,6 +46,11 @@ func newSession(client *ssh.Client, sftp *pkgsftp.Client, base string, now func(
 		_ = client.Wait()
 		close(s.done)
 	})
+	// The SFTP server may end alone and leave the connection standing.
+	s.wg.Go(func() {
+		_ = sftp.Wait()
+		s.kill()
+	})
 	return s
 }
 
@@ -56,8 +61,8 @@ func (s *session) kill() { _ = s.ssh.Close() }
 // channel is not closed in an orderly way: that waits for the server.
 func (s *session) close() {
 	s.kill()
-	s.wg.Wait()
 	_ = s.sftp.Close()
+	s.wg.Wait()
 }
 
 // alive reports whether the connection is there, as far as is known.

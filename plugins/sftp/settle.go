@@ -57,6 +57,15 @@ func (d *destination) removeTemp(ctx context.Context, s *session, name string) {
 	}
 }
 
+// connectionFailed reports whether err, plain or explained, came from a
+// connection that is gone; the session itself notices a little later.
+func connectionFailed(s *session, err error) bool {
+	if f, ok := errors.AsType[*failure.Error](err); ok {
+		return f.Reason == failure.Unreachable
+	}
+	return !s.alive() || lost(err)
+}
+
 // again runs f to clear up, whatever became of ctx: on s while it lives, else
 // on a fresh connection in the same slot. f may run twice.
 func (d *destination) again(ctx context.Context, s *session, f func(context.Context, *session) error) error {
@@ -66,9 +75,10 @@ func (d *destination) again(ctx context.Context, s *session, f func(context.Cont
 		stop := context.AfterFunc(ctx, s.kill)
 		err := f(ctx, s)
 		stop()
-		if s.alive() {
+		if err == nil || !connectionFailed(s, err) {
 			return err
 		}
+		s.kill()
 	}
 	fresh, err := d.pool.open(ctx)
 	if err != nil {
