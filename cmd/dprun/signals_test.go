@@ -66,7 +66,7 @@ func dprun(t *testing.T, dir string, args ...string) *exec.Cmd {
 func slowFleet(t *testing.T, faults ...dpsim.Fault) string {
 	t.Helper()
 	dir := t.TempDir()
-	f, err := startFleet(1, 0, dir)
+	f, err := startFleet(1, 1, dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,8 +155,8 @@ func TestARunGoesOnWhenNobodyListens(t *testing.T) {
 				t.Fatal(err)
 			}
 			stored, err := filepath.Glob(filepath.Join(dir, "out", "*", "domain", "*", "*.zip"))
-			if err != nil || len(stored) != 1 {
-				t.Errorf("stored %v (%v), want one file", stored, err)
+			if err != nil || len(stored) != 2 {
+				t.Errorf("stored %v (%v), want two files", stored, err)
 			}
 		})
 	}

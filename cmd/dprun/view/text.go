@@ -94,10 +94,6 @@ func fit(s string, columns int) string {
 	return s
 }
 
-func pad(s string, columns int) string {
-	return s + strings.Repeat(" ", max(0, columns-width(s)))
-}
-
 // size writes bytes in decimal units, as destinations and disks are sold.
 func size(n int64) string {
 	if n < 1000 {

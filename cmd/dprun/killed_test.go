@@ -1,0 +1,68 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/dprun/dprun/runner"
+	"github.com/dprun/dprun/testfixtures/dpsim"
+)
+
+func TestAKilledRunIsRecoveredOrSaysWhatToType(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, password string
+		code           int
+		last           string
+	}{
+		{"the password can be read again", `secret_command(["/bin/echo", local.gateway.password])`, exitOK, "Nothing is owed.\n"},
+		{"the password cannot be read again", `secret_env("GONE")`, runner.ExitOwed, "dprun recover\n"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			dir := slowFleet(t, dpsim.Fault{Kind: "hang", Operation: "do-export"})
+			plan := strings.Replace(slowPlan, "= local.gateway.password", "= "+c.password, 1)
+			plan = strings.Replace(plan, `domains = ["*"]`, "domains = [\"app01\"]\n    quiesce = \"domain\"", 1)
+			if err := os.WriteFile(filepath.Join(dir, "plan.hcl"), []byte(plan), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			apply := dprun(t, dir, "apply", "plan.hcl")
+			apply.Env = append(apply.Env, "GONE=dpsim-gw-1")
+			stderr, err := apply.StderrPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := apply.Start(); err != nil {
+				t.Fatal(err)
+			}
+			lines, captures := bufio.NewScanner(stderr), false
+			for !captures && lines.Scan() {
+				captures = strings.Contains(lines.Text(), "EXPORT_DOMAIN_PERSISTED_STARTED")
+			}
+			if !captures {
+				t.Fatal("the run ended before it captured anything")
+			}
+			if err := apply.Process.Kill(); err != nil {
+				t.Fatal(err)
+			}
+			_ = apply.Wait() // killed
+
+			if got := code(t, dprun(t, dir, "owed").Run()); got != runner.ExitOwed {
+				t.Errorf("owed: exit code %d, want %d", got, runner.ExitOwed)
+			}
+			recover := dprun(t, dir, "recover")
+			var stdout bytes.Buffer
+			recover.Stdout = &stdout
+			if got := code(t, recover.Run()); got != c.code {
+				t.Errorf("recover: exit code %d, want %d", got, c.code)
+			}
+			if !strings.HasSuffix(stdout.String(), c.last) {
+				t.Errorf("recover does not end in %q:\n%s", c.last, stdout.String())
+			}
+		})
+	}
+}
