@@ -60,7 +60,7 @@ func (c *compiler) compileActivities(p *Plan, b *hclsyntax.Block, outer instance
 }
 
 func (c *compiler) compileActivity(p *Plan, b *hclsyntax.Block, i instance) *Activity {
-	a := &Activity{Name: i.address(b.Labels[1]), Type: b.Labels[0], Range: *rangeOf(b.DefRange()), plan: p}
+	a := &Activity{Name: i.address(b.Labels[1]), Type: b.Labels[0], Range: *rangeOf(b.DefRange())}
 	c.activityDevices(a, b, i.ctx)
 	known := c.activitySchema(a, b)
 	a.ErrorPolicy = c.word(b.Body, "error_policy", i.ctx, p.ErrorPolicy, Halt, Ignore)

@@ -33,7 +33,7 @@ func (c *compiler) checkActivity(p *Plan, a *Activity, b *hclsyntax.Block) {
 	if a.config.decoder != nil {
 		vars := variablesOf(nested(b.Body, "config"))
 		scopes(vars, func(s Scope) {
-			if v, at, ok := a.config.decode(&c.sink, s); ok {
+			if v, at, ok := a.config.decode(&c.sink, s); ok && s.Device.Type != "" { // without a device there is no plugin to ask
 				c.validate("source", s.Device.Type, a.Type, v, at)
 			}
 		})

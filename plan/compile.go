@@ -149,8 +149,7 @@ type definition struct {
 	block *hclsyntax.Block
 	keyed bool
 	items map[string]any // by key; "" without for_each
-	order []string
-	known bool // false when for_each could not be used
+	known bool           // false when for_each could not be used
 }
 
 // definitions are the blocks of one type by the path of their labels.
@@ -191,7 +190,6 @@ func (c *compiler) each(blockType string, ds *definitions, ctx *hcl.EvalContext,
 		for _, i := range list {
 			if item := build(b, path, i); item != nil {
 				d.items[i.key] = item
-				d.order = append(d.order, i.key)
 			}
 		}
 	}

@@ -211,8 +211,7 @@ type Activity struct {
 	Range          Range
 
 	domains *lazyExpr
-	config  lazyConfig // by device type: activities of one block share the body
-	plan    *Plan
+	config  lazyConfig
 }
 
 // Schemas are what the plugins offer, by type.

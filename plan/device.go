@@ -2,9 +2,12 @@ package plan
 
 import (
 	"maps"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -15,60 +18,126 @@ import (
 	"github.com/dprun/dprun/sdk/schema"
 )
 
-func (c *compiler) compileDevices() {
-	endpoints := map[string]*Device{}
-	c.each("device", &c.devices, c.root, func(b *hclsyntax.Block, _ string, i instance) any {
-		d := &Device{Type: b.Labels[0], Label: b.Labels[1], Key: i.key, Range: *rangeOf(b.DefRange()), Vars: cty.EmptyObjectVal}
-		c.deviceName(d, b, i)
-		d.Labels = c.deviceLabels(b.Body, i.ctx)
-		d.Group, _ = c.text(b.Body, "group", i.ctx)
-		if attr := b.Body.Attributes["vars"]; attr != nil {
-			if v, ok := c.eval(attr.Expr, i.ctx); ok && v.IsKnown() && !v.IsNull() {
-				if v.Type().IsObjectType() || v.Type().IsMapType() {
-					d.Vars = v
-				} else {
-					c.add(diag.WrongType, attr.Expr.Range(), "\"vars\" is an object, such as { site = \"fra\" }.")
-				}
-			} else if !ok || !v.IsKnown() {
-				d.Vars = cty.DynamicVal
-			}
-		}
-		d.scope = d.object(func(name string) string { return name })
-		c.cfg.Devices = append(c.cfg.Devices, d)
-		ty, ok := c.in.Schemas.Sources[d.Type]
-		if !ok {
-			if i.key == "" || c.devices.byPath[d.Type+"."+d.Label].order == nil {
-				c.unknownType(b, "device", slices.Sorted(maps.Keys(c.in.Schemas.Sources)))
-			}
-			d.Config = cty.DynamicVal
-			return d
-		}
-		dec := c.env.decoder("source "+d.Type, ty.Config)
-		var good bool
-		d.Config, d.configured, good = c.decodeConfig(dec, b, i.ctx)
-		if good {
-			c.endpoint(d, ty, endpoints)
-			c.validate("source", d.Type, "", d.Config, d.configured)
-		}
-		return d
-	})
+// deviceJob is one device to be. The expressions of ten thousand devices are
+// most of the work of a compilation and do not depend on each other, so they
+// are evaluated side by side; what concerns several devices follows in order.
+type deviceJob struct {
+	block      *hclsyntax.Block
+	definition *definition
+	instance   instance
+	first      bool // of its block
+	sink       sink
+
+	device  *Device
+	nameAt  hcl.Range
+	decoded bool
 }
 
-func (c *compiler) deviceName(d *Device, b *hclsyntax.Block, i instance) {
-	d.Name = b.Labels[1]
-	at := b.LabelRanges[1]
+func (c *compiler) compileDevices() {
+	var jobs []deviceJob
+	for _, b := range c.file.blocks["device"] {
+		def := c.define(&c.devices, b)
+		if def == nil {
+			continue
+		}
+		list, ok := c.instances(b.Body, c.root)
+		def.known = ok
+		for n, i := range list {
+			jobs = append(jobs, deviceJob{block: b, definition: def, instance: i, first: n == 0, sink: sink{env: c.env}})
+		}
+	}
+	c.decodeDevices(jobs)
+	endpoints := map[string]*Device{}
+	c.cfg.Devices = make([]*Device, 0, len(jobs))
+	for n := range jobs {
+		j := &jobs[n]
+		c.list = append(c.list, j.sink.list...)
+		c.uniqueName(j.device, j.nameAt)
+		c.cfg.Devices = append(c.cfg.Devices, j.device)
+		j.definition.items[j.instance.key] = j.device
+		if !j.decoded {
+			continue
+		}
+		c.endpoint(j.device, c.in.Schemas.Sources[j.device.Type], endpoints)
+		c.validate("source", j.device.Type, "", j.device.Config, j.device.configured)
+	}
+}
+
+func (c *compiler) decodeDevices(jobs []deviceJob) {
+	const chunk = 64
+	var next atomic.Int64
+	var workers sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), (len(jobs)+chunk-1)/chunk) {
+		workers.Go(func() {
+			for {
+				end := int(next.Add(chunk))
+				if end-chunk >= len(jobs) {
+					return
+				}
+				for n := end - chunk; n < min(end, len(jobs)); n++ {
+					jobs[n].decode(c.in.Schemas)
+				}
+			}
+		})
+	}
+	workers.Wait()
+}
+
+// decode works out everything of one device that no other has to do with.
+func (j *deviceJob) decode(schemas Schemas) {
+	s, b, i := &j.sink, j.block, j.instance
+	d := &Device{Type: b.Labels[0], Label: b.Labels[1], Key: i.key, Range: *rangeOf(b.DefRange()), Vars: cty.EmptyObjectVal}
+	j.device = d
+	d.Name, j.nameAt = s.deviceName(b, i)
+	d.Labels = s.deviceLabels(b.Body, i.ctx)
+	d.Group, _ = s.text(b.Body, "group", i.ctx)
+	if attr := b.Body.Attributes["vars"]; attr != nil {
+		d.Vars = s.deviceVars(attr, i.ctx)
+	}
+	d.scope = d.object(func(name string) string { return name })
+	d.Config = cty.DynamicVal
+	ty, ok := schemas.Sources[d.Type]
+	if !ok {
+		if j.first {
+			s.unknownType(b, "device", slices.Sorted(maps.Keys(schemas.Sources)))
+		}
+		return
+	}
+	d.Config, d.configured, j.decoded = s.decodeConfig(s.env.decoder("source "+d.Type, ty.Config), b, i.ctx)
+}
+
+func (s *sink) deviceVars(attr *hclsyntax.Attribute, ctx *hcl.EvalContext) cty.Value {
+	v, ok := s.eval(attr.Expr, ctx)
+	switch {
+	case !ok || !v.IsKnown():
+		return cty.DynamicVal
+	case v.IsNull():
+		return cty.EmptyObjectVal
+	case !v.Type().IsObjectType() && !v.Type().IsMapType():
+		s.add(diag.WrongType, attr.Expr.Range(), "\"vars\" is an object, such as { site = \"fra\" }.")
+		return cty.DynamicVal
+	}
+	return v
+}
+
+func (s *sink) deviceName(b *hclsyntax.Block, i instance) (string, hcl.Range) {
+	name, at := b.Labels[1], b.LabelRanges[1]
 	if i.keyed {
-		d.Name = i.key
+		name = i.key
 	}
 	if attr := b.Body.Attributes["name"]; attr != nil {
 		at = attr.Expr.Range()
-		if name, ok := c.text(b.Body, "name", i.ctx); ok {
-			d.Name = name
+		if given, ok := s.text(b.Body, "name", i.ctx); ok {
+			name = given
 		}
 	}
-	if strings.TrimSpace(d.Name) == "" || strings.ContainsFunc(d.Name, func(r rune) bool { return r < ' ' || r == 0x7f }) {
-		c.add(diag.InvalidName, at, "A device's name is not empty and holds no control characters.")
+	if strings.TrimSpace(name) == "" || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+		s.add(diag.InvalidName, at, "A device's name is not empty and holds no control characters.")
 	}
+	return name, at
+}
+
+func (c *compiler) uniqueName(d *Device, at hcl.Range) {
 	if before := c.deviceNames[d.Name]; before != nil {
 		made := c.add(diag.DuplicateDevice, at, "The name %q belongs to another device already. A device's name is `name`, else its for_each key, else its label; give one of them another `name`.", d.Name)
 		made.Related = &diag.Related{Message: "The first one is here.", Range: before.Range}
@@ -78,14 +147,14 @@ func (c *compiler) deviceName(d *Device, b *hclsyntax.Block, i instance) {
 }
 
 // deviceLabels reads the labels; one that is null is not there.
-func (c *compiler) deviceLabels(b *hclsyntax.Body, ctx *hcl.EvalContext) map[string]string {
-	v, ok := c.shownLoose(b, "labels", ctx)
+func (s *sink) deviceLabels(b *hclsyntax.Body, ctx *hcl.EvalContext) map[string]string {
+	v, ok := s.shownLoose(b, "labels", ctx)
 	if !ok {
 		return nil
 	}
 	r := b.Attributes["labels"].Expr.Range()
 	if !v.Type().IsObjectType() && !v.Type().IsMapType() {
-		c.add(diag.WrongType, r, "\"labels\" is a map of texts, such as { site = \"fra\" }.")
+		s.add(diag.WrongType, r, "\"labels\" is a map of texts, such as { site = \"fra\" }.")
 		return nil
 	}
 	labels := make(map[string]string, v.LengthInt())
@@ -94,12 +163,12 @@ func (c *compiler) deviceLabels(b *hclsyntax.Body, ctx *hcl.EvalContext) map[str
 		if e.IsKnown() && e.IsNull() || !e.IsKnown() {
 			continue
 		}
-		s, err := convert.Convert(e, cty.String)
+		text, err := convert.Convert(e, cty.String)
 		if err != nil {
-			c.add(diag.WrongType, r, "The label %q is a text, a number, true or false.", k.AsString())
+			s.add(diag.WrongType, r, "The label %q is a text, a number, true or false.", k.AsString())
 			continue
 		}
-		labels[k.AsString()] = s.AsString()
+		labels[k.AsString()] = text.AsString()
 	}
 	return labels
 }
