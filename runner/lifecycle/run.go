@@ -16,6 +16,7 @@ const (
 	stageNew stage = iota
 	stageDestinations
 	stageInspect
+	stageValidate
 	stagePreScript
 	stageTasks
 	stagePostScript
@@ -124,8 +125,8 @@ func (r *Run) Facts(device string) *sdk.Facts {
 // Done reports whether the run has ended, and with which exit code.
 func (r *Run) Done() (exit int, done bool) { return r.exit, r.stage == stageDone }
 
-// Expanded reports whether the tasks are known.
-func (r *Run) Expanded() bool { return r.stage > stageInspect }
+// Expanded reports whether the tasks are known, and those that cannot work are ended.
+func (r *Run) Expanded() bool { return r.stage > stageValidate }
 
 // Verdict is the run's final status, or nil.
 func (r *Run) Verdict() *event.Status { return r.verdict }
@@ -270,6 +271,8 @@ func (r *Run) advance() {
 			r.advanceDestinations()
 		case stageInspect:
 			r.advanceInspect()
+		case stageValidate:
+			r.advanceValidate()
 		case stagePreScript:
 			r.advancePreScript()
 		case stageTasks:
@@ -352,7 +355,7 @@ func (r *Run) advanceInspect() {
 		r.stage = stagePostScript
 		return
 	}
-	r.stage = stagePreScript
+	r.stage = stageValidate
 }
 
 // advancePreScript is the plan gate: once, only if a task is still waiting.

@@ -64,6 +64,31 @@ func (r *Run) expandDomains(a Activity, d *device) {
 	}
 }
 
+// advanceValidate asks the devices about the tasks that are for a whole one.
+func (r *Run) advanceValidate() {
+	if r.stopped() {
+		r.dismissForStop()
+		r.stage = stagePostScript
+		return
+	}
+	open := 0
+	for _, t := range r.waiting {
+		if t.spec.Activity.Scope != schema.ScopeDevice || t.Final() != nil || t.phase == PhaseValidate && !t.validating() {
+			continue
+		}
+		if open++; open <= inspectAtOnce && t.phase < PhaseValidate {
+			r.take(t, t.Validate(r.now))
+		}
+	}
+	if open > 0 {
+		return
+	}
+	r.waiting = slices.DeleteFunc(r.waiting, func(t *Task) bool { return t.Final() != nil })
+	if r.stage = stagePreScript; len(r.waiting) == 0 {
+		r.stage = stagePostScript
+	}
+}
+
 // expandUncontacted makes the tasks that are known without contacting a
 // device, and ends each.
 func (r *Run) expandUncontacted(c Code, message string) {

@@ -42,6 +42,7 @@ type Task struct {
 	lockSince  time.Time     // waiting for the lock since
 	lockWaited time.Duration // the clock stood still so long
 
+	validate call // the device check of a task for a whole device, before the plan gate
 	prepare  call
 	prepared *event.Prepared
 	probe    call
@@ -183,6 +184,14 @@ func (t *Task) Queue(now time.Time) []event.Status {
 	return t.step(now, func() { t.enter(WaitingForPreValidation, "") })
 }
 
+// Validate begins to ask the device whether the task can work at all.
+func (t *Task) Validate(now time.Time) []event.Status {
+	return t.step(now, func() {
+		t.phase = PhaseValidate
+		t.validate.begin()
+	})
+}
+
 // Ready says that all validation passed.
 func (t *Task) Ready(now time.Time) []event.Status {
 	return t.step(now, func() {
@@ -320,13 +329,17 @@ func (t *Task) advance() {
 
 // Pending is every action that should be in flight now.
 func (t *Task) Pending() []Action {
-	if t.final != nil || t.phase < PhasePreChecks {
+	if t.final != nil || t.phase < PhasePreChecks && t.phase != PhaseValidate {
 		return nil
 	}
 	var as []Action
 	add := func(a Action) {
 		a.Task, a.Device, a.Domain = t.spec.ID, t.spec.Device, t.spec.Domain
 		as = append(as, a)
+	}
+	if t.phase == PhaseValidate {
+		t.pendingValidation(add)
+		return as
 	}
 	if at, ok := t.runLimit(); ok {
 		add(Action{ID: "timer/run", Kind: ActTimer, NotBefore: at})

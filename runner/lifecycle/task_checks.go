@@ -212,9 +212,8 @@ func (t *Task) judgeCheck() bool {
 		t.toUndo()
 		return false
 	}
-	if need := max(r.Estimate, t.spec.LastSize*3/2); r.Space.FreeTemporary >= 0 && need > 0 && r.Space.FreeTemporary < need {
-		t.fail(rankFirst, NotEnoughFreeSpaceOnDevice, fmt.Sprintf(
-			"device %s has %s free in temporary:, and this backup needs about %s; remove files from temporary: on the device", t.spec.Device, size(r.Space.FreeTemporary), size(need)))
+	if short := t.shortOnDevice(r); short != "" {
+		t.fail(rankFirst, NotEnoughFreeSpaceOnDevice, short)
 		t.toUndo()
 		return false
 	}

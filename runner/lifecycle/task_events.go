@@ -66,6 +66,10 @@ func (t *Task) onFinished(a Action, e event.Event) {
 	case ActCheckDestination:
 		t.onDestinationCheck(a, r.Destination, e.Failure)
 	case ActCheck:
+		if t.phase == PhaseValidate {
+			t.onValidated(a, r.Check, e.Failure)
+			return
+		}
 		t.settle(&t.check, a.ID, e.Failure)
 		t.checked, t.checkAt = r.Check, t.now
 	case ActScript:

@@ -1,0 +1,52 @@
+package lifecycle
+
+import (
+	"fmt"
+
+	"github.com/dprun/dprun/sdk"
+	"github.com/dprun/dprun/sdk/failure"
+)
+
+// validating reports whether the device's answer is still awaited.
+func (t *Task) validating() bool { return t.phase == PhaseValidate && !t.validate.done }
+
+func (t *Task) pendingValidation(add func(Action)) {
+	if !t.validate.done {
+		add(Action{ID: fmt.Sprintf("validate/%d", t.validate.attempt), Kind: ActCheck, NotBefore: t.validate.notBefore})
+	}
+}
+
+// onValidated ends a task that cannot work on this device: wrong mode, no
+// certificate, no room. Whatever may have passed by the time that the task
+// runs (a device that is busy or away, a backup of somebody else) is left to
+// the checks of that time.
+func (t *Task) onValidated(a Action, r *sdk.CheckReport, f *failure.Error) {
+	t.settle(&t.validate, a.ID, f)
+	if !t.validate.done {
+		return
+	}
+	if f := t.validate.failure; f != nil {
+		code := checkCode(f)
+		if e, _ := Lookup(code); e.Class == ClassInvalid && code != DomainVanished {
+			t.end(code, f.Error())
+		}
+		return
+	}
+	if short := t.shortOnDevice(r); short != "" {
+		t.end(NotEnoughFreeSpaceOnDevice, short)
+	}
+}
+
+// shortOnDevice says how the device falls short of the room that this backup
+// needs, or nothing. A device that cannot tell is taken to have room.
+func (t *Task) shortOnDevice(r *sdk.CheckReport) string {
+	if r == nil {
+		return ""
+	}
+	need := max(r.Estimate, t.spec.LastSize*3/2)
+	if r.Space.FreeTemporary < 0 || r.Space.FreeTemporary >= need {
+		return ""
+	}
+	return fmt.Sprintf("device %s has %s free in temporary:, and this backup needs about %s; remove files from temporary: on the device",
+		t.spec.Device, size(r.Space.FreeTemporary), size(need))
+}

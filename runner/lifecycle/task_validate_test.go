@@ -1,0 +1,66 @@
+package lifecycle
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/dprun/dprun/plan/pattern"
+	"github.com/dprun/dprun/runner/event"
+	"github.com/dprun/dprun/sdk"
+	"github.com/dprun/dprun/sdk/failure"
+	"github.com/dprun/dprun/sdk/schema"
+)
+
+func TestATaskThatCannotWorkOnItsDeviceEndsBeforeThePlanGate(t *testing.T) {
+	t.Parallel()
+	failed := func(r failure.Reason) event.Event {
+		return event.Event{Failure: failure.New(failure.Precondition, r, "no")}
+	}
+	free := func(n int64) event.Event {
+		return event.Event{Result: &event.Result{Check: &sdk.CheckReport{Space: sdk.Space{FreeTemporary: n}, Variants: []string{sdk.VariantSecureBackup}}}}
+	}
+	for name, c := range map[string]struct {
+		answer event.Event
+		whole  Code // last code of the task for the whole device
+		other  Code // and of the task for a domain, beside it
+	}{
+		"wrong mode":          {failed(failure.NotDRMode), DeviceNotInDRMode, SkippedBecauseErrorPolicy},
+		"a container":         {failed(failure.Unsupported), DeviceNotInDRMode, SkippedBecauseErrorPolicy},
+		"no certificate":      {failed(failure.NoCertificate), CertDoesntExistOnDevice, SkippedBecauseErrorPolicy},
+		"certificate expired": {failed(failure.CertificateDown), CertNotUsableOnDevice, SkippedBecauseErrorPolicy},
+		"no room":             {free(149), NotEnoughFreeSpaceOnDevice, SkippedBecauseErrorPolicy},
+		"room":                {free(150), WaitingForPreValidation, WaitingForPreValidation},
+		"room unknown":        {free(-1), WaitingForPreValidation, WaitingForPreValidation},
+		"may pass by then":    {failed(failure.ForeignBackup), WaitingForPreValidation, WaitingForPreValidation},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := NewRun(RunSpec{ID: "r", ErrorPolicy: Halt, Devices: map[string]Device{"d": {}}, PreScript: &Script{Address: "exec.gate"},
+				LastSize: map[string]int64{"whole/d": 100},
+				Activities: []Activity{
+					{Name: "whole", Type: "secure_backup", Scope: schema.ScopeDevice, Devices: []string{"d"}},
+					{Name: "each", Type: "export_domain", Scope: schema.ScopeDomain, Devices: []string{"d"}, Domains: pattern.Set{{Match: []string{"*"}}}},
+				}})
+			last := map[string]Code{}
+			apply := func(e event.Event) {
+				e.Time = epoch.Add(time.Second)
+				for _, s := range r.Apply(e) {
+					last[s.Task] = Code(s.Code)
+				}
+			}
+			apply(event.Event{Kind: event.RunStarted})
+			apply(event.Event{Kind: event.Finished, Action: "inspect/d/1", Result: &event.Result{Inspection: &sdk.Inspection{Domains: []sdk.Domain{{Name: "a"}}}}})
+			if d := cmp.Diff([]string{"whole/d validate/1"}, ids(r.Pending())); d != "" {
+				t.Fatalf("pending after the inspection (-want +got):\n%s", d)
+			}
+			e := c.answer
+			e.Kind, e.Task, e.Action = event.Finished, "whole/d", "validate/1"
+			apply(e)
+			if last["whole/d"] != c.whole || last["each/d/a"] != c.other {
+				t.Errorf("the tasks stand at %s and %s, want %s and %s", last["whole/d"], last["each/d/a"], c.whole, c.other)
+			}
+		})
+	}
+}
