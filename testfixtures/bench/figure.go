@@ -31,6 +31,9 @@ type figure struct {
 	Met    *bool     `json:"met,omitempty"` // nil without a target
 	Rounds []float64 `json:"rounds"`        // the ratio of each round, in order
 	Note   string    `json:"note,omitempty"`
+	// Processor seconds of the processes that each side started; 0: not measured.
+	OursCPU float64 `json:"ours_cpu,omitempty"`
+	PeerCPU float64 `json:"peer_cpu,omitempty"`
 }
 
 // faster is how many times faster ours was than the peer, round by round.
@@ -119,6 +122,9 @@ func printTable(w io.Writer, figures []figure) {
 		about := f.About
 		if f.Note != "" {
 			about += " (" + f.Note + ")"
+		}
+		if f.OursCPU != 0 {
+			about += fmt.Sprintf(" (CPU %.1f s, peer %.1f s)", f.OursCPU, f.PeerCPU)
 		}
 		rounds := make([]string, len(f.Rounds))
 		for i, r := range f.Rounds {

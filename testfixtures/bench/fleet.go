@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
@@ -56,8 +55,8 @@ func (b *bench) fleetToDirectory(ctx context.Context, g *gateways) error {
 	if err != nil {
 		return err
 	}
-	b.add(faster("a.file", "200 domains of 2 MB on 10 gateways to a directory: dprun apply against xargs -P8 over curl, xmllint, base64 and cp",
-		t.of("dprun"), t.of("curl, xmllint, cp"), 3))
+	b.add(t.cpu(faster("a.file", "200 domains of 2 MB on 10 gateways to a directory: dprun apply against xargs -P8 over curl, xmllint, base64 and cp",
+		t.of("dprun"), t.of("curl, xmllint, cp"), 3), "dprun", "curl, xmllint, cp"))
 	return nil
 }
 
@@ -81,8 +80,8 @@ func (b *bench) fleetToSSH(ctx context.Context, g *gateways) error {
 	if err != nil {
 		return err
 	}
-	b.add(faster("a.sftp", "the same to OpenSSH's sshd: dprun apply, read back, against each file put by OpenSSH sftp under xargs -P8",
-		t.of("dprun"), t.of("curl, xmllint, sftp"), 4))
+	b.add(t.cpu(faster("a.sftp", "the same to OpenSSH's sshd: dprun apply, read back, against each file put by OpenSSH sftp under xargs -P8",
+		t.of("dprun"), t.of("curl, xmllint, sftp"), 4), "dprun", "curl, xmllint, sftp"))
 	return nil
 }
 
@@ -96,7 +95,7 @@ func (b *bench) fleetApply(g *gateways, plan, dir string) contender {
 		if want := fleetDevices * fleetDomains; a.succeeded != want {
 			return nil, fmt.Errorf("%d tasks of %d succeeded", a.succeeded, want)
 		}
-		return map[string]float64{"": a.wall.Seconds()}, emptyFleet(dir)
+		return wall(a.wall), emptyFleet(dir)
 	}}
 }
 
@@ -119,14 +118,14 @@ func (b *bench) fleetScript(name string, g *gateways, dir string, env ...string)
 			return nil, err
 		}
 		env := append(env, "GATEWAYS="+g.dir, "WORK="+work, "REQUEST="+exportRequest)
-		var cmd *exec.Cmd = command(ctx, env, "xargs", "-P8", "-n2", "bash", file)
+		cmd := command(ctx, env, "xargs", "-P8", "-n2", "bash", file)
 		cmd.Stdin = strings.NewReader(list.String())
 		start := time.Now()
 		if _, err := output(cmd); err != nil {
 			return nil, err
 		}
 		took := time.Since(start)
-		return map[string]float64{"": took.Seconds()}, emptyFleet(dir)
+		return wall(took), emptyFleet(dir)
 	}}
 }
 

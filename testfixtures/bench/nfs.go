@@ -83,14 +83,14 @@ func (b *bench) nfsOn(ctx context.Context, m medium, host *pluginhost.Host, r sd
 			if err := storeOnce(ctx, d, r, sdk.VerifySent); err != nil {
 				return nil, err
 			}
-			return map[string]float64{"": time.Since(start).Seconds()}, d.Delete(ctx, r.Path)
+			return wall(time.Since(start)), d.Delete(ctx, r.Path)
 		}},
 		contender{"go-nfs-client", func(context.Context, int) (map[string]float64, error) {
 			start := time.Now()
 			if err := writePublic(target, r.Source); err != nil {
 				return nil, err
 			}
-			return map[string]float64{"": time.Since(start).Seconds()}, target.Remove("/peer")
+			return wall(time.Since(start)), target.Remove("/peer")
 		}})
 	if err != nil {
 		return err

@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -21,14 +23,36 @@ func timed(name string, f func(ctx context.Context, round int) error) contender 
 	return contender{name, func(ctx context.Context, round int) (map[string]float64, error) {
 		start := time.Now()
 		err := f(ctx, round)
-		return map[string]float64{"": time.Since(start).Seconds()}, err
+		return wall(time.Since(start)), err
 	}}
 }
+
+// wall is the only time of a contender.
+func wall(d time.Duration) map[string]float64 { return map[string]float64{"": d.Seconds()} }
 
 // times holds what was measured, by contender, then by the name of the time.
 type times map[string]map[string][]float64
 
 func (t times) of(contender string) []float64 { return t[contender][""] }
+
+// cpu notes beside a figure how much processor time each side's processes took.
+// It suffers less than the wall time when a machine is busy with something else.
+func (t times) cpu(f figure, ours, peer string) figure {
+	f.OursCPU, f.PeerCPU = median(t[ours][cpuTime]), median(t[peer][cpuTime])
+	return f
+}
+
+// cpuTime is the name of the time that interleave measures itself: what the
+// processes used that the contender started and waited for.
+const cpuTime = "cpu"
+
+func childrenCPU() float64 {
+	var u syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_CHILDREN, &u) != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano()).Seconds()
+}
 
 // interleave lets the contenders take turns for so many rounds; who begins
 // changes from round to round. What one left to be written to disk is written
@@ -42,15 +66,18 @@ func (b *bench) interleave(ctx context.Context, contenders ...contender) (times,
 				return nil, err
 			}
 			syscall.Sync()
+			before := childrenCPU()
 			got, err := c.run(ctx, round)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", c.name, err)
 			}
+			got[cpuTime] = childrenCPU() - before
 			if all[c.name] == nil {
 				all[c.name] = map[string][]float64{}
 			}
 			line := fmt.Sprintf("   %s  round %d  %-18s", b.part, round+1, c.name)
-			for name, v := range got {
+			for _, name := range slices.Sorted(maps.Keys(got)) {
+				v := got[name]
 				all[c.name][name] = append(all[c.name][name], v)
 				if name != "" {
 					name += " "

@@ -80,7 +80,7 @@ func (b *bench) sftpOn(ctx context.Context, m medium, host *pluginhost.Host, r s
 			if err != nil {
 				return nil, err
 			}
-			return map[string]float64{"": took.Seconds()}, emptyDirectory(ours)
+			return wall(took), emptyDirectory(ours)
 		}}
 	}
 	remote, back := filepath.Join(peer, "file"), filepath.Join(m.dir, "back")
@@ -103,7 +103,7 @@ func (b *bench) sftpOn(ctx context.Context, m medium, host *pluginhost.Host, r s
 					return nil, err
 				}
 			}
-			return map[string]float64{"": took.Seconds()}, os.Remove(remote)
+			return wall(took), os.Remove(remote)
 		}}
 	}
 	put := fmt.Sprintf("put %s %s\n", r.Source, remote)

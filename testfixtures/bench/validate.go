@@ -142,7 +142,7 @@ func (b *bench) validate(ctx context.Context) error {
 			"literal":  "validate of 10,000 literal device blocks against hclparse and hcldec on the same text",
 			"for_each": "validate of one for_each over an inventory of 10,000 devices against hclparse, encoding/csv and hcldec of the block once for each row",
 		}[form]
-		b.add(share("f."+form, about, many, floor, 1.6))
+		b.add(t.cpu(share("f."+form, about, many, floor, 1.6), fmt.Sprintf("dprun %s %d", form, manyDevices), fmt.Sprintf("hcl %s %d", form, manyDevices)))
 		few := t.of(fmt.Sprintf("dprun %s %d", form, fewDevices))
 		tenfold := make([]float64, len(few))
 		for i, v := range few {
