@@ -94,6 +94,9 @@ func Load(ctx context.Context, src Source, plugins *Plugins, secrets plan.Secret
 func (p *Plugins) validate(ctx context.Context, reqs []plan.ValidateRequest) [][]schema.Diagnostic {
 	out := make([][]schema.Diagnostic, len(reqs))
 	for i, q := range reqs {
+		if q.Type == "" { // an activity on no device: nobody knows whose it is
+			continue
+		}
 		kind := schema.Kind(q.Kind)
 		if q.Activity != "" {
 			kind = schema.KindActivity
