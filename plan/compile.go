@@ -2,6 +2,8 @@ package plan
 
 import (
 	"io/fs"
+	"maps"
+	"slices"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -70,13 +72,16 @@ type validation struct {
 // Compile checks a parsed plan against the schemas and evaluates it. The
 // Config is never nil; it can be run only when there are no errors.
 func Compile(f *File, in Inputs) (*Config, Diagnostics) {
-	env := f.env
+	env := f.env.fork()
 	env.dir = in.Dir
 	env.secrets = secret.NewStore(in.Secrets)
 	env.functions = function.Table(function.Files{FS: in.Files, Dir: in.Dir, Remember: env.remember}, env.secrets)
 	c := &compiler{
 		sink: sink{env: env}, file: f, in: in, cfg: &Config{Dir: in.Dir, env: env},
 		deviceNames: map[string]*Device{}, checked: map[string]bool{},
+	}
+	if f.refused {
+		return c.cfg, nil
 	}
 	c.base = &hcl.EvalContext{Functions: env.functions, Variables: map[string]cty.Value{}}
 	c.root = child(c.base)
@@ -91,7 +96,24 @@ func Compile(f *File, in Inputs) (*Config, Diagnostics) {
 	c.bindReferences()
 	c.compilePlans()
 	c.askPlugins()
+	c.list = f.withoutConsequences(c.list)
 	return c.cfg, c.done()
+}
+
+// withoutConsequences drops what may only follow from a syntax error: whatever
+// is said of a file that has one, and that something is missing.
+func (f *File) withoutConsequences(list diag.List) diag.List {
+	if !slices.Contains(slices.Collect(maps.Values(f.broken)), true) {
+		return list
+	}
+	return slices.DeleteFunc(list, func(d diag.Diagnostic) bool {
+		switch d.Code {
+		case diag.UnknownReference, diag.MissingVariable, diag.UndeclaredVariable, diag.UnusedVariableValue,
+			diag.NoMatch, diag.NoPlan, diag.UnknownLabel:
+			return true
+		}
+		return d.Range != nil && f.broken[d.Range.Filename]
+	})
 }
 
 // askPlugins hands every configuration to its plugin's own check.

@@ -428,3 +428,29 @@ func TestFormatIsStable(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+func TestSyntaxErrorsHideOnlyTheirConsequences(t *testing.T) {
+	t.Parallel()
+	_, ds := compile(t, "pattern \"p\" {\n  match = [local.x]\n  lables = {}\n}\n", map[string]string{"b.hcl": "locals {\n  x = = 1\n  y = nothing\n}\n"})
+	var got []string
+	for _, d := range ds {
+		got = append(got, d.Range.Filename+" "+string(d.Code))
+	}
+	if diff := cmp.Diff([]string{"b.hcl syntax-error", "plan.hcl unknown-argument"}, got); diff != "" {
+		t.Errorf("%s\n%s", diff, render(ds))
+	}
+}
+
+func TestAFileCanBeCompiledTwice(t *testing.T) {
+	t.Parallel()
+	src := plan.Sources{Files: []plan.Source{{Name: "plan.hcl", Text: []byte(frame)}}}
+	f, _ := plan.Parse(src, "0.1.0")
+	first, _ := plan.Compile(f, plan.Inputs{Schemas: schemas(), Dir: "/plans"})
+	second, _ := plan.Compile(f, plan.Inputs{Schemas: schemas(), Dir: "/plans", Secrets: secrets{"PW": "hush"}})
+	if got := len(first.SensitiveValues()); got != 0 {
+		t.Errorf("the first compilation knows %d secrets", got)
+	}
+	if diff := cmp.Diff([]string{"hush"}, second.SensitiveValues()); diff != "" {
+		t.Error(diff)
+	}
+}

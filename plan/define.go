@@ -149,6 +149,7 @@ func (c *compiler) compileScripts() {
 			return sc
 		}
 		sc.config = c.env.lazyConfig(c.env.decoder("hook "+sc.Type, ty.Config), b, i.ctx)
+		sc.config.script = true
 		return sc
 	})
 }

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"bytes"
+	"maps"
 	"regexp"
 	"strings"
 	"sync"
@@ -29,6 +30,14 @@ type environment struct {
 
 func newEnvironment() *environment {
 	return &environment{texts: map[string][]byte{}, bodies: map[string]*hclsyntax.Body{}, decoders: map[string]*decoder{}}
+}
+
+// fork makes the environment of one compilation, so that a file can be
+// compiled again with other inputs while the first result is in use.
+func (e *environment) fork() *environment {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return &environment{texts: maps.Clone(e.texts), bodies: e.bodies, decoders: map[string]*decoder{}}
 }
 
 func (e *environment) remember(name string, text []byte) {

@@ -16,6 +16,11 @@ type File struct {
 	env    *environment
 	blocks map[string][]*hclsyntax.Block // by type, in file order
 	autos  []Source
+	// broken names the files with syntax errors; what else is said of them
+	// may only follow from those.
+	broken map[string]bool
+	// refused is set when the plan is for another version.
+	refused bool
 }
 
 // TypeUse is one use of a plugin's type.
@@ -35,13 +40,14 @@ type Required struct {
 // plan that asks for another one gets this one diagnostic and nothing else,
 // since whatever else is wrong may be right there. The File is never nil.
 func Parse(src Sources, version string) (*File, Diagnostics) {
-	f := &File{env: newEnvironment(), blocks: map[string][]*hclsyntax.Block{}, autos: src.AutoVars}
+	f := &File{env: newEnvironment(), blocks: map[string][]*hclsyntax.Block{}, autos: src.AutoVars, broken: map[string]bool{}}
 	s := &sink{env: f.env}
 	var bodies []*hclsyntax.Body
 	for _, file := range src.Files {
 		f.env.remember(file.Name, file.Text)
 		parsed, ds := hclsyntax.ParseConfig(file.Text, file.Name, hcl.InitialPos)
 		s.hcl(ds, true)
+		f.broken[file.Name] = ds.HasErrors()
 		if parsed == nil {
 			continue
 		}
@@ -50,7 +56,7 @@ func Parse(src Sources, version string) (*File, Diagnostics) {
 		bodies = append(bodies, body)
 	}
 	if ds, ok := checkVersion(f.env, bodies, version); !ok {
-		return &File{env: f.env, blocks: map[string][]*hclsyntax.Block{}}, ds
+		return &File{env: f.env, blocks: map[string][]*hclsyntax.Block{}, refused: true}, ds
 	}
 	top := topLevel()
 	for _, body := range bodies {

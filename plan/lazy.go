@@ -19,6 +19,7 @@ type lazyConfig struct {
 	block   *hclsyntax.Block // the block that holds the config
 	ctx     *hcl.EvalContext
 	roots   roots
+	script  bool
 }
 
 // lazyExpr is an argument that is worked out for each task.
@@ -44,7 +45,22 @@ func (l lazyConfig) decode(s *sink, scope Scope) (cty.Value, *configured, bool) 
 	}
 	ctx := child(l.ctx)
 	ctx.Variables = scope.variables(l.roots)
-	return s.decodeConfig(l.decoder, l.block, ctx)
+	v, at, ok := s.decodeConfig(l.decoder, l.block, ctx)
+	return v, at, s.secretsHidden(l, v, at) && ok
+}
+
+// secretsHidden refuses a secret in an argument of a script that is not made
+// for one: it would end up in an argument vector or environment, which other
+// users of the machine can read.
+func (s *sink) secretsHidden(l lazyConfig, v cty.Value, at *configured) bool {
+	hidden := true
+	for _, a := range l.decoder.block.Attributes {
+		if l.script && !a.Sensitive && v.GetAttr(a.Name).ContainsMarked() {
+			s.add(diag.SecretShown, at.rangeAt([]string{a.Name}), "A script's %q can be seen by others on the machine. Hand secrets over in an argument that is made for them, such as `secrets`.", a.Name)
+			hidden = false
+		}
+	}
+	return hidden
 }
 
 func (l lazyConfig) value(scope Scope) (cty.Value, Diagnostics) {

@@ -34,3 +34,15 @@ plan "nightly" {
     domains = [var.token] # want: secret-shown "Secret"
   }
 }
+
+script "exec" "leaky" {
+  config { command = ["login", secret_env("PW")] } # want: secret-shown "Secret"
+}
+plan "scripted" {
+  destinations = [destination.file.vault]
+  pre_script   = script.exec.leaky
+  activity "export_domain" "d" {
+    devices = ["*"]
+    domains = ["*"]
+  }
+}
