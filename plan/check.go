@@ -26,14 +26,14 @@ func (c *compiler) checkActivity(p *Plan, a *Activity, b *hclsyntax.Block) {
 			seen[key] = true
 			check(Scope{Plan: p, Activity: a, Device: d})
 		}
-		if len(a.Devices) == 0 && len(uses) == 0 {
-			check(Scope{Plan: p, Activity: a, Device: placeholderDevice()})
-		}
+	}
+	if a.config.decoder != nil && len(a.Devices) == 0 {
+		a.config.decodeAnywhere(&c.sink)
 	}
 	if a.config.decoder != nil {
 		vars := variablesOf(nested(b.Body, "config"))
 		scopes(vars, func(s Scope) {
-			if v, at, ok := a.config.decode(&c.sink, s); ok && s.Device.Type != "" { // without a device there is no plugin to ask
+			if v, at, ok := a.config.decode(&c.sink, s); ok {
 				c.validate("source", s.Device.Type, a.Type, v, at)
 			}
 		})
@@ -77,13 +77,6 @@ func (a *Activity) post() *Script {
 	return a.PostScript.Script
 }
 
-// placeholderDevice stands for a device where an activity has none.
-func placeholderDevice() *Device {
-	d := &Device{Name: "device"}
-	d.scope = d.object(func(s string) string { return s })
-	return d
-}
-
 func (c *compiler) checkScript(sc *Script, s Scope) {
 	if sc.config.decoder == nil {
 		return
@@ -97,6 +90,7 @@ func (c *compiler) checkScript(sc *Script, s Scope) {
 		return
 	}
 	c.checked[id] = true
+	c.checked["script "+sc.Address] = true
 	if v, at, ok := sc.config.decode(&c.sink, s); ok {
 		c.validate("hook", sc.Type, "", v, at)
 	}
@@ -197,4 +191,27 @@ func schemaPath(p cty.Path) []string {
 		}
 	}
 	return steps
+}
+
+// checkUnused checks the scripts and paths that no plan uses as far as that
+// is possible without knowing for what they would be used.
+func (c *compiler) checkUnused() {
+	for _, sc := range c.cfg.Scripts {
+		if sc.config.decoder != nil && !c.checked["script "+sc.Address] {
+			sc.config.decodeAnywhere(&c.sink)
+		}
+	}
+	used := map[*Destination]bool{}
+	for _, p := range c.cfg.Plans {
+		for _, d := range p.Destinations {
+			used[d] = true
+		}
+	}
+	for _, d := range c.cfg.Destinations {
+		if d.path != nil && !used[d] {
+			if v, ok := c.eval(d.path.expr, anywhere(d.path.ctx)); ok {
+				c.shownValue(v, d.path.expr.Range(), "path", cty.String)
+			}
+		}
+	}
 }

@@ -95,6 +95,7 @@ func Compile(f *File, in Inputs) (*Config, Diagnostics) {
 	c.compileDevices()
 	c.bindReferences()
 	c.compilePlans()
+	c.checkUnused()
 	c.askPlugins()
 	c.list = f.withoutConsequences(c.list)
 	return c.cfg, c.done()

@@ -49,6 +49,23 @@ func (l lazyConfig) decode(s *sink, scope Scope) (cty.Value, *configured, bool) 
 	return v, at, s.secretsHidden(l, v, at) && ok
 }
 
+// decodeAnywhere checks a config that no task uses: what it would know of a
+// task is unknown.
+func (l lazyConfig) decodeAnywhere(s *sink) {
+	v, at, _ := s.decodeConfig(l.decoder, l.block, anywhere(l.ctx))
+	s.secretsHidden(l, v, at)
+}
+
+// anywhere is a context in which every name of a task is unknown.
+func anywhere(ctx *hcl.EvalContext) *hcl.EvalContext {
+	made := child(ctx)
+	made.Variables = map[string]cty.Value{}
+	for _, name := range []string{"run", "status", "plan", "activity", "domain", "stamp", "artifact", "device"} {
+		made.Variables[name] = cty.DynamicVal
+	}
+	return made
+}
+
 // secretsHidden refuses a secret in an argument of a script that is not made
 // for one: it would end up in an argument vector or environment, which other
 // users of the machine can read.

@@ -33,3 +33,10 @@ plan "nightly" {
     domains = ["*"]
   }
 }
+
+script "exec" "unused" {
+  config {
+    comand  = [] # want: unknown-argument "Unknown argument" suggest command
+    command = ["a", device.vars.anything, run.outputs.x]
+  }
+}
