@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
 )
@@ -29,13 +31,19 @@ type destination struct {
 
 var _ sdk.Destination = (*destination)(nil)
 
-// root opens the directory.
-func (d *destination) root() (*os.Root, error) {
+// make opens the directory, and makes it where that is asked for. Only a
+// store does: everything else just looks.
+func (d *destination) make() (*os.Root, error) {
 	if d.create {
 		if err := os.MkdirAll(d.directory, dirMode); err != nil {
 			return nil, classify("make the directory", d.directory, err, failure.NoDirectory)
 		}
 	}
+	return d.root()
+}
+
+// root opens the directory.
+func (d *destination) root() (*os.Root, error) {
 	r, err := os.OpenRoot(d.directory)
 	if err != nil {
 		f := classify("open the directory", d.directory, err, failure.NoDirectory)
@@ -51,8 +59,34 @@ func (d *destination) location(p string) string {
 	return filepath.Join(d.directory, filepath.FromSlash(p))
 }
 
+// missing reports whether the directory is still to be made by the first store.
+func (d *destination) missing() bool {
+	_, err := os.Stat(d.directory)
+	return d.create && errors.Is(err, fs.ErrNotExist)
+}
+
+// checkParent looks at where the first store will make the directory.
+func (d *destination) checkParent() (*sdk.DestinationReport, error) {
+	parent := filepath.Dir(d.directory)
+	for {
+		if _, err := os.Stat(parent); err == nil || parent == filepath.Dir(parent) {
+			break
+		}
+		parent = filepath.Dir(parent)
+	}
+	if err := unix.Access(parent, unix.W_OK|unix.X_OK); err != nil {
+		return nil, classify("make the directory in", parent, err, failure.NoDirectory)
+	}
+	report := &sdk.DestinationReport{Location: d.directory, Warnings: []string{"the directory " + d.directory + " is made by the first store"}}
+	report.Free, report.Total = space(parent)
+	return report, nil
+}
+
 // Check writes and removes an empty file.
 func (d *destination) Check(ctx context.Context) (*sdk.DestinationReport, error) {
+	if d.missing() {
+		return d.checkParent()
+	}
 	r, err := d.root()
 	if err != nil {
 		return nil, err
@@ -117,6 +151,9 @@ func (d *destination) List(ctx context.Context, prefix string) ([]sdk.Object, er
 
 // walk calls f for every regular file below a prefix.
 func (d *destination) walk(ctx context.Context, prefix string, f func(r *os.Root, p string, e fs.DirEntry) error) error {
+	if d.missing() {
+		return nil
+	}
 	r, err := d.root()
 	if err != nil {
 		return err

@@ -169,3 +169,30 @@ func TestARelativeDirectoryIsRefused(t *testing.T) {
 		t.Errorf("got %v, %v", ds, err)
 	}
 }
+
+func TestADirectoryThatIsToBeMadeIsMadeByTheFirstStoreOnly(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "a", "b")
+	d := newFile(t, dir, true)
+	r, err := d.Check(t.Context())
+	if err != nil || r.Free <= 0 || len(r.Warnings) != 1 {
+		t.Errorf("check: %+v, %v", r, err)
+	}
+	if found, err := d.List(t.Context(), ""); err != nil || len(found) != 0 {
+		t.Errorf("list: %v, %v", found, err)
+	}
+	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("looking made the directory: %v", err)
+	}
+	src := filepath.Join(t.TempDir(), "x")
+	if err := os.WriteFile(src, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	sum := sha256.Sum256([]byte("x"))
+	if _, err := d.Store(t.Context(), sdk.StoreRequest{Source: src, Path: "x", Size: 1, SHA256: hex.EncodeToString(sum[:]), Verify: sdk.VerifyReadBack, Owner: "t"}, func(int64) {}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "x")); err != nil {
+		t.Error(err)
+	}
+}

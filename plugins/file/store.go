@@ -56,7 +56,7 @@ func (d *destination) Store(ctx context.Context, r sdk.StoreRequest, progress fu
 	if !info.Mode().IsRegular() || info.Size() != r.Size {
 		return nil, sourceError(r.Source, fmt.Errorf("it is not a regular file of %d bytes", r.Size))
 	}
-	root, err := d.root()
+	root, err := d.make()
 	if err != nil {
 		return nil, err
 	}
