@@ -30,6 +30,9 @@ func (b *book) Append(ctx context.Context, in engine.Batch) error {
 		if err != nil {
 			return err
 		}
+		if n := len(in.Events); n > 0 {
+			row.Since = in.Events[n-1].Time
+		}
 		out.Owe = append(out.Owe, row)
 	}
 	for _, o := range in.Pay {
