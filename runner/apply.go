@@ -28,11 +28,13 @@ func (r *Runner) Apply(ctx context.Context, q ApplyRequest) (*Result, error) {
 	if err != nil {
 		return res, &Error{ExitUsage, err}
 	}
-	loaded, p, err := r.load(ctx, q.Source, q.Plan, res)
-	if err != nil || res.ExitCode != 0 {
+	// Before anything else: a plan that is broken now, or whose secrets are
+	// gone, must not keep devices from being brought back.
+	if err := r.recover(ctx, res); err != nil {
 		return res, err
 	}
-	if err := r.recover(ctx, res); err != nil {
+	loaded, p, err := r.load(ctx, q.Source, q.Plan, res)
+	if err != nil || p == nil {
 		return res, err
 	}
 	held, err := r.locks.TryAcquire(lock.PlanKey(p.Name), lock.Exclusive, lock.Info{})
@@ -50,7 +52,7 @@ func (r *Runner) Apply(ctx context.Context, q ApplyRequest) (*Result, error) {
 	}
 	spec, ds := specOf(p, id, only, q.Parallel)
 	if res.Diagnostics = append(res.Diagnostics, ds...); ds.HasErrors() {
-		res.ExitCode = ExitInvalid
+		res.ExitCode = worst(res.ExitCode, ExitInvalid)
 		return res, nil
 	}
 	if err := r.remember(ctx, &spec, res); err != nil {
@@ -65,7 +67,8 @@ func (r *Runner) Apply(ctx context.Context, q ApplyRequest) (*Result, error) {
 	return res, r.noteOwed(ctx, res)
 }
 
-// load compiles the plan with its secrets and picks one plan of the file.
+// load compiles the plan with its secrets and picks one plan of the file. It
+// gives no plan and no error when the diagnostics say what is wrong.
 func (r *Runner) load(ctx context.Context, src Source, name string, res *Result) (*Loaded, *plan.Plan, error) {
 	loaded, ds, err := Load(ctx, src, r.plugins, r.secretsFor(src))
 	res.Loaded, res.Diagnostics = loaded, ds
@@ -73,7 +76,7 @@ func (r *Runner) load(ctx context.Context, src Source, name string, res *Result)
 		return loaded, nil, err
 	}
 	if ds.HasErrors() {
-		res.ExitCode = ExitInvalid
+		res.ExitCode = worst(res.ExitCode, ExitInvalid)
 		return loaded, nil, nil
 	}
 	p, err := Pick(loaded.Config, name)
@@ -199,7 +202,11 @@ func (r *Runner) drive(ctx context.Context, machine *lifecycle.Run, host *plugin
 	exec := execute.New(execute.Options{Run: spec.ID, PlanName: spec.Plan, Version: r.Version, Dir: b.record.Dir, Plan: x, Plugins: host, Staging: r.staging,
 		Locks: deviceLocks{r.locks, spec.ID}, Clock: r.Clock, Redact: &r.redact, Log: r.Log,
 		Output: func(task, stream, text string) { r.output(spec.ID, task, stream, text) }})
-	exit := engine.New(engine.Options{Run: machine, Executor: exec, Journal: b, Clock: r.Clock, Sink: r.Sink, Log: r.Log, Signals: r.Signals}).Run(ctx, first)
+	var do engine.Executor = exec
+	if rec, ok := x.(*recorded); ok {
+		do = &paidBefore{exec, rec.owed}
+	}
+	exit := engine.New(engine.Options{Run: machine, Executor: do, Journal: b, Clock: r.Clock, Sink: r.Sink, Log: r.Log, Signals: r.Signals}).Run(ctx, first)
 	exec.Close()
 	r.lines.flush()
 	r.dropStaged(machine)

@@ -3,18 +3,25 @@ package runner
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/dprun/dprun/runner/journal"
 	"github.com/dprun/dprun/runner/lock"
 	"github.com/dprun/dprun/sdk"
+	"github.com/dprun/dprun/sdk/failure"
 )
 
 const (
 	// payLimit bounds the attempt to pay one obligation of an ended run.
 	payLimit = 90 * time.Second
 	payPoll  = 2 * time.Second
+	// payAtOnce bounds how many devices are brought back at the same time.
+	payAtOnce = 8
 )
 
 // Owed lists what dead or ended runs still owe.
@@ -25,12 +32,27 @@ func (r *Runner) Owed(ctx context.Context) ([]Owed, error) {
 	}
 	var out []Owed
 	for _, o := range all {
-		if held, _, err := r.locks.Held(lock.RunKey(o.Run)); err == nil && held {
-			continue // a live run owns it
+		if r.live(ctx, o.Run) {
+			continue // it pays by itself
 		}
 		out = append(out, Owed{Run: o.Run, Task: o.Task, Kind: string(o.Kind), Device: o.Device, Domain: o.Domain, Since: o.Since, LastError: o.LastError, Commands: commands(o)})
 	}
 	return out, nil
+}
+
+// live reports whether the process of a run is at work. A lock alone says
+// only that something which the run has started is still there.
+func (r *Runner) live(ctx context.Context, run string) bool {
+	held, holder, err := r.locks.Held(lock.RunKey(run))
+	if err != nil || !held {
+		return false
+	}
+	if holder.PID == 0 { // it has not said yet
+		if known, err := r.journal.Run(ctx, run); err == nil {
+			holder.PID = known.PID
+		}
+	}
+	return alive(holder.PID)
 }
 
 // commands are what to type by hand, on the appliance and then here.
@@ -71,28 +93,64 @@ func (r *Runner) payRemaining(ctx context.Context) error {
 	if err != nil {
 		return &Error{ExitBug, err}
 	}
+	var owed []journal.Obligation
 	for _, o := range all {
 		if o.Kind == journal.PostScript {
 			continue
 		}
-		run, err := r.journal.Run(ctx, o.Run)
-		if err != nil || run.State != journal.Finished {
-			continue
-		}
-		if err := r.pay(ctx, o); err != nil {
-			if err := r.journal.NoteAttempt(ctx, o.ObligationID, r.redact.Redact(err.Error()), time.Time{}); err != nil {
-				return &Error{ExitBug, err}
-			}
-			continue
-		}
-		if err := r.journal.Pay(ctx, r.Clock.Now(), o.ObligationID); err != nil {
-			return &Error{ExitBug, err}
-		}
-		if o.Kind == journal.Unquiesce {
-			_ = r.journal.ClearBreaker(ctx, o.Device) // there may be none
+		if run, err := r.journal.Run(ctx, o.Run); err == nil && run.State == journal.Finished {
+			owed = append(owed, o)
 		}
 	}
+	return r.settle(ctx, owed)
+}
+
+// settle pays obligations from their own rows, several devices at a time, and
+// enters how it went.
+func (r *Runner) settle(ctx context.Context, owed []journal.Obligation) error {
+	byDevice := map[string][]journal.Obligation{}
+	for _, o := range owed {
+		byDevice[o.Device] = append(byDevice[o.Device], o)
+	}
+	var mu sync.Mutex
+	var errs []error
+	var g errgroup.Group
+	g.SetLimit(payAtOnce)
+	for _, list := range byDevice {
+		g.Go(func() error {
+			for _, o := range list {
+				if err := r.settleOne(ctx, o); err != nil {
+					mu.Lock()
+					errs = append(errs, err)
+					mu.Unlock()
+				}
+			}
+			return nil
+		})
+	}
+	_ = g.Wait() // what went wrong is in errs
+	return errors.Join(errs...)
+}
+
+func (r *Runner) settleOne(ctx context.Context, o journal.Obligation) error {
+	if err := r.pay(ctx, o); err != nil {
+		r.noteAttempt(ctx, o.ObligationID, err)
+		return nil
+	}
+	if err := r.journal.Pay(ctx, r.Clock.Now(), o.ObligationID); err != nil {
+		return &Error{ExitBug, err}
+	}
+	if o.Kind == journal.Unquiesce {
+		_ = r.journal.ClearBreaker(ctx, o.Device) // there may be none
+	}
 	return nil
+}
+
+// noteAttempt enters why an obligation could not be paid.
+func (r *Runner) noteAttempt(ctx context.Context, id journal.ObligationID, why error) {
+	if err := r.journal.NoteAttempt(ctx, id, r.redact.Redact(why.Error()), time.Time{}); err != nil {
+		r.Log.Error("an attempt could not be written down", "error", err)
+	}
 }
 
 // pay does what one obligation asks and verifies it.
@@ -115,18 +173,26 @@ func (r *Runner) pay(ctx context.Context, o journal.Obligation) error {
 	if o.Kind == journal.Discard {
 		return src.Discard(ctx, o.Token)
 	}
+	return r.bringBack(ctx, src, o)
+}
+
+// bringBack reads the state and, unless it is normal, unquiesces and reads on.
+// A state that cannot be read keeps nobody from asking the device to return;
+// a login that was refused does: trying again would lock the account.
+func (r *Runner) bringBack(ctx context.Context, src sdk.Source, o journal.Obligation) error {
 	target := sdk.Target{Domain: o.Domain}
 	sent := false
 	for {
 		state, err := src.QuiesceState(ctx, target)
-		switch {
-		case err != nil:
-			return err
-		case state.State == sdk.StateNormal:
+		if err == nil && state.State == sdk.StateNormal {
 			return nil
-		case !sent:
-			if err := src.Unquiesce(ctx, target); err != nil {
-				return err
+		}
+		if err != nil && failure.From(err).Kind == failure.Denied {
+			return err
+		}
+		if !sent {
+			if refused := src.Unquiesce(ctx, target); refused != nil {
+				return refused
 			}
 			sent = true
 		}
@@ -135,6 +201,9 @@ func (r *Runner) pay(ctx context.Context, o journal.Obligation) error {
 		case <-due:
 		case <-ctx.Done():
 			giveUp()
+			if err != nil {
+				return err
+			}
 			return fmt.Errorf("%s is still %s after %s", o.Device, state.State, payLimit)
 		}
 	}

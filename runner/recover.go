@@ -8,11 +8,13 @@ import (
 	"os"
 	"time"
 
+	"github.com/dprun/dprun/runner/engine"
 	"github.com/dprun/dprun/runner/event"
 	"github.com/dprun/dprun/runner/journal"
 	"github.com/dprun/dprun/runner/lifecycle"
 	"github.com/dprun/dprun/runner/lock"
 	"github.com/dprun/dprun/runner/secret"
+	"github.com/dprun/dprun/sdk"
 )
 
 // ownerLeaves is how long the plugins of a killed run may take to notice and end.
@@ -34,19 +36,18 @@ func (r *Runner) recover(ctx context.Context, res *Result) error {
 	if err != nil {
 		return &Error{ExitBug, err}
 	}
-	for _, run := range runs {
+	var errs []error
+	for _, run := range runs { // one that cannot be finished keeps no other from it
 		s, err := r.recoverRun(ctx, run)
 		if err != nil {
-			return err
+			errs = append(errs, err)
 		}
 		if s != nil {
 			res.Recovered = append(res.Recovered, *s)
 		}
 	}
-	if err := r.payRemaining(ctx); err != nil {
-		return err
-	}
-	return r.noteOwed(ctx, res)
+	errs = append(errs, r.payRemaining(ctx), r.noteOwed(ctx, res))
+	return errors.Join(errs...)
 }
 
 // recoverRun replays one run and lets the machine finish it. A run that a
@@ -60,7 +61,10 @@ func (r *Runner) recoverRun(ctx context.Context, run journal.Run) (*event.Summar
 		}
 	})
 	if err != nil {
-		return nil, nil // somebody owns it
+		if r.live(ctx, run.ID) {
+			return nil, nil
+		}
+		return nil, r.settleLocked(ctx, run.ID)
 	}
 	defer func() { _ = held.Release() }()
 	if again, err := r.journal.Run(ctx, run.ID); err != nil || again.State == journal.Finished {
@@ -70,19 +74,16 @@ func (r *Runner) recoverRun(ctx context.Context, run journal.Run) (*event.Summar
 	if err != nil {
 		return nil, &Error{ExitBug, err}
 	}
-	if !r.readable(ctx, owed) {
-		return nil, nil // stays unfinished: what is owed cannot be paid yet
-	}
-	var rec record
-	if err := json.Unmarshal(run.Spec, &rec); err != nil {
-		return nil, &Error{ExitBug, fmt.Errorf("read the journal's record of run %s: %w", run.ID, err)}
+	if _, rest := r.readable(owed); len(rest) > 0 { // stays unfinished until all of it can be paid
+		return nil, r.settleRun(ctx, owed)
 	}
 	host, _ := os.Hostname()
 	if err := r.journal.Adopt(ctx, run.ID, host, os.Getpid()); err != nil {
 		return nil, &Error{ExitBug, err}
 	}
 	r.Sink.Run(event.RunInfo{Run: run.ID, Plan: run.Plan, Started: run.Started, Recovery: true})
-	machine, err := r.replay(ctx, run, rec)
+	var rec record
+	machine, err := r.replay(ctx, run, &rec)
 	if err != nil {
 		r.Log.Warn("the run cannot be replayed; what it owes is paid from its own rows", "run", run.ID, "error", err)
 		return r.closeUnreplayed(ctx, run)
@@ -96,13 +97,33 @@ func (r *Runner) recoverRun(ctx context.Context, run journal.Run) (*event.Summar
 	return r.drive(ctx, machine, plugins, x, &book{journal: r.journal, run: run.ID, machine: machine, record: rec}, event.Interrupted, run.Started)
 }
 
+// settleLocked pays what a run owes whose process is gone while something that
+// it started hangs and keeps its lock: devices do not wait for that.
+func (r *Runner) settleLocked(ctx context.Context, run string) error {
+	r.Log.Warn("the process of a run is gone, and something that it started does not end: the run is finished when that is gone", "run", run)
+	owed, err := r.journal.Obligations(ctx, run)
+	if err != nil {
+		return &Error{ExitBug, err}
+	}
+	return r.settleRun(ctx, owed)
+}
+
+// settleRun pays what can be paid of what an unfinished run owes.
+func (r *Runner) settleRun(ctx context.Context, owed []journal.Obligation) error {
+	payable, rest := r.readable(owed)
+	for o, why := range rest {
+		r.noteAttempt(ctx, o, why)
+	}
+	return r.settle(ctx, payable)
+}
+
 // fresh reads secrets anew: what was right when the run began may have changed.
 func (r *Runner) fresh() *secret.Store { return secret.New("/", r.Environ, &r.redact) }
 
-// readable reports whether every secret that paying needs can be read; what
-// cannot be read is noted beside the obligation.
-func (r *Runner) readable(ctx context.Context, owed []journal.Obligation) bool {
-	ok := true
+// readable tells the obligations whose secrets can be read from those that
+// cannot be paid, and why. Scripts say by themselves that they cannot be run.
+func (r *Runner) readable(owed []journal.Obligation) (payable []journal.Obligation, rest map[journal.ObligationID]error) {
+	rest = map[journal.ObligationID]error{}
 	for _, o := range owed {
 		if o.Kind == journal.PostScript || !o.PaidAt.IsZero() {
 			continue
@@ -113,19 +134,46 @@ func (r *Runner) readable(ctx context.Context, owed []journal.Obligation) bool {
 			_, err = s.open(r.fresh(), &r.redact)
 		}
 		if err != nil {
-			ok = false
-			if err := r.journal.NoteAttempt(ctx, o.ObligationID, r.redact.Redact(err.Error()), time.Time{}); err != nil {
-				r.Log.Error("an attempt could not be written down", "error", err)
-			}
+			rest[o.ObligationID] = err
+			continue
+		}
+		payable = append(payable, o)
+	}
+	return payable, rest
+}
+
+// paidBefore answers what would pay an obligation that was paid already, from
+// its own row, while the run could not be finished.
+type paidBefore struct {
+	engine.Executor
+	owed []journal.Obligation
+}
+
+// Do implements [engine.Executor].
+func (x *paidBefore) Do(ctx context.Context, j engine.Job) (*event.Result, error) {
+	for _, o := range x.owed {
+		if o.PaidAt.IsZero() || o.Task != j.Action.Task || !j.Action.Owed() {
+			continue
+		}
+		if (o.Kind == journal.Discard) == (j.Action.Kind == lifecycle.ActDiscard) && o.Token == j.Action.Token {
+			return &event.Result{Quiesce: &sdk.QuiesceReport{State: sdk.StateNormal}}, nil
 		}
 	}
-	return ok
+	return x.Executor.Do(ctx, j)
 }
 
 var errReplayDiffers = errors.New("the replay gives another history than was recorded")
 
 // replay folds a run's events and compares with what was recorded.
-func (r *Runner) replay(ctx context.Context, run journal.Run, rec record) (*lifecycle.Run, error) {
+func (r *Runner) replay(ctx context.Context, run journal.Run, rec *record) (_ *lifecycle.Run, err error) {
+	defer func() {
+		if p := recover(); p != nil { // what ended the process may be in the events
+			err = fmt.Errorf("the replay fails: %v", p)
+		}
+	}()
+	if err := json.Unmarshal(run.Spec, rec); err != nil {
+		return nil, fmt.Errorf("read its record: %w", err)
+	}
 	if run.MachineVersion != lifecycle.MachineVersion {
 		return nil, fmt.Errorf("it was made by machine version %d, and this is %d", run.MachineVersion, lifecycle.MachineVersion)
 	}

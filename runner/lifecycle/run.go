@@ -454,10 +454,11 @@ func (r *Run) onTimer(id string) {
 // onInterrupted ends what was not begun; tasks under way undo and finish.
 func (r *Run) onInterrupted(e event.Event) {
 	r.interrupted = true
+	r.now = e.Time
 	r.each(func(t *Task) []event.Status { return t.Apply(e) })
 	r.waiting = nil
-	if r.post.started && !r.post.done {
-		r.post.done = true // its outcome is unknown, and it is not run twice
+	if !r.owesPostScript() || r.post.started {
+		r.post.done = true // its configuration was not kept; or its outcome is unknown, and it is not run twice
 	}
 	if r.stage < stageTasks {
 		r.stage = stagePostScript

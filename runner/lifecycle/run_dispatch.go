@@ -260,8 +260,14 @@ func (r *Run) Obligations(id string) []Obligation {
 		}
 		return nil
 	}
-	if s := r.spec.PostScript; s != nil && s.When != OnSuccess && r.pre.started && !r.post.done && r.stage != stageDone {
-		return []Obligation{{ID: "plan_post_script", Kind: OwePostScript, Script: s.Address}}
+	if r.owesPostScript() && r.stage != stageDone {
+		return []Obligation{{ID: "plan_post_script", Kind: OwePostScript, Script: r.spec.PostScript.Address}}
 	}
 	return nil
+}
+
+// owesPostScript reports whether the plan's post-script must run even if the run is interrupted.
+func (r *Run) owesPostScript() bool {
+	s := r.spec.PostScript
+	return s != nil && s.When != OnSuccess && r.pre.started && !r.post.done
 }

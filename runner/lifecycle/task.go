@@ -160,6 +160,7 @@ func (t *Task) Apply(e event.Event) []event.Status {
 		case event.Faulted:
 			t.onFault(e)
 		case event.Interrupted:
+			t.now = e.Time // whatever the clock did meanwhile: what is owed does not wait for it
 			t.onInterrupted()
 		}
 	})
@@ -379,9 +380,10 @@ func (t *Task) pendingAction(id string) (Action, bool) {
 }
 
 // runLimit is when the long-running clock runs out. It covers the phases 5 to
-// 10, stands still while the lock is waited for, and fires once.
+// 10, stands still while the lock is waited for, and fires once. After an
+// interruption only what is bounded by itself is left.
 func (t *Task) runLimit() (time.Time, bool) {
-	if t.phase < PhasePreChecks || t.phase > PhaseUnquiesce || !t.lockSince.IsZero() || t.spec.Timeouts.Run <= 0 || t.has(FailedLongRunning) || t.abandon {
+	if t.phase < PhasePreChecks || t.phase > PhaseUnquiesce || !t.lockSince.IsZero() || t.spec.Timeouts.Run <= 0 || t.has(FailedLongRunning) || t.abandon || t.noLock {
 		return time.Time{}, false
 	}
 	return t.started.Add(t.lockWaited + t.spec.Timeouts.Run), true
@@ -414,10 +416,17 @@ func (t *Task) Obligations() []Obligation {
 			os = append(os, Obligation{ID: "discard/" + c.variant, Kind: OweDiscard, Task: t.spec.ID, Device: t.spec.Device, Token: c.token})
 		}
 	}
-	if p := t.spec.Activity.PostScript; p != nil && p.When != OnSuccess && t.pre.started && !t.post.done && t.final == nil {
-		os = append(os, Obligation{ID: "post_script", Kind: OwePostScript, Task: t.spec.ID, Device: t.spec.Device, Domain: t.spec.Domain, Script: p.Address})
+	if t.owesPostScript() && t.final == nil {
+		os = append(os, Obligation{ID: "post_script", Kind: OwePostScript, Task: t.spec.ID, Device: t.spec.Device, Domain: t.spec.Domain, Script: t.spec.Activity.PostScript.Address})
 	}
 	return os
+}
+
+// owesPostScript reports whether the post-script must run even if the run is
+// interrupted: what a pre-script began, it ends.
+func (t *Task) owesPostScript() bool {
+	p := t.spec.Activity.PostScript
+	return p != nil && p.When != OnSuccess && t.pre.started && !t.post.done
 }
 
 // Started is when the task was dispatched; zero before.

@@ -164,8 +164,19 @@ func (t *Task) onInterrupted() {
 	for _, d := range t.dests {
 		d.store.notBefore = t.now
 	}
-	if t.post.started && !t.post.done {
+	for _, c := range t.captures {
+		c.discard.notBefore = t.now
+	}
+	t.storeSince = t.now // the time that nobody worked does not count
+	switch p := t.spec.Activity.PostScript; {
+	case p == nil || t.post.done:
+	case t.post.started:
 		t.post.done = true
 		t.warnings = append(t.warnings, "the post-script was started before the interruption; its outcome is unknown")
+	case !t.owesPostScript():
+		t.post.done = true // its configuration was not kept
+		if p.due(!t.whole()) {
+			t.warnings = append(t.warnings, fmt.Sprintf("script %s was not run: the run was interrupted before it was owed", p.Address))
+		}
 	}
 }
