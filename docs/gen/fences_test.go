@@ -72,7 +72,13 @@ func compile(t *testing.T, name, text string) (*plan.Config, plan.Diagnostics) {
 		t.Fatal(err)
 	}
 	f, ds := plan.Parse(plan.Sources{Files: []plan.Source{{Name: name, Text: []byte(text)}}}, "0.1.0")
-	cfg, more := plan.Compile(f, plan.Inputs{Schemas: offered(), Files: os.DirFS(dir), Dir: dir, Validate: asked})
+	types := offered()
+	if strings.Contains(text, `"webhook"`) {
+		for _, x := range described(t, webhook).Hooks {
+			types.Hooks[x.Name] = x
+		}
+	}
+	cfg, more := plan.Compile(f, plan.Inputs{Schemas: types, Files: os.DirFS(dir), Dir: dir, Validate: asked})
 	return cfg, append(ds, more...)
 }
 

@@ -1,0 +1,245 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/dprun/dprun/testfixtures/dpsim"
+)
+
+// notRun lists the lines of the documentation's commands that the test does
+// not run, with the reason.
+var notRun = map[string]string{
+	"make build": "the gate runs it; it writes into the repository",
+	"make demo":  "the gate runs it; it writes into the repository",
+	"make test":  "it would run this test again",
+	"useradd --system --home-dir /var/lib/dprun --shell /usr/sbin/nologin dprun":                   "needs root and changes the host",
+	"install -d -m 0750 -o root -g dprun /etc/dprun /etc/dprun/nightly":                            "needs root and changes the host",
+	"install -m 0644 docs/systemd/dprun-*.service docs/systemd/dprun-*.timer /etc/systemd/system/": "needs root and changes the host",
+	"systemctl daemon-reload": "needs systemd",
+	"systemctl enable --now dprun-recover.timer dprun-nightly.timer":          "needs systemd",
+	"systemctl enable dprun-recover.service      # at boot too":               "needs systemd",
+	"runuser -u dprun -- env DPRUN_STATE_DIR=/var/lib/dprun sh":               "needs root and the user that was made above",
+	"systemd-analyze calendar 'Mon..Fri 21:45 Europe/Berlin'":                 "needs systemd",
+	"systemctl start dprun-nightly.service && journalctl -u dprun-nightly -f": "needs systemd",
+}
+
+// prelude defines what belongs to the reader: how to tell somebody. Without
+// jq on the machine its part of a pipe is left out.
+const prelude = `set -e
+notify() { echo "notify: $*"; }
+page() { echo "page: $*"; }
+command -v jq >/dev/null || jq() { cat >/dev/null; }
+`
+
+// workspace is a directory with the plan of docs/getting-started.md, whose
+// gateway is a simulated one.
+type workspace struct {
+	dir string
+	env []string
+}
+
+func newWorkspace(t *testing.T) workspace {
+	t.Helper()
+	bin, err := dprun()
+	if err != nil {
+		t.Fatal(err)
+	}
+	fleet, err := dpsim.Start(context.Background(), dpsim.Scenario{Dir: t.TempDir(), Devices: []dpsim.Device{{
+		Name: "gw1", Username: "backup", ExportSize: "64KB", Domains: []dpsim.Domain{{Name: "orders"}}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(fleet.Close)
+	w := workspace{dir: t.TempDir()}
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	gw := fleet.Ready().Devices[0]
+	plan := ""
+	for _, f := range fences(t, "hcl") {
+		if f.page == "getting-started.md" && !f.fragment {
+			plan = f.text
+		}
+	}
+	for from, to := range map[string]string{
+		`host     = "gw1.example.net"`: fmt.Sprintf("host     = %q\n    port     = %d", gw.Host, gw.Port),
+		"/etc/dprun/gw1.password":      "gw1.password",
+		"certs/appliances.pem":         gw.CAFile,
+		"/backups":                     filepath.Join(w.dir, "backups"),
+	} {
+		if !strings.Contains(plan, from) {
+			t.Fatalf("the plan of docs/getting-started.md does not hold %s", from)
+		}
+		plan = strings.ReplaceAll(plan, from, to)
+	}
+	for _, dir := range []string{"backups", "nightly", "state"} {
+		if err := os.Mkdir(filepath.Join(w.dir, dir), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, text := range map[string]string{
+		"plan.hcl": plan, "nightly/plan.hcl": plan, "gw1.password": gw.Password, "nightly/gw1.password": gw.Password,
+		"go.work": "go 1.26.0\n\nuse " + root + "\n",
+	} {
+		if err := os.WriteFile(filepath.Join(w.dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.env = append(os.Environ(), "PATH="+filepath.Dir(bin)+":"+os.Getenv("PATH"), "DPRUN_STATE_DIR="+filepath.Join(w.dir, "state"),
+		"GOWORK="+filepath.Join(w.dir, "go.work"))
+	return w
+}
+
+func (w workspace) run(script string) (string, error) {
+	for from, to := range map[string]string{
+		"/etc/dprun/nightly": filepath.Join(w.dir, "nightly"), " /backups/": " " + filepath.Join(w.dir, "backups") + "/",
+		"./examples/plugins/": "github.com/dprun/dprun/examples/plugins/",
+	} {
+		script = strings.ReplaceAll(script, from, to)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "sh", "-c", prelude+script)
+	cmd.Dir, cmd.Env = w.dir, w.env
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+func TestCommandsInTheDocumentationRun(t *testing.T) {
+	t.Parallel()
+	blocks := map[string][]fence{}
+	unused := maps.Clone(notRun)
+	for _, f := range fences(t, "sh") {
+		var kept []string
+		for _, line := range strings.Split(strings.TrimRight(f.text, "\n"), "\n") {
+			if _, listed := notRun[line]; listed {
+				delete(unused, line)
+				continue
+			}
+			kept = append(kept, line)
+		}
+		f.text = strings.Join(kept, "\n")
+		if f.text != "" {
+			blocks[f.page] = append(blocks[f.page], f)
+		}
+	}
+	for line := range unused {
+		t.Errorf("no page has the line %q any more", line)
+	}
+	if len(blocks) < 3 {
+		t.Fatalf("commands on %d pages only", len(blocks))
+	}
+	for page, list := range blocks {
+		slices.SortFunc(list, func(a, b fence) int { return a.line - b.line })
+		t.Run(page, func(t *testing.T) {
+			t.Parallel()
+			w := newWorkspace(t)
+			if page != "getting-started.md" { // others assume that there was a run
+				if out, err := w.run("dprun apply plan.hcl"); err != nil {
+					t.Fatalf("%v\n%s", err, out)
+				}
+			}
+			for _, f := range list {
+				if out, err := w.run(f.text); err != nil {
+					t.Errorf("%s: %v\n%s\n%s", f, err, f.text, out)
+				}
+			}
+		})
+	}
+}
+
+// TestADocumentedPluginServesPlans: the program of docs/writing-plugins.md,
+// installed as that page says, is what a plan can use.
+func TestADocumentedPluginServesPlans(t *testing.T) {
+	t.Parallel()
+	file, err := webhook()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorkspace(t)
+	const add = `
+
+script "webhook" "tell" {
+  config { url = "ftp://hooks.example.net" }
+}
+`
+	b, err := os.ReadFile(filepath.Join(w.dir, "plan.hcl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Replace(string(b), "[destination.file.disk]", "[destination.file.disk]\n  pre_script = script.webhook.tell", 1)
+	if err := os.WriteFile(filepath.Join(w.dir, "plan.hcl"), []byte(text+add), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := w.run("install -D -m 0755 " + file + " state/plugins/dprun-plugin-webhook\ndprun plugin list\ndprun validate plan.hcl")
+	if err == nil || !strings.Contains(out, "Unusable URL") || !strings.Contains(out, "webhook") {
+		t.Errorf("a plan that the plugin refuses: %v\n%s", err, out)
+	}
+	if err := os.WriteFile(filepath.Join(w.dir, "plan.hcl"), []byte(strings.Replace(text+add, "ftp:", "http:", 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := w.run("dprun validate plan.hcl"); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// notBuilt lists what the documentation speaks of as not built yet.
+var notBuilt = []string{"init", "check", "plugin test", "plugin new"}
+
+// TestDocumentedCommandsExist: each command that a page names is there, or is
+// listed as not built yet and is not.
+func TestDocumentedCommandsExist(t *testing.T) {
+	t.Parallel()
+	w := newWorkspace(t)
+	listed := regexp.MustCompile(`(?m)^  ([a-z]+) +\S`)
+	commands := func(of string) []string {
+		out, err := w.run("dprun " + of + " --help")
+		if err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		_, part, _ := strings.Cut(out, "Available Commands:\n")
+		part, _, _ = strings.Cut(part, "\nFlags:")
+		var names []string
+		for _, m := range listed.FindAllStringSubmatch(part, -1) {
+			names = append(names, strings.TrimSpace(of+" "+m[1]))
+		}
+		return names
+	}
+	have := commands("")
+	for _, group := range []string{"runs", "plugin", "verify"} {
+		have = append(have, commands(group)...)
+	}
+	page, err := os.ReadFile("../architecture.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, missing, _ := strings.Cut(string(page), "## Not built yet")
+	for _, c := range notBuilt {
+		if slices.Contains(have, c) {
+			t.Errorf("dprun %s is built: take it out of the list here, and say so in the documentation", c)
+		}
+		if !strings.Contains(missing, "`dprun "+c+"`") {
+			t.Errorf("docs/architecture.md does not say that `dprun %s` is not built yet", c)
+		}
+	}
+	named := regexp.MustCompile("`dprun ((?:runs|plugin|verify) [a-z]+|[a-z]+)")
+	for name, text := range written(t) {
+		for _, m := range named.FindAllStringSubmatch(text, -1) {
+			c := m[1]
+			if !slices.Contains(have, c) && !slices.Contains(notBuilt, c) {
+				t.Errorf("%s names `dprun %s`, and there is no such command", name, c)
+			}
+		}
+	}
+}
