@@ -15,7 +15,7 @@ func deviceCode(f *failure.Error) Code {
 		return PreChecksCredentialRefused
 	case f.Reason == failure.UnknownDomain:
 		return DomainVanished
-	case f.Kind == failure.Internal:
+	case pluginFault(f):
 		return FailedWithInternalException
 	}
 	return PreChecksDeviceNotAvailable
@@ -79,10 +79,16 @@ func captureCode(variant string, f *failure.Error) Code {
 		return c.empty
 	case f.Reason == failure.StagingIO, f.Kind == failure.NoSpace && f.Reason != failure.DeviceSpace:
 		return c.save
-	case f.Kind == failure.Internal:
+	case pluginFault(f):
 		return FailedWithInternalException
 	}
 	return c.other
+}
+
+// pluginFault tells a fault of a plugin or the host (a process that died, a
+// broken protocol) from one of the device.
+func pluginFault(f *failure.Error) bool {
+	return f.Kind == failure.Internal || f.Reason == failure.Crashed || f.Reason == failure.Protocol
 }
 
 // storeCode maps a failed store.
