@@ -9,8 +9,11 @@ import (
 )
 
 const (
-	calmTicks = 3               // of a millisecond, without news, before time moves
-	strayWork = 2 * time.Second // of wall time, when only part of the work waits for the fleet
+	calmTicks = 3 // of a millisecond, without news, before time moves
+	// How long, in wall time, nothing must have happened when work is under way
+	// of which all, part, or nothing seems to wait for the fleet's time.
+	allWaits  = 150 * time.Millisecond
+	strayWork = 2 * time.Second
 	stuckWork = 20 * time.Second
 )
 
@@ -39,8 +42,10 @@ func drive(ctx context.Context, own *clock.Manual, fleet *simclock.Clock) {
 		calm++
 		limit := stuckWork
 		switch {
+		case busy == 0:
+			limit = 0
 		case busy <= asleep:
-			limit = calmTicks * time.Millisecond
+			limit = allWaits
 		case asleep > 0:
 			limit = strayWork
 		}

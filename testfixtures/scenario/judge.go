@@ -69,14 +69,18 @@ func (s *Scenario) Differences(o *Outcome) []string {
 }
 
 func (t ExpectedTask) differences(o *Outcome) []string {
-	run := len(o.Runs)
+	runs := o.Runs
+	if t.Plan != "" {
+		runs = slices.DeleteFunc(slices.Clone(runs), func(r Run) bool { return r.Plan != t.Plan })
+	}
+	run := len(runs)
 	if t.Run > 0 {
 		run = t.Run
 	}
-	if run > len(o.Runs) {
+	if run == 0 || run > len(runs) {
 		return []string{fmt.Sprintf("task %s: there is no run %d", t.ID, run)}
 	}
-	h, ok := o.Runs[run-1].Histories[t.ID]
+	h, ok := runs[run-1].Histories[t.ID]
 	if !ok {
 		return []string{fmt.Sprintf("run %d has no task %s", run, t.ID)}
 	}

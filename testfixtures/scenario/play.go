@@ -54,6 +54,7 @@ type Outcome struct {
 // Run is one run as its journal tells it.
 type Run struct {
 	ID        string
+	Plan      string
 	Histories map[string][]event.Status // by task; the run's own has no name
 }
 
@@ -312,7 +313,7 @@ func (p *player) outcome() *Outcome {
 	runs, err := j.Runs(ctx, journal.Filter{}, 0)
 	p.must(err)
 	for i := len(runs) - 1; i >= 0; i-- {
-		r := Run{ID: runs[i].ID, Histories: map[string][]event.Status{}}
+		r := Run{ID: runs[i].ID, Plan: runs[i].Plan, Histories: map[string][]event.Status{}}
 		tasks, err := j.Tasks(ctx, r.ID)
 		p.must(err)
 		r.Histories[""], err = j.History(ctx, r.ID, "")

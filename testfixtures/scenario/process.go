@@ -20,7 +20,8 @@ func signals(name string) syscall.Signal {
 // smallStaging mounts a small file system, in a mount namespace of its own,
 // where the staging area will be, and becomes dprun.
 const smallStaging = `set -e
-mkdir -p -m 700 "$2/staging"
+umask 077
+mkdir -p "$2/staging"
 mount -t tmpfs -o "size=$1,mode=700" tmpfs "$2/staging"
 shift 2
 exec "$@"

@@ -43,8 +43,10 @@ type Expect struct {
 // ExpectedTask is what is expected of one task.
 type ExpectedTask struct {
 	ID string `hcl:"id,label"`
-	// Run says which run, counted from 1 in the order of their beginning; the last if left out.
-	Run int `hcl:"run,optional"`
+	// Plan and Run say which run: counted from 1 in the order of their
+	// beginning, of those of the plan; the last if left out.
+	Plan string `hcl:"plan,optional"`
+	Run  int    `hcl:"run,optional"`
 	// History is every code, in order. The deciding failure stands twice: when
 	// it was decided, and at the end.
 	History []string `hcl:"history"`

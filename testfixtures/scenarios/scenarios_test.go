@@ -21,6 +21,7 @@ import (
 	"github.com/dprun/dprun/runner/lifecycle"
 	"github.com/dprun/dprun/runner/pluginhost"
 	"github.com/dprun/dprun/sdk"
+	"github.com/dprun/dprun/testfixtures/plugins/wrong"
 	"github.com/dprun/dprun/testfixtures/scenario"
 )
 
@@ -38,7 +39,8 @@ type result struct {
 }
 
 func bundled() map[string]func() sdk.Plugin {
-	return map[string]func() sdk.Plugin{"datapower": datapower.Plugin, "exec": hook.Plugin, "file": file.Plugin, "nfs": nfs.Plugin, "sftp": sftp.Plugin}
+	return map[string]func() sdk.Plugin{"datapower": datapower.Plugin, "exec": hook.Plugin, "file": file.Plugin, "nfs": nfs.Plugin, "sftp": sftp.Plugin,
+		"wrong": wrong.Plugin}
 }
 
 // TestMain serves the bundled plugins when the test binary is started as one.
