@@ -76,11 +76,15 @@ type Engine struct {
 	owed     map[string]map[string]lifecycle.Obligation // by task, by ID
 	wait     sync.WaitGroup
 	broken   bool // the journal
+	ctx      context.Context
+	cancel   context.CancelFunc // everything that is under way
 }
 
-// result is an event that came back; done is called once it has been handled.
+// result is an event that came back, and from which flight; done is called
+// once it has been handled.
 type result struct {
 	event.Event
+	from *flight
 	done func()
 }
 
@@ -94,8 +98,9 @@ type flight struct {
 
 // New returns an engine.
 func New(o Options) *Engine {
+	ctx, cancel := context.WithCancel(context.Background())
 	return &Engine{
-		Options: o, results: make(chan result, 256), progress: make(chan event.Progress, 64),
+		Options: o, ctx: ctx, cancel: cancel, results: make(chan result, 256), progress: make(chan event.Progress, 64),
 		flights: map[flightKey]*flight{}, byTask: map[string]map[string]bool{}, owed: map[string]map[string]lifecycle.Obligation{},
 	}
 }
@@ -108,7 +113,7 @@ func (e *Engine) Run(ctx context.Context, first event.Kind) (exit int) {
 	for _, t := range e.Options.Run.Tasks() {
 		e.noteOwed(t.Spec().ID, nil)
 	}
-	e.handle([]event.Event{{Kind: first}})
+	e.handle([]result{{Event: event.Event{Kind: first}}})
 	stop := ctx.Done()
 	for {
 		exit, done := e.Options.Run.Done()
@@ -117,10 +122,10 @@ func (e *Engine) Run(ctx context.Context, first event.Kind) (exit int) {
 			e.drain()
 			return exit
 		}
-		var batch []event.Event
+		var batch []result
 		var handled []func()
 		take := func(r result) {
-			batch = append(batch, r.Event)
+			batch = append(batch, r)
 			if r.done != nil {
 				handled = append(handled, r.done)
 			}
@@ -132,10 +137,10 @@ func (e *Engine) Run(ctx context.Context, first event.Kind) (exit int) {
 			e.publishProgress(p)
 			continue
 		case s := <-e.Signals:
-			batch = append(batch, event.Event{Kind: event.CancelRequested, Reason: s})
+			batch = append(batch, result{Event: event.Event{Kind: event.CancelRequested, Reason: s}})
 		case <-stop:
 			stop = nil
-			batch = append(batch, event.Event{Kind: event.CancelRequested, Reason: context.Cause(ctx).Error()})
+			batch = append(batch, result{Event: event.Event{Kind: event.CancelRequested, Reason: context.Cause(ctx).Error()}})
 		}
 		for more := true; more && len(batch) < 256; {
 			select {
@@ -154,23 +159,23 @@ func (e *Engine) Run(ctx context.Context, first event.Kind) (exit int) {
 
 // handle applies events and everything that follows from them at once, makes
 // it durable, publishes it and starts what is new.
-func (e *Engine) handle(events []event.Event) {
+func (e *Engine) handle(events []result) {
 	var b Batch
 	var starts []lifecycle.Action
 	for len(events) > 0 {
 		for _, ev := range events {
-			e.apply(ev, &b)
+			e.apply(ev.Event, ev.from, &b)
 		}
 		events = nil
 		for _, id := range e.Options.Run.Dirty() {
 			for _, a := range e.diff(id) {
 				if e.broken && !a.Owed() && a.Kind != lifecycle.ActTimer {
-					events = append(events, event.Event{Kind: event.Finished, Task: id, Action: a.ID,
-						Failure: failure.New(failure.Cancelled, "", "%s was not begun: the journal cannot be written", a.Kind)})
+					events = append(events, result{from: e.flights[flightKey{id, a.ID}], Event: event.Event{Kind: event.Finished, Task: id, Action: a.ID,
+						Failure: failure.New(failure.Cancelled, "", "%s was not begun: the journal cannot be written", a.Kind)}})
 					continue
 				}
 				if a.Once() {
-					events = append(events, event.Event{Kind: event.Started, Task: id, Action: a.ID})
+					events = append(events, result{Event: event.Event{Kind: event.Started, Task: id, Action: a.ID}})
 				}
 				starts = append(starts, a)
 			}
@@ -183,7 +188,7 @@ func (e *Engine) handle(events []event.Event) {
 		e.broken = true
 		e.publish(b)
 		e.startOwed(starts)
-		e.handle([]event.Event{{Kind: event.JournalFailed}})
+		e.handle([]result{{Event: event.Event{Kind: event.JournalFailed}}})
 		return
 	}
 	e.publish(b)
@@ -205,18 +210,24 @@ func (e *Engine) startOwed(starts []lifecycle.Action) {
 		}
 		key := a
 		e.wait.Go(func() {
-			e.results <- result{Event: event.Event{Kind: event.Finished, Task: key.Task, Action: key.ID, Time: e.Clock.Now(),
+			r := result{from: f, Event: event.Event{Kind: event.Finished, Task: key.Task, Action: key.ID, Time: e.Clock.Now(),
 				Failure: failure.New(failure.Cancelled, "", "%s was not begun: the journal cannot be written", key.Kind)}}
+			select {
+			case e.results <- r:
+			case <-e.ctx.Done():
+			}
 		})
 	}
 }
 
-func (e *Engine) apply(ev event.Event, b *Batch) {
+// apply folds an event into the machine. from is the flight that it ends; the
+// result of one that was given up meanwhile ends no other of the same name.
+func (e *Engine) apply(ev event.Event, from *flight, b *Batch) {
 	ev.V = event.Version
 	if ev.Time.IsZero() {
 		ev.Time = e.Clock.Now()
 	}
-	if ev.Kind == event.Finished && !e.held(ev) {
+	if ev.Kind == event.Finished && e.flights[flightKey{ev.Task, ev.Action}] == from && !e.held(ev) {
 		delete(e.flights, flightKey{ev.Task, ev.Action})
 		delete(e.taskFlights(ev.Task), ev.Action)
 	}
@@ -286,7 +297,7 @@ func (e *Engine) start(a lifecycle.Action) {
 	if f == nil || f.cancel != nil {
 		return // cancelled before it began
 	}
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(e.ctx)
 	f.cancel = cancel
 	job := e.job(ctx, a)
 	busy := func() func() { return func() {} }
@@ -337,12 +348,12 @@ func (e *Engine) start(a lifecycle.Action) {
 		}
 		ev.Time = e.Clock.Now()
 		select {
-		case e.results <- result{ev, done}:
+		case e.results <- result{ev, f, done}:
 			sent = true
 		case <-ctx.Done():
 			return
 		}
-		if a.Kind == lifecycle.ActLock {
+		if a.Kind == lifecycle.ActLock && ev.Failure == nil {
 			<-ctx.Done() // held until it is no longer pending
 		}
 	})
@@ -445,10 +456,8 @@ func (e *Engine) noteOwed(id string, os []lifecycle.Obligation) map[string]lifec
 
 // cancelAll gives up what is still in flight at the end.
 func (e *Engine) cancelAll() {
-	for k, f := range e.flights {
-		f.stop()
-		delete(e.flights, k)
-	}
+	e.cancel()
+	clear(e.flights)
 }
 
 // drain waits for every goroutine, so that nothing outlives the run.

@@ -136,6 +136,9 @@ func (r *Run) Verdict() *event.Status { return r.verdict }
 func (r *Run) Apply(e event.Event) []event.Status {
 	r.out = nil
 	if r.stage == stageDone {
+		if e.Kind == event.JournalFailed && r.exit == exitOK {
+			r.exit = exitInternal // how it ended is written down nowhere
+		}
 		return nil
 	}
 	if e.Time.After(r.now) {
@@ -175,7 +178,7 @@ func (r *Run) applyRun(e event.Event) {
 		r.cancelled = e.Reason
 		r.each(func(t *Task) []event.Status { return t.Apply(e) })
 	case event.JournalFailed:
-		r.halted = "the journal cannot be written"
+		r.fault = "the journal cannot be written; nothing more was begun. Make room in the state directory"
 		r.each(func(t *Task) []event.Status { return t.Apply(e) })
 	case event.Interrupted:
 		r.onInterrupted(e)

@@ -1,0 +1,85 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/dprun/dprun/runner/event"
+	"github.com/dprun/dprun/runner/lifecycle"
+	"github.com/dprun/dprun/sdk/failure"
+)
+
+func TestALockThatCannotBeHadEndsTheTask(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	h.out.on = func(_ context.Context, j Job) (*event.Result, error, bool) {
+		if j.Action.Kind != lifecycle.ActLock {
+			return nil, nil, false
+		}
+		return nil, failure.New(failure.Internal, "", "too many open files"), true
+	}
+	if exit := h.run(t); exit != 1 {
+		t.Errorf("exit %d", exit)
+	}
+	if got := h.book.codes(); got[len(got)-1] != "EXECUTION_FAILED_WITH_INTERNAL_EXCEPTION" {
+		t.Errorf("history %v", got)
+	}
+}
+
+// TestTheJournalMayFailAtAnyBatch: whenever it does, the run ends by itself
+// with the code of an internal error, and nothing is left quiesced.
+func TestTheJournalMayFailAtAnyBatch(t *testing.T) {
+	t.Parallel()
+	for n := 1; ; n++ {
+		h := newHarness(t)
+		batches := 0
+		h.book.fail = func(Batch) error {
+			if batches++; batches >= n {
+				return errors.New("disk full")
+			}
+			return nil
+		}
+		exit := h.run(t)
+		if batches < n {
+			if n < 10 {
+				t.Errorf("only %d batches", n)
+			}
+			return
+		}
+		if exit != 70 {
+			t.Errorf("batch %d: exit %d, want 70; %v", n, exit, h.book.codes())
+		}
+		if h.out.quiesced {
+			t.Errorf("batch %d: left quiesced; %v", n, h.book.codes())
+		}
+	}
+}
+
+// TestATimerThatIsMovedWhileItFiresKeepsNobodyWaiting: the result of the old
+// one must not make the engine forget the new one, which would then keep the
+// process alive until it fires.
+func TestATimerThatIsMovedWhileItFiresKeepsNobodyWaiting(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	e := h.engine
+	e.handle([]result{{Event: event.Event{Kind: event.RunStarted}}})
+	at := h.clock.Now().Add(time.Hour)
+	a := lifecycle.Action{ID: "timer/x", Kind: lifecycle.ActTimer, NotBefore: at}
+	old := &flight{action: a}
+	e.flights[flightKey{"", a.ID}] = &flight{action: a}
+	e.start(a)
+	e.apply(event.Event{Kind: event.Finished, Action: a.ID}, old, &Batch{})
+	e.cancelAll()
+	done := make(chan struct{})
+	go func() { e.drain(); close(done) }()
+	select {
+	case <-done:
+	case <-time.After(10 * time.Second):
+		stacks := make([]byte, 1<<20)
+		t.Fatalf("still waiting:\n%s", strings.Join(strings.Split(string(stacks[:runtime.Stack(stacks, true)]), "\n\n"), "\n\n"))
+	}
+}
