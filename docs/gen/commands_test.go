@@ -243,3 +243,95 @@ func TestDocumentedCommandsExist(t *testing.T) {
 		}
 	}
 }
+
+// TestTheNightlyExampleRuns: examples/nightly.hcl with an inventory of
+// simulated gateways. A preview does what a run does up to the tasks, whatever
+// the window says.
+func TestTheNightlyExampleRuns(t *testing.T) {
+	t.Parallel()
+	bin, err := dprun()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(examples)); err != nil {
+		t.Fatal(err)
+	}
+	fleet, err := dpsim.Start(context.Background(), dpsim.Scenario{Dir: t.TempDir(), Devices: []dpsim.Device{{
+		Name: "gw", Count: 2, Username: "backup", Password: "the-same", ExportSize: "64KB", Domains: []dpsim.Domain{{Name: "orders"}, {Name: "test_1"}}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer fleet.Close()
+	table := "name,host,port,site,pair,ca\n"
+	for _, d := range fleet.Ready().Devices {
+		table += fmt.Sprintf("%s,%s,%d,fra,fra-a,%s\n", d.Name, d.Host, d.Port, d.CAFile)
+	}
+	for name, text := range map[string]string{"fleet.csv": table, "password": "the-same\n"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.Command(bin, "plan", "nightly.hcl", "--var", "inventory=fleet.csv", "--var", "password_file=password", "--var", "backups="+t.TempDir())
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), "DPRUN_STATE_DIR="+filepath.Join(dir, "state"))
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, want := range []string{"gw-1/domain/orders/", "gw-2/domain/orders/", "2 tasks would run, 0 would not"} {
+		if !strings.Contains(string(out), want) {
+			t.Errorf("the preview lacks %q:\n%s", want, out)
+		}
+	}
+}
+
+// TestExampleScriptsDoWhatTheirPlansAsk runs a plan that calls the scripts of
+// the examples by their relative paths, one with what another put out.
+func TestExampleScriptsDoWhatTheirPlansAsk(t *testing.T) {
+	t.Parallel()
+	w := newWorkspace(t)
+	if err := os.CopyFS(filepath.Join(w.dir, "scripts"), os.DirFS(filepath.Join(examples, "scripts"))); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(w.dir, "plan.hcl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const scripts = `
+script "exec" "open" {
+  config { command = ["./scripts/ticket", "open", plan.name] }
+}
+script "exec" "close" {
+  config { command = ["./scripts/ticket", "close"] }
+}
+script "exec" "drain" {
+  config {
+    command = ["./scripts/pool", "drain", device.name]
+    secrets = { POOL_TOKEN = secret_file("gw1.password") }
+  }
+}
+script "exec" "number" {
+  config { command = ["echo", "{\"outputs\": {\"ticket\": \"T-4711\"}}"] }
+}
+script "exec" "report" {
+  config {
+    command = ["./scripts/report"]
+    env     = { TICKET = run.outputs.ticket }
+  }
+}
+`
+	changed := strings.Replace(string(text), "[destination.file.disk]", "[destination.file.disk]\n  pre_script = script.exec.number\n  post_script = script.exec.close", 1)
+	changed = strings.Replace(changed, `devices = ["*"]`, "devices = [\"*\"]\n    pre_script = script.exec.drain\n    post_script = script.exec.report", 1)
+	if err := os.WriteFile(filepath.Join(w.dir, "plan.hcl"), []byte(changed+scripts), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := w.run("chmod -R u+x scripts\ndprun apply plan.hcl --only domain=orders\ndprun runs logs latest")
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, want := range []string{"gw1 leaves the pool (token of ", "of plan nightly ended in SUCCESS", "ticket closed for run ", ": SUCCESS"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("the log lacks %q:\n%s", want, out)
+		}
+	}
+}
