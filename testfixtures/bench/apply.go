@@ -77,14 +77,13 @@ func (a *applied) between(from, to string) (float64, error) {
 	return end.Sub(start).Seconds(), nil
 }
 
-// apply runs a plan with a state directory of its own, as a cold start does.
+// apply runs a plan with a state directory of its own, as a first run does.
 // watch, when not nil, is called with the process once it runs.
 func (b *bench) apply(ctx context.Context, g *gateways, plan string, watch func(*exec.Cmd)) (*applied, error) {
 	state, err := b.mkdir("state")
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(state)
 	cmd := command(ctx, g.passwords(), b.dprun, "apply", "--yes", "--json", "--state-dir", state, plan)
 	var out, complaint bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &complaint

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -45,18 +46,13 @@ func (b *bench) fleetToDirectory(ctx context.Context, g *gateways) error {
 	if err != nil {
 		return err
 	}
-	plan, err := g.writePlan(fileDestination(ours))
-	if err != nil {
-		return err
-	}
-	t, err := b.interleave(ctx,
-		b.fleetApply(g, plan, ours),
-		b.fleetScript("curl, xmllint, cp", g, peer, "DEST="+peer))
+	script := "curl, xmllint, cp"
+	t, err := b.interleave(ctx, b.fleetApply(g, ours, fileDestination), b.fleetScript(script, g, peer))
 	if err != nil {
 		return err
 	}
 	b.add(t.cpu(faster("a.file", "200 domains of 2 MB on 10 gateways to a directory: dprun apply against xargs -P8 over curl, xmllint, base64 and cp",
-		t.of("dprun"), t.of("curl, xmllint, cp"), 3), "dprun", "curl, xmllint, cp"))
+		t.of("dprun"), t.of(script), 3), "dprun", script))
 	return nil
 }
 
@@ -70,24 +66,33 @@ func (b *bench) fleetToSSH(ctx context.Context, g *gateways) error {
 	if err != nil {
 		return err
 	}
-	plan, err := g.writePlan(sftpDestination(s, ours, ""))
-	if err != nil {
-		return err
-	}
+	script := "curl, xmllint, sftp"
 	t, err := b.interleave(ctx,
-		b.fleetApply(g, plan, ours),
-		b.fleetScript("curl, xmllint, sftp", g, peer, "DEST="+peer, "SFTP="+strings.Join(sftpCommand(s), " ")))
+		b.fleetApply(g, ours, func(dir string) (string, string) { return sftpDestination(s, dir) }),
+		b.fleetScript(script, g, peer, "SFTP="+strings.Join(sftpCommand(s), " ")))
 	if err != nil {
 		return err
 	}
 	b.add(t.cpu(faster("a.sftp", "the same to OpenSSH's sshd: dprun apply, read back, against each file put by OpenSSH sftp under xargs -P8",
-		t.of("dprun"), t.of("curl, xmllint, sftp"), 4), "dprun", "curl, xmllint, sftp"))
+		t.of("dprun"), t.of(script), 4), "dprun", script))
 	return nil
 }
 
-// fleetApply is dprun, into a directory that is empty at the start.
-func (b *bench) fleetApply(g *gateways, plan, dir string) contender {
-	return contender{"dprun", func(ctx context.Context, _ int) (map[string]float64, error) {
+// Every round writes to directories of its own, and nothing is removed before
+// the part ends: file systems differ in what it costs to create files where
+// others were just removed, and neither side shall pay for the other's.
+
+// fleetApply is dprun.
+func (b *bench) fleetApply(g *gateways, base string, destination func(dir string) (reference, block string)) contender {
+	return contender{"dprun", func(ctx context.Context, round int) (map[string]float64, error) {
+		dir, err := roundDirectory(base, round)
+		if err != nil {
+			return nil, err
+		}
+		plan, err := g.writePlan(destination(dir))
+		if err != nil {
+			return nil, err
+		}
 		a, err := b.apply(ctx, g, plan, nil)
 		if err != nil {
 			return nil, err
@@ -95,18 +100,21 @@ func (b *bench) fleetApply(g *gateways, plan, dir string) contender {
 		if want := fleetDevices * fleetDomains; a.succeeded != want {
 			return nil, fmt.Errorf("%d tasks of %d succeeded", a.succeeded, want)
 		}
-		return wall(a.wall), emptyFleet(dir)
+		return wall(a.wall), checkFleet(dir)
 	}}
 }
 
 // fleetScript is the peer: one shell for each domain, eight at a time.
-func (b *bench) fleetScript(name string, g *gateways, dir string, env ...string) contender {
-	return contender{name, func(ctx context.Context, _ int) (map[string]float64, error) {
+func (b *bench) fleetScript(name string, g *gateways, base string, env ...string) contender {
+	return contender{name, func(ctx context.Context, round int) (map[string]float64, error) {
 		work, err := b.mkdir("work")
 		if err != nil {
 			return nil, err
 		}
-		defer os.RemoveAll(work)
+		dir, err := roundDirectory(base, round)
+		if err != nil {
+			return nil, err
+		}
 		var list strings.Builder
 		for _, d := range g.Devices {
 			for _, domain := range d.applications() {
@@ -117,20 +125,28 @@ func (b *bench) fleetScript(name string, g *gateways, dir string, env ...string)
 		if err := os.WriteFile(file, []byte(fleetPeer), 0o600); err != nil {
 			return nil, err
 		}
-		env := append(env, "GATEWAYS="+g.dir, "WORK="+work, "REQUEST="+exportRequest)
-		cmd := command(ctx, env, "xargs", "-P8", "-n2", "bash", file)
+		cmd := command(ctx, slices.Concat(env, []string{"GATEWAYS=" + g.dir, "WORK=" + work, "DEST=" + dir, "REQUEST=" + exportRequest}),
+			"xargs", "-P"+fmt.Sprint(parallel), "-n2", "bash", file)
 		cmd.Stdin = strings.NewReader(list.String())
 		start := time.Now()
 		if _, err := output(cmd); err != nil {
 			return nil, err
 		}
-		took := time.Since(start)
-		return wall(took), emptyFleet(dir)
+		return wall(time.Since(start)), checkFleet(dir)
 	}}
 }
 
-// emptyFleet checks that a directory holds one whole archive for each domain, and empties it.
-func emptyFleet(dir string) error {
+// roundDirectory is a directory for one round, writable by whoever an SSH server runs as.
+func roundDirectory(base string, round int) (string, error) {
+	dir := filepath.Join(base, fmt.Sprint(round))
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return "", err
+	}
+	return dir, os.Chmod(dir, 0o777)
+}
+
+// checkFleet checks that a directory holds one whole archive for each domain.
+func checkFleet(dir string) error {
 	n := 0
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".zip") {
@@ -152,7 +168,7 @@ func emptyFleet(dir string) error {
 	if want := fleetDevices * fleetDomains; n != want {
 		return fmt.Errorf("%s holds %d archives, not %d", dir, n, want)
 	}
-	return emptyDirectory(dir)
+	return nil
 }
 
 func emptyDirectory(dir string) error {

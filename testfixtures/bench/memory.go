@@ -50,7 +50,7 @@ func (b *bench) memoryAt(ctx context.Context, size string, s *sshd.Server, remot
 		return err
 	}
 	file, fileBlock := fileDestination(local)
-	ssh, sshBlock := sftpDestination(s, remote, "")
+	ssh, sshBlock := sftpDestination(s, remote)
 	for _, c := range []struct{ id, to, references, blocks string }{
 		{"c.file." + size, "to a directory", file, fileBlock},
 		{"c.both." + size, "to a directory and an SSH server", file + ", " + ssh, fileBlock + sshBlock},

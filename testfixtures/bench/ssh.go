@@ -30,15 +30,11 @@ func sftpCommand(s *sshd.Server) []string {
 		"-o", "UserKnownHostsFile=" + s.KnownHosts, "-o", "IdentitiesOnly=yes", s.User + "@" + s.Host}
 }
 
-// sftpDestination is a plan's destination on an SSH server; verify is
-// dprun's default when empty.
-func sftpDestination(s *sshd.Server, dir, verify string) (reference, block string) {
-	if verify != "" {
-		verify = fmt.Sprintf("  verify = %q\n", verify)
-	}
+// sftpDestination is a plan's destination on an SSH server.
+func sftpDestination(s *sshd.Server, dir string) (reference, block string) {
 	return "destination.sftp.there", fmt.Sprintf(`
 destination "sftp" "there" {
-%s  config {
+  config {
     host        = %q
     port        = %d
     username    = %q
@@ -47,5 +43,5 @@ destination "sftp" "there" {
     directory   = %q
   }
 }
-`, verify, s.Host, s.Port, s.User, s.PrivateKey, s.KnownHosts, dir)
+`, s.Host, s.Port, s.User, s.PrivateKey, s.KnownHosts, dir)
 }

@@ -11,4 +11,3 @@ else
   mkdir -p "$DEST/$device"
   cp "$archive" "$DEST/$device/$domain.zip"
 fi
-rm "$reply" "$archive"
