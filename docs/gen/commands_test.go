@@ -7,12 +7,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/dprun/dprun/runner/lifecycle"
 	"github.com/dprun/dprun/testfixtures/dpsim"
 )
 
@@ -233,6 +235,9 @@ func TestDocumentedCommandsExist(t *testing.T) {
 			t.Errorf("docs/architecture.md does not say that `dprun %s` is not built yet", c)
 		}
 	}
+	if out, err := w.run("dprun apply --help"); err != nil || strings.Contains(out, "--resume") || !strings.Contains(missing, "`dprun apply --resume RUN`") {
+		t.Errorf("dprun apply --resume is built, or docs/architecture.md does not say that it is not: %v\n%s", err, out)
+	}
 	named := regexp.MustCompile("`dprun ((?:runs|plugin|verify) [a-z]+|[a-z]+)")
 	for name, text := range written(t) {
 		for _, m := range named.FindAllStringSubmatch(text, -1) {
@@ -332,6 +337,31 @@ script "exec" "report" {
 	for _, want := range []string{"gw1 leaves the pool (token of ", "of plan nightly ended in SUCCESS", "ticket closed for run ", ": SUCCESS"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("the log lacks %q:\n%s", want, out)
+		}
+	}
+}
+
+// TestWhatThePlanLanguageOnlyAcceptsIsStillNotActing: what is not part of the
+// machines' specs cannot act. When it is, the documentation has to follow.
+func TestWhatThePlanLanguageOnlyAcceptsIsStillNotActing(t *testing.T) {
+	t.Parallel()
+	b, err := os.ReadFile("../architecture.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, missing, _ := strings.Cut(string(b), "## Not built yet")
+	for _, c := range []struct {
+		spec  reflect.Type
+		field string
+		said  string
+	}{
+		{reflect.TypeFor[lifecycle.Activity](), "BeforeQuiesce", "`before_quiesce`"},
+		{reflect.TypeFor[lifecycle.Activity](), "AfterUnquiesce", "`after_unquiesce`"},
+		{reflect.TypeFor[lifecycle.RunSpec](), "Guard", "`quiesce_guard`"},
+	} {
+		_, built := c.spec.FieldByName(c.field)
+		if built == strings.Contains(missing, c.said) {
+			t.Errorf("%s.%s: built is %v, and docs/architecture.md says otherwise", c.spec, c.field, built)
 		}
 	}
 }

@@ -43,7 +43,9 @@ type buildError struct {
 	err          error
 }
 
-func (e *buildError) Error() string { return "build " + e.what + ": " + e.err.Error() + "\n" + e.output }
+func (e *buildError) Error() string {
+	return "build " + e.what + ": " + e.err.Error() + "\n" + e.output
+}
 
 // dprun is the program itself.
 var dprun = sync.OnceValues(func() (string, error) { return build("./cmd/dprun", "dprun") })
