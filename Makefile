@@ -8,7 +8,7 @@ GOTESTFLAGS ?= -race
 
 export CGO_ENABLED ?= 0
 
-.PHONY: build demo test check fmt lint vet unit deps bench generate docs clean darwin
+.PHONY: build status-matrix demo test check fmt lint vet unit deps bench generate docs clean darwin
 
 build: ## bin/dprun and bin/dpsim
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/dprun ./cmd/dprun
@@ -37,6 +37,10 @@ darwin: ## darwin must compile
 unit: export CGO_ENABLED = 1
 unit: deps build ## the tests, with the race detector
 	$(GO) test $(GOTESTFLAGS) -timeout 20m ./...
+
+status-matrix: deps ## plays a scenario for every status code; a code that is not reached fails it
+	$(GO) test -c -o bin/status-matrix ./testfixtures/scenarios
+	cd testfixtures/scenarios && ../../bin/status-matrix -matrix
 
 deps: ## installs from Debian's packages what the tests need and the machine lacks
 	./testfixtures/install-deps.sh

@@ -133,33 +133,53 @@ func TestEveryCodeOfTheTableHasAScenario(t *testing.T) {
 	}
 }
 
-// printMatrix reports whether every code was reached.
+// printMatrix prints what was played, a line for each code of the table, and
+// reports whether all of them were reached.
 func printMatrix() bool {
 	results.Lock()
 	defer results.Unlock()
-	var missing []string
 	codes := table()
+	var missing []string
 	for _, code := range codes {
-		found := results.byCode[code]
-		slices.SortFunc(found, func(a, b result) int { return strings.Compare(a.file, b.file) })
-		if len(found) == 0 {
-			fmt.Printf("%-72s %-12s %s\n", code, "no scenario", "-")
-		}
-		ok := len(found) > 0
-		for _, r := range found {
-			word := "reached"
-			if !r.reached {
-				word, ok = "FAILED", false
-			}
-			fmt.Printf("%-72s %-12s %s\n", code, word, r.file)
-		}
-		if !ok {
+		word, files := verdict(code)
+		if word != reached {
 			missing = append(missing, code)
 		}
+		fmt.Printf("%-72s %-12s %s\n", code, word, files)
 	}
+	own, ownReached := 0, 0
+	for _, e := range lifecycle.Catalogue() {
+		if e.Origin != lifecycle.OriginReference && e.Level == lifecycle.LevelTask {
+			own++
+			if word, _ := verdict(string(e.Code)); word == reached {
+				ownReached++
+			}
+		}
+	}
+	fmt.Printf("of dprun's own task codes, %d of %d\n", ownReached, own)
 	if len(missing) > 0 {
 		fmt.Printf("missing: %s\n", strings.Join(missing, " "))
 	}
 	fmt.Printf("%d of %d codes reached\n", len(codes)-len(missing), len(codes))
 	return len(missing) == 0
+}
+
+const reached = "reached"
+
+// verdict says how the scenarios of a code ended, and which they are.
+func verdict(code string) (word, files string) {
+	found := results.byCode[code]
+	if len(found) == 0 {
+		return "NO SCENARIO", "-"
+	}
+	word = reached
+	var names []string
+	for _, r := range found {
+		names = append(names, r.file)
+		if !r.reached {
+			word = "FAILED"
+		}
+	}
+	slices.Sort(names)
+	return word, strings.Join(names, ", ")
 }

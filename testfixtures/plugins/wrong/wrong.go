@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/dprun/dprun/sdk"
@@ -15,7 +14,7 @@ import (
 
 // Config is the `config` block of a device "wrong".
 type Config struct {
-	Mode string `dprun:"mode,required" oneof:"crash|no_file|false_size|no_variant|panic" doc:"What goes wrong during a capture, or the check before it."`
+	Mode string `dprun:"mode,required" oneof:"crash|panic|no_variant" doc:"What goes wrong during a capture, or the check before it."`
 }
 
 type nothing struct{}
@@ -61,20 +60,15 @@ func (s *source) QuiesceState(context.Context, sdk.Target) (*sdk.QuiesceReport, 
 }
 
 // Capture goes wrong.
-func (s *source) Capture(_ context.Context, r sdk.CaptureRequest, _ func(sdk.CaptureProgress)) (*sdk.Capture, error) {
+func (s *source) Capture(_ context.Context, _ sdk.CaptureRequest, _ func(sdk.CaptureProgress)) (*sdk.Capture, error) {
 	switch s.mode {
 	case "crash":
 		fmt.Fprintln(os.Stderr, "the wrong plugin gives up")
 		os.Exit(3)
 	case "panic":
 		panic("in a capture")
-	case "no_file":
-		return &sdk.Capture{}, nil
 	}
-	if err := os.WriteFile(filepath.Join(r.Dir, "app01.zip"), []byte("short"), 0o600); err != nil {
-		return nil, err
-	}
-	return &sdk.Capture{Artifacts: []sdk.Artifact{{Name: "app01.zip", Size: 1 << 20}}}, nil
+	return &sdk.Capture{}, nil
 }
 
 // Discard implements [sdk.Source].
