@@ -128,6 +128,7 @@ func (c *compiler) guard(b *hclsyntax.Body, ctx *hcl.EvalContext) Guard {
 	if n == nil {
 		return g
 	}
+	c.add(diag.NotActing, n.DefRange(), "This version checks `quiesce_guard` and does not act on it: nothing keeps devices from being quiesced together but `limits` and `depends_on`, within one run. To quiesce one device at a time, set `limits { parallel = 1 }`.")
 	g.MaxDevices = c.whole(n.Body, "max_devices", ctx, g.MaxDevices, 1)
 	g.MaxPerGroup = c.whole(n.Body, "max_per_group", ctx, g.MaxPerGroup, 1)
 	g.Settle = c.duration(n.Body, "settle", ctx, g.Settle, 0)

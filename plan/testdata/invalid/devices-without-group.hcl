@@ -20,7 +20,7 @@ device "datapower" "two" {
 
 plan "nightly" {
   destinations = [destination.file.vault]
-  quiesce_guard {
+  quiesce_guard { # want: not-acting-yet "Not acting yet"
     max_devices = 2 # want: devices-without-group "without a group"
   }
 
