@@ -36,7 +36,8 @@ func specOf(p *plan.Plan, run string, only Only, parallel int) (lifecycle.RunSpe
 		la := lifecycle.Activity{
 			Name: a.Name, Type: a.Type, Scope: a.Schema.Scope, Exclusive: a.Schema.Exclusive, ErrorPolicy: lifecycle.ErrorPolicy(a.ErrorPolicy),
 			Quiesce: lifecycle.QuiesceMode(a.Quiesce), OnBusy: lifecycle.OnBusy(a.OnBusy), DependsOn: a.DependsOn,
-			PreScript: scriptOf(a.PreScript), PostScript: postScriptOf(a.PostScript), Only: only.domains(),
+			PreScript: scriptOf(a.PreScript), PostScript: postScriptOf(a.PostScript),
+			BeforeQuiesce: scriptOf(a.BeforeQuiesce), AfterUnquiesce: scriptOf(a.AfterUnquiesce), Only: only.domains(),
 		}
 		if only.devices == nil && len(only.labels) == 0 {
 			la.Unmatched = a.Unmatched

@@ -87,6 +87,30 @@ var ownCodes = []Entry{
 		Action:  "Correct the `path` expression of the destination; `dprun plan` prints the paths of all tasks without a backup. Nothing was changed on the device.",
 	},
 	{
+		Code: WaitingForBeforeQuiesceScript, Origin: OriginOwn, Level: LevelTask, Phases: []int{8}, Class: ClassInterim,
+		Meaning: "The script that the activity names in before_quiesce is running.",
+		Cause:   "Everything is checked, and traffic is led away before the quiesce is sent.",
+		Action:  "Nothing; the script's own timeout bounds it.",
+	},
+	{
+		Code: BeforeQuiesceScriptError, Origin: OriginOwn, Level: LevelTask, Phases: []int{8}, Class: ClassFailed,
+		Meaning: "The task failed: the before_quiesce script could not be run, did not end in time or returned a code above zero; no quiesce was sent.",
+		Cause:   "The load balancer or whatever the script talks to refused or did not answer.",
+		Action:  "Read the script's output with `dprun runs logs RUN`. The after_unquiesce script has been run, so that traffic is let in again; check that it was. Then run the plan again.",
+	},
+	{
+		Code: WaitingForAfterUnquiesceScript, Origin: OriginOwn, Level: LevelTask, Phases: []int{9, 10}, Class: ClassInterim,
+		Meaning: "The target is in service, and the script that the activity names in after_unquiesce is running.",
+		Cause:   "Traffic is let in again after the unquiesce, or after a before_quiesce that was started.",
+		Action:  "Nothing; the script's own timeout bounds it.",
+	},
+	{
+		Code: AfterUnquiesceScriptError, Origin: OriginOwn, Level: LevelTask, Phases: []int{9, 10}, Class: ClassFailed,
+		Meaning: "The target is back in service, but the after_unquiesce script could not be run, did not end in time or returned a code above zero.",
+		Cause:   "The load balancer or whatever the script talks to refused or did not answer.",
+		Action:  "The gateway works, and traffic may still be led around it: let it in by hand. Read the script's output with `dprun runs logs RUN`. A good backup has been stored all the same.",
+	},
+	{
 		Code: QuiesceError, Origin: OriginOwn, Level: LevelTask, Phases: []int{8}, Class: ClassFailed,
 		Meaning: "The quiesce was refused by the device, or the device reported an error state while it was quiescing.",
 		Cause:   "The account may not quiesce, the domain is being restarted, or an object in it cannot be stopped. No backup was made; an unquiesce is sent unless it is certain that the device never accepted.",

@@ -1,18 +1,18 @@
 package lifecycle
 
 import (
+	"math/rand/v2"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"pgregory.net/rapid"
 
 	"github.com/dprun/dprun/runner/event"
 )
 
-func TestEveryRunEndsWithOneFinalCodeATaskAndAnUnquiesceForEveryQuiesce(t *testing.T) {
+func TestEveryRunEndsWithOneFinalCodeATaskAndNothingLeftDownUnsaid(t *testing.T) {
 	t.Parallel()
-	rapid.Check(t, func(t *rapid.T) {
-		w := newWorld(t, drawSpec(t))
+	inWorlds(t, func(w *world) {
 		w.finish()
 		w.check()
 	})
@@ -20,11 +20,9 @@ func TestEveryRunEndsWithOneFinalCodeATaskAndAnUnquiesceForEveryQuiesce(t *testi
 
 func TestReplayOfTheSameEventsGivesTheSameHistory(t *testing.T) {
 	t.Parallel()
-	rapid.Check(t, func(t *rapid.T) {
-		spec := drawSpec(t)
-		w := newWorld(t, spec)
+	inWorlds(t, func(w *world) {
 		w.finish()
-		again := NewRun(spec)
+		again := NewRun(w.spec)
 		history := map[string][]event.Status{}
 		for _, e := range w.log {
 			for _, s := range again.Apply(e) {
@@ -37,32 +35,72 @@ func TestReplayOfTheSameEventsGivesTheSameHistory(t *testing.T) {
 	})
 }
 
+// TestARunInterruptedAnywhereUndoesAndEnds: once or twice, for a moment or for
+// days, and whatever the clock shows afterwards.
 func TestARunInterruptedAnywhereUndoesAndEnds(t *testing.T) {
 	t.Parallel()
-	rapid.Check(t, func(t *rapid.T) {
-		w := newWorld(t, drawSpec(t))
-		for range rapid.IntRange(0, 120).Draw(t, "steps before") {
-			as := w.start()
-			if _, done := w.run.Done(); done || len(as) == 0 {
-				break
+	inWorlds(t, func(w *world) {
+		for range 1 + w.rng.IntN(2) {
+			for range w.rng.IntN(150) {
+				if w.step() {
+					return
+				}
 			}
-			w.answer(as)
+			w.start() // what was in flight when the process died
+			if _, done := w.run.Done(); done {
+				return
+			}
+			w.after = true
+			w.now = w.now.Add(pick(w, time.Second, 3*24*time.Hour))
+			w.settle()
+			w.apply(event.Event{Kind: event.Interrupted})
 		}
-		if _, done := w.run.Done(); done {
-			return
-		}
-		w.start() // what was in flight when the process died
-		w.after = true
-		w.apply(event.Event{Kind: event.Interrupted})
 		w.finish()
 		w.check()
+		for id, h := range w.history {
+			for i, s := range h {
+				if i > 0 && (Code(s.Code) == FailedLongRunning || Code(s.Code) == StoreTimeoutOccurred) && h[i-1].Time.Before(epoch.Add(48*time.Hour)) && s.Time.After(epoch.Add(48*time.Hour)) {
+					t.Fatalf("task %s: %s counts the time that nobody worked: %s", id, s.Code, codes(h))
+				}
+			}
+		}
+	})
+}
+
+// TestWhatIsOwedDoesNotWaitForTheClock: after a restart the clock may stand
+// before the time of the last event; the unquiesce is sent all the same.
+func TestWhatIsOwedDoesNotWaitForTheClock(t *testing.T) {
+	t.Parallel()
+	inWorlds(t, func(w *world) {
+		down := func() (id string) {
+			for _, t := range w.run.Tasks() {
+				if t.MayBeDown() && t.Final() == nil && !t.undo.over {
+					return t.Spec().ID
+				}
+			}
+			return ""
+		}
+		for down() == "" {
+			if w.step() {
+				return
+			}
+		}
+		w.start()
+		w.now = w.now.AddDate(-1, 0, 0)
+		w.apply(event.Event{Kind: event.Interrupted})
+		id := down()
+		for _, a := range w.run.PendingOf(id) {
+			if a.Kind == ActUnquiesce && !a.NotBefore.After(w.now) {
+				return
+			}
+		}
+		t.Fatalf("task %s: no unquiesce at once: %+v", id, w.run.PendingOf(id))
 	})
 }
 
 func TestATaskThatHasBegunIsUntouchedByWindowEndAndHalt(t *testing.T) {
 	t.Parallel()
-	rapid.Check(t, func(t *rapid.T) {
-		w := newWorld(t, drawSpec(t))
+	inWorlds(t, func(w *world) {
 		w.finish()
 		for id, h := range w.history {
 			begun := false
@@ -78,4 +116,34 @@ func TestATaskThatHasBegunIsUntouchedByWindowEndAndHalt(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestTheWorldsReachWhatMatters: a property says nothing about what never happens.
+func TestTheWorldsReachWhatMatters(t *testing.T) {
+	t.Parallel()
+	seen := map[Code]int{}
+	exits := map[int]int{}
+	for n := range uint64(runs) {
+		w := newWorld(t, rand.New(rand.NewPCG(n, 1)))
+		w.finish()
+		exit, _ := w.run.Done()
+		exits[exit]++
+		for _, h := range w.history {
+			for _, s := range h {
+				seen[Code(s.Code)]++
+			}
+		}
+	}
+	for _, c := range []Code{Success, QuiesceWaiting, QuiesceTimeoutOccurred, QuiesceError, UnquiesceDone, UnquiesceTimeoutOccurred, UnquiesceOnErrorTimeoutOccurred,
+		CanceledDeviceDidNotReturn, CanceledJournalFailed, CanceledByUser, CanceledBecauseErrorPolicy, CanceledBecauseMaintenanceWindow, FailedLongRunning,
+		StoreTimeoutOccurred, CheckManifestWaiting, PreScriptError, PostScriptError, SecureBackupDone, DomainVanished, SkippedDeviceStillOwes} {
+		if seen[c] == 0 {
+			t.Errorf("%s is never reached", c)
+		}
+	}
+	for _, e := range []int{exitOK, exitFailed, exitPartly, exitOutsideWindow, exitPlanCheck, exitStillQuiesced, exitInternal, exitInterrupt, exitTerminate} {
+		if exits[e] == 0 {
+			t.Errorf("exit code %d is never reached; %v", e, exits)
+		}
+	}
 }

@@ -150,6 +150,8 @@ type Activity struct {
 	DependsOn       []string               `json:"depends_on,omitempty"`
 	PreScript       *Script                `json:"pre_script,omitempty"`
 	PostScript      *Script                `json:"post_script,omitempty"`
+	BeforeQuiesce   *Script                `json:"before_quiesce,omitempty"`
+	AfterUnquiesce  *Script                `json:"after_unquiesce,omitempty"`
 	// Only narrows the domains further (the --only flag).
 	Only *pattern.Set `json:"only,omitempty"`
 }

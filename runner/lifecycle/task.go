@@ -56,6 +56,8 @@ type Task struct {
 	recheck  bool      // the check under way is the one right before the quiesce
 
 	pre, post script
+	before    script // before_quiesce
+	after     script // after_unquiesce
 	quiesce   quiesce
 	undo      undo
 	captures  []*capture
@@ -354,8 +356,9 @@ func (t *Task) Pending() []Action {
 	case PhaseLock:
 		t.pendingCheck(add)
 	case PhasePreScript:
-		t.pendingScript(add, "pre", t.spec.Activity.PreScript)
+		t.pendingScript(add, hookPre, t.spec.Activity.PreScript)
 	case PhaseQuiesce:
+		t.pendingScript(add, hookBefore, t.spec.Activity.BeforeQuiesce)
 		t.pendingCheck(add)
 		t.pendingQuiesce(add)
 	case PhaseCapture:
@@ -363,9 +366,10 @@ func (t *Task) Pending() []Action {
 	case PhaseStore:
 		t.pendingStore(add)
 	case PhasePostScript:
-		t.pendingScript(add, "post", t.spec.Activity.PostScript)
+		t.pendingScript(add, hookPost, t.spec.Activity.PostScript)
 	}
 	t.pendingUndo(add)
+	t.pendingScript(add, hookAfter, t.spec.Activity.AfterUnquiesce)
 	t.pendingDiscard(add)
 	return as
 }
@@ -415,6 +419,9 @@ func (t *Task) Obligations() []Obligation {
 		if c.token != "" && !(c.discard.done && c.discard.failure == nil) {
 			os = append(os, Obligation{ID: "discard/" + c.variant, Kind: OweDiscard, Task: t.spec.ID, Device: t.spec.Device, Token: c.token})
 		}
+	}
+	if t.owesRejoin() {
+		os = append(os, Obligation{ID: "after_unquiesce", Kind: OwePostScript, Task: t.spec.ID, Device: t.spec.Device, Domain: t.spec.Domain, Script: t.spec.Activity.AfterUnquiesce.Address})
 	}
 	if t.owesPostScript() && t.final == nil {
 		os = append(os, Obligation{ID: "post_script", Kind: OwePostScript, Task: t.spec.ID, Device: t.spec.Device, Domain: t.spec.Domain, Script: t.spec.Activity.PostScript.Address})

@@ -27,6 +27,9 @@ func (t *Task) advanceCapture() {
 	for _, c := range t.captures {
 		if c.deviceDone {
 			t.beginUndo() // the device has done its part: it need not stay down for the download
+			if t.undo.returned {
+				t.rejoined()
+			}
 		}
 		if t.stopped() || c.call.failure != nil {
 			t.toUndo()

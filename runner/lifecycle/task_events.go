@@ -14,10 +14,9 @@ func (t *Task) onStarted(id string) {
 	switch {
 	case id == "quiesce/1":
 		t.quiesce.sent = true
-	case id == "script/pre":
-		t.pre.started = true
-	case id == "script/post":
-		t.post.started = true
+	case strings.HasPrefix(id, "script/"):
+		state, _, _ := t.hook(strings.TrimPrefix(id, "script/"))
+		state.started = true
 	case strings.HasPrefix(id, "capture/"):
 		if c := t.capture(id); c != nil {
 			c.started = true
@@ -168,6 +167,10 @@ func (t *Task) onInterrupted() {
 		c.discard.notBefore = t.now
 	}
 	t.storeSince = t.now // the time that nobody worked does not count
+	if t.after.started && !t.after.done {
+		t.after.done = true
+		t.warnings = append(t.warnings, "the after_unquiesce script was started before the interruption; its outcome is unknown")
+	}
 	switch p := t.spec.Activity.PostScript; {
 	case p == nil || t.post.done:
 	case t.post.started:

@@ -79,10 +79,14 @@ func (t *Task) advanceQuiesce() {
 		t.beginCaptures()
 		return
 	}
-	if t.quiesce.entered {
+	if t.quiesce.entered || !t.drained() {
 		return
 	}
-	if !t.recheck && (t.pre.begun || t.now.Sub(t.checkAt) > checkFresh) {
+	if t.has(BeforeQuiesceScriptError) {
+		t.toUndo()
+		return
+	}
+	if !t.recheck && (t.pre.begun || t.before.begun || t.now.Sub(t.checkAt) > checkFresh) {
 		t.recheck = true
 		t.check = call{attempt: 1}
 	}
@@ -288,10 +292,14 @@ func (t *Task) advanceUnquiesce() {
 	if t.undo.begun && !t.undo.returned && !t.undo.over {
 		return
 	}
+	rejoined := t.rejoined()
 	for _, c := range t.captures {
 		if c.token != "" && !c.discard.done {
 			return
 		}
+	}
+	if !rejoined {
+		return
 	}
 	if t.whole() && !t.abandon {
 		t.phase = PhaseStore

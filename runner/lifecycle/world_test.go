@@ -2,32 +2,54 @@ package lifecycle
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"testing"
 	"time"
 
-	"pgregory.net/rapid"
-
-	"github.com/dprun/dprun/plan/pattern"
-	"github.com/dprun/dprun/plan/window"
 	"github.com/dprun/dprun/runner/event"
-	"github.com/dprun/dprun/sdk"
-	"github.com/dprun/dprun/sdk/failure"
-	"github.com/dprun/dprun/sdk/schema"
 )
 
 var epoch = time.Date(2026, 11, 23, 22, 0, 0, 0, time.UTC)
 
+// runs is how many different worlds a property is checked in. Each is drawn
+// evenly from its number: a library that prefers small values and the ends of
+// ranges makes worlds in which hardly any task comes as far as its quiesce.
+const runs = 1500
+
+// inWorlds checks a property in many worlds, each named by its number.
+func inWorlds(t *testing.T, property func(w *world)) {
+	t.Helper()
+	for n := range uint64(runs) {
+		func() {
+			w := newWorld(t, rand.New(rand.NewPCG(n, 1)))
+			defer func() {
+				if t.Failed() {
+					t.Logf("in world %d", n)
+				}
+			}()
+			property(w)
+		}()
+		if t.Failed() {
+			return
+		}
+	}
+}
+
 // world answers a machine's actions at random: it stands for everything that
-// may happen outside, in any order. It checks what must hold at every step.
+// may happen outside, in any order. It knows what its gateways really do, and
+// checks what must hold at every step.
 type world struct {
-	t       *rapid.T
-	run     *Run
-	now     time.Time
-	log     []event.Event
-	history map[string][]event.Status
-	phases  map[string]Phase
-	// counts by task and kind of action, of what was started
+	t        *testing.T
+	rng      *rand.Rand
+	spec     RunSpec
+	run      *Run
+	now      time.Time
+	log      []event.Event
+	history  map[string][]event.Status
+	phases   map[string]Phase
+	gateways map[string]*gateway // by target
+	// by task, of what was started
 	quiesced   map[string]int
 	unquiesced map[string]bool
 	begun      map[string]bool // Once actions, by task and ID
@@ -35,11 +57,23 @@ type world struct {
 	steps      int
 }
 
-func newWorld(t *rapid.T, spec RunSpec) *world {
-	w := &world{t: t, run: NewRun(spec), now: epoch, history: map[string][]event.Status{}, phases: map[string]Phase{},
+func newWorld(t *testing.T, rng *rand.Rand) *world {
+	w := &world{t: t, rng: rng, now: epoch, history: map[string][]event.Status{}, phases: map[string]Phase{}, gateways: map[string]*gateway{},
 		quiesced: map[string]int{}, unquiesced: map[string]bool{}, begun: map[string]bool{}}
+	w.spec = w.drawSpec()
+	w.run = NewRun(w.spec)
 	w.apply(event.Event{Kind: event.RunStarted})
 	return w
+}
+
+// oneIn is true once in n times.
+func (w *world) oneIn(n int) bool { return w.rng.IntN(n) == 0 }
+
+func pick[T any](w *world, of ...T) T { return of[w.rng.IntN(len(of))] }
+
+func (w *world) fatalf(format string, args ...any) {
+	w.t.Helper()
+	w.t.Fatalf(format, args...)
 }
 
 func (w *world) apply(e event.Event) {
@@ -48,22 +82,25 @@ func (w *world) apply(e event.Event) {
 	for _, s := range w.run.Apply(e) {
 		h := w.history[s.Task]
 		if len(h) > 0 && h[len(h)-1].Final {
-			w.t.Fatalf("task %q: %s entered after the final %s", s.Task, s.Code, h[len(h)-1].Code)
+			w.fatalf("task %q: %s entered after the final %s", s.Task, s.Code, h[len(h)-1].Code)
 		}
 		if s.Seq != len(h)+1 {
-			w.t.Fatalf("task %q: %s has number %d, want %d", s.Task, s.Code, s.Seq, len(h)+1)
+			w.fatalf("task %q: %s has number %d, want %d", s.Task, s.Code, s.Seq, len(h)+1)
 		}
 		if _, ok := Lookup(Code(s.Code)); !ok {
-			w.t.Fatalf("%s is not in the catalogue", s.Code)
+			w.fatalf("%s is not in the catalogue", s.Code)
 		}
 		w.history[s.Task] = append(h, s)
 	}
 	for _, t := range w.run.Tasks() {
 		id := t.Spec().ID
 		if t.Phase() < w.phases[id] {
-			w.t.Fatalf("task %s went back from phase %d to %d", id, w.phases[id], t.Phase())
+			w.fatalf("task %s went back from phase %d to %d", id, w.phases[id], t.Phase())
 		}
 		w.phases[id] = t.Phase()
+		if t.MayBeDown() != slices.ContainsFunc(w.run.Obligations(id), func(o Obligation) bool { return o.Kind == OweUnquiesce }) {
+			w.fatalf("task %s: what it owes is not what it knows", id)
+		}
 	}
 }
 
@@ -72,25 +109,31 @@ func (w *world) start() []Action {
 	for {
 		fresh := false
 		as := w.run.Pending()
+		seen := map[string]bool{}
 		for _, a := range as {
 			key := a.Task + " " + a.ID
-			switch a.Kind {
-			case ActUnquiesce:
+			if seen[key] {
+				w.fatalf("%s is pending twice", key)
+			}
+			seen[key] = true
+			if a.Kind == ActUnquiesce {
 				w.unquiesced[a.Task] = true
 				if w.quiesced[a.Task] == 0 {
-					w.t.Fatalf("task %s: unquiesce without a quiesce sent", a.Task)
-				}
-			case ActQuiesce:
-				if w.after && !w.begun[key] {
-					w.t.Fatalf("task %s: quiesce sent after an interruption", a.Task)
+					w.fatalf("task %s: unquiesce without a quiesce sent", a.Task)
 				}
 			}
 			if a.Once() && !w.begun[key] {
+				if w.after && a.Kind == ActQuiesce {
+					w.fatalf("task %s: quiesce sent after an interruption", a.Task)
+				}
 				w.begun[key] = true
 				if a.Kind == ActQuiesce {
 					w.quiesced[a.Task]++
 				}
 				w.apply(event.Event{Kind: event.Started, Task: a.Task, Action: a.ID})
+				if a.Kind == ActQuiesce {
+					w.sendQuiesce(a)
+				}
 				fresh = true
 				break
 			}
@@ -101,132 +144,84 @@ func (w *world) start() []Action {
 	}
 }
 
-// run1 answers actions until the run has ended.
-func (w *world) finish() {
-	for {
-		if _, done := w.run.Done(); done {
-			return
-		}
-		if w.steps++; w.steps > 4000 {
-			w.t.Fatalf("the run does not end; pending: %v", ids(w.run.Pending()))
-		}
-		as := w.start()
-		if _, done := w.run.Done(); done {
-			return
-		}
-		if len(as) == 0 {
-			w.t.Fatalf("the run has not ended, and nothing is pending")
-		}
-		w.answer(as)
+// step answers one action; it reports whether the run has ended.
+func (w *world) step() (done bool) {
+	if _, done := w.run.Done(); done {
+		return true
 	}
+	if w.steps++; w.steps > 8000 {
+		w.fatalf("the run does not end; pending: %v", ids(w.run.Pending()))
+	}
+	as := w.start()
+	if _, done := w.run.Done(); done {
+		return true
+	}
+	if len(as) == 0 {
+		w.fatalf("the run has not ended, and nothing is pending")
+	}
+	w.answer(as)
+	return false
+}
+
+// finish answers actions until the run has ended, and whatever is still on
+// its way to a gateway has arrived.
+func (w *world) finish() {
+	for !w.step() {
+	}
+	w.now = w.now.Add(latest)
+	w.settle()
 }
 
 func (w *world) answer(as []Action) {
-	a := rapid.SampledFrom(as).Draw(w.t, "action")
-	switch rapid.IntRange(0, 250).Draw(w.t, "disturbance") {
-	case 249:
-		w.apply(event.Event{Kind: event.CancelRequested, Reason: "SIGINT"})
+	if w.oneIn(400) {
+		w.disturb(as)
 		return
-	case 250:
-		w.apply(event.Event{Kind: event.Faulted, Task: a.Task, Failure: failure.New(failure.Internal, "", "boom")})
-		return
+	}
+	// What is due comes in any order; time-outs come when it is their time,
+	// and now and then before anything else does.
+	var due, other []Action
+	for _, a := range as {
+		if a.NotBefore.After(w.now) || a.Kind == ActTimer {
+			other = append(other, a)
+		} else {
+			due = append(due, a)
+		}
+	}
+	var a Action
+	if len(due) > 0 && (len(other) == 0 || !w.oneIn(60)) {
+		a = pick(w, due...)
+		w.now = w.now.Add(time.Duration(w.rng.IntN(3000)) * time.Millisecond)
+	} else if len(other) > 0 && w.oneIn(3) {
+		a = pick(w, other...)
+	} else {
+		a = slices.MinFunc(other, func(a, b Action) int { return a.NotBefore.Compare(b.NotBefore) })
 	}
 	if a.NotBefore.After(w.now) {
 		w.now = a.NotBefore
-	} else {
-		w.now = w.now.Add(time.Duration(rapid.IntRange(0, 3000).Draw(w.t, "ms")) * time.Millisecond)
 	}
+	w.settle()
 	w.apply(w.result(a))
 }
 
-func (w *world) result(a Action) event.Event {
-	e := event.Event{Kind: event.Finished, Task: a.Task, Action: a.ID, Result: &event.Result{}}
-	if a.Kind == ActTimer {
-		return e
-	}
-	if rapid.IntRange(0, 14).Draw(w.t, "fails") == 14 {
-		call := map[ActionKind]failure.Call{ActInspect: failure.CallInspect, ActCheckDestination: failure.CallCheckDestination, ActScript: failure.CallRun,
-			ActProbe: failure.CallQuiesceState, ActCheck: failure.CallCheck, ActQuiesce: failure.CallQuiesce, ActQuiesceState: failure.CallQuiesceState,
-			ActUnquiesce: failure.CallUnquiesce, ActCapture: failure.CallCapture, ActStore: failure.CallStore, ActManifest: failure.CallStore, ActDiscard: failure.CallDiscard}[a.Kind]
-		e.Failure = failure.New(rapid.SampledFrom(failure.Kinds()).Draw(w.t, "kind"), rapid.SampledFrom(failure.Reasons(call)).Draw(w.t, "reason"), "it failed")
-		return e
-	}
-	state := func() sdk.QuiesceState {
-		return rapid.SampledFrom([]sdk.QuiesceState{sdk.StateNormal, sdk.StateNormal, sdk.StateQuiesced, sdk.StateQuiesced, sdk.StateQuiescing, sdk.StateUnquiescing, sdk.StateError, sdk.StateUnknown}).Draw(w.t, "state")
-	}
-	switch a.Kind {
-	case ActInspect:
-		e.Result.Inspection = &sdk.Inspection{Domains: []sdk.Domain{{Name: "default"}, {Name: "orders"}, {Name: "apic", APIConnect: true}}}
-	case ActCheckDestination:
-		e.Result.Destination = &sdk.DestinationReport{Free: int64(rapid.IntRange(-1, 100).Draw(w.t, "free")), Total: 100}
-	case ActScript:
-		e.Result.Script = &sdk.RunReport{ExitCode: rapid.SampledFrom([]int{0, 0, 0, 1}).Draw(w.t, "exit")}
-	case ActPrepare:
-		e.Result.Prepared = &event.Prepared{Stamp: "s", Sets: map[string]string{"file.a": "x", "nfs.b": "y"}}
-	case ActProbe, ActQuiesceState:
-		e.Result.Quiesce = &sdk.QuiesceReport{State: state()}
-	case ActLock:
-		if rapid.Bool().Draw(w.t, "waits") {
-			return event.Event{Kind: event.Progressed, Task: a.Task, Action: a.ID, Notice: &event.Notice{Waiting: "another"}}
+// disturb is what nobody asked for.
+func (w *world) disturb(as []Action) {
+	switch w.rng.IntN(5) {
+	case 0, 1:
+		for range 1 + w.rng.IntN(3) {
+			w.apply(event.Event{Kind: event.CancelRequested, Reason: pick(w, "SIGINT", "SIGTERM")})
 		}
-	case ActCheck:
-		s := sdk.StateNormal
-		if rapid.IntRange(0, 5).Draw(w.t, "down") == 0 {
-			s = state()
-		}
-		e.Result.Check = &sdk.CheckReport{Quiesce: sdk.QuiesceReport{State: s}, Space: sdk.Space{FreeTemporary: -1},
-			Variants:       rapid.SampledFrom([][]string{{"persisted"}, {"persisted", "running"}, {"secure_backup"}}).Draw(w.t, "variants"),
-			CurrentCommand: rapid.SampledFrom([]string{"", "", "", "backup"}).Draw(w.t, "command")}
-	case ActCapture:
-		if a.Variant == sdk.VariantSecureBackup && rapid.Bool().Draw(w.t, "news") {
-			return event.Event{Kind: event.Progressed, Task: a.Task, Action: a.ID, Notice: &event.Notice{DeviceDone: true, Token: "tok"}}
-		}
-		e.Result.Capture = &event.Captured{Variant: a.Variant, Artifacts: []event.Artifact{{Name: "x.zip", Staged: "s/x.zip", Size: 9}}}
-	case ActStore, ActManifest:
-		e.Result.Store = &sdk.StoreReport{Location: "somewhere", Durable: true}
+	case 2:
+		w.apply(event.Event{Kind: event.Faulted, Task: pick(w, as...).Task, Failure: boom()})
+	case 3:
+		w.apply(event.Event{Kind: event.JournalFailed})
+	case 4: // a result that nobody waits for any more
+		w.apply(event.Event{Kind: event.Finished, Task: pick(w, as...).Task, Action: "capture/persisted/0"})
 	}
-	return e
-}
-
-// drawSpec makes a plan of one or two activities on two devices.
-func drawSpec(t *rapid.T) RunSpec {
-	s := RunSpec{
-		ID: "r1", Plan: "p", Seed: 7, ErrorPolicy: rapid.SampledFrom([]ErrorPolicy{Ignore, Halt}).Draw(t, "policy"),
-		Limits:       Limits{Parallel: rapid.IntRange(1, 3).Draw(t, "parallel"), PerDevice: rapid.IntRange(1, 2).Draw(t, "per device")},
-		Timeouts:     Timeouts{Queue: 24 * time.Hour, Run: time.Hour, Quiesce: time.Minute, Unquiesce: time.Minute, Grace: 3 * time.Minute, Store: 2 * time.Hour},
-		Destinations: []Destination{{Name: "file.a", Parallel: 1}, {Name: "nfs.b", Family: "nfs", MinFree: MinFree{Percent: 10}}},
-		Devices:      map[string]Device{"d1": {}, "d2": {Labels: map[string]string{"site": "x"}}},
-	}
-	script := func(name string) *Script {
-		if rapid.IntRange(0, 2).Draw(t, name) > 0 {
-			return nil
-		}
-		return &Script{Address: "exec." + name, When: rapid.SampledFrom([]When{Always, OnSuccess, OnFailure}).Draw(t, "when")}
-	}
-	s.PreScript, s.PostScript = script("plan pre"), script("plan post")
-	if rapid.IntRange(0, 3).Draw(t, "window") == 0 {
-		s.Window = &window.Window{Name: "night", Timezone: "UTC", Allow: []window.Allow{{From: "21:00", To: "22:30"}}}
-	}
-	mode := rapid.SampledFrom([]QuiesceMode{QuiesceNone, QuiesceDomain, QuiesceDomain}).Draw(t, "mode")
-	s.Activities = []Activity{{Name: "exports", Type: "export_domain", Scope: schema.ScopeDomain, Quiesce: mode, Devices: []string{"d1", "d2"},
-		Domains: pattern.Set{{Match: []string{"*"}}}, PreScript: script("pre"), PostScript: script("post"), Unmatched: []string{"lab-*"}}}
-	if rapid.Bool().Draw(t, "two") {
-		s.Activities = append(s.Activities, Activity{Name: "whole", Type: "secure_backup", Scope: schema.ScopeDevice, Exclusive: true, Quiesce: QuiesceDevice,
-			Devices: []string{"d2"}, DependsOn: []string{"exports"}, PreScript: script("pre2"), PostScript: script("post2")})
-	}
-	return s
-}
-
-func ids(as []Action) []string {
-	var out []string
-	for _, a := range as {
-		out = append(out, a.Task+" "+a.ID)
-	}
-	return out
 }
 
 // check verifies what must hold of a finished run.
 func (w *world) check() {
+	exit, _ := w.run.Done()
 	for _, t := range w.run.Tasks() {
 		id := t.Spec().ID
 		h := w.history[id]
@@ -237,19 +232,45 @@ func (w *world) check() {
 			}
 		}
 		if finals != 1 || !h[len(h)-1].Final {
-			w.t.Fatalf("task %s: %d final statuses in %s", id, finals, codes(h))
+			w.fatalf("task %s: %d final statuses in %s", id, finals, codes(h))
 		}
 		last := h[len(h)-1]
 		if e, _ := Lookup(Code(last.Code)); !e.Final() {
-			w.t.Fatalf("task %s ended in the interim code %s", id, last.Code)
+			w.fatalf("task %s ended in the interim code %s", id, last.Code)
 		}
 		if (w.quiesced[id] > 0) != w.unquiesced[id] {
-			w.t.Fatalf("task %s: quiesce sent %d times, unquiesce attempted: %v; %s", id, w.quiesced[id], w.unquiesced[id], codes(h))
+			w.fatalf("task %s: quiesce sent %d times, unquiesce attempted: %v; %s", id, w.quiesced[id], w.unquiesced[id], codes(h))
 		}
 		if w.quiesced[id] > 1 {
-			w.t.Fatalf("task %s: quiesce sent %d times", id, w.quiesced[id])
+			w.fatalf("task %s: quiesce sent %d times", id, w.quiesced[id])
+		}
+		if g := w.gateways[targetOf(t.Spec())]; w.quiesced[id] > 0 && g.state != normal && !(t.MayBeDown() && exit == exitStillQuiesced) {
+			w.fatalf("task %s: its target is left %s; owed: %v, exit code %d; %s", id, g.state, t.MayBeDown(), exit, codes(h))
+		}
+		if t.MayBeDown() && exit != exitStillQuiesced {
+			w.fatalf("task %s may have left its target down, and the exit code is %d", id, exit)
 		}
 		w.checkVerdict(t, h)
+	}
+	w.checkExit(exit)
+}
+
+// checkExit: 0 is said only when every task that counts succeeded.
+func (w *world) checkExit(exit int) {
+	good, bad := 0, 0
+	for _, t := range w.run.Tasks() {
+		switch e, _ := Lookup(Code(t.Final().Code)); {
+		case e.Class == ClassSuccess:
+			good++
+		case !e.Neutral:
+			bad++
+		}
+	}
+	if exit == exitOK && (good == 0 || bad > 0) {
+		w.fatalf("exit code 0 with %d good and %d bad tasks", good, bad)
+	}
+	if exit == exitNothing && good > 0 {
+		w.fatalf("exit code 14 with %d good tasks", good)
 	}
 }
 
@@ -262,29 +283,37 @@ func (w *world) checkVerdict(t *Task, h []event.Status) {
 	switch {
 	case has(UnquiesceTimeoutOccurred, UnquiesceOnErrorTimeoutOccurred):
 		if c := Code(last.Code); c != UnquiesceTimeoutOccurred && c != UnquiesceOnErrorTimeoutOccurred {
-			w.t.Fatalf("task %s: an unquiesce time-out ended in %s", t.Spec().ID, c)
+			w.fatalf("task %s: an unquiesce time-out ended in %s", t.Spec().ID, c)
 		}
 		if !t.MayBeDown() {
-			w.t.Fatalf("task %s: a device that did not return is not owed", t.Spec().ID)
+			w.fatalf("task %s: a device that did not return is not owed", t.Spec().ID)
 		}
 	case has(FailedLongRunning):
 		if Code(last.Code) != FailedLongRunning {
-			w.t.Fatalf("task %s: long running ended in %s", t.Spec().ID, last.Code)
+			w.fatalf("task %s: long running ended in %s", t.Spec().ID, last.Code)
 		}
 	}
 	if Code(last.Code) == Success {
 		for _, s := range h {
 			if e, _ := Lookup(Code(s.Code)); e.Bad() {
-				w.t.Fatalf("task %s: SUCCESS after %s", t.Spec().ID, s.Code)
+				w.fatalf("task %s: SUCCESS after %s", t.Spec().ID, s.Code)
 			}
 		}
 		if !has(StoreDone) || !has(ExportPersistedDone, ExportNonPersistedDone, SecureBackupDone) {
-			w.t.Fatalf("task %s: SUCCESS without a stored capture: %s", t.Spec().ID, codes(h))
+			w.fatalf("task %s: SUCCESS without a stored capture: %s", t.Spec().ID, codes(h))
 		}
 		if t.MayBeDown() {
-			w.t.Fatalf("task %s: SUCCESS although its target may be down", t.Spec().ID)
+			w.fatalf("task %s: SUCCESS although its target may be down", t.Spec().ID)
 		}
 	}
+}
+
+func ids(as []Action) []string {
+	var out []string
+	for _, a := range as {
+		out = append(out, a.Task+" "+a.ID)
+	}
+	return out
 }
 
 func codes(h []event.Status) string {
@@ -294,5 +323,3 @@ func codes(h []event.Status) string {
 	}
 	return fmt.Sprint(out)
 }
-
-var _ testing.TB

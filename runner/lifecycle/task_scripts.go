@@ -1,0 +1,125 @@
+package lifecycle
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/dprun/dprun/sdk"
+	"github.com/dprun/dprun/sdk/failure"
+)
+
+// The hooks of a task, as their actions and scripts name them.
+const (
+	hookPre    = "pre"             // before anything is done to the device
+	hookBefore = "before_quiesce"  // right before the quiesce: drains traffic
+	hookAfter  = "after_unquiesce" // once the target is back: lets traffic in again
+	hookPost   = "post"            // at the end, told the outcome
+)
+
+// hook is the state of a hook, and what its failure means.
+func (t *Task) hook(name string) (state *script, code Code, rk rank) {
+	switch name {
+	case hookBefore:
+		return &t.before, BeforeQuiesceScriptError, rankFirst
+	case hookAfter:
+		return &t.after, AfterUnquiesceScriptError, rankFirst
+	case hookPost:
+		return &t.post, PostScriptError, rankPostScript
+	}
+	return &t.pre, PreScriptError, rankFirst
+}
+
+// advancePreScript runs the pre-script.
+func (t *Task) advancePreScript() {
+	if t.stopped() {
+		t.toUndo()
+		return
+	}
+	if t.spec.Activity.PreScript != nil && !t.pre.done {
+		if !t.pre.begun {
+			t.pre.begun = true
+			t.enter(WaitingForPreScript, "script %s", t.spec.Activity.PreScript.Address)
+		}
+		return
+	}
+	if t.has(PreScriptError) {
+		t.toUndo()
+		return
+	}
+	t.phase = PhaseQuiesce
+}
+
+// drained reports whether before_quiesce is done, and begins it.
+func (t *Task) drained() bool {
+	s := t.spec.Activity.BeforeQuiesce
+	if s == nil || t.before.done {
+		return true
+	}
+	if !t.before.begun {
+		t.before.begun = true
+		t.enter(WaitingForBeforeQuiesceScript, "script %s", s.Address)
+	}
+	return false
+}
+
+// rejoined reports whether after_unquiesce is done or not due, and begins it.
+// It is due once before_quiesce was started or a quiesce was sent, and the
+// target is in service. A target that did not come back is not let in.
+func (t *Task) rejoined() bool {
+	s := t.spec.Activity.AfterUnquiesce
+	if s == nil || t.after.done || !t.before.started && !t.quiesce.sent {
+		return true
+	}
+	if t.MayBeDown() {
+		if t.undo.over {
+			t.after.done = true
+			t.warnings = append(t.warnings, fmt.Sprintf("script %s was not run, because %s did not come back: run it by hand when it has", s.Address, t.target()))
+			return true
+		}
+		return false
+	}
+	if !t.after.begun {
+		t.after.begun = true
+		t.enter(WaitingForAfterUnquiesceScript, "script %s", s.Address)
+	}
+	return false
+}
+
+// owesRejoin reports whether after_unquiesce is owed.
+func (t *Task) owesRejoin() bool {
+	return t.spec.Activity.AfterUnquiesce != nil && (t.before.started || t.quiesce.sent) && !t.after.done && t.final == nil
+}
+
+func (t *Task) pendingScript(add func(Action), hook string, s *Script) {
+	state, _, _ := t.hook(hook)
+	if s == nil || !state.begun || state.done {
+		return
+	}
+	a := Action{ID: "script/" + hook, Kind: ActScript, Script: s.Address, Hook: hook, Timeout: s.Timeout}
+	if hook == hookPost {
+		a.Outcome, a.OutcomeMessage = t.outcome()
+	}
+	add(a)
+}
+
+// onScript ends a script: a return code above zero, or a script that could
+// not be run, is a failure.
+func (t *Task) onScript(a Action, r *sdk.RunReport, f *failure.Error) {
+	state, code, rk := t.hook(a.Hook)
+	state.done = true
+	switch {
+	case f != nil:
+		t.fail(rk, code, fmt.Sprintf("script %s: %s", a.Script, f.Error()))
+	case r != nil && r.ExitCode != 0:
+		t.fail(rk, code, fmt.Sprintf("script %s returned %d%s", a.Script, r.ExitCode, lastLine(r.Tail)))
+	}
+}
+
+// lastLine adds the last line of what a script printed to a message.
+func lastLine(tail string) string {
+	tail = strings.TrimSpace(tail)
+	if tail == "" {
+		return ""
+	}
+	return ": " + tail[strings.LastIndexByte(tail, '\n')+1:]
+}
