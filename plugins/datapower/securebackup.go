@@ -167,13 +167,23 @@ func (s *source) fetchFile(ctx context.Context, dir, name, from string) (*soma.F
 	return got, nil
 }
 
-// Discard removes the files of a secure backup from the gateway. Below temporary: the empty directory stays: the gateway cannot
-// remove it.
+// Discard removes the files of a secure backup from the gateway, once it makes none any more: what it has not written yet would
+// stay. Below temporary: the empty directory stays: the gateway cannot remove it.
 func (s *source) Discard(ctx context.Context, token string) error {
 	if err := checkDirectory(token); err != nil {
 		return failure.New(failure.Internal, failure.Protocol, "device %s: discard: the token %q is none of ours", s.name, archive.Printable(token))
 	}
 	dir := soma.NormalizePath(token)
+	domains, err := s.client.DomainStatus(ctx)
+	if err != nil {
+		return s.failed(err, "discard: read what it is doing")
+	}
+	for _, d := range domains.Domains {
+		if d.Name == defaultDomain && d.CurrentCommand == secureBackupCommand {
+			return failure.New(failure.Unavailable, failure.DeviceBusy, "device %s: discard: it is still making a secure backup", s.name).
+				WithRemedy("run dprun recover when it has ended")
+		}
+	}
 	files, err := s.filesIn(ctx, dir)
 	if err != nil {
 		return s.failed(err, "discard: list %s", dir)

@@ -284,6 +284,19 @@ func TestDiscardTouchesNothingForeign(t *testing.T) {
 	}
 }
 
+func TestDiscardLeavesABackupThatIsStillBeingMade(t *testing.T) {
+	t.Parallel()
+	g := secureGateway(t, dpsim.Device{Domains: []dpsim.Domain{{Name: "default", CurrentCommand: "secure-backup"}}})
+	wantFailure(t, failure.CallDiscard, g.Discard(testContext(t), "temporary:///dprun-sb/"), failure.Unavailable, failure.DeviceBusy)
+	done := ""
+	if err := g.fleet.Edit(dpsim.Edit{Domain: "default", CurrentCommand: &done}); err != nil {
+		t.Fatal(err)
+	}
+	if err := g.Discard(testContext(t), "temporary:///dprun-sb/"); err != nil {
+		t.Errorf("when it has ended: %v", err)
+	}
+}
+
 func TestConfigurationsAreValidated(t *testing.T) {
 	t.Parallel()
 	good := datapower.Config{Host: "gw.example.net", Port: 5550, Username: "backup", Password: "x", Path: "/service/mgmt/current"}
