@@ -59,6 +59,9 @@ func TestEveryBundledPluginIsOnItsPage(t *testing.T) {
 			if !strings.Contains(b.String(), "\n### "+h+"\n") {
 				t.Errorf("no section %q", h)
 			}
+			if _, shown := usages[strings.ReplaceAll(h, `"`, "")]; !shown {
+				t.Errorf("no example of %s", h)
+			}
 		}
 	}
 }

@@ -29,6 +29,7 @@ func pluginsPage(b *bytes.Buffer, plugins ...schema.Plugin) {
 			fmt.Fprintf(b, "\n### device \"%s\"\n", t.Name)
 			paragraph(b, t.Doc)
 			block(b, "config", t.Config)
+			usage(b, "device", t.Name)
 			for _, a := range t.Activities {
 				activity(b, a)
 			}
@@ -37,11 +38,13 @@ func pluginsPage(b *bytes.Buffer, plugins ...schema.Plugin) {
 			fmt.Fprintf(b, "\n### destination \"%s\"\n", t.Name)
 			paragraph(b, t.Doc)
 			block(b, "config", t.Config)
+			usage(b, "destination", t.Name)
 		}
 		for _, t := range p.Hooks {
 			fmt.Fprintf(b, "\n### script \"%s\"\n", t.Name)
 			paragraph(b, t.Doc)
 			block(b, "config", t.Config)
+			usage(b, "script", t.Name)
 		}
 	}
 }
@@ -63,6 +66,7 @@ func activity(b *bytes.Buffer, a schema.Activity) {
 	}
 	b.WriteString("\n")
 	block(b, "config", a.Config)
+	usage(b, "activity", a.Name)
 }
 
 func paragraph(b *bytes.Buffer, doc string) {
