@@ -46,13 +46,6 @@ func (s Scope) domain() string {
 	return s.Domain
 }
 
-func maybe(text string) cty.Value {
-	if text == "" {
-		return cty.UnknownVal(cty.String).RefineNotNull()
-	}
-	return cty.StringVal(text)
-}
-
 // roots are the names that an expression starts its references with.
 type roots map[string]bool
 
