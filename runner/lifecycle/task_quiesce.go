@@ -14,6 +14,8 @@ type quiesce struct {
 	entered  bool // the status is entered: the action is pending
 	sent     bool // journalled as started: from here on an undo is owed
 	returned bool // the request came back, accepted or of unknown outcome
+	refused  bool // the device said no
+	felt     bool // the target was seen to be anything but normal since
 	over     bool // timed out or refused
 	since    time.Time
 	polls    polls
@@ -146,7 +148,7 @@ func (t *Task) onQuiesceSent(f *failure.Error) {
 	q := &t.quiesce
 	q.sent, q.returned = true, true
 	if f != nil && f.Kind != failure.Timeout && f.Kind != failure.Unavailable {
-		q.over = true
+		q.over, q.refused = true, refusal(f)
 		t.fail(rankFirst, QuiesceError, fmt.Sprintf("%s refused to quiesce: %s", t.target(), f.Error()))
 		return
 	}
@@ -171,6 +173,7 @@ func (t *Task) onState(a Action, r *sdk.QuiesceReport, f *failure.Error) {
 	}
 	q := &t.quiesce
 	q.polls.state = state
+	q.felt = q.felt || feels(state)
 	switch {
 	case state == sdk.StateQuiesced:
 		q.reached = true
@@ -241,9 +244,10 @@ func (t *Task) onUndoState(state sdk.QuiesceState, f *failure.Error) {
 		u.refusal = f.Error()
 	} else {
 		u.refusal, u.polls.state = "", state
+		t.quiesce.felt = t.quiesce.felt || feels(state)
 	}
 	switch {
-	case state == sdk.StateNormal:
+	case state == sdk.StateNormal && !t.mayStillArrive():
 		u.returned = true
 		t.enter(UnquiesceDone, "%s is back in service", t.target())
 	case (state == sdk.StateQuiesced || state == sdk.StateError) && t.now.Sub(u.sentAt) >= unquiesceAgain:
@@ -253,6 +257,28 @@ func (t *Task) onUndoState(state sdk.QuiesceState, f *failure.Error) {
 	default:
 		u.polls.next(t.now, t.spec.Seed, t.spec.ID+"/unquiesce_state")
 	}
+}
+
+// mayStillArrive reports whether the quiesce may be on its way yet: it was
+// given up or its answer was lost, and the target has not been seen to follow
+// it. That the target is normal now would then say nothing.
+func (t *Task) mayStillArrive() bool {
+	q := t.quiesce
+	return !q.refused && !q.felt && t.now.Sub(t.undo.since) < min(unquiesceAgain, t.spec.Timeouts.Unquiesce/2)
+}
+
+// feels reports whether a state shows that a quiesce has arrived.
+func feels(s sdk.QuiesceState) bool {
+	return s == sdk.StateQuiescing || s == sdk.StateQuiesced || s == sdk.StateUnquiescing || s == sdk.StateError
+}
+
+// refusal tells an answer of the device from the loss of one.
+func refusal(f *failure.Error) bool {
+	switch f.Kind {
+	case failure.Denied, failure.NotFound, failure.Exists, failure.Precondition:
+		return true
+	}
+	return false
 }
 
 // onUndoTimeout: the device may still be down. The obligation stays.

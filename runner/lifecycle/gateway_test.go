@@ -1,0 +1,239 @@
+package lifecycle
+
+import (
+	"time"
+
+	"github.com/dprun/dprun/plan/pattern"
+	"github.com/dprun/dprun/plan/window"
+	"github.com/dprun/dprun/runner/event"
+	"github.com/dprun/dprun/sdk"
+	"github.com/dprun/dprun/sdk/failure"
+	"github.com/dprun/dprun/sdk/schema"
+)
+
+const normal = sdk.StateNormal
+
+// latest is how late something may arrive at a gateway that was sent before.
+const latest = 20 * time.Second
+
+// gateway is what a target really does.
+type gateway struct {
+	state sdk.QuiesceState
+	// next is what the state becomes at a time, the earliest first.
+	next []change
+	// arrives is when the quiesce that was sent arrives; zero: it has, or never will.
+	arrives time.Time
+	// accepts is how it is answered.
+	accepts *failure.Error
+}
+
+type change struct {
+	at time.Time
+	to sdk.QuiesceState
+}
+
+func targetOf(s TaskSpec) string {
+	if s.Activity.Quiesce == QuiesceDevice {
+		return s.Device
+	}
+	return s.Device + "/" + s.Domain
+}
+
+func (w *world) gateway(task string) *gateway {
+	key := targetOf(w.run.Task(task).Spec())
+	g := w.gateways[key]
+	if g == nil {
+		g = &gateway{state: normal}
+		if w.oneIn(25) {
+			g.state = pick(w, sdk.StateQuiesced, sdk.StateUnknown, sdk.StateQuiescing) // by somebody else
+		}
+		w.gateways[key] = g
+	}
+	return g
+}
+
+// settle lets the gateways come to where they are now.
+func (w *world) settle() {
+	for _, g := range w.gateways {
+		if at := g.arrives; !at.IsZero() && !at.After(w.now) {
+			g.passed(at)
+			g.arrives = time.Time{}
+			g.begin(w, at, sdk.StateQuiescing, sdk.StateQuiesced)
+		}
+		g.passed(w.now)
+	}
+}
+
+func (g *gateway) passed(now time.Time) {
+	for len(g.next) > 0 && !g.next[0].at.After(now) {
+		g.state, g.next = g.next[0].to, g.next[1:]
+	}
+}
+
+// begin starts a change, which takes a while; it may get stuck on the way.
+func (g *gateway) begin(w *world, at time.Time, via, to sdk.QuiesceState) {
+	g.state, g.next = via, nil
+	switch {
+	case w.oneIn(40): // stuck
+	case w.oneIn(60):
+		g.next = []change{{at.Add(time.Second), sdk.StateError}}
+	default:
+		g.next = []change{{at.Add(time.Duration(1+w.rng.IntN(20)) * time.Second), to}}
+	}
+}
+
+// sendQuiesce: it arrives at once, late or never, and is accepted or refused;
+// whether an answer comes back is another matter.
+func (w *world) sendQuiesce(a Action) {
+	g := w.gateway(a.Task)
+	g.arrives = w.now
+	if w.oneIn(8) {
+		g.arrives = w.now.Add(time.Duration(w.rng.Int64N(int64(latest))))
+	}
+	lost := failure.New(pick(w, failure.Unavailable, failure.Timeout, failure.Internal, failure.Cancelled), "", "lost")
+	switch w.rng.IntN(20) {
+	case 0: // refused
+		g.accepts, g.arrives = failure.New(pick(w, failure.Denied, failure.Precondition), "", "refused"), time.Time{}
+	case 1: // never arrived
+		g.accepts, g.arrives = lost, time.Time{}
+	case 2, 3: // the answer is lost
+		g.accepts = lost
+	}
+	w.settle()
+}
+
+// unquiesce arrives at once.
+func (w *world) unquiesce(task string) {
+	g := w.gateway(task)
+	if g.state != normal {
+		g.begin(w, w.now, sdk.StateUnquiescing, normal)
+	}
+}
+
+func boom() *failure.Error { return failure.New(failure.Internal, "", "boom") }
+
+func (w *world) result(a Action) event.Event {
+	e := event.Event{Kind: event.Finished, Task: a.Task, Action: a.ID, Result: &event.Result{}}
+	switch a.Kind {
+	case ActTimer:
+		return e
+	case ActQuiesce:
+		e.Failure = w.gateway(a.Task).accepts
+		return e
+	}
+	if w.oneIn(30) {
+		e.Failure = w.failure(a.Kind)
+		if a.Kind == ActUnquiesce && w.oneIn(2) { // done, and the answer is lost
+			w.unquiesce(a.Task)
+		}
+		return e
+	}
+	switch a.Kind {
+	case ActInspect:
+		e.Result.Inspection = &sdk.Inspection{Domains: []sdk.Domain{{Name: "default"}, {Name: "orders"}, {Name: "apic", APIConnect: true}}}
+	case ActCheckDestination:
+		e.Result.Destination = &sdk.DestinationReport{Free: int64(w.rng.IntN(130) - 1), Total: 130}
+	case ActScript:
+		e.Result.Script = &sdk.RunReport{ExitCode: pick(w, 0, 0, 0, 0, 0, 1), Tail: pick(w, "", "one\ntwo")}
+	case ActPrepare:
+		e.Result.Prepared = &event.Prepared{Stamp: "s", Sets: map[string]string{"file.a": "x", "nfs.b": "y"}}
+	case ActProbe, ActQuiesceState:
+		e.Result.Quiesce = &sdk.QuiesceReport{State: w.gateway(a.Task).state}
+	case ActUnquiesce:
+		if !w.oneIn(25) { // else it is accepted and ignored
+			w.unquiesce(a.Task)
+		}
+	case ActLock:
+		if w.oneIn(3) {
+			return event.Event{Kind: event.Progressed, Task: a.Task, Action: a.ID, Notice: &event.Notice{Waiting: "another"}}
+		}
+	case ActCheck:
+		e.Result.Check = w.checkReport(a)
+	case ActCapture:
+		if a.Variant == sdk.VariantSecureBackup && w.oneIn(2) {
+			return event.Event{Kind: event.Progressed, Task: a.Task, Action: a.ID, Notice: &event.Notice{DeviceDone: true, Token: "tok"}}
+		}
+		e.Result.Capture = &event.Captured{Variant: a.Variant, Artifacts: []event.Artifact{{Name: "x.zip", Staged: "s/x.zip", Size: 9_000_000}}}
+		if w.oneIn(40) {
+			e.Result.Capture.Artifacts = nil
+		}
+	case ActStore, ActManifest:
+		e.Result.Store = &sdk.StoreReport{Location: "somewhere", Durable: !w.oneIn(10)}
+	}
+	return e
+}
+
+func (w *world) checkReport(a Action) *sdk.CheckReport {
+	r := &sdk.CheckReport{Quiesce: sdk.QuiesceReport{State: w.gateway(a.Task).state}, Space: sdk.Space{FreeTemporary: -1}}
+	if s := w.run.Task(a.Task).Spec(); s.Activity.Quiesce == QuiesceDevice {
+		r.Quiesce.Domains = map[string]sdk.QuiesceState{"default": normal, "orders": pick(w, normal, normal, normal, normal, normal, sdk.StateQuiesced)}
+		r.Variants = []string{sdk.VariantSecureBackup}
+	} else {
+		r.Variants = pick(w, []string{sdk.VariantPersisted}, []string{sdk.VariantPersisted, sdk.VariantRunning})
+	}
+	if w.oneIn(10) {
+		r.CurrentCommand = "backup"
+	}
+	if w.oneIn(20) {
+		r.Space.FreeTemporary, r.Estimate = 1000, int64(w.rng.IntN(2000))
+	}
+	if w.oneIn(50) {
+		r.Variants = nil
+	}
+	return r
+}
+
+func (w *world) failure(k ActionKind) *failure.Error {
+	call := map[ActionKind]failure.Call{ActInspect: failure.CallInspect, ActCheckDestination: failure.CallCheckDestination, ActScript: failure.CallRun,
+		ActProbe: failure.CallQuiesceState, ActCheck: failure.CallCheck, ActQuiesceState: failure.CallQuiesceState,
+		ActUnquiesce: failure.CallUnquiesce, ActCapture: failure.CallCapture, ActStore: failure.CallStore, ActManifest: failure.CallStore, ActDiscard: failure.CallDiscard}[k]
+	return failure.New(pick(w, failure.Kinds()...), pick(w, append(failure.Reasons(call), "")...), "it failed")
+}
+
+// drawSpec makes a plan of one or two activities on two devices.
+func (w *world) drawSpec() RunSpec {
+	s := RunSpec{
+		ID: "r1", Plan: "p", Seed: 7, ErrorPolicy: pick(w, Ignore, Ignore, Halt),
+		Limits:       Limits{Parallel: 1 + w.rng.IntN(4), PerDevice: w.rng.IntN(3), PerLabel: pick(w, nil, map[string]int{"site": 1})},
+		Timeouts:     Timeouts{Queue: 24 * time.Hour, Run: time.Hour, Quiesce: time.Minute, Unquiesce: time.Minute, Grace: 3 * time.Minute, Store: 2 * time.Hour},
+		Destinations: []Destination{{Name: "file.a", Parallel: 1}, {Name: "nfs.b", Family: "nfs", MinFree: MinFree{Percent: 10}}},
+		Devices:      map[string]Device{"d1": {}, "d2": {Labels: map[string]string{"site": "x"}}},
+		LastDomains:  map[string][]string{"exports/d1": {"orders"}},
+		LastSize:     map[string]int64{"exports/d1/orders": 20},
+	}
+	script := func(name string) *Script {
+		if !w.oneIn(3) {
+			return nil
+		}
+		return &Script{Address: "exec." + name, When: pick(w, Always, OnSuccess, OnFailure)}
+	}
+	s.PreScript, s.PostScript = script("plan pre"), script("plan post")
+	if w.oneIn(5) {
+		s.Window = &window.Window{Name: "night", Timezone: "UTC", Allow: []window.Allow{{From: "21:00", To: pick(w, "22:08", "22:30", "23:59")}}}
+	}
+	if w.oneIn(40) {
+		s.Window = &window.Window{Name: "noon", Timezone: "UTC", Allow: []window.Allow{{From: "11:00", To: "13:00"}}}
+	}
+	if w.oneIn(10) {
+		s.Devices["d1"] = Device{Blocked: "it owes"}
+	}
+	if w.oneIn(10) {
+		s.LastDomains["exports/d1"] = append(s.LastDomains["exports/d1"], "gone")
+	}
+	s.Activities = []Activity{{Name: "exports", Type: "export_domain", Scope: schema.ScopeDomain, Quiesce: pick(w, QuiesceNone, QuiesceDomain, QuiesceDomain),
+		OnBusy: pick(w, Abort, Force), Devices: []string{"d1", "d2"}, PreScript: script("pre"), PostScript: script("post")}}
+	domains := &s.Activities[0]
+	domains.SetDomains("d1", pattern.Set{{Match: []string{pick(w, "*", "*", "ord*", "none")}}})
+	domains.SetDomains("d2", pattern.Set{{Match: []string{"*"}}})
+	if w.oneIn(3) {
+		domains.Unmatched = []string{"lab-*", "lab-*"}
+	}
+	if w.oneIn(10) {
+		domains.Only = &pattern.Set{{Match: []string{"orders"}}}
+	}
+	if w.oneIn(2) {
+		s.Activities = append(s.Activities, Activity{Name: "whole", Type: "secure_backup", Scope: schema.ScopeDevice, Exclusive: true, Quiesce: QuiesceDevice,
+			ErrorPolicy: pick(w, "", Ignore, Halt), Devices: []string{"d2"}, DependsOn: []string{"exports"}, PreScript: script("pre2"), PostScript: script("post2")})
+	}
+	return s
+}
