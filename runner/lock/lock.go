@@ -34,6 +34,9 @@ const (
 	pollLast  = 200 * time.Millisecond
 	// probes of [Locks.Held] hold a lock for microseconds; TryAcquire outlasts them.
 	probeGrace = 25 * time.Millisecond
+	// waitGrace is how long a wait is before it is worth telling: others that
+	// come at the same time, and do not exclude each other, pass within it.
+	waitGrace = 250 * time.Millisecond
 )
 
 // Locks is a directory of locks.
@@ -72,16 +75,17 @@ func (e *HeldError) Error() string {
 }
 
 // Acquire takes the lock of a key, and waits for it until ctx ends. When it
-// must wait it calls onWait (which may be nil) once, before the wait, with the
-// likeliest holder. who is what others are told; its Key, Mode, PID and (when
+// must wait for more than a moment it calls onWait (which may be nil) once, with
+// the likeliest holder. who is what others are told; its Key, Mode, PID and (when
 // zero) Since are filled in.
 func (l *Locks) Acquire(ctx context.Context, key string, mode Mode, who Info, onWait func(holder Info)) (*Lock, error) {
-	told := false
+	told, begun := false, time.Now()
 	wait := func() {
-		if !told && onWait != nil {
-			onWait(holder(key, l.base(key)))
+		if told || onWait == nil || time.Since(begun) < waitGrace {
+			return
 		}
 		told = true
+		onWait(holder(key, l.base(key)))
 	}
 	gate, err := l.take(ctx, l.gate(key), Exclusive, wait)
 	if err != nil {

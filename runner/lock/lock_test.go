@@ -164,6 +164,26 @@ func TestAWaitingExclusiveIsNotOvertaken(t *testing.T) {
 	}
 }
 
+func TestThoseWhoDoNotExcludeEachOtherDoNotWait(t *testing.T) {
+	t.Parallel()
+	l := open(t)
+	begin := make(chan struct{})
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			<-begin
+			lock, err := l.Acquire(t.Context(), "device/A", Shared, Info{}, func(h Info) { t.Errorf("waits for %v", h) })
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			release(t, lock)
+		})
+	}
+	close(begin)
+	all.Wait()
+}
+
 func TestManyContendersAreAloneInTurn(t *testing.T) {
 	t.Parallel()
 	l := open(t)
