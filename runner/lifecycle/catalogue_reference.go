@@ -63,7 +63,7 @@ var referenceCodes = []Entry{
 		Action:  "Read what the script printed with `dprun runs logs RUN`. Mend the cause or the script and run the plan again; no device was changed.",
 	},
 	{
-		Code: CanceledBecauseADayPassed, Origin: OriginReference, Level: LevelTask, Phases: []int{3}, Class: ClassCancelled,
+		Code: CanceledBecauseADayPassed, Origin: OriginReference, Level: LevelTask, Phases: []int{3, 6}, Class: ClassCancelled,
 		Meaning: "The task did not run: it waited longer than the queue limit, 24 hours unless the plan says otherwise.",
 		Cause:   "Limits are too tight for the number of tasks, the quiesce guard lets through one device at a time, or a task ahead of it hangs.",
 		Action:  "Look with `dprun runs show RUN` at what ran during that time. Raise `limits`, split the plan, or raise `timeouts.queue`; then run the plan again.",

@@ -195,7 +195,7 @@ func (w *world) drawSpec() RunSpec {
 	s := RunSpec{
 		ID: "r1", Plan: "p", Seed: 7, ErrorPolicy: pick(w, Ignore, Ignore, Halt),
 		Limits:       Limits{Parallel: 1 + w.rng.IntN(4), PerDevice: w.rng.IntN(3), PerLabel: pick(w, nil, map[string]int{"site": 1})},
-		Timeouts:     Timeouts{Queue: 24 * time.Hour, Run: time.Hour, Quiesce: time.Minute, Unquiesce: time.Minute, Grace: 3 * time.Minute, Store: 2 * time.Hour},
+		Timeouts:     Timeouts{Queue: pick(w, 24*time.Hour, 24*time.Hour, 10*time.Minute), Run: time.Hour, Quiesce: time.Minute, Unquiesce: time.Minute, Grace: 3 * time.Minute, Store: 2 * time.Hour},
 		Destinations: []Destination{{Name: "file.a", Parallel: 1}, {Name: "nfs.b", Family: "nfs", MinFree: MinFree{Percent: 10}}},
 		Devices:      map[string]Device{"d1": {}, "d2": {Labels: map[string]string{"site": "x"}}},
 		LastDomains:  map[string][]string{"exports/d1": {"orders"}},
@@ -209,7 +209,7 @@ func (w *world) drawSpec() RunSpec {
 	}
 	s.PreScript, s.PostScript = script("plan pre"), script("plan post")
 	if w.oneIn(5) {
-		s.Window = &window.Window{Name: "night", Timezone: "UTC", Allow: []window.Allow{{From: "21:00", To: pick(w, "22:08", "22:30", "23:59")}}}
+		s.Window = &window.Window{Name: "night", Timezone: "UTC", Allow: []window.Allow{{From: "21:00", To: pick(w, "22:09", "22:30", "23:59")}}}
 	}
 	if w.oneIn(40) {
 		s.Window = &window.Window{Name: "noon", Timezone: "UTC", Allow: []window.Allow{{From: "11:00", To: "13:00"}}}
@@ -221,7 +221,8 @@ func (w *world) drawSpec() RunSpec {
 		s.LastDomains["exports/d1"] = append(s.LastDomains["exports/d1"], "gone")
 	}
 	s.Activities = []Activity{{Name: "exports", Type: "export_domain", Scope: schema.ScopeDomain, Quiesce: pick(w, QuiesceNone, QuiesceDomain, QuiesceDomain),
-		OnBusy: pick(w, Abort, Force), Devices: []string{"d1", "d2"}, PreScript: script("pre"), PostScript: script("post")}}
+		OnBusy: pick(w, Abort, Force), Devices: []string{"d1", "d2"}, PreScript: script("pre"), PostScript: script("post"),
+		BeforeQuiesce: script("before"), AfterUnquiesce: script("after")}}
 	domains := &s.Activities[0]
 	domains.SetDomains("d1", pattern.Set{{Match: []string{pick(w, "*", "*", "ord*", "none")}}})
 	domains.SetDomains("d2", pattern.Set{{Match: []string{"*"}}})
@@ -233,7 +234,8 @@ func (w *world) drawSpec() RunSpec {
 	}
 	if w.oneIn(2) {
 		s.Activities = append(s.Activities, Activity{Name: "whole", Type: "secure_backup", Scope: schema.ScopeDevice, Exclusive: true, Quiesce: QuiesceDevice,
-			ErrorPolicy: pick(w, "", Ignore, Halt), Devices: []string{"d2"}, DependsOn: []string{"exports"}, PreScript: script("pre2"), PostScript: script("post2")})
+			ErrorPolicy: pick(w, "", Ignore, Halt), Devices: []string{"d2"}, DependsOn: []string{"exports"}, PreScript: script("pre2"), PostScript: script("post2"),
+			BeforeQuiesce: script("before2"), AfterUnquiesce: script("after2")})
 	}
 	return s
 }

@@ -1,45 +1,84 @@
 package lifecycle
 
 import (
-	"math/rand/v2"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/dprun/dprun/plan/window"
 	"github.com/dprun/dprun/runner/event"
 )
 
-func TestEveryRunEndsWithOneFinalCodeATaskAndNothingLeftDownUnsaid(t *testing.T) {
+// TestEveryRun: it ends with one final code a task, with nothing left down
+// unsaid; what has begun is untouched by the window's end and by halt; and the
+// same events give the same history again.
+func TestEveryRun(t *testing.T) {
 	t.Parallel()
-	inWorlds(t, func(w *world) {
+	seen, exits := map[Code]int{}, map[int]int{}
+	inWorlds(t, runs, func(w *world) {
 		w.finish()
 		w.check()
-	})
-}
-
-func TestReplayOfTheSameEventsGivesTheSameHistory(t *testing.T) {
-	t.Parallel()
-	inWorlds(t, func(w *world) {
-		w.finish()
-		again := NewRun(w.spec)
-		history := map[string][]event.Status{}
-		for _, e := range w.log {
-			for _, s := range again.Apply(e) {
-				history[s.Task] = append(history[s.Task], s)
+		w.checkBegun()
+		w.checkReplay()
+		exit, _ := w.run.Done()
+		exits[exit]++
+		for _, h := range w.history {
+			for _, s := range h {
+				seen[Code(s.Code)]++
 			}
 		}
-		if d := cmp.Diff(w.history, history); d != "" {
-			t.Fatalf("replay differs (-first +replay):\n%s", d)
-		}
 	})
+	// A property says nothing about what never happens.
+	for _, c := range []Code{Success, QuiesceWaiting, QuiesceTimeoutOccurred, QuiesceError, UnquiesceDone, UnquiesceTimeoutOccurred, UnquiesceOnErrorTimeoutOccurred,
+		CanceledDeviceDidNotReturn, CanceledJournalFailed, CanceledByUser, CanceledBecauseErrorPolicy, CanceledBecauseMaintenanceWindow, FailedLongRunning,
+		StoreTimeoutOccurred, CheckManifestWaiting, PreScriptError, PostScriptError, BeforeQuiesceScriptError, AfterUnquiesceScriptError, SecureBackupDone,
+		DomainVanished, SkippedDeviceStillOwes, CanceledBecauseADayPassed} {
+		if seen[c] == 0 {
+			t.Errorf("%s is never reached", c)
+		}
+	}
+	for _, e := range []int{exitOK, exitFailed, exitPartly, exitOutsideWindow, exitPlanCheck, exitStillQuiesced, exitInternal, exitInterrupt, exitTerminate} {
+		if exits[e] == 0 {
+			t.Errorf("exit code %d is never reached; %v", e, exits)
+		}
+	}
+}
+
+func (w *world) checkReplay() {
+	again := NewRun(w.spec)
+	history := map[string][]event.Status{}
+	for _, e := range w.log {
+		for _, s := range again.Apply(e) {
+			history[s.Task] = append(history[s.Task], s)
+		}
+	}
+	if d := cmp.Diff(w.history, history); d != "" {
+		w.fatalf("replay differs (-first +replay):\n%s", d)
+	}
+}
+
+func (w *world) checkBegun() {
+	for id, h := range w.history {
+		begun := false
+		for _, s := range h {
+			switch Code(s.Code) {
+			case QuiesceStarted, ExportPersistedStarted, ExportNonPersistedStarted, SecureBackupStarted:
+				begun = true
+			case CanceledBecauseMaintenanceWindow, CanceledBecauseErrorPolicy, SkippedBecauseErrorPolicy, CanceledBecauseADayPassed:
+				if begun {
+					w.fatalf("task %s: %s after it had begun: %s", id, s.Code, codes(h))
+				}
+			}
+		}
+	}
 }
 
 // TestARunInterruptedAnywhereUndoesAndEnds: once or twice, for a moment or for
 // days, and whatever the clock shows afterwards.
 func TestARunInterruptedAnywhereUndoesAndEnds(t *testing.T) {
 	t.Parallel()
-	inWorlds(t, func(w *world) {
+	inWorlds(t, runs, func(w *world) {
 		for range 1 + w.rng.IntN(2) {
 			for range w.rng.IntN(150) {
 				if w.step() {
@@ -54,16 +93,14 @@ func TestARunInterruptedAnywhereUndoesAndEnds(t *testing.T) {
 			w.now = w.now.Add(pick(w, time.Second, 3*24*time.Hour))
 			w.settle()
 			w.apply(event.Event{Kind: event.Interrupted})
-		}
-		w.finish()
-		w.check()
-		for id, h := range w.history {
-			for i, s := range h {
-				if i > 0 && (Code(s.Code) == FailedLongRunning || Code(s.Code) == StoreTimeoutOccurred) && h[i-1].Time.Before(epoch.Add(48*time.Hour)) && s.Time.After(epoch.Add(48*time.Hour)) {
-					t.Fatalf("task %s: %s counts the time that nobody worked: %s", id, s.Code, codes(h))
+			for _, a := range w.run.Pending() {
+				if a.Kind == ActTimer && !a.NotBefore.After(w.now) {
+					t.Fatalf("task %s: %s counts the time that nobody worked", a.Task, a.ID)
 				}
 			}
 		}
+		w.finish()
+		w.check()
 	})
 }
 
@@ -71,7 +108,7 @@ func TestARunInterruptedAnywhereUndoesAndEnds(t *testing.T) {
 // before the time of the last event; the unquiesce is sent all the same.
 func TestWhatIsOwedDoesNotWaitForTheClock(t *testing.T) {
 	t.Parallel()
-	inWorlds(t, func(w *world) {
+	inWorlds(t, runs/4, func(w *world) {
 		down := func() (id string) {
 			for _, t := range w.run.Tasks() {
 				if t.MayBeDown() && t.Final() == nil && !t.undo.over {
@@ -98,52 +135,49 @@ func TestWhatIsOwedDoesNotWaitForTheClock(t *testing.T) {
 	})
 }
 
-func TestATaskThatHasBegunIsUntouchedByWindowEndAndHalt(t *testing.T) {
+// TestNobodyWaitsForALockWithoutEnd: a lock that is never free ends the task
+// with the window, or after the time that it may wait in the queue.
+func TestNobodyWaitsForALockWithoutEnd(t *testing.T) {
 	t.Parallel()
-	inWorlds(t, func(w *world) {
-		w.finish()
-		for id, h := range w.history {
-			begun := false
-			for _, s := range h {
-				switch Code(s.Code) {
-				case QuiesceStarted, ExportPersistedStarted, ExportNonPersistedStarted, SecureBackupStarted:
-					begun = true
-				case CanceledBecauseMaintenanceWindow, CanceledBecauseErrorPolicy, SkippedBecauseErrorPolicy, CanceledBecauseADayPassed:
-					if begun {
-						t.Fatalf("task %s: %s after it had begun: %s", id, s.Code, codes(h))
+	for name, c := range map[string]struct {
+		window *window.Window
+		code   Code
+		after  time.Duration
+	}{
+		"queue":  {nil, CanceledBecauseADayPassed, 24 * time.Hour},
+		"window": {&window.Window{Name: "night", Timezone: "UTC", Allow: []window.Allow{{From: "21:00", To: "23:00"}}}, CanceledBecauseMaintenanceWindow, time.Hour - 8*time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			task := NewTask(TaskSpec{ID: "x/d/orders", Device: "d", Domain: "orders", Activity: Activity{Quiesce: QuiesceDomain}, Window: c.window,
+				Destinations: []Destination{{Name: "file.a"}},
+				Timeouts:     Timeouts{Queue: 24 * time.Hour, Run: time.Hour, Quiesce: time.Minute, Unquiesce: time.Minute, Grace: 3 * time.Minute}})
+			now := epoch
+			apply := func(e event.Event) {
+				e.Time, e.Task = now, "x/d/orders"
+				task.Apply(e)
+			}
+			task.Dispatch(now)
+			for _, a := range []string{"prepare/1", "probe/1", "check_destination/file.a/1"} {
+				apply(event.Event{Kind: event.Finished, Action: a})
+			}
+			apply(event.Event{Kind: event.Progressed, Action: "lock/device", Notice: &event.Notice{Waiting: "another"}})
+			for task.Final() == nil {
+				var next *Action
+				for _, a := range task.Pending() {
+					if a.Kind == ActTimer && (next == nil || a.NotBefore.Before(next.NotBefore)) {
+						next = &a
 					}
 				}
+				if next == nil {
+					t.Fatalf("it waits without end: %+v", task.Pending())
+				}
+				now = next.NotBefore
+				apply(event.Event{Kind: event.Finished, Action: next.ID})
 			}
-		}
-	})
-}
-
-// TestTheWorldsReachWhatMatters: a property says nothing about what never happens.
-func TestTheWorldsReachWhatMatters(t *testing.T) {
-	t.Parallel()
-	seen := map[Code]int{}
-	exits := map[int]int{}
-	for n := range uint64(runs) {
-		w := newWorld(t, rand.New(rand.NewPCG(n, 1)))
-		w.finish()
-		exit, _ := w.run.Done()
-		exits[exit]++
-		for _, h := range w.history {
-			for _, s := range h {
-				seen[Code(s.Code)]++
+			if f := task.Final(); Code(f.Code) != c.code || f.Time.Sub(epoch) != c.after {
+				t.Errorf("%s after %s, want %s after %s", f.Code, f.Time.Sub(epoch), c.code, c.after)
 			}
-		}
-	}
-	for _, c := range []Code{Success, QuiesceWaiting, QuiesceTimeoutOccurred, QuiesceError, UnquiesceDone, UnquiesceTimeoutOccurred, UnquiesceOnErrorTimeoutOccurred,
-		CanceledDeviceDidNotReturn, CanceledJournalFailed, CanceledByUser, CanceledBecauseErrorPolicy, CanceledBecauseMaintenanceWindow, FailedLongRunning,
-		StoreTimeoutOccurred, CheckManifestWaiting, PreScriptError, PostScriptError, SecureBackupDone, DomainVanished, SkippedDeviceStillOwes} {
-		if seen[c] == 0 {
-			t.Errorf("%s is never reached", c)
-		}
-	}
-	for _, e := range []int{exitOK, exitFailed, exitPartly, exitOutsideWindow, exitPlanCheck, exitStillQuiesced, exitInternal, exitInterrupt, exitTerminate} {
-		if exits[e] == 0 {
-			t.Errorf("exit code %d is never reached; %v", e, exits)
-		}
+		})
 	}
 }

@@ -354,6 +354,7 @@ func (t *Task) Pending() []Action {
 	case PhasePreChecks:
 		t.pendingPreChecks(add)
 	case PhaseLock:
+		t.pendingWait(add)
 		t.pendingCheck(add)
 	case PhasePreScript:
 		t.pendingScript(add, hookPre, t.spec.Activity.PreScript)

@@ -149,6 +149,25 @@ func (t *Task) advanceLock() {
 	t.phase = PhasePreScript
 }
 
+// pendingWait bounds the wait for the device's lock, during which the
+// long-running clock stands still: it ends with the window, and nobody waits
+// longer than in the queue.
+func (t *Task) pendingWait(add func(Action)) {
+	if t.lockSince.IsZero() {
+		return
+	}
+	if q := t.spec.Timeouts.Queue; q > 0 {
+		add(Action{ID: "timer/queue", Kind: ActTimer, NotBefore: t.lockSince.Add(q)})
+	}
+	if w := t.spec.Window; w != nil {
+		at := t.lockSince // it may have closed before
+		if closes, ok := w.ClosesAt(t.now); ok && w.Open(t.now) {
+			at = closes.Add(-t.spec.needs())
+		}
+		add(Action{ID: "timer/window", Kind: ActTimer, NotBefore: at})
+	}
+}
+
 // onLock: the lock is held, or cannot be had.
 func (t *Task) onLock(f *failure.Error) {
 	if t.locked {

@@ -106,6 +106,12 @@ func (t *Task) onTimer(id string) {
 		t.quiesce.over = true
 		t.fail(rankFirst, QuiesceTimeoutOccurred, fmt.Sprintf(
 			"%s did not reach quiesced within %s + %s grace (last state: %s); it is being unquiesced", t.target(), t.spec.Timeouts.Quiesce, t.spec.Timeouts.Grace, t.quiesce.last()))
+	case "timer/queue":
+		t.abandon = true
+		t.fail(rankFirst, CanceledBecauseADayPassed, fmt.Sprintf("%s was not free for %s: another backup holds it", t.target(), t.spec.Timeouts.Queue))
+	case "timer/window":
+		t.abandon = true
+		t.fail(rankFirst, CanceledBecauseMaintenanceWindow, fmt.Sprintf("%s was not free in time: too little is left of window %s", t.target(), t.spec.Window.Name))
 	case "timer/unquiesce":
 		t.onUndoTimeout()
 	case "timer/store":

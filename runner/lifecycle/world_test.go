@@ -18,9 +18,9 @@ var epoch = time.Date(2026, 11, 23, 22, 0, 0, 0, time.UTC)
 const runs = 1500
 
 // inWorlds checks a property in many worlds, each named by its number.
-func inWorlds(t *testing.T, property func(w *world)) {
+func inWorlds(t *testing.T, worlds uint64, property func(w *world)) {
 	t.Helper()
-	for n := range uint64(runs) {
+	for n := range worlds {
 		func() {
 			w := newWorld(t, rand.New(rand.NewPCG(n, 1)))
 			defer func() {
