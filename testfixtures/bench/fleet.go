@@ -46,13 +46,19 @@ func (b *bench) fleetToDirectory(ctx context.Context, g *gateways) error {
 	if err != nil {
 		return err
 	}
-	script := "curl, xmllint, cp"
-	t, err := b.interleave(ctx, b.fleetApply(g, ours, fileDestination), b.fleetScript(script, g, peer))
+	checking, err := b.mkdir("checking")
+	if err != nil {
+		return err
+	}
+	const script, check = "curl, xmllint, cp", "the same, checked"
+	t, err := b.interleave(ctx, b.fleetApply(g, ours, fileDestination), b.fleetScript(script, g, peer), b.fleetScript(check, g, checking, "CHECK=yes"))
 	if err != nil {
 		return err
 	}
 	b.add(t.cpu(faster("a.file", "200 domains of 2 MB on 10 gateways to a directory: dprun apply against xargs -P8 over curl, xmllint, base64 and cp",
-		t.of("dprun"), t.of(script), 3), "dprun", script))
+		t.of("dprun"), t.of(script), 3).with("the peer checks nothing"), "dprun", script))
+	b.add(t.cpu(faster("a.file.checked", "the same with unzip -t and sha256sum for each file, which is still less than dprun checks",
+		t.of("dprun"), t.of(check), 0).info(), "dprun", check))
 	return nil
 }
 
@@ -66,7 +72,7 @@ func (b *bench) fleetToSSH(ctx context.Context, g *gateways) error {
 	if err != nil {
 		return err
 	}
-	script := "curl, xmllint, sftp"
+	const script = "curl, xmllint, sftp"
 	t, err := b.interleave(ctx,
 		b.fleetApply(g, ours, func(dir string) (string, string) { return sftpDestination(s, dir) }),
 		b.fleetScript(script, g, peer, "SFTP="+strings.Join(sftpCommand(s), " ")))

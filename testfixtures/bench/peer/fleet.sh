@@ -5,6 +5,10 @@ reply=$WORK/$device-$domain.xml
 archive=$WORK/$device-$domain.zip
 printf "$REQUEST" "$domain" | curl -K "$GATEWAYS/$device.curl" --data-binary @- -o "$reply"
 xmllint --huge --xpath 'string(//*[local-name()="file"])' "$reply" | base64 -d >"$archive"
+if [ -n "${CHECK-}" ]; then
+  unzip -tqq "$archive"
+  sha256sum "$archive" >/dev/null
+fi
 if [ -n "${SFTP-}" ]; then
   echo "put $archive $DEST/$device-$domain.zip" | $SFTP
 else
