@@ -181,7 +181,7 @@ func (r *Runner) pay(ctx context.Context, o journal.Obligation) error {
 // a login that was refused does: trying again would lock the account.
 func (r *Runner) bringBack(ctx context.Context, src sdk.Source, o journal.Obligation) error {
 	target := sdk.Target{Domain: o.Domain}
-	sent := false
+	sent, end := false, r.Clock.Now().Add(payLimit)
 	for {
 		state, err := src.QuiesceState(ctx, target)
 		if err == nil && state.State == sdk.StateNormal {
@@ -201,6 +201,8 @@ func (r *Runner) bringBack(ctx context.Context, src sdk.Source, o journal.Obliga
 		case <-due:
 		case <-ctx.Done():
 			giveUp()
+		}
+		if ctx.Err() != nil || !r.Clock.Now().Before(end) {
 			if err != nil {
 				return err
 			}
