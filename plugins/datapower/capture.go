@@ -64,7 +64,7 @@ func (s *source) export(ctx context.Context, r sdk.CaptureRequest, backup bool, 
 	if err := file.Close(); err != nil {
 		return nil, s.staging(err, what)
 	}
-	found, err := archive.Verifier{TempDir: s.temp}.VerifyFile(ctx, file.Name())
+	found, err := archive.Verifier{TempDir: s.temp, Memo: s.memo}.VerifyFile(ctx, file.Name())
 	if err != nil {
 		return nil, s.unread(ctx, err, what)
 	}

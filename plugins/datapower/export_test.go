@@ -1,15 +1,13 @@
 package datapower
 
 import (
-	"context"
-
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/schema"
 )
 
 // Configure and Validate are what the SDK calls; the tests do so without a process between.
 func Configure(c Config, env sdk.Env) (sdk.Source, error) {
-	return configure(context.Background(), c, env)
+	return configure(c, env, nil)
 }
 
 func Validate(c Config) []schema.Diagnostic {

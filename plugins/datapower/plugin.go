@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 
+	"github.com/dprun/dprun/plugins/datapower/archive"
 	"github.com/dprun/dprun/plugins/datapower/soma"
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
@@ -19,6 +20,7 @@ const (
 
 // Plugin is what the bundled plugin serves.
 func Plugin() sdk.Plugin {
+	memo := &archive.Memo{} // the gateways of a fleet share much of what they export
 	return sdk.Plugin{
 		Name:    "datapower",
 		Version: "1.0.0",
@@ -28,7 +30,7 @@ func Plugin() sdk.Plugin {
 				Name:     "datapower",
 				Doc:      "An IBM DataPower gateway: appliance, virtual machine or container.",
 				Endpoint: []string{"host", "port"},
-			}, configure, validateConfig,
+			}, func(_ context.Context, c Config, env sdk.Env) (sdk.Source, error) { return configure(c, env, memo) }, validateConfig,
 				sdk.NewActivity[exportConfig](schema.Activity{
 					Name: activityExport, Doc: "Exports one domain: all of its configuration and files.",
 					Scope: schema.ScopeDomain, Quiesce: []string{"domain"},
@@ -51,12 +53,13 @@ type source struct {
 	name   string // as errors call it
 	client *soma.Client
 	temp   string
+	memo   *archive.Memo
 	log    *slog.Logger
 }
 
 var _ sdk.Source = (*source)(nil)
 
-func configure(_ context.Context, c Config, env sdk.Env) (sdk.Source, error) {
+func configure(c Config, env sdk.Env, memo *archive.Memo) (sdk.Source, error) {
 	conf, err := c.clientConfig()
 	if err != nil {
 		return nil, err
@@ -69,7 +72,7 @@ func configure(_ context.Context, c Config, env sdk.Env) (sdk.Source, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &source{name: c.Host, client: client, temp: env.TempDir, log: log}, nil
+	return &source{name: c.Host, client: client, temp: env.TempDir, memo: memo, log: log}, nil
 }
 
 // Close drops the connections to the gateway.

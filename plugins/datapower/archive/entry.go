@@ -23,10 +23,11 @@ type worker struct {
 	decoder *inflate.Decoder
 	sha1    hash.Hash
 	buf     []byte
+	memo    *Memo // nil: nothing is remembered
 }
 
-func newWorker() *worker {
-	return &worker{decoder: inflate.NewDecoder(), sha1: sha1.New(), buf: make([]byte, 128<<10)}
+func newWorker(memo *Memo) *worker {
+	return &worker{decoder: inflate.NewDecoder(), sha1: sha1.New(), buf: make([]byte, 128<<10), memo: memo}
 }
 
 // pool runs jobs on a fixed number of workers. Jobs must not wait for other jobs.
@@ -36,7 +37,7 @@ type pool struct {
 	size int
 }
 
-func newPool(size int) *pool {
+func newPool(size int, memo *Memo) *pool {
 	if size <= 0 {
 		size = runtime.GOMAXPROCS(0)
 	}
@@ -46,7 +47,7 @@ func newPool(size int) *pool {
 			var w *worker
 			for job := range p.jobs {
 				if w == nil {
-					w = newWorker()
+					w = newWorker(memo)
 				}
 				job(w)
 			}
@@ -101,6 +102,17 @@ func (z *zipFile) readEntry(ctx context.Context, rec *recorder, w *worker, i int
 	if err != nil || !ok {
 		return contents{}, err
 	}
+	var key [sha256.Size]byte
+	useMemo := extra == nil && (h == nil || h == w.sha1) && w.memo.fits(e)
+	if useMemo {
+		if key, err = w.keyOf(&medium{r: io.NewSectionReader(z.r, at, e.packed)}); err != nil {
+			return contents{}, err
+		}
+		if k, ok := w.memo.lookup(key, h != nil); ok && k.out == e.size && k.crc == e.crc && k.in == e.packed {
+			rec.count(func(r *Report) { r.Uncompressed += k.out })
+			return contents{size: k.out, sum: k.sha1, read: true}, nil
+		}
+	}
 	sums := &summer{ctx: ctx, hash: h, extra: extra}
 	if overlap && h != nil && e.method == methodDeflate {
 		sums.start()
@@ -142,6 +154,9 @@ func (z *zipFile) readEntry(ctx context.Context, rec *recorder, w *worker, i int
 	}
 	if h != nil {
 		out.sum = h.Sum(nil)
+	}
+	if useMemo && res.CleanEnd {
+		w.memo.remember(key, remembered{in: res.In, out: res.Out, crc: sums.crc, sha1: out.sum})
 	}
 	out.read = true
 	return out, nil

@@ -197,7 +197,7 @@ func (v Verifier) VerifyDir(ctx context.Context, dir fs.FS) (*Report, error) {
 func (v Verifier) checkFiles(ctx context.Context, rec *recorder, dir fs.FS, files []ManifestFile) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	p := newPool(v.Workers)
+	p := newPool(v.Workers, nil)
 	var wg sync.WaitGroup
 	for _, f := range files {
 		wg.Add(1)

@@ -23,6 +23,8 @@ type Verifier struct {
 	TempDir string
 	// MaxSpool bounds the size of one such file in bytes; 0: 16 GiB.
 	MaxSpool int64
+	// Memo, when given, is shared with other verifications: what they have inflated already is not inflated again.
+	Memo *Memo
 }
 
 // VerifyFile verifies an export, or the directory of a secure backup. See [Verifier.Verify].
@@ -61,7 +63,7 @@ func (v Verifier) VerifyFile(ctx context.Context, name string) (*Report, error) 
 func (v Verifier) Verify(ctx context.Context, r io.ReaderAt, size int64) (*Report, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	run := &run{ctx: ctx, cancel: cancel, verifier: v, pool: newPool(v.Workers)}
+	run := &run{ctx: ctx, cancel: cancel, verifier: v, pool: newPool(v.Workers, v.Memo)}
 	err := run.outer(r, size)
 	run.pool.stop()
 	if err == nil {
