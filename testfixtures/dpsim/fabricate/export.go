@@ -65,9 +65,10 @@ func (f *Factory) Write(w io.Writer, e Export) error {
 // stream, which changes neither its content nor its hash.
 func (f *Factory) fit(e Export) ([]entry, error) {
 	var counts [3]int
+	bulk := map[string]payload{}
 	smallest := f.weight(2)
 	for range 1000 {
-		left := e.Size - zipSize(f.assemble(e, counts, 0))
+		left := e.Size - zipSize(f.assemble(e, counts, 0, bulk))
 		switch {
 		case left > 2*smallest:
 			for class, text := range fillerText {
@@ -83,7 +84,7 @@ func (f *Factory) fit(e Export) ([]entry, error) {
 				return nil, fmt.Errorf("fabricate an export of %d bytes: the fixed parts alone are larger", e.Size)
 			}
 		default:
-			return f.assemble(e, counts, left), nil
+			return f.assemble(e, counts, left, bulk), nil
 		}
 	}
 	return nil, fmt.Errorf("fabricate an export of %d bytes: no set of entries has that size", e.Size)
@@ -96,7 +97,7 @@ func (f *Factory) weight(class int) int64 {
 	for _, p := range f.fillers[class]() {
 		most = max(most, p.packedSize())
 	}
-	return most + 270
+	return most + 390
 }
 
 func dropFiller(counts *[3]int) bool {
@@ -111,9 +112,10 @@ func dropFiller(counts *[3]int) bool {
 
 // assemble lists the archive's entries in the order of real ones: dp-aux,
 // the domain's directories, export.xml last.
-func (f *Factory) assemble(e Export, counts [3]int, stretch int64) []entry {
+// bulk keeps its larger files from call to call, by path.
+func (f *Factory) assemble(e Export, counts [3]int, stretch int64, bulk map[string]payload) []entry {
 	var out []entry
-	for _, a := range f.aux() {
+	for _, a := range f.auxOf(e) {
 		if e.Nested {
 			a.name = "" // it is in the outer archive, yet listed here
 			if a.dir {
@@ -138,7 +140,14 @@ func (f *Factory) assemble(e Export, counts [3]int, stretch int64) []entry {
 		out = append(out, entry{name: "local/" + dir + "/", dir: true})
 		variants := f.fillers[class]()
 		for i := range counts[class] {
-			out = append(out, localFile(fmt.Sprintf("%s/%s-%05d.xsl", dir, e.Domain, i), variants[i%len(variants)]))
+			name := fmt.Sprintf("%s/%s-%05d.xsl", dir, e.Domain, i)
+			p, ok := bulk[name]
+			if !ok {
+				// No two gateways' or domains' files are the same.
+				p = variants[i%len(variants)].headed(fmt.Sprintf("<!-- %s of domain %s on %s, %s -->\n", name, e.Domain, e.Device.Name, e.Device.Serial))
+				bulk[name] = p
+			}
+			out = append(out, localFile(name, p))
 		}
 	}
 	for i := range e.MissingFiles {

@@ -11,6 +11,7 @@ import (
 
 // payload is the content of one zip entry, already deflated.
 type payload struct {
+	head     []byte // a stored block that makes the content one of its kind
 	deflated []byte
 	noops    int64 // bytes of deflate blocks without content, after deflated
 	from     io.Reader
@@ -18,6 +19,21 @@ type payload struct {
 	size     int64
 	crc      uint32
 	sha1     string // base64, as export.xml has it
+	text     []byte // the content, where it is needed again
+}
+
+// headed returns the payload with a few bytes in front of its content, as a
+// stored block of their own: the rest of the stream stays as it is.
+func (p payload) headed(front string) payload {
+	n := len(front)
+	p.head = append([]byte{0, byte(n), byte(n >> 8), ^byte(n), ^byte(n >> 8)}, front...)
+	p.size += int64(n)
+	p.crc = crc32.Update(crc32.ChecksumIEEE([]byte(front)), crc32.IEEETable, p.text)
+	h := sha1.New()
+	io.WriteString(h, front)
+	h.Write(p.text)
+	p.sha1 = base64.StdEncoding.EncodeToString(h.Sum(nil))
+	return p
 }
 
 // endBlock is the last, empty, stored block of a deflate stream.
@@ -70,12 +86,15 @@ func (p payload) packedSize() int64 {
 	if p.from != nil {
 		return p.packed
 	}
-	return int64(len(p.deflated)) + p.noops
+	return int64(len(p.head)+len(p.deflated)) + p.noops
 }
 
 func (p payload) write(w io.Writer) error {
 	if p.from != nil {
 		_, err := io.Copy(w, p.from)
+		return err
+	}
+	if _, err := w.Write(p.head); err != nil {
 		return err
 	}
 	if _, err := w.Write(p.deflated); err != nil || p.noops == 0 {
