@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -62,7 +63,7 @@ func (r *Runner) Apply(ctx context.Context, q ApplyRequest) (*Result, error) {
 		return res, errorf(1, "not confirmed: nothing was contacted")
 	}
 	if err := r.run(ctx, loaded, p, spec, q.Only != "", res); err != nil {
-		return res, err
+		return res, errors.Join(err, r.payRemaining(ctx), r.noteOwed(ctx, res))
 	}
 	return res, r.noteOwed(ctx, res)
 }
@@ -197,8 +198,17 @@ func (r *Runner) run(ctx context.Context, loaded *Loaded, p *plan.Plan, spec lif
 }
 
 // drive runs a machine with an executor and a journal, then closes the run.
-func (r *Runner) drive(ctx context.Context, machine *lifecycle.Run, host *pluginhost.Host, x execute.Plan, b *book, first event.Kind, started time.Time) (*event.Summary, error) {
+// A panic closes it too: what is owed is then paid from its own rows, not left
+// to a recovery that would meet the same fault.
+func (r *Runner) drive(ctx context.Context, machine *lifecycle.Run, host *pluginhost.Host, x execute.Plan, b *book, first event.Kind, started time.Time) (_ *event.Summary, err error) {
 	spec := machine.Spec()
+	defer func() {
+		if p := recover(); p != nil {
+			r.Log.Error("dprun itself is at fault", "run", spec.ID, "panic", p, "stack", string(debug.Stack()))
+			_, closing := r.closeUnreplayed(context.WithoutCancel(ctx), journal.Run{ID: spec.ID, Plan: spec.Plan, Started: started})
+			err = errors.Join(errorf(ExitBug, "internal error in run %s: %v; it was ended there, and what it owes is paid from its own rows", spec.ID, p), closing)
+		}
+	}()
 	exec := execute.New(execute.Options{Run: spec.ID, PlanName: spec.Plan, Version: r.Version, Dir: b.record.Dir, Plan: x, Plugins: host, Staging: r.staging,
 		Locks: deviceLocks{r.locks, spec.ID}, Clock: r.Clock, Redact: &r.redact, Log: r.Log,
 		Output: func(task, stream, text string) { r.output(spec.ID, task, stream, text) }})
@@ -211,10 +221,11 @@ func (r *Runner) drive(ctx context.Context, machine *lifecycle.Run, host *plugin
 	r.lines.flush()
 	r.dropStaged(machine)
 	s := summarize(machine, exit, started, r.Clock.Now())
-	err := r.journal.FinishRun(context.WithoutCancel(ctx), spec.ID, journal.End{Time: s.Ended, ExitCode: exit, Code: s.Code,
+	err = r.journal.FinishRun(context.WithoutCancel(ctx), spec.ID, journal.End{Time: s.Ended, ExitCode: exit, Code: s.Code,
 		Good: []string{string(lifecycle.Success)}, Neutral: neutralCodes()})
 	if err != nil {
 		r.Log.Error("the run's end could not be written down", "run", spec.ID, "error", err)
+		s.ExitCode = worst(ExitBug, s.ExitCode)
 	}
 	r.Sink.Summary(*s)
 	return s, nil

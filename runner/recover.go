@@ -214,7 +214,7 @@ func (r *Runner) closeUnreplayed(ctx context.Context, run journal.Run) (*event.S
 	}
 	now := r.Clock.Now()
 	s := &event.Summary{Run: run.ID, Plan: run.Plan, Code: string(lifecycle.RunInterrupted), ExitCode: 1, Started: run.Started, Ended: now,
-		Message: "the run was interrupted and cannot be replayed; what it owes is paid from its own rows"}
+		Message: "the run was interrupted and cannot be finished as it was begun; what it owes is paid from its own rows"}
 	var out journal.Batch
 	for _, t := range tasks {
 		if t.Final {

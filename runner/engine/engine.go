@@ -109,6 +109,7 @@ func New(o Options) *Engine {
 // drives the machine to its end. Cancelling ctx asks the run to stop, like a
 // signal; the run still does what it owes.
 func (e *Engine) Run(ctx context.Context, first event.Kind) (exit int) {
+	defer e.cancel()
 	e.noteOwed("", nil) // after a replay: known already
 	for _, t := range e.Options.Run.Tasks() {
 		e.noteOwed(t.Spec().ID, nil)
