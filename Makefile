@@ -40,7 +40,7 @@ unit: deps build ## the tests, with the race detector
 
 status-matrix: deps ## plays a scenario for every status code; a code that is not reached fails it
 	$(GO) test -c -o bin/status-matrix ./testfixtures/scenarios
-	cd testfixtures/scenarios && ../../bin/status-matrix -matrix
+	cd testfixtures/scenarios && ../../bin/status-matrix -matrix -test.parallel 6
 
 deps: ## installs from Debian's packages what the tests need and the machine lacks
 	./testfixtures/install-deps.sh

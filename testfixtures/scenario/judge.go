@@ -56,6 +56,9 @@ func (s *Scenario) Differences(o *Outcome) []string {
 	if d := cmp.Diff(slices.Sorted(slices.Values(s.Expect.Down)), slices.Sorted(slices.Values(o.Down))); d != "" {
 		add("domains that are not in service (-want +got):\n%s", d)
 	}
+	if s.Expect.Left != len(o.Left) {
+		add("%d files are left on the gateways, want %d: %v", len(o.Left), s.Expect.Left, o.Left)
+	}
 	if s.Expect.Stored != nil && *s.Expect.Stored != len(o.Stored) {
 		add("%d files at the destination, want %d: %v", len(o.Stored), *s.Expect.Stored, o.Stored)
 	}

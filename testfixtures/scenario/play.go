@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	_ "embed"
 	"encoding/json"
@@ -11,6 +12,8 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -35,6 +38,9 @@ var Site []byte
 // night is when a scenario in moved time begins.
 var night = time.Date(2026, 11, 23, 22, 0, 0, 0, time.UTC)
 
+// requestLimit bounds the wait for a request that a step is to follow.
+const requestLimit = 20 * time.Second
+
 // Options are what a player needs from the test program.
 type Options struct {
 	// Bundled are the plugins that the program serves itself.
@@ -49,6 +55,7 @@ type Outcome struct {
 	Runs   []Run          // in the order of their beginning
 	Down   []string       // device/domain that is not in service
 	Stored []string       // files at the destination of [Site]
+	Left   []string       // files of secure backups on the gateways
 }
 
 // Run is one run as its journal tells it.
@@ -144,6 +151,9 @@ func (p *player) must(err error) {
 
 // do changes the world. signal reaches the command during which it happens.
 func (p *player) do(d deed, signal func(string)) {
+	if d.Request != "" {
+		p.await(d.Request)
+	}
 	p.check(each(d.Edits, p.fleet.Edit))
 	p.check(each(d.Clear, p.fleet.ClearFaults))
 	p.check(each(d.Faults, p.fleet.AddFault))
@@ -162,6 +172,18 @@ func (p *player) do(d deed, signal func(string)) {
 	if d.Signal != "" {
 		signal(d.Signal)
 	}
+}
+
+// await waits until a gateway has got a request.
+func (p *player) await(operation string) {
+	for end := time.Now().Add(requestLimit); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		for _, d := range p.fleet.State().Devices {
+			if d.Operations[operation] > 0 {
+				return
+			}
+		}
+	}
+	p.t.Errorf("%s: no gateway got a request %s within %s", p.s.File, operation, requestLimit)
 }
 
 // check notes an error from any goroutine.
@@ -235,7 +257,7 @@ func (p *player) inProcess(c command, begun func()) int {
 	stop := make(chan string, 4)
 	w := &watch{player: p, command: c, begun: begun, signal: func(s string) { stop <- s }, done: make([]bool, len(c.At))}
 	ctx := context.Background()
-	r, err := runner.Open(ctx, runner.Options{StateDir: p.stateDir(), Version: "0.1.0-test", Bundled: p.Bundled, Environ: os.Environ(),
+	r, err := runner.Open(ctx, runner.Options{StateDir: p.stateDir(c), Version: "0.1.0-test", Bundled: p.Bundled, Environ: os.Environ(),
 		Sink: w, Log: slog.New(slog.NewTextHandler(p.t.Output(), nil)), Clock: p.clock, Signals: stop})
 	if err != nil {
 		return p.refused(err)
@@ -268,7 +290,7 @@ func (p *player) refused(err error) int {
 	return e.ExitCode
 }
 
-func (p *player) stateDir() string { return filepath.Join(p.dir, "state") }
+func (p *player) stateDir(c command) string { return filepath.Join(p.dir, cmp.Or(c.State, "state")) }
 
 // watch does what a scenario says when a status is entered. It is the sink of a run.
 type watch struct {
@@ -303,31 +325,25 @@ func (w *watch) Log(l event.Log) { w.player.t.Logf("%s %s: %s", l.Task, l.Stream
 // Summary implements [event.Sink].
 func (w *watch) Summary(event.Summary) {}
 
-// outcome reads the journal and looks at the fleet and the destination.
+// outcome reads the journals and looks at the fleet and the destination.
 func (p *player) outcome() *Outcome {
 	o := &Outcome{Exits: p.exits}
-	ctx := context.Background()
-	j, err := journal.Open(filepath.Join(p.stateDir(), "journal.db"))
-	p.must(err)
-	defer func() { p.check(j.Close()) }()
-	runs, err := j.Runs(ctx, journal.Filter{}, 0)
-	p.must(err)
-	for i := len(runs) - 1; i >= 0; i-- {
-		r := Run{ID: runs[i].ID, Plan: runs[i].Plan, Histories: map[string][]event.Status{}}
-		tasks, err := j.Tasks(ctx, r.ID)
-		p.must(err)
-		r.Histories[""], err = j.History(ctx, r.ID, "")
-		p.must(err)
-		for _, task := range tasks {
-			r.Histories[task.ID], err = j.History(ctx, r.ID, task.ID)
-			p.must(err)
+	var seen []string
+	for _, c := range p.s.steps.Commands {
+		if dir := p.stateDir(c); !slices.Contains(seen, dir) {
+			seen = append(seen, dir)
+			p.readJournal(dir, o)
 		}
-		o.Runs = append(o.Runs, r)
 	}
 	for _, d := range p.fleet.State().Devices {
 		for _, dom := range d.Domains {
 			if dom.QuiesceState != "" {
 				o.Down = append(o.Down, d.Name+"/"+dom.Name)
+			}
+		}
+		for _, f := range d.Files {
+			if !strings.HasPrefix(f.Path, "export:") { // where a gateway keeps its last export for itself
+				o.Left = append(o.Left, d.Name+" "+f.Path)
 			}
 		}
 	}
@@ -340,4 +356,26 @@ func (p *player) outcome() *Outcome {
 		return err
 	}))
 	return o
+}
+
+// readJournal adds the runs of one state directory, the oldest first.
+func (p *player) readJournal(dir string, o *Outcome) {
+	ctx := context.Background()
+	j, err := journal.Open(filepath.Join(dir, "journal.db"))
+	p.must(err)
+	defer func() { p.check(j.Close()) }()
+	runs, err := j.Runs(ctx, journal.Filter{}, 0)
+	p.must(err)
+	for _, run := range slices.Backward(runs) {
+		r := Run{ID: run.ID, Plan: run.Plan, Histories: map[string][]event.Status{}}
+		tasks, err := j.Tasks(ctx, r.ID)
+		p.must(err)
+		r.Histories[""], err = j.History(ctx, r.ID, "")
+		p.must(err)
+		for _, task := range tasks {
+			r.Histories[task.ID], err = j.History(ctx, r.ID, task.ID)
+			p.must(err)
+		}
+		o.Runs = append(o.Runs, r)
+	}
 }

@@ -31,7 +31,7 @@ exec "$@"
 func (p *player) process(c command, begun func()) int {
 	program, err := p.Dprun()
 	p.must(err)
-	args := []string{program, "--json", "--state-dir", p.stateDir(), c.Args[0]}
+	args := []string{program, "--json", "--state-dir", p.stateDir(c), c.Args[0]}
 	if c.Args[0] == "apply" {
 		args = append(args, "--yes", filepath.Join(p.dir, "plan.hcl"))
 		if c.Plan != "" {
@@ -40,7 +40,7 @@ func (p *player) process(c command, begun func()) int {
 	}
 	if c.Staging > 0 {
 		args = append([]string{"unshare", "-m", "--propagation", "private", "sh", "-c", smallStaging, "sh",
-			fmt.Sprint(c.Staging), p.stateDir()}, args...)
+			fmt.Sprint(c.Staging), p.stateDir(c)}, args...)
 	}
 	cmd := exec.CommandContext(p.t.Context(), args[0], args[1:]...)
 	cmd.Dir = p.dir

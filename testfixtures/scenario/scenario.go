@@ -35,6 +35,8 @@ type Expect struct {
 	Code string `hcl:"code,optional"`
 	// Down lists the domains, as device/domain, that are not in service at the end.
 	Down []string `hcl:"down,optional"`
+	// Left is how many files of secure backups are left on the gateways.
+	Left int `hcl:"left,optional"`
 	// Stored is how many files stand at the destination of [Site].
 	Stored *int           `hcl:"stored,optional"`
 	Tasks  []ExpectedTask `hcl:"task,block"`
@@ -77,6 +79,8 @@ type command struct {
 	Process bool `hcl:"process,optional"`
 	// Staging puts the staging area of the process on a file system of so many bytes.
 	Staging int64 `hcl:"staging,optional"`
+	// State is another state directory than the one that all commands share.
+	State string `hcl:"state,optional"`
 	// Exit is the exit code of a command that is not the last one. A process
 	// that was killed has -1.
 	Exit int      `hcl:"exit,optional"`
@@ -96,6 +100,9 @@ type moment struct {
 
 // deed is something that happens to the world around dprun.
 type deed struct {
+	// Request lets it happen only when a gateway has got a request, such as
+	// "do-action/SecureBackup"; for commands that are processes.
+	Request string    `hcl:"request,optional"`
 	Edits   cty.Value `hcl:"edits,optional"`   // of gateways, as dpsim's control takes them
 	Faults  cty.Value `hcl:"faults,optional"`  // set on gateways
 	Clear   cty.Value `hcl:"clear,optional"`   // faults that end
