@@ -43,7 +43,7 @@ func Open(_ context.Context, o Options) (*Runner, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	r := &Runner{Options: o}
-	r.Sink = &serial{sink: o.Sink}
+	r.Sink = newOutlet(o.Sink)
 	var err error
 	if r.state, err = state.Open(o.StateDir); err != nil {
 		return nil, &Error{ExitUsage, err}
@@ -131,42 +131,6 @@ func (l deviceLocks) Acquire(ctx context.Context, identity string, exclusive boo
 		return nil, err
 	}
 	return func() { _ = held.Release() }, nil
-}
-
-// serial makes one caller at a time of all that publish to a sink.
-type serial struct {
-	mu   sync.Mutex
-	sink event.Sink
-}
-
-func (s *serial) Run(i event.RunInfo) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.sink.Run(i)
-}
-
-func (s *serial) Status(st event.Status) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.sink.Status(st)
-}
-
-func (s *serial) Progress(p event.Progress) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.sink.Progress(p)
-}
-
-func (s *serial) Log(l event.Log) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.sink.Log(l)
-}
-
-func (s *serial) Summary(u event.Summary) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.sink.Summary(u)
 }
 
 // linesAtOnce is how many lines of output are written in one transaction.

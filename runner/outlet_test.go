@@ -1,0 +1,71 @@
+package runner
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/dprun/dprun/runner/event"
+)
+
+// stuck is a sink that stops at one status until it is let go.
+type stuck struct {
+	at  int
+	let chan struct{}
+	got []int
+	end bool
+}
+
+func (s *stuck) Status(st event.Status) {
+	if st.Seq == s.at {
+		<-s.let
+	}
+	s.got = append(s.got, st.Seq)
+}
+func (s *stuck) Run(event.RunInfo)       {}
+func (s *stuck) Progress(event.Progress) {}
+func (s *stuck) Log(event.Log)           {}
+func (s *stuck) Summary(event.Summary)   { s.end = true }
+
+func TestAStoppedViewStopsNoRun(t *testing.T) {
+	t.Parallel()
+	s := &stuck{at: 3, let: make(chan struct{})}
+	o := newOutlet(s)
+	o.patience = 20 * time.Millisecond
+	const n = 1000
+	var want []int
+	passed := make(chan struct{})
+	go func() {
+		defer close(passed)
+		for i := 1; i <= n; i++ {
+			o.Status(event.Status{Seq: i})
+			o.Progress(event.Progress{})
+		}
+	}()
+	select {
+	case <-passed:
+	case <-time.After(10 * time.Second):
+		t.Fatal("the run waits for its view")
+	}
+	for i := 1; i <= n; i++ {
+		want = append(want, i)
+	}
+	close(s.let)
+	o.Summary(event.Summary{})
+	if !s.end || !slices.Equal(s.got, want) {
+		t.Errorf("shown: %d of %d, in order %v, summary %v", len(s.got), n, slices.IsSorted(s.got), s.end)
+	}
+	o.Status(event.Status{Seq: n + 1}) // and it is waited for again
+	if len(s.got) != n+1 {
+		t.Error("the view is still taken for late")
+	}
+}
+
+func TestAPanicOfAViewIsItsCallers(t *testing.T) {
+	t.Parallel()
+	o := newOutlet(&stuck{at: -1})
+	o.sink = nil
+	if failed := call(func() { o.Status(event.Status{}) }); failed == nil {
+		t.Error("nobody is told")
+	}
+}
