@@ -18,6 +18,9 @@ import (
 // every "a" would hide the message and give the secret away.
 const shortest = 4
 
+// shortestInner is the same for a part of a base64 form.
+const shortestInner = 6
+
 // mask stands where a secret stood.
 const mask = "(sensitive)"
 
@@ -80,12 +83,28 @@ func (r *Redactor) JSON(b []byte) []byte { return []byte(r.Redact(string(b))) }
 func forms(s string) []string {
 	out := []string{s, strings.TrimSpace(s), url.QueryEscape(s), url.PathEscape(s), hex.EncodeToString([]byte(s)),
 		base64.StdEncoding.EncodeToString([]byte(s)), base64.RawStdEncoding.EncodeToString([]byte(s)), base64.URLEncoding.EncodeToString([]byte(s))}
+	out = append(out, inner(s)...)
 	if b, err := json.Marshal(s); err == nil {
 		out = append(out, strings.Trim(string(b), `"`))
 	}
 	var x strings.Builder
 	if xml.EscapeText(&x, []byte(s)) == nil {
 		out = append(out, x.String())
+	}
+	return out
+}
+
+// inner gives the base64 forms behind other bytes, as in an Authorization
+// header: what is the same there whatever stands before and after.
+func inner(s string) []string {
+	var out []string
+	for before := range 3 {
+		padded := make([]byte, before, before+len(s))
+		whole := (before + len(s)) / 3 * 3
+		if from := (before*4 + 2) / 3; whole/3*4-from >= shortestInner {
+			padded = append(padded, s...)[:whole]
+			out = append(out, base64.StdEncoding.EncodeToString(padded)[from:], base64.URLEncoding.EncodeToString(padded)[from:])
+		}
 	}
 	return out
 }

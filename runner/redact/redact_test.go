@@ -41,3 +41,16 @@ func TestShortSecretsDoNotMaskEverything(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+func TestABase64FormIsFoundBehindAnything(t *testing.T) {
+	t.Parallel()
+	const secret = "second-password"
+	var r Redactor
+	r.Add(secret)
+	for _, user := range []string{"", "a", "ab", "abc", "backup", "operator"} {
+		written := base64.StdEncoding.EncodeToString([]byte(user + ":" + secret + "\nmore"))
+		if got := r.Redact(written); !strings.Contains(got, mask) || len(got) > len(written)-len(secret)+len(mask) {
+			t.Errorf("behind %q: %q of %q is shown", user, got, written)
+		}
+	}
+}
