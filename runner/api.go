@@ -51,6 +51,9 @@ type ApplyRequest struct {
 	Plan     string // the plan's name; empty: the only one of the file
 	Parallel int    // overrides limits.parallel when positive
 	Only     string // --only: site=fra,device=fra-*,domain=orders
+	// Warn gets the plan's warnings before anything is contacted; what it got
+	// is not in the result again. Nil: they are in the result.
+	Warn func(plan.Diagnostics)
 	// Confirm is asked before anything that will be quiesced is touched; nil: nobody is asked.
 	Confirm func(Disruption) bool
 }

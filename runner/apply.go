@@ -34,6 +34,9 @@ func (r *Runner) Apply(ctx context.Context, q ApplyRequest) (*Result, error) {
 	if err := r.recover(ctx, res); err != nil {
 		return res, err
 	}
+	if r.stopped != "" { // whoever asked the recovery to stop wants no run either
+		return res, errorf(1, "stopped by %s while an earlier run was being finished; the plan was not begun", r.stopped)
+	}
 	loaded, p, err := r.load(ctx, q.Source, q.Plan, res)
 	if err != nil || p == nil {
 		return res, err
@@ -58,6 +61,10 @@ func (r *Runner) Apply(ctx context.Context, q ApplyRequest) (*Result, error) {
 	}
 	if err := r.remember(ctx, &spec, res); err != nil {
 		return res, err
+	}
+	if q.Warn != nil && len(res.Diagnostics) > 0 {
+		q.Warn(res.Diagnostics)
+		res.Diagnostics = nil
 	}
 	if d := disruptionOf(spec); len(d.Activities) > 0 && q.Confirm != nil && !q.Confirm(d) {
 		return res, errorf(1, "not confirmed: nothing was contacted")

@@ -34,7 +34,7 @@ func (a *app) applyCommand() *cobra.Command {
 			}
 			asked, signals, stop := forward(ctx)
 			defer stop()
-			q := runner.ApplyRequest{Source: from, Plan: src.plan, Only: src.only, Parallel: parallel}
+			q := runner.ApplyRequest{Source: from, Plan: src.plan, Only: src.only, Parallel: parallel, Warn: v.Diagnostics}
 			if !yes {
 				q.Confirm = a.confirm(asked)
 			}
