@@ -8,13 +8,11 @@ import (
 	"github.com/dprun/dprun/testfixtures/dpsim/simclock"
 )
 
+// How long, in wall time, nothing must have happened before time moves.
 const (
-	calmTicks = 3 // of a millisecond, without news, before time moves
-	// How long, in wall time, nothing must have happened when work is under way
-	// of which all, part, or nothing seems to wait for the fleet's time.
-	allWaits  = 150 * time.Millisecond
-	strayWork = 2 * time.Second
-	stuckWork = 20 * time.Second
+	whenIdle  = 25 * time.Millisecond  // nobody works: timers that were just due may still be on their way
+	whenAsked = 150 * time.Millisecond // all work waits for gateways, or what was due woke nobody
+	whenStuck = 20 * time.Second       // work is under way that may wait for time by itself
 )
 
 // drive moves both clocks, by the same steps, from one instant that somebody
@@ -26,7 +24,7 @@ func drive(ctx context.Context, own *clock.Manual, fleet *simclock.Clock) {
 	defer tick.Stop()
 	_, last := own.Work()
 	asleepBefore, _ := fleet.Waiting()
-	since, calm := time.Now(), 0
+	since, woken := time.Now(), false
 	for {
 		select {
 		case <-ctx.Done():
@@ -36,20 +34,17 @@ func drive(ctx context.Context, own *clock.Manual, fleet *simclock.Clock) {
 		busy, changes := own.Work()
 		asleep, wakes := fleet.Waiting()
 		if changes != last || asleep != asleepBefore {
-			last, asleepBefore, since, calm = changes, asleep, time.Now(), 0
+			last, asleepBefore, since, woken = changes, asleep, time.Now(), true
 			continue
 		}
-		calm++
-		limit := stuckWork
+		limit := whenStuck
 		switch {
-		case busy == 0:
-			limit = 0
+		case busy == 0 && woken:
+			limit = whenIdle
 		case busy <= asleep:
-			limit = allWaits
-		case asleep > 0:
-			limit = strayWork
+			limit = whenAsked
 		}
-		if calm < calmTicks || time.Since(since) < limit {
+		if time.Since(since) < limit {
 			continue
 		}
 		next, ok := own.Next()
@@ -60,7 +55,7 @@ func drive(ctx context.Context, own *clock.Manual, fleet *simclock.Clock) {
 			continue
 		}
 		pass(own, fleet, next.Sub(own.Now()))
-		since, calm = time.Now(), 0
+		since, woken = time.Now(), false
 	}
 }
 

@@ -3,12 +3,10 @@
 device "datapower" "gw" {
   for_each = { for d in jsondecode(file("fleet.json")).devices : d.name => d }
   config {
-    host            = each.value.host
-    port            = each.value.port
-    username        = each.value.username
-    password        = secret_file("${each.key}.pw")
-    connect_timeout = "2s"
-    stall_timeout   = "2s"
+    host     = each.value.host
+    port     = each.value.port
+    username = each.value.username
+    password = secret_file("${each.key}.pw")
     tls { ca_file = each.value.ca_file }
   }
 }
