@@ -155,7 +155,7 @@ func (c *compiler) compileScripts() {
 }
 
 func (s *sink) unknownType(b *hclsyntax.Block, what string, have []string) {
-	s.unknownName(diag.UnknownType, b.LabelRanges[0], b.Labels[0], have, "No plugin offers a %s of type %q. There are %s. A plugin that is missing is installed by `dprun init`.", what, b.Labels[0], listed(have))
+	s.unknownName(diag.UnknownType, b.LabelRanges[0], b.Labels[0], have, "No plugin offers a %s of type %q. There are %s. A plugin that is missing is installed as a file dprun-plugin-NAME in the directory `plugins` of the state directory.", what, b.Labels[0], listed(have))
 }
 
 func (c *compiler) compileDestinations() {

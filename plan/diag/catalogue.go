@@ -166,7 +166,7 @@ func Catalogue() []Entry {
 		{UnknownType, Error, "Unknown type",
 			"No plugin offers this type of device, destination, script or activity.",
 			"The type is misspelt, or its plugin is not installed.",
-			"Correct the type, or install the plugin with `dprun init`."},
+			"Correct the type, or install the plugin: a file named dprun-plugin-NAME in the directory `plugins` of the state directory. `dprun plugin list` shows what is there."},
 		{UnknownReference, Error, "Unknown reference",
 			"A reference names something that is not defined.",
 			"The name is misspelt, or what it names has for_each and no such key.",

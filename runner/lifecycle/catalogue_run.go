@@ -24,7 +24,7 @@ var runCodes = []Entry{
 	{
 		Code: RunADayPassed, Origin: OriginReference, Level: LevelRun, Phases: []int{3}, Class: ClassCancelled,
 		Meaning: "The run ended without running a task, because it waited longer than the queue limit.",
-		Cause:   "A run of the same limits, a lock or the quiesce guard held everything back for the whole time.",
+		Cause:   "A backup of another run held the devices, or the first tasks hung, for the whole time.",
 		Action:  "Look with `dprun runs list` at what ran during that time and with `dprun owed` at what is outstanding; then run the plan again.",
 	},
 	{
@@ -61,30 +61,30 @@ var runCodes = []Entry{
 		Code: RunFailed, Origin: OriginOwn, Level: LevelRun, Phases: []int{13}, Class: ClassFailed,
 		Meaning: "The run ended, and no task succeeded.",
 		Cause:   "Often one common cause: a destination, the network, a credential or a script.",
-		Action:  "`dprun runs show RUN` gives the failures with their last log lines. Mend the common cause and run `dprun apply --resume RUN`.",
+		Action:  "`dprun runs show RUN` gives the failures with their last log lines. Mend the common cause and run the plan again.",
 	},
 	{
 		Code: RunPartlyFailed, Origin: OriginOwn, Level: LevelRun, Phases: []int{13}, Class: ClassFailed,
 		Meaning: "The run ended; some tasks succeeded and some did not.",
 		Cause:   "Single devices, domains or destinations had a problem.",
-		Action:  "`dprun runs show RUN` gives the failures with their last log lines. `dprun apply --resume RUN` repeats only what did not succeed.",
+		Action:  "`dprun runs show RUN` gives the failures with their last log lines. `dprun apply PLAN --only device=NAME,domain=NAME` repeats what did not succeed.",
 	},
 	{
 		Code: RunCanceledByUser, Origin: OriginOwn, Level: LevelRun, Phases: []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}, Class: ClassCancelled,
 		Meaning: "The run was cancelled by a person or by a signal, and cleaned up after itself.",
 		Cause:   "Ctrl-C, a SIGTERM of the service manager, or a host that is shutting down.",
-		Action:  "Run `dprun owed`; it should list nothing. Then continue with `dprun apply --resume RUN` when it suits.",
+		Action:  "Run `dprun owed`; it should list nothing. `dprun runs show RUN` tells what was backed up; run the plan again when it suits.",
 	},
 	{
 		Code: RunInterrupted, Origin: OriginOwn, Level: LevelRun, Phases: []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13}, Class: ClassFailed,
 		Meaning: "The run died before its end and was closed by recovery.",
 		Cause:   "dprun was killed, or its host crashed or lost power.",
-		Action:  "Run `dprun owed`: what is listed there is still outstanding. `dprun runs show RUN` gives the end of every task; continue with `dprun apply --resume RUN`.",
+		Action:  "Run `dprun owed`: what is listed there is still outstanding. `dprun runs show RUN` gives the end of every task; run the plan again, narrowed with `--only` to what is missing.",
 	},
 	{
 		Code: RunDeviceStillQuiesced, Origin: OriginOwn, Level: LevelRun, Phases: []int{10, 13}, Class: ClassCritical,
 		Meaning: "The run ended, and a device or domain that it quiesced may still be out of service.",
-		Cause:   "An unquiesce ran into its time-out, could not be sent, or the device came back without all its services.",
+		Cause:   "An unquiesce ran into its time-out or could not be sent.",
 		Action:  "Run `dprun owed` now: it names the device and prints the appliance commands to bring it back by hand. Then `dprun recover` until `dprun owed` lists nothing.",
 	},
 }

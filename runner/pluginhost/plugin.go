@@ -46,10 +46,10 @@ func (p *plugin) digestOnce() (string, error) {
 	if want, ok := p.host.options.Digests[p.name]; p.host.options.Digests != nil && !strings.EqualFold(want, d) {
 		if !ok {
 			return "", failure.New(failure.Denied, failure.BadConfig, "the plugin %s is installed and not locked", p.file).
-				WithRemedy("run dprun init")
+				WithRemedy("remove it from the directory of plugins, or lock its digest")
 		}
 		return "", failure.New(failure.Denied, failure.BadConfig, "the plugin %s has the SHA-256 %s, not the locked %s", p.file, d, want).
-			WithRemedy("install the locked version, or run dprun init to lock this one")
+			WithRemedy("install the locked version, or lock this one's digest")
 	}
 	p.digest = d
 	return d, nil
