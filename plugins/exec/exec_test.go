@@ -265,13 +265,12 @@ func TestWrongConfigurationsArePointedAt(t *testing.T) {
 		set  map[string]cty.Value
 		want string
 	}{
-		"right":        {map[string]cty.Value{"arguments": cty.StringVal("dpod")}, ""},
+		"right":        {map[string]cty.Value{"working_directory": cty.StringVal("/tmp")}, ""},
 		"empty":        {map[string]cty.Value{"command": cty.ListValEmpty(cty.String)}, "command"},
 		"unknown":      {map[string]cty.Value{"command": cty.UnknownVal(cty.List(cty.String))}, ""},
 		"no program":   {map[string]cty.Value{"command": list("")}, "command"},
 		"secret name":  {map[string]cty.Value{"secrets": cty.MapVal(map[string]cty.Value{"../x": cty.StringVal("hush")})}, "secrets.../x"},
 		"dprun's name": {map[string]cty.Value{"env": cty.MapVal(map[string]cty.Value{"DPRUN_X": cty.StringVal("x")})}, "env.DPRUN_X"},
-		"arguments":    {map[string]cty.Value{"arguments": cty.StringVal("dpdo")}, "arguments"},
 	}
 	for name, tt := range tests {
 		set := map[string]cty.Value{"command": list("x")}
