@@ -63,6 +63,13 @@ func TestAKilledRunIsRecoveredOrSaysWhatToType(t *testing.T) {
 			if !strings.HasSuffix(stdout.String(), c.last) {
 				t.Errorf("recover does not end in %q:\n%s", c.last, stdout.String())
 			}
+			if c.code != exitOK {
+				return
+			}
+			again, err := dprun(t, dir, "recover").CombinedOutput()
+			if err != nil || len(again) > 0 {
+				t.Errorf("recover with nothing to do: %v, and it prints %q", err, again)
+			}
 		})
 	}
 }

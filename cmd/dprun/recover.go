@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -15,7 +16,7 @@ func (a *app) recoverCommand() *cobra.Command {
 		Use:   "recover",
 		Short: "Finish what dead runs left, and bring devices back",
 		Long: "Finishes the runs whose process is gone, brings back what they quiesced, and verifies it. Windows, limits and policies do not count.\n" +
-			"It may be run at any time and as often as wanted.\n\n" +
+			"It may be run at any time and as often as wanted. With nothing to do it prints nothing, except on a terminal.\n\n" +
 			"--ack DEVICE says that somebody looked at the device and that it is in service: what it owes is taken as done.\n\n" +
 			"Exit codes: 0 no device may be quiesced any more, 16 one may.",
 		Args: cobra.NoArgs,
@@ -30,9 +31,17 @@ func (a *app) recoverCommand() *cobra.Command {
 					}
 					v.Acknowledged(done)
 				}
+				before, err := r.Owed(ctx)
+				if err != nil {
+					return nil, fmt.Errorf("list what is owed: %w", err)
+				}
 				res, err := r.Recover(ctx)
-				if err == nil && len(res.Owed) == 0 {
+				switch {
+				case err != nil || len(res.Owed) > 0:
+				case ack != "" || len(before) > 0 || len(res.Recovered) > 0:
 					v.Owed(nil)
+				default:
+					v.NothingToRecover()
 				}
 				return res, err
 			})

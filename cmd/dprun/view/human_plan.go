@@ -224,6 +224,15 @@ func (h *Human) Owed(owed []runner.Owed) {
 	})
 }
 
+// NothingToRecover implements [View].
+func (h *Human) NothingToRecover() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.o.Size != nil {
+		h.say("Nothing to recover, and nothing is owed.\n")
+	}
+}
+
 func owedTitle(o runner.Owed) string {
 	where := "device " + o.Device
 	if o.Domain != "" {

@@ -89,6 +89,9 @@ func (j *JSON) Owed(owed []runner.Owed) {
 	}
 }
 
+// NothingToRecover implements [View]. No object says the same.
+func (j *JSON) NothingToRecover() {}
+
 // Acknowledged implements [View].
 func (j *JSON) Acknowledged(a Acknowledged) { line(j, "acknowledged", a) }
 

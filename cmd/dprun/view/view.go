@@ -30,6 +30,9 @@ type View interface {
 	Graph(graph.Graph, graph.Format)
 	// Owed lists what is still owed; an empty list says that nothing is.
 	Owed([]runner.Owed)
+	// NothingToRecover says, to a person who watches, that there was nothing to
+	// recover and that nothing is owed. It is no result: a scheduler sees nothing.
+	NothingToRecover()
 	// Acknowledged says what somebody took responsibility for.
 	Acknowledged(Acknowledged)
 	// Runs lists runs.

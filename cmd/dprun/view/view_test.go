@@ -426,3 +426,26 @@ func TestColourIsOnlyThereWhenAskedFor(t *testing.T) {
 		t.Errorf("colour on standard error: %q", s.err.String())
 	}
 }
+
+func TestNothingToRecoverIsSaidToAPersonOnly(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		change func(*Options)
+		want   string
+	}{
+		"a scheduler": {nil, ""},
+		"a terminal":  {func(o *Options) { o.Size = func() (int, int) { return 80, 24 } }, "Nothing to recover, and nothing is owed.\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var s stage
+			h := s.human(c.change)
+			h.NothingToRecover()
+			if err := h.Close(); err != nil {
+				t.Fatal(err)
+			}
+			same(t, "standard output", s.out.String(), "")
+			same(t, "standard error", s.err.String(), c.want)
+		})
+	}
+}
