@@ -94,7 +94,11 @@ func (r *Runner) recoverRun(ctx context.Context, run journal.Run) (*event.Summar
 	}
 	defer func() { _ = plugins.Close() }()
 	x := &recorded{rec: rec, owed: owed, secrets: r.fresh(), redact: &r.redact}
-	return r.drive(ctx, machine, plugins, x, &book{journal: r.journal, run: run.ID, machine: machine, record: rec}, event.Interrupted, run.Started)
+	s, err := r.drive(ctx, machine, plugins, x, &book{journal: r.journal, run: run.ID, machine: machine, record: rec}, event.Interrupted, run.Started)
+	if machine.Cancelled() != "" {
+		r.stopped = machine.Cancelled()
+	}
+	return s, err
 }
 
 // settleLocked pays what a run owes whose process is gone while something that

@@ -31,6 +31,7 @@ type Runner struct {
 	plugins *Plugins
 	redact  redact.Redactor
 	lines   *lines
+	stopped string // the signal that came while an earlier run was being finished
 }
 
 // Open opens the state directory, and makes it where it is missing. Errors

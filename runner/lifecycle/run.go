@@ -128,6 +128,9 @@ func (r *Run) Done() (exit int, done bool) { return r.exit, r.stage == stageDone
 // Expanded reports whether the tasks are known, and those that cannot work are ended.
 func (r *Run) Expanded() bool { return r.stage > stageValidate }
 
+// Cancelled is the signal by which the run was asked to stop, or empty.
+func (r *Run) Cancelled() string { return r.cancelled }
+
 // Verdict is the run's final status, or nil.
 func (r *Run) Verdict() *event.Status { return r.verdict }
 

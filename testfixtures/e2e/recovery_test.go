@@ -498,6 +498,29 @@ func TestADeadRunIsRecovered(t *testing.T) {
 		p.recovered(task, "FAILED_NO_FILES_DOWNLOADED")
 	})
 
+	t.Run("killed, and the recovery of an apply is asked to stop", func(t *testing.T) {
+		t.Parallel()
+		p := newProgram(t, dprun, quiescing, dpsim.Device{Name: "gw", AppDomains: 1})
+		p.fault(dpsim.Fault{Kind: "hang", Operation: "do-export"})
+		r := p.start("apply", "--yes", "plan.hcl")
+		p.untilExporting("gw", "app01")
+		r.kill()
+		p.clearFaults()
+		p.fault(dpsim.Fault{Kind: "latency", Operation: "do-action/DomainUnquiesce", Duration: "3s"})
+		r = p.start("apply", "--yes", "plan.hcl")
+		p.await("the unquiesce of the recovery", func() bool { return p.fleet.State().Device("gw").Operations["do-action/DomainUnquiesce"] > 0 })
+		if err := r.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		if code, out := r.wait(); code != 143 {
+			t.Errorf("apply: exit %d\n%s", code, out)
+		}
+		p.recovered(task, "FAILED_NO_FILES_DOWNLOADED")
+		if runs, _, _ := p.journal(); len(runs) != 1 {
+			t.Errorf("%d runs: the plan was begun although it was asked to stop", len(runs))
+		}
+	})
+
 	t.Run("killed, and something it started hangs", func(t *testing.T) {
 		t.Parallel()
 		p := newProgram(t, dprun, quiescing, dpsim.Device{Name: "gw", AppDomains: 1})

@@ -13,6 +13,8 @@ const (
 	whenIdle  = 25 * time.Millisecond  // nobody works: timers that were just due may still be on their way
 	whenAsked = 150 * time.Millisecond // all work waits for gateways, or what was due woke nobody
 	whenStuck = 20 * time.Second       // work is under way that may wait for time by itself
+	whenFar   = 500 * time.Millisecond // the next instant is far away: who waits for a lock looks again before, in wall time
+	far       = time.Hour
 )
 
 // drive moves both clocks, by the same steps, from one instant that somebody
@@ -51,7 +53,7 @@ func drive(ctx context.Context, own *clock.Manual, fleet *simclock.Clock) {
 		if asleep > 0 && (!ok || wakes.Before(next)) {
 			next, ok = wakes, true
 		}
-		if !ok {
+		if !ok || next.Sub(own.Now()) > far && time.Since(since) < whenFar {
 			continue
 		}
 		pass(own, fleet, next.Sub(own.Now()))
