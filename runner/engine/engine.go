@@ -32,6 +32,8 @@ type Job struct {
 	Facts    *sdk.Facts // of the action's device, once inspected
 	// Results of the run so far, for the plan's post-script.
 	Results []event.Status
+	// Types are the activities' types, by name, for the same.
+	Types map[string]string
 	// Notify passes on what the machine must know before the action ends.
 	Notify func(event.Notice)
 	// Progress passes on how far a transfer is.
@@ -377,6 +379,10 @@ func (e *Engine) job(ctx context.Context, a lifecycle.Action) Job {
 		spec := t.Spec()
 		j.Task, j.Prepared, j.Captured, j.Started = &spec, t.Prepared(), t.Captured(), t.Started()
 	} else if a.Kind == lifecycle.ActScript {
+		j.Types = map[string]string{}
+		for _, activity := range e.Options.Run.Spec().Activities {
+			j.Types[activity.Name] = activity.Type
+		}
 		for _, t := range e.Options.Run.Tasks() {
 			if s := t.Final(); s != nil {
 				j.Results = append(j.Results, *s)

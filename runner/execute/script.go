@@ -3,9 +3,11 @@ package execute
 import (
 	"context"
 	"encoding/json"
-	"strconv"
 	"strings"
 	"time"
+
+	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/convert"
 
 	"github.com/dprun/dprun/runner/engine"
 	"github.com/dprun/dprun/runner/event"
@@ -37,6 +39,7 @@ type ScriptContext struct {
 type ScriptTask struct {
 	Task     string `json:"task"`
 	Activity string `json:"activity"`
+	Type     string `json:"type"`
 	Device   string `json:"device"`
 	Domain   string `json:"domain,omitempty"`
 	Status   string `json:"status"`
@@ -68,7 +71,8 @@ func (x *Executor) script(ctx context.Context, j engine.Job) (*event.Result, err
 	}
 	req := sdk.RunRequest{Context: x.Redact.JSON(body), Env: scriptEnv(c), Dir: x.Dir}
 	if dpod {
-		req.Arguments = dpodArguments(c, j)
+		host, port := x.endpoint(ctx, j)
+		req.Arguments = dpodArguments(c, host, port)
 	}
 	task := ""
 	if j.Task != nil {
@@ -107,7 +111,7 @@ func (x *Executor) scriptContext(j engine.Job) ScriptContext {
 		}
 	}
 	for _, s := range j.Results {
-		c.Tasks = append(c.Tasks, ScriptTask{Task: s.Task, Activity: s.Activity, Device: s.Device, Domain: s.Domain, Status: s.Code, Message: s.Message})
+		c.Tasks = append(c.Tasks, ScriptTask{Task: s.Task, Activity: s.Activity, Type: j.Types[s.Activity], Device: s.Device, Domain: s.Domain, Status: s.Code, Message: s.Message})
 	}
 	return c
 }
@@ -123,17 +127,36 @@ func scriptEnv(c ScriptContext) map[string]string {
 	return env
 }
 
+// endpoint is the host and port of the job's device, as its configuration has
+// them; the device's name stands for a host that it does not have.
+func (x *Executor) endpoint(ctx context.Context, j engine.Job) (host, port string) {
+	if j.Task == nil {
+		return "", ""
+	}
+	host = j.Task.Device
+	e, err := x.Plan.Device(ctx, j.Task.Device)
+	if err != nil || !e.Config.Type().IsObjectType() {
+		return host, ""
+	}
+	text := func(name, otherwise string) string {
+		if !e.Config.Type().HasAttribute(name) {
+			return otherwise
+		}
+		v, err := convert.Convert(e.Config.GetAttr(name), cty.String)
+		if err != nil || !v.IsKnown() || v.IsNull() {
+			return otherwise
+		}
+		return v.AsString()
+	}
+	return text("host", host), text("port", "")
+}
+
 // dpodArguments are the reference product's positional arguments, so that
-// scripts written for it run unchanged. Its device host and port are not
-// known to the core: the device's name stands for both.
-func dpodArguments(c ScriptContext, j engine.Job) []string {
+// scripts written for it run unchanged.
+func dpodArguments(c ScriptContext, host, port string) []string {
 	message := c.Message
 	if message == "" || c.Status == "SUCCESS" {
 		message = "NONE"
-	}
-	action := "exportDomain"
-	if j.Task != nil && j.Task.Activity.Type == "secure_backup" {
-		action = "secureBackup"
 	}
 	switch c.Hook {
 	case "plan_pre":
@@ -141,11 +164,19 @@ func dpodArguments(c ScriptContext, j engine.Job) []string {
 	case "plan_post":
 		var tasks []string
 		for _, t := range c.Tasks {
-			tasks = append(tasks, strings.Join([]string{t.Task, t.Activity, t.Device, t.Domain, t.Status}, ","))
+			tasks = append(tasks, strings.Join([]string{t.Task, dpodAction(t.Type), t.Device, t.Domain, t.Status}, ","))
 		}
 		return []string{"BACKUP-PLAN", "POST", c.Run, c.Plan, c.Status, message, "FFU", "FFU", strings.Join(tasks, "~")}
 	case "post":
 		return []string{"BACKUP-TASK", "POST", c.Task, c.Plan, c.Status, message, "FFU", "FFU"}
 	}
-	return []string{"BACKUP-TASK", "PRE", c.Task, c.Plan, action, c.Device, c.Device, strconv.Itoa(5550), c.Domain}
+	return []string{"BACKUP-TASK", "PRE", c.Task, c.Plan, dpodAction(c.Type), c.Device, host, port, c.Domain}
+}
+
+// dpodAction is what the reference product calls an activity.
+func dpodAction(activity string) string {
+	if activity == "secure_backup" {
+		return "secureBackup"
+	}
+	return "exportDomain"
 }
