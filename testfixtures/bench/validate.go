@@ -143,14 +143,20 @@ func (b *bench) validate(ctx context.Context) error {
 			"for_each": "validate of one for_each over an inventory of 10,000 devices against hclparse, encoding/csv and hcldec of the block once for each row",
 		}[form]
 		b.add(t.cpu(share("f."+form, about, many, floor, 1.6), fmt.Sprintf("dprun %s %d", form, manyDevices), fmt.Sprintf("hcl %s %d", form, manyDevices)))
-		few := t.of(fmt.Sprintf("dprun %s %d", form, fewDevices))
-		tenfold := make([]float64, len(few))
-		for i, v := range few {
-			tenfold[i] = v * manyDevices / fewDevices
-		}
-		b.add(share("f."+form+".linear", "10,000 devices against ten times the time of 1,000 ("+form+")", many, tenfold, linearity))
+		b.add(linear(t, form))
 	}
 	literal := t.of(fmt.Sprintf("hcl literal %d", manyDevices))
 	b.add(share("f.for_each.literal", "the for_each against hclparse and hcldec on the literal blocks", t.of(fmt.Sprintf("dprun for_each %d", manyDevices)), literal, 0).info())
 	return nil
+}
+
+// linear compares processor times: the wall time of a short process says little.
+func linear(t times, form string) figure {
+	few := t[fmt.Sprintf("dprun %s %d", form, fewDevices)][cpuTime]
+	many := t[fmt.Sprintf("dprun %s %d", form, manyDevices)][cpuTime]
+	tenfold := make([]float64, len(few))
+	for i, v := range few {
+		tenfold[i] = v * manyDevices / fewDevices
+	}
+	return share("f."+form+".linear", "processor time for 10,000 devices against ten times that for 1,000 ("+form+")", many, tenfold, linearity)
 }
