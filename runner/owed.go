@@ -200,8 +200,8 @@ func (r *Runner) bringBack(ctx context.Context, src sdk.Source, o journal.Obliga
 		select {
 		case <-due:
 		case <-ctx.Done():
-			giveUp()
 		}
+		giveUp()
 		if ctx.Err() != nil || !r.Clock.Now().Before(end) {
 			if err != nil {
 				return err

@@ -12,7 +12,8 @@ import (
 type Clock interface {
 	Now() time.Time
 	// At returns a channel that is closed once the clock has reached t, and a
-	// function that gives the timer up.
+	// function that gives the timer up. It is called in any case: after the
+	// channel was closed it says that this has been noticed.
 	At(t time.Time) (<-chan struct{}, func())
 }
 
@@ -47,8 +48,9 @@ type Manual struct {
 }
 
 type manualTimer struct {
-	at time.Time
-	c  chan struct{}
+	at      time.Time
+	c       chan struct{}
+	noticed func() // ends the work of noticing that it fired
 }
 
 // NewManual returns a clock that stands at now.
@@ -75,18 +77,24 @@ func (m *Manual) At(t time.Time) (<-chan struct{}, func()) {
 	m.timers[mt] = struct{}{}
 	return mt.c, func() {
 		m.mu.Lock()
-		defer m.mu.Unlock()
 		delete(m.timers, mt)
+		noticed := mt.noticed
+		m.mu.Unlock()
+		if noticed != nil {
+			noticed()
+		}
 	}
 }
 
-// Advance moves the clock and fires what has come due.
+// Advance moves the clock and fires what has come due. Until whoever waited
+// has noticed, that counts as work.
 func (m *Manual) Advance(d time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.now = m.now.Add(d)
 	for t := range m.timers {
 		if !t.at.After(m.now) {
+			t.noticed = m.work()
 			close(t.c)
 			delete(m.timers, t)
 		}
@@ -109,6 +117,11 @@ func (m *Manual) Next() (next time.Time, ok bool) {
 func (m *Manual) Busy() (done func()) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	return m.work()
+}
+
+// work counts a piece of work; the lock is held.
+func (m *Manual) work() (done func()) {
 	m.busy++
 	m.begun++
 	return sync.OnceFunc(func() {

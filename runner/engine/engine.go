@@ -311,6 +311,11 @@ func (e *Engine) start(a lifecycle.Action) {
 	if a.NotBefore.IsZero() || !a.NotBefore.After(e.Clock.Now()) {
 		done = busy()
 	}
+	var due <-chan struct{}
+	giveUp := func() {}
+	if !a.NotBefore.IsZero() {
+		due, giveUp = e.Clock.At(a.NotBefore) // here, before a test's clock can move past it
+	}
 	e.wait.Go(func() {
 		defer cancel()
 		sent := false
@@ -320,8 +325,7 @@ func (e *Engine) start(a lifecycle.Action) {
 			}
 		}()
 		ev := event.Event{Kind: event.Finished, Task: a.Task, Action: a.ID}
-		if !a.NotBefore.IsZero() {
-			due, giveUp := e.Clock.At(a.NotBefore)
+		if due != nil {
 			select {
 			case <-due:
 			case <-ctx.Done():
@@ -330,6 +334,7 @@ func (e *Engine) start(a lifecycle.Action) {
 			}
 			done()
 			done = busy()
+			giveUp()
 		}
 		if a.Kind != lifecycle.ActTimer {
 			if a.Kind == lifecycle.ActLock { // who waits for a lock does not work

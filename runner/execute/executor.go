@@ -133,8 +133,8 @@ func (x *Executor) limited(ctx context.Context, limit time.Duration) (context.Co
 		case <-due:
 			cancel(&limitError{limit})
 		case <-ctx.Done():
-			giveUp()
 		}
+		giveUp()
 	}()
 	return ctx, func() { cancel(context.Canceled) }
 }

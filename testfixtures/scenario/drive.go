@@ -10,7 +10,7 @@ import (
 
 // How long, in wall time, nothing must have happened before time moves.
 const (
-	whenIdle  = 25 * time.Millisecond  // nobody works: timers that were just due may still be on their way
+	whenIdle  = 10 * time.Millisecond  // nobody works: timers that were just due may still be on their way
 	whenAsked = 150 * time.Millisecond // all work waits for gateways, or what was due woke nobody
 	whenStuck = 20 * time.Second       // work is under way that may wait for time by itself
 	whenFar   = 500 * time.Millisecond // the next instant is far away: who waits for a lock looks again before, in wall time
