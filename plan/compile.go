@@ -3,7 +3,9 @@ package plan
 import (
 	"io/fs"
 	"maps"
+	"runtime"
 	"slices"
+	"sync"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -123,9 +125,17 @@ func (c *compiler) askPlugins() {
 		return
 	}
 	requests := make([]ValidateRequest, len(c.toValidate))
-	for i := range c.toValidate {
-		requests[i] = c.toValidate[i].request
+	var wg sync.WaitGroup
+	share := (len(requests) + runtime.GOMAXPROCS(0) - 1) / runtime.GOMAXPROCS(0)
+	for from := 0; from < len(requests); from += share {
+		wg.Go(func() {
+			for i := from; i < min(from+share, len(requests)); i++ {
+				requests[i] = c.toValidate[i].request
+				requests[i].Config = hideSecrets(requests[i].Config)
+			}
+		})
 	}
+	wg.Wait()
 	for i, found := range c.in.Validate(requests) {
 		if i >= len(c.toValidate) {
 			break
@@ -145,7 +155,7 @@ func (c *compiler) validate(kind, typ, activity string, v cty.Value, at *configu
 	if c.in.Validate == nil {
 		return
 	}
-	c.toValidate = append(c.toValidate, validation{ValidateRequest{kind, typ, activity, hideSecrets(v)}, at})
+	c.toValidate = append(c.toValidate, validation{ValidateRequest{kind, typ, activity, v}, at})
 }
 
 // hideSecrets replaces what is marked by unknown values.

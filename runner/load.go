@@ -6,7 +6,9 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"sync"
 
 	"github.com/dprun/dprun/plan"
 	"github.com/dprun/dprun/runner/pluginhost"
@@ -93,6 +95,16 @@ func Load(ctx context.Context, src Source, plugins *Plugins, secrets plan.Secret
 // validate asks the plugins' own checks about many configurations.
 func (p *Plugins) validate(ctx context.Context, reqs []plan.ValidateRequest) [][]schema.Diagnostic {
 	out := make([][]schema.Diagnostic, len(reqs))
+	var wg sync.WaitGroup
+	share := (len(reqs) + runtime.GOMAXPROCS(0) - 1) / runtime.GOMAXPROCS(0)
+	for from := 0; from < len(reqs); from += share {
+		wg.Go(func() { p.validateSome(ctx, reqs[from:min(from+share, len(reqs))], out[from:]) })
+	}
+	wg.Wait()
+	return out
+}
+
+func (p *Plugins) validateSome(ctx context.Context, reqs []plan.ValidateRequest, out [][]schema.Diagnostic) {
 	for i, q := range reqs {
 		if q.Type == "" { // an activity on no device: nobody knows whose it is
 			continue
@@ -107,7 +119,6 @@ func (p *Plugins) validate(ctx context.Context, reqs []plan.ValidateRequest) [][
 		}
 		out[i] = found
 	}
-	return out
 }
 
 // variables collects what the command line and the environment set.

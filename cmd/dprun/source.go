@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -71,6 +72,7 @@ func (a *app) plugins(v view.View) (*runner.Plugins, error) {
 
 // open opens the runner on the state directory.
 func (a *app) open(ctx context.Context, v view.View, signals <-chan string) (*runner.Runner, error) {
+	debug.SetGCPercent(gcPercentRun)
 	dir, err := a.state()
 	if err != nil {
 		return nil, &usageError{err: err}
