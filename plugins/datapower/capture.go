@@ -61,9 +61,14 @@ func (s *source) export(ctx context.Context, r sdk.CaptureRequest, backup bool, 
 	if err != nil {
 		return nil, s.exportFailure(ctx, r, err, what)
 	}
+	// Durable before it is verified: what follows reads it again from the start.
+	if err := file.Sync(); err != nil {
+		return nil, s.staging(err, what)
+	}
 	if err := file.Close(); err != nil {
 		return nil, s.staging(err, what)
 	}
+	emit(sdk.CaptureProgress{Bytes: got.Size, Total: got.Size, Message: fmt.Sprintf("%s: received %d bytes; verifying", what, got.Size)})
 	found, err := archive.Verifier{TempDir: s.temp, Memo: s.memo}.VerifyFile(ctx, file.Name())
 	if err != nil {
 		return nil, s.unread(ctx, err, what)
