@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -115,6 +116,7 @@ func (a *applied) read(text []byte) error {
 			Time      time.Time `json:"time"`
 			Succeeded int       `json:"succeeded"`
 			Bytes     int64     `json:"bytes"`
+			Text      string    `json:"text"`
 		}
 		if err := json.Unmarshal(lines.Bytes(), &l); err != nil {
 			return fmt.Errorf("read dprun's JSON: %w", err)
@@ -125,6 +127,10 @@ func (a *applied) read(text []byte) error {
 				a.first[l.Code] = l.Time
 			}
 			a.last[l.Code] = l.Time
+		case "log":
+			if strings.HasSuffix(l.Text, "bytes; verifying") { // the source plugin's word when a file is whole and durable
+				a.last[captureReceived] = l.Time
+			}
 		case "summary":
 			a.succeeded, a.bytes = l.Succeeded, l.Bytes
 		}
