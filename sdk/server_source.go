@@ -105,7 +105,7 @@ func (t sourceServer) Check(ctx context.Context, r *pluginv1.SourceCheckRequest)
 	}
 	return &pluginv1.SourceCheckReply{
 		Quiesce: quiesceToWire(rep.Quiesce), SaveNeeded: rep.SaveNeeded, CurrentCommand: rep.CurrentCommand, Space: spaceToWire(rep.Space),
-		Variants: rep.Variants, Estimate: rep.Estimate, Warnings: rep.Warnings,
+		Variants: rep.Variants, Estimate: rep.Estimate, Token: rep.Token, Warnings: rep.Warnings,
 	}, nil
 }
 

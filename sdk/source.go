@@ -141,6 +141,10 @@ type CheckReport struct {
 	Variants []string `json:"variants"`
 	// Estimate is the expected size of all captures together, in bytes; 0: unknown.
 	Estimate int64 `json:"estimate,omitempty"`
+	// Token names what a capture that is not repeated (a secure backup) will
+	// leave on the device, for Discard; empty: nothing. It is owed from before
+	// the capture is asked for, so that nothing is left however the run ends.
+	Token string `json:"token,omitempty"`
 	// Warnings end up beside a SUCCESS.
 	Warnings []string `json:"warnings,omitempty"`
 }

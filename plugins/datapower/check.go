@@ -67,7 +67,7 @@ func (s *source) Check(ctx context.Context, r sdk.CheckRequest) (*sdk.CheckRepor
 		if err := s.checkSecureBackup(ctx, c, unsaved, out); err != nil {
 			return nil, err
 		}
-		out.Variants = []string{sdk.VariantSecureBackup}
+		out.Variants, out.Token = []string{sdk.VariantSecureBackup}, soma.NormalizePath(c.Directory)
 	default:
 		return nil, noActivity(r.Activity)
 	}

@@ -201,7 +201,7 @@ func TestASecureBackupIsFetchedVerifiedAndDiscarded(t *testing.T) {
 		g.fault(dpsim.Fault{Kind: "manifest_self_listed"})
 		ctx, dir := testContext(t), t.TempDir()
 		c := config(secureBackup, map[string]string{"certificate": "backup"})
-		if r, err := g.Check(ctx, sdk.CheckRequest{Activity: secureBackup, Config: c}); err != nil || !cmp.Equal(r.Variants, []string{sdk.VariantSecureBackup}) {
+		if r, err := g.Check(ctx, sdk.CheckRequest{Activity: secureBackup, Config: c}); err != nil || !cmp.Equal(r.Variants, []string{sdk.VariantSecureBackup}) || r.Token != "temporary:///dprun-sb" {
 			t.Fatalf("%+v, %v", r, err)
 		}
 		var told []sdk.CaptureProgress

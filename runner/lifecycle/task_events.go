@@ -20,6 +20,9 @@ func (t *Task) onStarted(id string) {
 	case strings.HasPrefix(id, "capture/"):
 		if c := t.capture(id); c != nil {
 			c.started = true
+			if t.checked != nil && c.token == "" {
+				c.token = t.checked.Token // owed from here on: what the capture tells may be lost
+			}
 		}
 	}
 }

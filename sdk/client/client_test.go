@@ -167,7 +167,7 @@ func inspection() *sdk.Inspection {
 func checkReport() *sdk.CheckReport {
 	return &sdk.CheckReport{
 		Quiesce: sdk.QuiesceReport{State: sdk.StateQuiesced, Domains: map[string]sdk.QuiesceState{"a": sdk.StateQuiesced}}, SaveNeeded: true, CurrentCommand: "c",
-		Space: sdk.Space{FreeInternal: 5}, Variants: []string{"persisted", "running"}, Estimate: 9, Warnings: []string{"w"},
+		Space: sdk.Space{FreeInternal: 5}, Variants: []string{"persisted", "running"}, Estimate: 9, Token: "t", Warnings: []string{"w"},
 	}
 }
 

@@ -99,7 +99,7 @@ func (s *source) Check(ctx context.Context, r sdk.CheckRequest) (*sdk.CheckRepor
 	}
 	return &sdk.CheckReport{
 		Quiesce: quiesceFromWire(w.Quiesce), SaveNeeded: w.SaveNeeded, CurrentCommand: w.CurrentCommand, Space: spaceFromWire(w.Space),
-		Variants: w.Variants, Estimate: w.Estimate, Warnings: w.Warnings,
+		Variants: w.Variants, Estimate: w.Estimate, Token: w.Token, Warnings: w.Warnings,
 	}, nil
 }
 

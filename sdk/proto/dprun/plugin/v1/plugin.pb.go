@@ -2427,6 +2427,7 @@ type SourceCheckReply struct {
 	Variants       []string               `protobuf:"bytes,5,rep,name=variants,proto3" json:"variants,omitempty"`
 	Estimate       int64                  `protobuf:"varint,6,opt,name=estimate,proto3" json:"estimate,omitempty"`
 	Warnings       []string               `protobuf:"bytes,7,rep,name=warnings,proto3" json:"warnings,omitempty"`
+	Token          string                 `protobuf:"bytes,8,opt,name=token,proto3" json:"token,omitempty"` // what a capture will leave on the device, for Discard; empty: nothing
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -2508,6 +2509,13 @@ func (x *SourceCheckReply) GetWarnings() []string {
 		return x.Warnings
 	}
 	return nil
+}
+
+func (x *SourceCheckReply) GetToken() string {
+	if x != nil {
+		return x.Token
+	}
+	return ""
 }
 
 type QuiesceReport struct {
@@ -3405,7 +3413,7 @@ const file_dprun_plugin_v1_plugin_proto_rawDesc = "" +
 	"\binstance\x18\x01 \x01(\x04R\binstance\x12\x1a\n" +
 	"\bactivity\x18\x02 \x01(\tR\bactivity\x12\x16\n" +
 	"\x06config\x18\x03 \x01(\fR\x06config\x12\x16\n" +
-	"\x06domain\x18\x04 \x01(\tR\x06domain\"\x98\x02\n" +
+	"\x06domain\x18\x04 \x01(\tR\x06domain\"\xae\x02\n" +
 	"\x10SourceCheckReply\x128\n" +
 	"\aquiesce\x18\x01 \x01(\v2\x1e.dprun.plugin.v1.QuiesceReportR\aquiesce\x12\x1f\n" +
 	"\vsave_needed\x18\x02 \x01(\bR\n" +
@@ -3414,7 +3422,8 @@ const file_dprun_plugin_v1_plugin_proto_rawDesc = "" +
 	"\x05space\x18\x04 \x01(\v2\x16.dprun.plugin.v1.SpaceR\x05space\x12\x1a\n" +
 	"\bvariants\x18\x05 \x03(\tR\bvariants\x12\x1a\n" +
 	"\bestimate\x18\x06 \x01(\x03R\bestimate\x12\x1a\n" +
-	"\bwarnings\x18\a \x03(\tR\bwarnings\"\xa8\x01\n" +
+	"\bwarnings\x18\a \x03(\tR\bwarnings\x12\x14\n" +
+	"\x05token\x18\b \x01(\tR\x05token\"\xa8\x01\n" +
 	"\rQuiesceReport\x12\x14\n" +
 	"\x05state\x18\x01 \x01(\tR\x05state\x12E\n" +
 	"\adomains\x18\x02 \x03(\v2+.dprun.plugin.v1.QuiesceReport.DomainsEntryR\adomains\x1a:\n" +
