@@ -151,9 +151,17 @@ func (p *player) must(err error) {
 
 // do changes the world. signal reaches the command during which it happens.
 func (p *player) do(d deed, signal func(string)) {
-	if d.Request != "" {
-		p.await(d.Request)
+	if d.Request == "" {
+		p.doNow(d, signal)
+		return
 	}
+	p.commands.Go(func() { // beside the run, which is to send the request
+		p.await(d.Request)
+		p.doNow(d, signal)
+	})
+}
+
+func (p *player) doNow(d deed, signal func(string)) {
 	p.check(each(d.Edits, p.fleet.Edit))
 	p.check(each(d.Clear, p.fleet.ClearFaults))
 	p.check(each(d.Faults, p.fleet.AddFault))

@@ -101,7 +101,7 @@ type moment struct {
 // deed is something that happens to the world around dprun.
 type deed struct {
 	// Request lets it happen only when a gateway has got a request, such as
-	// "do-action/SecureBackup"; for commands that are processes.
+	// "do-action/SecureBackup"; the run goes on meanwhile.
 	Request string    `hcl:"request,optional"`
 	Edits   cty.Value `hcl:"edits,optional"`   // of gateways, as dpsim's control takes them
 	Faults  cty.Value `hcl:"faults,optional"`  // set on gateways
