@@ -160,8 +160,17 @@ func (c *compiler) validate(kind, typ, activity string, v cty.Value, at *configu
 
 // hideSecrets replaces what is marked by unknown values.
 func hideSecrets(v cty.Value) cty.Value {
-	if !v.ContainsMarked() {
+	switch {
+	case v.IsMarked():
+		return cty.UnknownVal(v.Type())
+	case !v.ContainsMarked():
 		return v
+	case v.Type().IsObjectType():
+		attrs := v.AsValueMap()
+		for name, a := range attrs {
+			attrs[name] = hideSecrets(a)
+		}
+		return cty.ObjectVal(attrs)
 	}
 	hidden, err := cty.Transform(v, func(_ cty.Path, e cty.Value) (cty.Value, error) {
 		if e.IsMarked() {
