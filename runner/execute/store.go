@@ -174,34 +174,23 @@ func (x *Executor) manifest(ctx context.Context, j engine.Job) (*event.Result, e
 	}
 	body = append(body, '\n')
 	name := j.Prepared.Name + ManifestSuffix
-	file, sum, err := x.stageManifest(ctx, j, body)
+	// It is made again from the journal whenever it is needed: it lies in
+	// staging only for as long as it is stored.
+	dir, err := x.Staging.Capture(x.Run, j.Task.ID, "manifest")
 	if err != nil {
 		return nil, stagingFailure(err)
 	}
+	defer func() { _ = dir.Discard() }()
+	file := filepath.Join(dir.Path(), "manifest.json")
+	if err := os.WriteFile(file, body, 0o600); err != nil {
+		return nil, stagingFailure(err)
+	}
+	sum := sha256.Sum256(body)
 	r, err := d.Store(ctx, sdk.StoreRequest{
-		Source: file, Path: path.Join(j.Prepared.Sets[j.Action.Destination], name), Size: int64(len(body)), SHA256: sum, Verify: verify, Owner: x.owner(j),
+		Source: file, Path: path.Join(j.Prepared.Sets[j.Action.Destination], name), Size: int64(len(body)), SHA256: hex.EncodeToString(sum[:]), Verify: verify, Owner: x.owner(j),
 	}, func(int64) {})
 	if err != nil {
 		return nil, err
 	}
 	return &event.Result{Store: r}, nil
-}
-
-// stageManifest puts the manifest into staging, like every file that is stored.
-func (x *Executor) stageManifest(ctx context.Context, j engine.Job, body []byte) (file, sum string, err error) {
-	dir, err := x.Staging.Capture(x.Run, j.Task.ID, "manifest")
-	if err != nil {
-		return "", "", err
-	}
-	h := sha256.Sum256(body)
-	sum = hex.EncodeToString(h[:])
-	if err := os.WriteFile(filepath.Join(dir.Path(), "manifest.json"), body, 0o600); err != nil {
-		return "", "", err
-	}
-	sealed, err := dir.Seal(ctx, []sdk.Artifact{{Name: "manifest.json", Size: int64(len(body)), SHA256: sum}})
-	if err != nil {
-		return "", "", err
-	}
-	file, err = x.Staging.Path(sealed[0].Path)
-	return file, sum, err
 }
