@@ -35,6 +35,7 @@ type undo struct {
 	returned bool
 	over     bool // timed out
 	refusal  string
+	denials  int // logins refused on the way back
 }
 
 // polls counts readings of a state.
@@ -222,6 +223,9 @@ func (t *Task) onUnquiesceSent(f *failure.Error) {
 	u := &t.undo
 	if f != nil {
 		u.refusal = f.Error()
+		if t.lockedOut(f) {
+			return
+		}
 		u.sendAt = t.now.Add(backoff(t.spec.Seed, t.spec.ID+"/unquiesce", u.attempt))
 		u.attempt++
 		return
@@ -238,10 +242,29 @@ func (t *Task) onUnquiesceSent(f *failure.Error) {
 	}
 }
 
+// maxDenials is how often a login may be refused on the way back: more
+// attempts would lock the account, and with it everybody who could help.
+const maxDenials = 2
+
+// lockedOut gives the way back up when the login has been refused too often.
+func (t *Task) lockedOut(f *failure.Error) bool {
+	if credentialRefused(f) {
+		t.undo.denials++
+	}
+	if t.undo.denials < maxDenials {
+		return false
+	}
+	t.onUndoTimeout()
+	return true
+}
+
 func (t *Task) onUndoState(state sdk.QuiesceState, f *failure.Error) {
 	u := &t.undo
 	if f != nil {
 		u.refusal = f.Error()
+		if t.lockedOut(f) {
+			return
+		}
 	} else {
 		u.refusal, u.polls.state = "", state
 		t.quiesce.felt = t.quiesce.felt || feels(state)

@@ -146,3 +146,21 @@ func TestQuiesceFaultsEndWithinTheirLimits(t *testing.T) {
 		})
 	}
 }
+
+// TestAnUnquiesceThatIsRefusedTheLoginDoesNotLockTheAccount: it is tried
+// twice, then a person is told.
+func TestAnUnquiesceThatIsRefusedTheLoginDoesNotLockTheAccount(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, dpsim.Scenario{Devices: []dpsim.Device{{Name: "gw", AppDomains: 1}}})
+	if err := s.fleet.AddFault(dpsim.Fault{Kind: "auth_failure", Operation: "do-action/DomainUnquiesce"}); err != nil {
+		t.Fatal(err)
+	}
+	res := s.apply(quiescing)
+	if h := s.sink.history("x/gw/app01"); res.ExitCode != 16 || last(h) != "EXECUTION_UNQUIESCE_TIMEOUT_OCCURRED" {
+		t.Errorf("exit %d, history %v", res.ExitCode, h)
+	}
+	// Two by the task, and one by the attempt to pay what the run has left.
+	if n := s.fleet.State().Device("gw").FailedLogins; n < 2 || n > 3 {
+		t.Errorf("%d failed logins", n)
+	}
+}
