@@ -229,7 +229,7 @@ func (r *Runner) drive(ctx context.Context, machine *lifecycle.Run, host *plugin
 	r.dropStaged(machine)
 	s := summarize(machine, exit, started, r.Clock.Now())
 	err = r.journal.FinishRun(context.WithoutCancel(ctx), spec.ID, journal.End{Time: s.Ended, ExitCode: exit, Code: s.Code,
-		Good: []string{string(lifecycle.Success)}, Neutral: neutralCodes()})
+		Good: []string{string(lifecycle.Success)}, Neutral: append(neutralCodes(), string(lifecycle.DomainVanished))})
 	if err != nil {
 		r.Log.Error("the run's end could not be written down", "run", spec.ID, "error", err)
 		s.ExitCode = worst(ExitBug, s.ExitCode)

@@ -24,7 +24,7 @@ var ownCodes = []Entry{
 		Code: DomainVanished, Origin: OriginOwn, Level: LevelTask, Phases: []int{1, 5, 6, 8}, Class: ClassInvalid,
 		Meaning: "The task does not run: a domain that was there before, at the last good run or when the plan was expanded, no longer exists on the device.",
 		Cause:   "The domain was deleted or renamed, the device was rebuilt without it, or the account may no longer see it.",
-		Action:  "Ask the domain's owner. If it was removed on purpose, run the plan once more: the next good run is the new comparison. If not, the last backup is named in `dprun runs show RUN` of that run; keep it safe.",
+		Action:  "Ask the domain's owner. It is told once and stops no other task: the next run does not miss the domain any more. If it should be there, `dprun runs list` and `dprun runs show RUN` name its last backup; keep that safe.",
 	},
 	{
 		Code: CertNotUsableOnDevice, Origin: OriginOwn, Level: LevelTask, Phases: []int{1, 6, 8}, Class: ClassInvalid,

@@ -219,7 +219,10 @@ func (r *Run) take(t *Task, out []event.Status) {
 	}
 	for _, s := range out {
 		entry, _ := Lookup(Code(s.Code))
-		if entry.Bad() && r.halted == "" && r.policy(t) == Halt {
+		// A domain that is gone from a device is told, and is no reason to leave
+		// the others without a backup.
+		gone := Code(s.Code) == DomainVanished && t.started.IsZero()
+		if entry.Bad() && !gone && r.halted == "" && r.policy(t) == Halt {
 			r.halted = fmt.Sprintf("task %s: %s", t.spec.ID, s.Code)
 		}
 		switch Code(s.Code) {
