@@ -108,14 +108,15 @@ type destination struct {
 
 // capture is one variant.
 type capture struct {
-	variant    string
-	call       call
-	begun      bool
-	started    bool // of a capture that must not be repeated
-	deviceDone bool
-	token      string
-	discard    call
-	captured   *event.Captured
+	variant      string
+	call         call
+	begun        bool
+	started      bool // of a capture that must not be repeated
+	deviceDone   bool
+	token        string
+	discard      call
+	discardSince time.Time // first tried
+	captured     *event.Captured
 }
 
 // NewTask returns a task that is queued. Its first status is entered by [Task.Queue].

@@ -123,10 +123,21 @@ func (t *Task) pendingDiscard(add func(Action)) {
 	}
 }
 
+// onDiscarded: a device that is still busy with the backup is asked again, for
+// as long as one waits for a device to come back.
 func (t *Task) onDiscarded(a Action, f *failure.Error) {
 	c := t.capture(a.ID)
-	t.settle(&c.discard, a.ID, f)
-	if c.discard.done && c.discard.failure != nil {
+	if c.discardSince.IsZero() {
+		c.discardSince = t.now
+	}
+	limit := t.spec.Timeouts.Unquiesce + t.spec.Timeouts.Grace
+	if f != nil && f.Kind.Retryable() && t.cancels < 2 && t.now.Sub(c.discardSince) < limit {
+		c.discard.notBefore = t.now.Add(backoff(t.spec.Seed, t.spec.ID+"/"+a.ID, c.discard.attempt))
+		c.discard.attempt++
+		return
+	}
+	c.discard.done, c.discard.failure = true, f
+	if f != nil {
 		t.warnings = append(t.warnings, fmt.Sprintf("files of this backup are still on the device: %s", f.Error()))
 	}
 }
