@@ -279,7 +279,7 @@ func TestFleetLeavesNothingBehind(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(context.Background())
 	spool := t.TempDir()
-	f, err := dpsim.Start(ctx, dpsim.Scenario{SpoolDir: spool, Devices: []dpsim.Device{{Name: "a"}, {Name: "b", ExportSize: "6MB"}}})
+	f, err := dpsim.Start(ctx, dpsim.Scenario{SpoolDir: spool, Devices: []dpsim.Device{{Name: "a"}, {Name: "b", ExportSize: "1200KB"}}})
 	if err != nil {
 		t.Fatal(err)
 	}
