@@ -169,15 +169,18 @@ func discard(c net.Conn) {
 // sends what is pending first, so that no side waits for the other.
 type corked struct {
 	net.Conn
+	mu      sync.Mutex
 	pending []byte
 }
 
 const corkSize = 256 << 10
 
 func (c *corked) Write(p []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.pending = append(c.pending, p...)
 	if len(c.pending) >= corkSize {
-		return len(p), c.flush()
+		return len(p), c.flushLocked()
 	}
 	return len(p), nil
 }
@@ -189,12 +192,24 @@ func (c *corked) Read(p []byte) (int, error) {
 	return c.Conn.Read(p)
 }
 
+// Close may be called beside the others, when the fleet ends: what somebody is
+// writing right now is cut off, not waited for.
 func (c *corked) Close() error {
-	c.flush()
+	if c.mu.TryLock() {
+		c.flushLocked()
+		c.mu.Unlock()
+	}
 	return c.Conn.Close()
 }
 
+// flush sends what is pending.
 func (c *corked) flush() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.flushLocked()
+}
+
+func (c *corked) flushLocked() error {
 	if len(c.pending) == 0 {
 		return nil
 	}
