@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/dprun/dprun/plugins/datapower/archive"
+	"github.com/dprun/dprun/runner/lifecycle"
 )
 
 // Version implements [View].
@@ -53,7 +54,12 @@ func (h *Human) Explanation(e Explanation) {
 			fmt.Fprintf(b, "  %s\n", Clean(e.Summary))
 		}
 		fmt.Fprintf(b, "  %s\n\n", p.paint(classTone(e), kindOf(e)))
-		for _, part := range []struct{ head, body string }{{"Meaning", e.Meaning}, {"Usual cause", e.Cause}, {"What to do", e.Action}} {
+		type part struct{ head, body string }
+		parts := []part{{"Meaning", e.Meaning}, {"Usual cause", e.Cause}, {"What to do", e.Action}}
+		if e.Class == string(lifecycle.ClassCritical) { // somebody should act now, and read later
+			parts = append(parts[2:], parts[:2]...)
+		}
+		for _, part := range parts {
 			fmt.Fprintf(b, "%s\n", p.paint(bold, part.head))
 			for _, l := range wrap(Clean(part.body), columns-2) {
 				fmt.Fprintf(b, "  %s\n", l)
