@@ -55,6 +55,10 @@ func TestAStoppedViewStopsNoRun(t *testing.T) {
 	if !s.end || !slices.Equal(s.got, want) {
 		t.Errorf("shown: %d of %d, in order %v, summary %v", len(s.got), n, slices.IsSorted(s.got), s.end)
 	}
+	for deadline := time.Now().Add(10 * time.Second); o.behind() && time.Now().Before(deadline); {
+		time.Sleep(time.Millisecond) // until everything late is shown
+	}
+	o.patience = 10 * time.Second
 	o.Status(event.Status{Seq: n + 1}) // and it is waited for again
 	if len(s.got) != n+1 {
 		t.Error("the view is still taken for late")
