@@ -2,6 +2,7 @@ package lifecycle
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/dprun/dprun/runner/event"
@@ -71,6 +72,15 @@ type device struct {
 	spec       Device
 	call       call
 	inspection *sdk.Inspection
+}
+
+// onlyDefault reports whether the device is known to have no domain but
+// default. One that tells of no domains at all has said nothing.
+func (d *device) onlyDefault() bool {
+	if d == nil || d.inspection == nil || len(d.inspection.Domains) == 0 {
+		return false
+	}
+	return !slices.ContainsFunc(d.inspection.Domains, func(dom sdk.Domain) bool { return dom.Name != defaultDomain })
 }
 
 // runDestination is the run's own check of a destination.

@@ -153,6 +153,7 @@ func (r *Run) newTask(a Activity, device, domain string) *Task {
 	t := NewTask(TaskSpec{
 		ID: id, Run: r.spec.ID, Plan: r.spec.Plan, Activity: a, Device: device, Domain: domain,
 		Seed: r.spec.Seed, Window: r.spec.Window, Timeouts: r.spec.Timeouts, Destinations: r.spec.Destinations, LastSize: r.spec.LastSize[id],
+		OnlyDefault: r.byName[device].onlyDefault(),
 	})
 	r.tasks = append(r.tasks, t)
 	r.byID[id] = t

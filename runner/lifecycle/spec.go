@@ -185,16 +185,22 @@ type TaskSpec struct {
 	Timeouts     Timeouts
 	Destinations []Destination
 	LastSize     int64
+	// OnlyDefault: the device was inspected, and has no domain but default.
+	OnlyDefault bool
 }
 
+// defaultDomain is the domain that every appliance has and never takes down.
+const defaultDomain = "default"
+
 // Quiesces reports whether the task will send a quiesce: never on the default
-// domain, which the appliance does not take down.
+// domain, which the appliance does not take down, nor on a device that has no
+// other. Such a device accepts a quiesce, and never shows that it took effect.
 func (s TaskSpec) Quiesces() bool {
 	switch s.Activity.Quiesce {
 	case QuiesceDomain:
-		return s.Domain != "" && s.Domain != "default"
+		return s.Domain != "" && s.Domain != defaultDomain
 	case QuiesceDevice:
-		return true
+		return !s.OnlyDefault
 	}
 	return false
 }

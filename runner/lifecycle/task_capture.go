@@ -17,7 +17,11 @@ func (t *Task) beginCaptures() {
 	}
 	t.warnings = append(t.warnings, t.checked.Warnings...)
 	if t.spec.Activity.Quiesce != QuiesceNone && !t.spec.Quiesces() {
-		t.warnings = append(t.warnings, "the default domain cannot be quiesced: it was exported in service")
+		inService := "the default domain cannot be quiesced: it was exported in service"
+		if t.spec.Activity.Quiesce == QuiesceDevice {
+			inService = fmt.Sprintf("device %s has no domain but default, which cannot be quiesced: it was backed up in service", t.spec.Device)
+		}
+		t.warnings = append(t.warnings, inService)
 	}
 }
 
