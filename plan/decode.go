@@ -161,41 +161,21 @@ func (s *sink) fromSchema(found schema.Diagnostic, c *configured, code diag.Code
 }
 
 func (s *sink) decodeBody(d *decoder, body *hclsyntax.Body, ctx *hcl.EvalContext) map[string]cty.Value {
-	values := make(map[string]cty.Value, len(d.absent))
-	for name, v := range d.absent {
-		values[name] = v
+	unwritten, attributes, blocks := d.absent, body.Attributes, body.Blocks
+	if folded := s.foldedBody(body); folded != nil {
+		unwritten, attributes, blocks = folded.values, folded.attributes, folded.blocks
 	}
-	for name, attr := range body.Attributes {
+	values := maps.Clone(unwritten)
+	for name, attr := range attributes {
 		a := d.attrs[name]
 		if a == nil {
 			s.unknownConfig(d, name, attr.NameRange)
 			continue
 		}
-		if a.Deprecated != "" {
-			s.add(diag.Deprecated, attr.NameRange, "The argument %q is deprecated: %s", name, a.Deprecated)
-		}
-		v, ok := s.eval(attr.Expr, ctx)
-		if !ok {
-			values[name] = cty.UnknownVal(a.Type.Type)
-			continue
-		}
-		v, err := convert.Convert(v, a.Type.Type)
-		if err != nil {
-			s.add(diag.WrongType, attr.Expr.Range(), "The argument %q must be %s: %s.", name, withArticle(a.Type.FriendlyName()), err)
-			values[name] = cty.UnknownVal(a.Type.Type)
-			continue
-		}
-		if u, marks := v.Unmark(); u.IsNull() {
-			values[name] = d.absent[name].WithMarks(marks)
-			continue
-		}
-		if a.Format == schema.FormatPath {
-			v = s.env.absolute(v, attr.Expr.Range().Filename)
-		}
-		values[name] = v
+		values[name] = s.decodeAttribute(d, a, attr, ctx)
 	}
 	var lists map[string][]cty.Value
-	for _, b := range body.Blocks {
+	for _, b := range blocks {
 		if b.Type == "dynamic" {
 			s.decodeDynamic(d, b, ctx, values, &lists)
 			continue
@@ -214,6 +194,28 @@ func (s *sink) decodeBody(d *decoder, body *hclsyntax.Body, ctx *hcl.EvalContext
 		values[name] = cty.ListVal(list)
 	}
 	return values
+}
+
+func (s *sink) decodeAttribute(d *decoder, a *schema.Attribute, attr *hclsyntax.Attribute, ctx *hcl.EvalContext) cty.Value {
+	if a.Deprecated != "" {
+		s.add(diag.Deprecated, attr.NameRange, "The argument %q is deprecated: %s", a.Name, a.Deprecated)
+	}
+	v, ok := s.eval(attr.Expr, ctx)
+	if !ok {
+		return cty.UnknownVal(a.Type.Type)
+	}
+	v, err := convert.Convert(v, a.Type.Type)
+	if err != nil {
+		s.add(diag.WrongType, attr.Expr.Range(), "The argument %q must be %s: %s.", a.Name, withArticle(a.Type.FriendlyName()), err)
+		return cty.UnknownVal(a.Type.Type)
+	}
+	if u, marks := v.Unmark(); u.IsNull() {
+		return d.absent[a.Name].WithMarks(marks)
+	}
+	if a.Format == schema.FormatPath {
+		v = s.env.absolute(v, attr.Expr.Range().Filename)
+	}
+	return v
 }
 
 func (s *sink) decodeNested(n *nestedDecoder, b *hclsyntax.Block, body *hclsyntax.Body, ctx *hcl.EvalContext, values map[string]cty.Value, lists *map[string][]cty.Value) {

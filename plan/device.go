@@ -42,8 +42,12 @@ func (c *compiler) compileDevices() {
 		}
 		list, ok := c.instances(b.Body, c.root)
 		def.known = ok
+		var folded *folding
+		if len(list) > 1 {
+			folded = c.foldDevice(b)
+		}
 		for n, i := range list {
-			jobs = append(jobs, deviceJob{block: b, definition: def, instance: i, first: n == 0, sink: sink{env: c.env}})
+			jobs = append(jobs, deviceJob{block: b, definition: def, instance: i, first: n == 0, sink: sink{env: c.env, folded: folded}})
 		}
 	}
 	c.decodeDevices(jobs)
@@ -61,6 +65,15 @@ func (c *compiler) compileDevices() {
 		c.endpoint(j.device, c.in.Schemas.Sources[j.device.Type], endpoints)
 		c.validate("source", j.device.Type, "", j.device.Config, j.device.configured)
 	}
+}
+
+// foldDevice evaluates what is the same for all devices of a block.
+func (c *compiler) foldDevice(b *hclsyntax.Block) *folding {
+	var d *decoder
+	if ty, ok := c.in.Schemas.Sources[b.Labels[0]]; ok {
+		d = c.env.decoder("source "+b.Labels[0], ty.Config)
+	}
+	return c.env.fold(b, d, c.root)
 }
 
 func (c *compiler) decodeDevices(jobs []deviceJob) {

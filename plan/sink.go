@@ -15,6 +15,16 @@ import (
 type sink struct {
 	env  *environment
 	list diag.List
+	// folded is what the block that is looked at says alike for all its
+	// instances; nil: it has one, or is not folded.
+	folded *folding
+}
+
+func (s *sink) foldedBody(body *hclsyntax.Body) *foldedBody {
+	if s.folded == nil {
+		return nil
+	}
+	return s.folded.bodies[body]
 }
 
 // add says something about a place.

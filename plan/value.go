@@ -17,6 +17,14 @@ import (
 // answer is an unknown value, so that nothing that depends on it is reported
 // again.
 func (s *sink) eval(e hclsyntax.Expression, ctx *hcl.EvalContext) (cty.Value, bool) {
+	if s.folded != nil {
+		// An error is told as the whole expression has it.
+		if short, ok := s.folded.exprs[e]; ok {
+			if v, ds := short.Value(ctx); !ds.HasErrors() {
+				return v, true
+			}
+		}
+	}
 	v, ds := e.Value(ctx)
 	if ds.HasErrors() {
 		s.hcl(ds, false)
@@ -41,7 +49,7 @@ func (s *sink) shown(b *hclsyntax.Body, name string, ctx *hcl.EvalContext, ty ct
 }
 
 func (s *sink) shownValue(v cty.Value, r hcl.Range, name string, ty cty.Type) (cty.Value, bool) {
-	if v.ContainsMarked() {
+	if containsMarked(v) {
 		s.add(diag.SecretShown, r, "The value of %q is made of a secret, and %q is printed and stored. Use a value that is not secret.", name, name)
 		return cty.NilVal, false
 	}
@@ -57,6 +65,12 @@ func (s *sink) shownValue(v cty.Value, r hcl.Range, name string, ty cty.Type) (c
 		return cty.NilVal, false
 	}
 	return c, true
+}
+
+// containsMarked is [cty.Value.ContainsMarked], which takes its time with
+// what holds nothing.
+func containsMarked(v cty.Value) bool {
+	return v.IsMarked() || !v.Type().IsPrimitiveType() && v.ContainsMarked()
 }
 
 func typeText(ty cty.Type) string {
