@@ -25,7 +25,7 @@ func (a *app) verifyCommand() *cobra.Command {
 
 func verifyArchives(ctx context.Context, v view.View, files []string) error {
 	whole := 0
-	verifier := archive.Verifier{Memo: &archive.Memo{}} // exports of one firmware share megabytes of files
+	verifier := archive.Verifier{Memo: archive.NewMemo()} // exports of one firmware share megabytes of files
 	for _, f := range files {
 		report, err := verifier.VerifyFile(ctx, f)
 		if ctx.Err() != nil {

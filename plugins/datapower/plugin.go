@@ -20,7 +20,7 @@ const (
 
 // Plugin is what the bundled plugin serves.
 func Plugin() sdk.Plugin {
-	memo := &archive.Memo{} // the gateways of a fleet share much of what they export
+	memo := archive.NewMemo() // the gateways of a fleet share much of what they export
 	return sdk.Plugin{
 		Name:    "datapower",
 		Version: "1.0.0",

@@ -26,9 +26,11 @@ type worker struct {
 	memo    *Memo // nil: nothing is remembered
 }
 
-func newWorker(memo *Memo) *worker {
-	return &worker{decoder: inflate.NewDecoder(), sha1: sha1.New(), buf: make([]byte, 128<<10), memo: memo}
-}
+// workers keeps what verifications leave behind: a fleet's exports are verified one after the other, and each worker holds
+// hundreds of kilobytes.
+var workers = sync.Pool{New: func() any {
+	return &worker{decoder: inflate.NewDecoder(), sha1: sha1.New(), buf: make([]byte, 128<<10)}
+}}
 
 // pool runs jobs on a fixed number of workers. Jobs must not wait for other jobs.
 type pool struct {
@@ -47,9 +49,14 @@ func newPool(size int, memo *Memo) *pool {
 			var w *worker
 			for job := range p.jobs {
 				if w == nil {
-					w = newWorker(memo)
+					w = workers.Get().(*worker)
+					w.memo = memo
 				}
 				job(w)
+			}
+			if w != nil {
+				w.memo = nil
+				workers.Put(w)
 			}
 		})
 	}
@@ -102,10 +109,10 @@ func (z *zipFile) readEntry(ctx context.Context, rec *recorder, w *worker, i int
 	if err != nil || !ok {
 		return contents{}, err
 	}
-	var key [sha256.Size]byte
+	var key memoKey
 	useMemo := extra == nil && (h == nil || h == w.sha1) && w.memo.fits(e)
 	if useMemo {
-		if key, err = w.keyOf(&medium{r: io.NewSectionReader(z.r, at, e.packed)}); err != nil {
+		if key, err = w.memo.keyOf(&medium{r: io.NewSectionReader(z.r, at, e.packed)}, w.buf); err != nil {
 			return contents{}, err
 		}
 		if k, ok := w.memo.lookup(key, h != nil); ok && k.out == e.size && k.crc == e.crc && k.in == e.packed {

@@ -1,20 +1,30 @@
 package archive
 
 import (
-	"crypto/sha256"
+	"encoding/binary"
+	"hash/maphash"
 	"io"
 	"sync"
 )
 
 // Memo remembers what compressed data inflates to. Gateways of one firmware put the same files, megabytes of them, into every
-// export, so much of what a fleet's exports unpack to has been unpacked before. The key is the SHA-256 of an entry's compressed
-// data: the same data inflates to the same content, whose length, CRC-32 and SHA-1 are then known, and one changed byte is another
-// key. Everything else about an entry is checked as ever. A Memo may be shared by any number of verifications at once; the zero
-// value is empty and ready.
+// export, so much of what a fleet's exports unpack to has been unpacked before. The key is a hash of an entry's compressed data:
+// the same data inflates to the same content, whose length, CRC-32 and SHA-1 are then known, and one changed byte is another key.
+// Everything else about an entry is checked as ever. A Memo may be shared by any number of verifications at once.
 type Memo struct {
+	seeds [2]maphash.Seed
 	mu    sync.Mutex
-	known map[[sha256.Size]byte]remembered
-	order [][sha256.Size]byte // the oldest first
+	known map[memoKey]remembered
+	order []memoKey // the oldest first
+}
+
+// memoKey is 128 bits of a hash whose seeds are drawn when a memo is made: two different entries share a key by chance once in
+// 2^128, and nobody can make them. A SHA-256 would cost a fifth of what it saves.
+type memoKey [2]uint64
+
+// NewMemo returns an empty memo.
+func NewMemo() *Memo {
+	return &Memo{seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}, known: map[memoKey]remembered{}}
 }
 
 // remembered is what an entry that was right has inflated to.
@@ -35,35 +45,38 @@ func (m *Memo) fits(e *entry) bool {
 	return m != nil && e.method == methodDeflate && e.packed >= memoSmallest && e.packed <= memoLargest
 }
 
-// keyOf reads an entry's compressed data.
-func (w *worker) keyOf(src io.Reader) (key [sha256.Size]byte, err error) {
-	h := sha256.New()
+// keyOf reads an entry's compressed data through a buffer. Each half of the key chains the hashes of the buffer's fillings.
+func (m *Memo) keyOf(src io.Reader, buf []byte) (memoKey, error) {
+	var key memoKey
+	const chain = 8 // bytes of the key in front of the data
 	for {
-		n, err := src.Read(w.buf)
-		h.Write(w.buf[:n])
-		if err == io.EOF {
-			h.Sum(key[:0])
-			return key, nil
+		n, err := io.ReadFull(src, buf[chain:])
+		if n > 0 {
+			for i, seed := range m.seeds {
+				binary.LittleEndian.PutUint64(buf, key[i])
+				key[i] = maphash.Bytes(seed, buf[:chain+n])
+			}
 		}
-		if err != nil {
-			return key, err
+		switch err {
+		case nil:
+		case io.EOF, io.ErrUnexpectedEOF:
+			return key, nil
+		default:
+			return memoKey{}, err
 		}
 	}
 }
 
-func (m *Memo) lookup(key [sha256.Size]byte, needSHA1 bool) (remembered, bool) {
+func (m *Memo) lookup(key memoKey, needSHA1 bool) (remembered, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	r, ok := m.known[key]
 	return r, ok && (r.sha1 != nil || !needSHA1)
 }
 
-func (m *Memo) remember(key [sha256.Size]byte, r remembered) {
+func (m *Memo) remember(key memoKey, r remembered) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.known == nil {
-		m.known = map[[sha256.Size]byte]remembered{}
-	}
 	if _, ok := m.known[key]; !ok {
 		m.order = append(m.order, key)
 	}

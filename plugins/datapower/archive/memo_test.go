@@ -13,7 +13,7 @@ import (
 func TestAMemoNeverHidesAFault(t *testing.T) {
 	t.Parallel()
 	good := export(t, "d", "", file{name: "local/a", data: prose(3, 90_000)}, file{name: "local/b", data: prose(4, 90_000)})
-	memo := &archive.Memo{}
+	memo := archive.NewMemo()
 	verify := func(b []byte) *archive.Report {
 		t.Helper()
 		r, err := archive.Verifier{Workers: 2, Memo: memo}.Verify(context.Background(), bytes.NewReader(b), int64(len(b)))
@@ -45,7 +45,7 @@ func TestAMemoNeverHidesAFault(t *testing.T) {
 // than the one that is there, both whole in themselves.
 func TestAMemoDoesNotTakeOneFileForAnother(t *testing.T) {
 	t.Parallel()
-	memo := &archive.Memo{}
+	memo := archive.NewMemo()
 	one := export(t, "d", "", file{name: "local/a", data: prose(3, 90_000)})
 	r, err := archive.Verifier{Memo: memo}.Verify(context.Background(), bytes.NewReader(one), int64(len(one)))
 	if err != nil || !r.Whole() {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"sync"
 	"time"
 )
 
@@ -25,8 +26,13 @@ type File struct {
 	Time   time.Time // the device's clock when it answered; zero if it did not say
 }
 
-// fileSink takes the text of a reply's file: it decodes on the caller's goroutine while another one hashes and writes. It
-// allocates its buffers once.
+// decoded are blocks of decoded text, [blocks] for each file that is being received.
+var decoded = sync.Pool{New: func() any {
+	b := make([]byte, 0, blockSize+readBuffer)
+	return &b
+}}
+
+// fileSink takes the text of a reply's file: it decodes on the caller's goroutine while another one hashes and writes.
 type fileSink struct {
 	w        io.Writer
 	max      int64 // bytes; 0: no bound
@@ -48,7 +54,9 @@ func (f *fileSink) file(r *reply) *File {
 func (f *fileSink) take(op string, r *bufio.Reader) error {
 	full, free := make(chan []byte, blocks), make(chan []byte, blocks)
 	for range blocks {
-		free <- make([]byte, 0, blockSize+readBuffer)
+		block := decoded.Get().(*[]byte)
+		defer decoded.Put(block) // when it is no longer in a channel
+		free <- (*block)[:0]
 	}
 	var sinkErr error
 	done, failed := make(chan struct{}), make(chan struct{})
@@ -79,7 +87,7 @@ func (f *fileSink) take(op string, r *bufio.Reader) error {
 
 func (f *fileSink) decode(op string, r *bufio.Reader, full chan<- []byte, free <-chan []byte, failed <-chan struct{}) error {
 	var d base64Decoder
-	var decoded int64
+	var total int64
 	block := <-free
 	for {
 		if _, err := r.Peek(1); err != nil {
@@ -98,11 +106,11 @@ func (f *fileSink) decode(op string, r *bufio.Reader, full chan<- []byte, free <
 		before := len(block)
 		var err error
 		block, err = d.decode(block, text)
-		decoded += int64(len(block) - before)
+		total += int64(len(block) - before)
 		if _, discard := r.Discard(len(text)); err == nil {
 			err = discard
 		}
-		if err == nil && f.max > 0 && decoded > f.max {
+		if err == nil && f.max > 0 && total > f.max {
 			return &Error{Op: op, Class: TooLarge, Text: fmt.Sprintf("the file has more than the %d bytes allowed", f.max)}
 		}
 		if err != nil || end >= 0 {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -108,9 +109,18 @@ func (s *source) Read(p []byte) (int, error) {
 	return 1, nil
 }
 
+// readers are for one reply each; a fleet's replies come by the thousand.
+var readers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, readBuffer) }}
+
 // read takes a reply apart. Without a sink, a file is an error.
 func (r *reply) read(body io.Reader, limit int64, file *fileSink) error {
-	src := &source{r: bufio.NewReaderSize(body, readBuffer), left: limit}
+	reader := readers.Get().(*bufio.Reader)
+	reader.Reset(body)
+	defer func() {
+		reader.Reset(nil)
+		readers.Put(reader)
+	}()
+	src := &source{r: reader, left: limit}
 	d := xml.NewDecoder(src)
 	err := r.envelope(d, src, file)
 	var typed *Error
