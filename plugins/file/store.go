@@ -12,6 +12,7 @@ import (
 	"os"
 	"path"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/dprun/dprun/sdk"
@@ -227,7 +228,8 @@ func (s *store) write(ctx context.Context, src *os.File, temp string) (sum strin
 // copy copies the source's r.Size bytes. h, if not nil, gets them too.
 func (s *store) copy(ctx context.Context, src, dst *os.File, h hash.Hash) error {
 	var done int64
-	var buf []byte
+	block := blocks.Get().(*[256 << 10]byte)
+	defer blocks.Put(block)
 	for done < s.r.Size {
 		if err := ctx.Err(); err != nil {
 			return failure.From(fmt.Errorf("store %s: %w", s.d.location(s.r.Path), err))
@@ -241,10 +243,7 @@ func (s *store) copy(ctx context.Context, src, dst *os.File, h hash.Hash) error 
 				return sourceError(s.r.Source, io.ErrUnexpectedEOF)
 			}
 		} else {
-			if buf == nil {
-				buf = make([]byte, min(1<<20, s.r.Size))
-			}
-			part := buf[:min(int64(len(buf)), want)]
+			part := block[:min(int64(len(block)), want)]
 			if _, err := io.ReadFull(src, part); err != nil {
 				return sourceError(s.r.Source, err)
 			}
@@ -292,9 +291,14 @@ func (s *store) publish(temp string) error {
 	return s.root.Rename(temp, s.r.Path)
 }
 
+// blocks are what files are read through: large enough for few calls, small enough for a core's cache.
+var blocks = sync.Pool{New: func() any { return new([256 << 10]byte) }}
+
 func hashFile(ctx context.Context, f *os.File) (string, error) {
 	h := sha256.New()
-	buf := make([]byte, 1<<20)
+	block := blocks.Get().(*[256 << 10]byte)
+	defer blocks.Put(block)
+	buf := block[:]
 	for {
 		if err := ctx.Err(); err != nil {
 			return "", err
