@@ -5,9 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"os"
 	"path"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -176,15 +174,11 @@ func (x *Executor) manifest(ctx context.Context, j engine.Job) (*event.Result, e
 	name := j.Prepared.Name + ManifestSuffix
 	// It is made again from the journal whenever it is needed: it lies in
 	// staging only for as long as it is stored.
-	dir, err := x.Staging.Capture(x.Run, j.Task.ID, "manifest")
+	file, remove, err := x.Staging.Write(x.Run, j.Task.ID, "manifest", body)
 	if err != nil {
 		return nil, stagingFailure(err)
 	}
-	defer func() { _ = dir.Discard() }()
-	file := filepath.Join(dir.Path(), "manifest.json")
-	if err := os.WriteFile(file, body, 0o600); err != nil {
-		return nil, stagingFailure(err)
-	}
+	defer remove()
 	sum := sha256.Sum256(body)
 	r, err := d.Store(ctx, sdk.StoreRequest{
 		Source: file, Path: path.Join(j.Prepared.Sets[j.Action.Destination], name), Size: int64(len(body)), SHA256: hex.EncodeToString(sum[:]), Verify: verify, Owner: x.owner(j),

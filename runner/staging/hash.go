@@ -9,11 +9,12 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"sync"
 	"syscall"
 )
 
-// blockSize is how much is read at once: few calls, and still within a core's cache.
-const blockSize = 256 << 10
+// blocks are what files are read through: large enough for few calls, small enough for a core's cache.
+var blocks = sync.Pool{New: func() any { return new([256 << 10]byte) }}
 
 // digest is the SHA-256 of a file. Where the follower has hashed its beginning
 // while it was written, only the rest is read; if that does not give the
@@ -42,7 +43,9 @@ func digest(ctx context.Context, f *os.File, info fs.FileInfo, claimed string, f
 // hashFrom adds what stands in a file from an offset up to its end, and
 // returns where that is.
 func hashFrom(ctx context.Context, h hash.Hash, f io.ReaderAt, at int64) (int64, error) {
-	block := make([]byte, blockSize)
+	buffer := blocks.Get().(*[256 << 10]byte)
+	defer blocks.Put(buffer)
+	block := buffer[:]
 	for {
 		if err := ctx.Err(); err != nil {
 			return at, err

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -21,7 +20,7 @@ import (
 // Entry is everything that is staged for one task.
 type Entry struct {
 	Run  string
-	Task string
+	Task string // empty where it is too long for a directory's name; Path then holds what can be read of it
 	// Path is the task's directory, relative to the staging directory.
 	Path  string
 	Files int
@@ -139,8 +138,7 @@ func (s *Staging) remove(dir string) error {
 	return nil
 }
 
-// List gives what is staged, by run and task. Where a crash cut a task's name
-// before it was durable, Task is empty.
+// List gives what is staged, by run and task.
 func (s *Staging) List() ([]Entry, error) {
 	runs, err := readDir(s.root, ".")
 	if err != nil {
@@ -171,11 +169,7 @@ func (s *Staging) List() ([]Entry, error) {
 }
 
 func (s *Staging) entry(dir string) (Entry, bool) {
-	who := owner{Run: path.Dir(dir)}
-	if b, err := s.root.ReadFile(path.Join(dir, taskFile)); err == nil {
-		_ = json.Unmarshal(b, &who)
-	}
-	e := Entry{Run: who.Run, Task: who.Task, Path: dir}
+	e := Entry{Run: path.Dir(dir), Task: taskOf(path.Base(dir)), Path: dir}
 	// What disappears while it is counted is not counted.
 	_ = fs.WalkDir(s.root.FS(), dir, func(p string, d fs.DirEntry, err error) error {
 		if err != nil {
@@ -188,7 +182,7 @@ func (s *Staging) entry(dir string) (Entry, bool) {
 		if info.ModTime().After(e.Modified) {
 			e.Modified = info.ModTime()
 		}
-		if !d.IsDir() && p != path.Join(dir, taskFile) {
+		if !d.IsDir() {
 			e.Files++
 			e.Bytes += info.Size()
 		}

@@ -133,7 +133,7 @@ func TestSweepRemovesWhatIsOldAndNotKept(t *testing.T) {
 			return errors.Join(err, os.Chtimes(p, long, long))
 		}))
 	}
-	// A directory whose owner was never written is swept by its age as well.
+	// A directory that is no task's is swept by its age as well.
 	must(t, os.MkdirAll(filepath.Join(s.dir, "R0", "cut"), 0o700))
 	must(t, os.Chtimes(filepath.Join(s.dir, "R0", "cut"), long, long))
 

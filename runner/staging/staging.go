@@ -1,12 +1,13 @@
 package staging
 
 import (
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/url"
 	"os"
 	"path"
 	"path/filepath"
@@ -20,9 +21,10 @@ import (
 )
 
 const (
-	taskFile = "task.json"
 	// maxAttempts bounds the directories of one variant; it only ends an endless loop.
 	maxAttempts = 10_000
+	// maxName is what a directory's name may have on every file system that matters.
+	maxName = 255
 )
 
 // Staging is the staging directory. Close it to release its descriptor.
@@ -97,9 +99,6 @@ func (s *Staging) attempt(run, task, variant string) (string, error) {
 	if err := s.root.MkdirAll(parent, 0o700); err != nil {
 		return "", err
 	}
-	if err := s.writeTask(parent, run, task); err != nil {
-		return "", err
-	}
 	for n := 1; n <= maxAttempts; n++ {
 		rel := path.Join(parent, component(variant)+"-"+strconv.Itoa(n))
 		switch err := s.root.Mkdir(rel, 0o700); {
@@ -121,8 +120,31 @@ func (s *Staging) taskDir(run, task string) (string, error) {
 	if task == "" {
 		return "", errors.New("the task has no name")
 	}
+	return path.Join(run, taskName(task)), nil
+}
+
+// taskName is a task's name as one component of a path: escaped, so that
+// [taskOf] gets it back, and with a hash, as file systems may not tell upper
+// from lower case.
+func taskName(task string) string {
+	name := url.PathEscape(task)
+	if strings.HasPrefix(name, ".") {
+		name = "%2E" + name[1:]
+	}
 	sum := sha256.Sum256([]byte(task))
-	return path.Join(run, clean(task, 48)+"-"+hex.EncodeToString(sum[:6])), nil
+	if end := "-" + hex.EncodeToString(sum[:6]); len(name)+len(end) <= maxName {
+		return name + end
+	}
+	return component(task)
+}
+
+// taskOf is the task of a directory's name, empty where it was too long for that.
+func taskOf(name string) string {
+	task, err := url.PathUnescape(name[:max(0, strings.LastIndexByte(name, '-'))])
+	if err != nil || taskName(task) != name {
+		return ""
+	}
+	return task
 }
 
 // component is a name as one component of a path: itself where it is harmless,
@@ -147,22 +169,26 @@ func clean(name string, length int) string {
 	return name[:min(len(name), length)]
 }
 
-// owner says whose directory it is.
-type owner struct {
-	Run  string `json:"run"`
-	Task string `json:"task"`
-}
-
-func (s *Staging) writeTask(dir, run, task string) error {
-	b, err := json.Marshal(owner{run, task})
+// Write puts a small file beside a task's captures, for as long as a plugin
+// has to read it. It is not made durable. The caller removes it; the task's
+// removal takes it along.
+func (s *Staging) Write(run, task, name string, body []byte) (file string, remove func(), err error) {
+	parent, err := s.taskDir(run, task)
 	if err != nil {
-		return err
+		return "", nil, err
 	}
-	name := path.Join(dir, taskFile)
-	if old, err := s.root.ReadFile(name); err == nil && string(old) == string(b) {
-		return nil
+	rel := path.Join(parent, component(name)+"-"+rand.Text())
+	s.making.Lock()
+	defer s.making.Unlock()
+	if err := s.root.MkdirAll(parent, 0o700); err != nil {
+		return "", nil, fault(err, "make the staging directory of task %s", task)
 	}
-	return s.root.WriteFile(name, b, 0o600)
+	remove = func() { _ = s.root.Remove(rel) } // else swept when it is old
+	if err := s.root.WriteFile(rel, body, 0o600); err != nil {
+		remove()
+		return "", nil, fault(err, "write %s of task %s", name, task)
+	}
+	return filepath.Join(s.dir, filepath.FromSlash(rel)), remove, nil
 }
 
 // fault is a failure of the local file system.
