@@ -160,17 +160,30 @@ func (c *compiler) validate(kind, typ, activity string, v cty.Value, at *configu
 
 // hideSecrets replaces what is marked by unknown values.
 func hideSecrets(v cty.Value) cty.Value {
+	hidden, _ := hideIn(v)
+	return hidden
+}
+
+// hideIn also tells whether anything was hidden; if not, the value is the same.
+func hideIn(v cty.Value) (cty.Value, bool) {
 	switch {
 	case v.IsMarked():
-		return cty.UnknownVal(v.Type())
-	case !v.ContainsMarked():
-		return v
+		return cty.UnknownVal(v.Type()), true
+	case v.Type().IsPrimitiveType() || !v.IsKnown() || v.IsNull():
+		return v, false
 	case v.Type().IsObjectType():
-		attrs := v.AsValueMap()
+		attrs, changed := v.AsValueMap(), false
 		for name, a := range attrs {
-			attrs[name] = hideSecrets(a)
+			if hidden, is := hideIn(a); is {
+				attrs[name], changed = hidden, true
+			}
 		}
-		return cty.ObjectVal(attrs)
+		if !changed {
+			return v, false
+		}
+		return cty.ObjectVal(attrs), true
+	case !v.ContainsMarked():
+		return v, false
 	}
 	hidden, err := cty.Transform(v, func(_ cty.Path, e cty.Value) (cty.Value, error) {
 		if e.IsMarked() {
@@ -180,10 +193,10 @@ func hideSecrets(v cty.Value) cty.Value {
 		return e, nil
 	})
 	if err != nil {
-		return cty.UnknownVal(v.Type())
+		return cty.UnknownVal(v.Type()), true
 	}
 	hidden, _ = hidden.UnmarkDeep()
-	return hidden
+	return hidden, true
 }
 
 // definition is one block, with what its instances became.

@@ -138,8 +138,9 @@ func validator[C any](f Validator[C]) func(cty.Value) []schema.Diagnostic {
 	if f == nil {
 		return func(cty.Value) []schema.Diagnostic { return nil }
 	}
+	decoder := schema.NewDecoder[C]()
 	return func(v cty.Value) []schema.Diagnostic {
-		c, err := schema.DecodeKnown[C](v)
+		c, err := decoder.DecodeKnown(v)
 		if err != nil {
 			return []schema.Diagnostic{{Severity: schema.SeverityError, Summary: "Unusable configuration", Detail: err.Error()}}
 		}

@@ -47,33 +47,24 @@ func (b Block) check(v cty.Value, path []string) []Diagnostic {
 		return []Diagnostic{errorAt(path, "Wrong type", "A block is needed here.")}
 	}
 	var ds []Diagnostic
-	set := make(map[string]state, len(b.Attributes)+len(b.Blocks))
-	for _, a := range b.Attributes {
-		p := at(path, a.Name)
+	for i := range b.Attributes {
+		a := &b.Attributes[i]
 		if !v.Type().HasAttribute(a.Name) {
-			ds = append(ds, errorAt(p, "Missing argument", "The value has no argument %q.", a.Name))
+			ds = append(ds, errorAt(at(path, a.Name), "Missing argument", "The value has no argument %q.", a.Name))
 			continue
 		}
-		e := v.GetAttr(a.Name)
-		set[a.Name] = stateOf(e)
-		ds = append(ds, a.check(e, p)...)
+		ds = append(ds, a.check(v.GetAttr(a.Name), path)...)
 	}
-	for _, n := range b.Blocks {
-		p := at(path, n.Name)
+	for i := range b.Blocks {
+		n := &b.Blocks[i]
 		if !v.Type().HasAttribute(n.Name) {
-			ds = append(ds, errorAt(p, "Missing block", "The value has no block %q.", n.Name))
+			ds = append(ds, errorAt(at(path, n.Name), "Missing block", "The value has no block %q.", n.Name))
 			continue
 		}
 		e := v.GetAttr(n.Name)
-		set[n.Name] = stateOf(e)
-		if n.Nesting == NestingList && set[n.Name] == isSet {
-			if e, _ := e.Unmark(); e.LengthInt() == 0 {
-				set[n.Name] = notSet
-			}
-		}
-		ds = append(ds, n.check(e, set[n.Name], p)...)
+		ds = append(ds, n.check(e, n.stateOf(e), path)...)
 	}
-	return append(ds, b.checkGroups(set, path)...)
+	return append(ds, b.checkGroups(v, path)...)
 }
 
 // state says whether an argument or block is set, as far as is known.
@@ -96,12 +87,36 @@ func stateOf(v cty.Value) state {
 	return isSet
 }
 
-func (n Nested) check(v cty.Value, s state, path []string) []Diagnostic {
-	if s == notSet {
-		if n.Required {
-			return []Diagnostic{errorAt(path, "Missing block", "A block %q is required here.", n.Name)}
+// stateOf is [stateOf] for a block's value: an empty list is not set.
+func (n *Nested) stateOf(v cty.Value) state {
+	s := stateOf(v)
+	if n.Nesting == NestingList && s == isSet {
+		if v, _ = v.Unmark(); v.LengthInt() == 0 {
+			return notSet
 		}
+	}
+	return s
+}
+
+// stateIn says whether the argument or block of a name is set in a value.
+func (b *Block) stateIn(v cty.Value, name string) state {
+	if !v.Type().HasAttribute(name) {
+		return notSet
+	}
+	if n := b.Nested(name); n != nil {
+		return n.stateOf(v.GetAttr(name))
+	}
+	return stateOf(v.GetAttr(name))
+}
+
+// check checks a block's value; path is that of the block around it.
+func (n *Nested) check(v cty.Value, s state, path []string) []Diagnostic {
+	if s == notSet && !n.Required {
 		return nil
+	}
+	path = at(path, n.Name)
+	if s == notSet {
+		return []Diagnostic{errorAt(path, "Missing block", "A block %q is required here.", n.Name)}
 	}
 	var ds []Diagnostic
 	if n.Block.Deprecated != "" {
@@ -123,11 +138,11 @@ func (n Nested) check(v cty.Value, s state, path []string) []Diagnostic {
 	return ds
 }
 
-func (b Block) checkGroups(set map[string]state, path []string) []Diagnostic {
+func (b *Block) checkGroups(v cty.Value, path []string) []Diagnostic {
 	var ds []Diagnostic
 	count := func(group []string) (sure, maybe []string) {
 		for _, name := range group {
-			switch set[name] {
+			switch b.stateIn(v, name) {
 			case isSet:
 				sure = append(sure, name)
 			case maySet:
@@ -164,7 +179,8 @@ func quoted(names []string, last string) string {
 	return strings.Join(q[:len(q)-1], ", ") + " " + last + " " + q[len(q)-1]
 }
 
-func (a Attribute) check(v cty.Value, path []string) []Diagnostic {
+// check checks an argument's value; path is that of the block around it.
+func (a *Attribute) check(v cty.Value, path []string) []Diagnostic {
 	u, marks := v.Unmark()
 	hide := a.Sensitive || len(marks) > 0
 	if !u.IsKnown() {
@@ -172,48 +188,50 @@ func (a Attribute) check(v cty.Value, path []string) []Diagnostic {
 	}
 	if u.IsNull() {
 		if a.Required {
-			return []Diagnostic{errorAt(path, "Missing argument", "The argument %q is required.", a.Name)}
+			return []Diagnostic{errorAt(at(path, a.Name), "Missing argument", "The argument %q is required.", a.Name)}
 		}
 		return nil
 	}
 	var ds []Diagnostic
 	if a.Deprecated != "" && a.Default == "" {
-		ds = append(ds, Diagnostic{Severity: SeverityWarning, Summary: "Deprecated argument", Detail: fmt.Sprintf("The argument %q is deprecated: %s", a.Name, a.Deprecated), Path: path})
+		ds = append(ds, Diagnostic{Severity: SeverityWarning, Summary: "Deprecated argument", Detail: fmt.Sprintf("The argument %q is deprecated: %s", a.Name, a.Deprecated), Path: at(path, a.Name)})
 	}
-	if errs := u.Type().TestConformance(a.Type.Type); len(errs) > 0 {
-		return append(ds, errorAt(path, "Wrong type", "The argument %q is a %s, not a %s.", a.Name, a.Type.FriendlyName(), u.Type().FriendlyName()))
+	if t := u.Type(); !t.Equals(a.Type.Type) && len(t.TestConformance(a.Type.Type)) > 0 {
+		return append(ds, errorAt(at(path, a.Name), "Wrong type", "The argument %q is a %s, not a %s.", a.Name, a.Type.FriendlyName(), u.Type().FriendlyName()))
 	}
 	if t := a.Type.Type; !t.IsListType() && !t.IsMapType() {
-		return append(ds, a.checkElement(u, hide, path)...)
+		return append(ds, a.checkElement(u, hide, path, a.Name)...)
 	}
+	path = at(path, a.Name)
 	if a.Type.IsListType() {
 		for i, e := range u.AsValueSlice() {
-			ds = append(ds, a.checkElement(e, hide, at(path, strconv.Itoa(i)))...)
+			ds = append(ds, a.checkElement(e, hide, path, strconv.Itoa(i))...)
 		}
 		return ds
 	}
 	m := u.AsValueMap()
 	for _, k := range slices.Sorted(maps.Keys(m)) {
-		ds = append(ds, a.checkElement(m[k], hide, at(path, k))...)
+		ds = append(ds, a.checkElement(m[k], hide, path, k)...)
 	}
 	return ds
 }
 
-// checkElement checks one value, the argument's own or an element's.
-func (a Attribute) checkElement(v cty.Value, hide bool, path []string) []Diagnostic {
+// checkElement checks one value, the argument's own or an element's: the one
+// at step below path.
+func (a *Attribute) checkElement(v cty.Value, hide bool, path []string, step string) []Diagnostic {
 	u, marks := v.Unmark()
 	hide = hide || len(marks) > 0
 	if !u.IsKnown() {
 		return nil
 	}
 	if u.IsNull() {
-		return []Diagnostic{errorAt(path, "Missing value", "An element of %q is null.", a.Name)}
+		return []Diagnostic{errorAt(at(path, step), "Missing value", "An element of %q is null.", a.Name)}
 	}
 	bad := func(rule string, shown string) []Diagnostic {
 		if hide {
-			return []Diagnostic{errorAt(path, "Invalid value", "The argument %q %s; the value is not shown because it is sensitive.", a.Name, rule)}
+			return []Diagnostic{errorAt(at(path, step), "Invalid value", "The argument %q %s; the value is not shown because it is sensitive.", a.Name, rule)}
 		}
-		return []Diagnostic{errorAt(path, "Invalid value", "The argument %q %s, not %s.", a.Name, rule, shown)}
+		return []Diagnostic{errorAt(at(path, step), "Invalid value", "The argument %q %s, not %s.", a.Name, rule, shown)}
 	}
 	switch u.Type() {
 	case cty.String:
@@ -257,7 +275,7 @@ func (a Attribute) checkElement(v cty.Value, hide bool, path []string) []Diagnos
 }
 
 // outside returns the rule that n breaks, or nothing.
-func (a Attribute) outside(n float64) string {
+func (a *Attribute) outside(n float64) string {
 	low, high := a.Min != nil && n < *a.Min, a.Max != nil && n > *a.Max
 	switch {
 	case !low && !high:
@@ -270,7 +288,7 @@ func (a Attribute) outside(n float64) string {
 	return "at most " + a.boundText(*a.Max)
 }
 
-func (a Attribute) boundText(n float64) string {
+func (a *Attribute) boundText(n float64) string {
 	switch a.Format {
 	case FormatDuration:
 		return time.Duration(n * float64(time.Second)).String()

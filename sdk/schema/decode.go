@@ -12,25 +12,89 @@ import (
 // Decode fills a T from a wholly known, unmarked value of its schema's type.
 // It applies no defaults: [Block.ApplyDefaults] has done that. What is null
 // becomes the zero value.
-func Decode[T any](v cty.Value) (T, error) {
-	var out T
-	if v.ContainsMarked() {
-		return out, fmt.Errorf("the configuration holds marked values")
-	}
-	if !v.IsWhollyKnown() {
-		return out, fmt.Errorf("the configuration holds values that are not known yet")
-	}
-	return out, decodeBlock(v, reflect.ValueOf(&out).Elem())
-}
+func Decode[T any](v cty.Value) (T, error) { return NewDecoder[T]().Decode(v) }
 
 // DecodeKnown is [Decode] for a value whose parts may be unknown; these
 // become the zero value. [Known] tells them from what was written so.
-func DecodeKnown[T any](v cty.Value) (T, error) {
+func DecodeKnown[T any](v cty.Value) (T, error) { return NewDecoder[T]().DecodeKnown(v) }
+
+// Decoder does what [Decode] does, for many values: it looks at the struct's
+// tags once. It may be used concurrently.
+type Decoder[T any] struct{ fields []field }
+
+// NewDecoder makes a decoder of configurations.
+func NewDecoder[T any]() Decoder[T] { return Decoder[T]{fieldsOf(reflect.TypeFor[T]())} }
+
+// Decode is [Decode].
+func (d Decoder[T]) Decode(v cty.Value) (T, error) {
+	if !containsMarked(v) && !v.IsWhollyKnown() {
+		var out T
+		return out, fmt.Errorf("the configuration holds values that are not known yet")
+	}
+	return d.DecodeKnown(v)
+}
+
+// DecodeKnown is [DecodeKnown].
+func (d Decoder[T]) DecodeKnown(v cty.Value) (T, error) {
 	var out T
-	if v.ContainsMarked() {
+	if containsMarked(v) {
 		return out, fmt.Errorf("the configuration holds marked values")
 	}
-	return out, decodeBlock(v, reflect.ValueOf(&out).Elem())
+	return out, decodeBlock(v, d.fields, reflect.ValueOf(&out).Elem())
+}
+
+// containsMarked is [cty.Value.ContainsMarked], without keeping the path.
+func containsMarked(v cty.Value) bool {
+	t := v.Type()
+	switch {
+	case v.IsMarked():
+		return true
+	case t.IsPrimitiveType() || !v.IsKnown() || v.IsNull():
+		return false
+	case t.IsObjectType():
+		for name := range t.AttributeTypes() {
+			if containsMarked(v.GetAttr(name)) {
+				return true
+			}
+		}
+		return false
+	}
+	return v.ContainsMarked()
+}
+
+// field is one field of a configuration struct that takes part.
+type field struct {
+	index  int
+	name   string // of the argument or block; empty for an embedded struct
+	typ    reflect.Type
+	block  bool
+	format Format
+	fields []field // of a block or of an embedded struct
+}
+
+func fieldsOf(t reflect.Type) []field {
+	var fields []field
+	for i := range t.NumField() {
+		f := t.Field(i)
+		tag, ok := f.Tag.Lookup("dprun")
+		if !ok {
+			if f.Anonymous && f.Type.Kind() == reflect.Struct {
+				fields = append(fields, field{index: i, typ: f.Type, fields: fieldsOf(f.Type)})
+			}
+			continue
+		}
+		name, options := splitTag(tag)
+		made := field{index: i, name: name, typ: f.Type, block: options["block"], format: Format(f.Tag.Get("format"))}
+		if made.block {
+			inner := f.Type
+			if inner.Kind() == reflect.Pointer || inner.Kind() == reflect.Slice {
+				inner = inner.Elem()
+			}
+			made.fields = fieldsOf(inner)
+		}
+		fields = append(fields, made)
+	}
+	return fields
 }
 
 // Known reports whether the value at a path (names of blocks, indexes from 0
@@ -69,65 +133,60 @@ func Known(v cty.Value, path ...string) bool {
 	return v.IsWhollyKnown()
 }
 
-func decodeBlock(v cty.Value, out reflect.Value) error {
+func decodeBlock(v cty.Value, fields []field, out reflect.Value) error {
 	if !v.IsKnown() || v.IsNull() {
 		return nil
 	}
 	if !v.Type().IsObjectType() {
 		return fmt.Errorf("a block is an object, not %s", v.Type().FriendlyName())
 	}
-	t := out.Type()
-	for i := range t.NumField() {
-		f := t.Field(i)
-		tag, ok := f.Tag.Lookup("dprun")
-		if !ok {
-			if f.Anonymous && f.Type.Kind() == reflect.Struct {
-				if err := decodeBlock(v, out.Field(i)); err != nil {
-					return err
-				}
+	for i := range fields {
+		f := &fields[i]
+		if f.name == "" {
+			if err := decodeBlock(v, f.fields, out.Field(f.index)); err != nil {
+				return err
 			}
 			continue
 		}
-		name, options := splitTag(tag)
-		if !v.Type().HasAttribute(name) {
-			return fmt.Errorf("%q is missing in the value", name)
+		if !v.Type().HasAttribute(f.name) {
+			return fmt.Errorf("%q is missing in the value", f.name)
 		}
-		e := v.GetAttr(name)
-		if !e.IsKnown() || e.IsNull() && f.Type != valueType {
+		e := v.GetAttr(f.name)
+		if !e.IsKnown() || e.IsNull() && f.typ != valueType {
 			continue
 		}
 		var err error
-		if options["block"] {
-			err = decodeNested(e, out.Field(i))
+		if f.block {
+			err = decodeNested(e, f.fields, out.Field(f.index))
 		} else {
-			err = decodeArgument(e, Format(f.Tag.Get("format")), out.Field(i))
+			err = decodeArgument(e, f.format, out.Field(f.index))
 		}
 		if err != nil {
-			return fmt.Errorf("%s: %w", name, err)
+			return fmt.Errorf("%s: %w", f.name, err)
 		}
 	}
 	return nil
 }
 
-func decodeNested(v cty.Value, out reflect.Value) error {
+func decodeNested(v cty.Value, fields []field, out reflect.Value) error {
 	switch out.Kind() {
 	case reflect.Pointer:
 		out.Set(reflect.New(out.Type().Elem()))
-		return decodeBlock(v, out.Elem())
+		return decodeBlock(v, fields, out.Elem())
 	case reflect.Slice:
 		if !v.CanIterateElements() {
 			return fmt.Errorf("not a list of blocks but %s", v.Type().FriendlyName())
 		}
 		for i, e := range v.AsValueSlice() {
 			item := reflect.New(out.Type().Elem()).Elem()
-			if err := decodeBlock(e, item); err != nil {
+			if err := decodeBlock(e, fields, item); err != nil {
 				return fmt.Errorf("%d: %w", i, err)
 			}
 			out.Set(reflect.Append(out, item))
 		}
 		return nil
 	}
-	return decodeBlock(v, out)
+	return decodeBlock(v, fields, out)
 }
 
 // decodeArgument fills out from v; what is null or unknown leaves the zero value.

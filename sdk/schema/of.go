@@ -211,7 +211,7 @@ func (b *Block) addAttribute(name string, options map[string]bool, f reflect.Str
 		if err != nil {
 			return err
 		}
-		if ds := a.check(v, []string{name}); len(ds) > 0 {
+		if ds := a.check(v, nil); len(ds) > 0 {
 			return fmt.Errorf("default %q: %s", a.Default, ds[0].Detail)
 		}
 	}

@@ -9,18 +9,20 @@ import (
 	"time"
 )
 
-var daysPrefix = regexp.MustCompile(`^([0-9]+)d(.*)$`)
-
 // ParseDuration reads a duration as plans write it: what [time.ParseDuration]
 // reads, with whole days in front ("7d", "1d12h"), and never negative.
 func ParseDuration(s string) (time.Duration, error) {
 	rest, days := s, int64(0)
-	if m := daysPrefix.FindStringSubmatch(s); m != nil {
-		n, err := strconv.ParseInt(m[1], 10, 64)
+	digits := 0
+	for digits < len(s) && '0' <= s[digits] && s[digits] <= '9' {
+		digits++
+	}
+	if digits > 0 && digits < len(s) && s[digits] == 'd' {
+		n, err := strconv.ParseInt(s[:digits], 10, 64)
 		if err != nil || n > math.MaxInt64/int64(24*time.Hour) {
 			return 0, fmt.Errorf("%q is too long a duration", s)
 		}
-		days, rest = n, m[2]
+		days, rest = n, s[digits+1:]
 		if rest == "" {
 			rest = "0s"
 		}
