@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"sync/atomic"
 	"time"
 
 	"github.com/zclconf/go-cty/cty"
@@ -60,7 +61,7 @@ type Device struct {
 	Config cty.Value // of the type's schema; secrets are marked
 	Range  Range
 
-	scope      cty.Value // as `device` in lazy arguments
+	scope      atomic.Pointer[cty.Value] // as `device` in lazy arguments, once that is asked for
 	configured *configured
 }
 

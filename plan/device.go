@@ -107,7 +107,6 @@ func (j *deviceJob) decode(schemas Schemas) {
 	if attr := b.Body.Attributes["vars"]; attr != nil {
 		d.Vars = s.deviceVars(attr, i.ctx)
 	}
-	d.scope = d.object(func(name string) string { return name })
 	d.Config = cty.DynamicVal
 	ty, ok := schemas.Sources[d.Type]
 	if !ok {

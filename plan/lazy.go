@@ -157,7 +157,7 @@ func (u deviceUses) key(d *Device) string {
 	var b strings.Builder
 	b.WriteString(d.Type)
 	for _, t := range u {
-		v := d.scope
+		v := d.plain()
 		ok := true
 		for _, step := range t[1:] {
 			next, ds := step.(interface {

@@ -110,9 +110,24 @@ func (s Scope) names(want roots, name func(string) string, pending func(text, pl
 
 // object is the device as `device`, its names passed through name.
 func (d *Device) object(name func(string) string) cty.Value {
-	if d.scope != cty.NilVal && d.unchanged(name) {
-		return d.scope
+	if d.unchanged(name) {
+		return d.plain()
 	}
+	return d.renamed(name)
+}
+
+// plain is the device as `device`. Ten thousand devices are seldom all asked
+// for it, so it is made when one is.
+func (d *Device) plain() cty.Value {
+	if made := d.scope.Load(); made != nil {
+		return *made
+	}
+	v := d.renamed(func(name string) string { return name })
+	d.scope.Store(&v)
+	return v
+}
+
+func (d *Device) renamed(name func(string) string) cty.Value {
 	labels := cty.MapValEmpty(cty.String)
 	if len(d.Labels) > 0 {
 		m := make(map[string]cty.Value, len(d.Labels))

@@ -49,6 +49,10 @@ func (r *reader) readCSV() {
 	if len(r.errs) > 0 {
 		return
 	}
+	cells, used := make([]cell, len(columns)), make([]bool, len(columns))
+	for i, name := range columns {
+		used[i] = name == r.key || r.ty.Type.HasAttribute(name)
+	}
 	for {
 		fields, err := c.Read()
 		if errors.Is(err, io.EOF) {
@@ -63,15 +67,15 @@ func (r *reader) readCSV() {
 			r.wrong(line, "", nil, "The line has %d cells and the header has %d.", len(fields), len(columns))
 			continue
 		}
-		rec := record{line: line, names: columns, cells: make(map[string]cell, len(columns))}
+		rec := record{line: line, cells: cells}
 		for i, text := range fields {
 			text = strings.TrimSpace(text)
 			l, column := c.FieldPos(i)
 			v := cty.NullVal(cty.String)
-			if text != "" {
+			if text != "" && used[i] {
 				v = cty.StringVal(text)
 			}
-			rec.cells[columns[i]] = cell{value: v, line: l, rng: r.cellRange(l, column, len(text))}
+			cells[i] = cell{name: columns[i], value: v, line: l, column: column, length: len(text)}
 		}
 		r.add(rec)
 	}
@@ -86,12 +90,15 @@ func (r *reader) csvError(err error) {
 	r.wrong(0, "", nil, "This is not CSV: %v.", err)
 }
 
-// cellRange is where a cell stands. Its byte offset is found only when a
-// diagnostic asks, from line and column.
-func (r *reader) cellRange(line, column, length int) *diag.Range {
+// cellRange is where a cell stands; nil when that is not known. Its byte
+// offset is found from line and column when the diagnostic is shown.
+func (r *reader) cellRange(c cell) *diag.Range {
+	if c.column == 0 {
+		return nil
+	}
 	return &diag.Range{
 		Filename: r.file,
-		Start:    diag.Pos{Line: line, Column: column, Byte: -1},
-		End:      diag.Pos{Line: line, Column: column + max(1, length), Byte: -1},
+		Start:    diag.Pos{Line: c.line, Column: c.column, Byte: -1},
+		End:      diag.Pos{Line: c.line, Column: c.column + max(1, c.length), Byte: -1},
 	}
 }

@@ -55,17 +55,30 @@ func (e Errors) Error() string {
 	return strings.Join(texts, "\n")
 }
 
-// record is one device as the file writes it.
+// record is one device as the file writes it, its cells in the file's order.
 type record struct {
 	line  int
-	names []string // in the file's order
-	cells map[string]cell
+	cells []cell
 }
 
+// cell is one value of a record. Where it stands within its line is known of
+// CSV only.
 type cell struct {
-	value cty.Value
-	line  int
-	rng   *diag.Range
+	name   string
+	value  cty.Value
+	line   int
+	column int // from 1; 0 when it is not known
+	length int
+}
+
+// cell finds a cell by its name.
+func (rec *record) cell(name string) (cell, bool) {
+	for i := range rec.cells {
+		if rec.cells[i].name == name {
+			return rec.cells[i], true
+		}
+	}
+	return cell{}, false
 }
 
 // maxErrors bounds what is said about one file; the hundredth line of a
@@ -79,7 +92,7 @@ func Read(name string, src []byte, key string, ty Type) (cty.Value, error) {
 	if !ty.Type.IsObjectType() {
 		return cty.NilVal, Errors{{File: name, Rule: "The type of an inventory is an object type, such as object({ host = string })."}}
 	}
-	r := &reader{file: name, src: src, key: key, ty: ty, first: map[string]int{}, result: map[string]cty.Value{}}
+	r := newReader(name, src, key, ty)
 	switch strings.ToLower(path.Ext(name)) {
 	case ".csv":
 		r.readCSV()
@@ -107,6 +120,39 @@ type reader struct {
 	first  map[string]int // the line of each key
 	result map[string]cty.Value
 	errs   Errors
+
+	// What follows from ty, and would take time to find for each record.
+	types    map[string]cty.Type
+	required []string             // in order
+	made     cty.Type             // what a record becomes
+	missing  map[string]cty.Value // what stands for a missing value; nil: [typeexpr.Defaults] knows
+}
+
+func newReader(name string, src []byte, key string, ty Type) *reader {
+	r := &reader{
+		file: name, src: src, key: key, ty: ty, first: map[string]int{}, result: map[string]cty.Value{},
+		types: ty.Type.AttributeTypes(), made: ty.Type.WithoutOptionalAttributesDeep(),
+	}
+	flat := ty.Defaults == nil || len(ty.Defaults.Children) == 0
+	for _, attr := range slices.Sorted(mapKeys(r.types)) {
+		if !ty.Type.AttributeOptional(attr) {
+			r.required = append(r.required, attr)
+		}
+		flat = flat && r.types[attr].IsPrimitiveType()
+	}
+	if !flat {
+		return r
+	}
+	r.missing = make(map[string]cty.Value, len(r.types))
+	for attr, aty := range r.types {
+		r.missing[attr] = cty.NullVal(aty)
+		if ty.Defaults != nil {
+			if v, ok := ty.Defaults.DefaultValues[attr]; ok {
+				r.missing[attr] = v
+			}
+		}
+	}
+	return r
 }
 
 func (r *reader) wrong(line int, column string, rng *diag.Range, format string, args ...any) {
@@ -117,30 +163,29 @@ func (r *reader) wrong(line int, column string, rng *diag.Range, format string, 
 
 // add checks one record and takes it over.
 func (r *reader) add(rec record) {
-	atys := r.ty.Type.AttributeTypes()
-	obj := make(map[string]cty.Value, len(atys))
+	obj := make(map[string]cty.Value, len(r.types))
 	bad := false
-	for _, name := range rec.names {
-		c := rec.cells[name]
-		aty, known := atys[name]
+	for _, c := range rec.cells {
+		aty, known := r.types[c.name]
 		if !known {
 			continue // the key alone, or a column that the type does not ask for
 		}
 		v, err := convert.Convert(c.value, aty)
 		if err != nil {
 			bad = true
-			r.wrong(c.line, name, c.rng, "This is not %s: %s.", article(typeexpr.TypeString(aty.WithoutOptionalAttributesDeep())), err)
+			r.wrong(c.line, c.name, r.cellRange(c), "This is not %s: %s.", article(typeexpr.TypeString(aty.WithoutOptionalAttributesDeep())), err)
 			continue
 		}
-		obj[name] = v
+		obj[c.name] = v
 	}
 	key, line := r.keyOf(rec)
 	if bad || line == 0 {
 		return
 	}
-	for _, name := range slices.Sorted(mapKeys(atys)) {
-		if v, set := obj[name]; (!set || v.IsNull()) && !r.ty.Type.AttributeOptional(name) {
-			r.wrong(rec.line, name, rec.cells[name].rng, "The value is missing; the inventory's type does not call %q optional.", name)
+	for _, name := range r.required {
+		if v, set := obj[name]; !set || v.IsNull() {
+			c, _ := rec.cell(name)
+			r.wrong(rec.line, name, r.cellRange(c), "The value is missing; the inventory's type does not call %q optional.", name)
 			bad = true
 		}
 	}
@@ -148,10 +193,31 @@ func (r *reader) add(rec record) {
 		return
 	}
 	if before, twice := r.first[key]; twice {
-		r.wrong(line, r.key, rec.cells[r.key].rng, "The key %q is in line %d already; keys are unique.", key, before)
+		c, _ := rec.cell(r.key)
+		r.wrong(line, r.key, r.cellRange(c), "The key %q is in line %d already; keys are unique.", key, before)
 		return
 	}
 	r.first[key] = line
+	v, err := r.complete(obj)
+	if err != nil {
+		r.wrong(rec.line, "", nil, "The record does not fit the type: %s.", err)
+		return
+	}
+	r.result[key] = v
+}
+
+// complete makes a record's values an object of the type.
+func (r *reader) complete(obj map[string]cty.Value) (cty.Value, error) {
+	if r.missing != nil {
+		for name, instead := range r.missing {
+			if v, set := obj[name]; !set || v.IsNull() {
+				obj[name] = instead
+			}
+		}
+		if v := cty.ObjectVal(obj); v.Type().Equals(r.made) {
+			return v, nil
+		}
+	}
 	// Null is left out, so that defaults apply to it.
 	for name, v := range obj {
 		if v.IsNull() {
@@ -162,23 +228,18 @@ func (r *reader) add(rec record) {
 	if r.ty.Defaults != nil {
 		v = r.ty.Defaults.Apply(v)
 	}
-	v, err := convert.Convert(v, r.ty.Type)
-	if err != nil {
-		r.wrong(rec.line, "", nil, "The record does not fit the type: %s.", err)
-		return
-	}
-	r.result[key] = v
+	return convert.Convert(v, r.ty.Type)
 }
 
 func (r *reader) keyOf(rec record) (string, int) {
-	c, there := rec.cells[r.key]
+	c, there := rec.cell(r.key)
 	if !there {
 		r.wrong(rec.line, r.key, nil, "The record has no %q, which is the inventory's key.", r.key)
 		return "", 0
 	}
 	v, err := convert.Convert(c.value, cty.String)
 	if err != nil || v.IsNull() || !v.IsKnown() || v.AsString() == "" {
-		r.wrong(c.line, r.key, c.rng, "The key is empty or not a text; every record needs one of its own.")
+		r.wrong(c.line, r.key, r.cellRange(c), "The key is empty or not a text; every record needs one of its own.")
 		return "", 0
 	}
 	return v.AsString(), c.line

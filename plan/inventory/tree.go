@@ -79,8 +79,8 @@ func (r *reader) lineAt(offset int64) int {
 // addObject adds a record; key is the object's key where it has one, lines
 // the line of each attribute where they are known.
 func (r *reader) addObject(line int, key cty.Value, object map[string]cty.Value, lines map[string]int) {
-	rec := record{line: line, names: slices.Sorted(mapKeys(object)), cells: make(map[string]cell, len(object)+1)}
-	for _, name := range rec.names {
+	rec := record{line: line, cells: make([]cell, 0, len(object)+1)}
+	for _, name := range slices.Sorted(mapKeys(object)) {
 		at := line
 		if l := lines[name]; l > 0 {
 			at = l
@@ -93,11 +93,10 @@ func (r *reader) addObject(line int, key cty.Value, object map[string]cty.Value,
 		if v.IsKnown() && !v.IsNull() && v.Type() == cty.String && v.AsString() == "" {
 			v = cty.NullVal(cty.String)
 		}
-		rec.cells[name] = cell{value: v, line: at}
+		rec.cells = append(rec.cells, cell{name: name, value: v, line: at})
 	}
-	if _, there := rec.cells[r.key]; !there && key != cty.NilVal {
-		rec.cells[r.key] = cell{value: key, line: line}
-		rec.names = append(rec.names, r.key)
+	if _, there := rec.cell(r.key); !there && key != cty.NilVal {
+		rec.cells = append(rec.cells, cell{name: r.key, value: key, line: line})
 	}
 	r.add(rec)
 }
