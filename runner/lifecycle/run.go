@@ -37,18 +37,22 @@ type Run struct {
 	out   []event.Status
 	seq   int
 
-	dests   []*runDestination
-	devices []*device
-	byName  map[string]*device
+	dests       []*runDestination
+	devices     []*device
+	byName      map[string]*device
+	inspecting  []*device // their inspections are under way
+	uninspected []*device // and of these not yet begun
 
-	tasks   []*Task
-	byID    map[string]*Task
-	waiting []*Task        // ready and not dispatched, in creation order
-	open    map[string]int // unfinished tasks by activity and device, for depends_on
-	living  int            // tasks without a final status
-	freed   bool           // something was freed since the last dispatch
-	slots   slots
-	gates   map[string]*gate
+	tasks       []*Task
+	byID        map[string]*Task
+	validating  []*Task        // their devices are being asked
+	unvalidated []*Task        // and those of these not yet
+	waiting     *waiting       // not dispatched
+	open        map[string]int // unfinished tasks by activity and device, for depends_on
+	living      int            // tasks without a final status
+	freed       bool           // something was freed since the last dispatch
+	slots       slots
+	gates       map[string]*gate
 
 	pre, post script
 	halted    string // why every waiting task is cancelled
@@ -93,14 +97,14 @@ type runDestination struct {
 // NewRun returns the machine of a run; its first event is RunStarted.
 func NewRun(spec RunSpec) *Run {
 	r := &Run{
-		spec: spec, byName: map[string]*device{}, byID: map[string]*Task{}, open: map[string]int{},
+		spec: spec, byName: map[string]*device{}, byID: map[string]*Task{}, open: map[string]int{}, waiting: newWaiting(),
 		gates: map[string]*gate{}, dirty: map[string]bool{"": true},
 	}
-	r.slots.init()
+	r.slots.init(spec.Limits)
 	for _, d := range spec.Destinations {
 		r.dests = append(r.dests, &runDestination{spec: d})
 		if d.Parallel > 0 {
-			r.gates[d.Name] = &gate{capacity: d.Parallel, holders: map[*Task]bool{}}
+			r.gates[d.Name] = newGate(d.Parallel)
 		}
 	}
 	for _, a := range spec.Activities {
@@ -109,6 +113,9 @@ func NewRun(spec RunSpec) *Run {
 				d := &device{name: name, spec: spec.Devices[name]}
 				r.byName[name] = d
 				r.devices = append(r.devices, d)
+				if d.spec.Blocked == "" {
+					r.uninspected = append(r.uninspected, d)
+				}
 			}
 		}
 	}
@@ -217,15 +224,18 @@ func (r *Run) each(f func(*Task) []event.Status) {
 func (r *Run) take(t *Task, out []event.Status) {
 	r.out = append(r.out, out...)
 	r.dirty[t.spec.ID] = true
-	if t.phase >= PhaseStore && r.slots.leaveDevice(t) {
-		r.freed = true
+	if t.phase >= PhaseDispatch {
+		r.waiting.leave(t)
+	}
+	if t.phase >= PhaseStore {
+		r.leaveDevice(t)
 	}
 	r.regate(t)
 	if len(out) > 0 && out[len(out)-1].Final {
 		r.slots.leave(t)
 		r.living--
 		r.freed = true
-		r.open[dependency(t.spec.Activity.Name, t.spec.Device)]--
+		r.leaveActivity(t)
 	}
 	for _, s := range out {
 		entry, _ := Lookup(Code(s.Code))
@@ -357,20 +367,17 @@ func (r *Run) advanceInspect() {
 		r.stage = stagePostScript
 		return
 	}
-	open := 0
-	for _, d := range r.devices {
-		if d.spec.Blocked != "" || d.call.done {
-			continue
-		}
-		if open++; open <= inspectAtOnce {
-			d.call.begin()
-		}
+	r.inspecting = slices.DeleteFunc(r.inspecting, func(d *device) bool { return d.call.done })
+	for len(r.inspecting) < inspectAtOnce && len(r.uninspected) > 0 {
+		d := r.uninspected[0]
+		r.inspecting, r.uninspected = append(r.inspecting, d), r.uninspected[1:]
+		d.call.begin()
 	}
-	if open > 0 {
+	if len(r.inspecting) > 0 {
 		return
 	}
 	r.expand()
-	if len(r.waiting) == 0 {
+	if r.waiting.len() == 0 {
 		r.stage = stagePostScript
 		return
 	}
@@ -392,8 +399,8 @@ func (r *Run) advancePreScript() {
 		return
 	}
 	r.stage, r.freed = stageTasks, true
-	r.enter(RunStarted, fmt.Sprintf("%d task(s), %d to run", len(r.tasks), len(r.waiting)))
-	for _, t := range r.waiting {
+	r.enter(RunStarted, fmt.Sprintf("%d task(s), %d to run", len(r.tasks), r.waiting.len()))
+	for _, t := range r.waiting.all() {
 		r.take(t, t.Ready(r.now))
 	}
 }
@@ -475,7 +482,7 @@ func (r *Run) onInterrupted(e event.Event) {
 	r.interrupted = true
 	r.now = e.Time
 	r.each(func(t *Task) []event.Status { return t.Apply(e) })
-	r.waiting = nil
+	r.waiting = newWaiting()
 	if !r.owesPostScript() || r.post.started {
 		r.post.done = true // its configuration was not kept; or its outcome is unknown, and it is not run twice
 	}
@@ -486,11 +493,17 @@ func (r *Run) onInterrupted(e event.Event) {
 
 // dismissWaiting ends every task that was not dispatched.
 func (r *Run) dismissWaiting(c Code, message string) {
-	r.waiting = nil
-	for _, t := range r.tasks {
-		if t.Final() == nil && t.phase < PhaseDispatch {
-			r.take(t, t.Dismiss(r.now, c, message))
-		}
+	r.dismissEach(func(*Task) Code { return c }, message)
+}
+
+func (r *Run) dismissEach(code func(*Task) Code, message string) {
+	if r.waiting.len() == 0 {
+		return // a run that is stopped comes here after every event
+	}
+	ended := r.waiting.all()
+	r.waiting = newWaiting()
+	for _, t := range ended {
+		r.take(t, t.Dismiss(r.now, code(t), message))
 	}
 }
 
@@ -507,16 +520,12 @@ func (r *Run) dismissForStop() {
 }
 
 func (r *Run) dismissHalted() {
-	r.waiting = nil
-	for _, t := range r.tasks {
-		if t.Final() == nil && t.phase < PhaseDispatch {
-			code := SkippedBecauseErrorPolicy
-			if t.phase == PhaseReady {
-				code = CanceledBecauseErrorPolicy
-			}
-			r.take(t, t.Dismiss(r.now, code, "error policy halt: "+r.halted))
+	r.dismissEach(func(t *Task) Code {
+		if t.phase == PhaseReady {
+			return CanceledBecauseErrorPolicy
 		}
-	}
+		return SkippedBecauseErrorPolicy
+	}, "error policy halt: "+r.halted)
 }
 
 func (r *Run) allFinal() bool { return r.living == 0 }

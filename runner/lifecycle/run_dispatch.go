@@ -9,6 +9,7 @@ import (
 
 // slots counts what runs at once.
 type slots struct {
+	labels    []string // those with a limit, in order: who waits for what does not depend on chance
 	run       int
 	perDevice map[string]int
 	perLabel  map[[2]string]int
@@ -16,30 +17,46 @@ type slots struct {
 	onDevice  map[*Task][][2]string
 }
 
-func (s *slots) init() {
+func (s *slots) init(l Limits) {
+	s.labels = slices.Sorted(maps.Keys(l.PerLabel))
 	s.perDevice, s.perLabel = map[string]int{}, map[[2]string]int{}
 	s.held, s.onDevice = map[*Task]bool{}, map[*Task][][2]string{}
 }
 
-// free reports whether a task on a device may start within the limits.
-func (s *slots) free(l Limits, device string, labels map[string]string) bool {
-	if l.Parallel > 0 && s.run >= l.Parallel || l.PerDevice > 0 && s.perDevice[device] >= l.PerDevice {
-		return false
+// lacking is the first resource of which no slot is left for a task on a
+// device, if there is one.
+func (s *slots) lacking(l Limits, device string, labels map[string]string) (resource, bool) {
+	if at := (resource{ofDevice, device, ""}); !s.free(l, at) {
+		return at, true
 	}
-	for k, n := range l.PerLabel {
-		if v, ok := labels[k]; ok && n > 0 && s.perLabel[[2]string{k, v}] >= n {
-			return false
+	for _, k := range s.labels {
+		if v, ok := labels[k]; ok {
+			if at := (resource{ofLabel, k, v}); !s.free(l, at) {
+				return at, true
+			}
 		}
 	}
-	return true
+	return resource{}, false
 }
 
-func (s *slots) enter(t *Task, l Limits, labels map[string]string) {
+// free reports whether a slot of a device or a label is left.
+func (s *slots) free(l Limits, of resource) bool {
+	switch of.kind {
+	case ofDevice:
+		return l.PerDevice <= 0 || s.perDevice[of.name] < l.PerDevice
+	case ofLabel:
+		n := l.PerLabel[of.name]
+		return n <= 0 || s.perLabel[[2]string{of.name, of.value}] < n
+	}
+	return false
+}
+
+func (s *slots) enter(t *Task, labels map[string]string) {
 	s.run++
 	s.held[t] = true
 	s.perDevice[t.spec.Device]++
 	var keys [][2]string
-	for k := range l.PerLabel {
+	for _, k := range s.labels {
 		if v, ok := labels[k]; ok {
 			key := [2]string{k, v}
 			s.perLabel[key]++
@@ -50,67 +67,49 @@ func (s *slots) enter(t *Task, l Limits, labels map[string]string) {
 }
 
 // leaveDevice frees the device's and labels' slots; the run's stays taken. It
-// reports whether there was one to free.
-func (s *slots) leaveDevice(t *Task) bool {
+// returns what was freed.
+func (s *slots) leaveDevice(t *Task) []resource {
 	keys, ok := s.onDevice[t]
 	if !ok {
-		return false
+		return nil
 	}
 	delete(s.onDevice, t)
 	s.perDevice[t.spec.Device]--
+	freed := []resource{{ofDevice, t.spec.Device, ""}}
 	for _, k := range keys {
 		s.perLabel[k]--
+		freed = append(freed, resource{ofLabel, k[0], k[1]})
 	}
-	return true
+	return freed
 }
 
-// leave frees every slot that the task holds.
+// leave frees the run's slot, the last that the task holds.
 func (s *slots) leave(t *Task) {
 	if !s.held[t] {
 		return
 	}
-	s.leaveDevice(t)
 	delete(s.held, t)
 	s.run--
 }
 
-// gate bounds the stores at one destination.
-type gate struct {
-	capacity int
-	holders  map[*Task]bool
-	queue    []*Task
+// leaveDevice gives back what the task holds of its device and labels, and
+// lets others look whether they can use it.
+func (r *Run) leaveDevice(t *Task) {
+	for _, of := range r.slots.leaveDevice(t) {
+		r.freed = true
+		r.waiting.wake(of)
+	}
 }
 
-// regate takes, queues or gives back the task's places at its destinations.
-func (r *Run) regate(t *Task) {
-	if len(r.gates) == 0 {
+// leaveActivity notes the end of a task for those that depend on its activity.
+func (r *Run) leaveActivity(t *Task) {
+	activity, device := t.spec.Activity.Name, t.spec.Device
+	r.open[dependency(activity, device)]--
+	if r.open[dependency(activity, device)] > 0 {
 		return
 	}
-	wants := map[string]bool{}
-	if t.phase == PhaseStore {
-		for _, a := range t.Pending() {
-			if a.Kind == ActStore || a.Kind == ActManifest {
-				wants[a.Destination] = true
-			}
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(r.gates)) {
-		g := r.gates[name]
-		queued := slices.Index(g.queue, t)
-		switch {
-		case wants[name] && !g.holders[t] && queued < 0:
-			g.queue = append(g.queue, t)
-		case !wants[name] && g.holders[t]:
-			delete(g.holders, t)
-		case !wants[name] && queued >= 0:
-			g.queue = slices.Delete(g.queue, queued, queued+1)
-		}
-		for len(g.queue) > 0 && len(g.holders) < g.capacity {
-			next := g.queue[0]
-			g.queue = g.queue[1:]
-			g.holders[next] = true
-			r.dirty[next.spec.ID] = true
-		}
+	for more := true; more; { // all of them may go on
+		more = r.waiting.wake(resource{ofActivity, activity, device})
 	}
 }
 
@@ -120,44 +119,59 @@ func (r *Run) dispatch() {
 		r.dismissForStop()
 		return
 	}
-	if len(r.waiting) == 0 || !r.freed || r.full() {
+	if r.waiting.len() == 0 || !r.freed || r.full() {
 		return
 	}
 	r.freed = false
-	if w := r.spec.Window; w != nil && !w.Open(r.now) {
-		r.dismissWaiting(CanceledBecauseMaintenanceWindow, fmt.Sprintf("window %s closed while the task was waiting", w.Name))
-		return
-	}
 	var closes time.Time
 	if w := r.spec.Window; w != nil {
+		if !w.Open(r.now) {
+			r.dismissWaiting(CanceledBecauseMaintenanceWindow, fmt.Sprintf("window %s closed while the task was waiting", w.Name))
+			return
+		}
 		closes, _ = w.ClosesAt(r.now)
 	}
-	waiting := r.waiting
-	kept := 0
-	for i, t := range waiting {
-		if t.Final() != nil {
-			continue
+	for !r.full() {
+		l := r.waiting.next()
+		if l == nil {
+			return
 		}
-		if r.full() {
-			kept += copy(waiting[kept:], waiting[i:])
-			break
-		}
-		if !closes.IsZero() && closes.Sub(r.now) < t.spec.needs() {
-			r.take(t, t.Dismiss(r.now, CanceledBecauseMaintenanceWindow, fmt.Sprintf(
-				"window %s closes in %s, and quiesce and unquiesce of %s may take %s", r.spec.Window.Name, closes.Sub(r.now).Round(time.Second), t.target(), t.spec.needs())))
-			continue
-		}
-		labels := r.spec.Devices[t.spec.Device].Labels
-		if r.blockedBy(t) || !r.slots.free(r.spec.Limits, t.spec.Device, labels) {
-			waiting[kept] = t
-			kept++
-			continue
-		}
-		r.ran = true
-		r.slots.enter(t, r.spec.Limits, labels)
-		r.take(t, t.Dispatch(r.now))
+		r.consider(l, closes)
 	}
-	r.waiting = waiting[:kept]
+}
+
+// consider starts or dismisses the first task of a line, or parks the line.
+func (r *Run) consider(l *line, closes time.Time) {
+	if len(l.tasks) == 0 {
+		r.pass(l)
+		return
+	}
+	t := l.tasks[0].Task
+	if !closes.IsZero() && closes.Sub(r.now) < t.spec.needs() {
+		r.waiting.put(l)
+		r.take(t, t.Dismiss(r.now, CanceledBecauseMaintenanceWindow, fmt.Sprintf(
+			"window %s closes in %s, and quiesce and unquiesce of %s may take %s", r.spec.Window.Name, closes.Sub(r.now).Round(time.Second), t.target(), t.spec.needs())))
+		return
+	}
+	labels := r.spec.Devices[t.spec.Device].Labels
+	if at, ok := r.obstacle(t, labels); ok {
+		r.waiting.park(l, at)
+		r.pass(l)
+		return
+	}
+	l.woken = resource{} // and takes what it was woken for
+	r.waiting.put(l)
+	r.ran = true
+	r.slots.enter(t, labels)
+	r.take(t, t.Dispatch(r.now))
+}
+
+// pass lets the next line look at what this one was woken for and did not take.
+func (r *Run) pass(l *line) {
+	woken := l.woken
+	if l.woken = (resource{}); r.slots.free(r.spec.Limits, woken) {
+		r.waiting.wake(woken)
+	}
 }
 
 // full reports whether as many tasks run as may run at all.
@@ -168,22 +182,23 @@ func (r *Run) full() bool {
 
 func dependency(activity, device string) string { return activity + "\x00" + device }
 
-// blockedBy reports whether an activity that the task depends on has living
-// tasks on the task's own device. Their result does not matter.
-func (r *Run) blockedBy(t *Task) bool {
+// obstacle is what the task has to wait for, if there is something: an
+// activity that it depends on has living tasks on its own device, whose result
+// does not matter; or a slot.
+func (r *Run) obstacle(t *Task, labels map[string]string) (resource, bool) {
 	for _, a := range t.spec.Activity.DependsOn {
 		if r.open[dependency(a, t.spec.Device)] > 0 {
-			return true
+			return resource{ofActivity, a, t.spec.Device}, true
 		}
 	}
-	return false
+	return r.slots.lacking(r.spec.Limits, t.spec.Device, labels)
 }
 
 // Dirty returns the tasks ("" for the run itself) whose pending actions may
 // have changed since the last call.
 func (r *Run) Dirty() []string {
 	ids := slices.Sorted(maps.Keys(r.dirty))
-	clear(r.dirty)
+	r.dirty = map[string]bool{} // a map that was large once would be slow to walk for ever
 	return ids
 }
 
@@ -216,7 +231,7 @@ func (r *Run) PendingOf(id string) []Action {
 
 func (r *Run) pendingRun() []Action {
 	var as []Action
-	if len(r.waiting) > 0 && !r.stopped() {
+	if r.waiting.len() > 0 && !r.stopped() {
 		if w := r.spec.Window; w != nil {
 			if at, ok := w.ClosesAt(r.now); ok {
 				as = append(as, Action{ID: "timer/window", Kind: ActTimer, NotBefore: at})
@@ -234,8 +249,8 @@ func (r *Run) pendingRun() []Action {
 			}
 		}
 	case stageInspect:
-		for _, d := range r.devices {
-			if d.call.attempt > 0 && !d.call.done {
+		for _, d := range r.inspecting {
+			if !d.call.done {
 				as = append(as, Action{ID: fmt.Sprintf("inspect/%s/%d", d.name, d.call.attempt), Kind: ActInspect, Device: d.name, NotBefore: d.call.notBefore})
 			}
 		}

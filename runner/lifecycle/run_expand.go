@@ -19,7 +19,9 @@ func (r *Run) expand() {
 			case d.call.failure != nil:
 				r.dismissed(a, name, unexpanded(a, name), inspectCode(d.call.failure), d.call.failure.Error())
 			case a.Scope == schema.ScopeDevice:
-				r.waiting = append(r.waiting, r.newTask(a, name, ""))
+				t := r.newTask(a, name, "")
+				r.waiting.add(t)
+				r.unvalidated = append(r.unvalidated, t)
 			default:
 				r.expandDomains(a, d)
 			}
@@ -51,7 +53,7 @@ func (r *Run) expandDomains(a Activity, d *device) {
 			r.dismissed(a, d.name, dom.Name, SkippedAPICDomain, "the domain belongs to API Connect, which backs it up itself")
 			continue
 		}
-		r.waiting = append(r.waiting, r.newTask(a, d.name, dom.Name))
+		r.waiting.add(r.newTask(a, d.name, dom.Name))
 	}
 	for _, gone := range r.spec.LastDomains[a.Name+"/"+d.name] {
 		if matches(gone) && !slices.Contains(names, gone) {
@@ -71,20 +73,19 @@ func (r *Run) advanceValidate() {
 		r.stage = stagePostScript
 		return
 	}
-	open := 0
-	for _, t := range r.waiting {
-		if t.spec.Activity.Scope != schema.ScopeDevice || t.Final() != nil || t.phase == PhaseValidate && !t.validating() {
-			continue
-		}
-		if open++; open <= inspectAtOnce && t.phase < PhaseValidate {
+	r.validating = slices.DeleteFunc(r.validating, func(t *Task) bool { return !t.validating() })
+	for len(r.validating) < inspectAtOnce && len(r.unvalidated) > 0 {
+		t := r.unvalidated[0]
+		r.unvalidated = r.unvalidated[1:]
+		if t.Final() == nil {
+			r.validating = append(r.validating, t)
 			r.take(t, t.Validate(r.now))
 		}
 	}
-	if open > 0 {
+	if len(r.validating) > 0 {
 		return
 	}
-	r.waiting = slices.DeleteFunc(r.waiting, func(t *Task) bool { return t.Final() != nil })
-	if r.stage = stagePreScript; len(r.waiting) == 0 {
+	if r.stage = stagePreScript; r.waiting.len() == 0 {
 		r.stage = stagePostScript
 	}
 }
