@@ -24,13 +24,14 @@ import (
 type deviceJob struct {
 	block      *hclsyntax.Block
 	definition *definition
-	instance   instance
+	entry      entry
 	first      bool // of its block
 	sink       sink
 
-	device  *Device
-	nameAt  hcl.Range
-	decoded bool
+	device   *Device
+	nameAt   hcl.Range
+	decoded  bool
+	endpoint string // what it leads to; empty when that is not known
 }
 
 func (c *compiler) compileDevices() {
@@ -40,29 +41,29 @@ func (c *compiler) compileDevices() {
 		if def == nil {
 			continue
 		}
-		list, ok := c.instances(b.Body, c.root)
+		list, ok := c.entries(b.Body, c.root)
 		def.known = ok
 		var folded *folding
 		if len(list) > 1 {
 			folded = c.foldDevice(b)
 		}
-		for n, i := range list {
-			jobs = append(jobs, deviceJob{block: b, definition: def, instance: i, first: n == 0, sink: sink{env: c.env, folded: folded}})
+		for n, e := range list {
+			jobs = append(jobs, deviceJob{block: b, definition: def, entry: e, first: n == 0, sink: sink{env: c.env, folded: folded}})
 		}
 	}
 	c.decodeDevices(jobs)
-	endpoints := map[string]*Device{}
+	endpoints := make(map[string]*Device, len(jobs))
 	c.cfg.Devices = make([]*Device, 0, len(jobs))
 	for n := range jobs {
 		j := &jobs[n]
 		c.list = append(c.list, j.sink.list...)
 		c.uniqueName(j.device, j.nameAt)
 		c.cfg.Devices = append(c.cfg.Devices, j.device)
-		j.definition.items[j.instance.key] = j.device
+		j.definition.items[j.device.Key] = j.device
 		if !j.decoded {
 			continue
 		}
-		c.endpoint(j.device, c.in.Schemas.Sources[j.device.Type], endpoints)
+		c.endpoint(j, c.in.Schemas.Sources[j.device.Type], endpoints)
 		c.validate("source", j.device.Type, "", j.device.Config, j.device.configured)
 	}
 }
@@ -98,7 +99,7 @@ func (c *compiler) decodeDevices(jobs []deviceJob) {
 
 // decode works out everything of one device that no other has to do with.
 func (j *deviceJob) decode(schemas Schemas) {
-	s, b, i := &j.sink, j.block, j.instance
+	s, b, i := &j.sink, j.block, j.entry.instance()
 	d := &Device{Type: b.Labels[0], Label: b.Labels[1], Key: i.key, Range: *rangeOf(b.DefRange()), Vars: cty.EmptyObjectVal}
 	j.device = d
 	d.Name, j.nameAt = s.deviceName(b, i)
@@ -116,6 +117,7 @@ func (j *deviceJob) decode(schemas Schemas) {
 		return
 	}
 	d.Config, d.configured, j.decoded = s.decodeConfig(s.env.decoder("source "+d.Type, ty.Config), b, i.ctx)
+	j.endpoint = endpointOf(d, ty)
 }
 
 func (s *sink) deviceVars(attr *hclsyntax.Attribute, ctx *hcl.EvalContext) cty.Value {
@@ -215,19 +217,19 @@ func marksInside(v cty.Value) bool {
 	return false
 }
 
-// endpoint warns about two devices that lead to the same place.
-func (c *compiler) endpoint(d *Device, ty schema.SourceType, seen map[string]*Device) {
+// endpointOf is what a device leads to, as a key; empty when that is not known.
+func endpointOf(d *Device, ty schema.SourceType) string {
 	if len(ty.Endpoint) == 0 {
-		return
+		return ""
 	}
 	key := d.Type
 	for _, name := range ty.Endpoint {
 		if !d.Config.Type().HasAttribute(name) {
-			return
+			return ""
 		}
 		v := d.Config.GetAttr(name)
 		if v.IsMarked() || !v.IsKnown() {
-			return
+			return ""
 		}
 		if v.IsNull() {
 			key += "\x00"
@@ -242,9 +244,18 @@ func (c *compiler) endpoint(d *Device, ty schema.SourceType, seen map[string]*De
 		}
 		s, err := convert.Convert(v, cty.String)
 		if err != nil {
-			return
+			return ""
 		}
 		key += "\x00" + s.AsString()
+	}
+	return key
+}
+
+// endpoint warns about two devices that lead to the same place.
+func (c *compiler) endpoint(j *deviceJob, ty schema.SourceType, seen map[string]*Device) {
+	d, key := j.device, j.endpoint
+	if key == "" {
+		return
 	}
 	before := seen[key]
 	if before == nil {

@@ -181,6 +181,22 @@ type instance struct {
 	ctx   *hcl.EvalContext
 }
 
+// entry is an instance whose context is not made yet.
+type entry struct {
+	key, value cty.Value // nil values without for_each
+	outer      *hcl.EvalContext
+}
+
+// instance makes the context, in which `each` is the entry.
+func (e entry) instance() instance {
+	if e.key == cty.NilVal {
+		return instance{ctx: e.outer}
+	}
+	c := child(e.outer)
+	c.Variables = map[string]cty.Value{"each": cty.ObjectVal(map[string]cty.Value{"key": e.key, "value": e.value})}
+	return instance{key: e.key.AsString(), keyed: true, ctx: c}
+}
+
 // address names the instance of a block.
 func (i instance) address(label string) string {
 	if !i.keyed {
@@ -192,9 +208,18 @@ func (i instance) address(label string) string {
 // instances expands for_each, by key. It answers false when for_each cannot
 // be used; how many there are is then not known.
 func (s *sink) instances(b *hclsyntax.Body, ctx *hcl.EvalContext) ([]instance, bool) {
+	entries, ok := s.entries(b, ctx)
+	list := make([]instance, len(entries))
+	for i, e := range entries {
+		list[i] = e.instance()
+	}
+	return list, ok
+}
+
+func (s *sink) entries(b *hclsyntax.Body, ctx *hcl.EvalContext) ([]entry, bool) {
 	attr := b.Attributes["for_each"]
 	if attr == nil {
-		return []instance{{ctx: ctx}}, true
+		return []entry{{outer: ctx}}, true
 	}
 	v, ok := s.eval(attr.Expr, ctx)
 	if !ok {
@@ -241,12 +266,10 @@ func (s *sink) instances(b *hclsyntax.Body, ctx *hcl.EvalContext) ([]instance, b
 		s.add(diag.InvalidForEach, r, "for_each is a map, an object, or a list of texts, not %s.", typeText(ty))
 		return nil, false
 	}
-	list := make([]instance, 0, v.LengthInt())
+	list := make([]entry, 0, v.LengthInt())
 	for it := v.ElementIterator(); it.Next(); {
 		k, e := it.Element()
-		c := child(ctx)
-		c.Variables = map[string]cty.Value{"each": cty.ObjectVal(map[string]cty.Value{"key": k, "value": e})}
-		list = append(list, instance{key: k.AsString(), keyed: true, ctx: c})
+		list = append(list, entry{key: k, value: e, outer: ctx})
 	}
 	return list, true
 }
