@@ -50,8 +50,13 @@ func (b *bench) fleetToDirectory(ctx context.Context, g *gateways) error {
 	if err != nil {
 		return err
 	}
-	const script, check = "curl, xmllint, cp", "the same, checked"
-	t, err := b.interleave(ctx, b.fleetApply(g, ours, fileDestination), b.fleetScript(script, g, peer), b.fleetScript(check, g, checking, "CHECK=yes"))
+	least, err := b.mkdir("least")
+	if err != nil {
+		return err
+	}
+	const script, check, floor = "curl, xmllint, cp", "the same, checked", "floor"
+	t, err := b.interleave(ctx, b.fleetApply(g, ours, fileDestination), b.fleetScript(script, g, peer),
+		b.fleetScript(check, g, checking, "CHECK=yes"), b.fleetLeast(floor, g, least))
 	if err != nil {
 		return err
 	}
@@ -59,6 +64,8 @@ func (b *bench) fleetToDirectory(ctx context.Context, g *gateways) error {
 		t.of("dprun"), t.of(script), 3).with("the peer checks nothing"), "dprun", script))
 	b.add(t.cpu(faster("a.file.checked", "the same with unzip -t and sha256sum for each file, which is still less than dprun checks",
 		t.of("dprun"), t.of(check), 0).info(), "dprun", check))
+	b.add(t.cpu(faster("a.file.floor", "not dprun but one process with its client and verifier, which keeps one copy and no record, against the same scripts: as fast as a verified backup can be",
+		t.of(floor), t.of(script), 0).info(), floor, script))
 	return nil
 }
 
@@ -140,6 +147,24 @@ func (b *bench) fleetScript(name string, g *gateways, base string, env ...string
 		}
 		return wall(time.Since(start)), checkFleet(dir)
 	}}
+}
+
+// fleetLeast is this program as the floor.
+func (b *bench) fleetLeast(name string, g *gateways, base string) contender {
+	return timed(name, func(ctx context.Context, round int) error {
+		self, err := os.Executable()
+		if err != nil {
+			return err
+		}
+		dir, err := roundDirectory(base, round)
+		if err != nil {
+			return err
+		}
+		if _, err := output(command(ctx, nil, self, fleetFloorCommand, filepath.Join(g.dir, "ready.json"), dir)); err != nil {
+			return err
+		}
+		return checkFleet(dir)
+	})
 }
 
 // roundDirectory is a directory for one round, writable by whoever an SSH server runs as.

@@ -44,6 +44,9 @@ func main() {
 	if len(os.Args) == 4 && os.Args[1] == floorCommand {
 		exit(floor(os.Args[2], os.Args[3]))
 	}
+	if len(os.Args) == 4 && os.Args[1] == fleetFloorCommand {
+		exit(fleetFloor(os.Args[2], os.Args[3]))
+	}
 	exit(run())
 }
 
