@@ -56,7 +56,12 @@ func destinationCode(family string, f *failure.Error) Code {
 	return PreChecksDestinationNotFound
 }
 
-// captureCode maps a failed capture of a variant.
+// captureCode maps a failed capture of a variant. What the device delivered
+// has codes of its own where the table knows them: an export that is damaged is
+// an error of its management interface, a file of a secure backup is told by
+// what is wrong with it. A plugin that is wrong about its own files (it named
+// one that is not there, or another size or hash than is measured) breaks the
+// protocol, whatever was captured: no table's code says that of a device.
 func captureCode(variant string, f *failure.Error) Code {
 	type codes struct{ empty, save, other Code }
 	c := codes{ExportPersistedEmptyFile, ExportPersistedSaveFileException, ExportPersistedSOMAError}
@@ -65,22 +70,22 @@ func captureCode(variant string, f *failure.Error) Code {
 		c = codes{ExportNonPersistedEmptyFile, ExportNonPersistedSaveFile, ExportNonPersistedSOMAError}
 	case sdk.VariantSecureBackup:
 		c = codes{SecureBackupEmptyFile, SecureBackupSaveFileException, SecureBackupUnsuccessful}
-		switch f.Reason {
-		case failure.WrongHash:
-			return SecureBackupWrongFileHash
-		case failure.WrongSize:
-			return SecureBackupWrongFileSize
-		case failure.MissingFile:
-			return SecureBackupMissingFile
-		}
 	}
 	switch {
-	case f.Reason == failure.EmptyFile:
-		return c.empty
-	case f.Reason == failure.StagingIO, f.Kind == failure.NoSpace && f.Reason != failure.DeviceSpace:
+	case f.Reason == failure.StagingIO: // of the kind internal too
 		return c.save
 	case pluginFault(f):
 		return FailedWithInternalException
+	case f.Reason == failure.EmptyFile:
+		return c.empty
+	case variant == sdk.VariantSecureBackup && f.Reason == failure.WrongHash:
+		return SecureBackupWrongFileHash
+	case variant == sdk.VariantSecureBackup && f.Reason == failure.WrongSize:
+		return SecureBackupWrongFileSize
+	case variant == sdk.VariantSecureBackup && f.Reason == failure.MissingFile:
+		return SecureBackupMissingFile
+	case f.Kind == failure.NoSpace && f.Reason != failure.DeviceSpace:
+		return c.save
 	}
 	return c.other
 }

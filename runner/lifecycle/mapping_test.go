@@ -38,6 +38,42 @@ func TestEveryReasonAndKindOfEveryCallHasACode(t *testing.T) {
 	}
 }
 
+// TestEveryFailedCaptureHasItsCode says for each variant, kind and reason which
+// code it is.
+func TestEveryFailedCaptureHasItsCode(t *testing.T) {
+	t.Parallel()
+	internal := FailedWithInternalException
+	for variant, codes := range map[string]struct {
+		save, other Code
+		byReason    map[failure.Reason]Code
+	}{
+		sdk.VariantPersisted: {ExportPersistedSaveFileException, ExportPersistedSOMAError, map[failure.Reason]Code{failure.EmptyFile: ExportPersistedEmptyFile}},
+		sdk.VariantRunning:   {ExportNonPersistedSaveFile, ExportNonPersistedSOMAError, map[failure.Reason]Code{failure.EmptyFile: ExportNonPersistedEmptyFile}},
+		sdk.VariantSecureBackup: {SecureBackupSaveFileException, SecureBackupUnsuccessful, map[failure.Reason]Code{failure.EmptyFile: SecureBackupEmptyFile,
+			failure.WrongHash: SecureBackupWrongFileHash, failure.WrongSize: SecureBackupWrongFileSize, failure.MissingFile: SecureBackupMissingFile}},
+	} {
+		for _, k := range failure.Kinds() {
+			for _, r := range failure.Reasons(failure.CallCapture) {
+				want, known := codes.byReason[r]
+				switch {
+				case r == failure.StagingIO:
+					want = codes.save
+				case r == failure.Crashed, r == failure.Protocol, k == failure.Internal:
+					want = internal
+				case known:
+				case k == failure.NoSpace && r != failure.DeviceSpace:
+					want = codes.save
+				default:
+					want = codes.other
+				}
+				if got := captureCode(variant, &failure.Error{Kind: k, Reason: r}); got != want {
+					t.Errorf("%s, %s, %q: %s, want %s", variant, k, r, got, want)
+				}
+			}
+		}
+	}
+}
+
 func TestReasonsDecideBeforeKinds(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -50,6 +86,10 @@ func TestReasonsDecideBeforeKinds(t *testing.T) {
 		{captureCode(sdk.VariantSecureBackup, failure.New(failure.Corrupt, failure.WrongHash, "x")), SecureBackupWrongFileHash},
 		{captureCode(sdk.VariantPersisted, failure.New(failure.Unavailable, failure.Crashed, "x")), FailedWithInternalException},
 		{captureCode(sdk.VariantRunning, failure.New(failure.Corrupt, failure.Protocol, "x")), FailedWithInternalException},
+		{captureCode(sdk.VariantSecureBackup, failure.New(failure.Internal, failure.WrongHash, "x")), FailedWithInternalException},
+		{captureCode(sdk.VariantPersisted, failure.New(failure.Internal, failure.WrongSize, "x")), FailedWithInternalException},
+		{captureCode(sdk.VariantPersisted, failure.New(failure.Internal, failure.EmptyFile, "x")), FailedWithInternalException},
+		{captureCode(sdk.VariantPersisted, failure.New(failure.Internal, failure.StagingIO, "x")), ExportPersistedSaveFileException},
 		{deviceCode(failure.New(failure.Unavailable, failure.Crashed, "x")), FailedWithInternalException},
 		{destinationCode("nfs", failure.New(failure.Unavailable, failure.Unreachable, "x")), PreChecksNFSDirectoryNotFound},
 		{destinationCode("", failure.New(failure.NoSpace, failure.OutOfSpace, "x")), PreChecksDestinationOutOfSpace},
