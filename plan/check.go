@@ -33,8 +33,8 @@ func (c *compiler) checkActivity(p *Plan, a *Activity, b *hclsyntax.Block) {
 	if a.config.decoder != nil {
 		vars := variablesOf(nested(b.Body, "config"))
 		scopes(vars, func(s Scope) {
-			if v, at, ok := a.config.decode(&c.sink, s); ok {
-				c.validate("source", s.Device.Type, a.Type, v, at)
+			if _, at, ok := a.config.decode(&c.sink, s); ok {
+				c.validate("source", s.Device.Type, a.Type, at)
 			}
 		})
 	}
@@ -91,8 +91,8 @@ func (c *compiler) checkScript(sc *Script, s Scope) {
 	}
 	c.checked[id] = true
 	c.checked["script "+sc.Address] = true
-	if v, at, ok := sc.config.decode(&c.sink, s); ok {
-		c.validate("hook", sc.Type, "", v, at)
+	if _, at, ok := sc.config.decode(&c.sink, s); ok {
+		c.validate("hook", sc.Type, "", at)
 	}
 }
 

@@ -3,9 +3,7 @@ package plan
 import (
 	"io/fs"
 	"maps"
-	"runtime"
 	"slices"
-	"sync"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -125,17 +123,9 @@ func (c *compiler) askPlugins() {
 		return
 	}
 	requests := make([]ValidateRequest, len(c.toValidate))
-	var wg sync.WaitGroup
-	share := (len(requests) + runtime.GOMAXPROCS(0) - 1) / runtime.GOMAXPROCS(0)
-	for from := 0; from < len(requests); from += share {
-		wg.Go(func() {
-			for i := from; i < min(from+share, len(requests)); i++ {
-				requests[i] = c.toValidate[i].request
-				requests[i].Config = hideSecrets(requests[i].Config)
-			}
-		})
+	for i := range requests {
+		requests[i] = c.toValidate[i].request
 	}
-	wg.Wait()
 	for i, found := range c.in.Validate(requests) {
 		if i >= len(c.toValidate) {
 			break
@@ -151,37 +141,30 @@ func (c *compiler) askPlugins() {
 }
 
 // validate notes a configuration for [compiler.askPlugins].
-func (c *compiler) validate(kind, typ, activity string, v cty.Value, at *configured) {
-	if c.in.Validate == nil {
-		return
+func (c *compiler) validate(kind, typ, activity string, at *configured) {
+	hidden := at.hidden
+	at.hidden = cty.NilVal // a plan is kept for long, and this is for now
+	if c.in.Validate != nil {
+		c.toValidate = append(c.toValidate, validation{ValidateRequest{kind, typ, activity, hidden}, at})
 	}
-	c.toValidate = append(c.toValidate, validation{ValidateRequest{kind, typ, activity, v}, at})
 }
 
-// hideSecrets replaces what is marked by unknown values.
-func hideSecrets(v cty.Value) cty.Value {
-	hidden, _ := hideIn(v)
-	return hidden
-}
-
-// hideIn also tells whether anything was hidden; if not, the value is the same.
-func hideIn(v cty.Value) (cty.Value, bool) {
+// hideSecrets replaces what is marked by unknown values. It also tells
+// whether there was anything to hide; if not, the value is the same.
+func hideSecrets(v cty.Value) (cty.Value, bool) {
 	switch {
 	case v.IsMarked():
 		return cty.UnknownVal(v.Type()), true
 	case v.Type().IsPrimitiveType() || !v.IsKnown() || v.IsNull():
 		return v, false
 	case v.Type().IsObjectType():
-		attrs, changed := v.AsValueMap(), false
-		for name, a := range attrs {
-			if hidden, is := hideIn(a); is {
-				attrs[name], changed = hidden, true
-			}
-		}
-		if !changed {
+		// Maps of values and objects of them take long to make: only where needed.
+		if !v.ContainsMarked() {
 			return v, false
 		}
-		return cty.ObjectVal(attrs), true
+		parts := v.AsValueMap()
+		hideParts(parts)
+		return cty.ObjectVal(parts), true
 	case !v.ContainsMarked():
 		return v, false
 	}
@@ -197,6 +180,16 @@ func hideIn(v cty.Value) (cty.Value, bool) {
 	}
 	hidden, _ = hidden.UnmarkDeep()
 	return hidden, true
+}
+
+// hideParts hides what is secret in the values themselves.
+func hideParts(values map[string]cty.Value) (changed bool) {
+	for name, v := range values {
+		if hidden, is := hideSecrets(v); is {
+			values[name], changed = hidden, true
+		}
+	}
+	return changed
 }
 
 // definition is one block, with what its instances became.

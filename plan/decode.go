@@ -66,6 +66,8 @@ func newDecoder(b schema.Block) *decoder {
 type configured struct {
 	body   *hclsyntax.Body
 	header hcl.Range
+	// hidden is the value for the plugin's own check: what is secret is unknown.
+	hidden cty.Value
 }
 
 // rangeAt finds the place of a schema path: the expression of the argument,
@@ -124,7 +126,7 @@ func (s *sink) decodeConfig(d *decoder, owner *hclsyntax.Block, ctx *hcl.EvalCon
 	}
 	v := cty.ObjectVal(values)
 	broken := len(s.list) > before && s.list[before:].HasErrors()
-	findings := d.block.Check(v)
+	findings := d.block.CheckParts(values)
 	if config == nil && schema.HasErrors(findings) {
 		s.add(diag.MissingBlock, c.header, "This needs a config block: %s", findings[0].Detail)
 		return v, c, false
@@ -135,7 +137,14 @@ func (s *sink) decodeConfig(d *decoder, owner *hclsyntax.Block, ctx *hcl.EvalCon
 			broken = true
 		}
 	}
-	return v, c, !broken
+	if broken {
+		return v, c, false
+	}
+	c.hidden = v
+	if hideParts(values) { // of which v has a copy
+		c.hidden = cty.ObjectVal(values)
+	}
+	return v, c, true
 }
 
 // checkCode is the code of what a schema's check says.

@@ -177,7 +177,7 @@ func (c *compiler) compileDestinations() {
 		var good bool
 		d.Config, d.configured, good = c.decodeConfig(c.env.decoder("destination "+d.Type, ty.Config), b, i.ctx)
 		if good {
-			c.validate("destination", d.Type, "", d.Config, d.configured)
+			c.validate("destination", d.Type, "", d.configured)
 		}
 		return d
 	})

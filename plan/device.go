@@ -64,7 +64,7 @@ func (c *compiler) compileDevices() {
 			continue
 		}
 		c.endpoint(j, c.in.Schemas.Sources[j.device.Type], endpoints)
-		c.validate("source", j.device.Type, "", j.device.Config, j.device.configured)
+		c.validate("source", j.device.Type, "", j.device.configured)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/dprun/dprun/plan"
 	"github.com/dprun/dprun/plan/secret"
+	"github.com/dprun/dprun/sdk/schema"
 )
 
 // rows are the instances of the blocks below: a map as HCL, and its keys.
@@ -142,4 +143,63 @@ func (oneSecret) ReadSecret(ref secret.Ref) (string, error) {
 		return "hush", nil
 	}
 	return "", errors.New("not set")
+}
+
+// TestPluginsAreAskedAboutEveryRowWithoutItsSecrets also makes the plugin
+// refuse one row, which is told at the place of the argument.
+func TestPluginsAreAskedAboutEveryRowWithoutItsSecrets(t *testing.T) {
+	t.Parallel()
+	const n = 300
+	var csv strings.Builder
+	csv.WriteString("name,host\n")
+	for i := range n {
+		fmt.Fprintf(&csv, "gw-%03d,h%d\n", i, i)
+	}
+	var asked []plan.ValidateRequest
+	cfg, ds := compile(t, `
+device "datapower" "gw" {
+  for_each = inventory("gw.csv", "name", object({ host = string }))
+  config {
+    host     = each.value.host
+    username = "u"
+    password = secret_env("PW")
+    tls { server_name = secret_env("PW") }
+    header { name = "plain" }
+    header { name = secret_env("PW") }
+  }
+}
+`, map[string]string{"gw.csv": csv.String()}, func(in *plan.Inputs) {
+		in.Secrets = oneSecret{}
+		in.Validate = func(reqs []plan.ValidateRequest) [][]schema.Diagnostic {
+			asked = reqs
+			answers := make([][]schema.Diagnostic, len(reqs))
+			for i, r := range reqs {
+				if r.Config.GetAttr("host").AsString() == "h217" {
+					answers[i] = []schema.Diagnostic{{Severity: schema.SeverityError, Summary: "Unusable host", Detail: "Not 217.", Path: []string{"host"}}}
+				}
+			}
+			return answers
+		}
+	})
+	if len(asked) != n {
+		t.Fatalf("asked %d times", len(asked))
+	}
+	for i, r := range asked {
+		d := cfg.Devices[i]
+		if d.Name != fmt.Sprintf("gw-%03d", i) || r.Config.GetAttr("host").AsString() != fmt.Sprintf("h%d", i) || !d.Config.GetAttr("password").IsMarked() {
+			t.Fatalf("%d: %s %#v", i, d.Name, r.Config)
+		}
+		if text := fmt.Sprintf("%#v", r.Config); r.Config.ContainsMarked() || strings.Contains(text, "hush") || !strings.Contains(text, "plain") {
+			t.Fatal(text)
+		}
+	}
+	var told []string
+	for _, d := range ds {
+		if d.Summary == "Unusable host" {
+			told = append(told, d.Range.String()+": "+d.Snippet.Code)
+		}
+	}
+	if diff := cmp.Diff([]string{"plan.hcl:5,16:     host     = each.value.host"}, told); diff != "" {
+		t.Error(diff)
+	}
 }

@@ -20,6 +20,11 @@ func (b Block) Check(v cty.Value) []Diagnostic {
 	return b.check(v, nil)
 }
 
+// CheckParts is [Block.Check] for the object of these values, by name.
+func (b Block) CheckParts(values map[string]cty.Value) []Diagnostic {
+	return b.checkParts(func(name string) (cty.Value, bool) { v, ok := values[name]; return v, ok }, nil)
+}
+
 // HasErrors reports whether a diagnostic is an error.
 func HasErrors(ds []Diagnostic) bool {
 	for _, d := range ds {
@@ -46,25 +51,38 @@ func (b Block) check(v cty.Value, path []string) []Diagnostic {
 	if v.IsNull() || !v.Type().IsObjectType() {
 		return []Diagnostic{errorAt(path, "Wrong type", "A block is needed here.")}
 	}
+	return b.checkParts(func(name string) (cty.Value, bool) {
+		if !v.Type().HasAttribute(name) {
+			return cty.NilVal, false
+		}
+		return v.GetAttr(name), true
+	}, path)
+}
+
+// parts gives the value of an argument or block, and whether there is one.
+type parts func(name string) (cty.Value, bool)
+
+func (b *Block) checkParts(of parts, path []string) []Diagnostic {
 	var ds []Diagnostic
 	for i := range b.Attributes {
 		a := &b.Attributes[i]
-		if !v.Type().HasAttribute(a.Name) {
+		e, ok := of(a.Name)
+		if !ok {
 			ds = append(ds, errorAt(at(path, a.Name), "Missing argument", "The value has no argument %q.", a.Name))
 			continue
 		}
-		ds = append(ds, a.check(v.GetAttr(a.Name), path)...)
+		ds = append(ds, a.check(e, path)...)
 	}
 	for i := range b.Blocks {
 		n := &b.Blocks[i]
-		if !v.Type().HasAttribute(n.Name) {
+		e, ok := of(n.Name)
+		if !ok {
 			ds = append(ds, errorAt(at(path, n.Name), "Missing block", "The value has no block %q.", n.Name))
 			continue
 		}
-		e := v.GetAttr(n.Name)
 		ds = append(ds, n.check(e, n.stateOf(e), path)...)
 	}
-	return append(ds, b.checkGroups(v, path)...)
+	return append(ds, b.checkGroups(of, path)...)
 }
 
 // state says whether an argument or block is set, as far as is known.
@@ -98,15 +116,16 @@ func (n *Nested) stateOf(v cty.Value) state {
 	return s
 }
 
-// stateIn says whether the argument or block of a name is set in a value.
-func (b *Block) stateIn(v cty.Value, name string) state {
-	if !v.Type().HasAttribute(name) {
+// stateIn says whether the argument or block of a name is set.
+func (b *Block) stateIn(of parts, name string) state {
+	v, ok := of(name)
+	if !ok {
 		return notSet
 	}
 	if n := b.Nested(name); n != nil {
-		return n.stateOf(v.GetAttr(name))
+		return n.stateOf(v)
 	}
-	return stateOf(v.GetAttr(name))
+	return stateOf(v)
 }
 
 // check checks a block's value; path is that of the block around it.
@@ -138,11 +157,11 @@ func (n *Nested) check(v cty.Value, s state, path []string) []Diagnostic {
 	return ds
 }
 
-func (b *Block) checkGroups(v cty.Value, path []string) []Diagnostic {
+func (b *Block) checkGroups(of parts, path []string) []Diagnostic {
 	var ds []Diagnostic
 	count := func(group []string) (sure, maybe []string) {
 		for _, name := range group {
-			switch b.stateIn(v, name) {
+			switch b.stateIn(of, name) {
 			case isSet:
 				sure = append(sure, name)
 			case maySet:

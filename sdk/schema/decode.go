@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"errors"
 	"fmt"
 	"math/big"
 	"reflect"
@@ -27,7 +28,7 @@ func NewDecoder[T any]() Decoder[T] { return Decoder[T]{fieldsOf(reflect.TypeFor
 
 // Decode is [Decode].
 func (d Decoder[T]) Decode(v cty.Value) (T, error) {
-	if !containsMarked(v) && !v.IsWhollyKnown() {
+	if !v.ContainsMarked() && !v.IsWhollyKnown() {
 		var out T
 		return out, fmt.Errorf("the configuration holds values that are not known yet")
 	}
@@ -37,30 +38,18 @@ func (d Decoder[T]) Decode(v cty.Value) (T, error) {
 // DecodeKnown is [DecodeKnown].
 func (d Decoder[T]) DecodeKnown(v cty.Value) (T, error) {
 	var out T
-	if containsMarked(v) {
-		return out, fmt.Errorf("the configuration holds marked values")
+	if err := decodeBlock(v, d.fields, reflect.ValueOf(&out).Elem()); err != nil {
+		var none T
+		if v.ContainsMarked() { // whatever else is wrong
+			err = errMarked
+		}
+		return none, err
 	}
-	return out, decodeBlock(v, d.fields, reflect.ValueOf(&out).Elem())
+	return out, nil
 }
 
-// containsMarked is [cty.Value.ContainsMarked], without keeping the path.
-func containsMarked(v cty.Value) bool {
-	t := v.Type()
-	switch {
-	case v.IsMarked():
-		return true
-	case t.IsPrimitiveType() || !v.IsKnown() || v.IsNull():
-		return false
-	case t.IsObjectType():
-		for name := range t.AttributeTypes() {
-			if containsMarked(v.GetAttr(name)) {
-				return true
-			}
-		}
-		return false
-	}
-	return v.ContainsMarked()
-}
+// errMarked is an error of the host's: it takes marks off before a value goes anywhere.
+var errMarked = errors.New("the configuration holds marked values")
 
 // field is one field of a configuration struct that takes part.
 type field struct {
@@ -133,17 +122,29 @@ func Known(v cty.Value, path ...string) bool {
 	return v.IsWhollyKnown()
 }
 
+// decodeBlock fills out from v, and refuses marks: in what it decodes as it
+// goes, and in what else an object holds beforehand.
 func decodeBlock(v cty.Value, fields []field, out reflect.Value) error {
+	if v.IsMarked() {
+		return errMarked
+	}
 	if !v.IsKnown() || v.IsNull() {
 		return nil
 	}
 	if !v.Type().IsObjectType() {
 		return fmt.Errorf("a block is an object, not %s", v.Type().FriendlyName())
 	}
+	if countOf(fields) != len(v.Type().AttributeTypes()) && v.ContainsMarked() {
+		return errMarked
+	}
+	return decodeFields(v, fields, out)
+}
+
+func decodeFields(v cty.Value, fields []field, out reflect.Value) error {
 	for i := range fields {
 		f := &fields[i]
 		if f.name == "" {
-			if err := decodeBlock(v, f.fields, out.Field(f.index)); err != nil {
+			if err := decodeFields(v, f.fields, out.Field(f.index)); err != nil {
 				return err
 			}
 			continue
@@ -152,6 +153,9 @@ func decodeBlock(v cty.Value, fields []field, out reflect.Value) error {
 			return fmt.Errorf("%q is missing in the value", f.name)
 		}
 		e := v.GetAttr(f.name)
+		if e.IsMarked() || !f.block && !e.Type().IsPrimitiveType() && e.ContainsMarked() {
+			return errMarked
+		}
 		if !e.IsKnown() || e.IsNull() && f.typ != valueType {
 			continue
 		}
@@ -166,6 +170,19 @@ func decodeBlock(v cty.Value, fields []field, out reflect.Value) error {
 		}
 	}
 	return nil
+}
+
+// countOf is how many arguments and blocks the fields are.
+func countOf(fields []field) int {
+	n := 0
+	for i := range fields {
+		if fields[i].name == "" {
+			n += countOf(fields[i].fields)
+		} else {
+			n++
+		}
+	}
+	return n
 }
 
 func decodeNested(v cty.Value, fields []field, out reflect.Value) error {

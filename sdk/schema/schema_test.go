@@ -197,6 +197,9 @@ func TestCheckPointsAtWhatIsWrong(t *testing.T) {
 				t.Fatal(err)
 			}
 			got := b.Check(v)
+			if diff := cmp.Diff(got, b.CheckParts(v.AsValueMap())); diff != "" {
+				t.Error(diff)
+			}
 			if len(got) != len(tt.want) {
 				t.Fatalf("got %+v, want %q", got, tt.want)
 			}
@@ -210,6 +213,40 @@ func TestCheckPointsAtWhatIsWrong(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestDecodeRefusesMarksWhereverTheyAre(t *testing.T) {
+	t.Parallel()
+	b := schema.MustOf[config]()
+	ruleType, tlsType := b.Nested("rule").Block.ImpliedType(), b.Nested("tls").Block.ImpliedType()
+	secret := cty.StringVal("hunter2").Mark(1)
+	plain := value(t, nil)
+	more := plain.AsValueMap()
+	more["unheard_of"] = cty.ListVal([]cty.Value{secret})
+	for name, v := range map[string]cty.Value{
+		"all":                plain.Mark(1),
+		"argument":           value(t, map[string]cty.Value{"host": secret}),
+		"null":               value(t, map[string]cty.Value{"host": cty.NullVal(cty.String).Mark(1)}),
+		"unknown":            value(t, map[string]cty.Value{"host": cty.UnknownVal(cty.String).Mark(1)}),
+		"embedded struct":    value(t, map[string]cty.Value{"note": secret}),
+		"element":            value(t, map[string]cty.Value{"names": cty.ListVal([]cty.Value{cty.StringVal("x"), secret})}),
+		"value of a map":     value(t, map[string]cty.Value{"env": cty.MapVal(map[string]cty.Value{"A": secret})}),
+		"anything":           value(t, map[string]cty.Value{"any": cty.TupleVal([]cty.Value{secret})}),
+		"block":              value(t, map[string]cty.Value{"tls": object(tlsType, nil).Mark(1)}),
+		"in a block":         value(t, map[string]cty.Value{"tls": object(tlsType, map[string]cty.Value{"ca_file": secret})}),
+		"in a list":          value(t, map[string]cty.Value{"rule": cty.ListVal([]cty.Value{object(ruleType, nil), object(ruleType, map[string]cty.Value{"from": secret})})}),
+		"beside the struct":  cty.ObjectVal(more),
+		"after other errors": value(t, map[string]cty.Value{"note": cty.True, "host": secret}),
+	} {
+		for which, decode := range map[string]func(cty.Value) (config, error){"Decode": schema.Decode[config], "DecodeKnown": schema.DecodeKnown[config]} {
+			if _, err := decode(v); err == nil || !strings.Contains(err.Error(), "marked") {
+				t.Errorf("%s, %s: %v", name, which, err)
+			}
+		}
+	}
+	if _, err := schema.DecodeKnown[config](cty.ObjectVal(plain.AsValueMap())); err != nil {
+		t.Error(err)
 	}
 }
 
