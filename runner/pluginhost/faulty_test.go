@@ -20,7 +20,9 @@ import (
 
 // The test binary is host, bundled plugin and third-party plugin.
 func TestMain(m *testing.M) {
-	pluginhost.ServeBundled(os.Args[1:], bundled())
+	served := bundled()
+	served["gateway"] = gateways
+	pluginhost.ServeBundled(os.Args[1:], served)
 	if name, ok := strings.CutPrefix(filepath.Base(os.Args[0]), "dprun-plugin-"); ok {
 		fmt.Println("hello from a plugin that talks before it serves")
 		if name == "liar" {

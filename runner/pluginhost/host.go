@@ -149,7 +149,7 @@ func (h *Host) Source(ctx context.Context, typ string, config cty.Value) (sdk.So
 	if err != nil {
 		return nil, err
 	}
-	s := &source{newHolder(p, func(ctx context.Context, c *client.Plugin) (sdk.Source, error) {
+	s := &source{holder: newHolder(p, func(ctx context.Context, c *client.Plugin) (sdk.Source, error) {
 		return c.ConfigureSource(ctx, typ, config)
 	})}
 	if err := s.prepare(ctx); err != nil {

@@ -2,7 +2,6 @@ package pluginhost
 
 import (
 	"context"
-	"time"
 
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/client"
@@ -127,34 +126,4 @@ func (d *destination) Delete(ctx context.Context, path string) error {
 
 func (d *destination) Sweep(ctx context.Context, r sdk.SweepRequest) (*sdk.SweepReport, error) {
 	return call(ctx, d.holder, func(v sdk.Destination) (*sdk.SweepReport, error) { return v.Sweep(ctx, r) })
-}
-
-type source struct{ *holder[sdk.Source] }
-
-func (s *source) Inspect(ctx context.Context) (*sdk.Inspection, error) {
-	return call(ctx, s.holder, func(v sdk.Source) (*sdk.Inspection, error) { return v.Inspect(ctx) })
-}
-
-func (s *source) Check(ctx context.Context, r sdk.CheckRequest) (*sdk.CheckReport, error) {
-	return call(ctx, s.holder, func(v sdk.Source) (*sdk.CheckReport, error) { return v.Check(ctx, r) })
-}
-
-func (s *source) Quiesce(ctx context.Context, t sdk.Target, deviceTimeout time.Duration) error {
-	return do(ctx, s.holder, func(v sdk.Source) error { return v.Quiesce(ctx, t, deviceTimeout) })
-}
-
-func (s *source) Unquiesce(ctx context.Context, t sdk.Target) error {
-	return do(ctx, s.holder, func(v sdk.Source) error { return v.Unquiesce(ctx, t) })
-}
-
-func (s *source) QuiesceState(ctx context.Context, t sdk.Target) (*sdk.QuiesceReport, error) {
-	return call(ctx, s.holder, func(v sdk.Source) (*sdk.QuiesceReport, error) { return v.QuiesceState(ctx, t) })
-}
-
-func (s *source) Capture(ctx context.Context, r sdk.CaptureRequest, emit func(sdk.CaptureProgress)) (*sdk.Capture, error) {
-	return call(ctx, s.holder, func(v sdk.Source) (*sdk.Capture, error) { return v.Capture(ctx, r, emit) })
-}
-
-func (s *source) Discard(ctx context.Context, token string) error {
-	return do(ctx, s.holder, func(v sdk.Source) error { return v.Discard(ctx, token) })
 }

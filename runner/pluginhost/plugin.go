@@ -10,7 +10,9 @@ import (
 	"github.com/dprun/dprun/sdk/schema"
 )
 
-// maxRestarts is how often a plugin that went away is started again.
+// maxRestarts is how often a plugin that went away is started again. A call
+// that pays what is owed to a device is not bound by it: whoever owes bounds
+// how often it is tried.
 const maxRestarts = 3
 
 // plugin is one plugin of a host, and its process once it is needed.
@@ -68,7 +70,7 @@ func (p *plugin) enter(ctx context.Context) error {
 func (p *plugin) leave() { <-p.gate }
 
 // acquire returns the plugin's process, started if need be. A process that
-// went away is replaced a bounded number of times.
+// went away is replaced a bounded number of times, and always for an owed call.
 func (p *plugin) acquire(ctx context.Context) (*process, error) {
 	s, err := p.describe(ctx)
 	if err != nil {
@@ -83,7 +85,7 @@ func (p *plugin) acquire(ctx context.Context) (*process, error) {
 		return nil, failure.New(failure.Cancelled, "", "the plugin %s has been stopped", p.name)
 	case p.proc != nil && !p.proc.gone():
 		return p.proc, nil
-	case p.starts > maxRestarts:
+	case p.starts > maxRestarts && !isOwed(ctx):
 		return nil, failure.New(failure.Unavailable, failure.Crashed, "the plugin %s went away %d times and is not started again", p.name, p.starts).
 			WithRemedy("its log says why it ended")
 	}
