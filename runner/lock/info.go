@@ -23,12 +23,17 @@ type Info struct {
 	Run   string    `json:"run,omitempty"`
 	Task  string    `json:"task,omitempty"`
 	Since time.Time `json:"since,omitzero"`
+	// Recovery is true for a process that finishes the run of another one.
+	Recovery bool `json:"recovery,omitempty"`
 }
 
 // String names the holder as far as it is known.
 func (i Info) String() string {
 	var parts []string
-	if i.Run != "" {
+	switch {
+	case i.Run != "" && i.Recovery:
+		parts = append(parts, "the recovery of run "+i.Run)
+	case i.Run != "":
 		parts = append(parts, "run "+i.Run)
 	}
 	if i.Task != "" {

@@ -176,6 +176,10 @@ func (l *Locks) Held(key string) (bool, Info, error) {
 	return false, Info{}, nil
 }
 
+// Path is the file that is locked for a key, for messages: what holds it can
+// be found by it.
+func (l *Locks) Path(key string) string { return l.path(key) }
+
 // Remove deletes the files of a key that will not be used again, such as an
 // old run's. It returns a *[HeldError] when the lock is held.
 func (l *Locks) Remove(key string) error {
