@@ -31,22 +31,20 @@ func (r *Runner) Apply(ctx context.Context, q ApplyRequest) (*Result, error) {
 	}
 	// Before anything else: a plan that is broken now, or whose secrets are
 	// gone, must not keep devices from being brought back.
-	if err := r.recover(ctx, res); err != nil {
-		return res, err
+	tried, err := r.recover(ctx, res)
+	if err == nil {
+		err = r.unlessStopped()
 	}
-	if r.stopped != "" { // whoever asked the recovery to stop wants no run either
-		return res, errorf(1, "stopped by %s while an earlier run was being finished; the plan was not begun", r.stopped)
+	if err != nil {
+		return res, err
 	}
 	loaded, p, err := r.load(ctx, q.Source, q.Plan, res)
 	if err != nil || p == nil {
 		return res, err
 	}
-	held, err := r.locks.TryAcquire(lock.PlanKey(p.Name), lock.Exclusive, lock.Info{})
+	held, err := r.holdPlan(ctx, p.Name, tried, res)
 	if err != nil {
-		if h := new(lock.HeldError); errors.As(err, &h) {
-			return res, errorf(ExitRunning, "plan %s is already running: %s; wait for it to end", p.Name, h.Holder)
-		}
-		return res, &Error{ExitBug, err}
+		return res, err
 	}
 	defer func() { _ = held.Release() }()
 
@@ -59,7 +57,7 @@ func (r *Runner) Apply(ctx context.Context, q ApplyRequest) (*Result, error) {
 		res.ExitCode = worst(res.ExitCode, ExitInvalid)
 		return res, nil
 	}
-	if err := r.remember(ctx, &spec, res); err != nil {
+	if err := r.remember(ctx, &spec); err != nil {
 		return res, err
 	}
 	if q.Warn != nil && len(res.Diagnostics) > 0 {
@@ -117,7 +115,7 @@ func Pick(c *plan.Config, name string) (*plan.Plan, error) {
 
 // remember adds to the spec what earlier runs left in the journal: sizes,
 // domains, and devices that still owe.
-func (r *Runner) remember(ctx context.Context, s *lifecycle.RunSpec, res *Result) error {
+func (r *Runner) remember(ctx context.Context, s *lifecycle.RunSpec) error {
 	s.LastSize, s.LastDomains = map[string]int64{}, map[string][]string{}
 	for _, a := range s.Activities {
 		for _, d := range a.Devices {
@@ -137,10 +135,14 @@ func (r *Runner) remember(ctx context.Context, s *lifecycle.RunSpec, res *Result
 			}
 		}
 	}
-	for _, o := range res.Owed {
-		if d, ok := s.Devices[o.Device]; ok && o.Kind != string(journal.PostScript) {
-			d.Blocked = fmt.Sprintf("an earlier run (%s) still owes it: %s since %s; pay it with dprun recover", o.Run, o.Kind, o.Since.Format(time.RFC3339))
-			s.Devices[o.Device] = d
+	blocked, err := r.blocked(ctx)
+	if err != nil {
+		return err
+	}
+	for name, why := range blocked {
+		if d, ok := s.Devices[name]; ok {
+			d.Blocked = why
+			s.Devices[name] = d
 		}
 	}
 	return nil

@@ -4,10 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/dprun/dprun/runner/engine"
 	"github.com/dprun/dprun/runner/event"
-	"github.com/dprun/dprun/runner/execute"
 	"github.com/dprun/dprun/runner/journal"
 	"github.com/dprun/dprun/runner/lifecycle"
 )
@@ -20,11 +21,15 @@ type book struct {
 	machine *lifecycle.Run
 	record  record
 	plan    *planned // nil while a run is being recovered
+
+	outputs map[string]json.RawMessage      // of scripts, so far
+	scripts map[journal.ObligationID]string // what was written down of the scripts that are owed
 }
 
 // Append enters a batch, with one self-contained row for every obligation.
 func (b *book) Append(ctx context.Context, in engine.Batch) error {
 	out := journal.Batch{Events: in.Events, Statuses: in.Statuses}
+	known := b.learn(in.Events)
 	for _, o := range in.Owe {
 		row, err := b.row(o)
 		if err != nil {
@@ -35,8 +40,17 @@ func (b *book) Append(ctx context.Context, in engine.Batch) error {
 		}
 		out.Owe = append(out.Owe, row)
 	}
+	if known {
+		again, err := b.scriptsAgain()
+		if err != nil {
+			return err
+		}
+		out.Owe = append(out.Owe, again...)
+	}
 	for _, o := range in.Pay {
-		out.Pay = append(out.Pay, journal.ObligationID{Run: b.run, Task: o.Task, ID: o.ID})
+		id := journal.ObligationID{Run: b.run, Task: o.Task, ID: o.ID}
+		out.Pay = append(out.Pay, id)
+		delete(b.scripts, id)
 	}
 	for _, e := range in.Events {
 		if e.Result == nil || e.Result.Inspection == nil {
@@ -87,31 +101,80 @@ func (b *book) row(o lifecycle.Obligation) (journal.Obligation, error) {
 	if f := b.machine.Facts(o.Device); f != nil {
 		row.Identity = f.Identity
 	}
-	var s sealed
-	switch {
-	case o.Kind != lifecycle.OwePostScript:
-		s = b.record.Devices[o.Device]
-	case b.plan != nil:
-		at := execute.Scope{Run: b.run, Plan: b.record.Spec.Plan, Device: o.Device, Domain: o.Domain}
-		if t := b.machine.Task(o.Task); t != nil {
-			at.Activity = t.Spec().Activity.Name
-			if p := t.Prepared(); p != nil {
-				at.Stamp = p.Stamp
-			}
-		}
-		e, dpod, err := b.plan.script(o.Script, at)
-		if err != nil {
-			break // the script will fail by itself and say so
-		}
-		if s, err = seal(e.Type, e.Config); err != nil {
-			return row, err
-		}
-		s.Dpod = dpod
+	var body []byte
+	var err error
+	if o.Kind == lifecycle.OwePostScript {
+		body, err = b.scriptBody(o)
+		b.remember(row.ObligationID, body)
+	} else {
+		body, err = json.Marshal(b.record.Devices[o.Device])
 	}
-	body, err := json.Marshal(s)
 	if err != nil {
 		return row, fmt.Errorf("encode what is owed to %s: %w", o.Device, err)
 	}
 	row.Endpoint = body
 	return row, nil
+}
+
+func (b *book) scriptBody(o lifecycle.Obligation) ([]byte, error) {
+	s, err := b.scriptRow(o)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(s)
+}
+
+func (b *book) remember(id journal.ObligationID, body []byte) {
+	if b.scripts == nil {
+		b.scripts = map[journal.ObligationID]string{}
+	}
+	b.scripts[id] = string(body)
+}
+
+// learn notes what scripts have put out, and reports whether any did.
+func (b *book) learn(events []event.Event) bool {
+	known := false
+	for _, e := range events {
+		if e.Kind != event.Finished || e.Result == nil || e.Result.Script == nil || len(e.Result.Script.Outputs) == 0 {
+			continue
+		}
+		known = true
+		if b.outputs == nil {
+			b.outputs = map[string]json.RawMessage{}
+		}
+		maps.Copy(b.outputs, e.Result.Script.Outputs)
+	}
+	return known
+}
+
+// scriptsAgain gives new rows to the owed scripts that are configured
+// otherwise now that more is known.
+func (b *book) scriptsAgain() ([]journal.Obligation, error) {
+	if b.plan == nil {
+		return nil, nil
+	}
+	tasks := map[string]bool{}
+	for id := range b.scripts {
+		tasks[id.Task] = true
+	}
+	var owed []lifecycle.Obligation
+	for _, task := range slices.Sorted(maps.Keys(tasks)) { // "" is the run itself
+		owed = append(owed, b.machine.Obligations(task)...)
+	}
+	var out []journal.Obligation
+	for _, o := range owed {
+		id := journal.ObligationID{Run: b.run, Task: o.Task, ID: o.ID}
+		before, isScript := b.scripts[id]
+		if !isScript {
+			continue
+		}
+		row, err := b.row(o)
+		if err != nil {
+			return nil, err
+		}
+		if string(row.Endpoint) != before {
+			out = append(out, row)
+		}
+	}
+	return out, nil
 }

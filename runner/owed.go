@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/dprun/dprun/runner/execute"
 	"github.com/dprun/dprun/runner/journal"
 	"github.com/dprun/dprun/runner/lock"
 	"github.com/dprun/dprun/sdk"
@@ -35,39 +36,9 @@ func (r *Runner) Owed(ctx context.Context) ([]Owed, error) {
 		if r.live(ctx, o.Run) {
 			continue // it pays by itself
 		}
-		out = append(out, Owed{Run: o.Run, Task: o.Task, Kind: string(o.Kind), Device: o.Device, Domain: o.Domain, Since: o.Since, LastError: o.LastError, Commands: commands(o)})
+		out = append(out, Owed{Run: o.Run, Task: o.Task, Kind: string(o.Kind), Device: o.Device, Domain: o.Domain, Since: o.Since, LastError: o.LastError, Commands: r.commands(o)})
 	}
 	return out, nil
-}
-
-// live reports whether the process of a run is at work. A lock alone says
-// only that something which the run has started is still there.
-func (r *Runner) live(ctx context.Context, run string) bool {
-	held, holder, err := r.locks.Held(lock.RunKey(run))
-	if err != nil || !held {
-		return false
-	}
-	if holder.PID == 0 { // it has not said yet
-		if known, err := r.journal.Run(ctx, run); err == nil {
-			holder.PID = known.PID
-		}
-	}
-	return alive(holder.PID)
-}
-
-// commands are what to type by hand, on the appliance and then here.
-func commands(o journal.Obligation) []string {
-	switch o.Kind {
-	case journal.Unquiesce:
-		back := "appliance-unquiesce"
-		if o.Domain != "" {
-			back = "domain-unquiesce " + o.Domain
-		}
-		return []string{fmt.Sprintf("on %s: configure terminal; %s; show domains", o.Device, back), "dprun recover"}
-	case journal.Discard:
-		return []string{fmt.Sprintf("on %s: remove %s", o.Device, o.Token), "dprun recover"}
-	}
-	return []string{"dprun recover"}
 }
 
 // noteOwed puts what is still owed into a result; a device that may be
@@ -87,29 +58,65 @@ func (r *Runner) noteOwed(ctx context.Context, res *Result) error {
 }
 
 // payRemaining tries, once, to pay what ended runs still owe. A device that
-// turns out to be back is accepted as paid.
+// turns out to be back is accepted as paid. What another process is at is left
+// to it.
 func (r *Runner) payRemaining(ctx context.Context) error {
 	all, err := r.journal.Owed(ctx)
 	if err != nil {
 		return &Error{ExitBug, err}
 	}
-	var owed []journal.Obligation
+	owes := map[string]bool{} // ended runs that nobody else works on
+	held := map[string]bool{} // those whose lock is ours
 	for _, o := range all {
-		if o.Kind == journal.PostScript {
+		if _, asked := owes[o.Run]; asked {
 			continue
 		}
-		if run, err := r.journal.Run(ctx, o.Run); err == nil && run.State == journal.Finished {
-			owed = append(owed, o)
+		run, err := r.journal.Run(ctx, o.Run)
+		if err != nil || run.State != journal.Finished {
+			owes[o.Run] = false
+			continue
+		}
+		l, err := r.locks.TryAcquire(lock.RunKey(o.Run), lock.Exclusive, lock.Info{Run: o.Run, Recovery: true})
+		if err == nil {
+			defer func() { _ = l.Release() }()
+			held[o.Run] = true
+		}
+		_, live := r.holder(ctx, o.Run)
+		owes[o.Run] = err == nil || !live // what hangs and keeps the lock keeps no device
+	}
+	if all, err = r.journal.Owed(ctx); err != nil { // before the locks were taken, others may have paid
+		return &Error{ExitBug, err}
+	}
+	var devices, scripts []journal.Obligation
+	for _, o := range all {
+		switch {
+		case !owes[o.Run]:
+		case o.Kind != journal.PostScript:
+			devices = append(devices, o)
+		case held[o.Run]:
+			scripts = append(scripts, o)
 		}
 	}
-	return r.settle(ctx, owed)
+	return errors.Join(r.settle(ctx, devices, held), r.runOwedScripts(ctx, scripts))
 }
 
-// settle pays obligations from their own rows, several devices at a time, and
-// enters how it went.
-func (r *Runner) settle(ctx context.Context, owed []journal.Obligation) error {
+// settle pays what is owed to devices from its own rows, several devices at a
+// time, and enters how it went. A target that a live run has quiesced meanwhile
+// is left to that run; ours are the runs whose locks are held here.
+func (r *Runner) settle(ctx context.Context, owed []journal.Obligation, ours map[string]bool) error {
+	if len(owed) == 0 {
+		return nil
+	}
+	quiesced, err := r.quiescedByLiveRuns(ctx, ours)
+	if err != nil {
+		return err
+	}
 	byDevice := map[string][]journal.Obligation{}
 	for _, o := range owed {
+		if by := holding(quiesced, o); by != "" {
+			r.noteAttempt(ctx, o.ObligationID, fmt.Errorf("run %s is at work and has it quiesced now; it brings it back, and dprun recover then sees that", by))
+			continue
+		}
 		byDevice[o.Device] = append(byDevice[o.Device], o)
 	}
 	var mu sync.Mutex
@@ -157,11 +164,7 @@ func (r *Runner) noteAttempt(ctx context.Context, id journal.ObligationID, why e
 func (r *Runner) pay(ctx context.Context, o journal.Obligation) error {
 	ctx, cancel := context.WithTimeout(ctx, payLimit)
 	defer cancel()
-	var s sealed
-	if err := json.Unmarshal(o.Endpoint, &s); err != nil {
-		return fmt.Errorf("read the journal's record of %s: %w", o.Device, err)
-	}
-	e, err := s.open(r.fresh(), &r.redact)
+	e, err := r.endpointOf(o)
 	if err != nil {
 		return err
 	}
@@ -174,6 +177,15 @@ func (r *Runner) pay(ctx context.Context, o journal.Obligation) error {
 		return src.Discard(ctx, o.Token)
 	}
 	return r.bringBack(ctx, src, o)
+}
+
+// endpointOf is the device that something is owed to, its secrets read anew.
+func (r *Runner) endpointOf(o journal.Obligation) (execute.Endpoint, error) {
+	var s sealed
+	if err := json.Unmarshal(o.Endpoint, &s); err != nil {
+		return execute.Endpoint{}, fmt.Errorf("read the journal's record of %s: %w", o.Device, err)
+	}
+	return s.open(r.fresh())
 }
 
 // bringBack reads the state and, unless it is normal, unquiesces and reads on.
@@ -206,7 +218,7 @@ func (r *Runner) bringBack(ctx context.Context, src sdk.Source, o journal.Obliga
 			if err != nil {
 				return err
 			}
-			return fmt.Errorf("%s is still %s after %s", o.Device, state.State, payLimit)
+			return fmt.Errorf("%s is still %s after %s; look at it on the device", where(o), state.State, payLimit)
 		}
 	}
 }

@@ -56,7 +56,7 @@ func (r *Runner) Preview(ctx context.Context, q PreviewRequest) (*Preview, *Resu
 		}
 		return v, res, nil
 	}
-	if err := r.remember(ctx, &spec, res); err != nil {
+	if err := r.remember(ctx, &spec); err != nil {
 		return nil, res, err
 	}
 	host, err := r.startUnlockedHost()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"sync"
 
 	"github.com/zclconf/go-cty/cty"
 	ctyjson "github.com/zclconf/go-cty/cty/json"
@@ -13,6 +14,7 @@ import (
 	"github.com/dprun/dprun/runner/journal"
 	"github.com/dprun/dprun/runner/lifecycle"
 	"github.com/dprun/dprun/runner/redact"
+	"github.com/dprun/dprun/runner/secret"
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
 )
@@ -26,11 +28,13 @@ type record struct {
 	Destinations map[string]sealedDestination `json:"destinations"`
 }
 
-// sealed is an endpoint with references in place of secrets.
+// sealed is an endpoint with references in place of secrets. It can be opened
+// wherever and by whatever process: what a reference is relative to is in it.
 type sealed struct {
 	Type       string          `json:"type"`
 	Config     json.RawMessage `json:"config,omitempty"` // absent when a secret was given by value
 	ConfigType json.RawMessage `json:"config_type,omitempty"`
+	Dir        string          `json:"dir,omitempty"`  // of the plan: where secret commands run
 	Dpod       bool            `json:"dpod,omitempty"` // of a script
 }
 
@@ -39,8 +43,10 @@ type sealedDestination struct {
 	Verify sdk.Verify `json:"verify"`
 }
 
-func seal(typ string, config cty.Value) (sealed, error) {
-	s := sealed{Type: typ}
+// seal puts references in place of a configuration's secrets, which are read
+// from dir.
+func seal(typ string, config cty.Value, dir string) (sealed, error) {
+	s := sealed{Type: typ, Dir: dir}
 	body, ok := plan.Seal(config)
 	if !ok {
 		return s, nil
@@ -54,20 +60,44 @@ func seal(typ string, config cty.Value) (sealed, error) {
 }
 
 // open reads the secrets again and gives the endpoint in plain.
-func (s sealed) open(secrets plan.SecretReader, r *redact.Redactor) (execute.Endpoint, error) {
+func (s sealed) open(secrets *rereader) (execute.Endpoint, error) {
 	if s.Config == nil {
 		return execute.Endpoint{}, failure.New(failure.Precondition, failure.BadConfig, "its secret was given by value and was not written down").
-			WithRemedy("refer to the secret with secret_env, secret_file or secret_command, so that recovery can read it again")
+			WithRemedy("for the next run, refer to it with secret_env, secret_file or secret_command, so that recovery can read it again")
 	}
 	t, err := ctyjson.UnmarshalType(s.ConfigType)
 	if err != nil {
 		return execute.Endpoint{}, fmt.Errorf("read the journal's record of a configuration: %w", err)
 	}
-	v, err := plan.Unseal(s.Config, t, secrets)
+	v, err := plan.Unseal(s.Config, t, secrets.in(s.Dir))
 	if err != nil {
-		return execute.Endpoint{}, failure.New(failure.Precondition, failure.BadConfig, "read its secrets again: %w", err)
+		return execute.Endpoint{}, failure.New(failure.Precondition, failure.BadConfig, "its secrets cannot be read again: %w", err)
 	}
-	return execute.Endpoint{Type: s.Type, Config: reveal(v, r)}, nil
+	return execute.Endpoint{Type: s.Type, Config: reveal(v, secrets.redact)}, nil
+}
+
+// rereader reads secrets anew, from the directories of the plans that refer
+// to them: each reference once.
+type rereader struct {
+	environ []string
+	redact  *redact.Redactor
+
+	mu     sync.Mutex
+	stores map[string]*secret.Store // by directory
+}
+
+func (x *rereader) in(dir string) *secret.Store {
+	if dir == "" { // not written down by older versions
+		dir = "/"
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	s := x.stores[dir]
+	if s == nil {
+		s = secret.New(dir, x.environ, x.redact)
+		x.stores[dir] = s
+	}
+	return s
 }
 
 // recordOf seals everything that finishing the run may need.
@@ -75,14 +105,14 @@ func recordOf(x *planned, spec lifecycle.RunSpec) (record, error) {
 	rec := record{Spec: spec, Dir: x.cfg.Dir, Devices: map[string]sealed{}, Destinations: map[string]sealedDestination{}}
 	for name := range spec.Devices {
 		d := x.devices[name]
-		s, err := seal(d.Type, d.Config)
+		s, err := seal(d.Type, d.Config, x.cfg.Dir)
 		if err != nil {
 			return rec, fmt.Errorf("device %s: %w", name, err)
 		}
 		rec.Devices[name] = s
 	}
 	for _, d := range x.plan.Destinations {
-		s, err := seal(d.Type, d.Config)
+		s, err := seal(d.Type, d.Config, x.cfg.Dir)
 		if err != nil {
 			return rec, fmt.Errorf("destination %s: %w", d.Address, err)
 		}
@@ -96,34 +126,39 @@ func recordOf(x *planned, spec lifecycle.RunSpec) (record, error) {
 type recorded struct {
 	rec     record
 	owed    []journal.Obligation
-	secrets plan.SecretReader
-	redact  *redact.Redactor
+	secrets *rereader
 }
 
 func (x *recorded) Device(_ context.Context, name string) (execute.Endpoint, error) {
-	return x.rec.Devices[name].open(x.secrets, x.redact)
+	return x.rec.Devices[name].open(x.secrets)
 }
 
 func (x *recorded) Destination(_ context.Context, name string) (execute.Endpoint, sdk.Verify, error) {
 	d := x.rec.Destinations[name]
-	e, err := d.open(x.secrets, x.redact)
+	e, err := d.open(x.secrets)
 	return e, d.Verify, err
 }
 
 // Script finds the configuration that was evaluated when the script became owed.
 func (x *recorded) Script(_ context.Context, address string, at execute.Scope) (execute.Endpoint, bool, error) {
+	task := ""
+	if at.Activity != "" {
+		task = lifecycle.TaskID(at.Activity, at.Device, at.Domain)
+	}
 	for _, o := range x.owed {
-		if o.Kind != journal.PostScript || o.Script != address || o.Device != at.Device || o.Domain != at.Domain {
+		// One script may be owed twice by a task; only a post-script is told an outcome.
+		if o.Kind != journal.PostScript || o.Script != address || o.Task != task || (o.ID == owedAfterUnquiesce) != (at.Status == "") {
 			continue
 		}
-		var s sealed
-		if err := json.Unmarshal(o.Endpoint, &s); err != nil {
-			return execute.Endpoint{}, false, fmt.Errorf("read the journal's record of script %s: %w", address, err)
+		row, err := scriptRowOf(o)
+		if err != nil {
+			return execute.Endpoint{}, false, err
 		}
-		e, err := s.open(x.secrets, x.redact)
-		return e, s.Dpod, err
+		e, err := row.open(x.secrets, at.Status)
+		return e, row.Dpod, err
 	}
-	return execute.Endpoint{}, false, failure.New(failure.Precondition, failure.BadConfig, "script %s was not owed when the run was interrupted: its configuration is not known", address)
+	return execute.Endpoint{}, false, failure.New(failure.Precondition, failure.BadConfig, "script %s was not owed when the run was interrupted: its configuration is not known", address).
+		WithRemedy("run it by hand if it is needed")
 }
 
 func (x *recorded) ActivityConfig(context.Context, execute.Scope) (cty.Value, error) {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"time"
 
 	"github.com/dprun/dprun/runner/engine"
 	"github.com/dprun/dprun/runner/event"
@@ -17,28 +16,26 @@ import (
 	"github.com/dprun/dprun/sdk"
 )
 
-// ownerLeaves is how long the plugins of a killed run may take to notice and end.
-const ownerLeaves = 10 * time.Second
-
 // Recover finishes the runs whose process is gone, and tries to pay what
 // ended runs still owe.
 func (r *Runner) Recover(ctx context.Context) (*Result, error) {
 	res := &Result{}
-	if err := r.recover(ctx, res); err != nil {
-		return res, err
-	}
-	return res, nil
+	_, err := r.recover(ctx, res)
+	return res, err
 }
 
 // recover finishes dead runs and notes in res what is still owed after that.
-func (r *Runner) recover(ctx context.Context, res *Result) error {
+// tried are the unfinished runs that no other process works on.
+func (r *Runner) recover(ctx context.Context, res *Result) (tried map[string]bool, err error) {
 	runs, err := r.journal.UnfinishedRuns(ctx)
 	if err != nil {
-		return &Error{ExitBug, err}
+		return nil, &Error{ExitBug, err}
 	}
+	tried = map[string]bool{}
 	var errs []error
 	for _, run := range runs { // one that cannot be finished keeps no other from it
-		s, err := r.recoverRun(ctx, run)
+		s, by, err := r.recoverRun(ctx, run)
+		tried[run.ID] = by == nil
 		if err != nil {
 			errs = append(errs, err)
 		}
@@ -47,28 +44,37 @@ func (r *Runner) recover(ctx context.Context, res *Result) error {
 		}
 	}
 	errs = append(errs, r.payRemaining(ctx), r.noteOwed(ctx, res))
-	return errors.Join(errs...)
+	return tried, errors.Join(errs...)
 }
 
-// recoverRun replays one run and lets the machine finish it. A run that a
-// live process owns is left alone.
-func (r *Runner) recoverRun(ctx context.Context, run journal.Run) (*event.Summary, error) {
-	wait, cancel := context.WithTimeout(ctx, ownerLeaves)
-	defer cancel()
-	held, err := r.locks.Acquire(wait, lock.RunKey(run.ID), lock.Exclusive, lock.Info{Run: run.ID}, func(holder lock.Info) {
-		if alive(holder.PID) {
-			cancel() // it is at work, not dying
+// recoverRun finishes one run whose process is gone. One that a live process
+// owns is left alone: by says which.
+func (r *Runner) recoverRun(ctx context.Context, run journal.Run) (_ *event.Summary, by *lock.Info, err error) {
+	held, by, err := r.own(ctx, run.ID)
+	switch {
+	case err != nil:
+		return nil, nil, &Error{ExitBug, err}
+	case by != nil:
+		if by.Recovery {
+			r.Log.Warn("the run is being recovered by another process: wait for that to end", "run", run.ID, "process", by.PID)
 		}
-	})
-	if err != nil {
-		if r.live(ctx, run.ID) {
-			return nil, nil
-		}
-		return nil, r.settleLocked(ctx, run.ID)
+		return nil, by, nil
+	case held == nil:
+		return nil, nil, r.settleLocked(ctx, run.ID)
 	}
 	defer func() { _ = held.Release() }()
-	if again, err := r.journal.Run(ctx, run.ID); err != nil || again.State == journal.Finished {
-		return nil, nil // finished while we waited
+	s, err := r.finish(ctx, run, held)
+	return s, nil, err
+}
+
+// finish replays a run whose lock is held and lets the machine finish it.
+func (r *Runner) finish(ctx context.Context, run journal.Run, held *lock.Lock) (*event.Summary, error) {
+	again, err := r.journal.Run(ctx, run.ID)
+	if err != nil {
+		return nil, &Error{ExitBug, err}
+	}
+	if again.State == journal.Finished {
+		return nil, nil // while we waited
 	}
 	owed, err := r.journal.Obligations(ctx, run.ID)
 	if err != nil {
@@ -93,7 +99,7 @@ func (r *Runner) recoverRun(ctx context.Context, run journal.Run) (*event.Summar
 		return nil, &Error{ExitPlugin, err}
 	}
 	defer func() { _ = plugins.Close() }()
-	x := &recorded{rec: rec, owed: owed, secrets: r.fresh(), redact: &r.redact}
+	x := &recorded{rec: rec, owed: owed, secrets: r.fresh()}
 	s, err := r.drive(ctx, machine, plugins, x, &book{journal: r.journal, run: run.ID, machine: machine, record: rec}, event.Interrupted, run.Started)
 	if machine.Cancelled() != "" {
 		r.stopped = machine.Cancelled()
@@ -104,7 +110,9 @@ func (r *Runner) recoverRun(ctx context.Context, run journal.Run) (*event.Summar
 // settleLocked pays what a run owes whose process is gone while something that
 // it started hangs and keeps its lock: devices do not wait for that.
 func (r *Runner) settleLocked(ctx context.Context, run string) error {
-	r.Log.Warn("the process of a run is gone, and something that it started does not end: the run is finished when that is gone", "run", run)
+	file := r.locks.Path(lock.RunKey(run))
+	r.Log.Warn("the process of a run is gone, and something that it started does not end: its devices are brought back now, and the rest is done by "+
+		"`dprun recover` when that is ended; fuser names it", "run", run, "find it with", "fuser -v "+quoted(file))
 	owed, err := r.journal.Obligations(ctx, run)
 	if err != nil {
 		return &Error{ExitBug, err}
@@ -118,11 +126,13 @@ func (r *Runner) settleRun(ctx context.Context, owed []journal.Obligation) error
 	for o, why := range rest {
 		r.noteAttempt(ctx, o, why)
 	}
-	return r.settle(ctx, payable)
+	return r.settle(ctx, payable, nil)
 }
 
 // fresh reads secrets anew: what was right when the run began may have changed.
-func (r *Runner) fresh() *secret.Store { return secret.New("/", r.Environ, &r.redact) }
+func (r *Runner) fresh() *rereader {
+	return &rereader{environ: r.Environ, redact: &r.redact, stores: map[string]*secret.Store{}}
+}
 
 // readable tells the obligations whose secrets can be read from those that
 // cannot be paid, and why. Scripts say by themselves that they cannot be run.
@@ -132,12 +142,7 @@ func (r *Runner) readable(owed []journal.Obligation) (payable []journal.Obligati
 		if o.Kind == journal.PostScript || !o.PaidAt.IsZero() {
 			continue
 		}
-		var s sealed
-		err := json.Unmarshal(o.Endpoint, &s)
-		if err == nil {
-			_, err = s.open(r.fresh(), &r.redact)
-		}
-		if err != nil {
+		if _, err := r.endpointOf(o); err != nil {
 			rest[o.ObligationID] = err
 			continue
 		}

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,6 +30,8 @@ type program struct {
 	t     *testing.T
 	file  string
 	dir   string
+	cwd   string   // where it runs, if not in dir
+	env   []string // more than every process gets
 	fleet *dpsim.Fleet
 }
 
@@ -124,8 +127,8 @@ func (p *program) start(args ...string) *running {
 	out := &locked{text: make(chan *bytes.Buffer, 1)}
 	out.text <- &bytes.Buffer{}
 	c := exec.Command(p.file, args...)
-	c.Dir = p.dir
-	c.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + p.dir, "TMPDIR=" + p.dir, "DPRUN_STATE_DIR=" + p.state(), "DPRUN_LOG=debug"}
+	c.Dir = cmp.Or(p.cwd, p.dir)
+	c.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + p.dir, "TMPDIR=" + p.dir, "DPRUN_STATE_DIR=" + p.state(), "DPRUN_LOG=debug"}, p.env...)
 	c.Stdout, c.Stderr = out, out
 	c.WaitDelay = time.Second // plugins of a killed process hold the pipes for a moment
 	if err := c.Start(); err != nil {

@@ -1,0 +1,72 @@
+package runner
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/dprun/dprun/runner/journal"
+	"github.com/dprun/dprun/runner/state"
+)
+
+// commands are what to type by hand, on the appliance and then here. They are
+// meant to be copied as they stand; the last one has dprun see for itself.
+func (r *Runner) commands(o journal.Obligation) []string {
+	var out []string
+	switch o.Kind {
+	case journal.Unquiesce:
+		back := "appliance-unquiesce"
+		if o.Domain != "" {
+			back = "domain-unquiesce " + o.Domain
+		}
+		out = append(out, fmt.Sprintf("on %s: configure terminal; %s; show domains", o.Device, back))
+	case journal.Discard:
+		out = append(out, fmt.Sprintf("on %s: remove %s", o.Device, o.Token))
+	case journal.PostScript:
+		out = append(out, "run by hand what script "+o.Script+" of the plan does for "+where(o))
+	}
+	if elsewhere, err := state.Dir("", r.unset("DPRUN_STATE_DIR")); err != nil || elsewhere != r.StateDir {
+		out = append(out, "export DPRUN_STATE_DIR="+quoted(r.StateDir))
+	}
+	if o.Device != "" {
+		out = append(out, "dprun recover --ack "+quoted(o.Device)+" # only if dprun cannot do it: says that all of it is done by hand")
+	}
+	return append(out, "dprun recover")
+}
+
+// unset looks up the environment as it is without one variable: that of
+// somebody who types a command later.
+func (r *Runner) unset(variable string) func(string) string {
+	return func(name string) string {
+		if name == variable {
+			return ""
+		}
+		for i := len(r.Environ) - 1; i >= 0; i-- {
+			if k, v, ok := strings.Cut(r.Environ[i], "="); ok && k == name {
+				return v
+			}
+		}
+		return ""
+	}
+}
+
+// where names the target of an obligation in a sentence.
+func where(o journal.Obligation) string {
+	switch {
+	case o.Device == "":
+		return "the whole run"
+	case o.Domain == "":
+		return "device " + o.Device
+	}
+	return "domain " + o.Domain + " of " + o.Device
+}
+
+// quoted is a word as a shell reads it.
+func quoted(word string) string {
+	plain := func(c rune) bool {
+		return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune("-_./:@%+=,", c)
+	}
+	if word != "" && strings.IndexFunc(word, func(c rune) bool { return !plain(c) }) < 0 {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}

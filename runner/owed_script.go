@@ -1,0 +1,225 @@
+package runner
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/dprun/dprun/runner/engine"
+	"github.com/dprun/dprun/runner/event"
+	"github.com/dprun/dprun/runner/execute"
+	"github.com/dprun/dprun/runner/journal"
+	"github.com/dprun/dprun/runner/lifecycle"
+	"github.com/dprun/dprun/sdk/failure"
+)
+
+// runOwedScripts runs the scripts that ended runs owe, from their own rows:
+// those of tasks first, a plan's last. The runs' locks are held.
+//
+// Like in a run, a script is written down as started before it is. One that
+// was started before, with an outcome that nobody knows, is not run again.
+func (r *Runner) runOwedScripts(ctx context.Context, owed []journal.Obligation) error {
+	if len(owed) == 0 {
+		return nil
+	}
+	order := []string{owedAfterUnquiesce, owedPostScript, owedPlanPostScript}
+	slices.SortStableFunc(owed, func(a, b journal.Obligation) int {
+		return cmp.Compare(slices.Index(order, a.ID), slices.Index(order, b.ID))
+	})
+	ctx, stop := r.stoppable(ctx)
+	defer stop()
+	var errs []error
+	for _, o := range owed {
+		if err := r.runOwedScript(ctx, o); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// stoppable ends a context with the first signal: what a script does may take
+// long, and no machine is there to hear of it.
+func (r *Runner) stoppable(ctx context.Context) (_ context.Context, stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	done, ended := make(chan struct{}), make(chan struct{})
+	var asked string
+	go func() {
+		defer close(ended)
+		select {
+		case asked = <-r.Signals:
+			cancel()
+		case <-done:
+		}
+	}()
+	return ctx, func() {
+		close(done)
+		<-ended
+		cancel()
+		if asked != "" {
+			r.stopped = asked
+		}
+	}
+}
+
+// runOwedScript runs one script, or notes why it still waits. The error is the journal's.
+func (r *Runner) runOwedScript(ctx context.Context, o journal.Obligation) error {
+	if ctx.Err() != nil {
+		return nil // asked to stop: it stays owed
+	}
+	job, why, err := r.scriptJob(ctx, o)
+	if err != nil {
+		return &Error{ExitBug, err}
+	}
+	if why != nil {
+		r.noteAttempt(ctx, o.ObligationID, why)
+		return nil
+	}
+	begun, err := r.begunAlready(ctx, o, job.Action.ID)
+	if err != nil {
+		r.noteAttempt(ctx, o.ObligationID, fmt.Errorf("it is not known whether the script was started before: %w", err))
+		return nil
+	}
+	if begun {
+		r.Log.Warn("a script was started before an interruption and its outcome is unknown: it is not run again; look whether it did its work", "run", o.Run, "script", o.Script, "for", where(o))
+		return r.paid(ctx, o)
+	}
+	row, err := scriptRowOf(o)
+	if err != nil {
+		r.noteAttempt(ctx, o.ObligationID, err)
+		return nil
+	}
+	secrets := r.fresh()
+	e, err := row.open(secrets, string(job.Action.Outcome))
+	if err == nil {
+		err = r.configurable(ctx, e)
+	}
+	if err != nil {
+		r.noteAttempt(ctx, o.ObligationID, fmt.Errorf("script %s was not run: %w", o.Script, err))
+		return nil
+	}
+	return r.doScript(ctx, o, row, secrets, job)
+}
+
+// scriptJob is what the executor is to do, or why it must not yet.
+func (r *Runner) scriptJob(ctx context.Context, o journal.Obligation) (job engine.Job, why, err error) {
+	row, err := scriptRowOf(o)
+	if err != nil {
+		return job, err, nil
+	}
+	hook := hookOf(o.ID)
+	job = engine.Job{Notify: func(event.Notice) {}, Progress: func(int64, int64) {}, Action: lifecycle.Action{
+		ID: "script/" + hook, Task: o.Task, Kind: lifecycle.ActScript, Script: o.Script, Hook: hook, Timeout: row.Timeout, Device: o.Device, Domain: o.Domain}}
+	all, err := r.journal.Obligations(ctx, o.Run)
+	if err != nil {
+		return job, nil, err
+	}
+	for _, other := range all {
+		if other.Kind == journal.Unquiesce && other.PaidAt.IsZero() && (o.Task == "" || other.Task == o.Task) {
+			return job, fmt.Errorf("script %s waits until %s is back in service", o.Script, where(other)), nil
+		}
+	}
+	statuses, err := r.journal.History(ctx, o.Run, o.Task)
+	if err != nil {
+		return job, nil, err
+	}
+	if n := len(statuses); n > 0 && hook != owedAfterUnquiesce {
+		job.Action.Outcome, job.Action.OutcomeMessage = lifecycle.Code(statuses[n-1].Code), statuses[n-1].Message
+	}
+	if o.Task != "" {
+		job.Task = &lifecycle.TaskSpec{ID: o.Task, Run: o.Run, Plan: row.Plan, Device: o.Device, Domain: o.Domain,
+			Activity: lifecycle.Activity{Name: row.Activity, Type: row.ActivityType}}
+		job.Prepared = &event.Prepared{Stamp: row.Stamp}
+		return job, nil, nil
+	}
+	run, err := r.journal.Run(ctx, o.Run)
+	if err != nil {
+		return job, nil, err
+	}
+	job.Types, job.Action.Outcome = row.Types, lifecycle.Code(run.Code)
+	if statuses, err = r.journal.Statuses(ctx, o.Run); err != nil {
+		return job, nil, err
+	}
+	for _, s := range statuses {
+		if s.Final && s.Task != "" {
+			job.Results = append(job.Results, s)
+		}
+	}
+	return job, nil, nil
+}
+
+// begunAlready reports whether a script was started and its end is not known.
+func (r *Runner) begunAlready(ctx context.Context, o journal.Obligation, action string) (begun bool, err error) {
+	for e, err := range r.journal.Events(ctx, o.Run) {
+		if err != nil {
+			return false, err
+		}
+		if e.Task != o.Task || e.Action != action {
+			continue
+		}
+		switch e.Kind {
+		case event.Started:
+			begun = true
+		case event.Finished:
+			begun = !notBegun(e.Failure)
+		}
+	}
+	return begun, nil
+}
+
+// notBegun reports whether a failed script did not even start.
+func notBegun(f *failure.Error) bool { return f != nil && f.Reason == failure.NotExecutable }
+
+// configurable reports whether the plugin takes the configuration.
+func (r *Runner) configurable(ctx context.Context, e execute.Endpoint) error {
+	h, err := r.plugins.host.Hook(ctx, e.Type, e.Config)
+	if err != nil {
+		return err
+	}
+	return h.Close()
+}
+
+// doScript runs a script once and enters its end.
+func (r *Runner) doScript(ctx context.Context, o journal.Obligation, row scriptRow, secrets *rereader, job engine.Job) error {
+	plan := &recorded{owed: []journal.Obligation{o}, secrets: secrets}
+	if row.Device != nil {
+		plan.rec.Devices = map[string]sealed{o.Device: *row.Device}
+	}
+	exec := execute.New(execute.Options{Run: o.Run, PlanName: row.Plan, Version: r.Version, Dir: row.Dir, Plan: plan, Plugins: r.plugins.host, Staging: r.staging,
+		Locks: deviceLocks{r.locks, o.Run}, Clock: r.Clock, Redact: &r.redact, Log: r.Log,
+		Output: func(task, stream, text string) { r.output(o.Run, task, stream, text) }})
+	defer exec.Close()
+	ev := event.Event{V: event.Version, Time: r.Clock.Now(), Kind: event.Started, Task: o.Task, Action: job.Action.ID}
+	if _, err := r.journal.Append(ctx, o.Run, journal.Batch{Events: []event.Event{ev}}); err != nil {
+		return &Error{ExitBug, err}
+	}
+	res, err := exec.Do(ctx, job)
+	ev.Time, ev.Kind, ev.Result = r.Clock.Now(), event.Finished, res
+	end := journal.Batch{Time: ev.Time, Pay: []journal.ObligationID{o.ObligationID}}
+	if err != nil {
+		ev.Failure = failure.From(err)
+		if notBegun(ev.Failure) {
+			end.Pay = nil
+			r.noteAttempt(ctx, o.ObligationID, err)
+		} else {
+			r.Log.Warn("an owed script failed; it is not run again: do by hand what it was to do", "run", o.Run, "script", o.Script, "for", where(o), "error", err)
+		}
+	} else if res.Script.ExitCode != 0 {
+		r.Log.Warn("an owed script failed; it is not run again: do by hand what it was to do", "run", o.Run, "script", o.Script, "for", where(o),
+			"exit_code", res.Script.ExitCode, "output", "dprun runs logs "+o.Run)
+	}
+	end.Events = []event.Event{ev}
+	if _, err := r.journal.Append(context.WithoutCancel(ctx), o.Run, end); err != nil {
+		return &Error{ExitBug, err}
+	}
+	return nil
+}
+
+// paid enters that an obligation is no longer owed.
+func (r *Runner) paid(ctx context.Context, o journal.Obligation) error {
+	if err := r.journal.Pay(ctx, r.Clock.Now(), o.ObligationID); err != nil {
+		return &Error{ExitBug, err}
+	}
+	return nil
+}

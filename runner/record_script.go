@@ -1,0 +1,143 @@
+package runner
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/dprun/dprun/runner/execute"
+	"github.com/dprun/dprun/runner/journal"
+	"github.com/dprun/dprun/runner/lifecycle"
+	"github.com/dprun/dprun/sdk/failure"
+)
+
+// The IDs of the obligations that are scripts, as the machines name them.
+const (
+	owedAfterUnquiesce = "after_unquiesce"
+	owedPostScript     = "post_script"
+	owedPlanPostScript = "plan_post_script"
+)
+
+// hookOf is which hook an owed script is: part of its action's ID, and told
+// to the script.
+func hookOf(obligation string) string {
+	switch obligation {
+	case owedPostScript:
+		return "post"
+	case owedPlanPostScript:
+		return "plan_post"
+	}
+	return obligation
+}
+
+// scriptRow is all that is needed to run an owed script without its run. Its
+// configuration is evaluated when it becomes owed, and again when something
+// that it may use becomes known.
+type scriptRow struct {
+	sealed
+	// Outcomes are the configurations by the outcome that the script is told,
+	// of a script that uses it.
+	Outcomes map[string]sealed `json:"outcomes,omitempty"`
+	// Unknown says why there is no configuration.
+	Unknown string `json:"unknown,omitempty"`
+
+	Plan         string            `json:"plan,omitempty"`
+	Timeout      time.Duration     `json:"timeout,omitempty"`
+	Activity     string            `json:"activity,omitempty"`
+	ActivityType string            `json:"activity_type,omitempty"`
+	Stamp        string            `json:"stamp,omitempty"`
+	Types        map[string]string `json:"types,omitempty"`  // the activities' types by name, of a plan's script
+	Device       *sealed           `json:"device,omitempty"` // whose address the script is told
+}
+
+func scriptRowOf(o journal.Obligation) (scriptRow, error) {
+	var row scriptRow
+	if err := json.Unmarshal(o.Endpoint, &row); err != nil {
+		return row, fmt.Errorf("read the journal's record of script %s: %w", o.Script, err)
+	}
+	return row, nil
+}
+
+// open reads the script's secrets again and gives its configuration for an outcome.
+func (s *scriptRow) open(secrets *rereader, outcome string) (execute.Endpoint, error) {
+	if s.Unknown != "" {
+		return execute.Endpoint{}, failure.New(failure.Precondition, failure.BadConfig, "its configuration was not known when the run was interrupted: %s", s.Unknown)
+	}
+	if s.Outcomes == nil {
+		return s.sealed.open(secrets)
+	}
+	c, ok := s.Outcomes[outcome]
+	if !ok {
+		return execute.Endpoint{}, failure.New(failure.Precondition, failure.BadConfig, "its configuration depends on the status, and is not known for %s", outcome)
+	}
+	return c.open(secrets)
+}
+
+// scriptRow makes the row of an owed script from what is known now.
+func (b *book) scriptRow(o lifecycle.Obligation) (scriptRow, error) {
+	spec := b.record.Spec
+	row := scriptRow{Plan: spec.Plan, sealed: sealed{Dir: b.record.Dir}}
+	at := execute.Scope{Run: b.run, Plan: spec.Plan, Device: o.Device, Domain: o.Domain, Outputs: b.outputs}
+	script := spec.PostScript
+	if t := b.machine.Task(o.Task); t != nil {
+		a := t.Spec().Activity
+		row.Activity, row.ActivityType, at.Activity = a.Name, a.Type, a.Name
+		if p := t.Prepared(); p != nil {
+			row.Stamp, at.Stamp = p.Stamp, p.Stamp
+		}
+		script = a.PostScript
+		if o.ID == owedAfterUnquiesce {
+			script = a.AfterUnquiesce
+		}
+	} else {
+		row.Types = map[string]string{}
+		for _, a := range spec.Activities {
+			row.Types[a.Name] = a.Type
+		}
+	}
+	if script != nil {
+		row.Timeout = script.Timeout
+	}
+	if b.plan == nil {
+		row.Unknown = "it became owed while the run was being recovered, without the plan"
+		return row, nil
+	}
+	if err := b.configure(&row, o, at); err != nil {
+		return row, err
+	}
+	if d, ok := b.record.Devices[o.Device]; ok && row.Dpod {
+		row.Device = &d
+	}
+	return row, nil
+}
+
+// configure evaluates and seals the script's configuration. What it needs and
+// is not known yet is said in the row: a script that has put nothing out.
+func (b *book) configure(row *scriptRow, o lifecycle.Obligation, at execute.Scope) error {
+	e, dpod, err := b.plan.script(o.Script, at)
+	if err != nil {
+		row.Unknown = b.plan.redact.Redact(failure.From(err).Message)
+		return nil
+	}
+	row.Type, row.Dpod = e.Type, dpod
+	if e.Config.IsWhollyKnown() || o.ID == owedAfterUnquiesce {
+		row.sealed, err = seal(e.Type, e.Config, b.record.Dir)
+		row.Dpod = dpod
+		return err
+	}
+	row.Outcomes = map[string]sealed{}
+	for _, c := range lifecycle.Catalogue() {
+		if !c.Final() || o.Task != "" && c.Level != lifecycle.LevelTask {
+			continue // a run may end in a task's code too
+		}
+		at.Status = string(c.Code)
+		e, _, err := b.plan.script(o.Script, at)
+		if err != nil || !e.Config.IsWhollyKnown() {
+			continue // there is none for this outcome
+		}
+		if row.Outcomes[at.Status], err = seal(e.Type, e.Config, b.record.Dir); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,176 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/dprun/dprun/runner/journal"
+	"github.com/dprun/dprun/runner/lock"
+)
+
+// ownerLeaves is how long the plugins of a killed run may take to notice and end.
+const ownerLeaves = 10 * time.Second
+
+// own takes the lock of a run whose process is gone. Without a lock and an
+// error, by is the live process that works on the run, or, when that is nil
+// too, something that the dead process has started does not end.
+//
+// A wait is cut short when the holder is alive. It may be over by the time
+// that is asked again: then the run is nobody's, and is tried for anew.
+func (r *Runner) own(ctx context.Context, run string) (held *lock.Lock, by *lock.Info, err error) {
+	wait, giveUp := context.WithTimeout(ctx, ownerLeaves)
+	defer giveUp()
+	for {
+		try, cancel := context.WithCancel(wait)
+		held, err := r.locks.Acquire(try, lock.RunKey(run), lock.Exclusive, lock.Info{Run: run, Recovery: true}, func(holder lock.Info) {
+			if alive(holder.PID) {
+				cancel() // it is at work, not dying
+			}
+		})
+		cancel()
+		if err == nil {
+			return held, nil, nil
+		}
+		if ctx.Err() != nil || !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
+			return nil, nil, err
+		}
+		if by, live := r.holder(ctx, run); live {
+			return nil, &by, nil
+		}
+		if wait.Err() != nil {
+			return nil, nil, nil
+		}
+	}
+}
+
+// holder is who holds a run's lock, and whether that process is at work. A
+// lock alone says only that something which the run has started is still there.
+func (r *Runner) holder(ctx context.Context, run string) (by lock.Info, live bool) {
+	held, by, err := r.locks.Held(lock.RunKey(run))
+	if err != nil || !held {
+		return by, false
+	}
+	if by.PID == 0 { // it has not said yet
+		if known, err := r.journal.Run(ctx, run); err == nil {
+			by.PID = known.PID
+		}
+	}
+	return by, alive(by.PID)
+}
+
+// live reports whether the process of a run is at work.
+func (r *Runner) live(ctx context.Context, run string) bool {
+	_, live := r.holder(ctx, run)
+	return live
+}
+
+// holdPlan takes a plan's lock for a new run. Since this process has looked
+// for dead runs, one of the plan may have died, or another process may have
+// begun to recover one: the new run must not begin beside it. Once the lock is
+// ours no new run of the plan can come.
+//
+// tried are the dead runs with which this process has done what it can.
+func (r *Runner) holdPlan(ctx context.Context, plan string, tried map[string]bool, res *Result) (_ *lock.Lock, err error) {
+	held, err := r.locks.TryAcquire(lock.PlanKey(plan), lock.Exclusive, lock.Info{})
+	if h := new(lock.HeldError); errors.As(err, &h) {
+		return nil, errorf(ExitRunning, "plan %s is already running: %s; wait for it to end", plan, h.Holder)
+	}
+	if err != nil {
+		return nil, &Error{ExitBug, err}
+	}
+	defer func() {
+		if err != nil {
+			_ = held.Release()
+		}
+	}()
+	runs, err := r.journal.UnfinishedRuns(ctx)
+	if err != nil {
+		return nil, &Error{ExitBug, err}
+	}
+	var errs []error
+	for _, run := range runs {
+		if run.Plan != plan {
+			continue
+		}
+		by, live := r.holder(ctx, run.ID)
+		if !live && !tried[run.ID] {
+			s, busy, err := r.recoverRun(ctx, run)
+			if errs = append(errs, err); s != nil {
+				res.Recovered = append(res.Recovered, *s)
+			}
+			if live = busy != nil; live {
+				by = *busy
+			}
+		}
+		if live {
+			return nil, errorf(ExitRunning, "plan %s: its run %s is being recovered by process %d; wait for that to end, then run the plan again", plan, run.ID, by.PID)
+		}
+	}
+	// What others were at when it was looked at first may be owed, or paid, now.
+	if res.ExitCode == ExitOwed {
+		res.ExitCode = 0
+	}
+	return held, errors.Join(append(errs, r.noteOwed(ctx, res), r.unlessStopped())...)
+}
+
+// quiescedByLiveRuns lists what runs at work have quiesced and bring back by
+// themselves; ours are runs whose locks this process holds to pay for them.
+func (r *Runner) quiescedByLiveRuns(ctx context.Context, ours map[string]bool) ([]journal.Obligation, error) {
+	all, err := r.journal.Owed(ctx)
+	if err != nil {
+		return nil, &Error{ExitBug, err}
+	}
+	var out []journal.Obligation
+	for _, o := range all {
+		if o.Kind == journal.Unquiesce && !ours[o.Run] && r.live(ctx, o.Run) {
+			out = append(out, o)
+		}
+	}
+	return out, nil
+}
+
+// holding is the run among those that has the target of an unquiesce quiesced.
+func holding(quiesced []journal.Obligation, o journal.Obligation) string {
+	for _, q := range quiesced {
+		box := q.Device == o.Device || q.Identity != "" && q.Identity == o.Identity
+		if o.Kind == journal.Unquiesce && q.Run != o.Run && box && (q.Domain == o.Domain || q.Domain == "" || o.Domain == "") {
+			return q.Run
+		}
+	}
+	return ""
+}
+
+// unlessStopped is an error when a recovery was asked to stop: whoever did
+// that wants no run either.
+func (r *Runner) unlessStopped() error {
+	if r.stopped == "" {
+		return nil
+	}
+	return errorf(1, "stopped by %s while an earlier run was being finished; the plan was not begun", r.stopped)
+}
+
+// blocked says of devices that something is owed to why a new run must not
+// use them: also while another process is at it to pay.
+func (r *Runner) blocked(ctx context.Context) (map[string]string, error) {
+	all, err := r.journal.Owed(ctx)
+	if err != nil {
+		return nil, &Error{ExitBug, err}
+	}
+	out := map[string]string{}
+	for _, o := range all {
+		if o.Kind == journal.PostScript {
+			continue
+		}
+		why := "pay it with dprun recover"
+		if by, live := r.holder(ctx, o.Run); live {
+			if !by.Recovery {
+				continue // a run at work: the device's lock and state decide
+			}
+			why = "it is being recovered just now: wait for that to end"
+		}
+		out[o.Device] = fmt.Sprintf("an earlier run (%s) still owes it: %s since %s; %s", o.Run, o.Kind, o.Since.Format(time.RFC3339), why)
+	}
+	return out, nil
+}

@@ -1,0 +1,250 @@
+package e2e
+
+import (
+	"database/sql"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	_ "modernc.org/sqlite" // to change what dprun has written down
+
+	"github.com/dprun/dprun/testfixtures/dpsim"
+)
+
+// age makes the journal's runs those of another version of the machine: they
+// cannot be replayed.
+func (p *program) age() {
+	p.t.Helper()
+	db, err := sql.Open("sqlite", filepath.Join(p.state(), "journal.db"))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if _, err := db.Exec("UPDATE runs SET machine_version = 999"); err != nil {
+		p.t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// told is what the scripts wrote down, a line each.
+func (p *program) told() []string {
+	b, _ := os.ReadFile(filepath.Join(p.dir, "told"))
+	return strings.Split(strings.TrimSuffix(string(b), "\n"), "\n")
+}
+
+func (p *program) wantTold(want ...string) {
+	p.t.Helper()
+	if got := p.told(); !slices.Equal(got, want) {
+		p.t.Errorf("the scripts were told %q, want %q", got, want)
+	}
+}
+
+// TestTasksOfOneScriptGetTheirOwnConfiguration, on one device and domain too.
+func TestTasksOfOneScriptGetTheirOwnConfiguration(t *testing.T) {
+	t.Parallel()
+	p := newProgram(t, build(t), `
+script "exec" "tell" {
+  config { command = ["/bin/sh", "-c", "echo $DPRUN_HOOK $DPRUN_ACTIVITY ${activity.name} >> told"] }
+}
+destination "file" "apart" {
+  path     = "${activity.name}/${stamp}"
+  min_free = "1%"
+  config { directory = "backups" }
+}
+plan "p" {
+  destinations = [destination.file.apart]
+  limits { per_device = 2 }
+  activity "export_domain" "one" {
+    devices = ["*"]
+    domains = ["app01"]
+    pre_script = script.exec.tell
+    post_script { run = script.exec.tell }
+  }
+  activity "export_domain" "two" {
+    devices = ["*"]
+    domains = ["app01"]
+    pre_script = script.exec.tell
+    post_script { run = script.exec.tell }
+  }
+}
+`, dpsim.Device{Name: "gw", AppDomains: 1})
+	p.fault(dpsim.Fault{Kind: "hang", Operation: "do-export"})
+	r := p.start("apply", "--yes", "plan.hcl")
+	p.await("both are under way", func() bool { return len(p.told()) == 2 })
+	r.kill()
+	if code, out := p.run("recover"); code != 0 {
+		t.Errorf("recover: exit %d\n%s", code, out)
+	}
+	got := p.told()
+	slices.Sort(got)
+	if want := []string{"post one one", "post two two", "pre one one", "pre two two"}; !slices.Equal(got, want) {
+		t.Errorf("the scripts were told %q, want %q", got, want)
+	}
+}
+
+// owing has scripts whose configuration is known late: from what another
+// script has put out, and from the outcome.
+const owing = `
+script "exec" "open" {
+  config { command = ["/bin/sh", "-c", "echo $DPRUN_HOOK $DPRUN_DOMAIN >> told; echo '{\"outputs\": {\"ticket\": \"T-1\"}}'"] }
+}
+script "exec" "close" {
+  config {
+    command = ["/bin/sh", "-c", "echo $DPRUN_HOOK $${DPRUN_DOMAIN:--} $DPRUN_STATUS ${run.outputs.ticket} ${status} $(cat $DPRUN_SECRETS_DIR/TOKEN) >> told"]
+    secrets = { TOKEN = secret_command(["/bin/cat", "token"]) }
+  }
+}
+script "exec" "rejoin" {
+  config { command = ["/bin/sh", "-c", "echo $DPRUN_HOOK $DPRUN_DOMAIN >> told"] }
+}
+plan "p" {
+  destinations = [destination.file.local]
+  pre_script   = script.exec.open
+  post_script { run = script.exec.close }
+  activity "export_domain" "x" {
+    devices         = ["*"]
+    domains         = ["app01"]
+    quiesce         = "domain"
+    pre_script      = script.exec.open
+    after_unquiesce = script.exec.rejoin
+    post_script { run = script.exec.close }
+  }
+}
+`
+
+// TestOwedScriptsRunWithoutTheRun: from their own rows, once, after what they
+// wait for, and wherever recovery is run.
+func TestOwedScriptsRunWithoutTheRun(t *testing.T) {
+	t.Parallel()
+	dprun := build(t)
+	killed := func(t *testing.T, plan string) *program {
+		t.Helper()
+		p := newProgram(t, dprun, plan, dpsim.Device{Name: "gw", AppDomains: 1})
+		p.write("token", "open-sesame\n")
+		p.fault(dpsim.Fault{Kind: "hang", Operation: "do-export"})
+		r := p.start("apply", "--yes", "plan.hcl")
+		p.untilExporting("gw", "app01")
+		r.kill()
+		p.clearFaults()
+		p.cwd = "/"
+		return p
+	}
+	begun := []string{"plan_pre", "pre app01"}
+
+	t.Run("replayed", func(t *testing.T) {
+		t.Parallel()
+		p := killed(t, owing)
+		if code, out := p.run("recover"); code != 0 {
+			t.Errorf("recover: exit %d\n%s", code, out)
+		}
+		p.wantTold(append(begun, "after_unquiesce app01",
+			"post app01 FAILED_NO_FILES_DOWNLOADED T-1 FAILED_NO_FILES_DOWNLOADED open-sesame",
+			"plan_post - PLAN_INTERRUPTED T-1 PLAN_INTERRUPTED open-sesame")...)
+		p.recovered("x/gw/app01", "FAILED_NO_FILES_DOWNLOADED")
+	})
+
+	t.Run("not replayed", func(t *testing.T) {
+		t.Parallel()
+		p := killed(t, owing)
+		p.age()
+		if code, out := p.run("recover"); code != 0 {
+			t.Errorf("recover: exit %d\n%s", code, out)
+		}
+		want := append(begun, "after_unquiesce app01",
+			"post app01 RECOVERED_OBLIGATIONS_PAID T-1 RECOVERED_OBLIGATIONS_PAID open-sesame",
+			"plan_post - PLAN_INTERRUPTED T-1 PLAN_INTERRUPTED open-sesame")
+		p.wantTold(want...)
+		p.recovered("x/gw/app01", "RECOVERED_OBLIGATIONS_PAID")
+		if code, out := p.run("recover"); code != 0 {
+			t.Errorf("a second recover: exit %d\n%s", code, out)
+		}
+		p.wantTold(want...)
+	})
+
+	t.Run("not replayed, and the device does not come back", func(t *testing.T) {
+		t.Parallel()
+		p := killed(t, owing)
+		p.age()
+		p.fault(dpsim.Fault{Kind: "error_result", Operation: "do-action/DomainUnquiesce"})
+		if code, out := p.run("recover"); code != 16 {
+			t.Errorf("recover: exit %d\n%s", code, out)
+		}
+		p.wantTold(begun...)
+		p.clearFaults()
+		if code, out := p.run("recover"); code != 0 {
+			t.Errorf("recover: exit %d\n%s", code, out)
+		}
+		if got := p.told(); len(got) != 5 || got[2] != "after_unquiesce app01" {
+			t.Errorf("the scripts were told %q", got)
+		}
+		p.recovered("x/gw/app01", "RECOVERED_OBLIGATIONS_PAID")
+	})
+
+	t.Run("not replayed, and a secret is gone", func(t *testing.T) {
+		t.Parallel()
+		p := killed(t, owing)
+		p.age()
+		if err := os.Remove(filepath.Join(p.dir, "token")); err != nil {
+			t.Fatal(err)
+		}
+		code, out := p.run("recover")
+		if code != 0 || !strings.Contains(out, "/bin/cat") || !strings.Contains(out, "dprun recover --ack gw") {
+			t.Errorf("recover: exit %d, want 0, what cannot be read and what to type\n%s", code, out)
+		}
+		p.wantTold(append(begun, "after_unquiesce app01")...)
+		p.write("token", "again")
+		if code, out := p.run("recover"); code != 0 || !strings.Contains(out, "Nothing is owed") {
+			t.Errorf("recover with the secret: exit %d\n%s", code, out)
+		}
+		if got := p.told(); len(got) != 5 {
+			t.Errorf("the scripts were told %q", got)
+		}
+		p.recovered("x/gw/app01", "RECOVERED_OBLIGATIONS_PAID")
+	})
+
+	t.Run("not replayed, and the program is gone for a while", func(t *testing.T) {
+		t.Parallel()
+		plan := strings.Replace(owing, `command = ["/bin/sh", "-c", "echo $DPRUN_HOOK $DPRUN_DOMAIN >> told"] }`, `command = ["./rejoin.sh"] }`, 1)
+		p := killed(t, plan)
+		p.age()
+		code, out := p.run("recover")
+		if code != 0 || !strings.Contains(out, "rejoin.sh") {
+			t.Errorf("recover: exit %d\n%s", code, out)
+		}
+		p.write("rejoin.sh", "#!/bin/sh\necho rejoined >> told\n")
+		if err := os.Chmod(filepath.Join(p.dir, "rejoin.sh"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if code, out := p.run("recover"); code != 0 {
+			t.Errorf("recover with the program: exit %d\n%s", code, out)
+		}
+		if got := p.told(); !slices.Contains(got, "rejoined") || len(got) != 5 {
+			t.Errorf("the scripts were told %q", got)
+		}
+		p.recovered("x/gw/app01", "RECOVERED_OBLIGATIONS_PAID")
+	})
+
+	t.Run("not replayed, and the script was under way when recovery was killed", func(t *testing.T) {
+		t.Parallel()
+		plan := strings.Replace(owing, `command = ["/bin/sh", "-c", "echo $DPRUN_HOOK $DPRUN_DOMAIN >> told"] }`,
+			`command = ["/bin/sh", "-c", "echo $DPRUN_HOOK $DPRUN_DOMAIN >> told; test -e go || exec sleep 600"] }`, 1)
+		p := killed(t, plan)
+		p.age()
+		r := p.start("recover")
+		p.await("the script runs", func() bool { return slices.Contains(p.told(), "after_unquiesce app01") })
+		plugins := r.kill()
+		p.await("its plugins end", func() bool { return !slices.ContainsFunc(plugins, alive) })
+		p.write("go", "")
+		code, out := p.run("recover")
+		if code != 0 || !strings.Contains(out, "its outcome is unknown") {
+			t.Errorf("recover: exit %d, want the script named whose outcome is unknown\n%s", code, out)
+		}
+		if got := p.told(); len(got) != 5 {
+			t.Errorf("the scripts were told %q: none runs twice", got)
+		}
+		p.recovered("x/gw/app01", "RECOVERED_OBLIGATIONS_PAID")
+	})
+}
