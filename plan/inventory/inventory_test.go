@@ -1,6 +1,8 @@
 package inventory_test
 
 import (
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -78,6 +80,44 @@ func TestErrorsNameLineAndColumn(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s %q: %v, want %s", c.name, c.text, err, c.want)
 		}
+	}
+}
+
+func TestDefaultsApplyAtEveryDepth(t *testing.T) {
+	t.Parallel()
+	const nested = `object({ host = optional(string, "h"), port = optional(number), tags = optional(list(string), ["x"]), tls = optional(object({ ca = optional(string, "ca.pem"), on = bool })) })`
+	v, err := inventory.Read("x.json", []byte(`{"a":{"port":"1","tls":{"on":"true"}},"b":{"host":null,"tags":[1],"tls":null}}`), "name", typeOf(t, nested))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := ctyjson.Marshal(v, v.Type())
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = `{"a":{"host":"h","port":1,"tags":["x"],"tls":{"ca":"ca.pem","on":true}},"b":{"host":"h","port":null,"tags":["1"],"tls":null}}`
+	if diff := cmp.Diff(want, string(b)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestWrongCellsAreFoundInTheirLine(t *testing.T) {
+	t.Parallel()
+	text := "remarks,name,host,port\n"
+	for i := range 50 {
+		text += fmt.Sprintf("x,d%d,h,%d\n", i, 5000+i)
+	}
+	text += "x,bad,h,  many\nx,d7,h,1\nx,none,,2\n"
+	_, err := inventory.Read("g.csv", []byte(text), "name", typeOf(t, device))
+	var all inventory.Errors
+	if !errors.As(err, &all) {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, e := range all {
+		got = append(got, fmt.Sprintf("%s-%d %s", e.Range, e.Range.End.Column, e.Column))
+	}
+	if diff := cmp.Diff([]string{"g.csv:52,11-15 port", "g.csv:53,3-5 name", "g.csv:54,8-9 host"}, got); diff != "" {
+		t.Error(diff)
 	}
 }
 
