@@ -52,11 +52,17 @@ func (b Block) check(v cty.Value, path []string) []Diagnostic {
 		return []Diagnostic{errorAt(path, "Wrong type", "A block is needed here.")}
 	}
 	return b.checkParts(func(name string) (cty.Value, bool) {
-		if !v.Type().HasAttribute(name) {
+		if !has(v.Type(), name) {
 			return cty.NilVal, false
 		}
 		return v.GetAttr(name), true
 	}, path)
+}
+
+// has is [cty.Type.HasAttribute], which normalizes every name that it is asked for.
+func has(object cty.Type, name string) bool {
+	_, ok := object.AttributeTypes()[name]
+	return ok || object.HasAttribute(name)
 }
 
 // parts gives the value of an argument or block, and whether there is one.

@@ -149,7 +149,7 @@ func decodeFields(v cty.Value, fields []field, out reflect.Value) error {
 			}
 			continue
 		}
-		if !v.Type().HasAttribute(f.name) {
+		if !has(v.Type(), f.name) {
 			return fmt.Errorf("%q is missing in the value", f.name)
 		}
 		e := v.GetAttr(f.name)
