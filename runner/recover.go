@@ -50,7 +50,7 @@ func (r *Runner) recover(ctx context.Context, res *Result) (tried map[string]boo
 // recoverRun finishes one run whose process is gone. One that a live process
 // owns is left alone: by says which.
 func (r *Runner) recoverRun(ctx context.Context, run journal.Run) (_ *event.Summary, by *lock.Info, err error) {
-	held, by, err := r.own(ctx, run.ID)
+	held, by, err := r.own(ctx, run.ID, ownerLeaves, working)
 	switch {
 	case err != nil:
 		return nil, nil, &Error{ExitBug, err}

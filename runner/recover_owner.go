@@ -13,20 +13,21 @@ import (
 // ownerLeaves is how long the plugins of a killed run may take to notice and end.
 const ownerLeaves = 10 * time.Second
 
-// own takes the lock of a run whose process is gone. Without a lock and an
+// own takes the lock of a run whose process is gone, and whose children end
+// within patience. Without a lock and an
 // error, by is the live process that works on the run, or, when that is nil
 // too, something that the dead process has started does not end.
 //
-// A wait is cut short when the holder is alive. It may be over by the time
+// A wait is cut short when the holder is working, and not dying. It may be over by the time
 // that is asked again: then the run is nobody's, and is tried for anew.
-func (r *Runner) own(ctx context.Context, run string) (held *lock.Lock, by *lock.Info, err error) {
-	wait, giveUp := context.WithTimeout(ctx, ownerLeaves)
+func (r *Runner) own(ctx context.Context, run string, patience time.Duration, working func(holder lock.Info) bool) (held *lock.Lock, by *lock.Info, err error) {
+	wait, giveUp := context.WithTimeout(ctx, patience)
 	defer giveUp()
 	for {
 		try, cancel := context.WithCancel(wait)
 		held, err := r.locks.Acquire(try, lock.RunKey(run), lock.Exclusive, lock.Info{Run: run, Recovery: true}, func(holder lock.Info) {
-			if alive(holder.PID) {
-				cancel() // it is at work, not dying
+			if working(holder) {
+				cancel()
 			}
 		})
 		cancel()
@@ -44,6 +45,8 @@ func (r *Runner) own(ctx context.Context, run string) (held *lock.Lock, by *lock
 		}
 	}
 }
+
+func working(holder lock.Info) bool { return alive(holder.PID) }
 
 // holder is who holds a run's lock, and whether that process is at work. A
 // lock alone says only that something which the run has started is still there.

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"database/sql"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -247,4 +248,35 @@ func TestOwedScriptsRunWithoutTheRun(t *testing.T) {
 		}
 		p.recovered("x/gw/app01", "RECOVERED_OBLIGATIONS_PAID")
 	})
+}
+
+// TestAPlanWhoseRunIsBeingRecoveredIsNotBegun, and says who does that.
+func TestAPlanWhoseRunIsBeingRecoveredIsNotBegun(t *testing.T) {
+	t.Parallel()
+	p := newProgram(t, build(t), quiescing, dpsim.Device{Name: "gw", AppDomains: 1})
+	p.fault(dpsim.Fault{Kind: "hang", Operation: "do-export"})
+	r := p.start("apply", "--yes", "plan.hcl")
+	p.untilExporting("gw", "app01")
+	r.kill()
+	p.clearFaults()
+	p.fault(dpsim.Fault{Kind: "latency", Operation: "do-action/DomainUnquiesce", Duration: "8s"})
+	recovery := p.start("recover")
+	p.await("the unquiesce of the recovery", func() bool { return p.fleet.State().Device("gw").Operations["do-action/DomainUnquiesce"] > 0 })
+	who := fmt.Sprintf("is being recovered by process %d", recovery.cmd.Process.Pid)
+	if code, out := p.run("apply", "--yes", "plan.hcl"); code != 12 || !strings.Contains(out, who) {
+		t.Errorf("apply: exit %d, want 12 and who recovers it\n%s", code, out)
+	}
+	if code, out := p.run("recover"); code != 0 || !strings.Contains(out, "being recovered by another process") {
+		t.Errorf("a second recover: exit %d\n%s", code, out)
+	}
+	if code, out := recovery.wait(); code != 0 {
+		t.Errorf("recover: exit %d\n%s", code, out)
+	}
+	p.recovered("x/gw/app01", "FAILED_NO_FILES_DOWNLOADED")
+	if n := p.fleet.State().Device("gw").Operations["do-action/DomainUnquiesce"]; n != 1 {
+		t.Errorf("the unquiesce was sent %d times", n)
+	}
+	if runs, _, _ := p.journal(); len(runs) != 1 {
+		t.Errorf("%d runs: the plan was begun", len(runs))
+	}
 }

@@ -1,0 +1,334 @@
+package runner
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/dprun/dprun/runner/journal"
+	"github.com/dprun/dprun/runner/lifecycle"
+	"github.com/dprun/dprun/runner/lock"
+)
+
+// opened are runners on one state directory, each with its own files, as if
+// they were processes.
+func opened(t *testing.T, n int) []*Runner {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "state")
+	var out []*Runner
+	for range n {
+		r, err := Open(t.Context(), Options{StateDir: dir, Version: "0.1.0-test", Sink: quiet{}, Environ: os.Environ()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = r.Close() })
+		out = append(out, r)
+	}
+	return out
+}
+
+// gone is the ID of a process that has ended.
+func gone(t *testing.T) int {
+	t.Helper()
+	c := exec.Command("true")
+	if err := c.Run(); err != nil {
+		t.Fatal(err)
+	}
+	return c.Process.Pid
+}
+
+// dead enters a run whose process is gone. Its spec is empty and its machine
+// another one: recovery closes it, and pays from rows.
+func dead(t *testing.T, r *Runner, plan string) string {
+	t.Helper()
+	id, err := journal.NewRunID(time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec, err := json.Marshal(record{Spec: lifecycle.RunSpec{ID: id, Plan: plan}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.journal.CreateRun(t.Context(), journal.Run{ID: id, Plan: plan, Spec: spec, MachineVersion: -1, Started: time.Now(), PID: gone(t)}); err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+func owe(t *testing.T, r *Runner, run, device, domain string) journal.ObligationID {
+	t.Helper()
+	id := journal.ObligationID{Run: run, Task: "x/" + device + "/" + domain, ID: "unquiesce"}
+	o := journal.Obligation{ObligationID: id, Kind: journal.Unquiesce, Device: device, Domain: domain, Since: time.Now(), Endpoint: json.RawMessage(`{"type": "datapower"}`)}
+	if _, err := r.journal.Append(t.Context(), run, journal.Batch{Owe: []journal.Obligation{o}}); err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+func stateOf(t *testing.T, r *Runner, run string) journal.State {
+	t.Helper()
+	found, err := r.journal.Run(t.Context(), run)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found.State
+}
+
+func recovering(t *testing.T, r *Runner, run string) *lock.Lock {
+	t.Helper()
+	held, err := r.locks.TryAcquire(lock.RunKey(run), lock.Exclusive, lock.Info{Run: run, Recovery: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = held.Release() })
+	return held
+}
+
+func TestAPlanWaitsForTheRecoveryOfItsRun(t *testing.T) {
+	t.Parallel()
+	rs := opened(t, 2)
+	run := dead(t, rs[0], "p")
+	held := recovering(t, rs[0], run)
+
+	res := &Result{}
+	tried, err := rs[1].recover(t.Context(), res)
+	if err != nil || tried[run] || len(res.Recovered) > 0 {
+		t.Errorf("the look at the beginning: tried %v, recovered %v, %v", tried, res.Recovered, err)
+	}
+	_, err = rs[1].holdPlan(t.Context(), "p", tried, res)
+	if e := new(Error); !errors.As(err, &e) || e.ExitCode != ExitRunning || !strings.Contains(err.Error(), "its run "+run+" is being recovered by process") {
+		t.Errorf("the plan of a run that is being recovered: %v", err)
+	}
+	other, err := rs[1].holdPlan(t.Context(), "q", tried, res)
+	if err != nil {
+		t.Fatalf("another plan: %v", err)
+	}
+	_ = other.Release()
+
+	_ = held.Release() // the recovery leaves it as it is: killed
+	mine, err := rs[1].holdPlan(t.Context(), "p", tried, res)
+	if err != nil {
+		t.Fatalf("the recovery was given up: %v", err)
+	}
+	defer func() { _ = mine.Release() }()
+	if stateOf(t, rs[1], run) != journal.Finished || len(res.Recovered) != 1 {
+		t.Error("a run that became nobody's between the look and the plan's lock was not finished first")
+	}
+}
+
+func TestAPlanThatRunsIsNotBegunAgain(t *testing.T) {
+	t.Parallel()
+	rs := opened(t, 2)
+	held, err := rs[0].holdPlan(t.Context(), "p", nil, &Result{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = rs[1].holdPlan(t.Context(), "p", nil, &Result{})
+	if e := new(Error); !errors.As(err, &e) || e.ExitCode != ExitRunning || !strings.Contains(err.Error(), fmt.Sprintf("already running: process %d", os.Getpid())) {
+		t.Errorf("got %v", err)
+	}
+	_ = held.Release()
+	if held, err = rs[1].holdPlan(t.Context(), "p", nil, &Result{}); err != nil {
+		t.Fatal(err)
+	}
+	_ = held.Release()
+}
+
+// A dead run that could not be finished is not tried again by the same
+// process, and does not keep its plan from running.
+func TestAPlanRunsBesideARunThatCannotBeFinished(t *testing.T) {
+	t.Parallel()
+	r := opened(t, 1)[0]
+	run := dead(t, r, "p")
+	id := owe(t, r, run, "gw", "app") // its secret was given by value
+	res := &Result{}
+	tried, err := r.recover(t.Context(), res)
+	if err != nil || !tried[run] || res.ExitCode != ExitOwed {
+		t.Fatalf("tried %v, exit %d, %v", tried, res.ExitCode, err)
+	}
+	held, err := r.holdPlan(t.Context(), "p", tried, res)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = held.Release()
+	owed, err := r.journal.Obligations(t.Context(), run)
+	if err != nil || len(owed) != 1 || owed[0].ObligationID != id || owed[0].Attempts != 1 || res.ExitCode != ExitOwed {
+		t.Errorf("owed %+v, exit %d, %v; want one attempt", owed, res.ExitCode, err)
+	}
+	blocked, err := r.blocked(t.Context())
+	if err != nil || !strings.Contains(blocked["gw"], "dprun recover") {
+		t.Errorf("blocked: %v, %v", blocked, err)
+	}
+}
+
+// While another process recovers a run, what that run owes is not listed as
+// nobody's, and its devices are not free either.
+func TestDevicesOfARunThatIsBeingRecoveredAreBlocked(t *testing.T) {
+	t.Parallel()
+	rs := opened(t, 2)
+	run := dead(t, rs[0], "p")
+	owe(t, rs[0], run, "gw", "app")
+	recovering(t, rs[0], run)
+	blocked, err := rs[1].blocked(t.Context())
+	if err != nil || !strings.Contains(blocked["gw"], "is being recovered just now") {
+		t.Errorf("blocked: %v, %v", blocked, err)
+	}
+	if owed, err := rs[1].Owed(t.Context()); err != nil || len(owed) > 0 {
+		t.Errorf("owed: %v, %v", owed, err)
+	}
+}
+
+// The holder is alive when a recovery asks who it is, and done a moment later:
+// the run is taken, not called one that hangs.
+func TestARunThatIsLetGoAtTheLastMomentIsTaken(t *testing.T) {
+	t.Parallel()
+	rs := opened(t, 2)
+	run := dead(t, rs[0], "p")
+	theirs := recovering(t, rs[0], run)
+	mine, by, err := rs[1].own(t.Context(), run, ownerLeaves, func(holder lock.Info) bool {
+		if holder.PID != os.Getpid() || !holder.Recovery {
+			t.Errorf("it is held by %+v", holder)
+		}
+		_ = theirs.Release()
+		return true
+	})
+	if mine == nil || by != nil || err != nil {
+		t.Fatalf("let go at the last moment: %v, %v, %v", mine, by, err)
+	}
+	_ = mine.Release()
+}
+
+func TestManyRecoveriesAtOnceFinishARunOnce(t *testing.T) {
+	t.Parallel()
+	rs := opened(t, 6)
+	run := dead(t, rs[0], "p")
+	var mu sync.Mutex
+	finished := 0
+	var all sync.WaitGroup
+	for _, r := range rs {
+		all.Go(func() {
+			res, err := r.Recover(context.Background())
+			if err != nil {
+				t.Error(err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			finished += len(res.Recovered)
+		})
+	}
+	all.Wait()
+	if finished != 1 || stateOf(t, rs[0], run) != journal.Finished {
+		t.Errorf("finished %d times", finished)
+	}
+}
+
+// Something that a dead process has started keeps the run's lock: nobody owns
+// the run, and what it owes is still tried.
+func TestARunWhoseProcessIsGoneAndWhoseChildHangsIsNobodys(t *testing.T) {
+	t.Parallel()
+	r := opened(t, 1)[0]
+	run := dead(t, r, "p")
+	id := owe(t, r, run, "gw", "app")
+	hangs, err := os.OpenFile(r.locks.Path(lock.RunKey(run)), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = hangs.Close() }()
+	if err := unix.Flock(int(hangs.Fd()), unix.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	held, by, err := r.own(t.Context(), run, 300*time.Millisecond, working)
+	if held != nil || by != nil || err != nil {
+		t.Errorf("owned: %v, %v, %v", held, by, err)
+	}
+	if err := r.settleLocked(t.Context(), run); err != nil || stateOf(t, r, run) != journal.Running {
+		t.Errorf("run %s, %v", stateOf(t, r, run), err)
+	}
+	owed, err := r.journal.Obligations(t.Context(), run)
+	if err != nil || len(owed) != 1 || owed[0].ObligationID != id || owed[0].Attempts != 1 {
+		t.Errorf("owed %+v, %v; want one attempt", owed, err)
+	}
+	if listed, err := r.Owed(t.Context()); err != nil || len(listed) != 1 {
+		t.Errorf("listed: %v, %v", listed, err)
+	}
+}
+
+func ended(t *testing.T, r *Runner, plan string) string {
+	t.Helper()
+	run := dead(t, r, plan)
+	if err := r.journal.FinishRun(t.Context(), run, journal.End{Time: time.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	return run
+}
+
+func attempts(t *testing.T, r *Runner, run string) (n int, last string) {
+	t.Helper()
+	owed, err := r.journal.Obligations(t.Context(), run)
+	if err != nil || len(owed) != 1 {
+		t.Fatalf("owed: %+v, %v", owed, err)
+	}
+	return owed[0].Attempts, owed[0].LastError
+}
+
+// What an ended run owes is paid by one process at a time.
+func TestWhatAnotherProcessPaysIsLeftToIt(t *testing.T) {
+	t.Parallel()
+	rs := opened(t, 2)
+	run := ended(t, rs[0], "p")
+	owe(t, rs[0], run, "gw", "app")
+	held := recovering(t, rs[0], run)
+	if err := rs[1].payRemaining(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n, _ := attempts(t, rs[1], run); n != 0 {
+		t.Errorf("%d attempts beside the process that pays", n)
+	}
+	_ = held.Release()
+	if err := rs[1].payRemaining(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n, why := attempts(t, rs[1], run); n != 1 || !strings.Contains(why, "given by value") {
+		t.Errorf("%d attempts, %s", n, why)
+	}
+}
+
+// A domain that an old run owes may have been quiesced by a run at work: it
+// must not be unquiesced below that.
+func TestATargetThatALiveRunHasQuiescedIsLeftToIt(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		device, domain string
+		left           bool
+	}{{"gw", "app", true}, {"gw", "", true}, {"gw", "other", false}, {"else", "app", false}} {
+		t.Run(c.device+"/"+c.domain, func(t *testing.T) {
+			t.Parallel()
+			rs := opened(t, 2)
+			old, now := ended(t, rs[0], "p"), dead(t, rs[0], "q")
+			owe(t, rs[0], old, "gw", "app")
+			owe(t, rs[0], now, c.device, c.domain)
+			held, err := rs[0].locks.TryAcquire(lock.RunKey(now), lock.Exclusive, lock.Info{Run: now})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = held.Release() }()
+			if err := rs[1].payRemaining(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			n, why := attempts(t, rs[1], old)
+			if left := strings.Contains(why, "run "+now+" is at work and has it quiesced"); n != 1 || left != c.left {
+				t.Errorf("%d attempts, %s", n, why)
+			}
+		})
+	}
+}
