@@ -24,47 +24,66 @@ const (
 //go:embed peer/fleet.sh
 var fleetPeer string
 
-// fleet backs up many small domains, to a directory and to an SSH server.
+// fleet backs up many small domains: of a cluster, whose members serve the
+// same applications from the same files, to a directory and to an SSH server,
+// and of gateways that have nothing in common, to a directory.
 func (b *bench) fleet(ctx context.Context) error {
-	g, err := b.startGateways(ctx, "--devices", fmt.Sprint(fleetDevices), "--domains", fmt.Sprint(fleetDomains), "--export-size", fmt.Sprint(fleetSize))
+	cluster, err := b.startGateways(ctx, "--devices", fmt.Sprint(fleetDevices), "--domains", fmt.Sprint(fleetDomains), "--export-size", fmt.Sprint(fleetSize))
 	if err != nil {
 		return err
 	}
-	defer g.close()
-	if err := b.fleetToDirectory(ctx, g); err != nil {
+	defer cluster.close()
+	if err := b.fleetToDirectory(ctx, cluster, "a.file", "on 10 gateways of a cluster"); err != nil {
 		return err
 	}
-	return b.fleetToSSH(ctx, g)
+	if err := b.fleetToSSH(ctx, cluster); err != nil {
+		return err
+	}
+	apart, err := b.startApart(ctx)
+	if err != nil {
+		return err
+	}
+	defer apart.close()
+	return b.fleetToDirectory(ctx, apart, "a.file.apart", "on 10 gateways that share no application")
 }
 
-func (b *bench) fleetToDirectory(ctx context.Context, g *gateways) error {
-	ours, err := b.mkdir("ours")
-	if err != nil {
-		return err
+// startApart starts gateways whose domains have different names, and so
+// nothing in common but what the firmware puts into every export.
+func (b *bench) startApart(ctx context.Context) (*gateways, error) {
+	var text strings.Builder
+	for i := range fleetDevices {
+		fmt.Fprintf(&text, "device \"gw-%d\" {\n  domains     = 0\n  export_size = \"%d\"\n", i+1, fleetSize)
+		for k := range fleetDomains {
+			fmt.Fprintf(&text, "  domain \"app-%d-%02d\" {}\n", i+1, k+1)
+		}
+		text.WriteString("}\n")
 	}
-	peer, err := b.mkdir("peer")
-	if err != nil {
-		return err
+	scenario := filepath.Join(b.dir, "apart.hcl")
+	if err := os.WriteFile(scenario, []byte(text.String()), 0o600); err != nil {
+		return nil, err
 	}
-	checking, err := b.mkdir("checking")
-	if err != nil {
-		return err
-	}
-	least, err := b.mkdir("least")
-	if err != nil {
-		return err
+	return b.startGateways(ctx, "--scenario", scenario)
+}
+
+func (b *bench) fleetToDirectory(ctx context.Context, g *gateways, id, where string) error {
+	dirs := make([]string, 4)
+	for i := range dirs {
+		var err error
+		if dirs[i], err = b.mkdir(id); err != nil {
+			return err
+		}
 	}
 	const script, check, floor = "curl, xmllint, cp", "the same, checked", "floor"
-	t, err := b.interleave(ctx, b.fleetApply(g, ours, fileDestination), b.fleetScript(script, g, peer),
-		b.fleetScript(check, g, checking, "CHECK=yes"), b.fleetLeast(floor, g, least))
+	t, err := b.interleave(ctx, b.fleetApply(g, dirs[0], fileDestination), b.fleetScript(script, g, dirs[1]),
+		b.fleetScript(check, g, dirs[2], "CHECK=yes"), b.fleetLeast(floor, g, dirs[3]))
 	if err != nil {
 		return err
 	}
-	b.add(t.cpu(faster("a.file", "200 domains of 2 MB on 10 gateways to a directory: dprun apply against xargs -P8 over curl, xmllint, base64 and cp",
+	b.add(t.cpu(faster(id, "200 domains of 2 MB "+where+" to a directory: dprun apply against xargs -P8 over curl, xmllint, base64 and cp",
 		t.of("dprun"), t.of(script), 3).with("the peer checks nothing"), "dprun", script))
-	b.add(t.cpu(faster("a.file.checked", "the same with unzip -t and sha256sum for each file, which is still less than dprun checks",
+	b.add(t.cpu(faster(id+".checked", "the same with unzip -t and sha256sum for each file, which is still less than dprun checks",
 		t.of("dprun"), t.of(check), 0).info(), "dprun", check))
-	b.add(t.cpu(faster("a.file.floor", "not dprun but one process with its client and verifier, which keeps one copy and no record, against the same scripts: as fast as a verified backup can be",
+	b.add(t.cpu(faster(id+".floor", "not dprun but one process with its client and verifier, which keeps one copy and no record, against the same scripts",
 		t.of(floor), t.of(script), 0).info(), floor, script))
 	return nil
 }

@@ -143,8 +143,9 @@ func (f *Factory) assemble(e Export, counts [3]int, stretch int64, bulk map[stri
 			name := fmt.Sprintf("%s/%s-%05d.xsl", dir, e.Domain, i)
 			p, ok := bulk[name]
 			if !ok {
-				// No two gateways' or domains' files are the same.
-				p = variants[i%len(variants)].headed(fmt.Sprintf("<!-- %s of domain %s on %s, %s -->\n", name, e.Domain, e.Device.Name, e.Device.Serial))
+				// The members of a cluster serve the same applications from
+				// the same files; no two domains' files are the same.
+				p = variants[i%len(variants)].headed(fmt.Sprintf("<!-- %s of domain %s -->\n", name, e.Domain))
 				bulk[name] = p
 			}
 			out = append(out, localFile(name, p))

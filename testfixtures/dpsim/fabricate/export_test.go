@@ -8,6 +8,7 @@ import (
 	"encoding/xml"
 	"fmt"
 	"io"
+	"strings"
 	"testing"
 
 	"github.com/dprun/dprun/testfixtures/dpsim/fabricate"
@@ -141,6 +142,40 @@ func TestExportIsDeterministicAndTellsConfigurationsApart(t *testing.T) {
 	e.Domain = "b"
 	if bytes.Equal(running, write(t, factory, e)) {
 		t.Error("archives of two domains are equal")
+	}
+}
+
+func TestGatewaysShareTheFilesOfADomainButNotItsConfiguration(t *testing.T) {
+	t.Parallel()
+	factory := fabricate.NewFactory()
+	files := func(device fabricate.Device, domain string) map[string][]byte {
+		z, _ := open(t, write(t, factory, fabricate.Export{Device: device, Domain: domain, Size: 200_000}))
+		out := map[string][]byte{}
+		for _, f := range z.File {
+			if !f.Mode().IsDir() {
+				out[f.Name] = content(t, z, f.Name)
+			}
+		}
+		return out
+	}
+	other := gateway
+	other.Name, other.Serial = "other", "0000001"
+	here, there, apart := files(gateway, "a"), files(other, "a"), files(gateway, "b")
+	bulk := 0
+	for name, text := range here {
+		own := name == "config/a.cfg" || name == "local/README.txt" || name == "export.xml"
+		if same := bytes.Equal(text, there[name]); same == own {
+			t.Errorf("%s is the same on both gateways: %t", name, same)
+		}
+		if strings.HasPrefix(name, "local/") && !own {
+			bulk++
+			if bytes.Equal(text, apart[strings.ReplaceAll(name, "a-0", "b-0")]) {
+				t.Errorf("%s is the same in another domain", name)
+			}
+		}
+	}
+	if bulk == 0 {
+		t.Error("the archive has no file of the application")
 	}
 }
 
