@@ -24,7 +24,6 @@ import (
 	"github.com/dprun/dprun/runner"
 	"github.com/dprun/dprun/runner/clock"
 	"github.com/dprun/dprun/runner/event"
-	"github.com/dprun/dprun/runner/journal"
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/testfixtures/dpsim"
 	"github.com/dprun/dprun/testfixtures/ganesha"
@@ -76,6 +75,7 @@ type player struct {
 	moved    *clock.Manual // nil by the wall clock
 	mu       sync.Mutex
 	exits    map[string]int
+	told     []event.Status // everything that was published
 	commands sync.WaitGroup
 }
 
@@ -250,6 +250,9 @@ func (p *player) run(c command) { p.runThen(c, func() {}) }
 // runThen runs a command to its end; begun is called at its first status.
 func (p *player) runThen(c command, begun func()) {
 	var exit int
+	if c.Older {
+		p.check(p.age(c))
+	}
 	if c.Process {
 		exit = p.process(c, begun)
 	} else {
@@ -313,6 +316,7 @@ type watch struct {
 func (w *watch) Status(s event.Status) {
 	w.player.t.Logf("%s %s: %s %s", s.Time.Format(time.TimeOnly), s.Task, s.Code, s.Message)
 	w.begun()
+	w.player.tell(s)
 	for i, at := range w.command.At {
 		if !w.done[i] && at.Task == s.Task && at.Code == s.Code {
 			w.done[i] = true
@@ -332,6 +336,12 @@ func (w *watch) Log(l event.Log) { w.player.t.Logf("%s %s: %s", l.Task, l.Stream
 
 // Summary implements [event.Sink].
 func (w *watch) Summary(event.Summary) {}
+
+func (p *player) tell(s event.Status) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.told = append(p.told, s)
+}
 
 // outcome reads the journals and looks at the fleet and the destination.
 func (p *player) outcome() *Outcome {
@@ -355,6 +365,7 @@ func (p *player) outcome() *Outcome {
 			}
 		}
 	}
+	p.addTold(o)
 	backups := filepath.Join(p.dir, "backups")
 	p.must(filepath.WalkDir(backups, func(path string, d fs.DirEntry, err error) error {
 		if err == nil && !d.IsDir() {
@@ -364,26 +375,4 @@ func (p *player) outcome() *Outcome {
 		return err
 	}))
 	return o
-}
-
-// readJournal adds the runs of one state directory, the oldest first.
-func (p *player) readJournal(dir string, o *Outcome) {
-	ctx := context.Background()
-	j, err := journal.Open(filepath.Join(dir, "journal.db"))
-	p.must(err)
-	defer func() { p.check(j.Close()) }()
-	runs, err := j.Runs(ctx, journal.Filter{}, 0)
-	p.must(err)
-	for _, run := range slices.Backward(runs) {
-		r := Run{ID: run.ID, Plan: run.Plan, Histories: map[string][]event.Status{}}
-		tasks, err := j.Tasks(ctx, r.ID)
-		p.must(err)
-		r.Histories[""], err = j.History(ctx, r.ID, "")
-		p.must(err)
-		for _, task := range tasks {
-			r.Histories[task.ID], err = j.History(ctx, r.ID, task.ID)
-			p.must(err)
-		}
-		o.Runs = append(o.Runs, r)
-	}
 }

@@ -17,12 +17,12 @@ func signals(name string) syscall.Signal {
 	return map[string]syscall.Signal{"SIGINT": syscall.SIGINT, "SIGTERM": syscall.SIGTERM, "SIGHUP": syscall.SIGHUP, "SIGKILL": syscall.SIGKILL}[name]
 }
 
-// smallStaging mounts a small file system, in a mount namespace of its own,
-// where the staging area will be, and becomes dprun.
-const smallStaging = `set -e
+// small mounts a small file system on a directory, in a mount namespace of its
+// own, and becomes dprun.
+const small = `set -e
 umask 077
-mkdir -p "$2/staging"
-mount -t tmpfs -o "size=$1,mode=700" tmpfs "$2/staging"
+mkdir -p "$2"
+mount -t tmpfs -o "size=$1,mode=700" tmpfs "$2"
 shift 2
 exec "$@"
 `
@@ -38,9 +38,13 @@ func (p *player) process(c command, begun func()) int {
 			args = append(args, "--plan", c.Plan)
 		}
 	}
-	if c.Staging > 0 {
-		args = append([]string{"unshare", "-m", "--propagation", "private", "sh", "-c", smallStaging, "sh",
-			fmt.Sprint(c.Staging), p.stateDir(c)}, args...)
+	for _, m := range []struct {
+		size int64
+		dir  string
+	}{{c.Staging, filepath.Join(p.stateDir(c), "staging")}, {c.Space, p.stateDir(c)}} {
+		if m.size > 0 {
+			args = append([]string{"unshare", "-m", "--propagation", "private", "sh", "-c", small, "sh", fmt.Sprint(m.size), m.dir}, args...)
+		}
 	}
 	cmd := exec.CommandContext(p.t.Context(), args[0], args[1:]...)
 	cmd.Dir = p.dir

@@ -79,6 +79,12 @@ type command struct {
 	Process bool `hcl:"process,optional"`
 	// Staging puts the staging area of the process on a file system of so many bytes.
 	Staging int64 `hcl:"staging,optional"`
+	// Space puts the whole state directory of the process on a file system of
+	// so many bytes, which is gone with it: what was published is all there is.
+	Space int64 `hcl:"space,optional"`
+	// Older: another release, whose events this one does not replay, has made
+	// the runs that are unfinished when the command begins.
+	Older bool `hcl:"older,optional"`
 	// State is another state directory than the one that all commands share.
 	State string `hcl:"state,optional"`
 	// Exit is the exit code of a command that is not the last one. A process

@@ -1,5 +1,5 @@
-// Package scenarios holds one scenario for every status code of the reference
-// product's table, and plays them end to end.
+// Package scenarios holds one scenario for every status code of a task, those
+// of the reference product's table and dprun's own, and plays them end to end.
 package scenarios
 
 import (
@@ -105,23 +105,28 @@ func TestEveryScenarioEndsAsItSays(t *testing.T) {
 }
 
 // table is the reference product's codes, in the order of its table.
-func table() []string {
+func table() []string { return taskCodes(lifecycle.OriginReference) }
+
+// own is dprun's own codes of tasks.
+func own() []string { return taskCodes(lifecycle.OriginOwn) }
+
+func taskCodes(o lifecycle.Origin) []string {
 	var out []string
 	for _, e := range lifecycle.Catalogue() {
-		if e.Origin == lifecycle.OriginReference && e.Level == lifecycle.LevelTask {
+		if e.Origin == o && e.Level == lifecycle.LevelTask {
 			out = append(out, string(e.Code))
 		}
 	}
 	return out
 }
 
-func TestEveryCodeOfTheTableHasAScenario(t *testing.T) {
+func TestEveryTaskCodeHasAScenario(t *testing.T) {
 	t.Parallel()
 	all, err := scenario.LoadAll(".")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, code := range table() {
+	for _, code := range append(table(), own()...) {
 		if !slices.ContainsFunc(all, func(s *scenario.Scenario) bool { return s.Code == code }) {
 			t.Errorf("%s has no scenario", code)
 		}
@@ -133,8 +138,8 @@ func TestEveryCodeOfTheTableHasAScenario(t *testing.T) {
 	}
 }
 
-// printMatrix prints what was played, a line for each code of the table, and
-// reports whether all of them were reached.
+// printMatrix prints what was played, a line for each code of the table and
+// then of dprun's own, and reports whether all of the table were reached.
 func printMatrix() bool {
 	results.Lock()
 	defer results.Unlock()
@@ -147,16 +152,15 @@ func printMatrix() bool {
 		}
 		fmt.Printf("%-72s %-12s %s\n", code, word, files)
 	}
-	own, ownReached := 0, 0
-	for _, e := range lifecycle.Catalogue() {
-		if e.Origin != lifecycle.OriginReference && e.Level == lifecycle.LevelTask {
-			own++
-			if word, _ := verdict(string(e.Code)); word == reached {
-				ownReached++
-			}
+	ownReached := 0
+	for _, code := range own() {
+		word, files := verdict(code)
+		if word == reached {
+			ownReached++
 		}
+		fmt.Printf("%-72s %-12s %s\n", code, word, files)
 	}
-	fmt.Printf("of dprun's own task codes, %d of %d\n", ownReached, own)
+	fmt.Printf("of dprun's own task codes, %d of %d\n", ownReached, len(own()))
 	if len(missing) > 0 {
 		fmt.Printf("missing: %s\n", strings.Join(missing, " "))
 	}

@@ -1,5 +1,6 @@
-// Package wrong is a source plugin that does not keep the protocol. Its
-// configuration says how, so that scenarios can show what a run makes of it.
+// Package wrong is a plugin whose source does not keep the protocol and whose
+// destination fails. Their configuration says how, so that scenarios can show
+// what a run makes of it.
 package wrong
 
 import (
@@ -27,6 +28,10 @@ func Plugin() sdk.Plugin {
 			func(_ context.Context, c Config, _ sdk.Env) (sdk.Source, error) { return &source{c.Mode}, nil }, nil,
 			sdk.NewActivity[nothing](schema.Activity{Name: "snapshot", Doc: "Captures one domain, wrongly.", Scope: schema.ScopeDomain, Quiesce: []string{"domain"}}, nil),
 		)},
+		Destinations: []sdk.DestinationType{sdk.NewDestination(schema.DestinationType{Name: "wrong", Doc: "A directory in which files come to harm."},
+			func(_ context.Context, c DestinationConfig, _ sdk.Env) (sdk.Destination, error) {
+				return &destination{c}, nil
+			}, nil)},
 	}
 }
 

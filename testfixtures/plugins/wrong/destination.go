@@ -1,0 +1,87 @@
+package wrong
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"os"
+	"path/filepath"
+
+	"github.com/dprun/dprun/sdk"
+	"github.com/dprun/dprun/sdk/failure"
+)
+
+// DestinationConfig is the `config` block of a destination "wrong".
+type DestinationConfig struct {
+	Mode      string `dprun:"mode,required" oneof:"damage|lie|hang" doc:"What goes wrong with a store: the storage damages it, the plugin says another size than it has, or it never ends."`
+	Directory string `dprun:"directory,required" format:"path" doc:"Where the files are stored."`
+}
+
+type destination struct{ DestinationConfig }
+
+var _ sdk.Destination = (*destination)(nil)
+
+// Check implements [sdk.Destination].
+func (d *destination) Check(context.Context) (*sdk.DestinationReport, error) {
+	return &sdk.DestinationReport{Free: -1, Total: -1, Location: d.Directory}, nil
+}
+
+// Store goes wrong. A damaged copy is found by reading it back, and not published.
+func (d *destination) Store(ctx context.Context, r sdk.StoreRequest, _ func(int64)) (*sdk.StoreReport, error) {
+	body, err := os.ReadFile(r.Source)
+	if err != nil {
+		return nil, failure.New(failure.NotFound, failure.SourceIO, "read %s: %w", r.Source, err)
+	}
+	switch d.Mode {
+	case "hang":
+		<-ctx.Done()
+		return nil, failure.From(ctx.Err())
+	case "damage":
+		body[len(body)/2] ^= 1
+	}
+	final := filepath.Join(d.Directory, filepath.FromSlash(r.Path))
+	if err := os.MkdirAll(filepath.Dir(final), 0o700); err != nil {
+		return nil, failure.New(failure.Unavailable, failure.NoDirectory, "make a directory: %w", err)
+	}
+	temporary := final + ".part"
+	if err := os.WriteFile(temporary, body, 0o600); err != nil {
+		return nil, failure.New(failure.Unavailable, failure.ReadOnly, "write %s: %w", temporary, err)
+	}
+	back, err := os.ReadFile(temporary)
+	if sum := sha256.Sum256(back); err != nil || hex.EncodeToString(sum[:]) != r.SHA256 {
+		_ = os.Remove(temporary)
+		return nil, failure.New(failure.Corrupt, failure.Mismatch, "%s is not what was sent when it is read back", r.Path)
+	}
+	if err := os.Rename(temporary, final); err != nil {
+		return nil, failure.New(failure.Unavailable, failure.ReadOnly, "publish %s: %w", final, err)
+	}
+	out := &sdk.StoreReport{Location: final, Size: r.Size, SHA256: r.SHA256, Verified: r.Verify, Durable: true}
+	if d.Mode == "lie" {
+		out.Size++
+	}
+	return out, nil
+}
+
+// Stat implements [sdk.Destination].
+func (d *destination) Stat(_ context.Context, path string) (*sdk.Object, error) {
+	return nil, failure.New(failure.NotFound, failure.NoSuchFile, "%s is not there", path)
+}
+
+// Fetch implements [sdk.Destination].
+func (d *destination) Fetch(_ context.Context, r sdk.FetchRequest, _ func(int64)) (*sdk.FetchReport, error) {
+	return nil, failure.New(failure.NotFound, failure.NoSuchFile, "%s is not there", r.Path)
+}
+
+// List implements [sdk.Destination].
+func (d *destination) List(context.Context, string) ([]sdk.Object, error) { return nil, nil }
+
+// Delete implements [sdk.Destination].
+func (d *destination) Delete(context.Context, string) error { return nil }
+
+// Sweep implements [sdk.Destination].
+func (d *destination) Sweep(context.Context, sdk.SweepRequest) (*sdk.SweepReport, error) {
+	return &sdk.SweepReport{}, nil
+}
+
+// Close implements [sdk.Destination].
+func (d *destination) Close() error { return nil }
