@@ -206,6 +206,11 @@ func (r *Runner) run(ctx context.Context, loaded *Loaded, p *plan.Plan, spec lif
 	return nil
 }
 
+// groupFor is how long events wait for others to be committed with them. A
+// task has a dozen events that nothing depends on, and each commit is a sync
+// of the disk.
+const groupFor = 10 * time.Millisecond
+
 // drive runs a machine with an executor and a journal, then closes the run.
 // A panic closes it too: what is owed is then paid from its own rows, not left
 // to a recovery that would meet the same fault.
@@ -215,7 +220,7 @@ func (r *Runner) drive(ctx context.Context, machine *lifecycle.Run, host *plugin
 		if p := recover(); p != nil {
 			r.Log.Error("dprun itself is at fault", "run", spec.ID, "panic", p, "stack", string(debug.Stack()))
 			_, closing := r.closeUnreplayed(context.WithoutCancel(ctx), journal.Run{ID: spec.ID, Plan: spec.Plan, Started: started})
-			err = errors.Join(errorf(ExitBug, "internal error in run %s: %v; it was ended there, and what it owes is paid from its own rows", spec.ID, p), closing)
+			err = errors.Join(errorf(ExitBug, "internal error in run %s: %v; it was ended there, and what it owes is done without it: see `dprun owed`, then `dprun recover`", spec.ID, p), closing)
 		}
 	}()
 	exec := execute.New(execute.Options{Run: spec.ID, PlanName: spec.Plan, Version: r.Version, Dir: b.record.Dir, Plan: x, Plugins: host, Staging: r.staging,
@@ -225,7 +230,8 @@ func (r *Runner) drive(ctx context.Context, machine *lifecycle.Run, host *plugin
 	if rec, ok := x.(*recorded); ok {
 		do = &paidBefore{exec, rec.owed}
 	}
-	exit := engine.New(engine.Options{Run: machine, Executor: do, Journal: b, Clock: r.Clock, Sink: r.Sink, Log: r.Log, Signals: r.Signals}).Run(ctx, first)
+	exit := engine.New(engine.Options{Run: machine, Executor: do, Journal: b, Clock: r.Clock, Sink: r.Sink, Log: r.Log, Signals: r.Signals,
+		Group: groupFor}).Run(ctx, first)
 	exec.Close()
 	r.lines.flush()
 	r.dropStaged(machine)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -54,6 +55,13 @@ type Batch struct {
 	Pay      []lifecycle.Obligation // no longer owed
 }
 
+func (b *Batch) add(more Batch) {
+	b.Events = append(b.Events, more.Events...)
+	b.Statuses = append(b.Statuses, more.Statuses...)
+	b.Owe = append(b.Owe, more.Owe...)
+	b.Pay = append(b.Pay, more.Pay...)
+}
+
 // Options are the parts of an engine.
 type Options struct {
 	Run      *lifecycle.Run
@@ -66,6 +74,10 @@ type Options struct {
 	Signals <-chan string
 	// Until, when given, ends the engine early: it is asked after every batch.
 	Until func(*lifecycle.Run) bool
+	// Group is how long events may wait to be written together with later
+	// ones, in real time; zero: not at all. What must be durable first never
+	// waits, see pressing.
+	Group time.Duration
 }
 
 // Engine drives one run. It is used once.
@@ -77,7 +89,10 @@ type Engine struct {
 	byTask   map[string]map[string]bool                 // action IDs in flight, by task
 	owed     map[string]map[string]lifecycle.Obligation // by task, by ID
 	wait     sync.WaitGroup
-	broken   bool // the journal
+	broken   bool             // the journal
+	waiting  Batch            // applied, neither written nor published yet
+	due      <-chan time.Time // when waiting has to be written; nil: nothing waits
+	handled  []func()         // the done functions of the results in waiting
 	ctx      context.Context
 	cancel   context.CancelFunc // everything that is under way
 }
@@ -121,19 +136,25 @@ func (e *Engine) Run(ctx context.Context, first event.Kind) (exit int) {
 	for {
 		exit, done := e.Options.Run.Done()
 		if done || e.Until != nil && e.Until(e.Options.Run) {
+			if e.due != nil {
+				e.writeWaiting()
+				continue
+			}
 			e.cancelAll()
 			e.drain()
 			return exit
 		}
 		var batch []result
-		var handled []func()
 		take := func(r result) {
 			batch = append(batch, r)
 			if r.done != nil {
-				handled = append(handled, r.done)
+				e.handled = append(e.handled, r.done)
 			}
 		}
 		select {
+		case <-e.due:
+			e.writeWaiting()
+			continue
 		case r := <-e.results:
 			take(r)
 		case p := <-e.progress:
@@ -154,14 +175,23 @@ func (e *Engine) Run(ctx context.Context, first event.Kind) (exit int) {
 			}
 		}
 		e.handle(batch)
-		for _, done := range handled {
-			done()
+		if e.due == nil {
+			e.release()
 		}
 	}
 }
 
+// release says that the results are handled whose statuses are published.
+func (e *Engine) release() {
+	for _, done := range e.handled {
+		done()
+	}
+	e.handled = nil
+}
+
 // handle applies events and everything that follows from them at once, makes
-// it durable, publishes it and starts what is new.
+// it durable, publishes it and starts what is new. What presses for nothing is
+// started at once and written and published with what comes soon.
 func (e *Engine) handle(events []result) {
 	var b Batch
 	var starts []lifecycle.Action
@@ -185,19 +215,52 @@ func (e *Engine) handle(events []result) {
 			e.diffOwed(id, &b)
 		}
 	}
-	if err := e.commit(b); err != nil {
+	e.waiting.add(b)
+	if e.Group > 0 && !e.broken && !pressing(b, starts) {
+		if e.due == nil {
+			e.due = time.After(e.Group)
+		}
+	} else if !e.write() {
 		// Nothing of this batch may begin; what is owed is done regardless.
-		e.Log.Error("the journal cannot be written", "error", err)
-		e.broken = true
-		e.publish(b)
 		e.startOwed(starts)
 		e.handle([]result{{Event: event.Event{Kind: event.JournalFailed}}})
 		return
 	}
-	e.publish(b)
 	for _, a := range starts {
 		e.start(a)
 	}
+}
+
+// pressing reports whether a batch has to be durable before anything of it
+// begins. An action that can be repeated may begin earlier: if its events are
+// lost in a crash, recovery does it again, or finds it done. A store is none of
+// those, as it writes under a name that the journal has to know.
+func pressing(b Batch, starts []lifecycle.Action) bool {
+	return len(b.Owe) > 0 || len(b.Pay) > 0 || slices.ContainsFunc(starts, func(a lifecycle.Action) bool {
+		return a.Once() || a.Owed() || a.Kind == lifecycle.ActStore
+	})
+}
+
+// writeWaiting writes and publishes what waits, although nothing presses.
+func (e *Engine) writeWaiting() {
+	if !e.write() {
+		e.handle([]result{{Event: event.Event{Kind: event.JournalFailed}}})
+	}
+	e.release()
+}
+
+// write makes durable and publishes what waits. It is published in any case;
+// false means that the journal cannot be written.
+func (e *Engine) write() bool {
+	b := e.waiting
+	e.waiting, e.due = Batch{}, nil
+	err := e.commit(b)
+	if err != nil {
+		e.Log.Error("the journal cannot be written", "error", err)
+		e.broken = true
+	}
+	e.publish(b)
+	return err == nil
 }
 
 // startOwed starts what pays an obligation and answers the rest as not begun.

@@ -132,7 +132,7 @@ func element(b *strings.Builder, name, text string) {
 	b.WriteString("<" + name + ">" + esc(text) + "</" + name + ">")
 }
 
+var escapes = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;")
+
 // esc makes text fit for XML; apostrophes stay, as on the appliance.
-func esc(s string) string {
-	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;").Replace(s)
-}
+func esc(s string) string { return escapes.Replace(s) }

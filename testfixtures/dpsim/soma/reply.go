@@ -142,7 +142,7 @@ func (r *reply) flip(at int64) error {
 	return nil
 }
 
+var escapes = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;")
+
 // esc makes text fit for XML; apostrophes stay, as on the appliance.
-func esc(s string) string {
-	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;").Replace(s)
-}
+func esc(s string) string { return escapes.Replace(s) }

@@ -1,0 +1,108 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/dprun/dprun/runner/event"
+	"github.com/dprun/dprun/runner/lifecycle"
+	"github.com/dprun/dprun/sdk/failure"
+)
+
+// TestGroupedEventsChangeNothingButTheNumberOfCommits: the history is the
+// same, and whatever cannot be repeated, pays a debt or stores finds
+// everything before it in the journal.
+func TestGroupedEventsChangeNothingButTheNumberOfCommits(t *testing.T) {
+	t.Parallel()
+	walk := func(group time.Duration) (commits int32, codes []string) {
+		h := newHarness(t)
+		h.engine.Group = group
+		var n atomic.Int32
+		h.book.fail = func(Batch) error { n.Add(1); return nil }
+		h.out.on = func(_ context.Context, j Job) (*event.Result, error, bool) {
+			before := map[lifecycle.ActionKind]string{lifecycle.ActQuiesce: "quiesce/1", lifecycle.ActUnquiesce: "capture/persisted/1", lifecycle.ActStore: "capture/persisted/1"}[j.Action.Kind]
+			if before != "" && !h.book.has(before) {
+				t.Errorf("group %s: %s begins before %s is written", group, j.Action.ID, before)
+			}
+			return nil, nil, false
+		}
+		if exit := h.run(t); exit != 0 {
+			t.Errorf("group %s: exit %d", group, exit)
+		}
+		if len(h.book.owed) > 0 || len(h.engine.waiting.Events) > 0 || len(h.engine.handled) > 0 {
+			t.Errorf("group %s: owed %v, %d events not written, %d results not released", group, h.book.owed, len(h.engine.waiting.Events), len(h.engine.handled))
+		}
+		return n.Load(), h.book.codes()
+	}
+	each, codes := walk(0)
+	grouped, same := walk(5 * time.Millisecond)
+	if !slices.Equal(codes, same) {
+		t.Errorf("history\n got %v\nwant %v", same, codes)
+	}
+	if grouped >= each {
+		t.Errorf("%d commits in groups, %d without", grouped, each)
+	}
+}
+
+// TestTheJournalMayFailAtAnyGroup is TestTheJournalMayFailAtAnyBatch where
+// actions have begun whose events are not written yet.
+func TestTheJournalMayFailAtAnyGroup(t *testing.T) {
+	t.Parallel()
+	for n := 1; ; n++ {
+		h := newHarness(t)
+		h.engine.Group = 2 * time.Millisecond
+		batches := 0
+		h.book.fail = func(Batch) error {
+			if batches++; batches >= n {
+				return errors.New("disk full")
+			}
+			return nil
+		}
+		exit := h.run(t)
+		if batches < n {
+			if n < 5 {
+				t.Errorf("only %d batches", n)
+			}
+			return
+		}
+		if exit != 70 {
+			t.Errorf("batch %d: exit %d, want 70; %v", n, exit, h.book.codes())
+		}
+		if h.out.quiesced {
+			t.Errorf("batch %d: left quiesced; %v", n, h.book.codes())
+		}
+	}
+}
+
+func TestACancelledCaptureIsUndoneWhileItsStartWaitsToBeWritten(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	h.engine.Group = 50 * time.Millisecond
+	h.out.on = func(ctx context.Context, j Job) (*event.Result, error, bool) {
+		if j.Action.Kind != lifecycle.ActCapture {
+			return nil, nil, false
+		}
+		h.stop <- "SIGTERM"
+		<-ctx.Done()
+		return nil, failure.From(ctx.Err()), true
+	}
+	if exit := h.run(t); exit != 143 {
+		t.Errorf("exit %d", exit)
+	}
+	codes := h.book.codes()
+	if h.out.quiesced || len(h.book.owed) > 0 || !strings.HasSuffix(codes[len(codes)-1], "CANCELED_BY_USER") {
+		t.Errorf("quiesced %v, owed %v, history %v", h.out.quiesced, h.book.owed, codes)
+	}
+}
+
+// has reports whether an event about an action is in the journal.
+func (n *notebook) has(action string) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.ContainsFunc(n.events, func(e event.Event) bool { return e.Action == action })
+}
