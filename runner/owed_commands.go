@@ -9,7 +9,8 @@ import (
 )
 
 // commands are what to type by hand, on the appliance and then here. They are
-// meant to be copied as they stand; the last one has dprun see for itself.
+// meant to be copied as they stand, so the one that nothing checks is a
+// comment; the last one has dprun see for itself.
 func (r *Runner) commands(o journal.Obligation) []string {
 	var out []string
 	switch o.Kind {
@@ -20,15 +21,15 @@ func (r *Runner) commands(o journal.Obligation) []string {
 		}
 		out = append(out, fmt.Sprintf("on %s: configure terminal; %s; show domains", o.Device, back))
 	case journal.Discard:
-		out = append(out, fmt.Sprintf("on %s: remove %s", o.Device, o.Token))
+		out = append(out, fmt.Sprintf("on %s: configure terminal; rmdir %s, and answer y", o.Device, o.Token))
 	case journal.PostScript:
-		out = append(out, "run by hand what script "+o.Script+" of the plan does for "+where(o))
+		out = append(out, "by hand, if it cannot be run any more: what script "+o.Script+" does for "+where(o))
 	}
-	if elsewhere, err := state.Dir("", r.unset("DPRUN_STATE_DIR")); err != nil || elsewhere != r.StateDir {
-		out = append(out, "export DPRUN_STATE_DIR="+quoted(r.StateDir))
+	if elsewhere, err := state.Dir("", r.unset(state.EnvDir)); err != nil || elsewhere != r.StateDir {
+		out = append(out, "export "+state.EnvDir+"="+quoted(r.StateDir))
 	}
 	if o.Device != "" {
-		out = append(out, "dprun recover --ack "+quoted(o.Device)+" # only if dprun cannot do it: says that all of it is done by hand")
+		out = append(out, "# only if dprun cannot reach it, and all that it owes is done by hand: dprun recover --ack "+quoted(o.Device))
 	}
 	return append(out, "dprun recover")
 }

@@ -1,8 +1,10 @@
 package runner
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/dprun/dprun/runner/execute"
@@ -35,9 +37,10 @@ func hookOf(obligation string) string {
 // that it may use becomes known.
 type scriptRow struct {
 	sealed
-	// Outcomes are the configurations by the outcome that the script is told,
-	// of a script that uses it.
-	Outcomes map[string]sealed `json:"outcomes,omitempty"`
+	// Outcomes say, of a script that uses the outcome which it is told, which
+	// of Configs belongs to which.
+	Outcomes map[string]int `json:"outcomes,omitempty"`
+	Configs  []sealed       `json:"configs,omitempty"`
 	// Unknown says why there is no configuration.
 	Unknown string `json:"unknown,omitempty"`
 
@@ -66,11 +69,11 @@ func (s *scriptRow) open(secrets *rereader, outcome string) (execute.Endpoint, e
 	if s.Outcomes == nil {
 		return s.sealed.open(secrets)
 	}
-	c, ok := s.Outcomes[outcome]
-	if !ok {
+	i, ok := s.Outcomes[outcome]
+	if !ok || i >= len(s.Configs) {
 		return execute.Endpoint{}, failure.New(failure.Precondition, failure.BadConfig, "its configuration depends on the status, and is not known for %s", outcome)
 	}
-	return c.open(secrets)
+	return s.Configs[i].open(secrets)
 }
 
 // scriptRow makes the row of an owed script from what is known now.
@@ -125,9 +128,9 @@ func (b *book) configure(row *scriptRow, o lifecycle.Obligation, at execute.Scop
 		row.Dpod = dpod
 		return err
 	}
-	row.Outcomes = map[string]sealed{}
+	row.Outcomes = map[string]int{}
 	for _, c := range lifecycle.Catalogue() {
-		if !c.Final() || o.Task != "" && c.Level != lifecycle.LevelTask {
+		if !c.Final() || o.Task != "" && (c.Level != lifecycle.LevelTask || !begun(c)) {
 			continue // a run may end in a task's code too
 		}
 		at.Status = string(c.Code)
@@ -135,9 +138,27 @@ func (b *book) configure(row *scriptRow, o lifecycle.Obligation, at execute.Scop
 		if err != nil || !e.Config.IsWhollyKnown() {
 			continue // there is none for this outcome
 		}
-		if row.Outcomes[at.Status], err = seal(e.Type, e.Config, b.record.Dir); err != nil {
+		s, err := seal(e.Type, e.Config, b.record.Dir)
+		if err != nil {
 			return err
 		}
+		row.Outcomes[at.Status] = row.add(s)
 	}
 	return nil
+}
+
+// begun reports whether a task may end in a code once it was dispatched.
+func begun(c lifecycle.Entry) bool {
+	return slices.ContainsFunc(c.Phases, func(phase int) bool { return phase >= int(lifecycle.PhaseDispatch) })
+}
+
+// add keeps a configuration, once, and says where.
+func (s *scriptRow) add(c sealed) int {
+	for i, k := range s.Configs {
+		if bytes.Equal(k.Config, c.Config) && bytes.Equal(k.ConfigType, c.ConfigType) {
+			return i
+		}
+	}
+	s.Configs = append(s.Configs, c)
+	return len(s.Configs) - 1
 }

@@ -52,8 +52,10 @@ func (r *Runner) recover(ctx context.Context, res *Result) (tried map[string]boo
 func (r *Runner) recoverRun(ctx context.Context, run journal.Run) (_ *event.Summary, by *lock.Info, err error) {
 	held, by, err := r.own(ctx, run.ID, ownerLeaves, working)
 	switch {
-	case err != nil:
+	case err != nil && ctx.Err() != nil:
 		return nil, nil, &Error{ExitBug, err}
+	case err != nil: // devices do not wait for locks that cannot be had
+		return nil, nil, errors.Join(&Error{ExitBug, err}, r.settleUnheld(ctx, run.ID))
 	case by != nil:
 		if by.Recovery {
 			r.Log.Warn("the run is being recovered by another process: wait for that to end", "run", run.ID, "process", by.PID)
@@ -91,12 +93,12 @@ func (r *Runner) finish(ctx context.Context, run journal.Run, held *lock.Lock) (
 	var rec record
 	machine, err := r.replay(ctx, run, &rec)
 	if err != nil {
-		r.Log.Warn("the run cannot be replayed; what it owes is paid from its own rows", "run", run.ID, "error", err)
+		r.Log.Warn("the run cannot be finished as it was begun: its tasks are ended, and what it owes is done without it; `dprun owed` lists what is left", "run", run.ID, "error", err)
 		return r.closeUnreplayed(ctx, run)
 	}
 	plugins, err := r.startHost(held)
 	if err != nil {
-		return nil, &Error{ExitPlugin, err}
+		return nil, &Error{ExitPlugin, fmt.Errorf("recover run %s: start the plugins: %w; nothing was contacted: mend that, then `dprun recover`", run.ID, err)}
 	}
 	defer func() { _ = plugins.Close() }()
 	x := &recorded{rec: rec, owed: owed, secrets: r.fresh()}
@@ -113,6 +115,11 @@ func (r *Runner) settleLocked(ctx context.Context, run string) error {
 	file := r.locks.Path(lock.RunKey(run))
 	r.Log.Warn("the process of a run is gone, and something that it started does not end: its devices are brought back now, and the rest is done by "+
 		"`dprun recover` when that is ended; fuser names it", "run", run, "find it with", "fuser -v "+quoted(file))
+	return r.settleUnheld(ctx, run)
+}
+
+// settleUnheld pays what a run owes to devices, without the run's lock.
+func (r *Runner) settleUnheld(ctx context.Context, run string) error {
 	owed, err := r.journal.Obligations(ctx, run)
 	if err != nil {
 		return &Error{ExitBug, err}
@@ -184,7 +191,7 @@ func (r *Runner) replay(ctx context.Context, run journal.Run, rec *record) (_ *l
 		return nil, fmt.Errorf("read its record: %w", err)
 	}
 	if run.MachineVersion != lifecycle.MachineVersion {
-		return nil, fmt.Errorf("it was made by machine version %d, and this is %d", run.MachineVersion, lifecycle.MachineVersion)
+		return nil, fmt.Errorf("another version of dprun has begun it (machine version %d, and this one's is %d)", run.MachineVersion, lifecycle.MachineVersion)
 	}
 	machine := lifecycle.NewRun(rec.Spec)
 	var statuses []event.Status
@@ -223,7 +230,7 @@ func (r *Runner) closeUnreplayed(ctx context.Context, run journal.Run) (*event.S
 	}
 	now := r.Clock.Now()
 	s := &event.Summary{Run: run.ID, Plan: run.Plan, Code: string(lifecycle.RunInterrupted), ExitCode: 1, Started: run.Started, Ended: now,
-		Message: "the run was interrupted and cannot be finished as it was begun; what it owes is paid from its own rows"}
+		Message: "the run was interrupted and cannot be finished as it was begun; what it owes is done without it (`dprun owed` lists what is left); run the plan again"}
 	var out journal.Batch
 	for _, t := range tasks {
 		if t.Final {

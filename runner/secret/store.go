@@ -73,7 +73,7 @@ func (s *Store) read(ref plansecret.Ref) (string, error) {
 				return v, nil
 			}
 		}
-		return "", fmt.Errorf("environment variable %s is not set", ref.Args[0])
+		return "", fmt.Errorf("environment variable %s is not set where dprun runs; set it there and do the same again", ref.Args[0])
 	case plansecret.KindFile:
 		return s.readFile(ref.Args[0])
 	case plansecret.KindCommand:
@@ -116,13 +116,13 @@ func (s *Store) readCommand(argv []string) (string, error) {
 	err := cmd.Run()
 	switch {
 	case ctx.Err() != nil:
-		return "", fmt.Errorf("%s did not end within %s", argv[0], commandLimit)
+		return "", fmt.Errorf("%s did not end within %s (in %s)", argv[0], commandLimit, s.dir)
 	case err != nil:
-		return "", fmt.Errorf("%s: %w", argv[0], err)
+		return "", fmt.Errorf("%s: %w; run it in %s to see why", argv[0], err, s.dir)
 	case out.Len() > limit:
 		return "", fmt.Errorf("%s printed more than %d bytes", argv[0], limit)
 	case out.Len() == 0:
-		return "", fmt.Errorf("%s printed nothing", argv[0])
+		return "", fmt.Errorf("%s printed nothing (in %s)", argv[0], s.dir)
 	}
 	return trim(out.Bytes()), nil
 }

@@ -25,6 +25,7 @@ func TestSecretsAreReadFromTheirReferencesAndKnownToTheRedactor(t *testing.T) {
 	}{
 		{plansecret.Ref{Kind: plansecret.KindEnv, Args: []string{"GW"}}, "from-env"},
 		{plansecret.Ref{Kind: plansecret.KindFile, Args: []string{"pw"}}, "from-file"},
+		{plansecret.Ref{Kind: plansecret.KindCommand, Args: []string{"cat", "pw"}}, "from-file"}, // relative to the plan
 		{plansecret.Ref{Kind: plansecret.KindCommand, Args: []string{"sh", "-c", "echo x >> " + counter + "; echo from-command"}}, "from-command"},
 	} {
 		for range 2 {
