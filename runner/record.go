@@ -3,7 +3,11 @@ package runner
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
 	"sync"
 
 	"github.com/zclconf/go-cty/cty"
@@ -81,6 +85,7 @@ func (s sealed) open(secrets *rereader) (execute.Endpoint, error) {
 type rereader struct {
 	environ []string
 	redact  *redact.Redactor
+	log     *slog.Logger
 
 	mu     sync.Mutex
 	stores map[string]*secret.Store // by directory
@@ -94,7 +99,12 @@ func (x *rereader) in(dir string) *secret.Store {
 	defer x.mu.Unlock()
 	s := x.stores[dir]
 	if s == nil {
-		s = secret.New(dir, x.environ, x.redact)
+		at := dir
+		if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+			x.log.Warn("the directory of the plan is gone: commands for secrets run in / instead; those that need it cannot work until it is back", "directory", dir)
+			at = "/"
+		}
+		s = secret.New(at, x.environ, x.redact)
 		x.stores[dir] = s
 	}
 	return s

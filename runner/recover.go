@@ -138,7 +138,7 @@ func (r *Runner) settleRun(ctx context.Context, owed []journal.Obligation) error
 
 // fresh reads secrets anew: what was right when the run began may have changed.
 func (r *Runner) fresh() *rereader {
-	return &rereader{environ: r.Environ, redact: &r.redact, stores: map[string]*secret.Store{}}
+	return &rereader{environ: r.Environ, redact: &r.redact, log: r.Log, stores: map[string]*secret.Store{}}
 }
 
 // readable tells the obligations whose secrets can be read from those that
