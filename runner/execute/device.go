@@ -143,7 +143,7 @@ func (x *Executor) capture(ctx context.Context, j engine.Job) (*event.Result, er
 	sealed, err := dir.Seal(ctx, got.Artifacts)
 	if err != nil {
 		_ = dir.Discard()
-		return nil, stagingFailure(err)
+		return nil, blamed(s, stagingFailure(err))
 	}
 	out := &event.Captured{Variant: j.Action.Variant, Warnings: x.redactAll(got.Warnings), Token: got.Token}
 	for _, f := range sealed {
@@ -176,13 +176,22 @@ func (x *Executor) redactAll(texts []string) []string {
 	return texts
 }
 
-// stagingFailure marks an error of the staging area as one.
-func stagingFailure(err error) error {
+// stagingFailure marks an error of the staging area as one. What the plugin
+// left there against the protocol is not one of the staging area.
+func stagingFailure(err error) *failure.Error {
 	f := failure.From(err)
-	if f.Kind != failure.Internal {
+	if f.Kind != failure.Internal || f.Reason != "" && f.Reason != failure.StagingIO {
 		return f
 	}
 	return failure.New(failure.Unavailable, failure.StagingIO, "staging: %w", err)
+}
+
+// blamed names the plugin whose fault a failure is.
+func blamed(s sdk.Source, f *failure.Error) *failure.Error {
+	if b, ok := s.(interface{ Plugin() string }); ok && f.Kind == failure.Internal {
+		f.Message = fmt.Sprintf("plugin %s: %s", b.Plugin(), f.Message)
+	}
+	return f
 }
 
 // shortID is a task's ID as part of a file name.

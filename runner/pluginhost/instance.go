@@ -63,6 +63,17 @@ func (h *holder[T]) get(ctx context.Context) (value T, done func(), err error) {
 	return h.value, h.proc.calls.Done, nil
 }
 
+// Plugin names the plugin with its version and, if it is installed, its digest,
+// for messages about what it did.
+func (h *holder[T]) Plugin() string {
+	h.gate <- struct{}{}
+	defer func() { <-h.gate }()
+	if h.proc == nil {
+		return h.p.name
+	}
+	return h.proc.title()
+}
+
 // Close releases the instance.
 func (h *holder[T]) Close() error {
 	h.gate <- struct{}{}

@@ -45,8 +45,9 @@ func (d *Dir) Path() string { return filepath.Join(d.staging.dir, filepath.FromS
 // Seal takes over what the plugin has written: exactly the claimed files,
 // regular ones with no second name, each of the claimed size and hash as
 // measured here. When it returns, files and directories are durable and the
-// files read-only. Every error is a *failure.Error; what is there then is for
-// [Dir.Discard].
+// files read-only. Every error is a *failure.Error; a claim that is false is of
+// the kind internal, with its reason: the plugin's fault, no device's. What is
+// there then is for [Dir.Discard].
 func (d *Dir) Seal(ctx context.Context, claimed []sdk.Artifact) ([]Sealed, error) {
 	followed := d.follower.end()
 	defer closeAll(followed)
@@ -155,7 +156,7 @@ func broken(format string, args ...any) *failure.Error {
 
 func checkClaims(claimed []sdk.Artifact) error {
 	if len(claimed) == 0 {
-		return failure.New(failure.Corrupt, failure.MissingFile, "the capture brought no file")
+		return failure.New(failure.Internal, failure.MissingFile, "the capture brought no file")
 	}
 	var total int64
 	seen := make(map[string]bool, len(claimed))
@@ -180,9 +181,9 @@ func (t *tree) matches(claimed []sdk.Artifact) error {
 		info, there := t.files[c.Name]
 		switch {
 		case !there:
-			return failure.New(failure.Corrupt, failure.MissingFile, "captured file %q is not there", c.Name)
+			return failure.New(failure.Internal, failure.MissingFile, "captured file %q is not there", c.Name)
 		case info.Size() != c.Size:
-			return failure.New(failure.Corrupt, failure.WrongSize, "captured file %q has %d bytes, and the plugin told of %d", c.Name, info.Size(), c.Size)
+			return failure.New(failure.Internal, failure.WrongSize, "captured file %q has %d bytes, and the plugin told of %d", c.Name, info.Size(), c.Size)
 		}
 	}
 	if len(t.files) > len(claimed) {
@@ -237,7 +238,7 @@ func (d *Dir) sealFile(ctx context.Context, c sdk.Artifact, seen fs.FileInfo, fo
 		return broken("%q changing after it said that it was done", c.Name)
 	}
 	if got := hex.EncodeToString(sum); got != c.SHA256 {
-		return failure.New(failure.Corrupt, failure.WrongHash, "captured file %q has SHA-256 %s, and the plugin told of %q", c.Name, got, c.SHA256)
+		return failure.New(failure.Internal, failure.WrongHash, "captured file %q has SHA-256 %s, and the plugin told of %q", c.Name, got, c.SHA256)
 	}
 	return nil
 }

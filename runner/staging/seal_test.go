@@ -138,25 +138,25 @@ func TestSealRefusesWhatWasNotAgreed(t *testing.T) {
 		}, failure.Internal, failure.Protocol},
 		"a missing file": {func(_ *testing.T, _ *Dir, c []sdk.Artifact) []sdk.Artifact {
 			return append(c, sdk.Artifact{Name: "gone.zip", Size: 1})
-		}, failure.Corrupt, failure.MissingFile},
+		}, failure.Internal, failure.MissingFile},
 		"nothing at all": {func(t *testing.T, d *Dir, _ []sdk.Artifact) []sdk.Artifact {
 			return nil
-		}, failure.Corrupt, failure.MissingFile},
+		}, failure.Internal, failure.MissingFile},
 		"only empty files": {func(t *testing.T, d *Dir, _ []sdk.Artifact) []sdk.Artifact {
 			return []sdk.Artifact{put(t, d, "a.zip", "")}
 		}, failure.Corrupt, failure.EmptyFile},
 		"another size": {func(_ *testing.T, _ *Dir, c []sdk.Artifact) []sdk.Artifact {
 			c[0].Size++
 			return c
-		}, failure.Corrupt, failure.WrongSize},
+		}, failure.Internal, failure.WrongSize},
 		"another hash": {func(_ *testing.T, _ *Dir, c []sdk.Artifact) []sdk.Artifact {
 			c[0].SHA256 = strings.Repeat("0", 64)
 			return c
-		}, failure.Corrupt, failure.WrongHash},
+		}, failure.Internal, failure.WrongHash},
 		"no hash": {func(_ *testing.T, _ *Dir, c []sdk.Artifact) []sdk.Artifact {
 			c[0].SHA256 = ""
 			return c
-		}, failure.Corrupt, failure.WrongHash},
+		}, failure.Internal, failure.WrongHash},
 		"too deep": {func(t *testing.T, d *Dir, c []sdk.Artifact) []sdk.Artifact {
 			return append(c, put(t, d, strings.Repeat("d/", maxDepth+1)+"f", "x"))
 		}, failure.Internal, failure.Protocol},

@@ -5,17 +5,21 @@ package wrong
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/dprun/dprun/sdk"
+	"github.com/dprun/dprun/sdk/failure"
 	"github.com/dprun/dprun/sdk/schema"
 )
 
 // Config is the `config` block of a device "wrong".
 type Config struct {
-	Mode string `dprun:"mode,required" oneof:"crash|panic|no_variant" doc:"What goes wrong during a capture, or the check before it."`
+	Mode string `dprun:"mode,required" oneof:"crash|panic|no_variant|false_size|false_hash|no_file|another_file" doc:"What goes wrong during a capture, or the check before it: the plugin ends, panics, names nothing to capture, or claims a file that is not what is there."`
 }
 
 type nothing struct{}
@@ -65,13 +69,15 @@ func (s *source) QuiesceState(context.Context, sdk.Target) (*sdk.QuiesceReport, 
 }
 
 // Capture goes wrong.
-func (s *source) Capture(_ context.Context, _ sdk.CaptureRequest, _ func(sdk.CaptureProgress)) (*sdk.Capture, error) {
+func (s *source) Capture(_ context.Context, r sdk.CaptureRequest, _ func(sdk.CaptureProgress)) (*sdk.Capture, error) {
 	switch s.mode {
 	case "crash":
 		fmt.Fprintln(os.Stderr, "the wrong plugin gives up")
 		os.Exit(3)
 	case "panic":
 		panic("in a capture")
+	case "false_size", "false_hash", "no_file", "another_file":
+		return s.lie(r.Dir)
 	}
 	return &sdk.Capture{}, nil
 }
@@ -81,3 +87,27 @@ func (s *source) Discard(context.Context, string) error { return nil }
 
 // Close implements [sdk.Source].
 func (s *source) Close() error { return nil }
+
+// lie claims a file that is not what is there.
+func (s *source) lie(dir string) (*sdk.Capture, error) {
+	body := []byte("not much")
+	sum := sha256.Sum256(body)
+	claimed := sdk.Artifact{Name: "a.zip", Size: int64(len(body)), SHA256: hex.EncodeToString(sum[:])}
+	there := []string{claimed.Name}
+	switch s.mode {
+	case "false_size":
+		claimed.Size++
+	case "false_hash":
+		claimed.SHA256 = hex.EncodeToString(make([]byte, sha256.Size))
+	case "no_file":
+		there = nil
+	case "another_file":
+		there = append(there, "b.zip")
+	}
+	for _, name := range there {
+		if err := os.WriteFile(filepath.Join(dir, name), body, 0o600); err != nil {
+			return nil, failure.New(failure.Unavailable, failure.StagingIO, "write %s: %w", name, err)
+		}
+	}
+	return &sdk.Capture{Artifacts: []sdk.Artifact{claimed}}, nil
+}
