@@ -13,7 +13,12 @@ import (
 // Ask asks a person whether what will be out of service may be so. It is
 // false when ctx ends first, and on anything but "yes".
 func Ask(ctx context.Context, in io.Reader, out io.Writer, d runner.Disruption) bool {
-	fmt.Fprintf(out, "Plan %s quiesces domains or all of %s in %s:\n", Clean(d.Plan), plural(len(d.Devices), "device", "devices"), Clean(strings.Join(d.Activities, ", ")))
+	activities := "activity "
+	if len(d.Activities) > 1 {
+		activities = "activities "
+	}
+	fmt.Fprintf(out, "Plan %s quiesces domains or whole devices, which takes them out of service, in %s%s on %s:\n", Clean(d.Plan), activities,
+		Clean(strings.Join(d.Activities, ", ")), plural(len(d.Devices), "device", "devices"))
 	const most = 20
 	for i, name := range d.Devices {
 		if i == most {
@@ -26,11 +31,14 @@ func Ask(ctx context.Context, in io.Reader, out io.Writer, d runner.Disruption) 
 	answer := make(chan string, 1)
 	go func() { // left behind when ctx ends first: a read of a terminal cannot be cancelled
 		s, _ := bufio.NewReader(in).ReadString('\n')
-		answer <- strings.TrimSpace(s)
+		answer <- s
 	}()
 	select {
 	case s := <-answer:
-		return strings.EqualFold(s, "yes")
+		if !strings.HasSuffix(s, "\n") { // the input ended: what comes next is on a line of its own all the same
+			fmt.Fprintln(out)
+		}
+		return strings.EqualFold(strings.TrimSpace(s), "yes")
 	case <-ctx.Done():
 		fmt.Fprintln(out)
 		return false
