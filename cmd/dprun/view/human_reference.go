@@ -126,18 +126,19 @@ func (h *Human) Archive(a Archive) {
 
 func writeReport(b *strings.Builder, p painter, r *archive.Report) {
 	var what []string
-	if r.Kind != "" {
-		what = append(what, string(r.Kind))
-	}
+	kind := string(r.Kind)
 	if len(r.Domains) > 0 {
-		what = append(what, "of "+Clean(strings.Join(r.Domains, ", ")))
+		kind = strings.TrimSpace(kind + " of " + Clean(strings.Join(r.Domains, ", ")))
+	}
+	if kind != "" {
+		what = append(what, kind)
 	}
 	if r.Entries > 0 {
 		what = append(what, fmt.Sprintf("%s, %s (%s unpacked), %s right", plural(r.Entries, "entry", "entries"), size(r.Compressed), size(r.Uncompressed),
 			plural(r.Hashed, "hash", "hashes")))
 	}
 	if len(what) > 0 {
-		fmt.Fprintf(b, "  %s\n", strings.Join(what, " "))
+		fmt.Fprintf(b, "  %s\n", strings.Join(what, ", "))
 	}
 	var origin []string
 	for _, part := range []string{r.Device.Product, r.Device.Model, r.Device.Name, r.Device.Serial, r.Device.Firmware, r.Device.Build} {
