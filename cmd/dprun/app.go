@@ -97,6 +97,9 @@ func (a *app) view(cmd *cobra.Command) (view.View, error) {
 		return nil, &usageError{cmd.CommandPath(), err}
 	}
 	o := view.Options{Stdout: a.stdout, Stderr: a.stderr, ColorStdout: a.colored(a.stdout), ColorStderr: a.colored(a.stderr)}
+	if dir, err := a.state(); err == nil {
+		o.StateDir = dir
+	}
 	if a.json {
 		return view.NewJSON(o, about()), nil
 	}

@@ -32,17 +32,27 @@ func (a *app) applyCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			asked, signals, stop := forward(ctx)
+			asked, signals, stop := forward(ctx, v.Stopping)
 			defer stop()
 			q := runner.ApplyRequest{Source: from, Plan: src.plan, Only: src.only, Parallel: parallel, Warn: v.Diagnostics}
 			if !yes {
 				q.Confirm = a.confirm(asked)
 			}
 			return a.operate(ctx, v, signals, func(r *runner.Runner) (*runner.Result, error) {
+				owed, err := r.Owed(ctx)
+				if err != nil {
+					return nil, fmt.Errorf("list what is owed: %w", err)
+				}
+				if len(owed) > 0 {
+					v.Paying(owed)
+				}
 				res, err := r.Apply(ctx, q)
 				var stopped *stoppedError
 				if err != nil && (res == nil || res.Summary == nil) && errors.As(context.Cause(asked), &stopped) {
 					err = stopped // before there was a run to cancel
+				}
+				if err == nil && res.Summary != nil && len(res.Summary.Tasks) == 0 && src.only != "" {
+					err = &runner.Error{ExitCode: res.ExitCode, Err: fmt.Errorf("--only %s leaves nothing of plan %s; `dprun plan --offline` names its devices, `dprun validate` their labels", src.only, res.Summary.Plan)}
 				}
 				return res, err
 			})

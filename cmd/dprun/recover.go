@@ -19,9 +19,9 @@ func (a *app) recoverCommand() *cobra.Command {
 			"It may be run at any time and as often as wanted. With nothing to do it prints nothing, except on a terminal.\n\n" +
 			"--ack DEVICE says that somebody looked at the device and that it is in service: what it owes is taken as done.\n\n" +
 			"Exit codes: 0 no device may be quiesced any more, 16 one may.",
-		Args: cobra.NoArgs,
+		Args: arguments(0, 0),
 		RunE: a.runDeaf(func(ctx context.Context, v view.View, _ []string) error {
-			_, signals, stop := forward(ctx)
+			_, signals, stop := forward(ctx, v.Stopping)
 			defer stop()
 			return a.operate(ctx, v, signals, func(r *runner.Runner) (*runner.Result, error) {
 				if ack != "" {
@@ -34,6 +34,9 @@ func (a *app) recoverCommand() *cobra.Command {
 				before, err := r.Owed(ctx)
 				if err != nil {
 					return nil, fmt.Errorf("list what is owed: %w", err)
+				}
+				if len(before) > 0 {
+					v.Paying(before)
 				}
 				res, err := r.Recover(ctx)
 				switch {

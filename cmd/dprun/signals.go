@@ -27,9 +27,9 @@ func catch() (signals <-chan os.Signal, stop func()) {
 	return c, func() { signal.Stop(c) }
 }
 
-// forward passes every stop signal on by its name, and ends asked with the
-// first one. Nothing else happens: what to do about it is the run's decision.
-func forward(ctx context.Context) (asked context.Context, names <-chan string, stop func()) {
+// forward passes every stop signal on by its name, says so, and ends asked with
+// the first one. Nothing else happens: what to do about it is the run's decision.
+func forward(ctx context.Context, say func(signal string, again bool)) (asked context.Context, names <-chan string, stop func()) {
 	signals, release := catch()
 	asked, cancel := context.WithCancelCause(ctx)
 	out := make(chan string, 8)
@@ -40,7 +40,9 @@ func forward(ctx context.Context) (asked context.Context, names <-chan string, s
 		for {
 			select {
 			case s := <-signals:
+				again := asked.Err() != nil
 				cancel(&stoppedError{signal: stopSignals[s], err: context.Canceled})
+				say(stopSignals[s], again)
 				select {
 				case out <- stopSignals[s]:
 				default: // so many that one more says nothing new

@@ -123,6 +123,9 @@ func TestASignalStopsARunInOrder(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			if !bytes.Contains(rest, []byte(": nothing new is started")) {
+				t.Errorf("the signal is not answered:\n%s", rest)
+			}
 			if got := code(t, c.Wait()); got != want {
 				t.Errorf("exit code %d, want %d", got, want)
 			}

@@ -27,6 +27,7 @@ type Human struct {
 	err     error // the first of writing the result
 	track   *tracker
 	screen  screen
+	paying  time.Time // since when earlier runs' debts are paid; zero: not now
 	said    time.Time // when something was last printed on standard error
 	owed    []string  // from a summary, to be printed last
 	ticking chan struct{}
@@ -71,10 +72,10 @@ func (h *Human) start() {
 func (h *Human) Tick() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.track == nil {
+	if h.track == nil && h.paying.IsZero() {
 		return
 	}
-	if h.o.Live {
+	if h.o.Live && h.track != nil {
 		h.draw()
 		return
 	}
@@ -86,6 +87,9 @@ func (h *Human) Tick() {
 
 // heartbeat says how the run stands and what takes longest.
 func (h *Human) heartbeat(now time.Time) string {
+	if h.track == nil {
+		return "at what earlier runs owe, for " + span(now.Sub(h.paying))
+	}
 	s := h.track.overall(now)
 	for i, k := range longest(h.track.active) {
 		if i == 3 {
@@ -165,7 +169,7 @@ func (w logWriter) Write(b []byte) (int, error) {
 // end stops drawing a run.
 func (h *Human) end() {
 	h.screen.clear()
-	h.track = nil
+	h.track, h.paying = nil, time.Time{}
 }
 
 // Close implements [View].

@@ -1,10 +1,12 @@
 package view
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/dprun/dprun/runner"
 	"github.com/dprun/dprun/runner/graph"
@@ -123,12 +125,29 @@ func (h *Human) Preview(v *runner.Preview) {
 				}
 			}
 		}
-		fmt.Fprintf(b, "\n%s would run, %d would not", plural(run, "task", "tasks"), len(v.Tasks)-run)
+		if len(v.Tasks) == 0 {
+			b.WriteString("\nNothing would run: none of the plan's devices is meant.\n")
+			return
+		}
+		fmt.Fprintf(b, "\n%s would run", plural(run, "task", "tasks"))
+		if v.Window != "" && !v.WindowOpen {
+			b.WriteString(" if the window were open")
+		}
+		fmt.Fprintf(b, ", %d would not", len(v.Tasks)-run)
 		if disruptive > 0 {
 			b.WriteString("; " + p.paint(yellow, plural(disruptive, "takes", "take")+" something out of service"))
 		}
 		b.WriteString(".\n")
+		if unexpanded(v) {
+			b.WriteString("Which domains there are is known to the devices only: each of them becomes a task.\n")
+		}
 	})
+}
+
+// unexpanded reports whether tasks stand for all domains of a device that
+// match, because no device was asked.
+func unexpanded(v *runner.Preview) bool {
+	return len(v.Destinations) == 0 && slices.ContainsFunc(v.Tasks, func(k runner.PreviewTask) bool { return k.Code == "" && k.Domain != "" })
 }
 
 func writePreviewTasks(b *strings.Builder, p painter, tasks []runner.PreviewTask) {
@@ -195,13 +214,13 @@ func writePaths(b *strings.Builder, p painter, tasks []runner.PreviewTask) {
 func (h *Human) Owed(owed []runner.Owed) {
 	now := h.o.Now()
 	h.print(func(b *strings.Builder, p painter) {
-		h.owed = nil // said here, and better
+		h.owed, h.paying = nil, time.Time{} // said here, and better
 		if len(owed) == 0 {
-			b.WriteString("Nothing is owed.\n")
+			b.WriteString("Nothing is owed" + h.where() + ".\n")
 			return
 		}
 		fmt.Fprintf(b, "\n%s\n", p.paint(alarm, plural(len(owed), "thing is", "things are")+" still owed:"))
-		for _, o := range owed {
+		for _, o := range urgent(owed) {
 			fmt.Fprintf(b, "\n  %s", p.paint(bold, owedTitle(o)))
 			if !o.Since.IsZero() {
 				fmt.Fprintf(b, ", since %s (%s)", stamp(o.Since), span(now.Sub(o.Since)))
@@ -224,13 +243,36 @@ func (h *Human) Owed(owed []runner.Owed) {
 	})
 }
 
+// where names the state directory: what another one holds is not known here.
+func (h *Human) where() string {
+	if h.o.StateDir == "" {
+		return ""
+	}
+	return " in the state directory " + Clean(h.o.StateDir)
+}
+
 // NothingToRecover implements [View].
 func (h *Human) NothingToRecover() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.o.Size != nil {
-		h.say("Nothing to recover, and nothing is owed.\n")
+		h.say("Nothing to recover, and nothing is owed" + h.where() + ".\n")
 	}
+}
+
+// urgent orders what is owed: first what may be out of service.
+func urgent(owed []runner.Owed) []runner.Owed {
+	return slices.SortedStableFunc(slices.Values(owed), func(a, b runner.Owed) int {
+		return cmp.Compare(calm(a), calm(b))
+	})
+}
+
+// calm is 0 for what somebody should be woken up for.
+func calm(o runner.Owed) int {
+	if o.Kind == "unquiesce" {
+		return 0
+	}
+	return 1
 }
 
 func owedTitle(o runner.Owed) string {
@@ -260,6 +302,19 @@ func writeOwedTexts(b *strings.Builder, p painter, owed []string) {
 			fmt.Fprintf(b, "  %s\n", l)
 		}
 	}
+}
+
+// Paying implements [View].
+func (h *Human) Paying(owed []runner.Owed) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.paying = h.o.Now()
+	text := "First what earlier runs owe:\n"
+	for _, o := range urgent(owed) {
+		text += "  " + owedTitle(o) + "\n"
+	}
+	h.say(text)
+	h.start()
 }
 
 // Acknowledged implements [View].

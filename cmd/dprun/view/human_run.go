@@ -51,6 +51,20 @@ func (h *Human) Status(s event.Status) {
 	h.say(l + "\n")
 }
 
+// Stopping implements [View].
+func (h *Human) Stopping(signal string, again bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.track == nil && h.paying.IsZero() {
+		return // there is nothing to wait for
+	}
+	text := signal + ": nothing new is started, and what is quiesced is brought back; once more shortens the time for that"
+	if again {
+		text = signal + " again: there is less time now to bring back what is quiesced"
+	}
+	h.say(h.errP.paint(yellow, Clean(text)) + "\n")
+}
+
 // Progress implements [event.Sink].
 func (h *Human) Progress(p event.Progress) {
 	h.mu.Lock()

@@ -12,7 +12,7 @@ import (
 func (h *Human) Runs(rows []RunRow) {
 	h.print(func(b *strings.Builder, p painter) {
 		if len(rows) == 0 {
-			b.WriteString("No runs.\n")
+			b.WriteString("No runs" + h.where() + ".\n")
 			return
 		}
 		t := table{head: []string{"RUN", "PLAN", "STARTED", "TIME", "TASKS", "STATUS", "EXIT"}}

@@ -92,6 +92,12 @@ func (j *JSON) Owed(owed []runner.Owed) {
 // NothingToRecover implements [View]. No object says the same.
 func (j *JSON) NothingToRecover() {}
 
+// Paying implements [View]. What is left of it comes as objects at the end.
+func (j *JSON) Paying([]runner.Owed) {}
+
+// Stopping implements [View]. The statuses tell.
+func (j *JSON) Stopping(string, bool) {}
+
 // Acknowledged implements [View].
 func (j *JSON) Acknowledged(a Acknowledged) { line(j, "acknowledged", a) }
 

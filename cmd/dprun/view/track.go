@@ -172,6 +172,12 @@ func (k *tracked) doing() string {
 			return "storing"
 		}
 	}
+	switch lifecycle.Code(k.status.Code) { // between two phases
+	case lifecycle.WaitingForBeforeQuiesceScript:
+		return "before_quiesce script"
+	case lifecycle.WaitingForAfterUnquiesceScript:
+		return "after_unquiesce script"
+	}
 	if n := phase(k.status.Code); n >= 0 && n < len(phaseWords) {
 		return phaseWords[n]
 	}

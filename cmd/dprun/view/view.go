@@ -33,6 +33,12 @@ type View interface {
 	// NothingToRecover says, to a person who watches, that there was nothing to
 	// recover and that nothing is owed. It is no result: a scheduler sees nothing.
 	NothingToRecover()
+	// Paying says, to a person who watches, what is done before anything else
+	// for earlier runs. It is no result.
+	Paying([]runner.Owed)
+	// Stopping says, to a person who watches, what a stop signal leads to;
+	// again: it is not the first one.
+	Stopping(signal string, again bool)
 	// Acknowledged says what somebody took responsibility for.
 	Acknowledged(Acknowledged)
 	// Runs lists runs.
@@ -75,6 +81,8 @@ type Options struct {
 	// ColorStdout and ColorStderr turn ANSI colours on.
 	ColorStdout bool
 	ColorStderr bool
+	// StateDir is the state directory that results are about; it is named where there are none.
+	StateDir string
 	// Live draws progress in place on standard error; else it is one line a status change.
 	Live bool
 	// Size tells how many columns and rows the terminal has; nil: not a terminal.

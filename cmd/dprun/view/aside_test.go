@@ -1,0 +1,104 @@
+package view
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/dprun/dprun/runner"
+	"github.com/dprun/dprun/runner/event"
+	"github.com/dprun/dprun/sdk"
+)
+
+func TestWhatEarlierRunsOweIsSaidBeforeItIsDone(t *testing.T) {
+	t.Parallel()
+	owed := []runner.Owed{
+		{Run: "01R", Kind: "post_script", Device: "fra-1", Domain: "orders"},
+		{Run: "01R", Kind: "unquiesce", Device: "fra-1", Domain: "orders"},
+	}
+	for _, live := range []bool{false, true} {
+		var s stage
+		h := s.human(func(o *Options) { o.Live = live })
+		h.Paying(owed)
+		same(t, "at first", s.err.String(), "First what earlier runs owe:\n  domain orders of device fra-1 may still be quiesced\n  post-script of domain orders of device fra-1\n")
+		s.err.Reset()
+		s.now = at(29 * time.Second)
+		h.Tick()
+		same(t, "before it is time", s.err.String(), "")
+		s.now = at(30 * time.Second)
+		h.Tick()
+		same(t, "after half a minute", s.err.String(), "2026-11-23T21:40:30Z still running: at what earlier runs owe, for 30s\n")
+		h.Owed(owed[:1])
+		s.err.Reset()
+		s.now = at(2 * time.Minute)
+		h.Tick()
+		same(t, "when it is over", s.err.String(), "")
+		if err := h.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestWhatMayBeOutOfServiceIsListedFirst(t *testing.T) {
+	t.Parallel()
+	var s stage
+	h := s.human(nil)
+	h.Owed([]runner.Owed{{Run: "01R", Kind: "post_script"}, {Run: "01R", Kind: "discard", Device: "a"}, {Run: "01R", Kind: "unquiesce", Device: "a"}})
+	var titles []string
+	for l := range strings.Lines(s.out.String()) {
+		if strings.HasPrefix(l, "  ") && l[2] != ' ' {
+			titles = append(titles, strings.TrimSpace(l))
+		}
+	}
+	same(t, "the order", strings.Join(titles, "\n"), "device a may still be quiesced\npost-script of plan\nfiles left on device a")
+}
+
+func TestAStopSignalIsAnswered(t *testing.T) {
+	t.Parallel()
+	var s stage
+	h := s.human(nil)
+	h.Stopping("SIGINT", false)
+	same(t, "with nothing to wait for", s.err.String(), "")
+	h.Run(event.RunInfo{Run: "01R", Plan: "nightly", Started: start})
+	s.err.Reset()
+	h.Stopping("SIGINT", false)
+	h.Stopping("SIGINT", true)
+	same(t, "in a run", s.err.String(), "SIGINT: nothing new is started, and what is quiesced is brought back; once more shortens the time for that\n"+
+		"SIGINT again: there is less time now to bring back what is quiesced\n")
+}
+
+func TestAScriptBetweenTwoPhasesIsNamed(t *testing.T) {
+	t.Parallel()
+	for code, want := range map[string]string{
+		"EXECUTION_WAITING_FOR_BEFORE_QUIESCE_SCRIPT":  "before_quiesce script",
+		"EXECUTION_WAITING_FOR_AFTER_UNQUIESCE_SCRIPT": "after_unquiesce script",
+		"EXECUTION_UNQUIESCE_WAITING_FOR_UNQUIESCE":    "unquiescing",
+	} {
+		same(t, code, (&tracked{status: event.Status{Code: code}}).doing(), want)
+	}
+}
+
+func TestAPreviewSaysWhatItDoesNotKnow(t *testing.T) {
+	t.Parallel()
+	tasks := []runner.PreviewTask{{Task: "d/a/app*", Activity: "d", Device: "a", Domain: "app*"}}
+	reports := map[string]*sdk.DestinationReport{"file.disk": {Location: "/b", Free: -1, Total: -1}}
+	for name, c := range map[string]struct {
+		preview runner.Preview
+		last    string
+	}{
+		"offline":             {runner.Preview{Plan: "p", Tasks: tasks}, "1 task would run, 0 would not.\nWhich domains there are is known to the devices only: each of them becomes a task.\n"},
+		"online":              {runner.Preview{Plan: "p", Tasks: tasks, Destinations: reports}, "1 task would run, 0 would not.\n"},
+		"the window is open":  {runner.Preview{Plan: "p", Tasks: tasks, Destinations: reports, Window: "w is open", WindowOpen: true}, "1 task would run, 0 would not.\n"},
+		"the window is shut":  {runner.Preview{Plan: "p", Tasks: tasks, Destinations: reports, Window: "w is closed"}, "1 task would run if the window were open, 0 would not.\n"},
+		"nothing is selected": {runner.Preview{Plan: "p"}, "Nothing would run: none of the plan's devices is meant.\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var s stage
+			h := s.human(nil)
+			h.Preview(&c.preview)
+			paragraphs := strings.Split(s.out.String(), "\n\n")
+			same(t, "the end", paragraphs[len(paragraphs)-1], c.last)
+		})
+	}
+}
