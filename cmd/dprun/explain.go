@@ -17,7 +17,7 @@ func (a *app) explainCommand() *cobra.Command {
 		Use:   "explain [CODE]",
 		Short: "Say what a status code or a diagnostic means and what to do",
 		Long:  "Says what a status code or the code of a diagnostic means, what usually leads to it, and what to do.\nWithout a code it lists all of them.",
-		Args:  cobra.MaximumNArgs(1),
+		Args:  arguments(0, 1),
 		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 			if len(args) > 0 {
 				return nil, cobra.ShellCompDirectiveNoFileComp

@@ -19,7 +19,7 @@ func (a *app) owedCommand() *cobra.Command {
 		Use:   "owed",
 		Short: "List what is still owed to devices, and how to do it by hand",
 		Long:  "Lists what ended or dead runs still owe: since when, the last error, and the commands to do it by hand.\n\nExit codes: 0 no device may be quiesced, 16 one may.",
-		Args:  cobra.NoArgs,
+		Args:  arguments(0, 0),
 		RunE: a.runE(func(ctx context.Context, v view.View, _ []string) (err error) {
 			r, err := a.open(ctx, v, nil)
 			if err != nil {

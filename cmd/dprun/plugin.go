@@ -16,7 +16,7 @@ func (a *app) pluginCommand() *cobra.Command {
 	c.AddCommand(&cobra.Command{
 		Use:   "list",
 		Short: "List the plugins that there are",
-		Args:  cobra.NoArgs,
+		Args:  arguments(0, 0),
 		RunE: a.runE(func(ctx context.Context, v view.View, _ []string) (err error) {
 			plugins, err := a.plugins(v)
 			if err != nil {
@@ -38,7 +38,7 @@ func (a *app) pluginCommand() *cobra.Command {
 	}, &cobra.Command{
 		Use:   "describe NAME",
 		Short: "Show what a plugin offers and the arguments that it takes",
-		Args:  cobra.ExactArgs(1),
+		Args:  arguments(1, 1),
 		RunE: a.runE(func(ctx context.Context, v view.View, args []string) (err error) {
 			plugins, err := a.plugins(v)
 			if err != nil {

@@ -50,7 +50,7 @@ func (a *app) runsPruneCommand() *cobra.Command {
 		Use:   "prune",
 		Short: "Remove old runs and what failed tasks left in staging",
 		Long:  "Removes runs that ended long ago, and files that tasks of ended runs left in staging. Runs that still owe something stay.\nCopies at destinations are not touched.",
-		Args:  cobra.NoArgs,
+		Args:  arguments(0, 0),
 		RunE: a.lookBack(func(ctx context.Context, v view.View, r *records, _ []string) error {
 			now := time.Now()
 			unfinished, err := r.journal.UnfinishedRuns(ctx)

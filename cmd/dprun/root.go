@@ -3,8 +3,11 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/dprun/dprun/plan/diag"
 )
@@ -24,7 +27,7 @@ func (a *app) root() *cobra.Command {
 	f := root.PersistentFlags()
 	f.StringVar(&a.color, "color", "auto", "colours: auto, always or never; NO_COLOR turns auto off")
 	f.StringVar(&a.logLevel, "log-level", "", "log lines from this level on: debug, info, warn or error (default: $DPRUN_LOG, else warn)")
-	f.StringVar(&a.stateDir, "state-dir", "", "directory of journal, staging and locks (default: $DPRUN_STATE_DIR, else $XDG_STATE_HOME/dprun)")
+	f.StringVar(&a.stateDir, "state-dir", "", "directory of journal, staging and locks (default: $DPRUN_STATE_DIR, else $XDG_STATE_HOME/dprun, else ~/.local/state/dprun)")
 	f.BoolVar(&a.json, "json", false, "write one JSON object a line to standard output, and nothing else")
 	root.AddCommand(a.commands()...)
 	root.InitDefaultHelpCmd()
@@ -36,7 +39,7 @@ func (a *app) root() *cobra.Command {
 // strict makes every wrong command line a usageError, of this command and of
 // those below it.
 func strict(c *cobra.Command) {
-	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return &usageError{c.CommandPath(), err} })
+	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return &usageError{c.CommandPath(), flagError(err)} })
 	if c.HasSubCommands() && c.Run == nil && c.RunE == nil {
 		c.Args = cobra.ArbitraryArgs
 		c.RunE = group
@@ -51,6 +54,39 @@ func strict(c *cobra.Command) {
 	for _, sub := range c.Commands() {
 		strict(sub)
 	}
+}
+
+// flagError says what a flag takes, where the parser would quote its own functions.
+func flagError(err error) error {
+	var invalid *pflag.InvalidValueError
+	var number *strconv.NumError
+	if !errors.As(err, &invalid) || !errors.As(err, &number) {
+		return err
+	}
+	takes := "a whole number"
+	if invalid.GetFlag().Value.Type() == "bool" {
+		takes = "true or false"
+	}
+	return fmt.Errorf("--%s is %q; it is %s", invalid.GetFlag().Name, invalid.GetValue(), takes)
+}
+
+// arguments checks how many arguments there are, and says how the command is
+// written where that is wrong; most < 0: any number.
+func arguments(least, most int) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if n := len(args); n < least || most >= 0 && n > most {
+			return fmt.Errorf("write `%s`, not %q", strings.TrimSuffix(c.UseLine(), " [flags]"), strings.Join(append([]string{c.CommandPath()}, args...), " "))
+		}
+		return nil
+	}
+}
+
+// notNegative checks a flag that is a number of things.
+func notNegative(flag string, n int) error {
+	if n < 0 {
+		return &usageError{err: fmt.Errorf("--%s is %d; it is 0 or more", flag, n)}
+	}
+	return nil
 }
 
 // group is a command that only holds others.

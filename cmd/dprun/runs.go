@@ -3,10 +3,13 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
 	"github.com/dprun/dprun/cmd/dprun/view"
+	"github.com/dprun/dprun/plan/diag"
 	"github.com/dprun/dprun/runner"
 	"github.com/dprun/dprun/runner/event"
 	"github.com/dprun/dprun/runner/journal"
@@ -58,8 +61,11 @@ func (a *app) runsListCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "list",
 		Short: "List runs, the newest first",
-		Args:  cobra.NoArgs,
+		Args:  arguments(0, 0),
 		RunE: a.lookBack(func(ctx context.Context, v view.View, r *records, _ []string) error {
+			if err := notNegative("limit", limit); err != nil {
+				return err
+			}
 			runs, err := r.journal.Runs(ctx, journal.Filter{Plan: plan}, limit)
 			if err != nil {
 				return err
@@ -114,7 +120,7 @@ func (a *app) runsShowCommand() *cobra.Command {
 		Use:   "show RUN",
 		Short: "Show a run with every task's history",
 		Long:  "Shows a run with every task's history. RUN is a run's name, a beginning of it, or latest.",
-		Args:  cobra.ExactArgs(1),
+		Args:  arguments(1, 1),
 		RunE: a.lookBack(func(ctx context.Context, v view.View, r *records, args []string) error {
 			run, err := r.find(ctx, args[0])
 			if err != nil {
@@ -184,28 +190,43 @@ func shown(e staging.Entry) view.Staged {
 	return view.Staged{Run: e.Run, Task: e.Task, Path: e.Path, Files: e.Files, Bytes: e.Bytes}
 }
 
+// noTask says that a run has no such task, and which one may be meant.
+func noTask(run, task string, all []string) error {
+	err := fmt.Errorf("run %s has no task %q", run, task)
+	if s := diag.Suggest(task, all); s != "" {
+		return &usageError{err: fmt.Errorf("%w; did you mean %q?", err, s)}
+	}
+	return &usageError{err: fmt.Errorf("%w; `dprun runs show %s` lists its tasks", err, run)}
+}
+
 func (a *app) runsLogsCommand() *cobra.Command {
 	var limit int
 	c := &cobra.Command{
 		Use:   "logs RUN [TASK]",
 		Short: "Show what scripts and plugins printed during a run",
 		Long:  "Shows the last lines that scripts and plugins printed, of one task or of the run and all its tasks.",
-		Args:  cobra.RangeArgs(1, 2),
+		Args:  arguments(1, 2),
 		RunE: a.lookBack(func(ctx context.Context, v view.View, r *records, args []string) error {
+			if err := notNegative("limit", limit); err != nil {
+				return err
+			}
 			run, err := r.find(ctx, args[0])
 			if err != nil {
 				return err
 			}
-			of := args[1:]
-			if len(of) == 0 {
-				tasks, err := r.journal.Tasks(ctx, run.ID)
-				if err != nil {
-					return err
+			tasks, err := r.journal.Tasks(ctx, run.ID)
+			if err != nil {
+				return err
+			}
+			of := []string{""}
+			for _, t := range tasks {
+				of = append(of, t.ID)
+			}
+			if len(args) > 1 {
+				if !slices.Contains(of[1:], args[1]) {
+					return noTask(run.ID, args[1], of[1:])
 				}
-				of = []string{""}
-				for _, t := range tasks {
-					of = append(of, t.ID)
-				}
+				of = args[1:]
 			}
 			var all []event.Log
 			for _, task := range of {

@@ -43,6 +43,9 @@ func (s *source) of(a *app, path string) (runner.Source, error) {
 			return runner.Source{}, &usageError{err: errors.New("--var is not NAME=VALUE")} // the value may be secret
 		}
 	}
+	if path != "" {
+		path = filepath.Clean(path) // a file's name is what stands after the last slash
+	}
 	return runner.Source{Path: path, VarFiles: s.varFiles, Vars: s.vars, Environ: a.environ}, nil
 }
 

@@ -17,7 +17,7 @@ func (a *app) verifyCommand() *cobra.Command {
 		Long: "Checks any gateway export or secure-backup directory, dprun's or not: the structure of the zip, the CRC of every entry, and\n" +
 			"the hashes that the gateway recorded. It says what is missing by design and what is wrong.\n\n" +
 			"Exit codes: 0 all are whole, 3 some are, 1 none is.",
-		Args: cobra.MinimumNArgs(1),
+		Args: arguments(1, -1),
 		RunE: a.runE(verifyArchives),
 	})
 	return verify
