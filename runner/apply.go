@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/dprun/dprun/plan"
+	"github.com/dprun/dprun/runner/clock"
 	"github.com/dprun/dprun/runner/engine"
 	"github.com/dprun/dprun/runner/event"
 	"github.com/dprun/dprun/runner/execute"
@@ -211,6 +212,15 @@ func (r *Runner) run(ctx context.Context, loaded *Loaded, p *plan.Plan, spec lif
 // of the disk.
 const groupFor = 10 * time.Millisecond
 
+// groupBy is groupFor, but nothing where a clock waits for every step to be
+// done: there a status has to be out before what follows it begins.
+func groupBy(c clock.Clock) time.Duration {
+	if _, ok := c.(clock.Worker); ok {
+		return 0
+	}
+	return groupFor
+}
+
 // drive runs a machine with an executor and a journal, then closes the run.
 // A panic closes it too: what is owed is then paid from its own rows, not left
 // to a recovery that would meet the same fault.
@@ -231,7 +241,7 @@ func (r *Runner) drive(ctx context.Context, machine *lifecycle.Run, host *plugin
 		do = &paidBefore{exec, rec.owed}
 	}
 	exit := engine.New(engine.Options{Run: machine, Executor: do, Journal: b, Clock: r.Clock, Sink: r.Sink, Log: r.Log, Signals: r.Signals,
-		Group: groupFor}).Run(ctx, first)
+		Group: groupBy(r.Clock)}).Run(ctx, first)
 	exec.Close()
 	r.lines.flush()
 	r.dropStaged(machine)
