@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime/debug"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/dprun/dprun/plan"
@@ -240,11 +241,13 @@ func (r *Runner) drive(ctx context.Context, machine *lifecycle.Run, host *plugin
 	if rec, ok := x.(*recorded); ok {
 		do = &paidBefore{exec, rec.owed}
 	}
+	var dropping sync.WaitGroup // beside the machine: a large file takes its time
+	defer dropping.Wait()
+	b.succeeded = func(task string) { dropping.Go(func() { r.dropStaged(spec.ID, task) }) }
 	exit := engine.New(engine.Options{Run: machine, Executor: do, Journal: b, Clock: r.Clock, Sink: r.Sink, Log: r.Log, Signals: r.Signals,
 		Group: groupBy(r.Clock)}).Run(ctx, first)
 	exec.Close()
 	r.lines.flush()
-	r.dropStaged(machine)
 	s := summarize(machine, exit, started, r.Clock.Now())
 	err = r.journal.FinishRun(context.WithoutCancel(ctx), spec.ID, journal.End{Time: s.Ended, ExitCode: exit, Code: s.Code,
 		Good: []string{string(lifecycle.Success)}, Neutral: append(neutralCodes(), string(lifecycle.DomainVanished))})
@@ -256,15 +259,11 @@ func (r *Runner) drive(ctx context.Context, machine *lifecycle.Run, host *plugin
 	return s, nil
 }
 
-// dropStaged removes the staged files of tasks that no longer need them: the
-// copies are verified. A failed task's stay.
-func (r *Runner) dropStaged(machine *lifecycle.Run) {
-	for _, t := range machine.Tasks() {
-		if f := t.Final(); f != nil && f.Code == string(lifecycle.Success) {
-			if err := r.staging.Remove(machine.Spec().ID, t.Spec().ID); err != nil {
-				r.Log.Warn("staged files could not be removed", "task", t.Spec().ID, "error", err)
-			}
-		}
+// dropStaged removes the staged files of a task that no longer needs them: the
+// copies are verified, and the journal says so. A failed task's stay.
+func (r *Runner) dropStaged(run, task string) {
+	if err := r.staging.Remove(run, task); err != nil {
+		r.Log.Warn("staged files could not be removed", "run", run, "task", task, "error", err)
 	}
 }
 

@@ -22,6 +22,8 @@ type book struct {
 	record  record
 	plan    *planned // nil while a run is being recovered
 
+	succeeded func(task string) // called when that is in the journal
+
 	outputs map[string]json.RawMessage      // of scripts, so far
 	scripts map[journal.ObligationID]string // what was written down of the scripts that are owed
 }
@@ -66,8 +68,15 @@ func (b *book) Append(ctx context.Context, in engine.Batch) error {
 	for _, s := range in.Statuses {
 		b.note(s, &out)
 	}
-	_, err := b.journal.Append(ctx, b.run, out)
-	return err
+	if _, err := b.journal.Append(ctx, b.run, out); err != nil {
+		return err
+	}
+	for _, s := range in.Statuses {
+		if s.Final && s.Task != "" && s.Code == string(lifecycle.Success) && b.succeeded != nil {
+			b.succeeded(s.Task)
+		}
+	}
+	return nil
 }
 
 // note enters what later runs want to know of a status.
