@@ -188,6 +188,35 @@ plan "p" {
 	}
 }
 
+func TestNullStandsForTheDefaultWhereItIsNoValue(t *testing.T) {
+	t.Parallel()
+	cfg := mustCompile(t, `
+variable "a" {
+  default  = "default"
+  nullable = false
+}
+variable "b" { default = "default" }
+variable "n" {
+  type     = number
+  default  = 7
+  nullable = false
+}
+`+frame+`
+plan "p" {
+  description  = "${var.a} ${var.b == null} ${var.n}"
+  destinations = [destination.file.vault]
+  activity "export_domain" "x" {
+    devices = ["*"]
+    domains = ["*"]
+  }
+}`, map[string]string{"x.auto.dprunvars.hcl": "a = null\nb = null\n"}, func(in *plan.Inputs) {
+		in.Vars = plan.VarInputs{Args: []plan.VarArg{{Name: "n", Value: "null"}}}
+	})
+	if diff := cmp.Diff("default true 7", cfg.Plans[0].Description); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestSecretsStayUnknownWithoutAReader(t *testing.T) {
 	t.Parallel()
 	cfg := mustCompile(t, frame+`

@@ -31,6 +31,7 @@ type variable struct {
 	ty        cty.Type
 	defaults  *typeexpr.Defaults
 	sensitive bool
+	nullable  bool // null is a value like any other; else it means the default
 	value     cty.Value
 }
 
@@ -75,7 +76,7 @@ func (c *compiler) compileVariables() map[string]cty.Value {
 }
 
 func (c *compiler) declare(b *hclsyntax.Block) *variable {
-	v := &variable{block: b, ty: cty.DynamicPseudoType}
+	v := &variable{block: b, ty: cty.DynamicPseudoType, nullable: true}
 	if attr := b.Body.Attributes["type"]; attr != nil {
 		ty, defaults, ds := typeexpr.TypeConstraintWithDefaults(attr.Expr)
 		c.hcl(ds, false)
@@ -85,6 +86,9 @@ func (c *compiler) declare(b *hclsyntax.Block) *variable {
 	}
 	if sensitive, ok := c.shown(b.Body, "sensitive", c.base, cty.Bool); ok {
 		v.sensitive = sensitive.True()
+	}
+	if nullable, ok := c.shown(b.Body, "nullable", c.base, cty.Bool); ok {
+		v.nullable = nullable.True()
 	}
 	c.text(b.Body, "description", c.base)
 	return v
@@ -138,8 +142,7 @@ func (c *compiler) variableValue(name string, v *variable, g given) cty.Value {
 	unknown := cty.UnknownVal(v.ty.WithoutOptionalAttributesDeep())
 	val := g.value
 	at := g.rng
-	switch {
-	case g.isText:
+	if g.isText {
 		at = v.block.DefRange()
 		parsed, err := parseText(g.text, v.ty)
 		if err != nil {
@@ -147,17 +150,23 @@ func (c *compiler) variableValue(name string, v *variable, g given) cty.Value {
 			return unknown
 		}
 		val = parsed
-	case g.origin == "":
-		attr := v.block.Body.Attributes["default"]
+	}
+	isNull := func() bool { return val.IsKnown() && val.IsNull() }
+	attr := v.block.Body.Attributes["default"]
+	if g.origin == "" || !v.nullable && attr != nil && isNull() {
 		if attr == nil {
 			c.add(diag.MissingVariable, v.block.DefRange(), "The variable %q has no default and no value. Give it one with --var %s=VALUE, in a variable file, or as DPRUN_VAR_%s.", name, name, name)
 			return unknown
 		}
-		at = attr.Expr.Range()
+		g, at = given{}, attr.Expr.Range()
 		var ok bool
 		if val, ok = c.eval(attr.Expr, c.base); !ok {
 			return unknown
 		}
+	}
+	if !v.nullable && isNull() {
+		c.add(diag.InvalidVariable, at, "The value of the variable %q is null, and its nullable is false. Give it a value, or a default that takes the place of null.", name)
+		return unknown
 	}
 	if v.defaults != nil && !val.IsNull() && val.IsKnown() {
 		val = v.defaults.Apply(val)
