@@ -124,7 +124,7 @@ func (s *store) fail(what string, err error) *failure.Error {
 func (s *store) existing(ctx context.Context) (*sdk.StoreReport, error) {
 	occupied := func(what string) error {
 		return failure.New(failure.Exists, failure.Occupied, "store %s: %s stands there already", s.d.location(s.r.Path), what).
-			WithRemedy("remove it, or store under another path")
+			WithRemedy("see whose it is (a set has a manifest, *.dprun.json, beside it) before moving it away, or make the destination's `path` distinct, for example with ${stamp}")
 	}
 	info, err := s.root.Lstat(s.r.Path)
 	switch {
