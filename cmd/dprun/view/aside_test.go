@@ -89,7 +89,7 @@ func TestAPreviewSaysWhatItDoesNotKnow(t *testing.T) {
 		"offline":             {runner.Preview{Plan: "p", Tasks: tasks}, "1 task would run, 0 would not.\nWhich domains there are is known to the devices only: each of them becomes a task.\n"},
 		"online":              {runner.Preview{Plan: "p", Tasks: tasks, Destinations: reports}, "1 task would run, 0 would not.\n"},
 		"the window is open":  {runner.Preview{Plan: "p", Tasks: tasks, Destinations: reports, Window: "w is open", WindowOpen: true}, "1 task would run, 0 would not.\n"},
-		"the window is shut":  {runner.Preview{Plan: "p", Tasks: tasks, Destinations: reports, Window: "w is closed"}, "1 task would run if the window were open, 0 would not.\n"},
+		"the window is shut":  {runner.Preview{Plan: "p", Tasks: tasks, Destinations: reports, Window: "w is closed"}, "1 task would run, 0 would not; none outside the window, which is closed now.\n"},
 		"nothing is selected": {runner.Preview{Plan: "p"}, "Nothing would run: none of the plan's devices is meant.\n"},
 	} {
 		t.Run(name, func(t *testing.T) {

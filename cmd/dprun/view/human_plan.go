@@ -129,13 +129,12 @@ func (h *Human) Preview(v *runner.Preview) {
 			b.WriteString("\nNothing would run: none of the plan's devices is meant.\n")
 			return
 		}
-		fmt.Fprintf(b, "\n%s would run", plural(run, "task", "tasks"))
-		if v.Window != "" && !v.WindowOpen {
-			b.WriteString(" if the window were open")
-		}
-		fmt.Fprintf(b, ", %d would not", len(v.Tasks)-run)
+		fmt.Fprintf(b, "\n%s would run, %d would not", plural(run, "task", "tasks"), len(v.Tasks)-run)
 		if disruptive > 0 {
 			b.WriteString("; " + p.paint(yellow, plural(disruptive, "takes", "take")+" something out of service"))
+		}
+		if v.Window != "" && !v.WindowOpen {
+			b.WriteString("; " + p.paint(yellow, "none outside the window, which is closed now"))
 		}
 		b.WriteString(".\n")
 		if unexpanded(v) {
