@@ -7,6 +7,7 @@ import (
 
 	"github.com/dprun/dprun/runner"
 	"github.com/dprun/dprun/runner/event"
+	"github.com/dprun/dprun/runner/lifecycle"
 	"github.com/dprun/dprun/sdk"
 )
 
@@ -81,15 +82,16 @@ func TestAScriptBetweenTwoPhasesIsNamed(t *testing.T) {
 func TestAPreviewSaysWhatItDoesNotKnow(t *testing.T) {
 	t.Parallel()
 	tasks := []runner.PreviewTask{{Task: "d/a/app*", Activity: "d", Device: "a", Domain: "app*"}}
+	asked := &lifecycle.Run{}
 	reports := map[string]*sdk.DestinationReport{"file.disk": {Location: "/b", Free: -1, Total: -1}}
 	for name, c := range map[string]struct {
 		preview runner.Preview
 		last    string
 	}{
 		"offline":             {runner.Preview{Plan: "p", Tasks: tasks}, "1 task would run, 0 would not.\nWhich domains there are is known to the devices only: each of them becomes a task.\n"},
-		"online":              {runner.Preview{Plan: "p", Tasks: tasks, Destinations: reports}, "1 task would run, 0 would not.\n"},
-		"the window is open":  {runner.Preview{Plan: "p", Tasks: tasks, Destinations: reports, Window: "w is open", WindowOpen: true}, "1 task would run, 0 would not.\n"},
-		"the window is shut":  {runner.Preview{Plan: "p", Tasks: tasks, Destinations: reports, Window: "w is closed"}, "1 task would run, 0 would not; none outside the window, which is closed now.\n"},
+		"online":              {runner.Preview{Plan: "p", Tasks: tasks, Run: asked, Destinations: reports}, "1 task would run, 0 would not.\n"},
+		"the window is open":  {runner.Preview{Plan: "p", Tasks: tasks, Run: asked, Destinations: reports, Window: "w is open", WindowOpen: true}, "1 task would run, 0 would not.\n"},
+		"the window is shut":  {runner.Preview{Plan: "p", Tasks: tasks, Run: asked, Destinations: reports, Window: "w is closed"}, "1 task would run, 0 would not; none outside the window, which is closed now.\n"},
 		"nothing is selected": {runner.Preview{Plan: "p"}, "Nothing would run: none of the plan's devices is meant.\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -100,5 +102,24 @@ func TestAPreviewSaysWhatItDoesNotKnow(t *testing.T) {
 			paragraphs := strings.Split(s.out.String(), "\n\n")
 			same(t, "the end", paragraphs[len(paragraphs)-1], c.last)
 		})
+	}
+}
+
+func TestAPreviewNamesDestinationsThatCannotBeUsed(t *testing.T) {
+	t.Parallel()
+	spec := lifecycle.RunSpec{Destinations: []lifecycle.Destination{{Name: "nfs.vault"}, {Name: "file.disk"}}}
+	reports := map[string]*sdk.DestinationReport{"file.disk": {Location: "/b", Free: -1, Total: -1}}
+	want := "\nDESTINATION  LOCATION\nfile.disk    /b\nnfs.vault    cannot be used\n"
+	for _, asked := range []bool{true, false} {
+		var s stage
+		h := s.human(nil)
+		p := &runner.Preview{Plan: "p", Spec: spec}
+		if asked {
+			p.Run, p.Destinations = &lifecycle.Run{}, reports
+		}
+		h.Preview(p)
+		if got := strings.Contains(s.out.String(), want); got != asked {
+			t.Errorf("asked %v: %q", asked, s.out.String())
+		}
 	}
 }

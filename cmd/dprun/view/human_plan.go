@@ -146,7 +146,7 @@ func (h *Human) Preview(v *runner.Preview) {
 // unexpanded reports whether tasks stand for all domains of a device that
 // match, because no device was asked.
 func unexpanded(v *runner.Preview) bool {
-	return len(v.Destinations) == 0 && slices.ContainsFunc(v.Tasks, func(k runner.PreviewTask) bool { return k.Code == "" && k.Domain != "" })
+	return v.Run == nil && slices.ContainsFunc(v.Tasks, func(k runner.PreviewTask) bool { return k.Code == "" && k.Domain != "" })
 }
 
 func writePreviewTasks(b *strings.Builder, p painter, tasks []runner.PreviewTask) {
@@ -166,12 +166,20 @@ func writePreviewTasks(b *strings.Builder, p painter, tasks []runner.PreviewTask
 }
 
 func writeDestinations(b *strings.Builder, p painter, v *runner.Preview) {
-	if len(v.Destinations) == 0 {
+	names := slices.Collect(maps.Keys(v.Destinations))
+	if v.Run != nil { // they were asked; one that did not answer is in the plan only
+		for _, d := range v.Spec.Destinations {
+			if _, ok := v.Destinations[d.Name]; !ok {
+				names = append(names, d.Name)
+			}
+		}
+	}
+	if len(names) == 0 {
 		return
 	}
 	t := table{head: []string{"DESTINATION", "LOCATION", "FREE", "TOTAL"}}
 	var warnings []string
-	for _, name := range slices.Sorted(maps.Keys(v.Destinations)) {
+	for _, name := range slices.Sorted(slices.Values(names)) {
 		d := v.Destinations[name]
 		if d == nil {
 			t.add(text(name), toned("cannot be used", red), cell{}, cell{})
