@@ -232,21 +232,30 @@ func (r *Runner) closeUnreplayed(ctx context.Context, run journal.Run) (*event.S
 	s := &event.Summary{Run: run.ID, Plan: run.Plan, Code: string(lifecycle.RunInterrupted), ExitCode: 1, Started: run.Started, Ended: now,
 		Message: "the run was interrupted and cannot be finished as it was begun; what it owes is done without it (`dprun owed` lists what is left); run the plan again"}
 	var out journal.Batch
+	end := func(t journal.Task, code lifecycle.Code) error {
+		h, err := r.journal.History(ctx, run.ID, t.ID)
+		out.Statuses = append(out.Statuses, event.Status{V: event.Version, Run: run.ID, Task: t.ID, Seq: len(h) + 1, Plan: run.Plan, Activity: t.Activity,
+			Device: t.Device, Domain: t.Domain, Code: string(code), Final: true, Time: now, Message: s.Message})
+		return err
+	}
 	for _, t := range tasks {
 		if t.Final {
 			continue
 		}
-		h, err := r.journal.History(ctx, run.ID, t.ID)
-		if err != nil {
+		if err := end(t, lifecycle.RecoveredObligationsPaid); err != nil {
 			return nil, &Error{ExitBug, err}
 		}
-		out.Statuses = append(out.Statuses, event.Status{V: event.Version, Run: run.ID, Task: t.ID, Seq: len(h) + 1, Plan: run.Plan, Activity: t.Activity,
-			Device: t.Device, Domain: t.Domain, Code: string(lifecycle.RecoveredObligationsPaid), Final: true, Time: now, Message: s.Message})
 		s.Failed++
 		s.Tasks = append(s.Tasks, event.TaskResult{Task: t.ID, Activity: t.Activity, Device: t.Device, Domain: t.Domain, Code: string(lifecycle.RecoveredObligationsPaid), Message: s.Message})
 	}
+	if err := end(journal.Task{}, lifecycle.RunInterrupted); err != nil { // the run itself
+		return nil, &Error{ExitBug, err}
+	}
 	if _, err := r.journal.Append(ctx, run.ID, out); err != nil {
 		return nil, &Error{ExitBug, err}
+	}
+	for _, ended := range out.Statuses {
+		r.Sink.Status(ended)
 	}
 	if err := r.journal.FinishRun(ctx, run.ID, journal.End{Time: now, ExitCode: 1, Code: s.Code}); err != nil {
 		return nil, &Error{ExitBug, err}

@@ -289,6 +289,9 @@ func (p *program) recovered(task, code string) {
 	if h := histories[task]; last(h) != code {
 		p.t.Errorf("history of %s: %v; want %s", task, h, code)
 	}
+	if h := histories[""]; last(h) != runs[0].Code {
+		p.t.Errorf("history of the run: %v; it ended in %s", h, runs[0].Code)
+	}
 	for _, d := range p.fleet.State().Devices {
 		for _, dom := range d.Domains {
 			if dom.QuiesceState != "" {
