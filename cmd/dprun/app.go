@@ -33,6 +33,8 @@ type app struct {
 	logLevel string
 	stateDir string
 	json     bool
+
+	noHelp error // help was asked for about a command that there is not
 }
 
 // execute runs the command that the arguments name.
@@ -42,7 +44,10 @@ func (a *app) execute() error {
 	root.SetIn(a.stdin)
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
-	return root.ExecuteContext(context.Background())
+	if err := root.ExecuteContext(context.Background()); err != nil {
+		return err
+	}
+	return a.noHelp
 }
 
 // command is what a command does with a view.

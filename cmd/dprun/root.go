@@ -32,6 +32,7 @@ func (a *app) root() *cobra.Command {
 	root.AddCommand(a.commands()...)
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd("completion")
+	a.strictHelp(root)
 	strict(root)
 	return root
 }
@@ -89,14 +90,31 @@ func notNegative(flag string, n int) error {
 	return nil
 }
 
-// group is a command that only holds others.
-func group(c *cobra.Command, args []string) error {
-	var names []string
-	for _, sub := range c.Commands() {
-		if sub.IsAvailableCommand() {
-			names = append(names, sub.Name())
+// strictHelp keeps help about a command that there is not from being help
+// about the one above it.
+func (a *app) strictHelp(root *cobra.Command) {
+	help := root.HelpFunc()
+	root.SetHelpFunc(func(c *cobra.Command, args []string) {
+		if rest := c.Flags().Args(); c.HasSubCommands() && len(rest) > 0 {
+			a.noHelp = &usageError{c.CommandPath(), noCommand(c, rest[0])}
+			return
+		}
+		help(c, args)
+	})
+	for _, c := range root.Commands() {
+		if c.Name() == "help" {
+			c.Args = func(_ *cobra.Command, args []string) error {
+				if of, rest, err := root.Find(args); err == nil && of.HasSubCommands() && len(rest) > 0 {
+					return noCommand(of, rest[0])
+				}
+				return nil
+			}
 		}
 	}
+}
+
+// group is a command that only holds others.
+func group(c *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		c.SetOut(c.ErrOrStderr())
 		if err := c.Help(); err != nil {
@@ -104,9 +122,20 @@ func group(c *cobra.Command, args []string) error {
 		}
 		return &usageError{c.CommandPath(), errors.New("which command?")}
 	}
-	err := fmt.Errorf("there is no command %q", c.CommandPath()+" "+args[0])
-	if s := diag.Suggest(args[0], names); s != "" {
+	return &usageError{c.CommandPath(), noCommand(c, args[0])}
+}
+
+// noCommand says that a command holds no such other, and which one may be meant.
+func noCommand(c *cobra.Command, name string) error {
+	var names []string
+	for _, sub := range c.Commands() {
+		if sub.IsAvailableCommand() {
+			names = append(names, sub.Name())
+		}
+	}
+	err := fmt.Errorf("there is no command %q", c.CommandPath()+" "+name)
+	if s := diag.Suggest(name, names); s != "" {
 		err = fmt.Errorf("%w; did you mean %q?", err, s)
 	}
-	return &usageError{c.CommandPath(), err}
+	return err
 }
