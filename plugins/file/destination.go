@@ -36,6 +36,9 @@ var _ sdk.Destination = (*destination)(nil)
 func (d *destination) make() (*os.Root, error) {
 	if d.create {
 		if err := os.MkdirAll(d.directory, dirMode); err != nil {
+			if f := d.blocked("make the directory"); f != nil {
+				return nil, f
+			}
 			return nil, classify("make the directory", d.directory, err, failure.NoDirectory)
 		}
 	}
@@ -46,6 +49,9 @@ func (d *destination) make() (*os.Root, error) {
 func (d *destination) root() (*os.Root, error) {
 	r, err := os.OpenRoot(d.directory)
 	if err != nil {
+		if f := d.blocked("open the directory"); f != nil {
+			return nil, f
+		}
 		f := classify("open the directory", d.directory, err, failure.NoDirectory)
 		if f.Reason == failure.NoDirectory {
 			f = f.WithRemedy("make the directory, or mount what should be there")
@@ -53,6 +59,22 @@ func (d *destination) root() (*os.Root, error) {
 		return nil, f
 	}
 	return r, nil
+}
+
+// blocked names what stands where the directory, or one on the way to it,
+// should be and is none; nil when nothing does. It may be somebody's only copy
+// of something: the advice is to name another place.
+func (d *destination) blocked(what string) *failure.Error {
+	for at := d.directory; ; at = filepath.Dir(at) {
+		info, err := os.Stat(at)
+		if err == nil && !info.IsDir() {
+			return failure.New(failure.NotFound, failure.NoDirectory, "%s %s: not a directory", what, d.directory).
+				WithRemedy("%s is a file: name a directory", at)
+		}
+		if err == nil || at == filepath.Dir(at) {
+			return nil
+		}
+	}
 }
 
 func (d *destination) location(p string) string {

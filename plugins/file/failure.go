@@ -36,7 +36,7 @@ func classify(what, path string, err error, missing failure.Reason) *failure.Err
 	case errors.Is(err, syscall.EIO), errors.Is(err, syscall.ESTALE), errors.Is(err, syscall.ENODEV), errors.Is(err, syscall.ENXIO), errors.Is(err, syscall.ENOTCONN):
 		kind, reason = failure.Unavailable, failure.Unreachable
 	case isEscape(err):
-		kind, reason, remedy = failure.Denied, failure.NoAccess, "a symbolic link leads out of the directory; remove it"
+		kind, reason, remedy = failure.Denied, failure.NoAccess, "a symbolic link leads out of the directory and is not followed: name where it leads to as `directory`, or change the destination's `path`"
 	}
 	f := failure.New(kind, reason, "%s %s: %w", what, path, err)
 	f.Remedy = remedy

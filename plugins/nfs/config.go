@@ -79,7 +79,7 @@ func validate(c Config, known func(...string) bool) []schema.Diagnostic {
 	}
 	for argument, set := range map[string]bool{"uid": c.UID != nil, "gid": c.GID != nil, "nfs_port": c.NFSPort != 0, "mount_port": c.MountPort != 0} {
 		if set {
-			bad(argument, "Argument without effect", "`%s` is for `server` and `export`; with `mount` the operating system decides about it. Remove it.", argument)
+			bad(argument, "Argument without effect", "`%s` is for `server` and `export`; with `mount` the operating system decides about it. Leave `%s` out.", argument, argument)
 		}
 	}
 	return out

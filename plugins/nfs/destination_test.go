@@ -2,8 +2,10 @@ package nfs
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -253,4 +255,30 @@ func TestOwnersOfTemporaryNamesStayApart(t *testing.T) {
 		}
 		seen[got] = owner
 	}
+}
+
+func TestNobodyIsToldToRemoveWhatStandsInTheWay(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, p place) {
+		if _, err := p.Store(t.Context(), staged(t, "a", []byte("keep me"), sdk.VerifySent), nil); err != nil {
+			t.Fatal(err)
+		}
+		for name, want := range map[string]string{"a/b": "change the destination's `path`", "a": "see whose it is"} {
+			_, err := p.Store(t.Context(), staged(t, name, []byte("other"), sdk.VerifySent), nil)
+			f, ok := errors.AsType[*failure.Error](err)
+			if !ok || strings.Contains(f.Remedy, "remove") || !strings.Contains(f.Remedy, want) {
+				t.Errorf("%s: got %v", name, err)
+			}
+		}
+	})
+}
+
+func TestAMountThatIsAFileIsNamedSo(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "notes.txt")
+	if err := os.WriteFile(file, []byte("keep me"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := mountedAt(file, "").Check(t.Context())
+	wantFailure(t, err, failure.Precondition, failure.NoDirectory)
 }

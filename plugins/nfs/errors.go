@@ -43,7 +43,7 @@ func explain(err error, what string) *failure.Error {
 
 const (
 	remedyServer = "check that the NFS server runs, and what stands in between"
-	remedyMount  = "mount the export (a stale mount: `umount -f -l` it first), or set server and export instead of mount"
+	remedyMount  = "mount the export (where a stale mount stands, see first who else uses it), or set server and export instead of mount"
 )
 
 func classify(err error) class {
@@ -61,7 +61,7 @@ func classify(err error) class {
 	case isOneOf(err, nfsclient.ErrROFS, syscall.EROFS):
 		return class{failure.Precondition, failure.ReadOnly, "export and mount the file system for writing"}
 	case isOneOf(err, nfsclient.ErrNotDir, syscall.ENOTDIR):
-		return class{failure.Precondition, failure.NoDirectory, "a file stands where a directory is needed: remove it or choose another path"}
+		return class{failure.Precondition, failure.NoDirectory, "a file stands where a directory is needed: name another directory, or change the destination's `path`"}
 	case isOneOf(err, nfsclient.ErrStale, nfsclient.ErrBadHandle, syscall.ESTALE):
 		return class{failure.Unavailable, failure.Unreachable, "the server exports something else than before; check the export"}
 	case isOneOf(err, nfsclient.ErrNameTooLong, syscall.ENAMETOOLONG):

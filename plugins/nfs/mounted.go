@@ -108,6 +108,9 @@ func (t *mountedTree) openLive() (_ *os.Root, fs fileSystem, err error) {
 	}
 	root, err := os.OpenRoot(real)
 	if err != nil {
+		if info, lookErr := os.Stat(real); lookErr == nil && !info.IsDir() {
+			err = fmt.Errorf("open %s: %w", t.dir, syscall.ENOTDIR) // OpenRoot's own has no number
+		}
 		return nil, fs, err
 	}
 	defer func() {

@@ -80,7 +80,7 @@ func (d *destination) occupied(ctx context.Context, r sdk.StoreRequest, what str
 	}
 	different := failure.New(failure.Exists, failure.Occupied, "%s: something else stands there already (%d bytes, changed %s)",
 		what, i.size, i.modified.UTC().Format(time.RFC3339)).
-		WithRemedy("move it away, or give this destination a `path` that is new for each run")
+		WithRemedy("see whose it is (a set has a manifest, *.dprun.json, beside it) before moving it away, or make the destination's `path` distinct, for example with ${stamp}")
 	if !i.regular || i.size != r.Size {
 		return nil, different
 	}

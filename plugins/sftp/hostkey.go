@@ -32,7 +32,7 @@ func loadHostKeys(c Config) (*hostKeys, error) {
 	}
 	if err != nil {
 		return nil, failure.New(failure.Precondition, failure.BadConfig, "read known_hosts %s: %w", c.KnownHosts, err).
-			WithRemedy("correct or remove that line")
+			WithRemedy("correct that line")
 	}
 	return &hostKeys{config: c, db: db}, nil
 }

@@ -265,7 +265,9 @@ func TestHostKey(t *testing.T) {
 		if err := os.WriteFile(config.KnownHosts, []byte("host ssh-ed25519 garbage\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		wantFailure(t, check(t, config, ""), failure.Precondition, failure.BadConfig)
+		if f := wantFailure(t, check(t, config, ""), failure.Precondition, failure.BadConfig); f.Remedy != "correct that line" {
+			t.Errorf("the remedy is %q: a line may revoke a key", f.Remedy)
+		}
 	})
 }
 

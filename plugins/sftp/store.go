@@ -167,7 +167,7 @@ func (t *upload) mkdir(ctx context.Context, dir string) (made bool, err error) {
 		return false, nil
 	case serr == nil:
 		return false, failure.New(failure.Exists, failure.Occupied, "%s: %s is there and is not a directory", t.what, dir).
-			WithRemedy("move it away on the server, or change the destination's `path`")
+			WithRemedy("change the destination's `path`, or see on the server what it is before moving it away")
 	}
 	return false, t.d.explain(ctx, t.s, err, path.Dir(dir), t.what+": make the directory "+dir)
 }
@@ -186,7 +186,7 @@ func (t *upload) existing(ctx context.Context, s *session) (*sdk.StoreReport, er
 		return nil, t.d.explain(ctx, s, err, t.dir, t.what+": look at the final name")
 	}
 	occupied := failure.New(failure.Exists, failure.Occupied, "%s: something else stands there already", t.what).
-		WithRemedy("move it away on the server, or make the destination's `path` distinct, for example with ${stamp}")
+		WithRemedy("see whose it is (a set has a manifest, *.dprun.json, beside it) before moving it away on the server, or make the destination's `path` distinct, for example with ${stamp}")
 	if !st.Mode().IsRegular() || st.Size() != t.r.Size {
 		return nil, occupied
 	}

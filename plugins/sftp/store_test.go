@@ -73,11 +73,15 @@ func TestStoreMeetsAFinalNameThatIsTaken(t *testing.T) {
 	other := request(t, "another content", 300_000)
 	other.Path = r.Path
 	_, err = d.Store(within(t, testLimit), other, nil)
-	wantFailure(t, err, failure.Exists, failure.Occupied)
+	if f := wantFailure(t, err, failure.Exists, failure.Occupied); !strings.HasPrefix(f.Remedy, "see whose it is") {
+		t.Errorf("the first advice is %q", f.Remedy)
+	}
 
 	below := request(t, "a/file/below", 1)
 	_, err = d.Store(within(t, testLimit), below, nil)
-	wantFailure(t, err, failure.Exists, failure.Occupied)
+	if f := wantFailure(t, err, failure.Exists, failure.Occupied); !strings.HasPrefix(f.Remedy, "change the destination's `path`") {
+		t.Errorf("the first advice is %q", f.Remedy)
+	}
 
 	if diff := cmp.Diff(before, files(t, s.Dir)); diff != "" {
 		t.Errorf("the server's files changed:\n%s", diff)
