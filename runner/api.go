@@ -103,8 +103,17 @@ type Preview struct {
 	WindowOpen   bool                              `json:"window_open"`
 	Tasks        []PreviewTask                     `json:"tasks"`
 	Destinations map[string]*sdk.DestinationReport `json:"destinations,omitempty"`
+	Unusable     map[string]PreviewUnusable        `json:"unusable,omitempty"` // destinations, and why
 	Spec         lifecycle.RunSpec                 `json:"-"`
 	Run          *lifecycle.Run                    `json:"-"` // nil when offline
+}
+
+// PreviewUnusable is why a destination cannot be used, and what to do. Tasks
+// still store to the others; the code is what each of them would end in.
+type PreviewUnusable struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+	Action  string `json:"action"`
 }
 
 // PreviewTask is one task that would run, or why it would not.

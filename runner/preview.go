@@ -51,9 +51,15 @@ func (r *Runner) Preview(ctx context.Context, q PreviewRequest) (*Preview, *Resu
 	v := &Preview{Plan: p.Name, Spec: spec}
 	v.Window, v.WindowOpen = windowStands(spec.Window, r.Clock.Now())
 	if q.Offline {
-		for _, t := range lifecycle.Uncontacted(spec) {
-			v.Tasks = append(v.Tasks, PreviewTask{Task: t.ID, Activity: t.Activity.Name, Device: t.Device, Domain: t.Domain, Disruptive: disruptive(t)})
+		for _, u := range lifecycle.Uncontacted(spec) {
+			t := u.Spec
+			task := PreviewTask{Task: t.ID, Activity: t.Activity.Name, Device: t.Device, Domain: t.Domain, Code: string(u.Code), Message: u.Message}
+			if u.Code == "" {
+				task.Disruptive = disruptive(t)
+			}
+			v.Tasks = append(v.Tasks, task)
 		}
+		res.ExitCode = v.exit()
 		return v, res, nil
 	}
 	if err := r.remember(ctx, &spec); err != nil {
@@ -76,13 +82,61 @@ func (r *Runner) Preview(ctx context.Context, q PreviewRequest) (*Preview, *Resu
 	engine.New(engine.Options{Run: machine, Executor: exec, Journal: watch, Clock: r.Clock, Sink: quiet{}, Log: r.Log, Signals: r.Signals,
 		Until: (*lifecycle.Run).Expanded}).Run(ctx, event.RunStarted)
 	v.Run, v.Destinations = machine, watch.reports
-	if verdict := machine.Verdict(); verdict != nil && len(machine.Tasks()) == 0 {
-		return v, res, errorf(1, "%s: %s", verdict.Code, verdict.Message)
+	if verdict := machine.Verdict(); verdict != nil && len(machine.Tasks()) == 0 && verdict.Code != string(lifecycle.RunAllTasksSkipped) {
+		return v, res, errorf(exitFailed, "%s: %s", verdict.Code, verdict.Message)
+	}
+	for _, u := range machine.Unusable() {
+		if v.Unusable == nil {
+			v.Unusable = map[string]PreviewUnusable{}
+		}
+		e, _ := lifecycle.Lookup(u.Code)
+		v.Unusable[u.Name] = PreviewUnusable{Code: string(u.Code), Message: u.Message, Action: e.Action}
 	}
 	for _, t := range machine.Tasks() {
 		v.Tasks = append(v.Tasks, r.previewTask(ctx, x, t))
 	}
+	res.ExitCode = v.exit()
 	return v, res, nil
+}
+
+// The exit codes of runs that a preview foresees.
+const (
+	exitFailed  = 1
+	exitPartly  = 3
+	exitNothing = 14
+)
+
+// exit is the code that a run would end with, as far as is known before it:
+// what would run is taken to succeed, unless a destination cannot be used, for
+// a task is a success only with all its copies.
+func (v *Preview) exit() int {
+	if v.Run != nil {
+		if code, done := v.Run.Done(); done {
+			return code
+		}
+	}
+	var good, bad, skipped int
+	for _, t := range v.Tasks {
+		e, _ := lifecycle.Lookup(lifecycle.Code(t.Code))
+		switch {
+		case t.Code == "" && len(v.Unusable) == 0:
+			good++
+		case e.Neutral:
+		case e.Class == lifecycle.ClassSkipped:
+			skipped++
+		default:
+			bad++
+		}
+	}
+	switch {
+	case good > 0 && bad+skipped == 0:
+		return 0
+	case good > 0:
+		return exitPartly
+	case bad > 0:
+		return exitFailed
+	}
+	return exitNothing
 }
 
 func (r *Runner) previewTask(ctx context.Context, x *planned, t *lifecycle.Task) PreviewTask {

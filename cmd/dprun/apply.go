@@ -52,7 +52,7 @@ func (a *app) applyCommand() *cobra.Command {
 					err = stopped // before there was a run to cancel
 				}
 				if err == nil && res.Summary != nil && len(res.Summary.Tasks) == 0 && src.only != "" {
-					err = &runner.Error{ExitCode: res.ExitCode, Err: fmt.Errorf("--only %s leaves nothing of plan %s; `dprun plan --offline` names its devices, `dprun validate` their labels", src.only, res.Summary.Plan)}
+					err = leavesNothing(res.ExitCode, src.only, res.Summary.Plan)
 				}
 				return res, err
 			})

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -15,12 +16,18 @@ func (a *app) planCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "plan FILE|DIR",
 		Short: "Show what a run would do",
-		Long:  "Contacts the devices and destinations, read-only, and shows the tasks, where their files would go, and what would be out of service.\nWith --offline it contacts nothing and shows what is known without.",
-		Args:  planArg,
+		Long: "Contacts the devices and destinations, read-only, and shows the tasks, where their files would go, and what would be out of service.\nWith --offline it contacts nothing and shows what is known without.\n\n" +
+			"Exit codes are those that apply would end with, as far as is known before it: 0 all tasks would run, 1 none would succeed, 3 some\n" +
+			"would, 10 plan invalid, 11 plugin missing or broken, 14 nothing to do, 15 no destination can be used. The window does not count.",
+		Args: planArg,
 		RunE: a.runE(func(ctx context.Context, v view.View, args []string) error {
 			preview, err := a.preview(ctx, v, src, args[0], offline)
-			if preview != nil {
-				v.Preview(preview)
+			if preview == nil {
+				return err
+			}
+			v.Preview(preview)
+			if len(preview.Tasks) == 0 && src.only != "" && exitCode(err) == exitNothing {
+				return leavesNothing(exitNothing, src.only, preview.Plan)
 			}
 			return err
 		}),
@@ -53,6 +60,11 @@ func (a *app) preview(ctx context.Context, v view.View, src source, path string,
 		err = status(res.ExitCode)
 	}
 	return p, err
+}
+
+// leavesNothing is a selection that no task is left of.
+func leavesNothing(code int, only, plan string) error {
+	return &runner.Error{ExitCode: code, Err: fmt.Errorf("--only %s leaves nothing of plan %s; `dprun plan --offline` names its devices, `dprun validate` their labels", only, plan)}
 }
 
 // closing closes what a command opened; an error of it counts when there is no other.

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/dprun/dprun/sdk/failure"
 	"github.com/dprun/dprun/sdk/schema"
 )
 
@@ -101,14 +102,50 @@ func (r *Run) expandUncontacted(c Code, message string) {
 	}
 }
 
+// Foreseen is a task before anything was contacted. Code and Message are how it
+// would end in any case; empty for one that would run.
+type Foreseen struct {
+	Spec    TaskSpec
+	Code    Code
+	Message string
+}
+
 // Uncontacted gives the tasks that are known without contacting a device:
 // those for domains stand unexpanded.
-func Uncontacted(spec RunSpec) []TaskSpec {
+func Uncontacted(spec RunSpec) []Foreseen {
 	r := NewRun(spec)
 	r.expandUncontacted(PlanFailedPreValidation, "")
-	var out []TaskSpec
+	var out []Foreseen
 	for _, t := range r.tasks {
-		out = append(out, t.spec)
+		f := Foreseen{Spec: t.spec}
+		if t.final != nil && Code(t.final.Code) != PlanFailedPreValidation {
+			f.Code, f.Message = Code(t.final.Code), t.final.Message
+		}
+		out = append(out, f)
+	}
+	return out
+}
+
+// Unusable is a destination that did not pass the run's own check: every task
+// that stores there would end in Code.
+type Unusable struct {
+	Name    string
+	Code    Code
+	Message string
+}
+
+// Unusable lists the destinations that cannot be used, in the plan's order. It
+// is complete once the check of the destinations is over.
+func (r *Run) Unusable() []Unusable {
+	var out []Unusable
+	for _, d := range r.dests {
+		switch {
+		case d.call.failure != nil:
+			out = append(out, Unusable{d.spec.Name, destinationCode(d.spec.Family, d.call.failure), d.call.failure.Error()})
+		case d.short != "":
+			full := failure.New(failure.NoSpace, failure.OutOfSpace, "%s", d.short)
+			out = append(out, Unusable{d.spec.Name, destinationCode(d.spec.Family, full), d.short})
+		}
 	}
 	return out
 }

@@ -107,15 +107,15 @@ func TestAPreviewSaysWhatItDoesNotKnow(t *testing.T) {
 
 func TestAPreviewNamesDestinationsThatCannotBeUsed(t *testing.T) {
 	t.Parallel()
-	spec := lifecycle.RunSpec{Destinations: []lifecycle.Destination{{Name: "nfs.vault"}, {Name: "file.disk"}}}
+	unusable := map[string]runner.PreviewUnusable{"nfs.vault": {Code: "CODE", Message: "not mounted", Action: "Mount it."}}
 	reports := map[string]*sdk.DestinationReport{"file.disk": {Location: "/b", Free: -1, Total: -1}}
-	want := "\nDESTINATION  LOCATION\nfile.disk    /b\nnfs.vault    cannot be used\n"
+	want := "\nDESTINATION  LOCATION\nfile.disk    /b\nnfs.vault    cannot be used\n\n  nfs.vault: CODE: not mounted\n  What to do: Mount it.\n"
 	for _, asked := range []bool{true, false} {
 		var s stage
 		h := s.human(nil)
-		p := &runner.Preview{Plan: "p", Spec: spec}
+		p := &runner.Preview{Plan: "p"}
 		if asked {
-			p.Run, p.Destinations = &lifecycle.Run{}, reports
+			p.Run, p.Destinations, p.Unusable = &lifecycle.Run{}, reports, unusable
 		}
 		h.Preview(p)
 		if got := strings.Contains(s.out.String(), want); got != asked {

@@ -136,6 +136,9 @@ func (h *Human) Preview(v *runner.Preview) {
 		if v.Window != "" && !v.WindowOpen {
 			b.WriteString("; " + p.paint(yellow, "none outside the window, which is closed now"))
 		}
+		if run > 0 && len(v.Unusable) > 0 {
+			b.WriteString("; " + p.paint(red, "none would succeed while "+enumerated(slices.Sorted(maps.Keys(v.Unusable)))+" cannot be used"))
+		}
 		b.WriteString(".\n")
 		if unexpanded(v) {
 			b.WriteString("Which domains there are is known to the devices only: each of them becomes a task.\n")
@@ -167,11 +170,9 @@ func writePreviewTasks(b *strings.Builder, p painter, tasks []runner.PreviewTask
 
 func writeDestinations(b *strings.Builder, p painter, v *runner.Preview) {
 	names := slices.Collect(maps.Keys(v.Destinations))
-	if v.Run != nil { // they were asked; one that did not answer is in the plan only
-		for _, d := range v.Spec.Destinations {
-			if _, ok := v.Destinations[d.Name]; !ok {
-				names = append(names, d.Name)
-			}
+	for name := range v.Unusable {
+		if _, ok := v.Destinations[name]; !ok {
+			names = append(names, name)
 		}
 	}
 	if len(names) == 0 {
@@ -202,6 +203,21 @@ func writeDestinations(b *strings.Builder, p painter, v *runner.Preview) {
 	for _, w := range warnings {
 		fmt.Fprintf(b, "  %s\n", p.paint(yellow, w))
 	}
+	for _, name := range slices.Sorted(maps.Keys(v.Unusable)) {
+		u := v.Unusable[name]
+		fmt.Fprintf(b, "\n  %s\n  What to do: %s\n", p.paint(red, Clean(name)+": "+Clean(u.Code)+": "+Clean(u.Message)), Clean(u.Action))
+	}
+}
+
+// enumerated joins names for a sentence.
+func enumerated(names []string) string {
+	for i := range names {
+		names[i] = Clean(names[i])
+	}
+	if last := len(names) - 1; last > 0 {
+		return strings.Join(names[:last], ", ") + " and " + names[last]
+	}
+	return strings.Join(names, "")
 }
 
 func writePaths(b *strings.Builder, p painter, tasks []runner.PreviewTask) {
