@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/testfixtures/sshd"
 )
 
@@ -74,7 +75,7 @@ func (b *bench) fleetToDirectory(ctx context.Context, g *gateways, id, where str
 		}
 	}
 	const script, check, floor = "curl, xmllint, cp", "the same, checked", "floor"
-	t, err := b.interleave(ctx, b.fleetApply(g, dirs[0], fileDestination), b.fleetScript(script, g, dirs[1]),
+	t, err := b.interleave(ctx, b.fleetApply("dprun", g, dirs[0], fileDestination), b.fleetScript(script, g, dirs[1]),
 		b.fleetScript(check, g, dirs[2], "CHECK=yes"), b.fleetLeast(floor, g, dirs[3]))
 	if err != nil {
 		return err
@@ -94,19 +95,26 @@ func (b *bench) fleetToSSH(ctx context.Context, g *gateways) error {
 		return err
 	}
 	defer func() { _ = s.Close() }()
-	ours, peer, err := twoDirectories(s)
+	dirs, err := remoteDirectories(s, "sent", "read_back", "put", "put_get")
 	if err != nil {
 		return err
 	}
-	const script = "curl, xmllint, sftp"
-	t, err := b.interleave(ctx,
-		b.fleetApply(g, ours, func(dir string) (string, string) { return sftpDestination(s, dir) }),
-		b.fleetScript(script, g, peer, "SFTP="+strings.Join(sftpCommand(s), " ")))
+	to := func(verify sdk.Verify) func(string) (string, string) {
+		return func(dir string) (string, string) { return sftpDestination(s, dir, verify) }
+	}
+	const sent, readBack, put, putGet = "dprun sent", "dprun read_back", "put", "put, get, sum"
+	client := "SFTP=" + strings.Join(sftpCommand(s), " ")
+	t, err := b.interleave(ctx, b.fleetApply(sent, g, dirs[0], to(sdk.VerifySent)), b.fleetScript(put, g, dirs[2], client),
+		b.fleetApply(readBack, g, dirs[1], to(sdk.VerifyReadBack)), b.fleetScript(putGet, g, dirs[3], client, "READ_BACK=yes"))
 	if err != nil {
 		return err
 	}
-	b.add(t.cpu(faster("a.sftp", "the same to OpenSSH's sshd: dprun apply, read back, against each file put by OpenSSH sftp under xargs -P8",
-		t.of("dprun"), t.of(script), 4), "dprun", script))
+	b.add(t.cpu(faster("a.sftp.sent", "the same to OpenSSH's sshd with verify = \"sent\", against each file put by OpenSSH sftp under xargs -P8",
+		t.of(sent), t.of(put), 4), sent, put))
+	b.add(t.cpu(faster("a.sftp.read_back", "with verify = \"read_back\", against put, get and sha256sum of each file",
+		t.of(readBack), t.of(putGet), 4), readBack, putGet))
+	b.add(t.cpu(faster("a.sftp.put", "with verify = \"read_back\", against put alone, which reads nothing back",
+		t.of(readBack), t.of(put), 0).info(), readBack, put))
 	return nil
 }
 
@@ -115,8 +123,8 @@ func (b *bench) fleetToSSH(ctx context.Context, g *gateways) error {
 // others were just removed, and neither side shall pay for the other's.
 
 // fleetApply is dprun.
-func (b *bench) fleetApply(g *gateways, base string, destination func(dir string) (reference, block string)) contender {
-	return contender{"dprun", func(ctx context.Context, round int) (map[string]float64, error) {
+func (b *bench) fleetApply(name string, g *gateways, base string, destination func(dir string) (reference, block string)) contender {
+	return contender{name, func(ctx context.Context, round int) (map[string]float64, error) {
 		dir, err := roundDirectory(base, round)
 		if err != nil {
 			return nil, err

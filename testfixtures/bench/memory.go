@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/testfixtures/sshd"
 )
 
@@ -25,12 +26,12 @@ func (b *bench) memory(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = s.Close() }()
-	ours, _, err := twoDirectories(s)
+	dirs, err := remoteDirectories(s, "ours")
 	if err != nil {
 		return err
 	}
 	for _, size := range []string{"500MB", "1GB"} {
-		if err := b.memoryAt(ctx, size, s, ours); err != nil {
+		if err := b.memoryAt(ctx, size, s, dirs[0]); err != nil {
 			return err
 		}
 	}
@@ -50,7 +51,7 @@ func (b *bench) memoryAt(ctx context.Context, size string, s *sshd.Server, remot
 		return err
 	}
 	file, fileBlock := fileDestination(local)
-	ssh, sshBlock := sftpDestination(s, remote)
+	ssh, sshBlock := sftpDestination(s, remote, sdk.VerifyReadBack)
 	for _, c := range []struct{ id, to, references, blocks string }{
 		{"c.file." + size, "to a directory", file, fileBlock},
 		{"c.both." + size, "to a directory and an SSH server", file + ", " + ssh, fileBlock + sshBlock},

@@ -48,10 +48,11 @@ func (b *bench) sftpOn(ctx context.Context, m medium, host *pluginhost.Host, r s
 		return err
 	}
 	defer func() { _ = s.Close() }()
-	ours, peer, err := twoDirectories(s)
+	dirs, err := remoteDirectories(s, "ours", "peer")
 	if err != nil {
 		return err
 	}
+	ours, peer := dirs[0], dirs[1]
 	key, err := os.ReadFile(s.PrivateKey)
 	if err != nil {
 		return err

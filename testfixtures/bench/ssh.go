@@ -6,22 +6,25 @@ import (
 	"path/filepath"
 	"strconv"
 
+	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/testfixtures/sshd"
 )
 
-// twoDirectories makes one directory for dprun and one for its peer on an SSH
-// server, both writable by whoever logs in.
-func twoDirectories(s *sshd.Server) (ours, peer string, err error) {
-	for name, path := range map[string]*string{"ours": &ours, "peer": &peer} {
-		*path = filepath.Join(s.Dir, name)
-		if err := os.Mkdir(*path, 0o755); err != nil {
-			return "", "", err
+// remoteDirectories makes a directory on an SSH server for each contender,
+// writable by whoever logs in.
+func remoteDirectories(s *sshd.Server, names ...string) ([]string, error) {
+	var out []string
+	for _, name := range names {
+		dir := filepath.Join(s.Dir, name)
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			return nil, err
 		}
-		if err := os.Chmod(*path, 0o777); err != nil { // not subject to the umask
-			return "", "", err
+		if err := os.Chmod(dir, 0o777); err != nil { // not subject to the umask
+			return nil, err
 		}
+		out = append(out, dir)
 	}
-	return ours, peer, nil
+	return out, nil
 }
 
 // sftpCommand is OpenSSH's own client, with its own defaults; it reads what to do from stdin.
@@ -31,9 +34,10 @@ func sftpCommand(s *sshd.Server) []string {
 }
 
 // sftpDestination is a plan's destination on an SSH server.
-func sftpDestination(s *sshd.Server, dir string) (reference, block string) {
+func sftpDestination(s *sshd.Server, dir string, verify sdk.Verify) (reference, block string) {
 	return "destination.sftp.there", fmt.Sprintf(`
 destination "sftp" "there" {
+  verify = %q
   config {
     host        = %q
     port        = %d
@@ -43,5 +47,5 @@ destination "sftp" "there" {
     directory   = %q
   }
 }
-`, s.Host, s.Port, s.User, s.PrivateKey, s.KnownHosts, dir)
+`, verify, s.Host, s.Port, s.User, s.PrivateKey, s.KnownHosts, dir)
 }

@@ -11,6 +11,10 @@ if [ -n "${CHECK-}" ]; then
 fi
 if [ -n "${SFTP-}" ]; then
   echo "put $archive $DEST/$device-$domain.zip" | $SFTP
+  if [ -n "${READ_BACK-}" ]; then
+    echo "get $DEST/$device-$domain.zip $archive.back" | $SFTP
+    sha256sum "$archive.back" >/dev/null
+  fi
 else
   mkdir -p "$DEST/$device"
   cp "$archive" "$DEST/$device/$domain.zip"
