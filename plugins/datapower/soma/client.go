@@ -34,7 +34,7 @@ type Config struct {
 	Answer time.Duration
 	// Stall bounds how long nothing may arrive within a reply that has begun; 0: 60 s.
 	Stall time.Duration
-	// IdleConnections is how many connections are kept for later requests; 0: 2.
+	// IdleConnections is how many connections are kept for later requests, as connecting costs both sides more than a request; 0: 4.
 	IdleConnections int
 	// MaxReply bounds a reply without its file, in bytes; 0: 16 MiB.
 	MaxReply int64
@@ -58,7 +58,7 @@ func New(c Config) (*Client, error) {
 	setDefault(&c.ConnectTimeout, 10*time.Second)
 	setDefault(&c.Stall, time.Minute)
 	setDefault(&c.Answer, 10*time.Minute)
-	setDefault(&c.IdleConnections, 2)
+	setDefault(&c.IdleConnections, 4)
 	setDefault(&c.MaxReply, 16<<20)
 	if !strings.HasPrefix(c.Path, "/") {
 		return nil, fmt.Errorf("management interface: the path %q must start with a slash", c.Path)
