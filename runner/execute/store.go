@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"path"
+	"strings"
 	"sync"
 	"time"
 
@@ -81,13 +82,14 @@ func (x *Executor) prepare(ctx context.Context, j engine.Job) (*event.Result, er
 	return &event.Result{Prepared: p}, nil
 }
 
-// store copies one captured variant to one destination.
+// store copies one captured variant to one destination. Its report is the
+// file's, or that of all files together.
 func (x *Executor) store(ctx context.Context, j engine.Job) (*event.Result, error) {
 	d, verify, err := x.destination(ctx, j.Action.Destination)
 	if err != nil {
 		return nil, err
 	}
-	var last *sdk.StoreReport
+	var all *sdk.StoreReport
 	for _, c := range j.Captured {
 		if c.Variant != j.Action.Variant {
 			continue
@@ -111,16 +113,34 @@ func (x *Executor) store(ctx context.Context, j engine.Job) (*event.Result, erro
 				return nil, failure.New(failure.Corrupt, failure.Mismatch, "%s has size %d and SHA-256 %s at the destination, and %d and %s in staging", r.Location, r.Size, r.SHA256, a.Size, a.SHA256)
 			}
 			before += a.Size
-			if last != nil {
-				r.Durable = r.Durable && last.Durable
+			if len(c.Artifacts) > 1 {
+				r = together(all, r, a)
 			}
-			last = r
+			all = r
 		}
 	}
-	if last == nil {
+	if all == nil {
 		return nil, failure.New(failure.Internal, "", "nothing of %s is staged for %s", j.Action.Variant, j.Task.ID)
 	}
-	return &event.Result{Store: last}, nil
+	return &event.Result{Store: all}, nil
+}
+
+// together adds one file of a set to the report on those before it, nil for
+// the first one. The set is where its directory is, which ends in a slash; it
+// has no hash. A destination that does not name its files by their paths names
+// the last of them.
+func together(before, r *sdk.StoreReport, a event.Artifact) *sdk.StoreReport {
+	out := *r
+	if dir, ok := strings.CutSuffix(r.Location, "/"+a.File); ok {
+		out.Location = dir + "/"
+	}
+	out.SHA256 = ""
+	if before != nil {
+		out.Size += before.Size
+		out.Durable = r.Durable && before.Durable
+		out.Existed = r.Existed && before.Existed
+	}
+	return &out
 }
 
 // Manifest stands beside each set and is stored last: its presence means that

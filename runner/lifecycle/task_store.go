@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dprun/dprun/runner/event"
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
 )
@@ -96,7 +97,32 @@ func (t *Task) onStored(a Action, r *sdk.StoreReport, f *failure.Error) {
 		return
 	}
 	d.stored = true
-	t.enter(StoreDone, "destination %s: %s", d.spec.Name, strings.Join(d.reported, ", "))
+	t.enter(StoreDone, "destination %s: %s", d.spec.Name, t.stored(d))
+}
+
+// stored says where a destination's copies stand. Its reports are in the order
+// of the captures.
+func (t *Task) stored(d *destination) string {
+	var out []string
+	for i, at := range d.reported {
+		if of := t.artifacts(i); len(of) > 1 {
+			var total int64
+			for _, a := range of {
+				total += a.Size
+			}
+			at = fmt.Sprintf("%s (%d files, %s)", at, len(of), size(total))
+		}
+		out = append(out, at)
+	}
+	return strings.Join(out, ", ")
+}
+
+// artifacts are the files of the i-th capture.
+func (t *Task) artifacts(i int) []event.Artifact {
+	if i >= len(t.captures) || t.captures[i].captured == nil {
+		return nil
+	}
+	return t.captures[i].captured.Artifacts
 }
 
 func (t *Task) onStoreTimeout() {
@@ -113,11 +139,21 @@ func (t *Task) anyStored() bool {
 	return slices.ContainsFunc(t.dests, func(d *destination) bool { return d.stored })
 }
 
-// Locations is where the copies stand, as the destinations name them.
+// Locations is where the copies stand, file by file, as the destinations name
+// them.
 func (t *Task) Locations() []string {
 	var out []string
 	for _, d := range t.dests {
-		out = append(out, d.reported...)
+		for i, at := range d.reported {
+			of := t.artifacts(i)
+			if len(of) < 2 || !strings.HasSuffix(at, "/") { // else at is the set's directory
+				out = append(out, at)
+				continue
+			}
+			for _, a := range of {
+				out = append(out, at+a.File)
+			}
+		}
 	}
 	return out
 }
