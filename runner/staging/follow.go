@@ -14,7 +14,7 @@ import (
 
 const (
 	// followEvery is how often new bytes are looked for.
-	followEvery = 20 * time.Millisecond
+	followEvery = 50 * time.Millisecond
 	// followFrom is the size from which following a file pays.
 	followFrom = 4 << 20
 	// followAtMost bounds the open files of one capture.
