@@ -28,7 +28,9 @@ func (r *Runner) commands(o journal.Obligation) []string {
 	if elsewhere, err := state.Dir("", r.unset(state.EnvDir)); err != nil || elsewhere != r.StateDir {
 		out = append(out, "export "+state.EnvDir+"="+quoted(r.StateDir))
 	}
-	if o.Device != "" {
+	if o.Device == "" {
+		out = append(out, "# only if dprun cannot run it, and what it does is done by hand: dprun recover --ack "+quoted(o.Run))
+	} else {
 		out = append(out, "# only if dprun cannot reach it, and all that it owes is done by hand: dprun recover --ack "+quoted(o.Device))
 	}
 	return append(out, "dprun recover")

@@ -29,8 +29,9 @@ func TestWhatIsOwedSaysWhatToType(t *testing.T) {
 		"files": {at, journal.Obligation{Kind: journal.Discard, Device: "gw", Token: "temporary:///dprun-sb/r1"}, []string{
 			"on gw: configure terminal; rmdir temporary:///dprun-sb/r1, and answer y",
 			"# only if dprun cannot reach it, and all that it owes is done by hand: dprun recover --ack gw", "dprun recover"}},
-		"a plan's script": {at, journal.Obligation{Kind: journal.PostScript, Script: "exec.tell"}, []string{
-			"by hand, if it cannot be run any more: what script exec.tell does for the whole run", "dprun recover"}},
+		"a plan's script": {at, journal.Obligation{ObligationID: journal.ObligationID{Run: "01R"}, Kind: journal.PostScript, Script: "exec.tell"}, []string{
+			"by hand, if it cannot be run any more: what script exec.tell does for the whole run",
+			"# only if dprun cannot run it, and what it does is done by hand: dprun recover --ack 01R", "dprun recover"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

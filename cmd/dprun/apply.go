@@ -28,6 +28,9 @@ func (a *app) applyCommand() *cobra.Command {
 			if parallel < 0 {
 				return &usageError{err: fmt.Errorf("--parallel is %d; it is 1 or more", parallel)}
 			}
+			if _, err := runner.ParseOnly(src.only); err != nil {
+				return &usageError{err: err} // before what is owed is paid, which may take minutes
+			}
 			from, err := src.of(a, args[0])
 			if err != nil {
 				return err
@@ -44,7 +47,7 @@ func (a *app) applyCommand() *cobra.Command {
 					return nil, fmt.Errorf("list what is owed: %w", err)
 				}
 				if len(owed) > 0 {
-					v.Paying(owed)
+					v.Paying(owed, "the plan is read after that")
 				}
 				res, err := r.Apply(ctx, q)
 				var stopped *stoppedError

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -42,41 +43,60 @@ func (a *app) owedCommand() *cobra.Command {
 }
 
 // acknowledge enters that somebody looked at a device: what it owes to runs
-// that are not alive is done, and it no longer keeps others from being quiesced.
-func acknowledge(ctx context.Context, r *runner.Runner, device string) (view.Acknowledged, error) {
-	done := view.Acknowledged{Device: device}
+// that are not alive is done, and it no longer keeps others from being
+// quiesced. With a run's ID it enters that what the run owes to no device, its
+// plan's post-script, is done.
+func acknowledge(ctx context.Context, r *runner.Runner, target string) (view.Acknowledged, error) {
+	done := view.Acknowledged{Device: target}
 	owed, err := r.Owed(ctx)
 	if err != nil {
 		return done, err
 	}
 	dead := map[string]bool{} // runs that nobody works on
-	var devices []string
+	var targets, devices []string
 	for _, o := range owed {
 		dead[o.Run] = true
-		if o.Device != "" {
-			devices = append(devices, o.Device)
+		name := o.Device
+		if name == "" {
+			name = o.Run
+		} else if o.Run == target && !slices.Contains(devices, name) {
+			devices = append(devices, name)
+		}
+		if !slices.Contains(targets, name) {
+			targets = append(targets, name)
 		}
 	}
+	slices.Sort(targets)
 	all, err := r.Journal().Owed(ctx)
 	if err != nil {
 		return done, err
 	}
 	var ids []journal.ObligationID
 	for _, o := range all {
-		if o.Device == device && dead[o.Run] {
+		if !dead[o.Run] {
+			continue
+		}
+		if o.Device == "" && o.Run == target {
+			done = view.Acknowledged{Run: target}
+		}
+		if o.Device == target || o.Device == "" && o.Run == target {
 			ids = append(ids, o.ObligationID)
 		}
 	}
 	if err := r.Journal().Pay(ctx, time.Now(), ids...); err != nil {
 		return done, err
 	}
-	done.Obligations = len(ids)
-	err = r.Journal().ClearBreaker(ctx, device)
+	if done.Obligations = len(ids); done.Run != "" {
+		return done, nil
+	}
+	err = r.Journal().ClearBreaker(ctx, target)
 	switch {
 	case errors.Is(err, journal.ErrNotFound) && len(ids) == 0:
-		err = fmt.Errorf("nothing is owed to a device %q", device)
+		err = fmt.Errorf("nothing is owed to a device %q, nor to the plan of a run with that ID", target)
 		if len(devices) > 0 {
-			err = fmt.Errorf("%w; something is to: %s", err, strings.Join(devices, ", "))
+			err = fmt.Errorf("what run %s owes is owed to devices; name those: %s", target, strings.Join(devices, ", "))
+		} else if len(targets) > 0 {
+			err = fmt.Errorf("%w; something is to: %s", err, strings.Join(targets, ", "))
 		}
 		return done, &usageError{err: err}
 	case errors.Is(err, journal.ErrNotFound):

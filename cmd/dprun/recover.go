@@ -17,7 +17,8 @@ func (a *app) recoverCommand() *cobra.Command {
 		Short: "Finish what dead runs left, and bring devices back",
 		Long: "Finishes the runs whose process is gone, brings back what they quiesced, and verifies it. Windows, limits and policies do not count.\n" +
 			"It may be run at any time and as often as wanted. With nothing to do it prints nothing, except on a terminal.\n\n" +
-			"--ack DEVICE says that somebody looked at the device and that it is in service: what it owes is taken as done.\n\n" +
+			"--ack DEVICE says that somebody looked at the device and that it is in service: what it owes is taken as done. --ack RUN does so for\n" +
+			"what a run owes to no device: the post-script of its plan, when that cannot be run any more.\n\n" +
 			"Exit codes: 0 no device may be quiesced any more, 16 one may.",
 		Args: arguments(0, 0),
 		RunE: a.runDeaf(func(ctx context.Context, v view.View, _ []string) error {
@@ -36,7 +37,7 @@ func (a *app) recoverCommand() *cobra.Command {
 					return nil, fmt.Errorf("list what is owed: %w", err)
 				}
 				if len(before) > 0 {
-					v.Paying(before)
+					v.Paying(before, "")
 				}
 				res, err := r.Recover(ctx)
 				switch {
@@ -50,6 +51,6 @@ func (a *app) recoverCommand() *cobra.Command {
 			})
 		}),
 	}
-	c.Flags().StringVar(&ack, "ack", "", "take what this device owes as done by hand")
+	c.Flags().StringVar(&ack, "ack", "", "take what this device, or the plan of this run, owes as done by hand")
 	return c
 }

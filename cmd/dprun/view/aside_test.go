@@ -20,8 +20,8 @@ func TestWhatEarlierRunsOweIsSaidBeforeItIsDone(t *testing.T) {
 	for _, live := range []bool{false, true} {
 		var s stage
 		h := s.human(func(o *Options) { o.Live = live })
-		h.Paying(owed)
-		same(t, "at first", s.err.String(), "First what earlier runs owe:\n  domain orders of device fra-1 may still be quiesced\n  post-script of domain orders of device fra-1\n")
+		h.Paying(owed, "the plan is read after that")
+		same(t, "at first", s.err.String(), "First what earlier runs owe; the plan is read after that:\n  domain orders of device fra-1 may still be quiesced\n  post-script of domain orders of device fra-1\n")
 		s.err.Reset()
 		s.now = at(29 * time.Second)
 		h.Tick()

@@ -328,11 +328,15 @@ func writeOwedTexts(b *strings.Builder, p painter, owed []string) {
 }
 
 // Paying implements [View].
-func (h *Human) Paying(owed []runner.Owed) {
+func (h *Human) Paying(owed []runner.Owed, then string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.paying = h.o.Now()
-	text := "First what earlier runs owe:\n"
+	text := "First what earlier runs owe"
+	if then != "" {
+		text += "; " + then
+	}
+	text += ":\n"
 	for _, o := range urgent(owed) {
 		text += "  " + owedTitle(o) + "\n"
 	}
@@ -343,6 +347,6 @@ func (h *Human) Paying(owed []runner.Owed) {
 // Acknowledged implements [View].
 func (h *Human) Acknowledged(a Acknowledged) {
 	h.print(func(b *strings.Builder, _ painter) {
-		fmt.Fprintf(b, "%s: %s taken as done by hand.\n", Clean(a.Device), plural(a.Obligations, "obligation", "obligations"))
+		fmt.Fprintf(b, "%s: %s taken as done by hand.\n", Clean(cmp.Or(a.Device, a.Run)), plural(a.Obligations, "obligation", "obligations"))
 	})
 }

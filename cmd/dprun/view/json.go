@@ -93,7 +93,7 @@ func (j *JSON) Owed(owed []runner.Owed) {
 func (j *JSON) NothingToRecover() {}
 
 // Paying implements [View]. What is left of it comes as objects at the end.
-func (j *JSON) Paying([]runner.Owed) {}
+func (j *JSON) Paying([]runner.Owed, string) {}
 
 // Stopping implements [View]. The statuses tell.
 func (j *JSON) Stopping(string, bool) {}

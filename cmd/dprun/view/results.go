@@ -160,9 +160,11 @@ type Pruned struct {
 	Staged []Staged `json:"staged"`
 }
 
-// Acknowledged says that somebody looked at a device.
+// Acknowledged says that somebody looked at a device, or at what a run owes
+// to none.
 type Acknowledged struct {
-	Device      string `json:"device"`
+	Device      string `json:"device"` // empty: Run is set
+	Run         string `json:"run,omitempty"`
 	Obligations int    `json:"obligations"`
 }
 

@@ -34,8 +34,8 @@ type View interface {
 	// recover and that nothing is owed. It is no result: a scheduler sees nothing.
 	NothingToRecover()
 	// Paying says, to a person who watches, what is done before anything else
-	// for earlier runs. It is no result.
-	Paying([]runner.Owed)
+	// for earlier runs; then is what waits for that, or empty. It is no result.
+	Paying(owed []runner.Owed, then string)
 	// Stopping says, to a person who watches, what a stop signal leads to;
 	// again: it is not the first one.
 	Stopping(signal string, again bool)
