@@ -146,8 +146,8 @@ func VerifyDir(ctx context.Context, dir fs.FS) (*Report, error) {
 	return Verifier{}.VerifyDir(ctx, dir)
 }
 
-// VerifyDir verifies the files of a secure backup against the manifest beside them: sizes first, then checksums. The archives
-// themselves are encrypted and not looked into.
+// VerifyDir verifies the files of a secure backup against the manifest beside them: sizes first, then checksums; and against the
+// manifests that were stored with them, where there are any. The archives themselves are encrypted and not looked into.
 func (v Verifier) VerifyDir(ctx context.Context, dir fs.FS) (*Report, error) {
 	rec := &recorder{report: Report{Kind: KindSecureBackup}}
 	fail := func(err error) (*Report, error) {
@@ -185,16 +185,29 @@ func (v Verifier) VerifyDir(ctx context.Context, dir fs.FS) (*Report, error) {
 		}
 		return twice
 	})
+	manifests, err := readBeside(rec, dir, entries)
+	if err != nil {
+		return fail(err)
+	}
+	for _, m := range manifests {
+		listed[m.name] = true
+		for _, f := range m.files {
+			listed[f.Name] = true
+		}
+	}
 	for _, e := range entries {
 		if !listed[e.Name()] {
 			rec.add(Warning, CodeUnlisted, e.Name(), "it is not listed in %s", ManifestName)
 		}
 	}
-	err = v.checkFiles(ctx, rec, dir, files)
+	if err = v.checkFiles(ctx, rec, dir, files, ManifestName); err == nil {
+		err = v.checkBeside(ctx, rec, dir, manifests)
+	}
 	return rec.finish(), err
 }
 
-func (v Verifier) checkFiles(ctx context.Context, rec *recorder, dir fs.FS, files []ManifestFile) error {
+// checkFiles compares files with the list that the named manifest has.
+func (v Verifier) checkFiles(ctx context.Context, rec *recorder, dir fs.FS, files []ManifestFile, by string) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	p := newPool(v.Workers, nil)
@@ -203,7 +216,7 @@ func (v Verifier) checkFiles(ctx context.Context, rec *recorder, dir fs.FS, file
 		wg.Add(1)
 		p.jobs <- func(w *worker) {
 			defer wg.Done()
-			if err := checkFile(ctx, rec, w, dir, f); err != nil {
+			if err := checkFile(ctx, rec, w, dir, f, by); err != nil {
 				cancel(fmt.Errorf("verify secure backup: read %s: %w", Printable(f.Name), err))
 			}
 		}
@@ -213,10 +226,10 @@ func (v Verifier) checkFiles(ctx context.Context, rec *recorder, dir fs.FS, file
 	return context.Cause(ctx)
 }
 
-func checkFile(ctx context.Context, rec *recorder, w *worker, dir fs.FS, f ManifestFile) error {
+func checkFile(ctx context.Context, rec *recorder, w *worker, dir fs.FS, f ManifestFile, by string) error {
 	file, err := dir.Open(f.Name)
 	if errors.Is(err, fs.ErrNotExist) {
-		rec.add(Problem, CodeMissing, f.Name, "%s lists it, but it is not there", ManifestName)
+		rec.add(Problem, CodeMissing, f.Name, "%s lists it, but it is not there", by)
 		return nil
 	}
 	if err != nil {
@@ -232,28 +245,31 @@ func checkFile(ctx context.Context, rec *recorder, w *worker, dir fs.FS, f Manif
 		return nil
 	}
 	if f.Size >= 0 && info.Size() != f.Size {
-		rec.add(Problem, CodeSize, f.Name, "it has %d bytes, %s says %d", info.Size(), ManifestName, f.Size)
+		rec.add(Problem, CodeSize, f.Name, "it has %d bytes, %s says %d", info.Size(), by, f.Size)
 		return nil
 	}
 	h, want := f.Hash()
 	switch {
 	case f.Checksum == "":
-		rec.add(Warning, CodeNoHash, f.Name, "%s gives no checksum for it", ManifestName)
+		rec.add(Warning, CodeNoHash, f.Name, "%s gives no checksum for it", by)
 	case h == nil:
-		rec.add(Problem, CodeHash, f.Name, "%s gives a checksum for it that is none that can be checked", ManifestName)
+		rec.add(Problem, CodeHash, f.Name, "%s gives a checksum for it that is none that can be checked", by)
 	}
 	sums := &summer{ctx: ctx, hash: h}
 	res, err := copyStored(file, w.buf, sums.write)
 	if err != nil {
 		return err
 	}
-	rec.count(func(r *Report) { r.Compressed += res.Out; r.Uncompressed += res.Out })
+	own := by == ManifestName // each file counts once
+	if own {
+		rec.count(func(r *Report) { r.Compressed += res.Out; r.Uncompressed += res.Out })
+	}
 	switch {
 	case f.Size >= 0 && res.Out != f.Size:
-		rec.add(Problem, CodeSize, f.Name, "it has %d bytes, %s says %d", res.Out, ManifestName, f.Size)
+		rec.add(Problem, CodeSize, f.Name, "it has %d bytes, %s says %d", res.Out, by, f.Size)
 	case h != nil && !bytes.Equal(h.Sum(nil), want):
-		rec.add(Problem, CodeHash, f.Name, "its content is not what %s lists: its checksum differs", ManifestName)
-	case h != nil:
+		rec.add(Problem, CodeHash, f.Name, "its content is not what %s lists: its checksum differs", by)
+	case h != nil && own:
 		rec.count(func(r *Report) { r.Hashed++ })
 	}
 	return nil

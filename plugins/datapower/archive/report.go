@@ -75,15 +75,17 @@ type Device struct {
 
 // Report is the result of a verification. Sizes are bytes; nested archives are included in all counts.
 type Report struct {
-	Kind         Kind      `json:"kind,omitempty"`
-	Domains      []string  `json:"domains,omitempty"`
-	Device       Device    `json:"device"`
-	Made         string    `json:"made,omitempty"` // date and time as the device wrote them
-	Entries      int       `json:"entries"`        // files and directories
-	Compressed   int64     `json:"compressed"`
-	Uncompressed int64     `json:"uncompressed"`
-	Hashed       int       `json:"hashed"` // files whose listed hash was right
-	Findings     []Finding `json:"findings,omitempty"`
+	Kind         Kind     `json:"kind,omitempty"`
+	Domains      []string `json:"domains,omitempty"`
+	Device       Device   `json:"device"`
+	Made         string   `json:"made,omitempty"` // date and time as the device wrote them
+	Entries      int      `json:"entries"`        // files and directories
+	Compressed   int64    `json:"compressed"`
+	Uncompressed int64    `json:"uncompressed"`
+	Hashed       int      `json:"hashed"` // files whose listed hash was right
+	// AsListedIn names the manifests beside a secure backup that list its files with the sizes and SHA-256 that they have.
+	AsListedIn []string  `json:"as_listed_in,omitempty"`
+	Findings   []Finding `json:"findings,omitempty"`
 	// Omitted counts the findings beyond the first thousand; a problem is never among them while a lesser finding is kept.
 	Omitted int `json:"omitted,omitempty"`
 }
