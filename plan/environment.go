@@ -3,6 +3,7 @@ package plan
 import (
 	"bytes"
 	"maps"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -19,17 +20,19 @@ import (
 // environment is what everything compiled from one plan shares.
 type environment struct {
 	dir       string
+	at        string // the plan's directory as the reader of diagnostics knows it
 	secrets   *secret.Store
 	functions map[string]function.Function
 	bodies    map[string]*hclsyntax.Body // for the context of snippets
 
 	mu       sync.Mutex
 	texts    map[string][]byte // source text by file name
+	given    map[string]bool   // names that are paths as the reader knows them
 	decoders map[string]*decoder
 }
 
-func newEnvironment() *environment {
-	return &environment{texts: map[string][]byte{}, bodies: map[string]*hclsyntax.Body{}, decoders: map[string]*decoder{}}
+func newEnvironment(at string) *environment {
+	return &environment{at: at, texts: map[string][]byte{}, given: map[string]bool{}, bodies: map[string]*hclsyntax.Body{}, decoders: map[string]*decoder{}}
 }
 
 // fork makes the environment of one compilation, so that a file can be
@@ -37,13 +40,21 @@ func newEnvironment() *environment {
 func (e *environment) fork() *environment {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return &environment{texts: maps.Clone(e.texts), bodies: e.bodies, decoders: map[string]*decoder{}}
+	return &environment{at: e.at, texts: maps.Clone(e.texts), given: map[string]bool{}, bodies: e.bodies, decoders: map[string]*decoder{}}
 }
 
 func (e *environment) remember(name string, text []byte) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.texts[name] = text
+}
+
+// shown is a file's name as the reader of diagnostics knows it.
+func (e *environment) shown(name string) string {
+	if e.at == "" || name == "" || e.given[name] {
+		return name
+	}
+	return filepath.Join(e.at, filepath.FromSlash(name))
 }
 
 // decoder gives the decoder of a schema block; id names the block.

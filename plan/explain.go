@@ -32,7 +32,9 @@ func (s *sink) function(d *hcl.Diagnostic, call hclsyntax.FunctionCallDiagExtra)
 			if e.Range != nil {
 				at = e.Range
 			}
-			made := s.add(diag.InvalidInventory, r, "%s", e.Error())
+			said := *e
+			said.File = s.env.shown(e.File)
+			made := s.add(diag.InvalidInventory, r, "%s", said.Error())
 			made.Range, made.Related = at, related("The inventory is read here.", r)
 		}
 		return true

@@ -40,7 +40,7 @@ type Required struct {
 // plan that asks for another one gets this one diagnostic and nothing else,
 // since whatever else is wrong may be right there. The File is never nil.
 func Parse(src Sources, version string) (*File, Diagnostics) {
-	f := &File{env: newEnvironment(), blocks: map[string][]*hclsyntax.Block{}, autos: src.AutoVars, broken: map[string]bool{}}
+	f := &File{env: newEnvironment(src.At), blocks: map[string][]*hclsyntax.Block{}, autos: src.AutoVars, broken: map[string]bool{}}
 	s := &sink{env: f.env}
 	var bodies []*hclsyntax.Body
 	for _, file := range src.Files {

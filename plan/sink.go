@@ -52,10 +52,12 @@ func (s *sink) done() Diagnostics {
 		d := &list[i]
 		if d.Range != nil {
 			d.Range, d.Snippet = s.env.snippet(*d.Range)
+			d.Range.Filename = s.env.shown(d.Range.Filename)
 		}
 		if d.Related != nil {
 			r, snippet := s.env.snippet(d.Related.Range)
-			d.Related.Range, d.Related.Snippet = *r, snippet
+			r.Filename = s.env.shown(r.Filename)
+			d.Related = &diag.Related{Message: d.Related.Message, Range: *r, Snippet: snippet}
 		}
 	}
 	return list

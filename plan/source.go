@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"path"
+	"path/filepath"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2/hclwrite"
@@ -22,6 +23,9 @@ type Sources struct {
 	Files []Source
 	// AutoVars are the *.auto.dprunvars.hcl files beside them.
 	AutoVars []Source
+	// At is the directory of the files as the reader of diagnostics knows it;
+	// it is put before their names there. Empty: it is not said.
+	At string `json:"-"`
 }
 
 const (
@@ -35,10 +39,15 @@ const (
 // relative to fsys, "." for its root; the names of what is read are relative
 // to the directory that holds the plan, which is also what the plan's paths
 // and functions are relative to.
-func Load(fsys fs.FS, name string) (Sources, Diagnostics) {
+func Load(fsys fs.FS, name string) (Sources, Diagnostics) { return LoadAt(fsys, name, "") }
+
+// LoadAt is [Load] with the path by which the reader of diagnostics knows
+// the root of fsys.
+func LoadAt(fsys fs.FS, name, at string) (Sources, Diagnostics) {
 	var s Sources
 	var ds Diagnostics
 	unreadable := func(what string, err error) {
+		what = filepath.Join(at, filepath.FromSlash(what))
 		var p *fs.PathError
 		if errors.As(err, &p) {
 			err = p.Err
@@ -66,6 +75,7 @@ func Load(fsys fs.FS, name string) (Sources, Diagnostics) {
 			s.Files = append(s.Files, f)
 		}
 	}
+	s.At = filepath.Join(at, filepath.FromSlash(dir))
 	entries, err := fs.ReadDir(fsys, dir)
 	if err != nil && only == "" {
 		unreadable(dir, err)
@@ -87,7 +97,7 @@ func Load(fsys fs.FS, name string) (Sources, Diagnostics) {
 	}
 	if len(s.Files) == 0 && !ds.HasErrors() {
 		ds = append(ds, diag.Diagnostic{Severity: diag.Error, Code: diag.NoPlanFile, Summary: "No plan file",
-			Detail: "The directory " + dir + " holds no file that ends in .hcl. Give the plan file, or the directory that holds it."})
+			Detail: "The directory " + s.At + " holds no file that ends in .hcl. Give the plan file, or the directory that holds it."})
 	}
 	return s, ds
 }

@@ -97,6 +97,9 @@ func (c *compiler) declare(b *hclsyntax.Block) *variable {
 // givenValues picks the value of highest precedence for each variable.
 func (c *compiler) givenValues(declared map[string]*variable) map[string]given {
 	values := map[string]given{}
+	for _, f := range c.in.Vars.Files {
+		c.env.given[f.Name] = true
+	}
 	for _, files := range [][]Source{c.file.autos, c.in.Vars.Files} {
 		for _, f := range files {
 			c.env.remember(f.Name, f.Text)

@@ -71,7 +71,7 @@ func Load(ctx context.Context, src Source, plugins *Plugins, secrets plan.Secret
 		dir = "."
 	}
 	files := os.DirFS(dir)
-	sources, ds := plan.Load(files, name)
+	sources, ds := plan.LoadAt(files, name, dir)
 	loaded := &Loaded{Sources: sources}
 	if ds.HasErrors() {
 		return loaded, ds, nil
@@ -126,7 +126,7 @@ func variables(src Source) (plan.VarInputs, plan.Diagnostics) {
 	v := plan.VarInputs{Env: map[string]string{}}
 	var ds plan.Diagnostics
 	for _, f := range src.VarFiles {
-		s, more := plan.Load(os.DirFS(filepath.Dir(f)), filepath.Base(f))
+		s, more := plan.LoadAt(os.DirFS(filepath.Dir(f)), filepath.Base(f), filepath.Dir(f))
 		ds = append(ds, more...)
 		for _, file := range s.Files {
 			v.Files = append(v.Files, plan.Source{Name: f, Text: file.Text})
