@@ -220,6 +220,9 @@ type Schemas struct {
 	Sources      map[string]schema.SourceType
 	Destinations map[string]schema.DestinationType
 	Hooks        map[string]schema.HookType
+	// Offered names all types of a kind. It is needed of the kinds of which a
+	// plan uses a type that there is not.
+	Offered map[schema.Kind][]string
 }
 
 // The language's words for secrets; see package secret.

@@ -145,7 +145,7 @@ func (c *compiler) compileScripts() {
 		c.cfg.Scripts = append(c.cfg.Scripts, sc)
 		ty, ok := c.in.Schemas.Hooks[sc.Type]
 		if !ok {
-			c.unknownType(b, "script", slices.Sorted(maps.Keys(c.in.Schemas.Hooks)))
+			c.unknownType(b, schema.KindHook, c.in.Schemas)
 			return sc
 		}
 		sc.config = c.env.lazyConfig(c.env.decoder("hook "+sc.Type, ty.Config), b, i.ctx)
@@ -154,8 +154,38 @@ func (c *compiler) compileScripts() {
 	})
 }
 
-func (s *sink) unknownType(b *hclsyntax.Block, what string, have []string) {
-	s.unknownName(diag.UnknownType, b.LabelRanges[0], b.Labels[0], have, "No plugin offers a %s of type %q. There are %s. A plugin that is missing is installed as a file dprun-plugin-NAME in the directory `plugins` of the state directory.", what, b.Labels[0], listed(have))
+// unknownType says that no plugin offers a block's type. What refers to the
+// block by the type that was probably meant is then not said to be wrong too.
+func (s *sink) unknownType(b *hclsyntax.Block, kind schema.Kind, in Schemas) {
+	have := in.types(kind)
+	there := "There are " + listed(have)
+	switch len(have) {
+	case 0:
+		there = "There is none"
+	case 1:
+		there = "There is " + have[0]
+	}
+	s.unknownName(diag.UnknownType, b.LabelRanges[0], b.Labels[0], have, "No plugin offers a %s of type %q. %s. A plugin that is missing is installed as a file dprun-plugin-NAME in the directory `plugins` of the state directory.", b.Type, b.Labels[0], there)
+	if meant := s.list[len(s.list)-1].Suggestion; meant != "" {
+		s.env.mistake(b.Type + "." + meant)
+		s.env.mistake(b.Type + "." + meant + "." + b.Labels[1])
+	}
+}
+
+// types lists the types of a kind: those that the plan uses, and those that
+// could have been meant by one that there is not.
+func (s Schemas) types(kind schema.Kind) []string {
+	names := slices.Clone(s.Offered[kind])
+	switch kind {
+	case schema.KindSource:
+		names = slices.AppendSeq(names, maps.Keys(s.Sources))
+	case schema.KindDestination:
+		names = slices.AppendSeq(names, maps.Keys(s.Destinations))
+	case schema.KindHook:
+		names = slices.AppendSeq(names, maps.Keys(s.Hooks))
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 func (c *compiler) compileDestinations() {
@@ -170,7 +200,7 @@ func (c *compiler) compileDestinations() {
 		c.cfg.Destinations = append(c.cfg.Destinations, d)
 		ty, ok := c.in.Schemas.Destinations[d.Type]
 		if !ok {
-			c.unknownType(b, "destination", slices.Sorted(maps.Keys(c.in.Schemas.Destinations)))
+			c.unknownType(b, schema.KindDestination, c.in.Schemas)
 			return d
 		}
 		d.Family = ty.Family

@@ -112,7 +112,7 @@ func (j *deviceJob) decode(schemas Schemas) {
 	ty, ok := schemas.Sources[d.Type]
 	if !ok {
 		if j.first {
-			s.unknownType(b, "device", slices.Sorted(maps.Keys(schemas.Sources)))
+			s.unknownType(b, schema.KindSource, schemas)
 		}
 		return
 	}

@@ -29,6 +29,7 @@ type environment struct {
 	texts    map[string][]byte // source text by file name
 	given    map[string]bool   // names that are paths as the reader knows them
 	decoders map[string]*decoder
+	mistaken map[string]bool // references to blocks whose type is misspelt, with the type that was meant
 }
 
 func newEnvironment(at string) *environment {
@@ -47,6 +48,22 @@ func (e *environment) remember(name string, text []byte) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.texts[name] = text
+}
+
+// mistake notes a reference that is right but for the block that it means.
+func (e *environment) mistake(reference string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.mistaken == nil {
+		e.mistaken = map[string]bool{}
+	}
+	e.mistaken[reference] = true
+}
+
+func (e *environment) isMistaken(reference string) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.mistaken[reference]
 }
 
 // shown is a file's name as the reader of diagnostics knows it.

@@ -168,6 +168,9 @@ func (s *sink) missing(base cty.Value, step hcl.Traverser, sofar hcl.Traversal, 
 		return false
 	}
 	whole := traversalText(sofar)
+	if s.env.isMistaken(whole + "." + given) {
+		return true // its block's type was reported
+	}
 	switch whole {
 	case "var":
 		s.unknownName(diag.UnknownReference, r, given, names, "There is no variable %q. Declare it with a `variable` block.", given)

@@ -147,7 +147,8 @@ func variables(src Source) (plan.VarInputs, plan.Diagnostics) {
 // schemas asks the plugins for the schemas of the types that a plan uses. A
 // type that no plugin offers is left out: the language says so at its place.
 func (p *Plugins) schemas(ctx context.Context, need plan.Required) (plan.Schemas, error) {
-	s := plan.Schemas{Sources: map[string]schema.SourceType{}, Destinations: map[string]schema.DestinationType{}, Hooks: map[string]schema.HookType{}}
+	s := plan.Schemas{Sources: map[string]schema.SourceType{}, Destinations: map[string]schema.DestinationType{}, Hooks: map[string]schema.HookType{},
+		Offered: map[schema.Kind][]string{}}
 	var refs []pluginhost.Ref
 	for _, u := range need.Sources {
 		refs = append(refs, pluginhost.Ref{Kind: schema.KindSource, Type: u.Name})
@@ -161,6 +162,7 @@ func (p *Plugins) schemas(ctx context.Context, need plan.Required) (plan.Schemas
 	for _, ref := range refs {
 		found, err := p.host.Schemas(ctx, ref)
 		if unknown := new(pluginhost.UnknownTypeError); errors.As(err, &unknown) {
+			s.Offered[ref.Kind] = unknown.Known
 			continue
 		}
 		if err != nil {

@@ -15,11 +15,13 @@ device "datapour" "x" { # want: unknown-type "Unknown type" suggest datapower
 }
 destination "nsf" "x" { # want: unknown-type "Unknown type" suggest nfs
 }
+destination "fil" "second" { # want: unknown-type "There are file, nfs" suggest file
+}
 script "exce" "x" { # want: unknown-type "Unknown type" suggest exec
 }
 
 plan "nightly" {
-  destinations = [destination.file.vault]
+  destinations = [destination.file.vault, destination.file.second, destination.nfs.x, destination.file.third] # want: unknown-reference "destination.file has no"
 
   activity "export_domian" "d" { # want: unknown-type "Unknown type" suggest export_domain
     devices = ["one"]
