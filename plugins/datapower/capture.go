@@ -49,7 +49,7 @@ func (s *source) export(ctx context.Context, r sdk.CaptureRequest, backup bool, 
 	}
 	name := subject + "-" + r.Variant + ".zip"
 	if !archive.SafeName(name) || strings.Contains(name, "/") {
-		return nil, failure.New(failure.Precondition, failure.BadConfig, "device %s: domain %q cannot be part of a file name", s.name, archive.Printable(subject))
+		return nil, failure.New(failure.Precondition, failure.BadConfig, "%s: domain %q cannot be part of a file name", s.name, archive.Printable(subject))
 	}
 	what := fmt.Sprintf("export %s (%s)", describe(r.Target), r.Variant)
 	file, err := os.OpenFile(filepath.Join(r.Dir, name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
@@ -129,7 +129,7 @@ func (s *source) exportFailure(ctx context.Context, r sdk.CaptureRequest, err er
 // unread is a failure to read back what was captured.
 func (s *source) unread(ctx context.Context, err error, what string) *failure.Error {
 	if ctx.Err() != nil {
-		return failure.From(fmt.Errorf("device %s: %s: verify the archive: %w", s.name, what, ctx.Err()))
+		return failure.From(fmt.Errorf("%s: %s: verify the archive: %w", s.name, what, ctx.Err()))
 	}
 	return s.staging(err, what+": verify the archive")
 }
@@ -158,7 +158,7 @@ func (s *source) unfit(found *archive.Report, what string) *failure.Error {
 	if more := len(problems) + found.Omitted - len(texts); more > 0 {
 		texts = append(texts, fmt.Sprintf("and %d more", more))
 	}
-	return failure.New(failure.Corrupt, reason, "device %s: %s: the archive is not whole: %s", s.name, what, strings.Join(texts, "; "))
+	return failure.New(failure.Corrupt, reason, "%s: %s: the archive is not whole: %s", s.name, what, strings.Join(texts, "; "))
 }
 
 // maxWarnings bounds what stands beside a success.

@@ -108,7 +108,7 @@ const secureBackupCommand = "secure-backup"
 // checkSecureBackup reads the gateway's backup mode, the certificate and what lies in the directory.
 func (s *source) checkSecureBackup(ctx context.Context, c secureBackupConfig, unsaved []string, out *sdk.CheckReport) error {
 	if out.CurrentCommand == secureBackupCommand {
-		return failure.New(failure.Precondition, failure.ForeignBackup, "device %s: another secure backup is running on it", s.name).
+		return failure.New(failure.Precondition, failure.ForeignBackup, "%s: another secure backup is running on it", s.name).
 			WithRemedy("wait until it has ended, and see who started it")
 	}
 	settings, err := s.settings(ctx)
@@ -116,7 +116,7 @@ func (s *source) checkSecureBackup(ctx context.Context, c secureBackupConfig, un
 		return s.failed(err, "check: read its settings")
 	}
 	if container(&soma.Firmware{}, settings) {
-		return failure.New(failure.Precondition, failure.Unsupported, "device %s: a container cannot make a secure backup", s.name).
+		return failure.New(failure.Precondition, failure.Unsupported, "%s: a container cannot make a secure backup", s.name).
 			WithRemedy("use export_all_domains")
 	}
 	mode := settings.Value("BackupMode")
@@ -130,7 +130,7 @@ func (s *source) checkSecureBackup(ctx context.Context, c secureBackupConfig, un
 		}
 	}
 	if mode != "" && mode != "secure" {
-		return failure.New(failure.Precondition, failure.NotDRMode, "device %s: it is in backup mode %q, not in secure backup mode", s.name, mode).
+		return failure.New(failure.Precondition, failure.NotDRMode, "%s: it is in backup mode %q, not in secure backup mode", s.name, mode).
 			WithRemedy("the mode is chosen when a gateway is initialised: use export_all_domains, or initialise it again")
 	}
 	certificates, err := s.certificates(ctx, c.Certificate)
@@ -138,17 +138,17 @@ func (s *source) checkSecureBackup(ctx context.Context, c secureBackupConfig, un
 	case err != nil:
 		return s.failed(err, "check: read certificate %s", c.Certificate)
 	case len(certificates) == 0:
-		return failure.New(failure.Precondition, failure.NoCertificate, "device %s: the default domain has no certificate object %q", s.name, c.Certificate).
+		return failure.New(failure.Precondition, failure.NoCertificate, "%s: the default domain has no certificate object %q", s.name, c.Certificate).
 			WithRemedy("create it, or name another one")
 	case !certificates[0].Up:
-		return failure.New(failure.Precondition, failure.CertificateDown, "device %s: certificate object %q is down or expired", s.name, c.Certificate).
+		return failure.New(failure.Precondition, failure.CertificateDown, "%s: certificate object %q is down or expired", s.name, c.Certificate).
 			WithRemedy("replace it, or name another one")
 	}
 	if len(unsaved) > 0 {
 		text := fmt.Sprintf("unsaved changes in %s are not in a secure backup", strings.Join(unsaved, ", "))
 		switch c.Unsaved {
 		case unsavedFail:
-			return failure.New(failure.Precondition, failure.UnsavedChanges, "device %s: %s", s.name, text).WithRemedy("save them, or set unsaved = \"warn\"")
+			return failure.New(failure.Precondition, failure.UnsavedChanges, "%s: %s", s.name, text).WithRemedy("save them, or set unsaved = \"warn\"")
 		case unsavedWarn:
 			out.Warnings = append(out.Warnings, text)
 		}
@@ -158,7 +158,7 @@ func (s *source) checkSecureBackup(ctx context.Context, c secureBackupConfig, un
 		return s.failed(err, "check: list %s", c.Directory)
 	}
 	if len(files) > 0 {
-		return failure.New(failure.Precondition, failure.ForeignBackup, "device %s: %s holds %d files of another backup", s.name, c.Directory, len(files)).
+		return failure.New(failure.Precondition, failure.ForeignBackup, "%s: %s holds %d files of another backup", s.name, c.Directory, len(files)).
 			WithRemedy("see whose they are, and delete them on the gateway")
 	}
 	return nil

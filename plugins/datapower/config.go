@@ -3,8 +3,10 @@ package datapower
 import (
 	"crypto/tls"
 	"fmt"
+	"net"
 	"os"
 	"path"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -89,6 +91,9 @@ func tlsVersion(s string) uint16 {
 	return tls.VersionTLS12
 }
 
+// address is where the gateway is reached. The plugin does not know what the plan calls it: whoever asks does.
+func (c Config) address() string { return net.JoinHostPort(c.Host, strconv.Itoa(c.Port)) }
+
 // clientConfig reads what the configuration names and makes the client's.
 func (c Config) clientConfig() (soma.Config, error) {
 	out := soma.Config{
@@ -101,7 +106,7 @@ func (c Config) clientConfig() (soma.Config, error) {
 	if c.TLS.CAFile != "" {
 		roots, err := os.ReadFile(c.TLS.CAFile)
 		if err != nil {
-			return out, failure.New(failure.Precondition, failure.BadConfig, "read the trusted roots of device %s: %w", c.Host, err)
+			return out, failure.New(failure.Precondition, failure.BadConfig, "read the trusted roots of %s: %w", c.address(), err)
 		}
 		out.TLS.CAs = roots
 	}

@@ -15,10 +15,10 @@ func (s *source) failed(err error, what string, args ...any) *failure.Error {
 	what = fmt.Sprintf(what, args...)
 	var e *soma.Error
 	if !errors.As(err, &e) {
-		return failure.From(fmt.Errorf("device %s: %s: %w", s.name, what, err))
+		return failure.From(fmt.Errorf("%s: %s: %w", s.name, what, err))
 	}
 	kind, reason, remedy := classify(e)
-	f := failure.New(kind, reason, "device %s: %s: %w", s.name, what, err)
+	f := failure.New(kind, reason, "%s: %s: %w", s.name, what, err)
 	if remedy != "" {
 		f.Remedy = remedy
 	}
@@ -77,7 +77,7 @@ func stagingKind(err error) failure.Kind {
 
 // staging is a failure of writing what was captured.
 func (s *source) staging(err error, what string) *failure.Error {
-	return failure.New(stagingKind(err), failure.StagingIO, "device %s: %s: %w", s.name, what, err)
+	return failure.New(stagingKind(err), failure.StagingIO, "%s: %s: %w", s.name, what, err)
 }
 
 // tolerable reports whether an error means that the gateway does not know what it was asked, rather than that it could not be asked.

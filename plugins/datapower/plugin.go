@@ -50,7 +50,7 @@ func Plugin() sdk.Plugin {
 
 // source is one configured gateway.
 type source struct {
-	name   string // as errors call it
+	name   string // as errors call it: where it is reached
 	client *soma.Client
 	temp   string
 	memo   *archive.Memo
@@ -66,13 +66,13 @@ func configure(c Config, env sdk.Env, memo *archive.Memo) (sdk.Source, error) {
 	}
 	client, err := soma.New(conf)
 	if err != nil {
-		return nil, failure.New(failure.Precondition, failure.BadConfig, "configure device %s: %w", c.Host, err)
+		return nil, failure.New(failure.Precondition, failure.BadConfig, "configure %s: %w", c.address(), err)
 	}
 	log := env.Log
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &source{name: c.Host, client: client, temp: env.TempDir, memo: memo, log: log}, nil
+	return &source{name: c.address(), client: client, temp: env.TempDir, memo: memo, log: log}, nil
 }
 
 // Close drops the connections to the gateway.

@@ -14,7 +14,7 @@ func (s *source) Quiesce(ctx context.Context, t sdk.Target, deviceTimeout time.D
 	var err error
 	switch t.Domain {
 	case defaultDomain:
-		return failure.New(failure.Precondition, failure.Unsupported, "device %s: the default domain cannot be quiesced", s.name)
+		return failure.New(failure.Precondition, failure.Unsupported, "%s: the default domain cannot be quiesced", s.name)
 	case "":
 		err = s.client.QuiesceDP(ctx, deviceTimeout)
 	default:
@@ -88,7 +88,7 @@ func (s *source) reread(ctx context.Context, t sdk.Target) (*sdk.QuiesceReport, 
 }
 
 func (s *source) noDomain(t sdk.Target) *failure.Error {
-	return failure.New(failure.NotFound, failure.UnknownDomain, "device %s: there is no domain %q", s.name, t.Domain).
+	return failure.New(failure.NotFound, failure.UnknownDomain, "%s: there is no domain %q", s.name, t.Domain).
 		WithRemedy("check the domain's name, and whether it was removed")
 }
 

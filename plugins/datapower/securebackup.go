@@ -88,7 +88,7 @@ func (s *source) waitForManifest(ctx context.Context, dir string) ([]soma.Stored
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
-			return nil, failure.New(failure.From(ctx.Err()).Kind, failure.MissingFile, "device %s: secure backup: no %s appeared in %s", s.name, archive.ManifestName, dir)
+			return nil, failure.New(failure.From(ctx.Err()).Kind, failure.MissingFile, "%s: secure backup: no %s appeared in %s", s.name, archive.ManifestName, dir)
 		}
 	}
 }
@@ -109,23 +109,23 @@ func (s *source) fetch(ctx context.Context, r sdk.CaptureRequest, there []soma.S
 	}
 	listed, err := archive.ReadManifest(bytes.NewReader(text.Bytes()))
 	if err != nil {
-		return failure.New(failure.Corrupt, failure.BadArchive, "device %s: secure backup: %w", s.name, err)
+		return failure.New(failure.Corrupt, failure.BadArchive, "%s: secure backup: %w", s.name, err)
 	}
 	var total, before int64
 	for _, f := range listed {
 		stored, ok := sizes[f.Name]
 		switch {
 		case !ok:
-			return failure.New(failure.Corrupt, failure.MissingFile, "device %s: secure backup: %s lists %s, which is not on the gateway", s.name, archive.ManifestName, archive.Printable(f.Name))
+			return failure.New(failure.Corrupt, failure.MissingFile, "%s: secure backup: %s lists %s, which is not on the gateway", s.name, archive.ManifestName, archive.Printable(f.Name))
 		case stored.Size == 0:
-			return failure.New(failure.Corrupt, failure.EmptyFile, "device %s: secure backup: %s is empty", s.name, archive.Printable(f.Name))
+			return failure.New(failure.Corrupt, failure.EmptyFile, "%s: secure backup: %s is empty", s.name, archive.Printable(f.Name))
 		case f.Size >= 0 && stored.Size >= 0 && f.Size != stored.Size:
-			return failure.New(failure.Corrupt, failure.WrongSize, "device %s: secure backup: %s has %d bytes, %s says %d", s.name, archive.Printable(f.Name), stored.Size, archive.ManifestName, f.Size)
+			return failure.New(failure.Corrupt, failure.WrongSize, "%s: secure backup: %s has %d bytes, %s says %d", s.name, archive.Printable(f.Name), stored.Size, archive.ManifestName, f.Size)
 		}
 		total += max(stored.Size, 0)
 	}
 	if r.MaxBytes > 0 && total > r.MaxBytes {
-		return failure.New(failure.NoSpace, failure.StagingIO, "device %s: secure backup: its files have %d bytes, more than the %d allowed", s.name, total, r.MaxBytes)
+		return failure.New(failure.NoSpace, failure.StagingIO, "%s: secure backup: its files have %d bytes, more than the %d allowed", s.name, total, r.MaxBytes)
 	}
 	for _, name := range append([]string{archive.ManifestName}, names(listed)...) {
 		got, err := s.fetchFile(ctx, r.Dir, name, sizes[name].Path)
@@ -162,7 +162,7 @@ func (s *source) fetchFile(ctx context.Context, dir, name, from string) (*soma.F
 		return nil, s.staging(err, what)
 	}
 	if got.Size == 0 {
-		return nil, failure.New(failure.Corrupt, failure.EmptyFile, "device %s: %s: it is empty", s.name, what)
+		return nil, failure.New(failure.Corrupt, failure.EmptyFile, "%s: %s: it is empty", s.name, what)
 	}
 	return got, nil
 }
@@ -171,7 +171,7 @@ func (s *source) fetchFile(ctx context.Context, dir, name, from string) (*soma.F
 // stay. Below temporary: the empty directory stays: the gateway cannot remove it.
 func (s *source) Discard(ctx context.Context, token string) error {
 	if err := checkDirectory(token); err != nil {
-		return failure.New(failure.Internal, failure.Protocol, "device %s: discard: the token %q is none of ours", s.name, archive.Printable(token))
+		return failure.New(failure.Internal, failure.Protocol, "%s: discard: the token %q is none of ours", s.name, archive.Printable(token))
 	}
 	dir := soma.NormalizePath(token)
 	domains, err := s.client.DomainStatus(ctx)
@@ -180,7 +180,7 @@ func (s *source) Discard(ctx context.Context, token string) error {
 	}
 	for _, d := range domains.Domains {
 		if d.Name == defaultDomain && d.CurrentCommand == secureBackupCommand {
-			return failure.New(failure.Unavailable, failure.DeviceBusy, "device %s: discard: it is still making a secure backup", s.name).
+			return failure.New(failure.Unavailable, failure.DeviceBusy, "%s: discard: it is still making a secure backup", s.name).
 				WithRemedy("run dprun recover when it has ended")
 		}
 	}
@@ -191,7 +191,7 @@ func (s *source) Discard(ctx context.Context, token string) error {
 	for _, f := range files {
 		name := path.Base(f.Path)
 		if name != archive.ManifestName && path.Ext(name) != ".tgz" {
-			return failure.New(failure.Precondition, failure.ForeignBackup, "device %s: discard: %s is no file of a secure backup", s.name, archive.Printable(f.Path)).
+			return failure.New(failure.Precondition, failure.ForeignBackup, "%s: discard: %s is no file of a secure backup", s.name, archive.Printable(f.Path)).
 				WithRemedy("see whose it is; nothing was removed")
 		}
 	}
