@@ -2,6 +2,7 @@ package datapower
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"net"
 	"os"
@@ -105,8 +106,12 @@ func (c Config) clientConfig() (soma.Config, error) {
 	out.TLS = soma.TLS{ServerName: c.TLS.ServerName, Fingerprint: c.TLS.Fingerprint, MinVersion: tlsVersion(c.TLS.MinVersion)}
 	if c.TLS.CAFile != "" {
 		roots, err := os.ReadFile(c.TLS.CAFile)
+		if err == nil && !x509.NewCertPool().AppendCertsFromPEM(roots) {
+			err = fmt.Errorf("%s holds no certificate in PEM form", c.TLS.CAFile)
+		}
 		if err != nil {
-			return out, failure.New(failure.Precondition, failure.BadConfig, "read the trusted roots of %s: %w", c.address(), err)
+			return out, failure.New(failure.Precondition, failure.BadConfig, "%s was not contacted: its trusted roots: %w", c.address(), err).
+				WithRemedy("check the plan: tls.ca_file must name a file of trusted roots in PEM form")
 		}
 		out.TLS.CAs = roots
 	}

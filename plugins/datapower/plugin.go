@@ -66,7 +66,8 @@ func configure(c Config, env sdk.Env, memo *archive.Memo) (sdk.Source, error) {
 	}
 	client, err := soma.New(conf)
 	if err != nil {
-		return nil, failure.New(failure.Precondition, failure.BadConfig, "configure %s: %w", c.address(), err)
+		return nil, failure.New(failure.Precondition, failure.BadConfig, "%s was not contacted: %w", c.address(), err).
+			WithRemedy("check the device's configuration in the plan")
 	}
 	log := env.Log
 	if log == nil {
