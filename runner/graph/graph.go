@@ -51,15 +51,16 @@ type Graph struct {
 }
 
 // Of draws a run before its devices were contacted: a domain-scoped activity
-// is an expansion node and one task node for whatever it will expand to.
+// is an expansion node and one task node for whatever it will expand to, named
+// by its patterns.
 func Of(spec lifecycle.RunSpec) Graph {
 	b := builder{g: Graph{Plan: spec.Plan}, spec: spec, tasks: map[[2]string][]string{}}
 	b.inspections()
 	b.gate(func() {
 		for _, a := range spec.Activities {
 			for _, d := range a.Devices {
-				domain := ""
-				if a.Scope == schema.ScopeDomain {
+				domain := a.Unexpanded(d)
+				if domain == "" && a.Scope == schema.ScopeDomain {
 					domain = "*"
 				}
 				b.task(a, d, domain, "expand/"+a.Name+"/"+d)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/dprun/dprun/plan/pattern"
 	"github.com/dprun/dprun/runner/lifecycle"
 	"github.com/dprun/dprun/sdk/schema"
 )
@@ -36,6 +37,23 @@ func TestEdgesLeadFromInspectionThroughTheGateToTheTasks(t *testing.T) {
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("edges (-want +got):\n%s", d)
+	}
+}
+
+func TestDomainsThatAreNotKnownAreNamedByTheirPatterns(t *testing.T) {
+	t.Parallel()
+	s := spec()
+	s.Activities[1].Domains = pattern.Set{{Match: []string{"app*"}}, {Match: []string{"orders", "x"}}}
+	s.Activities[1].DomainsByDevice = map[string]pattern.Set{"c": {{Match: []string{"only-c"}}}}
+	s.Activities[1].Devices = []string{"b", "c"}
+	var got []string
+	for _, n := range Of(s).Nodes {
+		if n.Kind == KindTask {
+			got = append(got, n.Label)
+		}
+	}
+	if d := cmp.Diff([]string{"appliance a", "appliance b", "domains b app*,orders,x", "domains c only-c"}, got); d != "" {
+		t.Error(d)
 	}
 }
 

@@ -16,9 +16,9 @@ func (r *Run) expand() {
 			d := r.byName[name]
 			switch {
 			case d.spec.Blocked != "":
-				r.dismissed(a, name, unexpanded(a, name), SkippedDeviceStillOwes, d.spec.Blocked)
+				r.dismissed(a, name, a.Unexpanded(name), SkippedDeviceStillOwes, d.spec.Blocked)
 			case d.call.failure != nil:
-				r.dismissed(a, name, unexpanded(a, name), inspectCode(d.call.failure), d.call.failure.Error())
+				r.dismissed(a, name, a.Unexpanded(name), inspectCode(d.call.failure), d.call.failure.Error())
 			case a.Scope == schema.ScopeDevice:
 				t := r.newTask(a, name, "")
 				r.waiting.add(t)
@@ -32,7 +32,7 @@ func (r *Run) expand() {
 
 func (r *Run) expandUnmatched(a Activity) {
 	for _, p := range a.Unmatched {
-		r.dismissed(a, p, unexpanded(a, p), SkippedNoDevicesMatchingPattern, "no device of the plan matches "+p+"; check the pattern, or remove it")
+		r.dismissed(a, p, a.Unexpanded(p), SkippedNoDevicesMatchingPattern, "no device of the plan matches "+p+"; check the pattern, or remove it")
 	}
 }
 
@@ -63,7 +63,7 @@ func (r *Run) expandDomains(a Activity, d *device) {
 		}
 	}
 	if !found {
-		r.dismissed(a, d.name, unexpanded(a, d.name), SkippedNoDomainsMatchingPattern, "no domain of "+d.name+" matches; it has: "+strings.Join(names, ", "))
+		r.dismissed(a, d.name, a.Unexpanded(d.name), SkippedNoDomainsMatchingPattern, "no domain of "+d.name+" matches; it has: "+strings.Join(names, ", "))
 	}
 }
 
@@ -97,7 +97,7 @@ func (r *Run) expandUncontacted(c Code, message string) {
 	for _, a := range r.spec.Activities {
 		r.expandUnmatched(a)
 		for _, name := range a.Devices {
-			r.dismissed(a, name, unexpanded(a, name), c, message)
+			r.dismissed(a, name, a.Unexpanded(name), c, message)
 		}
 	}
 }
@@ -157,8 +157,9 @@ func (a Activity) domainsOf(device string) interface{ Matches(string) bool } {
 	return a.Domains
 }
 
-// unexpanded is what stands for the domains of a task that could not be expanded.
-func unexpanded(a Activity, device string) string {
+// Unexpanded is what stands for the domains of an activity on a device as long
+// as they are not known: its patterns. It is empty for one on whole devices.
+func (a Activity) Unexpanded(device string) string {
 	if a.Scope == schema.ScopeDevice {
 		return ""
 	}
