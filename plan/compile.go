@@ -97,7 +97,7 @@ func Compile(f *File, in Inputs) (*Config, Diagnostics) {
 	c.compilePlans()
 	c.checkUnused()
 	c.askPlugins()
-	c.list = f.withoutConsequences(c.list)
+	c.list = c.ofInstances(f.withoutConsequences(c.list))
 	return c.cfg, c.done()
 }
 

@@ -64,6 +64,7 @@ func newDecoder(b schema.Block) *decoder {
 // configured remembers where the arguments of a decoded config were written,
 // so that a later diagnostic about one can point at it.
 type configured struct {
+	owner  owner
 	body   *hclsyntax.Body
 	header hcl.Range
 	// hidden is the value for the plugin's own check: what is secret is unknown.
@@ -73,13 +74,19 @@ type configured struct {
 // rangeAt finds the place of a schema path: the expression of the argument,
 // else the innermost block that was written.
 func (c *configured) rangeAt(p []string) hcl.Range {
+	at, _ := c.placeAt(p)
+	return at
+}
+
+// placeAt is [configured.rangeAt] with the expression, which is nil for a block.
+func (c *configured) placeAt(p []string) (hcl.Range, hclsyntax.Expression) {
 	body, at := c.body, c.header
 	if body == nil {
-		return at
+		return at, nil
 	}
 	for i := 0; i < len(p); i++ {
 		if attr := body.Attributes[p[i]]; attr != nil {
-			return attr.Expr.Range()
+			return attr.Expr.Range(), attr.Expr
 		}
 		index := 0
 		name := p[i]
@@ -100,7 +107,7 @@ func (c *configured) rangeAt(p []string) hcl.Range {
 			}
 		}
 		if found == nil {
-			return at
+			return at, nil
 		}
 		body, at = found.Body, found.TypeRange
 		if i+1 < len(p) {
@@ -109,15 +116,18 @@ func (c *configured) rangeAt(p []string) hcl.Range {
 			}
 		}
 	}
-	return at
+	return at, nil
 }
 
 // decodeConfig decodes the config block of a block and checks it. The answer
 // is always a value of the schema's type, with unknown values where something
 // is wrong; ok tells whether anything was.
-func (s *sink) decodeConfig(d *decoder, owner *hclsyntax.Block, ctx *hcl.EvalContext) (cty.Value, *configured, bool) {
-	c := &configured{header: owner.DefRange()}
-	config := nested(owner.Body, "config")
+func (s *sink) decodeConfig(d *decoder, block *hclsyntax.Block, ctx *hcl.EvalContext) (cty.Value, *configured, bool) {
+	c := &configured{owner: ownerOf(block, ctx), header: block.DefRange()}
+	config := nested(block.Body, "config")
+	outer := s.owner
+	s.owner = c.owner
+	defer func() { s.owner = outer }()
 	before := len(s.list)
 	values := d.absent
 	if config != nil {
@@ -163,7 +173,9 @@ func checkCode(summary string) diag.Code {
 }
 
 func (s *sink) fromSchema(found schema.Diagnostic, c *configured, code diag.Code) {
-	made := s.add(code, c.rangeAt(found.Path), "%s", found.Detail)
+	at, expr := c.placeAt(found.Path)
+	made := s.add(code, at, "%s", found.Detail)
+	s.named(made, c.owner, expr)
 	if code == diag.RejectedByPlugin || code == diag.PluginAdvice {
 		made.Summary = found.Summary
 	}
@@ -215,7 +227,8 @@ func (s *sink) decodeAttribute(d *decoder, a *schema.Attribute, attr *hclsyntax.
 	}
 	v, err := convert.Convert(v, a.Type.Type)
 	if err != nil {
-		s.add(diag.WrongType, attr.Expr.Range(), "The argument %q must be %s: %s.", a.Name, withArticle(a.Type.FriendlyName()), err)
+		made := s.add(diag.WrongType, attr.Expr.Range(), "The argument %q must be %s: %s.", a.Name, withArticle(a.Type.FriendlyName()), err)
+		s.named(made, s.owner, attr.Expr)
 		return cty.UnknownVal(a.Type.Type)
 	}
 	if u, marks := v.Unmark(); u.IsNull() {

@@ -29,6 +29,7 @@ type environment struct {
 	texts    map[string][]byte // source text by file name
 	given    map[string]bool   // names that are paths as the reader knows them
 	decoders map[string]*decoder
+	uses     map[string]use  // what the diagnostics about instances speak of
 	mistaken map[string]bool // references to blocks whose type is misspelt, with the type that was meant
 }
 
@@ -64,6 +65,29 @@ func (e *environment) isMistaken(reference string) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.mistaken[reference]
+}
+
+// use notes what a diagnostic about an instance speaks of.
+func (e *environment) use(d *diag.Diagnostic, u use) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.uses == nil {
+		e.uses = map[string]use{}
+	}
+	e.uses[d.Instance+" "+d.Range.String()] = u
+}
+
+func (e *environment) used(d *diag.Diagnostic) use {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.uses[d.Instance+" "+d.Range.String()]
+}
+
+// text is the source text of a file that was remembered.
+func (e *environment) text(name string) []byte {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.texts[name]
 }
 
 // shown is a file's name as the reader of diagnostics knows it.

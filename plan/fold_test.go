@@ -146,7 +146,7 @@ func (oneSecret) ReadSecret(ref secret.Ref) (string, error) {
 }
 
 // TestPluginsAreAskedAboutEveryRowWithoutItsSecrets also makes the plugin
-// refuse one row, which is told at the place of the argument.
+// refuse one row, which is told at its cell, with the place of the argument.
 func TestPluginsAreAskedAboutEveryRowWithoutItsSecrets(t *testing.T) {
 	t.Parallel()
 	const n = 300
@@ -196,10 +196,10 @@ device "datapower" "gw" {
 	var told []string
 	for _, d := range ds {
 		if d.Summary == "Unusable host" {
-			told = append(told, d.Range.String()+": "+d.Snippet.Code)
+			told = append(told, d.Range.String()+": "+d.Snippet.Code, d.Instance, d.Related.Range.String())
 		}
 	}
-	if diff := cmp.Diff([]string{"plan.hcl:5,16:     host     = each.value.host"}, told); diff != "" {
+	if diff := cmp.Diff([]string{"gw.csv:219,8: gw-217,h217", `device.datapower.gw["gw-217"]`, "plan.hcl:5,16"}, told); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -18,6 +18,7 @@ type sink struct {
 	// folded is what the block that is looked at says alike for all its
 	// instances; nil: it has one, or is not folded.
 	folded *folding
+	owner  owner // of the config that is decoded now
 }
 
 func (s *sink) foldedBody(body *hclsyntax.Body) *foldedBody {

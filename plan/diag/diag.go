@@ -30,6 +30,9 @@ type Diagnostic struct {
 	Summary string `json:"summary"`
 	// Detail says the rule, the value unless it is secret, and the fix, in full sentences.
 	Detail string `json:"detail"`
+	// Instance is which one of a block with for_each is meant, such as
+	// device.datapower.edge["fra-57"]; empty: all of them, or the block has none.
+	Instance string `json:"instance,omitempty"`
 	// Range is the place that is meant; nil for what has no place in a file.
 	Range   *Range   `json:"range,omitempty"`
 	Snippet *Snippet `json:"snippet,omitempty"`

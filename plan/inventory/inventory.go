@@ -120,6 +120,7 @@ type reader struct {
 	first  map[string]int // the line of each key
 	result map[string]cty.Value
 	errs   Errors
+	visit  func(record) // is given every record instead of the result; nil: nobody
 
 	// What follows from ty, and would take time to find for each record.
 	types    map[string]cty.Type
@@ -163,6 +164,10 @@ func (r *reader) wrong(line int, column string, rng *diag.Range, format string, 
 
 // add checks one record and takes it over.
 func (r *reader) add(rec record) {
+	if r.visit != nil {
+		r.visit(rec)
+		return
+	}
 	obj := make(map[string]cty.Value, len(r.types))
 	bad := false
 	for _, c := range rec.cells {

@@ -121,6 +121,24 @@ func TestWrongCellsAreFoundInTheirLine(t *testing.T) {
 	}
 }
 
+func TestAValueIsFoundInItsFile(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ text, want string }{
+		"g.csv":  {"name,host,port\na,h,1\n\n b ,h,  7\n", "g.csv:4,9"},
+		"g.json": {"[{\"name\":\"a\"},\n{\"name\":\"b\",\"port\":7}]", "g.json:2,1"},
+		"m.json": {"{\"a\":{},\n\"b\":{\"port\":7}}", "m.json:2,1"},
+		"g.yaml": {"- name: a\n- name: b\n  host: h\n  port: 7\n", "g.yaml:4,1"},
+		"m.yaml": {"a: {}\nb:\n  host: h\n", "m.yaml:3,1"}, // the record, for one that has no such attribute
+		"x.csv":  {"name\na\n", ""},
+		"x.toml": {"", ""},
+	} {
+		at, ok := inventory.Find(name, []byte(c.text), "name", "b", "port")
+		if got := at.String(); ok != (c.want != "") || ok && got != c.want {
+			t.Errorf("%s: %v %s, want %s", name, ok, got, c.want)
+		}
+	}
+}
+
 func FuzzCSV(f *testing.F) {
 	f.Add("name,host\na,h\n")
 	f.Add("name,host,port\n\"a\nb\",h,1\n")
