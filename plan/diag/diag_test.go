@@ -37,8 +37,8 @@ func TestCatalogueExplainsEveryCodeOnce(t *testing.T) {
 
 func TestSuggestFindsWhatWasMeant(t *testing.T) {
 	t.Parallel()
-	names := []string{"devices", "domains", "depends_on", "tls", "env"}
-	for given, want := range map[string]string{"device": "devices", "domain": "domains", "dependson": "depends_on", "tsl": "tls", "evn": "env", "zzz": "", "": "", "x": ""} {
+	names := []string{"devices", "domains", "depends_on", "tls", "env", "port"}
+	for given, want := range map[string]string{"device": "devices", "domain": "domains", "dependson": "depends_on", "tsl": "tls", "tln": "tls", "ten": "", "cert": "", "evn": "env", "zzz": "", "": "", "x": ""} {
 		if got := diag.Suggest(given, names); got != want {
 			t.Errorf("Suggest(%q) = %q, want %q", given, got, want)
 		}

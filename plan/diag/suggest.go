@@ -5,7 +5,7 @@ import "slices"
 // Suggest returns the candidate that is nearest to a mistyped name, or
 // nothing when none is near. Equal distances are settled by the alphabet.
 func Suggest(given string, candidates []string) string {
-	best, bestDistance := "", max(1, min(3, len(given)/2))+1
+	best, bestDistance := "", max(1, min(3, len(given)/3))+1
 	for _, c := range slices.Sorted(slices.Values(candidates)) {
 		if d := distance([]rune(given), []rune(c)); d < bestDistance && d < len(c) {
 			best, bestDistance = c, d
