@@ -1,6 +1,7 @@
 package function
 
 import (
+	"bytes"
 	"errors"
 
 	"github.com/hashicorp/hcl/v2/ext/customdecode"
@@ -25,7 +26,7 @@ func inventoryFunc(f Files) function.Function {
 			return cty.NilVal, function.NewArgError(0, err)
 		}
 		if f.Remember != nil {
-			f.Remember(name, src)
+			f.Remember(name, bytes.TrimPrefix(src, []byte("\xef\xbb\xbf"))) // places are counted without it
 		}
 		v, err := inventory.Read(name, src, args[1].AsString(), inventory.Type{Type: ty, Defaults: defaults})
 		var wrong inventory.Errors

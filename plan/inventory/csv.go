@@ -29,21 +29,32 @@ func (r *reader) readCSV() {
 		r.csvError(err)
 		return
 	}
+	heads := make([]*diag.Range, len(head))
+	for i, name := range head {
+		line, column := c.FieldPos(i)
+		heads[i] = r.cellRange(cell{line: line, column: column, length: len(strings.TrimSpace(name))})
+	}
 	columns := make([]string, len(head))
 	seen := map[string]bool{}
 	for i, name := range head {
 		columns[i] = strings.TrimSpace(name)
 		if columns[i] == "" || seen[columns[i]] {
-			r.wrong(1, columns[i], nil, "Column %d has no name, or the name of another one.", i+1)
+			r.wrong(1, columns[i], heads[i], "Column %d has no name, or the name of another one.", i+1)
 		}
 		seen[columns[i]] = true
 	}
 	if !seen[r.key] {
-		r.wrong(1, r.key, nil, "There is no column %q, which is the inventory's key.", r.key)
+		whole := *heads[0]
+		whole.End = heads[len(heads)-1].End
+		if mark := separator(columns); mark != "" {
+			r.wrong(1, "", &whole, "The columns are separated by %s, and in CSV they are by commas. Save the file with commas.", mark)
+			return
+		}
+		r.wrong(1, r.key, &whole, "There is no column %q, which is the inventory's key; there are %s.", r.key, strings.Join(columns, ", "))
 	}
-	for _, name := range columns {
+	for i, name := range columns {
 		if near := misspelt(r, name, seen); near != "" {
-			r.wrong(1, name, nil, "The inventory's type has no attribute %q. Did you mean %q?", name, near)
+			r.wrong(1, name, heads[i], "The inventory's type has no attribute %q. Did you mean %q?", name, near)
 		}
 	}
 	if len(r.errs) > 0 {
@@ -79,6 +90,22 @@ func (r *reader) readCSV() {
 		}
 		r.add(rec)
 	}
+}
+
+// separator is what a header of a single column is probably separated by.
+func separator(columns []string) string {
+	if len(columns) != 1 {
+		return ""
+	}
+	switch {
+	case strings.Contains(columns[0], ";"):
+		return "semicolons"
+	case strings.Contains(columns[0], "\t"):
+		return "tabs"
+	case strings.Contains(columns[0], "|"):
+		return "bars"
+	}
+	return ""
 }
 
 func (r *reader) csvError(err error) {

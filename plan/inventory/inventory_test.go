@@ -63,7 +63,9 @@ func TestErrorsNameLineAndColumn(t *testing.T) {
 		{"g.csv", "name,host\na,\n", "g.csv:2, column host: The value is missing"},
 		{"g.csv", "name,host\na,h\na,h\n", `g.csv:3, column name: The key "a" is in line 2 already`},
 		{"g.csv", "name,host\n,h\n", "g.csv:2, column name: The key is empty"},
-		{"g.csv", "host\nh\n", `g.csv:1, column name: There is no column "name"`},
+		{"g.csv", "host\nh\n", `g.csv:1, column name: There is no column "name", which is the inventory's key; there are host.`},
+		{"g.csv", "name;host\na;h\n", `g.csv:1: The columns are separated by semicolons, and in CSV they are by commas. Save the file with commas.`},
+		{"g.csv", "name\thost\na\th\n", `g.csv:1: The columns are separated by tabs`},
 		{"g.csv", "name,host,prot\na,h,1\n", `g.csv:1, column prot: The inventory's type has no attribute "prot". Did you mean "port"?`},
 		{"g.csv", "name,host\na,h,x\n", "g.csv:2: The line has 3 cells and the header has 2."},
 		{"g.csv", "name,host\na,\"h\n", "g.csv:2: This is not CSV"},
@@ -79,6 +81,23 @@ func TestErrorsNameLineAndColumn(t *testing.T) {
 		_, err := inventory.Read(c.name, []byte(c.text), "name", typeOf(t, device))
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s %q: %v, want %s", c.name, c.text, err, c.want)
+		}
+	}
+}
+
+func TestWrongHeadersAreFoundInTheirColumn(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"name,host, prot\n": "g.csv:1,12-16", "name,host,host\n": "g.csv:1,11-15", "note,host\n": "g.csv:1,1-10", "a;b\n": "g.csv:1,1-4",
+	} {
+		_, err := inventory.Read("g.csv", []byte(text), "name", typeOf(t, device))
+		var all inventory.Errors
+		if !errors.As(err, &all) || len(all) != 1 || all[0].Range == nil {
+			t.Errorf("%q: %v", text, err)
+			continue
+		}
+		if got := fmt.Sprintf("%s-%d", all[0].Range, all[0].Range.End.Column); got != want {
+			t.Errorf("%q: %s, want %s", text, got, want)
 		}
 	}
 }
