@@ -2,7 +2,9 @@ package plan
 
 import (
 	"maps"
+	"path"
 	"slices"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -46,7 +48,11 @@ func Parse(src Sources, version string) (*File, Diagnostics) {
 	for _, file := range src.Files {
 		f.env.remember(file.Name, file.Text)
 		parsed, ds := hclsyntax.ParseConfig(file.Text, file.Name, hcl.InitialPos)
-		s.hcl(ds, true)
+		if ds.HasErrors() && !mayBeHCL(file.Name) {
+			s.add(diag.Syntax, start(file.Name), "This is no plan file: a plan is HCL, in files that end in .hcl. Give such a file, or the directory that holds it; a list of devices is read from a plan, with `inventory`.")
+		} else {
+			s.hcl(ds, true)
+		}
 		f.broken[file.Name] = ds.HasErrors()
 		if parsed == nil {
 			continue
@@ -78,6 +84,20 @@ func Parse(src Sources, version string) (*File, Diagnostics) {
 		}
 	}
 	return f, s.done()
+}
+
+// mayBeHCL reports whether a file's name leaves open that it holds HCL.
+func mayBeHCL(name string) bool {
+	switch strings.ToLower(path.Ext(name)) {
+	case ".csv", ".json", ".yaml", ".yml", ".xml", ".zip":
+		return false
+	}
+	return true
+}
+
+// start is the beginning of a file.
+func start(name string) hcl.Range {
+	return hcl.Range{Filename: name, Start: hcl.InitialPos, End: hcl.InitialPos}
 }
 
 // checkVersion looks at required_version alone.
