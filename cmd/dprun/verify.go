@@ -2,6 +2,10 @@ package main
 
 import (
 	"context"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -23,6 +27,34 @@ func (a *app) verifyCommand() *cobra.Command {
 	return verify
 }
 
+// meant says what to give in place of a directory that is no secure backup
+// but holds exports, or secure backups; empty when it holds neither.
+func meant(ctx context.Context, dir string) string {
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return ""
+	}
+	var export, backup string
+	_ = filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error { // what cannot be read is not meant
+		switch {
+		case ctx.Err() != nil || export != "":
+			return fs.SkipAll
+		case err != nil || d.IsDir():
+		case strings.EqualFold(filepath.Ext(name), ".zip"):
+			export = name
+		case d.Name() == archive.ManifestName && backup == "":
+			backup = filepath.Dir(name)
+		}
+		return nil
+	})
+	switch {
+	case export != "":
+		return "this directory holds exports: give their .zip files, such as " + export
+	case backup != "":
+		return "this directory holds secure backups: give their directories, such as " + backup
+	}
+	return ""
+}
+
 func verifyArchives(ctx context.Context, v view.View, files []string) error {
 	whole := 0
 	verifier := archive.Verifier{Memo: archive.NewMemo()} // exports of one firmware share megabytes of files
@@ -38,6 +70,8 @@ func verifyArchives(ctx context.Context, v view.View, files []string) error {
 		case report.Whole():
 			r.Whole = true
 			whole++
+		case report.Kind == "":
+			r.Error = meant(ctx, f)
 		}
 		v.Archive(r)
 	}
