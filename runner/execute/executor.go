@@ -151,9 +151,19 @@ func late(ctx context.Context, err error) error {
 func (x *Executor) Do(ctx context.Context, j engine.Job) (*event.Result, error) {
 	r, err := x.do(ctx, j)
 	if err != nil {
-		return r, x.clean(err)
+		return r, x.clean(asks(j.Action), err)
 	}
 	return r, nil
+}
+
+// asks names the device that an action asks something of; empty: none.
+func asks(a lifecycle.Action) string {
+	switch a.Kind {
+	case lifecycle.ActInspect, lifecycle.ActProbe, lifecycle.ActQuiesceState, lifecycle.ActCheck, lifecycle.ActQuiesce,
+		lifecycle.ActUnquiesce, lifecycle.ActCapture, lifecycle.ActDiscard:
+		return a.Device
+	}
+	return ""
 }
 
 func (x *Executor) do(ctx context.Context, j engine.Job) (*event.Result, error) {
@@ -186,9 +196,13 @@ func (x *Executor) do(ctx context.Context, j engine.Job) (*event.Result, error) 
 	return nil, failure.New(failure.Internal, "", "unknown action %q", j.Action.Kind)
 }
 
-// clean keeps known secrets out of a failure's texts.
-func (x *Executor) clean(err error) error {
+// clean keeps known secrets out of a failure's texts, and names the device as
+// the plan does: its plugin knows an address only.
+func (x *Executor) clean(device string, err error) error {
 	f := *failure.From(err)
+	if device != "" {
+		f.Message = "device " + device + ": " + f.Message
+	}
 	f.Message, f.Remedy = x.Redact.Redact(f.Message), x.Redact.Redact(f.Remedy)
 	return &f
 }
@@ -210,7 +224,7 @@ func (x *Executor) source(ctx context.Context, device string) (sdk.Source, error
 	})
 	if i.err != nil {
 		x.forgetSource(device, i)
-		return nil, fmt.Errorf("device %s: %w", device, i.err)
+		return nil, i.err
 	}
 	return i.value, nil
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/dprun/dprun/testfixtures/dpsim"
 )
 
-// TestAFailuresMessageGivesTheGatewaysAddress: the task names the device as in
-// the plan, the message where it was reached; nothing calls the address a device.
+// TestAFailuresMessageGivesTheGatewaysAddress: the device is named as in the
+// plan, with where it was reached; nothing calls the address a device.
 func TestAFailuresMessageGivesTheGatewaysAddress(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, code, after, say string }{
@@ -47,7 +47,7 @@ func TestAFailuresMessageGivesTheGatewaysAddress(t *testing.T) {
 				t.Fatalf("exit %d, %+v", res.ExitCode, res.Summary)
 			}
 			k := res.Summary.Tasks[0]
-			if k.Code != c.code || k.Device != "gw" || !strings.Contains(k.Message, address+c.after) ||
+			if k.Code != c.code || k.Device != "gw" || !strings.HasPrefix(k.Message, "device gw: "+address+c.after) ||
 				strings.Contains(k.Message, "device "+gw.Host) || !strings.Contains(k.Message, c.say) {
 				t.Errorf("%s of %s: %q", k.Code, k.Device, k.Message)
 			}
