@@ -72,7 +72,7 @@ var ownCodes = []Entry{
 		Code: PreChecksDestinationOutOfSpace, Origin: OriginOwn, Level: LevelTask, Phases: []int{5}, Class: ClassFailed,
 		Meaning: "The task failed: a destination that is not an NFS one has less free space than is required.",
 		Cause:   "The server's file system is full, under the destination's `min_free`, or has less room than this task's last backup took. With other destinations left, those were still served.",
-		Action:  "Free some space on the server or lower `min_free` of the destination, then run the plan again.",
+		Action:  "Free some space on the server, or lower the destination's `min_free` where the message names it, then run the plan again.",
 	},
 	{
 		Code: PreChecksDestinationNotFound, Origin: OriginOwn, Level: LevelTask, Phases: []int{5}, Class: ClassFailed,

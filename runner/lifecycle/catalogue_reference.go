@@ -114,7 +114,7 @@ var referenceCodes = []Entry{
 		Code: PreChecksNFSOutOfSpace, Origin: OriginReference, Level: LevelTask, Phases: []int{5}, Class: ClassFailed,
 		Meaning: "The task failed: the backup destination has less free space than is required.",
 		Cause:   "The NFS export is full, under its `min_free`, or has less room than this task's last backup took. With other destinations left, those were still served.",
-		Action:  "Free some space on the NFS server or lower `min_free` of the destination, then run the plan again.",
+		Action:  "Free some space on the NFS server, or lower the destination's `min_free` where the message names it, then run the plan again.",
 	},
 	{
 		Code: PreChecksNFSDirectoryNotFound, Origin: OriginReference, Level: LevelTask, Phases: []int{5}, Class: ClassFailed,

@@ -88,26 +88,26 @@ func (t *Task) onDestinationCheck(a Action, r *sdk.DestinationReport, f *failure
 		if d.spec.Family == familyNFS {
 			code = PreChecksNFSOutOfSpace
 		}
-		t.fail(rankStore, code, fmt.Sprintf("destination %s: %s; free some space or lower min_free", d.spec.Name, short))
+		t.fail(rankStore, code, fmt.Sprintf("destination %s: %s", d.spec.Name, short))
 	}
 }
 
-// short says how a destination falls short of the room that must be free, or
-// nothing. A destination that cannot tell is taken to have room.
+// short says how a destination falls short of the room that must be free and
+// what to do about it, or nothing. A destination that cannot tell is taken to have room.
 func (m MinFree) short(r *sdk.DestinationReport, need int64) string {
 	if r == nil || r.Free < 0 {
 		return ""
 	}
 	if m.Percent > 0 && r.Total > 0 {
 		if p := float64(r.Free) * 100 / float64(r.Total); p < m.Percent {
-			return fmt.Sprintf("%.1f%% of %s is free (%s), and min_free asks for %g%%", p, size(r.Total), size(r.Free), m.Percent)
+			return fmt.Sprintf("%.1f%% of %s is free (%s), and min_free asks for %g%%; free some space or lower min_free", p, size(r.Total), size(r.Free), m.Percent)
 		}
 	}
 	if m.Bytes > 0 && r.Free < m.Bytes {
-		return fmt.Sprintf("%s free, and min_free asks for %s", size(r.Free), size(m.Bytes))
+		return fmt.Sprintf("%s free, and min_free asks for %s; free some space or lower min_free", size(r.Free), size(m.Bytes))
 	}
 	if r.Free < need {
-		return fmt.Sprintf("%s free, and the last backup of this task took %s", size(r.Free), size(need))
+		return fmt.Sprintf("%s free, and the last backup of this task took %s; free some space", size(r.Free), size(need))
 	}
 	return ""
 }
