@@ -152,6 +152,9 @@ func writeReport(b *strings.Builder, p painter, r *archive.Report) {
 	if len(origin) > 0 {
 		fmt.Fprintf(b, "  from %s\n", strings.Join(origin, ", "))
 	}
+	if len(r.AsListedIn) > 0 {
+		fmt.Fprintf(b, "  as listed in %s\n", Clean(strings.Join(r.AsListedIn, ", ")))
+	}
 	for _, f := range r.Findings {
 		t := plain
 		switch f.Severity {

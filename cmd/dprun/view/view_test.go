@@ -449,3 +449,12 @@ func TestNothingToRecoverIsSaidToAPersonOnly(t *testing.T) {
 		})
 	}
 }
+
+func TestAReportNamesTheManifestThatASetWasComparedWith(t *testing.T) {
+	t.Parallel()
+	var b strings.Builder
+	writeReport(&b, painter(false), &archive.Report{Kind: archive.KindSecureBackup, AsListedIn: []string{"gw-secure-backup.dprun.json"}})
+	if want := "  as listed in gw-secure-backup.dprun.json\n"; !strings.Contains(b.String(), want) {
+		t.Errorf("%q lacks %q", b.String(), want)
+	}
+}
