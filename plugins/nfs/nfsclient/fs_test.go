@@ -141,22 +141,22 @@ func TestAFileIsWrittenAgainAfterALostVerifier(t *testing.T) {
 
 func TestGarbageIsRefused(t *testing.T) {
 	t.Parallel()
-	var protocol *ProtocolError
-	var denied *RPCError
+	protocol := func(err error) bool { var e *ProtocolError; return errors.As(err, &e) }
+	denied := func(err error) bool { var e *RPCError; return errors.As(err, &e) }
 	tests := map[string]struct {
-		m      misbehaviour
-		target any
+		m  misbehaviour
+		is func(error) bool
 	}{
-		"a huge length":       {misbehaviour{raw: []byte{0xff, 0xff, 0xff, 0xff}}, &protocol},
-		"no transaction id":   {misbehaviour{raw: []byte{0x80, 0, 0, 2, 1, 2}}, &protocol},
-		"endless fragments":   {misbehaviour{raw: bytes.Repeat([]byte{0, 0, 0, 0}, maxFragments)}, &protocol},
-		"credentials refused": {misbehaviour{rpcDenied: true}, &denied},
+		"a huge length":       {misbehaviour{raw: []byte{0xff, 0xff, 0xff, 0xff}}, protocol},
+		"no transaction id":   {misbehaviour{raw: []byte{0x80, 0, 0, 2, 1, 2}}, protocol},
+		"endless fragments":   {misbehaviour{raw: bytes.Repeat([]byte{0, 0, 0, 0}, maxFragments)}, protocol},
+		"credentials refused": {misbehaviour{rpcDenied: true}, denied},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newFakeServer(t, on(procGetAttr, 1, test.m))
-			if _, err := s.mount(t, nil).Stat(t.Context(), ""); !errors.As(err, test.target) {
+			if _, err := s.mount(t, nil).Stat(t.Context(), ""); !test.is(err) {
 				t.Errorf("got %v", err)
 			}
 		})
