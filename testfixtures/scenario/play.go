@@ -118,6 +118,8 @@ func (p *player) build() {
 	p.fleet, err = dpsim.Start(context.Background(), fleet)
 	p.must(err)
 	p.t.Cleanup(p.fleet.Close)
+	// A capture that waits for its archive to be made looks stuck to the clock.
+	p.must(p.fleet.Warm(context.Background()))
 	p.must(p.fleet.WriteReady(filepath.Join(p.dir, "fleet.json")))
 	for _, d := range p.fleet.Ready().Devices {
 		p.must(os.WriteFile(filepath.Join(p.dir, d.Name+".pw"), []byte(d.Password), 0o600))
