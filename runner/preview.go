@@ -83,7 +83,7 @@ func (r *Runner) Preview(ctx context.Context, q PreviewRequest) (*Preview, *Resu
 		Until: (*lifecycle.Run).Expanded}).Run(ctx, event.RunStarted)
 	v.Run, v.Destinations = machine, watch.reports
 	if verdict := machine.Verdict(); verdict != nil && len(machine.Tasks()) == 0 && verdict.Code != string(lifecycle.RunAllTasksSkipped) {
-		return v, res, errorf(exitFailed, "%s: %s", verdict.Code, verdict.Message)
+		return v, res, errorf(1, "%s: %s", verdict.Code, verdict.Message)
 	}
 	for _, u := range machine.Unusable() {
 		if v.Unusable == nil {
@@ -99,13 +99,6 @@ func (r *Runner) Preview(ctx context.Context, q PreviewRequest) (*Preview, *Resu
 	return v, res, nil
 }
 
-// The exit codes of runs that a preview foresees.
-const (
-	exitFailed  = 1
-	exitPartly  = 3
-	exitNothing = 14
-)
-
 // exit is the code that a run would end with, as far as is known before it:
 // what would run is taken to succeed, unless a destination cannot be used, for
 // a task is a success only with all its copies.
@@ -115,28 +108,18 @@ func (v *Preview) exit() int {
 			return code
 		}
 	}
-	var good, bad, skipped int
+	var n lifecycle.Tally
 	for _, t := range v.Tasks {
-		e, _ := lifecycle.Lookup(lifecycle.Code(t.Code))
 		switch {
-		case t.Code == "" && len(v.Unusable) == 0:
-			good++
-		case e.Neutral:
-		case e.Class == lifecycle.ClassSkipped:
-			skipped++
+		case t.Code != "":
+			n.Add(lifecycle.Code(t.Code))
+		case len(v.Unusable) == 0:
+			n.Good++
 		default:
-			bad++
+			n.Bad++
 		}
 	}
-	switch {
-	case good > 0 && bad+skipped == 0:
-		return 0
-	case good > 0:
-		return exitPartly
-	case bad > 0:
-		return exitFailed
-	}
-	return exitNothing
+	return n.Exit()
 }
 
 func (r *Runner) previewTask(ctx context.Context, x *planned, t *lifecycle.Task) PreviewTask {

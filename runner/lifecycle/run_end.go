@@ -43,27 +43,17 @@ func (r *Run) advancePostScript() {
 
 // judge is the run's result as far as it is known.
 func (r *Run) judge() (Code, string, int) {
-	var good, bad, skipped, neutral, down int
+	var n Tally
+	var down int
 	for _, t := range r.tasks {
 		if t.MayBeDown() {
 			down++
 		}
-		if t.final == nil {
-			continue
-		}
-		e, _ := Lookup(Code(t.final.Code))
-		switch {
-		case e.Neutral:
-			neutral++
-		case e.Class == ClassSuccess:
-			good++
-		case e.Class == ClassSkipped:
-			skipped++
-		default:
-			bad++
+		if t.final != nil {
+			n.Add(Code(t.final.Code))
 		}
 	}
-	summary := fmt.Sprintf("%d of %d task(s) succeeded, %d failed or cancelled, %d skipped", good, len(r.tasks), bad, skipped+neutral)
+	summary := fmt.Sprintf("%d of %d task(s) succeeded, %d failed or cancelled, %d skipped", n.Good, len(r.tasks), n.Bad, n.Skipped+n.Neutral)
 	switch {
 	case down > 0:
 		return RunDeviceStillQuiesced, fmt.Sprintf("%s; %d may have left a device or domain quiesced: dprun recover", summary, down), exitStillQuiesced
@@ -79,16 +69,50 @@ func (r *Run) judge() (Code, string, int) {
 		return RunCanceledByUser, summary, exit
 	case r.gateFailed != "":
 		return PlanFailedPreScript, r.gateFailed, exitPlanCheck
-	case bad+skipped == 0 && good > 0:
-		return Success, summary, exitOK
-	case good > 0:
-		return RunPartlyFailed, summary, exitPartly
-	case bad == 0:
-		return RunAllTasksSkipped, summary, exitNothing
-	case !r.ran && r.allOf(CanceledBecauseADayPassed):
-		return RunADayPassed, summary, exitFailed
 	}
-	return RunFailed, summary, exitFailed
+	exit := n.Exit()
+	switch {
+	case exit == exitOK:
+		return Success, summary, exit
+	case exit == exitPartly:
+		return RunPartlyFailed, summary, exit
+	case exit == exitNothing:
+		return RunAllTasksSkipped, summary, exit
+	case !r.ran && r.allOf(CanceledBecauseADayPassed):
+		return RunADayPassed, summary, exit
+	}
+	return RunFailed, summary, exit
+}
+
+// Tally counts how the tasks of a run end.
+type Tally struct{ Good, Bad, Skipped, Neutral int }
+
+// Add counts a task by its final code.
+func (n *Tally) Add(c Code) {
+	e, _ := Lookup(c)
+	switch {
+	case e.Neutral:
+		n.Neutral++
+	case e.Class == ClassSuccess:
+		n.Good++
+	case e.Class == ClassSkipped:
+		n.Skipped++
+	default:
+		n.Bad++
+	}
+}
+
+// Exit is the exit code of a run in which nothing happened but that.
+func (n Tally) Exit() int {
+	switch {
+	case n.Good > 0 && n.Bad+n.Skipped == 0:
+		return exitOK
+	case n.Good > 0:
+		return exitPartly
+	case n.Bad > 0:
+		return exitFailed
+	}
+	return exitNothing
 }
 
 func (r *Run) allOf(c Code) bool {
