@@ -24,7 +24,7 @@ func (r *Runner) runOwedScripts(ctx context.Context, owed []journal.Obligation) 
 	if len(owed) == 0 {
 		return nil
 	}
-	order := []string{owedAfterUnquiesce, owedPostScript, owedPlanPostScript}
+	order := []string{lifecycle.OwedAfterUnquiesce, lifecycle.OwedPostScript, lifecycle.OwedPlanPostScript}
 	slices.SortStableFunc(owed, func(a, b journal.Obligation) int {
 		return cmp.Compare(slices.Index(order, a.ID), slices.Index(order, b.ID))
 	})
@@ -108,7 +108,7 @@ func (r *Runner) scriptJob(ctx context.Context, o journal.Obligation) (job engin
 	if err != nil {
 		return job, err, nil
 	}
-	hook := hookOf(o.ID)
+	hook := lifecycle.HookOf(o.ID)
 	job = engine.Job{Notify: func(event.Notice) {}, Progress: func(int64, int64) {}, Action: lifecycle.Action{
 		ID: "script/" + hook, Task: o.Task, Kind: lifecycle.ActScript, Script: o.Script, Hook: hook, Timeout: row.Timeout, Device: o.Device, Domain: o.Domain}}
 	all, err := r.journal.Obligations(ctx, o.Run)
@@ -124,7 +124,7 @@ func (r *Runner) scriptJob(ctx context.Context, o journal.Obligation) (job engin
 	if err != nil {
 		return job, nil, err
 	}
-	if n := len(statuses); n > 0 && hook != owedAfterUnquiesce {
+	if n := len(statuses); n > 0 && o.ID != lifecycle.OwedAfterUnquiesce {
 		job.Action.Outcome, job.Action.OutcomeMessage = lifecycle.Code(statuses[n-1].Code), statuses[n-1].Message
 	}
 	if o.Task != "" {

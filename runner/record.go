@@ -157,7 +157,7 @@ func (x *recorded) Script(_ context.Context, address string, at execute.Scope) (
 	}
 	for _, o := range x.owed {
 		// One script may be owed twice by a task; only a post-script is told an outcome.
-		if o.Kind != journal.PostScript || o.Script != address || o.Task != task || (o.ID == owedAfterUnquiesce) != (at.Status == "") {
+		if o.Kind != journal.PostScript || o.Script != address || o.Task != task || (o.ID == lifecycle.OwedAfterUnquiesce) != (at.Status == "") {
 			continue
 		}
 		row, err := scriptRowOf(o)

@@ -13,25 +13,6 @@ import (
 	"github.com/dprun/dprun/sdk/failure"
 )
 
-// The IDs of the obligations that are scripts, as the machines name them.
-const (
-	owedAfterUnquiesce = "after_unquiesce"
-	owedPostScript     = "post_script"
-	owedPlanPostScript = "plan_post_script"
-)
-
-// hookOf is which hook an owed script is: part of its action's ID, and told
-// to the script.
-func hookOf(obligation string) string {
-	switch obligation {
-	case owedPostScript:
-		return "post"
-	case owedPlanPostScript:
-		return "plan_post"
-	}
-	return obligation
-}
-
 // scriptRow is all that is needed to run an owed script without its run. Its
 // configuration is evaluated when it becomes owed, and again when something
 // that it may use becomes known.
@@ -89,7 +70,7 @@ func (b *book) scriptRow(o lifecycle.Obligation) (scriptRow, error) {
 			row.Stamp, at.Stamp = p.Stamp, p.Stamp
 		}
 		script = a.PostScript
-		if o.ID == owedAfterUnquiesce {
+		if o.ID == lifecycle.OwedAfterUnquiesce {
 			script = a.AfterUnquiesce
 		}
 	} else {
@@ -123,7 +104,7 @@ func (b *book) configure(row *scriptRow, o lifecycle.Obligation, at execute.Scop
 		return nil
 	}
 	row.Type, row.Dpod = e.Type, dpod
-	if e.Config.IsWhollyKnown() || o.ID == owedAfterUnquiesce {
+	if e.Config.IsWhollyKnown() || o.ID == lifecycle.OwedAfterUnquiesce {
 		row.sealed, err = seal(e.Type, e.Config, b.record.Dir)
 		row.Dpod = dpod
 		return err

@@ -82,6 +82,25 @@ func (a Action) Owed() bool {
 	return false
 }
 
+// The IDs of the obligations that are scripts.
+const (
+	OwedAfterUnquiesce = "after_unquiesce"
+	OwedPostScript     = "post_script"
+	OwedPlanPostScript = "plan_post_script"
+)
+
+// HookOf is which hook an owed script is: part of its action's ID, and told
+// to the script.
+func HookOf(obligation string) string {
+	switch obligation {
+	case OwedPostScript:
+		return hookPost
+	case OwedPlanPostScript:
+		return hookPlanPost
+	}
+	return hookAfter
+}
+
 // Obligation is something owed to the outside world until it is paid.
 type Obligation struct {
 	ID     string         `json:"id"` // stable within its task

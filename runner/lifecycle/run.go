@@ -452,7 +452,7 @@ func (r *Run) onScript(a Action, e event.Event) {
 	case e.Result != nil && e.Result.Script != nil && e.Result.Script.ExitCode != 0:
 		message = fmt.Sprintf("script %s returned %d%s", a.Script, e.Result.Script.ExitCode, lastLine(e.Result.Script.Tail))
 	}
-	if a.Hook == "plan_post" {
+	if a.Hook == hookPlanPost {
 		r.post.done = true
 		if message != "" {
 			r.enter(RunPostScriptError, message)

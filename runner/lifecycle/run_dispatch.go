@@ -261,7 +261,7 @@ func (r *Run) pendingRun() []Action {
 	case stagePostScript:
 		if s := r.spec.PostScript; s != nil && r.post.begun && !r.post.done {
 			code, message, _ := r.judge()
-			as = append(as, Action{ID: "script/plan_post", Kind: ActScript, Script: s.Address, Hook: "plan_post", Timeout: s.Timeout, Outcome: code, OutcomeMessage: message})
+			as = append(as, Action{ID: "script/" + hookPlanPost, Kind: ActScript, Script: s.Address, Hook: hookPlanPost, Timeout: s.Timeout, Outcome: code, OutcomeMessage: message})
 		}
 	}
 	return as
@@ -276,7 +276,7 @@ func (r *Run) Obligations(id string) []Obligation {
 		return nil
 	}
 	if r.owesPostScript() && r.stage != stageDone {
-		return []Obligation{{ID: "plan_post_script", Kind: OwePostScript, Script: r.spec.PostScript.Address}}
+		return []Obligation{{ID: OwedPlanPostScript, Kind: OwePostScript, Script: r.spec.PostScript.Address}}
 	}
 	return nil
 }

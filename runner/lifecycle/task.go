@@ -423,10 +423,10 @@ func (t *Task) Obligations() []Obligation {
 		}
 	}
 	if t.owesRejoin() {
-		os = append(os, Obligation{ID: "after_unquiesce", Kind: OwePostScript, Task: t.spec.ID, Device: t.spec.Device, Domain: t.spec.Domain, Script: t.spec.Activity.AfterUnquiesce.Address})
+		os = append(os, Obligation{ID: OwedAfterUnquiesce, Kind: OwePostScript, Task: t.spec.ID, Device: t.spec.Device, Domain: t.spec.Domain, Script: t.spec.Activity.AfterUnquiesce.Address})
 	}
 	if t.owesPostScript() && t.final == nil {
-		os = append(os, Obligation{ID: "post_script", Kind: OwePostScript, Task: t.spec.ID, Device: t.spec.Device, Domain: t.spec.Domain, Script: t.spec.Activity.PostScript.Address})
+		os = append(os, Obligation{ID: OwedPostScript, Kind: OwePostScript, Task: t.spec.ID, Device: t.spec.Device, Domain: t.spec.Domain, Script: t.spec.Activity.PostScript.Address})
 	}
 	return os
 }

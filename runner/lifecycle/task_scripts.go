@@ -16,6 +16,9 @@ const (
 	hookPost   = "post"            // at the end, told the outcome
 )
 
+// hookPlanPost is the plan's post-script.
+const hookPlanPost = "plan_post"
+
 // hook is the state of a hook, and what its failure means.
 func (t *Task) hook(name string) (state *script, code Code, rk rank) {
 	switch name {
