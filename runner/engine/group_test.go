@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -46,36 +45,6 @@ func TestGroupedEventsChangeNothingButTheNumberOfCommits(t *testing.T) {
 	}
 	if grouped >= each {
 		t.Errorf("%d commits in groups, %d without", grouped, each)
-	}
-}
-
-// TestTheJournalMayFailAtAnyGroup is TestTheJournalMayFailAtAnyBatch where
-// actions have begun whose events are not written yet.
-func TestTheJournalMayFailAtAnyGroup(t *testing.T) {
-	t.Parallel()
-	for n := 1; ; n++ {
-		h := newHarness(t)
-		h.engine.Group = 2 * time.Millisecond
-		batches := 0
-		h.book.fail = func(Batch) error {
-			if batches++; batches >= n {
-				return errors.New("disk full")
-			}
-			return nil
-		}
-		exit := h.run(t)
-		if batches < n {
-			if n < 5 {
-				t.Errorf("only %d batches", n)
-			}
-			return
-		}
-		if exit != 70 {
-			t.Errorf("batch %d: exit %d, want 70; %v", n, exit, h.book.codes())
-		}
-		if h.out.quiesced {
-			t.Errorf("batch %d: left quiesced; %v", n, h.book.codes())
-		}
 	}
 }
 
