@@ -228,8 +228,11 @@ func (s *store) write(ctx context.Context, src *os.File, temp string) (sum strin
 // copy copies the source's r.Size bytes. h, if not nil, gets them too.
 func (s *store) copy(ctx context.Context, src, dst *os.File, h hash.Hash) error {
 	var done int64
-	block := blocks.Get().(*[256 << 10]byte)
-	defer blocks.Put(block)
+	var block *[256 << 10]byte
+	if h != nil {
+		block = blocks.Get().(*[256 << 10]byte)
+		defer blocks.Put(block)
+	}
 	for done < s.r.Size {
 		if err := ctx.Err(); err != nil {
 			return failure.From(fmt.Errorf("store %s: %w", s.d.location(s.r.Path), err))
