@@ -225,12 +225,17 @@ func (s *sink) decodeAttribute(d *decoder, a *schema.Attribute, attr *hclsyntax.
 	if !ok {
 		return cty.UnknownVal(a.Type.Type)
 	}
-	v, err := convert.Convert(v, a.Type.Type)
+	converted, err := convert.Convert(v, a.Type.Type)
 	if err != nil {
-		made := s.add(diag.WrongType, attr.Expr.Range(), "The argument %q must be %s: %s.", a.Name, withArticle(a.Type.FriendlyName()), err)
+		why := err.Error() + "."
+		if containsMarked(v) {
+			why = "its value is secret and is not shown."
+		}
+		made := s.add(diag.WrongType, attr.Expr.Range(), "The argument %q must be %s: %s", a.Name, withArticle(a.Type.FriendlyName()), why)
 		s.named(made, s.owner, attr.Expr)
 		return cty.UnknownVal(a.Type.Type)
 	}
+	v = converted
 	if u, marks := v.Unmark(); u.IsNull() {
 		return d.absent[a.Name].WithMarks(marks)
 	}

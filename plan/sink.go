@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -9,6 +10,8 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 
 	"github.com/dprun/dprun/plan/diag"
+	"github.com/dprun/dprun/plan/function"
+	"github.com/dprun/dprun/plan/secret"
 )
 
 // sink collects diagnostics and finishes them with snippets.
@@ -101,16 +104,50 @@ func codeOf(summary string, parsing bool) diag.Code {
 	return diag.InvalidExpression
 }
 
+// withheld says in neutral words what may quote a secret otherwise. It answers
+// false when the diagnostic has to do with none, or says itself that a secret
+// cannot be read.
+func (s *sink) withheld(d *hcl.Diagnostic, code diag.Code) bool {
+	if d.Expression == nil { // only the syntax was looked at
+		return false
+	}
+	var unreadable *secret.ReadError
+	call, isCall := hcl.DiagnosticExtra[hclsyntax.FunctionCallDiagExtra](d)
+	if isCall && (errors.As(call.FunctionCallError(), &unreadable) || errors.Is(call.FunctionCallError(), function.ErrSecretArgument)) {
+		return false
+	}
+	refs, uses := secret.Uses(d.Expression, d.EvalContext)
+	if !uses {
+		return false
+	}
+	var r hcl.Range
+	if d.Subject != nil {
+		r = *d.Subject
+	}
+	what := "The expression cannot be worked out."
+	if isCall {
+		what = "The call of " + call.CalledFunctionName() + " failed."
+	}
+	made := s.add(code, r, "%s %s", what, secret.Withheld(refs))
+	if code == diag.InvalidExpression {
+		made.Summary = d.Summary
+	}
+	return true
+}
+
 // hcl takes over what the HCL library says about syntax or an expression.
 func (s *sink) hcl(ds hcl.Diagnostics, parsing bool) {
 	for _, d := range ds {
 		if d.Severity != hcl.DiagError {
 			continue
 		}
+		code := codeOf(d.Summary, parsing)
+		if s.withheld(d, code) {
+			continue
+		}
 		if call, ok := hcl.DiagnosticExtra[hclsyntax.FunctionCallDiagExtra](d); ok && s.function(d, call) {
 			continue
 		}
-		code := codeOf(d.Summary, parsing)
 		var r hcl.Range
 		if d.Subject != nil {
 			r = *d.Subject

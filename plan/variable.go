@@ -180,7 +180,11 @@ func (c *compiler) variableValue(name string, v *variable, g given) cty.Value {
 		if g.isText {
 			origin = " that " + g.origin + " gives"
 		}
-		c.add(diag.InvalidVariable, at, "The value of the variable %q%s is not of its type: %s.", name, origin, err)
+		why := err.Error()
+		if v.sensitive || containsMarked(val) {
+			why = "it is to be " + typeexpr.TypeString(v.ty) + ", and is not shown because it is secret"
+		}
+		c.add(diag.InvalidVariable, at, "The value of the variable %q%s is not of its type: %s.", name, origin, why)
 		return unknown
 	}
 	if v.sensitive {

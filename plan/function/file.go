@@ -13,6 +13,8 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/function"
+
+	"github.com/dprun/dprun/plan/secret"
 )
 
 // Files is where functions read files: a root at the plan's directory.
@@ -128,7 +130,7 @@ func templateFileFunc(f Files, inner map[string]function.Function) function.Func
 		ctx := &hcl.EvalContext{Functions: inner, Variables: vars.AsValueMap()}
 		v, diags := expr.Value(ctx)
 		if diags.HasErrors() {
-			return cty.NilVal, function.NewArgErrorf(1, "template %s: %s", name.AsString(), first(diags))
+			return cty.NilVal, function.NewArgErrorf(1, "template %s: %s", name.AsString(), firstShown(diags))
 		}
 		return v.WithMarks(nameMarks, varsMarks), nil
 	}
@@ -150,6 +152,24 @@ func templateFileFunc(f Files, inner map[string]function.Function) function.Func
 		},
 		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) { return render(args) },
 	})
+}
+
+// firstShown is [first] without what may quote a secret that the template reads.
+func firstShown(diags hcl.Diagnostics) string {
+	for _, d := range diags {
+		if d.Severity != hcl.DiagError || d.Expression == nil {
+			continue
+		}
+		if refs, uses := secret.Uses(d.Expression, d.EvalContext); uses {
+			text := secret.Withheld(refs)
+			if d.Subject != nil {
+				text = fmt.Sprintf("line %d: %s", d.Subject.Start.Line, text)
+			}
+			return text
+		}
+		break
+	}
+	return first(diags)
 }
 
 func first(diags hcl.Diagnostics) string {

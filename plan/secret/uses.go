@@ -1,0 +1,90 @@
+package secret
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+)
+
+// Uses reports whether an expression works with a secret, in whatever part of
+// it, and names the secrets that it could find. What the HCL library or a
+// function says about such an expression may quote the secret, so it is shown
+// to nobody. An expression that cannot be looked into counts as one.
+func Uses(e hcl.Expression, ctx *hcl.EvalContext) (refs []string, uses bool) {
+	node, ok := e.(hclsyntax.Expression)
+	if !ok {
+		return nil, true
+	}
+	found := map[string]bool{}
+	note := func(v cty.Value) {
+		if v == cty.NilVal || !v.ContainsMarked() {
+			return
+		}
+		uses = true
+		_, at := Reveal(v)
+		for _, a := range at {
+			found[a.Ref.String()] = true
+		}
+	}
+	for _, t := range e.Variables() {
+		note(along(t, ctx))
+	}
+	_ = hclsyntax.VisitAll(node, func(n hclsyntax.Node) hcl.Diagnostics {
+		switch n := n.(type) {
+		case *hclsyntax.LiteralValueExpr:
+			note(n.Val) // of an expression that was worked out in part
+		case *hclsyntax.FunctionCallExpr:
+			v, ds := n.Value(ctx)
+			if !ds.HasErrors() {
+				note(v)
+			}
+			// What a call refuses is judged by its arguments.
+			uses = uses || n != e && strings.HasPrefix(n.Name, "secret_")
+		}
+		return nil
+	})
+	for ref := range found {
+		refs = append(refs, ref)
+	}
+	slices.Sort(refs)
+	return refs, uses
+}
+
+// along follows a reference as far as it leads. A part that is secret stands
+// for the whole: what lies beyond it is secret too.
+func along(t hcl.Traversal, ctx *hcl.EvalContext) cty.Value {
+	v := cty.NilVal
+	for c := ctx; c != nil && v == cty.NilVal; c = c.Parent() {
+		if root, ok := c.Variables[t.RootName()]; ok {
+			v = root
+		}
+	}
+	for _, step := range t[1:] {
+		if v == cty.NilVal || v.IsMarked() {
+			return v
+		}
+		by, ok := step.(interface {
+			TraversalStep(cty.Value) (cty.Value, hcl.Diagnostics)
+		})
+		if !ok { // a splat: whatever is below
+			return v
+		}
+		next, ds := by.TraversalStep(v)
+		if ds.HasErrors() {
+			return cty.NilVal
+		}
+		v = next
+	}
+	return v
+}
+
+// Withheld is what stands in the place of a text that may quote a secret.
+func Withheld(refs []string) string {
+	if len(refs) == 0 {
+		return "It works with a secret, so the reason is not shown: it could hold the secret. Check what kind of value is needed here, and the secret itself."
+	}
+	return "It works with " + strings.Join(refs, " and ") + ", so the reason is not shown: it could hold the secret. Check what kind of value is needed here, and the secret itself."
+}
