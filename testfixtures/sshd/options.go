@@ -24,6 +24,12 @@ type Options struct {
 	// Deny are SFTP requests that the server neither offers nor answers, by
 	// their names in sftp-server(8): "fsync", "statvfs", "posix-rename" …
 	Deny []string
+	// Command is the line that a session's shell runs in place of
+	// internal-sftp: another SFTP server for the served directory, which is its
+	// user's home. Nil: internal-sftp.
+	Command func(dir string) string
+	// Over lays files over others, as [daemon.Spec] does.
+	Over map[string]string
 	// Config is appended to the server's configuration, one directive a line.
 	Config []string
 	// Base is where the server keeps its files. Empty: the system's temporary directory.

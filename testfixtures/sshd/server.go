@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"os/exec"
@@ -14,11 +15,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
-)
 
-// readyTimeout bounds how long a server may take to listen.
-const readyTimeout = 15 * time.Second
+	"github.com/dprun/dprun/testfixtures/daemon"
+)
 
 // Server is a running sshd.
 type Server struct {
@@ -35,12 +34,10 @@ type Server struct {
 	ownsDir bool
 	config  string
 
-	mu  sync.Mutex
-	cmd *exec.Cmd
-	log *os.File
-	// exited gets the process's end, once.
-	exited chan error
-	guard  *guard
+	over map[string]string
+
+	mu     sync.Mutex
+	daemon *daemon.Daemon // nil while it is down
 }
 
 // Start runs a server for the duration of a test.
@@ -74,7 +71,7 @@ func Run(ctx context.Context, o Options) (*Server, error) {
 			return nil, fmt.Errorf("start sshd: %w", err)
 		}
 	}
-	s := &Server{Host: "127.0.0.1", User: o.User, binary: binary}
+	s := &Server{Host: "127.0.0.1", User: o.User, binary: binary, over: o.Over}
 	if err := s.prepare(o); err != nil {
 		s.removeFiles()
 		return nil, fmt.Errorf("start sshd: %w", err)
@@ -138,6 +135,15 @@ func (s *Server) prepare(o Options) error {
 			return err
 		}
 	}
+	// "nobody" has no shell that would run a command.
+	if o.Command != nil && os.Getuid() == 0 {
+		s.over = maps.Clone(s.over)
+		if s.over == nil {
+			s.over = map[string]string{}
+		}
+		s.over["/etc/passwd"] = s.path("passwd")
+		return daemon.Passwd(s.path("passwd"), o.User, s.Dir)
+	}
 	return nil
 }
 
@@ -198,11 +204,14 @@ func (s *Server) choosePort(o Options) error {
 	line("LogLevel VERBOSE")
 	line("MaxStartups 100")
 	line("Subsystem sftp internal-sftp")
-	deny := ""
+	command := "internal-sftp -d " + s.Dir
 	if len(o.Deny) > 0 {
-		deny = " -P " + strings.Join(o.Deny, ",")
+		command += " -P " + strings.Join(o.Deny, ",")
 	}
-	line("ForceCommand internal-sftp -d %s%s", s.Dir, deny)
+	if o.Command != nil {
+		command = o.Command(s.Dir)
+	}
+	line("ForceCommand %s", command)
 	for _, l := range o.Config {
 		line("%s", l)
 	}

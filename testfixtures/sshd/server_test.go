@@ -62,3 +62,25 @@ func TestServerRespectsFileModes(t *testing.T) {
 		t.Error("a session wrote into a directory without write permission")
 	}
 }
+
+func TestServerRunsAnotherSFTPServerForItsUser(t *testing.T) {
+	t.Parallel()
+	s := sshd.Start(t, sshd.Options{
+		HostKeys: []string{sshd.ED25519},
+		Command: func(dir string) string {
+			return "touch ran; exec /usr/lib/openssh/sftp-server -d " + dir
+		},
+	})
+	local := filepath.Join(t.TempDir(), "local")
+	if err := os.WriteFile(local, []byte("data"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := put(t, s, local, "file"); err != nil {
+		t.Fatalf("put: %v\n%s\n%s", err, out, s.Log())
+	}
+	for _, name := range []string{"ran", "file"} {
+		if _, err := os.Stat(filepath.Join(s.Dir, name)); err != nil {
+			t.Error(err)
+		}
+	}
+}

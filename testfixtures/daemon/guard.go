@@ -1,4 +1,4 @@
-package sshd
+package daemon
 
 import (
 	"io"
@@ -14,7 +14,7 @@ type guard struct {
 	open io.Closer // while it is open the test process lives
 }
 
-func watch(pid int) (*guard, error) {
+func guardOf(pid int) (*guard, error) {
 	// The shell waits for the end of its input, which comes with our end.
 	cmd := exec.Command("/bin/sh", "-c", `read -r _; kill "$1"`, "sh", strconv.Itoa(pid))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
