@@ -65,12 +65,7 @@ func dial(t *testing.T, d dpsim.ReadyDevice) *gateway {
 }
 
 func (g *gateway) post(body string) (*http.Response, string, error) {
-	r, err := http.NewRequest("POST", fmt.Sprintf("https://%s:%d/service/mgmt/current", g.device.Host, g.device.Port), strings.NewReader(body))
-	if err != nil {
-		return nil, "", err
-	}
-	r.SetBasicAuth(g.device.Username, g.password)
-	resp, err := g.client.Do(r)
+	resp, err := g.send(body)
 	if err != nil {
 		return nil, "", err
 	}
@@ -79,8 +74,26 @@ func (g *gateway) post(body string) (*http.Response, string, error) {
 	return resp, string(text), err
 }
 
+func (g *gateway) send(body string) (*http.Response, error) {
+	r, err := http.NewRequest("POST", fmt.Sprintf("https://%s:%d/service/mgmt/current", g.device.Host, g.device.Port), strings.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	r.SetBasicAuth(g.device.Username, g.password)
+	return g.client.Do(r)
+}
+
+func envelope(domain, op string) string {
+	return `<e:Envelope xmlns:e="http://schemas.xmlsoap.org/soap/envelope/"><e:Body><m:request xmlns:m="http://www.datapower.com/schemas/management" domain="` + domain + `">` + op + `</m:request></e:Body></e:Envelope>`
+}
+
+// open sends a request and leaves the answer to be read.
+func (g *gateway) open(domain, op string) (*http.Response, error) {
+	return g.send(envelope(domain, op))
+}
+
 func (g *gateway) try(domain, op string) (string, error) {
-	_, text, err := g.post(`<e:Envelope xmlns:e="http://schemas.xmlsoap.org/soap/envelope/"><e:Body><m:request xmlns:m="http://www.datapower.com/schemas/management" domain="` + domain + `">` + op + `</m:request></e:Body></e:Envelope>`)
+	_, text, err := g.post(envelope(domain, op))
 	return text, err
 }
 

@@ -189,6 +189,17 @@ func (a *Appliance) Spec() Spec { return a.spec }
 // Serial is the gateway's serial number.
 func (a *Appliance) Serial() string { return a.serial }
 
+// Identity is the name and the serial number that the gateway gives in answer
+// to an operation.
+func (a *Appliance) Identity(op string) (name, serial string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if f := a.takeFault("another_device", op, "default"); f != nil {
+		return "another", f.text("9999999")
+	}
+	return a.name, a.serial
+}
+
 // PaddedOK reports whether OK comes with blanks around it.
 func (a *Appliance) PaddedOK() bool { return a.padded }
 

@@ -2,6 +2,7 @@ package appliance
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/dprun/dprun/testfixtures/dpsim/fabricate"
@@ -31,6 +32,7 @@ type domain struct {
 	state string
 	next  string    // what state becomes at until
 	until time.Time // zero: never
+	late  []arrival // quiesces that have not begun yet, the next one first
 
 	objects     []ObjectSpec
 	objectsDown time.Time // services stay down until then
@@ -88,15 +90,34 @@ func objectsOf(d DomainSpec) []ObjectSpec {
 	return objects
 }
 
+// arrival is a quiesce that begins some time after its request.
+type arrival struct {
+	at    time.Time
+	lasts time.Duration
+}
+
 // settle applies what time has done since the last look.
 func (d *domain) settle(now time.Time) {
-	if !d.until.IsZero() && !now.Before(d.until) {
-		d.state, d.until = d.next, time.Time{}
+	for len(d.late) > 0 && !now.Before(d.late[0].at) {
+		next := d.late[0]
+		d.late = d.late[1:]
+		d.step(next.at)
+		if d.state != Quiesced {
+			d.pass(Quiescing, Quiesced, next.at.Add(next.lasts))
+		}
 	}
+	d.step(now)
 	for command, until := range d.runUntil {
 		if !now.Before(until) {
 			delete(d.runUntil, command)
 		}
+	}
+}
+
+// step ends the state that was to end by now.
+func (d *domain) step(now time.Time) {
+	if !d.until.IsZero() && !now.Before(d.until) {
+		d.state, d.until = d.next, time.Time{}
 	}
 }
 
@@ -138,6 +159,7 @@ type DomainRow struct {
 	QuiesceState   string
 	FailsafeMode   string
 	APIC           bool
+	NoQuiesceState bool // the row lacks the element
 }
 
 // Domains lists the gateway's domains, default first.
@@ -149,13 +171,43 @@ func (a *Appliance) Domains() []DomainRow {
 	for _, d := range a.domains {
 		d.settle(now)
 		row := DomainRow{Name: d.name, SaveNeeded: d.saveNeeded, CurrentCommand: d.currentCommand(), QuiesceState: d.state, FailsafeMode: d.spec.FailsafeMode, APIC: d.spec.APIC}
-		if f := a.peekFault("busy", "get-status/DomainStatus", d.name); f != nil {
-			row.CurrentCommand = f.text("exec")
-		}
 		if row.FailsafeMode == "" {
 			row.FailsafeMode = "none"
 		}
 		rows = append(rows, row)
+	}
+	return rows
+}
+
+// DomainStatus lists the domains as the status class of that name does, with
+// the faults that meet its rows.
+func (a *Appliance) DomainStatus() []DomainRow {
+	const op = "get-status/DomainStatus"
+	rows := a.Domains()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if f := a.takeFault("another_device", op, "default"); f != nil {
+		return []DomainRow{{Name: "default", FailsafeMode: "none"}, {Name: "other01", FailsafeMode: "none"}}
+	}
+	for _, f := range a.faults {
+		meets := func(r DomainRow) bool { return f.Domain == r.Name || f.Domain == "" && r.Name != "default" }
+		if !slices.Contains([]string{"busy", "row_missing", "no_quiesce_state", "quiesce_state_word"}, f.Kind) || !slices.ContainsFunc(rows, meets) || !f.use() {
+			continue
+		}
+		for i := range rows {
+			switch r := &rows[i]; {
+			case !meets(*r):
+			case f.Kind == "busy":
+				r.CurrentCommand = f.text("exec")
+			case f.Kind == "no_quiesce_state":
+				r.NoQuiesceState = true
+			case f.Kind == "quiesce_state_word":
+				r.QuiesceState = f.text("resting")
+			}
+		}
+		if f.Kind == "row_missing" {
+			rows = slices.DeleteFunc(rows, meets)
+		}
 	}
 	return rows
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 
@@ -19,8 +20,66 @@ type archiveKey struct {
 	unsaved   bool
 	nested    bool
 	wrongHash bool
+	flaw      flaw
 	backup    string // of do-backup: the keys of the archives inside
 	sealed    string // of a secure backup: the file's name and size
+}
+
+// flaw is what is wrong with an archive on purpose.
+type flaw struct {
+	kind, text string
+	size       int64
+}
+
+// takeFlaw uses the fault that spoils an archive of the domains; a.mu is held.
+func (a *Appliance) takeFlaw(op string, domains ...string) flaw {
+	for _, kind := range []string{"archive_other_domain", "archive_other_serial", "archive_no_entries", "archive_empty_root", "archive_no_details", "archive_no_files", "archive_trailing"} {
+		if f := a.takeFault(kind, op, domains...); f != nil {
+			return flaw{kind, f.Text, f.afterSize}
+		}
+	}
+	return flaw{}
+}
+
+// domain is the domain that the archive says it is of.
+func (f flaw) domain(name string) string {
+	if f.kind != "archive_other_domain" {
+		return name
+	}
+	if f.text == "" {
+		return "other"
+	}
+	return f.text
+}
+
+// device is the gateway that the archive says it is of.
+func (f flaw) device(d fabricate.Device) fabricate.Device {
+	if f.kind == "archive_other_serial" {
+		if d.Serial = f.text; f.text == "" {
+			d.Serial = "9999999"
+		}
+	}
+	return d
+}
+
+// fabricated is what is wrong with the archive's own form.
+func (f flaw) fabricated() fabricate.Flaw {
+	switch f.kind {
+	case "archive_no_entries":
+		return fabricate.Flaw{NoEntries: true}
+	case "archive_empty_root":
+		return fabricate.Flaw{EmptyRoot: true}
+	case "archive_no_details":
+		return fabricate.Flaw{NoDetails: true}
+	case "archive_no_files":
+		return fabricate.Flaw{NoFiles: true}
+	case "archive_trailing":
+		if f.size > 0 {
+			return fabricate.Flaw{Trailing: f.size}
+		}
+		return fabricate.Flaw{Trailing: 1000}
+	}
+	return fabricate.Flaw{}
 }
 
 // archive is a payload that is made at most once.
@@ -41,6 +100,7 @@ func (a *Appliance) Export(ctx context.Context, name string, persisted bool) (*s
 	}
 	key := keyFor(d, persisted)
 	key.wrongHash = a.takeFault("wrong_hash", "do-export", name) != nil
+	key.flaw = a.takeFlaw("do-export", name)
 	d.begin("backup")
 	a.mu.Unlock()
 	defer a.finish(d, "backup")
@@ -85,9 +145,9 @@ func (a *Appliance) makeArchive(d *domain, key archiveKey) (*spool.Blob, error) 
 	}
 	return a.Spool.Add(d.size, false, func(w io.Writer) error {
 		return a.Factory.Write(w, fabricate.Export{
-			Device: a.exportDevice(), Domain: d.name, User: a.username, Persisted: key.persisted, Unsaved: key.unsaved,
+			Device: key.flaw.device(a.exportDevice()), Domain: key.flaw.domain(d.name), User: a.username, Persisted: key.persisted, Unsaved: key.unsaved,
 			APIC: d.spec.APIC, Size: d.size, MissingFiles: d.spec.MissingFiles, PrivateKeys: d.spec.PrivateKeys,
-			WrongHash: key.wrongHash, Nested: key.nested,
+			WrongHash: key.wrongHash, Nested: key.nested, Flaw: key.flaw.fabricated(),
 		})
 	})
 }
@@ -114,7 +174,7 @@ const ExportFile = "export:/export.zip"
 // Backup answers with one archive of several domains; the name all-domains
 // stands for every one. Only one backup runs at a time.
 func (a *Appliance) Backup(ctx context.Context, names []string, persisted bool) (*spool.Blob, error) {
-	domains, err := a.beginBackup(names)
+	domains, spoilt, err := a.beginBackup(names)
 	if err != nil {
 		return nil, err
 	}
@@ -125,22 +185,25 @@ func (a *Appliance) Backup(ctx context.Context, names []string, persisted bool) 
 	var inner []fabricate.Inner
 	var estimate int64
 	var contents strings.Builder
-	for _, d := range domains {
+	for i, d := range domains {
 		a.mu.Lock()
 		key := keyFor(d, persisted)
 		key.nested = d.spec.Archive == ""
 		a.mu.Unlock()
+		if spoilt.kind == "archive_other_serial" || spoilt.kind == "archive_other_domain" && i == len(domains)-1 {
+			key.flaw = spoilt
+		}
 		blob, err := a.archive(d, key)
 		if err != nil {
 			return nil, err
 		}
 		estimate += blob.Size
 		fmt.Fprintf(&contents, "%+v ", key)
-		inner = append(inner, fabricate.Inner{Domain: d.name, Size: blob.Size, Open: func() io.Reader { return io.NewSectionReader(blob, 0, blob.Size) }})
+		inner = append(inner, fabricate.Inner{Domain: key.flaw.domain(d.name), Size: blob.Size, Open: func() io.Reader { return io.NewSectionReader(blob, 0, blob.Size) }})
 	}
-	blob, err := a.once(archiveKey{backup: contents.String()}, func() (*spool.Blob, error) {
+	blob, err := a.once(archiveKey{backup: contents.String(), flaw: spoilt}, func() (*spool.Blob, error) {
 		return a.Spool.Add(estimate, false, func(w io.Writer) error {
-			return a.Factory.WriteBackup(w, a.exportDevice(), a.username, "", inner)
+			return a.Factory.WriteBackup(w, spoilt.device(a.exportDevice()), a.username, "", inner, spoilt.fabricated())
 		})
 	})
 	if err != nil {
@@ -152,11 +215,11 @@ func (a *Appliance) Backup(ctx context.Context, names []string, persisted bool) 
 	return blob, nil
 }
 
-func (a *Appliance) beginBackup(names []string) ([]*domain, error) {
+func (a *Appliance) beginBackup(names []string) ([]*domain, flaw, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.backingUp || a.securing {
-		return nil, refuse("Another backup is in progress")
+		return nil, flaw{}, refuse("Another backup is in progress")
 	}
 	var domains []*domain
 	for _, name := range names {
@@ -166,16 +229,24 @@ func (a *Appliance) beginBackup(names []string) ([]*domain, error) {
 		}
 		d := a.domain(name)
 		if d == nil {
-			return nil, deny("ERROR")
+			return nil, flaw{}, deny("ERROR")
 		}
 		domains = append(domains, d)
 	}
 	if len(domains) == 0 {
-		return nil, deny("ERROR")
+		return nil, flaw{}, deny("ERROR")
+	}
+	var present []string
+	for _, d := range domains {
+		present = append(present, d.name)
+	}
+	if f := a.takeFault("archive_lacks_domain", "do-backup", present...); f != nil {
+		last := present[len(present)-1]
+		domains = slices.DeleteFunc(domains, func(d *domain) bool { return d.name == f.Domain || f.Domain == "" && d.name == last })
 	}
 	a.backingUp = true
 	a.domain("default").begin("backup")
-	return domains, nil
+	return domains, a.takeFlaw("do-backup", present...), nil
 }
 
 func (a *Appliance) endBackup() {

@@ -27,6 +27,7 @@ type Fault struct {
 	After    string `hcl:"after,optional" json:"after,omitempty"`
 	Text     string `hcl:"text,optional" json:"text,omitempty"` // the kind's own text
 	File     string `hcl:"file,optional" json:"file,omitempty"` // of a secure backup
+	Hold     bool   `hcl:"hold,optional" json:"hold,omitempty"` // quiesce_late answers when the quiesce begins
 
 	after     time.Duration
 	rate      int64
@@ -53,6 +54,8 @@ var (
 	quiesceOperations  = []string{"do-action/DomainQuiesce", "do-action/QuiesceDP"}
 	restoreOperations  = []string{"do-action/DomainUnquiesce", "do-action/UnquiesceDP"}
 	secureBackupAction = []string{"do-action/SecureBackup"}
+	domainStatus       = []string{"get-status/DomainStatus"}
+	reads              = []string{"get-status", "get-config"}
 )
 
 func faultKinds() map[string]faultKind {
@@ -67,7 +70,10 @@ func faultKinds() map[string]faultKind {
 		"wrong_zip":         {stageReply, fileOperations},
 		"corrupt_archive":   {stageReply, fileOperations},
 		"disk_full":         {stageReply, fileOperations},
-		"wrong_hash":        {stageState, []string{"do-export"}},
+		"endless_file":      {stageReply, fileOperations},
+		"no_rows":           {stageReply, domainStatus},
+		"big_status":        {stageReply, domainStatus},
+		"wrong_part":        {stageReply, nil},
 		"garbage":           {stageReply, nil},
 		"http_error":        {stageReply, nil},
 		"error_log":         {stageReply, nil},
@@ -86,9 +92,14 @@ func faultKinds() map[string]faultKind {
 		"domain_vanishes":   {stageReply, nil},
 		"no_reply_but_done": {stageReply, nil},
 
-		"busy":                   {stageState, []string{"get-status/DomainStatus"}},
+		"busy":                   {stageState, domainStatus},
+		"row_missing":            {stageState, domainStatus},
+		"no_quiesce_state":       {stageState, domainStatus},
+		"quiesce_state_word":     {stageState, domainStatus},
+		"another_device":         {stageState, reads},
 		"quiesce_stuck":          {stageState, quiesceOperations},
 		"quiesce_error":          {stageState, quiesceOperations},
+		"quiesce_late":           {stageState, quiesceOperations},
 		"quiesce_refused":        {stageState, quiesceOperations},
 		"second_quiesce_refused": {stageState, quiesceOperations},
 		"unquiesce_stuck":        {stageState, restoreOperations},
@@ -96,6 +107,16 @@ func faultKinds() map[string]faultKind {
 		"unquiesce_refused":      {stageState, restoreOperations},
 		"unquiesce_ignored":      {stageState, restoreOperations},
 		"objects_down":           {stageState, restoreOperations},
+
+		"wrong_hash":           {stageState, []string{"do-export"}},
+		"archive_other_domain": {stageState, fileOperations},
+		"archive_other_serial": {stageState, fileOperations},
+		"archive_lacks_domain": {stageState, []string{"do-backup"}},
+		"archive_no_entries":   {stageState, fileOperations},
+		"archive_empty_root":   {stageState, fileOperations},
+		"archive_no_details":   {stageState, fileOperations},
+		"archive_no_files":     {stageState, fileOperations},
+		"archive_trailing":     {stageState, fileOperations},
 
 		"secure_backup_fails":      {stageState, secureBackupAction},
 		"secure_backup_wrong_hash": {stageState, secureBackupAction},
@@ -202,16 +223,6 @@ func (f *Fault) use() bool {
 func (a *Appliance) takeFault(kind, op string, domains ...string) *Fault {
 	for _, f := range a.faults {
 		if f.Kind == kind && f.matches(op, domains) && f.use() {
-			return f
-		}
-	}
-	return nil
-}
-
-// peekFault finds a fault without using it up; a.mu is held.
-func (a *Appliance) peekFault(kind, op string, domains ...string) *Fault {
-	for _, f := range a.faults {
-		if f.Kind == kind && f.matches(op, domains) && (f.Count == 0 || f.used < f.Count) {
 			return f
 		}
 	}

@@ -60,7 +60,7 @@ func (a *Appliance) Reboot(ctx context.Context, outage time.Duration) {
 	a.booted = back
 	for _, d := range a.domains {
 		d.become(Normal)
-		d.saveNeeded, d.objectsDown = false, time.Time{}
+		d.saveNeeded, d.objectsDown, d.late = false, time.Time{}, nil
 		clear(d.runUntil)
 	}
 	for domain, files := range a.files {

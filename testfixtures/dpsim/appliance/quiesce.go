@@ -1,40 +1,93 @@
 package appliance
 
-import "time"
+import (
+	"context"
+	"slices"
+	"time"
+)
 
 // MinQuiesceTimeout is the shortest timeout the gateway's model allows.
 const MinQuiesceTimeout = time.Minute
 
 // Quiesce starts to take one domain out of service and returns at once. The
 // default domain never goes down: for it this does nothing.
-func (a *Appliance) Quiesce(name string, timeout, delay time.Duration) error {
+func (a *Appliance) Quiesce(ctx context.Context, name string, timeout, delay time.Duration) error {
 	a.mu.Lock()
-	defer a.mu.Unlock()
-	if err := checkTimeout(timeout, delay); err != nil {
-		return err
-	}
 	d := a.domain(name)
 	if d == nil {
+		a.mu.Unlock()
 		return refuse("Domain '%s' does not exist", name)
 	}
-	return a.quiesce(d, "do-action/DomainQuiesce", timeout, delay)
+	return a.quiesceAll(ctx, []*domain{d}, "do-action/DomainQuiesce", timeout, delay)
 }
 
 // QuiesceAll starts to take all domains but default out of service.
-func (a *Appliance) QuiesceAll(timeout, delay time.Duration) error {
+func (a *Appliance) QuiesceAll(ctx context.Context, timeout, delay time.Duration) error {
 	a.mu.Lock()
-	defer a.mu.Unlock()
-	if err := checkTimeout(timeout, delay); err != nil {
+	return a.quiesceAll(ctx, a.domains, "do-action/QuiesceDP", timeout, delay)
+}
+
+// quiesceAll quiesces domains; a.mu is held, and released.
+func (a *Appliance) quiesceAll(ctx context.Context, domains []*domain, op string, timeout, delay time.Duration) error {
+	hold, err := a.startQuiesce(domains, op, timeout, delay)
+	a.mu.Unlock()
+	if err != nil {
 		return err
 	}
+	return a.Clock.Sleep(ctx, hold)
+}
+
+// startQuiesce tells how long the answer is held back.
+func (a *Appliance) startQuiesce(domains []*domain, op string, timeout, delay time.Duration) (hold time.Duration, err error) {
+	if err := checkTimeout(timeout, delay); err != nil {
+		return 0, err
+	}
+	var names []string
+	for _, d := range domains {
+		names = append(names, d.name)
+	}
+	late := a.takeFault("quiesce_late", op, names...)
 	now := a.Clock.Now()
-	for _, d := range a.domains {
+	for _, d := range domains {
 		d.settle(now)
-		if err := a.quiesce(d, "do-action/QuiesceDP", timeout, delay); err != nil {
-			return err
+		if late != nil && (late.Domain == "" || late.Domain == d.name) {
+			a.quiesceLate(d, late, timeout)
+			continue
+		}
+		if err := a.quiesce(d, op, timeout, delay); err != nil {
+			return 0, err
 		}
 	}
-	return nil
+	if late != nil && late.Hold {
+		hold = late.lateness()
+	}
+	return hold, nil
+}
+
+// lateness is how long after its request a late quiesce begins.
+func (f *Fault) lateness() time.Duration {
+	if f.after == 0 {
+		return 45 * time.Second
+	}
+	return f.after
+}
+
+// quiesceLate lets a quiesce begin later than its request, whatever is asked
+// for until then.
+func (a *Appliance) quiesceLate(d *domain, f *Fault, timeout time.Duration) {
+	if d.name == "default" {
+		return
+	}
+	d.late = append(d.late, arrival{at: a.Clock.Now().Add(f.lateness()), lasts: a.lasts(d, timeout)})
+	slices.SortStableFunc(d.late, func(x, y arrival) int { return x.at.Compare(y.at) })
+}
+
+// lasts is how long a domain takes to go down.
+func (a *Appliance) lasts(d *domain, timeout time.Duration) time.Duration {
+	if d.busy {
+		return timeout // connections are waited for, then cut
+	}
+	return min(a.times.quiesce, timeout)
 }
 
 func checkTimeout(timeout, delay time.Duration) error {
@@ -75,11 +128,7 @@ func (a *Appliance) quiesce(d *domain, op string, timeout, delay time.Duration) 
 		d.pass(Quiescing, f.text(Broken), now.Add(a.times.quiesce))
 		return nil
 	}
-	lasts := min(a.times.quiesce, timeout)
-	if d.busy {
-		lasts = timeout // connections are waited for, then cut
-	}
-	d.pass(Quiescing, Quiesced, now.Add(delay+lasts))
+	d.pass(Quiescing, Quiesced, now.Add(delay+a.lasts(d, timeout)))
 	return nil
 }
 

@@ -16,7 +16,10 @@ type Inner struct {
 // WriteBackup writes a multi-domain backup: an outer archive with one dp-aux
 // for all, and one archive per domain whose export.xml lists those dp-aux
 // files without holding them.
-func (f *Factory) WriteBackup(w io.Writer, d Device, user, comment string, inner []Inner) error {
+func (f *Factory) WriteBackup(w io.Writer, d Device, user, comment string, inner []Inner, flaw Flaw) error {
+	if flaw.NoEntries {
+		return writeZip(w, nil)
+	}
 	entries := append([]entry(nil), f.aux()...)
 	var names []string
 	for _, in := range inner {
@@ -30,8 +33,8 @@ func (f *Factory) WriteBackup(w io.Writer, d Device, user, comment string, inner
 			from: &storedReader{r: in.Open(), left: in.Size}, packed: storedSize(in.Size),
 		}})
 	}
-	entries = append(entries, entry{name: "export.xml", payload: deflate(backupXML(d, user, comment, names))})
-	return writeZip(w, entries)
+	entries = append(entries, entry{name: "export.xml", payload: deflate(backupXML(d, user, comment, names, flaw))})
+	return flaw.write(w, entries)
 }
 
 // WriteSealed writes size bytes that look encrypted, as the files of a secure

@@ -41,6 +41,7 @@ type Export struct {
 	PrivateKeys  int
 	// WrongHash makes export.xml name a wrong SHA-1 for one file.
 	WrongHash bool
+	Flaw      Flaw
 	// Nested leaves out dp-aux, as in the archives inside a backup.
 	Nested bool
 }
@@ -53,11 +54,14 @@ func (f *Factory) Write(w io.Writer, e Export) error {
 	if e.Size < MinSize {
 		return fmt.Errorf("fabricate an export of %d bytes: an export has at least %d", e.Size, MinSize)
 	}
+	if e.Flaw.NoEntries {
+		return writeZip(w, nil)
+	}
 	entries, err := f.fit(e)
 	if err != nil {
 		return err
 	}
-	return writeZip(w, entries)
+	return e.Flaw.write(w, entries)
 }
 
 // fit chooses bulk entries so that the archive comes out exactly as large as

@@ -7,21 +7,32 @@ import (
 
 const objectNS = ` xmlns:env="http://www.w3.org/2003/05/soap-envelope" xmlns:dp="http://www.datapower.com/schemas/management"`
 
+const emptyRoot = `<datapower-configuration version="3"/>`
+
 // exportXML is the table of contents of an export: who made it, the objects,
 // and every file with its SHA-1.
 func exportXML(e Export, entries []entry) []byte {
 	var b strings.Builder
+	if e.Flaw.EmptyRoot {
+		return []byte(emptyRoot)
+	}
 	b.WriteString(`<datapower-configuration version="3">`)
-	details(&b, e.Device, e.Domain, e.User, e.Comment)
+	if !e.Flaw.NoDetails {
+		details(&b, e.Device, e.Domain, e.User, e.Comment)
+	}
 	fmt.Fprintf(&b, `<configuration domain="%s">`, esc(e.Domain))
 	objects(&b, e)
-	b.WriteString(`</configuration><files>`)
-	for _, f := range entries {
-		if f.uri != "" {
-			fileRow(&b, f)
+	b.WriteString(`</configuration>`)
+	if !e.Flaw.NoFiles {
+		b.WriteString(`<files>`)
+		for _, f := range entries {
+			if f.uri != "" {
+				fileRow(&b, f)
+			}
 		}
+		b.WriteString(`</files>`)
 	}
-	b.WriteString(`</files></datapower-configuration>`)
+	b.WriteString(`</datapower-configuration>`)
 	return []byte(b.String())
 }
 
@@ -47,19 +58,28 @@ func fileRow(b *strings.Builder, f entry) {
 
 // backupXML is the outer export.xml of a multi-domain backup: Domain objects,
 // no files.
-func backupXML(d Device, user, comment string, domains []string) []byte {
+func backupXML(d Device, user, comment string, domains []string, flaw Flaw) []byte {
+	if flaw.EmptyRoot {
+		return []byte(emptyRoot)
+	}
 	var b strings.Builder
 	b.WriteString(`<datapower-configuration version="3">`)
-	details(&b, d, "default", user, comment)
+	if !flaw.NoDetails {
+		details(&b, d, "default", user, comment)
+	}
 	b.WriteString(`<configuration>`)
 	for _, name := range domains {
 		fmt.Fprintf(&b, `<Domain name="%s"%s>`+"\n<mAdminState>enabled</mAdminState>\n<NeighborDomain class=\"Domain\">default</NeighborDomain>\n<ConfigMode>local</ConfigMode>\n<ImportFormat>ZIP</ImportFormat>\n<MaxChkpoints>3</MaxChkpoints></Domain>", esc(name), objectNS)
 	}
-	b.WriteString(`</configuration><domains>`)
-	for _, name := range domains {
-		fmt.Fprintf(&b, `<domain name="%s"/>`, esc(name))
+	b.WriteString(`</configuration>`)
+	if !flaw.NoFiles {
+		b.WriteString(`<domains>`)
+		for _, name := range domains {
+			fmt.Fprintf(&b, `<domain name="%s"/>`, esc(name))
+		}
+		b.WriteString(`</domains>`)
 	}
-	b.WriteString(`</domains></datapower-configuration>`)
+	b.WriteString(`</datapower-configuration>`)
 	return []byte(b.String())
 }
 

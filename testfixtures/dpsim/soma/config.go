@@ -18,9 +18,10 @@ func (x *exchange) config(req *request) (string, error) {
 	case "Domain":
 		x.domainConfigs(add)
 	case "SystemSettings":
+		system, serial := x.app.Identity(req.name)
 		add("SystemSettings", ` intrinsic="true"`, "mAdminState", "enabled", "UserSummary", "", `ProductOID read-only="true"`, "1.3.6.1.4.1.14685.1.8",
-			`Description read-only="true"`, p.Model, `SerialNumber read-only="true"`, x.app.Serial(), `EntitlementNumber read-only="true"`, x.app.Serial(),
-			`ProductID read-only="true"`, x.app.ProductID()+" [Rev 0001]", `CapacityMode read-only="true"`, "", "Contact", "", "SystemName", x.app.Name(), "Location", "",
+			`Description read-only="true"`, p.Model, `SerialNumber read-only="true"`, serial, `EntitlementNumber read-only="true"`, serial,
+			`ProductID read-only="true"`, x.app.ProductID()+" [Rev 0001]", `CapacityMode read-only="true"`, "", "Contact", "", "SystemName", system, "Location", "",
 			`Services read-only="true"`, "72", `BackupMode read-only="true"`, x.app.BackupMode(), "ProductMode", "normal", "LoginMessage", "", "CustomUIFile", "",
 			"AuditReserve", "40", "DetectIntrusion", "off", "HardwareXMLAcceleration", "on", "Locale", "en", "SystemLogFixedFormat", "off")
 	case "SecureBackupMode":

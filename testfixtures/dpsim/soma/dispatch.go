@@ -113,7 +113,7 @@ func (x *exchange) action(req *request) error {
 	a := req.action
 	switch a.name {
 	case "DomainQuiesce":
-		return x.app.Quiesce(a.value("name"), seconds(a, "timeout"), x.delay(a))
+		return x.app.Quiesce(x.app.Session(), a.value("name"), seconds(a, "timeout"), x.delay(a))
 	case "DomainUnquiesce":
 		return x.app.Unquiesce(a.value("name"))
 	case "QuiesceDP", "UnquiesceDP", "SecureBackup":
@@ -122,7 +122,7 @@ func (x *exchange) action(req *request) error {
 		}
 		switch a.name {
 		case "QuiesceDP":
-			return x.app.QuiesceAll(seconds(a, "timeout"), x.delay(a))
+			return x.app.QuiesceAll(x.app.Session(), seconds(a, "timeout"), x.delay(a))
 		case "UnquiesceDP":
 			return x.app.UnquiesceAll()
 		}

@@ -119,6 +119,11 @@ func (x *exchange) perform(req *request) *reply {
 
 // send writes an answer; false ends the connection.
 func (x *exchange) send(a *reply, how ending) bool {
+	if a.noise {
+		fmt.Fprintf(x.conn, "HTTP/1.1 %d %s\r\nContent-Type: text/xml\r\nConnection: close\r\n\r\n", a.status, a.phrase)
+		x.copy(a.body())
+		return false
+	}
 	fmt.Fprintf(x.conn, "HTTP/1.1 %d %s\r\nContent-Type: text/xml\r\nContent-Length: %d\r\nConnection: keep-alive\r\n\r\n", a.status, a.phrase, a.size())
 	size := a.size()
 	switch how {

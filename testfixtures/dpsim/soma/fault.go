@@ -44,6 +44,15 @@ func (x *exchange) withFaults(req *request, faults []*appliance.Fault) (*reply, 
 		return answer, hangAfterHeaders
 	case "hang_body":
 		return answer, hangMidBody
+	case "no_rows":
+		_, part, _ := strings.Cut(req.op.name, "-")
+		return good(x.app.Now(), wrap("dp:"+part, "")), complete
+	case "big_status":
+		size := change.AfterBytes()
+		if size == 0 {
+			size = 16_000_000
+		}
+		answer.head = strings.Replace(answer.head, "</dp:status>", strings.Repeat("<a/>", int(size/4))+"</dp:status>", 1)
 	case "truncated_base64":
 		answer.served = nil
 		if answer.blob != nil {
@@ -97,6 +106,13 @@ func (x *exchange) instead(req *request, f *appliance.Fault) (answer *reply, ins
 		return loginRefused(), true
 	case "refused":
 		return good(now, result("Authentication failure")), true
+	case "wrong_part":
+		if req.op.name == "get-filestore" {
+			return good(now, "<dp:status/>"), true
+		}
+		return good(now, "<dp:filestore/>"), true
+	case "endless_file":
+		return endless(now), true
 	case "empty_file":
 		return good(now, emptyFile(name)), true
 	case "disk_full":

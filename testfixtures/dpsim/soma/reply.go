@@ -22,7 +22,27 @@ type reply struct {
 	patch  patch
 	tail   string
 	served *appliance.Served // counted once the answer went out whole
+	noise  bool              // base64 text without end follows the head
 }
+
+// endless is a file whose text does not end.
+func endless(now time.Time) *reply {
+	r := good(now, "")
+	r.head, r.noise = envelopeHead+responseHead+timestamp(now)+"<dp:file>", true
+	return r
+}
+
+// noise is base64 text without end.
+type noise struct{}
+
+func (noise) Read(p []byte) (int, error) {
+	for n := 0; n < len(p); {
+		n += copy(p[n:], noiseText)
+	}
+	return len(p), nil
+}
+
+var noiseText = strings.Repeat("UEsDBBQAAAAIABCHY1vVtG0k", 4<<10)
 
 // patch replaces a few bytes of the payload's text.
 type patch struct {
@@ -34,6 +54,9 @@ func (r *reply) size() int64 { return int64(len(r.head)) + r.length + int64(len(
 
 // body reads the whole answer.
 func (r *reply) body() io.Reader {
+	if r.noise {
+		return io.MultiReader(strings.NewReader(r.head), noise{})
+	}
 	parts := []io.Reader{strings.NewReader(r.head)}
 	if r.blob != nil {
 		from := int64(0)

@@ -30,7 +30,8 @@ func (x *exchange) status(req *request) (string, error) {
 		if !slices.Contains(p.FirmwareClasses, class) {
 			return "", unknown("Status class", class)
 		}
-		f := fields{"Serial", x.app.Serial(), "Version", p.Version, "Build", p.Build, "BuildDate", p.BuildDate}
+		_, serial := x.app.Identity(req.name)
+		f := fields{"Serial", serial, "Version", p.Version, "Build", p.Build, "BuildDate", p.BuildDate}
 		if class == "FirmwareVersion3" {
 			f = append(f, "DeliveryType", p.Delivery)
 		}
@@ -76,9 +77,12 @@ func (x *exchange) status(req *request) (string, error) {
 }
 
 func (x *exchange) domainStatus(add func(...string)) {
-	for _, d := range x.app.Domains() {
+	for _, d := range x.app.DomainStatus() {
 		f := fields{"Domain", d.Name, "SaveNeeded", onOff(d.SaveNeeded), "TraceEnabled", "off", "DebugEnabled", "off", "ProbeEnabled", "off",
-			"DiagEnabled", "off", "CurrentCommand", d.CurrentCommand, "QuiesceState", d.QuiesceState}
+			"DiagEnabled", "off", "CurrentCommand", d.CurrentCommand}
+		if !d.NoQuiesceState {
+			f = append(f, "QuiesceState", d.QuiesceState)
+		}
 		if x.app.Profile().InterfaceState {
 			f = append(f, "InterfaceState", "ok", "FailsafeMode", d.FailsafeMode)
 		}
