@@ -77,8 +77,14 @@ type StoreReport struct {
 	Verified Verify `json:"verified"`
 	// Durable is false when the server could not be asked to make it durable.
 	Durable bool `json:"durable"`
+	// ModeKept is false when the copy has another file mode than it was to
+	// have, or when its mode could not be read. It is true where files have no mode.
+	ModeKept bool `json:"mode_kept"`
 	// Existed is true when the same content stood there already.
 	Existed bool `json:"existed,omitempty"`
+	// Warnings say what an operator should know about this copy, for example
+	// which mode it has. Durable needs no warning of its own.
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 // Object is one stored file.

@@ -56,7 +56,8 @@ func (d destinationServer) Store(r *pluginv1.StoreRequest, stream pluginv1.Desti
 		return errNothing(failure.CallStore)
 	}
 	out.event(&pluginv1.StoreEvent{Bytes: rep.Size, Done: &pluginv1.StoreReport{
-		Location: rep.Location, Size: rep.Size, Sha256: rep.SHA256, Verified: string(rep.Verified), Durable: rep.Durable, Existed: rep.Existed,
+		Location: rep.Location, Size: rep.Size, Sha256: rep.SHA256, Verified: string(rep.Verified), Durable: rep.Durable, ModeKept: rep.ModeKept,
+		Existed: rep.Existed, Warnings: rep.Warnings,
 	}}, false)
 	return nil
 }

@@ -103,7 +103,7 @@ func (d *destination) Store(ctx context.Context, r sdk.StoreRequest, progress fu
 
 func (s *store) report(existed bool) *sdk.StoreReport {
 	return &sdk.StoreReport{
-		Location: s.d.location(s.r.Path), Size: s.r.Size, SHA256: strings.ToLower(s.r.SHA256), Verified: s.verify(), Durable: s.durable, Existed: existed,
+		Location: s.d.location(s.r.Path), Size: s.r.Size, SHA256: strings.ToLower(s.r.SHA256), Verified: s.verify(), Durable: s.durable, ModeKept: true, Existed: existed,
 	}
 }
 

@@ -36,7 +36,7 @@ func TestAStoredFileIsWholeUnderItsNameAlone(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := &sdk.StoreReport{Location: p.where(name), Size: r.Size, SHA256: r.SHA256, Verified: verify, Durable: true}
+			want := &sdk.StoreReport{Location: p.where(name), Size: r.Size, SHA256: r.SHA256, Verified: verify, Durable: true, ModeKept: true}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Error(diff)
 			}

@@ -63,7 +63,7 @@ func (d *destination) Store(ctx context.Context, r sdk.StoreRequest, progress fu
 		return existed, err
 	}
 	return &sdk.StoreReport{
-		Location: d.where(r.Path), Size: r.Size, SHA256: r.SHA256, Verified: r.Verify, Durable: true,
+		Location: d.where(r.Path), Size: r.Size, SHA256: r.SHA256, Verified: r.Verify, Durable: true, ModeKept: true,
 	}, nil
 }
 
@@ -92,7 +92,7 @@ func (d *destination) occupied(ctx context.Context, r sdk.StoreRequest, what str
 		return nil, different
 	}
 	return &sdk.StoreReport{
-		Location: d.where(r.Path), Size: r.Size, SHA256: r.SHA256, Verified: sdk.VerifyReadBack, Durable: true, Existed: true,
+		Location: d.where(r.Path), Size: r.Size, SHA256: r.SHA256, Verified: sdk.VerifyReadBack, Durable: true, ModeKept: true, Existed: true,
 	}, nil
 }
 

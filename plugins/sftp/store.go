@@ -112,7 +112,7 @@ func (t *upload) report() *sdk.StoreReport {
 	}
 	return &sdk.StoreReport{
 		Location: t.d.config.location(t.final), Size: t.r.Size, SHA256: t.r.SHA256,
-		Verified: verified, Durable: t.durable,
+		Verified: verified, Durable: t.durable, ModeKept: true,
 	}
 }
 
@@ -199,7 +199,7 @@ func (t *upload) existing(ctx context.Context, s *session) (*sdk.StoreReport, er
 	}
 	return &sdk.StoreReport{
 		Location: t.d.config.location(t.final), Size: t.r.Size, SHA256: t.r.SHA256,
-		Verified: sdk.VerifyReadBack, Durable: syncFile(s, t.final) && syncDirectory(s, t.dir), Existed: true,
+		Verified: sdk.VerifyReadBack, Durable: syncFile(s, t.final) && syncDirectory(s, t.dir), ModeKept: true, Existed: true,
 	}, nil
 }
 

@@ -33,7 +33,7 @@ func TestStorePublishesTheWholeFileOnly(t *testing.T) {
 				t.Fatalf("%s: %v\n%s", r.Path, err, s.Log())
 			}
 			if diff := cmp.Diff(&sdk.StoreReport{
-				Location: s.URL() + "/" + r.Path, Size: r.Size, SHA256: r.SHA256, Verified: verify, Durable: true,
+				Location: s.URL() + "/" + r.Path, Size: r.Size, SHA256: r.SHA256, Verified: verify, Durable: true, ModeKept: true,
 			}, got); diff != "" {
 				t.Errorf("%s (-want +got):\n%s", r.Path, diff)
 			}

@@ -29,8 +29,10 @@ type Job struct {
 	Task     *lifecycle.TaskSpec
 	Prepared *event.Prepared
 	Captured []event.Captured
-	Started  time.Time  // when the task was dispatched
-	Facts    *sdk.Facts // of the action's device, once inspected
+	// Stored are the reports on the copies at the action's destination, in the order of Captured.
+	Stored  []sdk.StoreReport
+	Started time.Time  // when the task was dispatched
+	Facts   *sdk.Facts // of the action's device, once inspected
 	// Results of the run so far, for the plan's post-script.
 	Results []event.Status
 	// Types are the activities' types, by name, for the same.
@@ -446,6 +448,7 @@ func (e *Engine) job(ctx context.Context, a lifecycle.Action) Job {
 	if t := e.Options.Run.Task(a.Task); t != nil {
 		spec := t.Spec()
 		j.Task, j.Prepared, j.Captured, j.Started = &spec, t.Prepared(), t.Captured(), t.Started()
+		j.Stored = t.Stored(a.Destination)
 	} else if a.Kind == lifecycle.ActScript {
 		j.Types = map[string]string{}
 		for _, activity := range e.Options.Run.Spec().Activities {

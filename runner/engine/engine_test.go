@@ -59,7 +59,7 @@ func (o *outside) Do(ctx context.Context, j Job) (*event.Result, error) {
 	case lifecycle.ActCapture:
 		return &event.Result{Capture: &event.Captured{Variant: "persisted", Artifacts: []event.Artifact{{Name: "a.zip", Size: 3}}}}, nil
 	case lifecycle.ActStore, lifecycle.ActManifest:
-		return &event.Result{Store: &sdk.StoreReport{Location: "there", Durable: true}}, nil
+		return &event.Result{Store: &sdk.StoreReport{Location: "there", Durable: true, ModeKept: true}}, nil
 	}
 	return &event.Result{}, nil
 }

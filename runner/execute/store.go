@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"path"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -138,7 +139,14 @@ func together(before, r *sdk.StoreReport, a event.Artifact) *sdk.StoreReport {
 	if before != nil {
 		out.Size += before.Size
 		out.Durable = r.Durable && before.Durable
+		out.ModeKept = r.ModeKept && before.ModeKept
 		out.Existed = r.Existed && before.Existed
+		out.Warnings = slices.Clone(before.Warnings)
+		for _, w := range r.Warnings {
+			if !slices.Contains(out.Warnings, w) {
+				out.Warnings = append(out.Warnings, w)
+			}
+		}
 	}
 	return &out
 }
@@ -157,7 +165,9 @@ type Manifest struct {
 	Domain    string             `json:"domain,omitempty"`
 	Stamp     string             `json:"stamp"`
 	Facts     *sdk.Facts         `json:"facts,omitempty"`
-	Verified  sdk.Verify         `json:"verified"` // how each copy was verified
+	Verified  sdk.Verify         `json:"verified"`  // how each copy was verified
+	Durable   bool               `json:"durable"`   // the destination made every copy durable
+	ModeKept  bool               `json:"mode_kept"` // every copy has the file mode that it was to have
 	Artifacts []ManifestArtifact `json:"artifacts"`
 	Warnings  []string           `json:"warnings,omitempty"`
 }
@@ -179,7 +189,12 @@ func (x *Executor) manifest(ctx context.Context, j engine.Job) (*event.Result, e
 		return nil, err
 	}
 	m := Manifest{Version: 1, Dprun: x.Version, Run: x.Run, Plan: x.PlanName, Task: j.Task.ID, Activity: j.Task.Activity.Name, Type: j.Task.Activity.Type,
-		Device: j.Task.Device, Domain: j.Task.Domain, Stamp: j.Prepared.Stamp, Facts: j.Facts, Verified: verify}
+		Device: j.Task.Device, Domain: j.Task.Domain, Stamp: j.Prepared.Stamp, Facts: j.Facts, Verified: verify, Durable: true, ModeKept: true}
+	for _, r := range j.Stored {
+		m.Durable = m.Durable && r.Durable
+		m.ModeKept = m.ModeKept && r.ModeKept
+		m.Warnings = append(m.Warnings, r.Warnings...)
+	}
 	for _, c := range j.Captured {
 		m.Warnings = append(m.Warnings, c.Warnings...)
 		for _, a := range c.Artifacts {

@@ -73,7 +73,7 @@ func bare(t *testing.T, spec RunSpec, domains ...sdk.Domain) (run *Run, started 
 		case ActCapture:
 			r.Capture = &event.Captured{Variant: a.Variant, Artifacts: []event.Artifact{{Name: "a", Size: 1}}}
 		case ActStore:
-			r.Store = &sdk.StoreReport{Durable: true}
+			r.Store = &sdk.StoreReport{Durable: true, ModeKept: true}
 		}
 		apply(event.Event{Kind: event.Finished, Task: a.Task, Action: a.ID, Result: r})
 	}

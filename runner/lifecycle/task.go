@@ -96,14 +96,14 @@ type script struct {
 
 // destination is one destination of the task: its pre-check, then its stores.
 type destination struct {
-	spec     Destination
-	check    call
-	usable   bool
-	variant  int // index of the capture that is stored next
-	store    call
-	stored   bool
-	failed   bool
-	reported []string // locations
+	spec    Destination
+	check   call
+	usable  bool
+	variant int // index of the capture that is stored next
+	store   call
+	stored  bool
+	failed  bool
+	reports []sdk.StoreReport // of the captures, in their order
 }
 
 // capture is one variant.
@@ -241,6 +241,13 @@ func (t *Task) Forbid(now time.Time, code Code, message string) []event.Status {
 // enter appends a status to the history.
 func (t *Task) enter(c Code, format string, args ...any) {
 	t.append(event.Status{Code: string(c), Message: fmt.Sprintf(format, args...)})
+}
+
+// warn puts a warning beside the result, once.
+func (t *Task) warn(format string, args ...any) {
+	if w := fmt.Sprintf(format, args...); !slices.Contains(t.warnings, w) {
+		t.warnings = append(t.warnings, w)
+	}
 }
 
 func (t *Task) append(s event.Status) {

@@ -83,12 +83,12 @@ func (t *Task) onStored(a Action, r *sdk.StoreReport, f *failure.Error) {
 		return
 	}
 	if r != nil && a.Kind == ActStore {
-		d.reported = append(d.reported, r.Location)
+		d.reports = append(d.reports, *r)
 		if !r.Durable {
-			w := fmt.Sprintf("destination %s could not be asked to make the copy durable", d.spec.Name)
-			if !slices.Contains(t.warnings, w) {
-				t.warnings = append(t.warnings, w)
-			}
+			t.warn("destination %s could not be asked to make the copy durable", d.spec.Name)
+		}
+		for _, w := range r.Warnings {
+			t.warn("destination %s: %s", d.spec.Name, w)
 		}
 	}
 	d.store = call{attempt: 1}
@@ -104,7 +104,8 @@ func (t *Task) onStored(a Action, r *sdk.StoreReport, f *failure.Error) {
 // of the captures.
 func (t *Task) stored(d *destination) string {
 	var out []string
-	for i, at := range d.reported {
+	for i, r := range d.reports {
+		at := r.Location
 		if of := t.artifacts(i); len(of) > 1 {
 			var total int64
 			for _, a := range of {
@@ -139,12 +140,23 @@ func (t *Task) anyStored() bool {
 	return slices.ContainsFunc(t.dests, func(d *destination) bool { return d.stored })
 }
 
+// Stored lists the reports on the copies at a destination, in the order of the captures.
+func (t *Task) Stored(name string) []sdk.StoreReport {
+	for _, d := range t.dests {
+		if d.spec.Name == name {
+			return slices.Clone(d.reports)
+		}
+	}
+	return nil
+}
+
 // Locations is where the copies stand, file by file, as the destinations name
 // them.
 func (t *Task) Locations() []string {
 	var out []string
 	for _, d := range t.dests {
-		for i, at := range d.reported {
+		for i, r := range d.reports {
+			at := r.Location
 			of := t.artifacts(i)
 			if len(of) < 2 || !strings.HasSuffix(at, "/") { // else at is the set's directory
 				out = append(out, at)

@@ -18,6 +18,53 @@ func artifacts(names ...string) (out []event.Artifact) {
 	return out
 }
 
+// store walks a task with one destination through its stores, and gives what it said of them.
+func store(t *testing.T, variants []string, captured map[string][]event.Artifact, report func(variant string) sdk.StoreReport) (task *Task, said string) {
+	t.Helper()
+	task = NewTask(TaskSpec{ID: "t", Device: "d", Destinations: []Destination{{Name: "file.a"}}, Activity: Activity{Name: "a", Scope: schema.ScopeDevice, Quiesce: QuiesceNone}})
+	task.Queue(epoch)
+	task.Ready(epoch)
+	task.Dispatch(epoch)
+	finish := func(action string, r event.Result) {
+		for _, s := range task.Apply(event.Event{Kind: event.Finished, Time: epoch, Task: "t", Action: action, Result: &r}) {
+			if s.Code == string(StoreDone) {
+				said = s.Message
+			}
+		}
+	}
+	finish("prepare/1", event.Result{Prepared: &event.Prepared{Stamp: "s", Sets: map[string]string{"file.a": "d"}}})
+	finish("probe/1", event.Result{Quiesce: &sdk.QuiesceReport{State: sdk.StateNormal}})
+	finish("check_destination/file.a/1", event.Result{})
+	finish("lock/device", event.Result{})
+	finish("check/1", event.Result{Check: &sdk.CheckReport{Quiesce: sdk.QuiesceReport{State: sdk.StateNormal}, Space: sdk.Space{FreeTemporary: -1}, Variants: variants}})
+	for _, v := range variants {
+		finish(fmt.Sprintf("capture/%s/1", v), event.Result{Capture: &event.Captured{Variant: v, Artifacts: captured[v]}})
+	}
+	for _, v := range variants {
+		r := report(v)
+		finish(fmt.Sprintf("store/file.a/%s/1", v), event.Result{Store: &r})
+	}
+	finish("manifest/file.a/1", event.Result{Store: &sdk.StoreReport{Location: "/b/d/x.dprun.json", Durable: true, ModeKept: true}})
+	return task, said
+}
+
+func TestWhatADestinationSaysOfItsCopiesStandsBesideTheResultOnce(t *testing.T) {
+	t.Parallel()
+	variants := []string{sdk.VariantPersisted, sdk.VariantRunning}
+	report := sdk.StoreReport{Location: "/b/d/x.zip", Warnings: []string{"it has mode 0644, not 0600"}}
+	task, _ := store(t, variants, map[string][]event.Artifact{sdk.VariantPersisted: artifacts("p.zip"), sdk.VariantRunning: artifacts("n.zip")},
+		func(string) sdk.StoreReport { return report })
+	want := []string{"destination file.a could not be asked to make the copy durable", "destination file.a: it has mode 0644, not 0600"}
+	if f := task.Final(); f == nil || f.Code != string(Success) {
+		t.Errorf("it ended with %+v", f)
+	} else if d := cmp.Diff(want, f.Warnings); d != "" {
+		t.Errorf("warnings (-want +got):\n%s", d)
+	}
+	if d := cmp.Diff([]sdk.StoreReport{report, report}, task.Stored("file.a")); d != "" {
+		t.Errorf("what the manifest is written from (-want +got):\n%s", d)
+	}
+}
+
 func TestWhatWasStoredIsNamedWhole(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -51,30 +98,9 @@ func TestWhatWasStoredIsNamedWhole(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			task := NewTask(TaskSpec{ID: "t", Device: "d", Destinations: []Destination{{Name: "file.a"}}, Activity: Activity{Name: "a", Scope: schema.ScopeDevice, Quiesce: QuiesceNone}})
-			task.Queue(epoch)
-			task.Ready(epoch)
-			task.Dispatch(epoch)
-			said := ""
-			finish := func(action string, r event.Result) {
-				for _, s := range task.Apply(event.Event{Kind: event.Finished, Time: epoch, Task: "t", Action: action, Result: &r}) {
-					if s.Code == string(StoreDone) {
-						said = s.Message
-					}
-				}
-			}
-			finish("prepare/1", event.Result{Prepared: &event.Prepared{Stamp: "s", Sets: map[string]string{"file.a": "d"}}})
-			finish("probe/1", event.Result{Quiesce: &sdk.QuiesceReport{State: sdk.StateNormal}})
-			finish("check_destination/file.a/1", event.Result{})
-			finish("lock/device", event.Result{})
-			finish("check/1", event.Result{Check: &sdk.CheckReport{Quiesce: sdk.QuiesceReport{State: sdk.StateNormal}, Space: sdk.Space{FreeTemporary: -1}, Variants: c.variants}})
-			for _, v := range c.variants {
-				finish(fmt.Sprintf("capture/%s/1", v), event.Result{Capture: &event.Captured{Variant: v, Artifacts: c.captured[v]}})
-			}
-			for _, v := range c.variants {
-				finish(fmt.Sprintf("store/file.a/%s/1", v), event.Result{Store: &sdk.StoreReport{Location: c.at[v], Durable: true}})
-			}
-			finish("manifest/file.a/1", event.Result{Store: &sdk.StoreReport{Location: "/b/d/x.dprun.json", Durable: true}})
+			task, said := store(t, c.variants, c.captured, func(variant string) sdk.StoreReport {
+				return sdk.StoreReport{Location: c.at[variant], Durable: true, ModeKept: true}
+			})
 			if said != c.message {
 				t.Errorf("%s says %q, want %q", StoreDone, said, c.message)
 			}

@@ -207,6 +207,42 @@ func (d *device) Discard(_ context.Context, token string) error {
 }
 func (d *device) Close() error { d.asked = append(d.asked, "close"); return nil }
 
+// shelf is a destination that reports what it was told to.
+type shelf struct {
+	sdk.Destination
+	report sdk.StoreReport
+}
+
+func (s *shelf) Store(context.Context, sdk.StoreRequest, func(int64)) (*sdk.StoreReport, error) {
+	return &s.report, nil
+}
+
+func TestAStoreReportIsTheSameOnBothEnds(t *testing.T) {
+	t.Parallel()
+	for _, want := range []sdk.StoreReport{
+		{Location: "l", Size: 3, SHA256: "aa", Verified: sdk.VerifySent, Warnings: []string{"it has mode 0644"}},
+		{Durable: true}, {ModeKept: true}, {Existed: true},
+	} {
+		p, stop, err := conformance.Serve(sdk.Plugin{Name: "shelf", Destinations: []sdk.DestinationType{sdk.NewDestination(schema.DestinationType{Name: "shelf"},
+			func(context.Context, config, sdk.Env) (sdk.Destination, error) { return &shelf{report: want}, nil }, nil)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(stop)
+		d, err := p.ConfigureDestination(t.Context(), "shelf", cty.ObjectVal(map[string]cty.Value{"name": cty.NullVal(cty.String)}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := d.Store(t.Context(), sdk.StoreRequest{Path: "p"}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(&want, got); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	}
+}
+
 type activity struct {
 	Persisted string `dprun:"persisted" default:"auto"`
 }

@@ -49,7 +49,7 @@ func (d *destination) Store(ctx context.Context, r sdk.StoreRequest, progress fu
 		}
 		rep = &sdk.StoreReport{
 			Location: e.Done.Location, Size: e.Done.Size, SHA256: e.Done.Sha256, Verified: sdk.Verify(e.Done.Verified),
-			Durable: e.Done.Durable, Existed: e.Done.Existed,
+			Durable: e.Done.Durable, ModeKept: e.Done.ModeKept, Existed: e.Done.Existed, Warnings: e.Done.Warnings,
 		}
 		return true
 	})

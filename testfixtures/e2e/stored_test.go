@@ -1,11 +1,14 @@
 package e2e
 
 import (
+	"encoding/json"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/dprun/dprun/runner/execute"
 	"github.com/dprun/dprun/testfixtures/dpsim"
 )
 
@@ -24,6 +27,15 @@ func TestASecureBackupIsNamedWithAllItsFiles(t *testing.T) {
 	for _, f := range files(t, root) {
 		if !strings.HasSuffix(f, ".dprun.json") {
 			want = append(want, filepath.Join(root, f))
+			continue
+		}
+		var m execute.Manifest
+		b, err := os.ReadFile(filepath.Join(root, f))
+		if err == nil {
+			err = json.Unmarshal(b, &m)
+		}
+		if err != nil || !m.Durable || !m.ModeKept {
+			t.Errorf("the manifest says durable %v, mode kept %v, %v; want both", m.Durable, m.ModeKept, err)
 		}
 	}
 	got := slices.Sorted(slices.Values(res.Summary.Tasks[0].Files))

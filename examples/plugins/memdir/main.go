@@ -81,7 +81,7 @@ func (m *memory) Store(ctx context.Context, r sdk.StoreRequest, progress func(in
 	for p, f := range m.files {
 		switch {
 		case p == r.Path && f.sum == sum:
-			return &sdk.StoreReport{Location: "memory/" + p, Size: r.Size, SHA256: sum, Verified: r.Verify, Existed: true}, nil
+			return &sdk.StoreReport{Location: "memory/" + p, Size: r.Size, SHA256: sum, Verified: r.Verify, ModeKept: true, Existed: true}, nil
 		case p == r.Path, strings.HasPrefix(r.Path, p+"/"):
 			return nil, failure.New(failure.Exists, failure.Occupied, "store %s: %s is another file", r.Path, p)
 		}
@@ -92,7 +92,7 @@ func (m *memory) Store(ctx context.Context, r sdk.StoreRequest, progress func(in
 	m.used += r.Size
 	m.files[r.Path] = file{content, sum, time.Now()}
 	progress(r.Size)
-	return &sdk.StoreReport{Location: "memory/" + r.Path, Size: r.Size, SHA256: sum, Verified: r.Verify}, nil
+	return &sdk.StoreReport{Location: "memory/" + r.Path, Size: r.Size, SHA256: sum, Verified: r.Verify, ModeKept: true}, nil
 }
 
 func (m *memory) get(path string) (file, error) {

@@ -55,7 +55,7 @@ func (d *destination) Store(ctx context.Context, r sdk.StoreRequest, _ func(int6
 	if err := os.Rename(temporary, final); err != nil {
 		return nil, failure.New(failure.Unavailable, failure.ReadOnly, "publish %s: %w", final, err)
 	}
-	out := &sdk.StoreReport{Location: final, Size: r.Size, SHA256: r.SHA256, Verified: r.Verify, Durable: true}
+	out := &sdk.StoreReport{Location: final, Size: r.Size, SHA256: r.SHA256, Verified: r.Verify, Durable: true, ModeKept: true}
 	if d.Mode == "lie" {
 		out.Size++
 	}

@@ -962,6 +962,8 @@ type StoreReport struct {
 	Verified      string                 `protobuf:"bytes,4,opt,name=verified,proto3" json:"verified,omitempty"`
 	Durable       bool                   `protobuf:"varint,5,opt,name=durable,proto3" json:"durable,omitempty"`
 	Existed       bool                   `protobuf:"varint,6,opt,name=existed,proto3" json:"existed,omitempty"`
+	ModeKept      bool                   `protobuf:"varint,7,opt,name=mode_kept,json=modeKept,proto3" json:"mode_kept,omitempty"`
+	Warnings      []string               `protobuf:"bytes,8,rep,name=warnings,proto3" json:"warnings,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1036,6 +1038,20 @@ func (x *StoreReport) GetExisted() bool {
 		return x.Existed
 	}
 	return false
+}
+
+func (x *StoreReport) GetModeKept() bool {
+	if x != nil {
+		return x.ModeKept
+	}
+	return false
+}
+
+func (x *StoreReport) GetWarnings() []string {
+	if x != nil {
+		return x.Warnings
+	}
+	return nil
 }
 
 type StatRequest struct {
@@ -3298,14 +3314,16 @@ const file_dprun_plugin_v1_plugin_proto_rawDesc = "" +
 	"\n" +
 	"StoreEvent\x12\x14\n" +
 	"\x05bytes\x18\x01 \x01(\x03R\x05bytes\x120\n" +
-	"\x04done\x18\x02 \x01(\v2\x1c.dprun.plugin.v1.StoreReportR\x04done\"\xa5\x01\n" +
+	"\x04done\x18\x02 \x01(\v2\x1c.dprun.plugin.v1.StoreReportR\x04done\"\xde\x01\n" +
 	"\vStoreReport\x12\x1a\n" +
 	"\blocation\x18\x01 \x01(\tR\blocation\x12\x12\n" +
 	"\x04size\x18\x02 \x01(\x03R\x04size\x12\x16\n" +
 	"\x06sha256\x18\x03 \x01(\tR\x06sha256\x12\x1a\n" +
 	"\bverified\x18\x04 \x01(\tR\bverified\x12\x18\n" +
 	"\adurable\x18\x05 \x01(\bR\adurable\x12\x18\n" +
-	"\aexisted\x18\x06 \x01(\bR\aexisted\"=\n" +
+	"\aexisted\x18\x06 \x01(\bR\aexisted\x12\x1b\n" +
+	"\tmode_kept\x18\a \x01(\bR\bmodeKept\x12\x1a\n" +
+	"\bwarnings\x18\b \x03(\tR\bwarnings\"=\n" +
 	"\vStatRequest\x12\x1a\n" +
 	"\binstance\x18\x01 \x01(\x04R\binstance\x12\x12\n" +
 	"\x04path\x18\x02 \x01(\tR\x04path\"h\n" +
