@@ -54,8 +54,9 @@ type ApplyRequest struct {
 	// Warn gets the plan's warnings before anything is contacted; what it got
 	// is not in the result again. Nil: they are in the result.
 	Warn func(plan.Diagnostics)
-	// Confirm is asked before anything that will be quiesced is touched; nil: nobody is asked.
-	Confirm func(Disruption) bool
+	// Confirm is asked before anything that will be quiesced is touched. An error
+	// ends the operation with it. Nil: the caller has the answer already.
+	Confirm func(Disruption) error
 }
 
 // Disruption says what a run may take out of service.

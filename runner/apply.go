@@ -66,8 +66,10 @@ func (r *Runner) Apply(ctx context.Context, q ApplyRequest) (*Result, error) {
 		q.Warn(res.Diagnostics)
 		res.Diagnostics = nil
 	}
-	if d := disruptionOf(spec); len(d.Activities) > 0 && q.Confirm != nil && !q.Confirm(d) {
-		return res, errorf(1, "not confirmed: nothing was contacted")
+	if d := disruptionOf(spec); len(d.Activities) > 0 && q.Confirm != nil {
+		if err := q.Confirm(d); err != nil {
+			return res, err
+		}
 	}
 	if err := r.run(ctx, loaded, p, spec, q.Only != "", res); err != nil {
 		return res, errors.Join(err, r.payRemaining(ctx), r.noteOwed(ctx, res))

@@ -80,6 +80,10 @@ func (a *app) runDeaf(do command) func(*cobra.Command, []string) error {
 		switch {
 		case errors.As(err, &usage):
 			usage.command = cmd.CommandPath()
+			if a.json { // the text of it comes last, on standard error
+				v.Fail(view.Failure{Message: usage.Error(), ExitCode: exitCode(err)})
+				usage.shown = true
+			}
 		case err != nil && !errors.As(err, &shown):
 			v.Fail(view.Failure{Message: err.Error(), ExitCode: exitCode(err)})
 		}
@@ -96,10 +100,10 @@ func (a *app) runDeaf(do command) func(*cobra.Command, []string) error {
 // view makes the view that the flags ask for.
 func (a *app) view(cmd *cobra.Command) (view.View, error) {
 	if a.color != "auto" && a.color != "always" && a.color != "never" {
-		return nil, &usageError{cmd.CommandPath(), fmt.Errorf("--color is %q; it is auto, always or never", a.color)}
+		return nil, &usageError{command: cmd.CommandPath(), err: fmt.Errorf("--color is %q; it is auto, always or never", a.color)}
 	}
 	if _, err := a.level(); err != nil {
-		return nil, &usageError{cmd.CommandPath(), err}
+		return nil, &usageError{command: cmd.CommandPath(), err: err}
 	}
 	o := view.Options{Stdout: a.stdout, Stderr: a.stderr, ColorStdout: a.colored(a.stdout), ColorStderr: a.colored(a.stderr)}
 	if dir, err := a.state(); err == nil {

@@ -18,7 +18,8 @@ func (a *app) applyCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "apply FILE|DIR",
 		Short: "Run a plan",
-		Long: "Runs a plan. What an earlier run left unfinished is finished first. On a terminal it asks before anything is quiesced.\n\n" +
+		Long: "Runs a plan. What an earlier run left unfinished is finished first. Before anything is quiesced it asks on the\n" +
+			"terminal; off a terminal it needs --yes.\n\n" +
 			"Ctrl-C, SIGTERM and SIGHUP stop it: nothing new is started, captures and stores are cancelled, what is owed is done. A second\n" +
 			"one shortens the time for that.\n\n" +
 			"Exit codes: 0 all tasks succeeded, 1 failed, 3 some succeeded, 10 plan invalid, 11 plugin missing or broken, 12 already running,\n" +
@@ -64,18 +65,24 @@ func (a *app) applyCommand() *cobra.Command {
 	src.variables(c.Flags())
 	src.selection(c.Flags())
 	c.Flags().IntVar(&parallel, "parallel", 0, "tasks at once, instead of the plan's limits.parallel")
-	c.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
+	c.Flags().BoolVarP(&yes, "yes", "y", false, "quiesce without asking; needed off a terminal when the plan quiesces")
 	return c
 }
 
-// confirm asks, when there is a person to ask.
-func (a *app) confirm(asked context.Context) func(runner.Disruption) bool {
+// confirm asks whether something may be taken out of service. Where there is
+// nobody to ask, the answer must have been given on the command line.
+func (a *app) confirm(asked context.Context) func(runner.Disruption) error {
 	_, in := terminal(a.stdin)
 	_, out := terminal(a.stderr)
-	if !in || !out {
+	return func(d runner.Disruption) error {
+		switch {
+		case !in || !out:
+			return &usageError{err: errors.New(view.Unasked(d))}
+		case !view.Ask(asked, a.stdin, a.stderr, d):
+			return &runner.Error{ExitCode: exitFailed, Err: errors.New("not confirmed: nothing of this plan was contacted")}
+		}
 		return nil
 	}
-	return func(d runner.Disruption) bool { return view.Ask(asked, a.stdin, a.stderr, d) }
 }
 
 // operate does something that may end with things owed, and shows how it
@@ -91,16 +98,19 @@ func (a *app) operate(ctx context.Context, v view.View, signals <-chan string, d
 		return err
 	}
 	v.Diagnostics(res.Diagnostics)
+	if err == nil && res.Diagnostics.HasErrors() {
+		err = invalid(res.Diagnostics)
+	}
+	if res.ExitCode == runner.ExitOwed && err != nil {
+		err = &runner.Error{ExitCode: runner.ExitOwed, Err: errors.New(err.Error())} // wins over all others
+	}
 	var usage *usageError
-	if err != nil && !errors.As(err, &usage) {
-		code := exitCode(err)
-		if res.ExitCode == runner.ExitOwed {
-			code = runner.ExitOwed // wins over all others
-		}
-		v.Fail(view.Failure{Message: err.Error(), ExitCode: code})
-		err = status(code)
-	} else if err == nil {
+	switch {
+	case err == nil:
 		err = status(res.ExitCode)
+	case exitCode(err) != runner.ExitUsage || !errors.As(err, &usage): // that one is shown when the command has ended
+		v.Fail(view.Failure{Message: err.Error(), ExitCode: exitCode(err)})
+		err = status(exitCode(err))
 	}
 	if len(res.Owed) > 0 {
 		v.Owed(res.Owed)

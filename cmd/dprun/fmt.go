@@ -36,7 +36,7 @@ func (a *app) fmtCommand() *cobra.Command {
 		Long: "Rewrites plan files (*.hcl) in the usual form and lists those that it changed. Without an argument it does so for the current\n" +
 			"directory; - formats standard input to standard output. A file with a syntax error is left alone.\n\n" +
 			"With --check or --diff nothing is written. Exit codes: 0, 1 with --check when a file is not in the usual form, 10 for a syntax error.",
-		RunE: a.runE(f.run),
+		RunE: a.runE(func(ctx context.Context, v view.View, args []string) error { return f.run(ctx, a, v, args) }),
 	}
 	c.Flags().BoolVar(&f.check, "check", false, "only list the files that would change, and end with 1 if there are any")
 	c.Flags().BoolVar(&f.diff, "diff", false, "only show what would change")
@@ -44,7 +44,7 @@ func (a *app) fmtCommand() *cobra.Command {
 	return c
 }
 
-func (f *formatter) run(ctx context.Context, v view.View, args []string) error {
+func (f *formatter) run(ctx context.Context, a *app, v view.View, args []string) error {
 	if len(args) == 0 {
 		args = []string{"."}
 	}
@@ -74,9 +74,9 @@ func (f *formatter) run(ctx context.Context, v view.View, args []string) error {
 	v.Diagnostics(problems)
 	switch {
 	case problems.HasErrors():
-		return status(runner.ExitInvalid)
+		return a.told(v, view.Failure{Message: "not every file could be read as a plan file; what could is done", ExitCode: runner.ExitInvalid})
 	case f.check && changed:
-		return status(exitFailed)
+		return a.told(v, view.Failure{Message: "a file is not in the usual form", ExitCode: exitFailed})
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
+	"slices"
 
 	"github.com/dprun/dprun/cmd/dprun/view"
 	"github.com/dprun/dprun/runner"
@@ -46,6 +47,9 @@ func run(a *app) (code int) {
 	code = exitCode(err)
 	var usage *usageError
 	if errors.As(err, &usage) {
+		if !usage.shown && (a.json || slices.Contains(a.args, "--json")) { // what stands after a wrong flag was not read
+			view.NewJSON(view.Options{Stdout: a.stdout, Stderr: a.stderr}, about()).Fail(view.Failure{Message: usage.Error(), ExitCode: code})
+		}
 		fmt.Fprint(a.stderr, usage.text())
 	}
 	return code
@@ -108,6 +112,7 @@ func status(code int) error {
 type usageError struct {
 	command string // the command it is about, for the pointer to its help
 	err     error
+	shown   bool // as an object, on standard output
 }
 
 func (e *usageError) Error() string { return e.err.Error() }

@@ -56,7 +56,11 @@ func (a *app) preview(ctx context.Context, v view.View, src source, path string,
 	if err == nil && ctx.Err() != nil {
 		err = ctx.Err()
 	}
-	if err == nil && res != nil {
+	switch {
+	case err != nil || res == nil:
+	case res.Diagnostics.HasErrors():
+		err = invalid(res.Diagnostics)
+	default:
 		err = status(res.ExitCode)
 	}
 	return p, err

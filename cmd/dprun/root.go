@@ -40,14 +40,16 @@ func (a *app) root() *cobra.Command {
 // strict makes every wrong command line a usageError, of this command and of
 // those below it.
 func strict(c *cobra.Command) {
-	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return &usageError{c.CommandPath(), flagError(err)} })
+	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return &usageError{command: c.CommandPath(), err: flagError(err)}
+	})
 	if c.HasSubCommands() && c.Run == nil && c.RunE == nil {
 		c.Args = cobra.ArbitraryArgs
 		c.RunE = group
 	} else if check := c.Args; check != nil {
 		c.Args = func(c *cobra.Command, args []string) error {
 			if err := check(c, args); err != nil {
-				return &usageError{c.CommandPath(), err}
+				return &usageError{command: c.CommandPath(), err: err}
 			}
 			return nil
 		}
@@ -96,7 +98,7 @@ func (a *app) strictHelp(root *cobra.Command) {
 	help := root.HelpFunc()
 	root.SetHelpFunc(func(c *cobra.Command, args []string) {
 		if rest := c.Flags().Args(); c.HasSubCommands() && len(rest) > 0 {
-			a.noHelp = &usageError{c.CommandPath(), noCommand(c, rest[0])}
+			a.noHelp = &usageError{command: c.CommandPath(), err: noCommand(c, rest[0])}
 			return
 		}
 		help(c, args)
@@ -120,9 +122,9 @@ func group(c *cobra.Command, args []string) error {
 		if err := c.Help(); err != nil {
 			return err
 		}
-		return &usageError{c.CommandPath(), errors.New("which command?")}
+		return &usageError{command: c.CommandPath(), err: errors.New("which command?")}
 	}
-	return &usageError{c.CommandPath(), noCommand(c, args[0])}
+	return &usageError{command: c.CommandPath(), err: noCommand(c, args[0])}
 }
 
 // noCommand says that a command holds no such other, and which one may be meant.

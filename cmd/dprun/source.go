@@ -85,6 +85,25 @@ func (a *app) open(ctx context.Context, v view.View, signals <-chan string) (*ru
 	})
 }
 
+// invalid says that a plan cannot be used; its diagnostics have been shown.
+func invalid(l diag.List) error {
+	n, _ := counts(l)
+	what := "1 error"
+	if n > 1 {
+		what = fmt.Sprintf("%d errors", n)
+	}
+	return &runner.Error{ExitCode: runner.ExitInvalid, Err: fmt.Errorf("the plan is not valid (%s): nothing of it was contacted; mend it, and check it with `dprun validate`", what)}
+}
+
+// told ends a command that has told a person already what is wrong: a program
+// gets the error as the last object.
+func (a *app) told(v view.View, f view.Failure) error {
+	if a.json {
+		v.Fail(f)
+	}
+	return status(f.ExitCode)
+}
+
 // counts counts a list's errors and warnings.
 func counts(l diag.List) (errs, warnings int) {
 	for _, d := range l {

@@ -108,7 +108,7 @@ func TestATerminalIsAskedBeforeAnythingIsQuiesced(t *testing.T) {
 		code         int
 		want, unwant string
 	}{
-		{"no", "no", []string{"apply", "quiesce.hcl"}, exitFailed, "not confirmed: nothing was contacted", "EXECUTION_"},
+		{"no", "no", []string{"apply", "quiesce.hcl"}, exitFailed, "not confirmed: nothing of this plan was contacted", "EXECUTION_"},
 		{"yes", "yes", []string{"apply", "quiesce.hcl"}, exitOK, "Plan nightly quiesces", "not confirmed"},
 		{"answered before", "", []string{"apply", "quiesce.hcl", "--yes"}, exitOK, "\x1b[32mSUCCESS\x1b[0m", "goes on"},
 		{"nothing is quiesced", "", []string{"apply", "plan.hcl"}, exitOK, "\x1b[K", "goes on"},

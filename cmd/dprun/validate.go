@@ -42,7 +42,7 @@ func (a *app) validateCommand() *cobra.Command {
 			}
 			v.Validation(r)
 			if !r.Valid {
-				return status(runner.ExitInvalid)
+				return a.told(v, view.Failure{Message: invalid(ds).Error(), ExitCode: runner.ExitInvalid})
 			}
 			return nil
 		}),

@@ -10,15 +10,32 @@ import (
 	"github.com/dprun/dprun/runner"
 )
 
-// Ask asks a person whether what will be out of service may be so. It is
-// false when ctx ends first, and on anything but "yes".
-func Ask(ctx context.Context, in io.Reader, out io.Writer, d runner.Disruption) bool {
+// disruption says what a run takes out of service.
+func disruption(d runner.Disruption) string {
 	activities := "activity "
 	if len(d.Activities) > 1 {
 		activities = "activities "
 	}
-	fmt.Fprintf(out, "Plan %s quiesces domains or whole devices, which takes them out of service, in %s%s on %s:\n", Clean(d.Plan), activities,
+	return fmt.Sprintf("%s quiesces domains or whole devices, which takes them out of service, in %s%s on %s", Clean(d.Plan), activities,
 		Clean(strings.Join(d.Activities, ", ")), plural(len(d.Devices), "device", "devices"))
+}
+
+// Unasked says why a run that nobody can be asked about does not begin.
+func Unasked(d runner.Disruption) string {
+	const most = 10
+	names := d.Devices
+	more := ""
+	if len(names) > most {
+		names, more = names[:most], fmt.Sprintf(" and %d more", len(names)-most)
+	}
+	return "plan " + disruption(d) + " (" + Clean(strings.Join(names, ", ")) + more + "), and there is no terminal to ask on: " +
+		"nothing of this plan was contacted; if that is what you want, add --yes"
+}
+
+// Ask asks a person whether what will be out of service may be so. It is
+// false when ctx ends first, and on anything but "yes".
+func Ask(ctx context.Context, in io.Reader, out io.Writer, d runner.Disruption) bool {
+	fmt.Fprintf(out, "Plan %s:\n", disruption(d))
 	const most = 20
 	for i, name := range d.Devices {
 		if i == most {
