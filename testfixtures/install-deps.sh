@@ -13,8 +13,9 @@ missing=()
 for tool in "${!package[@]}"; do
   command -v "$tool" >/dev/null 2>&1 || missing+=("${package[$tool]}")
 done
-# The VFS back end of the NFS server is a library, not a command.
+# These are not commands on the path.
 compgen -G '/usr/lib/*/ganesha/libfsalvfs.so' >/dev/null || missing+=(nfs-ganesha-vfs)
+[ -x /usr/lib/openssh/sftp-server ] || missing+=(openssh-sftp-server)
 [ ${#missing[@]} -eq 0 ] && exit 0
 
 if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null 2>&1; then
