@@ -242,7 +242,6 @@ func TestSecretsComeBackFromTheirReferences(t *testing.T) {
 	text := strings.Replace(frame, `secret_env("PW")`, `trimspace(secret_file("keys/pw"))`, 1) + `
 variable "by_value" {
   sensitive = true
-  default   = "plain"
 }
 destination "sftp" "s" {
   config {
@@ -261,7 +260,9 @@ plan "p" {
   }
 }`
 	reader := secrets{"PW": "hush", "/plans/keys/pw": "quiet"}
-	cfg := mustCompile(t, text, nil, func(in *plan.Inputs) { in.Secrets = reader })
+	cfg := mustCompile(t, text, nil, func(in *plan.Inputs) {
+		in.Secrets, in.Vars.Env = reader, map[string]string{"by_value": "plain"}
+	})
 	config := cfg.Devices[0].Config
 	b, ok := plan.Seal(config)
 	if !ok || strings.Contains(string(b), "quiet") || !strings.Contains(string(b), `"$secret"`) {

@@ -236,6 +236,9 @@ func (s *sink) decodeAttribute(d *decoder, a *schema.Attribute, attr *hclsyntax.
 		return cty.UnknownVal(a.Type.Type)
 	}
 	v = converted
+	if a.Sensitive {
+		s.secretGiven(a, v, attr.Expr, ctx)
+	}
 	if u, marks := v.Unmark(); u.IsNull() {
 		return d.absent[a.Name].WithMarks(marks)
 	}

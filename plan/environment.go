@@ -5,6 +5,7 @@ import (
 	"maps"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 
@@ -29,8 +30,9 @@ type environment struct {
 	texts    map[string][]byte // source text by file name
 	given    map[string]bool   // names that are paths as the reader knows them
 	decoders map[string]*decoder
-	uses     map[string]use  // what the diagnostics about instances speak of
-	mistaken map[string]bool // references to blocks whose type is misspelt, with the type that was meant
+	hidden   map[string][]diag.Hidden // of each file: secrets that are written in it
+	uses     map[string]use           // what the diagnostics about instances speak of
+	mistaken map[string]bool          // references to blocks whose type is misspelt, with the type that was meant
 }
 
 func newEnvironment(at string) *environment {
@@ -49,6 +51,19 @@ func (e *environment) remember(name string, text []byte) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.texts[name] = text
+}
+
+// hide keeps a stretch of a file out of all snippets.
+func (e *environment) hide(r hcl.Range) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.hidden == nil {
+		e.hidden = map[string][]diag.Hidden{}
+	}
+	h := diag.Hidden{Start: r.Start.Byte, End: r.End.Byte}
+	if !slices.Contains(e.hidden[r.Filename], h) {
+		e.hidden[r.Filename] = append(e.hidden[r.Filename], h)
+	}
 }
 
 // mistake notes a reference that is right but for the block that it means.
@@ -115,6 +130,7 @@ func (e *environment) decoder(id string, b schema.Block) *decoder {
 func (e *environment) snippet(r Range) (*Range, *diag.Snippet) {
 	e.mu.Lock()
 	text, ok := e.texts[r.Filename]
+	hidden := e.hidden[r.Filename]
 	e.mu.Unlock()
 	if !ok {
 		return &r, nil
@@ -132,7 +148,7 @@ func (e *environment) snippet(r Range) (*Range, *diag.Snippet) {
 		r.Start.Byte = min(len(text), at+max(0, r.Start.Column-1))
 		r.End.Byte = min(len(text), r.Start.Byte+length)
 	}
-	s := diag.NewSnippet(text, r)
+	s := diag.NewSnippet(text, r, hidden...)
 	if s != nil && e.bodies[r.Filename] != nil {
 		s.Context = blockAround(e.bodies[r.Filename], r.Start.Byte)
 	}

@@ -23,7 +23,7 @@ device "datapower" "edge" {
     host     = each.key
     port     = each.value.port
     username = "u"
-    password = "p"
+    password = secret_env("P")
   }
 }
 `, map[string]string{"gw.csv": csv.String()})

@@ -24,9 +24,10 @@ import (
 )
 
 var (
-	wantLine = regexp.MustCompile(`# want: (\S+) "([^"]*)"(?: suggest (\S+))?`)
+	wantLine = regexp.MustCompile(`# want: (\S+) "((?:[^"\\]|\\.)*)"(?: suggest (\S+))?`)
 	wantAt   = regexp.MustCompile(`# want-at: (\S+:\d+) (\S+) (.*)`)
 	wantBare = regexp.MustCompile(`# want-bare: (\S+)`)
+	envArg   = regexp.MustCompile(`# env: (\w+)=(.*)`)
 	varArg   = regexp.MustCompile(`# var: (\w+)=(.*)`)
 )
 
@@ -121,7 +122,7 @@ func checkFixture(t *testing.T, fsys fstest.MapFS) []diag.Code {
 		for n := 1; lines.Scan(); n++ {
 			line := lines.Text()
 			if m := wantLine.FindStringSubmatch(line); m != nil {
-				want = append(want, expectation{fmt.Sprintf("%s:%d", name, n), m[1], m[2], m[3]})
+				want = append(want, expectation{fmt.Sprintf("%s:%d", name, n), m[1], strings.ReplaceAll(m[2], `\"`, `"`), m[3]})
 			}
 			if m := wantAt.FindStringSubmatch(line); m != nil {
 				want = append(want, expectation{m[1], m[2], m[3], ""})
@@ -132,6 +133,9 @@ func checkFixture(t *testing.T, fsys fstest.MapFS) []diag.Code {
 			}
 			if m := varArg.FindStringSubmatch(line); m != nil {
 				in.Vars.Args = append(in.Vars.Args, plan.VarArg{Name: m[1], Value: m[2]})
+			}
+			if m := envArg.FindStringSubmatch(line); m != nil {
+				in.Vars.Env = map[string]string{m[1]: m[2]}
 			}
 			if line == "# plugin" {
 				in.Validate = plugin

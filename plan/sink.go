@@ -111,9 +111,8 @@ func (s *sink) withheld(d *hcl.Diagnostic, code diag.Code) bool {
 	if d.Expression == nil { // only the syntax was looked at
 		return false
 	}
-	var unreadable *secret.ReadError
 	call, isCall := hcl.DiagnosticExtra[hclsyntax.FunctionCallDiagExtra](d)
-	if isCall && (errors.As(call.FunctionCallError(), &unreadable) || errors.Is(call.FunctionCallError(), function.ErrSecretArgument)) {
+	if isCall && (secret.Unreadable(call.FunctionCallError()) || errors.Is(call.FunctionCallError(), function.ErrSecretArgument)) {
 		return false
 	}
 	refs, uses := secret.Uses(d.Expression, d.EvalContext)

@@ -42,6 +42,8 @@ type given struct {
 	isText bool
 	origin string
 	rng    hcl.Range
+	// refused is set when the value may not be given like this, which was reported.
+	refused bool
 }
 
 func (c *compiler) compileVariables() map[string]cty.Value {
@@ -104,6 +106,9 @@ func (c *compiler) givenValues(declared map[string]*variable) map[string]given {
 		for _, f := range files {
 			c.env.remember(f.Name, f.Text)
 			parsed, ds := hclsyntax.ParseConfig(f.Text, f.Name, hcl.InitialPos)
+			if ds.HasErrors() && slices.ContainsFunc(slices.Collect(maps.Values(declared)), func(v *variable) bool { return v.sensitive }) {
+				c.env.hide(hcl.Range{Filename: f.Name, End: hcl.Pos{Byte: len(f.Text)}}) // no telling which lines are secret
+			}
 			c.hcl(ds, true)
 			if parsed == nil {
 				continue
@@ -117,7 +122,12 @@ func (c *compiler) givenValues(declared map[string]*variable) map[string]given {
 					c.unknownName(diag.UnusedVariableValue, attr.NameRange, name, slices.Sorted(maps.Keys(declared)), "The plan declares no variable %q, so this line has no effect.", name)
 					continue
 				}
-				v, ok := c.eval(attr.Expr, c.base)
+				v, ok := cty.DynamicVal, false
+				if declared[name].sensitive {
+					v, ok = c.sensitive(name, attr.Expr, c.base)
+				} else {
+					v, ok = c.eval(attr.Expr, c.base)
+				}
 				if !ok {
 					v = cty.DynamicVal
 				}
@@ -136,6 +146,11 @@ func (c *compiler) givenValues(declared map[string]*variable) map[string]given {
 			c.list[len(c.list)-1].Suggestion = diag.Suggest(arg.Name, slices.Sorted(maps.Keys(declared)))
 			continue
 		}
+		if declared[arg.Name].sensitive {
+			c.addBare(diag.SecretShown, "--var gives the sensitive variable %q, and every user of this machine can see the arguments of a command. Set DPRUN_VAR_%s in the environment of dprun, or write the line %s = … into a file that only its user can read and give it with --var-file.", arg.Name, arg.Name, arg.Name)
+			values[arg.Name] = given{refused: true}
+			continue
+		}
 		values[arg.Name] = given{text: arg.Value, isText: true, origin: "--var " + arg.Name}
 	}
 	return values
@@ -143,6 +158,9 @@ func (c *compiler) givenValues(declared map[string]*variable) map[string]given {
 
 func (c *compiler) variableValue(name string, v *variable, g given) cty.Value {
 	unknown := cty.UnknownVal(v.ty.WithoutOptionalAttributesDeep())
+	if g.refused {
+		return c.env.secrets.Variable(name, unknown)
+	}
 	val := g.value
 	at := g.rng
 	if g.isText {
@@ -158,12 +176,23 @@ func (c *compiler) variableValue(name string, v *variable, g given) cty.Value {
 	attr := v.block.Body.Attributes["default"]
 	if g.origin == "" || !v.nullable && attr != nil && isNull() {
 		if attr == nil {
-			c.add(diag.MissingVariable, v.block.DefRange(), "The variable %q has no default and no value. Give it one with --var %s=VALUE, in a variable file, or as DPRUN_VAR_%s.", name, name, name)
+			ways := "with --var " + name + "=VALUE, in a variable file, or as DPRUN_VAR_" + name
+			if v.sensitive {
+				ways = "as DPRUN_VAR_" + name + " in the environment, or in a file with --var-file"
+			}
+			c.add(diag.MissingVariable, v.block.DefRange(), "The variable %q has no default and no value. Give it one %s.", name, ways)
 			return unknown
 		}
 		g, at = given{}, attr.Expr.Range()
 		var ok bool
-		if val, ok = c.eval(attr.Expr, c.base); !ok {
+		if !v.sensitive {
+			val, ok = c.eval(attr.Expr, c.base)
+		} else if val, ok = c.sensitive(name, attr.Expr, c.base); ok {
+			if _, known := unmarked(val); known {
+				c.add(diag.SecretLiteral, at, "The default of the sensitive variable %q is plain text in the plan. Remove it and set DPRUN_VAR_%s, or give the variable in a file with --var-file, or write default = secret_file(\"/etc/dprun/%s\").", name, name, name)
+			}
+		}
+		if !ok {
 			return unknown
 		}
 	}

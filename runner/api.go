@@ -27,8 +27,7 @@ type Source struct {
 
 // Loaded is a compiled plan file.
 type Loaded struct {
-	Config  *plan.Config
-	Sources plan.Sources
+	Config *plan.Config
 }
 
 // Options are the parts that every operation on the state directory shares.
@@ -70,7 +69,7 @@ type Disruption struct {
 type Result struct {
 	ExitCode    int
 	Diagnostics plan.Diagnostics // of the plan file, warnings included
-	Loaded      *Loaded          // nil when it could not be compiled; holds the sources for snippets
+	Loaded      *Loaded          // nil when it could not be compiled
 	Summary     *event.Summary   // of a run that was begun
 	Recovered   []event.Summary  // runs of earlier processes that were finished first
 	Owed        []Owed           // what is still owed

@@ -189,13 +189,9 @@ func (r *Runner) run(ctx context.Context, loaded *Loaded, p *plan.Plan, spec lif
 	if err != nil {
 		return &Error{ExitBug, fmt.Errorf("encode the run: %w", err)}
 	}
-	source, err := json.Marshal(loaded.Sources)
-	if err != nil {
-		return &Error{ExitBug, fmt.Errorf("encode the plan's source: %w", err)}
-	}
 	hostname, _ := os.Hostname()
 	started := r.Clock.Now()
-	if err := r.journal.CreateRun(ctx, journal.Run{ID: spec.ID, Plan: p.Name, Source: source, Spec: body, MachineVersion: lifecycle.MachineVersion,
+	if err := r.journal.CreateRun(ctx, journal.Run{ID: spec.ID, Plan: p.Name, Spec: body, MachineVersion: lifecycle.MachineVersion,
 		Started: started, Host: hostname, PID: os.Getpid(), Partial: partial}); err != nil {
 		return &Error{ExitBug, err}
 	}

@@ -72,7 +72,7 @@ func Load(ctx context.Context, src Source, plugins *Plugins, secrets plan.Secret
 	}
 	files := os.DirFS(dir)
 	sources, ds := plan.LoadAt(files, name, dir)
-	loaded := &Loaded{Sources: sources}
+	loaded := &Loaded{}
 	if ds.HasErrors() {
 		return loaded, ds, nil
 	}

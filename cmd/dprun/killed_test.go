@@ -19,13 +19,13 @@ func TestAKilledRunIsRecoveredOrSaysWhatToType(t *testing.T) {
 		code           int
 		last           string
 	}{
-		{"the password can be read again", `secret_command(["/bin/echo", local.gateway.password])`, exitOK, "Nothing is owed in the state directory DIR.\n"},
+		{"the password can be read again", `secret_command(["cat", "gw-1.pw"])`, exitOK, "Nothing is owed in the state directory DIR.\n"},
 		{"the password cannot be read again", `secret_env("GONE")`, runner.ExitOwed, "dprun recover\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			dir := slowFleet(t, dpsim.Fault{Kind: "hang", Operation: "do-export"})
-			plan := strings.Replace(slowPlan, "= local.gateway.password", "= "+c.password, 1)
+			plan := strings.Replace(slowPlan, `= secret_file("gw-1.pw")`, "= "+c.password, 1)
 			plan = strings.Replace(plan, `domains = ["*"]`, "domains = [\"app01\"]\n    quiesce = \"domain\"", 1)
 			if err := os.WriteFile(filepath.Join(dir, "plan.hcl"), []byte(plan), 0o600); err != nil {
 				t.Fatal(err)

@@ -28,7 +28,7 @@ device "datapower" "edge" {
     host     = local.gateway.host
     port     = local.gateway.port
     username = local.gateway.username
-    password = local.gateway.password
+    password = secret_file("gw-1.pw")
     tls { ca_file = local.gateway.ca_file }
   }
 }

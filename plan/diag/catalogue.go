@@ -53,6 +53,7 @@ const (
 	InvalidVariable        Code = "invalid-variable-value"
 	InvalidInventory       Code = "invalid-inventory"
 	SecretShown            Code = "secret-shown"
+	SecretLiteral          Code = "secret-literal"
 	SecretUnreadable       Code = "secret-unreadable"
 	SecretByValue          Code = "secret-by-value"
 	NoMatch                Code = "pattern-without-match"
@@ -235,6 +236,10 @@ func Catalogue() []Entry {
 			"A secret would become visible.",
 			"Names, labels, paths, descriptions, patterns, for_each and the like are printed, logged and stored.",
 			"Use a value there that is not secret; secrets belong into `config` and `vars`."},
+		{SecretLiteral, Error, "Secret written in the plan",
+			"An argument that is a secret is given a text that is not known to be one.",
+			"The secret stands in the plan, in an inventory or in a file that is read with file(). Whatever these hold is shown, stored and copied.",
+			"Write a reference: secret_file, secret_env or secret_command, or a variable that is `sensitive`."},
 		{SecretUnreadable, Error, "Secret cannot be read",
 			"The place that a secret comes from could not be read.",
 			"The variable is not set, the file is not there, or the command failed.",

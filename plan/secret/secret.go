@@ -8,6 +8,7 @@ package secret
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -142,6 +143,13 @@ func (s *Store) Plain() []string {
 type ReadError struct {
 	Ref Ref
 	Err error
+}
+
+// Unreadable reports whether an error is that of a secret that cannot be
+// read, which never holds the secret.
+func Unreadable(err error) bool {
+	var e *ReadError
+	return errors.As(err, &e)
 }
 
 // Error implements error.

@@ -65,7 +65,7 @@ func task(seq int, code string, final bool, activity, device, domain string) eve
 func TestARunIsKeptWhole(t *testing.T) {
 	t.Parallel()
 	j := openTest(t)
-	want := Run{ID: "01A", Plan: "nightly", Source: json.RawMessage(`[{"name":"p.hcl"}]`), Vars: json.RawMessage(`{"a":1}`), Spec: json.RawMessage(`{"id":"01A"}`),
+	want := Run{ID: "01A", Plan: "nightly", Vars: json.RawMessage(`{"a":1}`), Spec: json.RawMessage(`{"id":"01A"}`),
 		MachineVersion: 3, Started: noon, Host: "box", PID: 42, Resumes: "00Z", Partial: true}
 	createRun(t, j, want)
 	got, err := j.Run(t.Context(), "01A")
@@ -125,7 +125,7 @@ func TestRunsAreListedNewestFirstAndFiltered(t *testing.T) {
 	t.Parallel()
 	j := openTest(t)
 	for i, plan := range []string{"a", "b", "a", "a"} {
-		createRun(t, j, Run{ID: fmt.Sprint(i), Plan: plan, Started: noon.Add(time.Duration(i) * time.Hour), Source: json.RawMessage("[]")})
+		createRun(t, j, Run{ID: fmt.Sprint(i), Plan: plan, Started: noon.Add(time.Duration(i) * time.Hour), Spec: json.RawMessage("[]")})
 	}
 	must(t, j.FinishRun(t.Context(), "0", End{Time: noon}))
 	appendTo(t, j, "2", Batch{Statuses: []event.Status{task(1, "X", false, "x", "fra-1", "orders")}})
@@ -146,8 +146,8 @@ func TestRunsAreListedNewestFirstAndFiltered(t *testing.T) {
 		var ids []string
 		for _, r := range runs {
 			ids = append(ids, r.ID)
-			if r.Source != nil {
-				t.Error("a list carries plan sources")
+			if r.Spec != nil {
+				t.Error("a list carries specs")
 			}
 		}
 		if got := strings.Join(ids, " "); got != tc.want {

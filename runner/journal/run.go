@@ -26,9 +26,9 @@ const (
 type Run struct {
 	ID   string
 	Plan string
-	// Source are the plan's files as JSON; Vars its variables that are not
-	// sensitive; Spec what the run's machine decides on. Runs leaves them out.
-	Source         json.RawMessage
+	// Vars are the plan's variables that are not sensitive; Spec is what the
+	// run's machine decides on. Runs leaves them out. The text of the plan and
+	// of its variable files is not kept: it may hold secrets.
 	Vars           json.RawMessage
 	Spec           json.RawMessage
 	MachineVersion int
@@ -61,8 +61,8 @@ func (j *Journal) CreateRun(ctx context.Context, r Run) error {
 		return errors.New("enter a run into the journal: it has no ID")
 	}
 	return j.write(ctx, "enter run "+r.ID, func(t *transaction) error {
-		_, err := t.exec(`INSERT INTO runs (id, plan, source, vars, spec, machine_version, started, host, pid, resumes, partial)
-			VALUES (?,?,?,?,?,?,?,?,?,?,?)`, r.ID, r.Plan, string(r.Source), string(r.Vars), string(r.Spec), r.MachineVersion,
+		_, err := t.exec(`INSERT INTO runs (id, plan, vars, spec, machine_version, started, host, pid, resumes, partial)
+			VALUES (?,?,?,?,?,?,?,?,?,?)`, r.ID, r.Plan, string(r.Vars), string(r.Spec), r.MachineVersion,
 			stamp(r.Started), r.Host, r.PID, r.Resumes, r.Partial)
 		return err
 	})
@@ -111,7 +111,7 @@ func touched(res sql.Result, err error, what string) error {
 
 const (
 	runColumns = "id, plan, machine_version, started, host, pid, resumes, partial, state, ended, exit_code, code"
-	runBodies  = ", source, vars, spec"
+	runBodies  = ", vars, spec"
 )
 
 func (r *Run) columns() []any {
@@ -121,9 +121,9 @@ func (r *Run) columns() []any {
 func scanRun(s scanner) (r Run, err error) { return r, s.Scan(r.columns()...) }
 
 func scanWholeRun(s scanner) (r Run, err error) {
-	var source, vars, spec []byte
-	err = s.Scan(append(r.columns(), &source, &vars, &spec)...)
-	r.Source, r.Vars, r.Spec = orNil(source), orNil(vars), orNil(spec)
+	var vars, spec []byte
+	err = s.Scan(append(r.columns(), &vars, &spec)...)
+	r.Vars, r.Spec = orNil(vars), orNil(spec)
 	return r, err
 }
 
@@ -134,7 +134,7 @@ type Filter struct {
 	Device string // with a task on this device
 }
 
-// Runs lists runs, the newest first, without their Source, Vars and Spec.
+// Runs lists runs, the newest first, without their Vars and Spec.
 // A limit of 0 is none.
 func (j *Journal) Runs(ctx context.Context, f Filter, limit int) ([]Run, error) {
 	if limit <= 0 {

@@ -9,7 +9,7 @@ import (
 // that was released is never changed.
 var migrations = []string{`
 CREATE TABLE runs (
-  id TEXT PRIMARY KEY, plan TEXT NOT NULL, source TEXT NOT NULL, vars TEXT NOT NULL, spec TEXT NOT NULL,
+  id TEXT PRIMARY KEY, plan TEXT NOT NULL, vars TEXT NOT NULL, spec TEXT NOT NULL,
   machine_version INTEGER NOT NULL, started INTEGER NOT NULL, ended INTEGER NOT NULL DEFAULT 0,
   exit_code INTEGER NOT NULL DEFAULT 0, code TEXT NOT NULL DEFAULT '', state TEXT NOT NULL DEFAULT 'running',
   host TEXT NOT NULL, pid INTEGER NOT NULL, resumes TEXT NOT NULL, partial INTEGER NOT NULL);

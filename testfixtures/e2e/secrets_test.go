@@ -22,10 +22,11 @@ func TestNoSecretIsAnywhere(t *testing.T) {
 	t.Parallel()
 	const token = "tok<en&1\"7-ünsafe"
 	p := newProgram(t, build(t), `
+variable "given" { sensitive = true }
 script "exec" "talk" {
   config {
     command = ["/bin/sh", "-c", "cat $DPRUN_SECRETS_DIR/T; base64 $DPRUN_SECRETS_DIR/T >&2; printf 'Authorization: Basic '; printf 'backup:%s' \"$(cat $DPRUN_SECRETS_DIR/T)\" | base64; exit 1"]
-    secrets = { T = secret_file("token") }
+    secrets = { T = secret_file("token"), V = var.given }
   }
 }
 plan "p" {
@@ -39,8 +40,9 @@ plan "p" {
 }
 `, dpsim.Device{Name: "one", AppDomains: 2, Password: `p<a>s&s"w'ord-1 é`}, dpsim.Device{Name: "two", AppDomains: 1, Password: "second-password-22"}, dpsim.Device{Name: "three", Password: "third-password-333"})
 	p.write("token", token)
+	p.write("given.auto.dprunvars.hcl", "given = \"of-a-variable-4711\"\n")
 	p.write("three.pw", "a-wrong-password")
-	secrets := map[string]string{"token": token, "wrong": "a-wrong-password"}
+	secrets := map[string]string{"token": token, "wrong": "a-wrong-password", "variable": "of-a-variable-4711"}
 	for _, d := range p.fleet.Ready().Devices[:2] {
 		secrets[d.Name] = d.Password
 		basic := base64.StdEncoding.EncodeToString([]byte(d.Username + ":" + d.Password))

@@ -1,9 +1,9 @@
 destination "file" "vault" {
   config { directory = "/srv" }
 }
+# env: password=x
 variable "password" {
   sensitive = true
-  default   = "x"
 }
 device "datapower" "one" {
   config {

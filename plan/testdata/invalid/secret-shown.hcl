@@ -1,9 +1,9 @@
 destination "file" "vault" {
   config { directory = "/srv" }
 }
+# env: token=x
 variable "token" {
   sensitive = true
-  default   = "x"
 }
 locals {
   indirect = secret_env(var.token) # want: secret-shown "Secret"
