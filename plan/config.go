@@ -117,14 +117,13 @@ type PostScript struct {
 
 // Destination is one place for files.
 type Destination struct {
-	Address string // "sftp.offsite"
-	Type    string
-	Name    string
-	Family  string // of its type's schema
-	Config  cty.Value
-	Verify  string // "read_back" or "sent"
-	// Parallel bounds concurrent stores; 0: the destination sets no bound of its own.
-	Parallel int
+	Address  string // "sftp.offsite"
+	Type     string
+	Name     string
+	Family   string // of its type's schema
+	Config   cty.Value
+	Verify   string // "read_back" or "sent"
+	Parallel int    // tasks that store there at once
 	MinFree  MinFree
 	Range    Range
 
@@ -142,7 +141,7 @@ type MinFree struct {
 
 // Limits bound what runs at once.
 type Limits struct {
-	Parallel  int // tasks of a run
+	Parallel  int // tasks of a run, up to the end of their captures
 	PerDevice int
 	PerLabel  map[string]int // for each value of the label
 }

@@ -20,6 +20,10 @@ import (
 
 const defaultScriptTimeout = 10 * time.Minute
 
+// storesAtOnce is how many tasks store at a destination at once unless the plan
+// says otherwise. An SSH server takes ten sessions on a connection.
+const storesAtOnce = 8
+
 func (c *compiler) compileWindows() {
 	c.each("window", &c.windows, c.root, func(b *hclsyntax.Block, path string, i instance) any {
 		before := len(c.list)
@@ -192,7 +196,7 @@ func (c *compiler) compileDestinations() {
 	c.each("destination", &c.destinations, c.root, func(b *hclsyntax.Block, path string, i instance) any {
 		d := &Destination{Address: i.address(path), Type: b.Labels[0], Name: i.address(b.Labels[1]), Range: *rangeOf(b.DefRange()), env: c.env}
 		d.Verify = c.word(b.Body, "verify", i.ctx, "read_back", "read_back", "sent")
-		d.Parallel = c.whole(b.Body, "parallel", i.ctx, 0, 1)
+		d.Parallel = c.whole(b.Body, "parallel", i.ctx, storesAtOnce, 1)
 		d.MinFree = c.minFree(b.Body, i.ctx)
 		if attr := b.Body.Attributes["path"]; attr != nil {
 			d.path = c.env.lazyExpr(attr.Expr, i.ctx)

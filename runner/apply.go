@@ -180,6 +180,13 @@ func (r *Runner) run(ctx context.Context, loaded *Loaded, p *plan.Plan, spec lif
 		return &Error{ExitPlugin, err}
 	}
 	defer func() { _ = host.Close() }()
+	// Half of what is free: the other half is for the captures under way, for
+	// what failed tasks leave, and for the journal.
+	free, err := r.staging.Free()
+	if err != nil {
+		return &Error{ExitBug, err}
+	}
+	spec.Staging = max(free/2, 1)
 	x := newPlanned(loaded.Config, p, &r.redact)
 	rec, err := recordOf(x, spec)
 	if err != nil {

@@ -73,6 +73,7 @@ func (r *Runner) Preview(ctx context.Context, q PreviewRequest) (*Preview, *Resu
 	// The window and the scripts are for runs: a preview may be made at noon.
 	seen := spec
 	seen.Window, seen.PreScript, seen.PostScript = nil, nil, nil
+	seen.AwaitDestinations = true
 	machine := lifecycle.NewRun(seen)
 	x := newPlanned(loaded.Config, p, &r.redact)
 	exec := execute.New(execute.Options{Run: "preview", PlanName: p.Name, Version: r.Version, Plan: x, Plugins: host, Staging: r.staging,

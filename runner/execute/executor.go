@@ -116,6 +116,8 @@ const (
 	requestLimit = 90 * time.Second
 	inspectLimit = 3 * time.Minute
 	checkLimit   = 2 * time.Minute
+	// A destination that takes longer over a few bytes than this is away.
+	destinationLimit = time.Minute
 )
 
 // limitError says that one request took too long. The limit goes by the

@@ -29,7 +29,7 @@ type sharedCheck struct {
 }
 
 func (x *Executor) checkDestination(ctx context.Context, j engine.Job) (*event.Result, error) {
-	ctx, cancel := x.limited(ctx, checkLimit)
+	ctx, cancel := x.limited(ctx, destinationLimit)
 	defer cancel()
 	x.mu.Lock()
 	c := x.checks[j.Action.Destination]

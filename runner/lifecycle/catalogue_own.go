@@ -147,6 +147,12 @@ var ownCodes = []Entry{
 		Action:  "Nothing.",
 	},
 	{
+		Code: StoreWaiting, Origin: OriginOwn, Level: LevelTask, Phases: []int{11}, Class: ClassInterim,
+		Meaning: "A destination did not answer; the task waits and tries it again, with growing pauses, for as long as `timeouts.store` allows.",
+		Cause:   "The server or the network to it is away, restarts, or stopped answering. The capture is complete and stays staged on the dprun host; it is not made again. The device is back in service, other destinations are served, and other tasks go on.",
+		Action:  "Nothing, if it is over soon. Else bring the server or the network back: the store then goes on by itself within two minutes and a half.",
+	},
+	{
 		Code: StoreDone, Origin: OriginOwn, Level: LevelTask, Phases: []int{11}, Class: ClassInterim,
 		Meaning: "The files are stored at a destination and were verified there.",
 		Cause:   "The destination confirmed the complete set.",
@@ -167,13 +173,13 @@ var ownCodes = []Entry{
 	{
 		Code: StoreTimeoutOccurred, Origin: OriginOwn, Level: LevelTask, Phases: []int{11}, Class: ClassFailed,
 		Meaning: "A destination did not finish within the store time-out.",
-		Cause:   "The destination is slow or hangs, or the set is bigger than the time-out allows for.",
+		Cause:   "The destination was away, is slow or hangs, or the set is bigger than the time-out allows for. The time in the queue of a destination that works does not count.",
 		Action:  "Check the server and the line to it; raise `timeouts.store` if it was only slow. Then run the plan again, which captures anew. The files of this capture stay staged on the dprun host; `dprun runs show RUN` names them.",
 	},
 	{
 		Code: StoreError, Origin: OriginOwn, Level: LevelTask, Phases: []int{11}, Class: ClassFailed,
 		Meaning: "The files could not be stored at a destination.",
-		Cause:   "The server went away, refused access, is read-only, or something else stands under the final name. The other destinations were still served.",
+		Cause:   "The server refused access, is read-only, or something else stands under the final name. The other destinations were still served.",
 		Action:  "The message names the destination and its own words. Mend it, then run `dprun apply PLAN --only device=NAME`, which captures anew. The files of this capture stay staged on the dprun host; `dprun runs show RUN` names them.",
 	},
 	{

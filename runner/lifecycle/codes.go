@@ -86,6 +86,7 @@ const (
 	SecureBackupDone                Code = "EXECUTION_SECURE_BACKUP_DONE"
 	UnquiesceDone                   Code = "EXECUTION_UNQUIESCE_DONE"
 	StoreStarted                    Code = "EXECUTION_STORE_STARTED"
+	StoreWaiting                    Code = "EXECUTION_STORE_WAITING_FOR_DESTINATION"
 	StoreDone                       Code = "EXECUTION_STORE_DONE"
 	StoreOutOfSpace                 Code = "EXECUTION_STORE_OUT_OF_SPACE"
 	StoreVerificationError          Code = "EXECUTION_STORE_VERIFICATION_ERROR"

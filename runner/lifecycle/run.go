@@ -52,6 +52,7 @@ type Run struct {
 	living      int            // tasks without a final status
 	freed       bool           // something was freed since the last dispatch
 	slots       slots
+	backlog     backlog
 	gates       map[string]*gate
 
 	pre, post script
@@ -103,9 +104,7 @@ func NewRun(spec RunSpec) *Run {
 	r.slots.init(spec.Limits)
 	for _, d := range spec.Destinations {
 		r.dests = append(r.dests, &runDestination{spec: d})
-		if d.Parallel > 0 {
-			r.gates[d.Name] = newGate(d.Parallel)
-		}
+		r.gates[d.Name] = newGate(d.Name, d.Parallel)
 	}
 	for _, a := range spec.Activities {
 		for _, name := range a.Devices {
@@ -227,16 +226,17 @@ func (r *Run) take(t *Task, out []event.Status) {
 	if t.phase >= PhaseDispatch {
 		r.waiting.leave(t)
 	}
-	if t.phase >= PhaseStore {
+	if t.phase >= PhaseStore { // a store holds nobody up
 		r.leaveDevice(t)
+		r.leaveRun(t)
+		r.backlog.note(t)
 	}
-	r.regate(t)
 	if len(out) > 0 && out[len(out)-1].Final {
-		r.slots.leave(t)
 		r.living--
 		r.freed = true
 		r.leaveActivity(t)
 	}
+	r.regate(t)
 	for _, s := range out {
 		entry, _ := Lookup(Code(s.Code))
 		// A domain that is gone from a device is told, and is no reason to leave
@@ -322,45 +322,6 @@ func (r *Run) advance() {
 // stopped reports whether the run goes no further before its tasks.
 func (r *Run) stopped() bool { return r.cancelled != "" || r.halted != "" || r.fault != "" }
 
-// advanceDestinations checks every destination before any device is
-// contacted; the run stops if none can be used.
-func (r *Run) advanceDestinations() {
-	if r.stopped() {
-		r.stage = stagePostScript
-		return
-	}
-	var firstFailure string
-	var code Code
-	usable := len(r.dests) == 0
-	for _, d := range r.dests {
-		d.call.begin()
-		if !d.call.done {
-			return
-		}
-		switch {
-		case d.call.failure != nil:
-			if firstFailure == "" {
-				code, firstFailure = RunStoreIsNotMounted, fmt.Sprintf("destination %s: %s", d.spec.Name, d.call.failure.Error())
-				if d.call.failure.Kind == failure.NoSpace {
-					code = RunStoreOutOfSpace
-				}
-			}
-		case d.short != "":
-			if firstFailure == "" {
-				code, firstFailure = RunStoreOutOfSpace, fmt.Sprintf("destination %s: %s", d.spec.Name, d.short)
-			}
-		default:
-			usable = true
-		}
-	}
-	if !usable {
-		r.expandUncontacted(PlanFailedPreValidation, firstFailure+"; no destination is left, and no device was contacted")
-		r.end(code, firstFailure+"; no destination is left, and no device was contacted", exitPlanCheck)
-		return
-	}
-	r.stage = stageInspect
-}
-
 // advanceInspect inspects every device, then expands.
 func (r *Run) advanceInspect() {
 	if r.stopped() {
@@ -371,7 +332,7 @@ func (r *Run) advanceInspect() {
 	for len(r.inspecting) < inspectAtOnce && len(r.uninspected) > 0 {
 		d := r.uninspected[0]
 		r.inspecting, r.uninspected = append(r.inspecting, d), r.uninspected[1:]
-		d.call.begin()
+		d.call.begin(r.now)
 	}
 	if len(r.inspecting) > 0 {
 		return
@@ -409,14 +370,11 @@ func (r *Run) advancePreScript() {
 func (r *Run) onFinished(a Action, e event.Event) {
 	switch a.Kind {
 	case ActCheckDestination:
-		for _, d := range r.dests {
-			if d.spec.Name == a.Destination {
-				r.settle(&d.call, a.ID, e.Failure)
-				if e.Result != nil {
-					d.short = d.spec.MinFree.short(e.Result.Destination, 0)
-				}
-			}
+		var report *sdk.DestinationReport
+		if e.Result != nil {
+			report = e.Result.Destination
 		}
+		r.onDestinationChecked(a, report, e.Failure)
 	case ActInspect:
 		d := r.byName[a.Device]
 		r.settle(&d.call, a.ID, e.Failure)
@@ -431,7 +389,7 @@ func (r *Run) onFinished(a Action, e event.Event) {
 		r.onScript(a, e)
 	case ActTimer:
 		if !r.now.Before(a.NotBefore) {
-			r.onTimer(a.ID)
+			r.onTimer(a)
 		}
 	}
 }
@@ -468,8 +426,12 @@ func (r *Run) onScript(a Action, e event.Event) {
 	}
 }
 
-func (r *Run) onTimer(id string) {
-	switch id {
+func (r *Run) onTimer(a Action) {
+	if g := r.gates[a.Destination]; g != nil {
+		r.admit(g)
+		return
+	}
+	switch a.ID {
 	case "timer/window":
 		r.dismissWaiting(CanceledBecauseMaintenanceWindow, fmt.Sprintf("window %s closed while the task was waiting", r.spec.Window.Name))
 	case "timer/queue":
@@ -481,6 +443,9 @@ func (r *Run) onTimer(id string) {
 func (r *Run) onInterrupted(e event.Event) {
 	r.interrupted = true
 	r.now = e.Time
+	for _, g := range r.gates { // what was known of it is old
+		g.failures, g.trying, g.dead, g.checking, g.refused = 0, nil, nil, nil, nil
+	}
 	r.each(func(t *Task) []event.Status { return t.Apply(e) })
 	r.waiting = newWaiting()
 	if !r.owesPostScript() || r.post.started {

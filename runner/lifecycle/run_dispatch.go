@@ -66,8 +66,7 @@ func (s *slots) enter(t *Task, labels map[string]string) {
 	s.onDevice[t] = keys
 }
 
-// leaveDevice frees the device's and labels' slots; the run's stays taken. It
-// returns what was freed.
+// leaveDevice frees the device's and labels' slots. It returns what was freed.
 func (s *slots) leaveDevice(t *Task) []resource {
 	keys, ok := s.onDevice[t]
 	if !ok {
@@ -83,13 +82,14 @@ func (s *slots) leaveDevice(t *Task) []resource {
 	return freed
 }
 
-// leave frees the run's slot, the last that the task holds.
-func (s *slots) leave(t *Task) {
+// leave frees the run's slot. It reports whether the task held it.
+func (s *slots) leave(t *Task) bool {
 	if !s.held[t] {
-		return
+		return false
 	}
 	delete(s.held, t)
 	s.run--
+	return true
 }
 
 // leaveDevice gives back what the task holds of its device and labels, and
@@ -98,6 +98,13 @@ func (r *Run) leaveDevice(t *Task) {
 	for _, of := range r.slots.leaveDevice(t) {
 		r.freed = true
 		r.waiting.wake(of)
+	}
+}
+
+// leaveRun gives back the run's slot: another task may begin.
+func (r *Run) leaveRun(t *Task) {
+	if r.slots.leave(t) {
+		r.freed = true
 	}
 }
 
@@ -163,6 +170,7 @@ func (r *Run) consider(l *line, closes time.Time) {
 	r.waiting.put(l)
 	r.ran = true
 	r.slots.enter(t, labels)
+	r.backlog.expect(t)
 	r.take(t, t.Dispatch(r.now))
 }
 
@@ -174,11 +182,49 @@ func (r *Run) pass(l *line) {
 	}
 }
 
-// full reports whether as many tasks run as may run at all.
+// full reports whether as many tasks run as may run at all, or as much waits in
+// staging as may wait there.
 func (r *Run) full() bool {
 	l := r.spec.Limits
-	return l.Parallel > 0 && r.slots.run >= l.Parallel
+	return l.Parallel > 0 && r.slots.run >= l.Parallel || r.spec.Staging > 0 && r.backlog.full(r.spec.Staging)
 }
+
+// backlog counts what waits in staging for a destination.
+type backlog struct {
+	coming map[*Task]int64 // what those that capture are expected to bring
+	stored map[*Task]int64 // what those that store have brought
+	bytes  int64           // of both
+}
+
+// expect counts a task that was dispatched. A capture is seldom much larger
+// than the last one.
+func (b *backlog) expect(t *Task) {
+	if b.coming == nil {
+		b.coming, b.stored = map[*Task]int64{}, map[*Task]int64{}
+	}
+	b.coming[t] = t.spec.LastSize * 3 / 2
+	b.bytes += b.coming[t]
+}
+
+// note counts what a task that has come to its stores, or to its end, has in staging.
+func (b *backlog) note(t *Task) {
+	if n, ok := b.coming[t]; ok {
+		delete(b.coming, t)
+		b.bytes -= n
+		if t.phase == PhaseStore {
+			b.stored[t] = t.stagedBytes()
+			b.bytes += b.stored[t]
+		}
+	}
+	if n, ok := b.stored[t]; ok && t.final != nil {
+		delete(b.stored, t)
+		b.bytes -= n
+	}
+}
+
+// full reports whether no more may come. Where nothing is being stored, waiting
+// would not help.
+func (b *backlog) full(limit int64) bool { return len(b.stored) > 0 && b.bytes >= limit }
 
 func dependency(activity, device string) string { return activity + "\x00" + device }
 
@@ -241,13 +287,11 @@ func (r *Run) pendingRun() []Action {
 			as = append(as, Action{ID: "timer/queue", Kind: ActTimer, NotBefore: r.start.Add(q)})
 		}
 	}
+	as = append(as, r.pendingGates()...)
+	if r.stage < stagePostScript && !r.stopped() {
+		as = append(as, r.pendingDestinations()...)
+	}
 	switch r.stage {
-	case stageDestinations:
-		for _, d := range r.dests {
-			if d.call.attempt > 0 && !d.call.done {
-				as = append(as, Action{ID: fmt.Sprintf("check_destination/%s/%d", d.spec.Name, d.call.attempt), Kind: ActCheckDestination, Destination: d.spec.Name, NotBefore: d.call.notBefore})
-			}
-		}
 	case stageInspect:
 		for _, d := range r.inspecting {
 			if !d.call.done {

@@ -10,7 +10,7 @@ import (
 )
 
 // MachineVersion is journalled with every run: only the same version replays its events.
-const MachineVersion = 1
+const MachineVersion = 2
 
 // RunSpec is everything that the run machine decides on, serialisable.
 type RunSpec struct {
@@ -30,6 +30,12 @@ type RunSpec struct {
 	LastSize map[string]int64 `json:"last_size,omitempty"`
 	// LastDomains holds the domains of the last good run, by activity and device ("activity/device").
 	LastDomains map[string][]string `json:"last_domains,omitempty"`
+	// Staging is how many bytes may wait in staging to be stored; while more do,
+	// no task begins. Zero: no bound.
+	Staging int64 `json:"staging,omitempty"`
+	// AwaitDestinations: no device is contacted before every destination is
+	// checked. A run goes on with the first that can be used.
+	AwaitDestinations bool `json:"await_destinations,omitempty"`
 }
 
 // ErrorPolicy says what a failed task means for the others.
@@ -41,7 +47,8 @@ const (
 	Halt   ErrorPolicy = "halt"   // every waiting task is cancelled
 )
 
-// Limits bound what runs at once. Zero: no bound.
+// Limits bound what runs at once, up to the end of its captures: what is only
+// stored is bounded by its destinations. Zero: no bound.
 type Limits struct {
 	Parallel  int            `json:"parallel,omitempty"`
 	PerDevice int            `json:"per_device,omitempty"`

@@ -7,6 +7,7 @@ import (
 
 	"github.com/dprun/dprun/runner/event"
 	"github.com/dprun/dprun/sdk"
+	"github.com/dprun/dprun/sdk/failure"
 )
 
 // Phase is a step of a task's life; a task only goes forward.
@@ -62,7 +63,7 @@ type Task struct {
 	undo      undo
 	captures  []*capture
 
-	storeSince time.Time
+	heard []heard // of destinations, not yet noted by the run
 
 	failures []entered
 	warnings []string
@@ -101,9 +102,21 @@ type destination struct {
 	usable  bool
 	variant int // index of the capture that is stored next
 	store   call
+	tried   bool           // the first store was let begin
+	since   time.Time      // timeouts.store counts from here; zero: not yet
+	pausing bool           // the last attempt failed, and the next is not due
+	last    *failure.Error // of that attempt
+	waiting bool           // that it is waited for has been entered
 	stored  bool
 	failed  bool
 	reports []sdk.StoreReport // of the captures, in their order
+}
+
+// heard is what a check or a store told of a destination.
+type heard struct {
+	destination string
+	store       bool
+	failure     *failure.Error // nil: it served
 }
 
 // capture is one variant.
@@ -192,7 +205,7 @@ func (t *Task) Queue(now time.Time) []event.Status {
 func (t *Task) Validate(now time.Time) []event.Status {
 	return t.step(now, func() {
 		t.phase = PhaseValidate
-		t.validate.begin()
+		t.validate.begin(t.now)
 	})
 }
 
@@ -313,8 +326,8 @@ func (t *Task) advance() {
 			t.enter(ExecutionStarted, "")
 			t.phase = PhasePreChecks
 			t.enter(PreChecksStarted, "")
-			t.prepare.begin()
-			t.probe.begin()
+			t.prepare.begin(t.now)
+			t.probe.begin(t.now)
 		case PhasePreChecks:
 			t.advancePreChecks()
 		case PhaseLock:
@@ -460,4 +473,14 @@ func (t *Task) Captured() []event.Captured {
 		}
 	}
 	return out
+}
+
+// stagedBytes is the size of what stands in staging for the task.
+func (t *Task) stagedBytes() (n int64) {
+	for _, c := range t.Captured() {
+		for _, a := range c.Artifacts {
+			n += a.Size
+		}
+	}
+	return n
 }

@@ -44,7 +44,7 @@ func (t *Task) advanceCapture() {
 		}
 		if !c.begun {
 			c.begun = true
-			c.call.begin()
+			c.call.begin(t.now)
 			t.enter(startedCode(c.variant), "%s", t.target())
 		}
 		return
@@ -121,7 +121,7 @@ func (t *Task) pendingDiscard(add func(Action)) {
 	}
 	for _, c := range t.captures {
 		if c.token != "" && !c.discard.done {
-			c.discard.begin()
+			c.discard.begin(t.now)
 			add(Action{ID: fmt.Sprintf("discard/%s/%d", c.variant, c.discard.attempt), Kind: ActDiscard, Token: c.token, NotBefore: c.discard.notBefore})
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dprun/dprun/runner/event"
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
 )
@@ -35,11 +36,13 @@ func (t *Task) advancePreChecks() {
 		t.toPostScript()
 		return
 	}
+	checked := true
 	for _, d := range t.dests {
-		d.check.begin()
-		if !d.check.done {
-			return
-		}
+		d.check.begin(t.now)
+		checked = checked && d.check.done
+	}
+	if !checked {
+		return
 	}
 	if !slices.ContainsFunc(t.dests, func(d *destination) bool { return d.usable }) {
 		for i := range t.failures {
@@ -68,18 +71,21 @@ func (t *Task) pendingPreChecks(add func(Action)) {
 // onDestinationCheck decides about one destination. The task stops only if
 // none is left; otherwise the code is entered now and is the final one.
 func (t *Task) onDestinationCheck(a Action, r *sdk.DestinationReport, f *failure.Error) {
-	i := slices.IndexFunc(t.dests, func(d *destination) bool { return d.spec.Name == a.Destination })
-	if i < 0 {
+	d := t.destination(a.Destination)
+	if d == nil {
 		return
 	}
-	d := t.dests[i]
-	t.settle(&d.check, a.ID, f)
+	if f != nil {
+		d.check.failPatiently(f, t.now, t.spec.Seed, t.spec.ID+"/"+a.ID)
+	} else {
+		d.check.done = true
+	}
 	if !d.check.done {
 		return
 	}
+	t.heard = append(t.heard, heard{destination: d.spec.Name, failure: d.check.failure})
 	if f := d.check.failure; f != nil {
-		d.usable, d.failed = false, true
-		t.fail(rankStore, destinationCode(d.spec.Family, f), fmt.Sprintf("destination %s: %s", d.spec.Name, f.Error()))
+		t.loseDestination(d, f.Error(), f)
 		return
 	}
 	if short := d.spec.MinFree.short(r, t.spec.LastSize); short != "" {
@@ -90,6 +96,28 @@ func (t *Task) onDestinationCheck(a Action, r *sdk.DestinationReport, f *failure
 		}
 		t.fail(rankStore, code, fmt.Sprintf("destination %s: %s", d.spec.Name, short))
 	}
+}
+
+// loseDestination goes on without a destination that its check found unusable.
+func (t *Task) loseDestination(d *destination, why string, f *failure.Error) {
+	d.usable, d.failed = false, true
+	t.fail(rankStore, destinationCode(d.spec.Family, f), fmt.Sprintf("destination %s: %s", d.spec.Name, why))
+}
+
+// withoutDestination answers the check of a destination from what the run
+// knows of it already: it is not asked.
+func (t *Task) withoutDestination(now time.Time, name, why string, f *failure.Error) []event.Status {
+	return t.step(now, func() {
+		d := t.destination(name)
+		d.check.done, d.check.failure = true, f
+		t.loseDestination(d, why, f)
+	})
+}
+
+// asksDestination reports whether the task checks a destination just now.
+func (t *Task) asksDestination(name string) bool {
+	d := t.destination(name)
+	return t.phase == PhasePreChecks && d != nil && d.check.attempt > 0 && !d.check.done
 }
 
 // short says how a destination falls short of the room that must be free and
@@ -139,7 +167,7 @@ func (t *Task) advanceLock() {
 	if !t.locked {
 		return
 	}
-	t.check.begin()
+	t.check.begin(t.now)
 	if !t.check.done {
 		return
 	}
@@ -254,6 +282,7 @@ func (t *Task) waitWhileBusy(command string) bool {
 		return false
 	}
 	n := t.check.attempt
-	t.check = call{attempt: n + 1, notBefore: t.now.Add(backoff(t.spec.Seed, t.spec.ID+"/busy", n))}
+	t.check = call{attempt: n, begun: t.now} // a poll is no retry: what failed before does not count
+	t.check.again(t.now, backoff(t.spec.Seed, t.spec.ID+"/busy", n))
 	return false
 }

@@ -56,7 +56,7 @@ func (t *Task) onFinished(a Action, e event.Event) {
 	switch a.Kind {
 	case ActTimer:
 		if !t.now.Before(a.NotBefore) { // a timer that was moved may still have fired
-			t.onTimer(a.ID)
+			t.onTimer(a)
 		}
 	case ActLock:
 		t.onLock(e.Failure)
@@ -100,8 +100,16 @@ func (t *Task) settle(c *call, id string, f *failure.Error) {
 	c.fail(f, t.now, t.spec.Seed, t.spec.ID+"/"+id)
 }
 
-func (t *Task) onTimer(id string) {
-	switch id {
+func (t *Task) onTimer(a Action) {
+	if d := t.destination(a.Destination); d != nil {
+		if strings.HasPrefix(a.ID, "timer/again/") {
+			d.pausing = false
+			return
+		}
+		t.onStoreTimeout(d)
+		return
+	}
+	switch a.ID {
 	case "timer/run":
 		t.fail(rankLongRunning, FailedLongRunning, fmt.Sprintf(
 			"%s: not finished after %s; it was stopped here, and what it began on the device may still be running: check the device", t.target(), t.spec.Timeouts.Run))
@@ -117,8 +125,6 @@ func (t *Task) onTimer(id string) {
 		t.fail(rankFirst, CanceledBecauseMaintenanceWindow, fmt.Sprintf("%s was not free in time: too little is left of window %s", t.target(), t.spec.Window.Name))
 	case "timer/unquiesce":
 		t.onUndoTimeout()
-	case "timer/store":
-		t.onStoreTimeout()
 	}
 }
 
@@ -169,13 +175,15 @@ func (t *Task) onInterrupted() {
 	if t.undo.begun && !t.undo.returned && !t.undo.over {
 		t.undo.restart(t.now)
 	}
-	for _, d := range t.dests {
-		d.store.notBefore = t.now
+	for _, d := range t.dests { // the time that nobody worked does not count
+		d.pausing = false
+		if !d.since.IsZero() {
+			d.since = t.now
+		}
 	}
 	for _, c := range t.captures {
 		c.discard.notBefore = t.now
 	}
-	t.storeSince = t.now // the time that nobody worked does not count
 	if t.after.started && !t.after.done {
 		t.after.done = true
 		t.warnings = append(t.warnings, "the after_unquiesce script was started before the interruption; its outcome is unknown")

@@ -12,15 +12,24 @@ import (
 )
 
 // beginStore hands the whole set to every destination that passed its
-// pre-check. The device's slot is free from here on.
+// pre-check. The slots of the device and of the run are free from here on.
 func (t *Task) beginStore() {
-	t.storeSince = t.now
 	for _, d := range t.dests {
 		if d.usable {
-			d.store.begin()
+			d.store.begin(t.now)
 			t.enter(StoreStarted, "destination %s: %s", d.spec.Name, t.setAt(d))
 		}
 	}
+}
+
+// destination finds a destination of the task, or nil.
+func (t *Task) destination(name string) *destination {
+	for _, d := range t.dests {
+		if d.spec.Name == name {
+			return d
+		}
+	}
+	return nil
 }
 
 // setAt is the set's directory at a destination.
@@ -36,22 +45,61 @@ func (t *Task) advanceStore() {
 		t.toPostScript()
 		return
 	}
-	for _, d := range t.dests {
-		if d.usable && !d.stored && !d.failed {
-			return
-		}
+	if !slices.ContainsFunc(t.dests, (*destination).open) {
+		t.toPostScript()
 	}
-	t.toPostScript()
+}
+
+// open reports whether something is still to be stored there.
+func (d *destination) open() bool { return d.usable && !d.stored && !d.failed }
+
+// stores reports whether the task wants to store at a destination now.
+func (t *Task) stores(name string) bool {
+	if t.phase != PhaseStore || t.abandon {
+		return false
+	}
+	d := t.destination(name)
+	return d != nil && d.open() && !d.pausing
+}
+
+// letStore says that a store at a destination may begin; its time-out counts
+// from the first one.
+func (t *Task) letStore(name string, now time.Time) {
+	d := t.destination(name)
+	d.tried = true
+	if d.since.IsZero() {
+		d.since = now
+	}
+}
+
+// away says that a destination which the task waits for does not answer. That
+// time counts; the time in its queue does not.
+func (t *Task) away(name string, now time.Time) {
+	if d := t.destination(name); d.since.IsZero() {
+		d.since = now
+	}
+}
+
+// back says that such a destination answers again.
+func (t *Task) back(name string) {
+	if d := t.destination(name); !d.tried {
+		d.since = time.Time{}
+	}
 }
 
 func (t *Task) pendingStore(add func(Action)) {
-	waiting := false
 	for _, d := range t.dests {
-		if !d.usable || d.stored || d.failed {
+		if !d.open() {
 			continue
 		}
-		waiting = true
-		a := Action{Kind: ActManifest, Destination: d.spec.Name, NotBefore: d.store.notBefore}
+		if !d.since.IsZero() && t.spec.Timeouts.Store > 0 {
+			add(Action{ID: "timer/store/" + d.spec.Name, Kind: ActTimer, Destination: d.spec.Name, NotBefore: d.since.Add(t.spec.Timeouts.Store)})
+		}
+		if d.pausing {
+			add(Action{ID: fmt.Sprintf("timer/again/%s/%d", d.spec.Name, d.store.attempt), Kind: ActTimer, Destination: d.spec.Name, NotBefore: d.store.notBefore})
+			continue
+		}
+		a := Action{Kind: ActManifest, Destination: d.spec.Name}
 		if d.variant < len(t.captures) {
 			a.Kind, a.Variant = ActStore, t.captures[d.variant].variant
 			a.ID = fmt.Sprintf("store/%s/%s/%d", d.spec.Name, a.Variant, d.store.attempt)
@@ -60,26 +108,18 @@ func (t *Task) pendingStore(add func(Action)) {
 		}
 		add(a)
 	}
-	if waiting && t.spec.Timeouts.Store > 0 {
-		add(Action{ID: "timer/store", Kind: ActTimer, NotBefore: t.storeSince.Add(t.spec.Timeouts.Store)})
-	}
 }
 
 // onStored: one variant after the other, then the manifest, whose presence
 // says that the set is whole.
 func (t *Task) onStored(a Action, r *sdk.StoreReport, f *failure.Error) {
-	i := slices.IndexFunc(t.dests, func(d *destination) bool { return d.spec.Name == a.Destination })
-	if i < 0 {
+	d := t.destination(a.Destination)
+	if d == nil {
 		return
 	}
-	d := t.dests[i]
-	t.settle(&d.store, a.ID, f)
-	if !d.store.done {
-		return
-	}
-	if f := d.store.failure; f != nil {
-		d.failed = true
-		t.fail(rankStore, storeCode(f), fmt.Sprintf("destination %s: %s", d.spec.Name, f.Error()))
+	t.heard = append(t.heard, heard{destination: d.spec.Name, store: true, failure: f})
+	if f != nil {
+		t.onStoreFailed(d, a, f)
 		return
 	}
 	if r != nil && a.Kind == ActStore {
@@ -91,13 +131,40 @@ func (t *Task) onStored(a Action, r *sdk.StoreReport, f *failure.Error) {
 			t.warn("destination %s: %s", d.spec.Name, w)
 		}
 	}
-	d.store = call{attempt: 1}
+	d.store, d.last = call{attempt: 1, begun: t.now}, nil
 	if a.Kind == ActStore {
 		d.variant++
 		return
 	}
 	d.stored = true
 	t.enter(StoreDone, "destination %s: %s", d.spec.Name, t.stored(d))
+}
+
+// onStoreFailed: what may pass is tried again until the time-out; the capture
+// stays staged meanwhile, and is not made again.
+func (t *Task) onStoreFailed(d *destination, a Action, f *failure.Error) {
+	d.last = f
+	d.store.failed++
+	if !mayPass(f, d.store.failed) || t.spec.Timeouts.Store <= 0 {
+		d.failed = true
+		t.fail(rankStore, storeCode(f), fmt.Sprintf("destination %s: %s", d.spec.Name, f.Error()))
+		return
+	}
+	d.store.again(t.now, growing(t.spec.Seed, t.spec.ID+"/"+a.ID, d.store.failed, storeMost))
+	d.pausing = true
+	if !d.waiting {
+		d.waiting = true
+		t.enter(StoreWaiting, "destination %s: %s; it is tried again, for %s at most", d.spec.Name, f.Error(), t.spec.Timeouts.Store.Round(time.Second))
+	}
+}
+
+// refuseStore gives up a destination that let nobody in: it is not asked again.
+func (t *Task) refuseStore(now time.Time, name string, f *failure.Error) []event.Status {
+	return t.step(now, func() {
+		d := t.destination(name)
+		d.failed = true
+		t.fail(rankStore, storeCode(f), fmt.Sprintf("destination %s: another task was refused there: %s", name, f.Error()))
+	})
 }
 
 // stored says where a destination's copies stand. Its reports are in the order
@@ -126,14 +193,13 @@ func (t *Task) artifacts(i int) []event.Artifact {
 	return t.captures[i].captured.Artifacts
 }
 
-func (t *Task) onStoreTimeout() {
-	for _, d := range t.dests {
-		if d.usable && !d.stored && !d.failed {
-			d.failed = true
-			t.fail(rankStore, StoreTimeoutOccurred, fmt.Sprintf(
-				"destination %s: not stored within %s; the files stay in staging", d.spec.Name, t.spec.Timeouts.Store.Round(time.Second)))
-		}
+func (t *Task) onStoreTimeout(d *destination) {
+	message := fmt.Sprintf("destination %s: not stored within %s; the files stay in staging", d.spec.Name, t.spec.Timeouts.Store.Round(time.Second))
+	if d.last != nil {
+		message += fmt.Sprintf("; tried %d times, the last time: %s", d.store.failed, d.last.Error())
 	}
+	d.failed = true
+	t.fail(rankStore, StoreTimeoutOccurred, message)
 }
 
 func (t *Task) anyStored() bool {
@@ -172,13 +238,9 @@ func (t *Task) Locations() []string {
 
 // summary is the message of a success.
 func (t *Task) summary() string {
-	var total int64
 	files := 0
 	for _, c := range t.Captured() {
-		for _, a := range c.Artifacts {
-			total += a.Size
-			files++
-		}
+		files += len(c.Artifacts)
 	}
 	var at []string
 	for _, d := range t.dests {
@@ -186,7 +248,7 @@ func (t *Task) summary() string {
 			at = append(at, d.spec.Name)
 		}
 	}
-	return fmt.Sprintf("%d file(s), %s, verified at %s", files, size(total), strings.Join(at, ", "))
+	return fmt.Sprintf("%d file(s), %s, verified at %s", files, size(t.stagedBytes()), strings.Join(at, ", "))
 }
 
 // toPostScript: all work is done or given up; the script is told the outcome.

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
@@ -13,11 +14,14 @@ import (
 
 // DestinationConfig is the `config` block of a destination "wrong".
 type DestinationConfig struct {
-	Mode      string `dprun:"mode,required" oneof:"damage|lie|hang" doc:"What goes wrong with a store: the storage damages it, the plugin says another size than it has, or it never ends."`
+	Mode      string `dprun:"mode,required" oneof:"damage|lie|hang|away" doc:"What goes wrong with a store: the storage damages it, the plugin says another size than it has, it never ends, or it finds nobody there the first five times."`
 	Directory string `dprun:"directory,required" format:"path" doc:"Where the files are stored."`
 }
 
-type destination struct{ DestinationConfig }
+type destination struct {
+	DestinationConfig
+	stores atomic.Int32
+}
 
 var _ sdk.Destination = (*destination)(nil)
 
@@ -33,6 +37,10 @@ func (d *destination) Store(ctx context.Context, r sdk.StoreRequest, _ func(int6
 		return nil, failure.New(failure.NotFound, failure.SourceIO, "read %s: %w", r.Source, err)
 	}
 	switch d.Mode {
+	case "away":
+		if d.stores.Add(1) <= 5 {
+			return nil, failure.New(failure.Unavailable, failure.Unreachable, "connect to %s: connection refused", d.Directory).WithRemedy("start the server")
+		}
 	case "hang":
 		<-ctx.Done()
 		return nil, failure.From(ctx.Err())

@@ -34,7 +34,7 @@ func Plugin() sdk.Plugin {
 		)},
 		Destinations: []sdk.DestinationType{sdk.NewDestination(schema.DestinationType{Name: "wrong", Doc: "A directory in which files come to harm."},
 			func(_ context.Context, c DestinationConfig, _ sdk.Env) (sdk.Destination, error) {
-				return &destination{c}, nil
+				return &destination{DestinationConfig: c}, nil
 			}, nil)},
 	}
 }

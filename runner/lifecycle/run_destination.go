@@ -1,0 +1,307 @@
+package lifecycle
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/dprun/dprun/sdk"
+	"github.com/dprun/dprun/sdk/failure"
+)
+
+// gate is what the run knows of one destination: who stores there, and whether
+// it answers. While it does not, one store at a time tries it, with growing
+// pauses; the others wait and cost nobody a time-out of their own. Captures and
+// the other destinations go on.
+type gate struct {
+	name     string
+	capacity int // stores at once; zero: no bound
+	holders  map[*Task]bool
+	queue    []ticket // those that gave up are passed over when it is their turn
+	queued   map[*Task]int
+	drawn    int
+
+	failures int       // of stores in a row, because it did not answer; zero: it answers
+	until    time.Time // when the next one may try
+	trying   *Task     // the one that does
+
+	// dead is why the checks of the destination were given up, and checkAfter
+	// when a task may ask again. Until then the tasks that come go on without it.
+	dead       *failure.Error
+	checks     int
+	checkAfter time.Time
+	checking   *Task
+
+	// refused is the login that was refused. It is not tried again in this run:
+	// an account may be locked after a few.
+	refused *failure.Error
+}
+
+// ticket is a place in a gate's queue; the task holds it while queued has its number.
+type ticket struct {
+	task   *Task
+	number int
+}
+
+func newGate(name string, capacity int) *gate {
+	return &gate{name: name, capacity: capacity, holders: map[*Task]bool{}, queued: map[*Task]int{}}
+}
+
+// want queues a task that neither holds a place nor waits for one.
+func (g *gate) want(t *Task) {
+	if g.holders[t] || g.queued[t] > 0 {
+		return
+	}
+	g.drawn++
+	g.queued[t] = g.drawn
+	g.queue = append(g.queue, ticket{t, g.drawn})
+}
+
+// leave gives back the task's place, or its ticket.
+func (g *gate) leave(t *Task) {
+	delete(g.holders, t)
+	delete(g.queued, t)
+	if g.trying == t {
+		g.trying = nil
+	}
+}
+
+func (g *gate) room() bool { return g.capacity <= 0 || len(g.holders) < g.capacity }
+
+// next admits the task whose turn it is, or gives nil.
+func (g *gate) next(now time.Time) *Task {
+	for len(g.queue) > 0 && g.room() {
+		if g.failures > 0 && (g.trying != nil || now.Before(g.until)) {
+			return nil
+		}
+		first := g.queue[0]
+		g.queue = g.queue[1:]
+		if g.queued[first.task] == first.number {
+			delete(g.queued, first.task)
+			g.holders[first.task] = true
+			if g.failures > 0 {
+				g.trying = first.task
+			}
+			return first.task
+		}
+	}
+	return nil
+}
+
+// fail notes that a store got no answer. Of those that were under way together
+// the first one counts.
+func (g *gate) fail(t *Task, now time.Time, seed uint64) {
+	if g.failures > 0 && g.trying != t {
+		return
+	}
+	g.failures++
+	g.until = now.Add(growing(seed, g.name, g.failures, storeMost))
+}
+
+// answers reports whether a failure was said by the destination itself.
+func answers(f *failure.Error) bool {
+	return f == nil || !f.Kind.Retryable() && f.Kind != failure.Internal && f.Kind != failure.Cancelled
+}
+
+// listen notes what a task has heard of its destinations.
+func (r *Run) listen(t *Task) {
+	news := t.heard
+	t.heard = nil
+	for _, n := range news {
+		g := r.gates[n.destination]
+		switch {
+		case g == nil:
+		case n.failure != nil && credentialRefused(n.failure):
+			r.shut(g, n.failure)
+		case !n.store:
+			r.checkedDestination(g, t, n.failure)
+		case answers(n.failure):
+			r.reopen(g)
+		case mayPass(n.failure, maxAttempts):
+			g.fail(t, r.now, r.spec.Seed)
+			if g.failures == 1 { // the time of those that wait counts from here
+				for o := range g.queued {
+					o.away(g.name, r.now)
+					r.dirty[o.spec.ID] = true
+				}
+			}
+		}
+	}
+}
+
+// checkedDestination notes the result of a check: of the run's own, or of a
+// task's.
+func (r *Run) checkedDestination(g *gate, t *Task, f *failure.Error) {
+	if g.checking == t {
+		g.checking = nil
+	}
+	if f == nil || !f.Kind.Retryable() {
+		g.dead, g.checks = nil, 0
+		return
+	}
+	g.dead = f
+	g.checks++
+	g.checkAfter = r.now.Add(growing(r.spec.Seed, g.name+"/check", g.checks, storeMost))
+}
+
+// reopen lets everybody store at a destination that answered.
+func (r *Run) reopen(g *gate) {
+	g.dead, g.checks = nil, 0
+	if g.failures == 0 {
+		return
+	}
+	g.failures, g.trying = 0, nil
+	for t := range g.queued {
+		t.back(g.name)
+		r.dirty[t.spec.ID] = true
+	}
+}
+
+// shut ends what tasks still want of a destination that refused the login.
+func (r *Run) shut(g *gate, f *failure.Error) {
+	if g.refused != nil {
+		return
+	}
+	g.refused = f
+	for _, t := range r.tasks {
+		if t.Final() == nil && t.stores(g.name) {
+			r.take(t, t.refuseStore(r.now, g.name, f))
+		}
+	}
+}
+
+// regate takes, queues or gives back the task's places at its destinations.
+func (r *Run) regate(t *Task) {
+	r.listen(t)
+	for _, name := range slices.Sorted(maps.Keys(r.gates)) {
+		g := r.gates[name]
+		if t.phase == PhasePreChecks {
+			r.spareCheck(g, t)
+			continue
+		}
+		switch {
+		case !t.stores(name):
+			g.leave(t)
+		case g.refused != nil:
+			r.take(t, t.refuseStore(r.now, name, g.refused))
+			return // that came here again
+		default:
+			g.want(t)
+			if g.failures > 0 && g.queued[t] > 0 {
+				t.away(name, r.now)
+			}
+		}
+		r.admit(g)
+	}
+}
+
+// admit lets stores begin at a destination.
+func (r *Run) admit(g *gate) {
+	for next := g.next(r.now); next != nil; next = g.next(r.now) {
+		next.letStore(g.name, r.now)
+		r.dirty[next.spec.ID] = true
+	}
+	if g.failures > 0 {
+		r.dirty[""] = true
+	}
+}
+
+// spareCheck answers the check of a destination of which the run knows that it
+// cannot be used. Now and then one task asks all the same.
+func (r *Run) spareCheck(g *gate, t *Task) {
+	if !t.asksDestination(g.name) || g.checking == t {
+		return
+	}
+	switch {
+	case g.refused != nil:
+		r.take(t, t.withoutDestination(r.now, g.name, "it was refused before in this run: "+g.refused.Error(), g.refused))
+	case g.dead == nil:
+	case r.now.Before(g.checkAfter):
+		r.take(t, t.withoutDestination(r.now, g.name, "it did not answer before: "+g.dead.Error(), g.dead))
+	default:
+		g.checking = t
+		g.checkAfter = r.now.Add(growing(r.spec.Seed, g.name+"/check", g.checks, storeMost))
+	}
+}
+
+// pendingGates wakes the run when a destination that did not answer may be
+// tried again.
+func (r *Run) pendingGates() (as []Action) {
+	for _, name := range slices.Sorted(maps.Keys(r.gates)) {
+		if g := r.gates[name]; g.failures > 0 && g.trying == nil && len(g.queued) > 0 && g.room() {
+			as = append(as, Action{ID: "timer/destination/" + name, Kind: ActTimer, Destination: name, NotBefore: g.until})
+		}
+	}
+	return as
+}
+
+// pendingDestinations is the run's own check of every destination, side by side.
+func (r *Run) pendingDestinations() (as []Action) {
+	for _, d := range r.dests {
+		if d.call.attempt > 0 && !d.call.done {
+			as = append(as, Action{ID: fmt.Sprintf("check_destination/%s/%d", d.spec.Name, d.call.attempt), Kind: ActCheckDestination, Destination: d.spec.Name, NotBefore: d.call.notBefore})
+		}
+	}
+	return as
+}
+
+// advanceDestinations checks every destination before any device is contacted.
+// The run goes on with the first that can be used, and stops if none can.
+func (r *Run) advanceDestinations() {
+	if r.stopped() {
+		r.stage = stagePostScript
+		return
+	}
+	var usable, open bool
+	for _, d := range r.dests {
+		d.call.begin(r.now)
+		open = open || !d.call.done
+		usable = usable || d.call.done && d.call.failure == nil && d.short == ""
+	}
+	switch {
+	case usable && !(open && r.spec.AwaitDestinations), len(r.dests) == 0:
+		r.stage = stageInspect
+	case !open:
+		code, message := r.dests[0].verdict()
+		message += "; no destination is left, and no device was contacted"
+		r.expandUncontacted(PlanFailedPreValidation, message)
+		r.end(code, message, exitPlanCheck)
+	}
+}
+
+// verdict says why a destination cannot be used.
+func (d *runDestination) verdict() (Code, string) {
+	f := d.call.failure
+	switch {
+	case f == nil:
+		return RunStoreOutOfSpace, fmt.Sprintf("destination %s: %s", d.spec.Name, d.short)
+	case f.Kind == failure.NoSpace:
+		return RunStoreOutOfSpace, fmt.Sprintf("destination %s: %s", d.spec.Name, f.Error())
+	}
+	return RunStoreIsNotMounted, fmt.Sprintf("destination %s: %s", d.spec.Name, f.Error())
+}
+
+// onDestinationChecked folds the result of the run's own check.
+func (r *Run) onDestinationChecked(a Action, report *sdk.DestinationReport, f *failure.Error) {
+	for _, d := range r.dests {
+		if d.spec.Name != a.Destination {
+			continue
+		}
+		if f != nil {
+			d.call.failPatiently(f, r.now, r.spec.Seed, a.ID)
+		} else {
+			d.call.done = true
+			d.short = d.spec.MinFree.short(report, 0)
+		}
+		if !d.call.done {
+			return
+		}
+		g := r.gates[d.spec.Name]
+		if f != nil && credentialRefused(f) {
+			r.shut(g, f)
+			return
+		}
+		r.checkedDestination(g, nil, f)
+	}
+}
