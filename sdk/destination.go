@@ -10,8 +10,9 @@ import (
 // and relative to the configured directory; the host has already escaped
 // their components and refuses "..", but a plugin checks again.
 type Destination interface {
-	// Check reads whether the destination can be written: reachable, its
-	// directory there, writable, and how much room is left. It leaves nothing behind.
+	// Check finds out whether a Store would succeed: it does with a few bytes
+	// what a Store does, and says how much room is left and what a Store
+	// cannot have there (durable, a file mode). It leaves nothing behind.
 	Check(ctx context.Context) (*DestinationReport, error)
 	// Store copies one local file to r.Path: all or nothing. It writes under
 	// a temporary name in the final directory (made when missing), makes it
@@ -54,8 +55,11 @@ type DestinationReport struct {
 	Free  int64 `json:"free"`
 	Total int64 `json:"total"`
 	// Location is the destination as a person names it, for example "sftp://vault/srv/backups".
-	Location string   `json:"location"`
-	Warnings []string `json:"warnings,omitempty"`
+	Location string `json:"location"`
+	// WriteOnly says why what is stored cannot be read back; empty: it can.
+	// Such a destination is of use only with `verify = "sent"`.
+	WriteOnly string   `json:"write_only,omitempty"`
+	Warnings  []string `json:"warnings,omitempty"`
 }
 
 // StoreRequest asks for one file to be stored.

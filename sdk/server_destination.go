@@ -33,7 +33,7 @@ func (d destinationServer) Check(ctx context.Context, r *pluginv1.DestinationChe
 	case rep == nil:
 		return nil, errNothing(failure.CallCheckDestination)
 	}
-	return &pluginv1.DestinationCheckReply{Free: rep.Free, Total: rep.Total, Location: rep.Location, Warnings: rep.Warnings}, nil
+	return &pluginv1.DestinationCheckReply{Free: rep.Free, Total: rep.Total, Location: rep.Location, WriteOnly: rep.WriteOnly, Warnings: rep.Warnings}, nil
 }
 
 func (d destinationServer) Store(r *pluginv1.StoreRequest, stream pluginv1.Destination_StoreServer) error {

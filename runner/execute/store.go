@@ -44,13 +44,17 @@ func (x *Executor) checkDestination(ctx context.Context, j engine.Job) (*event.R
 		return &event.Result{Destination: c.report}, nil
 	}
 	c.report = nil
-	d, _, err := x.destination(ctx, j.Action.Destination)
+	d, verify, err := x.destination(ctx, j.Action.Destination)
 	if err != nil {
 		return nil, err
 	}
 	r, err := d.Check(ctx)
 	if err != nil {
 		return nil, late(ctx, err)
+	}
+	if r.WriteOnly != "" && verify == sdk.VerifyReadBack {
+		return nil, failure.New(failure.Precondition, failure.NoAccess, "check %s: stored files cannot be read back: %s", r.Location, r.WriteOnly).
+			WithRemedy(`let the destination's user read what it stored, or set verify = "sent" for this destination`)
 	}
 	c.report, c.at = r, x.Clock.Now()
 	return &event.Result{Destination: r}, nil

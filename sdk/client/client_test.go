@@ -211,20 +211,26 @@ func (d *device) Close() error { d.asked = append(d.asked, "close"); return nil 
 type shelf struct {
 	sdk.Destination
 	report sdk.StoreReport
+	state  sdk.DestinationReport
 }
+
+func (s *shelf) Check(context.Context) (*sdk.DestinationReport, error) { return &s.state, nil }
 
 func (s *shelf) Store(context.Context, sdk.StoreRequest, func(int64)) (*sdk.StoreReport, error) {
 	return &s.report, nil
 }
 
-func TestAStoreReportIsTheSameOnBothEnds(t *testing.T) {
+func TestADestinationsReportsAreTheSameOnBothEnds(t *testing.T) {
 	t.Parallel()
+	state := sdk.DestinationReport{Free: 1, Total: 2, Location: "l", WriteOnly: "no", Warnings: []string{"w"}}
 	for _, want := range []sdk.StoreReport{
 		{Location: "l", Size: 3, SHA256: "aa", Verified: sdk.VerifySent, Warnings: []string{"it has mode 0644"}},
 		{Durable: true}, {ModeKept: true}, {Existed: true},
 	} {
 		p, stop, err := conformance.Serve(sdk.Plugin{Name: "shelf", Destinations: []sdk.DestinationType{sdk.NewDestination(schema.DestinationType{Name: "shelf"},
-			func(context.Context, config, sdk.Env) (sdk.Destination, error) { return &shelf{report: want}, nil }, nil)}})
+			func(context.Context, config, sdk.Env) (sdk.Destination, error) {
+				return &shelf{report: want, state: state}, nil
+			}, nil)}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -232,6 +238,13 @@ func TestAStoreReportIsTheSameOnBothEnds(t *testing.T) {
 		d, err := p.ConfigureDestination(t.Context(), "shelf", cty.ObjectVal(map[string]cty.Value{"name": cty.NullVal(cty.String)}))
 		if err != nil {
 			t.Fatal(err)
+		}
+		checked, err := d.Check(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(&state, checked); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
 		}
 		got, err := d.Store(t.Context(), sdk.StoreRequest{Path: "p"}, nil)
 		if err != nil {

@@ -24,7 +24,7 @@ func (d *destination) Check(ctx context.Context) (*sdk.DestinationReport, error)
 	if err != nil {
 		return nil, d.p.fail(failure.CallCheckDestination, err)
 	}
-	return &sdk.DestinationReport{Free: r.Free, Total: r.Total, Location: r.Location, Warnings: r.Warnings}, nil
+	return &sdk.DestinationReport{Free: r.Free, Total: r.Total, Location: r.Location, WriteOnly: r.WriteOnly, Warnings: r.Warnings}, nil
 }
 
 func (d *destination) Store(ctx context.Context, r sdk.StoreRequest, progress func(int64)) (*sdk.StoreReport, error) {

@@ -54,7 +54,7 @@ const (
 	CertificateDown Reason = "certificate_down" // it is there and down or expired
 	ForeignBackup   Reason = "foreign_backup"   // traces of a secure backup that is not ours
 	UnsavedChanges  Reason = "unsaved_changes"  // refused because of unsaved changes
-	Unsupported     Reason = "unsupported"      // the device cannot do that at all
+	Unsupported     Reason = "unsupported"      // the device or the server cannot do that at all
 
 	// Capture.
 	DeviceError Reason = "device_error" // the device answered with an error
@@ -81,6 +81,7 @@ const (
 	NotMounted  Reason = "not_mounted" // a path that is not a live mount
 	HostKey     Reason = "host_key"    // the server's key is unknown or changed
 	NoSuchFile  Reason = "no_such_file"
+	ModeNotKept Reason = "mode_not_kept" // the copy has another file mode, and the plan requires its own
 
 	// Hooks.
 	NotExecutable Reason = "not_executable" // the command could not be started
@@ -124,7 +125,7 @@ func Calls() []Call {
 var (
 	anyReasons    = []Reason{"", BadConfig, Crashed, Protocol}
 	deviceReasons = []Reason{BadCredentials, BadCertificate, BadReply, NotPermitted, UnknownDomain, DeviceBusy, DeviceError, Stalled}
-	serverReasons = []Reason{Unreachable, NoDirectory, OutOfSpace, ReadOnly, NoAccess, NotMounted, HostKey, NoSuchFile}
+	serverReasons = []Reason{Unreachable, Stalled, BadCredentials, HostKey, NoDirectory, NotMounted, ReadOnly, NoAccess, OutOfSpace, NoSuchFile, ModeNotKept, Unsupported}
 )
 
 // Reasons is the closed list of reasons that a call may give, the empty one included.

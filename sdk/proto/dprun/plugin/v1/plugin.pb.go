@@ -748,6 +748,7 @@ type DestinationCheckReply struct {
 	Total         int64                  `protobuf:"varint,2,opt,name=total,proto3" json:"total,omitempty"` // bytes; -1: cannot tell
 	Location      string                 `protobuf:"bytes,3,opt,name=location,proto3" json:"location,omitempty"`
 	Warnings      []string               `protobuf:"bytes,4,rep,name=warnings,proto3" json:"warnings,omitempty"`
+	WriteOnly     string                 `protobuf:"bytes,5,opt,name=write_only,json=writeOnly,proto3" json:"write_only,omitempty"` // why files cannot be read back; empty: they can
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -808,6 +809,13 @@ func (x *DestinationCheckReply) GetWarnings() []string {
 		return x.Warnings
 	}
 	return nil
+}
+
+func (x *DestinationCheckReply) GetWriteOnly() string {
+	if x != nil {
+		return x.WriteOnly
+	}
+	return ""
 }
 
 type StoreRequest struct {
@@ -3297,12 +3305,14 @@ const file_dprun_plugin_v1_plugin_proto_rawDesc = "" +
 	"\x04call\x18\x01 \x01(\tR\x04call\"\r\n" +
 	"\vCancelReply\"5\n" +
 	"\x17DestinationCheckRequest\x12\x1a\n" +
-	"\binstance\x18\x01 \x01(\x04R\binstance\"y\n" +
+	"\binstance\x18\x01 \x01(\x04R\binstance\"\x98\x01\n" +
 	"\x15DestinationCheckReply\x12\x12\n" +
 	"\x04free\x18\x01 \x01(\x03R\x04free\x12\x14\n" +
 	"\x05total\x18\x02 \x01(\x03R\x05total\x12\x1a\n" +
 	"\blocation\x18\x03 \x01(\tR\blocation\x12\x1a\n" +
-	"\bwarnings\x18\x04 \x03(\tR\bwarnings\"\xb0\x01\n" +
+	"\bwarnings\x18\x04 \x03(\tR\bwarnings\x12\x1d\n" +
+	"\n" +
+	"write_only\x18\x05 \x01(\tR\twriteOnly\"\xb0\x01\n" +
 	"\fStoreRequest\x12\x1a\n" +
 	"\binstance\x18\x01 \x01(\x04R\binstance\x12\x16\n" +
 	"\x06source\x18\x02 \x01(\tR\x06source\x12\x12\n" +
