@@ -30,7 +30,7 @@ func spaceToWire(s Space) *pluginv1.Space {
 }
 
 func quiesceToWire(q QuiesceReport) *pluginv1.QuiesceReport {
-	w := &pluginv1.QuiesceReport{State: string(q.State), Domains: make(map[string]string, len(q.Domains))}
+	w := &pluginv1.QuiesceReport{State: string(q.State), Domains: make(map[string]string, len(q.Domains)), Detail: q.Detail}
 	for k, v := range q.Domains {
 		w.Domains[k] = string(v)
 	}
@@ -83,6 +83,12 @@ func (t sourceServer) Inspect(ctx context.Context, r *pluginv1.InspectRequest) (
 		reply.Domains = append(reply.Domains, &pluginv1.Domain{
 			Name: d.Name, QuiesceState: string(d.QuiesceState), SaveNeeded: d.SaveNeeded, ApiConnect: d.APIConnect, CurrentCommand: d.CurrentCommand,
 		})
+	}
+	for _, u := range rep.Unread {
+		if u.Failure == nil {
+			return nil, failure.New(failure.Internal, failure.Protocol, "inspect: no failure says why %s could not be read", u.Fact)
+		}
+		reply.Unread = append(reply.Unread, &pluginv1.Unread{Fact: string(u.Fact), Domain: u.Domain, Failure: wire.FailureToWire(u.Failure)})
 	}
 	return reply, nil
 }

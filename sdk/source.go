@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/zclconf/go-cty/cty"
+
+	"github.com/dprun/dprun/sdk/failure"
 )
 
 // Source is one configured device. Its methods may be called concurrently.
@@ -30,7 +32,9 @@ type Source interface {
 	// accepted. On a target that is not quiesced it succeeds.
 	Unquiesce(ctx context.Context, t Target) error
 	// QuiesceState reads the state of the target. For a whole device it is
-	// the state furthest from normal among its domains.
+	// the state furthest from normal among its domains. Normal is said only of
+	// what the device itself says it of: a domain that the answer leaves out,
+	// and a word that is not known, are unknown.
 	QuiesceState(ctx context.Context, t Target) (*QuiesceReport, error)
 	// Capture makes one artifact set in r.Dir, an empty private directory,
 	// and verifies it as far as the source can. On failure what is left in
@@ -67,15 +71,43 @@ const (
 // QuiesceReport is a reading of quiesce states.
 type QuiesceReport struct {
 	State QuiesceState `json:"state"`
-	// Domains holds the state of every domain that the reading covers.
+	// Domains holds the state of every domain that the device listed and that
+	// belongs to the target. A domain that is missing here was not listed:
+	// whoever saw it down compares.
 	Domains map[string]QuiesceState `json:"domains,omitempty"`
+	// Detail says what the device left out or what it said instead, if a state
+	// is unknown.
+	Detail string `json:"detail,omitempty"`
 }
 
 // Inspection is what a device says about itself. Sizes are bytes.
 type Inspection struct {
 	Facts   Facts    `json:"facts"`
 	Domains []Domain `json:"domains"`
+	// Unread lists what could not be read, and why. A fact that stands here
+	// is unknown, whatever its field says.
+	Unread []Unread `json:"unread,omitempty"`
 }
+
+// Unread is a fact that could not be read.
+type Unread struct {
+	Fact    Fact           `json:"fact"`
+	Domain  string         `json:"domain,omitempty"` // empty: of the device
+	Failure *failure.Error `json:"failure"`
+}
+
+// Fact names what an inspection reads beside the domains.
+type Fact string
+
+// The facts that may be unread.
+const (
+	FactFirmware     Fact = "firmware"      // serial, model, firmware, build
+	FactSpace        Fact = "space"         // free and total space
+	FactSettings     Fact = "settings"      // device name, backup mode, whether it is a container
+	FactCertificates Fact = "certificates"  // certificate objects
+	FactFailoverRole Fact = "failover_role" // the device's part in peer and standby groups
+	FactAPIConnect   Fact = "api_connect"   // whether API Connect manages a domain
+)
 
 // Facts identify a device and tell what it can do.
 type Facts struct {

@@ -1,6 +1,7 @@
 package datapower
 
 import (
+	"github.com/dprun/dprun/plugins/datapower/soma"
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/schema"
 )
@@ -18,4 +19,6 @@ func ValidateSecureBackup(certificate, directory string) []schema.Diagnostic {
 	return validateSecureBackup(secureBackupConfig{Certificate: certificate, Directory: directory}, func(...string) bool { return true })
 }
 
-func QuiesceStateOf(text string) sdk.QuiesceState { return quiesceState(text) }
+func QuiesceStateOf(text string) sdk.QuiesceState {
+	return quiesceState(soma.Domain{QuiesceState: text, QuiesceTold: true})
+}

@@ -58,7 +58,7 @@ func (s *source) Inspect(ctx context.Context) (*sdk.Inspection, error) {
 	in.Facts.Identity = identity(in.Facts)
 	for _, d := range domains.Domains {
 		in.Domains = append(in.Domains, sdk.Domain{
-			Name: d.Name, QuiesceState: quiesceState(d.QuiesceState), SaveNeeded: d.SaveNeeded, CurrentCommand: d.CurrentCommand,
+			Name: d.Name, QuiesceState: quiesceState(d), SaveNeeded: d.SaveNeeded, CurrentCommand: d.CurrentCommand,
 		})
 		if in.Facts.CurrentCommand == "" {
 			in.Facts.CurrentCommand = d.CurrentCommand
@@ -200,44 +200,4 @@ func (s *source) findAPIConnect(ctx context.Context, domains []sdk.Domain) error
 	}
 	wg.Wait()
 	return context.Cause(ctx)
-}
-
-// quiesceState reads a state as the gateway writes it: as a token or as a sentence, depending on the firmware and on who asks.
-func quiesceState(text string) sdk.QuiesceState {
-	t := strings.ToLower(strings.TrimSpace(text))
-	switch {
-	case t == "", strings.Contains(t, "not in progress"), t == "unquiesce done", t == "normal":
-		return sdk.StateNormal
-	case strings.Contains(t, "unknown"):
-		return sdk.StateUnknown
-	case strings.Contains(t, "error"):
-		return sdk.StateError
-	case t == "quiesced":
-		return sdk.StateQuiesced
-	case strings.HasPrefix(t, "unquiesc"):
-		return sdk.StateUnquiescing
-	}
-	return sdk.StateQuiescing
-}
-
-// distance orders states by their distance from normal.
-var distance = map[sdk.QuiesceState]int{
-	sdk.StateNormal: 0, sdk.StateUnquiescing: 1, sdk.StateQuiescing: 2, sdk.StateQuiesced: 3, sdk.StateUnknown: 4, sdk.StateError: 5,
-}
-
-// report reads the state of a target from the domains: of the one, or of all but default, which never goes down. ok is false if
-// the domain is not there.
-func report(domains *soma.Domains, t sdk.Target) (r sdk.QuiesceReport, ok bool) {
-	r = sdk.QuiesceReport{State: sdk.StateNormal, Domains: map[string]sdk.QuiesceState{}}
-	for _, d := range domains.Domains {
-		if t.Device() && d.Name == defaultDomain || !t.Device() && d.Name != t.Domain {
-			continue
-		}
-		state := quiesceState(d.QuiesceState)
-		r.Domains[d.Name] = state
-		if distance[state] > distance[r.State] {
-			r.State = state
-		}
-	}
-	return r, t.Device() || len(r.Domains) > 0
 }

@@ -88,7 +88,7 @@ func (s *source) reread(ctx context.Context, t sdk.Target) (*sdk.QuiesceReport, 
 }
 
 func (s *source) noDomain(t sdk.Target) *failure.Error {
-	return failure.New(failure.NotFound, failure.UnknownDomain, "%s: there is no domain %q", s.name, t.Domain).
+	return failure.New(failure.NotFound, failure.UnknownDomain, "%s: there is no domain %q: DomainStatus does not list it", s.name, t.Domain).
 		WithRemedy("check the domain's name, and whether it was removed")
 }
 

@@ -177,7 +177,8 @@ func TestQuiesceStatesAreReadInEveryWording(t *testing.T) {
 	for text, want := range map[string]sdk.QuiesceState{
 		"": sdk.StateNormal, "Quiesce not in progress": sdk.StateNormal, "Unquiesce done": sdk.StateNormal, "quiesced": sdk.StateQuiesced, " Quiesced ": sdk.StateQuiesced,
 		"quiescing": sdk.StateQuiescing, "Waiting for services to stop": sdk.StateQuiescing, "unquiescing": sdk.StateUnquiescing, "Unquiesce started": sdk.StateUnquiescing,
-		"error": sdk.StateError, "unknown quiesce state": sdk.StateUnknown,
+		"error": sdk.StateError, "unknown quiesce state": sdk.StateUnknown, "dozing": sdk.StateUnknown, "normal service": sdk.StateUnknown,
+		"quiesced?": sdk.StateUnknown, "no error": sdk.StateUnknown,
 	} {
 		if got := datapower.QuiesceStateOf(text); got != want {
 			t.Errorf("%q: %s, want %s", text, got, want)

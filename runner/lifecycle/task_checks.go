@@ -238,6 +238,11 @@ func (t *Task) judgeCheck() bool {
 		return false
 	}
 	switch {
+	case t.spec.Quiesces() && r.Quiesce.State == sdk.StateUnknown:
+		t.fail(rankFirst, PreChecksDeviceCheckFailed, fmt.Sprintf(
+			"whether %s is in service could not be read: %s; nothing was sent. Look at it with show domains", t.target(), orElse(r.Quiesce.Detail, "the device did not say")))
+		t.toUndo()
+		return false
 	case t.spec.Quiesces() && t.spec.Activity.Quiesce == QuiesceDevice:
 		var down []string
 		for d, s := range r.Quiesce.Domains {
@@ -268,6 +273,13 @@ func (t *Task) judgeCheck() bool {
 		return t.waitWhileBusy(r.CurrentCommand)
 	}
 	return true
+}
+
+func orElse(text, otherwise string) string {
+	if text == "" {
+		return otherwise
+	}
+	return text
 }
 
 // waitWhileBusy reads the device again until its own command has ended.

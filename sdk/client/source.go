@@ -39,7 +39,7 @@ func spaceFromWire(w *pluginv1.Space) sdk.Space {
 }
 
 func quiesceFromWire(w *pluginv1.QuiesceReport) sdk.QuiesceReport {
-	r := sdk.QuiesceReport{State: stateFromWire(w.GetState())}
+	r := sdk.QuiesceReport{State: stateFromWire(w.GetState()), Detail: w.GetDetail()}
 	for k, v := range w.GetDomains() {
 		if r.Domains == nil {
 			r.Domains = make(map[string]sdk.QuiesceState, len(w.Domains))
@@ -84,6 +84,9 @@ func (s *source) Inspect(ctx context.Context) (*sdk.Inspection, error) {
 		out.Domains = append(out.Domains, sdk.Domain{
 			Name: d.Name, QuiesceState: stateFromWire(d.QuiesceState), SaveNeeded: d.SaveNeeded, APIConnect: d.ApiConnect, CurrentCommand: d.CurrentCommand,
 		})
+	}
+	for _, u := range r.Unread {
+		out.Unread = append(out.Unread, sdk.Unread{Fact: sdk.Fact(u.Fact), Domain: u.Domain, Failure: wire.FailureFromWire(failure.CallInspect, u.Failure)})
 	}
 	return out, nil
 }

@@ -276,7 +276,7 @@ func TestStatusesAreDecoded(t *testing.T) {
 	domains, err := on("/domains").DomainStatus(ctx)
 	check("domains", &soma.Domains{
 		Time:    time.Date(2013, 5, 3, 21, 45, 34, 0, time.FixedZone("", -4*3600)),
-		Domains: []soma.Domain{{Name: "default"}, {Name: "orders", SaveNeeded: true, CurrentCommand: "backup", QuiesceState: "quiesced", FailsafeMode: "none"}},
+		Domains: []soma.Domain{{Name: "default", QuiesceTold: true}, {Name: "orders", SaveNeeded: true, CurrentCommand: "backup", QuiesceState: "quiesced", QuiesceTold: true, FailsafeMode: "none"}},
 	}, domains, err)
 	space, err := on("/space").FilesystemStatus(ctx)
 	check("space", &soma.Filesystem{FreeTemporary: 217_000_000, TotalTemporary: 242_000_000, FreeInternal: -1, TotalInternal: -1, FreeEncrypted: -1, TotalEncrypted: -1}, space, err)

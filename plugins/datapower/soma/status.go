@@ -32,7 +32,8 @@ type Domain struct {
 	Name           string
 	SaveNeeded     bool
 	CurrentCommand string // what runs in the domain; empty: nothing
-	QuiesceState   string // as the device writes it
+	QuiesceState   string // as the device writes it; empty: idle
+	QuiesceTold    bool   // the row has a quiesce state at all
 	InterfaceState string // newer firmware only
 	FailsafeMode   string // newer firmware only
 }
@@ -43,7 +44,7 @@ type Domains struct {
 	Time    time.Time
 }
 
-// DomainStatus reads the state of every domain.
+// DomainStatus reads the state of every domain. A reply without any row is an error: every device has a domain.
 func (c *Client) DomainStatus(ctx context.Context) (*Domains, error) {
 	r, err := c.status(ctx, "default", "DomainStatus")
 	if err != nil {
@@ -51,14 +52,21 @@ func (c *Client) DomainStatus(ctx context.Context) (*Domains, error) {
 	}
 	out := &Domains{Time: r.time()}
 	for _, n := range r.rows("DomainStatus") {
+		if n.Value("Domain") == "" {
+			return nil, &Error{Op: r.op, Class: BadReply, Text: "a row of the reply names no domain"}
+		}
 		out.Domains = append(out.Domains, Domain{
 			Name:           n.Value("Domain"),
 			SaveNeeded:     n.On("SaveNeeded"),
 			CurrentCommand: n.Value("CurrentCommand"),
 			QuiesceState:   n.Value("QuiesceState"),
+			QuiesceTold:    n.Child("QuiesceState") != nil,
 			InterfaceState: n.Value("InterfaceState"),
 			FailsafeMode:   n.Value("FailsafeMode"),
 		})
+	}
+	if len(out.Domains) == 0 {
+		return nil, &Error{Op: r.op, Class: BadReply, Text: "the reply lists no domain, and every device has one"}
 	}
 	return out, nil
 }

@@ -23,12 +23,29 @@ func Status(err error) error {
 		return nil
 	}
 	f := failure.From(err)
-	detail := &pluginv1.Failure{Kind: string(f.Kind), Reason: string(f.Reason), Message: text(f.Message), Remedy: text(f.Remedy)}
-	st, err := status.New(code(f.Kind), text(f.Message)).WithDetails(detail)
+	st, err := status.New(code(f.Kind), text(f.Message)).WithDetails(FailureToWire(f))
 	if err != nil { // only for codes.OK or a message that cannot be marshalled
 		return status.Error(codes.Internal, err.Error())
 	}
 	return st.Err()
+}
+
+// FailureToWire is a failure as a message of the protocol.
+func FailureToWire(f *failure.Error) *pluginv1.Failure {
+	return &pluginv1.Failure{Kind: string(f.Kind), Reason: string(f.Reason), Message: text(f.Message), Remedy: text(f.Remedy)}
+}
+
+// FailureFromWire reads a failure of one call. A reason that the call may not
+// give is dropped.
+func FailureFromWire(call failure.Call, p *pluginv1.Failure) *failure.Error {
+	kind, reason := failure.Kind(p.GetKind()), failure.Reason(p.GetReason())
+	if !slices.Contains(failure.Kinds(), kind) {
+		return failure.New(failure.Internal, failure.Protocol, "%s: the plugin gave a failure of the unknown kind %q: %s", call, p.GetKind(), p.GetMessage())
+	}
+	if call != "" && !slices.Contains(failure.Reasons(call), reason) {
+		reason = ""
+	}
+	return &failure.Error{Kind: kind, Reason: reason, Message: p.GetMessage(), Remedy: p.GetRemedy()}
 }
 
 func text(s string) string {
@@ -79,18 +96,9 @@ func Failure(call failure.Call, err error) *failure.Error {
 		return failure.From(err)
 	}
 	for _, d := range st.Details() {
-		p, ok := d.(*pluginv1.Failure)
-		if !ok {
-			continue
+		if p, ok := d.(*pluginv1.Failure); ok {
+			return FailureFromWire(call, p)
 		}
-		kind, reason := failure.Kind(p.Kind), failure.Reason(p.Reason)
-		if !slices.Contains(failure.Kinds(), kind) {
-			return failure.New(failure.Internal, failure.Protocol, "%s: the plugin gave a failure of the unknown kind %q: %s", call, p.Kind, p.Message)
-		}
-		if call != "" && !slices.Contains(failure.Reasons(call), reason) {
-			reason = ""
-		}
-		return &failure.Error{Kind: kind, Reason: reason, Message: p.Message, Remedy: p.Remedy}
 	}
 	switch st.Code() {
 	case codes.DeadlineExceeded:

@@ -1966,6 +1966,7 @@ type InspectReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Facts         *Facts                 `protobuf:"bytes,1,opt,name=facts,proto3" json:"facts,omitempty"`
 	Domains       []*Domain              `protobuf:"bytes,2,rep,name=domains,proto3" json:"domains,omitempty"`
+	Unread        []*Unread              `protobuf:"bytes,3,rep,name=unread,proto3" json:"unread,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2014,6 +2015,73 @@ func (x *InspectReply) GetDomains() []*Domain {
 	return nil
 }
 
+func (x *InspectReply) GetUnread() []*Unread {
+	if x != nil {
+		return x.Unread
+	}
+	return nil
+}
+
+type Unread struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Fact          string                 `protobuf:"bytes,1,opt,name=fact,proto3" json:"fact,omitempty"`
+	Domain        string                 `protobuf:"bytes,2,opt,name=domain,proto3" json:"domain,omitempty"` // empty: of the device
+	Failure       *Failure               `protobuf:"bytes,3,opt,name=failure,proto3" json:"failure,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Unread) Reset() {
+	*x = Unread{}
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Unread) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Unread) ProtoMessage() {}
+
+func (x *Unread) ProtoReflect() protoreflect.Message {
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Unread.ProtoReflect.Descriptor instead.
+func (*Unread) Descriptor() ([]byte, []int) {
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *Unread) GetFact() string {
+	if x != nil {
+		return x.Fact
+	}
+	return ""
+}
+
+func (x *Unread) GetDomain() string {
+	if x != nil {
+		return x.Domain
+	}
+	return ""
+}
+
+func (x *Unread) GetFailure() *Failure {
+	if x != nil {
+		return x.Failure
+	}
+	return nil
+}
+
 type Facts struct {
 	state          protoimpl.MessageState `protogen:"open.v1"`
 	Identity       string                 `protobuf:"bytes,1,opt,name=identity,proto3" json:"identity,omitempty"`
@@ -2037,7 +2105,7 @@ type Facts struct {
 
 func (x *Facts) Reset() {
 	*x = Facts{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[35]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2049,7 +2117,7 @@ func (x *Facts) String() string {
 func (*Facts) ProtoMessage() {}
 
 func (x *Facts) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[35]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2062,7 +2130,7 @@ func (x *Facts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Facts.ProtoReflect.Descriptor instead.
 func (*Facts) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{35}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Facts) GetIdentity() string {
@@ -2182,7 +2250,7 @@ type Space struct {
 
 func (x *Space) Reset() {
 	*x = Space{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[36]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2194,7 +2262,7 @@ func (x *Space) String() string {
 func (*Space) ProtoMessage() {}
 
 func (x *Space) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[36]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2207,7 +2275,7 @@ func (x *Space) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Space.ProtoReflect.Descriptor instead.
 func (*Space) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{36}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Space) GetFreeTemporary() int64 {
@@ -2249,7 +2317,7 @@ type Certificate struct {
 
 func (x *Certificate) Reset() {
 	*x = Certificate{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[37]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2261,7 +2329,7 @@ func (x *Certificate) String() string {
 func (*Certificate) ProtoMessage() {}
 
 func (x *Certificate) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[37]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2274,7 +2342,7 @@ func (x *Certificate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Certificate.ProtoReflect.Descriptor instead.
 func (*Certificate) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{37}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Certificate) GetName() string {
@@ -2311,7 +2379,7 @@ type Domain struct {
 
 func (x *Domain) Reset() {
 	*x = Domain{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[38]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2323,7 +2391,7 @@ func (x *Domain) String() string {
 func (*Domain) ProtoMessage() {}
 
 func (x *Domain) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[38]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2336,7 +2404,7 @@ func (x *Domain) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Domain.ProtoReflect.Descriptor instead.
 func (*Domain) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{38}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *Domain) GetName() string {
@@ -2386,7 +2454,7 @@ type SourceCheckRequest struct {
 
 func (x *SourceCheckRequest) Reset() {
 	*x = SourceCheckRequest{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[39]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2398,7 +2466,7 @@ func (x *SourceCheckRequest) String() string {
 func (*SourceCheckRequest) ProtoMessage() {}
 
 func (x *SourceCheckRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[39]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2411,7 +2479,7 @@ func (x *SourceCheckRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SourceCheckRequest.ProtoReflect.Descriptor instead.
 func (*SourceCheckRequest) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{39}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *SourceCheckRequest) GetInstance() uint64 {
@@ -2458,7 +2526,7 @@ type SourceCheckReply struct {
 
 func (x *SourceCheckReply) Reset() {
 	*x = SourceCheckReply{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[40]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2470,7 +2538,7 @@ func (x *SourceCheckReply) String() string {
 func (*SourceCheckReply) ProtoMessage() {}
 
 func (x *SourceCheckReply) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[40]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2483,7 +2551,7 @@ func (x *SourceCheckReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SourceCheckReply.ProtoReflect.Descriptor instead.
 func (*SourceCheckReply) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{40}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *SourceCheckReply) GetQuiesce() *QuiesceReport {
@@ -2546,13 +2614,14 @@ type QuiesceReport struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	State         string                 `protobuf:"bytes,1,opt,name=state,proto3" json:"state,omitempty"`
 	Domains       map[string]string      `protobuf:"bytes,2,rep,name=domains,proto3" json:"domains,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Detail        string                 `protobuf:"bytes,3,opt,name=detail,proto3" json:"detail,omitempty"` // what the device did not tell, if the state is unknown
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *QuiesceReport) Reset() {
 	*x = QuiesceReport{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[41]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2564,7 +2633,7 @@ func (x *QuiesceReport) String() string {
 func (*QuiesceReport) ProtoMessage() {}
 
 func (x *QuiesceReport) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[41]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2577,7 +2646,7 @@ func (x *QuiesceReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QuiesceReport.ProtoReflect.Descriptor instead.
 func (*QuiesceReport) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{41}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *QuiesceReport) GetState() string {
@@ -2594,6 +2663,13 @@ func (x *QuiesceReport) GetDomains() map[string]string {
 	return nil
 }
 
+func (x *QuiesceReport) GetDetail() string {
+	if x != nil {
+		return x.Detail
+	}
+	return ""
+}
+
 type QuiesceRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Instance      uint64                 `protobuf:"varint,1,opt,name=instance,proto3" json:"instance,omitempty"`
@@ -2605,7 +2681,7 @@ type QuiesceRequest struct {
 
 func (x *QuiesceRequest) Reset() {
 	*x = QuiesceRequest{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[42]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2617,7 +2693,7 @@ func (x *QuiesceRequest) String() string {
 func (*QuiesceRequest) ProtoMessage() {}
 
 func (x *QuiesceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[42]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2630,7 +2706,7 @@ func (x *QuiesceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QuiesceRequest.ProtoReflect.Descriptor instead.
 func (*QuiesceRequest) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{42}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *QuiesceRequest) GetInstance() uint64 {
@@ -2662,7 +2738,7 @@ type QuiesceReply struct {
 
 func (x *QuiesceReply) Reset() {
 	*x = QuiesceReply{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[43]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2674,7 +2750,7 @@ func (x *QuiesceReply) String() string {
 func (*QuiesceReply) ProtoMessage() {}
 
 func (x *QuiesceReply) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[43]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2687,7 +2763,7 @@ func (x *QuiesceReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QuiesceReply.ProtoReflect.Descriptor instead.
 func (*QuiesceReply) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{43}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{44}
 }
 
 type UnquiesceRequest struct {
@@ -2700,7 +2776,7 @@ type UnquiesceRequest struct {
 
 func (x *UnquiesceRequest) Reset() {
 	*x = UnquiesceRequest{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[44]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2712,7 +2788,7 @@ func (x *UnquiesceRequest) String() string {
 func (*UnquiesceRequest) ProtoMessage() {}
 
 func (x *UnquiesceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[44]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2725,7 +2801,7 @@ func (x *UnquiesceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnquiesceRequest.ProtoReflect.Descriptor instead.
 func (*UnquiesceRequest) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{44}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *UnquiesceRequest) GetInstance() uint64 {
@@ -2750,7 +2826,7 @@ type UnquiesceReply struct {
 
 func (x *UnquiesceReply) Reset() {
 	*x = UnquiesceReply{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[45]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2762,7 +2838,7 @@ func (x *UnquiesceReply) String() string {
 func (*UnquiesceReply) ProtoMessage() {}
 
 func (x *UnquiesceReply) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[45]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2775,7 +2851,7 @@ func (x *UnquiesceReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnquiesceReply.ProtoReflect.Descriptor instead.
 func (*UnquiesceReply) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{45}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{46}
 }
 
 type QuiesceStateRequest struct {
@@ -2788,7 +2864,7 @@ type QuiesceStateRequest struct {
 
 func (x *QuiesceStateRequest) Reset() {
 	*x = QuiesceStateRequest{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[46]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2800,7 +2876,7 @@ func (x *QuiesceStateRequest) String() string {
 func (*QuiesceStateRequest) ProtoMessage() {}
 
 func (x *QuiesceStateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[46]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2813,7 +2889,7 @@ func (x *QuiesceStateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QuiesceStateRequest.ProtoReflect.Descriptor instead.
 func (*QuiesceStateRequest) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{46}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *QuiesceStateRequest) GetInstance() uint64 {
@@ -2846,7 +2922,7 @@ type CaptureRequest struct {
 
 func (x *CaptureRequest) Reset() {
 	*x = CaptureRequest{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[47]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2858,7 +2934,7 @@ func (x *CaptureRequest) String() string {
 func (*CaptureRequest) ProtoMessage() {}
 
 func (x *CaptureRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[47]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2871,7 +2947,7 @@ func (x *CaptureRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CaptureRequest.ProtoReflect.Descriptor instead.
 func (*CaptureRequest) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{47}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *CaptureRequest) GetInstance() uint64 {
@@ -2940,7 +3016,7 @@ type CaptureEvent struct {
 
 func (x *CaptureEvent) Reset() {
 	*x = CaptureEvent{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[48]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2952,7 +3028,7 @@ func (x *CaptureEvent) String() string {
 func (*CaptureEvent) ProtoMessage() {}
 
 func (x *CaptureEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[48]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2965,7 +3041,7 @@ func (x *CaptureEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CaptureEvent.ProtoReflect.Descriptor instead.
 func (*CaptureEvent) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{48}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *CaptureEvent) GetProgress() *CaptureProgress {
@@ -2995,7 +3071,7 @@ type CaptureProgress struct {
 
 func (x *CaptureProgress) Reset() {
 	*x = CaptureProgress{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[49]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3007,7 +3083,7 @@ func (x *CaptureProgress) String() string {
 func (*CaptureProgress) ProtoMessage() {}
 
 func (x *CaptureProgress) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[49]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3020,7 +3096,7 @@ func (x *CaptureProgress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CaptureProgress.ProtoReflect.Descriptor instead.
 func (*CaptureProgress) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{49}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *CaptureProgress) GetBytes() int64 {
@@ -3069,7 +3145,7 @@ type CaptureReport struct {
 
 func (x *CaptureReport) Reset() {
 	*x = CaptureReport{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[50]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3081,7 +3157,7 @@ func (x *CaptureReport) String() string {
 func (*CaptureReport) ProtoMessage() {}
 
 func (x *CaptureReport) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[50]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3094,7 +3170,7 @@ func (x *CaptureReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CaptureReport.ProtoReflect.Descriptor instead.
 func (*CaptureReport) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{50}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *CaptureReport) GetArtifacts() []*Artifact {
@@ -3129,7 +3205,7 @@ type Artifact struct {
 
 func (x *Artifact) Reset() {
 	*x = Artifact{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[51]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3141,7 +3217,7 @@ func (x *Artifact) String() string {
 func (*Artifact) ProtoMessage() {}
 
 func (x *Artifact) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[51]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3154,7 +3230,7 @@ func (x *Artifact) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Artifact.ProtoReflect.Descriptor instead.
 func (*Artifact) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{51}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *Artifact) GetName() string {
@@ -3188,7 +3264,7 @@ type DiscardRequest struct {
 
 func (x *DiscardRequest) Reset() {
 	*x = DiscardRequest{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[52]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3200,7 +3276,7 @@ func (x *DiscardRequest) String() string {
 func (*DiscardRequest) ProtoMessage() {}
 
 func (x *DiscardRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[52]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3213,7 +3289,7 @@ func (x *DiscardRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiscardRequest.ProtoReflect.Descriptor instead.
 func (*DiscardRequest) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{52}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *DiscardRequest) GetInstance() uint64 {
@@ -3238,7 +3314,7 @@ type DiscardReply struct {
 
 func (x *DiscardReply) Reset() {
 	*x = DiscardReply{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[53]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3250,7 +3326,7 @@ func (x *DiscardReply) String() string {
 func (*DiscardReply) ProtoMessage() {}
 
 func (x *DiscardReply) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[53]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3263,7 +3339,7 @@ func (x *DiscardReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiscardReply.ProtoReflect.Descriptor instead.
 func (*DiscardReply) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{53}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{54}
 }
 
 var File_dprun_plugin_v1_plugin_proto protoreflect.FileDescriptor
@@ -3397,10 +3473,15 @@ const file_dprun_plugin_v1_plugin_proto_rawDesc = "" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\fR\x05value:\x028\x01\",\n" +
 	"\x0eInspectRequest\x12\x1a\n" +
-	"\binstance\x18\x01 \x01(\x04R\binstance\"o\n" +
+	"\binstance\x18\x01 \x01(\x04R\binstance\"\xa0\x01\n" +
 	"\fInspectReply\x12,\n" +
 	"\x05facts\x18\x01 \x01(\v2\x16.dprun.plugin.v1.FactsR\x05facts\x121\n" +
-	"\adomains\x18\x02 \x03(\v2\x17.dprun.plugin.v1.DomainR\adomains\"\xa3\x04\n" +
+	"\adomains\x18\x02 \x03(\v2\x17.dprun.plugin.v1.DomainR\adomains\x12/\n" +
+	"\x06unread\x18\x03 \x03(\v2\x17.dprun.plugin.v1.UnreadR\x06unread\"h\n" +
+	"\x06Unread\x12\x12\n" +
+	"\x04fact\x18\x01 \x01(\tR\x04fact\x12\x16\n" +
+	"\x06domain\x18\x02 \x01(\tR\x06domain\x122\n" +
+	"\afailure\x18\x03 \x01(\v2\x18.dprun.plugin.v1.FailureR\afailure\"\xa3\x04\n" +
 	"\x05Facts\x12\x1a\n" +
 	"\bidentity\x18\x01 \x01(\tR\bidentity\x12\x1f\n" +
 	"\vdevice_name\x18\x02 \x01(\tR\n" +
@@ -3451,10 +3532,11 @@ const file_dprun_plugin_v1_plugin_proto_rawDesc = "" +
 	"\bvariants\x18\x05 \x03(\tR\bvariants\x12\x1a\n" +
 	"\bestimate\x18\x06 \x01(\x03R\bestimate\x12\x1a\n" +
 	"\bwarnings\x18\a \x03(\tR\bwarnings\x12\x14\n" +
-	"\x05token\x18\b \x01(\tR\x05token\"\xa8\x01\n" +
+	"\x05token\x18\b \x01(\tR\x05token\"\xc0\x01\n" +
 	"\rQuiesceReport\x12\x14\n" +
 	"\x05state\x18\x01 \x01(\tR\x05state\x12E\n" +
-	"\adomains\x18\x02 \x03(\v2+.dprun.plugin.v1.QuiesceReport.DomainsEntryR\adomains\x1a:\n" +
+	"\adomains\x18\x02 \x03(\v2+.dprun.plugin.v1.QuiesceReport.DomainsEntryR\adomains\x12\x16\n" +
+	"\x06detail\x18\x03 \x01(\tR\x06detail\x1a:\n" +
 	"\fDomainsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x86\x01\n" +
@@ -3545,7 +3627,7 @@ func file_dprun_plugin_v1_plugin_proto_rawDescGZIP() []byte {
 }
 
 var file_dprun_plugin_v1_plugin_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_dprun_plugin_v1_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 57)
+var file_dprun_plugin_v1_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 58)
 var file_dprun_plugin_v1_plugin_proto_goTypes = []any{
 	(Kind)(0),                       // 0: dprun.plugin.v1.Kind
 	(*Failure)(nil),                 // 1: dprun.plugin.v1.Failure
@@ -3583,103 +3665,106 @@ var file_dprun_plugin_v1_plugin_proto_goTypes = []any{
 	(*RunReport)(nil),               // 33: dprun.plugin.v1.RunReport
 	(*InspectRequest)(nil),          // 34: dprun.plugin.v1.InspectRequest
 	(*InspectReply)(nil),            // 35: dprun.plugin.v1.InspectReply
-	(*Facts)(nil),                   // 36: dprun.plugin.v1.Facts
-	(*Space)(nil),                   // 37: dprun.plugin.v1.Space
-	(*Certificate)(nil),             // 38: dprun.plugin.v1.Certificate
-	(*Domain)(nil),                  // 39: dprun.plugin.v1.Domain
-	(*SourceCheckRequest)(nil),      // 40: dprun.plugin.v1.SourceCheckRequest
-	(*SourceCheckReply)(nil),        // 41: dprun.plugin.v1.SourceCheckReply
-	(*QuiesceReport)(nil),           // 42: dprun.plugin.v1.QuiesceReport
-	(*QuiesceRequest)(nil),          // 43: dprun.plugin.v1.QuiesceRequest
-	(*QuiesceReply)(nil),            // 44: dprun.plugin.v1.QuiesceReply
-	(*UnquiesceRequest)(nil),        // 45: dprun.plugin.v1.UnquiesceRequest
-	(*UnquiesceReply)(nil),          // 46: dprun.plugin.v1.UnquiesceReply
-	(*QuiesceStateRequest)(nil),     // 47: dprun.plugin.v1.QuiesceStateRequest
-	(*CaptureRequest)(nil),          // 48: dprun.plugin.v1.CaptureRequest
-	(*CaptureEvent)(nil),            // 49: dprun.plugin.v1.CaptureEvent
-	(*CaptureProgress)(nil),         // 50: dprun.plugin.v1.CaptureProgress
-	(*CaptureReport)(nil),           // 51: dprun.plugin.v1.CaptureReport
-	(*Artifact)(nil),                // 52: dprun.plugin.v1.Artifact
-	(*DiscardRequest)(nil),          // 53: dprun.plugin.v1.DiscardRequest
-	(*DiscardReply)(nil),            // 54: dprun.plugin.v1.DiscardReply
-	nil,                             // 55: dprun.plugin.v1.RunRequest.EnvEntry
-	nil,                             // 56: dprun.plugin.v1.RunReport.OutputsEntry
-	nil,                             // 57: dprun.plugin.v1.QuiesceReport.DomainsEntry
-	(*timestamppb.Timestamp)(nil),   // 58: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),     // 59: google.protobuf.Duration
+	(*Unread)(nil),                  // 36: dprun.plugin.v1.Unread
+	(*Facts)(nil),                   // 37: dprun.plugin.v1.Facts
+	(*Space)(nil),                   // 38: dprun.plugin.v1.Space
+	(*Certificate)(nil),             // 39: dprun.plugin.v1.Certificate
+	(*Domain)(nil),                  // 40: dprun.plugin.v1.Domain
+	(*SourceCheckRequest)(nil),      // 41: dprun.plugin.v1.SourceCheckRequest
+	(*SourceCheckReply)(nil),        // 42: dprun.plugin.v1.SourceCheckReply
+	(*QuiesceReport)(nil),           // 43: dprun.plugin.v1.QuiesceReport
+	(*QuiesceRequest)(nil),          // 44: dprun.plugin.v1.QuiesceRequest
+	(*QuiesceReply)(nil),            // 45: dprun.plugin.v1.QuiesceReply
+	(*UnquiesceRequest)(nil),        // 46: dprun.plugin.v1.UnquiesceRequest
+	(*UnquiesceReply)(nil),          // 47: dprun.plugin.v1.UnquiesceReply
+	(*QuiesceStateRequest)(nil),     // 48: dprun.plugin.v1.QuiesceStateRequest
+	(*CaptureRequest)(nil),          // 49: dprun.plugin.v1.CaptureRequest
+	(*CaptureEvent)(nil),            // 50: dprun.plugin.v1.CaptureEvent
+	(*CaptureProgress)(nil),         // 51: dprun.plugin.v1.CaptureProgress
+	(*CaptureReport)(nil),           // 52: dprun.plugin.v1.CaptureReport
+	(*Artifact)(nil),                // 53: dprun.plugin.v1.Artifact
+	(*DiscardRequest)(nil),          // 54: dprun.plugin.v1.DiscardRequest
+	(*DiscardReply)(nil),            // 55: dprun.plugin.v1.DiscardReply
+	nil,                             // 56: dprun.plugin.v1.RunRequest.EnvEntry
+	nil,                             // 57: dprun.plugin.v1.RunReport.OutputsEntry
+	nil,                             // 58: dprun.plugin.v1.QuiesceReport.DomainsEntry
+	(*timestamppb.Timestamp)(nil),   // 59: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),     // 60: google.protobuf.Duration
 }
 var file_dprun_plugin_v1_plugin_proto_depIdxs = []int32{
 	0,  // 0: dprun.plugin.v1.ValidateConfigRequest.kind:type_name -> dprun.plugin.v1.Kind
 	6,  // 1: dprun.plugin.v1.ValidateConfigReply.diagnostics:type_name -> dprun.plugin.v1.Diagnostic
 	0,  // 2: dprun.plugin.v1.ConfigureRequest.kind:type_name -> dprun.plugin.v1.Kind
 	17, // 3: dprun.plugin.v1.StoreEvent.done:type_name -> dprun.plugin.v1.StoreReport
-	58, // 4: dprun.plugin.v1.Object.modified:type_name -> google.protobuf.Timestamp
+	59, // 4: dprun.plugin.v1.Object.modified:type_name -> google.protobuf.Timestamp
 	22, // 5: dprun.plugin.v1.FetchEvent.done:type_name -> dprun.plugin.v1.FetchReport
 	19, // 6: dprun.plugin.v1.ListEvent.objects:type_name -> dprun.plugin.v1.Object
 	25, // 7: dprun.plugin.v1.ListEvent.done:type_name -> dprun.plugin.v1.ListDone
-	59, // 8: dprun.plugin.v1.SweepRequest.older_than:type_name -> google.protobuf.Duration
-	55, // 9: dprun.plugin.v1.RunRequest.env:type_name -> dprun.plugin.v1.RunRequest.EnvEntry
+	60, // 8: dprun.plugin.v1.SweepRequest.older_than:type_name -> google.protobuf.Duration
+	56, // 9: dprun.plugin.v1.RunRequest.env:type_name -> dprun.plugin.v1.RunRequest.EnvEntry
 	32, // 10: dprun.plugin.v1.RunEvent.output:type_name -> dprun.plugin.v1.Output
 	33, // 11: dprun.plugin.v1.RunEvent.done:type_name -> dprun.plugin.v1.RunReport
-	56, // 12: dprun.plugin.v1.RunReport.outputs:type_name -> dprun.plugin.v1.RunReport.OutputsEntry
-	36, // 13: dprun.plugin.v1.InspectReply.facts:type_name -> dprun.plugin.v1.Facts
-	39, // 14: dprun.plugin.v1.InspectReply.domains:type_name -> dprun.plugin.v1.Domain
-	37, // 15: dprun.plugin.v1.Facts.space:type_name -> dprun.plugin.v1.Space
-	38, // 16: dprun.plugin.v1.Facts.certificates:type_name -> dprun.plugin.v1.Certificate
-	58, // 17: dprun.plugin.v1.Facts.clock:type_name -> google.protobuf.Timestamp
-	58, // 18: dprun.plugin.v1.Certificate.expires:type_name -> google.protobuf.Timestamp
-	42, // 19: dprun.plugin.v1.SourceCheckReply.quiesce:type_name -> dprun.plugin.v1.QuiesceReport
-	37, // 20: dprun.plugin.v1.SourceCheckReply.space:type_name -> dprun.plugin.v1.Space
-	57, // 21: dprun.plugin.v1.QuiesceReport.domains:type_name -> dprun.plugin.v1.QuiesceReport.DomainsEntry
-	59, // 22: dprun.plugin.v1.QuiesceRequest.device_timeout:type_name -> google.protobuf.Duration
-	50, // 23: dprun.plugin.v1.CaptureEvent.progress:type_name -> dprun.plugin.v1.CaptureProgress
-	51, // 24: dprun.plugin.v1.CaptureEvent.done:type_name -> dprun.plugin.v1.CaptureReport
-	52, // 25: dprun.plugin.v1.CaptureReport.artifacts:type_name -> dprun.plugin.v1.Artifact
-	2,  // 26: dprun.plugin.v1.Plugin.Describe:input_type -> dprun.plugin.v1.DescribeRequest
-	4,  // 27: dprun.plugin.v1.Plugin.ValidateConfig:input_type -> dprun.plugin.v1.ValidateConfigRequest
-	7,  // 28: dprun.plugin.v1.Plugin.Configure:input_type -> dprun.plugin.v1.ConfigureRequest
-	9,  // 29: dprun.plugin.v1.Plugin.Release:input_type -> dprun.plugin.v1.ReleaseRequest
-	11, // 30: dprun.plugin.v1.Plugin.Cancel:input_type -> dprun.plugin.v1.CancelRequest
-	13, // 31: dprun.plugin.v1.Destination.Check:input_type -> dprun.plugin.v1.DestinationCheckRequest
-	15, // 32: dprun.plugin.v1.Destination.Store:input_type -> dprun.plugin.v1.StoreRequest
-	18, // 33: dprun.plugin.v1.Destination.Stat:input_type -> dprun.plugin.v1.StatRequest
-	20, // 34: dprun.plugin.v1.Destination.Fetch:input_type -> dprun.plugin.v1.FetchRequest
-	23, // 35: dprun.plugin.v1.Destination.List:input_type -> dprun.plugin.v1.ListRequest
-	26, // 36: dprun.plugin.v1.Destination.Delete:input_type -> dprun.plugin.v1.DeleteRequest
-	28, // 37: dprun.plugin.v1.Destination.Sweep:input_type -> dprun.plugin.v1.SweepRequest
-	30, // 38: dprun.plugin.v1.Hook.Run:input_type -> dprun.plugin.v1.RunRequest
-	34, // 39: dprun.plugin.v1.Source.Inspect:input_type -> dprun.plugin.v1.InspectRequest
-	40, // 40: dprun.plugin.v1.Source.Check:input_type -> dprun.plugin.v1.SourceCheckRequest
-	43, // 41: dprun.plugin.v1.Source.Quiesce:input_type -> dprun.plugin.v1.QuiesceRequest
-	45, // 42: dprun.plugin.v1.Source.Unquiesce:input_type -> dprun.plugin.v1.UnquiesceRequest
-	47, // 43: dprun.plugin.v1.Source.QuiesceState:input_type -> dprun.plugin.v1.QuiesceStateRequest
-	48, // 44: dprun.plugin.v1.Source.Capture:input_type -> dprun.plugin.v1.CaptureRequest
-	53, // 45: dprun.plugin.v1.Source.Discard:input_type -> dprun.plugin.v1.DiscardRequest
-	3,  // 46: dprun.plugin.v1.Plugin.Describe:output_type -> dprun.plugin.v1.DescribeReply
-	5,  // 47: dprun.plugin.v1.Plugin.ValidateConfig:output_type -> dprun.plugin.v1.ValidateConfigReply
-	8,  // 48: dprun.plugin.v1.Plugin.Configure:output_type -> dprun.plugin.v1.ConfigureReply
-	10, // 49: dprun.plugin.v1.Plugin.Release:output_type -> dprun.plugin.v1.ReleaseReply
-	12, // 50: dprun.plugin.v1.Plugin.Cancel:output_type -> dprun.plugin.v1.CancelReply
-	14, // 51: dprun.plugin.v1.Destination.Check:output_type -> dprun.plugin.v1.DestinationCheckReply
-	16, // 52: dprun.plugin.v1.Destination.Store:output_type -> dprun.plugin.v1.StoreEvent
-	19, // 53: dprun.plugin.v1.Destination.Stat:output_type -> dprun.plugin.v1.Object
-	21, // 54: dprun.plugin.v1.Destination.Fetch:output_type -> dprun.plugin.v1.FetchEvent
-	24, // 55: dprun.plugin.v1.Destination.List:output_type -> dprun.plugin.v1.ListEvent
-	27, // 56: dprun.plugin.v1.Destination.Delete:output_type -> dprun.plugin.v1.DeleteReply
-	29, // 57: dprun.plugin.v1.Destination.Sweep:output_type -> dprun.plugin.v1.SweepReply
-	31, // 58: dprun.plugin.v1.Hook.Run:output_type -> dprun.plugin.v1.RunEvent
-	35, // 59: dprun.plugin.v1.Source.Inspect:output_type -> dprun.plugin.v1.InspectReply
-	41, // 60: dprun.plugin.v1.Source.Check:output_type -> dprun.plugin.v1.SourceCheckReply
-	44, // 61: dprun.plugin.v1.Source.Quiesce:output_type -> dprun.plugin.v1.QuiesceReply
-	46, // 62: dprun.plugin.v1.Source.Unquiesce:output_type -> dprun.plugin.v1.UnquiesceReply
-	42, // 63: dprun.plugin.v1.Source.QuiesceState:output_type -> dprun.plugin.v1.QuiesceReport
-	49, // 64: dprun.plugin.v1.Source.Capture:output_type -> dprun.plugin.v1.CaptureEvent
-	54, // 65: dprun.plugin.v1.Source.Discard:output_type -> dprun.plugin.v1.DiscardReply
-	46, // [46:66] is the sub-list for method output_type
-	26, // [26:46] is the sub-list for method input_type
-	26, // [26:26] is the sub-list for extension type_name
-	26, // [26:26] is the sub-list for extension extendee
-	0,  // [0:26] is the sub-list for field type_name
+	57, // 12: dprun.plugin.v1.RunReport.outputs:type_name -> dprun.plugin.v1.RunReport.OutputsEntry
+	37, // 13: dprun.plugin.v1.InspectReply.facts:type_name -> dprun.plugin.v1.Facts
+	40, // 14: dprun.plugin.v1.InspectReply.domains:type_name -> dprun.plugin.v1.Domain
+	36, // 15: dprun.plugin.v1.InspectReply.unread:type_name -> dprun.plugin.v1.Unread
+	1,  // 16: dprun.plugin.v1.Unread.failure:type_name -> dprun.plugin.v1.Failure
+	38, // 17: dprun.plugin.v1.Facts.space:type_name -> dprun.plugin.v1.Space
+	39, // 18: dprun.plugin.v1.Facts.certificates:type_name -> dprun.plugin.v1.Certificate
+	59, // 19: dprun.plugin.v1.Facts.clock:type_name -> google.protobuf.Timestamp
+	59, // 20: dprun.plugin.v1.Certificate.expires:type_name -> google.protobuf.Timestamp
+	43, // 21: dprun.plugin.v1.SourceCheckReply.quiesce:type_name -> dprun.plugin.v1.QuiesceReport
+	38, // 22: dprun.plugin.v1.SourceCheckReply.space:type_name -> dprun.plugin.v1.Space
+	58, // 23: dprun.plugin.v1.QuiesceReport.domains:type_name -> dprun.plugin.v1.QuiesceReport.DomainsEntry
+	60, // 24: dprun.plugin.v1.QuiesceRequest.device_timeout:type_name -> google.protobuf.Duration
+	51, // 25: dprun.plugin.v1.CaptureEvent.progress:type_name -> dprun.plugin.v1.CaptureProgress
+	52, // 26: dprun.plugin.v1.CaptureEvent.done:type_name -> dprun.plugin.v1.CaptureReport
+	53, // 27: dprun.plugin.v1.CaptureReport.artifacts:type_name -> dprun.plugin.v1.Artifact
+	2,  // 28: dprun.plugin.v1.Plugin.Describe:input_type -> dprun.plugin.v1.DescribeRequest
+	4,  // 29: dprun.plugin.v1.Plugin.ValidateConfig:input_type -> dprun.plugin.v1.ValidateConfigRequest
+	7,  // 30: dprun.plugin.v1.Plugin.Configure:input_type -> dprun.plugin.v1.ConfigureRequest
+	9,  // 31: dprun.plugin.v1.Plugin.Release:input_type -> dprun.plugin.v1.ReleaseRequest
+	11, // 32: dprun.plugin.v1.Plugin.Cancel:input_type -> dprun.plugin.v1.CancelRequest
+	13, // 33: dprun.plugin.v1.Destination.Check:input_type -> dprun.plugin.v1.DestinationCheckRequest
+	15, // 34: dprun.plugin.v1.Destination.Store:input_type -> dprun.plugin.v1.StoreRequest
+	18, // 35: dprun.plugin.v1.Destination.Stat:input_type -> dprun.plugin.v1.StatRequest
+	20, // 36: dprun.plugin.v1.Destination.Fetch:input_type -> dprun.plugin.v1.FetchRequest
+	23, // 37: dprun.plugin.v1.Destination.List:input_type -> dprun.plugin.v1.ListRequest
+	26, // 38: dprun.plugin.v1.Destination.Delete:input_type -> dprun.plugin.v1.DeleteRequest
+	28, // 39: dprun.plugin.v1.Destination.Sweep:input_type -> dprun.plugin.v1.SweepRequest
+	30, // 40: dprun.plugin.v1.Hook.Run:input_type -> dprun.plugin.v1.RunRequest
+	34, // 41: dprun.plugin.v1.Source.Inspect:input_type -> dprun.plugin.v1.InspectRequest
+	41, // 42: dprun.plugin.v1.Source.Check:input_type -> dprun.plugin.v1.SourceCheckRequest
+	44, // 43: dprun.plugin.v1.Source.Quiesce:input_type -> dprun.plugin.v1.QuiesceRequest
+	46, // 44: dprun.plugin.v1.Source.Unquiesce:input_type -> dprun.plugin.v1.UnquiesceRequest
+	48, // 45: dprun.plugin.v1.Source.QuiesceState:input_type -> dprun.plugin.v1.QuiesceStateRequest
+	49, // 46: dprun.plugin.v1.Source.Capture:input_type -> dprun.plugin.v1.CaptureRequest
+	54, // 47: dprun.plugin.v1.Source.Discard:input_type -> dprun.plugin.v1.DiscardRequest
+	3,  // 48: dprun.plugin.v1.Plugin.Describe:output_type -> dprun.plugin.v1.DescribeReply
+	5,  // 49: dprun.plugin.v1.Plugin.ValidateConfig:output_type -> dprun.plugin.v1.ValidateConfigReply
+	8,  // 50: dprun.plugin.v1.Plugin.Configure:output_type -> dprun.plugin.v1.ConfigureReply
+	10, // 51: dprun.plugin.v1.Plugin.Release:output_type -> dprun.plugin.v1.ReleaseReply
+	12, // 52: dprun.plugin.v1.Plugin.Cancel:output_type -> dprun.plugin.v1.CancelReply
+	14, // 53: dprun.plugin.v1.Destination.Check:output_type -> dprun.plugin.v1.DestinationCheckReply
+	16, // 54: dprun.plugin.v1.Destination.Store:output_type -> dprun.plugin.v1.StoreEvent
+	19, // 55: dprun.plugin.v1.Destination.Stat:output_type -> dprun.plugin.v1.Object
+	21, // 56: dprun.plugin.v1.Destination.Fetch:output_type -> dprun.plugin.v1.FetchEvent
+	24, // 57: dprun.plugin.v1.Destination.List:output_type -> dprun.plugin.v1.ListEvent
+	27, // 58: dprun.plugin.v1.Destination.Delete:output_type -> dprun.plugin.v1.DeleteReply
+	29, // 59: dprun.plugin.v1.Destination.Sweep:output_type -> dprun.plugin.v1.SweepReply
+	31, // 60: dprun.plugin.v1.Hook.Run:output_type -> dprun.plugin.v1.RunEvent
+	35, // 61: dprun.plugin.v1.Source.Inspect:output_type -> dprun.plugin.v1.InspectReply
+	42, // 62: dprun.plugin.v1.Source.Check:output_type -> dprun.plugin.v1.SourceCheckReply
+	45, // 63: dprun.plugin.v1.Source.Quiesce:output_type -> dprun.plugin.v1.QuiesceReply
+	47, // 64: dprun.plugin.v1.Source.Unquiesce:output_type -> dprun.plugin.v1.UnquiesceReply
+	43, // 65: dprun.plugin.v1.Source.QuiesceState:output_type -> dprun.plugin.v1.QuiesceReport
+	50, // 66: dprun.plugin.v1.Source.Capture:output_type -> dprun.plugin.v1.CaptureEvent
+	55, // 67: dprun.plugin.v1.Source.Discard:output_type -> dprun.plugin.v1.DiscardReply
+	48, // [48:68] is the sub-list for method output_type
+	28, // [28:48] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_dprun_plugin_v1_plugin_proto_init() }
@@ -3693,7 +3778,7 @@ func file_dprun_plugin_v1_plugin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dprun_plugin_v1_plugin_proto_rawDesc), len(file_dprun_plugin_v1_plugin_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   57,
+			NumMessages:   58,
 			NumExtensions: 0,
 			NumServices:   4,
 		},
