@@ -175,10 +175,7 @@ func (r *Runner) run(ctx context.Context, loaded *Loaded, p *plan.Plan, spec lif
 		return &Error{ExitBug, err}
 	}
 	defer func() { _ = held.Release() }()
-	host, err := r.startHost(held)
-	if err != nil {
-		return &Error{ExitPlugin, err}
-	}
+	host := r.startHost(held)
 	defer func() { _ = host.Close() }()
 	// Half of what is free: the other half is for the captures under way, for
 	// what failed tasks leave, and for the journal.

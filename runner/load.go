@@ -35,10 +35,11 @@ type Plugins struct {
 	options pluginhost.Options
 	version string
 	host    *pluginhost.Host
+	warned  sync.Once
 }
 
 // OpenPlugins finds the plugins. No process is started before one is needed.
-func OpenPlugins(o PluginOptions) (*Plugins, error) {
+func OpenPlugins(o PluginOptions) *Plugins {
 	p := &Plugins{version: o.Version, options: pluginhost.Options{Bundled: o.Bundled, Dir: o.Dir, WorkDir: o.WorkDir, Log: o.Log, Redact: o.Redact,
 		LookupEnv: func(name string) (string, bool) {
 			for i := len(o.Environ) - 1; i >= 0; i-- {
@@ -48,9 +49,22 @@ func OpenPlugins(o PluginOptions) (*Plugins, error) {
 			}
 			return "", false
 		}}}
-	var err error
-	p.host, err = pluginhost.New(p.options)
-	return p, err
+	p.host = pluginhost.New(p.options)
+	return p
+}
+
+// warn says, once, which files of the plugin directory are not started. Who
+// needs one of them gets an error.
+func (p *Plugins) warn() {
+	p.warned.Do(func() {
+		said := map[string]bool{} // a directory's fault is that of all its files
+		for _, u := range p.host.Unfit() {
+			if why := u.Err.Error(); !said[why] {
+				p.options.Log.Warn("a file of the plugin directory is not used", "why", why)
+				said[why] = true
+			}
+		}
+	})
 }
 
 // Host is the host of the plugins, for commands that describe them.
@@ -84,6 +98,7 @@ func Load(ctx context.Context, src Source, plugins *Plugins, secrets plan.Secret
 	if err != nil {
 		return loaded, ds, &Error{ExitPlugin, err}
 	}
+	plugins.warn()
 	cfg, more := plan.Compile(file, plan.Inputs{
 		Schemas: schemas, Files: files, Dir: planDir(src.Path), Vars: vars, Secrets: secrets,
 		Validate: func(reqs []plan.ValidateRequest) [][]schema.Diagnostic { return plugins.validate(ctx, reqs) },

@@ -65,10 +65,7 @@ func (r *Runner) Preview(ctx context.Context, q PreviewRequest) (*Preview, *Resu
 	if err := r.remember(ctx, &spec); err != nil {
 		return nil, res, err
 	}
-	host, err := r.startUnlockedHost()
-	if err != nil {
-		return nil, res, &Error{ExitPlugin, err}
-	}
+	host := r.startUnlockedHost()
 	defer func() { _ = host.Close() }()
 	// The window and the scripts are for runs: a preview may be made at noon.
 	seen := spec

@@ -19,6 +19,7 @@ import (
 // Recover finishes the runs whose process is gone, and tries to pay what
 // ended runs still owe.
 func (r *Runner) Recover(ctx context.Context) (*Result, error) {
+	r.plugins.warn()
 	res := &Result{}
 	_, err := r.recover(ctx, res)
 	return res, err
@@ -96,10 +97,7 @@ func (r *Runner) finish(ctx context.Context, run journal.Run, held *lock.Lock) (
 		r.Log.Warn("the run cannot be finished as it was begun: its tasks are ended, and what it owes is done without it; `dprun owed` lists what is left", "run", run.ID, "error", err)
 		return r.closeUnreplayed(ctx, run)
 	}
-	plugins, err := r.startHost(held)
-	if err != nil {
-		return nil, &Error{ExitPlugin, fmt.Errorf("recover run %s: start the plugins: %w; nothing was contacted: mend that, then `dprun recover`", run.ID, err)}
-	}
+	plugins := r.startHost(held)
 	defer func() { _ = plugins.Close() }()
 	x := &recorded{rec: rec, owed: owed, secrets: r.fresh()}
 	s, err := r.drive(ctx, machine, plugins, x, &book{journal: r.journal, run: run.ID, machine: machine, record: rec}, event.Interrupted, run.Started)

@@ -59,11 +59,8 @@ func Open(_ context.Context, o Options) (*Runner, error) {
 		return nil, &Error{ExitBug, errors.Join(err, r.Close())}
 	}
 	r.lines = &lines{journal: r.journal, log: o.Log}
-	r.plugins, err = OpenPlugins(PluginOptions{Bundled: o.Bundled, Version: o.Version, Environ: o.Environ, Log: o.Log, Dir: r.state.Plugins(),
+	r.plugins = OpenPlugins(PluginOptions{Bundled: o.Bundled, Version: o.Version, Environ: o.Environ, Log: o.Log, Dir: r.state.Plugins(),
 		WorkDir: r.state.Work(), Redact: r.redact.Redact})
-	if err != nil {
-		return nil, &Error{ExitPlugin, errors.Join(err, r.Close())}
-	}
 	return r, nil
 }
 
@@ -93,14 +90,14 @@ func (r *Runner) Close() error {
 
 // startHost starts the plugins' host of one run. Its processes inherit the
 // run's lock: it is free only when this process and its plugins are gone.
-func (r *Runner) startHost(held *lock.Lock) (*pluginhost.Host, error) {
+func (r *Runner) startHost(held *lock.Lock) *pluginhost.Host {
 	o := r.plugins.options
 	o.ExtraFiles = []*os.File{held.File()}
 	return pluginhost.New(o)
 }
 
 // startUnlockedHost starts the plugins' host of something that is no run.
-func (r *Runner) startUnlockedHost() (*pluginhost.Host, error) {
+func (r *Runner) startUnlockedHost() *pluginhost.Host {
 	return pluginhost.New(r.plugins.options)
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"runtime/debug"
 	"strings"
@@ -58,19 +57,12 @@ func planArg(_ *cobra.Command, args []string) error {
 }
 
 // plugins opens the plugins without making a state directory.
-func (a *app) plugins(v view.View) (*runner.Plugins, error) {
+func (a *app) plugins(v view.View) *runner.Plugins {
 	o := runner.PluginOptions{Bundled: bundled(), Version: version, Environ: a.environ, Log: a.log(v)}
 	if dir, err := state.Dir(a.stateDir, a.env); err == nil {
-		dir = filepath.Join(dir, "plugins")
-		if _, err := os.Stat(dir); err == nil {
-			o.Dir = dir
-		}
+		o.Dir = filepath.Join(dir, "plugins")
 	}
-	p, err := runner.OpenPlugins(o)
-	if err != nil {
-		return nil, &runner.Error{ExitCode: runner.ExitPlugin, Err: err}
-	}
-	return p, nil
+	return runner.OpenPlugins(o)
 }
 
 // open opens the runner on the state directory.

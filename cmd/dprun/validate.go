@@ -25,10 +25,7 @@ func (a *app) validateCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			plugins, err := a.plugins(v)
-			if err != nil {
-				return err
-			}
+			plugins := a.plugins(v)
 			defer plugins.Close() //nolint:errcheck // nothing is lost
 			loaded, ds, err := runner.Load(ctx, from, plugins, nil)
 			v.Diagnostics(ds)

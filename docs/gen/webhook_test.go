@@ -42,10 +42,7 @@ func TestTheDocumentedPluginConforms(t *testing.T) {
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
 	t.Cleanup(func() { close(stop) })
-	host, err := pluginhost.New(pluginhost.Options{Dir: filepath.Dir(file), WorkDir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
+	host := pluginhost.New(pluginhost.Options{Dir: filepath.Dir(file), WorkDir: t.TempDir()})
 	t.Cleanup(func() { _ = host.Close() })
 	open := func(path string) func(context.Context) (sdk.Hook, error) {
 		return func(ctx context.Context) (sdk.Hook, error) {

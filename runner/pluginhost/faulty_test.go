@@ -125,10 +125,7 @@ func isOpen(fd int) bool {
 
 // hostMain is a host that is killed: it prints its plugin's pid and waits.
 func hostMain(dir string) {
-	h, err := pluginhost.New(pluginhost.Options{Bundled: bundled(), WorkDir: dir})
-	if err != nil {
-		panic(err)
-	}
+	h := pluginhost.New(pluginhost.Options{Bundled: bundled(), WorkDir: dir})
 	k, err := h.Hook(context.Background(), "faulty", cfg("ok", ""))
 	if err != nil {
 		panic(err)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -51,12 +52,14 @@ type Host struct {
 	dir     *workDir
 
 	mu      sync.Mutex
-	plugins map[string]*plugin // every plugin there is, by name
+	plugins map[string]*plugin // every plugin that can be started, by name
+	unfit   []Unfit            // the other files of the plugin directory
 	closed  bool
 }
 
-// New finds the plugins there are. No process is started before one is needed.
-func New(o Options) (*Host, error) {
+// New finds the plugins there are. No process is started before one is needed,
+// and a file that cannot be used matters to nobody who does not need it: see [Host.Unfit].
+func New(o Options) *Host {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -72,21 +75,21 @@ func New(o Options) (*Host, error) {
 		pl.schema = new(pl.bundled.Schema())
 		h.plugins[name] = pl
 	}
-	installed, err := discover(o.Dir)
-	if err != nil {
-		return nil, err
-	}
+	var installed map[string]string
+	installed, h.unfit = discover(o.Dir)
 	for name, file := range installed {
 		if _, taken := h.plugins[name]; taken {
-			return nil, failure.New(failure.Precondition, failure.BadConfig, "the plugin %s has the name of a plugin that comes with dprun", file).
-				WithRemedy("remove the file or give it another name")
+			h.unfit = append(h.unfit, Unfit{Name: name, File: file, Err: failure.New(failure.Precondition, failure.BadConfig,
+				"the plugin %s has the name of a plugin that comes with dprun", file).WithRemedy("remove the file or give it another name")})
+			continue
 		}
 		h.plugins[name] = &plugin{host: h, name: name, file: file, gate: make(chan struct{}, 1)}
 	}
-	return h, nil
+	slices.SortFunc(h.unfit, func(a, b Unfit) int { return strings.Compare(a.File, b.File) })
+	return h
 }
 
-// Names lists the plugins there are, in order.
+// Names lists the plugins that can be started, in order.
 func (h *Host) Names() []string { return slices.Sorted(maps.Keys(h.plugins)) }
 
 // Info says where a plugin comes from.

@@ -58,10 +58,7 @@ func newHost(t *testing.T, change func(*pluginhost.Options)) (*pluginhost.Host, 
 	if change != nil {
 		change(&o)
 	}
-	h, err := pluginhost.New(o)
-	if err != nil {
-		t.Fatal(err)
-	}
+	h := pluginhost.New(o)
 	t.Cleanup(func() {
 		if err := h.Close(); err != nil {
 			t.Error(err)
@@ -440,23 +437,6 @@ func TestAnInstalledPluginIsVerifiedAndCached(t *testing.T) {
 
 func TestInstalledPluginsAreRefused(t *testing.T) {
 	t.Parallel()
-	t.Run("shadowing", func(t *testing.T) {
-		t.Parallel()
-		dir := t.TempDir()
-		install(t, dir, "faulty")
-		if _, err := pluginhost.New(pluginhost.Options{Bundled: bundled(), Dir: dir}); err == nil {
-			t.Error("a bundled plugin can be shadowed")
-		}
-	})
-	t.Run("writable by all", func(t *testing.T) {
-		t.Parallel()
-		dir := t.TempDir()
-		if err := os.Chmod(install(t, dir, "third"), 0o777); err != nil {
-			t.Fatal(err)
-		}
-		_, err := pluginhost.New(pluginhost.Options{Dir: dir})
-		wantFailure(t, err, failure.Denied, failure.BadConfig, "chmod")
-	})
 	t.Run("not locked", func(t *testing.T) {
 		t.Parallel()
 		dir := t.TempDir()
@@ -480,12 +460,6 @@ func TestInstalledPluginsAreRefused(t *testing.T) {
 		h, _ := newHost(t, func(o *pluginhost.Options) { o.Dir = dir })
 		_, err := h.Describe(t.Context(), "script")
 		wantFailure(t, err, failure.Unavailable, failure.Crashed, "exit status 5", "no")
-	})
-	t.Run("relative directory", func(t *testing.T) {
-		t.Parallel()
-		if _, err := pluginhost.New(pluginhost.Options{Dir: "plugins"}); err == nil {
-			t.Error("a relative directory is searched")
-		}
 	})
 }
 

@@ -49,6 +49,11 @@ func (h *Host) Schemas(ctx context.Context, refs ...Ref) ([]schema.Plugin, error
 	seen := map[string]bool{}
 	for _, r := range refs {
 		p, err := h.offering(ctx, r)
+		if unknown := new(UnknownTypeError); errors.As(err, &unknown) {
+			err = h.explained(ctx, unknown)
+		} else if err == nil && h.refused(p.name) != nil {
+			err = h.refused(p.name) // two plugins of one name: nobody knows which one the plan means
+		}
 		if err != nil {
 			errs = append(errs, err)
 			continue
@@ -70,6 +75,9 @@ func (h *Host) Schemas(ctx context.Context, refs ...Ref) ([]schema.Plugin, error
 func (h *Host) plugin(name string) (*plugin, error) {
 	p, ok := h.plugins[name]
 	if !ok {
+		if why := h.refused(name); why != nil {
+			return nil, why
+		}
 		return nil, failure.New(failure.NotFound, "", "there is no plugin %q; there are %s", name, strings.Join(h.Names(), ", ")).
 			WithRemedy("install it, or correct the name")
 	}
@@ -77,7 +85,8 @@ func (h *Host) plugin(name string) (*plugin, error) {
 }
 
 // offering finds the plugin that offers a type. A type is the plugin's name,
-// or begins with it and an underscore: so the name alone says whom to ask.
+// or begins with it and an underscore: so the name alone says whom to ask, and
+// no other plugin is started.
 func (h *Host) offering(ctx context.Context, r Ref) (*plugin, error) {
 	kind := r.Kind
 	if kind == schema.KindActivity {
@@ -93,26 +102,32 @@ func (h *Host) offering(ctx context.Context, r Ref) (*plugin, error) {
 			if slices.Contains(s.Types(kind), r.Type) {
 				return p, nil
 			}
+		} else if why := h.refused(name); why != nil {
+			return nil, why
 		}
 		i := strings.LastIndexByte(name, '_')
 		if i < 0 {
-			return nil, h.unknown(ctx, Ref{kind, r.Type})
+			return nil, &UnknownTypeError{Ref: Ref{kind, r.Type}}
 		}
 		name = name[:i]
 	}
 }
 
-func (h *Host) unknown(ctx context.Context, r Ref) error {
-	e := &UnknownTypeError{Ref: r}
+// explained adds to an unknown type what there is instead. Where the directory
+// of plugins cannot be used, that is the cause.
+func (h *Host) explained(ctx context.Context, e *UnknownTypeError) error {
+	if why := h.refused(""); why != nil {
+		return why
+	}
 	for _, name := range h.Names() {
 		if s, err := h.plugins[name].describe(ctx); err == nil {
-			e.Known = append(e.Known, s.Types(r.Kind)...)
+			e.Known = append(e.Known, s.Types(e.Kind)...)
 		}
 	}
 	slices.Sort(e.Known)
 	best := 3 // more edits than this are another word
 	for _, k := range e.Known {
-		if d := levenshtein.Distance(r.Type, k, nil); d < best {
+		if d := levenshtein.Distance(e.Type, k, nil); d < best {
 			best, e.Suggestion = d, k
 		}
 	}

@@ -75,6 +75,9 @@ func Open(dir string) (*State, error) {
 		if err := os.Mkdir(d, private); err != nil && !errors.Is(err, fs.ErrExist) {
 			return nil, fmt.Errorf("create %s in the state directory: %w", d, err)
 		}
+		if d == s.Plugins() {
+			continue // whoever starts a plugin checks it: nobody else needs it
+		}
 		if err := fit(d, os.Geteuid()); err != nil {
 			return nil, err
 		}

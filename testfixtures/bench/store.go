@@ -82,7 +82,7 @@ func (b *bench) plugins() (*pluginhost.Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	return pluginhost.New(pluginhost.Options{Bundled: bundled(), WorkDir: dir})
+	return pluginhost.New(pluginhost.Options{Bundled: bundled(), WorkDir: dir}), nil
 }
 
 // configFor completes a destination's configuration by its schema's defaults.

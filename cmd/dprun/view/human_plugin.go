@@ -13,16 +13,25 @@ import (
 // Plugins implements [View].
 func (h *Human) Plugins(all []Plugin) {
 	h.print(func(b *strings.Builder, p painter) {
-		t := table{head: []string{"NAME", "VERSION", "FROM", "DEVICES", "ACTIVITIES", "DESTINATIONS", "SCRIPTS"}}
+		t := table{head: []string{"NAME", "VERSION", "FROM", "STATE", "DEVICES", "ACTIVITIES", "DESTINATIONS", "SCRIPTS"}}
 		for _, k := range all {
 			from := "installed"
 			if k.Bundled {
 				from = "bundled"
 			}
-			t.add(text(k.Name), text(k.Version), text(from), text(strings.Join(k.Sources, ", ")), text(strings.Join(k.Activities, ", ")),
+			state := text("ok")
+			if k.Problem != "" {
+				state = cell{text: "cannot be used", tone: red}
+			}
+			t.add(text(k.Name), text(k.Version), text(from), state, text(strings.Join(k.Sources, ", ")), text(strings.Join(k.Activities, ", ")),
 				text(strings.Join(k.Destinations, ", ")), text(strings.Join(k.Hooks, ", ")))
 		}
 		t.write(b, p, "")
+		for _, k := range all {
+			if k.Problem != "" {
+				fmt.Fprintf(b, "\n%s: %s\n", Clean(k.Name), Clean(k.Problem))
+			}
+		}
 	})
 }
 

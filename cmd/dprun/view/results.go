@@ -80,11 +80,13 @@ type Explanation struct {
 	Action  string `json:"action"`            // what to do
 }
 
-// Plugin is one plugin of a list.
+// Plugin is one plugin of a list, or a file that should be one.
 type Plugin struct {
 	Name         string   `json:"name"`
-	Version      string   `json:"version"`
+	Version      string   `json:"version,omitempty"` // empty: it is not known
 	Bundled      bool     `json:"bundled"`
+	File         string   `json:"file,omitempty"`    // of an installed one
+	Problem      string   `json:"problem,omitempty"` // why it cannot be used, and what to do
 	Sources      []string `json:"sources,omitempty"`
 	Activities   []string `json:"activities,omitempty"`
 	Destinations []string `json:"destinations,omitempty"`
@@ -92,8 +94,8 @@ type Plugin struct {
 }
 
 // PluginOf makes a list's row of a plugin's schema.
-func PluginOf(s schema.Plugin, bundled bool) Plugin {
-	p := Plugin{Name: s.Name, Version: s.Version, Bundled: bundled}
+func PluginOf(s schema.Plugin) Plugin {
+	p := Plugin{Name: s.Name, Version: s.Version}
 	for _, t := range s.Sources {
 		p.Sources = append(p.Sources, t.Name)
 		for _, a := range t.Activities {

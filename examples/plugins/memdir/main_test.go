@@ -30,10 +30,7 @@ func build(t *testing.T) string {
 
 func TestAThirdPartyPluginConformsInItsOwnProcess(t *testing.T) {
 	t.Parallel()
-	h, err := pluginhost.New(pluginhost.Options{Dir: build(t), WorkDir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
+	h := pluginhost.New(pluginhost.Options{Dir: build(t), WorkDir: t.TempDir()})
 	t.Cleanup(func() { _ = h.Close() })
 	open := func(ctx context.Context) (sdk.Destination, error) {
 		return h.Destination(ctx, "memdir", cty.ObjectVal(map[string]cty.Value{"capacity": cty.StringVal("1GiB")}))
