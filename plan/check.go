@@ -41,7 +41,7 @@ func (c *compiler) checkActivity(p *Plan, a *Activity, b *hclsyntax.Block) {
 	if a.domains != nil {
 		scopes(a.domains.expr.Variables(), func(s Scope) { a.domains.patterns(&c.sink, s) })
 	}
-	for _, sc := range []*Script{a.PreScript, a.BeforeQuiesce, a.AfterUnquiesce, a.post()} {
+	for _, sc := range []*Script{a.PreScript, a.BeforeQuiesce, a.AfterUnquiesce, postOf(a.PostScript)} {
 		if sc == nil || sc.config.decoder == nil {
 			continue
 		}
@@ -68,13 +68,6 @@ func variablesOf(b *hclsyntax.Block) []hcl.Traversal {
 		all = append(all, variablesOf(n)...)
 	}
 	return all
-}
-
-func (a *Activity) post() *Script {
-	if a.PostScript == nil {
-		return nil
-	}
-	return a.PostScript.Script
 }
 
 func (c *compiler) checkScript(sc *Script, s Scope) {

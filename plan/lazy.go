@@ -19,6 +19,7 @@ type lazyConfig struct {
 	block   *hclsyntax.Block // the block that holds the config
 	ctx     *hcl.EvalContext
 	roots   roots
+	uses    deviceUses
 	script  bool
 }
 
@@ -32,7 +33,8 @@ type lazyExpr struct {
 }
 
 func (e *environment) lazyConfig(d *decoder, b *hclsyntax.Block, ctx *hcl.EvalContext) lazyConfig {
-	return lazyConfig{env: e, decoder: d, block: b, ctx: ctx, roots: rootsOf(variablesOf(nested(b.Body, "config")))}
+	vars := variablesOf(nested(b.Body, "config"))
+	return lazyConfig{env: e, decoder: d, block: b, ctx: ctx, roots: rootsOf(vars), uses: everythingOf(vars)}
 }
 
 func (e *environment) lazyExpr(expr hclsyntax.Expression, ctx *hcl.EvalContext) *lazyExpr {
@@ -147,6 +149,18 @@ func usesOf(vars []hcl.Traversal) deviceUses {
 			}
 		}
 		uses = append(uses, t)
+	}
+	return uses
+}
+
+// everythingOf is [usesOf] with the device's name and key: devices that agree
+// in it have the same values, secrets among them.
+func everythingOf(vars []hcl.Traversal) deviceUses {
+	var uses deviceUses
+	for _, t := range vars {
+		if t.RootName() == "device" {
+			uses = append(uses, t)
+		}
 	}
 	return uses
 }

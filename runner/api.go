@@ -6,6 +6,7 @@
 package runner
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/dprun/dprun/runner/clock"
 	"github.com/dprun/dprun/runner/event"
 	"github.com/dprun/dprun/runner/lifecycle"
+	"github.com/dprun/dprun/runner/secret"
 	"github.com/dprun/dprun/sdk"
 )
 
@@ -28,6 +30,10 @@ type Source struct {
 // Loaded is a compiled plan file.
 type Loaded struct {
 	Config *plan.Config
+
+	file    *plan.File
+	inputs  plan.Inputs
+	secrets *secret.Store // what was read for it; nil: nothing
 }
 
 // Options are the parts that every operation on the state directory shares.
@@ -50,6 +56,9 @@ type ApplyRequest struct {
 	Plan     string // the plan's name; empty: the only one of the file
 	Parallel int    // overrides limits.parallel when positive
 	Only     string // --only: site=fra,device=fra-*,domain=orders
+	// Asked ends when dprun is asked to stop, and with it the reading of
+	// secrets, while nothing is owed yet; nil: never.
+	Asked context.Context
 	// Warn gets the plan's warnings before anything is contacted; what it got
 	// is not in the result again. Nil: they are in the result.
 	Warn func(plan.Diagnostics)

@@ -40,7 +40,11 @@ func (r *Runner) Apply(ctx context.Context, q ApplyRequest) (*Result, error) {
 	if err != nil {
 		return res, err
 	}
-	loaded, p, err := r.load(ctx, q.Source, q.Plan, res)
+	reading := ctx
+	if q.Asked != nil {
+		reading = q.Asked
+	}
+	loaded, p, err := r.load(reading, q.Source, q.Plan, only, res)
 	if err != nil || p == nil {
 		return res, err
 	}
@@ -77,11 +81,15 @@ func (r *Runner) Apply(ctx context.Context, q ApplyRequest) (*Result, error) {
 	return res, r.noteOwed(ctx, res)
 }
 
-// load compiles the plan with its secrets and picks one plan of the file. It
-// gives no plan and no error when the diagnostics say what is wrong.
-func (r *Runner) load(ctx context.Context, src Source, name string, res *Result) (*Loaded, *plan.Plan, error) {
-	loaded, ds, err := Load(ctx, src, r.plugins, r.secretsFor(src))
+// load compiles a file, picks one plan of it and reads the secrets that this
+// plan needs. It gives no plan and no error when the diagnostics say what is wrong.
+func (r *Runner) load(ctx context.Context, src Source, name string, only Only, res *Result) (*Loaded, *plan.Plan, error) {
+	loaded, ds, err := Load(ctx, src, r.plugins)
 	res.Loaded, res.Diagnostics = loaded, ds
+	if err == nil && !ds.HasErrors() {
+		ds, err = loaded.readSecrets(ctx, name, only, secret.New(planDir(src.Path), src.Environ, &r.redact))
+		res.Diagnostics = append(res.Diagnostics, ds...).Sorted()
+	}
 	if err != nil {
 		return loaded, nil, err
 	}
@@ -89,12 +97,11 @@ func (r *Runner) load(ctx context.Context, src Source, name string, res *Result)
 		res.ExitCode = worst(res.ExitCode, ExitInvalid)
 		return loaded, nil, nil
 	}
+	for _, text := range loaded.Config.SensitiveValues() {
+		r.redact.Add(text)
+	}
 	p, err := Pick(loaded.Config, name)
 	return loaded, p, err
-}
-
-func (r *Runner) secretsFor(src Source) *secret.Store {
-	return secret.New(planDir(src.Path), src.Environ, &r.redact)
 }
 
 // Pick finds the plan to run: by name, or the only one.
@@ -184,7 +191,7 @@ func (r *Runner) run(ctx context.Context, loaded *Loaded, p *plan.Plan, spec lif
 		return &Error{ExitBug, err}
 	}
 	spec.Staging = max(free/2, 1)
-	x := newPlanned(loaded.Config, p, &r.redact)
+	x := newPlanned(loaded, p, &r.redact)
 	rec, err := recordOf(x, spec)
 	if err != nil {
 		return &Error{ExitBug, err}

@@ -11,7 +11,9 @@ import (
 	"sync"
 
 	"github.com/dprun/dprun/plan"
+	"github.com/dprun/dprun/plan/diag"
 	"github.com/dprun/dprun/runner/pluginhost"
+	"github.com/dprun/dprun/runner/secret"
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/schema"
 )
@@ -73,10 +75,10 @@ func (p *Plugins) Host() *pluginhost.Host { return p.host }
 // Close ends the processes that were started.
 func (p *Plugins) Close() error { return p.host.Close() }
 
-// Load reads, parses and compiles a plan. With secrets nil every secret is an
-// unknown value, and none is read. The diagnostics hold everything that is
-// wrong with the plan; the error, an *Error, is a plugin that is missing or broken.
-func Load(ctx context.Context, src Source, plugins *Plugins, secrets plan.SecretReader) (*Loaded, plan.Diagnostics, error) {
+// Load reads, parses and compiles a plan. Every secret is an unknown value,
+// and none is read. The diagnostics hold everything that is wrong with the
+// plan; the error, an *Error, is a plugin that is missing or broken.
+func Load(ctx context.Context, src Source, plugins *Plugins) (*Loaded, plan.Diagnostics, error) {
 	dir, name := filepath.Split(src.Path)
 	if info, err := os.Stat(src.Path); err == nil && info.IsDir() {
 		dir, name = src.Path, "."
@@ -99,12 +101,50 @@ func Load(ctx context.Context, src Source, plugins *Plugins, secrets plan.Secret
 		return loaded, ds, &Error{ExitPlugin, err}
 	}
 	plugins.warn()
-	cfg, more := plan.Compile(file, plan.Inputs{
-		Schemas: schemas, Files: files, Dir: planDir(src.Path), Vars: vars, Secrets: secrets,
-		Validate: func(reqs []plan.ValidateRequest) [][]schema.Diagnostic { return plugins.validate(ctx, reqs) },
-	})
-	loaded.Config = cfg
+	loaded.file, loaded.inputs = file, plan.Inputs{Schemas: schemas, Files: files, Dir: planDir(src.Path), Vars: vars}
+	in := loaded.inputs
+	in.Validate = func(reqs []plan.ValidateRequest) [][]schema.Diagnostic { return plugins.validate(ctx, reqs) }
+	loaded.Config, more = plan.Compile(file, in)
 	return loaded, append(ds, more...).Sorted(), nil
+}
+
+// readSecrets reads the secrets that one plan of the file needs for the
+// devices that only leaves, and compiles the file again with them. Secrets can
+// decide about others, so this is done until there are none to read.
+func (l *Loaded) readSecrets(ctx context.Context, name string, only Only, secrets *secret.Store) (plan.Diagnostics, error) {
+	l.secrets = secrets
+	for {
+		p, err := Pick(l.Config, name)
+		if err != nil {
+			return nil, err
+		}
+		missing := secrets.Lacks(l.Config.SecretsOf(p, only.device))
+		if len(missing) == 0 && l.inputs.Secrets != nil {
+			return openFiles(secrets), nil
+		}
+		if err := secrets.Prefetch(ctx, missing); err != nil {
+			return nil, errorf(1, "the secrets were not all read, and nothing was contacted: %w", err)
+		}
+		reader := secrets.Reader()
+		l.inputs.Secrets = reader
+		var ds plan.Diagnostics
+		l.Config, ds = plan.Compile(l.file, l.inputs)
+		reader.Loaded()
+		if ds.HasErrors() {
+			return ds, nil
+		}
+	}
+}
+
+// openFiles warns of files whose secret others of the machine can read.
+func openFiles(secrets *secret.Store) plan.Diagnostics {
+	var ds plan.Diagnostics
+	for _, name := range secrets.Open() {
+		e, _ := diag.Lookup(diag.SecretFileOpen)
+		ds = append(ds, diag.Diagnostic{Severity: e.Severity, Code: e.Code, Summary: e.Summary,
+			Detail: "The file " + name + " holds a secret, and other users of this machine may read or change it. Run: chmod 0600 " + name})
+	}
+	return ds
 }
 
 // validate asks the plugins' own checks about many configurations.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/zclconf/go-cty/cty"
 	ctyjson "github.com/zclconf/go-cty/cty/json"
@@ -13,6 +14,7 @@ import (
 	"github.com/dprun/dprun/plan/diag"
 	"github.com/dprun/dprun/runner/execute"
 	"github.com/dprun/dprun/runner/redact"
+	"github.com/dprun/dprun/runner/secret"
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
 )
@@ -22,14 +24,16 @@ type planned struct {
 	cfg          *plan.Config
 	plan         *plan.Plan
 	redact       *redact.Redactor
+	secrets      *secret.Store
 	devices      map[string]*plan.Device
 	destinations map[string]*plan.Destination
 	scripts      map[string]*plan.Script
 	types        map[string]string // activity's type, by name
 }
 
-func newPlanned(cfg *plan.Config, p *plan.Plan, r *redact.Redactor) *planned {
-	x := &planned{cfg: cfg, plan: p, redact: r, devices: map[string]*plan.Device{}, destinations: map[string]*plan.Destination{},
+func newPlanned(l *Loaded, p *plan.Plan, r *redact.Redactor) *planned {
+	cfg := l.Config
+	x := &planned{cfg: cfg, plan: p, redact: r, secrets: l.secrets, devices: map[string]*plan.Device{}, destinations: map[string]*plan.Destination{},
 		scripts: map[string]*plan.Script{}, types: map[string]string{}}
 	for _, d := range cfg.Devices {
 		x.devices[d.Name] = d
@@ -53,11 +57,40 @@ func (x *planned) reveal(v cty.Value) cty.Value { return reveal(v, x.redact) }
 func reveal(v cty.Value, r *redact.Redactor) cty.Value {
 	plain, secrets := plan.Reveal(v)
 	for _, s := range secrets {
-		if at, err := s.Path.Apply(plain); err == nil && at.IsKnown() && !at.IsNull() && at.Type() == cty.String {
-			r.Add(at.AsString())
+		at, err := s.Path.Apply(plain)
+		if err != nil {
+			continue
 		}
+		_ = cty.Walk(at, func(_ cty.Path, e cty.Value) (bool, error) { // a whole map may be one secret
+			if e.IsKnown() && !e.IsNull() && e.Type() == cty.String {
+				r.Add(e.AsString())
+			}
+			return true, nil
+		})
 	}
 	return plain
+}
+
+// Doubts say what is odd about the secrets of a device or a destination.
+func (x *planned) Doubts(device, destination string) []string {
+	if d := x.devices[device]; d != nil {
+		return doubts(d.Config, x.secrets)
+	}
+	if d := x.destinations[destination]; d != nil {
+		return doubts(d.Config, x.secrets)
+	}
+	return nil
+}
+
+func doubts(config cty.Value, secrets *secret.Store) []string {
+	_, refs := plan.Reveal(config)
+	var all []string
+	for _, at := range refs {
+		if odd := secrets.Doubts(at.Ref); len(odd) > 0 {
+			all = append(all, at.Ref.String()+" "+strings.Join(odd, ", "))
+		}
+	}
+	return all
 }
 
 func (x *planned) Device(_ context.Context, name string) (execute.Endpoint, error) {

@@ -6,6 +6,7 @@ import (
 	"path"
 	"time"
 
+	"github.com/dprun/dprun/plan"
 	"github.com/dprun/dprun/plan/window"
 	"github.com/dprun/dprun/runner/engine"
 	"github.com/dprun/dprun/runner/event"
@@ -26,22 +27,21 @@ func (r *Runner) Preview(ctx context.Context, q PreviewRequest) (*Preview, *Resu
 		return nil, res, &Error{ExitUsage, err}
 	}
 	var loaded *Loaded
+	var p *plan.Plan
 	if q.Offline {
-		loaded, res.Diagnostics, err = Load(ctx, q.Source, r.plugins, nil)
+		loaded, res.Diagnostics, err = Load(ctx, q.Source, r.plugins)
+		if res.Loaded = loaded; err == nil && !res.Diagnostics.HasErrors() {
+			p, err = Pick(loaded.Config, q.Plan)
+		}
 	} else {
-		loaded, res.Diagnostics, err = Load(ctx, q.Source, r.plugins, r.secretsFor(q.Source))
+		loaded, p, err = r.load(ctx, q.Source, q.Plan, only, res)
 	}
-	res.Loaded = loaded
 	if err != nil {
 		return nil, res, err
 	}
-	if res.Diagnostics.HasErrors() {
+	if p == nil {
 		res.ExitCode = ExitInvalid
 		return nil, res, nil
-	}
-	p, err := Pick(loaded.Config, q.Plan)
-	if err != nil {
-		return nil, res, err
 	}
 	spec, ds := specOf(p, "preview", only, 0)
 	if res.Diagnostics = append(res.Diagnostics, ds...); ds.HasErrors() {
@@ -72,7 +72,7 @@ func (r *Runner) Preview(ctx context.Context, q PreviewRequest) (*Preview, *Resu
 	seen.Window, seen.PreScript, seen.PostScript = nil, nil, nil
 	seen.AwaitDestinations = true
 	machine := lifecycle.NewRun(seen)
-	x := newPlanned(loaded.Config, p, &r.redact)
+	x := newPlanned(loaded, p, &r.redact)
 	exec := execute.New(execute.Options{Run: "preview", PlanName: p.Name, Version: r.Version, Plan: x, Plugins: host, Staging: r.staging,
 		Locks: deviceLocks{r.locks, "preview"}, Clock: r.Clock, Redact: &r.redact, Log: r.Log, Output: func(string, string, string) {}})
 	defer exec.Close()

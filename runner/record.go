@@ -110,6 +110,22 @@ func (x *rereader) in(dir string) *secret.Store {
 	return s
 }
 
+// doubts say what is odd about the secrets of an endpoint.
+func (s sealed) doubts(secrets *rereader) []string {
+	if s.Config == nil {
+		return nil
+	}
+	t, err := ctyjson.UnmarshalType(s.ConfigType)
+	if err != nil {
+		return nil
+	}
+	v, err := plan.Unseal(s.Config, t, secrets.in(s.Dir))
+	if err != nil {
+		return nil
+	}
+	return doubts(v, secrets.in(s.Dir))
+}
+
 // recordOf seals everything that finishing the run may need.
 func recordOf(x *planned, spec lifecycle.RunSpec) (record, error) {
 	rec := record{Spec: spec, Dir: x.cfg.Dir, Devices: map[string]sealed{}, Destinations: map[string]sealedDestination{}}
@@ -147,6 +163,14 @@ func (x *recorded) Destination(_ context.Context, name string) (execute.Endpoint
 	d := x.rec.Destinations[name]
 	e, err := d.open(x.secrets)
 	return e, d.Verify, err
+}
+
+// Doubts implements execute.Plan.
+func (x *recorded) Doubts(device, destination string) []string {
+	if d, ok := x.rec.Devices[device]; ok {
+		return d.doubts(x.secrets)
+	}
+	return x.rec.Destinations[destination].doubts(x.secrets)
 }
 
 // Script finds the configuration that was evaluated when the script became owed.

@@ -38,7 +38,7 @@ func (a *app) applyCommand() *cobra.Command {
 			}
 			asked, signals, stop := forward(ctx, v.Stopping)
 			defer stop()
-			q := runner.ApplyRequest{Source: from, Plan: src.plan, Only: src.only, Parallel: parallel, Warn: v.Diagnostics}
+			q := runner.ApplyRequest{Source: from, Plan: src.plan, Only: src.only, Parallel: parallel, Asked: asked, Warn: v.Diagnostics}
 			if !yes {
 				q.Confirm = a.confirm(asked)
 			}

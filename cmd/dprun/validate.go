@@ -27,7 +27,7 @@ func (a *app) validateCommand() *cobra.Command {
 			}
 			plugins := a.plugins(v)
 			defer plugins.Close() //nolint:errcheck // nothing is lost
-			loaded, ds, err := runner.Load(ctx, from, plugins, nil)
+			loaded, ds, err := runner.Load(ctx, from, plugins)
 			v.Diagnostics(ds)
 			if err != nil {
 				return err

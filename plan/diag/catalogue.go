@@ -55,6 +55,7 @@ const (
 	SecretShown            Code = "secret-shown"
 	SecretLiteral          Code = "secret-literal"
 	SecretUnreadable       Code = "secret-unreadable"
+	SecretFileOpen         Code = "secret-file-open"
 	SecretByValue          Code = "secret-by-value"
 	NoMatch                Code = "pattern-without-match"
 	SharedEndpoint         Code = "shared-endpoint"
@@ -242,8 +243,12 @@ func Catalogue() []Entry {
 			"Write a reference: secret_file, secret_env or secret_command, or a variable that is `sensitive`."},
 		{SecretUnreadable, Error, "Secret cannot be read",
 			"The place that a secret comes from could not be read.",
-			"The variable is not set, the file is not there, or the command failed.",
+			"The variable is not set or empty, the file is not there or empty, or the command failed.",
 			"Make the secret available to the user that runs dprun."},
+		{SecretFileOpen, Warning, "Secret that others may read",
+			"A file that holds a secret can be read, or changed, by other users of the machine.",
+			"Its mode lets everybody read it, or its group change it.",
+			"Set the mode 0600, and as the owner the user that runs dprun; 0640 is fine where the group may know the secret."},
 		{SecretByValue, Warning, "Secret given by value",
 			"A device that will be quiesced has a secret that cannot be read again after a crash.",
 			"The secret is a variable whose value was given; what is stored for recovery are references, never values.",

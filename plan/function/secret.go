@@ -36,7 +36,7 @@ func secretFunc(f Files, s *secret.Store, kind secret.Kind, param string) functi
 
 func secretCommandFunc(f Files, s *secret.Store) function.Function {
 	return function.New(&function.Spec{
-		Description: "Runs a command when the plan is applied; its first output line is the secret.",
+		Description: "Runs a command when the plan is applied; what it prints, without the last line end, is the secret.",
 		Params:      []function.Parameter{{Name: "argv", Type: cty.List(cty.String), AllowMarked: true}},
 		Type:        function.StaticReturnType(cty.String),
 		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {

@@ -13,6 +13,7 @@ import (
 	"sync"
 
 	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/convert"
 )
 
 // Kind says how a secret is read.
@@ -90,20 +91,33 @@ type Store struct {
 // NewStore makes a store. With a nil reader every secret is an unknown value.
 func NewStore(r Reader) *Store { return &Store{reader: r, marks: map[string]*Mark{}} }
 
+// ErrNotRead is a reader's answer for a secret that it does not read now: the
+// value is unknown, and asked for again when it is needed.
+var ErrNotRead = errors.New("the secret is not read yet")
+
 // Value gives the marked string of a reference.
 func (s *Store) Value(ref Ref) (cty.Value, error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if m, ok := s.marks[ref.key()]; ok {
+	m, ok := s.marks[ref.key()]
+	s.mu.Unlock()
+	if ok {
 		return m.plain.Mark(m), nil
 	}
-	m := &Mark{Ref: ref, plain: cty.UnknownVal(cty.String).RefineNotNull()}
-	if s.reader != nil {
+	m = &Mark{Ref: ref, plain: cty.UnknownVal(cty.String).RefineNotNull()}
+	if s.reader != nil { // it may take its time; others go on
 		text, err := s.reader.ReadSecret(ref)
-		if err != nil {
+		switch {
+		case errors.Is(err, ErrNotRead):
+			return m.plain.Mark(m), nil
+		case err != nil:
 			return cty.NilVal, &ReadError{Ref: ref, Err: err}
 		}
 		m.plain = cty.StringVal(text)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if first, ok := s.marks[ref.key()]; ok {
+		m = first
 	}
 	s.marks[ref.key()] = m
 	return m.plain.Mark(m), nil
@@ -130,8 +144,11 @@ func (s *Store) Plain() []string {
 	for _, m := range s.marks {
 		v, _ := m.plain.UnmarkDeep()
 		_ = cty.Walk(v, func(_ cty.Path, e cty.Value) (bool, error) {
-			if e.IsKnown() && !e.IsNull() && e.Type() == cty.String && e.AsString() != "" {
-				all = append(all, e.AsString())
+			if !e.IsKnown() || e.IsNull() || !e.Type().IsPrimitiveType() || e.Type() == cty.Bool {
+				return true, nil
+			}
+			if text, err := convert.Convert(e, cty.String); err == nil && text.AsString() != "" {
+				all = append(all, text.AsString())
 			}
 			return true, nil
 		})

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"strings"
 	"sync"
 	"time"
 
@@ -45,6 +46,9 @@ type Plan interface {
 	// reference product's positional arguments.
 	Script(ctx context.Context, address string, at Scope) (e Endpoint, dpod bool, err error)
 	ActivityConfig(ctx context.Context, at Scope) (cty.Value, error)
+	// Doubts say what is odd about the secrets that a device or a destination
+	// is logged in to with, without the secrets; one of the names is empty.
+	Doubts(device, destination string) []string
 	// Set is the set's directory at a destination and the set's name.
 	Set(ctx context.Context, destination string, at Scope) (dir, name string, err error)
 }
@@ -153,9 +157,27 @@ func late(ctx context.Context, err error) error {
 func (x *Executor) Do(ctx context.Context, j engine.Job) (*event.Result, error) {
 	r, err := x.do(ctx, j)
 	if err != nil {
-		return r, x.clean(asks(j.Action), err)
+		return r, x.clean(asks(j.Action), x.doubted(j.Action, err))
 	}
 	return r, nil
+}
+
+// doubted adds to a refused login what may be wrong with the secret: what an
+// editor adds to a file is sent as a part of the password.
+func (x *Executor) doubted(a lifecycle.Action, err error) error {
+	f := *failure.From(err)
+	if f.Reason != failure.BadCredentials {
+		return err
+	}
+	device := asks(a)
+	destination := a.Destination
+	if device != "" {
+		destination = ""
+	}
+	if odd := x.Plan.Doubts(device, destination); len(odd) > 0 {
+		f.Message += ". The secret may be wrong: " + strings.Join(odd, "; ")
+	}
+	return &f
 }
 
 // asks names the device that an action asks something of; empty: none.

@@ -4,12 +4,7 @@
 package redact
 
 import (
-	"encoding/base64"
-	"encoding/hex"
-	"encoding/json"
-	"encoding/xml"
-	"net/url"
-	"sort"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -18,107 +13,92 @@ import (
 // every "a" would hide the message and give the secret away.
 const shortest = 4
 
-// shortestInner is the same for a part of a base64 form.
-const shortestInner = 6
-
 // mask stands where a secret stood.
 const mask = "(sensitive)"
 
 // Redactor replaces known secrets, in plain and in every escaped form, by a
 // mask. The zero value knows none. It is safe for concurrent use.
+//
+// What it costs grows with the text and with the secrets, not with their
+// product: at each place of a text the first bytes tell which lengths a secret
+// that begins so can have, and a look-up for each of these whether it is one.
 type Redactor struct {
-	mu       sync.RWMutex
-	known    map[string]bool
-	replacer *strings.Replacer
-	longest  int
+	mu    sync.RWMutex
+	known map[string]struct{}
+	// lengths are the lengths of the forms that begin with some bytes, the
+	// longest first: a secret that contains another is masked whole.
+	lengths map[[shortest]byte][]int
+	// begins tells quickly of most places that nothing begins there.
+	begins [1 << 16]bool
 }
 
 // Add makes a secret known.
 func (r *Redactor) Add(secret string) {
-	forms := append(forms(secret), lines(secret)...)
+	all := append(forms(secret), lines(secret)...)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.known == nil {
-		r.known = map[string]bool{}
+		r.known, r.lengths = map[string]struct{}{}, map[[shortest]byte][]int{}
 	}
-	fresh := false
-	for _, f := range forms {
-		if len(f) >= shortest && !r.known[f] {
-			r.known[f], fresh = true, true
-			r.longest = max(r.longest, len(f))
+	for _, f := range all {
+		if len(f) < shortest {
+			continue
+		}
+		if _, is := r.known[f]; is {
+			continue
+		}
+		r.known[f] = struct{}{}
+		begin := [shortest]byte([]byte(f[:shortest]))
+		r.begins[uint16(f[0])<<8|uint16(f[1])] = true
+		of := r.lengths[begin]
+		if at, there := slices.BinarySearchFunc(of, len(f), func(a, b int) int { return b - a }); !there {
+			r.lengths[begin] = slices.Insert(of, at, len(f))
 		}
 	}
-	if !fresh {
-		return
-	}
-	all := make([]string, 0, len(r.known))
-	for f := range r.known {
-		all = append(all, f)
-	}
-	// The longest first: a secret that contains another is masked whole.
-	sort.Slice(all, func(i, j int) bool { return len(all[i]) > len(all[j]) || len(all[i]) == len(all[j]) && all[i] < all[j] })
-	pairs := make([]string, 0, 2*len(all))
-	for _, f := range all {
-		pairs = append(pairs, f, mask)
-	}
-	r.replacer = strings.NewReplacer(pairs...)
 }
 
 // Redact returns s without any known secret.
 func (r *Redactor) Redact(s string) string {
 	r.mu.RLock()
-	rep := r.replacer
-	r.mu.RUnlock()
-	if rep == nil || s == "" {
+	defer r.mu.RUnlock()
+	if len(r.known) == 0 {
 		return s
 	}
-	return rep.Replace(s)
+	var out strings.Builder
+	kept := 0 // up to where s is in out
+	for i := 0; i+shortest <= len(s); {
+		n := r.at(s[i:])
+		if n == 0 {
+			i++
+			continue
+		}
+		out.WriteString(s[kept:i])
+		out.WriteString(mask)
+		i += n
+		kept = i
+	}
+	if kept == 0 {
+		return s
+	}
+	out.WriteString(s[kept:])
+	return out.String()
+}
+
+// at is the length of the longest secret that a text begins with; 0: none.
+func (r *Redactor) at(s string) int {
+	if !r.begins[uint16(s[0])<<8|uint16(s[1])] {
+		return 0
+	}
+	for _, n := range r.lengths[[shortest]byte([]byte(s[:shortest]))] {
+		if n <= len(s) {
+			if _, is := r.known[s[:n]]; is {
+				return n
+			}
+		}
+	}
+	return 0
 }
 
 // JSON returns a JSON document without any known secret: it stays valid,
 // since a secret's form inside a JSON string is among the forms.
 func (r *Redactor) JSON(b []byte) []byte { return []byte(r.Redact(string(b))) }
-
-// forms gives the ways in which a secret may be written down.
-func forms(s string) []string {
-	out := []string{s, strings.TrimSpace(s), url.QueryEscape(s), url.PathEscape(s), hex.EncodeToString([]byte(s)),
-		base64.StdEncoding.EncodeToString([]byte(s)), base64.RawStdEncoding.EncodeToString([]byte(s)), base64.URLEncoding.EncodeToString([]byte(s))}
-	out = append(out, inner(s)...)
-	if b, err := json.Marshal(s); err == nil {
-		out = append(out, strings.Trim(string(b), `"`))
-	}
-	var x strings.Builder
-	if xml.EscapeText(&x, []byte(s)) == nil {
-		out = append(out, x.String())
-	}
-	return out
-}
-
-// inner gives the base64 forms behind other bytes, as in an Authorization
-// header: what is the same there whatever stands before and after.
-func inner(s string) []string {
-	var out []string
-	for before := range 3 {
-		padded := make([]byte, before, before+len(s))
-		whole := (before + len(s)) / 3 * 3
-		if from := (before*4 + 2) / 3; whole/3*4-from >= shortestInner {
-			padded = append(padded, s...)[:whole]
-			out = append(out, base64.StdEncoding.EncodeToString(padded)[from:], base64.URLEncoding.EncodeToString(padded)[from:])
-		}
-	}
-	return out
-}
-
-// lines gives the lines of a secret of several lines, such as a private key.
-func lines(s string) []string {
-	if !strings.Contains(s, "\n") {
-		return nil
-	}
-	var out []string
-	for l := range strings.SplitSeq(s, "\n") {
-		if l = strings.TrimSpace(l); len(l) >= 16 && !strings.HasPrefix(l, "-----") {
-			out = append(out, l)
-		}
-	}
-	return out
-}

@@ -4,18 +4,15 @@
 package secret
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
-	"syscall"
-	"time"
 
 	plansecret "github.com/dprun/dprun/plan/secret"
 	"github.com/dprun/dprun/runner/redact"
@@ -24,8 +21,8 @@ import (
 const (
 	// limit bounds a secret's size: a file named by mistake is not read whole.
 	limit = 1 << 20
-	// commandLimit bounds a secret_command.
-	commandLimit = 60 * time.Second
+	// together is how many secrets are read side by side.
+	together = 8
 )
 
 // Store reads each reference once. It implements the plan's secret.Reader and
@@ -36,50 +33,150 @@ type Store struct {
 	redact  *redact.Redactor
 
 	mu    sync.Mutex
-	known map[string]string
+	known map[string]*reading
+	open  map[string]bool // files that others may read or change
+}
+
+// reading is a secret that was read, or is being read.
+type reading struct {
+	done   chan struct{} // closed when the rest is there
+	value  string
+	err    error
+	doubts []string // what is odd about the value, without the value
 }
 
 // New returns a store that knows nothing yet.
 func New(dir string, environ []string, r *redact.Redactor) *Store {
-	return &Store{dir: dir, environ: environ, redact: r, known: map[string]string{}}
+	return &Store{dir: dir, environ: environ, redact: r, known: map[string]*reading{}, open: map[string]bool{}}
+}
+
+// key tells references apart; their String leaves arguments out.
+func key(ref plansecret.Ref) string {
+	return string(ref.Kind) + "\x00" + strings.Join(ref.Args, "\x00")
 }
 
 // ReadSecret returns the secret that a reference names. Errors name the
-// reference and the reason, never a value.
+// reference and the reason, never a value. What failed is tried again by the
+// next call.
 func (s *Store) ReadSecret(ref plansecret.Ref) (string, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	key := string(ref.Kind) + "\x00" + strings.Join(ref.Args, "\x00") // its String leaves arguments out
-	if v, ok := s.known[key]; ok {
-		return v, nil
+	r := s.start(context.Background(), ref)
+	<-r.done
+	if r.err != nil {
+		s.mu.Lock()
+		if s.known[key(ref)] == r {
+			delete(s.known, key(ref))
+		}
+		s.mu.Unlock()
 	}
-	v, err := s.read(ref)
-	if err != nil {
-		return "", err
-	}
-	s.redact.Add(v)
-	s.known[key] = v
-	return v, nil
+	return r.value, r.err
 }
 
-func (s *Store) read(ref plansecret.Ref) (string, error) {
+// start reads a secret, unless that was done or is being done.
+func (s *Store) start(ctx context.Context, ref plansecret.Ref) *reading {
+	s.mu.Lock()
+	r, ok := s.known[key(ref)]
+	if !ok {
+		r = &reading{done: make(chan struct{})}
+		s.known[key(ref)] = r
+	}
+	s.mu.Unlock()
+	if !ok {
+		if r.value, r.err = s.read(ctx, ref); r.err == nil {
+			s.redact.Add(r.value)
+			r.doubts = doubts(r.value)
+		}
+		close(r.done)
+	}
+	return r
+}
+
+// Prefetch reads secrets side by side. What cannot be read is told by
+// [Reader.ReadSecret], so that it is said at the place that needs it; the
+// error is the end of ctx.
+func (s *Store) Prefetch(ctx context.Context, refs []plansecret.Ref) error {
+	var readers sync.WaitGroup
+	free := make(chan struct{}, together)
+	for _, ref := range refs {
+		select {
+		case free <- struct{}{}:
+		case <-ctx.Done():
+			readers.Wait()
+			return context.Cause(ctx)
+		}
+		readers.Go(func() {
+			s.start(ctx, ref)
+			<-free
+		})
+	}
+	readers.Wait()
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return nil
+}
+
+// Lacks are the references among refs that were not read yet.
+func (s *Store) Lacks(refs []plansecret.Ref) []plansecret.Ref {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(refs), func(ref plansecret.Ref) bool { return s.known[key(ref)] != nil })
+}
+
+// Doubts say what is odd about a secret that was read: what is easily there by
+// mistake and cannot be seen. The value is not in them.
+func (s *Store) Doubts(ref plansecret.Ref) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.known[key(ref)]
+	if r == nil {
+		return nil
+	}
+	select {
+	case <-r.done:
+		return r.doubts
+	default:
+		return nil
+	}
+}
+
+// Open are the files read so far that others than their owner and group may
+// read, or others than their owner may change.
+func (s *Store) Open() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var names []string
+	for name := range s.open {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+func (s *Store) read(ctx context.Context, ref plansecret.Ref) (string, error) {
 	if len(ref.Args) == 0 {
 		return "", fmt.Errorf("%s names nothing", ref)
 	}
 	switch ref.Kind {
 	case plansecret.KindEnv:
-		for i := len(s.environ) - 1; i >= 0; i-- {
-			if k, v, ok := strings.Cut(s.environ[i], "="); ok && k == ref.Args[0] {
-				return v, nil
-			}
-		}
-		return "", fmt.Errorf("environment variable %s is not set where dprun runs; set it there and do the same again", ref.Args[0])
+		return s.readEnv(ref.Args[0])
 	case plansecret.KindFile:
 		return s.readFile(ref.Args[0])
 	case plansecret.KindCommand:
-		return s.readCommand(ref.Args)
+		return s.readCommand(ctx, ref.Args)
 	}
 	return "", errors.New("it was given by value and cannot be read again")
+}
+
+func (s *Store) readEnv(name string) (string, error) {
+	for i := len(s.environ) - 1; i >= 0; i-- {
+		if k, v, ok := strings.Cut(s.environ[i], "="); ok && k == name {
+			if strings.TrimSpace(v) == "" {
+				return "", fmt.Errorf("environment variable %s is set and holds nothing; set it to the secret and do the same again", name)
+			}
+			return v, nil
+		}
+	}
+	return "", fmt.Errorf("environment variable %s is not set where dprun runs; set it there and do the same again", name)
 }
 
 func (s *Store) readFile(name string) (string, error) {
@@ -88,64 +185,38 @@ func (s *Store) readFile(name string) (string, error) {
 	}
 	f, err := os.Open(name)
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("%w; %s", err, remedy(err))
 	}
 	defer func() { _ = f.Close() }()
 	b, err := io.ReadAll(io.LimitReader(f, limit+1))
 	switch {
 	case err != nil:
-		return "", err
+		return "", fmt.Errorf("%w; name a file that holds the secret and nothing else", err)
 	case len(b) > limit:
 		return "", fmt.Errorf("%s is larger than %d bytes: that is no secret", name, limit)
+	case strings.TrimSpace(strings.TrimPrefix(string(b), byteOrderMark)) == "":
+		return "", fmt.Errorf("%s is empty; write the secret into it", name)
+	}
+	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o027 != 0 {
+		s.mu.Lock()
+		s.open[name] = true
+		s.mu.Unlock()
 	}
 	return trim(b), nil
 }
 
-// readCommand runs a command without a shell. Its standard output is the
-// secret; nothing that it prints is shown.
-func (s *Store) readCommand(argv []string) (string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), commandLimit)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
-	cmd.Env, cmd.Dir = s.environ, s.dir
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	cmd.WaitDelay = time.Second
-	var out bytes.Buffer
-	cmd.Stdout = &bounded{w: &out, left: limit + 1}
-	err := cmd.Run()
+// remedy is what to do about a file that cannot be opened.
+func remedy(err error) string {
 	switch {
-	case ctx.Err() != nil:
-		return "", fmt.Errorf("%s did not end within %s (in %s)", argv[0], commandLimit, s.dir)
-	case err != nil:
-		return "", fmt.Errorf("%s: %w; run it in %s to see why", argv[0], err, s.dir)
-	case out.Len() > limit:
-		return "", fmt.Errorf("%s printed more than %d bytes", argv[0], limit)
-	case out.Len() == 0:
-		return "", fmt.Errorf("%s printed nothing (in %s)", argv[0], s.dir)
+	case errors.Is(err, os.ErrNotExist):
+		return "write the secret into it, as the user that runs dprun and with mode 0600, or correct the path in the plan"
+	case errors.Is(err, os.ErrPermission):
+		return "let the user that runs dprun read it: its owner should be that user, its mode 0600"
 	}
-	return trim(out.Bytes()), nil
+	return "name a file that holds the secret and nothing else"
 }
 
 // trim removes the one line end that editors and commands add.
 func trim(b []byte) string {
 	return strings.TrimSuffix(strings.TrimSuffix(string(b), "\n"), "\r")
-}
-
-// bounded keeps the beginning of what is written and swallows the rest.
-type bounded struct {
-	w    io.Writer
-	left int
-}
-
-func (b *bounded) Write(p []byte) (int, error) {
-	n := len(p)
-	if len(p) > b.left {
-		p = p[:b.left]
-	}
-	b.left -= len(p)
-	if _, err := b.w.Write(p); err != nil {
-		return 0, err
-	}
-	return n, nil
 }

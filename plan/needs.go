@@ -1,0 +1,75 @@
+package plan
+
+import (
+	"strings"
+
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/dprun/dprun/plan/secret"
+)
+
+// SecretsOf lists the secrets that a plan needs for the devices that uses
+// reports, each once. Those that depend on what only a run knows, such as the
+// domain, are not among them.
+func (c *Config) SecretsOf(p *Plan, uses func(*Device) bool) []SecretRef {
+	var refs []SecretRef
+	seen := map[string]bool{}
+	note := func(v cty.Value) {
+		_, found := secret.Reveal(v)
+		for _, at := range found {
+			key := string(at.Ref.Kind) + "\x00" + strings.Join(at.Ref.Args, "\x00")
+			if at.Ref.Readable() && !seen[key] {
+				seen[key] = true
+				refs = append(refs, at.Ref)
+			}
+		}
+	}
+	lazy := func(l *lazyConfig, scope Scope) {
+		if l.decoder != nil {
+			v, _, _ := l.decode(&sink{env: l.env}, scope)
+			note(v)
+		}
+	}
+	for _, d := range p.Destinations {
+		note(d.Config)
+	}
+	for _, sc := range []*Script{p.PreScript, postOf(p.PostScript)} {
+		if sc != nil {
+			lazy(&sc.config, Scope{Plan: p})
+		}
+	}
+	done := map[*Device]bool{}
+	for _, a := range p.Activities {
+		configs := []*lazyConfig{&a.config}
+		for _, sc := range []*Script{a.PreScript, a.BeforeQuiesce, a.AfterUnquiesce, postOf(a.PostScript)} {
+			if sc != nil {
+				configs = append(configs, &sc.config)
+			}
+		}
+		alike := map[string]bool{} // devices for which a config was looked at
+		for _, d := range a.Devices {
+			if !uses(d) {
+				continue
+			}
+			if !done[d] {
+				done[d] = true
+				note(d.Config)
+			}
+			for i, l := range configs {
+				key := string(rune(i)) + l.uses.key(d)
+				if !alike[key] {
+					alike[key] = true
+					lazy(l, Scope{Plan: p, Activity: a, Device: d})
+				}
+			}
+		}
+	}
+	return refs
+}
+
+func postOf(p *PostScript) *Script {
+	if p == nil {
+		return nil
+	}
+	return p.Script
+}

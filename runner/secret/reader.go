@@ -1,0 +1,36 @@
+package secret
+
+import (
+	"sync/atomic"
+
+	plansecret "github.com/dprun/dprun/plan/secret"
+)
+
+// Reader reads for one plan. While the plan is compiled it gives what was
+// prefetched and nothing else: a plan of a thousand devices may be run for one
+// of them. From Loaded on it reads what is asked for.
+type Reader struct {
+	store  *Store
+	loaded atomic.Bool
+}
+
+// Reader returns a reader for a plan that is about to be compiled.
+func (s *Store) Reader() *Reader { return &Reader{store: s} }
+
+// Loaded says that the plan is compiled.
+func (r *Reader) Loaded() { r.loaded.Store(true) }
+
+// ReadSecret implements the plan's secret.Reader.
+func (r *Reader) ReadSecret(ref plansecret.Ref) (string, error) {
+	if r.loaded.Load() {
+		return r.store.ReadSecret(ref)
+	}
+	r.store.mu.Lock()
+	found := r.store.known[key(ref)]
+	r.store.mu.Unlock()
+	if found == nil {
+		return "", plansecret.ErrNotRead
+	}
+	<-found.done
+	return found.value, found.err
+}
