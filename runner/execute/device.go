@@ -186,9 +186,17 @@ func stagingFailure(err error) *failure.Error {
 	return failure.New(failure.Unavailable, failure.StagingIO, "staging: %w", err)
 }
 
-// blamed names the plugin whose fault a failure is.
-func blamed(s sdk.Source, f *failure.Error) *failure.Error {
-	if b, ok := s.(interface{ Plugin() string }); ok && f.Kind == failure.Internal {
+// blamed names the plugin whose fault an internal failure is.
+func blamed(instance any, f *failure.Error) *failure.Error {
+	if f.Kind == failure.Internal {
+		return named(instance, f)
+	}
+	return f
+}
+
+// named says in a failure which plugin it is about.
+func named(instance any, f *failure.Error) *failure.Error {
+	if b, ok := instance.(interface{ Plugin() string }); ok {
 		f.Message = fmt.Sprintf("plugin %s: %s", b.Plugin(), f.Message)
 	}
 	return f

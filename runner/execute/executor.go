@@ -97,6 +97,7 @@ type Executor struct {
 	targets map[string]*instance[sdk.Destination]
 	sets    map[string]string // destination and manifest path: the task that writes it
 	checks  map[string]*sharedCheck
+	left    map[Leftover]bool
 	outputs map[string]json.RawMessage // replaced, never changed
 }
 
@@ -111,7 +112,7 @@ type instance[T any] struct {
 // New returns an executor.
 func New(o Options) *Executor {
 	return &Executor{Options: o, sources: map[string]*instance[sdk.Source]{}, targets: map[string]*instance[sdk.Destination]{},
-		sets: map[string]string{}, checks: map[string]*sharedCheck{}}
+		sets: map[string]string{}, checks: map[string]*sharedCheck{}, left: map[Leftover]bool{}}
 }
 
 // Limits of single requests. Phases are the machines'; a gateway may take a
@@ -346,5 +347,7 @@ func (x *Executor) owner(j engine.Job) string {
 	if j.Task == nil {
 		return x.Run
 	}
-	return x.Run + "-" + shortID(j.Task.ID)
+	return x.ownerOf(j.Task.ID)
 }
+
+func (x *Executor) ownerOf(task string) string { return x.Run + "-" + shortID(task) }

@@ -8,84 +8,12 @@ import (
 	"path"
 	"slices"
 	"strings"
-	"sync"
-	"time"
 
-	"github.com/dprun/dprun/plan"
 	"github.com/dprun/dprun/runner/engine"
 	"github.com/dprun/dprun/runner/event"
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
 )
-
-// checkShared is how long a destination's check serves other tasks that ask:
-// hundreds of tasks that start together need not make hundreds of probes.
-const checkShared = 10 * time.Second
-
-type sharedCheck struct {
-	mu     sync.Mutex
-	at     time.Time
-	report *sdk.DestinationReport
-}
-
-func (x *Executor) checkDestination(ctx context.Context, j engine.Job) (*event.Result, error) {
-	ctx, cancel := x.limited(ctx, destinationLimit)
-	defer cancel()
-	x.mu.Lock()
-	c := x.checks[j.Action.Destination]
-	if c == nil {
-		c = &sharedCheck{}
-		x.checks[j.Action.Destination] = c
-	}
-	x.mu.Unlock()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if now := x.Clock.Now(); c.report != nil && now.Sub(c.at) < checkShared {
-		return &event.Result{Destination: c.report}, nil
-	}
-	c.report = nil
-	d, verify, err := x.destination(ctx, j.Action.Destination)
-	if err != nil {
-		return nil, err
-	}
-	r, err := d.Check(ctx)
-	if err != nil {
-		return nil, late(ctx, err)
-	}
-	if r.WriteOnly != "" && verify == sdk.VerifyReadBack {
-		return nil, failure.New(failure.Precondition, failure.NoAccess, "check %s: stored files cannot be read back: %s", r.Location, r.WriteOnly).
-			WithRemedy(`let the destination's user read what it stored, or set verify = "sent" for this destination`)
-	}
-	c.report, c.at = r, x.Clock.Now()
-	return &event.Result{Destination: r}, nil
-}
-
-// prepare computes the stamp and where the set goes, and refuses two sets at
-// one place.
-func (x *Executor) prepare(ctx context.Context, j engine.Job) (*event.Result, error) {
-	p := &event.Prepared{Stamp: plan.FormatStamp(j.Started), Sets: map[string]string{}}
-	at := x.scope(j)
-	at.Stamp = p.Stamp
-	for _, d := range j.Task.Destinations {
-		dir, name, err := x.Plan.Set(ctx, d.Name, at)
-		if err != nil {
-			return nil, err
-		}
-		p.Sets[d.Name], p.Name = dir, name
-		key := d.Name + "\x00" + path.Join(dir, name)
-		x.mu.Lock()
-		other, taken := x.sets[key]
-		if !taken {
-			x.sets[key] = j.Task.ID
-		}
-		x.mu.Unlock()
-		if taken && other != j.Task.ID {
-			return nil, failure.New(failure.Precondition, failure.Occupied, "destination %s: the sets of %s and %s would both go to %s", d.Name, other, j.Task.ID, path.Join(dir, name)).
-				WithRemedy("make the destination's path differ by device, domain or stamp")
-		}
-	}
-	return &event.Result{Prepared: p}, nil
-}
 
 // store copies one captured variant to one destination. Its report is the
 // file's, or that of all files together.
@@ -108,14 +36,10 @@ func (x *Executor) store(ctx context.Context, j engine.Job) (*event.Result, erro
 			if err != nil {
 				return nil, failure.New(failure.NotFound, failure.SourceIO, "staged file %s: %w", a.Staged, err)
 			}
-			r, err := d.Store(ctx, sdk.StoreRequest{
-				Source: file, Path: path.Join(j.Prepared.Sets[j.Action.Destination], a.File), Size: a.Size, SHA256: a.SHA256, Verify: verify, Owner: x.owner(j),
-			}, func(n int64) { j.Progress(before+n, total) })
+			r, err := x.put(ctx, j, d, sdk.StoreRequest{Source: file, Path: a.File, Size: a.Size, SHA256: a.SHA256, Verify: verify},
+				func(n int64) { j.Progress(before+n, total) })
 			if err != nil {
 				return nil, err
-			}
-			if r.SHA256 != a.SHA256 || r.Size != a.Size {
-				return nil, failure.New(failure.Corrupt, failure.Mismatch, "%s has size %d and SHA-256 %s at the destination, and %d and %s in staging", r.Location, r.Size, r.SHA256, a.Size, a.SHA256)
 			}
 			before += a.Size
 			if len(c.Artifacts) > 1 {
@@ -130,6 +54,29 @@ func (x *Executor) store(ctx context.Context, j engine.Job) (*event.Result, erro
 	return &event.Result{Store: all}, nil
 }
 
+// put stores one file of a task's set, whose path is below the set's directory,
+// and compares what the plugin reports with what it was asked for.
+func (x *Executor) put(ctx context.Context, j engine.Job, d sdk.Destination, q sdk.StoreRequest, progress func(int64)) (*sdk.StoreReport, error) {
+	set := j.Prepared.Sets[j.Action.Destination]
+	q.Path, q.Owner = path.Join(set, q.Path), x.owner(j)
+	left := Leftover{Destination: j.Action.Destination, Directory: set, Owner: q.Owner}
+	x.beforeStore(ctx, d, left)
+	r, err := d.Store(ctx, q, progress)
+	if err != nil {
+		return nil, err
+	}
+	x.afterStore(left)
+	if r.SHA256 != q.SHA256 || r.Size != q.Size {
+		return nil, named(d, failure.New(failure.Corrupt, failure.Mismatch, "it reports that %s has size %d and SHA-256 %s at the destination, and it has %d and %s in staging",
+			r.Location, r.Size, r.SHA256, q.Size, q.SHA256))
+	}
+	if r.Verified != q.Verify && r.Verified != sdk.VerifyReadBack { // more than was asked for is good
+		return nil, named(d, failure.New(failure.Corrupt, failure.Mismatch, "it was asked to verify %s by %q and reports that it did by %q: the copy does not count",
+			r.Location, q.Verify, r.Verified).WithRemedy("report it to the author of the plugin; the files stay in staging"))
+	}
+	return r, nil
+}
+
 // together adds one file of a set to the report on those before it, nil for
 // the first one. The set is where its directory is, which ends in a slash; it
 // has no hash. A destination that does not name its files by their paths names
@@ -141,6 +88,7 @@ func together(before, r *sdk.StoreReport, a event.Artifact) *sdk.StoreReport {
 	}
 	out.SHA256 = ""
 	if before != nil {
+		out.Verified = weaker(r.Verified, before.Verified)
 		out.Size += before.Size
 		out.Durable = r.Durable && before.Durable
 		out.ModeKept = r.ModeKept && before.ModeKept
@@ -153,6 +101,14 @@ func together(before, r *sdk.StoreReport, a event.Artifact) *sdk.StoreReport {
 		}
 	}
 	return &out
+}
+
+// weaker is what can be said of two copies together.
+func weaker(a, b sdk.Verify) sdk.Verify {
+	if a == sdk.VerifyReadBack {
+		return b
+	}
+	return a
 }
 
 // Manifest stands beside each set and is stored last: its presence means that
@@ -169,7 +125,7 @@ type Manifest struct {
 	Domain    string             `json:"domain,omitempty"`
 	Stamp     string             `json:"stamp"`
 	Facts     *sdk.Facts         `json:"facts,omitempty"`
-	Verified  sdk.Verify         `json:"verified"`  // how each copy was verified
+	Verified  sdk.Verify         `json:"verified"`  // how every copy was verified, as the destination reported
 	Durable   bool               `json:"durable"`   // the destination made every copy durable
 	ModeKept  bool               `json:"mode_kept"` // every copy has the file mode that it was to have
 	Artifacts []ManifestArtifact `json:"artifacts"`
@@ -193,8 +149,9 @@ func (x *Executor) manifest(ctx context.Context, j engine.Job) (*event.Result, e
 		return nil, err
 	}
 	m := Manifest{Version: 1, Dprun: x.Version, Run: x.Run, Plan: x.PlanName, Task: j.Task.ID, Activity: j.Task.Activity.Name, Type: j.Task.Activity.Type,
-		Device: j.Task.Device, Domain: j.Task.Domain, Stamp: j.Prepared.Stamp, Facts: j.Facts, Verified: verify, Durable: true, ModeKept: true}
+		Device: j.Task.Device, Domain: j.Task.Domain, Stamp: j.Prepared.Stamp, Facts: j.Facts, Verified: sdk.VerifyReadBack, Durable: true, ModeKept: true}
 	for _, r := range j.Stored {
+		m.Verified = weaker(m.Verified, r.Verified)
 		m.Durable = m.Durable && r.Durable
 		m.ModeKept = m.ModeKept && r.ModeKept
 		m.Warnings = append(m.Warnings, r.Warnings...)
@@ -219,9 +176,7 @@ func (x *Executor) manifest(ctx context.Context, j engine.Job) (*event.Result, e
 	}
 	defer remove()
 	sum := sha256.Sum256(body)
-	r, err := d.Store(ctx, sdk.StoreRequest{
-		Source: file, Path: path.Join(j.Prepared.Sets[j.Action.Destination], name), Size: int64(len(body)), SHA256: hex.EncodeToString(sum[:]), Verify: verify, Owner: x.owner(j),
-	}, func(int64) {})
+	r, err := x.put(ctx, j, d, sdk.StoreRequest{Source: file, Path: name, Size: int64(len(body)), SHA256: hex.EncodeToString(sum[:]), Verify: verify}, func(int64) {})
 	if err != nil {
 		return nil, err
 	}

@@ -166,8 +166,8 @@ var ownCodes = []Entry{
 	},
 	{
 		Code: StoreVerificationError, Origin: OriginOwn, Level: LevelTask, Phases: []int{11}, Class: ClassFailed,
-		Meaning: "What was read back from a destination is not what was sent, so it was not published.",
-		Cause:   "Faulty storage or network at the destination, or something that changes files there, such as a scanner.",
+		Meaning: "What was read back from a destination is not what was sent, so it was not published; or its plugin reports another size, hash or verification than it was asked for, so the copy does not count.",
+		Cause:   "Faulty storage or network at the destination, something that changes files there, such as a scanner, or a fault of the plugin that the message names.",
 		Action:  "Do not trust that storage until the cause is known; check an older file of it with `dprun verify archive FILE`. The files stay staged on the dprun host, named by `dprun runs show RUN`; keep a copy of them. Then run the plan again.",
 	},
 	{

@@ -216,6 +216,17 @@ func (t *Task) Stored(name string) []sdk.StoreReport {
 	return nil
 }
 
+// Unstored names the destinations at which a store was begun and is not known
+// to have ended well.
+func (t *Task) Unstored() (out []string) {
+	for _, d := range t.dests {
+		if d.tried && !d.stored {
+			out = append(out, d.spec.Name)
+		}
+	}
+	return out
+}
+
 // Locations is where the copies stand, file by file, as the destinations name
 // them.
 func (t *Task) Locations() []string {

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 
 	"github.com/dprun/dprun/sdk"
@@ -14,7 +15,7 @@ import (
 
 // DestinationConfig is the `config` block of a destination "wrong".
 type DestinationConfig struct {
-	Mode      string `dprun:"mode,required" oneof:"damage|lie|hang|away" doc:"What goes wrong with a store: the storage damages it, the plugin says another size than it has, it never ends, or it finds nobody there the first five times."`
+	Mode      string `dprun:"mode,required" oneof:"damage|lie|lie_of_manifest|unverified|hang|away" doc:"What goes wrong with a store: the storage damages it, the plugin says another size than it has (of every file, or of the manifest only), or that it did not read it back, it never ends, or it finds nobody there the first five times."`
 	Directory string `dprun:"directory,required" format:"path" doc:"Where the files are stored."`
 }
 
@@ -64,8 +65,11 @@ func (d *destination) Store(ctx context.Context, r sdk.StoreRequest, _ func(int6
 		return nil, failure.New(failure.Unavailable, failure.ReadOnly, "publish %s: %w", final, err)
 	}
 	out := &sdk.StoreReport{Location: final, Size: r.Size, SHA256: r.SHA256, Verified: r.Verify, Durable: true, ModeKept: true}
-	if d.Mode == "lie" {
+	switch {
+	case d.Mode == "lie", d.Mode == "lie_of_manifest" && strings.HasSuffix(r.Path, ".dprun.json"):
 		out.Size++
+	case d.Mode == "unverified":
+		out.Verified = sdk.VerifySent
 	}
 	return out, nil
 }
