@@ -246,6 +246,7 @@ func (r *Runner) drive(ctx context.Context, machine *lifecycle.Run, host *plugin
 	exec := execute.New(execute.Options{Run: spec.ID, PlanName: spec.Plan, Version: r.Version, Dir: b.record.Dir, Plan: x, Plugins: host, Staging: r.staging,
 		Locks: deviceLocks{r.locks, spec.ID}, Clock: r.Clock, Redact: &r.redact, Log: r.Log,
 		Output: func(task, stream, text string) { r.output(spec.ID, task, stream, text) }})
+	sweeping := r.beginSweep(ctx, exec, machine, b.record.Dir, first)
 	var do engine.Executor = exec
 	if rec, ok := x.(*recorded); ok {
 		do = &paidBefore{exec, rec.owed}
@@ -255,6 +256,8 @@ func (r *Runner) drive(ctx context.Context, machine *lifecycle.Run, host *plugin
 	b.succeeded = func(task string) { dropping.Go(func() { r.dropStaged(spec.ID, task) }) }
 	exit := engine.New(engine.Options{Run: machine, Executor: do, Journal: b, Clock: r.Clock, Sink: r.Sink, Log: r.Log, Signals: r.Signals,
 		Group: groupBy(r.Clock)}).Run(ctx, first)
+	sweeping.Wait()
+	r.sweepOwn(context.WithoutCancel(ctx), exec, spec.ID, b.record.Dir)
 	exec.Close()
 	r.lines.flush()
 	s := summarize(machine, exit, started, r.Clock.Now())

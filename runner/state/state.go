@@ -71,7 +71,7 @@ func Open(dir string) (*State, error) {
 			Remedy: "give a local directory with --state-dir or " + EnvDir}
 	}
 	s := &State{root: root}
-	for _, d := range []string{root, s.Staging(), s.Locks(), s.Plugins(), s.Work()} {
+	for _, d := range []string{root, s.Staging(), s.Locks(), s.Plugins(), s.Work(), s.Leftovers()} {
 		if err := os.Mkdir(d, private); err != nil && !errors.Is(err, fs.ErrExist) {
 			return nil, fmt.Errorf("create %s in the state directory: %w", d, err)
 		}
@@ -133,3 +133,7 @@ func (s *State) Plugins() string { return filepath.Join(s.root, "plugins") }
 
 // Work is the directory below which plugins get their working directories.
 func (s *State) Work() string { return filepath.Join(s.root, "work") }
+
+// Leftovers is the directory of notes about temporary files at destinations
+// that could not be removed yet.
+func (s *State) Leftovers() string { return filepath.Join(s.root, "leftovers") }

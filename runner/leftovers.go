@@ -1,0 +1,124 @@
+package runner
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+
+	"github.com/dprun/dprun/runner/event"
+	"github.com/dprun/dprun/runner/execute"
+	"github.com/dprun/dprun/runner/lifecycle"
+)
+
+// leftovers is a note of what stores of one run may have left at destinations
+// that could not be asked to remove it. The next run of a plan of the same
+// directory that uses the destination removes it.
+type leftovers struct {
+	Dir  string             `json:"dir"` // of the plan: it says what a destination's name means
+	Left []execute.Leftover `json:"left"`
+}
+
+// beginSweep begins to remove what earlier stores left: of the run itself, when
+// it is recovered, before it stores anew; of others beside it.
+func (r *Runner) beginSweep(ctx context.Context, x *execute.Executor, machine *lifecycle.Run, dir string, first event.Kind) *sync.WaitGroup {
+	beside := &sync.WaitGroup{}
+	if first == event.Interrupted {
+		x.Expect(leftByDead(x, machine))
+		return beside
+	}
+	beside.Go(func() { r.sweepNoted(ctx, x, machine.Spec(), dir) })
+	return beside
+}
+
+// leftByDead is what the stores of a run that is being recovered may have left.
+func leftByDead(x *execute.Executor, machine *lifecycle.Run) (out []execute.Leftover) {
+	for _, t := range machine.Tasks() {
+		for _, name := range t.Unstored() {
+			out = append(out, x.LeftBy(t.Spec().ID, name, t.Prepared().Sets[name]))
+		}
+	}
+	return out
+}
+
+// sweepNoted removes what the notes tell of and the run's destinations can be
+// asked for. It runs beside the run.
+func (r *Runner) sweepNoted(ctx context.Context, x *execute.Executor, spec lifecycle.RunSpec, dir string) {
+	entries, err := os.ReadDir(r.state.Leftovers())
+	if err != nil {
+		r.Log.Warn("the notes of what stores left cannot be read", "error", err)
+		return
+	}
+	for _, e := range entries {
+		file := filepath.Join(r.state.Leftovers(), e.Name())
+		var note leftovers
+		body, err := os.ReadFile(file)
+		if err == nil {
+			err = json.Unmarshal(body, &note)
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // another run was faster
+		}
+		if err != nil {
+			r.Log.Warn("a note of what stores left cannot be read; remove it, and what older *.part files stand at the destinations", "file", file, "error", err)
+			continue
+		}
+		if note.Dir != dir {
+			continue
+		}
+		var ours, rest []execute.Leftover
+		for _, l := range note.Left {
+			if slices.ContainsFunc(spec.Destinations, func(d lifecycle.Destination) bool { return d.Name == l.Destination }) {
+				ours = append(ours, l)
+			} else {
+				rest = append(rest, l)
+			}
+		}
+		if len(ours) == 0 {
+			continue
+		}
+		note.Left = append(rest, x.Sweep(ctx, ours)...)
+		if err := writeLeftovers(file, note); err != nil {
+			r.Log.Warn("the note of what stores left could not be changed", "error", err)
+		}
+	}
+}
+
+// sweepOwn removes what the run's own stores left, and notes what it could not.
+func (r *Runner) sweepOwn(ctx context.Context, x *execute.Executor, run, dir string) {
+	left := x.Left()
+	if len(left) == 0 {
+		return
+	}
+	file := filepath.Join(r.state.Leftovers(), run+".json")
+	if err := writeLeftovers(file, leftovers{Dir: dir, Left: x.Sweep(ctx, left)}); err != nil {
+		r.Log.Warn("what stores left could not be noted", "error", err)
+	}
+}
+
+// writeLeftovers writes a note, or removes the one of nothing.
+func writeLeftovers(file string, note leftovers) error {
+	if len(note.Left) == 0 {
+		if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("remove a note of what stores left: %w", err)
+		}
+		return nil
+	}
+	body, err := json.Marshal(note)
+	if err != nil {
+		return fmt.Errorf("encode a note of what stores left: %w", err)
+	}
+	next := file + ".new"
+	if err := os.WriteFile(next, body, 0o600); err != nil {
+		return fmt.Errorf("write a note of what stores left: %w", err)
+	}
+	if err := os.Rename(next, file); err != nil {
+		return fmt.Errorf("write a note of what stores left: %w", err)
+	}
+	return nil
+}
