@@ -10,10 +10,15 @@ import (
 	"github.com/dprun/dprun/sdk/schema"
 )
 
-// Packet sizes: what OpenSSH takes, and what every server has to take.
 const (
-	opensshPacket  = 261120
+	// portablePacket is what every server has to take.
 	portablePacket = 32768
+	// maxWindowPacket is OpenSSH's limit, and the SSH library's.
+	maxWindowPacket = 261120
+	// bytesInFlight is what is under way for one file: enough for a gigabit at
+	// 30 ms there and back.
+	bytesInFlight = 4 << 20
+	maxInFlight   = 128
 )
 
 // Config is the `config` block of a destination "sftp".
@@ -30,8 +35,9 @@ type Config struct {
 	ConnectTimeout time.Duration `dprun:"connect_timeout" default:"15s" min:"1s" max:"10m" doc:"Limit for connecting and logging in."`
 	FileMode       string        `dprun:"file_mode" default:"0600" doc:"Mode of the stored files, octal. Directories that are made can be entered by those who may read."`
 	Connections    int           `dprun:"connections" default:"8" min:"1" max:"64" doc:"Most connections at a time. Files beyond that wait for one."`
-	PacketSize     int           `dprun:"packet_size" default:"0" min:"0" max:"261120" doc:"Advanced: bytes of a read or write request. 0: 261120 for OpenSSH, 32768 for other servers."`
-	Concurrency    int           `dprun:"concurrency" default:"16" min:"1" max:"256" doc:"Advanced: requests in flight for one file."`
+	PacketSize     int           `dprun:"packet_size" default:"0" min:"0" max:"261120" doc:"Advanced: bytes of a read or write request. 0: what the server says that it takes, else 32768."`
+	Concurrency    int           `dprun:"concurrency" default:"0" min:"0" max:"256" doc:"Advanced: requests in flight for one file. 0: as many as make 4 MiB, at most 128."`
+	StallTimeout   time.Duration `dprun:"stall_timeout" default:"60s" min:"1s" max:"30m" doc:"How long the server may leave a request unanswered. Flushing and closing a file may take ten times as long."`
 }
 
 // SchemaConstraints says how the arguments exclude each other.
@@ -53,4 +59,20 @@ func (c Config) location(dir string) string {
 		dir = "/~/" + dir
 	}
 	return "sftp://" + host + dir
+}
+
+// window is how much is asked for at a time, and how often at once.
+func (c Config) window(l limits) (packet, inFlight int) {
+	packet = c.PacketSize
+	if packet == 0 {
+		packet = portablePacket
+		if l.read > 0 && l.write > 0 {
+			packet = int(min(l.read, l.write, maxWindowPacket))
+		}
+	}
+	inFlight = c.Concurrency
+	if inFlight == 0 {
+		inFlight = min(max(bytesInFlight/packet, 1), maxInFlight)
+	}
+	return packet, inFlight
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"log/slog"
 	"math"
@@ -133,17 +132,17 @@ func space(s *session, dir string) (free, total int64) {
 	if err != nil || v.Blocks == 0 {
 		return -1, -1
 	}
-	return bytes(v.Bavail, v.Frsize), bytes(v.Blocks, v.Frsize)
+	return blocks(v.Bavail, v.Frsize), blocks(v.Blocks, v.Frsize)
 }
 
-func bytes(blocks, size uint64) int64 {
+func blocks(n, size uint64) int64 {
 	if size == 0 {
 		return -1
 	}
-	if blocks > math.MaxInt64/size {
+	if n > math.MaxInt64/size {
 		return math.MaxInt64
 	}
-	return int64(blocks * size)
+	return int64(n * size)
 }
 
 // Stat implements [sdk.Destination].
@@ -200,17 +199,4 @@ func (d *destination) Delete(ctx context.Context, name string) error {
 func (d *destination) Close() error {
 	d.pool.close()
 	return nil
-}
-
-// copyOut reads a whole remote file into w, in order, with many requests in flight.
-func copyOut(s *session, name string, w io.Writer) (int64, error) {
-	f, err := s.sftp.Open(name)
-	if err != nil {
-		return 0, err
-	}
-	n, err := f.WriteTo(w)
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	return n, err
 }

@@ -3,9 +3,12 @@ package sftp
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"net"
 	"path"
 	"strings"
+	"sync"
 	"time"
 
 	pkgsftp "github.com/pkg/sftp"
@@ -95,30 +98,89 @@ func (d *dialer) handshake(conn net.Conn, keys *hostKeys, auth []ssh.AuthMethod)
 		return nil, d.handshakeFailure(err, keys)
 	}
 	client := ssh.NewClient(sshConn, channels, requests)
-	packet := c.PacketSize
-	if packet == 0 {
-		packet = portablePacket
-		if strings.Contains(string(client.ServerVersion()), "OpenSSH") {
-			packet = opensshPacket
-		}
-	}
-	sftp, err := pkgsftp.NewClient(client,
-		pkgsftp.MaxPacketUnchecked(packet),
-		pkgsftp.MaxConcurrentRequestsPerFile(c.Concurrency))
+	session, err := d.startSFTP(client)
 	if err != nil {
 		_ = client.Close()
 		return nil, err
 	}
-	base := c.Directory
-	if !path.IsAbs(base) {
-		home, err := sftp.RealPath(".")
+	return session, nil
+}
+
+// startSFTP starts the subsystem on a connection that is logged in.
+func (d *dialer) startSFTP(client *ssh.Client) (*session, error) {
+	c := d.config
+	ch, requests, err := client.OpenChannel("session", nil)
+	if err != nil {
+		return nil, err
+	}
+	go ssh.DiscardRequests(requests)
+	said := &tail{}
+	go func() { _, _ = io.Copy(said, ch.Stderr()) }()
+	ok, err := ch.SendRequest("subsystem", true, ssh.Marshal(struct{ Name string }{"sftp"}))
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		return nil, failure.New(failure.Precondition, failure.Unsupported, "start SFTP on %s: the server does not offer it to user %s", c.addr(), c.Username).
+			WithRemedy("enable the subsystem sftp on the server (Subsystem in sshd_config)")
+	}
+	wire, limits, err := openWire(ch, time.Now)
+	if err != nil {
+		return nil, d.noSFTP(err, said.String())
+	}
+	s := &session{ssh: client, wire: wire, now: time.Now, timing: d.timing, stall: c.StallTimeout}
+	s.packet, s.inFlight = c.window(limits)
+	s.sftp, err = pkgsftp.NewClientPipe(wire, wire,
+		pkgsftp.MaxPacketUnchecked(s.packet),
+		pkgsftp.MaxConcurrentRequestsPerFile(s.inFlight))
+	if err != nil {
+		return nil, err
+	}
+	s.base = c.Directory
+	if !path.IsAbs(s.base) {
+		home, err := s.sftp.RealPath(".")
 		if err != nil {
-			_ = client.Close()
 			return nil, err
 		}
-		base = path.Join(home, base)
+		s.base = path.Join(home, s.base)
 	}
-	return newSession(client, sftp, path.Clean(base), time.Now, d.timing), nil
+	s.base = path.Clean(s.base)
+	return s.start(), nil
+}
+
+// noSFTP explains a login that worked and led to something else than SFTP.
+func (d *dialer) noSFTP(err error, stderr string) error {
+	c := d.config
+	remedy := fmt.Sprintf("try it by hand: sftp -P %d %s@%s", c.Port, c.Username, c.Host)
+	if talk, ok := errors.AsType[*talkError](err); ok {
+		return failure.New(failure.Precondition, failure.Unsupported, "start SFTP on %s as %s: %w", c.addr(), c.Username, talk).
+			WithRemedy("on the server, let no start-up file of user %s (.bashrc, .profile, ForceCommand) print anything in a session without a terminal, and check that the account may use SFTP; %s", c.Username, remedy)
+	}
+	if stderr != "" {
+		return failure.New(failure.Unavailable, failure.Unreachable, "start SFTP on %s as %s: the session ended; the server says: %q", c.addr(), c.Username, stderr).
+			WithRemedy("%s", remedy)
+	}
+	return failure.New(failure.Unavailable, failure.Unreachable, "start SFTP on %s as %s: the session ended before it began: %w", c.addr(), c.Username, err).
+		WithRemedy("check that the account may use SFTP and that the server's sftp-server is installed; %s", remedy)
+}
+
+// tail keeps the beginning of what a server says beside SFTP.
+type tail struct {
+	mu sync.Mutex
+	b  []byte
+}
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.b = append(t.b, p[:min(len(p), 200-len(t.b))]...)
+	return len(p), nil
+}
+
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return strings.TrimSpace(string(t.b))
 }
 
 func (d *dialer) handshakeFailure(err error, keys *hostKeys) error {

@@ -52,6 +52,9 @@ func (d *destination) explain(ctx context.Context, s *session, err error, dir st
 	switch {
 	case ctx.Err() != nil:
 		return ended(ctx, "%s", what)
+	case s.stalled.Load():
+		return failure.New(failure.Timeout, failure.Stalled, "%s: %s did not answer a request for %s", what, d.config.addr(), d.config.StallTimeout).
+			WithRemedy("look at the server's disk, quota and log; a server that is only slow needs a longer stall_timeout")
 	case !s.alive() || lost(err):
 		return failure.New(failure.Unavailable, failure.Unreachable, "%s: the connection to %s was lost", what, d.config.addr()).
 			WithRemedy("check the server and the network")

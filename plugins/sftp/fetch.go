@@ -33,7 +33,7 @@ func (d *destination) Fetch(ctx context.Context, r sdk.FetchRequest, progress fu
 		}
 		h := newHasher()
 		w := &localWriter{w: local, hasher: h, count: &counter{report: progress}}
-		n, err := copyOut(s, full, w)
+		n, err := copyOut(s, full, st.Size(), w)
 		sum := h.finish()
 		w.count.finish()
 		if cerr := local.Close(); w.err == nil {

@@ -29,7 +29,7 @@ func configFor(t testing.TB, s *sshd.Server) Config {
 	}
 	return Config{
 		Host: s.Host, Port: s.Port, Username: s.User, PrivateKey: string(key), KnownHosts: s.KnownHosts,
-		Directory: s.Dir, ConnectTimeout: 10 * time.Second, FileMode: "0600", Connections: 4, Concurrency: 16,
+		Directory: s.Dir, ConnectTimeout: 10 * time.Second, FileMode: "0600", Connections: 4, StallTimeout: time.Minute,
 	}
 }
 

@@ -7,14 +7,18 @@ import (
 	"io"
 	"net"
 	"os"
+	"path"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	pkgsftp "github.com/pkg/sftp"
 	"github.com/skeema/knownhosts"
 	"golang.org/x/crypto/ssh"
+
+	"github.com/dprun/dprun/testfixtures/sftpshort"
 )
 
 // fakeServer is an SFTP server in the test's process: for logins that a real
@@ -25,9 +29,12 @@ type fakeServer struct {
 	dir        string
 	knownHosts string
 
-	password string // accepted by method password
-	answer   string // accepted by keyboard-interactive
-	files    diskFiles
+	password string     // accepted by method password
+	answer   string     // accepted by keyboard-interactive
+	banner   string     // empty: the SSH library's
+	short    uint32     // OpenSSH's sftp-server serves dir, with answers of so many bytes
+	hangUp   bool       // a request of SSH itself ends the connection
+	files    *diskFiles // nil: without faults
 }
 
 const fakeUser, fakePassword = "dprun", "correct horse"
@@ -46,6 +53,9 @@ func startFake(t testing.TB, f *fakeServer) *fakeServer {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if f.files == nil {
+		f.files = &diskFiles{}
+	}
 	f.addr = l.Addr().(*net.TCPAddr)
 	f.dir = t.TempDir()
 	f.knownHosts = filepath.Join(t.TempDir(), "known_hosts")
@@ -53,7 +63,7 @@ func startFake(t testing.TB, f *fakeServer) *fakeServer {
 	if err := os.WriteFile(f.knownHosts, []byte(line), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	config := &ssh.ServerConfig{}
+	config := &ssh.ServerConfig{ServerVersion: f.banner}
 	if f.password != "" {
 		config.PasswordCallback = func(c ssh.ConnMetadata, p []byte) (*ssh.Permissions, error) {
 			return nil, accept(c.User() == fakeUser && string(p) == f.password)
@@ -96,7 +106,16 @@ func (f *fakeServer) serve(conn net.Conn, config *ssh.ServerConfig) {
 	if err != nil {
 		return
 	}
-	go ssh.DiscardRequests(requests)
+	go func() {
+		for r := range requests {
+			if f.hangUp {
+				_ = conn.Close()
+			}
+			if r.WantReply {
+				_ = r.Reply(false, nil)
+			}
+		}
+	}()
 	for c := range channels {
 		channel, requests, err := c.Accept()
 		if err != nil {
@@ -107,7 +126,12 @@ func (f *fakeServer) serve(conn net.Conn, config *ssh.ServerConfig) {
 				_ = r.Reply(r.Type == "subsystem", nil)
 			}
 		}()
-		h := &f.files
+		if f.short > 0 {
+			_ = sftpshort.Serve(channel, f.short, sftpshort.ServerPath, "-d", f.dir)
+			_ = channel.Close()
+			continue
+		}
+		h := f.files
 		server := pkgsftp.NewRequestServer(channel, pkgsftp.Handlers{FileGet: h, FilePut: h, FileCmd: h, FileList: h},
 			pkgsftp.WithStartDirectory(f.dir))
 		_ = server.Serve()
@@ -118,17 +142,28 @@ func (f *fakeServer) serve(conn net.Conn, config *ssh.ServerConfig) {
 func (f *fakeServer) config() Config {
 	return Config{
 		Host: "127.0.0.1", Port: f.addr.Port, Username: fakeUser, Password: fakePassword, KnownHosts: f.knownHosts,
-		Directory: f.dir, ConnectTimeout: 10 * time.Second, FileMode: "0600", Connections: 2, Concurrency: 16,
+		Directory: f.dir, ConnectTimeout: 10 * time.Second, FileMode: "0600", Connections: 2, StallTimeout: time.Minute,
 	}
 }
 
 // diskFiles serves the real file system, with faults.
 type diskFiles struct {
-	writeErr error            // of every write
-	vfs      *pkgsftp.StatVFS // nil: statvfs is refused
-	flip     bool             // the first byte of what is read is wrong
-	noRename bool             // only posix-rename works
+	writeErr            error            // of every write
+	vfs                 *pkgsftp.StatVFS // nil: statvfs is refused
+	flip                bool             // the first byte of what is read is wrong
+	noRename            bool             // only posix-rename works
+	hangRead, hangWrite chan struct{}    // reads and writes behind the first part of a file wait for it
+	signs               atomic.Int32     // how often a sign of life was asked for
 }
+
+// RealPath implements [pkgsftp.RealPathFileLister].
+func (d *diskFiles) RealPath(p string) (string, error) {
+	d.signs.Add(1)
+	return path.Clean(p), nil
+}
+
+// hangFrom is where the first part of a file ends.
+const hangFrom = 20_000
 
 func (d *diskFiles) Fileread(r *pkgsftp.Request) (io.ReaderAt, error) {
 	f, err := os.Open(r.Filepath)
@@ -138,7 +173,19 @@ func (d *diskFiles) Fileread(r *pkgsftp.Request) (io.ReaderAt, error) {
 	if d.flip {
 		return flipped{f}, nil
 	}
-	return f, nil
+	return hangingReader{f, d.hangRead}, nil
+}
+
+type hangingReader struct {
+	*os.File
+	hang chan struct{}
+}
+
+func (f hangingReader) ReadAt(p []byte, off int64) (int, error) {
+	if f.hang != nil && off+int64(len(p)) > hangFrom {
+		<-f.hang
+	}
+	return f.File.ReadAt(p, off)
 }
 
 type flipped struct{ *os.File }
@@ -160,17 +207,21 @@ func (d *diskFiles) Filewrite(r *pkgsftp.Request) (io.WriterAt, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &faultyWriter{f, d.writeErr}, nil
+	return &faultyWriter{f, d.writeErr, d.hangWrite}, nil
 }
 
 type faultyWriter struct {
 	*os.File
-	err error
+	err  error
+	hang chan struct{}
 }
 
 func (w *faultyWriter) WriteAt(p []byte, off int64) (int, error) {
 	if w.err != nil {
 		return 0, w.err
+	}
+	if w.hang != nil && off+int64(len(p)) > hangFrom {
+		<-w.hang
 	}
 	return w.File.WriteAt(p, off)
 }

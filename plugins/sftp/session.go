@@ -2,6 +2,7 @@ package sftp
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	pkgsftp "github.com/pkg/sftp"
@@ -10,15 +11,13 @@ import (
 
 // timing holds the times of a session's upkeep. Tests shorten them.
 type timing struct {
-	keepalive time.Duration // between signs of life
-	silence   time.Duration // no answer for that long: the connection is dead
+	keepalive time.Duration // a server that has been silent for longer is asked for a sign of life
+	silence   time.Duration // silent for that long: the connection is dead
 	recheck   time.Duration // an idle session is asked before use when it was idle for longer
 	idle      time.Duration // an idle session is closed after that
 	cleanup   time.Duration // bound of clearing up after a failed or cancelled request
 }
 
-// On a slow line an answer queues behind up to 2 MiB of data in flight, so
-// silence has to be long.
 var defaultTiming = timing{
 	keepalive: 15 * time.Second,
 	silence:   60 * time.Second,
@@ -27,28 +26,41 @@ var defaultTiming = timing{
 	cleanup:   20 * time.Second,
 }
 
+// flushFactor is how many times longer than another request a flush or a
+// close may take: the server writes all of a file to its disk meanwhile.
+const flushFactor = 10
+
 // session is one connection with one SFTP channel.
 type session struct {
 	ssh  *ssh.Client
 	sftp *pkgsftp.Client
+	wire *wire
 	base string // the destination's directory, absolute on the server
+
+	packet   int // bytes of a read or write request
+	inFlight int // requests at a time for one file
 
 	now      func() time.Time
 	timing   timing
+	stall    time.Duration // a request may stand still for so long
+	flushing atomic.Int32  // flushes and closes under way
+	stalled  atomic.Bool   // why the session was ended
+	pinging  atomic.Bool
 	idleFrom time.Time     // guarded by the pool
 	done     chan struct{} // closed when the connection is gone
 	wg       sync.WaitGroup
 }
 
-func newSession(client *ssh.Client, sftp *pkgsftp.Client, base string, now func() time.Time, t timing) *session {
-	s := &session{ssh: client, sftp: sftp, base: base, now: now, timing: t, done: make(chan struct{})}
+// start watches the connection. The fields above are set.
+func (s *session) start() *session {
+	s.done = make(chan struct{})
 	s.wg.Go(func() {
-		_ = client.Wait()
+		_ = s.ssh.Wait()
 		close(s.done)
 	})
 	// The SFTP server may end alone and leave the connection standing.
 	s.wg.Go(func() {
-		_ = sftp.Wait()
+		_ = s.sftp.Wait()
 		s.kill()
 	})
 	return s
@@ -75,18 +87,27 @@ func (s *session) alive() bool {
 	}
 }
 
-// ping asks the server for a sign of life; without one in time the connection is cut.
+// flush runs f, during which the server may write a whole file to its disk.
+func (s *session) flush(f func() error) error {
+	s.flushing.Add(1)
+	defer s.flushing.Add(-1)
+	return f()
+}
+
+// ping asks the server for a sign of life, with a request of SFTP: servers
+// exist that hang up when they are asked with one of SSH. Without an answer in
+// time the connection is cut.
 func (s *session) ping(limit time.Duration) bool {
 	timer := time.AfterFunc(limit, s.kill)
 	defer timer.Stop()
-	_, _, err := s.ssh.SendRequest("keepalive@openssh.com", true, nil)
-	return err == nil
+	_, err := s.sftp.RealPath(".")
+	return err == nil || !lost(err) // a refusal is an answer
 }
 
-// keepalive pings until the connection is gone. expire is asked each time
-// whether the session has been idle for too long.
+// keepalive looks after the connection until it is gone. expire is asked each
+// time whether the session has been idle for too long.
 func (s *session) keepalive(expire func() bool) {
-	ticker := time.NewTicker(s.timing.keepalive)
+	ticker := time.NewTicker(min(s.timing.keepalive, max(s.stall/4, time.Millisecond)))
 	defer ticker.Stop()
 	for {
 		select {
@@ -94,11 +115,33 @@ func (s *session) keepalive(expire func() bool) {
 			return
 		case <-ticker.C:
 		}
-		if expire() || !s.ping(s.timing.silence) {
+		if expire() || !s.answers() {
 			s.kill()
 			return
 		}
 	}
+}
+
+// answers reports whether the server does what it was asked for, and whether
+// it says anything at all. On a slow line the answer to a ping stands behind
+// megabytes of data; what arrives meanwhile is a sign of life too.
+func (s *session) answers() bool {
+	limit := s.stall
+	if s.flushing.Load() > 0 {
+		limit *= flushFactor
+	}
+	if s.wire.waiting() > limit {
+		s.stalled.Store(true)
+		return false
+	}
+	silent := s.wire.silent()
+	if silent > s.timing.keepalive && !s.pinging.Swap(true) {
+		go func() { // ends with the connection
+			defer s.pinging.Store(false)
+			_, _ = s.sftp.RealPath(".")
+		}()
+	}
+	return silent <= s.timing.keepalive+s.timing.silence
 }
 
 func (s *session) has(extension string) bool {
@@ -109,6 +152,7 @@ func (s *session) has(extension string) bool {
 // The extensions that are used.
 const (
 	extFsync       = "fsync@openssh.com"
+	extLimits      = "limits@openssh.com"
 	extPosixRename = "posix-rename@openssh.com"
 	extStatVFS     = "statvfs@openssh.com"
 )

@@ -61,7 +61,7 @@ func (d *destination) removeTemp(ctx context.Context, s *session, name string) {
 // connection that is gone; the session itself notices a little later.
 func connectionFailed(s *session, err error) bool {
 	if f, ok := errors.AsType[*failure.Error](err); ok {
-		return f.Reason == failure.Unreachable
+		return f.Reason == failure.Unreachable || f.Reason == failure.Stalled
 	}
 	return !s.alive() || lost(err)
 }

@@ -191,7 +191,7 @@ func (t *upload) existing(ctx context.Context, s *session) (*sdk.StoreReport, er
 		return nil, occupied
 	}
 	h := sha256.New()
-	if _, err := copyOut(s, t.final, h); err != nil {
+	if _, err := copyOut(s, t.final, t.r.Size, h); err != nil {
 		return nil, t.d.explain(ctx, s, err, t.dir, t.what+": compare with what stands there")
 	}
 	if hex.EncodeToString(h.Sum(nil)) != t.r.SHA256 {
@@ -230,7 +230,7 @@ func (t *upload) write(ctx context.Context) error {
 	if t.r.Verify == sdk.VerifySent {
 		in.hasher = newHasher()
 	}
-	_, err = f.ReadFromWithConcurrency(in, t.d.config.Concurrency)
+	_, err = f.ReadFromWithConcurrency(in, t.s.inFlight)
 	in.count.finish()
 	var sum string
 	if in.hasher != nil {
@@ -249,7 +249,7 @@ func (t *upload) write(ctx context.Context) error {
 		_ = f.Close()
 		return t.sourceChanged()
 	}
-	t.durable, err = t.flush(f.Sync())
+	t.durable, err = t.flush(t.s.flush(f.Sync))
 	var size int64
 	if err == nil {
 		var st os.FileInfo
@@ -257,7 +257,7 @@ func (t *upload) write(ctx context.Context) error {
 			size = st.Size()
 		}
 	}
-	if cerr := f.Close(); err == nil {
+	if cerr := t.s.flush(f.Close); err == nil {
 		err = cerr
 	}
 	switch {
@@ -287,7 +287,7 @@ func (t *upload) sourceChanged() error {
 // flush, and compares the hash.
 func (t *upload) readBack(ctx context.Context) error {
 	h := sha256.New()
-	n, err := copyOut(t.s, t.temp, h)
+	n, err := copyOut(t.s, t.temp, t.r.Size, h)
 	if err != nil {
 		return t.explain(ctx, err, "read back")
 	}
@@ -345,7 +345,7 @@ func syncFile(s *session, name string) bool {
 	if err != nil {
 		return false
 	}
-	err = f.Sync()
+	err = s.flush(f.Sync)
 	_ = f.Close()
 	return err == nil
 }

@@ -24,7 +24,7 @@ func TestStorePublishesTheWholeFileOnly(t *testing.T) {
 	d := open(t, configFor(t, s))
 	want := map[string]string{}
 	for _, verify := range []sdk.Verify{sdk.VerifyReadBack, sdk.VerifySent} {
-		for _, size := range []int{0, 1, opensshPacket, opensshPacket + 1, 9_000_000} {
+		for _, size := range []int{0, 1, maxWindowPacket, maxWindowPacket + 1, 9_000_000} {
 			r := request(t, fmt.Sprintf("site/gw 1/%s/%d.zip", verify, size), size)
 			r.Verify = verify
 			var seen int64
@@ -219,19 +219,19 @@ func TestStoreAsksTheFileSystemWhyAWriteFailed(t *testing.T) {
 		return &v
 	}
 	for name, c := range map[string]struct {
-		files  diskFiles
+		files  *diskFiles
 		size   int
 		kind   failure.Kind
 		reason failure.Reason
 	}{
-		"too big to try":    {diskFiles{vfs: with(func(v *pkgsftp.StatVFS) { v.Bavail = 1 })}, 10_000, failure.NoSpace, failure.OutOfSpace},
-		"full while sent":   {diskFiles{vfs: with(func(v *pkgsftp.StatVFS) { v.Bavail = 8 }), writeErr: syscall.ENOSPC}, 10_000, failure.NoSpace, failure.OutOfSpace},
-		"out of inodes":     {diskFiles{vfs: with(func(v *pkgsftp.StatVFS) { v.Favail = 0 }), writeErr: syscall.ENOSPC}, 10_000, failure.NoSpace, failure.OutOfSpace},
-		"read-only":         {diskFiles{vfs: with(func(v *pkgsftp.StatVFS) { v.Flag = readOnlyFlag }), writeErr: syscall.EROFS}, 10_000, failure.Denied, failure.ReadOnly},
-		"permission":        {diskFiles{vfs: &roomy, writeErr: pkgsftp.ErrSSHFxPermissionDenied}, 10_000, failure.Denied, failure.NoAccess},
-		"room, yet a fault": {diskFiles{vfs: &roomy, writeErr: syscall.EDQUOT}, 10_000, failure.Unavailable, ""},
-		"no statvfs":        {diskFiles{writeErr: syscall.ENOSPC}, 10_000, failure.Unavailable, ""},
-		"flipped bit":       {diskFiles{vfs: &roomy, flip: true}, 900_000, failure.Corrupt, failure.Mismatch},
+		"too big to try":    {&diskFiles{vfs: with(func(v *pkgsftp.StatVFS) { v.Bavail = 1 })}, 10_000, failure.NoSpace, failure.OutOfSpace},
+		"full while sent":   {&diskFiles{vfs: with(func(v *pkgsftp.StatVFS) { v.Bavail = 8 }), writeErr: syscall.ENOSPC}, 10_000, failure.NoSpace, failure.OutOfSpace},
+		"out of inodes":     {&diskFiles{vfs: with(func(v *pkgsftp.StatVFS) { v.Favail = 0 }), writeErr: syscall.ENOSPC}, 10_000, failure.NoSpace, failure.OutOfSpace},
+		"read-only":         {&diskFiles{vfs: with(func(v *pkgsftp.StatVFS) { v.Flag = readOnlyFlag }), writeErr: syscall.EROFS}, 10_000, failure.Denied, failure.ReadOnly},
+		"permission":        {&diskFiles{vfs: &roomy, writeErr: pkgsftp.ErrSSHFxPermissionDenied}, 10_000, failure.Denied, failure.NoAccess},
+		"room, yet a fault": {&diskFiles{vfs: &roomy, writeErr: syscall.EDQUOT}, 10_000, failure.Unavailable, ""},
+		"no statvfs":        {&diskFiles{writeErr: syscall.ENOSPC}, 10_000, failure.Unavailable, ""},
+		"flipped bit":       {&diskFiles{vfs: &roomy, flip: true}, 900_000, failure.Corrupt, failure.Mismatch},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -249,7 +249,7 @@ func TestStoreAsksTheFileSystemWhyAWriteFailed(t *testing.T) {
 
 func TestStoreOnAServerWithoutFsyncIsNotDurable(t *testing.T) {
 	t.Parallel()
-	for name, f := range map[string]diskFiles{"rename": {}, "posix-rename only": {noRename: true}} {
+	for name, f := range map[string]*diskFiles{"rename": {}, "posix-rename only": {noRename: true}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := startFake(t, &fakeServer{password: fakePassword, files: f})

@@ -1,0 +1,92 @@
+package sftp
+
+import (
+	"errors"
+	"io"
+
+	pkgsftp "github.com/pkg/sftp"
+)
+
+// copyOut reads a remote file into w, in order. It gives how many bytes there
+// are; more than expect is as far as it looks.
+func copyOut(s *session, name string, expect int64, w io.Writer) (int64, error) {
+	f, err := s.sftp.Open(name)
+	if err != nil {
+		return 0, err
+	}
+	n, err := s.receive(f, expect, w)
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	return n, err
+}
+
+// part is one request of a transfer.
+type part struct {
+	buf  []byte
+	off  int64
+	n    int
+	err  error
+	done chan struct{}
+}
+
+// receive reads with many requests in flight. A server may give less than it
+// is asked for: each part is asked for until it is whole, which the library's
+// ReadAt does for a buffer of one packet. (Its WriteTo takes a short answer
+// for a whole one.) A part without its end is the end of the file.
+func (s *session) receive(f *pkgsftp.File, expect int64, w io.Writer) (n int64, err error) {
+	inFlight := make(chan *part, s.inFlight-1) // one more is being written
+	free := make(chan []byte, s.inFlight+1)
+	stop := make(chan struct{})
+	go func() {
+		defer close(inFlight)
+		for off := int64(0); off < expect; {
+			p := &part{off: off, done: make(chan struct{})}
+			select {
+			case p.buf = <-free:
+			default:
+				p.buf = make([]byte, s.packet)
+			}
+			p.buf = p.buf[:min(int64(s.packet), expect-off)]
+			off += int64(len(p.buf))
+			go func() {
+				defer close(p.done)
+				p.n, p.err = f.ReadAt(p.buf, p.off)
+			}()
+			select {
+			case inFlight <- p:
+			case <-stop:
+				<-p.done
+				return
+			}
+		}
+	}()
+	defer func() {
+		close(stop)
+		for p := range inFlight {
+			<-p.done // it uses f
+		}
+	}()
+	for p := range inFlight {
+		<-p.done
+		if _, werr := w.Write(p.buf[:p.n]); werr != nil {
+			return n, werr
+		}
+		n += int64(p.n)
+		if errors.Is(p.err, io.EOF) && p.n < len(p.buf) {
+			return n, nil
+		}
+		if p.err != nil && !errors.Is(p.err, io.EOF) {
+			return n, p.err
+		}
+		select {
+		case free <- p.buf[:cap(p.buf)]:
+		default:
+		}
+	}
+	more, err := f.ReadAt(make([]byte, 1), expect)
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return n + int64(more), err
+}
