@@ -58,6 +58,7 @@ func Open(_ context.Context, o Options) (*Runner, error) {
 	if err != nil {
 		return nil, &Error{ExitBug, errors.Join(err, r.Close())}
 	}
+	pluginhost.Sweep(r.state.Work())
 	r.lines = &lines{journal: r.journal, log: o.Log}
 	r.plugins = OpenPlugins(PluginOptions{Bundled: o.Bundled, Version: o.Version, Environ: o.Environ, Log: o.Log, Dir: r.state.Plugins(),
 		WorkDir: r.state.Work(), Redact: r.redact.Redact})
