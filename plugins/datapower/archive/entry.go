@@ -12,68 +12,7 @@ import (
 	"hash"
 	"hash/crc32"
 	"io"
-	"runtime"
-	"sync"
-
-	"github.com/dprun/dprun/plugins/datapower/archive/inflate"
 )
-
-// worker holds what one goroutine of the pool reuses from entry to entry.
-type worker struct {
-	decoder *inflate.Decoder
-	sha1    hash.Hash
-	buf     []byte
-	memo    *Memo // nil: nothing is remembered
-}
-
-// workers keeps what verifications leave behind: a fleet's exports are verified one after the other, and each worker holds
-// hundreds of kilobytes.
-var workers = sync.Pool{New: func() any {
-	return &worker{decoder: inflate.NewDecoder(), sha1: sha1.New(), buf: make([]byte, 128<<10)}
-}}
-
-// pool runs jobs on a fixed number of workers. Jobs must not wait for other jobs.
-type pool struct {
-	jobs chan func(*worker)
-	wg   sync.WaitGroup
-	size int
-}
-
-func newPool(size int, memo *Memo) *pool {
-	if size <= 0 {
-		size = runtime.GOMAXPROCS(0)
-	}
-	p := &pool{jobs: make(chan func(*worker)), size: size}
-	for range size {
-		p.wg.Go(func() {
-			var w *worker
-			for job := range p.jobs {
-				if w == nil {
-					w = workers.Get().(*worker)
-					w.memo = memo
-				}
-				job(w)
-			}
-			if w != nil {
-				w.memo = nil
-				workers.Put(w)
-			}
-		})
-	}
-	return p
-}
-
-func (p *pool) stop() {
-	close(p.jobs)
-	p.wg.Wait()
-}
-
-// do runs one job and waits for it.
-func (p *pool) do(job func(*worker)) {
-	done := make(chan struct{})
-	p.jobs <- func(w *worker) { defer close(done); job(w) }
-	<-done
-}
 
 // newHash returns the hash whose sums have n bytes, or nil.
 func newHash(n int) hash.Hash {
@@ -121,49 +60,48 @@ func (z *zipFile) readEntry(ctx context.Context, rec *recorder, w *worker, i int
 		}
 	}
 	sums := &summer{ctx: ctx, hash: h, extra: extra}
+	defer sums.stop()
 	if overlap && h != nil && e.method == methodDeflate {
 		sums.start()
 	}
 	src := &medium{r: io.NewSectionReader(z.r, at, e.packed)}
-	var res inflate.Result
+	var res passed
 	switch e.method {
 	case methodStored:
 		res, err = copyStored(src, w.buf, sums.write)
 	case methodDeflate:
-		res, err = w.decoder.Decode(src, e.size, sums.write)
+		res, err = w.inflater.decode(src, e.size, sums.write)
 	default:
 		rec.add(Problem, CodeStructure, p, "it is packed with method %d, which gateways do not use", e.method)
 		return contents{}, nil
 	}
 	sums.stop()
-	rec.count(func(r *Report) { r.Uncompressed += res.Out })
-	out := contents{size: res.Out}
+	rec.count(func(r *Report) { r.Uncompressed += res.out })
+	out := contents{size: res.out}
 	switch {
-	case errors.Is(err, inflate.ErrLimit):
+	case errors.Is(err, errLimit):
 		rec.add(Problem, CodeContent, p, "it inflates to more than the %d bytes of its directory entry", e.size)
 		return out, nil
-	case errors.Is(err, inflate.ErrCorrupt), errors.Is(err, inflate.ErrTruncated):
-		rec.add(Problem, CodeContent, p, "%v, after %d bytes of content", err, res.Out)
+	case errors.Is(err, errCorrupt), errors.Is(err, errTruncated):
+		rec.add(Problem, CodeContent, p, "%v, after %d bytes of content", err, res.out)
 		return out, nil
 	case err != nil:
 		return out, err
-	case res.Out != e.size:
-		rec.add(Problem, CodeSize, p, "it holds %d bytes, its directory entry says %d", res.Out, e.size)
+	case res.out != e.size:
+		rec.add(Problem, CodeSize, p, "it holds %d bytes, its directory entry says %d", res.out, e.size)
 		return out, nil
 	case sums.crc != e.crc:
 		rec.add(Problem, CodeContent, p, "its CRC-32 is %08x, its directory entry says %08x", sums.crc, e.crc)
 		return out, nil
-	case res.In != e.packed:
-		rec.add(Problem, CodeContent, p, "its compressed data ends after %d of %d bytes", res.In, e.packed)
+	case res.in != e.packed:
+		rec.add(Problem, CodeContent, p, "its compressed data ends after %d of %d bytes", res.in, e.packed)
 		return out, nil
-	case !res.CleanEnd:
-		rec.add(Warning, CodeContent, p, "the unused bits after its compressed data were changed; its content is right")
 	}
 	if h != nil {
 		out.sum = h.Sum(nil)
 	}
-	if useMemo && res.CleanEnd {
-		w.memo.remember(key, remembered{in: res.In, out: res.Out, crc: sums.crc, sha1: out.sum})
+	if useMemo {
+		w.memo.remember(key, remembered{in: res.in, out: res.out, crc: sums.crc, sha1: out.sum})
 	}
 	out.read = true
 	return out, nil
@@ -180,14 +118,14 @@ func (m *medium) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func copyStored(src io.Reader, buf []byte, sink inflate.Sink) (inflate.Result, error) {
-	res := inflate.Result{CleanEnd: true}
+func copyStored(src io.Reader, buf []byte, to sink) (passed, error) {
+	var res passed
 	for {
 		n, err := src.Read(buf)
 		if n > 0 {
-			res.In += int64(n)
-			res.Out += int64(n)
-			if err := sink(buf[:n]); err != nil {
+			res.in += int64(n)
+			res.out += int64(n)
+			if err := to(buf[:n]); err != nil {
 				return res, err
 			}
 		}
@@ -222,6 +160,7 @@ func (s *summer) start() {
 	}()
 }
 
+// stop waits for the hash. It may be called again.
 func (s *summer) stop() {
 	if s.todo == nil {
 		return
@@ -231,6 +170,7 @@ func (s *summer) stop() {
 	}
 	close(s.todo)
 	<-s.done
+	s.todo = nil
 }
 
 func (s *summer) write(p []byte) error {

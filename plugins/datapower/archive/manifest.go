@@ -210,16 +210,15 @@ func (v Verifier) VerifyDir(ctx context.Context, dir fs.FS) (*Report, error) {
 func (v Verifier) checkFiles(ctx context.Context, rec *recorder, dir fs.FS, files []ManifestFile, by string) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	p := newPool(v.Workers, nil)
+	p := newPool(v.Workers, nil, rec)
 	var wg sync.WaitGroup
 	for _, f := range files {
 		wg.Add(1)
-		p.jobs <- func(w *worker) {
-			defer wg.Done()
+		p.start(f.Name, func(w *worker) {
 			if err := checkFile(ctx, rec, w, dir, f, by); err != nil {
 				cancel(fmt.Errorf("verify secure backup: read %s: %w", Printable(f.Name), err))
 			}
-		}
+		}, wg.Done)
 	}
 	wg.Wait()
 	p.stop()
@@ -262,11 +261,11 @@ func checkFile(ctx context.Context, rec *recorder, w *worker, dir fs.FS, f Manif
 	}
 	own := by == ManifestName // each file counts once
 	if own {
-		rec.count(func(r *Report) { r.Compressed += res.Out; r.Uncompressed += res.Out })
+		rec.count(func(r *Report) { r.Compressed += res.out; r.Uncompressed += res.out })
 	}
 	switch {
-	case f.Size >= 0 && res.Out != f.Size:
-		rec.add(Problem, CodeSize, f.Name, "it has %d bytes, %s says %d", res.Out, by, f.Size)
+	case f.Size >= 0 && res.out != f.Size:
+		rec.add(Problem, CodeSize, f.Name, "it has %d bytes, %s says %d", res.out, by, f.Size)
 	case h != nil && !bytes.Equal(h.Sum(nil), want):
 		rec.add(Problem, CodeHash, f.Name, "its content is not what %s lists: its checksum differs", by)
 	case h != nil && own:

@@ -84,9 +84,11 @@ func (r *run) nestedArchives(c *contentsOf, nested map[int]string, shared *share
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			if err := r.domainArchive(c.zip, i, domain, shared); err != nil {
-				r.cancel(err)
-			}
+			r.rec.survive(c.zip.entries[i].name, func() {
+				if err := r.domainArchive(c.zip, i, domain, shared); err != nil {
+					r.cancel(err)
+				}
+			})
 		})
 	}
 	wg.Wait()
@@ -153,7 +155,7 @@ func (r *run) unpack(z *zipFile, i int) (io.ReaderAt, int64, func(), error) {
 	var got contents
 	var at int64
 	var err error
-	r.pool.do(func(w *worker) {
+	r.pool.do(z.path(e.name), func(w *worker) {
 		if got, err = z.readEntry(r.ctx, &r.rec, w, i, nil, write, false); err == nil && got.read && e.method == methodStored {
 			at, _, err = z.localHeader(&recorder{}, w, e)
 		}

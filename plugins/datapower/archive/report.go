@@ -44,6 +44,7 @@ const (
 	CodeName      Code = "name"      // a name that must not be used as a path
 	CodeList      Code = "list"      // export.xml or backupmanifest.xml cannot be used
 	CodeLimit     Code = "limit"     // more than this program is willing to read
+	CodeFault     Code = "fault"     // this program failed while it read it
 )
 
 // Finding is one thing worth telling. Entry is safe to print; it is empty if the finding is about the whole archive. Entries of

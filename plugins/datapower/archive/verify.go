@@ -17,7 +17,7 @@ import (
 
 // Verifier holds the bounds of a verification. The zero value uses all cores and the system's directory for temporary files.
 type Verifier struct {
-	// Workers is the number of entries that are read side by side; 0: as many as there are cores. Each takes about 600 KiB.
+	// Workers is the number of entries that are read side by side; 0: as many as there are cores. Each takes about 450 KiB.
 	Workers int
 	// TempDir is where large compressed archives within archives are unpacked to while they are read; empty: the system's.
 	TempDir string
@@ -63,8 +63,10 @@ func (v Verifier) VerifyFile(ctx context.Context, name string) (*Report, error) 
 func (v Verifier) Verify(ctx context.Context, r io.ReaderAt, size int64) (*Report, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	run := &run{ctx: ctx, cancel: cancel, verifier: v, pool: newPool(v.Workers, v.Memo)}
-	err := run.outer(r, size)
+	run := &run{ctx: ctx, cancel: cancel, verifier: v}
+	run.pool = newPool(v.Workers, v.Memo, &run.rec)
+	var err error
+	run.rec.survive("", func() { err = run.outer(r, size) })
 	run.pool.stop()
 	if err == nil {
 		err = context.Cause(ctx)
@@ -124,7 +126,7 @@ func (r *run) readList(label string, src io.ReaderAt, size int64) (*contentsOf, 
 	c.list = newList(c.place)
 	var bad error
 	var got contents
-	r.pool.do(func(w *worker) {
+	r.pool.do(z.path(exportXML), func(w *worker) {
 		got, err = z.readEntry(r.ctx, &r.rec, w, i, nil, func(p []byte) error {
 			if bad == nil {
 				bad = c.list.write(p)
@@ -209,12 +211,11 @@ func (r *run) entries(c *contentsOf, skip map[int]string, shared *shared) error 
 			break
 		}
 		wg.Add(1)
-		r.pool.jobs <- func(w *worker) {
-			defer wg.Done()
+		r.pool.start(c.zip.path(c.zip.entries[i].name), func(w *worker) {
 			if err := r.entry(w, c, i, total, shared); err != nil {
 				r.cancel(err)
 			}
-		}
+		}, wg.Done)
 	}
 	wg.Wait()
 	return context.Cause(r.ctx)
