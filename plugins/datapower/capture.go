@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -52,6 +53,13 @@ func (s *source) export(ctx context.Context, r sdk.CaptureRequest, backup bool, 
 		return nil, failure.New(failure.Precondition, failure.BadConfig, "%s: domain %q cannot be part of a file name", s.name, archive.Printable(subject))
 	}
 	what := fmt.Sprintf("export %s (%s)", describe(r.Target), r.Variant)
+	var before []string
+	if r.Target.Device() {
+		var err error
+		if before, err = s.domainNames(ctx); err != nil {
+			return nil, s.failed(err, "%s: read its domains", what)
+		}
+	}
 	file, err := os.OpenFile(filepath.Join(r.Dir, name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return nil, s.staging(err, what)
@@ -73,15 +81,73 @@ func (s *source) export(ctx context.Context, r sdk.CaptureRequest, backup bool, 
 	if err != nil {
 		return nil, s.unread(ctx, err, what)
 	}
+	unsure, err := s.compare(ctx, r, backup, before, found)
+	if err != nil {
+		return nil, s.failed(err, "%s: read what it should hold", what)
+	}
 	if f := s.unfit(found, what); f != nil {
 		return nil, f
 	}
-	out := &sdk.Capture{Artifacts: []sdk.Artifact{{Name: name, Size: got.Size, SHA256: got.SHA256}}, Warnings: warnings(found)}
-	if !r.Target.Device() && len(found.Domains) == 1 && found.Domains[0] != r.Target.Domain {
-		out.Warnings = append(out.Warnings, fmt.Sprintf("the archive says that it is of domain %q", found.Domains[0]))
-	}
+	out := &sdk.Capture{Artifacts: []sdk.Artifact{{Name: name, Size: got.Size, SHA256: got.SHA256}}, Warnings: append(warnings(found), unsure...)}
 	s.log.Debug("export verified", "domain", r.Target.Domain, "variant", r.Variant, "bytes", got.Size, "entries", found.Entries, "hashed", found.Hashed)
 	return out, nil
+}
+
+// compare adds to the findings how an archive differs from what was asked for, and returns what could not be compared. before are the
+// gateway's domains before the archive was asked for: of those that came or went meanwhile, none is missed and none is too many.
+func (s *source) compare(ctx context.Context, r sdk.CaptureRequest, backup bool, before []string, found *archive.Report) (unsure []string, err error) {
+	asked := archive.Asked{Kind: archive.KindExport, Domains: []string{r.Target.Domain}}
+	if backup {
+		asked.Kind = archive.KindBackup
+	}
+	if r.Target.Device() {
+		after, err := s.domainNames(ctx)
+		if err != nil {
+			return nil, err
+		}
+		asked.Domains = nil
+		asked.Also = append(before, after...)
+		for _, d := range before {
+			if slices.Contains(after, d) {
+				asked.Domains = append(asked.Domains, d)
+			}
+		}
+	}
+	serial, err := s.serialNumber(ctx)
+	switch {
+	case ctx.Err() != nil:
+		return nil, err
+	case err != nil:
+		unsure = append(unsure, fmt.Sprintf("it was not compared whether the archive is of this gateway: its serial number cannot be read: %v", err))
+	}
+	asked.Serial = serial
+	found.Compare(asked)
+	return unsure, nil
+}
+
+func (s *source) domainNames(ctx context.Context) ([]string, error) {
+	status, err := s.client.DomainStatus(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, d := range status.Domains {
+		names = append(names, d.Name)
+	}
+	return names, nil
+}
+
+// serialNumber is the gateway's, asked for once.
+func (s *source) serialNumber(ctx context.Context) (string, error) {
+	if serial := s.serial.Load(); serial != nil {
+		return *serial, nil
+	}
+	firmware, err := s.client.Firmware(ctx)
+	if err != nil {
+		return "", err
+	}
+	s.serial.Store(&firmware.Serial)
+	return firmware.Serial, nil
 }
 
 func (s *source) receive(ctx context.Context, r sdk.CaptureRequest, backup bool, file *os.File, progress func(int64)) (*soma.File, error) {
@@ -134,22 +200,30 @@ func (s *source) unread(ctx context.Context, err error, what string) *failure.Er
 	return s.staging(err, what+": verify the archive")
 }
 
+// reasons of the findings that have one; any other is a bad archive.
+var reasons = map[archive.Code]failure.Reason{
+	archive.CodeHash:          failure.WrongHash,
+	archive.CodeMissing:       failure.MissingFile,
+	archive.CodeSize:          failure.WrongSize,
+	archive.CodeEmpty:         failure.EmptyArchive,
+	archive.CodeNoDetails:     failure.NoDetails,
+	archive.CodeNoFiles:       failure.NoFileList,
+	archive.CodeTrailing:      failure.TrailingBytes,
+	archive.CodeOtherDevice:   failure.OtherDevice,
+	archive.CodeOtherDomain:   failure.OtherDomain,
+	archive.CodeMissingDomain: failure.MissingDomain,
+	archive.CodeExtraDomain:   failure.ExtraDomain,
+}
+
 // unfit turns what is wrong with an archive into a failure, or returns nil.
 func (s *source) unfit(found *archive.Report, what string) *failure.Error {
 	problems := found.Problems()
 	if len(problems) == 0 {
 		return nil
 	}
-	reason := failure.BadArchive
-	switch problems[0].Code {
-	case archive.CodeHash:
-		reason = failure.WrongHash
-	case archive.CodeMissing:
-		reason = failure.MissingFile
-	case archive.CodeSize:
-		if found.Kind == archive.KindSecureBackup {
-			reason = failure.WrongSize
-		}
+	reason, known := reasons[problems[0].Code]
+	if !known || reason == failure.WrongSize && found.Kind != archive.KindSecureBackup {
+		reason = failure.BadArchive
 	}
 	var texts []string
 	for _, p := range problems[:min(3, len(problems))] {
@@ -158,7 +232,7 @@ func (s *source) unfit(found *archive.Report, what string) *failure.Error {
 	if more := len(problems) + found.Omitted - len(texts); more > 0 {
 		texts = append(texts, fmt.Sprintf("and %d more", more))
 	}
-	return failure.New(failure.Corrupt, reason, "%s: %s: the archive is not whole: %s", s.name, what, strings.Join(texts, "; "))
+	return failure.New(failure.Corrupt, reason, "%s: %s: the archive cannot be kept as a backup: %s", s.name, what, strings.Join(texts, "; "))
 }
 
 // maxWarnings bounds what stands beside a success.

@@ -51,8 +51,8 @@ func TestAnExportIsCapturedWholeAndVerified(t *testing.T) {
 					if len(served) != 1 || served[0].SHA256 != got.Artifacts[0].SHA256 || served[0].Persisted != (variant == sdk.VariantPersisted) {
 						t.Errorf("the device served %+v", served)
 					}
-					if n := g.requests(); n != 1 {
-						t.Errorf("%d requests, want 1", n)
+					if n := g.requests(); n > 4 { // the archive, and up to three that ask for the serial number
+						t.Errorf("%d requests", n)
 					}
 				})
 			}
@@ -105,6 +105,13 @@ func TestEveryFaultOfAnExportIsToldApart(t *testing.T) {
 		{dpsim.Fault{Kind: "tls_hang"}, failure.Unavailable, ""},
 		{dpsim.Fault{Kind: "close_on_connect"}, failure.Unavailable, ""},
 		{dpsim.Fault{Kind: "domain_vanishes"}, failure.NotFound, failure.UnknownDomain},
+		{dpsim.Fault{Kind: "archive_no_entries"}, failure.Corrupt, failure.EmptyArchive},
+		{dpsim.Fault{Kind: "archive_empty_root"}, failure.Corrupt, failure.NoDetails},
+		{dpsim.Fault{Kind: "archive_no_details"}, failure.Corrupt, failure.NoDetails},
+		{dpsim.Fault{Kind: "archive_no_files"}, failure.Corrupt, failure.NoFileList},
+		{dpsim.Fault{Kind: "archive_trailing"}, failure.Corrupt, failure.TrailingBytes},
+		{dpsim.Fault{Kind: "archive_other_domain"}, failure.Corrupt, failure.OtherDomain},
+		{dpsim.Fault{Kind: "archive_other_serial"}, failure.Corrupt, failure.OtherDevice},
 	} {
 		t.Run(c.fault.Kind+c.fault.Text, func(t *testing.T) {
 			t.Parallel()
@@ -126,6 +133,61 @@ func TestEveryFaultOfAnExportIsToldApart(t *testing.T) {
 			}, func(sdk.CaptureProgress) {})
 			wantFailure(t, failure.CallCapture, err, c.kind, c.reason)
 		})
+	}
+}
+
+func TestABackupOfDomainsHoldsExactlyThoseThatWereAskedFor(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, domain string
+		fault        dpsim.Fault
+		reason       failure.Reason
+		says         string
+	}{
+		{"one domain, of another one", "app01", dpsim.Fault{Kind: "archive_other_domain"}, failure.OtherDomain, `of domain "other"`},
+		{"all domains, one is of another", "", dpsim.Fault{Kind: "archive_other_domain"}, failure.MissingDomain, `domain "app03" is not in it; domain "other" is in it`},
+		{"all domains, one is not in it", "", dpsim.Fault{Kind: "archive_lacks_domain"}, failure.MissingDomain, `domain "app03" is not in it`},
+		{"all domains, a certain one is not in it", "", dpsim.Fault{Kind: "archive_lacks_domain", Domain: "app01"}, failure.MissingDomain, `domain "app01" is not in it`},
+		{"all domains, one that the gateway does not have", "", dpsim.Fault{Kind: "row_missing", Operation: "get-status/DomainStatus", Domain: "app02"}, failure.ExtraDomain, `domain "app02" is in it`},
+		{"all domains, of another gateway", "", dpsim.Fault{Kind: "archive_other_serial", Text: "00505 20338"}, failure.OtherDevice, `serial number "00505 20338"`},
+		{"all domains, none", "", dpsim.Fault{Kind: "archive_no_entries"}, failure.EmptyArchive, "no entries"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			g := newGateway(t, dpsim.Device{AppDomains: 3})
+			g.fault(c.fault)
+			activity, set := "export_all_domains", map[string]string(nil)
+			if c.domain != "" {
+				activity, set = exportDomain, map[string]string{"method": "backup"}
+			}
+			_, _, err := g.capture(activity, c.domain, sdk.VariantPersisted, config(activity, set))
+			wantFailure(t, failure.CallCapture, err, failure.Corrupt, c.reason)
+			if err != nil && !strings.Contains(err.Error(), c.says) {
+				t.Errorf("%v does not say %s", err, c.says)
+			}
+		})
+	}
+}
+
+func TestADomainThatGoesWhileAllAreBackedUpIsNotMissed(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t, dpsim.Device{AppDomains: 3})
+	// The second reading, after the backup, lacks it.
+	g.fault(dpsim.Fault{Kind: "row_missing", Operation: "get-status/DomainStatus", Domain: "app02", Skip: 1})
+	if _, _, err := g.capture("export_all_domains", "", sdk.VariantPersisted, config("export_all_domains", nil)); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAnArchiveIsKeptWhereTheSerialNumberCannotBeRead(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t, dpsim.Device{AppDomains: 1})
+	for _, class := range []string{"FirmwareVersion3", "FirmwareVersion2", "FirmwareVersion"} {
+		g.fault(dpsim.Fault{Kind: "refused", Operation: "get-status/" + class})
+	}
+	got, _, err := g.capture(exportDomain, "app01", sdk.VariantPersisted, config(exportDomain, nil))
+	if err != nil || len(got.Warnings) != 1 || !strings.Contains(got.Warnings[0], "serial number cannot be read") {
+		t.Errorf("%+v, %v", got, err)
 	}
 }
 

@@ -25,6 +25,7 @@ func (s *source) Inspect(ctx context.Context) (*sdk.Inspection, error) {
 	if err != nil {
 		return nil, s.failed(err, "inspect: read its firmware")
 	}
+	s.serial.Store(&firmware.Serial)
 	space, err := s.space(ctx)
 	if err != nil {
 		return nil, s.failed(err, "inspect: read its file systems")

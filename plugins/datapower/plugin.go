@@ -3,6 +3,7 @@ package datapower
 import (
 	"context"
 	"log/slog"
+	"sync/atomic"
 
 	"github.com/dprun/dprun/plugins/datapower/archive"
 	"github.com/dprun/dprun/plugins/datapower/soma"
@@ -54,6 +55,7 @@ type source struct {
 	client *soma.Client
 	temp   string
 	memo   *archive.Memo
+	serial atomic.Pointer[string] // of the gateway; nil: not read yet
 	log    *slog.Logger
 }
 

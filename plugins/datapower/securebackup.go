@@ -111,6 +111,9 @@ func (s *source) fetch(ctx context.Context, r sdk.CaptureRequest, there []soma.S
 	if err != nil {
 		return failure.New(failure.Corrupt, failure.BadArchive, "%s: secure backup: %w", s.name, err)
 	}
+	if len(listed) == 0 {
+		return failure.New(failure.Corrupt, failure.EmptyArchive, "%s: secure backup: %s lists no files: nothing was backed up", s.name, archive.ManifestName)
+	}
 	var total, before int64
 	for _, f := range listed {
 		stored, ok := sizes[f.Name]

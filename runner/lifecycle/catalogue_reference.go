@@ -185,25 +185,25 @@ var referenceCodes = []Entry{
 	{
 		Code: ExportPersistedSOMAError, Origin: OriginReference, Level: LevelTask, Phases: []int{9}, Class: ClassFailed,
 		Meaning: "The export of the saved configuration ended in an error from the device's management interface.",
-		Cause:   "The account may not export the domain, the device ran short of memory or space, the connection broke, the domain was restarted, or the answer was no valid export.",
+		Cause:   "The account may not export the domain, the device ran short of memory or space, the connection broke, the domain was restarted, or the answer was no valid export, or one of another device or domain, or one that lacks a domain. The message says which.",
 		Action:  "Read the device's own words with `dprun runs show RUN`, and the plugin's with `dprun runs logs RUN`. If they speak of a permission, correct the account's access policy; then run `dprun apply PLAN --only device=NAME,domain=NAME` once.",
 	},
 	{
 		Code: ExportNonPersistedSOMAError, Origin: OriginReference, Level: LevelTask, Phases: []int{9}, Class: ClassFailed,
 		Meaning: "The export of the running configuration ended in an error from the device's management interface.",
-		Cause:   "The account may not export the domain, the device ran short of memory or space, the connection broke, the domain was restarted, or the answer was no valid export.",
+		Cause:   "The account may not export the domain, the device ran short of memory or space, the connection broke, the domain was restarted, or the answer was no valid export, or one of another device or domain, or one that lacks a domain. The message says which.",
 		Action:  "Read the device's own words with `dprun runs show RUN`. A good export of the saved configuration stays staged and is named there. If the device speaks of a permission, correct the account's access policy; then run `dprun apply PLAN --only device=NAME,domain=NAME` once.",
 	},
 	{
 		Code: ExportPersistedEmptyFile, Origin: OriginReference, Level: LevelTask, Phases: []int{9}, Class: ClassFailed,
 		Meaning: "The export of the saved configuration returned an empty file.",
-		Cause:   "The device answered without an error and without content, for example because it was short of memory or the domain has never been saved.",
+		Cause:   "The device answered without an error and without content, or with an archive that holds nothing, for example because it was short of memory or the domain has never been saved.",
 		Action:  "See whether the domain is up and has a saved configuration, then run `dprun apply PLAN --only device=NAME,domain=NAME`. If it happens again, export the domain once in the appliance's own web interface and compare.",
 	},
 	{
 		Code: ExportNonPersistedEmptyFile, Origin: OriginReference, Level: LevelTask, Phases: []int{9}, Class: ClassFailed,
 		Meaning: "The export of the running configuration returned an empty file.",
-		Cause:   "The device answered without an error and without content, for example because it was short of memory or the domain was being restarted.",
+		Cause:   "The device answered without an error and without content, or with an archive that holds nothing, for example because it was short of memory or the domain was being restarted.",
 		Action:  "See whether the domain is up, then run `dprun apply PLAN --only device=NAME,domain=NAME`. A good export of the saved configuration stays staged and is named in `dprun runs show RUN`.",
 	},
 	{

@@ -76,7 +76,7 @@ func captureCode(variant string, f *failure.Error) Code {
 		return c.save
 	case pluginFault(f):
 		return FailedWithInternalException
-	case f.Reason == failure.EmptyFile:
+	case f.Reason == failure.EmptyFile, f.Reason == failure.EmptyArchive:
 		return c.empty
 	case variant == sdk.VariantSecureBackup && f.Reason == failure.WrongHash:
 		return SecureBackupWrongFileHash

@@ -47,9 +47,9 @@ func TestEveryFailedCaptureHasItsCode(t *testing.T) {
 		save, other Code
 		byReason    map[failure.Reason]Code
 	}{
-		sdk.VariantPersisted: {ExportPersistedSaveFileException, ExportPersistedSOMAError, map[failure.Reason]Code{failure.EmptyFile: ExportPersistedEmptyFile}},
-		sdk.VariantRunning:   {ExportNonPersistedSaveFile, ExportNonPersistedSOMAError, map[failure.Reason]Code{failure.EmptyFile: ExportNonPersistedEmptyFile}},
-		sdk.VariantSecureBackup: {SecureBackupSaveFileException, SecureBackupUnsuccessful, map[failure.Reason]Code{failure.EmptyFile: SecureBackupEmptyFile,
+		sdk.VariantPersisted: {ExportPersistedSaveFileException, ExportPersistedSOMAError, map[failure.Reason]Code{failure.EmptyFile: ExportPersistedEmptyFile, failure.EmptyArchive: ExportPersistedEmptyFile}},
+		sdk.VariantRunning:   {ExportNonPersistedSaveFile, ExportNonPersistedSOMAError, map[failure.Reason]Code{failure.EmptyFile: ExportNonPersistedEmptyFile, failure.EmptyArchive: ExportNonPersistedEmptyFile}},
+		sdk.VariantSecureBackup: {SecureBackupSaveFileException, SecureBackupUnsuccessful, map[failure.Reason]Code{failure.EmptyFile: SecureBackupEmptyFile, failure.EmptyArchive: SecureBackupEmptyFile,
 			failure.WrongHash: SecureBackupWrongFileHash, failure.WrongSize: SecureBackupWrongFileSize, failure.MissingFile: SecureBackupMissingFile}},
 	} {
 		for _, k := range failure.Kinds() {

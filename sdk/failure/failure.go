@@ -68,6 +68,16 @@ const (
 	StagingIO   Reason = "staging_io"   // writing to staging failed
 	Stalled     Reason = "stalled"      // no byte for too long
 
+	// Capture: what came is well-formed, and is not what was asked for.
+	EmptyArchive  Reason = "empty_archive"  // an archive without an entry
+	NoDetails     Reason = "no_details"     // it does not say what it is of
+	NoFileList    Reason = "no_file_list"   // it does not list its files
+	TrailingBytes Reason = "trailing_bytes" // something follows its end
+	OtherDevice   Reason = "other_device"   // it is of another device
+	OtherDomain   Reason = "other_domain"   // it is of another domain
+	MissingDomain Reason = "missing_domain" // a domain that the device has is not in it
+	ExtraDomain   Reason = "extra_domain"   // a domain is in it that was not asked for
+
 	// Destinations.
 	Unreachable Reason = "unreachable"
 	NoDirectory Reason = "no_directory"
@@ -142,7 +152,8 @@ func Reasons(c Call) []Reason {
 		out = append(out, AlreadyQuiesced, Unsupported)
 	case CallCapture:
 		out = append(out, deviceReasons...)
-		out = append(out, EmptyFile, WrongHash, WrongSize, MissingFile, BadArchive, NotBase64, DeviceSpace, StagingIO, Unsupported, UnsavedChanges)
+		out = append(out, EmptyFile, WrongHash, WrongSize, MissingFile, BadArchive, NotBase64, DeviceSpace, StagingIO, Unsupported, UnsavedChanges,
+			EmptyArchive, NoDetails, NoFileList, TrailingBytes, OtherDevice, OtherDomain, MissingDomain, ExtraDomain)
 	case CallDiscard:
 		out = append(out, deviceReasons...)
 		out = append(out, ForeignBackup)

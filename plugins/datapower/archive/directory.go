@@ -92,7 +92,7 @@ func openZip(rec *recorder, label string, r io.ReaderAt, size int64) (*zipFile, 
 		return nil, err
 	}
 	if end.trailing > 0 {
-		rec.add(Warning, CodeStructure, whole, "%d bytes follow the end of the archive", end.trailing)
+		rec.add(Problem, CodeTrailing, whole, "%d bytes follow the end of the archive: a gateway writes none", end.trailing)
 	}
 	start := end.at - end.size
 	shift := start - end.offset
@@ -101,6 +101,9 @@ func openZip(rec *recorder, label string, r io.ReaderAt, size int64) (*zipFile, 
 	}
 	if err := z.readEntries(rec, whole, start, end); err != nil {
 		return nil, err
+	}
+	if len(z.entries) == 0 && end.count == 0 {
+		rec.add(Problem, CodeEmpty, whole, "the archive has no entries: nothing was exported")
 	}
 	z.checkLayout(rec, whole, start, shift)
 	return z, nil

@@ -17,7 +17,7 @@ type listed struct {
 	name, src string
 	hash      string // base64; empty if there is none
 	missing   bool   // the file was not on the device
-	key       bool   // a private key, withheld
+	key       bool   // a key, certificate or secret, withheld
 }
 
 // list reads an export.xml as it arrives. Files are handed on one by one, so that a long list needs no memory here.
@@ -25,9 +25,12 @@ type list struct {
 	scan    scanner
 	file    func(listed)
 	device  Device
-	domain  string
+	details bool   // export-details are there
+	domain  string // of export-details, else that of the configuration
+	config  string // the domain that the configuration is of
 	made    string
 	domains []string // of a backup
+	filed   bool     // there is a list of files
 	files   int
 
 	section string // the child of the root that is open
@@ -52,6 +55,9 @@ func (l *list) finish() error {
 	if l.domFull {
 		return fmt.Errorf("it names more than %d domains", maxDomains)
 	}
+	if l.domain == "" {
+		l.domain = l.config
+	}
 	return nil
 }
 
@@ -65,11 +71,13 @@ func (l *list) open(depth int, name, attrs []byte) error {
 		switch string(name) {
 		case "export-details", "files", "domains":
 			l.section = string(name)
+			l.details = l.details || l.section == "export-details"
+			l.filed = l.filed || l.section == "files"
 		case "configuration":
 			l.section = ""
 			return attributes(attrs, func(n, v []byte) {
-				if string(n) == "domain" && l.domain == "" && len(v) <= maxText {
-					l.domain = unescape(v)
+				if string(n) == "domain" && l.config == "" && len(v) <= maxText {
+					l.config = unescape(v)
 				}
 			})
 		default:
@@ -138,7 +146,8 @@ func (l *list) close(depth int, name []byte) error {
 		return nil
 	}
 	l.reading = false
-	v := Printable(unescape(bytes.TrimSpace(l.value)))
+	raw := unescape(bytes.TrimSpace(l.value))
+	v := Printable(raw)
 	switch string(name) {
 	case "device-name":
 		l.device.Name = v
@@ -153,7 +162,7 @@ func (l *list) close(depth int, name []byte) error {
 	case "firmware-build":
 		l.device.Build = v
 	case "domain":
-		l.domain = v
+		l.domain = raw
 	case "current-date":
 		l.date = v
 	case "current-time":

@@ -176,6 +176,9 @@ func (v Verifier) VerifyDir(ctx context.Context, dir fs.FS) (*Report, error) {
 		rec.add(Problem, CodeList, ManifestName, "it cannot be used: %v", err)
 		return rec.finish(), nil
 	}
+	if len(files) == 0 {
+		rec.add(Problem, CodeEmpty, ManifestName, "it lists no files: nothing was backed up")
+	}
 	listed := map[string]bool{ManifestName: true}
 	files = slices.DeleteFunc(files, func(f ManifestFile) bool {
 		twice := listed[f.Name]

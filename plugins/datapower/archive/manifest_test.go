@@ -51,6 +51,15 @@ func TestASecureBackupIsCheckedAgainstItsManifest(t *testing.T) {
 	}
 }
 
+func TestASecureBackupOfNothingIsAProblem(t *testing.T) {
+	t.Parallel()
+	r, err := archive.VerifyDir(context.Background(), fstest.MapFS{"backupmanifest.xml": &fstest.MapFile{Data: []byte(manifestXML())}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantFindings(t, r, "problem empty backupmanifest.xml")
+}
+
 func TestAnUnusableManifestIsAProblem(t *testing.T) {
 	t.Parallel()
 	for name, xml := range map[string]string{

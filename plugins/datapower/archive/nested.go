@@ -64,7 +64,7 @@ func (r *run) nestedArchives(c *contentsOf, nested map[int]string, shared *share
 		for _, d := range c.list.domains {
 			named[d] = true
 			if _, ok := c.zip.byName[d+".zip"]; !ok {
-				r.rec.add(Problem, CodeMissing, d+".zip", "the domain is listed in export.xml, but its archive is not there")
+				r.rec.add(Problem, CodeMissingDomain, d+".zip", "the domain is listed in export.xml, but its archive is not there")
 			}
 		}
 	}
@@ -113,7 +113,7 @@ func (r *run) domainArchive(z *zipFile, i int, domain string, shared *shared) er
 		}
 	})
 	if c.list != nil && c.list.domain != "" && c.list.domain != domain {
-		r.rec.add(Warning, CodeList, label+exportXML, "it is the export of domain %q", Printable(c.list.domain))
+		r.rec.add(Problem, CodeOtherDomain, label+exportXML, "it is the export of domain %q", Printable(c.list.domain))
 	}
 	r.missing(c, shared)
 	return r.entries(c, nil, nil)

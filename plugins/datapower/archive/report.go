@@ -38,13 +38,23 @@ const (
 	CodeHash      Code = "hash"      // a listed hash differs
 	CodeSize      Code = "size"      // a listed size differs
 	CodeMissing   Code = "missing"   // listed and not there, or said to be missing
-	CodeKey       Code = "key"       // private key withheld
+	CodeKey       Code = "key"       // key, certificate or secret withheld
 	CodeNoHash    Code = "no-hash"   // nothing to check it with
 	CodeUnlisted  Code = "unlisted"  // there and not listed
 	CodeName      Code = "name"      // a name that must not be used as a path
 	CodeList      Code = "list"      // export.xml or backupmanifest.xml cannot be used
 	CodeLimit     Code = "limit"     // more than this program is willing to read
 	CodeFault     Code = "fault"     // this program failed while it read it
+	CodeEmpty     Code = "empty"     // no entries at all
+	CodeTrailing  Code = "trailing"  // bytes behind the end
+	CodeNoDetails Code = "no-details"
+	CodeNoFiles   Code = "no-files" // no list of files, or an empty one
+
+	// What an archive is of and what it should be of; see [Report.Compare].
+	CodeOtherDevice   Code = "other-device"
+	CodeOtherDomain   Code = "other-domain"
+	CodeMissingDomain Code = "missing-domain"
+	CodeExtraDomain   Code = "extra-domain"
 )
 
 // Finding is one thing worth telling. Entry is safe to print; it is empty if the finding is about the whole archive. Entries of
@@ -84,6 +94,8 @@ type Report struct {
 	Compressed   int64    `json:"compressed"`
 	Uncompressed int64    `json:"uncompressed"`
 	Hashed       int      `json:"hashed"` // files whose listed hash was right
+	// Withheld names the files that the gateway lists and does not export: keys, certificates and secrets, in cert: and sharedcert:.
+	Withheld []string `json:"withheld,omitempty"`
 	// AsListedIn names the manifests beside a secure backup that list its files with the sizes and SHA-256 that they have.
 	AsListedIn []string  `json:"as_listed_in,omitempty"`
 	Findings   []Finding `json:"findings,omitempty"`
@@ -144,13 +156,19 @@ func (r *recorder) count(f func(*Report)) {
 	f(&r.report)
 }
 
-// finish puts the findings in a stable order: worst first, then by entry.
+// finish puts the findings in a stable order.
 func (r *recorder) finish() *Report {
-	rank := map[Severity]int{Problem: 0, Warning: 1, ByDesign: 2}
-	slices.SortStableFunc(r.report.Findings, func(a, b Finding) int {
-		return cmp.Or(rank[a.Severity]-rank[b.Severity], strings.Compare(a.Entry, b.Entry), strings.Compare(a.Text, b.Text))
-	})
+	r.report.sort()
 	slices.Sort(r.report.Domains)
 	r.report.Domains = slices.Compact(r.report.Domains)
+	slices.Sort(r.report.Withheld)
 	return &r.report
+}
+
+// sort puts the findings in order: worst first, then by entry.
+func (r *Report) sort() {
+	rank := map[Severity]int{Problem: 0, Warning: 1, ByDesign: 2}
+	slices.SortStableFunc(r.Findings, func(a, b Finding) int {
+		return cmp.Or(rank[a.Severity]-rank[b.Severity], strings.Compare(a.Entry, b.Entry), strings.Compare(a.Text, b.Text))
+	})
 }

@@ -140,14 +140,35 @@ func (r *run) readList(label string, src io.ReaderAt, size int64) (*contentsOf, 
 	if bad == nil && got.read {
 		bad = c.list.finish()
 	}
-	if bad != nil {
+	switch {
+	case bad != nil:
 		r.rec.add(Problem, CodeList, z.path(exportXML), "it cannot be used: %v", bad)
+	case got.read:
+		c.said(&r.rec)
 	}
 	c.expected[i].listed = true
 	if c.omitted > 0 {
 		r.rec.add(Problem, CodeMissing, z.path(exportXML), "%d more listed files are not in the archive", c.omitted)
 	}
 	return c, nil
+}
+
+// said checks that a list says what every gateway's does: whose export it is, of which domain, and its files.
+func (c *contentsOf) said(rec *recorder) {
+	l, p := c.list, c.zip.path(exportXML)
+	if !l.details {
+		rec.add(Problem, CodeNoDetails, p, "it has no export-details: it does not say of which gateway it is, or of when")
+	}
+	if l.config != "" && l.config != l.domain {
+		rec.add(Problem, CodeOtherDomain, p, "its export-details name domain %q, and its configuration is of domain %q", Printable(l.domain), Printable(l.config))
+	}
+	switch {
+	case len(l.domains) > 0 || len(c.nested()) > 0: // the domains' own lists name the files
+	case !l.filed:
+		rec.add(Problem, CodeNoFiles, p, "it has no list of files: it cannot be told whether one is missing or changed")
+	case l.files == 0:
+		rec.add(Warning, CodeNoFiles, p, "it lists no files: there is none whose hash could be compared")
+	}
 }
 
 // place notes what the list says of a file with the entry it is about.
@@ -335,7 +356,9 @@ func (r *run) missing(c *contentsOf, shared *shared) {
 		}
 		switch {
 		case f.key:
-			r.rec.add(ByDesign, CodeKey, p, "a private key: the gateway does not export it")
+			store, _, _ := strings.Cut(sourceName(name), "/")
+			r.rec.add(ByDesign, CodeKey, p, "a file of %s: (key, certificate or secret) that the gateway does not export", Printable(store))
+			r.rec.count(func(rep *Report) { rep.Withheld = append(rep.Withheld, Printable(p)) })
 		case f.missing:
 			r.rec.add(Warning, CodeMissing, p, "the gateway did not have the file when the export was made")
 		default:

@@ -112,7 +112,7 @@ func TestABackupShowsItsDomainsAndTheirSharedFiles(t *testing.T) {
 	wantFindings(t, r, "problem hash a.zip/dp-aux/management.xsl", "problem hash b.zip/dp-aux/management.xsl", "by-design unlisted a.zip/config/a.cfg", "by-design unlisted dp-aux/unused.xsl")
 
 	r = verify(t, backup(aux, a))
-	wantFindings(t, r, "problem missing b.zip", "by-design unlisted a.zip/config/a.cfg", "by-design unlisted dp-aux/unused.xsl")
+	wantFindings(t, r, "problem missing-domain b.zip", "by-design unlisted a.zip/config/a.cfg", "by-design unlisted dp-aux/unused.xsl")
 
 	bad := file{name: "b.zip", data: string(export(t, "b", listAux, file{name: "local/y", data: "y", hash: sha1Of("z")}))}
 	r = verify(t, backup(aux, a, bad))
@@ -128,7 +128,7 @@ func TestALargeNestedArchiveIsUnpackedOutsideOfMemoryAndLeavesNothing(t *testing
 		x = x*1664525 + 1013904223
 		noise[i] = byte(x >> 24)
 	}
-	list := file{name: "export.xml", data: `<datapower-configuration><domains><domain name="a"/></domains></datapower-configuration>`}
+	list := file{name: "export.xml", data: `<datapower-configuration>` + fmt.Sprintf(details, "default") + `<domains><domain name="a"/></domains></datapower-configuration>`}
 	b := pack(t, list, file{name: "a.zip", data: string(export(t, "a", "", file{name: "local/x", data: string(noise)}))})
 	dir := t.TempDir()
 	r, err := archive.Verifier{TempDir: dir}.Verify(context.Background(), bytes.NewReader(b), int64(len(b)))
@@ -170,15 +170,23 @@ func TestBrokenStructureIsReported(t *testing.T) {
 		"impossible ratio": {edit(func(b []byte) []byte { binary.LittleEndian.PutUint32(b[central+24:], 1<<30); return b }), []string{"problem size local/a"}},
 		"too small a size": {edit(func(b []byte) []byte { b[central+24], b[22] = b[central+24]-1, b[22]-1; return b }), []string{"problem content local/a"}},
 		"too large a size": {edit(func(b []byte) []byte { b[central+24], b[22] = b[central+24]+1, b[22]+1; return b }), []string{"problem size local/a"}},
-		"trailing bytes":   {append(bytes.Clone(whole), "xyz"...), []string{"warning structure"}},
-		"leading bytes":    {append([]byte("xyz"), whole...), nil},
+		"trailing bytes":   {append(bytes.Clone(whole), "xyz"...), []string{"problem trailing"}},
+		"no entries":       {pack(t), []string{"problem empty"}},
+		"empty root":       {pack(t, file{name: "export.xml", data: `<datapower-configuration version="3"/>`}), []string{"problem no-details export.xml", "problem no-files export.xml"}},
+		"no file list": {pack(t, file{name: "export.xml", data: "<datapower-configuration>" + fmt.Sprintf(details, "d") + `<configuration domain="d"/></datapower-configuration>`}),
+			[]string{"problem no-files export.xml"}},
+		"nothing listed": {export(t, "d", ""), []string{"warning no-files export.xml"}},
+		"two domains": {pack(t, file{name: "local/a", data: "x", hash: "-"}, file{name: "export.xml", data: "<datapower-configuration>" + fmt.Sprintf(details, "d") +
+			`<configuration domain="e"/><files><file name="local:///a" src="local/a" hash="` + sha1Of("x") + `"/></files></datapower-configuration>`}),
+			[]string{"problem other-domain export.xml"}},
+		"leading bytes": {append([]byte("xyz"), whole...), nil},
 		"twice": {
 			pack(t, file{name: "local/a", data: "1"}, file{name: "local/a", data: "1"}, exportList("d", []file{{name: "local/a", data: "1"}}, "")),
 			[]string{"problem structure local/a", "warning unlisted local/a"},
 		},
 		"slip":       {export(t, "d", "", file{name: "../etc/passwd", data: "x"}), []string{"problem name ../etc/passwd"}},
 		"absolute":   {export(t, "d", "", file{name: "/etc/passwd", data: "x"}), []string{"problem name /etc/passwd"}},
-		"control":    {pack(t, file{name: "local/a\x1b[2J", data: "x"}, exportList("d", nil, "")), []string{"problem name local/a?[2J", "warning unlisted local/a?[2J"}},
+		"control":    {pack(t, file{name: "local/a\x1b[2J", data: "x"}, exportList("d", nil, "")), []string{"problem name local/a?[2J", "warning no-files export.xml", "warning unlisted local/a?[2J"}},
 		"no list":    {pack(t, file{name: "local/a", data: "x"}), []string{"problem list export.xml", "warning unlisted local/a"}},
 		"bad list":   {pack(t, file{name: "export.xml", data: "<datapower-configuration><files>"}), []string{"problem list export.xml"}},
 		"other list": {pack(t, file{name: "export.xml", data: "<html/>"}), []string{"problem list export.xml"}},

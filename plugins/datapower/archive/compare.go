@@ -1,0 +1,70 @@
+package archive
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Asked is what an archive was asked for.
+type Asked struct {
+	Kind    Kind
+	Serial  string   // of the gateway; empty: not known
+	Domains []string // each of them must be there
+	// Also are domains that may be there: those that came or went while the archive was made.
+	Also []string
+}
+
+// Compare adds to the findings how the archive differs from what was asked for. Names are compared as they are written.
+func (r *Report) Compare(a Asked) {
+	add := func(c Code, format string, args ...any) {
+		r.Findings = append(r.Findings, Finding{Severity: Problem, Code: c, Text: fmt.Sprintf(format, args...)})
+	}
+	defer r.sort()
+	if r.Kind == "" {
+		return // whatever else is wrong with it is known
+	}
+	if r.Kind != a.Kind {
+		add(CodeList, "asked for was %s, and this is %s", kindText[a.Kind], kindText[r.Kind])
+	}
+	switch got, want := squeezed(r.Device.Serial), squeezed(Printable(a.Serial)); {
+	case want == "":
+	case got == "":
+		r.Findings = append(r.Findings, Finding{Severity: Warning, Code: CodeOtherDevice, Text: "it names no serial number to compare with that of the gateway"})
+	case got != want:
+		add(CodeOtherDevice, "it is of the gateway with serial number %q, and this gateway has %q", r.Device.Serial, Printable(a.Serial))
+	}
+	has := func(names []string, name string) bool {
+		return slices.ContainsFunc(names, func(n string) bool { return Printable(n) == Printable(name) })
+	}
+	switch {
+	case len(r.Domains) == 0 && slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Code == CodeNoDetails }): // which says so
+	case len(r.Domains) == 0:
+		add(CodeOtherDomain, "it does not say of which domain it is")
+	case len(r.Domains) == 1 && len(a.Domains) == 1 && !has(a.Domains, r.Domains[0]):
+		add(CodeOtherDomain, "it is of domain %q, and asked for was %q", r.Domains[0], Printable(a.Domains[0]))
+	default:
+		for _, d := range a.Domains {
+			if !has(r.Domains, d) {
+				add(CodeMissingDomain, "domain %q is not in it", Printable(d))
+			}
+		}
+		for _, d := range r.Domains {
+			if !has(a.Domains, d) && !has(a.Also, d) {
+				add(CodeExtraDomain, "domain %q is in it and was not asked for", d)
+			}
+		}
+	}
+	// A gateway that is asked for all files lists its own at least.
+	for i, f := range r.Findings {
+		if f.Code == CodeNoFiles {
+			r.Findings[i].Severity = Problem
+		}
+	}
+}
+
+// kindText says what each kind is.
+var kindText = map[Kind]string{KindExport: "the export of one domain", KindBackup: "a backup of domains", KindSecureBackup: "a secure backup"}
+
+// squeezed leaves out white space: gateways group the digits of a serial number differently.
+func squeezed(s string) string { return strings.Join(strings.Fields(s), "") }
