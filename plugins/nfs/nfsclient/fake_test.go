@@ -16,12 +16,16 @@ type fakeServer struct {
 	port   int
 	script func(call fakeCall) *misbehaviour // nil result: behave
 
-	mapped map[uint32]uint32 // ports that its portmapper knows, by program
+	mapped  map[uint32]uint32 // ports that its portmapper knows, by program
+	flavors []uint32          // that its export lists
+	most    uint32            // bytes of a READ or WRITE: more is refused; zero: no limit
 
 	mu    sync.Mutex
 	data  []byte
 	verf  verifier
 	calls map[uint32]int // of NFS, by procedure
+
+	tooLarge int // READs and WRITEs beyond the limit
 }
 
 // fakeCall is a call that arrived, the n-th of its procedure, counted from 1.
@@ -47,7 +51,7 @@ func newFakeServer(t *testing.T, script func(fakeCall) *misbehaviour) *fakeServe
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &fakeServer{port: l.Addr().(*net.TCPAddr).Port, script: script, calls: map[uint32]int{}}
+	s := &fakeServer{port: l.Addr().(*net.TCPAddr).Port, script: script, calls: map[uint32]int{}, flavors: []uint32{authSys}}
 	var (
 		wg    sync.WaitGroup
 		conns sync.Map
@@ -182,8 +186,10 @@ func (s *fakeServer) answer(body []byte) ([]byte, error) {
 func (s *fakeServer) mountReply(e *encoder) {
 	e.u32(0)
 	e.opaque([]byte("root"))
-	e.u32(1)
-	e.u32(authSys)
+	e.u32(uint32(len(s.flavors)))
+	for _, f := range s.flavors {
+		e.u32(f)
+	}
 }
 
 func (s *fakeServer) attr(e *encoder, root bool) {
@@ -219,8 +225,12 @@ func (s *fakeServer) nfsReply(e *encoder, proc uint32, d *decoder, m *misbehavio
 		e.fixed(make([]byte, 12))
 	case procFSInfo:
 		e.u32(0)
+		limit := s.most
+		if limit == 0 {
+			limit = 1 << 20
+		}
 		for range 7 {
-			e.u32(1 << 20)
+			e.u32(limit)
 		}
 		e.fixed(make([]byte, 8+12))
 	case procWrite:
@@ -228,6 +238,9 @@ func (s *fakeServer) nfsReply(e *encoder, proc uint32, d *decoder, m *misbehavio
 		count := int(d.u32()) - m.shorten
 		d.u32()
 		data := d.opaque(maxTransfer)
+		if s.most > 0 && len(data) > int(s.most) {
+			s.tooLarge++
+		}
 		if need := offset + count; need > len(s.data) {
 			s.data = append(s.data, make([]byte, need-len(s.data))...)
 		}
@@ -241,7 +254,11 @@ func (s *fakeServer) nfsReply(e *encoder, proc uint32, d *decoder, m *misbehavio
 		e.fixed(s.verf[:])
 	case procRead:
 		offset := min(int(d.u64()), len(s.data))
-		end := min(offset+int(d.u32())-m.shorten, len(s.data))
+		count := int(d.u32())
+		if s.most > 0 && count > int(s.most) {
+			s.tooLarge++
+		}
+		end := min(offset+count-m.shorten, len(s.data))
 		e.u32(0)
 		e.u32(uint32(end - offset))
 		e.bool(end == len(s.data))

@@ -45,6 +45,11 @@ func (f *File) Truncate(ctx context.Context, size int64) error {
 	return opError("truncate", f.path, f.fs.nfs.setAttr(ctx, f.h, SetAttr{Size: &n}))
 }
 
+// SetMode sets the file's mode.
+func (f *File) SetMode(ctx context.Context, mode uint32) error {
+	return opError("set the mode of", f.path, f.fs.nfs.setAttr(ctx, f.h, SetAttr{Mode: &mode}))
+}
+
 // Commit makes everything written durable. ErrVerifierChanged means that the
 // server restarted since and that the file must be written again from its start
 // (Rewind); after any other error nothing is known to be durable.

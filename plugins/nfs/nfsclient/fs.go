@@ -12,7 +12,6 @@ const (
 	maxName     = 255
 	maxDepth    = 64
 	defaultFile = 0o640
-	defaultDir  = 0o750
 )
 
 // split cuts a path into its names. A path can not leave the export.
@@ -141,7 +140,7 @@ func (f *FS) mkdirAll(ctx context.Context, path string) error {
 	for _, name := range names {
 		next, a, err := f.nfs.lookup(ctx, dir, name)
 		if errors.Is(err, ErrNoEnt) {
-			next, err = f.nfs.mkdir(ctx, dir, name, defaultDir)
+			next, err = f.nfs.mkdir(ctx, dir, name, f.dirMode())
 			a.Type = Directory
 			if errors.Is(err, ErrExist) { // somebody else was faster
 				next, a, err = f.nfs.lookup(ctx, dir, name)
@@ -158,14 +157,16 @@ func (f *FS) mkdirAll(ctx context.Context, path string) error {
 	return nil
 }
 
-// Create makes the file path, which must not exist (else ErrExist), readable by
-// its owner and group.
+// dirMode is the mode of directories that are made.
+func (f *FS) dirMode() uint32 { return f.fileMode | f.fileMode&0o444>>2 | 0o300 }
+
+// Create makes the file path, which must not exist (else ErrExist).
 func (f *FS) Create(ctx context.Context, path string) (*File, error) {
 	dir, name, err := f.parent(ctx, path)
 	if err != nil {
 		return nil, opError("create", path, err)
 	}
-	h, err := f.nfs.create(ctx, dir, name, defaultFile, nil)
+	h, err := f.nfs.create(ctx, dir, name, f.fileMode, nil)
 	if err != nil {
 		return nil, opError("create", path, err)
 	}
@@ -188,8 +189,7 @@ func (f *FS) CreateExclusive(ctx context.Context, path string) (*File, error) {
 	if err == nil {
 		// The call has no room for a mode, and the server may have kept the
 		// verifier where the times belong.
-		mode := uint32(defaultFile)
-		err = f.nfs.setAttr(ctx, h, SetAttr{Mode: &mode})
+		err = f.nfs.setAttr(ctx, h, SetAttr{Mode: &f.fileMode})
 	}
 	if err != nil {
 		return nil, opError("create", path, err)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 )
@@ -258,6 +259,65 @@ func TestThePortmapperIsAskedForWhatIsNotGiven(t *testing.T) {
 			}
 			if got := [2]int{o.NFSPort, o.MountPort}; err == nil && got != test.want {
 				t.Errorf("ports %v, want %v", got, test.want)
+			}
+		})
+	}
+}
+
+func TestTheServersLimitsAreKept(t *testing.T) {
+	t.Parallel()
+	for _, most := range []uint32{512, 1024, 4096, 65536} {
+		s := newFakeServer(t, nil)
+		s.most = most
+		f := s.mount(t, func(o *Options) { o.WriteSize, o.ReadSize = 256<<10, 256<<10 })
+		content := someContent(100_001)
+		if err := store(t.Context(), f, content); err != nil {
+			t.Fatal(err)
+		}
+		file, err := f.Open(t.Context(), "x")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got bytes.Buffer
+		if _, err := file.WriteTo(t.Context(), &got); err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(got.Bytes(), content) {
+			t.Errorf("%d: what was read is not what was written", most)
+		}
+		if s.tooLarge > 0 {
+			t.Errorf("%d calls were larger than the %d bytes that the server allows", s.tooLarge, most)
+		}
+	}
+}
+
+func TestAnExportIsTriedUnlessItAsksForMoreThanAUserNumber(t *testing.T) {
+	t.Parallel()
+	const krb5, krb5p = 390003, 390005
+	for name, test := range map[string]struct {
+		flavors []uint32
+		refused string
+	}{
+		"none listed":       {nil, ""},
+		"sys":               {[]uint32{authSys}, ""},
+		"null":              {[]uint32{authNone}, ""},
+		"null and kerberos": {[]uint32{krb5, authNone}, ""},
+		"kerberos only":     {[]uint32{krb5, krb5p}, "the export allows sec=krb5, sec=krb5p only"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newFakeServer(t, nil)
+			s.flavors = test.flavors
+			f, err := Mount(t.Context(), Options{Server: "127.0.0.1", Export: "/e", NFSPort: s.port, MountPort: s.port})
+			if err == nil {
+				err = store(t.Context(), f, []byte("x"))
+				_ = f.Close()
+			}
+			switch {
+			case test.refused == "" && err != nil:
+				t.Error(err)
+			case test.refused != "" && (err == nil || !strings.Contains(err.Error(), test.refused)):
+				t.Errorf("got %v, want %q", err, test.refused)
 			}
 		})
 	}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -17,7 +19,7 @@ const (
 
 	defaultNFSPort = 2049
 	portmapPort    = 111
-	minTransfer    = 4 << 10
+	minTransfer    = 4 << 10 // of what is wanted
 	maxWindow      = 64
 	unmountTimeout = 5 * time.Second
 )
@@ -42,6 +44,9 @@ type Options struct {
 	// Window is how many WRITEs or READs of one file are under way at once;
 	// zero means DefaultWindow. A transfer needs WriteSize × Window of memory.
 	Window int
+	// FileMode is the mode of files that are made; zero means 0640. Directories
+	// can be entered by those who may read.
+	FileMode uint32
 	// DialTimeout bounds one connection attempt, CallTimeout the silence of a
 	// server that owes a reply. Zero means the defaults.
 	DialTimeout, CallTimeout time.Duration
@@ -50,6 +55,9 @@ type Options struct {
 func (o *Options) setDefaults() {
 	if o.Machine == "" {
 		o.Machine, _ = os.Hostname() // informational: an empty name is as good
+	}
+	if o.FileMode == 0 {
+		o.FileMode = defaultFile
 	}
 	if o.Window <= 0 {
 		o.Window = DefaultWindow
@@ -63,18 +71,18 @@ func (o *Options) setDefaults() {
 	}
 }
 
-// transferSize bounds the wanted size by the server's limit and by ours. A
-// limit of zero is unknown.
+// transferSize is the wanted size within ours and the server's limit, which is
+// kept however small it is. A limit of zero is unknown.
 func transferSize(wanted int, limit uint32) int {
 	n := wanted
 	if n <= 0 {
 		n = DefaultTransfer
 	}
-	n = min(n, maxTransfer)
+	n = max(min(n, maxTransfer), minTransfer)
 	if limit != 0 {
 		n = min(n, int(min(limit, maxTransfer)))
 	}
-	return max(n, minTransfer)
+	return n
 }
 
 // FS is a mounted export. Its methods may be called from several goroutines.
@@ -89,6 +97,7 @@ type FS struct {
 	readSize  int
 	writeSize int
 	window    int
+	fileMode  uint32
 }
 
 // Mount asks the server for the export and connects to its NFS service. The
@@ -108,10 +117,11 @@ func mount(ctx context.Context, o *Options) (_ *FS, err error) {
 		return nil, err
 	}
 	f := &FS{
-		export: o.Export,
-		window: o.Window,
-		mountd: newClient(o.Server, o.MountPort, cred, o),
-		nfs:    newClient(o.Server, o.NFSPort, cred, o),
+		export:   o.Export,
+		window:   o.Window,
+		fileMode: o.FileMode,
+		mountd:   newClient(o.Server, o.MountPort, cred, o),
+		nfs:      newClient(o.Server, o.NFSPort, cred, o),
 	}
 	defer func() {
 		if err != nil {
@@ -177,16 +187,36 @@ func (c *client) mnt(ctx context.Context, export string) (root handle, err error
 		if n > maxFlavors {
 			return &ProtocolError{fmt.Sprintf("%d security flavors", n)}
 		}
-		sys := n == 0 // a server that lists none takes any
+		var listed []uint32
 		for range n {
-			sys = d.u32() == authSys || sys
+			listed = append(listed, d.u32())
 		}
-		if d.err == nil && !sys {
-			return &RPCError{Reason: "the export does not allow sec=sys, the only one this client has", Auth: true}
+		if d.err == nil && !allowsSys(listed) {
+			return &RPCError{Reason: fmt.Sprintf("the export allows %s only, and this client has sec=sys", flavors(listed)), Auth: true}
 		}
 		return nil
 	})
 	return root, err
+}
+
+// allowsSys reports whether AUTH_SYS is worth trying. A server that lists none
+// takes any, and so does one that lists AUTH_NULL: it looks at no credential.
+func allowsSys(listed []uint32) bool {
+	return len(listed) == 0 || slices.Contains(listed, authSys) || slices.Contains(listed, authNone)
+}
+
+// flavors names what an export allows, as its server's configuration does.
+func flavors(listed []uint32) string {
+	names := map[uint32]string{390003: "sec=krb5", 390004: "sec=krb5i", 390005: "sec=krb5p"}
+	var out []string
+	for _, f := range listed {
+		name, ok := names[f]
+		if !ok {
+			name = fmt.Sprintf("flavor %d", f)
+		}
+		out = append(out, name)
+	}
+	return strings.Join(out, ", ")
 }
 
 func (c *client) umnt(ctx context.Context, export string) error {
