@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"strconv"
 	"strings"
 	"time"
 
@@ -24,6 +25,8 @@ type Config struct {
 	UID       *int          `dprun:"uid" min:"0" max:"4294967295" doc:"User id under which the server sees the files. Default: that of dprun's process."`
 	GID       *int          `dprun:"gid" min:"0" max:"4294967295" doc:"Group id under which the server sees the files. Default: that of dprun's process."`
 	WriteSize int64         `dprun:"write_size" format:"size" min:"4KiB" max:"1MiB" default:"256KiB" doc:"Bytes of one write call; the server's limit applies too."`
+	FileMode  string        `dprun:"file_mode" default:"0600" doc:"Mode of the stored files, octal. Directories that are made can be entered by those who may read."`
+	Require   bool          `dprun:"require_mode" default:"false" doc:"Store nothing where the server does not keep file_mode. false: it is a warning."`
 	Timeout   time.Duration `dprun:"timeout" format:"duration" min:"1s" default:"60s" doc:"How long the server may take over one call before it counts as not answering."`
 }
 
@@ -40,8 +43,10 @@ func Plugin() sdk.Plugin {
 		Doc:     "Stores files on an NFS server, without a mount or through one that exists.",
 		Destinations: []sdk.DestinationType{sdk.NewDestination(
 			schema.DestinationType{
-				Name:   "nfs",
-				Doc:    "Files on an NFS server: durable on the server's disk before they count as stored.",
+				Name: "nfs",
+				Doc: "Files on an NFS server. Each is committed before it counts as stored: the server says that it is on its disk. " +
+					"A server that exports with `async` says so of what is only in its memory, and nobody can tell from here; export with `sync`. " +
+					"The export must allow `sec=sys` (or list no flavor, or AUTH_NULL).",
 				Family: "nfs",
 			},
 			configure, validate,
@@ -74,6 +79,9 @@ func validate(c Config, known func(...string) bool) []schema.Diagnostic {
 	if known("directory") && !validDirectory(c.Directory) {
 		bad("directory", "Unusable directory", "`directory` is a relative path below the export or the mount, without \"..\", but this is %q.", c.Directory)
 	}
+	if _, ok := fileMode(c.FileMode); !ok && known("file_mode") {
+		bad("file_mode", "Unusable file mode", "`file_mode` is an octal mode by which the owner can read and write, such as \"0600\" or \"0640\", but this is %q.", c.FileMode)
+	}
 	if c.Mount == "" {
 		return out
 	}
@@ -83,6 +91,13 @@ func validate(c Config, known func(...string) bool) []schema.Diagnostic {
 		}
 	}
 	return out
+}
+
+// fileMode reads the configured mode.
+func fileMode(text string) (fs.FileMode, bool) {
+	n, err := strconv.ParseUint(text, 8, 32)
+	mode := fs.FileMode(n)
+	return mode, err == nil && mode&^fs.ModePerm == 0 && mode&0o600 == 0o600
 }
 
 func validDirectory(dir string) bool {
@@ -102,8 +117,10 @@ func (c Config) clientOptions(uid, gid int) nfsclient.Options {
 	if c.GID != nil {
 		gid = *c.GID
 	}
+	mode, _ := fileMode(c.FileMode)
 	return nfsclient.Options{
-		Server: c.Server, Export: c.Export, NFSPort: c.NFSPort, MountPort: c.MountPort,
+		FileMode: uint32(mode),
+		Server:   c.Server, Export: c.Export, NFSPort: c.NFSPort, MountPort: c.MountPort,
 		UID: uint32(uid), GID: uint32(gid), WriteSize: int(c.WriteSize), CallTimeout: c.Timeout, DialTimeout: min(c.Timeout, nfsclient.DefaultDialTimeout),
 	}
 }

@@ -33,11 +33,17 @@ func TestConfigurationsThatCannotWorkAreRefused(t *testing.T) {
 		"relative export":    {Config{Server: "nas", Export: "backups"}, []string{"export"}},
 		"server with a path": {Config{Server: "nas:/backups", Export: "/b"}, []string{"server"}},
 		"leaves the export":  {Config{Server: "nas", Export: "/b", Directory: "../c"}, []string{"directory"}},
+		"no mode":            {Config{Mount: "/mnt", FileMode: "rw-------"}, []string{"file_mode"}},
+		"more than a mode":   {Config{Mount: "/mnt", FileMode: "4600"}, []string{"file_mode"}},
+		"read-only files":    {Config{Mount: "/mnt", FileMode: "0400"}, []string{"file_mode"}},
 		"uid for a mount":    {Config{Mount: "/mnt", UID: &id}, []string{"uid"}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			if test.c.FileMode == "" { // the schema's default
+				test.c.FileMode = "0600"
+			}
 			var got []string
 			for _, d := range validate(test.c, func(...string) bool { return true }) {
 				got = append(got, d.Path[0])

@@ -23,6 +23,7 @@ const cleanupLimit = 15 * time.Second
 type destination struct {
 	tree tree
 	base string // the configured directory, relative to the tree's top
+	mode modeRule
 	log  *slog.Logger
 	now  func() time.Time
 }
@@ -33,21 +34,25 @@ func newDestination(c Config, env sdk.Env) (*destination, error) {
 	if !validDirectory(c.Directory) {
 		return nil, failure.New(failure.Precondition, failure.BadConfig, "use the directory %q: it is not a relative path without \"..\"", c.Directory)
 	}
+	mode, ok := fileMode(c.FileMode)
+	if !ok {
+		return nil, failure.New(failure.Precondition, failure.BadConfig, "use the file mode %q: it is not an octal mode such as 0600", c.FileMode)
+	}
 	var t tree
 	if c.Mount != "" {
-		t = newMountedTree(c.Mount, c.Timeout, hostSystem())
+		t = newMountedTree(c.Mount, c.Timeout, mode, hostSystem())
 	} else {
 		t = newExportTree(c.clientOptions(max(os.Getuid(), 0), max(os.Getgid(), 0)))
 	}
-	return openDestination(t, c.base(), env), nil
+	return openDestination(t, c.base(), modeRule{mode, c.Require}, env), nil
 }
 
-func openDestination(t tree, base string, env sdk.Env) *destination {
+func openDestination(t tree, base string, mode modeRule, env sdk.Env) *destination {
 	log := env.Log
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &destination{tree: t, base: base, log: log, now: time.Now}
+	return &destination{tree: t, base: base, mode: mode, log: log, now: time.Now}
 }
 
 func (d *destination) full(name string) string { return path.Join(d.base, name) }
@@ -71,33 +76,6 @@ func (d *destination) ready(ctx context.Context, what string) error {
 func (d *destination) noDirectory(what string) *failure.Error {
 	return failure.New(failure.NotFound, failure.NoDirectory, "%s: the directory %s is not there", what, d.where("")).
 		WithRemedy("make the directory on the server, or correct `export`, `mount` or `directory`")
-}
-
-// Check implements [sdk.Destination].
-func (d *destination) Check(ctx context.Context) (*sdk.DestinationReport, error) {
-	what := "check " + d.where("")
-	if err := d.ready(ctx, what); err != nil {
-		return nil, err
-	}
-	name := d.full(tempName("check"))
-	out, err := d.tree.create(ctx, name)
-	if err != nil {
-		return nil, explain(err, what+": make a file")
-	}
-	_ = out.close() // nothing was written
-	if err := d.tree.remove(ctx, name); err != nil {
-		d.removeTemp(ctx, name)
-		return nil, explain(err, what+": remove a file")
-	}
-	report := &sdk.DestinationReport{Location: d.where("")}
-	report.Free, report.Total, err = d.tree.space(ctx, d.base)
-	if err != nil {
-		return nil, explain(err, what+": ask for its room")
-	}
-	if report.Total == 0 {
-		report.Free, report.Total = -1, -1
-	}
-	return report, nil
 }
 
 // Stat implements [sdk.Destination].

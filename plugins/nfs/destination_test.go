@@ -125,7 +125,7 @@ func TestCheckTellsRoomAndLeavesNothing(t *testing.T) {
 func TestAMissingDirectoryIsNotMade(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, p place) {
-		d := openDestination(p.tree, "not/there", sdk.Env{})
+		d := openDestination(p.tree, "not/there", modeRule{want: 0o600}, sdk.Env{})
 		_, err := d.Check(t.Context())
 		wantFailure(t, err, failure.NotFound, failure.NoDirectory)
 		_, err = d.Store(t.Context(), staged(t, "x", []byte("x"), sdk.VerifySent), nil)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"math"
 	"net"
 	"path"
@@ -109,7 +110,7 @@ func (t *exportTree) location(name string) string {
 }
 
 func infoOf(name string, a nfsclient.Attr) info {
-	return info{name: path.Base(name), size: int64(min(a.Size, math.MaxInt64)), modified: a.MTime, dir: a.IsDir(), regular: a.IsRegular()}
+	return info{name: path.Base(name), size: int64(min(a.Size, math.MaxInt64)), modified: a.MTime, mode: fs.FileMode(a.Mode).Perm(), dir: a.IsDir(), regular: a.IsRegular()}
 }
 
 func (t *exportTree) stat(ctx context.Context, name string) (i info, err error) {
@@ -136,10 +137,16 @@ func (t *exportTree) mkdirAll(ctx context.Context, dir string) error {
 	return t.with(ctx, func(fs *nfsclient.FS) error { return fs.MkdirAll(ctx, dir) })
 }
 
+func (t *exportTree) mkdir(ctx context.Context, dir string) error { return t.mkdirAll(ctx, dir) }
+
+func (t *exportTree) removeDir(ctx context.Context, dir string) error {
+	return t.with(ctx, func(fs *nfsclient.FS) error { return fs.RemoveDir(ctx, dir) })
+}
+
 func (t *exportTree) create(ctx context.Context, name string) (out output, err error) {
 	err = t.with(ctx, func(fs *nfsclient.FS) error {
 		file, err := fs.Create(ctx, name)
-		out = exportFile{file}
+		out = exportFile{file, t.options.FileMode}
 		return err
 	})
 	return out, err
@@ -191,7 +198,10 @@ func (t *exportTree) space(ctx context.Context, dir string) (free, total int64, 
 }
 
 // exportFile is a file on an export.
-type exportFile struct{ file *nfsclient.File }
+type exportFile struct {
+	file *nfsclient.File
+	mode uint32
+}
 
 func (f exportFile) writeFrom(ctx context.Context, r io.Reader) (int64, error) {
 	return f.file.WriteFrom(ctx, r)
@@ -203,9 +213,11 @@ func (f exportFile) rewind() error {
 	return nil
 }
 
-func (f exportFile) size(ctx context.Context) (int64, error) {
+func (f exportFile) setMode(ctx context.Context) error { return f.file.SetMode(ctx, f.mode) }
+
+func (f exportFile) stat(ctx context.Context) (info, error) {
 	a, err := f.file.Stat(ctx)
-	return int64(min(a.Size, math.MaxInt64)), err
+	return infoOf(f.file.Path(), a), err
 }
 
 func (f exportFile) close() error { return nil }

@@ -231,8 +231,8 @@ func TestAStaleMountNeverHoldsTheCaller(t *testing.T) {
 		<-free
 		return fileSystem{}, io.EOF
 	}
-	tree := newMountedTree(t.TempDir(), 20*time.Millisecond, system)
-	d := openDestination(tree, "", sdk.Env{})
+	tree := newMountedTree(t.TempDir(), 20*time.Millisecond, 0o600, system)
+	d := openDestination(tree, "", modeRule{want: 0o600}, sdk.Env{})
 	for range maxStuck + 3 {
 		_, err := d.Check(t.Context())
 		wantFailure(t, err, failure.Timeout, failure.Unreachable)

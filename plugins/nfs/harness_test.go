@@ -32,6 +32,9 @@ func exportConfig(s *ganesha.Server) Config {
 
 func configured(t testing.TB, c Config) *destination {
 	t.Helper()
+	if c.FileMode == "" { // the schema's default
+		c.FileMode = "0600"
+	}
 	d, err := newDestination(c, sdk.Env{})
 	if err != nil {
 		t.Fatal(err)
@@ -55,7 +58,7 @@ func nfsHere() mountSystem {
 }
 
 func mountedAt(dir, base string) *destination {
-	return openDestination(newMountedTree(dir, 10*time.Second, nfsHere()), base, sdk.Env{})
+	return openDestination(newMountedTree(dir, 10*time.Second, 0o600, nfsHere()), base, modeRule{want: 0o600}, sdk.Env{})
 }
 
 // places are both ways to reach a server.

@@ -25,6 +25,7 @@ type mountedTree struct {
 	dir     string
 	timeout time.Duration // of the first answer
 	system  mountSystem
+	mode    fs.FileMode // of files that are made
 	stuck   *atomic.Int32
 }
 
@@ -47,8 +48,8 @@ type fileSystem struct {
 
 var _ tree = (*mountedTree)(nil)
 
-func newMountedTree(dir string, timeout time.Duration, system mountSystem) *mountedTree {
-	return &mountedTree{dir: dir, timeout: timeout, system: system, stuck: new(atomic.Int32)}
+func newMountedTree(dir string, timeout time.Duration, mode fs.FileMode, system mountSystem) *mountedTree {
+	return &mountedTree{dir: dir, timeout: timeout, system: system, mode: mode, stuck: new(atomic.Int32)}
 }
 
 // await runs f, which may hang in the kernel, and gives up waiting for it when
@@ -159,7 +160,7 @@ func (t *mountedTree) do(ctx context.Context, f func(*os.Root) error) error {
 func local(name string) string { return path.Join(".", name) }
 
 func localInfo(fi fs.FileInfo) info {
-	return info{name: fi.Name(), size: fi.Size(), modified: fi.ModTime(), dir: fi.IsDir(), regular: fi.Mode().IsRegular()}
+	return info{name: fi.Name(), size: fi.Size(), modified: fi.ModTime(), mode: fi.Mode().Perm(), dir: fi.IsDir(), regular: fi.Mode().IsRegular()}
 }
 
 func (t *mountedTree) stat(ctx context.Context, name string) (info, error) {
@@ -194,12 +195,21 @@ func (t *mountedTree) readDir(ctx context.Context, dir string) ([]info, error) {
 }
 
 func (t *mountedTree) mkdirAll(ctx context.Context, dir string) error {
-	return t.do(ctx, func(r *os.Root) error { return r.MkdirAll(local(dir), 0o750) })
+	return t.do(ctx, func(r *os.Root) error { return r.MkdirAll(local(dir), dirMode(t.mode)) })
 }
+
+func (t *mountedTree) mkdir(ctx context.Context, dir string) error {
+	return t.do(ctx, func(r *os.Root) error { return r.Mkdir(local(dir), dirMode(t.mode)) })
+}
+
+// dirMode lets those enter a directory who may read the files in it.
+func dirMode(file fs.FileMode) fs.FileMode { return file | file&0o444>>2 | 0o300 }
+
+func (t *mountedTree) removeDir(ctx context.Context, dir string) error { return t.remove(ctx, dir) }
 
 func (t *mountedTree) create(ctx context.Context, name string) (output, error) {
 	f, err := on(ctx, t, func(r *os.Root) (*os.File, error) {
-		return r.OpenFile(local(name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640)
+		return r.OpenFile(local(name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, t.mode)
 	}, func(f *os.File) { f.Close() })
 	if err != nil {
 		return nil, err

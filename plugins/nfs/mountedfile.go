@@ -36,13 +36,18 @@ func (f *mountedFile) rewind() error {
 	return err
 }
 
-func (f *mountedFile) size(ctx context.Context) (int64, error) {
-	return await(ctx, f.tree.stuck, func() (int64, error) {
+func (f *mountedFile) setMode(ctx context.Context) error {
+	_, err := await(ctx, f.tree.stuck, func() (struct{}, error) { return struct{}{}, f.file.Chmod(f.tree.mode) }, nil)
+	return err
+}
+
+func (f *mountedFile) stat(ctx context.Context) (info, error) {
+	return await(ctx, f.tree.stuck, func() (info, error) {
 		fi, err := f.file.Stat()
 		if err != nil {
-			return 0, err
+			return info{}, err
 		}
-		return fi.Size(), nil
+		return localInfo(fi), nil
 	}, nil)
 }
 

@@ -62,9 +62,11 @@ func (d *destination) Store(ctx context.Context, r sdk.StoreRequest, progress fu
 		d.removeTemp(ctx, temp)
 		return existed, err
 	}
-	return &sdk.StoreReport{
-		Location: d.where(r.Path), Size: r.Size, SHA256: r.SHA256, Verified: r.Verify, Durable: true, ModeKept: true,
-	}, nil
+	report := &sdk.StoreReport{Location: d.where(r.Path), Size: r.Size, SHA256: r.SHA256, Verified: r.Verify, Durable: true, ModeKept: s.warning == ""}
+	if s.warning != "" {
+		report.Warnings = []string{s.warning}
+	}
+	return report, nil
 }
 
 // occupied looks at what has the final name: nothing, the same content, which is
@@ -91,9 +93,15 @@ func (d *destination) occupied(ctx context.Context, r sdk.StoreRequest, what str
 	if hexSum(sum) != r.SHA256 {
 		return nil, different
 	}
-	return &sdk.StoreReport{
-		Location: d.where(r.Path), Size: r.Size, SHA256: r.SHA256, Verified: sdk.VerifyReadBack, Durable: true, ModeKept: true, Existed: true,
-	}, nil
+	warning, err := d.mode.judge(i.mode, what)
+	if err != nil {
+		return nil, err
+	}
+	report := &sdk.StoreReport{Location: d.where(r.Path), Size: r.Size, SHA256: r.SHA256, Verified: sdk.VerifyReadBack, Durable: true, ModeKept: warning == "", Existed: true}
+	if warning != "" {
+		report.Warnings = []string{warning}
+	}
+	return report, nil
 }
 
 // storing is one Store after its checks.
@@ -104,6 +112,7 @@ type storing struct {
 	temp     string
 	source   *os.File
 	progress func(int64)
+	warning  string // of its mode
 }
 
 // write fills the temporary file, makes it durable and verifies it.
@@ -129,17 +138,36 @@ func (s *storing) write(ctx context.Context) error {
 			return explain(err, s.what)
 		}
 	}
-	size, err := out.size(ctx)
+	i, err := s.settled(ctx, out, s.what)
 	if err != nil {
-		return explain(err, s.what+": ask for its size")
+		return err
 	}
-	if size != s.request.Size {
-		return s.mismatch("the server has %d bytes of it, %d were sent", size, s.request.Size)
+	if i.size != s.request.Size {
+		return s.mismatch("the server has %d bytes of it, %d were sent", i.size, s.request.Size)
+	}
+	if s.warning, err = s.mode.judge(i.mode, s.what); err != nil {
+		return err
 	}
 	if s.request.Verify == sdk.VerifyReadBack {
 		return s.readBack(ctx)
 	}
 	return nil
+}
+
+// settled is what the server says of a file that was written. A mode that it
+// did not grant at once (a umask, an ACL of the directory) is asked for again.
+func (d *destination) settled(ctx context.Context, out output, what string) (info, error) {
+	i, err := out.stat(ctx)
+	if err == nil && i.mode != d.mode.want {
+		if refused := out.setMode(ctx); refused != nil {
+			d.log.Debug("the server does not set a mode", "error", refused)
+		}
+		i, err = out.stat(ctx)
+	}
+	if err != nil {
+		return info{}, explain(err, what+": ask for its size and mode")
+	}
+	return i, nil
 }
 
 // notDurable is a COMMIT or fsync that failed. A reason that says more wins.

@@ -3,6 +3,7 @@ package nfs
 import (
 	"context"
 	"io"
+	"io/fs"
 	"time"
 )
 
@@ -13,7 +14,10 @@ type tree interface {
 	stat(ctx context.Context, name string) (info, error)
 	readDir(ctx context.Context, dir string) ([]info, error)
 	mkdirAll(ctx context.Context, dir string) error
-	// create makes a file that must not exist.
+	mkdir(ctx context.Context, dir string) error
+	removeDir(ctx context.Context, dir string) error
+	// create makes a file that must not exist, with the configured mode as far
+	// as the server grants it.
 	create(ctx context.Context, name string) (output, error)
 	// read copies a whole file to w, as the server has it now.
 	read(ctx context.Context, name string, w io.Writer) (int64, error)
@@ -34,8 +38,10 @@ type output interface {
 	commit(ctx context.Context) error
 	// rewind goes back to the start, to write everything again.
 	rewind() error
-	// size asks the server.
-	size(ctx context.Context) (int64, error)
+	// setMode gives the file the configured mode.
+	setMode(ctx context.Context) error
+	// stat asks the server.
+	stat(ctx context.Context) (info, error)
 	close() error
 }
 
@@ -44,6 +50,7 @@ type info struct {
 	name     string // last component
 	size     int64
 	modified time.Time
+	mode     fs.FileMode // permissions
 	dir      bool
 	regular  bool
 }
