@@ -30,7 +30,7 @@ func BenchmarkStore(b *testing.B) {
 		b.Fatal(err)
 	}
 	b.Cleanup(stop)
-	d, err := p.ConfigureDestination(b.Context(), "file", cty.ObjectVal(map[string]cty.Value{"directory": cty.StringVal(b.TempDir()), "create_directory": cty.False}))
+	d, err := p.ConfigureDestination(b.Context(), "file", cty.ObjectVal(map[string]cty.Value{"directory": cty.StringVal(b.TempDir()), "create_directory": cty.False, "require_mode": cty.False}))
 	if err != nil {
 		b.Fatal(err)
 	}

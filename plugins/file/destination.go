@@ -12,8 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
 )
@@ -25,8 +23,9 @@ const (
 
 // destination is one directory.
 type destination struct {
-	directory string
-	create    bool
+	directory   string
+	create      bool
+	requireMode bool
 }
 
 var _ sdk.Destination = (*destination)(nil)
@@ -79,55 +78,6 @@ func (d *destination) blocked(what string) *failure.Error {
 
 func (d *destination) location(p string) string {
 	return filepath.Join(d.directory, filepath.FromSlash(p))
-}
-
-// missing reports whether the directory is still to be made by the first store.
-func (d *destination) missing() bool {
-	_, err := os.Stat(d.directory)
-	return d.create && errors.Is(err, fs.ErrNotExist)
-}
-
-// checkParent looks at where the first store will make the directory.
-func (d *destination) checkParent() (*sdk.DestinationReport, error) {
-	parent := filepath.Dir(d.directory)
-	for {
-		if _, err := os.Stat(parent); err == nil || parent == filepath.Dir(parent) {
-			break
-		}
-		parent = filepath.Dir(parent)
-	}
-	if err := unix.Access(parent, unix.W_OK|unix.X_OK); err != nil {
-		return nil, classify("make the directory in", parent, err, failure.NoDirectory)
-	}
-	report := &sdk.DestinationReport{Location: d.directory, Warnings: []string{"the directory " + d.directory + " is made by the first store"}}
-	report.Free, report.Total = space(parent)
-	return report, nil
-}
-
-// Check writes and removes an empty file.
-func (d *destination) Check(ctx context.Context) (*sdk.DestinationReport, error) {
-	if d.missing() {
-		return d.checkParent()
-	}
-	r, err := d.root()
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = r.Close() }()
-	if err := ctx.Err(); err != nil {
-		return nil, failure.From(err)
-	}
-	name := tempName("check")
-	f, err := r.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, fileMode)
-	if err == nil {
-		err = errors.Join(f.Close(), r.Remove(name))
-	}
-	if err != nil {
-		return nil, classify("write to the directory", d.directory, err, failure.NoDirectory)
-	}
-	report := &sdk.DestinationReport{Location: d.directory}
-	report.Free, report.Total = space(d.directory)
-	return report, nil
 }
 
 // Stat describes a regular file.

@@ -32,7 +32,7 @@ func serve(t *testing.T) *client.Plugin {
 }
 
 func open(ctx context.Context, p *client.Plugin, dir string, create bool) (sdk.Destination, error) {
-	return p.ConfigureDestination(ctx, "file", cty.ObjectVal(map[string]cty.Value{"directory": cty.StringVal(dir), "create_directory": cty.BoolVal(create)}))
+	return p.ConfigureDestination(ctx, "file", cty.ObjectVal(map[string]cty.Value{"directory": cty.StringVal(dir), "create_directory": cty.BoolVal(create), "require_mode": cty.False}))
 }
 
 func newFile(t *testing.T, dir string, create bool) sdk.Destination {
@@ -127,6 +127,44 @@ func TestStoredFilesAreForTheirOwnerOnly(t *testing.T) {
 	}
 }
 
+// A file that stands there already is not ours to change: its mode is told.
+func TestAnotherModeIsToldOrRefused(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	r := request(t, "a", "x")
+	if err := os.WriteFile(filepath.Join(dir, "a"), []byte("x"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	got, err := newFile(t, dir, false).Store(t.Context(), r, nil)
+	if err != nil || got.ModeKept || len(got.Warnings) != 1 || !strings.HasPrefix(got.Warnings[0], "files have mode 0644, not 0600: ") {
+		t.Errorf("%+v, %v", got, err)
+	}
+	strict, err := serve(t).ConfigureDestination(t.Context(), "file", cty.ObjectVal(map[string]cty.Value{
+		"directory": cty.StringVal(dir), "create_directory": cty.False, "require_mode": cty.True}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = strict.Store(t.Context(), r, nil)
+	wantFailure(t, err, failure.Precondition, failure.ModeNotKept)
+	r.Path = "b"
+	if got, err = strict.Store(t.Context(), r, nil); err != nil || !got.ModeKept || got.Warnings != nil {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+func TestACheckTriesWhatAStoreDoes(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	d := newFile(t, dir, false)
+	rep, err := d.Check(t.Context())
+	if err != nil || len(rep.Warnings) > 0 || rep.WriteOnly != "" || rep.Free <= 0 {
+		t.Errorf("%+v, %v", rep, err)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("left: %v, %v", left, err)
+	}
+}
+
 func TestSweepRemovesOldTemporaryFilesOfItsOwner(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -163,7 +201,7 @@ func TestSweepRemovesOldTemporaryFilesOfItsOwner(t *testing.T) {
 func TestARelativeDirectoryIsRefused(t *testing.T) {
 	t.Parallel()
 	p := serve(t)
-	v := cty.ObjectVal(map[string]cty.Value{"directory": cty.StringVal("relative"), "create_directory": cty.False})
+	v := cty.ObjectVal(map[string]cty.Value{"directory": cty.StringVal("relative"), "create_directory": cty.False, "require_mode": cty.False})
 	ds, err := p.ValidateConfig(t.Context(), schema.KindDestination, "file", "", v)
 	if err != nil || len(ds) != 1 || ds[0].Path[0] != "directory" {
 		t.Errorf("got %v, %v", ds, err)

@@ -12,6 +12,7 @@ import (
 type Config struct {
 	Directory       string `dprun:"directory,required" format:"path" doc:"The directory below which the files are stored. It must exist unless create_directory says otherwise: an unmounted disk is not written to by mistake."`
 	CreateDirectory bool   `dprun:"create_directory" default:"false" doc:"Make the directory when it is missing."`
+	RequireMode     bool   `dprun:"require_mode" default:"false" doc:"Store nothing where the file system does not keep the mode 0600. false: it is a warning."`
 }
 
 // Plugin offers the destination type "file".
@@ -27,7 +28,7 @@ func Plugin() sdk.Plugin {
 }
 
 func configure(_ context.Context, c Config, _ sdk.Env) (sdk.Destination, error) {
-	return &destination{directory: filepath.Clean(c.Directory), create: c.CreateDirectory}, nil
+	return &destination{directory: filepath.Clean(c.Directory), create: c.CreateDirectory, requireMode: c.RequireMode}, nil
 }
 
 func validate(c Config, known func(...string) bool) []schema.Diagnostic {

@@ -35,6 +35,8 @@ type store struct {
 	root     *os.Root
 	progress func(int64)
 	durable  bool
+	modeKept bool
+	warnings []string
 }
 
 // Store copies a file into the directory, all or nothing.
@@ -83,7 +85,7 @@ func (d *destination) Store(ctx context.Context, r sdk.StoreRequest, progress fu
 	if err := ctx.Err(); err != nil {
 		return nil, failure.From(fmt.Errorf("store %s: %w", d.location(r.Path), err))
 	}
-	if err := s.publish(temp); err != nil {
+	if err := publish(root, temp, r.Path); err != nil {
 		if errors.Is(err, fs.ErrExist) { // another store was faster
 			if report, err := s.existing(ctx); report != nil || err != nil {
 				return report, err
@@ -103,7 +105,8 @@ func (d *destination) Store(ctx context.Context, r sdk.StoreRequest, progress fu
 
 func (s *store) report(existed bool) *sdk.StoreReport {
 	return &sdk.StoreReport{
-		Location: s.d.location(s.r.Path), Size: s.r.Size, SHA256: strings.ToLower(s.r.SHA256), Verified: s.verify(), Durable: s.durable, ModeKept: true, Existed: existed,
+		Location: s.d.location(s.r.Path), Size: s.r.Size, SHA256: strings.ToLower(s.r.SHA256), Verified: s.verify(), Durable: s.durable,
+		ModeKept: s.modeKept, Existed: existed, Warnings: s.warnings,
 	}
 }
 
@@ -148,6 +151,9 @@ func (s *store) existing(ctx context.Context) (*sdk.StoreReport, error) {
 	}
 	if sum != strings.ToLower(s.r.SHA256) {
 		return nil, occupied("another file")
+	}
+	if s.modeKept, s.warnings, err = s.d.modeOf(f, s.d.directory); err != nil {
+		return nil, err
 	}
 	synced, err := syncFile(f)
 	if err == nil {
@@ -209,7 +215,7 @@ func (s *store) write(ctx context.Context, src *os.File, temp string) (sum strin
 		synced <- err
 	}()
 	if sent == nil {
-		sum, err = s.readBack(ctx, temp)
+		sum, err = readBack(ctx, s.root, temp)
 	} else {
 		sum = hex.EncodeToString(sent.Sum(nil))
 	}
@@ -221,6 +227,9 @@ func (s *store) write(ctx context.Context, src *os.File, temp string) (sum strin
 	}
 	if info, err := dst.Stat(); err != nil || info.Size() != s.r.Size {
 		return "", failure.New(failure.Corrupt, failure.Mismatch, "store %s: the file written does not have %d bytes", s.d.location(s.r.Path), s.r.Size)
+	}
+	if s.modeKept, s.warnings, err = s.d.modeOf(dst, s.d.directory); err != nil {
+		return "", err
 	}
 	return sum, nil
 }
@@ -267,9 +276,9 @@ func (s *store) copy(ctx context.Context, src, dst *os.File, h hash.Hash) error 
 	return nil
 }
 
-// readBack hashes the temporary file through a descriptor of its own.
-func (s *store) readBack(ctx context.Context, temp string) (string, error) {
-	f, err := s.root.Open(temp)
+// readBack hashes a temporary file through a descriptor of its own.
+func readBack(ctx context.Context, root *os.Root, temp string) (string, error) {
+	f, err := root.Open(temp)
 	if err != nil {
 		return "", err
 	}
@@ -280,18 +289,18 @@ func (s *store) readBack(ctx context.Context, temp string) (string, error) {
 // publish gives the temporary file its final name. A hard link, unlike a
 // rename, never takes the name from another file; where there are no hard
 // links, a rename right after a look has to do.
-func (s *store) publish(temp string) error {
-	err := s.root.Link(temp, s.r.Path)
+func publish(root *os.Root, temp, final string) error {
+	err := root.Link(temp, final)
 	if err == nil || errors.Is(err, fs.ErrExist) {
 		return err
 	}
 	if !errors.Is(err, syscall.EPERM) && !errors.Is(err, syscall.ENOTSUP) && !errors.Is(err, syscall.EOPNOTSUPP) && !errors.Is(err, syscall.ENOSYS) {
 		return err
 	}
-	if _, err := s.root.Lstat(s.r.Path); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := root.Lstat(final); !errors.Is(err, fs.ErrNotExist) {
 		return fs.ErrExist
 	}
-	return s.root.Rename(temp, s.r.Path)
+	return root.Rename(temp, final)
 }
 
 // blocks are what files are read through: large enough for few calls, small enough for a core's cache.

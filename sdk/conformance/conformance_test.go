@@ -134,7 +134,7 @@ func TestWrongDestinationsAreFound(t *testing.T) {
 			t.Cleanup(stop)
 			dir := t.TempDir()
 			cases := conformance.Destination(func(ctx context.Context) (sdk.Destination, error) {
-				d, err := p.ConfigureDestination(ctx, "file", cty.ObjectVal(map[string]cty.Value{"directory": cty.StringVal(dir), "create_directory": cty.False}))
+				d, err := p.ConfigureDestination(ctx, "file", cty.ObjectVal(map[string]cty.Value{"directory": cty.StringVal(dir), "create_directory": cty.False, "require_mode": cty.False}))
 				w := tt.w
 				w.Destination = d
 				return w, err
