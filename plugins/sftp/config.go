@@ -34,6 +34,7 @@ type Config struct {
 	Directory      string        `dprun:"directory,required" doc:"Directory on the server below which files are stored, absolute or relative to where the login starts. It must be there; directories below it are made."`
 	ConnectTimeout time.Duration `dprun:"connect_timeout" default:"15s" min:"1s" max:"10m" doc:"Limit for connecting and logging in."`
 	FileMode       string        `dprun:"file_mode" default:"0600" doc:"Mode of the stored files, octal. Directories that are made can be entered by those who may read."`
+	RequireMode    bool          `dprun:"require_mode" default:"false" doc:"Whether a server that does not keep file_mode is a failure. false: a warning."`
 	Connections    int           `dprun:"connections" default:"8" min:"1" max:"64" doc:"Most connections at a time. Files beyond that wait for one."`
 	PacketSize     int           `dprun:"packet_size" default:"0" min:"0" max:"261120" doc:"Advanced: bytes of a read or write request. 0: what the server says that it takes, else 32768."`
 	Concurrency    int           `dprun:"concurrency" default:"0" min:"0" max:"256" doc:"Advanced: requests in flight for one file. 0: as many as make 4 MiB, at most 128."`

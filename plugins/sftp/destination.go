@@ -10,6 +10,7 @@ import (
 	"os"
 	"path"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/dprun/dprun/sdk"
@@ -24,6 +25,12 @@ type destination struct {
 	pool     *pool
 	timing   timing
 	now      func() time.Time
+
+	probing chan struct{} // held while habits is looked at or found out
+	habits  *habits       // nil: not known yet
+
+	mu        sync.Mutex
+	leftovers []string // temporary files that could not be removed
 }
 
 var _ sdk.Destination = (*destination)(nil)
@@ -45,7 +52,7 @@ func newDestination(c Config, env sdk.Env, agentSocket string, t timing) (*desti
 	}
 	dialer := &dialer{config: c, credentials: credentials, timing: t}
 	return &destination{
-		config: c, fileMode: mode, log: log, timing: t, now: time.Now,
+		config: c, fileMode: mode, log: log, timing: t, now: time.Now, probing: make(chan struct{}, 1),
 		pool: newPool(c.Connections, dialer.dial),
 	}, nil
 }
@@ -71,56 +78,6 @@ func (d *destination) with(ctx context.Context, f func(*session) error) error {
 	stop := context.AfterFunc(ctx, s.kill)
 	defer stop()
 	return f(s)
-}
-
-// Check implements [sdk.Destination].
-func (d *destination) Check(ctx context.Context) (*sdk.DestinationReport, error) {
-	var r *sdk.DestinationReport
-	err := d.with(ctx, func(s *session) error {
-		what := "check " + d.config.location(s.base)
-		st, err := s.sftp.Stat(s.base)
-		if errors.Is(err, os.ErrNotExist) || (err == nil && !st.IsDir()) {
-			return d.noDirectory(s, what)
-		}
-		if err != nil {
-			return d.explain(ctx, s, err, s.base, what)
-		}
-		if err := d.tryWrite(ctx, s, what); err != nil {
-			return err
-		}
-		r = &sdk.DestinationReport{Location: d.config.location(s.base)}
-		r.Free, r.Total = space(s, s.base)
-		if !s.has(extFsync) {
-			r.Warnings = append(r.Warnings, "the server cannot be asked to flush files to its disk ("+extFsync+"): copies are reported as not durable")
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return r, nil
-}
-
-// tryWrite makes a file of one byte and removes it.
-func (d *destination) tryWrite(ctx context.Context, s *session, what string) error {
-	name := path.Join(s.base, tempName("check"))
-	f, err := s.sftp.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL)
-	if err != nil {
-		return d.explain(ctx, s, err, s.base, what+": write a file")
-	}
-	_, err = f.Write([]byte{0})
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err != nil {
-		failed := d.explain(ctx, s, err, s.base, what+": write a file")
-		d.removeTemp(ctx, s, name)
-		return failed
-	}
-	if err := s.sftp.Remove(name); err != nil {
-		return d.explain(ctx, s, err, s.base, what+": remove a file")
-	}
-	return nil
 }
 
 // space is the room of the file system that holds dir, in bytes; -1: unknown.
@@ -155,6 +112,9 @@ func (d *destination) Stat(ctx context.Context, name string) (*sdk.Object, error
 		full := path.Join(s.base, name)
 		what := "look at " + d.config.location(full)
 		st, err := s.sftp.Lstat(full)
+		if status(err) == statusUnsupported {
+			st, err = s.sftp.Stat(full)
+		}
 		if err != nil {
 			return d.explain(ctx, s, err, path.Dir(full), what)
 		}

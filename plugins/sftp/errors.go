@@ -15,6 +15,8 @@ import (
 // Status codes of SFTP. Those above 8 are of later drafts of the protocol,
 // which some servers use in version 3 as well.
 const (
+	statusNoSuchFile   = 2
+	statusPermission   = 3
 	statusFailure      = 4
 	statusUnsupported  = 8
 	statusWriteProtect = 12
@@ -25,11 +27,17 @@ const (
 // readOnlyFlag is ST_RDONLY in a statvfs reply.
 const readOnlyFlag = 1
 
-// status is the SFTP status code in an error's chain, or -1.
+// status is the SFTP status code that an error was, or -1. The library has
+// errors of its own for two of them.
 func status(err error) int {
 	var s *pkgsftp.StatusError
-	if errors.As(err, &s) {
+	switch {
+	case errors.As(err, &s):
 		return int(s.Code)
+	case errors.Is(err, os.ErrNotExist):
+		return statusNoSuchFile
+	case errors.Is(err, os.ErrPermission):
+		return statusPermission
 	}
 	return -1
 }
@@ -62,7 +70,7 @@ func (d *destination) explain(ctx context.Context, s *session, err error, dir st
 		return failure.New(failure.NotFound, failure.NoSuchFile, "%s: there is no such file or directory", what)
 	case errors.Is(err, os.ErrPermission):
 		return failure.New(failure.Denied, failure.NoAccess, "%s: the server refuses it: permission denied", what).
-			WithRemedy("give user %s write permission in %s on the server", d.config.Username, dir)
+			WithRemedy("give user %s write permission in %s on the server; if the user has it, the SFTP service itself may be read-only (sftp-server -R)", d.config.Username, dir)
 	}
 	switch status(err) {
 	case statusWriteProtect:
@@ -70,14 +78,15 @@ func (d *destination) explain(ctx context.Context, s *session, err error, dir st
 	case statusNoSpace, statusQuota:
 		return d.noSpace(what, "no room or quota left")
 	case statusUnsupported:
-		return failure.New(failure.Precondition, "", "%s: the server does not support it", what)
+		return failure.New(failure.Precondition, failure.Unsupported, "%s: the server does not support it", what).
+			WithRemedy("let the server's administrator allow it, or use another SFTP server")
 	case statusFailure:
 		if f := d.explainGeneric(s, dir, what); f != nil {
 			return f
 		}
 	}
 	return failure.New(failure.Unavailable, "", "%s: the server reports a failure without a cause: %w", what, err).
-		WithRemedy("look at the server's log; a quota of user %s is a frequent cause", d.config.Username)
+		WithRemedy("look at the server's log; a full disk and a used-up quota of user %s are the usual causes", d.config.Username)
 }
 
 // explainGeneric asks the file system of the nearest directory that is there.

@@ -9,6 +9,8 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -23,7 +25,7 @@ import (
 
 // fakeServer is an SFTP server in the test's process: for logins that a real
 // sshd needs the system's user database for, and for faults and abilities that
-// a real one cannot be made to have. It has no fsync, and its rename replaces.
+// a real one cannot be made to have. It has no fsync.
 type fakeServer struct {
 	addr       *net.TCPAddr
 	dir        string
@@ -151,7 +153,7 @@ type diskFiles struct {
 	writeErr            error            // of every write
 	vfs                 *pkgsftp.StatVFS // nil: statvfs is refused
 	flip                bool             // the first byte of what is read is wrong
-	noRename            bool             // only posix-rename works
+	quirks              string           // names, as in [diskFiles.has]
 	hangRead, hangWrite chan struct{}    // reads and writes behind the first part of a file wait for it
 	signs               atomic.Int32     // how often a sign of life was asked for
 }
@@ -165,16 +167,32 @@ func (d *diskFiles) RealPath(p string) (string, error) {
 // hangFrom is where the first part of a file ends.
 const hangFrom = 20_000
 
+// has reports whether the server has a quirk.
+func (d *diskFiles) has(quirk string) bool {
+	return slices.Contains(strings.Fields(d.quirks), quirk)
+}
+
 func (d *diskFiles) Fileread(r *pkgsftp.Request) (io.ReaderAt, error) {
+	if d.has("writeonly") {
+		return nil, pkgsftp.ErrSSHFxPermissionDenied
+	}
 	f, err := os.Open(r.Filepath)
 	if err != nil {
 		return nil, err
+	}
+	if d.has("readonce") {
+		return vanishing{f}, nil
 	}
 	if d.flip {
 		return flipped{f}, nil
 	}
 	return hangingReader{f, d.hangRead}, nil
 }
+
+// vanishing is a file that is taken away when it is closed.
+type vanishing struct{ *os.File }
+
+func (v vanishing) Close() error { return errors.Join(v.File.Close(), os.Remove(v.Name())) }
 
 type hangingReader struct {
 	*os.File
@@ -199,13 +217,36 @@ func (f flipped) ReadAt(p []byte, off int64) (int, error) {
 }
 
 func (d *diskFiles) Filewrite(r *pkgsftp.Request) (io.WriterAt, error) {
-	flags := os.O_WRONLY | os.O_CREATE
-	if r.Pflags().Excl {
-		flags |= os.O_EXCL
+	flags, p := os.O_WRONLY, r.Pflags()
+	if p.Creat {
+		flags |= os.O_CREATE
 	}
-	f, err := os.OpenFile(r.Filepath, flags, 0o600)
+	if p.Trunc {
+		flags |= os.O_TRUNC
+	}
+	if p.Excl {
+		switch {
+		case d.has("exclunknown"):
+			return nil, pkgsftp.ErrSSHFxOpUnsupported
+		case d.has("exclonlywithtrunc") && !p.Trunc: // npm's ssh2 knows no such flags
+			return nil, pkgsftp.ErrSSHFxNoSuchFile
+		case !d.has("exclignored"):
+			flags |= os.O_EXCL
+		}
+	}
+	if d.has("readonly") || d.has("nodot") && strings.HasPrefix(path.Base(r.Filepath), ".") {
+		return nil, pkgsftp.ErrSSHFxPermissionDenied
+	}
+	mode := os.FileMode(0o600)
+	if d.has("open") {
+		mode = 0o644
+	}
+	f, err := os.OpenFile(r.Filepath, flags, mode)
 	if err != nil {
 		return nil, err
+	}
+	if d.has("vanish") {
+		return vanishing{f}, nil
 	}
 	return &faultyWriter{f, d.writeErr, d.hangWrite}, nil
 }
@@ -229,21 +270,45 @@ func (w *faultyWriter) WriteAt(p []byte, off int64) (int, error) {
 func (d *diskFiles) Filecmd(r *pkgsftp.Request) error {
 	switch r.Method {
 	case "Setstat":
-		return nil
+		switch {
+		case d.has("setstatrefused"):
+			return pkgsftp.ErrSSHFxPermissionDenied
+		case d.has("setstatunknown"):
+			return pkgsftp.ErrSSHFxOpUnsupported
+		}
+		return nil // and does nothing
 	case "Rename":
-		if d.noRename {
-			return errors.New("not here")
+		switch {
+		case d.has("norename"):
+			return pkgsftp.ErrSSHFxOpUnsupported
+		case d.has("renamerefused"):
+			return pkgsftp.ErrSSHFxPermissionDenied
+		}
+		if _, err := os.Lstat(r.Target); err == nil && !d.has("renamereplaces") {
+			return pkgsftp.ErrSSHFxFailure
 		}
 		return os.Rename(r.Filepath, r.Target)
 	case "Mkdir":
+		if d.has("nomkdir") {
+			return pkgsftp.ErrSSHFxPermissionDenied
+		}
 		return os.Mkdir(r.Filepath, 0o755)
 	case "Remove", "Rmdir":
+		if d.has("noremove") {
+			return pkgsftp.ErrSSHFxPermissionDenied
+		}
 		return os.Remove(r.Filepath)
 	}
 	return pkgsftp.ErrSSHFxOpUnsupported
 }
 
-func (d *diskFiles) PosixRename(r *pkgsftp.Request) error { return os.Rename(r.Filepath, r.Target) }
+// PosixRename implements [pkgsftp.PosixRenameFileCmder].
+func (d *diskFiles) PosixRename(r *pkgsftp.Request) error {
+	if d.has("noposixrename") {
+		return pkgsftp.ErrSSHFxOpUnsupported
+	}
+	return os.Rename(r.Filepath, r.Target)
+}
 
 func (d *diskFiles) StatVFS(*pkgsftp.Request) (*pkgsftp.StatVFS, error) {
 	if d.vfs == nil {
@@ -255,6 +320,9 @@ func (d *diskFiles) StatVFS(*pkgsftp.Request) (*pkgsftp.StatVFS, error) {
 
 func (d *diskFiles) Filelist(r *pkgsftp.Request) (pkgsftp.ListerAt, error) {
 	if r.Method == "List" {
+		if d.has("nolist") {
+			return nil, pkgsftp.ErrSSHFxPermissionDenied
+		}
 		entries, err := os.ReadDir(r.Filepath)
 		if err != nil {
 			return nil, err
@@ -268,10 +336,29 @@ func (d *diskFiles) Filelist(r *pkgsftp.Request) (pkgsftp.ListerAt, error) {
 		return out, nil
 	}
 	info, err := os.Stat(r.Filepath)
+	if errors.Is(err, os.ErrNotExist) && d.has("missingisfailure") {
+		return nil, pkgsftp.ErrSSHFxFailure
+	}
 	if err != nil {
 		return nil, err
 	}
+	if d.has("sizezero") && !info.IsDir() {
+		return infos{zero{info}}, nil
+	}
 	return infos{info}, nil
+}
+
+// zero is a file whose size the server does not know.
+type zero struct{ os.FileInfo }
+
+func (zero) Size() int64 { return 0 }
+
+// Lstat implements [pkgsftp.LstatFileLister].
+func (d *diskFiles) Lstat(r *pkgsftp.Request) (pkgsftp.ListerAt, error) {
+	if d.has("nolstat") {
+		return nil, pkgsftp.ErrSSHFxOpUnsupported
+	}
+	return d.Filelist(r)
 }
 
 type infos []os.FileInfo

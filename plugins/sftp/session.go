@@ -40,6 +40,8 @@ type session struct {
 	packet   int // bytes of a read or write request
 	inFlight int // requests at a time for one file
 
+	skipped []string // what known_hosts holds and nobody can read
+
 	now      func() time.Time
 	timing   timing
 	stall    time.Duration // a request may stand still for so long

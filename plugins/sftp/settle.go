@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path"
 
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
@@ -27,16 +28,14 @@ func (t *upload) settle(ctx context.Context, cause error) (*sdk.StoreReport, err
 				report.Existed = false
 			}
 		}
-		if rerr := s.sftp.Remove(t.temp); rerr != nil && !errors.Is(rerr, os.ErrNotExist) {
-			return rerr
-		}
-		return nil
+		return t.d.remove(s, t.temp)
 	})
 	if report != nil {
 		return report, nil
 	}
 	if err != nil {
-		t.d.log.Warn("clear up after a failed store: the temporary file may be left until the next sweep", "file", t.temp, "error", err)
+		t.d.leave(t.temp)
+		t.d.log.Warn("clear up after a failed store: a part of the file is left; the next try removes it", "file", t.temp, "error", err)
 	}
 	if cause == nil || errors.Is(cause, errOccupied) {
 		cause = failure.New(failure.Exists, failure.Occupied, "%s: something else was put there meanwhile", t.what)
@@ -51,9 +50,39 @@ func (t *upload) settle(ctx context.Context, cause error) (*sdk.StoreReport, err
 
 // removeTemp removes a temporary file, as well as it can be done.
 func (d *destination) removeTemp(ctx context.Context, s *session, name string) {
-	err := d.again(ctx, s, func(_ context.Context, s *session) error { return s.sftp.Remove(name) })
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		d.log.Warn("remove a temporary file: it is left until the next sweep", "file", name, "error", err)
+	if err := d.again(ctx, s, func(_ context.Context, s *session) error { return d.remove(s, name) }); err != nil {
+		d.leave(name)
+		d.log.Warn("remove a temporary file: it is left; the next store removes it", "file", name, "error", err)
+	}
+}
+
+// remove removes a temporary file; one that is not there is a success.
+func (d *destination) remove(s *session, name string) error {
+	err := s.sftp.Remove(name)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// leave remembers a temporary file that could not be removed. Nothing uses it any more.
+func (d *destination) leave(name string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.leftovers = append(d.leftovers, name)
+}
+
+// removeLeftovers removes what earlier stores and checks could not.
+func (d *destination) removeLeftovers(ctx context.Context, s *session) {
+	d.mu.Lock()
+	names := d.leftovers
+	d.leftovers = nil
+	d.mu.Unlock()
+	for _, name := range names {
+		if err := d.remove(s, name); err != nil {
+			d.leave(name)
+			d.log.Warn("remove what is left of a failed store", "file", name, "error", d.explain(ctx, s, err, path.Dir(name), "remove it").Message)
+		}
 	}
 }
 

@@ -78,12 +78,20 @@ type upload struct {
 	dir   string
 	temp  string // empty until it may exist
 
+	habits     *habits
 	durable    bool
+	mode       fs.FileMode
+	modeKnown  bool
 	publishing bool // the rename was sent
 }
 
 func (t *upload) run(ctx context.Context) (*sdk.StoreReport, error) {
+	var err error
+	t.d.removeLeftovers(ctx, t.s)
 	if err := t.makeDirectory(ctx); err != nil {
+		return nil, err
+	}
+	if t.habits, err = t.d.habitsFor(ctx, t.s, t.what); err != nil {
 		return nil, err
 	}
 	if report, err := t.existing(ctx, t.s); report != nil || err != nil {
@@ -92,7 +100,7 @@ func (t *upload) run(ctx context.Context) (*sdk.StoreReport, error) {
 	if err := t.room(); err != nil {
 		return nil, err
 	}
-	err := t.write(ctx)
+	err = t.write(ctx)
 	if err == nil && t.r.Verify != sdk.VerifySent {
 		err = t.readBack(ctx)
 	}
@@ -110,10 +118,19 @@ func (t *upload) report() *sdk.StoreReport {
 	if verified != sdk.VerifySent {
 		verified = sdk.VerifyReadBack
 	}
-	return &sdk.StoreReport{
+	return t.reportOf(verified, t.durable, t.mode, t.modeKnown)
+}
+
+// reportOf describes what stands under the final name.
+func (t *upload) reportOf(verified sdk.Verify, durable bool, mode fs.FileMode, modeKnown bool) *sdk.StoreReport {
+	r := &sdk.StoreReport{
 		Location: t.d.config.location(t.final), Size: t.r.Size, SHA256: t.r.SHA256,
-		Verified: verified, Durable: t.durable, ModeKept: true,
+		Verified: verified, Durable: durable, ModeKept: true,
 	}
+	if w := t.d.modeWarning(mode, modeKnown); w != "" {
+		r.ModeKept, r.Warnings = false, []string{w}
+	}
+	return r
 }
 
 func (t *upload) explain(ctx context.Context, err error, doing string) *failure.Error {
@@ -155,9 +172,7 @@ func (t *upload) makeDirectory(ctx context.Context) error {
 func (t *upload) mkdir(ctx context.Context, dir string) (made bool, err error) {
 	err = t.s.sftp.Mkdir(dir)
 	if err == nil {
-		if err := t.s.sftp.Chmod(dir, directoryMode(t.d.fileMode)); err != nil {
-			t.d.log.Warn("set the mode of a directory", "directory", dir, "error", err)
-		}
+		_ = t.s.sftp.Chmod(dir, directoryMode(t.d.fileMode)) // what matters is the files' mode
 		return true, nil
 	}
 	// It may be there already, or have been made meanwhile.
@@ -178,12 +193,12 @@ func directoryMode(file fs.FileMode) fs.FileMode { return file | file>>2&0o111 }
 // existing looks at the final name. The same content is a success, something
 // else a failure, nothing is nil, nil.
 func (t *upload) existing(ctx context.Context, s *session) (*sdk.StoreReport, error) {
-	st, err := s.sftp.Lstat(t.final)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil
-	}
+	st, err := t.habits.look(ctx, s, t.final)
 	if err != nil {
 		return nil, t.d.explain(ctx, s, err, t.dir, t.what+": look at the final name")
+	}
+	if st == nil {
+		return nil, nil
 	}
 	occupied := failure.New(failure.Exists, failure.Occupied, "%s: something else stands there already", t.what).
 		WithRemedy("see whose it is (a set has a manifest, *.dprun.json, beside it) before moving it away on the server, or make the destination's `path` distinct, for example with ${stamp}")
@@ -197,10 +212,13 @@ func (t *upload) existing(ctx context.Context, s *session) (*sdk.StoreReport, er
 	if hex.EncodeToString(h.Sum(nil)) != t.r.SHA256 {
 		return nil, occupied
 	}
-	return &sdk.StoreReport{
-		Location: t.d.config.location(t.final), Size: t.r.Size, SHA256: t.r.SHA256,
-		Verified: sdk.VerifyReadBack, Durable: syncFile(s, t.final) && syncDirectory(s, t.dir), ModeKept: true, Existed: true,
-	}, nil
+	mode, known := modeOf(st)
+	if err := t.d.requireMode(t.what, mode, known); err != nil {
+		return nil, err
+	}
+	r := t.reportOf(sdk.VerifyReadBack, syncFile(s, t.final) && syncDirectory(s, t.dir), mode, known)
+	r.Existed = true
+	return r, nil
 }
 
 // room refuses early what cannot fit.
@@ -218,14 +236,13 @@ func (t *upload) room() error {
 // write sends the file under a temporary name, flushes it and checks its size.
 func (t *upload) write(ctx context.Context) error {
 	t.temp = path.Join(t.dir, tempName(t.r.Owner))
-	f, err := t.s.sftp.OpenFile(t.temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL)
+	f, err := create(t.s, t.temp)
 	if err != nil {
 		return t.explain(ctx, err, "make a temporary file")
 	}
 	// Exports hold keys and passwords: not readable for all, whatever the umask.
-	if err := f.Chmod(t.d.fileMode); err != nil && t.s.alive() {
-		t.d.log.Warn("set the mode of a file", "file", t.temp, "error", err)
-	}
+	// Whether the server did so is seen below.
+	_ = f.Chmod(t.d.fileMode)
 	in := &tap{r: io.LimitReader(t.local, t.r.Size+1), count: &counter{report: t.progress}}
 	if t.r.Verify == sdk.VerifySent {
 		in.hasher = newHasher()
@@ -249,33 +266,17 @@ func (t *upload) write(ctx context.Context) error {
 		_ = f.Close()
 		return t.sourceChanged()
 	}
-	t.durable, err = t.flush(t.s.flush(f.Sync))
-	var size int64
-	if err == nil {
-		var st os.FileInfo
-		if st, err = f.Stat(); err == nil {
-			size = st.Size()
-		}
-	}
-	if cerr := t.s.flush(f.Close); err == nil {
-		err = cerr
-	}
+	st, durable, err := finish(t.s, f, t.temp)
 	switch {
 	case err != nil:
 		return t.explain(ctx, err, "flush and close")
-	case size != t.r.Size:
-		return failure.New(failure.Corrupt, failure.Mismatch, "%s: %d bytes were sent, the server has %d", t.what, t.r.Size, size).
+	case st.Size() != t.r.Size:
+		return failure.New(failure.Corrupt, failure.Mismatch, "%s: %d bytes were sent, the server has %d", t.what, t.r.Size, st.Size()).
 			WithRemedy("look at the server's disk and log")
 	}
-	return nil
-}
-
-// flush weighs the answer to an fsync: a server that cannot is no failure.
-func (t *upload) flush(err error) (durable bool, _ error) {
-	if status(err) == statusUnsupported {
-		return false, nil
-	}
-	return err == nil, err
+	t.durable = durable
+	t.mode, t.modeKnown = modeOf(st)
+	return t.d.requireMode(t.what, t.mode, t.modeKnown)
 }
 
 func (t *upload) sourceChanged() error {
@@ -307,27 +308,19 @@ func (t *upload) readBack(ctx context.Context) error {
 }
 
 // publish gives the temporary file its final name without replacing anything.
-//
-// The protocol's own rename must refuse a name that exists, and OpenSSH's is
-// free of races there (link, then unlink); posix-rename replaces. So the
-// latter is only for servers whose rename does not work, after another look.
 func (t *upload) publish(ctx context.Context) error {
-	if _, err := t.s.sftp.Lstat(t.final); !errors.Is(err, os.ErrNotExist) {
-		if err != nil {
-			return t.explain(ctx, err, "look at the final name")
-		}
+	if st, err := t.habits.look(ctx, t.s, t.final); err != nil {
+		return t.explain(ctx, err, "look at the final name")
+	} else if st != nil {
 		return errOccupied
 	}
 	t.publishing = true
-	err := t.s.sftp.Rename(t.temp, t.final)
-	if err != nil && status(err) >= 0 {
-		if _, serr := t.s.sftp.Lstat(t.final); serr == nil {
-			return errOccupied
-		} else if errors.Is(serr, os.ErrNotExist) && t.s.has(extPosixRename) {
-			err = t.s.sftp.PosixRename(t.temp, t.final)
+	if err := t.habits.rename(t.s, t.temp, t.final); err != nil {
+		if status(err) >= 0 {
+			if st, serr := t.habits.look(ctx, t.s, t.final); serr == nil && st != nil {
+				return errOccupied
+			}
 		}
-	}
-	if err != nil {
 		return t.explain(ctx, err, "rename to the final name")
 	}
 	// The content is durable; is the name?

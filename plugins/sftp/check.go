@@ -1,0 +1,329 @@
+package sftp
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/dprun/dprun/sdk"
+	"github.com/dprun/dprun/sdk/failure"
+)
+
+// Check implements [sdk.Destination].
+func (d *destination) Check(ctx context.Context) (*sdk.DestinationReport, error) {
+	var r *sdk.DestinationReport
+	err := d.with(ctx, func(s *session) error {
+		what := "check " + d.config.location(s.base)
+		st, err := s.sftp.Stat(s.base)
+		if errors.Is(err, os.ErrNotExist) || (err == nil && !st.IsDir()) {
+			return d.noDirectory(s, what)
+		}
+		if err != nil {
+			return d.explain(ctx, s, err, s.base, what)
+		}
+		known, err := d.known(ctx, s, what)
+		if err != nil {
+			return err
+		}
+		r = &sdk.DestinationReport{Location: d.config.location(s.base), WriteOnly: known.writeOnly, Warnings: d.warnings(known, s)}
+		r.Free, r.Total = space(s, s.base)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// warnings say what a store cannot have on this server.
+func (d *destination) warnings(h *habits, s *session) []string {
+	var out []string
+	if !h.durable {
+		out = append(out, "the server cannot be asked to flush files to its disk ("+extFsync+"): copies are reported as not durable")
+	}
+	if w := d.modeWarning(h.mode, h.modeKnown); w != "" {
+		out = append(out, w)
+	}
+	if h.replaces {
+		out = append(out, "the server's rename replaces files: dprun looks first, but what another program puts under the same name at that moment would be lost")
+	}
+	if h.noDirectories {
+		out = append(out, fmt.Sprintf("user %s can make no directory in %s: those of every set must be there", d.config.Username, s.base))
+	}
+	return append(out, s.skipped...)
+}
+
+// modeWarning says that copies have another mode than they are to have; empty: they have not.
+func (d *destination) modeWarning(mode fs.FileMode, known bool) string {
+	switch {
+	case !known:
+		return fmt.Sprintf("the server does not say which mode copies have, %04o is asked for: others may be able to read them (close the directory to others)", d.fileMode)
+	case mode != d.fileMode:
+		return fmt.Sprintf("copies have mode %04o, not %04o: the server does not keep a mode that is set (let it accept changes of modes, give user %s the umask 077, or close the directory to others)",
+			mode, d.fileMode, d.config.Username)
+	}
+	return ""
+}
+
+// requireMode refuses a server that does not keep modes, where the plan asks for that.
+func (d *destination) requireMode(what string, mode fs.FileMode, known bool) error {
+	if w := d.modeWarning(mode, known); w != "" && d.config.RequireMode {
+		return failure.New(failure.Precondition, failure.ModeNotKept, "%s: %s", what, w).
+			WithRemedy("mend that on the server, set file_mode to what it gives, or leave require_mode out")
+	}
+	return nil
+}
+
+// known gives the server's habits. They are found out once; afterwards it is
+// seen to only that a file can be written.
+func (d *destination) known(ctx context.Context, s *session, what string) (*habits, error) {
+	select {
+	case d.probing <- struct{}{}:
+		defer func() { <-d.probing }()
+	case <-ctx.Done():
+		return nil, ended(ctx, "%s", what)
+	}
+	if d.habits != nil {
+		return d.habits, d.tryWrite(ctx, s, what)
+	}
+	p := &probe{d: d, s: s, what: what, h: habits{missing: statusNoSuchFile}}
+	err := p.run(ctx)
+	for _, name := range p.left {
+		d.removeTemp(ctx, s, name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	d.habits = &p.h
+	return d.habits, nil
+}
+
+// habitsFor is known for a store: it writes soon enough itself.
+func (d *destination) habitsFor(ctx context.Context, s *session, what string) (*habits, error) {
+	select {
+	case d.probing <- struct{}{}:
+		h := d.habits
+		<-d.probing
+		if h != nil {
+			return h, nil
+		}
+	case <-ctx.Done():
+		return nil, ended(ctx, "%s", what)
+	}
+	return d.known(ctx, s, what)
+}
+
+// tryWrite makes a file of one byte and removes it.
+func (d *destination) tryWrite(ctx context.Context, s *session, what string) error {
+	p := &probe{d: d, s: s, what: what, h: *d.habits}
+	name, err := p.write(ctx, []byte{0})
+	if err == nil {
+		err = p.remove(ctx, name)
+	}
+	for _, name := range p.left {
+		d.removeTemp(ctx, s, name)
+	}
+	return err
+}
+
+// probe does with a few bytes what a store does.
+type probe struct {
+	d    *destination
+	s    *session
+	what string
+	h    habits
+	left []string // files that are there
+}
+
+func (p *probe) fail(ctx context.Context, err error, doing string) error {
+	return p.d.explain(ctx, p.s, err, p.s.base, p.what+": "+doing)
+}
+
+// lacks is the failure of a server that cannot do what every store needs.
+func (p *probe) lacks(ctx context.Context, err error, doing, remedy string) error {
+	f := failure.From(p.fail(ctx, err, doing))
+	if answer := status(err); answer == statusUnsupported || answer == statusFailure || answer == statusPermission {
+		f.Remedy = fmt.Sprintf(remedy, p.d.config.Username)
+	}
+	return f
+}
+
+func (p *probe) name() string { return path.Join(p.s.base, tempName("check")) }
+
+func (p *probe) run(ctx context.Context) error {
+	if err := p.learnMissing(); err != nil {
+		return p.fail(ctx, err, "look at a name that is not there")
+	}
+	content := []byte("dprun looks whether it can store here. This file may be removed.\n")
+	name, err := p.write(ctx, content)
+	if err != nil {
+		return err
+	}
+	if err := p.readBack(ctx, name, content); err != nil {
+		return err
+	}
+	if name, err = p.rename(ctx, name); err != nil {
+		return err
+	}
+	if err := p.replace(ctx, name); err != nil {
+		return err
+	}
+	if err := p.remove(ctx, name); err != nil {
+		return err
+	}
+	return p.makeDirectory(ctx)
+}
+
+// learnMissing asks for a name that nobody has used.
+func (p *probe) learnMissing() error {
+	name := p.name()
+	_, err := p.s.sftp.Lstat(name)
+	if status(err) == statusUnsupported {
+		_, err = p.s.sftp.Stat(name)
+	}
+	if err == nil {
+		return failure.New(failure.Precondition, failure.Unsupported, "%s: the server says that %s is there, which is a name that nobody has used", p.what, name).
+			WithRemedy("use another SFTP server: dprun cannot tell there what it would overwrite")
+	}
+	if p.h.missing = status(err); p.h.missing < 0 {
+		return err
+	}
+	return nil
+}
+
+// write makes a file as a store does.
+func (p *probe) write(ctx context.Context, content []byte) (string, error) {
+	name := p.name()
+	f, err := create(p.s, name)
+	if err != nil {
+		if status(err) >= 0 && p.withoutDot() {
+			return "", failure.New(failure.Denied, failure.NoAccess, "%s: write the file %s: the server refuses a name that begins with a dot", p.what, name).
+				WithRemedy("let the server accept names that begin with %s: files have such names until they are whole", tempPrefix)
+		}
+		return "", p.fail(ctx, err, "write the file "+name)
+	}
+	p.left = append(p.left, name)
+	cerr := f.Chmod(p.d.fileMode)
+	if _, err := f.Write(content); err != nil {
+		_ = f.Close()
+		return "", p.fail(ctx, err, "write the file "+name)
+	}
+	st, durable, err := finish(p.s, f, name)
+	if err != nil {
+		return "", p.fail(ctx, err, "flush and close the file "+name)
+	}
+	if lost(cerr) {
+		return "", p.fail(ctx, cerr, "set the mode of the file "+name)
+	}
+	if st.Size() != int64(len(content)) {
+		return "", failure.New(failure.Precondition, failure.Unsupported, "%s: the server says that a file of %d bytes has %d", p.what, len(content), st.Size()).
+			WithRemedy("look at what the server does with files that are stored (a filter, a drop box); dprun cannot tell there whether a copy is whole")
+	}
+	p.h.durable = durable
+	p.h.mode, p.h.modeKnown = modeOf(st)
+	return name, p.d.requireMode(p.what, p.h.mode, p.h.modeKnown)
+}
+
+// withoutDot reports whether the server takes the same name without its dot.
+func (p *probe) withoutDot() bool {
+	name := path.Join(p.s.base, strings.TrimPrefix(path.Base(p.name()), "."))
+	f, err := create(p.s, name)
+	if err != nil {
+		return false
+	}
+	p.left = append(p.left, name)
+	_ = f.Close()
+	return true
+}
+
+func (p *probe) vanished(name string) error {
+	return failure.New(failure.Precondition, failure.Unsupported, "%s: the file %s was written and is gone: the server takes files away", p.what, name).
+		WithRemedy("store in a directory from which nothing collects files")
+}
+
+func (p *probe) readBack(ctx context.Context, name string, content []byte) error {
+	var got bytes.Buffer
+	_, err := copyOut(p.s, name, int64(len(content)), &got)
+	answer := status(err)
+	st, lerr := p.h.look(ctx, p.s, name)
+	switch {
+	case lerr == nil && st == nil:
+		return p.vanished(name)
+	case answer == statusPermission || answer == statusUnsupported || answer == statusFailure:
+		p.h.writeOnly = p.d.explain(ctx, p.s, err, p.s.base, "read the file "+name).Message
+		return nil
+	case err != nil:
+		return p.fail(ctx, err, "read the file "+name)
+	case !bytes.Equal(got.Bytes(), content):
+		return failure.New(failure.Corrupt, failure.Mismatch, "%s: what was read back is not what was sent", p.what).
+			WithRemedy("look at the server's disk and memory, and at what changes files there, before trusting it with anything")
+	}
+	return nil
+}
+
+func (p *probe) rename(ctx context.Context, name string) (string, error) {
+	to := p.name()
+	err := p.h.rename(p.s, name, to)
+	if status(err) >= 0 && p.s.has(extPosixRename) {
+		p.h.posixRename = true
+		if perr := p.h.rename(p.s, name, to); perr == nil || lost(perr) {
+			err = perr
+		}
+	}
+	if err != nil {
+		return "", p.lacks(ctx, err, "rename a file", "let user %s rename files there: a file gets its final name when it is whole and verified")
+	}
+	p.gone(name)
+	p.left = append(p.left, to)
+	return to, nil
+}
+
+// replace finds out whether a rename replaces a file.
+func (p *probe) replace(ctx context.Context, name string) error {
+	other, err := p.write(ctx, []byte("x"))
+	if err != nil {
+		return err
+	}
+	err = p.h.rename(p.s, other, name)
+	switch {
+	case err == nil:
+		p.h.replaces = true
+		p.gone(other)
+		return nil
+	case status(err) < 0:
+		return p.fail(ctx, err, "rename a file")
+	}
+	return p.remove(ctx, other)
+}
+
+func (p *probe) remove(ctx context.Context, name string) error {
+	if err := p.s.sftp.Remove(name); err != nil && !p.h.absent(err) {
+		return p.lacks(ctx, err, "remove the file "+name, "let user %s remove files there: what remains of a store that failed is removed")
+	}
+	p.gone(name)
+	return nil
+}
+
+// gone says that a file need not be removed any more.
+func (p *probe) gone(name string) {
+	p.left = slices.DeleteFunc(p.left, func(n string) bool { return n == name })
+}
+
+func (p *probe) makeDirectory(ctx context.Context) error {
+	name := p.name()
+	err := p.s.sftp.Mkdir(name)
+	if err == nil {
+		err = p.s.sftp.RemoveDirectory(name)
+	}
+	if err != nil && status(err) < 0 {
+		return p.fail(ctx, err, "make a directory")
+	}
+	p.h.noDirectories = err != nil
+	return nil
+}

@@ -1,0 +1,105 @@
+package sftp
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+
+	pkgsftp "github.com/pkg/sftp"
+)
+
+// habits are what a server does where the protocol leaves it open. [destination.probe] finds them out.
+type habits struct {
+	// missing is the status for a name that is not there. Some servers answer
+	// with a failure without a cause, which means something else elsewhere.
+	missing int
+	// posixRename says that only the extension renames.
+	posixRename bool
+	// replaces says that a rename replaces what stands under the new name.
+	replaces bool
+	// mode is what a file has of the mode that was set; modeKnown is false
+	// when the server does not say.
+	mode      fs.FileMode
+	modeKnown bool
+	durable   bool
+	// writeOnly says why files cannot be read back; empty: they can.
+	writeOnly string
+	// noDirectories says that no directory can be made.
+	noDirectories bool
+}
+
+// absent reports whether an answer means that the name is not there.
+func (h *habits) absent(err error) bool {
+	return errors.Is(err, os.ErrNotExist) || err != nil && status(err) == h.missing
+}
+
+// look describes what stands under a name, links not followed; nil: nothing.
+func (h *habits) look(ctx context.Context, s *session, name string) (os.FileInfo, error) {
+	st, err := s.sftp.Lstat(name)
+	if status(err) == statusUnsupported {
+		st, err = s.sftp.Stat(name)
+	}
+	switch {
+	case err == nil:
+		return st, nil
+	case !h.absent(err):
+		return nil, err
+	case errors.Is(err, os.ErrNotExist):
+		return nil, nil
+	}
+	// That answer can mean anything: the directory knows, where it may be listed.
+	entries, lerr := s.sftp.ReadDirContext(ctx, path.Dir(name))
+	if lerr == nil && slices.ContainsFunc(entries, func(e os.FileInfo) bool { return e.Name() == path.Base(name) }) {
+		return nil, err
+	}
+	return nil, nil
+}
+
+// create makes a new file. TRUNC changes nothing for a file that is new, and
+// servers exist that know CREAT and EXCL only together with it; others do not
+// know EXCL at all, and the name is random.
+func create(s *session, name string) (*pkgsftp.File, error) {
+	f, err := s.sftp.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|os.O_EXCL)
+	if status(err) == statusUnsupported {
+		f, err = s.sftp.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC)
+	}
+	return f, err
+}
+
+// rename gives a file another name, in the way that works on this server.
+//
+// The protocol's own rename must refuse a name that exists, and OpenSSH's is
+// free of races there (link, then unlink); posix-rename replaces.
+func (h *habits) rename(s *session, from, to string) error {
+	if h.posixRename {
+		return s.sftp.PosixRename(from, to)
+	}
+	return s.sftp.Rename(from, to)
+}
+
+// finish flushes and closes a file, and describes it as the server has it then.
+func finish(s *session, f *pkgsftp.File, name string) (st os.FileInfo, durable bool, err error) {
+	err = s.flush(f.Sync)
+	durable = err == nil
+	if answer := status(err); answer == statusUnsupported || !s.has(extFsync) && answer >= 0 {
+		err = nil
+	}
+	if err == nil {
+		if st, err = f.Stat(); status(err) >= 0 {
+			st, err = s.sftp.Stat(name)
+		}
+	}
+	if cerr := s.flush(f.Close); err == nil {
+		err = cerr
+	}
+	return st, durable, err
+}
+
+// modeOf gives the permission bits that a server reports, if it does.
+func modeOf(st os.FileInfo) (mode fs.FileMode, known bool) {
+	mode = st.Mode().Perm()
+	return mode, mode != 0
+}
