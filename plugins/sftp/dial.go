@@ -103,6 +103,7 @@ func (d *dialer) handshake(conn net.Conn, keys *hostKeys, auth []ssh.AuthMethod)
 		_ = client.Close()
 		return nil, err
 	}
+	session.skipped = keys.skipped
 	return session, nil
 }
 

@@ -7,9 +7,7 @@ import (
 	"os"
 	"strings"
 
-	"github.com/skeema/knownhosts"
 	"golang.org/x/crypto/ssh"
-	xknownhosts "golang.org/x/crypto/ssh/knownhosts"
 
 	"github.com/dprun/dprun/sdk/failure"
 )
@@ -17,7 +15,7 @@ import (
 // hostKeys checks one connection's server key against the known_hosts file.
 type hostKeys struct {
 	config Config
-	db     *knownhosts.HostKeyDB
+	*knownHosts
 	// refused is why the key was refused. The handshake gives it as text only.
 	refused *failure.Error
 }
@@ -25,51 +23,62 @@ type hostKeys struct {
 // loadHostKeys reads the file anew for every connection: a key that an
 // operator has just added counts at the next try.
 func loadHostKeys(c Config) (*hostKeys, error) {
-	db, err := knownhosts.NewDB(c.KnownHosts)
+	k, err := readKnownHosts(c.KnownHosts)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, failure.New(failure.Denied, failure.HostKey, "read known_hosts for %s: %w", c.addr(), err).
 			WithRemedy("%s", scanRemedy(c, ""))
 	}
 	if err != nil {
-		return nil, failure.New(failure.Precondition, failure.BadConfig, "read known_hosts %s: %w", c.KnownHosts, err).
-			WithRemedy("correct that line")
+		return nil, failure.New(failure.Precondition, failure.BadConfig, "read known_hosts for %s: %w", c.addr(), err).
+			WithRemedy("let the user that runs dprun read %s", c.KnownHosts)
 	}
-	return &hostKeys{config: c, db: db}, nil
+	return &hostKeys{config: c, knownHosts: k}, nil
 }
 
-// algorithms restricts the negotiation to the kinds of keys that the file
-// holds for the server. Without it a server with several keys may show one
-// that is not in the file, which looks like a changed key. Nil: unknown server.
-func (h *hostKeys) algorithms() []string { return h.db.HostKeyAlgorithms(h.config.addr()) }
+// algorithms are the kinds of keys that the server may show; nil: any.
+func (h *hostKeys) algorithms() []string {
+	return h.knownHosts.algorithms(h.config.Host, h.config.Port)
+}
 
 // check is the ssh.HostKeyCallback.
-func (h *hostKeys) check(hostname string, remote net.Addr, key ssh.PublicKey) error {
-	err := h.db.HostKeyCallback()(hostname, remote, key)
-	if err == nil {
+func (h *hostKeys) check(_ string, _ net.Addr, key ssh.PublicKey) error {
+	c := h.config
+	v := h.judge(c.Host, c.Port, key)
+	if v.standing == known {
 		return nil
 	}
+	h.refused = h.refuse(v, key)
+	return h.refused
+}
+
+func (h *hostKeys) refuse(v verdict, key ssh.PublicKey) *failure.Error {
 	c := h.config
 	shown := shownKey(key)
-	var revoked *xknownhosts.RevokedError
-	switch {
-	case errors.As(err, &revoked):
-		h.refused = failure.New(failure.Denied, failure.HostKey, "check the key of %s: its key %s is marked @revoked in %s, line %d",
-			c.addr(), shown, revoked.Revoked.Filename, revoked.Revoked.Line).
-			WithRemedy("do not connect; ask whoever runs the server for its current key")
-	case knownhosts.IsHostKeyChanged(err):
-		var keyErr *xknownhosts.KeyError
-		errors.As(err, &keyErr)
-		h.refused = failure.New(failure.Denied, failure.HostKey, "check the key of %s: the server shows %s, but %s holds %s: the key was changed, or somebody stands in between",
-			c.addr(), shown, c.KnownHosts, wanted(keyErr.Want)).
-			WithRemedy("ask whoever runs the server whether its key has changed; if it has, remove the old line (ssh-keygen -R '%s' -f '%s') and %s",
-				knownhosts.Normalize(c.addr()), c.KnownHosts, scanRemedy(c, shown))
-	case knownhosts.IsHostUnknown(err):
-		h.refused = failure.New(failure.Denied, failure.HostKey, "check the key of %s: the server shows %s, and %s holds no key for it",
-			c.addr(), shown, c.KnownHosts).WithRemedy("%s", scanRemedy(c, shown))
-	default:
-		h.refused = failure.New(failure.Denied, failure.HostKey, "check the key of %s: the server shows %s: %w", c.addr(), shown, err)
+	if v.invalid != nil {
+		shown += fmt.Sprintf(" (which does not count: %v)", v.invalid)
 	}
-	return h.refused
+	refused := func(format string, args ...any) *failure.Error {
+		f := failure.New(failure.Denied, failure.HostKey, "check the key of %s: %s", c.addr(), fmt.Sprintf(format, args...))
+		if len(h.skipped) > 0 && v.standing == unknown {
+			f.Message += "; " + strings.Join(h.skipped[:min(3, len(h.skipped))], "; ")
+		}
+		return f
+	}
+	scan := scanRemedy(c, shownKey(key))
+	switch v.standing {
+	case revoked:
+		return refused("its key %s is marked %s in %s, line %d", shown, markRevoked, c.KnownHosts, v.lines[0].number).
+			WithRemedy("do not connect; ask whoever runs the server for its current key")
+	case changed:
+		return refused("the server shows %s, but %s holds %s: the key was changed, or somebody stands in between", shown, c.KnownHosts, wanted(v.lines)).
+			WithRemedy("ask whoever runs the server whether its key has changed; if it has, remove the old line (ssh-keygen -R '%s' -f '%s') and %s",
+				names(c.Host, c.Port)[0], c.KnownHosts, scan)
+	}
+	if cert, ok := key.(*ssh.Certificate); ok {
+		return refused("the server shows %s, and %s holds neither its authority %s nor a key for it", shown, c.KnownHosts, shownKey(cert.SignatureKey)).
+			WithRemedy("add the line \"%s %s KEY\" with the authority's public key to %s; or %s", markAuthority, names(c.Host, c.Port)[0], c.KnownHosts, scan)
+	}
+	return refused("the server shows %s, and %s holds no key for it", shown, c.KnownHosts).WithRemedy("%s", scan)
 }
 
 // shownKey names a key as ssh-keygen -l does.
@@ -80,10 +89,10 @@ func shownKey(key ssh.PublicKey) string {
 	return key.Type() + " " + ssh.FingerprintSHA256(key)
 }
 
-func wanted(keys []xknownhosts.KnownKey) string {
+func wanted(lines []knownLine) string {
 	var out []string
-	for _, k := range keys {
-		out = append(out, fmt.Sprintf("%s (line %d)", shownKey(k.Key), k.Line))
+	for _, l := range lines {
+		out = append(out, fmt.Sprintf("%s (line %d)", shownKey(l.key), l.number))
 	}
 	return strings.Join(out, ", ")
 }

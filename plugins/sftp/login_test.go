@@ -258,17 +258,6 @@ func TestHostKey(t *testing.T) {
 		config.KnownHosts += ".missing"
 		wantFailure(t, check(t, config, ""), failure.Denied, failure.HostKey)
 	})
-	t.Run("unreadable line", func(t *testing.T) {
-		t.Parallel()
-		config := configFor(t, s)
-		config.KnownHosts = filepath.Join(t.TempDir(), "known_hosts")
-		if err := os.WriteFile(config.KnownHosts, []byte("host ssh-ed25519 garbage\n"), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if f := wantFailure(t, check(t, config, ""), failure.Precondition, failure.BadConfig); f.Remedy != "correct that line" {
-			t.Errorf("the remedy is %q: a line may revoke a key", f.Remedy)
-		}
-	})
 }
 
 // ecdsaKey is some public key of a kind that the test server has none of.

@@ -17,8 +17,8 @@ import (
 	"time"
 
 	pkgsftp "github.com/pkg/sftp"
-	"github.com/skeema/knownhosts"
 	"golang.org/x/crypto/ssh"
+	"golang.org/x/crypto/ssh/knownhosts"
 
 	"github.com/dprun/dprun/testfixtures/sftpshort"
 )
@@ -27,6 +27,7 @@ import (
 // sshd needs the system's user database for, and for faults and abilities that
 // a real one cannot be made to have. It has no fsync.
 type fakeServer struct {
+	authority  ssh.Signer // signs the host key; nil: it has no certificate
 	addr       *net.TCPAddr
 	dir        string
 	knownHosts string
@@ -75,6 +76,12 @@ func startFake(t testing.TB, f *fakeServer) *fakeServer {
 		config.KeyboardInteractiveCallback = func(c ssh.ConnMetadata, ask ssh.KeyboardInteractiveChallenge) (*ssh.Permissions, error) {
 			got, err := ask("", "", []string{"Password: "}, []bool{false})
 			return nil, accept(err == nil && c.User() == fakeUser && len(got) == 1 && got[0] == f.answer)
+		}
+	}
+	if f.authority != nil {
+		cert := certify(t, f.authority, signer, func(c *ssh.Certificate) { c.ValidPrincipals = []string{"127.0.0.1"} })
+		if signer, err = ssh.NewCertSigner(cert, signer); err != nil {
+			t.Fatal(err)
 		}
 	}
 	config.AddHostKey(signer)
