@@ -60,7 +60,7 @@ plan "p" {
 		t.Error(diff)
 	}
 	a := p.Activities[0]
-	if p.ErrorPolicy != "halt" || a.ErrorPolicy != "halt" || a.Quiesce != "none" || a.OnBusy != "abort" || p.Window != nil {
+	if p.ErrorPolicy != "ignore" || a.ErrorPolicy != "ignore" || a.Quiesce != "none" || a.OnBusy != "abort" || p.Window != nil {
 		t.Errorf("%+v", a)
 	}
 	d := p.Destinations[0]

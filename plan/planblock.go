@@ -22,7 +22,7 @@ func (c *compiler) compilePlans() {
 		c.cfg.Plans = append(c.cfg.Plans, p)
 		p.Description, _ = c.text(b.Body, "description", i.ctx)
 		p.Window = c.window(b.Body, i.ctx)
-		p.ErrorPolicy = c.word(b.Body, "error_policy", i.ctx, Halt, Halt, Ignore)
+		p.ErrorPolicy = c.word(b.Body, "error_policy", i.ctx, Ignore, Halt, Ignore)
 		p.Destinations = c.planDestinations(b, i.ctx)
 		p.Limits = c.limits(b.Body, i.ctx)
 		p.Timeouts = c.timeouts(b.Body, i.ctx)

@@ -48,7 +48,7 @@ var referenceCodes = []Entry{
 		Code: SkippedBecauseErrorPolicy, Origin: OriginReference, Level: LevelTask, Phases: []int{1, 2}, Class: ClassSkipped,
 		Meaning: "The task does not run: another task failed and its error policy is halt.",
 		Cause:   "A task failed, or failed its validation, before this one was ready, and the error policy of its activity or plan is `halt`.",
-		Action:  "Find the first failed task with `dprun runs show RUN` and mend that one; then run the plan again. If one device should not stop the others, set `error_policy = \"ignore\"`.",
+		Action:  "Find the first failed task with `dprun runs show RUN` and mend that one; then run the plan again. If one device should not stop the others, take `error_policy = \"halt\"` out: the default is ignore.",
 	},
 	{
 		Code: CanceledBecauseErrorPolicy, Origin: OriginReference, Level: LevelTask, Phases: []int{3}, Class: ClassCancelled,
