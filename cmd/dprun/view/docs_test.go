@@ -15,7 +15,7 @@ import (
 
 func TestThePageOnJSONNamesEveryTypeAndField(t *testing.T) {
 	t.Parallel()
-	page, err := os.ReadFile("../../../docs/exit-codes-and-json.md")
+	page, err := os.ReadFile("../../../docs/json.md")
 	if err != nil {
 		t.Fatal(err)
 	}
