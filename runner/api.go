@@ -55,7 +55,7 @@ type ApplyRequest struct {
 	Source   Source
 	Plan     string // the plan's name; empty: the only one of the file
 	Parallel int    // overrides limits.parallel when positive
-	Only     string // --only: site=fra,device=fra-*,domain=orders
+	Only     string // --only: site=fra,activity=domains,device=fra-*,domain=orders
 	// Asked ends when dprun is asked to stop, and with it the reading of
 	// secrets, while nothing is owed yet; nil: never.
 	Asked context.Context
@@ -108,6 +108,7 @@ type PreviewRequest struct {
 // Preview is what a run would do now.
 type Preview struct {
 	Plan         string                            `json:"plan"`
+	Only         string                            `json:"only,omitempty"`   // what narrows it
 	Window       string                            `json:"window,omitempty"` // how the window stands
 	WindowOpen   bool                              `json:"window_open"`
 	Tasks        []PreviewTask                     `json:"tasks"`
@@ -152,6 +153,7 @@ const (
 	ExitInvalid = 10 // the plan has errors
 	ExitPlugin  = 11 // a plugin is missing, untrusted or broken at start
 	ExitRunning = 12 // the same plan is already running, or its run is being recovered
+	ExitNothing = 14 // nothing to do
 	ExitOwed    = 16 // a device may still be quiesced
 	ExitUsage   = 64
 	ExitBug     = 70

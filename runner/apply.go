@@ -63,6 +63,9 @@ func (r *Runner) Apply(ctx context.Context, q ApplyRequest) (*Result, error) {
 		res.ExitCode = worst(res.ExitCode, ExitInvalid)
 		return res, nil
 	}
+	if err := only.check(p, spec); err != nil {
+		return res, err
+	}
 	if err := r.remember(ctx, &spec); err != nil {
 		return res, err
 	}
@@ -207,7 +210,7 @@ func (r *Runner) run(ctx context.Context, loaded *Loaded, p *plan.Plan, spec lif
 		return &Error{ExitBug, err}
 	}
 	machine := lifecycle.NewRun(spec)
-	r.Sink.Run(event.RunInfo{Run: spec.ID, Plan: spec.Plan, Started: started})
+	r.Sink.Run(event.RunInfo{Run: spec.ID, Plan: spec.Plan, Only: spec.Only, Started: started})
 	summary, err := r.drive(ctx, machine, host, x, &book{journal: r.journal, run: spec.ID, machine: machine, record: rec, plan: x}, event.RunStarted, started)
 	if err != nil {
 		return err
@@ -299,7 +302,7 @@ func neutralCodes() []string {
 // summarize counts and lists the tasks of a run that has ended.
 func summarize(machine *lifecycle.Run, exit int, started, ended time.Time) *event.Summary {
 	spec := machine.Spec()
-	s := &event.Summary{Run: spec.ID, Plan: spec.Plan, ExitCode: exit, Started: started, Ended: ended}
+	s := &event.Summary{Run: spec.ID, Plan: spec.Plan, Only: spec.Only, ExitCode: exit, Started: started, Ended: ended}
 	if v := machine.Verdict(); v != nil {
 		s.Code, s.Message = v.Code, v.Message
 	}

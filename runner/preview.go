@@ -48,7 +48,10 @@ func (r *Runner) Preview(ctx context.Context, q PreviewRequest) (*Preview, *Resu
 		res.ExitCode = ExitInvalid
 		return nil, res, nil
 	}
-	v := &Preview{Plan: p.Name, Spec: spec}
+	if err := only.check(p, spec); err != nil {
+		return nil, res, err
+	}
+	v := &Preview{Plan: p.Name, Only: spec.Only, Tasks: []PreviewTask{}, Spec: spec}
 	v.Window, v.WindowOpen = windowStands(spec.Window, r.Clock.Now())
 	if q.Offline {
 		for _, u := range lifecycle.Uncontacted(spec) {

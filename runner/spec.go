@@ -1,13 +1,9 @@
 package runner
 
 import (
-	"fmt"
 	"hash/fnv"
-	"slices"
-	"strings"
 
 	"github.com/dprun/dprun/plan"
-	"github.com/dprun/dprun/plan/pattern"
 	"github.com/dprun/dprun/runner/lifecycle"
 	"github.com/dprun/dprun/sdk/schema"
 )
@@ -22,7 +18,7 @@ func specOf(p *plan.Plan, run string, only Only, parallel int) (lifecycle.RunSpe
 		Limits: lifecycle.Limits{Parallel: p.Limits.Parallel, PerDevice: p.Limits.PerDevice, PerLabel: p.Limits.PerLabel},
 		Timeouts: lifecycle.Timeouts{Queue: p.Timeouts.Queue, Run: p.Timeouts.Run, Quiesce: p.Timeouts.Quiesce, Unquiesce: p.Timeouts.Unquiesce,
 			Grace: p.Timeouts.Grace, Store: p.Timeouts.Store, Healthy: p.Timeouts.Healthy},
-		PreScript: scriptOf(p.PreScript), PostScript: postScriptOf(p.PostScript),
+		PreScript: scriptOf(p.PreScript), PostScript: postScriptOf(p.PostScript), Only: only.expr,
 		Devices: map[string]lifecycle.Device{},
 	}
 	if parallel > 0 {
@@ -33,6 +29,9 @@ func specOf(p *plan.Plan, run string, only Only, parallel int) (lifecycle.RunSpe
 			MinFree: lifecycle.MinFree{Percent: d.MinFree.Percent, Bytes: d.MinFree.Bytes}})
 	}
 	for _, a := range p.Activities {
+		if !only.activity(a.Name) {
+			continue
+		}
 		la := lifecycle.Activity{
 			Name: a.Name, Type: a.Type, Scope: a.Schema.Scope, Exclusive: a.Schema.Exclusive, ErrorPolicy: lifecycle.ErrorPolicy(a.ErrorPolicy),
 			Quiesce: lifecycle.QuiesceMode(a.Quiesce), OnBusy: lifecycle.OnBusy(a.OnBusy), DependsOn: a.DependsOn,
@@ -76,55 +75,4 @@ func postScriptOf(p *plan.PostScript) *lifecycle.Script {
 	s := scriptOf(p.Script)
 	s.When = lifecycle.When(p.When)
 	return s
-}
-
-// Only narrows a run: terms of one key are alternatives, different keys must all fit.
-type Only struct {
-	devices pattern.Set
-	doms    pattern.Set
-	labels  map[string]pattern.Set
-}
-
-// ParseOnly reads the --only flag: "site=fra,device=fra-*,domain=orders".
-func ParseOnly(expr string) (Only, error) {
-	o := Only{labels: map[string]pattern.Set{}}
-	if strings.TrimSpace(expr) == "" {
-		return o, nil
-	}
-	for term := range strings.SplitSeq(expr, ",") {
-		key, value, ok := strings.Cut(strings.TrimSpace(term), "=")
-		if !ok || key == "" || value == "" {
-			return o, fmt.Errorf("--only: %q is no KEY=GLOB; write for example site=fra,device=fra-*,domain=orders", term)
-		}
-		p := pattern.Literal(value)
-		switch key {
-		case "device":
-			o.devices = append(o.devices, p)
-		case "domain":
-			o.doms = append(o.doms, p)
-		default:
-			o.labels[key] = append(o.labels[key], p)
-		}
-	}
-	return o, nil
-}
-
-func (o Only) device(d *plan.Device) bool {
-	if o.devices != nil && !o.devices.Matches(d.Name) {
-		return false
-	}
-	for k, set := range o.labels {
-		if v, ok := d.Labels[k]; !ok || !set.Matches(v) {
-			return false
-		}
-	}
-	return true
-}
-
-func (o Only) domains() *pattern.Set {
-	if o.doms == nil {
-		return nil
-	}
-	set := slices.Clone(o.doms)
-	return &set
 }

@@ -55,9 +55,6 @@ func (a *app) applyCommand() *cobra.Command {
 				if err != nil && (res == nil || res.Summary == nil) && errors.As(context.Cause(asked), &stopped) {
 					err = stopped // before there was a run to cancel
 				}
-				if err == nil && res.Summary != nil && len(res.Summary.Tasks) == 0 && src.only != "" {
-					err = leavesNothing(res.ExitCode, src.only, res.Summary.Plan)
-				}
 				return res, err
 			})
 		}),

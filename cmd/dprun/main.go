@@ -66,7 +66,6 @@ const (
 	exitOK      = 0
 	exitFailed  = 1
 	exitPartly  = 3
-	exitNothing = 14
 	exitSIGINT  = 130
 	exitSIGTERM = 143
 )

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -26,9 +25,6 @@ func (a *app) planCommand() *cobra.Command {
 				return err
 			}
 			v.Preview(preview)
-			if len(preview.Tasks) == 0 && src.only != "" && exitCode(err) == exitNothing {
-				return leavesNothing(exitNothing, src.only, preview.Plan)
-			}
 			return err
 		}),
 	}
@@ -64,11 +60,6 @@ func (a *app) preview(ctx context.Context, v view.View, src source, path string,
 		err = status(res.ExitCode)
 	}
 	return p, err
-}
-
-// leavesNothing is a selection that no task is left of.
-func leavesNothing(code int, only, plan string) error {
-	return &runner.Error{ExitCode: code, Err: fmt.Errorf("--only %s leaves nothing of plan %s; `dprun plan --offline` names its devices, `dprun validate` their labels", only, plan)}
 }
 
 // closing closes what a command opened; an error of it counts when there is no other.

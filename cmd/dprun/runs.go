@@ -89,7 +89,7 @@ func (a *app) runsListCommand() *cobra.Command {
 
 // row sums a run up.
 func (r *records) row(ctx context.Context, run journal.Run) (view.RunRow, []journal.Task, error) {
-	row := view.RunRow{Run: run.ID, Plan: run.Plan, Code: run.Code, Final: run.State == journal.Finished, Started: run.Started, Ended: run.Ended}
+	row := view.RunRow{Run: run.ID, Plan: run.Plan, Narrowed: run.Partial, Code: run.Code, Final: run.State == journal.Finished, Started: run.Started, Ended: run.Ended}
 	if row.Final {
 		row.ExitCode = &run.ExitCode
 	}
@@ -151,7 +151,10 @@ func (r *records) detail(ctx context.Context, run journal.Run) (view.RunDetail, 
 	if err != nil {
 		return view.RunDetail{}, err
 	}
-	d := view.RunDetail{RunRow: row, Details: []view.TaskDetail{}}
+	d := view.RunDetail{RunRow: row, History: []event.Status{}, Details: []view.TaskDetail{}}
+	if d.Only, err = runner.SelectionOf(run); err != nil {
+		return d, err
+	}
 	statuses, err := r.journal.Statuses(ctx, run.ID)
 	if err != nil {
 		return d, err
@@ -169,7 +172,7 @@ func (r *records) detail(ctx context.Context, run journal.Run) (view.RunDetail, 
 			files[e.Task] = append(files[e.Task], e.Result.Store.Location)
 		}
 	}
-	d.History = histories[""]
+	d.History = append(d.History, histories[""]...)
 	for _, t := range tasks {
 		d.Details = append(d.Details, view.TaskDetail{Task: t.ID, Activity: t.Activity, Device: t.Device, Domain: t.Domain, Code: t.Code, Final: t.Final,
 			Files: files[t.ID], History: histories[t.ID]})

@@ -32,7 +32,7 @@ func (s *source) variables(f *pflag.FlagSet) {
 
 func (s *source) selection(f *pflag.FlagSet) {
 	f.StringVar(&s.plan, "plan", "", "which plan, when the file has several")
-	f.StringVar(&s.only, "only", "", "narrow what is done, for example site=fra,device=fra-*,domain=orders")
+	f.StringVar(&s.only, "only", "", "narrow what is done: activity, device, domain or a label, for example site=fra,device=fra-*,domain=orders")
 }
 
 // of makes the runner's source of a path.

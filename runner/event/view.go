@@ -21,6 +21,7 @@ type Sink interface {
 type RunInfo struct {
 	Run     string    `json:"run"`
 	Plan    string    `json:"plan"`
+	Only    string    `json:"only,omitempty"` // what narrowed it
 	Started time.Time `json:"started"`
 	// Recovery is true when the run is an interrupted one that is being finished.
 	Recovery bool `json:"recovery,omitempty"`
@@ -49,6 +50,7 @@ type Log struct {
 type Summary struct {
 	Run       string       `json:"run"`
 	Plan      string       `json:"plan"`
+	Only      string       `json:"only,omitempty"` // what narrowed it
 	Code      string       `json:"code"`
 	Message   string       `json:"message"`
 	ExitCode  int          `json:"exit_code"`

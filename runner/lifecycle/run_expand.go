@@ -1,9 +1,11 @@
 package lifecycle
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
+	"github.com/dprun/dprun/plan/pattern"
 	"github.com/dprun/dprun/sdk/failure"
 	"github.com/dprun/dprun/sdk/schema"
 )
@@ -63,8 +65,61 @@ func (r *Run) expandDomains(a Activity, d *device) {
 		}
 	}
 	if !found {
-		r.dismissed(a, d.name, a.Unexpanded(d.name), SkippedNoDomainsMatchingPattern, "no domain of "+d.name+" matches; it has: "+strings.Join(names, ", "))
+		r.dismissed(a, d.name, a.Unexpanded(d.name), SkippedNoDomainsMatchingPattern, a.unmatched(d.name, names))
 	}
+}
+
+// unmatched says why none of the domains that a device has is meant.
+func (a Activity) unmatched(device string, has []string) string {
+	list := strings.Join(has, ", ")
+	if a.Only == nil {
+		return "no domain of " + device + " matches; it has: " + list
+	}
+	for _, name := range has {
+		if a.Only.Matches(name) {
+			return a.leftOut(device, name)
+		}
+	}
+	return "no domain of " + device + " is named by --only; it has: " + list
+}
+
+// leftOut says by which rule of the plan a domain does not belong to an activity.
+func (a Activity) leftOut(device, domain string) string {
+	set := a.domainsOf(device)
+	for _, p := range set {
+		for _, except := range p.Except {
+			if pattern.Glob(except, domain) && (pattern.Pattern{Match: p.Match}).Matches(domain) {
+				return fmt.Sprintf("--only names domain %s, and activity %s leaves it out on %s: its pattern %s has except %q", domain, a.Name, device, quoted(p.Match), except)
+			}
+		}
+	}
+	return fmt.Sprintf("--only names domain %s, and activity %s does not mean it on %s: its domains are %s", domain, a.Name, device, quoted(strings.Split(a.Unexpanded(device), ",")))
+}
+
+func quoted(names []string) string {
+	var out []string
+	for _, n := range names {
+		out = append(out, fmt.Sprintf("%q", n))
+	}
+	return strings.Join(out, ", ")
+}
+
+// excluded gives a domain that --only names and that the activity does not
+// mean; empty where that is not certain without the device's own list.
+func (a Activity) excluded(device string) string {
+	if a.Only == nil || a.Scope == schema.ScopeDevice {
+		return ""
+	}
+	excluded := ""
+	for _, p := range *a.Only {
+		for _, glob := range p.Match {
+			if !pattern.IsLiteral(glob) || a.domainsOf(device).Matches(glob) {
+				return ""
+			}
+			excluded = glob
+		}
+	}
+	return excluded
 }
 
 // advanceValidate asks the devices about the tasks that are for a whole one.
@@ -97,6 +152,10 @@ func (r *Run) expandUncontacted(c Code, message string) {
 	for _, a := range r.spec.Activities {
 		r.expandUnmatched(a)
 		for _, name := range a.Devices {
+			if domain := a.excluded(name); domain != "" {
+				r.dismissed(a, name, a.Unexpanded(name), SkippedNoDomainsMatchingPattern, a.leftOut(name, domain))
+				continue
+			}
 			r.dismissed(a, name, a.Unexpanded(name), c, message)
 		}
 	}
@@ -150,7 +209,7 @@ func (r *Run) Unusable() []Unusable {
 	return out
 }
 
-func (a Activity) domainsOf(device string) interface{ Matches(string) bool } {
+func (a Activity) domainsOf(device string) pattern.Set {
 	if s, ok := a.DomainsByDevice[device]; ok {
 		return s
 	}
@@ -163,12 +222,8 @@ func (a Activity) Unexpanded(device string) string {
 	if a.Scope == schema.ScopeDevice {
 		return ""
 	}
-	set := a.Domains
-	if s, ok := a.DomainsByDevice[device]; ok {
-		set = s
-	}
 	var parts []string
-	for _, p := range set {
+	for _, p := range a.domainsOf(device) {
 		parts = append(parts, p.Match...)
 	}
 	return strings.Join(parts, ",")

@@ -28,6 +28,8 @@ type RunSpec struct {
 	Activities   []Activity        `json:"activities"`
 	// LastSize is the size in bytes of the last good capture, by task ID.
 	LastSize map[string]int64 `json:"last_size,omitempty"`
+	// Only is the selection that narrows the run, as it was written.
+	Only string `json:"only,omitempty"`
 	// LastDomains holds the domains of the last good run, by activity and device ("activity/device").
 	LastDomains map[string][]string `json:"last_domains,omitempty"`
 	// Staging is how many bytes may wait in staging to be stored; while more do,

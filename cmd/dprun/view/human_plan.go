@@ -105,7 +105,7 @@ func (h *Human) Graph(g graph.Graph, f graph.Format) {
 // Preview implements [View].
 func (h *Human) Preview(v *runner.Preview) {
 	h.print(func(b *strings.Builder, p painter) {
-		fmt.Fprintf(b, "%s %s\n", p.paint(bold, "Plan"), Clean(v.Plan))
+		fmt.Fprintf(b, "%s %s%s\n", p.paint(bold, "Plan"), Clean(v.Plan), narrowed(v.Only))
 		if v.Window != "" {
 			t := green
 			if !v.WindowOpen {

@@ -18,9 +18,17 @@ func (h *Human) Run(r event.RunInfo) {
 	if r.Recovery {
 		verb = "Finishing the interrupted run"
 	}
-	h.say(fmt.Sprintf("%s %s of plan %s\n", verb, Clean(r.Run), h.errP.paint(bold, Clean(r.Plan))))
+	h.say(fmt.Sprintf("%s %s of plan %s%s\n", verb, Clean(r.Run), h.errP.paint(bold, Clean(r.Plan)), narrowed(r.Only)))
 	h.track = newTracker(r)
 	h.start()
+}
+
+// narrowed says that a run is not for all of its plan.
+func narrowed(only string) string {
+	if only == "" {
+		return ""
+	}
+	return ", narrowed to " + Clean(only)
 }
 
 // tracked returns the tracker; a run that was not announced is begun here.
@@ -116,6 +124,7 @@ func writeSummary(b *strings.Builder, p painter, s event.Summary, logs map[strin
 	if s.Message != "" {
 		b.WriteString(", " + Clean(s.Message))
 	}
+	b.WriteString(narrowed(s.Only))
 	if s.Bytes > 0 {
 		b.WriteString(", " + size(s.Bytes) + " captured")
 	}

@@ -35,7 +35,11 @@ func runCells(r RunRow) []cell {
 	if !r.Final {
 		status = toned(strings.TrimSpace("unfinished "+r.Code), yellow)
 	}
-	return []cell{text(r.Run), text(r.Plan), text(stamp(r.Started)), number(took), number(fmt.Sprintf("%d/%d", r.Succeeded, r.Tasks)), status, number(exit)}
+	plan := r.Plan
+	if r.Narrowed {
+		plan += " (narrowed)"
+	}
+	return []cell{text(r.Run), text(plan), text(stamp(r.Started)), number(took), number(fmt.Sprintf("%d/%d", r.Succeeded, r.Tasks)), status, number(exit)}
 }
 
 // RunDetail implements [View].
@@ -44,6 +48,9 @@ func (h *Human) RunDetail(r RunDetail) {
 		t := table{head: []string{"RUN", "PLAN", "STARTED", "TIME", "TASKS", "STATUS", "EXIT"}}
 		t.add(runCells(r.RunRow)...)
 		t.write(b, p, "")
+		if r.Only != "" {
+			fmt.Fprintf(b, "\nNarrowed to %s.\n", Clean(r.Only))
+		}
 		if len(r.History) > 0 {
 			fmt.Fprintf(b, "\n%s\n", p.paint(bold, "The run"))
 			writeTimeline(b, p, r.History)

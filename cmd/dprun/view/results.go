@@ -115,7 +115,9 @@ func PluginOf(s schema.Plugin) Plugin {
 type RunRow struct {
 	Run       string    `json:"run"`
 	Plan      string    `json:"plan"`
-	Code      string    `json:"code,omitempty"` // the last status
+	Narrowed  bool      `json:"narrowed,omitempty"` // by --only
+	Only      string    `json:"only,omitempty"`     // by what; of a single run
+	Code      string    `json:"code,omitempty"`     // the last status
 	Final     bool      `json:"final"`
 	ExitCode  *int      `json:"exit_code,omitempty"` // of a run that ended
 	Started   time.Time `json:"started"`
