@@ -327,6 +327,8 @@ func summarize(machine *lifecycle.Run, exit int, started, ended time.Time) *even
 			s.Succeeded++
 		case lifecycle.ClassSkipped:
 			s.Skipped++
+		case lifecycle.ClassCancelled:
+			s.Cancelled++
 		default:
 			s.Failed++
 		}

@@ -51,7 +51,7 @@ func (r *Runner) Preview(ctx context.Context, q PreviewRequest) (*Preview, *Resu
 	if err := only.check(p, spec); err != nil {
 		return nil, res, err
 	}
-	v := &Preview{Plan: p.Name, Only: spec.Only, Tasks: []PreviewTask{}, Spec: spec}
+	v := &Preview{Plan: p.Name, Only: spec.Only, Spec: spec}
 	v.Window, v.WindowOpen = windowStands(spec.Window, r.Clock.Now())
 	if q.Offline {
 		for _, u := range lifecycle.Uncontacted(spec) {

@@ -33,6 +33,7 @@ type app struct {
 	logLevel string
 	stateDir string
 	json     bool
+	quiet    bool
 
 	noHelp error // help was asked for about a command that there is not
 }
@@ -109,11 +110,17 @@ func (a *app) view(cmd *cobra.Command) (view.View, error) {
 	if dir, err := a.state(); err == nil {
 		o.StateDir = dir
 	}
+	switch level, _ := a.level(); {
+	case a.quiet:
+		o.Told = view.Failures
+	case level <= slog.LevelInfo:
+		o.Told = view.All
+	}
 	if a.json {
 		return view.NewJSON(o, about()), nil
 	}
 	if fd, ok := terminal(a.stderr); ok {
-		o.Live = a.env("TERM") != "dumb"
+		o.Live = a.env("TERM") != "dumb" && !a.quiet
 		o.Size = func() (int, int) {
 			columns, rows, err := term.GetSize(fd)
 			if err != nil {

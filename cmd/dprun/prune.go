@@ -65,7 +65,7 @@ func (a *app) runsPruneCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			p := view.Pruned{Runs: append([]string{}, report.Runs...), Kept: report.Kept, Staged: []view.Staged{}}
+			p := view.Pruned{Runs: report.Runs, Kept: report.Kept}
 			swept, err := r.staging.Sweep(now.Add(-time.Duration(staged)), func(e staging.Entry) bool { return busy[e.Run] })
 			for _, e := range swept {
 				p.Staged = append(p.Staged, shown(e))

@@ -151,7 +151,7 @@ func (r *records) detail(ctx context.Context, run journal.Run) (view.RunDetail, 
 	if err != nil {
 		return view.RunDetail{}, err
 	}
-	d := view.RunDetail{RunRow: row, History: []event.Status{}, Details: []view.TaskDetail{}}
+	d := view.RunDetail{RunRow: row}
 	if d.Only, err = runner.SelectionOf(run); err != nil {
 		return d, err
 	}
@@ -172,9 +172,9 @@ func (r *records) detail(ctx context.Context, run journal.Run) (view.RunDetail, 
 			files[e.Task] = append(files[e.Task], e.Result.Store.Location)
 		}
 	}
-	d.History = append(d.History, histories[""]...)
+	d.History = histories[""]
 	for _, t := range tasks {
-		d.Details = append(d.Details, view.TaskDetail{Task: t.ID, Activity: t.Activity, Device: t.Device, Domain: t.Domain, Code: t.Code, Final: t.Final,
+		d.Details = append(d.Details, view.TaskDetail{Run: run.ID, Task: t.ID, Activity: t.Activity, Device: t.Device, Domain: t.Domain, Code: t.Code, Final: t.Final,
 			Files: files[t.ID], History: histories[t.ID]})
 	}
 	staged, err := r.staging.List()

@@ -103,7 +103,7 @@ func TestASignalStopsARunInOrder(t *testing.T) {
 	for signal, want := range map[syscall.Signal]int{syscall.SIGINT: 130, syscall.SIGTERM: 143, syscall.SIGHUP: 143} {
 		t.Run(signal.String(), func(t *testing.T) {
 			t.Parallel()
-			c := dprun(t, slowFleet(t, dpsim.Fault{Kind: "hang", Operation: "do-export"}), "apply", "plan.hcl")
+			c := dprun(t, slowFleet(t, dpsim.Fault{Kind: "hang", Operation: "do-export"}), "apply", "--log-level", "info", "plan.hcl")
 			var stdout bytes.Buffer
 			c.Stdout = &stdout
 			stderr, err := c.StderrPipe()

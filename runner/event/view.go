@@ -59,6 +59,7 @@ type Summary struct {
 	Tasks     []TaskResult `json:"tasks"`
 	Succeeded int          `json:"succeeded"`
 	Failed    int          `json:"failed"`
+	Cancelled int          `json:"cancelled"`
 	Skipped   int          `json:"skipped"`
 	Bytes     int64        `json:"bytes"` // captured
 	// Owed lists what could not be undone; each entry ends in the command to type.

@@ -53,7 +53,7 @@ func (r *Run) judge() (Code, string, int) {
 			n.Add(Code(t.final.Code))
 		}
 	}
-	summary := fmt.Sprintf("%d of %d task(s) succeeded, %d failed or cancelled, %d skipped", n.Good, len(r.tasks), n.Bad, n.Skipped+n.Neutral)
+	summary := n.String()
 	switch {
 	case down > 0:
 		return RunDeviceStillQuiesced, fmt.Sprintf("%s; %d may have left a device or domain quiesced: dprun recover", summary, down), exitStillQuiesced
@@ -85,7 +85,7 @@ func (r *Run) judge() (Code, string, int) {
 }
 
 // Tally counts how the tasks of a run end.
-type Tally struct{ Good, Bad, Skipped, Neutral int }
+type Tally struct{ Good, Bad, Cancelled, Skipped, Neutral int }
 
 // Add counts a task by its final code.
 func (n *Tally) Add(c Code) {
@@ -97,6 +97,8 @@ func (n *Tally) Add(c Code) {
 		n.Good++
 	case e.Class == ClassSkipped:
 		n.Skipped++
+	case e.Class == ClassCancelled:
+		n.Cancelled++
 	default:
 		n.Bad++
 	}
@@ -105,14 +107,33 @@ func (n *Tally) Add(c Code) {
 // Exit is the exit code of a run in which nothing happened but that.
 func (n Tally) Exit() int {
 	switch {
-	case n.Good > 0 && n.Bad+n.Skipped == 0:
+	case n.Good > 0 && n.Bad+n.Cancelled+n.Skipped == 0:
 		return exitOK
 	case n.Good > 0:
 		return exitPartly
-	case n.Bad > 0:
+	case n.Bad+n.Cancelled > 0:
 		return exitFailed
 	}
 	return exitNothing
+}
+
+// String counts in words; what there is none of is left out.
+func (n Tally) String() string {
+	all := n.Good + n.Bad + n.Cancelled + n.Skipped + n.Neutral
+	tasks := "tasks"
+	if all == 1 {
+		tasks = "task"
+	}
+	s := fmt.Sprintf("%d of %d %s succeeded", n.Good, all, tasks)
+	for _, part := range []struct {
+		n    int
+		what string
+	}{{n.Bad, "failed"}, {n.Cancelled, "cancelled"}, {n.Skipped + n.Neutral, "skipped"}} {
+		if part.n > 0 {
+			s += fmt.Sprintf(", %d %s", part.n, part.what)
+		}
+	}
+	return s
 }
 
 func (r *Run) allOf(c Code) bool {

@@ -30,6 +30,7 @@ type Human struct {
 	paying  time.Time // since when earlier runs' debts are paid; zero: not now
 	said    time.Time // when something was last printed on standard error
 	owed    []string  // from a summary, to be printed last
+	group   group     // of tasks that end alike, not yet said
 	ticking chan struct{}
 	stopped chan struct{}
 }
@@ -75,11 +76,12 @@ func (h *Human) Tick() {
 	if h.track == nil && h.paying.IsZero() {
 		return
 	}
+	h.flush()
 	if h.o.Live && h.track != nil {
 		h.draw()
 		return
 	}
-	if now := h.o.Now(); now.Sub(h.said) >= heartbeatEvery {
+	if now := h.o.Now(); h.o.Told != Failures && now.Sub(h.said) >= heartbeatEvery {
 		h.said = now
 		fmt.Fprintf(h.o.Stderr, "%s still running: %s\n", stamp(now), h.heartbeat(now))
 	}
@@ -105,14 +107,24 @@ func (h *Human) heartbeat(now time.Time) string {
 
 // result prints on standard output.
 func (h *Human) result(s string) {
+	h.flush()
 	h.screen.clear()
 	if _, err := io.WriteString(h.o.Stdout, s); err != nil && h.err == nil {
 		h.err = err
 	}
 }
 
-// say prints on standard error, above what is drawn.
+// say prints on standard error, after what was collected before.
 func (h *Human) say(s string) {
+	h.flush()
+	h.put(s)
+}
+
+// put prints on standard error, above what is drawn.
+func (h *Human) put(s string) {
+	if s == "" {
+		return
+	}
 	h.screen.clear()
 	io.WriteString(h.o.Stderr, s) //nolint:errcheck // nowhere to tell it
 	h.said = h.o.Now()
@@ -168,6 +180,7 @@ func (w logWriter) Write(b []byte) (int, error) {
 
 // end stops drawing a run.
 func (h *Human) end() {
+	h.flush()
 	h.screen.clear()
 	h.track, h.paying = nil, time.Time{}
 }

@@ -2,9 +2,11 @@ package view
 
 import (
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/dprun/dprun/runner/event"
 )
@@ -18,7 +20,9 @@ func (h *Human) Run(r event.RunInfo) {
 	if r.Recovery {
 		verb = "Finishing the interrupted run"
 	}
-	h.say(fmt.Sprintf("%s %s of plan %s%s\n", verb, Clean(r.Run), h.errP.paint(bold, Clean(r.Plan)), narrowed(r.Only)))
+	if h.o.Told != Failures {
+		h.say(fmt.Sprintf("%s %s of plan %s%s\n", verb, Clean(r.Run), h.errP.paint(bold, Clean(r.Plan)), narrowed(r.Only)))
+	}
 	h.track = newTracker(r)
 	h.start()
 }
@@ -45,18 +49,13 @@ func (h *Human) Status(s event.Status) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.tracking(s.Run, s.Plan).status(s)
-	if h.o.Live && s.Task != "" && !s.Final {
-		return // the screen shows it
+	if called(s) {
+		h.collect(s)
+		return
 	}
-	what := s.Task
-	if what == "" {
-		what = "run"
+	if text := h.news(s); text != "" {
+		h.say(text)
 	}
-	l := fmt.Sprintf("%s %s %s", h.errP.paint(faint, stamp(s.Time)), Clean(what), h.errP.paint(toneOf(s.Code), Clean(s.Code)))
-	if s.Message != "" {
-		l += ": " + Clean(s.Message)
-	}
-	h.say(l + "\n")
 }
 
 // Stopping implements [View].
@@ -85,6 +84,9 @@ func (h *Human) Log(l event.Log) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.tracking(l.Run, "").log(l)
+	if h.o.Told == Failures {
+		return // said with the task that fails
+	}
 	h.say(h.errP.paint(faint, logLine(l)) + "\n")
 }
 
@@ -106,7 +108,12 @@ func (h *Human) Summary(s event.Summary) {
 	}
 	h.end()
 	var b strings.Builder
-	writeSummary(&b, h.outP, s, logs)
+	if h.o.Told != Failures {
+		writeSummary(&b, h.outP, s, logs)
+	} else if s.ExitCode != 0 || warned(s.Tasks) {
+		writeFailures(&b, h.outP, s, logs)
+		writeVerdict(&b, h.outP, s)
+	}
 	h.owed = append(h.owed, s.Owed...)
 	h.result(b.String())
 }
@@ -120,6 +127,16 @@ func writeSummary(b *strings.Builder, p painter, s event.Summary, logs map[strin
 	}
 	writeFailures(b, p, s, logs)
 	writeFiles(b, p, s.Tasks)
+	writeVerdict(b, p, s)
+}
+
+// warned reports whether there is a warning about any task.
+func warned(tasks []event.TaskResult) bool {
+	return slices.ContainsFunc(tasks, func(k event.TaskResult) bool { return len(k.Warnings) > 0 })
+}
+
+// writeVerdict is a run's result in one line.
+func writeVerdict(b *strings.Builder, p painter, s event.Summary) {
 	fmt.Fprintf(b, "\n%s %s", p.paint(bold, Clean(s.Plan)+":"), p.paint(toneOf(s.Code), Clean(s.Code)))
 	if s.Message != "" {
 		b.WriteString(", " + Clean(s.Message))
@@ -131,7 +148,14 @@ func writeSummary(b *strings.Builder, p painter, s event.Summary, logs map[strin
 	fmt.Fprintf(b, ", in %s (run %s, exit code %d)\n", span(s.Ended.Sub(s.Started)), Clean(s.Run), s.ExitCode)
 }
 
+// rowsAtMost is how many tasks have a row each; more are counted by device and status.
+const rowsAtMost = 40
+
 func writeTasks(b *strings.Builder, p painter, tasks []event.TaskResult) {
+	if len(tasks) > rowsAtMost {
+		writeCounted(b, p, tasks)
+		return
+	}
 	t := table{head: []string{"ACTIVITY", "DEVICE", "DOMAIN", "STATUS", "TIME", "SIZE", "FILES"}}
 	for _, k := range tasks {
 		bytes, files := "", ""
@@ -146,6 +170,57 @@ func writeTasks(b *strings.Builder, p painter, tasks []event.TaskResult) {
 	t.write(b, p, "")
 }
 
+// writeCounted counts many tasks.
+func writeCounted(b *strings.Builder, p painter, tasks []event.TaskResult) {
+	type key struct{ activity, device, code string }
+	type sum struct {
+		tasks, files int
+		bytes        int64
+		longest      time.Duration
+	}
+	sums := map[key]*sum{}
+	var order []key
+	for _, k := range tasks {
+		at := key{k.Activity, k.Device, k.Code}
+		if sums[at] == nil {
+			sums[at] = &sum{}
+			order = append(order, at)
+		}
+		n := sums[at]
+		n.tasks, n.files, n.bytes, n.longest = n.tasks+1, n.files+len(k.Files), n.bytes+k.Bytes, max(n.longest, k.Duration)
+	}
+	t := table{head: []string{"ACTIVITY", "DEVICE", "TASKS", "STATUS", "LONGEST", "SIZE", "FILES"}}
+	for _, at := range order {
+		n := sums[at]
+		bytes, files := "", ""
+		if n.bytes > 0 {
+			bytes = size(n.bytes)
+		}
+		if n.files > 0 {
+			files = fmt.Sprint(n.files)
+		}
+		t.add(text(at.activity), text(at.device), number(fmt.Sprint(n.tasks)), toned(at.code, toneOf(at.code)), number(span(n.longest)), number(bytes), number(files))
+	}
+	t.write(b, p, "")
+}
+
+// alike is what a task's failure has in common with others.
+type alike struct{ code, message string }
+
+// together finds the tasks that failed alike, where they are so many that
+// they are told as one.
+func together(tasks []event.TaskResult, logs map[string][]event.Log) map[alike][]string {
+	groups := map[alike][]string{}
+	for _, k := range tasks {
+		if bad(k.Code) && len(k.Causes) == 0 && len(logs[k.Task]) == 0 {
+			at := alike{k.Code, k.Message}
+			groups[at] = append(groups[at], k.Task)
+		}
+	}
+	maps.DeleteFunc(groups, func(_ alike, tasks []string) bool { return len(tasks) <= namedInGroup })
+	return groups
+}
+
 // writeFailures says again what did not go well: code, message, the other
 // causes and the last lines of output.
 func writeFailures(b *strings.Builder, p painter, s event.Summary, logs map[string][]event.Log) {
@@ -156,11 +231,22 @@ func writeFailures(b *strings.Builder, p painter, s event.Summary, logs map[stri
 			first = false
 		}
 	}
+	groups := together(s.Tasks, logs)
 	for _, k := range s.Tasks {
 		if !bad(k.Code) && len(k.Causes) == 0 {
 			continue
 		}
 		heading()
+		if at := (alike{k.Code, k.Message}); len(k.Causes) == 0 && len(logs[k.Task]) == 0 && len(groups[at]) > 0 {
+			if groups[at][0] == k.Task {
+				fmt.Fprintf(b, "  %s  %s\n", p.paint(bold, plural(len(groups[at]), "task", "tasks")), p.paint(toneOf(k.Code), Clean(k.Code)))
+				if k.Message != "" {
+					fmt.Fprintf(b, "    %s\n", Clean(k.Message))
+				}
+				fmt.Fprintf(b, "    %s\n", named(groups[at]))
+			}
+			continue
+		}
 		fmt.Fprintf(b, "  %s  %s\n", p.paint(bold, Clean(k.Task)), p.paint(toneOf(k.Code), Clean(k.Code)))
 		if k.Message != "" {
 			fmt.Fprintf(b, "    %s\n", Clean(k.Message))

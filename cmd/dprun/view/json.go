@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"reflect"
 	"sync"
 
 	"github.com/dprun/dprun/plan/diag"
@@ -20,12 +21,13 @@ type JSON struct {
 	mu     sync.Mutex
 	out    io.Writer
 	stderr io.Writer
+	quiet  bool
 	err    error
 }
 
 // NewJSON makes a JSON view and writes its first line.
 func NewJSON(o Options, v Version) *JSON {
-	j := &JSON{out: o.Stdout, stderr: o.Stderr}
+	j := &JSON{out: o.Stdout, stderr: o.Stderr, quiet: o.Told == Failures}
 	j.Version(v)
 	return j
 }
@@ -50,7 +52,7 @@ func typed(typ string, v any) ([]byte, error) {
 	at := b.Len()
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
-	if err := e.Encode(v); err != nil {
+	if err := e.Encode(filled(v)); err != nil {
 		return nil, fmt.Errorf("write %s as JSON: %w", typ, err)
 	}
 	out := b.Bytes()
@@ -58,6 +60,23 @@ func typed(typ string, v any) ([]byte, error) {
 		return nil, fmt.Errorf("write %s as JSON: it has no fields", typ)
 	}
 	return append(out[:at], out[at+1:]...), nil
+}
+
+// filled puts empty lists in the place of those that are nil: a list is never
+// null to a reader.
+func filled(v any) any {
+	in := reflect.ValueOf(v)
+	if in.Kind() != reflect.Struct {
+		return v
+	}
+	out := reflect.New(in.Type()).Elem()
+	out.Set(in)
+	for i := range out.NumField() {
+		if f := out.Field(i); f.Kind() == reflect.Slice && f.IsNil() && f.CanSet() {
+			f.Set(reflect.MakeSlice(f.Type(), 0, 0))
+		}
+	}
+	return out.Interface()
 }
 
 // Version implements [View].
@@ -76,8 +95,14 @@ func (j *JSON) Validation(v Validation) { line(j, "validation", v) }
 // Format implements [View].
 func (j *JSON) Format(f Format) { line(j, "format", f) }
 
-// Preview implements [View].
-func (j *JSON) Preview(p *runner.Preview) { line(j, "preview", p) }
+// Preview implements [View]. Its tasks follow, an object each: lines stay short
+// enough for a log.
+func (j *JSON) Preview(p *runner.Preview) {
+	line(j, "preview", previewed{p, len(p.Tasks)})
+	for _, t := range p.Tasks {
+		line(j, "preview_task", t)
+	}
+}
 
 // Graph implements [View].
 func (j *JSON) Graph(g graph.Graph, _ graph.Format) { line(j, "graph", g) }
@@ -108,13 +133,18 @@ func (j *JSON) Runs(rows []RunRow) {
 	}
 }
 
-// RunDetail implements [View].
-func (j *JSON) RunDetail(r RunDetail) { line(j, "run", r) }
+// RunDetail implements [View]. Its tasks follow, an object each.
+func (j *JSON) RunDetail(r RunDetail) {
+	line(j, "run", r)
+	for _, t := range r.Details {
+		line(j, "task_detail", t)
+	}
+}
 
 // Logs implements [View].
 func (j *JSON) Logs(logs []event.Log) {
 	for _, l := range logs {
-		j.Log(l)
+		line(j, "log", l)
 	}
 }
 
@@ -152,21 +182,37 @@ func (j *JSON) Run(r event.RunInfo) { line(j, "run", r) }
 
 // Status implements [event.Sink].
 func (j *JSON) Status(s event.Status) {
-	if s.Task == "" {
+	switch {
+	case j.quiet: // the results come with the summary
+	case s.Task == "":
 		line(j, "run_status", s)
-		return
+	default:
+		line(j, "task_status", s)
 	}
-	line(j, "task_status", s)
 }
 
 // Progress implements [event.Sink].
-func (j *JSON) Progress(p event.Progress) { line(j, "progress", p) }
+func (j *JSON) Progress(p event.Progress) {
+	if !j.quiet {
+		line(j, "progress", p)
+	}
+}
 
 // Log implements [event.Sink].
-func (j *JSON) Log(l event.Log) { line(j, "log", l) }
+func (j *JSON) Log(l event.Log) {
+	if !j.quiet {
+		line(j, "log", l)
+	}
+}
 
-// Summary implements [event.Sink].
-func (j *JSON) Summary(s event.Summary) { line(j, "summary", s) }
+// Summary implements [event.Sink]. The result of every task comes before it,
+// an object each: lines stay short enough for a log.
+func (j *JSON) Summary(s event.Summary) {
+	for _, t := range s.Tasks {
+		line(j, "task_summary", summarized(s.Run, t))
+	}
+	line(j, "summary", runSummary{s, len(s.Tasks)})
+}
 
 // LogWriter implements [View].
 func (j *JSON) LogWriter() io.Writer { return j.stderr }

@@ -130,13 +130,14 @@ type RunRow struct {
 type RunDetail struct {
 	RunRow
 	History []event.Status `json:"history"` // the run's own
-	Details []TaskDetail   `json:"task_details"`
+	Details []TaskDetail   `json:"-"`       // objects of their own
 	// Staged is what is still kept in the staging directory.
 	Staged []Staged `json:"staged,omitempty"`
 }
 
 // TaskDetail is one task with its history.
 type TaskDetail struct {
+	Run      string         `json:"run"`
 	Task     string         `json:"task"`
 	Activity string         `json:"activity"`
 	Device   string         `json:"device"`

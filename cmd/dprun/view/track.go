@@ -23,6 +23,7 @@ type tracker struct {
 	tasks   map[string]*tracked
 	active  []*tracked // under way, those that began first at the top
 	done    int
+	called  int       // off: cancelled, which is not done
 	began   time.Time // when the first task left the queue
 	moved   []movement
 	logs    map[string][]event.Log // last lines by task; the run's own under ""
@@ -66,7 +67,11 @@ func (t *tracker) status(s event.Status) {
 	}
 	k := t.task(s.Task)
 	if s.Final && !k.status.Final {
-		t.done++
+		if e, _ := lifecycle.Lookup(lifecycle.Code(s.Code)); e.Class == lifecycle.ClassCancelled {
+			t.called++
+		} else {
+			t.done++
+		}
 	}
 	if k.status.Code != s.Code {
 		k.progress, k.moved = nil, nil
@@ -133,7 +138,7 @@ func rate(m []movement, now time.Time) float64 {
 
 // eta is how long the rest takes if it goes on as before; 0 when that cannot be told.
 func (t *tracker) eta(now time.Time) time.Duration {
-	left := len(t.tasks) - t.done
+	left := len(t.tasks) - t.done - t.called
 	if t.began.IsZero() || t.done == 0 || left == 0 {
 		return 0
 	}
@@ -202,6 +207,9 @@ func (k *tracked) amount(now time.Time) string {
 // overall is the one line that says how the run stands.
 func (t *tracker) overall(now time.Time) string {
 	parts := []string{fmt.Sprintf("%d of %s done", t.done, plural(len(t.tasks), "task", "tasks"))}
+	if t.called > 0 {
+		parts = append(parts, fmt.Sprintf("%d cancelled", t.called))
+	}
 	if n := len(t.active); n > 0 {
 		parts = append(parts, plural(n, "under way", "under way"))
 	}

@@ -83,8 +83,10 @@ type Options struct {
 	ColorStderr bool
 	// StateDir is the state directory that results are about; it is named where there are none.
 	StateDir string
-	// Live draws progress in place on standard error; else it is one line a status change.
+	// Live draws progress in place on standard error; else it is told in lines.
 	Live bool
+	// Told is how much of a run's course is told.
+	Told Told
 	// Size tells how many columns and rows the terminal has; nil: not a terminal.
 	Size func() (columns, rows int)
 	// Now is the time; nil: [time.Now].

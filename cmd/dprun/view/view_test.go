@@ -3,6 +3,7 @@ package view
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -57,27 +58,161 @@ func status(task, code string, after time.Duration, final bool) event.Status {
 	return s
 }
 
-func TestOffATerminalEveryStatusIsALine(t *testing.T) {
+func TestOffATerminalATaskTakesFewLinesUnlessAllIsAskedFor(t *testing.T) {
+	t.Parallel()
+	for told, want := range map[Told]string{
+		Steps: `Run 01R of plan nightly
+2026-11-23T21:40:00Z run RUN_STARTED
+2026-11-23T21:40:01Z domains/fra-1/orders starting
+2026-11-23T21:40:01Z domains/fra-1/orders stderr| draining
+2026-11-23T21:40:02Z domains/fra-1/orders quiescing
+2026-11-23T21:40:04Z domains/fra-1/orders back in service
+2026-11-23T21:40:05Z domains/fra-1/orders SUCCESS: 2 files
+2026-11-23T21:40:05Z domains/fra-1/pay EXECUTION_STORE_ERROR: disk full
+`,
+		All: `Run 01R of plan nightly
+2026-11-23T21:40:00Z run RUN_STARTED
+2026-11-23T21:40:00Z domains/fra-1/orders SENT_TO_MDB
+2026-11-23T21:40:01Z domains/fra-1/orders EXECUTION_STARTED: go
+2026-11-23T21:40:01Z domains/fra-1/orders stderr| draining
+2026-11-23T21:40:02Z domains/fra-1/orders EXECUTION_QUIESCE_STARTED
+2026-11-23T21:40:03Z domains/fra-1/orders EXECUTION_EXPORT_DOMAIN_PERSISTED_STARTED
+2026-11-23T21:40:04Z domains/fra-1/orders EXECUTION_UNQUIESCE_DONE
+2026-11-23T21:40:05Z domains/fra-1/orders SUCCESS: 2 files
+2026-11-23T21:40:05Z domains/fra-1/pay EXECUTION_STORE_ERROR: disk full
+`,
+		Failures: "2026-11-23T21:40:05Z domains/fra-1/pay EXECUTION_STORE_ERROR: disk full\n",
+	} {
+		var s stage
+		h := s.human(func(o *Options) { o.Told = told })
+		h.Run(event.RunInfo{Run: "01R", Plan: "nightly", Started: start})
+		h.Status(status("", "RUN_STARTED", 0, false))
+		h.Status(status("domains/fra-1/orders", "SENT_TO_MDB", 0, false))
+		began := status("domains/fra-1/orders", "EXECUTION_STARTED", time.Second, false)
+		began.Message = "go"
+		h.Status(began)
+		h.Log(event.Log{Run: "01R", Task: "domains/fra-1/orders", Time: at(time.Second), Stream: "stderr", Text: "draining\n"})
+		h.Status(status("domains/fra-1/orders", "EXECUTION_QUIESCE_STARTED", 2*time.Second, false))
+		h.Status(status("domains/fra-1/orders", "EXECUTION_EXPORT_DOMAIN_PERSISTED_STARTED", 3*time.Second, false))
+		h.Status(status("domains/fra-1/orders", "EXECUTION_UNQUIESCE_DONE", 4*time.Second, false))
+		final := status("domains/fra-1/orders", "SUCCESS", 5*time.Second, true)
+		final.Message = "2 files"
+		h.Status(final)
+		final = status("domains/fra-1/pay", "EXECUTION_STORE_ERROR", 5*time.Second, true)
+		final.Message = "disk full"
+		h.Status(final)
+		s.now = at(time.Hour)
+		if told == Failures {
+			h.Tick()
+		}
+		if err := h.Close(); err != nil {
+			t.Fatal(err)
+		}
+		same(t, "standard error", s.err.String(), want)
+		same(t, "standard output", s.out.String(), "")
+	}
+}
+
+func TestTasksThatASignalCancelsAreOneLineAndNotDone(t *testing.T) {
 	t.Parallel()
 	var s stage
 	h := s.human(nil)
 	h.Run(event.RunInfo{Run: "01R", Plan: "nightly", Started: start})
-	h.Status(status("", "RUN_STARTED", 0, false))
-	h.Status(status("domains/fra-1/orders", "EXECUTION_STARTED", time.Second, false))
-	final := status("domains/fra-1/orders", "SUCCESS", 2*time.Second, true)
-	final.Message = "2 files"
-	h.Status(final)
-	h.Log(event.Log{Run: "01R", Task: "domains/fra-1/orders", Time: at(time.Second), Stream: "stderr", Text: "draining\n"})
-	if err := h.Close(); err != nil {
-		t.Fatal(err)
+	sum := event.Summary{Run: "01R", Plan: "nightly", Code: "PLAN_CANCELED_BY_USER", Message: "12 of 108 tasks succeeded, 96 cancelled", ExitCode: 130, Started: start, Ended: at(time.Minute)}
+	for i := range 12 {
+		task := fmt.Sprintf("domains/fra-1/d%03d", i)
+		h.Status(status(task, "SUCCESS", time.Second, true))
+		sum.Tasks = append(sum.Tasks, event.TaskResult{Task: task, Activity: "domains", Device: "fra-1", Code: "SUCCESS", Duration: time.Duration(i) * time.Second, Bytes: 1000, Files: []string{"/b/" + task}})
 	}
-	same(t, "standard error", s.err.String(), `Run 01R of plan nightly
-2026-11-23T21:40:00Z run RUN_STARTED
-2026-11-23T21:40:01Z domains/fra-1/orders EXECUTION_STARTED
-2026-11-23T21:40:02Z domains/fra-1/orders SUCCESS: 2 files
-2026-11-23T21:40:01Z domains/fra-1/orders stderr| draining
+	s.err.Reset()
+	for i := range 96 {
+		st := status(fmt.Sprintf("domains/fra-2/d%03d", i), "EXECUTION_CANCELED_BY_USER", 2*time.Second, true)
+		st.Message = "cancelled by SIGINT"
+		h.Status(st)
+		sum.Tasks = append(sum.Tasks, event.TaskResult{Task: st.Task, Activity: "domains", Device: "fra-2", Code: st.Code, Message: st.Message})
+	}
+	same(t, "before it is known how many", s.err.String(), "")
+	s.now = at(30 * time.Second)
+	h.Tick()
+	h.Tick()
+	same(t, "standard error", s.err.String(), "2026-11-23T21:40:02Z 96 tasks EXECUTION_CANCELED_BY_USER: cancelled by SIGINT (domains/fra-2/d000, domains/fra-2/d001, domains/fra-2/d002 and 93 more)\n")
+	same(t, "how it stands", h.track.overall(s.now), "12 of 108 tasks done · 96 cancelled · 30s")
+	h.Summary(sum)
+	same(t, "standard output", s.out.String(), `
+ACTIVITY  DEVICE  TASKS  STATUS                      LONGEST     SIZE  FILES
+domains   fra-1      12  SUCCESS                         11s  12.0 kB     12
+domains   fra-2      96  EXECUTION_CANCELED_BY_USER      0ms
+
+What went wrong
+  96 tasks  EXECUTION_CANCELED_BY_USER
+    cancelled by SIGINT
+    domains/fra-2/d000, domains/fra-2/d001, domains/fra-2/d002 and 93 more
+  dprun explain CODE says what a code means and what to do.
+
+Files
+  /b/domains/fra-1/d000
+  /b/domains/fra-1/d001
+  /b/domains/fra-1/d002
+  /b/domains/fra-1/d003
+  /b/domains/fra-1/d004
+  /b/domains/fra-1/d005
+  /b/domains/fra-1/d006
+  /b/domains/fra-1/d007
+  /b/domains/fra-1/d008
+  /b/domains/fra-1/d009
+  /b/domains/fra-1/d010
+  /b/domains/fra-1/d011
+
+nightly: PLAN_CANCELED_BY_USER, 12 of 108 tasks succeeded, 96 cancelled, in 1m00s (run 01R, exit code 130)
 `)
-	same(t, "standard output", s.out.String(), "")
+}
+
+func TestQuietSaysOnlyWhatDoesNotGoWell(t *testing.T) {
+	t.Parallel()
+	quiet := func(o *Options) { o.Told = Failures }
+	good := event.Summary{Run: "01R", Plan: "nightly", Code: "SUCCESS", Tasks: []event.TaskResult{{Task: "domains/fra-1/orders", Code: "SUCCESS"}}}
+	var s stage
+	h := s.human(quiet)
+	h.Summary(good)
+	same(t, "a good run", s.out.String()+s.err.String(), "")
+	good.Tasks[0].Warnings = []string{"unsaved changes"}
+	h.Summary(good)
+	if out := s.out.String(); !strings.Contains(out, "domains/fra-1/orders: unsaved changes") || !strings.Contains(out, "nightly: SUCCESS") {
+		t.Errorf("a warning is kept back:\n%s", out)
+	}
+	s.out.Reset()
+	h.Summary(summary())
+	if out := s.out.String(); !strings.Contains(out, "connection refused") || strings.Contains(out, "ACTIVITY") || strings.Contains(out, "Files") {
+		t.Errorf("not what went wrong alone:\n%s", out)
+	}
+}
+
+// systemd's journal cuts lines at 48 KiB.
+func TestNoLineOfASummaryIsTooLongForALog(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("ü", 10_000)
+	sum := event.Summary{Run: "01R", Plan: "nightly", Code: "SUCCESS"}
+	for i := range 300 {
+		sum.Tasks = append(sum.Tasks, event.TaskResult{Task: fmt.Sprintf("domains/fra-1/%d", i), Code: "SUCCESS", Message: long})
+	}
+	worst := &sum.Tasks[7]
+	for range 1000 {
+		worst.Files = append(worst.Files, "sftp://vault.example.net/srv/backups/"+strings.Repeat("f", 200))
+		worst.Causes = append(worst.Causes, event.Cause{Code: "EXECUTION_STORE_ERROR", Message: long})
+		worst.Warnings = append(worst.Warnings, long)
+	}
+	var s stage
+	j := NewJSON(Options{Stdout: &s.out}, Version{})
+	j.Summary(sum)
+	n := 0
+	for l := range strings.Lines(s.out.String()) {
+		if n++; len(l) > 44<<10 {
+			t.Errorf("line %d has %d bytes: %.200s", n, len(l), l)
+		}
+	}
+	if n != 302 || !strings.Contains(s.out.String(), `"omitted":2910`) || !strings.HasSuffix(s.out.String(), `"tasks":300}`+"\n") {
+		t.Errorf("%d lines; the last ones: %s", n, s.out.String()[max(0, s.out.Len()-300):])
+	}
 }
 
 func TestASilentRunGivesASignOfLifeEveryHalfMinute(t *testing.T) {
@@ -352,7 +487,7 @@ func TestJSONIsOneObjectALineWithItsTypeFirst(t *testing.T) {
 {"type":"task_status","v":1,"run":"01R","task":"domains/fra-1/orders","seq":0,"plan":"nightly","activity":"domains","device":"fra-1","domain":"orders","code":"SUCCESS","final":true,"time":"2026-11-23T21:40:00Z"}
 {"type":"progress","run":"01R","task":"t","action":"capture/persisted/1","bytes":5,"time":"2026-11-23T21:40:00Z"}
 {"type":"log","run":"01R","task":"t","time":"2026-11-23T21:40:00Z","stream":"stdout","text":"x\u001b"}
-{"type":"summary","run":"01R","plan":"nightly","code":"SUCCESS","message":"","exit_code":0,"started":"2026-11-23T21:40:00Z","ended":"2026-11-23T21:40:00Z","tasks":null,"succeeded":0,"failed":0,"skipped":0,"bytes":0}
+{"type":"summary","run":"01R","plan":"nightly","code":"SUCCESS","message":"","exit_code":0,"started":"2026-11-23T21:40:00Z","ended":"2026-11-23T21:40:00Z","succeeded":0,"failed":0,"cancelled":0,"skipped":0,"bytes":0,"tasks":0}
 {"type":"owed","run":"01R","task":"","kind":"unquiesce","device":"fra-1","since":"2026-11-23T21:40:00Z","commands":["dprun recover"]}
 {"type":"error","message":"no","exit_code":12}
 `)
@@ -369,7 +504,7 @@ func TestEveryResultIsValidJSONWithAType(t *testing.T) {
 	j.Graph(graph.Graph{}, graph.DOT)
 	j.Acknowledged(Acknowledged{})
 	j.Runs([]RunRow{{}})
-	j.RunDetail(RunDetail{RunRow: RunRow{Run: "x"}})
+	j.RunDetail(RunDetail{RunRow: RunRow{Run: "x"}, Details: []TaskDetail{{}}})
 	j.Logs([]event.Log{{}})
 	j.Pruned(Pruned{})
 	j.Archive(Archive{Report: &archive.Report{}})
@@ -379,6 +514,9 @@ func TestEveryResultIsValidJSONWithAType(t *testing.T) {
 	if err := j.Close(); err != nil {
 		t.Fatal(err)
 	}
+	if out := s.out.String(); strings.Contains(out, ":null") {
+		t.Errorf("null in the place of a list:\n%s", out)
+	}
 	var types []string
 	for l := range strings.Lines(s.out.String()) {
 		var o struct{ Type string }
@@ -387,7 +525,7 @@ func TestEveryResultIsValidJSONWithAType(t *testing.T) {
 		}
 		types = append(types, o.Type)
 	}
-	want := []string{"version", "validation", "format", "preview", "graph", "acknowledged", "run", "run", "log", "pruned", "archive", "code", "plugin", "plugin_schema"}
+	want := []string{"version", "validation", "format", "preview", "graph", "acknowledged", "run", "run", "task_detail", "log", "pruned", "archive", "code", "plugin", "plugin_schema"}
 	if d := cmp.Diff(want, types); d != "" {
 		t.Errorf("types (-want +got):\n%s", d)
 	}

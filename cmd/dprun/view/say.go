@@ -1,0 +1,110 @@
+package view
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/dprun/dprun/runner/event"
+	"github.com/dprun/dprun/runner/lifecycle"
+)
+
+// namedInGroup is how many tasks of a group are named; up to so many are said
+// one by one.
+const namedInGroup = 3
+
+// Told is how much of a run's course is printed on standard error.
+type Told int
+
+// How much is told.
+const (
+	Steps    Told = iota // of each task: that it began, that a domain goes out of service and is back, and how it ended
+	All                  // every status
+	Failures             // only what did not go well
+)
+
+// group collects tasks that end alike at the same moment, such as those that a
+// signal cancels.
+type group struct {
+	code, message string
+	at            time.Time
+	tasks         []string
+}
+
+// milestones are the interim statuses that are said off a terminal, in words:
+// from when on a task is at work, and what concerns a gateway's service.
+var milestones = map[lifecycle.Code]string{
+	lifecycle.ExecutionStarted:        "starting",
+	lifecycle.QuiesceStarted:          "quiescing",
+	lifecycle.UnquiesceStarted:        "unquiescing",
+	lifecycle.UnquiesceOnErrorStarted: "unquiescing after an error",
+	lifecycle.UnquiesceDone:           "back in service",
+}
+
+// called reports whether a final status is one of many alike: the task was
+// called off or not begun.
+func called(s event.Status) bool {
+	e, ok := lifecycle.Lookup(lifecycle.Code(s.Code))
+	return ok && s.Final && s.Task != "" && len(s.Causes) == 0 && (e.Class == lifecycle.ClassCancelled || e.Class == lifecycle.ClassSkipped)
+}
+
+// news says what a status means to somebody who follows the run; empty when
+// it is not worth a line.
+func (h *Human) news(s event.Status) string {
+	what, code, message := s.Task, s.Code, s.Message
+	if what == "" {
+		what = "run"
+	}
+	e, known := lifecycle.Lookup(lifecycle.Code(s.Code))
+	interim := known && e.Class == lifecycle.ClassInterim
+	switch {
+	case h.o.Told == Failures && !(s.Final && bad(s.Code)),
+		h.o.Live && s.Task != "" && !s.Final: // the screen shows it
+		return ""
+	case h.o.Told == Steps && s.Task != "" && interim:
+		if code, message = milestones[lifecycle.Code(s.Code)], ""; code == "" {
+			return ""
+		}
+	}
+	l := fmt.Sprintf("%s %s %s", h.errP.paint(faint, stamp(s.Time)), Clean(what), h.errP.paint(toneOf(s.Code), Clean(code)))
+	if message != "" {
+		l += ": " + Clean(message)
+	}
+	return l + "\n"
+}
+
+// collect adds a task to those that end alike; what ended otherwise is said first.
+func (h *Human) collect(s event.Status) {
+	if h.group.code != s.Code || h.group.message != s.Message {
+		h.flush()
+		h.group = group{code: s.Code, message: s.Message, at: s.Time}
+	}
+	h.group.tasks = append(h.group.tasks, s.Task)
+}
+
+// flush says what was collected.
+func (h *Human) flush() {
+	g := h.group
+	h.group = group{}
+	if len(g.tasks) == 0 {
+		return
+	}
+	if len(g.tasks) <= namedInGroup {
+		for _, task := range g.tasks {
+			h.put(h.news(event.Status{Task: task, Code: g.code, Message: g.message, Final: true, Time: g.at}))
+		}
+		return
+	}
+	text := h.news(event.Status{Task: plural(len(g.tasks), "task", "tasks"), Code: g.code, Message: g.message, Final: true, Time: g.at})
+	if text != "" {
+		h.put(strings.TrimSuffix(text, "\n") + " (" + named(g.tasks) + ")\n")
+	}
+}
+
+// named names a few of many tasks.
+func named(tasks []string) string {
+	if len(tasks) <= namedInGroup {
+		return Clean(strings.Join(tasks, ", "))
+	}
+	return Clean(strings.Join(tasks[:namedInGroup], ", ")) + fmt.Sprintf(" and %d more", len(tasks)-namedInGroup)
+}

@@ -1,0 +1,69 @@
+package view
+
+import (
+	"strings"
+
+	"github.com/dprun/dprun/runner"
+	"github.com/dprun/dprun/runner/event"
+)
+
+// Bounds of what one task's result holds as a line of JSON. systemd's journal
+// cuts a line at 48 KiB, and half a line is nothing to a reader.
+const (
+	filesAtMost   = 50
+	textsAtMost   = 20
+	textLongest   = 500
+	messageLonger = 2000
+)
+
+// runSummary is a run's summary; its tasks are objects of their own.
+type runSummary struct {
+	event.Summary
+	Tasks int `json:"tasks"`
+}
+
+// previewed is a preview; its tasks are objects of their own.
+type previewed struct {
+	*runner.Preview
+	Tasks int `json:"tasks"`
+}
+
+// TaskSummary is the result of one task of a run, short enough for one line.
+type TaskSummary struct {
+	Run string `json:"run"`
+	event.TaskResult
+	// Omitted counts the files, causes and warnings that were too many for a line.
+	Omitted int `json:"omitted,omitempty"`
+}
+
+func summarized(run string, t event.TaskResult) TaskSummary {
+	s := TaskSummary{Run: run, TaskResult: t}
+	s.Message = cut(t.Message, messageLonger)
+	s.Files = first(t.Files, filesAtMost, &s.Omitted)
+	s.Causes = nil
+	for _, c := range first(t.Causes, textsAtMost, &s.Omitted) {
+		s.Causes = append(s.Causes, event.Cause{Code: c.Code, Message: cut(c.Message, textLongest)})
+	}
+	s.Warnings = nil
+	for _, w := range first(t.Warnings, textsAtMost, &s.Omitted) {
+		s.Warnings = append(s.Warnings, cut(w, textLongest))
+	}
+	return s
+}
+
+// first gives the beginning of a list and counts the rest.
+func first[T any](all []T, most int, omitted *int) []T {
+	if len(all) <= most {
+		return all
+	}
+	*omitted += len(all) - most
+	return all[:most]
+}
+
+// cut shortens a text.
+func cut(s string, most int) string {
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + "…"
+}
