@@ -10,6 +10,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/dprun/dprun/cmd/dprun/view"
+	"github.com/dprun/dprun/runner/journal"
+	"github.com/dprun/dprun/runner/lifecycle"
 	"github.com/dprun/dprun/runner/staging"
 )
 
@@ -29,14 +31,14 @@ func (d *age) Set(s string) error {
 	if n, ok := strings.CutSuffix(s, "d"); ok {
 		days, err := strconv.Atoi(n)
 		if err != nil || days < 0 || days > 36500 {
-			return fmt.Errorf("%q is no number of days", s)
+			return fmt.Errorf("%q is not a number of days", s)
 		}
 		*d = age(time.Duration(days) * day)
 		return nil
 	}
 	n, err := time.ParseDuration(s)
 	if err != nil || n < 0 {
-		return fmt.Errorf("%q is no duration such as 90d or 12h", s)
+		return fmt.Errorf("%q is not a duration such as 90d or 12h", s)
 	}
 	*d = age(n)
 	return nil
@@ -46,27 +48,44 @@ func (d *age) Type() string { return "duration" }
 
 func (a *app) runsPruneCommand() *cobra.Command {
 	runs, staged := age(90*day), age(7*day)
+	var dry bool
 	c := &cobra.Command{
 		Use:   "prune",
 		Short: "Remove old runs and what failed tasks left in staging",
-		Long:  "Removes runs that ended long ago, and files that tasks of ended runs left in staging. Runs that still owe something stay.\nCopies at destinations are not touched.",
-		Args:  arguments(0, 0),
+		Long: "Removes runs that ended long ago, and files that tasks of ended runs left in staging. A run that still owes something stays, and\n" +
+			"so does the last one with a good copy of a device or domain: it tells where that copy is. Copies at destinations are not touched.\n\n" +
+			"With --dry-run it removes nothing, and lists what it would.",
+		Args: arguments(0, 0),
 		RunE: a.lookBack(func(ctx context.Context, v view.View, r *records, _ []string) error {
 			now := time.Now()
 			unfinished, err := r.journal.UnfinishedRuns(ctx)
 			if err != nil {
 				return err
 			}
-			busy := map[string]bool{}
+			needed := map[string]bool{}
 			for _, run := range unfinished {
-				busy[run.ID] = true
+				needed[run.ID] = true
 			}
-			report, err := r.journal.Prune(ctx, now.Add(-time.Duration(runs)))
+			owed, err := r.journal.Owed(ctx)
 			if err != nil {
 				return err
 			}
-			p := view.Pruned{Runs: report.Runs, Kept: report.Kept}
-			swept, err := r.staging.Sweep(now.Add(-time.Duration(staged)), func(e staging.Entry) bool { return busy[e.Run] })
+			for _, o := range owed {
+				needed[o.Run] = true
+			}
+			report, err := r.journal.Prune(ctx, journal.PruneRequest{Before: now.Add(-time.Duration(runs)), Good: []string{string(lifecycle.Success)}, DryRun: dry})
+			if err != nil {
+				return err
+			}
+			p := view.Pruned{DryRun: dry, Runs: report.Runs}
+			for _, k := range report.Kept {
+				p.Kept = append(p.Kept, view.KeptRun{Run: k.Run, Why: string(k.Why)})
+			}
+			remove := r.staging.Sweep
+			if dry {
+				remove = r.staging.Stale
+			}
+			swept, err := remove(now.Add(-time.Duration(staged)), func(e staging.Entry) bool { return needed[e.Run] })
 			for _, e := range swept {
 				p.Staged = append(p.Staged, shown(e))
 			}
@@ -74,6 +93,7 @@ func (a *app) runsPruneCommand() *cobra.Command {
 			return err
 		}),
 	}
+	c.Flags().BoolVar(&dry, "dry-run", false, "remove nothing, and list what would be")
 	c.Flags().Var(&runs, "older-than", "remove runs that ended before this long ago")
 	c.Flags().Var(&staged, "staged-older-than", "remove staged files that are older than this")
 	return c

@@ -60,7 +60,7 @@ func TestLastDomainsAreThoseOfTheLastGoodRun(t *testing.T) {
 			t.Errorf("after %q: %s", tc.name, d)
 		}
 	}
-	if _, err := j.Prune(t.Context(), noon.Add(time.Hour)); err != nil {
+	if _, err := j.Prune(t.Context(), PruneRequest{Before: noon.Add(time.Hour)}); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := j.LastDomains(t.Context(), "nightly", "x", "fra"); err != nil || len(got) != 1 {
@@ -131,9 +131,9 @@ func TestPruneRemovesOldRunsThatOweNothing(t *testing.T) {
 		return n
 	}
 	before := pages()
-	report, err := j.Prune(t.Context(), noon.Add(time.Hour))
+	report, err := j.Prune(t.Context(), PruneRequest{Before: noon.Add(time.Hour)})
 	must(t, err)
-	if d := cmp.Diff(PruneReport{Runs: []string{"old"}, Kept: []string{"old and owing"}}, report); d != "" {
+	if d := cmp.Diff(PruneReport{Runs: []string{"old"}, Kept: []Kept{{"old and owing", Owes}}}, report); d != "" {
 		t.Error(d)
 	}
 	for _, table := range []string{"runs", "tasks", "events", "statuses", "obligations", "logs"} {
@@ -156,5 +156,37 @@ func TestPruneRemovesOldRunsThatOweNothing(t *testing.T) {
 	must(t, j.Check(t.Context()))
 	if _, err := os.Stat(j.Path()); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestPruneKeepsTheLastGoodCopyOfEverything(t *testing.T) {
+	t.Parallel()
+	j := openTest(t)
+	for i, r := range []struct {
+		id, plan string
+		tasks    []event.Status
+	}{
+		{"a", "nightly", []event.Status{task(1, "SUCCESS", true, "x", "fra", "orders"), task(1, "SUCCESS", true, "x", "fra", "gone")}}, // the last of domain gone
+		{"b", "nightly", []event.Status{task(1, "SUCCESS", true, "x", "fra", "orders")}},
+		{"c", "weekly", []event.Status{task(1, "SUCCESS", true, "x", "fra", "orders")}}, // another plan's copies are elsewhere
+		{"d", "nightly", []event.Status{task(1, "SUCCESS", true, "x", "fra", "orders")}},
+		{"e", "nightly", []event.Status{task(1, "FAILED", true, "x", "fra", "orders"), task(1, "SUCCESS", false, "x", "ams", "orders")}},
+	} {
+		createRun(t, j, Run{ID: r.id, Plan: r.plan, Started: noon.Add(time.Duration(i) * time.Minute)})
+		appendTo(t, j, r.id, Batch{Statuses: r.tasks})
+		must(t, j.FinishRun(t.Context(), r.id, End{Time: noon.Add(time.Duration(i) * time.Minute)}))
+	}
+	want := PruneReport{Runs: []string{"b", "e"}, Kept: []Kept{{"a", LastGood}, {"c", LastGood}, {"d", LastGood}}}
+	for _, dry := range []bool{true, true, false} {
+		got, err := j.Prune(t.Context(), PruneRequest{Before: noon.Add(time.Hour), Good: []string{"SUCCESS"}, DryRun: dry})
+		must(t, err)
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("dry %v: %s", dry, d)
+		}
+	}
+	left, err := j.Runs(t.Context(), Filter{}, 0)
+	must(t, err)
+	if len(left) != 3 {
+		t.Errorf("%d runs are left, want 3", len(left))
 	}
 }

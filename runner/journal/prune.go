@@ -2,36 +2,76 @@ package journal
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 )
+
+// PruneRequest says what may be removed.
+type PruneRequest struct {
+	Before time.Time // runs that ended before it
+	// Good are the final codes of tasks that brought a copy. The last run with
+	// a good copy of something is what a later one is compared with, and tells
+	// where that copy is: it stays.
+	Good   []string
+	DryRun bool // remove nothing, and report what would be
+}
+
+// Why says why an old run stays.
+type Why string
+
+// The reasons to keep an old run.
+const (
+	Owes     Why = "owes"      // something is not undone yet
+	LastGood Why = "last_good" // nothing newer holds a good copy of something
+)
+
+// Kept is an old run that stays.
+type Kept struct {
+	Run string
+	Why Why
+}
 
 // PruneReport is what was removed.
 type PruneReport struct {
 	// Runs are the runs that are gone, the oldest first: their staged files
 	// and locks can go as well.
 	Runs []string
-	// Kept are runs of that age that stay because they still owe something.
-	Kept []string
+	// Kept are runs of that age that stay.
+	Kept []Kept
 }
 
 // Prune removes finished runs that ended before a time, with everything about
-// them, unless they still owe something. What later runs need (sizes, domains,
-// devices) stays. After an error the report tells what is gone already.
-func (j *Journal) Prune(ctx context.Context, before time.Time) (PruneReport, error) {
+// them, unless they still owe something or hold the last good copy of a plan's
+// activity on a device or domain. What later runs need beside that (sizes,
+// domains, devices) stays. After an error the report tells what is gone already.
+func (j *Journal) Prune(ctx context.Context, q PruneRequest) (PruneReport, error) {
 	var report PruneReport
 	type old struct {
-		id   string
-		owes bool
+		id         string
+		owes, good bool
 	}
-	runs, err := list(ctx, j, "find old runs", func(s scanner) (o old, err error) { return o, s.Scan(&o.id, &o.owes) },
-		`SELECT id, EXISTS (SELECT 1 FROM obligations o WHERE o.run = runs.id AND o.paid_at = 0)
-		FROM runs WHERE state = 'finished' AND ended < ? ORDER BY started, id`, stamp(before))
+	good, err := json.Marshal(q.Good)
+	if err != nil {
+		return report, err
+	}
+	runs, err := list(ctx, j, "find old runs", func(s scanner) (o old, err error) { return o, s.Scan(&o.id, &o.owes, &o.good) },
+		`WITH last AS (SELECT t.run AS run, max(r.started) FROM tasks t JOIN runs r ON r.id = t.run
+			WHERE t.final = 1 AND t.code IN (SELECT value FROM json_each(?)) GROUP BY r.plan, t.activity, t.device, t.domain)
+		SELECT id, EXISTS (SELECT 1 FROM obligations o WHERE o.run = runs.id AND o.paid_at = 0), id IN (SELECT run FROM last)
+		FROM runs WHERE state = 'finished' AND ended < ? ORDER BY started, id`, string(good), stamp(q.Before))
 	if err != nil {
 		return report, err
 	}
 	for _, r := range runs {
 		gone := false
-		if !r.owes {
+		switch {
+		case r.owes:
+		case r.good:
+			report.Kept = append(report.Kept, Kept{r.id, LastGood})
+			continue
+		case q.DryRun:
+			gone = true
+		default:
 			// One run in a transaction: others can write in between.
 			if gone, err = j.remove(ctx, r.id); err != nil {
 				return report, err
@@ -40,13 +80,13 @@ func (j *Journal) Prune(ctx context.Context, before time.Time) (PruneReport, err
 		if gone {
 			report.Runs = append(report.Runs, r.id)
 		} else {
-			report.Kept = append(report.Kept, r.id)
+			report.Kept = append(report.Kept, Kept{r.id, Owes})
 		}
 	}
-	if len(report.Runs) == 0 {
+	if q.DryRun || len(report.Runs) == 0 {
 		return report, nil
 	}
-	return report, j.shrink(ctx, before)
+	return report, j.shrink(ctx, q.Before)
 }
 
 // remove deletes a run if it owes nothing, and reports whether it did.

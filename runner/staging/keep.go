@@ -191,20 +191,23 @@ func (s *Staging) entry(dir string) (Entry, bool) {
 	return e, !e.Modified.IsZero() // else removed meanwhile
 }
 
-// Sweep removes what was last written before an instant, but for what keep
-// wants kept (nil: nothing), and returns what it removed. It goes on after an
-// error.
-func (s *Staging) Sweep(before time.Time, keep func(Entry) bool) ([]Entry, error) {
+// Stale lists what was last written before an instant, but for what keep wants
+// kept (nil: nothing).
+func (s *Staging) Stale(before time.Time, keep func(Entry) bool) ([]Entry, error) {
 	entries, err := s.List()
+	return slices.DeleteFunc(entries, func(e Entry) bool { return !e.Modified.Before(before) || keep != nil && keep(e) }), err
+}
+
+// Sweep removes what [Staging.Stale] lists, and returns what it removed. It goes
+// on after an error.
+func (s *Staging) Sweep(before time.Time, keep func(Entry) bool) ([]Entry, error) {
+	entries, err := s.Stale(before, keep)
 	if err != nil {
 		return nil, err
 	}
 	var removed []Entry
 	var errs []error
 	for _, e := range entries {
-		if !e.Modified.Before(before) || keep != nil && keep(e) {
-			continue
-		}
 		if err := s.remove(e.Path); err != nil {
 			errs = append(errs, err)
 			continue

@@ -130,15 +130,23 @@ func (h *Human) Pruned(v Pruned) {
 		for _, s := range v.Staged {
 			bytes += s.Bytes
 		}
-		fmt.Fprintf(b, "Removed %s and staged files of %s (%s).\n", plural(len(v.Runs), "run", "runs"), plural(len(v.Staged), "task", "tasks"), size(bytes))
+		did := "Removed"
+		if v.DryRun {
+			did = "Would remove"
+		}
+		fmt.Fprintf(b, "%s %s and staged files of %s (%s).\n", did, plural(len(v.Runs), "run", "runs"), plural(len(v.Staged), "task", "tasks"), size(bytes))
 		for _, r := range v.Runs {
 			fmt.Fprintf(b, "  run %s\n", Clean(r))
 		}
 		if len(v.Staged) > 0 {
 			writeStaged(b, p, v.Staged)
 		}
-		for _, r := range v.Kept {
-			fmt.Fprintf(b, "  run %s stays: it still owes something, see dprun owed\n", Clean(r))
+		for _, k := range v.Kept {
+			why := "it still owes something, see dprun owed"
+			if k.Why == "last_good" {
+				why = "no newer run has a good copy of some device or domain"
+			}
+			fmt.Fprintf(b, "  run %s stays: %s\n", Clean(k.Run), why)
 		}
 	})
 }

@@ -159,10 +159,16 @@ type Staged struct {
 
 // Pruned says what was removed.
 type Pruned struct {
-	Runs []string `json:"runs"`
-	// Kept are old runs that stay because they still owe something.
-	Kept   []string `json:"kept,omitempty"`
-	Staged []Staged `json:"staged"`
+	DryRun bool      `json:"dry_run,omitempty"` // nothing was: this is what would be
+	Runs   []string  `json:"runs"`
+	Kept   []KeptRun `json:"kept,omitempty"`
+	Staged []Staged  `json:"staged"`
+}
+
+// KeptRun is an old run that stays.
+type KeptRun struct {
+	Run string `json:"run"`
+	Why string `json:"why"` // owes, last_good
 }
 
 // Acknowledged says that somebody looked at a device, or at what a run owes

@@ -399,7 +399,7 @@ func TestTextFromOutsideCannotSteerTheTerminal(t *testing.T) {
 		History: []event.Status{{Code: evil, Message: evil, Causes: []event.Cause{{Code: evil, Message: evil}}, Warnings: []string{evil}}}}},
 		Staged: []Staged{{Run: evil, Task: evil, Path: evil}}})
 	h.Logs([]event.Log{{Task: evil, Stream: evil, Text: evil}})
-	h.Pruned(Pruned{Runs: []string{evil}, Kept: []string{evil}, Staged: []Staged{{Task: evil}}})
+	h.Pruned(Pruned{Runs: []string{evil}, Kept: []KeptRun{{Run: evil}}, Staged: []Staged{{Task: evil}}})
 	h.Archive(Archive{File: evil, Error: evil, Report: &archive.Report{Domains: []string{evil}, Made: evil, Device: archive.Device{Name: evil}, Findings: []archive.Finding{{Entry: evil, Text: evil}}}})
 	h.Plugins([]Plugin{{Name: evil, Version: evil, Sources: []string{evil}}})
 	h.Plugin(schema.Plugin{Name: evil, Version: evil, Doc: evil, Env: []string{evil}, Hooks: []schema.HookType{{Name: evil, Doc: evil,
