@@ -337,6 +337,22 @@ func TestOneDeadDestinationDelaysNoDevice(t *testing.T) {
 	}
 }
 
+func TestAPreviewHearsFromEveryDestinationBeforeItLooksAtADevice(t *testing.T) {
+	t.Parallel()
+	o := newOutage(t, 1, Destination{Name: "sftp.slow"}, Destination{Name: "file.local"})
+	o.fleet.spec.AwaitDestinations = true
+	o.answer = func(a Action, _ time.Duration) (time.Duration, *failure.Error) {
+		if a.Kind == ActCheckDestination && a.Destination == "sftp.slow" {
+			return 40 * time.Second, nil
+		}
+		return time.Second, nil
+	}
+	o.play()
+	if at := o.first["inspect"]; at < 40*time.Second {
+		t.Errorf("the first device was inspected after %s", at)
+	}
+}
+
 func TestNoCaptureBeginsWhileStagingIsFull(t *testing.T) {
 	t.Parallel()
 	o := newOutage(t, 20, Destination{Name: "sftp.vault", Parallel: 1})
