@@ -2,7 +2,9 @@ package sftp
 
 import (
 	"errors"
+	"fmt"
 	"net"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/agent"
@@ -36,6 +38,16 @@ func newCredentials(c Config, agentSocket string) (credentials, error) {
 			return credentials{}, bad("read private_key: it is not a key in PEM form").
 				WithRemedy("give the content of the key's file: private_key = secret_file(\"/path/to/key\")")
 		}
+		if c.Certificate == "" {
+			return credentials{signer: signer}, nil
+		}
+		cert, err := parseCertificate(c.Certificate)
+		if err != nil {
+			return credentials{}, bad("read certificate: %w", err).WithRemedy("give the content of the certificate's file: certificate = file(\"/path/to/key-cert.pub\")")
+		}
+		if signer, err = ssh.NewCertSigner(cert, signer); err != nil {
+			return credentials{}, bad("read certificate: it was made for another key than private_key").WithRemedy("give the certificate of that key, or its key")
+		}
 		return credentials{signer: signer}, nil
 	case c.Agent != nil && *c.Agent:
 		if agentSocket == "" {
@@ -55,10 +67,41 @@ func parseKey(c Config) (ssh.Signer, error) {
 	return ssh.ParsePrivateKey([]byte(c.PrivateKey))
 }
 
+func parseCertificate(text string) (*ssh.Certificate, error) {
+	key, _, _, _, err := ssh.ParseAuthorizedKey([]byte(text))
+	if err != nil {
+		return nil, errors.New("it is not a public key as OpenSSH writes it")
+	}
+	cert, ok := key.(*ssh.Certificate)
+	if !ok || cert.CertType != ssh.UserCert {
+		return nil, errors.New("it is not a user's certificate")
+	}
+	return cert, nil
+}
+
+// valid reports whether a certificate can be used at a time.
+func valid(cert *ssh.Certificate, at time.Time) error {
+	const form = "2006-01-02 15:04 MST"
+	t := uint64(at.Unix())
+	if t < cert.ValidAfter {
+		return fmt.Errorf("it is valid from %s", time.Unix(int64(cert.ValidAfter), 0).Format(form))
+	}
+	if cert.ValidBefore != ssh.CertTimeInfinity && t >= cert.ValidBefore {
+		return fmt.Errorf("it was valid until %s", time.Unix(int64(cert.ValidBefore), 0).Format(form))
+	}
+	return nil
+}
+
 // methods gives the ways to log in, and what to call once the login is over.
 func (c credentials) methods() ([]ssh.AuthMethod, func(), error) {
 	switch {
 	case c.signer != nil:
+		if cert, ok := c.signer.PublicKey().(*ssh.Certificate); ok {
+			if err := valid(cert, time.Now()); err != nil {
+				return nil, nil, failure.New(failure.Denied, failure.BadCredentials, "use the certificate: %w", err).
+					WithRemedy("have a new certificate signed for the key")
+			}
+		}
 		return []ssh.AuthMethod{ssh.PublicKeys(c.signer)}, func() {}, nil
 	case c.agent != "":
 		conn, err := net.Dial("unix", c.agent)

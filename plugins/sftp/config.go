@@ -28,6 +28,7 @@ type Config struct {
 	Username       string        `dprun:"username,required" doc:"User to log in as."`
 	PrivateKey     string        `dprun:"private_key,sensitive" doc:"Private key in PEM form: its content, for example from secret_file. Exactly one of private_key, password and agent is set."`
 	Passphrase     string        `dprun:"passphrase,sensitive" doc:"Passphrase of private_key."`
+	Certificate    string        `dprun:"certificate" doc:"User certificate for private_key: the content of its -cert.pub file. For servers that trust an authority in place of single keys."`
 	Password       string        `dprun:"password,sensitive" doc:"Password to log in with."`
 	Agent          *bool         `dprun:"agent" doc:"true: log in with the keys of the SSH agent at SSH_AUTH_SOCK."`
 	KnownHosts     string        `dprun:"known_hosts,required" format:"path" doc:"File in OpenSSH's known_hosts form that holds the server's key. A server that is not in it is refused."`

@@ -8,7 +8,7 @@ import (
 	"net"
 	"path"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	pkgsftp "github.com/pkg/sftp"
@@ -29,11 +29,18 @@ type dialer struct {
 	config      Config
 	credentials credentials
 	timing      timing
+	refused     atomic.Pointer[failure.Error] // the login
 }
 
 // dial connects, checks the server's key, logs in and starts SFTP.
 func (d *dialer) dial(ctx context.Context) (*session, error) {
 	c := d.config
+	// A login that was refused is not repeated: each try may lock the account.
+	if f := d.refused.Load(); f != nil {
+		again := *f
+		again.Message += " before, and not tried again in this run"
+		return nil, &again
+	}
 	keys, err := loadHostKeys(c)
 	if err != nil {
 		return nil, err
@@ -71,7 +78,10 @@ func (d *dialer) dial(ctx context.Context) (*session, error) {
 	_ = conn.Close()
 	var f *failure.Error
 	switch {
-	case errors.As(err, &f):
+	case errors.As(err, &f) && (f.Kind == failure.Denied || dialCtx.Err() == nil):
+		if f.Reason == failure.BadCredentials {
+			d.refused.CompareAndSwap(nil, f)
+		}
 		return nil, f
 	case ctx.Err() != nil:
 		return nil, ended(ctx, "log in to %s", c.addr())
@@ -80,7 +90,7 @@ func (d *dialer) dial(ctx context.Context) (*session, error) {
 			WithRemedy("check the server, or raise connect_timeout")
 	}
 	return nil, failure.New(failure.Unavailable, failure.Unreachable, "log in to %s: %w", c.addr(), err).
-		WithRemedy("check that an SSH server with SFTP answers there")
+		WithRemedy("check that an SSH server with SFTP answers there, and look at its log")
 }
 
 func (d *dialer) handshake(conn net.Conn, keys *hostKeys, auth []ssh.AuthMethod) (*session, error) {
@@ -93,9 +103,10 @@ func (d *dialer) handshake(conn net.Conn, keys *hostKeys, auth []ssh.AuthMethod)
 		HostKeyAlgorithms: keys.algorithms(),
 		ClientVersion:     "SSH-2.0-dprun",
 	}
-	sshConn, channels, requests, err := ssh.NewClientConn(newBufferedConn(conn), c.addr(), config)
+	buffered := newBufferedConn(conn)
+	sshConn, channels, requests, err := ssh.NewClientConn(buffered, c.addr(), config)
 	if err != nil {
-		return nil, d.handshakeFailure(err, keys)
+		return nil, d.handshakeFailure(err, keys, buffered)
 	}
 	client := ssh.NewClient(sshConn, channels, requests)
 	session, err := d.startSFTP(client)
@@ -115,8 +126,7 @@ func (d *dialer) startSFTP(client *ssh.Client) (*session, error) {
 		return nil, err
 	}
 	go ssh.DiscardRequests(requests)
-	said := &tail{}
-	go func() { _, _ = io.Copy(said, ch.Stderr()) }()
+	go func() { _, _ = io.Copy(io.Discard, ch.Stderr()) }()
 	ok, err := ch.SendRequest("subsystem", true, ssh.Marshal(struct{ Name string }{"sftp"}))
 	if err != nil {
 		return nil, err
@@ -127,7 +137,7 @@ func (d *dialer) startSFTP(client *ssh.Client) (*session, error) {
 	}
 	wire, limits, err := openWire(ch, time.Now)
 	if err != nil {
-		return nil, d.noSFTP(err, said.String())
+		return nil, d.noSFTP(err)
 	}
 	s := &session{ssh: client, wire: wire, now: time.Now, timing: d.timing, stall: c.StallTimeout}
 	s.packet, s.inFlight = c.window(limits)
@@ -150,41 +160,18 @@ func (d *dialer) startSFTP(client *ssh.Client) (*session, error) {
 }
 
 // noSFTP explains a login that worked and led to something else than SFTP.
-func (d *dialer) noSFTP(err error, stderr string) error {
+func (d *dialer) noSFTP(err error) error {
 	c := d.config
 	remedy := fmt.Sprintf("try it by hand: sftp -P %d %s@%s", c.Port, c.Username, c.Host)
 	if talk, ok := errors.AsType[*talkError](err); ok {
 		return failure.New(failure.Precondition, failure.Unsupported, "start SFTP on %s as %s: %w", c.addr(), c.Username, talk).
 			WithRemedy("on the server, let no start-up file of user %s (.bashrc, .profile, ForceCommand) print anything in a session without a terminal, and check that the account may use SFTP; %s", c.Username, remedy)
 	}
-	if stderr != "" {
-		return failure.New(failure.Unavailable, failure.Unreachable, "start SFTP on %s as %s: the session ended; the server says: %q", c.addr(), c.Username, stderr).
-			WithRemedy("%s", remedy)
-	}
 	return failure.New(failure.Unavailable, failure.Unreachable, "start SFTP on %s as %s: the session ended before it began: %w", c.addr(), c.Username, err).
 		WithRemedy("check that the account may use SFTP and that the server's sftp-server is installed; %s", remedy)
 }
 
-// tail keeps the beginning of what a server says beside SFTP.
-type tail struct {
-	mu sync.Mutex
-	b  []byte
-}
-
-func (t *tail) Write(p []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.b = append(t.b, p[:min(len(p), 200-len(t.b))]...)
-	return len(p), nil
-}
-
-func (t *tail) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return strings.TrimSpace(string(t.b))
-}
-
-func (d *dialer) handshakeFailure(err error, keys *hostKeys) error {
+func (d *dialer) handshakeFailure(err error, keys *hostKeys, conn *bufferedConn) error {
 	c := d.config
 	if keys.refused != nil {
 		return keys.refused
@@ -198,10 +185,30 @@ func (d *dialer) handshakeFailure(err error, keys *hostKeys) error {
 		return failure.New(failure.Precondition, "", "log in to %s: %w", c.addr(), err).
 			WithRemedy("allow a current algorithm on the server")
 	}
-	// The library has no type for it.
+	// The library has no types for these.
 	if strings.Contains(err.Error(), "unable to authenticate") {
-		return failure.New(failure.Denied, failure.NoAccess, "log in to %s as %s with %s: refused", c.addr(), c.Username, d.method()).
+		return failure.New(failure.Denied, failure.BadCredentials, "log in to %s as %s with %s: refused", c.addr(), c.Username, d.method()).
 			WithRemedy("%s", d.loginRemedy())
+	}
+	if strings.Contains(err.Error(), "Too many authentication failures") {
+		f := failure.New(failure.Denied, failure.BadCredentials, "log in to %s as %s with %s: the server refused several in a row and hung up", c.addr(), c.Username, d.method())
+		if d.credentials.agent != "" {
+			return f.WithRemedy("keep only the key for this server in the agent (ssh-add -l, ssh-add -d), set private_key in place of agent, or raise MaxAuthTries on the server")
+		}
+		return f.WithRemedy("%s", d.loginRemedy())
+	}
+	if _, said, ok := strings.Cut(err.Error(), "ssh: disconnect, reason "); ok {
+		return failure.New(failure.Unavailable, failure.Unreachable, "log in to %s as %s: the server ended the connection, reason %s", c.addr(), c.Username, said).
+			WithRemedy("look at the server's log")
+	}
+	limits := fmt.Sprintf("if other connections work, the server allows only so many at a time (MaxStartups, PerSourceMaxStartups) or bars this address for a while (PerSourcePenalties, fail2ban): raise that, or lower `connections` (%d)", c.Connections)
+	switch said, spoken := conn.greeting(); {
+	case said == "" && lost(err):
+		return failure.New(failure.Unavailable, failure.Unreachable, "log in to %s: the server closed the connection without a word", c.addr()).
+			WithRemedy("check that an SSH server answers on that port; %s", limits)
+	case !spoken && said != "":
+		return failure.New(failure.Unavailable, failure.Unreachable, "log in to %s: the server does not speak SSH, it says %q", c.addr(), said).
+			WithRemedy("check host and port; %s", limits)
 	}
 	return err
 }
@@ -209,7 +216,7 @@ func (d *dialer) handshakeFailure(err error, keys *hostKeys) error {
 func (d *dialer) method() string {
 	switch {
 	case d.credentials.signer != nil:
-		return "the key " + shownKey(d.credentials.signer.PublicKey())
+		return strings.Replace("the key "+shownKey(d.credentials.signer.PublicKey()), "the key a", "a", 1)
 	case d.credentials.agent != "":
 		return "the agent's keys"
 	}
@@ -218,6 +225,8 @@ func (d *dialer) method() string {
 
 func (d *dialer) loginRemedy() string {
 	switch {
+	case d.config.Certificate != "":
+		return "check the user name, that the server trusts the authority that signed the certificate (TrustedUserCAKeys), and that the certificate's principals name the user (ssh-keygen -L)"
 	case d.credentials.signer != nil:
 		return "check the user name and that the key is in the user's authorized_keys on the server"
 	case d.credentials.agent != "":

@@ -127,17 +127,17 @@ func TestLogin(t *testing.T) {
 		"not a key": {change: func(c *Config) { c.PrivateKey = "/etc/dprun/id_ed25519" },
 			kind: failure.Precondition, reason: failure.BadConfig, say: "secret_file"},
 		"another key": {change: func(c *Config) { c.PrivateKey = newKey(t, "") },
-			kind: failure.Denied, reason: failure.NoAccess, say: "authorized_keys"},
+			kind: failure.Denied, reason: failure.BadCredentials, say: "authorized_keys"},
 		"another user": {change: func(c *Config) { c.Username = "somebody" },
-			kind: failure.Denied, reason: failure.NoAccess, say: "user name"},
+			kind: failure.Denied, reason: failure.BadCredentials, say: "user name"},
 		"agent without the key": {change: func(c *Config) { c.PrivateKey, c.Agent = "", &yes }, socket: foreign,
-			kind: failure.Denied, reason: failure.NoAccess, say: "ssh-add -l"},
+			kind: failure.Denied, reason: failure.BadCredentials, say: "ssh-add -l"},
 		"agent not started": {change: func(c *Config) { c.PrivateKey, c.Agent = "", &yes },
 			kind: failure.Precondition, reason: failure.BadConfig, say: "SSH_AUTH_SOCK"},
 		"agent gone": {change: func(c *Config) { c.PrivateKey, c.Agent = "", &yes }, socket: filepath.Join(t.TempDir(), "s"),
 			kind: failure.Precondition, reason: failure.BadConfig, say: "start an agent"},
 		"password refused": {change: func(c *Config) { c.PrivateKey, c.Password = "", "hunter2hunter2" },
-			kind: failure.Denied, reason: failure.NoAccess, say: "logins with a password"},
+			kind: failure.Denied, reason: failure.BadCredentials, say: "logins with a password"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -177,7 +177,7 @@ func TestLoginWithAPassword(t *testing.T) {
 			}
 			wrong := s.config()
 			wrong.Password = "not this one"
-			f := wantFailure(t, check(t, wrong, ""), failure.Denied, failure.NoAccess)
+			f := wantFailure(t, check(t, wrong, ""), failure.Denied, failure.BadCredentials)
 			if strings.Contains(f.Error(), wrong.Password) {
 				t.Errorf("%q holds the password", f.Error())
 			}

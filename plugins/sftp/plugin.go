@@ -58,14 +58,21 @@ func validate(c Config, known func(path ...string) bool) []schema.Diagnostic {
 	if known("passphrase") && known("private_key") && c.Passphrase != "" && c.PrivateKey == "" {
 		report("passphrase", "Passphrase without a key", "passphrase opens private_key, which is not set.")
 	}
+	if known("certificate") && known("private_key") && c.Certificate != "" && c.PrivateKey == "" {
+		report("certificate", "Certificate without a key", "certificate belongs to private_key, which is not set; an agent brings its certificates along.")
+	}
 	if known("file_mode") {
 		if _, err := parseMode(c.FileMode); err != nil {
 			report("file_mode", "Unusable file mode", "file_mode "+err.Error()+".")
 		}
 	}
 	if known("private_key") && known("passphrase") && c.PrivateKey != "" {
-		if _, err := newCredentials(c, ""); err != nil {
+		bare := c
+		bare.Certificate = ""
+		if _, err := newCredentials(bare, ""); err != nil {
 			report("private_key", "Unusable private key", err.Error()+".")
+		} else if _, err := newCredentials(c, ""); err != nil && known("certificate") {
+			report("certificate", "Unusable certificate", err.Error()+".")
 		}
 	}
 	return out

@@ -56,6 +56,9 @@ func TestValidatePointsAtTheArgument(t *testing.T) {
 		"locked key":           {change: func(c *Config) { c.PrivateKey = newKey(t, "x") }, want: []string{"private_key"}},
 		"passphrase unknown":   {change: func(c *Config) { c.PrivateKey = newKey(t, "x") }, unknown: "passphrase"},
 		"passphrase, no key":   {change: func(c *Config) { c.PrivateKey, c.Password, c.Passphrase = "", "p", "x" }, want: []string{"passphrase"}},
+		"no certificate":       {change: func(c *Config) { c.Certificate = "/a/path" }, want: []string{"certificate"}},
+		"certificate, no key":  {change: func(c *Config) { c.PrivateKey, c.Password, c.Certificate = "", "p", "x" }, want: []string{"certificate"}},
+		"certificate unknown":  {change: func(c *Config) { c.Certificate = "" }, unknown: "certificate"},
 		"key not known so far": {change: func(c *Config) { c.PrivateKey, c.Passphrase = "", "x" }, unknown: "private_key"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -27,10 +27,11 @@ import (
 // sshd needs the system's user database for, and for faults and abilities that
 // a real one cannot be made to have. It has no fsync.
 type fakeServer struct {
-	authority  ssh.Signer // signs the host key; nil: it has no certificate
-	addr       *net.TCPAddr
-	dir        string
-	knownHosts string
+	noSubsystem bool
+	authority   ssh.Signer // signs the host key; nil: it has no certificate
+	addr        *net.TCPAddr
+	dir         string
+	knownHosts  string
 
 	password string     // accepted by method password
 	answer   string     // accepted by keyboard-interactive
@@ -132,7 +133,7 @@ func (f *fakeServer) serve(conn net.Conn, config *ssh.ServerConfig) {
 		}
 		go func() {
 			for r := range requests {
-				_ = r.Reply(r.Type == "subsystem", nil)
+				_ = r.Reply(r.Type == "subsystem" && !f.noSubsystem, nil)
 			}
 		}()
 		if f.short > 0 {

@@ -48,9 +48,7 @@ type limits struct{ read, write uint64 }
 // openWire starts SFTP on a channel and asks the server for its limits.
 func openWire(ch ssh.Channel, now func() time.Time) (*wire, limits, error) {
 	init := []byte{0, 0, 0, 5, typeInit, 0, 0, 0, 3}
-	if _, err := ch.Write(init); err != nil {
-		return nil, limits{}, err
-	}
+	_, _ = ch.Write(init) // a login that has ended may still have said why
 	version, err := readVersion(ch)
 	if err != nil {
 		return nil, limits{}, err
