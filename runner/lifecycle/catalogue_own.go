@@ -76,9 +76,39 @@ var ownCodes = []Entry{
 	},
 	{
 		Code: PreChecksDestinationNotFound, Origin: OriginOwn, Level: LevelTask, Phases: []int{5}, Class: ClassFailed,
-		Meaning: "The task failed: a destination that is not an NFS one cannot be reached, or its directory is missing or not writable.",
-		Cause:   "The server is down, refuses the login, presents an unknown host key, or the directory is gone, read-only or not mounted. With other destinations left, those were still served.",
-		Action:  "The message says which of these it is. Try the same login from the dprun host by hand, correct the destination's config, then run the plan again.",
+		Meaning: "The task failed: the directory of a destination that is not an NFS one is missing or not mounted.",
+		Cause:   "The directory was removed or renamed, its file system is not mounted, or the destination's `directory` is not what was meant. With other destinations left, those were still served.",
+		Action:  "Make the directory on the server, mount it, or correct `directory` in the destination's config; confirm with `dprun plan PLAN`, then run the plan again.",
+	},
+	{
+		Code: PreChecksDestinationNotReachable, Origin: OriginOwn, Level: LevelTask, Phases: []int{5}, Class: ClassFailed,
+		Meaning: "The task failed: the server of a destination cannot be reached, or does not answer.",
+		Cause:   "The server is down, the address or port is wrong, a firewall stands between, the server allows no more connections, or it accepts a request and never answers it. With other destinations left, those were still served.",
+		Action:  "Connect to the server from the dprun host by hand (`sftp`, `showmount -e`). The message names the host and port and what was tried. Run the plan again when it answers.",
+	},
+	{
+		Code: PreChecksDestinationLoginRefused, Origin: OriginOwn, Level: LevelTask, Phases: []int{5}, Class: ClassFailed,
+		Meaning: "The task failed: the server of a destination refused the login, and it is not tried again in this run.",
+		Cause:   "The password or key was changed, the account is locked or has expired, the certificate has expired, or an agent offers too many keys. With other destinations left, those were still served.",
+		Action:  "Mend the credential where the plan reads it from; the message says which one was tried. Hold scheduled runs back until then: each attempt may lock the account. Confirm with `dprun plan PLAN`, then run the plan again.",
+	},
+	{
+		Code: PreChecksDestinationIdentity, Origin: OriginOwn, Level: LevelTask, Phases: []int{5}, Class: ClassFailed,
+		Meaning: "The task failed: the server of a destination is not known to be the right one. Its key is unknown, has changed or was revoked; nothing was sent to it.",
+		Cause:   "The server was installed anew or got a new key, `known_hosts` does not name it, or somebody stands between dprun and the server. With other destinations left, those were still served.",
+		Action:  "Compare the fingerprint in the message with what whoever runs the server tells you, on another way than the network. Only if it is the same, change `known_hosts` as the message says; then run the plan again.",
+	},
+	{
+		Code: PreChecksDestinationNotWritable, Origin: OriginOwn, Level: LevelTask, Phases: []int{5}, Class: ClassFailed,
+		Meaning: "The task failed: a destination is there, and its files cannot be written, renamed, removed or read back.",
+		Cause:   "The user lacks a permission in the directory, or the file system or the service is read-only. With other destinations left, those were still served.",
+		Action:  "Give the destination's user the permission that the message names, or mount the file system writable; confirm with `dprun plan PLAN`, then run the plan again.",
+	},
+	{
+		Code: PreChecksDestinationNotUsable, Origin: OriginOwn, Level: LevelTask, Phases: []int{5}, Class: ClassFailed,
+		Meaning: "The task failed: a destination answers, but not as every store needs it, or its configuration cannot be used.",
+		Cause:   "The server lacks an operation, takes files away, returns other content than it was sent, does not keep a file mode that the plan requires, or an argument of the destination is wrong. With other destinations left, those were still served.",
+		Action:  "The message says what was tried and what came back. Change the server or the destination's config accordingly; confirm with `dprun plan PLAN`, then run the plan again.",
 	},
 	{
 		Code: PreChecksInvalidPath, Origin: OriginOwn, Level: LevelTask, Phases: []int{5}, Class: ClassFailed,

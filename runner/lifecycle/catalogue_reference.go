@@ -119,7 +119,7 @@ var referenceCodes = []Entry{
 	{
 		Code: PreChecksNFSDirectoryNotFound, Origin: OriginReference, Level: LevelTask, Phases: []int{5}, Class: ClassFailed,
 		Meaning: "The task failed: the backup destination was not found.",
-		Cause:   "The NFS server cannot be reached, does not export the path, or the directory below it is gone or not writable. With other destinations left, those were still served.",
+		Cause:   "The NFS server does not export the path to this host, or the directory below it is gone or not writable. With other destinations left, those were still served.",
 		Action:  "Check the server and its export list from the dprun host, and the `server`, `export` and `directory` arguments of the destination; then run the plan again.",
 	},
 	{

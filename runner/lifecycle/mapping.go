@@ -45,15 +45,27 @@ func checkCode(f *failure.Error) Code {
 // destinationCode maps a failed destination pre-check.
 func destinationCode(family string, f *failure.Error) Code {
 	space := f.Reason == failure.OutOfSpace || f.Kind == failure.NoSpace
+	missing := f.Reason == failure.NoDirectory || f.Reason == failure.NotMounted || f.Kind == failure.NotFound
 	switch {
 	case family == familyNFS && space:
 		return PreChecksNFSOutOfSpace
-	case family == familyNFS:
-		return PreChecksNFSDirectoryNotFound
 	case space:
 		return PreChecksDestinationOutOfSpace
+	case f.Reason == failure.BadCredentials:
+		return PreChecksDestinationLoginRefused
+	case f.Reason == failure.HostKey:
+		return PreChecksDestinationIdentity
+	case family == familyNFS && (missing || f.Reason == failure.NoAccess): // an export that is not there is refused like one that is not for this client
+		return PreChecksNFSDirectoryNotFound
+	case missing:
+		return PreChecksDestinationNotFound
+	case f.Reason == failure.ReadOnly, f.Reason == failure.NoAccess:
+		return PreChecksDestinationNotWritable
+	case f.Reason == failure.Unreachable, f.Reason == failure.Stalled, f.Kind == failure.Timeout,
+		f.Kind == failure.Unavailable && f.Reason == "":
+		return PreChecksDestinationNotReachable
 	}
-	return PreChecksDestinationNotFound
+	return PreChecksDestinationNotUsable
 }
 
 // captureCode maps a failed capture of a variant. What the device delivered

@@ -320,7 +320,7 @@ func TestOneDeadDestinationDelaysNoDevice(t *testing.T) {
 		}
 		return time.Second, nil
 	}
-	o.play().want("EXECUTION_PRE_CHECKS_DESTINATION_DIRECTORY_NOT_FOUND:30")
+	o.play().want("EXECUTION_PRE_CHECKS_DESTINATION_NOT_REACHABLE:30")
 	if at := o.first["inspect"]; at > 5*time.Second {
 		t.Errorf("the first device was inspected after %s", at)
 	}

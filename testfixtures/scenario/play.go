@@ -27,6 +27,7 @@ import (
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/testfixtures/dpsim"
 	"github.com/dprun/dprun/testfixtures/ganesha"
+	"github.com/dprun/dprun/testfixtures/sshd"
 )
 
 // Site is what every scenario's plan may use beside its own declarations.
@@ -130,6 +131,10 @@ func (p *player) build() {
 	for _, n := range p.s.steps.Servers {
 		p.serve(n)
 	}
+	for _, n := range p.s.steps.SFTP {
+		s := sshd.Start(p.t, sshd.Options{HostKeys: []string{sshd.ED25519}, Deny: n.Deny})
+		p.describe(n.Name, map[string]any{"host": s.Host, "port": s.Port, "user": s.User, "key": s.PrivateKey, "known_hosts": s.KnownHosts, "directory": s.Dir})
+	}
 }
 
 // serve starts a real NFS server and writes where it is.
@@ -139,9 +144,14 @@ func (p *player) serve(n server) {
 		options = append(options, ganesha.WithSize(n.Size))
 	}
 	s := ganesha.Start(p.t, options...)
-	body, err := json.Marshal(map[string]any{"host": s.Host, "export": s.Export, "nfs_port": s.NFSPort, "mount_port": s.MountPort})
+	p.describe(n.Name, map[string]any{"host": s.Host, "export": s.Export, "nfs_port": s.NFSPort, "mount_port": s.MountPort})
+}
+
+// describe writes where a server is.
+func (p *player) describe(name string, server map[string]any) {
+	body, err := json.Marshal(server)
 	p.must(err)
-	p.must(os.WriteFile(filepath.Join(p.dir, n.Name+".json"), body, 0o600))
+	p.must(os.WriteFile(filepath.Join(p.dir, name+".json"), body, 0o600))
 }
 
 func (p *player) must(err error) {

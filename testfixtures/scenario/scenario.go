@@ -58,14 +58,22 @@ type ExpectedTask struct {
 
 // steps is steps.hcl.
 type steps struct {
-	Servers  []server  `hcl:"nfs,block"`
-	Commands []command `hcl:"dprun,block"`
+	Servers  []server    `hcl:"nfs,block"`
+	SFTP     []sshServer `hcl:"sftp,block"`
+	Commands []command   `hcl:"dprun,block"`
 }
 
 // server is a real NFS server; NAME.json tells host, ports and export.
 type server struct {
 	Name string `hcl:"name,label"`
 	Size int64  `hcl:"size,optional"` // of its file system in bytes; 0: a directory
+}
+
+// sshServer is a real OpenSSH server; NAME.json tells host, port, user and
+// directory, and the files of the user's key and of the server's.
+type sshServer struct {
+	Name string   `hcl:"name,label"`
+	Deny []string `hcl:"deny,optional"` // requests that it refuses, by their names in sftp-server(8)
 }
 
 // command is one dprun. They run one after the other.
