@@ -93,6 +93,7 @@ func (s *sink) checkBlock(b *hclsyntax.Block, spec *blockSpec) {
 }
 
 func (s *sink) checkBody(b *hclsyntax.Block, spec *bodySpec) {
+	meant := map[string]bool{} // what misspelt arguments stand for
 	for name, attr := range b.Body.Attributes {
 		if slices.Contains(spec.required, name) || slices.Contains(spec.optional, name) {
 			continue
@@ -107,9 +108,10 @@ func (s *sink) checkBody(b *hclsyntax.Block, spec *bodySpec) {
 			hint += " Arguments of the plugin stand in its config block."
 		}
 		s.unknownName(diag.UnknownArgument, attr.NameRange, name, names, "%q is not an argument of a %s block. %s", name, b.Type, hint)
+		meant[s.list[len(s.list)-1].Suggestion] = true
 	}
 	for _, name := range spec.required {
-		if _, set := b.Body.Attributes[name]; !set {
+		if _, set := b.Body.Attributes[name]; !set && !meant[name] {
 			s.add(diag.MissingArgument, b.DefRange(), "A %s block needs %q.", b.Type, name)
 		}
 	}

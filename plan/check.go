@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -207,4 +209,36 @@ func (c *compiler) checkUnused() {
 			}
 		}
 	}
+}
+
+// checkEmpty warns of inventories without a record, and refuses a plan to which
+// they leave nothing: it would succeed every night and back up nothing.
+func (c *compiler) checkEmpty() {
+	if len(c.env.empty) == 0 {
+		return
+	}
+	names := slices.Sorted(maps.Keys(c.env.empty))
+	for _, name := range names {
+		c.add(diag.EmptyInventory, start(name), "The inventory holds no record, so nothing that is made of it is in the plan. Where the list is filled by a program, look whether that worked; if it is to be empty, remove the call of inventory().")
+	}
+	if c.failed() {
+		return // what is wrong may be why there is nothing
+	}
+	for i, name := range names {
+		names[i] = c.env.shown(name)
+	}
+	for _, p := range c.cfg.Plans {
+		if slices.ContainsFunc(p.Activities, func(a *Activity) bool { return len(a.Devices) > 0 }) {
+			continue
+		}
+		c.list = slices.DeleteFunc(c.list, func(d diag.Diagnostic) bool { return d.Code == diag.NoMatch }) // which follows from it
+		c.add(diag.NothingToBackUp, hclRange(p.Range), "The plan %q has no device to back up, and %s no record. Fill the inventory, or give the plan other devices.", p.Name, holdNo(names))
+	}
+}
+
+func holdNo(names []string) string {
+	if len(names) == 1 {
+		return "the inventory " + names[0] + " holds"
+	}
+	return "the inventories " + listed(names) + " hold"
 }

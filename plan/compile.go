@@ -75,7 +75,7 @@ func Compile(f *File, in Inputs) (*Config, Diagnostics) {
 	env := f.env.fork()
 	env.dir = in.Dir
 	env.secrets = secret.NewStore(in.Secrets)
-	env.functions = function.Table(function.Files{FS: in.Files, Dir: in.Dir, Remember: env.remember}, env.secrets)
+	env.functions = function.Table(function.Files{FS: in.Files, Dir: in.Dir, Remember: env.remember, Empty: env.noteEmpty}, env.secrets)
 	c := &compiler{
 		sink: sink{env: env}, file: f, in: in, cfg: &Config{Dir: in.Dir, env: env},
 		deviceNames: map[string]*Device{}, checked: map[string]bool{},
@@ -96,6 +96,7 @@ func Compile(f *File, in Inputs) (*Config, Diagnostics) {
 	c.bindReferences()
 	c.compilePlans()
 	c.checkUnused()
+	c.checkEmpty()
 	c.askPlugins()
 	c.list = c.ofInstances(f.withoutConsequences(c.list))
 	return c.cfg, c.done()

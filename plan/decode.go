@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"fmt"
 	"maps"
 	"path"
 	"path/filepath"
@@ -143,7 +144,7 @@ func (s *sink) decodeConfig(d *decoder, block *hclsyntax.Block, ctx *hcl.EvalCon
 	}
 	for _, found := range findings {
 		if found.Severity == schema.SeverityError {
-			s.fromSchema(found, c, checkCode(found.Summary))
+			s.fromSchema(d.told(found), c, checkCode(found.Summary))
 			broken = true
 		}
 	}
@@ -155,6 +156,23 @@ func (s *sink) decodeConfig(d *decoder, block *hclsyntax.Block, ctx *hcl.EvalCon
 		c.hidden = cty.ObjectVal(values)
 	}
 	return v, c, true
+}
+
+// told adds to what the schema's check says what the missing argument is for,
+// and how a secret is written.
+func (d *decoder) told(found schema.Diagnostic) schema.Diagnostic {
+	if found.Summary != "Missing argument" || len(found.Path) != 1 {
+		return found
+	}
+	a := d.attrs[found.Path[0]]
+	switch {
+	case a == nil:
+	case a.Sensitive:
+		found.Detail += fmt.Sprintf(" Write a reference to the secret, such as %s = secret_file(\"/etc/dprun/%s\"); secret_env and secret_command do as well.", a.Name, a.Name)
+	case a.Doc != "":
+		found.Detail += " It is: " + a.Doc
+	}
+	return found
 }
 
 // checkCode is the code of what a schema's check says.
@@ -227,11 +245,11 @@ func (s *sink) decodeAttribute(d *decoder, a *schema.Attribute, attr *hclsyntax.
 	}
 	converted, err := convert.Convert(v, a.Type.Type)
 	if err != nil {
-		why := err.Error() + "."
-		if containsMarked(v) {
-			why = "its value is secret and is not shown."
+		text := fmt.Sprintf("%q takes %s, and its value here is secret and not shown.", a.Name, withArticle(a.Type.FriendlyName()))
+		if !containsMarked(v) {
+			text = wrongType(a.Name, a.Default, a.Type.Type, v, err)
 		}
-		made := s.add(diag.WrongType, attr.Expr.Range(), "The argument %q must be %s: %s", a.Name, withArticle(a.Type.FriendlyName()), why)
+		made := s.add(diag.WrongType, attr.Expr.Range(), "%s", text)
 		s.named(made, s.owner, attr.Expr)
 		return cty.UnknownVal(a.Type.Type)
 	}

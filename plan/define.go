@@ -100,7 +100,10 @@ func (c *compiler) windowError(err error, b *hclsyntax.Block, allows, denies []*
 			}
 		}
 	}
-	c.add(diag.InvalidWindow, r, "%q is not usable. %s", e.Value, e.Rule)
+	made := c.add(diag.InvalidWindow, r, "%q is not usable. %s", e.Value, e.Rule)
+	if e.Field == window.FieldTimezone {
+		made.Suggestion = window.NearZone(e.Value)
+	}
 }
 
 func (c *compiler) compilePatterns() {

@@ -31,6 +31,7 @@ type environment struct {
 	given    map[string]bool   // names that are paths as the reader knows them
 	decoders map[string]*decoder
 	hidden   map[string][]diag.Hidden // of each file: secrets that are written in it
+	empty    map[string]bool          // inventories without a record
 	uses     map[string]use           // what the diagnostics about instances speak of
 	mistaken map[string]bool          // references to blocks whose type is misspelt, with the type that was meant
 }
@@ -64,6 +65,16 @@ func (e *environment) hide(r hcl.Range) {
 	if !slices.Contains(e.hidden[r.Filename], h) {
 		e.hidden[r.Filename] = append(e.hidden[r.Filename], h)
 	}
+}
+
+// noteEmpty notes an inventory without a record.
+func (e *environment) noteEmpty(name string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.empty == nil {
+		e.empty = map[string]bool{}
+	}
+	e.empty[name] = true
 }
 
 // mistake notes a reference that is right but for the block that it means.

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"fmt"
 	"math/big"
 	"time"
 
@@ -58,7 +59,7 @@ func (s *sink) shownValue(v cty.Value, r hcl.Range, name string, ty cty.Type) (c
 	}
 	c, err := convert.Convert(v, ty)
 	if err != nil {
-		s.add(diag.WrongType, r, "%q must be %s: %s.", name, typeText(ty), err)
+		s.add(diag.WrongType, r, "%s", wrongType(name, "", ty, v, err))
 		return cty.NilVal, false
 	}
 	if !c.IsWhollyKnown() {
@@ -87,6 +88,61 @@ func typeText(ty cty.Type) string {
 		return "a map"
 	}
 	return "a " + ty.FriendlyName()
+}
+
+// wrongType says of an argument what it takes, what it was given and how to
+// write it. example is a value that it may have; empty: none is known.
+func wrongType(name, example string, want cty.Type, v cty.Value, err error) string {
+	given := "this is " + described(v)
+	switch {
+	case want == cty.Number:
+		if example == "" {
+			example = "4"
+		}
+		return fmt.Sprintf("%q takes a number, and %s. Write a number without quotes, such as %s = %s.", name, given, name, example)
+	case want == cty.Bool:
+		return fmt.Sprintf("%q takes true or false, and %s. Write %s = true or %s = false, without quotes.", name, given, name, name)
+	case want == cty.String:
+		return fmt.Sprintf("%q takes a text, and %s. Write one text in quotes: %s = \"…\".", name, given, name)
+	case want.IsListType() && want.ElementType() == cty.String && v.Type() == cty.String && v.IsKnown() && !v.IsMarked():
+		return fmt.Sprintf("%q takes a list of texts, and %s. Write it in brackets: %s = [%q].", name, given, name, shortened(v.AsString()))
+	case want.IsListType() && want.ElementType() == cty.String:
+		return fmt.Sprintf("%q takes a list of texts, such as %s = [\"a\", \"b\"], and %s: %s.", name, name, given, err)
+	case want.IsMapType():
+		return fmt.Sprintf("%q takes a map, such as %s = { name = \"value\" }, and %s: %s.", name, name, given, err)
+	}
+	return fmt.Sprintf("%q takes a %s, and %s: %s.", name, want.FriendlyName(), given, err)
+}
+
+// described names a value that is not secret, a short one with what it holds.
+func described(v cty.Value) string {
+	ty := v.Type()
+	switch {
+	case v.IsMarked():
+		return "a secret"
+	case ty == cty.String && v.IsKnown() && !v.IsNull():
+		return fmt.Sprintf("the text %q", shortened(v.AsString()))
+	case ty == cty.String:
+		return "a text"
+	case ty == cty.Number:
+		return "a number"
+	case ty == cty.Bool:
+		return "true or false"
+	case ty.IsTupleType() || ty.IsListType() || ty.IsSetType():
+		return "a list"
+	case ty.IsObjectType() || ty.IsMapType():
+		return "a map"
+	case ty.IsCapsuleType():
+		return "a reference"
+	}
+	return "a " + ty.FriendlyName()
+}
+
+func shortened(text string) string {
+	if r := []rune(text); len(r) > 40 {
+		return string(r[:40]) + "…"
+	}
+	return text
 }
 
 func (s *sink) text(b *hclsyntax.Body, name string, ctx *hcl.EvalContext) (string, bool) {

@@ -52,6 +52,8 @@ const (
 	UnusedVariableValue    Code = "unused-variable-value"
 	InvalidVariable        Code = "invalid-variable-value"
 	InvalidInventory       Code = "invalid-inventory"
+	EmptyInventory         Code = "empty-inventory"
+	NothingToBackUp        Code = "nothing-to-back-up"
 	SecretShown            Code = "secret-shown"
 	SecretLiteral          Code = "secret-literal"
 	SecretUnreadable       Code = "secret-unreadable"
@@ -233,6 +235,14 @@ func Catalogue() []Entry {
 			"An inventory file cannot be used.",
 			"A line, cell or key does not fit the type that the call of inventory() names.",
 			"Correct the file at the place shown."},
+		{EmptyInventory, Warning, "Inventory without a record",
+			"An inventory file holds no record: only a header, blank lines, or an empty list.",
+			"Whatever fills the file did not work, or the file was truncated.",
+			"Fill the file, or remove the call of inventory()."},
+		{NothingToBackUp, Error, "Nothing to back up",
+			"A plan has no device at all, and an inventory of the file holds no record.",
+			"The devices of the plan come from an inventory that is empty.",
+			"Fill the inventory, or give the plan other devices."},
 		{SecretShown, Error, "Secret in a place that is shown",
 			"A secret would become visible.",
 			"Names, labels, paths, descriptions, patterns, for_each and the like are printed, logged and stored.",

@@ -7,13 +7,13 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/function"
 
+	"github.com/dprun/dprun/plan/inventory"
 	"github.com/dprun/dprun/plan/secret"
 )
 
@@ -26,6 +26,8 @@ type Files struct {
 	FS       fs.FS
 	Dir      string
 	Remember func(name string, src []byte)
+	// Empty, when set, is told of every inventory without a record.
+	Empty func(name string)
 }
 
 func (f Files) absolute(name string) string {
@@ -65,10 +67,10 @@ func (f Files) text(name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if !utf8.Valid(b) {
-		return "", fmt.Errorf("file %q is not UTF-8 text", name)
+	if at, is := inventory.NotUTF8(b); is {
+		return "", fmt.Errorf("file %q is not UTF-8 text: line %d, column %d holds another byte; save it as UTF-8", name, at.Line, at.Column)
 	}
-	return string(b), nil
+	return string(inventory.WithoutMark(b)), nil
 }
 
 func fileFunc(f Files) function.Function {

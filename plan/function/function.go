@@ -2,6 +2,8 @@
 package function
 
 import (
+	"strings"
+
 	"github.com/hashicorp/hcl/v2/ext/tryfunc"
 	yaml "github.com/zclconf/go-cty-yaml"
 	"github.com/zclconf/go-cty/cty"
@@ -43,7 +45,7 @@ func pure() map[string]function.Function {
 		"compact":         stdlib.CompactFunc,
 		"concat":          stdlib.ConcatFunc,
 		"contains":        stdlib.ContainsFunc,
-		"csvdecode":       stdlib.CSVDecodeFunc,
+		"csvdecode":       withoutMark(stdlib.CSVDecodeFunc),
 		"distinct":        stdlib.DistinctFunc,
 		"element":         stdlib.ElementFunc,
 		"flatten":         stdlib.FlattenFunc,
@@ -54,7 +56,7 @@ func pure() map[string]function.Function {
 		"indent":          stdlib.IndentFunc,
 		"index":           stdlib.IndexFunc,
 		"join":            stdlib.JoinFunc,
-		"jsondecode":      stdlib.JSONDecodeFunc,
+		"jsondecode":      withoutMark(stdlib.JSONDecodeFunc),
 		"jsonencode":      stdlib.JSONEncodeFunc,
 		"keys":            stdlib.KeysFunc,
 		"length":          stdlib.LengthFunc,
@@ -97,8 +99,25 @@ func pure() map[string]function.Function {
 		"try":             tryfunc.TryFunc,
 		"upper":           stdlib.UpperFunc,
 		"values":          stdlib.ValuesFunc,
-		"yamldecode":      yaml.YAMLDecodeFunc,
+		"yamldecode":      withoutMark(yaml.YAMLDecodeFunc),
 		"yamlencode":      yaml.YAMLEncodeFunc,
 		"zipmap":          stdlib.ZipmapFunc,
 	}
+}
+
+// withoutMark makes a function of a text skip the byte order mark that some
+// editors begin a text with.
+func withoutMark(fn function.Function) function.Function {
+	skip := func(args []cty.Value) []cty.Value {
+		if v := args[0]; v.IsKnown() && !v.IsNull() {
+			args = []cty.Value{cty.StringVal(strings.TrimPrefix(v.AsString(), "\ufeff"))}
+		}
+		return args
+	}
+	return function.New(&function.Spec{
+		Description: fn.Description(),
+		Params:      fn.Params(),
+		Type:        func(args []cty.Value) (cty.Type, error) { return fn.ReturnTypeForValues(skip(args)) },
+		Impl:        func(args []cty.Value, _ cty.Type) (cty.Value, error) { return fn.Call(skip(args)) },
+	})
 }

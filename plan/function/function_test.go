@@ -18,6 +18,8 @@ func eval(t *testing.T, text string) (cty.Value, hcl.Diagnostics) {
 	files := function.Files{Dir: "/plans", FS: fstest.MapFS{
 		"a.txt":     {Data: []byte("hello")},
 		"b.bin":     {Data: []byte{0xff}},
+		"bom.csv":   {Data: []byte("\xef\xbb\xbfname,host\na,h\n")},
+		"bom.json":  {Data: []byte("\xef\xbb\xbf[1]")},
 		"t.tmpl":    {Data: []byte("dear ${name}, %{ for x in list }${upper(x)}%{ endfor }")},
 		"bad.tmpl":  {Data: []byte("${nobody}")},
 		"dir/c.csv": {Data: []byte("name,host\na,h\n")},
@@ -43,7 +45,13 @@ func TestFunctionsGiveTheirValues(t *testing.T) {
 		`templatefile("t.tmpl", { name = "x", list = ["a", "b"] })`:        cty.StringVal("dear x, AB"),
 		`inventory("dir/c.csv", "name", object({ host = string })).a.host`: cty.StringVal("h"),
 		`join(",", sort(keys({ b = 1, a = 2 })))`:                          cty.StringVal("a,b"),
-		`tolist(["x"])[0]`: cty.StringVal("x"),
+		`csvdecode(file("bom.csv"))[0].name`:                               cty.StringVal("a"),
+		`jsondecode(file("bom.json"))[0]`:                                  cty.NumberIntVal(1),
+		`jsondecode("\ufeff[1]")[0]`:                                       cty.NumberIntVal(1),
+		`yamldecode("\ufeff[1]")[0]`:                                       cty.NumberIntVal(1),
+		`csvdecode("\ufeffname\na")[0].name`:                               cty.StringVal("a"),
+		`inventory("bom.csv", "name", object({ host = string })).a.host`:   cty.StringVal("h"),
+		`tolist(["x"])[0]`:                                                 cty.StringVal("x"),
 	} {
 		got, ds := eval(t, text)
 		if ds.HasErrors() || !got.RawEquals(want) {
@@ -59,7 +67,7 @@ func TestFunctionsStayBelowThePlansDirectory(t *testing.T) {
 		`file("/etc/passwd")`:                "outside the plan's directory",
 		`fileexists("/etc/passwd")`:          "outside the plan's directory",
 		`templatefile("../x", {})`:           "outside the plan's directory",
-		`file("b.bin")`:                      "not UTF-8",
+		`file("b.bin")`:                      "not UTF-8 text: line 1, column 1 holds another byte; save it as UTF-8",
 		`templatefile("bad.tmpl", {})`:       "template bad.tmpl: line 1",
 		`secret_env("")`:                     "must not be empty",
 		`secret_command([])`:                 "must not be empty",

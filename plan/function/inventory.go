@@ -1,7 +1,6 @@
 package function
 
 import (
-	"bytes"
 	"errors"
 
 	"github.com/hashicorp/hcl/v2/ext/customdecode"
@@ -26,12 +25,15 @@ func inventoryFunc(f Files) function.Function {
 			return cty.NilVal, function.NewArgError(0, err)
 		}
 		if f.Remember != nil {
-			f.Remember(name, bytes.TrimPrefix(src, []byte("\xef\xbb\xbf"))) // places are counted without it
+			f.Remember(name, inventory.WithoutMark(src)) // places are counted without it
 		}
 		v, err := inventory.Read(name, src, args[1].AsString(), inventory.Type{Type: ty, Defaults: defaults})
 		var wrong inventory.Errors
 		if errors.As(err, &wrong) {
 			return cty.NilVal, wrong
+		}
+		if err == nil && f.Empty != nil && v.LengthInt() == 0 {
+			f.Empty(name)
 		}
 		return v, err
 	}

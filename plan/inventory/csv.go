@@ -15,8 +15,7 @@ import (
 // readCSV reads RFC 4180: commas, double quotes, a header line. Spaces around
 // a cell do not count; an empty cell is null.
 func (r *reader) readCSV() {
-	src := bytes.TrimPrefix(r.src, []byte("\xef\xbb\xbf"))
-	c := csv.NewReader(bytes.NewReader(src))
+	c := csv.NewReader(bytes.NewReader(r.src))
 	c.ReuseRecord = true
 	c.FieldsPerRecord = -1
 	c.TrimLeadingSpace = true

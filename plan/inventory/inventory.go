@@ -3,10 +3,12 @@
 package inventory
 
 import (
+	"bytes"
 	"fmt"
 	"path"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/hashicorp/hcl/v2/ext/typeexpr"
 	"github.com/zclconf/go-cty/cty"
@@ -92,6 +94,9 @@ func Read(name string, src []byte, key string, ty Type) (cty.Value, error) {
 	if !ty.Type.IsObjectType() {
 		return cty.NilVal, Errors{{File: name, Rule: "The type of an inventory is an object type, such as object({ host = string })."}}
 	}
+	if at, is := NotUTF8(src); is {
+		return cty.NilVal, Errors{{File: name, Line: at.Line, Range: &diag.Range{Filename: name, Start: at, End: diag.Pos{Line: at.Line, Column: at.Column + 1, Byte: at.Byte + 1}}, Rule: NotUTF8Rule}}
+	}
 	r := newReader(name, src, key, ty)
 	switch strings.ToLower(path.Ext(name)) {
 	case ".csv":
@@ -112,6 +117,32 @@ func Read(name string, src []byte, key string, ty Type) (cty.Value, error) {
 	return cty.MapVal(r.result), nil
 }
 
+// NotUTF8Rule says what is wrong with a file that [NotUTF8] finds.
+const NotUTF8Rule = "This byte is not UTF-8, so the text cannot be read. Save the file as UTF-8, without changing it otherwise."
+
+// NotUTF8 finds the first byte of a text that is not UTF-8.
+func NotUTF8(src []byte) (at diag.Pos, is bool) {
+	if utf8.Valid(src) {
+		return at, false
+	}
+	src = WithoutMark(src)
+	at = diag.Pos{Line: 1, Column: 1}
+	for at.Byte < len(src) {
+		c, n := utf8.DecodeRune(src[at.Byte:])
+		if c == utf8.RuneError && n <= 1 {
+			break
+		}
+		at.Byte += n
+		if at.Column++; c == '\n' {
+			at.Line, at.Column = at.Line+1, 1
+		}
+	}
+	return at, true
+}
+
+// WithoutMark removes the byte order mark that some editors begin a text with.
+func WithoutMark(src []byte) []byte { return bytes.TrimPrefix(src, []byte("\xef\xbb\xbf")) }
+
 type reader struct {
 	file   string
 	src    []byte
@@ -131,7 +162,7 @@ type reader struct {
 
 func newReader(name string, src []byte, key string, ty Type) *reader {
 	r := &reader{
-		file: name, src: src, key: key, ty: ty, first: map[string]int{}, result: map[string]cty.Value{},
+		file: name, src: WithoutMark(src), key: key, ty: ty, first: map[string]int{}, result: map[string]cty.Value{},
 		types: ty.Type.AttributeTypes(), made: ty.Type.WithoutOptionalAttributesDeep(),
 	}
 	flat := ty.Defaults == nil || len(ty.Defaults.Children) == 0

@@ -8,10 +8,7 @@ import (
 	"math/big"
 	"slices"
 
-	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
 	"github.com/zclconf/go-cty/cty"
-	ctyjson "github.com/zclconf/go-cty/cty/json"
 )
 
 // The tree formats hold a list of objects, or an object of objects whose keys
@@ -51,17 +48,16 @@ func (r *reader) readJSON() {
 			at += int64(i)
 		}
 		line := r.lineAt(at)
-		ty, err := ctyjson.ImpliedType(raw)
-		if err != nil || !ty.IsObjectType() {
+		object, err := jsonObject(raw)
+		if err != nil {
 			r.wrong(line, "", nil, treeShape)
 			continue
 		}
-		v, err := ctyjson.Unmarshal(raw, ty)
-		if err != nil {
-			r.wrong(line, "", nil, "This is not an object: %v.", err)
-			continue
+		values := make(map[string]cty.Value, len(object))
+		for name, x := range object {
+			values[name] = jsonValue(x, r.want(name))
 		}
-		r.addObject(line, key, v.AsValueMap(), nil)
+		r.addObject(line, key, values, nil)
 	}
 	if _, err := d.Token(); err != nil {
 		r.wrong(r.lineAt(d.InputOffset()), "", nil, "This is not JSON: %v.", err)
@@ -101,124 +97,77 @@ func (r *reader) addObject(line int, key cty.Value, object map[string]cty.Value,
 	r.add(rec)
 }
 
-func (r *reader) readYAML() {
-	f, err := parser.ParseBytes(r.src, 0)
+// want is the type that an attribute is for.
+func (r *reader) want(name string) cty.Type {
+	if ty, ok := r.types[name]; ok {
+		return ty
+	}
+	if name == r.key {
+		return cty.String
+	}
+	return cty.DynamicPseudoType
+}
+
+// within is the type of an element of a value that is for a type; name is that
+// of an attribute.
+func within(want cty.Type, name string) cty.Type {
+	switch {
+	case want.IsCollectionType():
+		return want.ElementType()
+	case want.IsObjectType() && want.HasAttribute(name):
+		return want.AttributeType(name)
+	}
+	return cty.DynamicPseudoType
+}
+
+func jsonObject(raw []byte) (map[string]any, error) {
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.UseNumber()
+	var object map[string]any
+	if err := d.Decode(&object); err != nil {
+		return nil, err
+	}
+	if object == nil {
+		return nil, errors.New("null is no object")
+	}
+	return object, nil
+}
+
+// jsonValue makes a value of a JSON one. A number that is for a text stays as
+// it is written.
+func jsonValue(x any, want cty.Type) cty.Value {
+	switch x := x.(type) {
+	case string:
+		return cty.StringVal(x)
+	case bool:
+		return cty.BoolVal(x)
+	case json.Number:
+		return number(x.String(), want)
+	case []any:
+		list := make([]cty.Value, len(x))
+		for i := range x {
+			list[i] = jsonValue(x[i], within(want, ""))
+		}
+		return cty.TupleVal(list)
+	case map[string]any:
+		object := make(map[string]cty.Value, len(x))
+		for name, e := range x {
+			object[name] = jsonValue(e, within(want, name))
+		}
+		return cty.ObjectVal(object)
+	}
+	return cty.NullVal(cty.DynamicPseudoType)
+}
+
+// number is what is written as a number: the text itself where a text is
+// wanted, so that 0123 and 1.10 are not changed.
+func number(text string, want cty.Type) cty.Value {
+	if want == cty.String {
+		return cty.StringVal(text)
+	}
+	f, _, err := big.ParseFloat(text, 10, 512, big.ToNearestEven)
 	if err != nil {
-		r.wrong(0, "", nil, "This is not YAML: %v.", err)
-		return
+		return cty.StringVal(text)
 	}
-	if len(f.Docs) != 1 || f.Docs[0].Body == nil {
-		r.wrong(1, "", nil, treeShape)
-		return
-	}
-	switch body := f.Docs[0].Body.(type) {
-	case *ast.SequenceNode:
-		for _, n := range body.Values {
-			r.addYAML(n, cty.NilVal)
-		}
-	case *ast.MappingNode:
-		for _, kv := range body.Values {
-			r.addYAML(kv.Value, cty.StringVal(kv.Key.String()))
-		}
-	case *ast.MappingValueNode:
-		r.addYAML(body.Value, cty.StringVal(body.Key.String()))
-	default:
-		r.wrong(1, "", nil, treeShape)
-	}
-}
-
-func (r *reader) addYAML(n ast.Node, key cty.Value) {
-	line := 0
-	if t := n.GetToken(); t != nil && t.Position != nil {
-		line = t.Position.Line
-	}
-	var values []*ast.MappingValueNode
-	switch n := n.(type) {
-	case *ast.MappingNode:
-		values = n.Values
-	case *ast.MappingValueNode:
-		values = []*ast.MappingValueNode{n}
-	default:
-		r.wrong(line, "", nil, treeShape)
-		return
-	}
-	object, lines := map[string]cty.Value{}, map[string]int{}
-	for i, kv := range values {
-		name := yamlKey(kv.Key)
-		if t := kv.Key.GetToken(); t != nil && t.Position != nil {
-			lines[name] = t.Position.Line
-			if i == 0 {
-				line = t.Position.Line
-			}
-		}
-		v, ok := yamlValue(kv.Value, 0)
-		if !ok {
-			r.wrong(lines[name], name, nil, "This kind of YAML value is not supported in an inventory.")
-			continue
-		}
-		object[name] = v
-	}
-	if line == 0 {
-		line = 1
-	}
-	r.addObject(line, key, object, lines)
-}
-
-func yamlKey(n ast.MapKeyNode) string {
-	if s, ok := n.(*ast.StringNode); ok {
-		return s.Value
-	}
-	return n.String()
-}
-
-// maxDepth keeps a hostile file from exhausting the stack.
-const maxDepth = 64
-
-func yamlValue(n ast.Node, depth int) (cty.Value, bool) {
-	if depth > maxDepth {
-		return cty.NilVal, false
-	}
-	switch n := n.(type) {
-	case *ast.NullNode:
-		return cty.NullVal(cty.DynamicPseudoType), true
-	case *ast.StringNode:
-		return cty.StringVal(n.Value), true
-	case *ast.LiteralNode:
-		return cty.StringVal(n.Value.Value), true
-	case *ast.BoolNode:
-		return cty.BoolVal(n.Value), true
-	case *ast.IntegerNode, *ast.FloatNode:
-		f, _, err := big.ParseFloat(n.String(), 10, 512, big.ToNearestEven)
-		if err != nil {
-			return cty.StringVal(n.String()), true
-		}
-		return cty.NumberVal(f), true
-	case *ast.SequenceNode:
-		list := make([]cty.Value, 0, len(n.Values))
-		for _, e := range n.Values {
-			v, ok := yamlValue(e, depth+1)
-			if !ok {
-				return cty.NilVal, false
-			}
-			list = append(list, v)
-		}
-		return cty.TupleVal(list), true
-	case *ast.MappingNode:
-		return yamlObject(n.Values, depth)
-	case *ast.MappingValueNode:
-		return yamlObject([]*ast.MappingValueNode{n}, depth)
-	}
-	return cty.NilVal, false
-}
-
-func yamlObject(values []*ast.MappingValueNode, depth int) (cty.Value, bool) {
-	object := map[string]cty.Value{}
-	for _, kv := range values {
-		v, ok := yamlValue(kv.Value, depth+1)
-		if !ok {
-			return cty.NilVal, false
-		}
-		object[yamlKey(kv.Key)] = v
-	}
-	return cty.ObjectVal(object), true
+	return cty.NumberVal(f)
 }

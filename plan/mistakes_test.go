@@ -1,0 +1,50 @@
+package plan_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/dprun/dprun/plan"
+	"github.com/dprun/dprun/plan/diag"
+)
+
+// What is said of a typical mistake is a text that somebody reads at night:
+// it says what is wrong, where, why, and what to do. It is kept whole, so that
+// a change of it is seen.
+func TestTypicalMistakesAreToldInFull(t *testing.T) {
+	t.Parallel()
+	dirs, err := os.ReadDir("testdata/mistakes")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range dirs {
+		t.Run(d.Name(), func(t *testing.T) {
+			t.Parallel()
+			dir := filepath.Join("testdata/mistakes", d.Name())
+			fsys := os.DirFS(dir)
+			src, _ := plan.Load(fsys, ".")
+			f, ds := plan.Parse(src, "0.1.0")
+			_, compiled := plan.Compile(f, plan.Inputs{Schemas: schemas(), Files: fsys, Dir: "/plans"})
+			var got string
+			for _, d := range append(ds, compiled...) {
+				got += diag.Text(d, diag.Style{Width: 100}) + "\n"
+			}
+			golden := filepath.Join(dir, "said.txt")
+			if *update {
+				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}

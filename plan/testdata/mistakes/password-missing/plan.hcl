@@ -1,0 +1,16 @@
+device "datapower" "gw" {
+  config {
+    host     = "10.0.0.1"
+    username = "backup"
+  }
+}
+destination "file" "vault" {
+  config { directory = "/srv" }
+}
+plan "nightly" {
+  destinations = [destination.file.vault]
+  activity "export_domain" "d" {
+    devices = ["*"]
+    domains = ["*"]
+  }
+}

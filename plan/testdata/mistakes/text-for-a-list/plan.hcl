@@ -1,0 +1,18 @@
+device "datapower" "gw" {
+  config {
+    host     = "10.0.0.1"
+    username = "backup"
+    password = secret_env("PW")
+  }
+}
+pattern "apps" { match = "app*" }
+destination "file" "vault" {
+  config { directory = "/srv" }
+}
+plan "nightly" {
+  destinations = [destination.file.vault]
+  activity "export_domain" "d" {
+    devices = ["*"]
+    domains = [pattern.apps]
+  }
+}

@@ -1,0 +1,58 @@
+package window
+
+import (
+	"strings"
+	"time"
+)
+
+// NearZone finds the IANA zone that was meant by a name that is none: one
+// letter of it is missing, too much, wrong or in the wrong place, or it is
+// written with spaces or in small letters. Empty: there is none.
+func NearZone(given string) string {
+	if len(given) > 64 {
+		return ""
+	}
+	is := func(name string) bool {
+		if name == given || name == "" || name == "Local" || strings.Contains(name, "//") || strings.HasSuffix(name, "/") {
+			return false
+		}
+		_, err := time.LoadLocation(name)
+		return err == nil
+	}
+	underlined := strings.ReplaceAll(given, " ", "_")
+	for _, name := range []string{underlined, titled(underlined), strings.ToUpper(given)} {
+		if is(name) {
+			return name
+		}
+	}
+	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_/-"
+	for i := range len(given) + 1 {
+		before, after := given[:i], given[i:]
+		if after != "" && is(before+after[1:]) {
+			return before + after[1:]
+		}
+		if len(after) > 1 && is(before+after[1:2]+after[:1]+after[2:]) {
+			return before + after[1:2] + after[:1] + after[2:]
+		}
+		for _, c := range letters {
+			if name := before + string(c) + after; is(name) {
+				return name
+			}
+			if after != "" && is(before+string(c)+after[1:]) {
+				return before + string(c) + after[1:]
+			}
+		}
+	}
+	return ""
+}
+
+// titled writes each word of a zone's name with a capital.
+func titled(name string) string {
+	b := []byte(strings.ToLower(name))
+	for i := range b {
+		if (i == 0 || b[i-1] == '/' || b[i-1] == '_' || b[i-1] == '-') && b[i] >= 'a' && b[i] <= 'z' {
+			b[i] -= 'a' - 'A'
+		}
+	}
+	return string(b)
+}
