@@ -155,6 +155,7 @@ const (
 	ExitRunning = 12 // the same plan is already running, or its run is being recovered
 	ExitNothing = 14 // nothing to do
 	ExitOwed    = 16 // a device may still be quiesced
+	ExitAway    = 17 // it is back, but a script that should lead traffic back has not worked
 	ExitUsage   = 64
 	ExitBug     = 70
 )

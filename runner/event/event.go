@@ -26,6 +26,9 @@ const (
 	// Started is journalled before the call of an action that must not be
 	// repeated. Without a later Finished its outcome is unknown.
 	Started Kind = "started"
+	// NotBegun takes a Started back: the action was not begun after all, because
+	// what had to be written down before it could not be.
+	NotBegun Kind = "not_begun"
 	// Progressed is a running action's news that a machine must know: a lock
 	// is waited for, the device has done its part, files were left on it.
 	Progressed Kind = "progressed"
@@ -55,6 +58,16 @@ type Event struct {
 	Notice  *Notice        `json:"notice,omitempty"`
 	// Reason says who asked, for CancelRequested: the name of a signal.
 	Reason string `json:"reason,omitempty"`
+	// Recovered is what recovery has settled before Interrupted.
+	Recovered []Recovered `json:"recovered,omitempty"`
+}
+
+// Recovered is one obligation of an interrupted run that was settled from its
+// pending file, or was tried to.
+type Recovered struct {
+	Task    string `json:"task"`
+	ID      string `json:"id"`                // of the obligation
+	Trouble string `json:"trouble,omitempty"` // empty: done; else why it is still owed
 }
 
 // Result holds what an action brought back; the field follows from its kind.

@@ -118,7 +118,7 @@ func New(o Options) *Executor {
 // Limits of single requests. Phases are the machines'; a gateway may take a
 // minute to answer while it quiesces.
 const (
-	requestLimit = 90 * time.Second
+	requestLimit = lifecycle.RequestLimit
 	inspectLimit = 3 * time.Minute
 	checkLimit   = 2 * time.Minute
 	// A destination that takes longer over a few bytes than this is away.

@@ -82,8 +82,9 @@ func (a Action) Owed() bool {
 	return false
 }
 
-// The IDs of the obligations that are scripts.
+// The IDs of obligations.
 const (
+	OwedUnquiesce      = "unquiesce"
 	OwedAfterUnquiesce = "after_unquiesce"
 	OwedPostScript     = "post_script"
 	OwedPlanPostScript = "plan_post_script"
@@ -101,6 +102,9 @@ func HookOf(obligation string) string {
 	return hookAfter
 }
 
+// owedDiscard is the ID of the obligation to remove a variant's files from the device.
+func owedDiscard(variant string) string { return "discard/" + variant }
+
 // Obligation is something owed to the outside world until it is paid.
 type Obligation struct {
 	ID     string         `json:"id"` // stable within its task
@@ -110,6 +114,10 @@ type Obligation struct {
 	Domain string         `json:"domain,omitempty"` // empty: the whole device
 	Token  string         `json:"token,omitempty"`  // of a discard
 	Script string         `json:"script,omitempty"` // of a post-script
+	// Debt says how the target of an unquiesce comes back.
+	Debt *DebtSpec `json:"debt,omitempty"`
+	// DueBack is when the target should be back at the latest; zero: not known.
+	DueBack time.Time `json:"due_back,omitzero"`
 }
 
 // ObligationKind is what is owed.

@@ -138,7 +138,7 @@ var ownCodes = []Entry{
 		Code: AfterUnquiesceScriptError, Origin: OriginOwn, Level: LevelTask, Phases: []int{9, 10}, Class: ClassFailed,
 		Meaning: "The target is back in service, but the after_unquiesce script could not be run, did not end in time or returned a code above zero.",
 		Cause:   "The load balancer or whatever the script talks to refused or did not answer.",
-		Action:  "The gateway works, and traffic may still be led around it: let it in by hand. Read the script's output with `dprun runs logs RUN`. A good backup has been stored all the same.",
+		Action:  "The gateway works, and traffic may still be led around it. Read the script's output with `dprun runs logs RUN`, mend what it needs, then `dprun recover` runs it again. If you let traffic in by hand, `dprun recover --ack DEVICE` says so. A good backup has been stored all the same.",
 	},
 	{
 		Code: QuiesceError, Origin: OriginOwn, Level: LevelTask, Phases: []int{8}, Class: ClassFailed,

@@ -275,13 +275,13 @@ var referenceCodes = []Entry{
 	{
 		Code: UnquiesceWaiting, Origin: OriginReference, Level: LevelTask, Phases: []int{10}, Class: ClassInterim,
 		Meaning: "The task waits for the domain or the device to return to service.",
-		Cause:   "The unquiesce was accepted, and its objects are coming up.",
+		Cause:   "The unquiesce was accepted, and its objects are coming up. Where the message names a time, the quiesce was not seen to take effect and may still: the target counts as back when it is in service after that time.",
 		Action:  "Nothing.",
 	},
 	{
 		Code: UnquiesceOnErrorWaiting, Origin: OriginReference, Level: LevelTask, Phases: []int{10}, Class: ClassInterim,
 		Meaning: "The task waits, after a failure, for the domain or the device to return to service.",
-		Cause:   "The unquiesce was accepted, and its objects are coming up.",
+		Cause:   "The unquiesce was accepted, and its objects are coming up. Where the message names a time, the quiesce was not seen to take effect and may still: the target counts as back when it is in service after that time.",
 		Action:  "Nothing yet: wait for the outcome.",
 	},
 	{

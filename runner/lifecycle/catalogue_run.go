@@ -87,4 +87,10 @@ var runCodes = []Entry{
 		Cause:   "An unquiesce ran into its time-out or could not be sent.",
 		Action:  "Run `dprun owed` now: it names the device and prints the appliance commands to bring it back by hand. Then `dprun recover` until `dprun owed` lists nothing.",
 	},
+	{
+		Code: RunTrafficLedAway, Origin: OriginOwn, Level: LevelRun, Phases: []int{10, 13}, Class: ClassCritical,
+		Meaning: "The run ended, every gateway is back in service, and an after_unquiesce script has not done its work: traffic may still be led around a gateway.",
+		Cause:   "The script failed, could not be run or was cut off. The load balancer or whatever it talks to refused or did not answer.",
+		Action:  "Run `dprun owed`: it names the script and the gateway. Mend what the script needs, then `dprun recover`, which runs it again until it works. If you have let traffic in by hand, `dprun recover --ack DEVICE` says so.",
+	},
 }

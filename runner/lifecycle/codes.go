@@ -119,4 +119,5 @@ const (
 	RunCanceledByUser         Code = "PLAN_CANCELED_BY_USER"
 	RunInterrupted            Code = "PLAN_INTERRUPTED"
 	RunDeviceStillQuiesced    Code = "PLAN_LEFT_A_DEVICE_QUIESCED"
+	RunTrafficLedAway         Code = "PLAN_LEFT_TRAFFIC_LED_AWAY"
 )

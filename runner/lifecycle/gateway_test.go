@@ -14,7 +14,7 @@ import (
 const normal = sdk.StateNormal
 
 // latest is how late something may arrive at a gateway that was sent before.
-const latest = 20 * time.Second
+const latest = RequestLimit
 
 // gateway is what a target really does.
 type gateway struct {
@@ -138,7 +138,7 @@ func (w *world) result(a Action) event.Event {
 	case ActPrepare:
 		e.Result.Prepared = &event.Prepared{Stamp: "s", Sets: map[string]string{"file.a": "x", "nfs.b": "y"}}
 	case ActProbe, ActQuiesceState:
-		e.Result.Quiesce = &sdk.QuiesceReport{State: w.gateway(a.Task).state}
+		e.Result.Quiesce = w.reading(a.Task)
 	case ActUnquiesce:
 		if !w.oneIn(25) { // else it is accepted and ignored
 			w.unquiesce(a.Task)
@@ -161,6 +161,26 @@ func (w *world) result(a Action) event.Event {
 		e.Result.Store = &sdk.StoreReport{Location: "somewhere", Durable: !w.oneIn(10)}
 	}
 	return e
+}
+
+// reading is what the gateway says of a target. Now and then it says nothing of
+// the domain, or of its state, and leaves the rest looking well.
+func (w *world) reading(task string) *sdk.QuiesceReport {
+	r := &sdk.QuiesceReport{State: w.gateway(task).state, Domains: map[string]sdk.QuiesceState{}}
+	spec := w.run.Task(task).Spec()
+	domain := spec.Domain
+	if spec.Activity.Quiesce == QuiesceDevice {
+		domain = "orders"
+	}
+	r.Domains[domain] = r.State
+	switch {
+	case !w.oneIn(12):
+	case spec.Activity.Quiesce == QuiesceDevice && w.oneIn(2):
+		r.State, r.Domains = normal, nil
+	default:
+		r.State, r.Domains[domain] = sdk.StateUnknown, sdk.StateUnknown
+	}
+	return r
 }
 
 func (w *world) checkReport(a Action) *sdk.CheckReport {

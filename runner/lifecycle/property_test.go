@@ -38,7 +38,7 @@ func TestEveryRun(t *testing.T) {
 			t.Errorf("%s is never reached", c)
 		}
 	}
-	for _, e := range []int{exitOK, exitFailed, exitPartly, exitOutsideWindow, exitPlanCheck, exitStillQuiesced, exitInternal, exitInterrupt, exitTerminate} {
+	for _, e := range []int{exitOK, exitFailed, exitPartly, exitOutsideWindow, exitPlanCheck, exitStillQuiesced, exitTrafficAway, exitInternal, exitInterrupt, exitTerminate} {
 		if exits[e] == 0 {
 			t.Errorf("exit code %d is never reached; %v", e, exits)
 		}
@@ -105,13 +105,13 @@ func TestARunInterruptedAnywhereUndoesAndEnds(t *testing.T) {
 }
 
 // TestWhatIsOwedDoesNotWaitForTheClock: after a restart the clock may stand
-// before the time of the last event; the unquiesce is sent all the same.
+// before the time of the last event; the target is looked at, and asked to return, all the same.
 func TestWhatIsOwedDoesNotWaitForTheClock(t *testing.T) {
 	t.Parallel()
 	inWorlds(t, runs/4, func(w *world) {
 		down := func() (id string) {
 			for _, t := range w.run.Tasks() {
-				if t.MayBeDown() && t.Final() == nil && !t.undo.over {
+				if t.MayBeDown() && t.Final() == nil && !t.debt.GaveUp() {
 					return t.Spec().ID
 				}
 			}
@@ -127,11 +127,11 @@ func TestWhatIsOwedDoesNotWaitForTheClock(t *testing.T) {
 		w.apply(event.Event{Kind: event.Interrupted})
 		id := down()
 		for _, a := range w.run.PendingOf(id) {
-			if a.Kind == ActUnquiesce && !a.NotBefore.After(w.now) {
+			if (a.Kind == ActUnquiesce || a.Kind == ActQuiesceState && a.Owed()) && !a.NotBefore.After(w.now) {
 				return
 			}
 		}
-		t.Fatalf("task %s: no unquiesce at once: %+v", id, w.run.PendingOf(id))
+		t.Fatalf("task %s: nothing is done at once: %+v", id, w.run.PendingOf(id))
 	})
 }
 

@@ -11,6 +11,7 @@ const (
 	exitNothing       = 14
 	exitPlanCheck     = 15
 	exitStillQuiesced = 16
+	exitTrafficAway   = 17
 	exitInternal      = 70
 	exitInterrupt     = 130
 	exitTerminate     = 143
@@ -44,10 +45,13 @@ func (r *Run) advancePostScript() {
 // judge is the run's result as far as it is known.
 func (r *Run) judge() (Code, string, int) {
 	var n Tally
-	var down int
+	var down, away int
 	for _, t := range r.tasks {
 		if t.MayBeDown() {
 			down++
+		}
+		if t.OwesRejoin() {
+			away++
 		}
 		if t.final != nil {
 			n.Add(Code(t.final.Code))
@@ -57,6 +61,8 @@ func (r *Run) judge() (Code, string, int) {
 	switch {
 	case down > 0:
 		return RunDeviceStillQuiesced, fmt.Sprintf("%s; %d may have left a device or domain quiesced: dprun recover", summary, down), exitStillQuiesced
+	case away > 0 && r.allFinal():
+		return RunTrafficLedAway, fmt.Sprintf("%s; traffic may still be led around %d device(s) or domain(s): dprun owed", summary, away), exitTrafficAway
 	case r.fault != "":
 		return FailedWithInternalException, r.fault, exitInternal
 	case r.interrupted:

@@ -60,8 +60,11 @@ type Task struct {
 	before    script // before_quiesce
 	after     script // after_unquiesce
 	quiesce   quiesce
-	undo      undo
+	debt      *Debt // from the moment that the quiesce is about to be sent
 	captures  []*capture
+
+	undoOnError bool // the way back began after a failure
+	undoWaiting bool // the status is entered
 
 	heard []heard // of destinations, not yet noted by the run
 
@@ -93,6 +96,7 @@ const (
 // script is a hook of the task.
 type script struct {
 	begun, started, done bool
+	failed               bool // it did not do its work
 }
 
 // destination is one destination of the task: its pre-check, then its stores.
@@ -154,7 +158,7 @@ func (t *Task) Final() *event.Status { return t.final }
 func (t *Task) Failed() bool { return len(t.failures) > 0 }
 
 // MayBeDown reports whether this task sent a quiesce and has not seen its target return.
-func (t *Task) MayBeDown() bool { return t.quiesce.sent && !t.undo.returned }
+func (t *Task) MayBeDown() bool { return t.debt != nil && !t.debt.Returned() }
 
 // Apply folds one event into the task and returns the statuses that it led
 // to. Results of actions that are no longer pending are ignored.
@@ -163,6 +167,8 @@ func (t *Task) Apply(e event.Event) []event.Status {
 		switch e.Kind {
 		case event.Started:
 			t.onStarted(e.Action)
+		case event.NotBegun:
+			t.onNotBegun(e.Action)
 		case event.Progressed:
 			t.onProgressed(e.Action, e.Notice)
 		case event.Finished:
@@ -177,7 +183,7 @@ func (t *Task) Apply(e event.Event) []event.Status {
 			t.onFault(e)
 		case event.Interrupted:
 			t.now = e.Time // whatever the clock did meanwhile: what is owed does not wait for it
-			t.onInterrupted()
+			t.onInterrupted(e.Recovered)
 		}
 	})
 }
@@ -236,7 +242,7 @@ func (t *Task) Dispatch(now time.Time) []event.Status {
 // Forbid stops a task that has not yet sent its quiesce, for example because
 // another device did not return. A task past that point is left alone.
 func (t *Task) Forbid(now time.Time, code Code, message string) []event.Status {
-	if !t.spec.Quiesces() || t.quiesce.sent || t.phase > PhaseQuiesce {
+	if !t.spec.Quiesces() || t.debt != nil || t.phase > PhaseQuiesce {
 		return nil
 	}
 	if t.phase < PhaseDispatch {
@@ -431,24 +437,27 @@ func (t *Task) target() string {
 func (t *Task) Obligations() []Obligation {
 	var os []Obligation
 	if t.MayBeDown() {
-		d := t.spec.Domain
-		if t.spec.Activity.Quiesce == QuiesceDevice {
-			d = ""
-		}
-		os = append(os, Obligation{ID: "unquiesce", Kind: OweUnquiesce, Task: t.spec.ID, Device: t.spec.Device, Domain: d})
+		spec := t.debt.Spec()
+		os = append(os, Obligation{ID: OwedUnquiesce, Kind: OweUnquiesce, Task: t.spec.ID, Device: t.spec.Device, Domain: spec.Domain, Debt: &spec, DueBack: t.dueBack()})
 	}
 	for _, c := range t.captures {
 		if c.token != "" && !(c.discard.done && c.discard.failure == nil) {
-			os = append(os, Obligation{ID: "discard/" + c.variant, Kind: OweDiscard, Task: t.spec.ID, Device: t.spec.Device, Token: c.token})
+			os = append(os, Obligation{ID: owedDiscard(c.variant), Kind: OweDiscard, Task: t.spec.ID, Device: t.spec.Device, Token: c.token})
 		}
 	}
-	if t.owesRejoin() {
+	if t.OwesRejoin() {
 		os = append(os, Obligation{ID: OwedAfterUnquiesce, Kind: OwePostScript, Task: t.spec.ID, Device: t.spec.Device, Domain: t.spec.Domain, Script: t.spec.Activity.AfterUnquiesce.Address})
 	}
 	if t.owesPostScript() && t.final == nil {
 		os = append(os, Obligation{ID: OwedPostScript, Kind: OwePostScript, Task: t.spec.ID, Device: t.spec.Device, Domain: t.spec.Domain, Script: t.spec.Activity.PostScript.Address})
 	}
 	return os
+}
+
+// dueBack is when the task's target should be back at the latest, whatever
+// happens: after that something is wrong with whoever works on it.
+func (t *Task) dueBack() time.Time {
+	return t.started.Add(t.lockWaited + t.spec.Timeouts.Run + t.spec.Timeouts.Unquiesce + t.spec.Timeouts.Grace + arrivesWithin)
 }
 
 // owesPostScript reports whether the post-script must run even if the run is

@@ -31,7 +31,7 @@ func (t *Task) advanceCapture() {
 	for _, c := range t.captures {
 		if c.deviceDone {
 			t.beginUndo() // the device has done its part: it need not stay down for the download
-			if t.undo.returned {
+			if t.debt.Returned() {
 				t.rejoined()
 			}
 		}

@@ -13,7 +13,7 @@ import (
 func (t *Task) onStarted(id string) {
 	switch {
 	case id == "quiesce/1":
-		t.quiesce.sent = true
+		t.owe()
 	case strings.HasPrefix(id, "script/"):
 		state, _, _ := t.hook(strings.TrimPrefix(id, "script/"))
 		state.started = true
@@ -55,7 +55,11 @@ func (t *Task) onFinished(a Action, e event.Event) {
 	}
 	switch a.Kind {
 	case ActTimer:
-		if !t.now.Before(a.NotBefore) { // a timer that was moved may still have fired
+		switch {
+		case t.now.Before(a.NotBefore): // a timer that was moved may still have fired
+		case a.Owed():
+			t.onUndo(a, nil, nil)
+		default:
 			t.onTimer(a)
 		}
 	case ActLock:
@@ -79,9 +83,13 @@ func (t *Task) onFinished(a Action, e event.Event) {
 	case ActQuiesce:
 		t.onQuiesceSent(e.Failure)
 	case ActQuiesceState:
-		t.onState(a, r.Quiesce, e.Failure)
+		if a.Owed() {
+			t.onUndo(a, r.Quiesce, e.Failure)
+			return
+		}
+		t.onState(r.Quiesce, e.Failure)
 	case ActUnquiesce:
-		t.onUnquiesceSent(e.Failure)
+		t.onUndo(a, nil, e.Failure)
 	case ActCapture:
 		t.onCaptured(a, r.Capture, e.Failure)
 	case ActStore, ActManifest:
@@ -123,14 +131,14 @@ func (t *Task) onTimer(a Action) {
 	case "timer/window":
 		t.abandon = true
 		t.fail(rankFirst, CanceledBecauseMaintenanceWindow, fmt.Sprintf("%s was not free in time: too little is left of window %s", t.target(), t.spec.Window.Name))
-	case "timer/unquiesce":
-		t.onUndoTimeout()
 	}
 }
 
 // onCancel stops forward work; what is owed is still done.
 func (t *Task) onCancel(c Code, message string) {
-	t.cancels++
+	if t.cancels++; t.cancels > 1 && t.debt != nil {
+		t.debt.Hurry()
+	}
 	if t.phase < PhaseDispatch {
 		t.end(c, message)
 		return
@@ -158,7 +166,10 @@ func (t *Task) onFault(e event.Event) {
 // onInterrupted is applied after the replay of a run that died. Nothing that
 // must not be repeated is sent again: a quiesce of unknown outcome is undone,
 // a script of unknown outcome is left alone. What was staged whole is stored.
-func (t *Task) onInterrupted() {
+//
+// What recovery did before that for the task's target, and removed from the
+// device, is in done; what is not in it is done now.
+func (t *Task) onInterrupted(done []event.Recovered) {
 	if t.phase < PhaseDispatch {
 		t.end(RecoveredNeverStarted, "the run was interrupted before this task began; run the backup again")
 		return
@@ -172,8 +183,8 @@ func (t *Task) onInterrupted() {
 	if t.phase < PhaseCapture {
 		t.abandon = true
 	}
-	if t.undo.begun && !t.undo.returned && !t.undo.over {
-		t.undo.restart(t.now)
+	if t.debt.begun() && !t.debt.Returned() && !t.debt.GaveUp() {
+		t.debt.Restart(t.now)
 	}
 	for _, d := range t.dests { // the time that nobody worked does not count
 		d.pausing = false
@@ -184,9 +195,11 @@ func (t *Task) onInterrupted() {
 	for _, c := range t.captures {
 		c.discard.notBefore = t.now
 	}
-	if t.after.started && !t.after.done {
-		t.after.done = true
-		t.warnings = append(t.warnings, "the after_unquiesce script was started before the interruption; its outcome is unknown")
+	for _, r := range done {
+		t.onRecovered(r)
+	}
+	if !t.after.done {
+		t.after.started = false // whatever became of it: it is run until it has worked
 	}
 	switch p := t.spec.Activity.PostScript; {
 	case p == nil || t.post.done:
@@ -197,6 +210,30 @@ func (t *Task) onInterrupted() {
 		t.post.done = true // its configuration was not kept
 		if p.due(!t.whole()) {
 			t.warnings = append(t.warnings, fmt.Sprintf("script %s was not run: the run was interrupted before it was owed", p.Address))
+		}
+	}
+}
+
+// onRecovered takes over how one obligation was settled from its pending file.
+func (t *Task) onRecovered(r event.Recovered) {
+	if r.Task != t.spec.ID {
+		return
+	}
+	if r.ID == OwedUnquiesce && t.MayBeDown() {
+		t.recovered(r.Trouble)
+		return
+	}
+	for _, c := range t.captures {
+		if r.ID == owedDiscard(c.variant) && c.token != "" && !c.discard.done {
+			var f *failure.Error
+			if r.Trouble != "" {
+				f = failure.New(failure.Unavailable, "", "%s", r.Trouble)
+			}
+			c.discard.begin(t.now)
+			c.discard.done, c.discard.failure = true, f
+			if f != nil {
+				t.warnings = append(t.warnings, "files of this backup are still on the device: "+r.Trouble)
+			}
 		}
 	}
 }

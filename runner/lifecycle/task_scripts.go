@@ -70,13 +70,13 @@ func (t *Task) drained() bool {
 // target is in service. A target that did not come back is not let in.
 func (t *Task) rejoined() bool {
 	s := t.spec.Activity.AfterUnquiesce
-	if s == nil || t.after.done || !t.before.started && !t.quiesce.sent {
+	if s == nil || t.after.done || !t.before.started && t.debt == nil {
 		return true
 	}
 	if t.MayBeDown() {
-		if t.undo.over {
-			t.after.done = true
-			t.warnings = append(t.warnings, fmt.Sprintf("script %s was not run, because %s did not come back: run it by hand when it has", s.Address, t.target()))
+		if t.debt.GaveUp() {
+			t.after.done, t.after.failed = true, true
+			t.warnings = append(t.warnings, fmt.Sprintf("script %s was not run, because %s did not come back: dprun recover runs it when it has", s.Address, t.target()))
 			return true
 		}
 		return false
@@ -88,9 +88,10 @@ func (t *Task) rejoined() bool {
 	return false
 }
 
-// owesRejoin reports whether after_unquiesce is owed.
-func (t *Task) owesRejoin() bool {
-	return t.spec.Activity.AfterUnquiesce != nil && (t.before.started || t.quiesce.sent) && !t.after.done && t.final == nil
+// OwesRejoin reports whether after_unquiesce is owed: until it has worked,
+// traffic may be led around a gateway that is in service.
+func (t *Task) OwesRejoin() bool {
+	return t.spec.Activity.AfterUnquiesce != nil && (t.before.started || t.debt != nil) && (!t.after.done || t.after.failed)
 }
 
 func (t *Task) pendingScript(add func(Action), hook string, s *Script) {
@@ -109,7 +110,7 @@ func (t *Task) pendingScript(add func(Action), hook string, s *Script) {
 // not be run, is a failure.
 func (t *Task) onScript(a Action, r *sdk.RunReport, f *failure.Error) {
 	state, code, rk := t.hook(a.Hook)
-	state.done = true
+	state.done, state.failed = true, f != nil || r != nil && r.ExitCode != 0
 	switch {
 	case f != nil:
 		t.fail(rk, code, fmt.Sprintf("script %s: %s", a.Script, f.Error()))

@@ -250,6 +250,9 @@ func (w *world) check() {
 		if t.MayBeDown() && exit != exitStillQuiesced {
 			w.fatalf("task %s may have left its target down, and the exit code is %d", id, exit)
 		}
+		if t.OwesRejoin() && exit != exitStillQuiesced && exit != exitTrafficAway {
+			w.fatalf("task %s may have left traffic led away, and the exit code is %d", id, exit)
+		}
 		w.checkVerdict(t, h)
 	}
 	w.checkExit(exit)
