@@ -11,6 +11,7 @@ import (
 	"github.com/dprun/dprun/runner/event"
 	"github.com/dprun/dprun/runner/journal"
 	"github.com/dprun/dprun/runner/lifecycle"
+	"github.com/dprun/dprun/runner/pending"
 )
 
 // book writes one run's batches into the journal. It implements
@@ -24,8 +25,8 @@ type book struct {
 
 	succeeded func(task string) // called when that is in the journal
 
-	outputs map[string]json.RawMessage      // of scripts, so far
-	scripts map[journal.ObligationID]string // what was written down of the scripts that are owed
+	outputs map[string]json.RawMessage // of scripts, so far
+	scripts map[pending.Key]string     // what was written down of the scripts that are owed
 }
 
 // Append enters a batch, with one self-contained row for every obligation.
@@ -50,7 +51,7 @@ func (b *book) Append(ctx context.Context, in engine.Batch) error {
 		out.Owe = append(out.Owe, again...)
 	}
 	for _, o := range in.Pay {
-		id := journal.ObligationID{Run: b.run, Task: o.Task, ID: o.ID}
+		id := pending.Key{Run: b.run, Task: o.Task, ID: o.ID}
 		out.Pay = append(out.Pay, id)
 		delete(b.scripts, id)
 	}
@@ -104,8 +105,8 @@ func (b *book) note(s event.Status, out *journal.Batch) {
 // row makes an obligation payable without the plan.
 func (b *book) row(o lifecycle.Obligation) (journal.Obligation, error) {
 	row := journal.Obligation{
-		ObligationID: journal.ObligationID{Run: b.run, Task: o.Task, ID: o.ID},
-		Kind:         journal.Kind(o.Kind), Device: o.Device, Domain: o.Domain, Token: o.Token, Script: o.Script,
+		Key:  pending.Key{Run: b.run, Task: o.Task, ID: o.ID},
+		Kind: journal.Kind(o.Kind), Device: o.Device, Domain: o.Domain, Token: o.Token, Script: o.Script,
 	}
 	if f := b.machine.Facts(o.Device); f != nil {
 		row.Identity = f.Identity
@@ -114,7 +115,7 @@ func (b *book) row(o lifecycle.Obligation) (journal.Obligation, error) {
 	var err error
 	if o.Kind == lifecycle.OwePostScript {
 		body, err = b.scriptBody(o)
-		b.remember(row.ObligationID, body)
+		b.remember(row.Key, body)
 	} else {
 		body, err = json.Marshal(b.record.Devices[o.Device])
 	}
@@ -133,9 +134,9 @@ func (b *book) scriptBody(o lifecycle.Obligation) ([]byte, error) {
 	return json.Marshal(s)
 }
 
-func (b *book) remember(id journal.ObligationID, body []byte) {
+func (b *book) remember(id pending.Key, body []byte) {
 	if b.scripts == nil {
-		b.scripts = map[journal.ObligationID]string{}
+		b.scripts = map[pending.Key]string{}
 	}
 	b.scripts[id] = string(body)
 }
@@ -172,7 +173,7 @@ func (b *book) scriptsAgain() ([]journal.Obligation, error) {
 	}
 	var out []journal.Obligation
 	for _, o := range owed {
-		id := journal.ObligationID{Run: b.run, Task: o.Task, ID: o.ID}
+		id := pending.Key{Run: b.run, Task: o.Task, ID: o.ID}
 		before, isScript := b.scripts[id]
 		if !isScript {
 			continue

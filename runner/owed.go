@@ -13,6 +13,7 @@ import (
 	"github.com/dprun/dprun/runner/execute"
 	"github.com/dprun/dprun/runner/journal"
 	"github.com/dprun/dprun/runner/lock"
+	"github.com/dprun/dprun/runner/pending"
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
 )
@@ -50,7 +51,7 @@ func (r *Runner) noteOwed(ctx context.Context, res *Result) error {
 	}
 	res.Owed = owed
 	for _, o := range owed {
-		if o.Kind == string(journal.Unquiesce) {
+		if o.Kind == string(pending.Unquiesce) {
 			res.ExitCode = ExitOwed
 		}
 	}
@@ -91,7 +92,7 @@ func (r *Runner) payRemaining(ctx context.Context) error {
 	for _, o := range all {
 		switch {
 		case !owes[o.Run]:
-		case o.Kind != journal.PostScript:
+		case o.Kind != pending.PostScript:
 			devices = append(devices, o)
 		case held[o.Run]:
 			scripts = append(scripts, o)
@@ -114,7 +115,7 @@ func (r *Runner) settle(ctx context.Context, owed []journal.Obligation, ours map
 	byDevice := map[string][]journal.Obligation{}
 	for _, o := range owed {
 		if by := holding(quiesced, o); by != "" {
-			r.noteAttempt(ctx, o.ObligationID, fmt.Errorf("run %s is at work and has it quiesced now; it brings it back, and dprun recover then sees that", by))
+			r.noteAttempt(ctx, o.Key, fmt.Errorf("run %s is at work and has it quiesced now; it brings it back, and dprun recover then sees that", by))
 			continue
 		}
 		byDevice[o.Device] = append(byDevice[o.Device], o)
@@ -141,20 +142,20 @@ func (r *Runner) settle(ctx context.Context, owed []journal.Obligation, ours map
 
 func (r *Runner) settleOne(ctx context.Context, o journal.Obligation) error {
 	if err := r.pay(ctx, o); err != nil {
-		r.noteAttempt(ctx, o.ObligationID, err)
+		r.noteAttempt(ctx, o.Key, err)
 		return nil
 	}
-	if err := r.journal.Pay(ctx, r.Clock.Now(), o.ObligationID); err != nil {
+	if err := r.journal.Pay(ctx, r.Clock.Now(), o.Key); err != nil {
 		return &Error{ExitBug, err}
 	}
-	if o.Kind == journal.Unquiesce {
+	if o.Kind == pending.Unquiesce {
 		_ = r.journal.ClearBreaker(ctx, o.Device) // there may be none
 	}
 	return nil
 }
 
 // noteAttempt enters why an obligation could not be paid.
-func (r *Runner) noteAttempt(ctx context.Context, id journal.ObligationID, why error) {
+func (r *Runner) noteAttempt(ctx context.Context, id pending.Key, why error) {
 	if err := r.journal.NoteAttempt(ctx, id, r.redact.Redact(why.Error()), time.Time{}); err != nil {
 		r.Log.Error("an attempt could not be written down", "error", err)
 	}
@@ -173,7 +174,7 @@ func (r *Runner) pay(ctx context.Context, o journal.Obligation) error {
 		return err
 	}
 	defer func() { _ = src.Close() }()
-	if o.Kind == journal.Discard {
+	if o.Kind == pending.Discard {
 		return src.Discard(ctx, o.Token)
 	}
 	return r.bringBack(ctx, src, o)

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/dprun/dprun/runner/journal"
+	"github.com/dprun/dprun/runner/pending"
 	"github.com/dprun/dprun/runner/state"
 )
 
@@ -14,15 +15,15 @@ import (
 func (r *Runner) commands(o journal.Obligation) []string {
 	var out []string
 	switch o.Kind {
-	case journal.Unquiesce:
+	case pending.Unquiesce:
 		back := "appliance-unquiesce"
 		if o.Domain != "" {
 			back = "domain-unquiesce " + o.Domain
 		}
 		out = append(out, fmt.Sprintf("on %s: configure terminal; %s; show domains", o.Device, back))
-	case journal.Discard:
+	case pending.Discard:
 		out = append(out, fmt.Sprintf("on %s: configure terminal; rmdir %s, and answer y", o.Device, o.Token))
-	case journal.PostScript:
+	case pending.PostScript:
 		out = append(out, "by hand, if it cannot be run any more: what script "+o.Script+" does for "+where(o))
 	}
 	if elsewhere, err := state.Dir("", r.unset(state.EnvDir)); err != nil || elsewhere != r.StateDir {

@@ -12,6 +12,7 @@ import (
 	"github.com/dprun/dprun/runner/execute"
 	"github.com/dprun/dprun/runner/journal"
 	"github.com/dprun/dprun/runner/lifecycle"
+	"github.com/dprun/dprun/runner/pending"
 	"github.com/dprun/dprun/sdk/failure"
 )
 
@@ -73,12 +74,12 @@ func (r *Runner) runOwedScript(ctx context.Context, o journal.Obligation) error 
 		return &Error{ExitBug, err}
 	}
 	if why != nil {
-		r.noteAttempt(ctx, o.ObligationID, why)
+		r.noteAttempt(ctx, o.Key, why)
 		return nil
 	}
 	begun, err := r.begunAlready(ctx, o, job.Action.ID)
 	if err != nil {
-		r.noteAttempt(ctx, o.ObligationID, fmt.Errorf("it is not known whether the script was started before: %w", err))
+		r.noteAttempt(ctx, o.Key, fmt.Errorf("it is not known whether the script was started before: %w", err))
 		return nil
 	}
 	if begun {
@@ -87,7 +88,7 @@ func (r *Runner) runOwedScript(ctx context.Context, o journal.Obligation) error 
 	}
 	row, err := scriptRowOf(o)
 	if err != nil {
-		r.noteAttempt(ctx, o.ObligationID, err)
+		r.noteAttempt(ctx, o.Key, err)
 		return nil
 	}
 	secrets := r.fresh()
@@ -96,7 +97,7 @@ func (r *Runner) runOwedScript(ctx context.Context, o journal.Obligation) error 
 		err = r.configurable(ctx, e)
 	}
 	if err != nil {
-		r.noteAttempt(ctx, o.ObligationID, fmt.Errorf("script %s was not run: %w", o.Script, err))
+		r.noteAttempt(ctx, o.Key, fmt.Errorf("script %s was not run: %w", o.Script, err))
 		return nil
 	}
 	return r.doScript(ctx, o, row, secrets, job)
@@ -116,7 +117,7 @@ func (r *Runner) scriptJob(ctx context.Context, o journal.Obligation) (job engin
 		return job, nil, err
 	}
 	for _, other := range all {
-		if other.Kind == journal.Unquiesce && other.PaidAt.IsZero() && (o.Task == "" || other.Task == o.Task) {
+		if other.Kind == pending.Unquiesce && other.PaidAt.IsZero() && (o.Task == "" || other.Task == o.Task) {
 			return job, fmt.Errorf("script %s waits until %s is back in service", o.Script, where(other)), nil
 		}
 	}
@@ -196,12 +197,12 @@ func (r *Runner) doScript(ctx context.Context, o journal.Obligation, row scriptR
 	}
 	res, err := exec.Do(ctx, job)
 	ev.Time, ev.Kind, ev.Result = r.Clock.Now(), event.Finished, res
-	end := journal.Batch{Time: ev.Time, Pay: []journal.ObligationID{o.ObligationID}}
+	end := journal.Batch{Time: ev.Time, Pay: []pending.Key{o.Key}}
 	if err != nil {
 		ev.Failure = failure.From(err)
 		if notBegun(ev.Failure) {
 			end.Pay = nil
-			r.noteAttempt(ctx, o.ObligationID, err)
+			r.noteAttempt(ctx, o.Key, err)
 		} else {
 			r.Log.Warn("an owed script failed; it is not run again: do by hand what it was to do", "run", o.Run, "script", o.Script, "for", where(o), "error", err)
 		}
@@ -218,7 +219,7 @@ func (r *Runner) doScript(ctx context.Context, o journal.Obligation, row scriptR
 
 // paid enters that an obligation is no longer owed.
 func (r *Runner) paid(ctx context.Context, o journal.Obligation) error {
-	if err := r.journal.Pay(ctx, r.Clock.Now(), o.ObligationID); err != nil {
+	if err := r.journal.Pay(ctx, r.Clock.Now(), o.Key); err != nil {
 		return &Error{ExitBug, err}
 	}
 	return nil

@@ -17,6 +17,7 @@ import (
 	"github.com/dprun/dprun/runner/execute"
 	"github.com/dprun/dprun/runner/journal"
 	"github.com/dprun/dprun/runner/lifecycle"
+	"github.com/dprun/dprun/runner/pending"
 	"github.com/dprun/dprun/runner/redact"
 	"github.com/dprun/dprun/runner/secret"
 	"github.com/dprun/dprun/sdk"
@@ -181,7 +182,7 @@ func (x *recorded) Script(_ context.Context, address string, at execute.Scope) (
 	}
 	for _, o := range x.owed {
 		// One script may be owed twice by a task; only a post-script is told an outcome.
-		if o.Kind != journal.PostScript || o.Script != address || o.Task != task || (o.ID == lifecycle.OwedAfterUnquiesce) != (at.Status == "") {
+		if o.Kind != pending.PostScript || o.Script != address || o.Task != task || (o.ID == lifecycle.OwedAfterUnquiesce) != (at.Status == "") {
 			continue
 		}
 		row, err := scriptRowOf(o)

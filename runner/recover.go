@@ -12,6 +12,7 @@ import (
 	"github.com/dprun/dprun/runner/journal"
 	"github.com/dprun/dprun/runner/lifecycle"
 	"github.com/dprun/dprun/runner/lock"
+	"github.com/dprun/dprun/runner/pending"
 	"github.com/dprun/dprun/runner/secret"
 	"github.com/dprun/dprun/sdk"
 )
@@ -141,14 +142,14 @@ func (r *Runner) fresh() *rereader {
 
 // readable tells the obligations whose secrets can be read from those that
 // cannot be paid, and why. Scripts say by themselves that they cannot be run.
-func (r *Runner) readable(owed []journal.Obligation) (payable []journal.Obligation, rest map[journal.ObligationID]error) {
-	rest = map[journal.ObligationID]error{}
+func (r *Runner) readable(owed []journal.Obligation) (payable []journal.Obligation, rest map[pending.Key]error) {
+	rest = map[pending.Key]error{}
 	for _, o := range owed {
-		if o.Kind == journal.PostScript || !o.PaidAt.IsZero() {
+		if o.Kind == pending.PostScript || !o.PaidAt.IsZero() {
 			continue
 		}
 		if _, err := r.endpointOf(o); err != nil {
-			rest[o.ObligationID] = err
+			rest[o.Key] = err
 			continue
 		}
 		payable = append(payable, o)
@@ -169,7 +170,7 @@ func (x *paidBefore) Do(ctx context.Context, j engine.Job) (*event.Result, error
 		if o.PaidAt.IsZero() || o.Task != j.Action.Task || !j.Action.Owed() {
 			continue
 		}
-		if (o.Kind == journal.Discard) == (j.Action.Kind == lifecycle.ActDiscard) && o.Token == j.Action.Token {
+		if (o.Kind == pending.Discard) == (j.Action.Kind == lifecycle.ActDiscard) && o.Token == j.Action.Token {
 			return &event.Result{Quiesce: &sdk.QuiesceReport{State: sdk.StateNormal}}, nil
 		}
 	}

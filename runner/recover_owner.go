@@ -8,6 +8,7 @@ import (
 
 	"github.com/dprun/dprun/runner/journal"
 	"github.com/dprun/dprun/runner/lock"
+	"github.com/dprun/dprun/runner/pending"
 )
 
 // ownerLeaves is how long the plugins of a killed run may take to notice and end.
@@ -127,7 +128,7 @@ func (r *Runner) quiescedByLiveRuns(ctx context.Context, ours map[string]bool) (
 	}
 	var out []journal.Obligation
 	for _, o := range all {
-		if o.Kind == journal.Unquiesce && !ours[o.Run] && r.live(ctx, o.Run) {
+		if o.Kind == pending.Unquiesce && !ours[o.Run] && r.live(ctx, o.Run) {
 			out = append(out, o)
 		}
 	}
@@ -138,7 +139,7 @@ func (r *Runner) quiescedByLiveRuns(ctx context.Context, ours map[string]bool) (
 func holding(quiesced []journal.Obligation, o journal.Obligation) string {
 	for _, q := range quiesced {
 		box := q.Device == o.Device || q.Identity != "" && q.Identity == o.Identity
-		if o.Kind == journal.Unquiesce && q.Run != o.Run && box && (q.Domain == o.Domain || q.Domain == "" || o.Domain == "") {
+		if o.Kind == pending.Unquiesce && q.Run != o.Run && box && (q.Domain == o.Domain || q.Domain == "" || o.Domain == "") {
 			return q.Run
 		}
 	}
@@ -163,7 +164,7 @@ func (r *Runner) blocked(ctx context.Context) (map[string]string, error) {
 	}
 	out := map[string]string{}
 	for _, o := range all {
-		if o.Kind == journal.PostScript {
+		if o.Kind == pending.PostScript {
 			continue
 		}
 		why := "pay it with dprun recover"

@@ -18,6 +18,7 @@ import (
 	"github.com/dprun/dprun/runner/journal"
 	"github.com/dprun/dprun/runner/lifecycle"
 	"github.com/dprun/dprun/runner/lock"
+	"github.com/dprun/dprun/runner/pending"
 )
 
 // opened are runners on one state directory, each with its own files, as if
@@ -65,10 +66,10 @@ func dead(t *testing.T, r *Runner, plan string) string {
 	return id
 }
 
-func owe(t *testing.T, r *Runner, run, device, domain string) journal.ObligationID {
+func owe(t *testing.T, r *Runner, run, device, domain string) pending.Key {
 	t.Helper()
-	id := journal.ObligationID{Run: run, Task: "x/" + device + "/" + domain, ID: "unquiesce"}
-	o := journal.Obligation{ObligationID: id, Kind: journal.Unquiesce, Device: device, Domain: domain, Since: time.Now(), Endpoint: json.RawMessage(`{"type": "datapower"}`)}
+	id := pending.Key{Run: run, Task: "x/" + device + "/" + domain, ID: "unquiesce"}
+	o := journal.Obligation{ObligationID: id, Kind: pending.Unquiesce, Device: device, Domain: domain, Since: time.Now(), Endpoint: json.RawMessage(`{"type": "datapower"}`)}
 	if _, err := r.journal.Append(t.Context(), run, journal.Batch{Owe: []journal.Obligation{o}}); err != nil {
 		t.Fatal(err)
 	}
@@ -162,7 +163,7 @@ func TestAPlanRunsBesideARunThatCannotBeFinished(t *testing.T) {
 	}
 	_ = held.Release()
 	owed, err := r.journal.Obligations(t.Context(), run)
-	if err != nil || len(owed) != 1 || owed[0].ObligationID != id || owed[0].Attempts != 1 || res.ExitCode != ExitOwed {
+	if err != nil || len(owed) != 1 || owed[0].Key != id || owed[0].Attempts != 1 || res.ExitCode != ExitOwed {
 		t.Errorf("owed %+v, exit %d, %v; want one attempt", owed, res.ExitCode, err)
 	}
 	blocked, err := r.blocked(t.Context())
@@ -255,7 +256,7 @@ func TestARunWhoseProcessIsGoneAndWhoseChildHangsIsNobodys(t *testing.T) {
 		t.Errorf("run %s, %v", stateOf(t, r, run), err)
 	}
 	owed, err := r.journal.Obligations(t.Context(), run)
-	if err != nil || len(owed) != 1 || owed[0].ObligationID != id || owed[0].Attempts != 1 {
+	if err != nil || len(owed) != 1 || owed[0].Key != id || owed[0].Attempts != 1 {
 		t.Errorf("owed %+v, %v; want one attempt", owed, err)
 	}
 	if listed, err := r.Owed(t.Context()); err != nil || len(listed) != 1 {

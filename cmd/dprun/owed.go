@@ -13,6 +13,7 @@ import (
 	"github.com/dprun/dprun/cmd/dprun/view"
 	"github.com/dprun/dprun/runner"
 	"github.com/dprun/dprun/runner/journal"
+	"github.com/dprun/dprun/runner/pending"
 )
 
 func (a *app) owedCommand() *cobra.Command {
@@ -33,7 +34,7 @@ func (a *app) owedCommand() *cobra.Command {
 			}
 			v.Owed(owed)
 			for _, o := range owed {
-				if o.Kind == string(journal.Unquiesce) {
+				if o.Kind == string(pending.Unquiesce) {
 					return status(runner.ExitOwed)
 				}
 			}
@@ -71,7 +72,7 @@ func acknowledge(ctx context.Context, r *runner.Runner, target string) (view.Ack
 	if err != nil {
 		return done, err
 	}
-	var ids []journal.ObligationID
+	var ids []pending.Key
 	for _, o := range all {
 		if !dead[o.Run] {
 			continue
@@ -80,7 +81,7 @@ func acknowledge(ctx context.Context, r *runner.Runner, target string) (view.Ack
 			done = view.Acknowledged{Run: target}
 		}
 		if o.Device == target || o.Device == "" && o.Run == target {
-			ids = append(ids, o.ObligationID)
+			ids = append(ids, o.Key)
 		}
 	}
 	if err := r.Journal().Pay(ctx, time.Now(), ids...); err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/dprun/dprun/cmd/dprun/view"
 	"github.com/dprun/dprun/runner"
 	"github.com/dprun/dprun/runner/journal"
+	"github.com/dprun/dprun/runner/pending"
 )
 
 // A plan's post-script is owed to no device, so that a run is named for it.
@@ -39,8 +40,8 @@ func TestWhatIsOwedToNoDeviceIsAcknowledgedByItsRun(t *testing.T) {
 		}
 		return id
 	}
-	script := journal.Obligation{ObligationID: journal.ObligationID{ID: "plan_post"}, Kind: journal.PostScript, Script: "exec.tell", Since: time.Now()}
-	device := journal.Obligation{ObligationID: journal.ObligationID{Task: "d/gw-1", ID: "unquiesce"}, Kind: journal.Unquiesce, Device: "gw-1", Since: time.Now()}
+	script := journal.Obligation{Key: pending.Key{ID: "plan_post"}, Kind: pending.PostScript, Script: "exec.tell", Since: time.Now()}
+	device := journal.Obligation{Key: pending.Key{Task: "d/gw-1", ID: "unquiesce"}, Kind: pending.Unquiesce, Device: "gw-1", Since: time.Now()}
 	both, other := run(script, device), run(device)
 
 	if _, err := acknowledge(t.Context(), r, other); exitCode(err) != runner.ExitUsage || !strings.Contains(err.Error(), "gw-1") {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/dprun/dprun/runner/event"
+	"github.com/dprun/dprun/runner/pending"
 )
 
 // Batch is what is written in one transaction.
@@ -15,8 +16,8 @@ type Batch struct {
 	Time     time.Time
 	Events   []event.Event
 	Statuses []event.Status
-	Owe      []Obligation   // owed from now on; Run is the batch's
-	Pay      []ObligationID // no longer owed; Run is the batch's
+	Owe      []pending.Obligation // owed from now on; Run is the batch's
+	Pay      []pending.Key        // no longer owed; Run is the batch's
 	Links    []Link
 	Sizes    []Size
 	Devices  []Device

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/dprun/dprun/runner/pending"
 )
 
 // Guard bounds how many devices may be quiesced at once, over all runs that
@@ -56,14 +58,14 @@ func (e *GuardError) Error() string {
 // box is a device as a physical thing: by its identity where that is known.
 type box struct{ name, identity string }
 
-func (b box) is(o Obligation) bool {
+func (b box) is(o pending.Obligation) bool {
 	return b.name == o.Device || b.identity != "" && b.identity == o.Identity
 }
 
 // ask refuses every unquiesce to be owed that would pass a bound.
-func (g *Guard) ask(t *transaction, now time.Time, owe []Obligation) error {
+func (g *Guard) ask(t *transaction, now time.Time, owe []pending.Obligation) error {
 	for _, o := range owe {
-		if o.Kind != Unquiesce {
+		if o.Kind != pending.Unquiesce {
 			continue
 		}
 		if err := g.askFor(t, now, o); err != nil {
@@ -73,7 +75,7 @@ func (g *Guard) ask(t *transaction, now time.Time, owe []Obligation) error {
 	return nil
 }
 
-func (g *Guard) askFor(t *transaction, now time.Time, o Obligation) error {
+func (g *Guard) askFor(t *transaction, now time.Time, o pending.Obligation) error {
 	tripped, err := boxes(t, "SELECT name, identity, 0 FROM devices WHERE breaker_since > 0 ORDER BY name")
 	if err != nil {
 		return err

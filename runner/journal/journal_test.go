@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/dprun/dprun/runner/event"
+	"github.com/dprun/dprun/runner/pending"
 	"github.com/dprun/dprun/sdk/failure"
 )
 
@@ -234,7 +235,7 @@ func TestABatchIsWrittenWholeOrNotAtAll(t *testing.T) {
 	_, err := j.Append(t.Context(), "R", Batch{
 		Events:   []event.Event{{Kind: event.Started, Time: noon}},
 		Statuses: []event.Status{task(1, "A", false, "x", "fra", "other"), s}, // the second is there already
-		Owe:      []Obligation{{ObligationID: ObligationID{ID: "unquiesce"}, Kind: Unquiesce}},
+		Owe:      []pending.Obligation{{Key: pending.Key{ID: "unquiesce"}, Kind: pending.Unquiesce}},
 	})
 	if err == nil {
 		t.Fatal("a status was entered twice")

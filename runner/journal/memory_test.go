@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/dprun/dprun/runner/event"
+	"github.com/dprun/dprun/runner/pending"
 )
 
 func TestTheLastSizeIsTheLast(t *testing.T) {
@@ -112,11 +113,11 @@ func TestPruneRemovesOldRunsThatOweNothing(t *testing.T) {
 		for range 500 {
 			events = append(events, event.Event{Kind: event.CancelRequested, Reason: padding})
 		}
-		appendTo(t, j, id, Batch{Events: events, Statuses: []event.Status{s}, Owe: []Obligation{owe("t", "unquiesce", "fra")},
+		appendTo(t, j, id, Batch{Events: events, Statuses: []event.Status{s}, Owe: rows(owe("t", "unquiesce", "fra")),
 			Sizes: []Size{{"fra", "x", "orders", 10, noon}}})
 		must(t, j.AppendLog(t.Context(), event.Log{Run: id, Task: "t", Text: "x"}))
 		if id != "old and owing" {
-			appendTo(t, j, id, Batch{Pay: []ObligationID{{Task: "t", ID: "unquiesce"}}})
+			appendTo(t, j, id, Batch{Pay: []pending.Key{{Task: "t", ID: "unquiesce"}}})
 		}
 		ended := noon
 		if id == "new" {

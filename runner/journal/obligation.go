@@ -5,42 +5,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"time"
+
+	"github.com/dprun/dprun/runner/pending"
 )
 
-// Kind is what is owed.
-type Kind string
-
-// The kinds of obligations.
-const (
-	Unquiesce  Kind = "unquiesce"
-	Discard    Kind = "discard"
-	PostScript Kind = "post_script"
-)
-
-// ObligationID names an obligation: ID is unique within its task, or within
-// its run when Task is empty.
-type ObligationID struct{ Run, Task, ID string }
-
-func (o ObligationID) String() string {
-	if o.Task == "" {
-		return o.Run + " " + o.ID
-	}
-	return o.Run + " " + o.Task + " " + o.ID
-}
-
-// Obligation is something owed to the outside world until it is paid.
+// Obligation is the row of something that is or was owed: history and
+// counting. The truth of what must be undone is its pending file.
 type Obligation struct {
-	ObligationID
-	Kind     Kind
-	Device   string
-	Identity string // of the box, where it is known
-	Domain   string // empty: the whole device
-	Token    string // of a discard
-	Script   string // address of a post-script
-	// Endpoint is all that is needed to pay without the plan: plugin type,
-	// sealed configuration with references of secrets, target.
-	Endpoint json.RawMessage
-	Since    time.Time
+	pending.Obligation
 
 	Attempts  int
 	LastError string
@@ -50,22 +22,26 @@ type Obligation struct {
 
 const (
 	// What is owed anew after it was paid is owed from then; what is owed already, since it was first.
-	upsertObligation = `INSERT INTO obligations (run, task, id, kind, device, identity, domain, token, script, endpoint, since)
-		VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11)
+	upsertObligation = `INSERT INTO obligations (run, task, id, kind, device, identity, domain, token, script, endpoint, since, plan, due_back, debt)
+		VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14)
 		ON CONFLICT (run, task, id) DO UPDATE SET kind = ?4, device = ?5, identity = ?6, domain = ?7, token = ?8, script = ?9, endpoint = ?10,
-		since = iif(paid_at = 0, since, ?11), paid_at = 0`
+		plan = ?12, due_back = ?13, debt = ?14, since = iif(paid_at = 0, since, ?11), paid_at = 0`
 	payObligation     = "UPDATE obligations SET paid_at = max(?, 1) WHERE run = ? AND task = ? AND id = ? AND paid_at = 0"
-	obligationColumns = "run, task, id, kind, device, identity, domain, token, script, endpoint, since, attempts, last_error, next_try, paid_at"
+	obligationColumns = "run, task, id, kind, device, identity, domain, token, script, endpoint, since, attempts, last_error, next_try, paid_at, plan, due_back, debt"
 )
 
 // writeObligations enters first what is owed, then what is paid.
-func writeObligations(t *transaction, run string, now time.Time, owe []Obligation, pay []ObligationID) error {
+func writeObligations(t *transaction, run string, now time.Time, owe []pending.Obligation, pay []pending.Key) error {
 	for _, o := range owe {
 		if o.ID == "" || o.Kind == "" {
 			return fmt.Errorf("obligation %q of task %q has no ID or kind", o.ID, o.Task)
 		}
+		debt, err := json.Marshal(o.Debt)
+		if err != nil {
+			return fmt.Errorf("encode obligation %s: %w", o.Key, err)
+		}
 		if _, err := t.exec(upsertObligation, run, o.Task, o.ID, string(o.Kind), o.Device, o.Identity, o.Domain, o.Token, o.Script,
-			string(o.Endpoint), stamp(o.Since)); err != nil {
+			string(o.Endpoint), stamp(o.Since), o.Plan, stamp(o.DueBack), string(debt)); err != nil {
 			return err
 		}
 	}
@@ -88,15 +64,17 @@ func (j *Journal) Obligations(ctx context.Context, run string) ([]Obligation, er
 }
 
 func scanObligation(s scanner) (o Obligation, err error) {
-	var endpoint []byte
+	var endpoint, debt []byte
 	err = s.Scan(&o.Run, &o.Task, &o.ID, &o.Kind, &o.Device, &o.Identity, &o.Domain, &o.Token, &o.Script, &endpoint,
-		moment{&o.Since}, &o.Attempts, &o.LastError, moment{&o.NextTry}, moment{&o.PaidAt})
-	o.Endpoint = orNil(endpoint)
+		moment{&o.Since}, &o.Attempts, &o.LastError, moment{&o.NextTry}, moment{&o.PaidAt}, &o.Plan, moment{&o.DueBack}, &debt)
+	if o.Endpoint = orNil(endpoint); err == nil {
+		err = json.Unmarshal(debt, &o.Debt)
+	}
 	return o, err
 }
 
 // NoteAttempt enters a failed attempt to pay, and when to try next.
-func (j *Journal) NoteAttempt(ctx context.Context, id ObligationID, message string, next time.Time) error {
+func (j *Journal) NoteAttempt(ctx context.Context, id pending.Key, message string, next time.Time) error {
 	return j.write(ctx, "note an attempt at "+id.String(), func(t *transaction) error {
 		res, err := t.exec(`UPDATE obligations SET attempts = attempts + 1, last_error = ?, next_try = ?
 			WHERE run = ? AND task = ? AND id = ? AND paid_at = 0`, message, stamp(next), id.Run, id.Task, id.ID)
@@ -106,10 +84,10 @@ func (j *Journal) NoteAttempt(ctx context.Context, id ObligationID, message stri
 
 // Pay enters that obligations of any runs are no longer owed since a time.
 // What is paid already stays so.
-func (j *Journal) Pay(ctx context.Context, at time.Time, ids ...ObligationID) error {
+func (j *Journal) Pay(ctx context.Context, at time.Time, ids ...pending.Key) error {
 	return j.write(ctx, "enter what was paid", func(t *transaction) error {
 		for _, id := range ids {
-			if err := writeObligations(t, id.Run, at, nil, []ObligationID{id}); err != nil {
+			if err := writeObligations(t, id.Run, at, nil, []pending.Key{id}); err != nil {
 				return err
 			}
 		}

@@ -7,10 +7,21 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/dprun/dprun/runner/lifecycle"
+	"github.com/dprun/dprun/runner/pending"
 )
 
 func owe(task, id, device string) Obligation {
-	return Obligation{ObligationID: ObligationID{Run: "R", Task: task, ID: id}, Kind: Unquiesce, Device: device, Since: noon}
+	return Obligation{Obligation: pending.Obligation{Key: pending.Key{Run: "R", Task: task, ID: id}, Kind: pending.Unquiesce, Device: device, Since: noon}}
+}
+
+// rows are obligations as they are entered.
+func rows(os ...Obligation) (out []pending.Obligation) {
+	for _, o := range os {
+		out = append(out, o.Obligation)
+	}
+	return out
 }
 
 func owedIDs(t *testing.T, j *Journal) []string {
@@ -27,20 +38,21 @@ func owedIDs(t *testing.T, j *Journal) []string {
 func TestAnObligationIsOwedUntilItIsPaid(t *testing.T) {
 	t.Parallel()
 	j := openTest(t)
-	first := Obligation{ObligationID: ObligationID{Run: "R", Task: "t", ID: "discard/secure_backup"}, Kind: Discard, Device: "fra", Identity: "SN1", Domain: "d",
-		Token: "temporary:///x", Script: "s", Endpoint: json.RawMessage(`{"type":"datapower","password":{"secret_env":"P"}}`), Since: noon}
+	first := Obligation{Obligation: pending.Obligation{Key: pending.Key{Run: "R", Task: "t", ID: "discard/secure_backup"}, Kind: pending.Discard, Device: "fra", Identity: "SN1", Domain: "d",
+		Token: "temporary:///x", Script: "s", Endpoint: json.RawMessage(`{"type":"datapower","password":{"secret_env":"P"}}`), Since: noon, Plan: "nightly", DueBack: noon.Add(time.Hour),
+		Debt: &lifecycle.DebtSpec{Device: "fra", Domains: []string{"d"}, QuiescedAt: noon, Unquiesce: time.Minute}}}
 	second := owe("", "plan_post_script", "")
 	second.Since = noon.Add(time.Second)
-	appendTo(t, j, "R", Batch{Owe: []Obligation{second, first}})
+	appendTo(t, j, "R", Batch{Owe: rows(second, first)})
 	owed, err := j.Owed(t.Context())
 	must(t, err)
 	if d := cmp.Diff([]Obligation{first, second}, owed); d != "" {
 		t.Error(d)
 	}
 
-	must(t, j.NoteAttempt(t.Context(), first.ObligationID, "no route", noon.Add(time.Minute)))
-	must(t, j.NoteAttempt(t.Context(), first.ObligationID, "refused", noon.Add(2*time.Minute)))
-	appendTo(t, j, "R", Batch{Time: noon.Add(time.Hour), Pay: []ObligationID{second.ObligationID}})
+	must(t, j.NoteAttempt(t.Context(), first.Key, "no route", noon.Add(time.Minute)))
+	must(t, j.NoteAttempt(t.Context(), first.Key, "refused", noon.Add(2*time.Minute)))
+	appendTo(t, j, "R", Batch{Time: noon.Add(time.Hour), Pay: []pending.Key{second.Key}})
 	owed, err = j.Owed(t.Context())
 	must(t, err)
 	first.Attempts, first.LastError, first.NextTry = 2, "refused", noon.Add(2*time.Minute)
@@ -48,7 +60,7 @@ func TestAnObligationIsOwedUntilItIsPaid(t *testing.T) {
 		t.Error(d)
 	}
 
-	must(t, j.Pay(t.Context(), noon.Add(2*time.Hour), first.ObligationID, second.ObligationID))
+	must(t, j.Pay(t.Context(), noon.Add(2*time.Hour), first.Key, second.Key))
 	if got := owedIDs(t, j); got != nil {
 		t.Errorf("owed: %v", got)
 	}
@@ -58,7 +70,7 @@ func TestAnObligationIsOwedUntilItIsPaid(t *testing.T) {
 	if d := cmp.Diff([]Obligation{first, second}, all); d != "" {
 		t.Error(d)
 	}
-	if err := j.NoteAttempt(t.Context(), first.ObligationID, "x", noon); !errors.Is(err, ErrNotFound) {
+	if err := j.NoteAttempt(t.Context(), first.Key, "x", noon); !errors.Is(err, ErrNotFound) {
 		t.Errorf("NoteAttempt at what is paid = %v", err)
 	}
 }
@@ -67,21 +79,21 @@ func TestWhatIsOwedAgainIsOwed(t *testing.T) {
 	t.Parallel()
 	j := openTest(t)
 	o := owe("t", "unquiesce", "fra")
-	appendTo(t, j, "R", Batch{Owe: []Obligation{o}})
+	appendTo(t, j, "R", Batch{Owe: rows(o)})
 	later := o
 	later.Since, later.Endpoint = noon.Add(time.Hour), json.RawMessage(`{"n":2}`)
-	appendTo(t, j, "R", Batch{Owe: []Obligation{later}}) // owed already: since the first time
+	appendTo(t, j, "R", Batch{Owe: rows(later)}) // owed already: since the first time
 	owed, err := j.Owed(t.Context())
 	must(t, err)
 	if len(owed) != 1 || !owed[0].Since.Equal(noon) || string(owed[0].Endpoint) != `{"n":2}` {
 		t.Errorf("owed: %+v", owed)
 	}
-	must(t, j.Pay(t.Context(), noon, o.ObligationID))
-	appendTo(t, j, "R", Batch{Owe: []Obligation{later}})
+	must(t, j.Pay(t.Context(), noon, o.Key))
+	appendTo(t, j, "R", Batch{Owe: rows(later)})
 	if owed, err = j.Owed(t.Context()); err != nil || len(owed) != 1 || !owed[0].Since.Equal(later.Since) || !owed[0].PaidAt.IsZero() {
 		t.Errorf("owed: %+v, %v", owed, err)
 	}
-	appendTo(t, j, "R", Batch{Owe: []Obligation{o}, Pay: []ObligationID{o.ObligationID}}) // paid in the same breath
+	appendTo(t, j, "R", Batch{Owe: rows(o), Pay: []pending.Key{o.Key}}) // paid in the same breath
 	if got := owedIDs(t, j); got != nil {
 		t.Errorf("owed: %v", got)
 	}
@@ -90,8 +102,8 @@ func TestWhatIsOwedAgainIsOwed(t *testing.T) {
 func TestObligationsOfOneTaskAreToldApart(t *testing.T) {
 	t.Parallel()
 	j := openTest(t)
-	appendTo(t, j, "R", Batch{Owe: []Obligation{owe("t", "discard/a", "fra"), owe("t", "discard/b", "fra"), owe("u", "discard/a", "fra")}})
-	appendTo(t, j, "R", Batch{Pay: []ObligationID{{Task: "t", ID: "discard/b"}}})
+	appendTo(t, j, "R", Batch{Owe: rows(owe("t", "discard/a", "fra"), owe("t", "discard/b", "fra"), owe("u", "discard/a", "fra"))})
+	appendTo(t, j, "R", Batch{Pay: []pending.Key{{Task: "t", ID: "discard/b"}}})
 	if d := cmp.Diff([]string{"R t discard/a", "R u discard/a"}, owedIDs(t, j)); d != "" {
 		t.Error(d)
 	}
@@ -129,12 +141,12 @@ func TestTheGuardCountsOverAllRuns(t *testing.T) {
 		"of another group, came back":  {[]Obligation{named("ams-1", "")}, noon.Add(-time.Minute), "", Guard{MaxDevices: 1, Group: group, Settle: 2 * time.Minute}, named("fra-2", ""), "", nil},
 		"a device did not come back":   {nil, time.Time{}, "ams-9", Guard{}, named("fra-1", ""), DeniedBreaker, []string{"ams-9"}},
 		"a discard does not need a slot": {[]Obligation{named("fra-1", "")}, time.Time{}, "", Guard{MaxDevices: 1},
-			Obligation{ObligationID: ObligationID{ID: "discard/x", Task: "y"}, Kind: Discard, Device: "ams-1"}, "", nil},
+			Obligation{Obligation: pending.Obligation{Key: pending.Key{ID: "discard/x", Task: "y"}, Kind: pending.Discard, Device: "ams-1"}}, "", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			j := openTest(t)
-			before := Batch{Owe: tc.down}
+			before := Batch{Owe: rows(tc.down...)}
 			if tc.trip != "" {
 				before.Trip = []Breaker{{Device: tc.trip, Since: noon, Reason: "still down"}}
 			}
@@ -142,11 +154,11 @@ func TestTheGuardCountsOverAllRuns(t *testing.T) {
 			if !tc.paid.IsZero() {
 				for _, o := range tc.down {
 					o.Run = "older"
-					must(t, j.Pay(t.Context(), tc.paid, o.ObligationID))
+					must(t, j.Pay(t.Context(), tc.paid, o.Key))
 				}
 			}
 			held := len(owedIDs(t, j))
-			_, err := j.Append(t.Context(), "newer", Batch{Time: noon, Owe: []Obligation{tc.next}, Guard: &tc.guard})
+			_, err := j.Append(t.Context(), "newer", Batch{Time: noon, Owe: rows(tc.next), Guard: &tc.guard})
 			if tc.want == "" {
 				if err != nil {
 					t.Errorf("refused: %v", err)

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/dprun/dprun/runner/event"
+	"github.com/dprun/dprun/runner/pending"
 )
 
 // The test binary is its own child: the variable names the journal to write.
@@ -48,7 +49,7 @@ func appendBatches(path, run string, batches int) error {
 		if _, err := j.Append(context.Background(), run, Batch{
 			Events:   []event.Event{{Kind: event.Started, Task: task, Action: "quiesce/1", Time: noon}},
 			Statuses: []event.Status{{Task: task, Seq: 1, Code: "X", Time: noon}},
-			Owe:      []Obligation{{ObligationID: ObligationID{Task: task, ID: "unquiesce"}, Kind: Unquiesce, Since: noon}},
+			Owe:      []pending.Obligation{{Key: pending.Key{Task: task, ID: "unquiesce"}, Kind: pending.Unquiesce, Since: noon}},
 		}); err != nil {
 			return err
 		}
@@ -165,7 +166,7 @@ func appendBatchesQuietly(path, run string, batches int) error {
 		return err
 	}
 	for i := range batches {
-		if _, err := j.Append(context.Background(), run, Batch{Owe: []Obligation{{ObligationID: ObligationID{Task: fmt.Sprint(i), ID: "u"}, Kind: Unquiesce}}}); err != nil {
+		if _, err := j.Append(context.Background(), run, Batch{Owe: []pending.Obligation{{Key: pending.Key{Task: fmt.Sprint(i), ID: "u"}, Kind: pending.Unquiesce}}}); err != nil {
 			return err
 		}
 	}
@@ -184,7 +185,7 @@ func TestTheGuardHoldsAgainstAnotherRun(t *testing.T) {
 		defer j.Close()
 		go func() {
 			_, err := j.Append(t.Context(), fmt.Sprintf("R%d", i), Batch{Time: noon, Guard: &Guard{MaxDevices: 1},
-				Owe: []Obligation{{ObligationID: ObligationID{Task: "t", ID: "unquiesce"}, Kind: Unquiesce, Device: fmt.Sprintf("d%d", i), Since: noon}}})
+				Owe: []pending.Obligation{{Key: pending.Key{Task: "t", ID: "unquiesce"}, Kind: pending.Unquiesce, Device: fmt.Sprintf("d%d", i), Since: noon}}})
 			results <- err
 		}()
 	}

@@ -60,6 +60,10 @@ CREATE TABLE good_domains (
 CREATE TABLE logs (
   run TEXT NOT NULL, task TEXT NOT NULL, seq INTEGER NOT NULL, time INTEGER NOT NULL, stream TEXT NOT NULL, text TEXT NOT NULL,
   PRIMARY KEY (run, task, seq)) WITHOUT ROWID;
+`, `
+ALTER TABLE obligations ADD COLUMN plan TEXT NOT NULL DEFAULT '';
+ALTER TABLE obligations ADD COLUMN due_back INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE obligations ADD COLUMN debt TEXT NOT NULL DEFAULT 'null';
 `}
 
 // migrate brings the journal up to date, in a transaction that only one
