@@ -82,17 +82,26 @@ type Result struct {
 	Summary     *event.Summary   // of a run that was begun
 	Recovered   []event.Summary  // runs of earlier processes that were finished first
 	Owed        []Owed           // what is still owed
+	Unknown     error            // what else may be owed: it cannot be listed
 }
 
 // Owed is one obligation that is not paid.
 type Owed struct {
-	Run       string    `json:"run"`
-	Task      string    `json:"task"`
-	Kind      string    `json:"kind"` // unquiesce, discard, post_script
-	Device    string    `json:"device"`
-	Domain    string    `json:"domain,omitempty"`
-	Since     time.Time `json:"since"`
+	Run    string    `json:"run"`
+	Task   string    `json:"task"`
+	Plan   string    `json:"plan,omitempty"`
+	ID     string    `json:"id"`
+	Kind   string    `json:"kind"` // unquiesce, discard, post_script
+	Device string    `json:"device"`
+	Domain string    `json:"domain,omitempty"`
+	Since  time.Time `json:"since"`
+	// DueBack is when the target should be back at the latest, whoever is at it.
+	DueBack   time.Time `json:"due_back_by,omitzero"`
 	LastError string    `json:"last_error,omitempty"`
+	// HeldBy is the live process that is at it. Held says that it is not overdue:
+	// the target is down for the sake of that process.
+	HeldBy string `json:"held_by,omitempty"`
+	Held   bool   `json:"held"`
 	// Commands are what to type on the appliance, and then here.
 	Commands []string `json:"commands"`
 }

@@ -31,21 +31,22 @@ func (r *Runner) Apply(ctx context.Context, q ApplyRequest) (*Result, error) {
 	if err != nil {
 		return res, &Error{ExitUsage, err}
 	}
-	// Before anything else: a plan that is broken now, or whose secrets are
-	// gone, must not keep devices from being brought back.
-	tried, err := r.recover(ctx, res)
-	if err == nil {
-		err = r.unlessStopped()
-	}
-	if err != nil {
-		return res, err
-	}
+	// The plan is read first, which contacts no gateway. Recovery comes next
+	// whatever became of that: a plan that is broken now must not keep devices
+	// from being brought back.
 	reading := ctx
 	if q.Asked != nil {
 		reading = q.Asked
 	}
-	loaded, p, err := r.load(reading, q.Source, q.Plan, only, res)
-	if err != nil || p == nil {
+	loaded, p, broken := r.load(reading, q.Source, q.Plan, only, res)
+	tried, err := r.recover(ctx, res)
+	if broken != nil || p == nil {
+		return res, errors.Join(broken, err)
+	}
+	if err == nil {
+		err = r.unlessStopped()
+	}
+	if err != nil {
 		return res, err
 	}
 	held, err := r.holdPlan(ctx, p.Name, tried, res)
@@ -60,7 +61,7 @@ func (r *Runner) Apply(ctx context.Context, q ApplyRequest) (*Result, error) {
 	}
 	spec, ds := specOf(p, id, only, q.Parallel)
 	if res.Diagnostics = append(res.Diagnostics, ds...); ds.HasErrors() {
-		res.ExitCode = worst(res.ExitCode, ExitInvalid)
+		res.ExitCode = Worst(res.ExitCode, ExitInvalid)
 		return res, nil
 	}
 	if err := only.check(p, spec); err != nil {
@@ -79,9 +80,12 @@ func (r *Runner) Apply(ctx context.Context, q ApplyRequest) (*Result, error) {
 		}
 	}
 	if err := r.run(ctx, loaded, p, spec, q.Only != "", res); err != nil {
-		return res, errors.Join(err, r.payRemaining(ctx), r.noteOwed(ctx, res))
+		_, again := r.recover(ctx, res)
+		return res, errors.Join(err, again)
 	}
-	return res, r.noteOwed(ctx, res)
+	r.noteOwed(ctx, res)
+	res.Owed = slices.DeleteFunc(res.Owed, func(o Owed) bool { return o.Held }) // other runs are at it
+	return res, nil
 }
 
 // load compiles a file, picks one plan of it and reads the secrets that this
@@ -97,7 +101,7 @@ func (r *Runner) load(ctx context.Context, src Source, name string, only Only, r
 		return loaded, nil, err
 	}
 	if ds.HasErrors() {
-		res.ExitCode = worst(res.ExitCode, ExitInvalid)
+		res.ExitCode = Worst(res.ExitCode, ExitInvalid)
 		return loaded, nil, nil
 	}
 	for _, text := range loaded.Config.SensitiveValues() {
@@ -211,12 +215,12 @@ func (r *Runner) run(ctx context.Context, loaded *Loaded, p *plan.Plan, spec lif
 	}
 	machine := lifecycle.NewRun(spec)
 	r.Sink.Run(event.RunInfo{Run: spec.ID, Plan: spec.Plan, Only: spec.Only, Started: started})
-	summary, err := r.drive(ctx, machine, host, x, &book{journal: r.journal, run: spec.ID, machine: machine, record: rec, plan: x}, event.RunStarted, started)
+	summary, err := r.drive(ctx, machine, host, x, r.bookOf(spec.ID, machine, rec, x), event.Event{Kind: event.RunStarted}, started)
 	if err != nil {
 		return err
 	}
 	res.Summary = summary
-	res.ExitCode = worst(res.ExitCode, summary.ExitCode)
+	res.ExitCode = Worst(res.ExitCode, summary.ExitCode)
 	return nil
 }
 
@@ -237,7 +241,7 @@ func groupBy(c clock.Clock) time.Duration {
 // drive runs a machine with an executor and a journal, then closes the run.
 // A panic closes it too: what is owed is then paid from its own rows, not left
 // to a recovery that would meet the same fault.
-func (r *Runner) drive(ctx context.Context, machine *lifecycle.Run, host *pluginhost.Host, x execute.Plan, b *book, first event.Kind, started time.Time) (_ *event.Summary, err error) {
+func (r *Runner) drive(ctx context.Context, machine *lifecycle.Run, host *pluginhost.Host, x execute.Plan, b *book, first event.Event, started time.Time) (_ *event.Summary, err error) {
 	spec := machine.Spec()
 	defer func() {
 		if p := recover(); p != nil {
@@ -249,15 +253,11 @@ func (r *Runner) drive(ctx context.Context, machine *lifecycle.Run, host *plugin
 	exec := execute.New(execute.Options{Run: spec.ID, PlanName: spec.Plan, Version: r.Version, Dir: b.record.Dir, Plan: x, Plugins: host, Staging: r.staging,
 		Locks: deviceLocks{r.locks, spec.ID}, Clock: r.Clock, Redact: &r.redact, Log: r.Log,
 		Output: func(task, stream, text string) { r.output(spec.ID, task, stream, text) }})
-	sweeping := r.beginSweep(ctx, exec, machine, b.record.Dir, first)
-	var do engine.Executor = exec
-	if rec, ok := x.(*recorded); ok {
-		do = &paidBefore{exec, rec.owed}
-	}
+	sweeping := r.beginSweep(ctx, exec, machine, b.record.Dir, first.Kind)
 	var dropping sync.WaitGroup // beside the machine: a large file takes its time
 	defer dropping.Wait()
 	b.succeeded = func(task string) { dropping.Go(func() { r.dropStaged(spec.ID, task) }) }
-	exit := engine.New(engine.Options{Run: machine, Executor: do, Journal: b, Clock: r.Clock, Sink: r.Sink, Log: r.Log, Signals: r.Signals,
+	exit := engine.New(engine.Options{Run: machine, Executor: exec, Journal: b, Clock: r.Clock, Sink: r.Sink, Log: r.Log, Signals: r.Signals,
 		Group: groupBy(r.Clock)}).Run(ctx, first)
 	sweeping.Wait()
 	r.sweepOwn(context.WithoutCancel(ctx), exec, spec.ID, b.record.Dir)
@@ -268,7 +268,7 @@ func (r *Runner) drive(ctx context.Context, machine *lifecycle.Run, host *plugin
 		Good: []string{string(lifecycle.Success)}, Neutral: append(neutralCodes(), string(lifecycle.DomainVanished))})
 	if err != nil {
 		r.Log.Error("the run's end could not be written down", "run", spec.ID, "error", err)
-		s.ExitCode = worst(ExitBug, s.ExitCode)
+		s.ExitCode = Worst(ExitBug, s.ExitCode)
 	}
 	r.Sink.Summary(*s)
 	return s, nil
@@ -337,11 +337,14 @@ func summarize(machine *lifecycle.Run, exit int, started, ended time.Time) *even
 	return s
 }
 
-// worst is the exit code that wins: a device that may be quiesced before
-// everything, then the first that is not a success.
-func worst(a, b int) int {
-	if a == ExitOwed || b == ExitOwed {
-		return ExitOwed
+// Worst is the exit code that wins: a device that may be quiesced before
+// everything, then traffic that may be led away, then an internal error, then
+// the later one that is not a success.
+func Worst(a, b int) int {
+	for _, code := range []int{ExitOwed, ExitAway, ExitBug} {
+		if a == code || b == code {
+			return code
+		}
 	}
 	if b != 0 {
 		return b

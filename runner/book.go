@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 
@@ -18,6 +19,8 @@ import (
 // engine.Journal and is called from the goroutine that owns the machine.
 type book struct {
 	journal *journal.Journal
+	pending *pending.Dir
+	log     *slog.Logger
 	run     string
 	machine *lifecycle.Run
 	record  record
@@ -25,13 +28,15 @@ type book struct {
 
 	succeeded func(task string) // called when that is in the journal
 
+	owe     []pending.Obligation       // of the batch that is being written
 	outputs map[string]json.RawMessage // of scripts, so far
 	scripts map[pending.Key]string     // what was written down of the scripts that are owed
 }
 
-// Append enters a batch, with one self-contained row for every obligation.
-func (b *book) Append(ctx context.Context, in engine.Batch) error {
-	out := journal.Batch{Events: in.Events, Statuses: in.Statuses}
+// Owe writes the pending file of every obligation of a batch, and of the
+// scripts that are configured otherwise now that more is known.
+func (b *book) Owe(in engine.Batch) error {
+	b.owe = nil
 	known := b.learn(in.Events)
 	for _, o := range in.Owe {
 		row, err := b.row(o)
@@ -41,15 +46,35 @@ func (b *book) Append(ctx context.Context, in engine.Batch) error {
 		if n := len(in.Events); n > 0 {
 			row.Since = in.Events[n-1].Time
 		}
-		out.Owe = append(out.Owe, row)
+		b.owe = append(b.owe, row)
 	}
 	if known {
 		again, err := b.scriptsAgain()
 		if err != nil {
 			return err
 		}
-		out.Owe = append(out.Owe, again...)
+		b.owe = append(b.owe, again...)
 	}
+	for _, row := range b.owe {
+		if err := b.pending.Put(row); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Paid removes the pending files of what a batch has paid.
+func (b *book) Paid(in engine.Batch) {
+	for _, o := range in.Pay {
+		if err := b.pending.Remove(pending.Key{Run: b.run, Task: o.Task, ID: o.ID}); err != nil {
+			b.log.Error("what is done is still listed as owed; the next dprun recover looks and takes it off the list", "error", err)
+		}
+	}
+}
+
+// Append enters a batch, with one self-contained row for every obligation.
+func (b *book) Append(ctx context.Context, in engine.Batch) error {
+	out := journal.Batch{Events: in.Events, Statuses: in.Statuses, Owe: b.owe}
 	for _, o := range in.Pay {
 		id := pending.Key{Run: b.run, Task: o.Task, ID: o.ID}
 		out.Pay = append(out.Pay, id)
@@ -103,10 +128,10 @@ func (b *book) note(s event.Status, out *journal.Batch) {
 }
 
 // row makes an obligation payable without the plan.
-func (b *book) row(o lifecycle.Obligation) (journal.Obligation, error) {
-	row := journal.Obligation{
+func (b *book) row(o lifecycle.Obligation) (pending.Obligation, error) {
+	row := pending.Obligation{
 		Key:  pending.Key{Run: b.run, Task: o.Task, ID: o.ID},
-		Kind: journal.Kind(o.Kind), Device: o.Device, Domain: o.Domain, Token: o.Token, Script: o.Script,
+		Kind: o.Kind, Plan: b.machine.Spec().Plan, DueBack: o.DueBack, Debt: o.Debt, Device: o.Device, Domain: o.Domain, Token: o.Token, Script: o.Script,
 	}
 	if f := b.machine.Facts(o.Device); f != nil {
 		row.Identity = f.Identity
@@ -159,7 +184,7 @@ func (b *book) learn(events []event.Event) bool {
 
 // scriptsAgain gives new rows to the owed scripts that are configured
 // otherwise now that more is known.
-func (b *book) scriptsAgain() ([]journal.Obligation, error) {
+func (b *book) scriptsAgain() ([]pending.Obligation, error) {
 	if b.plan == nil {
 		return nil, nil
 	}
@@ -171,7 +196,7 @@ func (b *book) scriptsAgain() ([]journal.Obligation, error) {
 	for _, task := range slices.Sorted(maps.Keys(tasks)) { // "" is the run itself
 		owed = append(owed, b.machine.Obligations(task)...)
 	}
-	var out []journal.Obligation
+	var out []pending.Obligation
 	for _, o := range owed {
 		id := pending.Key{Run: b.run, Task: o.Task, ID: o.ID}
 		before, isScript := b.scripts[id]

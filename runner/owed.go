@@ -2,224 +2,205 @@ package runner
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"sync"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
-	"github.com/dprun/dprun/runner/execute"
 	"github.com/dprun/dprun/runner/journal"
+	"github.com/dprun/dprun/runner/lifecycle"
 	"github.com/dprun/dprun/runner/lock"
 	"github.com/dprun/dprun/runner/pending"
-	"github.com/dprun/dprun/sdk"
-	"github.com/dprun/dprun/sdk/failure"
 )
 
-const (
-	// payLimit bounds the attempt to pay one obligation of an ended run.
-	payLimit = 90 * time.Second
-	payPoll  = 2 * time.Second
-	// payAtOnce bounds how many devices are brought back at the same time.
-	payAtOnce = 8
-)
+// outstanding is an obligation that is not done: its pending file, its row in
+// the journal, or both, and who is at it.
+type outstanding struct {
+	journal.Obligation
+	filed  bool      // it has a pending file
+	holder lock.Info // of its run's lock
+	live   bool      // the holder is at work
+}
 
-// Owed lists what dead or ended runs still owe.
-func (r *Runner) Owed(ctx context.Context) ([]Owed, error) {
-	all, err := r.journal.Owed(ctx)
+// overdue reports whether the target should be back by now, whoever is at it.
+func (o outstanding) overdue(now time.Time) bool {
+	return o.Kind == pending.Unquiesce && !o.DueBack.IsZero() && now.After(o.DueBack)
+}
+
+// left reports whether an obligation is left to a process at work: the target
+// is down for its sake, and not yet overdue.
+func (o outstanding) left(now time.Time) bool { return o.live && !o.overdue(now) }
+
+// outstanding lists what is not done, the oldest first. The pending files are
+// the truth. A row without a file is listed too: somebody has to look. The
+// error is that of the files; without a journal they are all.
+func (r *Runner) outstanding(ctx context.Context) ([]outstanding, error) {
+	files, _, err := r.pending.List()
 	if err != nil {
-		return nil, &Error{ExitBug, err}
+		return nil, &Error{ExitOwed, err}
 	}
-	var out []Owed
-	for _, o := range all {
-		if r.live(ctx, o.Run) {
-			continue // it pays by itself
+	rows := map[pending.Key]journal.Obligation{}
+	if r.journal != nil {
+		owed, err := r.journal.Owed(ctx)
+		if err != nil {
+			r.Log.Error("the journal cannot be read: what is pending is known from its files alone", "error", err)
 		}
-		out = append(out, Owed{Run: o.Run, Task: o.Task, Kind: string(o.Kind), Device: o.Device, Domain: o.Domain, Since: o.Since, LastError: o.LastError, Commands: r.commands(o)})
+		for _, o := range owed {
+			rows[o.Key] = o
+		}
+	}
+	var out []outstanding
+	for _, f := range files {
+		o := outstanding{Obligation: journal.Obligation{Obligation: f}, filed: true}
+		if row, there := rows[f.Key]; there {
+			o.Attempts, o.LastError, o.NextTry = row.Attempts, row.LastError, row.NextTry
+			delete(rows, f.Key)
+		}
+		if why := r.troubles[f.Key]; why != "" {
+			o.LastError = why
+		}
+		out = append(out, o)
+	}
+	for _, row := range slices.SortedFunc(maps.Values(rows), func(a, b journal.Obligation) int {
+		return strings.Compare(a.String(), b.String())
+	}) {
+		out = append(out, outstanding{Obligation: row})
+	}
+	slices.SortStableFunc(out, func(a, b outstanding) int { return a.Since.Compare(b.Since) })
+	holders := map[string]outstanding{}
+	for i, o := range out {
+		h, asked := holders[o.Run]
+		if !asked {
+			h.holder, h.live = r.holder(ctx, o.Run)
+			holders[o.Run] = h
+		}
+		out[i].holder, out[i].live = h.holder, h.live
 	}
 	return out, nil
 }
 
+// Owed lists everything that is not undone, with who is at it. The error says
+// what else may be owed: a pending file that cannot be read, a run that the
+// journal has forgotten. It is an *[Error].
+func (r *Runner) Owed(ctx context.Context) ([]Owed, error) {
+	all, err := r.outstanding(ctx)
+	if err != nil {
+		return nil, err
+	}
+	now := r.Clock.Now()
+	var out []Owed
+	for _, o := range all {
+		item := Owed{Run: o.Run, Task: o.Task, Plan: o.Plan, Kind: string(o.Kind), ID: o.ID, Device: o.Device, Domain: o.Domain, Since: o.Since, DueBack: o.DueBack,
+			LastError: o.LastError, Held: o.left(now), Commands: r.commands(o.Obligation.Obligation)}
+		if o.live {
+			item.HeldBy = o.holder.String()
+		}
+		out = append(out, item)
+	}
+	return out, r.unknown(ctx)
+}
+
+// unknown is an error about what may be owed and cannot be listed.
+func (r *Runner) unknown(ctx context.Context) error {
+	exit := ExitOwed
+	var says []string
+	_, damaged, err := r.pending.List()
+	if err != nil {
+		says = append(says, err.Error())
+	}
+	for _, d := range damaged {
+		says = append(says, d.Error())
+	}
+	forgotten, err := r.forgotten(ctx)
+	if err != nil {
+		says = append(says, err.Error())
+	}
+	for _, f := range forgotten {
+		says = append(says, f.String())
+	}
+	if lost := new(Error); errors.As(r.lost, &lost) {
+		if len(says) == 0 {
+			exit = lost.ExitCode
+		}
+		says = append(says, lost.Error())
+	}
+	if len(says) == 0 {
+		return nil
+	}
+	return errorf(exit, "%s", strings.Join(says, "\n"))
+}
+
 // noteOwed puts what is still owed into a result; a device that may be
-// quiesced decides the exit code.
-func (r *Runner) noteOwed(ctx context.Context, res *Result) error {
-	owed, err := r.Owed(context.WithoutCancel(ctx))
-	if err != nil {
-		return err
+// quiesced decides the exit code, then traffic that may be led away.
+func (r *Runner) noteOwed(ctx context.Context, res *Result) {
+	res.Owed, res.Unknown = r.Owed(context.WithoutCancel(ctx))
+	res.ExitCode = Worst(res.ExitCode, OwedExit(res.Owed))
+	if e := new(Error); errors.As(res.Unknown, &e) {
+		res.ExitCode = Worst(res.ExitCode, e.ExitCode)
 	}
-	res.Owed = owed
-	for _, o := range owed {
-		if o.Kind == string(pending.Unquiesce) {
-			res.ExitCode = ExitOwed
-		}
-	}
-	return nil
 }
 
-// payRemaining tries, once, to pay what ended runs still owe. A device that
-// turns out to be back is accepted as paid. What another process is at is left
-// to it.
-func (r *Runner) payRemaining(ctx context.Context) error {
-	all, err := r.journal.Owed(ctx)
-	if err != nil {
-		return &Error{ExitBug, err}
-	}
-	owes := map[string]bool{} // ended runs that nobody else works on
-	held := map[string]bool{} // those whose lock is ours
-	for _, o := range all {
-		if _, asked := owes[o.Run]; asked {
-			continue
-		}
-		run, err := r.journal.Run(ctx, o.Run)
-		if err != nil || run.State != journal.Finished {
-			owes[o.Run] = false
-			continue
-		}
-		l, err := r.locks.TryAcquire(lock.RunKey(o.Run), lock.Exclusive, lock.Info{Run: o.Run, Recovery: true})
-		if err == nil {
-			defer func() { _ = l.Release() }()
-			held[o.Run] = true
-		}
-		_, live := r.holder(ctx, o.Run)
-		owes[o.Run] = err == nil || !live // what hangs and keeps the lock keeps no device
-	}
-	if all, err = r.journal.Owed(ctx); err != nil { // before the locks were taken, others may have paid
-		return &Error{ExitBug, err}
-	}
-	var devices, scripts []journal.Obligation
-	for _, o := range all {
+// OwedExit is the exit code that what is owed calls for.
+func OwedExit(owed []Owed) int {
+	exit := 0
+	for _, o := range owed {
 		switch {
-		case !owes[o.Run]:
-		case o.Kind != pending.PostScript:
-			devices = append(devices, o)
-		case held[o.Run]:
-			scripts = append(scripts, o)
+		case o.Held:
+		case o.Kind == string(pending.Unquiesce):
+			return ExitOwed
+		case o.ID == lifecycle.OwedAfterUnquiesce:
+			exit = ExitAway
 		}
 	}
-	return errors.Join(r.settle(ctx, devices, held), r.runOwedScripts(ctx, scripts))
+	return exit
 }
 
-// settle pays what is owed to devices from its own rows, several devices at a
-// time, and enters how it went. A target that a live run has quiesced meanwhile
-// is left to that run; ours are the runs whose locks are held here.
-func (r *Runner) settle(ctx context.Context, owed []journal.Obligation, ours map[string]bool) error {
-	if len(owed) == 0 {
-		return nil
+// quiescedByLiveRuns lists what runs at work have quiesced and bring back by
+// themselves.
+func quiescedByLiveRuns(all []outstanding, now time.Time) []outstanding {
+	return slices.DeleteFunc(slices.Clone(all), func(o outstanding) bool {
+		return o.Kind != pending.Unquiesce || !o.left(now) || o.holder.Recovery
+	})
+}
+
+// keeps returns the live run that currently keeps the target of an unquiesce
+// quiesced for itself, or nothing.
+func keeps(quiesced []outstanding, o outstanding) string {
+	for _, q := range quiesced {
+		box := q.Device == o.Device || q.Identity != "" && q.Identity == o.Identity
+		if o.Kind == pending.Unquiesce && q.Run != o.Run && box && (q.Domain == o.Domain || q.Domain == "" || o.Domain == "") {
+			return q.Run
+		}
 	}
-	quiesced, err := r.quiescedByLiveRuns(ctx, ours)
+	return ""
+}
+
+// blocked says of devices that something is owed to why a new run must not
+// use them: by name, and by the identity of the box.
+func (r *Runner) blocked(ctx context.Context) (map[string]string, error) {
+	all, err := r.outstanding(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	byDevice := map[string][]journal.Obligation{}
-	for _, o := range owed {
-		if by := holding(quiesced, o); by != "" {
-			r.noteAttempt(ctx, o.Key, fmt.Errorf("run %s is at work and has it quiesced now; it brings it back, and dprun recover then sees that", by))
+	out := map[string]string{}
+	for _, o := range all {
+		if o.Kind == pending.PostScript {
 			continue
 		}
-		byDevice[o.Device] = append(byDevice[o.Device], o)
-	}
-	var mu sync.Mutex
-	var errs []error
-	var g errgroup.Group
-	g.SetLimit(payAtOnce)
-	for _, list := range byDevice {
-		g.Go(func() error {
-			for _, o := range list {
-				if err := r.settleOne(ctx, o); err != nil {
-					mu.Lock()
-					errs = append(errs, err)
-					mu.Unlock()
-				}
+		why := "bring it back with dprun recover"
+		if o.left(r.Clock.Now()) {
+			if !o.holder.Recovery {
+				continue // a run at work: the device's lock and state decide
 			}
-			return nil
-		})
-	}
-	_ = g.Wait() // what went wrong is in errs
-	return errors.Join(errs...)
-}
-
-func (r *Runner) settleOne(ctx context.Context, o journal.Obligation) error {
-	if err := r.pay(ctx, o); err != nil {
-		r.noteAttempt(ctx, o.Key, err)
-		return nil
-	}
-	if err := r.journal.Pay(ctx, r.Clock.Now(), o.Key); err != nil {
-		return &Error{ExitBug, err}
-	}
-	if o.Kind == pending.Unquiesce {
-		_ = r.journal.ClearBreaker(ctx, o.Device) // there may be none
-	}
-	return nil
-}
-
-// noteAttempt enters why an obligation could not be paid.
-func (r *Runner) noteAttempt(ctx context.Context, id pending.Key, why error) {
-	if err := r.journal.NoteAttempt(ctx, id, r.redact.Redact(why.Error()), time.Time{}); err != nil {
-		r.Log.Error("an attempt could not be written down", "error", err)
-	}
-}
-
-// pay does what one obligation asks and verifies it.
-func (r *Runner) pay(ctx context.Context, o journal.Obligation) error {
-	ctx, cancel := context.WithTimeout(ctx, payLimit)
-	defer cancel()
-	e, err := r.endpointOf(o)
-	if err != nil {
-		return err
-	}
-	src, err := r.plugins.host.Source(ctx, e.Type, e.Config)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = src.Close() }()
-	if o.Kind == pending.Discard {
-		return src.Discard(ctx, o.Token)
-	}
-	return r.bringBack(ctx, src, o)
-}
-
-// endpointOf is the device that something is owed to, its secrets read anew.
-func (r *Runner) endpointOf(o journal.Obligation) (execute.Endpoint, error) {
-	var s sealed
-	if err := json.Unmarshal(o.Endpoint, &s); err != nil {
-		return execute.Endpoint{}, fmt.Errorf("read the journal's record of %s: %w", o.Device, err)
-	}
-	return s.open(r.fresh())
-}
-
-// bringBack reads the state and, unless it is normal, unquiesces and reads on.
-// A state that cannot be read keeps nobody from asking the device to return;
-// a login that was refused does: trying again would lock the account.
-func (r *Runner) bringBack(ctx context.Context, src sdk.Source, o journal.Obligation) error {
-	target := sdk.Target{Domain: o.Domain}
-	sent, end := false, r.Clock.Now().Add(payLimit)
-	for {
-		state, err := src.QuiesceState(ctx, target)
-		if err == nil && state.State == sdk.StateNormal {
-			return nil
+			why = "it is being recovered just now: wait for that to end"
 		}
-		if err != nil && failure.From(err).Kind == failure.Denied {
-			return err
-		}
-		if !sent {
-			if refused := src.Unquiesce(ctx, target); refused != nil {
-				return refused
-			}
-			sent = true
-		}
-		due, giveUp := r.Clock.At(r.Clock.Now().Add(payPoll))
-		select {
-		case <-due:
-		case <-ctx.Done():
-		}
-		giveUp()
-		if ctx.Err() != nil || !r.Clock.Now().Before(end) {
-			if err != nil {
-				return err
-			}
-			return fmt.Errorf("%s is still %s after %s; look at it on the device", where(o), state.State, payLimit)
+		says := fmt.Sprintf("an earlier run (%s) still owes it: %s since %s; %s", o.Run, o.Kind, o.Since.Format(time.RFC3339), why)
+		out[o.Device] = says
+		if o.Identity != "" {
+			out[o.Identity] = says
 		}
 	}
+	return out, nil
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/dprun/dprun/runner/journal"
 	"github.com/dprun/dprun/runner/pending"
 	"github.com/dprun/dprun/runner/state"
 )
@@ -12,7 +11,7 @@ import (
 // commands are what to type by hand, on the appliance and then here. They are
 // meant to be copied as they stand, so the one that nothing checks is a
 // comment; the last one has dprun see for itself.
-func (r *Runner) commands(o journal.Obligation) []string {
+func (r *Runner) commands(o pending.Obligation) []string {
 	var out []string
 	switch o.Kind {
 	case pending.Unquiesce:
@@ -24,7 +23,7 @@ func (r *Runner) commands(o journal.Obligation) []string {
 	case pending.Discard:
 		out = append(out, fmt.Sprintf("on %s: configure terminal; rmdir %s, and answer y", o.Device, o.Token))
 	case pending.PostScript:
-		out = append(out, "by hand, if it cannot be run any more: what script "+o.Script+" does for "+where(o))
+		out = append(out, "by hand, if it cannot be run any more: what script "+o.Script+" does for "+o.Where())
 	}
 	if elsewhere, err := state.Dir("", r.unset(state.EnvDir)); err != nil || elsewhere != r.StateDir {
 		out = append(out, "export "+state.EnvDir+"="+quoted(r.StateDir))
@@ -51,17 +50,6 @@ func (r *Runner) unset(variable string) func(string) string {
 		}
 		return ""
 	}
-}
-
-// where names the target of an obligation in a sentence.
-func where(o journal.Obligation) string {
-	switch {
-	case o.Device == "":
-		return "the whole run"
-	case o.Domain == "":
-		return "device " + o.Device
-	}
-	return "domain " + o.Domain + " of " + o.Device
 }
 
 // quoted is a word as a shell reads it.

@@ -6,7 +6,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/dprun/dprun/runner/journal"
 	"github.com/dprun/dprun/runner/pending"
 )
 
@@ -18,19 +17,19 @@ func TestWhatIsOwedSaysWhatToType(t *testing.T) {
 	at := filepath.Join(home, ".local", "state", "dprun")
 	for name, c := range map[string]struct {
 		dir  string
-		owed journal.Obligation
+		owed pending.Obligation
 		want []string
 	}{
-		"a domain": {at, journal.Obligation{Kind: pending.Unquiesce, Device: "gw", Domain: "app"}, []string{
+		"a domain": {at, pending.Obligation{Kind: pending.Unquiesce, Device: "gw", Domain: "app"}, []string{
 			"on gw: configure terminal; domain-unquiesce app; show domains",
 			"# only if dprun cannot reach it, and all that it owes is done by hand: dprun recover --ack gw", "dprun recover"}},
-		"a device, elsewhere": {"/var/lib/d prun", journal.Obligation{Kind: pending.Unquiesce, Device: "it's gw"}, []string{
+		"a device, elsewhere": {"/var/lib/d prun", pending.Obligation{Kind: pending.Unquiesce, Device: "it's gw"}, []string{
 			"on it's gw: configure terminal; appliance-unquiesce; show domains", "export DPRUN_STATE_DIR='/var/lib/d prun'",
 			`# only if dprun cannot reach it, and all that it owes is done by hand: dprun recover --ack 'it'\''s gw'`, "dprun recover"}},
-		"files": {at, journal.Obligation{Kind: pending.Discard, Device: "gw", Token: "temporary:///dprun-sb/r1"}, []string{
+		"files": {at, pending.Obligation{Kind: pending.Discard, Device: "gw", Token: "temporary:///dprun-sb/r1"}, []string{
 			"on gw: configure terminal; rmdir temporary:///dprun-sb/r1, and answer y",
 			"# only if dprun cannot reach it, and all that it owes is done by hand: dprun recover --ack gw", "dprun recover"}},
-		"a plan's script": {at, journal.Obligation{Key: pending.Key{Run: "01R"}, Kind: pending.PostScript, Script: "exec.tell"}, []string{
+		"a plan's script": {at, pending.Obligation{Key: pending.Key{Run: "01R"}, Kind: pending.PostScript, Script: "exec.tell"}, []string{
 			"by hand, if it cannot be run any more: what script exec.tell does for the whole run",
 			"# only if dprun cannot run it, and what it does is done by hand: dprun recover --ack 01R", "dprun recover"}},
 	} {

@@ -21,12 +21,12 @@ import (
 //
 // Like in a run, a script is written down as started before it is. One that
 // was started before, with an outcome that nobody knows, is not run again.
-func (r *Runner) runOwedScripts(ctx context.Context, owed []journal.Obligation) error {
+func (r *Runner) runOwedScripts(ctx context.Context, owed []pending.Obligation) error {
 	if len(owed) == 0 {
 		return nil
 	}
 	order := []string{lifecycle.OwedAfterUnquiesce, lifecycle.OwedPostScript, lifecycle.OwedPlanPostScript}
-	slices.SortStableFunc(owed, func(a, b journal.Obligation) int {
+	slices.SortStableFunc(owed, func(a, b pending.Obligation) int {
 		return cmp.Compare(slices.Index(order, a.ID), slices.Index(order, b.ID))
 	})
 	ctx, stop := r.stoppable(ctx)
@@ -65,7 +65,7 @@ func (r *Runner) stoppable(ctx context.Context) (_ context.Context, stop func())
 }
 
 // runOwedScript runs one script, or notes why it still waits. The error is the journal's.
-func (r *Runner) runOwedScript(ctx context.Context, o journal.Obligation) error {
+func (r *Runner) runOwedScript(ctx context.Context, o pending.Obligation) error {
 	if ctx.Err() != nil {
 		return nil // asked to stop: it stays owed
 	}
@@ -74,21 +74,21 @@ func (r *Runner) runOwedScript(ctx context.Context, o journal.Obligation) error 
 		return &Error{ExitBug, err}
 	}
 	if why != nil {
-		r.noteAttempt(ctx, o.Key, why)
+		r.noteTrouble(ctx, o, r.redact.Redact(why.Error()))
 		return nil
 	}
 	begun, err := r.begunAlready(ctx, o, job.Action.ID)
 	if err != nil {
-		r.noteAttempt(ctx, o.Key, fmt.Errorf("it is not known whether the script was started before: %w", err))
+		r.noteTrouble(ctx, o, r.redact.Redact(fmt.Sprintf("it is not known whether the script was started before: %v", err)))
 		return nil
 	}
 	if begun {
-		r.Log.Warn("a script was started before an interruption and its outcome is unknown: it is not run again; look whether it did its work", "run", o.Run, "script", o.Script, "for", where(o))
-		return r.paid(ctx, o)
+		r.Log.Warn("a script was started before an interruption and its outcome is unknown: it is not run again; look whether it did its work", "run", o.Run, "script", o.Script, "for", o.Where())
+		return r.noteDone(ctx, o)
 	}
 	row, err := scriptRowOf(o)
 	if err != nil {
-		r.noteAttempt(ctx, o.Key, err)
+		r.noteTrouble(ctx, o, r.redact.Redact(err.Error()))
 		return nil
 	}
 	secrets := r.fresh()
@@ -97,14 +97,14 @@ func (r *Runner) runOwedScript(ctx context.Context, o journal.Obligation) error 
 		err = r.configurable(ctx, e)
 	}
 	if err != nil {
-		r.noteAttempt(ctx, o.Key, fmt.Errorf("script %s was not run: %w", o.Script, err))
+		r.noteTrouble(ctx, o, r.redact.Redact(fmt.Sprintf("script %s was not run: %v", o.Script, err)))
 		return nil
 	}
 	return r.doScript(ctx, o, row, secrets, job)
 }
 
 // scriptJob is what the executor is to do, or why it must not yet.
-func (r *Runner) scriptJob(ctx context.Context, o journal.Obligation) (job engine.Job, why, err error) {
+func (r *Runner) scriptJob(ctx context.Context, o pending.Obligation) (job engine.Job, why, err error) {
 	row, err := scriptRowOf(o)
 	if err != nil {
 		return job, err, nil
@@ -112,30 +112,35 @@ func (r *Runner) scriptJob(ctx context.Context, o journal.Obligation) (job engin
 	hook := lifecycle.HookOf(o.ID)
 	job = engine.Job{Notify: func(event.Notice) {}, Progress: func(int64, int64) {}, Action: lifecycle.Action{
 		ID: "script/" + hook, Task: o.Task, Kind: lifecycle.ActScript, Script: o.Script, Hook: hook, Timeout: row.Timeout, Device: o.Device, Domain: o.Domain}}
-	all, err := r.journal.Obligations(ctx, o.Run)
+	all, err := r.outstanding(ctx)
 	if err != nil {
 		return job, nil, err
 	}
 	for _, other := range all {
-		if other.Kind == pending.Unquiesce && other.PaidAt.IsZero() && (o.Task == "" || other.Task == o.Task) {
-			return job, fmt.Errorf("script %s waits until %s is back in service", o.Script, where(other)), nil
+		if other.Kind == pending.Unquiesce && other.Run == o.Run && (o.Task == "" || other.Task == o.Task) {
+			return job, fmt.Errorf("script %s waits until %s is back in service", o.Script, other.Where()), nil
 		}
+	}
+	if r.journal == nil {
+		if !again(o) {
+			return job, fmt.Errorf("script %s waits until the journal can be written: it must not be run twice", o.Script), nil
+		}
+		r.ofTask(&job, o, row)
+		return job, nil, nil
 	}
 	statuses, err := r.journal.History(ctx, o.Run, o.Task)
 	if err != nil {
 		return job, nil, err
 	}
-	if n := len(statuses); n > 0 && o.ID != lifecycle.OwedAfterUnquiesce {
+	if n := len(statuses); n > 0 && !again(o) {
 		job.Action.Outcome, job.Action.OutcomeMessage = lifecycle.Code(statuses[n-1].Code), statuses[n-1].Message
 	}
 	if o.Task != "" {
-		job.Task = &lifecycle.TaskSpec{ID: o.Task, Run: o.Run, Plan: row.Plan, Device: o.Device, Domain: o.Domain,
-			Activity: lifecycle.Activity{Name: row.Activity, Type: row.ActivityType}}
-		job.Prepared = &event.Prepared{Stamp: row.Stamp}
+		r.ofTask(&job, o, row)
 		return job, nil, nil
 	}
 	run, err := r.journal.Run(ctx, o.Run)
-	if err != nil {
+	if err != nil && !errors.Is(err, journal.ErrNotFound) {
 		return job, nil, err
 	}
 	job.Types, job.Action.Outcome = row.Types, lifecycle.Code(run.Code)
@@ -150,8 +155,22 @@ func (r *Runner) scriptJob(ctx context.Context, o journal.Obligation) (job engin
 	return job, nil, nil
 }
 
+// ofTask makes a job one of the task that owes the script.
+func (r *Runner) ofTask(job *engine.Job, o pending.Obligation, row scriptRow) {
+	job.Task = &lifecycle.TaskSpec{ID: o.Task, Run: o.Run, Plan: row.Plan, Device: o.Device, Domain: o.Domain,
+		Activity: lifecycle.Activity{Name: row.Activity, Type: row.ActivityType}}
+	job.Prepared = &event.Prepared{Stamp: row.Stamp}
+}
+
+// again reports whether an owed script is run until it has worked: one that
+// leads traffic back. Any other is started once.
+func again(o pending.Obligation) bool { return o.ID == lifecycle.OwedAfterUnquiesce }
+
 // begunAlready reports whether a script was started and its end is not known.
-func (r *Runner) begunAlready(ctx context.Context, o journal.Obligation, action string) (begun bool, err error) {
+func (r *Runner) begunAlready(ctx context.Context, o pending.Obligation, action string) (begun bool, err error) {
+	if again(o) {
+		return false, nil
+	}
 	for e, err := range r.journal.Events(ctx, o.Run) {
 		if err != nil {
 			return false, err
@@ -182,8 +201,8 @@ func (r *Runner) configurable(ctx context.Context, e execute.Endpoint) error {
 }
 
 // doScript runs a script once and enters its end.
-func (r *Runner) doScript(ctx context.Context, o journal.Obligation, row scriptRow, secrets *rereader, job engine.Job) error {
-	plan := &recorded{owed: []journal.Obligation{o}, secrets: secrets}
+func (r *Runner) doScript(ctx context.Context, o pending.Obligation, row scriptRow, secrets *rereader, job engine.Job) error {
+	plan := &recorded{owed: []journal.Obligation{{Obligation: o}}, secrets: secrets}
 	if row.Device != nil {
 		plan.rec.Devices = map[string]sealed{o.Device: *row.Device}
 	}
@@ -192,34 +211,35 @@ func (r *Runner) doScript(ctx context.Context, o journal.Obligation, row scriptR
 		Output: func(task, stream, text string) { r.output(o.Run, task, stream, text) }})
 	defer exec.Close()
 	ev := event.Event{V: event.Version, Time: r.Clock.Now(), Kind: event.Started, Task: o.Task, Action: job.Action.ID}
-	if _, err := r.journal.Append(ctx, o.Run, journal.Batch{Events: []event.Event{ev}}); err != nil {
-		return &Error{ExitBug, err}
+	if err := r.appendScript(ctx, o, ev); err != nil {
+		return err
 	}
 	res, err := exec.Do(ctx, job)
-	ev.Time, ev.Kind, ev.Result = r.Clock.Now(), event.Finished, res
-	end := journal.Batch{Time: ev.Time, Pay: []pending.Key{o.Key}}
+	ev.Time, ev.Kind, ev.Result, ev.Failure = r.Clock.Now(), event.Finished, res, failure.From(err)
+	ctx = context.WithoutCancel(ctx)
+	switch {
+	case err == nil && res.Script.ExitCode != 0:
+		err = fmt.Errorf("script %s returned %d; dprun runs logs %s shows what it printed", o.Script, res.Script.ExitCode, o.Run)
+	case err != nil:
+		err = fmt.Errorf("script %s: %w", o.Script, err)
+	}
+	if err != nil && (again(o) || notBegun(ev.Failure)) {
+		r.noteTrouble(ctx, o, r.redact.Redact(err.Error()))
+		return r.appendScript(ctx, o, ev)
+	}
 	if err != nil {
-		ev.Failure = failure.From(err)
-		if notBegun(ev.Failure) {
-			end.Pay = nil
-			r.noteAttempt(ctx, o.Key, err)
-		} else {
-			r.Log.Warn("an owed script failed; it is not run again: do by hand what it was to do", "run", o.Run, "script", o.Script, "for", where(o), "error", err)
-		}
-	} else if res.Script.ExitCode != 0 {
-		r.Log.Warn("an owed script failed; it is not run again: do by hand what it was to do", "run", o.Run, "script", o.Script, "for", where(o),
-			"exit_code", res.Script.ExitCode, "output", "dprun runs logs "+o.Run)
+		r.Log.Warn("an owed script failed; it is not run again: do by hand what it was to do", "run", o.Run, "script", o.Script, "for", o.Where(), "error", err)
 	}
-	end.Events = []event.Event{ev}
-	if _, err := r.journal.Append(context.WithoutCancel(ctx), o.Run, end); err != nil {
-		return &Error{ExitBug, err}
-	}
-	return nil
+	return errors.Join(r.appendScript(ctx, o, ev), r.noteDone(ctx, o))
 }
 
-// paid enters that an obligation is no longer owed.
-func (r *Runner) paid(ctx context.Context, o journal.Obligation) error {
-	if err := r.journal.Pay(ctx, r.Clock.Now(), o.Key); err != nil {
+// appendScript enters the start or the end of an owed script. One that may be
+// run again needs no record of it.
+func (r *Runner) appendScript(ctx context.Context, o pending.Obligation, ev event.Event) error {
+	if r.journal == nil {
+		return nil // only one that may be run again comes so far
+	}
+	if _, err := r.journal.Append(ctx, o.Run, journal.Batch{Events: []event.Event{ev}}); err != nil && !again(o) {
 		return &Error{ExitBug, err}
 	}
 	return nil

@@ -81,7 +81,7 @@ func (r *Runner) Preview(ctx context.Context, q PreviewRequest) (*Preview, *Resu
 	defer exec.Close()
 	watch := &destinationWatch{reports: map[string]*sdk.DestinationReport{}}
 	engine.New(engine.Options{Run: machine, Executor: exec, Journal: watch, Clock: r.Clock, Sink: quiet{}, Log: r.Log, Signals: r.Signals,
-		Until: (*lifecycle.Run).Expanded}).Run(ctx, event.RunStarted)
+		Until: (*lifecycle.Run).Expanded}).Run(ctx, event.Event{Kind: event.RunStarted})
 	v.Run, v.Destinations = machine, watch.reports
 	if verdict := machine.Verdict(); verdict != nil && len(machine.Tasks()) == 0 && verdict.Code != string(lifecycle.RunAllTasksSkipped) {
 		return v, res, errorf(1, "%s: %s", verdict.Code, verdict.Message)
@@ -175,6 +175,9 @@ func windowStands(w *window.Window, now time.Time) (string, bool) {
 type destinationWatch struct {
 	reports map[string]*sdk.DestinationReport
 }
+
+func (d *destinationWatch) Owe(engine.Batch) error { return nil }
+func (d *destinationWatch) Paid(engine.Batch)      {}
 
 func (d *destinationWatch) Append(_ context.Context, b engine.Batch) error {
 	for _, e := range b.Events {

@@ -185,7 +185,7 @@ func (x *recorded) Script(_ context.Context, address string, at execute.Scope) (
 		if o.Kind != pending.PostScript || o.Script != address || o.Task != task || (o.ID == lifecycle.OwedAfterUnquiesce) != (at.Status == "") {
 			continue
 		}
-		row, err := scriptRowOf(o)
+		row, err := scriptRowOf(o.Obligation)
 		if err != nil {
 			return execute.Endpoint{}, false, err
 		}

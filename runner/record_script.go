@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/dprun/dprun/runner/execute"
-	"github.com/dprun/dprun/runner/journal"
 	"github.com/dprun/dprun/runner/lifecycle"
+	"github.com/dprun/dprun/runner/pending"
 	"github.com/dprun/dprun/sdk/failure"
 )
 
@@ -34,7 +34,7 @@ type scriptRow struct {
 	Device       *sealed           `json:"device,omitempty"` // whose address the script is told
 }
 
-func scriptRowOf(o journal.Obligation) (scriptRow, error) {
+func scriptRowOf(o pending.Obligation) (scriptRow, error) {
 	var row scriptRow
 	if err := json.Unmarshal(o.Endpoint, &row); err != nil {
 		return row, fmt.Errorf("read the journal's record of script %s: %w", o.Script, err)

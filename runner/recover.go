@@ -6,19 +6,18 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
-	"github.com/dprun/dprun/runner/engine"
 	"github.com/dprun/dprun/runner/event"
 	"github.com/dprun/dprun/runner/journal"
 	"github.com/dprun/dprun/runner/lifecycle"
 	"github.com/dprun/dprun/runner/lock"
 	"github.com/dprun/dprun/runner/pending"
 	"github.com/dprun/dprun/runner/secret"
-	"github.com/dprun/dprun/sdk"
 )
 
-// Recover finishes the runs whose process is gone, and tries to pay what
-// ended runs still owe.
+// Recover brings back what dead runs have left quiesced, finishes those runs,
+// and does what ended runs still owe.
 func (r *Runner) Recover(ctx context.Context) (*Result, error) {
 	r.plugins.warn()
 	res := &Result{}
@@ -26,53 +25,130 @@ func (r *Runner) Recover(ctx context.Context) (*Result, error) {
 	return res, err
 }
 
-// recover finishes dead runs and notes in res what is still owed after that.
-// tried are the unfinished runs that no other process works on.
+// recover does what is owed and that no live process is at, and notes in res
+// what is left. Devices come first, from the pending files alone; then the
+// runs are finished, which needs the journal. tried are the unfinished runs
+// that no other process works on.
 func (r *Runner) recover(ctx context.Context, res *Result) (tried map[string]bool, err error) {
-	runs, err := r.journal.UnfinishedRuns(ctx)
-	if err != nil {
-		return nil, &Error{ExitBug, err}
-	}
+	tried, err = r.recoverAll(ctx, res)
+	r.noteOwed(ctx, res)
+	return tried, err
+}
+
+func (r *Runner) recoverAll(ctx context.Context, res *Result) (tried map[string]bool, err error) {
 	tried = map[string]bool{}
-	var errs []error
-	for _, run := range runs { // one that cannot be finished keeps no other from it
-		s, by, err := r.recoverRun(ctx, run)
-		tried[run.ID] = by == nil
-		if err != nil {
-			errs = append(errs, err)
+	all, err := r.outstanding(ctx)
+	if err != nil {
+		return tried, err
+	}
+	unfinished, errs := r.unfinished(ctx)
+	held, mine, err := r.ownRuns(ctx, all, unfinished)
+	errs = errors.Join(errs, err)
+	defer func() {
+		for _, l := range held {
+			_ = l.Release()
 		}
+	}()
+	if all, err = r.outstanding(ctx); err != nil { // before the locks were taken, others may have settled
+		return tried, err
+	}
+	now := r.Clock.Now()
+	byRun := map[string][]outstanding{}
+	var devices []outstanding
+	for _, o := range all {
+		if mine[o.Run] || o.overdue(now) {
+			byRun[o.Run] = append(byRun[o.Run], o)
+			if o.Kind != pending.PostScript {
+				devices = append(devices, o)
+			}
+		}
+	}
+	how := map[string][]event.Recovered{}
+	for _, s := range r.settle(ctx, devices, all) {
+		how[s.Run] = append(how[s.Run], s.Recovered)
+	}
+	var scripts []pending.Obligation
+	for _, run := range unfinished { // one that cannot be finished keeps no other from it
+		tried[run.ID] = mine[run.ID]
+		if held[run.ID] == nil {
+			continue
+		}
+		s, err := r.finish(ctx, run, held[run.ID], byRun[run.ID], how[run.ID])
+		errs = errors.Join(errs, err)
 		if s != nil {
 			res.Recovered = append(res.Recovered, *s)
 		}
 	}
-	errs = append(errs, r.payRemaining(ctx), r.noteOwed(ctx, res))
-	return tried, errors.Join(errs...)
-}
-
-// recoverRun finishes one run whose process is gone. One that a live process
-// owns is left alone: by says which.
-func (r *Runner) recoverRun(ctx context.Context, run journal.Run) (_ *event.Summary, by *lock.Info, err error) {
-	held, by, err := r.own(ctx, run.ID, ownerLeaves, working)
-	switch {
-	case err != nil && ctx.Err() != nil:
-		return nil, nil, &Error{ExitBug, err}
-	case err != nil: // devices do not wait for locks that cannot be had
-		return nil, nil, errors.Join(&Error{ExitBug, err}, r.settleUnheld(ctx, run.ID))
-	case by != nil:
-		if by.Recovery {
-			r.Log.Warn("the run is being recovered by another process: wait for that to end", "run", run.ID, "process", by.PID)
+	left, err := r.outstanding(ctx)
+	errs = errors.Join(errs, err)
+	for _, o := range left {
+		if o.Kind == pending.PostScript && held[o.Run] != nil && r.ended(ctx, o.Run) {
+			scripts = append(scripts, o.Obligation.Obligation)
 		}
-		return nil, by, nil
-	case held == nil:
-		return nil, nil, r.settleLocked(ctx, run.ID)
 	}
-	defer func() { _ = held.Release() }()
-	s, err := r.finish(ctx, run, held)
-	return s, nil, err
+	return tried, errors.Join(errs, r.runOwedScripts(ctx, scripts))
 }
 
-// finish replays a run whose lock is held and lets the machine finish it.
-func (r *Runner) finish(ctx context.Context, run journal.Run, held *lock.Lock) (*event.Summary, error) {
+// unfinished lists the runs that have not ended, as far as the journal tells.
+func (r *Runner) unfinished(ctx context.Context) ([]journal.Run, error) {
+	if r.journal == nil {
+		return nil, r.lost
+	}
+	runs, err := r.journal.UnfinishedRuns(ctx)
+	if err != nil {
+		return nil, &Error{ExitBug, err}
+	}
+	return runs, nil
+}
+
+// ended reports whether a run is not to be finished any more: it has ended, or
+// the journal does not know it.
+func (r *Runner) ended(ctx context.Context, run string) bool {
+	if r.journal == nil {
+		return true
+	}
+	known, err := r.journal.Run(ctx, run)
+	return errors.Is(err, journal.ErrNotFound) || err == nil && known.State == journal.Finished
+}
+
+// ownRuns takes the locks of the runs that nobody works on. mine are those
+// whose devices are this process's to bring back: also where what the dead
+// process has started hangs and keeps the lock.
+func (r *Runner) ownRuns(ctx context.Context, all []outstanding, unfinished []journal.Run) (held map[string]*lock.Lock, mine map[string]bool, err error) {
+	held, mine = map[string]*lock.Lock{}, map[string]bool{}
+	var errs []error
+	take := func(run string) {
+		if _, done := mine[run]; done {
+			return
+		}
+		l, by, err := r.own(ctx, run, ownerLeaves, working)
+		mine[run] = by == nil
+		switch {
+		case err != nil: // devices do not wait for locks that cannot be had
+			errs = append(errs, &Error{ExitBug, err})
+		case by != nil:
+			if by.Recovery {
+				r.Log.Warn("the run is being recovered by another process: wait for that to end", "run", run, "process", by.PID)
+			}
+		case l == nil:
+			r.Log.Warn("the process of a run is gone, and something that it started does not end: its devices are brought back now, and the rest is done by "+
+				"`dprun recover` when that is ended; fuser names it", "run", run, "find it with", "fuser -v "+quoted(r.locks.Path(lock.RunKey(run))))
+		default:
+			held[run] = l
+		}
+	}
+	for _, o := range all {
+		take(o.Run)
+	}
+	for _, run := range unfinished {
+		take(run.ID)
+	}
+	return held, mine, errors.Join(errs...)
+}
+
+// finish replays a run whose lock is held and lets the machine finish it. owed
+// is what it owed, and how is how that was settled.
+func (r *Runner) finish(ctx context.Context, run journal.Run, held *lock.Lock, owed []outstanding, how []event.Recovered) (*event.Summary, error) {
 	again, err := r.journal.Run(ctx, run.ID)
 	if err != nil {
 		return nil, &Error{ExitBug, err}
@@ -80,12 +156,8 @@ func (r *Runner) finish(ctx context.Context, run journal.Run, held *lock.Lock) (
 	if again.State == journal.Finished {
 		return nil, nil // while we waited
 	}
-	owed, err := r.journal.Obligations(ctx, run.ID)
-	if err != nil {
-		return nil, &Error{ExitBug, err}
-	}
-	if _, rest := r.readable(owed); len(rest) > 0 { // stays unfinished until all of it can be paid
-		return nil, r.settleRun(ctx, owed)
+	if r.unreadable(owed) {
+		return nil, nil // stays unfinished until all of it can be read
 	}
 	host, _ := os.Hostname()
 	if err := r.journal.Adopt(ctx, run.ID, host, os.Getpid()); err != nil {
@@ -100,39 +172,47 @@ func (r *Runner) finish(ctx context.Context, run journal.Run, held *lock.Lock) (
 	}
 	plugins := r.startHost(held)
 	defer func() { _ = plugins.Close() }()
-	x := &recorded{rec: rec, owed: owed, secrets: r.fresh()}
-	s, err := r.drive(ctx, machine, plugins, x, &book{journal: r.journal, run: run.ID, machine: machine, record: rec}, event.Interrupted, run.Started)
+	rows, err := r.journal.Obligations(ctx, run.ID)
+	if err != nil {
+		return nil, &Error{ExitBug, err}
+	}
+	b := r.bookOf(run.ID, machine, rec, nil)
+	how = append(how, r.lookAgain(ctx, b, how)...)
+	s, err := r.drive(ctx, machine, plugins, &recorded{rec: rec, owed: rows, secrets: r.fresh()}, b, event.Event{Kind: event.Interrupted, Recovered: how}, run.Started)
 	if machine.Cancelled() != "" {
 		r.stopped = machine.Cancelled()
 	}
 	return s, err
 }
 
-// settleLocked pays what a run owes whose process is gone while something that
-// it started hangs and keeps its lock: devices do not wait for that.
-func (r *Runner) settleLocked(ctx context.Context, run string) error {
-	file := r.locks.Path(lock.RunKey(run))
-	r.Log.Warn("the process of a run is gone, and something that it started does not end: its devices are brought back now, and the rest is done by "+
-		"`dprun recover` when that is ended; fuser names it", "run", run, "find it with", "fuser -v "+quoted(file))
-	return r.settleUnheld(ctx, run)
+// lookAgain settles what the replayed machine knows to be owed and that has no
+// pending file any more: the file was removed, and the process died before it
+// said so in the journal.
+func (r *Runner) lookAgain(ctx context.Context, b *book, how []event.Recovered) (out []event.Recovered) {
+	var list []outstanding
+	for _, t := range b.machine.Tasks() {
+		for _, o := range t.Obligations() {
+			done := slices.ContainsFunc(how, func(h event.Recovered) bool { return h.Task == o.Task && h.ID == o.ID })
+			if o.Kind == lifecycle.OwePostScript || done {
+				continue
+			}
+			row, err := b.row(o)
+			if err != nil {
+				r.Log.Error("what is owed cannot be read from the run", "run", b.run, "task", o.Task, "error", err)
+				continue
+			}
+			list = append(list, outstanding{Obligation: journal.Obligation{Obligation: row}})
+		}
+	}
+	for _, s := range r.settle(ctx, list, nil) {
+		out = append(out, s.Recovered)
+	}
+	return out
 }
 
-// settleUnheld pays what a run owes to devices, without the run's lock.
-func (r *Runner) settleUnheld(ctx context.Context, run string) error {
-	owed, err := r.journal.Obligations(ctx, run)
-	if err != nil {
-		return &Error{ExitBug, err}
-	}
-	return r.settleRun(ctx, owed)
-}
-
-// settleRun pays what can be paid of what an unfinished run owes.
-func (r *Runner) settleRun(ctx context.Context, owed []journal.Obligation) error {
-	payable, rest := r.readable(owed)
-	for o, why := range rest {
-		r.noteAttempt(ctx, o, why)
-	}
-	return r.settle(ctx, payable, nil)
+// bookOf is the writer of a run's history.
+func (r *Runner) bookOf(run string, machine *lifecycle.Run, rec record, plan *planned) *book {
+	return &book{journal: r.journal, pending: r.pending, log: r.Log, run: run, machine: machine, record: rec, plan: plan}
 }
 
 // fresh reads secrets anew: what was right when the run began may have changed.
@@ -140,41 +220,16 @@ func (r *Runner) fresh() *rereader {
 	return &rereader{environ: r.Environ, redact: &r.redact, log: r.Log, stores: map[string]*secret.Store{}}
 }
 
-// readable tells the obligations whose secrets can be read from those that
-// cannot be paid, and why. Scripts say by themselves that they cannot be run.
-func (r *Runner) readable(owed []journal.Obligation) (payable []journal.Obligation, rest map[pending.Key]error) {
-	rest = map[pending.Key]error{}
-	for _, o := range owed {
-		if o.Kind == pending.PostScript || !o.PaidAt.IsZero() {
-			continue
+// unreadable reports whether the secrets of something that is owed to a device
+// cannot be read. Scripts say by themselves that they cannot be run.
+func (r *Runner) unreadable(owed []outstanding) bool {
+	return slices.ContainsFunc(owed, func(o outstanding) bool {
+		if o.Kind == pending.PostScript {
+			return false
 		}
-		if _, err := r.endpointOf(o); err != nil {
-			rest[o.Key] = err
-			continue
-		}
-		payable = append(payable, o)
-	}
-	return payable, rest
-}
-
-// paidBefore answers what would pay an obligation that was paid already, from
-// its own row, while the run could not be finished.
-type paidBefore struct {
-	engine.Executor
-	owed []journal.Obligation
-}
-
-// Do implements [engine.Executor].
-func (x *paidBefore) Do(ctx context.Context, j engine.Job) (*event.Result, error) {
-	for _, o := range x.owed {
-		if o.PaidAt.IsZero() || o.Task != j.Action.Task || !j.Action.Owed() {
-			continue
-		}
-		if (o.Kind == pending.Discard) == (j.Action.Kind == lifecycle.ActDiscard) && o.Token == j.Action.Token {
-			return &event.Result{Quiesce: &sdk.QuiesceReport{State: sdk.StateNormal}}, nil
-		}
-	}
-	return x.Executor.Do(ctx, j)
+		_, err := r.endpointOf(o.Obligation.Obligation)
+		return err != nil
+	})
 }
 
 var errReplayDiffers = errors.New("the replay gives another history than was recorded")

@@ -3,12 +3,9 @@ package runner
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
-	"github.com/dprun/dprun/runner/journal"
 	"github.com/dprun/dprun/runner/lock"
-	"github.com/dprun/dprun/runner/pending"
 )
 
 // ownerLeaves is how long the plugins of a killed run may take to notice and end.
@@ -56,18 +53,12 @@ func (r *Runner) holder(ctx context.Context, run string) (by lock.Info, live boo
 	if err != nil || !held {
 		return by, false
 	}
-	if by.PID == 0 { // it has not said yet
+	if by.PID == 0 && r.journal != nil { // it has not said yet
 		if known, err := r.journal.Run(ctx, run); err == nil {
 			by.PID = known.PID
 		}
 	}
 	return by, alive(by.PID)
-}
-
-// live reports whether the process of a run is at work.
-func (r *Runner) live(ctx context.Context, run string) bool {
-	_, live := r.holder(ctx, run)
-	return live
 }
 
 // holdPlan takes a plan's lock for a new run. Since this process has looked
@@ -93,57 +84,29 @@ func (r *Runner) holdPlan(ctx context.Context, plan string, tried map[string]boo
 	if err != nil {
 		return nil, &Error{ExitBug, err}
 	}
-	var errs []error
+	again := false
 	for _, run := range runs {
 		if run.Plan != plan {
 			continue
 		}
 		by, live := r.holder(ctx, run.ID)
-		if !live && !tried[run.ID] {
-			s, busy, err := r.recoverRun(ctx, run)
-			if errs = append(errs, err); s != nil {
-				res.Recovered = append(res.Recovered, *s)
-			}
-			if live = busy != nil; live {
-				by = *busy
-			}
-		}
 		if live {
 			return nil, errorf(ExitRunning, "plan %s: its run %s is being recovered by process %d; wait for that to end, then run the plan again", plan, run.ID, by.PID)
 		}
+		again = again || !tried[run.ID]
+	}
+	if again { // it died since this process has looked
+		if _, err := r.recover(ctx, res); err != nil {
+			return nil, err
+		}
+		return held, r.unlessStopped()
 	}
 	// What others were at when it was looked at first may be owed, or paid, now.
-	if res.ExitCode == ExitOwed {
+	if res.ExitCode == ExitOwed || res.ExitCode == ExitAway {
 		res.ExitCode = 0
 	}
-	return held, errors.Join(append(errs, r.noteOwed(ctx, res), r.unlessStopped())...)
-}
-
-// quiescedByLiveRuns lists what runs at work have quiesced and bring back by
-// themselves; ours are runs whose locks this process holds to pay for them.
-func (r *Runner) quiescedByLiveRuns(ctx context.Context, ours map[string]bool) ([]journal.Obligation, error) {
-	all, err := r.journal.Owed(ctx)
-	if err != nil {
-		return nil, &Error{ExitBug, err}
-	}
-	var out []journal.Obligation
-	for _, o := range all {
-		if o.Kind == pending.Unquiesce && !ours[o.Run] && r.live(ctx, o.Run) {
-			out = append(out, o)
-		}
-	}
-	return out, nil
-}
-
-// holding is the run among those that has the target of an unquiesce quiesced.
-func holding(quiesced []journal.Obligation, o journal.Obligation) string {
-	for _, q := range quiesced {
-		box := q.Device == o.Device || q.Identity != "" && q.Identity == o.Identity
-		if o.Kind == pending.Unquiesce && q.Run != o.Run && box && (q.Domain == o.Domain || q.Domain == "" || o.Domain == "") {
-			return q.Run
-		}
-	}
-	return ""
+	r.noteOwed(ctx, res)
+	return held, r.unlessStopped()
 }
 
 // unlessStopped is an error when a recovery was asked to stop: whoever did
@@ -153,28 +116,4 @@ func (r *Runner) unlessStopped() error {
 		return nil
 	}
 	return errorf(1, "stopped by %s while an earlier run was being finished; the plan was not begun", r.stopped)
-}
-
-// blocked says of devices that something is owed to why a new run must not
-// use them: also while another process is at it to pay.
-func (r *Runner) blocked(ctx context.Context) (map[string]string, error) {
-	all, err := r.journal.Owed(ctx)
-	if err != nil {
-		return nil, &Error{ExitBug, err}
-	}
-	out := map[string]string{}
-	for _, o := range all {
-		if o.Kind == pending.PostScript {
-			continue
-		}
-		why := "pay it with dprun recover"
-		if by, live := r.holder(ctx, o.Run); live {
-			if !by.Recovery {
-				continue // a run at work: the device's lock and state decide
-			}
-			why = "it is being recovered just now: wait for that to end"
-		}
-		out[o.Device] = fmt.Sprintf("an earlier run (%s) still owes it: %s since %s; %s", o.Run, o.Kind, o.Since.Format(time.RFC3339), why)
-	}
-	return out, nil
 }

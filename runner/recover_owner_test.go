@@ -69,8 +69,11 @@ func dead(t *testing.T, r *Runner, plan string) string {
 func owe(t *testing.T, r *Runner, run, device, domain string) pending.Key {
 	t.Helper()
 	id := pending.Key{Run: run, Task: "x/" + device + "/" + domain, ID: "unquiesce"}
-	o := journal.Obligation{ObligationID: id, Kind: pending.Unquiesce, Device: device, Domain: domain, Since: time.Now(), Endpoint: json.RawMessage(`{"type": "datapower"}`)}
-	if _, err := r.journal.Append(t.Context(), run, journal.Batch{Owe: []journal.Obligation{o}}); err != nil {
+	o := pending.Obligation{Key: id, Kind: pending.Unquiesce, Device: device, Domain: domain, Since: time.Now(), DueBack: time.Now().Add(time.Hour), Endpoint: json.RawMessage(`{"type": "datapower"}`)}
+	if err := r.pending.Put(o); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.journal.Append(t.Context(), run, journal.Batch{Owe: []pending.Obligation{o}}); err != nil {
 		t.Fatal(err)
 	}
 	return id
@@ -172,8 +175,8 @@ func TestAPlanRunsBesideARunThatCannotBeFinished(t *testing.T) {
 	}
 }
 
-// While another process recovers a run, what that run owes is not listed as
-// nobody's, and its devices are not free either.
+// While another process recovers a run, what that run owes is listed with that
+// process, and its devices are not free either.
 func TestDevicesOfARunThatIsBeingRecoveredAreBlocked(t *testing.T) {
 	t.Parallel()
 	rs := opened(t, 2)
@@ -184,8 +187,9 @@ func TestDevicesOfARunThatIsBeingRecoveredAreBlocked(t *testing.T) {
 	if err != nil || !strings.Contains(blocked["gw"], "is being recovered just now") {
 		t.Errorf("blocked: %v, %v", blocked, err)
 	}
-	if owed, err := rs[1].Owed(t.Context()); err != nil || len(owed) > 0 {
-		t.Errorf("owed: %v, %v", owed, err)
+	owed, err := rs[1].Owed(t.Context())
+	if err != nil || len(owed) != 1 || !owed[0].Held || !strings.Contains(owed[0].HeldBy, "the recovery of run "+run) || OwedExit(owed) != 0 {
+		t.Errorf("owed: %+v, %v", owed, err)
 	}
 }
 
@@ -252,7 +256,7 @@ func TestARunWhoseProcessIsGoneAndWhoseChildHangsIsNobodys(t *testing.T) {
 	if held != nil || by != nil || err != nil {
 		t.Errorf("owned: %v, %v, %v", held, by, err)
 	}
-	if err := r.settleLocked(t.Context(), run); err != nil || stateOf(t, r, run) != journal.Running {
+	if _, err := r.recover(t.Context(), &Result{}); err != nil || stateOf(t, r, run) != journal.Running {
 		t.Errorf("run %s, %v", stateOf(t, r, run), err)
 	}
 	owed, err := r.journal.Obligations(t.Context(), run)
@@ -289,14 +293,14 @@ func TestWhatAnotherProcessPaysIsLeftToIt(t *testing.T) {
 	run := ended(t, rs[0], "p")
 	owe(t, rs[0], run, "gw", "app")
 	held := recovering(t, rs[0], run)
-	if err := rs[1].payRemaining(t.Context()); err != nil {
+	if _, err := rs[1].recover(t.Context(), &Result{}); err != nil {
 		t.Fatal(err)
 	}
 	if n, _ := attempts(t, rs[1], run); n != 0 {
 		t.Errorf("%d attempts beside the process that pays", n)
 	}
 	_ = held.Release()
-	if err := rs[1].payRemaining(t.Context()); err != nil {
+	if _, err := rs[1].recover(t.Context(), &Result{}); err != nil {
 		t.Fatal(err)
 	}
 	if n, why := attempts(t, rs[1], run); n != 1 || !strings.Contains(why, "given by value") {
@@ -323,7 +327,7 @@ func TestATargetThatALiveRunHasQuiescedIsLeftToIt(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer func() { _ = held.Release() }()
-			if err := rs[1].payRemaining(t.Context()); err != nil {
+			if _, err := rs[1].recover(t.Context(), &Result{}); err != nil {
 				t.Fatal(err)
 			}
 			n, why := attempts(t, rs[1], old)
@@ -331,5 +335,129 @@ func TestATargetThatALiveRunHasQuiescedIsLeftToIt(t *testing.T) {
 				t.Errorf("%d attempts, %s", n, why)
 			}
 		})
+	}
+}
+
+// What should be back by now counts, whoever is at it, and is brought back by
+// whoever finds it: the process may be stopped, or hang.
+func TestWhatIsOverdueIsEverybodys(t *testing.T) {
+	t.Parallel()
+	rs := opened(t, 2)
+	run := dead(t, rs[0], "p")
+	id := owe(t, rs[0], run, "gw", "app")
+	held, err := rs[0].locks.TryAcquire(lock.RunKey(run), lock.Exclusive, lock.Info{Run: run})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = held.Release() }()
+	listed, err := rs[1].Owed(t.Context())
+	if err != nil || len(listed) != 1 || !listed[0].Held || OwedExit(listed) != 0 {
+		t.Errorf("before it is due: %+v, %v", listed, err)
+	}
+	files, _, err := rs[0].pending.List()
+	if err != nil || len(files) != 1 {
+		t.Fatal(files, err)
+	}
+	files[0].DueBack = time.Now().Add(-time.Second)
+	if err := rs[0].pending.Put(files[0]); err != nil {
+		t.Fatal(err)
+	}
+	listed, err = rs[1].Owed(t.Context())
+	if err != nil || len(listed) != 1 || listed[0].Held || listed[0].HeldBy == "" || OwedExit(listed) != ExitOwed {
+		t.Errorf("after that: %+v, %v", listed, err)
+	}
+	res, err := rs[1].Recover(t.Context())
+	if err != nil || res.ExitCode != ExitOwed {
+		t.Errorf("exit %d, %v", res.ExitCode, err)
+	}
+	if n, _ := attempts(t, rs[1], run); n != 1 {
+		t.Errorf("%d attempts at %s, which is overdue", n, id)
+	}
+}
+
+// The pending files are the truth: without a journal, and with one that has
+// forgotten the run, what must be undone is known and tried.
+func TestPendingFilesNeedNoJournal(t *testing.T) {
+	t.Parallel()
+	r := opened(t, 1)[0]
+	run, err := journal.NewRunID(time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.pending.Put(pending.Obligation{Key: pending.Key{Run: run, Task: "t", ID: "unquiesce"}, Kind: pending.Unquiesce, Device: "gw", Since: time.Now(), Endpoint: json.RawMessage(`{"type": "datapower"}`)}); err != nil {
+		t.Fatal(err)
+	}
+	check := func() {
+		t.Helper()
+		res, err := r.Recover(t.Context())
+		if len(res.Owed) != 1 || res.Owed[0].Device != "gw" || !strings.Contains(res.Owed[0].LastError, "given by value") || res.ExitCode != ExitOwed {
+			t.Errorf("exit %d, owed %+v, %v", res.ExitCode, res.Owed, err)
+		}
+	}
+	check()
+	r.journal, r.lost = nil, &Error{ExitBug, errors.New("no room")}
+	check()
+}
+
+// A run that has left its lock and that the journal does not know is told until
+// somebody has looked.
+func TestAForgottenRunIsTold(t *testing.T) {
+	t.Parallel()
+	r := opened(t, 1)[0]
+	run, err := journal.NewRunID(time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	held, err := r.locks.TryAcquire(lock.RunKey(run), lock.Exclusive, lock.Info{Run: run})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Owed(t.Context()); err != nil {
+		t.Errorf("a run that is just beginning: %v", err)
+	}
+	_ = held.Release()
+	_, err = r.Owed(t.Context())
+	if e := new(Error); !errors.As(err, &e) || e.ExitCode != ExitOwed || !strings.Contains(err.Error(), "does not know run "+run) {
+		t.Errorf("got %v", err)
+	}
+	if res, err := r.Recover(t.Context()); err != nil || res.ExitCode != ExitOwed || res.Unknown == nil {
+		t.Errorf("recover: exit %d, %v, %v", res.ExitCode, res.Unknown, err)
+	}
+	if _, err := r.Acknowledge(t.Context(), run); err != nil {
+		t.Error(err)
+	}
+	if _, err := r.Owed(t.Context()); err != nil {
+		t.Errorf("after that: %v", err)
+	}
+}
+
+// An emptied journal is no new one.
+func TestALostJournalIsTold(t *testing.T) {
+	t.Parallel()
+	r := opened(t, 1)[0]
+	file := r.state.Journal()
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(file, 0); err != nil {
+		t.Fatal(err)
+	}
+	_ = os.Remove(file + "-wal")
+	r, err := Open(t.Context(), Options{StateDir: r.StateDir, Version: "0.1.0-test", Sink: quiet{}, Environ: os.Environ()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = r.Close() }()
+	if _, err := r.Owed(t.Context()); !errors.Is(r.lost, journal.ErrLost) || err == nil || !strings.Contains(err.Error(), "recover --ack journal") {
+		t.Errorf("got %v", err)
+	}
+	if res, _ := r.Recover(t.Context()); res.ExitCode != ExitOwed {
+		t.Errorf("exit %d", res.ExitCode)
+	}
+	if _, err := r.Acknowledge(t.Context(), "journal"); err != nil {
+		t.Fatal(err)
+	}
+	if owed, err := r.Owed(t.Context()); err != nil || len(owed) > 0 {
+		t.Errorf("after that: %v, %v", owed, err)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/dprun/dprun/runner/event"
 	"github.com/dprun/dprun/runner/journal"
 	"github.com/dprun/dprun/runner/lock"
+	"github.com/dprun/dprun/runner/pending"
 	"github.com/dprun/dprun/runner/pluginhost"
 	"github.com/dprun/dprun/runner/redact"
 	"github.com/dprun/dprun/runner/staging"
@@ -25,13 +26,18 @@ import (
 type Runner struct {
 	Options
 	state   *state.State
-	journal *journal.Journal
+	journal *journal.Journal // nil when it cannot be opened: lost says why
+	lost    error
+	pending *pending.Dir
 	locks   *lock.Locks
 	staging *staging.Staging
 	plugins *Plugins
 	redact  redact.Redactor
 	lines   *lines
 	stopped string // the signal that came while an earlier run was being finished
+
+	mu       sync.Mutex
+	troubles map[pending.Key]string // why this process could not settle them
 }
 
 // Open opens the state directory, and makes it where it is missing. Errors
@@ -43,14 +49,18 @@ func Open(_ context.Context, o Options) (*Runner, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	r := &Runner{Options: o}
+	r := &Runner{Options: o, troubles: map[pending.Key]string{}}
 	r.Sink = newOutlet(o.Sink)
 	var err error
 	if r.state, err = state.Open(o.StateDir); err != nil {
 		return nil, &Error{ExitUsage, err}
 	}
+	r.pending = pending.Open(r.state.Pending())
 	if r.journal, err = journal.Open(r.state.Journal()); err != nil {
-		return nil, &Error{ExitBug, err}
+		r.journal, r.lost = nil, &Error{ExitBug, err}
+		if errors.Is(err, journal.ErrLost) {
+			r.lost = &Error{ExitOwed, err}
+		}
 	}
 	if r.locks, err = lock.Open(r.state.Locks()); err == nil {
 		r.staging, err = staging.Open(r.state.Staging())
@@ -64,12 +74,6 @@ func Open(_ context.Context, o Options) (*Runner, error) {
 		WorkDir: r.state.Work(), Redact: r.redact.Redact})
 	return r, nil
 }
-
-// Journal is the journal, for commands that only read it.
-func (r *Runner) Journal() *journal.Journal { return r.journal }
-
-// Staging is the staging area, for commands that list or prune it.
-func (r *Runner) Staging() *staging.Staging { return r.staging }
 
 // Close ends the plugins and closes the journal.
 func (r *Runner) Close() error {
@@ -159,6 +163,10 @@ func (l *lines) flush() {
 }
 
 func (l *lines) write() {
+	if l.journal == nil {
+		l.held = nil
+		return
+	}
 	if err := l.journal.AppendLog(context.Background(), l.held...); err != nil {
 		l.log.Warn("output could not be written down", "error", err)
 	}

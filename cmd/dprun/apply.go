@@ -23,7 +23,7 @@ func (a *app) applyCommand() *cobra.Command {
 			"Ctrl-C, SIGTERM and SIGHUP stop it: nothing new is started, captures and stores are cancelled, what is owed is done. A second\n" +
 			"one shortens the time for that.\n\n" +
 			"Exit codes: 0 all tasks succeeded, 1 failed, 3 some succeeded, 10 plan invalid, 11 plugin missing or broken, 12 already running,\n" +
-			"13 outside the window, 14 nothing to do, 15 a plan-level check failed, 16 a device may still be quiesced, 130 and 143 cancelled.",
+			"13 outside the window, 14 nothing to do, 15 a plan-level check failed, 16 a device may still be quiesced, 17 traffic may be led around one, 130 and 143 cancelled.",
 		Args: planArg,
 		RunE: a.runDeaf(func(ctx context.Context, v view.View, args []string) error {
 			if parallel < 0 {
@@ -43,12 +43,8 @@ func (a *app) applyCommand() *cobra.Command {
 				q.Confirm = a.confirm(asked)
 			}
 			return a.operate(ctx, v, signals, func(r *runner.Runner) (*runner.Result, error) {
-				owed, err := r.Owed(ctx)
-				if err != nil {
-					return nil, fmt.Errorf("list what is owed: %w", err)
-				}
-				if len(owed) > 0 {
-					v.Paying(owed, "the plan is read after that")
+				if owed := toDo(ctx, r); len(owed) > 0 {
+					v.Paying(owed, "the plan is run after that")
 				}
 				res, err := r.Apply(ctx, q)
 				var stopped *stoppedError
@@ -99,8 +95,8 @@ func (a *app) operate(ctx context.Context, v view.View, signals <-chan string, d
 	if err == nil && res.Diagnostics.HasErrors() {
 		err = invalid(res.Diagnostics)
 	}
-	if res.ExitCode == runner.ExitOwed && err != nil {
-		err = &runner.Error{ExitCode: runner.ExitOwed, Err: errors.New(err.Error())} // wins over all others
+	if (res.ExitCode == runner.ExitOwed || res.ExitCode == runner.ExitAway) && err != nil {
+		err = &runner.Error{ExitCode: res.ExitCode, Err: errors.New(err.Error())} // wins over all others
 	}
 	var usage *usageError
 	switch {
@@ -109,6 +105,9 @@ func (a *app) operate(ctx context.Context, v view.View, signals <-chan string, d
 	case exitCode(err) != runner.ExitUsage || !errors.As(err, &usage): // that one is shown when the command has ended
 		v.Fail(view.Failure{Message: err.Error(), ExitCode: exitCode(err)})
 		err = status(exitCode(err))
+	}
+	if res.Unknown != nil {
+		v.Fail(view.Failure{Message: res.Unknown.Error(), ExitCode: exitCode(res.Unknown)})
 	}
 	if len(res.Owed) > 0 {
 		v.Owed(res.Owed)

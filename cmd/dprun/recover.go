@@ -2,7 +2,7 @@ package main
 
 import (
 	"context"
-	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -18,30 +18,28 @@ func (a *app) recoverCommand() *cobra.Command {
 		Long: "Finishes the runs whose process is gone, brings back what they quiesced, and verifies it. Windows, limits and policies do not count.\n" +
 			"It may be run at any time and as often as wanted. With nothing to do it prints nothing, except on a terminal.\n\n" +
 			"--ack DEVICE says that somebody looked at the device and that it is in service: what it owes is taken as done. --ack RUN does so for\n" +
-			"what a run owes to no device: the post-script of its plan, when that cannot be run any more.\n\n" +
-			"Exit codes: 0 no device may be quiesced any more, 16 one may.",
+			"what a run owes to no device: the post-script of its plan, when that cannot be run any more; and for a run that the journal has\n" +
+			"forgotten. --ack journal begins a new journal where the old one is lost.\n\n" +
+			"Exit codes: 0 no device may be quiesced any more, 16 one may, 17 traffic may be led around one.",
 		Args: arguments(0, 0),
 		RunE: a.runDeaf(func(ctx context.Context, v view.View, _ []string) error {
 			_, signals, stop := forward(ctx, v.Stopping)
 			defer stop()
 			return a.operate(ctx, v, signals, func(r *runner.Runner) (*runner.Result, error) {
 				if ack != "" {
-					done, err := acknowledge(ctx, r, ack)
+					done, err := r.Acknowledge(ctx, ack)
 					if err != nil {
 						return nil, err
 					}
 					v.Acknowledged(done)
 				}
-				before, err := r.Owed(ctx)
-				if err != nil {
-					return nil, fmt.Errorf("list what is owed: %w", err)
-				}
+				before := toDo(ctx, r)
 				if len(before) > 0 {
 					v.Paying(before, "")
 				}
 				res, err := r.Recover(ctx)
 				switch {
-				case err != nil || len(res.Owed) > 0:
+				case err != nil || len(res.Owed) > 0 || res.Unknown != nil:
 				case ack != "" || len(before) > 0 || len(res.Recovered) > 0:
 					v.Owed(nil)
 				default:
@@ -54,4 +52,11 @@ func (a *app) recoverCommand() *cobra.Command {
 	c.Flags().BoolVarP(&a.quiet, "quiet", "q", false, "print only what does not go well")
 	c.Flags().StringVar(&ack, "ack", "", "take what this device, or the plan of this run, owes as done by hand")
 	return c
+}
+
+// toDo lists what is owed and left to nobody at work. What cannot be listed is
+// told at the end.
+func toDo(ctx context.Context, r *runner.Runner) []runner.Owed {
+	owed, _ := r.Owed(ctx)
+	return slices.DeleteFunc(owed, func(o runner.Owed) bool { return o.Held })
 }

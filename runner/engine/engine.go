@@ -45,8 +45,14 @@ type Job struct {
 
 // Journal makes batches durable.
 type Journal interface {
+	// Owe makes durable what a batch owes, apart from the history. With an
+	// error nothing that it stands for may begin.
+	Owe(b Batch) error
 	// Append writes everything in one transaction, and returns when it is durable.
 	Append(ctx context.Context, b Batch) error
+	// Paid removes what a batch has paid from what is owed. It needs no room,
+	// and is called although the rest cannot be written.
+	Paid(b Batch)
 }
 
 // Batch is what one transaction holds.
@@ -127,13 +133,13 @@ func New(o Options) *Engine {
 // Run applies the first event (RunStarted, or Interrupted after a replay) and
 // drives the machine to its end. Cancelling ctx asks the run to stop, like a
 // signal; the run still does what it owes.
-func (e *Engine) Run(ctx context.Context, first event.Kind) (exit int) {
+func (e *Engine) Run(ctx context.Context, first event.Event) (exit int) {
 	defer e.cancel()
 	e.noteOwed("", nil) // after a replay: known already
 	for _, t := range e.Options.Run.Tasks() {
 		e.noteOwed(t.Spec().ID, nil)
 	}
-	e.handle([]result{{Event: event.Event{Kind: first}}})
+	e.handle([]result{{Event: first}})
 	stop := ctx.Done()
 	for {
 		exit, done := e.Options.Run.Done()
@@ -205,8 +211,7 @@ func (e *Engine) handle(events []result) {
 		for _, id := range e.Options.Run.Dirty() {
 			for _, a := range e.diff(id) {
 				if e.broken && !a.Owed() && a.Kind != lifecycle.ActTimer {
-					events = append(events, result{from: e.flights[flightKey{id, a.ID}], Event: event.Event{Kind: event.Finished, Task: id, Action: a.ID,
-						Failure: failure.New(failure.Cancelled, "", "%s was not begun: the journal cannot be written", a.Kind)}})
+					events = append(events, e.notBegun(a))
 					continue
 				}
 				if a.Once() {
@@ -224,8 +229,7 @@ func (e *Engine) handle(events []result) {
 		}
 	} else if !e.write() {
 		// Nothing of this batch may begin; what is owed is done regardless.
-		e.startOwed(starts)
-		e.handle([]result{{Event: event.Event{Kind: event.JournalFailed}}})
+		e.handle(e.startOwed(starts))
 		return
 	}
 	for _, a := range starts {
@@ -252,7 +256,7 @@ func (e *Engine) writeWaiting() {
 }
 
 // write makes durable and publishes what waits. It is published in any case;
-// false means that the journal cannot be written.
+// false means that the journal cannot be written since just now.
 func (e *Engine) write() bool {
 	b := e.waiting
 	e.waiting, e.due = Batch{}, nil
@@ -262,30 +266,33 @@ func (e *Engine) write() bool {
 		e.broken = true
 	}
 	e.publish(b)
+	if e.Journal != nil && len(b.Pay) > 0 {
+		e.Journal.Paid(b)
+	}
 	return err == nil
 }
 
-// startOwed starts what pays an obligation and answers the rest as not begun.
-func (e *Engine) startOwed(starts []lifecycle.Action) {
+// startOwed starts what pays an obligation when the journal has failed, and
+// returns that it has, and that the rest was not begun.
+func (e *Engine) startOwed(starts []lifecycle.Action) []result {
+	var events, ended []result
 	for _, a := range starts {
 		if a.Owed() || a.Kind == lifecycle.ActTimer {
 			e.start(a)
 			continue
 		}
-		f := e.flights[flightKey{a.Task, a.ID}]
-		if f == nil {
-			continue
+		if a.Once() {
+			events = append(events, result{Event: event.Event{Kind: event.NotBegun, Task: a.Task, Action: a.ID}})
 		}
-		key := a
-		e.wait.Go(func() {
-			r := result{from: f, Event: event.Event{Kind: event.Finished, Task: key.Task, Action: key.ID, Time: e.Clock.Now(),
-				Failure: failure.New(failure.Cancelled, "", "%s was not begun: the journal cannot be written", key.Kind)}}
-			select {
-			case e.results <- r:
-			case <-e.ctx.Done():
-			}
-		})
+		ended = append(ended, e.notBegun(a))
 	}
+	return append(append(events, result{Event: event.Event{Kind: event.JournalFailed}}), ended...)
+}
+
+// notBegun answers an action that cannot be begun.
+func (e *Engine) notBegun(a lifecycle.Action) result {
+	return result{from: e.flights[flightKey{a.Task, a.ID}], Event: event.Event{Kind: event.Finished, Task: a.Task, Action: a.ID,
+		Failure: failure.New(failure.Cancelled, "", "%s was not begun: the journal cannot be written", a.Kind)}}
 }
 
 // apply folds an event into the machine. from is the flight that it ends; the
@@ -476,7 +483,13 @@ func (e *Engine) job(ctx context.Context, a lifecycle.Action) Job {
 }
 
 func (e *Engine) commit(b Batch) error {
-	if e.broken || e.Journal == nil {
+	if e.Journal == nil {
+		return nil
+	}
+	if err := e.Journal.Owe(b); err != nil && !e.broken {
+		return err
+	}
+	if e.broken {
 		return nil
 	}
 	// Not the run's context: what has happened is written down although the run is being stopped.
@@ -488,8 +501,11 @@ func (e *Engine) commit(b Batch) error {
 	return nil
 }
 
+// publish tells what happened. A status is final once it is durable: one that
+// could not be written down is entered by recovery.
 func (e *Engine) publish(b Batch) {
 	for _, s := range b.Statuses {
+		s.Final = s.Final && !e.broken
 		e.Sink.Status(s)
 	}
 }

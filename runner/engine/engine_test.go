@@ -81,6 +81,16 @@ type notebook struct {
 	fail      func(Batch) error
 }
 
+func (n *notebook) Owe(Batch) error { return nil }
+
+func (n *notebook) Paid(b Batch) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, o := range b.Pay {
+		delete(n.owed, o.ID)
+	}
+}
+
 func (n *notebook) Append(_ context.Context, b Batch) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -95,9 +105,6 @@ func (n *notebook) Append(_ context.Context, b Batch) error {
 	}
 	for _, o := range b.Owe {
 		n.owed[o.ID] = true
-	}
-	for _, o := range b.Pay {
-		delete(n.owed, o.ID)
 	}
 	return nil
 }
@@ -154,7 +161,7 @@ func newHarness(t *testing.T) *harness {
 func (h *harness) run(t *testing.T) int {
 	t.Helper()
 	done := make(chan int, 1)
-	go func() { done <- h.engine.Run(context.Background(), event.RunStarted) }()
+	go func() { done <- h.engine.Run(context.Background(), event.Event{Kind: event.RunStarted}) }()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	go h.clock.Drive(ctx, 10*time.Second, nil)

@@ -64,7 +64,7 @@ func walk(tb testing.TB, n int, l lifecycle.Limits, together bool) {
 	spec.Activities = []lifecycle.Activity{a}
 	run := lifecycle.NewRun(spec)
 	e := New(Options{Run: run, Executor: f, Clock: clock.System{}, Sink: nobody{}, Log: slog.New(slog.DiscardHandler)})
-	if exit := e.Run(context.Background(), event.RunStarted); exit != 0 || len(run.Tasks()) != n {
+	if exit := e.Run(context.Background(), event.Event{Kind: event.RunStarted}); exit != 0 || len(run.Tasks()) != n {
 		tb.Fatalf("exit code %d, %d tasks", exit, len(run.Tasks()))
 	}
 }

@@ -61,6 +61,17 @@ func TestTheJournalMayFailAtAnyBatch(t *testing.T) {
 				if h.out.quiesced {
 					t.Errorf("batch %d: left quiesced; %v", n, h.book.codes())
 				}
+				if h.out.called("unquiesce/1") != h.out.called("quiesce/1") {
+					t.Errorf("batch %d: a quiesce that was not sent is undone, or the other way round; %v", n, h.out.calls)
+				}
+				if len(h.book.owed) > 0 {
+					t.Errorf("batch %d: still owed: %v", n, h.book.owed)
+				}
+				for _, s := range h.book.statuses {
+					if s.Final && h.book.committed[s.Task+s.Code] == 0 {
+						t.Errorf("batch %d: %s is told as final, and is not durable", n, s.Code)
+					}
+				}
 			}
 		})
 	}

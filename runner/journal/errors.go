@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
 	"syscall"
 
+	"golang.org/x/sys/unix"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 )
@@ -18,6 +20,7 @@ var (
 	ErrBusy      = errors.New("another process holds it")
 	ErrDamaged   = errors.New("it is damaged or no journal")
 	ErrIO        = errors.New("the disk reports an error")
+	ErrLost      = errors.New("its history is lost")
 	ErrNewer     = errors.New("it was made by a newer dprun")
 	ErrNotFound  = errors.New("not found")
 	ErrAmbiguous = errors.New("ambiguous")
@@ -85,6 +88,9 @@ func classify(path string, err error) (remedy string, kind error) {
 		case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
 			return salvage, ErrDamaged
 		case sqlite3.SQLITE_IOERR:
+			if noRoom(path) { // SQLite has a dozen codes for what could not be written
+				return full()
+			}
 			return "look at the kernel's log, and check the disk and its quota", ErrIO
 		}
 		return "", nil
@@ -99,7 +105,17 @@ func classify(path string, err error) (remedy string, kind error) {
 }
 
 func full() (string, error) {
-	return "make room on the file system, for example with `dprun runs prune`", ErrFull
+	return "make room on the file system of the state directory; `dprun recover` brings gateways back without it", ErrFull
+}
+
+// noRoom reports whether the file system of a path has next to nothing left:
+// less than SQLite needs to open its shared memory, or no file.
+func noRoom(path string) bool {
+	var fs unix.Statfs_t
+	if unix.Statfs(filepath.Dir(path), &fs) != nil {
+		return false
+	}
+	return uint64(fs.Bavail)*uint64(fs.Bsize) < 256<<10 || fs.Files > 0 && fs.Ffree == 0
 }
 
 func readOnly() (string, error) {

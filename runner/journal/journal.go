@@ -39,12 +39,24 @@ func open(path string, busy time.Duration) (*Journal, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open journal %s: %w", path, err)
 	}
+	marked, err := mark(abs)
+	if err != nil {
+		return nil, explain("look for its marker", abs, err)
+	}
+	if marked && empty(abs) {
+		return nil, lost(abs)
+	}
 	if err := create(abs); err != nil {
 		return nil, explain("create it", abs, err)
 	}
 	j := &Journal{path: abs, turn: make(chan struct{}, 1), hot: map[string]*sql.Stmt{}}
 	if err := j.connect(busy); err != nil {
 		return nil, errors.Join(explain("open it", abs, err), j.Close())
+	}
+	if !marked {
+		if err := setMark(abs); err != nil {
+			return nil, errors.Join(explain("write its marker", abs, err), j.Close())
+		}
 	}
 	return j, nil
 }
@@ -60,11 +72,16 @@ func create(path string) error {
 	if err != nil {
 		return err
 	}
+	return errors.Join(f.Close(), syncDir(path))
+}
+
+// syncDir makes the directory entry of a path durable.
+func syncDir(path string) error {
 	dir, err := os.Open(filepath.Dir(path))
 	if err != nil {
-		return errors.Join(err, f.Close())
+		return err
 	}
-	return errors.Join(f.Close(), dir.Sync(), dir.Close())
+	return errors.Join(dir.Sync(), dir.Close())
 }
 
 func (j *Journal) connect(busy time.Duration) error {

@@ -362,8 +362,46 @@ func TestOddPathsAreOpened(t *testing.T) {
 	}
 	entries, err := os.ReadDir(dir)
 	must(t, err)
-	if len(entries) != 1 || entries[0].Name() != "journal.db" {
+	if len(entries) != 2 || entries[0].Name() != "journal.db" || entries[1].Name() != "journal.db.made" {
 		t.Errorf("the directory holds %v after Close", entries)
+	}
+}
+
+// A journal that was made and is gone is told apart from one that was never
+// made; so is one whose pages were in a -wal file that is gone.
+func TestALostJournalIsNotBegunAnewSilently(t *testing.T) {
+	t.Parallel()
+	for name, lose := range map[string]func(path string) error{
+		"removed": os.Remove,
+		"emptied": func(path string) error { return os.Truncate(path, 0) },
+		"without its pages": func(path string) error {
+			j, err := Open(path + ".other")
+			if err != nil {
+				return err
+			}
+			if _, err := j.writer.Exec("PRAGMA user_version = 0"); err != nil {
+				return err
+			}
+			return errors.Join(j.Close(), os.Rename(path+".other", path))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := filepath.Join(t.TempDir(), "journal.db")
+			j, err := Open(path)
+			must(t, err)
+			must(t, j.Close())
+			must(t, lose(path))
+			if _, err := Open(path); !errors.Is(err, ErrLost) {
+				t.Fatalf("Open = %v", err)
+			}
+			j, err = Restart(path, noon)
+			must(t, err)
+			must(t, j.Close())
+			j, err = Open(path)
+			must(t, err)
+			must(t, j.Close())
+		})
 	}
 }
 

@@ -73,6 +73,9 @@ func (j *Journal) migrate(ctx context.Context) error {
 	if err := j.writer.QueryRowContext(ctx, "PRAGMA user_version").Scan(&found); err != nil {
 		return err
 	}
+	if marked, err := mark(j.path); err == nil && marked && found == 0 {
+		return lost(j.path) // its pages were only in the -wal file, and that is gone
+	}
 	if found == len(migrations) {
 		return nil // the usual case, without the lock: somebody may be writing
 	}

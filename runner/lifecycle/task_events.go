@@ -27,6 +27,21 @@ func (t *Task) onStarted(id string) {
 	}
 }
 
+// onNotBegun takes a start back: nothing is owed on its account.
+func (t *Task) onNotBegun(id string) {
+	switch {
+	case id == "quiesce/1":
+		t.debt = nil
+	case strings.HasPrefix(id, "script/"):
+		state, _, _ := t.hook(strings.TrimPrefix(id, "script/"))
+		state.started = false
+	case strings.HasPrefix(id, "capture/"):
+		if c := t.capture(id); c != nil {
+			c.started, c.token = false, ""
+		}
+	}
+}
+
 // onProgressed notes news of a running action.
 func (t *Task) onProgressed(id string, n *event.Notice) {
 	if n == nil {

@@ -121,13 +121,6 @@ func (t *Task) owe() {
 	t.debt = NewDebt(spec)
 }
 
-// onNotBegun: the quiesce was journalled as started and was not sent. Nothing is owed.
-func (t *Task) onNotBegun(id string) {
-	if id == "quiesce/1" && !t.quiesce.returned {
-		t.debt, t.quiesce.over = nil, true
-	}
-}
-
 // onQuiesceSent: accepted, refused, or nobody knows. An unknown outcome is
 // never sent again; the state tells.
 func (t *Task) onQuiesceSent(f *failure.Error) {

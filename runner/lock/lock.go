@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -241,3 +242,20 @@ func (l *Lock) Leave() error {
 func (l *Locks) base(key string) string { return filepath.Join(l.dir, fileName(key)) }
 func (l *Locks) path(key string) string { return l.base(key) + ".lock" }
 func (l *Locks) gate(key string) string { return l.base(key) + ".gate" }
+
+// Runs lists the runs that have a lock, held or not.
+func (l *Locks) Runs() ([]string, error) {
+	entries, err := os.ReadDir(l.dir)
+	if err != nil {
+		return nil, fmt.Errorf("list the locks of runs: %w", err)
+	}
+	var out []string
+	for _, e := range entries {
+		name, isLock := strings.CutSuffix(e.Name(), ".lock")
+		id, isRun := strings.CutPrefix(name, "run-")
+		if i := strings.LastIndexByte(id, '-'); isLock && isRun && i > 0 && fileName(RunKey(id[:i])) == name {
+			out = append(out, id[:i])
+		}
+	}
+	return out, nil
+}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 )
@@ -26,59 +27,91 @@ type workDir struct {
 
 // newWorkDir makes a host's directory and sweeps those of hosts that are gone.
 func newWorkDir(base string) (*workDir, error) {
-	base, err := workBase(base)
-	if err != nil {
-		return nil, fmt.Errorf("make a directory for plugins: %w", err)
+	var errs []error
+	for _, dir := range workBases(base) {
+		var err error
+		if dir != base {
+			err = private(dir)
+		}
+		if err == nil {
+			var w *workDir
+			if w, err = newWorkDirIn(dir); err == nil {
+				return w, nil
+			}
+		}
+		errs = append(errs, err) // its file system may be full, and devices do not wait for that
 	}
+	return nil, fmt.Errorf("make a directory for plugins: %w", errors.Join(errs...))
+}
+
+// workBases are where a host's directory may be, the first that has room:
+// base, unless that is too long for a socket's address, then what the system
+// has for temporary files.
+func workBases(base string) []string {
+	var out []string
+	if base != "" && len(base) <= maxDir {
+		out = append(out, base)
+	}
+	for _, dir := range []string{os.TempDir(), "/tmp", "/dev/shm"} {
+		shared := filepath.Join(dir, fmt.Sprintf("dprun-%d", os.Getuid()))
+		if len(shared) <= maxDir && !slices.Contains(out, shared) {
+			out = append(out, shared)
+		}
+	}
+	return out
+}
+
+// private makes a directory in which only this user may do anything.
+func private(dir string) error {
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+		return err
+	}
+	info, err := os.Lstat(dir)
+	if err != nil {
+		return err
+	}
+	if st, ok := info.Sys().(*syscall.Stat_t); !ok || !info.IsDir() || info.Mode().Perm() != 0o700 || int(st.Uid) != os.Getuid() {
+		return fmt.Errorf("%s is not a private directory of ours; remove it", dir)
+	}
+	return nil
+}
+
+// newWorkDirIn makes a host's directory in which there is room for its sockets.
+func newWorkDirIn(base string) (*workDir, error) {
 	sweep(base)
 	for range 100 { // a sweep may take a directory for one that was left, until it is locked
 		path, err := os.MkdirTemp(base, hostPrefix)
 		if err != nil {
-			return nil, fmt.Errorf("make a directory for plugins: %w", err)
+			return nil, err
 		}
 		lock, err := lockDir(path)
 		switch {
 		case errors.Is(err, syscall.EWOULDBLOCK) || errors.Is(err, os.ErrNotExist):
 			continue
 		case err != nil:
-			return nil, fmt.Errorf("make a directory for plugins: %w", err)
+			return nil, err
 		}
-		if _, err := os.Lstat(path); err == nil {
-			return &workDir{path: path, lock: lock}, nil
+		w := &workDir{path: path, lock: lock}
+		if _, err := os.Lstat(path); err != nil {
+			_ = lock.Close()
+			continue
 		}
-		_ = lock.Close()
+		probe := filepath.Join(path, "room")
+		err = os.WriteFile(probe, make([]byte, 4096), 0o600)
+		_ = os.Remove(probe)
+		if err != nil {
+			return nil, errors.Join(err, w.remove())
+		}
+		return w, nil
 	}
-	return nil, fmt.Errorf("make a directory for plugins: every one in %s was removed by somebody else", base)
-}
-
-// workBase is the directory of the hosts' directories: base, unless that is
-// too long for a socket's address.
-func workBase(base string) (string, error) {
-	if base != "" && len(base) <= maxDir {
-		return base, nil
-	}
-	shared := filepath.Join(os.TempDir(), fmt.Sprintf("dprun-%d", os.Getuid()))
-	if len(shared) > maxDir {
-		shared = fmt.Sprintf("/tmp/dprun-%d", os.Getuid())
-	}
-	if err := os.Mkdir(shared, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
-		return "", err
-	}
-	info, err := os.Lstat(shared)
-	if err != nil {
-		return "", err
-	}
-	if st, ok := info.Sys().(*syscall.Stat_t); !ok || !info.IsDir() || info.Mode().Perm() != 0o700 || int(st.Uid) != os.Getuid() {
-		return "", fmt.Errorf("%s is not a private directory of ours; remove it", shared)
-	}
-	return shared, nil
+	return nil, fmt.Errorf("every one in %s was removed by somebody else", base)
 }
 
 // Sweep removes what the plugins of hosts that are gone have left: after a
 // `kill -9` the secrets of a script are among it. base is [Options.WorkDir].
 func Sweep(base string) {
-	if base, err := workBase(base); err == nil {
-		sweep(base)
+	for _, dir := range workBases(base) {
+		sweep(dir)
 	}
 }
 

@@ -71,7 +71,7 @@ func Open(dir string) (*State, error) {
 			Remedy: "give a local directory with --state-dir or " + EnvDir}
 	}
 	s := &State{root: root}
-	for _, d := range []string{root, s.Staging(), s.Locks(), s.Plugins(), s.Work(), s.Leftovers()} {
+	for _, d := range []string{root, s.Staging(), s.Locks(), s.Plugins(), s.Work(), s.Pending(), s.Leftovers()} {
 		if err := os.Mkdir(d, private); err != nil && !errors.Is(err, fs.ErrExist) {
 			return nil, fmt.Errorf("create %s in the state directory: %w", d, err)
 		}
@@ -127,6 +127,9 @@ func (s *State) Staging() string { return filepath.Join(s.root, "staging") }
 
 // Locks is the directory of lock files.
 func (s *State) Locks() string { return filepath.Join(s.root, "locks") }
+
+// Pending is the directory of the files that say what must be undone.
+func (s *State) Pending() string { return filepath.Join(s.root, "pending") }
 
 // Plugins is the directory of installed plugins.
 func (s *State) Plugins() string { return filepath.Join(s.root, "plugins") }

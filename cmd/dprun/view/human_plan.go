@@ -242,7 +242,18 @@ func (h *Human) Owed(owed []runner.Owed) {
 			b.WriteString("Nothing is owed" + h.where() + ".\n")
 			return
 		}
-		fmt.Fprintf(b, "\n%s\n", p.paint(alarm, plural(len(owed), "thing is", "things are")+" still owed:"))
+		held := 0
+		for _, o := range owed {
+			if o.Held {
+				held++
+			}
+		}
+		switch left := len(owed) - held; {
+		case left == 0:
+			fmt.Fprintf(b, "\nNothing is left behind. Live processes are at %s:\n", plural(held, "thing", "things"))
+		default:
+			fmt.Fprintf(b, "\n%s\n", p.paint(alarm, plural(left, "thing is", "things are")+" still owed:"))
+		}
 		for _, o := range urgent(owed) {
 			fmt.Fprintf(b, "\n  %s", p.paint(bold, owedTitle(o)))
 			if !o.Since.IsZero() {
@@ -253,10 +264,20 @@ func (h *Human) Owed(owed []runner.Owed) {
 				fmt.Fprintf(b, ", task %s", Clean(o.Task))
 			}
 			b.WriteString("\n")
+			if o.HeldBy != "" {
+				fmt.Fprintf(b, "    held by %s", Clean(o.HeldBy))
+				switch {
+				case o.Held && !o.DueBack.IsZero():
+					fmt.Fprintf(b, ", back by %s", stamp(o.DueBack))
+				case !o.Held && !o.DueBack.IsZero():
+					fmt.Fprintf(b, ", which should have brought it back by %s: look whether that process is stopped or hangs", stamp(o.DueBack))
+				}
+				b.WriteString("\n")
+			}
 			if o.LastError != "" {
 				fmt.Fprintf(b, "    last error: %s\n", Clean(o.LastError))
 			}
-			if len(o.Commands) > 0 {
+			if len(o.Commands) > 0 && !o.Held {
 				b.WriteString("    to do it by hand:\n")
 				for _, c := range o.Commands {
 					fmt.Fprintf(b, "      %s\n", Clean(c))

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/dprun/dprun/plugins/datapower/archive"
+	"github.com/dprun/dprun/runner"
 	"github.com/dprun/dprun/runner/event"
 	"github.com/dprun/dprun/sdk/schema"
 )
@@ -173,11 +174,7 @@ type KeptRun struct {
 
 // Acknowledged says that somebody looked at a device, or at what a run owes
 // to none.
-type Acknowledged struct {
-	Device      string `json:"device"` // empty: Run is set
-	Run         string `json:"run,omitempty"`
-	Obligations int    `json:"obligations"`
-}
+type Acknowledged = runner.Acknowledged
 
 // Failure says why a command could not do what was asked.
 type Failure struct {

@@ -1,0 +1,113 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/dprun/dprun/runner/journal"
+	"github.com/dprun/dprun/runner/lock"
+)
+
+// Acknowledged is what somebody took responsibility for: of a device, or of a run.
+type Acknowledged struct {
+	Device      string `json:"device"` // empty: Run is set
+	Run         string `json:"run,omitempty"`
+	Obligations int    `json:"obligations"`
+}
+
+// ackJournal is the target that begins a new journal where the old one is lost.
+const ackJournal = "journal"
+
+// Acknowledge enters that somebody looked at a device: what it owes to runs
+// that nobody works on is done, and it no longer keeps others from being
+// quiesced. With a run's ID it enters that what the run owes to no device is
+// done, or that a run which the journal has forgotten left nothing behind. The
+// error is an *[Error].
+func (r *Runner) Acknowledge(ctx context.Context, target string) (Acknowledged, error) {
+	done := Acknowledged{Device: target}
+	if r.journal == nil && target == ackJournal {
+		return done, r.beginJournal()
+	}
+	all, err := r.outstanding(ctx)
+	if err != nil {
+		return done, err
+	}
+	forgotten, err := r.forgotten(ctx)
+	if err != nil {
+		return done, &Error{ExitBug, err}
+	}
+	wasForgotten := slices.ContainsFunc(forgotten, func(f forgottenRun) bool { return f.run == target })
+	var targets, devices []string
+	for _, o := range all {
+		if o.left(r.Clock.Now()) {
+			continue
+		}
+		if name := nameOf(o); !slices.Contains(targets, name) {
+			targets = append(targets, name)
+		}
+		if o.Device != "" && o.Run == target && !slices.Contains(devices, o.Device) {
+			devices = append(devices, o.Device)
+		}
+		if nameOf(o) != target {
+			continue
+		}
+		if o.Device == "" {
+			done = Acknowledged{Run: target, Obligations: done.Obligations}
+		}
+		if err := r.noteDone(ctx, o.Obligation.Obligation); err != nil {
+			return done, &Error{ExitBug, err}
+		}
+		done.Obligations++
+	}
+	if wasForgotten && len(devices) == 0 {
+		done = Acknowledged{Run: target, Obligations: done.Obligations}
+		if err := r.locks.Remove(lock.RunKey(target)); err != nil {
+			return done, &Error{ExitBug, err}
+		}
+		return done, nil
+	}
+	if done.Run != "" {
+		return done, nil
+	}
+	if r.journal != nil {
+		err := r.journal.ClearBreaker(ctx, target)
+		if err == nil || !errors.Is(err, journal.ErrNotFound) {
+			return done, err
+		}
+	}
+	if done.Obligations > 0 {
+		return done, nil
+	}
+	slices.Sort(targets)
+	err = fmt.Errorf("nothing is owed to a device %q, nor to the plan of a run with that ID", target)
+	if len(devices) > 0 {
+		err = fmt.Errorf("what run %s owes is owed to devices; name those: %s", target, strings.Join(devices, ", "))
+	} else if len(targets) > 0 {
+		err = fmt.Errorf("%w; something is to: %s", err, strings.Join(targets, ", "))
+	}
+	return done, &Error{ExitUsage, err}
+}
+
+// nameOf is what somebody acknowledges an obligation by.
+func nameOf(o outstanding) string {
+	if o.Device == "" {
+		return o.Run
+	}
+	return o.Device
+}
+
+// beginJournal puts what is left of a lost journal aside and begins a new one.
+func (r *Runner) beginJournal() error {
+	if !errors.Is(r.lost, journal.ErrLost) {
+		return r.lost
+	}
+	j, err := journal.Restart(r.state.Journal(), r.Clock.Now())
+	if err != nil {
+		return &Error{ExitBug, err}
+	}
+	r.journal, r.lost, r.lines.journal = j, nil, j
+	return nil
+}

@@ -1,0 +1,68 @@
+package runner
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/dprun/dprun/runner/journal"
+	"github.com/dprun/dprun/runner/pending"
+)
+
+func codeOf(err error) int {
+	if e := new(Error); errors.As(err, &e) {
+		return e.ExitCode
+	}
+	return 0
+}
+
+// A plan's post-script is owed to no device, so that a run is named for it.
+func TestWhatIsOwedToNoDeviceIsAcknowledgedByItsRun(t *testing.T) {
+	t.Parallel()
+	r := opened(t, 1)[0]
+	run := func(owed ...pending.Obligation) string {
+		id, err := journal.NewRunID(time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := r.journal.CreateRun(t.Context(), journal.Run{ID: id, Plan: "nightly", Started: time.Now()}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.journal.Append(t.Context(), id, journal.Batch{Owe: owed}); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.journal.FinishRun(t.Context(), id, journal.End{Time: time.Now()}); err != nil {
+			t.Fatal(err)
+		}
+		return id
+	}
+	script := pending.Obligation{Key: pending.Key{ID: "plan_post"}, Kind: pending.PostScript, Script: "exec.tell", Since: time.Now()}
+	device := pending.Obligation{Key: pending.Key{Task: "d/gw-1", ID: "unquiesce"}, Kind: pending.Unquiesce, Device: "gw-1", Since: time.Now()}
+	both, other := run(script, device), run(device)
+
+	if _, err := r.Acknowledge(t.Context(), other); codeOf(err) != ExitUsage || !strings.Contains(err.Error(), "gw-1") {
+		t.Errorf("a run that owes to a device only: %v", err)
+	}
+	if _, err := r.Acknowledge(t.Context(), "gw-2"); codeOf(err) != ExitUsage || !strings.HasSuffix(err.Error(), "something is to: "+both+", gw-1") {
+		t.Errorf("what nothing is owed to: %v", err)
+	}
+	done, err := r.Acknowledge(t.Context(), both)
+	if d := cmp.Diff(Acknowledged{Run: both, Obligations: 1}, done); err != nil || d != "" {
+		t.Errorf("%v %s", err, d)
+	}
+	owed, err := r.Owed(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range owed {
+		if o.Device != "gw-1" {
+			t.Errorf("still owed: %+v", o)
+		}
+	}
+	if len(owed) != 2 {
+		t.Errorf("%d things are owed, want those to the device: %+v", len(owed), owed)
+	}
+}

@@ -1,0 +1,67 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/dprun/dprun/runner/journal"
+	"github.com/dprun/dprun/runner/lock"
+)
+
+// forgottenRun is a run that has left its lock and that the journal does not know.
+type forgottenRun struct {
+	run    string
+	lock   string
+	staged string // its directory in the staging area; empty: none
+}
+
+func (f forgottenRun) String() string {
+	s := fmt.Sprintf("the journal does not know run %s, which has left %s", f.run, f.lock)
+	if f.staged != "" {
+		s += " and " + f.staged
+	}
+	return s + ": the journal or its -wal file was lost, damaged or replaced since. What the run had quiesced is listed as owed, or was brought back, " +
+		"as far as its pending files tell; look at the run's gateways (show domains). When all are in service: dprun recover --ack " + quoted(f.run)
+}
+
+// forgotten lists the runs of which there are traces and that the journal does
+// not know. The locks of runs that have ended are removed on the way.
+func (r *Runner) forgotten(ctx context.Context) ([]forgottenRun, error) {
+	if r.journal == nil {
+		return nil, nil // it is said that the journal cannot be read
+	}
+	runs, err := r.locks.Runs()
+	if err != nil {
+		return nil, err
+	}
+	var out []forgottenRun
+	for _, id := range runs {
+		known, err := r.journal.Run(ctx, id)
+		switch {
+		case err == nil && known.State == journal.Finished:
+			_ = r.locks.Remove(lock.RunKey(id)) // somebody may be at what it still owes
+			continue
+		case err == nil:
+			continue
+		case !errors.Is(err, journal.ErrNotFound):
+			return nil, fmt.Errorf("ask the journal for run %s: %w", id, err)
+		}
+		if _, live := r.holder(ctx, id); live {
+			continue // just beginning
+		}
+		f := forgottenRun{run: id, lock: r.locks.Path(lock.RunKey(id))}
+		if dir := filepath.Join(r.state.Staging(), id); isDir(dir) {
+			f.staged = dir
+		}
+		out = append(out, f)
+	}
+	return out, nil
+}
+
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
