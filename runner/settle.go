@@ -141,9 +141,7 @@ func (r *Runner) bringBack(ctx context.Context, src sdk.Source, o pending.Obliga
 	debt.Restart(r.Clock.Now())
 	target := sdk.Target{Domain: o.Domain}
 	r.Log.Info("bringing it back", "run", o.Run, "where", o.Where())
-	if why := debt.Waiting(r.Clock.Now()); why != "" {
-		r.Log.Warn(why, "run", o.Run, "where", o.Where())
-	}
+	told := false
 	for {
 		actions := debt.Pending()
 		if len(actions) == 0 {
@@ -158,6 +156,10 @@ func (r *Runner) bringBack(ctx context.Context, src sdk.Source, o pending.Obliga
 		}
 		report, err := r.wayBack(ctx, src, target, a)
 		debt.Finish(r.Clock.Now(), a, report, failure.From(err))
+		if why := debt.Waiting(r.Clock.Now()); why != "" && !told && report != nil && report.State == sdk.StateNormal {
+			told = true
+			r.Log.Warn(why, "run", o.Run, "where", o.Where())
+		}
 	}
 	if debt.Returned() {
 		return nil

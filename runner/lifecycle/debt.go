@@ -33,6 +33,9 @@ type DebtSpec struct {
 	Seed       uint64        `json:"seed,omitempty"` // of the jitter
 }
 
+// restartLeast is the least time that an attempt has which looks first.
+const restartLeast = 30 * time.Second
+
 // Target names what was quiesced, for messages.
 func (s DebtSpec) Target() string {
 	if s.Domain == "" {
@@ -90,6 +93,7 @@ type Debt struct {
 	sentAt  time.Time // when the latest request was accepted; zero: none was
 	polls   polls
 	hurry   bool // no grace
+	again   bool // restarted: the attempt is given time for more than one reading
 
 	felt    bool            // the target was seen to follow the quiesce
 	refused bool            // the device refused the quiesce: it cannot arrive
@@ -141,7 +145,7 @@ func (d *Debt) Begin(now time.Time) {
 
 // Restart reads the state first: another process may have been at it.
 func (d *Debt) Restart(now time.Time) {
-	d.since, d.denials, d.refusal = now, 0, ""
+	d.since, d.denials, d.refusal, d.again = now, 0, "", true
 	d.polls.n++
 	d.polls.at = now
 	d.move(debtLooking)
@@ -172,6 +176,9 @@ func (d *Debt) limit() time.Time {
 		return at
 	}
 	at = at.Add(d.spec.Grace)
+	if least := d.since.Add(restartLeast); d.again && at.Before(least) {
+		at = least
+	}
 	if until, open := d.arrives(d.since); open && at.Before(until.Add(2*pollMost)) {
 		at = until.Add(2 * pollMost)
 	}

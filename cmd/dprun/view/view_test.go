@@ -488,7 +488,7 @@ func TestJSONIsOneObjectALineWithItsTypeFirst(t *testing.T) {
 {"type":"progress","run":"01R","task":"t","action":"capture/persisted/1","bytes":5,"time":"2026-11-23T21:40:00Z"}
 {"type":"log","run":"01R","task":"t","time":"2026-11-23T21:40:00Z","stream":"stdout","text":"x\u001b"}
 {"type":"summary","run":"01R","plan":"nightly","code":"SUCCESS","message":"","exit_code":0,"started":"2026-11-23T21:40:00Z","ended":"2026-11-23T21:40:00Z","succeeded":0,"failed":0,"cancelled":0,"skipped":0,"bytes":0,"tasks":0}
-{"type":"owed","run":"01R","task":"","kind":"unquiesce","device":"fra-1","since":"2026-11-23T21:40:00Z","commands":["dprun recover"]}
+{"type":"owed","run":"01R","task":"","id":"","kind":"unquiesce","device":"fra-1","since":"2026-11-23T21:40:00Z","held":false,"commands":["dprun recover"]}
 {"type":"error","message":"no","exit_code":12}
 `)
 	same(t, "standard error", s.err.String(), "")
