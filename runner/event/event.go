@@ -132,7 +132,8 @@ type Status struct {
 	Message  string    `json:"message,omitempty"`
 	// Causes are the other failures beside the deciding one; only on a final status.
 	Causes []Cause `json:"causes,omitempty"`
-	// Warnings stand beside a result; only on a final status.
+	// Warnings stand beside a result, on a final status; and on the start of a
+	// run's tasks, where they say what its destinations cannot do.
 	Warnings []string `json:"warnings,omitempty"`
 }
 

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/dprun/dprun/runner/event"
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
@@ -22,6 +24,7 @@ type outage struct {
 	// check changes what a device's check brings.
 	check func(a Action, r *sdk.CheckReport)
 	size  int64 // of a capture
+	state *sdk.DestinationReport
 
 	run     *Run
 	begun   map[string]int           // actions, by their kind and destination
@@ -118,6 +121,8 @@ func (o *outage) result(a Action, f *failure.Error) *event.Result {
 	switch a.Kind {
 	case ActInspect:
 		r.Inspection = &sdk.Inspection{Domains: o.fleet.domains}
+	case ActCheckDestination:
+		r.Destination = o.state
 	case ActPrepare:
 		r.Prepared = &event.Prepared{}
 	case ActCheck:
@@ -397,4 +402,20 @@ func TestPollsOfABusyDeviceAreNoRetries(t *testing.T) {
 	if h := o.history["x/d00000/app00000"]; !strings.Contains(codes(h), string(QuiesceStarted)) {
 		t.Errorf("a device that did not answer twice, after it was busy, was given up: %s: %s", codes(h), h[len(h)-1].Message)
 	}
+}
+
+func TestARunSaysAtItsStartWhatItsDestinationsCannotDo(t *testing.T) {
+	t.Parallel()
+	o := newOutage(t, 1, Destination{Name: "sftp.vault"})
+	o.state = &sdk.DestinationReport{Free: -1, Total: -1, Warnings: []string{"copies have mode 0644, not 0600"}}
+	o.play().want("SUCCESS:1")
+	for _, s := range o.history[""] {
+		if s.Code == string(RunStarted) {
+			if d := cmp.Diff([]string{"destination sftp.vault: copies have mode 0644, not 0600"}, s.Warnings); d != "" {
+				t.Errorf("(-want +got):\n%s", d)
+			}
+			return
+		}
+	}
+	t.Errorf("the run has not started: %v", o.history[""])
 }

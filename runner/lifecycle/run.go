@@ -93,6 +93,8 @@ type runDestination struct {
 	spec  Destination
 	call  call
 	short string
+	// warnings are what it cannot do.
+	warnings []string
 }
 
 // NewRun returns the machine of a run; its first event is RunStarted.
@@ -360,7 +362,12 @@ func (r *Run) advancePreScript() {
 		return
 	}
 	r.stage, r.freed = stageTasks, true
-	r.enter(RunStarted, fmt.Sprintf("%d task(s), %d to run", len(r.tasks), r.waiting.len()))
+	started := r.enter(RunStarted, fmt.Sprintf("%d task(s), %d to run", len(r.tasks), r.waiting.len()))
+	for _, d := range r.dests {
+		for _, w := range d.warnings {
+			started.Warnings = append(started.Warnings, fmt.Sprintf("destination %s: %s", d.spec.Name, w))
+		}
+	}
 	for _, t := range r.waiting.all() {
 		r.take(t, t.Ready(r.now))
 	}

@@ -293,6 +293,9 @@ func (r *Run) onDestinationChecked(a Action, report *sdk.DestinationReport, f *f
 		} else {
 			d.call.done = true
 			d.short = d.spec.MinFree.short(report, 0)
+			if report != nil {
+				d.warnings = report.Warnings
+			}
 		}
 		if !d.call.done {
 			return

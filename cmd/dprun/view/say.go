@@ -70,6 +70,11 @@ func (h *Human) news(s event.Status) string {
 	if message != "" {
 		l += ": " + Clean(message)
 	}
+	if s.Task == "" && !s.Final {
+		for _, w := range s.Warnings {
+			l += "\n  " + h.errP.paint(yellow, "warning: "+Clean(w))
+		}
+	}
 	return l + "\n"
 }
 

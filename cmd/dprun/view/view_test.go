@@ -596,3 +596,13 @@ func TestAReportNamesTheManifestThatASetWasComparedWith(t *testing.T) {
 		t.Errorf("%q lacks %q", b.String(), want)
 	}
 }
+
+func TestARunsWarningsAreShownWhenItStarts(t *testing.T) {
+	t.Parallel()
+	s := &stage{}
+	h := s.human(nil)
+	h.Status(event.Status{Run: "r", Plan: "p", Code: "PLAN_STARTED", Time: start, Message: "1 task(s), 1 to run", Warnings: []string{"destination sftp.vault: copies have mode 0644\x1b"}})
+	if got := s.err.String(); !strings.Contains(got, "1 to run\n  warning: destination sftp.vault: copies have mode 0644") || strings.Contains(got, "\x1b") {
+		t.Errorf("it shows %q", got)
+	}
+}
