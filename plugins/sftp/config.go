@@ -18,7 +18,7 @@ const (
 	// bytesInFlight is what is under way for one file: enough for a gigabit at
 	// 30 ms there and back.
 	bytesInFlight = 4 << 20
-	maxInFlight   = 128
+	maxInFlight   = 64 // as many as OpenSSH's own client, which every server has met
 )
 
 // Config is the `config` block of a destination "sftp".
@@ -31,14 +31,14 @@ type Config struct {
 	Certificate    string        `dprun:"certificate" doc:"User certificate for private_key: the content of its -cert.pub file. For servers that trust an authority in place of single keys."`
 	Password       string        `dprun:"password,sensitive" doc:"Password to log in with."`
 	Agent          *bool         `dprun:"agent" doc:"true: log in with the keys of the SSH agent at SSH_AUTH_SOCK."`
-	KnownHosts     string        `dprun:"known_hosts,required" format:"path" doc:"File in OpenSSH's known_hosts form that holds the server's key. A server that is not in it is refused."`
+	KnownHosts     string        `dprun:"known_hosts,required" format:"path" doc:"File in OpenSSH's known_hosts form that holds the server's key. It is read as OpenSSH reads it, @cert-authority lines too. A server that is not in it is refused."`
 	Directory      string        `dprun:"directory,required" doc:"Directory on the server below which files are stored, absolute or relative to where the login starts. It must be there; directories below it are made."`
 	ConnectTimeout time.Duration `dprun:"connect_timeout" default:"15s" min:"1s" max:"10m" doc:"Limit for connecting and logging in."`
 	FileMode       string        `dprun:"file_mode" default:"0600" doc:"Mode of the stored files, octal. Directories that are made can be entered by those who may read."`
 	RequireMode    bool          `dprun:"require_mode" default:"false" doc:"Whether a server that does not keep file_mode is a failure. false: a warning."`
 	Connections    int           `dprun:"connections" default:"8" min:"1" max:"64" doc:"Most connections at a time. Files beyond that wait for one."`
 	PacketSize     int           `dprun:"packet_size" default:"0" min:"0" max:"261120" doc:"Advanced: bytes of a read or write request. 0: what the server says that it takes, else 32768."`
-	Concurrency    int           `dprun:"concurrency" default:"0" min:"0" max:"256" doc:"Advanced: requests in flight for one file. 0: as many as make 4 MiB, at most 128."`
+	Concurrency    int           `dprun:"concurrency" default:"0" min:"0" max:"256" doc:"Advanced: requests in flight for one file. 0: as many as make 4 MiB, at most 64."`
 	StallTimeout   time.Duration `dprun:"stall_timeout" default:"60s" min:"1s" max:"30m" doc:"How long the server may leave a request unanswered. Flushing and closing a file may take ten times as long."`
 }
 

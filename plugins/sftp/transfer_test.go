@@ -83,10 +83,10 @@ func TestTheWindowIsWhatTheServerTakes(t *testing.T) {
 		limits           limits
 		packet, inFlight int
 	}{
-		"the server does not say":      {Config{}, limits{}, 32768, 128},
+		"the server does not say":      {Config{}, limits{}, 32768, 64},
 		"OpenSSH":                      {Config{}, limits{261120, 261120}, 261120, 16},
 		"no limit":                     {Config{}, limits{1 << 40, 1 << 40}, 261120, 16},
-		"small":                        {Config{}, limits{4096, 261120}, 4096, 128},
+		"small":                        {Config{}, limits{4096, 261120}, 4096, 64},
 		"the plan's, not the server's": {Config{PacketSize: 1000, Concurrency: 2}, limits{261120, 261120}, 1000, 2},
 	} {
 		if packet, inFlight := c.config.window(c.limits); packet != c.packet || inFlight != c.inFlight {
