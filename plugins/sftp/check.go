@@ -45,7 +45,7 @@ func (d *destination) Check(ctx context.Context) (*sdk.DestinationReport, error)
 func (d *destination) warnings(h *habits, s *session) []string {
 	var out []string
 	if !h.durable {
-		out = append(out, "the server cannot be asked to flush files to its disk ("+extFsync+"): copies are reported as not durable")
+		out = append(out, "the server cannot be asked to flush files and their directories to its disk ("+extFsync+"): copies are reported as not durable")
 	}
 	if w := d.modeWarning(h.mode, h.modeKnown); w != "" {
 		out = append(out, w)
@@ -177,6 +177,8 @@ func (p *probe) run(ctx context.Context) error {
 	if err := p.remove(ctx, name); err != nil {
 		return err
 	}
+	// Many servers flush a file and not the directory that holds its name.
+	p.h.durable = p.h.durable && syncDirectory(p.s, p.s.base)
 	return p.makeDirectory(ctx)
 }
 

@@ -291,6 +291,26 @@ func TestStoreOnAnOpenSSHThatDeniesExtensions(t *testing.T) {
 	}
 }
 
+// TestCheckAndStoreAgreeOnWhatIsDurable: most servers flush files only.
+func TestCheckAndStoreAgreeOnWhatIsDurable(t *testing.T) {
+	t.Parallel()
+	s := sshd.Start(t, sshd.Options{HostKeys: []string{sshd.ED25519}})
+	for mode, durable := range map[os.FileMode]bool{0o333: false, 0o777: true} {
+		if err := os.Chmod(s.Dir, mode); err != nil { // 0333: it cannot be opened, and so not flushed
+			t.Fatal(err)
+		}
+		d := open(t, configFor(t, s))
+		checked, err := d.Check(within(t, testLimit))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := d.Store(within(t, testLimit), request(t, mode.String(), 10), nil)
+		if err != nil || got.Durable != durable || strings.Contains(strings.Join(checked.Warnings, "\n"), "not durable") == durable {
+			t.Errorf("mode %s: got %+v, %v, and before that the warnings %q; want durable %v", mode, got, err, checked.Warnings, durable)
+		}
+	}
+}
+
 func TestCheckLeavesNothingBehind(t *testing.T) {
 	t.Parallel()
 	s := sshd.Start(t, sshd.Options{HostKeys: []string{sshd.ED25519}})
