@@ -92,6 +92,10 @@ func valid(cert *ssh.Certificate, at time.Time) error {
 	return nil
 }
 
+// errMoreThanAPassword says that a login needs somebody who answers: for a
+// second factor, or for a new password in place of one that has expired.
+var errMoreThanAPassword = errors.New("the server asks for more than a password")
+
 // methods gives the ways to log in, and what to call once the login is over.
 func (c credentials) methods() ([]ssh.AuthMethod, func(), error) {
 	switch {
@@ -116,7 +120,7 @@ func (c credentials) methods() ([]ssh.AuthMethod, func(), error) {
 		out := make([]string, len(questions))
 		for i := range questions {
 			if echos[i] {
-				return nil, errors.New("the server asks for more than a password")
+				return nil, errMoreThanAPassword
 			}
 			out[i] = c.password
 		}

@@ -56,8 +56,16 @@ func (d *destination) warnings(h *habits, s *session) []string {
 	if h.noDirectories {
 		out = append(out, fmt.Sprintf("user %s can make no directory in %s: those of every set must be there", d.config.Username, s.base))
 	}
-	return append(out, s.skipped...)
+	shown := min(len(s.skipped), skippedShown)
+	out = append(out, s.skipped[:shown]...)
+	if more := len(s.skipped) - shown; more > 0 {
+		out = append(out, fmt.Sprintf("%d more lines of %s are skipped", more, d.config.KnownHosts))
+	}
+	return out
 }
+
+// skippedShown is how many lines that were skipped are told one by one.
+const skippedShown = 3
 
 // modeWarning says that copies have another mode than they are to have; empty: they have not.
 func (d *destination) modeWarning(mode fs.FileMode, known bool) string {

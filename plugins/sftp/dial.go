@@ -185,6 +185,10 @@ func (d *dialer) handshakeFailure(err error, keys *hostKeys, conn *bufferedConn)
 		return failure.New(failure.Precondition, "", "log in to %s: %w", c.addr(), err).
 			WithRemedy("allow a current algorithm on the server")
 	}
+	if errors.Is(err, errMoreThanAPassword) {
+		return failure.New(failure.Denied, failure.BadCredentials, "log in to %s as %s: %w", c.addr(), c.Username, errMoreThanAPassword).
+			WithRemedy("see with sftp -P %d %s@%s what it asks for; set private_key, or renew the password if it has expired", c.Port, c.Username, c.Host)
+	}
 	// The library has no types for these.
 	if strings.Contains(err.Error(), "unable to authenticate") {
 		return failure.New(failure.Denied, failure.BadCredentials, "log in to %s as %s with %s: refused", c.addr(), c.Username, d.method()).

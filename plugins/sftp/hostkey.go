@@ -60,7 +60,7 @@ func (h *hostKeys) refuse(v verdict, key ssh.PublicKey) *failure.Error {
 	refused := func(format string, args ...any) *failure.Error {
 		f := failure.New(failure.Denied, failure.HostKey, "check the key of %s: %s", c.addr(), fmt.Sprintf(format, args...))
 		if len(h.skipped) > 0 && v.standing == unknown {
-			f.Message += "; " + strings.Join(h.skipped[:min(3, len(h.skipped))], "; ")
+			f.Message += "; " + strings.Join(h.skipped[:min(skippedShown, len(h.skipped))], "; ")
 		}
 		return f
 	}

@@ -185,3 +185,11 @@ func TestASubsystemThatIsNotOfferedIsExplained(t *testing.T) {
 		t.Errorf("the remedy is %q", failed.Remedy)
 	}
 }
+
+func TestALoginThatAsksForMoreThanAPasswordIsRefused(t *testing.T) {
+	t.Parallel()
+	f := startFake(t, &fakeServer{answer: fakePassword, secondFactor: true})
+	if failed := wantFailure(t, check(t, f.config(), ""), failure.Denied, failure.BadCredentials); !strings.Contains(failed.Message, "more than a password") {
+		t.Errorf("it says %q", failed.Message)
+	}
+}

@@ -27,11 +27,12 @@ import (
 // sshd needs the system's user database for, and for faults and abilities that
 // a real one cannot be made to have. It has no fsync.
 type fakeServer struct {
-	noSubsystem bool
-	authority   ssh.Signer // signs the host key; nil: it has no certificate
-	addr        *net.TCPAddr
-	dir         string
-	knownHosts  string
+	noSubsystem  bool
+	secondFactor bool       // a password is not all that keyboard-interactive asks for
+	authority    ssh.Signer // signs the host key; nil: it has no certificate
+	addr         *net.TCPAddr
+	dir          string
+	knownHosts   string
 
 	password string     // accepted by method password
 	answer   string     // accepted by keyboard-interactive
@@ -75,6 +76,10 @@ func startFake(t testing.TB, f *fakeServer) *fakeServer {
 	}
 	if f.answer != "" {
 		config.KeyboardInteractiveCallback = func(c ssh.ConnMetadata, ask ssh.KeyboardInteractiveChallenge) (*ssh.Permissions, error) {
+			if f.secondFactor {
+				_, err := ask("", "", []string{"Your name: "}, []bool{true})
+				return nil, accept(err == nil)
+			}
 			got, err := ask("", "", []string{"Password: "}, []bool{false})
 			return nil, accept(err == nil && c.User() == fakeUser && len(got) == 1 && got[0] == f.answer)
 		}
