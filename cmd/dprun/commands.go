@@ -12,6 +12,7 @@ func (a *app) commands() []*cobra.Command {
 		a.recoverCommand(),
 		a.owedCommand(),
 		a.runsCommand(),
+		a.sweepCommand(),
 		a.verifyCommand(),
 		a.graphCommand(),
 		a.explainCommand(),

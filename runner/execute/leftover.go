@@ -114,3 +114,17 @@ func (x *Executor) sweepAt(ctx context.Context, name string, left []Leftover) (r
 	}
 	return rest
 }
+
+// SweepAll removes the temporary files of everybody at a destination that were
+// last changed longer ago.
+func (x *Executor) SweepAll(ctx context.Context, destination string, olderThan time.Duration) ([]string, error) {
+	d, _, err := x.destination(ctx, destination)
+	if err != nil {
+		return nil, x.clean("", err)
+	}
+	r, err := d.Sweep(ctx, sdk.SweepRequest{OlderThan: olderThan})
+	if err != nil {
+		return nil, x.clean("", err)
+	}
+	return x.redactAll(r.Removed), nil
+}

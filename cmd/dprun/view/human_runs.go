@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dprun/dprun/runner"
 	"github.com/dprun/dprun/runner/event"
 )
 
@@ -119,6 +120,19 @@ func (h *Human) Logs(logs []event.Log) {
 				what = "run"
 			}
 			fmt.Fprintf(b, "%s %s %s| %s\n", p.paint(faint, l.Time.Format(time.RFC3339)), Clean(what), Clean(l.Stream), Clean(strings.TrimRight(l.Text, "\r\n")))
+		}
+	})
+}
+
+// Swept implements [View].
+func (h *Human) Swept(v runner.Swept) {
+	h.print(func(b *strings.Builder, p painter) {
+		fmt.Fprintf(b, "%s: removed %s.\n", Clean(v.Destination), plural(len(v.Removed), "temporary file", "temporary files"))
+		for _, name := range v.Removed {
+			fmt.Fprintf(b, "  %s\n", Clean(name))
+		}
+		if v.Error != "" {
+			fmt.Fprintf(b, "  %s %s\n", p.paint(red, "Error:"), Clean(v.Error))
 		}
 	})
 }

@@ -148,6 +148,9 @@ func (j *JSON) Logs(logs []event.Log) {
 	}
 }
 
+// Swept implements [View].
+func (j *JSON) Swept(s runner.Swept) { line(j, "swept", s) }
+
 // Pruned implements [View].
 func (j *JSON) Pruned(p Pruned) { line(j, "pruned", p) }
 

@@ -49,6 +49,8 @@ type View interface {
 	Logs([]event.Log)
 	// Pruned says what was removed.
 	Pruned(Pruned)
+	// Swept says what was removed at one destination.
+	Swept(runner.Swept)
 	// Archive is the verdict on one archive.
 	Archive(Archive)
 	// Codes lists the catalogues of codes.

@@ -409,6 +409,7 @@ func TestTextFromOutsideCannotSteerTheTerminal(t *testing.T) {
 	h.Format(Format{File: evil, Changed: true, Diff: "+" + evil})
 	h.Explanation(Explanation{Code: evil, Meaning: evil})
 	h.Codes([]Explanation{{Code: evil, Meaning: evil}})
+	h.Swept(runner.Swept{Destination: evil, Removed: []string{evil}, Error: evil})
 	h.Fail(Failure{Message: evil})
 	if _, err := h.LogWriter().Write([]byte(evil)); err != nil {
 		t.Fatal(err)
@@ -507,6 +508,7 @@ func TestEveryResultIsValidJSONWithAType(t *testing.T) {
 	j.RunDetail(RunDetail{RunRow: RunRow{Run: "x"}, Details: []TaskDetail{{}}})
 	j.Logs([]event.Log{{}})
 	j.Pruned(Pruned{})
+	j.Swept(runner.Swept{Destination: "d", Removed: []string{}})
 	j.Archive(Archive{Report: &archive.Report{}})
 	j.Codes([]Explanation{{}})
 	j.Plugins([]Plugin{{}})
@@ -525,7 +527,7 @@ func TestEveryResultIsValidJSONWithAType(t *testing.T) {
 		}
 		types = append(types, o.Type)
 	}
-	want := []string{"version", "validation", "format", "preview", "graph", "acknowledged", "run", "run", "task_detail", "log", "pruned", "archive", "code", "plugin", "plugin_schema"}
+	want := []string{"version", "validation", "format", "preview", "graph", "acknowledged", "run", "run", "task_detail", "log", "pruned", "swept", "archive", "code", "plugin", "plugin_schema"}
 	if d := cmp.Diff(want, types); d != "" {
 		t.Errorf("types (-want +got):\n%s", d)
 	}
