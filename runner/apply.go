@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime/debug"
 	"slices"
 	"sync"
@@ -49,7 +50,7 @@ func (r *Runner) Apply(ctx context.Context, q ApplyRequest) (*Result, error) {
 	if err != nil {
 		return res, err
 	}
-	held, err := r.holdPlan(ctx, p.Name, tried, res)
+	held, err := r.holdPlan(ctx, p.Name, originOf(loaded, p), tried, res)
 	if err != nil {
 		return res, err
 	}
@@ -67,7 +68,7 @@ func (r *Runner) Apply(ctx context.Context, q ApplyRequest) (*Result, error) {
 	if err := only.check(p, spec); err != nil {
 		return res, err
 	}
-	if err := r.remember(ctx, &spec); err != nil {
+	if err := r.remember(ctx, originOf(loaded, p), &spec); err != nil {
 		return res, err
 	}
 	if q.Warn != nil && len(res.Diagnostics) > 0 {
@@ -131,20 +132,26 @@ func Pick(c *plan.Config, name string) (*plan.Plan, error) {
 	return nil, errorf(ExitUsage, "the file has several plans (%s): name one with --plan", join(names))
 }
 
+// originOf is the absolute path of the file that holds a plan. With the plan's
+// name it says which plan a run is of: files may share a state directory.
+func originOf(l *Loaded, p *plan.Plan) string {
+	return filepath.Join(l.Config.Dir, filepath.FromSlash(p.Range.Filename))
+}
+
 // remember adds to the spec what earlier runs left in the journal: sizes,
 // domains, and devices that still owe.
-func (r *Runner) remember(ctx context.Context, s *lifecycle.RunSpec) error {
+func (r *Runner) remember(ctx context.Context, origin string, s *lifecycle.RunSpec) error {
 	s.LastSize, s.LastDomains = map[string]int64{}, map[string][]string{}
 	for _, a := range s.Activities {
 		for _, d := range a.Devices {
-			sizes, err := r.journal.LastSizes(ctx, d, a.Name)
+			sizes, err := r.journal.LastSizes(ctx, origin, d, a.Name)
 			if err != nil {
 				return &Error{ExitBug, err}
 			}
 			for domain, n := range sizes {
 				s.LastSize[lifecycle.TaskID(a.Name, d, domain)] = n
 			}
-			domains, err := r.journal.LastDomains(ctx, s.Plan, a.Name, d)
+			domains, err := r.journal.LastDomains(ctx, s.Plan, origin, a.Name, d)
 			if err != nil {
 				return &Error{ExitBug, err}
 			}
@@ -209,7 +216,7 @@ func (r *Runner) run(ctx context.Context, loaded *Loaded, p *plan.Plan, spec lif
 	}
 	hostname, _ := os.Hostname()
 	started := r.Clock.Now()
-	if err := r.journal.CreateRun(ctx, journal.Run{ID: spec.ID, Plan: p.Name, Spec: body, MachineVersion: lifecycle.MachineVersion,
+	if err := r.journal.CreateRun(ctx, journal.Run{ID: spec.ID, Plan: p.Name, Origin: originOf(loaded, p), Spec: body, MachineVersion: lifecycle.MachineVersion,
 		Started: started, Host: hostname, PID: os.Getpid(), Partial: partial}); err != nil {
 		return &Error{ExitBug, err}
 	}

@@ -65,7 +65,7 @@ func (r *Runner) Preview(ctx context.Context, q PreviewRequest) (*Preview, *Resu
 		res.ExitCode = v.exit()
 		return v, res, nil
 	}
-	if err := r.remember(ctx, &spec); err != nil {
+	if err := r.remember(ctx, originOf(loaded, p), &spec); err != nil {
 		return nil, res, err
 	}
 	host := r.startUnlockedHost()

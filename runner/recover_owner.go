@@ -67,8 +67,8 @@ func (r *Runner) holder(ctx context.Context, run string) (by lock.Info, live boo
 // ours no new run of the plan can come.
 //
 // tried are the dead runs with which this process has done what it can.
-func (r *Runner) holdPlan(ctx context.Context, plan string, tried map[string]bool, res *Result) (_ *lock.Lock, err error) {
-	held, err := r.locks.TryAcquire(lock.PlanKey(plan), lock.Exclusive, lock.Info{})
+func (r *Runner) holdPlan(ctx context.Context, plan, origin string, tried map[string]bool, res *Result) (_ *lock.Lock, err error) {
+	held, err := r.locks.TryAcquire(lock.PlanKey(plan, origin), lock.Exclusive, lock.Info{})
 	if h := new(lock.HeldError); errors.As(err, &h) {
 		return nil, errorf(ExitRunning, "plan %s is already running: %s; wait for it to end", plan, h.Holder)
 	}
@@ -86,7 +86,7 @@ func (r *Runner) holdPlan(ctx context.Context, plan string, tried map[string]boo
 	}
 	again := false
 	for _, run := range runs {
-		if run.Plan != plan {
+		if run.Plan != plan || run.Origin != origin {
 			continue
 		}
 		by, live := r.holder(ctx, run.ID)

@@ -109,18 +109,22 @@ func TestAPlanWaitsForTheRecoveryOfItsRun(t *testing.T) {
 	if err != nil || tried[run] || len(res.Recovered) > 0 {
 		t.Errorf("the look at the beginning: tried %v, recovered %v, %v", tried, res.Recovered, err)
 	}
-	_, err = rs[1].holdPlan(t.Context(), "p", tried, res)
+	_, err = rs[1].holdPlan(t.Context(), "p", "", tried, res)
 	if e := new(Error); !errors.As(err, &e) || e.ExitCode != ExitRunning || !strings.Contains(err.Error(), "its run "+run+" is being recovered by process") {
 		t.Errorf("the plan of a run that is being recovered: %v", err)
 	}
-	other, err := rs[1].holdPlan(t.Context(), "q", tried, res)
+	other, err := rs[1].holdPlan(t.Context(), "q", "", tried, res)
 	if err != nil {
 		t.Fatalf("another plan: %v", err)
 	}
 	_ = other.Release()
+	if other, err = rs[1].holdPlan(t.Context(), "p", "/elsewhere/plan.hcl", tried, res); err != nil {
+		t.Fatalf("a plan of the same name in another file: %v", err)
+	}
+	_ = other.Release()
 
 	_ = held.Release() // the recovery leaves it as it is: killed
-	mine, err := rs[1].holdPlan(t.Context(), "p", tried, res)
+	mine, err := rs[1].holdPlan(t.Context(), "p", "", tried, res)
 	if err != nil {
 		t.Fatalf("the recovery was given up: %v", err)
 	}
@@ -133,16 +137,16 @@ func TestAPlanWaitsForTheRecoveryOfItsRun(t *testing.T) {
 func TestAPlanThatRunsIsNotBegunAgain(t *testing.T) {
 	t.Parallel()
 	rs := opened(t, 2)
-	held, err := rs[0].holdPlan(t.Context(), "p", nil, &Result{})
+	held, err := rs[0].holdPlan(t.Context(), "p", "", nil, &Result{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = rs[1].holdPlan(t.Context(), "p", nil, &Result{})
+	_, err = rs[1].holdPlan(t.Context(), "p", "", nil, &Result{})
 	if e := new(Error); !errors.As(err, &e) || e.ExitCode != ExitRunning || !strings.Contains(err.Error(), fmt.Sprintf("already running: process %d", os.Getpid())) {
 		t.Errorf("got %v", err)
 	}
 	_ = held.Release()
-	if held, err = rs[1].holdPlan(t.Context(), "p", nil, &Result{}); err != nil {
+	if held, err = rs[1].holdPlan(t.Context(), "p", "", nil, &Result{}); err != nil {
 		t.Fatal(err)
 	}
 	_ = held.Release()
@@ -160,7 +164,7 @@ func TestAPlanRunsBesideARunThatCannotBeFinished(t *testing.T) {
 	if err != nil || !tried[run] || res.ExitCode != ExitOwed {
 		t.Fatalf("tried %v, exit %d, %v", tried, res.ExitCode, err)
 	}
-	held, err := r.holdPlan(t.Context(), "p", tried, res)
+	held, err := r.holdPlan(t.Context(), "p", "", tried, res)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -121,7 +121,7 @@ func writeFacts(t *transaction, run string, b Batch) error {
 		}
 	}
 	for _, s := range b.Sizes {
-		if err := s.write(t); err != nil {
+		if err := s.write(t, run); err != nil {
 			return err
 		}
 	}

@@ -15,23 +15,18 @@ type Size struct {
 	At                       time.Time
 }
 
-func (s Size) write(t *transaction) error {
-	_, err := t.exec(`INSERT INTO sizes (device, activity, domain, bytes, at) VALUES (?1,?2,?3,?4,?5)
-		ON CONFLICT (device, activity, domain) DO UPDATE SET bytes = ?4, at = ?5`, s.Device, s.Activity, s.Domain, s.Bytes, stamp(s.At))
+func (s Size) write(t *transaction, run string) error {
+	_, err := t.exec(`INSERT INTO sizes (origin, device, activity, domain, bytes, at) VALUES (coalesce((SELECT origin FROM runs WHERE id = ?6), ''),?1,?2,?3,?4,?5)
+		ON CONFLICT (origin, device, activity, domain) DO UPDATE SET bytes = ?4, at = ?5`, s.Device, s.Activity, s.Domain, s.Bytes, stamp(s.At), run)
 	return err
 }
 
-// LastSize is the size in bytes of the last good capture; 0: not known.
-func (j *Journal) LastSize(ctx context.Context, device, activity, domain string) (int64, error) {
-	sizes, err := j.LastSizes(ctx, device, activity)
-	return sizes[domain], err
-}
-
-// LastSizes are the sizes in bytes of the last good captures, by domain.
-func (j *Journal) LastSizes(ctx context.Context, device, activity string) (map[string]int64, error) {
+// LastSizes are the sizes in bytes of the last good captures that plans of a
+// file made, by domain.
+func (j *Journal) LastSizes(ctx context.Context, origin, device, activity string) (map[string]int64, error) {
 	sizes, err := list(ctx, j, "read the last sizes of "+device, func(s scanner) (z Size, err error) {
 		return z, s.Scan(&z.Domain, &z.Bytes)
-	}, "SELECT domain, bytes FROM sizes WHERE device = ? AND activity = ?", device, activity)
+	}, "SELECT domain, bytes FROM sizes WHERE origin = ? AND device = ? AND activity = ?", origin, device, activity)
 	out := make(map[string]int64, len(sizes))
 	for _, z := range sizes {
 		out[z.Domain] = z.Bytes
@@ -42,14 +37,14 @@ func (j *Journal) LastSizes(ctx context.Context, device, activity string) (map[s
 // LastDomains are the domains that the last good run of a plan backed up with
 // an activity on a device, sorted; none when there was no such run. Partial
 // runs do not count.
-func (j *Journal) LastDomains(ctx context.Context, plan, activity, device string) ([]string, error) {
+func (j *Journal) LastDomains(ctx context.Context, plan, origin, activity, device string) ([]string, error) {
 	found, err := list(ctx, j, "read the last domains of "+device, func(s scanner) (domains []string, err error) {
 		var body []byte
 		if err := s.Scan(&body); err != nil {
 			return nil, err
 		}
 		return domains, json.Unmarshal(body, &domains)
-	}, "SELECT domains FROM good_domains WHERE plan = ? AND activity = ? AND device = ?", plan, activity, device)
+	}, "SELECT domains FROM good_domains WHERE plan = ? AND origin = ? AND activity = ? AND device = ?", plan, origin, activity, device)
 	if err != nil || len(found) == 0 {
 		return nil, err
 	}
@@ -59,9 +54,9 @@ func (j *Journal) LastDomains(ctx context.Context, plan, activity, device string
 // rememberDomains keeps, at the end of a run, what LastDomains will give. It
 // is a table of its own so that it outlives the run.
 func rememberDomains(t *transaction, run string, e End) error {
-	var plan string
+	var plan, origin string
 	var partial bool
-	if err := t.row("SELECT plan, partial FROM runs WHERE id = ?", run).Scan(&plan, &partial); err != nil {
+	if err := t.row("SELECT plan, origin, partial FROM runs WHERE id = ?", run).Scan(&plan, &origin, &partial); err != nil {
 		return err
 	}
 	if partial {
@@ -80,9 +75,9 @@ func rememberDomains(t *transaction, run string, e End) error {
 		if err != nil {
 			return fmt.Errorf("encode domains: %w", err)
 		}
-		if _, err := t.exec(`INSERT INTO good_domains (plan, activity, device, run, at, domains) VALUES (?1,?2,?3,?4,?5,?6)
-			ON CONFLICT (plan, activity, device) DO UPDATE SET run = ?4, at = ?5, domains = ?6`,
-			plan, where.activity, where.device, run, stamp(e.Time), string(body)); err != nil {
+		if _, err := t.exec(`INSERT INTO good_domains (plan, activity, device, run, at, domains, origin) VALUES (?1,?2,?3,?4,?5,?6,?7)
+			ON CONFLICT (plan, origin, activity, device) DO UPDATE SET run = ?4, at = ?5, domains = ?6`,
+			plan, where.activity, where.device, run, stamp(e.Time), string(body), origin); err != nil {
 			return err
 		}
 	}

@@ -18,12 +18,7 @@ func TestTheLastSizeIsTheLast(t *testing.T) {
 	j := openTest(t)
 	appendTo(t, j, "R", Batch{Sizes: []Size{{"fra", "x", "orders", 10, noon}, {"fra", "x", "billing", 5, noon}, {"fra", "y", "orders", 7, noon}}})
 	appendTo(t, j, "R", Batch{Sizes: []Size{{"fra", "x", "orders", 20, noon}}})
-	for domain, want := range map[string]int64{"orders": 20, "billing": 5, "new": 0} {
-		if got, err := j.LastSize(t.Context(), "fra", "x", domain); err != nil || got != want {
-			t.Errorf("LastSize of %s = %d, %v; want %d", domain, got, err, want)
-		}
-	}
-	all, err := j.LastSizes(t.Context(), "fra", "x")
+	all, err := j.LastSizes(t.Context(), "", "fra", "x")
 	must(t, err)
 	if d := cmp.Diff(map[string]int64{"orders": 20, "billing": 5}, all); d != "" {
 		t.Error(d)
@@ -55,7 +50,7 @@ func TestLastDomainsAreThoseOfTheLastGoodRun(t *testing.T) {
 		createRun(t, j, Run{ID: run, Plan: tc.plan, Partial: tc.partial, Started: noon})
 		appendTo(t, j, run, Batch{Statuses: tc.tasks})
 		must(t, j.FinishRun(t.Context(), run, end))
-		got, err := j.LastDomains(t.Context(), "nightly", "x", "fra")
+		got, err := j.LastDomains(t.Context(), "nightly", "", "x", "fra")
 		must(t, err)
 		if d := cmp.Diff(tc.want, got); d != "" {
 			t.Errorf("after %q: %s", tc.name, d)
@@ -64,7 +59,7 @@ func TestLastDomainsAreThoseOfTheLastGoodRun(t *testing.T) {
 	if _, err := j.Prune(t.Context(), PruneRequest{Before: noon.Add(time.Hour)}); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := j.LastDomains(t.Context(), "nightly", "x", "fra"); err != nil || len(got) != 1 {
+	if got, err := j.LastDomains(t.Context(), "nightly", "", "x", "fra"); err != nil || len(got) != 1 {
 		t.Errorf("after a prune: %v, %v", got, err)
 	}
 }
@@ -151,8 +146,8 @@ func TestPruneRemovesOldRunsThatOweNothing(t *testing.T) {
 	if after := pages(); after >= before {
 		t.Errorf("%d pages before, %d after", before, after)
 	}
-	if n, err := j.LastSize(t.Context(), "fra", "x", "orders"); err != nil || n != 10 {
-		t.Errorf("LastSize = %d, %v", n, err)
+	if sizes, err := j.LastSizes(t.Context(), "", "fra", "x"); err != nil || sizes["orders"] != 10 {
+		t.Errorf("LastSizes = %v, %v", sizes, err)
 	}
 	must(t, j.Check(t.Context()))
 	if _, err := os.Stat(j.Path()); err != nil {
@@ -189,5 +184,34 @@ func TestPruneKeepsTheLastGoodCopyOfEverything(t *testing.T) {
 	must(t, err)
 	if len(left) != 3 {
 		t.Errorf("%d runs are left, want 3", len(left))
+	}
+}
+
+// The file of a plan is a part of what it is: prod and test may each have a
+// plan and a device of one name.
+func TestPlansOfOneNameInTwoFilesShareNoHistory(t *testing.T) {
+	t.Parallel()
+	j := openTest(t)
+	good := End{Time: noon, Good: []string{"SUCCESS"}}
+	for i, origin := range []string{"/prod/plan.hcl", "/test/plan.hcl"} {
+		run, domain := fmt.Sprintf("R%d", i), "of"+origin[:5]
+		createRun(t, j, Run{ID: run, Plan: "nightly", Origin: origin, Started: noon})
+		appendTo(t, j, run, Batch{Statuses: []event.Status{task(1, "SUCCESS", true, "x", "fra", domain)}, Sizes: []Size{{"fra", "x", "default", int64(i + 1), noon}}})
+		must(t, j.FinishRun(t.Context(), run, good))
+	}
+	for i, origin := range []string{"/prod/plan.hcl", "/test/plan.hcl"} {
+		domains, err := j.LastDomains(t.Context(), "nightly", origin, "x", "fra")
+		must(t, err)
+		sizes, err := j.LastSizes(t.Context(), origin, "fra", "x")
+		must(t, err)
+		if len(domains) != 1 || domains[0] != "of"+origin[:5] || sizes["default"] != int64(i+1) {
+			t.Errorf("%s: domains %v, sizes %v", origin, domains, sizes)
+		}
+	}
+	// The last good copy of each is kept.
+	report, err := j.Prune(t.Context(), PruneRequest{Before: noon.Add(time.Hour), Good: []string{"SUCCESS"}})
+	must(t, err)
+	if len(report.Kept) != 2 {
+		t.Errorf("%+v", report)
 	}
 }

@@ -56,7 +56,7 @@ func (j *Journal) Prune(ctx context.Context, q PruneRequest) (PruneReport, error
 	}
 	runs, err := list(ctx, j, "find old runs", func(s scanner) (o old, err error) { return o, s.Scan(&o.id, &o.owes, &o.good) },
 		`WITH last AS (SELECT t.run AS run, max(r.started) FROM tasks t JOIN runs r ON r.id = t.run
-			WHERE t.final = 1 AND t.code IN (SELECT value FROM json_each(?)) GROUP BY r.plan, t.activity, t.device, t.domain)
+			WHERE t.final = 1 AND t.code IN (SELECT value FROM json_each(?)) GROUP BY r.plan, r.origin, t.activity, t.device, t.domain)
 		SELECT id, EXISTS (SELECT 1 FROM obligations o WHERE o.run = runs.id AND o.paid_at = 0), id IN (SELECT run FROM last)
 		FROM runs WHERE state = 'finished' AND ended < ? ORDER BY started, id`, string(good), stamp(q.Before))
 	if err != nil {

@@ -26,6 +26,9 @@ const (
 type Run struct {
 	ID   string
 	Plan string
+	// Origin is the absolute path of the file that holds the plan: two files
+	// may have plans of one name.
+	Origin string
 	// Vars are the plan's variables that are not sensitive; Spec is what the
 	// run's machine decides on. Runs leaves them out. The text of the plan and
 	// of its variable files is not kept: it may hold secrets.
@@ -61,8 +64,8 @@ func (j *Journal) CreateRun(ctx context.Context, r Run) error {
 		return errors.New("enter a run into the journal: it has no ID")
 	}
 	return j.write(ctx, "enter run "+r.ID, func(t *transaction) error {
-		_, err := t.exec(`INSERT INTO runs (id, plan, vars, spec, machine_version, started, host, pid, resumes, partial)
-			VALUES (?,?,?,?,?,?,?,?,?,?)`, r.ID, r.Plan, string(r.Vars), string(r.Spec), r.MachineVersion,
+		_, err := t.exec(`INSERT INTO runs (id, plan, origin, vars, spec, machine_version, started, host, pid, resumes, partial)
+			VALUES (?,?,?,?,?,?,?,?,?,?,?)`, r.ID, r.Plan, r.Origin, string(r.Vars), string(r.Spec), r.MachineVersion,
 			stamp(r.Started), r.Host, r.PID, r.Resumes, r.Partial)
 		return err
 	})
@@ -110,12 +113,12 @@ func touched(res sql.Result, err error, what string) error {
 }
 
 const (
-	runColumns = "id, plan, machine_version, started, host, pid, resumes, partial, state, ended, exit_code, code"
+	runColumns = "id, plan, origin, machine_version, started, host, pid, resumes, partial, state, ended, exit_code, code"
 	runBodies  = ", vars, spec"
 )
 
 func (r *Run) columns() []any {
-	return []any{&r.ID, &r.Plan, &r.MachineVersion, moment{&r.Started}, &r.Host, &r.PID, &r.Resumes, &r.Partial, &r.State, moment{&r.Ended}, &r.ExitCode, &r.Code}
+	return []any{&r.ID, &r.Plan, &r.Origin, &r.MachineVersion, moment{&r.Started}, &r.Host, &r.PID, &r.Resumes, &r.Partial, &r.State, moment{&r.Ended}, &r.ExitCode, &r.Code}
 }
 
 func scanRun(s scanner) (r Run, err error) { return r, s.Scan(r.columns()...) }

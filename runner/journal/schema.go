@@ -9,7 +9,7 @@ import (
 // that was released is never changed.
 var migrations = []string{`
 CREATE TABLE runs (
-  id TEXT PRIMARY KEY, plan TEXT NOT NULL, vars TEXT NOT NULL, spec TEXT NOT NULL,
+  id TEXT PRIMARY KEY, plan TEXT NOT NULL, origin TEXT NOT NULL, vars TEXT NOT NULL, spec TEXT NOT NULL,
   machine_version INTEGER NOT NULL, started INTEGER NOT NULL, ended INTEGER NOT NULL DEFAULT 0,
   exit_code INTEGER NOT NULL DEFAULT 0, code TEXT NOT NULL DEFAULT '', state TEXT NOT NULL DEFAULT 'running',
   host TEXT NOT NULL, pid INTEGER NOT NULL, resumes TEXT NOT NULL, partial INTEGER NOT NULL);
@@ -50,12 +50,12 @@ CREATE TABLE lockouts (
   credential TEXT PRIMARY KEY, since INTEGER NOT NULL, until INTEGER NOT NULL, reason TEXT NOT NULL);
 
 CREATE TABLE sizes (
-  device TEXT NOT NULL, activity TEXT NOT NULL, domain TEXT NOT NULL, bytes INTEGER NOT NULL, at INTEGER NOT NULL,
-  PRIMARY KEY (device, activity, domain)) WITHOUT ROWID;
+  origin TEXT NOT NULL, device TEXT NOT NULL, activity TEXT NOT NULL, domain TEXT NOT NULL, bytes INTEGER NOT NULL, at INTEGER NOT NULL,
+  PRIMARY KEY (origin, device, activity, domain)) WITHOUT ROWID;
 
 CREATE TABLE good_domains (
-  plan TEXT NOT NULL, activity TEXT NOT NULL, device TEXT NOT NULL, run TEXT NOT NULL, at INTEGER NOT NULL, domains TEXT NOT NULL,
-  PRIMARY KEY (plan, activity, device)) WITHOUT ROWID;
+  plan TEXT NOT NULL, origin TEXT NOT NULL, activity TEXT NOT NULL, device TEXT NOT NULL, run TEXT NOT NULL, at INTEGER NOT NULL, domains TEXT NOT NULL,
+  PRIMARY KEY (plan, origin, activity, device)) WITHOUT ROWID;
 
 CREATE TABLE logs (
   run TEXT NOT NULL, task TEXT NOT NULL, seq INTEGER NOT NULL, time INTEGER NOT NULL, stream TEXT NOT NULL, text TEXT NOT NULL,

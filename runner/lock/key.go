@@ -6,8 +6,9 @@ import (
 	"strings"
 )
 
-// PlanKey is the key of a plan by its name: it runs once at a time.
-func PlanKey(plan string) string { return "plan/" + plan }
+// PlanKey is the key of a plan by its name and the file that holds it: it runs
+// once at a time.
+func PlanKey(plan, origin string) string { return "plan/" + plan + "\x00" + origin }
 
 // RunKey is the key of a run: held while its process or one of its plugins lives.
 func RunKey(run string) string { return "run/" + run }
