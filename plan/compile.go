@@ -4,6 +4,7 @@ import (
 	"io/fs"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -27,6 +28,9 @@ type Inputs struct {
 	// configurations are made absolute against it.
 	Dir  string
 	Vars VarInputs
+	// Now is the time at which the plan is looked at: windows are checked for
+	// the year after it. Zero: they are not.
+	Now time.Time
 	// Secrets reads secrets. Nil: they are unknown values.
 	Secrets SecretReader
 }

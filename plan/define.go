@@ -55,6 +55,12 @@ func (c *compiler) compileWindows() {
 		if w.NeverOpens() {
 			c.add(diag.WindowNeverOpens, b.DefRange(), "The window %q has no open instant at all: whatever its allow blocks allow is denied, or was never there. A plan with it could not run.", w.Name)
 		}
+		if c.in.Now.IsZero() {
+			return w
+		}
+		for _, skip := range w.Skips(c.in.Now) {
+			c.add(diag.WindowSkipped, allows[skip.Allow].DefRange(), "On %s the clocks of %s skip an hour, and all the time from %s to %s lies in it: the window %q does not open by this block that day. Let it begin before that hour or end after it.", skip.Date, w.Timezone, skip.From, skip.To, w.Name)
+		}
 		return w
 	})
 }

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/zclconf/go-cty/cty"
@@ -115,7 +116,7 @@ func TestWrongPlansGetTheirDiagnosticAtItsLine(t *testing.T) {
 
 func checkFixture(t *testing.T, fsys fstest.MapFS) []diag.Code {
 	var want []expectation
-	in := plan.Inputs{Schemas: schemas(), Files: fsys, Dir: "/plans"}
+	in := plan.Inputs{Schemas: schemas(), Files: fsys, Dir: "/plans", Now: time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)}
 	expectNoPlan := false
 	for name, file := range fsys {
 		lines := bufio.NewScanner(bytes.NewReader(file.Data))

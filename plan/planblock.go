@@ -212,6 +212,9 @@ func someOf(names []string) string {
 }
 
 func (c *compiler) checkLabels(p *Plan, b *hclsyntax.Block) {
+	if !c.devices.complete() {
+		return // the missing ones may have the label
+	}
 	for label := range p.Limits.PerLabel {
 		has := slices.ContainsFunc(p.Activities, func(a *Activity) bool {
 			return slices.ContainsFunc(a.Devices, func(d *Device) bool { _, ok := d.Labels[label]; return ok })

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/dprun/dprun/plan"
 	"github.com/dprun/dprun/plan/diag"
@@ -101,7 +102,7 @@ func Load(ctx context.Context, src Source, plugins *Plugins) (*Loaded, plan.Diag
 		return loaded, ds, &Error{ExitPlugin, err}
 	}
 	plugins.warn()
-	loaded.file, loaded.inputs = file, plan.Inputs{Schemas: schemas, Files: files, Dir: planDir(src.Path), Vars: vars}
+	loaded.file, loaded.inputs = file, plan.Inputs{Schemas: schemas, Files: files, Dir: planDir(src.Path), Vars: vars, Now: time.Now()}
 	in := loaded.inputs
 	in.Validate = func(reqs []plan.ValidateRequest) [][]schema.Diagnostic { return plugins.validate(ctx, reqs) }
 	loaded.Config, more = plan.Compile(file, in)

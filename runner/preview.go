@@ -161,12 +161,12 @@ func windowStands(w *window.Window, now time.Time) (string, bool) {
 	}
 	if w.Open(now) {
 		if closes, ok := w.ClosesAt(now); ok {
-			return fmt.Sprintf("%s is open until %s", w.Name, closes.Format(time.RFC3339)), true
+			return fmt.Sprintf("%s is open until %s", w.Name, w.Say(closes)), true
 		}
 		return w.Name + " is open", true
 	}
 	if opens, ok := w.OpensAt(now); ok {
-		return fmt.Sprintf("%s is closed; it opens at %s", w.Name, opens.Format(time.RFC3339)), false
+		return fmt.Sprintf("%s is closed; it opens on %s", w.Name, w.Say(opens)), false
 	}
 	return w.Name + " is closed and never opens", false
 }

@@ -63,6 +63,7 @@ const (
 	SharedEndpoint         Code = "shared-endpoint"
 	InvalidWindow          Code = "invalid-window"
 	WindowNeverOpens       Code = "window-never-opens"
+	WindowSkipped          Code = "window-skipped"
 	QuiesceImpossible      Code = "quiesce-impossible"
 	QuiesceTimeoutTooShort Code = "quiesce-timeout-too-short"
 	DevicesWithoutGroup    Code = "devices-without-group"
@@ -279,6 +280,10 @@ func Catalogue() []Entry {
 			"There is no instant at which a plan with this window could run.",
 			"Everything that is allowed is denied again, or a list of days or dates is empty.",
 			"Change the allow and deny blocks."},
+		{WindowSkipped, Warning, "Window that a clock change leaves out",
+			"On a day within a year an allow block of a window does not open.",
+			"The clocks of its zone skip an hour that day, and the whole block lies in that hour.",
+			"Let the block begin before that hour or end after it, or use a zone whose clocks are not changed, such as UTC."},
 		{QuiesceImpossible, Error, "Quiesce is not possible here",
 			"The activity cannot be quiesced this way.",
 			"An activity on one domain can quiesce the domain, one on a device the device.",

@@ -13,6 +13,7 @@
 package window
 
 import (
+	"fmt"
 	"time"
 )
 
@@ -72,6 +73,47 @@ func (w Window) OpensAt(t time.Time) (time.Time, bool) {
 	}
 	return s.OpensAt(t)
 }
+
+// Say writes an instant as the clocks of the window's zone show it, with the
+// zone's abbreviation: for a person who knows the window by its plan.
+func (w Window) Say(t time.Time) string {
+	loc := time.UTC
+	if s, err := w.Compile(); err == nil {
+		loc = s.loc
+	}
+	return t.In(loc).Format("Mon 2006-01-02 15:04 MST")
+}
+
+// Skip is an opening that a change of the clocks leaves out.
+type Skip struct {
+	Allow    int    // which of the window's allow blocks
+	Date     string // "2027-03-28"
+	From, To string // of the block
+}
+
+// Skips finds, for each allow block, the first day in the year after t on
+// which the whole of it lies in an hour that the clocks skip, so that the
+// window does not open.
+func (w Window) Skips(t time.Time) []Skip {
+	s, err := w.Compile()
+	if err != nil {
+		return nil
+	}
+	var skips []Skip
+	for i := range s.allow {
+		r := &s.allow[i]
+		first := dateOf(t.In(s.loc))
+		for d := first; d.before(first.add(366)); d = d.add(1) {
+			if sp, ok := s.span(r, d); r.has(d) && !ok && sp.from.Equal(sp.to) {
+				skips = append(skips, Skip{i, d.utc().Format(time.DateOnly), clockText(r.from), clockText(r.to)})
+				break
+			}
+		}
+	}
+	return skips
+}
+
+func clockText(minute int) string { return fmt.Sprintf("%02d:%02d", minute/60%24, minute%60) }
 
 // NeverOpens reports whether the window has no open instant at all.
 func (w Window) NeverOpens() bool {

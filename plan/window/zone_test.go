@@ -2,6 +2,7 @@ package window_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/dprun/dprun/plan/window"
 )
@@ -14,6 +15,16 @@ func TestAMisspeltZoneIsFound(t *testing.T) {
 	} {
 		if got := window.NearZone(given); got != want {
 			t.Errorf("NearZone(%q) = %q, want %q", given, got, want)
+		}
+	}
+}
+
+func TestAnInstantIsToldInTheZoneOfItsWindow(t *testing.T) {
+	t.Parallel()
+	for zone, want := range map[string]string{"Europe/Berlin": "Sun 2026-11-29 00:30 CET", "America/New_York": "Sat 2026-11-28 18:30 EST", "": "Sat 2026-11-28 23:30 UTC"} {
+		w := window.Window{Timezone: zone}
+		if got := w.Say(time.Date(2026, 11, 28, 23, 30, 0, 0, time.UTC)); got != want {
+			t.Errorf("%s: %s, want %s", zone, got, want)
 		}
 	}
 }

@@ -282,9 +282,9 @@ func (r *Run) onStart() {
 	r.start = r.now
 	r.enter(WaitingForPreValidation, "")
 	if w := r.spec.Window; w != nil && !w.Open(r.now) {
-		message := fmt.Sprintf("%s is outside window %s", r.now.UTC().Format(time.RFC3339), w.Name)
+		message := fmt.Sprintf("window %s is closed now, %s", w.Name, w.Say(r.now))
 		if opens, ok := w.OpensAt(r.now); ok {
-			message += ", which opens next at " + opens.Format(time.RFC3339)
+			message += ", and opens next on " + w.Say(opens)
 		}
 		r.expandUncontacted(CanceledBecauseMaintenanceWindow, message+"; nothing was contacted")
 		r.end(RunOutOfMaintenanceWindow, message, exitOutsideWindow)
