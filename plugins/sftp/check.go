@@ -222,11 +222,11 @@ func (p *probe) write(ctx context.Context, content []byte) (string, error) {
 	cerr := f.Chmod(p.d.fileMode)
 	if _, err := f.Write(content); err != nil {
 		_ = f.Close()
-		return "", p.fail(ctx, err, "write the file "+name)
+		return "", p.d.explainWrite(ctx, p.s, err, p.s.base, p.what+": write the file "+name)
 	}
 	st, durable, err := finish(p.s, f, name)
 	if err != nil {
-		return "", p.fail(ctx, err, "flush and close the file "+name)
+		return "", p.d.explainWrite(ctx, p.s, err, p.s.base, p.what+": flush and close the file "+name)
 	}
 	if lost(cerr) {
 		return "", p.fail(ctx, cerr, "set the mode of the file "+name)

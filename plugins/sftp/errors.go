@@ -89,6 +89,18 @@ func (d *destination) explain(ctx context.Context, s *session, err error, dir st
 		WithRemedy("look at the server's log; a full disk and a used-up quota of user %s are the usual causes", d.config.Username)
 }
 
+// explainWrite is explain for data that a server took the file for and then
+// refused. Where it names no cause, that is a quota or a full disk on every
+// server that was met; waiting does not mend those.
+func (d *destination) explainWrite(ctx context.Context, s *session, err error, dir, what string) *failure.Error {
+	f := d.explain(ctx, s, err, dir, what)
+	if f.Reason == "" && status(err) == statusFailure {
+		f = d.noSpace(what, "the server refuses more data and names no cause, which mostly is a used-up quota or a full disk")
+		f.Remedy += "; if there is room, look at the server's log"
+	}
+	return f
+}
+
 // explainGeneric asks the file system of the nearest directory that is there.
 func (d *destination) explainGeneric(s *session, dir, what string) *failure.Error {
 	if !s.has(extStatVFS) {

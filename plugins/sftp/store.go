@@ -258,7 +258,7 @@ func (t *upload) write(ctx context.Context) error {
 		return failure.New(failure.Corrupt, failure.SourceIO, "%s: read the staged file: %w", t.what, in.err)
 	}
 	if err != nil {
-		failed := t.explain(ctx, err, "write")
+		failed := t.d.explainWrite(ctx, t.s, err, t.dir, t.what+": write")
 		_ = f.Close()
 		return failed
 	}
@@ -269,7 +269,7 @@ func (t *upload) write(ctx context.Context) error {
 	st, durable, err := finish(t.s, f, t.temp)
 	switch {
 	case err != nil:
-		return t.explain(ctx, err, "flush and close")
+		return t.d.explainWrite(ctx, t.s, err, t.dir, t.what+": flush and close")
 	case st.Size() != t.r.Size:
 		return failure.New(failure.Corrupt, failure.Mismatch, "%s: %d bytes were sent, the server has %d", t.what, t.r.Size, st.Size()).
 			WithRemedy("look at the server's disk and log")

@@ -229,8 +229,8 @@ func TestStoreAsksTheFileSystemWhyAWriteFailed(t *testing.T) {
 		"out of inodes":     {&diskFiles{vfs: with(func(v *pkgsftp.StatVFS) { v.Favail = 0 }), writeErr: syscall.ENOSPC}, 10_000, failure.NoSpace, failure.OutOfSpace},
 		"read-only":         {&diskFiles{vfs: with(func(v *pkgsftp.StatVFS) { v.Flag = readOnlyFlag }), writeErr: syscall.EROFS}, 10_000, failure.Denied, failure.ReadOnly},
 		"permission":        {&diskFiles{vfs: &roomy, writeErr: pkgsftp.ErrSSHFxPermissionDenied}, 10_000, failure.Denied, failure.NoAccess},
-		"room, yet a fault": {&diskFiles{vfs: &roomy, writeErr: syscall.EDQUOT}, 10_000, failure.Unavailable, ""},
-		"no statvfs":        {&diskFiles{writeErr: syscall.ENOSPC}, 10_000, failure.Unavailable, ""},
+		"room, yet a fault": {&diskFiles{vfs: &roomy, writeErr: syscall.EDQUOT}, 10_000, failure.NoSpace, failure.OutOfSpace},
+		"no statvfs":        {&diskFiles{writeErr: syscall.ENOSPC}, 10_000, failure.NoSpace, failure.OutOfSpace},
 		"flipped bit":       {&diskFiles{vfs: &roomy, flip: true}, 900_000, failure.Corrupt, failure.Mismatch},
 	} {
 		t.Run(name, func(t *testing.T) {
