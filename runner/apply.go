@@ -160,10 +160,11 @@ func (r *Runner) remember(ctx context.Context, origin string, s *lifecycle.RunSp
 			}
 		}
 	}
-	blocked, err := r.blocked(ctx)
+	blocked, boxes, err := r.blocked(ctx)
 	if err != nil {
 		return err
 	}
+	s.BlockedBoxes = boxes
 	for name, why := range blocked {
 		if d, ok := s.Devices[name]; ok {
 			d.Blocked = why

@@ -179,12 +179,12 @@ func keeps(quiesced []outstanding, o outstanding) string {
 
 // blocked says of devices that something is owed to why a new run must not
 // use them: by name, and by the identity of the box.
-func (r *Runner) blocked(ctx context.Context) (map[string]string, error) {
+func (r *Runner) blocked(ctx context.Context) (names, boxes map[string]string, err error) {
 	all, err := r.outstanding(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	out := map[string]string{}
+	names, boxes = map[string]string{}, map[string]string{}
 	for _, o := range all {
 		if o.Kind == pending.PostScript {
 			continue
@@ -197,10 +197,10 @@ func (r *Runner) blocked(ctx context.Context) (map[string]string, error) {
 			why = "it is being recovered just now: wait for that to end"
 		}
 		says := fmt.Sprintf("an earlier run (%s) still owes it: %s since %s; %s", o.Run, o.Kind, o.Since.Format(time.RFC3339), why)
-		out[o.Device] = says
+		names[o.Device] = says
 		if o.Identity != "" {
-			out[o.Identity] = says
+			boxes[o.Identity] = says
 		}
 	}
-	return out, nil
+	return names, boxes, nil
 }

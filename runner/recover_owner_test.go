@@ -173,7 +173,7 @@ func TestAPlanRunsBesideARunThatCannotBeFinished(t *testing.T) {
 	if err != nil || len(owed) != 1 || owed[0].Key != id || owed[0].Attempts != 1 || res.ExitCode != ExitOwed {
 		t.Errorf("owed %+v, exit %d, %v; want one attempt", owed, res.ExitCode, err)
 	}
-	blocked, err := r.blocked(t.Context())
+	blocked, _, err := r.blocked(t.Context())
 	if err != nil || !strings.Contains(blocked["gw"], "dprun recover") {
 		t.Errorf("blocked: %v, %v", blocked, err)
 	}
@@ -187,7 +187,7 @@ func TestDevicesOfARunThatIsBeingRecoveredAreBlocked(t *testing.T) {
 	run := dead(t, rs[0], "p")
 	owe(t, rs[0], run, "gw", "app")
 	recovering(t, rs[0], run)
-	blocked, err := rs[1].blocked(t.Context())
+	blocked, _, err := rs[1].blocked(t.Context())
 	if err != nil || !strings.Contains(blocked["gw"], "is being recovered just now") {
 		t.Errorf("blocked: %v, %v", blocked, err)
 	}

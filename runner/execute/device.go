@@ -98,13 +98,23 @@ func (x *Executor) lock(ctx context.Context, j engine.Job) (*event.Result, error
 	if j.Facts != nil && j.Facts.Identity != "" {
 		identity = j.Facts.Identity
 	}
-	release, err := x.Locks.Acquire(ctx, identity, j.Action.Exclusive, func(holder string) {
-		j.Notify(event.Notice{Waiting: holder})
-	})
+	waiting := func(holder string) { j.Notify(event.Notice{Waiting: holder}) }
+	release, err := x.Locks.Acquire(ctx, identity, j.Action.Exclusive, waiting)
 	if err != nil {
 		return nil, err
 	}
-	context.AfterFunc(ctx, release) // held until the machine no longer wants it
+	free := release
+	if j.Task != nil && j.Task.Activity.Quiesce == lifecycle.QuiesceDomain && !j.Action.Exclusive {
+		// Who quiesces a domain has it alone: another run waits here, and does
+		// not find it quiesced.
+		domain, err := x.Locks.Acquire(ctx, identity+"/"+j.Task.Domain, true, waiting)
+		if err != nil {
+			release()
+			return nil, err
+		}
+		free = func() { domain(); release() }
+	}
+	context.AfterFunc(ctx, free) // held until the machine no longer wants it
 	return nil, nil
 }
 

@@ -21,6 +21,8 @@ func (r *Run) expand() {
 				r.dismissed(a, name, a.Unexpanded(name), SkippedDeviceStillOwes, d.spec.Blocked)
 			case d.call.failure != nil:
 				r.dismissed(a, name, a.Unexpanded(name), inspectCode(d.call.failure), d.call.failure.Error())
+			case r.spec.BlockedBoxes[d.inspection.Facts.Identity] != "":
+				r.dismissed(a, name, a.Unexpanded(name), SkippedDeviceStillOwes, r.spec.BlockedBoxes[d.inspection.Facts.Identity])
 			case a.Scope == schema.ScopeDevice:
 				t := r.newTask(a, name, "")
 				r.waiting.add(t)

@@ -26,6 +26,9 @@ type RunSpec struct {
 	Destinations []Destination     `json:"destinations"`
 	Devices      map[string]Device `json:"devices"`
 	Activities   []Activity        `json:"activities"`
+	// BlockedBoxes says why a box must not be used, by its identity: a plan may
+	// know it by another name than the run that it owes something to.
+	BlockedBoxes map[string]string `json:"blocked_boxes,omitempty"`
 	// LastSize is the size in bytes of the last good capture, by task ID.
 	LastSize map[string]int64 `json:"last_size,omitempty"`
 	// Only is the selection that narrows the run, as it was written.

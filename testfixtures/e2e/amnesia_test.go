@@ -1,0 +1,183 @@
+package e2e
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/dprun/dprun/testfixtures/dpsim"
+)
+
+// rounds is how often each kind of accident happens: once, or as often as
+// DPRUN_SOAK says.
+func rounds(t *testing.T) int {
+	n := os.Getenv("DPRUN_SOAK")
+	if n == "" {
+		return 1
+	}
+	return must(strconv.Atoi(n))(t)
+}
+
+// TestNothingIsForgotten: dprun is killed while a domain is quiesced, and then
+// something happens to its state directory. Nobody is told that nothing is
+// owed, and the domain is brought back.
+func TestNothingIsForgotten(t *testing.T) {
+	t.Parallel()
+	dprun := build(t)
+	for name, happens := range map[string]func(p *program){
+		"the journal's -wal is removed":      func(p *program) { p.remove("journal.db-wal", "journal.db-shm") },
+		"the journal is emptied":             func(p *program) { p.remove("journal.db-wal", "journal.db-shm"); p.truncate("journal.db") },
+		"the journal is removed":             func(p *program) { p.remove("journal.db-wal", "journal.db-shm", "journal.db") },
+		"the journal's -wal is damaged":      (*program).damageWAL,
+		"the state's disk has no free block": (*program).fillState,
+		"a plugin file cannot be used":       func(p *program) { p.write("state/plugins/dprun-plugin-webdav", "x") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for range rounds(t) {
+				forgetting(t, dprun, happens)
+			}
+		})
+	}
+}
+
+func forgetting(t *testing.T, dprun string, happens func(p *program)) {
+	t.Helper()
+	p := newProgram(t, dprun, quiescing, dpsim.Device{Name: "gw", AppDomains: 1})
+	p.smallState()
+	p.fault(dpsim.Fault{Kind: "hang", Operation: "do-export"})
+	r := p.start("apply", "--yes", "plan.hcl")
+	p.untilExporting("gw", "app01")
+	plugins := r.kill()
+	p.await("the plugins of the killed process end", func() bool { return !slices.ContainsFunc(plugins, alive) })
+	happens(p)
+	if code, out := p.run("owed"); code != 16 || strings.Contains(out, "Nothing is owed") || !strings.Contains(out, "domain-unquiesce app01") {
+		t.Errorf("owed: exit %d\n%s", code, out)
+	}
+	_, out := p.run("recover")
+	if s := p.quiesceState("gw", "app01"); s != "" {
+		t.Errorf("app01 is %s after recover:\n%s", s, out)
+	}
+	if left, _ := filepath.Glob(filepath.Join(p.state(), "pending", "*.json")); len(left) > 0 {
+		t.Errorf("still pending: %v\n%s", left, out)
+	}
+}
+
+func (p *program) remove(names ...string) {
+	p.t.Helper()
+	for _, name := range names {
+		if err := os.Remove(filepath.Join(p.state(), name)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			p.t.Fatal(err)
+		}
+	}
+}
+
+func (p *program) truncate(name string) {
+	p.t.Helper()
+	if err := os.Truncate(filepath.Join(p.state(), name), 0); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// damageWAL changes 64 bytes in the first half of the -wal file.
+func (p *program) damageWAL() {
+	p.t.Helper()
+	f := must(os.OpenFile(filepath.Join(p.state(), "journal.db-wal"), os.O_RDWR, 0))(p.t)
+	defer func() { _ = f.Close() }()
+	size := must(f.Seek(0, io.SeekEnd))(p.t)
+	if _, err := f.WriteAt(make([]byte, 64), size/3); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// smallState gives the state directory a file system of its own.
+func (p *program) smallState() {
+	p.t.Helper()
+	if err := os.Mkdir(p.state(), 0o700); err != nil {
+		p.t.Fatal(err)
+	}
+	if err := unix.Mount("tmpfs", p.state(), "tmpfs", 0, "size=64m,mode=700"); err != nil {
+		p.t.Fatalf("mount a small file system (this needs root): %v", err)
+	}
+	p.t.Cleanup(func() { _ = unix.Unmount(p.state(), unix.MNT_DETACH) })
+}
+
+// fillState leaves no free block on the state directory's file system.
+func (p *program) fillState() {
+	p.t.Helper()
+	f := must(os.Create(filepath.Join(p.state(), "ballast")))(p.t)
+	defer func() { _ = f.Close() }()
+	for block := make([]byte, 4096); ; {
+		if _, err := f.Write(block); errors.Is(err, syscall.ENOSPC) {
+			return
+		} else if err != nil {
+			p.t.Fatal(err)
+		}
+	}
+}
+
+// TestWhatAStoppedProcessHoldsIsListed: its run is not dead, and it does not
+// bring anything back either.
+func TestWhatAStoppedProcessHoldsIsListed(t *testing.T) {
+	t.Parallel()
+	p := newProgram(t, build(t), quiescing, dpsim.Device{Name: "gw", AppDomains: 1})
+	p.fault(dpsim.Fault{Kind: "hang", Operation: "do-export"})
+	r := p.start("apply", "--yes", "plan.hcl")
+	p.untilExporting("gw", "app01")
+	if err := r.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	for _, command := range []string{"owed", "recover"} {
+		code, out := p.run(command)
+		if code != 0 || strings.Contains(out, "Nothing is owed") || !strings.Contains(out, fmt.Sprintf("process %d", r.cmd.Process.Pid)) || !strings.Contains(out, "back by ") {
+			t.Errorf("%s: exit %d\n%s", command, code, out)
+		}
+	}
+	if err := r.cmd.Process.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	r.kill()
+	if code, out := p.run("recover"); code != 0 || p.quiesceState("gw", "app01") != "" {
+		t.Errorf("recover: exit %d, %s\n%s", code, p.quiesceState("gw", "app01"), out)
+	}
+}
+
+// TestTrafficThatWasNotLedBackIsOwed: exit code 17 until the script has worked.
+func TestTrafficThatWasNotLedBackIsOwed(t *testing.T) {
+	t.Parallel()
+	plan := strings.Replace(quiescing, `quiesce = "domain"`, `quiesce = "domain"
+    after_unquiesce = script.exec.rejoin`, 1) + `
+script "exec" "rejoin" {
+  config { command = ["./rejoin"] }
+}
+`
+	p := newProgram(t, build(t), plan, dpsim.Device{Name: "gw", AppDomains: 1})
+	p.write("rejoin", "#!/bin/sh\necho no answer >&2\nexit 1\n")
+	if err := os.Chmod(filepath.Join(p.dir, "rejoin"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if code, out := p.run("apply", "--yes", "plan.hcl"); code != 17 || !strings.Contains(out, "PLAN_LEFT_TRAFFIC_LED_AWAY") {
+		t.Fatalf("apply: exit %d\n%s", code, out)
+	}
+	for _, command := range []string{"owed", "recover"} {
+		if code, out := p.run(command); code != 17 || !strings.Contains(out, "rejoin") {
+			t.Errorf("%s: exit %d\n%s", command, code, out)
+		}
+	}
+	p.write("rejoin", "#!/bin/sh\nexit 0\n")
+	if code, out := p.run("recover"); code != 0 {
+		t.Errorf("recover: exit %d\n%s", code, out)
+	}
+	if code, out := p.run("owed"); code != 0 {
+		t.Errorf("owed: exit %d\n%s", code, out)
+	}
+}
