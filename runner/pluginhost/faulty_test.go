@@ -21,7 +21,7 @@ import (
 // The test binary is host, bundled plugin and third-party plugin.
 func TestMain(m *testing.M) {
 	served := bundled()
-	served["gateway"] = gateways
+	served["gateway"], served["fragile"] = gateways, fragiles
 	pluginhost.ServeBundled(os.Args[1:], served)
 	if name, ok := strings.CutPrefix(filepath.Base(os.Args[0]), "dprun-plugin-"); ok {
 		fmt.Println("hello from a plugin that talks before it serves")

@@ -71,7 +71,8 @@ func New(o Options) *Host {
 	}
 	h := &Host{options: o, plugins: map[string]*plugin{}}
 	for name, p := range o.Bundled {
-		pl := &plugin{host: h, name: name, bundled: new(p()), gate: make(chan struct{}, 1)}
+		pl := newPlugin(h, name)
+		pl.bundled = new(p())
 		pl.schema = new(pl.bundled.Schema())
 		h.plugins[name] = pl
 	}
@@ -83,7 +84,8 @@ func New(o Options) *Host {
 				"the plugin %s has the name of a plugin that comes with dprun", file).WithRemedy("remove the file or give it another name")})
 			continue
 		}
-		h.plugins[name] = &plugin{host: h, name: name, file: file, gate: make(chan struct{}, 1)}
+		h.plugins[name] = newPlugin(h, name)
+		h.plugins[name].file = file
 	}
 	slices.SortFunc(h.unfit, func(a, b Unfit) int { return strings.Compare(a.File, b.File) })
 	return h

@@ -28,16 +28,20 @@ func newHolder[T closer](p *plugin, configure func(context.Context, *client.Plug
 
 // prepare configures the instance now, to find out whether it can be.
 func (h *holder[T]) prepare(ctx context.Context) error {
-	_, done, err := h.get(ctx)
-	if err != nil {
-		return err
+	_, proc, err := h.get(ctx)
+	switch {
+	case err == nil:
+		proc.calls.end()
+	case ctx.Err() == nil && proc != nil && diedUnder(proc, err):
+		_, err = alone(ctx, h, always, func(T) (struct{}, error) { return struct{}{}, nil })
 	}
-	done()
-	return nil
+	return err
 }
 
-// get returns the instance for one call; done ends the call.
-func (h *holder[T]) get(ctx context.Context) (value T, done func(), err error) {
+// get returns the instance for one call, and the process that serves it, whose
+// count of calls the caller ends. With an error the process, if there is one,
+// is where the instance could not be configured.
+func (h *holder[T]) get(ctx context.Context) (value T, proc *process, err error) {
 	var none T
 	select {
 	case h.gate <- struct{}{}:
@@ -55,12 +59,14 @@ func (h *holder[T]) get(ctx context.Context) (value T, done func(), err error) {
 		}
 		value, err := h.configure(ctx, proc.plugin)
 		if err != nil {
-			return none, nil, err
+			return none, proc, err
 		}
 		h.proc, h.value = proc, value
 	}
-	h.proc.calls.Add(1)
-	return h.value, h.proc.calls.Done, nil
+	if !h.proc.calls.begin() {
+		return none, nil, h.p.stoppedFailure()
+	}
+	return h.value, h.proc, nil
 }
 
 // Plugin names the plugin with its version and, if it is installed, its digest,
@@ -86,55 +92,38 @@ func (h *holder[T]) Close() error {
 	return h.value.Close()
 }
 
-// call does one call that returns a result.
-func call[T closer, R any](ctx context.Context, h *holder[T], f func(T) (R, error)) (R, error) {
-	value, done, err := h.get(ctx)
-	if err != nil {
-		var none R
-		return none, err
-	}
-	defer done()
-	return f(value)
-}
-
-// do does one call without a result.
-func do[T closer](ctx context.Context, h *holder[T], f func(T) error) error {
-	_, err := call(ctx, h, func(v T) (struct{}, error) { return struct{}{}, f(v) })
-	return err
-}
-
 type hook struct{ *holder[sdk.Hook] }
 
 func (h *hook) Run(ctx context.Context, r sdk.RunRequest, output func(sdk.Output)) (*sdk.RunReport, error) {
-	return call(ctx, h.holder, func(v sdk.Hook) (*sdk.RunReport, error) { return v.Run(ctx, r, output) })
+	return call(ctx, h.holder, never, func(v sdk.Hook) (*sdk.RunReport, error) { return v.Run(ctx, r, output) })
 }
 
 type destination struct{ *holder[sdk.Destination] }
 
 func (d *destination) Check(ctx context.Context) (*sdk.DestinationReport, error) {
-	return call(ctx, d.holder, func(v sdk.Destination) (*sdk.DestinationReport, error) { return v.Check(ctx) })
+	return call(ctx, d.holder, always, func(v sdk.Destination) (*sdk.DestinationReport, error) { return v.Check(ctx) })
 }
 
 func (d *destination) Store(ctx context.Context, r sdk.StoreRequest, progress func(int64)) (*sdk.StoreReport, error) {
-	return call(ctx, d.holder, func(v sdk.Destination) (*sdk.StoreReport, error) { return v.Store(ctx, r, progress) })
+	return call(ctx, d.holder, always, func(v sdk.Destination) (*sdk.StoreReport, error) { return v.Store(ctx, r, progress) })
 }
 
 func (d *destination) Stat(ctx context.Context, path string) (*sdk.Object, error) {
-	return call(ctx, d.holder, func(v sdk.Destination) (*sdk.Object, error) { return v.Stat(ctx, path) })
+	return call(ctx, d.holder, always, func(v sdk.Destination) (*sdk.Object, error) { return v.Stat(ctx, path) })
 }
 
 func (d *destination) Fetch(ctx context.Context, r sdk.FetchRequest, progress func(int64)) (*sdk.FetchReport, error) {
-	return call(ctx, d.holder, func(v sdk.Destination) (*sdk.FetchReport, error) { return v.Fetch(ctx, r, progress) })
+	return call(ctx, d.holder, always, func(v sdk.Destination) (*sdk.FetchReport, error) { return v.Fetch(ctx, r, progress) })
 }
 
 func (d *destination) List(ctx context.Context, prefix string) ([]sdk.Object, error) {
-	return call(ctx, d.holder, func(v sdk.Destination) ([]sdk.Object, error) { return v.List(ctx, prefix) })
+	return call(ctx, d.holder, always, func(v sdk.Destination) ([]sdk.Object, error) { return v.List(ctx, prefix) })
 }
 
 func (d *destination) Delete(ctx context.Context, path string) error {
-	return do(ctx, d.holder, func(v sdk.Destination) error { return v.Delete(ctx, path) })
+	return do(ctx, d.holder, always, func(v sdk.Destination) error { return v.Delete(ctx, path) })
 }
 
 func (d *destination) Sweep(ctx context.Context, r sdk.SweepRequest) (*sdk.SweepReport, error) {
-	return call(ctx, d.holder, func(v sdk.Destination) (*sdk.SweepReport, error) { return v.Sweep(ctx, r) })
+	return call(ctx, d.holder, always, func(v sdk.Destination) (*sdk.SweepReport, error) { return v.Sweep(ctx, r) })
 }

@@ -4,16 +4,21 @@ import (
 	"context"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
 	"github.com/dprun/dprun/sdk/schema"
 )
 
-// maxRestarts is how often a plugin that went away is started again. A call
-// that pays what is owed to a device is not bound by it: whoever owes bounds
-// how often it is tried.
-const maxRestarts = 3
+// A plugin whose process ended maxRestarts times in a row without having served
+// a call is started again only once in a restartPause. A process that served
+// begins the count anew. A call that pays what is owed to a device is not bound
+// by it: whoever owes bounds how often it is tried.
+const (
+	maxRestarts  = 3
+	restartPause = time.Minute
+)
 
 // plugin is one plugin of a host, and its process once it is needed.
 type plugin struct {
@@ -28,10 +33,18 @@ type plugin struct {
 	schemaMu sync.Mutex
 	schema   *schema.Plugin
 
-	gate   chan struct{} // held while proc is looked at or started
-	proc   *process
-	starts int
-	closed bool
+	gate     chan struct{} // held while proc is looked at or started
+	proc     *process
+	vain     int // processes in a row that ended, or could not be started, without having served
+	lastTime time.Time
+	closed   bool
+
+	alone     inflight // processes that serve one call each
+	aloneGate chan struct{}
+}
+
+func newPlugin(h *Host, name string) *plugin {
+	return &plugin{host: h, name: name, gate: make(chan struct{}, 1), aloneGate: make(chan struct{}, aloneAtOnce)}
 }
 
 // digestOnce is the digest of an installed plugin's file as it was when it was first asked for.
@@ -69,8 +82,7 @@ func (p *plugin) enter(ctx context.Context) error {
 
 func (p *plugin) leave() { <-p.gate }
 
-// acquire returns the plugin's process, started if need be. A process that
-// went away is replaced a bounded number of times, and always for an owed call.
+// acquire returns the plugin's process, started if need be.
 func (p *plugin) acquire(ctx context.Context) (*process, error) {
 	s, err := p.describe(ctx)
 	if err != nil {
@@ -80,24 +92,28 @@ func (p *plugin) acquire(ctx context.Context) (*process, error) {
 		return nil, err
 	}
 	defer p.leave()
-	switch {
-	case p.closed:
-		return nil, failure.New(failure.Cancelled, "", "the plugin %s has been stopped", p.name)
-	case p.proc != nil && !p.proc.gone():
-		return p.proc, nil
-	case p.starts > maxRestarts && !isOwed(ctx):
-		return nil, failure.New(failure.Unavailable, failure.Crashed, "the plugin %s went away %d times and is not started again", p.name, p.starts).
-			WithRemedy("its log says why it ended")
+	if p.closed {
+		return nil, p.stoppedFailure()
 	}
 	if p.proc != nil {
+		if !p.proc.gone() {
+			return p.proc, nil
+		}
+		if p.vain++; p.proc.served.Load() {
+			p.vain = 0
+		}
 		p.proc.stop()
 		p.proc = nil
 	}
-	p.starts++
+	if p.vain > maxRestarts && time.Since(p.lastTime) < restartPause && !isOwed(ctx) {
+		return nil, failure.New(failure.Unavailable, failure.Crashed, "the plugin %s went away %d times in a row without having served anything, and is not started again before %s", p.name, p.vain,
+			p.lastTime.Add(restartPause).Format(time.TimeOnly)).WithRemedy("its log says why it ended")
+	}
+	p.lastTime = time.Now()
 	proc, err := p.start(ctx, s.Version, s.Env)
 	if err != nil {
-		if ctx.Err() != nil {
-			p.starts-- // given up by the caller, not by the plugin
+		if ctx.Err() == nil { // not given up by the caller
+			p.vain++
 		}
 		return nil, err
 	}
@@ -105,7 +121,12 @@ func (p *plugin) acquire(ctx context.Context) (*process, error) {
 	return proc, nil
 }
 
+func (p *plugin) stoppedFailure() *failure.Error {
+	return failure.New(failure.Cancelled, "", "the plugin %s has been stopped", p.name)
+}
+
 func (p *plugin) close() {
+	alone := p.alone.close()
 	p.gate <- struct{}{} // a start is bounded, so this is
 	defer p.leave()
 	p.closed = true
@@ -113,5 +134,9 @@ func (p *plugin) close() {
 		p.proc.drain(drainTime)
 		p.proc.stop()
 		p.proc = nil
+	}
+	select {
+	case <-alone:
+	case <-time.After(drainTime):
 	}
 }

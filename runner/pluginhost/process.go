@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -42,7 +43,8 @@ type process struct {
 	client  *goplugin.Client
 	plugin  *client.Plugin
 
-	calls   sync.WaitGroup
+	calls   inflight
+	served  atomic.Bool // a call has brought a result
 	stopped sync.Once
 }
 
@@ -197,15 +199,10 @@ func (p *process) refine(f *failure.Error) *failure.Error {
 	return out
 }
 
-// drain waits for the calls in flight.
+// drain waits for the calls in flight. None begins any more.
 func (p *process) drain(limit time.Duration) {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		p.calls.Wait()
-	}()
 	select {
-	case <-done:
+	case <-p.calls.close():
 	case <-p.run.done:
 	case <-time.After(limit):
 	}

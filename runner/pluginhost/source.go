@@ -2,10 +2,15 @@ package pluginhost
 
 import (
 	"context"
+	"errors"
+	"os"
+	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/dprun/dprun/sdk"
+	"github.com/dprun/dprun/sdk/failure"
 )
 
 // source is a configured source. It knows what is owed to its device: an
@@ -46,22 +51,22 @@ func (s *source) isComingBack(t sdk.Target) bool {
 }
 
 func (s *source) Inspect(ctx context.Context) (*sdk.Inspection, error) {
-	return call(ctx, s.holder, func(v sdk.Source) (*sdk.Inspection, error) { return v.Inspect(ctx) })
+	return call(ctx, s.holder, always, func(v sdk.Source) (*sdk.Inspection, error) { return v.Inspect(ctx) })
 }
 
 func (s *source) Check(ctx context.Context, r sdk.CheckRequest) (*sdk.CheckReport, error) {
-	return call(ctx, s.holder, func(v sdk.Source) (*sdk.CheckReport, error) { return v.Check(ctx, r) })
+	return call(ctx, s.holder, always, func(v sdk.Source) (*sdk.CheckReport, error) { return v.Check(ctx, r) })
 }
 
 func (s *source) Quiesce(ctx context.Context, t sdk.Target, deviceTimeout time.Duration) error {
 	s.comesBack(t, false)
-	return do(ctx, s.holder, func(v sdk.Source) error { return v.Quiesce(ctx, t, deviceTimeout) })
+	return do(ctx, s.holder, never, func(v sdk.Source) error { return v.Quiesce(ctx, t, deviceTimeout) })
 }
 
 func (s *source) Unquiesce(ctx context.Context, t sdk.Target) error {
 	s.comesBack(t, true)
 	ctx = owed(ctx)
-	return do(ctx, s.holder, func(v sdk.Source) error { return v.Unquiesce(ctx, t) })
+	return do(ctx, s.holder, never, func(v sdk.Source) error { return v.Unquiesce(ctx, t) })
 }
 
 func (s *source) QuiesceState(ctx context.Context, t sdk.Target) (*sdk.QuiesceReport, error) {
@@ -69,18 +74,47 @@ func (s *source) QuiesceState(ctx context.Context, t sdk.Target) (*sdk.QuiesceRe
 	if back {
 		ctx = owed(ctx)
 	}
-	r, err := call(ctx, s.holder, func(v sdk.Source) (*sdk.QuiesceReport, error) { return v.QuiesceState(ctx, t) })
+	// Who owes asks again by itself, for as long as it takes, and is never told to stop.
+	r, err := call(ctx, s.holder, func() bool { return !back }, func(v sdk.Source) (*sdk.QuiesceReport, error) { return v.QuiesceState(ctx, t) })
 	if back && err == nil && r.State == sdk.StateNormal {
 		s.comesBack(t, false)
 	}
 	return r, err
 }
 
+// Capture may be repeated while the device is still needed for it: not when it
+// was told that the device is done and may come back, and not when it leaves
+// something on the device that is there once.
 func (s *source) Capture(ctx context.Context, r sdk.CaptureRequest, emit func(sdk.CaptureProgress)) (*sdk.Capture, error) {
-	return call(ctx, s.holder, func(v sdk.Source) (*sdk.Capture, error) { return v.Capture(ctx, r, emit) })
+	var told atomic.Bool
+	told.Store(r.Variant == sdk.VariantSecureBackup)
+	begun := false
+	return call(ctx, s.holder, func() bool { return !told.Load() }, func(v sdk.Source) (*sdk.Capture, error) {
+		if begun {
+			if err := empty(r.Dir); err != nil {
+				return nil, failure.New(failure.Unavailable, failure.StagingIO, "make room for another try of the capture: %w", err)
+			}
+		}
+		begun = true
+		return v.Capture(ctx, r, func(p sdk.CaptureProgress) {
+			if p.DeviceDone || p.Token != "" {
+				told.Store(true)
+			}
+			emit(p)
+		})
+	})
+}
+
+// empty removes what a call that was broken off has left in its directory.
+func empty(dir string) error {
+	entries, err := os.ReadDir(dir)
+	for _, e := range entries {
+		err = errors.Join(err, os.RemoveAll(filepath.Join(dir, e.Name())))
+	}
+	return err
 }
 
 func (s *source) Discard(ctx context.Context, token string) error {
 	ctx = owed(ctx)
-	return do(ctx, s.holder, func(v sdk.Source) error { return v.Discard(ctx, token) })
+	return do(ctx, s.holder, never, func(v sdk.Source) error { return v.Discard(ctx, token) })
 }

@@ -29,7 +29,7 @@ import (
 )
 
 func bundled() map[string]func() sdk.Plugin {
-	return map[string]func() sdk.Plugin{"datapower": datapower.Plugin, "exec": exec.Plugin, "file": file.Plugin, "nfs": nfs.Plugin, "sftp": sftp.Plugin}
+	return map[string]func() sdk.Plugin{"datapower": datapower.Plugin, "exec": exec.Plugin, "file": file.Plugin, "nfs": nfs.Plugin, "sftp": sftp.Plugin, "fragile": fragilePlugin}
 }
 
 // TestMain serves the bundled plugins when the test binary is started as one.
