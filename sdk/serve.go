@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"sync"
@@ -18,6 +19,7 @@ import (
 	"github.com/hashicorp/go-plugin"
 	"google.golang.org/grpc"
 
+	"github.com/dprun/dprun/sdk/internal/offspring"
 	"github.com/dprun/dprun/sdk/internal/wire"
 )
 
@@ -120,6 +122,9 @@ func watchHost(s *Server) {
 		ctx, cancel := context.WithTimeout(context.Background(), orphanGrace)
 		defer cancel()
 		s.Close(ctx)
+		if dir := os.Getenv(wire.EnvDir); dir != "" {
+			offspring.End(filepath.Dir(dir))
+		}
 		os.Exit(1)
 	}()
 }

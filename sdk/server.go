@@ -7,10 +7,8 @@ import (
 	"log/slog"
 	"regexp"
 	"runtime/debug"
-	"strconv"
 	"strings"
 	"sync"
-	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
@@ -88,8 +86,8 @@ func NewServer(p Plugin, env Env) (*Server, error) {
 // Options are the gRPC server options that the protocol needs.
 func (s *Server) Options() []grpc.ServerOption {
 	return []grpc.ServerOption{
-		grpc.MaxRecvMsgSize(wire.MaxMessage),
-		grpc.MaxSendMsgSize(wire.MaxMessage),
+		grpc.MaxRecvMsgSize(wire.MaxRequest),
+		grpc.MaxSendMsgSize(wire.MaxReply),
 		grpc.ChainUnaryInterceptor(s.unary),
 		grpc.ChainStreamInterceptor(s.stream),
 	}
@@ -164,18 +162,12 @@ type boundStream struct {
 
 func (b boundStream) Context() context.Context { return b.ctx }
 
-// enter bounds a call: by the server's life, by the deadline that the host
-// names, and by a later Cancel of its identifier.
+// enter bounds a call: by the server's life, and by a later Cancel of its identifier.
 func (s *Server) enter(ctx context.Context) (context.Context, func()) {
 	s.first()
 	s.calls.Add(1)
 	md, _ := metadata.FromIncomingContext(ctx)
-	var cancel context.CancelFunc
-	if n, err := strconv.ParseInt(strings.Join(md.Get(wire.MetaTimeout), ""), 10, 64); err == nil {
-		ctx, cancel = context.WithTimeout(ctx, time.Duration(n))
-	} else {
-		ctx, cancel = context.WithCancel(ctx)
-	}
+	ctx, cancel := context.WithCancel(ctx)
 	id := strings.Join(md.Get(wire.MetaCall), "")
 	if id != "" {
 		s.mu.Lock()

@@ -143,7 +143,7 @@ func (x *Executor) capture(ctx context.Context, j engine.Job) (*event.Result, er
 			j.Progress(p.Bytes, p.Total)
 		}
 		if p.Message != "" {
-			x.Output(j.Task.ID, "plugin", x.Redact.Redact(p.Message))
+			x.Output(j.Task.ID, "plugin", p.Message)
 		}
 	})
 	if err != nil {
@@ -155,7 +155,7 @@ func (x *Executor) capture(ctx context.Context, j engine.Job) (*event.Result, er
 		_ = dir.Discard()
 		return nil, blamed(s, stagingFailure(err))
 	}
-	out := &event.Captured{Variant: j.Action.Variant, Warnings: x.redactAll(got.Warnings), Token: got.Token}
+	out := &event.Captured{Variant: j.Action.Variant, Warnings: got.Warnings, Token: got.Token}
 	for _, f := range sealed {
 		out.Artifacts = append(out.Artifacts, event.Artifact{Name: f.Name, Staged: f.Path, File: fileName(j, f.Name), Size: f.Size, SHA256: f.SHA256})
 	}
@@ -177,13 +177,6 @@ func fileName(j engine.Job, captured string) string {
 		return name + "-nonpersisted.zip"
 	}
 	return captured
-}
-
-func (x *Executor) redactAll(texts []string) []string {
-	for i := range texts {
-		texts[i] = x.Redact.Redact(texts[i])
-	}
-	return texts
 }
 
 // stagingFailure marks an error of the staging area as one. What the plugin

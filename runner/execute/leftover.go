@@ -126,5 +126,5 @@ func (x *Executor) SweepAll(ctx context.Context, destination string, olderThan t
 	if err != nil {
 		return nil, x.clean("", err)
 	}
-	return x.redactAll(r.Removed), nil
+	return r.Removed, nil
 }

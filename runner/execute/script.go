@@ -80,15 +80,11 @@ func (x *Executor) script(ctx context.Context, j engine.Job) (*event.Result, err
 	}
 	r, err := h.Run(ctx, req, func(o sdk.Output) {
 		for line := range strings.Lines(o.Text) {
-			x.Output(task, string(o.Stream), x.Redact.Redact(strings.TrimRight(line, "\r\n")))
+			x.Output(task, string(o.Stream), strings.TrimRight(line, "\r\n"))
 		}
 	})
 	if err != nil {
 		return nil, late(ctx, err)
-	}
-	r.Tail = x.Redact.Redact(r.Tail)
-	for k, v := range r.Outputs {
-		r.Outputs[k] = x.Redact.JSON(v)
 	}
 	x.putOut(r.Outputs)
 	return &event.Result{Script: r}, nil

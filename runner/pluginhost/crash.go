@@ -52,7 +52,7 @@ func alone[T closer, R any](ctx context.Context, h *holder[T], repeatable again,
 		return none, err
 	}
 	defer end()
-	value, err := h.configure(ctx, proc.plugin)
+	value, err := h.configured(ctx, proc)
 	if err != nil {
 		return none, blame(proc, err)
 	}

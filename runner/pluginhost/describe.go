@@ -38,7 +38,7 @@ func (p *plugin) describe(ctx context.Context) (schema.Plugin, error) {
 		return schema.Plugin{}, err
 	}
 	defer proc.stop()
-	s, err := proc.plugin.Describe(ctx)
+	s, err := bounded(ctx, proc, p.host.options.AnswerLimit, "say what it offers", proc.plugin.Describe)
 	if err != nil {
 		return s, err
 	}

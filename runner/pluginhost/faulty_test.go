@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -30,8 +31,8 @@ func TestMain(m *testing.M) {
 		}
 		sdk.Serve(faulty(name))
 	}
-	if len(os.Args) == 3 && os.Args[1] == "__host" {
-		hostMain(os.Args[2])
+	if len(os.Args) == 4 && os.Args[1] == "__host" {
+		hostMain(os.Args[2], os.Args[3])
 	}
 	os.Exit(m.Run())
 }
@@ -52,12 +53,18 @@ func faulty(name string) sdk.Plugin {
 		Name: name, Version: "1.2.3", Env: []string{"FAULTY_WANTS"},
 		Hooks: []sdk.HookType{sdk.NewHook(schema.HookType{Name: name},
 			func(_ context.Context, c config, env sdk.Env) (sdk.Hook, error) {
+				if c.Mode == "hang-configure" {
+					time.Sleep(time.Hour)
+				}
 				if c.Mode == "refuse" {
 					return nil, failure.New(failure.Precondition, failure.BadConfig, "configure: no").WithRemedy("say yes")
 				}
 				return &faultyHook{c, env}, nil
 			},
 			func(c config, known func(...string) bool) []schema.Diagnostic {
+				if known("mode") && c.Mode == "hang-validate" {
+					time.Sleep(time.Hour)
+				}
 				if known("mode") && c.Mode == "invalid" {
 					return []schema.Diagnostic{{Severity: schema.SeverityError, Summary: "Invalid mode", Detail: "d " + c.Text, Path: []string{"mode"}}}
 				}
@@ -100,11 +107,23 @@ func (f *faultyHook) Run(ctx context.Context, r sdk.RunRequest, output func(sdk.
 		_, _ = os.Stderr.WriteString("{\"@message\": 5}\nnot json\n" + strings.Repeat("long ", 100_000) + "\n")
 		f.env.Log.Info("a line with "+f.c.Text, "n", 1)
 	case "large":
-		return &sdk.RunReport{Tail: strings.Repeat(string(r.Context[1:2]), 20<<20)}, nil
+		return &sdk.RunReport{Tail: strings.Repeat("x", len(r.Context)-2)}, nil
+	case "tell":
+		output(sdk.Output{Stream: sdk.Stdout, Text: "printed " + f.c.Text})
+		return &sdk.RunReport{Tail: "tail " + f.c.Text, Outputs: map[string]json.RawMessage{"o": json.RawMessage(`"` + f.c.Text + `"`)}}, nil
 	case "silent":
 		return nil, nil
 	case "plain":
 		return nil, fmt.Errorf("an untyped error")
+	}
+	daemon := 0
+	if f.c.Mode == "daemon" { // leaves the plugin's group and session
+		cmd := exec.Command("sleep", "600")
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+		if err := cmd.Start(); err != nil {
+			return nil, err
+		}
+		daemon = cmd.Process.Pid
 	}
 	stdin, _ := io.ReadAll(os.Stdin)
 	pgid, _ := syscall.Getpgid(0)
@@ -112,7 +131,7 @@ func (f *faultyHook) Run(ctx context.Context, r sdk.RunRequest, output func(sdk.
 	info, _ := os.Stat(cwd)
 	facts := map[string]any{
 		"env": os.Environ(), "pid": os.Getpid(), "pgid": pgid, "cwd": cwd, "mode": info.Mode().Perm(), "stdin": len(stdin), "temp": f.env.TempDir,
-		"extra": isOpen(3) && isOpen(4),
+		"extra": isOpen(3) && isOpen(4), "daemon": daemon,
 	}
 	raw, err := json.Marshal(facts)
 	return &sdk.RunReport{Outputs: map[string]json.RawMessage{"facts": raw}}, err
@@ -124,9 +143,9 @@ func isOpen(fd int) bool {
 }
 
 // hostMain is a host that is killed: it prints its plugin's pid and waits.
-func hostMain(dir string) {
+func hostMain(dir, mode string) {
 	h := pluginhost.New(pluginhost.Options{Bundled: bundled(), WorkDir: dir})
-	k, err := h.Hook(context.Background(), "faulty", cfg("ok", ""))
+	k, err := h.Hook(context.Background(), "faulty", cfg(mode, ""))
 	if err != nil {
 		panic(err)
 	}

@@ -39,6 +39,9 @@ type Options struct {
 	Log *slog.Logger
 	// Redact is applied to every text that comes from a plugin; nil: none.
 	Redact func(string) string
+	// AnswerLimit bounds what a plugin does without contacting anybody: to say
+	// what it offers, to check a configuration, to take one. 0: a minute.
+	AnswerLimit time.Duration
 	// ExtraFiles are inherited by every plugin's process: locks that must
 	// stay taken until the last plugin is gone.
 	ExtraFiles []*os.File
@@ -65,6 +68,9 @@ func New(o Options) *Host {
 	}
 	if o.Redact == nil {
 		o.Redact = func(s string) string { return s }
+	}
+	if o.AnswerLimit <= 0 {
+		o.AnswerLimit = time.Minute
 	}
 	if o.LookupEnv == nil {
 		o.LookupEnv = os.LookupEnv
@@ -128,7 +134,7 @@ func (h *Host) Describe(ctx context.Context, name string) (schema.Plugin, error)
 // Validate asks a plugin about a configuration, which may hold unknown but no
 // marked values: what the schema finds wrong, or else what the plugin's own
 // validator says. activity is used for [schema.KindActivity] only.
-func (h *Host) Validate(ctx context.Context, k schema.Kind, typ, activity string, config cty.Value) (ds []schema.Diagnostic, err error) {
+func (h *Host) Validate(ctx context.Context, k schema.Kind, typ, activity string, config cty.Value) ([]schema.Diagnostic, error) {
 	p, err := h.offering(ctx, Ref{Kind: k, Type: typ})
 	if err != nil {
 		return nil, err
@@ -140,11 +146,9 @@ func (h *Host) Validate(ctx context.Context, k schema.Kind, typ, activity string
 	if err != nil {
 		return nil, err
 	}
-	ds, err = proc.plugin.ValidateConfig(ctx, k, typ, activity, config)
-	for i := range ds {
-		ds[i].Summary, ds[i].Detail = h.options.Redact(ds[i].Summary), h.options.Redact(ds[i].Detail)
-	}
-	return ds, err
+	return bounded(ctx, proc, h.options.AnswerLimit, "check a configuration", func(ctx context.Context) ([]schema.Diagnostic, error) {
+		return proc.plugin.ValidateConfig(ctx, k, typ, activity, config)
+	})
 }
 
 // Source makes a configured source. The value has the type of its schema, is

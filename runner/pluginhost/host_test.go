@@ -93,6 +93,8 @@ type facts struct {
 	Stdin int         `json:"stdin"`
 	Temp  string      `json:"temp"`
 	Extra bool        `json:"extra"`
+
+	Daemon int `json:"daemon"`
 }
 
 func run(t *testing.T, k sdk.Hook) facts {
@@ -308,17 +310,74 @@ func TestNoiseGoesToTheLog(t *testing.T) {
 	}
 }
 
-func TestLargeMessagesPass(t *testing.T) {
+func TestWhatAPluginTellsHoldsNoSecret(t *testing.T) {
 	t.Parallel()
 	h, _ := newHost(t, nil)
-	raw := append(append([]byte(`"`), bytes.Repeat([]byte("x"), 20<<20)...), '"')
-	r, err := newHook(t, h, "large", "").Run(t.Context(), sdk.RunRequest{Context: raw}, nil)
+	printed := ""
+	r, err := newHook(t, h, "tell", "").Run(t.Context(), sdk.RunRequest{}, func(o sdk.Output) { printed += o.Text })
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(r.Tail) != 20<<20 {
-		t.Errorf("got %d bytes", len(r.Tail))
+	if all := printed + "|" + r.Tail + "|" + string(r.Outputs["o"]); all != `printed (sensitive)|tail (sensitive)|"(sensitive)"` {
+		t.Errorf("got %s", all)
 	}
+}
+
+// A fleet's results are a long list on the way to a script; a plugin's answer
+// is short, and one that is not takes no memory here.
+func TestMessagesFromAPluginAreSmall(t *testing.T) {
+	t.Parallel()
+	h, _ := newHost(t, nil)
+	k := newHook(t, h, "large", "")
+	pad := func(n int) []byte { return append(append([]byte(`"`), bytes.Repeat([]byte("x"), n)...), '"') }
+	r, err := k.Run(t.Context(), sdk.RunRequest{Context: pad(3 << 20)}, nil)
+	if err != nil || len(r.Tail) != 3<<20 {
+		t.Fatalf("%v", err)
+	}
+	_, err = k.Run(t.Context(), sdk.RunRequest{Context: pad(20 << 20)}, nil)
+	wantFailure(t, err, failure.Internal, failure.Protocol, "faulty 1.2.3", "4 MiB")
+	run(t, newHook(t, h, "ok", "")) // nothing else is hurt
+}
+
+func TestAPluginThatHangsIsNamed(t *testing.T) {
+	t.Parallel()
+	h, _ := newHost(t, func(o *pluginhost.Options) { o.AnswerLimit = 300 * time.Millisecond })
+	_, err := h.Hook(t.Context(), "faulty", cfg("hang-configure", ""))
+	wantFailure(t, err, failure.Timeout, "", "faulty 1.2.3", "take its configuration", "no answer within 300ms", "report it")
+	dir := t.TempDir()
+	install(t, dir, "third")
+	h, _ = newHost(t, func(o *pluginhost.Options) { o.Dir = dir; o.AnswerLimit = 5 * time.Second })
+	_, err = h.Validate(t.Context(), schema.KindHook, "third", "", cfg("hang-validate", ""))
+	wantFailure(t, err, failure.Timeout, "", "third 1.2.3 (sha256 ", "check a configuration", "no answer within 5s", "report it")
+}
+
+// What a plugin started in a session of its own ends with it, however it ends.
+func TestWhatAPluginStartedEndsWithIt(t *testing.T) {
+	t.Parallel()
+	start := func(t *testing.T) (*pluginhost.Host, facts) {
+		h, _ := newHost(t, nil)
+		f := run(t, newHook(t, h, "daemon", ""))
+		if f.Daemon == 0 || !alive(f.Daemon) {
+			t.Fatal("the daemon is not there")
+		}
+		return h, f
+	}
+	t.Run("closed", func(t *testing.T) {
+		t.Parallel()
+		h, f := start(t)
+		if err := h.Close(); err != nil {
+			t.Error(err)
+		}
+		waitGone(t, f.Daemon)
+	})
+	t.Run("killed", func(t *testing.T) {
+		t.Parallel()
+		_, f := start(t)
+		if err := syscall.Kill(f.PID, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		waitGone(t, f.Daemon)
+	})
 }
 
 func TestAKilledHostLeavesNoOrphan(t *testing.T) {
@@ -327,7 +386,7 @@ func TestAKilledHostLeavesNoOrphan(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(exe, "__host", t.TempDir())
+	cmd := exec.Command(exe, "__host", t.TempDir(), "daemon")
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -351,6 +410,7 @@ func TestAKilledHostLeavesNoOrphan(t *testing.T) {
 	}
 	_ = cmd.Wait()
 	waitGone(t, f.PID)
+	waitGone(t, f.Daemon)
 }
 
 // install copies this binary as a third-party plugin.

@@ -2,6 +2,8 @@ package pluginhost
 
 import (
 	"context"
+	"errors"
+	"time"
 
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/client"
@@ -57,7 +59,7 @@ func (h *holder[T]) get(ctx context.Context) (value T, proc *process, err error)
 		if err != nil {
 			return none, nil, err
 		}
-		value, err := h.configure(ctx, proc.plugin)
+		value, err := h.configured(ctx, proc)
 		if err != nil {
 			return none, proc, err
 		}
@@ -67,6 +69,26 @@ func (h *holder[T]) get(ctx context.Context) (value T, proc *process, err error)
 		return none, nil, h.p.stoppedFailure()
 	}
 	return h.value, h.proc, nil
+}
+
+// configured makes an instance in a process.
+func (h *holder[T]) configured(ctx context.Context, proc *process) (T, error) {
+	return bounded(ctx, proc, h.p.host.options.AnswerLimit, "take its configuration", func(ctx context.Context) (T, error) {
+		return h.configure(ctx, proc.plugin)
+	})
+}
+
+// bounded does a call for which a plugin contacts nobody, so that it answers at
+// once or hangs.
+func bounded[R any](ctx context.Context, proc *process, limit time.Duration, what string, f func(context.Context) (R, error)) (R, error) {
+	bound, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	r, err := f(bound)
+	if err != nil && ctx.Err() == nil && errors.Is(bound.Err(), context.DeadlineExceeded) {
+		return r, failure.New(failure.Timeout, "", "the plugin %s was asked to %s and gave no answer within %s", proc.title(), what, limit).
+			WithRemedy("it hangs: look at its log (--log-level debug), and report it to whoever wrote it; until it is mended leave out what uses it")
+	}
+	return r, err
 }
 
 // Plugin names the plugin with its version and, if it is installed, its digest,

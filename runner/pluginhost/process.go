@@ -89,6 +89,7 @@ func (p *plugin) start(ctx context.Context, version string, env []string) (_ *pr
 	proc.run = newRunner(cmd, newRelay(o.Log.With("plugin", p.name), o.Redact))
 	proc.run.verify = func() error { return verifyFile(cmd.Path, proc.digest) }
 
+	d := door{o.Redact}
 	proc.client = goplugin.NewClient(&goplugin.ClientConfig{
 		HandshakeConfig:  client.Handshake(),
 		Plugins:          client.PluginSet(proc.refine),
@@ -101,7 +102,8 @@ func (p *plugin) start(ctx context.Context, version string, env []string) (_ *pr
 		SyncStderr:       proc.run.relay.writer(),
 		UnixSocketConfig: &goplugin.UnixSocketConfig{TempDir: filepath.Dir(dir)},
 		GRPCDialOptions: []grpc.DialOption{grpc.WithDefaultCallOptions(
-			grpc.MaxCallRecvMsgSize(client.MaxMessage), grpc.MaxCallSendMsgSize(client.MaxMessage))},
+			grpc.MaxCallRecvMsgSize(client.MaxReply), grpc.MaxCallSendMsgSize(client.MaxRequest)),
+			grpc.WithChainUnaryInterceptor(d.unary), grpc.WithChainStreamInterceptor(d.stream)},
 		// A runner of our own, because go-plugin's gives its stdin away,
 		// verifies no file that a runner starts, and stops on a log line
 		// that is not as it expects.

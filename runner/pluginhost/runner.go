@@ -14,6 +14,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/dprun/dprun/sdk/client"
 )
 
 // pipeGrace is how long the pipes of a process that has ended are still read:
@@ -86,6 +88,7 @@ func (r *runner) Start(context.Context) (err error) {
 	go func() {
 		err := r.cmd.Wait()
 		_ = syscall.Kill(-pid, syscall.SIGKILL) // what it left behind in its group
+		client.EndOffspring(r.cmd.Dir)          // and outside of it
 		quiet := make(chan struct{})
 		go func() {
 			defer close(quiet)

@@ -3,7 +3,6 @@ package client
 import (
 	"context"
 	"crypto/rand"
-	"strconv"
 	"time"
 
 	"google.golang.org/grpc/metadata"
@@ -21,10 +20,6 @@ const cancelGrace = 15 * time.Second
 // in the plugin. A plugin that does not listen is cut off after a grace.
 func (p *Plugin) cancellable(ctx context.Context) (context.Context, func()) {
 	id := rand.Text()
-	pairs := []string{wire.MetaCall, id}
-	if deadline, ok := ctx.Deadline(); ok {
-		pairs = append(pairs, wire.MetaTimeout, strconv.FormatInt(int64(time.Until(deadline)), 10))
-	}
 	call, cut := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() {
 		defer cut()
@@ -43,7 +38,7 @@ func (p *Plugin) cancellable(ctx context.Context) (context.Context, func()) {
 			}
 		}
 	})
-	return metadata.AppendToOutgoingContext(call, pairs...), func() {
+	return metadata.AppendToOutgoingContext(call, wire.MetaCall, id), func() {
 		stop()
 		cut()
 	}

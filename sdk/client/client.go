@@ -18,6 +18,7 @@ import (
 
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
+	"github.com/dprun/dprun/sdk/internal/offspring"
 	"github.com/dprun/dprun/sdk/internal/wire"
 	pluginv1 "github.com/dprun/dprun/sdk/proto/dprun/plugin/v1"
 	"github.com/dprun/dprun/sdk/schema"
@@ -57,8 +58,17 @@ func PluginSet(refine func(*failure.Error) *failure.Error) plugin.PluginSet {
 // PluginName is the name to dispense.
 const PluginName = wire.Name
 
-// MaxMessage is the largest message that is accepted, in bytes.
-const MaxMessage = wire.MaxMessage
+// The largest messages from a plugin and to it, in bytes.
+const (
+	MaxReply   = wire.MaxReply
+	MaxRequest = wire.MaxRequest
+)
+
+// Service is the prefix of every method of the protocol.
+const Service = wire.Service
+
+// EndOffspring ends what a plugin's process has left behind; see its package.
+func EndOffspring(dir string) { offspring.End(dir) }
 
 // The environment variables of a plugin's process.
 const (

@@ -111,7 +111,7 @@ func TestBrokenProtocolIsAFailure(t *testing.T) {
 		"two dones":              broken,
 		"done and error":         broken,
 		"untyped":                broken,
-		"unknown kind":           broken,
+		"unknown kind":           {failure.Internal, failure.Mismatch},
 		"unavailable":            {failure.Unavailable, failure.Crashed},
 		"reason of another call": {failure.Corrupt, ""},
 		"typed":                  {failure.Corrupt, failure.Mismatch},

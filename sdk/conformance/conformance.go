@@ -69,7 +69,7 @@ func Serve(p sdk.Plugin) (_ *client.Plugin, stop func(), err error) {
 	conn, err := grpc.NewClient("passthrough:///plugin",
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return listener.DialContext(ctx) }),
-		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(client.MaxMessage), grpc.MaxCallSendMsgSize(client.MaxMessage)))
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(client.MaxReply), grpc.MaxCallSendMsgSize(client.MaxRequest)))
 	if err != nil {
 		return nil, nil, err
 	}

@@ -40,7 +40,7 @@ func FailureToWire(f *failure.Error) *pluginv1.Failure {
 func FailureFromWire(call failure.Call, p *pluginv1.Failure) *failure.Error {
 	kind, reason := failure.Kind(p.GetKind()), failure.Reason(p.GetReason())
 	if !slices.Contains(failure.Kinds(), kind) {
-		return failure.New(failure.Internal, failure.Protocol, "%s: the plugin gave a failure of the unknown kind %q: %s", call, p.GetKind(), p.GetMessage())
+		kind = failure.Internal // a newer SDK's: what it says still counts
 	}
 	if call != "" && !slices.Contains(failure.Reasons(call), reason) {
 		reason = ""
@@ -107,6 +107,8 @@ func Failure(call failure.Call, err error) *failure.Error {
 		return failure.New(failure.Cancelled, "", "%s: %w", call, context.Canceled)
 	case codes.Unavailable:
 		return failure.New(failure.Unavailable, failure.Crashed, "%s: the plugin went away: %s", call, st.Message())
+	case codes.ResourceExhausted:
+		return failure.New(failure.Internal, failure.Protocol, "%s: a message is larger than the protocol allows (%d MiB from a plugin, %d MiB to it): %s", call, MaxReply>>20, MaxRequest>>20, st.Message())
 	case codes.Unimplemented:
 		return failure.New(failure.Internal, failure.Protocol, "%s: the plugin does not offer this call: %s", call, st.Message())
 	}

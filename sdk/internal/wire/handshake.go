@@ -19,11 +19,9 @@ const (
 	EnvLogLevel = "DPRUN_PLUGIN_LOG"
 )
 
-// The metadata of calls that the host can cancel in order.
-const (
-	MetaCall    = "dprun-call"    // an identifier for Cancel
-	MetaTimeout = "dprun-timeout" // what is left of the deadline, in nanoseconds
-)
+// MetaCall is the metadata of calls that the host can cancel in order: an
+// identifier for Cancel.
+const MetaCall = "dprun-call"
 
 // Service is the prefix of every method of the protocol.
 const Service = "/dprun.plugin.v1."
@@ -31,8 +29,12 @@ const Service = "/dprun.plugin.v1."
 // Name is the one name in go-plugin's plugin set.
 const Name = "dprun"
 
-// MaxMessage is the largest message that either end accepts, in bytes.
-const MaxMessage = 256 << 20
+// The largest messages, in bytes. What a plugin answers is small, because
+// artifacts travel by file; what the host sends may list a whole fleet's tasks.
+const (
+	MaxReply   = 4 << 20
+	MaxRequest = 64 << 20
+)
 
 // Handshake tells a plugin that it was started by dprun.
 func Handshake() plugin.HandshakeConfig {

@@ -14,11 +14,12 @@
 // ends well without it failed.
 //
 // Cancelling. A cancelled gRPC call returns to the host at once, while the
-// plugin still cleans up. For the streams the host therefore sends two
-// metadata entries: dprun-call, an identifier, and dprun-timeout, what is left
-// of the deadline in nanoseconds, and to give up calls Cancel with the
-// identifier and waits for the stream to end. A plugin may ignore all of it
-// (UNIMPLEMENTED): then the gRPC call itself is cancelled.
+// plugin still cleans up. For the streams the host therefore sends a metadata
+// entry, dprun-call, an identifier, and to give up calls Cancel with it and
+// waits for the stream to end. A plugin may ignore all of it (UNIMPLEMENTED):
+// then the gRPC call itself is cancelled.
+//
+// Sizes. A message from a plugin has 4 MiB at most, one to it 64 MiB.
 //
 // Values. A configuration travels as MessagePack in the encoding of cty
 // (github.com/zclconf/go-cty), typed by the schema that Describe gave for it.
