@@ -188,8 +188,13 @@ func alive(pid int) bool {
 	if err != nil {
 		return true
 	}
-	_, after, _ := strings.Cut(string(b), ") ")
-	return !strings.HasPrefix(after, "Z")
+	return !strings.HasPrefix(afterName(string(b)), "Z")
+}
+
+// afterName is what follows the program's name in /proc/PID/stat. The name
+// stands in parentheses and may hold any character, these too.
+func afterName(stat string) string {
+	return strings.TrimPrefix(stat[strings.LastIndexByte(stat, ')')+1:], " ")
 }
 
 func join(names []string) string { return strings.Join(names, ", ") }

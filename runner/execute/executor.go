@@ -101,14 +101,6 @@ type Executor struct {
 	outputs map[string]json.RawMessage // replaced, never changed
 }
 
-// instance is a configured plugin instance, made once.
-type instance[T any] struct {
-	once   sync.Once
-	value  T
-	verify sdk.Verify
-	err    error
-}
-
 // New returns an executor.
 func New(o Options) *Executor {
 	return &Executor{Options: o, sources: map[string]*instance[sdk.Source]{}, targets: map[string]*instance[sdk.Destination]{},
@@ -232,74 +224,17 @@ func (x *Executor) clean(device string, err error) error {
 	return &f
 }
 
-// source is the device's instance, configured at first use.
-func (x *Executor) source(ctx context.Context, device string) (sdk.Source, error) {
-	x.mu.Lock()
-	i := x.sources[device]
-	if i == nil {
-		i = &instance[sdk.Source]{}
-		x.sources[device] = i
-	}
-	x.mu.Unlock()
-	i.once.Do(func() {
-		var e Endpoint
-		if e, i.err = x.Plan.Device(ctx, device); i.err == nil {
-			i.value, i.err = x.Plugins.Source(ctx, e.Type, e.Config)
-		}
-	})
-	if i.err != nil {
-		x.forgetSource(device, i)
-		return nil, i.err
-	}
-	return i.value, nil
-}
-
-// forgetSource lets a later attempt configure the device again.
-func (x *Executor) forgetSource(device string, i *instance[sdk.Source]) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if x.sources[device] == i {
-		delete(x.sources, device)
-	}
-}
-
-// destination is the destination's instance, configured at first use.
-func (x *Executor) destination(ctx context.Context, name string) (sdk.Destination, sdk.Verify, error) {
-	x.mu.Lock()
-	i := x.targets[name]
-	if i == nil {
-		i = &instance[sdk.Destination]{}
-		x.targets[name] = i
-	}
-	x.mu.Unlock()
-	i.once.Do(func() {
-		var e Endpoint
-		if e, i.verify, i.err = x.Plan.Destination(ctx, name); i.err == nil {
-			i.value, i.err = x.Plugins.Destination(ctx, e.Type, e.Config)
-		}
-	})
-	if i.err != nil {
-		x.mu.Lock()
-		if x.targets[name] == i {
-			delete(x.targets, name)
-		}
-		x.mu.Unlock()
-		return nil, "", fmt.Errorf("destination %s: %w", name, i.err)
-	}
-	return i.value, i.verify, nil
-}
-
 // Close releases every instance.
 func (x *Executor) Close() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	for _, i := range x.sources {
-		if i.value != nil {
+		if i.ready() {
 			_ = i.value.Close()
 		}
 	}
 	for _, i := range x.targets {
-		if i.value != nil {
+		if i.ready() {
 			_ = i.value.Close()
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 
 	"github.com/dprun/dprun/sdk"
+	"github.com/dprun/dprun/sdk/failure"
 )
 
 // bundledWord is the first argument of a process that serves a bundled plugin.
@@ -34,8 +35,20 @@ func ServeBundled(args []string, bundled map[string]func() sdk.Plugin) {
 // self is the path under which this very program can be started again, even
 // when its file has been replaced meanwhile.
 func self() (string, error) {
+	path, err := "/proc/self/exe", error(nil)
 	if runtime.GOOS == "linux" {
-		return "/proc/self/exe", nil
+		_, err = os.Lstat(path)
+	} else {
+		path, err = os.Executable()
 	}
-	return os.Executable()
+	return path, noSelf(err)
+}
+
+// noSelf says why no bundled plugin can be started. It is no fault that passes.
+func noSelf(err error) error {
+	if err == nil {
+		return nil
+	}
+	return failure.New(failure.Precondition, failure.Crashed, "dprun cannot start its own program again, which serves the bundled plugins: %w", err).
+		WithRemedy("mount /proc, also in a container or a chroot")
 }

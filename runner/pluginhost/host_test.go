@@ -153,6 +153,9 @@ func wantFailure(t *testing.T, err error, kind failure.Kind, reason failure.Reas
 func TestAPluginRunsAlone(t *testing.T) {
 	t.Setenv("FAULTY_WANTS", "this")
 	t.Setenv("SECRET_OF_THE_HOST", secret)
+	t.Setenv("SSL_CERT_FILE", "/roots.pem")
+	t.Setenv("SSL_CERT_DIR", "/roots")
+	t.Setenv("GODEBUG", "fips140=on")
 	lock, err := os.Create(filepath.Join(t.TempDir(), "lock"))
 	if err != nil {
 		t.Fatal(err)
@@ -166,8 +169,10 @@ func TestAPluginRunsAlone(t *testing.T) {
 			t.Errorf("the host's environment leaks: %s", e)
 		}
 	}
-	if !slices.Contains(f.Env, "FAULTY_WANTS=this") {
-		t.Error("a variable that the plugin asked for is missing")
+	for _, want := range []string{"FAULTY_WANTS=this", "SSL_CERT_FILE=/roots.pem", "SSL_CERT_DIR=/roots", "GODEBUG=fips140=on"} {
+		if !slices.Contains(f.Env, want) {
+			t.Errorf("%s is not passed on", want)
+		}
 	}
 	if f.PGID != f.PID || f.PID == os.Getpid() {
 		t.Errorf("pid %d, group %d", f.PID, f.PGID)

@@ -74,7 +74,7 @@ func (p *plugin) start(ctx context.Context, version string, env []string) (_ *pr
 	cmd := &exec.Cmd{Path: p.file, Args: []string{p.file}, Dir: dir}
 	if p.bundled != nil {
 		if cmd.Path, err = self(); err != nil {
-			return fail(err)
+			return nil, err
 		}
 		cmd.Args = []string{"dprun", bundledWord, p.name}
 	} else if proc.digest, err = p.digestOnce(); err != nil {
@@ -226,9 +226,10 @@ func (p *process) stop() {
 	})
 }
 
-// passed are the variables that every plugin gets.
+// passed are the variables that every plugin gets: what programs need, and
+// what decides about trust and cryptography, which is done in the plugins.
 func passed() []string {
-	return []string{"PATH", "HOME", "LANG", "TZ", "TMPDIR", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"}
+	return []string{"SSL_CERT_FILE", "SSL_CERT_DIR", "GODEBUG", "PATH", "HOME", "LANG", "TZ", "TMPDIR", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"}
 }
 
 func allowedEnv(lookup func(string) (string, bool), more []string) []string {
