@@ -484,3 +484,24 @@ func TestAFileCanBeCompiledTwice(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// What a gateway calls its domains becomes the name of a file.
+func TestNamesThatSteerATerminalAreEscapedInPaths(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{
+		"orders":                 "orders",
+		"bestellungen-fürth":     "bestellungen-fürth",
+		"a\u202egpj.exe":         "a%E2%80%AEgpj.exe",
+		"a\u009b31mred":          "a%C2%9B31mred",
+		"a\u2066b\u200fc\u2028d": "a%E2%81%A6b%E2%80%8Fc%E2%80%A8d",
+		"a\xffb":                 "a%FFb",
+		"\x1b[2J":                "%1B[2J",
+		"..":                     "%2E.",
+		"a/b\\c%d":               "a%2Fb%5Cc%25d",
+		"":                       "",
+	} {
+		if got := plan.EscapeComponent(name); got != want {
+			t.Errorf("%q: %q, want %q", name, got, want)
+		}
+	}
+}

@@ -145,8 +145,8 @@ func (s *sink) deviceName(b *hclsyntax.Block, i instance) (string, hcl.Range) {
 			name = given
 		}
 	}
-	if strings.TrimSpace(name) == "" || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f }) {
-		s.add(diag.InvalidName, at, "A device's name is not empty and holds no control characters.")
+	if strings.TrimSpace(name) == "" || strings.ContainsFunc(name, schema.Steers) {
+		s.add(diag.InvalidName, at, "A device's name is not empty and holds no control characters and none that turn the direction of writing around.")
 	}
 	return name, at
 }

@@ -24,28 +24,23 @@ const (
 )
 
 // EscapeComponent makes a name usable as one component of a path: what would
-// separate, hide or break it is written as % and two hexadecimal digits, and
-// so is %, so that different names stay different.
+// separate, hide, turn around or break it is written byte by byte as % and two
+// hexadecimal digits, and so is %, so that different names stay different.
 func EscapeComponent(name string) string {
-	clean := name != "" && name[0] != '.'
-	for i := 0; clean && i < len(name); i++ {
-		clean = !unsafeByte(name[i])
-	}
-	if clean || name == "" {
-		return name
-	}
 	var b strings.Builder
-	for i := 0; i < len(name); i++ {
-		if c := name[i]; unsafeByte(c) || i == 0 && c == '.' {
-			fmt.Fprintf(&b, "%%%02X", c)
+	for i := 0; i < len(name); {
+		c, n := utf8.DecodeRuneInString(name[i:])
+		if broken := c == utf8.RuneError && n == 1; broken || schema.Steers(c) || c == '/' || c == '\\' || c == '%' || i == 0 && c == '.' {
+			for _, raw := range []byte(name[i : i+n]) {
+				fmt.Fprintf(&b, "%%%02X", raw)
+			}
 		} else {
-			b.WriteByte(c)
+			b.WriteString(name[i : i+n])
 		}
+		i += n
 	}
 	return b.String()
 }
-
-func unsafeByte(c byte) bool { return c < ' ' || c == 0x7f || c == '/' || c == '\\' || c == '%' }
 
 // pathVariables are the names of a scope as components of a path.
 func (s Scope) pathVariables(want roots) map[string]cty.Value {
@@ -140,8 +135,8 @@ func (s *sink) cleanPath(p, address string, r hcl.Range) string {
 		case len(part) > maxComponent:
 			s.add(diag.InvalidPath, r, "A part of the path of the destination %q is %d bytes long; %d are possible.", address, len(part), maxComponent)
 			return ""
-		case !utf8.ValidString(part) || strings.ContainsFunc(part, func(c rune) bool { return c < ' ' || c == 0x7f }):
-			s.add(diag.InvalidPath, r, "The path of the destination %q holds a control character.", address)
+		case !utf8.ValidString(part) || strings.ContainsFunc(part, schema.Steers):
+			s.add(diag.InvalidPath, r, "The path of the destination %q holds a control character or one that turns the direction of writing around.", address)
 			return ""
 		}
 	}

@@ -56,6 +56,9 @@ func Open(_ context.Context, o Options) (*Runner, error) {
 		return nil, &Error{ExitUsage, err}
 	}
 	r.pending = pending.Open(r.state.Pending())
+	for _, odd := range r.state.Odd() {
+		r.Log.Warn(odd)
+	}
 	if r.journal, err = journal.Open(r.state.Journal()); err != nil {
 		r.journal, r.lost = nil, &Error{ExitBug, err}
 		if errors.Is(err, journal.ErrLost) {

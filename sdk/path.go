@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/dprun/dprun/sdk/failure"
+	"github.com/dprun/dprun/sdk/schema"
 )
 
 // TempPrefix begins the names of temporary objects at a destination. No final
@@ -12,12 +13,12 @@ import (
 const TempPrefix = ".dprun-"
 
 // CheckPath refuses what is no final name of an object: an absolute path, one
-// with empty, "." or ".." components, one with control characters or
-// backslashes, one that looks temporary. [Serve] checks every path with it
+// with empty, "." or ".." components, one with backslashes or characters that
+// [schema.Steers], one that looks temporary. [Serve] checks every path with it
 // before a destination sees it.
 func CheckPath(path string) error {
 	bad := !fs.ValidPath(path) || path == "." || strings.Contains(path, `\`) ||
-		strings.ContainsFunc(path, func(r rune) bool { return r < 0x20 || r == 0x7f })
+		strings.ContainsFunc(path, schema.Steers)
 	if !bad {
 		for part := range strings.SplitSeq(path, "/") {
 			bad = bad || strings.HasPrefix(part, TempPrefix)

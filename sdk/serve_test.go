@@ -52,6 +52,7 @@ func TestPathsThatLeadOutAreRefused(t *testing.T) {
 	for path, ok := range map[string]bool{
 		"a": true, "a/b c/ü": true, "...": true, "a.dprun.json": true, "": false, ".": false, "..": false, "/a": false, "a/": false, "a//b": false,
 		"a/../b": false, "./a": false, `a\b`: false, "a\nb": false, ".dprun-x": false, "a/.dprun-x/b": false, "\xff": false,
+		"a\u009bb": false, "a\u202eb": false, "a\u2028b": false,
 	} {
 		if got := CheckPath(path) == nil; got != ok {
 			t.Errorf("CheckPath(%q) = %v", path, got)

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/dprun/dprun/sdk/failure"
 )
 
 // take locks a file, and tries again until ctx ends; wait is called before
@@ -64,7 +66,16 @@ func openLock(path string, create bool) (*os.File, error) {
 	if create {
 		flags |= os.O_CREATE
 	}
-	return os.OpenFile(path, flags, 0o600)
+	file, err := os.OpenFile(path, flags, 0o600)
+	return file, full(err)
+}
+
+// full says what to do where a file of a few bytes has no room.
+func full(err error) error {
+	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+		return failure.New(failure.NoSpace, "", "take a lock: %w; make room on the file system of the state directory", err)
+	}
+	return err
 }
 
 func isStill(file *os.File, path string) (bool, error) {

@@ -13,6 +13,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
+	"github.com/dprun/dprun/sdk/failure"
 )
 
 func open(t *testing.T) *Locks {
@@ -358,4 +361,17 @@ func TestALockOnARemovedFileIsNoticed(t *testing.T) {
 	}
 	defer another.Close()
 	check("made anew", false)
+}
+
+func TestAFullFileSystemIsToldAsThat(t *testing.T) {
+	t.Parallel()
+	for _, cause := range []error{unix.ENOSPC, unix.EDQUOT} {
+		f, ok := errors.AsType[*failure.Error](full(&os.PathError{Op: "open", Path: "/state/locks/x.lock", Err: cause}))
+		if !ok || f.Kind != failure.NoSpace || !strings.Contains(f.Error(), "/state/locks/x.lock") || !strings.Contains(f.Error(), "make room") {
+			t.Errorf("%v: %v", cause, f)
+		}
+	}
+	if err := full(unix.EACCES); !errors.Is(err, unix.EACCES) {
+		t.Errorf("another error: %v", err)
+	}
 }

@@ -85,6 +85,22 @@ func Open(dir string) (*State, error) {
 	return s, nil
 }
 
+// Odd says what is strange about the journal's file and keeps nobody from it:
+// a link leads to where nothing was checked, and what others can write cannot
+// be trusted once they reach it.
+func (s *State) Odd() []string {
+	var out []string
+	info, err := os.Lstat(s.Journal())
+	switch {
+	case err != nil: // it is made, or whoever opens it says why not
+	case info.Mode().Type() == fs.ModeSymlink:
+		out = append(out, fmt.Sprintf("the journal %s is a link: whether that place is local and private is not checked; move the file here, with those that end in -wal and -shm", s.Journal()))
+	case info.Mode().Perm()&0o022 != 0:
+		out = append(out, fmt.Sprintf("the journal %s can be written by others (mode %04o): chmod 0600 %[1]s", s.Journal(), info.Mode().Perm()))
+	}
+	return out
+}
+
 // UnfitError says why a directory is not used for state.
 type UnfitError struct {
 	Dir    string

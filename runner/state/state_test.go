@@ -164,3 +164,36 @@ func TestFUSEIsToldByItsMount(t *testing.T) {
 		}
 	}
 }
+
+func TestAnOddJournalIsTold(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if odd := s.Odd(); len(odd) > 0 {
+		t.Errorf("none yet: %v", odd)
+	}
+	if err := os.WriteFile(s.Journal(), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if odd := s.Odd(); len(odd) > 0 {
+		t.Errorf("private: %v", odd)
+	}
+	if err := os.Chmod(s.Journal(), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if odd := s.Odd(); len(odd) != 1 || !strings.HasSuffix(odd[0], "can be written by others (mode 0666): chmod 0600 "+s.Journal()) {
+		t.Errorf("open to all: %v", odd)
+	}
+	if err := errors.Join(os.Rename(s.Journal(), s.Journal()+"-elsewhere"), os.Symlink(s.Journal()+"-elsewhere", s.Journal())); err != nil {
+		t.Fatal(err)
+	}
+	if odd := s.Odd(); len(odd) != 1 || !strings.Contains(odd[0], "is a link") {
+		t.Errorf("a link: %v", odd)
+	}
+}

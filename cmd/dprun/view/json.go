@@ -7,6 +7,7 @@ import (
 	"io"
 	"reflect"
 	"sync"
+	"unicode/utf8"
 
 	"github.com/dprun/dprun/plan/diag"
 	"github.com/dprun/dprun/runner"
@@ -59,7 +60,34 @@ func typed(typ string, v any) ([]byte, error) {
 	if len(out) < at+2 || out[at] != '{' || out[at+1] == '}' {
 		return nil, fmt.Errorf("write %s as JSON: it has no fields", typ)
 	}
-	return append(out[:at], out[at+1:]...), nil
+	return harmless(append(out[:at], out[at+1:]...)), nil
+}
+
+// harmless escapes what JSON allows to stand as it is and a terminal takes for a
+// command, or that turns the direction of writing around.
+func harmless(b []byte) []byte {
+	if !bytes.ContainsFunc(b, steers) {
+		return b
+	}
+	out := make([]byte, 0, len(b)+64)
+	for _, r := range string(b) {
+		if steers(r) {
+			out = fmt.Appendf(out, `\u%04x`, r)
+		} else {
+			out = utf8.AppendRune(out, r)
+		}
+	}
+	return out
+}
+
+func steers(r rune) bool { return r != '\n' && schema.Steers(r) }
+
+// harmlessWriter is harmless for what others write.
+type harmlessWriter struct{ to io.Writer }
+
+func (p harmlessWriter) Write(b []byte) (int, error) {
+	_, err := p.to.Write(harmless(b))
+	return len(b), err
 }
 
 // filled puts empty lists in the place of those that are nil: a list is never
@@ -218,7 +246,7 @@ func (j *JSON) Summary(s event.Summary) {
 }
 
 // LogWriter implements [View].
-func (j *JSON) LogWriter() io.Writer { return j.stderr }
+func (j *JSON) LogWriter() io.Writer { return harmlessWriter{j.stderr} }
 
 // Close implements [View].
 func (j *JSON) Close() error {

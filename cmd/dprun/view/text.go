@@ -5,6 +5,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"github.com/dprun/dprun/sdk/schema"
 )
 
 // Clean keeps text from outside (plugins, devices, scripts, names) from
@@ -16,24 +18,18 @@ func Clean(s string) string {
 		switch {
 		case r == '\t':
 			return ' '
-		case unicode.IsControl(r), turning(r):
+		case schema.Steers(r):
 			return unicode.ReplacementChar
 		}
 		return r
 	}, s)
 }
 
-// turning reports whether a character breaks a line or turns the direction of
-// writing around without being a control character.
-func turning(r rune) bool {
-	return r == '\u2028' || r == '\u2029' || r == '\u200e' || r == '\u200f' || r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069'
-}
-
 // straight replaces the characters that turn the direction of writing around
 // in text that may be coloured already.
 func straight(s string) string {
 	return strings.Map(func(r rune) rune {
-		if turning(r) {
+		if schema.Steers(r) && !unicode.IsControl(r) {
 			return unicode.ReplacementChar
 		}
 		return r

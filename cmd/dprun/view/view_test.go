@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -606,5 +607,26 @@ func TestARunsWarningsAreShownWhenItStarts(t *testing.T) {
 	h.Status(event.Status{Run: "r", Plan: "p", Code: "PLAN_STARTED", Time: start, Message: "1 task(s), 1 to run", Warnings: []string{"destination sftp.vault: copies have mode 0644\x1b"}})
 	if got := s.err.String(); !strings.Contains(got, "1 to run\n  warning: destination sftp.vault: copies have mode 0644") || strings.Contains(got, "\x1b") {
 		t.Errorf("it shows %q", got)
+	}
+}
+
+// JSON allows characters to stand as they are that a terminal takes for a
+// command or that turn the text around.
+func TestJSONHoldsNothingThatSteersATerminal(t *testing.T) {
+	t.Parallel()
+	const evil = "a\u009b31m\u202eb\u2066c\x7fd"
+	var out, log bytes.Buffer
+	j := NewJSON(Options{Stdout: &out, Stderr: &log}, Version{})
+	j.Fail(Failure{Message: evil, ExitCode: 1})
+	slog.New(slog.NewJSONHandler(j.LogWriter(), nil)).Warn(evil)
+	for where, text := range map[string]string{"standard output": out.String(), "log": log.String()} {
+		if strings.ContainsAny(text, "\u009b\u202e\u2066\x7f") || !strings.Contains(text, `a\u009b31m\u202eb\u2066c\u007fd`) {
+			t.Errorf("%s: %q", where, text)
+		}
+	}
+	var back struct{ Message string }
+	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &back); err != nil || back.Message != evil {
+		t.Errorf("read back: %q, %v", back.Message, err)
 	}
 }
