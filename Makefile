@@ -8,7 +8,7 @@ GOTESTFLAGS ?= -race
 
 export CGO_ENABLED ?= 0
 
-.PHONY: build status-matrix demo test check fmt lint vet unit deps bench generate docs clean darwin
+.PHONY: build status-matrix demo test check fmt lint vet unit deps test-servers servers-results bench generate docs clean darwin
 
 build: ## bin/dprun and bin/dpsim
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/dprun ./cmd/dprun
@@ -44,6 +44,14 @@ status-matrix: deps ## plays a scenario for every status code; a code that is no
 
 deps: ## installs from Debian's packages what the tests need and the machine lacks
 	./testfixtures/install-deps.sh
+
+test-servers: ## tests against servers that are compiled or come from npm; takes minutes
+	./testfixtures/servers/built/run.sh
+
+servers-results: deps ## writes anew what docs/servers.md says of every server
+	$(GO) test -count 1 ./testfixtures/servers -run 'Packaged|Ganesha' -update
+	./testfixtures/servers/built/run.sh -update
+	$(GO) run ./docs/gen
 
 bench: deps build ## each figure beside its peer; see docs/benchmarks.md
 	./testfixtures/bench/run.sh

@@ -23,6 +23,7 @@ import (
 	"github.com/dprun/dprun/runner/lifecycle"
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/schema"
+	"github.com/dprun/dprun/testfixtures/servers/results"
 )
 
 // page is one file of the documentation that is generated, or has a
@@ -39,6 +40,7 @@ func pages() []page {
 		{"status-codes.md", "", func(b *bytes.Buffer) { statusCodes(b, lifecycle.Catalogue()) }},
 		{"diagnostics.md", "", func(b *bytes.Buffer) { diagnosticsPage(b, diag.Catalogue()) }},
 		{"plugins.md", "", func(b *bytes.Buffer) { pluginsPage(b, schemas()...) }},
+		{"servers.md", "", func(b *bytes.Buffer) { serversPage(b, seen()) }},
 		{"plan-language.md", "functions", func(b *bytes.Buffer) { functionTable(b, functions()) }},
 	}
 }
@@ -52,6 +54,15 @@ func schemas() []schema.Plugin {
 	var all []schema.Plugin
 	for _, p := range bundled() {
 		all = append(all, p.Schema())
+	}
+	return all
+}
+
+// seen is what the tests saw of real servers.
+func seen() []results.Result {
+	all, err := results.Read()
+	if err != nil {
+		panic(err) // it is committed
 	}
 	return all
 }

@@ -25,7 +25,7 @@ type Spec struct {
 	Argv []string // the program's absolute path and its arguments
 	Addr string   // host:port where it listens when it is ready
 	Log  string   // file that its output is appended to
-	// Over maps paths of files to those that the server sees in their place,
+	// Over maps paths of files and directories to those that the server sees in their place,
 	// such as its own /etc/passwd. It takes root.
 	Over map[string]string
 }

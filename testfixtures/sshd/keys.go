@@ -14,8 +14,8 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// writeUserKey makes the key that may log in.
-func writeUserKey(private, authorized string) error {
+// WriteUserKey makes a key that may log in, and the file of authorized keys that lists it.
+func WriteUserKey(private, authorized string) error {
 	_, key, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		return err
@@ -27,8 +27,8 @@ func writeUserKey(private, authorized string) error {
 	return os.WriteFile(authorized, ssh.MarshalAuthorizedKey(public), 0o644)
 }
 
-// writeHostKey makes a host key of a type at path, and its public half at path.pub.
-func writeHostKey(typ, path string) error {
+// WriteHostKey makes a host key of a type at path, and its public half at path.pub.
+func WriteHostKey(typ, path string) error {
 	var key crypto.Signer
 	var err error
 	switch typ {

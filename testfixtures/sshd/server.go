@@ -117,11 +117,11 @@ func (s *Server) prepare(o Options) error {
 	}
 	s.PrivateKey = filepath.Join(base, "id_ed25519")
 	s.KnownHosts = filepath.Join(base, "known_hosts")
-	if err := writeUserKey(s.PrivateKey, s.path("authorized_keys")); err != nil {
+	if err := WriteUserKey(s.PrivateKey, s.path("authorized_keys")); err != nil {
 		return err
 	}
 	for _, typ := range o.HostKeys {
-		if err := writeHostKey(typ, s.path("host_"+typ)); err != nil {
+		if err := WriteHostKey(typ, s.path("host_"+typ)); err != nil {
 			return err
 		}
 	}

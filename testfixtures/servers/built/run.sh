@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Builds servers that are no package of Debian's into a temporary directory,
+# at the versions that stand in */go.mod and ssh2/package.json, and runs the
+# tests against them. Arguments go to the tests.
+set -euo pipefail
+
+here=$(cd "$(dirname "$0")" && pwd)
+for tool in go node npm; do
+  command -v "$tool" >/dev/null || { echo "$tool is missing: install it and try again" >&2; exit 1; }
+done
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+chmod 755 "$dir" # the servers run as another user
+export CGO_ENABLED=0
+echo "Building rclone, go-nfs and ssh2 in $dir"
+(cd "$here/rclone" && go build -o "$dir/rclone" .)
+(cd "$here/gonfs" && go build -o "$dir/gonfs" .)
+mkdir "$dir/ssh2"
+cp "$here"/ssh2/{package.json,package-lock.json,server.js} "$dir/ssh2"
+# Without its optional native helpers, which a compiler would be needed for.
+(cd "$dir/ssh2" && npm ci --ignore-scripts --no-audit --no-fund --loglevel error)
+cd "$here/.."
+DPRUN_BUILT_SERVERS="$dir" go test -count 1 -tags builtservers -run Built "$@" .
