@@ -101,7 +101,7 @@ func TestPagesNameOnlyCodesThatExist(t *testing.T) {
 	for name, page := range written(t) {
 		for _, m := range codeWord.FindAllStringSubmatch(page, -1) {
 			c := m[1]
-			if other[c] || c == "NO_COLOR" || c == "SSH_AUTH_SOCK" || strings.HasPrefix(c, "DPRUN_") || strings.HasPrefix(c, "XDG_") {
+			if other[c] || c == "NO_COLOR" || c == "SSH_AUTH_SOCK" || strings.HasPrefix(c, "SSL_CERT_") || strings.HasPrefix(c, "DPRUN_") || strings.HasPrefix(c, "XDG_") {
 				continue
 			}
 			if _, ok := lifecycle.Lookup(lifecycle.Code(c)); !ok {
