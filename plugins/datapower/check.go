@@ -3,6 +3,7 @@ package datapower
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/zclconf/go-cty/cty"
@@ -44,7 +45,11 @@ func (s *source) Check(ctx context.Context, r sdk.CheckRequest) (*sdk.CheckRepor
 	}
 	out.SaveNeeded = len(unsaved) > 0
 	if out.Space, err = s.space(ctx); err != nil {
-		return nil, s.failed(err, "check: read its file systems")
+		f := s.failed(err, "check: read its file systems")
+		if !answered(err) {
+			return nil, f
+		}
+		out.Warnings = append(out.Warnings, "whether the gateway has room was not checked: "+f.Error())
 	}
 	switch r.Activity {
 	case activityExport:
@@ -122,7 +127,7 @@ func (s *source) checkSecureBackup(ctx context.Context, c secureBackupConfig, un
 	mode := settings.Value("BackupMode")
 	if mode == "" {
 		nodes, err := s.client.GetConfig(ctx, defaultDomain, "SecureBackupMode", "")
-		if err := untolerable(err); err != nil {
+		if err != nil && !s.client.KnowsNot(ctx, err) {
 			return s.failed(err, "check: read its backup mode")
 		}
 		if len(nodes) > 0 {
@@ -133,16 +138,8 @@ func (s *source) checkSecureBackup(ctx context.Context, c secureBackupConfig, un
 		return failure.New(failure.Precondition, failure.NotDRMode, "%s: it is in backup mode %q, not in secure backup mode", s.name, mode).
 			WithRemedy("the mode is chosen when a gateway is initialised: use export_all_domains, or initialise it again")
 	}
-	certificates, err := s.certificates(ctx, c.Certificate)
-	switch {
-	case err != nil:
-		return s.failed(err, "check: read certificate %s", c.Certificate)
-	case len(certificates) == 0:
-		return failure.New(failure.Precondition, failure.NoCertificate, "%s: the default domain has no certificate object %q", s.name, c.Certificate).
-			WithRemedy("create it, or name another one")
-	case !certificates[0].Up:
-		return failure.New(failure.Precondition, failure.CertificateDown, "%s: certificate object %q is down or expired", s.name, c.Certificate).
-			WithRemedy("replace it, or name another one")
+	if err := s.checkCertificate(ctx, c.Certificate); err != nil {
+		return err
 	}
 	if len(unsaved) > 0 {
 		text := fmt.Sprintf("unsaved changes in %s are not in a secure backup", strings.Join(unsaved, ", "))
@@ -160,6 +157,24 @@ func (s *source) checkSecureBackup(ctx context.Context, c secureBackupConfig, un
 	if len(files) > 0 {
 		return failure.New(failure.Precondition, failure.ForeignBackup, "%s: %s holds %d files of another backup", s.name, c.Directory, len(files)).
 			WithRemedy("see whose they are, and delete them on the gateway")
+	}
+	return nil
+}
+
+// checkCertificate reads all certificates, as what a gateway answers for one that it does not have is not certain.
+func (s *source) checkCertificate(ctx context.Context, name string) error {
+	all, err := s.certificates(ctx)
+	if err != nil {
+		return s.failed(err, "check: read certificate %s", name)
+	}
+	i := slices.IndexFunc(all, func(c sdk.Certificate) bool { return c.Name == name })
+	switch {
+	case i < 0:
+		return failure.New(failure.Precondition, failure.NoCertificate, "%s: the default domain has no certificate object %q", s.name, name).
+			WithRemedy("create it, or name another one")
+	case !all[i].Up:
+		return failure.New(failure.Precondition, failure.CertificateDown, "%s: certificate object %q is down or expired", s.name, name).
+			WithRemedy("replace it, or name another one")
 	}
 	return nil
 }

@@ -1,3 +1,31 @@
 // Package datapower is the source plugin for IBM DataPower gateways: it inspects, quiesces, exports and backs up appliances over
 // their XML management interface, and says of no capture that it succeeded before every byte of it was verified.
+//
+// # What an answer may mean
+//
+// Nothing is concluded from what a gateway does not say. What each read leads to, for every way in which it may be answered:
+//
+//	read                        empty                        refused            an error, another or a garbled answer   lost or late
+//	DomainStatus                error: every gateway has     failure, names     failure                                 failure, read
+//	                            a domain                     the permission                                             again by the host
+//	 a row of it                a domain without a row is    -                  a word that is not known: unknown,      -
+//	                            not listed; a row without                       which is not back
+//	                            QuiesceState is unknown
+//	FirmwareVersion 3, 2, 1     firmware unread; the serial number comes from the settings                              as above
+//	FilesystemStatus            space unread; a check warns that room was not checked                                   as above
+//	SystemSettings              no backup mode: the next     settings unread; a secure backup is refused                as above
+//	                            row decides
+//	SecureBackupMode            mode unknown: allowed        a secure backup is refused, unless the class is unknown    as above
+//	CryptoCertificate           no such certificate          certificates unread; a secure backup is refused            as above
+//	ObjectStatus                certificates are down        certificates unread; a secure backup is refused            as above
+//	GatewayPeering              no peer group                role unread: no quiesce, unless the class is unknown       as above
+//	GatewayPeeringStatus        no part in a group           role unread: no quiesce                                    as above
+//	StandbyStatus2              no standby group             role unread: no quiesce, unless the class is unknown       as above
+//	APIConnectGatewayService    not of API Connect           unread: the domain is not quiesced, unless the class is    as above
+//	                                                         unknown
+//	get-filestore               no file                      failure            failure                                 as above
+//
+// A class is unknown where the gateway says of it what it says of a class that does not exist ([soma.Client.KnowsNot]); the words
+// decide nothing. An HTTP status of 500 and above is read once more at once. An action (quiesce, unquiesce, secure backup) counts as
+// accepted only by OK. A refused removal of an empty directory is no failure: its files are gone.
 package datapower

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"syscall"
 
 	"github.com/dprun/dprun/plugins/datapower/soma"
@@ -31,7 +32,7 @@ func classify(e *soma.Error) (failure.Kind, failure.Reason, string) {
 	case soma.Denied:
 		return failure.Denied, failure.BadCredentials, "check username and password, and that the user may use the XML management interface"
 	case soma.Refused:
-		return failure.Denied, failure.NotPermitted, "check what the user may do, and that the domain is there"
+		return failure.Denied, failure.NotPermitted, permission(e)
 	case soma.Result, soma.Fault, soma.ErrorFile:
 		return failure.Precondition, failure.DeviceError, "see the gateway's log of the time"
 	case soma.HTTPStatus:
@@ -67,6 +68,18 @@ func classify(e *soma.Error) (failure.Kind, failure.Reason, string) {
 	return failure.Internal, "", ""
 }
 
+// permission says what the user must be allowed.
+func permission(e *soma.Error) string {
+	kind, class, _ := strings.Cut(e.Op, " ")
+	switch kind {
+	case "get-status":
+		return fmt.Sprintf("give the user read access to status %s in domain %s", class, e.Domain)
+	case "get-config":
+		return fmt.Sprintf("give the user read access to objects of class %s in domain %s", class, e.Domain)
+	}
+	return fmt.Sprintf("give the user the permission for %s, and check that the domain is there", e.Op)
+}
+
 // stagingKind tells a full disk from other errors of writing.
 func stagingKind(err error) failure.Kind {
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
@@ -80,10 +93,11 @@ func (s *source) staging(err error, what string) *failure.Error {
 	return failure.New(stagingKind(err), failure.StagingIO, "%s: %s: %w", s.name, what, err)
 }
 
-// tolerable reports whether an error means that the gateway does not know what it was asked, rather than that it could not be asked.
-func tolerable(err error) bool {
+// answered reports whether the gateway itself answered, with something else than what it was asked for: a refusal, an error of its
+// own, an answer that cannot be understood. Anything else is the loss of an answer, and the same request may succeed later.
+func answered(err error) bool {
 	switch soma.ClassOf(err) {
-	case soma.Result, soma.Fault, soma.HTTPStatus, soma.Refused, soma.BadReply:
+	case soma.Result, soma.Fault, soma.HTTPStatus, soma.Refused, soma.BadReply, soma.TooLarge:
 		return true
 	}
 	return false

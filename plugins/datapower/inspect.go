@@ -2,6 +2,8 @@ package datapower
 
 import (
 	"context"
+	"errors"
+	"net/http"
 	"strings"
 	"sync"
 
@@ -15,65 +17,136 @@ const inspectParallel = 2
 // defaultDomain never goes down and holds what concerns the whole gateway.
 const defaultDomain = "default"
 
-// Inspect reads facts and domains: nine requests and one for each application domain.
+// Inspect reads facts and domains: nine requests, one for each application domain, and one for each class that the gateway does
+// not know. A gateway that answers is inspected, whatever it refuses to tell: that stands in the inspection as unread, and whoever
+// needs it decides.
 func (s *source) Inspect(ctx context.Context) (*sdk.Inspection, error) {
 	domains, err := s.client.DomainStatus(ctx)
 	if err != nil {
 		return nil, s.failed(err, "inspect: read its domains")
 	}
-	firmware, err := s.client.Firmware(ctx)
-	if err != nil {
-		return nil, s.failed(err, "inspect: read its firmware")
+	r := &reading{source: s, in: &sdk.Inspection{}, absent: map[string]bool{}, works: map[string]bool{"get-status": true}}
+	if err := r.facts(ctx); err != nil {
+		return nil, err
 	}
-	s.serial.Store(&firmware.Serial)
-	space, err := s.space(ctx)
-	if err != nil {
-		return nil, s.failed(err, "inspect: read its file systems")
-	}
-	settings, err := s.settings(ctx)
-	if err != nil {
-		return nil, s.failed(err, "inspect: read its settings")
-	}
-	certificates, err := s.certificates(ctx, "")
-	if err != nil {
-		return nil, s.failed(err, "inspect: read its certificates")
-	}
-	role, err := s.failoverRole(ctx)
-	if err != nil {
-		return nil, s.failed(err, "inspect: read its part in peer and standby groups")
-	}
-	in := &sdk.Inspection{Facts: sdk.Facts{
-		DeviceName:     settings.Value("SystemName"),
-		Serial:         firmware.Serial,
-		Model:          strings.TrimSpace(firmware.MachineType + firmware.ModelType),
-		Firmware:       firmware.Version,
-		FirmwareBuild:  firmware.Build,
-		Container:      container(firmware, settings),
-		BackupMode:     settings.Value("BackupMode"),
-		Space:          space,
-		Certificates:   certificates,
-		FailoverRole:   role,
-		Clock:          domains.Time,
-		TLSFingerprint: s.client.Fingerprint(),
-	}}
-	in.Facts.Identity = identity(in.Facts)
+	f := &r.in.Facts
+	f.Clock, f.TLSFingerprint = domains.Time, s.client.Fingerprint()
+	f.Identity = identity(*f)
 	for _, d := range domains.Domains {
-		in.Domains = append(in.Domains, sdk.Domain{
+		r.in.Domains = append(r.in.Domains, sdk.Domain{
 			Name: d.Name, QuiesceState: quiesceState(d), SaveNeeded: d.SaveNeeded, CurrentCommand: d.CurrentCommand,
 		})
-		if in.Facts.CurrentCommand == "" {
-			in.Facts.CurrentCommand = d.CurrentCommand
+		if f.CurrentCommand == "" {
+			f.CurrentCommand = d.CurrentCommand
 		}
 	}
-	if err := s.findAPIConnect(ctx, in.Domains); err != nil {
-		return nil, s.failed(err, "inspect: look for API Connect")
+	if err := r.findAPIConnect(ctx); err != nil {
+		return nil, err
 	}
-	return in, nil
+	return r.in, nil
+}
+
+// reading is one inspection under way.
+type reading struct {
+	*source
+	in *sdk.Inspection
+
+	mu     sync.Mutex
+	absent map[string]bool // answers that stand for an unknown class, or do not
+	works  map[string]bool // kinds of reads that the gateway has answered with rows
+}
+
+// again repeats a read that the gateway failed at, once: an error of its own may pass.
+func again[T any](read func() (T, error)) (T, error) {
+	v, err := read()
+	var e *soma.Error
+	if errors.As(err, &e) && e.Status >= http.StatusInternalServerError {
+		return read()
+	}
+	return v, err
+}
+
+// unread writes a fact down that could not be read, if the gateway answered. It returns any other error as a failure of the
+// inspection, which is then made again.
+func (r *reading) unread(err error, fact sdk.Fact, domain, what string) error {
+	if err == nil {
+		return nil
+	}
+	f := r.failed(err, "inspect: read %s", what)
+	if !answered(err) {
+		return f
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.in.Unread = append(r.in.Unread, sdk.Unread{Fact: fact, Domain: domain, Failure: f})
+	return nil
+}
+
+// known drops an error by which the gateway says that it does not know a class: it then has no object of it. The answer must be
+// the one that it gives for a class that does not exist. An answer that names no class could be one for everything, so it counts
+// only where the gateway has answered another read of the kind.
+func (r *reading) known(ctx context.Context, err error) error {
+	var e *soma.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	kind, class, _ := strings.Cut(e.Op, " ")
+	answer := kind + ": " + strings.NewReplacer(class, "CLASS", "'"+e.Domain+"'", "'DOMAIN'").Replace(e.Text)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	absent, asked := r.absent[answer]
+	if !asked {
+		absent = (r.works[kind] || strings.Contains(e.Text, class)) && r.client.KnowsNot(ctx, err)
+		r.absent[answer] = absent
+	}
+	if absent {
+		return nil
+	}
+	return err
+}
+
+func (r *reading) facts(ctx context.Context) error {
+	f := &r.in.Facts
+	firmware, err := again(func() (*soma.Firmware, error) { return r.client.Firmware(ctx) })
+	if err := r.unread(err, sdk.FactFirmware, "", "its firmware"); err != nil {
+		return err
+	}
+	if firmware == nil {
+		firmware = &soma.Firmware{}
+	}
+	f.Space, err = r.space(ctx)
+	if err := r.unread(err, sdk.FactSpace, "", "its file systems"); err != nil {
+		return err
+	}
+	settings, err := r.settings(ctx)
+	if err := r.unread(err, sdk.FactSettings, "", "its settings"); err != nil {
+		return err
+	}
+	r.works["get-config"] = settings != nil
+	f.Certificates, err = r.certificates(ctx)
+	if err := r.unread(err, sdk.FactCertificates, "", "its certificates"); err != nil {
+		return err
+	}
+	f.FailoverRole, err = again(func() (string, error) { return r.failoverRole(ctx) })
+	if err := r.unread(err, sdk.FactFailoverRole, "", "its part in peer and standby groups"); err != nil {
+		return err
+	}
+	f.DeviceName, f.BackupMode = settings.Value("SystemName"), settings.Value("BackupMode")
+	f.Serial, f.Firmware, f.FirmwareBuild = firmware.Serial, firmware.Version, firmware.Build
+	if f.Serial == "" {
+		f.Serial = settings.Value("SerialNumber")
+	}
+	if f.Serial != "" {
+		r.serial.Store(&f.Serial)
+	}
+	f.Model = strings.TrimSpace(firmware.MachineType + firmware.ModelType)
+	f.Container = container(firmware, settings)
+	return nil
 }
 
 // identity names the box itself. Containers and virtual machines share serial numbers, so their certificate stands for them.
 func identity(f sdk.Facts) string {
-	if serial := strings.TrimLeft(f.Serial, "0"); !f.Container && serial != "" && serial != "1" {
+	if serial := strings.TrimLeft(f.Serial, "0"); !f.Container && serial != "" && serial != "1" && f.DeviceName != "" {
 		return f.Serial + "/" + f.DeviceName
 	}
 	return "tls:" + f.TLSFingerprint
@@ -84,37 +157,31 @@ func container(f *soma.Firmware, settings *soma.Node) bool {
 	return strings.HasPrefix(strings.ToLower(settings.Value("ProductID")), "software") || strings.EqualFold(f.MachineType, "software")
 }
 
+// space reads how much room the gateway has; unknown if it cannot be read.
 func (s *source) space(ctx context.Context) (sdk.Space, error) {
-	fs, err := s.client.FilesystemStatus(ctx)
+	fs, err := again(func() (*soma.Filesystem, error) { return s.client.FilesystemStatus(ctx) })
 	if err != nil {
-		return sdk.Space{}, err
+		return sdk.Space{FreeTemporary: -1, TotalTemporary: -1, FreeInternal: -1, TotalInternal: -1}, err
 	}
 	return sdk.Space{FreeTemporary: fs.FreeTemporary, TotalTemporary: fs.TotalTemporary, FreeInternal: fs.FreeInternal, TotalInternal: fs.TotalInternal}, nil
 }
 
 // settings reads the SystemSettings object; nil if the gateway shows none.
 func (s *source) settings(ctx context.Context) (*soma.Node, error) {
-	nodes, err := s.client.GetConfig(ctx, defaultDomain, "SystemSettings", "")
-	if err != nil && !tolerable(err) || len(nodes) == 0 {
-		return nil, untolerable(err)
+	nodes, err := again(func() ([]*soma.Node, error) { return s.client.GetConfig(ctx, defaultDomain, "SystemSettings", "") })
+	if err != nil || len(nodes) == 0 {
+		return nil, err
 	}
 	return nodes[0], nil
 }
 
-func untolerable(err error) error {
-	if tolerable(err) {
-		return nil
-	}
-	return err
-}
-
-// certificates reads the certificate objects of the default domain, or the one of that name, and whether they are up.
-func (s *source) certificates(ctx context.Context, name string) ([]sdk.Certificate, error) {
-	nodes, err := s.client.GetConfig(ctx, defaultDomain, "CryptoCertificate", name)
+// certificates reads the certificate objects of the default domain and whether they are up.
+func (s *source) certificates(ctx context.Context) ([]sdk.Certificate, error) {
+	nodes, err := again(func() ([]*soma.Node, error) { return s.client.GetConfig(ctx, defaultDomain, "CryptoCertificate", "") })
 	if err != nil || len(nodes) == 0 {
-		return nil, untolerable(err)
+		return nil, err
 	}
-	objects, err := s.client.ObjectStatus(ctx, defaultDomain)
+	objects, err := again(func() ([]soma.Object, error) { return s.client.ObjectStatus(ctx, defaultDomain) })
 	if err != nil {
 		return nil, err
 	}
@@ -131,10 +198,32 @@ func (s *source) certificates(ctx context.Context, name string) ([]sdk.Certifica
 	return out, nil
 }
 
-// failoverRole reads whether the gateway is the primary of a peer group or the active member of a standby group.
-func (s *source) failoverRole(ctx context.Context) (string, error) {
-	peerings, err := s.client.GetConfig(ctx, defaultDomain, "GatewayPeering", "")
-	if err := untolerable(err); err != nil {
+// failoverRole reads whether the gateway is the primary of a peer group or the active member of a standby group. One part that is
+// read decides where it forbids a quiesce; else every part must be read.
+func (r *reading) failoverRole(ctx context.Context) (string, error) {
+	peering, peeringErr := r.peeringRole(ctx)
+	if peering == "primary" {
+		return peering, nil
+	}
+	groups, err := r.client.Standbys(ctx)
+	if err = r.known(ctx, err); err == nil {
+		err = peeringErr
+	}
+	role := peering
+	for _, g := range groups {
+		switch strings.ToLower(g.State) {
+		case "active":
+			return "active", nil
+		case "standby":
+			role = "standby"
+		}
+	}
+	return role, err
+}
+
+func (r *reading) peeringRole(ctx context.Context) (role string, err error) {
+	peerings, err := r.client.GetConfig(ctx, defaultDomain, "GatewayPeering", "")
+	if err := r.known(ctx, err); err != nil {
 		return "", err
 	}
 	local := map[string]string{}
@@ -143,44 +232,33 @@ func (s *source) failoverRole(ctx context.Context) (string, error) {
 			local[n.Attrs["name"]] = n.Value("LocalAddress")
 		}
 	}
-	standby := ""
-	if len(local) > 0 {
-		peers, err := s.client.Peers(ctx, defaultDomain)
-		if err := untolerable(err); err != nil {
-			return "", err
-		}
-		for _, p := range peers {
-			if p.Primary && local[p.Group] == p.Address {
-				return "primary", nil
-			}
-			if local[p.Group] == p.Address {
-				standby = "standby"
-			}
-		}
+	if len(local) == 0 {
+		return "", nil
 	}
-	groups, err := s.client.Standbys(ctx)
-	if err := untolerable(err); err != nil {
+	peers, err := r.client.Peers(ctx, defaultDomain)
+	if err != nil {
 		return "", err
 	}
-	for _, g := range groups {
-		switch strings.ToLower(g.State) {
-		case "active":
-			return "active", nil
-		case "standby":
-			standby = "standby"
+	for _, p := range peers {
+		if local[p.Group] != p.Address {
+			continue
 		}
+		if p.Primary {
+			return "primary", nil
+		}
+		role = "standby"
 	}
-	return standby, nil
+	return role, nil
 }
 
 // findAPIConnect marks the domains that API Connect manages: they hold its service object.
-func (s *source) findAPIConnect(ctx context.Context, domains []sdk.Domain) error {
+func (r *reading) findAPIConnect(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, inspectParallel)
-	for i := range domains {
-		d := &domains[i]
+	for i := range r.in.Domains {
+		d := &r.in.Domains[i]
 		if d.Name == defaultDomain {
 			continue
 		}
@@ -191,10 +269,10 @@ func (s *source) findAPIConnect(ctx context.Context, domains []sdk.Domain) error
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			nodes, err := s.client.GetConfig(ctx, d.Name, "APIConnectGatewayService", "")
-			if err := untolerable(err); err != nil {
+			nodes, err := again(func() ([]*soma.Node, error) { return r.client.GetConfig(ctx, d.Name, "APIConnectGatewayService", "") })
+			err = r.unread(r.known(ctx, err), sdk.FactAPIConnect, d.Name, "whether API Connect manages domain "+d.Name)
+			if err != nil {
 				cancel(err)
-				return
 			}
 			d.APIConnect = len(nodes) > 0
 		})

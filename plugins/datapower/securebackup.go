@@ -204,7 +204,7 @@ func (s *source) Discard(ctx context.Context, token string) error {
 		}
 	}
 	if strings.HasPrefix(dir, "local:") {
-		if err := s.client.RemoveDir(ctx, defaultDomain, dir); err != nil && !tolerable(err) {
+		if err := s.client.RemoveDir(ctx, defaultDomain, dir); err != nil && !answered(err) {
 			return s.failed(err, "discard: remove %s", dir)
 		}
 	}

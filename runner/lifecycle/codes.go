@@ -66,6 +66,8 @@ const (
 	SkippedCredentialRefused         Code = "SKIPPED_BECAUSE_CREDENTIAL_WAS_REFUSED"
 	SkippedDeviceStillOwes           Code = "SKIPPED_BECAUSE_DEVICE_STILL_OWES"
 	DomainVanished                   Code = "DOMAIN_DOESNT_EXIST_ON_DEVICE"
+	PermissionMissingOnDevice        Code = "PERMISSION_IS_MISSING_ON_DEVICE"
+	RoleUnknownOnDevice              Code = "ROLE_IS_UNKNOWN_ON_DEVICE"
 	CertNotUsableOnDevice            Code = "CERT_IS_NOT_USABLE_ON_DEVICE"
 	PlanFailedPreValidation          Code = "PLAN_FAILED_PRE_VALIDATION"
 	CanceledByUser                   Code = "EXECUTION_CANCELED_BY_USER"

@@ -15,6 +15,8 @@ func deviceCode(f *failure.Error) Code {
 		return PreChecksCredentialRefused
 	case f.Reason == failure.UnknownDomain:
 		return DomainVanished
+	case f.Reason == failure.NotPermitted:
+		return PermissionMissingOnDevice
 	case pluginFault(f):
 		return FailedWithInternalException
 	}
@@ -36,7 +38,7 @@ func checkCode(f *failure.Error) Code {
 		return CheckManifestAnotherSecureBackup
 	case failure.AlreadyQuiesced:
 		return PreChecksDomainIsAlreadyQuiesced
-	case failure.UnsavedChanges, failure.DeviceBusy, failure.NotPermitted:
+	case failure.UnsavedChanges, failure.DeviceBusy:
 		return PreChecksDeviceCheckFailed
 	}
 	return deviceCode(f)
@@ -121,10 +123,21 @@ func storeCode(f *failure.Error) Code {
 
 // inspectCode maps a failed inspection: the device's tasks do not execute.
 func inspectCode(f *failure.Error) Code {
-	if credentialRefused(f) {
+	switch {
+	case credentialRefused(f):
 		return SkippedCredentialRefused
+	case f.Reason == failure.NotPermitted:
+		return PermissionMissingOnDevice
 	}
 	return SkippedDeviceNotAvailable
+}
+
+// unreadCode maps why a fact that a quiesce depends on could not be read.
+func unreadCode(f *failure.Error) Code {
+	if f.Reason == failure.NotPermitted {
+		return PermissionMissingOnDevice
+	}
+	return RoleUnknownOnDevice
 }
 
 // credentialRefused tells a refused login from a refused certificate or operation.

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/dprun/dprun/plan/pattern"
+	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
 	"github.com/dprun/dprun/sdk/schema"
 )
@@ -24,6 +25,10 @@ func (r *Run) expand() {
 			case r.spec.BlockedBoxes[d.inspection.Facts.Identity] != "":
 				r.dismissed(a, name, a.Unexpanded(name), SkippedDeviceStillOwes, r.spec.BlockedBoxes[d.inspection.Facts.Identity])
 			case a.Scope == schema.ScopeDevice:
+				if code, why := d.undecided(a, ""); code != "" {
+					r.dismissed(a, name, "", code, why)
+					continue
+				}
 				t := r.newTask(a, name, "")
 				r.waiting.add(t)
 				r.unvalidated = append(r.unvalidated, t)
@@ -56,6 +61,10 @@ func (r *Run) expandDomains(a Activity, d *device) {
 		found = true
 		if dom.APIConnect {
 			r.dismissed(a, d.name, dom.Name, SkippedAPICDomain, "the domain belongs to API Connect, which backs it up itself")
+			continue
+		}
+		if code, why := d.undecided(a, dom.Name); code != "" {
+			r.dismissed(a, d.name, dom.Name, code, why)
 			continue
 		}
 		r.waiting.add(r.newTask(a, d.name, dom.Name))
@@ -122,6 +131,23 @@ func (a Activity) excluded(device string) string {
 		}
 	}
 	return excluded
+}
+
+// undecided says why a target must not be quiesced: something that decides
+// about it could not be read. The code is empty where nothing is in the way.
+func (d *device) undecided(a Activity, domain string) (Code, string) {
+	if spec := (TaskSpec{Activity: a, Domain: domain, OnlyDefault: d.onlyDefault()}); !spec.Quiesces() {
+		return "", ""
+	}
+	for _, u := range d.inspection.Unread {
+		switch {
+		case u.Fact == sdk.FactFailoverRole:
+			return unreadCode(u.Failure), "not quiesced, as its part in peer and standby groups is not known: " + u.Failure.Error()
+		case u.Fact == sdk.FactAPIConnect && u.Domain == domain:
+			return unreadCode(u.Failure), "not quiesced, as it may belong to API Connect: " + u.Failure.Error()
+		}
+	}
+	return "", ""
 }
 
 // advanceValidate asks the devices about the tasks that are for a whole one.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -110,6 +111,15 @@ func (c *Client) Close() { c.http.CloseIdleConnections() }
 
 // call sends one request and reads the reply. file, if not nil, takes the reply's file.
 func (c *Client) call(ctx context.Context, op, domain, body string, file *fileSink) (*reply, error) {
+	r, err := c.exchange(ctx, op, domain, body, file)
+	var e *Error
+	if errors.As(err, &e) {
+		e.Domain = domain
+	}
+	return r, err
+}
+
+func (c *Client) exchange(ctx context.Context, op, domain, body string, file *fileSink) (*reply, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url, strings.NewReader(envelope(domain, body)))
@@ -159,8 +169,10 @@ func (c *Client) statusError(ctx context.Context, op string, status int, body io
 	}
 	r := &reply{op: op}
 	if r.read(bytes.NewReader(text), 64<<10, nil) == nil && (r.fault != "" || len(r.results) > 0) {
-		if err := r.failure(); err != nil {
-			return err
+		var e *Error
+		if err := r.failure(); errors.As(err, &e) {
+			e.Status = status
+			return e
 		}
 	}
 	return &Error{Op: op, Class: HTTPStatus, Status: status, Text: fmt.Sprintf("HTTP status %d", status)}

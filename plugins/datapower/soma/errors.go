@@ -45,7 +45,8 @@ const (
 
 // Error is the error of every call.
 type Error struct {
-	Op     string // the operation, for example "do-export"
+	Op     string // the operation, for example "do-export" or "get-status DomainStatus"
+	Domain string // the domain that was asked
 	Class  Class
 	Text   string // what the device said, or what is wrong; safe to print
 	Status int    // of HTTP, if it is why

@@ -2,7 +2,10 @@ package soma
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -16,15 +19,40 @@ func (c *Client) status(ctx context.Context, domain, class string) (*reply, erro
 	return r, r.want("status")
 }
 
-// rows selects the rows of the class; a reply may hold others.
-func (r *reply) rows(class string) []*Node {
+// rows selects the rows of the class. Rows of other classes alone are an answer to another question.
+func (r *reply) rows(class string) ([]*Node, error) {
 	var out []*Node
 	for _, n := range r.nodes {
 		if n.Name == class {
 			out = append(out, n)
 		}
 	}
-	return out
+	if len(out) == 0 && len(r.nodes) > 0 {
+		return nil, &Error{Op: r.op, Class: BadReply, Text: fmt.Sprintf("the reply is about %s, which was not asked for", printable(r.nodes[0].Name))}
+	}
+	return out, nil
+}
+
+// statusRows reads the rows of a status class.
+func (c *Client) statusRows(ctx context.Context, domain, class string) ([]*Node, *reply, error) {
+	r, err := c.status(ctx, domain, class)
+	if err != nil {
+		return nil, nil, err
+	}
+	rows, err := r.rows(class)
+	return rows, r, err
+}
+
+// oneRow reads a status class that has exactly one row.
+func (c *Client) oneRow(ctx context.Context, class string) (*Node, error) {
+	rows, r, err := c.statusRows(ctx, "default", class)
+	if err == nil && len(rows) == 0 {
+		err = &Error{Op: r.op, Class: BadReply, Text: "the reply holds no row"}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return rows[0], nil
 }
 
 // Domain is a row of DomainStatus.
@@ -46,12 +74,12 @@ type Domains struct {
 
 // DomainStatus reads the state of every domain. A reply without any row is an error: every device has a domain.
 func (c *Client) DomainStatus(ctx context.Context) (*Domains, error) {
-	r, err := c.status(ctx, "default", "DomainStatus")
+	rows, r, err := c.statusRows(ctx, "default", "DomainStatus")
 	if err != nil {
 		return nil, err
 	}
 	out := &Domains{Time: r.time()}
-	for _, n := range r.rows("DomainStatus") {
+	for _, n := range rows {
 		if n.Value("Domain") == "" {
 			return nil, &Error{Op: r.op, Class: BadReply, Text: "a row of the reply names no domain"}
 		}
@@ -80,16 +108,12 @@ type Filesystem struct {
 
 // FilesystemStatus reads how much room the device has. It counts in megabytes; of the two kinds the smaller is assumed.
 func (c *Client) FilesystemStatus(ctx context.Context) (*Filesystem, error) {
-	r, err := c.status(ctx, "default", "FilesystemStatus")
+	row, err := c.oneRow(ctx, "FilesystemStatus")
 	if err != nil {
 		return nil, err
 	}
-	rows := r.rows("FilesystemStatus")
-	if len(rows) == 0 {
-		return nil, &Error{Op: r.op, Class: BadReply, Text: "the reply holds no row"}
-	}
 	mb := func(name string) int64 {
-		v, err := strconv.ParseInt(rows[0].Value(name), 10, 64)
+		v, err := strconv.ParseInt(row.Value(name), 10, 64)
 		if err != nil || v < 0 || v > 1<<40 {
 			return -1
 		}
@@ -112,16 +136,12 @@ type Firmware struct {
 func (c *Client) Firmware(ctx context.Context) (*Firmware, error) {
 	var first error
 	for _, class := range []string{"FirmwareVersion3", "FirmwareVersion2", "FirmwareVersion"} {
-		r, err := c.status(ctx, "default", class)
+		n, err := c.oneRow(ctx, class)
 		if err == nil {
-			if rows := r.rows(class); len(rows) > 0 {
-				n := rows[0]
-				return &Firmware{
-					Serial: n.Value("Serial"), Version: n.Value("Version"), Build: n.Value("Build"), BuildDate: n.Value("BuildDate"),
-					DeliveryType: n.Value("DeliveryType"), MachineType: n.Value("MachineType"), ModelType: n.Value("ModelType"),
-				}, nil
-			}
-			err = &Error{Op: r.op, Class: BadReply, Text: "the reply holds no row"}
+			return &Firmware{
+				Serial: n.Value("Serial"), Version: n.Value("Version"), Build: n.Value("Build"), BuildDate: n.Value("BuildDate"),
+				DeliveryType: n.Value("DeliveryType"), MachineType: n.Value("MachineType"), ModelType: n.Value("ModelType"),
+			}, nil
 		}
 		if first == nil {
 			first = err
@@ -135,20 +155,6 @@ func (c *Client) Firmware(ctx context.Context) (*Firmware, error) {
 	return nil, first
 }
 
-// DateTime reads the device's clock as its status writes it, for example "Sun Sep 7 16:18:09 2014", and its time zone. Replies
-// carry the clock as well: see [Domains.Time].
-func (c *Client) DateTime(ctx context.Context) (clock, zone string, err error) {
-	r, err := c.status(ctx, "default", "DateTimeStatus")
-	if err != nil {
-		return "", "", err
-	}
-	rows := r.rows("DateTimeStatus")
-	if len(rows) == 0 {
-		return "", "", &Error{Op: r.op, Class: BadReply, Text: "the reply holds no row"}
-	}
-	return rows[0].Value("time"), rows[0].Value("timezone"), nil
-}
-
 // Object is a row of ObjectStatus.
 type Object struct {
 	Class, Name, OpState, AdminState, ConfigState, EventCode, ErrorCode string
@@ -159,12 +165,12 @@ func (o Object) Up() bool { return o.OpState == "up" }
 
 // ObjectStatus reads the state of every object of a domain.
 func (c *Client) ObjectStatus(ctx context.Context, domain string) ([]Object, error) {
-	r, err := c.status(ctx, domain, "ObjectStatus")
+	rows, _, err := c.statusRows(ctx, domain, "ObjectStatus")
 	if err != nil {
 		return nil, err
 	}
 	var out []Object
-	for _, n := range r.rows("ObjectStatus") {
+	for _, n := range rows {
 		out = append(out, Object{
 			Class: n.Value("Class"), Name: n.Value("Name"), OpState: n.Value("OpState"), AdminState: n.Value("AdminState"),
 			ConfigState: n.Value("ConfigState"), EventCode: n.Value("EventCode"), ErrorCode: n.Value("ErrorCode"),
@@ -186,7 +192,25 @@ func (c *Client) GetConfig(ctx context.Context, domain, class, name string) ([]*
 	if err := r.want("config"); err != nil {
 		return nil, err
 	}
-	return r.rows(class), nil
+	return r.rows(class)
+}
+
+// noClass is the name of no class.
+const noClass = "DprunAsksForNoClass"
+
+// KnowsNot reports whether err, an error of reading a status or configuration class, is what the device answers for a class that
+// it does not know. Its words are its own affair: it is asked for a class that does not exist, and says the same or something else.
+func (c *Client) KnowsNot(ctx context.Context, err error) bool {
+	var e, none *Error
+	if !errors.As(err, &e) || e.Class != Result && e.Class != Fault {
+		return false
+	}
+	kind, class, ok := strings.Cut(e.Op, " ")
+	if !ok || kind != "get-status" && kind != "get-config" {
+		return false
+	}
+	_, err = c.call(ctx, kind+" "+noClass, e.Domain, `<dp:`+kind+` class="`+noClass+`"/>`, nil)
+	return errors.As(err, &none) && none.Class == e.Class && none.Text == strings.ReplaceAll(e.Text, class, noClass)
 }
 
 // Standby is a row of StandbyStatus2: an interface's part in a standby group.
@@ -196,12 +220,12 @@ type Standby struct {
 
 // Standbys reads the standby groups that the device is in.
 func (c *Client) Standbys(ctx context.Context) ([]Standby, error) {
-	r, err := c.status(ctx, "default", "StandbyStatus2")
+	rows, _, err := c.statusRows(ctx, "default", "StandbyStatus2")
 	if err != nil {
 		return nil, err
 	}
 	var out []Standby
-	for _, n := range r.rows("StandbyStatus2") {
+	for _, n := range rows {
 		out = append(out, Standby{Interface: n.Value("Name"), Group: n.Value("Group"), State: n.Value("State")})
 	}
 	return out, nil
@@ -215,12 +239,12 @@ type Peer struct {
 
 // Peers reads the members of the gateway peerings of a domain.
 func (c *Client) Peers(ctx context.Context, domain string) ([]Peer, error) {
-	r, err := c.status(ctx, domain, "GatewayPeeringStatus")
+	rows, _, err := c.statusRows(ctx, domain, "GatewayPeeringStatus")
 	if err != nil {
 		return nil, err
 	}
 	var out []Peer
-	for _, n := range r.rows("GatewayPeeringStatus") {
+	for _, n := range rows {
 		p := n.Value("Primary")
 		out = append(out, Peer{Group: n.Value("Name"), Address: n.Value("Address"), Primary: p == "yes" || p == "on" || p == "true"})
 	}

@@ -25,6 +25,7 @@ type Profile struct {
 	SecureBackupMode   bool     // the SecureBackupMode class exists
 	QuiesceDelay       bool     // quiesce actions take a delay
 	GatewayPeering     bool     // peering classes exist
+	APIConnect         bool     // the APIConnectGatewayService class exists
 	Intrusion          bool     // exports tell intrusion-detection
 	FilestoreAccess    bool     // listings carry Access elements
 	ManifestChecksum   string   // sha1 or sha512
@@ -51,19 +52,19 @@ func profiles() map[string]Profile {
 		"IDG.2018.4.1": {
 			Version: "IDG.2018.4.1.3", Build: "308223", BuildDate: "2019/02/14 17:00:17", Delivery: "LTS", Product: "IDG", Model: "IBM DataPower Gateway", Machine: "8436",
 			PrefixedEvents: true, FirmwareClasses: []string{"FirmwareVersion", "FirmwareVersion2", "FirmwareVersion3"}, InterfaceState: true,
-			SecureBackupMode: true, QuiesceDelay: true, GatewayPeering: true,
+			SecureBackupMode: true, QuiesceDelay: true, GatewayPeering: true, APIConnect: true,
 			ManifestChecksum: "sha1", destinationAllowed: destinationNew,
 		},
 		"IDG.10.0.1": {
 			Version: "IDG.10.0.1.5", Build: "336212", BuildDate: "2021/09/29 17:42:35", Delivery: "LTS", Product: "IDG", Model: "IBM DataPower Gateway", Machine: "8436",
 			PrefixedEvents: true, FirmwareClasses: []string{"FirmwareVersion", "FirmwareVersion2", "FirmwareVersion3"}, InterfaceState: true,
-			SecureBackupMode: true, QuiesceDelay: true, GatewayPeering: true, Intrusion: true,
+			SecureBackupMode: true, QuiesceDelay: true, GatewayPeering: true, APIConnect: true, Intrusion: true,
 			ManifestChecksum: "sha1", destinationAllowed: destinationNew,
 		},
 		"IDG.10.5": {
 			Version: "IDG.10.5.0.18", Build: "361204", BuildDate: "2025/06/18 09:20:44", Delivery: "LTS", Product: "IDG", Model: "IBM DataPower Gateway", Machine: "8441",
 			PrefixedEvents: true, FirmwareClasses: []string{"FirmwareVersion", "FirmwareVersion2", "FirmwareVersion3"}, InterfaceState: true,
-			SecureBackupMode: true, QuiesceDelay: true, GatewayPeering: true, Intrusion: true,
+			SecureBackupMode: true, QuiesceDelay: true, GatewayPeering: true, APIConnect: true, Intrusion: true,
 			ManifestChecksum: "sha512", destinationAllowed: destinationNew,
 		},
 	}

@@ -1,7 +1,10 @@
 package soma
 
 import (
+	"slices"
 	"strings"
+
+	"github.com/dprun/dprun/testfixtures/dpsim/appliance"
 )
 
 // config answers get-config with the objects of one class, or the one named.
@@ -36,6 +39,9 @@ func (x *exchange) config(req *request) (string, error) {
 			}
 		}
 	case "APIConnectGatewayService":
+		if !p.APIConnect && !slices.ContainsFunc(x.app.Domains(), func(d appliance.DomainRow) bool { return d.APIC }) {
+			return "", unknown("Configuration class", class)
+		}
 		for _, d := range x.app.Domains() {
 			if d.Name == req.domain && d.APIC {
 				add("default", "", "mAdminState", "enabled", "UserSummary", "", "LocalAddress", "0.0.0.0", "LocalPort", "3000", "V5CompatibilityMode", "off")
@@ -65,12 +71,26 @@ func (x *exchange) config(req *request) (string, error) {
 	return b.String(), nil
 }
 
+// otherClasses are the classes that the gateway knows beside those of its own
+// objects.
+var otherClasses = []string{
+	"HTTPSourceProtocolHandler", "HTTPSSourceProtocolHandler", "MultiProtocolGateway", "WSGateway", "XMLFirewallService", "XMLManager", "StylePolicy",
+	"HTTPUserAgent", "LogTarget", "User", "UserGroup", "PasswordAlias", "CryptoKey", "CryptoIdentCred", "ConfigSequence", "GatewayPeeringManager", "WebGUI", "MgmtInterface",
+}
+
 // objectConfigs shows what is known of the domain's other objects.
 func (x *exchange) objectConfigs(domain, class, name string) (string, error) {
 	if class == "" {
 		return "", unknown("Configuration class", class)
 	}
+	known := slices.Contains(otherClasses, class)
 	var b strings.Builder
+	for _, d := range x.app.Domains() {
+		known = known || slices.ContainsFunc(x.app.Objects(d.Name), func(o appliance.ObjectRow) bool { return o.Class == class })
+	}
+	if !known {
+		return "", unknown("Configuration class", class)
+	}
 	for _, o := range x.app.Objects(domain) {
 		if o.Class == class && (name == "" || name == o.Name) {
 			b.WriteString(row(class, named(o.Name), fields{"mAdminState", o.AdminState}))
