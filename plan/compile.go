@@ -31,6 +31,10 @@ type Inputs struct {
 	// Now is the time at which the plan is looked at: windows are checked for
 	// the year after it. Zero: they are not.
 	Now time.Time
+	// Unreadable says why the file at an absolute path cannot be read, or
+	// nil. It is asked about the files that arguments name and that must be
+	// there. Nil: not asked.
+	Unreadable func(path string) error
 	// Secrets reads secrets. Nil: they are unknown values.
 	Secrets SecretReader
 }
@@ -77,7 +81,7 @@ type validation struct {
 // Config is never nil; it can be run only when there are no errors.
 func Compile(f *File, in Inputs) (*Config, Diagnostics) {
 	env := f.env.fork()
-	env.dir = in.Dir
+	env.dir, env.unreadable = in.Dir, in.Unreadable
 	env.secrets = secret.NewStore(in.Secrets)
 	env.functions = function.Table(function.Files{FS: in.Files, Dir: in.Dir, Remember: env.remember, Empty: env.noteEmpty}, env.secrets)
 	c := &compiler{

@@ -260,10 +260,24 @@ func (s *sink) decodeAttribute(d *decoder, a *schema.Attribute, attr *hclsyntax.
 	if u, marks := v.Unmark(); u.IsNull() {
 		return d.absent[a.Name].WithMarks(marks)
 	}
-	if a.Format == schema.FormatPath {
+	if a.Format == schema.FormatPath || a.Format == schema.FormatFile {
 		v = s.env.absolute(v, attr.Expr.Range().Filename)
 	}
+	if a.Format == schema.FormatFile {
+		s.fileThere(a, v, attr)
+	}
 	return v
+}
+
+// fileThere says that a file which an argument names cannot be read, if the caller of the compiler looks at files.
+func (s *sink) fileThere(a *schema.Attribute, v cty.Value, attr *hclsyntax.Attribute) {
+	if s.env.unreadable == nil || a.Sensitive || v.IsMarked() || !v.IsKnown() || v.IsNull() || v.Type() != cty.String || v.AsString() == "" {
+		return
+	}
+	if err := s.env.unreadable(v.AsString()); err != nil {
+		made := s.add(diag.FileMissing, attr.Expr.Range(), "The argument %q names a file that cannot be read: %s.", a.Name, err)
+		s.named(made, s.owner, attr.Expr)
+	}
 }
 
 func (s *sink) decodeNested(n *nestedDecoder, b *hclsyntax.Block, body *hclsyntax.Body, ctx *hcl.EvalContext, values map[string]cty.Value, lists *map[string][]cty.Value) {

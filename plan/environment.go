@@ -20,11 +20,12 @@ import (
 
 // environment is what everything compiled from one plan shares.
 type environment struct {
-	dir       string
-	at        string // the plan's directory as the reader of diagnostics knows it
-	secrets   *secret.Store
-	functions map[string]function.Function
-	bodies    map[string]*hclsyntax.Body // for the context of snippets
+	dir        string
+	at         string // the plan's directory as the reader of diagnostics knows it
+	secrets    *secret.Store
+	functions  map[string]function.Function
+	unreadable func(string) error         // nil: files are not looked at
+	bodies     map[string]*hclsyntax.Body // for the context of snippets
 
 	mu       sync.Mutex
 	texts    map[string][]byte // source text by file name

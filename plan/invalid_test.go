@@ -59,6 +59,14 @@ func plugin(rs []plan.ValidateRequest) [][]schema.Diagnostic {
 	return out
 }
 
+// unreadable finds every file but those that are called missing.
+func unreadable(path string) error {
+	if filepath.Base(path) == "missing" {
+		return fmt.Errorf("%s does not exist", path)
+	}
+	return nil
+}
+
 func fixtureFS(t *testing.T, entry fs.DirEntry) fstest.MapFS {
 	t.Helper()
 	fsys := fstest.MapFS{}
@@ -116,7 +124,7 @@ func TestWrongPlansGetTheirDiagnosticAtItsLine(t *testing.T) {
 
 func checkFixture(t *testing.T, fsys fstest.MapFS) []diag.Code {
 	var want []expectation
-	in := plan.Inputs{Schemas: schemas(), Files: fsys, Dir: "/plans", Now: time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)}
+	in := plan.Inputs{Schemas: schemas(), Files: fsys, Dir: "/plans", Now: time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC), Unreadable: unreadable}
 	expectNoPlan := false
 	for name, file := range fsys {
 		lines := bufio.NewScanner(bytes.NewReader(file.Data))

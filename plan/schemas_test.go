@@ -23,6 +23,7 @@ func number(name, fallback string) schema.Attribute {
 }
 
 func asPath(a *schema.Attribute) { a.Format = schema.FormatPath }
+func asFile(a *schema.Attribute) { a.Format = schema.FormatFile }
 
 func list(name string) schema.Attribute {
 	return schema.Attribute{Name: name, Type: schema.Type{Type: cty.List(cty.String)}}
@@ -70,7 +71,7 @@ func schemas() plan.Schemas {
 				ExactlyOne: [][]string{{"server", "mount"}}}},
 			"sftp": {Name: "sftp", Config: schema.Block{Attributes: []schema.Attribute{
 				text("host", required), text("username", required), text("private_key", func(a *schema.Attribute) { a.Sensitive = true }),
-				text("known_hosts", func(a *schema.Attribute) { a.Required = true; asPath(a) }), text("directory", required)}}},
+				text("known_hosts", func(a *schema.Attribute) { a.Required = true; asFile(a) }), text("directory", required)}}},
 			"file": {Name: "file", Config: schema.Block{Attributes: []schema.Attribute{text("directory", func(a *schema.Attribute) { a.Required = true; asPath(a) })}}},
 		},
 		Hooks: map[string]schema.HookType{

@@ -3,6 +3,8 @@ package runner
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -102,7 +104,7 @@ func Load(ctx context.Context, src Source, plugins *Plugins) (*Loaded, plan.Diag
 		return loaded, ds, &Error{ExitPlugin, err}
 	}
 	plugins.warn()
-	loaded.file, loaded.inputs = file, plan.Inputs{Schemas: schemas, Files: files, Dir: planDir(src.Path), Vars: vars, Now: time.Now()}
+	loaded.file, loaded.inputs = file, plan.Inputs{Schemas: schemas, Files: files, Dir: planDir(src.Path), Unreadable: unreadable(), Vars: vars, Now: time.Now()}
 	in := loaded.inputs
 	in.Validate = func(reqs []plan.ValidateRequest) [][]schema.Diagnostic { return plugins.validate(ctx, reqs) }
 	loaded.Config, more = plan.Compile(file, in)
@@ -146,6 +148,42 @@ func openFiles(secrets *secret.Store) plan.Diagnostics {
 			Detail: "The file " + name + " holds a secret, and other users of this machine may read or change it. Run: chmod 0600 " + name})
 	}
 	return ds
+}
+
+// unreadable says why a file cannot be read; each is opened once.
+func unreadable() func(string) error {
+	var mu sync.Mutex
+	known := map[string]error{}
+	return func(path string) error {
+		mu.Lock()
+		defer mu.Unlock()
+		err, ok := known[path]
+		if !ok {
+			err = openFile(path)
+			known[path] = err
+		}
+		return err
+	}
+}
+
+// openFile opens and closes a file. A pipe is left alone, as opening it would wait for a writer.
+func openFile(path string) error {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%s does not exist; correct the path, or put the file there", path)
+	case err != nil:
+		return err
+	case info.IsDir():
+		return fmt.Errorf("%s is a directory; name a file", path)
+	case !info.Mode().IsRegular():
+		return nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("%w; let the user that dprun runs as read it", err)
+	}
+	return f.Close()
 }
 
 // validate asks the plugins' own checks about many configurations.

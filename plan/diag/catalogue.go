@@ -17,6 +17,7 @@ type Entry struct {
 // The codes.
 const (
 	FileUnreadable         Code = "file-unreadable"
+	FileMissing            Code = "file-missing"
 	NoPlanFile             Code = "no-plan-file"
 	Syntax                 Code = "syntax-error"
 	NewerVersion           Code = "version-not-met"
@@ -96,6 +97,10 @@ func Catalogue() []Entry {
 			"A plan file or variable file could not be read.",
 			"The path is wrong, or permissions do not allow it.",
 			"Check the path and the permissions of the file."},
+		{FileMissing, Error, "File cannot be read",
+			"A file that an argument names is not there, or cannot be read.",
+			"The path is wrong, the file was not copied to this host, or dprun runs as a user who may not read it. Relative paths start at the file that holds the argument.",
+			"Correct the path, or put the file there. dprun must be able to read it as the user it runs as."},
 		{NoPlanFile, Error, "No plan file",
 			"The directory given holds no plan file.",
 			"Plan files end in .hcl; files whose name begins with a dot and variable files are not plan files.",

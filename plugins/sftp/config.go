@@ -31,7 +31,7 @@ type Config struct {
 	Certificate    string        `dprun:"certificate" doc:"User certificate for private_key: the content of its -cert.pub file. For servers that trust an authority in place of single keys."`
 	Password       string        `dprun:"password,sensitive" doc:"Password to log in with."`
 	Agent          *bool         `dprun:"agent" doc:"true: log in with the keys of the SSH agent at SSH_AUTH_SOCK."`
-	KnownHosts     string        `dprun:"known_hosts,required" format:"path" doc:"File in OpenSSH's known_hosts form that holds the server's key. It is read as OpenSSH reads it, @cert-authority lines too. A server that is not in it is refused."`
+	KnownHosts     string        `dprun:"known_hosts,required" format:"file" doc:"File in OpenSSH's known_hosts form that holds the server's key. It is read as OpenSSH reads it, @cert-authority lines too. A server that is not in it is refused."`
 	Directory      string        `dprun:"directory,required" doc:"Directory on the server below which files are stored, absolute or relative to where the login starts. It must be there; directories below it are made."`
 	ConnectTimeout time.Duration `dprun:"connect_timeout" default:"15s" min:"1s" max:"10m" doc:"Limit for connecting and logging in."`
 	FileMode       string        `dprun:"file_mode" default:"0600" doc:"Mode of the stored files, octal. Directories that are made can be entered by those who may read."`

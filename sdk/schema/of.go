@@ -268,7 +268,7 @@ func (a Attribute) checkFormat(leaf reflect.Type) error {
 		ok = leaf.Kind() == reflect.Int64
 	case FormatPort:
 		ok = leaf.Kind() == reflect.Int || leaf.Kind() == reflect.Int64
-	case FormatPath:
+	case FormatPath, FormatFile:
 		ok = leaf.Kind() == reflect.String
 	default:
 		return fmt.Errorf("unknown format %q", a.Format)

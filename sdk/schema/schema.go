@@ -69,6 +69,7 @@ const (
 	FormatSize     Format = "size"     // "10MB", "1GiB", a bare number of bytes; an int64 in the struct
 	FormatPort     Format = "port"     // a number from 1 to 65535
 	FormatPath     Format = "path"     // a local path; the host makes it absolute against the file that wrote it
+	FormatFile     Format = "file"     // the path of a file that must be there before anything runs; absolute like a path
 )
 
 // Type is a cty type that knows its JSON form (cty's type serialisation).
