@@ -2,6 +2,9 @@ module github.com/dprun/dprun
 
 go 1.26.0
 
+// Certificates of old appliances have negative serial numbers.
+godebug x509negativeserial=1
+
 require (
 	github.com/agext/levenshtein v1.2.1
 	github.com/goccy/go-yaml v1.19.2

@@ -32,10 +32,11 @@ type Config struct {
 
 // TLSConfig is the `tls` block.
 type TLSConfig struct {
-	CAFile      string `dprun:"ca_file" format:"file" doc:"File of trusted roots in PEM form. A self-signed certificate is its own root."`
-	ServerName  string `dprun:"server_name" doc:"Name that the certificate is for, where it is not the host."`
-	Fingerprint string `dprun:"fingerprint_sha256" doc:"SHA-256 of the gateway's certificate in hexadecimal: trusts this certificate alone, whoever signed it and until when. Use it instead of ca_file and server_name."`
-	MinVersion  string `dprun:"min_version" default:"1.2" oneof:"1.0|1.1|1.2|1.3" doc:"Oldest version of TLS that is spoken. Appliances of firmware 6 need 1.0."`
+	CAFile        string `dprun:"ca_file" format:"file" doc:"File of trusted roots in PEM form. A self-signed certificate is its own root."`
+	ServerName    string `dprun:"server_name" doc:"Name that the certificate is for, where it is not the host. A certificate that has a common name alone, and no subject alternative names, cannot be checked by name: pin it with fingerprint_sha256."`
+	Fingerprint   string `dprun:"fingerprint_sha256" doc:"SHA-256 of the gateway's certificate in hexadecimal: trusts this certificate alone, whoever signed it and until when. Use it instead of ca_file and server_name."`
+	MinVersion    string `dprun:"min_version" default:"1.2" oneof:"1.0|1.1|1.2|1.3" doc:"Oldest version of TLS that is spoken. Appliances of firmware 6 need 1.0. Below 1.2 the legacy ciphers are offered too."`
+	LegacyCiphers bool   `dprun:"legacy_ciphers" default:"false" doc:"Also offer RSA key exchange and ciphers in CBC mode, which many appliances have alone (AES128-SHA, AES256-SHA). A gateway that has DHE ciphers alone cannot be reached: add an ECDHE or RSA cipher to its SSL server profile."`
 }
 
 // SchemaConstraints says how the arguments exclude each other.
@@ -103,7 +104,7 @@ func (c Config) clientConfig() (soma.Config, error) {
 	if c.TLS == nil {
 		return out, nil
 	}
-	out.TLS = soma.TLS{ServerName: c.TLS.ServerName, Fingerprint: c.TLS.Fingerprint, MinVersion: tlsVersion(c.TLS.MinVersion)}
+	out.TLS = soma.TLS{ServerName: c.TLS.ServerName, Fingerprint: c.TLS.Fingerprint, MinVersion: tlsVersion(c.TLS.MinVersion), LegacyCiphers: c.TLS.LegacyCiphers}
 	if c.TLS.CAFile != "" {
 		roots, err := os.ReadFile(c.TLS.CAFile)
 		if err == nil && !x509.NewCertPool().AppendCertsFromPEM(roots) {

@@ -19,6 +19,9 @@ func (s *source) failed(err error, what string, args ...any) *failure.Error {
 		return failure.From(fmt.Errorf("%s: %s: %w", s.name, what, err))
 	}
 	kind, reason, remedy := classify(e)
+	if e.Class == soma.TLSFailure {
+		remedy = s.tls.remedy(e)
+	}
 	f := failure.New(kind, reason, "%s: %s: %w", s.name, what, err)
 	if remedy != "" {
 		f.Remedy = remedy
@@ -57,11 +60,7 @@ func classify(e *soma.Error) (failure.Kind, failure.Reason, string) {
 	case soma.Cancelled:
 		return failure.Cancelled, "", ""
 	case soma.TLSFailure:
-		if e.Fingerprint == "" {
-			return failure.Denied, failure.BadCertificate, "check host, port and tls.min_version"
-		}
-		return failure.Denied, failure.BadCertificate,
-			fmt.Sprintf("if this is the gateway's certificate, set tls.ca_file, or tls.fingerprint_sha256 = %q", e.Fingerprint)
+		return failure.Denied, failure.BadCertificate, ""
 	case soma.Sink:
 		return stagingKind(e), failure.StagingIO, ""
 	}

@@ -52,6 +52,7 @@ func Plugin() sdk.Plugin {
 // source is one configured gateway.
 type source struct {
 	name   string // as errors call it: where it is reached
+	tls    TLSConfig
 	client *soma.Client
 	temp   string
 	memo   *archive.Memo
@@ -75,7 +76,10 @@ func configure(c Config, env sdk.Env, memo *archive.Memo) (sdk.Source, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &source{name: c.address(), client: client, temp: env.TempDir, memo: memo, log: log}, nil
+	if c.TLS == nil {
+		c.TLS = &TLSConfig{}
+	}
+	return &source{name: c.address(), tls: *c.TLS, client: client, temp: env.TempDir, memo: memo, log: log}, nil
 }
 
 // Close drops the connections to the gateway.

@@ -2,13 +2,10 @@ package soma
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"net/url"
 	"strings"
 	"time"
@@ -52,6 +49,10 @@ type Error struct {
 	Status int    // of HTTP, if it is why
 	// Fingerprint is the SHA-256 of the certificate that was not trusted, lower-case hex: what one would pin.
 	Fingerprint string
+	// TLS tells failures of class TLSFailure apart.
+	TLS TLSCause
+	// Names are those that the certificate is for, if another was asked for.
+	Names []string
 
 	cause error
 }
@@ -110,8 +111,7 @@ func transportError(ctx context.Context, op string, err error, stall time.Durati
 			return e
 		}
 	}
-	if text, fingerprint, ok := tlsFailure(err); ok {
-		e.Class, e.Text, e.Fingerprint = TLSFailure, text, fingerprint
+	if e.tlsFailure(err) {
 		return e
 	}
 	var netErr net.Error
@@ -127,27 +127,6 @@ func transportError(ctx context.Context, op string, err error, stall time.Durati
 		e.Class, e.Text = Lost, "the connection broke: "+printable(err.Error())
 	}
 	return e
-}
-
-func tlsFailure(err error) (text, fingerprint string, ok bool) {
-	var pin *pinError
-	if errors.As(err, &pin) {
-		return "TLS: " + pin.Error(), pin.got, true
-	}
-	var verification *tls.CertificateVerificationError
-	if errors.As(err, &verification) {
-		if len(verification.UnverifiedCertificates) > 0 {
-			fingerprint = fingerprintOf(verification.UnverifiedCertificates[0])
-		}
-		return fmt.Sprintf("TLS: the certificate is not trusted: %s; its SHA-256 fingerprint is %s", printable(verification.Err.Error()), fingerprint), fingerprint, true
-	}
-	var alert tls.AlertError
-	var record tls.RecordHeaderError
-	var invalid x509.CertificateInvalidError
-	if errors.As(err, &alert) || errors.As(err, &record) || errors.As(err, &invalid) || strings.HasPrefix(err.Error(), "tls: ") || errors.Is(err, http.ErrSchemeMismatch) {
-		return "TLS: " + printable(strings.TrimPrefix(err.Error(), "tls: ")), "", true
-	}
-	return "", "", false
 }
 
 const maxErrorText = 2000

@@ -19,9 +19,11 @@ type TLS struct {
 	// Fingerprint pins the device's certificate by the SHA-256 of its DER form, in hex with or without colons. It replaces roots
 	// and name: exactly this certificate is trusted, also after it expired.
 	Fingerprint string
-	// MinVersion is a tls.VersionTLS… constant; 0: TLS 1.2. Below that the old key exchanges are offered too, which appliances
-	// of that age need.
+	// MinVersion is a tls.VersionTLS… constant; 0: TLS 1.2. Below that the legacy ciphers are offered too, which appliances of that
+	// age need.
 	MinVersion uint16
+	// LegacyCiphers offers RSA key exchange and ciphers in CBC mode beside the current ones.
+	LegacyCiphers bool
 }
 
 // ParseFingerprint brings a SHA-256 fingerprint into the form of lower-case hex without separators.
@@ -44,7 +46,7 @@ func (t TLS) config(seen func(string)) (*tls.Config, error) {
 	if c.MinVersion == 0 {
 		c.MinVersion = tls.VersionTLS12
 	}
-	if c.MinVersion < tls.VersionTLS12 {
+	if t.LegacyCiphers || c.MinVersion < tls.VersionTLS12 {
 		for _, s := range append(tls.CipherSuites(), tls.InsecureCipherSuites()...) {
 			if !strings.Contains(s.Name, "RC4") && !strings.Contains(s.Name, "3DES") {
 				c.CipherSuites = append(c.CipherSuites, s.ID)
