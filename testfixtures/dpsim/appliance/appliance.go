@@ -1,6 +1,7 @@
 package appliance
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"hash/fnv"
@@ -23,6 +24,7 @@ type Shared struct {
 type Appliance struct {
 	Shared
 	name     string
+	system   string // what it calls itself
 	username string
 	password string
 	profile  Profile
@@ -51,6 +53,7 @@ type Appliance struct {
 	log         []Request
 	up          bool
 	booted      time.Time
+	started     time.Time       // files that were there from the start are of then
 	session     context.Context // ends when the gateway goes down
 	endSession  context.CancelFunc
 	onPower     func(up bool)
@@ -73,6 +76,7 @@ func New(spec Spec, shared Shared) (*Appliance, error) {
 	a := &Appliance{
 		Shared:     shared,
 		name:       spec.Name,
+		system:     cmp.Or(spec.SystemName, spec.Name),
 		username:   spec.Username,
 		password:   spec.Password,
 		spec:       spec,
@@ -85,6 +89,7 @@ func New(spec Spec, shared Shared) (*Appliance, error) {
 		onPower:    func(bool) {},
 		up:         true,
 		booted:     shared.Clock.Now().Add(-62*time.Hour - 27*time.Minute - 38*time.Second),
+		started:    shared.Clock.Now().Add(-62*time.Hour - 27*time.Minute - 38*time.Second),
 	}
 	if err := a.configure(spec); err != nil {
 		return nil, fmt.Errorf("device %q: %w", spec.Name, err)
@@ -197,7 +202,7 @@ func (a *Appliance) Identity(op string) (name, serial string) {
 	if f := a.takeFault("another_device", op, "default"); f != nil {
 		return "another", f.text("9999999")
 	}
-	return a.name, a.serial
+	return a.system, a.serial
 }
 
 // PaddedOK reports whether OK comes with blanks around it.
@@ -227,8 +232,8 @@ func (a *Appliance) ProductID() string {
 // exportDevice is the gateway as its exports describe it.
 func (a *Appliance) exportDevice() fabricate.Device {
 	return fabricate.Device{
-		Name: a.name, ProductID: a.ProductID(), Product: a.profile.Product, Model: a.profile.Model, Serial: a.serial,
+		Name: a.system, ProductID: a.ProductID(), Product: a.profile.Product, Model: a.profile.Model, Serial: a.serial,
 		Firmware: a.profile.Version, Build: a.profile.Build, BuildDate: a.profile.BuildDate, Delivery: a.profile.Delivery,
-		Intrusion: a.profile.Intrusion, Interface: "mgt0", InterfaceIP: "192.0.2.10", Zone: "EST",
+		Intrusion: a.profile.Intrusion && a.platform == "hardware", Stores: a.profile.Stores, DeflateNested: a.profile.DeflateNested, Interface: "mgt0", InterfaceIP: "192.0.2.10", Zone: "EST",
 	}
 }

@@ -34,6 +34,7 @@ type domain struct {
 	until time.Time // zero: never
 	late  []arrival // quiesces that have not begun yet, the next one first
 
+	checkpoints []Checkpoint
 	objects     []ObjectSpec
 	objectsDown time.Time // services stay down until then
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/dprun/dprun/testfixtures/dpsim/fabricate"
 	"github.com/dprun/dprun/testfixtures/dpsim/spool"
@@ -21,8 +22,30 @@ type archiveKey struct {
 	nested    bool
 	wrongHash bool
 	flaw      flaw
+	stamp     stamp
 	backup    string // of do-backup: the keys of the archives inside
 	sealed    string // of a secure backup: the file's name and size
+}
+
+// stamp is what tells two exports of the same configuration apart: when they
+// were made, and the comment of the request.
+type stamp struct{ at, comment string }
+
+// stampedUpTo is the size up to which every export is made anew, with its own
+// time and comment. Larger ones are made once.
+const stampedUpTo = 1_000_000
+
+func (a *Appliance) stamp(size int64, comment string) stamp {
+	if size > stampedUpTo {
+		return stamp{}
+	}
+	return stamp{a.Now().Format(time.RFC3339), comment}
+}
+
+// time is when the export was made; zero: always the same.
+func (s stamp) time() time.Time {
+	at, _ := time.Parse(time.RFC3339, s.at)
+	return at
 }
 
 // flaw is what is wrong with an archive on purpose.
@@ -91,7 +114,7 @@ type archive struct {
 
 // Export answers with the domain's archive, made at its first use. While it
 // lasts the domain's current command is "backup".
-func (a *Appliance) Export(ctx context.Context, name string, persisted bool) (*spool.Blob, error) {
+func (a *Appliance) Export(ctx context.Context, name, comment string, persisted bool) (*spool.Blob, error) {
 	a.mu.Lock()
 	d := a.domain(name)
 	if d == nil {
@@ -101,6 +124,7 @@ func (a *Appliance) Export(ctx context.Context, name string, persisted bool) (*s
 	key := keyFor(d, persisted)
 	key.wrongHash = a.takeFault("wrong_hash", "do-export", name) != nil
 	key.flaw = a.takeFlaw("do-export", name)
+	key.stamp = a.stamp(d.size, comment)
 	d.begin("backup")
 	a.mu.Unlock()
 	defer a.finish(d, "backup")
@@ -145,7 +169,7 @@ func (a *Appliance) makeArchive(d *domain, key archiveKey) (*spool.Blob, error) 
 	}
 	return a.Spool.Add(d.size, false, func(w io.Writer) error {
 		return a.Factory.Write(w, fabricate.Export{
-			Device: key.flaw.device(a.exportDevice()), Domain: key.flaw.domain(d.name), User: a.username, Persisted: key.persisted, Unsaved: key.unsaved,
+			Device: key.flaw.device(a.exportDevice()), Domain: key.flaw.domain(d.name), User: a.username, Comment: key.stamp.comment, Time: key.stamp.time(), Persisted: key.persisted, Unsaved: key.unsaved,
 			APIC: d.spec.APIC, Size: d.size, MissingFiles: d.spec.MissingFiles, PrivateKeys: d.spec.PrivateKeys,
 			WrongHash: key.wrongHash, Nested: key.nested, Flaw: key.flaw.fabricated(),
 		})
@@ -173,7 +197,7 @@ const ExportFile = "export:/export.zip"
 
 // Backup answers with one archive of several domains; the name all-domains
 // stands for every one. Only one backup runs at a time.
-func (a *Appliance) Backup(ctx context.Context, names []string, persisted bool) (*spool.Blob, error) {
+func (a *Appliance) Backup(ctx context.Context, names []string, comment string, persisted bool) (*spool.Blob, error) {
 	domains, spoilt, err := a.beginBackup(names)
 	if err != nil {
 		return nil, err
@@ -201,9 +225,12 @@ func (a *Appliance) Backup(ctx context.Context, names []string, persisted bool) 
 		fmt.Fprintf(&contents, "%+v ", key)
 		inner = append(inner, fabricate.Inner{Domain: key.flaw.domain(d.name), Size: blob.Size, Open: func() io.Reader { return io.NewSectionReader(blob, 0, blob.Size) }})
 	}
-	blob, err := a.once(archiveKey{backup: contents.String(), flaw: spoilt}, func() (*spool.Blob, error) {
+	marked := a.stamp(estimate, comment)
+	blob, err := a.once(archiveKey{backup: contents.String(), flaw: spoilt, stamp: marked}, func() (*spool.Blob, error) {
 		return a.Spool.Add(estimate, false, func(w io.Writer) error {
-			return a.Factory.WriteBackup(w, spoilt.device(a.exportDevice()), a.username, "", inner, spoilt.fabricated())
+			return a.Factory.WriteBackup(w, fabricate.Backup{
+				Device: spoilt.device(a.exportDevice()), User: a.username, Comment: marked.comment, Time: marked.time(), Inner: inner, Flaw: spoilt.fabricated(),
+			})
 		})
 	})
 	if err != nil {

@@ -2,6 +2,7 @@ package appliance
 
 import (
 	"io"
+	"maps"
 	"path"
 	"slices"
 	"sort"
@@ -79,10 +80,15 @@ func (a *Appliance) seen(domain, normal string) *File {
 
 // ReadFile finds a file to send. Stores that hold keys cannot be read.
 func (a *Appliance) ReadFile(domain, name string) (*File, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
 	normal := NormalPath(name)
+	a.mu.Lock()
 	f := a.seen(domain, normal)
+	a.mu.Unlock()
+	if f == nil {
+		if f = a.standingFile(domain, normal); f != nil {
+			return f, a.readStanding(domain, normal, f)
+		}
+	}
 	if store := storeOf(normal); f == nil || store == "cert" || store == "sharedcert" {
 		return nil, deny("Cannot read the specified file")
 	}
@@ -181,7 +187,7 @@ func (a *Appliance) List(domain, location string) (Listing, bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	normal := NormalPath(location)
-	if !slices.Contains(Stores(), storeOf(normal)) || normal != storeOf(normal)+":" && !a.dirs[domain][normal] {
+	if !slices.Contains(Stores(), storeOf(normal)) || normal != storeOf(normal)+":" && !a.dirs[domain][normal] && !standingDirs(domain)[normal] {
 		return Listing{}, false
 	}
 	return a.list(domain, normal), true
@@ -189,9 +195,16 @@ func (a *Appliance) List(domain, location string) (Listing, bool) {
 
 func (a *Appliance) list(domain, dir string) Listing {
 	l := Listing{Path: dir}
-	for sub := range a.dirs[domain] {
+	dirs := standingDirs(domain)
+	maps.Copy(dirs, a.dirs[domain])
+	for sub := range dirs {
 		if parent(sub) == dir {
 			l.Dirs = append(l.Dirs, a.list(domain, sub))
+		}
+	}
+	for _, name := range standing(domain) {
+		if parent(name) == dir && a.files[domain][name] == nil {
+			l.Files = append(l.Files, ListedFile{Name: path.Base(name), Size: int64(len(standingText(domain, name))), Modified: a.started.In(a.zone)})
 		}
 	}
 	for name := range a.files[domain] {

@@ -27,6 +27,8 @@ type Profile struct {
 	GatewayPeering     bool     // peering classes exist
 	APIConnect         bool     // the APIConnectGatewayService class exists
 	Intrusion          bool     // exports tell intrusion-detection
+	Stores             bool     // default's exports carry store: and tasktemplates:
+	DeflateNested      bool     // backups deflate the archives in them
 	FilestoreAccess    bool     // listings carry Access elements
 	ManifestChecksum   string   // sha1 or sha512
 	destinationAllowed *regexp.Regexp
@@ -41,7 +43,7 @@ func profiles() map[string]Profile {
 	return map[string]Profile{
 		"XI50.6": {
 			Version: "XI50.6.0.0.2", Build: "234628", BuildDate: "2013/09/25 13:55:47", Product: "XI50", Model: "DataPower XI50", Machine: "9235",
-			PaddedOK: true, FirmwareClasses: []string{"FirmwareVersion"}, FilestoreAccess: true,
+			PaddedOK: true, FirmwareClasses: []string{"FirmwareVersion"}, FilestoreAccess: true, DeflateNested: true,
 			ManifestChecksum: "sha1", destinationAllowed: destinationOld,
 		},
 		"IDG.7.5": {
@@ -64,7 +66,7 @@ func profiles() map[string]Profile {
 		"IDG.10.5": {
 			Version: "IDG.10.5.0.18", Build: "361204", BuildDate: "2025/06/18 09:20:44", Delivery: "LTS", Product: "IDG", Model: "IBM DataPower Gateway", Machine: "8441",
 			PrefixedEvents: true, FirmwareClasses: []string{"FirmwareVersion", "FirmwareVersion2", "FirmwareVersion3"}, InterfaceState: true,
-			SecureBackupMode: true, QuiesceDelay: true, GatewayPeering: true, APIConnect: true, Intrusion: true,
+			SecureBackupMode: true, QuiesceDelay: true, GatewayPeering: true, APIConnect: true, Intrusion: true, Stores: true,
 			ManifestChecksum: "sha512", destinationAllowed: destinationNew,
 		},
 	}

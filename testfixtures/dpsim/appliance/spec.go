@@ -10,8 +10,11 @@ type Spec struct {
 	Firmware string `hcl:"firmware,optional"` // a profile: XI50.6, IDG.7.5, IDG.2018.4.1, IDG.10.0.1 (default), IDG.10.5
 	Platform string `hcl:"platform,optional"` // hardware (default), virtual, software (container)
 	Serial   string `hcl:"serial,optional"`
-	Username string `hcl:"username,optional"` // default "admin"
-	Password string `hcl:"password,optional"` // default "dpsim-NAME"
+	// SystemName is what the gateway calls itself, where that is not its name
+	// here; it may hold blanks, slashes, colons and apostrophes.
+	SystemName string `hcl:"system_name,optional"`
+	Username   string `hcl:"username,optional"` // default "admin"
+	Password   string `hcl:"password,optional"` // default "dpsim-NAME"
 	// BackupMode is "secure" (default) or "normal".
 	BackupMode string `hcl:"backup_mode,optional"`
 	// Timezone is the numeric offset of the gateway's time stamps; default "-05:00".

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 )
 
 // Device is what an export says of the gateway it came from.
@@ -21,6 +22,12 @@ type Device struct {
 	Interface   string
 	InterfaceIP string
 	Zone        string // CET
+	// Stores makes the default domain's exports carry store: and tasktemplates:
+	// files, directories with the set-group-ID bit, and backups that begin with
+	// the domains' archives, as 10.6 does.
+	Stores bool
+	// DeflateNested packs the archives inside a backup once more, as 3.7 did.
+	DeflateNested bool
 }
 
 // Export says what an archive is of.
@@ -29,6 +36,7 @@ type Export struct {
 	Domain    string
 	User      string
 	Comment   string
+	Time      time.Time // when it was made, as export.xml says; zero: always the same
 	Persisted bool
 	// Unsaved makes the running configuration differ from the persisted one.
 	Unsaved bool
@@ -55,13 +63,13 @@ func (f *Factory) Write(w io.Writer, e Export) error {
 		return fmt.Errorf("fabricate an export of %d bytes: an export has at least %d", e.Size, MinSize)
 	}
 	if e.Flaw.NoEntries {
-		return writeZip(w, nil)
+		return writeZip(w, nil, false)
 	}
 	entries, err := f.fit(e)
 	if err != nil {
 		return err
 	}
-	return e.Flaw.write(w, entries)
+	return e.Flaw.write(w, entries, e.Device.Stores)
 }
 
 // fit chooses bulk entries so that the archive comes out exactly as large as
@@ -133,7 +141,7 @@ func (f *Factory) assemble(e Export, counts [3]int, stretch int64, bulk map[stri
 		payload: deflate(domainConfig(e)),
 	}, entry{name: "local/", dir: true})
 	pad, _ := deflateOpen(domainNotes(e)).stretched(stretch)
-	out = append(out, localFile("README.txt", pad))
+	out = append(out, fileIn("local", "README.txt", pad))
 	if e.WrongHash {
 		out[len(out)-1].badHash = true
 	}
@@ -141,7 +149,14 @@ func (f *Factory) assemble(e Export, counts [3]int, stretch int64, bulk map[stri
 		if counts[class] == 0 {
 			continue
 		}
-		out = append(out, entry{name: "local/" + dir + "/", dir: true})
+		location := "local"
+		if e.Device.Stores && e.Domain == "default" {
+			location = [3]string{"local", "tasktemplates", "store"}[class]
+		}
+		if location != "local" {
+			out = append(out, entry{name: location + "/", dir: true})
+		}
+		out = append(out, entry{name: location + "/" + dir + "/", dir: true})
 		variants := f.fillers[class]()
 		for i := range counts[class] {
 			name := fmt.Sprintf("%s/%s-%05d.xsl", dir, e.Domain, i)
@@ -152,7 +167,7 @@ func (f *Factory) assemble(e Export, counts [3]int, stretch int64, bulk map[stri
 				p = variants[i%len(variants)].headed(fmt.Sprintf("<!-- %s of domain %s -->\n", name, e.Domain))
 				bulk[name] = p
 			}
-			out = append(out, localFile(name, p))
+			out = append(out, fileIn(location, name, p))
 		}
 	}
 	for i := range e.MissingFiles {
@@ -164,8 +179,8 @@ func (f *Factory) assemble(e Export, counts [3]int, stretch int64, bulk map[stri
 	return append(out, entry{name: "export.xml", payload: deflate(exportXML(e, out))})
 }
 
-func localFile(path string, p payload) entry {
-	return entry{name: "local/" + path, uri: "local:///" + path, location: "local", payload: p}
+func fileIn(location, path string, p payload) entry {
+	return entry{name: location + "/" + path, uri: location + ":///" + path, location: location, payload: p}
 }
 
 // domainConfig is the domain's own configuration script.

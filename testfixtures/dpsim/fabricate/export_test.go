@@ -209,7 +209,7 @@ func TestBackupNestsDomainsAndSharesAux(t *testing.T) {
 		inner = append(inner, fabricate.Inner{Domain: d, Size: int64(len(raw)), Open: func() io.Reader { return bytes.NewReader(raw) }})
 	}
 	var b bytes.Buffer
-	if err := factory.WriteBackup(&b, gateway, "admin", "", inner, fabricate.Flaw{}); err != nil {
+	if err := factory.WriteBackup(&b, fabricate.Backup{Device: gateway, User: "admin", Inner: inner}); err != nil {
 		t.Fatal(err)
 	}
 	outer, l := open(t, b.Bytes())

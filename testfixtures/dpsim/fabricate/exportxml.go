@@ -3,6 +3,7 @@ package fabricate
 import (
 	"fmt"
 	"strings"
+	"time"
 )
 
 const objectNS = ` xmlns:env="http://www.w3.org/2003/05/soap-envelope" xmlns:dp="http://www.datapower.com/schemas/management"`
@@ -18,7 +19,7 @@ func exportXML(e Export, entries []entry) []byte {
 	}
 	b.WriteString(`<datapower-configuration version="3">`)
 	if !e.Flaw.NoDetails {
-		details(&b, e.Device, e.Domain, e.User, e.Comment)
+		details(&b, e.Device, e.Domain, e.User, e.Comment, e.Time)
 	}
 	fmt.Fprintf(&b, `<configuration domain="%s">`, esc(e.Domain))
 	objects(&b, e)
@@ -58,14 +59,14 @@ func fileRow(b *strings.Builder, f entry) {
 
 // backupXML is the outer export.xml of a multi-domain backup: Domain objects,
 // no files.
-func backupXML(d Device, user, comment string, domains []string, flaw Flaw) []byte {
+func backupXML(d Device, user, comment string, at time.Time, domains []string, flaw Flaw) []byte {
 	if flaw.EmptyRoot {
 		return []byte(emptyRoot)
 	}
 	var b strings.Builder
 	b.WriteString(`<datapower-configuration version="3">`)
 	if !flaw.NoDetails {
-		details(&b, d, "default", user, comment)
+		details(&b, d, "default", user, comment, at)
 	}
 	b.WriteString(`<configuration>`)
 	for _, name := range domains {
@@ -83,7 +84,10 @@ func backupXML(d Device, user, comment string, domains []string, flaw Flaw) []by
 	return []byte(b.String())
 }
 
-func details(b *strings.Builder, d Device, domain, user, comment string) {
+func details(b *strings.Builder, d Device, domain, user, comment string, at time.Time) {
+	if at.IsZero() {
+		at = made
+	}
 	modern := d.Delivery != ""
 	b.WriteString(`<export-details>`)
 	element(b, "description", "Exported Configuration")
@@ -104,8 +108,8 @@ func details(b *strings.Builder, d Device, domain, user, comment string) {
 		element(b, "delivery-type", d.Delivery)
 	}
 	element(b, "firmware-timestamp", d.BuildDate)
-	element(b, "current-date", made.Format("2006-01-02"))
-	element(b, "current-time", made.Format("15:04:05")+" "+d.Zone)
+	element(b, "current-date", at.Format("2006-01-02"))
+	element(b, "current-time", at.Format("15:04:05")+" "+d.Zone)
 	element(b, "reset-date", "2025-11-01")
 	element(b, "reset-time", "06:30:32 "+d.Zone)
 	element(b, "login-message", "")

@@ -14,8 +14,8 @@ type Flaw struct {
 	Trailing  int64 // so many bytes follow the archive's end
 }
 
-func (f Flaw) write(w io.Writer, entries []entry) error {
-	if err := writeZip(w, entries); err != nil {
+func (f Flaw) write(w io.Writer, entries []entry, setgid bool) error {
+	if err := writeZip(w, entries, setgid); err != nil {
 		return err
 	}
 	_, err := w.Write(bytes.Repeat([]byte{0x55}, int(f.Trailing)))

@@ -17,6 +17,7 @@ type entry struct {
 	internal bool
 	note     string // "missing" or "key": listed without a hash
 	badHash  bool
+	stored   bool // not deflated, mode 0644: an archive in an archive
 	payload  payload
 }
 
@@ -61,8 +62,9 @@ func zipSize(entries []entry) int64 {
 	return total
 }
 
-// writeZip writes the archive in one forward pass.
-func writeZip(w io.Writer, entries []entry) error {
+// writeZip writes the archive in one forward pass. setgid gives directories
+// that bit, as new firmware does.
+func writeZip(w io.Writer, entries []entry, setgid bool) error {
 	z := zip.NewWriter(w)
 	for _, e := range entries {
 		if e.name == "" {
@@ -74,6 +76,15 @@ func writeZip(w io.Writer, entries []entry) error {
 		if e.dir {
 			h.ReaderVersion = 10
 			h.ExternalAttrs = 0o040755<<16 | 0x10
+			if setgid {
+				h.ExternalAttrs = 0o042755<<16 | 0x10
+			}
+		} else if e.stored {
+			h.ReaderVersion = 10
+			h.Method = zip.Store
+			h.ExternalAttrs = 0o100644 << 16
+			h.CRC32 = e.payload.crc
+			h.CompressedSize64, h.UncompressedSize64 = uint64(e.payload.size), uint64(e.payload.size)
 		} else {
 			h.Method = zip.Deflate
 			h.ExternalAttrs = 0o100600 << 16

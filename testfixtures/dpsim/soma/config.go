@@ -99,16 +99,28 @@ func (x *exchange) objectConfigs(domain, class, name string) (string, error) {
 	return b.String(), nil
 }
 
+// domainConfigs shows the Domain objects. Every property of default's is read-only.
 func (x *exchange) domainConfigs(add func(string, string, ...string)) {
 	for _, d := range x.app.Domains() {
-		attrs := ""
+		attrs, fixed := "", ""
 		if d.Name == "default" {
-			attrs = ` intrinsic="true" read-only="true"`
+			attrs, fixed = ` intrinsic="true" read-only="true"`, ` read-only="true"`
 		}
-		f := fields{"mAdminState", "enabled", "UserSummary", ""}
+		f := fields{"mAdminState" + fixed, "enabled", "UserSummary" + fixed, ""}
 		if d.Name != "default" {
 			f = append(f, `NeighborDomain class="Domain"`, "default")
 		}
-		add(d.Name, attrs, append(f, "ConfigMode", "local", "ImportFormat", "ZIP", "LocalIPRewrite", "on", "MaxChkpoints", "3", "ConfigPermissionsMode", "scope-domain")...)
+		f = append(f, "ConfigMode"+fixed, "local", "ImportFormat"+fixed, "ZIP", "LocalIPRewrite"+fixed, "on", "MaxChkpoints"+fixed, "3", "ConfigPermissionsMode"+fixed, "scope-domain",
+			"FileMap"+fixed, flags("CopyFrom", "CopyTo", "Delete", "Display", "Exec", "Subdir"), "MonitoringMap"+fixed, flags("Audit", "Log"))
+		add(d.Name, attrs, f...)
 	}
+}
+
+// flags is a group of settings that are on.
+func flags(names ...string) string {
+	var b strings.Builder
+	for _, n := range names {
+		b.WriteString("<" + n + ">on</" + n + ">")
+	}
+	return b.String()
 }

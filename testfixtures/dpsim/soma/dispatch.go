@@ -1,13 +1,16 @@
 package soma
 
 import (
+	"archive/zip"
 	"encoding/base64"
+	"io"
 	"net"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/dprun/dprun/testfixtures/dpsim/appliance"
+	"github.com/dprun/dprun/testfixtures/dpsim/spool"
 )
 
 // dispatch carries out an operation.
@@ -34,6 +37,11 @@ func (x *exchange) dispatch(req *request) (*reply, error) {
 		return x.export(req)
 	case "do-backup":
 		return x.backup(req)
+	case "set-config", "modify-config", "del-config":
+		if err := x.setConfig(req); err != nil {
+			return nil, err
+		}
+		return good(now(), result("OK")), nil
 	case "do-action":
 		if err := x.action(req); err != nil {
 			return nil, err
@@ -56,9 +64,13 @@ func wrap(element, inner string) string {
 
 func (x *exchange) export(req *request) (*reply, error) {
 	persisted := req.op.flag("persisted")
-	blob, err := x.app.Export(x.app.Session(), req.domain, persisted)
+	blob, err := x.app.Export(x.app.Session(), req.domain, req.op.value("user-comment"), persisted)
 	if err != nil {
 		return nil, err
+	}
+	if req.op.attrs["format"] == "XML" {
+		text, err := exportXML(blob)
+		return good(x.app.Now(), "<dp:file>"+text+"</dp:file>"), err
 	}
 	r := file(x.app.Now(), "", blob)
 	r.served = &appliance.Served{Operation: "do-export", Domain: req.domain, Persisted: persisted, SHA256: blob.SHA256, Size: blob.Size}
@@ -70,7 +82,7 @@ func (x *exchange) backup(req *request) (*reply, error) {
 	if req.domain != "default" {
 		return nil, &appliance.Refusal{Text: "ERROR"}
 	}
-	blob, err := x.app.Backup(x.app.Session(), names, persisted)
+	blob, err := x.app.Backup(x.app.Session(), names, req.op.value("user-comment"), persisted)
 	if err != nil {
 		return nil, err
 	}
@@ -129,6 +141,16 @@ func (x *exchange) action(req *request) error {
 		return x.app.SecureBackup(x.app.Session(), a.value("cert"), a.value("destination"))
 	case "SaveConfig":
 		return x.app.SaveConfig(req.domain)
+	case "SaveCheckpoint":
+		return x.app.SaveCheckpoint(req.domain, a.value("ChkName"))
+	case "RemoveCheckpoint":
+		return x.app.RemoveCheckpoint(req.domain, a.value("ChkName"))
+	case "RestartThisDomain":
+		return x.app.RestartDomain(req.domain)
+	case "ExecConfig":
+		return x.app.ExecConfig(req.domain, a.value("URL"))
+	case "FlushDocumentCache", "FlushStylesheetCache":
+		return x.app.HasObject(req.domain, "XMLManager", a.value("XMLManager"))
 	case "DeleteFile":
 		return x.app.DeleteFile(req.domain, a.value("File"))
 	case "CreateDir":
@@ -141,6 +163,36 @@ func (x *exchange) action(req *request) error {
 		return connects(a.value("RemoteHost"), a.value("RemotePort"))
 	}
 	return unknown("Action", a.name)
+}
+
+// exportXML is the text of an export in format XML: the list of contents alone,
+// as an archive holds it.
+func exportXML(blob *spool.Blob) (string, error) {
+	z, err := zip.NewReader(blob, blob.Size)
+	if err != nil {
+		return "", err
+	}
+	f, err := z.Open("export.xml")
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(f)
+	return base64.StdEncoding.EncodeToString(text), err
+}
+
+// setConfig creates, changes or removes objects, of which their class and name
+// are kept.
+func (x *exchange) setConfig(req *request) error {
+	if len(req.op.children) == 0 {
+		return &appliance.Refusal{Text: "No configuration object", Log: true}
+	}
+	for _, o := range req.op.children {
+		if err := x.app.SetObject(req.domain, o.name, o.attrs["name"], req.op.name); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // seconds reads a parameter in seconds; what is no number is out of range.

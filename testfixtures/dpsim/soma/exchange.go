@@ -79,11 +79,27 @@ func (x *exchange) answer(r *http.Request, body []byte) (*reply, ending) {
 		x.app.CountFailedLogin()
 		return loginRefused(), complete
 	}
-	req, err := parseRequest(body)
+	requests, err := parseRequests(body)
 	if err != nil {
 		x.app.Count("unparsable", nil, "")
 		return soapFault("Internal Error (from client)"), complete
 	}
+	answer, how := x.one(requests[0])
+	last := answer
+	for _, req := range requests[1:] {
+		if answer == nil || how != complete {
+			break
+		}
+		if last.next, how = x.one(req); last.next == nil {
+			return nil, how
+		}
+		last = last.next
+	}
+	return answer, how
+}
+
+// one answers one of the requests of a body, with an envelope of its own.
+func (x *exchange) one(req *request) (*reply, ending) {
 	domains := req.domains()
 	faults := x.app.ReplyFaults(req.name, domains)
 	var kinds []string
@@ -151,8 +167,10 @@ func (x *exchange) send(a *reply, how ending) bool {
 	if size > corkSize && x.wire.flush() != nil {
 		return false
 	}
-	if a.served != nil {
-		x.app.CountServed(*a.served)
+	for r := a; r != nil; r = r.next {
+		if r.served != nil {
+			x.app.CountServed(*r.served)
+		}
 	}
 	x.end()
 	_, err := io.Copy(onlyWriter{x.conn}, body)

@@ -23,6 +23,7 @@ type reply struct {
 	tail   string
 	served *appliance.Served // counted once the answer went out whole
 	noise  bool              // base64 text without end follows the head
+	next   *reply            // to the next request of the same body
 }
 
 // endless is a file whose text does not end.
@@ -50,7 +51,13 @@ type patch struct {
 	text []byte
 }
 
-func (r *reply) size() int64 { return int64(len(r.head)) + r.length + int64(len(r.tail)) }
+func (r *reply) size() int64 {
+	n := int64(len(r.head)) + r.length + int64(len(r.tail))
+	if r.next != nil {
+		n += r.next.size()
+	}
+	return n
+}
 
 // body reads the whole answer.
 func (r *reply) body() io.Reader {
@@ -66,7 +73,11 @@ func (r *reply) body() io.Reader {
 		}
 		parts = append(parts, r.blob.Text(from, r.length-from))
 	}
-	return io.MultiReader(append(parts, strings.NewReader(r.tail))...)
+	parts = append(parts, strings.NewReader(r.tail))
+	if r.next != nil {
+		parts = append(parts, r.next.body())
+	}
+	return io.MultiReader(parts...)
 }
 
 const (

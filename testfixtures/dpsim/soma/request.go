@@ -46,7 +46,8 @@ type request struct {
 
 var errSchema = errors.New("not a management request")
 
-func parseRequest(body []byte) (*request, error) {
+// parseRequests reads an envelope. One Body may hold several requests.
+func parseRequests(body []byte) ([]*request, error) {
 	root, err := parseNode(body)
 	if err != nil {
 		return nil, err
@@ -54,8 +55,22 @@ func parseRequest(body []byte) (*request, error) {
 	if root.name != "Envelope" {
 		return nil, errSchema
 	}
-	r := root.child("Body").child("request")
-	if r.space != managementNS || len(r.children) != 1 {
+	var out []*request
+	for _, r := range root.child("Body").children {
+		req, err := parseRequest(r)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, req)
+	}
+	if len(out) == 0 {
+		return nil, errSchema
+	}
+	return out, nil
+}
+
+func parseRequest(r *node) (*request, error) {
+	if r.name != "request" || r.space != managementNS || len(r.children) != 1 {
 		return nil, errSchema
 	}
 	req := &request{domain: r.attrs["domain"], op: r.children[0]}
@@ -92,7 +107,7 @@ func (r *request) domains() []string {
 func (r *request) backupDomains() []string {
 	var names []string
 	for _, c := range r.op.children {
-		if c.name == "domain" {
+		if c.name == "domain" && c.attrs["name"] != "" { // IBM's own client sends an empty one first
 			names = append(names, c.attrs["name"])
 		}
 	}

@@ -18,7 +18,10 @@ func row(class, attrs string, f fields) string {
 			b.WriteString("<" + name + "/>")
 			continue
 		}
-		b.WriteString("<" + name + ">" + esc(value) + "</" + strings.Fields(name)[0] + ">")
+		if !strings.HasPrefix(value, "<") { // elements of its own
+			value = esc(value)
+		}
+		b.WriteString("<" + name + ">" + value + "</" + strings.Fields(name)[0] + ">")
 	}
 	b.WriteString("</" + class + ">")
 	return b.String()

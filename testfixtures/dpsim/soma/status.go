@@ -8,9 +8,28 @@ import (
 	"time"
 )
 
-// status answers get-status with the rows of one class.
+// statusClasses are what get-status without a class answers with.
+var statusClasses = []string{
+	"ActiveUsers", "CPUUsage", "DateTimeStatus", "DomainCheckpointStatus", "DomainStatus", "DomainSummary", "FilesystemStatus", "FirmwareStatus",
+	"FirmwareVersion", "FirmwareVersion2", "FirmwareVersion3", "GatewayPeeringStatus", "MemoryStatus", "ObjectStatus", "StandbyStatus2", "SystemUsage", "Version",
+}
+
+// status answers get-status with the rows of one class, or of every class that
+// the firmware knows.
 func (x *exchange) status(req *request) (string, error) {
-	class := req.op.attrs["class"]
+	if class := req.op.attrs["class"]; class != "" {
+		return x.statusOf(req, class)
+	}
+	var b strings.Builder
+	for _, class := range statusClasses {
+		if rows, err := x.statusOf(req, class); err == nil {
+			b.WriteString(rows)
+		}
+	}
+	return b.String(), nil
+}
+
+func (x *exchange) statusOf(req *request, class string) (string, error) {
 	p := x.app.Profile()
 	var b strings.Builder
 	add := func(f ...string) { b.WriteString(row(class, "", f)) }
@@ -36,6 +55,8 @@ func (x *exchange) status(req *request) (string, error) {
 			f = append(f, "DeliveryType", p.Delivery)
 		}
 		add(append(f, "WatchdogBuild", "", "InstalledDPOS", "", "RunningDPOS", "", "XMLAccelerator", "xg4", "MachineType", p.Machine, "ModelType", x.app.ProductID()[min(4, len(x.app.ProductID())):])...)
+	case "FirmwareStatus":
+		add("Type", "Primary", "Version", p.Version, "Build", p.Build, "BuildDate", p.BuildDate, "InstallDate", p.BuildDate, "BootCount", "7")
 	case "Version":
 		add("Version", p.Version)
 	case "DateTimeStatus":
@@ -60,6 +81,9 @@ func (x *exchange) status(req *request) (string, error) {
 		user, _ := x.app.Credentials()
 		add("session", "1432", "name", user, "connection", "saml-artifact", "address", "127.0.0.1", "login", x.app.Now().Format(time.ANSIC), "domain", req.domain)
 	case "DomainCheckpointStatus":
+		for _, c := range x.app.Checkpoints(req.domain) {
+			add("ChkName", c.Name, "Date", c.Time.Format(time.DateOnly), "Time", c.Time.Format("15:04:05 -07:00"))
+		}
 	case "GatewayPeeringStatus":
 		if !p.GatewayPeering {
 			return "", unknown("Status class", class)
