@@ -329,7 +329,8 @@ func summarize(machine *lifecycle.Run, exit int, started, ended time.Time) *even
 				res.Bytes += a.Size
 			}
 		}
-		s.Bytes += res.Bytes
+		res.Withheld = len(t.Withheld())
+		s.Bytes, s.Withheld = s.Bytes+res.Bytes, s.Withheld+res.Withheld
 		switch e, _ := lifecycle.Lookup(lifecycle.Code(f.Code)); e.Class {
 		case lifecycle.ClassSuccess:
 			s.Succeeded++

@@ -173,7 +173,7 @@ func (t sourceServer) Capture(r *pluginv1.CaptureRequest, stream pluginv1.Source
 	case rep == nil:
 		return errNothing(failure.CallCapture)
 	}
-	done := &pluginv1.CaptureReport{Warnings: rep.Warnings, Token: rep.Token}
+	done := &pluginv1.CaptureReport{Warnings: rep.Warnings, Token: rep.Token, Withheld: rep.Withheld}
 	for _, a := range rep.Artifacts {
 		done.Artifacts = append(done.Artifacts, &pluginv1.Artifact{Name: a.Name, Size: a.Size, Sha256: a.SHA256})
 	}

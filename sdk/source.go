@@ -220,6 +220,9 @@ type Capture struct {
 	Artifacts []Artifact `json:"artifacts"`
 	Warnings  []string   `json:"warnings,omitempty"`
 	Token     string     `json:"token,omitempty"`
+	// Withheld names the files that the device has and does not give out, such
+	// as keys: whoever restores must bring them along.
+	Withheld []string `json:"withheld,omitempty"`
 }
 
 // Artifact is one captured file. The host measures and hashes it itself; a

@@ -88,7 +88,7 @@ func (s *source) export(ctx context.Context, r sdk.CaptureRequest, backup bool, 
 	if f := s.unfit(found, what); f != nil {
 		return nil, f
 	}
-	out := &sdk.Capture{Artifacts: []sdk.Artifact{{Name: name, Size: got.Size, SHA256: got.SHA256}}, Warnings: append(warnings(found), unsure...)}
+	out := &sdk.Capture{Artifacts: []sdk.Artifact{{Name: name, Size: got.Size, SHA256: got.SHA256}}, Warnings: append(warnings(found), unsure...), Withheld: found.Withheld}
 	s.log.Debug("export verified", "domain", r.Target.Domain, "variant", r.Variant, "bytes", got.Size, "entries", found.Entries, "hashed", found.Hashed)
 	return out, nil
 }

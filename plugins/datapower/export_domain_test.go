@@ -204,8 +204,8 @@ func TestMissingFilesAreWarningsAndWithheldKeysAreNot(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t, dpsim.Device{Domains: []dpsim.Domain{{Name: "orders", MissingFiles: 2, PrivateKeys: 1}}})
 	got, _, err := g.capture(exportDomain, "orders", sdk.VariantPersisted, config(exportDomain, nil))
-	if err != nil || len(got.Warnings) != 2 {
-		t.Errorf("%+v, %v; want two warnings", got, err)
+	if err != nil || len(got.Warnings) != 2 || !cmp.Equal(got.Withheld, []string{"cert/orders-key-0.pem"}) {
+		t.Errorf("%+v, %v; want two warnings and one withheld file", got, err)
 	}
 }
 

@@ -89,6 +89,8 @@ type Captured struct {
 	Artifacts []Artifact `json:"artifacts"`
 	Warnings  []string   `json:"warnings,omitempty"`
 	Token     string     `json:"token,omitempty"`
+	// Withheld names the files that the device does not give out.
+	Withheld []string `json:"withheld,omitempty"`
 }
 
 // Artifact is one staged file and where it goes.

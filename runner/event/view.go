@@ -62,6 +62,7 @@ type Summary struct {
 	Cancelled int          `json:"cancelled"`
 	Skipped   int          `json:"skipped"`
 	Bytes     int64        `json:"bytes"` // captured
+	Withheld  int          `json:"withheld,omitempty"` // files that the devices do not give out, of all tasks
 	// Owed lists what could not be undone; each entry ends in the command to type.
 	Owed []string `json:"owed,omitempty"`
 }
@@ -79,4 +80,7 @@ type TaskResult struct {
 	Files    []string      `json:"files,omitempty"` // where the copies are
 	Causes   []Cause       `json:"causes,omitempty"`
 	Warnings []string      `json:"warnings,omitempty"`
+	// Withheld counts the files that the device has and does not give out, such
+	// as keys and certificates; the manifest beside the copy names them.
+	Withheld int `json:"withheld,omitempty"`
 }

@@ -155,7 +155,7 @@ func (x *Executor) capture(ctx context.Context, j engine.Job) (*event.Result, er
 		_ = dir.Discard()
 		return nil, blamed(s, stagingFailure(err))
 	}
-	out := &event.Captured{Variant: j.Action.Variant, Warnings: got.Warnings, Token: got.Token}
+	out := &event.Captured{Variant: j.Action.Variant, Warnings: got.Warnings, Token: got.Token, Withheld: got.Withheld}
 	for _, f := range sealed {
 		out.Artifacts = append(out.Artifacts, event.Artifact{Name: f.Name, Staged: f.Path, File: fileName(j, f.Name), Size: f.Size, SHA256: f.SHA256})
 	}

@@ -130,6 +130,9 @@ type Manifest struct {
 	ModeKept  bool               `json:"mode_kept"` // every copy has the file mode that it was to have
 	Artifacts []ManifestArtifact `json:"artifacts"`
 	Warnings  []string           `json:"warnings,omitempty"`
+	// Withheld names the files that the device has and does not give out: keys,
+	// certificates and secrets, which a restore needs from elsewhere.
+	Withheld []string `json:"withheld,omitempty"`
 }
 
 // ManifestArtifact is one file of the set.
@@ -158,10 +161,13 @@ func (x *Executor) manifest(ctx context.Context, j engine.Job) (*event.Result, e
 	}
 	for _, c := range j.Captured {
 		m.Warnings = append(m.Warnings, c.Warnings...)
+		m.Withheld = append(m.Withheld, c.Withheld...)
 		for _, a := range c.Artifacts {
 			m.Artifacts = append(m.Artifacts, ManifestArtifact{File: a.File, Variant: c.Variant, Size: a.Size, SHA256: a.SHA256})
 		}
 	}
+	slices.Sort(m.Withheld)
+	m.Withheld = slices.Compact(m.Withheld) // the saved and the running configuration mostly name the same
 	body, err := json.MarshalIndent(m, "", "  ")
 	if err != nil {
 		return nil, err

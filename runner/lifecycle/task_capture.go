@@ -2,6 +2,7 @@ package lifecycle
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/dprun/dprun/runner/event"
@@ -101,6 +102,7 @@ func (t *Task) onCaptured(a Action, r *event.Captured, f *failure.Error) {
 	for _, x := range r.Artifacts {
 		total += x.Size
 	}
+	t.shrunk()
 	t.enter(doneCode(c.variant), "%s: %d file(s), %s, staged and verified", t.target(), len(r.Artifacts), size(total))
 }
 
@@ -112,6 +114,28 @@ func (t *Task) whole() bool {
 		}
 	}
 	return len(t.captures) > 0
+}
+
+// Withheld names the files that the device has and does not give out.
+func (t *Task) Withheld() []string {
+	var out []string
+	for _, c := range t.Captured() {
+		out = append(out, c.Withheld...)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// muchSmaller is how many times smaller than the last good backup one must be
+// to be worth a look: the last one may have had another export, of unsaved changes.
+const muchSmaller = 3
+
+// shrunk warns when everything is captured and much less than the last time.
+func (t *Task) shrunk() {
+	if now := t.stagedBytes(); t.whole() && now*muchSmaller < t.spec.LastSize {
+		t.warnings = append(t.warnings, fmt.Sprintf("this backup has %s, and the last good one had %s; see whether something is missing on the device before you rely on it",
+			size(now), size(t.spec.LastSize)))
+	}
 }
 
 // pendingDiscard removes what a finished capture left on the device.

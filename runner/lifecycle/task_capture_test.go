@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -38,5 +39,60 @@ func TestASecureBackupOwesItsFilesFromBeforeItIsAskedFor(t *testing.T) {
 	task.Apply(event.Event{Kind: event.Interrupted, Time: epoch})
 	if as := ids(task.Pending()); !cmp.Equal(as, []string{"t discard/secure_backup/1"}) {
 		t.Errorf("pending after an interruption: %v", as)
+	}
+}
+
+// exported plays an export of a domain up to its end.
+func exported(t *testing.T, last int64, captured event.Captured) *event.Status {
+	t.Helper()
+	task := NewTask(TaskSpec{ID: "t", Device: "d", Domain: "a", LastSize: last, Destinations: []Destination{{Name: "file.a"}},
+		Activity: Activity{Name: "x", Scope: schema.ScopeDomain, Quiesce: QuiesceNone}})
+	task.Queue(epoch)
+	task.Ready(epoch)
+	task.Dispatch(epoch)
+	for _, step := range []struct {
+		action string
+		result event.Result
+	}{
+		{"prepare/1", event.Result{Prepared: &event.Prepared{Stamp: "s"}}},
+		{"probe/1", event.Result{Quiesce: &sdk.QuiesceReport{State: sdk.StateNormal}}},
+		{"check_destination/file.a/1", event.Result{}},
+		{"lock/device", event.Result{}},
+		{"check/1", event.Result{Check: &sdk.CheckReport{Quiesce: sdk.QuiesceReport{State: sdk.StateNormal}, Space: sdk.Space{FreeTemporary: -1}, Variants: []string{sdk.VariantPersisted}}}},
+		{"capture/persisted/1", event.Result{Capture: &captured}},
+		{"store/file.a/persisted/1", event.Result{Store: &sdk.StoreReport{Location: "/a.zip", Durable: true, ModeKept: true}}},
+		{"manifest/file.a/1", event.Result{Store: &sdk.StoreReport{Location: "/a.json", Durable: true, ModeKept: true}}},
+	} {
+		task.Apply(event.Event{Kind: event.Finished, Time: epoch, Task: "t", Action: step.action, Result: &step.result})
+	}
+	if task.Final() == nil {
+		t.Fatalf("the task has not ended; pending: %v", task.Pending())
+	}
+	return task.Final()
+}
+
+func TestABackupThatIsMuchSmallerThanTheLastIsASuccessWithAWarning(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		last, now int64
+		want      []string
+	}{
+		"much smaller":       {9_000_000, 2_000_000, []string{"this backup has 2.0 MB, and the last good one had 9.0 MB; see whether something is missing on the device before you rely on it"}},
+		"half":               {9_000_000, 4_500_000, nil},
+		"larger":             {9_000_000, 99_000_000, nil},
+		"nothing to compare": {0, 1, nil},
+	} {
+		s := exported(t, c.last, event.Captured{Variant: sdk.VariantPersisted, Artifacts: []event.Artifact{{Name: "a", Size: c.now}}})
+		if d := cmp.Diff(c.want, s.Warnings); d != "" || s.Code != string(Success) {
+			t.Errorf("%s: %s, warnings (-want +got):\n%s", name, s.Code, d)
+		}
+	}
+}
+
+func TestASuccessSaysHowManyFilesTheDeviceKeptBack(t *testing.T) {
+	t.Parallel()
+	s := exported(t, 0, event.Captured{Variant: sdk.VariantPersisted, Artifacts: []event.Artifact{{Name: "a", Size: 1}}, Withheld: []string{"cert/a.cer", "sharedcert/b.p12"}})
+	if want := "without 2 file(s) that the device does not export"; !strings.Contains(s.Message, want) {
+		t.Errorf("%q does not say %q", s.Message, want)
 	}
 }

@@ -259,7 +259,11 @@ func (t *Task) summary() string {
 			at = append(at, d.spec.Name)
 		}
 	}
-	return fmt.Sprintf("%d file(s), %s, verified at %s", files, size(t.stagedBytes()), strings.Join(at, ", "))
+	text := fmt.Sprintf("%d file(s), %s, verified at %s", files, size(t.stagedBytes()), strings.Join(at, ", "))
+	if n := len(t.Withheld()); n > 0 {
+		text += fmt.Sprintf("; without %d file(s) that the device does not export (keys, certificates, secrets; the manifest names them)", n)
+	}
+	return text
 }
 
 // toPostScript: all work is done or given up; the script is told the outcome.

@@ -172,7 +172,7 @@ func checkReport() *sdk.CheckReport {
 }
 
 func capture() *sdk.Capture {
-	return &sdk.Capture{Artifacts: []sdk.Artifact{{Name: "a.zip", Size: 3, SHA256: "aa"}}, Warnings: []string{"w"}, Token: "t"}
+	return &sdk.Capture{Artifacts: []sdk.Artifact{{Name: "a.zip", Size: 3, SHA256: "aa"}}, Warnings: []string{"w"}, Token: "t", Withheld: []string{"cert/k"}}
 }
 
 func (d *device) Inspect(context.Context) (*sdk.Inspection, error) { return inspection(), nil }

@@ -149,7 +149,7 @@ func (s *source) Capture(ctx context.Context, r sdk.CaptureRequest, emit func(sd
 		if e.Done == nil {
 			return false
 		}
-		out = &sdk.Capture{Warnings: e.Done.Warnings, Token: e.Done.Token}
+		out = &sdk.Capture{Warnings: e.Done.Warnings, Token: e.Done.Token, Withheld: e.Done.Withheld}
 		for _, a := range e.Done.Artifacts {
 			out.Artifacts = append(out.Artifacts, sdk.Artifact{Name: a.Name, Size: a.Size, SHA256: a.Sha256})
 		}

@@ -145,6 +145,9 @@ func writeVerdict(b *strings.Builder, p painter, s event.Summary) {
 	if s.Bytes > 0 {
 		b.WriteString(", " + size(s.Bytes) + " captured")
 	}
+	if s.Withheld > 0 {
+		b.WriteString(", without " + plural(s.Withheld, "file", "files") + " that the gateways do not export (keys, certificates, secrets)")
+	}
 	fmt.Fprintf(b, ", in %s (run %s, exit code %d)\n", span(s.Ended.Sub(s.Started)), Clean(s.Run), s.ExitCode)
 }
 

@@ -3140,6 +3140,7 @@ type CaptureReport struct {
 	Artifacts     []*Artifact            `protobuf:"bytes,1,rep,name=artifacts,proto3" json:"artifacts,omitempty"`
 	Warnings      []string               `protobuf:"bytes,2,rep,name=warnings,proto3" json:"warnings,omitempty"`
 	Token         string                 `protobuf:"bytes,3,opt,name=token,proto3" json:"token,omitempty"`
+	Withheld      []string               `protobuf:"bytes,4,rep,name=withheld,proto3" json:"withheld,omitempty"` // files that the device lists and does not give out
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3193,6 +3194,13 @@ func (x *CaptureReport) GetToken() string {
 		return x.Token
 	}
 	return ""
+}
+
+func (x *CaptureReport) GetWithheld() []string {
+	if x != nil {
+		return x.Withheld
+	}
+	return nil
 }
 
 type Artifact struct {
@@ -3571,11 +3579,12 @@ const file_dprun_plugin_v1_plugin_proto_rawDesc = "" +
 	"\vdevice_done\x18\x03 \x01(\bR\n" +
 	"deviceDone\x12\x14\n" +
 	"\x05token\x18\x04 \x01(\tR\x05token\x12\x18\n" +
-	"\amessage\x18\x05 \x01(\tR\amessage\"z\n" +
+	"\amessage\x18\x05 \x01(\tR\amessage\"\x96\x01\n" +
 	"\rCaptureReport\x127\n" +
 	"\tartifacts\x18\x01 \x03(\v2\x19.dprun.plugin.v1.ArtifactR\tartifacts\x12\x1a\n" +
 	"\bwarnings\x18\x02 \x03(\tR\bwarnings\x12\x14\n" +
-	"\x05token\x18\x03 \x01(\tR\x05token\"J\n" +
+	"\x05token\x18\x03 \x01(\tR\x05token\x12\x1a\n" +
+	"\bwithheld\x18\x04 \x03(\tR\bwithheld\"J\n" +
 	"\bArtifact\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04size\x18\x02 \x01(\x03R\x04size\x12\x16\n" +
