@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io/fs"
-	"os"
-	"path/filepath"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -16,10 +14,11 @@ import (
 func (a *app) verifyCommand() *cobra.Command {
 	verify := &cobra.Command{Use: "verify", Short: "Check what was stored"}
 	verify.AddCommand(&cobra.Command{
-		Use:   "archive FILE...",
-		Short: "Check gateway exports and secure-backup directories",
-		Long: "Checks any gateway export or secure-backup directory, dprun's or not: the structure of the zip, the CRC of every entry, and\n" +
-			"the hashes that the gateway recorded. It says what is missing by design and what is wrong.\n\n" +
+		Use:   "archive PATH...",
+		Short: "Check gateway exports, secure backups and whole directories of them",
+		Long: "Checks any gateway export or secure backup, dprun's or not: the structure of the zip, the CRC of every entry, and the hashes that\n" +
+			"the gateway recorded. It says what is missing by design and what is wrong. A file that a manifest (*.dprun.json) beside it lists is\n" +
+			"compared with it. Of a directory everything in it is checked, however deep; of a manifest, the files that it lists.\n\n" +
 			"Exit codes: 0 all are whole, 3 some are, 1 none is.",
 		Args: arguments(1, -1),
 		RunE: a.runE(verifyArchives),
@@ -27,56 +26,42 @@ func (a *app) verifyCommand() *cobra.Command {
 	return verify
 }
 
-// meant says what to give in place of a directory that is no secure backup
-// but holds exports, or secure backups; empty when it holds neither.
-func meant(ctx context.Context, dir string) string {
-	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-		return ""
-	}
-	var export, backup string
-	_ = filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error { // what cannot be read is not meant
-		switch {
-		case ctx.Err() != nil || export != "":
-			return fs.SkipAll
-		case err != nil || d.IsDir():
-		case strings.EqualFold(filepath.Ext(name), ".zip"):
-			export = name
-		case d.Name() == archive.ManifestName && backup == "":
-			backup = filepath.Dir(name)
+func verifyArchives(ctx context.Context, v view.View, paths []string) error {
+	whole, all := 0, 0
+	// Exports of one firmware share megabytes of files; archives of one directory share manifests.
+	verifier := archive.Verifier{Memo: archive.NewMemo(), Sets: &archive.Sets{}}
+	for _, path := range paths {
+		found, err := verifier.Find(ctx, path)
+		if err != nil {
+			all++
+			v.Archive(view.Archive{File: path, Error: err.Error()})
 		}
-		return nil
-	})
-	switch {
-	case export != "":
-		return "this directory holds exports: give their .zip files, such as " + export
-	case backup != "":
-		return "this directory holds secure backups: give their directories, such as " + backup
-	}
-	return ""
-}
-
-func verifyArchives(ctx context.Context, v view.View, files []string) error {
-	whole := 0
-	verifier := archive.Verifier{Memo: archive.NewMemo()} // exports of one firmware share megabytes of files
-	for _, f := range files {
-		report, err := verifier.VerifyFile(ctx, f)
+		for _, f := range found {
+			all++
+			report, err := verifier.VerifyFile(ctx, f)
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			r := view.Archive{File: f, Report: report}
+			switch {
+			case errors.Is(err, fs.ErrNotExist):
+				r.Error = "there is no such file or directory"
+			case errors.Is(err, fs.ErrPermission):
+				r.Error = "this user may not read it"
+			case err != nil:
+				r.Error = err.Error()
+			case report.Whole():
+				r.Whole = true
+				whole++
+			}
+			v.Archive(r)
+		}
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		r := view.Archive{File: f, Report: report}
-		switch {
-		case err != nil:
-			r.Error = err.Error()
-		case report.Whole():
-			r.Whole = true
-			whole++
-		case report.Kind == "":
-			r.Error = meant(ctx, f)
-		}
-		v.Archive(r)
 	}
 	switch whole {
-	case len(files):
+	case all:
 		return nil
 	case 0:
 		return status(exitFailed)

@@ -61,7 +61,7 @@ type Summary struct {
 	Failed    int          `json:"failed"`
 	Cancelled int          `json:"cancelled"`
 	Skipped   int          `json:"skipped"`
-	Bytes     int64        `json:"bytes"` // captured
+	Bytes     int64        `json:"bytes"`              // captured
 	Withheld  int          `json:"withheld,omitempty"` // files that the devices do not give out, of all tasks
 	// Owed lists what could not be undone; each entry ends in the command to type.
 	Owed []string `json:"owed,omitempty"`

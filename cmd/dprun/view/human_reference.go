@@ -2,6 +2,7 @@ package view
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/dprun/dprun/plugins/datapower/archive"
@@ -112,7 +113,7 @@ func (h *Human) Archive(a Archive) {
 	h.print(func(b *strings.Builder, p painter) {
 		verdict := p.paint(green, "whole")
 		if !a.Whole {
-			verdict = p.paint(alarm, "NOT WHOLE")
+			verdict = p.paint(alarm, notWhole(a))
 		}
 		fmt.Fprintf(b, "%s: %s\n", Clean(a.File), verdict)
 		if a.Error != "" {
@@ -122,6 +123,17 @@ func (h *Human) Archive(a Archive) {
 			writeReport(b, p, a.Report)
 		}
 	})
+}
+
+// notWhole is the verdict on what is not whole: damaged, of another kind, or not read at all.
+func notWhole(a Archive) string {
+	switch {
+	case a.Report == nil:
+		return "NOT VERIFIED"
+	case a.Report.Kind == "" && slices.ContainsFunc(a.Report.Findings, func(f archive.Finding) bool { return f.Code == archive.CodeNoExport }):
+		return "NO EXPORT"
+	}
+	return "NOT WHOLE"
 }
 
 func writeReport(b *strings.Builder, p painter, r *archive.Report) {

@@ -9,8 +9,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // besideSuffix ends the name of the manifest that is stored beside a set: it lists the set's files with sizes and SHA-256.
@@ -23,8 +26,113 @@ const (
 
 // beside is a manifest that was stored beside the files.
 type beside struct {
-	name  string
-	files []ManifestFile
+	name   string
+	files  []ManifestFile
+	domain string // empty: of the whole gateway
+	serial string // of the gateway; empty: not told
+	err    error  // why it cannot be used
+}
+
+func (m *beside) list(file string) (ManifestFile, bool) {
+	i := slices.IndexFunc(m.files, func(f ManifestFile) bool { return f.Name == file })
+	if i < 0 {
+		return ManifestFile{}, false
+	}
+	return m.files[i], true
+}
+
+// Sets keeps what the manifests of a directory say. Each directory is read once.
+type Sets struct {
+	mu   sync.Mutex
+	dirs map[string][]beside
+}
+
+// in reads the manifests of a directory. A nil Sets keeps nothing.
+func (s *Sets) in(dir string) ([]beside, error) {
+	if s != nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if known, ok := s.dirs[dir]; ok {
+			return known, nil
+		}
+	}
+	root := os.DirFS(dir)
+	entries, err := fs.ReadDir(root, ".")
+	if err != nil {
+		return nil, err
+	}
+	var out []beside
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name(), besideSuffix) && e.Type().IsRegular() {
+			m := readBesideFile(root, e.Name())
+			if isMedium(m.err) {
+				return nil, m.err
+			}
+			out = append(out, m)
+		}
+	}
+	if s != nil {
+		if s.dirs == nil {
+			s.dirs = map[string][]beside{}
+		}
+		s.dirs[dir] = out
+	}
+	return out, nil
+}
+
+// gone is the report on a file that is not there though a manifest lists it; nil if none does.
+func (v Verifier) gone(name string) *Report {
+	manifests, err := v.Sets.in(filepath.Dir(name))
+	if err != nil {
+		return nil
+	}
+	for _, m := range manifests {
+		if _, ok := m.list(filepath.Base(name)); ok {
+			rec := &recorder{}
+			rec.add(Problem, CodeMissing, filepath.Base(name), "%s lists it, but it is not there", Printable(m.name))
+			return rec.finish()
+		}
+	}
+	return nil
+}
+
+// compareBeside compares an archive with the manifests in its directory that list it.
+func (v Verifier) compareBeside(ctx context.Context, report *Report, name string) (*Report, error) {
+	dir, base := filepath.Dir(name), filepath.Base(name)
+	manifests, err := v.Sets.in(dir)
+	if errors.Is(err, fs.ErrPermission) { // of the directory: the archive alone may be read
+		return report, nil
+	}
+	if err != nil {
+		return report, fmt.Errorf("verify archive %s: look for manifests beside it: %w", name, err)
+	}
+	rec := &recorder{report: *report}
+	for _, m := range manifests {
+		by := Printable(m.name)
+		own := strings.HasPrefix(base, strings.TrimSuffix(m.name, besideSuffix))
+		f, listed := m.list(base)
+		switch {
+		case m.err != nil && own:
+			rec.add(Warning, CodeList, m.name, "the archive was not compared with it: %v", m.err)
+			continue
+		case !listed:
+			continue
+		}
+		before := len(rec.report.Findings) + rec.report.Omitted
+		if err := v.checkFiles(ctx, rec, os.DirFS(dir), []ManifestFile{f}, by); err != nil {
+			return rec.finish(), err
+		}
+		if m.domain != "" && len(report.Domains) > 0 && !slices.Equal(report.Domains, []string{Printable(m.domain)}) {
+			rec.add(Problem, CodeOtherDomain, "", "%s is of domain %q, and this archive of %q", by, Printable(m.domain), strings.Join(report.Domains, ", "))
+		}
+		if want, got := squeezed(Printable(m.serial)), squeezed(report.Device.Serial); want != "" && got != "" && want != got {
+			rec.add(Problem, CodeOtherDevice, "", "%s is of the gateway with serial number %q, and this archive of %q", by, Printable(m.serial), report.Device.Serial)
+		}
+		if len(rec.report.Findings)+rec.report.Omitted == before {
+			rec.report.AsListedIn = append(rec.report.AsListedIn, by)
+		}
+	}
+	return rec.finish(), nil
 }
 
 // readBeside reads the manifests among the entries. One that cannot be used is a warning: the gateway's own list decides whether the
@@ -35,62 +143,73 @@ func readBeside(rec *recorder, dir fs.FS, entries []fs.DirEntry) ([]beside, erro
 		if !strings.HasSuffix(e.Name(), besideSuffix) || !e.Type().IsRegular() {
 			continue
 		}
-		files, err := readBesideFile(dir, e.Name())
-		if isMedium(err) {
-			return nil, err
+		m := readBesideFile(dir, e.Name())
+		if isMedium(m.err) {
+			return nil, m.err
 		}
-		if err != nil {
-			rec.add(Warning, CodeList, e.Name(), "the files were not compared with it: %v", err)
+		if m.err != nil {
+			rec.add(Warning, CodeList, e.Name(), "the files were not compared with it: %v", m.err)
 		}
-		out = append(out, beside{e.Name(), files})
+		out = append(out, m)
 	}
 	return out, nil
 }
 
-func readBesideFile(dir fs.FS, name string) ([]ManifestFile, error) {
-	f, err := dir.Open(name)
+func readBesideFile(dir fs.FS, name string) beside {
+	m := beside{name: name}
+	m.err = m.read(dir)
+	return m
+}
+
+func (m *beside) read(dir fs.FS) error {
+	f, err := dir.Open(m.name)
 	if err != nil {
-		return nil, &readError{err}
+		return &readError{err}
 	}
 	defer f.Close() //nolint:errcheck // only read
 	b, err := io.ReadAll(io.LimitReader(f, maxBeside+1))
 	if err != nil {
-		return nil, &readError{err}
+		return &readError{err}
 	}
 	if len(b) > maxBeside {
-		return nil, fmt.Errorf("it has more than %d bytes", maxBeside)
+		return fmt.Errorf("it has more than %d bytes", maxBeside)
 	}
 	var form struct {
 		Version int `json:"version"`
 	}
 	if err := json.Unmarshal(b, &form); err != nil {
-		return nil, fmt.Errorf("it is not the JSON that stands beside a set: %w", err)
+		return fmt.Errorf("it is not the JSON that stands beside a set: %w", err)
 	}
 	if form.Version != besideVersion {
-		return nil, fmt.Errorf("it is of form %d, and known is %d", form.Version, besideVersion)
+		return fmt.Errorf("it is of form %d, and known is %d", form.Version, besideVersion)
 	}
-	var m struct {
+	var list struct {
+		Domain string `json:"domain"`
+		Facts  struct {
+			Serial string `json:"serial"`
+		} `json:"facts"`
 		Artifacts []struct {
 			File   string `json:"file"`
 			Size   int64  `json:"size"`
 			SHA256 string `json:"sha256"`
 		} `json:"artifacts"`
 	}
-	if err := json.Unmarshal(b, &m); err != nil {
-		return nil, fmt.Errorf("it is not the JSON that stands beside a set: %w", err)
+	if err := json.Unmarshal(b, &list); err != nil {
+		return fmt.Errorf("it is not the JSON that stands beside a set: %w", err)
 	}
-	if len(m.Artifacts) == 0 {
-		return nil, errors.New("it lists no files")
+	if len(list.Artifacts) == 0 {
+		return errors.New("it lists no files")
 	}
 	var out []ManifestFile
-	for _, a := range m.Artifacts {
+	for _, a := range list.Artifacts {
 		sum, err := hex.DecodeString(a.SHA256)
 		if !fs.ValidPath(a.File) || unsafeName(a.File) != "" || a.Size < 0 || err != nil || len(sum) != sha256.Size {
-			return nil, fmt.Errorf("it lists %q without a usable name, size and SHA-256", Printable(a.File))
+			return fmt.Errorf("it lists %q without a usable name, size and SHA-256", Printable(a.File))
 		}
 		out = append(out, ManifestFile{Name: a.File, Size: a.Size, Checksum: a.SHA256})
 	}
-	return out, nil
+	m.files, m.domain, m.serial = out, list.Domain, list.Facts.Serial
+	return nil
 }
 
 // checkBeside compares the files with the manifests beside them.

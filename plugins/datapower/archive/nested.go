@@ -57,6 +57,18 @@ func (c *contentsOf) nested() map[int]string {
 	return out
 }
 
+// policy finds the exports within a policy package of API Connect, by entry.
+func (c *contentsOf) policy() map[int]string {
+	out := map[int]string{}
+	for i := range c.zip.entries {
+		name := c.zip.entries[i].name
+		if rest, ok := strings.CutPrefix(name, "implementation/"); ok && strings.HasSuffix(rest, ".zip") && !strings.Contains(rest, "/") && c.zip.byName[name] == i {
+			out[i] = "" // of whatever domain it was made in
+		}
+	}
+	return out
+}
+
 // nestedArchives verifies the domain archives, a few side by side; their entries go to the same pool.
 func (r *run) nestedArchives(c *contentsOf, nested map[int]string, shared *shared) error {
 	named := map[string]bool{}
@@ -105,6 +117,13 @@ func (r *run) domainArchive(z *zipFile, i int, domain string, shared *shared) er
 	c, err := r.readList(label, src, size)
 	if err != nil {
 		return err
+	}
+	if c.list == nil && len(c.zip.entries) > 0 {
+		r.rec.add(Problem, CodeNoExport, z.path(z.entries[i].name), "it has no export.xml: it is no export of a domain")
+		return nil
+	}
+	if domain == "" && c.list != nil {
+		domain = c.list.domain
 	}
 	r.rec.count(func(rep *Report) {
 		rep.Domains = append(rep.Domains, Printable(domain))

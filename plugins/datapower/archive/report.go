@@ -16,6 +16,7 @@ const (
 	KindExport       Kind = "export"        // one domain
 	KindBackup       Kind = "backup"        // an archive of domain archives
 	KindSecureBackup Kind = "secure-backup" // a directory with a manifest
+	KindPolicy       Kind = "api-policy"    // a policy package of API Connect, with an export inside
 )
 
 // Severity is the weight of a finding.
@@ -45,6 +46,8 @@ const (
 	CodeList      Code = "list"      // export.xml or backupmanifest.xml cannot be used
 	CodeLimit     Code = "limit"     // more than this program is willing to read
 	CodeFault     Code = "fault"     // this program failed while it read it
+	CodeNoExport  Code = "no-export" // a zip archive that no gateway exported
+	CodePattern   Code = "pattern"   // an export within the export, compared as a file
 	CodeEmpty     Code = "empty"     // no entries at all
 	CodeTrailing  Code = "trailing"  // bytes behind the end
 	CodeNoDetails Code = "no-details"
@@ -96,7 +99,7 @@ type Report struct {
 	Hashed       int      `json:"hashed"` // files whose listed hash was right
 	// Withheld names the files that the gateway lists and does not export: keys, certificates and secrets, in cert: and sharedcert:.
 	Withheld []string `json:"withheld,omitempty"`
-	// AsListedIn names the manifests beside a secure backup that list its files with the sizes and SHA-256 that they have.
+	// AsListedIn names the manifests beside it that list its files with the sizes and SHA-256 that they have.
 	AsListedIn []string  `json:"as_listed_in,omitempty"`
 	Findings   []Finding `json:"findings,omitempty"`
 	// Omitted counts the findings beyond the first thousand; a problem is never among them while a lesser finding is kept.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"io/fs"
 	"os"
 	"path"
 	"slices"
@@ -25,6 +26,8 @@ type Verifier struct {
 	MaxSpool int64
 	// Memo, when given, is shared with other verifications: what they have inflated already is not inflated again.
 	Memo *Memo
+	// Sets, when given, keeps what manifests say for the next archive of their directory.
+	Sets *Sets
 }
 
 // VerifyFile verifies an export, or the directory of a secure backup. See [Verifier.Verify].
@@ -37,9 +40,14 @@ func Verify(ctx context.Context, r io.ReaderAt, size int64) (*Report, error) {
 	return Verifier{}.Verify(ctx, r, size)
 }
 
-// VerifyFile verifies the export or the directory of that name.
+// VerifyFile verifies the export or the directory of that name, and compares it with the manifests beside it that list it.
 func (v Verifier) VerifyFile(ctx context.Context, name string) (*Report, error) {
 	info, err := os.Stat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		if report := v.gone(name); report != nil {
+			return report, nil
+		}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("verify archive: %w", err)
 	}
@@ -55,7 +63,7 @@ func (v Verifier) VerifyFile(ctx context.Context, name string) (*Report, error) 
 	if err != nil {
 		return report, fmt.Errorf("verify archive %s: %w", name, err)
 	}
-	return report, nil
+	return v.compareBeside(ctx, report, name)
 }
 
 // Verify reads an export to its end and says what is wrong with it. The error is nil however broken the archive is: it is for a
@@ -118,9 +126,6 @@ func (r *run) readList(label string, src io.ReaderAt, size int64) (*contentsOf, 
 	})
 	i, ok := z.byName[exportXML]
 	if !ok {
-		if len(z.entries) > 0 {
-			r.rec.add(Problem, CodeList, z.path(exportXML), "the archive has no export.xml: it is no gateway export, or it is damaged")
-		}
 		return c, nil
 	}
 	c.list = newList(c.place)
@@ -189,15 +194,22 @@ func (r *run) outer(src io.ReaderAt, size int64) error {
 	if err != nil {
 		return err
 	}
+	if len(c.zip.entries) == 0 {
+		return nil // why is recorded
+	}
 	nested := c.nested()
 	kind := KindExport
-	if len(nested) > 0 || c.list != nil && len(c.list.domains) > 0 {
+	switch {
+	case c.list == nil && len(c.policy()) > 0:
+		kind, nested = KindPolicy, c.policy()
+	case c.list == nil:
+		r.noExport(c, nested)
+		return nil
+	case len(nested) > 0 || len(c.list.domains) > 0:
 		kind = KindBackup
 	}
 	r.rec.count(func(rep *Report) {
-		if len(c.zip.entries) > 0 {
-			rep.Kind = kind
-		}
+		rep.Kind = kind
 		if c.list != nil {
 			rep.Device, rep.Made = c.list.device, c.list.made
 			if kind == KindExport && c.list.domain != "" {
@@ -219,8 +231,25 @@ func (r *run) outer(src io.ReaderAt, size int64) error {
 	if err := r.nestedArchives(c, nested, shared); err != nil {
 		return err
 	}
-	shared.report(&r.rec, c)
+	if kind == KindBackup {
+		shared.report(&r.rec, c)
+	}
 	return nil
+}
+
+// noExport says once what is wrong with an archive that has no list: nothing in it can be compared with anything.
+func (r *run) noExport(c *contentsOf, nested map[int]string) {
+	var within []string
+	for i := range nested {
+		within = append(within, Printable(c.zip.entries[i].name))
+	}
+	slices.Sort(within)
+	switch {
+	case len(within) > 0:
+		r.rec.add(Problem, CodeNoExport, "", "this is a zip archive and no gateway export: it has no export.xml; if somebody packed exports into it, unpack it and verify %s", within[0])
+	default:
+		r.rec.add(Problem, CodeNoExport, "", "this is a zip archive and no gateway export: it has no export.xml")
+	}
 }
 
 // entries verifies the entries of an archive but its list and those of skip. With shared, every entry is hashed and its sum kept.
@@ -285,6 +314,9 @@ func (r *run) entry(w *worker, c *contentsOf, i int, total int64, shared *shared
 	var sum []byte
 	switch {
 	case want.hash != "":
+		if strings.HasPrefix(e.name, "config/") && strings.HasSuffix(e.name, ".zip") {
+			r.rec.add(ByDesign, CodePattern, p, "a pattern: an export of its own within this one; it was compared with its hash and not looked into")
+		}
 		var err error
 		if sum, err = base64.StdEncoding.DecodeString(want.hash); err == nil {
 			h = newHash(len(sum))

@@ -1,0 +1,91 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// errNothing says that a directory holds nothing to verify.
+var errNothing = errors.New("the directory holds no exports (*.zip), no secure backup (" + ManifestName + ") and no manifests (*" + besideSuffix + ")")
+
+// Find gives what there is to verify at a path, each for [Verifier.VerifyFile]: the file itself, or the directory of a secure backup; of
+// any other directory every archive, every secure backup and every file that a manifest lists, however deep; of a manifest the files
+// that it lists. What a manifest lists and what is not there is among them.
+func (v Verifier) Find(ctx context.Context, name string) ([]string, error) {
+	info, err := os.Stat(name)
+	switch {
+	case err != nil || !info.IsDir() && !strings.HasSuffix(name, besideSuffix):
+		return []string{name}, nil
+	case !info.IsDir():
+		return v.listedBy(name)
+	case isSecureBackup(name):
+		return []string{name}, nil
+	}
+	var found []string
+	err = filepath.WalkDir(name, func(at string, d fs.DirEntry, err error) error {
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil:
+			return err
+		case d.IsDir() && isSecureBackup(at):
+			found = append(found, at)
+		case d.IsDir():
+		case strings.HasSuffix(at, besideSuffix):
+			listed, err := v.listedBy(at)
+			if err == nil { // else the archives that it belongs to say so
+				found = append(found, listed...)
+			}
+		case strings.EqualFold(filepath.Ext(at), ".zip"):
+			found = append(found, at)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("look for archives: %w", err)
+	}
+	slices.Sort(found)
+	if found = slices.Compact(found); len(found) == 0 {
+		return nil, errNothing
+	}
+	return found, nil
+}
+
+func isSecureBackup(dir string) bool {
+	info, err := os.Stat(filepath.Join(dir, ManifestName))
+	return err == nil && info.Mode().IsRegular()
+}
+
+// listedBy gives the files that a manifest lists. The files of a secure backup are one: their directory.
+func (v Verifier) listedBy(name string) ([]string, error) {
+	dir := filepath.Dir(name)
+	manifests, err := v.Sets.in(dir)
+	if err != nil {
+		return nil, err
+	}
+	i := slices.IndexFunc(manifests, func(m beside) bool { return m.name == filepath.Base(name) })
+	if i < 0 {
+		return []string{name}, nil
+	}
+	if err := manifests[i].err; err != nil {
+		return nil, fmt.Errorf("the manifest cannot be used: %w", err)
+	}
+	if _, ok := manifests[i].list(ManifestName); ok && isSecureBackup(dir) {
+		return []string{dir}, nil
+	}
+	var out []string
+	for _, f := range manifests[i].files {
+		at := filepath.Join(dir, filepath.FromSlash(f.Name))
+		if _, err := os.Stat(at); err == nil && filepath.Ext(at) == ".tgz" {
+			continue // of a secure backup whose own list is missing, which is told
+		}
+		out = append(out, at)
+	}
+	return out, nil
+}
