@@ -54,6 +54,22 @@ func TestAResultIsReadWhateverItLooksLike(t *testing.T) {
 	}
 }
 
+func TestAReplyOfTinyElementsIsRefusedBeforeItFillsTheMemory(t *testing.T) {
+	t.Parallel()
+	for name, status := range map[string]string{
+		"rows":       strings.Repeat("<a/>", 4_000_000),
+		"columns":    "<DomainStatus>" + strings.Repeat("<a/>", 4_000_000),
+		"attributes": "<DomainStatus" + strings.Repeat(` a=">"`, 2_000_000) + "/>",
+	} {
+		d := newDevice(t, says(reply(stamp+`<dp:status>`+status)))
+		_, err := d.client(t).DomainStatus(testContext(t))
+		wantClass(t, err, soma.TooLarge, "elements and attributes")
+		if t.Failed() {
+			t.Fatal(name)
+		}
+	}
+}
+
 func TestHTTPStatusesAreFailures(t *testing.T) {
 	t.Parallel()
 	for status, want := range map[int]soma.Class{301: soma.HTTPStatus, 401: soma.Denied, 403: soma.Refused, 404: soma.HTTPStatus, 503: soma.HTTPStatus} {

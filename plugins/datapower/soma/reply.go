@@ -16,7 +16,11 @@ const Namespace = "http://www.datapower.com/schemas/management"
 
 const (
 	maxNodeDepth = 64
-	maxTail      = 1 << 20 // what may follow a file
+	// maxNodes bounds elements and attributes together: small ones take twenty times the room that they take on the wire. A store of
+	// 50,000 files has three elements and one attribute for each.
+	maxNodes = 250_000
+	maxTag   = 64 << 10
+	maxTail  = 1 << 20 // what may follow a file
 )
 
 // Node is an element of a status, configuration or file store listing.
@@ -62,6 +66,7 @@ type reply struct {
 	body      string  // which of those it was
 	file      *fileSink
 	response  bool
+	kept      int // elements and attributes
 }
 
 // Time is the device's clock as the reply gives it, zero if it does not.
@@ -79,7 +84,11 @@ type source struct {
 	left  int64
 	last  [2]byte
 	limit bool
+	tag   int  // bytes of the tag that is open; 0: none
+	quote byte // that is open in the tag
 }
+
+var errTooManyNodes = fmt.Errorf("the reply has more than %d elements and attributes", maxNodes)
 
 var errReplyTooLarge = errors.New("the reply is larger than allowed")
 
@@ -92,8 +101,36 @@ func (s *source) ReadByte() (byte, error) {
 	if err == nil {
 		s.left--
 		s.last[0], s.last[1] = s.last[1], c
+		err = s.bound(c)
 	}
 	return c, err
+}
+
+// bound counts the bytes of a tag: the decoder holds all of its attributes before anybody sees one.
+func (s *source) bound(c byte) error {
+	switch {
+	case s.tag == 0:
+		if c == '<' {
+			s.tag = 1
+		}
+		return nil
+	case s.tag == 1 && (c == '!' || c == '?'): // no tag
+		s.tag = 0
+		return nil
+	case s.quote != 0:
+		if c == s.quote {
+			s.quote = 0
+		}
+	case c == '"', c == '\'':
+		s.quote = c
+	case c == '>':
+		s.tag = 0
+		return nil
+	}
+	if s.tag++; s.tag > maxTag {
+		return errTooManyNodes
+	}
+	return nil
 }
 
 // Read makes source an io.Reader; the decoder uses ReadByte.
@@ -130,6 +167,8 @@ func (r *reply) read(body io.Reader, limit int64, file *fileSink) error {
 	e := &Error{Op: r.op, Class: BadReply, cause: err}
 	var syntax *xml.SyntaxError
 	switch {
+	case errors.Is(err, errTooManyNodes):
+		e.Class, e.Text = TooLarge, err.Error()
 	case src.limit:
 		e.Class, e.Text = TooLarge, "the reply is larger than allowed"
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.As(err, &syntax) && strings.Contains(syntax.Msg, "unexpected EOF"):
@@ -227,13 +266,13 @@ func (r *reply) part(d *xml.Decoder, src *source, e xml.StartElement, file *file
 	}
 	switch e.Name.Local {
 	case "timestamp":
-		n, err := readNode(d, e, 0)
+		n, err := r.readNode(d, e, 0)
 		if err == nil {
 			r.timestamp = n.Text
 		}
 		return err
 	case "result":
-		n, err := readNode(d, e, 0)
+		n, err := r.readNode(d, e, 0)
 		if err == nil {
 			r.results = append(r.results, n.Text)
 			r.collectLogs(n)
@@ -242,7 +281,7 @@ func (r *reply) part(d *xml.Decoder, src *source, e xml.StartElement, file *file
 	case "status", "config", "filestore":
 		r.body = e.Name.Local
 		return children(d, func(e xml.StartElement) error {
-			n, err := readNode(d, e, 0)
+			n, err := r.readNode(d, e, 0)
 			if err == nil {
 				r.nodes = append(r.nodes, n)
 			}
@@ -265,9 +304,12 @@ func (r *reply) part(d *xml.Decoder, src *source, e xml.StartElement, file *file
 	return d.Skip()
 }
 
-func readNode(d *xml.Decoder, e xml.StartElement, depth int) (*Node, error) {
+func (r *reply) readNode(d *xml.Decoder, e xml.StartElement, depth int) (*Node, error) {
 	if depth == maxNodeDepth {
 		return nil, fmt.Errorf("%w: its elements nest deeper than %d levels", errNotSOAP, maxNodeDepth)
+	}
+	if r.kept += 1 + len(e.Attr); r.kept > maxNodes {
+		return nil, errTooManyNodes
 	}
 	n := &Node{Name: e.Name.Local}
 	for _, a := range e.Attr {
@@ -292,7 +334,7 @@ func readNode(d *xml.Decoder, e xml.StartElement, depth int) (*Node, error) {
 		case xml.CharData:
 			text.Write(t)
 		case xml.StartElement:
-			c, err := readNode(d, t, depth+1)
+			c, err := r.readNode(d, t, depth+1)
 			if err != nil {
 				return nil, err
 			}
@@ -315,7 +357,7 @@ func (r *reply) collectLogs(n *Node) {
 }
 
 func (r *reply) readFault(d *xml.Decoder, e xml.StartElement) error {
-	n, err := readNode(d, e, 0)
+	n, err := r.readNode(d, e, 0)
 	if err != nil {
 		return err
 	}
