@@ -191,6 +191,28 @@ func TestAnArchiveIsKeptWhereTheSerialNumberCannotBeRead(t *testing.T) {
 	}
 }
 
+func TestAnExportWithoutEndIsEndedAtItsLimit(t *testing.T) {
+	t.Parallel()
+	for activity, domain := range map[string]string{exportDomain: "app01", "export_all_domains": ""} {
+		g := newGateway(t, dpsim.Device{AppDomains: 1})
+		g.fault(dpsim.Fault{Kind: "endless_file"})
+		dir := t.TempDir()
+		_, err := g.Capture(testContext(t), sdk.CaptureRequest{
+			Activity: activity, Config: config(activity, nil), Target: sdk.Target{Domain: domain}, Variant: sdk.VariantPersisted, Dir: dir, MaxBytes: 3_000_000,
+		}, func(sdk.CaptureProgress) {})
+		wantFailure(t, failure.CallCapture, err, failure.NoSpace, failure.StagingIO)
+		if err != nil && !strings.Contains(err.Error(), "more than the 3000000 bytes allowed") {
+			t.Errorf("%v", err)
+		}
+		files, _ := os.ReadDir(dir)
+		for _, f := range files {
+			if info, err := f.Info(); err != nil || info.Size() > 5_000_000 {
+				t.Errorf("%s has %d bytes, %v", f.Name(), info.Size(), err)
+			}
+		}
+	}
+}
+
 func TestASlowDeviceIsWaitedFor(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t, dpsim.Device{AppDomains: 1}, func(c *datapower.Config) { c.StallTimeout = time.Second })

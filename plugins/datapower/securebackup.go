@@ -131,7 +131,14 @@ func (s *source) fetch(ctx context.Context, r sdk.CaptureRequest, there []soma.S
 		return failure.New(failure.NoSpace, failure.StagingIO, "%s: secure backup: its files have %d bytes, more than the %d allowed", s.name, total, r.MaxBytes)
 	}
 	for _, name := range append([]string{archive.ManifestName}, names(listed)...) {
-		got, err := s.fetchFile(ctx, r.Dir, name, sizes[name].Path)
+		most := sizes[name].Size
+		switch {
+		case name == archive.ManifestName: // it may have grown since it was listed
+			most = maxBackupManifest
+		case most < 0 && r.MaxBytes > 0: // the gateway does not tell
+			most = max(1, r.MaxBytes-before)
+		}
+		got, err := s.fetchFile(ctx, r.Dir, name, sizes[name].Path, most)
 		if err != nil {
 			return err
 		}
@@ -150,14 +157,17 @@ func names(files []archive.ManifestFile) []string {
 	return out
 }
 
-func (s *source) fetchFile(ctx context.Context, dir, name, from string) (*soma.File, error) {
+func (s *source) fetchFile(ctx context.Context, dir, name, from string, most int64) (*soma.File, error) {
 	what := "secure backup: fetch " + archive.Printable(name)
 	file, err := os.OpenFile(filepath.Join(dir, name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return nil, s.staging(err, what)
 	}
 	defer file.Close() //nolint:errcheck // closed and checked below where it matters
-	got, err := s.client.GetFile(ctx, defaultDomain, from, 0, file)
+	got, err := s.client.GetFile(ctx, defaultDomain, from, max(0, most), file)
+	if soma.ClassOf(err) == soma.TooLarge {
+		return nil, failure.New(failure.Corrupt, failure.WrongSize, "%s: %s: %w", s.name, what, err)
+	}
 	if err != nil {
 		return nil, s.failed(err, "%s", what)
 	}

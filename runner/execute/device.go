@@ -4,12 +4,14 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/dprun/dprun/runner/engine"
 	"github.com/dprun/dprun/runner/event"
 	"github.com/dprun/dprun/runner/lifecycle"
+	"github.com/dprun/dprun/runner/staging"
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
 )
@@ -129,12 +131,18 @@ func (x *Executor) capture(ctx context.Context, j engine.Job) (*event.Result, er
 	if err != nil {
 		return nil, err
 	}
+	budget, err := x.Staging.Budget(x.measure(j))
+	if err != nil {
+		return nil, err
+	}
 	dir, err := x.Staging.Capture(x.Run, j.Task.ID, j.Action.Variant)
 	if err != nil {
 		return nil, stagingFailure(err)
 	}
-	got, err := s.Capture(ctx, sdk.CaptureRequest{
+	bound, end := dir.Bound(ctx, budget)
+	got, err := s.Capture(bound, sdk.CaptureRequest{
 		Activity: j.Task.Activity.Type, Config: config, Target: sdk.Target{Domain: j.Task.Domain}, Variant: j.Action.Variant, Dir: dir.Path(), Owner: x.owner(j),
+		MaxBytes: budget.Most,
 	}, func(p sdk.CaptureProgress) {
 		if p.DeviceDone || p.Token != "" {
 			j.Notify(event.Notice{DeviceDone: p.DeviceDone, Token: p.Token})
@@ -148,8 +156,10 @@ func (x *Executor) capture(ctx context.Context, j engine.Job) (*event.Result, er
 	})
 	if err != nil {
 		_ = dir.Discard()
-		return nil, err
+		end()
+		return nil, exceeded(bound, budget, err)
 	}
+	end()
 	sealed, err := dir.Seal(ctx, got.Artifacts)
 	if err != nil {
 		_ = dir.Discard()
@@ -160,6 +170,30 @@ func (x *Executor) capture(ctx context.Context, j engine.Job) (*event.Result, er
 		out.Artifacts = append(out.Artifacts, event.Artifact{Name: f.Name, Staged: f.Path, File: fileName(j, f.Name), Size: f.Size, SHA256: f.SHA256})
 	}
 	return &event.Result{Capture: out}, nil
+}
+
+// measure is the size of the last good capture where that says anything about
+// the next one: a secure backup grows by whole volumes when the plan asks for
+// them, and tells its size before it is fetched.
+func (x *Executor) measure(j engine.Job) int64 {
+	if j.Action.Variant == sdk.VariantSecureBackup {
+		return 0
+	}
+	return j.Task.LastSize
+}
+
+// exceeded is why a capture failed: that it was ended here because it wrote too
+// much, or its own failure, with the reason of the limit that it met.
+func exceeded(bound context.Context, b staging.Budget, err error) error {
+	var over *failure.Error
+	if errors.As(context.Cause(bound), &over) {
+		return over
+	}
+	if f := failure.From(err); f.Kind == failure.NoSpace && f.Reason == failure.StagingIO && f.Remedy == "" {
+		f.Remedy = b.Why
+		return f
+	}
+	return err
 }
 
 // fileName is a captured file's name below the set's directory. Exports are

@@ -209,13 +209,13 @@ var referenceCodes = []Entry{
 	{
 		Code: ExportPersistedSaveFileException, Origin: OriginReference, Level: LevelTask, Phases: []int{9}, Class: ClassFailed,
 		Meaning: "The export of the saved configuration could not be written to dprun's staging area.",
-		Cause:   "The file system of the state directory is full, read-only or failing, or its quota is used up.",
+		Cause:   "The file system of the state directory is full, read-only or failing, its quota is used up, or the device sent far more than the last time and was cut off.",
 		Action:  "Look at the free space of the state directory on the dprun host; `dprun runs prune` removes staged files that are no longer needed. Then run the plan again.",
 	},
 	{
 		Code: ExportNonPersistedSaveFile, Origin: OriginReference, Level: LevelTask, Phases: []int{9}, Class: ClassFailed,
 		Meaning: "The export of the running configuration could not be written to dprun's staging area.",
-		Cause:   "The file system of the state directory is full, read-only or failing, or its quota is used up.",
+		Cause:   "The file system of the state directory is full, read-only or failing, its quota is used up, or the device sent far more than the last time and was cut off.",
 		Action:  "Look at the free space of the state directory on the dprun host; `dprun runs prune` removes staged files that are no longer needed. Then run the plan again.",
 	},
 	{

@@ -34,6 +34,10 @@ type Staging struct {
 	// making keeps a run's directory from being removed as empty while the
 	// next task's is made in it.
 	making sync.Mutex
+
+	room      func(dir string) (free, total int64, err error)
+	measuring sync.Mutex
+	growing   map[*Dir]int64 // what each capture that is being made has written
 }
 
 // Open makes the directory (0700) where it is missing and opens it.
@@ -49,7 +53,7 @@ func Open(dir string) (*Staging, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open staging directory: %w", err)
 	}
-	return &Staging{dir: abs, root: root}, nil
+	return &Staging{dir: abs, root: root, room: room}, nil
 }
 
 // Close releases the directory. Nothing is removed.
@@ -67,11 +71,11 @@ func (s *Staging) Path(staged string) (string, error) {
 
 // Free is how many bytes an ordinary user can still write to the file system.
 func (s *Staging) Free() (int64, error) {
-	var vfs unix.Statfs_t
-	if err := unix.Statfs(s.dir, &vfs); err != nil {
+	free, _, err := s.room(s.dir)
+	if err != nil {
 		return 0, fmt.Errorf("ask for the room in staging directory %s: %w", s.dir, err)
 	}
-	return int64(vfs.Bavail) * int64(vfs.Bsize), nil
+	return free, nil
 }
 
 // Capture makes an empty private directory for one attempt at one variant of
