@@ -8,7 +8,7 @@ GOTESTFLAGS ?= -race
 
 export CGO_ENABLED ?= 0
 
-.PHONY: build status-matrix demo test check fmt lint vet unit deps test-servers servers-results bench generate docs clean darwin
+.PHONY: build status-matrix demo test check fmt lint vet unit deps test-servers servers-results bench bench-quick generate docs clean darwin
 
 build: ## bin/dprun and bin/dpsim
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/dprun ./cmd/dprun
@@ -55,6 +55,9 @@ servers-results: deps ## writes anew what docs/servers.md says of every server
 
 bench: deps build ## each figure beside its peer; see docs/benchmarks.md
 	./testfixtures/bench/run.sh
+
+bench-quick: $(if $(OLD),build) ## an older dprun beside this one, in under 3 minutes: make bench-quick OLD=path/to/dprun
+	./testfixtures/bench/run.sh -rounds 7 -old $(or $(OLD),$(error bench-quick needs OLD=path/to/dprun, the older program to compare with))
 
 generate: ## protocol code and generated documentation
 	$(GO) generate ./sdk/...

@@ -25,6 +25,7 @@ var notRun = map[string]string{
 	"make demo":  "the gate runs it; it writes into the repository",
 	"make test":  "it would run this test again",
 	"make bench                                        # everything; 15 to 30 minutes on two idle processors": "a benchmark takes too long for a test",
+	"make bench-quick OLD=/tmp/old/bin/dprun": "a benchmark takes too long for a test",
 	"testfixtures/bench/run.sh -only a,b -rounds 5     # some parts, more rounds (needs `make build` before)": "a benchmark takes too long for a test",
 	"testfixtures/bench/run.sh -only d -server disk    # the server's files on disk only":                     "a benchmark takes too long for a test",
 	"useradd --system --home-dir /var/lib/dprun --shell /usr/sbin/nologin dprun":                              "needs root and changes the host",

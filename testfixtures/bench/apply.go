@@ -26,7 +26,7 @@ device "datapower" "gateway" {
     host     = each.value.host
     port     = each.value.port
     username = each.value.username
-    password = secret_env("BENCH_PASSWORD_${replace(each.key, "-", "_")}")
+    password = secret_file("${each.key}.password")
     tls { ca_file = each.value.ca_file }
   }
 }
@@ -85,7 +85,7 @@ func (b *bench) apply(ctx context.Context, g *gateways, plan string, watch func(
 	if err != nil {
 		return nil, err
 	}
-	cmd := command(ctx, g.passwords(), b.dprun, "apply", "--yes", "--json", "--state-dir", state, plan)
+	cmd := command(ctx, nil, b.dprun, "apply", "--yes", "--json", "--state-dir", state, plan)
 	var out, complaint bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &complaint
 	start := time.Now()

@@ -204,7 +204,10 @@ func roundDirectory(base string, round int) (string, error) {
 }
 
 // checkFleet checks that a directory holds one whole archive for each domain.
-func checkFleet(dir string) error {
+func checkFleet(dir string) error { return checkArchives(dir, fleetDevices*fleetDomains, fleetSize) }
+
+// checkArchives checks that a directory holds so many archives, each of a size.
+func checkArchives(dir string, want int, size int64) error {
 	n := 0
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".zip") {
@@ -214,8 +217,8 @@ func checkFleet(dir string) error {
 		if err != nil {
 			return err
 		}
-		if i.Size() != fleetSize {
-			return fmt.Errorf("%s has %d bytes, not %d", path, i.Size(), fleetSize)
+		if i.Size() != size {
+			return fmt.Errorf("%s has %d bytes, not %d", path, i.Size(), size)
 		}
 		n++
 		return nil
@@ -223,7 +226,7 @@ func checkFleet(dir string) error {
 	if err != nil {
 		return err
 	}
-	if want := fleetDevices * fleetDomains; n != want {
+	if n != want {
 		return fmt.Errorf("%s holds %d archives, not %d", dir, n, want)
 	}
 	return nil

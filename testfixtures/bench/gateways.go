@@ -3,10 +3,10 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 )
 
@@ -59,7 +59,7 @@ func (b *bench) startGateways(ctx context.Context, args ...string) (*gateways, e
 		err = json.Unmarshal(text, g)
 	}
 	if err == nil {
-		err = g.writeCurlConfigs()
+		err = errors.Join(g.writeCurlConfigs(), g.writePasswords())
 	}
 	if err != nil {
 		g.close()
@@ -111,13 +111,14 @@ func (g *gateways) writeCurlConfigs() error {
 	return nil
 }
 
-// passwords are the environment variables that the plans read.
-func (g *gateways) passwords() []string {
-	var out []string
+// writePasswords writes the files that the plans read.
+func (g *gateways) writePasswords() error {
 	for _, d := range g.Devices {
-		out = append(out, "BENCH_PASSWORD_"+strings.ReplaceAll(d.Name, "-", "_")+"="+d.Password)
+		if err := os.WriteFile(filepath.Join(g.dir, d.Name+".password"), []byte(d.Password), 0o600); err != nil {
+			return err
+		}
 	}
-	return out
+	return nil
 }
 
 // exportRequest is what a gateway is asked for, as printf wants it: %s is the domain.

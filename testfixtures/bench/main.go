@@ -62,14 +62,15 @@ func run() (err error) {
 	var b bench
 	only := flag.String("only", "", "`parts` to run, for example a,b (default all)")
 	flag.IntVar(&b.rounds, "rounds", 3, "rounds of each figure; the median counts")
+	old := flag.String("old", "", "an older dprun: only compare this `program` with the one that is measured")
 	dir := flag.String("dir", "", "`directory` for temporary files (default the system's); about 10 GB are needed")
 	flag.StringVar(&b.dprun, "dprun", "bin/dprun", "the `program` that is measured")
 	flag.StringVar(&b.dpsim, "dpsim", "bin/dpsim", "the gateways' simulator")
 	flag.StringVar(&b.disks, "server", "memory,disk", "where the servers of d and e keep their files: memory, disk or both")
 	flag.IntVar(&b.megabytes, "mb", 1000, "size of the file of d and e, in `MB`")
 	flag.Parse()
-	if flag.NArg() > 0 || b.rounds < 1 {
-		return fmt.Errorf("usage: bench [-only a,b] [-rounds N]; see -help")
+	if flag.NArg() > 0 || b.rounds < 1 || *old != "" && *only != "" {
+		return fmt.Errorf("usage: bench [-only a,b | -old FILE] [-rounds N]; see -help")
 	}
 	chosen, err := choose(*only)
 	if err != nil {
@@ -93,6 +94,9 @@ func run() (err error) {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	if *old != "" {
+		return b.compare(ctx, *old)
+	}
 
 	var failed []error
 	for _, p := range chosen {
