@@ -266,7 +266,7 @@ func (r *Runner) drive(ctx context.Context, machine *lifecycle.Run, host *plugin
 	defer dropping.Wait()
 	b.succeeded = func(task string) { dropping.Go(func() { r.dropStaged(spec.ID, task) }) }
 	exit := engine.New(engine.Options{Run: machine, Executor: exec, Journal: b, Clock: r.Clock, Sink: r.Sink, Log: r.Log, Signals: r.Signals,
-		Group: groupBy(r.Clock)}).Run(ctx, first)
+		Group: groupBy(r.Clock)}).Run(r.asked(ctx), first)
 	sweeping.Wait()
 	r.sweepOwn(context.WithoutCancel(ctx), exec, spec.ID, b.record.Dir)
 	exec.Close()
@@ -280,6 +280,17 @@ func (r *Runner) drive(ctx context.Context, machine *lifecycle.Run, host *plugin
 	}
 	r.Sink.Summary(*s)
 	return s, nil
+}
+
+// asked is a context that has ended when a signal came while gateways were
+// brought back: the run that is being finished is to stop, too.
+func (r *Runner) asked(ctx context.Context) context.Context {
+	if r.stopped == "" {
+		return ctx
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	cancel(errors.New(r.stopped))
+	return ctx
 }
 
 // dropStaged removes the staged files of a task that no longer needs them: the

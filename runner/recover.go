@@ -177,7 +177,7 @@ func (r *Runner) finish(ctx context.Context, run journal.Run, held *lock.Lock, o
 		return nil, &Error{ExitBug, err}
 	}
 	b := r.bookOf(run.ID, machine, rec, nil)
-	how = append(how, r.lookAgain(ctx, b, how)...)
+	how = append(how, r.lookAgain(ctx, b, rows, how)...)
 	s, err := r.drive(ctx, machine, plugins, &recorded{rec: rec, owed: rows, secrets: r.fresh()}, b, event.Event{Kind: event.Interrupted, Recovered: how}, run.Started)
 	if machine.Cancelled() != "" {
 		r.stopped = machine.Cancelled()
@@ -186,14 +186,18 @@ func (r *Runner) finish(ctx context.Context, run journal.Run, held *lock.Lock, o
 }
 
 // lookAgain settles what the replayed machine knows to be owed and that has no
-// pending file any more: the file was removed, and the process died before it
-// said so in the journal.
-func (r *Runner) lookAgain(ctx context.Context, b *book, how []event.Recovered) (out []event.Recovered) {
+// pending file any more. An earlier recovery has entered that it is done; or
+// the file was removed, and the process died before it could say so.
+func (r *Runner) lookAgain(ctx context.Context, b *book, rows []journal.Obligation, how []event.Recovered) (out []event.Recovered) {
 	var list []outstanding
 	for _, t := range b.machine.Tasks() {
 		for _, o := range t.Obligations() {
 			done := slices.ContainsFunc(how, func(h event.Recovered) bool { return h.Task == o.Task && h.ID == o.ID })
 			if o.Kind == lifecycle.OwePostScript || done {
+				continue
+			}
+			if slices.ContainsFunc(rows, func(row journal.Obligation) bool { return row.Task == o.Task && row.ID == o.ID && !row.PaidAt.IsZero() }) {
+				out = append(out, event.Recovered{Task: o.Task, ID: o.ID})
 				continue
 			}
 			row, err := b.row(o)

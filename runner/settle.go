@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -36,14 +37,14 @@ func (r *Runner) settle(ctx context.Context, list, all []outstanding) []settled 
 	var out []settled
 	var g errgroup.Group
 	g.SetLimit(settleAtOnce)
-	ctx, stop := r.stoppable(ctx)
+	ctx, hurried, stop := r.hearing(ctx)
 	defer stop()
 	for _, o := range list {
 		g.Go(func() error {
 			trouble := ""
 			if by := keeps(quiesced, o); by != "" {
 				trouble = fmt.Sprintf("run %s is at work and has it quiesced now; it brings it back, and dprun recover then sees that", by)
-			} else if err := r.settleOne(ctx, o); err != nil {
+			} else if err := r.settleOne(ctx, o, hurried); err != nil {
 				trouble = r.redact.Redact(err.Error())
 			}
 			if trouble != "" {
@@ -94,7 +95,7 @@ func (r *Runner) noteDone(ctx context.Context, o pending.Obligation) error {
 }
 
 // settleOne does what one obligation asks, verifies it and removes its file.
-func (r *Runner) settleOne(ctx context.Context, o outstanding) error {
+func (r *Runner) settleOne(ctx context.Context, o outstanding, hurried func() bool) error {
 	release, there, err := r.pending.Claim(o.Key)
 	if err != nil {
 		return err
@@ -117,7 +118,7 @@ func (r *Runner) settleOne(ctx context.Context, o outstanding) error {
 		defer cancel()
 		err = src.Discard(limited, o.Token)
 	} else {
-		err = r.bringBack(ctx, src, o.Obligation.Obligation)
+		err = r.bringBack(ctx, src, o.Obligation.Obligation, hurried)
 	}
 	if err != nil {
 		return err
@@ -136,13 +137,16 @@ func (r *Runner) endpointOf(o pending.Obligation) (execute.Endpoint, error) {
 
 // bringBack drives the machine of the way back until its target is explicitly
 // in service. What it waits for is logged.
-func (r *Runner) bringBack(ctx context.Context, src sdk.Source, o pending.Obligation) error {
+func (r *Runner) bringBack(ctx context.Context, src sdk.Source, o pending.Obligation, hurried func() bool) error {
 	debt := lifecycle.NewDebt(o.Way())
 	debt.Restart(r.Clock.Now())
 	target := sdk.Target{Domain: o.Domain}
 	r.Log.Info("bringing it back", "run", o.Run, "where", o.Where())
 	told := false
 	for {
+		if hurried() {
+			debt.Hurry()
+		}
 		actions := debt.Pending()
 		if len(actions) == 0 {
 			break
@@ -178,6 +182,36 @@ func (r *Runner) wayBack(ctx context.Context, src sdk.Source, target sdk.Target,
 		return src.QuiesceState(limited, target)
 	}
 	return nil, nil
+}
+
+// hearing counts the signals that come while gateways are brought back. The
+// first asks to stop after that, the second gives up the grace, and the third
+// ends the context: what is left stays owed.
+func (r *Runner) hearing(ctx context.Context) (_ context.Context, hurried func() bool, stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	done, ended := make(chan struct{}), make(chan struct{})
+	var heard atomic.Int32
+	go func() {
+		defer close(ended)
+		for {
+			select {
+			case name := <-r.Signals:
+				if heard.Add(1) == 1 {
+					r.stopped = name
+				}
+				if heard.Load() > 2 {
+					cancel()
+				}
+			case <-done:
+				return
+			}
+		}
+	}()
+	return ctx, func() bool { return heard.Load() > 1 }, func() {
+		close(done)
+		<-ended
+		cancel()
+	}
 }
 
 // until waits for a time.

@@ -31,6 +31,7 @@ type DebtSpec struct {
 	Unquiesce  time.Duration `json:"unquiesce,omitempty"`
 	Grace      time.Duration `json:"grace,omitempty"`
 	Seed       uint64        `json:"seed,omitempty"` // of the jitter
+	Felt       bool          `json:"felt,omitempty"` // the target was seen to follow the quiesce
 }
 
 // restartLeast is the least time that an attempt has which looks first.
@@ -117,10 +118,16 @@ func (p *polls) next(now time.Time, seed uint64, id string) {
 }
 
 // NewDebt returns the way back of a quiesce that was sent, or is about to be.
-func NewDebt(spec DebtSpec) *Debt { return &Debt{spec: spec, down: map[string]bool{}} }
+func NewDebt(spec DebtSpec) *Debt {
+	return &Debt{spec: spec, felt: spec.Felt, down: map[string]bool{}}
+}
 
-// Spec is what the debt was made from.
-func (d *Debt) Spec() DebtSpec { return d.spec }
+// Spec is what the debt was made from, and what was seen since.
+func (d *Debt) Spec() DebtSpec {
+	s := d.spec
+	s.Felt = d.felt
+	return s
+}
 
 // Returned reports whether the target was explicitly seen in service.
 func (d *Debt) Returned() bool { return d != nil && d.state == debtReturned }
