@@ -34,6 +34,7 @@ type app struct {
 	stateDir string
 	json     bool
 	quiet    bool
+	all      bool
 
 	noHelp error // help was asked for about a command that there is not
 }
@@ -106,7 +107,7 @@ func (a *app) view(cmd *cobra.Command) (view.View, error) {
 	if _, err := a.level(); err != nil {
 		return nil, &usageError{command: cmd.CommandPath(), err: err}
 	}
-	o := view.Options{Stdout: a.stdout, Stderr: a.stderr, ColorStdout: a.colored(a.stdout), ColorStderr: a.colored(a.stderr)}
+	o := view.Options{Stdout: a.stdout, Stderr: a.stderr, ColorStdout: a.colored(a.stdout), ColorStderr: a.colored(a.stderr), EveryTask: a.all}
 	if dir, err := a.state(); err == nil {
 		o.StateDir = dir
 	}

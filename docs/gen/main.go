@@ -20,6 +20,7 @@ import (
 	"github.com/dprun/dprun/plugins/file"
 	"github.com/dprun/dprun/plugins/nfs"
 	"github.com/dprun/dprun/plugins/sftp"
+	"github.com/dprun/dprun/runner"
 	"github.com/dprun/dprun/runner/lifecycle"
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/schema"
@@ -40,6 +41,7 @@ func pages() []page {
 		{"status-codes.md", "", func(b *bytes.Buffer) { statusCodes(b, lifecycle.Catalogue()) }},
 		{"diagnostics.md", "", func(b *bytes.Buffer) { diagnosticsPage(b, diag.Catalogue()) }},
 		{"plugins.md", "", func(b *bytes.Buffer) { pluginsPage(b, schemas()...) }},
+		{"exit-codes.md", "exit-codes", func(b *bytes.Buffer) { exitCodes(b, runner.Exits()) }},
 		{"servers.md", "", func(b *bytes.Buffer) { serversPage(b, seen()) }},
 		{"plan-language.md", "functions", func(b *bytes.Buffer) { functionTable(b, functions()) }},
 	}

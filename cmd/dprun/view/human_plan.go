@@ -113,9 +113,16 @@ func (h *Human) Preview(v *runner.Preview) {
 			}
 			fmt.Fprintf(b, "Window: %s\n", p.paint(t, Clean(v.Window)))
 		}
-		writePreviewTasks(b, p, v.Tasks)
+		most := rowsAtMost
+		if h.o.EveryTask {
+			most = len(v.Tasks)
+		}
+		writePreviewTasks(b, p, v.Tasks, most)
 		writeDestinations(b, p, v)
-		writePaths(b, p, v.Tasks)
+		writePaths(b, p, v.Tasks, most)
+		if len(v.Tasks) > most {
+			b.WriteString("\nThe tasks are counted, and the paths are those of one task of each activity; --all shows every task.\n")
+		}
 		var run, disruptive int
 		for _, k := range v.Tasks {
 			if k.Code == "" {
@@ -152,8 +159,33 @@ func unexpanded(v *runner.Preview) bool {
 	return v.Run == nil && slices.ContainsFunc(v.Tasks, func(k runner.PreviewTask) bool { return k.Code == "" && k.Domain != "" })
 }
 
-func writePreviewTasks(b *strings.Builder, p painter, tasks []runner.PreviewTask) {
+// writePreviewCounts counts many tasks by activity, device and what would become of them.
+func writePreviewCounts(b *strings.Builder, p painter, tasks []runner.PreviewTask) {
+	type key struct{ activity, device, disruptive, code, message string }
+	counts := map[key]int{}
+	var order []key
+	for _, k := range tasks {
+		at := key{k.Activity, k.Device, k.Disruptive, k.Code, k.Message}
+		if counts[at] == 0 {
+			order = append(order, at)
+		}
+		counts[at]++
+	}
+	t := table{head: []string{"ACTIVITY", "DEVICE", "TASKS", "QUIESCES", "WOULD END IN", "WHY"}}
+	for _, at := range order {
+		t.add(text(at.activity), text(at.device), number(fmt.Sprint(counts[at])), toned(at.disruptive, yellow), toned(at.code, toneOf(at.code)), text(at.message))
+	}
+	b.WriteString("\n")
+	t.write(b, p, "")
+}
+
+// writePreviewTasks shows the tasks; more than most are counted.
+func writePreviewTasks(b *strings.Builder, p painter, tasks []runner.PreviewTask, most int) {
 	if len(tasks) == 0 {
+		return
+	}
+	if len(tasks) > most {
+		writePreviewCounts(b, p, tasks)
 		return
 	}
 	t := table{head: []string{"ACTIVITY", "DEVICE", "DOMAIN", "QUIESCES", "WOULD END IN", "WHY"}}
@@ -220,9 +252,16 @@ func enumerated(names []string) string {
 	return strings.Join(names, "")
 }
 
-func writePaths(b *strings.Builder, p painter, tasks []runner.PreviewTask) {
+// writePaths shows where files go: of every task, or, of more than most, of the
+// first one of each activity.
+func writePaths(b *strings.Builder, p painter, tasks []runner.PreviewTask, most int) {
 	t := table{head: []string{"TASK", "DESTINATION", "PATH"}}
+	shown := map[string]bool{}
 	for _, k := range tasks {
+		if len(k.Paths) == 0 || len(tasks) > most && shown[k.Activity] {
+			continue
+		}
+		shown[k.Activity] = true
 		for _, d := range slices.Sorted(maps.Keys(k.Paths)) {
 			t.add(text(k.Task), text(d), text(k.Paths[d]))
 		}

@@ -22,8 +22,11 @@ func (h *Human) Codes(all []Explanation) {
 		t := table{head: []string{"CODE", "OF", "CLASS", "MEANING"}}
 		for _, e := range all {
 			of, meaning := e.Level, e.Meaning
-			if e.Kind == "diagnostic" {
+			switch e.Kind {
+			case "diagnostic":
 				of, meaning = "plan file", e.Summary
+			case "exit":
+				of = "exit code"
 			}
 			t.add(text(e.Code), text(of), toned(e.Class, classTone(e)), text(meaning))
 		}
@@ -33,8 +36,10 @@ func (h *Human) Codes(all []Explanation) {
 
 func classTone(e Explanation) tone {
 	switch e.Class {
-	case "error":
+	case "error", string(lifecycle.ClassFailed):
 		return red
+	case string(lifecycle.ClassCritical):
+		return alarm
 	case "warning":
 		return yellow
 	}
@@ -71,17 +76,14 @@ func (h *Human) Explanation(e Explanation) {
 
 // kindOf says in words what a code is.
 func kindOf(e Explanation) string {
-	if e.Kind == "diagnostic" {
+	switch e.Kind {
+	case "diagnostic":
 		return e.Class + " about a plan file"
+	case "exit":
+		return "exit code"
 	}
 	s := e.Class + " status of a " + e.Level
-	if len(e.Phases) > 0 {
-		var names []string
-		for _, n := range e.Phases {
-			if n >= 0 && n < len(phaseWords) {
-				names = append(names, phaseWords[n])
-			}
-		}
+	if names := PhaseNames(e.Phases); len(names) > 0 {
 		s += ", entered while " + strings.Join(names, ", ")
 	}
 	if e.Neutral {
@@ -91,6 +93,17 @@ func kindOf(e Explanation) string {
 		s += " (dprun's own)"
 	}
 	return s
+}
+
+// PhaseNames says in words what a task does in phases.
+func PhaseNames(phases []int) []string {
+	var names []string
+	for _, n := range phases {
+		if n >= 0 && n < len(phaseWords) {
+			names = append(names, phaseWords[n])
+		}
+	}
+	return names
 }
 
 func wrap(s string, columns int) []string {

@@ -65,9 +65,9 @@ type Archive struct {
 	Report *archive.Report `json:"report,omitempty"`
 }
 
-// Explanation explains a status code or a diagnostic's code.
+// Explanation explains a status code, a diagnostic's code or an exit code.
 type Explanation struct {
-	Kind    string `json:"kind"` // status or diagnostic
+	Kind    string `json:"kind"` // status, diagnostic or exit
 	Code    string `json:"code"`
 	Origin  string `json:"origin,omitempty"`  // of a status: dpod or dprun
 	Level   string `json:"level,omitempty"`   // of a status: task or run

@@ -89,6 +89,8 @@ type Options struct {
 	Live bool
 	// Told is how much of a run's course is told.
 	Told Told
+	// EveryTask shows the tasks of a preview one by one, however many there are.
+	EveryTask bool
 	// Size tells how many columns and rows the terminal has; nil: not a terminal.
 	Size func() (columns, rows int)
 	// Now is the time; nil: [time.Now].
