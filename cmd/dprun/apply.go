@@ -57,6 +57,7 @@ func (a *app) applyCommand() *cobra.Command {
 	}
 	src.variables(c.Flags())
 	src.selection(c.Flags())
+	a.planFlags(c, &src)
 	c.Flags().BoolVarP(&a.quiet, "quiet", "q", false, "print only what does not go well")
 	c.Flags().IntVar(&parallel, "parallel", 0, "tasks at once, instead of the plan's limits.parallel")
 	c.Flags().BoolVarP(&yes, "yes", "y", false, "quiesce without asking; needed off a terminal when the plan quiesces")

@@ -35,6 +35,7 @@ func (a *app) graphCommand() *cobra.Command {
 	}
 	src.variables(c.Flags())
 	src.selection(c.Flags())
+	a.planFlags(c, &src)
 	c.Flags().StringVar(&format, "format", string(graph.DOT), "dot, mermaid or json")
 	return c
 }

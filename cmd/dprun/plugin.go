@@ -32,7 +32,9 @@ func (a *app) pluginCommand() *cobra.Command {
 	}, &cobra.Command{
 		Use:   "describe NAME",
 		Short: "Show what a plugin offers and the arguments that it takes",
-		Args:  arguments(1, 1),
+
+		ValidArgsFunction: a.pluginNames(),
+		Args:              arguments(1, 1),
 		RunE: a.runE(func(ctx context.Context, v view.View, args []string) (err error) {
 			plugins := a.plugins(v)
 			defer closing(plugins, &err)

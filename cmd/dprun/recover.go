@@ -51,6 +51,7 @@ func (a *app) recoverCommand() *cobra.Command {
 	}
 	c.Flags().BoolVarP(&a.quiet, "quiet", "q", false, "print only what does not go well")
 	c.Flags().StringVar(&ack, "ack", "", "take what this device, or the plan of this run, owes as done by hand")
+	must(c.RegisterFlagCompletionFunc("ack", a.owing()))
 	return c
 }
 

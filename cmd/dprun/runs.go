@@ -121,6 +121,8 @@ func (a *app) runsShowCommand() *cobra.Command {
 		Short: "Show a run with every task's history",
 		Long:  "Shows a run with every task's history. RUN is a run's name, a beginning of it, or latest.",
 		Args:  arguments(1, 1),
+
+		ValidArgsFunction: a.runNames(false),
 		RunE: a.lookBack(func(ctx context.Context, v view.View, r *records, args []string) error {
 			run, err := r.find(ctx, args[0])
 			if err != nil {
@@ -209,6 +211,8 @@ func (a *app) runsLogsCommand() *cobra.Command {
 		Short: "Show what scripts and plugins printed during a run",
 		Long:  "Shows the last lines that scripts and plugins printed, of one task or of the run and all its tasks.",
 		Args:  arguments(1, 2),
+
+		ValidArgsFunction: a.runNames(true),
 		RunE: a.lookBack(func(ctx context.Context, v view.View, r *records, args []string) error {
 			if err := notNegative("limit", limit); err != nil {
 				return err

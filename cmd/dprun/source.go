@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"path/filepath"
 	"runtime/debug"
 	"strings"
@@ -57,8 +58,10 @@ func planArg(_ *cobra.Command, args []string) error {
 }
 
 // plugins opens the plugins without making a state directory.
-func (a *app) plugins(v view.View) *runner.Plugins {
-	o := runner.PluginOptions{Bundled: bundled(), Version: version, Environ: a.environ, Log: a.log(v)}
+func (a *app) plugins(v view.View) *runner.Plugins { return a.pluginsWith(a.log(v)) }
+
+func (a *app) pluginsWith(log *slog.Logger) *runner.Plugins {
+	o := runner.PluginOptions{Bundled: bundled(), Version: version, Environ: a.environ, Log: log}
 	if dir, err := state.Dir(a.stateDir, a.env); err == nil {
 		o.Dir = filepath.Join(dir, "plugins")
 	}

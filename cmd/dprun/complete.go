@@ -1,0 +1,188 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/dprun/dprun/plan"
+	"github.com/dprun/dprun/runner"
+	"github.com/dprun/dprun/runner/journal"
+	"github.com/dprun/dprun/runner/state"
+)
+
+// completed is how many names a shell is offered at most.
+const completed = 200
+
+// completion is what a shell offers for a word that is typed.
+type completion = func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective)
+
+// offering makes a completion of a function that finds the words. What cannot
+// be found is not offered: nobody reads an error in the middle of a line.
+func offering(words func(c *cobra.Command, args []string, typed string) []string) completion {
+	return func(c *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+		found := words(c, args, typed)
+		return found[:min(len(found), completed)], cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// planFlags completes the flags of commands that read a plan, from that plan.
+func (a *app) planFlags(c *cobra.Command, src *source) {
+	c.ValidArgsFunction = func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		if len(args) > 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return []string{"hcl"}, cobra.ShellCompDirectiveFilterFileExt
+	}
+	of := func(words func(*plan.Config) []string) completion {
+		return offering(func(_ *cobra.Command, args []string, _ string) []string {
+			if config := a.compiled(src, args); config != nil {
+				return words(config)
+			}
+			return nil
+		})
+	}
+	must(c.RegisterFlagCompletionFunc("plan", of(func(config *plan.Config) (names []string) {
+		for _, p := range config.Plans {
+			names = append(names, p.Name)
+		}
+		return names
+	})))
+	must(c.RegisterFlagCompletionFunc("only", func(c *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+		before := typed[:strings.LastIndex(typed, ",")+1]
+		words, directive := of(terms)(c, args, typed)
+		for i := range words {
+			words[i] = before + words[i]
+		}
+		return words, directive | cobra.ShellCompDirectiveNoSpace
+	}))
+}
+
+// must ends on a mistake of this program: a flag that is not there.
+func must(err error) {
+	if err != nil {
+		panic(err)
+	}
+}
+
+// terms are what --only can be made of.
+func terms(config *plan.Config) []string {
+	var activities, devices, labels []string
+	for _, p := range config.Plans {
+		for _, a := range p.Activities {
+			activities = append(activities, "activity="+a.Name)
+		}
+	}
+	for _, d := range config.Devices {
+		devices = append(devices, "device="+d.Name)
+		for k, v := range d.Labels {
+			labels = append(labels, k+"="+v)
+		}
+	}
+	var all []string
+	for _, words := range [][]string{activities, labels, {"domain="}, devices} {
+		slices.Sort(words)
+		all = append(all, slices.Compact(words)...)
+	}
+	return all
+}
+
+// compiled compiles the plan that is named on the command line, with no secret
+// read and nothing contacted; nil when there is none or it has errors.
+func (a *app) compiled(src *source, args []string) *plan.Config {
+	if len(args) != 1 {
+		return nil
+	}
+	from, err := src.of(a, args[0])
+	if err != nil {
+		return nil
+	}
+	plugins := a.pluginsWith(slog.New(slog.DiscardHandler))
+	defer plugins.Close() //nolint:errcheck // nothing is lost
+	loaded, _, err := runner.Load(context.Background(), from, plugins)
+	if err != nil || loaded == nil {
+		return nil
+	}
+	return loaded.Config
+}
+
+// journalled gives what the journal knows; nothing when there is none yet.
+func (a *app) journalled(read func(context.Context, *journal.Journal) []string) []string {
+	dir, err := a.state()
+	if err != nil {
+		return nil
+	}
+	if _, err := os.Stat(dir); err != nil { // asking makes no state directory
+		return nil
+	}
+	s, err := state.Open(dir)
+	if err != nil {
+		return nil
+	}
+	j, err := journal.Open(s.Journal())
+	if err != nil {
+		return nil
+	}
+	defer j.Close() //nolint:errcheck // it was only read
+	return read(context.Background(), j)
+}
+
+// runNames completes a run, and tasks of it where they are asked for.
+func (a *app) runNames(tasks bool) completion {
+	return offering(func(_ *cobra.Command, args []string, _ string) []string {
+		return a.journalled(func(ctx context.Context, j *journal.Journal) (names []string) {
+			switch {
+			case len(args) == 0:
+				names = append(names, "latest")
+				runs, _ := j.Runs(ctx, journal.Filter{}, completed)
+				for _, r := range runs {
+					names = append(names, r.ID+"\t"+r.Plan+" "+r.Started.Format("2006-01-02 15:04")+" "+r.Code)
+				}
+			case len(args) == 1 && tasks:
+				r, err := j.Run(ctx, args[0])
+				if err != nil {
+					return nil
+				}
+				found, _ := j.Tasks(ctx, r.ID)
+				for _, t := range found {
+					names = append(names, t.ID)
+				}
+			}
+			return names
+		})
+	})
+}
+
+// owing completes the devices and runs that something is owed to.
+func (a *app) owing() completion {
+	return offering(func(_ *cobra.Command, _ []string, _ string) []string {
+		return a.journalled(func(ctx context.Context, j *journal.Journal) (names []string) {
+			owed, _ := j.Owed(ctx)
+			for _, o := range owed {
+				if o.Device == "" {
+					names = append(names, o.Run)
+				} else {
+					names = append(names, o.Device)
+				}
+			}
+			slices.Sort(names)
+			return slices.Compact(names)
+		})
+	})
+}
+
+// pluginNames completes a plugin.
+func (a *app) pluginNames() completion {
+	return offering(func(_ *cobra.Command, args []string, _ string) []string {
+		plugins := a.pluginsWith(slog.New(slog.DiscardHandler))
+		defer plugins.Close() //nolint:errcheck // nothing is lost
+		if len(args) > 0 {
+			return nil
+		}
+		return plugins.Host().Names()
+	})
+}
