@@ -120,7 +120,9 @@ func (r *rule) has(d date) bool {
 func (s *Schedule) dateEnd(local time.Time) time.Time {
 	_, offset := local.Zone()
 	midnight := dateOf(local).add(1).utc().Add(-time.Duration(offset) * time.Second)
-	if _, end := local.ZoneBounds(); !end.IsZero() && end.Before(midnight) {
+	// On the last day of a leap year beyond the zone's table, such as 2040-12-31,
+	// the library says that the offset ends where it is asked.
+	if _, end := local.ZoneBounds(); end.After(local) && end.Before(midnight) {
 		return end.UTC()
 	}
 	return midnight

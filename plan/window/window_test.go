@@ -314,3 +314,21 @@ func oracle(w window.Window, loc *time.Location, x time.Time) bool {
 	}
 	return false
 }
+
+func TestADateFarAwayIsFoundInAZoneWithSummerTime(t *testing.T) {
+	t.Parallel()
+	w := window.Window{Name: "late", Timezone: "Europe/Berlin", Allow: []window.Allow{{Dates: []string{"2099-01-01"}}}}
+	found := make(chan time.Time, 1)
+	go func() {
+		at, _ := w.OpensAt(time.Date(2026, 11, 28, 3, 0, 0, 0, time.UTC))
+		found <- at
+	}()
+	select {
+	case at := <-found:
+		if want := time.Date(2098, 12, 31, 23, 0, 0, 0, time.UTC); !at.Equal(want) {
+			t.Errorf("it opens at %s, want %s", at, want)
+		}
+	case <-time.After(time.Minute):
+		t.Error("the search does not end")
+	}
+}
