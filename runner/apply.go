@@ -123,7 +123,7 @@ func Pick(c *plan.Config, name string) (*plan.Plan, error) {
 		if p := c.Plan(name); p != nil {
 			return p, nil
 		}
-		return nil, errorf(ExitUsage, "there is no plan %q; the file has: %s", name, join(names))
+		return nil, &Error{ExitUsage, suggesting(fmt.Sprintf("pick a plan of the file: it has no plan %q", name), name, names)}
 	case len(names) == 1:
 		return c.Plans[0], nil
 	case len(names) == 0:

@@ -41,7 +41,7 @@ func (a *app) root() *cobra.Command {
 // those below it.
 func strict(c *cobra.Command) {
 	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return &usageError{command: c.CommandPath(), err: flagError(err)}
+		return &usageError{command: c.CommandPath(), err: flagError(c, err)}
 	})
 	if c.HasSubCommands() && c.Run == nil && c.RunE == nil {
 		c.Args = cobra.ArbitraryArgs
@@ -60,9 +60,19 @@ func strict(c *cobra.Command) {
 }
 
 // flagError says what a flag takes, where the parser would quote its own functions.
-func flagError(err error) error {
+func flagError(c *cobra.Command, err error) error {
 	var invalid *pflag.InvalidValueError
 	var number *strconv.NumError
+	var unknown *pflag.NotExistError
+	if errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() == "" {
+		var names []string
+		c.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+		err = fmt.Errorf("%s has no flag --%s", c.CommandPath(), unknown.GetSpecifiedName())
+		if s := diag.Suggest(unknown.GetSpecifiedName(), names); s != "" {
+			err = fmt.Errorf("%w; did you mean --%s?", err, s)
+		}
+		return err
+	}
 	if !errors.As(err, &invalid) || !errors.As(err, &number) {
 		return err
 	}
