@@ -213,10 +213,6 @@ func (a *Attribute) check(v cty.Value, path []string) []Diagnostic {
 	}
 	if u.IsNull() {
 		if a.Required {
-			if a.Sensitive {
-				return []Diagnostic{errorAt(at(path, a.Name), "Missing argument", "The argument %q is required. It is a secret: write %s = secret_file(%q), and the secret into that file.",
-					a.Name, a.Name, "/etc/dprun/"+a.Name)}
-			}
 			return []Diagnostic{errorAt(at(path, a.Name), "Missing argument", "The argument %q is required.", a.Name)}
 		}
 		return nil
