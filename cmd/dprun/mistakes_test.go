@@ -145,6 +145,7 @@ func private(t *testing.T, dir string) {
 func told(dir, text string) string {
 	for _, r := range []struct{ is, shown string }{
 		{`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)`, "TIME"},
+		{`(Mon|Tue|Wed|Thu|Fri|Sat|Sun) \d{4}-\d\d-\d\d \d\d:\d\d [A-Z]+`, "TIME"},
 		{`\b[0-9A-HJKMNP-TV-Z]{26}\b`, "RUN"},
 		{`(127\.0\.0\.1|localhost):\d{2,5}`, "$1:PORT"},
 		{`\d+(\.\d)? [kMGT]?B\b`, "SIZE"},
