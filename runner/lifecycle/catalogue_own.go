@@ -106,7 +106,7 @@ var ownCodes = []Entry{
 	},
 	{
 		Code: PreChecksDestinationIdentity, Origin: OriginOwn, Level: LevelTask, Phases: []int{5}, Class: ClassFailed,
-		Meaning: "The task failed: the server of a destination is not known to be the right one. Its key is unknown, has changed or was revoked; nothing was sent to it.",
+		Meaning: "The task failed: the server of a destination is not known to be the right one (its key is unknown, has changed or was revoked), and nothing was sent to it.",
 		Cause:   "The server was installed anew or got a new key, `known_hosts` does not name it, or somebody stands between dprun and the server. With other destinations left, those were still served.",
 		Action:  "Compare the fingerprint in the message with what whoever runs the server tells you, on another way than the network. Only if it is the same, change `known_hosts` as the message says; then run the plan again.",
 	},

@@ -175,6 +175,16 @@ func (d *Debt) Observe(r *sdk.QuiesceReport) {
 	}
 }
 
+// allDown reports whether a reading shows every domain quiesced that is to be.
+func (d *Debt) allDown(r *sdk.QuiesceReport) bool {
+	for _, name := range d.spec.Domains {
+		if r.Domains[name] != sdk.StateQuiesced {
+			return false
+		}
+	}
+	return true
+}
+
 // limit is when the attempt ends. It does not end while the quiesce may still
 // take effect: until then a reading says nothing.
 func (d *Debt) limit() time.Time {

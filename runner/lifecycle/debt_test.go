@@ -200,6 +200,21 @@ func TestALoginRefusedTwiceEndsTheWayBack(t *testing.T) {
 	}
 }
 
+// TestADeviceIsDownWhenAllItsDomainsAre: one that is quiesced says nothing of
+// the others.
+func TestADeviceIsDownWhenAllItsDomainsAre(t *testing.T) {
+	t.Parallel()
+	d := NewDebt(wayOfDevice)
+	for want, r := range map[bool]*sdk.QuiesceReport{
+		true:  states(sdk.StateQuiesced, "orders", "pay"),
+		false: {State: sdk.StateQuiesced, Domains: map[string]sdk.QuiesceState{"orders": sdk.StateQuiesced, "pay": sdk.StateQuiescing}},
+	} {
+		if got := d.allDown(r); got != want {
+			t.Errorf("%v: %v", r.Domains, got)
+		}
+	}
+}
+
 // TestReturnedAndGaveUpAreTheOnlyEnds of a way back, and an end is left only to
 // be tried anew.
 func TestReturnedAndGaveUpAreTheOnlyEnds(t *testing.T) {

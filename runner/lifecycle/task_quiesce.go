@@ -153,7 +153,7 @@ func (t *Task) onState(r *sdk.QuiesceReport, f *failure.Error) {
 	q := &t.quiesce
 	q.polls.state = state
 	switch {
-	case state == sdk.StateQuiesced:
+	case state == sdk.StateQuiesced && t.debt.allDown(r):
 		q.reached = true
 	case state == sdk.StateError:
 		q.over = true
