@@ -24,8 +24,11 @@ var undescribed = map[string]string{
 	"toset":      "Converts the given value to a set: duplicates and order are lost.",
 }
 
-// functionTable renders what plan files can call.
-func functionTable(b *bytes.Buffer, table map[string]function.Function) {
+// functionsPage renders what plan files can call.
+func functionsPage(b *bytes.Buffer, table map[string]function.Function) {
+	generated(b, "Functions")
+	b.WriteString("What expressions of [plan files](plan-language.md#expressions) can call. Functions that read a file read below the plan's directory only;\n" +
+		"those of [secrets](plan-language.md#secrets) read nothing before a plan is applied or previewed.\n\n")
 	b.WriteString("| Function | Result |\n|---|---|\n")
 	for _, name := range slices.Sorted(maps.Keys(table)) {
 		f := table[name]

@@ -81,7 +81,7 @@ func TestEveryDiagnosticHasATableRowAndAnAnchor(t *testing.T) {
 func TestEveryFunctionIsDescribed(t *testing.T) {
 	t.Parallel()
 	var b bytes.Buffer
-	functionTable(&b, functions())
+	functionsPage(&b, functions())
 	if n := strings.Count(b.String(), "\n| `"); n != len(functions()) {
 		t.Errorf("%d rows for %d functions", n, len(functions()))
 	}

@@ -43,7 +43,7 @@ func pages() []page {
 		{"plugins.md", "", func(b *bytes.Buffer) { pluginsPage(b, schemas()...) }},
 		{"exit-codes.md", "exit-codes", func(b *bytes.Buffer) { exitCodes(b, runner.Exits()) }},
 		{"servers.md", "", func(b *bytes.Buffer) { serversPage(b, seen()) }},
-		{"plan-language.md", "functions", func(b *bytes.Buffer) { functionTable(b, functions()) }},
+		{"functions.md", "", func(b *bytes.Buffer) { functionsPage(b, functions()) }},
 	}
 }
 

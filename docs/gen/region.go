@@ -8,7 +8,7 @@ import (
 // A page may be written by hand except for regions between two comments, such
 // as
 //
-//	<!-- generated: functions -->
+//	<!-- generated: exit-codes -->
 //	<!-- end generated -->
 const endRegion = "<!-- end generated -->"
 
