@@ -15,7 +15,7 @@ const statusIntro = "Every task of a run has a history of status codes and ends 
 	"Codes of origin `dpod` have the exact names of the status table of IBM DataPower Operations Dashboard; those of origin\n" +
 	"`dprun` are ours, in the same style. [Coming from DPOD](coming-from-dpod.md) says where dprun enters one of its codes\n" +
 	"under other circumstances. In the commands below, RUN stands for a run's ID, DEVICE for a device's name, DOMAIN for a domain's.\n" +
-	"Some texts name commands that are planned; [Not built yet](architecture.md#not-built-yet) says what to do instead.\n\n"
+	"Some texts name commands that are planned; [Not built yet](not-built-yet.md) says what to do instead.\n\n"
 
 var classes = []struct {
 	class lifecycle.Class
