@@ -20,12 +20,16 @@ type argument struct{ name, preset string }
 
 var tableHead = regexp.MustCompile("^\\| Argument of `(\\w+)` \\|")
 
-// tables reads the tables of arguments of the language's page, by block.
+// tables reads the tables of arguments of the language's pages, by block.
 func tables(t *testing.T) map[string][]argument {
 	t.Helper()
-	page, err := os.ReadFile("../plan-language.md")
-	if err != nil {
-		t.Fatal(err)
+	var page []byte
+	for _, name := range []string{"../plan-language.md", "../plan-blocks.md"} {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		page = append(page, b...)
 	}
 	found := map[string][]argument{}
 	block := ""
@@ -71,7 +75,7 @@ func words(list string) []string {
 	return regexp.MustCompile(`, | and `).Split(list, -1)
 }
 
-func TestThePageListsExactlyTheArgumentsThatThereAre(t *testing.T) {
+func TestThePagesListExactlyTheArgumentsThatThereAre(t *testing.T) {
 	t.Parallel()
 	const unknown = " zz_probe = 1\n zz_probe {}\n"
 	in := func(head string) string { return head + " {\n" + unknown + "}\n" }
@@ -100,7 +104,7 @@ func TestThePageListsExactlyTheArgumentsThatThereAre(t *testing.T) {
 	}
 }
 
-func TestThePageTellsTheDefaultsThatThereAre(t *testing.T) {
+func TestThePagesTellTheDefaultsThatThereAre(t *testing.T) {
 	t.Parallel()
 	text := ""
 	for _, f := range fences(t, "hcl") {

@@ -110,3 +110,23 @@ func TestPagesNameOnlyCodesThatExist(t *testing.T) {
 		}
 	}
 }
+
+// TestNoPageIsLongerThanSomebodyReads: a page is written by hand and has 2,500
+// words at most, or is generated to look things up in.
+func TestNoPageIsLongerThanSomebodyReads(t *testing.T) {
+	t.Parallel()
+	for name, page := range written(t) {
+		if strings.HasPrefix(page, "<!-- Generated") {
+			continue
+		}
+		n := 0
+		for _, w := range strings.Fields(page) {
+			if strings.IndexFunc(w, func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }) >= 0 {
+				n++
+			}
+		}
+		if n > 2500 {
+			t.Errorf("%s has %d words: make two pages of it", name, n)
+		}
+	}
+}
