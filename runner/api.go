@@ -102,8 +102,14 @@ type Owed struct {
 	// the target is down for the sake of that process.
 	HeldBy string `json:"held_by,omitempty"`
 	Held   bool   `json:"held"`
-	// Commands are what to type on the appliance, and then here.
+	// DeviceCommands are what to type on the appliance, Note what no command says.
+	DeviceCommands []string `json:"device_commands,omitempty"`
+	Note           string   `json:"note,omitempty"`
+	// Commands are what to type here after that.
 	Commands []string `json:"commands"`
+	// Acknowledge is what to type instead, only when all is done by hand and
+	// dprun cannot see for itself.
+	Acknowledge string `json:"acknowledge"`
 }
 
 // PreviewRequest asks what a run would do.

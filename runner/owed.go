@@ -93,7 +93,8 @@ func (r *Runner) Owed(ctx context.Context) ([]Owed, error) {
 	var out []Owed
 	for _, o := range all {
 		item := Owed{Run: o.Run, Task: o.Task, Plan: o.Plan, Kind: string(o.Kind), ID: o.ID, Device: o.Device, Domain: o.Domain, Since: o.Since, DueBack: o.DueBack,
-			LastError: o.LastError, Held: o.left(now), Commands: r.commands(o.Obligation.Obligation)}
+			LastError: o.LastError, Held: o.left(now)}
+		r.byHand(&item, o.Obligation.Obligation)
 		if o.live {
 			item.HeldBy = o.holder.String()
 		}

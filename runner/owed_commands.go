@@ -1,39 +1,36 @@
 package runner
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/dprun/dprun/runner/pending"
 	"github.com/dprun/dprun/runner/state"
 )
 
-// commands are what to type by hand, on the appliance and then here. They are
-// meant to be copied as they stand, so the one that nothing checks is a
-// comment; the last one has dprun see for itself.
-func (r *Runner) commands(o pending.Obligation) []string {
-	var out []string
+// byHand fills in what to type by hand: on the appliance, then here. Every
+// command may be copied as it stands; the last one has dprun see for itself.
+func (r *Runner) byHand(item *Owed, o pending.Obligation) {
 	switch o.Kind {
 	case pending.Unquiesce:
 		back := "appliance-unquiesce"
 		if o.Domain != "" {
 			back = "domain-unquiesce " + o.Domain
 		}
-		out = append(out, fmt.Sprintf("on %s: configure terminal; %s; show domains", o.Device, back))
+		item.DeviceCommands = []string{"configure terminal", back, "show domains"}
 	case pending.Discard:
-		out = append(out, fmt.Sprintf("on %s: configure terminal; rmdir %s, and answer y", o.Device, o.Token))
+		item.DeviceCommands, item.Note = []string{"configure terminal", "rmdir " + o.Token}, "answer y"
 	case pending.PostScript:
-		out = append(out, "by hand, if it cannot be run any more: what script "+o.Script+" does for "+o.Where())
+		item.Note = "by hand, if it cannot be run any more: what script " + o.Script + " does for " + o.Where()
 	}
 	if elsewhere, err := state.Dir("", r.unset(state.EnvDir)); err != nil || elsewhere != r.StateDir {
-		out = append(out, "export "+state.EnvDir+"="+quoted(r.StateDir))
+		item.Commands = append(item.Commands, "export "+state.EnvDir+"="+quoted(r.StateDir))
 	}
-	if o.Device == "" {
-		out = append(out, "# only if dprun cannot run it, and what it does is done by hand: dprun recover --ack "+quoted(o.Run))
-	} else {
-		out = append(out, "# only if dprun cannot reach it, and all that it owes is done by hand: dprun recover --ack "+quoted(o.Device))
+	item.Commands = append(item.Commands, "dprun recover")
+	name := o.Device
+	if name == "" {
+		name = o.Run
 	}
-	return append(out, "dprun recover")
+	item.Acknowledge = "dprun recover --ack " + quoted(name)
 }
 
 // unset looks up the environment as it is without one variable: that of

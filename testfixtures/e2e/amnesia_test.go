@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,18 +12,19 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/dprun/dprun/testfixtures/dpsim"
 )
 
-// rounds is how often each kind of accident happens: once, or as often as
-// DPRUN_SOAK says.
-func rounds(t *testing.T) int {
+// soak is how often each kind of accident happens at a random moment, beside
+// the one that a test needs.
+func soak(t *testing.T) int {
 	n := os.Getenv("DPRUN_SOAK")
 	if n == "" {
-		return 1
+		return 0
 	}
 	return must(strconv.Atoi(n))(t)
 }
@@ -43,8 +45,12 @@ func TestNothingIsForgotten(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			for range rounds(t) {
-				forgetting(t, dprun, happens)
+			forgetting(t, dprun, happens)
+			for n := range soak(t) {
+				t.Run(strconv.Itoa(n), func(t *testing.T) {
+					t.Parallel()
+					forgettingAnywhere(t, dprun, happens)
+				})
 			}
 		})
 	}
@@ -69,6 +75,34 @@ func forgetting(t *testing.T, dprun string, happens func(p *program)) {
 	}
 	if left, _ := filepath.Glob(filepath.Join(p.state(), "pending", "*.json")); len(left) > 0 {
 		t.Errorf("still pending: %v\n%s", left, out)
+	}
+}
+
+// forgettingAnywhere kills a run at a random moment.
+func forgettingAnywhere(t *testing.T, dprun string, happens func(p *program)) {
+	t.Helper()
+	p := newProgram(t, dprun, quiescing, dpsim.Device{Name: "gw", AppDomains: 1})
+	p.smallState()
+	p.fault(dpsim.Fault{Kind: "hang", Operation: "do-export"})
+	r := p.start("apply", "--yes", "plan.hcl")
+	p.await("the journal is there", func() bool {
+		_, err := os.Stat(filepath.Join(p.state(), "journal.db-wal"))
+		return err == nil
+	})
+	after := time.Duration(rand.Int64N(int64(6 * time.Second)))
+	time.Sleep(after)
+	plugins := childrenOf(r.cmd.Process.Pid)
+	_ = r.cmd.Process.Kill()
+	r.wait()
+	p.await("the plugins of the killed process end", func() bool { return !slices.ContainsFunc(plugins, alive) })
+	happens(p)
+	down := p.quiesceState("gw", "app01")
+	if code, out := p.run("owed"); down != "" && (code != 16 || strings.Contains(out, "Nothing is owed")) {
+		t.Errorf("killed after %s, app01 is %s; owed: exit %d\n%s", after, down, code, out)
+	}
+	code, out := p.run("recover")
+	if s := p.quiesceState("gw", "app01"); s != "" {
+		t.Errorf("killed after %s: app01 is %s after recover: exit %d\n%s", after, s, code, out)
 	}
 }
 

@@ -22,7 +22,7 @@ import (
 
 // patience bounds every wait for a real process: it is reached only when a
 // test fails.
-const patience = 90 * time.Second
+const patience = 3 * time.Minute
 
 // program is the built dprun with a plan and a state directory of its own, in
 // real time, beside a fleet.

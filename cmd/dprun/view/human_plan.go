@@ -316,9 +316,9 @@ func (h *Human) Owed(owed []runner.Owed) {
 			if o.LastError != "" {
 				fmt.Fprintf(b, "    last error: %s\n", Clean(o.LastError))
 			}
-			if len(o.Commands) > 0 && !o.Held {
+			if !o.Held {
 				b.WriteString("    to do it by hand:\n")
-				for _, c := range o.Commands {
+				for _, c := range byHand(o) {
 					fmt.Fprintf(b, "      %s\n", Clean(c))
 				}
 			}
@@ -356,6 +356,32 @@ func calm(o runner.Owed) int {
 		return 0
 	}
 	return 1
+}
+
+// byHand are the lines to type: on the appliance, then here. What nothing
+// checks is a comment.
+func byHand(o runner.Owed) []string {
+	var out []string
+	switch on := strings.Join(o.DeviceCommands, "; "); {
+	case on != "" && o.Note != "":
+		out = append(out, "on "+o.Device+": "+on+", and "+o.Note)
+	case on != "":
+		out = append(out, "on "+o.Device+": "+on)
+	case o.Note != "":
+		out = append(out, o.Note)
+	}
+	if n := len(o.Commands); n > 0 {
+		out = append(out, o.Commands[:n-1]...)
+		if o.Acknowledge != "" {
+			cannot := "reach it, and all that it owes is done by hand: "
+			if o.Device == "" {
+				cannot = "run it, and what it does is done by hand: "
+			}
+			out = append(out, "# only if dprun cannot "+cannot+o.Acknowledge)
+		}
+		out = append(out, o.Commands[n-1])
+	}
+	return out
 }
 
 func owedTitle(o runner.Owed) string {

@@ -341,7 +341,7 @@ nightly: RUN_PARTLY_FAILED, 1 of 3 task(s) succeeded, 4.2 MB captured, in 2m03s 
 func TestWhatIsOwedComesLast(t *testing.T) {
 	t.Parallel()
 	owed := runner.Owed{Run: "01R", Task: "domains/fra-1/orders", Kind: "unquiesce", Device: "fra-1", Domain: "orders", Since: at(-time.Minute),
-		LastError: "no answer", Commands: []string{"on fra-1: domain-unquiesce orders", "dprun recover"}}
+		LastError: "no answer", DeviceCommands: []string{"domain-unquiesce orders"}, Commands: []string{"dprun recover"}}
 	sum := summary()
 	sum.Owed = []string{"domain orders of fra-1: dprun recover"}
 	t.Run("from the obligation", func(t *testing.T) {
@@ -490,7 +490,7 @@ func TestJSONIsOneObjectALineWithItsTypeFirst(t *testing.T) {
 {"type":"progress","run":"01R","task":"t","action":"capture/persisted/1","bytes":5,"time":"2026-11-23T21:40:00Z"}
 {"type":"log","run":"01R","task":"t","time":"2026-11-23T21:40:00Z","stream":"stdout","text":"x\u001b"}
 {"type":"summary","run":"01R","plan":"nightly","code":"SUCCESS","message":"","exit_code":0,"started":"2026-11-23T21:40:00Z","ended":"2026-11-23T21:40:00Z","succeeded":0,"failed":0,"cancelled":0,"skipped":0,"bytes":0,"tasks":0}
-{"type":"owed","run":"01R","task":"","id":"","kind":"unquiesce","device":"fra-1","since":"2026-11-23T21:40:00Z","held":false,"commands":["dprun recover"]}
+{"type":"owed","run":"01R","task":"","id":"","kind":"unquiesce","device":"fra-1","since":"2026-11-23T21:40:00Z","held":false,"commands":["dprun recover"],"acknowledge":""}
 {"type":"error","message":"no","exit_code":12}
 `)
 	same(t, "standard error", s.err.String(), "")
