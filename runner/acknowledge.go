@@ -16,6 +16,9 @@ type Acknowledged struct {
 	Device      string `json:"device"` // empty: Run is set
 	Run         string `json:"run,omitempty"`
 	Obligations int    `json:"obligations"`
+	// Journal is how the names of a lost journal's files end that were put aside
+	// for a new one.
+	Journal string `json:"journal,omitempty"`
 }
 
 // ackJournal is the target that begins a new journal where the old one is lost.
@@ -29,7 +32,7 @@ const ackJournal = "journal"
 func (r *Runner) Acknowledge(ctx context.Context, target string) (Acknowledged, error) {
 	done := Acknowledged{Device: target}
 	if r.journal == nil && target == ackJournal {
-		return done, r.beginJournal()
+		return r.beginJournal()
 	}
 	all, err := r.outstanding(ctx)
 	if err != nil {
@@ -100,14 +103,14 @@ func nameOf(o outstanding) string {
 }
 
 // beginJournal puts what is left of a lost journal aside and begins a new one.
-func (r *Runner) beginJournal() error {
+func (r *Runner) beginJournal() (Acknowledged, error) {
 	if !errors.Is(r.lost, journal.ErrLost) {
-		return r.lost
+		return Acknowledged{}, r.lost
 	}
-	j, err := journal.Restart(r.state.Journal(), r.Clock.Now())
+	j, aside, err := journal.Restart(r.state.Journal(), r.Clock.Now())
 	if err != nil {
-		return &Error{ExitBug, err}
+		return Acknowledged{}, &Error{ExitBug, err}
 	}
 	r.journal, r.lost, r.lines.journal = j, nil, j
-	return nil
+	return Acknowledged{Journal: aside}, nil
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -73,24 +74,26 @@ func (a *app) runsPruneCommand() *cobra.Command {
 			for _, o := range owed {
 				needed[o.Run] = true
 			}
-			report, err := r.journal.Prune(ctx, journal.PruneRequest{Before: now.Add(-time.Duration(runs)), Good: []string{string(lifecycle.Success)}, DryRun: dry})
-			if err != nil {
-				return err
-			}
-			p := view.Pruned{DryRun: dry, Runs: report.Runs}
-			for _, k := range report.Kept {
-				p.Kept = append(p.Kept, view.KeptRun{Run: k.Run, Why: string(k.Why)})
-			}
+			// Staged files first: what they free may be the room that the journal needs.
+			p := view.Pruned{DryRun: dry}
 			remove := r.staging.Sweep
 			if dry {
 				remove = r.staging.Stale
 			}
-			swept, err := remove(now.Add(-time.Duration(staged)), func(e staging.Entry) bool { return needed[e.Run] })
+			swept, unswept := remove(now.Add(-time.Duration(staged)), func(e staging.Entry) bool { return needed[e.Run] })
 			for _, e := range swept {
 				p.Staged = append(p.Staged, shown(e))
 			}
+			report, err := r.journal.Prune(ctx, journal.PruneRequest{Before: now.Add(-time.Duration(runs)), Good: []string{string(lifecycle.Success)}, DryRun: dry})
+			if err != nil {
+				return errors.Join(err, unswept)
+			}
+			p.Runs = report.Runs
+			for _, k := range report.Kept {
+				p.Kept = append(p.Kept, view.KeptRun{Run: k.Run, Why: string(k.Why)})
+			}
 			v.Pruned(p)
-			return err
+			return unswept
 		}),
 	}
 	c.Flags().BoolVar(&dry, "dry-run", false, "remove nothing, and list what would be")

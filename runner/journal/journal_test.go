@@ -395,7 +395,7 @@ func TestALostJournalIsNotBegunAnewSilently(t *testing.T) {
 			if _, err := Open(path); !errors.Is(err, ErrLost) {
 				t.Fatalf("Open = %v", err)
 			}
-			j, err = Restart(path, noon)
+			j, _, err = Restart(path, noon)
 			must(t, err)
 			must(t, j.Close())
 			j, err = Open(path)

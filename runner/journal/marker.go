@@ -45,17 +45,19 @@ func lost(path string) *Error {
 			"or begin a new one with `dprun recover --ack journal`"}
 }
 
-// Restart puts what is left of a lost journal aside, and begins a new one.
-func Restart(path string, now time.Time) (*Journal, error) {
+// Restart puts what is left of a lost journal aside, under names that end in
+// aside, and begins a new one.
+func Restart(path string, now time.Time) (j *Journal, aside string, err error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
-		return nil, fmt.Errorf("begin journal %s anew: %w", path, err)
+		return nil, "", fmt.Errorf("begin journal %s anew: %w", path, err)
 	}
-	aside := ".lost-" + now.UTC().Format("20060102T150405Z")
+	aside = ".lost-" + now.UTC().Format("20060102T150405Z")
 	for _, s := range []string{"", "-wal", "-shm", markerSuffix} {
 		if err := os.Rename(abs+s, abs+s+aside); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, explain("put it aside", abs, err)
+			return nil, "", explain("put it aside", abs, err)
 		}
 	}
-	return Open(abs)
+	j, err = Open(abs)
+	return j, aside, err
 }

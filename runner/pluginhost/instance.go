@@ -84,7 +84,9 @@ func bounded[R any](ctx context.Context, proc *process, limit time.Duration, wha
 	bound, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	r, err := f(bound)
-	if err != nil && ctx.Err() == nil && errors.Is(bound.Err(), context.DeadlineExceeded) {
+	// The plugin's end of the call may notice first that the time is over.
+	late := errors.Is(bound.Err(), context.DeadlineExceeded) || errors.Is(err, context.DeadlineExceeded)
+	if err != nil && ctx.Err() == nil && late {
 		return r, failure.New(failure.Timeout, "", "the plugin %s was asked to %s and gave no answer within %s", proc.title(), what, limit).
 			WithRemedy("it hangs: look at its log (--log-level debug), and report it to whoever wrote it; until it is mended leave out what uses it")
 	}

@@ -433,6 +433,10 @@ func (h *Human) Paying(owed []runner.Owed, then string) {
 // Acknowledged implements [View].
 func (h *Human) Acknowledged(a Acknowledged) {
 	h.print(func(b *strings.Builder, _ painter) {
+		if a.Journal != "" {
+			fmt.Fprintf(b, "A new journal was begun. What was left of the old one has names that end in %s.\n", Clean(a.Journal))
+			return
+		}
 		fmt.Fprintf(b, "%s: %s taken as done by hand.\n", Clean(cmp.Or(a.Device, a.Run)), plural(a.Obligations, "obligation", "obligations"))
 	})
 }
