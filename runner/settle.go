@@ -114,9 +114,7 @@ func (r *Runner) settleOne(ctx context.Context, o outstanding, hurried func() bo
 	}
 	defer func() { _ = src.Close() }()
 	if o.Kind == pending.Discard {
-		limited, cancel := context.WithTimeout(ctx, lifecycle.RequestLimit)
-		defer cancel()
-		err = src.Discard(limited, o.Token)
+		err = r.discard(ctx, src, o.Obligation.Obligation, hurried)
 	} else {
 		err = r.bringBack(ctx, src, o.Obligation.Obligation, hurried)
 	}
@@ -124,6 +122,27 @@ func (r *Runner) settleOne(ctx context.Context, o outstanding, hurried func() bo
 		return err
 	}
 	return r.noteDone(ctx, o.Obligation.Obligation)
+}
+
+// discardAgain is how long after a device that is still busy is asked again.
+const discardAgain = 5 * time.Second
+
+// discard removes files from a device. One that is still busy with the backup is
+// asked again, for as long as one waits for a device to come back.
+func (r *Runner) discard(ctx context.Context, src sdk.Source, o pending.Obligation, hurried func() bool) error {
+	end := r.Clock.Now().Add(o.Way().Unquiesce + o.Way().Grace)
+	for {
+		limited, cancel := context.WithTimeout(ctx, lifecycle.RequestLimit)
+		err := src.Discard(limited, o.Token)
+		cancel()
+		next := r.Clock.Now().Add(discardAgain)
+		if err == nil || !failure.From(err).Kind.Retryable() || hurried() || next.After(end) {
+			return err
+		}
+		if stopped := r.until(ctx, next); stopped != nil {
+			return err
+		}
+	}
 }
 
 // endpointOf is the device that something is owed to, its secrets read anew.

@@ -223,6 +223,10 @@ func (t *Task) recovered(trouble string) {
 	if !t.debt.begun() {
 		t.beginUndo()
 	}
+	if !t.undoWaiting && !told {
+		t.undoWaiting = true
+		t.enter(t.undoCode(UnquiesceWaiting, UnquiesceOnErrorWaiting), "%s", t.target())
+	}
 	t.debt.Restart(t.now)
 	if trouble == "" {
 		t.debt.move(debtReturned)

@@ -54,6 +54,8 @@ type ExpectedTask struct {
 	History []string `hcl:"history"`
 	// Message is a part of the last message.
 	Message string `hcl:"message,optional"`
+	// Unfinished: the last code is not final, as it could not be written down.
+	Unfinished bool `hcl:"unfinished,optional"`
 }
 
 // steps is steps.hcl.
