@@ -29,7 +29,7 @@ func (a *app) applyCommand() *cobra.Command {
 			if parallel < 0 {
 				return &usageError{err: fmt.Errorf("--parallel is %d; it is 1 or more", parallel)}
 			}
-			if _, err := runner.ParseOnly(src.only); err != nil {
+			if _, err := runner.ParseOnly(src.narrowed()); err != nil {
 				return &usageError{err: err} // before what is owed is paid, which may take minutes
 			}
 			from, err := src.of(a, args[0])
@@ -38,7 +38,7 @@ func (a *app) applyCommand() *cobra.Command {
 			}
 			asked, signals, stop := forward(ctx, v.Stopping)
 			defer stop()
-			q := runner.ApplyRequest{Source: from, Plan: src.plan, Only: src.only, Parallel: parallel, Asked: asked, Warn: v.Diagnostics}
+			q := runner.ApplyRequest{Source: from, Plan: src.plan, Only: src.narrowed(), Parallel: parallel, Asked: asked, Warn: v.Diagnostics}
 			if !yes {
 				q.Confirm = a.confirm(asked)
 			}

@@ -47,7 +47,7 @@ func (a *app) preview(ctx context.Context, v view.View, src source, path string,
 		return nil, err
 	}
 	defer closing(r, &err)
-	p, res, err := r.Preview(ctx, runner.PreviewRequest{Source: from, Plan: src.plan, Only: src.only, Offline: offline})
+	p, res, err := r.Preview(ctx, runner.PreviewRequest{Source: from, Plan: src.plan, Only: src.narrowed(), Offline: offline})
 	if res != nil {
 		v.Diagnostics(res.Diagnostics)
 	}

@@ -21,7 +21,7 @@ import (
 // source holds the flags that say which plan with which variables.
 type source struct {
 	plan     string
-	only     string
+	only     []string
 	vars     []string
 	varFiles []string
 }
@@ -33,8 +33,12 @@ func (s *source) variables(f *pflag.FlagSet) {
 
 func (s *source) selection(f *pflag.FlagSet) {
 	f.StringVar(&s.plan, "plan", "", "which plan, when the file has several")
-	f.StringVar(&s.only, "only", "", "narrow what is done: activity, device, domain or a label, for example site=fra,device=fra-*,domain=orders")
+	f.StringArrayVar(&s.only, "only", nil, "narrow what is done: activity, device, domain or a label, for example site=fra,device=fra-*,domain=orders; may be repeated")
 }
+
+// narrowed is all that narrows: the last --only alone would take in what an
+// earlier one leaves out.
+func (s *source) narrowed() string { return strings.Join(s.only, ",") }
 
 // of makes the runner's source of a path.
 func (s *source) of(a *app, path string) (runner.Source, error) {
