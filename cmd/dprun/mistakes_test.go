@@ -9,12 +9,15 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/dprun/dprun/runner"
 	"github.com/dprun/dprun/testfixtures/dpsim"
+	"github.com/dprun/dprun/testfixtures/sshd"
 )
 
 var update = flag.Bool("update", false, "write what is printed into the golden files")
@@ -28,6 +31,7 @@ type mistake struct {
 	do     func(*testing.T, string) // in the directory, before
 	env    []string
 	fleet  bool     // gateways that answer
+	sftp   bool     // the plan's destination is on an SSH server that is right for it
 	args   []string // validate plan.hcl, unless stated
 	code   int      // 10, unless stated; -1: 0
 }
@@ -64,6 +68,11 @@ plan "nightly" {
 }
 `
 
+const (
+	onDisk   = "destination \"file\" \"disk\" {\n  config {\n    directory = \"backups\"\n  }\n}\n"
+	onServer = "destination \"sftp\" \"disk\" {\n  config {\n    host        = %q\n    port        = %d\n    username    = %q\n    private_key = secret_file(%q)\n    known_hosts = \"known_hosts\"\n    directory   = %q\n  }\n}\n"
+)
+
 // Where the usual plan has its devices from, and another place.
 const (
 	devicesOfJSON = "{ for d in jsondecode(file(\"ready.json\")).devices : d.name => d }"
@@ -79,6 +88,7 @@ func mistakes() []mistake {
 		password = "    password = secret_file(\"${each.key}.pw\")\n"
 	)
 	apply := []string{"apply", "--yes", "plan.hcl"}
+	remote := []string{"destination.file", "destination.sftp"}
 	script := func(config string) []string {
 		return []string{noPlan, "script \"exec\" \"drain\" {\n  config { command = [" + config + "] }\n}\n" + noPlan}
 	}
@@ -100,12 +110,21 @@ func mistakes() []mistake {
 		{name: "15-no-domain-matches", change: []string{"domains = [\"*\"]", "domains = [\"orders\"]"}, fleet: true, args: apply, code: 14},
 		{name: "16-wrong-gateway-port", change: []string{"each.value.port", "1"}, fleet: true, args: apply, code: 14},
 		{name: "18-wrong-password", fleet: true, files: map[string]string{"gw-1.pw": "wrong"}, args: apply, code: 14},
+		{name: "17-unknown-host", change: []string{"each.value.host", "\"gw-1..example.net\""}, fleet: true, args: apply, code: 14},
+		{name: "19-wrong-ca", change: []string{"each.value.ca_file", "\"other.pem\""}, fleet: true, do: otherCA, args: apply, code: 14},
+		{name: "20-ca-file-missing", change: []string{"each.value.ca_file", "\"nowhere.pem\""}},
+		{name: "21-known-hosts-missing", change: append(remote, "\"known_hosts\"", "\"nowhere\""), sftp: true},
+		{name: "22-another-host-key", change: remote, sftp: true, fleet: true, do: otherHostKey, args: apply, code: 15},
+		{name: "23-host-not-in-known-hosts", change: remote, sftp: true, fleet: true, files: map[string]string{"known_hosts": ""}, args: apply, code: 15},
+		{name: "24-another-user-key", change: remote, sftp: true, fleet: true, do: otherUserKey, args: apply, code: 15},
+		{name: "26-sftp-directory-missing", change: append(remote, "directory   = \"", "directory   = \"/nowhere"), sftp: true, fleet: true, args: apply, code: 15},
 		{name: "27-directory-missing", change: []string{"\"backups\"", "\"nowhere\""}, fleet: true, args: apply, code: 15},
 		{name: "28-window-closed", fleet: true, change: []string{noPlan, "window \"past\" {\n  timezone = \"Europe/Berlin\"\n  allow { dates = [\"2001-01-01\", \"2099-01-01\"] }\n}\n" + noPlan, "  limits {", "  window = window.past\n  limits {"}, args: apply, code: 13},
 		{name: "29-script-missing", change: append(script(`"./drain.sh"`), devices, devices+"    pre_script = script.exec.drain\n"), fleet: true, args: append(apply, "--only", "domain=app01"), code: 1},
 		{name: "30-script-not-executable", change: append(script(`"./drain.sh"`), devices, devices+"    pre_script = script.exec.drain\n"), files: map[string]string{"drain.sh": "#!/bin/sh\n"}, fleet: true, args: append(apply, "--only", "domain=app01"), code: 1},
 		{name: "31-pre-script-fails", change: append(script(`"sh", "-c", "echo drain: no such pool >&2; exit 1"`), "  limits {", "  pre_script = script.exec.drain\n  limits {"), fleet: true, args: apply, code: 15},
 		{name: "32-before-quiesce-fails", change: append(script(`"sh", "-c", "echo drain: no such pool >&2; exit 1"`), devices, devices+"    quiesce = \"domain\"\n    before_quiesce = script.exec.drain\n"), fleet: true, args: append(apply, "--only", "domain=app01"), code: 1},
+		{name: "33-after-unquiesce-fails", change: append(script(`"sh", "-c", "echo attach: no such pool >&2; exit 1"`), devices, devices+"    quiesce = \"domain\"\n    after_unquiesce = script.exec.drain\n"), fleet: true, args: append(apply, "--only", "domain=app01"), code: 17},
 		{name: "35-too-little-free-space", change: []string{"destination \"file\" \"disk\" {", "destination \"file\" \"disk\" {\n  min_free = \"1000TB\""}, fleet: true, args: apply, code: 15},
 		{name: "36-two-plans", change: []string{noPlan, "plan \"weekly\" {\n  destinations = [destination.file.disk]\n  activity \"export_domain\" \"d\" {\n    devices = [\"*\"]\n    domains = [\"*\"]\n  }\n}\n" + noPlan}, args: apply, code: 64},
 		{name: "37-misspelt-plan", args: append(apply, "--plan", "nigthly"), code: 64},
@@ -114,6 +133,8 @@ func mistakes() []mistake {
 		{name: "40-only-excluded-domain", change: []string{noPlan, "pattern \"apps\" {\n  match  = [\"app*\"]\n  except = [\"app01\"]\n}\n" + noPlan, "domains = [\"*\"]", "domains = [pattern.apps]"}, fleet: true, args: append(apply, "--only", "domain=app01"), code: 14},
 		{name: "41-no-home", env: []string{"DPRUN_STATE_DIR=", "HOME=", "XDG_STATE_HOME="}, args: apply, code: 64},
 		{name: "42-state-directory-is-a-file", files: map[string]string{"state": ""}, env: []string{"DPRUN_STATE_DIR=@/state"}, args: apply, code: 64},
+		{name: "47-plan-runs-already", change: append(script(`"sh", "-c", "echo > started; exec sleep 60"`), "  limits {", "  pre_script = script.exec.drain\n  limits {"), fleet: true, do: startedBefore, args: apply, code: 12},
+		{name: "42-state-directory-open-to-others", do: openState, args: apply, code: 64},
 		{name: "43-two-devices-one-endpoint", code: -1, files: map[string]string{"ready.json": strings.Replace(noFleet, "\"port\": 2", "\"port\": 1", 1)}},
 		{name: "44-two-devices-one-name", change: []string{noPlan, "device \"datapower\" \"gw-1\" {\n  config {\n    host     = \"gw1.example.net\"\n    username = \"backup\"\n    password = secret_file(\"gw-1.pw\")\n  }\n}\n" + noPlan}},
 		{name: "45-csv-with-semicolons", change: []string{devicesOfJSON, devicesOfCSV}, files: map[string]string{"gateways.csv": "name;host;port;username;ca_file\ngw-1;10.0.0.1;5550;backup;ca.pem\n"}},
@@ -141,17 +162,105 @@ func private(t *testing.T, dir string) {
 	}
 }
 
+// openState makes a state directory that everybody can write to.
+func openState(t *testing.T, dir string) {
+	t.Helper()
+	state := filepath.Join(dir, ".state")
+	if err := os.Mkdir(state, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(state, 0o777); err != nil { // whatever the umask is
+		t.Fatal(err)
+	}
+}
+
+// otherCA writes the authority of another fleet.
+func otherCA(t *testing.T, dir string) {
+	t.Helper()
+	other := filepath.Join(dir, "other")
+	if err := os.Mkdir(other, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	f, err := startFleet(1, 1, other)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(f.Close)
+	if err := os.Rename(f.Ready().Devices[0].CAFile, filepath.Join(dir, "other.pem")); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// otherHostKey lists the server with a key that it does not have.
+func otherHostKey(t *testing.T, dir string) {
+	t.Helper()
+	known := filepath.Join(dir, "known_hosts")
+	line, err := os.ReadFile(known)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := sshd.WriteHostKey(sshd.ED25519, filepath.Join(dir, "other")); err != nil {
+		t.Fatal(err)
+	}
+	key, err := os.ReadFile(filepath.Join(dir, "other.pub"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	host, _, _ := strings.Cut(string(line), " ")
+	if err := os.WriteFile(known, []byte(host+" "+string(key)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// otherUserKey logs in with a key that the server does not know.
+func otherUserKey(t *testing.T, dir string) {
+	t.Helper()
+	if err := sshd.WriteUserKey(filepath.Join(dir, "id"), filepath.Join(dir, "authorized")); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// startedBefore starts the plan, whose pre-script does not end while the test runs.
+func startedBefore(t *testing.T, dir string) {
+	t.Helper()
+	c := dprun(t, dir, "apply", "--yes", "plan.hcl")
+	c.Cancel = func() error { return c.Process.Signal(syscall.SIGTERM) } // when the test ends
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if got := code(t, c.Wait()); got != 143 {
+			t.Errorf("the run before: exit code %d, want 143", got)
+		}
+	})
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+		if _, err := os.Stat(filepath.Join(dir, "started")); err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the run before did not come to its pre-script")
+		}
+	}
+}
+
 // told replaces what differs from run to run.
 func told(dir, text string) string {
 	for _, r := range []struct{ is, shown string }{
 		{`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)`, "TIME"},
 		{`(Mon|Tue|Wed|Thu|Fri|Sat|Sun) \d{4}-\d\d-\d\d \d\d:\d\d [A-Z]+`, "TIME"},
 		{`\b[0-9A-HJKMNP-TV-Z]{26}\b`, "RUN"},
-		{`(127\.0\.0\.1|localhost):\d{2,5}`, "$1:PORT"},
+		{`(127\.0\.0\.1|127\.0\.0\.1\]|localhost|example\.net):\d{2,5}`, "$1:PORT"},
+		{`-p \d{2,5}\b`, "-p PORT"},
 		{`\d+(\.\d)? [kMGT]?B\b`, "SIZE"},
 		{` +\d+(\.\d+)?(ms|s)( |$)`, " TAKES$3"},
 		{`in \d+(\.\d+)?(ms|s) \(run`, "in TAKES (run"},
 		{`\.fleet-\d+`, ".fleet"},
+		{`\S*/sshd-\d+`, "SSHD"},
+		{`SHA256:[A-Za-z0-9+/]{43}`, "SHA256:FINGERPRINT"},
+		{`\b[0-9a-f]{64}\b`, "FINGERPRINT"},
+		{`(log in to \S+ as|writable by user) [^\s,]+`, "$1 USER"},
+		{`\(\d+(\.\d+)?(ms|s)\)`, "(TAKES)"},
+		{`process \d+`, "process PID"},
 	} {
 		text = regexp.MustCompile(`(?m)`+r.is).ReplaceAllString(text, r.shown)
 	}
@@ -273,6 +382,17 @@ func prepare(t *testing.T, dir string, m mistake) {
 		}
 	}
 	plan := usualPlan
+	if m.sftp {
+		s := sshd.Start(t, sshd.Options{HostKeys: []string{sshd.ED25519}})
+		for from, to := range map[string]string{s.KnownHosts: "known_hosts", s.PrivateKey: "id"} {
+			b, err := os.ReadFile(from)
+			if err != nil {
+				t.Fatal(err)
+			}
+			write(to, string(b))
+		}
+		plan = strings.Replace(plan, onDisk, fmt.Sprintf(onServer, s.Host, s.Port, s.User, "id", s.Dir), 1)
+	}
 	for i := 0; i < len(m.change); i += 2 {
 		if !strings.Contains(plan, m.change[i]) {
 			t.Fatalf("the plan does not hold %q", m.change[i])
