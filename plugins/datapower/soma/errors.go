@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/url"
 	"strings"
+	"syscall"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -118,15 +119,28 @@ func transportError(ctx context.Context, op string, err error, stall time.Durati
 	var dial *net.OpError
 	switch {
 	case errors.As(err, &dial) && dial.Op == "dial":
-		e.Class, e.Text = Unreachable, "no connection: "+printable(dial.Error())
+		e.Class, e.Text = Unreachable, "no connection: "+printable(dial.Error())+"; "+connectRemedy(err)
 	case errors.As(err, &netErr) && netErr.Timeout():
-		e.Class, e.Text = Unreachable, "no connection: "+printable(err.Error())
+		e.Class, e.Text = Unreachable, "no connection: "+printable(err.Error())+"; "+connectRemedy(err)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		e.Class, e.Text = Lost, "the device closed the connection without an answer"
 	default:
 		e.Class, e.Text = Lost, "the connection broke: "+printable(err.Error())
 	}
 	return e
+}
+
+// connectRemedy says what to look at when no connection comes about.
+func connectRemedy(err error) string {
+	switch name := new(net.DNSError); {
+	case errors.As(err, &name) && name.IsNotFound:
+		return "check host, and that this machine can resolve the name"
+	case errors.As(err, &name):
+		return "check that this machine's name server answers"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "check that port is that of the XML management interface (5550 unless it was changed), and that the interface is on and listens at this address (xml-mgmt, admin-state enabled)"
+	}
+	return "check host and port, that the gateway is up, and that no firewall stands in between"
 }
 
 const maxErrorText = 2000
