@@ -415,7 +415,7 @@ func (r *Run) onScript(a Action, e event.Event) {
 	case e.Failure != nil:
 		message = fmt.Sprintf("script %s: %s", a.Script, e.Failure.Error())
 	case e.Result != nil && e.Result.Script != nil && e.Result.Script.ExitCode != 0:
-		message = fmt.Sprintf("script %s returned %d%s", a.Script, e.Result.Script.ExitCode, lastLine(e.Result.Script.Tail))
+		message = scriptReturned(a, e.Result.Script)
 	}
 	if a.Hook == hookPlanPost {
 		r.post.done = true

@@ -300,7 +300,7 @@ func (r *Run) pendingRun() []Action {
 		}
 	case stagePreScript:
 		if s := r.spec.PreScript; s != nil && r.pre.begun && !r.pre.done {
-			as = append(as, Action{ID: "script/plan_pre", Kind: ActScript, Script: s.Address, Hook: "plan_pre", Timeout: s.Timeout})
+			as = append(as, Action{ID: "script/" + hookPlanPre, Kind: ActScript, Script: s.Address, Hook: hookPlanPre, Timeout: s.Timeout})
 		}
 	case stagePostScript:
 		if s := r.spec.PostScript; s != nil && r.post.begun && !r.post.done {

@@ -16,8 +16,11 @@ const (
 	hookPost   = "post"            // at the end, told the outcome
 )
 
-// hookPlanPost is the plan's post-script.
-const hookPlanPost = "plan_post"
+// The hooks of a run.
+const (
+	hookPlanPre  = "plan_pre"
+	hookPlanPost = "plan_post"
+)
 
 // hook is the state of a hook, and what its failure means.
 func (t *Task) hook(name string) (state *script, code Code, rk rank) {
@@ -115,8 +118,27 @@ func (t *Task) onScript(a Action, r *sdk.RunReport, f *failure.Error) {
 	case f != nil:
 		t.fail(rk, code, fmt.Sprintf("script %s: %s", a.Script, f.Error()))
 	case r != nil && r.ExitCode != 0:
-		t.fail(rk, code, fmt.Sprintf("script %s returned %d%s", a.Script, r.ExitCode, lastLine(r.Tail)))
+		t.fail(rk, code, scriptReturned(a, r))
 	}
+}
+
+// scriptReturned says what a script complained of, what that means for who
+// reads it at night, and what to do.
+func scriptReturned(a Action, r *sdk.RunReport) string {
+	remedy := "mend what it complains of, or the script, and run the plan again"
+	switch a.Hook {
+	case hookPlanPre:
+		remedy = "no task was begun; " + remedy
+	case hookPre:
+		remedy = "nothing was quiesced or captured; " + remedy
+	case hookBefore:
+		remedy = "no quiesce was sent; " + remedy
+	case hookAfter:
+		remedy = "the target is back in service, but traffic may still be led around it; mend what the script complains of, then type dprun recover, which runs it again"
+	case hookPost, hookPlanPost:
+		remedy = "the backup itself may be complete; do by hand what the script left undone, and mend what it complains of"
+	}
+	return fmt.Sprintf("script %s returned %d%s; %s", a.Script, r.ExitCode, lastLine(r.Tail), remedy)
 }
 
 // lastLine adds the last line of what a script printed to a message.
