@@ -163,12 +163,6 @@ func (d *Dir) Remove(id Key) error {
 	return nil
 }
 
-// Has reports whether the file of an obligation is there.
-func (d *Dir) Has(id Key) bool {
-	_, err := os.Lstat(d.Path(id))
-	return err == nil
-}
-
 // List reads every file, the oldest obligation first, and names those that
 // cannot be read. The error is that of the directory.
 func (d *Dir) List() (out []Obligation, damaged []Damaged, err error) {
@@ -218,8 +212,8 @@ func (d *Dir) read(path string) (Obligation, error) {
 	return in.Obligation, nil
 }
 
-// ErrClaimed says that another process is at it.
-var ErrClaimed = errors.New("another process is doing it just now")
+// errClaimed says that another process is at it.
+var errClaimed = errors.New("another process is doing it just now")
 
 // Claim makes this process the only one that settles an obligation. It takes
 // no room on the disk. There is false when the obligation has no file.
@@ -235,7 +229,7 @@ func (d *Dir) Claim(id Key) (release func(), there bool, err error) {
 		if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 			_ = f.Close()
 			if errors.Is(err, syscall.EWOULDBLOCK) {
-				return nil, true, ErrClaimed
+				return nil, true, errClaimed
 			}
 			return nil, true, fmt.Errorf("claim %s: %w", id, err)
 		}

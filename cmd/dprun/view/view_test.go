@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -15,7 +14,6 @@ import (
 	"github.com/dprun/dprun/plugins/datapower/archive"
 	"github.com/dprun/dprun/runner"
 	"github.com/dprun/dprun/runner/event"
-	"github.com/dprun/dprun/runner/graph"
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/schema"
 )
@@ -185,34 +183,6 @@ func TestQuietSaysOnlyWhatDoesNotGoWell(t *testing.T) {
 	h.Summary(summary())
 	if out := s.out.String(); !strings.Contains(out, "connection refused") || strings.Contains(out, "ACTIVITY") || strings.Contains(out, "Files") {
 		t.Errorf("not what went wrong alone:\n%s", out)
-	}
-}
-
-// systemd's journal cuts lines at 48 KiB.
-func TestNoLineOfASummaryIsTooLongForALog(t *testing.T) {
-	t.Parallel()
-	long := strings.Repeat("ü", 10_000)
-	sum := event.Summary{Run: "01R", Plan: "nightly", Code: "SUCCESS"}
-	for i := range 300 {
-		sum.Tasks = append(sum.Tasks, event.TaskResult{Task: fmt.Sprintf("domains/fra-1/%d", i), Code: "SUCCESS", Message: long})
-	}
-	worst := &sum.Tasks[7]
-	for range 1000 {
-		worst.Files = append(worst.Files, "sftp://vault.example.net/srv/backups/"+strings.Repeat("f", 200))
-		worst.Causes = append(worst.Causes, event.Cause{Code: "EXECUTION_STORE_ERROR", Message: long})
-		worst.Warnings = append(worst.Warnings, long)
-	}
-	var s stage
-	j := NewJSON(Options{Stdout: &s.out}, Version{})
-	j.Summary(sum)
-	n := 0
-	for l := range strings.Lines(s.out.String()) {
-		if n++; len(l) > 44<<10 {
-			t.Errorf("line %d has %d bytes: %.200s", n, len(l), l)
-		}
-	}
-	if n != 302 || !strings.Contains(s.out.String(), `"omitted":2910`) || !strings.HasSuffix(s.out.String(), `"tasks":300}`+"\n") {
-		t.Errorf("%d lines; the last ones: %s", n, s.out.String()[max(0, s.out.Len()-300):])
 	}
 }
 
@@ -466,74 +436,6 @@ Kept in staging
 `)
 }
 
-func TestJSONIsOneObjectALineWithItsTypeFirst(t *testing.T) {
-	t.Parallel()
-	var s stage
-	j := NewJSON(Options{Stdout: &s.out, Stderr: &s.err}, Version{Dprun: "1.2.3", Format: 1, PluginProtocol: 1, Go: "go1.26", OS: "linux", Arch: "amd64"})
-	j.Diagnostics(diag.List{{Severity: diag.Warning, Code: diag.NoMatch, Summary: "s", Detail: "a < b"}})
-	j.Run(event.RunInfo{Run: "01R", Plan: "nightly", Started: start})
-	j.Status(status("", "RUN_STARTED", 0, false))
-	j.Status(status("domains/fra-1/orders", "SUCCESS", 0, true))
-	j.Progress(event.Progress{Run: "01R", Task: "t", Action: "capture/persisted/1", Bytes: 5, Time: start})
-	j.Log(event.Log{Run: "01R", Task: "t", Time: start, Stream: "stdout", Text: "x\x1b"})
-	j.Summary(event.Summary{Run: "01R", Plan: "nightly", Code: "SUCCESS", Started: start, Ended: start})
-	j.Owed([]runner.Owed{{Run: "01R", Kind: "unquiesce", Device: "fra-1", Since: start, Commands: []string{"dprun recover"}}})
-	j.Fail(Failure{Message: "no", ExitCode: 12})
-	if err := j.Close(); err != nil {
-		t.Fatal(err)
-	}
-	same(t, "standard output", s.out.String(), `{"type":"version","dprun":"1.2.3","format":1,"plugin_protocol":1,"go":"go1.26","os":"linux","arch":"amd64"}
-{"type":"diagnostic","severity":"warning","code":"pattern-without-match","summary":"s","detail":"a < b"}
-{"type":"run","run":"01R","plan":"nightly","started":"2026-11-23T21:40:00Z"}
-{"type":"run_status","v":1,"run":"01R","seq":0,"plan":"nightly","code":"RUN_STARTED","final":false,"time":"2026-11-23T21:40:00Z"}
-{"type":"task_status","v":1,"run":"01R","task":"domains/fra-1/orders","seq":0,"plan":"nightly","activity":"domains","device":"fra-1","domain":"orders","code":"SUCCESS","final":true,"time":"2026-11-23T21:40:00Z"}
-{"type":"progress","run":"01R","task":"t","action":"capture/persisted/1","bytes":5,"time":"2026-11-23T21:40:00Z"}
-{"type":"log","run":"01R","task":"t","time":"2026-11-23T21:40:00Z","stream":"stdout","text":"x\u001b"}
-{"type":"summary","run":"01R","plan":"nightly","code":"SUCCESS","message":"","exit_code":0,"started":"2026-11-23T21:40:00Z","ended":"2026-11-23T21:40:00Z","succeeded":0,"failed":0,"cancelled":0,"skipped":0,"bytes":0,"tasks":0}
-{"type":"owed","run":"01R","task":"","id":"","kind":"unquiesce","device":"fra-1","since":"2026-11-23T21:40:00Z","held":false,"commands":["dprun recover"],"acknowledge":""}
-{"type":"error","message":"no","exit_code":12}
-`)
-	same(t, "standard error", s.err.String(), "")
-}
-
-func TestEveryResultIsValidJSONWithAType(t *testing.T) {
-	t.Parallel()
-	var s stage
-	j := NewJSON(Options{Stdout: &s.out, Stderr: &s.err}, Version{})
-	j.Validation(Validation{})
-	j.Format(Format{})
-	j.Preview(&runner.Preview{})
-	j.Graph(graph.Graph{}, graph.DOT)
-	j.Acknowledged(Acknowledged{})
-	j.Runs([]RunRow{{}})
-	j.RunDetail(RunDetail{RunRow: RunRow{Run: "x"}, Details: []TaskDetail{{}}})
-	j.Logs([]event.Log{{}})
-	j.Pruned(Pruned{})
-	j.Swept(runner.Swept{Destination: "d", Removed: []string{}})
-	j.Archive(Archive{Report: &archive.Report{}})
-	j.Codes([]Explanation{{}})
-	j.Plugins([]Plugin{{}})
-	j.Plugin(schema.Plugin{})
-	if err := j.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if out := s.out.String(); strings.Contains(out, ":null") {
-		t.Errorf("null in the place of a list:\n%s", out)
-	}
-	var types []string
-	for l := range strings.Lines(s.out.String()) {
-		var o struct{ Type string }
-		if err := json.Unmarshal([]byte(l), &o); err != nil {
-			t.Errorf("%q: %v", l, err)
-		}
-		types = append(types, o.Type)
-	}
-	want := []string{"version", "validation", "format", "preview", "graph", "acknowledged", "run", "run", "task_detail", "log", "pruned", "swept", "archive", "code", "plugin", "plugin_schema"}
-	if d := cmp.Diff(want, types); d != "" {
-		t.Errorf("types (-want +got):\n%s", d)
-	}
-}
-
 // full is a disk without room.
 type full struct{}
 
@@ -607,26 +509,5 @@ func TestARunsWarningsAreShownWhenItStarts(t *testing.T) {
 	h.Status(event.Status{Run: "r", Plan: "p", Code: "PLAN_STARTED", Time: start, Message: "1 task(s), 1 to run", Warnings: []string{"destination sftp.vault: copies have mode 0644\x1b"}})
 	if got := s.err.String(); !strings.Contains(got, "1 to run\n  warning: destination sftp.vault: copies have mode 0644") || strings.Contains(got, "\x1b") {
 		t.Errorf("it shows %q", got)
-	}
-}
-
-// JSON allows characters to stand as they are that a terminal takes for a
-// command or that turn the text around.
-func TestJSONHoldsNothingThatSteersATerminal(t *testing.T) {
-	t.Parallel()
-	const evil = "a\u009b31m\u202eb\u2066c\x7fd"
-	var out, log bytes.Buffer
-	j := NewJSON(Options{Stdout: &out, Stderr: &log}, Version{})
-	j.Fail(Failure{Message: evil, ExitCode: 1})
-	slog.New(slog.NewJSONHandler(j.LogWriter(), nil)).Warn(evil)
-	for where, text := range map[string]string{"standard output": out.String(), "log": log.String()} {
-		if strings.ContainsAny(text, "\u009b\u202e\u2066\x7f") || !strings.Contains(text, `a\u009b31m\u202eb\u2066c\u007fd`) {
-			t.Errorf("%s: %q", where, text)
-		}
-	}
-	var back struct{ Message string }
-	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
-	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &back); err != nil || back.Message != evil {
-		t.Errorf("read back: %q, %v", back.Message, err)
 	}
 }
