@@ -122,12 +122,11 @@ func (c *compiler) givenValues(declared map[string]*variable) map[string]given {
 					c.unknownName(diag.UnusedVariableValue, attr.NameRange, name, slices.Sorted(maps.Keys(declared)), "The plan declares no variable %q, so this line has no effect.", name)
 					continue
 				}
-				v, ok := cty.DynamicVal, false
+				read := c.eval
 				if declared[name].sensitive {
-					v, ok = c.sensitive(name, attr.Expr, c.base)
-				} else {
-					v, ok = c.eval(attr.Expr, c.base)
+					read = func(e hclsyntax.Expression, ctx *hcl.EvalContext) (cty.Value, bool) { return c.sensitive(name, e, ctx) }
 				}
+				v, ok := read(attr.Expr, c.base)
 				if !ok {
 					v = cty.DynamicVal
 				}
