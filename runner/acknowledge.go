@@ -91,6 +91,9 @@ func (r *Runner) Acknowledge(ctx context.Context, target string) (Acknowledged, 
 	} else if len(targets) > 0 {
 		err = fmt.Errorf("%w; something is to: %s", err, strings.Join(targets, ", "))
 	}
+	if target == ackJournal {
+		err = errors.New("the journal is not lost: it is kept, and no new one was begun")
+	}
 	return done, &Error{ExitUsage, err}
 }
 

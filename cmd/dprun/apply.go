@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -104,7 +105,9 @@ func (a *app) operate(ctx context.Context, v view.View, signals <-chan string, d
 	case err == nil:
 		err = status(res.ExitCode)
 	case exitCode(err) != runner.ExitUsage || !errors.As(err, &usage): // that one is shown when the command has ended
-		v.Fail(view.Failure{Message: err.Error(), ExitCode: exitCode(err)})
+		if res.Unknown == nil || !strings.Contains(res.Unknown.Error(), err.Error()) { // a lost journal is both
+			v.Fail(view.Failure{Message: err.Error(), ExitCode: exitCode(err)})
+		}
 		err = status(exitCode(err))
 	}
 	if res.Unknown != nil {

@@ -14,14 +14,14 @@ import (
 func TestWhatEarlierRunsOweIsSaidBeforeItIsDone(t *testing.T) {
 	t.Parallel()
 	owed := []runner.Owed{
-		{Run: "01R", Kind: "post_script", Device: "fra-1", Domain: "orders"},
+		{Run: "01R", Kind: "post_script", ID: lifecycle.OwedAfterUnquiesce, Device: "fra-1", Domain: "orders"},
 		{Run: "01R", Kind: "unquiesce", Device: "fra-1", Domain: "orders"},
 	}
 	for _, live := range []bool{false, true} {
 		var s stage
 		h := s.human(func(o *Options) { o.Live = live })
 		h.Paying(owed, "the plan is read after that")
-		same(t, "at first", s.err.String(), "First what earlier runs owe; the plan is read after that:\n  domain orders of device fra-1 may still be quiesced\n  post-script of domain orders of device fra-1\n")
+		same(t, "at first", s.err.String(), "First what earlier runs owe; the plan is read after that:\n  domain orders of device fra-1 may still be quiesced\n  after_unquiesce script of domain orders of device fra-1 is still to run\n")
 		s.err.Reset()
 		s.now = at(29 * time.Second)
 		h.Tick()
@@ -44,14 +44,27 @@ func TestWhatMayBeOutOfServiceIsListedFirst(t *testing.T) {
 	t.Parallel()
 	var s stage
 	h := s.human(nil)
-	h.Owed([]runner.Owed{{Run: "01R", Kind: "post_script"}, {Run: "01R", Kind: "discard", Device: "a"}, {Run: "01R", Kind: "unquiesce", Device: "a"}})
+	h.Owed([]runner.Owed{{Run: "01R", Plan: "nightly", Kind: "post_script"}, {Run: "01R", Kind: "discard", Device: "a"}, {Run: "01R", Kind: "unquiesce", Device: "a"}})
 	var titles []string
 	for l := range strings.Lines(s.out.String()) {
 		if strings.HasPrefix(l, "  ") && l[2] != ' ' {
 			titles = append(titles, strings.TrimSpace(l))
 		}
 	}
-	same(t, "the order", strings.Join(titles, "\n"), "device a may still be quiesced\npost-script of plan\nfiles left on device a")
+	same(t, "the order", strings.Join(titles, "\n"), "device a may still be quiesced\npost-script of plan nightly is still to run\nfiles left on device a")
+}
+
+func TestWhatSomebodyTookResponsibilityForIsAnsweredInWords(t *testing.T) {
+	t.Parallel()
+	for want, a := range map[string]Acknowledged{
+		"gw-1: 2 obligations taken as done by hand.\n":                               {Device: "gw-1", Obligations: 2},
+		"gw-1: taken as in service; nothing else was owed.\n":                        {Device: "gw-1"},
+		"01R: taken as ended; the journal does not know it, and its lock is gone.\n": {Run: "01R"},
+	} {
+		var s stage
+		s.human(nil).Acknowledged(a)
+		same(t, "the answer", s.out.String(), want)
+	}
 }
 
 func TestAStopSignalIsAnswered(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/dprun/dprun/runner"
 	"github.com/dprun/dprun/runner/graph"
+	"github.com/dprun/dprun/runner/lifecycle"
 )
 
 // Validation implements [View].
@@ -374,8 +375,11 @@ func byHand(o runner.Owed) []string {
 		out = append(out, o.Commands[:n-1]...)
 		if o.Acknowledge != "" {
 			cannot := "reach it, and all that it owes is done by hand: "
-			if o.Device == "" {
+			switch {
+			case o.Device == "":
 				cannot = "run it, and what it does is done by hand: "
+			case o.Kind == "post_script":
+				cannot = "run it, and all that " + o.Device + " owes is done by hand: "
 			}
 			out = append(out, "# only if dprun cannot "+cannot+o.Acknowledge)
 		}
@@ -390,7 +394,7 @@ func owedTitle(o runner.Owed) string {
 		where = "domain " + o.Domain + " of device " + o.Device
 	}
 	if o.Device == "" {
-		where = "plan"
+		where = strings.TrimSpace("plan " + o.Plan)
 	}
 	switch o.Kind {
 	case "unquiesce":
@@ -398,7 +402,11 @@ func owedTitle(o runner.Owed) string {
 	case "discard":
 		return Clean("files left on " + where)
 	case "post_script":
-		return Clean("post-script of " + where)
+		script := "post-script"
+		if o.ID == lifecycle.OwedAfterUnquiesce {
+			script = "after_unquiesce script"
+		}
+		return Clean(script + " of " + where + " is still to run")
 	}
 	return Clean(o.Kind + " of " + where)
 }
@@ -437,6 +445,14 @@ func (h *Human) Acknowledged(a Acknowledged) {
 			fmt.Fprintf(b, "A new journal was begun. What was left of the old one has names that end in %s.\n", Clean(a.Journal))
 			return
 		}
-		fmt.Fprintf(b, "%s: %s taken as done by hand.\n", Clean(cmp.Or(a.Device, a.Run)), plural(a.Obligations, "obligation", "obligations"))
+		what := plural(a.Obligations, "obligation", "obligations") + " taken as done by hand"
+		switch {
+		case a.Obligations > 0:
+		case a.Run != "":
+			what = "taken as ended; the journal does not know it, and its lock is gone"
+		default:
+			what = "taken as in service; nothing else was owed"
+		}
+		fmt.Fprintf(b, "%s: %s.\n", Clean(cmp.Or(a.Device, a.Run)), what)
 	})
 }

@@ -37,7 +37,7 @@ var milestones = map[lifecycle.Code]string{
 	lifecycle.ExecutionStarted:        "starting",
 	lifecycle.QuiesceStarted:          "quiescing",
 	lifecycle.UnquiesceStarted:        "unquiescing",
-	lifecycle.UnquiesceOnErrorStarted: "unquiescing after an error",
+	lifecycle.UnquiesceOnErrorStarted: "unquiescing, since the task ends early",
 	lifecycle.UnquiesceDone:           "back in service",
 }
 
