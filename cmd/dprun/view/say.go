@@ -59,6 +59,7 @@ func (h *Human) news(s event.Status) string {
 	interim := known && e.Class == lifecycle.ClassInterim
 	switch {
 	case h.o.Told == Failures && !(s.Final && bad(s.Code)),
+		h.o.Told == Steps && s.Task != "" && !s.Final && known && e.Class == lifecycle.ClassCancelled, // said when the task has ended
 		h.o.Live && s.Task != "" && !s.Final: // the screen shows it
 		return ""
 	case h.o.Told == Steps && s.Task != "" && interim:

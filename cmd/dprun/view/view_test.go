@@ -124,6 +124,8 @@ func TestTasksThatASignalCancelsAreOneLineAndNotDone(t *testing.T) {
 		sum.Tasks = append(sum.Tasks, event.TaskResult{Task: task, Activity: "domains", Device: "fra-1", Code: "SUCCESS", Duration: time.Duration(i) * time.Second, Bytes: 1000, Files: []string{"/b/" + task}})
 	}
 	s.err.Reset()
+	calledOff := status("domains/fra-2/d000", "EXECUTION_CANCELED_BY_USER", 2*time.Second, false)
+	h.Status(calledOff) // what it has quiesced is brought back before it ends
 	for i := range 96 {
 		st := status(fmt.Sprintf("domains/fra-2/d%03d", i), "EXECUTION_CANCELED_BY_USER", 2*time.Second, true)
 		st.Message = "cancelled by SIGINT"
