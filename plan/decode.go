@@ -1,12 +1,15 @@
 package plan
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"path"
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -213,6 +216,11 @@ func (s *sink) decodeBody(d *decoder, body *hclsyntax.Body, ctx *hcl.EvalContext
 		}
 		values[name] = s.decodeAttribute(d, a, attr, ctx)
 	}
+	for name, attr := range attributes {
+		if a := d.attrs[name]; a != nil && a.Format == schema.FormatProgram {
+			s.programThere(a, values[name], values["working_directory"], attr)
+		}
+	}
 	var lists map[string][]cty.Value
 	for _, b := range blocks {
 		if b.Type == "dynamic" {
@@ -276,6 +284,29 @@ func (s *sink) fileThere(a *schema.Attribute, v cty.Value, attr *hclsyntax.Attri
 	}
 	if err := s.env.unreadable(v.AsString()); err != nil {
 		made := s.add(diag.FileMissing, attr.Expr.Range(), "The argument %q names a file that cannot be read: %s.", a.Name, err)
+		s.named(made, s.owner, attr.Expr)
+	}
+}
+
+// programThere is fileThere for a program with a relative path. One that is
+// absolute or stands in PATH is another machine's matter as often as this one's.
+func (s *sink) programThere(a *schema.Attribute, command, dir cty.Value, attr *hclsyntax.Attribute) {
+	if s.env.unreadable == nil || command.IsMarked() || !command.IsKnown() || command.IsNull() || command.LengthInt() == 0 {
+		return
+	}
+	program := command.Index(cty.Zero)
+	if program.IsMarked() || !program.IsKnown() || program.IsNull() || filepath.IsAbs(program.AsString()) || !strings.Contains(program.AsString(), "/") {
+		return
+	}
+	in := s.env.dir
+	if dir != cty.NilVal && (dir.IsMarked() || !dir.IsKnown()) {
+		return
+	}
+	if dir != cty.NilVal && !dir.IsNull() && dir.AsString() != "" {
+		in = dir.AsString()
+	}
+	if err := s.env.unreadable(filepath.Join(in, filepath.FromSlash(program.AsString()))); errors.Is(err, fs.ErrNotExist) {
+		made := s.add(diag.FileMissing, attr.Expr.Range(), "The argument %q names a program that is not there: %s.", a.Name, err)
 		s.named(made, s.owner, attr.Expr)
 	}
 }

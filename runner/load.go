@@ -166,12 +166,22 @@ func unreadable() func(string) error {
 	}
 }
 
+// missingError is the path of a file that is not there.
+type missingError string
+
+func (e missingError) Error() string {
+	return string(e) + " does not exist; correct the path, or put the file there"
+}
+
+// Is tells errors.Is that it is one of a file that does not exist.
+func (e missingError) Is(target error) bool { return target == fs.ErrNotExist }
+
 // openFile opens and closes a file. A pipe is left alone, as opening it would wait for a writer.
 func openFile(path string) error {
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("%s does not exist; correct the path, or put the file there", path)
+		return missingError(path)
 	case err != nil:
 		return err
 	case info.IsDir():

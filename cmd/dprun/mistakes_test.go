@@ -120,7 +120,7 @@ func mistakes() []mistake {
 		{name: "26-sftp-directory-missing", change: append(remote, "directory   = \"", "directory   = \"/nowhere"), sftp: true, fleet: true, args: apply, code: 15},
 		{name: "27-directory-missing", change: []string{"\"backups\"", "\"nowhere\""}, fleet: true, args: apply, code: 15},
 		{name: "28-window-closed", fleet: true, change: []string{noPlan, "window \"past\" {\n  timezone = \"Europe/Berlin\"\n  allow { dates = [\"2001-01-01\", \"2099-01-01\"] }\n}\n" + noPlan, "  limits {", "  window = window.past\n  limits {"}, args: apply, code: 13},
-		{name: "29-script-missing", change: append(script(`"./drain.sh"`), devices, devices+"    pre_script = script.exec.drain\n"), fleet: true, args: append(apply, "--only", "domain=app01"), code: 1},
+		{name: "29-script-missing", change: append(script(`"./drain.sh"`), devices, devices+"    pre_script = script.exec.drain\n")},
 		{name: "30-script-not-executable", change: append(script(`"./drain.sh"`), devices, devices+"    pre_script = script.exec.drain\n"), files: map[string]string{"drain.sh": "#!/bin/sh\n"}, fleet: true, args: append(apply, "--only", "domain=app01"), code: 1},
 		{name: "31-pre-script-fails", change: append(script(`"sh", "-c", "echo drain: no such pool >&2; exit 1"`), "  limits {", "  pre_script = script.exec.drain\n  limits {"), fleet: true, args: apply, code: 15},
 		{name: "32-before-quiesce-fails", change: append(script(`"sh", "-c", "echo drain: no such pool >&2; exit 1"`), devices, devices+"    quiesce = \"domain\"\n    before_quiesce = script.exec.drain\n"), fleet: true, args: append(apply, "--only", "domain=app01"), code: 1},

@@ -14,7 +14,7 @@ import (
 
 // Config is the configuration of a script "exec".
 type Config struct {
-	Command          []string          `dprun:"command,required" doc:"The program and its arguments, without a shell. A program with a slash in its name is looked for from the working directory, any other in PATH."`
+	Command          []string          `dprun:"command,required" format:"program" doc:"The program and its arguments, without a shell. A program with a slash in its name is looked for from the working directory, any other in PATH."`
 	WorkingDirectory string            `dprun:"working_directory" format:"path" doc:"Where the program runs. Default: the directory of the plan."`
 	Env              map[string]string `dprun:"env" doc:"More environment variables. Not for secrets: every process of the same user can read them."`
 	Secrets          map[string]string `dprun:"secrets,sensitive" doc:"Secrets by name: each becomes a file of that name, for the program only, in the directory that DPRUN_SECRETS_DIR names."`

@@ -270,6 +270,8 @@ func (a Attribute) checkFormat(leaf reflect.Type) error {
 		ok = leaf.Kind() == reflect.Int || leaf.Kind() == reflect.Int64
 	case FormatPath, FormatFile:
 		ok = leaf.Kind() == reflect.String
+	case FormatProgram:
+		ok = a.Type.Equals(cty.List(cty.String))
 	default:
 		return fmt.Errorf("unknown format %q", a.Format)
 	}

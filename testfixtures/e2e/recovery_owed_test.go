@@ -212,15 +212,15 @@ func TestOwedScriptsRunWithoutTheRun(t *testing.T) {
 
 	t.Run("not replayed, and the program is gone for a while", func(t *testing.T) {
 		t.Parallel()
-		plan := strings.Replace(owing, `command = ["/bin/sh", "-c", "echo $DPRUN_HOOK $DPRUN_DOMAIN >> told"] }`, `command = ["./rejoin.sh"] }`, 1)
+		program := filepath.Join(t.TempDir(), "rejoin.sh") // outside the plan: one that belongs to it is missed before the run
+		plan := strings.Replace(owing, `command = ["/bin/sh", "-c", "echo $DPRUN_HOOK $DPRUN_DOMAIN >> told"] }`, fmt.Sprintf(`command = [%q] }`, program), 1)
 		p := killed(t, plan)
 		p.age()
 		code, out := p.run("recover")
 		if code != 17 || !strings.Contains(out, "rejoin.sh") {
 			t.Errorf("recover: exit %d\n%s", code, out)
 		}
-		p.write("rejoin.sh", "#!/bin/sh\necho rejoined >> told\n")
-		if err := os.Chmod(filepath.Join(p.dir, "rejoin.sh"), 0o700); err != nil {
+		if err := os.WriteFile(program, []byte("#!/bin/sh\necho rejoined >> told\n"), 0o700); err != nil {
 			t.Fatal(err)
 		}
 		if code, out := p.run("recover"); code != 0 {
