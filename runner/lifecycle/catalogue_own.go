@@ -53,7 +53,7 @@ var ownCodes = []Entry{
 	{
 		Code: CanceledByUser, Origin: OriginOwn, Level: LevelTask, Phases: []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}, Class: ClassCancelled,
 		Meaning: "The task was cancelled by a person or by a signal to dprun.",
-		Cause:   "Ctrl-C, a SIGTERM of the service manager, or a host that is shutting down. What the task owed to the device was paid before dprun left.",
+		Cause:   "Ctrl-C, a SIGTERM of the service manager, or a host that is shutting down. What the task had quiesced was brought back before dprun left, as far as that was possible; `dprun owed` lists what was not.",
 		Action:  "Run `dprun owed`; it should list nothing. `dprun runs show RUN` tells what was backed up; run the plan again when it suits.",
 	},
 	{

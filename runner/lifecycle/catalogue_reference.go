@@ -300,7 +300,7 @@ var referenceCodes = []Entry{
 		Code: FailedWithInternalException, Origin: OriginReference, Level: LevelTask, Phases: []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}, Class: ClassFailed,
 		Meaning: "An internal error occurred; the message says more.",
 		Cause:   "A fault in dprun, or a plugin that crashed, broke the protocol or returned what it must not: captured files, for example, that are not there or are not what it says they are.",
-		Action:  "Run `dprun owed` first: what the task owed to the device is still paid. Then read `dprun runs logs RUN`; the message names the plugin and its last lines. Report it with that output and `dprun version`.",
+		Action:  "Run `dprun owed` first: what the task left on the device is undone all the same, or listed there. Then read `dprun runs logs RUN`; the message names the plugin and its last lines. Report it with that output and `dprun version`.",
 	},
 	{
 		Code: FailedLongRunning, Origin: OriginReference, Level: LevelTask, Phases: []int{5, 6, 7, 8, 9, 10}, Class: ClassCritical,
