@@ -97,6 +97,9 @@ func (r *Runner) Owed(ctx context.Context) ([]Owed, error) {
 		r.byHand(&item, o.Obligation.Obligation)
 		if o.live {
 			item.HeldBy = o.holder.String()
+			if stopped(o.holder.PID) {
+				item.HeldBy += fmt.Sprintf(" (it is stopped: kill -CONT %[1]d lets it go on; or kill -KILL %[1]d, then dprun recover)", o.holder.PID)
+			}
 		}
 		out = append(out, item)
 	}

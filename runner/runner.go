@@ -194,6 +194,13 @@ func alive(pid int) bool {
 	return !strings.HasPrefix(afterName(string(b)), "Z")
 }
 
+// stopped reports whether a process is stopped, as by SIGSTOP: it is there and
+// does nothing.
+func stopped(pid int) bool {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	return err == nil && strings.HasPrefix(afterName(string(b)), "T")
+}
+
 // afterName is what follows the program's name in /proc/PID/stat. The name
 // stands in parentheses and may hold any character, these too.
 func afterName(stat string) string {

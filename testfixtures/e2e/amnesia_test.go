@@ -172,7 +172,7 @@ func TestWhatAStoppedProcessHoldsIsListed(t *testing.T) {
 	}
 	for _, command := range []string{"owed", "recover"} {
 		code, out := p.run(command)
-		if code != 0 || strings.Contains(out, "Nothing is owed") || !strings.Contains(out, fmt.Sprintf("process %d", r.cmd.Process.Pid)) || !strings.Contains(out, "back by ") {
+		if code != 0 || strings.Contains(out, "Nothing is owed") || !strings.Contains(out, fmt.Sprintf("process %d", r.cmd.Process.Pid)) || !strings.Contains(out, "back by ") || !strings.Contains(out, fmt.Sprintf("kill -CONT %d", r.cmd.Process.Pid)) {
 			t.Errorf("%s: exit %d\n%s", command, code, out)
 		}
 	}
