@@ -215,3 +215,23 @@ script "exec" "rejoin" {
 		t.Errorf("owed: exit %d\n%s", code, out)
 	}
 }
+
+// TestTwoPlansQuiesceOneDomainOneAfterTheOther: the second waits for the first,
+// and does not take it for somebody who has quiesced the domain.
+func TestTwoPlansQuiesceOneDomainOneAfterTheOther(t *testing.T) {
+	t.Parallel()
+	p := newProgram(t, build(t), quiescing, dpsim.Device{Name: "gw", AppDomains: 1})
+	p.write("other.hcl", realDevices+strings.Replace(quiescing, `"p"`, `"q"`, 1))
+	p.fault(dpsim.Fault{Kind: "latency", Operation: "do-export", Duration: "8s", Count: 1})
+	first := p.start("apply", "--yes", "--json", "plan.hcl")
+	p.untilExporting("gw", "app01")
+	second := p.start("apply", "--yes", "--json", "other.hcl")
+	for name, r := range map[string]*running{"first": first, "second": second} {
+		if code, out := r.wait(); code != 0 {
+			t.Errorf("%s: exit %d\n%s", name, code, out)
+		}
+	}
+	if !strings.Contains(second.out.String(), "EXECUTION_CHECK_MANIFEST_WAITING_FOR_ANOTHER_BACKUP") {
+		t.Errorf("the second did not wait:\n%s", second.out.String())
+	}
+}
