@@ -10,7 +10,7 @@
 #   and COMMIT is answered OK. The process makes no call that flushes, and
 #   opens no file for synchronous writes. A client that sees FILE_SYNC sends no
 #   COMMIT and keeps no copy.
-# With:  github.com/willscott/go-nfs v0.0.4 over go-billy's osfs v5.6.0; Debian's
+# Version: github.com/willscott/go-nfs v0.0.4 over go-billy's osfs v5.6.0; Debian's
 #   strace 6.1-0.1 shows the calls.
 # Day:   2026-11-28
 set -euo pipefail

@@ -6,7 +6,7 @@
 #   file"), or OPEN refuses the flag.
 # Seen:  OPEN and WRITE answer OK, and the data stands at the WRITE's offset,
 #   over what was there. Two writers of one log destroy each other's lines.
-# With:  Debian's mysecureshell 2.0-2+b2. Needs root, to show it a configuration.
+# Version: Debian's mysecureshell 2.0-2+b2. Needs root, to show it a configuration.
 # Day:   2026-11-28
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)

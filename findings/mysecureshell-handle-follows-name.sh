@@ -7,7 +7,7 @@
 # Seen:  after RENAME of the open file and a new file under the old name,
 #   FSETSTAT of a size through the old handle cuts the new file. The one that
 #   is open stays as it is. All requests answer OK.
-# With:  Debian's mysecureshell 2.0-2+b2. Needs root, to show it a configuration.
+# Version: Debian's mysecureshell 2.0-2+b2. Needs root, to show it a configuration.
 # Day:   2026-11-28
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)

@@ -5,7 +5,7 @@
 #   for SETSTAT, cuts a file to st_size and keeps what comes before, as
 #   truncate(2) does.
 # Seen:  the file has the size that was asked for, and every byte of it is zero.
-# With:  Debian's python3-paramiko 2.12.0-2 (python3-cryptography, -bcrypt and
+# Version: Debian's python3-paramiko 2.12.0-2 (python3-cryptography, -bcrypt and
 #   -nacl of Debian 12 below it).
 # Day:   2026-11-28
 set -euo pipefail

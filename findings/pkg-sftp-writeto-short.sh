@@ -7,7 +7,7 @@
 #   again. io.Copy calls WriteTo unasked.
 # Seen:  io.Copy ends without an error after a part of the file; reading the
 #   same open file through Read gives all of it.
-# With:  github.com/pkg/sftp v1.13.12 with packets of 128 KiB, against Debian's
+# Version: github.com/pkg/sftp v1.13.12 with packets of 128 KiB, against Debian's
 #   rclone 1.60.1+dfsg-2+b5 (serve sftp --stdio), which gives 32 KiB at most.
 # Day:   2026-11-28
 set -euo pipefail

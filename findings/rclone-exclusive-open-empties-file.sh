@@ -6,7 +6,7 @@
 #   overwrite" lean on it.
 # Seen:  OPEN answers with a handle. After CLOSE the file is there and empty;
 #   nothing was written and TRUNC was not asked for.
-# With:  Debian's rclone 1.60.1+dfsg-2+b5, serve sftp --stdio, its defaults.
+# Version: Debian's rclone 1.60.1+dfsg-2+b5, serve sftp --stdio, its defaults.
 # Day:   2026-11-28
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)

@@ -6,7 +6,7 @@
 # Seen:  REMOVE answers OK and the name is gone from the listing. CLOSE of the
 #   handle brings the file back under its old name, with its content. A client
 #   that clears up a broken upload before it lets go of the handle leaves it.
-# With:  Debian's rclone 1.60.1+dfsg-2+b5, serve sftp --stdio, its defaults.
+# Version: Debian's rclone 1.60.1+dfsg-2+b5, serve sftp --stdio, its defaults.
 # Day:   2026-11-28
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)

@@ -8,7 +8,7 @@
 #   I/O error", extended code 4874 (SHMSIZE): the index of the WAL is made anew
 #   when the first connection opens, and has no room. With 64 KiB made free the
 #   same SELECT works.
-# With:  Debian's sqlite3 and libsqlite3-0 3.40.1-2+deb12u2. Needs root, for a
+# Version: Debian's sqlite3 and libsqlite3-0 3.40.1-2+deb12u2. Needs root, for a
 #   small file system.
 # Day:   2026-11-28
 set -euo pipefail

@@ -10,7 +10,7 @@
 #   have words. Node's fs.open takes null for its default, which is "r". So a
 #   client that makes a new file hears "no such file", and one that writes over
 #   a file gets a handle on which each WRITE fails.
-# With:  ssh2 1.17.0 of npm, on Node.js 20 or newer.
+# Version: ssh2 1.17.0 of npm, on Node.js 20 or newer.
 # Day:   2026-11-28
 set -euo pipefail
 dir=$(mktemp -d)

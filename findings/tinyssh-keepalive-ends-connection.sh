@@ -7,7 +7,7 @@
 # Seen:  TinySSH answers with UNIMPLEMENTED (a transport message), and the Go
 #   client, which knows no use for one, hangs up: SendRequest fails, and a
 #   program that was running on the connection is cut.
-# With:  Debian's tinysshd 20230101-1 (its tinysshnoneauthd), and
+# Version: Debian's tinysshd 20230101-1 (its tinysshnoneauthd), and
 #   golang.org/x/crypto v0.58.0. Needs root, to become another user.
 # Day:   2026-11-28
 set -euo pipefail
