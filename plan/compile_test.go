@@ -338,12 +338,12 @@ plan "p" {
 }`, nil)
 	p := cfg.Plans[0]
 	for _, c := range []struct {
-		activity, domain, stamp, custom, standard, file string
+		activity, domain, stamp, custom, standard string
 	}{
-		{"dom", "..", "S", "x/a%2F..%2Fb/%2E./S", "a%2F..%2Fb/domain/%2E.", "%2E.-export-S-persisted.zip"},
-		{"dom", "", "", "x/a%2F..%2Fb/<domain>/<stamp>", "a%2F..%2Fb/domain/<domain>", "-export--persisted.zip"},
-		{"all", "", "S", "x/a%2F..%2Fb/ALL/S", "a%2F..%2Fb/domain/all-domains", "all-domains-export-S-persisted.zip"},
-		{"sec", "", "S", "x/a%2F..%2Fb/ALL/S", "a%2F..%2Fb/secure-backup/S", "all-domains-export-S-persisted.zip"},
+		{"dom", "..", "S", "x/a%2F..%2Fb/%2E./S", "a%2F..%2Fb/domain/%2E."},
+		{"dom", "", "", "x/a%2F..%2Fb/<domain>/<stamp>", "a%2F..%2Fb/domain/<domain>"},
+		{"all", "", "S", "x/a%2F..%2Fb/ALL/S", "a%2F..%2Fb/domain/all-domains"},
+		{"sec", "", "S", "x/a%2F..%2Fb/ALL/S", "a%2F..%2Fb/secure-backup/S"},
 	} {
 		s := plan.Scope{Run: plan.RunScope{ID: "r"}, Plan: p, Activity: p.Activity(c.activity), Device: cfg.Devices[0], Domain: c.domain, Stamp: c.stamp}
 		custom, ds := p.Destinations[0].PathFor(s)
@@ -351,12 +351,6 @@ plan "p" {
 		if custom != c.custom || standard != c.standard || len(ds) > 0 {
 			t.Errorf("%s %q: %q, %q %v", c.activity, c.domain, custom, standard, ds)
 		}
-		if got := plan.FileName(s, "persisted"); got != c.file {
-			t.Errorf("%s: file %q", c.activity, got)
-		}
-	}
-	if plan.FileName(plan.Scope{}, "secure_backup") != "" {
-		t.Error("a secure backup's files are renamed")
 	}
 }
 

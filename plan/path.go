@@ -142,24 +142,3 @@ func (s *sink) cleanPath(p, address string, r hcl.Range) string {
 	}
 	return trimmed
 }
-
-// FileName gives the name of an artifact's file in its set's directory, as
-// the reference product has it. It is empty where the artifact's own names
-// are kept, as those of a secure backup are. variant is "persisted" or
-// "running".
-func FileName(scope Scope, variant string) string {
-	suffix := ""
-	switch variant {
-	case "persisted":
-		suffix = "persisted"
-	case "running":
-		suffix = "nonpersisted"
-	default:
-		return ""
-	}
-	domain := "all-domains"
-	if scope.Activity == nil || scope.Activity.Schema.Scope == schema.ScopeDomain {
-		domain = EscapeComponent(scope.Domain)
-	}
-	return domain + "-export-" + scope.Stamp + "-" + suffix + ".zip"
-}
