@@ -45,10 +45,8 @@ plan "` + name + `" {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newSite(t, dpsim.Scenario{Devices: []dpsim.Device{{Name: "a", AppDomains: 1}, {Name: "b", AppDomains: 1}}})
-			// A busy machine takes its time to make a backup of all domains.
-			patient := strings.ReplaceAll(devices, `answer_timeout  = "2s"`, `answer_timeout  = "1m"`)
 			apply := func(plan string) *runner.Result {
-				s.write("plan.hcl", patient+plan)
+				s.write("plan.hcl", devices+plan)
 				return s.run(func(r *runner.Runner) (*runner.Result, error) {
 					return r.Apply(t.Context(), runner.ApplyRequest{Source: s.source()})
 				})

@@ -45,6 +45,9 @@ func TestABrokenAnswerEndsInItsCodeAndLeavesNothing(t *testing.T) {
 		t.Run(c.kind, func(t *testing.T) {
 			t.Parallel()
 			s := newSite(t, dpsim.Scenario{Devices: []dpsim.Device{{Name: "gw", AppDomains: 1}}})
+			if strings.HasPrefix(c.kind, "hang") {
+				s.patience = "2s"
+			}
 			if err := s.fleet.AddFault(dpsim.Fault{Kind: c.kind, Operation: "do-export"}); err != nil {
 				t.Fatal(err)
 			}

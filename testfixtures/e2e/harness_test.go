@@ -49,6 +49,9 @@ type site struct {
 	clock *clock.Manual
 	stop  chan string
 	sink  *recorder
+	// patience is how long the plugin waits for an answer, in real time: a
+	// busy machine takes seconds to make an export.
+	patience string
 }
 
 // recorder keeps what a run publishes.
@@ -99,7 +102,7 @@ func newSite(t *testing.T, s dpsim.Scenario) *site {
 		t.Fatal(err)
 	}
 	t.Cleanup(fleet.Close)
-	st := &site{t: t, dir: t.TempDir(), fleet: fleet, clock: clock.NewManual(night), stop: make(chan string, 2), sink: &recorder{}}
+	st := &site{t: t, dir: t.TempDir(), fleet: fleet, clock: clock.NewManual(night), stop: make(chan string, 2), sink: &recorder{}, patience: "1m"}
 	if err := fleet.WriteReady(filepath.Join(st.dir, "fleet.json")); err != nil {
 		t.Fatal(err)
 	}
@@ -128,9 +131,9 @@ device "datapower" "gw" {
     port            = each.value.port
     username        = each.value.username
     password        = secret_file("${each.key}.pw")
-    connect_timeout = "2s"
-    answer_timeout  = "2s"
-    stall_timeout   = "2s"
+    connect_timeout = "1m"
+    answer_timeout  = "1m"
+    stall_timeout   = "1m"
     tls { ca_file = each.value.ca_file }
   }
 }
@@ -144,7 +147,7 @@ destination "file" "local" {
 // the engine's clock and the fleet's moved together.
 func (s *site) apply(plan string) *runner.Result {
 	s.t.Helper()
-	s.write("plan.hcl", devices+plan)
+	s.write("plan.hcl", strings.ReplaceAll(devices, `"1m"`, `"`+s.patience+`"`)+plan)
 	return s.run(func(r *runner.Runner) (*runner.Result, error) {
 		return r.Apply(context.Background(), runner.ApplyRequest{Source: s.source()})
 	})
@@ -169,9 +172,13 @@ func (s *site) run(f func(*runner.Runner) (*runner.Result, error)) *runner.Resul
 	r := s.open(s.clock)
 	ctx, cancel := context.WithCancel(context.Background())
 	moved := make(chan struct{})
+	// Something that takes longer than every limit of the plugin hangs: only
+	// then does time move while an action is under way.
+	limit, _ := time.ParseDuration(s.patience)
+	stuck := limit + 3*time.Second
 	go func() {
 		defer close(moved)
-		s.clock.Drive(ctx, 5*time.Second, func(d time.Duration) { s.fleet.Clock().Advance(d) })
+		s.clock.Drive(ctx, stuck, func(d time.Duration) { s.fleet.Clock().Advance(d) })
 	}()
 	defer func() {
 		cancel()
@@ -245,5 +252,3 @@ func last(codes []string) string {
 	}
 	return codes[len(codes)-1]
 }
-
-var _ = strings.TrimSpace

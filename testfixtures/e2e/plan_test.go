@@ -240,6 +240,7 @@ plan "p" {
 func TestAPanicLeavesNothingDown(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, dpsim.Scenario{Devices: []dpsim.Device{{Name: "gw", AppDomains: 1}}})
+	s.patience = "10s" // time moves on only after this: the call that panicked never ends
 	s.sink.on = func(st event.Status) {
 		if st.Code == "EXECUTION_EXPORT_DOMAIN_PERSISTED_STARTED" {
 			panic("boom")
