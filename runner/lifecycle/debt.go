@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -100,7 +101,9 @@ type Debt struct {
 	refused bool            // the device refused the quiesce: it cannot arrive
 	down    map[string]bool // domains that were seen out of service
 	missing string          // what the latest reading lacks for a return
-	refusal string          // the latest error
+	detail  string          // what the device left out of the latest reading, or said instead
+	unread  string          // why the latest reading failed
+	refusal string          // why the latest request failed, or the login
 	denials int             // logins refused
 }
 
@@ -152,7 +155,7 @@ func (d *Debt) Begin(now time.Time) {
 
 // Restart reads the state first: another process may have been at it.
 func (d *Debt) Restart(now time.Time) {
-	d.since, d.denials, d.refusal, d.again = now, 0, "", true
+	d.since, d.denials, d.refusal, d.unread, d.again = now, 0, "", "", true
 	d.polls.n++
 	d.polls.at = now
 	d.move(debtLooking)
@@ -166,7 +169,7 @@ func (d *Debt) Observe(r *sdk.QuiesceReport) {
 	if r == nil {
 		return
 	}
-	d.polls.state = r.State
+	d.polls.state, d.detail = r.State, r.Detail
 	d.felt = d.felt || feels(r.State)
 	for name, s := range r.Domains {
 		if feels(s) && (d.spec.Domain == "" || d.spec.Domain == name) {
@@ -261,10 +264,10 @@ func (d *Debt) id(of string) string { return d.spec.Device + "/" + d.spec.Domain
 
 // onRead judges a reading. No reading but an explicit one ends the way back.
 func (d *Debt) onRead(now time.Time, r *sdk.QuiesceReport, f *failure.Error) {
+	d.unread, d.refusal = "", ""
 	if f != nil {
-		d.refusal = f.Error()
+		d.unread = f.Error()
 	} else {
-		d.refusal = ""
 		felt := d.felt
 		if d.Observe(r); d.felt && !felt {
 			d.since = now // it went down only now: the time-out counts from here
@@ -289,7 +292,7 @@ func (d *Debt) onRead(now time.Time, r *sdk.QuiesceReport, f *failure.Error) {
 // askAgain reports whether the unquiesce is sent once more. A target that is
 // on its way back is given time, and so is one that was asked just now.
 func (d *Debt) askAgain(now time.Time) bool {
-	if d.polls.state == sdk.StateUnquiescing && !d.sentAt.IsZero() && d.refusal == "" {
+	if d.polls.state == sdk.StateUnquiescing && !d.sentAt.IsZero() && d.unread == "" {
 		return false
 	}
 	return d.sentAt.IsZero() || now.Sub(d.sentAt) >= unquiesceAgain
@@ -355,11 +358,14 @@ func (d *Debt) Trouble() string {
 	if d.polls.state != "" {
 		parts[0] = "last state: " + string(d.polls.state)
 	}
-	if d.missing != "" && d.refusal == "" && d.polls.state == sdk.StateNormal {
+	problem := cmp.Or(d.refusal, d.unread)
+	switch {
+	case problem != "":
+		parts = append(parts, "last error: "+problem)
+	case d.detail != "":
+		parts = append(parts, d.detail)
+	case d.missing != "" && d.polls.state == sdk.StateNormal:
 		parts = append(parts, d.missing)
-	}
-	if d.refusal != "" {
-		parts = append(parts, "last error: "+d.refusal)
 	}
 	return strings.Join(parts, "; ")
 }

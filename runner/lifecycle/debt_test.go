@@ -87,11 +87,13 @@ func TestNoReadingButAnExplicitOneEndsTheWayBack(t *testing.T) {
 		"a missing row":               {wayOfDevice, states(normal, "orders", "other"), nil, "domain pay is not in the gateway's list"},
 		"one domain of unknown state": {wayOfDevice, &sdk.QuiesceReport{State: normal, Domains: map[string]sdk.QuiesceState{"orders": normal, "pay": sdk.StateUnknown}}, nil, "domain pay is unknown"},
 		"an unknown state":            {wayOfDomain, states(sdk.StateUnknown, "orders"), nil, "last state: unknown"},
-		"quiesced":                    {wayOfDomain, states(sdk.StateQuiesced, "orders"), nil, "last state: quiesced"},
-		"a refused read":              {wayOfDomain, nil, failure.New(failure.Precondition, "", "not allowed"), "not allowed"},
-		"a garbled read":              {wayOfDomain, nil, unreadable, "garbled"},
-		"no report":                   {wayOfDomain, nil, nil, "last state: unknown"},
-		"another device's domains":    {wayOfDevice, states(normal, "a", "b"), nil, "domain orders is not in the gateway's list"},
+		"a missing field": {wayOfDomain, &sdk.QuiesceReport{State: sdk.StateUnknown, Domains: map[string]sdk.QuiesceState{"orders": sdk.StateUnknown}, Detail: "the row of domain orders has no QuiesceState"}, nil,
+			"last state: unknown; the row of domain orders has no QuiesceState"},
+		"quiesced":                 {wayOfDomain, states(sdk.StateQuiesced, "orders"), nil, "last state: quiesced"},
+		"a refused read":           {wayOfDomain, nil, failure.New(failure.Precondition, "", "not allowed"), "not allowed"},
+		"a garbled read":           {wayOfDomain, nil, unreadable, "garbled"},
+		"no report":                {wayOfDomain, nil, nil, "last state: unknown"},
+		"another device's domains": {wayOfDevice, states(normal, "a", "b"), nil, "domain orders is not in the gateway's list"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -114,6 +116,28 @@ func TestNoReadingButAnExplicitOneEndsTheWayBack(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestAnUnquiesceThatIsAcceptedHidesNoUnreadState: what stands in the way is
+// the reading, and the last thing that is done may be another unquiesce.
+func TestAnUnquiesceThatIsAcceptedHidesNoUnreadState(t *testing.T) {
+	t.Parallel()
+	d := NewDebt(wayOfDomain)
+	now := epoch.Add(10 * time.Minute)
+	d.Begin(now)
+	for d.attempt < 2 {
+		next := d.Pending()[1]
+		var f *failure.Error
+		if next.Kind == ActQuiesceState {
+			f = failure.New(failure.Unavailable, "", "garbled")
+		}
+		now = now.Add(unquiesceAgain)
+		d.Finish(now, next, nil, f)
+	}
+	d.Finish(now, d.Pending()[1], nil, nil)
+	if got := d.Trouble(); !strings.Contains(got, "last error: garbled") {
+		t.Errorf("%q does not say why the state was not read", got)
 	}
 }
 
