@@ -42,6 +42,9 @@ func (s *Scenario) Differences(o *Outcome) []string {
 		if got, ok := o.Exits[c.Name]; !ok || got != want {
 			add("dprun %s: exit code %d, want %d", c.Name, got, want)
 		}
+		if d := cmp.Diff(c.Owes, o.Owes[c.Name]); d != "" {
+			add("what dprun %s lists as owed (-want +got):\n%s", c.Name, d)
+		}
 	}
 	if len(o.Runs) == 0 {
 		add("there is no run")

@@ -51,11 +51,12 @@ type Options struct {
 
 // Outcome is how a scenario ended.
 type Outcome struct {
-	Exits  map[string]int // by command
-	Runs   []Run          // in the order of their beginning
-	Down   []string       // device/domain that is not in service
-	Stored []string       // files at the destination of [Site]
-	Left   []string       // files of secure backups on the gateways
+	Exits  map[string]int      // by command
+	Owes   map[string][]string // by command; device/domain that dprun owed listed
+	Runs   []Run               // in the order of their beginning
+	Down   []string            // device/domain that is not in service
+	Stored []string            // files at the destination of [Site]
+	Left   []string            // files of secure backups on the gateways
 }
 
 // Run is one run as its journal tells it.
@@ -76,6 +77,7 @@ type player struct {
 	moved    *clock.Manual // nil by the wall clock
 	mu       sync.Mutex
 	exits    map[string]int
+	owes     map[string][]string
 	told     []event.Status // everything that was published
 	commands sync.WaitGroup
 }
@@ -84,7 +86,7 @@ type player struct {
 // played fails the test; how it ended is for the caller to judge.
 func Play(t testing.TB, s *Scenario, o Options) *Outcome {
 	t.Helper()
-	p := &player{Options: o, t: t, s: s, dir: t.TempDir(), exits: map[string]int{}, clock: clock.System{}}
+	p := &player{Options: o, t: t, s: s, dir: t.TempDir(), exits: map[string]int{}, owes: map[string][]string{}, clock: clock.System{}}
 	p.build()
 	if p.moved != nil {
 		ctx, cancel := context.WithCancel(context.Background())
@@ -292,6 +294,13 @@ func (p *player) inProcess(c command, begun func()) int {
 		res, err = r.Apply(ctx, runner.ApplyRequest{Source: runner.Source{Path: filepath.Join(p.dir, "plan.hcl"), Environ: os.Environ()}, Plan: c.Plan})
 	case "recover":
 		res, err = r.Recover(ctx)
+	case "owed":
+		owed, err := r.Owed(ctx)
+		p.check(err)
+		for _, o := range owed {
+			p.owes[c.Name] = append(p.owes[c.Name], strings.Trim(o.Device+"/"+o.Domain, "/"))
+		}
+		return runner.OwedExit(owed)
 	default:
 		err = fmt.Errorf("a scenario cannot run dprun %s", c.Args[0])
 	}
@@ -357,7 +366,7 @@ func (p *player) tell(s event.Status) {
 
 // outcome reads the journals and looks at the fleet and the destination.
 func (p *player) outcome() *Outcome {
-	o := &Outcome{Exits: p.exits}
+	o := &Outcome{Exits: p.exits, Owes: p.owes}
 	var seen []string
 	for _, c := range p.s.steps.Commands {
 		if dir := p.stateDir(c); !slices.Contains(seen, dir) {

@@ -99,7 +99,9 @@ type command struct {
 	State string `hcl:"state,optional"`
 	// Exit is the exit code of a command that is not the last one. A process
 	// that was killed has -1.
-	Exit int      `hcl:"exit,optional"`
+	Exit int `hcl:"exit,optional"`
+	// Owes are the targets, as device/domain or device, that dprun owed lists.
+	Owes []string `hcl:"owes,optional"`
 	At   []moment `hcl:"at,block"`
 	Rest hcl.Body `hcl:",remain"` // done before it begins
 	deed deed
