@@ -46,6 +46,9 @@ type Options struct {
 	Sink    event.Sink
 	Log     *slog.Logger
 	Clock   clock.Clock
+	// Group is how long an event that nothing depends on may wait to be written
+	// with others; zero: 10 ms, negative: not at all.
+	Group time.Duration
 	// Signals asks a run to stop; each receipt is one request, by the signal's name. It may be nil.
 	Signals <-chan string
 }

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/dprun/dprun/plan"
-	"github.com/dprun/dprun/runner/clock"
 	"github.com/dprun/dprun/runner/engine"
 	"github.com/dprun/dprun/runner/event"
 	"github.com/dprun/dprun/runner/execute"
@@ -237,15 +236,6 @@ func (r *Runner) run(ctx context.Context, loaded *Loaded, p *plan.Plan, spec lif
 // of the disk.
 const groupFor = 10 * time.Millisecond
 
-// groupBy is groupFor, but nothing where a clock waits for every step to be
-// done: there a status has to be out before what follows it begins.
-func groupBy(c clock.Clock) time.Duration {
-	if _, ok := c.(clock.Worker); ok {
-		return 0
-	}
-	return groupFor
-}
-
 // drive runs a machine with an executor and a journal, then closes the run.
 // A panic closes it too: what is owed is then paid from its own rows, not left
 // to a recovery that would meet the same fault.
@@ -266,7 +256,7 @@ func (r *Runner) drive(ctx context.Context, machine *lifecycle.Run, host *plugin
 	defer dropping.Wait()
 	b.succeeded = func(task string) { dropping.Go(func() { r.dropStaged(spec.ID, task) }) }
 	exit := engine.New(engine.Options{Run: machine, Executor: exec, Journal: b, Clock: r.Clock, Sink: r.Sink, Log: r.Log, Signals: r.Signals,
-		Group: groupBy(r.Clock)}).Run(r.asked(ctx), first)
+		Group: r.Group}).Run(r.asked(ctx), first)
 	sweeping.Wait()
 	r.sweepOwn(context.WithoutCancel(ctx), exec, spec.ID, b.record.Dir)
 	exec.Close()

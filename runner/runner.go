@@ -46,6 +46,9 @@ func Open(_ context.Context, o Options) (*Runner, error) {
 	if o.Clock == nil {
 		o.Clock = clock.System{}
 	}
+	if o.Group == 0 {
+		o.Group = groupFor
+	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}

@@ -238,10 +238,10 @@ func (r *Runner) until(ctx context.Context, at time.Time) error {
 	if !at.After(r.Clock.Now()) {
 		return ctx.Err()
 	}
-	due, giveUp := r.Clock.At(at)
-	defer giveUp()
+	waiter := r.Clock.Waiter()
+	defer waiter.Stop()
 	select {
-	case <-due:
+	case <-waiter.Wait(at, 0):
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()

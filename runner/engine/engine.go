@@ -96,30 +96,24 @@ type Engine struct {
 	flights  map[flightKey]*flight
 	byTask   map[string]map[string]bool                 // action IDs in flight, by task
 	owed     map[string]map[string]lifecycle.Obligation // by task, by ID
+	timers   timers                                     // flights whose time has not come
+	underWay int                                        // calls of the executor that are at work
 	wait     sync.WaitGroup
 	broken   bool             // the journal
 	waiting  Batch            // applied, neither written nor published yet
 	due      <-chan time.Time // when waiting has to be written; nil: nothing waits
-	handled  []func()         // the done functions of the results in waiting
 	ctx      context.Context
 	cancel   context.CancelFunc // everything that is under way
 }
 
-// result is an event that came back, and from which flight; done is called
-// once it has been handled.
+// result is an event that came back, and from which flight. A flight that was
+// given up has an event without a kind.
 type result struct {
 	event.Event
 	from *flight
-	done func()
 }
 
 type flightKey struct{ task, action string }
-
-// flight is an action that is under way.
-type flight struct {
-	action lifecycle.Action
-	cancel context.CancelFunc
-}
 
 // New returns an engine.
 func New(o Options) *Engine {
@@ -135,6 +129,8 @@ func New(o Options) *Engine {
 // signal; the run still does what it owes.
 func (e *Engine) Run(ctx context.Context, first event.Event) (exit int) {
 	defer e.cancel()
+	waiter := e.Clock.Waiter()
+	defer waiter.Stop()
 	e.noteOwed("", nil) // after a replay: known already
 	for _, t := range e.Options.Run.Tasks() {
 		e.noteOwed(t.Spec().ID, nil)
@@ -152,19 +148,19 @@ func (e *Engine) Run(ctx context.Context, first event.Event) (exit int) {
 			e.drain()
 			return exit
 		}
-		var batch []result
-		take := func(r result) {
-			batch = append(batch, r)
-			if r.done != nil {
-				e.handled = append(e.handled, r.done)
-			}
+		var next <-chan time.Time
+		if e.due == nil { // else the moment passes before an instant counts
+			next = waiter.Wait(e.timers.next(), e.underWay)
 		}
+		var batch []result
 		select {
 		case <-e.due:
 			e.writeWaiting()
 			continue
+		case <-next:
+			batch = e.ring()
 		case r := <-e.results:
-			take(r)
+			batch = e.land(batch, r)
 		case p := <-e.progress:
 			e.publishProgress(p)
 			continue
@@ -177,24 +173,15 @@ func (e *Engine) Run(ctx context.Context, first event.Event) (exit int) {
 		for more := true; more && len(batch) < 256; {
 			select {
 			case r := <-e.results:
-				take(r)
+				batch = e.land(batch, r)
 			default:
 				more = false
 			}
 		}
-		e.handle(batch)
-		if e.due == nil {
-			e.release()
+		if len(batch) > 0 {
+			e.handle(batch)
 		}
 	}
-}
-
-// release says that the results are handled whose statuses are published.
-func (e *Engine) release() {
-	for _, done := range e.handled {
-		done()
-	}
-	e.handled = nil
 }
 
 // handle applies events and everything that follows from them at once, makes
@@ -252,7 +239,6 @@ func (e *Engine) writeWaiting() {
 	if !e.write() {
 		e.handle([]result{{Event: event.Event{Kind: event.JournalFailed}}})
 	}
-	e.release()
 }
 
 // write makes durable and publishes what waits. It is published in any case;
@@ -328,11 +314,11 @@ func (e *Engine) diff(id string) []lifecycle.Action {
 		key := flightKey{id, a.ID}
 		f := e.flights[key]
 		if f != nil && f.action.Kind == lifecycle.ActTimer && !f.action.NotBefore.Equal(a.NotBefore) {
-			f.stop() // the timer was moved
+			e.stop(f) // the timer was moved
 			f = nil
 		}
 		if f == nil {
-			e.flights[key] = &flight{action: a}
+			e.flights[key] = &flight{action: a, at: -1}
 			e.taskFlights(id)[a.ID] = true
 			fresh = append(fresh, a)
 		}
@@ -342,7 +328,7 @@ func (e *Engine) diff(id string) []lifecycle.Action {
 			continue
 		}
 		if f := e.flights[flightKey{id, name}]; f != nil {
-			f.stop()
+			e.stop(f)
 			delete(e.flights, flightKey{id, name})
 		}
 		delete(e.taskFlights(id), name)
@@ -359,86 +345,6 @@ func (e *Engine) taskFlights(id string) map[string]bool {
 	return m
 }
 
-func (f *flight) stop() {
-	if f.cancel != nil {
-		f.cancel()
-	}
-}
-
-// start begins one action in a goroutine of its own.
-func (e *Engine) start(a lifecycle.Action) {
-	key := flightKey{a.Task, a.ID}
-	f := e.flights[key]
-	if f == nil || f.cancel != nil {
-		return // cancelled before it began
-	}
-	ctx, cancel := context.WithCancel(e.ctx)
-	f.cancel = cancel
-	job := e.job(ctx, a)
-	busy := func() func() { return func() {} }
-	if w, ok := e.Clock.(clock.Worker); ok {
-		busy = w.Busy
-	}
-	done := func() {}
-	if a.NotBefore.IsZero() || !a.NotBefore.After(e.Clock.Now()) {
-		done = busy()
-	}
-	var due <-chan struct{}
-	giveUp := func() {}
-	if !a.NotBefore.IsZero() {
-		due, giveUp = e.Clock.At(a.NotBefore) // here, before a test's clock can move past it
-	}
-	e.wait.Go(func() {
-		defer cancel()
-		sent := false
-		defer func() {
-			if !sent {
-				done()
-			}
-		}()
-		ev := event.Event{Kind: event.Finished, Task: a.Task, Action: a.ID}
-		if due != nil {
-			select {
-			case <-due:
-			case <-ctx.Done():
-				giveUp()
-				return
-			}
-			done()
-			done = busy()
-			giveUp()
-		}
-		if a.Kind != lifecycle.ActTimer {
-			if a.Kind == lifecycle.ActLock { // who waits for a lock does not work
-				notify := job.Notify
-				job.Notify = func(n event.Notice) { notify(n); done() }
-			}
-			res, err := e.do(ctx, job)
-			if a.Kind == lifecycle.ActLock {
-				done()
-				done = busy()
-			}
-			if ctx.Err() != nil && a.Kind != lifecycle.ActLock {
-				return // no longer wanted; nobody waits for the result
-			}
-			ev.Result, ev.Failure = res, failure.From(err)
-		}
-		if ctx.Err() != nil {
-			return
-		}
-		ev.Time = e.Clock.Now()
-		select {
-		case e.results <- result{ev, f, done}:
-			sent = true
-		case <-ctx.Done():
-			return
-		}
-		if a.Kind == lifecycle.ActLock && ev.Failure == nil {
-			<-ctx.Done() // held until it is no longer pending
-		}
-	})
-}
-
 // do calls the executor and turns a panic into an internal failure.
 func (e *Engine) do(ctx context.Context, job Job) (res *event.Result, err error) {
 	defer func() {
@@ -450,7 +356,8 @@ func (e *Engine) do(ctx context.Context, job Job) (res *event.Result, err error)
 	return e.Executor.Do(ctx, job)
 }
 
-func (e *Engine) job(ctx context.Context, a lifecycle.Action) Job {
+func (e *Engine) job(ctx context.Context, f *flight) Job {
+	a := f.action
 	j := Job{Action: a, Facts: e.Options.Run.Facts(a.Device)}
 	if t := e.Options.Run.Task(a.Task); t != nil {
 		spec := t.Spec()
@@ -469,7 +376,7 @@ func (e *Engine) job(ctx context.Context, a lifecycle.Action) Job {
 	}
 	j.Notify = func(n event.Notice) {
 		select {
-		case e.results <- result{Event: event.Event{Kind: event.Progressed, Task: a.Task, Action: a.ID, Notice: &n, Time: e.Clock.Now()}}:
+		case e.results <- result{event.Event{Kind: event.Progressed, Task: a.Task, Action: a.ID, Notice: &n, Time: e.Clock.Now()}, f}:
 		case <-ctx.Done():
 		}
 	}
@@ -560,10 +467,7 @@ func (e *Engine) drain() {
 	go func() { e.wait.Wait(); close(done) }()
 	for {
 		select {
-		case r := <-e.results:
-			if r.done != nil {
-				r.done()
-			}
+		case <-e.results:
 		case <-e.progress:
 		case <-done:
 			return

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/dprun/dprun/plan/pattern"
@@ -138,13 +139,11 @@ type harness struct {
 	engine *Engine
 	out    *outside
 	book   *notebook
-	clock  *clock.Manual
 	stop   chan string
 }
 
 func newHarness(t *testing.T) *harness {
-	h := &harness{out: &outside{}, book: &notebook{t: t, committed: map[string]int{}, owed: map[string]bool{}},
-		clock: clock.NewManual(time.Date(2026, 11, 23, 22, 0, 0, 0, time.UTC)), stop: make(chan string, 1)}
+	h := &harness{out: &outside{}, book: &notebook{t: t, committed: map[string]int{}, owed: map[string]bool{}}, stop: make(chan string, 1)}
 	run := lifecycle.NewRun(lifecycle.RunSpec{
 		ID: "r", Plan: "p", Limits: lifecycle.Limits{Parallel: 2},
 		Timeouts:     lifecycle.Timeouts{Queue: 24 * time.Hour, Run: time.Hour, Quiesce: time.Minute, Unquiesce: time.Minute, Grace: 3 * time.Minute, Store: time.Hour},
@@ -153,64 +152,58 @@ func newHarness(t *testing.T) *harness {
 		Activities: []lifecycle.Activity{{Name: "exports", Type: "export_domain", Scope: schema.ScopeDomain, Quiesce: lifecycle.QuiesceDomain,
 			Devices: []string{"d1"}, Domains: pattern.Set{{Match: []string{"orders"}}}}},
 	})
-	h.engine = New(Options{Run: run, Executor: h.out, Journal: h.book, Clock: h.clock, Sink: h.book, Log: slog.New(slog.DiscardHandler), Signals: h.stop})
+	h.engine = New(Options{Run: run, Executor: h.out, Journal: h.book, Clock: clock.System{}, Sink: h.book, Log: slog.New(slog.DiscardHandler), Signals: h.stop})
 	return h
 }
 
-// run drives the engine, and the clock from one timer to the next while nothing else happens.
+// run drives the engine to its end. In a bubble of synctest time passes by
+// itself, and an engine that does not end fails the test.
 func (h *harness) run(t *testing.T) int {
 	t.Helper()
-	done := make(chan int, 1)
-	go func() { done <- h.engine.Run(context.Background(), event.Event{Kind: event.RunStarted}) }()
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	go h.clock.Drive(ctx, 10*time.Second, nil)
-	select {
-	case exit := <-done:
-		return exit
-	case <-time.After(20 * time.Second):
-		t.Fatalf("the engine does not end; so far %v", h.book.codes())
-		return 0
-	}
+	return h.engine.Run(t.Context(), event.Event{Kind: event.RunStarted})
 }
 
 func TestOneDomainWalksTheWholeWay(t *testing.T) {
 	t.Parallel()
-	h := newHarness(t)
-	if exit := h.run(t); exit != 0 {
-		t.Errorf("exit %d; %v", exit, h.book.codes())
-	}
-	want := []string{"WAITING_FOR_PRE_VALIDATION", "READY_FOR_EXECUTION", "SENT_TO_MDB", "EXECUTION_STARTED", "EXECUTION_PRE_CHECKS_STARTED",
-		"EXECUTION_QUIESCE_STARTED", "EXECUTION_QUIESCE_WAITING_FOR_QUIESCE", "EXECUTION_EXPORT_DOMAIN_PERSISTED_STARTED", "EXECUTION_EXPORT_DOMAIN_PERSISTED_DONE",
-		"EXECUTION_UNQUIESCE_STARTED", "EXECUTION_UNQUIESCE_WAITING_FOR_UNQUIESCE", "EXECUTION_UNQUIESCE_DONE", "EXECUTION_STORE_STARTED", "EXECUTION_STORE_DONE", "SUCCESS"}
-	if got := h.book.codes(); !slices.Equal(got, want) {
-		t.Errorf("history\n got %v\nwant %v", got, want)
-	}
-	if len(h.book.owed) > 0 {
-		t.Errorf("still owed: %v", h.book.owed)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		h := newHarness(t)
+		if exit := h.run(t); exit != 0 {
+			t.Errorf("exit %d; %v", exit, h.book.codes())
+		}
+		want := []string{"WAITING_FOR_PRE_VALIDATION", "READY_FOR_EXECUTION", "SENT_TO_MDB", "EXECUTION_STARTED", "EXECUTION_PRE_CHECKS_STARTED",
+			"EXECUTION_QUIESCE_STARTED", "EXECUTION_QUIESCE_WAITING_FOR_QUIESCE", "EXECUTION_EXPORT_DOMAIN_PERSISTED_STARTED", "EXECUTION_EXPORT_DOMAIN_PERSISTED_DONE",
+			"EXECUTION_UNQUIESCE_STARTED", "EXECUTION_UNQUIESCE_WAITING_FOR_UNQUIESCE", "EXECUTION_UNQUIESCE_DONE", "EXECUTION_STORE_STARTED", "EXECUTION_STORE_DONE", "SUCCESS"}
+		if got := h.book.codes(); !slices.Equal(got, want) {
+			t.Errorf("history\n got %v\nwant %v", got, want)
+		}
+		if len(h.book.owed) > 0 {
+			t.Errorf("still owed: %v", h.book.owed)
+		}
+	})
 }
 
 func TestACancelledCaptureIsUndone(t *testing.T) {
 	t.Parallel()
-	h := newHarness(t)
-	h.out.on = func(ctx context.Context, j Job) (*event.Result, error, bool) {
-		if j.Action.Kind != lifecycle.ActCapture {
-			return nil, nil, false
+	synctest.Test(t, func(t *testing.T) {
+		h := newHarness(t)
+		h.out.on = func(ctx context.Context, j Job) (*event.Result, error, bool) {
+			if j.Action.Kind != lifecycle.ActCapture {
+				return nil, nil, false
+			}
+			h.stop <- "SIGTERM"
+			<-ctx.Done()
+			return nil, failure.From(ctx.Err()), true
 		}
-		h.stop <- "SIGTERM"
-		<-ctx.Done()
-		return nil, failure.From(ctx.Err()), true
-	}
-	if exit := h.run(t); exit != 143 {
-		t.Errorf("exit %d", exit)
-	}
-	if h.out.quiesced || len(h.book.owed) > 0 {
-		t.Errorf("quiesced %v, owed %v", h.out.quiesced, h.book.owed)
-	}
-	if got := h.book.codes(); got[len(got)-1] != "EXECUTION_CANCELED_BY_USER" {
-		t.Errorf("history %v", got)
-	}
+		if exit := h.run(t); exit != 143 {
+			t.Errorf("exit %d", exit)
+		}
+		if h.out.quiesced || len(h.book.owed) > 0 {
+			t.Errorf("quiesced %v, owed %v", h.out.quiesced, h.book.owed)
+		}
+		if got := h.book.codes(); got[len(got)-1] != "EXECUTION_CANCELED_BY_USER" {
+			t.Errorf("history %v", got)
+		}
+	})
 }
 
 func TestWithoutAJournalNothingIsQuiescedAndWhatIsOwedIsDone(t *testing.T) {
@@ -218,41 +211,45 @@ func TestWithoutAJournalNothingIsQuiescedAndWhatIsOwedIsDone(t *testing.T) {
 	for name, at := range map[string]string{"before the quiesce": "quiesce/1", "while quiesced": "capture/persisted/1"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			h := newHarness(t)
-			h.book.fail = func(b Batch) error {
-				for _, e := range b.Events {
-					if e.Action == at {
-						return errors.New("disk full")
+			synctest.Test(t, func(t *testing.T) {
+				h := newHarness(t)
+				h.book.fail = func(b Batch) error {
+					for _, e := range b.Events {
+						if e.Action == at {
+							return errors.New("disk full")
+						}
 					}
+					return nil
 				}
-				return nil
-			}
-			if exit := h.run(t); exit == 0 {
-				t.Errorf("exit 0 without a journal")
-			}
-			if h.out.quiesced {
-				t.Errorf("left quiesced; %v", h.book.codes())
-			}
-			if sent := h.out.called("quiesce/1"); sent != (at != "quiesce/1") {
-				t.Errorf("quiesce sent: %v", sent)
-			}
+				if exit := h.run(t); exit == 0 {
+					t.Errorf("exit 0 without a journal")
+				}
+				if h.out.quiesced {
+					t.Errorf("left quiesced; %v", h.book.codes())
+				}
+				if sent := h.out.called("quiesce/1"); sent != (at != "quiesce/1") {
+					t.Errorf("quiesce sent: %v", sent)
+				}
+			})
 		})
 	}
 }
 
 func TestAPanicInAnActionEndsTheTaskAlone(t *testing.T) {
 	t.Parallel()
-	h := newHarness(t)
-	h.out.on = func(_ context.Context, j Job) (*event.Result, error, bool) {
-		if j.Action.Kind == lifecycle.ActCapture {
-			panic("boom")
+	synctest.Test(t, func(t *testing.T) {
+		h := newHarness(t)
+		h.out.on = func(_ context.Context, j Job) (*event.Result, error, bool) {
+			if j.Action.Kind == lifecycle.ActCapture {
+				panic("boom")
+			}
+			return nil, nil, false
 		}
-		return nil, nil, false
-	}
-	if exit := h.run(t); exit != 1 {
-		t.Errorf("exit %d", exit)
-	}
-	if got := h.book.codes(); got[len(got)-1] != "EXECUTION_FAILED_WITH_INTERNAL_EXCEPTION" || h.out.quiesced {
-		t.Errorf("history %v, quiesced %v", got, h.out.quiesced)
-	}
+		if exit := h.run(t); exit != 1 {
+			t.Errorf("exit %d", exit)
+		}
+		if got := h.book.codes(); got[len(got)-1] != "EXECUTION_FAILED_WITH_INTERNAL_EXCEPTION" || h.out.quiesced {
+			t.Errorf("history %v, quiesced %v", got, h.out.quiesced)
+		}
+	})
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/dprun/dprun/runner/event"
@@ -18,55 +19,59 @@ import (
 // everything before it in the journal.
 func TestGroupedEventsChangeNothingButTheNumberOfCommits(t *testing.T) {
 	t.Parallel()
-	walk := func(group time.Duration) (commits int32, codes []string) {
-		h := newHarness(t)
-		h.engine.Group = group
-		var n atomic.Int32
-		h.book.fail = func(Batch) error { n.Add(1); return nil }
-		h.out.on = func(_ context.Context, j Job) (*event.Result, error, bool) {
-			before := map[lifecycle.ActionKind]string{lifecycle.ActQuiesce: "quiesce/1", lifecycle.ActUnquiesce: "capture/persisted/1", lifecycle.ActStore: "capture/persisted/1"}[j.Action.Kind]
-			if before != "" && !h.book.has(before) {
-				t.Errorf("group %s: %s begins before %s is written", group, j.Action.ID, before)
+	synctest.Test(t, func(t *testing.T) {
+		walk := func(group time.Duration) (commits int32, codes []string) {
+			h := newHarness(t)
+			h.engine.Group = group
+			var n atomic.Int32
+			h.book.fail = func(Batch) error { n.Add(1); return nil }
+			h.out.on = func(_ context.Context, j Job) (*event.Result, error, bool) {
+				before := map[lifecycle.ActionKind]string{lifecycle.ActQuiesce: "quiesce/1", lifecycle.ActUnquiesce: "capture/persisted/1", lifecycle.ActStore: "capture/persisted/1"}[j.Action.Kind]
+				if before != "" && !h.book.has(before) {
+					t.Errorf("group %s: %s begins before %s is written", group, j.Action.ID, before)
+				}
+				return nil, nil, false
 			}
-			return nil, nil, false
+			if exit := h.run(t); exit != 0 {
+				t.Errorf("group %s: exit %d", group, exit)
+			}
+			if len(h.book.owed) > 0 || len(h.engine.waiting.Events) > 0 {
+				t.Errorf("group %s: owed %v, %d events not written", group, h.book.owed, len(h.engine.waiting.Events))
+			}
+			return n.Load(), h.book.codes()
 		}
-		if exit := h.run(t); exit != 0 {
-			t.Errorf("group %s: exit %d", group, exit)
+		each, codes := walk(0)
+		grouped, same := walk(5 * time.Millisecond)
+		if !slices.Equal(codes, same) {
+			t.Errorf("history\n got %v\nwant %v", same, codes)
 		}
-		if len(h.book.owed) > 0 || len(h.engine.waiting.Events) > 0 || len(h.engine.handled) > 0 {
-			t.Errorf("group %s: owed %v, %d events not written, %d results not released", group, h.book.owed, len(h.engine.waiting.Events), len(h.engine.handled))
+		if grouped >= each {
+			t.Errorf("%d commits in groups, %d without", grouped, each)
 		}
-		return n.Load(), h.book.codes()
-	}
-	each, codes := walk(0)
-	grouped, same := walk(5 * time.Millisecond)
-	if !slices.Equal(codes, same) {
-		t.Errorf("history\n got %v\nwant %v", same, codes)
-	}
-	if grouped >= each {
-		t.Errorf("%d commits in groups, %d without", grouped, each)
-	}
+	})
 }
 
 func TestACancelledCaptureIsUndoneWhileItsStartWaitsToBeWritten(t *testing.T) {
 	t.Parallel()
-	h := newHarness(t)
-	h.engine.Group = 50 * time.Millisecond
-	h.out.on = func(ctx context.Context, j Job) (*event.Result, error, bool) {
-		if j.Action.Kind != lifecycle.ActCapture {
-			return nil, nil, false
+	synctest.Test(t, func(t *testing.T) {
+		h := newHarness(t)
+		h.engine.Group = 50 * time.Millisecond
+		h.out.on = func(ctx context.Context, j Job) (*event.Result, error, bool) {
+			if j.Action.Kind != lifecycle.ActCapture {
+				return nil, nil, false
+			}
+			h.stop <- "SIGTERM"
+			<-ctx.Done()
+			return nil, failure.From(ctx.Err()), true
 		}
-		h.stop <- "SIGTERM"
-		<-ctx.Done()
-		return nil, failure.From(ctx.Err()), true
-	}
-	if exit := h.run(t); exit != 143 {
-		t.Errorf("exit %d", exit)
-	}
-	codes := h.book.codes()
-	if h.out.quiesced || len(h.book.owed) > 0 || !strings.HasSuffix(codes[len(codes)-1], "CANCELED_BY_USER") {
-		t.Errorf("quiesced %v, owed %v, history %v", h.out.quiesced, h.book.owed, codes)
-	}
+		if exit := h.run(t); exit != 143 {
+			t.Errorf("exit %d", exit)
+		}
+		codes := h.book.codes()
+		if h.out.quiesced || len(h.book.owed) > 0 || !strings.HasSuffix(codes[len(codes)-1], "CANCELED_BY_USER") {
+			t.Errorf("quiesced %v, owed %v, history %v", h.out.quiesced, h.book.owed, codes)
+		}
+	})
 }
 
 // has reports whether an event about an action is in the journal.

@@ -3,9 +3,8 @@ package engine
 import (
 	"context"
 	"errors"
-	"runtime"
-	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/dprun/dprun/runner/event"
@@ -15,19 +14,21 @@ import (
 
 func TestALockThatCannotBeHadEndsTheTask(t *testing.T) {
 	t.Parallel()
-	h := newHarness(t)
-	h.out.on = func(_ context.Context, j Job) (*event.Result, error, bool) {
-		if j.Action.Kind != lifecycle.ActLock {
-			return nil, nil, false
+	synctest.Test(t, func(t *testing.T) {
+		h := newHarness(t)
+		h.out.on = func(_ context.Context, j Job) (*event.Result, error, bool) {
+			if j.Action.Kind != lifecycle.ActLock {
+				return nil, nil, false
+			}
+			return nil, failure.New(failure.Internal, "", "too many open files"), true
 		}
-		return nil, failure.New(failure.Internal, "", "too many open files"), true
-	}
-	if exit := h.run(t); exit != 1 {
-		t.Errorf("exit %d", exit)
-	}
-	if got := h.book.codes(); got[len(got)-1] != "EXECUTION_FAILED_WITH_INTERNAL_EXCEPTION" {
-		t.Errorf("history %v", got)
-	}
+		if exit := h.run(t); exit != 1 {
+			t.Errorf("exit %d", exit)
+		}
+		if got := h.book.codes(); got[len(got)-1] != "EXECUTION_FAILED_WITH_INTERNAL_EXCEPTION" {
+			t.Errorf("history %v", got)
+		}
+	})
 }
 
 // TestTheJournalMayFailAtAnyBatch: whenever it does, the run ends by itself
@@ -38,66 +39,57 @@ func TestTheJournalMayFailAtAnyBatch(t *testing.T) {
 	for group, atLeast := range map[time.Duration]int{0: 10, 2 * time.Millisecond: 5} {
 		t.Run(group.String(), func(t *testing.T) {
 			t.Parallel()
-			for n := 1; ; n++ {
-				h := newHarness(t)
-				h.engine.Group = group
-				batches := 0
-				h.book.fail = func(Batch) error {
-					if batches++; batches >= n {
-						return errors.New("disk full")
+			synctest.Test(t, func(t *testing.T) {
+				for n := 1; ; n++ {
+					h := newHarness(t)
+					h.engine.Group = group
+					batches := 0
+					h.book.fail = func(Batch) error {
+						if batches++; batches >= n {
+							return errors.New("disk full")
+						}
+						return nil
 					}
-					return nil
-				}
-				exit := h.run(t)
-				if batches < n {
-					if n < atLeast {
-						t.Errorf("only %d batches", n)
+					exit := h.run(t)
+					if batches < n {
+						if n < atLeast {
+							t.Errorf("only %d batches", n)
+						}
+						return
 					}
-					return
-				}
-				if exit != 70 {
-					t.Errorf("batch %d: exit %d, want 70; %v", n, exit, h.book.codes())
-				}
-				if h.out.quiesced {
-					t.Errorf("batch %d: left quiesced; %v", n, h.book.codes())
-				}
-				if h.out.called("unquiesce/1") != h.out.called("quiesce/1") {
-					t.Errorf("batch %d: a quiesce that was not sent is undone, or the other way round; %v", n, h.out.calls)
-				}
-				if len(h.book.owed) > 0 {
-					t.Errorf("batch %d: still owed: %v", n, h.book.owed)
-				}
-				for _, s := range h.book.statuses {
-					if s.Final && h.book.committed[s.Task+s.Code] == 0 {
-						t.Errorf("batch %d: %s is told as final, and is not durable", n, s.Code)
+					if exit != 70 {
+						t.Errorf("batch %d: exit %d, want 70; %v", n, exit, h.book.codes())
+					}
+					if h.out.quiesced {
+						t.Errorf("batch %d: left quiesced; %v", n, h.book.codes())
+					}
+					if h.out.called("unquiesce/1") != h.out.called("quiesce/1") {
+						t.Errorf("batch %d: a quiesce that was not sent is undone, or the other way round; %v", n, h.out.calls)
+					}
+					if len(h.book.owed) > 0 {
+						t.Errorf("batch %d: still owed: %v", n, h.book.owed)
+					}
+					for _, s := range h.book.statuses {
+						if s.Final && h.book.committed[s.Task+s.Code] == 0 {
+							t.Errorf("batch %d: %s is told as final, and is not durable", n, s.Code)
+						}
 					}
 				}
-			}
+			})
 		})
 	}
 }
 
-// TestATimerThatIsMovedWhileItFiresKeepsNobodyWaiting: the result of the old
-// one must not make the engine forget the new one, which would then keep the
-// process alive until it fires.
-func TestATimerThatIsMovedWhileItFiresKeepsNobodyWaiting(t *testing.T) {
+// TestTheResultOfAFlightThatWasGivenUpEndsNoOther: a call that is begun anew
+// under the same name goes on when the first one comes back late.
+func TestTheResultOfAFlightThatWasGivenUpEndsNoOther(t *testing.T) {
 	t.Parallel()
-	h := newHarness(t)
-	e := h.engine
-	e.handle([]result{{Event: event.Event{Kind: event.RunStarted}}})
-	at := h.clock.Now().Add(time.Hour)
-	a := lifecycle.Action{ID: "timer/x", Kind: lifecycle.ActTimer, NotBefore: at}
-	old := &flight{action: a}
-	e.flights[flightKey{"", a.ID}] = &flight{action: a}
-	e.start(a)
-	e.apply(event.Event{Kind: event.Finished, Action: a.ID}, old, &Batch{})
-	e.cancelAll()
-	done := make(chan struct{})
-	go func() { e.drain(); close(done) }()
-	select {
-	case <-done:
-	case <-time.After(10 * time.Second):
-		stacks := make([]byte, 1<<20)
-		t.Fatalf("still waiting:\n%s", strings.Join(strings.Split(string(stacks[:runtime.Stack(stacks, true)]), "\n\n"), "\n\n"))
+	e := newHarness(t).engine
+	key := flightKey{"", "inspect/d1/1"}
+	given, now := &flight{at: -1}, &flight{at: -1}
+	e.flights[key] = now
+	e.apply(event.Event{Kind: event.Finished, Action: key.action}, given, &Batch{})
+	if e.flights[key] != now {
+		t.Error("the late result has ended the flight that goes on")
 	}
 }

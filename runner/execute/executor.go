@@ -126,14 +126,15 @@ func (e *limitError) Error() string { return fmt.Sprintf("no answer within %s", 
 // limited bounds one request.
 func (x *Executor) limited(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	due, giveUp := x.Clock.At(x.Clock.Now().Add(limit))
+	waiter := x.Clock.Waiter()
+	due := waiter.Wait(x.Clock.Now().Add(limit), 0)
 	go func() {
+		defer waiter.Stop()
 		select {
 		case <-due:
 			cancel(&limitError{limit})
 		case <-ctx.Done():
 		}
-		giveUp()
 	}()
 	return ctx, func() { cancel(context.Canceled) }
 }

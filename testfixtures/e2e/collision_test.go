@@ -8,8 +8,8 @@ import (
 	"testing"
 
 	"github.com/dprun/dprun/runner"
-	"github.com/dprun/dprun/runner/clock"
 	"github.com/dprun/dprun/testfixtures/dpsim"
+	"github.com/dprun/dprun/testfixtures/manualclock"
 )
 
 // TestSetsOfOneMillisecondAreNotTakenForEachOther: two runs whose tasks start
@@ -58,7 +58,7 @@ plan "` + name + `" {
 			if len(before) != 2 {
 				t.Fatalf("the first run stored %v", files(t, s.dir+"/backups"))
 			}
-			s.clock = clock.NewManual(night) // the same millisecond again
+			s.clock = manualclock.New(night) // the same millisecond again
 			res := apply(plan("second", c.second, c.activity))
 			if res.ExitCode != 1 || len(res.Summary.Tasks) != 1 {
 				t.Fatalf("the second run: exit %d, %+v", res.ExitCode, res.Summary)

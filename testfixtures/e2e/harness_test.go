@@ -26,6 +26,7 @@ import (
 	"github.com/dprun/dprun/runner/pluginhost"
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/testfixtures/dpsim"
+	"github.com/dprun/dprun/testfixtures/manualclock"
 )
 
 func bundled() map[string]func() sdk.Plugin {
@@ -46,7 +47,7 @@ type site struct {
 	t     *testing.T
 	dir   string
 	fleet *dpsim.Fleet
-	clock *clock.Manual
+	clock *manualclock.Clock
 	stop  chan string
 	sink  *recorder
 	// patience is how long the plugin waits for an answer, in real time: a
@@ -102,7 +103,7 @@ func newSite(t *testing.T, s dpsim.Scenario) *site {
 		t.Fatal(err)
 	}
 	t.Cleanup(fleet.Close)
-	st := &site{t: t, dir: t.TempDir(), fleet: fleet, clock: clock.NewManual(night), stop: make(chan string, 2), sink: &recorder{}, patience: "1m"}
+	st := &site{t: t, dir: t.TempDir(), fleet: fleet, clock: manualclock.New(night), stop: make(chan string, 2), sink: &recorder{}, patience: "1m"}
 	if err := fleet.WriteReady(filepath.Join(st.dir, "fleet.json")); err != nil {
 		t.Fatal(err)
 	}
@@ -160,7 +161,7 @@ func (s *site) source() runner.Source {
 func (s *site) open(c clock.Clock) *runner.Runner {
 	s.t.Helper()
 	r, err := runner.Open(context.Background(), runner.Options{StateDir: filepath.Join(s.dir, "state"), Version: "0.1.0-test", Bundled: bundled(), Environ: os.Environ(),
-		Sink: s.sink, Log: slog.New(slog.NewTextHandler(s.t.Output(), nil)), Clock: c, Signals: s.stop})
+		Sink: s.sink, Log: slog.New(slog.NewTextHandler(s.t.Output(), nil)), Clock: c, Group: -1, Signals: s.stop})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -178,7 +179,7 @@ func (s *site) run(f func(*runner.Runner) (*runner.Result, error)) *runner.Resul
 	stuck := limit + 3*time.Second
 	go func() {
 		defer close(moved)
-		s.clock.Drive(ctx, stuck, func(d time.Duration) { s.fleet.Clock().Advance(d) })
+		manualclock.Drive(ctx, s.clock, s.fleet.Clock(), stuck)
 	}()
 	defer func() {
 		cancel()

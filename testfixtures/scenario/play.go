@@ -27,6 +27,7 @@ import (
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/testfixtures/dpsim"
 	"github.com/dprun/dprun/testfixtures/ganesha"
+	"github.com/dprun/dprun/testfixtures/manualclock"
 	"github.com/dprun/dprun/testfixtures/sshd"
 )
 
@@ -74,7 +75,7 @@ type player struct {
 	dir      string
 	fleet    *dpsim.Fleet
 	clock    clock.Clock
-	moved    *clock.Manual // nil by the wall clock
+	moved    *manualclock.Clock // nil by the wall clock
 	mu       sync.Mutex
 	exits    map[string]int
 	owes     map[string][]string
@@ -93,7 +94,7 @@ func Play(t testing.TB, s *Scenario, o Options) *Outcome {
 		driven := make(chan struct{})
 		go func() {
 			defer close(driven)
-			drive(ctx, p.moved, p.fleet.Clock())
+			manualclock.Drive(ctx, p.moved, p.fleet.Clock(), whenStuck)
 		}()
 		defer func() { cancel(); <-driven }()
 	}
@@ -115,7 +116,7 @@ func (p *player) build() {
 	p.must(err)
 	if !p.s.byTheWall() {
 		fleet.Start, fleet.Frozen = night.Format(time.RFC3339), true
-		p.moved = clock.NewManual(night)
+		p.moved = manualclock.New(night)
 		p.clock = p.moved
 	}
 	p.fleet, err = dpsim.Start(context.Background(), fleet)
@@ -182,10 +183,9 @@ func (p *player) doNow(d deed, signal func(string)) {
 	if d.Advance != "" {
 		step, err := time.ParseDuration(d.Advance)
 		p.check(err)
+		p.fleet.Clock().Advance(step)
 		if p.moved != nil {
-			pass(p.moved, p.fleet.Clock(), step)
-		} else {
-			p.fleet.Clock().Advance(step)
+			p.moved.Advance(step)
 		}
 	}
 	if d.Start != "" {
@@ -247,7 +247,7 @@ func (p *player) startBeside(name string) {
 		}
 		idle := func() {}
 		if p.moved != nil {
-			idle = p.moved.Busy() // no time passes until it takes part
+			idle = sync.OnceFunc(p.moved.Waiter().Stop) // no time passes until it takes part
 		}
 		p.commands.Go(func() {
 			defer idle()
@@ -283,7 +283,7 @@ func (p *player) inProcess(c command, begun func()) int {
 	w := &watch{player: p, command: c, begun: begun, signal: func(s string) { stop <- s }, done: make([]bool, len(c.At))}
 	ctx := context.Background()
 	r, err := runner.Open(ctx, runner.Options{StateDir: p.stateDir(c), Version: "0.1.0-test", Bundled: p.Bundled, Environ: os.Environ(),
-		Sink: w, Log: slog.New(slog.NewTextHandler(p.t.Output(), nil)), Clock: p.clock, Signals: stop})
+		Sink: w, Log: slog.New(slog.NewTextHandler(p.t.Output(), nil)), Clock: p.clock, Group: -1, Signals: stop})
 	if err != nil {
 		return p.refused(err)
 	}
@@ -397,3 +397,7 @@ func (p *player) outcome() *Outcome {
 	}))
 	return o
 }
+
+// whenStuck is how long work may go on, in wall time, before it is taken to
+// wait for simulated time by itself.
+const whenStuck = 20 * time.Second

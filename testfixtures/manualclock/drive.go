@@ -1,27 +1,32 @@
-package scenario
+package manualclock
 
 import (
 	"context"
 	"time"
-
-	"github.com/dprun/dprun/runner/clock"
-	"github.com/dprun/dprun/testfixtures/dpsim/simclock"
 )
+
+// Fleet is a simulated fleet whose time is moved with the runner's.
+type Fleet interface {
+	// Waiting is how many gateways wait for simulated time, and the earliest
+	// instant that one of them waits for.
+	Waiting() (n int, next time.Time)
+	Advance(d time.Duration)
+}
 
 // How long, in wall time, nothing must have happened before time moves.
 const (
-	whenIdle  = 10 * time.Millisecond  // nobody works: timers that were just due may still be on their way
+	whenIdle  = 10 * time.Millisecond  // nobody works; somebody who does not use the clock may be about to
 	whenAsked = 150 * time.Millisecond // all work waits for gateways, or what was due woke nobody
-	whenStuck = 20 * time.Second       // work is under way that may wait for time by itself
 	whenFar   = 500 * time.Millisecond // the next instant is far away: who waits for a lock looks again before, in wall time
 	far       = time.Hour
 )
 
-// drive moves both clocks, by the same steps, from one instant that somebody
-// waits for to the next. They stand still while anybody works: time passes
-// only when the runner waits for a timer, or works for nobody but a gateway
-// that waits itself.
-func drive(ctx context.Context, own *clock.Manual, fleet *simclock.Clock) {
+// Drive moves a clock and a fleet's, by the same steps, from one instant that
+// somebody waits for to the next, until ctx ends. They stand still while
+// anybody works: time passes only when the runner waits for an instant, or
+// works for nobody but a gateway that waits itself. Work that has not changed
+// for as long as stuck, in wall time, is taken to wait for time by itself.
+func Drive(ctx context.Context, own *Clock, fleet Fleet, stuck time.Duration) {
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	_, last := own.Work()
@@ -39,7 +44,7 @@ func drive(ctx context.Context, own *clock.Manual, fleet *simclock.Clock) {
 			last, asleepBefore, since, woken = changes, asleep, time.Now(), true
 			continue
 		}
-		limit := whenStuck
+		limit := stuck
 		switch {
 		case busy == 0 && woken:
 			limit = whenIdle
@@ -56,13 +61,9 @@ func drive(ctx context.Context, own *clock.Manual, fleet *simclock.Clock) {
 		if !ok || next.Sub(own.Now()) > far && time.Since(since) < whenFar {
 			continue
 		}
-		pass(own, fleet, next.Sub(own.Now()))
+		step := next.Sub(own.Now())
+		fleet.Advance(step)
+		own.Advance(step)
 		since, woken = time.Now(), false
 	}
-}
-
-// pass lets time go by for the fleet and then for the runner.
-func pass(own *clock.Manual, fleet *simclock.Clock, d time.Duration) {
-	fleet.Advance(d)
-	own.Advance(d)
 }
