@@ -27,8 +27,8 @@ const serversMeaning = `
 - **Room**: the server tells how much is free, so that ` + "`min_free`" + ` works.
 - **Set**: arguments of the destination beyond those that every server needs.
 
-Another test runs a whole backup to all the packaged servers at once, and kills each in the middle of a store; two of them stay away
-for 30 seconds. The run succeeds, every copy is whole, and no part of a file is left behind. Servers marked "built" are compiled or
+Another test runs a whole backup to all the packaged servers at once, and kills each in the middle of a store; three of them, NFS-Ganesha
+among them, stay away for 30 seconds. The run succeeds, every copy is whole, and no part of a file is left behind. Servers marked "built" are compiled or
 come from npm: ` + "`make test-servers`" + ` tests them, the others are tested with every change.
 `
 

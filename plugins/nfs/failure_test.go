@@ -78,7 +78,9 @@ func TestAServerKilledWhileWritingPublishesNothing(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(srv.ExportDir, "d/x")); err == nil {
 		t.Error("a partial file stands under the final name")
 	}
-	srv.Restart()
+	if err := srv.Restart(); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := d.Store(t.Context(), staged(t, "d/x", bytesOf(48<<20, 1), sdk.VerifyReadBack), nil); err != nil {
 		t.Errorf("storing again after the restart: %v", err)
 	}
@@ -111,7 +113,7 @@ func TestAServerThatRestartsWhileWritingIsSentTheFileAgain(t *testing.T) {
 // restarting restarts the server before the first commit.
 type restarting struct {
 	*exportTree
-	restart func()
+	restart func() error
 	commits int
 }
 
@@ -128,7 +130,9 @@ type restartingFile struct {
 func (f restartingFile) commit(ctx context.Context) error {
 	f.r.commits++
 	if f.r.commits == 1 {
-		f.r.restart()
+		if err := f.r.restart(); err != nil {
+			return err
+		}
 	}
 	return f.output.commit(ctx)
 }

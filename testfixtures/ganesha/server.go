@@ -66,7 +66,7 @@ func Start(t testing.TB, options ...Option) *Server {
 	}
 	for _, name := range []string{"ganesha.nfsd", "rpcbind", "unshare", "ip"} {
 		if _, err := lookTool(name); err != nil {
-			t.Fatalf("%s is missing (%v): run `make test-deps`, which installs nfs-ganesha, nfs-ganesha-vfs, rpcbind, util-linux and iproute2", name, err)
+			t.Fatalf("%s is missing (%v): run `make deps`, which installs nfs-ganesha, nfs-ganesha-vfs, rpcbind, util-linux and iproute2", name, err)
 		}
 	}
 	s := &Server{t: t, Host: "127.0.0.1", Export: ExportPath}
@@ -98,13 +98,13 @@ func (s *Server) Kill() {
 
 // Restart starts a killed server again, at the same ports. The content of an
 // export made by WithSize is gone.
-func (s *Server) Restart() {
-	s.t.Helper()
+func (s *Server) Restart() error {
 	s.Kill()
 	var err error
 	if s.run, err = s.launch(); err != nil {
-		s.t.Fatalf("restarting nfs-ganesha: %v", err)
+		return fmt.Errorf("restart nfs-ganesha: %w", err)
 	}
+	return nil
 }
 
 // start tries a few times: a port may be taken between its choice and its use.

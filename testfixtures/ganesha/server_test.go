@@ -30,7 +30,9 @@ func TestServersRunSideBySideAndEnd(t *testing.T) {
 		c.Close()
 		t.Error("a killed server still listens")
 	}
-	a.Restart()
+	if err := a.Restart(); err != nil {
+		t.Fatal(err)
+	}
 	c, err := net.Dial("tcp", net.JoinHostPort(a.Host, strconv.Itoa(a.NFSPort)))
 	if err != nil {
 		t.Fatalf("a restarted server does not listen: %v", err)

@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/dprun/dprun/plugins/datapower"
+	"github.com/dprun/dprun/plugins/nfs"
 	"github.com/dprun/dprun/plugins/sftp"
 	"github.com/dprun/dprun/runner/pluginhost"
 	"github.com/dprun/dprun/sdk"
@@ -26,7 +27,7 @@ import (
 var update = flag.Bool("update", false, "write what was seen to results/results.json")
 
 func bundled() map[string]func() sdk.Plugin {
-	return map[string]func() sdk.Plugin{"datapower": datapower.Plugin, "sftp": sftp.Plugin}
+	return map[string]func() sdk.Plugin{"datapower": datapower.Plugin, "nfs": nfs.Plugin, "sftp": sftp.Plugin}
 }
 
 // TestMain serves the bundled plugins when the test binary is started as one.

@@ -14,12 +14,63 @@ import (
 	"github.com/dprun/dprun/runner/clock"
 	"github.com/dprun/dprun/runner/event"
 	"github.com/dprun/dprun/testfixtures/dpsim"
+	"github.com/dprun/dprun/testfixtures/ganesha"
 	"github.com/dprun/dprun/testfixtures/servers"
 )
 
 // outage is how long some servers stay away after they were killed. The others
 // start again at once.
 var outage = map[string]time.Duration{"OpenSSH sftp-server": 30 * time.Second, "AsyncSSH": 30 * time.Second}
+
+// victim is a server that is killed in the middle of a store.
+type victim struct {
+	name        string
+	dir         string // what it serves, on the local disk
+	destination string // its kind
+	config      string // of the destination
+	outage      time.Duration
+	kill        func() error
+	restart     func() error
+}
+
+// victims starts every packaged server, and NFS-Ganesha twice: one comes back
+// at once.
+func victims(t *testing.T) []victim {
+	t.Helper()
+	var out []victim
+	for _, k := range servers.Packaged() {
+		s := k.Start(t)
+		config := fmt.Sprintf(`
+    host        = %q
+    port        = %d
+    username    = %q
+    private_key = secret_file(%q)
+    known_hosts = %q
+    directory   = %q
+`, s.Host, s.Port, s.User, s.PrivateKey, s.KnownHosts, s.Directory)
+		for name, value := range k.Set {
+			config += fmt.Sprintf("    %s = %s\n", name, value)
+		}
+		out = append(out, victim{
+			name: k.Name, dir: s.Dir, destination: "sftp", config: config, outage: outage[k.Name],
+			kill: s.Kill, restart: func() error { return s.Restart(t.Context()) },
+		})
+	}
+	for _, away := range []time.Duration{0, 30 * time.Second} {
+		s := ganesha.Start(t)
+		out = append(out, victim{
+			name: fmt.Sprintf("NFS-Ganesha, away for %s", away), dir: s.ExportDir, destination: "nfs", outage: away,
+			config: fmt.Sprintf(`
+    server     = %q
+    export     = %q
+    nfs_port   = %d
+    mount_port = %d
+`, s.Host, s.Export, s.NFSPort, s.MountPort),
+			kill: func() error { s.Kill(); return nil }, restart: s.Restart,
+		})
+	}
+	return out
+}
 
 // TestARunStoresAtServersThatAreKilledOnTheWay runs a whole backup to every
 // packaged server. Each is killed in the middle of a store, once.
@@ -49,30 +100,16 @@ device "datapower" "gw" {
   }
 }
 `, gw.Host, gw.Port, gw.Username, gw.CAFile)
-	kinds := servers.Packaged()
-	started := make([]*servers.Server, len(kinds))
+	started := victims(t)
 	var names []string
-	for i, k := range kinds {
-		s := k.Start(t)
-		started[i] = s
-		var set strings.Builder
-		for name, value := range k.Set {
-			fmt.Fprintf(&set, "    %s = %s\n", name, value)
-		}
-		names = append(names, fmt.Sprintf("destination.sftp.s%d", i))
+	for i, v := range started {
+		names = append(names, fmt.Sprintf("destination.%s.s%d", v.destination, i))
 		plan += fmt.Sprintf(`
-destination "sftp" "s%d" {
+destination %q "s%d" {
   min_free = 0
-  config {
-    host        = %q
-    port        = %d
-    username    = %q
-    private_key = secret_file(%q)
-    known_hosts = %q
-    directory   = %q
-%s  }
+  config {%s  }
 }
-`, i, s.Host, s.Port, s.User, s.PrivateKey, s.KnownHosts, s.Directory, set.String())
+`, v.destination, i, v.config)
 	}
 	plan += fmt.Sprintf(`
 plan "nightly" {
@@ -87,8 +124,8 @@ plan "nightly" {
 
 	var killers sync.WaitGroup
 	ended := make(chan struct{})
-	for i, s := range started {
-		killers.Go(func() { killOnTheWay(t, kinds[i], s, ended) })
+	for _, v := range started {
+		killers.Go(func() { killOnTheWay(t, v, ended) })
 	}
 	r, err := runner.Open(t.Context(), runner.Options{
 		StateDir: filepath.Join(dir, "state"), Version: "0.1.0-test", Bundled: bundled(), Environ: os.Environ(),
@@ -120,47 +157,47 @@ plan "nightly" {
 			served[e.SHA256] = true
 		}
 	}
-	for i, s := range started {
+	for _, v := range started {
 		exports, manifests := 0, 0
-		for name, sum := range hashes(t, s.Dir) {
+		for name, sum := range hashes(t, v.dir) {
 			switch {
 			case strings.HasSuffix(name, ".zip") && served[sum]:
 				exports++
 			case strings.HasSuffix(name, ".dprun.json"):
 				manifests++
 			default:
-				t.Errorf("%s: %s was left behind, or is not what the gateway gave", kinds[i].Name, name)
+				t.Errorf("%s: %s was left behind, or is not what the gateway gave", v.name, name)
 			}
 		}
 		if exports != 2 || manifests != 2 {
-			t.Errorf("%s: %d exports and %d manifests, want 2 of each", kinds[i].Name, exports, manifests)
+			t.Errorf("%s: %d exports and %d manifests, want 2 of each", v.name, exports, manifests)
 		}
 	}
 }
 
 // killOnTheWay kills a server when a part of a file stands there, and starts
 // it again.
-func killOnTheWay(t *testing.T, k servers.Kind, s *servers.Server, ended <-chan struct{}) {
+func killOnTheWay(t *testing.T, v victim, ended <-chan struct{}) {
 	for ; ; time.Sleep(time.Millisecond) {
 		select {
 		case <-ended:
-			t.Errorf("%s: no part of a file was seen", k.Name)
+			t.Errorf("%s: no part of a file was seen", v.name)
 			return
 		default:
 		}
-		if !partOfAFile(s.Dir) {
+		if !partOfAFile(v.dir) {
 			continue
 		}
-		if err := s.Kill(); err != nil {
-			t.Errorf("%s: %v", k.Name, err)
+		if err := v.kill(); err != nil {
+			t.Errorf("%s: %v", v.name, err)
 		}
 		select {
 		case <-ended:
-			t.Errorf("%s: the run did not wait for it", k.Name)
-		case <-time.After(outage[k.Name]):
+			t.Errorf("%s: the run did not wait for it", v.name)
+		case <-time.After(v.outage):
 		}
-		if err := s.Restart(t.Context()); err != nil {
-			t.Errorf("%s: %v", k.Name, err)
+		if err := v.restart(); err != nil {
+			t.Errorf("%s: %v", v.name, err)
 		}
 		return
 	}

@@ -5,6 +5,6 @@
 // both as root and as an ordinary user. As root, sessions run as "nobody", so
 // that file modes mean something.
 //
-// A machine without sshd is an error that names `make test-deps`, never a
+// A machine without sshd is an error that names `make deps`, never a
 // reason to skip.
 package sshd

@@ -101,7 +101,7 @@ func find() (string, error) {
 	if p, err := exec.LookPath("sshd"); err == nil {
 		return filepath.Abs(p)
 	}
-	return "", errors.New("OpenSSH's sshd is not installed: run `make test-deps`")
+	return "", errors.New("OpenSSH's sshd is not installed: run `make deps`")
 }
 
 // prepare makes the directory tree and the keys.

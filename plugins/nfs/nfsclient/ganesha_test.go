@@ -175,7 +175,9 @@ func TestARestartBetweenWriteAndCommitIsNoticed(t *testing.T) {
 	}
 	// Ganesha's verifier is its start time in seconds.
 	time.Sleep(1100 * time.Millisecond)
-	srv.Restart()
+	if err := srv.Restart(); err != nil {
+		t.Fatal(err)
+	}
 	if err := file.Commit(ctx); !errors.Is(err, nfsclient.ErrVerifierChanged) {
 		t.Fatalf("commit after a restart: %v", err)
 	}
