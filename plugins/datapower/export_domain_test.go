@@ -169,6 +169,16 @@ func TestABackupOfDomainsHoldsExactlyThoseThatWereAskedFor(t *testing.T) {
 	}
 }
 
+func TestABackupThatDoesNotListItsDomainsHasAWarning(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t, dpsim.Device{AppDomains: 2})
+	g.fault(dpsim.Fault{Kind: "archive_no_files"})
+	got, _, err := g.capture("export_all_domains", "", sdk.VariantPersisted, config("export_all_domains", nil))
+	if err != nil || len(got.Warnings) != 1 || !strings.Contains(got.Warnings[0], "does not list the domains") {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
 func TestADomainThatGoesWhileAllAreBackedUpIsNotMissed(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t, dpsim.Device{AppDomains: 3})

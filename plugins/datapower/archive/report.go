@@ -51,7 +51,8 @@ const (
 	CodeEmpty     Code = "empty"     // no entries at all
 	CodeTrailing  Code = "trailing"  // bytes behind the end
 	CodeNoDetails Code = "no-details"
-	CodeNoFiles   Code = "no-files" // no list of files, or an empty one
+	CodeNoFiles   Code = "no-files"   // no list of files, or an empty one
+	CodeNoDomains Code = "no-domains" // no list of domains in a backup
 
 	// What an archive is of and what it should be of; see [Report.Compare].
 	CodeOtherDevice   Code = "other-device"

@@ -168,7 +168,11 @@ func (c *contentsOf) said(rec *recorder) {
 		rec.add(Problem, CodeOtherDomain, p, "its export-details name domain %q, and its configuration is of domain %q", Printable(l.domain), Printable(l.config))
 	}
 	switch {
-	case len(l.domains) > 0 || len(c.nested()) > 0: // the domains' own lists name the files
+	case len(l.domains) > 0: // the domains' own lists name the files
+	case len(c.nested()) > 0: // so do they here, but a gateway that takes it back may look for the domains in this list
+		if l.details {
+			rec.add(Warning, CodeNoDomains, p, "it does not list the domains, as gateways do: whether it can be restored whole is not known")
+		}
 	case !l.filed:
 		rec.add(Problem, CodeNoFiles, p, "it has no list of files: it cannot be told whether one is missing or changed")
 	case l.files == 0:

@@ -144,6 +144,21 @@ func TestALargeNestedArchiveIsUnpackedOutsideOfMemoryAndLeavesNothing(t *testing
 	}
 }
 
+// A backup's archives have lists of files each, so nothing in it is unchecked. But no gateway writes one that does not list its domains.
+func TestABackupThatDoesNotListItsDomainsIsWarnedOf(t *testing.T) {
+	t.Parallel()
+	list := file{name: "export.xml", data: `<datapower-configuration>` + fmt.Sprintf(details, "default") + `</datapower-configuration>`}
+	inner := file{name: "a.zip", data: string(export(t, "a", "", file{name: "local/x", data: "x"}))}
+	r := verify(t, pack(t, list, inner))
+	wantFindings(t, r, "warning no-domains export.xml")
+	r.Compare(archive.Asked{Kind: archive.KindBackup, Domains: []string{"a"}})
+	if !r.Whole() {
+		t.Errorf("not whole: %v", r.Findings)
+	}
+	inner.data = string(pack(t, file{name: "export.xml", data: "<datapower-configuration>" + fmt.Sprintf(details, "a") + `<configuration domain="a"/></datapower-configuration>`}))
+	wantFindings(t, verify(t, pack(t, list, inner)), "problem no-files a.zip/export.xml", "warning no-domains export.xml")
+}
+
 func TestBrokenStructureIsReported(t *testing.T) {
 	t.Parallel()
 	whole := export(t, "d", "", file{name: "local/a", data: prose(3, 3000)}, file{name: "local/b", data: prose(5, 3000)})
