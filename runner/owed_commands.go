@@ -1,11 +1,35 @@
 package runner
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/dprun/dprun/runner/pending"
 	"github.com/dprun/dprun/runner/state"
 )
+
+// looks is how one sees on the appliance that it worked.
+const looks = "show domains"
+
+// OnDevice is what to type on one device for all that it owes: each command
+// once, and the look at the result last.
+func OnDevice(owed []Owed) (commands []string) {
+	look := false
+	for _, o := range owed {
+		for _, c := range o.DeviceCommands {
+			switch {
+			case c == looks:
+				look = true
+			case !slices.Contains(commands, c):
+				commands = append(commands, c)
+			}
+		}
+	}
+	if look {
+		commands = append(commands, looks)
+	}
+	return commands
+}
 
 // byHand fills in what to type by hand: on the appliance, then here. Every
 // command may be copied as it stands; the last one has dprun see for itself.
@@ -16,9 +40,9 @@ func (r *Runner) byHand(item *Owed, o pending.Obligation) {
 		if o.Domain != "" {
 			back = "domain-unquiesce " + o.Domain
 		}
-		item.DeviceCommands = []string{"configure terminal", back, "show domains"}
+		item.DeviceCommands = []string{"configure terminal", back, looks}
 	case pending.Discard:
-		item.DeviceCommands, item.Note = []string{"configure terminal", "rmdir " + o.Token}, "answer y"
+		item.DeviceCommands, item.Note = []string{"configure terminal", "rmdir " + o.Token}, "answer y to rmdir"
 	case pending.PostScript:
 		item.Note = "by hand, if it cannot be run any more: what script " + o.Script + " does for " + o.Where()
 	}

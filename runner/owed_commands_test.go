@@ -26,7 +26,7 @@ func TestWhatIsOwedSaysWhatToType(t *testing.T) {
 			DeviceCommands: []string{"configure terminal", "appliance-unquiesce", "show domains"},
 			Commands:       []string{"export DPRUN_STATE_DIR='/var/lib/d prun'", "dprun recover"}, Acknowledge: `dprun recover --ack 'it'\''s gw'`}},
 		"files": {at, pending.Obligation{Kind: pending.Discard, Device: "gw", Token: "temporary:///dprun-sb/r1"}, Owed{
-			DeviceCommands: []string{"configure terminal", "rmdir temporary:///dprun-sb/r1"}, Note: "answer y", Commands: []string{"dprun recover"}, Acknowledge: "dprun recover --ack gw"}},
+			DeviceCommands: []string{"configure terminal", "rmdir temporary:///dprun-sb/r1"}, Note: "answer y to rmdir", Commands: []string{"dprun recover"}, Acknowledge: "dprun recover --ack gw"}},
 		"a plan's script": {at, pending.Obligation{Key: pending.Key{Run: "01R"}, Kind: pending.PostScript, Script: "exec.tell"}, Owed{
 			Note: "by hand, if it cannot be run any more: what script exec.tell does for the whole run", Commands: []string{"dprun recover"}, Acknowledge: "dprun recover --ack 01R"}},
 	} {

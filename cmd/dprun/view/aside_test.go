@@ -40,6 +40,69 @@ func TestWhatEarlierRunsOweIsSaidBeforeItIsDone(t *testing.T) {
 	}
 }
 
+// However many domains of a device are quiesced: what to type stands there once.
+func TestWhatToTypeIsSaidOnceForEachDevice(t *testing.T) {
+	t.Parallel()
+	down := func(device, domain, trouble string) runner.Owed {
+		return runner.Owed{Run: "01R", Plan: "nightly", Task: "domains/" + device + "/" + domain, Kind: "unquiesce", Device: device, Domain: domain, Since: at(-14 * time.Minute), LastError: trouble,
+			DeviceCommands: []string{"configure terminal", "domain-unquiesce " + domain, "show domains"},
+			Commands:       []string{"export DPRUN_STATE_DIR=/srv/dprun", "dprun recover"}, Acknowledge: "dprun recover --ack " + device}
+	}
+	held := down("fra-1", "crm", "")
+	held.Run, held.Held, held.HeldBy, held.DueBack = "02R", true, "process 17", at(time.Minute)
+	files := down("fra-1", "", "")
+	files.Kind, files.DeviceCommands, files.Note = "discard", []string{"configure terminal", "rmdir temporary:///r"}, "answer y to rmdir"
+	var s stage
+	s.human(nil).Owed([]runner.Owed{down("fra-1", "app01", "domain app01: refused"), files, down("fra-2", "app01", "no connection"), held,
+		down("fra-1", "app02", "domain app02: refused"), {Run: "01R", Plan: "nightly", Kind: "post_script", Note: "by hand, if it cannot be run any more: what script exec.tell does",
+			Commands: []string{"dprun recover"}, Acknowledge: "dprun recover --ack 01R"}})
+	same(t, "what is owed", s.out.String(), `
+5 things are still owed:
+
+  device fra-1
+    domain app01 may still be quiesced, since 2026-11-23T21:26:00Z (14m00s)
+    domain app02 may still be quiesced, since 2026-11-23T21:26:00Z (14m00s)
+      run 01R of plan nightly
+      last error: domain app02: refused
+    domain crm may still be quiesced, since 2026-11-23T21:26:00Z (14m00s)
+      run 02R of plan nightly
+      held by process 17, back by 2026-11-23T21:41:00Z
+    files left on the device, since 2026-11-23T21:26:00Z (14m00s)
+      run 01R of plan nightly
+    by hand, on fra-1:
+      configure terminal
+      domain-unquiesce app01
+      domain-unquiesce app02
+      rmdir temporary:///r
+      show domains
+    answer y to rmdir
+    only if dprun cannot reach it, and all that device fra-1 owes is done by hand:
+      dprun recover --ack fra-1
+
+  device fra-2
+    domain app01 may still be quiesced, since 2026-11-23T21:26:00Z (14m00s)
+      run 01R of plan nightly
+      last error: no connection
+    by hand, on fra-2:
+      configure terminal
+      domain-unquiesce app01
+      show domains
+    only if dprun cannot reach it, and all that device fra-2 owes is done by hand:
+      dprun recover --ack fra-2
+
+  run 01R
+    post-script of plan nightly is still to run
+      run 01R of plan nightly
+    by hand, if it cannot be run any more: what script exec.tell does
+    only if dprun cannot run it, and all that run 01R owes is done by hand:
+      dprun recover --ack 01R
+
+  dprun tries again, and sees for itself what was done by hand, with:
+      export DPRUN_STATE_DIR=/srv/dprun
+      dprun recover
+`)
+}
+
 func TestWhatMayBeOutOfServiceIsListedFirst(t *testing.T) {
 	t.Parallel()
 	var s stage
@@ -47,11 +110,11 @@ func TestWhatMayBeOutOfServiceIsListedFirst(t *testing.T) {
 	h.Owed([]runner.Owed{{Run: "01R", Plan: "nightly", Kind: "post_script"}, {Run: "01R", Kind: "discard", Device: "a"}, {Run: "01R", Kind: "unquiesce", Device: "a"}})
 	var titles []string
 	for l := range strings.Lines(s.out.String()) {
-		if strings.HasPrefix(l, "  ") && l[2] != ' ' {
+		if strings.HasPrefix(l, "    ") && l[4] != ' ' {
 			titles = append(titles, strings.TrimSpace(l))
 		}
 	}
-	same(t, "the order", strings.Join(titles, "\n"), "device a may still be quiesced\npost-script of plan nightly is still to run\nfiles left on device a")
+	same(t, "the order", strings.Join(titles, "\n"), "the device may still be quiesced\nfiles left on the device\npost-script of plan nightly is still to run")
 }
 
 func TestWhatSomebodyTookResponsibilityForIsAnsweredInWords(t *testing.T) {

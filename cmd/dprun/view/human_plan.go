@@ -6,11 +6,9 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/dprun/dprun/runner"
 	"github.com/dprun/dprun/runner/graph"
-	"github.com/dprun/dprun/runner/lifecycle"
 )
 
 // Validation implements [View].
@@ -273,60 +271,6 @@ func writePaths(b *strings.Builder, p painter, tasks []runner.PreviewTask, most 
 	}
 }
 
-// Owed implements [View].
-func (h *Human) Owed(owed []runner.Owed) {
-	now := h.o.Now()
-	h.print(func(b *strings.Builder, p painter) {
-		h.owed, h.paying = nil, time.Time{} // said here, and better
-		if len(owed) == 0 {
-			b.WriteString("Nothing is owed" + h.where() + ".\n")
-			return
-		}
-		held := 0
-		for _, o := range owed {
-			if o.Held {
-				held++
-			}
-		}
-		switch left := len(owed) - held; {
-		case left == 0:
-			fmt.Fprintf(b, "\nNothing is left behind. Live processes are at %s:\n", plural(held, "thing", "things"))
-		default:
-			fmt.Fprintf(b, "\n%s\n", p.paint(alarm, plural(left, "thing is", "things are")+" still owed:"))
-		}
-		for _, o := range urgent(owed) {
-			fmt.Fprintf(b, "\n  %s", p.paint(bold, owedTitle(o)))
-			if !o.Since.IsZero() {
-				fmt.Fprintf(b, ", since %s (%s)", stamp(o.Since), span(now.Sub(o.Since)))
-			}
-			fmt.Fprintf(b, "\n    run %s", Clean(o.Run))
-			if o.Task != "" {
-				fmt.Fprintf(b, ", task %s", Clean(o.Task))
-			}
-			b.WriteString("\n")
-			if o.HeldBy != "" {
-				fmt.Fprintf(b, "    held by %s", Clean(o.HeldBy))
-				switch {
-				case o.Held && !o.DueBack.IsZero():
-					fmt.Fprintf(b, ", back by %s", stamp(o.DueBack))
-				case !o.Held && !o.DueBack.IsZero():
-					fmt.Fprintf(b, ", which should have brought it back by %s: look whether that process is stopped or hangs", stamp(o.DueBack))
-				}
-				b.WriteString("\n")
-			}
-			if o.LastError != "" {
-				fmt.Fprintf(b, "    last error: %s\n", Clean(o.LastError))
-			}
-			if !o.Held {
-				b.WriteString("    to do it by hand:\n")
-				for _, c := range byHand(o) {
-					fmt.Fprintf(b, "      %s\n", Clean(c))
-				}
-			}
-		}
-	})
-}
-
 // where names the state directory: what another one holds is not known here.
 func (h *Human) where() string {
 	if h.o.StateDir == "" {
@@ -341,83 +285,6 @@ func (h *Human) NothingToRecover() {
 	defer h.mu.Unlock()
 	if h.o.Size != nil {
 		h.say("Nothing to recover, and nothing is owed" + h.where() + ".\n")
-	}
-}
-
-// urgent orders what is owed: first what may be out of service.
-func urgent(owed []runner.Owed) []runner.Owed {
-	return slices.SortedStableFunc(slices.Values(owed), func(a, b runner.Owed) int {
-		return cmp.Compare(calm(a), calm(b))
-	})
-}
-
-// calm is 0 for what somebody should be woken up for.
-func calm(o runner.Owed) int {
-	if o.Kind == "unquiesce" {
-		return 0
-	}
-	return 1
-}
-
-// byHand are the lines to type: on the appliance, then here. What nothing
-// checks is a comment.
-func byHand(o runner.Owed) []string {
-	var out []string
-	switch on := strings.Join(o.DeviceCommands, "; "); {
-	case on != "" && o.Note != "":
-		out = append(out, "on "+o.Device+": "+on+", and "+o.Note)
-	case on != "":
-		out = append(out, "on "+o.Device+": "+on)
-	case o.Note != "":
-		out = append(out, o.Note)
-	}
-	if n := len(o.Commands); n > 0 {
-		out = append(out, o.Commands[:n-1]...)
-		if o.Acknowledge != "" {
-			cannot := "reach it, and all that it owes is done by hand: "
-			switch {
-			case o.Device == "":
-				cannot = "run it, and what it does is done by hand: "
-			case o.Kind == "post_script":
-				cannot = "run it, and all that " + o.Device + " owes is done by hand: "
-			}
-			out = append(out, "# only if dprun cannot "+cannot+o.Acknowledge)
-		}
-		out = append(out, o.Commands[n-1])
-	}
-	return out
-}
-
-func owedTitle(o runner.Owed) string {
-	where := "device " + o.Device
-	if o.Domain != "" {
-		where = "domain " + o.Domain + " of device " + o.Device
-	}
-	if o.Device == "" {
-		where = strings.TrimSpace("plan " + o.Plan)
-	}
-	switch o.Kind {
-	case "unquiesce":
-		return Clean(where + " may still be quiesced")
-	case "discard":
-		return Clean("files left on " + where)
-	case "post_script":
-		script := "post-script"
-		if o.ID == lifecycle.OwedAfterUnquiesce {
-			script = "after_unquiesce script"
-		}
-		return Clean(script + " of " + where + " is still to run")
-	}
-	return Clean(o.Kind + " of " + where)
-}
-
-// writeOwedTexts says what is owed when only the run's own words are known.
-func writeOwedTexts(b *strings.Builder, p painter, owed []string) {
-	fmt.Fprintf(b, "\n%s\n", p.paint(alarm, plural(len(owed), "thing is", "things are")+" still owed:"))
-	for _, o := range owed {
-		for _, l := range lines(o) {
-			fmt.Fprintf(b, "  %s\n", l)
-		}
 	}
 }
 

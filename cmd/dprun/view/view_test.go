@@ -329,11 +329,14 @@ func TestWhatIsOwedComesLast(t *testing.T) {
 		same(t, "after the summary", last, `
 1 thing is still owed:
 
-  domain orders of device fra-1 may still be quiesced, since 2026-11-23T21:39:00Z (1m00s)
-    run 01R, task domains/fra-1/orders
-    last error: no answer
-    to do it by hand:
-      on fra-1: domain-unquiesce orders
+  device fra-1
+    domain orders may still be quiesced, since 2026-11-23T21:39:00Z (1m00s)
+      run 01R
+      last error: no answer
+    by hand, on fra-1:
+      domain-unquiesce orders
+
+  dprun tries again, and sees for itself what was done by hand, with:
       dprun recover
 `)
 	})

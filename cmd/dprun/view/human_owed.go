@@ -1,0 +1,219 @@
+package view
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dprun/dprun/runner"
+	"github.com/dprun/dprun/runner/lifecycle"
+)
+
+// Owed implements [View].
+func (h *Human) Owed(owed []runner.Owed) {
+	h.print(func(b *strings.Builder, p painter) {
+		h.owed, h.paying = nil, time.Time{} // said here, and better
+		if len(owed) == 0 {
+			b.WriteString("Nothing is owed" + h.where() + ".\n")
+			return
+		}
+		left := mine(owed)
+		if len(left) == 0 {
+			fmt.Fprintf(b, "\nNothing is left behind. Live processes are at %s:\n", plural(len(owed), "thing", "things"))
+		} else {
+			fmt.Fprintf(b, "\n%s\n", p.paint(alarm, plural(len(left), "thing is", "things are")+" still owed:"))
+		}
+		for _, of := range alikeBy(urgent(owed), owes) {
+			h.writeOwes(b, p, of)
+		}
+		var here []string
+		for _, o := range left {
+			here = append(here, o.Commands...)
+		}
+		if here = once(here); len(here) > 0 {
+			b.WriteString("\n  dprun tries again, and sees for itself what was done by hand, with:\n")
+			indented(b, here)
+		}
+	})
+}
+
+// writeOwes writes what one device owes, or one run to no device: first all
+// that it is, then once what to type.
+func (h *Human) writeOwes(b *strings.Builder, p painter, owed []runner.Owed) {
+	who := owes(owed[0])
+	fmt.Fprintf(b, "\n  %s\n", p.paint(bold, Clean(who)))
+	same := func(o runner.Owed) string { // whatever the domain
+		return strings.ReplaceAll(strings.Join(circumstances(o), "\n"), cmp.Or(o.Domain, "\n"), "\n")
+	}
+	for _, of := range alikeBy(owed, same) {
+		for _, o := range of {
+			fmt.Fprintf(b, "    %s", Clean(owedWhat(o)))
+			if !o.Since.IsZero() {
+				fmt.Fprintf(b, ", since %s (%s)", stamp(o.Since), span(h.o.Now().Sub(o.Since)))
+			}
+			b.WriteString("\n")
+		}
+		for _, l := range circumstances(of[len(of)-1]) {
+			fmt.Fprintf(b, "      %s\n", Clean(l))
+		}
+	}
+	left := mine(owed)
+	if len(left) == 0 {
+		return
+	}
+	if on := runner.OnDevice(left); len(on) > 0 {
+		fmt.Fprintf(b, "    by hand, %s:\n", Clean("on "+left[0].Device))
+		indented(b, on)
+	}
+	var notes, acks []string
+	for _, o := range left {
+		notes, acks = append(notes, o.Note), append(acks, o.Acknowledge)
+	}
+	for _, n := range once(notes) {
+		fmt.Fprintf(b, "    %s\n", Clean(n))
+	}
+	if acks = once(acks); len(acks) > 0 {
+		cannot := "reach it"
+		if !slices.ContainsFunc(left, func(o runner.Owed) bool { return o.Kind != "post_script" }) {
+			cannot = "run it"
+		}
+		fmt.Fprintf(b, "    only if dprun cannot %s, and all that %s owes is done by hand:\n", cannot, Clean(who))
+		indented(b, acks)
+	}
+}
+
+// circumstances are the run that an obligation is of, who is at it, and why it
+// is not done.
+func circumstances(o runner.Owed) []string {
+	run := "run " + o.Run
+	if o.Plan != "" {
+		run += " of plan " + o.Plan
+	}
+	out := []string{run}
+	if o.HeldBy != "" {
+		held := "held by " + o.HeldBy
+		switch {
+		case o.DueBack.IsZero():
+		case o.Held:
+			held += ", back by " + stamp(o.DueBack)
+		default:
+			held += ", which should have brought it back by " + stamp(o.DueBack) + ": look whether that process is stopped or hangs"
+		}
+		out = append(out, held)
+	}
+	if o.LastError != "" {
+		out = append(out, "last error: "+o.LastError)
+	}
+	return out
+}
+
+// alikeBy groups by what a function says of each; groups and members keep
+// their order.
+func alikeBy(owed []runner.Owed, key func(runner.Owed) string) (groups [][]runner.Owed) {
+	at := map[string]int{}
+	for _, o := range owed {
+		k := key(o)
+		if _, there := at[k]; !there {
+			at[k] = len(groups)
+			groups = append(groups, nil)
+		}
+		groups[at[k]] = append(groups[at[k]], o)
+	}
+	return groups
+}
+
+// mine are those that no live process is at.
+func mine(owed []runner.Owed) []runner.Owed {
+	return slices.DeleteFunc(slices.Clone(owed), func(o runner.Owed) bool { return o.Held })
+}
+
+// once keeps the first of each line, and no empty one.
+func once(all []string) (out []string) {
+	for _, l := range all {
+		if l != "" && !slices.Contains(out, l) {
+			out = append(out, l)
+		}
+	}
+	return out
+}
+
+func indented(b *strings.Builder, commands []string) {
+	for _, c := range commands {
+		fmt.Fprintf(b, "      %s\n", Clean(c))
+	}
+}
+
+// urgent orders what is owed: first what may be out of service.
+func urgent(owed []runner.Owed) []runner.Owed {
+	return slices.SortedStableFunc(slices.Values(owed), func(a, b runner.Owed) int {
+		return cmp.Compare(calm(a), calm(b))
+	})
+}
+
+// calm is 0 for what somebody should be woken up for.
+func calm(o runner.Owed) int {
+	if o.Kind == "unquiesce" {
+		return 0
+	}
+	return 1
+}
+
+// owes names what owes: a device, or a run.
+func owes(o runner.Owed) string {
+	if o.Device == "" {
+		return "run " + o.Run
+	}
+	return "device " + o.Device
+}
+
+// owedWhat is what is owed, said below the name of what owes it.
+func owedWhat(o runner.Owed) string {
+	where := "the device"
+	switch {
+	case o.Domain != "":
+		where = "domain " + o.Domain
+	case o.Device == "":
+		where = strings.TrimSpace("plan " + o.Plan)
+	}
+	return owedOf(o, where)
+}
+
+// owedTitle is what is owed, in one line that stands alone.
+func owedTitle(o runner.Owed) string {
+	where := "device " + o.Device
+	switch {
+	case o.Device == "":
+		where = strings.TrimSpace("plan " + o.Plan)
+	case o.Domain != "":
+		where = "domain " + o.Domain + " of device " + o.Device
+	}
+	return Clean(owedOf(o, where))
+}
+
+func owedOf(o runner.Owed, where string) string {
+	switch o.Kind {
+	case "unquiesce":
+		return where + " may still be quiesced"
+	case "discard":
+		return "files left on " + where
+	case "post_script":
+		script := "post-script"
+		if o.ID == lifecycle.OwedAfterUnquiesce {
+			script = "after_unquiesce script"
+		}
+		return script + " of " + where + " is still to run"
+	}
+	return o.Kind + " of " + where
+}
+
+// writeOwedTexts says what is owed when only the run's own words are known.
+func writeOwedTexts(b *strings.Builder, p painter, owed []string) {
+	fmt.Fprintf(b, "\n%s\n", p.paint(alarm, plural(len(owed), "thing is", "things are")+" still owed:"))
+	for _, o := range owed {
+		for _, l := range lines(o) {
+			fmt.Fprintf(b, "  %s\n", l)
+		}
+	}
+}
