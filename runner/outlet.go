@@ -119,5 +119,7 @@ func (o *outlet) Progress(p event.Progress) {
 
 func (o *outlet) Log(l event.Log) { o.publish(o.patience, func() { o.sink.Log(l) }) }
 
+func (o *outlet) Settled(s event.Settled) { o.publish(o.patience, func() { o.sink.Settled(s) }) }
+
 // Summary waits for everything before it: the run is over, and nothing is kept from it.
 func (o *outlet) Summary(s event.Summary) { o.publish(0, func() { o.sink.Summary(s) }) }

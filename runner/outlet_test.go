@@ -26,6 +26,7 @@ func (s *stuck) Run(event.RunInfo)       {}
 func (s *stuck) Progress(event.Progress) {}
 func (s *stuck) Log(event.Log)           {}
 func (s *stuck) Summary(event.Summary)   { s.end = true }
+func (s *stuck) Settled(event.Settled)   {}
 
 func TestAStoppedViewStopsNoRun(t *testing.T) {
 	t.Parallel()

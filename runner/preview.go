@@ -196,3 +196,4 @@ func (quiet) Status(event.Status)     {}
 func (quiet) Progress(event.Progress) {}
 func (quiet) Log(event.Log)           {}
 func (quiet) Summary(event.Summary)   {}
+func (quiet) Settled(event.Settled)   {}

@@ -121,7 +121,11 @@ func (r *Runner) settleOne(ctx context.Context, o outstanding, hurried func() bo
 	if err != nil {
 		return err
 	}
-	return r.noteDone(ctx, o.Obligation.Obligation)
+	if err := r.noteDone(ctx, o.Obligation.Obligation); err != nil || !o.filed {
+		return err
+	}
+	r.Sink.Settled(event.Settled{Run: o.Run, Task: o.Task, Plan: o.Plan, Kind: string(o.Kind), Device: o.Device, Domain: o.Domain, Since: o.Since, Time: r.Clock.Now()})
+	return nil
 }
 
 // discardAgain is how long after a device that is still busy is asked again.

@@ -122,6 +122,7 @@ func (n *notebook) Run(event.RunInfo)       {}
 func (n *notebook) Progress(event.Progress) {}
 func (n *notebook) Log(event.Log)           {}
 func (n *notebook) Summary(event.Summary)   {}
+func (n *notebook) Settled(event.Settled)   {}
 
 func (n *notebook) codes() []string {
 	n.mu.Lock()

@@ -42,6 +42,7 @@ func (nobody) Run(event.RunInfo)       {}
 func (nobody) Progress(event.Progress) {}
 func (nobody) Log(event.Log)           {}
 func (nobody) Summary(event.Summary)   {}
+func (nobody) Settled(event.Settled)   {}
 
 // walk drives a run of n tasks, on one device each or all on one, to its end.
 func walk(tb testing.TB, n int, l lifecycle.Limits, together bool) {

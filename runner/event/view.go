@@ -15,6 +15,21 @@ type Sink interface {
 	Log(Log)
 	// Summary ends a run.
 	Summary(Summary)
+	// Settled says what was done for a run that had died or ended, outside of a run.
+	Settled(Settled)
+}
+
+// Settled is a target that recovery has seen back in service, or a device from
+// which it has removed the files of a run.
+type Settled struct {
+	Run    string    `json:"run"`
+	Task   string    `json:"task"`
+	Plan   string    `json:"plan,omitempty"`
+	Kind   string    `json:"kind"` // unquiesce, discard
+	Device string    `json:"device"`
+	Domain string    `json:"domain,omitempty"`
+	Since  time.Time `json:"since"` // when it became owed
+	Time   time.Time `json:"time"`
 }
 
 // RunInfo announces a run.

@@ -80,6 +80,7 @@ func (r *recorder) Log(l event.Log) {
 	r.logs = append(r.logs, l)
 }
 func (r *recorder) Summary(event.Summary) {}
+func (r *recorder) Settled(event.Settled) {}
 
 // history gives the codes of a task ("" for the run).
 func (r *recorder) history(task string) []string {

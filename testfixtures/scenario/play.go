@@ -357,6 +357,7 @@ func (w *watch) Log(l event.Log) { w.player.t.Logf("%s %s: %s", l.Task, l.Stream
 
 // Summary implements [event.Sink].
 func (w *watch) Summary(event.Summary) {}
+func (w *watch) Settled(event.Settled) {}
 
 func (p *player) tell(s event.Status) {
 	p.mu.Lock()

@@ -226,3 +226,4 @@ func (silent) Run(event.RunInfo)       {}
 func (silent) Progress(event.Progress) {}
 func (silent) Log(event.Log)           {}
 func (silent) Summary(event.Summary)   {}
+func (silent) Settled(event.Settled)   {}

@@ -117,6 +117,27 @@ func TestWhatMayBeOutOfServiceIsListedFirst(t *testing.T) {
 	same(t, "the order", strings.Join(titles, "\n"), "the device may still be quiesced\nfiles left on the device\npost-script of plan nightly is still to run")
 }
 
+func TestWhatRecoverySettlesIsSaidALineForEach(t *testing.T) {
+	t.Parallel()
+	orders := event.Settled{Run: "01R", Task: "x/fra-1/orders", Kind: "unquiesce", Device: "fra-1", Domain: "orders", Since: at(-14 * time.Minute), Time: at(0)}
+	whole, files := orders, orders
+	whole.Domain = ""
+	files.Domain, files.Kind = "", "discard"
+	for _, told := range []Told{Steps, All, Failures} {
+		var s stage
+		h := s.human(func(o *Options) { o.Told = told })
+		h.Settled(orders)
+		h.Settled(whole)
+		h.Settled(files)
+		same(t, "what was settled", s.err.String(), "2026-11-23T21:40:00Z back in service: fra-1 / orders, was out of service 14m00s\n"+
+			"2026-11-23T21:40:00Z back in service: fra-1, was out of service 14m00s\n2026-11-23T21:40:00Z files removed from fra-1\n")
+	}
+	var out strings.Builder
+	NewJSON(Options{Stdout: &out, Told: Failures}, Version{}).Settled(orders)
+	_, got, _ := strings.Cut(out.String(), "\n")
+	same(t, "as JSON", got, `{"type":"settled","run":"01R","task":"x/fra-1/orders","kind":"unquiesce","device":"fra-1","domain":"orders","since":"2026-11-23T21:26:00Z","time":"2026-11-23T21:40:00Z"}`+"\n")
+}
+
 func TestWhatSomebodyTookResponsibilityForIsAnsweredInWords(t *testing.T) {
 	t.Parallel()
 	for want, a := range map[string]Acknowledged{

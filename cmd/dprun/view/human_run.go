@@ -118,6 +118,24 @@ func (h *Human) Summary(s event.Summary) {
 	h.result(b.String())
 }
 
+// Settled implements [event.Sink]. It is said however little is: a target was
+// out of service for longer than a run would have had it.
+func (h *Human) Settled(s event.Settled) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	where := Clean(s.Device)
+	if s.Domain != "" {
+		where += " / " + Clean(s.Domain)
+	}
+	text := h.errP.paint(green, "back in service:") + " " + where
+	if s.Kind == "discard" {
+		text = "files removed from " + where
+	} else if !s.Since.IsZero() {
+		text += ", was out of service " + span(s.Time.Sub(s.Since))
+	}
+	h.say(h.errP.paint(faint, stamp(s.Time)) + " " + text + "\n")
+}
+
 // writeSummary is a run's result: the table of tasks, what went wrong said
 // again, where the files are, and one line.
 func writeSummary(b *strings.Builder, p painter, s event.Summary, logs map[string][]event.Log) {

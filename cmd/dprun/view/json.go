@@ -245,6 +245,9 @@ func (j *JSON) Summary(s event.Summary) {
 	line(j, "summary", runSummary{s, len(s.Tasks)})
 }
 
+// Settled implements [event.Sink].
+func (j *JSON) Settled(s event.Settled) { line(j, "settled", s) }
+
 // LogWriter implements [View].
 func (j *JSON) LogWriter() io.Writer { return harmlessWriter{j.stderr} }
 
