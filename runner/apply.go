@@ -268,6 +268,9 @@ func (r *Runner) drive(ctx context.Context, machine *lifecycle.Run, host *plugin
 		r.Log.Error("the run's end could not be written down", "run", spec.ID, "error", err)
 		s.ExitCode = Worst(ExitBug, s.ExitCode)
 	}
+	if first.Kind == event.RunStarted { // the process ends with it
+		r.noteProcess(ctx, s)
+	}
 	r.Sink.Summary(*s)
 	return s, nil
 }

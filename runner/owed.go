@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dprun/dprun/runner/event"
 	"github.com/dprun/dprun/runner/journal"
 	"github.com/dprun/dprun/runner/lifecycle"
 	"github.com/dprun/dprun/runner/lock"
@@ -144,6 +145,23 @@ func (r *Runner) noteOwed(ctx context.Context, res *Result) {
 	if e := new(Error); errors.As(res.Unknown, &e) {
 		res.ExitCode = Worst(res.ExitCode, e.ExitCode)
 	}
+}
+
+// noteProcess puts into a summary with what code the process ends, and why,
+// where something else than the run decides about it.
+func (r *Runner) noteProcess(ctx context.Context, s *event.Summary) {
+	left := Result{ExitCode: s.ExitCode}
+	r.noteOwed(ctx, &left)
+	if left.ExitCode == s.ExitCode {
+		return
+	}
+	s.ProcessExit = left.ExitCode
+	i := slices.IndexFunc(left.Owed, func(o Owed) bool { return OwedExit([]Owed{o}) == left.ExitCode })
+	if i < 0 {
+		s.ProcessWhy, _, _ = strings.Cut(left.Unknown.Error(), ": ") // all of it comes last
+		return
+	}
+	s.ProcessWhy = fmt.Sprintf("run %s still owes something to device %s: dprun owed", left.Owed[i].Run, left.Owed[i].Device)
 }
 
 // OwedExit is the exit code that what is owed calls for.

@@ -60,13 +60,13 @@ func (r *Runner) settle(ctx context.Context, list, all []outstanding) []settled 
 	return out
 }
 
-// noteTrouble says why something is still owed, and enters it where that can
-// be written down.
+// noteTrouble keeps why something is still owed, and enters it where that can
+// be written down. It is told with what is left, which comes last.
 func (r *Runner) noteTrouble(ctx context.Context, o pending.Obligation, trouble string) {
 	r.mu.Lock()
 	r.troubles[o.Key] = trouble
 	r.mu.Unlock()
-	r.Log.Warn("still owed: "+trouble, "run", o.Run, "what", o.Kind, "where", o.Where())
+	r.Log.Info("still owed: "+trouble, "run", o.Run, "what", o.Kind, "where", o.Where())
 	if r.journal == nil {
 		return
 	}

@@ -107,7 +107,7 @@ func (a *app) view(cmd *cobra.Command) (view.View, error) {
 	if _, err := a.level(); err != nil {
 		return nil, &usageError{command: cmd.CommandPath(), err: err}
 	}
-	o := view.Options{Stdout: a.stdout, Stderr: a.stderr, ColorStdout: a.colored(a.stdout), ColorStderr: a.colored(a.stderr), EveryTask: a.all}
+	o := view.Options{Stdout: a.stdout, Stderr: a.stderr, ColorStdout: a.colored(a.stdout), ColorStderr: a.colored(a.stderr), EveryTask: a.all, Together: onePlace(a.stdout, a.stderr)}
 	if dir, err := a.state(); err == nil {
 		o.StateDir = dir
 	}
@@ -147,6 +147,22 @@ func (a *app) colored(w io.Writer) bool {
 	}
 	_, ok := terminal(w)
 	return ok && a.env("NO_COLOR") == "" && a.env("TERM") != "dumb"
+}
+
+// onePlace reports whether two streams are the same file, pipe or terminal.
+func onePlace(one, other any) bool {
+	var infos [2]os.FileInfo
+	for i, stream := range []any{one, other} {
+		f, ok := stream.(*os.File)
+		if !ok {
+			return false
+		}
+		var err error
+		if infos[i], err = f.Stat(); err != nil {
+			return false
+		}
+	}
+	return os.SameFile(infos[0], infos[1])
 }
 
 // terminal gives the descriptor of a stream that is a terminal.

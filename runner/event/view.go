@@ -63,21 +63,25 @@ type Log struct {
 
 // Summary is the result of a run.
 type Summary struct {
-	Run       string       `json:"run"`
-	Plan      string       `json:"plan"`
-	Only      string       `json:"only,omitempty"` // what narrowed it
-	Code      string       `json:"code"`
-	Message   string       `json:"message"`
-	ExitCode  int          `json:"exit_code"`
-	Started   time.Time    `json:"started"`
-	Ended     time.Time    `json:"ended"`
-	Tasks     []TaskResult `json:"tasks"`
-	Succeeded int          `json:"succeeded"`
-	Failed    int          `json:"failed"`
-	Cancelled int          `json:"cancelled"`
-	Skipped   int          `json:"skipped"`
-	Bytes     int64        `json:"bytes"`              // captured
-	Withheld  int          `json:"withheld,omitempty"` // files that the devices do not give out, of all tasks
+	Run      string `json:"run"`
+	Plan     string `json:"plan"`
+	Only     string `json:"only,omitempty"` // what narrowed it
+	Code     string `json:"code"`
+	Message  string `json:"message"`
+	ExitCode int    `json:"exit_code"`
+	// ProcessExit is the process's exit code where something else than the run
+	// decides about it, and ProcessWhy what.
+	ProcessExit int          `json:"process_exit_code,omitempty"`
+	ProcessWhy  string       `json:"process_exit_why,omitempty"`
+	Started     time.Time    `json:"started"`
+	Ended       time.Time    `json:"ended"`
+	Tasks       []TaskResult `json:"tasks"`
+	Succeeded   int          `json:"succeeded"`
+	Failed      int          `json:"failed"`
+	Cancelled   int          `json:"cancelled"`
+	Skipped     int          `json:"skipped"`
+	Bytes       int64        `json:"bytes"`              // captured
+	Withheld    int          `json:"withheld,omitempty"` // files that the devices do not give out, of all tasks
 	// Owed lists what could not be undone; each entry ends in the command to type.
 	Owed []string `json:"owed,omitempty"`
 }

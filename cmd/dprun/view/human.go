@@ -27,10 +27,11 @@ type Human struct {
 	err     error // the first of writing the result
 	track   *tracker
 	screen  screen
-	paying  time.Time // since when earlier runs' debts are paid; zero: not now
-	said    time.Time // when something was last printed on standard error
-	owed    []string  // from a summary, to be printed last
-	group   group     // of tasks that end alike, not yet said
+	paying  time.Time        // since when earlier runs' debts are paid; zero: not now
+	said    time.Time        // when something was last printed on standard error
+	owed    []string         // from a summary, to be printed last
+	group   group            // of tasks that end alike, not yet said
+	ended   map[string]alike // how tasks ended, as far as it was said
 	ticking chan struct{}
 	stopped chan struct{}
 }

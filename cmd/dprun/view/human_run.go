@@ -23,7 +23,7 @@ func (h *Human) Run(r event.RunInfo) {
 	if h.o.Told != Failures {
 		h.say(fmt.Sprintf("%s %s of plan %s%s\n", verb, Clean(r.Run), h.errP.paint(bold, Clean(r.Plan)), narrowed(r.Only)))
 	}
-	h.track = newTracker(r)
+	h.track, h.ended = newTracker(r), map[string]alike{}
 	h.start()
 }
 
@@ -38,7 +38,7 @@ func narrowed(only string) string {
 // tracked returns the tracker; a run that was not announced is begun here.
 func (h *Human) tracking(run, plan string) *tracker {
 	if h.track == nil {
-		h.track = newTracker(event.RunInfo{Run: run, Plan: plan, Started: h.o.Now()})
+		h.track, h.ended = newTracker(event.RunInfo{Run: run, Plan: plan, Started: h.o.Now()}), map[string]alike{}
 		h.start()
 	}
 	return h.track
@@ -49,6 +49,9 @@ func (h *Human) Status(s event.Status) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.tracking(s.Run, s.Plan).status(s)
+	if s.Final && h.o.Together && !h.o.Live {
+		h.ended[s.Task] = alike{s.Code, s.Message}
+	}
 	if called(s) {
 		h.collect(s)
 		return
@@ -109,9 +112,9 @@ func (h *Human) Summary(s event.Summary) {
 	h.end()
 	var b strings.Builder
 	if h.o.Told != Failures {
-		writeSummary(&b, h.outP, s, logs)
-	} else if s.ExitCode != 0 || warned(s.Tasks) {
-		writeFailures(&b, h.outP, s, logs)
+		writeSummary(&b, h.outP, s, logs, h.ended)
+	} else if s.ExitCode != 0 || s.ProcessExit != 0 || warned(s.Tasks) {
+		writeFailures(&b, h.outP, s, logs, h.ended)
 		writeVerdict(&b, h.outP, s)
 	}
 	h.owed = append(h.owed, s.Owed...)
@@ -138,12 +141,12 @@ func (h *Human) Settled(s event.Settled) {
 
 // writeSummary is a run's result: the table of tasks, what went wrong said
 // again, where the files are, and one line.
-func writeSummary(b *strings.Builder, p painter, s event.Summary, logs map[string][]event.Log) {
+func writeSummary(b *strings.Builder, p painter, s event.Summary, logs map[string][]event.Log, said map[string]alike) {
 	if len(s.Tasks) > 0 {
 		b.WriteString("\n")
 		writeTasks(b, p, s.Tasks)
 	}
-	writeFailures(b, p, s, logs)
+	writeFailures(b, p, s, logs, said)
 	writeFiles(b, p, s.Tasks)
 	writeVerdict(b, p, s)
 }
@@ -166,7 +169,11 @@ func writeVerdict(b *strings.Builder, p painter, s event.Summary) {
 	if s.Withheld > 0 {
 		b.WriteString(", without " + plural(s.Withheld, "file", "files") + " that the gateways do not export (keys, certificates, secrets)")
 	}
-	fmt.Fprintf(b, ", in %s (run %s, exit code %d)\n", span(s.Ended.Sub(s.Started)), Clean(s.Run), s.ExitCode)
+	exit := fmt.Sprintf("exit code %d", s.ExitCode)
+	if s.ProcessWhy != "" {
+		exit = fmt.Sprintf("exit code %d instead of %d, as %s", s.ProcessExit, s.ExitCode, Clean(s.ProcessWhy))
+	}
+	fmt.Fprintf(b, ", in %s (run %s, %s)\n", span(s.Ended.Sub(s.Started)), Clean(s.Run), exit)
 }
 
 // rowsAtMost is how many tasks have a row each; more are counted by device and status.
@@ -243,8 +250,10 @@ func together(tasks []event.TaskResult, logs map[string][]event.Log) map[alike][
 }
 
 // writeFailures says again what did not go well: code, message, the other
-// causes and the last lines of output.
-func writeFailures(b *strings.Builder, p painter, s event.Summary, logs map[string][]event.Log) {
+// causes and the last lines of output. What was said already, at the same place,
+// is left out where there is nothing to add.
+func writeFailures(b *strings.Builder, p painter, s event.Summary, logs map[string][]event.Log, said map[string]alike) {
+	failed := false
 	first := true
 	heading := func() {
 		if first {
@@ -255,6 +264,10 @@ func writeFailures(b *strings.Builder, p painter, s event.Summary, logs map[stri
 	groups := together(s.Tasks, logs)
 	for _, k := range s.Tasks {
 		if !bad(k.Code) && len(k.Causes) == 0 {
+			continue
+		}
+		failed = true
+		if said[k.Task] == (alike{k.Code, k.Message}) && len(k.Causes) == 0 && len(logs[k.Task]) == 0 {
 			continue
 		}
 		heading()
@@ -290,7 +303,7 @@ func writeFailures(b *strings.Builder, p painter, s event.Summary, logs map[stri
 			fmt.Fprintf(b, "    %s\n", p.paint(faint, Clean(l.Stream)+"| "+Clean(strings.TrimRight(l.Text, "\r\n"))))
 		}
 	}
-	if !first {
+	if failed || !first {
 		fmt.Fprintf(b, "  %s\n", p.paint(faint, "dprun explain CODE says what a code means and what to do."))
 	}
 	first = true

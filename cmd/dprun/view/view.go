@@ -87,6 +87,9 @@ type Options struct {
 	StateDir string
 	// Live draws progress in place on standard error; else it is told in lines.
 	Live bool
+	// Together says that standard output and standard error are one place: what
+	// was said on one is not said again on the other.
+	Together bool
 	// Told is how much of a run's course is told.
 	Told Told
 	// EveryTask shows the tasks of a preview one by one, however many there are.

@@ -279,6 +279,54 @@ func summary() event.Summary {
 	}
 }
 
+// In a log that holds both streams the line of a task that failed stands once.
+func TestWhatWasSaidAtTheSamePlaceIsNotSaidAgain(t *testing.T) {
+	t.Parallel()
+	failed := func(task, message string) event.Status {
+		st := status(task, "STORE_FAILED", 0, true)
+		st.Message = message
+		return st
+	}
+	sum := event.Summary{Run: "01R", Plan: "nightly", Code: "PLAN_COMPLETED", ExitCode: 1, Started: start, Ended: start, Tasks: []event.TaskResult{
+		{Task: "d/a/one", Code: "STORE_FAILED", Message: "no room"},
+		{Task: "d/a/two", Code: "STORE_FAILED", Message: "no room either"},
+		{Task: "d/a/three", Code: "STORE_FAILED", Message: "no room", Causes: []event.Cause{{Code: "POST_SCRIPT_ERROR"}}},
+	}}
+	const (
+		one   = "  d/a/one  STORE_FAILED\n    no room\n"
+		two   = "  d/a/two  STORE_FAILED\n    no room either\n    stderr| full\n"
+		three = "  d/a/three  STORE_FAILED\n    no room\n    also POST_SCRIPT_ERROR\n"
+		last  = "  dprun explain CODE says what a code means and what to do.\n"
+		title = "\nWhat went wrong\n"
+	)
+	for want, o := range map[string]Options{
+		title + one + two + three + last:       {Told: Failures},
+		title + two + three + last:             {Told: Failures, Together: true},
+		title + one + two + three + last + " ": {Told: Failures, Together: true, Live: true},
+	} {
+		var s stage
+		h := s.human(func(to *Options) { to.Told, to.Together, to.Live = o.Told, o.Together, o.Live })
+		h.Run(event.RunInfo{Run: "01R", Plan: "nightly", Started: start})
+		h.Log(event.Log{Run: "01R", Task: "d/a/two", Time: start, Stream: "stderr", Text: "full"})
+		h.Status(failed("d/a/one", "no room"))
+		h.Status(failed("d/a/two", "no room either"))
+		h.Status(failed("d/a/three", "no room"))
+		h.Summary(sum)
+		got, _, _ := strings.Cut(s.out.String(), "\nnightly:")
+		same(t, "the section", got, strings.TrimSuffix(want, " "))
+	}
+}
+
+func TestASummaryTellsTheExitCodeOfTheProcessAndWhy(t *testing.T) {
+	t.Parallel()
+	sum := event.Summary{Run: "02R", Plan: "nightly", Code: "PLAN_COMPLETED", Started: start, Ended: start, ProcessExit: 16, ProcessWhy: "the journal does not know run 01R"}
+	for _, told := range []Told{Steps, Failures} {
+		var s stage
+		s.human(func(o *Options) { o.Told = told }).Summary(sum)
+		same(t, "the last line", s.out.String(), "\nnightly: PLAN_COMPLETED, in 0ms (run 02R, exit code 16 instead of 0, as the journal does not know run 01R)\n")
+	}
+}
+
 func TestASummarySaysEverythingOnceMore(t *testing.T) {
 	t.Parallel()
 	var s stage
