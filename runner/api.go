@@ -62,9 +62,9 @@ type ApplyRequest struct {
 	// Asked ends when dprun is asked to stop, and with it the reading of
 	// secrets, while nothing is owed yet; nil: never.
 	Asked context.Context
-	// Warn gets the plan's warnings before anything is contacted; what it got
-	// is not in the result again. Nil: they are in the result.
-	Warn func(plan.Diagnostics)
+	// Read gets what there is to say about the plan, and why it cannot be run,
+	// before what is owed is done, which may take minutes. Nil: the result has it.
+	Read func(plan.Diagnostics, error)
 	// Confirm is asked before anything that will be quiesced is touched. An error
 	// ends the operation with it. Nil: the caller has the answer already.
 	Confirm func(Disruption) error
@@ -81,6 +81,7 @@ type Disruption struct {
 type Result struct {
 	ExitCode    int
 	Diagnostics plan.Diagnostics // of the plan file, warnings included
+	Told        plan.Diagnostics // those that ApplyRequest.Read got
 	Loaded      *Loaded          // nil when it could not be compiled
 	Summary     *event.Summary   // of a run that was begun
 	Recovered   []event.Summary  // runs of earlier processes that were finished first

@@ -39,8 +39,16 @@ func (r *Runner) Apply(ctx context.Context, q ApplyRequest) (*Result, error) {
 		reading = q.Asked
 	}
 	loaded, p, broken := r.load(reading, q.Source, q.Plan, only, res)
+	var spec lifecycle.RunSpec
+	if broken == nil && p != nil {
+		spec, broken = r.narrow(p, only, q.Parallel, res)
+	}
+	if q.Read != nil {
+		q.Read(res.Diagnostics, broken)
+		res.Told, res.Diagnostics = res.Diagnostics, nil
+	}
 	tried, err := r.recover(ctx, res)
-	if broken != nil || p == nil {
+	if broken != nil || spec.ID == "" {
 		return res, errors.Join(broken, err)
 	}
 	if err == nil {
@@ -55,30 +63,15 @@ func (r *Runner) Apply(ctx context.Context, q ApplyRequest) (*Result, error) {
 	}
 	defer func() { _ = held.Release() }()
 
-	id, err := journal.NewRunID(r.Clock.Now())
-	if err != nil {
-		return res, &Error{ExitBug, err}
-	}
-	spec, ds := specOf(p, id, only, q.Parallel)
-	if res.Diagnostics = append(res.Diagnostics, ds...); ds.HasErrors() {
-		res.ExitCode = Worst(res.ExitCode, ExitInvalid)
-		return res, nil
-	}
-	if err := only.check(p, spec); err != nil {
-		return res, err
-	}
 	if err := r.remember(ctx, originOf(loaded, p), &spec); err != nil {
 		return res, err
-	}
-	if q.Warn != nil && len(res.Diagnostics) > 0 {
-		q.Warn(res.Diagnostics)
-		res.Diagnostics = nil
 	}
 	if d := disruptionOf(spec); len(d.Activities) > 0 && q.Confirm != nil {
 		if err := q.Confirm(d); err != nil {
 			return res, err
 		}
 	}
+	res.ExitCode = 0 // what is owed is looked at again in the end
 	if err := r.run(ctx, loaded, p, spec, q.Only != "", res); err != nil {
 		_, again := r.recover(ctx, res)
 		return res, errors.Join(err, again)
@@ -109,6 +102,21 @@ func (r *Runner) load(ctx context.Context, src Source, name string, only Only, r
 	}
 	p, err := Pick(loaded.Config, name)
 	return loaded, p, err
+}
+
+// narrow is what of a plan is to be run. It gives an empty spec and no error
+// when the diagnostics say what is wrong.
+func (r *Runner) narrow(p *plan.Plan, only Only, parallel int, res *Result) (lifecycle.RunSpec, error) {
+	id, err := journal.NewRunID(r.Clock.Now())
+	if err != nil {
+		return lifecycle.RunSpec{}, &Error{ExitBug, err}
+	}
+	spec, ds := specOf(p, id, only, parallel)
+	if res.Diagnostics = append(res.Diagnostics, ds...); ds.HasErrors() {
+		res.ExitCode = Worst(res.ExitCode, ExitInvalid)
+		return lifecycle.RunSpec{}, nil
+	}
+	return spec, only.check(p, spec)
 }
 
 // Pick finds the plan to run: by name, or the only one.

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/dprun/dprun/cmd/dprun/view"
+	"github.com/dprun/dprun/plan/diag"
 	"github.com/dprun/dprun/runner"
 )
 
@@ -30,22 +32,29 @@ func (a *app) applyCommand() *cobra.Command {
 			if parallel < 0 {
 				return &usageError{err: fmt.Errorf("--parallel is %d; it is 1 or more", parallel)}
 			}
-			if _, err := runner.ParseOnly(src.narrowed()); err != nil {
-				return &usageError{err: err} // before what is owed is paid, which may take minutes
-			}
 			from, err := src.of(a, args[0])
 			if err != nil {
 				return err
 			}
 			asked, signals, stop := forward(ctx, v.Stopping)
 			defer stop()
-			q := runner.ApplyRequest{Source: from, Plan: src.plan, Only: src.narrowed(), Parallel: parallel, Asked: asked, Warn: v.Diagnostics}
+			q := runner.ApplyRequest{Source: from, Plan: src.plan, Only: src.narrowed(), Parallel: parallel, Asked: asked}
 			if !yes {
 				q.Confirm = a.confirm(asked)
 			}
 			return a.operate(ctx, v, signals, func(r *runner.Runner) (*runner.Result, error) {
-				if owed := toDo(ctx, r); len(owed) > 0 {
-					v.Paying(owed, "the plan is run after that")
+				q.Read = func(found diag.List, broken error) {
+					v.Diagnostics(found)
+					then := "the plan is run after that"
+					switch {
+					case broken != nil:
+						then = "the plan is not run: " + broken.Error()
+					case found.HasErrors():
+						then = "the plan is not run, as it is not valid"
+					}
+					if owed := toDo(ctx, r); len(owed) > 0 {
+						v.Paying(owed, then)
+					}
 				}
 				res, err := r.Apply(ctx, q)
 				var stopped *stoppedError
@@ -94,8 +103,8 @@ func (a *app) operate(ctx context.Context, v view.View, signals <-chan string, d
 		return err
 	}
 	v.Diagnostics(res.Diagnostics)
-	if err == nil && res.Diagnostics.HasErrors() {
-		err = invalid(res.Diagnostics)
+	if all := slices.Concat(res.Told, res.Diagnostics); err == nil && all.HasErrors() {
+		err = invalid(all)
 	}
 	if (res.ExitCode == runner.ExitOwed || res.ExitCode == runner.ExitAway) && err != nil {
 		err = &runner.Error{ExitCode: res.ExitCode, Err: errors.New(err.Error())} // wins over all others

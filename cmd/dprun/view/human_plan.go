@@ -295,7 +295,7 @@ func (h *Human) Paying(owed []runner.Owed, then string) {
 	h.paying = h.o.Now()
 	text := "First what earlier runs owe"
 	if then != "" {
-		text += "; " + then
+		text += "; " + Clean(then)
 	}
 	text += ":\n"
 	for _, o := range urgent(owed) {
