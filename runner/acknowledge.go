@@ -67,6 +67,9 @@ func (r *Runner) Acknowledge(ctx context.Context, target string) (Acknowledged, 
 	}
 	if wasForgotten && len(devices) == 0 {
 		done = Acknowledged{Run: target, Obligations: done.Obligations}
+		if err := r.staging.RemoveRun(target); err != nil {
+			return done, &Error{ExitBug, err}
+		}
 		if err := r.locks.Remove(lock.RunKey(target)); err != nil {
 			return done, &Error{ExitBug, err}
 		}

@@ -24,7 +24,7 @@ func (f forgottenRun) String() string {
 		s += " and " + f.staged
 	}
 	return s + ": the journal or its -wal file was lost, damaged or replaced since. What the run had quiesced is listed as owed, or was brought back, " +
-		"as far as its pending files tell; look at the run's gateways (show domains). When all are in service: dprun recover --ack " + quoted(f.run)
+		"as far as its pending files tell; look at the run's gateways (show domains). When all are in service: dprun recover --ack " + quoted(f.run) + ", which removes what it has left"
 }
 
 // forgotten lists the runs of which there are traces and that the journal does

@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/dprun/dprun/runner/event"
 	"github.com/dprun/dprun/runner/journal"
 	"github.com/dprun/dprun/runner/lifecycle"
 	"github.com/dprun/dprun/runner/lock"
@@ -427,8 +428,23 @@ func TestAForgottenRunIsTold(t *testing.T) {
 	if res, err := r.Recover(t.Context()); err != nil || res.ExitCode != ExitOwed || res.Unknown == nil {
 		t.Errorf("recover: exit %d, %v, %v", res.ExitCode, res.Unknown, err)
 	}
+	var s event.Summary
+	r.noteProcess(t.Context(), &s)
+	if want := "the journal does not know run " + run + ", which has left " + r.locks.Path(lock.RunKey(run)); s.ExitCode != 0 || s.ProcessExit != ExitOwed || s.ProcessWhy != want {
+		t.Errorf("the summary of another run: %+v, want %q", s, want)
+	}
+	if _, _, err := r.staging.Write(run, "t", "capture", []byte("whole")); err != nil {
+		t.Fatal(err)
+	}
+	staged := filepath.Join(r.state.Staging(), run)
+	if _, err := r.Owed(t.Context()); err == nil || !strings.Contains(err.Error(), staged) || !isDir(staged) {
+		t.Errorf("with staged files: %v", err)
+	}
 	if _, err := r.Acknowledge(t.Context(), run); err != nil {
 		t.Error(err)
+	}
+	if isDir(staged) {
+		t.Error("its staged files are still there")
 	}
 	if _, err := r.Owed(t.Context()); err != nil {
 		t.Errorf("after that: %v", err)

@@ -115,6 +115,19 @@ func (s *Staging) link(staged []Sealed, rel string) ([]Sealed, error) {
 	return out, s.syncParents(rel)
 }
 
+// RemoveRun removes everything that is staged for a run; nothing there is fine.
+func (s *Staging) RemoveRun(run string) error {
+	if run == "" || component(run) != run {
+		return fmt.Errorf("remove what is staged for a run: %q cannot be the name of one", run)
+	}
+	s.making.Lock()
+	defer s.making.Unlock()
+	if err := s.root.RemoveAll(run); err != nil {
+		return fault(err, "remove what is staged in %s", path.Join(s.dir, run))
+	}
+	return nil
+}
+
 // Remove removes everything that is staged for a task; nothing there is fine.
 func (s *Staging) Remove(run, task string) error {
 	dir, err := s.taskDir(run, task)

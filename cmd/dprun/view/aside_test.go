@@ -141,9 +141,9 @@ func TestWhatRecoverySettlesIsSaidALineForEach(t *testing.T) {
 func TestWhatSomebodyTookResponsibilityForIsAnsweredInWords(t *testing.T) {
 	t.Parallel()
 	for want, a := range map[string]Acknowledged{
-		"gw-1: 2 obligations taken as done by hand.\n":                               {Device: "gw-1", Obligations: 2},
-		"gw-1: taken as in service; nothing else was owed.\n":                        {Device: "gw-1"},
-		"01R: taken as ended; the journal does not know it, and its lock is gone.\n": {Run: "01R"},
+		"gw-1: 2 obligations taken as done by hand.\n":                                                 {Device: "gw-1", Obligations: 2},
+		"gw-1: taken as in service; nothing else was owed.\n":                                          {Device: "gw-1"},
+		"01R: taken as ended; the journal does not know it, and its lock and staged files are gone.\n": {Run: "01R"},
 	} {
 		var s stage
 		s.human(nil).Acknowledged(a)

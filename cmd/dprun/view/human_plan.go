@@ -316,7 +316,7 @@ func (h *Human) Acknowledged(a Acknowledged) {
 		switch {
 		case a.Obligations > 0:
 		case a.Run != "":
-			what = "taken as ended; the journal does not know it, and its lock is gone"
+			what = "taken as ended; the journal does not know it, and its lock and staged files are gone"
 		default:
 			what = "taken as in service; nothing else was owed"
 		}
