@@ -40,8 +40,25 @@ func (s *source) selection(f *pflag.FlagSet) {
 // earlier one leaves out.
 func (s *source) narrowed() string { return strings.Join(s.only, ",") }
 
+// check says what is wrong with the flags alone. An empty --only, of a variable
+// that was not set, would silently mean the whole plan.
+func (s *source) check() error {
+	for _, o := range s.only {
+		if strings.TrimSpace(o) == "" {
+			return &usageError{err: errors.New("--only is empty; write for example --only site=fra,device=fra-*, or leave it out for the whole plan")}
+		}
+	}
+	if _, err := runner.ParseOnly(s.narrowed()); err != nil {
+		return &usageError{err: err}
+	}
+	return nil
+}
+
 // of makes the runner's source of a path.
 func (s *source) of(a *app, path string) (runner.Source, error) {
+	if err := s.check(); err != nil { // before what is owed is done, which may take minutes
+		return runner.Source{}, err
+	}
 	for _, v := range s.vars {
 		if name, _, ok := strings.Cut(v, "="); !ok || name == "" {
 			return runner.Source{}, &usageError{err: errors.New("--var is not NAME=VALUE")} // the value may be secret
