@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -108,7 +109,11 @@ func invalid(l diag.List) error {
 	if n > 1 {
 		what = fmt.Sprintf("%d errors", n)
 	}
-	return &runner.Error{ExitCode: runner.ExitInvalid, Err: fmt.Errorf("the plan is not valid (%s): nothing of it was contacted; mend it, and check it with `dprun validate`", what)}
+	with := "`dprun validate`"
+	if slices.ContainsFunc(l, func(d diag.Diagnostic) bool { return d.Code == diag.SecretUnreadable }) {
+		with = "`dprun plan`, which reads its secrets too"
+	}
+	return &runner.Error{ExitCode: runner.ExitInvalid, Err: fmt.Errorf("the plan is not valid (%s): nothing of it was contacted; mend it, and check it with %s", what, with)}
 }
 
 // told ends a command that has told a person already what is wrong: a program
