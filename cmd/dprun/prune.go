@@ -14,6 +14,7 @@ import (
 	"github.com/dprun/dprun/runner/journal"
 	"github.com/dprun/dprun/runner/lifecycle"
 	"github.com/dprun/dprun/runner/staging"
+	"github.com/dprun/dprun/runner/state"
 )
 
 const day = 24 * time.Hour
@@ -46,6 +47,12 @@ func (d *age) Set(s string) error {
 }
 
 func (d *age) Type() string { return "duration" }
+
+// unprunable says what to do where the journal cannot be opened.
+func unprunable(s *state.State) string {
+	return "Nothing was removed: only the journal tells which staged files an unfinished run still needs. If it is room that is missing, staged files go first, " +
+		"by hand: the directories of " + s.Staging() + " have the names of their runs; remove those of runs that are not to be finished, then do the same again"
+}
 
 func (a *app) runsPruneCommand() *cobra.Command {
 	runs, staged := age(90*day), age(7*day)
@@ -94,7 +101,7 @@ func (a *app) runsPruneCommand() *cobra.Command {
 			}
 			v.Pruned(p)
 			return unswept
-		}),
+		}, unprunable),
 	}
 	c.Flags().BoolVar(&dry, "dry-run", false, "remove nothing, and list what would be")
 	c.Flags().Var(&runs, "older-than", "remove runs that ended before this long ago")

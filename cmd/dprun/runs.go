@@ -32,8 +32,9 @@ type records struct {
 
 func (r *records) Close() error { return errors.Join(r.staging.Close(), r.journal.Close()) }
 
-// lookBack makes a command that reads the state directory.
-func (a *app) lookBack(do func(ctx context.Context, v view.View, r *records, args []string) error) func(*cobra.Command, []string) error {
+// lookBack makes a command that reads the state directory. unopened says what
+// it means for the command that the journal cannot be opened; nil: nothing.
+func (a *app) lookBack(do func(ctx context.Context, v view.View, r *records, args []string) error, unopened func(*state.State) string) func(*cobra.Command, []string) error {
 	return a.runE(func(ctx context.Context, v view.View, args []string) (err error) {
 		dir, err := a.state()
 		if err != nil {
@@ -45,6 +46,9 @@ func (a *app) lookBack(do func(ctx context.Context, v view.View, r *records, arg
 		}
 		r := &records{}
 		if r.journal, err = journal.Open(s.Journal()); err != nil {
+			if unopened != nil {
+				err = fmt.Errorf("%w. %s", err, unopened(s))
+			}
 			return &runner.Error{ExitCode: runner.ExitBug, Err: err}
 		}
 		if r.staging, err = staging.Open(s.Staging()); err != nil {
@@ -80,7 +84,7 @@ func (a *app) runsListCommand() *cobra.Command {
 			}
 			v.Runs(rows)
 			return nil
-		}),
+		}, nil),
 	}
 	c.Flags().IntVar(&limit, "limit", 20, "how many; 0: all")
 	c.Flags().StringVar(&plan, "plan", "", "only runs of this plan")
@@ -134,7 +138,7 @@ func (a *app) runsShowCommand() *cobra.Command {
 			}
 			v.RunDetail(d)
 			return nil
-		}),
+		}, nil),
 	}
 }
 
@@ -245,7 +249,7 @@ func (a *app) runsLogsCommand() *cobra.Command {
 			}
 			v.Logs(all)
 			return nil
-		}),
+		}, nil),
 	}
 	c.Flags().IntVar(&limit, "limit", 0, "how many lines of each task; 0: all that is kept")
 	return c
