@@ -271,7 +271,7 @@ func (r *Runner) drive(ctx context.Context, machine *lifecycle.Run, host *plugin
 	r.lines.flush()
 	s := summarize(machine, exit, started, r.Clock.Now())
 	err = r.journal.FinishRun(context.WithoutCancel(ctx), spec.ID, journal.End{Time: s.Ended, ExitCode: exit, Code: s.Code,
-		Good: []string{string(lifecycle.Success)}, Neutral: append(neutralCodes(), string(lifecycle.DomainVanished))})
+		Good: []string{string(lifecycle.Success)}, Neutral: neutralCodes()})
 	if err != nil {
 		r.Log.Error("the run's end could not be written down", "run", spec.ID, "error", err)
 		s.ExitCode = Worst(ExitBug, s.ExitCode)
@@ -309,10 +309,11 @@ func (r *Runner) output(run, task, stream, text string) {
 	r.lines.add(l)
 }
 
+// neutralCodes are the codes of tasks without which a run is as good.
 func neutralCodes() []string {
 	var out []string
 	for _, e := range lifecycle.Catalogue() {
-		if e.Neutral {
+		if e.Neutral || e.Gone() {
 			out = append(out, string(e.Code))
 		}
 	}

@@ -84,12 +84,15 @@ func (b *book) Append(ctx context.Context, in engine.Batch) error {
 		if e.Result == nil || e.Result.Inspection == nil {
 			continue
 		}
-		a := lifecycle.DeviceOf(e.Action)
+		id, err := lifecycle.ParseActionID(e.Action)
+		if err != nil {
+			return err
+		}
 		facts, err := json.Marshal(e.Result.Inspection.Facts)
 		if err != nil {
-			return fmt.Errorf("encode the facts of %s: %w", a, err)
+			return fmt.Errorf("encode the facts of %s: %w", id.Target, err)
 		}
-		out.Devices = append(out.Devices, journal.Device{Name: a, Identity: e.Result.Inspection.Facts.Identity, Facts: facts, Seen: e.Time})
+		out.Devices = append(out.Devices, journal.Device{Name: id.Target, Identity: e.Result.Inspection.Facts.Identity, Facts: facts, Seen: e.Time})
 	}
 	for _, s := range in.Statuses {
 		b.note(s, &out)

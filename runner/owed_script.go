@@ -77,7 +77,7 @@ func (r *Runner) runOwedScript(ctx context.Context, o pending.Obligation) error 
 		r.noteTrouble(ctx, o, r.redact.Redact(why.Error()))
 		return nil
 	}
-	begun, err := r.begunAlready(ctx, o, job.Action.ID)
+	begun, err := r.begunAlready(ctx, o, job.Action.String())
 	if err != nil {
 		r.noteTrouble(ctx, o, r.redact.Redact(fmt.Sprintf("it is not known whether the script was started before: %v", err)))
 		return nil
@@ -111,7 +111,7 @@ func (r *Runner) scriptJob(ctx context.Context, o pending.Obligation) (job engin
 	}
 	hook := lifecycle.HookOf(o.ID)
 	job = engine.Job{Notify: func(event.Notice) {}, Progress: func(int64, int64) {}, Action: lifecycle.Action{
-		ID: "script/" + hook, Task: o.Task, Kind: lifecycle.ActScript, Script: o.Script, Hook: hook, Timeout: row.Timeout, Device: o.Device, Domain: o.Domain}}
+		ActionID: lifecycle.ActionID{Kind: lifecycle.ActScript, Target: hook}, Task: o.Task, Script: o.Script, Hook: hook, Timeout: row.Timeout, Device: o.Device, Domain: o.Domain}}
 	all, err := r.outstanding(ctx)
 	if err != nil {
 		return job, nil, err
@@ -210,7 +210,7 @@ func (r *Runner) doScript(ctx context.Context, o pending.Obligation, row scriptR
 		Locks: deviceLocks{r.locks, o.Run}, Clock: r.Clock, Redact: &r.redact, Log: r.Log,
 		Output: func(task, stream, text string) { r.output(o.Run, task, stream, text) }})
 	defer exec.Close()
-	ev := event.Event{V: event.Version, Time: r.Clock.Now(), Kind: event.Started, Task: o.Task, Action: job.Action.ID}
+	ev := event.Event{V: event.Version, Time: r.Clock.Now(), Kind: event.Started, Task: o.Task, Action: job.Action.String()}
 	if err := r.appendScript(ctx, o, ev); err != nil {
 		return err
 	}

@@ -182,7 +182,11 @@ func (d *destinationWatch) Paid(engine.Batch)      {}
 func (d *destinationWatch) Append(_ context.Context, b engine.Batch) error {
 	for _, e := range b.Events {
 		if e.Result != nil && e.Result.Destination != nil {
-			d.reports[lifecycle.DeviceOf(e.Action)] = e.Result.Destination
+			id, err := lifecycle.ParseActionID(e.Action)
+			if err != nil {
+				return err
+			}
+			d.reports[id.Target] = e.Result.Destination
 		}
 	}
 	return nil

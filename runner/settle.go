@@ -201,7 +201,7 @@ func (r *Runner) wayBack(ctx context.Context, src sdk.Source, target sdk.Target,
 	switch a.Kind {
 	case lifecycle.ActUnquiesce:
 		return nil, src.Unquiesce(limited, target)
-	case lifecycle.ActQuiesceState:
+	case lifecycle.ActUnquiesceState:
 		return src.QuiesceState(limited, target)
 	}
 	return nil, nil

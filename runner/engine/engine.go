@@ -92,9 +92,9 @@ type Options struct {
 type Engine struct {
 	Options
 	results  chan result
-	progress chan event.Progress
+	progress chan progress
 	flights  map[flightKey]*flight
-	byTask   map[string]map[string]bool                 // action IDs in flight, by task
+	byTask   map[string]map[lifecycle.ActionID]bool     // in flight, by task
 	owed     map[string]map[string]lifecycle.Obligation // by task, by ID
 	timers   timers                                     // flights whose time has not come
 	underWay int                                        // calls of the executor that are at work
@@ -113,14 +113,25 @@ type result struct {
 	from *flight
 }
 
-type flightKey struct{ task, action string }
+// progress is how far the transfer of a flight is.
+type progress struct {
+	event.Progress
+	of flightKey
+}
+
+type flightKey struct {
+	task   string
+	action lifecycle.ActionID
+}
+
+func keyOf(a lifecycle.Action) flightKey { return flightKey{a.Task, a.ActionID} }
 
 // New returns an engine.
 func New(o Options) *Engine {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Engine{
-		Options: o, ctx: ctx, cancel: cancel, results: make(chan result, 256), progress: make(chan event.Progress, 64),
-		flights: map[flightKey]*flight{}, byTask: map[string]map[string]bool{}, owed: map[string]map[string]lifecycle.Obligation{},
+		Options: o, ctx: ctx, cancel: cancel, results: make(chan result, 256), progress: make(chan progress, 64),
+		flights: map[flightKey]*flight{}, byTask: map[string]map[lifecycle.ActionID]bool{}, owed: map[string]map[string]lifecycle.Obligation{},
 	}
 }
 
@@ -197,12 +208,12 @@ func (e *Engine) handle(events []result) {
 		events = nil
 		for _, id := range e.Options.Run.Dirty() {
 			for _, a := range e.diff(id) {
-				if e.broken && !a.Owed() && a.Kind != lifecycle.ActTimer {
+				if e.broken && !a.Owed() && !a.Kind.Timer() {
 					events = append(events, e.notBegun(a))
 					continue
 				}
 				if a.Once() {
-					events = append(events, result{Event: event.Event{Kind: event.Started, Task: id, Action: a.ID}})
+					events = append(events, result{Event: event.Event{Kind: event.Started, Task: id, Action: a.String()}})
 				}
 				starts = append(starts, a)
 			}
@@ -263,12 +274,12 @@ func (e *Engine) write() bool {
 func (e *Engine) startOwed(starts []lifecycle.Action) []result {
 	var events, ended []result
 	for _, a := range starts {
-		if a.Owed() || a.Kind == lifecycle.ActTimer {
+		if a.Owed() || a.Kind.Timer() {
 			e.start(a)
 			continue
 		}
 		if a.Once() {
-			events = append(events, result{Event: event.Event{Kind: event.NotBegun, Task: a.Task, Action: a.ID}})
+			events = append(events, result{Event: event.Event{Kind: event.NotBegun, Task: a.Task, Action: a.String()}})
 		}
 		ended = append(ended, e.notBegun(a))
 	}
@@ -277,7 +288,7 @@ func (e *Engine) startOwed(starts []lifecycle.Action) []result {
 
 // notBegun answers an action that cannot be begun.
 func (e *Engine) notBegun(a lifecycle.Action) result {
-	return result{from: e.flights[flightKey{a.Task, a.ID}], Event: event.Event{Kind: event.Finished, Task: a.Task, Action: a.ID,
+	return result{from: e.flights[keyOf(a)], Event: event.Event{Kind: event.Finished, Task: a.Task, Action: a.String(),
 		Failure: failure.New(failure.Cancelled, "", "%s was not begun: the journal cannot be written", a.Kind)}}
 }
 
@@ -288,58 +299,57 @@ func (e *Engine) apply(ev event.Event, from *flight, b *Batch) {
 	if ev.Time.IsZero() {
 		ev.Time = e.Clock.Now()
 	}
-	if ev.Kind == event.Finished && e.flights[flightKey{ev.Task, ev.Action}] == from && !e.held(ev) {
-		delete(e.flights, flightKey{ev.Task, ev.Action})
-		delete(e.taskFlights(ev.Task), ev.Action)
+	if ev.Kind == event.Finished && from != nil && e.flights[keyOf(from.action)] == from && !from.holds(ev) {
+		delete(e.flights, keyOf(from.action))
+		delete(e.taskFlights(ev.Task), from.action.ActionID)
 	}
 	b.Events = append(b.Events, ev)
 	b.Statuses = append(b.Statuses, e.Options.Run.Apply(ev)...)
 }
 
-// held reports whether an event is the acquisition of a lock, which stays in
-// flight until it is no longer pending.
-func (e *Engine) held(ev event.Event) bool {
-	f := e.flights[flightKey{ev.Task, ev.Action}]
-	return f != nil && f.action.Kind == lifecycle.ActLock && ev.Failure == nil
+// holds reports whether a flight that ended so is a lock that was acquired: it
+// stays in flight until it is no longer pending.
+func (f *flight) holds(ended event.Event) bool {
+	return f.action.Kind == lifecycle.ActLock && ended.Failure == nil
 }
 
 // diff compares what one task wants in flight with what is: it cancels what
 // disappeared and returns what is new, marked as under way.
 func (e *Engine) diff(id string) []lifecycle.Action {
 	wanted := e.Options.Run.PendingOf(id)
-	want := make(map[string]bool, len(wanted))
+	want := make(map[lifecycle.ActionID]bool, len(wanted))
 	var fresh []lifecycle.Action
 	for _, a := range wanted {
-		want[a.ID] = true
-		key := flightKey{id, a.ID}
+		want[a.ActionID] = true
+		key := flightKey{id, a.ActionID}
 		f := e.flights[key]
-		if f != nil && f.action.Kind == lifecycle.ActTimer && !f.action.NotBefore.Equal(a.NotBefore) {
+		if f != nil && f.action.Kind.Timer() && !f.action.NotBefore.Equal(a.NotBefore) {
 			e.stop(f) // the timer was moved
 			f = nil
 		}
 		if f == nil {
 			e.flights[key] = &flight{action: a, at: -1}
-			e.taskFlights(id)[a.ID] = true
+			e.taskFlights(id)[a.ActionID] = true
 			fresh = append(fresh, a)
 		}
 	}
-	for name := range e.taskFlights(id) {
-		if want[name] {
+	for action := range e.taskFlights(id) {
+		if want[action] {
 			continue
 		}
-		if f := e.flights[flightKey{id, name}]; f != nil {
+		if f := e.flights[flightKey{id, action}]; f != nil {
 			e.stop(f)
-			delete(e.flights, flightKey{id, name})
+			delete(e.flights, flightKey{id, action})
 		}
-		delete(e.taskFlights(id), name)
+		delete(e.taskFlights(id), action)
 	}
 	return fresh
 }
 
-func (e *Engine) taskFlights(id string) map[string]bool {
+func (e *Engine) taskFlights(id string) map[lifecycle.ActionID]bool {
 	m := e.byTask[id]
 	if m == nil {
-		m = map[string]bool{}
+		m = map[lifecycle.ActionID]bool{}
 		e.byTask[id] = m
 	}
 	return m
@@ -349,8 +359,8 @@ func (e *Engine) taskFlights(id string) map[string]bool {
 func (e *Engine) do(ctx context.Context, job Job) (res *event.Result, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			e.Log.Error("panic in an action", "action", job.Action.ID, "task", job.Action.Task, "panic", p)
-			err = failure.New(failure.Internal, "", "internal error in %s: %v", job.Action.ID, p)
+			e.Log.Error("panic in an action", "action", job.Action.String(), "task", job.Action.Task, "panic", p)
+			err = failure.New(failure.Internal, "", "internal error in %s: %v", job.Action, p)
 		}
 	}()
 	return e.Executor.Do(ctx, job)
@@ -376,13 +386,13 @@ func (e *Engine) job(ctx context.Context, f *flight) Job {
 	}
 	j.Notify = func(n event.Notice) {
 		select {
-		case e.results <- result{event.Event{Kind: event.Progressed, Task: a.Task, Action: a.ID, Notice: &n, Time: e.Clock.Now()}, f}:
+		case e.results <- result{event.Event{Kind: event.Progressed, Task: a.Task, Action: a.String(), Notice: &n, Time: e.Clock.Now()}, f}:
 		case <-ctx.Done():
 		}
 	}
 	j.Progress = func(bytes, total int64) {
 		select {
-		case e.progress <- event.Progress{Run: e.Options.Run.Spec().ID, Task: a.Task, Action: a.ID, Bytes: bytes, Total: total, Time: e.Clock.Now()}:
+		case e.progress <- progress{event.Progress{Run: e.Options.Run.Spec().ID, Task: a.Task, Action: a.String(), Bytes: bytes, Total: total, Time: e.Clock.Now()}, keyOf(a)}:
 		default: // a view that is behind misses some: it is only progress
 		}
 	}
@@ -417,9 +427,9 @@ func (e *Engine) publish(b Batch) {
 	}
 }
 
-func (e *Engine) publishProgress(p event.Progress) {
-	if _, ok := e.flights[flightKey{p.Task, p.Action}]; ok {
-		e.Sink.Progress(p)
+func (e *Engine) publishProgress(p progress) {
+	if _, ok := e.flights[p.of]; ok {
+		e.Sink.Progress(p.Progress)
 	}
 }
 

@@ -29,7 +29,7 @@ type outside struct {
 
 func (o *outside) Do(ctx context.Context, j Job) (*event.Result, error) {
 	o.mu.Lock()
-	o.calls = append(o.calls, j.Action.ID)
+	o.calls = append(o.calls, j.Action.String())
 	o.mu.Unlock()
 	if o.on != nil {
 		if r, err, ok := o.on(ctx, j); ok {
@@ -49,9 +49,9 @@ func (o *outside) Do(ctx context.Context, j Job) (*event.Result, error) {
 		return &event.Result{Destination: &sdk.DestinationReport{Free: -1, Total: -1}}, nil
 	case lifecycle.ActPrepare:
 		return &event.Result{Prepared: &event.Prepared{Stamp: "s", Sets: map[string]string{"file.a": "x"}}}, nil
-	case lifecycle.ActProbe, lifecycle.ActQuiesceState:
+	case lifecycle.ActProbe, lifecycle.ActQuiesceState, lifecycle.ActUnquiesceState:
 		return &event.Result{Quiesce: &sdk.QuiesceReport{State: state}}, nil
-	case lifecycle.ActCheck:
+	case lifecycle.ActValidate, lifecycle.ActCheck, lifecycle.ActRecheck:
 		return &event.Result{Check: &sdk.CheckReport{Quiesce: sdk.QuiesceReport{State: state}, Space: sdk.Space{FreeTemporary: -1}, Variants: []string{"persisted"}}}, nil
 	case lifecycle.ActQuiesce:
 		o.quiesced = true

@@ -59,10 +59,10 @@ func (t timers) next() time.Time {
 
 // start begins an action: at once, or when its time comes.
 func (e *Engine) start(a lifecycle.Action) {
-	f := e.flights[flightKey{a.Task, a.ID}]
+	f := e.flights[keyOf(a)]
 	switch {
 	case f == nil || f.at >= 0 || f.cancel != nil: // given up before it began, or begun already
-	case a.Kind == lifecycle.ActTimer || a.NotBefore.After(e.Clock.Now()):
+	case a.Kind.Timer() || a.NotBefore.After(e.Clock.Now()):
 		heap.Push(&e.timers, f)
 	default:
 		e.launch(f)
@@ -75,11 +75,11 @@ func (e *Engine) ring() []result {
 	var out []result
 	for now := e.Clock.Now(); len(e.timers) > 0 && !e.timers.next().After(now); {
 		f := heap.Pop(&e.timers).(*flight)
-		if f.action.Kind != lifecycle.ActTimer {
+		if !f.action.Kind.Timer() {
 			e.launch(f)
 			continue
 		}
-		out = append(out, result{event.Event{Kind: event.Finished, Task: f.action.Task, Action: f.action.ID, Time: now}, f})
+		out = append(out, result{event.Event{Kind: event.Finished, Task: f.action.Task, Action: f.action.String(), Time: now}, f})
 	}
 	return out
 }
@@ -93,7 +93,7 @@ func (e *Engine) launch(f *flight) {
 	job := e.job(ctx, f)
 	e.wait.Go(func() {
 		res, err := e.do(ctx, job)
-		r := result{event.Event{Kind: event.Finished, Task: f.action.Task, Action: f.action.ID, Result: res, Failure: failure.From(err), Time: e.Clock.Now()}, f}
+		r := result{event.Event{Kind: event.Finished, Task: f.action.Task, Action: f.action.String(), Result: res, Failure: failure.From(err), Time: e.Clock.Now()}, f}
 		if ctx.Err() != nil {
 			r.Event = event.Event{} // nobody wants it any more
 		}

@@ -28,7 +28,7 @@ func TestGroupedEventsChangeNothingButTheNumberOfCommits(t *testing.T) {
 			h.out.on = func(_ context.Context, j Job) (*event.Result, error, bool) {
 				before := map[lifecycle.ActionKind]string{lifecycle.ActQuiesce: "quiesce/1", lifecycle.ActUnquiesce: "capture/persisted/1", lifecycle.ActStore: "capture/persisted/1"}[j.Action.Kind]
 				if before != "" && !h.book.has(before) {
-					t.Errorf("group %s: %s begins before %s is written", group, j.Action.ID, before)
+					t.Errorf("group %s: %s begins before %s is written", group, j.Action, before)
 				}
 				return nil, nil, false
 			}

@@ -26,7 +26,7 @@ func (f *fleet) Do(_ context.Context, j Job) (*event.Result, error) {
 		r.Inspection = &sdk.Inspection{Domains: f.domains}
 	case lifecycle.ActPrepare:
 		r.Prepared = &event.Prepared{}
-	case lifecycle.ActCheck:
+	case lifecycle.ActCheck, lifecycle.ActRecheck:
 		r.Check = &sdk.CheckReport{Space: sdk.Space{FreeTemporary: -1}, Variants: []string{sdk.VariantPersisted}}
 	case lifecycle.ActCapture:
 		r.Capture = &event.Captured{Variant: j.Action.Variant, Artifacts: []event.Artifact{{Name: "a"}}}

@@ -85,10 +85,11 @@ func TestTheJournalMayFailAtAnyBatch(t *testing.T) {
 func TestTheResultOfAFlightThatWasGivenUpEndsNoOther(t *testing.T) {
 	t.Parallel()
 	e := newHarness(t).engine
-	key := flightKey{"", "inspect/d1/1"}
-	given, now := &flight{at: -1}, &flight{at: -1}
+	a := lifecycle.Action{ActionID: lifecycle.ActionID{Kind: lifecycle.ActInspect, Target: "d1", Attempt: 1}}
+	key := keyOf(a)
+	given, now := &flight{action: a, at: -1}, &flight{action: a, at: -1}
 	e.flights[key] = now
-	e.apply(event.Event{Kind: event.Finished, Action: key.action}, given, &Batch{})
+	e.apply(event.Event{Kind: event.Finished, Action: a.String()}, given, &Batch{})
 	if e.flights[key] != now {
 		t.Error("the late result has ended the flight that goes on")
 	}

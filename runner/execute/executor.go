@@ -177,7 +177,7 @@ func (x *Executor) doubted(a lifecycle.Action, err error) error {
 // asks names the device that an action asks something of; empty: none.
 func asks(a lifecycle.Action) string {
 	switch a.Kind {
-	case lifecycle.ActInspect, lifecycle.ActProbe, lifecycle.ActQuiesceState, lifecycle.ActCheck, lifecycle.ActQuiesce,
+	case lifecycle.ActInspect, lifecycle.ActProbe, lifecycle.ActQuiesceState, lifecycle.ActUnquiesceState, lifecycle.ActValidate, lifecycle.ActCheck, lifecycle.ActRecheck, lifecycle.ActQuiesce,
 		lifecycle.ActUnquiesce, lifecycle.ActCapture, lifecycle.ActDiscard:
 		return a.Device
 	}
@@ -194,11 +194,11 @@ func (x *Executor) do(ctx context.Context, j engine.Job) (*event.Result, error) 
 		return x.script(ctx, j)
 	case lifecycle.ActPrepare:
 		return x.prepare(ctx, j)
-	case lifecycle.ActProbe, lifecycle.ActQuiesceState:
+	case lifecycle.ActProbe, lifecycle.ActQuiesceState, lifecycle.ActUnquiesceState:
 		return x.quiesceState(ctx, j)
 	case lifecycle.ActLock:
 		return x.lock(ctx, j)
-	case lifecycle.ActCheck:
+	case lifecycle.ActValidate, lifecycle.ActCheck, lifecycle.ActRecheck:
 		return x.check(ctx, j)
 	case lifecycle.ActQuiesce, lifecycle.ActUnquiesce:
 		return x.quiesce(ctx, j)

@@ -1,58 +1,35 @@
 package lifecycle
 
 import (
-	"strings"
+	"slices"
 	"time"
 
+	"github.com/dprun/dprun/runner/event"
 	"github.com/dprun/dprun/sdk"
 )
 
-// ActionKind is one kind of thing asked of the outside world.
-type ActionKind string
-
-// The kinds of actions.
-const (
-	ActTimer            ActionKind = "timer"             // finishes at NotBefore
-	ActInspect          ActionKind = "inspect"           // a device's facts and domains
-	ActCheckDestination ActionKind = "check_destination" // reachable, there, room
-	ActScript           ActionKind = "script"            // runs a hook
-	ActPrepare          ActionKind = "prepare"           // computes the stamp and the sets' directories
-	ActProbe            ActionKind = "probe"             // is the device up: reads the quiesce state
-	ActLock             ActionKind = "lock"              // finishes when held; released when it is no longer pending
-	ActCheck            ActionKind = "check"             // the source's Check of activity and target
-	ActQuiesce          ActionKind = "quiesce"
-	ActQuiesceState     ActionKind = "quiesce_state"
-	ActUnquiesce        ActionKind = "unquiesce"
-	ActCapture          ActionKind = "capture"  // finishes when staged
-	ActStore            ActionKind = "store"    // one captured variant to one destination
-	ActManifest         ActionKind = "manifest" // the set's manifest to one destination, last
-	ActDiscard          ActionKind = "discard"  // removes files left on the device
-)
-
-// Action is something that should be in flight now. ID is stable and unique
-// within its task (or within the run, with an empty Task).
+// Action is something that should be in flight now. Its ID is stable and
+// unique within its task (or within the run, with an empty Task).
 type Action struct {
-	ID   string     `json:"id"`
-	Task string     `json:"task,omitempty"`
-	Kind ActionKind `json:"kind"`
+	ActionID
+	Task string
 	// NotBefore is when to start; zero is at once. For a timer it is when to fire.
-	NotBefore time.Time `json:"not_before,omitzero"`
+	NotBefore time.Time
 	// Timeout bounds one request; zero: the engine's default for the kind.
-	Timeout time.Duration `json:"timeout,omitempty"`
+	Timeout time.Duration
 
-	Device      string `json:"device,omitempty"`
-	Domain      string `json:"domain,omitempty"`
-	Destination string `json:"destination,omitempty"`
-	Script      string `json:"script,omitempty"` // address
-	Hook        string `json:"hook,omitempty"`   // which script it is: pre, post, before_quiesce, after_unquiesce
-	Variant     string `json:"variant,omitempty"`
-	Token       string `json:"token,omitempty"`
-	Exclusive   bool   `json:"exclusive,omitempty"` // of a lock
+	Device      string
+	Domain      string
+	Destination string
+	Script      string // address
+	Hook        string // which script it is: pre, post, before_quiesce, after_unquiesce
+	Token       string
+	Exclusive   bool // of a lock
 	// DeviceTimeout is what the device itself is told to wait before it forces a quiesce.
-	DeviceTimeout time.Duration `json:"device_timeout,omitempty"`
+	DeviceTimeout time.Duration
 	// Outcome is the code and message so far, for scripts.
-	Outcome        Code   `json:"outcome,omitempty"`
-	OutcomeMessage string `json:"outcome_message,omitempty"`
+	Outcome        Code
+	OutcomeMessage string
 }
 
 // Once reports whether the action must not be repeated: its start is
@@ -72,14 +49,30 @@ func (a Action) Once() bool {
 // world: it is done even when the journal cannot be written.
 func (a Action) Owed() bool {
 	switch a.Kind {
-	case ActUnquiesce, ActDiscard:
+	case ActUnquiesce, ActUnquiesceState, ActUnquiesceTimer, ActDiscard:
 		return true
-	case ActQuiesceState:
-		return strings.HasPrefix(a.ID, "unquiesce_state/")
-	case ActTimer:
-		return strings.HasPrefix(a.ID, "timer/unquiesce")
 	}
 	return false
+}
+
+// idOf is the action that an event belongs to; the zero ID, which no action has,
+// where it names none.
+func idOf(e event.Event) ActionID {
+	id, err := ParseActionID(e.Action)
+	if err != nil {
+		return ActionID{}
+	}
+	return id
+}
+
+// actionOf finds the action that an event has ended among those that are pending.
+func actionOf(pending []Action, e event.Event) (Action, bool) {
+	id := idOf(e)
+	i := slices.IndexFunc(pending, func(a Action) bool { return a.ActionID == id })
+	if i < 0 {
+		return Action{}, false
+	}
+	return pending[i], true
 }
 
 // The IDs of obligations.
@@ -129,12 +122,3 @@ const (
 	OweDiscard    ObligationKind = "discard"
 	OwePostScript ObligationKind = "post_script"
 )
-
-// DeviceOf is the device that the ID of an inspect action names.
-func DeviceOf(id string) string {
-	_, rest, _ := strings.Cut(id, "/")
-	if i := strings.LastIndexByte(rest, '/'); i >= 0 {
-		return rest[:i]
-	}
-	return rest
-}

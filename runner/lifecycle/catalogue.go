@@ -49,10 +49,18 @@ type Entry struct {
 // Final reports whether a history can end in the code.
 func (e Entry) Final() bool { return e.Class != ClassInterim }
 
-// Bad reports whether the code raises the error policy.
+// Bad reports whether the code stands for something that went wrong.
 func (e Entry) Bad() bool {
 	return e.Class == ClassFailed || e.Class == ClassCritical || e.Class == ClassInvalid
 }
+
+// Gone reports whether the code tells of something that its device no longer
+// has. That is said, and is no reason to leave others without a backup.
+func (e Entry) Gone() bool { return e.Code == DomainVanished }
+
+// Halts reports whether a task that enters the code raises the error policy;
+// begun is whether it had been dispatched.
+func (e Entry) Halts(begun bool) bool { return e.Bad() && (begun || !e.Gone()) }
 
 // Catalogue lists every code: the 53 of the reference in the table's order,
 // then ours by phase, then the run's.

@@ -245,3 +245,17 @@ func TestUnquiesceTimeoutsOpenWithTheAppliancesCommands(t *testing.T) {
 		}
 	}
 }
+
+// TestADomainThatIsGoneHaltsNobody, until its task has begun: whatever else
+// goes wrong raises the error policy at any time.
+func TestADomainThatIsGoneHaltsNobody(t *testing.T) {
+	t.Parallel()
+	for _, e := range Catalogue() {
+		if got, want := e.Halts(false), e.Bad() && e.Code != DomainVanished; got != want {
+			t.Errorf("%s raises the error policy before its task begins: %v", e.Code, got)
+		}
+		if e.Halts(true) != e.Bad() {
+			t.Errorf("%s raises the error policy of a task that has begun: %v", e.Code, e.Halts(true))
+		}
+	}
+}

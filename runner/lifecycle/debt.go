@@ -218,13 +218,13 @@ func (d *Debt) Pending() []Action {
 	var next Action
 	switch d.state {
 	case debtSending:
-		next = Action{ID: fmt.Sprintf("unquiesce/%d", d.attempt), Kind: ActUnquiesce, NotBefore: d.sendAt}
+		next = Action{ActionID: ActionID{Kind: ActUnquiesce, Attempt: d.attempt}, NotBefore: d.sendAt}
 	case debtLooking, debtPolling:
-		next = Action{ID: fmt.Sprintf("unquiesce_state/%d", d.polls.n), Kind: ActQuiesceState, NotBefore: d.polls.at}
+		next = Action{ActionID: ActionID{Kind: ActUnquiesceState, Attempt: d.polls.n}, NotBefore: d.polls.at}
 	default:
 		return nil
 	}
-	timer := Action{ID: "timer/unquiesce", Kind: ActTimer, NotBefore: d.limit()}
+	timer := Action{ActionID: ActionID{Kind: ActUnquiesceTimer}, NotBefore: d.limit()}
 	next.Device, next.Domain, timer.Device, timer.Domain = d.spec.Device, d.spec.Domain, d.spec.Device, d.spec.Domain
 	return []Action{timer, next}
 }
@@ -233,7 +233,7 @@ func (d *Debt) Pending() []Action {
 func (d *Debt) Finish(now time.Time, a Action, r *sdk.QuiesceReport, f *failure.Error) {
 	switch {
 	case d.state == debtReturned || d.state == debtGaveUp:
-	case a.Kind == ActTimer:
+	case a.Kind == ActUnquiesceTimer:
 		if !now.Before(d.limit()) {
 			d.move(debtGaveUp)
 		}
@@ -241,7 +241,7 @@ func (d *Debt) Finish(now time.Time, a Action, r *sdk.QuiesceReport, f *failure.
 		d.move(debtGaveUp)
 	case a.Kind == ActUnquiesce:
 		d.onSent(now, f)
-	case a.Kind == ActQuiesceState:
+	case a.Kind == ActUnquiesceState:
 		d.onRead(now, r, f)
 	}
 }

@@ -37,7 +37,7 @@ func (b *back) run(t *testing.T) time.Duration {
 		}
 		at := b.now.Sub(start)
 		switch a.Kind {
-		case ActTimer:
+		case ActUnquiesceTimer:
 			b.debt.Finish(b.now, a, nil, nil)
 		case ActUnquiesce:
 			b.sent = append(b.sent, at)
@@ -46,7 +46,7 @@ func (b *back) run(t *testing.T) time.Duration {
 				f = b.refuse(at)
 			}
 			b.debt.Finish(b.now, a, nil, f)
-		case ActQuiesceState:
+		case ActUnquiesceState:
 			b.read++
 			r, f := b.answer(at)
 			b.debt.Finish(b.now, a, r, f)

@@ -1,6 +1,8 @@
 package lifecycle
 
 import (
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/dprun/dprun/plan/pattern"
@@ -54,7 +56,8 @@ func (w *world) gateway(task string) *gateway {
 
 // settle lets the gateways come to where they are now.
 func (w *world) settle() {
-	for _, g := range w.gateways {
+	for _, target := range slices.Sorted(maps.Keys(w.gateways)) { // what is drawn goes by the world's number alone
+		g := w.gateways[target]
 		if at := g.arrives; !at.IsZero() && !at.After(w.now) {
 			g.passed(at)
 			g.arrives = time.Time{}
@@ -113,10 +116,11 @@ func (w *world) unquiesce(task string) {
 func boom() *failure.Error { return failure.New(failure.Internal, "", "boom") }
 
 func (w *world) result(a Action) event.Event {
-	e := event.Event{Kind: event.Finished, Task: a.Task, Action: a.ID, Result: &event.Result{}}
-	switch a.Kind {
-	case ActTimer:
+	e := event.Event{Kind: event.Finished, Task: a.Task, Action: a.String(), Result: &event.Result{}}
+	if a.Kind.Timer() {
 		return e
+	}
+	switch a.Kind {
 	case ActQuiesce:
 		e.Failure = w.gateway(a.Task).accepts
 		return e
@@ -137,7 +141,7 @@ func (w *world) result(a Action) event.Event {
 		e.Result.Script = &sdk.RunReport{ExitCode: pick(w, 0, 0, 0, 0, 0, 1), Tail: pick(w, "", "one\ntwo")}
 	case ActPrepare:
 		e.Result.Prepared = &event.Prepared{Stamp: "s", Sets: map[string]string{"file.a": "x", "nfs.b": "y"}}
-	case ActProbe, ActQuiesceState:
+	case ActProbe, ActQuiesceState, ActUnquiesceState:
 		e.Result.Quiesce = w.reading(a.Task)
 	case ActUnquiesce:
 		if !w.oneIn(25) { // else it is accepted and ignored
@@ -145,13 +149,13 @@ func (w *world) result(a Action) event.Event {
 		}
 	case ActLock:
 		if w.oneIn(3) {
-			return event.Event{Kind: event.Progressed, Task: a.Task, Action: a.ID, Notice: &event.Notice{Waiting: "another"}}
+			return event.Event{Kind: event.Progressed, Task: a.Task, Action: a.String(), Notice: &event.Notice{Waiting: "another"}}
 		}
-	case ActCheck:
+	case ActValidate, ActCheck, ActRecheck:
 		e.Result.Check = w.checkReport(a)
 	case ActCapture:
 		if a.Variant == sdk.VariantSecureBackup && w.oneIn(2) {
-			return event.Event{Kind: event.Progressed, Task: a.Task, Action: a.ID, Notice: &event.Notice{DeviceDone: true, Token: "tok"}}
+			return event.Event{Kind: event.Progressed, Task: a.Task, Action: a.String(), Notice: &event.Notice{DeviceDone: true, Token: "tok"}}
 		}
 		e.Result.Capture = &event.Captured{Variant: a.Variant, Artifacts: []event.Artifact{{Name: "x.zip", Staged: "s/x.zip", Size: 9_000_000}}}
 		if w.oneIn(40) {
@@ -205,7 +209,7 @@ func (w *world) checkReport(a Action) *sdk.CheckReport {
 
 func (w *world) failure(k ActionKind) *failure.Error {
 	call := map[ActionKind]failure.Call{ActInspect: failure.CallInspect, ActCheckDestination: failure.CallCheckDestination, ActScript: failure.CallRun,
-		ActProbe: failure.CallQuiesceState, ActCheck: failure.CallCheck, ActQuiesceState: failure.CallQuiesceState,
+		ActProbe: failure.CallQuiesceState, ActCheck: failure.CallCheck, ActRecheck: failure.CallCheck, ActValidate: failure.CallCheck, ActQuiesceState: failure.CallQuiesceState, ActUnquiesceState: failure.CallQuiesceState,
 		ActUnquiesce: failure.CallUnquiesce, ActCapture: failure.CallCapture, ActStore: failure.CallStore, ActManifest: failure.CallStore, ActDiscard: failure.CallDiscard}[k]
 	return failure.New(pick(w, failure.Kinds()...), pick(w, append(failure.Reasons(call), "")...), "it failed")
 }

@@ -43,14 +43,14 @@ func bare(t *testing.T, spec RunSpec, domains ...sdk.Domain) (run *Run, started 
 		if _, done := run.Done(); done {
 			return run, started, history
 		}
-		held := func(a Action) bool { return a.Kind == ActLock && slices.Contains(started, a.ID) }
+		held := func(a Action) bool { return a.Kind == ActLock && slices.Contains(started, a.String()) }
 		a := slices.MinFunc(slices.DeleteFunc(run.Pending(), held), func(a, b Action) int { return a.NotBefore.Compare(b.NotBefore) })
 		if a.NotBefore.After(now) {
 			now = a.NotBefore
 		}
-		started = append(started, a.ID)
+		started = append(started, a.String())
 		if a.Once() {
-			apply(event.Event{Kind: event.Started, Task: a.Task, Action: a.ID})
+			apply(event.Event{Kind: event.Started, Task: a.Task, Action: a.String()})
 		}
 		r := &event.Result{}
 		switch a.Kind {
@@ -58,9 +58,9 @@ func bare(t *testing.T, spec RunSpec, domains ...sdk.Domain) (run *Run, started 
 			r.Inspection = &sdk.Inspection{Domains: domains}
 		case ActPrepare:
 			r.Prepared = &event.Prepared{}
-		case ActProbe, ActQuiesceState:
+		case ActProbe, ActQuiesceState, ActUnquiesceState:
 			r.Quiesce = new(report())
-		case ActCheck:
+		case ActValidate, ActCheck, ActRecheck:
 			variant := sdk.VariantPersisted
 			if spec.Activities[0].Scope == schema.ScopeDevice {
 				variant = sdk.VariantSecureBackup
@@ -75,7 +75,7 @@ func bare(t *testing.T, spec RunSpec, domains ...sdk.Domain) (run *Run, started 
 		case ActStore:
 			r.Store = &sdk.StoreReport{Durable: true, ModeKept: true}
 		}
-		apply(event.Event{Kind: event.Finished, Task: a.Task, Action: a.ID, Result: r})
+		apply(event.Event{Kind: event.Finished, Task: a.Task, Action: a.String(), Result: r})
 	}
 	t.Fatalf("the run does not end; %v", started)
 	return nil, nil, nil

@@ -66,10 +66,10 @@ func (o *outage) play() *outage {
 		}
 		pending := map[string]bool{}
 		for _, a := range o.run.Pending() {
-			key := a.Task + " " + a.ID
+			key := a.Task + " " + a.String()
 			pending[key] = true
 			if x := flying[key]; x != nil {
-				if a.Kind == ActTimer {
+				if a.Kind.Timer() {
 					x.at = a.NotBefore
 				}
 				continue
@@ -79,7 +79,7 @@ func (o *outage) play() *outage {
 				begins = a.NotBefore
 			}
 			x := &flight{a: a, at: begins}
-			if a.Kind != ActTimer {
+			if !a.Kind.Timer() {
 				name := strings.TrimSpace(string(a.Kind) + " " + a.Destination)
 				if o.begun[name]++; o.begun[name] == 1 {
 					o.first[name] = begins.Sub(epoch)
@@ -110,7 +110,7 @@ func (o *outage) play() *outage {
 			delete(flying, next)
 			now = x.at
 		}
-		apply(event.Event{Kind: event.Finished, Task: x.a.Task, Action: x.a.ID, Failure: x.f, Result: o.result(x.a, x.f)})
+		apply(event.Event{Kind: event.Finished, Task: x.a.Task, Action: x.a.String(), Failure: x.f, Result: o.result(x.a, x.f)})
 	}
 	o.t.Fatal("the run does not end")
 	return nil
@@ -125,14 +125,14 @@ func (o *outage) result(a Action, f *failure.Error) *event.Result {
 		r.Destination = o.state
 	case ActPrepare:
 		r.Prepared = &event.Prepared{}
-	case ActCheck:
+	case ActValidate, ActCheck, ActRecheck:
 		r.Check = &sdk.CheckReport{Space: sdk.Space{FreeTemporary: -1}, Quiesce: sdk.QuiesceReport{State: sdk.StateNormal}, Variants: []string{sdk.VariantPersisted}}
 		if o.check != nil && f == nil {
 			o.check(a, r.Check)
 		}
 	case ActCapture:
 		r.Capture = &event.Captured{Variant: a.Variant, Artifacts: []event.Artifact{{Name: "a", Size: o.size}}}
-	case ActProbe, ActQuiesceState:
+	case ActProbe, ActQuiesceState, ActUnquiesceState:
 		r.Quiesce = &sdk.QuiesceReport{State: sdk.StateNormal}
 	case ActStore, ActManifest:
 		r.Store = &sdk.StoreReport{Location: "there", Durable: true}
@@ -392,7 +392,7 @@ func TestPollsOfABusyDeviceAreNoRetries(t *testing.T) {
 	}
 	failed := 0
 	o.answer = func(a Action, _ time.Duration) (time.Duration, *failure.Error) {
-		if a.Kind == ActCheck && polls == 4 && failed < 2 {
+		if (a.Kind == ActCheck || a.Kind == ActRecheck) && polls == 4 && failed < 2 {
 			failed++
 			return time.Second, gone
 		}

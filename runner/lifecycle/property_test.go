@@ -94,8 +94,8 @@ func TestARunInterruptedAnywhereUndoesAndEnds(t *testing.T) {
 			w.settle()
 			w.apply(event.Event{Kind: event.Interrupted})
 			for _, a := range w.run.Pending() {
-				if a.Kind == ActTimer && !a.NotBefore.After(w.now) {
-					t.Fatalf("task %s: %s counts the time that nobody worked", a.Task, a.ID)
+				if a.Kind.Timer() && !a.NotBefore.After(w.now) {
+					t.Fatalf("task %s: %s counts the time that nobody worked", a.Task, a)
 				}
 			}
 		}
@@ -127,7 +127,7 @@ func TestWhatIsOwedDoesNotWaitForTheClock(t *testing.T) {
 		w.apply(event.Event{Kind: event.Interrupted})
 		id := down()
 		for _, a := range w.run.PendingOf(id) {
-			if (a.Kind == ActUnquiesce || a.Kind == ActQuiesceState && a.Owed()) && !a.NotBefore.After(w.now) {
+			if (a.Kind == ActUnquiesce || a.Kind == ActUnquiesceState) && !a.NotBefore.After(w.now) {
 				return
 			}
 		}
@@ -165,7 +165,7 @@ func TestNobodyWaitsForALockWithoutEnd(t *testing.T) {
 			for task.Final() == nil {
 				var next *Action
 				for _, a := range task.Pending() {
-					if a.Kind == ActTimer && (next == nil || a.NotBefore.Before(next.NotBefore)) {
+					if a.Kind.Timer() && (next == nil || a.NotBefore.Before(next.NotBefore)) {
 						next = &a
 					}
 				}
@@ -173,7 +173,7 @@ func TestNobodyWaitsForALockWithoutEnd(t *testing.T) {
 					t.Fatalf("it waits without end: %+v", task.Pending())
 				}
 				now = next.NotBefore
-				apply(event.Event{Kind: event.Finished, Action: next.ID})
+				apply(event.Event{Kind: event.Finished, Action: next.String()})
 			}
 			if f := task.Final(); Code(f.Code) != c.code || f.Time.Sub(epoch) != c.after {
 				t.Errorf("%s after %s, want %s after %s", f.Code, f.Time.Sub(epoch), c.code, c.after)

@@ -182,18 +182,15 @@ func (r *Run) applyRun(e event.Event) {
 	case event.RunStarted:
 		r.onStart()
 	case event.Started:
-		switch e.Action {
-		case "script/plan_pre":
+		switch id, _ := ParseActionID(e.Action); id.Target {
+		case hookPlanPre:
 			r.pre.started = true
-		case "script/plan_post":
+		case hookPlanPost:
 			r.post.started = true
 		}
 	case event.Finished:
-		for _, a := range r.PendingOf("") {
-			if a.ID == e.Action {
-				r.onFinished(a, e)
-				break
-			}
+		if a, ok := actionOf(r.pendingRun(), e); ok {
+			r.onFinished(a, e)
 		}
 	case event.CancelRequested:
 		r.cancelled = e.Reason
@@ -240,11 +237,7 @@ func (r *Run) take(t *Task, out []event.Status) {
 	}
 	r.regate(t)
 	for _, s := range out {
-		entry, _ := Lookup(Code(s.Code))
-		// A domain that is gone from a device is told, and is no reason to leave
-		// the others without a backup.
-		gone := Code(s.Code) == DomainVanished && t.started.IsZero()
-		if entry.Bad() && !gone && r.halted == "" && r.policy(t) == Halt {
+		if entry, _ := Lookup(Code(s.Code)); entry.Halts(!t.started.IsZero()) && r.halted == "" && r.policy(t) == Halt {
 			r.halted = fmt.Sprintf("task %s: %s", t.spec.ID, s.Code)
 		}
 		switch Code(s.Code) {
@@ -384,7 +377,7 @@ func (r *Run) onFinished(a Action, e event.Event) {
 		r.onDestinationChecked(a, report, e.Failure)
 	case ActInspect:
 		d := r.byName[a.Device]
-		r.settle(&d.call, a.ID, e.Failure)
+		r.settle(&d.call, a, e.Failure)
 		if e.Failure == nil {
 			if e.Result == nil || e.Result.Inspection == nil {
 				d.call.failure = failure.New(failure.Internal, failure.Protocol, "inspection of %s ended without a result", d.name)
@@ -394,19 +387,19 @@ func (r *Run) onFinished(a Action, e event.Event) {
 		}
 	case ActScript:
 		r.onScript(a, e)
-	case ActTimer:
+	case ActWindowTimer, ActQueueTimer, ActDestinationTimer:
 		if !r.now.Before(a.NotBefore) {
 			r.onTimer(a)
 		}
 	}
 }
 
-func (r *Run) settle(c *call, id string, f *failure.Error) {
+func (r *Run) settle(c *call, a Action, f *failure.Error) {
 	if f == nil {
 		c.done, c.failure = true, nil
 		return
 	}
-	c.fail(f, r.now, r.spec.Seed, id)
+	c.fail(f, r.now, r.spec.Seed, a.String())
 }
 
 func (r *Run) onScript(a Action, e event.Event) {
@@ -434,14 +427,12 @@ func (r *Run) onScript(a Action, e event.Event) {
 }
 
 func (r *Run) onTimer(a Action) {
-	if g := r.gates[a.Destination]; g != nil {
-		r.admit(g)
-		return
-	}
-	switch a.ID {
-	case "timer/window":
+	switch a.Kind {
+	case ActDestinationTimer:
+		r.admit(r.gates[a.Destination])
+	case ActWindowTimer:
 		r.dismissWaiting(CanceledBecauseMaintenanceWindow, fmt.Sprintf("window %s closed while the task was waiting", r.spec.Window.Name))
-	case "timer/queue":
+	case ActQueueTimer:
 		r.dismissWaiting(CanceledBecauseADayPassed, fmt.Sprintf("the task waited longer than %s", r.spec.Timeouts.Queue))
 	}
 }

@@ -230,7 +230,7 @@ func (r *Run) spareCheck(g *gate, t *Task) {
 func (r *Run) pendingGates() (as []Action) {
 	for _, name := range slices.Sorted(maps.Keys(r.gates)) {
 		if g := r.gates[name]; g.failures > 0 && g.trying == nil && len(g.queued) > 0 && g.room() {
-			as = append(as, Action{ID: "timer/destination/" + name, Kind: ActTimer, Destination: name, NotBefore: g.until})
+			as = append(as, Action{ActionID: ActionID{Kind: ActDestinationTimer, Target: name}, Destination: name, NotBefore: g.until})
 		}
 	}
 	return as
@@ -240,7 +240,7 @@ func (r *Run) pendingGates() (as []Action) {
 func (r *Run) pendingDestinations() (as []Action) {
 	for _, d := range r.dests {
 		if d.call.attempt > 0 && !d.call.done {
-			as = append(as, Action{ID: fmt.Sprintf("check_destination/%s/%d", d.spec.Name, d.call.attempt), Kind: ActCheckDestination, Destination: d.spec.Name, NotBefore: d.call.notBefore})
+			as = append(as, Action{ActionID: ActionID{Kind: ActCheckDestination, Target: d.spec.Name, Attempt: d.call.attempt}, Destination: d.spec.Name, NotBefore: d.call.notBefore})
 		}
 	}
 	return as
@@ -289,7 +289,7 @@ func (r *Run) onDestinationChecked(a Action, report *sdk.DestinationReport, f *f
 			continue
 		}
 		if f != nil {
-			d.call.failPatiently(f, r.now, r.spec.Seed, a.ID)
+			d.call.failPatiently(f, r.now, r.spec.Seed, a.String())
 		} else {
 			d.call.done = true
 			d.short = d.spec.MinFree.short(report, 0)

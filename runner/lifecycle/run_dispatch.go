@@ -280,11 +280,11 @@ func (r *Run) pendingRun() []Action {
 	if r.waiting.len() > 0 && !r.stopped() {
 		if w := r.spec.Window; w != nil {
 			if at, ok := w.ClosesAt(r.now); ok {
-				as = append(as, Action{ID: "timer/window", Kind: ActTimer, NotBefore: at})
+				as = append(as, Action{ActionID: ActionID{Kind: ActWindowTimer}, NotBefore: at})
 			}
 		}
 		if q := r.spec.Timeouts.Queue; q > 0 {
-			as = append(as, Action{ID: "timer/queue", Kind: ActTimer, NotBefore: r.start.Add(q)})
+			as = append(as, Action{ActionID: ActionID{Kind: ActQueueTimer}, NotBefore: r.start.Add(q)})
 		}
 	}
 	as = append(as, r.pendingGates()...)
@@ -295,17 +295,17 @@ func (r *Run) pendingRun() []Action {
 	case stageInspect:
 		for _, d := range r.inspecting {
 			if !d.call.done {
-				as = append(as, Action{ID: fmt.Sprintf("inspect/%s/%d", d.name, d.call.attempt), Kind: ActInspect, Device: d.name, NotBefore: d.call.notBefore})
+				as = append(as, Action{ActionID: ActionID{Kind: ActInspect, Target: d.name, Attempt: d.call.attempt}, Device: d.name, NotBefore: d.call.notBefore})
 			}
 		}
 	case stagePreScript:
 		if s := r.spec.PreScript; s != nil && r.pre.begun && !r.pre.done {
-			as = append(as, Action{ID: "script/" + hookPlanPre, Kind: ActScript, Script: s.Address, Hook: hookPlanPre, Timeout: s.Timeout})
+			as = append(as, Action{ActionID: ActionID{Kind: ActScript, Target: hookPlanPre}, Script: s.Address, Hook: hookPlanPre, Timeout: s.Timeout})
 		}
 	case stagePostScript:
 		if s := r.spec.PostScript; s != nil && r.post.begun && !r.post.done {
 			code, message, _ := r.judge()
-			as = append(as, Action{ID: "script/" + hookPlanPost, Kind: ActScript, Script: s.Address, Hook: hookPlanPost, Timeout: s.Timeout, Outcome: code, OutcomeMessage: message})
+			as = append(as, Action{ActionID: ActionID{Kind: ActScript, Target: hookPlanPost}, Script: s.Address, Hook: hookPlanPost, Timeout: s.Timeout, Outcome: code, OutcomeMessage: message})
 		}
 	}
 	return as

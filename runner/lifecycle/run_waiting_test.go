@@ -97,19 +97,19 @@ func TestNoTaskWaitsWithoutAReason(t *testing.T) {
 			if _, done := run.Done(); done {
 				break
 			}
-			as := slices.DeleteFunc(run.Pending(), func(a Action) bool { return a.Kind == ActTimer || held[a.Task+a.ID] })
+			as := slices.DeleteFunc(run.Pending(), func(a Action) bool { return a.Kind.Timer() || held[a.Task+a.String()] })
 			if len(as) == 0 {
 				t.Fatalf("world %d: nothing is pending, and %d tasks wait", seed, run.waiting.len())
 			}
 			a := as[rng.IntN(len(as))]
-			held[a.Task+a.ID] = true
-			e := event.Event{Kind: event.Finished, Task: a.Task, Action: a.ID, Result: &event.Result{}}
+			held[a.Task+a.String()] = true
+			e := event.Event{Kind: event.Finished, Task: a.Task, Action: a.String(), Result: &event.Result{}}
 			switch {
 			case a.Kind == ActInspect:
 				e.Result.Inspection = &sdk.Inspection{Domains: domains}
 			case rng.IntN(20) == 0:
 				e.Failure = boom()
-			case a.Kind == ActCheck:
+			case a.Kind == ActCheck || a.Kind == ActValidate:
 				e.Result.Check = &sdk.CheckReport{Space: sdk.Space{FreeTemporary: -1}, Variants: []string{sdk.VariantPersisted}}
 			case a.Kind == ActCapture:
 				e.Result.Capture = &event.Captured{Variant: a.Variant, Artifacts: []event.Artifact{{Name: "a"}}}

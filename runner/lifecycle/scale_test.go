@@ -88,7 +88,10 @@ func halted(n, parallel int) *fleet {
 func (f *fleet) walk(tb testing.TB) (run *Run, events int) {
 	tb.Helper()
 	run = NewRun(f.spec)
-	type flight struct{ task, action string }
+	type flight struct {
+		task   string
+		action ActionID
+	}
 	flying := map[flight]bool{}
 	var queue []Action
 	apply := func(e event.Event) {
@@ -97,7 +100,7 @@ func (f *fleet) walk(tb testing.TB) (run *Run, events int) {
 		run.Apply(e)
 		for _, id := range run.Dirty() {
 			for _, a := range run.PendingOf(id) {
-				if key := (flight{id, a.ID}); a.Kind != ActTimer && !flying[key] {
+				if key := (flight{id, a.ActionID}); !a.Kind.Timer() && !flying[key] {
 					flying[key] = true
 					queue = append(queue, a)
 				}
@@ -108,13 +111,13 @@ func (f *fleet) walk(tb testing.TB) (run *Run, events int) {
 	for len(queue) > 0 && (f.until == nil || !f.until(run)) {
 		a := queue[0]
 		queue = queue[1:]
-		e := event.Event{Kind: event.Finished, Task: a.Task, Action: a.ID, Result: &event.Result{}}
+		e := event.Event{Kind: event.Finished, Task: a.Task, Action: a.String(), Result: &event.Result{}}
 		switch a.Kind {
 		case ActInspect:
 			e.Result.Inspection = &sdk.Inspection{Domains: f.domains}
 		case ActPrepare:
 			e.Result.Prepared = &event.Prepared{}
-		case ActCheck:
+		case ActValidate, ActCheck, ActRecheck:
 			e.Result.Check = &sdk.CheckReport{Space: sdk.Space{FreeTemporary: -1}, Variants: []string{sdk.VariantPersisted}}
 		case ActCapture:
 			switch {
@@ -129,7 +132,7 @@ func (f *fleet) walk(tb testing.TB) (run *Run, events int) {
 		}
 		apply(e)
 		if a.Kind != ActLock {
-			delete(flying, flight{a.Task, a.ID})
+			delete(flying, flight{a.Task, a.ActionID})
 		}
 	}
 	if _, done := run.Done(); !done && f.until == nil {

@@ -166,13 +166,13 @@ func (t *Task) Apply(e event.Event) []event.Status {
 	return t.step(e.Time, func() {
 		switch e.Kind {
 		case event.Started:
-			t.onStarted(e.Action)
+			t.onStarted(idOf(e))
 		case event.NotBegun:
-			t.onNotBegun(e.Action)
+			t.onNotBegun(idOf(e))
 		case event.Progressed:
-			t.onProgressed(e.Action, e.Notice)
+			t.onProgressed(idOf(e), e.Notice)
 		case event.Finished:
-			if a, ok := t.pendingAction(e.Action); ok {
+			if a, ok := actionOf(t.Pending(), e); ok {
 				t.onFinished(a, e)
 			}
 		case event.CancelRequested:
@@ -372,10 +372,10 @@ func (t *Task) Pending() []Action {
 		return as
 	}
 	if at, ok := t.runLimit(); ok {
-		add(Action{ID: "timer/run", Kind: ActTimer, NotBefore: at})
+		add(Action{ActionID: ActionID{Kind: ActRunTimer}, NotBefore: at})
 	}
 	if t.phase >= PhaseLock && t.phase <= PhaseUnquiesce && !t.noLock {
-		add(Action{ID: "lock/device", Kind: ActLock, Exclusive: t.spec.Activity.Exclusive || t.spec.Activity.Quiesce == QuiesceDevice})
+		add(Action{ActionID: deviceLock, Exclusive: t.spec.Activity.Exclusive || t.spec.Activity.Quiesce == QuiesceDevice})
 	}
 	switch t.phase {
 	case PhasePreChecks:
@@ -400,15 +400,6 @@ func (t *Task) Pending() []Action {
 	t.pendingScript(add, hookAfter, t.spec.Activity.AfterUnquiesce)
 	t.pendingDiscard(add)
 	return as
-}
-
-func (t *Task) pendingAction(id string) (Action, bool) {
-	as := t.Pending()
-	i := slices.IndexFunc(as, func(a Action) bool { return a.ID == id })
-	if i < 0 {
-		return Action{}, false
-	}
-	return as[i], true
 }
 
 // runLimit is when the long-running clock runs out. It covers the phases 5 to

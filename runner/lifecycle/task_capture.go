@@ -3,7 +3,6 @@ package lifecycle
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/dprun/dprun/runner/event"
 	"github.com/dprun/dprun/sdk"
@@ -56,17 +55,15 @@ func (t *Task) advanceCapture() {
 func (t *Task) pendingCapture(add func(Action)) {
 	for _, c := range t.captures {
 		if c.begun && c.captured == nil && c.call.failure == nil {
-			add(Action{ID: fmt.Sprintf("capture/%s/%d", c.variant, c.call.attempt), Kind: ActCapture, Variant: c.variant, NotBefore: c.call.notBefore})
+			add(Action{ActionID: ActionID{Kind: ActCapture, Variant: c.variant, Attempt: c.call.attempt}, NotBefore: c.call.notBefore})
 		}
 	}
 }
 
-// capture finds the capture that an action ID belongs to.
-func (t *Task) capture(id string) *capture {
-	_, rest, _ := strings.Cut(id, "/")
-	v, _, _ := strings.Cut(rest, "/")
+// capture finds the capture of a variant.
+func (t *Task) capture(variant string) *capture {
 	for _, c := range t.captures {
-		if c.variant == v {
+		if c.variant == variant {
 			return c
 		}
 	}
@@ -74,7 +71,7 @@ func (t *Task) capture(id string) *capture {
 }
 
 func (t *Task) onCaptured(a Action, r *event.Captured, f *failure.Error) {
-	c := t.capture(a.ID)
+	c := t.capture(a.Variant)
 	if f == nil && (r == nil || len(r.Artifacts) == 0) {
 		f = failure.New(failure.Internal, failure.Protocol, "capture of %s (%s) ended without a file", t.target(), a.Variant)
 	}
@@ -82,7 +79,7 @@ func (t *Task) onCaptured(a Action, r *event.Captured, f *failure.Error) {
 		if a.Once() {
 			c.call.done, c.call.failure = true, f
 		} else {
-			t.settle(&c.call, a.ID, f)
+			t.settle(&c.call, a, f)
 		}
 		if c.call.done {
 			message := f.Error()
@@ -145,8 +142,7 @@ func (t *Task) pendingDiscard(add func(Action)) {
 	}
 	for _, c := range t.captures {
 		if c.token != "" && !c.discard.done {
-			c.discard.begin(t.now)
-			add(Action{ID: fmt.Sprintf("discard/%s/%d", c.variant, c.discard.attempt), Kind: ActDiscard, Token: c.token, NotBefore: c.discard.notBefore})
+			add(Action{ActionID: ActionID{Kind: ActDiscard, Variant: c.variant, Attempt: c.discard.attempt}, Token: c.token, NotBefore: c.discard.notBefore})
 		}
 	}
 }
@@ -154,13 +150,13 @@ func (t *Task) pendingDiscard(add func(Action)) {
 // onDiscarded: a device that is still busy with the backup is asked again, for
 // as long as one waits for a device to come back.
 func (t *Task) onDiscarded(a Action, f *failure.Error) {
-	c := t.capture(a.ID)
+	c := t.capture(a.Variant)
 	if c.discardSince.IsZero() {
 		c.discardSince = t.now
 	}
 	limit := t.spec.Timeouts.Unquiesce + t.spec.Timeouts.Grace
 	if f != nil && f.Kind.Retryable() && t.cancels < 2 && t.now.Sub(c.discardSince) < limit {
-		c.discard.notBefore = t.now.Add(backoff(t.spec.Seed, t.spec.ID+"/"+a.ID, c.discard.attempt))
+		c.discard.notBefore = t.now.Add(backoff(t.spec.Seed, t.spec.ID+"/"+a.String(), c.discard.attempt))
 		c.discard.attempt++
 		return
 	}

@@ -56,14 +56,14 @@ func (t *Task) advancePreChecks() {
 
 func (t *Task) pendingPreChecks(add func(Action)) {
 	if !t.prepare.done {
-		add(Action{ID: fmt.Sprintf("prepare/%d", t.prepare.attempt), Kind: ActPrepare, NotBefore: t.prepare.notBefore})
+		add(Action{ActionID: ActionID{Kind: ActPrepare, Attempt: t.prepare.attempt}, NotBefore: t.prepare.notBefore})
 	}
 	if !t.probe.done {
-		add(Action{ID: fmt.Sprintf("probe/%d", t.probe.attempt), Kind: ActProbe, NotBefore: t.probe.notBefore})
+		add(Action{ActionID: ActionID{Kind: ActProbe, Attempt: t.probe.attempt}, NotBefore: t.probe.notBefore})
 	}
 	for _, d := range t.dests {
 		if d.check.attempt > 0 && !d.check.done {
-			add(Action{ID: fmt.Sprintf("check_destination/%s/%d", d.spec.Name, d.check.attempt), Kind: ActCheckDestination, Destination: d.spec.Name, NotBefore: d.check.notBefore})
+			add(Action{ActionID: ActionID{Kind: ActCheckDestination, Target: d.spec.Name, Attempt: d.check.attempt}, Destination: d.spec.Name, NotBefore: d.check.notBefore})
 		}
 	}
 }
@@ -76,7 +76,7 @@ func (t *Task) onDestinationCheck(a Action, r *sdk.DestinationReport, f *failure
 		return
 	}
 	if f != nil {
-		d.check.failPatiently(f, t.now, t.spec.Seed, t.spec.ID+"/"+a.ID)
+		d.check.failPatiently(f, t.now, t.spec.Seed, t.spec.ID+"/"+a.String())
 	} else {
 		d.check.done = true
 	}
@@ -185,14 +185,14 @@ func (t *Task) pendingWait(add func(Action)) {
 		return
 	}
 	if q := t.spec.Timeouts.Queue; q > 0 {
-		add(Action{ID: "timer/queue", Kind: ActTimer, NotBefore: t.lockSince.Add(q)})
+		add(Action{ActionID: ActionID{Kind: ActQueueTimer}, NotBefore: t.lockSince.Add(q)})
 	}
 	if w := t.spec.Window; w != nil {
 		at := t.lockSince // it may have closed before
 		if closes, ok := w.ClosesAt(t.now); ok && w.Open(t.now) {
 			at = closes.Add(-t.spec.needs())
 		}
-		add(Action{ID: "timer/window", Kind: ActTimer, NotBefore: at})
+		add(Action{ActionID: ActionID{Kind: ActWindowTimer}, NotBefore: at})
 	}
 }
 
@@ -215,11 +215,11 @@ func (t *Task) onLock(f *failure.Error) {
 
 func (t *Task) pendingCheck(add func(Action)) {
 	if t.check.attempt > 0 && !t.check.done && (t.phase == PhaseLock && t.locked || t.phase == PhaseQuiesce) {
-		name := "check"
+		kind := ActCheck
 		if t.recheck {
-			name = "recheck"
+			kind = ActRecheck
 		}
-		add(Action{ID: fmt.Sprintf("%s/%d", name, t.check.attempt), Kind: ActCheck, NotBefore: t.check.notBefore})
+		add(Action{ActionID: ActionID{Kind: kind, Attempt: t.check.attempt}, NotBefore: t.check.notBefore})
 	}
 }
 

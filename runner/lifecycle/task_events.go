@@ -2,7 +2,6 @@ package lifecycle
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/dprun/dprun/runner/event"
@@ -10,15 +9,15 @@ import (
 )
 
 // onStarted notes that an action which must not be repeated is being sent.
-func (t *Task) onStarted(id string) {
-	switch {
-	case id == "quiesce/1":
+func (t *Task) onStarted(id ActionID) {
+	switch id.Kind {
+	case ActQuiesce:
 		t.owe()
-	case strings.HasPrefix(id, "script/"):
-		state, _, _ := t.hook(strings.TrimPrefix(id, "script/"))
+	case ActScript:
+		state, _, _ := t.hook(id.Target)
 		state.started = true
-	case strings.HasPrefix(id, "capture/"):
-		if c := t.capture(id); c != nil {
+	case ActCapture:
+		if c := t.capture(id.Variant); c != nil {
 			c.started = true
 			if t.checked != nil && c.token == "" {
 				c.token = t.checked.Token // owed from here on: what the capture tells may be lost
@@ -28,33 +27,33 @@ func (t *Task) onStarted(id string) {
 }
 
 // onNotBegun takes a start back: nothing is owed on its account.
-func (t *Task) onNotBegun(id string) {
-	switch {
-	case id == "quiesce/1":
+func (t *Task) onNotBegun(id ActionID) {
+	switch id.Kind {
+	case ActQuiesce:
 		t.debt = nil
-	case strings.HasPrefix(id, "script/"):
-		state, _, _ := t.hook(strings.TrimPrefix(id, "script/"))
+	case ActScript:
+		state, _, _ := t.hook(id.Target)
 		state.started = false
-	case strings.HasPrefix(id, "capture/"):
-		if c := t.capture(id); c != nil {
+	case ActCapture:
+		if c := t.capture(id.Variant); c != nil {
 			c.started, c.token = false, ""
 		}
 	}
 }
 
 // onProgressed notes news of a running action.
-func (t *Task) onProgressed(id string, n *event.Notice) {
+func (t *Task) onProgressed(id ActionID, n *event.Notice) {
 	if n == nil {
 		return
 	}
-	if id == "lock/device" {
+	if id == deviceLock {
 		if !t.locked && t.lockSince.IsZero() && t.phase == PhaseLock {
 			t.lockSince = t.now
 			t.enter(CheckManifestWaiting, "%s is waiting for %s", t.target(), n.Waiting)
 		}
 		return
 	}
-	if c := t.capture(id); c != nil {
+	if c := t.capture(id.Variant); c != nil {
 		c.deviceDone = c.deviceDone || n.DeviceDone
 		if n.Token != "" {
 			c.token = n.Token
@@ -68,43 +67,35 @@ func (t *Task) onFinished(a Action, e event.Event) {
 	if r == nil {
 		r = &event.Result{}
 	}
-	switch a.Kind {
-	case ActTimer:
-		switch {
-		case t.now.Before(a.NotBefore): // a timer that was moved may still have fired
-		case a.Owed():
-			t.onUndo(a, nil, nil)
-		default:
+	if a.Kind.Timer() {
+		if !t.now.Before(a.NotBefore) { // a timer that was moved may still have fired
 			t.onTimer(a)
 		}
+		return
+	}
+	switch a.Kind {
 	case ActLock:
 		t.onLock(e.Failure)
 	case ActPrepare:
-		t.settle(&t.prepare, a.ID, e.Failure)
+		t.settle(&t.prepare, a, e.Failure)
 		t.prepared = r.Prepared
 	case ActProbe:
-		t.settle(&t.probe, a.ID, e.Failure)
+		t.settle(&t.probe, a, e.Failure)
 	case ActCheckDestination:
 		t.onDestinationCheck(a, r.Destination, e.Failure)
-	case ActCheck:
-		if t.phase == PhaseValidate {
-			t.onValidated(a, r.Check, e.Failure)
-			return
-		}
-		t.settle(&t.check, a.ID, e.Failure)
+	case ActValidate:
+		t.onValidated(a, r.Check, e.Failure)
+	case ActCheck, ActRecheck:
+		t.settle(&t.check, a, e.Failure)
 		t.checked, t.checkAt = r.Check, t.now
 	case ActScript:
 		t.onScript(a, r.Script, e.Failure)
 	case ActQuiesce:
 		t.onQuiesceSent(e.Failure)
 	case ActQuiesceState:
-		if a.Owed() {
-			t.onUndo(a, r.Quiesce, e.Failure)
-			return
-		}
 		t.onState(r.Quiesce, e.Failure)
-	case ActUnquiesce:
-		t.onUndo(a, nil, e.Failure)
+	case ActUnquiesce, ActUnquiesceState:
+		t.onUndo(a, r.Quiesce, e.Failure)
 	case ActCapture:
 		t.onCaptured(a, r.Capture, e.Failure)
 	case ActStore, ActManifest:
@@ -115,35 +106,33 @@ func (t *Task) onFinished(a Action, e event.Event) {
 }
 
 // settle ends or repeats a call.
-func (t *Task) settle(c *call, id string, f *failure.Error) {
+func (t *Task) settle(c *call, a Action, f *failure.Error) {
 	if f == nil {
 		c.done, c.failure = true, nil
 		return
 	}
-	c.fail(f, t.now, t.spec.Seed, t.spec.ID+"/"+id)
+	c.fail(f, t.now, t.spec.Seed, t.spec.ID+"/"+a.String())
 }
 
 func (t *Task) onTimer(a Action) {
-	if d := t.destination(a.Destination); d != nil {
-		if strings.HasPrefix(a.ID, "timer/again/") {
-			d.pausing = false
-			return
-		}
-		t.onStoreTimeout(d)
-		return
-	}
-	switch a.ID {
-	case "timer/run":
+	switch a.Kind {
+	case ActUnquiesceTimer:
+		t.onUndo(a, nil, nil)
+	case ActAgainTimer:
+		t.destination(a.Destination).pausing = false
+	case ActStoreTimer:
+		t.onStoreTimeout(t.destination(a.Destination))
+	case ActRunTimer:
 		t.fail(rankLongRunning, FailedLongRunning, fmt.Sprintf(
 			"%s: not finished after %s; it was stopped here, and what it began on the device may still be running: check the device", t.target(), t.spec.Timeouts.Run))
-	case "timer/quiesce":
+	case ActQuiesceTimer:
 		t.quiesce.over = true
 		t.fail(rankFirst, QuiesceTimeoutOccurred, fmt.Sprintf(
 			"%s did not reach quiesced within %s + %s grace (last state: %s); it is being unquiesced", t.target(), t.spec.Timeouts.Quiesce, t.spec.Timeouts.Grace, t.quiesce.last()))
-	case "timer/queue":
+	case ActQueueTimer:
 		t.abandon = true
 		t.fail(rankFirst, CanceledBecauseADayPassed, fmt.Sprintf("%s was not free for %s: another backup holds it", t.target(), t.spec.Timeouts.Queue))
-	case "timer/window":
+	case ActWindowTimer:
 		t.abandon = true
 		t.fail(rankFirst, CanceledBecauseMaintenanceWindow, fmt.Sprintf("%s was not free in time: too little is left of window %s", t.target(), t.spec.Window.Name))
 	}

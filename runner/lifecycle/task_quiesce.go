@@ -90,7 +90,7 @@ func (t *Task) pendingQuiesce(add func(Action)) {
 	if !q.entered || q.over || q.reached {
 		return
 	}
-	add(Action{ID: "timer/quiesce", Kind: ActTimer, NotBefore: q.since.Add(t.spec.Timeouts.Quiesce + t.spec.Timeouts.Grace)})
+	add(Action{ActionID: ActionID{Kind: ActQuiesceTimer}, NotBefore: q.since.Add(t.spec.Timeouts.Quiesce + t.spec.Timeouts.Grace)})
 	if !q.returned {
 		// The device's own limit lies beyond ours unless it may force: ours
 		// fires first, and traffic is not cut.
@@ -98,10 +98,10 @@ func (t *Task) pendingQuiesce(add func(Action)) {
 		if t.spec.Activity.OnBusy == Force {
 			device = t.spec.Timeouts.Quiesce
 		}
-		add(Action{ID: "quiesce/1", Kind: ActQuiesce, DeviceTimeout: device})
+		add(Action{ActionID: theQuiesce, DeviceTimeout: device})
 		return
 	}
-	add(Action{ID: fmt.Sprintf("quiesce_state/%d", q.polls.n), Kind: ActQuiesceState, NotBefore: q.polls.at})
+	add(Action{ActionID: ActionID{Kind: ActQuiesceState, Attempt: q.polls.n}, NotBefore: q.polls.at})
 }
 
 // owe begins the debt of a quiesce that is about to be sent.
@@ -254,6 +254,11 @@ func (t *Task) toUndo() { t.phase = PhaseUnquiesce }
 // advanceUnquiesce waits for the target's return and the clean-up on the device.
 func (t *Task) advanceUnquiesce() {
 	t.beginUndo()
+	for _, c := range t.captures {
+		if c.token != "" {
+			c.discard.begin(t.now)
+		}
+	}
 	if t.debt != nil && !t.debt.Returned() && !t.debt.GaveUp() {
 		return
 	}

@@ -102,7 +102,7 @@ func (t *Task) pendingScript(add func(Action), hook string, s *Script) {
 	if s == nil || !state.begun || state.done {
 		return
 	}
-	a := Action{ID: "script/" + hook, Kind: ActScript, Script: s.Address, Hook: hook, Timeout: s.Timeout}
+	a := Action{ActionID: ActionID{Kind: ActScript, Target: hook}, Script: s.Address, Hook: hook, Timeout: s.Timeout}
 	if hook == hookPost {
 		a.Outcome, a.OutcomeMessage = t.outcome()
 	}

@@ -93,18 +93,15 @@ func (t *Task) pendingStore(add func(Action)) {
 			continue
 		}
 		if !d.since.IsZero() && t.spec.Timeouts.Store > 0 {
-			add(Action{ID: "timer/store/" + d.spec.Name, Kind: ActTimer, Destination: d.spec.Name, NotBefore: d.since.Add(t.spec.Timeouts.Store)})
+			add(Action{ActionID: ActionID{Kind: ActStoreTimer, Target: d.spec.Name}, Destination: d.spec.Name, NotBefore: d.since.Add(t.spec.Timeouts.Store)})
 		}
 		if d.pausing {
-			add(Action{ID: fmt.Sprintf("timer/again/%s/%d", d.spec.Name, d.store.attempt), Kind: ActTimer, Destination: d.spec.Name, NotBefore: d.store.notBefore})
+			add(Action{ActionID: ActionID{Kind: ActAgainTimer, Target: d.spec.Name, Attempt: d.store.attempt}, Destination: d.spec.Name, NotBefore: d.store.notBefore})
 			continue
 		}
-		a := Action{Kind: ActManifest, Destination: d.spec.Name}
+		a := Action{ActionID: ActionID{Kind: ActManifest, Target: d.spec.Name, Attempt: d.store.attempt}, Destination: d.spec.Name}
 		if d.variant < len(t.captures) {
 			a.Kind, a.Variant = ActStore, t.captures[d.variant].variant
-			a.ID = fmt.Sprintf("store/%s/%s/%d", d.spec.Name, a.Variant, d.store.attempt)
-		} else {
-			a.ID = fmt.Sprintf("manifest/%s/%d", d.spec.Name, d.store.attempt)
 		}
 		add(a)
 	}
@@ -150,7 +147,7 @@ func (t *Task) onStoreFailed(d *destination, a Action, f *failure.Error) {
 		t.fail(rankStore, storeCode(f), fmt.Sprintf("destination %s: %s", d.spec.Name, f.Error()))
 		return
 	}
-	d.store.again(t.now, growing(t.spec.Seed, t.spec.ID+"/"+a.ID, d.store.failed, storeMost))
+	d.store.again(t.now, growing(t.spec.Seed, t.spec.ID+"/"+a.String(), d.store.failed, storeMost))
 	d.pausing = true
 	if !d.waiting {
 		d.waiting = true

@@ -12,7 +12,7 @@ func (t *Task) validating() bool { return t.phase == PhaseValidate && !t.validat
 
 func (t *Task) pendingValidation(add func(Action)) {
 	if !t.validate.done {
-		add(Action{ID: fmt.Sprintf("validate/%d", t.validate.attempt), Kind: ActCheck, NotBefore: t.validate.notBefore})
+		add(Action{ActionID: ActionID{Kind: ActValidate, Attempt: t.validate.attempt}, NotBefore: t.validate.notBefore})
 	}
 }
 
@@ -21,13 +21,13 @@ func (t *Task) pendingValidation(add func(Action)) {
 // runs (a device that is busy or away, a backup of somebody else) is left to
 // the checks of that time.
 func (t *Task) onValidated(a Action, r *sdk.CheckReport, f *failure.Error) {
-	t.settle(&t.validate, a.ID, f)
+	t.settle(&t.validate, a, f)
 	if !t.validate.done {
 		return
 	}
 	if f := t.validate.failure; f != nil {
 		code := checkCode(f)
-		if e, _ := Lookup(code); e.Class == ClassInvalid && code != DomainVanished {
+		if e, _ := Lookup(code); e.Class == ClassInvalid && e.Halts(false) {
 			t.end(code, f.Error())
 		}
 		return

@@ -111,7 +111,7 @@ func (w *world) start() []Action {
 		as := w.run.Pending()
 		seen := map[string]bool{}
 		for _, a := range as {
-			key := a.Task + " " + a.ID
+			key := a.Task + " " + a.String()
 			if seen[key] {
 				w.fatalf("%s is pending twice", key)
 			}
@@ -130,7 +130,7 @@ func (w *world) start() []Action {
 				if a.Kind == ActQuiesce {
 					w.quiesced[a.Task]++
 				}
-				w.apply(event.Event{Kind: event.Started, Task: a.Task, Action: a.ID})
+				w.apply(event.Event{Kind: event.Started, Task: a.Task, Action: a.String()})
 				if a.Kind == ActQuiesce {
 					w.sendQuiesce(a)
 				}
@@ -181,7 +181,7 @@ func (w *world) answer(as []Action) {
 	// and now and then before anything else does.
 	var due, other []Action
 	for _, a := range as {
-		if a.NotBefore.After(w.now) || a.Kind == ActTimer {
+		if a.NotBefore.After(w.now) || a.Kind.Timer() {
 			other = append(other, a)
 		} else {
 			due = append(due, a)
@@ -314,7 +314,7 @@ func (w *world) checkVerdict(t *Task, h []event.Status) {
 func ids(as []Action) []string {
 	var out []string
 	for _, a := range as {
-		out = append(out, a.Task+" "+a.ID)
+		out = append(out, a.Task+" "+a.String())
 	}
 	return out
 }

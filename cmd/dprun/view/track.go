@@ -166,15 +166,11 @@ var phaseWords = [...]string{
 // doing says what a task does: from its transfer, else from its status.
 func (k *tracked) doing() string {
 	if k.progress != nil {
-		verb, rest, _ := strings.Cut(k.progress.Action, "/")
-		switch verb {
-		case "capture":
+		switch id, _ := lifecycle.ParseActionID(k.progress.Action); id.Kind {
+		case lifecycle.ActCapture:
 			return "capturing"
-		case "store":
-			if parts := strings.Split(rest, "/"); len(parts) > 0 && parts[0] != "" {
-				return "storing at " + Clean(parts[0])
-			}
-			return "storing"
+		case lifecycle.ActStore:
+			return "storing at " + Clean(id.Target)
 		}
 	}
 	switch lifecycle.Code(k.status.Code) { // between two phases
