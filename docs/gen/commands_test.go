@@ -30,6 +30,7 @@ var notRun = map[string]string{
 	"testfixtures/bench/run.sh -only d -server disk    # the server's files on disk only":                     "a benchmark takes too long for a test",
 	"useradd --system --home-dir /var/lib/dprun --shell /usr/sbin/nologin dprun":                              "needs root and changes the host",
 	"install -d -m 0750 -o root -g dprun /etc/dprun /etc/dprun/nightly":                                       "needs root and changes the host",
+	"install -m 0600 -o dprun -g dprun gw1.password /etc/dprun/gw1.password":                                  "needs root and the user that was made above",
 	"install -m 0644 docs/systemd/dprun-*.service docs/systemd/dprun-*.timer /etc/systemd/system/":            "needs root and changes the host",
 	"systemctl daemon-reload": "needs systemd",
 	"systemctl enable --now dprun-recover.timer dprun-nightly.timer":          "needs systemd",
@@ -44,6 +45,7 @@ var notRun = map[string]string{
 const prelude = `set -e
 notify() { echo "notify: $*"; }
 page() { echo "page: $*"; }
+mail() { echo "mail: $*"; cat; }
 command -v jq >/dev/null || jq() { cat >/dev/null; }
 `
 
@@ -89,7 +91,7 @@ func newWorkspace(t *testing.T) workspace {
 		}
 		plan = strings.ReplaceAll(plan, from, to)
 	}
-	for _, dir := range []string{"backups", "nightly", "state"} {
+	for _, dir := range []string{"backups", "bin", "installed", "nightly", "state"} {
 		if err := os.Mkdir(filepath.Join(w.dir, dir), 0o700); err != nil {
 			t.Fatal(err)
 		}
@@ -102,6 +104,9 @@ func newWorkspace(t *testing.T) workspace {
 			t.Fatal(err)
 		}
 	}
+	if err := os.Symlink(bin, filepath.Join(w.dir, "bin", "dprun")); err != nil {
+		t.Fatal(err)
+	}
 	w.env = append(os.Environ(), "PATH="+filepath.Dir(bin)+":"+os.Getenv("PATH"), "DPRUN_STATE_DIR="+filepath.Join(w.dir, "state"),
 		"GOWORK="+filepath.Join(w.dir, "go.work"))
 	return w
@@ -109,7 +114,7 @@ func newWorkspace(t *testing.T) workspace {
 
 func (w workspace) run(script string) (string, error) {
 	for from, to := range map[string]string{
-		"/etc/dprun/nightly": filepath.Join(w.dir, "nightly"), " /backups/": " " + filepath.Join(w.dir, "backups") + "/",
+		"/etc/dprun/nightly": filepath.Join(w.dir, "nightly"), "/usr/local/bin/": filepath.Join(w.dir, "installed") + "/", " /backups/": " " + filepath.Join(w.dir, "backups") + "/",
 		"./examples/plugins/": "github.com/dprun/dprun/examples/plugins/",
 	} {
 		script = strings.ReplaceAll(script, from, to)

@@ -113,6 +113,30 @@ func TestEveryCodeHasATableRowAndAnAnchor(t *testing.T) {
 	}
 }
 
+// TestEveryCodeThatIsNotWellIsInOneList: somebody looks for a code in the lists
+// on top of the page.
+func TestEveryCodeThatIsNotWellIsInOneList(t *testing.T) {
+	t.Parallel()
+	in := map[lifecycle.Code]int{}
+	for _, l := range statusLists() {
+		for _, c := range l.codes {
+			in[c]++
+			if _, ok := lifecycle.Lookup(c); !ok {
+				t.Errorf("%s: %s is no code", l.title, c)
+			}
+		}
+	}
+	for _, e := range lifecycle.Catalogue() {
+		want := 1
+		if e.Class == lifecycle.ClassInterim || e.Class == lifecycle.ClassSuccess {
+			want = 0
+		}
+		if in[e.Code] != want {
+			t.Errorf("%s is in %d lists, want %d", e.Code, in[e.Code], want)
+		}
+	}
+}
+
 func TestPhasesDrawRunsTogether(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

@@ -91,6 +91,33 @@ func TestLinksBetweenPagesLeadSomewhere(t *testing.T) {
 	}
 }
 
+// TestTheLanguageHasAContents: the table on top of the language's first page
+// leads to every section of its pages.
+func TestTheLanguageHasAContents(t *testing.T) {
+	t.Parallel()
+	pages := map[string]string{}
+	for name, text := range written(t) {
+		pages[filepath.Base(name)] = text
+	}
+	first := pages["plan-language.md"]
+	contents, _, _ := strings.Cut(first, "\n## ")
+	for _, name := range []string{"plan-language.md", "plan-blocks.md", "expressions.md"} {
+		for line := range strings.Lines(pages[name]) {
+			heading, ok := strings.CutPrefix(strings.TrimSpace(line), "## ")
+			if !ok {
+				continue
+			}
+			link := "](" + name + "#" + slug(heading) + ")"
+			if name == "plan-language.md" {
+				link = "](#" + slug(heading) + ")"
+			}
+			if !strings.Contains(contents, link) {
+				t.Errorf("the contents of docs/plan-language.md do not lead to %q of %s", heading, name)
+			}
+		}
+	}
+}
+
 func TestPagesNameOnlyCodesThatExist(t *testing.T) {
 	t.Parallel()
 	// Codes of the reference product that are named because we have none for
@@ -101,7 +128,7 @@ func TestPagesNameOnlyCodesThatExist(t *testing.T) {
 	for name, page := range written(t) {
 		for _, m := range codeWord.FindAllStringSubmatch(page, -1) {
 			c := m[1]
-			if other[c] || c == "NO_COLOR" || c == "SSH_AUTH_SOCK" || strings.HasPrefix(c, "SSL_CERT_") || strings.HasPrefix(c, "DPRUN_") || strings.HasPrefix(c, "XDG_") {
+			if other[c] || c == "NO_COLOR" || c == "SSH_AUTH_SOCK" || c == "MONITOR_EXIT_STATUS" || strings.HasPrefix(c, "SSL_CERT_") || strings.HasPrefix(c, "DPRUN_") || strings.HasPrefix(c, "XDG_") {
 				continue
 			}
 			if _, ok := lifecycle.Lookup(lifecycle.Code(c)); !ok {

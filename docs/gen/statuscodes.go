@@ -40,6 +40,7 @@ var phaseNames = [...]string{
 func statusCodes(b *bytes.Buffer, all []lifecycle.Entry) {
 	generated(b, "Status codes")
 	b.WriteString(statusIntro)
+	writeStatusLists(b)
 
 	b.WriteString("## Classes\n\n| Class | Meaning |\n|---|---|\n")
 	for _, c := range classes {
