@@ -342,6 +342,30 @@ func TestOneDeadDestinationDelaysNoDevice(t *testing.T) {
 	}
 }
 
+// While every destination is waited for nothing else is to be seen: it is said at
+// once, and once for each.
+func TestADestinationThatIsWaitedForIsSaidAtOnce(t *testing.T) {
+	t.Parallel()
+	o := newOutage(t, 1, Destination{Name: "sftp.vault"})
+	o.answer = func(a Action, _ time.Duration) (time.Duration, *failure.Error) {
+		if a.Kind == ActCheckDestination {
+			return time.Second, gone
+		}
+		return time.Second, nil
+	}
+	o.play()
+	var said []event.Status
+	for _, s := range o.history[""] {
+		if s.Message != "" && !s.Final {
+			said = append(said, s)
+		}
+	}
+	want := "waiting for destination sftp.vault: " + gone.Error() + "; trying until " + epoch.Add(time.Minute).Format(time.TimeOnly)
+	if len(said) != 1 || said[0].Message != want || said[0].Code != string(WaitingForPreValidation) || said[0].Time.After(epoch.Add(2*time.Second)) {
+		t.Errorf("said %+v, want %q once", said, want)
+	}
+}
+
 func TestAPreviewHearsFromEveryDestinationBeforeItLooksAtADevice(t *testing.T) {
 	t.Parallel()
 	o := newOutage(t, 1, Destination{Name: "sftp.slow"}, Destination{Name: "file.local"})

@@ -298,6 +298,9 @@ func (r *Run) onDestinationChecked(a Action, report *sdk.DestinationReport, f *f
 			}
 		}
 		if !d.call.done {
+			if d.call.failed == 1 && r.stage == stageDestinations { // nothing else is to be seen until then
+				r.enter(WaitingForPreValidation, fmt.Sprintf("waiting for destination %s: %s; trying until %s", d.spec.Name, f.Error(), d.call.begun.Add(patience).Format(time.TimeOnly)))
+			}
 			return
 		}
 		g := r.gates[d.spec.Name]
