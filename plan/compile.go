@@ -31,10 +31,10 @@ type Inputs struct {
 	// Now is the time at which the plan is looked at: windows are checked for
 	// the year after it. Zero: they are not.
 	Now time.Time
-	// Unreadable says why the file at an absolute path cannot be read, or
+	// Unreadable says why the file at an absolute path is none of a format, or
 	// nil. It is asked about the files that arguments name and that must be
 	// there. Nil: not asked.
-	Unreadable func(path string) error
+	Unreadable func(path string, format schema.Format) error
 	// Secrets reads secrets. Nil: they are unknown values.
 	Secrets SecretReader
 }

@@ -268,22 +268,23 @@ func (s *sink) decodeAttribute(d *decoder, a *schema.Attribute, attr *hclsyntax.
 	if u, marks := v.Unmark(); u.IsNull() {
 		return d.absent[a.Name].WithMarks(marks)
 	}
-	if a.Format == schema.FormatPath || a.Format == schema.FormatFile {
+	switch a.Format {
+	case schema.FormatPath:
 		v = s.env.absolute(v, attr.Expr.Range().Filename)
-	}
-	if a.Format == schema.FormatFile {
+	case schema.FormatFile, schema.FormatCertificates:
+		v = s.env.absolute(v, attr.Expr.Range().Filename)
 		s.fileThere(a, v, attr)
 	}
 	return v
 }
 
-// fileThere says that a file which an argument names cannot be read, if the caller of the compiler looks at files.
+// fileThere says that a file which an argument names cannot be used, if the caller of the compiler looks at files.
 func (s *sink) fileThere(a *schema.Attribute, v cty.Value, attr *hclsyntax.Attribute) {
 	if s.env.unreadable == nil || a.Sensitive || v.IsMarked() || !v.IsKnown() || v.IsNull() || v.Type() != cty.String || v.AsString() == "" {
 		return
 	}
-	if err := s.env.unreadable(v.AsString()); err != nil {
-		made := s.add(diag.FileMissing, attr.Expr.Range(), "The argument %q names a file that cannot be read: %s.", a.Name, err)
+	if err := s.env.unreadable(v.AsString(), a.Format); err != nil {
+		made := s.add(diag.FileMissing, attr.Expr.Range(), "The argument %q names a file that cannot be used: %s.", a.Name, err)
 		s.named(made, s.owner, attr.Expr)
 	}
 }
@@ -305,7 +306,7 @@ func (s *sink) programThere(a *schema.Attribute, command, dir cty.Value, attr *h
 	if dir != cty.NilVal && !dir.IsNull() && dir.AsString() != "" {
 		in = dir.AsString()
 	}
-	if err := s.env.unreadable(filepath.Join(in, filepath.FromSlash(program.AsString()))); errors.Is(err, fs.ErrNotExist) {
+	if err := s.env.unreadable(filepath.Join(in, filepath.FromSlash(program.AsString())), schema.FormatFile); errors.Is(err, fs.ErrNotExist) {
 		made := s.add(diag.FileMissing, attr.Expr.Range(), "The argument %q names a program that is not there: %s.", a.Name, err)
 		s.named(made, s.owner, attr.Expr)
 	}

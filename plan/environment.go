@@ -24,8 +24,8 @@ type environment struct {
 	at         string // the plan's directory as the reader of diagnostics knows it
 	secrets    *secret.Store
 	functions  map[string]function.Function
-	unreadable func(string) error         // nil: files are not looked at
-	bodies     map[string]*hclsyntax.Body // for the context of snippets
+	unreadable func(string, schema.Format) error // nil: files are not looked at
+	bodies     map[string]*hclsyntax.Body        // for the context of snippets
 
 	mu       sync.Mutex
 	texts    map[string][]byte // source text by file name

@@ -60,7 +60,7 @@ func plugin(rs []plan.ValidateRequest) [][]schema.Diagnostic {
 }
 
 // unreadable finds every file but those that are called missing.
-func unreadable(path string) error {
+func unreadable(path string, _ schema.Format) error {
 	if filepath.Base(path) == "missing" {
 		return fmt.Errorf("%s does not exist", path)
 	}

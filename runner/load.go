@@ -2,6 +2,7 @@ package runner
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -150,20 +151,42 @@ func openFiles(secrets *secret.Store) plan.Diagnostics {
 	return ds
 }
 
-// unreadable says why a file cannot be read; each is opened once.
-func unreadable() func(string) error {
+// unreadable says why a file is none of a format; each is opened once.
+func unreadable() func(string, schema.Format) error {
+	type file struct {
+		path   string
+		format schema.Format
+	}
 	var mu sync.Mutex
-	known := map[string]error{}
-	return func(path string) error {
+	known := map[file]error{}
+	return func(path string, format schema.Format) error {
 		mu.Lock()
 		defer mu.Unlock()
-		err, ok := known[path]
+		f := file{path, format}
+		err, ok := known[f]
 		if !ok {
-			err = openFile(path)
-			known[path] = err
+			if err = openFile(path); err == nil && format == schema.FormatCertificates {
+				err = certificatesIn(path)
+			}
+			known[f] = err
 		}
 		return err
 	}
+}
+
+// certificatesIn says why a file holds no certificate.
+func certificatesIn(path string) error {
+	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
+		return err
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if !x509.NewCertPool().AppendCertsFromPEM(text) {
+		return fmt.Errorf("%s holds no certificate in PEM form; put the authority's certificate into it, from BEGIN CERTIFICATE to END CERTIFICATE", path)
+	}
+	return nil
 }
 
 // missingError is the path of a file that is not there.

@@ -32,7 +32,7 @@ type Config struct {
 
 // TLSConfig is the `tls` block.
 type TLSConfig struct {
-	CAFile        string `dprun:"ca_file" format:"file" doc:"File of trusted roots in PEM form. A self-signed certificate is its own root."`
+	CAFile        string `dprun:"ca_file" format:"certificates" doc:"File of trusted roots in PEM form. A self-signed certificate is its own root."`
 	ServerName    string `dprun:"server_name" doc:"Name that the certificate is for, where it is not the host. A certificate that has a common name alone, and no subject alternative names, cannot be checked by name: pin it with fingerprint_sha256."`
 	Fingerprint   string `dprun:"fingerprint_sha256" doc:"SHA-256 of the gateway's certificate in hexadecimal: trusts this certificate alone, whoever signed it and until when. Use it instead of ca_file and server_name."`
 	MinVersion    string `dprun:"min_version" default:"1.2" oneof:"1.0|1.1|1.2|1.3" doc:"Oldest version of TLS that is spoken. Appliances of firmware 6 need 1.0. Below 1.2 the legacy ciphers are offered too."`

@@ -281,7 +281,7 @@ func (a *Attribute) checkElement(v cty.Value, hide bool, path []string, step str
 			if rule := a.outside(float64(n)); rule != "" {
 				return bad("must be "+rule, strconv.Quote(s))
 			}
-		case FormatPath, FormatFile:
+		case FormatPath, FormatFile, FormatCertificates:
 			if s == "" || strings.ContainsRune(s, 0) {
 				return bad("must be a path", strconv.Quote(s))
 			}

@@ -268,7 +268,7 @@ func (a Attribute) checkFormat(leaf reflect.Type) error {
 		ok = leaf.Kind() == reflect.Int64
 	case FormatPort:
 		ok = leaf.Kind() == reflect.Int || leaf.Kind() == reflect.Int64
-	case FormatPath, FormatFile:
+	case FormatPath, FormatFile, FormatCertificates:
 		ok = leaf.Kind() == reflect.String
 	case FormatProgram:
 		ok = a.Type.Equals(cty.List(cty.String))

@@ -70,6 +70,8 @@ const (
 	FormatPort     Format = "port"     // a number from 1 to 65535
 	FormatPath     Format = "path"     // a local path; the host makes it absolute against the file that wrote it
 	FormatFile     Format = "file"     // the path of a file that must be there before anything runs; absolute like a path
+	// FormatCertificates is a file that holds certificates in PEM form.
+	FormatCertificates Format = "certificates"
 	// FormatProgram is a program and its arguments. One with a slash in its
 	// relative name is looked for in the directory that the argument
 	// working_directory names, else in the plan's, and must be there.

@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/dprun/dprun/testfixtures/dpsim"
 )
 
 // The sizes of part f, in devices, and how much a device may cost more among
@@ -88,7 +90,7 @@ func inventoryPlan(dir string, devices int) error {
 func site(i int) string { return fmt.Sprintf("s%02d", i%40) }
 
 func writePlanDir(dir, text string) error {
-	if err := os.WriteFile(filepath.Join(dir, "ca.pem"), nil, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "ca.pem"), []byte(dpsim.OtherAuthority), 0o600); err != nil {
 		return err
 	}
 	return os.WriteFile(filepath.Join(dir, "plan.hcl"), []byte(text), 0o600)

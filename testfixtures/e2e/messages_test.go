@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"os"
 	"strconv"
 	"strings"
 	"testing"
@@ -16,7 +15,6 @@ func TestAFailuresMessageGivesTheGatewaysAddress(t *testing.T) {
 	for _, c := range []struct{ name, code, after, say string }{
 		{"an answer that is an error", "EXECUTION_EXPORT_DOMAIN_PERSISTED_SOMA_ERROR", ": export domain app01", "see the gateway's log"},
 		{"nothing answers", "SKIPPED_DEVICE_NOT_AVAILABLE", ": inspect: ", "no connection"},
-		{"no certificate in that file", "SKIPPED_DEVICE_NOT_AVAILABLE", " was not contacted: its trusted roots: ", "check the plan: tls.ca_file must name a file"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -30,10 +28,6 @@ func TestAFailuresMessageGivesTheGatewaysAddress(t *testing.T) {
 				}
 			case "nothing answers":
 				if err := s.fleet.AddFault(dpsim.Fault{Kind: "go_down"}); err != nil {
-					t.Fatal(err)
-				}
-			case "no certificate in that file":
-				if err := os.WriteFile(gw.CAFile, []byte("none\n"), 0o600); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -3,7 +3,7 @@ destination "sftp" "vault" {
     host        = "vault"
     username    = "b"
     private_key = secret_env("PW")
-    known_hosts = "certs/missing" # want: file-missing "names a file that cannot be read: /plans/certs/missing does not exist"
+    known_hosts = "certs/missing" # want: file-missing "names a file that cannot be used: /plans/certs/missing does not exist"
     directory   = "/dprun"
   }
 }
