@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -113,10 +114,13 @@ func mistakes() []mistake {
 		{name: "17-unknown-host", change: []string{"each.value.host", "\"gw-1..example.net\""}, fleet: true, args: apply, code: 14},
 		{name: "19-wrong-ca", change: []string{"each.value.ca_file", "\"other.pem\""}, fleet: true, do: otherCA, args: apply, code: 14},
 		{name: "20-ca-file-missing", change: []string{"each.value.ca_file", "\"nowhere.pem\""}},
+		{name: "20-ca-file-is-a-directory", change: []string{"each.value.ca_file", "\".\""}},
+		{name: "20-ca-file-without-a-certificate", files: map[string]string{"ca.pem": "-----BEGIN CERTIFICATE-----\nMIIBiTCCAS\n-----END CERTIFICATE-----\n"}, args: apply},
 		{name: "21-known-hosts-missing", change: append(remote, "\"known_hosts\"", "\"nowhere\""), sftp: true},
 		{name: "22-another-host-key", change: remote, sftp: true, fleet: true, do: otherHostKey, args: apply, code: 15},
 		{name: "23-host-not-in-known-hosts", change: remote, sftp: true, fleet: true, files: map[string]string{"known_hosts": ""}, args: apply, code: 15},
 		{name: "24-another-user-key", change: remote, sftp: true, fleet: true, do: otherUserKey, args: apply, code: 15},
+		{name: "25-wrong-sftp-port", change: append(remote, "port        = ", "port        = 1 # "), sftp: true, fleet: true, args: apply, code: 15},
 		{name: "26-sftp-directory-missing", change: append(remote, "directory   = \"", "directory   = \"/nowhere"), sftp: true, fleet: true, args: apply, code: 15},
 		{name: "27-directory-missing", change: []string{"\"backups\"", "\"nowhere\""}, fleet: true, args: apply, code: 15},
 		{name: "28-window-closed", fleet: true, change: []string{noPlan, "window \"past\" {\n  timezone = \"Europe/Berlin\"\n  allow { dates = [\"2001-01-01\", \"2099-01-01\"] }\n}\n" + noPlan, "  limits {", "  window = window.past\n  limits {"}, args: apply, code: 13},
@@ -125,6 +129,7 @@ func mistakes() []mistake {
 		{name: "31-pre-script-fails", change: append(script(`"sh", "-c", "echo drain: no such pool >&2; exit 1"`), "  limits {", "  pre_script = script.exec.drain\n  limits {"), fleet: true, args: apply, code: 15},
 		{name: "32-before-quiesce-fails", change: append(script(`"sh", "-c", "echo drain: no such pool >&2; exit 1"`), devices, devices+"    quiesce = \"domain\"\n    before_quiesce = script.exec.drain\n"), fleet: true, args: append(apply, "--only", "domain=app01"), code: 1},
 		{name: "33-after-unquiesce-fails", change: append(script(`"sh", "-c", "echo attach: no such pool >&2; exit 1"`), devices, devices+"    quiesce = \"domain\"\n    after_unquiesce = script.exec.drain\n"), fleet: true, args: append(apply, "--only", "domain=app01"), code: 17},
+		{name: "34-disk-too-full", fleet: true, do: nearlyFull, args: append(apply, "--only", "domain=app01"), code: 1},
 		{name: "35-too-little-free-space", change: []string{"destination \"file\" \"disk\" {", "destination \"file\" \"disk\" {\n  min_free = \"1000TB\""}, fleet: true, args: apply, code: 15},
 		{name: "36-two-plans", change: []string{noPlan, "plan \"weekly\" {\n  destinations = [destination.file.disk]\n  activity \"export_domain\" \"d\" {\n    devices = [\"*\"]\n    domains = [\"*\"]\n  }\n}\n" + noPlan}, args: apply, code: 64},
 		{name: "37-misspelt-plan", args: append(apply, "--plan", "nigthly"), code: 64},
@@ -135,6 +140,8 @@ func mistakes() []mistake {
 		{name: "42-state-directory-is-a-file", files: map[string]string{"state": ""}, env: []string{"DPRUN_STATE_DIR=@/state"}, args: apply, code: 64},
 		{name: "47-plan-runs-already", change: append(script(`"sh", "-c", "echo > started; exec sleep 60"`), "  limits {", "  pre_script = script.exec.drain\n  limits {"), fleet: true, do: startedBefore, args: apply, code: 12},
 		{name: "42-state-directory-open-to-others", do: openState, args: apply, code: 64},
+		{name: "42-state-directory-not-writable", do: readOnlyState, env: []string{"DPRUN_STATE_DIR=@/ro/state"}, args: apply, code: 64},
+		{name: "42-state-directory-of-another-user", do: foreignState, args: apply, code: 64},
 		{name: "43-two-devices-one-endpoint", code: -1, files: map[string]string{"ready.json": strings.Replace(noFleet, "\"port\": 2", "\"port\": 1", 1)}},
 		{name: "44-two-devices-one-name", change: []string{noPlan, "device \"datapower\" \"gw-1\" {\n  config {\n    host     = \"gw1.example.net\"\n    username = \"backup\"\n    password = secret_file(\"gw-1.pw\")\n  }\n}\n" + noPlan}},
 		{name: "45-csv-with-semicolons", change: []string{devicesOfJSON, devicesOfCSV}, files: map[string]string{"gateways.csv": "name;host;port;username;ca_file\ngw-1;10.0.0.1;5550;backup;ca.pem\n"}},
@@ -148,6 +155,8 @@ func mistakes() []mistake {
 		{name: "51-quiesce-that-the-activity-has-not", change: []string{"\"export_domain\" \"domains\" {", "\"secure_backup\" \"domains\" {\n    quiesce = \"domain\"\n    config { certificate = \"backup\" }", "    domains = [\"*\"]\n", ""}},
 		{name: "52-number-for-a-duration", change: []string{"  limits {", "  timeouts {\n    quiesce = 30\n  }\n  limits {"}},
 		{name: "52-unknown-word", change: []string{"  limits {", "  error_policy = \"continue\"\n  limits {"}},
+		{name: "54-empty-inventory", code: -1, files: map[string]string{"ready.json": "{\"devices\": []}"}},
+		{name: "54-empty-csv-inventory", change: []string{devicesOfJSON, devicesOfCSV}, files: map[string]string{"gateways.csv": "name,host,port,username,ca_file\n"}},
 		{name: "53-quiesce-without-an-answer", change: []string{devices, devices + "    quiesce = \"domain\"\n"}, args: []string{"apply", "plan.hcl"}, code: 64},
 	}
 }
@@ -170,6 +179,49 @@ func openState(t *testing.T, dir string) {
 		t.Fatal(err)
 	}
 	if err := os.Chmod(state, 0o777); err != nil { // whatever the umask is
+		t.Fatal(err)
+	}
+}
+
+// mounted makes a directory a small file system of its own, which needs root.
+func mounted(t *testing.T, dir, options string) {
+	t.Helper()
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", options, "tmpfs", dir).CombinedOutput(); err != nil {
+		t.Fatalf("mount a small file system (this needs root): %v\n%s", err, out)
+	}
+	t.Cleanup(func() {
+		if out, err := exec.Command("umount", dir).CombinedOutput(); err != nil {
+			t.Errorf("umount: %v\n%s", err, out)
+		}
+	})
+}
+
+// nearlyFull has room for one backup: what the next one needs is known from it.
+func nearlyFull(t *testing.T, dir string) {
+	t.Helper()
+	mounted(t, filepath.Join(dir, "backups"), "size=100k,mode=700")
+	if out, err := dprun(t, dir, "apply", "--yes", "plan.hcl", "--only", "domain=app01").CombinedOutput(); err != nil {
+		t.Fatalf("the first backup: %v\n%s", err, out)
+	}
+}
+
+// readOnlyState is a state directory on a file system that cannot be written.
+func readOnlyState(t *testing.T, dir string) {
+	t.Helper()
+	mounted(t, filepath.Join(dir, "ro"), "ro,size=64k,mode=700")
+}
+
+// foreignState makes a state directory that belongs to somebody else, which needs root.
+func foreignState(t *testing.T, dir string) {
+	t.Helper()
+	state := filepath.Join(dir, ".state")
+	if err := os.Mkdir(state, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chown(state, 65534, 65534); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -247,13 +299,13 @@ func startedBefore(t *testing.T, dir string) {
 func told(dir, text string) string {
 	for _, r := range []struct{ is, shown string }{
 		{`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)`, "TIME"},
-		{`(Mon|Tue|Wed|Thu|Fri|Sat|Sun) \d{4}-\d\d-\d\d \d\d:\d\d [A-Z]+`, "TIME"},
+		{`(Mon|Tue|Wed|Thu|Fri|Sat|Sun) 20[0-8]\d-\d\d-\d\d \d\d:\d\d [A-Z]+`, "TIME"},
 		{`\b[0-9A-HJKMNP-TV-Z]{26}\b`, "RUN"},
 		{`(127\.0\.0\.1|127\.0\.0\.1\]|localhost|example\.net):\d{2,5}`, "$1:PORT"},
 		{`-p \d{2,5}\b`, "-p PORT"},
 		{`\d+(\.\d)? [kMGT]?B\b`, "SIZE"},
 		{` +\d+(\.\d+)?(ms|s)( |$)`, " TAKES$3"},
-		{`in \d+(\.\d+)?(ms|s) \(run`, "in TAKES (run"},
+		{`in (\d+m)?\d+(\.\d+)?(ms|s) \(run`, "in TAKES (run"},
 		{`\.fleet-\d+`, ".fleet"},
 		{`\S*/sshd-\d+`, "SSHD"},
 		{`SHA256:[A-Za-z0-9+/]{43}`, "SHA256:FINGERPRINT"},
@@ -261,6 +313,7 @@ func told(dir, text string) string {
 		{`(log in to \S+ as|writable by user) [^\s,]+`, "$1 USER"},
 		{`\(\d+(\.\d+)?(ms|s)\)`, "(TAKES)"},
 		{`process \d+`, "process PID"},
+		{`until \d\d:\d\d:\d\d`, "until TIME"},
 	} {
 		text = regexp.MustCompile(`(?m)`+r.is).ReplaceAllString(text, r.shown)
 	}
@@ -364,7 +417,7 @@ func prepare(t *testing.T, dir string, m mistake) {
 		}
 	}
 	write("ready.json", noFleet)
-	write("ca.pem", "")
+	write("ca.pem", dpsim.OtherAuthority)
 	write("gw-1.pw", "secret-1")
 	write("gw-2.pw", "secret-2")
 	if m.fleet {
