@@ -166,7 +166,7 @@ func (c *compiler) activityDevices(a *Activity, b *hclsyntax.Block, ctx *hcl.Eva
 					continue
 				}
 			default:
-				c.add(diag.WrongReference, e.rng, "\"devices\" takes %s, and this refers to a %s.", what, e.target.kind)
+				c.add(diag.WrongReference, e.rng, "\"devices\" takes %s, and this refers to %s.", what, indefinite(e.target.kind))
 				continue
 			}
 		} else if pattern.IsLiteral(text) {

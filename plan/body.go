@@ -80,7 +80,7 @@ func (s *sink) checkBlock(b *hclsyntax.Block, spec *blockSpec) {
 		if len(b.Labels) > len(spec.labels) {
 			r = b.LabelRanges[len(spec.labels)]
 		}
-		s.add(diag.WrongLabels, r, "A %s block has %s as its labels: %s { … }.", b.Type, want, strings.Join(append([]string{b.Type}, spec.labels...), " "))
+		s.add(diag.WrongLabels, r, "%s block has %s as its labels: %s { … }.", sentence(indefinite(b.Type)), want, strings.Join(append([]string{b.Type}, spec.labels...), " "))
 	}
 	for i, label := range b.Labels {
 		if i < len(spec.labels) && !hclsyntax.ValidIdentifier(label) {
@@ -91,6 +91,17 @@ func (s *sink) checkBlock(b *hclsyntax.Block, spec *blockSpec) {
 		s.checkBody(b, &spec.bodySpec)
 	}
 }
+
+// indefinite puts its article before a word of the language: a plan, an activity.
+func indefinite(noun string) string {
+	if strings.ContainsAny(noun[:1], "aeio") {
+		return "an " + noun
+	}
+	return "a " + noun
+}
+
+// sentence begins one.
+func sentence(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
 func (s *sink) checkBody(b *hclsyntax.Block, spec *bodySpec) {
 	meant := map[string]bool{} // what misspelt arguments stand for
@@ -103,16 +114,16 @@ func (s *sink) checkBody(b *hclsyntax.Block, spec *bodySpec) {
 			continue
 		}
 		names := slices.Concat(spec.required, spec.optional)
-		hint := "A " + b.Type + " block has " + listed(names) + "."
+		hint := sentence(indefinite(b.Type)) + " block has " + listed(names) + "."
 		if _, has := spec.blocks["config"]; has {
 			hint += " Arguments of the plugin stand in its config block."
 		}
-		s.unknownName(diag.UnknownArgument, attr.NameRange, name, names, "%q is not an argument of a %s block. %s", name, b.Type, hint)
+		s.unknownName(diag.UnknownArgument, attr.NameRange, name, names, "%q is not an argument of %s block. %s", name, indefinite(b.Type), hint)
 		meant[s.list[len(s.list)-1].Suggestion] = true
 	}
 	for _, name := range spec.required {
 		if _, set := b.Body.Attributes[name]; !set && !meant[name] {
-			s.add(diag.MissingArgument, b.DefRange(), "A %s block needs %q.", b.Type, name)
+			s.add(diag.MissingArgument, b.DefRange(), "%s block needs %q.", sentence(indefinite(b.Type)), name)
 		}
 	}
 	var first map[string]*hclsyntax.Block
@@ -128,11 +139,11 @@ func (s *sink) checkBody(b *hclsyntax.Block, spec *bodySpec) {
 			if len(names) > 0 {
 				hint = "It has " + listed(names) + "."
 			}
-			s.unknownName(diag.UnknownBlock, n.TypeRange, n.Type, names, "%q is not a block inside a %s block. %s", n.Type, b.Type, hint)
+			s.unknownName(diag.UnknownBlock, n.TypeRange, n.Type, names, "%q is not a block inside %s block. %s", n.Type, indefinite(b.Type), hint)
 			continue
 		}
 		if before := first[n.Type]; before != nil && !sub.many {
-			s.add(diag.DuplicateBlock, n.TypeRange, "A %s block has at most one %s block.", b.Type, n.Type).Related = related("The first one is here.", before.TypeRange)
+			s.add(diag.DuplicateBlock, n.TypeRange, "%s block has at most one %s block.", sentence(indefinite(b.Type)), n.Type).Related = related("The first one is here.", before.TypeRange)
 			continue
 		}
 		if first == nil {

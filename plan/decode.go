@@ -233,7 +233,7 @@ func (s *sink) decodeBody(d *decoder, body *hclsyntax.Body, ctx *hcl.EvalContext
 			continue
 		}
 		if len(b.Labels) > 0 {
-			s.add(diag.WrongLabels, b.LabelRanges[0], "A %s block has no labels.", b.Type)
+			s.add(diag.WrongLabels, b.LabelRanges[0], "%s block has no labels.", sentence(indefinite(b.Type)))
 		}
 		s.decodeNested(n, b, b.Body, ctx, values, &lists)
 	}

@@ -122,7 +122,7 @@ func (l *lazyExpr) patterns(s *sink, scope Scope) pattern.Set {
 		p, ok := e.target.item.(*Pattern)
 		switch {
 		case !ok:
-			s.add(diag.WrongReference, e.rng, "\"domains\" takes names, globs and patterns, and this refers to a %s.", e.target.kind)
+			s.add(diag.WrongReference, e.rng, "\"domains\" takes names, globs and patterns, and this refers to %s.", indefinite(e.target.kind))
 		case p.Labels != nil:
 			made := s.add(diag.LabelsOfDomains, e.rng, "The pattern %q has labels, and domains have none. Use a pattern without labels.", p.Address)
 			made.Related = &diag.Related{Message: "The pattern is here.", Range: p.Range}

@@ -53,7 +53,7 @@ func (c *compiler) planDestinations(b *hclsyntax.Block, ctx *hcl.EvalContext) []
 		}
 		d, ok := e.target.item.(*Destination)
 		if !ok {
-			c.add(diag.WrongReference, e.rng, "\"destinations\" takes references such as destination.nfs.vault, and this refers to a %s.", e.target.kind)
+			c.add(diag.WrongReference, e.rng, "\"destinations\" takes references such as destination.nfs.vault, and this refers to %s.", indefinite(e.target.kind))
 			complete = false
 			continue
 		}

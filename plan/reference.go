@@ -198,7 +198,7 @@ func one[T any](s *sink, body *hclsyntax.Body, name string, ctx *hcl.EvalContext
 	}
 	item, ok := found[0].target.item.(T)
 	if !ok {
-		s.add(diag.WrongReference, attr.Expr.Range(), "%q takes a reference such as %s, and this refers to a %s.", name, sample(kind), found[0].target.kind)
+		s.add(diag.WrongReference, attr.Expr.Range(), "%q takes a reference such as %s, and this refers to %s.", name, sample(kind), indefinite(found[0].target.kind))
 		return none, false
 	}
 	return item, true

@@ -40,3 +40,11 @@ script "exec" "unused" {
     command = ["a", device.vars.anything, run.outputs.x]
   }
 }
+
+window "w" {
+  allow {
+    from     = "21:00"
+    to       = "22:00"
+    timezone = "UTC" # want: unknown-argument "is not an argument of an allow block. An allow block has"
+  }
+}
