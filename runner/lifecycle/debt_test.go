@@ -129,7 +129,7 @@ func TestAnUnquiesceThatIsAcceptedHidesNoUnreadState(t *testing.T) {
 	for d.attempt < 2 {
 		next := d.Pending()[1]
 		var f *failure.Error
-		if next.Kind == ActQuiesceState {
+		if next.Kind == ActUnquiesceState {
 			f = failure.New(failure.Unavailable, "", "garbled")
 		}
 		now = now.Add(unquiesceAgain)
