@@ -115,7 +115,7 @@ func inventoryCSV(n int) string {
 func validate(b testing.TB, text, csv string, devices int) time.Duration {
 	fsys := fstest.MapFS{"plan.hcl": {Data: []byte(text)}, "gateways.csv": {Data: []byte(csv)}}
 	start := time.Now()
-	src, _ := plan.Load(fsys, ".")
+	src, _ := plan.Load(fsys, ".", "")
 	f, ds := plan.Parse(src, "0.1.0")
 	cfg, more := plan.Compile(f, plan.Inputs{Schemas: schemas(), Files: fsys, Dir: "/plans"})
 	took := time.Since(start)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/hashicorp/hcl/v2/hclwrite"
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/dprun/dprun/plan"
@@ -444,11 +445,11 @@ func TestDiagnosticsAreDrawnForAPerson(t *testing.T) {
 
 func TestFormatIsStable(t *testing.T) {
 	t.Parallel()
-	once := plan.Format([]byte("a=1\nbcd   = [ 1,2 ]\n"))
+	once := hclwrite.Format([]byte("a=1\nbcd   = [ 1,2 ]\n"))
 	if diff := cmp.Diff("a   = 1\nbcd = [1, 2]\n", string(once)); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff(string(once), string(plan.Format(once))); diff != "" {
+	if diff := cmp.Diff(string(once), string(hclwrite.Format(once))); diff != "" {
 		t.Error(diff)
 	}
 }

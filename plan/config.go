@@ -229,7 +229,6 @@ type (
 	SecretRef    = secret.Ref
 	SecretReader = secret.Reader
 	SecretAt     = secret.At
-	SecretMark   = secret.Mark
 )
 
 // Reveal removes every mark of a value, for the boundary to a plugin.

@@ -1,9 +1,7 @@
 package plan
 
 import (
-	"maps"
 	"runtime"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -270,35 +268,4 @@ func hclRange(r Range) hcl.Range {
 	return hcl.Range{Filename: r.Filename,
 		Start: hcl.Pos{Line: r.Start.Line, Column: r.Start.Column, Byte: r.Start.Byte},
 		End:   hcl.Pos{Line: r.End.Line, Column: r.End.Column, Byte: r.End.Byte}}
-}
-
-// Counts says how many devices there are of what.
-type Counts struct {
-	Devices int                       `json:"devices"`
-	Labels  map[string]map[string]int `json:"labels,omitempty"` // label, value, devices
-	Groups  map[string]int            `json:"groups,omitempty"`
-	// Singles are the groups with one member, which protect nothing; sorted.
-	Singles []string `json:"single_member_groups,omitempty"`
-}
-
-// Counts counts the devices by label and group.
-func (c *Config) Counts() Counts {
-	n := Counts{Devices: len(c.Devices), Labels: map[string]map[string]int{}, Groups: map[string]int{}}
-	for _, d := range c.Devices {
-		for name, value := range d.Labels {
-			if n.Labels[name] == nil {
-				n.Labels[name] = map[string]int{}
-			}
-			n.Labels[name][value]++
-		}
-		if d.Group != "" {
-			n.Groups[d.Group]++
-		}
-	}
-	for _, g := range slices.Sorted(maps.Keys(n.Groups)) {
-		if n.Groups[g] == 1 {
-			n.Singles = append(n.Singles, g)
-		}
-	}
-	return n
 }

@@ -17,7 +17,7 @@ func compile(t testing.TB, text string, files map[string]string, change ...func(
 	for name, content := range files {
 		fsys[name] = &fstest.MapFile{Data: []byte(content)}
 	}
-	src, ds := plan.Load(fsys, ".")
+	src, ds := plan.Load(fsys, ".", "")
 	if ds.HasErrors() {
 		t.Fatal(ds.Err())
 	}
@@ -41,7 +41,7 @@ func render(ds plan.Diagnostics) string {
 func TestFullExampleCompiles(t *testing.T) {
 	t.Parallel()
 	fsys := os.DirFS("testdata/valid/full")
-	src, _ := plan.Load(fsys, ".")
+	src, _ := plan.Load(fsys, ".", "")
 	f, ds := plan.Parse(src, "0.1.0")
 	cfg, more := plan.Compile(f, plan.Inputs{Schemas: schemas(), Files: fsys, Dir: "/plans"})
 	if ds = without(append(ds, more...), diag.NotActing); len(ds) > 0 {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/dprun/dprun/plan"
 	"github.com/dprun/dprun/plan/diag"
+	"github.com/hashicorp/hcl/v2/hclwrite"
 )
 
 // FuzzParse feeds plan text to the whole language: whatever it is, the answer
@@ -30,14 +31,13 @@ func FuzzParse(f *testing.F) {
 		src := plan.Sources{Files: []plan.Source{{Name: "plan.hcl", Text: text}}}
 		file, parsed := plan.Parse(src, "0.1.0")
 		file.RequiredTypes()
-		cfg, compiled := plan.Compile(file, plan.Inputs{Schemas: schemas(), Files: fstest.MapFS{}, Dir: "/plans"})
+		_, compiled := plan.Compile(file, plan.Inputs{Schemas: schemas(), Files: fstest.MapFS{}, Dir: "/plans"})
 		for _, d := range append(parsed, compiled...) {
 			if d.Summary == "" || d.Code == "" {
 				t.Errorf("an empty diagnostic: %+v", d)
 			}
 			diag.Text(d, diag.Style{Color: true, Width: 80})
 		}
-		cfg.Counts()
-		plan.Format(text)
+		hclwrite.Format(text)
 	})
 }

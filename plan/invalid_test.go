@@ -154,7 +154,7 @@ func checkFixture(t *testing.T, fsys fstest.MapFS) []diag.Code {
 			}
 		}
 	}
-	src, ds := plan.Load(fsys, ".")
+	src, ds := plan.Load(fsys, ".", "")
 	f, parsed := plan.Parse(src, "0.1.0")
 	_, compiled := plan.Compile(f, in)
 	var codes []diag.Code
@@ -200,15 +200,15 @@ func TestLoadSaysWhatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	fsys := fstest.MapFS{"empty/.dprun.lock.hcl": {}, "empty/x.dprunvars.hcl": {}, "one/a.hcl": {}, "one/b.hcl": {}, "one/c.auto.dprunvars.hcl": {}}
 	for name, want := range map[string]diag.Code{"absent": diag.FileUnreadable, "empty": diag.NoPlanFile} {
-		if _, ds := plan.Load(fsys, name); len(ds) != 1 || ds[0].Code != want {
+		if _, ds := plan.Load(fsys, name, ""); len(ds) != 1 || ds[0].Code != want {
 			t.Errorf("Load(%s): %v", name, ds)
 		}
 	}
-	src, ds := plan.Load(fsys, "one")
+	src, ds := plan.Load(fsys, "one", "")
 	if len(ds) > 0 || len(src.Files) != 2 || src.Files[0].Name != "a.hcl" || len(src.AutoVars) != 1 {
 		t.Errorf("%+v %v", src, ds)
 	}
-	src, _ = plan.Load(fsys, "one/b.hcl")
+	src, _ = plan.Load(fsys, "one/b.hcl", "")
 	if len(src.Files) != 1 || src.Files[0].Name != "b.hcl" || len(src.AutoVars) != 1 {
 		t.Errorf("%+v", src)
 	}

@@ -13,7 +13,7 @@ import (
 func TestASecretThatIsWrittenInThePlanIsNotRepeated(t *testing.T) {
 	t.Parallel()
 	fsys := os.DirFS("testdata/invalid/secret-literal")
-	src, _ := plan.Load(fsys, ".")
+	src, _ := plan.Load(fsys, ".", "")
 	f, _ := plan.Parse(src, "0.1.0")
 	_, ds := plan.Compile(f, plan.Inputs{Schemas: schemas(), Files: fsys, Dir: "/plans",
 		Vars: plan.VarInputs{Args: []plan.VarArg{{Name: "token", Value: "in-the-arguments"}}}})

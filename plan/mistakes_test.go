@@ -25,7 +25,7 @@ func TestTypicalMistakesAreToldInFull(t *testing.T) {
 			t.Parallel()
 			dir := filepath.Join("testdata/mistakes", d.Name())
 			fsys := os.DirFS(dir)
-			src, _ := plan.Load(fsys, ".")
+			src, _ := plan.Load(fsys, ".", "")
 			f, ds := plan.Parse(src, "0.1.0")
 			_, compiled := plan.Compile(f, plan.Inputs{Schemas: schemas(), Files: fsys, Dir: "/plans"})
 			var got string

@@ -190,7 +190,7 @@ func diagnosticsWith(t *testing.T, text, value string) plan.Diagnostics {
 		"plan.hcl": {Data: []byte(text)}, "g.csv": {Data: []byte("name,host\na,h\n")}, "t.tmpl": {Data: []byte("${parseint(x, 10)}")},
 		"own.tmpl": {Data: []byte("${parseint(secret_env(\"S\"), 10)}")}, "read.tmpl": {Data: []byte("${secret_env(\"S\")}")},
 	}
-	src, ds := plan.Load(fsys, ".")
+	src, ds := plan.Load(fsys, ".", "")
 	f, parsed := plan.Parse(src, "0.1.0")
 	_, compiled := plan.Compile(f, plan.Inputs{Schemas: schemas(), Files: fsys, Dir: "/plans", Secrets: sameSecret(value),
 		Vars: plan.VarInputs{Env: map[string]string{"s": value, "typed": `{ "` + value + `" = "x" }`}}})

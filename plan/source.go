@@ -7,8 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/hashicorp/hcl/v2/hclwrite"
-
 	"github.com/dprun/dprun/plan/diag"
 )
 
@@ -39,11 +37,8 @@ const (
 // relative to fsys, "." for its root; the names of what is read are relative
 // to the directory that holds the plan, which is also what the plan's paths
 // and functions are relative to.
-func Load(fsys fs.FS, name string) (Sources, Diagnostics) { return LoadAt(fsys, name, "") }
-
-// LoadAt is [Load] with the path by which the reader of diagnostics knows
-// the root of fsys.
-func LoadAt(fsys fs.FS, name, at string) (Sources, Diagnostics) {
+// at is the path by which the reader of diagnostics knows the root of fsys.
+func Load(fsys fs.FS, name, at string) (Sources, Diagnostics) {
 	var s Sources
 	var ds Diagnostics
 	unreadable := func(what string, err error) {
@@ -101,7 +96,3 @@ func LoadAt(fsys fs.FS, name, at string) (Sources, Diagnostics) {
 	}
 	return s, ds
 }
-
-// Format lays a plan file out as `dprun fmt` does. Text that is not valid is
-// kept as it is where it cannot be understood.
-func Format(src []byte) []byte { return hclwrite.Format(src) }

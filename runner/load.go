@@ -91,7 +91,7 @@ func Load(ctx context.Context, src Source, plugins *Plugins) (*Loaded, plan.Diag
 		dir = "."
 	}
 	files := os.DirFS(dir)
-	sources, ds := plan.LoadAt(files, name, dir)
+	sources, ds := plan.Load(files, name, dir)
 	loaded := &Loaded{}
 	if ds.HasErrors() {
 		return loaded, ds, nil
@@ -253,7 +253,7 @@ func variables(src Source) (plan.VarInputs, plan.Diagnostics) {
 	v := plan.VarInputs{Env: map[string]string{}}
 	var ds plan.Diagnostics
 	for _, f := range src.VarFiles {
-		s, more := plan.LoadAt(os.DirFS(filepath.Dir(f)), filepath.Base(f), filepath.Dir(f))
+		s, more := plan.Load(os.DirFS(filepath.Dir(f)), filepath.Base(f), filepath.Dir(f))
 		ds = append(ds, more...)
 		for _, file := range s.Files {
 			v.Files = append(v.Files, plan.Source{Name: f, Text: file.Text})

@@ -10,6 +10,7 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/hashicorp/hcl/v2/hclwrite"
 
 	"github.com/dprun/dprun/plan"
 	"github.com/dprun/dprun/plan/diag"
@@ -148,7 +149,7 @@ func TestExamplePlansAreValid(t *testing.T) {
 		if len(cfg.Plans) != 1 || len(cfg.Devices) != 7 {
 			t.Errorf("%s: %d plans and %d devices", name, len(cfg.Plans), len(cfg.Devices))
 		}
-		if string(plan.Format([]byte(text))) != text {
+		if string(hclwrite.Format([]byte(text))) != text {
 			t.Errorf("%s is not as `dprun fmt` writes it", name)
 		}
 	}
@@ -165,8 +166,8 @@ func TestPlansInTheDocumentationAreValid(t *testing.T) {
 		t.Fatalf("only %d blocks of HCL were found", len(all))
 	}
 	for _, f := range all {
-		if string(plan.Format([]byte(f.text))) != f.text {
-			t.Errorf("%s is not as `dprun fmt` writes it:\n%s", f, plan.Format([]byte(f.text)))
+		if string(hclwrite.Format([]byte(f.text))) != f.text {
+			t.Errorf("%s is not as `dprun fmt` writes it:\n%s", f, hclwrite.Format([]byte(f.text)))
 		}
 		if !f.fragment {
 			if _, ds := compile(t, "plan.hcl", f.text); len(ds) > 0 {

@@ -44,10 +44,9 @@ func (TLSConfig) SchemaConstraints() schema.Constraints {
 	return schema.Constraints{AtMostOne: [][]string{{"ca_file", "fingerprint_sha256"}, {"server_name", "fingerprint_sha256"}}}
 }
 
-// The values of persisted.
+// The values of persisted that are asked for.
 const (
 	persistedAuto = "auto"
-	persistedOnly = "persisted"
 	runningOnly   = "running"
 	bothExports   = "both"
 )
@@ -65,11 +64,10 @@ type allDomainsConfig struct {
 	Persisted string `dprun:"persisted" default:"auto" oneof:"auto|persisted|running|both" doc:"Which configuration to back up: the saved one, the running one, both, or (auto) the saved one and, where any domain has unsaved changes, the running one too."`
 }
 
-// The values of unsaved.
+// The values of unsaved that are asked for.
 const (
-	unsavedWarn   = "warn"
-	unsavedFail   = "fail"
-	unsavedIgnore = "ignore"
+	unsavedWarn = "warn"
+	unsavedFail = "fail"
 )
 
 // secureBackupConfig is the `config` block of activity "secure_backup".

@@ -70,23 +70,6 @@ func Of(spec lifecycle.RunSpec) Graph {
 	return b.g
 }
 
-// Expanded draws a run whose tasks are known.
-func Expanded(run *lifecycle.Run) Graph {
-	spec := run.Spec()
-	b := builder{g: Graph{Plan: spec.Plan}, spec: spec, tasks: map[[2]string][]string{}}
-	b.inspections()
-	b.gate(func() {
-		for _, t := range run.Tasks() {
-			if t.Final() != nil {
-				continue
-			}
-			s := t.Spec()
-			b.task(s.Activity, s.Device, s.Domain, "expand/"+s.Activity.Name+"/"+s.Device)
-		}
-	})
-	return b.g
-}
-
 type builder struct {
 	g       Graph
 	spec    lifecycle.RunSpec

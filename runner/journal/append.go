@@ -18,17 +18,12 @@ type Batch struct {
 	Statuses []event.Status
 	Owe      []pending.Obligation // owed from now on; Run is the batch's
 	Pay      []pending.Key        // no longer owed; Run is the batch's
-	Links    []Link
 	Sizes    []Size
 	Devices  []Device
 	Trip     []Breaker // devices that did not come back
-	Lockouts []Lockout
 	// Guard, when given, is asked before anything of the batch is written.
 	Guard *Guard
 }
-
-// Link says which task of an older run a task continues.
-type Link struct{ Task, OldRun, OldTask string }
 
 const (
 	lastEvent   = "SELECT coalesce(max(seq), 0) FROM events WHERE run = ?"
@@ -114,12 +109,6 @@ func appendStatuses(t *transaction, run string, statuses []event.Status) error {
 }
 
 func writeFacts(t *transaction, run string, b Batch) error {
-	for _, l := range b.Links {
-		if _, err := t.exec(`INSERT INTO tasks (run, id, link_run, link_task) VALUES (?1,?2,?3,?4)
-			ON CONFLICT (run, id) DO UPDATE SET link_run = ?3, link_task = ?4`, run, l.Task, l.OldRun, l.OldTask); err != nil {
-			return err
-		}
-	}
 	for _, s := range b.Sizes {
 		if err := s.write(t, run); err != nil {
 			return err
@@ -133,11 +122,6 @@ func writeFacts(t *transaction, run string, b Batch) error {
 	for _, p := range b.Trip {
 		p.Run = run
 		if err := p.write(t); err != nil {
-			return err
-		}
-	}
-	for _, l := range b.Lockouts {
-		if err := l.write(t); err != nil {
 			return err
 		}
 	}

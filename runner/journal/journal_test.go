@@ -196,15 +196,14 @@ func TestStatusesKeepTheTaskUpToDate(t *testing.T) {
 	first, second, last := task(1, "READY", false, "x", "fra", "orders"), task(2, "EXPORT", false, "x", "fra", "orders"), task(3, "SUCCESS", true, "x", "fra", "orders")
 	last.Message, last.Warnings = "done", []string{"missing entries"}
 	run := event.Status{Seq: 1, Code: "PLAN_STARTED", Time: noon}
-	appendTo(t, j, "R", Batch{Statuses: []event.Status{run, first}, Links: []Link{{Task: "new", OldRun: "Q", OldTask: "old"}, {Task: first.Task, OldRun: "Q", OldTask: "b"}}})
+	appendTo(t, j, "R", Batch{Statuses: []event.Status{run, first}})
 	appendTo(t, j, "R", Batch{Statuses: []event.Status{second, last}})
 
 	tasks, err := j.Tasks(t.Context(), "R")
 	must(t, err)
 	if d := cmp.Diff([]Task{
-		{Run: "R", ID: "new", LinkRun: "Q", LinkTask: "old"},
 		{Run: "R", ID: first.Task, Activity: "x", Device: "fra", Domain: "orders", Code: "SUCCESS", Final: true, Message: "done",
-			Started: first.Time, Updated: last.Time, Ended: last.Time, LinkRun: "Q", LinkTask: "b"},
+			Started: first.Time, Updated: last.Time, Ended: last.Time},
 	}, tasks); d != "" {
 		t.Error(d)
 	}
@@ -279,11 +278,11 @@ func TestATransactionThatHasBegunIsNotCut(t *testing.T) {
 	must(t, j.write(ctx, "test", func(t *transaction) error {
 		cancel()
 		time.Sleep(5 * time.Millisecond) // a rollback in the background would have its chance
-		_, err := t.exec("INSERT INTO lockouts VALUES ('x', 1, 1, '')")
+		_, err := t.exec("INSERT INTO devices (name, breaker_since) VALUES ('x', 1)")
 		return err
 	}))
-	if got, err := j.Lockouts(t.Context(), time.Time{}); err != nil || len(got) != 1 {
-		t.Errorf("Lockouts = %v, %v", got, err)
+	if got := breakers(t, j); len(got) != 1 {
+		t.Errorf("breakers = %v", got)
 	}
 }
 

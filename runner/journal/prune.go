@@ -86,7 +86,7 @@ func (j *Journal) Prune(ctx context.Context, q PruneRequest) (PruneReport, error
 	if q.DryRun || len(report.Runs) == 0 {
 		return report, nil
 	}
-	return report, j.shrink(ctx, q.Before)
+	return report, j.shrink(ctx)
 }
 
 // remove deletes a run if it owes nothing, and reports whether it did.
@@ -108,12 +108,9 @@ func (j *Journal) remove(ctx context.Context, run string) (gone bool, err error)
 	return gone && err == nil, err
 }
 
-// shrink gives room back to the file system, and forgets lockouts that ended long ago.
-func (j *Journal) shrink(ctx context.Context, before time.Time) error {
+// shrink gives room back to the file system.
+func (j *Journal) shrink(ctx context.Context) error {
 	return j.write(ctx, "shrink it", func(t *transaction) error {
-		if _, err := t.exec("DELETE FROM lockouts WHERE until < ?", stamp(before)); err != nil {
-			return err
-		}
 		rows, err := t.query("PRAGMA incremental_vacuum")
 		if err != nil {
 			return err

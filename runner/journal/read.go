@@ -78,15 +78,13 @@ type Task struct {
 	Message                  string
 	// Started is the time of the first status, Updated of the last, Ended of the final one.
 	Started, Updated, Ended time.Time
-	// LinkRun and LinkTask name the older task that this one continues.
-	LinkRun, LinkTask string
 }
 
 // Tasks are the tasks of a run, by activity, device and domain.
 func (j *Journal) Tasks(ctx context.Context, run string) ([]Task, error) {
 	return list(ctx, j, "read the tasks of run "+run, func(s scanner) (t Task, err error) {
 		return t, s.Scan(&t.Run, &t.ID, &t.Activity, &t.Device, &t.Domain, &t.Code, &t.Final, &t.Message,
-			moment{&t.Started}, moment{&t.Updated}, moment{&t.Ended}, &t.LinkRun, &t.LinkTask)
-	}, `SELECT run, id, activity, device, domain, code, final, message, started, updated, ended, link_run, link_task
+			moment{&t.Started}, moment{&t.Updated}, moment{&t.Ended})
+	}, `SELECT run, id, activity, device, domain, code, final, message, started, updated, ended
 		FROM tasks WHERE run = ? ORDER BY activity, device, domain, id`, run)
 }

@@ -248,16 +248,7 @@ func (r *Run) Dirty() []string {
 	return ids
 }
 
-// Pending is every action of the run and its tasks that should be in flight now.
-func (r *Run) Pending() []Action {
-	as := r.PendingOf("")
-	for _, t := range r.tasks {
-		as = append(as, r.PendingOf(t.spec.ID)...)
-	}
-	return as
-}
-
-// PendingOf is the part of Pending that belongs to one task ("" for the run itself).
+// PendingOf is what should be in flight now of one task ("" for the run itself).
 func (r *Run) PendingOf(id string) []Action {
 	if id == "" {
 		return r.pendingRun()

@@ -148,9 +148,6 @@ func NewTask(spec TaskSpec) *Task {
 // Spec is what the task was made from.
 func (t *Task) Spec() TaskSpec { return t.spec }
 
-// Phase is where the task stands.
-func (t *Task) Phase() Phase { return t.phase }
-
 // Final is the last status, or nil while the task lives.
 func (t *Task) Final() *event.Status { return t.final }
 

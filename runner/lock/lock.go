@@ -57,12 +57,11 @@ func Open(dir string) (*Locks, error) {
 
 // Lock is a lock that is held.
 type Lock struct {
-	key      string
-	file     *os.File
-	note     string
-	previous []Info
-	once     sync.Once
-	err      error
+	key  string
+	file *os.File
+	note string
+	once sync.Once
+	err  error
 }
 
 // HeldError says that a lock is held by somebody else, or waited for.
@@ -140,7 +139,6 @@ func (l *Locks) held(key string, mode Mode, who Info, file *os.File) *Lock {
 	for _, n := range readNotes(l.base(key)) {
 		if mode == Exclusive || n.info.Mode == Exclusive {
 			dead = append(dead, n)
-			lock.previous = append(lock.previous, n.info)
 		}
 	}
 	_ = removeNotes(dead) // notes decide nothing; what stays is removed by the next holder
@@ -208,10 +206,6 @@ func (l *Locks) Remove(key string) error {
 // Key is what is locked.
 func (l *Lock) Key() string { return l.key }
 
-// Previous are holders that left without releasing: they crashed or were
-// killed. A shared lock tells only of exclusive ones.
-func (l *Lock) Previous() []Info { return l.previous }
-
 // File is the descriptor that holds the lock, for a child process to inherit
 // (exec.Cmd.ExtraFiles). It belongs to the lock: do not close it.
 func (l *Lock) File() *os.File { return l.file }
@@ -225,16 +219,6 @@ func (l *Lock) Release() error {
 	})
 	if l.err != nil {
 		return fmt.Errorf("release the lock of %s: %w", l.key, l.err)
-	}
-	return nil
-}
-
-// Leave gives up this process's part only: the lock stays held while a child
-// that inherited it lives. Release after Leave does nothing.
-func (l *Lock) Leave() error {
-	l.once.Do(func() { l.err = l.file.Close() })
-	if l.err != nil {
-		return fmt.Errorf("leave the lock of %s: %w", l.key, l.err)
 	}
 	return nil
 }

@@ -67,54 +67,6 @@ func (s *Staging) verify(ctx context.Context, f Sealed) error {
 	return nil
 }
 
-// Adopt gives the sealed files of an older task to another one as one variant,
-// after reading them again. The files are linked, not copied: each task's can
-// be removed without the other's. Every error is a *failure.Error.
-func (s *Staging) Adopt(ctx context.Context, staged []Sealed, run, task, variant string) ([]Sealed, error) {
-	if err := s.Verify(ctx, staged); err != nil {
-		return nil, err
-	}
-	rel, err := s.attempt(run, task, variant)
-	if err != nil {
-		return nil, fault(err, "make a staging directory for %s of task %s", variant, task)
-	}
-	out, err := s.link(staged, rel)
-	if err != nil {
-		_ = s.root.RemoveAll(rel) // else swept when it is old
-		return nil, fault(err, "adopt staged files for task %s", task)
-	}
-	return out, nil
-}
-
-func (s *Staging) link(staged []Sealed, rel string) ([]Sealed, error) {
-	var out []Sealed
-	dirs := []string{rel}
-	for _, f := range staged {
-		if !fs.ValidPath(f.Name) {
-			return nil, fmt.Errorf("%q is not a name below a directory", f.Name)
-		}
-		to := path.Join(rel, f.Name)
-		if dir := path.Dir(to); !slices.Contains(dirs, dir) {
-			if err := s.root.MkdirAll(dir, 0o700); err != nil {
-				return nil, err
-			}
-			for ; !slices.Contains(dirs, dir); dir = path.Dir(dir) {
-				dirs = append(dirs, dir)
-			}
-		}
-		if err := s.root.Link(f.Path, to); err != nil {
-			return nil, err
-		}
-		out = append(out, Sealed{Name: f.Name, Path: to, Size: f.Size, SHA256: f.SHA256})
-	}
-	for _, dir := range slices.Backward(dirs) {
-		if err := syncDir(s.root, dir); err != nil {
-			return nil, err
-		}
-	}
-	return out, s.syncParents(rel)
-}
-
 // RemoveRun removes everything that is staged for a run; nothing there is fine.
 func (s *Staging) RemoveRun(run string) error {
 	if run == "" || component(run) != run {

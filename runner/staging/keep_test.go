@@ -157,43 +157,6 @@ func TestSweepRemovesWhatIsOldAndNotKept(t *testing.T) {
 	}
 }
 
-func TestAdoptedFilesOutliveTheOlderTask(t *testing.T) {
-	t.Parallel()
-	s := open(t)
-	old := stage(t, s, "R1", "task", "content")
-	adopted, err := s.Adopt(t.Context(), old, "R2", "task", "persisted")
-	must(t, err)
-	must(t, s.Remove("R1", "task"))
-	must(t, s.Verify(t.Context(), adopted))
-	if len(adopted) != 1 || adopted[0].Name != "sub/a.zip" || !strings.HasPrefix(adopted[0].Path, "R2/") {
-		t.Errorf("adopted %+v", adopted)
-	}
-	if err := s.Verify(t.Context(), old); failure.From(err).Reason != failure.MissingFile {
-		t.Errorf("Verify of the removed = %v", err)
-	}
-}
-
-func TestAdoptRefusesWhatHasChanged(t *testing.T) {
-	t.Parallel()
-	s := open(t)
-	for name, tc := range map[string]struct {
-		content string
-		want    failure.Reason
-	}{
-		"a byte":   {"c0ntent", failure.WrongHash},
-		"the size": {"content, more", failure.WrongSize},
-	} {
-		old := stage(t, s, "R1", name, "content")
-		file, err := s.Path(old[0].Path)
-		must(t, err)
-		must(t, os.Chmod(file, 0o600))
-		must(t, os.WriteFile(file, []byte(tc.content), 0o600))
-		if got, err := s.Adopt(t.Context(), old, "R2", name, "persisted"); failure.From(err) == nil || failure.From(err).Reason != tc.want {
-			t.Errorf("%s changed: Adopt = %v, %v; want %s", name, got, err, tc.want)
-		}
-	}
-}
-
 func TestPathStaysInTheStagingDirectory(t *testing.T) {
 	t.Parallel()
 	s := open(t)

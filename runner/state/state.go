@@ -132,9 +132,6 @@ func fit(dir string, uid int) error {
 	return nil
 }
 
-// Root is the state directory itself: absolute, links resolved.
-func (s *State) Root() string { return s.root }
-
 // Journal is the path of the journal's file.
 func (s *State) Journal() string { return filepath.Join(s.root, "journal.db") }
 

@@ -49,7 +49,7 @@ func TestOpenMakesAPrivateTree(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, d := range []string{s.Root(), s.Staging(), s.Locks(), s.Plugins(), s.Work()} {
+		for _, d := range []string{s.root, s.Staging(), s.Locks(), s.Plugins(), s.Work()} {
 			info, err := os.Lstat(d)
 			if err != nil {
 				t.Fatal(err)
@@ -58,8 +58,8 @@ func TestOpenMakesAPrivateTree(t *testing.T) {
 				t.Errorf("%s has mode %v, want drwx------", d, info.Mode())
 			}
 		}
-		if filepath.Dir(s.Journal()) != s.Root() {
-			t.Errorf("journal %s is not in %s", s.Journal(), s.Root())
+		if filepath.Dir(s.Journal()) != s.root {
+			t.Errorf("journal %s is not in %s", s.Journal(), s.root)
 		}
 	}
 }
@@ -81,8 +81,8 @@ func TestOpenFollowsALinkOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := filepath.Join(real, "real"); s.Root() != want {
-		t.Errorf("Root = %s, want %s", s.Root(), want)
+	if want := filepath.Join(real, "real"); s.root != want {
+		t.Errorf("Root = %s, want %s", s.root, want)
 	}
 }
 

@@ -43,7 +43,7 @@ type pkg struct {
 	Deps       []string
 }
 
-func packages(t *testing.T) []pkg {
+func listed(t *testing.T) []pkg {
 	t.Helper()
 	cmd := exec.Command("go", "list", "-deps=false", "-json=ImportPath,Imports,Deps", module+"...")
 	var stderr bytes.Buffer
@@ -79,7 +79,7 @@ func room(path string) string {
 func TestImportsRunOneWay(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}
-	for _, p := range packages(t) {
+	for _, p := range listed(t) {
 		r := room(p.ImportPath)
 		if r == "" {
 			continue // test fixtures and documentation generators may import anything
@@ -115,7 +115,7 @@ func TestImportsRunOneWay(t *testing.T) {
 
 func TestPluginsImportOnlyTheSDKAsAThirdPartyWould(t *testing.T) {
 	t.Parallel()
-	for _, p := range packages(t) {
+	for _, p := range listed(t) {
 		rel := strings.TrimPrefix(p.ImportPath, module+"plugins/")
 		if rel == p.ImportPath {
 			continue

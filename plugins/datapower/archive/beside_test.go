@@ -72,7 +72,7 @@ func TestTheManifestOfAStoredSetIsNoStrangerAndIsCompared(t *testing.T) {
 			t.Parallel()
 			dir := storedSet()
 			c.change(dir)
-			r, err := archive.VerifyDir(context.Background(), dir)
+			r, err := (archive.Verifier{}).VerifyDir(context.Background(), dir)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -188,7 +188,7 @@ func TestAPanicInOneEntryIsAFindingOfThatEntry(t *testing.T) {
 	if r.Hashed != 2 {
 		t.Errorf("%d of the other two files were compared", r.Hashed)
 	}
-	r, err = archive.Verify(context.Background(), trap{bytes.NewReader(b), 0, int64(len(b))}, int64(len(b)))
+	r, err = (archive.Verifier{}).Verify(context.Background(), trap{bytes.NewReader(b), 0, int64(len(b))}, int64(len(b)))
 	if err != nil || !cmp.Equal(lines(r.Findings), []string{"problem fault"}) {
 		t.Errorf("in the directory: error %v, findings %v", err, r.Findings)
 	}
@@ -197,7 +197,7 @@ func TestAPanicInOneEntryIsAFindingOfThatEntry(t *testing.T) {
 func TestErrorsOfTheMediumWithinAStreamAreErrors(t *testing.T) {
 	t.Parallel()
 	b := packStreams(t, packed{"local/a", string(deflated(t, 6, prose(3, 200_000))), prose(3, 200_000)})
-	_, err := archive.Verify(context.Background(), failing{bytes.NewReader(b), 5000}, int64(len(b)))
+	_, err := (archive.Verifier{}).Verify(context.Background(), failing{bytes.NewReader(b), 5000}, int64(len(b)))
 	if err == nil || !strings.Contains(err.Error(), "input/output") {
 		t.Errorf("error %v", err)
 	}

@@ -141,11 +141,6 @@ func (f ManifestFile) Hash() (hash.Hash, []byte) {
 	return newHash(len(sum)), sum
 }
 
-// VerifyDir verifies the directory of a secure backup. See [Verifier.Verify].
-func VerifyDir(ctx context.Context, dir fs.FS) (*Report, error) {
-	return Verifier{}.VerifyDir(ctx, dir)
-}
-
 // VerifyDir verifies the files of a secure backup against the manifest beside them: sizes first, then checksums; and against the
 // manifests that were stored with them, where there are any. The archives themselves are encrypted and not looked into.
 func (v Verifier) VerifyDir(ctx context.Context, dir fs.FS) (*Report, error) {

@@ -41,7 +41,7 @@ func TestASecureBackupIsCheckedAgainstItsManifest(t *testing.T) {
 		manifestFile("gone.tgz", 9, s1[:]), manifestFile("backupmanifest.xml", 1, nil), manifestFile("odd.tgz", 9, s1[:3]),
 		"<file><filename>nosum.tgz</filename><filesize>9</filesize></file>",
 	))}
-	r, err := archive.VerifyDir(context.Background(), dir)
+	r, err := (archive.Verifier{}).VerifyDir(context.Background(), dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +53,7 @@ func TestASecureBackupIsCheckedAgainstItsManifest(t *testing.T) {
 
 func TestASecureBackupOfNothingIsAProblem(t *testing.T) {
 	t.Parallel()
-	r, err := archive.VerifyDir(context.Background(), fstest.MapFS{"backupmanifest.xml": &fstest.MapFile{Data: []byte(manifestXML())}})
+	r, err := (archive.Verifier{}).VerifyDir(context.Background(), fstest.MapFS{"backupmanifest.xml": &fstest.MapFile{Data: []byte(manifestXML())}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +67,7 @@ func TestAnUnusableManifestIsAProblem(t *testing.T) {
 		"no name": manifestXML("<file><filesize>1</filesize></file>"), "slip": manifestXML("<file><filename>a/..</filename></file>"),
 		"doctype": "<!DOCTYPE a [<!ENTITY b 'c'>]>" + manifestXML(),
 	} {
-		r, err := archive.VerifyDir(context.Background(), fstest.MapFS{"backupmanifest.xml": &fstest.MapFile{Data: []byte(xml)}})
+		r, err := (archive.Verifier{}).VerifyDir(context.Background(), fstest.MapFS{"backupmanifest.xml": &fstest.MapFile{Data: []byte(xml)}})
 		if err != nil || !cmp.Equal(lines(r.Findings), []string{"problem list backupmanifest.xml"}) {
 			t.Errorf("%s: error %v, findings %v", name, err, r.Findings)
 		}

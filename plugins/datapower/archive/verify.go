@@ -35,11 +35,6 @@ func VerifyFile(ctx context.Context, name string) (*Report, error) {
 	return Verifier{}.VerifyFile(ctx, name)
 }
 
-// Verify verifies an export. See [Verifier.Verify].
-func Verify(ctx context.Context, r io.ReaderAt, size int64) (*Report, error) {
-	return Verifier{}.Verify(ctx, r, size)
-}
-
 // VerifyFile verifies the export or the directory of that name, and compares it with the manifests beside it that list it.
 func (v Verifier) VerifyFile(ctx context.Context, name string) (*Report, error) {
 	info, err := os.Stat(name)

@@ -269,13 +269,13 @@ func (d brokenDisk) ReadAt(p []byte, off int64) (int, error) {
 
 func TestReadErrorsAndCancellationAreErrors(t *testing.T) {
 	t.Parallel()
-	if _, err := archive.Verify(context.Background(), brokenDisk{}, 1000); err == nil || !strings.Contains(err.Error(), "input/output") {
+	if _, err := (archive.Verifier{}).Verify(context.Background(), brokenDisk{}, 1000); err == nil || !strings.Contains(err.Error(), "input/output") {
 		t.Errorf("broken disk: error %v", err)
 	}
 	b := export(t, "d", "", file{name: "local/a", data: prose(3, 3000)})
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := archive.Verify(ctx, bytes.NewReader(b), int64(len(b))); !errors.Is(err, context.Canceled) {
+	if _, err := (archive.Verifier{}).Verify(ctx, bytes.NewReader(b), int64(len(b))); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: error %v", err)
 	}
 }
@@ -337,7 +337,7 @@ func BenchmarkVerify(b *testing.B) {
 	b.SetBytes(40 << 20)
 	b.ReportAllocs()
 	for b.Loop() {
-		if r, err := archive.Verify(context.Background(), bytes.NewReader(data), int64(len(data))); err != nil || !r.Whole() {
+		if r, err := (archive.Verifier{}).Verify(context.Background(), bytes.NewReader(data), int64(len(data))); err != nil || !r.Whole() {
 			b.Fatal(err, r.Findings)
 		}
 	}

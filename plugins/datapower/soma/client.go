@@ -95,9 +95,6 @@ func setDefault[T comparable](v *T, d T) {
 	}
 }
 
-// Endpoint is the address requests go to.
-func (c *Client) Endpoint() string { return c.url }
-
 // Fingerprint is the SHA-256 of the certificate the device showed last, lower-case hex; empty before the first connection.
 func (c *Client) Fingerprint() string {
 	if f := c.fingerprint.Load(); f != nil {

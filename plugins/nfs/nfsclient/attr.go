@@ -1,7 +1,6 @@
 package nfsclient
 
 import (
-	"io/fs"
 	"time"
 )
 
@@ -53,26 +52,6 @@ func (a Attr) IsDir() bool { return a.Type == Directory }
 
 // IsRegular says whether the file is a regular one.
 func (a Attr) IsRegular() bool { return a.Type == Regular }
-
-// FileMode returns type and permissions as Go's io/fs has them.
-func (a Attr) FileMode() fs.FileMode {
-	m := fs.FileMode(a.Mode & 0o777)
-	switch a.Type {
-	case Directory:
-		m |= fs.ModeDir
-	case Symlink:
-		m |= fs.ModeSymlink
-	case BlockDevice:
-		m |= fs.ModeDevice
-	case CharDevice:
-		m |= fs.ModeDevice | fs.ModeCharDevice
-	case Socket:
-		m |= fs.ModeSocket
-	case FIFO:
-		m |= fs.ModeNamedPipe
-	}
-	return m
-}
 
 func (d *decoder) time() time.Time {
 	s, ns := d.u32(), d.u32()

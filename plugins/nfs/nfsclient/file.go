@@ -22,9 +22,6 @@ func (f *FS) newFile(h handle, path string) *File {
 // Path returns the path by which the file was opened or created.
 func (f *File) Path() string { return f.path }
 
-// Offset returns the position: how many bytes were written or read so far.
-func (f *File) Offset() int64 { return int64(f.offset) }
-
 // Rewind goes back to the start, to write the file again after
 // ErrVerifierChanged.
 func (f *File) Rewind() {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"strings"
 )
 
@@ -97,25 +96,6 @@ func (f *FS) Stat(ctx context.Context, path string) (Attr, error) {
 	return a, opError("stat", path, err)
 }
 
-// SetAttr changes attributes of path.
-func (f *FS) SetAttr(ctx context.Context, path string, s SetAttr) error {
-	h, _, err := f.find(ctx, path)
-	if err == nil {
-		err = f.nfs.setAttr(ctx, h, s)
-	}
-	return opError("set attributes", path, err)
-}
-
-// Access returns which of the wanted Access bits the server grants on path.
-func (f *FS) Access(ctx context.Context, path string, want uint32) (uint32, error) {
-	h, _, err := f.find(ctx, path)
-	if err != nil {
-		return 0, opError("access", path, err)
-	}
-	granted, err := f.nfs.access(ctx, h, want)
-	return granted & want, opError("access", path, err)
-}
-
 // StatFS returns the space of the file system that holds path.
 func (f *FS) StatFS(ctx context.Context, path string) (Space, error) {
 	h, _, err := f.find(ctx, path)
@@ -166,31 +146,7 @@ func (f *FS) Create(ctx context.Context, path string) (*File, error) {
 	if err != nil {
 		return nil, opError("create", path, err)
 	}
-	h, err := f.nfs.create(ctx, dir, name, f.fileMode, nil)
-	if err != nil {
-		return nil, opError("create", path, err)
-	}
-	return f.newFile(h, path), nil
-}
-
-// CreateExclusive is Create by a call that may be repeated: if the connection
-// is lost while it is under way, it is sent again, and the server knows it for
-// the same one. Not all servers offer it (ErrNotSupp).
-func (f *FS) CreateExclusive(ctx context.Context, path string) (*File, error) {
-	dir, name, err := f.parent(ctx, path)
-	if err != nil {
-		return nil, opError("create", path, err)
-	}
-	var v verifier
-	for i := range v {
-		v[i] = byte(rand.Uint32())
-	}
-	h, err := f.nfs.create(ctx, dir, name, 0, &v)
-	if err == nil {
-		// The call has no room for a mode, and the server may have kept the
-		// verifier where the times belong.
-		err = f.nfs.setAttr(ctx, h, SetAttr{Mode: &f.fileMode})
-	}
+	h, err := f.nfs.create(ctx, dir, name, f.fileMode)
 	if err != nil {
 		return nil, opError("create", path, err)
 	}

@@ -2,7 +2,6 @@ package nfsclient
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -151,26 +150,9 @@ func (f *FS) Close() error {
 	return nil
 }
 
-// Unmount tells the server that the export is no longer used, then closes. The
-// server need not be listening: only closing matters, so no error is possible
-// but that of the notice.
-func (f *FS) Unmount(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, unmountTimeout)
-	defer cancel()
-	err := f.mountd.umnt(ctx, f.export)
-	return errors.Join(opError("unmount", f.export, err), f.Close())
-}
-
-// Limits returns what the server said of itself when it was mounted.
-func (f *FS) Limits() Limits { return f.limits }
-
-// WriteSize returns the bytes of one WRITE.
-func (f *FS) WriteSize() int { return f.writeSize }
-
 // Procedures and sizes of the mount protocol (RFC 1813 appendix I).
 const (
 	procMnt    = 1
-	procUmnt   = 3
 	maxFlavors = 64
 )
 
@@ -217,13 +199,6 @@ func flavors(listed []uint32) string {
 		out = append(out, name)
 	}
 	return strings.Join(out, ", ")
-}
-
-func (c *client) umnt(ctx context.Context, export string) error {
-	var e encoder
-	e.str(export)
-	req := request{prog: progMount, vers: versMount, proc: procUmnt, args: e.b, replay: true}
-	return c.roundTrip(ctx, req, func(*decoder) error { return nil })
 }
 
 // findPorts asks the portmapper, at its port, for those that the options leave

@@ -11,7 +11,6 @@ const (
 	procGetAttr     = 1
 	procSetAttr     = 2
 	procLookup      = 3
-	procAccess      = 4
 	procRead        = 6
 	procWrite       = 7
 	procCreate      = 8
@@ -23,16 +22,6 @@ const (
 	procFSStat      = 18
 	procFSInfo      = 19
 	procCommit      = 21
-)
-
-// Bits of ACCESS (RFC 1813 §3.3.4).
-const (
-	AccessRead    = 0x01
-	AccessLookup  = 0x02
-	AccessModify  = 0x04
-	AccessExtend  = 0x08
-	AccessDelete  = 0x10
-	AccessExecute = 0x20
 )
 
 // How far a WRITE was carried out (stable_how).
@@ -118,17 +107,6 @@ func (c *client) lookup(ctx context.Context, dir handle, name string) (h handle,
 	return h, a, err
 }
 
-func (c *client) access(ctx context.Context, h handle, want uint32) (granted uint32, err error) {
-	var e encoder
-	e.opaque(h)
-	e.u32(want)
-	err = c.nfs(ctx, procAccess, true, e, func(d *decoder) {
-		d.postOpAttr()
-		granted = d.u32()
-	})
-	return granted, err
-}
-
 // created reads the results of CREATE and MKDIR; a handle may be left out.
 func (d *decoder) created() (h handle) {
 	if d.bool() {
@@ -139,25 +117,16 @@ func (d *decoder) created() (h handle) {
 	return h
 }
 
-// How CREATE treats a name that exists (createmode3).
-const (
-	createGuarded   = 1
-	createExclusive = 2
-)
+// createGuarded is the createmode3 that refuses a name that exists.
+const createGuarded = 1
 
-// create makes a file that must not exist. With a verifier the server itself
-// recognises a repeated call, so the call may be replayed.
-func (c *client) create(ctx context.Context, dir handle, name string, mode uint32, exclusive *verifier) (h handle, err error) {
+// create makes a file that must not exist.
+func (c *client) create(ctx context.Context, dir handle, name string, mode uint32) (h handle, err error) {
 	var e encoder
 	e.dirop(dir, name)
-	if exclusive != nil {
-		e.u32(createExclusive)
-		e.fixed(exclusive[:])
-	} else {
-		e.u32(createGuarded)
-		e.setAttr(SetAttr{Mode: &mode})
-	}
-	err = c.nfs(ctx, procCreate, exclusive != nil, e, func(d *decoder) { h = d.created() })
+	e.u32(createGuarded)
+	e.setAttr(SetAttr{Mode: &mode})
+	err = c.nfs(ctx, procCreate, false, e, func(d *decoder) { h = d.created() })
 	if err == nil && h == nil {
 		h, _, err = c.lookup(ctx, dir, name)
 	}
