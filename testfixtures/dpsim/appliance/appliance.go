@@ -36,6 +36,8 @@ type Appliance struct {
 	times    timings
 	space    space
 
+	exportSize int64 // of a domain that says nothing else
+
 	mu          sync.Mutex
 	domains     []*domain
 	certs       []CertificateSpec

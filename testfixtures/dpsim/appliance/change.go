@@ -8,8 +8,9 @@ import (
 
 // Checkpoint is a configuration checkpoint of a domain.
 type Checkpoint struct {
-	Name string
-	Time time.Time
+	Name    string
+	Time    time.Time
+	objects []object
 }
 
 var checkpointName = regexp.MustCompile(`^[-_a-z0-9A-Z]+$`)
@@ -33,7 +34,7 @@ func (a *Appliance) Checkpoints(domainName string) []Checkpoint {
 	var out []Checkpoint
 	_ = a.withDomain(domainName, func(d *domain) error {
 		for _, c := range d.checkpoints {
-			out = append(out, Checkpoint{c.Name, c.Time.In(a.zone)})
+			out = append(out, Checkpoint{Name: c.Name, Time: c.Time.In(a.zone)})
 		}
 		return nil
 	})
@@ -51,7 +52,7 @@ func (a *Appliance) SaveCheckpoint(domainName, name string) error {
 		case len(d.checkpoints) >= maxCheckpoints:
 			return refuse("Maximum number of Configuration Checkpoint reached.")
 		}
-		d.checkpoints = append(d.checkpoints, Checkpoint{name, a.Clock.Now()})
+		d.checkpoints = append(d.checkpoints, Checkpoint{name, a.Clock.Now(), slices.Clone(d.objects)})
 		return nil
 	})
 }
@@ -64,6 +65,18 @@ func (a *Appliance) RemoveCheckpoint(domainName, name string) error {
 			return refuse("Cannot find Configuration Checkpoint '%s'.", name)
 		}
 		d.checkpoints = slices.Delete(d.checkpoints, i, i+1)
+		return nil
+	})
+}
+
+// RollbackCheckpoint brings back the objects that a checkpoint was made of.
+func (a *Appliance) RollbackCheckpoint(domainName, name string) error {
+	return a.withDomain(domainName, func(d *domain) error {
+		i := slices.IndexFunc(d.checkpoints, func(c Checkpoint) bool { return c.Name == name })
+		if i < 0 {
+			return refuse("Cannot find Configuration Checkpoint '%s'.", name)
+		}
+		d.objects, d.saveNeeded = slices.Clone(d.checkpoints[i].objects), true
 		return nil
 	})
 }
@@ -92,27 +105,9 @@ func (a *Appliance) ExecConfig(domainName, url string) error {
 // HasObject is an error unless the domain has the object.
 func (a *Appliance) HasObject(domainName, class, name string) error {
 	return a.withDomain(domainName, func(d *domain) error {
-		if !slices.ContainsFunc(d.objects, func(o ObjectSpec) bool { return o.Class == class && o.Name == name }) {
-			return refuse("Cannot find configuration object")
+		if d.find(class, name) < 0 {
+			return errNoObject
 		}
-		return nil
-	})
-}
-
-// SetObject creates, changes or removes an object as set-config,
-// modify-config and del-config do.
-func (a *Appliance) SetObject(domainName, class, name, operation string) error {
-	return a.withDomain(domainName, func(d *domain) error {
-		i := slices.IndexFunc(d.objects, func(o ObjectSpec) bool { return o.Class == class && o.Name == name })
-		switch {
-		case i < 0 && operation != "set-config":
-			return refuse("Cannot find configuration object")
-		case operation == "del-config":
-			d.objects = slices.Delete(d.objects, i, i+1)
-		case i < 0:
-			d.objects = append(d.objects, ObjectSpec{Class: class, Name: name})
-		}
-		d.saveNeeded = true
 		return nil
 	})
 }

@@ -35,7 +35,7 @@ type domain struct {
 	late  []arrival // quiesces that have not begun yet, the next one first
 
 	checkpoints []Checkpoint
-	objects     []ObjectSpec
+	objects     []object
 	objectsDown time.Time // services stay down until then
 }
 
@@ -67,26 +67,37 @@ func (a *Appliance) makeDomains(spec Spec) error {
 			p.err = fmt.Errorf("domain %s: export_size is %d bytes, an archive has at least %d", name, own, fabricate.MinSize)
 		}
 		state := p.choice("domain "+name+": quiesce_state", d.QuiesceState, Normal, Quiescing, Quiesced, Unquiescing, Broken, Unknown)
-		a.domains = append(a.domains, &domain{
-			spec: d, name: name, size: own, saveNeeded: d.SaveNeeded, busy: d.Busy, command: d.CurrentCommand, state: state,
-			running: map[string]int{}, runUntil: map[string]time.Time{}, operations: map[string]int{}, objects: objectsOf(d),
-		})
+		made := newDomain(d, own)
+		made.state = state
+		a.domains = append(a.domains, made)
 	}
+	a.exportSize = size
 	return p.err
 }
 
+func newDomain(d DomainSpec, size int64) *domain {
+	return &domain{
+		spec: d, name: d.Name, size: size, saveNeeded: d.SaveNeeded, busy: d.Busy, command: d.CurrentCommand,
+		running: map[string]int{}, runUntil: map[string]time.Time{}, operations: map[string]int{}, objects: objectsOf(d),
+	}
+}
+
 // objectsOf lists a domain's objects; without any named, the usual ones.
-func objectsOf(d DomainSpec) []ObjectSpec {
-	objects := append([]ObjectSpec(nil), d.Objects...)
-	if len(objects) == 0 {
-		objects = []ObjectSpec{
+func objectsOf(d DomainSpec) []object {
+	specs := append([]ObjectSpec(nil), d.Objects...)
+	if len(specs) == 0 {
+		specs = []ObjectSpec{
 			{Class: "HTTPSourceProtocolHandler", Name: d.Name + "-http"},
 			{Class: "MultiProtocolGateway", Name: d.Name},
 			{Class: "XMLManager", Name: "default"},
 		}
 	}
 	if d.APIC {
-		objects = append(objects, ObjectSpec{Class: "APIConnectGatewayService", Name: "default"})
+		specs = append(specs, ObjectSpec{Class: "APIConnectGatewayService", Name: "default"})
+	}
+	objects := make([]object, len(specs))
+	for i, o := range specs {
+		objects[i].ObjectSpec = o
 	}
 	return objects
 }
@@ -236,6 +247,8 @@ func (a *Appliance) removeDomain(name string) {
 	for i, d := range a.domains {
 		if d.name == name && name != "default" {
 			a.domains = append(a.domains[:i:i], a.domains[i+1:]...)
+			delete(a.files, name)
+			delete(a.dirs, name)
 			return
 		}
 	}

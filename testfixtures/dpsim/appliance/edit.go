@@ -3,6 +3,7 @@ package appliance
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -133,13 +134,12 @@ func (a *Appliance) editDomain(e Edit) error {
 }
 
 func (d *domain) editObject(o ObjectSpec) {
-	for i := range d.objects {
-		if d.objects[i].Class == o.Class && d.objects[i].Name == o.Name {
-			d.objects[i] = o
-			return
-		}
+	if i := d.find(o.Class, o.Name); i >= 0 {
+		d.objects = slices.Clone(d.objects)
+		d.objects[i].ObjectSpec = o
+		return
 	}
-	d.objects = append(d.objects, o)
+	d.objects = append(slices.Clip(d.objects), object{ObjectSpec: o})
 }
 
 func (a *Appliance) editCertificate(c CertificateSpec) {

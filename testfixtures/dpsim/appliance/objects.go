@@ -3,6 +3,8 @@ package appliance
 // ObjectRow is a row of ObjectStatus.
 type ObjectRow struct {
 	Class, Name, OpState, AdminState, EventCode, ErrorCode, ConfigState string
+
+	Properties []Property // those that were set
 }
 
 // Objects lists the objects of a domain with their operational state: the
@@ -26,7 +28,9 @@ func (a *Appliance) Objects(name string) []ObjectRow {
 		case late && (state == "" || state == "up"):
 			state = "down"
 		}
-		rows = append(rows, a.objectRow(d, o.Class, o.Name, state))
+		row := a.objectRow(d, o.Class, o.Name, state)
+		row.Properties = o.properties
+		rows = append(rows, row)
 	}
 	if name == "default" {
 		for _, c := range a.certs {

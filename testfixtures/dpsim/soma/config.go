@@ -60,6 +60,10 @@ func (x *exchange) config(req *request) (string, error) {
 				add(g.Name, "", append(f, "Priority", "100", "EnableSSL", "off", "PersistenceLocation", "memory")...)
 			}
 		}
+	case "DNSNameService":
+		if req.domain == "default" {
+			add("MainNameService", ` intrinsic="true"`, "mAdminState", "enabled", "UserSummary", "", "LoadBalanceAlgorithm", "first-alive", "MaxRetries", "2", "Timeout", "5")
+		}
 	case "TimeSettings":
 		add("Time", ` intrinsic="true"`, "mAdminState", "enabled", "LocalTimeZone", x.app.Now().Format("UTC-07:00"))
 	case "Throttler":
@@ -75,7 +79,7 @@ func (x *exchange) config(req *request) (string, error) {
 // objects.
 var otherClasses = []string{
 	"HTTPSourceProtocolHandler", "HTTPSSourceProtocolHandler", "MultiProtocolGateway", "WSGateway", "XMLFirewallService", "XMLManager", "StylePolicy",
-	"HTTPUserAgent", "LogTarget", "User", "UserGroup", "PasswordAlias", "CryptoKey", "CryptoIdentCred", "ConfigSequence", "GatewayPeeringManager", "WebGUI", "MgmtInterface",
+	"HTTPUserAgent", "HostAlias", "LoadBalancerGroup", "LogTarget", "User", "UserGroup", "PasswordAlias", "CryptoKey", "CryptoIdentCred", "ConfigSequence", "GatewayPeeringManager", "WebGUI", "MgmtInterface",
 }
 
 // objectConfigs shows what is known of the domain's other objects.
@@ -93,10 +97,24 @@ func (x *exchange) objectConfigs(domain, class, name string) (string, error) {
 	}
 	for _, o := range x.app.Objects(domain) {
 		if o.Class == class && (name == "" || name == o.Name) {
-			b.WriteString(row(class, named(o.Name), fields{"mAdminState", o.AdminState}))
+			b.WriteString(object(o))
 		}
 	}
 	return b.String(), nil
+}
+
+// object is an object with the properties that were set.
+func object(o appliance.ObjectRow) string {
+	var b strings.Builder
+	b.WriteString("<" + o.Class + named(o.Name) + rowNS + ">")
+	if !slices.ContainsFunc(o.Properties, func(p appliance.Property) bool { return p.Name == "mAdminState" }) {
+		b.WriteString("<mAdminState>" + o.AdminState + "</mAdminState>")
+	}
+	for _, p := range o.Properties {
+		b.WriteString(p.Element)
+	}
+	b.WriteString("</" + o.Class + ">")
+	return b.String()
 }
 
 // domainConfigs shows the Domain objects. Every property of default's is read-only.

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"io"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -145,8 +146,18 @@ func (x *exchange) action(req *request) error {
 		return x.app.SaveCheckpoint(req.domain, a.value("ChkName"))
 	case "RemoveCheckpoint":
 		return x.app.RemoveCheckpoint(req.domain, a.value("ChkName"))
+	case "RollbackCheckpoint":
+		return x.app.RollbackCheckpoint(req.domain, a.value("ChkName"))
 	case "RestartThisDomain":
 		return x.app.RestartDomain(req.domain)
+	case "ResetThisDomain":
+		return x.app.ResetDomain(req.domain)
+	case "ServiceQuiesce":
+		return x.app.QuiesceService(req.domain, a.value("type"), a.value("name"), seconds(a, "timeout"))
+	case "ServiceUnquiesce":
+		return x.app.UnquiesceService(req.domain, a.value("type"), a.value("name"))
+	case "SetLogLevel":
+		return logLevel(a.value("LogLevel"))
 	case "ExecConfig":
 		return x.app.ExecConfig(req.domain, a.value("URL"))
 	case "FlushDocumentCache", "FlushStylesheetCache":
@@ -181,18 +192,29 @@ func exportXML(blob *spool.Blob) (string, error) {
 	return base64.StdEncoding.EncodeToString(text), err
 }
 
-// setConfig creates, changes or removes objects, of which their class and name
-// are kept.
+// setConfig creates, changes or removes objects.
 func (x *exchange) setConfig(req *request) error {
 	if len(req.op.children) == 0 {
 		return &appliance.Refusal{Text: "No configuration object", Log: true}
 	}
 	for _, o := range req.op.children {
-		if err := x.app.SetObject(req.domain, o.name, o.attrs["name"], req.op.name); err != nil {
+		var properties []appliance.Property
+		for _, p := range o.children {
+			properties = append(properties, appliance.Property{Name: p.name, Element: p.element()})
+		}
+		if err := x.app.SetObject(req.domain, o.name, o.attrs["name"], req.op.name, properties); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// logLevel checks a level; nothing is logged.
+func logLevel(level string) error {
+	if slices.Contains([]string{"emerg", "alert", "critic", "error", "warn", "notice", "info", "debug"}, level) {
+		return nil
+	}
+	return &appliance.Refusal{Text: "Value '" + level + "' for parameter LogLevel is not valid", Log: true}
 }
 
 // seconds reads a parameter in seconds; what is no number is out of range.

@@ -5,6 +5,8 @@ import (
 	"encoding/xml"
 	"errors"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -30,6 +32,26 @@ func (n *node) child(name string) *node {
 }
 
 func (n *node) value(name string) string { return strings.TrimSpace(n.child(name).text) }
+
+// element is the node as text, in no namespace.
+func (n *node) element() string {
+	var b strings.Builder
+	b.WriteString("<" + n.name)
+	for _, name := range slices.Sorted(maps.Keys(n.attrs)) {
+		b.WriteString(" " + name + `="` + esc(n.attrs[name]) + `"`)
+	}
+	if len(n.children) == 0 && n.text == "" {
+		return b.String() + "/>"
+	}
+	b.WriteString(">")
+	for _, c := range n.children {
+		b.WriteString(c.element())
+	}
+	if len(n.children) == 0 {
+		b.WriteString(esc(n.text))
+	}
+	return b.String() + "</" + n.name + ">"
+}
 
 func (n *node) flag(name string) bool {
 	v := n.attrs[name]
@@ -131,7 +153,9 @@ func parseNode(body []byte) (*node, error) {
 		case xml.StartElement:
 			n := &node{name: t.Name.Local, space: t.Name.Space, attrs: map[string]string{}}
 			for _, a := range t.Attr {
-				n.attrs[a.Name.Local] = a.Value
+				if a.Name.Space != "xmlns" && a.Name.Local != "xmlns" {
+					n.attrs[a.Name.Local] = a.Value
+				}
 			}
 			here.children = append(here.children, n)
 			stack = append(stack, n)

@@ -2,6 +2,7 @@ package soma
 
 import (
 	"fmt"
+	"net"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,7 +12,7 @@ import (
 // statusClasses are what get-status without a class answers with.
 var statusClasses = []string{
 	"ActiveUsers", "CPUUsage", "DateTimeStatus", "DomainCheckpointStatus", "DomainStatus", "DomainSummary", "FilesystemStatus", "FirmwareStatus",
-	"FirmwareVersion", "FirmwareVersion2", "FirmwareVersion3", "GatewayPeeringStatus", "MemoryStatus", "ObjectStatus", "StandbyStatus2", "SystemUsage", "Version",
+	"FirmwareVersion", "FirmwareVersion2", "FirmwareVersion3", "GatewayPeeringStatus", "MemoryStatus", "ObjectStatus", "StandbyStatus2", "SystemUsage", "TCPTable", "Version",
 }
 
 // status answers get-status with the rows of one class, or of every class that
@@ -67,6 +68,9 @@ func (x *exchange) statusOf(req *request, class string) (string, error) {
 	case "SystemUsage":
 		_, load := x.app.Load()
 		add("Interval", "1000", "Load", strconv.Itoa(load), "WorkList", "0")
+	case "TCPTable": // the listener of this interface
+		add("localIP", "0.0.0.0", "localPort", x.port(), "remoteIP", "0.0.0.0", "remotePort", "0", "state", "listen",
+			"serviceDomain", "default", "serviceClass", "MgmtInterface", "serviceName", "xml-mgmt")
 	case "CPUUsage":
 		cpu, _ := x.app.Load()
 		n := strconv.Itoa(cpu)
@@ -98,6 +102,12 @@ func (x *exchange) statusOf(req *request, class string) (string, error) {
 		return "", unknown("Status class", class)
 	}
 	return b.String(), nil
+}
+
+// port is the one that the request came to.
+func (x *exchange) port() string {
+	_, port, _ := net.SplitHostPort(x.conn.LocalAddr().String())
+	return port
 }
 
 func (x *exchange) domainStatus(add func(...string)) {
