@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/xml"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -108,6 +109,10 @@ func TestSecureBackupPreconditions(t *testing.T) {
 		t.Parallel()
 		_, g := one(t, sealing(dpsim.Device{}))
 		want(t, g.act("SecureBackup", "cert", "sb", "destination", "cert:///x"), "error-log")
+		for _, slashes := range []string{"/", "//", "///"} { // clients write one, two and three
+			want(t, g.act("SecureBackup", "cert", "sb", "destination", "temporary:"+slashes+"d"+strconv.Itoa(len(slashes))), ">OK<")
+			want(t, string(g.get("temporary:///d"+strconv.Itoa(len(slashes))+"/backupmanifest.xml")), "<filename>")
+		}
 	})
 }
 

@@ -34,9 +34,10 @@ type Profile struct {
 	destinationAllowed *regexp.Regexp
 }
 
+// The model asks for two or three slashes; a public client writes one.
 var (
-	destinationOld = regexp.MustCompile(`^(temporary|ftp|local):/{2,3}`)
-	destinationNew = regexp.MustCompile(`^(temporary|local):/{2,3}|^ftp://[^/]+(/[^/]+)*$`)
+	destinationOld = regexp.MustCompile(`^(temporary|ftp|local):/`)
+	destinationNew = regexp.MustCompile(`^(temporary|local):/|^ftp://[^/]+(/[^/]+)*$`)
 )
 
 func profiles() map[string]Profile {
