@@ -168,9 +168,8 @@ func TestACheckTriesWhatAStoreDoes(t *testing.T) {
 func TestSweepRemovesOldTemporaryFilesOfItsOwner(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	tag := sha256.Sum256([]byte("me"))
-	mine := ".dprun-" + hex.EncodeToString(tag[:8]) + "-abc.part"
-	for _, name := range []string{mine, "sub/" + mine, ".dprun-0000000000000000-abc.part", ".dprun-other", "x.part"} {
+	const mine, other = ".dprun-me-0123456789abcdef.part", ".dprun-me-2-0123456789abcdef.part"
+	for _, name := range []string{mine, "sub/" + mine, other, ".dprun-other", ".dprun-me-x.part", "x.part"} {
 		path := filepath.Join(dir, name)
 		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, nil, 0o600)); err != nil {
 			t.Fatal(err)
@@ -193,7 +192,7 @@ func TestSweepRemovesOldTemporaryFilesOfItsOwner(t *testing.T) {
 	if got := sweep(sdk.SweepRequest{Owner: "me"}); got != mine {
 		t.Errorf("removed %q", got)
 	}
-	if got := sweep(sdk.SweepRequest{}); got != ".dprun-0000000000000000-abc.part" {
+	if got := sweep(sdk.SweepRequest{}); got != other {
 		t.Errorf("removed %q", got)
 	}
 }

@@ -27,8 +27,8 @@ func Plugin() sdk.Plugin {
 	}
 }
 
-func configure(_ context.Context, c Config, _ sdk.Env) (sdk.Destination, error) {
-	return &destination{directory: filepath.Clean(c.Directory), create: c.CreateDirectory, requireMode: c.RequireMode}, nil
+func configure(_ context.Context, c Config, env sdk.Env) (sdk.Destination, error) {
+	return newDestination(filepath.Clean(c.Directory), c.CreateDirectory, c.RequireMode, env.Log), nil
 }
 
 func validate(c Config, known func(...string) bool) []schema.Diagnostic {

@@ -1,0 +1,154 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"syscall"
+
+	"github.com/dprun/dprun/sdk/failure"
+)
+
+// Explain makes an error a failure whose message begins with what was
+// attempted. A failure keeps its class; errors of the os package, and those
+// that wrap them, get the one that they mean everywhere.
+func Explain(what string, err error) *failure.Error {
+	if f, ok := errors.AsType[*failure.Error](err); ok {
+		return prefixed(what, f)
+	}
+	c := classify(err)
+	f := failure.New(c.kind, c.reason, "%s: %w", what, err)
+	f.Remedy = c.remedy
+	return f
+}
+
+func prefixed(what string, f *failure.Error) *failure.Error {
+	out := failure.New(f.Kind, f.Reason, "%s: %w", what, f)
+	out.Message, out.Remedy = what+": "+f.Message, f.Remedy
+	return out
+}
+
+// class is what an error means.
+type class struct {
+	kind   failure.Kind
+	reason failure.Reason
+	remedy string
+}
+
+func classify(err error) class {
+	is := func(errnos ...syscall.Errno) bool {
+		for _, e := range errnos {
+			if errors.Is(err, e) {
+				return true
+			}
+		}
+		return false
+	}
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return class{failure.Timeout, "", ""}
+	case errors.Is(err, context.Canceled):
+		return class{failure.Cancelled, "", ""}
+	case is(syscall.ENOSPC, syscall.EDQUOT):
+		return class{failure.NoSpace, failure.OutOfSpace, "free some space"}
+	case is(syscall.EROFS):
+		return class{failure.Denied, failure.ReadOnly, "mount the file system for writing"}
+	case errors.Is(err, fs.ErrPermission):
+		return class{failure.Denied, failure.NoAccess, "give dprun's user the right to write there"}
+	case errors.Is(err, fs.ErrNotExist):
+		return class{failure.NotFound, failure.NoSuchFile, ""}
+	case is(syscall.ENOTDIR):
+		return class{failure.Exists, failure.Occupied, remedyInTheWay}
+	case errors.Is(err, fs.ErrExist), is(syscall.EISDIR):
+		return class{failure.Exists, failure.Occupied, ""}
+	case is(syscall.ENAMETOOLONG):
+		return class{failure.Precondition, failure.BadConfig, "shorten the destination's `path`"}
+	case is(syscall.ELOOP, syscall.EINVAL):
+		return class{failure.Precondition, "", ""}
+	case is(syscall.EIO, syscall.ESTALE, syscall.ENODEV, syscall.ENXIO, syscall.ENOTCONN):
+		return class{failure.Unavailable, failure.Unreachable, ""}
+	}
+	return class{failure.Internal, "", ""}
+}
+
+const (
+	remedyInTheWay = "change the destination's `path`, or see what it is before moving it away"
+	remedyOccupied = "see whose it is (a set has a manifest, *.dprun.json, beside it) before moving it away, or make the destination's `path` distinct, for example with ${stamp}"
+)
+
+// InTheWay is the failure of [Files.Mkdir] where a file stands instead of a
+// directory. It may be somebody's only copy of something: nobody is told to
+// remove it.
+func InTheWay(location string) *failure.Error {
+	return failure.New(failure.Exists, failure.Occupied, "%s is there and is not a directory: %w", location, fs.ErrExist).WithRemedy(remedyInTheWay)
+}
+
+// absent reports whether an error says that a name is not there.
+func absent(err error) bool {
+	if errors.Is(err, fs.ErrNotExist) {
+		return true
+	}
+	f, ok := errors.AsType[*failure.Error](err)
+	return ok && f.Kind == failure.NotFound && f.Reason == failure.NoSuchFile
+}
+
+// ended is the failure of something that its context ended.
+func ended(ctx context.Context, what string) *failure.Error {
+	err := ctx.Err()
+	if errors.Is(err, context.DeadlineExceeded) {
+		return failure.New(failure.Timeout, "", "%s: no end within the time limit: %w", what, err)
+	}
+	return failure.New(failure.Cancelled, "", "%s: %w", what, err)
+}
+
+// session is one call of the destination: its files and what the messages of
+// its failures begin with.
+type session struct {
+	Files
+	d    *Destination
+	what string
+}
+
+// fail says what was done when an error came; "": the error says it.
+func (s *session) fail(ctx context.Context, doing string, err error) *failure.Error {
+	what := s.what
+	if doing != "" {
+		what += ": " + doing
+	}
+	if ctx.Err() != nil {
+		return ended(ctx, s.what)
+	}
+	return Explain(what, err)
+}
+
+func (s *session) failf(k failure.Kind, r failure.Reason, format string, args ...any) *failure.Error {
+	return failure.New(k, r, "%s: %w", s.what, fmt.Errorf(format, args...))
+}
+
+func (s *session) noDirectory() *failure.Error {
+	return s.failf(failure.NotFound, failure.NoDirectory, "the directory %s is not there", s.Location("")).WithRemedy("%s", s.d.o.DirectoryRemedy)
+}
+
+// ready sees that the top is there. What is missing may be a mount: nothing is
+// made of it.
+func (s *session) ready(ctx context.Context) error {
+	i, err := s.Stat(ctx, "")
+	switch {
+	case err != nil && absent(err), err == nil && !i.Dir:
+		return s.noDirectory()
+	case err != nil:
+		return s.fail(ctx, "", err)
+	}
+	return nil
+}
+
+// missing is the failure of something that is not there, or of a top that is not.
+func (s *session) missing(ctx context.Context, err error) error {
+	if absent(err) {
+		if err := s.ready(ctx); err != nil {
+			return err
+		}
+	}
+	return s.fail(ctx, "", err)
+}

@@ -1,0 +1,319 @@
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"path"
+	"sync"
+	"time"
+
+	"github.com/dprun/dprun/sdk"
+	"github.com/dprun/dprun/sdk/failure"
+)
+
+const (
+	// cleanupLimit bounds what is done after a call was given up.
+	cleanupLimit = 20 * time.Second
+	// publishLimit bounds the publishing of a file, which is not cut when the
+	// call ends: half way its outcome would not be known.
+	publishLimit = time.Minute
+)
+
+// Options fit a destination to what is below it.
+type Options struct {
+	Mode Mode
+	// DirectoryRemedy says what to do where the configured directory is missing.
+	DirectoryRemedy string
+	Log             *slog.Logger // nil: nowhere
+}
+
+// Mode is the file mode that copies are to have.
+type Mode struct {
+	Want fs.FileMode // 0: files have no mode
+	// Required makes another mode a failure; otherwise it is a warning.
+	Required bool
+	// Tell says, for the warning and the failure, which mode copies have and what to
+	// do about it; 0: the destination does not say.
+	Tell func(got fs.FileMode) string
+}
+
+// Destination does with [Files] what [sdk.Destination] promises, and reads,
+// lists, deletes and sweeps.
+type Destination struct {
+	open Open
+	o    Options
+
+	mu        sync.Mutex
+	leftovers []string // temporary files that could not be removed
+}
+
+// New makes a destination.
+func New(o Options, open Open) *Destination {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Destination{open: open, o: o}
+}
+
+// Close implements [sdk.Destination]; there is nothing to release here.
+func (d *Destination) Close() error { return nil }
+
+// in runs f on opened files. doing and name say what is attempted.
+func (d *Destination) in(ctx context.Context, doing, name string, f func(*session) error) error {
+	if err := ctx.Err(); err != nil {
+		return failure.From(err)
+	}
+	files, release, err := d.open(ctx)
+	if err != nil {
+		return failure.From(err)
+	}
+	defer release()
+	return f(&session{d: d, Files: files, what: doing + " " + files.Location(name)})
+}
+
+// Store implements [sdk.Destination].
+func (d *Destination) Store(ctx context.Context, r sdk.StoreRequest, progress func(int64)) (*sdk.StoreReport, error) {
+	if err := checkPath(r.Path); err != nil {
+		return nil, err
+	}
+	if r.Verify == "" {
+		r.Verify = sdk.VerifyReadBack
+	}
+	if r.Verify != sdk.VerifyReadBack && r.Verify != sdk.VerifySent {
+		return nil, failure.New(failure.Precondition, failure.BadConfig, "store %s: verify = %q is not known", r.Path, r.Verify)
+	}
+	src, err := openSource(ctx, r, progress)
+	if err != nil {
+		return nil, err
+	}
+	defer src.close()
+	var report *sdk.StoreReport
+	err = d.in(ctx, "store", r.Path, func(s *session) error {
+		u := &upload{session: s, r: r, src: src, dir: dirOf(r.Path), temp: path.Join(dirOf(r.Path), TempName(r.Owner))}
+		report, err = u.run(ctx)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return report, nil
+}
+
+// upload is one Store.
+type upload struct {
+	*session
+	r    sdk.StoreRequest
+	src  *source
+	dir  string
+	temp string
+
+	durable    bool
+	mode       fs.FileMode
+	publishing bool // from here on the final name may be ours
+}
+
+func (u *upload) run(ctx context.Context) (*sdk.StoreReport, error) {
+	u.removeLeftovers(ctx)
+	if err := u.Mkdir(ctx, u.dir); err != nil {
+		if absent(err) {
+			return nil, u.noDirectory()
+		}
+		return nil, u.fail(ctx, "", err)
+	}
+	if report, err := u.existing(ctx); report != nil || err != nil {
+		return report, err
+	}
+	if err := u.room(ctx); err != nil {
+		return nil, err
+	}
+	err := u.write(ctx)
+	if err == nil {
+		err = u.publish(ctx)
+	}
+	if err == nil {
+		return u.report(u.r.Verify), nil
+	}
+	return u.settle(ctx, err)
+}
+
+// report describes what stands under the final name.
+func (u *upload) report(verified sdk.Verify) *sdk.StoreReport {
+	r := &sdk.StoreReport{Location: u.Location(u.r.Path), Size: u.r.Size, SHA256: u.r.SHA256, Verified: verified, Durable: u.durable, ModeKept: true}
+	if w := u.modeWarning(u.mode); w != "" {
+		r.ModeKept, r.Warnings = false, []string{w}
+	}
+	return r
+}
+
+// modeWarning says that copies have another mode than they are to have; empty: they have not.
+func (s *session) modeWarning(mode fs.FileMode) string {
+	if s.d.o.Mode.Want == 0 || mode == s.d.o.Mode.Want {
+		return ""
+	}
+	return s.d.o.Mode.Tell(mode)
+}
+
+// requireMode refuses another mode where the plan asks for that.
+func (s *session) requireMode(mode fs.FileMode) error {
+	if w := s.modeWarning(mode); w != "" && s.d.o.Mode.Required {
+		return s.failf(failure.Precondition, failure.ModeNotKept, "require_mode is set, and %s", w)
+	}
+	return nil
+}
+
+// existing looks at the final name. The same content is a success, something
+// else a failure, nothing is nil, nil.
+func (u *upload) existing(ctx context.Context) (*sdk.StoreReport, error) {
+	i, err := u.Stat(ctx, u.r.Path)
+	if err != nil && absent(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, u.fail(ctx, "look at the final name", err)
+	}
+	if !i.Regular || i.Size != u.r.Size {
+		return nil, u.occupied(i)
+	}
+	sum := sha256.New()
+	if _, err := u.Get(ctx, u.r.Path, u.r.Size, sum); err != nil {
+		return nil, u.fail(ctx, "compare with what stands there", err)
+	}
+	if hexSum(sum) != u.r.SHA256 {
+		return nil, u.occupied(i)
+	}
+	if err := u.requireMode(i.Mode); err != nil {
+		return nil, err
+	}
+	u.mode, u.durable = i.Mode, i.Durable == Yes
+	if s, ok := u.Files.(Syncer); ok && i.Durable == Unasked {
+		if u.durable, err = s.Sync(ctx, u.r.Path); err == nil {
+			err = u.syncDir(ctx)
+		}
+		if err != nil {
+			return nil, u.fail(ctx, "make it durable", err)
+		}
+	}
+	report := u.report(sdk.VerifyReadBack)
+	report.Existed = true
+	return report, nil
+}
+
+// occupied is the failure of a final name that has something else.
+func (u *upload) occupied(i Info) error {
+	return u.failf(failure.Exists, failure.Occupied, "something else stands there already (%d bytes, changed %s)", i.Size, i.Modified.UTC().Format(time.RFC3339)).
+		WithRemedy("%s", remedyOccupied)
+}
+
+// syncDir makes the final name durable, where that can be asked for.
+func (u *upload) syncDir(ctx context.Context) error {
+	s, ok := u.Files.(Syncer)
+	if !ok || !u.durable {
+		return nil
+	}
+	var err error
+	u.durable, err = s.Sync(ctx, u.dir)
+	return err
+}
+
+// room refuses early what cannot fit.
+func (u *upload) room(ctx context.Context) error {
+	s, ok := u.Files.(Spacer)
+	if !ok || u.r.Size == 0 {
+		return nil
+	}
+	free, _, err := s.Space(ctx, u.dir)
+	if err != nil || free < 0 || free >= u.r.Size {
+		return nil // what follows says what is wrong
+	}
+	return u.failf(failure.NoSpace, failure.OutOfSpace, "%d bytes are needed, %d are free", u.r.Size, free).
+		WithRemedy("make room at %s", u.Location(""))
+}
+
+// write sends the file under a temporary name, makes it durable and verifies it.
+func (u *upload) write(ctx context.Context) error {
+	i, err := u.Put(ctx, u.temp, u.src, u.r.Size)
+	if ctx.Err() != nil {
+		return ended(ctx, u.what)
+	}
+	if err == nil || u.src.failed() {
+		if wrong := u.src.finish(u.r); wrong != nil {
+			return u.sourceFailure(wrong)
+		}
+	}
+	switch {
+	case err != nil:
+		return u.fail(ctx, "write", err)
+	case i.Size != u.r.Size:
+		return u.failf(failure.Corrupt, failure.Mismatch, "%d bytes were sent, the destination has %d", u.r.Size, i.Size).WithRemedy("look at its disk and log")
+	}
+	u.mode, u.durable = i.Mode, i.Durable == Yes
+	if err := u.requireMode(i.Mode); err != nil {
+		return err
+	}
+	synced := func() error { return nil }
+	if s, ok := u.Files.(Syncer); ok && i.Durable == Unasked { // while it is read
+		done := make(chan error, 1)
+		go func() {
+			var err error
+			u.durable, err = s.Sync(ctx, u.temp)
+			done <- err
+		}()
+		synced = func() error { return <-done }
+	}
+	if u.r.Verify == sdk.VerifyReadBack {
+		err = u.readBack(ctx)
+	}
+	if syncErr := synced(); err == nil && syncErr != nil {
+		err = u.fail(ctx, "make it durable", syncErr)
+	}
+	return err
+}
+
+func (u *upload) sourceFailure(err error) error {
+	return u.failf(failure.Corrupt, failure.SourceIO, "%w", err).WithRemedy("look at the local disk; capture again")
+}
+
+// readBack reads the temporary file again and compares the hash.
+func (u *upload) readBack(ctx context.Context) error {
+	h := sha256.New()
+	n, err := u.Get(ctx, u.temp, u.r.Size, h)
+	if err != nil {
+		return u.fail(ctx, "read back", err)
+	}
+	if n == u.r.Size && hexSum(h) == u.r.SHA256 {
+		return nil
+	}
+	sum, err := u.src.sum() // which side is wrong?
+	if err == nil && sum != u.r.SHA256 {
+		err = fmt.Errorf("the staged file %s is not the one that was captured: its content has changed", u.r.Source)
+	}
+	if err != nil {
+		return u.sourceFailure(err)
+	}
+	return u.failf(failure.Corrupt, failure.Mismatch, "what was read back (%d bytes) is not what was sent (%d bytes)", n, u.r.Size).
+		WithRemedy("look at its disk and memory before trusting it with anything")
+}
+
+// publish gives the temporary file its final name without replacing anything.
+func (u *upload) publish(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return ended(ctx, u.what)
+	}
+	uncut, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishLimit)
+	defer cancel()
+	u.publishing = true
+	if err := u.Publish(uncut, u.temp, u.r.Path); err != nil {
+		return u.fail(uncut, "give it its final name", err)
+	}
+	if err := u.syncDir(uncut); err != nil { // the content is durable; is the name?
+		u.publishing = false
+		if removeErr := u.Remove(uncut, u.r.Path); removeErr != nil {
+			u.d.o.Log.Warn("take a file away whose name could not be made durable", "file", u.Location(u.r.Path), "error", removeErr)
+		}
+		return u.fail(uncut, "make its name durable", err)
+	}
+	return nil
+}
