@@ -14,6 +14,7 @@ import (
 
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
+	"github.com/dprun/dprun/sdk/store"
 )
 
 // each runs a test for both ways to reach a server.
@@ -36,7 +37,7 @@ func TestAStoredFileIsWholeUnderItsNameAlone(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := &sdk.StoreReport{Location: p.where(name), Size: r.Size, SHA256: r.SHA256, Verified: verify, Durable: true, ModeKept: true}
+			want := &sdk.StoreReport{Location: p.tree.location(name), Size: r.Size, SHA256: r.SHA256, Verified: verify, Durable: true, ModeKept: true}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Error(diff)
 			}
@@ -113,7 +114,7 @@ func TestCheckTellsRoomAndLeavesNothing(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got.Free <= 0 || got.Total < got.Free || got.Location != p.where("") {
+		if got.Free <= 0 || got.Total < got.Free || got.Location != p.tree.location("") {
 			t.Errorf("%+v", got)
 		}
 		if left := files(t, p.dir); left != nil {
@@ -125,7 +126,7 @@ func TestCheckTellsRoomAndLeavesNothing(t *testing.T) {
 func TestAMissingDirectoryIsNotMade(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, p place) {
-		d := openDestination(p.tree, "not/there", modeRule{want: 0o600}, sdk.Env{})
+		d := openDestination(p.tree, "not/there", 0o600, false, sdk.Env{})
 		_, err := d.Check(t.Context())
 		wantFailure(t, err, failure.NotFound, failure.NoDirectory)
 		_, err = d.Store(t.Context(), staged(t, "x", []byte("x"), sdk.VerifySent), nil)
@@ -199,7 +200,7 @@ func TestObjectsAreListedFetchedAndDeleted(t *testing.T) {
 func TestASweepTakesOldTemporaryFilesOfItsOwnerOnly(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, p place) {
-		old, young, foreign, final := tempName("run/task"), tempName("run/task"), tempName("other"), "notes.part"
+		old, young, foreign, final := store.TempName("run/task"), store.TempName("run/task"), store.TempName("other"), "notes.part"
 		for _, name := range []string{old, young, foreign, final} {
 			path := filepath.Join(p.dir, "d", name)
 			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -235,25 +236,9 @@ func TestASweepTakesOldTemporaryFilesOfItsOwnerOnly(t *testing.T) {
 func TestNamesThatLeaveTheDirectoryAreRefused(t *testing.T) {
 	t.Parallel()
 	d := mountedAt(t.TempDir(), "")
-	for _, name := range []string{"", ".", "../x", "/x", "a/../x", "a//b", "a\nb", `a\b`, "d/" + tempName("x")} {
+	for _, name := range []string{"", ".", "../x", "/x", "a/../x", "a//b", "a\nb", `a\b`, "d/" + store.TempName("x")} {
 		_, err := d.Store(t.Context(), staged(t, name, nil, sdk.VerifySent), nil)
 		wantFailure(t, err, failure.Precondition, failure.BadConfig)
-	}
-}
-
-func TestOwnersOfTemporaryNamesStayApart(t *testing.T) {
-	t.Parallel()
-	seen := map[string]string{}
-	for _, owner := range []string{"", "a", "a/b", "a=2fb", "a-b", "ä", string(bytes.Repeat([]byte("x"), 500)), string(bytes.Repeat([]byte("x"), 501))} {
-		name := tempName(owner)
-		got, ok := tempOwner(name)
-		if !ok || got != escapeOwner(owner) || len(name) > maxName {
-			t.Errorf("%q: %q, %v", name, got, ok)
-		}
-		if other, twice := seen[got]; twice {
-			t.Errorf("%q and %q are the same", owner, other)
-		}
-		seen[got] = owner
 	}
 }
 
@@ -280,5 +265,5 @@ func TestAMountThatIsAFileIsNamedSo(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := mountedAt(file, "").Check(t.Context())
-	wantFailure(t, err, failure.Precondition, failure.NoDirectory)
+	wantFailure(t, err, failure.NotFound, failure.NoDirectory)
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/dprun/dprun/plugins/nfs/nfsclient"
 	"github.com/dprun/dprun/sdk/failure"
+	"github.com/dprun/dprun/sdk/store"
 )
 
 // errNotMounted and errHanging are what a mounted directory adds to the errors
@@ -26,20 +27,30 @@ type class struct {
 	remedy string
 }
 
-// explain gives an error of a tree its kind and reason. what says what was
-// attempted on what.
-func explain(err error, what string) *failure.Error {
-	var f *failure.Error
-	if errors.As(err, &f) {
+// explain gives an error of a tree its kind, reason and remedy; nil stays nil.
+func explain(err error) error {
+	if err == nil {
+		return nil
+	}
+	if f, ok := errors.AsType[*failure.Error](err); ok {
 		return f
 	}
 	c := classify(err)
-	f = failure.New(c.kind, c.reason, "%s: %w", what, err)
-	if c.remedy != "" {
-		f.WithRemedy("%s", c.remedy)
-	}
+	f := failure.New(c.kind, c.reason, "%w", err)
+	f.Remedy = c.remedy
 	return f
 }
+
+// doing is explain, and says what was done.
+func doing(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return store.Explain(what, explain(err))
+}
+
+// notADirectory are the errors that say that a file stands where a directory is needed.
+var notADirectory = []error{nfsclient.ErrNotDir, syscall.ENOTDIR}
 
 const (
 	remedyServer = "check that the NFS server runs, and what stands in between"
@@ -59,9 +70,9 @@ func classify(err error) class {
 	case isOneOf(err, nfsclient.ErrNoSpc, nfsclient.ErrDQuot, syscall.ENOSPC, syscall.EDQUOT):
 		return class{failure.NoSpace, failure.OutOfSpace, "make room on the server, or raise the quota"}
 	case isOneOf(err, nfsclient.ErrROFS, syscall.EROFS):
-		return class{failure.Precondition, failure.ReadOnly, "export and mount the file system for writing"}
-	case isOneOf(err, nfsclient.ErrNotDir, syscall.ENOTDIR):
-		return class{failure.Precondition, failure.NoDirectory, "a file stands where a directory is needed: name another directory, or change the destination's `path`"}
+		return class{failure.Denied, failure.ReadOnly, "export and mount the file system for writing"}
+	case isOneOf(err, notADirectory...):
+		return class{failure.NotFound, failure.NoDirectory, "a file stands where a directory is needed: name another directory, or change the destination's `path`"}
 	case isOneOf(err, nfsclient.ErrStale, nfsclient.ErrBadHandle, syscall.ESTALE):
 		return class{failure.Unavailable, failure.Unreachable, "the server exports something else than before; check the export"}
 	case isOneOf(err, nfsclient.ErrNameTooLong, syscall.ENAMETOOLONG):

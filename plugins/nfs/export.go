@@ -137,8 +137,6 @@ func (t *exportTree) mkdirAll(ctx context.Context, dir string) error {
 	return t.with(ctx, func(fs *nfsclient.FS) error { return fs.MkdirAll(ctx, dir) })
 }
 
-func (t *exportTree) mkdir(ctx context.Context, dir string) error { return t.mkdirAll(ctx, dir) }
-
 func (t *exportTree) removeDir(ctx context.Context, dir string) error {
 	return t.with(ctx, func(fs *nfsclient.FS) error { return fs.RemoveDir(ctx, dir) })
 }

@@ -58,7 +58,7 @@ func nfsHere() mountSystem {
 }
 
 func mountedAt(dir, base string) *destination {
-	return openDestination(newMountedTree(dir, 10*time.Second, 0o600, nfsHere()), base, modeRule{want: 0o600}, sdk.Env{})
+	return openDestination(newMountedTree(dir, 10*time.Second, 0o600, nfsHere()), base, 0o600, false, sdk.Env{})
 }
 
 // places are both ways to reach a server.

@@ -41,11 +41,11 @@ func (s *stubborn) stat(ctx context.Context, name string) (info, error) {
 	return s.info(s.tree.stat(ctx, name))
 }
 
-func (s *stubborn) mkdir(ctx context.Context, dir string) error {
+func (s *stubborn) mkdirAll(ctx context.Context, dir string) error {
 	if err := s.refuse("mkdir"); err != nil {
 		return err
 	}
-	return s.tree.mkdir(ctx, dir)
+	return s.tree.mkdirAll(ctx, dir)
 }
 
 func (s *stubborn) create(ctx context.Context, name string) (output, error) {
@@ -83,7 +83,7 @@ func (f stubbornFile) commit(ctx context.Context) error {
 
 func stubbornAt(dir string, s *stubborn, required bool) *destination {
 	s.tree = newMountedTree(dir, 10*time.Second, 0o600, nfsHere())
-	return openDestination(s, "", modeRule{0o600, required}, sdk.Env{})
+	return openDestination(s, "", 0o600, required, sdk.Env{})
 }
 
 func TestAModeThatTheServerDoesNotKeepIsToldBeforeAndAfter(t *testing.T) {

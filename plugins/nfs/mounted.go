@@ -198,10 +198,6 @@ func (t *mountedTree) mkdirAll(ctx context.Context, dir string) error {
 	return t.do(ctx, func(r *os.Root) error { return r.MkdirAll(local(dir), dirMode(t.mode)) })
 }
 
-func (t *mountedTree) mkdir(ctx context.Context, dir string) error {
-	return t.do(ctx, func(r *os.Root) error { return r.Mkdir(local(dir), dirMode(t.mode)) })
-}
-
 // dirMode lets those enter a directory who may read the files in it.
 func dirMode(file fs.FileMode) fs.FileMode { return file | file&0o444>>2 | 0o300 }
 

@@ -14,7 +14,6 @@ type tree interface {
 	stat(ctx context.Context, name string) (info, error)
 	readDir(ctx context.Context, dir string) ([]info, error)
 	mkdirAll(ctx context.Context, dir string) error
-	mkdir(ctx context.Context, dir string) error
 	removeDir(ctx context.Context, dir string) error
 	// create makes a file that must not exist, with the configured mode as far
 	// as the server grants it.
