@@ -52,10 +52,10 @@ func BenchmarkStore(b *testing.B) {
 		n++
 		total.put += timed(func() { peer.run("put " + r.Source + " peer\n") })
 		peer.remove()
-		total.sent += timed(func() { store(b, d, r, sdk.VerifySent, n) })
+		total.sent += timed(func() { storeOnce(b, d, r, sdk.VerifySent, n) })
 		total.fsync += timed(func() { peer.run("put -f " + r.Source + " peer\n") })
 		peer.remove()
-		total.readBack += timed(func() { store(b, d, r, sdk.VerifyReadBack, n) })
+		total.readBack += timed(func() { storeOnce(b, d, r, sdk.VerifyReadBack, n) })
 		total.whole += timed(peer.putGetSum)
 		peer.remove()
 	}
@@ -75,7 +75,7 @@ func timed(f func()) time.Duration {
 	return time.Since(start)
 }
 
-func store(b *testing.B, d *destination, r sdk.StoreRequest, v sdk.Verify, n int) {
+func storeOnce(b *testing.B, d *destination, r sdk.StoreRequest, v sdk.Verify, n int) {
 	r.Verify = v
 	r.Path = fmt.Sprintf("%s-%d", v, n)
 	report, err := d.Store(b.Context(), r, nil)

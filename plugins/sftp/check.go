@@ -13,21 +13,28 @@ import (
 
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
+	"github.com/dprun/dprun/sdk/store"
 )
 
-// Check implements [sdk.Destination].
+// Check implements [sdk.Destination]. A server's habits decide what a store can
+// do there: they are found out first, and told.
 func (d *destination) Check(ctx context.Context) (*sdk.DestinationReport, error) {
+	x, err := d.acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer x.release()
 	var r *sdk.DestinationReport
-	err := d.with(ctx, func(s *session) error {
-		what := "check " + d.config.location(s.base)
+	what := "check " + x.Location("")
+	err = x.on(ctx, "", func(s *session) error {
 		st, err := s.sftp.Stat(s.base)
 		if errors.Is(err, os.ErrNotExist) || (err == nil && !st.IsDir()) {
-			return d.noDirectory(s, what)
+			return failure.New(failure.NotFound, failure.NoDirectory, "the directory %s is not there", s.base).WithRemedy("%s", d.directoryRemedy())
 		}
 		if err != nil {
-			return d.explain(ctx, s, err, s.base, what)
+			return err
 		}
-		known, err := d.known(ctx, s, what)
+		known, err := d.known(ctx, x)
 		if err != nil {
 			return err
 		}
@@ -35,10 +42,13 @@ func (d *destination) Check(ctx context.Context) (*sdk.DestinationReport, error)
 		r.Free, r.Total = space(s, s.base)
 		return nil
 	})
-	if err != nil {
-		return nil, err
+	switch {
+	case err == nil:
+		return r, nil
+	case ctx.Err() != nil:
+		return nil, ended(ctx, "%s", what)
 	}
-	return r, nil
+	return nil, store.Explain(what, err)
 }
 
 // warnings say what a store cannot have on this server.
@@ -47,7 +57,7 @@ func (d *destination) warnings(h *habits, s *session) []string {
 	if !h.durable {
 		out = append(out, "the server cannot be asked to flush files and their directories to its disk ("+extFsync+"): copies are reported as not durable")
 	}
-	if w := d.modeWarning(h.mode, h.modeKnown); w != "" {
+	if w := d.modeWarning(h.mode); w != "" {
 		out = append(out, w)
 	}
 	if h.replaces {
@@ -68,89 +78,94 @@ func (d *destination) warnings(h *habits, s *session) []string {
 const skippedShown = 3
 
 // modeWarning says that copies have another mode than they are to have; empty: they have not.
-func (d *destination) modeWarning(mode fs.FileMode, known bool) string {
-	switch {
-	case !known:
-		return fmt.Sprintf("the server does not say which mode copies have, %04o is asked for: others may be able to read them (close the directory to others)", d.fileMode)
-	case mode != d.fileMode:
-		return fmt.Sprintf("copies have mode %04o, not %04o: the server does not keep a mode that is set (let it accept changes of modes, give user %s the umask 077, or close the directory to others)",
-			mode, d.fileMode, d.config.Username)
+func (d *destination) modeWarning(mode fs.FileMode) string {
+	if mode == d.fileMode {
+		return ""
 	}
-	return ""
+	return d.tellMode(mode)
 }
 
-// requireMode refuses a server that does not keep modes, where the plan asks for that.
-func (d *destination) requireMode(what string, mode fs.FileMode, known bool) error {
-	if w := d.modeWarning(mode, known); w != "" && d.config.RequireMode {
-		return failure.New(failure.Precondition, failure.ModeNotKept, "%s: %s", what, w).
-			WithRemedy("mend that on the server, set file_mode to what it gives, or leave require_mode out")
+func (d *destination) tellMode(mode fs.FileMode) string {
+	if mode == 0 {
+		return fmt.Sprintf("the server does not say which mode copies have, %04o is asked for: others may be able to read them (close the directory to others)", d.fileMode)
 	}
-	return nil
+	return fmt.Sprintf("copies have mode %04o, not %04o: the server does not keep a mode that is set (let it accept changes of modes, give user %s the umask 077, or close the directory to others)",
+		mode, d.fileMode, d.config.Username)
 }
 
 // known gives the server's habits. They are found out once; afterwards it is
 // seen to only that a file can be written.
-func (d *destination) known(ctx context.Context, s *session, what string) (*habits, error) {
+func (d *destination) known(ctx context.Context, x *directory) (*habits, error) {
 	select {
 	case d.probing <- struct{}{}:
 		defer func() { <-d.probing }()
 	case <-ctx.Done():
-		return nil, ended(ctx, "%s", what)
+		return nil, ctx.Err()
 	}
-	if d.habits != nil {
-		return d.habits, d.tryWrite(ctx, s, what)
+	p := &probe{d: d, s: x.s, h: habits{missing: statusNoSuchFile}}
+	known := d.habits.Load()
+	var err error
+	if known != nil {
+		p.h = *known
+		err = p.tryWrite(ctx)
+	} else {
+		err = p.run(ctx)
 	}
-	p := &probe{d: d, s: s, what: what, h: habits{missing: statusNoSuchFile}}
-	err := p.run(ctx)
-	for _, name := range p.left {
-		d.removeTemp(ctx, s, name)
-	}
+	p.cleanUp(ctx, x)
 	if err != nil {
 		return nil, err
 	}
-	d.habits = &p.h
-	return d.habits, nil
+	if known == nil {
+		known = &p.h
+		d.habits.Store(known)
+	}
+	return known, nil
 }
 
 // habitsFor is known for a store: it writes soon enough itself.
-func (d *destination) habitsFor(ctx context.Context, s *session, what string) (*habits, error) {
-	select {
+func (d *destination) habitsFor(ctx context.Context, x *directory) (*habits, error) {
+	select { // they may just be found out
 	case d.probing <- struct{}{}:
-		h := d.habits
 		<-d.probing
-		if h != nil {
-			return h, nil
-		}
 	case <-ctx.Done():
-		return nil, ended(ctx, "%s", what)
+		return nil, ctx.Err()
 	}
-	return d.known(ctx, s, what)
-}
-
-// tryWrite makes a file of one byte and removes it.
-func (d *destination) tryWrite(ctx context.Context, s *session, what string) error {
-	p := &probe{d: d, s: s, what: what, h: *d.habits}
-	name, err := p.write(ctx, []byte{0})
-	if err == nil {
-		err = p.remove(ctx, name)
+	if h := d.habits.Load(); h != nil {
+		return h, nil
 	}
-	for _, name := range p.left {
-		d.removeTemp(ctx, s, name)
-	}
-	return err
+	return d.known(ctx, x)
 }
 
 // probe does with a few bytes what a store does.
 type probe struct {
 	d    *destination
 	s    *session
-	what string
 	h    habits
 	left []string // files that are there
 }
 
 func (p *probe) fail(ctx context.Context, err error, doing string) error {
-	return p.d.explain(ctx, p.s, err, p.s.base, p.what+": "+doing)
+	return store.Explain(doing, p.d.explain(ctx, p.s, err, p.s.base))
+}
+
+// cleanUp removes what is left, whatever became of ctx.
+func (p *probe) cleanUp(ctx context.Context, x *directory) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupLimit)
+	defer cancel()
+	for _, name := range p.left {
+		if err := x.Remove(ctx, path.Base(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			p.d.log.Warn("remove a file of a check: it is left for a sweep", "file", name, "error", err)
+		}
+	}
+}
+
+// tryWrite makes a file of one byte and removes it.
+func (p *probe) tryWrite(ctx context.Context) error {
+	name, err := p.write(ctx, []byte{0})
+	if err != nil {
+		return err
+	}
+	return p.remove(ctx, name)
 }
 
 // lacks is the failure of a server that cannot do what every store needs.
@@ -162,7 +177,7 @@ func (p *probe) lacks(ctx context.Context, err error, doing, remedy string) erro
 	return f
 }
 
-func (p *probe) name() string { return path.Join(p.s.base, tempName("check")) }
+func (p *probe) name() string { return path.Join(p.s.base, store.TempName("check")) }
 
 func (p *probe) run(ctx context.Context) error {
 	if err := p.learnMissing(); err != nil {
@@ -186,7 +201,7 @@ func (p *probe) run(ctx context.Context) error {
 		return err
 	}
 	// Many servers flush a file and not the directory that holds its name.
-	p.h.durable = p.h.durable && syncDirectory(p.s, p.s.base)
+	p.h.durable = p.h.durable && flush(p.s, p.s.base)
 	return p.makeDirectory(ctx)
 }
 
@@ -198,7 +213,7 @@ func (p *probe) learnMissing() error {
 		_, err = p.s.sftp.Stat(name)
 	}
 	if err == nil {
-		return failure.New(failure.Precondition, failure.Unsupported, "%s: the server says that %s is there, which is a name that nobody has used", p.what, name).
+		return failure.New(failure.Precondition, failure.Unsupported, "the server says that %s is there, which is a name that nobody has used", name).
 			WithRemedy("use another SFTP server: dprun cannot tell there what it would overwrite")
 	}
 	if p.h.missing = status(err); p.h.missing < 0 {
@@ -213,8 +228,8 @@ func (p *probe) write(ctx context.Context, content []byte) (string, error) {
 	f, err := create(p.s, name)
 	if err != nil {
 		if status(err) >= 0 && p.withoutDot() {
-			return "", failure.New(failure.Denied, failure.NoAccess, "%s: write the file %s: the server refuses a name that begins with a dot", p.what, name).
-				WithRemedy("let the server accept names that begin with %s: files have such names until they are whole", tempPrefix)
+			return "", failure.New(failure.Denied, failure.NoAccess, "write the file %s: the server refuses a name that begins with a dot", name).
+				WithRemedy("let the server accept names that begin with %s: files have such names until they are whole", sdk.TempPrefix)
 		}
 		return "", p.fail(ctx, err, "write the file "+name)
 	}
@@ -222,22 +237,26 @@ func (p *probe) write(ctx context.Context, content []byte) (string, error) {
 	cerr := f.Chmod(p.d.fileMode)
 	if _, err := f.Write(content); err != nil {
 		_ = f.Close()
-		return "", p.d.explainWrite(ctx, p.s, err, p.s.base, p.what+": write the file "+name)
+		return "", store.Explain("write the file "+name, p.d.explainWrite(ctx, p.s, err, p.s.base))
 	}
 	st, durable, err := finish(p.s, f, name)
 	if err != nil {
-		return "", p.d.explainWrite(ctx, p.s, err, p.s.base, p.what+": flush and close the file "+name)
+		return "", store.Explain("flush and close the file "+name, p.d.explainWrite(ctx, p.s, err, p.s.base))
 	}
 	if lost(cerr) {
 		return "", p.fail(ctx, cerr, "set the mode of the file "+name)
 	}
 	if st.Size() != int64(len(content)) {
-		return "", failure.New(failure.Precondition, failure.Unsupported, "%s: the server says that a file of %d bytes has %d", p.what, len(content), st.Size()).
+		return "", failure.New(failure.Precondition, failure.Unsupported, "the server says that a file of %d bytes has %d", len(content), st.Size()).
 			WithRemedy("look at what the server does with files that are stored (a filter, a drop box); dprun cannot tell there whether a copy is whole")
 	}
 	p.h.durable = durable
-	p.h.mode, p.h.modeKnown = modeOf(st)
-	return name, p.d.requireMode(p.what, p.h.mode, p.h.modeKnown)
+	p.h.mode = st.Mode().Perm()
+	if w := p.d.modeWarning(p.h.mode); w != "" && p.d.config.RequireMode {
+		return name, failure.New(failure.Precondition, failure.ModeNotKept, "require_mode is set, and %s", w).
+			WithRemedy("mend that on the server, set file_mode to what it gives, or leave require_mode out")
+	}
+	return name, nil
 }
 
 // withoutDot reports whether the server takes the same name without its dot.
@@ -253,7 +272,7 @@ func (p *probe) withoutDot() bool {
 }
 
 func (p *probe) vanished(name string) error {
-	return failure.New(failure.Precondition, failure.Unsupported, "%s: the file %s was written and is gone: the server takes files away", p.what, name).
+	return failure.New(failure.Precondition, failure.Unsupported, "the file %s was written and is gone: the server takes files away", name).
 		WithRemedy("store in a directory from which nothing collects files")
 }
 
@@ -266,12 +285,12 @@ func (p *probe) readBack(ctx context.Context, name string, content []byte) error
 	case lerr == nil && st == nil:
 		return p.vanished(name)
 	case answer == statusPermission || answer == statusUnsupported || answer == statusFailure:
-		p.h.writeOnly = p.d.explain(ctx, p.s, err, p.s.base, "read the file "+name).Message
+		p.h.writeOnly = failure.From(p.fail(ctx, err, "read the file "+name)).Message
 		return nil
 	case err != nil:
 		return p.fail(ctx, err, "read the file "+name)
 	case !bytes.Equal(got.Bytes(), content):
-		return failure.New(failure.Corrupt, failure.Mismatch, "%s: what was read back is not what was sent", p.what).
+		return failure.New(failure.Corrupt, failure.Mismatch, "what was read back is not what was sent").
 			WithRemedy("look at the server's disk and memory, and at what changes files there, before trusting it with anything")
 	}
 	return nil

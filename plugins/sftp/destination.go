@@ -1,36 +1,29 @@
 package sftp
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
 	"math"
-	"os"
-	"path"
 	"strconv"
-	"sync"
-	"time"
+	"sync/atomic"
 
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
+	"github.com/dprun/dprun/sdk/store"
 )
 
 // destination is one configured directory on a server.
 type destination struct {
+	*store.Destination
 	config   Config
 	fileMode fs.FileMode
 	log      *slog.Logger
 	pool     *pool
 	timing   timing
-	now      func() time.Time
 
-	probing chan struct{} // held while habits is looked at or found out
-	habits  *habits       // nil: not known yet
-
-	mu        sync.Mutex
-	leftovers []string // temporary files that could not be removed
+	probing chan struct{} // held while habits are found out
+	habits  atomic.Pointer[habits]
 }
 
 var _ sdk.Destination = (*destination)(nil)
@@ -51,10 +44,16 @@ func newDestination(c Config, env sdk.Env, agentSocket string, t timing) (*desti
 		log = slog.New(slog.DiscardHandler)
 	}
 	dialer := &dialer{config: c, credentials: credentials, timing: t}
-	return &destination{
-		config: c, fileMode: mode, log: log, timing: t, now: time.Now, probing: make(chan struct{}, 1),
+	d := &destination{
+		config: c, fileMode: mode, log: log, timing: t, probing: make(chan struct{}, 1),
 		pool: newPool(c.Connections, dialer.dial),
-	}, nil
+	}
+	d.Destination = store.New(store.Options{
+		Mode:            store.Mode{Want: mode, Required: c.RequireMode, Tell: d.tellMode},
+		DirectoryRemedy: d.directoryRemedy(),
+		Log:             log,
+	}, d.open)
+	return d, nil
 }
 
 // parseMode reads permission bits; the owner keeps read and write, without
@@ -65,19 +64,6 @@ func parseMode(s string) (fs.FileMode, error) {
 		return 0, fmt.Errorf("%q is not an octal mode from 0600 to 0777 with read and write for the owner", s)
 	}
 	return fs.FileMode(n), nil
-}
-
-// with runs f on a session. When ctx ends first the connection is cut, so
-// that f returns.
-func (d *destination) with(ctx context.Context, f func(*session) error) error {
-	s, err := d.pool.acquire(ctx)
-	if err != nil {
-		return err
-	}
-	defer d.pool.release(s)
-	stop := context.AfterFunc(ctx, s.kill)
-	defer stop()
-	return f(s)
 }
 
 // space is the room of the file system that holds dir, in bytes; -1: unknown.
@@ -100,59 +86,6 @@ func blocks(n, size uint64) int64 {
 		return math.MaxInt64
 	}
 	return int64(n * size)
-}
-
-// Stat implements [sdk.Destination].
-func (d *destination) Stat(ctx context.Context, name string) (*sdk.Object, error) {
-	if err := checkPath(name); err != nil {
-		return nil, err
-	}
-	var o *sdk.Object
-	err := d.with(ctx, func(s *session) error {
-		full := path.Join(s.base, name)
-		what := "look at " + d.config.location(full)
-		st, err := s.sftp.Lstat(full)
-		if status(err) == statusUnsupported {
-			st, err = s.sftp.Stat(full)
-		}
-		if err != nil {
-			return d.explain(ctx, s, err, path.Dir(full), what)
-		}
-		if !st.Mode().IsRegular() {
-			return failure.New(failure.NotFound, failure.NoSuchFile, "%s: it is not a regular file", what)
-		}
-		o = &sdk.Object{Path: name, Size: st.Size(), Modified: st.ModTime()}
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return o, nil
-}
-
-// Delete implements [sdk.Destination].
-func (d *destination) Delete(ctx context.Context, name string) error {
-	if err := checkPath(name); err != nil {
-		return err
-	}
-	return d.with(ctx, func(s *session) error {
-		full := path.Join(s.base, name)
-		what := "delete " + d.config.location(full)
-		st, err := s.sftp.Lstat(full)
-		switch {
-		case errors.Is(err, os.ErrNotExist):
-			return nil
-		case err != nil:
-			return d.explain(ctx, s, err, path.Dir(full), what)
-		case st.IsDir():
-			// The library's Remove would remove an empty one.
-			return failure.New(failure.Precondition, "", "%s: it is a directory", what)
-		}
-		if err := s.sftp.Remove(full); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return d.explain(ctx, s, err, path.Dir(full), what)
-		}
-		return nil
-	})
 }
 
 // Close implements [sdk.Destination]. Calls still running are waited for.

@@ -50,59 +50,58 @@ func lost(err error) bool {
 }
 
 // explain turns what the server answered to an operation on dir, or below it,
-// into a failure. what is the beginning of its message. SFTP has one code for
-// everything from a full disk to a broken one, so the file system is asked.
-func (d *destination) explain(ctx context.Context, s *session, err error, dir string, what string) *failure.Error {
-	var f *failure.Error
-	if errors.As(err, &f) {
+// into a failure that says why. SFTP has one code for everything from a full
+// disk to a broken one, so the file system is asked.
+func (d *destination) explain(ctx context.Context, s *session, err error, dir string) *failure.Error {
+	if f, ok := errors.AsType[*failure.Error](err); ok {
 		return f
 	}
 	switch {
 	case ctx.Err() != nil:
-		return ended(ctx, "%s", what)
+		return failure.From(ctx.Err())
 	case s.stalled.Load():
-		return failure.New(failure.Timeout, failure.Stalled, "%s: %s did not answer a request for %s", what, d.config.addr(), d.config.StallTimeout).
+		return failure.New(failure.Timeout, failure.Stalled, "%s did not answer a request for %s", d.config.addr(), d.config.StallTimeout).
 			WithRemedy("look at the server's disk, quota and log; a server that is only slow needs a longer stall_timeout")
 	case !s.alive() || lost(err):
-		return failure.New(failure.Unavailable, failure.Unreachable, "%s: the connection to %s was lost", what, d.config.addr()).
+		return failure.New(failure.Unavailable, failure.Unreachable, "the connection to %s was lost", d.config.addr()).
 			WithRemedy("check the server and the network")
 	case errors.Is(err, os.ErrNotExist):
-		return failure.New(failure.NotFound, failure.NoSuchFile, "%s: there is no such file or directory", what)
+		return failure.New(failure.NotFound, failure.NoSuchFile, "there is no such file or directory: %w", os.ErrNotExist)
 	case errors.Is(err, os.ErrPermission):
-		return failure.New(failure.Denied, failure.NoAccess, "%s: the server refuses it: permission denied", what).
+		return failure.New(failure.Denied, failure.NoAccess, "the server refuses it: permission denied").
 			WithRemedy("give user %s write permission in %s on the server; if the user has it, the SFTP service itself may be read-only (sftp-server -R)", d.config.Username, dir)
 	}
 	switch status(err) {
 	case statusWriteProtect:
-		return d.readOnly(what)
+		return d.readOnly()
 	case statusNoSpace, statusQuota:
-		return d.noSpace(what, "no room or quota left")
+		return d.noSpace("no room or quota left")
 	case statusUnsupported:
-		return failure.New(failure.Precondition, failure.Unsupported, "%s: the server does not support it", what).
+		return failure.New(failure.Precondition, failure.Unsupported, "the server does not support it").
 			WithRemedy("let the server's administrator allow it, or use another SFTP server")
 	case statusFailure:
-		if f := d.explainGeneric(s, dir, what); f != nil {
+		if f := d.explainGeneric(s, dir); f != nil {
 			return f
 		}
 	}
-	return failure.New(failure.Unavailable, "", "%s: the server reports a failure without a cause: %w", what, err).
+	return failure.New(failure.Unavailable, "", "the server reports a failure without a cause: %w", err).
 		WithRemedy("look at the server's log; a full disk and a used-up quota of user %s are the usual causes", d.config.Username)
 }
 
 // explainWrite is explain for data that a server took the file for and then
 // refused. Where it names no cause, that is a quota or a full disk on every
 // server that was met; waiting does not mend those.
-func (d *destination) explainWrite(ctx context.Context, s *session, err error, dir, what string) *failure.Error {
-	f := d.explain(ctx, s, err, dir, what)
+func (d *destination) explainWrite(ctx context.Context, s *session, err error, dir string) *failure.Error {
+	f := d.explain(ctx, s, err, dir)
 	if f.Reason == "" && status(err) == statusFailure {
-		f = d.noSpace(what, "the server refuses more data and names no cause, which mostly is a used-up quota or a full disk")
+		f = d.noSpace("the server refuses more data and names no cause, which mostly is a used-up quota or a full disk")
 		f.Remedy += "; if there is room, look at the server's log"
 	}
 	return f
 }
 
 // explainGeneric asks the file system of the nearest directory that is there.
-func (d *destination) explainGeneric(s *session, dir, what string) *failure.Error {
+func (d *destination) explainGeneric(s *session, dir string) *failure.Error {
 	if !s.has(extStatVFS) {
 		return nil
 	}
@@ -114,11 +113,11 @@ func (d *destination) explainGeneric(s *session, dir, what string) *failure.Erro
 	}
 	switch {
 	case v.Flag&readOnlyFlag != 0:
-		return d.readOnly(what)
+		return d.readOnly()
 	case v.Blocks > 0 && v.Bavail*v.Frsize < full:
-		return d.noSpace(what, "the file system is full")
+		return d.noSpace("the file system is full")
 	case v.Files > 0 && v.Favail == 0:
-		return d.noSpace(what, "the file system has no inode left")
+		return d.noSpace("the file system has no inode left")
 	}
 	return nil
 }
@@ -127,17 +126,15 @@ func (d *destination) explainGeneric(s *session, dir, what string) *failure.Erro
 // full: less than a packet's worth may be left over.
 const full = 1 << 20
 
-func (d *destination) readOnly(what string) *failure.Error {
-	return failure.New(failure.Denied, failure.ReadOnly, "%s: the file system is mounted read-only", what).
-		WithRemedy("mount it writable on the server")
+func (d *destination) readOnly() *failure.Error {
+	return failure.New(failure.Denied, failure.ReadOnly, "the file system is mounted read-only").WithRemedy("mount it writable on the server")
 }
 
-func (d *destination) noSpace(what, why string) *failure.Error {
-	return failure.New(failure.NoSpace, failure.OutOfSpace, "%s: %s", what, why).
+func (d *destination) noSpace(why string) *failure.Error {
+	return failure.New(failure.NoSpace, failure.OutOfSpace, "%s", why).
 		WithRemedy("make room at %s, or raise the quota of user %s", d.config.location(d.config.Directory), d.config.Username)
 }
 
-func (d *destination) noDirectory(s *session, what string) *failure.Error {
-	return failure.New(failure.NotFound, failure.NoDirectory, "%s: the directory %s is not there", what, s.base).
-		WithRemedy("make it on the server, writable by user %s, or correct `directory`", d.config.Username)
+func (d *destination) directoryRemedy() string {
+	return "make it on the server, writable by user " + d.config.Username + ", or correct `directory`"
 }

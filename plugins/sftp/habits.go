@@ -20,11 +20,9 @@ type habits struct {
 	posixRename bool
 	// replaces says that a rename replaces what stands under the new name.
 	replaces bool
-	// mode is what a file has of the mode that was set; modeKnown is false
-	// when the server does not say.
-	mode      fs.FileMode
-	modeKnown bool
-	durable   bool
+	// mode is what a file has of the mode that was set; 0: the server does not say.
+	mode    fs.FileMode
+	durable bool
 	// writeOnly says why files cannot be read back; empty: they can.
 	writeOnly string
 	// noDirectories says that no directory can be made.
@@ -38,10 +36,7 @@ func (h *habits) absent(err error) bool {
 
 // look describes what stands under a name, links not followed; nil: nothing.
 func (h *habits) look(ctx context.Context, s *session, name string) (os.FileInfo, error) {
-	st, err := s.sftp.Lstat(name)
-	if status(err) == statusUnsupported {
-		st, err = s.sftp.Stat(name)
-	}
+	st, err := lstat(s, name)
 	switch {
 	case err == nil:
 		return st, nil
@@ -96,10 +91,4 @@ func finish(s *session, f *pkgsftp.File, name string) (st os.FileInfo, durable b
 		err = cerr
 	}
 	return st, durable, err
-}
-
-// modeOf gives the permission bits that a server reports, if it does.
-func modeOf(st os.FileInfo) (mode fs.FileMode, known bool) {
-	mode = st.Mode().Perm()
-	return mode, mode != 0
 }

@@ -44,6 +44,18 @@ func open(t testing.TB, c Config) *destination {
 	return d
 }
 
+// on runs f on a session.
+func on(t testing.TB, d *destination, f func(*session) error) error {
+	t.Helper()
+	ctx := within(t, testLimit)
+	x, err := d.acquire(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer x.release()
+	return x.on(ctx, "", f)
+}
+
 // request makes a local file of size bytes and the request to store it.
 func request(t testing.TB, name string, size int) sdk.StoreRequest {
 	t.Helper()

@@ -60,7 +60,7 @@ func TestStoreSurvivesARestartOfTheServerInTheMiddleAndRemovesWhatItLeft(t *test
 	_, err = d.Store(within(t, testLimit), r, nil)
 	wantFailure(t, err, failure.Unavailable, failure.Unreachable)
 	for name := range files(t, s.Dir) {
-		if !strings.HasPrefix(name, "dir/"+tempPrefix) {
+		if !strings.HasPrefix(name, "dir/"+sdk.TempPrefix) {
 			t.Errorf("a part stands under the name %s", name)
 		}
 	}
@@ -112,7 +112,7 @@ func TestServerThatFallsSilentIsGivenUp(t *testing.T) {
 	s := sshd.Start(t, sshd.Options{HostKeys: []string{sshd.ED25519}})
 	quick := timing{
 		keepalive: 50 * time.Millisecond, silence: 300 * time.Millisecond, recheck: 300 * time.Millisecond,
-		idle: time.Minute, cleanup: 5 * time.Second,
+		idle: time.Minute,
 	}
 	d, err := newDestination(configFor(t, s), sdk.Env{}, "", quick)
 	if err != nil {

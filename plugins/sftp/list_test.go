@@ -10,6 +10,7 @@ import (
 
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
+	"github.com/dprun/dprun/sdk/store"
 	"github.com/dprun/dprun/testfixtures/sshd"
 )
 
@@ -45,7 +46,7 @@ func paths(objects []sdk.Object) []string {
 func TestListShowsFilesInOrderAndNothingElse(t *testing.T) {
 	t.Parallel()
 	s := sshd.Start(t, sshd.Options{HostKeys: []string{sshd.ED25519}})
-	plant(t, s, 0, "b", "a/z", "a/b/c", "a.x", "a/"+tempName("x"), ".dprun-not-a-part")
+	plant(t, s, 0, "b", "a/z", "a/b/c", "a.x", "a/"+store.TempName("x"), ".dprun-not-a-part")
 	if err := os.Symlink("/etc", filepath.Join(s.Dir, "link")); err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +75,7 @@ func TestSweepRemovesOldTemporaryFilesOfTheOwner(t *testing.T) {
 	t.Parallel()
 	s := sshd.Start(t, sshd.Options{HostKeys: []string{sshd.ED25519}})
 	d := open(t, configFor(t, s))
-	old, fresh, other := "x/"+tempName("run/1"), "x/"+tempName("run/1"), "x/"+tempName("run_1")
+	old, fresh, other := "x/"+store.TempName("run/1"), "x/"+store.TempName("run/1"), "x/"+store.TempName("run_1")
 	plant(t, s, 3*time.Hour, old, other, "x/final", "x/.dprun-final.part")
 	plant(t, s, 0, fresh)
 	for _, step := range []struct {

@@ -15,15 +15,16 @@ type timing struct {
 	silence   time.Duration // silent for that long: the connection is dead
 	recheck   time.Duration // an idle session is asked before use when it was idle for longer
 	idle      time.Duration // an idle session is closed after that
-	cleanup   time.Duration // bound of clearing up after a failed or cancelled request
 }
+
+// cleanupLimit bounds clearing up after a check.
+const cleanupLimit = 20 * time.Second
 
 var defaultTiming = timing{
 	keepalive: 15 * time.Second,
 	silence:   60 * time.Second,
 	recheck:   5 * time.Second,
 	idle:      2 * time.Minute,
-	cleanup:   20 * time.Second,
 }
 
 // flushFactor is how many times longer than another request a flush or a

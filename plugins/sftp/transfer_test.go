@@ -54,7 +54,7 @@ func TestAFileThatIsShorterOrLongerThanExpectedIsTold(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(f.dir, "file"), make([]byte, c.size), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		err := d.with(within(t, testLimit), func(s *session) error {
+		err := on(t, d, func(s *session) error {
 			var w counting
 			n, err := copyOut(s, filepath.Join(f.dir, "file"), int64(c.expect), &w)
 			if err != nil || n != int64(c.want) || int(w) != min(c.size, c.expect) {

@@ -22,7 +22,7 @@ func TestASessionIsKeptAliveWithRequestsOfSFTP(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer d.Close()
-	err = d.with(within(t, testLimit), func(s *session) error {
+	err = on(t, d, func(s *session) error {
 		eventually(t, "ask for three signs of life", func() bool { return f.files.signs.Load() >= 3 })
 		if !s.alive() {
 			t.Error("the session has ended")

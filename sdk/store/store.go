@@ -159,7 +159,8 @@ func (s *session) modeWarning(mode fs.FileMode) string {
 // requireMode refuses another mode where the plan asks for that.
 func (s *session) requireMode(mode fs.FileMode) error {
 	if w := s.modeWarning(mode); w != "" && s.d.o.Mode.Required {
-		return s.failf(failure.Precondition, failure.ModeNotKept, "require_mode is set, and %s", w)
+		return s.failf(failure.Precondition, failure.ModeNotKept, "require_mode is set, and %s", w).
+			WithRemedy("mend that, set file_mode to what it gives where there is such an argument, or leave require_mode out")
 	}
 	return nil
 }

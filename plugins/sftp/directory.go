@@ -1,0 +1,290 @@
+package sftp
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+
+	"github.com/dprun/dprun/sdk/failure"
+	"github.com/dprun/dprun/sdk/store"
+)
+
+// directory is what is below the configured directory, for one call. It has
+// one session. When that is gone, whoever clears up gets a fresh one in its
+// place; nothing else is tried again.
+type directory struct {
+	d     *destination
+	first *session // of the pool
+	s     *session // first, or the one in its place
+	gone  bool     // s is of no use any more
+}
+
+// open implements [store.Open].
+func (d *destination) open(ctx context.Context) (store.Files, func(), error) {
+	x, err := d.acquire(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	return x, x.release, nil
+}
+
+func (d *destination) acquire(ctx context.Context) (*directory, error) {
+	s, err := d.pool.acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &directory{d: d, first: s, s: s}, nil
+}
+
+func (x *directory) release() {
+	if x.s != x.first {
+		x.s.close()
+	}
+	x.d.pool.release(x.first)
+}
+
+// on runs f on a session. When ctx ends first the connection is cut, so that
+// f returns. dir is what a failure may be about.
+func (x *directory) on(ctx context.Context, dir string, f func(*session) error) error {
+	if x.gone || !x.s.alive() {
+		x.s.kill()
+		fresh, err := x.d.pool.open(ctx)
+		if err != nil {
+			return err
+		}
+		if x.s != x.first {
+			x.s.close()
+		}
+		x.s, x.gone = fresh, false
+	}
+	s := x.s
+	stop := context.AfterFunc(ctx, s.kill)
+	defer stop()
+	err := f(s)
+	if err == nil {
+		return nil
+	}
+	x.gone = x.gone || connectionFailed(s, err)
+	return x.d.explain(ctx, s, err, path.Join(s.base, dir))
+}
+
+// connectionFailed reports whether err, plain or explained, came from a
+// connection that is gone; the session itself notices a little later.
+func connectionFailed(s *session, err error) bool {
+	if f, ok := errors.AsType[*failure.Error](err); ok {
+		return f.Reason == failure.Unreachable || f.Reason == failure.Stalled
+	}
+	return !s.alive() || lost(err)
+}
+
+func (x *directory) Location(name string) string {
+	return x.d.config.location(path.Join(x.s.base, name))
+}
+
+// Mkdir finds out the server's habits too: whatever follows needs them.
+func (x *directory) Mkdir(ctx context.Context, dir string) error {
+	return x.on(ctx, dir, func(s *session) error {
+		if err := x.make(ctx, s, path.Join(s.base, dir)); err != nil {
+			return err
+		}
+		_, err := x.d.habitsFor(ctx, x)
+		return err
+	})
+}
+
+func (x *directory) make(ctx context.Context, s *session, dir string) error {
+	st, err := s.sftp.Stat(dir)
+	if err == nil && st.IsDir() {
+		return nil
+	}
+	if err != nil && !errors.Is(err, os.ErrNotExist) && status(err) < 0 {
+		return err
+	}
+	st, err = s.sftp.Stat(s.base)
+	if err == nil && !st.IsDir() {
+		return fs.ErrNotExist
+	}
+	if err != nil {
+		return err
+	}
+	at := s.base
+	for part := range strings.SplitSeq(strings.TrimPrefix(strings.TrimPrefix(dir, s.base), "/"), "/") {
+		parent := at
+		at = path.Join(at, part)
+		made, err := x.makeOne(ctx, s, at)
+		if err != nil {
+			return err
+		}
+		if made {
+			flush(s, parent)
+		}
+	}
+	return nil
+}
+
+func (x *directory) makeOne(ctx context.Context, s *session, dir string) (made bool, err error) {
+	err = s.sftp.Mkdir(dir)
+	if err == nil {
+		_ = s.sftp.Chmod(dir, directoryMode(x.d.fileMode)) // what matters is the files' mode
+		return true, nil
+	}
+	// It may be there already, or have been made meanwhile.
+	st, serr := s.sftp.Stat(dir)
+	switch {
+	case serr == nil && st.IsDir():
+		return false, nil
+	case serr == nil:
+		return false, store.InTheWay(x.d.config.location(dir))
+	}
+	return false, store.Explain("make the directory "+dir, x.d.explain(ctx, s, err, path.Dir(dir)))
+}
+
+// directoryMode lets those enter who may read the files.
+func directoryMode(file fs.FileMode) fs.FileMode { return file | file>>2&0o111 }
+
+func (x *directory) Put(ctx context.Context, name string, src io.ReaderAt, size int64) (i store.Info, err error) {
+	err = x.on(ctx, path.Dir(name), func(s *session) error {
+		full := path.Join(s.base, name)
+		f, err := create(s, full)
+		if err != nil {
+			return err
+		}
+		// Exports hold keys and passwords: not readable for all, whatever the umask.
+		// Whether the server did so is seen below.
+		_ = f.Chmod(x.d.fileMode)
+		if _, err := f.ReadFromWithConcurrency(io.NewSectionReader(src, 0, size), s.inFlight); err != nil {
+			failed := x.d.explainWrite(ctx, s, err, path.Dir(full))
+			_ = f.Close()
+			return failed
+		}
+		st, durable, err := finish(s, f, full)
+		if err != nil {
+			return store.Explain("flush and close", x.d.explainWrite(ctx, s, err, path.Dir(full)))
+		}
+		i = infoOf(st)
+		i.Durable = store.No
+		if durable {
+			i.Durable = store.Yes
+		}
+		return nil
+	})
+	return i, err
+}
+
+func (x *directory) Get(ctx context.Context, name string, expect int64, w io.Writer) (n int64, err error) {
+	err = x.on(ctx, path.Dir(name), func(s *session) error {
+		n, err = copyOut(s, path.Join(s.base, name), expect, w)
+		return err
+	})
+	return n, err
+}
+
+// Publish looks first: the renames of many servers replace.
+func (x *directory) Publish(ctx context.Context, temporary, final string) error {
+	return x.on(ctx, path.Dir(final), func(s *session) error {
+		h, err := x.d.habitsFor(ctx, x)
+		if err != nil {
+			return err
+		}
+		to := path.Join(s.base, final)
+		if st, err := h.look(ctx, s, to); err != nil {
+			return err
+		} else if st != nil {
+			return taken()
+		}
+		err = h.rename(s, path.Join(s.base, temporary), to)
+		if status(err) >= 0 {
+			if st, lerr := h.look(ctx, s, to); lerr == nil && st != nil {
+				return taken()
+			}
+		}
+		return err
+	})
+}
+
+func taken() error {
+	return failure.New(failure.Exists, failure.Occupied, "something else was put there meanwhile: %w", fs.ErrExist)
+}
+
+func (x *directory) Remove(ctx context.Context, name string) error {
+	return x.on(ctx, path.Dir(name), func(s *session) error { return s.sftp.Remove(path.Join(s.base, name)) })
+}
+
+// Stat follows links for the configured directory alone.
+func (x *directory) Stat(ctx context.Context, name string) (i store.Info, err error) {
+	err = x.on(ctx, path.Dir(name), func(s *session) error {
+		full := path.Join(s.base, name)
+		var st os.FileInfo
+		var err error
+		if h := x.d.habits.Load(); name == "" {
+			st, err = s.sftp.Stat(full)
+		} else if h == nil {
+			st, err = lstat(s, full)
+		} else if st, err = h.look(ctx, s, full); st == nil && err == nil {
+			err = fs.ErrNotExist
+		}
+		if err == nil {
+			i = infoOf(st)
+		}
+		return err
+	})
+	return i, err
+}
+
+// lstat does not follow links where the server can do that.
+func lstat(s *session, name string) (os.FileInfo, error) {
+	st, err := s.sftp.Lstat(name)
+	if status(err) == statusUnsupported {
+		st, err = s.sftp.Stat(name)
+	}
+	return st, err
+}
+
+func infoOf(st os.FileInfo) store.Info {
+	return store.Info{Name: st.Name(), Size: st.Size(), Modified: st.ModTime(), Dir: st.IsDir(), Regular: st.Mode().IsRegular(), Mode: st.Mode().Perm()}
+}
+
+func (x *directory) List(ctx context.Context, dir string) (out []store.Info, err error) {
+	err = x.on(ctx, dir, func(s *session) error {
+		entries, err := s.sftp.ReadDirContext(ctx, path.Join(s.base, dir))
+		for _, e := range entries {
+			out = append(out, infoOf(e))
+		}
+		return err
+	})
+	return out, err
+}
+
+// Sync implements [store.Syncer]. Many servers flush files and not directories.
+func (x *directory) Sync(ctx context.Context, name string) (durable bool, err error) {
+	err = x.on(ctx, name, func(s *session) error {
+		durable = flush(s, path.Join(s.base, name))
+		return nil
+	})
+	return durable, err
+}
+
+// flush makes a file or a directory that stands there already durable. Servers
+// that cannot do so answer false.
+func flush(s *session, name string) bool {
+	f, err := s.sftp.Open(name)
+	if err != nil {
+		return false
+	}
+	err = s.flush(f.Sync)
+	_ = f.Close()
+	return err == nil
+}
+
+// Space implements [store.Spacer].
+func (x *directory) Space(ctx context.Context, dir string) (free, total int64, err error) {
+	err = x.on(ctx, dir, func(s *session) error {
+		free, total = space(s, path.Join(s.base, dir))
+		return nil
+	})
+	return free, total, err
+}
