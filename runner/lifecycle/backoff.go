@@ -46,50 +46,88 @@ func growing(seed uint64, id string, n int, most time.Duration) time.Duration {
 	return d - d/5 + part
 }
 
-// call is a repeatable request: it is tried again when it failed in a way
-// that may pass, and then done with a result or a failure. A request that is
-// repeated for another reason (a poll) has not failed.
-type call struct {
+// attempts counts the requests for one thing and says when the next may begin.
+type attempts struct {
 	attempt   int // the number in its ID, from 1; 0: not begun
 	failed    int // attempts that failed
 	begun     time.Time
 	notBefore time.Time
-	done      bool
-	failure   *failure.Error
 }
 
-func (c *call) begin(now time.Time) {
-	if c.attempt == 0 {
-		c.attempt, c.begun = 1, now
-	}
-}
+func first(now time.Time) attempts { return attempts{attempt: 1, begun: now} }
 
 // again begins the next attempt after a pause.
-func (c *call) again(now time.Time, pause time.Duration) {
-	c.attempt++
-	c.notBefore = now.Add(pause)
+func (a *attempts) again(now time.Time, pause time.Duration) {
+	a.attempt++
+	a.notBefore = now.Add(pause)
 }
 
-// fail records a failed attempt; the call is done when it must not or need not be tried again.
-func (c *call) fail(f *failure.Error, now time.Time, seed uint64, id string) {
-	c.failed++
-	if f.Kind.Retryable() && c.failed < maxAttempts {
-		c.again(now, backoff(seed, id, c.failed))
-		return
-	}
-	c.done, c.failure = true, f
+// call is a repeatable request: it is tried again when it failed in a way
+// that may pass. A request that is repeated for another reason (a poll) has not
+// failed.
+type call struct {
+	attempts
+	state   callState
+	failure *failure.Error // of one that failed
 }
 
-// failPatiently is fail for what is worth waiting for: attempts are bounded by
-// the time since the first one began, not by their number.
-func (c *call) failPatiently(f *failure.Error, now time.Time, seed uint64, id string) {
+func (c *call) asking() bool { return c.state == callAsking }
+
+// done reports whether the call has been answered, or has failed for good.
+func (c *call) done() bool { return c.state == callAnswered || c.state == callFailed }
+
+func (c *call) begin(now time.Time) {
+	if c.state == callIdle {
+		c.attempts, c.state = first(now), calls.after(c.state, callBegins)
+	}
+}
+
+func (c *call) answer() { c.state = calls.after(c.state, callAnswers) }
+
+// giveUp ends the call with a failure.
+func (c *call) giveUp(f *failure.Error) {
+	c.state, c.failure = calls.after(c.state, callFails), f
+}
+
+// poll asks anew after a pause: what failed before does not count.
+func (c *call) poll(now time.Time, pause time.Duration) {
+	c.state = calls.after(c.state, callPolls)
+	c.attempts = attempts{attempt: c.attempt, begun: now}
+	c.again(now, pause)
+}
+
+// fail records a failed attempt, after which the call is tried again or not.
+func (c *call) fail(f *failure.Error, again bool, now time.Time, seed uint64, id string) {
 	c.failed++
-	if mayPass(f, c.failed) && now.Sub(c.begun) < patience {
-		c.again(now, backoff(seed, id, c.failed))
+	if !again {
+		c.giveUp(f)
 		return
 	}
-	c.done, c.failure = true, f
+	c.state = calls.after(c.state, callAgain)
+	c.again(now, backoff(seed, id, c.failed))
 }
+
+// settle ends a call, or repeats it a few times.
+func (c *call) settle(f *failure.Error, now time.Time, seed uint64, id string) {
+	if f == nil {
+		c.answer()
+		return
+	}
+	c.fail(f, fewTimes(f, c.failed+1), now, seed, id)
+}
+
+// settlePatiently is settle for what is worth waiting for: attempts are bounded
+// by the time since the first one began, not by their number.
+func (c *call) settlePatiently(f *failure.Error, now time.Time, seed uint64, id string) {
+	if f == nil {
+		c.answer()
+		return
+	}
+	c.fail(f, mayPass(f, c.failed+1) && now.Sub(c.begun) < patience, now, seed, id)
+}
+
+// fewTimes reports whether a request that failed so for the n-th time is made again.
+func fewTimes(f *failure.Error, n int) bool { return f.Kind.Retryable() && n < maxAttempts }
 
 // mayPass reports whether a destination that failed so for the n-th time may
 // serve a later attempt. A plugin that crashes every time does not get better

@@ -55,31 +55,104 @@ func (s DebtSpec) command() string {
 }
 
 // debtState is where a way back stands.
-type debtState int
+type debtState string
 
 const (
-	debtOpen     debtState = iota // the target is down, and nothing was asked yet
-	debtLooking                   // somebody else may have begun: the state is read first
-	debtSending                   // an unquiesce is on its way, or waits to be repeated
-	debtPolling                   // the state is read until the target is back
-	debtReturned                  // the target was explicitly seen in service
-	debtGaveUp                    // out of time, or the login is refused
+	debtOpen     debtState = ""        // the target is down, and nothing was asked yet
+	debtLooking  debtState = "looking" // somebody else may have begun: the state is read first
+	debtSending  debtState = "sending" // an unquiesce is on its way, or waits to be repeated
+	debtPolling  debtState = "polling" // the state is read until the target is back
+	debtReturned debtState = "returned"
+	debtGaveUp   debtState = "gave up"
 )
 
-var debtStates = [...]string{"open", "looking", "sending", "polling", "returned", "gave up"}
+type debtEvent string
 
-func (s debtState) String() string { return debtStates[s] }
+const (
+	debtBegins   debtEvent = "begun"
+	debtRestarts debtEvent = "restarted"
+	debtSent     debtEvent = "unquiesce accepted"
+	debtUnsent   debtEvent = "unquiesce failed: it is repeated"
+	debtReadBack debtEvent = "read: explicitly in service"
+	debtReadWait debtEvent = "read: not in service, or not yet for good"
+	debtReadDown debtEvent = "read: not in service, and it is time to ask again"
+	debtTimesOut debtEvent = "time-out"
+	debtDenied   debtEvent = "login refused again"
+	debtStays    debtEvent = "recovery did not bring it back"
+)
 
-// debtMoves lists the states that may follow each state. Only an explicit
-// reading leads to returned.
-var debtMoves = map[debtState][]debtState{
-	debtOpen:     {debtSending, debtLooking},
-	debtLooking:  {debtSending, debtPolling, debtReturned, debtGaveUp, debtLooking},
-	debtSending:  {debtPolling, debtGaveUp, debtLooking},
-	debtPolling:  {debtSending, debtReturned, debtGaveUp, debtLooking},
-	debtReturned: {},
-	debtGaveUp:   {debtLooking},
-}
+// debts is the table of the way back. Only an explicit reading leads to
+// returned, and an end is left only to be tried anew.
+var debts = newTable("debt", []row[debtState, debtEvent]{
+	{debtOpen, debtBegins, debtSending, ""},
+	{debtOpen, debtRestarts, debtLooking, ""},
+	{debtLooking, debtRestarts, debtLooking, ""},
+	{debtSending, debtRestarts, debtLooking, ""},
+	{debtPolling, debtRestarts, debtLooking, ""},
+	{debtGaveUp, debtRestarts, debtLooking, ""},
+	{debtLooking, debtReadBack, debtReturned, ""},
+	{debtLooking, debtReadWait, debtPolling, ""},
+	{debtLooking, debtReadDown, debtSending, ""},
+	{debtSending, debtUnsent, debtSending, ""},
+	{debtSending, debtSent, debtPolling, ""},
+	{debtPolling, debtReadBack, debtReturned, ""},
+	{debtPolling, debtReadWait, debtPolling, ""},
+	{debtPolling, debtReadDown, debtSending, ""},
+	{debtLooking, debtTimesOut, debtGaveUp, ""},
+	{debtSending, debtTimesOut, debtGaveUp, ""},
+	{debtPolling, debtTimesOut, debtGaveUp, ""},
+	{debtSending, debtDenied, debtGaveUp, ""},
+	{debtPolling, debtDenied, debtGaveUp, ""},
+	{debtLooking, debtStays, debtGaveUp, ""},
+})
+
+// arrival is whether the quiesce may still take effect.
+type arrival string
+
+const (
+	arrivalOpen    arrival = ""
+	arrivalSeen    arrival = "seen"    // the target was seen to follow it
+	arrivalRefused arrival = "refused" // the device refused it
+)
+
+type arrivalEvent string
+
+const (
+	arrivalShows   arrivalEvent = "the target shows it"
+	arrivalRefuses arrivalEvent = "the device refuses it"
+)
+
+var arrivals = newTable("arrival", []row[arrival, arrivalEvent]{
+	{arrivalOpen, arrivalShows, arrivalSeen, ""},
+	{arrivalSeen, arrivalShows, arrivalSeen, ""},
+	{arrivalRefused, arrivalShows, arrivalSeen, ""},
+	{arrivalOpen, arrivalRefuses, arrivalRefused, ""},
+})
+
+// haste is how much time an attempt has.
+type haste string
+
+const (
+	hasteNone  haste = ""        // the time-out and the grace
+	hasteLooks haste = "longer"  // restarted: time for more than one reading
+	hasteHurry haste = "hurried" // no grace
+)
+
+type hasteEvent string
+
+const (
+	hasteRestarts hasteEvent = "restarted"
+	hasteHurries  hasteEvent = "asked twice to stop"
+)
+
+var hastes = newTable("haste", []row[haste, hasteEvent]{
+	{hasteNone, hasteRestarts, hasteLooks, ""},
+	{hasteLooks, hasteRestarts, hasteLooks, ""},
+	{hasteHurry, hasteRestarts, hasteHurry, ""},
+	{hasteNone, hasteHurries, hasteHurry, ""},
+	{hasteLooks, hasteHurries, hasteHurry, ""},
+	{hasteHurry, hasteHurries, hasteHurry, ""},
+})
 
 // Debt is the machine of the way back: it sends the unquiesce and reads the
 // state until the target is explicitly in service. A task uses it, and so does
@@ -94,11 +167,9 @@ type Debt struct {
 	sendAt  time.Time // not before, for the latest request
 	sentAt  time.Time // when the latest request was accepted; zero: none was
 	polls   polls
-	hurry   bool // no grace
-	again   bool // restarted: the attempt is given time for more than one reading
+	haste   haste
 
-	felt    bool            // the target was seen to follow the quiesce
-	refused bool            // the device refused the quiesce: it cannot arrive
+	arrival arrival
 	down    map[string]bool // domains that were seen out of service
 	missing string          // what the latest reading lacks for a return
 	detail  string          // what the device left out of the latest reading, or said instead
@@ -122,13 +193,17 @@ func (p *polls) next(now time.Time, seed uint64, id string) {
 
 // NewDebt returns the way back of a quiesce that was sent, or is about to be.
 func NewDebt(spec DebtSpec) *Debt {
-	return &Debt{spec: spec, felt: spec.Felt, down: map[string]bool{}}
+	d := &Debt{spec: spec, down: map[string]bool{}}
+	if spec.Felt {
+		d.show()
+	}
+	return d
 }
 
 // Spec is what the debt was made from, and what was seen since.
 func (d *Debt) Spec() DebtSpec {
 	s := d.spec
-	s.Felt = d.felt
+	s.Felt = d.arrival == arrivalSeen
 	return s
 }
 
@@ -140,29 +215,34 @@ func (d *Debt) GaveUp() bool { return d != nil && d.state == debtGaveUp }
 
 func (d *Debt) begun() bool { return d != nil && d.state != debtOpen }
 
-func (d *Debt) move(to debtState) {
-	if !slices.Contains(debtMoves[d.state], to) {
-		panic(fmt.Sprintf("the way back of %s goes from %s to %s", d.spec.Target(), d.state, to))
-	}
-	d.state = to
-}
+func (d *Debt) on(e debtEvent) { d.state = debts.after(d.state, e) }
+
+// show notes that the target follows the quiesce.
+func (d *Debt) show() { d.arrival = arrivals.after(d.arrival, arrivalShows) }
+
+// Refuse notes that the device refused the quiesce: it cannot arrive.
+func (d *Debt) Refuse() { d.arrival = arrivals.after(d.arrival, arrivalRefuses) }
+
+// ended reports whether the attempt is over.
+func (d *Debt) ended() bool { return d.Returned() || d.GaveUp() }
 
 // Begin sends the unquiesce at once.
 func (d *Debt) Begin(now time.Time) {
 	d.since, d.attempt, d.sendAt = now, 1, now
-	d.move(debtSending)
+	d.on(debtBegins)
 }
 
 // Restart reads the state first: another process may have been at it.
 func (d *Debt) Restart(now time.Time) {
-	d.since, d.denials, d.refusal, d.unread, d.again = now, 0, "", "", true
+	d.since, d.denials, d.refusal, d.unread = now, 0, "", ""
+	d.haste = hastes.after(d.haste, hasteRestarts)
 	d.polls.n++
 	d.polls.at = now
-	d.move(debtLooking)
+	d.on(debtRestarts)
 }
 
 // Hurry gives up the grace: somebody asked twice to stop.
-func (d *Debt) Hurry() { d.hurry = true }
+func (d *Debt) Hurry() { d.haste = hastes.after(d.haste, hasteHurries) }
 
 // Observe notes a reading, on the way down too.
 func (d *Debt) Observe(r *sdk.QuiesceReport) {
@@ -170,10 +250,13 @@ func (d *Debt) Observe(r *sdk.QuiesceReport) {
 		return
 	}
 	d.polls.state, d.detail = r.State, r.Detail
-	d.felt = d.felt || feels(r.State)
+	if feels(r.State) {
+		d.show()
+	}
 	for name, s := range r.Domains {
 		if feels(s) && (d.spec.Domain == "" || d.spec.Domain == name) {
-			d.felt, d.down[name] = true, true
+			d.down[name] = true
+			d.show()
 		}
 	}
 }
@@ -192,11 +275,11 @@ func (d *Debt) allDown(r *sdk.QuiesceReport) bool {
 // take effect: until then a reading says nothing.
 func (d *Debt) limit() time.Time {
 	at := d.since.Add(d.spec.Unquiesce)
-	if d.hurry {
+	if d.haste == hasteHurry {
 		return at
 	}
 	at = at.Add(d.spec.Grace)
-	if least := d.since.Add(restartLeast); d.again && at.Before(least) {
+	if least := d.since.Add(restartLeast); d.haste == hasteLooks && at.Before(least) {
 		at = least
 	}
 	if until, open := d.arrives(d.since); open && at.Before(until.Add(2*pollMost)) {
@@ -209,7 +292,7 @@ func (d *Debt) limit() time.Time {
 // possible at a time: it was not refused, and nothing was seen of it.
 func (d *Debt) arrives(now time.Time) (until time.Time, open bool) {
 	until = d.spec.QuiescedAt.Add(arrivesWithin)
-	return until, !d.refused && !d.felt && now.Before(until)
+	return until, d.arrival == arrivalOpen && now.Before(until)
 }
 
 // Pending is every action that should be in flight now. A reading or a request
@@ -232,13 +315,13 @@ func (d *Debt) Pending() []Action {
 // Finish folds the result of a pending action.
 func (d *Debt) Finish(now time.Time, a Action, r *sdk.QuiesceReport, f *failure.Error) {
 	switch {
-	case d.state == debtReturned || d.state == debtGaveUp:
+	case d.ended():
 	case a.Kind == ActUnquiesceTimer:
 		if !now.Before(d.limit()) {
-			d.move(debtGaveUp)
+			d.on(debtTimesOut)
 		}
 	case f != nil && d.lockedOut(f):
-		d.move(debtGaveUp)
+		d.on(debtDenied)
 	case a.Kind == ActUnquiesce:
 		d.onSent(now, f)
 	case a.Kind == ActUnquiesceState:
@@ -253,11 +336,12 @@ func (d *Debt) onSent(now time.Time, f *failure.Error) {
 		d.refusal = f.Error()
 		d.sendAt = now.Add(backoff(d.spec.Seed, d.id("unquiesce"), d.attempt))
 		d.attempt++
+		d.on(debtUnsent)
 		return
 	}
 	d.sentAt, d.refusal = now, ""
 	d.polls.next(now, d.spec.Seed, d.id("unquiesce_state"))
-	d.move(debtPolling)
+	d.on(debtSent)
 }
 
 func (d *Debt) id(of string) string { return d.spec.Device + "/" + d.spec.Domain + "/" + of }
@@ -268,8 +352,8 @@ func (d *Debt) onRead(now time.Time, r *sdk.QuiesceReport, f *failure.Error) {
 	if f != nil {
 		d.unread = f.Error()
 	} else {
-		felt := d.felt
-		if d.Observe(r); d.felt && !felt {
+		before := d.arrival
+		if d.Observe(r); d.arrival == arrivalSeen && before != arrivalSeen {
 			d.since = now // it went down only now: the time-out counts from here
 		}
 	}
@@ -277,15 +361,13 @@ func (d *Debt) onRead(now time.Time, r *sdk.QuiesceReport, f *failure.Error) {
 	_, late := d.arrives(now)
 	switch {
 	case d.missing == "" && !late:
-		d.move(debtReturned)
+		d.on(debtReadBack)
 	case d.missing != "" && d.askAgain(now):
 		d.attempt, d.sendAt = d.attempt+1, now
-		d.move(debtSending)
+		d.on(debtReadDown)
 	default:
 		d.polls.next(now, d.spec.Seed, d.id("unquiesce_state"))
-		if d.state == debtLooking {
-			d.move(debtPolling)
-		}
+		d.on(debtReadWait)
 	}
 }
 

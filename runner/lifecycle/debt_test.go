@@ -189,7 +189,7 @@ func TestAHealthyReturnIsNotDelayed(t *testing.T) {
 	t.Parallel()
 	for name, prepare := range map[string]func(b *back){
 		"seen":    func(b *back) { b.debt.Observe(states(sdk.StateQuiesced, "orders")) },
-		"refused": func(b *back) { b.debt.refused = true },
+		"refused": func(b *back) { b.debt.Refuse() },
 		"old":     func(b *back) { b.now = epoch.Add(arrivesWithin) },
 	} {
 		b := &back{debt: NewDebt(wayOfDomain), now: epoch.Add(time.Second), answer: reads(states(normal, "orders"))}
@@ -243,16 +243,19 @@ func TestADeviceIsDownWhenAllItsDomainsAre(t *testing.T) {
 // be tried anew.
 func TestReturnedAndGaveUpAreTheOnlyEnds(t *testing.T) {
 	t.Parallel()
-	for s := range debtStates {
-		to, there := debtMoves[debtState(s)]
-		if !there {
-			t.Errorf("%s has no row", debtState(s))
+	goesOn := map[debtState]bool{}
+	for _, r := range debts.rows {
+		goesOn[r.from] = true
+		if r.from == debtReturned || r.from == debtGaveUp && r.to != debtLooking {
+			t.Errorf("%s goes on to %s", r.from, r.to)
 		}
-		ends := debtState(s) == debtReturned || debtState(s) == debtGaveUp
-		for _, next := range to {
-			if ends && next != debtLooking {
-				t.Errorf("%s goes on to %s", debtState(s), next)
-			}
+		if r.to == debtReturned && r.on != debtReadBack {
+			t.Errorf("%s leads to %s", r.on, r.to)
+		}
+	}
+	for _, s := range []debtState{debtOpen, debtLooking, debtSending, debtPolling} {
+		if !goesOn[s] {
+			t.Errorf("%s has no row", stateName(s))
 		}
 	}
 }

@@ -97,6 +97,9 @@ func (w *world) sendQuiesce(a Action) {
 	switch w.rng.IntN(20) {
 	case 0: // refused
 		g.accepts, g.arrives = failure.New(pick(w, failure.Denied, failure.Precondition), "", "refused"), time.Time{}
+		if w.oneIn(2) { // and somebody else quiesces it
+			g.begin(w, w.now, sdk.StateQuiescing, sdk.StateQuiesced)
+		}
 	case 1: // never arrived
 		g.accepts, g.arrives = lost, time.Time{}
 	case 2, 3: // the answer is lost
@@ -125,7 +128,11 @@ func (w *world) result(a Action) event.Event {
 		e.Failure = w.gateway(a.Task).accepts
 		return e
 	}
-	if w.oneIn(30) {
+	if f := w.away(a); f != nil {
+		e.Failure = f
+		return e
+	}
+	if w.oneIn(30) || a.Kind == ActDiscard && w.oneIn(4) {
 		e.Failure = w.failure(a.Kind)
 		if a.Kind == ActUnquiesce && w.oneIn(2) { // done, and the answer is lost
 			w.unquiesce(a.Task)
@@ -148,6 +155,10 @@ func (w *world) result(a Action) event.Event {
 			w.unquiesce(a.Task)
 		}
 	case ActLock:
+		if w.oneIn(20) {
+			e.Failure = boom()
+			return e
+		}
 		if w.oneIn(3) {
 			return event.Event{Kind: event.Progressed, Task: a.Task, Action: a.String(), Notice: &event.Notice{Waiting: "another"}}
 		}
@@ -165,6 +176,25 @@ func (w *world) result(a Action) event.Event {
 		e.Result.Store = &sdk.StoreReport{Location: "somewhere", Durable: !w.oneIn(10)}
 	}
 	return e
+}
+
+// away is why nobody is let in: a destination that does not answer for an hour
+// in every two, or a gateway on the way back.
+func (w *world) away(a Action) *failure.Error {
+	switch a.Kind {
+	case ActStore, ActManifest:
+		if a.Destination == w.outage && w.now.Hour()%2 == 0 {
+			if w.oneIn(6) {
+				return failure.New(failure.Denied, failure.BadCredentials, "refused")
+			}
+			return failure.New(failure.Unavailable, failure.Unreachable, "away")
+		}
+	case ActUnquiesce, ActUnquiesceState:
+		if w.denied && w.oneIn(2) {
+			return failure.New(failure.Denied, failure.BadCredentials, "refused")
+		}
+	}
+	return nil
 }
 
 // reading is what the gateway says of a target. Now and then it says nothing of
@@ -191,7 +221,7 @@ func (w *world) checkReport(a Action) *sdk.CheckReport {
 	r := &sdk.CheckReport{Quiesce: sdk.QuiesceReport{State: w.gateway(a.Task).state}, Space: sdk.Space{FreeTemporary: -1}}
 	if s := w.run.Task(a.Task).Spec(); s.Activity.Quiesce == QuiesceDevice {
 		r.Quiesce.Domains = map[string]sdk.QuiesceState{"default": normal, "orders": pick(w, normal, normal, normal, normal, normal, sdk.StateQuiesced)}
-		r.Variants = []string{sdk.VariantSecureBackup}
+		r.Variants, r.Token = []string{sdk.VariantSecureBackup}, pick(w, "", "tok")
 	} else {
 		r.Variants = pick(w, []string{sdk.VariantPersisted}, []string{sdk.VariantPersisted, sdk.VariantRunning})
 	}

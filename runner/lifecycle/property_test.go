@@ -85,14 +85,9 @@ func TestARunInterruptedAnywhereUndoesAndEnds(t *testing.T) {
 					return
 				}
 			}
-			w.start() // what was in flight when the process died
-			if _, done := w.run.Done(); done {
+			if w.interrupt(); w.ended() {
 				return
 			}
-			w.after = true
-			w.now = w.now.Add(pick(w, time.Second, 3*24*time.Hour))
-			w.settle()
-			w.apply(event.Event{Kind: event.Interrupted})
 			for _, a := range w.run.Pending() {
 				if a.Kind.Timer() && !a.NotBefore.After(w.now) {
 					t.Fatalf("task %s: %s counts the time that nobody worked", a.Task, a)
@@ -157,6 +152,7 @@ func TestNobodyWaitsForALockWithoutEnd(t *testing.T) {
 				e.Time, e.Task = now, "x/d/orders"
 				task.Apply(e)
 			}
+			task.Ready(now)
 			task.Dispatch(now)
 			for _, a := range []string{"prepare/1", "probe/1", "check_destination/file.a/1"} {
 				apply(event.Event{Kind: event.Finished, Action: a})

@@ -10,20 +10,6 @@ import (
 	"github.com/dprun/dprun/sdk/failure"
 )
 
-// stage is where a run stands.
-type stage int
-
-const (
-	stageNew stage = iota
-	stageDestinations
-	stageInspect
-	stageValidate
-	stagePreScript
-	stageTasks
-	stagePostScript
-	stageDone
-)
-
 // inspectAtOnce bounds how many devices are inspected at the same time.
 const inspectAtOnce = 16
 
@@ -56,15 +42,16 @@ type Run struct {
 	gates       map[string]*gate
 
 	pre, post script
-	halted    string // why every waiting task is cancelled
+	stop      stop
+	halted    string // why, of the error policy
 	cancelled string // the signal
+	fault     string // the internal error
 	broken    string // the device that did not return
 
 	gateFailed  string // why the plan's pre-script stopped it
 	postFailure string
 	interrupted bool
-	fault       string // an internal error of the run itself
-	ran         bool   // a task was dispatched
+	ran         bool // a task was dispatched
 	verdict     *event.Status
 	exit        int
 
@@ -184,9 +171,9 @@ func (r *Run) applyRun(e event.Event) {
 	case event.Started:
 		switch id, _ := ParseActionID(e.Action); id.Target {
 		case hookPlanPre:
-			r.pre.started = true
+			r.pre.on(scriptStarted)
 		case hookPlanPost:
-			r.post.started = true
+			r.post.on(scriptStarted)
 		}
 	case event.Finished:
 		if a, ok := actionOf(r.pendingRun(), e); ok {
@@ -194,13 +181,16 @@ func (r *Run) applyRun(e event.Event) {
 		}
 	case event.CancelRequested:
 		r.cancelled = e.Reason
+		r.toStop(stopCancels)
 		r.each(func(t *Task) []event.Status { return t.Apply(e) })
 	case event.JournalFailed:
+		r.toStop(stopFaults)
 		r.fault = "the journal cannot be written; nothing more was begun. Make room in the state directory"
 		r.each(func(t *Task) []event.Status { return t.Apply(e) })
 	case event.Interrupted:
 		r.onInterrupted(e)
 	case event.Faulted:
+		r.toStop(stopFaults)
 		r.fault = "internal error"
 		if e.Failure != nil {
 			r.fault = e.Failure.Error()
@@ -237,8 +227,11 @@ func (r *Run) take(t *Task, out []event.Status) {
 	}
 	r.regate(t)
 	for _, s := range out {
-		if entry, _ := Lookup(Code(s.Code)); entry.Halts(!t.started.IsZero()) && r.halted == "" && r.policy(t) == Halt {
-			r.halted = fmt.Sprintf("task %s: %s", t.spec.ID, s.Code)
+		if entry, _ := Lookup(Code(s.Code)); entry.Halts(!t.started.IsZero()) && r.policy(t) == Halt {
+			r.toStop(stopHalts)
+			if r.halted == "" {
+				r.halted = fmt.Sprintf("task %s: %s", t.spec.ID, s.Code)
+			}
 		}
 		switch Code(s.Code) {
 		case UnquiesceTimeoutOccurred, UnquiesceOnErrorTimeoutOccurred:
@@ -283,7 +276,7 @@ func (r *Run) onStart() {
 		r.end(RunOutOfMaintenanceWindow, message, exitOutsideWindow)
 		return
 	}
-	r.stage = stageDestinations
+	r.to(stageNext)
 }
 
 // advance goes on as far as possible without a new event.
@@ -302,7 +295,7 @@ func (r *Run) advance() {
 		case stageTasks:
 			r.dispatch()
 			if r.allFinal() {
-				r.stage = stagePostScript
+				r.to(stageNext)
 			}
 		case stagePostScript:
 			r.advancePostScript()
@@ -315,15 +308,19 @@ func (r *Run) advance() {
 }
 
 // stopped reports whether the run goes no further before its tasks.
-func (r *Run) stopped() bool { return r.cancelled != "" || r.halted != "" || r.fault != "" }
+func (r *Run) stopped() bool { return r.stop != stopNot }
+
+func (r *Run) to(e stageEvent) { r.stage = stages.after(r.stage, e) }
+
+func (r *Run) toStop(e stopEvent) { r.stop = stops.after(r.stop, e) }
 
 // advanceInspect inspects every device, then expands.
 func (r *Run) advanceInspect() {
 	if r.stopped() {
-		r.stage = stagePostScript
+		r.to(stageStops)
 		return
 	}
-	r.inspecting = slices.DeleteFunc(r.inspecting, func(d *device) bool { return d.call.done })
+	r.inspecting = slices.DeleteFunc(r.inspecting, func(d *device) bool { return d.call.done() })
 	for len(r.inspecting) < inspectAtOnce && len(r.uninspected) > 0 {
 		d := r.uninspected[0]
 		r.inspecting, r.uninspected = append(r.inspecting, d), r.uninspected[1:]
@@ -334,27 +331,28 @@ func (r *Run) advanceInspect() {
 	}
 	r.expand()
 	if r.waiting.len() == 0 {
-		r.stage = stagePostScript
+		r.to(stageStops)
 		return
 	}
-	r.stage = stageValidate
+	r.to(stageNext)
 }
 
 // advancePreScript is the plan gate: once, only if a task is still waiting.
 func (r *Run) advancePreScript() {
 	if r.stopped() {
 		r.dismissForStop()
-		r.stage = stagePostScript
+		r.to(stageStops)
 		return
 	}
-	if s := r.spec.PreScript; s != nil && !r.pre.done {
-		if !r.pre.begun {
-			r.pre.begun = true
+	if s := r.spec.PreScript; s != nil && !r.pre.ended() {
+		if r.pre.state == scriptIdle {
+			r.pre.on(scriptDue)
 			r.enter(RunWaitingForPreScript, "script "+s.Address)
 		}
 		return
 	}
-	r.stage, r.freed = stageTasks, true
+	r.to(stageNext)
+	r.freed = true
 	started := r.enter(RunStarted, fmt.Sprintf("%d task(s), %d to run", len(r.tasks), r.waiting.len()))
 	for _, d := range r.dests {
 		for _, w := range d.warnings {
@@ -377,14 +375,15 @@ func (r *Run) onFinished(a Action, e event.Event) {
 		r.onDestinationChecked(a, report, e.Failure)
 	case ActInspect:
 		d := r.byName[a.Device]
-		r.settle(&d.call, a, e.Failure)
-		if e.Failure == nil {
+		f := e.Failure
+		if f == nil {
 			if e.Result == nil || e.Result.Inspection == nil {
-				d.call.failure = failure.New(failure.Internal, failure.Protocol, "inspection of %s ended without a result", d.name)
-				return
+				f = failure.New(failure.Internal, failure.Protocol, "inspection of %s ended without a result", d.name)
+			} else {
+				d.inspection = e.Result.Inspection
 			}
-			d.inspection = e.Result.Inspection
 		}
+		d.call.settle(f, r.now, r.spec.Seed, a.String())
 	case ActScript:
 		r.onScript(a, e)
 	case ActWindowTimer, ActQueueTimer, ActDestinationTimer:
@@ -392,14 +391,6 @@ func (r *Run) onFinished(a Action, e event.Event) {
 			r.onTimer(a)
 		}
 	}
-}
-
-func (r *Run) settle(c *call, a Action, f *failure.Error) {
-	if f == nil {
-		c.done, c.failure = true, nil
-		return
-	}
-	c.fail(f, r.now, r.spec.Seed, a.String())
 }
 
 func (r *Run) onScript(a Action, e event.Event) {
@@ -411,18 +402,18 @@ func (r *Run) onScript(a Action, e event.Event) {
 		message = scriptReturned(a, e.Result.Script)
 	}
 	if a.Hook == hookPlanPost {
-		r.post.done = true
+		r.post.finish(message != "")
 		if message != "" {
 			r.enter(RunPostScriptError, message)
 			r.postFailure = message
 		}
 		return
 	}
-	r.pre.done = true
+	r.pre.finish(message != "")
 	if message != "" {
 		r.gateFailed = message
 		r.dismissWaiting(PlanFailedPreScript, message)
-		r.stage = stagePostScript
+		r.to(stageStops)
 	}
 }
 
@@ -442,15 +433,18 @@ func (r *Run) onInterrupted(e event.Event) {
 	r.interrupted = true
 	r.now = e.Time
 	for _, g := range r.gates { // what was known of it is old
+		g.on(doorInterrupted)
 		g.failures, g.trying, g.dead, g.checking, g.refused = 0, nil, nil, nil, nil
 	}
 	r.each(func(t *Task) []event.Status { return t.Apply(e) })
 	r.waiting = newWaiting()
-	if !r.owesPostScript() || r.post.started {
-		r.post.done = true // its configuration was not kept; or its outcome is unknown, and it is not run twice
+	r.pre.interrupt()
+	r.post.interrupt() // its outcome is unknown, and it is not run twice
+	if !r.post.ended() && !r.owesPostScript() {
+		r.post.on(scriptDrops) // its configuration was not kept
 	}
 	if r.stage < stageTasks {
-		r.stage = stagePostScript
+		r.to(stageStops)
 	}
 }
 
@@ -472,10 +466,10 @@ func (r *Run) dismissEach(code func(*Task) Code, message string) {
 
 // dismissForStop ends the waiting tasks for the reason that stopped the run.
 func (r *Run) dismissForStop() {
-	switch {
-	case r.fault != "":
+	switch r.stop {
+	case stopFaulted:
 		r.dismissWaiting(FailedWithInternalException, r.fault)
-	case r.cancelled != "":
+	case stopCancelled:
 		r.dismissWaiting(CanceledByUser, "cancelled by "+r.cancelled)
 	default:
 		r.dismissHalted()

@@ -22,7 +22,8 @@ type gate struct {
 	queued   map[*Task]int
 	drawn    int
 
-	failures int       // of stores in a row, because it did not answer; zero: it answers
+	door     door
+	failures int       // of stores in a row, because it did not answer
 	until    time.Time // when the next one may try
 	trying   *Task     // the one that does
 
@@ -48,6 +49,11 @@ func newGate(name string, capacity int) *gate {
 	return &gate{name: name, capacity: capacity, holders: map[*Task]bool{}, queued: map[*Task]int{}}
 }
 
+func (g *gate) on(e doorEvent) { g.door = doors.after(g.door, e) }
+
+// away reports whether the destination did not answer, and has not since.
+func (g *gate) away() bool { return g.door == doorAway || g.door == doorTrying }
+
 // want queues a task that neither holds a place nor waits for one.
 func (g *gate) want(t *Task) {
 	if g.holders[t] || g.queued[t] > 0 {
@@ -62,8 +68,8 @@ func (g *gate) want(t *Task) {
 func (g *gate) leave(t *Task) {
 	delete(g.holders, t)
 	delete(g.queued, t)
-	if g.trying == t {
-		g.trying = nil
+	if g.door == doorTrying && g.trying == t {
+		g.on(doorLeaves)
 	}
 }
 
@@ -72,7 +78,7 @@ func (g *gate) room() bool { return g.capacity <= 0 || len(g.holders) < g.capaci
 // next admits the task whose turn it is, or gives nil.
 func (g *gate) next(now time.Time) *Task {
 	for len(g.queue) > 0 && g.room() {
-		if g.failures > 0 && (g.trying != nil || now.Before(g.until)) {
+		if g.door == doorTrying || g.door == doorAway && now.Before(g.until) {
 			return nil
 		}
 		first := g.queue[0]
@@ -80,7 +86,8 @@ func (g *gate) next(now time.Time) *Task {
 		if g.queued[first.task] == first.number {
 			delete(g.queued, first.task)
 			g.holders[first.task] = true
-			if g.failures > 0 {
+			if g.door == doorAway {
+				g.on(doorTries)
 				g.trying = first.task
 			}
 			return first.task
@@ -92,9 +99,10 @@ func (g *gate) next(now time.Time) *Task {
 // fail notes that a store got no answer. Of those that were under way together
 // the first one counts.
 func (g *gate) fail(t *Task, now time.Time, seed uint64) {
-	if g.failures > 0 && g.trying != t {
+	if g.door == doorAway || g.door == doorTrying && g.trying != t {
 		return
 	}
+	g.on(doorFails)
 	g.failures++
 	g.until = now.Add(growing(seed, g.name, g.failures, storeMost))
 }
@@ -114,7 +122,7 @@ func (r *Run) listen(t *Task) {
 		case g == nil:
 		case n.failure != nil && credentialRefused(n.failure):
 			r.shut(g, n.failure)
-		case !n.store:
+		case n.from == ActCheckDestination:
 			r.checkedDestination(g, t, n.failure)
 		case answers(n.failure):
 			r.reopen(g)
@@ -148,10 +156,12 @@ func (r *Run) checkedDestination(g *gate, t *Task, f *failure.Error) {
 // reopen lets everybody store at a destination that answered.
 func (r *Run) reopen(g *gate) {
 	g.dead, g.checks = nil, 0
-	if g.failures == 0 {
+	away := g.away()
+	g.on(doorAnswers)
+	if !away {
 		return
 	}
-	g.failures, g.trying = 0, nil
+	g.failures = 0
 	for t := range g.queued {
 		t.back(g.name)
 		r.dirty[t.spec.ID] = true
@@ -160,9 +170,10 @@ func (r *Run) reopen(g *gate) {
 
 // shut ends what tasks still want of a destination that refused the login.
 func (r *Run) shut(g *gate, f *failure.Error) {
-	if g.refused != nil {
+	if g.door == doorShut {
 		return
 	}
+	g.on(doorRefuses)
 	g.refused = f
 	for _, t := range r.tasks {
 		if t.Final() == nil && t.stores(g.name) {
@@ -183,12 +194,12 @@ func (r *Run) regate(t *Task) {
 		switch {
 		case !t.stores(name):
 			g.leave(t)
-		case g.refused != nil:
+		case g.door == doorShut:
 			r.take(t, t.refuseStore(r.now, name, g.refused))
 			return // that came here again
 		default:
 			g.want(t)
-			if g.failures > 0 && g.queued[t] > 0 {
+			if g.away() && g.queued[t] > 0 {
 				t.away(name, r.now)
 			}
 		}
@@ -202,7 +213,7 @@ func (r *Run) admit(g *gate) {
 		next.letStore(g.name, r.now)
 		r.dirty[next.spec.ID] = true
 	}
-	if g.failures > 0 {
+	if g.away() {
 		r.dirty[""] = true
 	}
 }
@@ -214,7 +225,7 @@ func (r *Run) spareCheck(g *gate, t *Task) {
 		return
 	}
 	switch {
-	case g.refused != nil:
+	case g.door == doorShut:
 		r.take(t, t.withoutDestination(r.now, g.name, "it was refused before in this run: "+g.refused.Error(), g.refused))
 	case g.dead == nil:
 	case r.now.Before(g.checkAfter):
@@ -229,7 +240,7 @@ func (r *Run) spareCheck(g *gate, t *Task) {
 // tried again.
 func (r *Run) pendingGates() (as []Action) {
 	for _, name := range slices.Sorted(maps.Keys(r.gates)) {
-		if g := r.gates[name]; g.failures > 0 && g.trying == nil && len(g.queued) > 0 && g.room() {
+		if g := r.gates[name]; g.door == doorAway && len(g.queued) > 0 && g.room() {
 			as = append(as, Action{ActionID: ActionID{Kind: ActDestinationTimer, Target: name}, Destination: name, NotBefore: g.until})
 		}
 	}
@@ -239,7 +250,7 @@ func (r *Run) pendingGates() (as []Action) {
 // pendingDestinations is the run's own check of every destination, side by side.
 func (r *Run) pendingDestinations() (as []Action) {
 	for _, d := range r.dests {
-		if d.call.attempt > 0 && !d.call.done {
+		if d.call.asking() {
 			as = append(as, Action{ActionID: ActionID{Kind: ActCheckDestination, Target: d.spec.Name, Attempt: d.call.attempt}, Destination: d.spec.Name, NotBefore: d.call.notBefore})
 		}
 	}
@@ -250,18 +261,18 @@ func (r *Run) pendingDestinations() (as []Action) {
 // The run goes on with the first that can be used, and stops if none can.
 func (r *Run) advanceDestinations() {
 	if r.stopped() {
-		r.stage = stagePostScript
+		r.to(stageStops)
 		return
 	}
 	var usable, open bool
 	for _, d := range r.dests {
 		d.call.begin(r.now)
-		open = open || !d.call.done
-		usable = usable || d.call.done && d.call.failure == nil && d.short == ""
+		open = open || d.call.asking()
+		usable = usable || d.call.state == callAnswered && d.short == ""
 	}
 	switch {
 	case usable && !(open && r.spec.AwaitDestinations), len(r.dests) == 0:
-		r.stage = stageInspect
+		r.to(stageNext)
 	case !open:
 		code, message := r.dests[0].verdict()
 		message += "; no destination is left, and no device was contacted"
@@ -288,16 +299,13 @@ func (r *Run) onDestinationChecked(a Action, report *sdk.DestinationReport, f *f
 		if d.spec.Name != a.Destination {
 			continue
 		}
-		if f != nil {
-			d.call.failPatiently(f, r.now, r.spec.Seed, a.String())
-		} else {
-			d.call.done = true
+		if d.call.settlePatiently(f, r.now, r.spec.Seed, a.String()); f == nil {
 			d.short = d.spec.MinFree.short(report, 0)
 			if report != nil {
 				d.warnings = report.Warnings
 			}
 		}
-		if !d.call.done {
+		if !d.call.done() {
 			if d.call.failed == 1 && r.stage == stageDestinations { // nothing else is to be seen until then
 				r.enter(WaitingForPreValidation, fmt.Sprintf("waiting for destination %s: %s; trying until %s", d.spec.Name, f.Error(), d.call.begun.Add(patience).Format(time.TimeOnly)))
 			}

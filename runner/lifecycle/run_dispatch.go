@@ -285,16 +285,16 @@ func (r *Run) pendingRun() []Action {
 	switch r.stage {
 	case stageInspect:
 		for _, d := range r.inspecting {
-			if !d.call.done {
+			if d.call.asking() {
 				as = append(as, Action{ActionID: ActionID{Kind: ActInspect, Target: d.name, Attempt: d.call.attempt}, Device: d.name, NotBefore: d.call.notBefore})
 			}
 		}
 	case stagePreScript:
-		if s := r.spec.PreScript; s != nil && r.pre.begun && !r.pre.done {
+		if s := r.spec.PreScript; s != nil && r.pre.pending() {
 			as = append(as, Action{ActionID: ActionID{Kind: ActScript, Target: hookPlanPre}, Script: s.Address, Hook: hookPlanPre, Timeout: s.Timeout})
 		}
 	case stagePostScript:
-		if s := r.spec.PostScript; s != nil && r.post.begun && !r.post.done {
+		if s := r.spec.PostScript; s != nil && r.post.pending() {
 			code, message, _ := r.judge()
 			as = append(as, Action{ActionID: ActionID{Kind: ActScript, Target: hookPlanPost}, Script: s.Address, Hook: hookPlanPost, Timeout: s.Timeout, Outcome: code, OutcomeMessage: message})
 		}
@@ -319,5 +319,5 @@ func (r *Run) Obligations(id string) []Obligation {
 // owesPostScript reports whether the plan's post-script must run even if the run is interrupted.
 func (r *Run) owesPostScript() bool {
 	s := r.spec.PostScript
-	return s != nil && s.When != OnSuccess && r.pre.started && !r.post.done
+	return s != nil && s.When != OnSuccess && r.pre.ran() && !r.post.ended()
 }

@@ -23,15 +23,15 @@ func (r *Run) advancePostScript() {
 	if !r.allFinal() {
 		r.dismissForStop()
 		if !r.allFinal() {
-			r.stage = stageTasks // tasks under way still undo and finish
+			r.to(stageBack) // they still undo and finish
 			return
 		}
 	}
 	code, message, exit := r.judge()
-	began := r.ran || r.pre.started
-	if s := r.spec.PostScript; began && s.due(code != Success) && !r.post.done {
-		if !r.post.begun {
-			r.post.begun = true
+	began := r.ran || r.pre.ran()
+	if s := r.spec.PostScript; began && s.due(code != Success) && !r.post.ended() {
+		if r.post.state == scriptIdle {
+			r.post.on(scriptDue)
 			r.enter(RunWaitingForPostScript, "script "+s.Address)
 		}
 		return
@@ -63,11 +63,11 @@ func (r *Run) judge() (Code, string, int) {
 		return RunDeviceStillQuiesced, fmt.Sprintf("%s; %d may have left a device or domain quiesced: dprun recover", summary, down), exitStillQuiesced
 	case away > 0 && r.allFinal():
 		return RunTrafficLedAway, fmt.Sprintf("%s; traffic may still be led around %d device(s) or domain(s): dprun owed", summary, away), exitTrafficAway
-	case r.fault != "":
+	case r.stop == stopFaulted:
 		return FailedWithInternalException, r.fault, exitInternal
 	case r.interrupted:
 		return RunInterrupted, summary, exitFailed
-	case r.cancelled != "":
+	case r.stop == stopCancelled:
 		exit := exitTerminate
 		if r.cancelled == "SIGINT" || r.cancelled == "interrupt" {
 			exit = exitInterrupt
@@ -156,5 +156,6 @@ func (r *Run) end(c Code, message string, exit int) {
 	s := r.enter(c, message)
 	s.Final = true
 	v := *s
-	r.verdict, r.exit, r.stage = &v, exit, stageDone
+	r.verdict, r.exit = &v, exit
+	r.to(stageEnds)
 }

@@ -154,7 +154,7 @@ func (d *device) undecided(a Activity, domain string) (Code, string) {
 func (r *Run) advanceValidate() {
 	if r.stopped() {
 		r.dismissForStop()
-		r.stage = stagePostScript
+		r.to(stageStops)
 		return
 	}
 	r.validating = slices.DeleteFunc(r.validating, func(t *Task) bool { return !t.validating() })
@@ -169,9 +169,11 @@ func (r *Run) advanceValidate() {
 	if len(r.validating) > 0 {
 		return
 	}
-	if r.stage = stagePreScript; r.waiting.len() == 0 {
-		r.stage = stagePostScript
+	if r.waiting.len() == 0 {
+		r.to(stageStops)
+		return
 	}
+	r.to(stageNext)
 }
 
 // expandUncontacted makes the tasks that are known without contacting a

@@ -181,7 +181,7 @@ func TestAnEventAfterAHaltCostsTheSameInALargeRun(t *testing.T) {
 		f := halted(n, 8)
 		var ended time.Duration
 		begun := processorTime(t)
-		f.until = func(r *Run) bool { return r.halted != "" }
+		f.until = func(r *Run) bool { return r.stop == stopHalted }
 		run, _ := f.walk(t)
 		if ended = processorTime(t) - begun; ended > 5*time.Second {
 			t.Errorf("%d tasks were expanded and dismissed in %s", n, ended)

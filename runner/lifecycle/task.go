@@ -17,7 +17,7 @@ type Phase int
 const (
 	PhaseQueue Phase = iota
 	PhaseValidate
-	PhaseGate
+	PhaseGate // of the plan: no task is in it by itself
 	PhaseReady
 	PhaseDispatch
 	PhasePreChecks
@@ -31,6 +31,10 @@ const (
 	PhaseFinal
 )
 
+var phaseNames = [...]string{"queue", "validate", "gate", "ready", "dispatch", "pre-checks", "lock", "pre-script", "quiesce", "capture", "unquiesce", "store", "post-script", "final"}
+
+func (p Phase) String() string { return phaseNames[p] }
+
 // Task is the machine of one task. The zero value is of no use: [NewTask].
 type Task struct {
 	spec  TaskSpec
@@ -39,40 +43,50 @@ type Task struct {
 	out   []event.Status
 	seq   int
 
-	started    time.Time     // dispatched: the long-running clock starts
-	lockSince  time.Time     // waiting for the lock since
-	lockWaited time.Duration // the clock stood still so long
+	started time.Time // dispatched: the long-running clock starts
+	course  course
 
 	validate call // the device check of a task for a whole device, before the plan gate
 	prepare  call
 	prepared *event.Prepared
 	probe    call
 	dests    []*destination
-	locked   bool
-	noLock   bool // recovery holds none
-	check    call
-	checked  *sdk.CheckReport
-	checkAt  time.Time
-	busyAt   time.Time // first found busy
-	recheck  bool      // the check under way is the one right before the quiesce
+
+	lock    lock
+	check   call // once the lock is held
+	recheck call // right before the quiesce
+	checked *sdk.CheckReport
+	checkAt time.Time
+	busyAt  time.Time // first found busy
 
 	pre, post script
 	before    script // before_quiesce
 	after     script // after_unquiesce
 	quiesce   quiesce
 	debt      *Debt // from the moment that the quiesce is about to be sent
+	telling   telling
 	captures  []*capture
-
-	undoOnError bool // the way back began after a failure
-	undoWaiting bool // the status is entered
 
 	heard []heard // of destinations, not yet noted by the run
 
 	failures []entered
 	warnings []string
-	cancels  int  // how often the user asked to stop
-	abandon  bool // forward work ends here: cancelled, or the run was interrupted
+	cancels  int // how often the user asked to stop
 	final    *event.Status
+}
+
+// lock is the lock on the device.
+type lock struct {
+	state  lockState
+	since  time.Time     // waiting since
+	waited time.Duration // the long-running clock stood still so long
+}
+
+func (l *lock) on(e lockEvent) { l.state = locks.after(l.state, e) }
+
+// wanted reports whether the lock is held or to be had.
+func (l *lock) wanted() bool {
+	return l.state == lockAsking || l.state == lockWaiting || l.state == lockHeld
 }
 
 // entered is a failure that was decided.
@@ -93,54 +107,116 @@ const (
 	rankPostScript
 )
 
-// script is a hook of the task.
-type script struct {
-	begun, started, done bool
-	failed               bool // it did not do its work
+// script is a hook.
+type script struct{ state scriptState }
+
+func (s *script) on(e scriptEvent) { s.state = scripts.after(s.state, e) }
+
+// pending reports whether the script is to be run, or runs.
+func (s *script) pending() bool { return s.state == scriptAsked || s.state == scriptRunning }
+
+// ended reports whether the script will not run any more.
+func (s *script) ended() bool { return s.state != scriptIdle && !s.pending() }
+
+// ran reports whether the script was started, however it ended.
+func (s *script) ran() bool {
+	switch s.state {
+	case scriptRunning, scriptWorked, scriptFailed, scriptUnknown:
+		return true
+	}
+	return false
 }
 
-// destination is one destination of the task: its pre-check, then its stores.
+// finish ends the script with its result.
+func (s *script) finish(failed bool) {
+	if failed {
+		s.on(scriptFails)
+		return
+	}
+	s.on(scriptWorks)
+}
+
+// interrupt is the end of the process that ran it.
+func (s *script) interrupt() {
+	if s.state == scriptRunning {
+		s.on(scriptInterrupted)
+	}
+}
+
+// destination is one destination of the task: its pre-check, then its copy.
 type destination struct {
 	spec    Destination
 	check   call
-	usable  bool
+	state   copyState
 	variant int // index of the capture that is stored next
-	store   call
-	tried   bool           // the first store was let begin
-	since   time.Time      // timeouts.store counts from here; zero: not yet
-	pausing bool           // the last attempt failed, and the next is not due
-	last    *failure.Error // of that attempt
-	waiting bool           // that it is waited for has been entered
-	stored  bool
-	failed  bool
+	store   attempts
+	since   time.Time         // timeouts.store counts from here
+	last    *failure.Error    // of the latest attempt
+	told    bool              // that it is waited for has been entered
 	reports []sdk.StoreReport // of the captures, in their order
 }
+
+func (d *destination) on(e copyEvent) { d.state = copies.after(d.state, e) }
 
 // heard is what a check or a store told of a destination.
 type heard struct {
 	destination string
-	store       bool
+	from        ActionKind
 	failure     *failure.Error // nil: it served
 }
 
 // capture is one variant.
 type capture struct {
-	variant      string
-	call         call
-	begun        bool
-	started      bool // of a capture that must not be repeated
-	deviceDone   bool
-	token        string
-	discard      call
-	discardSince time.Time // first tried
-	captured     *event.Captured
+	variant string
+	attempts
+	state    captureState
+	captured *event.Captured
+	deposit  deposit
+}
+
+func (c *capture) on(e captureEvent) { c.state = captures.after(c.state, e) }
+
+// open reports whether the capture is under way, or waits to be made again.
+func (c *capture) open() bool { return c.state == captureAsking || c.state == captureLeft }
+
+// deposit is what a capture leaves on the device.
+type deposit struct {
+	attempts
+	state depositState
+	token string
+	since time.Time // first tried to be removed
+}
+
+func (d *deposit) on(e depositEvent) { d.state = deposits.after(d.state, e) }
+
+// may notes that files may be on the device.
+func (d *deposit) may(token string) {
+	if token == "" {
+		return
+	}
+	if d.token = token; d.state == depositNone {
+		d.on(depositMade)
+	}
+}
+
+// open reports whether they are still to be removed.
+func (d *deposit) open() bool { return d.state == depositOwed || d.state == depositRemoving }
+
+// owed reports whether they may still be on the device.
+func (d *deposit) owed() bool { return d.open() || d.state == depositStays }
+
+func (d *deposit) begin(now time.Time) {
+	if d.state == depositOwed {
+		d.attempts = attempts{attempt: 1, begun: now, notBefore: d.notBefore}
+		d.on(depositBegins)
+	}
 }
 
 // NewTask returns a task that is queued. Its first status is entered by [Task.Queue].
 func NewTask(spec TaskSpec) *Task {
 	t := &Task{spec: spec}
 	for _, d := range spec.Destinations {
-		t.dests = append(t.dests, &destination{spec: d, usable: true})
+		t.dests = append(t.dests, &destination{spec: d})
 	}
 	return t
 }
@@ -207,7 +283,7 @@ func (t *Task) Queue(now time.Time) []event.Status {
 // Validate begins to ask the device whether the task can work at all.
 func (t *Task) Validate(now time.Time) []event.Status {
 	return t.step(now, func() {
-		t.phase = PhaseValidate
+		t.to(phaseValidates)
 		t.validate.begin(t.now)
 	})
 }
@@ -215,7 +291,7 @@ func (t *Task) Validate(now time.Time) []event.Status {
 // Ready says that all validation passed.
 func (t *Task) Ready(now time.Time) []event.Status {
 	return t.step(now, func() {
-		t.phase = PhaseReady
+		t.to(phaseReady)
 		t.enter(ReadyForExecution, "")
 	})
 }
@@ -231,7 +307,7 @@ func (t *Task) Dismiss(now time.Time, code Code, message string) []event.Status 
 // Dispatch starts a ready task.
 func (t *Task) Dispatch(now time.Time) []event.Status {
 	return t.step(now, func() {
-		t.phase = PhaseDispatch
+		t.to(phaseDispatched)
 		t.enter(SentToMDB, "")
 	})
 }
@@ -246,13 +322,23 @@ func (t *Task) Forbid(now time.Time, code Code, message string) []event.Status {
 		return t.Dismiss(now, code, message)
 	}
 	return t.step(now, func() {
-		if t.abandon {
+		if t.course == courseAbandoned {
 			return
 		}
-		t.abandon = true
+		t.abandon()
 		t.fail(rankFirst, code, message)
 	})
 }
+
+// to takes the task to another phase.
+func (t *Task) to(e phaseEvent) { t.phase = phases.after(t.phase, e) }
+
+// abandon ends forward work: nothing more is begun, and what is owed is done.
+func (t *Task) abandon() { t.course = courses.after(t.course, courseAbandons) }
+
+// stopped reports whether forward work on the device must end: abandoned, or
+// over the time limit.
+func (t *Task) stopped() bool { return t.course != courseGoing }
 
 // enter appends a status to the history.
 func (t *Task) enter(c Code, format string, args ...any) {
@@ -287,7 +373,7 @@ func (t *Task) end(c Code, message string) {
 	if t.final != nil {
 		return
 	}
-	t.phase = PhaseFinal
+	t.to(phaseEnds)
 	s := event.Status{Code: string(c), Message: message, Final: true, Warnings: t.warnings}
 	seen := false
 	for _, f := range t.failures {
@@ -327,7 +413,7 @@ func (t *Task) advance() {
 		case PhaseDispatch:
 			t.started = t.now
 			t.enter(ExecutionStarted, "")
-			t.phase = PhasePreChecks
+			t.to(phaseStarts)
 			t.enter(PreChecksStarted, "")
 			t.prepare.begin(t.now)
 			t.probe.begin(t.now)
@@ -371,7 +457,7 @@ func (t *Task) Pending() []Action {
 	if at, ok := t.runLimit(); ok {
 		add(Action{ActionID: ActionID{Kind: ActRunTimer}, NotBefore: at})
 	}
-	if t.phase >= PhaseLock && t.phase <= PhaseUnquiesce && !t.noLock {
+	if t.lock.wanted() {
 		add(Action{ActionID: deviceLock, Exclusive: t.spec.Activity.Exclusive || t.spec.Activity.Quiesce == QuiesceDevice})
 	}
 	switch t.phase {
@@ -403,10 +489,10 @@ func (t *Task) Pending() []Action {
 // 10, stands still while the lock is waited for, and fires once. After an
 // interruption only what is bounded by itself is left.
 func (t *Task) runLimit() (time.Time, bool) {
-	if t.phase < PhasePreChecks || t.phase > PhaseUnquiesce || !t.lockSince.IsZero() || t.spec.Timeouts.Run <= 0 || t.has(FailedLongRunning) || t.abandon || t.noLock {
+	if t.phase < PhasePreChecks || t.phase > PhaseUnquiesce || t.lock.state == lockWaiting || t.lock.state == lockWithout || t.spec.Timeouts.Run <= 0 || t.stopped() {
 		return time.Time{}, false
 	}
-	return t.started.Add(t.lockWaited + t.spec.Timeouts.Run), true
+	return t.started.Add(t.lock.waited + t.spec.Timeouts.Run), true
 }
 
 func (t *Task) has(c Code) bool {
@@ -429,8 +515,8 @@ func (t *Task) Obligations() []Obligation {
 		os = append(os, Obligation{ID: OwedUnquiesce, Kind: OweUnquiesce, Task: t.spec.ID, Device: t.spec.Device, Domain: spec.Domain, Debt: &spec, DueBack: t.dueBack()})
 	}
 	for _, c := range t.captures {
-		if c.token != "" && !(c.discard.done && c.discard.failure == nil) {
-			os = append(os, Obligation{ID: owedDiscard(c.variant), Kind: OweDiscard, Task: t.spec.ID, Device: t.spec.Device, Token: c.token})
+		if c.deposit.owed() {
+			os = append(os, Obligation{ID: owedDiscard(c.variant), Kind: OweDiscard, Task: t.spec.ID, Device: t.spec.Device, Token: c.deposit.token})
 		}
 	}
 	if t.OwesRejoin() {
@@ -445,14 +531,14 @@ func (t *Task) Obligations() []Obligation {
 // dueBack is when the task's target should be back at the latest, whatever
 // happens: after that something is wrong with whoever works on it.
 func (t *Task) dueBack() time.Time {
-	return t.started.Add(t.lockWaited + t.spec.Timeouts.Run + t.spec.Timeouts.Unquiesce + t.spec.Timeouts.Grace + arrivesWithin)
+	return t.started.Add(t.lock.waited + t.spec.Timeouts.Run + t.spec.Timeouts.Unquiesce + t.spec.Timeouts.Grace + arrivesWithin)
 }
 
 // owesPostScript reports whether the post-script must run even if the run is
 // interrupted: what a pre-script began, it ends.
 func (t *Task) owesPostScript() bool {
 	p := t.spec.Activity.PostScript
-	return p != nil && p.When != OnSuccess && t.pre.started && !t.post.done
+	return p != nil && p.When != OnSuccess && t.pre.ran() && !t.post.ended()
 }
 
 // Started is when the task was dispatched; zero before.

@@ -11,7 +11,7 @@ import (
 
 // beginCaptures goes from the quiesce to the captures.
 func (t *Task) beginCaptures() {
-	t.phase = PhaseCapture
+	t.to(phaseCaptures)
 	for _, v := range t.checked.Variants {
 		t.captures = append(t.captures, &capture{variant: v})
 	}
@@ -29,22 +29,22 @@ func (t *Task) beginCaptures() {
 // forward work: nothing of a half set is published.
 func (t *Task) advanceCapture() {
 	for _, c := range t.captures {
-		if c.deviceDone {
+		if c.state == captureLeft {
 			t.beginUndo() // the device has done its part: it need not stay down for the download
-			if t.debt.Returned() {
-				t.rejoined()
-			}
 		}
-		if t.stopped() || c.call.failure != nil {
+		if t.debt.Returned() {
+			t.rejoined()
+		}
+		if t.stopped() || c.state == captureFailed {
 			t.toUndo()
 			return
 		}
-		if c.captured != nil {
+		if c.state == captureDone {
 			continue
 		}
-		if !c.begun {
-			c.begun = true
-			c.call.begin(t.now)
+		if c.state == captureIdle {
+			c.attempts = first(t.now)
+			c.on(captureBegins)
 			t.enter(startedCode(c.variant), "%s", t.target())
 		}
 		return
@@ -54,8 +54,8 @@ func (t *Task) advanceCapture() {
 
 func (t *Task) pendingCapture(add func(Action)) {
 	for _, c := range t.captures {
-		if c.begun && c.captured == nil && c.call.failure == nil {
-			add(Action{ActionID: ActionID{Kind: ActCapture, Variant: c.variant, Attempt: c.call.attempt}, NotBefore: c.call.notBefore})
+		if c.open() {
+			add(Action{ActionID: ActionID{Kind: ActCapture, Variant: c.variant, Attempt: c.attempt}, NotBefore: c.notBefore})
 		}
 	}
 }
@@ -76,24 +76,22 @@ func (t *Task) onCaptured(a Action, r *event.Captured, f *failure.Error) {
 		f = failure.New(failure.Internal, failure.Protocol, "capture of %s (%s) ended without a file", t.target(), a.Variant)
 	}
 	if f != nil {
-		if a.Once() {
-			c.call.done, c.call.failure = true, f
-		} else {
-			t.settle(&c.call, a, f)
+		if c.failed++; !a.Once() && fewTimes(f, c.failed) {
+			c.on(captureAgain)
+			c.again(t.now, backoff(t.spec.Seed, t.spec.ID+"/"+a.String(), c.failed))
+			return
 		}
-		if c.call.done {
-			message := f.Error()
-			if kept := t.Captured(); len(kept) > 0 {
-				message += fmt.Sprintf("; the %s export is good and stays in staging: %s", kept[0].Variant, kept[0].Artifacts[0].Staged)
-			}
-			t.fail(rankFirst, captureCode(c.variant, f), message)
+		message := f.Error()
+		if kept := t.Captured(); len(kept) > 0 {
+			message += fmt.Sprintf("; the %s export is good and stays in staging: %s", kept[0].Variant, kept[0].Artifacts[0].Staged)
 		}
+		c.on(captureFails)
+		t.fail(rankFirst, captureCode(c.variant, f), message)
 		return
 	}
-	c.call.done, c.captured = true, r
-	if r.Token != "" {
-		c.token = r.Token
-	}
+	c.on(captureEnds)
+	c.captured = r
+	c.deposit.may(r.Token)
 	t.warnings = append(t.warnings, r.Warnings...)
 	var total int64
 	for _, x := range r.Artifacts {
@@ -106,7 +104,7 @@ func (t *Task) onCaptured(a Action, r *event.Captured, f *failure.Error) {
 // whole reports whether every variant stands in staging.
 func (t *Task) whole() bool {
 	for _, c := range t.captures {
-		if c.captured == nil {
+		if c.state != captureDone {
 			return false
 		}
 	}
@@ -137,12 +135,9 @@ func (t *Task) shrunk() {
 
 // pendingDiscard removes what a finished capture left on the device.
 func (t *Task) pendingDiscard(add func(Action)) {
-	if t.phase != PhaseUnquiesce {
-		return
-	}
 	for _, c := range t.captures {
-		if c.token != "" && !c.discard.done {
-			add(Action{ActionID: ActionID{Kind: ActDiscard, Variant: c.variant, Attempt: c.discard.attempt}, Token: c.token, NotBefore: c.discard.notBefore})
+		if d := c.deposit; d.state == depositRemoving {
+			add(Action{ActionID: ActionID{Kind: ActDiscard, Variant: c.variant, Attempt: d.attempt}, Token: d.token, NotBefore: d.notBefore})
 		}
 	}
 }
@@ -150,20 +145,27 @@ func (t *Task) pendingDiscard(add func(Action)) {
 // onDiscarded: a device that is still busy with the backup is asked again, for
 // as long as one waits for a device to come back.
 func (t *Task) onDiscarded(a Action, f *failure.Error) {
-	c := t.capture(a.Variant)
-	if c.discardSince.IsZero() {
-		c.discardSince = t.now
+	d := &t.capture(a.Variant).deposit
+	if d.since.IsZero() {
+		d.since = t.now
 	}
 	limit := t.spec.Timeouts.Unquiesce + t.spec.Timeouts.Grace
-	if f != nil && f.Kind.Retryable() && t.cancels < 2 && t.now.Sub(c.discardSince) < limit {
-		c.discard.notBefore = t.now.Add(backoff(t.spec.Seed, t.spec.ID+"/"+a.String(), c.discard.attempt))
-		c.discard.attempt++
+	if f != nil && f.Kind.Retryable() && t.cancels < 2 && t.now.Sub(d.since) < limit {
+		d.on(depositAgain)
+		d.again(t.now, backoff(t.spec.Seed, t.spec.ID+"/"+a.String(), d.attempt))
 		return
 	}
-	c.discard.done, c.discard.failure = true, f
-	if f != nil {
-		t.warnings = append(t.warnings, fmt.Sprintf("files of this backup are still on the device: %s", f.Error()))
+	t.discarded(d, f)
+}
+
+// discarded ends the removal of files from the device.
+func (t *Task) discarded(d *deposit, f *failure.Error) {
+	if f == nil {
+		d.on(depositRemoves)
+		return
 	}
+	d.on(depositFails)
+	t.warnings = append(t.warnings, fmt.Sprintf("files of this backup are still on the device: %s", f.Error()))
 }
 
 func startedCode(variant string) Code {

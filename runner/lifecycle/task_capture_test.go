@@ -63,6 +63,9 @@ func exported(t *testing.T, last int64, captured event.Captured) *event.Status {
 		{"store/file.a/persisted/1", event.Result{Store: &sdk.StoreReport{Location: "/a.zip", Durable: true, ModeKept: true}}},
 		{"manifest/file.a/1", event.Result{Store: &sdk.StoreReport{Location: "/a.json", Durable: true, ModeKept: true}}},
 	} {
+		if task.stores("file.a") && task.dests[0].waits() {
+			task.letStore("file.a", epoch)
+		}
 		task.Apply(event.Event{Kind: event.Finished, Time: epoch, Task: "t", Action: step.action, Result: &step.result})
 	}
 	if task.Final() == nil {

@@ -23,7 +23,7 @@ func (t *Task) advancePreChecks() {
 		t.toPostScript()
 		return
 	}
-	if !t.prepare.done || !t.probe.done {
+	if !t.prepare.done() || !t.probe.done() {
 		return
 	}
 	if f := t.prepare.failure; f != nil {
@@ -39,30 +39,31 @@ func (t *Task) advancePreChecks() {
 	checked := true
 	for _, d := range t.dests {
 		d.check.begin(t.now)
-		checked = checked && d.check.done
+		checked = checked && d.check.done()
 	}
 	if !checked {
 		return
 	}
-	if !slices.ContainsFunc(t.dests, func(d *destination) bool { return d.usable }) {
+	if !slices.ContainsFunc(t.dests, func(d *destination) bool { return d.state != copyLost }) {
 		for i := range t.failures {
 			t.failures[i].rank = rankFirst
 		}
 		t.toPostScript()
 		return
 	}
-	t.phase = PhaseLock
+	t.to(phaseChecked)
+	t.lock.on(lockAsks)
 }
 
 func (t *Task) pendingPreChecks(add func(Action)) {
-	if !t.prepare.done {
+	if t.prepare.asking() {
 		add(Action{ActionID: ActionID{Kind: ActPrepare, Attempt: t.prepare.attempt}, NotBefore: t.prepare.notBefore})
 	}
-	if !t.probe.done {
+	if t.probe.asking() {
 		add(Action{ActionID: ActionID{Kind: ActProbe, Attempt: t.probe.attempt}, NotBefore: t.probe.notBefore})
 	}
 	for _, d := range t.dests {
-		if d.check.attempt > 0 && !d.check.done {
+		if d.check.asking() {
 			add(Action{ActionID: ActionID{Kind: ActCheckDestination, Target: d.spec.Name, Attempt: d.check.attempt}, Destination: d.spec.Name, NotBefore: d.check.notBefore})
 		}
 	}
@@ -75,21 +76,17 @@ func (t *Task) onDestinationCheck(a Action, r *sdk.DestinationReport, f *failure
 	if d == nil {
 		return
 	}
-	if f != nil {
-		d.check.failPatiently(f, t.now, t.spec.Seed, t.spec.ID+"/"+a.String())
-	} else {
-		d.check.done = true
-	}
-	if !d.check.done {
+	d.check.settlePatiently(f, t.now, t.spec.Seed, t.spec.ID+"/"+a.String())
+	if !d.check.done() {
 		return
 	}
-	t.heard = append(t.heard, heard{destination: d.spec.Name, failure: d.check.failure})
+	t.heard = append(t.heard, heard{d.spec.Name, ActCheckDestination, d.check.failure})
 	if f := d.check.failure; f != nil {
 		t.loseDestination(d, f.Error(), f)
 		return
 	}
 	if short := d.spec.MinFree.short(r, t.spec.LastSize); short != "" {
-		d.usable, d.failed = false, true
+		d.on(copyLoses)
 		code := PreChecksDestinationOutOfSpace
 		if d.spec.Family == familyNFS {
 			code = PreChecksNFSOutOfSpace
@@ -100,7 +97,7 @@ func (t *Task) onDestinationCheck(a Action, r *sdk.DestinationReport, f *failure
 
 // loseDestination goes on without a destination that its check found unusable.
 func (t *Task) loseDestination(d *destination, why string, f *failure.Error) {
-	d.usable, d.failed = false, true
+	d.on(copyLoses)
 	t.fail(rankStore, destinationCode(d.spec.Family, f), fmt.Sprintf("destination %s: %s", d.spec.Name, why))
 }
 
@@ -109,7 +106,7 @@ func (t *Task) loseDestination(d *destination, why string, f *failure.Error) {
 func (t *Task) withoutDestination(now time.Time, name, why string, f *failure.Error) []event.Status {
 	return t.step(now, func() {
 		d := t.destination(name)
-		d.check.done, d.check.failure = true, f
+		d.check.giveUp(f)
 		t.loseDestination(d, why, f)
 	})
 }
@@ -117,7 +114,7 @@ func (t *Task) withoutDestination(now time.Time, name, why string, f *failure.Er
 // asksDestination reports whether the task checks a destination just now.
 func (t *Task) asksDestination(name string) bool {
 	d := t.destination(name)
-	return t.phase == PhasePreChecks && d != nil && d.check.attempt > 0 && !d.check.done
+	return t.phase == PhasePreChecks && d != nil && d.check.asking()
 }
 
 // short says how a destination falls short of the room that must be free and
@@ -154,41 +151,34 @@ func size(n int64) string {
 	return fmt.Sprintf("%.1f %cB", f, "kMGTP"[p])
 }
 
-// stopped reports whether forward work must end: cancelled, interrupted, or
-// over the time limit.
-func (t *Task) stopped() bool { return t.abandon || t.has(FailedLongRunning) }
-
 // advanceLock: the device's lock, then what the device says right now.
 func (t *Task) advanceLock() {
 	if t.stopped() {
 		t.toUndo()
 		return
 	}
-	if !t.locked {
+	if t.lock.state != lockHeld {
 		return
 	}
 	t.check.begin(t.now)
-	if !t.check.done {
+	if !t.check.done() || !t.judge(&t.check) {
 		return
 	}
-	if !t.judgeCheck() {
-		return
-	}
-	t.phase = PhasePreScript
+	t.to(phaseLocked)
 }
 
 // pendingWait bounds the wait for the device's lock, during which the
 // long-running clock stands still: it ends with the window, and nobody waits
 // longer than in the queue.
 func (t *Task) pendingWait(add func(Action)) {
-	if t.lockSince.IsZero() {
+	if t.lock.state != lockWaiting {
 		return
 	}
 	if q := t.spec.Timeouts.Queue; q > 0 {
-		add(Action{ActionID: ActionID{Kind: ActQueueTimer}, NotBefore: t.lockSince.Add(q)})
+		add(Action{ActionID: ActionID{Kind: ActQueueTimer}, NotBefore: t.lock.since.Add(q)})
 	}
 	if w := t.spec.Window; w != nil {
-		at := t.lockSince // it may have closed before
+		at := t.lock.since // it may have closed before
 		if closes, ok := w.ClosesAt(t.now); ok && w.Open(t.now) {
 			at = closes.Add(-t.spec.needs())
 		}
@@ -198,35 +188,34 @@ func (t *Task) pendingWait(add func(Action)) {
 
 // onLock: the lock is held, or cannot be had.
 func (t *Task) onLock(f *failure.Error) {
-	if t.locked {
-		return
-	}
-	if !t.lockSince.IsZero() {
-		t.lockWaited += t.now.Sub(t.lockSince)
-		t.lockSince = time.Time{}
+	switch t.lock.state {
+	case lockHeld:
+		return // it stays pending for as long as it is wanted
+	case lockWaiting:
+		t.lock.waited += t.now.Sub(t.lock.since)
 	}
 	if f != nil {
-		t.abandon = true
+		t.lock.on(lockRefuses)
+		t.abandon()
 		t.fail(rankFirst, FailedWithInternalException, "device lock: "+f.Error())
 		return
 	}
-	t.locked = true
+	t.lock.on(lockGranted)
 }
 
 func (t *Task) pendingCheck(add func(Action)) {
-	if t.check.attempt > 0 && !t.check.done && (t.phase == PhaseLock && t.locked || t.phase == PhaseQuiesce) {
-		kind := ActCheck
-		if t.recheck {
-			kind = ActRecheck
-		}
-		add(Action{ActionID: ActionID{Kind: kind, Attempt: t.check.attempt}, NotBefore: t.check.notBefore})
+	if t.check.asking() {
+		add(Action{ActionID: ActionID{Kind: ActCheck, Attempt: t.check.attempt}, NotBefore: t.check.notBefore})
+	}
+	if t.recheck.asking() {
+		add(Action{ActionID: ActionID{Kind: ActRecheck, Attempt: t.recheck.attempt}, NotBefore: t.recheck.notBefore})
 	}
 }
 
-// judgeCheck decides on a finished device check: true means go on; false that
+// judge decides on a finished device check: true means go on; false that
 // the task failed or that the check is repeated because the device is busy.
-func (t *Task) judgeCheck() bool {
-	if f := t.check.failure; f != nil {
+func (t *Task) judge(c *call) bool {
+	if f := c.failure; f != nil {
 		t.fail(rankFirst, checkCode(f), f.Error())
 		t.toUndo()
 		return false
@@ -270,7 +259,7 @@ func (t *Task) judgeCheck() bool {
 		return false
 	}
 	if t.spec.Quiesces() && r.CurrentCommand != "" {
-		return t.waitWhileBusy(r.CurrentCommand)
+		return t.waitWhileBusy(c, r.CurrentCommand)
 	}
 	return true
 }
@@ -283,7 +272,7 @@ func orElse(text, otherwise string) string {
 }
 
 // waitWhileBusy reads the device again until its own command has ended.
-func (t *Task) waitWhileBusy(command string) bool {
+func (t *Task) waitWhileBusy(c *call, command string) bool {
 	if t.busyAt.IsZero() {
 		t.busyAt = t.now
 	}
@@ -293,8 +282,6 @@ func (t *Task) waitWhileBusy(command string) bool {
 		t.toUndo()
 		return false
 	}
-	n := t.check.attempt
-	t.check = call{attempt: n, begun: t.now} // a poll is no retry: what failed before does not count
-	t.check.again(t.now, backoff(t.spec.Seed, t.spec.ID+"/busy", n))
+	c.poll(t.now, backoff(t.spec.Seed, t.spec.ID+"/busy", c.attempt))
 	return false
 }

@@ -2,7 +2,6 @@ package lifecycle
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/dprun/dprun/runner/event"
 	"github.com/dprun/dprun/sdk/failure"
@@ -14,13 +13,13 @@ func (t *Task) onStarted(id ActionID) {
 	case ActQuiesce:
 		t.owe()
 	case ActScript:
-		state, _, _ := t.hook(id.Target)
-		state.started = true
+		if s, _, _ := t.hook(id.Target); s.state == scriptAsked {
+			s.on(scriptStarted)
+		}
 	case ActCapture:
 		if c := t.capture(id.Variant); c != nil {
-			c.started = true
-			if t.checked != nil && c.token == "" {
-				c.token = t.checked.Token // owed from here on: what the capture tells may be lost
+			if t.checked != nil && c.deposit.token == "" {
+				c.deposit.may(t.checked.Token) // owed from here on: what the capture tells may be lost
 			}
 		}
 	}
@@ -32,11 +31,13 @@ func (t *Task) onNotBegun(id ActionID) {
 	case ActQuiesce:
 		t.debt = nil
 	case ActScript:
-		state, _, _ := t.hook(id.Target)
-		state.started = false
+		if s, _, _ := t.hook(id.Target); s.state == scriptRunning {
+			s.on(scriptTakenBack)
+		}
 	case ActCapture:
-		if c := t.capture(id.Variant); c != nil {
-			c.started, c.token = false, ""
+		if c := t.capture(id.Variant); c != nil && c.deposit.state == depositOwed {
+			c.deposit.on(depositTakenBack)
+			c.deposit.token = ""
 		}
 	}
 }
@@ -47,17 +48,18 @@ func (t *Task) onProgressed(id ActionID, n *event.Notice) {
 		return
 	}
 	if id == deviceLock {
-		if !t.locked && t.lockSince.IsZero() && t.phase == PhaseLock {
-			t.lockSince = t.now
+		if t.lock.state == lockAsking {
+			t.lock.on(lockWaits)
+			t.lock.since = t.now
 			t.enter(CheckManifestWaiting, "%s is waiting for %s", t.target(), n.Waiting)
 		}
 		return
 	}
 	if c := t.capture(id.Variant); c != nil {
-		c.deviceDone = c.deviceDone || n.DeviceDone
-		if n.Token != "" {
-			c.token = n.Token
+		if n.DeviceDone && c.open() {
+			c.on(captureLeaves)
 		}
+		c.deposit.may(n.Token)
 	}
 }
 
@@ -85,8 +87,11 @@ func (t *Task) onFinished(a Action, e event.Event) {
 		t.onDestinationCheck(a, r.Destination, e.Failure)
 	case ActValidate:
 		t.onValidated(a, r.Check, e.Failure)
-	case ActCheck, ActRecheck:
+	case ActCheck:
 		t.settle(&t.check, a, e.Failure)
+		t.checked, t.checkAt = r.Check, t.now
+	case ActRecheck:
+		t.settle(&t.recheck, a, e.Failure)
 		t.checked, t.checkAt = r.Check, t.now
 	case ActScript:
 		t.onScript(a, r.Script, e.Failure)
@@ -107,11 +112,7 @@ func (t *Task) onFinished(a Action, e event.Event) {
 
 // settle ends or repeats a call.
 func (t *Task) settle(c *call, a Action, f *failure.Error) {
-	if f == nil {
-		c.done, c.failure = true, nil
-		return
-	}
-	c.fail(f, t.now, t.spec.Seed, t.spec.ID+"/"+a.String())
+	c.settle(f, t.now, t.spec.Seed, t.spec.ID+"/"+a.String())
 }
 
 func (t *Task) onTimer(a Action) {
@@ -119,21 +120,22 @@ func (t *Task) onTimer(a Action) {
 	case ActUnquiesceTimer:
 		t.onUndo(a, nil, nil)
 	case ActAgainTimer:
-		t.destination(a.Destination).pausing = false
+		t.destination(a.Destination).on(copyResumes)
 	case ActStoreTimer:
 		t.onStoreTimeout(t.destination(a.Destination))
 	case ActRunTimer:
+		t.course = courses.after(t.course, courseLimit)
 		t.fail(rankLongRunning, FailedLongRunning, fmt.Sprintf(
 			"%s: not finished after %s; it was stopped here, and what it began on the device may still be running: check the device", t.target(), t.spec.Timeouts.Run))
 	case ActQuiesceTimer:
-		t.quiesce.over = true
+		t.quiesce.on(quiesceTimesOut)
 		t.fail(rankFirst, QuiesceTimeoutOccurred, fmt.Sprintf(
 			"%s did not reach quiesced within %s + %s grace (last state: %s); it is being unquiesced", t.target(), t.spec.Timeouts.Quiesce, t.spec.Timeouts.Grace, t.quiesce.last()))
 	case ActQueueTimer:
-		t.abandon = true
+		t.abandon()
 		t.fail(rankFirst, CanceledBecauseADayPassed, fmt.Sprintf("%s was not free for %s: another backup holds it", t.target(), t.spec.Timeouts.Queue))
 	case ActWindowTimer:
-		t.abandon = true
+		t.abandon()
 		t.fail(rankFirst, CanceledBecauseMaintenanceWindow, fmt.Sprintf("%s was not free in time: too little is left of window %s", t.target(), t.spec.Window.Name))
 	}
 }
@@ -147,10 +149,10 @@ func (t *Task) onCancel(c Code, message string) {
 		t.end(c, message)
 		return
 	}
-	if t.abandon || t.phase > PhaseStore {
+	if t.course == courseAbandoned || t.phase > PhaseStore {
 		return
 	}
-	t.abandon = true
+	t.abandon()
 	t.fail(rankFirst, c, message)
 }
 
@@ -163,7 +165,7 @@ func (t *Task) onFault(e event.Event) {
 		t.end(FailedWithInternalException, message)
 		return
 	}
-	t.abandon = true
+	t.abandon()
 	t.fail(rankFirst, FailedWithInternalException, message)
 }
 
@@ -178,40 +180,37 @@ func (t *Task) onInterrupted(done []event.Recovered) {
 		t.end(RecoveredNeverStarted, "the run was interrupted before this task began; run the backup again")
 		return
 	}
-	t.noLock, t.lockSince = true, time.Time{} // whoever finishes this holds no lock
-	for _, c := range t.captures {
-		if c.captured == nil {
-			t.abandon = true
-		}
+	t.lock.on(lockInterrupted)
+	if t.phase < PhaseCapture || len(t.captures) > 0 && !t.whole() {
+		t.abandon()
 	}
-	if t.phase < PhaseCapture {
-		t.abandon = true
-	}
-	if t.debt.begun() && !t.debt.Returned() && !t.debt.GaveUp() {
+	if t.debt.begun() && !t.debt.ended() {
 		t.debt.Restart(t.now)
 	}
 	for _, d := range t.dests { // the time that nobody worked does not count
-		d.pausing = false
-		if !d.since.IsZero() {
-			d.since = t.now
+		if d.state == copyPausing {
+			d.on(copyResumes)
 		}
+		d.since = t.now
 	}
 	for _, c := range t.captures {
-		c.discard.notBefore = t.now
+		c.deposit.notBefore = t.now
 	}
 	for _, r := range done {
 		t.onRecovered(r)
 	}
-	if !t.after.done {
-		t.after.started = false // whatever became of it: it is run until it has worked
+	t.pre.interrupt()
+	t.before.interrupt()
+	if t.after.state == scriptRunning {
+		t.after.on(scriptRedone) // whatever became of it: it is run until it has worked
 	}
 	switch p := t.spec.Activity.PostScript; {
-	case p == nil || t.post.done:
-	case t.post.started:
-		t.post.done = true
+	case p == nil || t.post.ended():
+	case t.post.state == scriptRunning:
+		t.post.interrupt()
 		t.warnings = append(t.warnings, "the post-script was started before the interruption; its outcome is unknown")
 	case !t.owesPostScript():
-		t.post.done = true // its configuration was not kept
+		t.post.on(scriptDrops) // its configuration was not kept
 		if p.due(!t.whole()) {
 			t.warnings = append(t.warnings, fmt.Sprintf("script %s was not run: the run was interrupted before it was owed", p.Address))
 		}
@@ -228,16 +227,13 @@ func (t *Task) onRecovered(r event.Recovered) {
 		return
 	}
 	for _, c := range t.captures {
-		if r.ID == owedDiscard(c.variant) && c.token != "" && !c.discard.done {
+		if d := &c.deposit; r.ID == owedDiscard(c.variant) && d.open() {
 			var f *failure.Error
 			if r.Trouble != "" {
 				f = failure.New(failure.Unavailable, "", "%s", r.Trouble)
 			}
-			c.discard.begin(t.now)
-			c.discard.done, c.discard.failure = true, f
-			if f != nil {
-				t.warnings = append(t.warnings, "files of this backup are still on the device: "+r.Trouble)
-			}
+			d.begin(t.now)
+			t.discarded(d, f)
 		}
 	}
 }

@@ -11,13 +11,15 @@ import (
 
 // quiesce is the way down. The way back is [Debt].
 type quiesce struct {
-	entered  bool // the status is entered: the action is pending
-	returned bool // the request came back, accepted or of unknown outcome
-	over     bool // timed out or refused
-	since    time.Time
-	polls    polls
-	reached  bool
+	state quiesceState
+	since time.Time // about to be sent
+	polls polls
 }
+
+func (q *quiesce) on(e quiesceEvent) { q.state = quiesces.after(q.state, e) }
+
+// begun reports whether the quiesce was about to be sent, or more.
+func (q quiesce) begun() bool { return q.state != quiesceIdle && q.state != quiesceChecking }
 
 func (q quiesce) last() string {
 	if q.polls.state == "" {
@@ -28,39 +30,36 @@ func (q quiesce) last() string {
 
 // advanceQuiesce checks once more right before, sends, and waits.
 func (t *Task) advanceQuiesce() {
-	if t.stopped() || t.quiesce.over {
+	q := &t.quiesce
+	if t.stopped() || q.state == quiesceRefused || q.state == quiesceTimedOut || q.state == quiesceFailed {
 		t.toUndo()
 		return
 	}
 	if !t.windowStillFits() {
 		return
 	}
-	if !t.spec.Quiesces() {
+	if !t.spec.Quiesces() || q.state == quiesceReached {
 		t.beginCaptures()
 		return
 	}
-	if t.quiesce.reached {
-		t.beginCaptures()
-		return
+	if q.state == quiesceIdle {
+		q.on(quiesceTurn)
 	}
-	if t.quiesce.entered || !t.drained() {
+	if q.begun() || !t.drained() {
 		return
 	}
 	if t.has(BeforeQuiesceScriptError) {
 		t.toUndo()
 		return
 	}
-	if !t.recheck && (t.pre.begun || t.before.begun || t.now.Sub(t.checkAt) > checkFresh) {
-		t.recheck = true
-		t.check = call{attempt: 1}
+	if t.pre.state != scriptIdle || t.before.state != scriptIdle || t.now.Sub(t.checkAt) > checkFresh {
+		t.recheck.begin(t.now)
 	}
-	if !t.check.done {
+	if t.recheck.asking() || t.recheck.done() && !t.judge(&t.recheck) {
 		return
 	}
-	if t.recheck && !t.judgeCheck() {
-		return
-	}
-	t.quiesce.entered, t.quiesce.since = true, t.now
+	q.on(quiesceSends)
+	q.since = t.now
 	t.enter(QuiesceStarted, "%s", t.target())
 }
 
@@ -68,7 +67,7 @@ func (t *Task) advanceQuiesce() {
 // window is left for it to come back in time.
 func (t *Task) windowStillFits() bool {
 	w := t.spec.Window
-	if w == nil || t.quiesce.entered || t.phase != PhaseQuiesce {
+	if w == nil || t.quiesce.begun() || t.phase != PhaseQuiesce {
 		return true
 	}
 	if !w.Open(t.now) {
@@ -87,11 +86,11 @@ func (t *Task) windowStillFits() bool {
 
 func (t *Task) pendingQuiesce(add func(Action)) {
 	q := &t.quiesce
-	if !q.entered || q.over || q.reached {
+	if q.state != quiesceSending && q.state != quiesceWaiting {
 		return
 	}
 	add(Action{ActionID: ActionID{Kind: ActQuiesceTimer}, NotBefore: q.since.Add(t.spec.Timeouts.Quiesce + t.spec.Timeouts.Grace)})
-	if !q.returned {
+	if q.state == quiesceSending {
 		// The device's own limit lies beyond ours unless it may force: ours
 		// fires first, and traffic is not cut.
 		device := t.spec.Timeouts.Quiesce + t.spec.Timeouts.Grace + time.Minute
@@ -128,9 +127,11 @@ func (t *Task) onQuiesceSent(f *failure.Error) {
 	if t.debt == nil { // its start was not journalled as an event of its own
 		t.owe()
 	}
-	q.returned = true
 	if f != nil && f.Kind != failure.Timeout && f.Kind != failure.Unavailable {
-		q.over, t.debt.refused = true, refusal(f)
+		q.on(quiesceRefuses)
+		if refusal(f) {
+			t.debt.Refuse()
+		}
 		t.fail(rankFirst, QuiesceError, fmt.Sprintf("%s refused to quiesce: %s", t.target(), f.Error()))
 		return
 	}
@@ -138,6 +139,7 @@ func (t *Task) onQuiesceSent(f *failure.Error) {
 	if f != nil {
 		message += ": the answer to the quiesce was lost (" + f.Error() + "); reading the state"
 	}
+	q.on(quiesceAnswered)
 	t.enter(QuiesceWaiting, "%s", message)
 	q.polls.next(t.now, t.spec.Seed, t.spec.ID+"/quiesce_state")
 }
@@ -154,11 +156,12 @@ func (t *Task) onState(r *sdk.QuiesceReport, f *failure.Error) {
 	q.polls.state = state
 	switch {
 	case state == sdk.StateQuiesced && t.debt.allDown(r):
-		q.reached = true
+		q.on(quiesceReaches)
 	case state == sdk.StateError:
-		q.over = true
+		q.on(quiesceErrs)
 		t.fail(rankFirst, QuiesceError, fmt.Sprintf("%s reports an error while quiescing; it is being unquiesced", t.target()))
 	default:
+		q.on(quiesceReads)
 		q.polls.next(t.now, t.spec.Seed, t.spec.ID+"/quiesce_state")
 	}
 }
@@ -168,14 +171,18 @@ func (t *Task) beginUndo() {
 	if t.debt == nil || t.debt.begun() {
 		return
 	}
-	t.undoOnError = t.Failed() || t.abandon
+	how := tellsReturn
+	if t.Failed() || t.course == courseAbandoned {
+		how = tellsRescue
+	}
+	t.telling = tellings.after(t.telling, how)
 	t.debt.Begin(t.now)
 	t.enter(t.undoCode(UnquiesceStarted, UnquiesceOnErrorStarted), "%s", t.target())
 }
 
 // undoCode picks between the code of a normal return and that of one after an error.
 func (t *Task) undoCode(normal, onError Code) Code {
-	if t.undoOnError {
+	if t.telling == toldRescue || t.telling == toldRescueWaiting {
 		return onError
 	}
 	return normal
@@ -200,15 +207,11 @@ func (t *Task) onUndo(a Action, r *sdk.QuiesceReport, f *failure.Error) {
 func (t *Task) afterUndo() {
 	switch t.debt.state {
 	case debtPolling:
-		if t.undoWaiting {
-			return
-		}
-		t.undoWaiting = true
 		message := t.target()
 		if why := t.debt.Waiting(t.now); why != "" {
 			message += ": " + why
 		}
-		t.enter(t.undoCode(UnquiesceWaiting, UnquiesceOnErrorWaiting), "%s", message)
+		t.tellWaiting(message)
 	case debtReturned:
 		t.enter(UnquiesceDone, "%s is back in service", t.target())
 	case debtGaveUp: // the target may still be down: the obligation stays
@@ -216,24 +219,29 @@ func (t *Task) afterUndo() {
 	}
 }
 
+// tellWaiting says once that the target is waited for.
+func (t *Task) tellWaiting(message string) {
+	if t.telling == toldReturn || t.telling == toldRescue {
+		t.telling = tellings.after(t.telling, tellsWaiting)
+		t.enter(t.undoCode(UnquiesceWaiting, UnquiesceOnErrorWaiting), "%s", message)
+	}
+}
+
 // recovered takes over what was done for an interrupted task from its pending
 // file: its target is back, or why it is not.
 func (t *Task) recovered(trouble string) {
 	told := t.debt.GaveUp() // the history says so already
-	if !t.debt.begun() {
-		t.beginUndo()
-	}
-	if !t.undoWaiting && !told {
-		t.undoWaiting = true
-		t.enter(t.undoCode(UnquiesceWaiting, UnquiesceOnErrorWaiting), "%s", t.target())
+	t.beginUndo()
+	if !told {
+		t.tellWaiting(t.target())
 	}
 	t.debt.Restart(t.now)
 	if trouble == "" {
-		t.debt.move(debtReturned)
+		t.debt.on(debtReadBack)
 		t.afterUndo()
 		return
 	}
-	t.debt.move(debtGaveUp)
+	t.debt.on(debtStays)
 	if !told {
 		t.fail(rankUnquiesce, t.undoCode(UnquiesceTimeoutOccurred, UnquiesceOnErrorTimeoutOccurred), trouble)
 	}
@@ -249,30 +257,26 @@ func refusal(f *failure.Error) bool {
 }
 
 // toUndo leaves forward work: everything that is owed comes next.
-func (t *Task) toUndo() { t.phase = PhaseUnquiesce }
+func (t *Task) toUndo() { t.to(phaseUndoes) }
 
 // advanceUnquiesce waits for the target's return and the clean-up on the device.
 func (t *Task) advanceUnquiesce() {
 	t.beginUndo()
 	for _, c := range t.captures {
-		if c.token != "" {
-			c.discard.begin(t.now)
-		}
+		c.deposit.begin(t.now)
 	}
-	if t.debt != nil && !t.debt.Returned() && !t.debt.GaveUp() {
+	if t.debt != nil && !t.debt.ended() {
 		return
 	}
 	rejoined := t.rejoined()
-	for _, c := range t.captures {
-		if c.token != "" && !c.discard.done {
-			return
-		}
-	}
-	if !rejoined {
+	if !rejoined || slices.ContainsFunc(t.captures, func(c *capture) bool { return c.deposit.open() }) {
 		return
 	}
-	if t.whole() && !t.abandon {
-		t.phase = PhaseStore
+	if t.lock.wanted() {
+		t.lock.on(lockReleases)
+	}
+	if t.whole() && t.course != courseAbandoned {
+		t.to(phaseStores)
 		t.beginStore()
 		return
 	}

@@ -41,9 +41,9 @@ func (t *Task) advancePreScript() {
 		t.toUndo()
 		return
 	}
-	if t.spec.Activity.PreScript != nil && !t.pre.done {
-		if !t.pre.begun {
-			t.pre.begun = true
+	if t.spec.Activity.PreScript != nil && !t.pre.ended() {
+		if t.pre.state == scriptIdle {
+			t.pre.on(scriptDue)
 			t.enter(WaitingForPreScript, "script %s", t.spec.Activity.PreScript.Address)
 		}
 		return
@@ -52,17 +52,17 @@ func (t *Task) advancePreScript() {
 		t.toUndo()
 		return
 	}
-	t.phase = PhaseQuiesce
+	t.to(phasePrepared)
 }
 
 // drained reports whether before_quiesce is done, and begins it.
 func (t *Task) drained() bool {
 	s := t.spec.Activity.BeforeQuiesce
-	if s == nil || t.before.done {
+	if s == nil || t.before.ended() {
 		return true
 	}
-	if !t.before.begun {
-		t.before.begun = true
+	if t.before.state == scriptIdle {
+		t.before.on(scriptDue)
 		t.enter(WaitingForBeforeQuiesceScript, "script %s", s.Address)
 	}
 	return false
@@ -73,19 +73,19 @@ func (t *Task) drained() bool {
 // target is in service. A target that did not come back is not let in.
 func (t *Task) rejoined() bool {
 	s := t.spec.Activity.AfterUnquiesce
-	if s == nil || t.after.done || !t.before.started && t.debt == nil {
+	if s == nil || t.after.ended() || !t.before.ran() && t.debt == nil {
 		return true
 	}
 	if t.MayBeDown() {
 		if t.debt.GaveUp() {
-			t.after.done, t.after.failed = true, true
+			t.after.on(scriptDrops)
 			t.warnings = append(t.warnings, fmt.Sprintf("script %s was not run, because %s did not come back: dprun recover runs it when it has", s.Address, t.target()))
 			return true
 		}
 		return false
 	}
-	if !t.after.begun {
-		t.after.begun = true
+	if t.after.state == scriptIdle {
+		t.after.on(scriptDue)
 		t.enter(WaitingForAfterUnquiesceScript, "script %s", s.Address)
 	}
 	return false
@@ -94,12 +94,12 @@ func (t *Task) rejoined() bool {
 // OwesRejoin reports whether after_unquiesce is owed: until it has worked,
 // traffic may be led around a gateway that is in service.
 func (t *Task) OwesRejoin() bool {
-	return t.spec.Activity.AfterUnquiesce != nil && (t.before.started || t.debt != nil) && (!t.after.done || t.after.failed)
+	return t.spec.Activity.AfterUnquiesce != nil && (t.before.ran() || t.debt != nil) && t.after.state != scriptWorked
 }
 
 func (t *Task) pendingScript(add func(Action), hook string, s *Script) {
 	state, _, _ := t.hook(hook)
-	if s == nil || !state.begun || state.done {
+	if s == nil || !state.pending() {
 		return
 	}
 	a := Action{ActionID: ActionID{Kind: ActScript, Target: hook}, Script: s.Address, Hook: hook, Timeout: s.Timeout}
@@ -113,7 +113,7 @@ func (t *Task) pendingScript(add func(Action), hook string, s *Script) {
 // not be run, is a failure.
 func (t *Task) onScript(a Action, r *sdk.RunReport, f *failure.Error) {
 	state, code, rk := t.hook(a.Hook)
-	state.done, state.failed = true, f != nil || r != nil && r.ExitCode != 0
+	state.finish(f != nil || r != nil && r.ExitCode != 0)
 	switch {
 	case f != nil:
 		t.fail(rk, code, fmt.Sprintf("script %s: %s", a.Script, f.Error()))

@@ -15,8 +15,9 @@ import (
 // pre-check. The slots of the device and of the run are free from here on.
 func (t *Task) beginStore() {
 	for _, d := range t.dests {
-		if d.usable {
-			d.store.begin(t.now)
+		if d.state == copyIdle {
+			d.on(copyBegins)
+			d.store = first(t.now)
 			t.enter(StoreStarted, "destination %s: %s", d.spec.Name, t.setAt(d))
 		}
 	}
@@ -41,7 +42,7 @@ func (t *Task) setAt(d *destination) string {
 }
 
 func (t *Task) advanceStore() {
-	if t.abandon {
+	if t.course == courseAbandoned {
 		t.toPostScript()
 		return
 	}
@@ -51,39 +52,47 @@ func (t *Task) advanceStore() {
 }
 
 // open reports whether something is still to be stored there.
-func (d *destination) open() bool { return d.usable && !d.stored && !d.failed }
+func (d *destination) open() bool {
+	return d.waits() || d.state == copyStoring || d.state == copyPausing
+}
+
+// waits reports whether the destination waits for a place.
+func (d *destination) waits() bool {
+	return d.state == copyQueued || d.state == copyAway || d.state == copyAgain
+}
 
 // stores reports whether the task wants to store at a destination now.
 func (t *Task) stores(name string) bool {
-	if t.phase != PhaseStore || t.abandon {
+	if t.phase != PhaseStore || t.course == courseAbandoned {
 		return false
 	}
 	d := t.destination(name)
-	return d != nil && d.open() && !d.pausing
+	return d != nil && (d.waits() || d.state == copyStoring)
 }
 
 // letStore says that a store at a destination may begin; its time-out counts
 // from the first one.
 func (t *Task) letStore(name string, now time.Time) {
 	d := t.destination(name)
-	d.tried = true
-	if d.since.IsZero() {
+	if d.state == copyQueued {
 		d.since = now
 	}
+	d.on(copyAdmitted)
 }
 
 // away says that a destination which the task waits for does not answer. That
 // time counts; the time in its queue does not.
 func (t *Task) away(name string, now time.Time) {
-	if d := t.destination(name); d.since.IsZero() {
+	if d := t.destination(name); d.state == copyQueued {
+		d.on(copyLeaves)
 		d.since = now
 	}
 }
 
 // back says that such a destination answers again.
 func (t *Task) back(name string) {
-	if d := t.destination(name); !d.tried {
-		d.since = time.Time{}
+	if d := t.destination(name); d.state == copyAway {
+		d.on(copyReturns)
 	}
 }
 
@@ -92,10 +101,10 @@ func (t *Task) pendingStore(add func(Action)) {
 		if !d.open() {
 			continue
 		}
-		if !d.since.IsZero() && t.spec.Timeouts.Store > 0 {
+		if d.state != copyQueued && t.spec.Timeouts.Store > 0 {
 			add(Action{ActionID: ActionID{Kind: ActStoreTimer, Target: d.spec.Name}, Destination: d.spec.Name, NotBefore: d.since.Add(t.spec.Timeouts.Store)})
 		}
-		if d.pausing {
+		if d.state == copyPausing {
 			add(Action{ActionID: ActionID{Kind: ActAgainTimer, Target: d.spec.Name, Attempt: d.store.attempt}, Destination: d.spec.Name, NotBefore: d.store.notBefore})
 			continue
 		}
@@ -114,7 +123,7 @@ func (t *Task) onStored(a Action, r *sdk.StoreReport, f *failure.Error) {
 	if d == nil {
 		return
 	}
-	t.heard = append(t.heard, heard{destination: d.spec.Name, store: true, failure: f})
+	t.heard = append(t.heard, heard{d.spec.Name, ActStore, f})
 	if f != nil {
 		t.onStoreFailed(d, a, f)
 		return
@@ -128,12 +137,13 @@ func (t *Task) onStored(a Action, r *sdk.StoreReport, f *failure.Error) {
 			t.warn("destination %s: %s", d.spec.Name, w)
 		}
 	}
-	d.store, d.last = call{attempt: 1, begun: t.now}, nil
+	d.store, d.last = first(t.now), nil
 	if a.Kind == ActStore {
 		d.variant++
+		d.on(copyVariant)
 		return
 	}
-	d.stored = true
+	d.on(copyStores)
 	t.enter(StoreDone, "destination %s: %s", d.spec.Name, t.stored(d))
 }
 
@@ -143,14 +153,14 @@ func (t *Task) onStoreFailed(d *destination, a Action, f *failure.Error) {
 	d.last = f
 	d.store.failed++
 	if !mayPass(f, d.store.failed) || t.spec.Timeouts.Store <= 0 {
-		d.failed = true
+		d.on(copyFails)
 		t.fail(rankStore, storeCode(f), fmt.Sprintf("destination %s: %s", d.spec.Name, f.Error()))
 		return
 	}
 	d.store.again(t.now, growing(t.spec.Seed, t.spec.ID+"/"+a.String(), d.store.failed, storeMost))
-	d.pausing = true
-	if !d.waiting {
-		d.waiting = true
+	d.on(copyPauses)
+	if !d.told {
+		d.told = true
 		t.enter(StoreWaiting, "destination %s: %s; it is tried again, for %s at most", d.spec.Name, f.Error(), t.spec.Timeouts.Store.Round(time.Second))
 	}
 }
@@ -159,7 +169,7 @@ func (t *Task) onStoreFailed(d *destination, a Action, f *failure.Error) {
 func (t *Task) refuseStore(now time.Time, name string, f *failure.Error) []event.Status {
 	return t.step(now, func() {
 		d := t.destination(name)
-		d.failed = true
+		d.on(copyFails)
 		t.fail(rankStore, storeCode(f), fmt.Sprintf("destination %s: another task was refused there: %s", name, f.Error()))
 	})
 }
@@ -184,7 +194,7 @@ func (t *Task) stored(d *destination) string {
 
 // artifacts are the files of the i-th capture.
 func (t *Task) artifacts(i int) []event.Artifact {
-	if i >= len(t.captures) || t.captures[i].captured == nil {
+	if i >= len(t.captures) || t.captures[i].state != captureDone {
 		return nil
 	}
 	return t.captures[i].captured.Artifacts
@@ -195,12 +205,12 @@ func (t *Task) onStoreTimeout(d *destination) {
 	if d.last != nil {
 		message += fmt.Sprintf("; tried %d times, the last time: %s", d.store.failed, d.last.Error())
 	}
-	d.failed = true
+	d.on(copyFails)
 	t.fail(rankStore, StoreTimeoutOccurred, message)
 }
 
 func (t *Task) anyStored() bool {
-	return slices.ContainsFunc(t.dests, func(d *destination) bool { return d.stored })
+	return slices.ContainsFunc(t.dests, func(d *destination) bool { return d.state == copyStored })
 }
 
 // Stored lists the reports on the copies at a destination, in the order of the captures.
@@ -217,7 +227,8 @@ func (t *Task) Stored(name string) []sdk.StoreReport {
 // to have ended well.
 func (t *Task) Unstored() (out []string) {
 	for _, d := range t.dests {
-		if d.tried && !d.stored {
+		switch d.state {
+		case copyStoring, copyPausing, copyAgain, copyFailed:
 			out = append(out, d.spec.Name)
 		}
 	}
@@ -252,7 +263,7 @@ func (t *Task) summary() string {
 	}
 	var at []string
 	for _, d := range t.dests {
-		if d.stored {
+		if d.state == copyStored {
 			at = append(at, d.spec.Name)
 		}
 	}
@@ -264,13 +275,13 @@ func (t *Task) summary() string {
 }
 
 // toPostScript: all work is done or given up; the script is told the outcome.
-func (t *Task) toPostScript() { t.phase = PhasePostScript }
+func (t *Task) toPostScript() { t.to(phaseEnding) }
 
 func (t *Task) advancePostScript() {
 	code, _ := t.outcome()
-	if s := t.spec.Activity.PostScript; s.due(code != Success) && !t.post.done {
-		if !t.post.begun {
-			t.post.begun = true
+	if s := t.spec.Activity.PostScript; s.due(code != Success) && !t.post.ended() {
+		if t.post.state == scriptIdle {
+			t.post.on(scriptDue)
 			t.enter(WaitingForPostScript, "script %s", s.Address)
 		}
 		return

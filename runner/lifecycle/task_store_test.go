@@ -40,6 +40,7 @@ func store(t *testing.T, variants []string, captured map[string][]event.Artifact
 	for _, v := range variants {
 		finish(fmt.Sprintf("capture/%s/1", v), event.Result{Capture: &event.Captured{Variant: v, Artifacts: captured[v]}})
 	}
+	task.letStore("file.a", epoch)
 	for _, v := range variants {
 		r := report(v)
 		finish(fmt.Sprintf("store/file.a/%s/1", v), event.Result{Store: &r})

@@ -8,10 +8,10 @@ import (
 )
 
 // validating reports whether the device's answer is still awaited.
-func (t *Task) validating() bool { return t.phase == PhaseValidate && !t.validate.done }
+func (t *Task) validating() bool { return t.phase == PhaseValidate && t.validate.asking() }
 
 func (t *Task) pendingValidation(add func(Action)) {
-	if !t.validate.done {
+	if t.validate.asking() {
 		add(Action{ActionID: ActionID{Kind: ActValidate, Attempt: t.validate.attempt}, NotBefore: t.validate.notBefore})
 	}
 }
@@ -22,7 +22,7 @@ func (t *Task) pendingValidation(add func(Action)) {
 // the checks of that time.
 func (t *Task) onValidated(a Action, r *sdk.CheckReport, f *failure.Error) {
 	t.settle(&t.validate, a, f)
-	if !t.validate.done {
+	if !t.validate.done() {
 		return
 	}
 	if f := t.validate.failure; f != nil {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/dprun/dprun/runner/event"
+	"github.com/dprun/dprun/sdk/failure"
 )
 
 var epoch = time.Date(2026, 11, 23, 22, 0, 0, 0, time.UTC)
@@ -54,6 +55,9 @@ type world struct {
 	unquiesced map[string]bool
 	begun      map[string]bool // Once actions, by task and ID
 	after      bool            // interrupted
+	denied     bool            // gateways refuse the login on the way back
+	outage     string          // the destination that is away now and then
+	broken     bool            // the journal: nothing is begun but what is owed
 	steps      int
 }
 
@@ -61,6 +65,10 @@ func newWorld(t *testing.T, rng *rand.Rand) *world {
 	w := &world{t: t, rng: rng, now: epoch, history: map[string][]event.Status{}, phases: map[string]Phase{}, gateways: map[string]*gateway{},
 		quiesced: map[string]int{}, unquiesced: map[string]bool{}, begun: map[string]bool{}}
 	w.spec = w.drawSpec()
+	w.denied = w.oneIn(30)
+	if w.oneIn(6) {
+		w.outage = pick(w, "file.a", "nfs.b")
+	}
 	w.run = NewRun(w.spec)
 	w.apply(event.Event{Kind: event.RunStarted})
 	return w
@@ -127,13 +135,7 @@ func (w *world) start() []Action {
 					w.fatalf("task %s: quiesce sent after an interruption", a.Task)
 				}
 				w.begun[key] = true
-				if a.Kind == ActQuiesce {
-					w.quiesced[a.Task]++
-				}
-				w.apply(event.Event{Kind: event.Started, Task: a.Task, Action: a.String()})
-				if a.Kind == ActQuiesce {
-					w.sendQuiesce(a)
-				}
+				w.begin(a)
 				fresh = true
 				break
 			}
@@ -141,6 +143,28 @@ func (w *world) start() []Action {
 		if !fresh {
 			return as
 		}
+	}
+}
+
+// begin starts an action that must not be repeated. When its start cannot be
+// written down it is not begun.
+func (w *world) begin(a Action) {
+	notBegun := event.Event{Kind: event.Finished, Task: a.Task, Action: a.String(), Failure: failure.New(failure.Cancelled, "", "not begun")}
+	if w.broken {
+		w.apply(notBegun)
+		return
+	}
+	w.apply(event.Event{Kind: event.Started, Task: a.Task, Action: a.String()})
+	if w.oneIn(80) {
+		w.broken = true
+		w.apply(event.Event{Kind: event.NotBegun, Task: a.Task, Action: a.String()})
+		w.apply(event.Event{Kind: event.JournalFailed})
+		w.apply(notBegun)
+		return
+	}
+	if a.Kind == ActQuiesce {
+		w.quiesced[a.Task]++
+		w.sendQuiesce(a)
 	}
 }
 
@@ -163,6 +187,47 @@ func (w *world) step() (done bool) {
 	return false
 }
 
+// interrupt is the end of the process, and the beginning of the one that
+// finishes the run. It may have settled what the run owes before.
+func (w *world) interrupt() {
+	w.start() // what was in flight when the process died
+	if w.ended() {
+		return
+	}
+	w.after, w.broken, w.begun = true, false, map[string]bool{}
+	w.now = w.now.Add(pick(w, time.Second, 3*24*time.Hour))
+	w.settle()
+	w.apply(event.Event{Kind: event.Interrupted, Recovered: w.recovered()})
+}
+
+// recovered is what was settled from pending files, in one world of two.
+func (w *world) recovered() (out []event.Recovered) {
+	if w.oneIn(2) {
+		return nil
+	}
+	for _, t := range w.run.Tasks() {
+		for _, o := range t.Obligations() {
+			if o.Kind == OwePostScript {
+				continue
+			}
+			r := event.Recovered{Task: o.Task, ID: o.ID, Trouble: pick(w, "", "", "it is not back")}
+			if o.Kind == OweUnquiesce {
+				if g := w.gateway(o.Task); r.Trouble == "" {
+					g.state, g.next, g.arrives = normal, nil, time.Time{}
+				}
+				w.unquiesced[o.Task] = true
+			}
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+func (w *world) ended() bool {
+	_, done := w.run.Done()
+	return done
+}
+
 // finish answers actions until the run has ended, and whatever is still on
 // its way to a gateway has arrived.
 func (w *world) finish() {
@@ -173,8 +238,10 @@ func (w *world) finish() {
 }
 
 func (w *world) answer(as []Action) {
-	if w.oneIn(400) {
-		w.disturb(as)
+	if w.oneIn(400) || w.after && w.oneIn(100) {
+		for range 1 + w.rng.IntN(2) {
+			w.disturb(as)
+		}
 		return
 	}
 	// What is due comes in any order; time-outs come when it is their time,
@@ -211,8 +278,9 @@ func (w *world) disturb(as []Action) {
 			w.apply(event.Event{Kind: event.CancelRequested, Reason: pick(w, "SIGINT", "SIGTERM")})
 		}
 	case 2:
-		w.apply(event.Event{Kind: event.Faulted, Task: pick(w, as...).Task, Failure: boom()})
+		w.apply(event.Event{Kind: event.Faulted, Task: pick(w, pick(w, as...).Task, ""), Failure: boom()})
 	case 3:
+		w.broken = true
 		w.apply(event.Event{Kind: event.JournalFailed})
 	case 4: // a result that nobody waits for any more
 		w.apply(event.Event{Kind: event.Finished, Task: pick(w, as...).Task, Action: "capture/persisted/0"})
@@ -288,7 +356,7 @@ func (w *world) checkVerdict(t *Task, h []event.Status) {
 		if c := Code(last.Code); c != UnquiesceTimeoutOccurred && c != UnquiesceOnErrorTimeoutOccurred {
 			w.fatalf("task %s: an unquiesce time-out ended in %s", t.Spec().ID, c)
 		}
-		if !t.MayBeDown() {
+		if !t.MayBeDown() && !w.after { // else recovery may have brought it back
 			w.fatalf("task %s: a device that did not return is not owed", t.Spec().ID)
 		}
 	case has(FailedLongRunning):
