@@ -43,6 +43,7 @@ func pages() []page {
 		{"plugins.md", "", func(b *bytes.Buffer) { pluginsPage(b, schemas()...) }},
 		{"exit-codes.md", "exit-codes", func(b *bytes.Buffer) { exitCodes(b, runner.Exits()) }},
 		{"servers.md", "", func(b *bytes.Buffer) { serversPage(b, seen()) }},
+		{"machine.md", "", func(b *bytes.Buffer) { machinePage(b, lifecycle.Regions()) }},
 		{"functions.md", "", func(b *bytes.Buffer) { functionsPage(b, functions()) }},
 	}
 }

@@ -83,7 +83,7 @@ const (
 
 // debts is the table of the way back. Only an explicit reading leads to
 // returned, and an end is left only to be tried anew.
-var debts = newTable("debt", []row[debtState, debtEvent]{
+var debts = newTable("debt", "The way back of a target: in a task, after a replay, and from a pending file alike.", []row[debtState, debtEvent]{
 	{debtOpen, debtBegins, debtSending, ""},
 	{debtOpen, debtRestarts, debtLooking, ""},
 	{debtLooking, debtRestarts, debtLooking, ""},
@@ -122,7 +122,7 @@ const (
 	arrivalRefuses arrivalEvent = "the device refuses it"
 )
 
-var arrivals = newTable("arrival", []row[arrival, arrivalEvent]{
+var arrivals = newTable("arrival", "Whether a quiesce that was sent may still take effect. Until that is settled, \"in service\" does not count.", []row[arrival, arrivalEvent]{
 	{arrivalOpen, arrivalShows, arrivalSeen, ""},
 	{arrivalSeen, arrivalShows, arrivalSeen, ""},
 	{arrivalRefused, arrivalShows, arrivalSeen, ""},
@@ -145,7 +145,7 @@ const (
 	hasteHurries  hasteEvent = "asked twice to stop"
 )
 
-var hastes = newTable("haste", []row[haste, hasteEvent]{
+var hastes = newTable("haste", "How much time one attempt at a way back has.", []row[haste, hasteEvent]{
 	{hasteNone, hasteRestarts, hasteLooks, ""},
 	{hasteLooks, hasteRestarts, hasteLooks, ""},
 	{hasteHurry, hasteRestarts, hasteHurry, ""},

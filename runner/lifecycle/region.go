@@ -9,9 +9,9 @@ import "fmt"
 
 // moves is the table of a region.
 type moves[S, E comparable] struct {
-	name string
-	rows []row[S, E]
-	next map[cell[S, E]]S
+	name, about string
+	rows        []row[S, E]
+	next        map[cell[S, E]]S
 }
 
 // row is one line of a table.
@@ -28,8 +28,8 @@ type cell[S, E comparable] struct {
 	on E
 }
 
-func newTable[S, E comparable](name string, rows []row[S, E]) *moves[S, E] {
-	x := &moves[S, E]{name: name, rows: rows, next: map[cell[S, E]]S{}}
+func newTable[S, E comparable](name, about string, rows []row[S, E]) *moves[S, E] {
+	x := &moves[S, E]{name: name, about: about, rows: rows, next: map[cell[S, E]]S{}}
 	for _, r := range rows {
 		at := cell[S, E]{r.from, r.on}
 		if _, twice := x.next[at]; twice {
@@ -66,8 +66,8 @@ func stateName(s any) string {
 
 // Region is the table of a region, for the documentation.
 type Region struct {
-	Name  string
-	Moves []Move
+	Name, About string
+	Moves       []Move
 }
 
 // Move is what an event makes of a state.
@@ -78,7 +78,7 @@ type Move struct {
 }
 
 func (x *moves[S, E]) region() Region {
-	r := Region{Name: x.name}
+	r := Region{Name: x.name, About: x.about}
 	for _, row := range x.rows {
 		r.Moves = append(r.Moves, Move{stateName(row.from), fmt.Sprint(row.on), stateName(row.to), row.unseen})
 	}

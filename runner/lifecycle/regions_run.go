@@ -29,7 +29,7 @@ const (
 	stageEnds  stageEvent = "ended"
 )
 
-var stages = newTable("stage", []row[stage, stageEvent]{
+var stages = newTable("stage", "The step of a run.", []row[stage, stageEvent]{
 	{stageNew, stageNext, stageDestinations, ""},
 	{stageDestinations, stageNext, stageInspect, ""},
 	{stageInspect, stageNext, stageValidate, ""},
@@ -65,7 +65,7 @@ const (
 	stopFaults  stopEvent = "internal error"
 )
 
-var stops = newTable("stop", []row[stop, stopEvent]{
+var stops = newTable("stop", "Why a run begins no more tasks. The gravest reason counts.", []row[stop, stopEvent]{
 	{stopNot, stopHalts, stopHalted, ""},
 	{stopNot, stopCancels, stopCancelled, ""},
 	{stopNot, stopFaults, stopFaulted, ""},
@@ -101,7 +101,7 @@ const (
 	doorInterrupted doorEvent = "interrupted"
 )
 
-var doors = newTable("door", []row[door, doorEvent]{
+var doors = newTable("door", "Whether stores may begin at a destination, of all tasks of a run.", []row[door, doorEvent]{
 	{doorOpen, doorFails, doorAway, ""},
 	{doorAway, doorTries, doorTrying, ""},
 	{doorTrying, doorFails, doorAway, ""},

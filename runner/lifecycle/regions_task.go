@@ -20,7 +20,7 @@ const (
 	phaseEnds       phaseEvent = "ended"
 )
 
-var phases = newTable("phase", []row[Phase, phaseEvent]{
+var phases = newTable("phase", "The step of a task. A task only goes forward.", []row[Phase, phaseEvent]{
 	{PhaseQueue, phaseValidates, PhaseValidate, ""},
 	{PhaseQueue, phaseReady, PhaseReady, ""},
 	{PhaseValidate, phaseReady, PhaseReady, ""},
@@ -60,7 +60,7 @@ const (
 	courseAbandons courseEvent = "cancelled, faulted or interrupted"
 )
 
-var courses = newTable("course", []row[course, courseEvent]{
+var courses = newTable("course", "Whether the forward work of a task goes on.", []row[course, courseEvent]{
 	{courseGoing, courseLimit, courseOverrun, ""},
 	{courseGoing, courseAbandons, courseAbandoned, ""},
 	{courseOverrun, courseAbandons, courseAbandoned, ""},
@@ -87,7 +87,7 @@ const (
 	callPolls   callEvent = "asked anew while the device is busy"
 )
 
-var calls = newTable("call", []row[callState, callEvent]{
+var calls = newTable("call", "A request that may be repeated: the checks of a device or a destination, an inspection, the preparation.", []row[callState, callEvent]{
 	{callIdle, callBegins, callAsking, ""},
 	{callAsking, callAgain, callAsking, ""},
 	{callAsking, callAnswers, callAnswered, ""},
@@ -119,7 +119,7 @@ const (
 	lockInterrupted lockEvent = "interrupted"
 )
 
-var locks = newTable("lock", []row[lockState, lockEvent]{
+var locks = newTable("lock", "A task's lock on its device.", []row[lockState, lockEvent]{
 	{lockIdle, lockAsks, lockAsking, ""},
 	{lockAsking, lockWaits, lockWaiting, ""},
 	{lockAsking, lockGranted, lockHeld, ""},
@@ -164,7 +164,7 @@ const (
 	scriptDrops       scriptEvent = "given up"
 )
 
-var scripts = newTable("script", []row[scriptState, scriptEvent]{
+var scripts = newTable("script", "A hook of a task or a run. Its start is written down before it is run.", []row[scriptState, scriptEvent]{
 	{scriptIdle, scriptDue, scriptAsked, ""},
 	{scriptAsked, scriptStarted, scriptRunning, ""},
 	{scriptRunning, scriptTakenBack, scriptAsked, ""},
@@ -205,7 +205,7 @@ const (
 	quiesceTimesOut quiesceEvent = "time-out"
 )
 
-var quiesces = newTable("quiesce", []row[quiesceState, quiesceEvent]{
+var quiesces = newTable("quiesce", "The way down of a target.", []row[quiesceState, quiesceEvent]{
 	{quiesceIdle, quiesceTurn, quiesceChecking, ""},
 	{quiesceChecking, quiesceSends, quiesceSending, ""},
 	{quiesceSending, quiesceAnswered, quiesceWaiting, ""},
@@ -238,7 +238,7 @@ const (
 	captureFails  captureEvent = "failed"
 )
 
-var captures = newTable("capture", []row[captureState, captureEvent]{
+var captures = newTable("capture", "The capture of one variant.", []row[captureState, captureEvent]{
 	{captureIdle, captureBegins, captureAsking, ""},
 	{captureAsking, captureAgain, captureAsking, ""},
 	{captureLeft, captureAgain, captureLeft, "only a secure backup tells that the device is done, and none is made twice"},
@@ -272,7 +272,7 @@ const (
 	depositFails     depositEvent = "failed"
 )
 
-var deposits = newTable("deposit", []row[depositState, depositEvent]{
+var deposits = newTable("deposit", "The files that a capture leaves on the device.", []row[depositState, depositEvent]{
 	{depositNone, depositMade, depositOwed, ""},
 	{depositOwed, depositTakenBack, depositNone, ""},
 	{depositOwed, depositBegins, depositRemoving, ""},
@@ -300,7 +300,7 @@ const (
 	tellsWaiting tellingEvent = "the target is waited for"
 )
 
-var tellings = newTable("telling", []row[telling, tellingEvent]{
+var tellings = newTable("telling", "What the history of a task says of the way back.", []row[telling, tellingEvent]{
 	{toldNothing, tellsReturn, toldReturn, ""},
 	{toldNothing, tellsRescue, toldRescue, ""},
 	{toldReturn, tellsWaiting, toldReturnWaiting, ""},
@@ -338,7 +338,7 @@ const (
 	copyFails    copyEvent = "refused, failed or timed out"
 )
 
-var copies = newTable("copy", []row[copyState, copyEvent]{
+var copies = newTable("copy", "The copy of a set at one destination.", []row[copyState, copyEvent]{
 	{copyIdle, copyLoses, copyLost, ""},
 	{copyIdle, copyBegins, copyQueued, ""},
 	{copyQueued, copyLeaves, copyAway, ""},
