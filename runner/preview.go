@@ -3,6 +3,7 @@ package runner
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"path"
 	"time"
 
@@ -80,7 +81,7 @@ func (r *Runner) Preview(ctx context.Context, q PreviewRequest) (*Preview, *Resu
 		Locks: deviceLocks{r.locks, "preview"}, Clock: r.Clock, Redact: &r.redact, Log: r.Log, Output: func(string, string, string) {}})
 	defer exec.Close()
 	watch := &destinationWatch{reports: map[string]*sdk.DestinationReport{}}
-	engine.New(engine.Options{Run: machine, Executor: exec, Journal: watch, Clock: r.Clock, Sink: quiet{}, Log: r.Log, Signals: r.Signals,
+	engine.New(engine.Options{Run: machine, Executor: exec, Journal: watch, Clock: r.Clock, Sink: previewing{r.Log}, Log: r.Log, Signals: r.Signals,
 		Until: (*lifecycle.Run).Expanded}).Run(ctx, event.Event{Kind: event.RunStarted})
 	v.Run, v.Destinations = machine, watch.reports
 	if verdict := machine.Verdict(); verdict != nil && len(machine.Tasks()) == 0 && verdict.Code != string(lifecycle.RunAllTasksSkipped) {
@@ -192,12 +193,18 @@ func (d *destinationWatch) Append(_ context.Context, b engine.Batch) error {
 	return nil
 }
 
-// quiet is a sink that nobody looks at.
-type quiet struct{}
+// previewing is the sink of a preview: it says what the preview waits for, and
+// nothing else.
+type previewing struct{ log *slog.Logger }
 
-func (quiet) Run(event.RunInfo)       {}
-func (quiet) Status(event.Status)     {}
-func (quiet) Progress(event.Progress) {}
-func (quiet) Log(event.Log)           {}
-func (quiet) Summary(event.Summary)   {}
-func (quiet) Settled(event.Settled)   {}
+// Status logs what is entered for the run before its end.
+func (p previewing) Status(s event.Status) {
+	if s.Task == "" && !s.Final && s.Message != "" {
+		p.log.Warn(s.Message)
+	}
+}
+func (previewing) Run(event.RunInfo)       {}
+func (previewing) Progress(event.Progress) {}
+func (previewing) Log(event.Log)           {}
+func (previewing) Summary(event.Summary)   {}
+func (previewing) Settled(event.Settled)   {}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -29,7 +30,7 @@ func opened(t *testing.T, n int) []*Runner {
 	dir := filepath.Join(t.TempDir(), "state")
 	var out []*Runner
 	for range n {
-		r, err := Open(t.Context(), Options{StateDir: dir, Version: "0.1.0-test", Sink: quiet{}, Environ: os.Environ()})
+		r, err := Open(t.Context(), Options{StateDir: dir, Version: "0.1.0-test", Sink: previewing{slog.New(slog.DiscardHandler)}, Environ: os.Environ()})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -463,7 +464,7 @@ func TestALostJournalIsTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = os.Remove(file + "-wal")
-	r, err := Open(t.Context(), Options{StateDir: r.StateDir, Version: "0.1.0-test", Sink: quiet{}, Environ: os.Environ()})
+	r, err := Open(t.Context(), Options{StateDir: r.StateDir, Version: "0.1.0-test", Sink: previewing{slog.New(slog.DiscardHandler)}, Environ: os.Environ()})
 	if err != nil {
 		t.Fatal(err)
 	}
