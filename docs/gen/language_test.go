@@ -54,8 +54,8 @@ func tables(t *testing.T) map[string][]argument {
 func probe(t *testing.T, block, text string) []string {
 	t.Helper()
 	_, ds := plan.Parse(plan.Sources{Files: []plan.Source{{Name: "p.hcl", Text: []byte(text)}}}, "0.1.0")
-	arguments := regexp.MustCompile("^.*A " + block + ` block has (.*?)\.(?: Arguments of the plugin.*)?$`)
-	blocks := regexp.MustCompile(" is not a block inside a " + block + ` block\. It has (.*)\.$`)
+	arguments := regexp.MustCompile("^.*An? " + block + ` block has (.*?)\.(?: Arguments of the plugin.*)?$`)
+	blocks := regexp.MustCompile(" is not a block inside an? " + block + ` block\. It has (.*)\.$`)
 	var names []string
 	for _, d := range ds {
 		if m := arguments.FindStringSubmatch(d.Detail); d.Code == diag.UnknownArgument && m != nil {
