@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -170,6 +171,9 @@ func TestWhatAStoppedProcessHoldsIsListed(t *testing.T) {
 	if err := r.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
+	for !r.stopped() { // the signal acts when the process next leaves the kernel
+		time.Sleep(5 * time.Millisecond)
+	}
 	for _, command := range []string{"owed", "recover"} {
 		code, out := p.run(command)
 		if code != 0 || strings.Contains(out, "Nothing is owed") || !strings.Contains(out, fmt.Sprintf("process %d", r.cmd.Process.Pid)) || !strings.Contains(out, "back by ") || !strings.Contains(out, fmt.Sprintf("kill -CONT %d", r.cmd.Process.Pid)) {
@@ -183,6 +187,12 @@ func TestWhatAStoppedProcessHoldsIsListed(t *testing.T) {
 	if code, out := p.run("recover"); code != 0 || p.quiesceState("gw", "app01") != "" {
 		t.Errorf("recover: exit %d, %s\n%s", code, p.quiesceState("gw", "app01"), out)
 	}
+}
+
+// stopped reports whether the process has been stopped by a signal.
+func (r *running) stopped() bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", r.cmd.Process.Pid))
+	return err == nil && bytes.Contains(stat, []byte(") T "))
 }
 
 // TestTrafficThatWasNotLedBackIsOwed: exit code 17 until the script has worked.
