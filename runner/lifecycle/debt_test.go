@@ -12,17 +12,30 @@ import (
 // back drives a debt against readings of a target, which come one after the
 // other (the last one again and again), until it ends.
 type back struct {
-	debt   *Debt
+	debt   way
 	now    time.Time
+	began  time.Time       // when run was called
 	sent   []time.Duration // when an unquiesce was sent, since the start
 	read   int
 	refuse func(at time.Duration) *failure.Error // of an unquiesce
 	answer func(at time.Duration) (*sdk.QuiesceReport, *failure.Error)
 }
 
+// String is how it stands.
+func (b *back) String() string {
+	switch {
+	case b.debt.Returned():
+		return "back"
+	case b.debt.GaveUp():
+		return "given up"
+	}
+	return "under way"
+}
+
 func (b *back) run(t *testing.T) time.Duration {
 	t.Helper()
 	start := b.now
+	b.began = start
 	for range 10_000 {
 		as := b.debt.Pending()
 		if len(as) == 0 {
@@ -97,22 +110,18 @@ func TestNoReadingButAnExplicitOneEndsTheWayBack(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			for _, restarted := range []bool{false, true} {
-				b := &back{debt: NewDebt(c.spec), now: epoch.Add(10 * time.Minute), answer: func(time.Duration) (*sdk.QuiesceReport, *failure.Error) { return c.report, c.failure }}
-				if restarted {
-					b.debt.Restart(b.now)
-				} else {
-					b.debt.Begin(b.now)
-				}
+			for entrance, enter := range entrances {
+				now := epoch.Add(10 * time.Minute)
+				b := &back{debt: enter(t, c.spec, now), now: now, answer: func(time.Duration) (*sdk.QuiesceReport, *failure.Error) { return c.report, c.failure }}
 				took := b.run(t)
 				if b.debt.Returned() || !b.debt.GaveUp() || took < 4*time.Minute || took > 4*time.Minute+10*time.Second {
-					t.Errorf("restarted %v: it is %s after %s", restarted, b.debt.state, took)
+					t.Errorf("%s: it is %s after %s", entrance, b, took)
 				}
 				if len(b.sent) < 2 {
-					t.Errorf("restarted %v: the unquiesce was sent %d times", restarted, len(b.sent))
+					t.Errorf("%s: the unquiesce was sent %d times", entrance, len(b.sent))
 				}
 				if got := b.debt.Complaint(); !strings.Contains(got, c.says) {
-					t.Errorf("restarted %v: %q does not say %q", restarted, got, c.says)
+					t.Errorf("%s: %q does not say %q", entrance, got, c.says)
 				}
 			}
 		})
@@ -144,12 +153,13 @@ func TestAnUnquiesceThatIsAcceptedHidesNoUnreadState(t *testing.T) {
 // TestADomainSeenDownMustBeSeenBack although nobody expected it.
 func TestADomainSeenDownMustBeSeenBack(t *testing.T) {
 	t.Parallel()
-	b := &back{debt: NewDebt(DebtSpec{Device: "gw", QuiescedAt: epoch, Unquiesce: time.Minute}), now: epoch.Add(time.Second), answer: reads(states(normal, "orders"))}
-	b.debt.Observe(states(sdk.StateQuiesced, "orders", "new"))
-	b.debt.Begin(b.now)
+	d := NewDebt(DebtSpec{Device: "gw", QuiescedAt: epoch, Unquiesce: time.Minute})
+	d.Observe(states(sdk.StateQuiesced, "orders", "new"))
+	b := &back{debt: d, now: epoch.Add(time.Second), answer: reads(states(normal, "orders"))}
+	d.Begin(b.now)
 	b.run(t)
 	if !b.debt.GaveUp() || !strings.Contains(b.debt.Complaint(), "domain new is not in the gateway's list") {
-		t.Errorf("it is %s: %s", b.debt.state, b.debt.Complaint())
+		t.Errorf("it is %s: %s", b, b.debt.Complaint())
 	}
 }
 
@@ -159,10 +169,10 @@ func TestADomainSeenDownMustBeSeenBack(t *testing.T) {
 func TestALateQuiesceIsWaitedFor(t *testing.T) {
 	t.Parallel()
 	for _, late := range []time.Duration{20 * time.Second, 45 * time.Second, 85 * time.Second} {
-		for _, restarted := range []bool{false, true} {
+		for entrance, enter := range entrances {
 			spec := wayOfDomain
 			spec.Unquiesce, spec.Grace = 30*time.Second, 0 // shorter than the wait
-			b := &back{debt: NewDebt(spec), now: epoch}
+			b := &back{debt: enter(t, spec, epoch), now: epoch}
 			b.answer = func(at time.Duration) (*sdk.QuiesceReport, *failure.Error) {
 				back := len(b.sent) > 0 && b.sent[len(b.sent)-1] >= late
 				if at >= late && !back {
@@ -170,14 +180,9 @@ func TestALateQuiesceIsWaitedFor(t *testing.T) {
 				}
 				return states(normal, "orders"), nil
 			}
-			if restarted {
-				b.debt.Restart(b.now)
-			} else {
-				b.debt.Begin(b.now)
-			}
 			took := b.run(t)
 			if !b.debt.Returned() || took < late || b.sent[len(b.sent)-1] < late {
-				t.Errorf("%s late, restarted %v: %s after %s, sent at %v", late, restarted, b.debt.state, took, b.sent)
+				t.Errorf("%s late, %s: %s after %s, sent at %v", late, entrance, b, took, b.sent)
 			}
 		}
 	}
@@ -187,16 +192,17 @@ func TestALateQuiesceIsWaitedFor(t *testing.T) {
 // or can no longer arrive makes the first explicit reading count.
 func TestAHealthyReturnIsNotDelayed(t *testing.T) {
 	t.Parallel()
-	for name, prepare := range map[string]func(b *back){
-		"seen":    func(b *back) { b.debt.Observe(states(sdk.StateQuiesced, "orders")) },
-		"refused": func(b *back) { b.debt.Refuse() },
-		"old":     func(b *back) { b.now = epoch.Add(arrivesWithin) },
+	for name, prepare := range map[string]func(b *back, d *Debt){
+		"seen":    func(_ *back, d *Debt) { d.Observe(states(sdk.StateQuiesced, "orders")) },
+		"refused": func(_ *back, d *Debt) { d.Refuse() },
+		"old":     func(b *back, _ *Debt) { b.now = epoch.Add(arrivesWithin) },
 	} {
-		b := &back{debt: NewDebt(wayOfDomain), now: epoch.Add(time.Second), answer: reads(states(normal, "orders"))}
-		prepare(b)
-		b.debt.Begin(b.now)
+		d := NewDebt(wayOfDomain)
+		b := &back{debt: d, now: epoch.Add(time.Second), answer: reads(states(normal, "orders"))}
+		prepare(b, d)
+		d.Begin(b.now)
 		if took := b.run(t); !b.debt.Returned() || took > 5*time.Second {
-			t.Errorf("%s: %s after %s", name, b.debt.state, took)
+			t.Errorf("%s: %s after %s", name, b, took)
 		}
 	}
 }
@@ -205,10 +211,12 @@ func TestAHealthyReturnIsNotDelayed(t *testing.T) {
 // can reach any more, is asked nothing.
 func TestWhoeverFindsADebtLooksFirst(t *testing.T) {
 	t.Parallel()
-	b := &back{debt: NewDebt(wayOfDevice), now: epoch.Add(time.Hour), answer: reads(states(normal, "orders", "pay"))}
-	b.debt.Restart(b.now)
-	if took := b.run(t); !b.debt.Returned() || took != 0 || len(b.sent) != 0 || b.read != 1 {
-		t.Errorf("%s after %s, %d readings, sent at %v", b.debt.state, took, b.read, b.sent)
+	for _, entrance := range []string{"after a replay, on the way back", "from a pending file"} {
+		now := epoch.Add(time.Hour)
+		b := &back{debt: entrances[entrance](t, wayOfDevice, now), now: now, answer: reads(states(normal, "orders", "pay"))}
+		if took := b.run(t); !b.debt.Returned() || took != 0 || len(b.sent) != 0 || b.read != 1 {
+			t.Errorf("%s: %s after %s, %d readings, sent at %v", entrance, b, took, b.read, b.sent)
+		}
 	}
 }
 
@@ -216,11 +224,13 @@ func TestWhoeverFindsADebtLooksFirst(t *testing.T) {
 func TestALoginRefusedTwiceEndsTheWayBack(t *testing.T) {
 	t.Parallel()
 	denied := failure.New(failure.Denied, "", "login refused")
-	b := &back{debt: NewDebt(wayOfDomain), now: epoch, refuse: func(time.Duration) *failure.Error { return denied }}
-	b.debt.Begin(b.now)
-	b.run(t)
-	if !b.debt.GaveUp() || len(b.sent) != maxDenials {
-		t.Errorf("it is %s after %d logins", b.debt.state, len(b.sent))
+	for entrance, enter := range entrances {
+		b := &back{debt: enter(t, wayOfDomain, epoch), now: epoch, refuse: func(time.Duration) *failure.Error { return denied },
+			answer: func(time.Duration) (*sdk.QuiesceReport, *failure.Error) { return nil, denied }}
+		b.run(t)
+		if n := len(b.sent) + b.read; !b.debt.GaveUp() || n != maxDenials {
+			t.Errorf("%s: it is %s after %d logins", entrance, b, n)
+		}
 	}
 }
 

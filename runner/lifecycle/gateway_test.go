@@ -184,7 +184,7 @@ func (w *world) away(a Action) *failure.Error {
 	switch a.Kind {
 	case ActStore, ActManifest:
 		if a.Destination == w.outage && w.now.Hour()%2 == 0 {
-			if w.oneIn(6) {
+			if w.oneIn(12) {
 				return failure.New(failure.Denied, failure.BadCredentials, "refused")
 			}
 			return failure.New(failure.Unavailable, failure.Unreachable, "away")

@@ -129,12 +129,12 @@ var locks = newTable("lock", "A task's lock on its device.", []row[lockState, lo
 	{lockAsking, lockReleases, lockReleased, ""},
 	{lockWaiting, lockReleases, lockReleased, ""},
 	{lockHeld, lockReleases, lockReleased, ""},
+	{lockRefused, lockReleases, lockReleased, ""},
 	{lockIdle, lockInterrupted, lockWithout, ""},
 	{lockAsking, lockInterrupted, lockWithout, ""},
 	{lockWaiting, lockInterrupted, lockWithout, ""},
 	{lockHeld, lockInterrupted, lockWithout, ""},
 	{lockReleased, lockInterrupted, lockWithout, ""},
-	{lockRefused, lockInterrupted, lockWithout, ""},
 	{lockWithout, lockInterrupted, lockWithout, ""},
 })
 

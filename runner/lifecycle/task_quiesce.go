@@ -272,7 +272,7 @@ func (t *Task) advanceUnquiesce() {
 	if !rejoined || slices.ContainsFunc(t.captures, func(c *capture) bool { return c.deposit.open() }) {
 		return
 	}
-	if t.lock.wanted() {
+	if t.lock.state != lockWithout {
 		t.lock.on(lockReleases)
 	}
 	if t.whole() && t.course != courseAbandoned {

@@ -66,7 +66,7 @@ func newWorld(t *testing.T, rng *rand.Rand) *world {
 		quiesced: map[string]int{}, unquiesced: map[string]bool{}, begun: map[string]bool{}}
 	w.spec = w.drawSpec()
 	w.denied = w.oneIn(30)
-	if w.oneIn(6) {
+	if w.oneIn(3) {
 		w.outage = pick(w, "file.a", "nfs.b")
 	}
 	w.run = NewRun(w.spec)
