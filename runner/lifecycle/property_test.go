@@ -74,31 +74,6 @@ func (w *world) checkBegun() {
 	}
 }
 
-// TestARunInterruptedAnywhereUndoesAndEnds: once or twice, for a moment or for
-// days, and whatever the clock shows afterwards.
-func TestARunInterruptedAnywhereUndoesAndEnds(t *testing.T) {
-	t.Parallel()
-	inWorlds(t, runs, func(w *world) {
-		for range 1 + w.rng.IntN(2) {
-			for range w.rng.IntN(150) {
-				if w.step() {
-					return
-				}
-			}
-			if w.interrupt(); w.ended() {
-				return
-			}
-			for _, a := range w.run.Pending() {
-				if a.Kind.Timer() && !a.NotBefore.After(w.now) {
-					t.Fatalf("task %s: %s counts the time that nobody worked", a.Task, a)
-				}
-			}
-		}
-		w.finish()
-		w.check()
-	})
-}
-
 // TestWhatIsOwedDoesNotWaitForTheClock: after a restart the clock may stand
 // before the time of the last event; the target is looked at, and asked to return, all the same.
 func TestWhatIsOwedDoesNotWaitForTheClock(t *testing.T) {

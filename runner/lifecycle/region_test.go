@@ -19,10 +19,10 @@ func init() {
 	witness = func(region, from, on string) { seenMoves.LoadOrStore([3]string{region, from, on}, true) }
 }
 
-// TestEveryMoveOfATableIsMade in one world or another, or it is said why not.
-// The worlds are those of the other properties, and a process that dies, is
-// recovered and cannot write its journal.
-func TestEveryMoveOfATableIsMade(t *testing.T) {
+// TestARunInterruptedAnywhereUndoesAndEnds: once or twice, for a moment or for
+// days, and whatever the clock shows afterwards. In one world or another every
+// move of a table is made, or it is said why not.
+func TestARunInterruptedAnywhereUndoesAndEnds(t *testing.T) {
 	t.Parallel()
 	for _, enter := range entrances {
 		enter(t, wayOfDomain, epoch)

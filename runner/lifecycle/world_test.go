@@ -198,6 +198,11 @@ func (w *world) interrupt() {
 	w.now = w.now.Add(pick(w, time.Second, 3*24*time.Hour))
 	w.settle()
 	w.apply(event.Event{Kind: event.Interrupted, Recovered: w.recovered()})
+	for _, a := range w.run.Pending() {
+		if a.Kind.Timer() && !a.NotBefore.After(w.now) {
+			w.fatalf("task %s: %s counts the time that nobody worked", a.Task, a)
+		}
+	}
 }
 
 // recovered is what was settled from pending files, in one world of two.
