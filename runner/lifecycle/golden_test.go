@@ -101,17 +101,38 @@ func record(t *testing.T, file string, r recording) {
 	}
 	r.Statuses, r.Exit = statuses, exit
 	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetIndent("", " ")
-	if err := enc.Encode(r); err != nil {
-		t.Fatal(err)
+	line := func(v any, end string) {
+		text, err := json.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.Write(text)
+		b.WriteString(end)
 	}
+	fmt.Fprintf(&b, "{\"machine_version\":%d,\"exit_code\":%d,\n\"spec\":", r.Version, r.Exit)
+	line(r.Spec, ",\n\"events\":[\n")
+	for i, e := range r.Events {
+		line(e, lineEnd(i, len(r.Events)))
+	}
+	b.WriteString("],\n\"statuses\":[\n")
+	for i, s := range r.Statuses {
+		line(s, lineEnd(i, len(r.Statuses)))
+	}
+	b.WriteString("]}\n")
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(file, b.Bytes(), 0o644); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// lineEnd ends the i-th of n elements, one a line.
+func lineEnd(i, n int) string {
+	if i == n-1 {
+		return "\n"
+	}
+	return ",\n"
 }
 
 // recordings are the runs of which journals are kept.
