@@ -2,13 +2,21 @@ package sdk
 
 import (
 	"context"
+	"reflect"
+	"slices"
 	"time"
+
+	"github.com/dprun/dprun/sdk/schema"
 )
 
 // Destination is one configured place for files. Its methods may be called
 // concurrently. Every error is a *failure.Error. Paths are slash-separated
 // and relative to the configured directory; the host has already escaped
 // their components and refuses "..", but a plugin checks again.
+//
+// What else a destination can do it says by implementing [Sweeper], [Reader],
+// [Lister] and [Deleter]; Describe tells the host. Whoever keeps files under
+// names stands on the package store, which implements all of it.
 type Destination interface {
 	// Check finds out whether a Store would succeed: it does with a few bytes
 	// what a Store does, and says how much room is left and what a Store
@@ -22,20 +30,67 @@ type Destination interface {
 	// still be reached. A final name that holds the same content already is
 	// a success; one that holds something else is failure.Exists.
 	Store(ctx context.Context, r StoreRequest, progress func(bytes int64)) (*StoreReport, error)
-	// Stat describes one object; failure.NotFound when it is not there.
-	Stat(ctx context.Context, path string) (*Object, error)
-	// Fetch copies one object to a new local file and returns its size and SHA-256.
-	Fetch(ctx context.Context, r FetchRequest, progress func(bytes int64)) (*FetchReport, error)
-	// List gives every object below a prefix directory, in lexical order,
-	// without temporary objects. A directory that is not there is empty.
-	List(ctx context.Context, prefix string) ([]Object, error)
-	// Delete removes one object; one that is not there is a success.
-	Delete(ctx context.Context, path string) error
+	// Close releases the instance and its connections.
+	Close() error
+}
+
+// Sweeper is a destination that may leave temporary objects behind.
+type Sweeper interface {
 	// Sweep removes temporary objects that this plugin left behind and that
 	// are older than r.OlderThan. It never touches a final name.
 	Sweep(ctx context.Context, r SweepRequest) (*SweepReport, error)
-	// Close releases the instance and its connections.
-	Close() error
+}
+
+// Reader is a destination that gives back what it keeps.
+type Reader interface {
+	// Fetch copies one object to a new local file and returns its size and
+	// SHA-256; failure.NotFound when it is not there.
+	Fetch(ctx context.Context, r FetchRequest, progress func(int64)) (*FetchReport, error)
+}
+
+// Lister is a destination that tells what it keeps.
+type Lister interface {
+	// List gives every object below a prefix directory, in lexical order,
+	// without temporary objects. A directory that is not there is empty.
+	List(ctx context.Context, prefix string) ([]Object, error)
+}
+
+// Deleter is a destination that removes what it keeps.
+type Deleter interface {
+	// Delete removes one object; one that is not there is a success.
+	Delete(ctx context.Context, path string) error
+}
+
+// Far is a destination behind the protocol: it has every method, and knows
+// from Describe which of them its plugin offers.
+type Far interface {
+	Offers(a schema.Ability) bool
+}
+
+// As gives what a destination can do beyond storing: A is [Sweeper], [Reader],
+// [Lister] or [Deleter].
+func As[A any](d Destination) (A, bool) {
+	a, ok := d.(A)
+	if far, behind := d.(Far); ok && behind {
+		ok = slices.ContainsFunc(abilities(reflect.TypeFor[A]()), far.Offers)
+	}
+	return a, ok
+}
+
+// abilities lists what a type of destination can do.
+func abilities(t reflect.Type) (out []schema.Ability) {
+	for ability, i := range map[schema.Ability]reflect.Type{
+		schema.AbilitySweep:  reflect.TypeFor[Sweeper](),
+		schema.AbilityRead:   reflect.TypeFor[Reader](),
+		schema.AbilityList:   reflect.TypeFor[Lister](),
+		schema.AbilityDelete: reflect.TypeFor[Deleter](),
+	} {
+		if t.Implements(i) {
+			out = append(out, ability)
+		}
+	}
+	slices.Sort(out)
+	return out
 }
 
 // Verify says how a stored copy is verified before it is published.

@@ -3,6 +3,7 @@ package sdk
 import (
 	"context"
 	"log/slog"
+	"reflect"
 
 	"github.com/zclconf/go-cty/cty"
 
@@ -102,9 +103,11 @@ func NewActivity[C any](a schema.Activity, validate Validator[C]) ActivityType {
 	return ActivityType{schema: a, validate: validator(validate)}
 }
 
-// NewDestination offers a type of destination whose configuration is a C.
-func NewDestination[C any](t schema.DestinationType, configure func(ctx context.Context, c C, env Env) (Destination, error), validate Validator[C]) DestinationType {
-	t.Config = schema.MustOf[C]()
+// NewDestination offers a type of destination whose configuration is a C. What
+// a D can do beyond storing goes into the schema; configure therefore returns
+// the type itself and not a [Destination].
+func NewDestination[C any, D Destination](t schema.DestinationType, configure func(ctx context.Context, c C, env Env) (D, error), validate Validator[C]) DestinationType {
+	t.Config, t.Abilities = schema.MustOf[C](), abilities(reflect.TypeFor[D]())
 	return DestinationType{
 		schema: t,
 		configure: func(ctx context.Context, v cty.Value, env Env) (Destination, error) {
@@ -112,7 +115,11 @@ func NewDestination[C any](t schema.DestinationType, configure func(ctx context.
 			if err != nil {
 				return nil, failure.New(failure.Precondition, failure.BadConfig, "read the configuration: %w", err)
 			}
-			return configure(ctx, c, env)
+			d, err := configure(ctx, c, env)
+			if err != nil { // a nil D would not be nil
+				return nil, err
+			}
+			return d, nil
 		},
 		validate: validator(validate),
 	}

@@ -62,22 +62,18 @@ func (d destinationServer) Store(r *pluginv1.StoreRequest, stream pluginv1.Desti
 	return nil
 }
 
-func (d destinationServer) Stat(ctx context.Context, r *pluginv1.StatRequest) (*pluginv1.Object, error) {
-	i, err := instance[Destination](d.s, r.Instance)
+// able finds an instance that has an ability.
+func able[A any](d destinationServer, call failure.Call, id uint64) (A, error) {
+	var none A
+	i, err := instance[Destination](d.s, id)
 	if err != nil {
-		return nil, err
+		return none, err
 	}
-	if err := CheckPath(r.Path); err != nil {
-		return nil, err
+	a, ok := As[A](i)
+	if !ok {
+		return none, failure.New(failure.Precondition, failure.Unsupported, "%s: this destination of the plugin %s does not offer it", call, d.s.plugin.Name)
 	}
-	o, err := i.Stat(ctx, r.Path)
-	switch {
-	case err != nil:
-		return nil, err
-	case o == nil:
-		return nil, errNothing(failure.CallStat)
-	}
-	return objectToWire(*o), nil
+	return a, nil
 }
 
 func objectToWire(o Object) *pluginv1.Object {
@@ -89,7 +85,7 @@ func objectToWire(o Object) *pluginv1.Object {
 }
 
 func (d destinationServer) Fetch(r *pluginv1.FetchRequest, stream pluginv1.Destination_FetchServer) error {
-	i, err := instance[Destination](d.s, r.Instance)
+	i, err := able[Reader](d, failure.CallFetch, r.Instance)
 	if err != nil {
 		return err
 	}
@@ -110,7 +106,7 @@ func (d destinationServer) Fetch(r *pluginv1.FetchRequest, stream pluginv1.Desti
 }
 
 func (d destinationServer) List(r *pluginv1.ListRequest, stream pluginv1.Destination_ListServer) error {
-	i, err := instance[Destination](d.s, r.Instance)
+	i, err := able[Lister](d, failure.CallList, r.Instance)
 	if err != nil {
 		return err
 	}
@@ -136,7 +132,7 @@ func (d destinationServer) List(r *pluginv1.ListRequest, stream pluginv1.Destina
 }
 
 func (d destinationServer) Delete(ctx context.Context, r *pluginv1.DeleteRequest) (*pluginv1.DeleteReply, error) {
-	i, err := instance[Destination](d.s, r.Instance)
+	i, err := able[Deleter](d, failure.CallDelete, r.Instance)
 	if err != nil {
 		return nil, err
 	}
@@ -147,7 +143,7 @@ func (d destinationServer) Delete(ctx context.Context, r *pluginv1.DeleteRequest
 }
 
 func (d destinationServer) Sweep(ctx context.Context, r *pluginv1.SweepRequest) (*pluginv1.SweepReply, error) {
-	i, err := instance[Destination](d.s, r.Instance)
+	i, err := able[Sweeper](d, failure.CallSweep, r.Instance)
 	if err != nil {
 		return nil, err
 	}

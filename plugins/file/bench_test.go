@@ -42,7 +42,7 @@ func BenchmarkStore(b *testing.B) {
 				if _, err := d.Store(b.Context(), r, nil); err != nil {
 					b.Fatal(err)
 				}
-				if err := d.Delete(b.Context(), r.Path); err != nil {
+				if err := d.(sdk.Deleter).Delete(b.Context(), r.Path); err != nil {
 					b.Fatal(err)
 				}
 			}

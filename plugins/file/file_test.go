@@ -35,13 +35,22 @@ func open(ctx context.Context, p *client.Plugin, dir string, create bool) (sdk.D
 	return p.ConfigureDestination(ctx, "file", cty.ObjectVal(map[string]cty.Value{"directory": cty.StringVal(dir), "create_directory": cty.BoolVal(create), "require_mode": cty.False}))
 }
 
-func newFile(t *testing.T, dir string, create bool) sdk.Destination {
+// able is what the destination can do.
+type able interface {
+	sdk.Destination
+	sdk.Sweeper
+	sdk.Reader
+	sdk.Lister
+	sdk.Deleter
+}
+
+func newFile(t *testing.T, dir string, create bool) able {
 	t.Helper()
 	d, err := open(t.Context(), serve(t), dir, create)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return d
+	return d.(able)
 }
 
 func TestConformance(t *testing.T) {

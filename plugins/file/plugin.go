@@ -27,7 +27,7 @@ func Plugin() sdk.Plugin {
 	}
 }
 
-func configure(_ context.Context, c Config, env sdk.Env) (sdk.Destination, error) {
+func configure(_ context.Context, c Config, env sdk.Env) (*destination, error) {
 	return newDestination(filepath.Clean(c.Directory), c.CreateDirectory, c.RequireMode, env.Log), nil
 }
 

@@ -54,12 +54,8 @@ func Plugin() sdk.Plugin {
 	}
 }
 
-func configure(_ context.Context, c Config, env sdk.Env) (sdk.Destination, error) {
-	d, err := newDestination(c, env)
-	if err != nil {
-		return nil, err
-	}
-	return d, nil
+func configure(_ context.Context, c Config, env sdk.Env) (*destination, error) {
+	return newDestination(c, env)
 }
 
 // validate checks what the schema cannot say.

@@ -62,9 +62,9 @@ func TestAnEmptyFileIsStored(t *testing.T) {
 		if _, err := p.Store(t.Context(), staged(t, "empty", nil, sdk.VerifyReadBack), nil); err != nil {
 			t.Fatal(err)
 		}
-		o, err := p.Stat(t.Context(), "empty")
-		if err != nil || o.Size != 0 {
-			t.Errorf("%+v, %v", o, err)
+		there, err := p.List(t.Context(), "")
+		if err != nil || len(there) != 1 || there[0].Path != "empty" || there[0].Size != 0 {
+			t.Errorf("%+v, %v", there, err)
 		}
 	})
 }
@@ -131,7 +131,7 @@ func TestAMissingDirectoryIsNotMade(t *testing.T) {
 		wantFailure(t, err, failure.NotFound, failure.NoDirectory)
 		_, err = d.Store(t.Context(), staged(t, "x", []byte("x"), sdk.VerifySent), nil)
 		wantFailure(t, err, failure.NotFound, failure.NoDirectory)
-		_, err = d.Stat(t.Context(), "x")
+		_, err = d.Fetch(t.Context(), sdk.FetchRequest{Path: "x", File: filepath.Join(t.TempDir(), "x")}, nil)
 		wantFailure(t, err, failure.NotFound, failure.NoDirectory)
 		_, err = d.List(t.Context(), "")
 		wantFailure(t, err, failure.NotFound, failure.NoDirectory)
@@ -190,9 +190,9 @@ func TestObjectsAreListedFetchedAndDeleted(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		_, err = p.Stat(ctx, "a/x/1")
+		_, err = p.Fetch(ctx, sdk.FetchRequest{Path: "a/x/1", File: local + "3"}, nil)
 		wantFailure(t, err, failure.NotFound, failure.NoSuchFile)
-		_, err = p.Stat(ctx, "a")
+		_, err = p.Fetch(ctx, sdk.FetchRequest{Path: "a", File: local + "3"}, nil)
 		wantFailure(t, err, failure.NotFound, failure.NoSuchFile)
 	})
 }

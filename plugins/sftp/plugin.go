@@ -29,12 +29,8 @@ func Plugin() sdk.Plugin {
 	}
 }
 
-func configure(_ context.Context, c Config, env sdk.Env) (sdk.Destination, error) {
-	d, err := newDestination(c, env, os.Getenv(agentVariable), defaultTiming)
-	if err != nil {
-		return nil, err
-	}
-	return d, nil
+func configure(_ context.Context, c Config, env sdk.Env) (*destination, error) {
+	return newDestination(c, env, os.Getenv(agentVariable), defaultTiming)
 }
 
 // validate says what the schema cannot. It reads nothing but its arguments.

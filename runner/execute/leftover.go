@@ -57,7 +57,11 @@ func (x *Executor) afterStore(l Leftover) {
 }
 
 func (x *Executor) sweep(ctx context.Context, d sdk.Destination, l Leftover) error {
-	r, err := d.Sweep(ctx, sdk.SweepRequest{Prefix: l.Directory, Owner: l.Owner})
+	s, ok := sdk.As[sdk.Sweeper](d)
+	if !ok {
+		return nil // it leaves nothing
+	}
+	r, err := s.Sweep(ctx, sdk.SweepRequest{Prefix: l.Directory, Owner: l.Owner})
 	if err != nil {
 		return err
 	}
@@ -122,7 +126,11 @@ func (x *Executor) SweepAll(ctx context.Context, destination string, olderThan t
 	if err != nil {
 		return nil, x.clean("", err)
 	}
-	r, err := d.Sweep(ctx, sdk.SweepRequest{OlderThan: olderThan})
+	s, ok := sdk.As[sdk.Sweeper](d)
+	if !ok {
+		return nil, nil // it leaves nothing
+	}
+	r, err := s.Sweep(ctx, sdk.SweepRequest{OlderThan: olderThan})
 	if err != nil {
 		return nil, x.clean("", err)
 	}

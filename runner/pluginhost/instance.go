@@ -8,6 +8,7 @@ import (
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/client"
 	"github.com/dprun/dprun/sdk/failure"
+	"github.com/dprun/dprun/sdk/schema"
 )
 
 type closer interface{ Close() error }
@@ -132,22 +133,39 @@ func (d *destination) Store(ctx context.Context, r sdk.StoreRequest, progress fu
 	return call(ctx, d.holder, always, func(v sdk.Destination) (*sdk.StoreReport, error) { return v.Store(ctx, r, progress) })
 }
 
-func (d *destination) Stat(ctx context.Context, path string) (*sdk.Object, error) {
-	return call(ctx, d.holder, always, func(v sdk.Destination) (*sdk.Object, error) { return v.Stat(ctx, path) })
+// Offers implements [sdk.Far].
+func (d *destination) Offers(a schema.Ability) bool {
+	d.gate <- struct{}{}
+	defer func() { <-d.gate }()
+	far, ok := d.value.(sdk.Far)
+	return ok && far.Offers(a)
+}
+
+// able runs f on an instance that has an ability.
+func able[A, R any](ctx context.Context, d *destination, f func(A) (R, error)) (R, error) {
+	return call(ctx, d.holder, always, func(v sdk.Destination) (R, error) {
+		a, ok := sdk.As[A](v)
+		if !ok {
+			var none R
+			return none, failure.New(failure.Precondition, failure.Unsupported, "the plugin %s does not offer that", d.p.name)
+		}
+		return f(a)
+	})
 }
 
 func (d *destination) Fetch(ctx context.Context, r sdk.FetchRequest, progress func(int64)) (*sdk.FetchReport, error) {
-	return call(ctx, d.holder, always, func(v sdk.Destination) (*sdk.FetchReport, error) { return v.Fetch(ctx, r, progress) })
+	return able(ctx, d, func(v sdk.Reader) (*sdk.FetchReport, error) { return v.Fetch(ctx, r, progress) })
 }
 
 func (d *destination) List(ctx context.Context, prefix string) ([]sdk.Object, error) {
-	return call(ctx, d.holder, always, func(v sdk.Destination) ([]sdk.Object, error) { return v.List(ctx, prefix) })
+	return able(ctx, d, func(v sdk.Lister) ([]sdk.Object, error) { return v.List(ctx, prefix) })
 }
 
 func (d *destination) Delete(ctx context.Context, path string) error {
-	return do(ctx, d.holder, always, func(v sdk.Destination) error { return v.Delete(ctx, path) })
+	_, err := able(ctx, d, func(v sdk.Deleter) (struct{}, error) { return struct{}{}, v.Delete(ctx, path) })
+	return err
 }
 
 func (d *destination) Sweep(ctx context.Context, r sdk.SweepRequest) (*sdk.SweepReport, error) {
-	return call(ctx, d.holder, always, func(v sdk.Destination) (*sdk.SweepReport, error) { return v.Sweep(ctx, r) })
+	return able(ctx, d, func(v sdk.Sweeper) (*sdk.SweepReport, error) { return v.Sweep(ctx, r) })
 }

@@ -165,7 +165,17 @@ func (p *Plugin) ConfigureDestination(ctx context.Context, typ string, cfg cty.V
 	if err != nil {
 		return nil, err
 	}
-	return &destination{instance: instance{p, id}, c: pluginv1.NewDestinationClient(p.conn)}, nil
+	s, err := p.Describe(ctx)
+	if err != nil {
+		return nil, err
+	}
+	d := &destination{instance: instance{p, id}, c: pluginv1.NewDestinationClient(p.conn)}
+	for _, t := range s.Destinations {
+		if t.Name == typ {
+			d.abilities = t.Abilities
+		}
+	}
+	return d, nil
 }
 
 // ConfigureHook makes an instance of a hook type.

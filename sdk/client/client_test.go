@@ -256,6 +256,48 @@ func TestADestinationsReportsAreTheSameOnBothEnds(t *testing.T) {
 	}
 }
 
+// sweeping can do one thing beyond storing.
+type sweeping struct{ shelf }
+
+func (s *sweeping) Sweep(_ context.Context, r sdk.SweepRequest) (*sdk.SweepReport, error) {
+	return &sdk.SweepReport{Removed: []string{r.Owner}}, nil
+}
+
+func TestWhatADestinationOffersIsKnownOnBothEnds(t *testing.T) {
+	t.Parallel()
+	p, stop, err := conformance.Serve(sdk.Plugin{Name: "shelf", Destinations: []sdk.DestinationType{sdk.NewDestination(schema.DestinationType{Name: "shelf"},
+		func(context.Context, config, sdk.Env) (*sweeping, error) { return &sweeping{}, nil }, nil)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(stop)
+	s, err := p.Describe(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]schema.Ability{schema.AbilitySweep}, s.Destinations[0].Abilities); diff != "" {
+		t.Errorf("described (-want +got):\n%s", diff)
+	}
+	d, err := p.ConfigureDestination(t.Context(), "shelf", cty.ObjectVal(map[string]cty.Value{"name": cty.NullVal(cty.String)}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sweeper, ok := sdk.As[sdk.Sweeper](d)
+	if !ok {
+		t.Fatal("it does not sweep")
+	}
+	if r, err := sweeper.Sweep(t.Context(), sdk.SweepRequest{Owner: "me"}); err != nil || len(r.Removed) != 1 || r.Removed[0] != "me" {
+		t.Errorf("swept %+v, %v", r, err)
+	}
+	if _, ok := sdk.As[sdk.Lister](d); ok {
+		t.Error("it lists")
+	}
+	_, err = d.(sdk.Lister).List(t.Context(), "") // whoever does not ask before
+	if f := failure.From(err); err == nil || f.Kind != failure.Precondition || f.Reason != failure.Unsupported {
+		t.Errorf("listing: %v", err)
+	}
+}
+
 type activity struct {
 	Persisted string `dprun:"persisted" default:"auto"`
 }

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -10,14 +11,25 @@ import (
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
 	pluginv1 "github.com/dprun/dprun/sdk/proto/dprun/plugin/v1"
+	"github.com/dprun/dprun/sdk/schema"
 )
 
 type destination struct {
 	instance
-	c pluginv1.DestinationClient
+	c         pluginv1.DestinationClient
+	abilities []schema.Ability
 }
 
-var _ sdk.Destination = (*destination)(nil)
+var _ interface {
+	sdk.Destination
+	sdk.Sweeper
+	sdk.Reader
+	sdk.Lister
+	sdk.Deleter
+} = (*destination)(nil)
+
+// Offers implements [sdk.Far].
+func (d *destination) Offers(a schema.Ability) bool { return slices.Contains(d.abilities, a) }
 
 func (d *destination) Check(ctx context.Context) (*sdk.DestinationReport, error) {
 	r, err := d.c.Check(ctx, &pluginv1.DestinationCheckRequest{Instance: d.id})
@@ -57,15 +69,6 @@ func (d *destination) Store(ctx context.Context, r sdk.StoreRequest, progress fu
 		return nil, err
 	}
 	return rep, nil
-}
-
-func (d *destination) Stat(ctx context.Context, path string) (*sdk.Object, error) {
-	r, err := d.c.Stat(ctx, &pluginv1.StatRequest{Instance: d.id, Path: path})
-	if err != nil {
-		return nil, d.p.fail(failure.CallStat, err)
-	}
-	o := objectFromWire(r)
-	return &o, nil
 }
 
 func objectFromWire(w *pluginv1.Object) sdk.Object {

@@ -18,48 +18,48 @@ import (
 	"github.com/dprun/dprun/sdk/failure"
 )
 
+// able is a destination that can do everything.
+type able interface {
+	sdk.Destination
+	sdk.Sweeper
+	sdk.Reader
+	sdk.Lister
+	sdk.Deleter
+}
+
 // wrong is a destination that keeps to the contract but for one thing.
 type wrong struct {
-	sdk.Destination
-	store func(context.Context, sdk.Destination, sdk.StoreRequest, func(int64)) (*sdk.StoreReport, error)
+	able
+	store func(context.Context, able, sdk.StoreRequest, func(int64)) (*sdk.StoreReport, error)
 	list  func([]sdk.Object) []sdk.Object
-	stat  func(*sdk.Object, error) (*sdk.Object, error)
-	fetch func(context.Context, sdk.Destination, sdk.FetchRequest) (*sdk.FetchReport, error)
+	fetch func(context.Context, able, sdk.FetchRequest) (*sdk.FetchReport, error)
 	sweep func(*sdk.SweepReport) *sdk.SweepReport
 }
 
 func (w wrong) Store(ctx context.Context, r sdk.StoreRequest, p func(int64)) (*sdk.StoreReport, error) {
 	if w.store == nil {
-		return w.Destination.Store(ctx, r, p)
+		return w.able.Store(ctx, r, p)
 	}
-	return w.store(ctx, w.Destination, r, p)
+	return w.store(ctx, w.able, r, p)
 }
 
 func (w wrong) List(ctx context.Context, prefix string) ([]sdk.Object, error) {
-	l, err := w.Destination.List(ctx, prefix)
+	l, err := w.able.List(ctx, prefix)
 	if w.list != nil {
 		l = w.list(l)
 	}
 	return l, err
 }
 
-func (w wrong) Stat(ctx context.Context, path string) (*sdk.Object, error) {
-	o, err := w.Destination.Stat(ctx, path)
-	if w.stat != nil {
-		return w.stat(o, err)
-	}
-	return o, err
-}
-
 func (w wrong) Fetch(ctx context.Context, r sdk.FetchRequest, p func(int64)) (*sdk.FetchReport, error) {
 	if w.fetch != nil {
-		return w.fetch(ctx, w.Destination, r)
+		return w.fetch(ctx, w.able, r)
 	}
-	return w.Destination.Fetch(ctx, r, p)
+	return w.able.Fetch(ctx, r, p)
 }
 
 func (w wrong) Sweep(ctx context.Context, r sdk.SweepRequest) (*sdk.SweepReport, error) {
-	rep, err := w.Destination.Sweep(ctx, r)
+	rep, err := w.able.Sweep(ctx, r)
 	if w.sweep != nil && err == nil {
 		rep = w.sweep(rep)
 	}
@@ -67,7 +67,7 @@ func (w wrong) Sweep(ctx context.Context, r sdk.SweepRequest) (*sdk.SweepReport,
 }
 
 // believe stores whatever the source holds, whatever was announced.
-func believe(ctx context.Context, d sdk.Destination, r sdk.StoreRequest, p func(int64)) (*sdk.StoreReport, error) {
+func believe(ctx context.Context, d able, r sdk.StoreRequest, p func(int64)) (*sdk.StoreReport, error) {
 	b, err := os.ReadFile(r.Source)
 	if err != nil {
 		return nil, failure.From(err)
@@ -90,28 +90,35 @@ func TestWrongDestinationsAreFound(t *testing.T) {
 		cases []string // that must fail; others may
 	}{
 		"believes the announcement": {wrong{store: believe}, []string{"a wrong hash is found and leaves nothing", "an incomplete source is found and leaves nothing"}},
-		"overwrites": {wrong{store: func(ctx context.Context, d sdk.Destination, r sdk.StoreRequest, p func(int64)) (*sdk.StoreReport, error) {
+		"overwrites": {wrong{store: func(ctx context.Context, d able, r sdk.StoreRequest, p func(int64)) (*sdk.StoreReport, error) {
 			_ = d.Delete(ctx, r.Path)
 			return d.Store(ctx, r, p)
 		}}, []string{"other content is never replaced", "the same content may stand there"}},
-		"ignores cancellation": {wrong{store: func(ctx context.Context, d sdk.Destination, r sdk.StoreRequest, p func(int64)) (*sdk.StoreReport, error) {
+		"ignores cancellation": {wrong{store: func(ctx context.Context, d able, r sdk.StoreRequest, p func(int64)) (*sdk.StoreReport, error) {
 			if _, err := d.Store(context.WithoutCancel(ctx), r, p); err != nil {
 				return nil, err
 			}
 			return nil, failure.New(failure.Cancelled, "", "cancelled too late")
 		}}, []string{"a cancelled store leaves nothing", "a stored file comes back"}},
-		"no typed failures": {wrong{stat: func(o *sdk.Object, err error) (*sdk.Object, error) {
-			if err != nil {
-				err = fmt.Errorf("not found")
+		"no typed failures": {wrong{fetch: func(ctx context.Context, d able, r sdk.FetchRequest) (*sdk.FetchReport, error) {
+			if _, err := d.Fetch(ctx, r, nil); err != nil {
+				return nil, fmt.Errorf("not found")
 			}
-			return o, err
-		}}, []string{"what is not there is told so"}},
+			return nil, nil
+		}}, []string{"what is not there is not fetched"}},
+		"failures of another kind": {wrong{store: func(ctx context.Context, d able, r sdk.StoreRequest, p func(int64)) (*sdk.StoreReport, error) {
+			rep, err := d.Store(ctx, r, p)
+			if err != nil {
+				return nil, failure.New(failure.Internal, "", "%w", err)
+			}
+			return rep, nil
+		}}, []string{"other content is never replaced", "an incomplete source is found and leaves nothing", "paths that lead out are refused"}},
 		"lists in any order": {wrong{list: func(l []sdk.Object) []sdk.Object {
 			slices.Reverse(l)
 			return l
 		}}, []string{"a list is sorted and keeps to its directory"}},
 		"forgets files": {wrong{list: func(l []sdk.Object) []sdk.Object { return l[:min(1, len(l))] }}, []string{"names are kept"}},
-		"fetches over files": {wrong{fetch: func(ctx context.Context, d sdk.Destination, r sdk.FetchRequest) (*sdk.FetchReport, error) {
+		"fetches over files": {wrong{fetch: func(ctx context.Context, d able, r sdk.FetchRequest) (*sdk.FetchReport, error) {
 			_ = os.Remove(r.File)
 			return d.Fetch(ctx, r, nil)
 		}}, []string{"a fetch never overwrites"}},
@@ -119,7 +126,7 @@ func TestWrongDestinationsAreFound(t *testing.T) {
 			r.Removed = append(r.Removed, ".dprun-left.part")
 			return r
 		}}, []string{"a wrong hash is found and leaves nothing", "a sweep keeps final names", "check says where and leaves nothing"}},
-		"says nothing of progress": {wrong{store: func(ctx context.Context, d sdk.Destination, r sdk.StoreRequest, p func(int64)) (*sdk.StoreReport, error) {
+		"says nothing of progress": {wrong{store: func(ctx context.Context, d able, r sdk.StoreRequest, p func(int64)) (*sdk.StoreReport, error) {
 			n := r.Size
 			return d.Store(ctx, r, func(int64) { n--; p(n) })
 		}}, []string{"progress grows up to the size"}},
@@ -136,7 +143,7 @@ func TestWrongDestinationsAreFound(t *testing.T) {
 			cases := conformance.Destination(func(ctx context.Context) (sdk.Destination, error) {
 				d, err := p.ConfigureDestination(ctx, "file", cty.ObjectVal(map[string]cty.Value{"directory": cty.StringVal(dir), "create_directory": cty.False, "require_mode": cty.False}))
 				w := tt.w
-				w.Destination = d
+				w.able, _ = d.(able)
 				return w, err
 			}, conformance.DestinationOptions{Large: 32 << 20})
 			for _, want := range tt.cases {
@@ -149,6 +156,22 @@ func TestWrongDestinationsAreFound(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestADestinationThatOnlyStoresConforms(t *testing.T) {
+	t.Parallel()
+	p, stop, err := conformance.Serve(file.Plugin())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(stop)
+	dir := t.TempDir()
+	for _, c := range conformance.Destination(func(ctx context.Context) (sdk.Destination, error) {
+		d, err := p.ConfigureDestination(ctx, "file", cty.ObjectVal(map[string]cty.Value{"directory": cty.StringVal(dir), "create_directory": cty.False, "require_mode": cty.False}))
+		return struct{ sdk.Destination }{d}, err
+	}, conformance.DestinationOptions{Large: 8 << 20}) {
+		t.Run(c.Name, func(t *testing.T) { c.Run(t.Context(), t) })
 	}
 }
 

@@ -37,18 +37,19 @@ func storedComesBack(b *bed) {
 		if rep.Existed || rep.Verified != verify {
 			b.Errorf("a first store with %s reports existed %v, verified %q", verify, rep.Existed, rep.Verified)
 		}
-		o, err := b.Stat(b.ctx, r.Path)
-		switch {
-		case err != nil:
-			b.Errorf("stat: %v", err)
-		case o.Path != r.Path || o.Size != r.Size || o.Modified.IsZero():
-			b.Errorf("stat gives %+v", o)
+		if b.lister != nil {
+			objects, err := b.lister.List(b.ctx, b.path("deep"))
+			if err != nil || len(objects) != 1 || objects[0].Path != r.Path || objects[0].Size != r.Size {
+				b.Errorf("list gives %+v, %v", objects, err)
+			}
 		}
 		b.fetch(r.Path, want)
-		if err := b.Delete(b.ctx, r.Path); err != nil {
-			b.Errorf("delete: %v", err)
+		if b.deleter != nil {
+			if err := b.deleter.Delete(b.ctx, r.Path); err != nil {
+				b.Errorf("delete: %v", err)
+			}
+			b.wantNothing(r.Path)
 		}
-		b.wantNothing(r.Path)
 	}
 }
 
@@ -72,7 +73,7 @@ func namesAreKept(b *bed) {
 		b.fetch(b.path("names/"+n), want)
 	}
 	b.store(b.source("with space/Ü/x", []byte("x")))
-	objects, err := b.List(b.ctx, b.path("names"))
+	objects, err := b.lister.List(b.ctx, b.path("names"))
 	if err != nil {
 		b.Fatalf("list: %v", err)
 	}
@@ -121,7 +122,7 @@ func otherContent(b *bed) {
 		b.wantFailure("storing other content "+what, err, failure.Exists)
 	}
 	_, err := b.Store(b.ctx, b.source("file/below", want), nil)
-	b.wantFailure("storing below a file", err)
+	b.wantFailure("storing below a file", err, failure.Exists)
 	b.fetch(b.path("file"), want)
 	b.wantSwept()
 }
@@ -148,7 +149,7 @@ func incompleteSource(b *bed) {
 			r.Verify = verify
 			change(&r)
 			_, err := b.Store(b.ctx, r, nil)
-			b.wantFailure("storing a source that is "+what+" than said", err)
+			b.wantFailure("storing a source that is "+what+" than said", err, failure.Corrupt)
 			b.wantNothing(r.Path)
 		}
 	}
@@ -180,22 +181,29 @@ func cancelledBefore(b *bed) {
 
 func badPaths(b *bed) {
 	file := filepath.Join(b.TempDir(), "fetched")
+	refused := func(what string, err error) { b.wantFailure(what, err, failure.Precondition) }
 	for _, p := range []string{"", ".", "..", "/etc/passwd", "../x", b.dir + "/../../x", b.dir + "//x", b.dir + "/./x", b.dir + "/", b.dir + "\x00x", b.dir + "/.dprun-x", `..\x`} {
 		r := b.source("x", []byte("x"))
 		r.Path = p
 		_, err := b.Store(b.ctx, r, nil)
-		b.wantFailure("storing to the path "+p, err)
-		_, err = b.Stat(b.ctx, p)
-		b.wantFailure("stat of the path "+p, err)
-		_, err = b.Fetch(b.ctx, sdk.FetchRequest{Path: p, File: file}, nil)
-		b.wantFailure("fetching the path "+p, err)
-		b.wantFailure("deleting the path "+p, b.Delete(b.ctx, p))
+		refused("storing to the path "+p, err)
+		if b.reader != nil {
+			_, err = b.reader.Fetch(b.ctx, sdk.FetchRequest{Path: p, File: file}, nil)
+			refused("fetching the path "+p, err)
+		}
+		if b.deleter != nil {
+			refused("deleting the path "+p, b.deleter.Delete(b.ctx, p))
+		}
 	}
 	for _, p := range []string{"..", "/", "a/../.."} {
-		_, err := b.List(b.ctx, p)
-		b.wantFailure("listing the path "+p, err)
-		_, err = b.Sweep(b.ctx, sdk.SweepRequest{Prefix: p, Owner: b.owner})
-		b.wantFailure("sweeping the path "+p, err)
+		if b.lister != nil {
+			_, err := b.lister.List(b.ctx, p)
+			refused("listing the path "+p, err)
+		}
+		if b.sweeper != nil {
+			_, err := b.sweeper.Sweep(b.ctx, sdk.SweepRequest{Prefix: p, Owner: b.owner})
+			refused("sweeping the path "+p, err)
+		}
 	}
 }
 
@@ -250,20 +258,41 @@ func racingStores(b *bed) {
 	b.wantSwept()
 }
 
-func notThere(b *bed) {
-	_, err := b.Stat(b.ctx, b.path("nothing"))
-	b.wantFailure("stat of nothing", err, failure.NotFound)
+func notFetched(b *bed) {
 	file := filepath.Join(b.TempDir(), "fetched")
-	_, err = b.Fetch(b.ctx, sdk.FetchRequest{Path: b.path("nothing"), File: file}, nil)
+	_, err := b.reader.Fetch(b.ctx, sdk.FetchRequest{Path: b.path("nothing"), File: file}, nil)
 	b.wantFailure("fetching nothing", err, failure.NotFound)
 	if _, err := os.Lstat(file); !errors.Is(err, os.ErrNotExist) {
 		b.Errorf("fetching nothing leaves a local file")
 	}
-	if err := b.Delete(b.ctx, b.path("nothing")); err != nil {
-		b.Errorf("deleting nothing: %v", err)
+}
+
+func cancelledFetch(b *bed) {
+	r := b.source("file", content(1000))
+	b.store(r)
+	ctx, cancel := context.WithCancel(b.ctx)
+	cancel()
+	file := filepath.Join(b.TempDir(), "fetched")
+	_, err := b.reader.Fetch(ctx, sdk.FetchRequest{Path: r.Path, File: file}, nil)
+	b.wantFailure("a cancelled fetch", err, failure.Cancelled)
+	if _, err := os.Lstat(file); !errors.Is(err, os.ErrNotExist) {
+		b.Errorf("a cancelled fetch leaves a local file")
 	}
-	if objects, err := b.List(b.ctx, b.path("nothing")); err != nil || len(objects) > 0 {
-		b.Errorf("listing nothing gives %v, %v", objects, err)
+}
+
+func deletedIsGone(b *bed) {
+	r := b.source("file", content(1000))
+	b.store(r)
+	kept := b.source("file2", content(1000))
+	b.store(kept)
+	for range 2 {
+		if err := b.deleter.Delete(b.ctx, r.Path); err != nil {
+			b.Errorf("delete: %v", err)
+		}
+	}
+	b.wantNothing(r.Path)
+	if rep := b.store(kept); !rep.Existed {
+		b.Errorf("deleting a file took another one away")
 	}
 }
 
@@ -273,14 +302,17 @@ func fetchNeverOverwrites(b *bed) {
 	if err := os.WriteFile(file, []byte("mine"), 0o600); err != nil {
 		b.Fatalf("write a local file: %v", err)
 	}
-	_, err := b.Fetch(b.ctx, sdk.FetchRequest{Path: b.path("file"), File: file}, nil)
-	b.wantFailure("fetching onto a local file", err)
+	_, err := b.reader.Fetch(b.ctx, sdk.FetchRequest{Path: b.path("file"), File: file}, nil)
+	b.wantFailure("fetching onto a local file", err, failure.Internal)
 	if got, err := os.ReadFile(file); err != nil || string(got) != "mine" {
 		b.Errorf("fetching onto a local file left %q, %v", got, err)
 	}
 }
 
 func listKeepsToPrefix(b *bed) {
+	if objects, err := b.lister.List(b.ctx, b.path("nothing")); err != nil || len(objects) > 0 {
+		b.Errorf("listing nothing gives %v, %v", objects, err)
+	}
 	names := []string{"b/2", "b/10", "b.txt", "b/c/1", "bb/1", "a"}
 	for _, n := range names {
 		b.store(b.source(n, []byte(n)))
@@ -289,7 +321,7 @@ func listKeepsToPrefix(b *bed) {
 		b.dir:       {"a", "b.txt", "b/10", "b/2", "b/c/1", "bb/1"},
 		b.path("b"): {"b/10", "b/2", "b/c/1"},
 	} {
-		objects, err := b.List(b.ctx, prefix)
+		objects, err := b.lister.List(b.ctx, prefix)
 		if err != nil {
 			b.Fatalf("list: %v", err)
 		}
@@ -310,7 +342,7 @@ func sweepKeepsFinalNames(b *bed) {
 	want := content(1000)
 	b.store(b.source("x.part", want))
 	b.store(b.source("dprun-x.part", want))
-	rep, err := b.Sweep(b.ctx, sdk.SweepRequest{Prefix: b.dir})
+	rep, err := b.sweeper.Sweep(b.ctx, sdk.SweepRequest{Prefix: b.dir})
 	if err != nil {
 		b.Fatalf("sweep: %v", err)
 	}

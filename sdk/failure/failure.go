@@ -118,7 +118,6 @@ const (
 	CallDiscard          Call = "discard"
 	CallCheckDestination Call = "check_destination"
 	CallStore            Call = "store"
-	CallStat             Call = "stat"
 	CallFetch            Call = "fetch"
 	CallList             Call = "list"
 	CallDelete           Call = "delete"
@@ -129,7 +128,7 @@ const (
 // Calls lists every call.
 func Calls() []Call {
 	return []Call{CallConfigure, CallInspect, CallCheck, CallQuiesce, CallUnquiesce, CallQuiesceState, CallCapture, CallDiscard,
-		CallCheckDestination, CallStore, CallStat, CallFetch, CallList, CallDelete, CallSweep, CallRun}
+		CallCheckDestination, CallStore, CallFetch, CallList, CallDelete, CallSweep, CallRun}
 }
 
 var (
@@ -163,7 +162,7 @@ func Reasons(c Call) []Reason {
 	case CallFetch:
 		out = append(out, serverReasons...)
 		out = append(out, Mismatch, StagingIO)
-	case CallCheckDestination, CallStat, CallList, CallDelete, CallSweep:
+	case CallCheckDestination, CallList, CallDelete, CallSweep:
 		out = append(out, serverReasons...)
 	case CallRun:
 		out = append(out, NotExecutable, BadOutput)

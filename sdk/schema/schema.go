@@ -178,7 +178,21 @@ type DestinationType struct {
 	// Family "nfs" makes the status codes …_NFS_… apply; every other
 	// destination gets their …_DESTINATION_… twins.
 	Family string `json:"family,omitempty"`
+	// Abilities are what it can do beyond storing, in the order of the alphabet.
+	// The SDK fills them in.
+	Abilities []Ability `json:"abilities,omitempty"`
 }
+
+// Ability is something that a destination can do beyond storing.
+type Ability string
+
+// The abilities. One that is not known means nothing.
+const (
+	AbilityDelete Ability = "delete" // remove what is stored
+	AbilityList   Ability = "list"   // tell what is stored
+	AbilityRead   Ability = "read"   // give back what is stored
+	AbilitySweep  Ability = "sweep"  // remove what broken stores left behind
+)
 
 // HookType is one type of script, the NAME of `script "NAME" "label"`.
 type HookType struct {

@@ -45,13 +45,14 @@ type Files interface {
 	Remove(ctx context.Context, name string) error
 	// Stat describes what has a name; links are not followed.
 	Stat(ctx context.Context, name string) (Info, error)
-	// List describes what is in one directory.
+	// List describes what is in one directory. Where directories are only parts
+	// of names it may give everything below instead, by names relative to dir.
 	List(ctx context.Context, dir string) ([]Info, error)
 }
 
 // Info describes a file or a directory.
 type Info struct {
-	Name     string // last component
+	Name     string // last component; only List's counts
 	Size     int64
 	Modified time.Time
 	Dir      bool

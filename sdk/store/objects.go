@@ -15,29 +15,6 @@ import (
 	"github.com/dprun/dprun/sdk/failure"
 )
 
-// Stat implements [sdk.Destination].
-func (d *Destination) Stat(ctx context.Context, name string) (*sdk.Object, error) {
-	if err := checkPath(name); err != nil {
-		return nil, err
-	}
-	var o *sdk.Object
-	err := d.in(ctx, "look at", name, func(s *session) error {
-		i, err := s.Stat(ctx, name)
-		if err != nil {
-			return s.missing(ctx, err)
-		}
-		if !i.Regular {
-			return s.failf(failure.NotFound, failure.NoSuchFile, "it is not a regular file")
-		}
-		o = &sdk.Object{Path: name, Size: i.Size, Modified: i.Modified}
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return o, nil
-}
-
 // Fetch implements [sdk.Reader]. The local file is removed again on failure.
 func (d *Destination) Fetch(ctx context.Context, r sdk.FetchRequest, progress func(int64)) (*sdk.FetchReport, error) {
 	if err := checkPath(r.Path); err != nil {
@@ -126,7 +103,7 @@ func (d *Destination) List(ctx context.Context, prefix string) ([]sdk.Object, er
 func (d *Destination) Sweep(ctx context.Context, r sdk.SweepRequest) (*sdk.SweepReport, error) {
 	report := &sdk.SweepReport{}
 	err := d.walk(ctx, "sweep", r.Prefix, func(s *session, name string, i Info) error {
-		owner, temp := tempOwner(i.Name)
+		owner, temp := tempOwner(path.Base(name))
 		switch {
 		case !temp, r.Owner != "" && owner != escapeOwner(r.Owner):
 			return nil

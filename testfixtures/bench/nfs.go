@@ -83,7 +83,7 @@ func (b *bench) nfsOn(ctx context.Context, m medium, host *pluginhost.Host, r sd
 			if err := storeOnce(ctx, d, r, sdk.VerifySent); err != nil {
 				return nil, err
 			}
-			return wall(time.Since(start)), d.Delete(ctx, r.Path)
+			return wall(time.Since(start)), remove(ctx, d, r.Path)
 		}},
 		contender{"go-nfs-client", func(context.Context, int) (map[string]float64, error) {
 			start := time.Now()

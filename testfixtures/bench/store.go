@@ -102,3 +102,12 @@ func storeOnce(ctx context.Context, d sdk.Destination, r sdk.StoreRequest, v sdk
 	}
 	return nil
 }
+
+// remove removes what storeOnce has stored.
+func remove(ctx context.Context, d sdk.Destination, path string) error {
+	deleter, ok := sdk.As[sdk.Deleter](d)
+	if !ok {
+		return errors.New("the destination cannot delete")
+	}
+	return deleter.Delete(ctx, path)
+}

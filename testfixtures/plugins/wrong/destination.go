@@ -74,26 +74,5 @@ func (d *destination) Store(ctx context.Context, r sdk.StoreRequest, _ func(int6
 	return out, nil
 }
 
-// Stat implements [sdk.Destination].
-func (d *destination) Stat(_ context.Context, path string) (*sdk.Object, error) {
-	return nil, failure.New(failure.NotFound, failure.NoSuchFile, "%s is not there", path)
-}
-
-// Fetch implements [sdk.Destination].
-func (d *destination) Fetch(_ context.Context, r sdk.FetchRequest, _ func(int64)) (*sdk.FetchReport, error) {
-	return nil, failure.New(failure.NotFound, failure.NoSuchFile, "%s is not there", r.Path)
-}
-
-// List implements [sdk.Destination].
-func (d *destination) List(context.Context, string) ([]sdk.Object, error) { return nil, nil }
-
-// Delete implements [sdk.Destination].
-func (d *destination) Delete(context.Context, string) error { return nil }
-
-// Sweep implements [sdk.Destination].
-func (d *destination) Sweep(context.Context, sdk.SweepRequest) (*sdk.SweepReport, error) {
-	return &sdk.SweepReport{}, nil
-}
-
 // Close implements [sdk.Destination].
 func (d *destination) Close() error { return nil }
