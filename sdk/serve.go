@@ -70,8 +70,8 @@ func serve(p Plugin, args []string) int {
 	watchHost(s)
 
 	plugin.Serve(&plugin.ServeConfig{
-		HandshakeConfig: handshake,
-		Plugins:         plugin.PluginSet{wire.Name: &wire.Glue{Serve: s.Register}},
+		HandshakeConfig:  handshake,
+		VersionedPlugins: wire.Versions(&wire.Glue{Serve: s.Register}),
 		GRPCServer: func(opts []grpc.ServerOption) *grpc.Server {
 			return grpc.NewServer(append(opts, s.Options()...)...)
 		},

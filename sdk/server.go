@@ -162,12 +162,12 @@ type boundStream struct {
 
 func (b boundStream) Context() context.Context { return b.ctx }
 
-// enter bounds a call: by the server's life, and by a later Cancel of its identifier.
+// enter bounds a call: by the time that the host has for it, by the server's life, and by a later Cancel of its identifier.
 func (s *Server) enter(ctx context.Context) (context.Context, func()) {
 	s.first()
 	s.calls.Add(1)
 	md, _ := metadata.FromIncomingContext(ctx)
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := wire.Incoming(ctx)
 	id := strings.Join(md.Get(wire.MetaCall), "")
 	if id != "" {
 		s.mu.Lock()
@@ -215,11 +215,6 @@ func (s *Server) Describe(context.Context, *pluginv1.DescribeRequest) (*pluginv1
 	return &pluginv1.DescribeReply{Schema: s.schema}, nil
 }
 
-// kindOf reads a kind from the wire.
-func kindOf(k pluginv1.Kind) schema.Kind {
-	return schema.Kind(strings.ToLower(strings.TrimPrefix(k.String(), "KIND_")))
-}
-
 // activity is the schema of one activity's configuration.
 func (t *SourceType) activity(name string) (schema.Block, error) {
 	for _, a := range t.schema.Activities {
@@ -232,7 +227,7 @@ func (t *SourceType) activity(name string) (schema.Block, error) {
 
 // ValidateConfig answers with [Plugin.Validate].
 func (s *Server) ValidateConfig(_ context.Context, r *pluginv1.ValidateConfigRequest) (*pluginv1.ValidateConfigReply, error) {
-	kind := kindOf(r.Kind)
+	kind := wire.Word[schema.Kind](r.Kind)
 	o, err := s.plugin.offer(kind, r.Type, r.Activity)
 	if err != nil {
 		return nil, err
@@ -247,19 +242,19 @@ func (s *Server) ValidateConfig(_ context.Context, r *pluginv1.ValidateConfigReq
 	}
 	reply := &pluginv1.ValidateConfigReply{}
 	for _, d := range ds {
-		reply.Diagnostics = append(reply.Diagnostics, &pluginv1.Diagnostic{Severity: string(d.Severity), Summary: d.Summary, Detail: d.Detail, Path: d.Path})
+		reply.Diagnostics = append(reply.Diagnostics, &pluginv1.Diagnostic{Severity: wire.Enum[pluginv1.Severity](d.Severity), Summary: d.Summary, Detail: d.Detail, Path: d.Path})
 	}
 	return reply, nil
 }
 
 // Configure makes an instance.
 func (s *Server) Configure(ctx context.Context, r *pluginv1.ConfigureRequest) (*pluginv1.ConfigureReply, error) {
-	o, err := s.plugin.offer(kindOf(r.Kind), r.Type, "")
+	o, err := s.plugin.offer(wire.Word[schema.Kind](r.Kind), r.Type, "")
 	if err != nil {
 		return nil, err
 	}
 	if o.configure == nil {
-		return nil, failure.New(failure.Internal, failure.Protocol, "%s cannot be configured", kindOf(r.Kind))
+		return nil, failure.New(failure.Internal, failure.Protocol, "%s cannot be configured", wire.Word[schema.Kind](r.Kind))
 	}
 	v, err := wire.Decode(o.block, r.Config)
 	if err != nil {

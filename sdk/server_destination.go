@@ -1,11 +1,13 @@
 package sdk
 
 import (
+	"cmp"
 	"context"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/dprun/dprun/sdk/failure"
+	"github.com/dprun/dprun/sdk/internal/wire"
 	pluginv1 "github.com/dprun/dprun/sdk/proto/dprun/plugin/v1"
 )
 
@@ -47,7 +49,7 @@ func (d destinationServer) Store(r *pluginv1.StoreRequest, stream pluginv1.Desti
 	out := &sender[*pluginv1.StoreEvent]{send: stream.Send}
 	defer out.close()
 	rep, err := i.Store(stream.Context(), StoreRequest{
-		Source: r.Source, Path: r.Path, Size: r.Size, SHA256: r.Sha256, Verify: Verify(r.Verify), Owner: r.Owner,
+		Source: r.Source, Path: r.Path, Size: r.Size, SHA256: r.Sha256, Verify: cmp.Or(wire.Word[Verify](r.Verify), VerifyReadBack), Owner: r.Owner,
 	}, func(n int64) { out.event(&pluginv1.StoreEvent{Bytes: n}, true) })
 	switch {
 	case err != nil:
@@ -56,7 +58,7 @@ func (d destinationServer) Store(r *pluginv1.StoreRequest, stream pluginv1.Desti
 		return errNothing(failure.CallStore)
 	}
 	out.event(&pluginv1.StoreEvent{Bytes: rep.Size, Done: &pluginv1.StoreReport{
-		Location: rep.Location, Size: rep.Size, Sha256: rep.SHA256, Verified: string(rep.Verified), Durable: rep.Durable, ModeKept: rep.ModeKept,
+		Location: rep.Location, Size: rep.Size, Sha256: rep.SHA256, Verified: wire.Enum[pluginv1.Verify](rep.Verified), Durable: rep.Durable, ModeKept: rep.ModeKept,
 		Existed: rep.Existed, Warnings: rep.Warnings,
 	}}, false)
 	return nil

@@ -2,6 +2,7 @@ package sdk
 
 import (
 	"github.com/dprun/dprun/sdk/failure"
+	"github.com/dprun/dprun/sdk/internal/wire"
 	pluginv1 "github.com/dprun/dprun/sdk/proto/dprun/plugin/v1"
 )
 
@@ -18,7 +19,7 @@ func (h hookServer) Run(r *pluginv1.RunRequest, stream pluginv1.Hook_RunServer) 
 	out := &sender[*pluginv1.RunEvent]{send: stream.Send}
 	defer out.close()
 	rep, err := i.Run(stream.Context(), RunRequest{Context: r.Context, Env: r.Env, Dir: r.Dir, Arguments: r.Arguments}, func(o Output) {
-		out.event(&pluginv1.RunEvent{Output: &pluginv1.Output{Stream: string(o.Stream), Text: []byte(o.Text)}}, false)
+		out.event(&pluginv1.RunEvent{Output: &pluginv1.Output{Stream: wire.Enum[pluginv1.Stream](o.Stream), Text: []byte(o.Text)}}, false)
 	})
 	switch {
 	case err != nil:

@@ -30,9 +30,9 @@ func spaceToWire(s Space) *pluginv1.Space {
 }
 
 func quiesceToWire(q QuiesceReport) *pluginv1.QuiesceReport {
-	w := &pluginv1.QuiesceReport{State: string(q.State), Domains: make(map[string]string, len(q.Domains)), Detail: q.Detail}
+	w := &pluginv1.QuiesceReport{State: wire.Enum[pluginv1.QuiesceState](q.State), Domains: make(map[string]pluginv1.QuiesceState, len(q.Domains)), Detail: q.Detail}
 	for k, v := range q.Domains {
-		w.Domains[k] = string(v)
+		w.Domains[k] = wire.Enum[pluginv1.QuiesceState](v)
 	}
 	return w
 }
@@ -67,8 +67,8 @@ func (t sourceServer) Inspect(ctx context.Context, r *pluginv1.InspectRequest) (
 	f := rep.Facts
 	facts := &pluginv1.Facts{
 		Identity: f.Identity, DeviceName: f.DeviceName, Serial: f.Serial, Model: f.Model, Firmware: f.Firmware, FirmwareBuild: f.FirmwareBuild,
-		Container: f.Container, BackupMode: f.BackupMode, Space: spaceToWire(f.Space), CurrentCommand: f.CurrentCommand,
-		FailoverRole: f.FailoverRole, Clock: timeToWire(f.Clock), TlsFingerprint: f.TLSFingerprint,
+		Container: f.Container, BackupMode: wire.Enum[pluginv1.BackupMode](f.BackupMode), Space: spaceToWire(f.Space), CurrentCommand: f.CurrentCommand,
+		FailoverRole: wire.Enum[pluginv1.FailoverRole](f.FailoverRole), Clock: timeToWire(f.Clock), TlsFingerprint: f.TLSFingerprint,
 	}
 	for _, c := range f.Certificates {
 		facts.Certificates = append(facts.Certificates, &pluginv1.Certificate{Name: c.Name, Up: c.Up, Expires: timeToWire(c.Expires)})
@@ -81,14 +81,14 @@ func (t sourceServer) Inspect(ctx context.Context, r *pluginv1.InspectRequest) (
 	reply := &pluginv1.InspectReply{Facts: facts}
 	for _, d := range rep.Domains {
 		reply.Domains = append(reply.Domains, &pluginv1.Domain{
-			Name: d.Name, QuiesceState: string(d.QuiesceState), SaveNeeded: d.SaveNeeded, ApiConnect: d.APIConnect, CurrentCommand: d.CurrentCommand,
+			Name: d.Name, QuiesceState: wire.Enum[pluginv1.QuiesceState](d.QuiesceState), SaveNeeded: d.SaveNeeded, ApiConnect: d.APIConnect, CurrentCommand: d.CurrentCommand,
 		})
 	}
 	for _, u := range rep.Unread {
 		if u.Failure == nil {
 			return nil, failure.New(failure.Internal, failure.Protocol, "inspect: no failure says why %s could not be read", u.Fact)
 		}
-		reply.Unread = append(reply.Unread, &pluginv1.Unread{Fact: string(u.Fact), Domain: u.Domain, Failure: wire.FailureToWire(u.Failure)})
+		reply.Unread = append(reply.Unread, &pluginv1.Unread{Fact: wire.Enum[pluginv1.Fact](u.Fact), Domain: u.Domain, Failure: wire.FailureToWire(u.Failure)})
 	}
 	return reply, nil
 }
@@ -109,9 +109,17 @@ func (t sourceServer) Check(ctx context.Context, r *pluginv1.SourceCheckRequest)
 	case rep == nil:
 		return nil, errNothing(failure.CallCheck)
 	}
+	var variants []pluginv1.Variant
+	for _, v := range rep.Variants {
+		e := wire.Enum[pluginv1.Variant](v)
+		if e == 0 {
+			return nil, failure.New(failure.Internal, failure.Protocol, "%s: there is no variant %q", failure.CallCheck, v)
+		}
+		variants = append(variants, e)
+	}
 	return &pluginv1.SourceCheckReply{
 		Quiesce: quiesceToWire(rep.Quiesce), SaveNeeded: rep.SaveNeeded, CurrentCommand: rep.CurrentCommand, Space: spaceToWire(rep.Space),
-		Variants: rep.Variants, Estimate: rep.Estimate, Token: rep.Token, Warnings: rep.Warnings,
+		Variants: variants, Estimate: rep.Estimate, Token: rep.Token, Warnings: rep.Warnings,
 	}, nil
 }
 
@@ -159,7 +167,7 @@ func (t sourceServer) Capture(r *pluginv1.CaptureRequest, stream pluginv1.Source
 	defer out.close()
 	var last CaptureProgress // emit is called from one goroutine at a time
 	rep, err := i.Capture(stream.Context(), CaptureRequest{
-		Activity: r.Activity, Config: v, Target: Target{Domain: r.Domain}, Variant: r.Variant, Dir: r.Dir, Owner: r.Owner, MaxBytes: r.MaxBytes,
+		Activity: r.Activity, Config: v, Target: Target{Domain: r.Domain}, Variant: wire.Word[string](r.Variant), Dir: r.Dir, Owner: r.Owner, MaxBytes: r.MaxBytes,
 	}, func(p CaptureProgress) {
 		droppable := p.Message == "" && p.Token == last.Token && p.DeviceDone == last.DeviceDone
 		last = p

@@ -20,6 +20,7 @@ import (
 	"github.com/dprun/dprun/runner/redact"
 	"github.com/dprun/dprun/runner/staging"
 	"github.com/dprun/dprun/sdk"
+	"github.com/dprun/dprun/sdk/client"
 	"github.com/dprun/dprun/sdk/failure"
 )
 
@@ -125,7 +126,7 @@ func (e *limitError) Error() string { return fmt.Sprintf("no answer within %s", 
 
 // limited bounds one request.
 func (x *Executor) limited(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancelCause(ctx)
+	ctx, cancel := context.WithCancelCause(client.WithLimit(ctx, limit))
 	waiter := x.Clock.Waiter()
 	due := waiter.Wait(x.Clock.Now().Add(limit), 0)
 	go func() {

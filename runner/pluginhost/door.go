@@ -50,32 +50,19 @@ func (s doorStream) RecvMsg(m any) error {
 // must not change it.
 var identifiers = map[protoreflect.FullName]bool{
 	"dprun.plugin.v1.DescribeReply.schema":   true, // asked for before any secret is known to the process
-	"dprun.plugin.v1.Failure.kind":           true,
-	"dprun.plugin.v1.Failure.reason":         true,
-	"dprun.plugin.v1.Diagnostic.severity":    true,
 	"dprun.plugin.v1.StoreReport.sha256":     true,
-	"dprun.plugin.v1.StoreReport.verified":   true,
 	"dprun.plugin.v1.Object.path":            true,
 	"dprun.plugin.v1.FetchReport.sha256":     true,
-	"dprun.plugin.v1.Output.stream":          true,
-	"dprun.plugin.v1.Unread.fact":            true,
 	"dprun.plugin.v1.Unread.domain":          true,
 	"dprun.plugin.v1.Facts.identity":         true,
-	"dprun.plugin.v1.Facts.backup_mode":      true,
-	"dprun.plugin.v1.Facts.failover_role":    true,
 	"dprun.plugin.v1.Facts.tls_fingerprint":  true,
 	"dprun.plugin.v1.Certificate.name":       true,
 	"dprun.plugin.v1.Domain.name":            true,
-	"dprun.plugin.v1.Domain.quiesce_state":   true,
 	"dprun.plugin.v1.SourceCheckReply.token": true,
-	"dprun.plugin.v1.QuiesceReport.state":    true,
-	"dprun.plugin.v1.QuiesceReport.domains":  true,
 	"dprun.plugin.v1.CaptureProgress.token":  true,
 	"dprun.plugin.v1.CaptureReport.token":    true,
 	"dprun.plugin.v1.Artifact.name":          true,
 	"dprun.plugin.v1.Artifact.sha256":        true,
-
-	"dprun.plugin.v1.SourceCheckReply.variants": true,
 }
 
 // clean redacts every text of a message and of those within it.

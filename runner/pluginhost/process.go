@@ -92,7 +92,7 @@ func (p *plugin) start(ctx context.Context, version string, env []string) (_ *pr
 	d := door{o.Redact}
 	proc.client = goplugin.NewClient(&goplugin.ClientConfig{
 		HandshakeConfig:  client.Handshake(),
-		Plugins:          client.PluginSet(proc.refine),
+		VersionedPlugins: client.Versions(proc.refine),
 		AllowedProtocols: []goplugin.Protocol{goplugin.ProtocolGRPC},
 		AutoMTLS:         true,
 		SkipHostEnv:      true,

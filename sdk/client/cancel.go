@@ -38,7 +38,7 @@ func (p *Plugin) cancellable(ctx context.Context) (context.Context, func()) {
 			}
 		}
 	})
-	return metadata.AppendToOutgoingContext(call, wire.MetaCall, id), func() {
+	return metadata.AppendToOutgoingContext(wire.Outgoing(ctx, call), wire.MetaCall, id), func() {
 		stop()
 		cut()
 	}

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"io"
 	"path"
-	"strings"
 	"sync"
 	"time"
 
@@ -44,15 +43,31 @@ func New(conn grpc.ClientConnInterface, refine func(*failure.Error) *failure.Err
 	if refine == nil {
 		refine = func(f *failure.Error) *failure.Error { return f }
 	}
+	conn = telling{conn}
 	return &Plugin{conn: conn, plugin: pluginv1.NewPluginClient(conn), refine: refine}
+}
+
+// telling tells the plugin when calls are given up.
+type telling struct{ grpc.ClientConnInterface }
+
+// Invoke implements [grpc.ClientConnInterface]. Streams see to that themselves; see [Plugin.cancellable].
+func (c telling) Invoke(ctx context.Context, method string, args, reply any, opts ...grpc.CallOption) error {
+	return c.ClientConnInterface.Invoke(wire.Outgoing(ctx, ctx), method, args, reply, opts...)
+}
+
+// WithLimit notes that the calls of a context are given up after a while. The
+// plugin is told; ending them is left to whoever knows the clock.
+func WithLimit(ctx context.Context, limit time.Duration) context.Context {
+	return wire.WithLimit(ctx, limit)
 }
 
 // Handshake is what go-plugin's client needs to know of the protocol.
 func Handshake() plugin.HandshakeConfig { return wire.Handshake() }
 
-// PluginSet is go-plugin's plugin set; dispense [PluginName] to get a [*Plugin].
-func PluginSet(refine func(*failure.Error) *failure.Error) plugin.PluginSet {
-	return plugin.PluginSet{wire.Name: &wire.Glue{Dial: func(conn grpc.ClientConnInterface) any { return New(conn, refine) }}}
+// Versions are go-plugin's plugin sets by the version of the protocol; dispense
+// [PluginName] to get a [*Plugin].
+func Versions(refine func(*failure.Error) *failure.Error) map[int]plugin.PluginSet {
+	return wire.Versions(&wire.Glue{Dial: func(conn grpc.ClientConnInterface) any { return New(conn, refine) }})
 }
 
 // PluginName is the name to dispense.
@@ -111,10 +126,6 @@ const (
 	callValidate failure.Call = "validate"
 )
 
-func wireKind(k schema.Kind) pluginv1.Kind {
-	return pluginv1.Kind(pluginv1.Kind_value["KIND_"+strings.ToUpper(string(k))])
-}
-
 // block is the schema of a type's configuration.
 func (p *Plugin) block(ctx context.Context, k schema.Kind, typ, activity string) (schema.Block, error) {
 	s, err := p.Describe(ctx)
@@ -139,13 +150,13 @@ func (p *Plugin) ValidateConfig(ctx context.Context, k schema.Kind, typ, activit
 	if err != nil {
 		return nil, err
 	}
-	r, err := p.plugin.ValidateConfig(ctx, &pluginv1.ValidateConfigRequest{Kind: wireKind(k), Type: typ, Activity: activity, Config: raw})
+	r, err := p.plugin.ValidateConfig(ctx, &pluginv1.ValidateConfigRequest{Kind: wire.Enum[pluginv1.Kind](k), Type: typ, Activity: activity, Config: raw})
 	if err != nil {
 		return nil, p.fail(callValidate, err)
 	}
 	var ds []schema.Diagnostic
 	for _, d := range r.Diagnostics {
-		ds = append(ds, schema.Diagnostic{Severity: schema.Severity(d.Severity), Summary: d.Summary, Detail: d.Detail, Path: d.Path})
+		ds = append(ds, schema.Diagnostic{Severity: wire.Word[schema.Severity](d.Severity), Summary: d.Summary, Detail: d.Detail, Path: d.Path})
 	}
 	return ds, nil
 }
@@ -196,7 +207,7 @@ func (p *Plugin) configure(ctx context.Context, k schema.Kind, typ string, cfg c
 	if err != nil {
 		return 0, err
 	}
-	r, err := p.plugin.Configure(ctx, &pluginv1.ConfigureRequest{Kind: wireKind(k), Type: typ, Config: raw})
+	r, err := p.plugin.Configure(ctx, &pluginv1.ConfigureRequest{Kind: wire.Enum[pluginv1.Kind](k), Type: typ, Config: raw})
 	if err != nil {
 		return 0, p.fail(failure.CallConfigure, err)
 	}

@@ -59,11 +59,11 @@ func (rude) Store(r *pluginv1.StoreRequest, stream pluginv1.Destination_StoreSer
 	case "untyped":
 		return status.Error(codes.Unknown, "what")
 	case "unknown kind":
-		return detailed("odd", "mismatch")
+		return detailed(999, pluginv1.Reason_REASON_MISMATCH)
 	case "reason of another call":
-		return detailed("corrupt", "device_busy")
+		return detailed(pluginv1.FailureKind_FAILURE_KIND_CORRUPT, pluginv1.Reason_REASON_DEVICE_BUSY)
 	case "typed":
-		return detailed("corrupt", "mismatch")
+		return detailed(pluginv1.FailureKind_FAILURE_KIND_CORRUPT, pluginv1.Reason_REASON_MISMATCH)
 	case "deaf":
 		<-stream.Context().Done()
 		return stream.Context().Err()
@@ -71,7 +71,7 @@ func (rude) Store(r *pluginv1.StoreRequest, stream pluginv1.Destination_StoreSer
 	return stream.Send(done)
 }
 
-func detailed(kind, reason string) error {
+func detailed(kind pluginv1.FailureKind, reason pluginv1.Reason) error {
 	st, err := status.New(codes.Unknown, "m").WithDetails(&pluginv1.Failure{Kind: kind, Reason: reason, Message: "m", Remedy: "r"})
 	return errors.Join(err, st.Err())
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
+	"github.com/dprun/dprun/sdk/internal/wire"
 	pluginv1 "github.com/dprun/dprun/sdk/proto/dprun/plugin/v1"
 	"github.com/dprun/dprun/sdk/schema"
 )
@@ -46,7 +47,7 @@ func (d *destination) Store(ctx context.Context, r sdk.StoreRequest, progress fu
 	call, end := d.p.cancellable(ctx)
 	defer end()
 	stream, err := d.c.Store(call, &pluginv1.StoreRequest{
-		Instance: d.id, Source: r.Source, Path: r.Path, Size: r.Size, Sha256: r.SHA256, Verify: string(r.Verify), Owner: r.Owner,
+		Instance: d.id, Source: r.Source, Path: r.Path, Size: r.Size, Sha256: r.SHA256, Verify: wire.Enum[pluginv1.Verify](r.Verify), Owner: r.Owner,
 	})
 	if err != nil {
 		return nil, d.p.fail(failure.CallStore, err)
@@ -60,7 +61,7 @@ func (d *destination) Store(ctx context.Context, r sdk.StoreRequest, progress fu
 			return false
 		}
 		rep = &sdk.StoreReport{
-			Location: e.Done.Location, Size: e.Done.Size, SHA256: e.Done.Sha256, Verified: sdk.Verify(e.Done.Verified),
+			Location: e.Done.Location, Size: e.Done.Size, SHA256: e.Done.Sha256, Verified: wire.Word[sdk.Verify](e.Done.Verified),
 			Durable: e.Done.Durable, ModeKept: e.Done.ModeKept, Existed: e.Done.Existed, Warnings: e.Done.Warnings,
 		}
 		return true

@@ -6,6 +6,7 @@ import (
 
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
+	"github.com/dprun/dprun/sdk/internal/wire"
 	pluginv1 "github.com/dprun/dprun/sdk/proto/dprun/plugin/v1"
 )
 
@@ -29,7 +30,7 @@ func (h *hook) Run(ctx context.Context, r sdk.RunRequest, output func(sdk.Output
 	var rep *sdk.RunReport
 	err = drain(ctx, h.p, failure.CallRun, stream, func(e *pluginv1.RunEvent) bool {
 		if e.Output != nil && output != nil {
-			output(sdk.Output{Stream: sdk.Stream(e.Output.Stream), Text: string(e.Output.Text)})
+			output(sdk.Output{Stream: wire.Word[sdk.Stream](e.Output.Stream), Text: string(e.Output.Text)})
 		}
 		if e.Done == nil {
 			return false

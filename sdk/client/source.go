@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"time"
@@ -50,12 +51,8 @@ func quiesceFromWire(w *pluginv1.QuiesceReport) sdk.QuiesceReport {
 }
 
 // stateFromWire reads a state; one that we do not know is unknown.
-func stateFromWire(s string) sdk.QuiesceState {
-	switch q := sdk.QuiesceState(s); q {
-	case sdk.StateNormal, sdk.StateQuiescing, sdk.StateQuiesced, sdk.StateUnquiescing, sdk.StateError:
-		return q
-	}
-	return sdk.StateUnknown
+func stateFromWire(s pluginv1.QuiesceState) sdk.QuiesceState {
+	return cmp.Or(wire.Word[sdk.QuiesceState](s), sdk.StateUnknown)
 }
 
 func (s *source) Inspect(ctx context.Context) (*sdk.Inspection, error) {
@@ -69,8 +66,8 @@ func (s *source) Inspect(ctx context.Context) (*sdk.Inspection, error) {
 	}
 	out := &sdk.Inspection{Facts: sdk.Facts{
 		Identity: f.Identity, DeviceName: f.DeviceName, Serial: f.Serial, Model: f.Model, Firmware: f.Firmware, FirmwareBuild: f.FirmwareBuild,
-		Container: f.Container, BackupMode: f.BackupMode, Space: spaceFromWire(f.Space), CurrentCommand: f.CurrentCommand,
-		FailoverRole: f.FailoverRole, Clock: timeFromWire(f.Clock), TLSFingerprint: f.TlsFingerprint,
+		Container: f.Container, BackupMode: wire.Word[string](f.BackupMode), Space: spaceFromWire(f.Space), CurrentCommand: f.CurrentCommand,
+		FailoverRole: wire.Word[string](f.FailoverRole), Clock: timeFromWire(f.Clock), TLSFingerprint: f.TlsFingerprint,
 	}}
 	for _, c := range f.Certificates {
 		out.Facts.Certificates = append(out.Facts.Certificates, sdk.Certificate{Name: c.Name, Up: c.Up, Expires: timeFromWire(c.Expires)})
@@ -86,7 +83,7 @@ func (s *source) Inspect(ctx context.Context) (*sdk.Inspection, error) {
 		})
 	}
 	for _, u := range r.Unread {
-		out.Unread = append(out.Unread, sdk.Unread{Fact: sdk.Fact(u.Fact), Domain: u.Domain, Failure: wire.FailureFromWire(failure.CallInspect, u.Failure)})
+		out.Unread = append(out.Unread, sdk.Unread{Fact: wire.Word[sdk.Fact](u.Fact), Domain: u.Domain, Failure: wire.FailureFromWire(failure.CallInspect, u.Failure)})
 	}
 	return out, nil
 }
@@ -100,9 +97,17 @@ func (s *source) Check(ctx context.Context, r sdk.CheckRequest) (*sdk.CheckRepor
 	if err != nil {
 		return nil, s.p.fail(failure.CallCheck, err)
 	}
+	var variants []string
+	for _, v := range w.Variants {
+		word := wire.Word[string](v)
+		if word == "" {
+			return nil, s.p.refine(failure.New(failure.Internal, failure.Protocol, "%s: the plugin wants to capture a variant that this dprun does not know (%d)", failure.CallCheck, v))
+		}
+		variants = append(variants, word)
+	}
 	return &sdk.CheckReport{
 		Quiesce: quiesceFromWire(w.Quiesce), SaveNeeded: w.SaveNeeded, CurrentCommand: w.CurrentCommand, Space: spaceFromWire(w.Space),
-		Variants: w.Variants, Estimate: w.Estimate, Token: w.Token, Warnings: w.Warnings,
+		Variants: variants, Estimate: w.Estimate, Token: w.Token, Warnings: w.Warnings,
 	}, nil
 }
 
@@ -136,7 +141,7 @@ func (s *source) Capture(ctx context.Context, r sdk.CaptureRequest, emit func(sd
 	call, end := s.p.cancellable(ctx)
 	defer end()
 	stream, err := s.c.Capture(call, &pluginv1.CaptureRequest{
-		Instance: s.id, Activity: r.Activity, Config: raw, Domain: r.Target.Domain, Variant: r.Variant, Dir: r.Dir, Owner: r.Owner, MaxBytes: r.MaxBytes,
+		Instance: s.id, Activity: r.Activity, Config: raw, Domain: r.Target.Domain, Variant: wire.Enum[pluginv1.Variant](r.Variant), Dir: r.Dir, Owner: r.Owner, MaxBytes: r.MaxBytes,
 	})
 	if err != nil {
 		return nil, s.p.fail(failure.CallCapture, err)

@@ -32,14 +32,14 @@ func Status(err error) error {
 
 // FailureToWire is a failure as a message of the protocol.
 func FailureToWire(f *failure.Error) *pluginv1.Failure {
-	return &pluginv1.Failure{Kind: string(f.Kind), Reason: string(f.Reason), Message: text(f.Message), Remedy: text(f.Remedy)}
+	return &pluginv1.Failure{Kind: Enum[pluginv1.FailureKind](f.Kind), Reason: Enum[pluginv1.Reason](f.Reason), Message: text(f.Message), Remedy: text(f.Remedy)}
 }
 
 // FailureFromWire reads a failure of one call. A reason that the call may not
 // give is dropped.
 func FailureFromWire(call failure.Call, p *pluginv1.Failure) *failure.Error {
-	kind, reason := failure.Kind(p.GetKind()), failure.Reason(p.GetReason())
-	if !slices.Contains(failure.Kinds(), kind) {
+	kind, reason := Word[failure.Kind](p.GetKind()), Word[failure.Reason](p.GetReason())
+	if kind == "" {
 		kind = failure.Internal // a newer SDK's: what it says still counts
 	}
 	if call != "" && !slices.Contains(failure.Reasons(call), reason) {

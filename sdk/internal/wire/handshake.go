@@ -36,7 +36,14 @@ const (
 	MaxRequest = 64 << 20
 )
 
-// Handshake tells a plugin that it was started by dprun.
+// Versions gives what joins each version of the protocol that this side speaks
+// to go-plugin: both sides take the highest that they have in common.
+func Versions(g *Glue) map[int]plugin.PluginSet {
+	return map[int]plugin.PluginSet{1: {Name: g}}
+}
+
+// Handshake tells a plugin that it was started by dprun. Its version is for
+// plugins that cannot negotiate.
 func Handshake() plugin.HandshakeConfig {
 	return plugin.HandshakeConfig{
 		ProtocolVersion:  1,

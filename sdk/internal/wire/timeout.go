@@ -1,0 +1,53 @@
+package wire
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"time"
+
+	"google.golang.org/grpc/metadata"
+)
+
+// MetaTimeout is the metadata that says in how many milliseconds the host
+// gives a call up.
+const MetaTimeout = "dprun-timeout"
+
+// slack is how much later a plugin is told to give up than the host does, so
+// that it is the host that says so.
+const slack = 2 * time.Second
+
+type limitKey struct{}
+
+// WithLimit notes when the calls of a context are given up, which does not end
+// it: that goes by the host's own clock.
+func WithLimit(ctx context.Context, limit time.Duration) context.Context {
+	return context.WithValue(ctx, limitKey{}, time.Now().Add(limit))
+}
+
+// Outgoing tells a plugin when a call is given up, where that is known of ctx.
+// It returns call with the metadata.
+func Outgoing(ctx, call context.Context) context.Context {
+	at, known := ctx.Deadline()
+	if limit, ok := ctx.Value(limitKey{}).(time.Time); ok && (!known || limit.Before(at)) {
+		at, known = limit, true
+	}
+	if !known {
+		return call
+	}
+	left := max(time.Until(at), 0) + slack
+	return metadata.AppendToOutgoingContext(call, MetaTimeout, strconv.FormatInt(left.Milliseconds(), 10))
+}
+
+// Incoming bounds a call by what the host has told of it.
+func Incoming(ctx context.Context) (context.Context, context.CancelFunc) {
+	md, _ := metadata.FromIncomingContext(ctx)
+	left, err := strconv.ParseInt(strings.Join(md.Get(MetaTimeout), ""), 10, 64)
+	if err != nil || left < 0 || left > maxTimeout {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, time.Duration(left)*time.Millisecond)
+}
+
+// maxTimeout is more milliseconds than any call takes, and fewer than a Duration holds.
+const maxTimeout = int64(1<<62) / int64(time.Millisecond)
