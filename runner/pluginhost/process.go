@@ -20,6 +20,7 @@ import (
 	gorunner "github.com/hashicorp/go-plugin/runner"
 	"google.golang.org/grpc"
 
+	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/client"
 	"github.com/dprun/dprun/sdk/failure"
 )
@@ -124,6 +125,10 @@ func (p *plugin) start(ctx context.Context, version string, env []string) (_ *pr
 	}
 	if ctx.Err() != nil {
 		return nil, failure.From(fmt.Errorf("start the plugin %s: %w", p.name, ctx.Err()))
+	}
+	if strings.Contains(err.Error(), "incompatible API version") { // go-plugin has no error of its own for it
+		return nil, failure.New(failure.Precondition, failure.Protocol, "start the plugin %s: it speaks other versions of the plugin protocol than this dprun, which speaks %d", proc.title(), sdk.ProtocolVersion).
+			WithRemedy("get a build of the plugin for this dprun, or use the dprun that it is for")
 	}
 	return nil, failure.New(failure.Unavailable, failure.Crashed, "start the plugin %s: %s%s", proc.title(), firstLine(err.Error()), proc.epitaph(exitWait)).
 		WithRemedy("run it by hand with the argument describe to see whether it works on this machine")

@@ -80,6 +80,21 @@ func TestAFileThatCannotBeUsedIsMissedOnlyByWhoNeedsIt(t *testing.T) {
 	}
 }
 
+func TestAPluginOfAnotherProtocolVersionIsToldSo(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	later := "#!/bin/sh\necho '1|2|unix|/nonexistent|grpc|'\nexec sleep 60\n" // go-plugin's first line: protocol version 2
+	if err := os.WriteFile(filepath.Join(dir, "dprun-plugin-later"), []byte(later), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	h, _ := newHost(t, func(o *pluginhost.Options) { o.Dir = dir })
+	_, err := h.Schemas(t.Context(), pluginhost.Ref{Kind: schema.KindHook, Type: "later"})
+	wantFailure(t, err, failure.Precondition, failure.Protocol, "the plugin later", "speaks other versions", "speaks 1", "a build of the plugin")
+}
+
 // A type that nobody offers is not what is wrong when the directory cannot be used.
 func TestADirectoryThatCannotBeReadIsTheOneCause(t *testing.T) {
 	t.Parallel()

@@ -298,6 +298,45 @@ func TestWhatADestinationOffersIsKnownOnBothEnds(t *testing.T) {
 	}
 }
 
+// patient says how long its calls may take.
+type patient struct{ shelf }
+
+func (p *patient) Check(ctx context.Context) (*sdk.DestinationReport, error) {
+	at, _ := ctx.Deadline()
+	return &sdk.DestinationReport{Free: int64(time.Until(at))}, nil
+}
+
+func (p *patient) Store(ctx context.Context, _ sdk.StoreRequest, _ func(int64)) (*sdk.StoreReport, error) {
+	at, _ := ctx.Deadline()
+	return &sdk.StoreReport{Size: int64(time.Until(at))}, nil
+}
+
+func TestAPluginKnowsWhenItsCallsAreGivenUp(t *testing.T) {
+	t.Parallel()
+	p, stop, err := conformance.Serve(sdk.Plugin{Name: "shelf", Destinations: []sdk.DestinationType{sdk.NewDestination(schema.DestinationType{Name: "shelf"},
+		func(context.Context, config, sdk.Env) (*patient, error) { return &patient{}, nil }, nil)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(stop)
+	d, err := p.ConfigureDestination(t.Context(), "shelf", cty.ObjectVal(map[string]cty.Value{"name": cty.NullVal(cty.String)}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	deadline, cancel := context.WithTimeout(t.Context(), time.Hour)
+	defer cancel()
+	for what, ctx := range map[string]context.Context{"a deadline": deadline, "a limit by the host's own clock": client.WithLimit(t.Context(), time.Hour)} {
+		checked, err := d.Check(ctx)
+		if left := time.Duration(checked.Free); err != nil || left < 50*time.Minute || left > 70*time.Minute {
+			t.Errorf("%s: a call has %v, %v", what, left, err)
+		}
+		stored, err := d.Store(ctx, sdk.StoreRequest{Path: "p"}, nil)
+		if left := time.Duration(stored.Size); err != nil || left < 50*time.Minute || left > 70*time.Minute {
+			t.Errorf("%s: a stream has %v, %v", what, left, err)
+		}
+	}
+}
+
 type activity struct {
 	Persisted string `dprun:"persisted" default:"auto"`
 }
