@@ -9,17 +9,9 @@ import (
 
 	"github.com/dprun/dprun/runner/journal"
 	"github.com/dprun/dprun/runner/lock"
+	"github.com/dprun/dprun/runner/pending"
+	"github.com/dprun/dprun/runner/report"
 )
-
-// Acknowledged is what somebody took responsibility for: of a device, or of a run.
-type Acknowledged struct {
-	Device      string `json:"device"` // empty: Run is set
-	Run         string `json:"run,omitempty"`
-	Obligations int    `json:"obligations"`
-	// Journal is how the names of a lost journal's files end that were put aside
-	// for a new one.
-	Journal string `json:"journal,omitempty"`
-}
 
 // ackJournal is the target that begins a new journal where the old one is lost.
 const ackJournal = "journal"
@@ -29,8 +21,8 @@ const ackJournal = "journal"
 // quiesced. With a run's ID it enters that what the run owes to no device is
 // done, or that a run which the journal has forgotten left nothing behind. The
 // error is an *[Error].
-func (r *Runner) Acknowledge(ctx context.Context, target string) (Acknowledged, error) {
-	done := Acknowledged{Device: target}
+func (r *Runner) Acknowledge(ctx context.Context, target string) (report.Acknowledged, error) {
+	done := report.Acknowledged{Device: target}
 	if r.journal == nil && target == ackJournal {
 		return r.beginJournal()
 	}
@@ -48,17 +40,17 @@ func (r *Runner) Acknowledge(ctx context.Context, target string) (Acknowledged, 
 		if o.left(r.Clock.Now()) {
 			continue
 		}
-		if name := nameOf(o); !slices.Contains(targets, name) {
+		if name := acknowledgedBy(o.Obligation.Obligation); !slices.Contains(targets, name) {
 			targets = append(targets, name)
 		}
 		if o.Device != "" && o.Run == target && !slices.Contains(devices, o.Device) {
 			devices = append(devices, o.Device)
 		}
-		if nameOf(o) != target {
+		if acknowledgedBy(o.Obligation.Obligation) != target {
 			continue
 		}
 		if o.Device == "" {
-			done = Acknowledged{Run: target, Obligations: done.Obligations}
+			done = report.Acknowledged{Run: target, Obligations: done.Obligations}
 		}
 		if err := r.noteDone(ctx, o.Obligation.Obligation); err != nil {
 			return done, &Error{ExitBug, err}
@@ -66,7 +58,7 @@ func (r *Runner) Acknowledge(ctx context.Context, target string) (Acknowledged, 
 		done.Obligations++
 	}
 	if wasForgotten && len(devices) == 0 {
-		done = Acknowledged{Run: target, Obligations: done.Obligations}
+		done = report.Acknowledged{Run: target, Obligations: done.Obligations}
 		if err := r.staging.RemoveRun(target); err != nil {
 			return done, &Error{ExitBug, err}
 		}
@@ -100,8 +92,8 @@ func (r *Runner) Acknowledge(ctx context.Context, target string) (Acknowledged, 
 	return done, &Error{ExitUsage, err}
 }
 
-// nameOf is what somebody acknowledges an obligation by.
-func nameOf(o outstanding) string {
+// acknowledgedBy is the name that somebody acknowledges an obligation by.
+func acknowledgedBy(o pending.Obligation) string {
 	if o.Device == "" {
 		return o.Run
 	}
@@ -109,14 +101,14 @@ func nameOf(o outstanding) string {
 }
 
 // beginJournal puts what is left of a lost journal aside and begins a new one.
-func (r *Runner) beginJournal() (Acknowledged, error) {
+func (r *Runner) beginJournal() (report.Acknowledged, error) {
 	if !errors.Is(r.lost, journal.ErrLost) {
-		return Acknowledged{}, r.lost
+		return report.Acknowledged{}, r.lost
 	}
 	j, aside, err := journal.Restart(r.state.Journal(), r.Clock.Now())
 	if err != nil {
-		return Acknowledged{}, &Error{ExitBug, err}
+		return report.Acknowledged{}, &Error{ExitBug, err}
 	}
 	r.journal, r.lost, r.lines.journal = j, nil, j
-	return Acknowledged{Journal: aside}, nil
+	return report.Acknowledged{Journal: aside}, nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/dprun/dprun/runner/journal"
 	"github.com/dprun/dprun/runner/pending"
+	"github.com/dprun/dprun/runner/report"
 )
 
 func codeOf(err error) int {
@@ -50,13 +51,14 @@ func TestWhatIsOwedToNoDeviceIsAcknowledgedByItsRun(t *testing.T) {
 		t.Errorf("what nothing is owed to: %v", err)
 	}
 	done, err := r.Acknowledge(t.Context(), both)
-	if d := cmp.Diff(Acknowledged{Run: both, Obligations: 1}, done); err != nil || d != "" {
+	if d := cmp.Diff(report.Acknowledged{Run: both, Obligations: 1}, done); err != nil || d != "" {
 		t.Errorf("%v %s", err, d)
 	}
-	owed, err := r.Owed(t.Context())
-	if err != nil {
-		t.Fatal(err)
+	left := r.Owed(t.Context())
+	if left.Unknown != nil {
+		t.Fatal(left.Unknown)
 	}
+	owed := left.Owed
 	for _, o := range owed {
 		if o.Device != "gw-1" {
 			t.Errorf("still owed: %+v", o)

@@ -14,7 +14,7 @@ import (
 	"github.com/dprun/dprun/plan"
 	"github.com/dprun/dprun/runner/clock"
 	"github.com/dprun/dprun/runner/event"
-	"github.com/dprun/dprun/runner/lifecycle"
+	"github.com/dprun/dprun/runner/report"
 	"github.com/dprun/dprun/runner/secret"
 	"github.com/dprun/dprun/sdk"
 )
@@ -67,53 +67,7 @@ type ApplyRequest struct {
 	Read func(plan.Diagnostics, error)
 	// Confirm is asked before anything that will be quiesced is touched. An error
 	// ends the operation with it. Nil: the caller has the answer already.
-	Confirm func(Disruption) error
-}
-
-// Disruption says what a run may take out of service.
-type Disruption struct {
-	Plan       string
-	Activities []string // those that quiesce
-	Devices    []string
-}
-
-// Result is how an operation ended.
-type Result struct {
-	ExitCode    int
-	Diagnostics plan.Diagnostics // of the plan file, warnings included
-	Told        plan.Diagnostics // those that ApplyRequest.Read got
-	Loaded      *Loaded          // nil when it could not be compiled
-	Summary     *event.Summary   // of a run that was begun
-	Recovered   []event.Summary  // runs of earlier processes that were finished first
-	Owed        []Owed           // what is still owed
-	Unknown     error            // what else may be owed: it cannot be listed
-}
-
-// Owed is one obligation that is not paid.
-type Owed struct {
-	Run    string    `json:"run"`
-	Task   string    `json:"task"`
-	Plan   string    `json:"plan,omitempty"`
-	ID     string    `json:"id"`
-	Kind   string    `json:"kind"` // unquiesce, discard, post_script
-	Device string    `json:"device"`
-	Domain string    `json:"domain,omitempty"`
-	Since  time.Time `json:"since"`
-	// DueBack is when the target should be back at the latest, whoever is at it.
-	DueBack   time.Time `json:"due_back_by,omitzero"`
-	LastError string    `json:"last_error,omitempty"`
-	// HeldBy is the live process that is at it. Held says that it is not overdue:
-	// the target is down for the sake of that process.
-	HeldBy string `json:"held_by,omitempty"`
-	Held   bool   `json:"held"`
-	// DeviceCommands are what to type on the appliance, Note what no command says.
-	DeviceCommands []string `json:"device_commands,omitempty"`
-	Note           string   `json:"note,omitempty"`
-	// Commands are what to type here after that.
-	Commands []string `json:"commands"`
-	// Acknowledge is what to type instead, only when all is done by hand and
-	// dprun cannot see for itself.
-	Acknowledge string `json:"acknowledge"`
+	Confirm func(report.Disruption) error
 }
 
 // PreviewRequest asks what a run would do.
@@ -122,39 +76,6 @@ type PreviewRequest struct {
 	Plan    string
 	Only    string
 	Offline bool // stop at what is known without contacting anything
-}
-
-// Preview is what a run would do now.
-type Preview struct {
-	Plan         string                            `json:"plan"`
-	Only         string                            `json:"only,omitempty"`   // what narrows it
-	Window       string                            `json:"window,omitempty"` // how the window stands
-	WindowOpen   bool                              `json:"window_open"`
-	Tasks        []PreviewTask                     `json:"tasks"`
-	Destinations map[string]*sdk.DestinationReport `json:"destinations,omitempty"`
-	Unusable     map[string]PreviewUnusable        `json:"unusable,omitempty"` // destinations, and why
-	Spec         lifecycle.RunSpec                 `json:"-"`
-	Run          *lifecycle.Run                    `json:"-"` // nil when offline
-}
-
-// PreviewUnusable is why a destination cannot be used, and what to do. Tasks
-// still store to the others; the code is what each of them would end in.
-type PreviewUnusable struct {
-	Code    string `json:"code"`
-	Message string `json:"message"`
-	Action  string `json:"action"`
-}
-
-// PreviewTask is one task that would run, or why it would not.
-type PreviewTask struct {
-	Task       string            `json:"task"`
-	Activity   string            `json:"activity"`
-	Device     string            `json:"device"`
-	Domain     string            `json:"domain,omitempty"`
-	Code       string            `json:"code,omitempty"` // when it would not run
-	Message    string            `json:"message,omitempty"`
-	Disruptive string            `json:"disruptive,omitempty"` // what is quiesced
-	Paths      map[string]string `json:"paths,omitempty"`      // by destination; ${stamp} stands for the time
 }
 
 // Error is an operation that could not be begun; it carries the exit code.

@@ -20,13 +20,14 @@ import (
 	"github.com/dprun/dprun/runner/lifecycle"
 	"github.com/dprun/dprun/runner/lock"
 	"github.com/dprun/dprun/runner/pluginhost"
+	"github.com/dprun/dprun/runner/report"
 	"github.com/dprun/dprun/runner/secret"
 )
 
 // Apply runs a plan. What an earlier process left unfinished is finished
 // first. The error, when there is one, is an *Error.
-func (r *Runner) Apply(ctx context.Context, q ApplyRequest) (*Result, error) {
-	res := &Result{}
+func (r *Runner) Apply(ctx context.Context, q ApplyRequest) (*report.Result, error) {
+	res := &report.Result{}
 	only, err := ParseOnly(q.Only)
 	if err != nil {
 		return res, &Error{ExitUsage, err}
@@ -77,15 +78,15 @@ func (r *Runner) Apply(ctx context.Context, q ApplyRequest) (*Result, error) {
 		return res, errors.Join(err, again)
 	}
 	r.noteOwed(ctx, res)
-	res.Owed = slices.DeleteFunc(res.Owed, func(o Owed) bool { return o.Held }) // other runs are at it
+	res.Owed = slices.DeleteFunc(res.Owed, func(o report.Owed) bool { return o.Held }) // other runs are at it
 	return res, nil
 }
 
 // load compiles a file, picks one plan of it and reads the secrets that this
 // plan needs. It gives no plan and no error when the diagnostics say what is wrong.
-func (r *Runner) load(ctx context.Context, src Source, name string, only Only, res *Result) (*Loaded, *plan.Plan, error) {
+func (r *Runner) load(ctx context.Context, src Source, name string, only Only, res *report.Result) (*Loaded, *plan.Plan, error) {
 	loaded, ds, err := Load(ctx, src, r.plugins)
-	res.Loaded, res.Diagnostics = loaded, ds
+	res.Diagnostics = ds
 	if err == nil && !ds.HasErrors() {
 		ds, err = loaded.readSecrets(ctx, name, only, secret.New(planDir(src.Path), src.Environ, &r.redact))
 		res.Diagnostics = append(res.Diagnostics, ds...).Sorted()
@@ -94,7 +95,7 @@ func (r *Runner) load(ctx context.Context, src Source, name string, only Only, r
 		return loaded, nil, err
 	}
 	if ds.HasErrors() {
-		res.ExitCode = Worst(res.ExitCode, ExitInvalid)
+		res.ExitCode = worst(res.ExitCode, ExitInvalid)
 		return loaded, nil, nil
 	}
 	for _, text := range loaded.Config.SensitiveValues() {
@@ -106,14 +107,14 @@ func (r *Runner) load(ctx context.Context, src Source, name string, only Only, r
 
 // narrow is what of a plan is to be run. It gives an empty spec and no error
 // when the diagnostics say what is wrong.
-func (r *Runner) narrow(p *plan.Plan, only Only, parallel int, res *Result) (lifecycle.RunSpec, error) {
+func (r *Runner) narrow(p *plan.Plan, only Only, parallel int, res *report.Result) (lifecycle.RunSpec, error) {
 	id, err := journal.NewRunID(r.Clock.Now())
 	if err != nil {
 		return lifecycle.RunSpec{}, &Error{ExitBug, err}
 	}
 	spec, ds := specOf(p, id, only, parallel)
 	if res.Diagnostics = append(res.Diagnostics, ds...); ds.HasErrors() {
-		res.ExitCode = Worst(res.ExitCode, ExitInvalid)
+		res.ExitCode = worst(res.ExitCode, ExitInvalid)
 		return lifecycle.RunSpec{}, nil
 	}
 	return spec, only.check(p, spec)
@@ -181,8 +182,8 @@ func (r *Runner) remember(ctx context.Context, origin string, s *lifecycle.RunSp
 	return nil
 }
 
-func disruptionOf(s lifecycle.RunSpec) Disruption {
-	d := Disruption{Plan: s.Plan}
+func disruptionOf(s lifecycle.RunSpec) report.Disruption {
+	d := report.Disruption{Plan: s.Plan}
 	for _, a := range s.Activities {
 		if a.Quiesce == lifecycle.QuiesceNone || a.Quiesce == "" {
 			continue
@@ -198,7 +199,7 @@ func disruptionOf(s lifecycle.RunSpec) Disruption {
 }
 
 // run creates the run in the journal and drives it to its end.
-func (r *Runner) run(ctx context.Context, loaded *Loaded, p *plan.Plan, spec lifecycle.RunSpec, partial bool, res *Result) error {
+func (r *Runner) run(ctx context.Context, loaded *Loaded, p *plan.Plan, spec lifecycle.RunSpec, partial bool, res *report.Result) error {
 	held, err := r.locks.TryAcquire(lock.RunKey(spec.ID), lock.Exclusive, lock.Info{Run: spec.ID})
 	if err != nil {
 		return &Error{ExitBug, err}
@@ -235,7 +236,7 @@ func (r *Runner) run(ctx context.Context, loaded *Loaded, p *plan.Plan, spec lif
 		return err
 	}
 	res.Summary = summary
-	res.ExitCode = Worst(res.ExitCode, summary.ExitCode)
+	res.ExitCode = worst(res.ExitCode, summary.ExitCode)
 	return nil
 }
 
@@ -274,7 +275,7 @@ func (r *Runner) drive(ctx context.Context, machine *lifecycle.Run, host *plugin
 		Good: []string{string(lifecycle.Success)}, Neutral: neutralCodes()})
 	if err != nil {
 		r.Log.Error("the run's end could not be written down", "run", spec.ID, "error", err)
-		s.ExitCode = Worst(ExitBug, s.ExitCode)
+		s.ExitCode = worst(ExitBug, s.ExitCode)
 	}
 	if first.Kind == event.RunStarted { // the process ends with it
 		r.noteProcess(ctx, s)
@@ -359,10 +360,10 @@ func summarize(machine *lifecycle.Run, exit int, started, ended time.Time) *even
 	return s
 }
 
-// Worst is the exit code that wins: a device that may be quiesced before
+// worst is the exit code that wins: a device that may be quiesced before
 // everything, then traffic that may be led away, then an internal error, then
 // the later one that is not a success.
-func Worst(a, b int) int {
+func worst(a, b int) int {
 	for _, code := range []int{ExitOwed, ExitAway, ExitBug} {
 		if a == code || b == code {
 			return code

@@ -73,9 +73,6 @@ func (p *Plugins) warn() {
 	})
 }
 
-// Host is the host of the plugins, for commands that describe them.
-func (p *Plugins) Host() *pluginhost.Host { return p.host }
-
 // Close ends the processes that were started.
 func (p *Plugins) Close() error { return p.host.Close() }
 

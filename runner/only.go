@@ -50,8 +50,8 @@ func ParseOnly(expr string) (Only, error) {
 	return o, nil
 }
 
-// SelectionOf gives what a run of the journal was narrowed by.
-func SelectionOf(run journal.Run) (string, error) {
+// selectionOf gives what a run of the journal was narrowed by.
+func selectionOf(run journal.Run) (string, error) {
 	var rec struct {
 		Spec struct{ Only string }
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/dprun/dprun/runner/lifecycle"
 	"github.com/dprun/dprun/runner/lock"
 	"github.com/dprun/dprun/runner/pending"
+	"github.com/dprun/dprun/runner/report"
 )
 
 // outstanding is an obligation that is not done: its pending file, its row in
@@ -82,18 +83,18 @@ func (r *Runner) outstanding(ctx context.Context) ([]outstanding, error) {
 	return out, nil
 }
 
-// Owed lists everything that is not undone, with who is at it. The error says
-// what else may be owed: a pending file that cannot be read, a run that the
-// journal has forgotten. It is an *[Error].
-func (r *Runner) Owed(ctx context.Context) ([]Owed, error) {
+// Owed lists everything that is not undone, with who is at it, and says what
+// else may be owed: a pending file that cannot be read, a run that the journal
+// has forgotten.
+func (r *Runner) Owed(ctx context.Context) report.Pending {
 	all, err := r.outstanding(ctx)
 	if err != nil {
-		return nil, err
+		return pendingOf(nil, err)
 	}
 	now := r.Clock.Now()
-	var out []Owed
+	var out []report.Owed
 	for _, o := range all {
-		item := Owed{Run: o.Run, Task: o.Task, Plan: o.Plan, Kind: string(o.Kind), ID: o.ID, Device: o.Device, Domain: o.Domain, Since: o.Since, DueBack: o.DueBack,
+		item := report.Owed{Run: o.Run, Task: o.Task, Plan: o.Plan, Kind: string(o.Kind), ID: o.ID, Device: o.Device, Domain: o.Domain, Since: o.Since, DueBack: o.DueBack,
 			LastError: o.LastError, Held: o.left(now)}
 		r.byHand(&item, o.Obligation.Obligation)
 		if o.live {
@@ -104,7 +105,18 @@ func (r *Runner) Owed(ctx context.Context) ([]Owed, error) {
 		}
 		out = append(out, item)
 	}
-	return out, r.unknown(ctx)
+	return pendingOf(out, r.unknown(ctx))
+}
+
+// pendingOf adds the exit code that a list calls for: a device that may be
+// quiesced decides it, then traffic that may be led away.
+func pendingOf(owed []report.Owed, unknown error) report.Pending {
+	p := report.Pending{Owed: owed, ExitCode: owedExit(owed)}
+	if e := new(Error); errors.As(unknown, &e) {
+		p.Unknown = &report.Failure{Message: e.Error(), ExitCode: e.ExitCode}
+		p.ExitCode = worst(p.ExitCode, e.ExitCode)
+	}
+	return p
 }
 
 // unknown is an error about what may be owed and cannot be listed.
@@ -137,35 +149,31 @@ func (r *Runner) unknown(ctx context.Context) error {
 	return errorf(exit, "%s", strings.Join(says, "\n"))
 }
 
-// noteOwed puts what is still owed into a result; a device that may be
-// quiesced decides the exit code, then traffic that may be led away.
-func (r *Runner) noteOwed(ctx context.Context, res *Result) {
-	res.Owed, res.Unknown = r.Owed(context.WithoutCancel(ctx))
-	res.ExitCode = Worst(res.ExitCode, OwedExit(res.Owed))
-	if e := new(Error); errors.As(res.Unknown, &e) {
-		res.ExitCode = Worst(res.ExitCode, e.ExitCode)
-	}
+// noteOwed puts what is still owed into a result.
+func (r *Runner) noteOwed(ctx context.Context, res *report.Result) {
+	left := r.Owed(context.WithoutCancel(ctx))
+	res.Owed, res.Unknown, res.ExitCode = left.Owed, left.Unknown, worst(res.ExitCode, left.ExitCode)
 }
 
 // noteProcess puts into a summary with what code the process ends, and why,
 // where something else than the run decides about it.
 func (r *Runner) noteProcess(ctx context.Context, s *event.Summary) {
-	left := Result{ExitCode: s.ExitCode}
+	left := report.Result{ExitCode: s.ExitCode}
 	r.noteOwed(ctx, &left)
 	if left.ExitCode == s.ExitCode {
 		return
 	}
 	s.ProcessExit = left.ExitCode
-	i := slices.IndexFunc(left.Owed, func(o Owed) bool { return OwedExit([]Owed{o}) == left.ExitCode })
+	i := slices.IndexFunc(left.Owed, func(o report.Owed) bool { return owedExit([]report.Owed{o}) == left.ExitCode })
 	if i < 0 {
-		s.ProcessWhy, _, _ = strings.Cut(left.Unknown.Error(), ": ") // all of it comes last
+		s.ProcessWhy, _, _ = strings.Cut(left.Unknown.Message, ": ") // all of it comes last
 		return
 	}
 	s.ProcessWhy = fmt.Sprintf("run %s still owes something to device %s: dprun owed", left.Owed[i].Run, left.Owed[i].Device)
 }
 
-// OwedExit is the exit code that what is owed calls for.
-func OwedExit(owed []Owed) int {
+// owedExit is the exit code that what is owed calls for.
+func owedExit(owed []report.Owed) int {
 	exit := 0
 	for _, o := range owed {
 		switch {

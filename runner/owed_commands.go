@@ -1,46 +1,23 @@
 package runner
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/dprun/dprun/runner/pending"
+	"github.com/dprun/dprun/runner/report"
 	"github.com/dprun/dprun/runner/state"
 )
 
-// looks is how one sees on the appliance that it worked.
-const looks = "show domains"
-
-// OnDevice is what to type on one device for all that it owes: each command
-// once, and the look at the result last.
-func OnDevice(owed []Owed) (commands []string) {
-	look := false
-	for _, o := range owed {
-		for _, c := range o.DeviceCommands {
-			switch {
-			case c == looks:
-				look = true
-			case !slices.Contains(commands, c):
-				commands = append(commands, c)
-			}
-		}
-	}
-	if look {
-		commands = append(commands, looks)
-	}
-	return commands
-}
-
 // byHand fills in what to type by hand: on the appliance, then here. Every
 // command may be copied as it stands; the last one has dprun see for itself.
-func (r *Runner) byHand(item *Owed, o pending.Obligation) {
+func (r *Runner) byHand(item *report.Owed, o pending.Obligation) {
 	switch o.Kind {
 	case pending.Unquiesce:
 		back := "appliance-unquiesce"
 		if o.Domain != "" {
 			back = "domain-unquiesce " + o.Domain
 		}
-		item.DeviceCommands = []string{"configure terminal", back, looks}
+		item.DeviceCommands = []string{"configure terminal", back, report.LookCommand}
 	case pending.Discard:
 		item.DeviceCommands, item.Note = []string{"configure terminal", "rmdir " + o.Token}, "answer y to rmdir"
 	case pending.PostScript:
@@ -50,11 +27,7 @@ func (r *Runner) byHand(item *Owed, o pending.Obligation) {
 		item.Commands = append(item.Commands, "export "+state.EnvDir+"="+quoted(r.StateDir))
 	}
 	item.Commands = append(item.Commands, "dprun recover")
-	name := o.Device
-	if name == "" {
-		name = o.Run
-	}
-	item.Acknowledge = "dprun recover --ack " + quoted(name)
+	item.Acknowledge = "dprun recover --ack " + quoted(acknowledgedBy(o))
 }
 
 // unset looks up the environment as it is without one variable: that of

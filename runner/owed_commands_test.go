@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/dprun/dprun/runner/pending"
+	"github.com/dprun/dprun/runner/report"
 )
 
 // What is shown may be copied into two shells as it stands: the gateway's and
@@ -18,22 +19,22 @@ func TestWhatIsOwedSaysWhatToType(t *testing.T) {
 	for name, c := range map[string]struct {
 		dir  string
 		owed pending.Obligation
-		want Owed
+		want report.Owed
 	}{
-		"a domain": {at, pending.Obligation{Kind: pending.Unquiesce, Device: "gw", Domain: "app"}, Owed{
+		"a domain": {at, pending.Obligation{Kind: pending.Unquiesce, Device: "gw", Domain: "app"}, report.Owed{
 			DeviceCommands: []string{"configure terminal", "domain-unquiesce app", "show domains"}, Commands: []string{"dprun recover"}, Acknowledge: "dprun recover --ack gw"}},
-		"a device, elsewhere": {"/var/lib/d prun", pending.Obligation{Kind: pending.Unquiesce, Device: "it's gw"}, Owed{
+		"a device, elsewhere": {"/var/lib/d prun", pending.Obligation{Kind: pending.Unquiesce, Device: "it's gw"}, report.Owed{
 			DeviceCommands: []string{"configure terminal", "appliance-unquiesce", "show domains"},
 			Commands:       []string{"export DPRUN_STATE_DIR='/var/lib/d prun'", "dprun recover"}, Acknowledge: `dprun recover --ack 'it'\''s gw'`}},
-		"files": {at, pending.Obligation{Kind: pending.Discard, Device: "gw", Token: "temporary:///dprun-sb/r1"}, Owed{
+		"files": {at, pending.Obligation{Kind: pending.Discard, Device: "gw", Token: "temporary:///dprun-sb/r1"}, report.Owed{
 			DeviceCommands: []string{"configure terminal", "rmdir temporary:///dprun-sb/r1"}, Note: "answer y to rmdir", Commands: []string{"dprun recover"}, Acknowledge: "dprun recover --ack gw"}},
-		"a plan's script": {at, pending.Obligation{Key: pending.Key{Run: "01R"}, Kind: pending.PostScript, Script: "exec.tell"}, Owed{
+		"a plan's script": {at, pending.Obligation{Key: pending.Key{Run: "01R"}, Kind: pending.PostScript, Script: "exec.tell"}, report.Owed{
 			Note: "by hand, if it cannot be run any more: what script exec.tell does for the whole run", Commands: []string{"dprun recover"}, Acknowledge: "dprun recover --ack 01R"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := &Runner{Options: Options{StateDir: c.dir, Environ: []string{"HOME=" + home, "DPRUN_STATE_DIR=" + c.dir}}}
-			var got Owed
+			var got report.Owed
 			r.byHand(&got, c.owed)
 			if d := cmp.Diff(c.want, got); d != "" {
 				t.Error(d)

@@ -13,6 +13,7 @@ import (
 	"github.com/dprun/dprun/runner/event"
 	"github.com/dprun/dprun/runner/execute"
 	"github.com/dprun/dprun/runner/lifecycle"
+	"github.com/dprun/dprun/runner/report"
 	"github.com/dprun/dprun/sdk"
 )
 
@@ -21,49 +22,24 @@ const stampShown = "yyyy-MM-dd-HH-mm-ss-SSS"
 
 // Preview says what a run would do now. It contacts destinations and devices
 // read-only, or, offline, nothing.
-func (r *Runner) Preview(ctx context.Context, q PreviewRequest) (*Preview, *Result, error) {
-	res := &Result{}
-	only, err := ParseOnly(q.Only)
-	if err != nil {
-		return nil, res, &Error{ExitUsage, err}
-	}
-	var loaded *Loaded
-	var p *plan.Plan
-	if q.Offline {
-		loaded, res.Diagnostics, err = Load(ctx, q.Source, r.plugins)
-		if res.Loaded = loaded; err == nil && !res.Diagnostics.HasErrors() {
-			p, err = Pick(loaded.Config, q.Plan)
-		}
-	} else {
-		loaded, p, err = r.load(ctx, q.Source, q.Plan, only, res)
-	}
-	if err != nil {
+func (r *Runner) Preview(ctx context.Context, q PreviewRequest) (*report.Preview, *report.Result, error) {
+	res := &report.Result{}
+	loaded, p, spec, err := r.foresee(ctx, q, res)
+	if err != nil || p == nil {
 		return nil, res, err
 	}
-	if p == nil {
-		res.ExitCode = ExitInvalid
-		return nil, res, nil
-	}
-	spec, ds := specOf(p, "preview", only, 0)
-	if res.Diagnostics = append(res.Diagnostics, ds...); ds.HasErrors() {
-		res.ExitCode = ExitInvalid
-		return nil, res, nil
-	}
-	if err := only.check(p, spec); err != nil {
-		return nil, res, err
-	}
-	v := &Preview{Plan: p.Name, Only: spec.Only, Spec: spec}
+	v := &report.Preview{Plan: p.Name, Only: spec.Only, Contacted: !q.Offline}
 	v.Window, v.WindowOpen = windowStands(spec.Window, r.Clock.Now())
 	if q.Offline {
 		for _, u := range lifecycle.Uncontacted(spec) {
 			t := u.Spec
-			task := PreviewTask{Task: t.ID, Activity: t.Activity.Name, Device: t.Device, Domain: t.Domain, Code: string(u.Code), Message: u.Message}
+			task := report.PreviewTask{Task: t.ID, Activity: t.Activity.Name, Device: t.Device, Domain: t.Domain, Code: string(u.Code), Message: u.Message}
 			if u.Code == "" {
 				task.Disruptive = disruptive(t)
 			}
 			v.Tasks = append(v.Tasks, task)
 		}
-		res.ExitCode = v.exit()
+		res.ExitCode = exitForeseen(v)
 		return v, res, nil
 	}
 	if err := r.remember(ctx, originOf(loaded, p), &spec); err != nil {
@@ -83,33 +59,61 @@ func (r *Runner) Preview(ctx context.Context, q PreviewRequest) (*Preview, *Resu
 	watch := &destinationWatch{reports: map[string]*sdk.DestinationReport{}}
 	engine.New(engine.Options{Run: machine, Executor: exec, Journal: watch, Clock: r.Clock, Sink: previewing{r.Log}, Log: r.Log, Signals: r.Signals,
 		Until: (*lifecycle.Run).Expanded}).Run(ctx, event.Event{Kind: event.RunStarted})
-	v.Run, v.Destinations = machine, watch.reports
+	v.Destinations = watch.reports
 	if verdict := machine.Verdict(); verdict != nil && len(machine.Tasks()) == 0 && verdict.Code != string(lifecycle.RunAllTasksSkipped) {
 		return v, res, errorf(1, "%s: %s", verdict.Code, verdict.Message)
 	}
 	for _, u := range machine.Unusable() {
 		if v.Unusable == nil {
-			v.Unusable = map[string]PreviewUnusable{}
+			v.Unusable = map[string]report.PreviewUnusable{}
 		}
 		e, _ := lifecycle.Lookup(u.Code)
-		v.Unusable[u.Name] = PreviewUnusable{Code: string(u.Code), Message: u.Message, Action: e.Action}
+		v.Unusable[u.Name] = report.PreviewUnusable{Code: string(u.Code), Message: u.Message, Action: e.Action}
 	}
 	for _, t := range machine.Tasks() {
 		v.Tasks = append(v.Tasks, r.previewTask(ctx, x, t))
 	}
-	res.ExitCode = v.exit()
+	res.ExitCode = exitForeseen(v)
+	if code, done := machine.Done(); done {
+		res.ExitCode = code
+	}
 	return v, res, nil
 }
 
-// exit is the code that a run would end with, as far as is known before it:
+// foresee reads a plan and says what of it is meant. It gives no plan and no
+// error when the diagnostics say what is wrong.
+func (r *Runner) foresee(ctx context.Context, q PreviewRequest, res *report.Result) (loaded *Loaded, p *plan.Plan, spec lifecycle.RunSpec, err error) {
+	only, err := ParseOnly(q.Only)
+	if err != nil {
+		return nil, nil, spec, &Error{ExitUsage, err}
+	}
+	if q.Offline {
+		loaded, res.Diagnostics, err = Load(ctx, q.Source, r.plugins)
+		if err == nil && !res.Diagnostics.HasErrors() {
+			p, err = Pick(loaded.Config, q.Plan)
+		}
+	} else {
+		loaded, p, err = r.load(ctx, q.Source, q.Plan, only, res)
+	}
+	if err != nil {
+		return nil, nil, spec, err
+	}
+	if p == nil {
+		res.ExitCode = ExitInvalid
+		return nil, nil, spec, nil
+	}
+	spec, ds := specOf(p, "preview", only, 0)
+	if res.Diagnostics = append(res.Diagnostics, ds...); ds.HasErrors() {
+		res.ExitCode = ExitInvalid
+		return nil, nil, spec, nil
+	}
+	return loaded, p, spec, only.check(p, spec)
+}
+
+// exitForeseen is the code that a run would end with, as far as is known before it:
 // what would run is taken to succeed, unless a destination cannot be used, for
 // a task is a success only with all its copies.
-func (v *Preview) exit() int {
-	if v.Run != nil {
-		if code, done := v.Run.Done(); done {
-			return code
-		}
-	}
+func exitForeseen(v *report.Preview) int {
 	var n lifecycle.Tally
 	for _, t := range v.Tasks {
 		switch {
@@ -124,9 +128,9 @@ func (v *Preview) exit() int {
 	return n.Exit()
 }
 
-func (r *Runner) previewTask(ctx context.Context, x *planned, t *lifecycle.Task) PreviewTask {
+func (r *Runner) previewTask(ctx context.Context, x *planned, t *lifecycle.Task) report.PreviewTask {
 	s := t.Spec()
-	out := PreviewTask{Task: s.ID, Activity: s.Activity.Name, Device: s.Device, Domain: s.Domain}
+	out := report.PreviewTask{Task: s.ID, Activity: s.Activity.Name, Device: s.Device, Domain: s.Domain}
 	if f := t.Final(); f != nil {
 		out.Code, out.Message = f.Code, f.Message
 		return out

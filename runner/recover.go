@@ -13,14 +13,15 @@ import (
 	"github.com/dprun/dprun/runner/lifecycle"
 	"github.com/dprun/dprun/runner/lock"
 	"github.com/dprun/dprun/runner/pending"
+	"github.com/dprun/dprun/runner/report"
 	"github.com/dprun/dprun/runner/secret"
 )
 
 // Recover brings back what dead runs have left quiesced, finishes those runs,
 // and does what ended runs still owe.
-func (r *Runner) Recover(ctx context.Context) (*Result, error) {
+func (r *Runner) Recover(ctx context.Context) (*report.Result, error) {
 	r.plugins.warn()
-	res := &Result{}
+	res := &report.Result{}
 	_, err := r.recover(ctx, res)
 	return res, err
 }
@@ -29,13 +30,13 @@ func (r *Runner) Recover(ctx context.Context) (*Result, error) {
 // what is left. Devices come first, from the pending files alone; then the
 // runs are finished, which needs the journal. tried are the unfinished runs
 // that no other process works on.
-func (r *Runner) recover(ctx context.Context, res *Result) (tried map[string]bool, err error) {
+func (r *Runner) recover(ctx context.Context, res *report.Result) (tried map[string]bool, err error) {
 	tried, err = r.recoverAll(ctx, res)
 	r.noteOwed(ctx, res)
 	return tried, err
 }
 
-func (r *Runner) recoverAll(ctx context.Context, res *Result) (tried map[string]bool, err error) {
+func (r *Runner) recoverAll(ctx context.Context, res *report.Result) (tried map[string]bool, err error) {
 	tried = map[string]bool{}
 	all, err := r.outstanding(ctx)
 	if err != nil {

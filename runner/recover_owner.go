@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/dprun/dprun/runner/lock"
+	"github.com/dprun/dprun/runner/report"
 )
 
 // ownerLeaves is how long the plugins of a killed run may take to notice and end.
@@ -67,7 +68,7 @@ func (r *Runner) holder(ctx context.Context, run string) (by lock.Info, live boo
 // ours no new run of the plan can come.
 //
 // tried are the dead runs with which this process has done what it can.
-func (r *Runner) holdPlan(ctx context.Context, plan, origin string, tried map[string]bool, res *Result) (_ *lock.Lock, err error) {
+func (r *Runner) holdPlan(ctx context.Context, plan, origin string, tried map[string]bool, res *report.Result) (_ *lock.Lock, err error) {
 	held, err := r.locks.TryAcquire(lock.PlanKey(plan, origin), lock.Exclusive, lock.Info{})
 	if h := new(lock.HeldError); errors.As(err, &h) {
 		return nil, errorf(ExitRunning, "plan %s is already running: %s; wait for it to end", plan, h.Holder)

@@ -21,6 +21,7 @@ import (
 	"github.com/dprun/dprun/runner/lifecycle"
 	"github.com/dprun/dprun/runner/lock"
 	"github.com/dprun/dprun/runner/pending"
+	"github.com/dprun/dprun/runner/report"
 )
 
 // opened are runners on one state directory, each with its own files, as if
@@ -106,7 +107,7 @@ func TestAPlanWaitsForTheRecoveryOfItsRun(t *testing.T) {
 	run := dead(t, rs[0], "p")
 	held := recovering(t, rs[0], run)
 
-	res := &Result{}
+	res := &report.Result{}
 	tried, err := rs[1].recover(t.Context(), res)
 	if err != nil || tried[run] || len(res.Recovered) > 0 {
 		t.Errorf("the look at the beginning: tried %v, recovered %v, %v", tried, res.Recovered, err)
@@ -139,16 +140,16 @@ func TestAPlanWaitsForTheRecoveryOfItsRun(t *testing.T) {
 func TestAPlanThatRunsIsNotBegunAgain(t *testing.T) {
 	t.Parallel()
 	rs := opened(t, 2)
-	held, err := rs[0].holdPlan(t.Context(), "p", "", nil, &Result{})
+	held, err := rs[0].holdPlan(t.Context(), "p", "", nil, &report.Result{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = rs[1].holdPlan(t.Context(), "p", "", nil, &Result{})
+	_, err = rs[1].holdPlan(t.Context(), "p", "", nil, &report.Result{})
 	if e := new(Error); !errors.As(err, &e) || e.ExitCode != ExitRunning || !strings.Contains(err.Error(), fmt.Sprintf("already running: process %d", os.Getpid())) {
 		t.Errorf("got %v", err)
 	}
 	_ = held.Release()
-	if held, err = rs[1].holdPlan(t.Context(), "p", "", nil, &Result{}); err != nil {
+	if held, err = rs[1].holdPlan(t.Context(), "p", "", nil, &report.Result{}); err != nil {
 		t.Fatal(err)
 	}
 	_ = held.Release()
@@ -161,7 +162,7 @@ func TestAPlanRunsBesideARunThatCannotBeFinished(t *testing.T) {
 	r := opened(t, 1)[0]
 	run := dead(t, r, "p")
 	id := owe(t, r, run, "gw", "app") // its secret was given by value
-	res := &Result{}
+	res := &report.Result{}
 	tried, err := r.recover(t.Context(), res)
 	if err != nil || !tried[run] || res.ExitCode != ExitOwed {
 		t.Fatalf("tried %v, exit %d, %v", tried, res.ExitCode, err)
@@ -193,9 +194,9 @@ func TestDevicesOfARunThatIsBeingRecoveredAreBlocked(t *testing.T) {
 	if err != nil || !strings.Contains(blocked["gw"], "is being recovered just now") {
 		t.Errorf("blocked: %v, %v", blocked, err)
 	}
-	owed, err := rs[1].Owed(t.Context())
-	if err != nil || len(owed) != 1 || !owed[0].Held || !strings.Contains(owed[0].HeldBy, "the recovery of run "+run) || OwedExit(owed) != 0 {
-		t.Errorf("owed: %+v, %v", owed, err)
+	left := rs[1].Owed(t.Context())
+	if owed := left.Owed; left.Unknown != nil || len(owed) != 1 || !owed[0].Held || !strings.Contains(owed[0].HeldBy, "the recovery of run "+run) || left.ExitCode != 0 {
+		t.Errorf("owed: %+v", left)
 	}
 }
 
@@ -262,15 +263,15 @@ func TestARunWhoseProcessIsGoneAndWhoseChildHangsIsNobodys(t *testing.T) {
 	if held != nil || by != nil || err != nil {
 		t.Errorf("owned: %v, %v, %v", held, by, err)
 	}
-	if _, err := r.recover(t.Context(), &Result{}); err != nil || stateOf(t, r, run) != journal.Running {
+	if _, err := r.recover(t.Context(), &report.Result{}); err != nil || stateOf(t, r, run) != journal.Running {
 		t.Errorf("run %s, %v", stateOf(t, r, run), err)
 	}
 	owed, err := r.journal.Obligations(t.Context(), run)
 	if err != nil || len(owed) != 1 || owed[0].Key != id || owed[0].Attempts != 1 {
 		t.Errorf("owed %+v, %v; want one attempt", owed, err)
 	}
-	if listed, err := r.Owed(t.Context()); err != nil || len(listed) != 1 {
-		t.Errorf("listed: %v, %v", listed, err)
+	if left := r.Owed(t.Context()); left.Unknown != nil || len(left.Owed) != 1 {
+		t.Errorf("listed: %+v", left)
 	}
 }
 
@@ -299,14 +300,14 @@ func TestWhatAnotherProcessPaysIsLeftToIt(t *testing.T) {
 	run := ended(t, rs[0], "p")
 	owe(t, rs[0], run, "gw", "app")
 	held := recovering(t, rs[0], run)
-	if _, err := rs[1].recover(t.Context(), &Result{}); err != nil {
+	if _, err := rs[1].recover(t.Context(), &report.Result{}); err != nil {
 		t.Fatal(err)
 	}
 	if n, _ := attempts(t, rs[1], run); n != 0 {
 		t.Errorf("%d attempts beside the process that pays", n)
 	}
 	_ = held.Release()
-	if _, err := rs[1].recover(t.Context(), &Result{}); err != nil {
+	if _, err := rs[1].recover(t.Context(), &report.Result{}); err != nil {
 		t.Fatal(err)
 	}
 	if n, why := attempts(t, rs[1], run); n != 1 || !strings.Contains(why, "given by value") {
@@ -333,7 +334,7 @@ func TestATargetThatALiveRunHasQuiescedIsLeftToIt(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer func() { _ = held.Release() }()
-			if _, err := rs[1].recover(t.Context(), &Result{}); err != nil {
+			if _, err := rs[1].recover(t.Context(), &report.Result{}); err != nil {
 				t.Fatal(err)
 			}
 			n, why := attempts(t, rs[1], old)
@@ -356,9 +357,9 @@ func TestWhatIsOverdueIsEverybodys(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = held.Release() }()
-	listed, err := rs[1].Owed(t.Context())
-	if err != nil || len(listed) != 1 || !listed[0].Held || OwedExit(listed) != 0 {
-		t.Errorf("before it is due: %+v, %v", listed, err)
+	left := rs[1].Owed(t.Context())
+	if listed := left.Owed; left.Unknown != nil || len(listed) != 1 || !listed[0].Held || left.ExitCode != 0 {
+		t.Errorf("before it is due: %+v", left)
 	}
 	files, _, err := rs[0].pending.List()
 	if err != nil || len(files) != 1 {
@@ -368,9 +369,9 @@ func TestWhatIsOverdueIsEverybodys(t *testing.T) {
 	if err := rs[0].pending.Put(files[0]); err != nil {
 		t.Fatal(err)
 	}
-	listed, err = rs[1].Owed(t.Context())
-	if err != nil || len(listed) != 1 || listed[0].Held || listed[0].HeldBy == "" || OwedExit(listed) != ExitOwed {
-		t.Errorf("after that: %+v, %v", listed, err)
+	left = rs[1].Owed(t.Context())
+	if listed := left.Owed; left.Unknown != nil || len(listed) != 1 || listed[0].Held || listed[0].HeldBy == "" || left.ExitCode != ExitOwed {
+		t.Errorf("after that: %+v", left)
 	}
 	res, err := rs[1].Recover(t.Context())
 	if err != nil || res.ExitCode != ExitOwed {
@@ -418,13 +419,12 @@ func TestAForgottenRunIsTold(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.Owed(t.Context()); err != nil {
-		t.Errorf("a run that is just beginning: %v", err)
+	if left := r.Owed(t.Context()); left.Unknown != nil {
+		t.Errorf("a run that is just beginning: %v", left.Unknown)
 	}
 	_ = held.Release()
-	_, err = r.Owed(t.Context())
-	if e := new(Error); !errors.As(err, &e) || e.ExitCode != ExitOwed || !strings.Contains(err.Error(), "does not know run "+run) {
-		t.Errorf("got %v", err)
+	if left := r.Owed(t.Context()); left.Unknown == nil || left.ExitCode != ExitOwed || !strings.Contains(left.Unknown.Message, "does not know run "+run) {
+		t.Errorf("got %+v", left)
 	}
 	if res, err := r.Recover(t.Context()); err != nil || res.ExitCode != ExitOwed || res.Unknown == nil {
 		t.Errorf("recover: exit %d, %v, %v", res.ExitCode, res.Unknown, err)
@@ -438,8 +438,8 @@ func TestAForgottenRunIsTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	staged := filepath.Join(r.state.Staging(), run)
-	if _, err := r.Owed(t.Context()); err == nil || !strings.Contains(err.Error(), staged) || !isDir(staged) {
-		t.Errorf("with staged files: %v", err)
+	if left := r.Owed(t.Context()); left.Unknown == nil || !strings.Contains(left.Unknown.Message, staged) || !isDir(staged) {
+		t.Errorf("with staged files: %v", left.Unknown)
 	}
 	if _, err := r.Acknowledge(t.Context(), run); err != nil {
 		t.Error(err)
@@ -447,8 +447,8 @@ func TestAForgottenRunIsTold(t *testing.T) {
 	if isDir(staged) {
 		t.Error("its staged files are still there")
 	}
-	if _, err := r.Owed(t.Context()); err != nil {
-		t.Errorf("after that: %v", err)
+	if left := r.Owed(t.Context()); left.Unknown != nil {
+		t.Errorf("after that: %v", left.Unknown)
 	}
 }
 
@@ -469,8 +469,8 @@ func TestALostJournalIsTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = r.Close() }()
-	if _, err := r.Owed(t.Context()); !errors.Is(r.lost, journal.ErrLost) || err == nil || !strings.Contains(err.Error(), "recover --ack journal") {
-		t.Errorf("got %v", err)
+	if left := r.Owed(t.Context()); !errors.Is(r.lost, journal.ErrLost) || left.Unknown == nil || !strings.Contains(left.Unknown.Message, "recover --ack journal") {
+		t.Errorf("got %+v", left)
 	}
 	if res, _ := r.Recover(t.Context()); res.ExitCode != ExitOwed {
 		t.Errorf("exit %d", res.ExitCode)
@@ -478,7 +478,7 @@ func TestALostJournalIsTold(t *testing.T) {
 	if _, err := r.Acknowledge(t.Context(), "journal"); err != nil {
 		t.Fatal(err)
 	}
-	if owed, err := r.Owed(t.Context()); err != nil || len(owed) > 0 {
-		t.Errorf("after that: %v, %v", owed, err)
+	if left := r.Owed(t.Context()); left.Unknown != nil || len(left.Owed) > 0 {
+		t.Errorf("after that: %+v", left)
 	}
 }

@@ -25,12 +25,9 @@ import (
 // Runner is an open state directory with everything that works on it.
 type Runner struct {
 	Options
-	state   *state.State
-	journal *journal.Journal // nil when it cannot be opened: lost says why
-	lost    error
+	History
 	pending *pending.Dir
 	locks   *lock.Locks
-	staging *staging.Staging
 	plugins *Plugins
 	redact  redact.Redactor
 	lines   *lines
@@ -52,7 +49,7 @@ func Open(_ context.Context, o Options) (*Runner, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	r := &Runner{Options: o, troubles: map[pending.Key]string{}}
+	r := &Runner{Options: o, History: History{now: o.Clock.Now}, troubles: map[pending.Key]string{}}
 	r.Sink = newOutlet(o.Sink)
 	var err error
 	if r.state, err = state.Open(o.StateDir); err != nil {
@@ -90,13 +87,7 @@ func (r *Runner) Close() error {
 	if r.lines != nil {
 		r.lines.flush()
 	}
-	if r.staging != nil {
-		errs = append(errs, r.staging.Close())
-	}
-	if r.journal != nil {
-		errs = append(errs, r.journal.Close())
-	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, r.History.Close())...)
 }
 
 // startHost starts the plugins' host of one run. Its processes inherit the

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/dprun/dprun/runner/execute"
+	"github.com/dprun/dprun/runner/report"
 )
 
 // SweepRequest asks to remove temporary files at a plan's destinations.
@@ -14,19 +15,12 @@ type SweepRequest struct {
 	OlderThan time.Duration
 }
 
-// Swept is what was removed at one destination.
-type Swept struct {
-	Destination string   `json:"destination"`
-	Removed     []string `json:"removed"`         // paths below its directory
-	Error       string   `json:"error,omitempty"` // why it could not be swept, or not to the end
-}
-
 // Sweep removes temporary files of stores that did not end well, whoever made
 // them. It looks at everything that stands at the plan's destinations; no
 // device is contacted. It gives nothing and no error when the diagnostics say
 // what is wrong with the plan.
-func (r *Runner) Sweep(ctx context.Context, q SweepRequest) ([]Swept, *Result, error) {
-	res := &Result{}
+func (r *Runner) Sweep(ctx context.Context, q SweepRequest) ([]report.Swept, *report.Result, error) {
+	res := &report.Result{}
 	loaded, p, err := r.load(ctx, q.Source, q.Plan, Only{}, res)
 	if err != nil || p == nil {
 		return nil, res, err
@@ -36,14 +30,14 @@ func (r *Runner) Sweep(ctx context.Context, q SweepRequest) ([]Swept, *Result, e
 	exec := execute.New(execute.Options{Run: "sweep", PlanName: p.Name, Version: r.Version, Plan: newPlanned(loaded, p, &r.redact), Plugins: host,
 		Clock: r.Clock, Redact: &r.redact, Log: r.Log})
 	defer exec.Close()
-	out := make([]Swept, 0, len(p.Destinations))
+	out := make([]report.Swept, 0, len(p.Destinations))
 	for _, d := range p.Destinations {
-		s := Swept{Destination: d.Address, Removed: []string{}}
+		s := report.Swept{Destination: d.Address, Removed: []string{}}
 		removed, err := exec.SweepAll(ctx, d.Address, q.OlderThan)
 		s.Removed = append(s.Removed, removed...)
 		if err != nil {
 			s.Error = err.Error()
-			res.ExitCode = Worst(res.ExitCode, 1)
+			res.ExitCode = worst(res.ExitCode, 1)
 		}
 		out = append(out, s)
 		if ctx.Err() != nil {

@@ -15,7 +15,8 @@ import (
 	"golang.org/x/term"
 
 	"github.com/dprun/dprun/cmd/dprun/view"
-	"github.com/dprun/dprun/runner/state"
+	"github.com/dprun/dprun/runner"
+	"github.com/dprun/dprun/runner/report"
 	"github.com/dprun/dprun/sdk"
 )
 
@@ -83,11 +84,11 @@ func (a *app) runDeaf(do command) func(*cobra.Command, []string) error {
 		case errors.As(err, &usage):
 			usage.command = cmd.CommandPath()
 			if a.json { // the text of it comes last, on standard error
-				v.Fail(view.Failure{Message: usage.Error(), ExitCode: exitCode(err)})
+				v.Fail(report.Failure{Message: usage.Error(), ExitCode: exitCode(err)})
 				usage.shown = true
 			}
 		case err != nil && !errors.As(err, &shown):
-			v.Fail(view.Failure{Message: err.Error(), ExitCode: exitCode(err)})
+			v.Fail(report.Failure{Message: err.Error(), ExitCode: exitCode(err)})
 		}
 		if lost := v.Close(); lost != nil && !errors.Is(lost, syscall.EPIPE) {
 			fmt.Fprintf(a.stderr, "Error: write the result to standard output: %v\n", lost)
@@ -134,8 +135,8 @@ func (a *app) view(cmd *cobra.Command) (view.View, error) {
 }
 
 // about is which dprun this is.
-func about() view.Version {
-	return view.Version{Dprun: version, Format: view.FormatVersion, PluginProtocol: sdk.ProtocolVersion, Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH}
+func about() report.Version {
+	return report.Version{Dprun: version, Format: view.FormatVersion, PluginProtocol: sdk.ProtocolVersion, Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH}
 }
 
 func (a *app) colored(w io.Writer) bool {
@@ -207,4 +208,4 @@ func (a *app) log(v view.View) *slog.Logger {
 }
 
 // state says which state directory is meant; it is not created.
-func (a *app) state() (string, error) { return state.Dir(a.stateDir, a.env) }
+func (a *app) state() (string, error) { return runner.StateDir(a.stateDir, a.env) }

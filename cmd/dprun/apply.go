@@ -12,6 +12,7 @@ import (
 	"github.com/dprun/dprun/cmd/dprun/view"
 	"github.com/dprun/dprun/plan/diag"
 	"github.com/dprun/dprun/runner"
+	"github.com/dprun/dprun/runner/report"
 )
 
 func (a *app) applyCommand() *cobra.Command {
@@ -42,7 +43,7 @@ func (a *app) applyCommand() *cobra.Command {
 			if !yes {
 				q.Confirm = a.confirm(asked)
 			}
-			return a.operate(ctx, v, signals, func(r *runner.Runner) (*runner.Result, error) {
+			return a.operate(ctx, v, signals, func(r *runner.Runner) (*report.Result, error) {
 				q.Read = func(found diag.List, broken error) {
 					v.Diagnostics(found)
 					then := "the plan is run after that"
@@ -76,10 +77,10 @@ func (a *app) applyCommand() *cobra.Command {
 
 // confirm asks whether something may be taken out of service. Where there is
 // nobody to ask, the answer must have been given on the command line.
-func (a *app) confirm(asked context.Context) func(runner.Disruption) error {
+func (a *app) confirm(asked context.Context) func(report.Disruption) error {
 	_, in := terminal(a.stdin)
 	_, out := terminal(a.stderr)
-	return func(d runner.Disruption) error {
+	return func(d report.Disruption) error {
 		switch {
 		case !in || !out:
 			return &usageError{err: errors.New(view.Unasked(d))}
@@ -92,7 +93,7 @@ func (a *app) confirm(asked context.Context) func(runner.Disruption) error {
 
 // operate does something that may end with things owed, and shows how it
 // ended: what is owed comes last.
-func (a *app) operate(ctx context.Context, v view.View, signals <-chan string, do func(*runner.Runner) (*runner.Result, error)) (err error) {
+func (a *app) operate(ctx context.Context, v view.View, signals <-chan string, do func(*runner.Runner) (*report.Result, error)) (err error) {
 	r, err := a.open(ctx, v, signals)
 	if err != nil {
 		return err
@@ -104,7 +105,7 @@ func (a *app) operate(ctx context.Context, v view.View, signals <-chan string, d
 	}
 	v.Diagnostics(res.Diagnostics)
 	if all := slices.Concat(res.Told, res.Diagnostics); err == nil && all.HasErrors() {
-		err = invalid(all)
+		err = runner.Invalid(all)
 	}
 	if (res.ExitCode == runner.ExitOwed || res.ExitCode == runner.ExitAway) && err != nil {
 		err = &runner.Error{ExitCode: res.ExitCode, Err: errors.New(err.Error())} // wins over all others
@@ -114,13 +115,13 @@ func (a *app) operate(ctx context.Context, v view.View, signals <-chan string, d
 	case err == nil:
 		err = status(res.ExitCode)
 	case exitCode(err) != runner.ExitUsage || !errors.As(err, &usage): // that one is shown when the command has ended
-		if res.Unknown == nil || !strings.Contains(res.Unknown.Error(), err.Error()) { // a lost journal is both
-			v.Fail(view.Failure{Message: err.Error(), ExitCode: exitCode(err)})
+		if res.Unknown == nil || !strings.Contains(res.Unknown.Message, err.Error()) { // a lost journal is both
+			v.Fail(report.Failure{Message: err.Error(), ExitCode: exitCode(err)})
 		}
 		err = status(exitCode(err))
 	}
 	if res.Unknown != nil {
-		v.Fail(view.Failure{Message: res.Unknown.Error(), ExitCode: exitCode(res.Unknown)})
+		v.Fail(*res.Unknown)
 	}
 	if len(res.Owed) > 0 {
 		v.Owed(res.Owed)

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"log/slog"
-	"os"
 	"slices"
 	"strings"
 
@@ -11,8 +10,6 @@ import (
 
 	"github.com/dprun/dprun/plan"
 	"github.com/dprun/dprun/runner"
-	"github.com/dprun/dprun/runner/journal"
-	"github.com/dprun/dprun/runner/state"
 )
 
 // completed is how many names a shell is offered at most.
@@ -110,68 +107,35 @@ func (a *app) compiled(src *source, args []string) *plan.Config {
 	return loaded.Config
 }
 
-// journalled gives what the journal knows; nothing when there is none yet.
-func (a *app) journalled(read func(context.Context, *journal.Journal) []string) []string {
-	dir, err := a.state()
-	if err != nil {
-		return nil
-	}
-	if _, err := os.Stat(dir); err != nil { // asking makes no state directory
-		return nil
-	}
-	s, err := state.Open(dir)
-	if err != nil {
-		return nil
-	}
-	j, err := journal.Open(s.Journal())
-	if err != nil {
-		return nil
-	}
-	defer j.Close() //nolint:errcheck // it was only read
-	return read(context.Background(), j)
-}
-
 // runNames completes a run, and tasks of it where they are asked for.
 func (a *app) runNames(tasks bool) completion {
-	return offering(func(_ *cobra.Command, args []string, _ string) []string {
-		return a.journalled(func(ctx context.Context, j *journal.Journal) (names []string) {
-			switch {
-			case len(args) == 0:
-				names = append(names, "latest")
-				runs, _ := j.Runs(ctx, journal.Filter{}, completed)
-				for _, r := range runs {
-					names = append(names, r.ID+"\t"+r.Plan+" "+r.Started.Format("2006-01-02 15:04")+" "+r.Code)
-				}
-			case len(args) == 1 && tasks:
-				r, err := j.Run(ctx, args[0])
-				if err != nil {
-					return nil
-				}
-				found, _ := j.Tasks(ctx, r.ID)
-				for _, t := range found {
-					names = append(names, t.ID)
-				}
-			}
-			return names
-		})
+	return a.recorded(func(ctx context.Context, q runner.CompleteRequest, args []string) []string {
+		switch {
+		case len(args) == 0:
+			return runner.CompleteRuns(ctx, q)
+		case len(args) == 1 && tasks:
+			q.Run = args[0]
+			return runner.CompleteTasks(ctx, q)
+		}
+		return nil
 	})
 }
 
 // owing completes the devices and runs that something is owed to.
 func (a *app) owing() completion {
-	return offering(func(_ *cobra.Command, _ []string, _ string) []string {
-		return a.journalled(func(ctx context.Context, j *journal.Journal) (names []string) {
-			owed, _ := j.Owed(ctx)
-			for _, o := range owed {
-				if o.Device == "" {
-					names = append(names, o.Run)
-				} else {
-					names = append(names, o.Device)
-				}
-			}
-			slices.Sort(names)
-			return slices.Compact(names)
-		})
+	return a.recorded(func(ctx context.Context, q runner.CompleteRequest, _ []string) []string {
+		return runner.CompleteOwing(ctx, q)
+	})
+}
+
+// recorded completes names that the state directory knows.
+func (a *app) recorded(names func(ctx context.Context, q runner.CompleteRequest, args []string) []string) completion {
+	return offering(func(_ *cobra.Command, args []string, _ string) []string {
+		dir, err := a.state()
+		if err != nil {
+			return nil
+		}
+		return names(context.Background(), runner.CompleteRequest{StateDir: dir, Limit: completed}, args)
 	})
 }
 
@@ -183,6 +147,6 @@ func (a *app) pluginNames() completion {
 		if len(args) > 0 {
 			return nil
 		}
-		return plugins.Host().Names()
+		return plugins.Names()
 	})
 }

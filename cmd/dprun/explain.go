@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -12,7 +11,7 @@ import (
 	"github.com/dprun/dprun/cmd/dprun/view"
 	"github.com/dprun/dprun/plan/diag"
 	"github.com/dprun/dprun/runner"
-	"github.com/dprun/dprun/runner/lifecycle"
+	"github.com/dprun/dprun/runner/report"
 )
 
 func (a *app) explainCommand() *cobra.Command {
@@ -27,10 +26,10 @@ func (a *app) explainCommand() *cobra.Command {
 			if len(args) > 0 {
 				return nil, cobra.ShellCompDirectiveNoFileComp
 			}
-			return codesOf(explanations()), cobra.ShellCompDirectiveNoFileComp
+			return codesOf(runner.Explanations()), cobra.ShellCompDirectiveNoFileComp
 		},
 		RunE: a.runE(func(_ context.Context, v view.View, args []string) error {
-			all := explanations()
+			all := runner.Explanations()
 			if len(args) == 0 {
 				v.Codes(all)
 				return nil
@@ -56,19 +55,19 @@ func (a *app) explainCommand() *cobra.Command {
 }
 
 // explanation finds a code, however it is written.
-func explanation(all []view.Explanation, code string) (view.Explanation, bool) {
+func explanation(all []report.Explanation, code string) (report.Explanation, bool) {
 	code = strings.Trim(code, "[]")
-	i := slices.IndexFunc(all, func(e view.Explanation) bool { return strings.EqualFold(e.Code, code) })
+	i := slices.IndexFunc(all, func(e report.Explanation) bool { return strings.EqualFold(e.Code, code) })
 	if i < 0 {
-		return view.Explanation{}, false
+		return report.Explanation{}, false
 	}
 	return all[i], true
 }
 
 // matching finds the codes in whose name or phase all words stand; where there
 // are none, those in whose text they do.
-func matching(all []view.Explanation, words []string) []view.Explanation {
-	with := func(text func(view.Explanation) string) (out []view.Explanation) {
+func matching(all []report.Explanation, words []string) []report.Explanation {
+	with := func(text func(report.Explanation) string) (out []report.Explanation) {
 		for _, e := range all {
 			s := strings.ToLower(text(e))
 			if !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(s, strings.ToLower(w)) }) {
@@ -77,16 +76,16 @@ func matching(all []view.Explanation, words []string) []view.Explanation {
 		}
 		return out
 	}
-	name := func(e view.Explanation) string {
+	name := func(e report.Explanation) string {
 		return strings.NewReplacer("_", " ", "-", " ").Replace(e.Code) + " " + e.Code + " " + strings.Join(view.PhaseNames(e.Phases), " ")
 	}
 	if found := with(name); len(found) > 0 {
 		return found
 	}
-	return with(func(e view.Explanation) string { return e.Summary + " " + e.Meaning + " " + e.Cause + " " + e.Action })
+	return with(func(e report.Explanation) string { return e.Summary + " " + e.Meaning + " " + e.Cause + " " + e.Action })
 }
 
-func unknownCode(all []view.Explanation, code string) error {
+func unknownCode(all []report.Explanation, code string) error {
 	err := fmt.Errorf("there is no code %q, and no code is about it", code)
 	s := diag.Suggest(strings.ToUpper(code), codesOf(all))
 	if s == "" {
@@ -100,42 +99,10 @@ func unknownCode(all []view.Explanation, code string) error {
 	return &usageError{err: err}
 }
 
-func codesOf(all []view.Explanation) []string {
+func codesOf(all []report.Explanation) []string {
 	out := make([]string, len(all))
 	for i, e := range all {
 		out[i] = e.Code
-	}
-	return out
-}
-
-// explanations puts the catalogues together: the status codes, the
-// diagnostics, the exit codes.
-func explanations() []view.Explanation {
-	var out []view.Explanation
-	for _, e := range lifecycle.Catalogue() {
-		out = append(out, view.Explanation{
-			Kind: "status", Code: string(e.Code), Origin: string(e.Origin), Level: string(e.Level), Phases: e.Phases, Class: string(e.Class),
-			Final: e.Final(), Neutral: e.Neutral, Meaning: e.Meaning, Cause: e.Cause, Action: e.Action,
-		})
-	}
-	for _, e := range diag.Catalogue() {
-		out = append(out, view.Explanation{
-			Kind: "diagnostic", Code: string(e.Code), Class: string(e.Severity), Summary: e.Summary,
-			Meaning: e.Meaning, Cause: e.Cause, Action: e.Fix,
-		})
-	}
-	for _, e := range runner.Exits() {
-		class := "failed"
-		switch e.Code {
-		case exitOK:
-			class = "success"
-		case runner.ExitOwed:
-			class = string(lifecycle.ClassCritical)
-		}
-		out = append(out, view.Explanation{
-			Kind: "exit", Code: strconv.Itoa(e.Code), Class: class,
-			Meaning: strings.ReplaceAll(e.Meaning, "**", ""), Cause: e.Cause, Action: e.Action,
-		})
 	}
 	return out
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/dprun/dprun/cmd/dprun/view"
 	"github.com/dprun/dprun/plan/diag"
 	"github.com/dprun/dprun/runner"
+	"github.com/dprun/dprun/runner/report"
 )
 
 // formatter is what fmt was asked to do.
@@ -74,15 +75,15 @@ func (f *formatter) run(ctx context.Context, a *app, v view.View, args []string)
 	v.Diagnostics(problems)
 	switch {
 	case problems.HasErrors():
-		return a.told(v, view.Failure{Message: "not every file could be read as a plan file; what could is done", ExitCode: runner.ExitInvalid})
+		return a.told(v, report.Failure{Message: "not every file could be read as a plan file; what could is done", ExitCode: runner.ExitInvalid})
 	case f.check && changed:
-		return a.told(v, view.Failure{Message: "a file is not in the usual form", ExitCode: exitFailed})
+		return a.told(v, report.Failure{Message: "a file is not in the usual form", ExitCode: exitFailed})
 	}
 	return nil
 }
 
 // one formats one file, or standard input.
-func (f *formatter) one(name string) (*view.Format, diag.List) {
+func (f *formatter) one(name string) (*report.Format, diag.List) {
 	shown := name
 	var src []byte
 	var err error
@@ -99,7 +100,7 @@ func (f *formatter) one(name string) (*view.Format, diag.List) {
 		return nil, syntaxErrors(ds, src)
 	}
 	out := hclwrite.Format(src)
-	r := &view.Format{File: shown, Changed: !bytes.Equal(src, out)}
+	r := &report.Format{File: shown, Changed: !bytes.Equal(src, out)}
 	switch {
 	case f.diff:
 		if r.Changed {

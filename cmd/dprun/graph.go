@@ -2,12 +2,12 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
 	"github.com/dprun/dprun/cmd/dprun/view"
+	"github.com/dprun/dprun/runner"
 	"github.com/dprun/dprun/runner/graph"
 )
 
@@ -19,17 +19,25 @@ func (a *app) graphCommand() *cobra.Command {
 		Short: "Draw what a run will do",
 		Long:  "Draws the steps of a run and what waits for what, as far as it is known without contacting a device.",
 		Args:  planArg,
-		RunE: a.runE(func(ctx context.Context, v view.View, args []string) error {
+		RunE: a.runE(func(ctx context.Context, v view.View, args []string) (err error) {
 			f := graph.Format(format)
 			if f != graph.DOT && f != graph.Mermaid && f != graph.JSON {
 				return &usageError{err: fmt.Errorf("--format is %q; it is dot, mermaid or json", format)}
 			}
-			p, err := a.preview(ctx, v, src, args[0], true)
-			var foreseen exitStatus // how a run would end does not matter for a drawing
-			if err != nil && (p == nil || !errors.As(err, &foreseen)) {
+			from, err := src.of(a, args[0])
+			if err != nil {
 				return err
 			}
-			v.Graph(graph.Of(p.Spec), f)
+			r, err := a.open(ctx, v, nil)
+			if err != nil {
+				return err
+			}
+			defer closing(r, &err)
+			g, res, err := r.Graph(ctx, runner.GraphRequest{Source: from, Plan: src.plan, Only: src.narrowed()})
+			if err := foreseen(ctx, v, res, err); g == nil || err != nil {
+				return err
+			}
+			v.Graph(*g, f)
 			return nil
 		}),
 	}

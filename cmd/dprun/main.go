@@ -11,7 +11,7 @@ import (
 
 	"github.com/dprun/dprun/cmd/dprun/view"
 	"github.com/dprun/dprun/runner"
-	"github.com/dprun/dprun/runner/pluginhost"
+	"github.com/dprun/dprun/runner/report"
 )
 
 // How much the heap may grow before it is collected: reading a plan, and
@@ -25,7 +25,7 @@ const (
 var version = "dev"
 
 func main() {
-	pluginhost.ServeBundled(os.Args[1:], bundled()) // does not return when this process is a plugin's
+	runner.ServePlugin(os.Args[1:], bundled()) // does not return when this process is a plugin's
 	// A plan is read once and thrown away: collecting its garbage less often
 	// saves a sixth of the time that a large one takes.
 	debug.SetGCPercent(gcPercent)
@@ -48,7 +48,7 @@ func run(a *app) (code int) {
 	var usage *usageError
 	if errors.As(err, &usage) {
 		if !usage.shown && (a.json || slices.Contains(a.args, "--json")) { // what stands after a wrong flag was not read
-			view.NewJSON(view.Options{Stdout: a.stdout, Stderr: a.stderr}, about()).Fail(view.Failure{Message: usage.Error(), ExitCode: code})
+			view.NewJSON(view.Options{Stdout: a.stdout, Stderr: a.stderr}, about()).Fail(report.Failure{Message: usage.Error(), ExitCode: code})
 		}
 		fmt.Fprint(a.stderr, usage.text())
 	}

@@ -6,7 +6,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/dprun/dprun/cmd/dprun/view"
-	"github.com/dprun/dprun/runner"
 )
 
 func (a *app) owedCommand() *cobra.Command {
@@ -21,16 +20,14 @@ func (a *app) owedCommand() *cobra.Command {
 				return err
 			}
 			defer closing(r, &err)
-			owed, err := r.Owed(ctx)
-			if err == nil || len(owed) > 0 { // else nobody knows that nothing is
-				v.Owed(owed)
+			left := r.Owed(ctx)
+			if left.Unknown == nil || len(left.Owed) > 0 { // else nobody knows that nothing is
+				v.Owed(left.Owed)
 			}
-			exit := runner.OwedExit(owed)
-			if err != nil {
-				v.Fail(view.Failure{Message: err.Error(), ExitCode: exitCode(err)})
-				exit = runner.Worst(exit, exitCode(err))
+			if left.Unknown != nil {
+				v.Fail(*left.Unknown)
 			}
-			return status(exit)
+			return status(left.ExitCode)
 		}),
 	}
 }

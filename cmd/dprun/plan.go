@@ -7,6 +7,7 @@ import (
 
 	"github.com/dprun/dprun/cmd/dprun/view"
 	"github.com/dprun/dprun/runner"
+	"github.com/dprun/dprun/runner/report"
 )
 
 func (a *app) planCommand() *cobra.Command {
@@ -19,12 +20,23 @@ func (a *app) planCommand() *cobra.Command {
 			"Exit codes are those that apply would end with, as far as is known before it: 0 all tasks would run, 1 none would succeed, 3 some\n" +
 			"would, 10 plan invalid, 11 plugin missing or broken, 14 nothing to do, 15 no destination can be used. The window does not count.",
 		Args: planArg,
-		RunE: a.runE(func(ctx context.Context, v view.View, args []string) error {
-			preview, err := a.preview(ctx, v, src, args[0], offline)
-			if preview == nil {
+		RunE: a.runE(func(ctx context.Context, v view.View, args []string) (err error) {
+			from, err := src.of(a, args[0])
+			if err != nil {
 				return err
 			}
-			v.Preview(preview)
+			r, err := a.open(ctx, v, nil)
+			if err != nil {
+				return err
+			}
+			defer closing(r, &err)
+			p, res, err := r.Preview(ctx, runner.PreviewRequest{Source: from, Plan: src.plan, Only: src.narrowed(), Offline: offline})
+			if err = foreseen(ctx, v, res, err); err == nil {
+				err = status(res.ExitCode)
+			}
+			if p != nil {
+				v.Preview(p)
+			}
 			return err
 		}),
 	}
@@ -36,32 +48,19 @@ func (a *app) planCommand() *cobra.Command {
 	return c
 }
 
-// preview computes what a run would do and shows the plan's diagnostics.
-func (a *app) preview(ctx context.Context, v view.View, src source, path string, offline bool) (_ *runner.Preview, err error) {
-	from, err := src.of(a, path)
-	if err != nil {
-		return nil, err
-	}
-	r, err := a.open(ctx, v, nil)
-	if err != nil {
-		return nil, err
-	}
-	defer closing(r, &err)
-	p, res, err := r.Preview(ctx, runner.PreviewRequest{Source: from, Plan: src.plan, Only: src.narrowed(), Offline: offline})
-	if res != nil {
-		v.Diagnostics(res.Diagnostics)
-	}
-	if err == nil && ctx.Err() != nil {
-		err = ctx.Err()
-	}
+// foreseen shows the diagnostics of a plan that was looked at, and says whether
+// that came to an end.
+func foreseen(ctx context.Context, v view.View, res *report.Result, err error) error {
+	v.Diagnostics(res.Diagnostics)
 	switch {
-	case err != nil || res == nil:
+	case err != nil:
+		return err
+	case ctx.Err() != nil:
+		return ctx.Err()
 	case res.Diagnostics.HasErrors():
-		err = invalid(res.Diagnostics)
-	default:
-		err = status(res.ExitCode)
+		return runner.Invalid(res.Diagnostics)
 	}
-	return p, err
+	return nil
 }
 
 // closing closes what a command opened; an error of it counts when there is no other.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -11,10 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/dprun/dprun/cmd/dprun/view"
-	"github.com/dprun/dprun/runner/journal"
-	"github.com/dprun/dprun/runner/lifecycle"
-	"github.com/dprun/dprun/runner/staging"
-	"github.com/dprun/dprun/runner/state"
+	"github.com/dprun/dprun/runner"
 )
 
 const day = 24 * time.Hour
@@ -48,12 +44,6 @@ func (d *age) Set(s string) error {
 
 func (d *age) Type() string { return "duration" }
 
-// unprunable says what to do where the journal cannot be opened.
-func unprunable(s *state.State) string {
-	return "Nothing was removed: only the journal tells which staged files an unfinished run still needs. If it is room that is missing, staged files go first, " +
-		"by hand: the directories of " + s.Staging() + " have the names of their runs; remove those of runs that are not to be finished, then do the same again"
-}
-
 func (a *app) runsPruneCommand() *cobra.Command {
 	runs, staged := age(90*day), age(7*day)
 	var dry bool
@@ -64,44 +54,13 @@ func (a *app) runsPruneCommand() *cobra.Command {
 			"so does the last one with a good copy of a device or domain: it tells where that copy is. Copies at destinations are not touched.\n\n" +
 			"With --dry-run it removes nothing, and lists what it would.",
 		Args: arguments(0, 0),
-		RunE: a.lookBack(func(ctx context.Context, v view.View, r *records, _ []string) error {
-			now := time.Now()
-			unfinished, err := r.journal.UnfinishedRuns(ctx)
-			if err != nil {
-				return err
+		RunE: a.lookBack(func(ctx context.Context, v view.View, h *runner.History, _ []string) error {
+			p, err := h.Prune(ctx, runner.PruneRequest{RunsOlderThan: time.Duration(runs), StagedOlderThan: time.Duration(staged), DryRun: dry})
+			if p != nil {
+				v.Pruned(*p)
 			}
-			needed := map[string]bool{}
-			for _, run := range unfinished {
-				needed[run.ID] = true
-			}
-			owed, err := r.journal.Owed(ctx)
-			if err != nil {
-				return err
-			}
-			for _, o := range owed {
-				needed[o.Run] = true
-			}
-			// Staged files first: what they free may be the room that the journal needs.
-			p := view.Pruned{DryRun: dry}
-			remove := r.staging.Sweep
-			if dry {
-				remove = r.staging.Stale
-			}
-			swept, unswept := remove(now.Add(-time.Duration(staged)), func(e staging.Entry) bool { return needed[e.Run] })
-			for _, e := range swept {
-				p.Staged = append(p.Staged, shown(e))
-			}
-			report, err := r.journal.Prune(ctx, journal.PruneRequest{Before: now.Add(-time.Duration(runs)), Good: []string{string(lifecycle.Success)}, DryRun: dry})
-			if err != nil {
-				return errors.Join(err, unswept)
-			}
-			p.Runs = report.Runs
-			for _, k := range report.Kept {
-				p.Kept = append(p.Kept, view.KeptRun{Run: k.Run, Why: string(k.Why)})
-			}
-			v.Pruned(p)
-			return unswept
-		}, unprunable),
+			return err
+		}),
 	}
 	c.Flags().BoolVar(&dry, "dry-run", false, "remove nothing, and list what would be")
 	c.Flags().Var(&runs, "older-than", "remove runs that ended before this long ago")

@@ -2,12 +2,12 @@ package main
 
 import (
 	"context"
-	"slices"
 
 	"github.com/spf13/cobra"
 
 	"github.com/dprun/dprun/cmd/dprun/view"
 	"github.com/dprun/dprun/runner"
+	"github.com/dprun/dprun/runner/report"
 )
 
 func (a *app) recoverCommand() *cobra.Command {
@@ -25,7 +25,7 @@ func (a *app) recoverCommand() *cobra.Command {
 		RunE: a.runDeaf(func(ctx context.Context, v view.View, _ []string) error {
 			_, signals, stop := forward(ctx, v.Stopping)
 			defer stop()
-			return a.operate(ctx, v, signals, func(r *runner.Runner) (*runner.Result, error) {
+			return a.operate(ctx, v, signals, func(r *runner.Runner) (*report.Result, error) {
 				if ack != "" {
 					done, err := r.Acknowledge(ctx, ack)
 					if err != nil {
@@ -57,7 +57,6 @@ func (a *app) recoverCommand() *cobra.Command {
 
 // toDo lists what is owed and left to nobody at work. What cannot be listed is
 // told at the end.
-func toDo(ctx context.Context, r *runner.Runner) []runner.Owed {
-	owed, _ := r.Owed(ctx)
-	return slices.DeleteFunc(owed, func(o runner.Owed) bool { return o.Held })
+func toDo(ctx context.Context, r *runner.Runner) []report.Owed {
+	return report.Unheld(r.Owed(ctx).Owed)
 }

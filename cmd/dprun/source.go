@@ -7,16 +7,14 @@ import (
 	"log/slog"
 	"path/filepath"
 	"runtime/debug"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/dprun/dprun/cmd/dprun/view"
-	"github.com/dprun/dprun/plan/diag"
 	"github.com/dprun/dprun/runner"
-	"github.com/dprun/dprun/runner/state"
+	"github.com/dprun/dprun/runner/report"
 )
 
 // source holds the flags that say which plan with which variables.
@@ -84,7 +82,7 @@ func (a *app) plugins(v view.View) *runner.Plugins { return a.pluginsWith(a.log(
 
 func (a *app) pluginsWith(log *slog.Logger) *runner.Plugins {
 	o := runner.PluginOptions{Bundled: bundled(), Version: version, Environ: a.environ, Log: log}
-	if dir, err := state.Dir(a.stateDir, a.env); err == nil {
+	if dir, err := a.state(); err == nil {
 		o.Dir = filepath.Join(dir, "plugins")
 	}
 	return runner.OpenPlugins(o)
@@ -102,37 +100,11 @@ func (a *app) open(ctx context.Context, v view.View, signals <-chan string) (*ru
 	})
 }
 
-// invalid says that a plan cannot be used; its diagnostics have been shown.
-func invalid(l diag.List) error {
-	n, _ := counts(l)
-	what := "1 error"
-	if n > 1 {
-		what = fmt.Sprintf("%d errors", n)
-	}
-	with := "`dprun validate`"
-	if slices.ContainsFunc(l, func(d diag.Diagnostic) bool { return d.Code == diag.SecretUnreadable }) {
-		with = "`dprun plan`, which reads its secrets too"
-	}
-	return &runner.Error{ExitCode: runner.ExitInvalid, Err: fmt.Errorf("the plan is not valid (%s): nothing of it was contacted; mend it, and check it with %s", what, with)}
-}
-
 // told ends a command that has told a person already what is wrong: a program
 // gets the error as the last object.
-func (a *app) told(v view.View, f view.Failure) error {
+func (a *app) told(v view.View, f report.Failure) error {
 	if a.json {
 		v.Fail(f)
 	}
 	return status(f.ExitCode)
-}
-
-// counts counts a list's errors and warnings.
-func counts(l diag.List) (errs, warnings int) {
-	for _, d := range l {
-		if d.Severity == diag.Error {
-			errs++
-		} else {
-			warnings++
-		}
-	}
-	return errs, warnings
 }

@@ -135,6 +135,7 @@ type Filter struct {
 	Plan   string
 	State  State
 	Device string // with a task on this device
+	After  string // older than the run of this ID
 }
 
 // Runs lists runs, the newest first, without their Vars and Spec.
@@ -145,7 +146,8 @@ func (j *Journal) Runs(ctx context.Context, f Filter, limit int) ([]Run, error) 
 	}
 	return list(ctx, j, "list runs", scanRun, "SELECT "+runColumns+` FROM runs
 		WHERE (?1 = '' OR plan = ?1) AND (?2 = '' OR state = ?2) AND (?3 = '' OR id IN (SELECT run FROM tasks WHERE device = ?3))
-		ORDER BY started DESC, id DESC LIMIT ?4`, f.Plan, string(f.State), f.Device, limit)
+		AND (?4 = '' OR (started, id) < (SELECT started, id FROM runs WHERE id = ?4))
+		ORDER BY started DESC, id DESC LIMIT ?5`, f.Plan, string(f.State), f.Device, f.After, limit)
 }
 
 // UnfinishedRuns lists the runs that are under way or died, the oldest first, whole.

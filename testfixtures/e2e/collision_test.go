@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/dprun/dprun/runner"
+	"github.com/dprun/dprun/runner/report"
 	"github.com/dprun/dprun/testfixtures/dpsim"
 	"github.com/dprun/dprun/testfixtures/manualclock"
 )
@@ -45,9 +46,9 @@ plan "` + name + `" {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newSite(t, dpsim.Scenario{Devices: []dpsim.Device{{Name: "a", AppDomains: 1}, {Name: "b", AppDomains: 1}}})
-			apply := func(plan string) *runner.Result {
+			apply := func(plan string) *report.Result {
 				s.write("plan.hcl", devices+plan)
-				return s.run(func(r *runner.Runner) (*runner.Result, error) {
+				return s.run(func(r *runner.Runner) (*report.Result, error) {
 					return r.Apply(t.Context(), runner.ApplyRequest{Source: s.source()})
 				})
 			}

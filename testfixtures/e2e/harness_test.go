@@ -24,6 +24,7 @@ import (
 	"github.com/dprun/dprun/runner/clock"
 	"github.com/dprun/dprun/runner/event"
 	"github.com/dprun/dprun/runner/pluginhost"
+	"github.com/dprun/dprun/runner/report"
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/testfixtures/dpsim"
 	"github.com/dprun/dprun/testfixtures/manualclock"
@@ -147,10 +148,10 @@ destination "file" "local" {
 
 // apply writes a plan (the common declarations are added) and runs it, with
 // the engine's clock and the fleet's moved together.
-func (s *site) apply(plan string) *runner.Result {
+func (s *site) apply(plan string) *report.Result {
 	s.t.Helper()
 	s.write("plan.hcl", strings.ReplaceAll(devices, `"1m"`, `"`+s.patience+`"`)+plan)
-	return s.run(func(r *runner.Runner) (*runner.Result, error) {
+	return s.run(func(r *runner.Runner) (*report.Result, error) {
 		return r.Apply(context.Background(), runner.ApplyRequest{Source: s.source()})
 	})
 }
@@ -169,7 +170,7 @@ func (s *site) open(c clock.Clock) *runner.Runner {
 	return r
 }
 
-func (s *site) run(f func(*runner.Runner) (*runner.Result, error)) *runner.Result {
+func (s *site) run(f func(*runner.Runner) (*report.Result, error)) *report.Result {
 	s.t.Helper()
 	r := s.open(s.clock)
 	ctx, cancel := context.WithCancel(context.Background())

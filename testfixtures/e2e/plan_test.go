@@ -11,6 +11,7 @@ import (
 
 	"github.com/dprun/dprun/runner"
 	"github.com/dprun/dprun/runner/event"
+	"github.com/dprun/dprun/runner/report"
 	"github.com/dprun/dprun/testfixtures/dpsim"
 )
 
@@ -248,7 +249,7 @@ func TestAPanicLeavesNothingDown(t *testing.T) {
 	}
 	s.write("plan.hcl", devices+quiescing)
 	var err error
-	res := s.run(func(r *runner.Runner) (res *runner.Result, _ error) {
+	res := s.run(func(r *runner.Runner) (res *report.Result, _ error) {
 		res, err = r.Apply(context.Background(), runner.ApplyRequest{Source: s.source()})
 		return res, nil
 	})

@@ -24,6 +24,7 @@ import (
 	"github.com/dprun/dprun/runner"
 	"github.com/dprun/dprun/runner/clock"
 	"github.com/dprun/dprun/runner/event"
+	"github.com/dprun/dprun/runner/report"
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/testfixtures/dpsim"
 	"github.com/dprun/dprun/testfixtures/ganesha"
@@ -288,19 +289,21 @@ func (p *player) inProcess(c command, begun func()) int {
 		return p.refused(err)
 	}
 	defer func() { p.check(r.Close()) }()
-	var res *runner.Result
+	var res *report.Result
 	switch c.Args[0] {
 	case "apply":
 		res, err = r.Apply(ctx, runner.ApplyRequest{Source: runner.Source{Path: filepath.Join(p.dir, "plan.hcl"), Environ: os.Environ()}, Plan: c.Plan})
 	case "recover":
 		res, err = r.Recover(ctx)
 	case "owed":
-		owed, err := r.Owed(ctx)
-		p.check(err)
-		for _, o := range owed {
+		left := r.Owed(ctx)
+		if left.Unknown != nil {
+			p.check(errors.New(left.Unknown.Message))
+		}
+		for _, o := range left.Owed {
 			p.owes[c.Name] = append(p.owes[c.Name], strings.Trim(o.Device+"/"+o.Domain, "/"))
 		}
-		return runner.OwedExit(owed)
+		return left.ExitCode
 	default:
 		err = fmt.Errorf("a scenario cannot run dprun %s", c.Args[0])
 	}

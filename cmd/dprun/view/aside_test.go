@@ -5,15 +5,15 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dprun/dprun/runner"
 	"github.com/dprun/dprun/runner/event"
 	"github.com/dprun/dprun/runner/lifecycle"
+	"github.com/dprun/dprun/runner/report"
 	"github.com/dprun/dprun/sdk"
 )
 
 func TestWhatEarlierRunsOweIsSaidBeforeItIsDone(t *testing.T) {
 	t.Parallel()
-	owed := []runner.Owed{
+	owed := []report.Owed{
 		{Run: "01R", Kind: "post_script", ID: lifecycle.OwedAfterUnquiesce, Device: "fra-1", Domain: "orders"},
 		{Run: "01R", Kind: "unquiesce", Device: "fra-1", Domain: "orders"},
 	}
@@ -43,8 +43,8 @@ func TestWhatEarlierRunsOweIsSaidBeforeItIsDone(t *testing.T) {
 // However many domains of a device are quiesced: what to type stands there once.
 func TestWhatToTypeIsSaidOnceForEachDevice(t *testing.T) {
 	t.Parallel()
-	down := func(device, domain, trouble string) runner.Owed {
-		return runner.Owed{Run: "01R", Plan: "nightly", Task: "domains/" + device + "/" + domain, Kind: "unquiesce", Device: device, Domain: domain, Since: at(-14 * time.Minute), LastError: trouble,
+	down := func(device, domain, trouble string) report.Owed {
+		return report.Owed{Run: "01R", Plan: "nightly", Task: "domains/" + device + "/" + domain, Kind: "unquiesce", Device: device, Domain: domain, Since: at(-14 * time.Minute), LastError: trouble,
 			DeviceCommands: []string{"configure terminal", "domain-unquiesce " + domain, "show domains"},
 			Commands:       []string{"export DPRUN_STATE_DIR=/srv/dprun", "dprun recover"}, Acknowledge: "dprun recover --ack " + device}
 	}
@@ -53,7 +53,7 @@ func TestWhatToTypeIsSaidOnceForEachDevice(t *testing.T) {
 	files := down("fra-1", "", "")
 	files.Kind, files.DeviceCommands, files.Note = "discard", []string{"configure terminal", "rmdir temporary:///r"}, "answer y to rmdir"
 	var s stage
-	s.human(nil).Owed([]runner.Owed{down("fra-1", "app01", "domain app01: refused"), files, down("fra-2", "app01", "no connection"), held,
+	s.human(nil).Owed([]report.Owed{down("fra-1", "app01", "domain app01: refused"), files, down("fra-2", "app01", "no connection"), held,
 		down("fra-1", "app02", "domain app02: refused"), {Run: "01R", Plan: "nightly", Kind: "post_script", Note: "by hand, if it cannot be run any more: what script exec.tell does",
 			Commands: []string{"dprun recover"}, Acknowledge: "dprun recover --ack 01R"}})
 	same(t, "what is owed", s.out.String(), `
@@ -107,7 +107,7 @@ func TestWhatMayBeOutOfServiceIsListedFirst(t *testing.T) {
 	t.Parallel()
 	var s stage
 	h := s.human(nil)
-	h.Owed([]runner.Owed{{Run: "01R", Plan: "nightly", Kind: "post_script"}, {Run: "01R", Kind: "discard", Device: "a"}, {Run: "01R", Kind: "unquiesce", Device: "a"}})
+	h.Owed([]report.Owed{{Run: "01R", Plan: "nightly", Kind: "post_script"}, {Run: "01R", Kind: "discard", Device: "a"}, {Run: "01R", Kind: "unquiesce", Device: "a"}})
 	var titles []string
 	for l := range strings.Lines(s.out.String()) {
 		if strings.HasPrefix(l, "    ") && l[4] != ' ' {
@@ -133,14 +133,14 @@ func TestWhatRecoverySettlesIsSaidALineForEach(t *testing.T) {
 			"2026-11-23T21:40:00Z back in service: fra-1, was out of service 14m00s\n2026-11-23T21:40:00Z files removed from fra-1\n")
 	}
 	var out strings.Builder
-	NewJSON(Options{Stdout: &out, Told: Failures}, Version{}).Settled(orders)
+	NewJSON(Options{Stdout: &out, Told: Failures}, report.Version{}).Settled(orders)
 	_, got, _ := strings.Cut(out.String(), "\n")
 	same(t, "as JSON", got, `{"type":"settled","run":"01R","task":"x/fra-1/orders","kind":"unquiesce","device":"fra-1","domain":"orders","since":"2026-11-23T21:26:00Z","time":"2026-11-23T21:40:00Z"}`+"\n")
 }
 
 func TestWhatSomebodyTookResponsibilityForIsAnsweredInWords(t *testing.T) {
 	t.Parallel()
-	for want, a := range map[string]Acknowledged{
+	for want, a := range map[string]report.Acknowledged{
 		"gw-1: 2 obligations taken as done by hand.\n":                                                 {Device: "gw-1", Obligations: 2},
 		"gw-1: taken as in service; nothing else was owed.\n":                                          {Device: "gw-1"},
 		"01R: taken as ended; the journal does not know it, and its lock and staged files are gone.\n": {Run: "01R"},
@@ -178,18 +178,17 @@ func TestAScriptBetweenTwoPhasesIsNamed(t *testing.T) {
 
 func TestAPreviewSaysWhatItDoesNotKnow(t *testing.T) {
 	t.Parallel()
-	tasks := []runner.PreviewTask{{Task: "d/a/app*", Activity: "d", Device: "a", Domain: "app*"}}
-	asked := &lifecycle.Run{}
+	tasks := []report.PreviewTask{{Task: "d/a/app*", Activity: "d", Device: "a", Domain: "app*"}}
 	reports := map[string]*sdk.DestinationReport{"file.disk": {Location: "/b", Free: -1, Total: -1}}
 	for name, c := range map[string]struct {
-		preview runner.Preview
+		preview report.Preview
 		last    string
 	}{
-		"offline":             {runner.Preview{Plan: "p", Tasks: tasks}, "1 task would run, 0 would not.\nWhich domains there are is known to the devices only: each of them becomes a task.\n"},
-		"online":              {runner.Preview{Plan: "p", Tasks: tasks, Run: asked, Destinations: reports}, "1 task would run, 0 would not.\n"},
-		"the window is open":  {runner.Preview{Plan: "p", Tasks: tasks, Run: asked, Destinations: reports, Window: "w is open", WindowOpen: true}, "1 task would run, 0 would not.\n"},
-		"the window is shut":  {runner.Preview{Plan: "p", Tasks: tasks, Run: asked, Destinations: reports, Window: "w is closed"}, "1 task would run, 0 would not; none outside the window, which is closed now.\n"},
-		"nothing is selected": {runner.Preview{Plan: "p"}, "Nothing would run: none of the plan's devices is meant.\n"},
+		"offline":             {report.Preview{Plan: "p", Tasks: tasks}, "1 task would run, 0 would not.\nWhich domains there are is known to the devices only: each of them becomes a task.\n"},
+		"online":              {report.Preview{Plan: "p", Tasks: tasks, Contacted: true, Destinations: reports}, "1 task would run, 0 would not.\n"},
+		"the window is open":  {report.Preview{Plan: "p", Tasks: tasks, Contacted: true, Destinations: reports, Window: "w is open", WindowOpen: true}, "1 task would run, 0 would not.\n"},
+		"the window is shut":  {report.Preview{Plan: "p", Tasks: tasks, Contacted: true, Destinations: reports, Window: "w is closed"}, "1 task would run, 0 would not; none outside the window, which is closed now.\n"},
+		"nothing is selected": {report.Preview{Plan: "p"}, "Nothing would run: none of the plan's devices is meant.\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -204,15 +203,15 @@ func TestAPreviewSaysWhatItDoesNotKnow(t *testing.T) {
 
 func TestAPreviewNamesDestinationsThatCannotBeUsed(t *testing.T) {
 	t.Parallel()
-	unusable := map[string]runner.PreviewUnusable{"nfs.vault": {Code: "CODE", Message: "not mounted", Action: "Mount it."}}
+	unusable := map[string]report.PreviewUnusable{"nfs.vault": {Code: "CODE", Message: "not mounted", Action: "Mount it."}}
 	reports := map[string]*sdk.DestinationReport{"file.disk": {Location: "/b", Free: -1, Total: -1}}
 	want := "\nDESTINATION  LOCATION\nfile.disk    /b\nnfs.vault    cannot be used\n\n  nfs.vault: CODE: not mounted\n  What to do: Mount it.\n"
 	for _, asked := range []bool{true, false} {
 		var s stage
 		h := s.human(nil)
-		p := &runner.Preview{Plan: "p"}
+		p := &report.Preview{Plan: "p"}
 		if asked {
-			p.Run, p.Destinations, p.Unusable = &lifecycle.Run{}, reports, unusable
+			p.Contacted, p.Destinations, p.Unusable = true, reports, unusable
 		}
 		h.Preview(p)
 		if got := strings.Contains(s.out.String(), want); got != asked {

@@ -7,11 +7,11 @@ import (
 	"io"
 	"strings"
 
-	"github.com/dprun/dprun/runner"
+	"github.com/dprun/dprun/runner/report"
 )
 
 // disruption says what a run takes out of service.
-func disruption(d runner.Disruption) string {
+func disruption(d report.Disruption) string {
 	activities := "activity "
 	if len(d.Activities) > 1 {
 		activities = "activities "
@@ -21,7 +21,7 @@ func disruption(d runner.Disruption) string {
 }
 
 // Unasked says why a run that nobody can be asked about does not begin.
-func Unasked(d runner.Disruption) string {
+func Unasked(d report.Disruption) string {
 	const most = 10
 	names := d.Devices
 	more := ""
@@ -34,7 +34,7 @@ func Unasked(d runner.Disruption) string {
 
 // Ask asks a person whether what will be out of service may be so. It is
 // false when ctx ends first, and on anything but "yes".
-func Ask(ctx context.Context, in io.Reader, out io.Writer, d runner.Disruption) bool {
+func Ask(ctx context.Context, in io.Reader, out io.Writer, d report.Disruption) bool {
 	fmt.Fprintf(out, "Plan %s:\n", disruption(d))
 	const most = 20
 	for i, name := range d.Devices {

@@ -7,14 +7,14 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/dprun/dprun/runner"
+	"github.com/dprun/dprun/runner/report"
 )
 
 func TestOnlyYesGoesOn(t *testing.T) {
 	t.Parallel()
 	for answer, want := range map[string]bool{"yes\n": true, " YES \n": true, "y\n": false, "\n": false, "": false, "no\n": false, "yes": true} {
 		var out bytes.Buffer
-		got := Ask(t.Context(), strings.NewReader(answer), &out, runner.Disruption{Plan: "nightly", Activities: []string{"domains"}, Devices: []string{"fra-1", "fra-\x1b2"}})
+		got := Ask(t.Context(), strings.NewReader(answer), &out, report.Disruption{Plan: "nightly", Activities: []string{"domains"}, Devices: []string{"fra-1", "fra-\x1b2"}})
 		if got != want {
 			t.Errorf("%q: %v, want %v", answer, got, want)
 		}
@@ -32,7 +32,7 @@ func TestASignalAnswersNo(t *testing.T) {
 	defer w.Close()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if Ask(ctx, r, io.Discard, runner.Disruption{}) {
+	if Ask(ctx, r, io.Discard, report.Disruption{}) {
 		t.Error("went on")
 	}
 }

@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"github.com/dprun/dprun/plan/diag"
-	"github.com/dprun/dprun/runner"
 	"github.com/dprun/dprun/runner/event"
+	"github.com/dprun/dprun/runner/report"
 )
 
 func TestThePageOnJSONNamesEveryTypeAndField(t *testing.T) {
@@ -33,8 +33,8 @@ func TestThePageOnJSONNamesEveryTypeAndField(t *testing.T) {
 		}
 	}
 	for _, v := range []any{
-		Version{}, Validation{}, Format{}, Archive{}, Explanation{}, Plugin{}, RunDetail{}, Pruned{}, Acknowledged{}, Failure{},
-		runner.Preview{}, runner.Owed{}, diag.Diagnostic{}, event.RunInfo{}, event.Status{}, event.Progress{}, event.Log{}, event.Summary{},
+		report.Version{}, report.Validation{}, report.Format{}, Archive{}, report.Explanation{}, report.Plugin{}, report.RunDetail{}, report.Pruned{}, report.Acknowledged{}, report.Failure{},
+		report.Preview{}, report.Owed{}, diag.Diagnostic{}, event.RunInfo{}, event.Status{}, event.Progress{}, event.Log{}, event.Summary{},
 	} {
 		fields(t, string(page), reflect.TypeOf(v), map[reflect.Type]bool{})
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/dprun/dprun/plan/diag"
 	"github.com/dprun/dprun/runner/event"
+	"github.com/dprun/dprun/runner/report"
 )
 
 // How often the screen is drawn, and how long it may be silent without one.
@@ -159,7 +160,7 @@ func (h *Human) Diagnostics(l diag.List) {
 }
 
 // Fail implements [View].
-func (h *Human) Fail(f Failure) {
+func (h *Human) Fail(f report.Failure) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.end()

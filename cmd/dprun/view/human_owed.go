@@ -7,12 +7,12 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dprun/dprun/runner"
 	"github.com/dprun/dprun/runner/lifecycle"
+	"github.com/dprun/dprun/runner/report"
 )
 
 // Owed implements [View].
-func (h *Human) Owed(owed []runner.Owed) {
+func (h *Human) Owed(owed []report.Owed) {
 	h.print(func(b *strings.Builder, p painter) {
 		h.owed, h.paying = nil, time.Time{} // said here, and better
 		if len(owed) == 0 {
@@ -41,10 +41,10 @@ func (h *Human) Owed(owed []runner.Owed) {
 
 // writeOwes writes what one device owes, or one run to no device: first all
 // that it is, then once what to type.
-func (h *Human) writeOwes(b *strings.Builder, p painter, owed []runner.Owed) {
+func (h *Human) writeOwes(b *strings.Builder, p painter, owed []report.Owed) {
 	who := owes(owed[0])
 	fmt.Fprintf(b, "\n  %s\n", p.paint(bold, Clean(who)))
-	same := func(o runner.Owed) string { // whatever the domain
+	same := func(o report.Owed) string { // whatever the domain
 		return strings.ReplaceAll(strings.Join(circumstances(o), "\n"), cmp.Or(o.Domain, "\n"), "\n")
 	}
 	for _, of := range alikeBy(owed, same) {
@@ -63,7 +63,7 @@ func (h *Human) writeOwes(b *strings.Builder, p painter, owed []runner.Owed) {
 	if len(left) == 0 {
 		return
 	}
-	if on := runner.OnDevice(left); len(on) > 0 {
+	if on := report.OnDevice(left); len(on) > 0 {
 		fmt.Fprintf(b, "    by hand, %s:\n", Clean("on "+left[0].Device))
 		indented(b, on)
 	}
@@ -76,7 +76,7 @@ func (h *Human) writeOwes(b *strings.Builder, p painter, owed []runner.Owed) {
 	}
 	if acks = once(acks); len(acks) > 0 {
 		cannot := "reach it"
-		if !slices.ContainsFunc(left, func(o runner.Owed) bool { return o.Kind != "post_script" }) {
+		if !slices.ContainsFunc(left, func(o report.Owed) bool { return o.Kind != "post_script" }) {
 			cannot = "run it"
 		}
 		fmt.Fprintf(b, "    only if dprun cannot %s, and all that %s owes is done by hand:\n", cannot, Clean(who))
@@ -86,7 +86,7 @@ func (h *Human) writeOwes(b *strings.Builder, p painter, owed []runner.Owed) {
 
 // circumstances are the run that an obligation is of, who is at it, and why it
 // is not done.
-func circumstances(o runner.Owed) []string {
+func circumstances(o report.Owed) []string {
 	run := "run " + o.Run
 	if o.Plan != "" {
 		run += " of plan " + o.Plan
@@ -111,7 +111,7 @@ func circumstances(o runner.Owed) []string {
 
 // alikeBy groups by what a function says of each; groups and members keep
 // their order.
-func alikeBy(owed []runner.Owed, key func(runner.Owed) string) (groups [][]runner.Owed) {
+func alikeBy(owed []report.Owed, key func(report.Owed) string) (groups [][]report.Owed) {
 	at := map[string]int{}
 	for _, o := range owed {
 		k := key(o)
@@ -125,8 +125,8 @@ func alikeBy(owed []runner.Owed, key func(runner.Owed) string) (groups [][]runne
 }
 
 // mine are those that no live process is at.
-func mine(owed []runner.Owed) []runner.Owed {
-	return slices.DeleteFunc(slices.Clone(owed), func(o runner.Owed) bool { return o.Held })
+func mine(owed []report.Owed) []report.Owed {
+	return slices.DeleteFunc(slices.Clone(owed), func(o report.Owed) bool { return o.Held })
 }
 
 // once keeps the first of each line, and no empty one.
@@ -146,14 +146,14 @@ func indented(b *strings.Builder, commands []string) {
 }
 
 // urgent orders what is owed: first what may be out of service.
-func urgent(owed []runner.Owed) []runner.Owed {
-	return slices.SortedStableFunc(slices.Values(owed), func(a, b runner.Owed) int {
+func urgent(owed []report.Owed) []report.Owed {
+	return slices.SortedStableFunc(slices.Values(owed), func(a, b report.Owed) int {
 		return cmp.Compare(calm(a), calm(b))
 	})
 }
 
 // calm is 0 for what somebody should be woken up for.
-func calm(o runner.Owed) int {
+func calm(o report.Owed) int {
 	if o.Kind == "unquiesce" {
 		return 0
 	}
@@ -161,7 +161,7 @@ func calm(o runner.Owed) int {
 }
 
 // owes names what owes: a device, or a run.
-func owes(o runner.Owed) string {
+func owes(o report.Owed) string {
 	if o.Device == "" {
 		return "run " + o.Run
 	}
@@ -169,7 +169,7 @@ func owes(o runner.Owed) string {
 }
 
 // owedWhat is what is owed, said below the name of what owes it.
-func owedWhat(o runner.Owed) string {
+func owedWhat(o report.Owed) string {
 	where := "the device"
 	switch {
 	case o.Domain != "":
@@ -181,7 +181,7 @@ func owedWhat(o runner.Owed) string {
 }
 
 // owedTitle is what is owed, in one line that stands alone.
-func owedTitle(o runner.Owed) string {
+func owedTitle(o report.Owed) string {
 	where := "device " + o.Device
 	switch {
 	case o.Device == "":
@@ -192,7 +192,7 @@ func owedTitle(o runner.Owed) string {
 	return Clean(owedOf(o, where))
 }
 
-func owedOf(o runner.Owed, where string) string {
+func owedOf(o report.Owed, where string) string {
 	switch o.Kind {
 	case "unquiesce":
 		return where + " may still be quiesced"

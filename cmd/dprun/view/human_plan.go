@@ -7,12 +7,12 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/dprun/dprun/runner"
 	"github.com/dprun/dprun/runner/graph"
+	"github.com/dprun/dprun/runner/report"
 )
 
 // Validation implements [View].
-func (h *Human) Validation(v Validation) {
+func (h *Human) Validation(v report.Validation) {
 	h.print(func(b *strings.Builder, p painter) {
 		count := plural(v.Errors, "error", "errors") + ", " + plural(v.Warnings, "warning", "warnings")
 		if !v.Valid {
@@ -64,7 +64,7 @@ func members(groups map[string]int) string {
 }
 
 // Format implements [View].
-func (h *Human) Format(f Format) {
+func (h *Human) Format(f report.Format) {
 	h.print(func(b *strings.Builder, p painter) {
 		switch {
 		case f.Text != nil:
@@ -102,7 +102,7 @@ func (h *Human) Graph(g graph.Graph, f graph.Format) {
 }
 
 // Preview implements [View].
-func (h *Human) Preview(v *runner.Preview) {
+func (h *Human) Preview(v *report.Preview) {
 	h.print(func(b *strings.Builder, p painter) {
 		fmt.Fprintf(b, "%s %s%s\n", p.paint(bold, "Plan"), Clean(v.Plan), narrowed(v.Only))
 		if v.Window != "" {
@@ -154,12 +154,12 @@ func (h *Human) Preview(v *runner.Preview) {
 
 // unexpanded reports whether tasks stand for all domains of a device that
 // match, because no device was asked.
-func unexpanded(v *runner.Preview) bool {
-	return v.Run == nil && slices.ContainsFunc(v.Tasks, func(k runner.PreviewTask) bool { return k.Code == "" && k.Domain != "" })
+func unexpanded(v *report.Preview) bool {
+	return !v.Contacted && slices.ContainsFunc(v.Tasks, func(k report.PreviewTask) bool { return k.Code == "" && k.Domain != "" })
 }
 
 // writePreviewCounts counts many tasks by activity, device and what would become of them.
-func writePreviewCounts(b *strings.Builder, p painter, tasks []runner.PreviewTask) {
+func writePreviewCounts(b *strings.Builder, p painter, tasks []report.PreviewTask) {
 	type key struct{ activity, device, disruptive, code, message string }
 	counts := map[key]int{}
 	var order []key
@@ -179,7 +179,7 @@ func writePreviewCounts(b *strings.Builder, p painter, tasks []runner.PreviewTas
 }
 
 // writePreviewTasks shows the tasks; more than most are counted.
-func writePreviewTasks(b *strings.Builder, p painter, tasks []runner.PreviewTask, most int) {
+func writePreviewTasks(b *strings.Builder, p painter, tasks []report.PreviewTask, most int) {
 	if len(tasks) == 0 {
 		return
 	}
@@ -199,7 +199,7 @@ func writePreviewTasks(b *strings.Builder, p painter, tasks []runner.PreviewTask
 	t.write(b, p, "")
 }
 
-func writeDestinations(b *strings.Builder, p painter, v *runner.Preview) {
+func writeDestinations(b *strings.Builder, p painter, v *report.Preview) {
 	names := slices.Collect(maps.Keys(v.Destinations))
 	for name := range v.Unusable {
 		if _, ok := v.Destinations[name]; !ok {
@@ -253,7 +253,7 @@ func enumerated(names []string) string {
 
 // writePaths shows where files go: of every task, or, of more than most, of the
 // first one of each activity.
-func writePaths(b *strings.Builder, p painter, tasks []runner.PreviewTask, most int) {
+func writePaths(b *strings.Builder, p painter, tasks []report.PreviewTask, most int) {
 	t := table{head: []string{"TASK", "DESTINATION", "PATH"}}
 	shown := map[string]bool{}
 	for _, k := range tasks {
@@ -289,7 +289,7 @@ func (h *Human) NothingToRecover() {
 }
 
 // Paying implements [View].
-func (h *Human) Paying(owed []runner.Owed, then string) {
+func (h *Human) Paying(owed []report.Owed, then string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.paying = h.o.Now()
@@ -306,7 +306,7 @@ func (h *Human) Paying(owed []runner.Owed, then string) {
 }
 
 // Acknowledged implements [View].
-func (h *Human) Acknowledged(a Acknowledged) {
+func (h *Human) Acknowledged(a report.Acknowledged) {
 	h.print(func(b *strings.Builder, _ painter) {
 		if a.Journal != "" {
 			fmt.Fprintf(b, "A new journal was begun. What was left of the old one has names that end in %s.\n", Clean(a.Journal))

@@ -7,11 +7,12 @@ import (
 
 	"github.com/zclconf/go-cty/cty"
 
+	"github.com/dprun/dprun/runner/report"
 	"github.com/dprun/dprun/sdk/schema"
 )
 
 // Plugins implements [View].
-func (h *Human) Plugins(all []Plugin) {
+func (h *Human) Plugins(all []report.Plugin) {
 	h.print(func(b *strings.Builder, p painter) {
 		t := table{head: []string{"NAME", "VERSION", "FROM", "STATE", "DEVICES", "ACTIVITIES", "DESTINATIONS", "SCRIPTS"}}
 		for _, k := range all {

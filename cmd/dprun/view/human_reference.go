@@ -7,17 +7,18 @@ import (
 
 	"github.com/dprun/dprun/plugins/datapower/archive"
 	"github.com/dprun/dprun/runner/lifecycle"
+	"github.com/dprun/dprun/runner/report"
 )
 
 // Version implements [View].
-func (h *Human) Version(v Version) {
+func (h *Human) Version(v report.Version) {
 	h.print(func(b *strings.Builder, _ painter) {
 		fmt.Fprintf(b, "dprun %s (%s %s/%s, plugin protocol %d)\n", v.Dprun, v.Go, v.OS, v.Arch, v.PluginProtocol)
 	})
 }
 
 // Codes implements [View].
-func (h *Human) Codes(all []Explanation) {
+func (h *Human) Codes(all []report.Explanation) {
 	h.print(func(b *strings.Builder, p painter) {
 		t := table{head: []string{"CODE", "OF", "CLASS", "MEANING"}}
 		for _, e := range all {
@@ -34,7 +35,7 @@ func (h *Human) Codes(all []Explanation) {
 	})
 }
 
-func classTone(e Explanation) tone {
+func classTone(e report.Explanation) tone {
 	switch e.Class {
 	case "error", string(lifecycle.ClassFailed):
 		return red
@@ -47,7 +48,7 @@ func classTone(e Explanation) tone {
 }
 
 // Explanation implements [View].
-func (h *Human) Explanation(e Explanation) {
+func (h *Human) Explanation(e report.Explanation) {
 	columns := 78
 	if h.o.Size != nil {
 		if c, _ := h.o.Size(); c > 20 {
@@ -75,7 +76,7 @@ func (h *Human) Explanation(e Explanation) {
 }
 
 // kindOf says in words what a code is.
-func kindOf(e Explanation) string {
+func kindOf(e report.Explanation) string {
 	switch e.Kind {
 	case "diagnostic":
 		return e.Class + " about a plan file"

@@ -5,12 +5,12 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dprun/dprun/runner"
 	"github.com/dprun/dprun/runner/event"
+	"github.com/dprun/dprun/runner/report"
 )
 
 // Runs implements [View].
-func (h *Human) Runs(rows []RunRow) {
+func (h *Human) Runs(rows []report.Run) {
 	h.print(func(b *strings.Builder, p painter) {
 		if len(rows) == 0 {
 			b.WriteString("No runs" + h.where() + ".\n")
@@ -24,7 +24,7 @@ func (h *Human) Runs(rows []RunRow) {
 	})
 }
 
-func runCells(r RunRow) []cell {
+func runCells(r report.Run) []cell {
 	took, exit := "", ""
 	status := toned(r.Code, toneOf(r.Code))
 	if !r.Ended.IsZero() {
@@ -40,14 +40,14 @@ func runCells(r RunRow) []cell {
 	if r.Narrowed {
 		plan += " (narrowed)"
 	}
-	return []cell{text(r.Run), text(plan), text(stamp(r.Started)), number(took), number(fmt.Sprintf("%d/%d", r.Succeeded, r.Tasks)), status, number(exit)}
+	return []cell{text(r.ID), text(plan), text(stamp(r.Started)), number(took), number(fmt.Sprintf("%d/%d", r.Succeeded, r.Tasks)), status, number(exit)}
 }
 
 // RunDetail implements [View].
-func (h *Human) RunDetail(r RunDetail) {
+func (h *Human) RunDetail(r report.RunDetail) {
 	h.print(func(b *strings.Builder, p painter) {
 		t := table{head: []string{"RUN", "PLAN", "STARTED", "TIME", "TASKS", "STATUS", "EXIT"}}
-		t.add(runCells(r.RunRow)...)
+		t.add(runCells(r.Run)...)
 		t.write(b, p, "")
 		if r.Only != "" {
 			fmt.Fprintf(b, "\nNarrowed to %s.\n", Clean(r.Only))
@@ -103,7 +103,7 @@ func writeTimeline(b *strings.Builder, p painter, history []event.Status) {
 	}
 }
 
-func writeStaged(b *strings.Builder, p painter, staged []Staged) {
+func writeStaged(b *strings.Builder, p painter, staged []report.Staged) {
 	t := table{head: []string{"RUN", "TASK", "FILES", "SIZE", "PATH"}}
 	for _, s := range staged {
 		t.add(text(s.Run), text(s.Task), number(fmt.Sprint(s.Files)), number(size(s.Bytes)), text(s.Path))
@@ -125,7 +125,7 @@ func (h *Human) Logs(logs []event.Log) {
 }
 
 // Swept implements [View].
-func (h *Human) Swept(v runner.Swept) {
+func (h *Human) Swept(v report.Swept) {
 	h.print(func(b *strings.Builder, p painter) {
 		fmt.Fprintf(b, "%s: removed %s.\n", Clean(v.Destination), plural(len(v.Removed), "temporary file", "temporary files"))
 		for _, name := range v.Removed {
@@ -138,7 +138,7 @@ func (h *Human) Swept(v runner.Swept) {
 }
 
 // Pruned implements [View].
-func (h *Human) Pruned(v Pruned) {
+func (h *Human) Pruned(v report.Pruned) {
 	h.print(func(b *strings.Builder, p painter) {
 		var bytes int64
 		for _, s := range v.Staged {

@@ -10,9 +10,9 @@ import (
 	"unicode/utf8"
 
 	"github.com/dprun/dprun/plan/diag"
-	"github.com/dprun/dprun/runner"
 	"github.com/dprun/dprun/runner/event"
 	"github.com/dprun/dprun/runner/graph"
+	"github.com/dprun/dprun/runner/report"
 	"github.com/dprun/dprun/sdk/schema"
 )
 
@@ -27,7 +27,7 @@ type JSON struct {
 }
 
 // NewJSON makes a JSON view and writes its first line.
-func NewJSON(o Options, v Version) *JSON {
+func NewJSON(o Options, v report.Version) *JSON {
 	j := &JSON{out: o.Stdout, stderr: o.Stderr, quiet: o.Told == Failures}
 	j.Version(v)
 	return j
@@ -108,7 +108,7 @@ func filled(v any) any {
 }
 
 // Version implements [View].
-func (j *JSON) Version(v Version) { line(j, "version", v) }
+func (j *JSON) Version(v report.Version) { line(j, "version", v) }
 
 // Diagnostics implements [View].
 func (j *JSON) Diagnostics(l diag.List) {
@@ -118,14 +118,14 @@ func (j *JSON) Diagnostics(l diag.List) {
 }
 
 // Validation implements [View].
-func (j *JSON) Validation(v Validation) { line(j, "validation", v) }
+func (j *JSON) Validation(v report.Validation) { line(j, "validation", v) }
 
 // Format implements [View].
-func (j *JSON) Format(f Format) { line(j, "format", f) }
+func (j *JSON) Format(f report.Format) { line(j, "format", f) }
 
 // Preview implements [View]. Its tasks follow, an object each: lines stay short
 // enough for a log.
-func (j *JSON) Preview(p *runner.Preview) {
+func (j *JSON) Preview(p *report.Preview) {
 	line(j, "preview", previewed{p, len(p.Tasks)})
 	for _, t := range p.Tasks {
 		line(j, "preview_task", t)
@@ -136,7 +136,7 @@ func (j *JSON) Preview(p *runner.Preview) {
 func (j *JSON) Graph(g graph.Graph, _ graph.Format) { line(j, "graph", g) }
 
 // Owed implements [View].
-func (j *JSON) Owed(owed []runner.Owed) {
+func (j *JSON) Owed(owed []report.Owed) {
 	for _, o := range owed {
 		line(j, "owed", o)
 	}
@@ -146,23 +146,23 @@ func (j *JSON) Owed(owed []runner.Owed) {
 func (j *JSON) NothingToRecover() {}
 
 // Paying implements [View]. What is left of it comes as objects at the end.
-func (j *JSON) Paying([]runner.Owed, string) {}
+func (j *JSON) Paying([]report.Owed, string) {}
 
 // Stopping implements [View]. The statuses tell.
 func (j *JSON) Stopping(string, bool) {}
 
 // Acknowledged implements [View].
-func (j *JSON) Acknowledged(a Acknowledged) { line(j, "acknowledged", a) }
+func (j *JSON) Acknowledged(a report.Acknowledged) { line(j, "acknowledged", a) }
 
 // Runs implements [View].
-func (j *JSON) Runs(rows []RunRow) {
+func (j *JSON) Runs(rows []report.Run) {
 	for _, r := range rows {
 		line(j, "run", r)
 	}
 }
 
 // RunDetail implements [View]. Its tasks follow, an object each.
-func (j *JSON) RunDetail(r RunDetail) {
+func (j *JSON) RunDetail(r report.RunDetail) {
 	line(j, "run", r)
 	for _, t := range r.Details {
 		line(j, "task_detail", t)
@@ -177,26 +177,26 @@ func (j *JSON) Logs(logs []event.Log) {
 }
 
 // Swept implements [View].
-func (j *JSON) Swept(s runner.Swept) { line(j, "swept", s) }
+func (j *JSON) Swept(s report.Swept) { line(j, "swept", s) }
 
 // Pruned implements [View].
-func (j *JSON) Pruned(p Pruned) { line(j, "pruned", p) }
+func (j *JSON) Pruned(p report.Pruned) { line(j, "pruned", p) }
 
 // Archive implements [View].
 func (j *JSON) Archive(a Archive) { line(j, "archive", a) }
 
 // Codes implements [View].
-func (j *JSON) Codes(all []Explanation) {
+func (j *JSON) Codes(all []report.Explanation) {
 	for _, e := range all {
 		j.Explanation(e)
 	}
 }
 
 // Explanation implements [View].
-func (j *JSON) Explanation(e Explanation) { line(j, "code", e) }
+func (j *JSON) Explanation(e report.Explanation) { line(j, "code", e) }
 
 // Plugins implements [View].
-func (j *JSON) Plugins(all []Plugin) {
+func (j *JSON) Plugins(all []report.Plugin) {
 	for _, p := range all {
 		line(j, "plugin", p)
 	}
@@ -206,7 +206,7 @@ func (j *JSON) Plugins(all []Plugin) {
 func (j *JSON) Plugin(p schema.Plugin) { line(j, "plugin_schema", p) }
 
 // Fail implements [View].
-func (j *JSON) Fail(f Failure) { line(j, "error", f) }
+func (j *JSON) Fail(f report.Failure) { line(j, "error", f) }
 
 // Run implements [event.Sink].
 func (j *JSON) Run(r event.RunInfo) { line(j, "run", r) }

@@ -8,19 +8,20 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/dprun/dprun/plan/diag"
 	"github.com/dprun/dprun/plugins/datapower/archive"
-	"github.com/dprun/dprun/runner"
 	"github.com/dprun/dprun/runner/event"
 	"github.com/dprun/dprun/runner/graph"
+	"github.com/dprun/dprun/runner/report"
 	"github.com/dprun/dprun/sdk/schema"
-	"github.com/google/go-cmp/cmp"
 )
 
 func TestJSONIsOneObjectALineWithItsTypeFirst(t *testing.T) {
 	t.Parallel()
 	var s stage
-	j := NewJSON(Options{Stdout: &s.out, Stderr: &s.err}, Version{Dprun: "1.2.3", Format: 1, PluginProtocol: 1, Go: "go1.26", OS: "linux", Arch: "amd64"})
+	j := NewJSON(Options{Stdout: &s.out, Stderr: &s.err}, report.Version{Dprun: "1.2.3", Format: 1, PluginProtocol: 1, Go: "go1.26", OS: "linux", Arch: "amd64"})
 	j.Diagnostics(diag.List{{Severity: diag.Warning, Code: diag.NoMatch, Summary: "s", Detail: "a < b"}})
 	j.Run(event.RunInfo{Run: "01R", Plan: "nightly", Started: start})
 	j.Status(status("", "RUN_STARTED", 0, false))
@@ -28,8 +29,8 @@ func TestJSONIsOneObjectALineWithItsTypeFirst(t *testing.T) {
 	j.Progress(event.Progress{Run: "01R", Task: "t", Action: "capture/persisted/1", Bytes: 5, Time: start})
 	j.Log(event.Log{Run: "01R", Task: "t", Time: start, Stream: "stdout", Text: "x\x1b"})
 	j.Summary(event.Summary{Run: "01R", Plan: "nightly", Code: "SUCCESS", Started: start, Ended: start})
-	j.Owed([]runner.Owed{{Run: "01R", Kind: "unquiesce", Device: "fra-1", Since: start, Commands: []string{"dprun recover"}}})
-	j.Fail(Failure{Message: "no", ExitCode: 12})
+	j.Owed([]report.Owed{{Run: "01R", Kind: "unquiesce", Device: "fra-1", Since: start, Commands: []string{"dprun recover"}}})
+	j.Fail(report.Failure{Message: "no", ExitCode: 12})
 	if err := j.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -50,20 +51,20 @@ func TestJSONIsOneObjectALineWithItsTypeFirst(t *testing.T) {
 func TestEveryResultIsValidJSONWithAType(t *testing.T) {
 	t.Parallel()
 	var s stage
-	j := NewJSON(Options{Stdout: &s.out, Stderr: &s.err}, Version{})
-	j.Validation(Validation{})
-	j.Format(Format{})
-	j.Preview(&runner.Preview{})
+	j := NewJSON(Options{Stdout: &s.out, Stderr: &s.err}, report.Version{})
+	j.Validation(report.Validation{})
+	j.Format(report.Format{})
+	j.Preview(&report.Preview{})
 	j.Graph(graph.Graph{}, graph.DOT)
-	j.Acknowledged(Acknowledged{})
-	j.Runs([]RunRow{{}})
-	j.RunDetail(RunDetail{RunRow: RunRow{Run: "x"}, Details: []TaskDetail{{}}})
+	j.Acknowledged(report.Acknowledged{})
+	j.Runs([]report.Run{{}})
+	j.RunDetail(report.RunDetail{Run: report.Run{ID: "x"}, Details: []report.Task{{}}})
 	j.Logs([]event.Log{{}})
-	j.Pruned(Pruned{})
-	j.Swept(runner.Swept{Destination: "d", Removed: []string{}})
+	j.Pruned(report.Pruned{})
+	j.Swept(report.Swept{Destination: "d", Removed: []string{}})
 	j.Archive(Archive{Report: &archive.Report{}})
-	j.Codes([]Explanation{{}})
-	j.Plugins([]Plugin{{}})
+	j.Codes([]report.Explanation{{}})
+	j.Plugins([]report.Plugin{{}})
 	j.Plugin(schema.Plugin{})
 	if err := j.Close(); err != nil {
 		t.Fatal(err)
@@ -91,8 +92,8 @@ func TestJSONHoldsNothingThatSteersATerminal(t *testing.T) {
 	t.Parallel()
 	const evil = "a\u009b31m\u202eb\u2066c\x7fd"
 	var out, log bytes.Buffer
-	j := NewJSON(Options{Stdout: &out, Stderr: &log}, Version{})
-	j.Fail(Failure{Message: evil, ExitCode: 1})
+	j := NewJSON(Options{Stdout: &out, Stderr: &log}, report.Version{})
+	j.Fail(report.Failure{Message: evil, ExitCode: 1})
 	slog.New(slog.NewJSONHandler(j.LogWriter(), nil)).Warn(evil)
 	for where, text := range map[string]string{"standard output": out.String(), "log": log.String()} {
 		if strings.ContainsAny(text, "\u009b\u202e\u2066\x7f") || !strings.Contains(text, `a\u009b31m\u202eb\u2066c\u007fd`) {
@@ -121,7 +122,7 @@ func TestNoLineOfASummaryIsTooLongForALog(t *testing.T) {
 		worst.Warnings = append(worst.Warnings, long)
 	}
 	var s stage
-	j := NewJSON(Options{Stdout: &s.out}, Version{})
+	j := NewJSON(Options{Stdout: &s.out}, report.Version{})
 	j.Summary(sum)
 	n := 0
 	for l := range strings.Lines(s.out.String()) {

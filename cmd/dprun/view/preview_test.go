@@ -5,18 +5,17 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/dprun/dprun/runner"
-	"github.com/dprun/dprun/runner/lifecycle"
+	"github.com/dprun/dprun/runner/report"
 )
 
 func TestAPreviewOfManyTasksIsCountedUnlessAllAreAskedFor(t *testing.T) {
 	t.Parallel()
-	v := &runner.Preview{Plan: "nightly", Run: &lifecycle.Run{}}
+	v := &report.Preview{Plan: "nightly", Contacted: true}
 	for i := range 108 {
-		k := runner.PreviewTask{Task: fmt.Sprintf("domains/fra-%d/d%03d", i%2, i), Activity: "domains", Device: fmt.Sprintf("fra-%d", i%2), Domain: fmt.Sprintf("d%03d", i),
+		k := report.PreviewTask{Task: fmt.Sprintf("domains/fra-%d/d%03d", i%2, i), Activity: "domains", Device: fmt.Sprintf("fra-%d", i%2), Domain: fmt.Sprintf("d%03d", i),
 			Disruptive: "quiesces the domain", Paths: map[string]string{"file.local": fmt.Sprintf("fra-%d/domain/d%03d", i%2, i)}}
 		if i%10 == 0 {
-			k = runner.PreviewTask{Task: k.Task, Activity: k.Activity, Device: k.Device, Domain: k.Domain, Code: "SKIPPED_APIC_DOMAIN", Message: "API Connect has it"}
+			k = report.PreviewTask{Task: k.Task, Activity: k.Activity, Device: k.Device, Domain: k.Domain, Code: "SKIPPED_APIC_DOMAIN", Message: "API Connect has it"}
 		}
 		v.Tasks = append(v.Tasks, k)
 	}

@@ -3,8 +3,8 @@ package view
 import (
 	"strings"
 
-	"github.com/dprun/dprun/runner"
 	"github.com/dprun/dprun/runner/event"
+	"github.com/dprun/dprun/runner/report"
 )
 
 // Bounds of what one task's result holds as a line of JSON. systemd's journal
@@ -24,7 +24,7 @@ type runSummary struct {
 
 // previewed is a preview; its tasks are objects of their own.
 type previewed struct {
-	*runner.Preview
+	*report.Preview
 	Tasks int `json:"tasks"`
 }
 

@@ -5,9 +5,9 @@ import (
 	"time"
 
 	"github.com/dprun/dprun/plan/diag"
-	"github.com/dprun/dprun/runner"
 	"github.com/dprun/dprun/runner/event"
 	"github.com/dprun/dprun/runner/graph"
+	"github.com/dprun/dprun/runner/report"
 	"github.com/dprun/dprun/sdk/schema"
 )
 
@@ -17,52 +17,52 @@ type View interface {
 	event.Sink
 
 	// Version says which dprun this is.
-	Version(Version)
+	Version(report.Version)
 	// Diagnostics shows what is wrong or doubtful about a plan.
 	Diagnostics(diag.List)
 	// Validation is the result of validate.
-	Validation(Validation)
+	Validation(report.Validation)
 	// Format is what fmt found in one file.
-	Format(Format)
+	Format(report.Format)
 	// Preview is what a run would do.
-	Preview(*runner.Preview)
+	Preview(*report.Preview)
 	// Graph draws a run.
 	Graph(graph.Graph, graph.Format)
 	// Owed lists what is still owed; an empty list says that nothing is.
-	Owed([]runner.Owed)
+	Owed([]report.Owed)
 	// NothingToRecover says, to a person who watches, that there was nothing to
 	// recover and that nothing is owed. It is no result: a scheduler sees nothing.
 	NothingToRecover()
 	// Paying says, to a person who watches, what is done before anything else
 	// for earlier runs; then is what waits for that, or empty. It is no result.
-	Paying(owed []runner.Owed, then string)
+	Paying(owed []report.Owed, then string)
 	// Stopping says, to a person who watches, what a stop signal leads to;
 	// again: it is not the first one.
 	Stopping(signal string, again bool)
 	// Acknowledged says what somebody took responsibility for.
-	Acknowledged(Acknowledged)
+	Acknowledged(report.Acknowledged)
 	// Runs lists runs.
-	Runs([]RunRow)
+	Runs([]report.Run)
 	// RunDetail is one run with every task's history.
-	RunDetail(RunDetail)
+	RunDetail(report.RunDetail)
 	// Logs are lines of output kept of a run.
 	Logs([]event.Log)
 	// Pruned says what was removed.
-	Pruned(Pruned)
+	Pruned(report.Pruned)
 	// Swept says what was removed at one destination.
-	Swept(runner.Swept)
+	Swept(report.Swept)
 	// Archive is the verdict on one archive.
 	Archive(Archive)
 	// Codes lists the catalogues of codes.
-	Codes([]Explanation)
+	Codes([]report.Explanation)
 	// Explanation explains one code.
-	Explanation(Explanation)
+	Explanation(report.Explanation)
 	// Plugins lists plugins.
-	Plugins([]Plugin)
+	Plugins([]report.Plugin)
 	// Plugin describes one plugin.
 	Plugin(schema.Plugin)
 	// Fail says why a command could not do what was asked.
-	Fail(Failure)
+	Fail(report.Failure)
 
 	// LogWriter is where log lines go, so that they do not run into what is drawn.
 	LogWriter() io.Writer

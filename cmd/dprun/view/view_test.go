@@ -12,8 +12,8 @@ import (
 
 	"github.com/dprun/dprun/plan/diag"
 	"github.com/dprun/dprun/plugins/datapower/archive"
-	"github.com/dprun/dprun/runner"
 	"github.com/dprun/dprun/runner/event"
+	"github.com/dprun/dprun/runner/report"
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/schema"
 )
@@ -360,7 +360,7 @@ nightly: RUN_PARTLY_FAILED, 1 of 3 task(s) succeeded, 4.2 MB captured, in 2m03s 
 
 func TestWhatIsOwedComesLast(t *testing.T) {
 	t.Parallel()
-	owed := runner.Owed{Run: "01R", Task: "domains/fra-1/orders", Kind: "unquiesce", Device: "fra-1", Domain: "orders", Since: at(-time.Minute),
+	owed := report.Owed{Run: "01R", Task: "domains/fra-1/orders", Kind: "unquiesce", Device: "fra-1", Domain: "orders", Since: at(-time.Minute),
 		LastError: "no answer", DeviceCommands: []string{"domain-unquiesce orders"}, Commands: []string{"dprun recover"}}
 	sum := summary()
 	sum.Owed = []string{"domain orders of fra-1: dprun recover"}
@@ -369,7 +369,7 @@ func TestWhatIsOwedComesLast(t *testing.T) {
 		var s stage
 		h := s.human(nil)
 		h.Summary(sum)
-		h.Owed([]runner.Owed{owed})
+		h.Owed([]report.Owed{owed})
 		if err := h.Close(); err != nil {
 			t.Fatal(err)
 		}
@@ -415,26 +415,26 @@ func TestTextFromOutsideCannotSteerTheTerminal(t *testing.T) {
 	h.Summary(event.Summary{Run: evil, Plan: evil, Code: evil, Message: evil, Owed: []string{evil}, Tasks: []event.TaskResult{{Task: evil, Activity: evil, Device: evil,
 		Domain: evil, Code: evil, Message: evil, Files: []string{evil}, Warnings: []string{evil}, Causes: []event.Cause{{Code: evil, Message: evil}}}}})
 	h.Diagnostics(diag.List{{Severity: diag.Error, Code: diag.Syntax, Summary: evil, Detail: evil, Range: &diag.Range{Filename: evil}}})
-	h.Preview(&runner.Preview{Plan: evil, Window: evil, Destinations: map[string]*sdk.DestinationReport{evil: {Location: evil, Warnings: []string{evil}}},
-		Tasks: []runner.PreviewTask{{Task: evil, Activity: evil, Device: evil, Domain: evil, Code: evil, Message: evil, Disruptive: evil, Paths: map[string]string{evil: evil}}}})
-	h.Owed([]runner.Owed{{Run: evil, Task: evil, Kind: evil, Device: evil, Domain: evil, LastError: evil, Commands: []string{evil}}})
-	h.Runs([]RunRow{{Run: evil, Plan: evil, Code: evil}})
-	h.RunDetail(RunDetail{RunRow: RunRow{Run: evil}, History: []event.Status{st}, Details: []TaskDetail{{Task: evil, Code: evil, Files: []string{evil},
+	h.Preview(&report.Preview{Plan: evil, Window: evil, Destinations: map[string]*sdk.DestinationReport{evil: {Location: evil, Warnings: []string{evil}}},
+		Tasks: []report.PreviewTask{{Task: evil, Activity: evil, Device: evil, Domain: evil, Code: evil, Message: evil, Disruptive: evil, Paths: map[string]string{evil: evil}}}})
+	h.Owed([]report.Owed{{Run: evil, Task: evil, Kind: evil, Device: evil, Domain: evil, LastError: evil, Commands: []string{evil}}})
+	h.Runs([]report.Run{{ID: evil, Plan: evil, Code: evil}})
+	h.RunDetail(report.RunDetail{Run: report.Run{ID: evil}, History: []event.Status{st}, Details: []report.Task{{Task: evil, Code: evil, Files: []string{evil},
 		History: []event.Status{{Code: evil, Message: evil, Causes: []event.Cause{{Code: evil, Message: evil}}, Warnings: []string{evil}}}}},
-		Staged: []Staged{{Run: evil, Task: evil, Path: evil}}})
+		Staged: []report.Staged{{Run: evil, Task: evil, Path: evil}}})
 	h.Logs([]event.Log{{Task: evil, Stream: evil, Text: evil}})
-	h.Pruned(Pruned{Runs: []string{evil}, Kept: []KeptRun{{Run: evil}}, Staged: []Staged{{Task: evil}}})
+	h.Pruned(report.Pruned{Runs: []string{evil}, Kept: []report.KeptRun{{Run: evil}}, Staged: []report.Staged{{Task: evil}}})
 	h.Archive(Archive{File: evil, Error: evil, Report: &archive.Report{Domains: []string{evil}, Made: evil, Device: archive.Device{Name: evil}, Findings: []archive.Finding{{Entry: evil, Text: evil}}}})
-	h.Plugins([]Plugin{{Name: evil, Version: evil, Sources: []string{evil}}})
+	h.Plugins([]report.Plugin{{Name: evil, Version: evil, Sources: []string{evil}}})
 	h.Plugin(schema.Plugin{Name: evil, Version: evil, Doc: evil, Env: []string{evil}, Hooks: []schema.HookType{{Name: evil, Doc: evil,
 		Config: schema.Block{Attributes: []schema.Attribute{{Name: evil, Doc: evil, Default: evil, OneOf: []string{evil}, Deprecated: evil}}}}}})
-	h.Validation(Validation{Valid: true, Labels: []LabelCount{{Label: evil, Value: evil}}, Plans: []PlanCount{{Plan: evil}}, Groups: map[string]int{evil: 1}, Single: []string{evil}})
-	h.Format(Format{File: evil, Changed: true})
-	h.Format(Format{File: evil, Changed: true, Diff: "+" + evil})
-	h.Explanation(Explanation{Code: evil, Meaning: evil})
-	h.Codes([]Explanation{{Code: evil, Meaning: evil}})
-	h.Swept(runner.Swept{Destination: evil, Removed: []string{evil}, Error: evil})
-	h.Fail(Failure{Message: evil})
+	h.Validation(report.Validation{Valid: true, Labels: []report.LabelCount{{Label: evil, Value: evil}}, Plans: []report.PlanCount{{Plan: evil}}, Groups: map[string]int{evil: 1}, Single: []string{evil}})
+	h.Format(report.Format{File: evil, Changed: true})
+	h.Format(report.Format{File: evil, Changed: true, Diff: "+" + evil})
+	h.Explanation(report.Explanation{Code: evil, Meaning: evil})
+	h.Codes([]report.Explanation{{Code: evil, Meaning: evil}})
+	h.Swept(report.Swept{Destination: evil, Removed: []string{evil}, Error: evil})
+	h.Fail(report.Failure{Message: evil})
 	if _, err := h.LogWriter().Write([]byte(evil)); err != nil {
 		t.Fatal(err)
 	}
@@ -460,13 +460,13 @@ func TestATimelineSaysWhenAndHowLong(t *testing.T) {
 	code := 0
 	last := status("domains/fra-1/orders", "SUCCESS", 3500*time.Millisecond, true)
 	last.Message, last.Warnings = "1 file", []string{"unsaved changes"}
-	h.RunDetail(RunDetail{
-		RunRow:  RunRow{Run: "01R", Plan: "nightly", Code: "SUCCESS", Final: true, ExitCode: &code, Started: start, Ended: at(4 * time.Second), Tasks: 1, Succeeded: 1},
+	h.RunDetail(report.RunDetail{
+		Run:     report.Run{ID: "01R", Plan: "nightly", Code: "SUCCESS", Final: true, ExitCode: &code, Started: start, Ended: at(4 * time.Second), Tasks: 1, Succeeded: 1},
 		History: []event.Status{status("", "SUCCESS", 4*time.Second, true)},
-		Details: []TaskDetail{{Task: "domains/fra-1/orders", Code: "SUCCESS", Final: true, Files: []string{"/b/orders.zip"}, History: []event.Status{
+		Details: []report.Task{{Task: "domains/fra-1/orders", Code: "SUCCESS", Final: true, Files: []string{"/b/orders.zip"}, History: []event.Status{
 			status("domains/fra-1/orders", "WAITING_FOR_PRE_VALIDATION", 0, false), status("domains/fra-1/orders", "EXECUTION_STARTED", time.Second, false), last,
 		}}},
-		Staged: []Staged{{Run: "01R", Task: "domains/fra-1/pay", Path: "01R/x", Files: 1, Bytes: 1234}},
+		Staged: []report.Staged{{Run: "01R", Task: "domains/fra-1/pay", Path: "01R/x", Files: 1, Bytes: 1234}},
 	})
 	same(t, "standard output", s.out.String(), `RUN  PLAN     STARTED               TIME  TASKS  STATUS   EXIT
 01R  nightly  2026-11-23T21:40:00Z  4.0s    1/1  SUCCESS     0
@@ -498,12 +498,12 @@ var errFull = &json.UnsupportedValueError{Str: "no space"}
 
 func TestALostResultIsReported(t *testing.T) {
 	t.Parallel()
-	j := NewJSON(Options{Stdout: full{}, Stderr: &bytes.Buffer{}}, Version{})
+	j := NewJSON(Options{Stdout: full{}, Stderr: &bytes.Buffer{}}, report.Version{})
 	if err := j.Close(); err != errFull {
 		t.Errorf("JSON: got %v", err)
 	}
 	h := NewHuman(Options{Stdout: full{}, Stderr: &bytes.Buffer{}, Manual: true})
-	h.Version(Version{})
+	h.Version(report.Version{})
 	if err := h.Close(); err != errFull {
 		t.Errorf("human: got %v", err)
 	}

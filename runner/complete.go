@@ -1,0 +1,71 @@
+package runner
+
+import (
+	"context"
+	"os"
+	"slices"
+
+	"github.com/dprun/dprun/runner/journal"
+)
+
+// CompleteRequest asks for names that a shell offers while somebody types.
+type CompleteRequest struct {
+	StateDir string // it is not made
+	Run      string // whose tasks are meant
+	Limit    int    // how many names at most
+}
+
+// CompleteRuns are the runs, each with what describes it after a tab.
+func CompleteRuns(ctx context.Context, q CompleteRequest) []string {
+	return q.read(func(j *journal.Journal) []string {
+		names := []string{"latest"}
+		runs, _ := j.Runs(ctx, journal.Filter{}, q.Limit)
+		for _, r := range runs {
+			names = append(names, r.ID+"\t"+r.Plan+" "+r.Started.Format("2006-01-02 15:04")+" "+r.Code)
+		}
+		return names
+	})
+}
+
+// CompleteTasks are the tasks of a run.
+func CompleteTasks(ctx context.Context, q CompleteRequest) []string {
+	return q.read(func(j *journal.Journal) (names []string) {
+		r, err := j.Run(ctx, q.Run)
+		if err != nil {
+			return nil
+		}
+		tasks, _ := j.Tasks(ctx, r.ID)
+		for _, t := range tasks {
+			names = append(names, t.ID)
+		}
+		return names
+	})
+}
+
+// CompleteOwing are the devices, and the runs, that something is owed to.
+func CompleteOwing(ctx context.Context, q CompleteRequest) []string {
+	return q.read(func(j *journal.Journal) (names []string) {
+		owed, _ := j.Owed(ctx)
+		for _, o := range owed {
+			names = append(names, acknowledgedBy(o.Obligation))
+		}
+		slices.Sort(names)
+		return slices.Compact(names)
+	})
+}
+
+// read gives what the journal knows; nothing when there is none yet.
+func (q CompleteRequest) read(names func(*journal.Journal) []string) []string {
+	if _, err := os.Stat(q.StateDir); err != nil {
+		return nil
+	}
+	h, err := OpenHistory(q.StateDir)
+	if err != nil {
+		return nil
+	}
+	defer h.Close() //nolint:errcheck // it was only read
+	if h.journal == nil {
+		return nil
+	}
+	return names(h.journal)
+}

@@ -1,0 +1,80 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/dprun/dprun/runner/journal"
+	"github.com/dprun/dprun/runner/lifecycle"
+	"github.com/dprun/dprun/runner/report"
+	"github.com/dprun/dprun/runner/staging"
+)
+
+// PruneRequest asks to remove old runs and old staged files.
+type PruneRequest struct {
+	RunsOlderThan   time.Duration // since they ended
+	StagedOlderThan time.Duration
+	DryRun          bool // only say what would be removed
+}
+
+// Prune removes runs that ended long ago, and files that tasks of ended runs
+// left in staging. A run that still owes something stays, and so does the last
+// one with a good copy of a device or domain. With an error, what was removed
+// all the same is returned, or nil.
+func (h *History) Prune(ctx context.Context, q PruneRequest) (*report.Pruned, error) {
+	if e := new(Error); errors.As(h.lost, &e) {
+		return nil, errorf(e.ExitCode, "%w. %s", e.Err, h.unprunable())
+	}
+	needed, err := h.needed(ctx)
+	if err != nil {
+		return nil, err
+	}
+	now := h.now()
+	// Staged files first: what they free may be the room that the journal needs.
+	remove := h.staging.Sweep
+	if q.DryRun {
+		remove = h.staging.Stale
+	}
+	swept, unswept := remove(now.Add(-q.StagedOlderThan), func(e staging.Entry) bool { return needed[e.Run] })
+	p := &report.Pruned{DryRun: q.DryRun}
+	for _, e := range swept {
+		p.Staged = append(p.Staged, stagedOf(e))
+	}
+	pruned, err := h.journal.Prune(ctx, journal.PruneRequest{Before: now.Add(-q.RunsOlderThan), Good: []string{string(lifecycle.Success)}, DryRun: q.DryRun})
+	if err != nil {
+		return nil, errors.Join(err, unswept)
+	}
+	p.Runs = pruned.Runs
+	for _, k := range pruned.Kept {
+		p.Kept = append(p.Kept, report.KeptRun{Run: k.Run, Why: string(k.Why)})
+	}
+	return p, unswept
+}
+
+// needed are the runs whose staged files may be needed: unfinished ones, and
+// those that something is owed of.
+func (h *History) needed(ctx context.Context) (map[string]bool, error) {
+	unfinished, err := h.journal.UnfinishedRuns(ctx)
+	if err != nil {
+		return nil, err
+	}
+	owed, err := h.journal.Owed(ctx)
+	if err != nil {
+		return nil, err
+	}
+	needed := map[string]bool{}
+	for _, run := range unfinished {
+		needed[run.ID] = true
+	}
+	for _, o := range owed {
+		needed[o.Run] = true
+	}
+	return needed, nil
+}
+
+// unprunable says what to do where the journal cannot be opened.
+func (h *History) unprunable() string {
+	return "Nothing was removed: only the journal tells which staged files an unfinished run still needs. If it is room that is missing, staged files go first, " +
+		"by hand: the directories of " + h.state.Staging() + " have the names of their runs; remove those of runs that are not to be finished, then do the same again"
+}

@@ -1,0 +1,35 @@
+package report
+
+import "github.com/dprun/dprun/sdk"
+
+// Preview is what a run would do now.
+type Preview struct {
+	Plan         string                            `json:"plan"`
+	Only         string                            `json:"only,omitempty"`   // what narrows it
+	Window       string                            `json:"window,omitempty"` // how the window stands
+	WindowOpen   bool                              `json:"window_open"`
+	Tasks        []PreviewTask                     `json:"tasks"`
+	Destinations map[string]*sdk.DestinationReport `json:"destinations,omitempty"`
+	Unusable     map[string]PreviewUnusable        `json:"unusable,omitempty"` // destinations, and why
+	Contacted    bool                              `json:"-"`                  // devices and destinations were asked
+}
+
+// PreviewUnusable is why a destination cannot be used, and what to do. Tasks
+// still store to the others; the code is what each of them would end in.
+type PreviewUnusable struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+	Action  string `json:"action"`
+}
+
+// PreviewTask is one task that would run, or why it would not.
+type PreviewTask struct {
+	Task       string            `json:"task"`
+	Activity   string            `json:"activity"`
+	Device     string            `json:"device"`
+	Domain     string            `json:"domain,omitempty"`
+	Code       string            `json:"code,omitempty"` // when it would not run
+	Message    string            `json:"message,omitempty"`
+	Disruptive string            `json:"disruptive,omitempty"` // what is quiesced
+	Paths      map[string]string `json:"paths,omitempty"`      // by destination; ${stamp} stands for the time
+}

@@ -1,0 +1,53 @@
+package report
+
+import (
+	"time"
+
+	"github.com/dprun/dprun/runner/event"
+)
+
+// Run is one run of a list.
+type Run struct {
+	ID        string    `json:"run"`
+	Plan      string    `json:"plan"`
+	Narrowed  bool      `json:"narrowed,omitempty"` // by --only
+	Only      string    `json:"only,omitempty"`     // by what; of a single run
+	Code      string    `json:"code,omitempty"`     // the last status
+	Final     bool      `json:"final"`
+	ExitCode  *int      `json:"exit_code,omitempty"` // of a run that ended
+	Started   time.Time `json:"started"`
+	Ended     time.Time `json:"ended,omitzero"`
+	Tasks     int       `json:"tasks"`
+	Succeeded int       `json:"succeeded"`
+}
+
+// RunDetail is one run with every task's history.
+type RunDetail struct {
+	Run
+	History []event.Status `json:"history"` // the run's own
+	Details []Task         `json:"-"`       // objects of their own
+	// Staged is what is still kept in the staging directory.
+	Staged []Staged `json:"staged,omitempty"`
+}
+
+// Task is one task with its history.
+type Task struct {
+	Run      string         `json:"run"`
+	Task     string         `json:"task"`
+	Activity string         `json:"activity"`
+	Device   string         `json:"device"`
+	Domain   string         `json:"domain,omitempty"`
+	Code     string         `json:"code"`
+	Final    bool           `json:"final"`
+	Files    []string       `json:"files,omitempty"`
+	History  []event.Status `json:"history"`
+}
+
+// Staged is what is kept of one task.
+type Staged struct {
+	Run   string `json:"run"`
+	Task  string `json:"task"`
+	Path  string `json:"path"`
+	Files int    `json:"files"`
+	Bytes int64  `json:"bytes"`
+}

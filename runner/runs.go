@@ -1,0 +1,212 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"slices"
+
+	"github.com/dprun/dprun/plan/diag"
+	"github.com/dprun/dprun/runner/event"
+	"github.com/dprun/dprun/runner/journal"
+	"github.com/dprun/dprun/runner/lifecycle"
+	"github.com/dprun/dprun/runner/report"
+	"github.com/dprun/dprun/runner/staging"
+)
+
+// RunsRequest asks for runs.
+type RunsRequest struct {
+	Plan  string // only runs of this plan; empty: of any
+	After string // the cursor: only runs that stand after this one; empty: from the newest on
+	Limit int    // how many; 0: all
+}
+
+// runsPage is how many runs are read from the journal at once.
+const runsPage = 100
+
+// Runs lists runs, the newest first. The ID of the last one is the cursor for
+// those that follow.
+func (h *History) Runs(ctx context.Context, q RunsRequest) iter.Seq2[report.Run, error] {
+	return func(yield func(report.Run, error) bool) {
+		if h.lost != nil {
+			yield(report.Run{}, h.lost)
+			return
+		}
+		for given := 0; q.Limit == 0 || given < q.Limit; {
+			most := runsPage
+			if q.Limit > 0 {
+				most = min(most, q.Limit-given)
+			}
+			page, err := h.journal.Runs(ctx, journal.Filter{Plan: q.Plan, After: q.After}, most)
+			if err != nil {
+				yield(report.Run{}, err)
+				return
+			}
+			for _, run := range page {
+				row, _, err := h.row(ctx, run)
+				if !yield(row, err) || err != nil {
+					return
+				}
+				q.After = run.ID
+			}
+			if given += len(page); len(page) < most {
+				return
+			}
+		}
+	}
+}
+
+// row sums a run up.
+func (h *History) row(ctx context.Context, run journal.Run) (report.Run, []journal.Task, error) {
+	row := report.Run{ID: run.ID, Plan: run.Plan, Narrowed: run.Partial, Code: run.Code, Final: run.State == journal.Finished, Started: run.Started, Ended: run.Ended}
+	if row.Final {
+		row.ExitCode = &run.ExitCode
+	}
+	if row.Code == "" {
+		statuses, err := h.journal.History(ctx, run.ID, "")
+		if err != nil {
+			return row, nil, err
+		}
+		if len(statuses) > 0 {
+			row.Code = statuses[len(statuses)-1].Code
+		}
+	}
+	tasks, err := h.journal.Tasks(ctx, run.ID)
+	if err != nil {
+		return row, nil, err
+	}
+	row.Tasks = len(tasks)
+	for _, t := range tasks {
+		if t.Final && t.Code == string(lifecycle.Success) {
+			row.Succeeded++
+		}
+	}
+	return row, tasks, nil
+}
+
+// find finds a run by its ID, by a beginning of it, or as "latest".
+func (h *History) find(ctx context.Context, ref string) (journal.Run, error) {
+	if h.lost != nil {
+		return journal.Run{}, h.lost
+	}
+	run, err := h.journal.Run(ctx, ref)
+	if errors.Is(err, journal.ErrNotFound) || errors.Is(err, journal.ErrAmbiguous) {
+		err = &Error{ExitUsage, err}
+	}
+	return run, err
+}
+
+// Run gives everything there is to show about one run: by its ID, by a
+// beginning of it, or the "latest".
+func (h *History) Run(ctx context.Context, ref string) (report.RunDetail, error) {
+	var d report.RunDetail
+	run, err := h.find(ctx, ref)
+	if err != nil {
+		return d, err
+	}
+	row, tasks, err := h.row(ctx, run)
+	if err != nil {
+		return d, err
+	}
+	d.Run = row
+	if d.Only, err = selectionOf(run); err != nil {
+		return d, err
+	}
+	statuses, err := h.journal.Statuses(ctx, run.ID)
+	if err != nil {
+		return d, err
+	}
+	histories := map[string][]event.Status{}
+	for _, s := range statuses {
+		histories[s.Task] = append(histories[s.Task], s)
+	}
+	files := map[string][]string{}
+	for e, err := range h.journal.Events(ctx, run.ID) {
+		if err != nil {
+			return d, err
+		}
+		if e.Result != nil && e.Result.Store != nil {
+			files[e.Task] = append(files[e.Task], e.Result.Store.Location)
+		}
+	}
+	d.History = histories[""]
+	for _, t := range tasks {
+		d.Details = append(d.Details, report.Task{Run: run.ID, Task: t.ID, Activity: t.Activity, Device: t.Device, Domain: t.Domain, Code: t.Code, Final: t.Final,
+			Files: files[t.ID], History: histories[t.ID]})
+	}
+	kept, err := h.staging.List()
+	if err != nil {
+		return d, err
+	}
+	for _, e := range kept {
+		if e.Run == run.ID {
+			d.Staged = append(d.Staged, stagedOf(e))
+		}
+	}
+	return d, nil
+}
+
+func stagedOf(e staging.Entry) report.Staged {
+	return report.Staged{Run: e.Run, Task: e.Task, Path: e.Path, Files: e.Files, Bytes: e.Bytes}
+}
+
+// LogsRequest asks for what scripts and plugins printed during a run.
+type LogsRequest struct {
+	Run   string // its ID, a beginning of it, or latest
+	Task  string // empty: of the run and of all its tasks
+	Limit int    // how many lines of each, the last ones; 0: all that is kept
+}
+
+// Logs gives the lines of the run itself first, then those of its tasks.
+func (h *History) Logs(ctx context.Context, q LogsRequest) iter.Seq2[event.Log, error] {
+	return func(yield func(event.Log, error) bool) {
+		run, of, err := h.printers(ctx, q)
+		if err != nil {
+			yield(event.Log{}, err)
+			return
+		}
+		for _, task := range of {
+			lines, err := h.journal.Logs(ctx, run, task, q.Limit)
+			if err != nil {
+				yield(event.Log{}, err)
+				return
+			}
+			for _, l := range lines {
+				if !yield(l, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// printers are the run, as "", and the tasks whose lines are asked for.
+func (h *History) printers(ctx context.Context, q LogsRequest) (run string, of []string, err error) {
+	found, err := h.find(ctx, q.Run)
+	if err != nil {
+		return "", nil, err
+	}
+	tasks, err := h.journal.Tasks(ctx, found.ID)
+	if err != nil {
+		return "", nil, err
+	}
+	of = []string{""}
+	for _, t := range tasks {
+		of = append(of, t.ID)
+	}
+	if q.Task == "" {
+		return found.ID, of, nil
+	}
+	if !slices.Contains(of[1:], q.Task) {
+		return "", nil, noTask(found.ID, q.Task, of[1:])
+	}
+	return found.ID, []string{q.Task}, nil
+}
+
+// noTask says that a run has no such task, and which one may be meant.
+func noTask(run, task string, all []string) error {
+	if s := diag.Suggest(task, all); s != "" {
+		return errorf(ExitUsage, "run %s has no task %q; did you mean %q?", run, task, s)
+	}
+	return errorf(ExitUsage, "run %s has no task %q; `dprun runs show %s` lists its tasks", run, task, run)
+}
