@@ -22,6 +22,10 @@ const ackJournal = "journal"
 // done, or that a run which the journal has forgotten left nothing behind. The
 // error is an *[Error].
 func (r *Runner) Acknowledge(ctx context.Context, target string) (report.Acknowledged, error) {
+	return r.begin(Operation{}).acknowledge(ctx, target)
+}
+
+func (r *operation) acknowledge(ctx context.Context, target string) (report.Acknowledged, error) {
 	done := report.Acknowledged{Device: target}
 	if r.journal == nil && target == ackJournal {
 		return r.beginJournal()
@@ -101,7 +105,7 @@ func acknowledgedBy(o pending.Obligation) string {
 }
 
 // beginJournal puts what is left of a lost journal aside and begins a new one.
-func (r *Runner) beginJournal() (report.Acknowledged, error) {
+func (r *operation) beginJournal() (report.Acknowledged, error) {
 	if !errors.Is(r.lost, journal.ErrLost) {
 		return report.Acknowledged{}, r.lost
 	}
@@ -110,5 +114,8 @@ func (r *Runner) beginJournal() (report.Acknowledged, error) {
 		return report.Acknowledged{}, &Error{ExitBug, err}
 	}
 	r.journal, r.lost, r.lines.journal = j, nil, j
+	r.Runner.mu.Lock()
+	defer r.Runner.mu.Unlock()
+	r.Runner.journal, r.Runner.lost = j, nil
 	return report.Acknowledged{Journal: aside}, nil
 }

@@ -1,7 +1,6 @@
 package runner
 
 import (
-	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -12,13 +11,6 @@ import (
 	"github.com/dprun/dprun/runner/pending"
 	"github.com/dprun/dprun/runner/report"
 )
-
-func codeOf(err error) int {
-	if e := new(Error); errors.As(err, &e) {
-		return e.ExitCode
-	}
-	return 0
-}
 
 // A plan's post-script is owed to no device, so that a run is named for it.
 func TestWhatIsOwedToNoDeviceIsAcknowledgedByItsRun(t *testing.T) {
@@ -44,10 +36,10 @@ func TestWhatIsOwedToNoDeviceIsAcknowledgedByItsRun(t *testing.T) {
 	device := pending.Obligation{Key: pending.Key{Task: "d/gw-1", ID: "unquiesce"}, Kind: pending.Unquiesce, Device: "gw-1", Since: time.Now()}
 	both, other := run(script, device), run(device)
 
-	if _, err := r.Acknowledge(t.Context(), other); codeOf(err) != ExitUsage || !strings.Contains(err.Error(), "gw-1") {
+	if _, err := r.Acknowledge(t.Context(), other); CodeOf(err) != ExitUsage || !strings.Contains(err.Error(), "gw-1") {
 		t.Errorf("a run that owes to a device only: %v", err)
 	}
-	if _, err := r.Acknowledge(t.Context(), "gw-2"); codeOf(err) != ExitUsage || !strings.HasSuffix(err.Error(), "something is to: "+both+", gw-1") {
+	if _, err := r.Acknowledge(t.Context(), "gw-2"); CodeOf(err) != ExitUsage || !strings.HasSuffix(err.Error(), "something is to: "+both+", gw-1") {
 		t.Errorf("what nothing is owed to: %v", err)
 	}
 	done, err := r.Acknowledge(t.Context(), both)

@@ -6,14 +6,15 @@
 package runner
 
 import (
-	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/dprun/dprun/plan"
 	"github.com/dprun/dprun/runner/clock"
-	"github.com/dprun/dprun/runner/event"
 	"github.com/dprun/dprun/runner/report"
 	"github.com/dprun/dprun/runner/secret"
 	"github.com/dprun/dprun/sdk"
@@ -43,28 +44,24 @@ type Options struct {
 	// Bundled are the plugins that this program serves itself, by name.
 	Bundled map[string]func() sdk.Plugin
 	Environ []string
-	Sink    event.Sink
 	Log     *slog.Logger
 	Clock   clock.Clock
 	// Group is how long an event that nothing depends on may wait to be written
 	// with others; zero: 10 ms, negative: not at all.
 	Group time.Duration
-	// Signals asks a run to stop; each receipt is one request, by the signal's name. It may be nil.
-	Signals <-chan string
 }
 
 // ApplyRequest asks for a run.
 type ApplyRequest struct {
+	Operation
 	Source   Source
 	Plan     string // the plan's name; empty: the only one of the file
 	Parallel int    // overrides limits.parallel when positive
 	Only     string // --only: site=fra,activity=domains,device=fra-*,domain=orders
-	// Asked ends when dprun is asked to stop, and with it the reading of
-	// secrets, while nothing is owed yet; nil: never.
-	Asked context.Context
 	// Read gets what there is to say about the plan, and why it cannot be run,
-	// before what is owed is done, which may take minutes. Nil: the result has it.
-	Read func(plan.Diagnostics, error)
+	// before what is due for earlier runs is done, which may take minutes. Nil:
+	// the result has it.
+	Read func(found plan.Diagnostics, broken error, due []report.Owed)
 	// Confirm is asked before anything that will be quiesced is touched. An error
 	// ends the operation with it. Nil: the caller has the answer already.
 	Confirm func(report.Disruption) error
@@ -98,8 +95,36 @@ const (
 	ExitAway    = 17 // it is back, but a script that should lead traffic back has not worked
 	ExitUsage   = 64
 	ExitBug     = 70
+	ExitSIGINT  = 130
+	ExitSIGTERM = 143
 )
 
 func errorf(code int, format string, args ...any) *Error {
 	return &Error{ExitCode: code, Err: fmt.Errorf(format, args...)}
+}
+
+// CodeOf is the exit code that an error calls for.
+func CodeOf(err error) int {
+	if e := new(Error); errors.As(err, &e) {
+		return e.ExitCode
+	}
+	return 1
+}
+
+// conclude settles with what exit code an operation ends, and what is said of
+// its error: that a device may be quiesced wins over everything else.
+func conclude(res *report.Result, err *error) {
+	if all := slices.Concat(res.Told, res.Diagnostics); *err == nil && all.HasErrors() {
+		*err = Invalid(all)
+	}
+	if *err == nil {
+		return
+	}
+	if res.ExitCode == ExitOwed || res.ExitCode == ExitAway {
+		*err = &Error{res.ExitCode, errors.New((*err).Error())}
+	}
+	res.ExitCode = CodeOf(*err)
+	if res.Unknown == nil || !strings.Contains(res.Unknown.Message, (*err).Error()) { // a lost journal is both
+		res.Failure = &report.Failure{Message: (*err).Error(), ExitCode: res.ExitCode}
+	}
 }

@@ -25,19 +25,33 @@ import (
 )
 
 // Apply runs a plan. What an earlier process left unfinished is finished
-// first. The error, when there is one, is an *Error.
-func (r *Runner) Apply(ctx context.Context, q ApplyRequest) (*report.Result, error) {
-	res := &report.Result{}
+// first. The error, when there is one, is an *Error, or what Confirm returned;
+// the result says the same of it in the end.
+func (r *Runner) Apply(ctx context.Context, q ApplyRequest) (res *report.Result, err error) {
+	op := r.begin(q.Operation)
+	defer op.lines.flush()
+	res = &report.Result{}
+	err = op.apply(ctx, q, res)
+	if stop := q.Stop; err != nil && res.Summary == nil && stop != nil {
+		if e := new(Error); errors.As(context.Cause(stop.asked), &e) {
+			err = e // before there was a run to cancel
+		}
+	}
+	conclude(res, &err)
+	return res, err
+}
+
+func (r *operation) apply(ctx context.Context, q ApplyRequest, res *report.Result) error {
 	only, err := ParseOnly(q.Only)
 	if err != nil {
-		return res, &Error{ExitUsage, err}
+		return &Error{ExitUsage, err}
 	}
 	// The plan is read first, which contacts no gateway. Recovery comes next
 	// whatever became of that: a plan that is broken now must not keep devices
 	// from being brought back.
 	reading := ctx
-	if q.Asked != nil {
-		reading = q.Asked
+	if q.Stop != nil {
+		reading = q.Stop.asked
 	}
 	loaded, p, broken := r.load(reading, q.Source, q.Plan, only, res)
 	var spec lifecycle.RunSpec
@@ -45,41 +59,41 @@ func (r *Runner) Apply(ctx context.Context, q ApplyRequest) (*report.Result, err
 		spec, broken = r.narrow(p, only, q.Parallel, res)
 	}
 	if q.Read != nil {
-		q.Read(res.Diagnostics, broken)
+		q.Read(res.Diagnostics, broken, report.Unheld(r.owed(ctx).Owed))
 		res.Told, res.Diagnostics = res.Diagnostics, nil
 	}
 	tried, err := r.recover(ctx, res)
 	if broken != nil || spec.ID == "" {
-		return res, errors.Join(broken, err)
+		return errors.Join(broken, err)
 	}
 	if err == nil {
 		err = r.unlessStopped()
 	}
 	if err != nil {
-		return res, err
+		return err
 	}
 	held, err := r.holdPlan(ctx, p.Name, originOf(loaded, p), tried, res)
 	if err != nil {
-		return res, err
+		return err
 	}
 	defer func() { _ = held.Release() }()
 
 	if err := r.remember(ctx, originOf(loaded, p), &spec); err != nil {
-		return res, err
+		return err
 	}
 	if d := disruptionOf(spec); len(d.Activities) > 0 && q.Confirm != nil {
 		if err := q.Confirm(d); err != nil {
-			return res, err
+			return err
 		}
 	}
 	res.ExitCode = 0 // what is owed is looked at again in the end
 	if err := r.run(ctx, loaded, p, spec, q.Only != "", res); err != nil {
 		_, again := r.recover(ctx, res)
-		return res, errors.Join(err, again)
+		return errors.Join(err, again)
 	}
 	r.noteOwed(ctx, res)
 	res.Owed = slices.DeleteFunc(res.Owed, func(o report.Owed) bool { return o.Held }) // other runs are at it
-	return res, nil
+	return nil
 }
 
 // load compiles a file, picks one plan of it and reads the secrets that this
@@ -148,7 +162,7 @@ func originOf(l *Loaded, p *plan.Plan) string {
 
 // remember adds to the spec what earlier runs left in the journal: sizes,
 // domains, and devices that still owe.
-func (r *Runner) remember(ctx context.Context, origin string, s *lifecycle.RunSpec) error {
+func (r *operation) remember(ctx context.Context, origin string, s *lifecycle.RunSpec) error {
 	s.LastSize, s.LastDomains = map[string]int64{}, map[string][]string{}
 	for _, a := range s.Activities {
 		for _, d := range a.Devices {
@@ -199,7 +213,7 @@ func disruptionOf(s lifecycle.RunSpec) report.Disruption {
 }
 
 // run creates the run in the journal and drives it to its end.
-func (r *Runner) run(ctx context.Context, loaded *Loaded, p *plan.Plan, spec lifecycle.RunSpec, partial bool, res *report.Result) error {
+func (r *operation) run(ctx context.Context, loaded *Loaded, p *plan.Plan, spec lifecycle.RunSpec, partial bool, res *report.Result) error {
 	held, err := r.locks.TryAcquire(lock.RunKey(spec.ID), lock.Exclusive, lock.Info{Run: spec.ID})
 	if err != nil {
 		return &Error{ExitBug, err}
@@ -230,7 +244,7 @@ func (r *Runner) run(ctx context.Context, loaded *Loaded, p *plan.Plan, spec lif
 		return &Error{ExitBug, err}
 	}
 	machine := lifecycle.NewRun(spec)
-	r.Sink.Run(event.RunInfo{Run: spec.ID, Plan: spec.Plan, Only: spec.Only, Started: started})
+	r.sink.Run(event.RunInfo{Run: spec.ID, Plan: spec.Plan, Only: spec.Only, Started: started})
 	summary, err := r.drive(ctx, machine, host, x, r.bookOf(spec.ID, machine, rec, x), event.Event{Kind: event.RunStarted}, started)
 	if err != nil {
 		return err
@@ -248,7 +262,7 @@ const groupFor = 10 * time.Millisecond
 // drive runs a machine with an executor and a journal, then closes the run.
 // A panic closes it too: what is owed is then paid from its own rows, not left
 // to a recovery that would meet the same fault.
-func (r *Runner) drive(ctx context.Context, machine *lifecycle.Run, host *pluginhost.Host, x execute.Plan, b *book, first event.Event, started time.Time) (_ *event.Summary, err error) {
+func (r *operation) drive(ctx context.Context, machine *lifecycle.Run, host *pluginhost.Host, x execute.Plan, b *book, first event.Event, started time.Time) (_ *event.Summary, err error) {
 	spec := machine.Spec()
 	defer func() {
 		if p := recover(); p != nil {
@@ -264,7 +278,7 @@ func (r *Runner) drive(ctx context.Context, machine *lifecycle.Run, host *plugin
 	var dropping sync.WaitGroup // beside the machine: a large file takes its time
 	defer dropping.Wait()
 	b.succeeded = func(task string) { dropping.Go(func() { r.dropStaged(spec.ID, task) }) }
-	exit := engine.New(engine.Options{Run: machine, Executor: exec, Journal: b, Clock: r.Clock, Sink: r.Sink, Log: r.Log, Signals: r.Signals,
+	exit := engine.New(engine.Options{Run: machine, Executor: exec, Journal: b, Clock: r.Clock, Sink: r.sink, Log: r.Log, Signals: r.requests,
 		Group: r.Group}).Run(r.asked(ctx), first)
 	sweeping.Wait()
 	r.sweepOwn(context.WithoutCancel(ctx), exec, spec.ID, b.record.Dir)
@@ -280,13 +294,13 @@ func (r *Runner) drive(ctx context.Context, machine *lifecycle.Run, host *plugin
 	if first.Kind == event.RunStarted { // the process ends with it
 		r.noteProcess(ctx, s)
 	}
-	r.Sink.Summary(*s)
+	r.sink.Summary(*s)
 	return s, nil
 }
 
 // asked is a context that has ended when a signal came while gateways were
 // brought back: the run that is being finished is to stop, too.
-func (r *Runner) asked(ctx context.Context) context.Context {
+func (r *operation) asked(ctx context.Context) context.Context {
 	if r.stopped == "" {
 		return ctx
 	}
@@ -304,9 +318,9 @@ func (r *Runner) dropStaged(run, task string) {
 }
 
 // output publishes and keeps a line that something printed.
-func (r *Runner) output(run, task, stream, text string) {
+func (r *operation) output(run, task, stream, text string) {
 	l := event.Log{Run: run, Task: task, Time: r.Clock.Now(), Stream: stream, Text: text}
-	r.Sink.Log(l)
+	r.sink.Log(l)
 	r.lines.add(l)
 }
 

@@ -29,7 +29,7 @@ func (f forgottenRun) String() string {
 
 // forgotten lists the runs of which there are traces and that the journal does
 // not know. The locks of runs that have ended are removed on the way.
-func (r *Runner) forgotten(ctx context.Context) ([]forgottenRun, error) {
+func (r *operation) forgotten(ctx context.Context) ([]forgottenRun, error) {
 	if r.journal == nil {
 		return nil, nil // it is said that the journal cannot be read
 	}

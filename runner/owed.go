@@ -38,7 +38,7 @@ func (o outstanding) left(now time.Time) bool { return o.live && !o.overdue(now)
 // outstanding lists what is not done, the oldest first. The pending files are
 // the truth. A row without a file is listed too: somebody has to look. The
 // error is that of the files; without a journal they are all.
-func (r *Runner) outstanding(ctx context.Context) ([]outstanding, error) {
+func (r *operation) outstanding(ctx context.Context) ([]outstanding, error) {
 	files, _, err := r.pending.List()
 	if err != nil {
 		return nil, &Error{ExitOwed, err}
@@ -86,7 +86,9 @@ func (r *Runner) outstanding(ctx context.Context) ([]outstanding, error) {
 // Owed lists everything that is not undone, with who is at it, and says what
 // else may be owed: a pending file that cannot be read, a run that the journal
 // has forgotten.
-func (r *Runner) Owed(ctx context.Context) report.Pending {
+func (r *Runner) Owed(ctx context.Context) report.Pending { return r.begin(Operation{}).owed(ctx) }
+
+func (r *operation) owed(ctx context.Context) report.Pending {
 	all, err := r.outstanding(ctx)
 	if err != nil {
 		return pendingOf(nil, err)
@@ -120,7 +122,7 @@ func pendingOf(owed []report.Owed, unknown error) report.Pending {
 }
 
 // unknown is an error about what may be owed and cannot be listed.
-func (r *Runner) unknown(ctx context.Context) error {
+func (r *operation) unknown(ctx context.Context) error {
 	exit := ExitOwed
 	var says []string
 	_, damaged, err := r.pending.List()
@@ -150,14 +152,14 @@ func (r *Runner) unknown(ctx context.Context) error {
 }
 
 // noteOwed puts what is still owed into a result.
-func (r *Runner) noteOwed(ctx context.Context, res *report.Result) {
-	left := r.Owed(context.WithoutCancel(ctx))
+func (r *operation) noteOwed(ctx context.Context, res *report.Result) {
+	left := r.owed(context.WithoutCancel(ctx))
 	res.Owed, res.Unknown, res.ExitCode = left.Owed, left.Unknown, worst(res.ExitCode, left.ExitCode)
 }
 
 // noteProcess puts into a summary with what code the process ends, and why,
 // where something else than the run decides about it.
-func (r *Runner) noteProcess(ctx context.Context, s *event.Summary) {
+func (r *operation) noteProcess(ctx context.Context, s *event.Summary) {
 	left := report.Result{ExitCode: s.ExitCode}
 	r.noteOwed(ctx, &left)
 	if left.ExitCode == s.ExitCode {
@@ -209,7 +211,7 @@ func keeps(quiesced []outstanding, o outstanding) string {
 
 // blocked says of devices that something is owed to why a new run must not
 // use them: by name, and by the identity of the box.
-func (r *Runner) blocked(ctx context.Context) (names, boxes map[string]string, err error) {
+func (r *operation) blocked(ctx context.Context) (names, boxes map[string]string, err error) {
 	all, err := r.outstanding(ctx)
 	if err != nil {
 		return nil, nil, err

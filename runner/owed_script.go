@@ -21,7 +21,7 @@ import (
 //
 // Like in a run, a script is written down as started before it is. One that
 // was started before, with an outcome that nobody knows, is not run again.
-func (r *Runner) runOwedScripts(ctx context.Context, owed []pending.Obligation) error {
+func (r *operation) runOwedScripts(ctx context.Context, owed []pending.Obligation) error {
 	if len(owed) == 0 {
 		return nil
 	}
@@ -42,14 +42,14 @@ func (r *Runner) runOwedScripts(ctx context.Context, owed []pending.Obligation) 
 
 // stoppable ends a context with the first signal: what a script does may take
 // long, and no machine is there to hear of it.
-func (r *Runner) stoppable(ctx context.Context) (_ context.Context, stop func()) {
+func (r *operation) stoppable(ctx context.Context) (_ context.Context, stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	done, ended := make(chan struct{}), make(chan struct{})
 	var asked string
 	go func() {
 		defer close(ended)
 		select {
-		case asked = <-r.Signals:
+		case asked = <-r.requests:
 			cancel()
 		case <-done:
 		}
@@ -65,7 +65,7 @@ func (r *Runner) stoppable(ctx context.Context) (_ context.Context, stop func())
 }
 
 // runOwedScript runs one script, or notes why it still waits. The error is the journal's.
-func (r *Runner) runOwedScript(ctx context.Context, o pending.Obligation) error {
+func (r *operation) runOwedScript(ctx context.Context, o pending.Obligation) error {
 	if ctx.Err() != nil {
 		return nil // asked to stop: it stays owed
 	}
@@ -104,7 +104,7 @@ func (r *Runner) runOwedScript(ctx context.Context, o pending.Obligation) error 
 }
 
 // scriptJob is what the executor is to do, or why it must not yet.
-func (r *Runner) scriptJob(ctx context.Context, o pending.Obligation) (job engine.Job, why, err error) {
+func (r *operation) scriptJob(ctx context.Context, o pending.Obligation) (job engine.Job, why, err error) {
 	row, err := scriptRowOf(o)
 	if err != nil {
 		return job, err, nil
@@ -156,7 +156,7 @@ func (r *Runner) scriptJob(ctx context.Context, o pending.Obligation) (job engin
 }
 
 // ofTask makes a job one of the task that owes the script.
-func (r *Runner) ofTask(job *engine.Job, o pending.Obligation, row scriptRow) {
+func (r *operation) ofTask(job *engine.Job, o pending.Obligation, row scriptRow) {
 	job.Task = &lifecycle.TaskSpec{ID: o.Task, Run: o.Run, Plan: row.Plan, Device: o.Device, Domain: o.Domain,
 		Activity: lifecycle.Activity{Name: row.Activity, Type: row.ActivityType}}
 	job.Prepared = &event.Prepared{Stamp: row.Stamp}
@@ -167,7 +167,7 @@ func (r *Runner) ofTask(job *engine.Job, o pending.Obligation, row scriptRow) {
 func again(o pending.Obligation) bool { return o.ID == lifecycle.OwedAfterUnquiesce }
 
 // begunAlready reports whether a script was started and its end is not known.
-func (r *Runner) begunAlready(ctx context.Context, o pending.Obligation, action string) (begun bool, err error) {
+func (r *operation) begunAlready(ctx context.Context, o pending.Obligation, action string) (begun bool, err error) {
 	if again(o) {
 		return false, nil
 	}
@@ -192,7 +192,7 @@ func (r *Runner) begunAlready(ctx context.Context, o pending.Obligation, action 
 func notBegun(f *failure.Error) bool { return f != nil && f.Reason == failure.NotExecutable }
 
 // configurable reports whether the plugin takes the configuration.
-func (r *Runner) configurable(ctx context.Context, e execute.Endpoint) error {
+func (r *operation) configurable(ctx context.Context, e execute.Endpoint) error {
 	h, err := r.plugins.host.Hook(ctx, e.Type, e.Config)
 	if err != nil {
 		return err
@@ -201,7 +201,7 @@ func (r *Runner) configurable(ctx context.Context, e execute.Endpoint) error {
 }
 
 // doScript runs a script once and enters its end.
-func (r *Runner) doScript(ctx context.Context, o pending.Obligation, row scriptRow, secrets *rereader, job engine.Job) error {
+func (r *operation) doScript(ctx context.Context, o pending.Obligation, row scriptRow, secrets *rereader, job engine.Job) error {
 	plan := &recorded{owed: []journal.Obligation{{Obligation: o}}, secrets: secrets}
 	if row.Device != nil {
 		plan.rec.Devices = map[string]sealed{o.Device: *row.Device}
@@ -235,7 +235,7 @@ func (r *Runner) doScript(ctx context.Context, o pending.Obligation, row scriptR
 
 // appendScript enters the start or the end of an owed script. One that may be
 // run again needs no record of it.
-func (r *Runner) appendScript(ctx context.Context, o pending.Obligation, ev event.Event) error {
+func (r *operation) appendScript(ctx context.Context, o pending.Obligation, ev event.Event) error {
 	if r.journal == nil {
 		return nil // only one that may be run again comes so far
 	}

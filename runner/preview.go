@@ -42,7 +42,7 @@ func (r *Runner) Preview(ctx context.Context, q PreviewRequest) (*report.Preview
 		res.ExitCode = exitForeseen(v)
 		return v, res, nil
 	}
-	if err := r.remember(ctx, originOf(loaded, p), &spec); err != nil {
+	if err := r.begin(Operation{}).remember(ctx, originOf(loaded, p), &spec); err != nil {
 		return nil, res, err
 	}
 	host := r.startUnlockedHost()
@@ -57,7 +57,7 @@ func (r *Runner) Preview(ctx context.Context, q PreviewRequest) (*report.Preview
 		Locks: deviceLocks{r.locks, "preview"}, Clock: r.Clock, Redact: &r.redact, Log: r.Log, Output: func(string, string, string) {}})
 	defer exec.Close()
 	watch := &destinationWatch{reports: map[string]*sdk.DestinationReport{}}
-	engine.New(engine.Options{Run: machine, Executor: exec, Journal: watch, Clock: r.Clock, Sink: previewing{r.Log}, Log: r.Log, Signals: r.Signals,
+	engine.New(engine.Options{Run: machine, Executor: exec, Journal: watch, Clock: r.Clock, Sink: previewing{r.Log}, Log: r.Log,
 		Until: (*lifecycle.Run).Expanded}).Run(ctx, event.Event{Kind: event.RunStarted})
 	v.Destinations = watch.reports
 	if verdict := machine.Verdict(); verdict != nil && len(machine.Tasks()) == 0 && verdict.Code != string(lifecycle.RunAllTasksSkipped) {

@@ -17,12 +17,26 @@ import (
 	"github.com/dprun/dprun/runner/secret"
 )
 
+// RecoverRequest asks to do what is owed.
+type RecoverRequest struct {
+	Operation
+	// Begin gets what is owed and left to no process at work, before anything of
+	// it is done. It may be nil.
+	Begin func(due []report.Owed)
+}
+
 // Recover brings back what dead runs have left quiesced, finishes those runs,
-// and does what ended runs still owe.
-func (r *Runner) Recover(ctx context.Context) (*report.Result, error) {
+// and does what ended runs still owe. The result says the same of an error.
+func (r *Runner) Recover(ctx context.Context, q RecoverRequest) (*report.Result, error) {
+	op := r.begin(q.Operation)
+	defer op.lines.flush()
+	if q.Begin != nil {
+		q.Begin(report.Unheld(op.owed(ctx).Owed))
+	}
 	r.plugins.warn()
 	res := &report.Result{}
-	_, err := r.recover(ctx, res)
+	_, err := op.recover(ctx, res)
+	conclude(res, &err)
 	return res, err
 }
 
@@ -30,13 +44,13 @@ func (r *Runner) Recover(ctx context.Context) (*report.Result, error) {
 // what is left. Devices come first, from the pending files alone; then the
 // runs are finished, which needs the journal. tried are the unfinished runs
 // that no other process works on.
-func (r *Runner) recover(ctx context.Context, res *report.Result) (tried map[string]bool, err error) {
+func (r *operation) recover(ctx context.Context, res *report.Result) (tried map[string]bool, err error) {
 	tried, err = r.recoverAll(ctx, res)
 	r.noteOwed(ctx, res)
 	return tried, err
 }
 
-func (r *Runner) recoverAll(ctx context.Context, res *report.Result) (tried map[string]bool, err error) {
+func (r *operation) recoverAll(ctx context.Context, res *report.Result) (tried map[string]bool, err error) {
 	tried = map[string]bool{}
 	all, err := r.outstanding(ctx)
 	if err != nil {
@@ -91,7 +105,7 @@ func (r *Runner) recoverAll(ctx context.Context, res *report.Result) (tried map[
 }
 
 // unfinished lists the runs that have not ended, as far as the journal tells.
-func (r *Runner) unfinished(ctx context.Context) ([]journal.Run, error) {
+func (r *operation) unfinished(ctx context.Context) ([]journal.Run, error) {
 	if r.journal == nil {
 		return nil, r.lost
 	}
@@ -104,7 +118,7 @@ func (r *Runner) unfinished(ctx context.Context) ([]journal.Run, error) {
 
 // ended reports whether a run is not to be finished any more: it has ended, or
 // the journal does not know it.
-func (r *Runner) ended(ctx context.Context, run string) bool {
+func (r *operation) ended(ctx context.Context, run string) bool {
 	if r.journal == nil {
 		return true
 	}
@@ -115,7 +129,7 @@ func (r *Runner) ended(ctx context.Context, run string) bool {
 // ownRuns takes the locks of the runs that nobody works on. mine are those
 // whose devices are this process's to bring back: also where what the dead
 // process has started hangs and keeps the lock.
-func (r *Runner) ownRuns(ctx context.Context, all []outstanding, unfinished []journal.Run) (held map[string]*lock.Lock, mine map[string]bool, err error) {
+func (r *operation) ownRuns(ctx context.Context, all []outstanding, unfinished []journal.Run) (held map[string]*lock.Lock, mine map[string]bool, err error) {
 	held, mine = map[string]*lock.Lock{}, map[string]bool{}
 	var errs []error
 	take := func(run string) {
@@ -149,7 +163,7 @@ func (r *Runner) ownRuns(ctx context.Context, all []outstanding, unfinished []jo
 
 // finish replays a run whose lock is held and lets the machine finish it. owed
 // is what it owed, and how is how that was settled.
-func (r *Runner) finish(ctx context.Context, run journal.Run, held *lock.Lock, owed []outstanding, how []event.Recovered) (*event.Summary, error) {
+func (r *operation) finish(ctx context.Context, run journal.Run, held *lock.Lock, owed []outstanding, how []event.Recovered) (*event.Summary, error) {
 	again, err := r.journal.Run(ctx, run.ID)
 	if err != nil {
 		return nil, &Error{ExitBug, err}
@@ -164,7 +178,7 @@ func (r *Runner) finish(ctx context.Context, run journal.Run, held *lock.Lock, o
 	if err := r.journal.Adopt(ctx, run.ID, host, os.Getpid()); err != nil {
 		return nil, &Error{ExitBug, err}
 	}
-	r.Sink.Run(event.RunInfo{Run: run.ID, Plan: run.Plan, Started: run.Started, Recovery: true})
+	r.sink.Run(event.RunInfo{Run: run.ID, Plan: run.Plan, Started: run.Started, Recovery: true})
 	var rec record
 	machine, err := r.replay(ctx, run, &rec)
 	if err != nil {
@@ -189,7 +203,7 @@ func (r *Runner) finish(ctx context.Context, run journal.Run, held *lock.Lock, o
 // lookAgain settles what the replayed machine knows to be owed and that has no
 // pending file any more. An earlier recovery has entered that it is done; or
 // the file was removed, and the process died before it could say so.
-func (r *Runner) lookAgain(ctx context.Context, b *book, rows []journal.Obligation, how []event.Recovered) (out []event.Recovered) {
+func (r *operation) lookAgain(ctx context.Context, b *book, rows []journal.Obligation, how []event.Recovered) (out []event.Recovered) {
 	var list []outstanding
 	for _, t := range b.machine.Tasks() {
 		for _, o := range t.Obligations() {
@@ -216,18 +230,18 @@ func (r *Runner) lookAgain(ctx context.Context, b *book, rows []journal.Obligati
 }
 
 // bookOf is the writer of a run's history.
-func (r *Runner) bookOf(run string, machine *lifecycle.Run, rec record, plan *planned) *book {
+func (r *operation) bookOf(run string, machine *lifecycle.Run, rec record, plan *planned) *book {
 	return &book{journal: r.journal, pending: r.pending, log: r.Log, run: run, machine: machine, record: rec, plan: plan}
 }
 
 // fresh reads secrets anew: what was right when the run began may have changed.
-func (r *Runner) fresh() *rereader {
+func (r *operation) fresh() *rereader {
 	return &rereader{environ: r.Environ, redact: &r.redact, log: r.Log, stores: map[string]*secret.Store{}}
 }
 
 // unreadable reports whether the secrets of something that is owed to a device
 // cannot be read. Scripts say by themselves that they cannot be run.
-func (r *Runner) unreadable(owed []outstanding) bool {
+func (r *operation) unreadable(owed []outstanding) bool {
 	return slices.ContainsFunc(owed, func(o outstanding) bool {
 		if o.Kind == pending.PostScript {
 			return false
@@ -240,7 +254,7 @@ func (r *Runner) unreadable(owed []outstanding) bool {
 var errReplayDiffers = errors.New("the replay gives another history than was recorded")
 
 // replay folds a run's events and compares with what was recorded.
-func (r *Runner) replay(ctx context.Context, run journal.Run, rec *record) (_ *lifecycle.Run, err error) {
+func (r *operation) replay(ctx context.Context, run journal.Run, rec *record) (_ *lifecycle.Run, err error) {
 	defer func() {
 		if p := recover(); p != nil { // what ended the process may be in the events
 			err = fmt.Errorf("the replay fails: %v", p)
@@ -282,7 +296,7 @@ func (r *Runner) replay(ctx context.Context, run journal.Run, rec *record) (_ *l
 }
 
 // closeUnreplayed ends the tasks of a run whose events cannot be replayed.
-func (r *Runner) closeUnreplayed(ctx context.Context, run journal.Run) (*event.Summary, error) {
+func (r *operation) closeUnreplayed(ctx context.Context, run journal.Run) (*event.Summary, error) {
 	tasks, err := r.journal.Tasks(ctx, run.ID)
 	if err != nil {
 		return nil, &Error{ExitBug, err}
@@ -314,11 +328,11 @@ func (r *Runner) closeUnreplayed(ctx context.Context, run journal.Run) (*event.S
 		return nil, &Error{ExitBug, err}
 	}
 	for _, ended := range out.Statuses {
-		r.Sink.Status(ended)
+		r.sink.Status(ended)
 	}
 	if err := r.journal.FinishRun(ctx, run.ID, journal.End{Time: now, ExitCode: 1, Code: s.Code}); err != nil {
 		return nil, &Error{ExitBug, err}
 	}
-	r.Sink.Summary(*s)
+	r.sink.Summary(*s)
 	return s, nil
 }

@@ -19,7 +19,7 @@ const ownerLeaves = 10 * time.Second
 //
 // A wait is cut short when the holder is working, and not dying. It may be over by the time
 // that is asked again: then the run is nobody's, and is tried for anew.
-func (r *Runner) own(ctx context.Context, run string, patience time.Duration, working func(holder lock.Info) bool) (held *lock.Lock, by *lock.Info, err error) {
+func (r *operation) own(ctx context.Context, run string, patience time.Duration, working func(holder lock.Info) bool) (held *lock.Lock, by *lock.Info, err error) {
 	wait, giveUp := context.WithTimeout(ctx, patience)
 	defer giveUp()
 	for {
@@ -49,7 +49,7 @@ func working(holder lock.Info) bool { return alive(holder.PID) }
 
 // holder is who holds a run's lock, and whether that process is at work. A
 // lock alone says only that something which the run has started is still there.
-func (r *Runner) holder(ctx context.Context, run string) (by lock.Info, live bool) {
+func (r *operation) holder(ctx context.Context, run string) (by lock.Info, live bool) {
 	held, by, err := r.locks.Held(lock.RunKey(run))
 	if err != nil || !held {
 		return by, false
@@ -68,7 +68,7 @@ func (r *Runner) holder(ctx context.Context, run string) (by lock.Info, live boo
 // ours no new run of the plan can come.
 //
 // tried are the dead runs with which this process has done what it can.
-func (r *Runner) holdPlan(ctx context.Context, plan, origin string, tried map[string]bool, res *report.Result) (_ *lock.Lock, err error) {
+func (r *operation) holdPlan(ctx context.Context, plan, origin string, tried map[string]bool, res *report.Result) (_ *lock.Lock, err error) {
 	held, err := r.locks.TryAcquire(lock.PlanKey(plan, origin), lock.Exclusive, lock.Info{})
 	if h := new(lock.HeldError); errors.As(err, &h) {
 		return nil, errorf(ExitRunning, "plan %s is already running: %s; wait for it to end", plan, h.Holder)
@@ -112,7 +112,7 @@ func (r *Runner) holdPlan(ctx context.Context, plan, origin string, tried map[st
 
 // unlessStopped is an error when a recovery was asked to stop: whoever did
 // that wants no run either.
-func (r *Runner) unlessStopped() error {
+func (r *operation) unlessStopped() error {
 	if r.stopped == "" {
 		return nil
 	}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -31,7 +30,7 @@ func opened(t *testing.T, n int) []*Runner {
 	dir := filepath.Join(t.TempDir(), "state")
 	var out []*Runner
 	for range n {
-		r, err := Open(t.Context(), Options{StateDir: dir, Version: "0.1.0-test", Sink: previewing{slog.New(slog.DiscardHandler)}, Environ: os.Environ()})
+		r, err := Open(Options{StateDir: dir, Version: "0.1.0-test", Environ: os.Environ()})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -108,26 +107,26 @@ func TestAPlanWaitsForTheRecoveryOfItsRun(t *testing.T) {
 	held := recovering(t, rs[0], run)
 
 	res := &report.Result{}
-	tried, err := rs[1].recover(t.Context(), res)
+	tried, err := rs[1].begin(Operation{}).recover(t.Context(), res)
 	if err != nil || tried[run] || len(res.Recovered) > 0 {
 		t.Errorf("the look at the beginning: tried %v, recovered %v, %v", tried, res.Recovered, err)
 	}
-	_, err = rs[1].holdPlan(t.Context(), "p", "", tried, res)
+	_, err = rs[1].begin(Operation{}).holdPlan(t.Context(), "p", "", tried, res)
 	if e := new(Error); !errors.As(err, &e) || e.ExitCode != ExitRunning || !strings.Contains(err.Error(), "its run "+run+" is being recovered by process") {
 		t.Errorf("the plan of a run that is being recovered: %v", err)
 	}
-	other, err := rs[1].holdPlan(t.Context(), "q", "", tried, res)
+	other, err := rs[1].begin(Operation{}).holdPlan(t.Context(), "q", "", tried, res)
 	if err != nil {
 		t.Fatalf("another plan: %v", err)
 	}
 	_ = other.Release()
-	if other, err = rs[1].holdPlan(t.Context(), "p", "/elsewhere/plan.hcl", tried, res); err != nil {
+	if other, err = rs[1].begin(Operation{}).holdPlan(t.Context(), "p", "/elsewhere/plan.hcl", tried, res); err != nil {
 		t.Fatalf("a plan of the same name in another file: %v", err)
 	}
 	_ = other.Release()
 
 	_ = held.Release() // the recovery leaves it as it is: killed
-	mine, err := rs[1].holdPlan(t.Context(), "p", "", tried, res)
+	mine, err := rs[1].begin(Operation{}).holdPlan(t.Context(), "p", "", tried, res)
 	if err != nil {
 		t.Fatalf("the recovery was given up: %v", err)
 	}
@@ -140,16 +139,16 @@ func TestAPlanWaitsForTheRecoveryOfItsRun(t *testing.T) {
 func TestAPlanThatRunsIsNotBegunAgain(t *testing.T) {
 	t.Parallel()
 	rs := opened(t, 2)
-	held, err := rs[0].holdPlan(t.Context(), "p", "", nil, &report.Result{})
+	held, err := rs[0].begin(Operation{}).holdPlan(t.Context(), "p", "", nil, &report.Result{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = rs[1].holdPlan(t.Context(), "p", "", nil, &report.Result{})
+	_, err = rs[1].begin(Operation{}).holdPlan(t.Context(), "p", "", nil, &report.Result{})
 	if e := new(Error); !errors.As(err, &e) || e.ExitCode != ExitRunning || !strings.Contains(err.Error(), fmt.Sprintf("already running: process %d", os.Getpid())) {
 		t.Errorf("got %v", err)
 	}
 	_ = held.Release()
-	if held, err = rs[1].holdPlan(t.Context(), "p", "", nil, &report.Result{}); err != nil {
+	if held, err = rs[1].begin(Operation{}).holdPlan(t.Context(), "p", "", nil, &report.Result{}); err != nil {
 		t.Fatal(err)
 	}
 	_ = held.Release()
@@ -163,11 +162,11 @@ func TestAPlanRunsBesideARunThatCannotBeFinished(t *testing.T) {
 	run := dead(t, r, "p")
 	id := owe(t, r, run, "gw", "app") // its secret was given by value
 	res := &report.Result{}
-	tried, err := r.recover(t.Context(), res)
+	tried, err := r.begin(Operation{}).recover(t.Context(), res)
 	if err != nil || !tried[run] || res.ExitCode != ExitOwed {
 		t.Fatalf("tried %v, exit %d, %v", tried, res.ExitCode, err)
 	}
-	held, err := r.holdPlan(t.Context(), "p", "", tried, res)
+	held, err := r.begin(Operation{}).holdPlan(t.Context(), "p", "", tried, res)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -176,7 +175,7 @@ func TestAPlanRunsBesideARunThatCannotBeFinished(t *testing.T) {
 	if err != nil || len(owed) != 1 || owed[0].Key != id || owed[0].Attempts != 1 || res.ExitCode != ExitOwed {
 		t.Errorf("owed %+v, exit %d, %v; want one attempt", owed, res.ExitCode, err)
 	}
-	blocked, _, err := r.blocked(t.Context())
+	blocked, _, err := r.begin(Operation{}).blocked(t.Context())
 	if err != nil || !strings.Contains(blocked["gw"], "dprun recover") {
 		t.Errorf("blocked: %v, %v", blocked, err)
 	}
@@ -190,7 +189,7 @@ func TestDevicesOfARunThatIsBeingRecoveredAreBlocked(t *testing.T) {
 	run := dead(t, rs[0], "p")
 	owe(t, rs[0], run, "gw", "app")
 	recovering(t, rs[0], run)
-	blocked, _, err := rs[1].blocked(t.Context())
+	blocked, _, err := rs[1].begin(Operation{}).blocked(t.Context())
 	if err != nil || !strings.Contains(blocked["gw"], "is being recovered just now") {
 		t.Errorf("blocked: %v, %v", blocked, err)
 	}
@@ -207,7 +206,7 @@ func TestARunThatIsLetGoAtTheLastMomentIsTaken(t *testing.T) {
 	rs := opened(t, 2)
 	run := dead(t, rs[0], "p")
 	theirs := recovering(t, rs[0], run)
-	mine, by, err := rs[1].own(t.Context(), run, ownerLeaves, func(holder lock.Info) bool {
+	mine, by, err := rs[1].begin(Operation{}).own(t.Context(), run, ownerLeaves, func(holder lock.Info) bool {
 		if holder.PID != os.Getpid() || !holder.Recovery {
 			t.Errorf("it is held by %+v", holder)
 		}
@@ -229,7 +228,7 @@ func TestManyRecoveriesAtOnceFinishARunOnce(t *testing.T) {
 	var all sync.WaitGroup
 	for _, r := range rs {
 		all.Go(func() {
-			res, err := r.Recover(context.Background())
+			res, err := r.Recover(context.Background(), RecoverRequest{})
 			if err != nil {
 				t.Error(err)
 			}
@@ -259,11 +258,11 @@ func TestARunWhoseProcessIsGoneAndWhoseChildHangsIsNobodys(t *testing.T) {
 	if err := unix.Flock(int(hangs.Fd()), unix.LOCK_EX); err != nil {
 		t.Fatal(err)
 	}
-	held, by, err := r.own(t.Context(), run, 300*time.Millisecond, working)
+	held, by, err := r.begin(Operation{}).own(t.Context(), run, 300*time.Millisecond, working)
 	if held != nil || by != nil || err != nil {
 		t.Errorf("owned: %v, %v, %v", held, by, err)
 	}
-	if _, err := r.recover(t.Context(), &report.Result{}); err != nil || stateOf(t, r, run) != journal.Running {
+	if _, err := r.begin(Operation{}).recover(t.Context(), &report.Result{}); err != nil || stateOf(t, r, run) != journal.Running {
 		t.Errorf("run %s, %v", stateOf(t, r, run), err)
 	}
 	owed, err := r.journal.Obligations(t.Context(), run)
@@ -300,14 +299,14 @@ func TestWhatAnotherProcessPaysIsLeftToIt(t *testing.T) {
 	run := ended(t, rs[0], "p")
 	owe(t, rs[0], run, "gw", "app")
 	held := recovering(t, rs[0], run)
-	if _, err := rs[1].recover(t.Context(), &report.Result{}); err != nil {
+	if _, err := rs[1].begin(Operation{}).recover(t.Context(), &report.Result{}); err != nil {
 		t.Fatal(err)
 	}
 	if n, _ := attempts(t, rs[1], run); n != 0 {
 		t.Errorf("%d attempts beside the process that pays", n)
 	}
 	_ = held.Release()
-	if _, err := rs[1].recover(t.Context(), &report.Result{}); err != nil {
+	if _, err := rs[1].begin(Operation{}).recover(t.Context(), &report.Result{}); err != nil {
 		t.Fatal(err)
 	}
 	if n, why := attempts(t, rs[1], run); n != 1 || !strings.Contains(why, "given by value") {
@@ -334,7 +333,7 @@ func TestATargetThatALiveRunHasQuiescedIsLeftToIt(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer func() { _ = held.Release() }()
-			if _, err := rs[1].recover(t.Context(), &report.Result{}); err != nil {
+			if _, err := rs[1].begin(Operation{}).recover(t.Context(), &report.Result{}); err != nil {
 				t.Fatal(err)
 			}
 			n, why := attempts(t, rs[1], old)
@@ -373,7 +372,7 @@ func TestWhatIsOverdueIsEverybodys(t *testing.T) {
 	if listed := left.Owed; left.Unknown != nil || len(listed) != 1 || listed[0].Held || listed[0].HeldBy == "" || left.ExitCode != ExitOwed {
 		t.Errorf("after that: %+v", left)
 	}
-	res, err := rs[1].Recover(t.Context())
+	res, err := rs[1].Recover(t.Context(), RecoverRequest{})
 	if err != nil || res.ExitCode != ExitOwed {
 		t.Errorf("exit %d, %v", res.ExitCode, err)
 	}
@@ -396,7 +395,7 @@ func TestPendingFilesNeedNoJournal(t *testing.T) {
 	}
 	check := func() {
 		t.Helper()
-		res, err := r.Recover(t.Context())
+		res, err := r.Recover(t.Context(), RecoverRequest{})
 		if len(res.Owed) != 1 || res.Owed[0].Device != "gw" || !strings.Contains(res.Owed[0].LastError, "given by value") || res.ExitCode != ExitOwed {
 			t.Errorf("exit %d, owed %+v, %v", res.ExitCode, res.Owed, err)
 		}
@@ -426,11 +425,11 @@ func TestAForgottenRunIsTold(t *testing.T) {
 	if left := r.Owed(t.Context()); left.Unknown == nil || left.ExitCode != ExitOwed || !strings.Contains(left.Unknown.Message, "does not know run "+run) {
 		t.Errorf("got %+v", left)
 	}
-	if res, err := r.Recover(t.Context()); err != nil || res.ExitCode != ExitOwed || res.Unknown == nil {
+	if res, err := r.Recover(t.Context(), RecoverRequest{}); err != nil || res.ExitCode != ExitOwed || res.Unknown == nil {
 		t.Errorf("recover: exit %d, %v, %v", res.ExitCode, res.Unknown, err)
 	}
 	var s event.Summary
-	r.noteProcess(t.Context(), &s)
+	r.begin(Operation{}).noteProcess(t.Context(), &s)
 	if want := "the journal does not know run " + run + ", which has left " + r.locks.Path(lock.RunKey(run)); s.ExitCode != 0 || s.ProcessExit != ExitOwed || s.ProcessWhy != want {
 		t.Errorf("the summary of another run: %+v, want %q", s, want)
 	}
@@ -464,7 +463,7 @@ func TestALostJournalIsTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = os.Remove(file + "-wal")
-	r, err := Open(t.Context(), Options{StateDir: r.StateDir, Version: "0.1.0-test", Sink: previewing{slog.New(slog.DiscardHandler)}, Environ: os.Environ()})
+	r, err := Open(Options{StateDir: r.StateDir, Version: "0.1.0-test", Environ: os.Environ()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -472,7 +471,7 @@ func TestALostJournalIsTold(t *testing.T) {
 	if left := r.Owed(t.Context()); !errors.Is(r.lost, journal.ErrLost) || left.Unknown == nil || !strings.Contains(left.Unknown.Message, "recover --ack journal") {
 		t.Errorf("got %+v", left)
 	}
-	if res, _ := r.Recover(t.Context()); res.ExitCode != ExitOwed {
+	if res, _ := r.Recover(t.Context(), RecoverRequest{}); res.ExitCode != ExitOwed {
 		t.Errorf("exit %d", res.ExitCode)
 	}
 	if _, err := r.Acknowledge(t.Context(), "journal"); err != nil {

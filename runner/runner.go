@@ -30,16 +30,13 @@ type Runner struct {
 	locks   *lock.Locks
 	plugins *Plugins
 	redact  redact.Redactor
-	lines   *lines
-	stopped string // the signal that came while an earlier run was being finished
 
-	mu       sync.Mutex
-	troubles map[pending.Key]string // why this process could not settle them
+	mu sync.Mutex // guards History, which somebody may begin anew
 }
 
 // Open opens the state directory, and makes it where it is missing. Errors
 // are *Error.
-func Open(_ context.Context, o Options) (*Runner, error) {
+func Open(o Options) (*Runner, error) {
 	if o.Clock == nil {
 		o.Clock = clock.System{}
 	}
@@ -49,8 +46,7 @@ func Open(_ context.Context, o Options) (*Runner, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	r := &Runner{Options: o, History: History{now: o.Clock.Now}, troubles: map[pending.Key]string{}}
-	r.Sink = newOutlet(o.Sink)
+	r := &Runner{Options: o, History: History{now: o.Clock.Now}}
 	var err error
 	if r.state, err = state.Open(o.StateDir); err != nil {
 		return nil, &Error{ExitUsage, err}
@@ -72,7 +68,6 @@ func Open(_ context.Context, o Options) (*Runner, error) {
 		return nil, &Error{ExitBug, errors.Join(err, r.Close())}
 	}
 	pluginhost.Sweep(r.state.Work())
-	r.lines = &lines{journal: r.journal, log: o.Log}
 	r.plugins = OpenPlugins(PluginOptions{Bundled: o.Bundled, Version: o.Version, Environ: o.Environ, Log: o.Log, Dir: r.state.Plugins(),
 		WorkDir: r.state.Work(), Redact: r.redact.Redact})
 	return r, nil
@@ -83,9 +78,6 @@ func (r *Runner) Close() error {
 	var errs []error
 	if r.plugins != nil {
 		errs = append(errs, r.plugins.Close())
-	}
-	if r.lines != nil {
-		r.lines.flush()
 	}
 	return errors.Join(append(errs, r.History.Close())...)
 }

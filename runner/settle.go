@@ -31,7 +31,7 @@ type settled struct {
 // settle does what is owed to devices, from what stands in the obligations
 // alone: no journal, no plan and no room on the disk is needed. It returns how
 // each went. A target that a live run has quiesced meanwhile is left to that run.
-func (r *Runner) settle(ctx context.Context, list, all []outstanding) []settled {
+func (r *operation) settle(ctx context.Context, list, all []outstanding) []settled {
 	quiesced := quiescedByLiveRuns(all, r.Clock.Now())
 	var mu sync.Mutex
 	var out []settled
@@ -62,7 +62,7 @@ func (r *Runner) settle(ctx context.Context, list, all []outstanding) []settled 
 
 // noteTrouble keeps why something is still owed, and enters it where that can
 // be written down. It is told with what is left, which comes last.
-func (r *Runner) noteTrouble(ctx context.Context, o pending.Obligation, trouble string) {
+func (r *operation) noteTrouble(ctx context.Context, o pending.Obligation, trouble string) {
 	r.mu.Lock()
 	r.troubles[o.Key] = trouble
 	r.mu.Unlock()
@@ -77,7 +77,7 @@ func (r *Runner) noteTrouble(ctx context.Context, o pending.Obligation, trouble 
 
 // noteDone takes an obligation off the list, and enters it where that can be
 // written down: a row without a file is looked at again.
-func (r *Runner) noteDone(ctx context.Context, o pending.Obligation) error {
+func (r *operation) noteDone(ctx context.Context, o pending.Obligation) error {
 	if err := r.pending.Remove(o.Key); err != nil {
 		return err
 	}
@@ -95,7 +95,7 @@ func (r *Runner) noteDone(ctx context.Context, o pending.Obligation) error {
 }
 
 // settleOne does what one obligation asks, verifies it and removes its file.
-func (r *Runner) settleOne(ctx context.Context, o outstanding, hurried func() bool) error {
+func (r *operation) settleOne(ctx context.Context, o outstanding, hurried func() bool) error {
 	release, there, err := r.pending.Claim(o.Key)
 	if err != nil {
 		return err
@@ -124,7 +124,7 @@ func (r *Runner) settleOne(ctx context.Context, o outstanding, hurried func() bo
 	if err := r.noteDone(ctx, o.Obligation.Obligation); err != nil || !o.filed {
 		return err
 	}
-	r.Sink.Settled(event.Settled{Run: o.Run, Task: o.Task, Plan: o.Plan, Kind: string(o.Kind), Device: o.Device, Domain: o.Domain, Since: o.Since, Time: r.Clock.Now()})
+	r.sink.Settled(event.Settled{Run: o.Run, Task: o.Task, Plan: o.Plan, Kind: string(o.Kind), Device: o.Device, Domain: o.Domain, Since: o.Since, Time: r.Clock.Now()})
 	return nil
 }
 
@@ -133,7 +133,7 @@ const discardAgain = 5 * time.Second
 
 // discard removes files from a device. One that is still busy with the backup is
 // asked again, for as long as one waits for a device to come back.
-func (r *Runner) discard(ctx context.Context, src sdk.Source, o pending.Obligation, hurried func() bool) error {
+func (r *operation) discard(ctx context.Context, src sdk.Source, o pending.Obligation, hurried func() bool) error {
 	end := r.Clock.Now().Add(o.Way().Unquiesce + o.Way().Grace)
 	for {
 		limited, cancel := context.WithTimeout(ctx, lifecycle.RequestLimit)
@@ -150,7 +150,7 @@ func (r *Runner) discard(ctx context.Context, src sdk.Source, o pending.Obligati
 }
 
 // endpointOf is the device that something is owed to, its secrets read anew.
-func (r *Runner) endpointOf(o pending.Obligation) (execute.Endpoint, error) {
+func (r *operation) endpointOf(o pending.Obligation) (execute.Endpoint, error) {
 	var s sealed
 	if err := json.Unmarshal(o.Endpoint, &s); err != nil {
 		return execute.Endpoint{}, fmt.Errorf("read how %s is reached: %w", o.Device, err)
@@ -160,7 +160,7 @@ func (r *Runner) endpointOf(o pending.Obligation) (execute.Endpoint, error) {
 
 // bringBack drives the machine of the way back until its target is explicitly
 // in service. What it waits for is logged.
-func (r *Runner) bringBack(ctx context.Context, src sdk.Source, o pending.Obligation, hurried func() bool) error {
+func (r *operation) bringBack(ctx context.Context, src sdk.Source, o pending.Obligation, hurried func() bool) error {
 	debt := lifecycle.NewDebt(o.Way())
 	debt.Restart(r.Clock.Now())
 	target := sdk.Target{Domain: o.Domain}
@@ -195,7 +195,7 @@ func (r *Runner) bringBack(ctx context.Context, src sdk.Source, o pending.Obliga
 }
 
 // wayBack does one action of the way back.
-func (r *Runner) wayBack(ctx context.Context, src sdk.Source, target sdk.Target, a lifecycle.Action) (*sdk.QuiesceReport, error) {
+func (r *operation) wayBack(ctx context.Context, src sdk.Source, target sdk.Target, a lifecycle.Action) (*sdk.QuiesceReport, error) {
 	limited, cancel := context.WithTimeout(ctx, lifecycle.RequestLimit)
 	defer cancel()
 	switch a.Kind {
@@ -210,7 +210,7 @@ func (r *Runner) wayBack(ctx context.Context, src sdk.Source, target sdk.Target,
 // hearing counts the signals that come while gateways are brought back. The
 // first asks to stop after that, the second gives up the grace, and the third
 // ends the context: what is left stays owed.
-func (r *Runner) hearing(ctx context.Context) (_ context.Context, hurried func() bool, stop func()) {
+func (r *operation) hearing(ctx context.Context) (_ context.Context, hurried func() bool, stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	done, ended := make(chan struct{}), make(chan struct{})
 	var heard atomic.Int32
@@ -218,7 +218,7 @@ func (r *Runner) hearing(ctx context.Context) (_ context.Context, hurried func()
 		defer close(ended)
 		for {
 			select {
-			case name := <-r.Signals:
+			case name := <-r.requests:
 				if heard.Add(1) == 1 {
 					r.stopped = name
 				}
@@ -238,7 +238,7 @@ func (r *Runner) hearing(ctx context.Context) (_ context.Context, hurried func()
 }
 
 // until waits for a time.
-func (r *Runner) until(ctx context.Context, at time.Time) error {
+func (r *operation) until(ctx context.Context, at time.Time) error {
 	if !at.After(r.Clock.Now()) {
 		return ctx.Err()
 	}

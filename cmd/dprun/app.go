@@ -62,7 +62,7 @@ func (a *app) runE(do command) func(*cobra.Command, []string) error {
 		ctx, stop := interruptible(ctx)
 		defer stop()
 		err := do(ctx, v, args)
-		var stopped *stoppedError
+		var stopped *runner.Error
 		if err != nil && errors.As(context.Cause(ctx), &stopped) {
 			return stopped
 		}

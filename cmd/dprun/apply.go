@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -37,33 +35,26 @@ func (a *app) applyCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			asked, signals, stop := forward(ctx, v.Stopping)
-			defer stop()
-			q := runner.ApplyRequest{Source: from, Plan: src.plan, Only: src.narrowed(), Parallel: parallel, Asked: asked}
+			op, release := operation(ctx, v)
+			defer release()
+			q := runner.ApplyRequest{Operation: op, Source: from, Plan: src.plan, Only: src.narrowed(), Parallel: parallel}
 			if !yes {
-				q.Confirm = a.confirm(asked)
+				q.Confirm = a.confirm(op.Stop.Asked())
 			}
-			return a.operate(ctx, v, signals, func(r *runner.Runner) (*report.Result, error) {
-				q.Read = func(found diag.List, broken error) {
-					v.Diagnostics(found)
-					then := "the plan is run after that"
-					switch {
-					case broken != nil:
-						then = "the plan is not run: " + broken.Error()
-					case found.HasErrors():
-						then = "the plan is not run, as it is not valid"
-					}
-					if owed := toDo(ctx, r); len(owed) > 0 {
-						v.Paying(owed, then)
-					}
+			q.Read = func(found diag.List, broken error, due []report.Owed) {
+				v.Diagnostics(found)
+				then := "the plan is run after that"
+				switch {
+				case broken != nil:
+					then = "the plan is not run: " + broken.Error()
+				case found.HasErrors():
+					then = "the plan is not run, as it is not valid"
 				}
-				res, err := r.Apply(ctx, q)
-				var stopped *stoppedError
-				if err != nil && (res == nil || res.Summary == nil) && errors.As(context.Cause(asked), &stopped) {
-					err = stopped // before there was a run to cancel
+				if len(due) > 0 {
+					v.Paying(due, then)
 				}
-				return res, err
-			})
+			}
+			return a.operate(v, func(r *runner.Runner) (*report.Result, error) { return r.Apply(ctx, q) })
 		}),
 	}
 	src.variables(c.Flags())
@@ -83,7 +74,7 @@ func (a *app) confirm(asked context.Context) func(report.Disruption) error {
 	return func(d report.Disruption) error {
 		switch {
 		case !in || !out:
-			return &usageError{err: errors.New(view.Unasked(d))}
+			return &usageError{err: &runner.Error{ExitCode: runner.ExitUsage, Err: errors.New(view.Unasked(d))}}
 		case !view.Ask(asked, a.stdin, a.stderr, d):
 			return &runner.Error{ExitCode: exitFailed, Err: errors.New("not confirmed: nothing of this plan was contacted")}
 		}
@@ -93,8 +84,8 @@ func (a *app) confirm(asked context.Context) func(report.Disruption) error {
 
 // operate does something that may end with things owed, and shows how it
 // ended: what is owed comes last.
-func (a *app) operate(ctx context.Context, v view.View, signals <-chan string, do func(*runner.Runner) (*report.Result, error)) (err error) {
-	r, err := a.open(ctx, v, signals)
+func (a *app) operate(v view.View, do func(*runner.Runner) (*report.Result, error)) (err error) {
+	r, err := a.open(v)
 	if err != nil {
 		return err
 	}
@@ -104,21 +95,11 @@ func (a *app) operate(ctx context.Context, v view.View, signals <-chan string, d
 		return err
 	}
 	v.Diagnostics(res.Diagnostics)
-	if all := slices.Concat(res.Told, res.Diagnostics); err == nil && all.HasErrors() {
-		err = runner.Invalid(all)
-	}
-	if (res.ExitCode == runner.ExitOwed || res.ExitCode == runner.ExitAway) && err != nil {
-		err = &runner.Error{ExitCode: res.ExitCode, Err: errors.New(err.Error())} // wins over all others
-	}
 	var usage *usageError
-	switch {
-	case err == nil:
-		err = status(res.ExitCode)
-	case exitCode(err) != runner.ExitUsage || !errors.As(err, &usage): // that one is shown when the command has ended
-		if res.Unknown == nil || !strings.Contains(res.Unknown.Message, err.Error()) { // a lost journal is both
-			v.Fail(report.Failure{Message: err.Error(), ExitCode: exitCode(err)})
+	if !errors.As(err, &usage) { // that one is shown when the command has ended
+		if err = status(res.ExitCode); res.Failure != nil {
+			v.Fail(*res.Failure)
 		}
-		err = status(exitCode(err))
 	}
 	if res.Unknown != nil {
 		v.Fail(*res.Unknown)

@@ -63,19 +63,15 @@ func crashed(w io.Writer, p any, stack []byte) int {
 
 // Exit codes beside those of package runner and of runs.
 const (
-	exitOK      = 0
-	exitFailed  = 1
-	exitPartly  = 3
-	exitSIGINT  = 130
-	exitSIGTERM = 143
+	exitOK     = 0
+	exitFailed = 1
+	exitPartly = 3
 )
 
 // exitCode is the one place where an error becomes an exit code.
 func exitCode(err error) int {
 	var status exitStatus
 	var usage *usageError
-	var stopped *stoppedError
-	var coded *runner.Error
 	switch {
 	case err == nil:
 		return exitOK
@@ -83,15 +79,8 @@ func exitCode(err error) int {
 		return int(status)
 	case errors.As(err, &usage):
 		return runner.ExitUsage
-	case errors.As(err, &stopped):
-		if stopped.signal == "SIGINT" {
-			return exitSIGINT
-		}
-		return exitSIGTERM
-	case errors.As(err, &coded):
-		return coded.ExitCode
 	}
-	return exitFailed
+	return runner.CodeOf(err)
 }
 
 // exitStatus ends a command with an exit code; what there is to say was said.
@@ -120,12 +109,3 @@ func (e *usageError) Unwrap() error { return e.err }
 func (e *usageError) text() string {
 	return fmt.Sprintf("Error: %s\nSee `%s --help`.\n", view.Clean(e.err.Error()), e.command)
 }
-
-// stoppedError is a command that was ended by a signal.
-type stoppedError struct {
-	signal string
-	err    error
-}
-
-func (e *stoppedError) Error() string { return "stopped by " + e.signal }
-func (e *stoppedError) Unwrap() error { return e.err }

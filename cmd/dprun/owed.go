@@ -15,7 +15,7 @@ func (a *app) owedCommand() *cobra.Command {
 		Long:  "Lists what ended or dead runs still owe: since when, the last error, and the commands to do it by hand.\n\nWhat a live process is at is listed with that process, and counts from the time on at which it should be back.\n\nExit codes: 0 no device may be quiesced, 16 one may, 17 traffic may be led around one.",
 		Args:  arguments(0, 0),
 		RunE: a.runE(func(ctx context.Context, v view.View, _ []string) (err error) {
-			r, err := a.open(ctx, v, nil)
+			r, err := a.open(v)
 			if err != nil {
 				return err
 			}

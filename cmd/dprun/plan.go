@@ -25,7 +25,7 @@ func (a *app) planCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			r, err := a.open(ctx, v, nil)
+			r, err := a.open(v)
 			if err != nil {
 				return err
 			}

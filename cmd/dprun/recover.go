@@ -23,9 +23,9 @@ func (a *app) recoverCommand() *cobra.Command {
 			"Exit codes: 0 no device may be quiesced any more, 16 one may, 17 traffic may be led around one.",
 		Args: arguments(0, 0),
 		RunE: a.runDeaf(func(ctx context.Context, v view.View, _ []string) error {
-			_, signals, stop := forward(ctx, v.Stopping)
-			defer stop()
-			return a.operate(ctx, v, signals, func(r *runner.Runner) (*report.Result, error) {
+			op, release := operation(ctx, v)
+			defer release()
+			return a.operate(v, func(r *runner.Runner) (*report.Result, error) {
 				if ack != "" {
 					done, err := r.Acknowledge(ctx, ack)
 					if err != nil {
@@ -33,14 +33,16 @@ func (a *app) recoverCommand() *cobra.Command {
 					}
 					v.Acknowledged(done)
 				}
-				before := toDo(ctx, r)
-				if len(before) > 0 {
-					v.Paying(before, "")
-				}
-				res, err := r.Recover(ctx)
+				done := ack != ""
+				res, err := r.Recover(ctx, runner.RecoverRequest{Operation: op, Begin: func(due []report.Owed) {
+					if len(due) > 0 {
+						v.Paying(due, "")
+						done = true
+					}
+				}})
 				switch {
 				case err != nil || len(res.Owed) > 0 || res.Unknown != nil:
-				case ack != "" || len(before) > 0 || len(res.Recovered) > 0:
+				case done || len(res.Recovered) > 0:
 					v.Owed(nil)
 				default:
 					v.NothingToRecover()
@@ -53,10 +55,4 @@ func (a *app) recoverCommand() *cobra.Command {
 	c.Flags().StringVar(&ack, "ack", "", "take what this device, or the plan of this run, owes as done by hand")
 	must(c.RegisterFlagCompletionFunc("ack", a.owing()))
 	return c
-}
-
-// toDo lists what is owed and left to nobody at work. What cannot be listed is
-// told at the end.
-func toDo(ctx context.Context, r *runner.Runner) []report.Owed {
-	return report.Unheld(r.Owed(ctx).Owed)
 }

@@ -5,6 +5,9 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/dprun/dprun/cmd/dprun/view"
+	"github.com/dprun/dprun/runner"
 )
 
 // stopSignals are the signals by which dprun is asked to stop.
@@ -27,12 +30,11 @@ func catch() (signals <-chan os.Signal, stop func()) {
 	return c, func() { signal.Stop(c) }
 }
 
-// forward passes every stop signal on by its name, says so, and ends asked with
-// the first one. Nothing else happens: what to do about it is the run's decision.
-func forward(ctx context.Context, say func(signal string, again bool)) (asked context.Context, names <-chan string, stop func()) {
-	signals, release := catch()
-	asked, cancel := context.WithCancelCause(ctx)
-	out := make(chan string, 8)
+// operation is one that the view shows and every stop signal asks to stop. A
+// signal is told and passed on: what to do about it is the run's decision.
+func operation(ctx context.Context, v view.View) (op runner.Operation, release func()) {
+	signals, deaf := catch()
+	op = runner.Operation{Sink: v, Stop: runner.NewStop(ctx)}
 	done := make(chan struct{})
 	ended := make(chan struct{})
 	go func() {
@@ -40,23 +42,19 @@ func forward(ctx context.Context, say func(signal string, again bool)) (asked co
 		for {
 			select {
 			case s := <-signals:
-				again := asked.Err() != nil
-				cancel(&stoppedError{signal: stopSignals[s], err: context.Canceled})
-				say(stopSignals[s], again)
-				select {
-				case out <- stopSignals[s]:
-				default: // so many that one more says nothing new
-				}
+				again := op.Stop.Asked().Err() != nil
+				op.Stop.Ask(stopSignals[s])
+				v.Stopping(stopSignals[s], again)
 			case <-done:
 				return
 			}
 		}
 	}()
-	return asked, out, func() {
-		release()
+	return op, func() {
+		deaf()
 		close(done)
 		<-ended
-		cancel(nil)
+		op.Stop.Release()
 	}
 }
 
@@ -72,7 +70,7 @@ func interruptible(ctx context.Context) (_ context.Context, stop func()) {
 		select {
 		case s := <-signals:
 			release()
-			cancel(&stoppedError{signal: stopSignals[s], err: context.Canceled})
+			cancel(runner.Stopped(stopSignals[s]))
 		case <-done:
 		}
 	}()

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -89,14 +88,14 @@ func (a *app) pluginsWith(log *slog.Logger) *runner.Plugins {
 }
 
 // open opens the runner on the state directory.
-func (a *app) open(ctx context.Context, v view.View, signals <-chan string) (*runner.Runner, error) {
+func (a *app) open(v view.View) (*runner.Runner, error) {
 	debug.SetGCPercent(gcPercentRun)
 	dir, err := a.state()
 	if err != nil {
 		return nil, &usageError{err: err}
 	}
-	return runner.Open(ctx, runner.Options{
-		StateDir: dir, Version: version, Bundled: bundled(), Environ: a.environ, Sink: v, Log: a.log(v), Signals: signals,
+	return runner.Open(runner.Options{
+		StateDir: dir, Version: version, Bundled: bundled(), Environ: a.environ, Log: a.log(v),
 	})
 }
 

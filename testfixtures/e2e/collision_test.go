@@ -49,7 +49,7 @@ plan "` + name + `" {
 			apply := func(plan string) *report.Result {
 				s.write("plan.hcl", devices+plan)
 				return s.run(func(r *runner.Runner) (*report.Result, error) {
-					return r.Apply(t.Context(), runner.ApplyRequest{Source: s.source()})
+					return r.Apply(t.Context(), s.request())
 				})
 			}
 			if res := apply(plan("first", "a", c.activity)); res.ExitCode != 0 {

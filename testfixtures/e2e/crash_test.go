@@ -101,8 +101,8 @@ plan "p" {
 	if err := os.WriteFile(path, []byte(plan), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	r, err := runner.Open(t.Context(), runner.Options{StateDir: filepath.Join(dir, "state"), Version: "0.1.0-test", Bundled: bundled(), Environ: os.Environ(),
-		Sink: sink, Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
+	r, err := runner.Open(runner.Options{StateDir: filepath.Join(dir, "state"), Version: "0.1.0-test", Bundled: bundled(), Environ: os.Environ(),
+		Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +111,7 @@ plan "p" {
 			t.Error(err)
 		}
 	}()
-	res, err := r.Apply(t.Context(), runner.ApplyRequest{Source: runner.Source{Path: path, Environ: os.Environ()}})
+	res, err := r.Apply(t.Context(), runner.ApplyRequest{Operation: runner.Operation{Sink: sink}, Source: runner.Source{Path: path, Environ: os.Environ()}})
 	if err != nil || res.Summary == nil {
 		t.Fatalf("%v, %+v", err, res.Diagnostics)
 	}

@@ -49,7 +49,7 @@ type site struct {
 	dir   string
 	fleet *dpsim.Fleet
 	clock *manualclock.Clock
-	stop  chan string
+	stop  *runner.Stop
 	sink  *recorder
 	// patience is how long the plugin waits for an answer, in real time: a
 	// busy machine takes seconds to make an export.
@@ -100,12 +100,18 @@ func (r *recorder) history(task string) []string {
 func newSite(t *testing.T, s dpsim.Scenario) *site {
 	t.Helper()
 	s.Start, s.Frozen = night.Format(time.RFC3339), true
+	return startSite(t, s)
+}
+
+// startSite starts a fleet whose time is the scenario's.
+func startSite(t *testing.T, s dpsim.Scenario) *site {
+	t.Helper()
 	fleet, err := dpsim.Start(context.Background(), s)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(fleet.Close)
-	st := &site{t: t, dir: t.TempDir(), fleet: fleet, clock: manualclock.New(night), stop: make(chan string, 2), sink: &recorder{}, patience: "1m"}
+	st := &site{t: t, dir: t.TempDir(), fleet: fleet, clock: manualclock.New(night), stop: runner.NewStop(t.Context()), sink: &recorder{}, patience: "1m"}
 	if err := fleet.WriteReady(filepath.Join(st.dir, "fleet.json")); err != nil {
 		t.Fatal(err)
 	}
@@ -152,9 +158,16 @@ func (s *site) apply(plan string) *report.Result {
 	s.t.Helper()
 	s.write("plan.hcl", strings.ReplaceAll(devices, `"1m"`, `"`+s.patience+`"`)+plan)
 	return s.run(func(r *runner.Runner) (*report.Result, error) {
-		return r.Apply(context.Background(), runner.ApplyRequest{Source: s.source()})
+		return r.Apply(context.Background(), s.request())
 	})
 }
+
+// request asks for a run of the plan that the site's sink sees.
+func (s *site) request() runner.ApplyRequest {
+	return runner.ApplyRequest{Operation: s.operation(), Source: s.source()}
+}
+
+func (s *site) operation() runner.Operation { return runner.Operation{Sink: s.sink, Stop: s.stop} }
 
 func (s *site) source() runner.Source {
 	return runner.Source{Path: filepath.Join(s.dir, "plan.hcl"), Environ: os.Environ()}
@@ -162,8 +175,8 @@ func (s *site) source() runner.Source {
 
 func (s *site) open(c clock.Clock) *runner.Runner {
 	s.t.Helper()
-	r, err := runner.Open(context.Background(), runner.Options{StateDir: filepath.Join(s.dir, "state"), Version: "0.1.0-test", Bundled: bundled(), Environ: os.Environ(),
-		Sink: s.sink, Log: slog.New(slog.NewTextHandler(s.t.Output(), nil)), Clock: c, Group: -1, Signals: s.stop})
+	r, err := runner.Open(runner.Options{StateDir: filepath.Join(s.dir, "state"), Version: "0.1.0-test", Bundled: bundled(), Environ: os.Environ(),
+		Log: slog.New(slog.NewTextHandler(s.t.Output(), nil)), Clock: c, Group: -1})
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -250,7 +250,7 @@ func TestAPanicLeavesNothingDown(t *testing.T) {
 	s.write("plan.hcl", devices+quiescing)
 	var err error
 	res := s.run(func(r *runner.Runner) (res *report.Result, _ error) {
-		res, err = r.Apply(context.Background(), runner.ApplyRequest{Source: s.source()})
+		res, err = r.Apply(context.Background(), s.request())
 		return res, nil
 	})
 	if err == nil || !strings.Contains(err.Error(), "boom") {

@@ -280,11 +280,12 @@ func (p *player) runThen(c command, begun func()) {
 
 // inProcess runs dprun's engine here, with real plugin processes.
 func (p *player) inProcess(c command, begun func()) int {
-	stop := make(chan string, 4)
-	w := &watch{player: p, command: c, begun: begun, signal: func(s string) { stop <- s }, done: make([]bool, len(c.At))}
 	ctx := context.Background()
-	r, err := runner.Open(ctx, runner.Options{StateDir: p.stateDir(c), Version: "0.1.0-test", Bundled: p.Bundled, Environ: os.Environ(),
-		Sink: w, Log: slog.New(slog.NewTextHandler(p.t.Output(), nil)), Clock: p.clock, Group: -1, Signals: stop})
+	stop := runner.NewStop(ctx)
+	defer stop.Release()
+	w := &watch{player: p, command: c, begun: begun, signal: stop.Ask, done: make([]bool, len(c.At))}
+	r, err := runner.Open(runner.Options{StateDir: p.stateDir(c), Version: "0.1.0-test", Bundled: p.Bundled, Environ: os.Environ(),
+		Log: slog.New(slog.NewTextHandler(p.t.Output(), nil)), Clock: p.clock, Group: -1})
 	if err != nil {
 		return p.refused(err)
 	}
@@ -292,9 +293,9 @@ func (p *player) inProcess(c command, begun func()) int {
 	var res *report.Result
 	switch c.Args[0] {
 	case "apply":
-		res, err = r.Apply(ctx, runner.ApplyRequest{Source: runner.Source{Path: filepath.Join(p.dir, "plan.hcl"), Environ: os.Environ()}, Plan: c.Plan})
+		res, err = r.Apply(ctx, runner.ApplyRequest{Operation: runner.Operation{Sink: w, Stop: stop}, Source: runner.Source{Path: filepath.Join(p.dir, "plan.hcl"), Environ: os.Environ()}, Plan: c.Plan})
 	case "recover":
-		res, err = r.Recover(ctx)
+		res, err = r.Recover(ctx, runner.RecoverRequest{Operation: runner.Operation{Sink: w, Stop: stop}})
 	case "owed":
 		left := r.Owed(ctx)
 		if left.Unknown != nil {

@@ -127,9 +127,9 @@ plan "nightly" {
 	for _, v := range started {
 		killers.Go(func() { killOnTheWay(t, v, ended) })
 	}
-	r, err := runner.Open(t.Context(), runner.Options{
+	r, err := runner.Open(runner.Options{
 		StateDir: filepath.Join(dir, "state"), Version: "0.1.0-test", Bundled: bundled(), Environ: os.Environ(),
-		Sink: silent{}, Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Clock: clock.System{},
+		Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Clock: clock.System{},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -218,12 +218,3 @@ func partOfAFile(dir string) bool {
 	return found
 }
 
-// silent is a sink that shows nothing.
-type silent struct{}
-
-func (silent) Status(event.Status)     {}
-func (silent) Run(event.RunInfo)       {}
-func (silent) Progress(event.Progress) {}
-func (silent) Log(event.Log)           {}
-func (silent) Summary(event.Summary)   {}
-func (silent) Settled(event.Settled)   {}
