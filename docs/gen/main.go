@@ -24,6 +24,7 @@ import (
 	"github.com/dprun/dprun/runner/lifecycle"
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/schema"
+	"github.com/dprun/dprun/testfixtures/layering"
 	"github.com/dprun/dprun/testfixtures/servers/results"
 )
 
@@ -42,6 +43,7 @@ func pages() []page {
 		{"diagnostics.md", "", func(b *bytes.Buffer) { diagnosticsPage(b, diag.Catalogue()) }},
 		{"plugins.md", "", func(b *bytes.Buffer) { pluginsPage(b, schemas()...) }},
 		{"exit-codes.md", "exit-codes", func(b *bytes.Buffer) { exitCodes(b, runner.Exits()) }},
+		{"architecture.md", "packages", func(b *bytes.Buffer) { packagesTable(b, layering.Rows()) }},
 		{"servers.md", "", func(b *bytes.Buffer) { serversPage(b, seen()) }},
 		{"machine.md", "", func(b *bytes.Buffer) { machinePage(b, lifecycle.Regions()) }},
 		{"functions.md", "", func(b *bytes.Buffer) { functionsPage(b, functions()) }},

@@ -1,4 +1,3 @@
-// Package layering asserts that imports run one way.
 package layering
 
 import (
@@ -7,27 +6,19 @@ import (
 	"errors"
 	"io"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 )
 
 const module = "github.com/dprun/dprun/"
 
-// rules says for each room which other rooms of the module its packages may
-// import, directly or through others. A room is a path prefix; the longest
-// that fits counts.
-var rules = map[string][]string{
-	"sdk/failure":        {"sdk/failure"},
-	"sdk/schema":         {"sdk/schema"},
-	"sdk":                {"sdk", "sdk/schema", "sdk/failure"},
-	"plan":               {"plan", "sdk/schema"},
-	"runner":             {"runner", "runner/lifecycle", "runner/event", "plan", "sdk", "sdk/schema", "sdk/failure"},
-	"runner/event":       {"runner/event", "sdk", "sdk/schema", "sdk/failure"},
-	"runner/lifecycle":   {"runner/lifecycle", "runner/event", "plan", "sdk", "sdk/schema", "sdk/failure"},
-	"plugins":            {"plugins", "sdk", "sdk/schema", "sdk/failure"},
-	"cmd":                {"cmd", "runner", "runner/lifecycle", "runner/event", "plan", "plugins", "sdk", "sdk/schema", "sdk/failure"},
-	"examples":           {"examples", "sdk", "sdk/schema", "sdk/failure"},
+// rooms are beside the table: a room, which is a path prefix, and what its
+// packages may depend on, directly or through others.
+var rooms = map[string][]string{
+	"examples":           {"examples", "sdk"},
 	"testfixtures/dpsim": {"testfixtures/dpsim"},
+	"plugins":            {"plugins", "sdk"},
 }
 
 // heavy is what the leaves and the language must not drag in.
@@ -64,51 +55,82 @@ func listed(t *testing.T) []pkg {
 	}
 }
 
-// room is the longest rule that a package of the module falls under.
-func room(path string) string {
-	path = strings.TrimPrefix(path, module)
-	best := ""
-	for r := range rules {
-		if (path == r || strings.HasPrefix(path, r+"/")) && len(r) > len(best) {
-			best = r
+// in reports whether a path of the module is a room or below it.
+func in(path, room string) bool { return path == room || strings.HasPrefix(path, room+"/") }
+
+// ours gives the packages of the module in a list, as paths in it.
+func ours(imports []string) (out []string) {
+	for _, i := range imports {
+		if rel, ok := strings.CutPrefix(i, module); ok {
+			out = append(out, rel)
 		}
 	}
-	return best
+	return out
 }
 
-func TestImportsRunOneWay(t *testing.T) {
+func TestEveryPackageImportsOnlyWhatItsRowLists(t *testing.T) {
 	t.Parallel()
+	rows := map[string]Row{}
+	for _, r := range Rows() {
+		rows[r.Package] = r
+	}
 	seen := map[string]bool{}
 	for _, p := range listed(t) {
-		r := room(p.ImportPath)
-		if r == "" {
-			continue // test fixtures and documentation generators may import anything
+		path := strings.TrimPrefix(p.ImportPath, module)
+		if !slices.ContainsFunc([]string{"cmd", "plan", "runner", "plugins", "sdk"}, func(room string) bool { return in(path, room) }) {
+			continue
 		}
-		seen[r] = true
-		for _, d := range p.Deps {
-			if !strings.HasPrefix(d, module) {
-				continue
-			}
-			to := room(d)
-			ok := false
-			for _, may := range rules[r] {
-				ok = ok || may == to
-			}
-			if !ok {
-				t.Errorf("%s (room %s) depends on %s (room %q)", p.ImportPath, r, d, to)
+		row, known := rows[path]
+		if !known {
+			t.Errorf("%s has no row in table.go: say there what it holds and may import", path)
+		}
+		seen[path] = true
+		for _, i := range ours(p.Imports) {
+			if !slices.Contains(row.Imports, i) {
+				t.Errorf("%s imports %s, which its row in table.go does not list", path, i)
 			}
 		}
-		for _, h := range heavy[r] {
-			for _, d := range p.Deps {
-				if d == h || strings.HasPrefix(d, h+"/") {
-					t.Errorf("%s (room %s) drags in %s", p.ImportPath, r, d)
+	}
+	for path := range rows {
+		if !seen[path] {
+			t.Errorf("there is no package %s: remove its row", path)
+		}
+	}
+}
+
+func TestImportsRunDownwards(t *testing.T) {
+	t.Parallel()
+	floors := map[string]int{}
+	for _, r := range Rows() {
+		for _, i := range r.Imports {
+			if to, below := floors[i]; !below || to >= r.Floor {
+				t.Errorf("%s (floor %d) may import %s, which is not on a lower floor", r.Package, r.Floor, i)
+			}
+		}
+		if _, twice := floors[r.Package]; twice {
+			t.Errorf("%s has two rows", r.Package)
+		}
+		floors[r.Package] = r.Floor
+	}
+}
+
+func TestRoomsDependOnNothingElse(t *testing.T) {
+	t.Parallel()
+	for _, p := range listed(t) {
+		path := strings.TrimPrefix(p.ImportPath, module)
+		for room, may := range rooms {
+			for _, d := range ours(p.Deps) {
+				if in(path, room) && !slices.ContainsFunc(may, func(m string) bool { return in(d, m) }) {
+					t.Errorf("%s depends on %s", path, d)
 				}
 			}
 		}
-	}
-	for r := range rules {
-		if !seen[r] {
-			t.Errorf("room %s has no package: is the rule out of date?", r)
+		for room, kept := range heavy {
+			for _, d := range p.Deps {
+				if in(path, room) && slices.ContainsFunc(kept, func(h string) bool { return in(d, h) }) {
+					t.Errorf("%s drags in %s", path, d)
+				}
+			}
 		}
 	}
 }

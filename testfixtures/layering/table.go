@@ -1,0 +1,61 @@
+// Package layering holds which package of ours may import which, and asserts
+// that the code agrees. docs/architecture.md prints the table.
+package layering
+
+// Row is one package and what it may import directly, of ours.
+type Row struct {
+	Floor   int
+	Package string
+	Holds   string
+	Imports []string
+}
+
+// Rows are all packages of the product and the SDK, the lowest floor first. A
+// package imports from lower floors only, and what is listed here only.
+func Rows() []Row {
+	return []Row{
+		{0, "sdk/failure", "kinds of failures", nil},
+		{0, "sdk/internal/offspring", "processes end with what they started", nil},
+		{0, "sdk/proto", "the protocol as text", nil},
+		{0, "sdk/proto/dprun/plugin/v1", "the protocol, generated", nil},
+		{0, "sdk/schema", "what a plugin offers and takes", nil},
+		{0, "plan/diag", "diagnostics and their catalogue", nil},
+		{0, "plan/pattern", "patterns of names", nil},
+		{0, "plan/secret", "references of secrets", nil},
+		{0, "plan/window", "maintenance windows", nil},
+		{0, "runner/clock", "time as a parameter", nil},
+		{0, "runner/redact", "takes secrets out of texts", nil},
+		{0, "runner/state", "the state directory", nil},
+		{0, "plugins/datapower/archive", "verifies exports and secure backups", nil},
+		{0, "plugins/datapower/soma", "the management protocol", nil},
+		{0, "plugins/nfs/nfsclient", "the NFS protocol", nil},
+		{1, "sdk/internal/wire", "messages to structs and back", []string{"sdk/failure", "sdk/proto/dprun/plugin/v1", "sdk/schema"}},
+		{1, "plan/inventory", "device lists in CSV, YAML, JSON", []string{"plan/diag"}},
+		{1, "runner/lock", "locks between processes", []string{"sdk/failure"}},
+		{1, "runner/secret", "reads secrets", []string{"plan/secret", "runner/redact"}},
+		{2, "sdk", "what a plugin author imports; `schema` and `failure` are leaves without gRPC", []string{"sdk/failure", "sdk/internal/offspring", "sdk/internal/wire", "sdk/proto/dprun/plugin/v1", "sdk/schema"}},
+		{2, "plan/function", "the functions of the language", []string{"plan/inventory", "plan/secret"}},
+		{3, "sdk/client", "the host's end of the protocol", []string{"sdk", "sdk/failure", "sdk/internal/offspring", "sdk/internal/wire", "sdk/proto/dprun/plugin/v1", "sdk/schema"}},
+		{3, "sdk/store", "keeps files at a destination, all or nothing, over a few operations on whole files", []string{"sdk", "sdk/failure"}},
+		{3, "plan", "the language: text in, compiled plan and diagnostics out; no network, no clock, no process", []string{"plan/diag", "plan/function", "plan/inventory", "plan/pattern", "plan/secret", "plan/window", "sdk/schema"}},
+		{3, "runner/event", "what machines, journal and views share", []string{"sdk", "sdk/failure"}},
+		{3, "runner/staging", "captured files on their way", []string{"sdk", "sdk/failure"}},
+		{3, "plugins/datapower", "gateways", []string{"plugins/datapower/archive", "plugins/datapower/soma", "sdk", "sdk/failure", "sdk/schema"}},
+		{3, "plugins/exec", "scripts", []string{"sdk", "sdk/failure", "sdk/schema"}},
+		{4, "sdk/conformance", "what every plugin must do", []string{"sdk", "sdk/client", "sdk/failure", "sdk/schema"}},
+		{4, "runner/lifecycle", "the machines (task, run, debt) and the catalogue of status codes; no I/O, no goroutine, no clock", []string{"plan/pattern", "plan/window", "runner/event", "sdk", "sdk/failure", "sdk/schema"}},
+		{4, "runner/pluginhost", "starts plugins and watches them", []string{"sdk", "sdk/client", "sdk/failure", "sdk/schema"}},
+		{4, "runner/report", "what the use cases answer: the structs that both views show", []string{"plan/diag", "runner/event", "sdk"}},
+		{4, "plugins/file", "directories", []string{"sdk", "sdk/failure", "sdk/schema", "sdk/store"}},
+		{4, "plugins/nfs", "NFS servers", []string{"plugins/nfs/nfsclient", "sdk", "sdk/failure", "sdk/schema", "sdk/store"}},
+		{4, "plugins/sftp", "SFTP servers", []string{"sdk", "sdk/failure", "sdk/schema", "sdk/store"}},
+		{5, "runner/engine", "drives the machines: starts what they want in flight, journals what came back, publishes", []string{"runner/clock", "runner/event", "runner/lifecycle", "sdk", "sdk/failure"}},
+		{5, "runner/graph", "the steps of a run, drawn", []string{"runner/lifecycle", "sdk/schema"}},
+		{5, "runner/pending", "what must be undone: one file for each obligation, the truth of what is owed", []string{"runner/lifecycle"}},
+		{6, "runner/execute", "does one action: calls of plugins, staging, locks; decides nothing", []string{"plan", "runner/clock", "runner/engine", "runner/event", "runner/lifecycle", "runner/redact", "runner/staging", "sdk", "sdk/client", "sdk/failure"}},
+		{6, "runner/journal", "history: runs, events, statuses, output, what was owed; SQLite", []string{"runner/event", "runner/pending"}},
+		{6, "cmd/dprun/view", "the human and the JSON view: two implementations of one interface over the same reports and events", []string{"plan/diag", "plugins/datapower/archive", "runner/event", "runner/graph", "runner/lifecycle", "runner/report", "sdk/schema"}},
+		{7, "runner", "the use cases (validate, preview, apply, recover, acknowledge, owed, runs, prune, sweep, graph): a request in, a report out", []string{"plan", "plan/diag", "plan/pattern", "plan/window", "runner/clock", "runner/engine", "runner/event", "runner/execute", "runner/graph", "runner/journal", "runner/lifecycle", "runner/lock", "runner/pending", "runner/pluginhost", "runner/redact", "runner/report", "runner/secret", "runner/staging", "runner/state", "sdk", "sdk/failure", "sdk/schema"}},
+		{8, "cmd/dprun", "the command line: flags in, one use case, its report handed to a view", []string{"cmd/dprun/view", "plan", "plan/diag", "plugins/datapower", "plugins/datapower/archive", "plugins/exec", "plugins/file", "plugins/nfs", "plugins/sftp", "runner", "runner/graph", "runner/report", "sdk"}},
+	}
+}
