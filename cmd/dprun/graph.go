@@ -8,7 +8,6 @@ import (
 
 	"github.com/dprun/dprun/cmd/dprun/view"
 	"github.com/dprun/dprun/runner"
-	"github.com/dprun/dprun/runner/graph"
 )
 
 func (a *app) graphCommand() *cobra.Command {
@@ -20,8 +19,8 @@ func (a *app) graphCommand() *cobra.Command {
 		Long:  "Draws the steps of a run and what waits for what, as far as it is known without contacting a device.",
 		Args:  planArg,
 		RunE: a.runE(func(ctx context.Context, v view.View, args []string) (err error) {
-			f := graph.Format(format)
-			if f != graph.DOT && f != graph.Mermaid && f != graph.JSON {
+			f := view.GraphFormat(format)
+			if f != view.GraphDOT && f != view.GraphMermaid && f != view.GraphJSON {
 				return &usageError{err: fmt.Errorf("--format is %q; it is dot, mermaid or json", format)}
 			}
 			from, err := src.of(a, args[0])
@@ -44,6 +43,6 @@ func (a *app) graphCommand() *cobra.Command {
 	src.variables(c.Flags())
 	src.selection(c.Flags())
 	a.planFlags(c, &src)
-	c.Flags().StringVar(&format, "format", string(graph.DOT), "dot, mermaid or json")
+	c.Flags().StringVar(&format, "format", string(view.GraphDOT), "dot, mermaid or json")
 	return c
 }

@@ -50,12 +50,12 @@ func Rows() []Row {
 		{4, "plugins/nfs", "NFS servers", []string{"plugins/nfs/nfsclient", "sdk", "sdk/failure", "sdk/schema", "sdk/store"}},
 		{4, "plugins/sftp", "SFTP servers", []string{"sdk", "sdk/failure", "sdk/schema", "sdk/store"}},
 		{5, "runner/engine", "drives the machines: starts what they want in flight, journals what came back, publishes", []string{"runner/clock", "runner/event", "runner/lifecycle", "sdk", "sdk/failure"}},
-		{5, "runner/graph", "the steps of a run, drawn", []string{"runner/lifecycle", "sdk/schema"}},
+		{5, "runner/graph", "the steps of a run and what waits for what", []string{"runner/lifecycle", "runner/report", "sdk/schema"}},
 		{5, "runner/pending", "what must be undone: one file for each obligation, the truth of what is owed", []string{"runner/lifecycle"}},
 		{6, "runner/execute", "does one action: calls of plugins, staging, locks; decides nothing", []string{"plan", "runner/clock", "runner/engine", "runner/event", "runner/lifecycle", "runner/redact", "runner/staging", "sdk", "sdk/client", "sdk/failure"}},
 		{6, "runner/journal", "history: runs, events, statuses, output, what was owed; SQLite", []string{"runner/event", "runner/pending"}},
-		{6, "cmd/dprun/view", "the human and the JSON view: two implementations of one interface over the same reports and events", []string{"plan/diag", "plugins/datapower/archive", "runner/event", "runner/graph", "runner/lifecycle", "runner/report", "sdk/schema"}},
+		{6, "cmd/dprun/view", "the human and the JSON view: two implementations of one interface over the same reports and events", []string{"plan/diag", "plugins/datapower/archive", "runner/event", "runner/lifecycle", "runner/report", "sdk/schema"}},
 		{7, "runner", "the use cases (validate, preview, apply, recover, acknowledge, owed, runs, prune, sweep, graph): a request in, a report out", []string{"plan", "plan/diag", "plan/pattern", "plan/window", "runner/clock", "runner/engine", "runner/event", "runner/execute", "runner/graph", "runner/journal", "runner/lifecycle", "runner/lock", "runner/pending", "runner/pluginhost", "runner/redact", "runner/report", "runner/secret", "runner/staging", "runner/state", "sdk", "sdk/failure", "sdk/schema"}},
-		{8, "cmd/dprun", "the command line: flags in, one use case, its report handed to a view", []string{"cmd/dprun/view", "plan", "plan/diag", "plugins/datapower", "plugins/datapower/archive", "plugins/exec", "plugins/file", "plugins/nfs", "plugins/sftp", "runner", "runner/graph", "runner/report", "sdk"}},
+		{8, "cmd/dprun", "the command line: flags in, one use case, its report handed to a view", []string{"cmd/dprun/view", "plan", "plan/diag", "plugins/datapower", "plugins/datapower/archive", "plugins/exec", "plugins/file", "plugins/nfs", "plugins/sftp", "runner", "runner/report", "sdk"}},
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/dprun/dprun/runner/graph"
 	"github.com/dprun/dprun/runner/report"
 )
 
@@ -93,9 +92,9 @@ func writeDiff(b *strings.Builder, p painter, diff string) {
 }
 
 // Graph implements [View].
-func (h *Human) Graph(g graph.Graph, f graph.Format) {
+func (h *Human) Graph(g report.Graph, f GraphFormat) {
 	h.print(func(b *strings.Builder, _ painter) {
-		if err := g.Write(b, f); err != nil && h.err == nil {
+		if err := writeGraph(b, g, f); err != nil && h.err == nil {
 			h.err = err
 		}
 	})

@@ -11,7 +11,6 @@ import (
 
 	"github.com/dprun/dprun/plan/diag"
 	"github.com/dprun/dprun/runner/event"
-	"github.com/dprun/dprun/runner/graph"
 	"github.com/dprun/dprun/runner/report"
 	"github.com/dprun/dprun/sdk/schema"
 )
@@ -133,7 +132,7 @@ func (j *JSON) Preview(p *report.Preview) {
 }
 
 // Graph implements [View].
-func (j *JSON) Graph(g graph.Graph, _ graph.Format) { line(j, "graph", g) }
+func (j *JSON) Graph(g report.Graph, _ GraphFormat) { line(j, "graph", g) }
 
 // Owed implements [View].
 func (j *JSON) Owed(owed []report.Owed) {

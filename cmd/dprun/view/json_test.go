@@ -13,7 +13,6 @@ import (
 	"github.com/dprun/dprun/plan/diag"
 	"github.com/dprun/dprun/plugins/datapower/archive"
 	"github.com/dprun/dprun/runner/event"
-	"github.com/dprun/dprun/runner/graph"
 	"github.com/dprun/dprun/runner/report"
 	"github.com/dprun/dprun/sdk/schema"
 )
@@ -55,7 +54,7 @@ func TestEveryResultIsValidJSONWithAType(t *testing.T) {
 	j.Validation(report.Validation{})
 	j.Format(report.Format{})
 	j.Preview(&report.Preview{})
-	j.Graph(graph.Graph{}, graph.DOT)
+	j.Graph(report.Graph{}, GraphDOT)
 	j.Acknowledged(report.Acknowledged{})
 	j.Runs([]report.Run{{}})
 	j.RunDetail(report.RunDetail{Run: report.Run{ID: "x"}, Details: []report.Task{{}}})

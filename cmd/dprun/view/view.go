@@ -6,7 +6,6 @@ import (
 
 	"github.com/dprun/dprun/plan/diag"
 	"github.com/dprun/dprun/runner/event"
-	"github.com/dprun/dprun/runner/graph"
 	"github.com/dprun/dprun/runner/report"
 	"github.com/dprun/dprun/sdk/schema"
 )
@@ -27,7 +26,7 @@ type View interface {
 	// Preview is what a run would do.
 	Preview(*report.Preview)
 	// Graph draws a run.
-	Graph(graph.Graph, graph.Format)
+	Graph(report.Graph, GraphFormat)
 	// Owed lists what is still owed; an empty list says that nothing is.
 	Owed([]report.Owed)
 	// NothingToRecover says, to a person who watches, that there was nothing to
