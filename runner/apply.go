@@ -109,7 +109,7 @@ func (r *Runner) load(ctx context.Context, src Source, name string, only Only, r
 		return loaded, nil, err
 	}
 	if ds.HasErrors() {
-		res.ExitCode = worst(res.ExitCode, ExitInvalid)
+		res.ExitCode = graverExit(res.ExitCode, ExitInvalid)
 		return loaded, nil, nil
 	}
 	for _, text := range loaded.Config.SensitiveValues() {
@@ -128,7 +128,7 @@ func (r *Runner) narrow(p *plan.Plan, only Only, parallel int, res *report.Resul
 	}
 	spec, ds := specOf(p, id, only, parallel)
 	if res.Diagnostics = append(res.Diagnostics, ds...); ds.HasErrors() {
-		res.ExitCode = worst(res.ExitCode, ExitInvalid)
+		res.ExitCode = graverExit(res.ExitCode, ExitInvalid)
 		return lifecycle.RunSpec{}, nil
 	}
 	return spec, only.check(p, spec)
@@ -228,7 +228,7 @@ func (r *operation) run(ctx context.Context, loaded *Loaded, p *plan.Plan, spec 
 		return &Error{ExitBug, err}
 	}
 	spec.Staging = max(free/2, 1)
-	x := newPlanned(loaded, p, &r.redact)
+	x := newCompiledPlan(loaded, p, &r.redact)
 	rec, err := recordOf(x, spec)
 	if err != nil {
 		return &Error{ExitBug, err}
@@ -245,12 +245,12 @@ func (r *operation) run(ctx context.Context, loaded *Loaded, p *plan.Plan, spec 
 	}
 	machine := lifecycle.NewRun(spec)
 	r.sink.Run(event.RunInfo{Run: spec.ID, Plan: spec.Plan, Only: spec.Only, Started: started})
-	summary, err := r.drive(ctx, machine, host, x, r.bookOf(spec.ID, machine, rec, x), event.Event{Kind: event.RunStarted}, started)
+	summary, err := r.drive(ctx, machine, host, x, r.runJournalOf(spec.ID, machine, rec, x), event.Event{Kind: event.RunStarted}, started)
 	if err != nil {
 		return err
 	}
 	res.Summary = summary
-	res.ExitCode = worst(res.ExitCode, summary.ExitCode)
+	res.ExitCode = graverExit(res.ExitCode, summary.ExitCode)
 	return nil
 }
 
@@ -262,7 +262,7 @@ const groupFor = 10 * time.Millisecond
 // drive runs a machine with an executor and a journal, then closes the run.
 // A panic closes it too: what is owed is then paid from its own rows, not left
 // to a recovery that would meet the same fault.
-func (r *operation) drive(ctx context.Context, machine *lifecycle.Run, host *pluginhost.Host, x execute.Plan, b *book, first event.Event, started time.Time) (_ *event.Summary, err error) {
+func (r *operation) drive(ctx context.Context, machine *lifecycle.Run, host *pluginhost.Host, x execute.Plan, b *runJournal, first event.Event, started time.Time) (_ *event.Summary, err error) {
 	spec := machine.Spec()
 	defer func() {
 		if p := recover(); p != nil {
@@ -289,7 +289,7 @@ func (r *operation) drive(ctx context.Context, machine *lifecycle.Run, host *plu
 		Good: []string{string(lifecycle.Success)}, Neutral: neutralCodes()})
 	if err != nil {
 		r.Log.Error("the run's end could not be written down", "run", spec.ID, "error", err)
-		s.ExitCode = worst(ExitBug, s.ExitCode)
+		s.ExitCode = graverExit(ExitBug, s.ExitCode)
 	}
 	if first.Kind == event.RunStarted { // the process ends with it
 		r.noteProcess(ctx, s)
@@ -374,10 +374,10 @@ func summarize(machine *lifecycle.Run, exit int, started, ended time.Time) *even
 	return s
 }
 
-// worst is the exit code that wins: a device that may be quiesced before
+// graverExit is the exit code that wins: a device that may be quiesced before
 // everything, then traffic that may be led away, then an internal error, then
 // the later one that is not a success.
-func worst(a, b int) int {
+func graverExit(a, b int) int {
 	for _, code := range []int{ExitOwed, ExitAway, ExitBug} {
 		if a == code || b == code {
 			return code

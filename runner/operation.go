@@ -67,7 +67,7 @@ func (s stoppedBy) Is(target error) bool { return target == context.Canceled }
 type operation struct {
 	*Runner
 	History  // as it was when the operation began, or as the operation has made it
-	sink     *outlet
+	sink     *patientSink
 	requests <-chan string // to stop
 	stopped  string        // the signal that came while an earlier run was being finished
 	lines    *lines
@@ -85,7 +85,7 @@ func (r *Runner) begin(o Operation) *operation {
 	if o.Sink == nil {
 		o.Sink = unwatched{}
 	}
-	op.sink = newOutlet(o.Sink)
+	op.sink = newPatientSink(o.Sink)
 	if o.Stop != nil {
 		op.requests = o.Stop.requests
 	}

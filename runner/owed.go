@@ -116,7 +116,7 @@ func pendingOf(owed []report.Owed, unknown error) report.Pending {
 	p := report.Pending{Owed: owed, ExitCode: owedExit(owed)}
 	if e := new(Error); errors.As(unknown, &e) {
 		p.Unknown = &report.Failure{Message: e.Error(), ExitCode: e.ExitCode}
-		p.ExitCode = worst(p.ExitCode, e.ExitCode)
+		p.ExitCode = graverExit(p.ExitCode, e.ExitCode)
 	}
 	return p
 }
@@ -154,7 +154,7 @@ func (r *operation) unknown(ctx context.Context) error {
 // noteOwed puts what is still owed into a result.
 func (r *operation) noteOwed(ctx context.Context, res *report.Result) {
 	left := r.owed(context.WithoutCancel(ctx))
-	res.Owed, res.Unknown, res.ExitCode = left.Owed, left.Unknown, worst(res.ExitCode, left.ExitCode)
+	res.Owed, res.Unknown, res.ExitCode = left.Owed, left.Unknown, graverExit(res.ExitCode, left.ExitCode)
 }
 
 // noteProcess puts into a summary with what code the process ends, and why,

@@ -201,10 +201,10 @@ func (r *operation) configurable(ctx context.Context, e execute.Endpoint) error 
 }
 
 // doScript runs a script once and enters its end.
-func (r *operation) doScript(ctx context.Context, o pending.Obligation, row scriptRow, secrets *rereader, job engine.Job) error {
-	plan := &recorded{owed: []journal.Obligation{{Obligation: o}}, secrets: secrets}
+func (r *operation) doScript(ctx context.Context, o pending.Obligation, row scriptRow, secrets *secretReader, job engine.Job) error {
+	plan := &recordedPlan{owed: []journal.Obligation{{Obligation: o}}, secrets: secrets}
 	if row.Device != nil {
-		plan.rec.Devices = map[string]sealed{o.Device: *row.Device}
+		plan.rec.Devices = map[string]sealedEndpoint{o.Device: *row.Device}
 	}
 	exec := execute.New(execute.Options{Run: o.Run, PlanName: row.Plan, Version: r.Version, Dir: row.Dir, Plan: plan, Plugins: r.plugins.host, Staging: r.staging,
 		Locks: deviceLocks{r.locks, o.Run}, Clock: r.Clock, Redact: &r.redact, Log: r.Log,

@@ -24,18 +24,18 @@ import (
 	"github.com/dprun/dprun/sdk/failure"
 )
 
-// record is what the journal keeps of a run so that it can be finished
+// runRecord is what the journal keeps of a run so that it can be finished
 // without the plan file. It holds no secret: configurations are sealed.
-type record struct {
+type runRecord struct {
 	Spec         lifecycle.RunSpec            `json:"spec"`
 	Dir          string                       `json:"dir"` // of the plan
-	Devices      map[string]sealed            `json:"devices"`
+	Devices      map[string]sealedEndpoint    `json:"devices"`
 	Destinations map[string]sealedDestination `json:"destinations"`
 }
 
-// sealed is an endpoint with references in place of secrets. It can be opened
+// sealedEndpoint is an endpoint with references in place of secrets. It can be opened
 // wherever and by whatever process: what a reference is relative to is in it.
-type sealed struct {
+type sealedEndpoint struct {
 	Type       string          `json:"type"`
 	Config     json.RawMessage `json:"config,omitempty"` // absent when a secret was given by value
 	ConfigType json.RawMessage `json:"config_type,omitempty"`
@@ -44,14 +44,14 @@ type sealed struct {
 }
 
 type sealedDestination struct {
-	sealed
+	sealedEndpoint
 	Verify sdk.Verify `json:"verify"`
 }
 
 // seal puts references in place of a configuration's secrets, which are read
 // from dir.
-func seal(typ string, config cty.Value, dir string) (sealed, error) {
-	s := sealed{Type: typ, Dir: dir}
+func seal(typ string, config cty.Value, dir string) (sealedEndpoint, error) {
+	s := sealedEndpoint{Type: typ, Dir: dir}
 	body, ok := plan.Seal(config)
 	if !ok {
 		return s, nil
@@ -65,7 +65,7 @@ func seal(typ string, config cty.Value, dir string) (sealed, error) {
 }
 
 // open reads the secrets again and gives the endpoint in plain.
-func (s sealed) open(secrets *rereader) (execute.Endpoint, error) {
+func (s sealedEndpoint) open(secrets *secretReader) (execute.Endpoint, error) {
 	if s.Config == nil {
 		return execute.Endpoint{}, failure.New(failure.Precondition, failure.BadConfig, "its secret was given by value and was not written down").
 			WithRemedy("for the next run, refer to it with secret_env, secret_file or secret_command, so that recovery can read it again")
@@ -81,9 +81,9 @@ func (s sealed) open(secrets *rereader) (execute.Endpoint, error) {
 	return execute.Endpoint{Type: s.Type, Config: reveal(v, secrets.redact)}, nil
 }
 
-// rereader reads secrets anew, from the directories of the plans that refer
+// secretReader reads secrets anew, from the directories of the plans that refer
 // to them: each reference once.
-type rereader struct {
+type secretReader struct {
 	environ []string
 	redact  *redact.Redactor
 	log     *slog.Logger
@@ -92,7 +92,7 @@ type rereader struct {
 	stores map[string]*secret.Store // by directory
 }
 
-func (x *rereader) in(dir string) *secret.Store {
+func (x *secretReader) in(dir string) *secret.Store {
 	if dir == "" { // not written down by older versions
 		dir = "/"
 	}
@@ -112,7 +112,7 @@ func (x *rereader) in(dir string) *secret.Store {
 }
 
 // doubts say what is odd about the secrets of an endpoint.
-func (s sealed) doubts(secrets *rereader) []string {
+func (s sealedEndpoint) doubts(secrets *secretReader) []string {
 	if s.Config == nil {
 		return nil
 	}
@@ -128,8 +128,8 @@ func (s sealed) doubts(secrets *rereader) []string {
 }
 
 // recordOf seals everything that finishing the run may need.
-func recordOf(x *planned, spec lifecycle.RunSpec) (record, error) {
-	rec := record{Spec: spec, Dir: x.cfg.Dir, Devices: map[string]sealed{}, Destinations: map[string]sealedDestination{}}
+func recordOf(x *compiledPlan, spec lifecycle.RunSpec) (runRecord, error) {
+	rec := runRecord{Spec: spec, Dir: x.cfg.Dir, Devices: map[string]sealedEndpoint{}, Destinations: map[string]sealedDestination{}}
 	for name := range spec.Devices {
 		d := x.devices[name]
 		s, err := seal(d.Type, d.Config, x.cfg.Dir)
@@ -143,31 +143,31 @@ func recordOf(x *planned, spec lifecycle.RunSpec) (record, error) {
 		if err != nil {
 			return rec, fmt.Errorf("destination %s: %w", d.Address, err)
 		}
-		rec.Destinations[d.Address] = sealedDestination{sealed: s, Verify: sdk.Verify(d.Verify)}
+		rec.Destinations[d.Address] = sealedDestination{sealedEndpoint: s, Verify: sdk.Verify(d.Verify)}
 	}
 	return rec, nil
 }
 
-// recorded answers the executor from the journal: the plan of a run that is
+// recordedPlan answers the executor from the journal: the plan of a run that is
 // being finished.
-type recorded struct {
-	rec     record
+type recordedPlan struct {
+	rec     runRecord
 	owed    []journal.Obligation
-	secrets *rereader
+	secrets *secretReader
 }
 
-func (x *recorded) Device(_ context.Context, name string) (execute.Endpoint, error) {
+func (x *recordedPlan) Device(_ context.Context, name string) (execute.Endpoint, error) {
 	return x.rec.Devices[name].open(x.secrets)
 }
 
-func (x *recorded) Destination(_ context.Context, name string) (execute.Endpoint, sdk.Verify, error) {
+func (x *recordedPlan) Destination(_ context.Context, name string) (execute.Endpoint, sdk.Verify, error) {
 	d := x.rec.Destinations[name]
 	e, err := d.open(x.secrets)
 	return e, d.Verify, err
 }
 
 // Doubts implements execute.Plan.
-func (x *recorded) Doubts(device, destination string) []string {
+func (x *recordedPlan) Doubts(device, destination string) []string {
 	if d, ok := x.rec.Devices[device]; ok {
 		return d.doubts(x.secrets)
 	}
@@ -175,7 +175,7 @@ func (x *recorded) Doubts(device, destination string) []string {
 }
 
 // Script finds the configuration that was evaluated when the script became owed.
-func (x *recorded) Script(_ context.Context, address string, at execute.Scope) (execute.Endpoint, bool, error) {
+func (x *recordedPlan) Script(_ context.Context, address string, at execute.Scope) (execute.Endpoint, bool, error) {
 	task := ""
 	if at.Activity != "" {
 		task = lifecycle.TaskID(at.Activity, at.Device, at.Domain)
@@ -196,10 +196,10 @@ func (x *recorded) Script(_ context.Context, address string, at execute.Scope) (
 		WithRemedy("run it by hand if it is needed")
 }
 
-func (x *recorded) ActivityConfig(context.Context, execute.Scope) (cty.Value, error) {
+func (x *recordedPlan) ActivityConfig(context.Context, execute.Scope) (cty.Value, error) {
 	return cty.NilVal, failure.New(failure.Internal, "", "recovery captures nothing")
 }
 
-func (x *recorded) Set(context.Context, string, execute.Scope) (string, string, error) {
+func (x *recordedPlan) Set(context.Context, string, execute.Scope) (string, string, error) {
 	return "", "", failure.New(failure.Internal, "", "recovery begins no set")
 }

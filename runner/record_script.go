@@ -17,11 +17,11 @@ import (
 // configuration is evaluated when it becomes owed, and again when something
 // that it may use becomes known.
 type scriptRow struct {
-	sealed
+	sealedEndpoint
 	// Outcomes say, of a script that uses the outcome which it is told, which
 	// of Configs belongs to which.
-	Outcomes map[string]int `json:"outcomes,omitempty"`
-	Configs  []sealed       `json:"configs,omitempty"`
+	Outcomes map[string]int   `json:"outcomes,omitempty"`
+	Configs  []sealedEndpoint `json:"configs,omitempty"`
 	// Unknown says why there is no configuration.
 	Unknown string `json:"unknown,omitempty"`
 
@@ -31,7 +31,7 @@ type scriptRow struct {
 	ActivityType string            `json:"activity_type,omitempty"`
 	Stamp        string            `json:"stamp,omitempty"`
 	Types        map[string]string `json:"types,omitempty"`  // the activities' types by name, of a plan's script
-	Device       *sealed           `json:"device,omitempty"` // whose address the script is told
+	Device       *sealedEndpoint   `json:"device,omitempty"` // whose address the script is told
 }
 
 func scriptRowOf(o pending.Obligation) (scriptRow, error) {
@@ -43,12 +43,12 @@ func scriptRowOf(o pending.Obligation) (scriptRow, error) {
 }
 
 // open reads the script's secrets again and gives its configuration for an outcome.
-func (s *scriptRow) open(secrets *rereader, outcome string) (execute.Endpoint, error) {
+func (s *scriptRow) open(secrets *secretReader, outcome string) (execute.Endpoint, error) {
 	if s.Unknown != "" {
 		return execute.Endpoint{}, failure.New(failure.Precondition, failure.BadConfig, "its configuration was not known when the run was interrupted: %s", s.Unknown)
 	}
 	if s.Outcomes == nil {
-		return s.sealed.open(secrets)
+		return s.sealedEndpoint.open(secrets)
 	}
 	i, ok := s.Outcomes[outcome]
 	if !ok || i >= len(s.Configs) {
@@ -58,9 +58,9 @@ func (s *scriptRow) open(secrets *rereader, outcome string) (execute.Endpoint, e
 }
 
 // scriptRow makes the row of an owed script from what is known now.
-func (b *book) scriptRow(o lifecycle.Obligation) (scriptRow, error) {
+func (b *runJournal) scriptRow(o lifecycle.Obligation) (scriptRow, error) {
 	spec := b.record.Spec
-	row := scriptRow{Plan: spec.Plan, sealed: sealed{Dir: b.record.Dir}}
+	row := scriptRow{Plan: spec.Plan, sealedEndpoint: sealedEndpoint{Dir: b.record.Dir}}
 	at := execute.Scope{Run: b.run, Plan: spec.Plan, Device: o.Device, Domain: o.Domain, Outputs: b.outputs}
 	script := spec.PostScript
 	if t := b.machine.Task(o.Task); t != nil {
@@ -97,7 +97,7 @@ func (b *book) scriptRow(o lifecycle.Obligation) (scriptRow, error) {
 
 // configure evaluates and seals the script's configuration. What it needs and
 // is not known yet is said in the row: a script that has put nothing out.
-func (b *book) configure(row *scriptRow, o lifecycle.Obligation, at execute.Scope) error {
+func (b *runJournal) configure(row *scriptRow, o lifecycle.Obligation, at execute.Scope) error {
 	e, dpod, err := b.plan.script(o.Script, at)
 	if err != nil {
 		row.Unknown = b.plan.redact.Redact(failure.From(err).Message)
@@ -105,7 +105,7 @@ func (b *book) configure(row *scriptRow, o lifecycle.Obligation, at execute.Scop
 	}
 	row.Type, row.Dpod = e.Type, dpod
 	if e.Config.IsWhollyKnown() || o.ID == lifecycle.OwedAfterUnquiesce {
-		row.sealed, err = seal(e.Type, e.Config, b.record.Dir)
+		row.sealedEndpoint, err = seal(e.Type, e.Config, b.record.Dir)
 		row.Dpod = dpod
 		return err
 	}
@@ -134,7 +134,7 @@ func begun(c lifecycle.Entry) bool {
 }
 
 // add keeps a configuration, once, and says where.
-func (s *scriptRow) add(c sealed) int {
+func (s *scriptRow) add(c sealedEndpoint) int {
 	for i, k := range s.Configs {
 		if bytes.Equal(k.Config, c.Config) && bytes.Equal(k.ConfigType, c.ConfigType) {
 			return i

@@ -34,7 +34,7 @@ func TestSecretsAreReadWhereThePlanWasIfItIsThere(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var said strings.Builder
-			x := &rereader{environ: os.Environ(), redact: &redact.Redactor{}, log: slog.New(slog.NewTextHandler(&said, nil)), stores: map[string]*secret.Store{}}
+			x := &secretReader{environ: os.Environ(), redact: &redact.Redactor{}, log: slog.New(slog.NewTextHandler(&said, nil)), stores: map[string]*secret.Store{}}
 			for range 2 {
 				got, err := x.in(c.dir).ReadSecret(plansecret.Ref{Kind: plansecret.KindCommand, Args: c.argv})
 				if got != c.want || (err == nil) != (c.want != "") {

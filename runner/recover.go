@@ -57,7 +57,7 @@ func (r *operation) recoverAll(ctx context.Context, res *report.Result) (tried m
 		return tried, err
 	}
 	unfinished, errs := r.unfinished(ctx)
-	held, mine, err := r.ownRuns(ctx, all, unfinished)
+	held, mine, err := r.takeOverRuns(ctx, all, unfinished)
 	errs = errors.Join(errs, err)
 	defer func() {
 		for _, l := range held {
@@ -126,17 +126,17 @@ func (r *operation) ended(ctx context.Context, run string) bool {
 	return errors.Is(err, journal.ErrNotFound) || err == nil && known.State == journal.Finished
 }
 
-// ownRuns takes the locks of the runs that nobody works on. mine are those
+// takeOverRuns takes the locks of the runs that nobody works on. mine are those
 // whose devices are this process's to bring back: also where what the dead
 // process has started hangs and keeps the lock.
-func (r *operation) ownRuns(ctx context.Context, all []outstanding, unfinished []journal.Run) (held map[string]*lock.Lock, mine map[string]bool, err error) {
+func (r *operation) takeOverRuns(ctx context.Context, all []outstanding, unfinished []journal.Run) (held map[string]*lock.Lock, mine map[string]bool, err error) {
 	held, mine = map[string]*lock.Lock{}, map[string]bool{}
 	var errs []error
 	take := func(run string) {
 		if _, done := mine[run]; done {
 			return
 		}
-		l, by, err := r.own(ctx, run, ownerLeaves, working)
+		l, by, err := r.takeOver(ctx, run, ownerLeaves, working)
 		mine[run] = by == nil
 		switch {
 		case err != nil: // devices do not wait for locks that cannot be had
@@ -179,7 +179,7 @@ func (r *operation) finish(ctx context.Context, run journal.Run, held *lock.Lock
 		return nil, &Error{ExitBug, err}
 	}
 	r.sink.Run(event.RunInfo{Run: run.ID, Plan: run.Plan, Started: run.Started, Recovery: true})
-	var rec record
+	var rec runRecord
 	machine, err := r.replay(ctx, run, &rec)
 	if err != nil {
 		r.Log.Warn("the run cannot be finished as it was begun: its tasks are ended, and what it owes is done without it; `dprun owed` lists what is left", "run", run.ID, "error", err)
@@ -191,9 +191,9 @@ func (r *operation) finish(ctx context.Context, run journal.Run, held *lock.Lock
 	if err != nil {
 		return nil, &Error{ExitBug, err}
 	}
-	b := r.bookOf(run.ID, machine, rec, nil)
+	b := r.runJournalOf(run.ID, machine, rec, nil)
 	how = append(how, r.lookAgain(ctx, b, rows, how)...)
-	s, err := r.drive(ctx, machine, plugins, &recorded{rec: rec, owed: rows, secrets: r.fresh()}, b, event.Event{Kind: event.Interrupted, Recovered: how}, run.Started)
+	s, err := r.drive(ctx, machine, plugins, &recordedPlan{rec: rec, owed: rows, secrets: r.fresh()}, b, event.Event{Kind: event.Interrupted, Recovered: how}, run.Started)
 	if machine.Cancelled() != "" {
 		r.stopped = machine.Cancelled()
 	}
@@ -203,7 +203,7 @@ func (r *operation) finish(ctx context.Context, run journal.Run, held *lock.Lock
 // lookAgain settles what the replayed machine knows to be owed and that has no
 // pending file any more. An earlier recovery has entered that it is done; or
 // the file was removed, and the process died before it could say so.
-func (r *operation) lookAgain(ctx context.Context, b *book, rows []journal.Obligation, how []event.Recovered) (out []event.Recovered) {
+func (r *operation) lookAgain(ctx context.Context, b *runJournal, rows []journal.Obligation, how []event.Recovered) (out []event.Recovered) {
 	var list []outstanding
 	for _, t := range b.machine.Tasks() {
 		for _, o := range t.Obligations() {
@@ -229,14 +229,14 @@ func (r *operation) lookAgain(ctx context.Context, b *book, rows []journal.Oblig
 	return out
 }
 
-// bookOf is the writer of a run's history.
-func (r *operation) bookOf(run string, machine *lifecycle.Run, rec record, plan *planned) *book {
-	return &book{journal: r.journal, pending: r.pending, log: r.Log, run: run, machine: machine, record: rec, plan: plan}
+// runJournalOf is the writer of a run's history.
+func (r *operation) runJournalOf(run string, machine *lifecycle.Run, rec runRecord, plan *compiledPlan) *runJournal {
+	return &runJournal{journal: r.journal, pending: r.pending, log: r.Log, run: run, machine: machine, record: rec, plan: plan}
 }
 
 // fresh reads secrets anew: what was right when the run began may have changed.
-func (r *operation) fresh() *rereader {
-	return &rereader{environ: r.Environ, redact: &r.redact, log: r.Log, stores: map[string]*secret.Store{}}
+func (r *operation) fresh() *secretReader {
+	return &secretReader{environ: r.Environ, redact: &r.redact, log: r.Log, stores: map[string]*secret.Store{}}
 }
 
 // unreadable reports whether the secrets of something that is owed to a device
@@ -254,7 +254,7 @@ func (r *operation) unreadable(owed []outstanding) bool {
 var errReplayDiffers = errors.New("the replay gives another history than was recorded")
 
 // replay folds a run's events and compares with what was recorded.
-func (r *operation) replay(ctx context.Context, run journal.Run, rec *record) (_ *lifecycle.Run, err error) {
+func (r *operation) replay(ctx context.Context, run journal.Run, rec *runRecord) (_ *lifecycle.Run, err error) {
 	defer func() {
 		if p := recover(); p != nil { // what ended the process may be in the events
 			err = fmt.Errorf("the replay fails: %v", p)

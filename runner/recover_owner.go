@@ -12,14 +12,14 @@ import (
 // ownerLeaves is how long the plugins of a killed run may take to notice and end.
 const ownerLeaves = 10 * time.Second
 
-// own takes the lock of a run whose process is gone, and whose children end
+// takeOver takes the lock of a run whose process is gone, and whose children end
 // within patience. Without a lock and an
 // error, by is the live process that works on the run, or, when that is nil
 // too, something that the dead process has started does not end.
 //
 // A wait is cut short when the holder is working, and not dying. It may be over by the time
 // that is asked again: then the run is nobody's, and is tried for anew.
-func (r *operation) own(ctx context.Context, run string, patience time.Duration, working func(holder lock.Info) bool) (held *lock.Lock, by *lock.Info, err error) {
+func (r *operation) takeOver(ctx context.Context, run string, patience time.Duration, working func(holder lock.Info) bool) (held *lock.Lock, by *lock.Info, err error) {
 	wait, giveUp := context.WithTimeout(ctx, patience)
 	defer giveUp()
 	for {

@@ -58,7 +58,7 @@ func dead(t *testing.T, r *Runner, plan string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	spec, err := json.Marshal(record{Spec: lifecycle.RunSpec{ID: id, Plan: plan}})
+	spec, err := json.Marshal(runRecord{Spec: lifecycle.RunSpec{ID: id, Plan: plan}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -206,7 +206,7 @@ func TestARunThatIsLetGoAtTheLastMomentIsTaken(t *testing.T) {
 	rs := opened(t, 2)
 	run := dead(t, rs[0], "p")
 	theirs := recovering(t, rs[0], run)
-	mine, by, err := rs[1].begin(Operation{}).own(t.Context(), run, ownerLeaves, func(holder lock.Info) bool {
+	mine, by, err := rs[1].begin(Operation{}).takeOver(t.Context(), run, ownerLeaves, func(holder lock.Info) bool {
 		if holder.PID != os.Getpid() || !holder.Recovery {
 			t.Errorf("it is held by %+v", holder)
 		}
@@ -258,7 +258,7 @@ func TestARunWhoseProcessIsGoneAndWhoseChildHangsIsNobodys(t *testing.T) {
 	if err := unix.Flock(int(hangs.Fd()), unix.LOCK_EX); err != nil {
 		t.Fatal(err)
 	}
-	held, by, err := r.begin(Operation{}).own(t.Context(), run, 300*time.Millisecond, working)
+	held, by, err := r.begin(Operation{}).takeOver(t.Context(), run, 300*time.Millisecond, working)
 	if held != nil || by != nil || err != nil {
 		t.Errorf("owned: %v, %v, %v", held, by, err)
 	}

@@ -151,7 +151,7 @@ func (r *operation) discard(ctx context.Context, src sdk.Source, o pending.Oblig
 
 // endpointOf is the device that something is owed to, its secrets read anew.
 func (r *operation) endpointOf(o pending.Obligation) (execute.Endpoint, error) {
-	var s sealed
+	var s sealedEndpoint
 	if err := json.Unmarshal(o.Endpoint, &s); err != nil {
 		return execute.Endpoint{}, fmt.Errorf("read how %s is reached: %w", o.Device, err)
 	}

@@ -27,7 +27,7 @@ func (r *Runner) Sweep(ctx context.Context, q SweepRequest) ([]report.Swept, *re
 	}
 	host := r.startUnlockedHost()
 	defer func() { _ = host.Close() }()
-	exec := execute.New(execute.Options{Run: "sweep", PlanName: p.Name, Version: r.Version, Plan: newPlanned(loaded, p, &r.redact), Plugins: host,
+	exec := execute.New(execute.Options{Run: "sweep", PlanName: p.Name, Version: r.Version, Plan: newCompiledPlan(loaded, p, &r.redact), Plugins: host,
 		Clock: r.Clock, Redact: &r.redact, Log: r.Log})
 	defer exec.Close()
 	out := make([]report.Swept, 0, len(p.Destinations))
@@ -37,7 +37,7 @@ func (r *Runner) Sweep(ctx context.Context, q SweepRequest) ([]report.Swept, *re
 		s.Removed = append(s.Removed, removed...)
 		if err != nil {
 			s.Error = err.Error()
-			res.ExitCode = worst(res.ExitCode, 1)
+			res.ExitCode = graverExit(res.ExitCode, 1)
 		}
 		out = append(out, s)
 		if ctx.Err() != nil {

@@ -15,16 +15,16 @@ import (
 	"github.com/dprun/dprun/runner/pending"
 )
 
-// book writes one run's batches into the journal. It implements
+// runJournal writes one run's batches into the journal. It implements
 // engine.Journal and is called from the goroutine that owns the machine.
-type book struct {
+type runJournal struct {
 	journal *journal.Journal
 	pending *pending.Dir
 	log     *slog.Logger
 	run     string
 	machine *lifecycle.Run
-	record  record
-	plan    *planned // nil while a run is being recovered
+	record  runRecord
+	plan    *compiledPlan // nil while a run is being recovered
 
 	succeeded func(task string) // called when that is in the journal
 
@@ -35,7 +35,7 @@ type book struct {
 
 // Owe writes the pending file of every obligation of a batch, and of the
 // scripts that are configured otherwise now that more is known.
-func (b *book) Owe(in engine.Batch) error {
+func (b *runJournal) Owe(in engine.Batch) error {
 	b.owe = nil
 	known := b.learn(in.Events)
 	for _, o := range in.Owe {
@@ -64,7 +64,7 @@ func (b *book) Owe(in engine.Batch) error {
 }
 
 // Paid removes the pending files of what a batch has paid.
-func (b *book) Paid(in engine.Batch) {
+func (b *runJournal) Paid(in engine.Batch) {
 	for _, o := range in.Pay {
 		if err := b.pending.Remove(pending.Key{Run: b.run, Task: o.Task, ID: o.ID}); err != nil {
 			b.log.Error("what is done is still listed as owed; the next dprun recover looks and takes it off the list", "error", err)
@@ -73,7 +73,7 @@ func (b *book) Paid(in engine.Batch) {
 }
 
 // Append enters a batch, with one self-contained row for every obligation.
-func (b *book) Append(ctx context.Context, in engine.Batch) error {
+func (b *runJournal) Append(ctx context.Context, in engine.Batch) error {
 	out := journal.Batch{Events: in.Events, Statuses: in.Statuses, Owe: b.owe}
 	for _, o := range in.Pay {
 		id := pending.Key{Run: b.run, Task: o.Task, ID: o.ID}
@@ -109,7 +109,7 @@ func (b *book) Append(ctx context.Context, in engine.Batch) error {
 }
 
 // note enters what later runs want to know of a status.
-func (b *book) note(s event.Status, out *journal.Batch) {
+func (b *runJournal) note(s event.Status, out *journal.Batch) {
 	switch lifecycle.Code(s.Code) {
 	case lifecycle.UnquiesceTimeoutOccurred, lifecycle.UnquiesceOnErrorTimeoutOccurred:
 		if !s.Final {
@@ -131,7 +131,7 @@ func (b *book) note(s event.Status, out *journal.Batch) {
 }
 
 // row makes an obligation payable without the plan.
-func (b *book) row(o lifecycle.Obligation) (pending.Obligation, error) {
+func (b *runJournal) row(o lifecycle.Obligation) (pending.Obligation, error) {
 	row := pending.Obligation{
 		Key:  pending.Key{Run: b.run, Task: o.Task, ID: o.ID},
 		Kind: o.Kind, Plan: b.machine.Spec().Plan, DueBack: o.DueBack, Debt: o.Debt, Device: o.Device, Domain: o.Domain, Token: o.Token, Script: o.Script,
@@ -154,7 +154,7 @@ func (b *book) row(o lifecycle.Obligation) (pending.Obligation, error) {
 	return row, nil
 }
 
-func (b *book) scriptBody(o lifecycle.Obligation) ([]byte, error) {
+func (b *runJournal) scriptBody(o lifecycle.Obligation) ([]byte, error) {
 	s, err := b.scriptRow(o)
 	if err != nil {
 		return nil, err
@@ -162,7 +162,7 @@ func (b *book) scriptBody(o lifecycle.Obligation) ([]byte, error) {
 	return json.Marshal(s)
 }
 
-func (b *book) remember(id pending.Key, body []byte) {
+func (b *runJournal) remember(id pending.Key, body []byte) {
 	if b.scripts == nil {
 		b.scripts = map[pending.Key]string{}
 	}
@@ -170,7 +170,7 @@ func (b *book) remember(id pending.Key, body []byte) {
 }
 
 // learn notes what scripts have put out, and reports whether any did.
-func (b *book) learn(events []event.Event) bool {
+func (b *runJournal) learn(events []event.Event) bool {
 	known := false
 	for _, e := range events {
 		if e.Kind != event.Finished || e.Result == nil || e.Result.Script == nil || len(e.Result.Script.Outputs) == 0 {
@@ -187,7 +187,7 @@ func (b *book) learn(events []event.Event) bool {
 
 // scriptsAgain gives new rows to the owed scripts that are configured
 // otherwise now that more is known.
-func (b *book) scriptsAgain() ([]pending.Obligation, error) {
+func (b *runJournal) scriptsAgain() ([]pending.Obligation, error) {
 	if b.plan == nil {
 		return nil, nil
 	}

@@ -31,7 +31,7 @@ func (s *stuck) Settled(event.Settled)   {}
 func TestAStoppedViewStopsNoRun(t *testing.T) {
 	t.Parallel()
 	s := &stuck{at: 3, let: make(chan struct{})}
-	o := newOutlet(s)
+	o := newPatientSink(s)
 	o.patience = 20 * time.Millisecond
 	const n = 1000
 	var want []int
@@ -68,7 +68,7 @@ func TestAStoppedViewStopsNoRun(t *testing.T) {
 
 func TestAPanicOfAViewIsItsCallers(t *testing.T) {
 	t.Parallel()
-	o := newOutlet(&stuck{at: -1})
+	o := newPatientSink(&stuck{at: -1})
 	o.sink = nil
 	if failed := call(func() { o.Status(event.Status{}) }); failed == nil {
 		t.Error("nobody is told")

@@ -10,11 +10,11 @@ import (
 // viewPatience is how long a run waits for what shows it.
 const viewPatience = time.Second
 
-// outlet hands what is published to a sink, in order and from one goroutine
+// patientSink hands what is published to a sink, in order and from one goroutine
 // at a time. It waits for the sink, but not for long: output that is stopped
 // (Ctrl-S, a pager that nobody scrolls) must not keep a gateway quiesced.
 // What the sink is late with it gets when it goes on.
-type outlet struct {
+type patientSink struct {
 	sink     event.Sink
 	patience time.Duration
 
@@ -31,10 +31,10 @@ type published struct {
 	failed any
 }
 
-func newOutlet(s event.Sink) *outlet { return &outlet{sink: s, patience: viewPatience} }
+func newPatientSink(s event.Sink) *patientSink { return &patientSink{sink: s, patience: viewPatience} }
 
 // publish shows something, and waits for that up to a limit (0: none).
-func (o *outlet) publish(limit time.Duration, show func()) {
+func (o *patientSink) publish(limit time.Duration, show func()) {
 	p := &published{show: show, done: make(chan struct{})}
 	o.mu.Lock()
 	if failed := o.failed; failed != nil {
@@ -69,7 +69,7 @@ func (o *outlet) publish(limit time.Duration, show func()) {
 	}
 }
 
-func (o *outlet) deliver() {
+func (o *patientSink) deliver() {
 	for {
 		o.mu.Lock()
 		if len(o.queue) == 0 {
@@ -101,25 +101,25 @@ func call(f func()) (failed any) {
 }
 
 // behind reports whether the sink is late.
-func (o *outlet) behind() bool {
+func (o *patientSink) behind() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.late
 }
 
-func (o *outlet) Run(i event.RunInfo) { o.publish(o.patience, func() { o.sink.Run(i) }) }
+func (o *patientSink) Run(i event.RunInfo) { o.publish(o.patience, func() { o.sink.Run(i) }) }
 
-func (o *outlet) Status(s event.Status) { o.publish(o.patience, func() { o.sink.Status(s) }) }
+func (o *patientSink) Status(s event.Status) { o.publish(o.patience, func() { o.sink.Status(s) }) }
 
-func (o *outlet) Progress(p event.Progress) {
+func (o *patientSink) Progress(p event.Progress) {
 	if !o.behind() { // there will be news
 		o.publish(o.patience, func() { o.sink.Progress(p) })
 	}
 }
 
-func (o *outlet) Log(l event.Log) { o.publish(o.patience, func() { o.sink.Log(l) }) }
+func (o *patientSink) Log(l event.Log) { o.publish(o.patience, func() { o.sink.Log(l) }) }
 
-func (o *outlet) Settled(s event.Settled) { o.publish(o.patience, func() { o.sink.Settled(s) }) }
+func (o *patientSink) Settled(s event.Settled) { o.publish(o.patience, func() { o.sink.Settled(s) }) }
 
 // Summary waits for everything before it: the run is over, and nothing is kept from it.
-func (o *outlet) Summary(s event.Summary) { o.publish(0, func() { o.sink.Summary(s) }) }
+func (o *patientSink) Summary(s event.Summary) { o.publish(0, func() { o.sink.Summary(s) }) }
