@@ -43,7 +43,7 @@ func pages() []page {
 		{"diagnostics.md", "", func(b *bytes.Buffer) { diagnosticsPage(b, diag.Catalogue()) }},
 		{"plugins.md", "", func(b *bytes.Buffer) { pluginsPage(b, schemas()...) }},
 		{"exit-codes.md", "exit-codes", func(b *bytes.Buffer) { exitCodes(b, runner.Exits()) }},
-		{"architecture.md", "packages", func(b *bytes.Buffer) { packagesTable(b, layering.Rows()) }},
+		{"packages.md", "", func(b *bytes.Buffer) { packagesPage(b, layering.Rows()) }},
 		{"servers.md", "", func(b *bytes.Buffer) { serversPage(b, seen()) }},
 		{"machine.md", "", func(b *bytes.Buffer) { machinePage(b, lifecycle.Regions()) }},
 		{"functions.md", "", func(b *bytes.Buffer) { functionsPage(b, functions()) }},

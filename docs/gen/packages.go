@@ -8,8 +8,11 @@ import (
 	"github.com/dprun/dprun/testfixtures/layering"
 )
 
-// packagesTable writes which package may import which, the highest floor first.
-func packagesTable(b *bytes.Buffer, rows []layering.Row) {
+// packagesPage writes which package may import which, the highest floor first.
+func packagesPage(b *bytes.Buffer, rows []layering.Row) {
+	generated(b, "Packages")
+	b.WriteString("What each package holds, and which of ours it may import directly. A package imports from lower floors only. " +
+		"`testfixtures/layering` holds this table and asserts it.\n\n")
 	b.WriteString("| floor | package | holds | imports, of ours |\n|---|---|---|---|\n")
 	for i := range rows {
 		r := rows[len(rows)-1-i]

@@ -12,7 +12,6 @@ import (
 
 	"github.com/dprun/dprun/runner"
 	"github.com/dprun/dprun/runner/clock"
-	"github.com/dprun/dprun/runner/event"
 	"github.com/dprun/dprun/testfixtures/dpsim"
 	"github.com/dprun/dprun/testfixtures/ganesha"
 	"github.com/dprun/dprun/testfixtures/servers"
@@ -217,4 +216,3 @@ func partOfAFile(dir string) bool {
 	})
 	return found
 }
-
