@@ -305,23 +305,28 @@ func (r *operation) closeUnreplayed(ctx context.Context, run journal.Run) (*even
 	s := &event.Summary{Run: run.ID, Plan: run.Plan, Code: string(lifecycle.RunInterrupted), ExitCode: 1, Started: run.Started, Ended: now,
 		Message: "the run was interrupted and cannot be finished as it was begun; what it owes is done without it (`dprun owed` lists what is left); run the plan again"}
 	var out journal.Batch
-	end := func(t journal.Task, code lifecycle.Code) error {
+	end := func(t journal.Task, code lifecycle.Code, message string) error {
 		h, err := r.journal.History(ctx, run.ID, t.ID)
 		out.Statuses = append(out.Statuses, event.Status{V: event.Version, Run: run.ID, Task: t.ID, Seq: len(h) + 1, Plan: run.Plan, Activity: t.Activity,
-			Device: t.Device, Domain: t.Domain, Code: string(code), Final: true, Time: now, Message: s.Message})
+			Device: t.Device, Domain: t.Domain, Code: string(code), Final: true, Time: now, Message: message})
 		return err
 	}
 	for _, t := range tasks {
 		if t.Final {
 			continue
 		}
-		if err := end(t, lifecycle.RecoveredObligationsPaid); err != nil {
+		code, message := lifecycle.Unreplayed(lifecycle.Code(t.Code))
+		if err := end(t, code, message); err != nil {
 			return nil, &Error{ExitBug, err}
 		}
-		s.Failed++
-		s.Tasks = append(s.Tasks, event.TaskResult{Task: t.ID, Activity: t.Activity, Device: t.Device, Domain: t.Domain, Code: string(lifecycle.RecoveredObligationsPaid), Message: s.Message})
+		if code == lifecycle.RecoveredNeverStarted {
+			s.Cancelled++
+		} else {
+			s.Failed++
+		}
+		s.Tasks = append(s.Tasks, event.TaskResult{Task: t.ID, Activity: t.Activity, Device: t.Device, Domain: t.Domain, Code: string(code), Message: message})
 	}
-	if err := end(journal.Task{}, lifecycle.RunInterrupted); err != nil { // the run itself
+	if err := end(journal.Task{}, lifecycle.RunInterrupted, s.Message); err != nil { // the run itself
 		return nil, &Error{ExitBug, err}
 	}
 	if _, err := r.journal.Append(ctx, run.ID, out); err != nil {

@@ -2,6 +2,7 @@ package lifecycle
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/dprun/dprun/runner/event"
 	"github.com/dprun/dprun/sdk/failure"
@@ -169,6 +170,18 @@ func (t *Task) onFault(e event.Event) {
 	t.fail(rankFirst, FailedWithInternalException, message)
 }
 
+const neverStarted = "the run was interrupted before this task began; run the backup again"
+
+// Unreplayed is how a task ends whose run cannot be replayed, by the last code
+// that its history has: what it owes is done from the pending files.
+func Unreplayed(last Code) (code Code, message string) {
+	e, known := Lookup(last)
+	if last == "" || known && len(e.Phases) > 0 && Phase(slices.Max(e.Phases)) < PhaseDispatch {
+		return RecoveredNeverStarted, neverStarted
+	}
+	return RecoveredObligationsPaid, "the run was interrupted and cannot be finished as it was begun; what this task owes is done without it (`dprun owed` lists what is left); run the plan again"
+}
+
 // onInterrupted is applied after the replay of a run that died. Nothing that
 // must not be repeated is sent again: a quiesce of unknown outcome is undone,
 // a script of unknown outcome is left alone. What was staged whole is stored.
@@ -177,7 +190,7 @@ func (t *Task) onFault(e event.Event) {
 // device, is in done; what is not in it is done now.
 func (t *Task) onInterrupted(done []event.Recovered) {
 	if t.phase < PhaseDispatch {
-		t.end(RecoveredNeverStarted, "the run was interrupted before this task began; run the backup again")
+		t.end(RecoveredNeverStarted, neverStarted)
 		return
 	}
 	t.lock.on(lockInterrupted)
