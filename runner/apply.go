@@ -22,6 +22,7 @@ import (
 	"github.com/dprun/dprun/runner/pluginhost"
 	"github.com/dprun/dprun/runner/report"
 	"github.com/dprun/dprun/runner/secret"
+	"github.com/dprun/dprun/runner/status"
 )
 
 // Apply runs a plan. What an earlier process left unfinished is finished
@@ -286,7 +287,7 @@ func (r *operation) drive(ctx context.Context, machine *lifecycle.Run, host *plu
 	r.lines.flush()
 	s := summarize(machine, exit, started, r.Clock.Now())
 	err = r.journal.FinishRun(context.WithoutCancel(ctx), spec.ID, journal.End{Time: s.Ended, ExitCode: exit, Code: s.Code,
-		Good: []string{string(lifecycle.Success)}, Neutral: neutralCodes()})
+		Good: []string{string(status.Success)}, Neutral: neutralCodes()})
 	if err != nil {
 		r.Log.Error("the run's end could not be written down", "run", spec.ID, "error", err)
 		s.ExitCode = graverExit(ExitBug, s.ExitCode)
@@ -327,7 +328,7 @@ func (r *operation) output(run, task, stream, text string) {
 // neutralCodes are the codes of tasks without which a run is as good.
 func neutralCodes() []string {
 	var out []string
-	for _, e := range lifecycle.Catalogue() {
+	for _, e := range status.Catalogue() {
 		if e.Neutral || e.Gone() {
 			out = append(out, string(e.Code))
 		}
@@ -359,12 +360,12 @@ func summarize(machine *lifecycle.Run, exit int, started, ended time.Time) *even
 		}
 		res.Withheld = len(t.Withheld())
 		s.Bytes, s.Withheld = s.Bytes+res.Bytes, s.Withheld+res.Withheld
-		switch e, _ := lifecycle.Lookup(lifecycle.Code(f.Code)); e.Class {
-		case lifecycle.ClassSuccess:
+		switch e, _ := status.Lookup(status.Code(f.Code)); e.Class {
+		case status.ClassSuccess:
 			s.Succeeded++
-		case lifecycle.ClassSkipped:
+		case status.ClassSkipped:
 			s.Skipped++
-		case lifecycle.ClassCancelled:
+		case status.ClassCancelled:
 			s.Cancelled++
 		default:
 			s.Failed++

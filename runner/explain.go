@@ -5,15 +5,15 @@ import (
 	"strings"
 
 	"github.com/dprun/dprun/plan/diag"
-	"github.com/dprun/dprun/runner/lifecycle"
 	"github.com/dprun/dprun/runner/report"
+	"github.com/dprun/dprun/runner/status"
 )
 
 // Explanations puts the catalogues together: the status codes, the
 // diagnostics, the exit codes.
 func Explanations() []report.Explanation {
 	var out []report.Explanation
-	for _, e := range lifecycle.Catalogue() {
+	for _, e := range status.Catalogue() {
 		out = append(out, report.Explanation{
 			Kind: "status", Code: string(e.Code), Origin: string(e.Origin), Level: string(e.Level), Phases: e.Phases, Class: string(e.Class),
 			Final: e.Final(), Neutral: e.Neutral, Meaning: e.Meaning, Cause: e.Cause, Action: e.Action,
@@ -31,7 +31,7 @@ func Explanations() []report.Explanation {
 		case 0:
 			class = "success"
 		case ExitOwed:
-			class = string(lifecycle.ClassCritical)
+			class = string(status.ClassCritical)
 		}
 		out = append(out, report.Explanation{
 			Kind: "exit", Code: strconv.Itoa(e.Code), Class: class,

@@ -13,6 +13,7 @@ import (
 	"github.com/dprun/dprun/runner/journal"
 	"github.com/dprun/dprun/runner/lifecycle"
 	"github.com/dprun/dprun/runner/pending"
+	"github.com/dprun/dprun/runner/status"
 	"github.com/dprun/dprun/sdk/failure"
 )
 
@@ -133,7 +134,7 @@ func (r *operation) scriptJob(ctx context.Context, o pending.Obligation) (job en
 		return job, nil, err
 	}
 	if n := len(statuses); n > 0 && !again(o) {
-		job.Action.Outcome, job.Action.OutcomeMessage = lifecycle.Code(statuses[n-1].Code), statuses[n-1].Message
+		job.Action.Outcome, job.Action.OutcomeMessage = status.Code(statuses[n-1].Code), statuses[n-1].Message
 	}
 	if o.Task != "" {
 		r.ofTask(&job, o, row)
@@ -143,7 +144,7 @@ func (r *operation) scriptJob(ctx context.Context, o pending.Obligation) (job en
 	if err != nil && !errors.Is(err, journal.ErrNotFound) {
 		return job, nil, err
 	}
-	job.Types, job.Action.Outcome = row.Types, lifecycle.Code(run.Code)
+	job.Types, job.Action.Outcome = row.Types, status.Code(run.Code)
 	if statuses, err = r.journal.Statuses(ctx, o.Run); err != nil {
 		return job, nil, err
 	}

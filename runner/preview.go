@@ -14,6 +14,7 @@ import (
 	"github.com/dprun/dprun/runner/execute"
 	"github.com/dprun/dprun/runner/lifecycle"
 	"github.com/dprun/dprun/runner/report"
+	"github.com/dprun/dprun/runner/status"
 	"github.com/dprun/dprun/sdk"
 )
 
@@ -60,14 +61,14 @@ func (r *Runner) Preview(ctx context.Context, q PreviewRequest) (*report.Preview
 	engine.New(engine.Options{Run: machine, Executor: exec, Journal: watch, Clock: r.Clock, Sink: previewing{r.Log}, Log: r.Log,
 		Until: (*lifecycle.Run).Expanded}).Run(ctx, event.Event{Kind: event.RunStarted})
 	v.Destinations = watch.reports
-	if verdict := machine.Verdict(); verdict != nil && len(machine.Tasks()) == 0 && verdict.Code != string(lifecycle.RunAllTasksSkipped) {
+	if verdict := machine.Verdict(); verdict != nil && len(machine.Tasks()) == 0 && verdict.Code != string(status.RunAllTasksSkipped) {
 		return v, res, errorf(1, "%s: %s", verdict.Code, verdict.Message)
 	}
 	for _, u := range machine.Unusable() {
 		if v.Unusable == nil {
 			v.Unusable = map[string]report.PreviewUnusable{}
 		}
-		e, _ := lifecycle.Lookup(u.Code)
+		e, _ := status.Lookup(u.Code)
 		v.Unusable[u.Name] = report.PreviewUnusable{Code: string(u.Code), Message: u.Message, Action: e.Action}
 	}
 	for _, t := range machine.Tasks() {
@@ -118,7 +119,7 @@ func exitForeseen(v *report.Preview) int {
 	for _, t := range v.Tasks {
 		switch {
 		case t.Code != "":
-			n.Add(lifecycle.Code(t.Code))
+			n.Add(status.Code(t.Code))
 		case len(v.Unusable) == 0:
 			n.Good++
 		default:

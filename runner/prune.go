@@ -6,9 +6,9 @@ import (
 	"time"
 
 	"github.com/dprun/dprun/runner/journal"
-	"github.com/dprun/dprun/runner/lifecycle"
 	"github.com/dprun/dprun/runner/report"
 	"github.com/dprun/dprun/runner/staging"
+	"github.com/dprun/dprun/runner/status"
 )
 
 // PruneRequest asks to remove old runs and old staged files.
@@ -41,7 +41,7 @@ func (h *History) Prune(ctx context.Context, q PruneRequest) (*report.Pruned, er
 	for _, e := range swept {
 		p.Staged = append(p.Staged, stagedOf(e))
 	}
-	pruned, err := h.journal.Prune(ctx, journal.PruneRequest{Before: now.Add(-q.RunsOlderThan), Good: []string{string(lifecycle.Success)}, DryRun: q.DryRun})
+	pruned, err := h.journal.Prune(ctx, journal.PruneRequest{Before: now.Add(-q.RunsOlderThan), Good: []string{string(status.Success)}, DryRun: q.DryRun})
 	if err != nil {
 		return nil, errors.Join(err, unswept)
 	}

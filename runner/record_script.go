@@ -10,6 +10,7 @@ import (
 	"github.com/dprun/dprun/runner/execute"
 	"github.com/dprun/dprun/runner/lifecycle"
 	"github.com/dprun/dprun/runner/pending"
+	"github.com/dprun/dprun/runner/status"
 	"github.com/dprun/dprun/sdk/failure"
 )
 
@@ -110,8 +111,8 @@ func (b *runJournal) configure(row *scriptRow, o lifecycle.Obligation, at execut
 		return err
 	}
 	row.Outcomes = map[string]int{}
-	for _, c := range lifecycle.Catalogue() {
-		if !c.Final() || o.Task != "" && (c.Level != lifecycle.LevelTask || !begun(c)) {
+	for _, c := range status.Catalogue() {
+		if !c.Final() || o.Task != "" && (c.Level != status.LevelTask || !begun(c)) {
 			continue // a run may end in a task's code too
 		}
 		at.Status = string(c.Code)
@@ -129,7 +130,7 @@ func (b *runJournal) configure(row *scriptRow, o lifecycle.Obligation, at execut
 }
 
 // begun reports whether a task may end in a code once it was dispatched.
-func begun(c lifecycle.Entry) bool {
+func begun(c status.Entry) bool {
 	return slices.ContainsFunc(c.Phases, func(phase int) bool { return phase >= int(lifecycle.PhaseDispatch) })
 }
 

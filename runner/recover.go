@@ -15,6 +15,7 @@ import (
 	"github.com/dprun/dprun/runner/pending"
 	"github.com/dprun/dprun/runner/report"
 	"github.com/dprun/dprun/runner/secret"
+	"github.com/dprun/dprun/runner/status"
 )
 
 // RecoverRequest asks to do what is owed.
@@ -302,10 +303,10 @@ func (r *operation) closeUnreplayed(ctx context.Context, run journal.Run) (*even
 		return nil, &Error{ExitBug, err}
 	}
 	now := r.Clock.Now()
-	s := &event.Summary{Run: run.ID, Plan: run.Plan, Code: string(lifecycle.RunInterrupted), ExitCode: 1, Started: run.Started, Ended: now,
+	s := &event.Summary{Run: run.ID, Plan: run.Plan, Code: string(status.RunInterrupted), ExitCode: 1, Started: run.Started, Ended: now,
 		Message: "the run was interrupted and cannot be finished as it was begun; what it owes is done without it (`dprun owed` lists what is left); run the plan again"}
 	var out journal.Batch
-	end := func(t journal.Task, code lifecycle.Code, message string) error {
+	end := func(t journal.Task, code status.Code, message string) error {
 		h, err := r.journal.History(ctx, run.ID, t.ID)
 		out.Statuses = append(out.Statuses, event.Status{V: event.Version, Run: run.ID, Task: t.ID, Seq: len(h) + 1, Plan: run.Plan, Activity: t.Activity,
 			Device: t.Device, Domain: t.Domain, Code: string(code), Final: true, Time: now, Message: message})
@@ -315,18 +316,18 @@ func (r *operation) closeUnreplayed(ctx context.Context, run journal.Run) (*even
 		if t.Final {
 			continue
 		}
-		code, message := lifecycle.Unreplayed(lifecycle.Code(t.Code))
+		code, message := lifecycle.Unreplayed(status.Code(t.Code))
 		if err := end(t, code, message); err != nil {
 			return nil, &Error{ExitBug, err}
 		}
-		if code == lifecycle.RecoveredNeverStarted {
+		if code == status.RecoveredNeverStarted {
 			s.Cancelled++
 		} else {
 			s.Failed++
 		}
 		s.Tasks = append(s.Tasks, event.TaskResult{Task: t.ID, Activity: t.Activity, Device: t.Device, Domain: t.Domain, Code: string(code), Message: message})
 	}
-	if err := end(journal.Task{}, lifecycle.RunInterrupted, s.Message); err != nil { // the run itself
+	if err := end(journal.Task{}, status.RunInterrupted, s.Message); err != nil { // the run itself
 		return nil, &Error{ExitBug, err}
 	}
 	if _, err := r.journal.Append(ctx, run.ID, out); err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/dprun/dprun/runner/journal"
 	"github.com/dprun/dprun/runner/lifecycle"
 	"github.com/dprun/dprun/runner/pending"
+	"github.com/dprun/dprun/runner/status"
 )
 
 // runJournal writes one run's batches into the journal. It implements
@@ -101,7 +102,7 @@ func (b *runJournal) Append(ctx context.Context, in engine.Batch) error {
 		return err
 	}
 	for _, s := range in.Statuses {
-		if s.Final && s.Task != "" && s.Code == string(lifecycle.Success) && b.succeeded != nil {
+		if s.Final && s.Task != "" && s.Code == string(status.Success) && b.succeeded != nil {
 			b.succeeded(s.Task)
 		}
 	}
@@ -110,12 +111,12 @@ func (b *runJournal) Append(ctx context.Context, in engine.Batch) error {
 
 // note enters what later runs want to know of a status.
 func (b *runJournal) note(s event.Status, out *journal.Batch) {
-	switch lifecycle.Code(s.Code) {
-	case lifecycle.UnquiesceTimeoutOccurred, lifecycle.UnquiesceOnErrorTimeoutOccurred:
+	switch status.Code(s.Code) {
+	case status.UnquiesceTimeoutOccurred, status.UnquiesceOnErrorTimeoutOccurred:
 		if !s.Final {
 			out.Trip = append(out.Trip, journal.Breaker{Device: s.Device, Since: s.Time, Reason: s.Message, Run: b.run})
 		}
-	case lifecycle.Success:
+	case status.Success:
 		t := b.machine.Task(s.Task)
 		if t == nil {
 			return

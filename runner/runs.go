@@ -9,9 +9,9 @@ import (
 	"github.com/dprun/dprun/plan/diag"
 	"github.com/dprun/dprun/runner/event"
 	"github.com/dprun/dprun/runner/journal"
-	"github.com/dprun/dprun/runner/lifecycle"
 	"github.com/dprun/dprun/runner/report"
 	"github.com/dprun/dprun/runner/staging"
+	"github.com/dprun/dprun/runner/status"
 )
 
 // RunsRequest asks for runs.
@@ -77,7 +77,7 @@ func (h *History) row(ctx context.Context, run journal.Run) (report.Run, []journ
 	}
 	row.Tasks = len(tasks)
 	for _, t := range tasks {
-		if t.Final && t.Code == string(lifecycle.Success) {
+		if t.Final && t.Code == string(status.Success) {
 			row.Succeeded++
 		}
 	}

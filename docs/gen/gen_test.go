@@ -11,7 +11,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/dprun/dprun/plan/diag"
-	"github.com/dprun/dprun/runner/lifecycle"
+	"github.com/dprun/dprun/runner/status"
 	"github.com/dprun/dprun/sdk/schema"
 )
 
@@ -100,9 +100,9 @@ func TestEveryFunctionIsDescribed(t *testing.T) {
 func TestEveryCodeHasATableRowAndAnAnchor(t *testing.T) {
 	t.Parallel()
 	var b bytes.Buffer
-	statusCodes(&b, lifecycle.Catalogue())
+	statusCodes(&b, status.Catalogue())
 	page := b.String()
-	for _, e := range lifecycle.Catalogue() {
+	for _, e := range status.Catalogue() {
 		c := string(e.Code)
 		if n := strings.Count(page, "\n| ["+c+"](#"+strings.ToLower(c)+") |"); n != 1 {
 			t.Errorf("%s stands in %d tables, want 1", c, n)
@@ -117,18 +117,18 @@ func TestEveryCodeHasATableRowAndAnAnchor(t *testing.T) {
 // on top of the page.
 func TestEveryCodeThatIsNotWellIsInOneList(t *testing.T) {
 	t.Parallel()
-	in := map[lifecycle.Code]int{}
+	in := map[status.Code]int{}
 	for _, l := range statusLists() {
 		for _, c := range l.codes {
 			in[c]++
-			if _, ok := lifecycle.Lookup(c); !ok {
+			if _, ok := status.Lookup(c); !ok {
 				t.Errorf("%s: %s is no code", l.title, c)
 			}
 		}
 	}
-	for _, e := range lifecycle.Catalogue() {
+	for _, e := range status.Catalogue() {
 		want := 1
-		if e.Class == lifecycle.ClassInterim || e.Class == lifecycle.ClassSuccess {
+		if e.Class == status.ClassInterim || e.Class == status.ClassSuccess {
 			want = 0
 		}
 		if in[e.Code] != want {

@@ -22,6 +22,7 @@ import (
 	"github.com/dprun/dprun/plugins/sftp"
 	"github.com/dprun/dprun/runner"
 	"github.com/dprun/dprun/runner/lifecycle"
+	"github.com/dprun/dprun/runner/status"
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/schema"
 	"github.com/dprun/dprun/testfixtures/layering"
@@ -39,7 +40,7 @@ type page struct {
 // pages lists every generated page.
 func pages() []page {
 	return []page{
-		{"status-codes.md", "", func(b *bytes.Buffer) { statusCodes(b, lifecycle.Catalogue()) }},
+		{"status-codes.md", "", func(b *bytes.Buffer) { statusCodes(b, status.Catalogue()) }},
 		{"diagnostics.md", "", func(b *bytes.Buffer) { diagnosticsPage(b, diag.Catalogue()) }},
 		{"plugins.md", "", func(b *bytes.Buffer) { pluginsPage(b, schemas()...) }},
 		{"exit-codes.md", "exit-codes", func(b *bytes.Buffer) { exitCodes(b, runner.Exits()) }},

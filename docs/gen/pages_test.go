@@ -8,7 +8,7 @@ import (
 	"testing"
 	"unicode"
 
-	"github.com/dprun/dprun/runner/lifecycle"
+	"github.com/dprun/dprun/runner/status"
 )
 
 var (
@@ -131,7 +131,7 @@ func TestPagesNameOnlyCodesThatExist(t *testing.T) {
 			if other[c] || c == "NO_COLOR" || c == "SSH_AUTH_SOCK" || c == "MONITOR_EXIT_STATUS" || strings.HasPrefix(c, "SSL_CERT_") || strings.HasPrefix(c, "DPRUN_") || strings.HasPrefix(c, "XDG_") {
 				continue
 			}
-			if _, ok := lifecycle.Lookup(lifecycle.Code(c)); !ok {
+			if _, ok := status.Lookup(status.Code(c)); !ok {
 				t.Errorf("%s names %s, which is no status code", name, c)
 			}
 		}

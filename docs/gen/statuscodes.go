@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/dprun/dprun/runner/lifecycle"
+	"github.com/dprun/dprun/runner/status"
 )
 
 const statusIntro = "Every task of a run has a history of status codes and ends in exactly one of them, marked `final` in the JSON output.\n" +
@@ -18,16 +18,16 @@ const statusIntro = "Every task of a run has a history of status codes and ends 
 	"Some texts name commands that are planned; [Not built yet](not-built-yet.md) says what to do instead.\n\n"
 
 var classes = []struct {
-	class lifecycle.Class
+	class status.Class
 	text  string
 }{
-	{lifecycle.ClassInterim, "The task goes on."},
-	{lifecycle.ClassSkipped, "Nothing was tried, for a reason that lies outside the task."},
-	{lifecycle.ClassInvalid, "Validation found that the task cannot work. Raises the error policy."},
-	{lifecycle.ClassCancelled, "The task was called off."},
-	{lifecycle.ClassFailed, "It was tried, and failed. Raises the error policy."},
-	{lifecycle.ClassCritical, "It failed, and a person should look at the device now. Raises the error policy."},
-	{lifecycle.ClassSuccess, "All is well."},
+	{status.ClassInterim, "The task goes on."},
+	{status.ClassSkipped, "Nothing was tried, for a reason that lies outside the task."},
+	{status.ClassInvalid, "Validation found that the task cannot work. Raises the error policy."},
+	{status.ClassCancelled, "The task was called off."},
+	{status.ClassFailed, "It was tried, and failed. Raises the error policy."},
+	{status.ClassCritical, "It failed, and a person should look at the device now. Raises the error policy."},
+	{status.ClassSuccess, "All is well."},
 }
 
 var phaseNames = [...]string{
@@ -37,7 +37,7 @@ var phaseNames = [...]string{
 
 // statusCodes renders the catalogue: an overview by level and origin, then
 // every code with its own anchor.
-func statusCodes(b *bytes.Buffer, all []lifecycle.Entry) {
+func statusCodes(b *bytes.Buffer, all []status.Entry) {
 	generated(b, "Status codes")
 	b.WriteString(statusIntro)
 	writeStatusLists(b)
@@ -53,13 +53,13 @@ func statusCodes(b *bytes.Buffer, all []lifecycle.Entry) {
 
 	groups := []struct {
 		title, intro string
-		level        lifecycle.Level
-		origin       lifecycle.Origin
+		level        status.Level
+		origin       status.Origin
 	}{
-		{"Tasks: codes of the DPOD table", "In the table's order.", lifecycle.LevelTask, lifecycle.OriginReference},
-		{"Tasks: dprun's own codes", "For what the table has no code for.", lifecycle.LevelTask, lifecycle.OriginOwn},
-		{"Runs: codes documented by DPOD for plans", "Statuses of the run itself. A run also uses WAITING_FOR_PRE_VALIDATION, PLAN_FAILED_PRE_SCRIPT, EXECUTION_FAILED_WITH_INTERNAL_EXCEPTION and SUCCESS.", lifecycle.LevelRun, lifecycle.OriginReference},
-		{"Runs: dprun's own codes", "Statuses of the run itself, for which no name is documented.", lifecycle.LevelRun, lifecycle.OriginOwn},
+		{"Tasks: codes of the DPOD table", "In the table's order.", status.LevelTask, status.OriginReference},
+		{"Tasks: dprun's own codes", "For what the table has no code for.", status.LevelTask, status.OriginOwn},
+		{"Runs: codes documented by DPOD for plans", "Statuses of the run itself. A run also uses WAITING_FOR_PRE_VALIDATION, PLAN_FAILED_PRE_SCRIPT, EXECUTION_FAILED_WITH_INTERNAL_EXCEPTION and SUCCESS.", status.LevelRun, status.OriginReference},
+		{"Runs: dprun's own codes", "Statuses of the run itself, for which no name is documented.", status.LevelRun, status.OriginOwn},
 	}
 	for _, g := range groups {
 		fmt.Fprintf(b, "\n## %s\n\n%s\n\n| Code | Class | Phases | Meaning |\n|---|---|---|---|\n", g.title, g.intro)

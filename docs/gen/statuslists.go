@@ -5,44 +5,44 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/dprun/dprun/runner/lifecycle"
+	"github.com/dprun/dprun/runner/status"
 )
 
 // statusList is one question that somebody has who finds a code at night.
 type statusList struct {
 	title, intro string
-	codes        []lifecycle.Code
+	codes        []status.Code
 }
 
 // statusLists sorts the codes that say that something did not go well by who
 // has to do something. A test holds each of them to exactly one list.
 func statusLists() []statusList {
 	return []statusList{
-		{"At once: a gateway may be out of service", "They lead to exit code 16 (`dprun owed`, then `dprun recover`), the last two to 17: traffic may still be led around a gateway.", []lifecycle.Code{
+		{"At once: a gateway may be out of service", "They lead to exit code 16 (`dprun owed`, then `dprun recover`), the last two to 17: traffic may still be led around a gateway.", []status.Code{
 			"EXECUTION_UNQUIESCE_TIMEOUT_OCCURRED", "EXECUTION_UNQUIESCE_ON_ERROR_TIMEOUT_OCCURRED", "SKIPPED_BECAUSE_DEVICE_STILL_OWES",
 			"EXECUTION_CANCELED_BECAUSE_A_DEVICE_DID_NOT_RETURN", "PLAN_LEFT_A_DEVICE_QUIESCED",
 			"EXECUTION_AFTER_UNQUIESCE_SCRIPT_ERROR", "PLAN_LEFT_TRAFFIC_LED_AWAY",
 		}},
-		{"Yours to mend: the plan, its secrets and scripts", "", []lifecycle.Code{
+		{"Yours to mend: the plan, its secrets and scripts", "", []status.Code{
 			"SKIPPED_NO_DEVICES_MATCHING_PATTERN", "SKIPPED_NO_DOMAINS_MATCHING_PATTERN", "DOMAIN_DOESNT_EXIST_ON_DEVICE", "CERT_DOESNT_EXIST_ON_DEVICE",
 			"DEVICE_NOT_IN_DR_MODE", "EXECUTION_PRE_CHECKS_DESTINATION_PATH_INVALID", "SKIPPED_BECAUSE_CREDENTIAL_WAS_REFUSED", "EXECUTION_PRE_CHECKS_CREDENTIAL_WAS_REFUSED",
 			"PLAN_FAILED_PRE_SCRIPT", "EXECUTION_PRE_SCRIPT_ERROR", "EXECUTION_BEFORE_QUIESCE_SCRIPT_ERROR", "EXECUTION_POST_SCRIPT_ERROR", "PLAN_POST_SCRIPT_ERROR",
 			"EXECUTION_CANCELED_BECAUSE_MAINTENANCE_WINDOW", "PRE_VALIDATION_OUT_OF_MAINTENANCE_WINDOW",
 			"EXECUTION_CANCELED_BECAUSE_A_DAY_PASSED", "PREPROCESS_EXECUTION_SKIPPED_BECAUSE_A_DAY_PASSED",
 		}},
-		{"Yours to mend: destinations", "", []lifecycle.Code{
+		{"Yours to mend: destinations", "", []status.Code{
 			"PLAN_FAILED_PRE_VALIDATION", "PRE_VALIDATION_STORE_IS_NOT_MOUNTED", "PRE_VALIDATION_BACKUP_STORE_OUT_OF_SPACE",
 			"EXECUTION_PRE_CHECKS_NFS_OUT_OF_SPACE", "EXECUTION_PRE_CHECKS_NFS_DIRECTORY_NOT_FOUND", "EXECUTION_PRE_CHECKS_DESTINATION_OUT_OF_SPACE",
 			"EXECUTION_PRE_CHECKS_DESTINATION_DIRECTORY_NOT_FOUND", "EXECUTION_PRE_CHECKS_DESTINATION_NOT_REACHABLE", "EXECUTION_PRE_CHECKS_DESTINATION_LOGIN_REFUSED",
 			"EXECUTION_PRE_CHECKS_DESTINATION_IDENTITY_NOT_TRUSTED", "EXECUTION_PRE_CHECKS_DESTINATION_NOT_WRITABLE", "EXECUTION_PRE_CHECKS_DESTINATION_NOT_USABLE",
 			"EXECUTION_STORE_OUT_OF_SPACE", "EXECUTION_STORE_VERIFICATION_ERROR", "EXECUTION_STORE_TIMEOUT_OCCURRED", "EXECUTION_STORE_ERROR",
 		}},
-		{"Yours to mend: the host that dprun runs on", "Its disk, or a dprun that was ended or failed.", []lifecycle.Code{
+		{"Yours to mend: the host that dprun runs on", "Its disk, or a dprun that was ended or failed.", []status.Code{
 			"EXECUTION_EXPORT_DOMAIN_PERSISTED_SAVEFILE_EXCEPTION", "EXECUTION_EXPORT_DOMAIN_NON_PERSISTED_SAVEFILE_EXCEPTION", "EXECUTION_SECURE_BACKUP_SAVEFILE_EXCEPTION",
 			"EXECUTION_CANCELED_BECAUSE_JOURNAL_FAILED", "EXECUTION_FAILED_WITH_INTERNAL_EXCEPTION", "FAILED_NO_FILES_DOWNLOADED", "RECOVERED_OBLIGATIONS_PAID",
 			"RECOVERED_TASK_NEVER_STARTED", "PLAN_INTERRUPTED",
 		}},
-		{"The gateway's: look at it", "The message says what it answered. Its administrator sees more in its log of that time.", []lifecycle.Code{
+		{"The gateway's: look at it", "The message says what it answered. Its administrator sees more in its log of that time.", []status.Code{
 			"SKIPPED_DEVICE_NOT_AVAILABLE", "EXECUTION_PRE_CHECKS_DEVICE_NOT_AVAILABLE", "PERMISSION_IS_MISSING_ON_DEVICE", "ROLE_IS_UNKNOWN_ON_DEVICE",
 			"NOT_ENOUGH_FREE_SPACE_ON_DEVICE", "CERT_IS_NOT_USABLE_ON_DEVICE", "EXECUTION_PRE_CHECKS_DEVICE_CHECK_FAILED",
 			"EXECUTION_PRE_CHECKS_FOUND_QUIESCED_DOMAIN_IN_DEVICE", "EXECUTION_PRE_CHECKS_DOMAIN_IS_ALREADY_QUIESCED",
@@ -52,7 +52,7 @@ func statusLists() []statusList {
 			"EXECUTION_SECURE_BACKUP_WRONG_FILE_HASH", "EXECUTION_SECURE_BACKUP_WRONG_FILE_SIZE", "EXECUTION_SECURE_BACKUP_EMPTY_FILE",
 			"EXECUTION_SECURE_BACKUP_MISSING_FILE", "EXECUTION_FAILED_LONG_RUNNING",
 		}},
-		{"Nobody's: they follow from something else", "Look at the first failed task of the run, or at who stopped it.", []lifecycle.Code{
+		{"Nobody's: they follow from something else", "Look at the first failed task of the run, or at who stopped it.", []status.Code{
 			"SKIPPED_APIC_DOMAIN", "SKIPPED_BECAUSE_ERROR_POLICY", "EXECUTION_CANCELED_BECAUSE_ERROR_POLICY", "EXECUTION_CANCELED_BY_USER",
 			"PLAN_CANCELED_BY_USER", "PLAN_ALL_TASKS_SKIPPED", "PLAN_FAILED", "PLAN_PARTLY_FAILED",
 		}},

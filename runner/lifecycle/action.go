@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/dprun/dprun/runner/event"
+	"github.com/dprun/dprun/runner/status"
 	"github.com/dprun/dprun/sdk"
 )
 
@@ -28,7 +29,7 @@ type Action struct {
 	// DeviceTimeout is what the device itself is told to wait before it forces a quiesce.
 	DeviceTimeout time.Duration
 	// Outcome is the code and message so far, for scripts.
-	Outcome        Code
+	Outcome        status.Code
 	OutcomeMessage string
 }
 

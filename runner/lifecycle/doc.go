@@ -11,5 +11,5 @@
 // alone; timers are actions, and an action may carry the instant before which
 // it must not start, so polling and backoff live here as well.
 //
-// No status code is chosen anywhere else.
+// No status code of package status is chosen anywhere else.
 package lifecycle

@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"github.com/dprun/dprun/runner/status"
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
 )
@@ -9,65 +10,65 @@ import (
 const familyNFS = "nfs"
 
 // deviceCode maps a failure to reach a device before its lock.
-func deviceCode(f *failure.Error) Code {
+func deviceCode(f *failure.Error) status.Code {
 	switch {
 	case credentialRefused(f):
-		return PreChecksCredentialRefused
+		return status.PreChecksCredentialRefused
 	case f.Reason == failure.UnknownDomain:
-		return DomainVanished
+		return status.DomainVanished
 	case f.Reason == failure.NotPermitted:
-		return PermissionMissingOnDevice
+		return status.PermissionMissingOnDevice
 	case pluginFault(f):
-		return FailedWithInternalException
+		return status.FailedWithInternalException
 	}
-	return PreChecksDeviceNotAvailable
+	return status.PreChecksDeviceNotAvailable
 }
 
 // checkCode maps a failed device check.
-func checkCode(f *failure.Error) Code {
+func checkCode(f *failure.Error) status.Code {
 	switch f.Reason {
 	case failure.NotDRMode, failure.Unsupported:
-		return DeviceNotInDRMode
+		return status.DeviceNotInDRMode
 	case failure.NoCertificate:
-		return CertDoesntExistOnDevice
+		return status.CertDoesntExistOnDevice
 	case failure.CertificateDown:
-		return CertNotUsableOnDevice
+		return status.CertNotUsableOnDevice
 	case failure.DeviceSpace:
-		return NotEnoughFreeSpaceOnDevice
+		return status.NotEnoughFreeSpaceOnDevice
 	case failure.ForeignBackup:
-		return CheckManifestAnotherSecureBackup
+		return status.CheckManifestAnotherSecureBackup
 	case failure.AlreadyQuiesced:
-		return PreChecksDomainIsAlreadyQuiesced
+		return status.PreChecksDomainIsAlreadyQuiesced
 	case failure.UnsavedChanges, failure.DeviceBusy:
-		return PreChecksDeviceCheckFailed
+		return status.PreChecksDeviceCheckFailed
 	}
 	return deviceCode(f)
 }
 
 // destinationCode maps a failed destination pre-check.
-func destinationCode(family string, f *failure.Error) Code {
+func destinationCode(family string, f *failure.Error) status.Code {
 	space := f.Reason == failure.OutOfSpace || f.Kind == failure.NoSpace
 	missing := f.Reason == failure.NoDirectory || f.Reason == failure.NotMounted || f.Kind == failure.NotFound
 	switch {
 	case family == familyNFS && space:
-		return PreChecksNFSOutOfSpace
+		return status.PreChecksNFSOutOfSpace
 	case space:
-		return PreChecksDestinationOutOfSpace
+		return status.PreChecksDestinationOutOfSpace
 	case f.Reason == failure.BadCredentials:
-		return PreChecksDestinationLoginRefused
+		return status.PreChecksDestinationLoginRefused
 	case f.Reason == failure.HostKey:
-		return PreChecksDestinationIdentity
+		return status.PreChecksDestinationIdentity
 	case family == familyNFS && (missing || f.Reason == failure.NoAccess): // an export that is not there is refused like one that is not for this client
-		return PreChecksNFSDirectoryNotFound
+		return status.PreChecksNFSDirectoryNotFound
 	case missing:
-		return PreChecksDestinationNotFound
+		return status.PreChecksDestinationNotFound
 	case f.Reason == failure.ReadOnly, f.Reason == failure.NoAccess:
-		return PreChecksDestinationNotWritable
+		return status.PreChecksDestinationNotWritable
 	case f.Reason == failure.Unreachable, f.Reason == failure.Stalled, f.Kind == failure.Timeout,
 		f.Kind == failure.Unavailable && f.Reason == "":
-		return PreChecksDestinationNotReachable
+		return status.PreChecksDestinationNotReachable
 	}
-	return PreChecksDestinationNotUsable
+	return status.PreChecksDestinationNotUsable
 }
 
 // captureCode maps a failed capture of a variant. What the device delivered
@@ -76,28 +77,28 @@ func destinationCode(family string, f *failure.Error) Code {
 // what is wrong with it. A plugin that is wrong about its own files (it named
 // one that is not there, or another size or hash than is measured) breaks the
 // protocol, whatever was captured: no table's code says that of a device.
-func captureCode(variant string, f *failure.Error) Code {
-	type codes struct{ empty, save, other Code }
-	c := codes{ExportPersistedEmptyFile, ExportPersistedSaveFileException, ExportPersistedSOMAError}
+func captureCode(variant string, f *failure.Error) status.Code {
+	type codes struct{ empty, save, other status.Code }
+	c := codes{status.ExportPersistedEmptyFile, status.ExportPersistedSaveFileException, status.ExportPersistedSOMAError}
 	switch variant {
 	case sdk.VariantRunning:
-		c = codes{ExportNonPersistedEmptyFile, ExportNonPersistedSaveFile, ExportNonPersistedSOMAError}
+		c = codes{status.ExportNonPersistedEmptyFile, status.ExportNonPersistedSaveFile, status.ExportNonPersistedSOMAError}
 	case sdk.VariantSecureBackup:
-		c = codes{SecureBackupEmptyFile, SecureBackupSaveFileException, SecureBackupUnsuccessful}
+		c = codes{status.SecureBackupEmptyFile, status.SecureBackupSaveFileException, status.SecureBackupUnsuccessful}
 	}
 	switch {
 	case f.Reason == failure.StagingIO: // of the kind internal too
 		return c.save
 	case pluginFault(f):
-		return FailedWithInternalException
+		return status.FailedWithInternalException
 	case f.Reason == failure.EmptyFile, f.Reason == failure.EmptyArchive:
 		return c.empty
 	case variant == sdk.VariantSecureBackup && f.Reason == failure.WrongHash:
-		return SecureBackupWrongFileHash
+		return status.SecureBackupWrongFileHash
 	case variant == sdk.VariantSecureBackup && f.Reason == failure.WrongSize:
-		return SecureBackupWrongFileSize
+		return status.SecureBackupWrongFileSize
 	case variant == sdk.VariantSecureBackup && f.Reason == failure.MissingFile:
-		return SecureBackupMissingFile
+		return status.SecureBackupMissingFile
 	case f.Kind == failure.NoSpace && f.Reason != failure.DeviceSpace:
 		return c.save
 	}
@@ -111,33 +112,33 @@ func pluginFault(f *failure.Error) bool {
 }
 
 // storeCode maps a failed store.
-func storeCode(f *failure.Error) Code {
+func storeCode(f *failure.Error) status.Code {
 	switch {
 	case f.Reason == failure.OutOfSpace, f.Kind == failure.NoSpace:
-		return StoreOutOfSpace
+		return status.StoreOutOfSpace
 	case f.Reason == failure.Mismatch, f.Kind == failure.Corrupt:
-		return StoreVerificationError
+		return status.StoreVerificationError
 	}
-	return StoreError
+	return status.StoreError
 }
 
 // inspectCode maps a failed inspection: the device's tasks do not execute.
-func inspectCode(f *failure.Error) Code {
+func inspectCode(f *failure.Error) status.Code {
 	switch {
 	case credentialRefused(f):
-		return SkippedCredentialRefused
+		return status.SkippedCredentialRefused
 	case f.Reason == failure.NotPermitted:
-		return PermissionMissingOnDevice
+		return status.PermissionMissingOnDevice
 	}
-	return SkippedDeviceNotAvailable
+	return status.SkippedDeviceNotAvailable
 }
 
 // unreadCode maps why a fact that a quiesce depends on could not be read.
-func unreadCode(f *failure.Error) Code {
+func unreadCode(f *failure.Error) status.Code {
 	if f.Reason == failure.NotPermitted {
-		return PermissionMissingOnDevice
+		return status.PermissionMissingOnDevice
 	}
-	return RoleUnknownOnDevice
+	return status.RoleUnknownOnDevice
 }
 
 // credentialRefused tells a refused login from a refused certificate or operation.

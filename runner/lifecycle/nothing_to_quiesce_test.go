@@ -8,6 +8,7 @@ import (
 	"github.com/dprun/dprun/plan/pattern"
 	"github.com/dprun/dprun/plan/window"
 	"github.com/dprun/dprun/runner/event"
+	"github.com/dprun/dprun/runner/status"
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/schema"
 )
@@ -101,7 +102,7 @@ func TestADeviceWithoutApplicationDomainsIsNotQuiesced(t *testing.T) {
 			}
 			task := run.Tasks()[0]
 			want := []string{"device d has no domain but default, which cannot be quiesced: it was backed up in service"}
-			if f := task.Final(); Code(f.Code) != Success || !slices.Equal(f.Warnings, want) {
+			if f := task.Final(); status.Code(f.Code) != status.Success || !slices.Equal(f.Warnings, want) {
 				t.Errorf("ended in %s with the warnings %q; %s", f.Code, f.Warnings, codes(history[f.Task]))
 			}
 		})

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/dprun/dprun/runner/event"
+	"github.com/dprun/dprun/runner/status"
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
 )
@@ -145,9 +146,9 @@ func (o *outage) result(a Action, f *failure.Error) *event.Result {
 
 // ended counts the tasks by their last code.
 func (o *outage) ended() string {
-	n := map[Code]int{}
+	n := map[status.Code]int{}
 	for _, t := range o.run.Tasks() {
-		n[Code(t.Final().Code)]++
+		n[status.Code(t.Final().Code)]++
 	}
 	return fmt.Sprint(n)
 }
@@ -208,7 +209,7 @@ func TestWaitingForADestinationIsSaidOnce(t *testing.T) {
 	}
 	o.play().want("SUCCESS:1")
 	h := o.history["x/d00000/app00000"]
-	said := slices.DeleteFunc(slices.Clone(h), func(s event.Status) bool { return Code(s.Code) != StoreWaiting })
+	said := slices.DeleteFunc(slices.Clone(h), func(s event.Status) bool { return status.Code(s.Code) != status.StoreWaiting })
 	if len(said) != 1 || said[0].Message != "destination sftp.vault: connection refused; it is tried again, for 2h0m0s at most" {
 		t.Errorf("%+v", said)
 	}
@@ -361,7 +362,7 @@ func TestADestinationThatIsWaitedForIsSaidAtOnce(t *testing.T) {
 		}
 	}
 	want := "waiting for destination sftp.vault: " + gone.Error() + "; trying until " + epoch.Add(time.Minute).Format(time.TimeOnly)
-	if len(said) != 1 || said[0].Message != want || said[0].Code != string(WaitingForPreValidation) || said[0].Time.After(epoch.Add(2*time.Second)) {
+	if len(said) != 1 || said[0].Message != want || said[0].Code != string(status.WaitingForPreValidation) || said[0].Time.After(epoch.Add(2*time.Second)) {
 		t.Errorf("said %+v, want %q once", said, want)
 	}
 }
@@ -423,7 +424,7 @@ func TestPollsOfABusyDeviceAreNoRetries(t *testing.T) {
 		return time.Second, nil
 	}
 	o.play()
-	if h := o.history["x/d00000/app00000"]; !strings.Contains(codes(h), string(QuiesceStarted)) {
+	if h := o.history["x/d00000/app00000"]; !strings.Contains(codes(h), string(status.QuiesceStarted)) {
 		t.Errorf("a device that did not answer twice, after it was busy, was given up: %s: %s", codes(h), h[len(h)-1].Message)
 	}
 }
@@ -434,7 +435,7 @@ func TestARunSaysAtItsStartWhatItsDestinationsCannotDo(t *testing.T) {
 	o.state = &sdk.DestinationReport{Free: -1, Total: -1, Warnings: []string{"copies have mode 0644, not 0600"}}
 	o.play().want("SUCCESS:1")
 	for _, s := range o.history[""] {
-		if s.Code == string(RunStarted) {
+		if s.Code == string(status.RunStarted) {
 			if d := cmp.Diff([]string{"destination sftp.vault: copies have mode 0644, not 0600"}, s.Warnings); d != "" {
 				t.Errorf("(-want +got):\n%s", d)
 			}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/dprun/dprun/plan/window"
 	"github.com/dprun/dprun/runner/event"
+	"github.com/dprun/dprun/runner/status"
 )
 
 // TestEveryRun: it ends with one final code a task, with nothing left down
@@ -15,7 +16,7 @@ import (
 // same events give the same history again.
 func TestEveryRun(t *testing.T) {
 	t.Parallel()
-	seen, exits := map[Code]int{}, map[int]int{}
+	seen, exits := map[status.Code]int{}, map[int]int{}
 	inWorlds(t, runs, func(w *world) {
 		w.finish()
 		w.check()
@@ -25,15 +26,15 @@ func TestEveryRun(t *testing.T) {
 		exits[exit]++
 		for _, h := range w.history {
 			for _, s := range h {
-				seen[Code(s.Code)]++
+				seen[status.Code(s.Code)]++
 			}
 		}
 	})
 	// A property says nothing about what never happens.
-	for _, c := range []Code{Success, QuiesceWaiting, QuiesceTimeoutOccurred, QuiesceError, UnquiesceDone, UnquiesceTimeoutOccurred, UnquiesceOnErrorTimeoutOccurred,
-		CanceledDeviceDidNotReturn, CanceledJournalFailed, CanceledByUser, CanceledBecauseErrorPolicy, CanceledBecauseMaintenanceWindow, FailedLongRunning,
-		StoreTimeoutOccurred, CheckManifestWaiting, PreScriptError, PostScriptError, BeforeQuiesceScriptError, AfterUnquiesceScriptError, SecureBackupDone,
-		DomainVanished, SkippedDeviceStillOwes, CanceledBecauseADayPassed} {
+	for _, c := range []status.Code{status.Success, status.QuiesceWaiting, status.QuiesceTimeoutOccurred, status.QuiesceError, status.UnquiesceDone, status.UnquiesceTimeoutOccurred, status.UnquiesceOnErrorTimeoutOccurred,
+		status.CanceledDeviceDidNotReturn, status.CanceledJournalFailed, status.CanceledByUser, status.CanceledBecauseErrorPolicy, status.CanceledBecauseMaintenanceWindow, status.FailedLongRunning,
+		status.StoreTimeoutOccurred, status.CheckManifestWaiting, status.PreScriptError, status.PostScriptError, status.BeforeQuiesceScriptError, status.AfterUnquiesceScriptError, status.SecureBackupDone,
+		status.DomainVanished, status.SkippedDeviceStillOwes, status.CanceledBecauseADayPassed} {
 		if seen[c] == 0 {
 			t.Errorf("%s is never reached", c)
 		}
@@ -62,10 +63,10 @@ func (w *world) checkBegun() {
 	for id, h := range w.history {
 		begun := false
 		for _, s := range h {
-			switch Code(s.Code) {
-			case QuiesceStarted, ExportPersistedStarted, ExportNonPersistedStarted, SecureBackupStarted:
+			switch status.Code(s.Code) {
+			case status.QuiesceStarted, status.ExportPersistedStarted, status.ExportNonPersistedStarted, status.SecureBackupStarted:
 				begun = true
-			case CanceledBecauseMaintenanceWindow, CanceledBecauseErrorPolicy, SkippedBecauseErrorPolicy, CanceledBecauseADayPassed:
+			case status.CanceledBecauseMaintenanceWindow, status.CanceledBecauseErrorPolicy, status.SkippedBecauseErrorPolicy, status.CanceledBecauseADayPassed:
 				if begun {
 					w.fatalf("task %s: %s after it had begun: %s", id, s.Code, codes(h))
 				}
@@ -111,11 +112,11 @@ func TestNobodyWaitsForALockWithoutEnd(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		window *window.Window
-		code   Code
+		code   status.Code
 		after  time.Duration
 	}{
-		"queue":  {nil, CanceledBecauseADayPassed, 24 * time.Hour},
-		"window": {&window.Window{Name: "night", Timezone: "UTC", Allow: []window.Allow{{From: "21:00", To: "23:00"}}}, CanceledBecauseMaintenanceWindow, time.Hour - 8*time.Minute},
+		"queue":  {nil, status.CanceledBecauseADayPassed, 24 * time.Hour},
+		"window": {&window.Window{Name: "night", Timezone: "UTC", Allow: []window.Allow{{From: "21:00", To: "23:00"}}}, status.CanceledBecauseMaintenanceWindow, time.Hour - 8*time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -146,7 +147,7 @@ func TestNobodyWaitsForALockWithoutEnd(t *testing.T) {
 				now = next.NotBefore
 				apply(event.Event{Kind: event.Finished, Action: next.String()})
 			}
-			if f := task.Final(); Code(f.Code) != c.code || f.Time.Sub(epoch) != c.after {
+			if f := task.Final(); status.Code(f.Code) != c.code || f.Time.Sub(epoch) != c.after {
 				t.Errorf("%s after %s, want %s after %s", f.Code, f.Time.Sub(epoch), c.code, c.after)
 			}
 		})

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/dprun/dprun/runner/event"
+	"github.com/dprun/dprun/runner/status"
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
 )
@@ -195,7 +196,7 @@ func (r *Run) applyRun(e event.Event) {
 		if e.Failure != nil {
 			r.fault = e.Failure.Error()
 		}
-		r.dismissWaiting(FailedWithInternalException, r.fault)
+		r.dismissWaiting(status.FailedWithInternalException, r.fault)
 	}
 }
 
@@ -227,18 +228,18 @@ func (r *Run) take(t *Task, out []event.Status) {
 	}
 	r.regate(t)
 	for _, s := range out {
-		if entry, _ := Lookup(Code(s.Code)); entry.Halts(!t.started.IsZero()) && r.policy(t) == Halt {
+		if entry, _ := status.Lookup(status.Code(s.Code)); entry.Halts(!t.started.IsZero()) && r.policy(t) == Halt {
 			r.toStop(stopHalts)
 			if r.halted == "" {
 				r.halted = fmt.Sprintf("task %s: %s", t.spec.ID, s.Code)
 			}
 		}
-		switch Code(s.Code) {
-		case UnquiesceTimeoutOccurred, UnquiesceOnErrorTimeoutOccurred:
+		switch status.Code(s.Code) {
+		case status.UnquiesceTimeoutOccurred, status.UnquiesceOnErrorTimeoutOccurred:
 			if r.broken == "" {
 				r.broken = t.spec.Device
 				r.each(func(o *Task) []event.Status {
-					return o.Forbid(r.now, CanceledDeviceDidNotReturn, fmt.Sprintf("%s did not come back; nothing more is quiesced until it is (dprun recover)", t.target()))
+					return o.Forbid(r.now, status.CanceledDeviceDidNotReturn, fmt.Sprintf("%s did not come back; nothing more is quiesced until it is (dprun recover)", t.target()))
 				})
 			}
 		}
@@ -254,7 +255,7 @@ func (r *Run) policy(t *Task) ErrorPolicy {
 }
 
 // enter appends a status to the run's own history.
-func (r *Run) enter(c Code, message string) *event.Status {
+func (r *Run) enter(c status.Code, message string) *event.Status {
 	r.seq++
 	r.out = append(r.out, event.Status{V: event.Version, Run: r.spec.ID, Plan: r.spec.Plan, Seq: r.seq, Code: string(c), Message: message, Time: r.now})
 	return &r.out[len(r.out)-1]
@@ -266,14 +267,14 @@ func (r *Run) onStart() {
 		return
 	}
 	r.start = r.now
-	r.enter(WaitingForPreValidation, "")
+	r.enter(status.WaitingForPreValidation, "")
 	if w := r.spec.Window; w != nil && !w.Open(r.now) {
 		message := fmt.Sprintf("window %s is closed now, %s", w.Name, w.Say(r.now))
 		if opens, ok := w.OpensAt(r.now); ok {
 			message += ", and opens next on " + w.Say(opens)
 		}
-		r.expandUncontacted(CanceledBecauseMaintenanceWindow, message+"; nothing was contacted")
-		r.end(RunOutOfMaintenanceWindow, message, exitOutsideWindow)
+		r.expandUncontacted(status.CanceledBecauseMaintenanceWindow, message+"; nothing was contacted")
+		r.end(status.RunOutOfMaintenanceWindow, message, exitOutsideWindow)
 		return
 	}
 	r.to(stageNext)
@@ -347,13 +348,13 @@ func (r *Run) advancePreScript() {
 	if s := r.spec.PreScript; s != nil && !r.pre.ended() {
 		if r.pre.state == scriptIdle {
 			r.pre.on(scriptDue)
-			r.enter(RunWaitingForPreScript, "script "+s.Address)
+			r.enter(status.RunWaitingForPreScript, "script "+s.Address)
 		}
 		return
 	}
 	r.to(stageNext)
 	r.freed = true
-	started := r.enter(RunStarted, fmt.Sprintf("%d task(s), %d to run", len(r.tasks), r.waiting.len()))
+	started := r.enter(status.RunStarted, fmt.Sprintf("%d task(s), %d to run", len(r.tasks), r.waiting.len()))
 	for _, d := range r.dests {
 		for _, w := range d.warnings {
 			started.Warnings = append(started.Warnings, fmt.Sprintf("destination %s: %s", d.spec.Name, w))
@@ -404,7 +405,7 @@ func (r *Run) onScript(a Action, e event.Event) {
 	if a.Hook == hookPlanPost {
 		r.post.finish(message != "")
 		if message != "" {
-			r.enter(RunPostScriptError, message)
+			r.enter(status.RunPostScriptError, message)
 			r.postFailure = message
 		}
 		return
@@ -412,7 +413,7 @@ func (r *Run) onScript(a Action, e event.Event) {
 	r.pre.finish(message != "")
 	if message != "" {
 		r.gateFailed = message
-		r.dismissWaiting(PlanFailedPreScript, message)
+		r.dismissWaiting(status.PlanFailedPreScript, message)
 		r.to(stageStops)
 	}
 }
@@ -422,9 +423,9 @@ func (r *Run) onTimer(a Action) {
 	case ActDestinationTimer:
 		r.admit(r.gates[a.Destination])
 	case ActWindowTimer:
-		r.dismissWaiting(CanceledBecauseMaintenanceWindow, fmt.Sprintf("window %s closed while the task was waiting", r.spec.Window.Name))
+		r.dismissWaiting(status.CanceledBecauseMaintenanceWindow, fmt.Sprintf("window %s closed while the task was waiting", r.spec.Window.Name))
 	case ActQueueTimer:
-		r.dismissWaiting(CanceledBecauseADayPassed, fmt.Sprintf("the task waited longer than %s", r.spec.Timeouts.Queue))
+		r.dismissWaiting(status.CanceledBecauseADayPassed, fmt.Sprintf("the task waited longer than %s", r.spec.Timeouts.Queue))
 	}
 }
 
@@ -449,11 +450,11 @@ func (r *Run) onInterrupted(e event.Event) {
 }
 
 // dismissWaiting ends every task that was not dispatched.
-func (r *Run) dismissWaiting(c Code, message string) {
-	r.dismissEach(func(*Task) Code { return c }, message)
+func (r *Run) dismissWaiting(c status.Code, message string) {
+	r.dismissEach(func(*Task) status.Code { return c }, message)
 }
 
-func (r *Run) dismissEach(code func(*Task) Code, message string) {
+func (r *Run) dismissEach(code func(*Task) status.Code, message string) {
 	if r.waiting.len() == 0 {
 		return // a run that is stopped comes here after every event
 	}
@@ -468,20 +469,20 @@ func (r *Run) dismissEach(code func(*Task) Code, message string) {
 func (r *Run) dismissForStop() {
 	switch r.stop {
 	case stopFaulted:
-		r.dismissWaiting(FailedWithInternalException, r.fault)
+		r.dismissWaiting(status.FailedWithInternalException, r.fault)
 	case stopCancelled:
-		r.dismissWaiting(CanceledByUser, "cancelled by "+r.cancelled)
+		r.dismissWaiting(status.CanceledByUser, "cancelled by "+r.cancelled)
 	default:
 		r.dismissHalted()
 	}
 }
 
 func (r *Run) dismissHalted() {
-	r.dismissEach(func(t *Task) Code {
+	r.dismissEach(func(t *Task) status.Code {
 		if t.phase == PhaseReady {
-			return CanceledBecauseErrorPolicy
+			return status.CanceledBecauseErrorPolicy
 		}
-		return SkippedBecauseErrorPolicy
+		return status.SkippedBecauseErrorPolicy
 	}, "error policy halt: "+r.halted)
 }
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/dprun/dprun/runner/status"
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
 )
@@ -276,21 +277,21 @@ func (r *Run) advanceDestinations() {
 	case !open:
 		code, message := r.dests[0].verdict()
 		message += "; no destination is left, and no device was contacted"
-		r.expandUncontacted(PlanFailedPreValidation, message)
+		r.expandUncontacted(status.PlanFailedPreValidation, message)
 		r.end(code, message, exitPlanCheck)
 	}
 }
 
 // verdict says why a destination cannot be used.
-func (d *runDestination) verdict() (Code, string) {
+func (d *runDestination) verdict() (status.Code, string) {
 	f := d.call.failure
 	switch {
 	case f == nil:
-		return RunStoreOutOfSpace, fmt.Sprintf("destination %s: %s", d.spec.Name, d.short)
+		return status.RunStoreOutOfSpace, fmt.Sprintf("destination %s: %s", d.spec.Name, d.short)
 	case f.Kind == failure.NoSpace:
-		return RunStoreOutOfSpace, fmt.Sprintf("destination %s: %s", d.spec.Name, f.Error())
+		return status.RunStoreOutOfSpace, fmt.Sprintf("destination %s: %s", d.spec.Name, f.Error())
 	}
-	return RunStoreIsNotMounted, fmt.Sprintf("destination %s: %s", d.spec.Name, f.Error())
+	return status.RunStoreIsNotMounted, fmt.Sprintf("destination %s: %s", d.spec.Name, f.Error())
 }
 
 // onDestinationChecked folds the result of the run's own check.
@@ -307,7 +308,7 @@ func (r *Run) onDestinationChecked(a Action, report *sdk.DestinationReport, f *f
 		}
 		if !d.call.done() {
 			if d.call.failed == 1 && r.stage == stageDestinations { // nothing else is to be seen until then
-				r.enter(WaitingForPreValidation, fmt.Sprintf("waiting for destination %s: %s; trying until %s", d.spec.Name, f.Error(), d.call.begun.Add(patience).Format(time.TimeOnly)))
+				r.enter(status.WaitingForPreValidation, fmt.Sprintf("waiting for destination %s: %s; trying until %s", d.spec.Name, f.Error(), d.call.begun.Add(patience).Format(time.TimeOnly)))
 			}
 			return
 		}

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/dprun/dprun/runner/status"
 )
 
 // slots counts what runs at once.
@@ -133,7 +135,7 @@ func (r *Run) dispatch() {
 	var closes time.Time
 	if w := r.spec.Window; w != nil {
 		if !w.Open(r.now) {
-			r.dismissWaiting(CanceledBecauseMaintenanceWindow, fmt.Sprintf("window %s closed while the task was waiting", w.Name))
+			r.dismissWaiting(status.CanceledBecauseMaintenanceWindow, fmt.Sprintf("window %s closed while the task was waiting", w.Name))
 			return
 		}
 		closes, _ = w.ClosesAt(r.now)
@@ -156,7 +158,7 @@ func (r *Run) consider(l *line, closes time.Time) {
 	t := l.tasks[0].Task
 	if !closes.IsZero() && closes.Sub(r.now) < t.spec.needs() {
 		r.waiting.put(l)
-		r.take(t, t.Dismiss(r.now, CanceledBecauseMaintenanceWindow, fmt.Sprintf(
+		r.take(t, t.Dismiss(r.now, status.CanceledBecauseMaintenanceWindow, fmt.Sprintf(
 			"window %s closes in %s, and quiesce and unquiesce of %s may take %s", r.spec.Window.Name, closes.Sub(r.now).Round(time.Second), t.target(), t.spec.needs())))
 		return
 	}

@@ -1,6 +1,10 @@
 package lifecycle
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/dprun/dprun/runner/status"
+)
 
 // The exit codes of a run. 2 is never used on purpose.
 const (
@@ -29,21 +33,21 @@ func (r *Run) advancePostScript() {
 	}
 	code, message, exit := r.judge()
 	began := r.ran || r.pre.ran()
-	if s := r.spec.PostScript; began && s.due(code != Success) && !r.post.ended() {
+	if s := r.spec.PostScript; began && s.due(code != status.Success) && !r.post.ended() {
 		if r.post.state == scriptIdle {
 			r.post.on(scriptDue)
-			r.enter(RunWaitingForPostScript, "script "+s.Address)
+			r.enter(status.RunWaitingForPostScript, "script "+s.Address)
 		}
 		return
 	}
 	if r.postFailure != "" && exit == exitOK {
-		code, message, exit = RunPostScriptError, r.postFailure, exitPartly
+		code, message, exit = status.RunPostScriptError, r.postFailure, exitPartly
 	}
 	r.end(code, message, exit)
 }
 
 // judge is the run's result as far as it is known.
-func (r *Run) judge() (Code, string, int) {
+func (r *Run) judge() (status.Code, string, int) {
 	var n Tally
 	var down, away int
 	for _, t := range r.tasks {
@@ -54,56 +58,56 @@ func (r *Run) judge() (Code, string, int) {
 			away++
 		}
 		if t.final != nil {
-			n.Add(Code(t.final.Code))
+			n.Add(status.Code(t.final.Code))
 		}
 	}
 	summary := n.String()
 	switch {
 	case down > 0:
-		return RunDeviceStillQuiesced, fmt.Sprintf("%s; %d may have left a device or domain quiesced: dprun recover", summary, down), exitStillQuiesced
+		return status.RunDeviceStillQuiesced, fmt.Sprintf("%s; %d may have left a device or domain quiesced: dprun recover", summary, down), exitStillQuiesced
 	case away > 0 && r.allFinal():
-		return RunTrafficLedAway, fmt.Sprintf("%s; traffic may still be led around %d device(s) or domain(s): dprun owed", summary, away), exitTrafficAway
+		return status.RunTrafficLedAway, fmt.Sprintf("%s; traffic may still be led around %d device(s) or domain(s): dprun owed", summary, away), exitTrafficAway
 	case r.stop == stopFaulted:
-		return FailedWithInternalException, r.fault, exitInternal
+		return status.FailedWithInternalException, r.fault, exitInternal
 	case r.interrupted:
-		return RunInterrupted, summary, exitFailed
+		return status.RunInterrupted, summary, exitFailed
 	case r.stop == stopCancelled:
 		exit := exitTerminate
 		if r.cancelled == "SIGINT" || r.cancelled == "interrupt" {
 			exit = exitInterrupt
 		}
-		return RunCanceledByUser, summary, exit
+		return status.RunCanceledByUser, summary, exit
 	case r.gateFailed != "":
-		return PlanFailedPreScript, r.gateFailed, exitPlanCheck
+		return status.PlanFailedPreScript, r.gateFailed, exitPlanCheck
 	}
 	exit := n.Exit()
 	switch {
 	case exit == exitOK:
-		return Success, summary, exit
+		return status.Success, summary, exit
 	case exit == exitPartly:
-		return RunPartlyFailed, summary, exit
+		return status.RunPartlyFailed, summary, exit
 	case exit == exitNothing:
-		return RunAllTasksSkipped, summary, exit
-	case !r.ran && r.allOf(CanceledBecauseADayPassed):
-		return RunADayPassed, summary, exit
+		return status.RunAllTasksSkipped, summary, exit
+	case !r.ran && r.allOf(status.CanceledBecauseADayPassed):
+		return status.RunADayPassed, summary, exit
 	}
-	return RunFailed, summary, exit
+	return status.RunFailed, summary, exit
 }
 
 // Tally counts how the tasks of a run end.
 type Tally struct{ Good, Bad, Cancelled, Skipped, Neutral int }
 
 // Add counts a task by its final code.
-func (n *Tally) Add(c Code) {
-	e, _ := Lookup(c)
+func (n *Tally) Add(c status.Code) {
+	e, _ := status.Lookup(c)
 	switch {
 	case e.Neutral:
 		n.Neutral++
-	case e.Class == ClassSuccess:
+	case e.Class == status.ClassSuccess:
 		n.Good++
-	case e.Class == ClassSkipped:
+	case e.Class == status.ClassSkipped:
 		n.Skipped++
-	case e.Class == ClassCancelled:
+	case e.Class == status.ClassCancelled:
 		n.Cancelled++
 	default:
 		n.Bad++
@@ -142,9 +146,9 @@ func (n Tally) String() string {
 	return s
 }
 
-func (r *Run) allOf(c Code) bool {
+func (r *Run) allOf(c status.Code) bool {
 	for _, t := range r.tasks {
-		if t.final == nil || Code(t.final.Code) != c {
+		if t.final == nil || status.Code(t.final.Code) != c {
 			return false
 		}
 	}
@@ -152,7 +156,7 @@ func (r *Run) allOf(c Code) bool {
 }
 
 // end closes the run's history.
-func (r *Run) end(c Code, message string, exit int) {
+func (r *Run) end(c status.Code, message string, exit int) {
 	s := r.enter(c, message)
 	s.Final = true
 	v := *s

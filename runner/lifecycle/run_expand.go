@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/dprun/dprun/plan/pattern"
+	"github.com/dprun/dprun/runner/status"
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
 	"github.com/dprun/dprun/sdk/schema"
@@ -19,11 +20,11 @@ func (r *Run) expand() {
 			d := r.byName[name]
 			switch {
 			case d.spec.Blocked != "":
-				r.dismissed(a, name, a.Unexpanded(name), SkippedDeviceStillOwes, d.spec.Blocked)
+				r.dismissed(a, name, a.Unexpanded(name), status.SkippedDeviceStillOwes, d.spec.Blocked)
 			case d.call.failure != nil:
 				r.dismissed(a, name, a.Unexpanded(name), inspectCode(d.call.failure), d.call.failure.Error())
 			case r.spec.BlockedBoxes[d.inspection.Facts.Identity] != "":
-				r.dismissed(a, name, a.Unexpanded(name), SkippedDeviceStillOwes, r.spec.BlockedBoxes[d.inspection.Facts.Identity])
+				r.dismissed(a, name, a.Unexpanded(name), status.SkippedDeviceStillOwes, r.spec.BlockedBoxes[d.inspection.Facts.Identity])
 			case a.Scope == schema.ScopeDevice:
 				if code, why := d.undecided(a, ""); code != "" {
 					r.dismissed(a, name, "", code, why)
@@ -41,7 +42,7 @@ func (r *Run) expand() {
 
 func (r *Run) expandUnmatched(a Activity) {
 	for _, p := range a.Unmatched {
-		r.dismissed(a, p, a.Unexpanded(p), SkippedNoDevicesMatchingPattern, "no device of the plan matches "+p+"; check the pattern, or remove it")
+		r.dismissed(a, p, a.Unexpanded(p), status.SkippedNoDevicesMatchingPattern, "no device of the plan matches "+p+"; check the pattern, or remove it")
 	}
 }
 
@@ -60,7 +61,7 @@ func (r *Run) expandDomains(a Activity, d *device) {
 		}
 		found = true
 		if dom.APIConnect {
-			r.dismissed(a, d.name, dom.Name, SkippedAPICDomain, "the domain belongs to API Connect, which backs it up itself")
+			r.dismissed(a, d.name, dom.Name, status.SkippedAPICDomain, "the domain belongs to API Connect, which backs it up itself")
 			continue
 		}
 		if code, why := d.undecided(a, dom.Name); code != "" {
@@ -72,11 +73,11 @@ func (r *Run) expandDomains(a Activity, d *device) {
 	for _, gone := range r.spec.LastDomains[a.Name+"/"+d.name] {
 		if matches(gone) && !slices.Contains(names, gone) {
 			found = true
-			r.dismissed(a, d.name, gone, DomainVanished, "the last good run backed this domain up, and the device no longer has it")
+			r.dismissed(a, d.name, gone, status.DomainVanished, "the last good run backed this domain up, and the device no longer has it")
 		}
 	}
 	if !found {
-		r.dismissed(a, d.name, a.Unexpanded(d.name), SkippedNoDomainsMatchingPattern, a.unmatched(d.name, names))
+		r.dismissed(a, d.name, a.Unexpanded(d.name), status.SkippedNoDomainsMatchingPattern, a.unmatched(d.name, names))
 	}
 }
 
@@ -135,7 +136,7 @@ func (a Activity) excluded(device string) string {
 
 // undecided says why a target must not be quiesced: something that decides
 // about it could not be read. The code is empty where nothing is in the way.
-func (d *device) undecided(a Activity, domain string) (Code, string) {
+func (d *device) undecided(a Activity, domain string) (status.Code, string) {
 	if spec := (TaskSpec{Activity: a, Domain: domain, OnlyDefault: d.onlyDefault()}); !spec.Quiesces() {
 		return "", ""
 	}
@@ -178,12 +179,12 @@ func (r *Run) advanceValidate() {
 
 // expandUncontacted makes the tasks that are known without contacting a
 // device, and ends each.
-func (r *Run) expandUncontacted(c Code, message string) {
+func (r *Run) expandUncontacted(c status.Code, message string) {
 	for _, a := range r.spec.Activities {
 		r.expandUnmatched(a)
 		for _, name := range a.Devices {
 			if domain := a.excluded(name); domain != "" {
-				r.dismissed(a, name, a.Unexpanded(name), SkippedNoDomainsMatchingPattern, a.leftOut(name, domain))
+				r.dismissed(a, name, a.Unexpanded(name), status.SkippedNoDomainsMatchingPattern, a.leftOut(name, domain))
 				continue
 			}
 			r.dismissed(a, name, a.Unexpanded(name), c, message)
@@ -195,7 +196,7 @@ func (r *Run) expandUncontacted(c Code, message string) {
 // would end in any case; empty for one that would run.
 type Foreseen struct {
 	Spec    TaskSpec
-	Code    Code
+	Code    status.Code
 	Message string
 }
 
@@ -203,12 +204,12 @@ type Foreseen struct {
 // those for domains stand unexpanded.
 func Uncontacted(spec RunSpec) []Foreseen {
 	r := NewRun(spec)
-	r.expandUncontacted(PlanFailedPreValidation, "")
+	r.expandUncontacted(status.PlanFailedPreValidation, "")
 	var out []Foreseen
 	for _, t := range r.tasks {
 		f := Foreseen{Spec: t.spec}
-		if t.final != nil && Code(t.final.Code) != PlanFailedPreValidation {
-			f.Code, f.Message = Code(t.final.Code), t.final.Message
+		if t.final != nil && status.Code(t.final.Code) != status.PlanFailedPreValidation {
+			f.Code, f.Message = status.Code(t.final.Code), t.final.Message
 		}
 		out = append(out, f)
 	}
@@ -219,7 +220,7 @@ func Uncontacted(spec RunSpec) []Foreseen {
 // that stores there would end in Code.
 type Unusable struct {
 	Name    string
-	Code    Code
+	Code    status.Code
 	Message string
 }
 
@@ -288,7 +289,7 @@ func (r *Run) newTask(a Activity, device, domain string) *Task {
 }
 
 // dismissed makes a task that ends at once.
-func (r *Run) dismissed(a Activity, device, domain string, c Code, message string) {
+func (r *Run) dismissed(a Activity, device, domain string, c status.Code, message string) {
 	t := r.newTask(a, device, domain)
 	r.take(t, t.Dismiss(r.now, c, message))
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/dprun/dprun/plan/pattern"
 	"github.com/dprun/dprun/plan/window"
 	"github.com/dprun/dprun/runner/event"
+	"github.com/dprun/dprun/runner/status"
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
 	"github.com/dprun/dprun/sdk/schema"
@@ -191,7 +192,7 @@ func TestAnEventAfterAHaltCostsTheSameInALargeRun(t *testing.T) {
 			switch {
 			case task.Final() == nil:
 				going = task
-			case Code(task.Final().Code) != CanceledBecauseErrorPolicy && !task.Failed():
+			case status.Code(task.Final().Code) != status.CanceledBecauseErrorPolicy && !task.Failed():
 				t.Fatalf("task %s ended in %s", task.Spec().ID, task.Final().Code)
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/dprun/dprun/runner/event"
+	"github.com/dprun/dprun/runner/status"
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
 )
@@ -91,7 +92,7 @@ func (l *lock) wanted() bool {
 
 // entered is a failure that was decided.
 type entered struct {
-	code    Code
+	code    status.Code
 	message string
 	rank    rank
 }
@@ -249,9 +250,9 @@ func (t *Task) Apply(e event.Event) []event.Status {
 				t.onFinished(a, e)
 			}
 		case event.CancelRequested:
-			t.onCancel(CanceledByUser, "cancelled by "+e.Reason)
+			t.onCancel(status.CanceledByUser, "cancelled by "+e.Reason)
 		case event.JournalFailed:
-			t.onCancel(CanceledJournalFailed, "the journal cannot be written: nothing new is begun")
+			t.onCancel(status.CanceledJournalFailed, "the journal cannot be written: nothing new is begun")
 		case event.Faulted:
 			t.onFault(e)
 		case event.Interrupted:
@@ -277,7 +278,7 @@ func (t *Task) step(now time.Time, f func()) []event.Status {
 
 // Queue enters the first status.
 func (t *Task) Queue(now time.Time) []event.Status {
-	return t.step(now, func() { t.enter(WaitingForPreValidation, "") })
+	return t.step(now, func() { t.enter(status.WaitingForPreValidation, "") })
 }
 
 // Validate begins to ask the device whether the task can work at all.
@@ -292,12 +293,12 @@ func (t *Task) Validate(now time.Time) []event.Status {
 func (t *Task) Ready(now time.Time) []event.Status {
 	return t.step(now, func() {
 		t.to(phaseReady)
-		t.enter(ReadyForExecution, "")
+		t.enter(status.ReadyForExecution, "")
 	})
 }
 
 // Dismiss ends a task that was not dispatched.
-func (t *Task) Dismiss(now time.Time, code Code, message string) []event.Status {
+func (t *Task) Dismiss(now time.Time, code status.Code, message string) []event.Status {
 	if t.phase >= PhaseDispatch {
 		return nil
 	}
@@ -308,13 +309,13 @@ func (t *Task) Dismiss(now time.Time, code Code, message string) []event.Status 
 func (t *Task) Dispatch(now time.Time) []event.Status {
 	return t.step(now, func() {
 		t.to(phaseDispatched)
-		t.enter(SentToMDB, "")
+		t.enter(status.SentToMDB, "")
 	})
 }
 
 // Forbid stops a task that has not yet sent its quiesce, for example because
 // another device did not return. A task past that point is left alone.
-func (t *Task) Forbid(now time.Time, code Code, message string) []event.Status {
+func (t *Task) Forbid(now time.Time, code status.Code, message string) []event.Status {
 	if !t.spec.Quiesces() || t.debt != nil || t.phase > PhaseQuiesce {
 		return nil
 	}
@@ -341,7 +342,7 @@ func (t *Task) abandon() { t.course = courses.after(t.course, courseAbandons) }
 func (t *Task) stopped() bool { return t.course != courseGoing }
 
 // enter appends a status to the history.
-func (t *Task) enter(c Code, format string, args ...any) {
+func (t *Task) enter(c status.Code, format string, args ...any) {
 	t.append(event.Status{Code: string(c), Message: fmt.Sprintf(format, args...)})
 }
 
@@ -362,14 +363,14 @@ func (t *Task) append(s event.Status) {
 
 // fail enters a failure when it is decided; the task ends later, after undo,
 // stores and post-script.
-func (t *Task) fail(r rank, c Code, message string) {
+func (t *Task) fail(r rank, c status.Code, message string) {
 	t.failures = append(t.failures, entered{c, message, r})
 	t.enter(c, "%s", message)
 }
 
 // end is the only place where a history is closed. A deciding failure that is
 // not the last entry already is repeated as final.
-func (t *Task) end(c Code, message string) {
+func (t *Task) end(c status.Code, message string) {
 	if t.final != nil {
 		return
 	}
@@ -389,7 +390,7 @@ func (t *Task) end(c Code, message string) {
 }
 
 // outcome is the code that decides, as far as it is known.
-func (t *Task) outcome() (Code, string) {
+func (t *Task) outcome() (status.Code, string) {
 	if len(t.failures) > 0 {
 		best := t.failures[0]
 		for _, f := range t.failures[1:] {
@@ -400,9 +401,9 @@ func (t *Task) outcome() (Code, string) {
 		return best.code, best.message
 	}
 	if !t.anyStored() {
-		return FailedNoFilesDownloaded, "no file was stored; run the backup again"
+		return status.FailedNoFilesDownloaded, "no file was stored; run the backup again"
 	}
-	return Success, t.summary()
+	return status.Success, t.summary()
 }
 
 // advance goes through the phases as far as possible without a new event.
@@ -412,9 +413,9 @@ func (t *Task) advance() {
 		switch t.phase {
 		case PhaseDispatch:
 			t.started = t.now
-			t.enter(ExecutionStarted, "")
+			t.enter(status.ExecutionStarted, "")
 			t.to(phaseStarts)
-			t.enter(PreChecksStarted, "")
+			t.enter(status.PreChecksStarted, "")
 			t.prepare.begin(t.now)
 			t.probe.begin(t.now)
 		case PhasePreChecks:
@@ -495,7 +496,7 @@ func (t *Task) runLimit() (time.Time, bool) {
 	return t.started.Add(t.lock.waited + t.spec.Timeouts.Run), true
 }
 
-func (t *Task) has(c Code) bool {
+func (t *Task) has(c status.Code) bool {
 	return slices.ContainsFunc(t.failures, func(f entered) bool { return f.code == c })
 }
 

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/dprun/dprun/runner/event"
+	"github.com/dprun/dprun/runner/status"
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
 )
@@ -168,22 +169,22 @@ func (t *Task) discarded(d *deposit, f *failure.Error) {
 	t.warnings = append(t.warnings, fmt.Sprintf("files of this backup are still on the device: %s", f.Error()))
 }
 
-func startedCode(variant string) Code {
+func startedCode(variant string) status.Code {
 	switch variant {
 	case sdk.VariantRunning:
-		return ExportNonPersistedStarted
+		return status.ExportNonPersistedStarted
 	case sdk.VariantSecureBackup:
-		return SecureBackupStarted
+		return status.SecureBackupStarted
 	}
-	return ExportPersistedStarted
+	return status.ExportPersistedStarted
 }
 
-func doneCode(variant string) Code {
+func doneCode(variant string) status.Code {
 	switch variant {
 	case sdk.VariantRunning:
-		return ExportNonPersistedDone
+		return status.ExportNonPersistedDone
 	case sdk.VariantSecureBackup:
-		return SecureBackupDone
+		return status.SecureBackupDone
 	}
-	return ExportPersistedDone
+	return status.ExportPersistedDone
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/dprun/dprun/runner/event"
+	"github.com/dprun/dprun/runner/status"
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/schema"
 )
@@ -86,7 +87,7 @@ func TestABackupThatIsMuchSmallerThanTheLastIsASuccessWithAWarning(t *testing.T)
 		"nothing to compare": {0, 1, nil},
 	} {
 		s := exported(t, c.last, event.Captured{Variant: sdk.VariantPersisted, Artifacts: []event.Artifact{{Name: "a", Size: c.now}}})
-		if d := cmp.Diff(c.want, s.Warnings); d != "" || s.Code != string(Success) {
+		if d := cmp.Diff(c.want, s.Warnings); d != "" || s.Code != string(status.Success) {
 			t.Errorf("%s: %s, warnings (-want +got):\n%s", name, s.Code, d)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/dprun/dprun/runner/event"
+	"github.com/dprun/dprun/runner/status"
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
 )
@@ -27,7 +28,7 @@ func (t *Task) advancePreChecks() {
 		return
 	}
 	if f := t.prepare.failure; f != nil {
-		t.fail(rankFirst, PreChecksInvalidPath, f.Error())
+		t.fail(rankFirst, status.PreChecksInvalidPath, f.Error())
 		t.toPostScript()
 		return
 	}
@@ -87,9 +88,9 @@ func (t *Task) onDestinationCheck(a Action, r *sdk.DestinationReport, f *failure
 	}
 	if short := d.spec.MinFree.short(r, t.spec.LastSize); short != "" {
 		d.on(copyLoses)
-		code := PreChecksDestinationOutOfSpace
+		code := status.PreChecksDestinationOutOfSpace
 		if d.spec.Family == familyNFS {
-			code = PreChecksNFSOutOfSpace
+			code = status.PreChecksNFSOutOfSpace
 		}
 		t.fail(rankStore, code, fmt.Sprintf("destination %s: %s", d.spec.Name, short))
 	}
@@ -197,7 +198,7 @@ func (t *Task) onLock(f *failure.Error) {
 	if f != nil {
 		t.lock.on(lockRefuses)
 		t.abandon()
-		t.fail(rankFirst, FailedWithInternalException, "device lock: "+f.Error())
+		t.fail(rankFirst, status.FailedWithInternalException, "device lock: "+f.Error())
 		return
 	}
 	t.lock.on(lockGranted)
@@ -222,13 +223,13 @@ func (t *Task) judge(c *call) bool {
 	}
 	r := t.checked
 	if r == nil || len(r.Variants) == 0 {
-		t.fail(rankFirst, FailedWithInternalException, fmt.Sprintf("the source plugin named nothing to capture for %s", t.target()))
+		t.fail(rankFirst, status.FailedWithInternalException, fmt.Sprintf("the source plugin named nothing to capture for %s", t.target()))
 		t.toUndo()
 		return false
 	}
 	switch {
 	case t.spec.Quiesces() && r.Quiesce.State == sdk.StateUnknown:
-		t.fail(rankFirst, PreChecksDeviceCheckFailed, fmt.Sprintf(
+		t.fail(rankFirst, status.PreChecksDeviceCheckFailed, fmt.Sprintf(
 			"whether %s is in service could not be read: %s; nothing was sent. Look at it with show domains", t.target(), orElse(r.Quiesce.Detail, "the device did not say")))
 		t.toUndo()
 		return false
@@ -241,20 +242,20 @@ func (t *Task) judge(c *call) bool {
 		}
 		slices.Sort(down)
 		if len(down) > 0 || r.Quiesce.State != sdk.StateNormal {
-			t.fail(rankFirst, PreChecksFoundQuiescedDomain, fmt.Sprintf(
+			t.fail(rankFirst, status.PreChecksFoundQuiescedDomain, fmt.Sprintf(
 				"device %s already has domains that are not in service: %s; nothing was sent. Find out who quiesced them, bring them back, and run again",
 				t.spec.Device, strings.Join(down, ", ")))
 			t.toUndo()
 			return false
 		}
 	case t.spec.Quiesces() && r.Quiesce.State != sdk.StateNormal:
-		t.fail(rankFirst, PreChecksDomainIsAlreadyQuiesced, fmt.Sprintf(
+		t.fail(rankFirst, status.PreChecksDomainIsAlreadyQuiesced, fmt.Sprintf(
 			"%s is already %s; nothing was sent. Find out who quiesced it, bring it back, and run again", t.target(), r.Quiesce.State))
 		t.toUndo()
 		return false
 	}
 	if short := t.shortOnDevice(r); short != "" {
-		t.fail(rankFirst, NotEnoughFreeSpaceOnDevice, short)
+		t.fail(rankFirst, status.NotEnoughFreeSpaceOnDevice, short)
 		t.toUndo()
 		return false
 	}
@@ -277,7 +278,7 @@ func (t *Task) waitWhileBusy(c *call, command string) bool {
 		t.busyAt = t.now
 	}
 	if t.now.Sub(t.busyAt) >= busyLimit {
-		t.fail(rankFirst, PreChecksDeviceCheckFailed, fmt.Sprintf(
+		t.fail(rankFirst, status.PreChecksDeviceCheckFailed, fmt.Sprintf(
 			"device %s has been busy with %q for %s; nothing was sent. Run again when it has ended", t.spec.Device, command, busyLimit))
 		t.toUndo()
 		return false

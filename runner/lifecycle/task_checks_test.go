@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/dprun/dprun/runner/event"
+	"github.com/dprun/dprun/runner/status"
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/schema"
 )
@@ -33,7 +34,7 @@ func TestTheAdviceFitsWhyThereIsNoRoom(t *testing.T) {
 			finish("probe/1", event.Result{Quiesce: &sdk.QuiesceReport{State: sdk.StateNormal}})
 			finish("check_destination/file.a/1", event.Result{Destination: &sdk.DestinationReport{Free: 1000, Total: 10_000}})
 			f := task.Final()
-			if f == nil || f.Code != string(PreChecksDestinationOutOfSpace) || !strings.HasSuffix(f.Message, c.advice) {
+			if f == nil || f.Code != string(status.PreChecksDestinationOutOfSpace) || !strings.HasSuffix(f.Message, c.advice) {
 				t.Errorf("ended in %+v, want the advice %q", f, c.advice)
 			}
 		})

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/dprun/dprun/runner/event"
+	"github.com/dprun/dprun/runner/status"
 	"github.com/dprun/dprun/sdk/failure"
 )
 
@@ -52,7 +53,7 @@ func (t *Task) onProgressed(id ActionID, n *event.Notice) {
 		if t.lock.state == lockAsking {
 			t.lock.on(lockWaits)
 			t.lock.since = t.now
-			t.enter(CheckManifestWaiting, "%s is waiting for %s", t.target(), n.Waiting)
+			t.enter(status.CheckManifestWaiting, "%s is waiting for %s", t.target(), n.Waiting)
 		}
 		return
 	}
@@ -126,23 +127,23 @@ func (t *Task) onTimer(a Action) {
 		t.onStoreTimeout(t.destination(a.Destination))
 	case ActRunTimer:
 		t.course = courses.after(t.course, courseLimit)
-		t.fail(rankLongRunning, FailedLongRunning, fmt.Sprintf(
+		t.fail(rankLongRunning, status.FailedLongRunning, fmt.Sprintf(
 			"%s: not finished after %s; it was stopped here, and what it began on the device may still be running: check the device", t.target(), t.spec.Timeouts.Run))
 	case ActQuiesceTimer:
 		t.quiesce.on(quiesceTimesOut)
-		t.fail(rankFirst, QuiesceTimeoutOccurred, fmt.Sprintf(
+		t.fail(rankFirst, status.QuiesceTimeoutOccurred, fmt.Sprintf(
 			"%s did not reach quiesced within %s + %s grace (last state: %s); it is being unquiesced", t.target(), t.spec.Timeouts.Quiesce, t.spec.Timeouts.Grace, t.quiesce.last()))
 	case ActQueueTimer:
 		t.abandon()
-		t.fail(rankFirst, CanceledBecauseADayPassed, fmt.Sprintf("%s was not free for %s: another backup holds it", t.target(), t.spec.Timeouts.Queue))
+		t.fail(rankFirst, status.CanceledBecauseADayPassed, fmt.Sprintf("%s was not free for %s: another backup holds it", t.target(), t.spec.Timeouts.Queue))
 	case ActWindowTimer:
 		t.abandon()
-		t.fail(rankFirst, CanceledBecauseMaintenanceWindow, fmt.Sprintf("%s was not free in time: too little is left of window %s", t.target(), t.spec.Window.Name))
+		t.fail(rankFirst, status.CanceledBecauseMaintenanceWindow, fmt.Sprintf("%s was not free in time: too little is left of window %s", t.target(), t.spec.Window.Name))
 	}
 }
 
 // onCancel stops forward work; what is owed is still done.
-func (t *Task) onCancel(c Code, message string) {
+func (t *Task) onCancel(c status.Code, message string) {
 	if t.cancels++; t.cancels > 1 && t.debt != nil {
 		t.debt.Hurry()
 	}
@@ -163,23 +164,23 @@ func (t *Task) onFault(e event.Event) {
 		message = e.Failure.Error()
 	}
 	if t.phase < PhaseDispatch {
-		t.end(FailedWithInternalException, message)
+		t.end(status.FailedWithInternalException, message)
 		return
 	}
 	t.abandon()
-	t.fail(rankFirst, FailedWithInternalException, message)
+	t.fail(rankFirst, status.FailedWithInternalException, message)
 }
 
 const neverStarted = "the run was interrupted before this task began; run the backup again"
 
 // Unreplayed is how a task ends whose run cannot be replayed, by the last code
 // that its history has: what it owes is done from the pending files.
-func Unreplayed(last Code) (code Code, message string) {
-	e, known := Lookup(last)
+func Unreplayed(last status.Code) (code status.Code, message string) {
+	e, known := status.Lookup(last)
 	if last == "" || known && len(e.Phases) > 0 && Phase(slices.Max(e.Phases)) < PhaseDispatch {
-		return RecoveredNeverStarted, neverStarted
+		return status.RecoveredNeverStarted, neverStarted
 	}
-	return RecoveredObligationsPaid, "the run was interrupted and cannot be finished as it was begun; what this task owes is done without it (`dprun owed` lists what is left); run the plan again"
+	return status.RecoveredObligationsPaid, "the run was interrupted and cannot be finished as it was begun; what this task owes is done without it (`dprun owed` lists what is left); run the plan again"
 }
 
 // onInterrupted is applied after the replay of a run that died. Nothing that
@@ -190,7 +191,7 @@ func Unreplayed(last Code) (code Code, message string) {
 // device, is in done; what is not in it is done now.
 func (t *Task) onInterrupted(done []event.Recovered) {
 	if t.phase < PhaseDispatch {
-		t.end(RecoveredNeverStarted, neverStarted)
+		t.end(status.RecoveredNeverStarted, neverStarted)
 		return
 	}
 	t.lock.on(lockInterrupted)

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/dprun/dprun/runner/status"
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
 )
@@ -48,7 +49,7 @@ func (t *Task) advanceQuiesce() {
 	if q.begun() || !t.drained() {
 		return
 	}
-	if t.has(BeforeQuiesceScriptError) {
+	if t.has(status.BeforeQuiesceScriptError) {
 		t.toUndo()
 		return
 	}
@@ -60,7 +61,7 @@ func (t *Task) advanceQuiesce() {
 	}
 	q.on(quiesceSends)
 	q.since = t.now
-	t.enter(QuiesceStarted, "%s", t.target())
+	t.enter(status.QuiesceStarted, "%s", t.target())
 }
 
 // windowStillFits cancels a task that has not begun when too little of the
@@ -71,12 +72,12 @@ func (t *Task) windowStillFits() bool {
 		return true
 	}
 	if !w.Open(t.now) {
-		t.fail(rankFirst, CanceledBecauseMaintenanceWindow, fmt.Sprintf("window %s closed before %s was begun", w.Name, t.target()))
+		t.fail(rankFirst, status.CanceledBecauseMaintenanceWindow, fmt.Sprintf("window %s closed before %s was begun", w.Name, t.target()))
 		t.toUndo()
 		return false
 	}
 	if closes, ok := w.ClosesAt(t.now); ok && closes.Sub(t.now) < t.spec.needs() {
-		t.fail(rankFirst, CanceledBecauseMaintenanceWindow, fmt.Sprintf(
+		t.fail(rankFirst, status.CanceledBecauseMaintenanceWindow, fmt.Sprintf(
 			"window %s closes in %s, and quiesce and unquiesce of %s may take %s", w.Name, closes.Sub(t.now).Round(time.Second), t.target(), t.spec.needs()))
 		t.toUndo()
 		return false
@@ -132,7 +133,7 @@ func (t *Task) onQuiesceSent(f *failure.Error) {
 		if refusal(f) {
 			t.debt.Refuse()
 		}
-		t.fail(rankFirst, QuiesceError, fmt.Sprintf("%s refused to quiesce: %s", t.target(), f.Error()))
+		t.fail(rankFirst, status.QuiesceError, fmt.Sprintf("%s refused to quiesce: %s", t.target(), f.Error()))
 		return
 	}
 	message := t.target()
@@ -140,7 +141,7 @@ func (t *Task) onQuiesceSent(f *failure.Error) {
 		message += ": the answer to the quiesce was lost (" + f.Error() + "); reading the state"
 	}
 	q.on(quiesceAnswered)
-	t.enter(QuiesceWaiting, "%s", message)
+	t.enter(status.QuiesceWaiting, "%s", message)
 	q.polls.next(t.now, t.spec.Seed, t.spec.ID+"/quiesce_state")
 }
 
@@ -159,7 +160,7 @@ func (t *Task) onState(r *sdk.QuiesceReport, f *failure.Error) {
 		q.on(quiesceReaches)
 	case state == sdk.StateError:
 		q.on(quiesceErrs)
-		t.fail(rankFirst, QuiesceError, fmt.Sprintf("%s reports an error while quiescing; it is being unquiesced", t.target()))
+		t.fail(rankFirst, status.QuiesceError, fmt.Sprintf("%s reports an error while quiescing; it is being unquiesced", t.target()))
 	default:
 		q.on(quiesceReads)
 		q.polls.next(t.now, t.spec.Seed, t.spec.ID+"/quiesce_state")
@@ -177,11 +178,11 @@ func (t *Task) beginUndo() {
 	}
 	t.telling = tellings.after(t.telling, how)
 	t.debt.Begin(t.now)
-	t.enter(t.undoCode(UnquiesceStarted, UnquiesceOnErrorStarted), "%s", t.target())
+	t.enter(t.undoCode(status.UnquiesceStarted, status.UnquiesceOnErrorStarted), "%s", t.target())
 }
 
 // undoCode picks between the code of a normal return and that of one after an error.
-func (t *Task) undoCode(normal, onError Code) Code {
+func (t *Task) undoCode(normal, onError status.Code) status.Code {
 	if t.telling == toldRescue || t.telling == toldRescueWaiting {
 		return onError
 	}
@@ -213,9 +214,9 @@ func (t *Task) afterUndo() {
 		}
 		t.tellWaiting(message)
 	case debtReturned:
-		t.enter(UnquiesceDone, "%s is back in service", t.target())
+		t.enter(status.UnquiesceDone, "%s is back in service", t.target())
 	case debtGaveUp: // the target may still be down: the obligation stays
-		t.fail(rankUnquiesce, t.undoCode(UnquiesceTimeoutOccurred, UnquiesceOnErrorTimeoutOccurred), t.debt.Complaint())
+		t.fail(rankUnquiesce, t.undoCode(status.UnquiesceTimeoutOccurred, status.UnquiesceOnErrorTimeoutOccurred), t.debt.Complaint())
 	}
 }
 
@@ -223,7 +224,7 @@ func (t *Task) afterUndo() {
 func (t *Task) tellWaiting(message string) {
 	if t.telling == toldReturn || t.telling == toldRescue {
 		t.telling = tellings.after(t.telling, tellsWaiting)
-		t.enter(t.undoCode(UnquiesceWaiting, UnquiesceOnErrorWaiting), "%s", message)
+		t.enter(t.undoCode(status.UnquiesceWaiting, status.UnquiesceOnErrorWaiting), "%s", message)
 	}
 }
 
@@ -243,7 +244,7 @@ func (t *Task) recovered(trouble string) {
 	}
 	t.debt.on(debtStays)
 	if !told {
-		t.fail(rankUnquiesce, t.undoCode(UnquiesceTimeoutOccurred, UnquiesceOnErrorTimeoutOccurred), trouble)
+		t.fail(rankUnquiesce, t.undoCode(status.UnquiesceTimeoutOccurred, status.UnquiesceOnErrorTimeoutOccurred), trouble)
 	}
 }
 

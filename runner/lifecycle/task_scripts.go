@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/dprun/dprun/runner/status"
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
 )
@@ -23,16 +24,16 @@ const (
 )
 
 // hook is the state of a hook, and what its failure means.
-func (t *Task) hook(name string) (state *script, code Code, rk rank) {
+func (t *Task) hook(name string) (state *script, code status.Code, rk rank) {
 	switch name {
 	case hookBefore:
-		return &t.before, BeforeQuiesceScriptError, rankFirst
+		return &t.before, status.BeforeQuiesceScriptError, rankFirst
 	case hookAfter:
-		return &t.after, AfterUnquiesceScriptError, rankFirst
+		return &t.after, status.AfterUnquiesceScriptError, rankFirst
 	case hookPost:
-		return &t.post, PostScriptError, rankPostScript
+		return &t.post, status.PostScriptError, rankPostScript
 	}
-	return &t.pre, PreScriptError, rankFirst
+	return &t.pre, status.PreScriptError, rankFirst
 }
 
 // advancePreScript runs the pre-script.
@@ -44,11 +45,11 @@ func (t *Task) advancePreScript() {
 	if t.spec.Activity.PreScript != nil && !t.pre.ended() {
 		if t.pre.state == scriptIdle {
 			t.pre.on(scriptDue)
-			t.enter(WaitingForPreScript, "script %s", t.spec.Activity.PreScript.Address)
+			t.enter(status.WaitingForPreScript, "script %s", t.spec.Activity.PreScript.Address)
 		}
 		return
 	}
-	if t.has(PreScriptError) {
+	if t.has(status.PreScriptError) {
 		t.toUndo()
 		return
 	}
@@ -63,7 +64,7 @@ func (t *Task) drained() bool {
 	}
 	if t.before.state == scriptIdle {
 		t.before.on(scriptDue)
-		t.enter(WaitingForBeforeQuiesceScript, "script %s", s.Address)
+		t.enter(status.WaitingForBeforeQuiesceScript, "script %s", s.Address)
 	}
 	return false
 }
@@ -86,7 +87,7 @@ func (t *Task) rejoined() bool {
 	}
 	if t.after.state == scriptIdle {
 		t.after.on(scriptDue)
-		t.enter(WaitingForAfterUnquiesceScript, "script %s", s.Address)
+		t.enter(status.WaitingForAfterUnquiesceScript, "script %s", s.Address)
 	}
 	return false
 }

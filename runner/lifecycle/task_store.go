@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/dprun/dprun/runner/event"
+	"github.com/dprun/dprun/runner/status"
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
 )
@@ -18,7 +19,7 @@ func (t *Task) beginStore() {
 		if d.state == copyIdle {
 			d.on(copyBegins)
 			d.store = first(t.now)
-			t.enter(StoreStarted, "destination %s: %s", d.spec.Name, t.setAt(d))
+			t.enter(status.StoreStarted, "destination %s: %s", d.spec.Name, t.setAt(d))
 		}
 	}
 }
@@ -144,7 +145,7 @@ func (t *Task) onStored(a Action, r *sdk.StoreReport, f *failure.Error) {
 		return
 	}
 	d.on(copyStores)
-	t.enter(StoreDone, "destination %s: %s", d.spec.Name, t.stored(d))
+	t.enter(status.StoreDone, "destination %s: %s", d.spec.Name, t.stored(d))
 }
 
 // onStoreFailed: what may pass is tried again until the time-out; the capture
@@ -161,7 +162,7 @@ func (t *Task) onStoreFailed(d *destination, a Action, f *failure.Error) {
 	d.on(copyPauses)
 	if !d.told {
 		d.told = true
-		t.enter(StoreWaiting, "destination %s: %s; it is tried again, for %s at most", d.spec.Name, f.Error(), t.spec.Timeouts.Store.Round(time.Second))
+		t.enter(status.StoreWaiting, "destination %s: %s; it is tried again, for %s at most", d.spec.Name, f.Error(), t.spec.Timeouts.Store.Round(time.Second))
 	}
 }
 
@@ -206,7 +207,7 @@ func (t *Task) onStoreTimeout(d *destination) {
 		message += fmt.Sprintf("; tried %d times, the last time: %s", d.store.failed, d.last.Error())
 	}
 	d.on(copyFails)
-	t.fail(rankStore, StoreTimeoutOccurred, message)
+	t.fail(rankStore, status.StoreTimeoutOccurred, message)
 }
 
 func (t *Task) anyStored() bool {
@@ -279,10 +280,10 @@ func (t *Task) toPostScript() { t.to(phaseEnding) }
 
 func (t *Task) advancePostScript() {
 	code, _ := t.outcome()
-	if s := t.spec.Activity.PostScript; s.due(code != Success) && !t.post.ended() {
+	if s := t.spec.Activity.PostScript; s.due(code != status.Success) && !t.post.ended() {
 		if t.post.state == scriptIdle {
 			t.post.on(scriptDue)
-			t.enter(WaitingForPostScript, "script %s", s.Address)
+			t.enter(status.WaitingForPostScript, "script %s", s.Address)
 		}
 		return
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/dprun/dprun/runner/event"
+	"github.com/dprun/dprun/runner/status"
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/schema"
 )
@@ -27,7 +28,7 @@ func store(t *testing.T, variants []string, captured map[string][]event.Artifact
 	task.Dispatch(epoch)
 	finish := func(action string, r event.Result) {
 		for _, s := range task.Apply(event.Event{Kind: event.Finished, Time: epoch, Task: "t", Action: action, Result: &r}) {
-			if s.Code == string(StoreDone) {
+			if s.Code == string(status.StoreDone) {
 				said = s.Message
 			}
 		}
@@ -56,7 +57,7 @@ func TestWhatADestinationSaysOfItsCopiesStandsBesideTheResultOnce(t *testing.T) 
 	task, _ := store(t, variants, map[string][]event.Artifact{sdk.VariantPersisted: artifacts("p.zip"), sdk.VariantRunning: artifacts("n.zip")},
 		func(string) sdk.StoreReport { return report })
 	want := []string{"destination file.a could not be asked to make the copy durable", "destination file.a: it has mode 0644, not 0600"}
-	if f := task.Final(); f == nil || f.Code != string(Success) {
+	if f := task.Final(); f == nil || f.Code != string(status.Success) {
 		t.Errorf("it ended with %+v", f)
 	} else if d := cmp.Diff(want, f.Warnings); d != "" {
 		t.Errorf("warnings (-want +got):\n%s", d)
@@ -103,7 +104,7 @@ func TestWhatWasStoredIsNamedWhole(t *testing.T) {
 				return sdk.StoreReport{Location: c.at[variant], Durable: true, ModeKept: true}
 			})
 			if said != c.message {
-				t.Errorf("%s says %q, want %q", StoreDone, said, c.message)
+				t.Errorf("%s says %q, want %q", status.StoreDone, said, c.message)
 			}
 			if d := cmp.Diff(c.files, task.Locations()); d != "" {
 				t.Errorf("locations (-want +got):\n%s", d)

@@ -3,6 +3,7 @@ package lifecycle
 import (
 	"fmt"
 
+	"github.com/dprun/dprun/runner/status"
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
 )
@@ -27,13 +28,13 @@ func (t *Task) onValidated(a Action, r *sdk.CheckReport, f *failure.Error) {
 	}
 	if f := t.validate.failure; f != nil {
 		code := checkCode(f)
-		if e, _ := Lookup(code); e.Class == ClassInvalid && e.Halts(false) {
+		if e, _ := status.Lookup(code); e.Class == status.ClassInvalid && e.Halts(false) {
 			t.end(code, f.Error())
 		}
 		return
 	}
 	if short := t.shortOnDevice(r); short != "" {
-		t.end(NotEnoughFreeSpaceOnDevice, short)
+		t.end(status.NotEnoughFreeSpaceOnDevice, short)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/dprun/dprun/plan/pattern"
 	"github.com/dprun/dprun/runner/event"
+	"github.com/dprun/dprun/runner/status"
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
 	"github.com/dprun/dprun/sdk/schema"
@@ -23,17 +24,17 @@ func TestATaskThatCannotWorkOnItsDeviceEndsBeforeThePlanGate(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		answer event.Event
-		whole  Code // last code of the task for the whole device
-		other  Code // and of the task for a domain, beside it
+		whole  status.Code // last code of the task for the whole device
+		other  status.Code // and of the task for a domain, beside it
 	}{
-		"wrong mode":          {failed(failure.NotDRMode), DeviceNotInDRMode, SkippedBecauseErrorPolicy},
-		"a container":         {failed(failure.Unsupported), DeviceNotInDRMode, SkippedBecauseErrorPolicy},
-		"no certificate":      {failed(failure.NoCertificate), CertDoesntExistOnDevice, SkippedBecauseErrorPolicy},
-		"certificate expired": {failed(failure.CertificateDown), CertNotUsableOnDevice, SkippedBecauseErrorPolicy},
-		"no room":             {free(149), NotEnoughFreeSpaceOnDevice, SkippedBecauseErrorPolicy},
-		"room":                {free(150), WaitingForPreValidation, WaitingForPreValidation},
-		"room unknown":        {free(-1), WaitingForPreValidation, WaitingForPreValidation},
-		"may pass by then":    {failed(failure.ForeignBackup), WaitingForPreValidation, WaitingForPreValidation},
+		"wrong mode":          {failed(failure.NotDRMode), status.DeviceNotInDRMode, status.SkippedBecauseErrorPolicy},
+		"a container":         {failed(failure.Unsupported), status.DeviceNotInDRMode, status.SkippedBecauseErrorPolicy},
+		"no certificate":      {failed(failure.NoCertificate), status.CertDoesntExistOnDevice, status.SkippedBecauseErrorPolicy},
+		"certificate expired": {failed(failure.CertificateDown), status.CertNotUsableOnDevice, status.SkippedBecauseErrorPolicy},
+		"no room":             {free(149), status.NotEnoughFreeSpaceOnDevice, status.SkippedBecauseErrorPolicy},
+		"room":                {free(150), status.WaitingForPreValidation, status.WaitingForPreValidation},
+		"room unknown":        {free(-1), status.WaitingForPreValidation, status.WaitingForPreValidation},
+		"may pass by then":    {failed(failure.ForeignBackup), status.WaitingForPreValidation, status.WaitingForPreValidation},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -43,11 +44,11 @@ func TestATaskThatCannotWorkOnItsDeviceEndsBeforeThePlanGate(t *testing.T) {
 					{Name: "whole", Type: "secure_backup", Scope: schema.ScopeDevice, Devices: []string{"d"}},
 					{Name: "each", Type: "export_domain", Scope: schema.ScopeDomain, Devices: []string{"d"}, Domains: pattern.Set{{Match: []string{"*"}}}},
 				}})
-			last := map[string]Code{}
+			last := map[string]status.Code{}
 			apply := func(e event.Event) {
 				e.Time = epoch.Add(time.Second)
 				for _, s := range r.Apply(e) {
-					last[s.Task] = Code(s.Code)
+					last[s.Task] = status.Code(s.Code)
 				}
 			}
 			apply(event.Event{Kind: event.RunStarted})

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/dprun/dprun/runner/event"
+	"github.com/dprun/dprun/runner/status"
 	"github.com/dprun/dprun/sdk/failure"
 )
 
@@ -95,7 +96,7 @@ func (w *world) apply(e event.Event) {
 		if s.Seq != len(h)+1 {
 			w.fatalf("task %q: %s has number %d, want %d", s.Task, s.Code, s.Seq, len(h)+1)
 		}
-		if _, ok := Lookup(Code(s.Code)); !ok {
+		if _, ok := status.Lookup(status.Code(s.Code)); !ok {
 			w.fatalf("%s is not in the catalogue", s.Code)
 		}
 		w.history[s.Task] = append(h, s)
@@ -308,7 +309,7 @@ func (w *world) check() {
 			w.fatalf("task %s: %d final statuses in %s", id, finals, codes(h))
 		}
 		last := h[len(h)-1]
-		if e, _ := Lookup(Code(last.Code)); !e.Final() {
+		if e, _ := status.Lookup(status.Code(last.Code)); !e.Final() {
 			w.fatalf("task %s ended in the interim code %s", id, last.Code)
 		}
 		if (w.quiesced[id] > 0) != w.unquiesced[id] {
@@ -335,8 +336,8 @@ func (w *world) check() {
 func (w *world) checkExit(exit int) {
 	good, bad := 0, 0
 	for _, t := range w.run.Tasks() {
-		switch e, _ := Lookup(Code(t.Final().Code)); {
-		case e.Class == ClassSuccess:
+		switch e, _ := status.Lookup(status.Code(t.Final().Code)); {
+		case e.Class == status.ClassSuccess:
 			good++
 		case !e.Neutral:
 			bad++
@@ -353,29 +354,29 @@ func (w *world) checkExit(exit int) {
 // checkVerdict: the code that decides is the one that the precedence names.
 func (w *world) checkVerdict(t *Task, h []event.Status) {
 	last := h[len(h)-1]
-	has := func(cs ...Code) bool {
-		return slices.ContainsFunc(h[:len(h)-1], func(s event.Status) bool { return slices.Contains(cs, Code(s.Code)) })
+	has := func(cs ...status.Code) bool {
+		return slices.ContainsFunc(h[:len(h)-1], func(s event.Status) bool { return slices.Contains(cs, status.Code(s.Code)) })
 	}
 	switch {
-	case has(UnquiesceTimeoutOccurred, UnquiesceOnErrorTimeoutOccurred):
-		if c := Code(last.Code); c != UnquiesceTimeoutOccurred && c != UnquiesceOnErrorTimeoutOccurred {
+	case has(status.UnquiesceTimeoutOccurred, status.UnquiesceOnErrorTimeoutOccurred):
+		if c := status.Code(last.Code); c != status.UnquiesceTimeoutOccurred && c != status.UnquiesceOnErrorTimeoutOccurred {
 			w.fatalf("task %s: an unquiesce time-out ended in %s", t.Spec().ID, c)
 		}
 		if !t.MayBeDown() && !w.after { // else recovery may have brought it back
 			w.fatalf("task %s: a device that did not return is not owed", t.Spec().ID)
 		}
-	case has(FailedLongRunning):
-		if Code(last.Code) != FailedLongRunning {
+	case has(status.FailedLongRunning):
+		if status.Code(last.Code) != status.FailedLongRunning {
 			w.fatalf("task %s: long running ended in %s", t.Spec().ID, last.Code)
 		}
 	}
-	if Code(last.Code) == Success {
+	if status.Code(last.Code) == status.Success {
 		for _, s := range h {
-			if e, _ := Lookup(Code(s.Code)); e.Bad() {
+			if e, _ := status.Lookup(status.Code(s.Code)); e.Bad() {
 				w.fatalf("task %s: SUCCESS after %s", t.Spec().ID, s.Code)
 			}
 		}
-		if !has(StoreDone) || !has(ExportPersistedDone, ExportNonPersistedDone, SecureBackupDone) {
+		if !has(status.StoreDone) || !has(status.ExportPersistedDone, status.ExportNonPersistedDone, status.SecureBackupDone) {
 			w.fatalf("task %s: SUCCESS without a stored capture: %s", t.Spec().ID, codes(h))
 		}
 		if t.MayBeDown() {

@@ -25,6 +25,7 @@ func Rows() []Row {
 		{0, "plan/window", "maintenance windows", nil},
 		{0, "runner/clock", "time as a parameter", nil},
 		{0, "runner/redact", "takes secrets out of texts", nil},
+		{0, "runner/status", "the catalogue of status codes: names, classes, meaning, what to do", nil},
 		{0, "runner/state", "the state directory", nil},
 		{0, "plugins/datapower/archive", "verifies exports and secure backups", nil},
 		{0, "plugins/datapower/soma", "the management protocol", nil},
@@ -43,7 +44,7 @@ func Rows() []Row {
 		{3, "plugins/datapower", "gateways", []string{"plugins/datapower/archive", "plugins/datapower/soma", "sdk", "sdk/failure", "sdk/schema"}},
 		{3, "plugins/exec", "scripts", []string{"sdk", "sdk/failure", "sdk/schema"}},
 		{4, "sdk/conformance", "what every plugin must do", []string{"sdk", "sdk/client", "sdk/failure", "sdk/schema"}},
-		{4, "runner/lifecycle", "the machines (task, run, debt) and the catalogue of status codes; no I/O, no goroutine, no clock", []string{"plan/pattern", "plan/window", "runner/event", "sdk", "sdk/failure", "sdk/schema"}},
+		{4, "runner/lifecycle", "the machines (task, run, debt); no I/O, no goroutine, no clock", []string{"plan/pattern", "plan/window", "runner/event", "runner/status", "sdk", "sdk/failure", "sdk/schema"}},
 		{4, "runner/pluginhost", "starts plugins and watches them", []string{"sdk", "sdk/client", "sdk/failure", "sdk/schema"}},
 		{4, "runner/report", "what the use cases answer: the structs that both views show", []string{"plan/diag", "runner/event", "sdk"}},
 		{4, "plugins/file", "directories", []string{"sdk", "sdk/failure", "sdk/schema", "sdk/store"}},
@@ -54,8 +55,8 @@ func Rows() []Row {
 		{5, "runner/pending", "what must be undone: one file for each obligation, the truth of what is owed", []string{"runner/lifecycle"}},
 		{6, "runner/execute", "does one action: calls of plugins, staging, locks; decides nothing", []string{"plan", "runner/clock", "runner/engine", "runner/event", "runner/lifecycle", "runner/redact", "runner/staging", "sdk", "sdk/client", "sdk/failure"}},
 		{6, "runner/journal", "history: runs, events, statuses, output, what was owed; SQLite", []string{"runner/event", "runner/pending"}},
-		{6, "cmd/dprun/view", "the human and the JSON view: two implementations of one interface over the same reports and events", []string{"plan/diag", "plugins/datapower/archive", "runner/event", "runner/lifecycle", "runner/report", "sdk/schema"}},
-		{7, "runner", "the use cases (validate, preview, apply, recover, acknowledge, owed, runs, prune, sweep, graph): a request in, a report out", []string{"plan", "plan/diag", "plan/pattern", "plan/window", "runner/clock", "runner/engine", "runner/event", "runner/execute", "runner/graph", "runner/journal", "runner/lifecycle", "runner/lock", "runner/pending", "runner/pluginhost", "runner/redact", "runner/report", "runner/secret", "runner/staging", "runner/state", "sdk", "sdk/failure", "sdk/schema"}},
+		{6, "cmd/dprun/view", "the human and the JSON view: two implementations of one interface over the same reports and events", []string{"plan/diag", "plugins/datapower/archive", "runner/event", "runner/lifecycle", "runner/report", "runner/status", "sdk/schema"}},
+		{7, "runner", "the use cases (validate, preview, apply, recover, acknowledge, owed, runs, prune, sweep, graph): a request in, a report out", []string{"plan", "plan/diag", "plan/pattern", "plan/window", "runner/clock", "runner/engine", "runner/event", "runner/execute", "runner/graph", "runner/journal", "runner/lifecycle", "runner/lock", "runner/pending", "runner/pluginhost", "runner/redact", "runner/report", "runner/secret", "runner/staging", "runner/state", "runner/status", "sdk", "sdk/failure", "sdk/schema"}},
 		{8, "cmd/dprun", "the command line: flags in, one use case, its report handed to a view", []string{"cmd/dprun/view", "plan", "plan/diag", "plugins/datapower", "plugins/datapower/archive", "plugins/exec", "plugins/file", "plugins/nfs", "plugins/sftp", "runner", "runner/report", "sdk"}},
 	}
 }

@@ -18,8 +18,8 @@ import (
 	"github.com/dprun/dprun/plugins/file"
 	"github.com/dprun/dprun/plugins/nfs"
 	"github.com/dprun/dprun/plugins/sftp"
-	"github.com/dprun/dprun/runner/lifecycle"
 	"github.com/dprun/dprun/runner/pluginhost"
+	"github.com/dprun/dprun/runner/status"
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/testfixtures/plugins/wrong"
 	"github.com/dprun/dprun/testfixtures/scenario"
@@ -105,15 +105,15 @@ func TestEveryScenarioEndsAsItSays(t *testing.T) {
 }
 
 // table is the reference product's codes, in the order of its table.
-func table() []string { return taskCodes(lifecycle.OriginReference) }
+func table() []string { return taskCodes(status.OriginReference) }
 
 // own is dprun's own codes of tasks.
-func own() []string { return taskCodes(lifecycle.OriginOwn) }
+func own() []string { return taskCodes(status.OriginOwn) }
 
-func taskCodes(o lifecycle.Origin) []string {
+func taskCodes(o status.Origin) []string {
 	var out []string
-	for _, e := range lifecycle.Catalogue() {
-		if e.Origin == o && e.Level == lifecycle.LevelTask {
+	for _, e := range status.Catalogue() {
+		if e.Origin == o && e.Level == status.LevelTask {
 			out = append(out, string(e.Code))
 		}
 	}
@@ -132,7 +132,7 @@ func TestEveryTaskCodeHasAScenario(t *testing.T) {
 		}
 	}
 	for _, s := range all {
-		if _, ok := lifecycle.Lookup(lifecycle.Code(s.Code)); !ok {
+		if _, ok := status.Lookup(status.Code(s.Code)); !ok {
 			t.Errorf("%s: %s is no status code", s.File, s.Code)
 		}
 	}

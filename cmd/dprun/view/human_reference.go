@@ -6,8 +6,8 @@ import (
 	"strings"
 
 	"github.com/dprun/dprun/plugins/datapower/archive"
-	"github.com/dprun/dprun/runner/lifecycle"
 	"github.com/dprun/dprun/runner/report"
+	"github.com/dprun/dprun/runner/status"
 )
 
 // Version implements [View].
@@ -37,9 +37,9 @@ func (h *Human) Codes(all []report.Explanation) {
 
 func classTone(e report.Explanation) tone {
 	switch e.Class {
-	case "error", string(lifecycle.ClassFailed):
+	case "error", string(status.ClassFailed):
 		return red
-	case string(lifecycle.ClassCritical):
+	case string(status.ClassCritical):
 		return alarm
 	case "warning":
 		return yellow
@@ -63,7 +63,7 @@ func (h *Human) Explanation(e report.Explanation) {
 		fmt.Fprintf(b, "  %s\n\n", p.paint(classTone(e), kindOf(e)))
 		type part struct{ head, body string }
 		parts := []part{{"Meaning", e.Meaning}, {"Usual cause", e.Cause}, {"What to do", e.Action}}
-		if e.Class == string(lifecycle.ClassCritical) { // somebody should act now, and read later
+		if e.Class == string(status.ClassCritical) { // somebody should act now, and read later
 			parts = append(parts[2:], parts[:2]...)
 		}
 		for _, part := range parts {

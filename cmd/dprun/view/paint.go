@@ -1,6 +1,6 @@
 package view
 
-import "github.com/dprun/dprun/runner/lifecycle"
+import "github.com/dprun/dprun/runner/status"
 
 // tone is an ANSI colour; the empty one is the terminal's own.
 type tone string
@@ -27,18 +27,18 @@ func (p painter) paint(t tone, s string) string {
 
 // toneOf is the colour of a status code.
 func toneOf(code string) tone {
-	e, ok := lifecycle.Lookup(lifecycle.Code(code))
+	e, ok := status.Lookup(status.Code(code))
 	if !ok {
 		return plain
 	}
 	switch e.Class {
-	case lifecycle.ClassSuccess:
+	case status.ClassSuccess:
 		return green
-	case lifecycle.ClassFailed, lifecycle.ClassInvalid:
+	case status.ClassFailed, status.ClassInvalid:
 		return red
-	case lifecycle.ClassCritical:
+	case status.ClassCritical:
 		return alarm
-	case lifecycle.ClassSkipped, lifecycle.ClassCancelled:
+	case status.ClassSkipped, status.ClassCancelled:
 		return yellow
 	}
 	return plain
@@ -46,6 +46,6 @@ func toneOf(code string) tone {
 
 // bad reports whether a task's result has to be said again at the end.
 func bad(code string) bool {
-	e, ok := lifecycle.Lookup(lifecycle.Code(code))
-	return !ok || e.Class != lifecycle.ClassSuccess && e.Class != lifecycle.ClassInterim && !e.Neutral
+	e, ok := status.Lookup(status.Code(code))
+	return !ok || e.Class != status.ClassSuccess && e.Class != status.ClassInterim && !e.Neutral
 }

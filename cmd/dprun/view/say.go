@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/dprun/dprun/runner/event"
-	"github.com/dprun/dprun/runner/lifecycle"
+	"github.com/dprun/dprun/runner/status"
 )
 
 // namedInGroup is how many tasks of a group are named; up to so many are said
@@ -33,19 +33,19 @@ type group struct {
 
 // milestones are the interim statuses that are said off a terminal, in words:
 // from when on a task is at work, and what concerns a gateway's service.
-var milestones = map[lifecycle.Code]string{
-	lifecycle.ExecutionStarted:        "starting",
-	lifecycle.QuiesceStarted:          "quiescing",
-	lifecycle.UnquiesceStarted:        "unquiescing",
-	lifecycle.UnquiesceOnErrorStarted: "unquiescing, since the task ends early",
-	lifecycle.UnquiesceDone:           "back in service",
+var milestones = map[status.Code]string{
+	status.ExecutionStarted:        "starting",
+	status.QuiesceStarted:          "quiescing",
+	status.UnquiesceStarted:        "unquiescing",
+	status.UnquiesceOnErrorStarted: "unquiescing, since the task ends early",
+	status.UnquiesceDone:           "back in service",
 }
 
 // called reports whether a final status is one of many alike: the task was
 // called off or not begun.
 func called(s event.Status) bool {
-	e, ok := lifecycle.Lookup(lifecycle.Code(s.Code))
-	return ok && s.Final && s.Task != "" && len(s.Causes) == 0 && (e.Class == lifecycle.ClassCancelled || e.Class == lifecycle.ClassSkipped)
+	e, ok := status.Lookup(status.Code(s.Code))
+	return ok && s.Final && s.Task != "" && len(s.Causes) == 0 && (e.Class == status.ClassCancelled || e.Class == status.ClassSkipped)
 }
 
 // news says what a status means to somebody who follows the run; empty when
@@ -55,15 +55,15 @@ func (h *Human) news(s event.Status) string {
 	if what == "" {
 		what = "run"
 	}
-	e, known := lifecycle.Lookup(lifecycle.Code(s.Code))
-	interim := known && e.Class == lifecycle.ClassInterim
+	e, known := status.Lookup(status.Code(s.Code))
+	interim := known && e.Class == status.ClassInterim
 	switch {
 	case h.o.Told == Failures && !(s.Final && bad(s.Code)),
-		h.o.Told == Steps && s.Task != "" && !s.Final && known && e.Class == lifecycle.ClassCancelled, // said when the task has ended
+		h.o.Told == Steps && s.Task != "" && !s.Final && known && e.Class == status.ClassCancelled, // said when the task has ended
 		h.o.Live && s.Task != "" && !s.Final: // the screen shows it
 		return ""
 	case h.o.Told == Steps && s.Task != "" && interim:
-		if code, message = milestones[lifecycle.Code(s.Code)], ""; code == "" {
+		if code, message = milestones[status.Code(s.Code)], ""; code == "" {
 			return ""
 		}
 	}

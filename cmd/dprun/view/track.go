@@ -9,6 +9,7 @@ import (
 
 	"github.com/dprun/dprun/runner/event"
 	"github.com/dprun/dprun/runner/lifecycle"
+	"github.com/dprun/dprun/runner/status"
 )
 
 // Bounds of what is remembered for the screen.
@@ -67,7 +68,7 @@ func (t *tracker) status(s event.Status) {
 	}
 	k := t.task(s.Task)
 	if s.Final && !k.status.Final {
-		if e, _ := lifecycle.Lookup(lifecycle.Code(s.Code)); e.Class == lifecycle.ClassCancelled {
+		if e, _ := status.Lookup(status.Code(s.Code)); e.Class == status.ClassCancelled {
 			t.called++
 		} else {
 			t.done++
@@ -150,7 +151,7 @@ const dispatch = 4
 
 // phase is the phase that a code belongs to; -1 for a code that is unknown.
 func phase(code string) int {
-	e, ok := lifecycle.Lookup(lifecycle.Code(code))
+	e, ok := status.Lookup(status.Code(code))
 	if !ok || len(e.Phases) == 0 {
 		return -1
 	}
@@ -173,10 +174,10 @@ func (k *tracked) doing() string {
 			return "storing at " + Clean(id.Target)
 		}
 	}
-	switch lifecycle.Code(k.status.Code) { // between two phases
-	case lifecycle.WaitingForBeforeQuiesceScript:
+	switch status.Code(k.status.Code) { // between two phases
+	case status.WaitingForBeforeQuiesceScript:
 		return "before_quiesce script"
-	case lifecycle.WaitingForAfterUnquiesceScript:
+	case status.WaitingForAfterUnquiesceScript:
 		return "after_unquiesce script"
 	}
 	if n := phase(k.status.Code); n >= 0 && n < len(phaseWords) {

@@ -45,7 +45,7 @@ func same(t *testing.T, what, got, want string) {
 	}
 }
 
-func status(task, code string, after time.Duration, final bool) event.Status {
+func entry(task, code string, after time.Duration, final bool) event.Status {
 	s := event.Status{V: 1, Run: "01R", Task: task, Plan: "nightly", Code: code, Time: at(after), Final: final}
 	if task != "" {
 		parts := strings.Split(task, "/")
@@ -85,19 +85,19 @@ func TestOffATerminalATaskTakesFewLinesUnlessAllIsAskedFor(t *testing.T) {
 		var s stage
 		h := s.human(func(o *Options) { o.Told = told })
 		h.Run(event.RunInfo{Run: "01R", Plan: "nightly", Started: start})
-		h.Status(status("", "RUN_STARTED", 0, false))
-		h.Status(status("domains/fra-1/orders", "SENT_TO_MDB", 0, false))
-		began := status("domains/fra-1/orders", "EXECUTION_STARTED", time.Second, false)
+		h.Status(entry("", "RUN_STARTED", 0, false))
+		h.Status(entry("domains/fra-1/orders", "SENT_TO_MDB", 0, false))
+		began := entry("domains/fra-1/orders", "EXECUTION_STARTED", time.Second, false)
 		began.Message = "go"
 		h.Status(began)
 		h.Log(event.Log{Run: "01R", Task: "domains/fra-1/orders", Time: at(time.Second), Stream: "stderr", Text: "draining\n"})
-		h.Status(status("domains/fra-1/orders", "EXECUTION_QUIESCE_STARTED", 2*time.Second, false))
-		h.Status(status("domains/fra-1/orders", "EXECUTION_EXPORT_DOMAIN_PERSISTED_STARTED", 3*time.Second, false))
-		h.Status(status("domains/fra-1/orders", "EXECUTION_UNQUIESCE_DONE", 4*time.Second, false))
-		final := status("domains/fra-1/orders", "SUCCESS", 5*time.Second, true)
+		h.Status(entry("domains/fra-1/orders", "EXECUTION_QUIESCE_STARTED", 2*time.Second, false))
+		h.Status(entry("domains/fra-1/orders", "EXECUTION_EXPORT_DOMAIN_PERSISTED_STARTED", 3*time.Second, false))
+		h.Status(entry("domains/fra-1/orders", "EXECUTION_UNQUIESCE_DONE", 4*time.Second, false))
+		final := entry("domains/fra-1/orders", "SUCCESS", 5*time.Second, true)
 		final.Message = "2 files"
 		h.Status(final)
-		final = status("domains/fra-1/pay", "EXECUTION_STORE_ERROR", 5*time.Second, true)
+		final = entry("domains/fra-1/pay", "EXECUTION_STORE_ERROR", 5*time.Second, true)
 		final.Message = "disk full"
 		h.Status(final)
 		s.now = at(time.Hour)
@@ -120,14 +120,14 @@ func TestTasksThatASignalCancelsAreOneLineAndNotDone(t *testing.T) {
 	sum := event.Summary{Run: "01R", Plan: "nightly", Code: "PLAN_CANCELED_BY_USER", Message: "12 of 108 tasks succeeded, 96 cancelled", ExitCode: 130, Started: start, Ended: at(time.Minute)}
 	for i := range 12 {
 		task := fmt.Sprintf("domains/fra-1/d%03d", i)
-		h.Status(status(task, "SUCCESS", time.Second, true))
+		h.Status(entry(task, "SUCCESS", time.Second, true))
 		sum.Tasks = append(sum.Tasks, event.TaskResult{Task: task, Activity: "domains", Device: "fra-1", Code: "SUCCESS", Duration: time.Duration(i) * time.Second, Bytes: 1000, Files: []string{"/b/" + task}})
 	}
 	s.err.Reset()
-	calledOff := status("domains/fra-2/d000", "EXECUTION_CANCELED_BY_USER", 2*time.Second, false)
+	calledOff := entry("domains/fra-2/d000", "EXECUTION_CANCELED_BY_USER", 2*time.Second, false)
 	h.Status(calledOff) // what it has quiesced is brought back before it ends
 	for i := range 96 {
-		st := status(fmt.Sprintf("domains/fra-2/d%03d", i), "EXECUTION_CANCELED_BY_USER", 2*time.Second, true)
+		st := entry(fmt.Sprintf("domains/fra-2/d%03d", i), "EXECUTION_CANCELED_BY_USER", 2*time.Second, true)
 		st.Message = "cancelled by SIGINT"
 		h.Status(st)
 		sum.Tasks = append(sum.Tasks, event.TaskResult{Task: st.Task, Activity: "domains", Device: "fra-2", Code: st.Code, Message: st.Message})
@@ -193,7 +193,7 @@ func TestASilentRunGivesASignOfLifeEveryHalfMinute(t *testing.T) {
 	var s stage
 	h := s.human(nil)
 	h.Run(event.RunInfo{Run: "01R", Plan: "nightly", Started: start})
-	h.Status(status("domains/fra-1/orders", "EXECUTION_STARTED", 0, false))
+	h.Status(entry("domains/fra-1/orders", "EXECUTION_STARTED", 0, false))
 	h.Progress(event.Progress{Run: "01R", Task: "domains/fra-1/orders", Action: "capture/persisted/1", Bytes: 1000, Total: 1_000_000_000, Time: at(20 * time.Second)})
 	h.Progress(event.Progress{Run: "01R", Task: "domains/fra-1/orders", Action: "capture/persisted/1", Bytes: 50_001_000, Total: 1_000_000_000, Time: at(25 * time.Second)})
 	s.err.Reset()
@@ -207,7 +207,7 @@ func TestASilentRunGivesASignOfLifeEveryHalfMinute(t *testing.T) {
 		"2026-11-23T21:40:30Z still running: 0 of 1 task done · 1 under way · 5.0 MB/s · 30s; domains/fra-1/orders capturing for 30s (50.0 MB of 1.0 GB, 5.0 MB/s)\n")
 	s.err.Reset()
 	s.now = at(45 * time.Second)
-	h.Status(status("domains/fra-1/orders", "EXECUTION_EXPORT_DOMAIN_STARTED", 45*time.Second, false))
+	h.Status(entry("domains/fra-1/orders", "EXECUTION_EXPORT_DOMAIN_STARTED", 45*time.Second, false))
 	s.err.Reset()
 	s.now = at(60 * time.Second)
 	h.Tick()
@@ -219,8 +219,8 @@ func TestOnATerminalOnlyResultsStayAndTheRestIsRedrawn(t *testing.T) {
 	var s stage
 	h := s.human(func(o *Options) { o.Live, o.Size = true, func() (int, int) { return 70, 24 } })
 	h.Run(event.RunInfo{Run: "01R", Plan: "nightly", Started: start})
-	h.Status(status("domains/fra-1/orders", "EXECUTION_STARTED", 0, false))
-	h.Status(status("domains/fra-1/pay", "EXECUTION_STARTED", 0, false))
+	h.Status(entry("domains/fra-1/orders", "EXECUTION_STARTED", 0, false))
+	h.Status(entry("domains/fra-1/pay", "EXECUTION_STARTED", 0, false))
 	s.err.Reset()
 	s.now = at(10 * time.Second)
 	h.Tick()
@@ -231,7 +231,7 @@ func TestOnATerminalOnlyResultsStayAndTheRestIsRedrawn(t *testing.T) {
 		}
 	}
 	s.err.Reset()
-	h.Status(status("domains/fra-1/orders", "SUCCESS", 10*time.Second, true))
+	h.Status(entry("domains/fra-1/orders", "SUCCESS", 10*time.Second, true))
 	same(t, "a result", s.err.String(), "\x1b[3A\r\x1b[J2026-11-23T21:40:10Z domains/fra-1/orders SUCCESS\n"+
 		"  domains/fra-1/pay  starting  10s\x1b[K\nnightly: 1 of 2 tasks done · 1 under way · 10s · about 10s left\x1b[K\n")
 	s.err.Reset()
@@ -248,7 +248,7 @@ func TestTheScreenNeverGrowsBeyondTheTerminal(t *testing.T) {
 		h := s.human(func(o *Options) { o.Live, o.Size = true, func() (int, int) { return 40, rows } })
 		h.Run(event.RunInfo{Run: "01R", Plan: "nightly", Started: start})
 		for _, d := range strings.Split("abcdefghijklmnopqrstuvwxyz", "") {
-			h.Status(status("domains/a-device-with-a-rather-long-name/"+d, "EXECUTION_STARTED", 0, false))
+			h.Status(entry("domains/a-device-with-a-rather-long-name/"+d, "EXECUTION_STARTED", 0, false))
 		}
 		s.err.Reset()
 		h.screen.drawn = 0
@@ -283,7 +283,7 @@ func summary() event.Summary {
 func TestWhatWasSaidAtTheSamePlaceIsNotSaidAgain(t *testing.T) {
 	t.Parallel()
 	failed := func(task, message string) event.Status {
-		st := status(task, "STORE_FAILED", 0, true)
+		st := entry(task, "STORE_FAILED", 0, true)
 		st.Message = message
 		return st
 	}
@@ -407,7 +407,7 @@ func TestTextFromOutsideCannotSteerTheTerminal(t *testing.T) {
 	var s stage
 	h := s.human(nil)
 	h.Run(event.RunInfo{Run: evil, Plan: evil, Started: start})
-	st := status("a/"+evil+"/"+evil, evil, 0, true)
+	st := entry("a/"+evil+"/"+evil, evil, 0, true)
 	st.Message = evil
 	h.Status(st)
 	h.Log(event.Log{Run: evil, Task: evil, Stream: evil, Text: evil})
@@ -458,13 +458,13 @@ func TestATimelineSaysWhenAndHowLong(t *testing.T) {
 	var s stage
 	h := s.human(nil)
 	code := 0
-	last := status("domains/fra-1/orders", "SUCCESS", 3500*time.Millisecond, true)
+	last := entry("domains/fra-1/orders", "SUCCESS", 3500*time.Millisecond, true)
 	last.Message, last.Warnings = "1 file", []string{"unsaved changes"}
 	h.RunDetail(report.RunDetail{
 		Run:     report.Run{ID: "01R", Plan: "nightly", Code: "SUCCESS", Final: true, ExitCode: &code, Started: start, Ended: at(4 * time.Second), Tasks: 1, Succeeded: 1},
-		History: []event.Status{status("", "SUCCESS", 4*time.Second, true)},
+		History: []event.Status{entry("", "SUCCESS", 4*time.Second, true)},
 		Details: []report.Task{{Task: "domains/fra-1/orders", Code: "SUCCESS", Final: true, Files: []string{"/b/orders.zip"}, History: []event.Status{
-			status("domains/fra-1/orders", "WAITING_FOR_PRE_VALIDATION", 0, false), status("domains/fra-1/orders", "EXECUTION_STARTED", time.Second, false), last,
+			entry("domains/fra-1/orders", "WAITING_FOR_PRE_VALIDATION", 0, false), entry("domains/fra-1/orders", "EXECUTION_STARTED", time.Second, false), last,
 		}}},
 		Staged: []report.Staged{{Run: "01R", Task: "domains/fra-1/pay", Path: "01R/x", Files: 1, Bytes: 1234}},
 	})

@@ -1,4 +1,4 @@
-package lifecycle
+package status
 
 // runCodes are the codes of runs: those that the reference product documents for
 // its plans, and ours.

@@ -1,4 +1,4 @@
-package lifecycle
+package status
 
 // Origin says whose word a code is.
 type Origin string

@@ -1,4 +1,4 @@
-package lifecycle
+package status
 
 // Code is a status code: an entry of the [Catalogue].
 type Code string

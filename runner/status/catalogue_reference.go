@@ -1,4 +1,4 @@
-package lifecycle
+package status
 
 // referenceCodes are the 53 codes of the reference product's table, in its order.
 var referenceCodes = []Entry{

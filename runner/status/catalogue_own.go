@@ -1,4 +1,4 @@
-package lifecycle
+package status
 
 // ownCodes are our own codes of tasks, by phase.
 var ownCodes = []Entry{

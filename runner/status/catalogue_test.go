@@ -1,4 +1,4 @@
-package lifecycle
+package status
 
 import (
 	"go/ast"
