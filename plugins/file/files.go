@@ -116,12 +116,9 @@ func (f *files) Get(ctx context.Context, name string, _ int64, w io.Writer) (int
 		return 0, explain(err)
 	}
 	defer func() { _ = in.Close() }()
-	n, err := io.CopyBuffer(struct{ io.Writer }{w}, until{ctx, in}, make([]byte, blockSize))
+	n, err := store.Copy(w, until{ctx, in})
 	return n, explain(err)
 }
-
-// blockSize is large enough for few calls, and small enough for a core's cache.
-const blockSize = 256 << 10
 
 // until reads until the call ends.
 type until struct {

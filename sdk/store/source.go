@@ -119,7 +119,7 @@ func (s *source) took(p []byte, off int64, err error) {
 func (s *source) WriteTo(w io.Writer) (int64, error) {
 	to, ok := w.(io.ReaderFrom)
 	if s.hasher != nil || !ok {
-		return io.CopyBuffer(struct{ io.Writer }{w}, io.NewSectionReader(s, 0, s.size), make([]byte, blockSize))
+		return Copy(w, io.NewSectionReader(s, 0, s.size))
 	}
 	if _, err := s.file.Seek(0, io.SeekStart); err != nil {
 		s.took(nil, 0, err)
@@ -177,6 +177,18 @@ func (s *source) finish(r sdk.StoreRequest) error {
 	return nil
 }
 
+// blocks are kept from one file to the next: many small files would leave as
+// many large blocks to be collected.
+var blocks = sync.Pool{New: func() any { return new([blockSize]byte) }}
+
+// Copy copies block by block to the end of r, and lets neither side take a
+// shortcut around what the other counts or hashes.
+func Copy(w io.Writer, r io.Reader) (int64, error) {
+	block := blocks.Get().(*[blockSize]byte)
+	defer blocks.Put(block)
+	return io.CopyBuffer(struct{ io.Writer }{w}, struct{ io.Reader }{r}, block[:])
+}
+
 // failed reports whether reading failed, as against what was done with the bytes.
 func (s *source) failed() bool {
 	s.mu.Lock()
@@ -187,7 +199,7 @@ func (s *source) failed() bool {
 // sum reads the staged file for its hash.
 func (s *source) sum() (string, error) {
 	h := sha256.New()
-	if _, err := io.CopyBuffer(h, struct{ io.Reader }{io.NewSectionReader(s.file, 0, s.size)}, make([]byte, blockSize)); err != nil {
+	if _, err := Copy(h, io.NewSectionReader(s.file, 0, s.size)); err != nil {
 		return "", fmt.Errorf("read the staged file: %w", err)
 	}
 	return hexSum(h), nil
