@@ -99,12 +99,11 @@ func (s *session) flush(f func() error) error {
 
 // ping asks the server for a sign of life, with a request of SFTP: servers
 // exist that hang up when they are asked with one of SSH. Without an answer in
-// time the connection is cut.
+// time the connection is cut, and an answer that comes just then is too late.
 func (s *session) ping(limit time.Duration) bool {
 	timer := time.AfterFunc(limit, s.kill)
-	defer timer.Stop()
 	_, err := s.sftp.RealPath(".")
-	return err == nil || !lost(err) // a refusal is an answer
+	return timer.Stop() && (err == nil || !lost(err)) // a refusal is an answer
 }
 
 // keepalive looks after the connection until it is gone. expire is asked each

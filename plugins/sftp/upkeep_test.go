@@ -16,7 +16,7 @@ func TestASessionIsKeptAliveWithRequestsOfSFTP(t *testing.T) {
 	t.Parallel()
 	f := startFake(t, &fakeServer{password: fakePassword, hangUp: true})
 	quick := defaultTiming
-	quick.keepalive, quick.recheck = 5*time.Millisecond, time.Nanosecond
+	quick.keepalive = 5 * time.Millisecond
 	d, err := newDestination(f.config(), sdk.Env{}, "", quick)
 	if err != nil {
 		t.Fatal(err)
@@ -32,9 +32,31 @@ func TestASessionIsKeptAliveWithRequestsOfSFTP(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := d.Store(within(t, testLimit), request(t, "file", 100_000), nil); err != nil {
-		t.Errorf("a session that is asked before it is used again: %v", err)
+	d.pool.mu.Lock()
+	idle := d.pool.idle[0]
+	idle.idleFrom = idle.idleFrom.Add(-quick.recheck) // idle for so long that it is asked before it is used again
+	d.pool.mu.Unlock()
+	if _, err := d.Store(within(t, testLimit), request(t, "file", 100_000), nil); err != nil || !idle.alive() {
+		t.Errorf("a session that is asked before it is used again: alive %v, %v", idle.alive(), err)
 	}
+}
+
+// TestAnAnswerThatComesWhenTheConnectionIsCutIsTooLate: a session whose time
+// to answer is over is never used, whichever came first.
+func TestAnAnswerThatComesWhenTheConnectionIsCutIsTooLate(t *testing.T) {
+	t.Parallel()
+	f := startFake(t, &fakeServer{password: fakePassword})
+	d, err := newDestination(f.config(), sdk.Env{}, "", defaultTiming)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	_ = on(t, d, func(s *session) error {
+		if s.ping(time.Nanosecond) {
+			t.Error("the session is said to be good, and is cut")
+		}
+		return nil
+	})
 }
 
 func TestAServerThatLeavesARequestUnansweredIsGivenUp(t *testing.T) {
