@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"strings"
+	"time"
 
 	"github.com/dprun/dprun/sdk/failure"
 	"github.com/dprun/dprun/sdk/store"
@@ -210,8 +211,32 @@ func taken() error {
 	return failure.New(failure.Exists, failure.Occupied, "something else was put there meanwhile: %w", fs.ErrExist)
 }
 
+// How often, and how long after, a name is looked for again that a cut session
+// may have been about to make.
+const (
+	lateLooks = 3
+	lateAfter = 300 * time.Millisecond
+)
+
+// Remove asks again when the session was cut before: the server may carry out
+// what that one had asked for, and make the file, after it was told to remove it.
 func (x *directory) Remove(ctx context.Context, name string) error {
-	return x.on(ctx, path.Dir(name), func(s *session) error { return s.sftp.Remove(path.Join(s.base, name)) })
+	for look := 1; ; look++ {
+		missing := false
+		err := x.on(ctx, path.Dir(name), func(s *session) error {
+			err := s.sftp.Remove(path.Join(s.base, name))
+			missing = errors.Is(err, fs.ErrNotExist)
+			return err
+		})
+		if !missing || x.s == x.first || look > lateLooks {
+			return err
+		}
+		select {
+		case <-time.After(lateAfter):
+		case <-ctx.Done():
+			return err
+		}
+	}
 }
 
 // Stat follows links for the configured directory alone.

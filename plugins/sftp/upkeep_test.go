@@ -1,6 +1,8 @@
 package sftp
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -131,3 +133,34 @@ func (nowhere) Write(p []byte) (int, error) { return len(p), nil }
 type bytesOf []byte
 
 func (b bytesOf) Read(p []byte) (int, error) { return copy(p, b), nil }
+
+// TestAFileThatACutSessionMakesLateIsRemoved: the server makes it after the
+// removal has found nothing.
+func TestAFileThatACutSessionMakesLateIsRemoved(t *testing.T) {
+	t.Parallel()
+	f := startFake(t, &fakeServer{password: fakePassword})
+	d, err := newDestination(f.config(), sdk.Env{}, "", defaultTiming)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	x, err := d.acquire(within(t, testLimit))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer x.release()
+	x.s.kill()
+	<-x.s.done
+	late := filepath.Join(f.dir, "late.part")
+	made := make(chan error, 1)
+	time.AfterFunc(lateAfter/2, func() { made <- os.WriteFile(late, nil, 0o600) })
+	if err := x.Remove(within(t, testLimit), "late.part"); err != nil {
+		t.Error(err)
+	}
+	if err := <-made; err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(late); !os.IsNotExist(err) {
+		t.Errorf("the file is there: %v", err)
+	}
+}
