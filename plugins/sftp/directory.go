@@ -218,7 +218,8 @@ const (
 	lateAfter = 300 * time.Millisecond
 )
 
-// Remove asks again when the session was cut before: the server may carry out
+// Remove goes on where the session is cut meanwhile, and asks again when it was
+// cut before: the server may carry out
 // what that one had asked for, and make the file, after it was told to remove it.
 func (x *directory) Remove(ctx context.Context, name string) error {
 	for look := 1; ; look++ {
@@ -228,8 +229,11 @@ func (x *directory) Remove(ctx context.Context, name string) error {
 			missing = errors.Is(err, fs.ErrNotExist)
 			return err
 		})
-		if !missing || x.s == x.first || look > lateLooks {
+		if look > lateLooks || !x.gone && (!missing || x.s == x.first) {
 			return err
+		}
+		if x.gone {
+			continue // the session was being cut: again on a new one
 		}
 		select {
 		case <-time.After(lateAfter):
