@@ -56,6 +56,9 @@ func faulty(name string) sdk.Plugin {
 				if c.Mode == "hang-configure" {
 					time.Sleep(time.Hour)
 				}
+				if c.Mode == "late" { // as when this end of the call sees first that the time is over
+					return nil, failure.New(failure.Timeout, "", "too late")
+				}
 				if c.Mode == "refuse" {
 					return nil, failure.New(failure.Precondition, failure.BadConfig, "configure: no").WithRemedy("say yes")
 				}

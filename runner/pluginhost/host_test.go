@@ -344,6 +344,13 @@ func TestMessagesFromAPluginAreSmall(t *testing.T) {
 	run(t, newHook(t, h, "ok", "")) // nothing else is hurt
 }
 
+func TestAPluginThatSaysItselfThatItIsLateIsNamed(t *testing.T) {
+	t.Parallel()
+	h, _ := newHost(t, nil)
+	_, err := h.Hook(t.Context(), "faulty", cfg("late", ""))
+	wantFailure(t, err, failure.Timeout, "", "faulty 1.2.3", "take its configuration", "no answer within 1m", "report it")
+}
+
 func TestAPluginThatHangsIsNamed(t *testing.T) {
 	t.Parallel()
 	h, _ := newHost(t, func(o *pluginhost.Options) { o.AnswerLimit = 300 * time.Millisecond })

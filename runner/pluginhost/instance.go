@@ -2,7 +2,6 @@ package pluginhost
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/dprun/dprun/sdk"
@@ -85,9 +84,9 @@ func bounded[R any](ctx context.Context, proc *process, limit time.Duration, wha
 	bound, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	r, err := f(bound)
-	// The plugin's end of the call may notice first that the time is over.
-	late := errors.Is(bound.Err(), context.DeadlineExceeded) || errors.Is(err, context.DeadlineExceeded)
-	if err != nil && ctx.Err() == nil && late {
+	// The plugin's end of the call may notice first that the time is over. It
+	// asks nobody, so nothing else can be late.
+	if err != nil && ctx.Err() == nil && (bound.Err() != nil || failure.From(err).Kind == failure.Timeout) {
 		return r, failure.New(failure.Timeout, "", "the plugin %s was asked to %s and gave no answer within %s", proc.title(), what, limit).
 			WithRemedy("it hangs: look at its log (--log-level debug), and report it to whoever wrote it; until it is mended leave out what uses it")
 	}
