@@ -48,6 +48,8 @@ func (i *identity) show(kind string) error {
 	cert, err := i.good, error(nil)
 	switch kind {
 	case "", "valid":
+	case "ending":
+		cert, err = i.sign(i.key, "localhost", time.Now().Add(10*24*time.Hour))
 	case "expired":
 		cert, err = i.sign(i.key, "localhost", time.Now().Add(-24*time.Hour))
 	case "wrong_host":
@@ -58,7 +60,7 @@ func (i *identity) show(kind string) error {
 			cert, err = i.sign(key, "localhost", time.Now().Add(24*time.Hour))
 		}
 	default:
-		err = fmt.Errorf("tls %q is not one of valid, expired, wrong_host, untrusted", kind)
+		err = fmt.Errorf("tls %q is not one of valid, ending, expired, wrong_host, untrusted", kind)
 	}
 	if err != nil {
 		return err

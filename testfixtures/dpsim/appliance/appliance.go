@@ -36,7 +36,9 @@ type Appliance struct {
 	times    timings
 	space    space
 
-	exportSize int64 // of a domain that says nothing else
+	exportSize int64          // of a domain that says nothing else
+	access     []accessPolicy // nil: the account may do everything
+	ahead      time.Duration
 
 	mu          sync.Mutex
 	domains     []*domain
@@ -129,6 +131,14 @@ func (a *Appliance) configure(spec Spec) error {
 	}
 	_, seconds := at.Zone()
 	a.zone = time.FixedZone("", seconds)
+	a.ahead = p.duration("clock_ahead", spec.ClockAhead, 0)
+	if a.access, err = accessPolicies(spec.Access); err != nil {
+		return err
+	}
+	for _, c := range a.certs {
+		p.choice("certificate "+c.Name+": key", c.Key, "rsa", "ecdsa")
+		p.duration("certificate "+c.Name+": left", c.Left, 0)
+	}
 	a.parseTimings(&p)
 	a.parseSpace(&p)
 	if p.err != nil {
@@ -210,8 +220,8 @@ func (a *Appliance) Identity(op string) (name, serial string) {
 // PaddedOK reports whether OK comes with blanks around it.
 func (a *Appliance) PaddedOK() bool { return a.padded }
 
-// Now is simulated time in the gateway's own zone.
-func (a *Appliance) Now() time.Time { return a.Clock.Now().In(a.zone) }
+// Now is what the gateway's clock shows, in its own zone.
+func (a *Appliance) Now() time.Time { return a.Clock.Now().Add(a.ahead).In(a.zone) }
 
 // Booted is when the gateway last started.
 func (a *Appliance) Booted() time.Time {

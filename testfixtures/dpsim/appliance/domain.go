@@ -69,6 +69,9 @@ func (a *Appliance) makeDomains(spec Spec) error {
 		state := p.choice("domain "+name+": quiesce_state", d.QuiesceState, Normal, Quiescing, Quiesced, Unquiescing, Broken, Unknown)
 		made := newDomain(d, own)
 		made.state = state
+		for i := range d.Checkpoints {
+			made.checkpoints = append(made.checkpoints, Checkpoint{fmt.Sprintf("before-%d", i+1), a.started, slices.Clone(made.objects)})
+		}
 		a.domains = append(a.domains, made)
 	}
 	a.exportSize = size

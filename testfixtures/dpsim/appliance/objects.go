@@ -1,5 +1,7 @@
 package appliance
 
+import "time"
+
 // ObjectRow is a row of ObjectStatus.
 type ObjectRow struct {
 	Class, Name, OpState, AdminState, EventCode, ErrorCode, ConfigState string
@@ -66,6 +68,15 @@ func (a *Appliance) Certificates() []CertificateSpec {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return append([]CertificateSpec(nil), a.certs...)
+}
+
+// CertificateEnd is when a certificate expires.
+func (a *Appliance) CertificateEnd(c CertificateSpec) time.Time {
+	left, err := time.ParseDuration(c.Left)
+	if err != nil {
+		return a.started.AddDate(5, 0, 0)
+	}
+	return a.started.Add(left)
 }
 
 // BackupMode is secure or normal.

@@ -30,6 +30,7 @@ type Profile struct {
 	Stores             bool     // default's exports carry store: and tasktemplates:
 	DeflateNested      bool     // backups deflate the archives in them
 	FilestoreAccess    bool     // listings carry Access elements
+	CertificateDetails bool     // do-view-certificate-details exists
 	ManifestChecksum   string   // sha1 or sha512
 	destinationAllowed *regexp.Regexp
 }
@@ -62,13 +63,13 @@ func profiles() map[string]Profile {
 			Version: "IDG.10.0.1.5", Build: "336212", BuildDate: "2021/09/29 17:42:35", Delivery: "LTS", Product: "IDG", Model: "IBM DataPower Gateway", Machine: "8436",
 			PrefixedEvents: true, FirmwareClasses: []string{"FirmwareVersion", "FirmwareVersion2", "FirmwareVersion3"}, InterfaceState: true,
 			SecureBackupMode: true, QuiesceDelay: true, GatewayPeering: true, APIConnect: true, Intrusion: true,
-			ManifestChecksum: "sha1", destinationAllowed: destinationNew,
+			CertificateDetails: true, ManifestChecksum: "sha1", destinationAllowed: destinationNew,
 		},
 		"IDG.10.5": {
 			Version: "IDG.10.5.0.18", Build: "361204", BuildDate: "2025/06/18 09:20:44", Delivery: "LTS", Product: "IDG", Model: "IBM DataPower Gateway", Machine: "8441",
 			PrefixedEvents: true, FirmwareClasses: []string{"FirmwareVersion", "FirmwareVersion2", "FirmwareVersion3"}, InterfaceState: true,
 			SecureBackupMode: true, QuiesceDelay: true, GatewayPeering: true, APIConnect: true, Intrusion: true, Stores: true,
-			ManifestChecksum: "sha512", destinationAllowed: destinationNew,
+			CertificateDetails: true, ManifestChecksum: "sha512", destinationAllowed: destinationNew,
 		},
 	}
 }

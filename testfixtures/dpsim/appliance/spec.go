@@ -15,14 +15,19 @@ type Spec struct {
 	SystemName string `hcl:"system_name,optional"`
 	Username   string `hcl:"username,optional"` // default "admin"
 	Password   string `hcl:"password,optional"` // default "dpsim-NAME"
+	// Access is the account's access profile, a line each, such as
+	// "*/*/status/domain-status?Access=r". None: the account may do everything.
+	Access []string `hcl:"access,optional"`
+	// ClockAhead is how far the gateway's clock is ahead of the simulated time.
+	ClockAhead string `hcl:"clock_ahead,optional"`
 	// BackupMode is "secure" (default) or "normal".
 	BackupMode string `hcl:"backup_mode,optional"`
 	// Timezone is the numeric offset of the gateway's time stamps; default "-05:00".
 	Timezone string `hcl:"timezone,optional"`
 	// LegacyWhitespace pads OK results whatever the firmware.
 	LegacyWhitespace bool `hcl:"legacy_whitespace,optional"`
-	// TLS is valid (default), expired, wrong_host or untrusted (another
-	// authority than the published one).
+	// TLS is valid (default), ending (within ten days), expired, wrong_host or
+	// untrusted (another authority than the published one).
 	TLS  string `hcl:"tls,optional"`
 	Down bool   `hcl:"down,optional"` // starts with its listener closed
 
@@ -83,6 +88,7 @@ type DomainSpec struct {
 	QuiesceState   string       `hcl:"quiesce_state,optional"`
 	CurrentCommand string       `hcl:"current_command,optional"`
 	FailsafeMode   string       `hcl:"failsafe_mode,optional"` // none (default), management, console
+	Checkpoints    int          `hcl:"checkpoints,optional"`   // how many there are from the start
 	MissingFiles   int          `hcl:"missing_files,optional"`
 	PrivateKeys    int          `hcl:"private_keys,optional"`
 	Objects        []ObjectSpec `hcl:"object,block"`
@@ -100,6 +106,10 @@ type ObjectSpec struct {
 type CertificateSpec struct {
 	Name  string `hcl:"name,label" json:"name"`
 	State string `hcl:"state,optional" json:"state"` // up (default), down, expired
+	Key   string `hcl:"key,optional" json:"key"`     // rsa (default) or ecdsa
+	// Fingerprint is the SHA-1 of the certificate, in hexadecimal.
+	Fingerprint string `hcl:"fingerprint,optional" json:"fingerprint"`
+	Left        string `hcl:"left,optional" json:"left"` // until it expires; default five years
 }
 
 // PeeringSpec is a GatewayPeering object of the default domain.

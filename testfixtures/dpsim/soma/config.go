@@ -38,6 +38,10 @@ func (x *exchange) config(req *request) (string, error) {
 				add(c.Name, "", "mAdminState", "enabled", "Filename", "cert:///"+c.Name+".pem", "PasswordAlias", "off", `Alias class="PasswordAlias"`, "", "IgnoreExpiration", "off")
 			}
 		}
+	case "User", "UserGroup":
+		if req.domain == "default" {
+			x.users(class, add)
+		}
 	case "APIConnectGatewayService":
 		if !p.APIConnect && !slices.ContainsFunc(x.app.Domains(), func(d appliance.DomainRow) bool { return d.APIC }) {
 			return "", unknown("Configuration class", class)

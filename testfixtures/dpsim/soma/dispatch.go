@@ -19,8 +19,14 @@ func (x *exchange) dispatch(req *request) (*reply, error) {
 	if !x.app.HasDomain(req.domain) {
 		return nil, &appliance.Refusal{Text: "Domain '" + req.domain + "' does not exist", Log: true}
 	}
+	if x.refused(req) {
+		return nil, &appliance.Refusal{Text: "Authentication failure"}
+	}
 	now := x.app.Now
 	switch req.op.name {
+	case "do-view-certificate-details":
+		details, err := x.certificateDetails(req)
+		return good(now(), wrap("dp:view-certificate-details", details)), err
 	case "get-status":
 		rows, err := x.status(req)
 		return good(now(), wrap("dp:status", rows)), err

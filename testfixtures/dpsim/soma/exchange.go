@@ -113,7 +113,7 @@ func (x *exchange) one(req *request) (*reply, ending) {
 func (x *exchange) admits(r *http.Request) bool {
 	user, password, ok := r.BasicAuth()
 	wantUser, wantPassword := x.app.Credentials()
-	return ok && subtle.ConstantTimeCompare([]byte(user), []byte(wantUser))&subtle.ConstantTimeCompare([]byte(password), []byte(wantPassword)) == 1
+	return x.app.May("default", "login/xml-mgmt", "x") && ok && subtle.ConstantTimeCompare([]byte(user), []byte(wantUser))&subtle.ConstantTimeCompare([]byte(password), []byte(wantPassword)) == 1
 }
 
 // perform asks the gateway and words its answer.
