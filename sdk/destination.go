@@ -2,11 +2,7 @@ package sdk
 
 import (
 	"context"
-	"reflect"
-	"slices"
 	"time"
-
-	"github.com/dprun/dprun/sdk/schema"
 )
 
 // Destination is one configured place for files. Its methods may be called
@@ -59,38 +55,6 @@ type Lister interface {
 type Deleter interface {
 	// Delete removes one object; one that is not there is a success.
 	Delete(ctx context.Context, path string) error
-}
-
-// Far is a destination behind the protocol: it has every method, and knows
-// from Describe which of them its plugin offers.
-type Far interface {
-	Offers(a schema.Ability) bool
-}
-
-// As gives what a destination can do beyond storing: A is [Sweeper], [Reader],
-// [Lister] or [Deleter].
-func As[A any](d Destination) (A, bool) {
-	a, ok := d.(A)
-	if far, behind := d.(Far); ok && behind {
-		ok = slices.ContainsFunc(abilities(reflect.TypeFor[A]()), far.Offers)
-	}
-	return a, ok
-}
-
-// abilities lists what a type of destination can do.
-func abilities(t reflect.Type) (out []schema.Ability) {
-	for ability, i := range map[schema.Ability]reflect.Type{
-		schema.AbilitySweep:  reflect.TypeFor[Sweeper](),
-		schema.AbilityRead:   reflect.TypeFor[Reader](),
-		schema.AbilityList:   reflect.TypeFor[Lister](),
-		schema.AbilityDelete: reflect.TypeFor[Deleter](),
-	} {
-		if t.Implements(i) {
-			out = append(out, ability)
-		}
-	}
-	slices.Sort(out)
-	return out
 }
 
 // Verify says how a stored copy is verified before it is published.

@@ -67,10 +67,12 @@ type Validator[C any] func(c C, known func(path ...string) bool) []schema.Diagno
 // NewSource offers a type of device whose configuration is a C (a tagged
 // struct, see [schema.Of]). configure makes an instance for one device; it
 // does no network I/O. The schema's Name, Doc, Endpoint are taken from t; its
-// Config and Activities are filled in from C and activities. It panics on a
-// struct that is no schema: that is a fault of the plugin's code.
-func NewSource[C any](t schema.SourceType, configure func(ctx context.Context, c C, env Env) (Source, error), validate Validator[C], activities ...ActivityType) SourceType {
-	t.Config = schema.MustOf[C]()
+// Config and Activities are filled in from C and activities. What an S can do
+// beyond [Source] goes into the schema; configure therefore returns the type
+// itself. It panics on a struct that is no schema: that is a fault of the
+// plugin's code.
+func NewSource[C any, S Source](t schema.SourceType, configure func(ctx context.Context, c C, env Env) (S, error), validate Validator[C], activities ...ActivityType) SourceType {
+	t.Config, t.Abilities = schema.MustOf[C](), abilities(reflect.TypeFor[S]())
 	validates := make(map[string]func(cty.Value) []schema.Diagnostic, len(activities))
 	t.Activities = nil
 	for _, a := range activities {
@@ -84,7 +86,11 @@ func NewSource[C any](t schema.SourceType, configure func(ctx context.Context, c
 			if err != nil {
 				return nil, failure.New(failure.Precondition, failure.BadConfig, "read the configuration: %w", err)
 			}
-			return configure(ctx, c, env)
+			s, err := configure(ctx, c, env)
+			if err != nil { // a nil S would not be nil
+				return nil, err
+			}
+			return s, nil
 		},
 		validate:  validator(validate),
 		validates: validates,

@@ -33,7 +33,7 @@ type Server struct {
 
 	mu        sync.Mutex
 	last      uint64
-	instances map[uint64]any // Source, Destination or Hook
+	instances map[uint64]any // each an Instance
 	types     map[uint64]*SourceType
 	cancels   map[string]context.CancelFunc // by the call's identifier
 
@@ -308,4 +308,18 @@ func instance[T any](s *Server, id uint64) (T, error) {
 		return i, failure.New(failure.Internal, failure.Protocol, "plugin %s has no such instance %d", s.plugin.Name, id)
 	}
 	return i, nil
+}
+
+// able finds an instance that has an ability.
+func able[A any](s *Server, call failure.Call, id uint64) (A, error) {
+	var none A
+	i, err := instance[Instance](s, id)
+	if err != nil {
+		return none, err
+	}
+	a, ok := As[A](i)
+	if !ok {
+		return none, failure.New(failure.Precondition, failure.Unsupported, "%s: the plugin %s does not offer it for this type", call, s.plugin.Name)
+	}
+	return a, nil
 }

@@ -64,20 +64,6 @@ func (d destinationServer) Store(r *pluginv1.StoreRequest, stream pluginv1.Desti
 	return nil
 }
 
-// able finds an instance that has an ability.
-func able[A any](d destinationServer, call failure.Call, id uint64) (A, error) {
-	var none A
-	i, err := instance[Destination](d.s, id)
-	if err != nil {
-		return none, err
-	}
-	a, ok := As[A](i)
-	if !ok {
-		return none, failure.New(failure.Precondition, failure.Unsupported, "%s: this destination of the plugin %s does not offer it", call, d.s.plugin.Name)
-	}
-	return a, nil
-}
-
 func objectToWire(o Object) *pluginv1.Object {
 	w := &pluginv1.Object{Path: o.Path, Size: o.Size}
 	if !o.Modified.IsZero() {
@@ -87,7 +73,7 @@ func objectToWire(o Object) *pluginv1.Object {
 }
 
 func (d destinationServer) Fetch(r *pluginv1.FetchRequest, stream pluginv1.Destination_FetchServer) error {
-	i, err := able[Reader](d, failure.CallFetch, r.Instance)
+	i, err := able[Reader](d.s, failure.CallFetch, r.Instance)
 	if err != nil {
 		return err
 	}
@@ -108,7 +94,7 @@ func (d destinationServer) Fetch(r *pluginv1.FetchRequest, stream pluginv1.Desti
 }
 
 func (d destinationServer) List(r *pluginv1.ListRequest, stream pluginv1.Destination_ListServer) error {
-	i, err := able[Lister](d, failure.CallList, r.Instance)
+	i, err := able[Lister](d.s, failure.CallList, r.Instance)
 	if err != nil {
 		return err
 	}
@@ -134,7 +120,7 @@ func (d destinationServer) List(r *pluginv1.ListRequest, stream pluginv1.Destina
 }
 
 func (d destinationServer) Delete(ctx context.Context, r *pluginv1.DeleteRequest) (*pluginv1.DeleteReply, error) {
-	i, err := able[Deleter](d, failure.CallDelete, r.Instance)
+	i, err := able[Deleter](d.s, failure.CallDelete, r.Instance)
 	if err != nil {
 		return nil, err
 	}
@@ -145,7 +131,7 @@ func (d destinationServer) Delete(ctx context.Context, r *pluginv1.DeleteRequest
 }
 
 func (d destinationServer) Sweep(ctx context.Context, r *pluginv1.SweepRequest) (*pluginv1.SweepReply, error) {
-	i, err := able[Sweeper](d, failure.CallSweep, r.Instance)
+	i, err := able[Sweeper](d.s, failure.CallSweep, r.Instance)
 	if err != nil {
 		return nil, err
 	}

@@ -196,3 +196,30 @@ func (t sourceServer) Discard(ctx context.Context, r *pluginv1.DiscardRequest) (
 	}
 	return &pluginv1.DiscardReply{}, i.Discard(ctx, r.Token)
 }
+
+func (t sourceServer) Health(ctx context.Context, r *pluginv1.HealthRequest) (*pluginv1.HealthReply, error) {
+	i, err := able[Healther](t.s, failure.CallHealth, r.Instance)
+	if err != nil {
+		return nil, err
+	}
+	rep, err := i.Health(ctx, Target{Domain: r.Domain})
+	switch {
+	case err != nil:
+		return nil, err
+	case rep == nil:
+		return nil, errNothing(failure.CallHealth)
+	}
+	reply := &pluginv1.HealthReply{}
+	for _, o := range rep.Objects {
+		reply.Objects = append(reply.Objects, &pluginv1.ObjectHealth{
+			Domain: o.Domain, Class: o.Class, Name: o.Name, Serving: o.Serving, Up: o.Up, Disabled: o.Disabled, Quiesced: o.Quiesced, Detail: o.Detail,
+		})
+	}
+	for _, u := range rep.Unread {
+		if u.Failure == nil {
+			return nil, failure.New(failure.Internal, failure.Protocol, "%s: no failure says why domain %s could not be read", failure.CallHealth, u.Domain)
+		}
+		reply.Unread = append(reply.Unread, &pluginv1.UnreadDomain{Domain: u.Domain, Failure: wire.FailureToWire(u.Failure)})
+	}
+	return reply, nil
+}

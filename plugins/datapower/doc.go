@@ -18,6 +18,7 @@
 //	SecureBackupMode            mode unknown: allowed        a secure backup is refused, unless the class is unknown    as above
 //	CryptoCertificate           no such certificate          certificates unread; a secure backup is refused            as above
 //	ObjectStatus                certificates are down        certificates unread; a secure backup is refused            as above
+//	 of a quiesce's domains     the domain is unread: its health is not proven                                          as above
 //	GatewayPeering              no peer group                role unread: no quiesce, unless the class is unknown       as above
 //	GatewayPeeringStatus        no part in a group           role unread: no quiesce                                    as above
 //	StandbyStatus2              no standby group             role unread: no quiesce, unless the class is unknown       as above

@@ -31,7 +31,7 @@ func Plugin() sdk.Plugin {
 				Name:     "datapower",
 				Doc:      "An IBM DataPower gateway: appliance, virtual machine or container.",
 				Endpoint: []string{"host", "port"},
-			}, func(_ context.Context, c Config, env sdk.Env) (sdk.Source, error) { return configure(c, env, memo) }, validateConfig,
+			}, func(_ context.Context, c Config, env sdk.Env) (*source, error) { return configure(c, env, memo) }, validateConfig,
 				sdk.NewActivity[exportConfig](schema.Activity{
 					Name: activityExport, Doc: "Exports one domain: all of its configuration and files.",
 					Scope: schema.ScopeDomain, Quiesce: []string{"domain"},
@@ -60,9 +60,7 @@ type source struct {
 	log    *slog.Logger
 }
 
-var _ sdk.Source = (*source)(nil)
-
-func configure(c Config, env sdk.Env, memo *archive.Memo) (sdk.Source, error) {
+func configure(c Config, env sdk.Env, memo *archive.Memo) (*source, error) {
 	conf, err := c.clientConfig()
 	if err != nil {
 		return nil, err

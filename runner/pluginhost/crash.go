@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 
+	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
 )
 
@@ -23,7 +24,7 @@ func never() bool  { return false }
 // calls with it, and one of them has probably ended it. So those that can be
 // repeated are, each in a process of its own: the one that ends that one too is
 // to blame, and all others get their results.
-func call[T closer, R any](ctx context.Context, h *holder[T], repeatable again, f func(T) (R, error)) (R, error) {
+func call[T sdk.Instance, R any](ctx context.Context, h *holder[T], repeatable again, f func(T) (R, error)) (R, error) {
 	value, proc, err := h.get(ctx)
 	if err != nil {
 		if ctx.Err() == nil && proc != nil && diedUnder(proc, err) { // while it was configured: nothing was asked yet
@@ -45,7 +46,7 @@ func call[T closer, R any](ctx context.Context, h *holder[T], repeatable again, 
 
 // alone does a call that was in flight when a process ended, in a process that
 // serves nothing else.
-func alone[T closer, R any](ctx context.Context, h *holder[T], repeatable again, f func(T) (R, error)) (R, error) {
+func alone[T sdk.Instance, R any](ctx context.Context, h *holder[T], repeatable again, f func(T) (R, error)) (R, error) {
 	var none R
 	proc, end, err := h.p.startAlone(ctx)
 	if err != nil {
@@ -68,7 +69,7 @@ func alone[T closer, R any](ctx context.Context, h *holder[T], repeatable again,
 }
 
 // do does one call without a result.
-func do[T closer](ctx context.Context, h *holder[T], repeatable again, f func(T) error) error {
+func do[T sdk.Instance](ctx context.Context, h *holder[T], repeatable again, f func(T) error) error {
 	_, err := call(ctx, h, repeatable, func(v T) (struct{}, error) { return struct{}{}, f(v) })
 	return err
 }

@@ -10,11 +10,9 @@ import (
 	"github.com/dprun/dprun/sdk/schema"
 )
 
-type closer interface{ Close() error }
-
 // holder keeps one configured instance of a plugin, and configures it again
 // when the plugin's process has been replaced.
-type holder[T closer] struct {
+type holder[T sdk.Instance] struct {
 	p         *plugin
 	configure func(context.Context, *client.Plugin) (T, error)
 
@@ -24,7 +22,7 @@ type holder[T closer] struct {
 	closed bool
 }
 
-func newHolder[T closer](p *plugin, configure func(context.Context, *client.Plugin) (T, error)) *holder[T] {
+func newHolder[T sdk.Instance](p *plugin, configure func(context.Context, *client.Plugin) (T, error)) *holder[T] {
 	return &holder[T]{p: p, configure: configure, gate: make(chan struct{}, 1)}
 }
 
@@ -104,6 +102,26 @@ func (h *holder[T]) Plugin() string {
 	return h.proc.title()
 }
 
+// Offers implements [sdk.Far].
+func (h *holder[T]) Offers(a schema.Ability) bool {
+	h.gate <- struct{}{}
+	defer func() { <-h.gate }()
+	far, ok := any(h.value).(sdk.Far)
+	return ok && far.Offers(a)
+}
+
+// able runs f on an instance that has an ability.
+func able[A, R any, T sdk.Instance](ctx context.Context, h *holder[T], f func(A) (R, error)) (R, error) {
+	return call(ctx, h, always, func(v T) (R, error) {
+		a, ok := sdk.As[A](v)
+		if !ok {
+			var none R
+			return none, failure.New(failure.Precondition, failure.Unsupported, "the plugin %s does not offer that", h.p.name)
+		}
+		return f(a)
+	})
+}
+
 // Close releases the instance.
 func (h *holder[T]) Close() error {
 	h.gate <- struct{}{}
@@ -132,39 +150,19 @@ func (d *destination) Store(ctx context.Context, r sdk.StoreRequest, progress fu
 	return call(ctx, d.holder, always, func(v sdk.Destination) (*sdk.StoreReport, error) { return v.Store(ctx, r, progress) })
 }
 
-// Offers implements [sdk.Far].
-func (d *destination) Offers(a schema.Ability) bool {
-	d.gate <- struct{}{}
-	defer func() { <-d.gate }()
-	far, ok := d.value.(sdk.Far)
-	return ok && far.Offers(a)
-}
-
-// able runs f on an instance that has an ability.
-func able[A, R any](ctx context.Context, d *destination, f func(A) (R, error)) (R, error) {
-	return call(ctx, d.holder, always, func(v sdk.Destination) (R, error) {
-		a, ok := sdk.As[A](v)
-		if !ok {
-			var none R
-			return none, failure.New(failure.Precondition, failure.Unsupported, "the plugin %s does not offer that", d.p.name)
-		}
-		return f(a)
-	})
-}
-
 func (d *destination) Fetch(ctx context.Context, r sdk.FetchRequest, progress func(int64)) (*sdk.FetchReport, error) {
-	return able(ctx, d, func(v sdk.Reader) (*sdk.FetchReport, error) { return v.Fetch(ctx, r, progress) })
+	return able(ctx, d.holder, func(v sdk.Reader) (*sdk.FetchReport, error) { return v.Fetch(ctx, r, progress) })
 }
 
 func (d *destination) List(ctx context.Context, prefix string) ([]sdk.Object, error) {
-	return able(ctx, d, func(v sdk.Lister) ([]sdk.Object, error) { return v.List(ctx, prefix) })
+	return able(ctx, d.holder, func(v sdk.Lister) ([]sdk.Object, error) { return v.List(ctx, prefix) })
 }
 
 func (d *destination) Delete(ctx context.Context, path string) error {
-	_, err := able(ctx, d, func(v sdk.Deleter) (struct{}, error) { return struct{}{}, v.Delete(ctx, path) })
+	_, err := able(ctx, d.holder, func(v sdk.Deleter) (struct{}, error) { return struct{}{}, v.Delete(ctx, path) })
 	return err
 }
 
 func (d *destination) Sweep(ctx context.Context, r sdk.SweepRequest) (*sdk.SweepReport, error) {
-	return able(ctx, d, func(v sdk.Sweeper) (*sdk.SweepReport, error) { return v.Sweep(ctx, r) })
+	return able(ctx, d.holder, func(v sdk.Sweeper) (*sdk.SweepReport, error) { return v.Sweep(ctx, r) })
 }

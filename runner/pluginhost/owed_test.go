@@ -25,7 +25,7 @@ type gatewayConfig struct {
 
 func gateways() sdk.Plugin {
 	return sdk.Plugin{Name: "gateway", Version: "1.2.3", Sources: []sdk.SourceType{
-		sdk.NewSource(schema.SourceType{Name: "gateway"}, func(_ context.Context, c gatewayConfig, _ sdk.Env) (sdk.Source, error) { return &gateway{c.Dir}, nil }, nil,
+		sdk.NewSource(schema.SourceType{Name: "gateway"}, func(_ context.Context, c gatewayConfig, _ sdk.Env) (*gateway, error) { return &gateway{c.Dir}, nil }, nil,
 			sdk.NewActivity[struct{}](schema.Activity{Name: "snapshot", Scope: schema.ScopeDomain}, nil))}}
 }
 
@@ -72,6 +72,11 @@ func (g *gateway) Capture(context.Context, sdk.CaptureRequest, func(sdk.CaptureP
 func (g *gateway) Discard(context.Context, string) error {
 	g.survive("discard")
 	return nil
+}
+
+func (g *gateway) Health(context.Context, sdk.Target) (*sdk.HealthReport, error) {
+	g.survive("health")
+	return &sdk.HealthReport{}, nil
 }
 
 func (g *gateway) Close() error { return nil }
@@ -130,13 +135,24 @@ func TestAnOwedUnquiesceGetsAProcessHoweverOftenThePluginWentAway(t *testing.T) 
 			t.Fatalf("state %v, %v; want %s", r, err, want)
 		}
 	}
-	// It is back, and nothing is owed any more: the limit counts again, from
-	// the process that has served.
+	// It is back, and nothing but its health is owed any more: the limit counts
+	// again, from the process that has served.
 	wearOut(t, s, 5)
+	_, err = health(t, s, target)
+	wantFailure(t, err, failure.Internal, failure.Crashed, "exit status 3")
+	allow("health")
+	if _, err := health(t, s, target); err != nil {
+		t.Fatalf("health: %v", err)
+	}
+	wearOut(t, s, 5)
+	if err := s.Quiesce(t.Context(), target, time.Minute); err == nil {
+		t.Fatal("a quiesce got a process")
+	}
 	for name, call := range map[string]func() error{
 		"quiesce": func() error { return s.Quiesce(t.Context(), target, time.Minute) },
 		"state":   func() error { _, err := s.QuiesceState(t.Context(), target); return err },
 		"inspect": func() error { _, err := s.Inspect(t.Context()); return err },
+		"health":  func() error { _, err := health(t, s, target); return err },
 	} {
 		err := call()
 		wantFailure(t, err, failure.Unavailable, failure.Crashed, "not started again")
@@ -144,6 +160,15 @@ func TestAnOwedUnquiesceGetsAProcessHoweverOftenThePluginWentAway(t *testing.T) 
 			t.Fatalf("%s after the way back", name)
 		}
 	}
+}
+
+func health(t *testing.T, s sdk.Source, target sdk.Target) (*sdk.HealthReport, error) {
+	t.Helper()
+	h, ok := sdk.As[sdk.Healther](s)
+	if !ok {
+		t.Fatal("the source does not tell its health")
+	}
+	return h.Health(t.Context(), target)
 }
 
 func TestAnOwedRemovalGetsAProcessHoweverOftenThePluginWentAway(t *testing.T) {

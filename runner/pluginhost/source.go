@@ -14,13 +14,13 @@ import (
 )
 
 // source is a configured source. It knows what is owed to its device: an
-// unquiesce, then that the target is seen back in service, and the removal of
-// files. For these a process is started although the plugin went away often.
+// unquiesce, then that the target is seen back in service and healthy, and the
+// removal of files. For these a process is started although the plugin went away often.
 type source struct {
 	*holder[sdk.Source]
 
 	mu   sync.Mutex
-	back map[sdk.Target]bool // on their way back: an unquiesce was asked for
+	back map[sdk.Target]wayBack
 }
 
 type owedKey struct{}
@@ -30,21 +30,26 @@ func owed(ctx context.Context) context.Context { return context.WithValue(ctx, o
 
 func isOwed(ctx context.Context) bool { return ctx.Value(owedKey{}) != nil }
 
-// comesBack notes whether a target is on its way back.
-func (s *source) comesBack(t sdk.Target, back bool) {
+// wayBack is where the way back of a target stands.
+type wayBack int
+
+const (
+	wayNone     wayBack = iota // nothing was asked for since the last quiesce
+	wayBegun                   // an unquiesce was asked for
+	wayReturned                // and the target was seen in service since
+)
+
+// goes notes where the way back of a target stands.
+func (s *source) goes(t sdk.Target, w wayBack) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !back {
-		delete(s.back, t)
-		return
-	}
 	if s.back == nil {
-		s.back = map[sdk.Target]bool{}
+		s.back = map[sdk.Target]wayBack{}
 	}
-	s.back[t] = true
+	s.back[t] = w
 }
 
-func (s *source) isComingBack(t sdk.Target) bool {
+func (s *source) stands(t sdk.Target) wayBack {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.back[t]
@@ -59,25 +64,25 @@ func (s *source) Check(ctx context.Context, r sdk.CheckRequest) (*sdk.CheckRepor
 }
 
 func (s *source) Quiesce(ctx context.Context, t sdk.Target, deviceTimeout time.Duration) error {
-	s.comesBack(t, false)
+	s.goes(t, wayNone)
 	return do(ctx, s.holder, never, func(v sdk.Source) error { return v.Quiesce(ctx, t, deviceTimeout) })
 }
 
 func (s *source) Unquiesce(ctx context.Context, t sdk.Target) error {
-	s.comesBack(t, true)
+	s.goes(t, wayBegun)
 	ctx = owed(ctx)
 	return do(ctx, s.holder, never, func(v sdk.Source) error { return v.Unquiesce(ctx, t) })
 }
 
 func (s *source) QuiesceState(ctx context.Context, t sdk.Target) (*sdk.QuiesceReport, error) {
-	back := s.isComingBack(t)
+	back := s.stands(t) == wayBegun
 	if back {
 		ctx = owed(ctx)
 	}
 	// Who owes asks again by itself, for as long as it takes, and is never told to stop.
 	r, err := call(ctx, s.holder, func() bool { return !back }, func(v sdk.Source) (*sdk.QuiesceReport, error) { return v.QuiesceState(ctx, t) })
 	if back && err == nil && r.State == sdk.StateNormal {
-		s.comesBack(t, false)
+		s.goes(t, wayReturned)
 	}
 	return r, err
 }
@@ -117,4 +122,13 @@ func empty(dir string) error {
 func (s *source) Discard(ctx context.Context, token string) error {
 	ctx = owed(ctx)
 	return do(ctx, s.holder, never, func(v sdk.Source) error { return v.Discard(ctx, token) })
+}
+
+// Health is owed after an unquiesce: the target counts as back only when its
+// objects were seen up.
+func (s *source) Health(ctx context.Context, t sdk.Target) (*sdk.HealthReport, error) {
+	if s.stands(t) != wayNone {
+		ctx = owed(ctx)
+	}
+	return able(ctx, s.holder, func(v sdk.Healther) (*sdk.HealthReport, error) { return v.Health(ctx, t) })
 }

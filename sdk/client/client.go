@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"path"
+	"slices"
 	"sync"
 	"time"
 
@@ -167,7 +168,17 @@ func (p *Plugin) ConfigureSource(ctx context.Context, typ string, cfg cty.Value)
 	if err != nil {
 		return nil, err
 	}
-	return &source{instance: instance{p, id}, typ: typ, c: pluginv1.NewSourceClient(p.conn)}, nil
+	s, err := p.Describe(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := &source{instance: instance{p, id}, typ: typ, c: pluginv1.NewSourceClient(p.conn)}
+	for _, t := range s.Sources {
+		if t.Name == typ {
+			out.offered = t.Abilities
+		}
+	}
+	return out, nil
 }
 
 // ConfigureDestination makes an instance of a destination type.
@@ -183,7 +194,7 @@ func (p *Plugin) ConfigureDestination(ctx context.Context, typ string, cfg cty.V
 	d := &destination{instance: instance{p, id}, c: pluginv1.NewDestinationClient(p.conn)}
 	for _, t := range s.Destinations {
 		if t.Name == typ {
-			d.abilities = t.Abilities
+			d.offered = t.Abilities
 		}
 	}
 	return d, nil
@@ -213,6 +224,12 @@ func (p *Plugin) configure(ctx context.Context, k schema.Kind, typ string, cfg c
 	}
 	return r.Instance, nil
 }
+
+// offered are the abilities of an instance. It implements [sdk.Far].
+type offered []schema.Ability
+
+// Offers reports whether the plugin can do something for the instance.
+func (o offered) Offers(a schema.Ability) bool { return slices.Contains(o, a) }
 
 // instance is one configured thing in the plugin's process.
 type instance struct {

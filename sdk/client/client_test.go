@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/zclconf/go-cty/cty"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -391,6 +392,13 @@ func TestASourceIsTheSameOnBothEnds(t *testing.T) {
 	if err := s.Discard(t.Context(), "t"); err != nil {
 		t.Error(err)
 	}
+	if _, ok := sdk.As[sdk.Healther](s); ok {
+		t.Error("a device that does not offer to tell its health has it")
+	}
+	_, err = s.(sdk.Healther).Health(t.Context(), sdk.Target{})
+	if f, ok := errors.AsType[*failure.Error](err); !ok || f.Reason != failure.Unsupported {
+		t.Errorf("health that is not offered: %v", err)
+	}
 	if err := s.Close(); err != nil {
 		t.Error(err)
 	}
@@ -404,5 +412,59 @@ func TestASourceIsTheSameOnBothEnds(t *testing.T) {
 	}
 	if _, err := s.Inspect(t.Context()); err == nil || !strings.Contains(err.Error(), "no such instance") {
 		t.Errorf("a released instance: %v", err)
+	}
+}
+
+// healthy is a device that tells its health.
+type healthy struct{ *device }
+
+func healthReport() *sdk.HealthReport {
+	return &sdk.HealthReport{
+		Objects: []sdk.ObjectHealth{
+			{Domain: "a", Class: "C", Name: "n", Serving: true, Up: true},
+			{Domain: "a", Class: "C", Name: "m", Disabled: true, Quiesced: true, Detail: "why"},
+		},
+		Unread: []sdk.UnreadDomain{{Domain: "b", Failure: failure.New(failure.Denied, failure.NotPermitted, "no").WithRemedy("ask")}},
+	}
+}
+
+func (h healthy) Health(_ context.Context, t sdk.Target) (*sdk.HealthReport, error) {
+	h.asked = append(h.asked, t)
+	return healthReport(), nil
+}
+
+func TestHealthIsTheSameOnBothEnds(t *testing.T) {
+	t.Parallel()
+	d := &device{}
+	p, stop, err := conformance.Serve(sdk.Plugin{Name: "dev", Sources: []sdk.SourceType{sdk.NewSource(schema.SourceType{Name: "dev"},
+		func(context.Context, config, sdk.Env) (healthy, error) { return healthy{d}, nil }, nil)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(stop)
+	told, err := p.Describe(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]schema.Ability{schema.AbilityHealth}, told.Sources[0].Abilities); diff != "" {
+		t.Error(diff)
+	}
+	s, err := p.ConfigureSource(t.Context(), "dev", cty.ObjectVal(map[string]cty.Value{"name": cty.NullVal(cty.String)}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, ok := sdk.As[sdk.Healther](s)
+	if !ok {
+		t.Fatal("a device that offers to tell its health does not have it")
+	}
+	got, err := h.Health(t.Context(), sdk.Target{Domain: "a"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(healthReport(), got, cmpopts.IgnoreUnexported(failure.Error{})); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]any{sdk.Target{Domain: "a"}}, d.asked); diff != "" {
+		t.Error(diff)
 	}
 }

@@ -2,7 +2,6 @@ package client
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -12,13 +11,12 @@ import (
 	"github.com/dprun/dprun/sdk/failure"
 	"github.com/dprun/dprun/sdk/internal/wire"
 	pluginv1 "github.com/dprun/dprun/sdk/proto/dprun/plugin/v1"
-	"github.com/dprun/dprun/sdk/schema"
 )
 
 type destination struct {
 	instance
-	c         pluginv1.DestinationClient
-	abilities []schema.Ability
+	offered
+	c pluginv1.DestinationClient
 }
 
 var _ interface {
@@ -28,9 +26,6 @@ var _ interface {
 	sdk.Lister
 	sdk.Deleter
 } = (*destination)(nil)
-
-// Offers implements [sdk.Far].
-func (d *destination) Offers(a schema.Ability) bool { return slices.Contains(d.abilities, a) }
 
 func (d *destination) Check(ctx context.Context) (*sdk.DestinationReport, error) {
 	r, err := d.c.Check(ctx, &pluginv1.DestinationCheckRequest{Instance: d.id})

@@ -18,11 +18,15 @@ import (
 
 type source struct {
 	instance
+	offered
 	typ string
 	c   pluginv1.SourceClient
 }
 
-var _ sdk.Source = (*source)(nil)
+var _ interface {
+	sdk.Source
+	sdk.Healther
+} = (*source)(nil)
 
 func (s *source) config(ctx context.Context, activity string, v cty.Value) ([]byte, error) {
 	b, err := s.p.block(ctx, schema.KindActivity, s.typ, activity)
@@ -169,4 +173,21 @@ func (s *source) Capture(ctx context.Context, r sdk.CaptureRequest, emit func(sd
 func (s *source) Discard(ctx context.Context, token string) error {
 	_, err := s.c.Discard(ctx, &pluginv1.DiscardRequest{Instance: s.id, Token: token})
 	return s.p.fail(failure.CallDiscard, err)
+}
+
+func (s *source) Health(ctx context.Context, t sdk.Target) (*sdk.HealthReport, error) {
+	w, err := s.c.Health(ctx, &pluginv1.HealthRequest{Instance: s.id, Domain: t.Domain})
+	if err != nil {
+		return nil, s.p.fail(failure.CallHealth, err)
+	}
+	out := &sdk.HealthReport{}
+	for _, o := range w.Objects {
+		out.Objects = append(out.Objects, sdk.ObjectHealth{
+			Domain: o.Domain, Class: o.Class, Name: o.Name, Serving: o.Serving, Up: o.Up, Disabled: o.Disabled, Quiesced: o.Quiesced, Detail: o.Detail,
+		})
+	}
+	for _, u := range w.Unread {
+		out.Unread = append(out.Unread, sdk.UnreadDomain{Domain: u.Domain, Failure: wire.FailureFromWire(failure.CallHealth, u.Failure)})
+	}
+	return out, nil
 }

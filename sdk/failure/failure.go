@@ -116,6 +116,7 @@ const (
 	CallQuiesceState     Call = "quiesce_state"
 	CallCapture          Call = "capture"
 	CallDiscard          Call = "discard"
+	CallHealth           Call = "health"
 	CallCheckDestination Call = "check_destination"
 	CallStore            Call = "store"
 	CallFetch            Call = "fetch"
@@ -127,7 +128,7 @@ const (
 
 // Calls lists every call.
 func Calls() []Call {
-	return []Call{CallConfigure, CallInspect, CallCheck, CallQuiesce, CallUnquiesce, CallQuiesceState, CallCapture, CallDiscard,
+	return []Call{CallConfigure, CallInspect, CallCheck, CallQuiesce, CallUnquiesce, CallQuiesceState, CallCapture, CallDiscard, CallHealth,
 		CallCheckDestination, CallStore, CallFetch, CallList, CallDelete, CallSweep, CallRun}
 }
 
@@ -143,6 +144,9 @@ func Reasons(c Call) []Reason {
 	switch c {
 	case CallInspect, CallQuiesceState:
 		out = append(out, deviceReasons...)
+	case CallHealth:
+		out = append(out, deviceReasons...)
+		out = append(out, Unsupported)
 	case CallCheck:
 		out = append(out, deviceReasons...)
 		out = append(out, AlreadyQuiesced, NotDRMode, NoCertificate, CertificateDown, DeviceSpace, ForeignBackup, UnsavedChanges, Unsupported)

@@ -147,6 +147,9 @@ type SourceType struct {
 	// IdentityPath names the arguments that say which endpoint a device is
 	// (host, port): two devices with equal ones get a warning.
 	Endpoint []string `json:"endpoint,omitempty"`
+	// Abilities are what it can do beyond every source, in the order of the
+	// alphabet. The SDK fills them in.
+	Abilities []Ability `json:"abilities,omitempty"`
 }
 
 // Activity is one activity type that a source offers.
@@ -183,15 +186,20 @@ type DestinationType struct {
 	Abilities []Ability `json:"abilities,omitempty"`
 }
 
-// Ability is something that a destination can do beyond storing.
+// Ability is something that a type can do beyond what every type of its kind can.
 type Ability string
 
-// The abilities. One that is not known means nothing.
+// The abilities of destinations. One that is not known means nothing.
 const (
 	AbilityDelete Ability = "delete" // remove what is stored
 	AbilityList   Ability = "list"   // tell what is stored
 	AbilityRead   Ability = "read"   // give back what is stored
 	AbilitySweep  Ability = "sweep"  // remove what broken stores left behind
+)
+
+// The abilities of sources. One that is not known means nothing.
+const (
+	AbilityHealth Ability = "health" // tell which objects are up
 )
 
 // HookType is one type of script, the NAME of `script "NAME" "label"`.

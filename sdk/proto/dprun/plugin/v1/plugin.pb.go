@@ -4012,6 +4012,263 @@ func (*DiscardReply) Descriptor() ([]byte, []int) {
 	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{53}
 }
 
+type HealthRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Instance      uint64                 `protobuf:"varint,1,opt,name=instance,proto3" json:"instance,omitempty"`
+	Domain        string                 `protobuf:"bytes,2,opt,name=domain,proto3" json:"domain,omitempty"` // empty: the whole device
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HealthRequest) Reset() {
+	*x = HealthRequest{}
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[54]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HealthRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HealthRequest) ProtoMessage() {}
+
+func (x *HealthRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[54]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HealthRequest.ProtoReflect.Descriptor instead.
+func (*HealthRequest) Descriptor() ([]byte, []int) {
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{54}
+}
+
+func (x *HealthRequest) GetInstance() uint64 {
+	if x != nil {
+		return x.Instance
+	}
+	return 0
+}
+
+func (x *HealthRequest) GetDomain() string {
+	if x != nil {
+		return x.Domain
+	}
+	return ""
+}
+
+type HealthReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Objects       []*ObjectHealth        `protobuf:"bytes,1,rep,name=objects,proto3" json:"objects,omitempty"`
+	Unread        []*UnreadDomain        `protobuf:"bytes,2,rep,name=unread,proto3" json:"unread,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HealthReply) Reset() {
+	*x = HealthReply{}
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[55]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HealthReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HealthReply) ProtoMessage() {}
+
+func (x *HealthReply) ProtoReflect() protoreflect.Message {
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[55]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HealthReply.ProtoReflect.Descriptor instead.
+func (*HealthReply) Descriptor() ([]byte, []int) {
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{55}
+}
+
+func (x *HealthReply) GetObjects() []*ObjectHealth {
+	if x != nil {
+		return x.Objects
+	}
+	return nil
+}
+
+func (x *HealthReply) GetUnread() []*UnreadDomain {
+	if x != nil {
+		return x.Unread
+	}
+	return nil
+}
+
+// ObjectHealth is a configured object of a domain.
+type ObjectHealth struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Domain        string                 `protobuf:"bytes,1,opt,name=domain,proto3" json:"domain,omitempty"`
+	Class         string                 `protobuf:"bytes,2,opt,name=class,proto3" json:"class,omitempty"`
+	Name          string                 `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	Serving       bool                   `protobuf:"varint,4,opt,name=serving,proto3" json:"serving,omitempty"` // it carries traffic
+	Up            bool                   `protobuf:"varint,5,opt,name=up,proto3" json:"up,omitempty"`
+	Disabled      bool                   `protobuf:"varint,6,opt,name=disabled,proto3" json:"disabled,omitempty"`
+	Quiesced      bool                   `protobuf:"varint,7,opt,name=quiesced,proto3" json:"quiesced,omitempty"` // it was quiesced by itself
+	Detail        string                 `protobuf:"bytes,8,opt,name=detail,proto3" json:"detail,omitempty"`      // why it is not up, as the device says it
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ObjectHealth) Reset() {
+	*x = ObjectHealth{}
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[56]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ObjectHealth) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ObjectHealth) ProtoMessage() {}
+
+func (x *ObjectHealth) ProtoReflect() protoreflect.Message {
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[56]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ObjectHealth.ProtoReflect.Descriptor instead.
+func (*ObjectHealth) Descriptor() ([]byte, []int) {
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{56}
+}
+
+func (x *ObjectHealth) GetDomain() string {
+	if x != nil {
+		return x.Domain
+	}
+	return ""
+}
+
+func (x *ObjectHealth) GetClass() string {
+	if x != nil {
+		return x.Class
+	}
+	return ""
+}
+
+func (x *ObjectHealth) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ObjectHealth) GetServing() bool {
+	if x != nil {
+		return x.Serving
+	}
+	return false
+}
+
+func (x *ObjectHealth) GetUp() bool {
+	if x != nil {
+		return x.Up
+	}
+	return false
+}
+
+func (x *ObjectHealth) GetDisabled() bool {
+	if x != nil {
+		return x.Disabled
+	}
+	return false
+}
+
+func (x *ObjectHealth) GetQuiesced() bool {
+	if x != nil {
+		return x.Quiesced
+	}
+	return false
+}
+
+func (x *ObjectHealth) GetDetail() string {
+	if x != nil {
+		return x.Detail
+	}
+	return ""
+}
+
+type UnreadDomain struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Domain        string                 `protobuf:"bytes,1,opt,name=domain,proto3" json:"domain,omitempty"`
+	Failure       *Failure               `protobuf:"bytes,2,opt,name=failure,proto3" json:"failure,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UnreadDomain) Reset() {
+	*x = UnreadDomain{}
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[57]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UnreadDomain) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UnreadDomain) ProtoMessage() {}
+
+func (x *UnreadDomain) ProtoReflect() protoreflect.Message {
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[57]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UnreadDomain.ProtoReflect.Descriptor instead.
+func (*UnreadDomain) Descriptor() ([]byte, []int) {
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{57}
+}
+
+func (x *UnreadDomain) GetDomain() string {
+	if x != nil {
+		return x.Domain
+	}
+	return ""
+}
+
+func (x *UnreadDomain) GetFailure() *Failure {
+	if x != nil {
+		return x.Failure
+	}
+	return nil
+}
+
 var File_dprun_plugin_v1_plugin_proto protoreflect.FileDescriptor
 
 const file_dprun_plugin_v1_plugin_proto_rawDesc = "" +
@@ -4250,7 +4507,25 @@ const file_dprun_plugin_v1_plugin_proto_rawDesc = "" +
 	"\x0eDiscardRequest\x12\x1a\n" +
 	"\binstance\x18\x01 \x01(\x04R\binstance\x12\x14\n" +
 	"\x05token\x18\x02 \x01(\tR\x05token\"\x0e\n" +
-	"\fDiscardReply*\xbc\x02\n" +
+	"\fDiscardReply\"C\n" +
+	"\rHealthRequest\x12\x1a\n" +
+	"\binstance\x18\x01 \x01(\x04R\binstance\x12\x16\n" +
+	"\x06domain\x18\x02 \x01(\tR\x06domain\"}\n" +
+	"\vHealthReply\x127\n" +
+	"\aobjects\x18\x01 \x03(\v2\x1d.dprun.plugin.v1.ObjectHealthR\aobjects\x125\n" +
+	"\x06unread\x18\x02 \x03(\v2\x1d.dprun.plugin.v1.UnreadDomainR\x06unread\"\xca\x01\n" +
+	"\fObjectHealth\x12\x16\n" +
+	"\x06domain\x18\x01 \x01(\tR\x06domain\x12\x14\n" +
+	"\x05class\x18\x02 \x01(\tR\x05class\x12\x12\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\x12\x18\n" +
+	"\aserving\x18\x04 \x01(\bR\aserving\x12\x0e\n" +
+	"\x02up\x18\x05 \x01(\bR\x02up\x12\x1a\n" +
+	"\bdisabled\x18\x06 \x01(\bR\bdisabled\x12\x1a\n" +
+	"\bquiesced\x18\a \x01(\bR\bquiesced\x12\x16\n" +
+	"\x06detail\x18\b \x01(\tR\x06detail\"Z\n" +
+	"\fUnreadDomain\x12\x16\n" +
+	"\x06domain\x18\x01 \x01(\tR\x06domain\x122\n" +
+	"\afailure\x18\x02 \x01(\v2\x18.dprun.plugin.v1.FailureR\afailure*\xbc\x02\n" +
 	"\vFailureKind\x12\x1c\n" +
 	"\x18FAILURE_KIND_UNSPECIFIED\x10\x00\x12\x1c\n" +
 	"\x18FAILURE_KIND_UNAVAILABLE\x10\x01\x12\x18\n" +
@@ -4380,7 +4655,7 @@ const file_dprun_plugin_v1_plugin_proto_rawDesc = "" +
 	"\x06Delete\x12\x1e.dprun.plugin.v1.DeleteRequest\x1a\x1c.dprun.plugin.v1.DeleteReply\x12C\n" +
 	"\x05Sweep\x12\x1d.dprun.plugin.v1.SweepRequest\x1a\x1b.dprun.plugin.v1.SweepReply2G\n" +
 	"\x04Hook\x12?\n" +
-	"\x03Run\x12\x1b.dprun.plugin.v1.RunRequest\x1a\x19.dprun.plugin.v1.RunEvent0\x012\xae\x04\n" +
+	"\x03Run\x12\x1b.dprun.plugin.v1.RunRequest\x1a\x19.dprun.plugin.v1.RunEvent0\x012\xf6\x04\n" +
 	"\x06Source\x12I\n" +
 	"\aInspect\x12\x1f.dprun.plugin.v1.InspectRequest\x1a\x1d.dprun.plugin.v1.InspectReply\x12O\n" +
 	"\x05Check\x12#.dprun.plugin.v1.SourceCheckRequest\x1a!.dprun.plugin.v1.SourceCheckReply\x12I\n" +
@@ -4388,7 +4663,8 @@ const file_dprun_plugin_v1_plugin_proto_rawDesc = "" +
 	"\tUnquiesce\x12!.dprun.plugin.v1.UnquiesceRequest\x1a\x1f.dprun.plugin.v1.UnquiesceReply\x12T\n" +
 	"\fQuiesceState\x12$.dprun.plugin.v1.QuiesceStateRequest\x1a\x1e.dprun.plugin.v1.QuiesceReport\x12K\n" +
 	"\aCapture\x12\x1f.dprun.plugin.v1.CaptureRequest\x1a\x1d.dprun.plugin.v1.CaptureEvent0\x01\x12I\n" +
-	"\aDiscard\x12\x1f.dprun.plugin.v1.DiscardRequest\x1a\x1d.dprun.plugin.v1.DiscardReplyB;Z9github.com/dprun/dprun/sdk/proto/dprun/plugin/v1;pluginv1b\x06proto3"
+	"\aDiscard\x12\x1f.dprun.plugin.v1.DiscardRequest\x1a\x1d.dprun.plugin.v1.DiscardReply\x12F\n" +
+	"\x06Health\x12\x1e.dprun.plugin.v1.HealthRequest\x1a\x1c.dprun.plugin.v1.HealthReplyB;Z9github.com/dprun/dprun/sdk/proto/dprun/plugin/v1;pluginv1b\x06proto3"
 
 var (
 	file_dprun_plugin_v1_plugin_proto_rawDescOnce sync.Once
@@ -4403,7 +4679,7 @@ func file_dprun_plugin_v1_plugin_proto_rawDescGZIP() []byte {
 }
 
 var file_dprun_plugin_v1_plugin_proto_enumTypes = make([]protoimpl.EnumInfo, 11)
-var file_dprun_plugin_v1_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 57)
+var file_dprun_plugin_v1_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 61)
 var file_dprun_plugin_v1_plugin_proto_goTypes = []any{
 	(FailureKind)(0),                // 0: dprun.plugin.v1.FailureKind
 	(Reason)(0),                     // 1: dprun.plugin.v1.Reason
@@ -4470,11 +4746,15 @@ var file_dprun_plugin_v1_plugin_proto_goTypes = []any{
 	(*Artifact)(nil),                // 62: dprun.plugin.v1.Artifact
 	(*DiscardRequest)(nil),          // 63: dprun.plugin.v1.DiscardRequest
 	(*DiscardReply)(nil),            // 64: dprun.plugin.v1.DiscardReply
-	nil,                             // 65: dprun.plugin.v1.RunRequest.EnvEntry
-	nil,                             // 66: dprun.plugin.v1.RunReport.OutputsEntry
-	nil,                             // 67: dprun.plugin.v1.QuiesceReport.DomainsEntry
-	(*timestamppb.Timestamp)(nil),   // 68: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),     // 69: google.protobuf.Duration
+	(*HealthRequest)(nil),           // 65: dprun.plugin.v1.HealthRequest
+	(*HealthReply)(nil),             // 66: dprun.plugin.v1.HealthReply
+	(*ObjectHealth)(nil),            // 67: dprun.plugin.v1.ObjectHealth
+	(*UnreadDomain)(nil),            // 68: dprun.plugin.v1.UnreadDomain
+	nil,                             // 69: dprun.plugin.v1.RunRequest.EnvEntry
+	nil,                             // 70: dprun.plugin.v1.RunReport.OutputsEntry
+	nil,                             // 71: dprun.plugin.v1.QuiesceReport.DomainsEntry
+	(*timestamppb.Timestamp)(nil),   // 72: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),     // 73: google.protobuf.Duration
 }
 var file_dprun_plugin_v1_plugin_proto_depIdxs = []int32{
 	0,  // 0: dprun.plugin.v1.Failure.kind:type_name -> dprun.plugin.v1.FailureKind
@@ -4486,16 +4766,16 @@ var file_dprun_plugin_v1_plugin_proto_depIdxs = []int32{
 	4,  // 6: dprun.plugin.v1.StoreRequest.verify:type_name -> dprun.plugin.v1.Verify
 	27, // 7: dprun.plugin.v1.StoreEvent.done:type_name -> dprun.plugin.v1.StoreReport
 	4,  // 8: dprun.plugin.v1.StoreReport.verified:type_name -> dprun.plugin.v1.Verify
-	68, // 9: dprun.plugin.v1.Object.modified:type_name -> google.protobuf.Timestamp
+	72, // 9: dprun.plugin.v1.Object.modified:type_name -> google.protobuf.Timestamp
 	31, // 10: dprun.plugin.v1.FetchEvent.done:type_name -> dprun.plugin.v1.FetchReport
 	28, // 11: dprun.plugin.v1.ListEvent.objects:type_name -> dprun.plugin.v1.Object
 	34, // 12: dprun.plugin.v1.ListEvent.done:type_name -> dprun.plugin.v1.ListDone
-	69, // 13: dprun.plugin.v1.SweepRequest.older_than:type_name -> google.protobuf.Duration
-	65, // 14: dprun.plugin.v1.RunRequest.env:type_name -> dprun.plugin.v1.RunRequest.EnvEntry
+	73, // 13: dprun.plugin.v1.SweepRequest.older_than:type_name -> google.protobuf.Duration
+	69, // 14: dprun.plugin.v1.RunRequest.env:type_name -> dprun.plugin.v1.RunRequest.EnvEntry
 	41, // 15: dprun.plugin.v1.RunEvent.output:type_name -> dprun.plugin.v1.Output
 	42, // 16: dprun.plugin.v1.RunEvent.done:type_name -> dprun.plugin.v1.RunReport
 	5,  // 17: dprun.plugin.v1.Output.stream:type_name -> dprun.plugin.v1.Stream
-	66, // 18: dprun.plugin.v1.RunReport.outputs:type_name -> dprun.plugin.v1.RunReport.OutputsEntry
+	70, // 18: dprun.plugin.v1.RunReport.outputs:type_name -> dprun.plugin.v1.RunReport.OutputsEntry
 	46, // 19: dprun.plugin.v1.InspectReply.facts:type_name -> dprun.plugin.v1.Facts
 	49, // 20: dprun.plugin.v1.InspectReply.domains:type_name -> dprun.plugin.v1.Domain
 	45, // 21: dprun.plugin.v1.InspectReply.unread:type_name -> dprun.plugin.v1.Unread
@@ -4505,63 +4785,68 @@ var file_dprun_plugin_v1_plugin_proto_depIdxs = []int32{
 	47, // 25: dprun.plugin.v1.Facts.space:type_name -> dprun.plugin.v1.Space
 	48, // 26: dprun.plugin.v1.Facts.certificates:type_name -> dprun.plugin.v1.Certificate
 	8,  // 27: dprun.plugin.v1.Facts.failover_role:type_name -> dprun.plugin.v1.FailoverRole
-	68, // 28: dprun.plugin.v1.Facts.clock:type_name -> google.protobuf.Timestamp
-	68, // 29: dprun.plugin.v1.Certificate.expires:type_name -> google.protobuf.Timestamp
+	72, // 28: dprun.plugin.v1.Facts.clock:type_name -> google.protobuf.Timestamp
+	72, // 29: dprun.plugin.v1.Certificate.expires:type_name -> google.protobuf.Timestamp
 	9,  // 30: dprun.plugin.v1.Domain.quiesce_state:type_name -> dprun.plugin.v1.QuiesceState
 	52, // 31: dprun.plugin.v1.SourceCheckReply.quiesce:type_name -> dprun.plugin.v1.QuiesceReport
 	47, // 32: dprun.plugin.v1.SourceCheckReply.space:type_name -> dprun.plugin.v1.Space
 	10, // 33: dprun.plugin.v1.SourceCheckReply.variants:type_name -> dprun.plugin.v1.Variant
 	9,  // 34: dprun.plugin.v1.QuiesceReport.state:type_name -> dprun.plugin.v1.QuiesceState
-	67, // 35: dprun.plugin.v1.QuiesceReport.domains:type_name -> dprun.plugin.v1.QuiesceReport.DomainsEntry
-	69, // 36: dprun.plugin.v1.QuiesceRequest.device_timeout:type_name -> google.protobuf.Duration
+	71, // 35: dprun.plugin.v1.QuiesceReport.domains:type_name -> dprun.plugin.v1.QuiesceReport.DomainsEntry
+	73, // 36: dprun.plugin.v1.QuiesceRequest.device_timeout:type_name -> google.protobuf.Duration
 	10, // 37: dprun.plugin.v1.CaptureRequest.variant:type_name -> dprun.plugin.v1.Variant
 	60, // 38: dprun.plugin.v1.CaptureEvent.progress:type_name -> dprun.plugin.v1.CaptureProgress
 	61, // 39: dprun.plugin.v1.CaptureEvent.done:type_name -> dprun.plugin.v1.CaptureReport
 	62, // 40: dprun.plugin.v1.CaptureReport.artifacts:type_name -> dprun.plugin.v1.Artifact
-	9,  // 41: dprun.plugin.v1.QuiesceReport.DomainsEntry.value:type_name -> dprun.plugin.v1.QuiesceState
-	12, // 42: dprun.plugin.v1.Plugin.Describe:input_type -> dprun.plugin.v1.DescribeRequest
-	14, // 43: dprun.plugin.v1.Plugin.ValidateConfig:input_type -> dprun.plugin.v1.ValidateConfigRequest
-	17, // 44: dprun.plugin.v1.Plugin.Configure:input_type -> dprun.plugin.v1.ConfigureRequest
-	19, // 45: dprun.plugin.v1.Plugin.Release:input_type -> dprun.plugin.v1.ReleaseRequest
-	21, // 46: dprun.plugin.v1.Plugin.Cancel:input_type -> dprun.plugin.v1.CancelRequest
-	23, // 47: dprun.plugin.v1.Destination.Check:input_type -> dprun.plugin.v1.DestinationCheckRequest
-	25, // 48: dprun.plugin.v1.Destination.Store:input_type -> dprun.plugin.v1.StoreRequest
-	29, // 49: dprun.plugin.v1.Destination.Fetch:input_type -> dprun.plugin.v1.FetchRequest
-	32, // 50: dprun.plugin.v1.Destination.List:input_type -> dprun.plugin.v1.ListRequest
-	35, // 51: dprun.plugin.v1.Destination.Delete:input_type -> dprun.plugin.v1.DeleteRequest
-	37, // 52: dprun.plugin.v1.Destination.Sweep:input_type -> dprun.plugin.v1.SweepRequest
-	39, // 53: dprun.plugin.v1.Hook.Run:input_type -> dprun.plugin.v1.RunRequest
-	43, // 54: dprun.plugin.v1.Source.Inspect:input_type -> dprun.plugin.v1.InspectRequest
-	50, // 55: dprun.plugin.v1.Source.Check:input_type -> dprun.plugin.v1.SourceCheckRequest
-	53, // 56: dprun.plugin.v1.Source.Quiesce:input_type -> dprun.plugin.v1.QuiesceRequest
-	55, // 57: dprun.plugin.v1.Source.Unquiesce:input_type -> dprun.plugin.v1.UnquiesceRequest
-	57, // 58: dprun.plugin.v1.Source.QuiesceState:input_type -> dprun.plugin.v1.QuiesceStateRequest
-	58, // 59: dprun.plugin.v1.Source.Capture:input_type -> dprun.plugin.v1.CaptureRequest
-	63, // 60: dprun.plugin.v1.Source.Discard:input_type -> dprun.plugin.v1.DiscardRequest
-	13, // 61: dprun.plugin.v1.Plugin.Describe:output_type -> dprun.plugin.v1.DescribeReply
-	15, // 62: dprun.plugin.v1.Plugin.ValidateConfig:output_type -> dprun.plugin.v1.ValidateConfigReply
-	18, // 63: dprun.plugin.v1.Plugin.Configure:output_type -> dprun.plugin.v1.ConfigureReply
-	20, // 64: dprun.plugin.v1.Plugin.Release:output_type -> dprun.plugin.v1.ReleaseReply
-	22, // 65: dprun.plugin.v1.Plugin.Cancel:output_type -> dprun.plugin.v1.CancelReply
-	24, // 66: dprun.plugin.v1.Destination.Check:output_type -> dprun.plugin.v1.DestinationCheckReply
-	26, // 67: dprun.plugin.v1.Destination.Store:output_type -> dprun.plugin.v1.StoreEvent
-	30, // 68: dprun.plugin.v1.Destination.Fetch:output_type -> dprun.plugin.v1.FetchEvent
-	33, // 69: dprun.plugin.v1.Destination.List:output_type -> dprun.plugin.v1.ListEvent
-	36, // 70: dprun.plugin.v1.Destination.Delete:output_type -> dprun.plugin.v1.DeleteReply
-	38, // 71: dprun.plugin.v1.Destination.Sweep:output_type -> dprun.plugin.v1.SweepReply
-	40, // 72: dprun.plugin.v1.Hook.Run:output_type -> dprun.plugin.v1.RunEvent
-	44, // 73: dprun.plugin.v1.Source.Inspect:output_type -> dprun.plugin.v1.InspectReply
-	51, // 74: dprun.plugin.v1.Source.Check:output_type -> dprun.plugin.v1.SourceCheckReply
-	54, // 75: dprun.plugin.v1.Source.Quiesce:output_type -> dprun.plugin.v1.QuiesceReply
-	56, // 76: dprun.plugin.v1.Source.Unquiesce:output_type -> dprun.plugin.v1.UnquiesceReply
-	52, // 77: dprun.plugin.v1.Source.QuiesceState:output_type -> dprun.plugin.v1.QuiesceReport
-	59, // 78: dprun.plugin.v1.Source.Capture:output_type -> dprun.plugin.v1.CaptureEvent
-	64, // 79: dprun.plugin.v1.Source.Discard:output_type -> dprun.plugin.v1.DiscardReply
-	61, // [61:80] is the sub-list for method output_type
-	42, // [42:61] is the sub-list for method input_type
-	42, // [42:42] is the sub-list for extension type_name
-	42, // [42:42] is the sub-list for extension extendee
-	0,  // [0:42] is the sub-list for field type_name
+	67, // 41: dprun.plugin.v1.HealthReply.objects:type_name -> dprun.plugin.v1.ObjectHealth
+	68, // 42: dprun.plugin.v1.HealthReply.unread:type_name -> dprun.plugin.v1.UnreadDomain
+	11, // 43: dprun.plugin.v1.UnreadDomain.failure:type_name -> dprun.plugin.v1.Failure
+	9,  // 44: dprun.plugin.v1.QuiesceReport.DomainsEntry.value:type_name -> dprun.plugin.v1.QuiesceState
+	12, // 45: dprun.plugin.v1.Plugin.Describe:input_type -> dprun.plugin.v1.DescribeRequest
+	14, // 46: dprun.plugin.v1.Plugin.ValidateConfig:input_type -> dprun.plugin.v1.ValidateConfigRequest
+	17, // 47: dprun.plugin.v1.Plugin.Configure:input_type -> dprun.plugin.v1.ConfigureRequest
+	19, // 48: dprun.plugin.v1.Plugin.Release:input_type -> dprun.plugin.v1.ReleaseRequest
+	21, // 49: dprun.plugin.v1.Plugin.Cancel:input_type -> dprun.plugin.v1.CancelRequest
+	23, // 50: dprun.plugin.v1.Destination.Check:input_type -> dprun.plugin.v1.DestinationCheckRequest
+	25, // 51: dprun.plugin.v1.Destination.Store:input_type -> dprun.plugin.v1.StoreRequest
+	29, // 52: dprun.plugin.v1.Destination.Fetch:input_type -> dprun.plugin.v1.FetchRequest
+	32, // 53: dprun.plugin.v1.Destination.List:input_type -> dprun.plugin.v1.ListRequest
+	35, // 54: dprun.plugin.v1.Destination.Delete:input_type -> dprun.plugin.v1.DeleteRequest
+	37, // 55: dprun.plugin.v1.Destination.Sweep:input_type -> dprun.plugin.v1.SweepRequest
+	39, // 56: dprun.plugin.v1.Hook.Run:input_type -> dprun.plugin.v1.RunRequest
+	43, // 57: dprun.plugin.v1.Source.Inspect:input_type -> dprun.plugin.v1.InspectRequest
+	50, // 58: dprun.plugin.v1.Source.Check:input_type -> dprun.plugin.v1.SourceCheckRequest
+	53, // 59: dprun.plugin.v1.Source.Quiesce:input_type -> dprun.plugin.v1.QuiesceRequest
+	55, // 60: dprun.plugin.v1.Source.Unquiesce:input_type -> dprun.plugin.v1.UnquiesceRequest
+	57, // 61: dprun.plugin.v1.Source.QuiesceState:input_type -> dprun.plugin.v1.QuiesceStateRequest
+	58, // 62: dprun.plugin.v1.Source.Capture:input_type -> dprun.plugin.v1.CaptureRequest
+	63, // 63: dprun.plugin.v1.Source.Discard:input_type -> dprun.plugin.v1.DiscardRequest
+	65, // 64: dprun.plugin.v1.Source.Health:input_type -> dprun.plugin.v1.HealthRequest
+	13, // 65: dprun.plugin.v1.Plugin.Describe:output_type -> dprun.plugin.v1.DescribeReply
+	15, // 66: dprun.plugin.v1.Plugin.ValidateConfig:output_type -> dprun.plugin.v1.ValidateConfigReply
+	18, // 67: dprun.plugin.v1.Plugin.Configure:output_type -> dprun.plugin.v1.ConfigureReply
+	20, // 68: dprun.plugin.v1.Plugin.Release:output_type -> dprun.plugin.v1.ReleaseReply
+	22, // 69: dprun.plugin.v1.Plugin.Cancel:output_type -> dprun.plugin.v1.CancelReply
+	24, // 70: dprun.plugin.v1.Destination.Check:output_type -> dprun.plugin.v1.DestinationCheckReply
+	26, // 71: dprun.plugin.v1.Destination.Store:output_type -> dprun.plugin.v1.StoreEvent
+	30, // 72: dprun.plugin.v1.Destination.Fetch:output_type -> dprun.plugin.v1.FetchEvent
+	33, // 73: dprun.plugin.v1.Destination.List:output_type -> dprun.plugin.v1.ListEvent
+	36, // 74: dprun.plugin.v1.Destination.Delete:output_type -> dprun.plugin.v1.DeleteReply
+	38, // 75: dprun.plugin.v1.Destination.Sweep:output_type -> dprun.plugin.v1.SweepReply
+	40, // 76: dprun.plugin.v1.Hook.Run:output_type -> dprun.plugin.v1.RunEvent
+	44, // 77: dprun.plugin.v1.Source.Inspect:output_type -> dprun.plugin.v1.InspectReply
+	51, // 78: dprun.plugin.v1.Source.Check:output_type -> dprun.plugin.v1.SourceCheckReply
+	54, // 79: dprun.plugin.v1.Source.Quiesce:output_type -> dprun.plugin.v1.QuiesceReply
+	56, // 80: dprun.plugin.v1.Source.Unquiesce:output_type -> dprun.plugin.v1.UnquiesceReply
+	52, // 81: dprun.plugin.v1.Source.QuiesceState:output_type -> dprun.plugin.v1.QuiesceReport
+	59, // 82: dprun.plugin.v1.Source.Capture:output_type -> dprun.plugin.v1.CaptureEvent
+	64, // 83: dprun.plugin.v1.Source.Discard:output_type -> dprun.plugin.v1.DiscardReply
+	66, // 84: dprun.plugin.v1.Source.Health:output_type -> dprun.plugin.v1.HealthReply
+	65, // [65:85] is the sub-list for method output_type
+	45, // [45:65] is the sub-list for method input_type
+	45, // [45:45] is the sub-list for extension type_name
+	45, // [45:45] is the sub-list for extension extendee
+	0,  // [0:45] is the sub-list for field type_name
 }
 
 func init() { file_dprun_plugin_v1_plugin_proto_init() }
@@ -4575,7 +4860,7 @@ func file_dprun_plugin_v1_plugin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dprun_plugin_v1_plugin_proto_rawDesc), len(file_dprun_plugin_v1_plugin_proto_rawDesc)),
 			NumEnums:      11,
-			NumMessages:   57,
+			NumMessages:   61,
 			NumExtensions: 0,
 			NumServices:   4,
 		},

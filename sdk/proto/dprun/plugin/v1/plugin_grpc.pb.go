@@ -752,11 +752,15 @@ const (
 	Source_QuiesceState_FullMethodName = "/dprun.plugin.v1.Source/QuiesceState"
 	Source_Capture_FullMethodName      = "/dprun.plugin.v1.Source/Capture"
 	Source_Discard_FullMethodName      = "/dprun.plugin.v1.Source/Discard"
+	Source_Health_FullMethodName       = "/dprun.plugin.v1.Source/Health"
 )
 
 // SourceClient is the client API for Source service.
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
+//
+// Source. Every type of source offers all calls but those that `abilities` in
+// the schema names: health (Health).
 type SourceClient interface {
 	Inspect(ctx context.Context, in *InspectRequest, opts ...grpc.CallOption) (*InspectReply, error)
 	Check(ctx context.Context, in *SourceCheckRequest, opts ...grpc.CallOption) (*SourceCheckReply, error)
@@ -765,6 +769,7 @@ type SourceClient interface {
 	QuiesceState(ctx context.Context, in *QuiesceStateRequest, opts ...grpc.CallOption) (*QuiesceReport, error)
 	Capture(ctx context.Context, in *CaptureRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[CaptureEvent], error)
 	Discard(ctx context.Context, in *DiscardRequest, opts ...grpc.CallOption) (*DiscardReply, error)
+	Health(ctx context.Context, in *HealthRequest, opts ...grpc.CallOption) (*HealthReply, error)
 }
 
 type sourceClient struct {
@@ -854,9 +859,22 @@ func (c *sourceClient) Discard(ctx context.Context, in *DiscardRequest, opts ...
 	return out, nil
 }
 
+func (c *sourceClient) Health(ctx context.Context, in *HealthRequest, opts ...grpc.CallOption) (*HealthReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(HealthReply)
+	err := c.cc.Invoke(ctx, Source_Health_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // SourceServer is the server API for Source service.
 // All implementations must embed UnimplementedSourceServer
 // for forward compatibility.
+//
+// Source. Every type of source offers all calls but those that `abilities` in
+// the schema names: health (Health).
 type SourceServer interface {
 	Inspect(context.Context, *InspectRequest) (*InspectReply, error)
 	Check(context.Context, *SourceCheckRequest) (*SourceCheckReply, error)
@@ -865,6 +883,7 @@ type SourceServer interface {
 	QuiesceState(context.Context, *QuiesceStateRequest) (*QuiesceReport, error)
 	Capture(*CaptureRequest, grpc.ServerStreamingServer[CaptureEvent]) error
 	Discard(context.Context, *DiscardRequest) (*DiscardReply, error)
+	Health(context.Context, *HealthRequest) (*HealthReply, error)
 	mustEmbedUnimplementedSourceServer()
 }
 
@@ -895,6 +914,9 @@ func (UnimplementedSourceServer) Capture(*CaptureRequest, grpc.ServerStreamingSe
 }
 func (UnimplementedSourceServer) Discard(context.Context, *DiscardRequest) (*DiscardReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method Discard not implemented")
+}
+func (UnimplementedSourceServer) Health(context.Context, *HealthRequest) (*HealthReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method Health not implemented")
 }
 func (UnimplementedSourceServer) mustEmbedUnimplementedSourceServer() {}
 func (UnimplementedSourceServer) testEmbeddedByValue()                {}
@@ -1036,6 +1058,24 @@ func _Source_Discard_Handler(srv interface{}, ctx context.Context, dec func(inte
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Source_Health_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(HealthRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(SourceServer).Health(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Source_Health_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(SourceServer).Health(ctx, req.(*HealthRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Source_ServiceDesc is the grpc.ServiceDesc for Source service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -1066,6 +1106,10 @@ var Source_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Discard",
 			Handler:    _Source_Discard_Handler,
+		},
+		{
+			MethodName: "Health",
+			Handler:    _Source_Health_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

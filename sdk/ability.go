@@ -1,0 +1,48 @@
+package sdk
+
+import (
+	"reflect"
+	"slices"
+
+	"github.com/dprun/dprun/sdk/schema"
+)
+
+// Instance is a configured [Source], [Destination] or [Hook].
+type Instance interface{ Close() error }
+
+// Far is an instance behind the protocol: it has every method, and knows from
+// Describe which of them its plugin offers.
+type Far interface {
+	Offers(a schema.Ability) bool
+}
+
+// As gives what an instance can do beyond what every one of its kind can. For
+// a destination A is [Sweeper], [Reader], [Lister] or [Deleter], for a source
+// it is [Healther].
+func As[A any](i Instance) (A, bool) {
+	a, ok := i.(A)
+	if far, behind := i.(Far); ok && behind {
+		ok = slices.ContainsFunc(abilities(reflect.TypeFor[A]()), far.Offers)
+	}
+	return a, ok
+}
+
+// optional are the interfaces of the abilities. No two of them share a method.
+var optional = map[schema.Ability]reflect.Type{
+	schema.AbilitySweep:  reflect.TypeFor[Sweeper](),
+	schema.AbilityRead:   reflect.TypeFor[Reader](),
+	schema.AbilityList:   reflect.TypeFor[Lister](),
+	schema.AbilityDelete: reflect.TypeFor[Deleter](),
+	schema.AbilityHealth: reflect.TypeFor[Healther](),
+}
+
+// abilities lists what a type can do.
+func abilities(t reflect.Type) (out []schema.Ability) {
+	for ability, i := range optional {
+		if t.Implements(i) {
+			out = append(out, ability)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
