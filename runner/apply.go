@@ -20,6 +20,7 @@ import (
 	"github.com/dprun/dprun/runner/lifecycle"
 	"github.com/dprun/dprun/runner/lock"
 	"github.com/dprun/dprun/runner/pluginhost"
+	"github.com/dprun/dprun/runner/record"
 	"github.com/dprun/dprun/runner/report"
 	"github.com/dprun/dprun/runner/secret"
 	"github.com/dprun/dprun/runner/status"
@@ -229,8 +230,8 @@ func (r *operation) run(ctx context.Context, loaded *Loaded, p *plan.Plan, spec 
 		return &Error{ExitBug, err}
 	}
 	spec.Staging = max(free/2, 1)
-	x := newCompiledPlan(loaded, p, &r.redact)
-	rec, err := recordOf(x, spec)
+	x := record.NewCompiledPlan(loaded.Config, p, loaded.secrets, &r.redact)
+	rec, err := record.Of(x, spec)
 	if err != nil {
 		return &Error{ExitBug, err}
 	}
@@ -246,7 +247,7 @@ func (r *operation) run(ctx context.Context, loaded *Loaded, p *plan.Plan, spec 
 	}
 	machine := lifecycle.NewRun(spec)
 	r.sink.Run(event.RunInfo{Run: spec.ID, Plan: spec.Plan, Only: spec.Only, Started: started})
-	summary, err := r.drive(ctx, machine, host, x, r.runJournalOf(spec.ID, machine, rec, x), event.Event{Kind: event.RunStarted}, started)
+	summary, err := r.drive(ctx, machine, host, x, r.writerOf(machine, rec, x), event.Event{Kind: event.RunStarted}, started)
 	if err != nil {
 		return err
 	}
@@ -263,7 +264,7 @@ const groupFor = 10 * time.Millisecond
 // drive runs a machine with an executor and a journal, then closes the run.
 // A panic closes it too: what is owed is then paid from its own rows, not left
 // to a recovery that would meet the same fault.
-func (r *operation) drive(ctx context.Context, machine *lifecycle.Run, host *pluginhost.Host, x execute.Plan, b *runJournal, first event.Event, started time.Time) (_ *event.Summary, err error) {
+func (r *operation) drive(ctx context.Context, machine *lifecycle.Run, host *pluginhost.Host, x execute.Plan, b *record.Writer, first event.Event, started time.Time) (_ *event.Summary, err error) {
 	spec := machine.Spec()
 	defer func() {
 		if p := recover(); p != nil {
@@ -272,17 +273,17 @@ func (r *operation) drive(ctx context.Context, machine *lifecycle.Run, host *plu
 			err = errors.Join(errorf(ExitBug, "internal error in run %s: %v; it was ended there, and what it owes is done without it: see `dprun owed`, then `dprun recover`", spec.ID, p), closing)
 		}
 	}()
-	exec := execute.New(execute.Options{Run: spec.ID, PlanName: spec.Plan, Version: r.Version, Dir: b.record.Dir, Plan: x, Plugins: host, Staging: r.staging,
+	exec := execute.New(execute.Options{Run: spec.ID, PlanName: spec.Plan, Version: r.Version, Dir: b.Record.Dir, Plan: x, Plugins: host, Staging: r.staging,
 		Locks: deviceLocks{r.locks, spec.ID}, Clock: r.Clock, Redact: &r.redact, Log: r.Log,
 		Output: func(task, stream, text string) { r.output(spec.ID, task, stream, text) }})
-	sweeping := r.beginSweep(ctx, exec, machine, b.record.Dir, first.Kind)
+	sweeping := r.beginSweep(ctx, exec, machine, b.Record.Dir, first.Kind)
 	var dropping sync.WaitGroup // beside the machine: a large file takes its time
 	defer dropping.Wait()
-	b.succeeded = func(task string) { dropping.Go(func() { r.dropStaged(spec.ID, task) }) }
+	b.Succeeded = func(task string) { dropping.Go(func() { r.dropStaged(spec.ID, task) }) }
 	exit := engine.New(engine.Options{Run: machine, Executor: exec, Journal: b, Clock: r.Clock, Sink: r.sink, Log: r.Log, Signals: r.requests,
 		Group: r.Group}).Run(r.asked(ctx), first)
 	sweeping.Wait()
-	r.sweepOwn(context.WithoutCancel(ctx), exec, spec.ID, b.record.Dir)
+	r.sweepOwn(context.WithoutCancel(ctx), exec, spec.ID, b.Record.Dir)
 	exec.Close()
 	r.lines.flush()
 	s := summarize(machine, exit, started, r.Clock.Now())

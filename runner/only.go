@@ -1,7 +1,6 @@
 package runner
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -10,7 +9,6 @@ import (
 	"github.com/dprun/dprun/plan"
 	"github.com/dprun/dprun/plan/diag"
 	"github.com/dprun/dprun/plan/pattern"
-	"github.com/dprun/dprun/runner/journal"
 	"github.com/dprun/dprun/runner/lifecycle"
 )
 
@@ -48,17 +46,6 @@ func ParseOnly(expr string) (Only, error) {
 		}
 	}
 	return o, nil
-}
-
-// selectionOf gives what a run of the journal was narrowed by.
-func selectionOf(run journal.Run) (string, error) {
-	var rec struct {
-		Spec struct{ Only string }
-	}
-	if err := json.Unmarshal(run.Spec, &rec); err != nil {
-		return "", fmt.Errorf("read the journal's record of run %s: %w", run.ID, err)
-	}
-	return rec.Spec.Only, nil
 }
 
 func (o Only) activity(name string) bool { return o.activities == nil || o.activities.Matches(name) }

@@ -13,6 +13,7 @@ import (
 	"github.com/dprun/dprun/runner/journal"
 	"github.com/dprun/dprun/runner/lifecycle"
 	"github.com/dprun/dprun/runner/pending"
+	"github.com/dprun/dprun/runner/record"
 	"github.com/dprun/dprun/runner/status"
 	"github.com/dprun/dprun/sdk/failure"
 )
@@ -87,13 +88,13 @@ func (r *operation) runOwedScript(ctx context.Context, o pending.Obligation) err
 		r.Log.Warn("a script was started before an interruption and its outcome is unknown: it is not run again; look whether it did its work", "run", o.Run, "script", o.Script, "for", o.Where())
 		return r.noteDone(ctx, o)
 	}
-	row, err := scriptRowOf(o)
+	row, err := record.ScriptOf(o)
 	if err != nil {
 		r.noteTrouble(ctx, o, r.redact.Redact(err.Error()))
 		return nil
 	}
 	secrets := r.fresh()
-	e, err := row.open(secrets, string(job.Action.Outcome))
+	e, err := row.Open(secrets, string(job.Action.Outcome))
 	if err == nil {
 		err = r.configurable(ctx, e)
 	}
@@ -106,7 +107,7 @@ func (r *operation) runOwedScript(ctx context.Context, o pending.Obligation) err
 
 // scriptJob is what the executor is to do, or why it must not yet.
 func (r *operation) scriptJob(ctx context.Context, o pending.Obligation) (job engine.Job, why, err error) {
-	row, err := scriptRowOf(o)
+	row, err := record.ScriptOf(o)
 	if err != nil {
 		return job, err, nil
 	}
@@ -157,7 +158,7 @@ func (r *operation) scriptJob(ctx context.Context, o pending.Obligation) (job en
 }
 
 // ofTask makes a job one of the task that owes the script.
-func (r *operation) ofTask(job *engine.Job, o pending.Obligation, row scriptRow) {
+func (r *operation) ofTask(job *engine.Job, o pending.Obligation, row record.Script) {
 	job.Task = &lifecycle.TaskSpec{ID: o.Task, Run: o.Run, Plan: row.Plan, Device: o.Device, Domain: o.Domain,
 		Activity: lifecycle.Activity{Name: row.Activity, Type: row.ActivityType}}
 	job.Prepared = &event.Prepared{Stamp: row.Stamp}
@@ -202,12 +203,8 @@ func (r *operation) configurable(ctx context.Context, e execute.Endpoint) error 
 }
 
 // doScript runs a script once and enters its end.
-func (r *operation) doScript(ctx context.Context, o pending.Obligation, row scriptRow, secrets *secretReader, job engine.Job) error {
-	plan := &recordedPlan{owed: []journal.Obligation{{Obligation: o}}, secrets: secrets}
-	if row.Device != nil {
-		plan.rec.Devices = map[string]sealedEndpoint{o.Device: *row.Device}
-	}
-	exec := execute.New(execute.Options{Run: o.Run, PlanName: row.Plan, Version: r.Version, Dir: row.Dir, Plan: plan, Plugins: r.plugins.host, Staging: r.staging,
+func (r *operation) doScript(ctx context.Context, o pending.Obligation, row record.Script, secrets *record.Secrets, job engine.Job) error {
+	exec := execute.New(execute.Options{Run: o.Run, PlanName: row.Plan, Version: r.Version, Dir: row.Dir, Plan: row.Alone(o, secrets), Plugins: r.plugins.host, Staging: r.staging,
 		Locks: deviceLocks{r.locks, o.Run}, Clock: r.Clock, Redact: &r.redact, Log: r.Log,
 		Output: func(task, stream, text string) { r.output(o.Run, task, stream, text) }})
 	defer exec.Close()

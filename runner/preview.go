@@ -13,6 +13,7 @@ import (
 	"github.com/dprun/dprun/runner/event"
 	"github.com/dprun/dprun/runner/execute"
 	"github.com/dprun/dprun/runner/lifecycle"
+	"github.com/dprun/dprun/runner/record"
 	"github.com/dprun/dprun/runner/report"
 	"github.com/dprun/dprun/runner/status"
 	"github.com/dprun/dprun/sdk"
@@ -53,7 +54,7 @@ func (r *Runner) Preview(ctx context.Context, q PreviewRequest) (*report.Preview
 	seen.Window, seen.PreScript, seen.PostScript = nil, nil, nil
 	seen.AwaitDestinations = true
 	machine := lifecycle.NewRun(seen)
-	x := newCompiledPlan(loaded, p, &r.redact)
+	x := record.NewCompiledPlan(loaded.Config, p, loaded.secrets, &r.redact)
 	exec := execute.New(execute.Options{Run: "preview", PlanName: p.Name, Version: r.Version, Plan: x, Plugins: host, Staging: r.staging,
 		Locks: deviceLocks{r.locks, "preview"}, Clock: r.Clock, Redact: &r.redact, Log: r.Log, Output: func(string, string, string) {}})
 	defer exec.Close()
@@ -129,7 +130,7 @@ func exitForeseen(v *report.Preview) int {
 	return n.Exit()
 }
 
-func (r *Runner) previewTask(ctx context.Context, x *compiledPlan, t *lifecycle.Task) report.PreviewTask {
+func (r *Runner) previewTask(ctx context.Context, x *record.CompiledPlan, t *lifecycle.Task) report.PreviewTask {
 	s := t.Spec()
 	out := report.PreviewTask{Task: s.ID, Activity: s.Activity.Name, Device: s.Device, Domain: s.Domain}
 	if f := t.Final(); f != nil {

@@ -2,9 +2,7 @@ package runner
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"os"
 	"slices"
 
@@ -13,8 +11,8 @@ import (
 	"github.com/dprun/dprun/runner/lifecycle"
 	"github.com/dprun/dprun/runner/lock"
 	"github.com/dprun/dprun/runner/pending"
+	"github.com/dprun/dprun/runner/record"
 	"github.com/dprun/dprun/runner/report"
-	"github.com/dprun/dprun/runner/secret"
 	"github.com/dprun/dprun/runner/status"
 )
 
@@ -180,8 +178,7 @@ func (r *operation) finish(ctx context.Context, run journal.Run, held *lock.Lock
 		return nil, &Error{ExitBug, err}
 	}
 	r.sink.Run(event.RunInfo{Run: run.ID, Plan: run.Plan, Started: run.Started, Recovery: true})
-	var rec runRecord
-	machine, err := r.replay(ctx, run, &rec)
+	machine, rec, err := record.Replay(ctx, r.journal, run)
 	if err != nil {
 		r.Log.Warn("the run cannot be finished as it was begun: its tasks are ended, and what it owes is done without it; `dprun owed` lists what is left", "run", run.ID, "error", err)
 		return r.closeUnreplayed(ctx, run)
@@ -192,9 +189,9 @@ func (r *operation) finish(ctx context.Context, run journal.Run, held *lock.Lock
 	if err != nil {
 		return nil, &Error{ExitBug, err}
 	}
-	b := r.runJournalOf(run.ID, machine, rec, nil)
+	b := r.writerOf(machine, rec, nil)
 	how = append(how, r.lookAgain(ctx, b, rows, how)...)
-	s, err := r.drive(ctx, machine, plugins, &recordedPlan{rec: rec, owed: rows, secrets: r.fresh()}, b, event.Event{Kind: event.Interrupted, Recovered: how}, run.Started)
+	s, err := r.drive(ctx, machine, plugins, rec.Plan(rows, r.fresh()), b, event.Event{Kind: event.Interrupted, Recovered: how}, run.Started)
 	if machine.Cancelled() != "" {
 		r.stopped = machine.Cancelled()
 	}
@@ -204,9 +201,9 @@ func (r *operation) finish(ctx context.Context, run journal.Run, held *lock.Lock
 // lookAgain settles what the replayed machine knows to be owed and that has no
 // pending file any more. An earlier recovery has entered that it is done; or
 // the file was removed, and the process died before it could say so.
-func (r *operation) lookAgain(ctx context.Context, b *runJournal, rows []journal.Obligation, how []event.Recovered) (out []event.Recovered) {
+func (r *operation) lookAgain(ctx context.Context, b *record.Writer, rows []journal.Obligation, how []event.Recovered) (out []event.Recovered) {
 	var list []outstanding
-	for _, t := range b.machine.Tasks() {
+	for _, t := range b.Machine.Tasks() {
 		for _, o := range t.Obligations() {
 			done := slices.ContainsFunc(how, func(h event.Recovered) bool { return h.Task == o.Task && h.ID == o.ID })
 			if o.Kind == lifecycle.OwePostScript || done {
@@ -216,9 +213,9 @@ func (r *operation) lookAgain(ctx context.Context, b *runJournal, rows []journal
 				out = append(out, event.Recovered{Task: o.Task, ID: o.ID})
 				continue
 			}
-			row, err := b.row(o)
+			row, err := b.Row(o)
 			if err != nil {
-				r.Log.Error("what is owed cannot be read from the run", "run", b.run, "task", o.Task, "error", err)
+				r.Log.Error("what is owed cannot be read from the run", "run", b.Record.Spec.ID, "task", o.Task, "error", err)
 				continue
 			}
 			list = append(list, outstanding{Obligation: journal.Obligation{Obligation: row}})
@@ -230,15 +227,13 @@ func (r *operation) lookAgain(ctx context.Context, b *runJournal, rows []journal
 	return out
 }
 
-// runJournalOf is the writer of a run's history.
-func (r *operation) runJournalOf(run string, machine *lifecycle.Run, rec runRecord, plan *compiledPlan) *runJournal {
-	return &runJournal{journal: r.journal, pending: r.pending, log: r.Log, run: run, machine: machine, record: rec, plan: plan}
+// writerOf is the writer of a run's history.
+func (r *operation) writerOf(machine *lifecycle.Run, rec record.Run, plan *record.CompiledPlan) *record.Writer {
+	return &record.Writer{Journal: r.journal, Pending: r.pending, Log: r.Log, Machine: machine, Record: rec, Plan: plan}
 }
 
-// fresh reads secrets anew: what was right when the run began may have changed.
-func (r *operation) fresh() *secretReader {
-	return &secretReader{environ: r.Environ, redact: &r.redact, log: r.Log, stores: map[string]*secret.Store{}}
-}
+// fresh reads secrets anew.
+func (r *operation) fresh() *record.Secrets { return record.NewSecrets(r.Environ, &r.redact, r.Log) }
 
 // unreadable reports whether the secrets of something that is owed to a device
 // cannot be read. Scripts say by themselves that they cannot be run.
@@ -250,50 +245,6 @@ func (r *operation) unreadable(owed []outstanding) bool {
 		_, err := r.endpointOf(o.Obligation.Obligation)
 		return err != nil
 	})
-}
-
-var errReplayDiffers = errors.New("the replay gives another history than was recorded")
-
-// replay folds a run's events and compares with what was recorded.
-func (r *operation) replay(ctx context.Context, run journal.Run, rec *runRecord) (_ *lifecycle.Run, err error) {
-	defer func() {
-		if p := recover(); p != nil { // what ended the process may be in the events
-			err = fmt.Errorf("the replay fails: %v", p)
-		}
-	}()
-	if err := json.Unmarshal(run.Spec, rec); err != nil {
-		return nil, fmt.Errorf("read its record: %w", err)
-	}
-	if run.MachineVersion != lifecycle.MachineVersion {
-		return nil, fmt.Errorf("another version of dprun has begun it (machine version %d, and this one's is %d)", run.MachineVersion, lifecycle.MachineVersion)
-	}
-	machine := lifecycle.NewRun(rec.Spec)
-	var statuses []event.Status
-	for e, err := range r.journal.Events(ctx, run.ID) {
-		if err != nil {
-			return nil, err
-		}
-		statuses = append(statuses, machine.Apply(e)...)
-	}
-	recorded, err := r.journal.Statuses(ctx, run.ID)
-	if err != nil {
-		return nil, err
-	}
-	if len(recorded) != len(statuses) {
-		return nil, errReplayDiffers
-	}
-	counts := map[string]int{}
-	for i := range recorded {
-		counts[recorded[i].Task+" "+recorded[i].Code]++
-		counts[statuses[i].Task+" "+statuses[i].Code]--
-	}
-	for _, n := range counts {
-		if n != 0 {
-			return nil, errReplayDiffers
-		}
-	}
-	machine.Dirty()
-	return machine, nil
 }
 
 // closeUnreplayed ends the tasks of a run whose events cannot be replayed.

@@ -20,6 +20,7 @@ import (
 	"github.com/dprun/dprun/runner/lifecycle"
 	"github.com/dprun/dprun/runner/lock"
 	"github.com/dprun/dprun/runner/pending"
+	"github.com/dprun/dprun/runner/record"
 	"github.com/dprun/dprun/runner/report"
 )
 
@@ -58,7 +59,7 @@ func dead(t *testing.T, r *Runner, plan string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	spec, err := json.Marshal(runRecord{Spec: lifecycle.RunSpec{ID: id, Plan: plan}})
+	spec, err := json.Marshal(record.Run{Spec: lifecycle.RunSpec{ID: id, Plan: plan}})
 	if err != nil {
 		t.Fatal(err)
 	}

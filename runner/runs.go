@@ -9,6 +9,7 @@ import (
 	"github.com/dprun/dprun/plan/diag"
 	"github.com/dprun/dprun/runner/event"
 	"github.com/dprun/dprun/runner/journal"
+	"github.com/dprun/dprun/runner/record"
 	"github.com/dprun/dprun/runner/report"
 	"github.com/dprun/dprun/runner/staging"
 	"github.com/dprun/dprun/runner/status"
@@ -109,7 +110,7 @@ func (h *History) Run(ctx context.Context, ref string) (report.RunDetail, error)
 		return d, err
 	}
 	d.Run = row
-	if d.Only, err = selectionOf(run); err != nil {
+	if d.Only, err = record.OnlyOf(run); err != nil {
 		return d, err
 	}
 	statuses, err := h.journal.Statuses(ctx, run.ID)

@@ -2,7 +2,6 @@ package runner
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
@@ -15,6 +14,7 @@ import (
 	"github.com/dprun/dprun/runner/execute"
 	"github.com/dprun/dprun/runner/lifecycle"
 	"github.com/dprun/dprun/runner/pending"
+	"github.com/dprun/dprun/runner/record"
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
 )
@@ -151,11 +151,11 @@ func (r *operation) discard(ctx context.Context, src sdk.Source, o pending.Oblig
 
 // endpointOf is the device that something is owed to, its secrets read anew.
 func (r *operation) endpointOf(o pending.Obligation) (execute.Endpoint, error) {
-	var s sealedEndpoint
-	if err := json.Unmarshal(o.Endpoint, &s); err != nil {
-		return execute.Endpoint{}, fmt.Errorf("read how %s is reached: %w", o.Device, err)
+	e, err := record.DeviceOf(o)
+	if err != nil {
+		return execute.Endpoint{}, err
 	}
-	return s.open(r.fresh())
+	return e.Open(r.fresh())
 }
 
 // bringBack drives the machine of the way back until its target is explicitly

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/dprun/dprun/runner/execute"
+	"github.com/dprun/dprun/runner/record"
 	"github.com/dprun/dprun/runner/report"
 )
 
@@ -27,7 +28,7 @@ func (r *Runner) Sweep(ctx context.Context, q SweepRequest) ([]report.Swept, *re
 	}
 	host := r.startUnlockedHost()
 	defer func() { _ = host.Close() }()
-	exec := execute.New(execute.Options{Run: "sweep", PlanName: p.Name, Version: r.Version, Plan: newCompiledPlan(loaded, p, &r.redact), Plugins: host,
+	exec := execute.New(execute.Options{Run: "sweep", PlanName: p.Name, Version: r.Version, Plan: record.NewCompiledPlan(loaded.Config, p, loaded.secrets, &r.redact), Plugins: host,
 		Clock: r.Clock, Redact: &r.redact, Log: r.Log})
 	defer exec.Close()
 	out := make([]report.Swept, 0, len(p.Destinations))

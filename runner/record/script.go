@@ -1,4 +1,4 @@
-package runner
+package record
 
 import (
 	"bytes"
@@ -8,21 +8,22 @@ import (
 	"time"
 
 	"github.com/dprun/dprun/runner/execute"
+	"github.com/dprun/dprun/runner/journal"
 	"github.com/dprun/dprun/runner/lifecycle"
 	"github.com/dprun/dprun/runner/pending"
 	"github.com/dprun/dprun/runner/status"
 	"github.com/dprun/dprun/sdk/failure"
 )
 
-// scriptRow is all that is needed to run an owed script without its run. Its
+// Script is all that is needed to run an owed script without its run. Its
 // configuration is evaluated when it becomes owed, and again when something
 // that it may use becomes known.
-type scriptRow struct {
-	sealedEndpoint
+type Script struct {
+	Endpoint
 	// Outcomes say, of a script that uses the outcome which it is told, which
 	// of Configs belongs to which.
-	Outcomes map[string]int   `json:"outcomes,omitempty"`
-	Configs  []sealedEndpoint `json:"configs,omitempty"`
+	Outcomes map[string]int `json:"outcomes,omitempty"`
+	Configs  []Endpoint     `json:"configs,omitempty"`
 	// Unknown says why there is no configuration.
 	Unknown string `json:"unknown,omitempty"`
 
@@ -32,39 +33,49 @@ type scriptRow struct {
 	ActivityType string            `json:"activity_type,omitempty"`
 	Stamp        string            `json:"stamp,omitempty"`
 	Types        map[string]string `json:"types,omitempty"`  // the activities' types by name, of a plan's script
-	Device       *sealedEndpoint   `json:"device,omitempty"` // whose address the script is told
+	Device       *Endpoint         `json:"device,omitempty"` // whose address the script is told
 }
 
-func scriptRowOf(o pending.Obligation) (scriptRow, error) {
-	var row scriptRow
+// ScriptOf reads the script that is owed.
+func ScriptOf(o pending.Obligation) (Script, error) {
+	var row Script
 	if err := json.Unmarshal(o.Endpoint, &row); err != nil {
 		return row, fmt.Errorf("read the journal's record of script %s: %w", o.Script, err)
 	}
 	return row, nil
 }
 
-// open reads the script's secrets again and gives its configuration for an outcome.
-func (s *scriptRow) open(secrets *secretReader, outcome string) (execute.Endpoint, error) {
+// Open reads the script's secrets again and gives its configuration for an outcome.
+func (s *Script) Open(secrets *Secrets, outcome string) (execute.Endpoint, error) {
 	if s.Unknown != "" {
 		return execute.Endpoint{}, failure.New(failure.Precondition, failure.BadConfig, "its configuration was not known when the run was interrupted: %s", s.Unknown)
 	}
 	if s.Outcomes == nil {
-		return s.sealedEndpoint.open(secrets)
+		return s.Endpoint.Open(secrets)
 	}
 	i, ok := s.Outcomes[outcome]
 	if !ok || i >= len(s.Configs) {
 		return execute.Endpoint{}, failure.New(failure.Precondition, failure.BadConfig, "its configuration depends on the status, and is not known for %s", outcome)
 	}
-	return s.Configs[i].open(secrets)
+	return s.Configs[i].Open(secrets)
 }
 
-// scriptRow makes the row of an owed script from what is known now.
-func (b *runJournal) scriptRow(o lifecycle.Obligation) (scriptRow, error) {
-	spec := b.record.Spec
-	row := scriptRow{Plan: spec.Plan, sealedEndpoint: sealedEndpoint{Dir: b.record.Dir}}
-	at := execute.Scope{Run: b.run, Plan: spec.Plan, Device: o.Device, Domain: o.Domain, Outputs: b.outputs}
+// Alone answers the executor for this script alone.
+func (s *Script) Alone(o pending.Obligation, secrets *Secrets) execute.Plan {
+	var rec Run
+	if s.Device != nil {
+		rec.Devices = map[string]Endpoint{o.Device: *s.Device}
+	}
+	return rec.Plan([]journal.Obligation{{Obligation: o}}, secrets)
+}
+
+// script makes the row of an owed script from what is known now.
+func (b *Writer) script(o lifecycle.Obligation) (Script, error) {
+	spec := b.Record.Spec
+	row := Script{Plan: spec.Plan, Endpoint: Endpoint{Dir: b.Record.Dir}}
+	at := execute.Scope{Run: b.Record.Spec.ID, Plan: spec.Plan, Device: o.Device, Domain: o.Domain, Outputs: b.outputs}
 	script := spec.PostScript
-	if t := b.machine.Task(o.Task); t != nil {
+	if t := b.Machine.Task(o.Task); t != nil {
 		a := t.Spec().Activity
 		row.Activity, row.ActivityType, at.Activity = a.Name, a.Type, a.Name
 		if p := t.Prepared(); p != nil {
@@ -83,14 +94,14 @@ func (b *runJournal) scriptRow(o lifecycle.Obligation) (scriptRow, error) {
 	if script != nil {
 		row.Timeout = script.Timeout
 	}
-	if b.plan == nil {
+	if b.Plan == nil {
 		row.Unknown = "it became owed while the run was being recovered, without the plan"
 		return row, nil
 	}
 	if err := b.configure(&row, o, at); err != nil {
 		return row, err
 	}
-	if d, ok := b.record.Devices[o.Device]; ok && row.Dpod {
+	if d, ok := b.Record.Devices[o.Device]; ok && row.Dpod {
 		row.Device = &d
 	}
 	return row, nil
@@ -98,15 +109,15 @@ func (b *runJournal) scriptRow(o lifecycle.Obligation) (scriptRow, error) {
 
 // configure evaluates and seals the script's configuration. What it needs and
 // is not known yet is said in the row: a script that has put nothing out.
-func (b *runJournal) configure(row *scriptRow, o lifecycle.Obligation, at execute.Scope) error {
-	e, dpod, err := b.plan.script(o.Script, at)
+func (b *Writer) configure(row *Script, o lifecycle.Obligation, at execute.Scope) error {
+	e, dpod, err := b.Plan.script(o.Script, at)
 	if err != nil {
-		row.Unknown = b.plan.redact.Redact(failure.From(err).Message)
+		row.Unknown = b.Plan.redact.Redact(failure.From(err).Message)
 		return nil
 	}
 	row.Type, row.Dpod = e.Type, dpod
 	if e.Config.IsWhollyKnown() || o.ID == lifecycle.OwedAfterUnquiesce {
-		row.sealedEndpoint, err = seal(e.Type, e.Config, b.record.Dir)
+		row.Endpoint, err = seal(e.Type, e.Config, b.Record.Dir)
 		row.Dpod = dpod
 		return err
 	}
@@ -116,11 +127,11 @@ func (b *runJournal) configure(row *scriptRow, o lifecycle.Obligation, at execut
 			continue // a run may end in a task's code too
 		}
 		at.Status = string(c.Code)
-		e, _, err := b.plan.script(o.Script, at)
+		e, _, err := b.Plan.script(o.Script, at)
 		if err != nil || !e.Config.IsWhollyKnown() {
 			continue // there is none for this outcome
 		}
-		s, err := seal(e.Type, e.Config, b.record.Dir)
+		s, err := seal(e.Type, e.Config, b.Record.Dir)
 		if err != nil {
 			return err
 		}
@@ -135,7 +146,7 @@ func begun(c status.Entry) bool {
 }
 
 // add keeps a configuration, once, and says where.
-func (s *scriptRow) add(c sealedEndpoint) int {
+func (s *Script) add(c Endpoint) int {
 	for i, k := range s.Configs {
 		if bytes.Equal(k.Config, c.Config) && bytes.Equal(k.ConfigType, c.ConfigType) {
 			return i

@@ -1,4 +1,4 @@
-package runner
+package record
 
 import (
 	"context"
@@ -19,8 +19,8 @@ import (
 	"github.com/dprun/dprun/sdk/failure"
 )
 
-// compiledPlan answers the executor from a compiled plan.
-type compiledPlan struct {
+// CompiledPlan answers the executor from a compiled plan.
+type CompiledPlan struct {
 	cfg          *plan.Config
 	plan         *plan.Plan
 	redact       *redact.Redactor
@@ -31,9 +31,10 @@ type compiledPlan struct {
 	types        map[string]string // activity's type, by name
 }
 
-func newCompiledPlan(l *Loaded, p *plan.Plan, r *redact.Redactor) *compiledPlan {
-	cfg := l.Config
-	x := &compiledPlan{cfg: cfg, plan: p, redact: r, secrets: l.secrets, devices: map[string]*plan.Device{}, destinations: map[string]*plan.Destination{},
+// NewCompiledPlan gives the executor one plan of a file. secrets are what was
+// read for it; nil: nothing.
+func NewCompiledPlan(cfg *plan.Config, p *plan.Plan, secrets *secret.Store, r *redact.Redactor) *CompiledPlan {
+	x := &CompiledPlan{cfg: cfg, plan: p, redact: r, secrets: secrets, devices: map[string]*plan.Device{}, destinations: map[string]*plan.Destination{},
 		scripts: map[string]*plan.Script{}, types: map[string]string{}}
 	for _, d := range cfg.Devices {
 		x.devices[d.Name] = d
@@ -52,7 +53,7 @@ func newCompiledPlan(l *Loaded, p *plan.Plan, r *redact.Redactor) *compiledPlan 
 
 // reveal hands out a configuration in plain; what was secret in it is known
 // to the redactor from here on.
-func (x *compiledPlan) reveal(v cty.Value) cty.Value { return reveal(v, x.redact) }
+func (x *CompiledPlan) reveal(v cty.Value) cty.Value { return reveal(v, x.redact) }
 
 func reveal(v cty.Value, r *redact.Redactor) cty.Value {
 	plain, secrets := plan.Reveal(v)
@@ -72,7 +73,7 @@ func reveal(v cty.Value, r *redact.Redactor) cty.Value {
 }
 
 // Doubts say what is odd about the secrets of a device or a destination.
-func (x *compiledPlan) Doubts(device, destination string) []string {
+func (x *CompiledPlan) Doubts(device, destination string) []string {
 	if d := x.devices[device]; d != nil {
 		return doubts(d.Config, x.secrets)
 	}
@@ -93,7 +94,7 @@ func doubts(config cty.Value, secrets *secret.Store) []string {
 	return all
 }
 
-func (x *compiledPlan) Device(_ context.Context, name string) (execute.Endpoint, error) {
+func (x *CompiledPlan) Device(_ context.Context, name string) (execute.Endpoint, error) {
 	d := x.devices[name]
 	if d == nil {
 		return execute.Endpoint{}, failure.New(failure.Internal, failure.BadConfig, "device %s is not in the plan", name)
@@ -101,7 +102,7 @@ func (x *compiledPlan) Device(_ context.Context, name string) (execute.Endpoint,
 	return execute.Endpoint{Type: d.Type, Config: x.reveal(d.Config)}, nil
 }
 
-func (x *compiledPlan) Destination(_ context.Context, name string) (execute.Endpoint, sdk.Verify, error) {
+func (x *CompiledPlan) Destination(_ context.Context, name string) (execute.Endpoint, sdk.Verify, error) {
 	d := x.destinations[name]
 	if d == nil {
 		return execute.Endpoint{}, "", failure.New(failure.Internal, failure.BadConfig, "destination %s is not in the plan", name)
@@ -109,7 +110,7 @@ func (x *compiledPlan) Destination(_ context.Context, name string) (execute.Endp
 	return execute.Endpoint{Type: d.Type, Config: x.reveal(d.Config)}, sdk.Verify(d.Verify), nil
 }
 
-func (x *compiledPlan) Script(_ context.Context, address string, at execute.Scope) (execute.Endpoint, bool, error) {
+func (x *CompiledPlan) Script(_ context.Context, address string, at execute.Scope) (execute.Endpoint, bool, error) {
 	e, dpod, err := x.script(address, at)
 	if err != nil {
 		return execute.Endpoint{}, false, err
@@ -119,7 +120,7 @@ func (x *compiledPlan) Script(_ context.Context, address string, at execute.Scop
 }
 
 // script evaluates a script's configuration, secrets still marked.
-func (x *compiledPlan) script(address string, at execute.Scope) (execute.Endpoint, bool, error) {
+func (x *CompiledPlan) script(address string, at execute.Scope) (execute.Endpoint, bool, error) {
 	s := x.scripts[address]
 	if s == nil {
 		return execute.Endpoint{}, false, failure.New(failure.Internal, failure.BadConfig, "script %s is not in the plan", address)
@@ -131,7 +132,7 @@ func (x *compiledPlan) script(address string, at execute.Scope) (execute.Endpoin
 	return execute.Endpoint{Type: s.Type, Config: v}, s.Arguments == "dpod", nil
 }
 
-func (x *compiledPlan) ActivityConfig(_ context.Context, at execute.Scope) (cty.Value, error) {
+func (x *CompiledPlan) ActivityConfig(_ context.Context, at execute.Scope) (cty.Value, error) {
 	a := x.plan.Activity(at.Activity)
 	if a == nil {
 		return cty.NilVal, failure.New(failure.Internal, failure.BadConfig, "activity %s is not in the plan", at.Activity)
@@ -143,7 +144,7 @@ func (x *compiledPlan) ActivityConfig(_ context.Context, at execute.Scope) (cty.
 	return x.reveal(v), nil
 }
 
-func (x *compiledPlan) Set(_ context.Context, destination string, at execute.Scope) (string, string, error) {
+func (x *CompiledPlan) Set(_ context.Context, destination string, at execute.Scope) (string, string, error) {
 	d := x.destinations[destination]
 	if d == nil {
 		return "", "", failure.New(failure.Internal, failure.BadConfig, "destination %s is not in the plan", destination)
@@ -167,7 +168,7 @@ func setName(activity string, at execute.Scope) string {
 	return "secure-backup-" + at.Stamp
 }
 
-func (x *compiledPlan) scope(at execute.Scope) plan.Scope {
+func (x *CompiledPlan) scope(at execute.Scope) plan.Scope {
 	return plan.Scope{Run: plan.RunScope{ID: at.Run, Outputs: outputs(at.Outputs)}, Plan: x.plan, Activity: x.plan.Activity(at.Activity), Device: x.devices[at.Device],
 		Domain: at.Domain, Stamp: at.Stamp, Status: at.Status}
 }

@@ -1,4 +1,4 @@
-package runner
+package record
 
 import (
 	"log/slog"
@@ -9,7 +9,6 @@ import (
 
 	plansecret "github.com/dprun/dprun/plan/secret"
 	"github.com/dprun/dprun/runner/redact"
-	"github.com/dprun/dprun/runner/secret"
 )
 
 // A plan may have been checked out for one run only: what does not need its
@@ -34,7 +33,7 @@ func TestSecretsAreReadWhereThePlanWasIfItIsThere(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var said strings.Builder
-			x := &secretReader{environ: os.Environ(), redact: &redact.Redactor{}, log: slog.New(slog.NewTextHandler(&said, nil)), stores: map[string]*secret.Store{}}
+			x := NewSecrets(os.Environ(), &redact.Redactor{}, slog.New(slog.NewTextHandler(&said, nil)))
 			for range 2 {
 				got, err := x.in(c.dir).ReadSecret(plansecret.Ref{Kind: plansecret.KindCommand, Args: c.argv})
 				if got != c.want || (err == nil) != (c.want != "") {

@@ -1,4 +1,4 @@
-package runner
+package record
 
 import (
 	"context"
@@ -16,18 +16,17 @@ import (
 	"github.com/dprun/dprun/runner/status"
 )
 
-// runJournal writes one run's batches into the journal. It implements
+// Writer writes one run's batches into the journal. It implements
 // engine.Journal and is called from the goroutine that owns the machine.
-type runJournal struct {
-	journal *journal.Journal
-	pending *pending.Dir
-	log     *slog.Logger
-	run     string
-	machine *lifecycle.Run
-	record  runRecord
-	plan    *compiledPlan // nil while a run is being recovered
+type Writer struct {
+	Journal *journal.Journal
+	Pending *pending.Dir
+	Log     *slog.Logger
+	Machine *lifecycle.Run
+	Record  Run
+	Plan    *CompiledPlan // nil while a run is being recovered
 
-	succeeded func(task string) // called when that is in the journal
+	Succeeded func(task string) // called when that is in the journal; nil: nobody wants to know
 
 	owe     []pending.Obligation       // of the batch that is being written
 	outputs map[string]json.RawMessage // of scripts, so far
@@ -36,11 +35,11 @@ type runJournal struct {
 
 // Owe writes the pending file of every obligation of a batch, and of the
 // scripts that are configured otherwise now that more is known.
-func (b *runJournal) Owe(in engine.Batch) error {
+func (b *Writer) Owe(in engine.Batch) error {
 	b.owe = nil
 	known := b.learn(in.Events)
 	for _, o := range in.Owe {
-		row, err := b.row(o)
+		row, err := b.Row(o)
 		if err != nil {
 			return err
 		}
@@ -57,7 +56,7 @@ func (b *runJournal) Owe(in engine.Batch) error {
 		b.owe = append(b.owe, again...)
 	}
 	for _, row := range b.owe {
-		if err := b.pending.Put(row); err != nil {
+		if err := b.Pending.Put(row); err != nil {
 			return err
 		}
 	}
@@ -65,19 +64,19 @@ func (b *runJournal) Owe(in engine.Batch) error {
 }
 
 // Paid removes the pending files of what a batch has paid.
-func (b *runJournal) Paid(in engine.Batch) {
+func (b *Writer) Paid(in engine.Batch) {
 	for _, o := range in.Pay {
-		if err := b.pending.Remove(pending.Key{Run: b.run, Task: o.Task, ID: o.ID}); err != nil {
-			b.log.Error("what is done is still listed as owed; the next dprun recover looks and takes it off the list", "error", err)
+		if err := b.Pending.Remove(pending.Key{Run: b.Record.Spec.ID, Task: o.Task, ID: o.ID}); err != nil {
+			b.Log.Error("what is done is still listed as owed; the next dprun recover looks and takes it off the list", "error", err)
 		}
 	}
 }
 
 // Append enters a batch, with one self-contained row for every obligation.
-func (b *runJournal) Append(ctx context.Context, in engine.Batch) error {
+func (b *Writer) Append(ctx context.Context, in engine.Batch) error {
 	out := journal.Batch{Events: in.Events, Statuses: in.Statuses, Owe: b.owe}
 	for _, o := range in.Pay {
-		id := pending.Key{Run: b.run, Task: o.Task, ID: o.ID}
+		id := pending.Key{Run: b.Record.Spec.ID, Task: o.Task, ID: o.ID}
 		out.Pay = append(out.Pay, id)
 		delete(b.scripts, id)
 	}
@@ -98,26 +97,26 @@ func (b *runJournal) Append(ctx context.Context, in engine.Batch) error {
 	for _, s := range in.Statuses {
 		b.note(s, &out)
 	}
-	if _, err := b.journal.Append(ctx, b.run, out); err != nil {
+	if _, err := b.Journal.Append(ctx, b.Record.Spec.ID, out); err != nil {
 		return err
 	}
 	for _, s := range in.Statuses {
-		if s.Final && s.Task != "" && s.Code == string(status.Success) && b.succeeded != nil {
-			b.succeeded(s.Task)
+		if s.Final && s.Task != "" && s.Code == string(status.Success) && b.Succeeded != nil {
+			b.Succeeded(s.Task)
 		}
 	}
 	return nil
 }
 
 // note enters what later runs want to know of a status.
-func (b *runJournal) note(s event.Status, out *journal.Batch) {
+func (b *Writer) note(s event.Status, out *journal.Batch) {
 	switch status.Code(s.Code) {
 	case status.UnquiesceTimeoutOccurred, status.UnquiesceOnErrorTimeoutOccurred:
 		if !s.Final {
-			out.Trip = append(out.Trip, journal.Breaker{Device: s.Device, Since: s.Time, Reason: s.Message, Run: b.run})
+			out.Trip = append(out.Trip, journal.Breaker{Device: s.Device, Since: s.Time, Reason: s.Message, Run: b.Record.Spec.ID})
 		}
 	case status.Success:
-		t := b.machine.Task(s.Task)
+		t := b.Machine.Task(s.Task)
 		if t == nil {
 			return
 		}
@@ -131,13 +130,13 @@ func (b *runJournal) note(s event.Status, out *journal.Batch) {
 	}
 }
 
-// row makes an obligation payable without the plan.
-func (b *runJournal) row(o lifecycle.Obligation) (pending.Obligation, error) {
+// Row makes an obligation payable without the plan.
+func (b *Writer) Row(o lifecycle.Obligation) (pending.Obligation, error) {
 	row := pending.Obligation{
-		Key:  pending.Key{Run: b.run, Task: o.Task, ID: o.ID},
-		Kind: o.Kind, Plan: b.machine.Spec().Plan, DueBack: o.DueBack, Debt: o.Debt, Device: o.Device, Domain: o.Domain, Token: o.Token, Script: o.Script,
+		Key:  pending.Key{Run: b.Record.Spec.ID, Task: o.Task, ID: o.ID},
+		Kind: o.Kind, Plan: b.Machine.Spec().Plan, DueBack: o.DueBack, Debt: o.Debt, Device: o.Device, Domain: o.Domain, Token: o.Token, Script: o.Script,
 	}
-	if f := b.machine.Facts(o.Device); f != nil {
+	if f := b.Machine.Facts(o.Device); f != nil {
 		row.Identity = f.Identity
 	}
 	var body []byte
@@ -146,7 +145,7 @@ func (b *runJournal) row(o lifecycle.Obligation) (pending.Obligation, error) {
 		body, err = b.scriptBody(o)
 		b.remember(row.Key, body)
 	} else {
-		body, err = json.Marshal(b.record.Devices[o.Device])
+		body, err = json.Marshal(b.Record.Devices[o.Device])
 	}
 	if err != nil {
 		return row, fmt.Errorf("encode what is owed to %s: %w", o.Device, err)
@@ -155,15 +154,15 @@ func (b *runJournal) row(o lifecycle.Obligation) (pending.Obligation, error) {
 	return row, nil
 }
 
-func (b *runJournal) scriptBody(o lifecycle.Obligation) ([]byte, error) {
-	s, err := b.scriptRow(o)
+func (b *Writer) scriptBody(o lifecycle.Obligation) ([]byte, error) {
+	s, err := b.script(o)
 	if err != nil {
 		return nil, err
 	}
 	return json.Marshal(s)
 }
 
-func (b *runJournal) remember(id pending.Key, body []byte) {
+func (b *Writer) remember(id pending.Key, body []byte) {
 	if b.scripts == nil {
 		b.scripts = map[pending.Key]string{}
 	}
@@ -171,7 +170,7 @@ func (b *runJournal) remember(id pending.Key, body []byte) {
 }
 
 // learn notes what scripts have put out, and reports whether any did.
-func (b *runJournal) learn(events []event.Event) bool {
+func (b *Writer) learn(events []event.Event) bool {
 	known := false
 	for _, e := range events {
 		if e.Kind != event.Finished || e.Result == nil || e.Result.Script == nil || len(e.Result.Script.Outputs) == 0 {
@@ -188,8 +187,8 @@ func (b *runJournal) learn(events []event.Event) bool {
 
 // scriptsAgain gives new rows to the owed scripts that are configured
 // otherwise now that more is known.
-func (b *runJournal) scriptsAgain() ([]pending.Obligation, error) {
-	if b.plan == nil {
+func (b *Writer) scriptsAgain() ([]pending.Obligation, error) {
+	if b.Plan == nil {
 		return nil, nil
 	}
 	tasks := map[string]bool{}
@@ -198,16 +197,16 @@ func (b *runJournal) scriptsAgain() ([]pending.Obligation, error) {
 	}
 	var owed []lifecycle.Obligation
 	for _, task := range slices.Sorted(maps.Keys(tasks)) { // "" is the run itself
-		owed = append(owed, b.machine.Obligations(task)...)
+		owed = append(owed, b.Machine.Obligations(task)...)
 	}
 	var out []pending.Obligation
 	for _, o := range owed {
-		id := pending.Key{Run: b.run, Task: o.Task, ID: o.ID}
+		id := pending.Key{Run: b.Record.Spec.ID, Task: o.Task, ID: o.ID}
 		before, isScript := b.scripts[id]
 		if !isScript {
 			continue
 		}
-		row, err := b.row(o)
+		row, err := b.Row(o)
 		if err != nil {
 			return nil, err
 		}

@@ -1,0 +1,128 @@
+// Package record holds what a run is written down as, and reads it back: the run
+// itself, sealed, so that it can be finished without its plan; what each
+// obligation needs to be done without its run; and the history that the journal keeps.
+package record
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/zclconf/go-cty/cty"
+	ctyjson "github.com/zclconf/go-cty/cty/json"
+
+	"github.com/dprun/dprun/plan"
+	"github.com/dprun/dprun/runner/execute"
+	"github.com/dprun/dprun/runner/lifecycle"
+	"github.com/dprun/dprun/runner/pending"
+	"github.com/dprun/dprun/sdk"
+	"github.com/dprun/dprun/sdk/failure"
+)
+
+// Run is what the journal keeps of a run so that it can be finished
+// without the plan file. It holds no secret: configurations are sealed.
+type Run struct {
+	Spec         lifecycle.RunSpec      `json:"spec"`
+	Dir          string                 `json:"dir"` // of the plan
+	Devices      map[string]Endpoint    `json:"devices"`
+	Destinations map[string]Destination `json:"destinations"`
+}
+
+// Endpoint is an endpoint with references in place of secrets. It can be opened
+// wherever and by whatever process: what a reference is relative to is in it.
+type Endpoint struct {
+	Type       string          `json:"type"`
+	Config     json.RawMessage `json:"config,omitempty"` // absent when a secret was given by value
+	ConfigType json.RawMessage `json:"config_type,omitempty"`
+	Dir        string          `json:"dir,omitempty"`  // of the plan: where secret commands run
+	Dpod       bool            `json:"dpod,omitempty"` // of a script
+}
+
+// Destination is the endpoint of a destination, and how what is stored there is verified.
+type Destination struct {
+	Endpoint
+	Verify sdk.Verify `json:"verify"`
+}
+
+// seal puts references in place of a configuration's secrets, which are read
+// from dir.
+func seal(typ string, config cty.Value, dir string) (Endpoint, error) {
+	s := Endpoint{Type: typ, Dir: dir}
+	body, ok := plan.Seal(config)
+	if !ok {
+		return s, nil
+	}
+	t, err := ctyjson.MarshalType(config.Type())
+	if err != nil {
+		return s, err
+	}
+	s.Config, s.ConfigType = body, t
+	return s, nil
+}
+
+// Open reads the secrets again and gives the endpoint in plain.
+func (s Endpoint) Open(secrets *Secrets) (execute.Endpoint, error) {
+	if s.Config == nil {
+		return execute.Endpoint{}, failure.New(failure.Precondition, failure.BadConfig, "its secret was given by value and was not written down").
+			WithRemedy("for the next run, refer to it with secret_env, secret_file or secret_command, so that recovery can read it again")
+	}
+	v, err := s.unseal(secrets)
+	if err != nil {
+		return execute.Endpoint{}, err
+	}
+	return execute.Endpoint{Type: s.Type, Config: reveal(v, secrets.redact)}, nil
+}
+
+// unseal puts the secrets back into the configuration, still marked.
+func (s Endpoint) unseal(secrets *Secrets) (cty.Value, error) {
+	t, err := ctyjson.UnmarshalType(s.ConfigType)
+	if err != nil {
+		return cty.NilVal, fmt.Errorf("read the journal's record of a configuration: %w", err)
+	}
+	v, err := plan.Unseal(s.Config, t, secrets.in(s.Dir))
+	if err != nil {
+		return cty.NilVal, failure.New(failure.Precondition, failure.BadConfig, "its secrets cannot be read again: %w", err)
+	}
+	return v, nil
+}
+
+// DeviceOf is the device that something is owed to.
+func DeviceOf(o pending.Obligation) (Endpoint, error) {
+	var e Endpoint
+	if err := json.Unmarshal(o.Endpoint, &e); err != nil {
+		return e, fmt.Errorf("read how %s is reached: %w", o.Device, err)
+	}
+	return e, nil
+}
+
+// doubts say what is odd about the secrets of an endpoint.
+func (s Endpoint) doubts(secrets *Secrets) []string {
+	if s.Config == nil {
+		return nil
+	}
+	v, err := s.unseal(secrets)
+	if err != nil {
+		return nil
+	}
+	return doubts(v, secrets.in(s.Dir))
+}
+
+// Of seals everything that finishing the run may need.
+func Of(x *CompiledPlan, spec lifecycle.RunSpec) (Run, error) {
+	rec := Run{Spec: spec, Dir: x.cfg.Dir, Devices: map[string]Endpoint{}, Destinations: map[string]Destination{}}
+	for name := range spec.Devices {
+		d := x.devices[name]
+		s, err := seal(d.Type, d.Config, x.cfg.Dir)
+		if err != nil {
+			return rec, fmt.Errorf("device %s: %w", name, err)
+		}
+		rec.Devices[name] = s
+	}
+	for _, d := range x.plan.Destinations {
+		s, err := seal(d.Type, d.Config, x.cfg.Dir)
+		if err != nil {
+			return rec, fmt.Errorf("destination %s: %w", d.Address, err)
+		}
+		rec.Destinations[d.Address] = Destination{Endpoint: s, Verify: sdk.Verify(d.Verify)}
+	}
+	return rec, nil
+}

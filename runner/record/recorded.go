@@ -1,0 +1,75 @@
+package record
+
+import (
+	"context"
+
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/dprun/dprun/runner/execute"
+	"github.com/dprun/dprun/runner/journal"
+	"github.com/dprun/dprun/runner/lifecycle"
+	"github.com/dprun/dprun/runner/pending"
+	"github.com/dprun/dprun/sdk"
+	"github.com/dprun/dprun/sdk/failure"
+)
+
+// recordedPlan answers the executor from the journal: the plan of a run that is
+// being finished.
+type recordedPlan struct {
+	rec     Run
+	owed    []journal.Obligation
+	secrets *Secrets
+}
+
+// Plan answers the executor from the record of a run that owes something.
+func (r Run) Plan(owed []journal.Obligation, secrets *Secrets) execute.Plan {
+	return &recordedPlan{rec: r, owed: owed, secrets: secrets}
+}
+
+func (x *recordedPlan) Device(_ context.Context, name string) (execute.Endpoint, error) {
+	return x.rec.Devices[name].Open(x.secrets)
+}
+
+func (x *recordedPlan) Destination(_ context.Context, name string) (execute.Endpoint, sdk.Verify, error) {
+	d := x.rec.Destinations[name]
+	e, err := d.Open(x.secrets)
+	return e, d.Verify, err
+}
+
+// Doubts implements execute.Plan.
+func (x *recordedPlan) Doubts(device, destination string) []string {
+	if d, ok := x.rec.Devices[device]; ok {
+		return d.doubts(x.secrets)
+	}
+	return x.rec.Destinations[destination].doubts(x.secrets)
+}
+
+// Script finds the configuration that was evaluated when the script became owed.
+func (x *recordedPlan) Script(_ context.Context, address string, at execute.Scope) (execute.Endpoint, bool, error) {
+	task := ""
+	if at.Activity != "" {
+		task = lifecycle.TaskID(at.Activity, at.Device, at.Domain)
+	}
+	for _, o := range x.owed {
+		// One script may be owed twice by a task; only a post-script is told an outcome.
+		if o.Kind != pending.PostScript || o.Script != address || o.Task != task || (o.ID == lifecycle.OwedAfterUnquiesce) != (at.Status == "") {
+			continue
+		}
+		row, err := ScriptOf(o.Obligation)
+		if err != nil {
+			return execute.Endpoint{}, false, err
+		}
+		e, err := row.Open(x.secrets, at.Status)
+		return e, row.Dpod, err
+	}
+	return execute.Endpoint{}, false, failure.New(failure.Precondition, failure.BadConfig, "script %s was not owed when the run was interrupted: its configuration is not known", address).
+		WithRemedy("run it by hand if it is needed")
+}
+
+func (x *recordedPlan) ActivityConfig(context.Context, execute.Scope) (cty.Value, error) {
+	return cty.NilVal, failure.New(failure.Internal, "", "recovery captures nothing")
+}
+
+func (x *recordedPlan) Set(context.Context, string, execute.Scope) (string, string, error) {
+	return "", "", failure.New(failure.Internal, "", "recovery begins no set")
+}

@@ -1,0 +1,47 @@
+package record
+
+import (
+	"errors"
+	"io/fs"
+	"log/slog"
+	"os"
+	"sync"
+
+	"github.com/dprun/dprun/runner/redact"
+	"github.com/dprun/dprun/runner/secret"
+)
+
+// Secrets reads secrets anew, from the directories of the plans that refer
+// to them: each reference once. What was right when a run began may have changed.
+type Secrets struct {
+	environ []string
+	redact  *redact.Redactor
+	log     *slog.Logger
+
+	mu     sync.Mutex
+	stores map[string]*secret.Store // by directory
+}
+
+// NewSecrets makes a reader of secrets. They are known to the redactor from then on.
+func NewSecrets(environ []string, r *redact.Redactor, log *slog.Logger) *Secrets {
+	return &Secrets{environ: environ, redact: r, log: log, stores: map[string]*secret.Store{}}
+}
+
+func (x *Secrets) in(dir string) *secret.Store {
+	if dir == "" { // not written down by older versions
+		dir = "/"
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	s := x.stores[dir]
+	if s == nil {
+		at := dir
+		if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+			x.log.Warn("the directory of the plan is gone: commands for secrets run in / instead; those that need it cannot work until it is back", "directory", dir)
+			at = "/"
+		}
+		s = secret.New(at, x.environ, x.redact)
+		x.stores[dir] = s
+	}
+	return s
+}
