@@ -102,7 +102,7 @@ func (t sourceServer) Check(ctx context.Context, r *pluginv1.SourceCheckRequest)
 	if err != nil {
 		return nil, err
 	}
-	rep, err := i.Check(ctx, CheckRequest{Activity: r.Activity, Config: v, Target: Target{Domain: r.Domain}})
+	rep, err := i.Check(ctx, CheckRequest{Activity: r.Activity, Config: v, Target: Target{Domain: r.Domain}, Quiesce: r.Quiesce})
 	switch {
 	case err != nil:
 		return nil, err
@@ -117,9 +117,14 @@ func (t sourceServer) Check(ctx context.Context, r *pluginv1.SourceCheckRequest)
 		}
 		variants = append(variants, e)
 	}
+	role := wire.Enum[pluginv1.FailoverRole](rep.Role)
+	if role == pluginv1.FailoverRole_FAILOVER_ROLE_UNSPECIFIED && rep.Role != "" {
+		role = pluginv1.FailoverRole_FAILOVER_ROLE_UNKNOWN
+	}
 	return &pluginv1.SourceCheckReply{
 		Quiesce: quiesceToWire(rep.Quiesce), SaveNeeded: rep.SaveNeeded, CurrentCommand: rep.CurrentCommand, Space: spaceToWire(rep.Space),
 		Variants: variants, Estimate: rep.Estimate, Token: rep.Token, Warnings: rep.Warnings,
+		Role: role, RoleDetail: rep.RoleDetail, ApiConnect: rep.APIConnect, ApiConnectUnknown: rep.APIConnectUnknown, Busy: rep.Busy, BusyWith: rep.BusyWith,
 	}, nil
 }
 

@@ -160,7 +160,21 @@ type CheckRequest struct {
 	Activity string    // the activity's type
 	Config   cty.Value // of the activity's schema
 	Target   Target
+	// Quiesce says that the target is to be quiesced: the report then also says
+	// what speaks against that. Without it nothing of that is read.
+	Quiesce bool
 }
+
+// FailoverRole is the part that a target has in the groups of devices that
+// stand in for each other: standby groups, gateway peerings, quota enforcement.
+type FailoverRole string
+
+// The roles. Empty: the target is in no such group.
+const (
+	RoleStandby FailoverRole = "standby" // another member has the work
+	RoleActive  FailoverRole = "active"  // active member or primary of one group at least
+	RoleUnknown FailoverRole = "unknown" // not readable; counts as active
+)
 
 // CheckReport is the state of a target right before an activity.
 type CheckReport struct {
@@ -179,6 +193,23 @@ type CheckReport struct {
 	Token string `json:"token,omitempty"`
 	// Warnings end up beside a SUCCESS.
 	Warnings []string `json:"warnings,omitempty"`
+
+	// What follows answers a request with Quiesce only.
+
+	// Role is the target's part in failover groups: of a domain, in its own and
+	// in those of the device; of a device, in all. RoleDetail says which group
+	// decides it, or why it could not be read.
+	Role       FailoverRole `json:"role,omitempty"`
+	RoleDetail string       `json:"role_detail,omitempty"`
+	// APIConnect lists the domains of a device that API Connect manages: they go
+	// down with it. APIConnectUnknown says why some domain could not be read;
+	// empty: all were.
+	APIConnect        []string `json:"api_connect,omitempty"`
+	APIConnectUnknown string   `json:"api_connect_unknown,omitempty"`
+	// Busy says that the device does other work that ends: the host waits.
+	// BusyWith says in one sentence each what the device does, waited for or not.
+	Busy     bool     `json:"busy,omitempty"`
+	BusyWith []string `json:"busy_with,omitempty"`
 }
 
 // The capture variants that the status table knows.

@@ -63,7 +63,10 @@ func (x *Executor) check(ctx context.Context, j engine.Job) (*event.Result, erro
 	if err != nil {
 		return nil, err
 	}
-	r, err := s.Check(ctx, sdk.CheckRequest{Activity: j.Task.Activity.Type, Config: config, Target: sdk.Target{Domain: j.Task.Domain}})
+	r, err := s.Check(ctx, sdk.CheckRequest{
+		Activity: j.Task.Activity.Type, Config: config, Target: sdk.Target{Domain: j.Task.Domain},
+		Quiesce: j.Task.Quiesces() && j.Action.Kind != lifecycle.ActValidate, // too early to say anything about then
+	})
 	if err != nil {
 		return nil, late(ctx, err)
 	}

@@ -59,6 +59,15 @@ func stateFromWire(s pluginv1.QuiesceState) sdk.QuiesceState {
 	return cmp.Or(wire.Word[sdk.QuiesceState](s), sdk.StateUnknown)
 }
 
+// roleFromWire reads a role; one that we do not know is unknown, and not none.
+func roleFromWire(r pluginv1.FailoverRole) sdk.FailoverRole {
+	switch role := wire.Word[sdk.FailoverRole](r); {
+	case r == pluginv1.FailoverRole_FAILOVER_ROLE_UNSPECIFIED, role == sdk.RoleStandby, role == sdk.RoleActive:
+		return role
+	}
+	return sdk.RoleUnknown
+}
+
 func (s *source) Inspect(ctx context.Context) (*sdk.Inspection, error) {
 	r, err := s.c.Inspect(ctx, &pluginv1.InspectRequest{Instance: s.id})
 	if err != nil {
@@ -97,7 +106,7 @@ func (s *source) Check(ctx context.Context, r sdk.CheckRequest) (*sdk.CheckRepor
 	if err != nil {
 		return nil, err
 	}
-	w, err := s.c.Check(ctx, &pluginv1.SourceCheckRequest{Instance: s.id, Activity: r.Activity, Config: raw, Domain: r.Target.Domain})
+	w, err := s.c.Check(ctx, &pluginv1.SourceCheckRequest{Instance: s.id, Activity: r.Activity, Config: raw, Domain: r.Target.Domain, Quiesce: r.Quiesce})
 	if err != nil {
 		return nil, s.p.fail(failure.CallCheck, err)
 	}
@@ -112,6 +121,7 @@ func (s *source) Check(ctx context.Context, r sdk.CheckRequest) (*sdk.CheckRepor
 	return &sdk.CheckReport{
 		Quiesce: quiesceFromWire(w.Quiesce), SaveNeeded: w.SaveNeeded, CurrentCommand: w.CurrentCommand, Space: spaceFromWire(w.Space),
 		Variants: variants, Estimate: w.Estimate, Token: w.Token, Warnings: w.Warnings,
+		Role: roleFromWire(w.Role), RoleDetail: w.RoleDetail, APIConnect: w.ApiConnect, APIConnectUnknown: w.ApiConnectUnknown, Busy: w.Busy, BusyWith: w.BusyWith,
 	}, nil
 }
 

@@ -658,6 +658,7 @@ const (
 	FailoverRole_FAILOVER_ROLE_PRIMARY     FailoverRole = 1
 	FailoverRole_FAILOVER_ROLE_ACTIVE      FailoverRole = 2
 	FailoverRole_FAILOVER_ROLE_STANDBY     FailoverRole = 3
+	FailoverRole_FAILOVER_ROLE_UNKNOWN     FailoverRole = 4 // not readable, or not one of these words
 )
 
 // Enum value maps for FailoverRole.
@@ -667,12 +668,14 @@ var (
 		1: "FAILOVER_ROLE_PRIMARY",
 		2: "FAILOVER_ROLE_ACTIVE",
 		3: "FAILOVER_ROLE_STANDBY",
+		4: "FAILOVER_ROLE_UNKNOWN",
 	}
 	FailoverRole_value = map[string]int32{
 		"FAILOVER_ROLE_UNSPECIFIED": 0,
 		"FAILOVER_ROLE_PRIMARY":     1,
 		"FAILOVER_ROLE_ACTIVE":      2,
 		"FAILOVER_ROLE_STANDBY":     3,
+		"FAILOVER_ROLE_UNKNOWN":     4,
 	}
 )
 
@@ -3109,7 +3112,8 @@ type SourceCheckRequest struct {
 	Instance      uint64                 `protobuf:"varint,1,opt,name=instance,proto3" json:"instance,omitempty"`
 	Activity      string                 `protobuf:"bytes,2,opt,name=activity,proto3" json:"activity,omitempty"`
 	Config        []byte                 `protobuf:"bytes,3,opt,name=config,proto3" json:"config,omitempty"`
-	Domain        string                 `protobuf:"bytes,4,opt,name=domain,proto3" json:"domain,omitempty"` // empty: the whole device
+	Domain        string                 `protobuf:"bytes,4,opt,name=domain,proto3" json:"domain,omitempty"`    // empty: the whole device
+	Quiesce       bool                   `protobuf:"varint,5,opt,name=quiesce,proto3" json:"quiesce,omitempty"` // the target is to be quiesced: read also what speaks against it
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3172,6 +3176,13 @@ func (x *SourceCheckRequest) GetDomain() string {
 	return ""
 }
 
+func (x *SourceCheckRequest) GetQuiesce() bool {
+	if x != nil {
+		return x.Quiesce
+	}
+	return false
+}
+
 type SourceCheckReply struct {
 	state          protoimpl.MessageState `protogen:"open.v1"`
 	Quiesce        *QuiesceReport         `protobuf:"bytes,1,opt,name=quiesce,proto3" json:"quiesce,omitempty"`
@@ -3182,8 +3193,15 @@ type SourceCheckReply struct {
 	Estimate       int64                  `protobuf:"varint,6,opt,name=estimate,proto3" json:"estimate,omitempty"`
 	Warnings       []string               `protobuf:"bytes,7,rep,name=warnings,proto3" json:"warnings,omitempty"`
 	Token          string                 `protobuf:"bytes,8,opt,name=token,proto3" json:"token,omitempty"` // what a capture will leave on the device, for Discard; empty: nothing
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// What speaks against a quiesce; only in answer to a request with quiesce.
+	Role              FailoverRole `protobuf:"varint,9,opt,name=role,proto3,enum=dprun.plugin.v1.FailoverRole" json:"role,omitempty"`
+	RoleDetail        string       `protobuf:"bytes,10,opt,name=role_detail,json=roleDetail,proto3" json:"role_detail,omitempty"`                        // which group says so, or why the role could not be read
+	ApiConnect        []string     `protobuf:"bytes,11,rep,name=api_connect,json=apiConnect,proto3" json:"api_connect,omitempty"`                        // of a device: its domains that API Connect manages
+	ApiConnectUnknown string       `protobuf:"bytes,12,opt,name=api_connect_unknown,json=apiConnectUnknown,proto3" json:"api_connect_unknown,omitempty"` // why some domain could not be read; empty: all were
+	Busy              bool         `protobuf:"varint,13,opt,name=busy,proto3" json:"busy,omitempty"`                                                     // the device does other work: wait
+	BusyWith          []string     `protobuf:"bytes,14,rep,name=busy_with,json=busyWith,proto3" json:"busy_with,omitempty"`                              // one sentence for each work, waited for or not
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *SourceCheckReply) Reset() {
@@ -3270,6 +3288,48 @@ func (x *SourceCheckReply) GetToken() string {
 		return x.Token
 	}
 	return ""
+}
+
+func (x *SourceCheckReply) GetRole() FailoverRole {
+	if x != nil {
+		return x.Role
+	}
+	return FailoverRole_FAILOVER_ROLE_UNSPECIFIED
+}
+
+func (x *SourceCheckReply) GetRoleDetail() string {
+	if x != nil {
+		return x.RoleDetail
+	}
+	return ""
+}
+
+func (x *SourceCheckReply) GetApiConnect() []string {
+	if x != nil {
+		return x.ApiConnect
+	}
+	return nil
+}
+
+func (x *SourceCheckReply) GetApiConnectUnknown() string {
+	if x != nil {
+		return x.ApiConnectUnknown
+	}
+	return ""
+}
+
+func (x *SourceCheckReply) GetBusy() bool {
+	if x != nil {
+		return x.Busy
+	}
+	return false
+}
+
+func (x *SourceCheckReply) GetBusyWith() []string {
+	if x != nil {
+		return x.BusyWith
+	}
+	return nil
 }
 
 type QuiesceReport struct {
@@ -4441,12 +4501,13 @@ const file_dprun_plugin_v1_plugin_proto_rawDesc = "" +
 	"saveNeeded\x12\x1f\n" +
 	"\vapi_connect\x18\x04 \x01(\bR\n" +
 	"apiConnect\x12'\n" +
-	"\x0fcurrent_command\x18\x05 \x01(\tR\x0ecurrentCommand\"|\n" +
+	"\x0fcurrent_command\x18\x05 \x01(\tR\x0ecurrentCommand\"\x96\x01\n" +
 	"\x12SourceCheckRequest\x12\x1a\n" +
 	"\binstance\x18\x01 \x01(\x04R\binstance\x12\x1a\n" +
 	"\bactivity\x18\x02 \x01(\tR\bactivity\x12\x16\n" +
 	"\x06config\x18\x03 \x01(\fR\x06config\x12\x16\n" +
-	"\x06domain\x18\x04 \x01(\tR\x06domain\"\xc8\x02\n" +
+	"\x06domain\x18\x04 \x01(\tR\x06domain\x12\x18\n" +
+	"\aquiesce\x18\x05 \x01(\bR\aquiesce\"\x9e\x04\n" +
 	"\x10SourceCheckReply\x128\n" +
 	"\aquiesce\x18\x01 \x01(\v2\x1e.dprun.plugin.v1.QuiesceReportR\aquiesce\x12\x1f\n" +
 	"\vsave_needed\x18\x02 \x01(\bR\n" +
@@ -4456,7 +4517,16 @@ const file_dprun_plugin_v1_plugin_proto_rawDesc = "" +
 	"\bvariants\x18\x05 \x03(\x0e2\x18.dprun.plugin.v1.VariantR\bvariants\x12\x1a\n" +
 	"\bestimate\x18\x06 \x01(\x03R\bestimate\x12\x1a\n" +
 	"\bwarnings\x18\a \x03(\tR\bwarnings\x12\x14\n" +
-	"\x05token\x18\b \x01(\tR\x05token\"\xfe\x01\n" +
+	"\x05token\x18\b \x01(\tR\x05token\x121\n" +
+	"\x04role\x18\t \x01(\x0e2\x1d.dprun.plugin.v1.FailoverRoleR\x04role\x12\x1f\n" +
+	"\vrole_detail\x18\n" +
+	" \x01(\tR\n" +
+	"roleDetail\x12\x1f\n" +
+	"\vapi_connect\x18\v \x03(\tR\n" +
+	"apiConnect\x12.\n" +
+	"\x13api_connect_unknown\x18\f \x01(\tR\x11apiConnectUnknown\x12\x12\n" +
+	"\x04busy\x18\r \x01(\bR\x04busy\x12\x1b\n" +
+	"\tbusy_with\x18\x0e \x03(\tR\bbusyWith\"\xfe\x01\n" +
 	"\rQuiesceReport\x123\n" +
 	"\x05state\x18\x01 \x01(\x0e2\x1d.dprun.plugin.v1.QuiesceStateR\x05state\x12E\n" +
 	"\adomains\x18\x02 \x03(\v2+.dprun.plugin.v1.QuiesceReport.DomainsEntryR\adomains\x12\x16\n" +
@@ -4622,12 +4692,13 @@ const file_dprun_plugin_v1_plugin_proto_rawDesc = "" +
 	"BackupMode\x12\x1b\n" +
 	"\x17BACKUP_MODE_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12BACKUP_MODE_NORMAL\x10\x01\x12\x16\n" +
-	"\x12BACKUP_MODE_SECURE\x10\x02*}\n" +
+	"\x12BACKUP_MODE_SECURE\x10\x02*\x98\x01\n" +
 	"\fFailoverRole\x12\x1d\n" +
 	"\x19FAILOVER_ROLE_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15FAILOVER_ROLE_PRIMARY\x10\x01\x12\x18\n" +
 	"\x14FAILOVER_ROLE_ACTIVE\x10\x02\x12\x19\n" +
-	"\x15FAILOVER_ROLE_STANDBY\x10\x03*\xd3\x01\n" +
+	"\x15FAILOVER_ROLE_STANDBY\x10\x03\x12\x19\n" +
+	"\x15FAILOVER_ROLE_UNKNOWN\x10\x04*\xd3\x01\n" +
 	"\fQuiesceState\x12\x1d\n" +
 	"\x19QUIESCE_STATE_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14QUIESCE_STATE_NORMAL\x10\x01\x12\x1b\n" +
@@ -4791,62 +4862,63 @@ var file_dprun_plugin_v1_plugin_proto_depIdxs = []int32{
 	52, // 31: dprun.plugin.v1.SourceCheckReply.quiesce:type_name -> dprun.plugin.v1.QuiesceReport
 	47, // 32: dprun.plugin.v1.SourceCheckReply.space:type_name -> dprun.plugin.v1.Space
 	10, // 33: dprun.plugin.v1.SourceCheckReply.variants:type_name -> dprun.plugin.v1.Variant
-	9,  // 34: dprun.plugin.v1.QuiesceReport.state:type_name -> dprun.plugin.v1.QuiesceState
-	71, // 35: dprun.plugin.v1.QuiesceReport.domains:type_name -> dprun.plugin.v1.QuiesceReport.DomainsEntry
-	73, // 36: dprun.plugin.v1.QuiesceRequest.device_timeout:type_name -> google.protobuf.Duration
-	10, // 37: dprun.plugin.v1.CaptureRequest.variant:type_name -> dprun.plugin.v1.Variant
-	60, // 38: dprun.plugin.v1.CaptureEvent.progress:type_name -> dprun.plugin.v1.CaptureProgress
-	61, // 39: dprun.plugin.v1.CaptureEvent.done:type_name -> dprun.plugin.v1.CaptureReport
-	62, // 40: dprun.plugin.v1.CaptureReport.artifacts:type_name -> dprun.plugin.v1.Artifact
-	67, // 41: dprun.plugin.v1.HealthReply.objects:type_name -> dprun.plugin.v1.ObjectHealth
-	68, // 42: dprun.plugin.v1.HealthReply.unread:type_name -> dprun.plugin.v1.UnreadDomain
-	11, // 43: dprun.plugin.v1.UnreadDomain.failure:type_name -> dprun.plugin.v1.Failure
-	9,  // 44: dprun.plugin.v1.QuiesceReport.DomainsEntry.value:type_name -> dprun.plugin.v1.QuiesceState
-	12, // 45: dprun.plugin.v1.Plugin.Describe:input_type -> dprun.plugin.v1.DescribeRequest
-	14, // 46: dprun.plugin.v1.Plugin.ValidateConfig:input_type -> dprun.plugin.v1.ValidateConfigRequest
-	17, // 47: dprun.plugin.v1.Plugin.Configure:input_type -> dprun.plugin.v1.ConfigureRequest
-	19, // 48: dprun.plugin.v1.Plugin.Release:input_type -> dprun.plugin.v1.ReleaseRequest
-	21, // 49: dprun.plugin.v1.Plugin.Cancel:input_type -> dprun.plugin.v1.CancelRequest
-	23, // 50: dprun.plugin.v1.Destination.Check:input_type -> dprun.plugin.v1.DestinationCheckRequest
-	25, // 51: dprun.plugin.v1.Destination.Store:input_type -> dprun.plugin.v1.StoreRequest
-	29, // 52: dprun.plugin.v1.Destination.Fetch:input_type -> dprun.plugin.v1.FetchRequest
-	32, // 53: dprun.plugin.v1.Destination.List:input_type -> dprun.plugin.v1.ListRequest
-	35, // 54: dprun.plugin.v1.Destination.Delete:input_type -> dprun.plugin.v1.DeleteRequest
-	37, // 55: dprun.plugin.v1.Destination.Sweep:input_type -> dprun.plugin.v1.SweepRequest
-	39, // 56: dprun.plugin.v1.Hook.Run:input_type -> dprun.plugin.v1.RunRequest
-	43, // 57: dprun.plugin.v1.Source.Inspect:input_type -> dprun.plugin.v1.InspectRequest
-	50, // 58: dprun.plugin.v1.Source.Check:input_type -> dprun.plugin.v1.SourceCheckRequest
-	53, // 59: dprun.plugin.v1.Source.Quiesce:input_type -> dprun.plugin.v1.QuiesceRequest
-	55, // 60: dprun.plugin.v1.Source.Unquiesce:input_type -> dprun.plugin.v1.UnquiesceRequest
-	57, // 61: dprun.plugin.v1.Source.QuiesceState:input_type -> dprun.plugin.v1.QuiesceStateRequest
-	58, // 62: dprun.plugin.v1.Source.Capture:input_type -> dprun.plugin.v1.CaptureRequest
-	63, // 63: dprun.plugin.v1.Source.Discard:input_type -> dprun.plugin.v1.DiscardRequest
-	65, // 64: dprun.plugin.v1.Source.Health:input_type -> dprun.plugin.v1.HealthRequest
-	13, // 65: dprun.plugin.v1.Plugin.Describe:output_type -> dprun.plugin.v1.DescribeReply
-	15, // 66: dprun.plugin.v1.Plugin.ValidateConfig:output_type -> dprun.plugin.v1.ValidateConfigReply
-	18, // 67: dprun.plugin.v1.Plugin.Configure:output_type -> dprun.plugin.v1.ConfigureReply
-	20, // 68: dprun.plugin.v1.Plugin.Release:output_type -> dprun.plugin.v1.ReleaseReply
-	22, // 69: dprun.plugin.v1.Plugin.Cancel:output_type -> dprun.plugin.v1.CancelReply
-	24, // 70: dprun.plugin.v1.Destination.Check:output_type -> dprun.plugin.v1.DestinationCheckReply
-	26, // 71: dprun.plugin.v1.Destination.Store:output_type -> dprun.plugin.v1.StoreEvent
-	30, // 72: dprun.plugin.v1.Destination.Fetch:output_type -> dprun.plugin.v1.FetchEvent
-	33, // 73: dprun.plugin.v1.Destination.List:output_type -> dprun.plugin.v1.ListEvent
-	36, // 74: dprun.plugin.v1.Destination.Delete:output_type -> dprun.plugin.v1.DeleteReply
-	38, // 75: dprun.plugin.v1.Destination.Sweep:output_type -> dprun.plugin.v1.SweepReply
-	40, // 76: dprun.plugin.v1.Hook.Run:output_type -> dprun.plugin.v1.RunEvent
-	44, // 77: dprun.plugin.v1.Source.Inspect:output_type -> dprun.plugin.v1.InspectReply
-	51, // 78: dprun.plugin.v1.Source.Check:output_type -> dprun.plugin.v1.SourceCheckReply
-	54, // 79: dprun.plugin.v1.Source.Quiesce:output_type -> dprun.plugin.v1.QuiesceReply
-	56, // 80: dprun.plugin.v1.Source.Unquiesce:output_type -> dprun.plugin.v1.UnquiesceReply
-	52, // 81: dprun.plugin.v1.Source.QuiesceState:output_type -> dprun.plugin.v1.QuiesceReport
-	59, // 82: dprun.plugin.v1.Source.Capture:output_type -> dprun.plugin.v1.CaptureEvent
-	64, // 83: dprun.plugin.v1.Source.Discard:output_type -> dprun.plugin.v1.DiscardReply
-	66, // 84: dprun.plugin.v1.Source.Health:output_type -> dprun.plugin.v1.HealthReply
-	65, // [65:85] is the sub-list for method output_type
-	45, // [45:65] is the sub-list for method input_type
-	45, // [45:45] is the sub-list for extension type_name
-	45, // [45:45] is the sub-list for extension extendee
-	0,  // [0:45] is the sub-list for field type_name
+	8,  // 34: dprun.plugin.v1.SourceCheckReply.role:type_name -> dprun.plugin.v1.FailoverRole
+	9,  // 35: dprun.plugin.v1.QuiesceReport.state:type_name -> dprun.plugin.v1.QuiesceState
+	71, // 36: dprun.plugin.v1.QuiesceReport.domains:type_name -> dprun.plugin.v1.QuiesceReport.DomainsEntry
+	73, // 37: dprun.plugin.v1.QuiesceRequest.device_timeout:type_name -> google.protobuf.Duration
+	10, // 38: dprun.plugin.v1.CaptureRequest.variant:type_name -> dprun.plugin.v1.Variant
+	60, // 39: dprun.plugin.v1.CaptureEvent.progress:type_name -> dprun.plugin.v1.CaptureProgress
+	61, // 40: dprun.plugin.v1.CaptureEvent.done:type_name -> dprun.plugin.v1.CaptureReport
+	62, // 41: dprun.plugin.v1.CaptureReport.artifacts:type_name -> dprun.plugin.v1.Artifact
+	67, // 42: dprun.plugin.v1.HealthReply.objects:type_name -> dprun.plugin.v1.ObjectHealth
+	68, // 43: dprun.plugin.v1.HealthReply.unread:type_name -> dprun.plugin.v1.UnreadDomain
+	11, // 44: dprun.plugin.v1.UnreadDomain.failure:type_name -> dprun.plugin.v1.Failure
+	9,  // 45: dprun.plugin.v1.QuiesceReport.DomainsEntry.value:type_name -> dprun.plugin.v1.QuiesceState
+	12, // 46: dprun.plugin.v1.Plugin.Describe:input_type -> dprun.plugin.v1.DescribeRequest
+	14, // 47: dprun.plugin.v1.Plugin.ValidateConfig:input_type -> dprun.plugin.v1.ValidateConfigRequest
+	17, // 48: dprun.plugin.v1.Plugin.Configure:input_type -> dprun.plugin.v1.ConfigureRequest
+	19, // 49: dprun.plugin.v1.Plugin.Release:input_type -> dprun.plugin.v1.ReleaseRequest
+	21, // 50: dprun.plugin.v1.Plugin.Cancel:input_type -> dprun.plugin.v1.CancelRequest
+	23, // 51: dprun.plugin.v1.Destination.Check:input_type -> dprun.plugin.v1.DestinationCheckRequest
+	25, // 52: dprun.plugin.v1.Destination.Store:input_type -> dprun.plugin.v1.StoreRequest
+	29, // 53: dprun.plugin.v1.Destination.Fetch:input_type -> dprun.plugin.v1.FetchRequest
+	32, // 54: dprun.plugin.v1.Destination.List:input_type -> dprun.plugin.v1.ListRequest
+	35, // 55: dprun.plugin.v1.Destination.Delete:input_type -> dprun.plugin.v1.DeleteRequest
+	37, // 56: dprun.plugin.v1.Destination.Sweep:input_type -> dprun.plugin.v1.SweepRequest
+	39, // 57: dprun.plugin.v1.Hook.Run:input_type -> dprun.plugin.v1.RunRequest
+	43, // 58: dprun.plugin.v1.Source.Inspect:input_type -> dprun.plugin.v1.InspectRequest
+	50, // 59: dprun.plugin.v1.Source.Check:input_type -> dprun.plugin.v1.SourceCheckRequest
+	53, // 60: dprun.plugin.v1.Source.Quiesce:input_type -> dprun.plugin.v1.QuiesceRequest
+	55, // 61: dprun.plugin.v1.Source.Unquiesce:input_type -> dprun.plugin.v1.UnquiesceRequest
+	57, // 62: dprun.plugin.v1.Source.QuiesceState:input_type -> dprun.plugin.v1.QuiesceStateRequest
+	58, // 63: dprun.plugin.v1.Source.Capture:input_type -> dprun.plugin.v1.CaptureRequest
+	63, // 64: dprun.plugin.v1.Source.Discard:input_type -> dprun.plugin.v1.DiscardRequest
+	65, // 65: dprun.plugin.v1.Source.Health:input_type -> dprun.plugin.v1.HealthRequest
+	13, // 66: dprun.plugin.v1.Plugin.Describe:output_type -> dprun.plugin.v1.DescribeReply
+	15, // 67: dprun.plugin.v1.Plugin.ValidateConfig:output_type -> dprun.plugin.v1.ValidateConfigReply
+	18, // 68: dprun.plugin.v1.Plugin.Configure:output_type -> dprun.plugin.v1.ConfigureReply
+	20, // 69: dprun.plugin.v1.Plugin.Release:output_type -> dprun.plugin.v1.ReleaseReply
+	22, // 70: dprun.plugin.v1.Plugin.Cancel:output_type -> dprun.plugin.v1.CancelReply
+	24, // 71: dprun.plugin.v1.Destination.Check:output_type -> dprun.plugin.v1.DestinationCheckReply
+	26, // 72: dprun.plugin.v1.Destination.Store:output_type -> dprun.plugin.v1.StoreEvent
+	30, // 73: dprun.plugin.v1.Destination.Fetch:output_type -> dprun.plugin.v1.FetchEvent
+	33, // 74: dprun.plugin.v1.Destination.List:output_type -> dprun.plugin.v1.ListEvent
+	36, // 75: dprun.plugin.v1.Destination.Delete:output_type -> dprun.plugin.v1.DeleteReply
+	38, // 76: dprun.plugin.v1.Destination.Sweep:output_type -> dprun.plugin.v1.SweepReply
+	40, // 77: dprun.plugin.v1.Hook.Run:output_type -> dprun.plugin.v1.RunEvent
+	44, // 78: dprun.plugin.v1.Source.Inspect:output_type -> dprun.plugin.v1.InspectReply
+	51, // 79: dprun.plugin.v1.Source.Check:output_type -> dprun.plugin.v1.SourceCheckReply
+	54, // 80: dprun.plugin.v1.Source.Quiesce:output_type -> dprun.plugin.v1.QuiesceReply
+	56, // 81: dprun.plugin.v1.Source.Unquiesce:output_type -> dprun.plugin.v1.UnquiesceReply
+	52, // 82: dprun.plugin.v1.Source.QuiesceState:output_type -> dprun.plugin.v1.QuiesceReport
+	59, // 83: dprun.plugin.v1.Source.Capture:output_type -> dprun.plugin.v1.CaptureEvent
+	64, // 84: dprun.plugin.v1.Source.Discard:output_type -> dprun.plugin.v1.DiscardReply
+	66, // 85: dprun.plugin.v1.Source.Health:output_type -> dprun.plugin.v1.HealthReply
+	66, // [66:86] is the sub-list for method output_type
+	46, // [46:66] is the sub-list for method input_type
+	46, // [46:46] is the sub-list for extension type_name
+	46, // [46:46] is the sub-list for extension extendee
+	0,  // [0:46] is the sub-list for field type_name
 }
 
 func init() { file_dprun_plugin_v1_plugin_proto_init() }
