@@ -68,7 +68,7 @@ func (t sourceServer) Inspect(ctx context.Context, r *pluginv1.InspectRequest) (
 	facts := &pluginv1.Facts{
 		Identity: f.Identity, DeviceName: f.DeviceName, Serial: f.Serial, Model: f.Model, Firmware: f.Firmware, FirmwareBuild: f.FirmwareBuild,
 		Container: f.Container, BackupMode: wire.Enum[pluginv1.BackupMode](f.BackupMode), Space: spaceToWire(f.Space), CurrentCommand: f.CurrentCommand,
-		FailoverRole: wire.Enum[pluginv1.FailoverRole](f.FailoverRole), Clock: timeToWire(f.Clock), TlsFingerprint: f.TLSFingerprint,
+		Clock: timeToWire(f.Clock), TlsFingerprint: f.TLSFingerprint,
 	}
 	for _, c := range f.Certificates {
 		facts.Certificates = append(facts.Certificates, &pluginv1.Certificate{Name: c.Name, Up: c.Up, Expires: timeToWire(c.Expires)})

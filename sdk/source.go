@@ -101,12 +101,11 @@ type Fact string
 
 // The facts that may be unread.
 const (
-	FactFirmware     Fact = "firmware"      // serial, model, firmware, build
-	FactSpace        Fact = "space"         // free and total space
-	FactSettings     Fact = "settings"      // device name, backup mode, whether it is a container
-	FactCertificates Fact = "certificates"  // certificate objects
-	FactFailoverRole Fact = "failover_role" // the device's part in peer and standby groups
-	FactAPIConnect   Fact = "api_connect"   // whether API Connect manages a domain
+	FactFirmware     Fact = "firmware"     // serial, model, firmware, build
+	FactSpace        Fact = "space"        // free and total space
+	FactSettings     Fact = "settings"     // device name, backup mode, whether it is a container
+	FactCertificates Fact = "certificates" // certificate objects
+	FactAPIConnect   Fact = "api_connect"  // whether API Connect manages a domain
 )
 
 // Facts identify a device and tell what it can do.
@@ -125,7 +124,6 @@ type Facts struct {
 	Space          Space          `json:"space"`
 	Certificates   []Certificate  `json:"certificates,omitempty"`
 	CurrentCommand string         `json:"current_command,omitempty"` // a command that runs on the device
-	FailoverRole   string         `json:"failover_role,omitempty"`   // "primary", "active", "standby" or empty
 	Clock          time.Time      `json:"clock,omitzero"`            // the device's clock
 	TLSFingerprint string         `json:"tls_fingerprint,omitempty"` // SHA-256 of the certificate, hex
 	Extra          map[string]any `json:"extra,omitempty"`

@@ -76,6 +76,11 @@ func (s *source) Check(ctx context.Context, r sdk.CheckRequest) (*sdk.CheckRepor
 	default:
 		return nil, noActivity(r.Activity)
 	}
+	if r.Quiesce {
+		if err := s.against(ctx, domains, r.Target, out); err != nil {
+			return nil, err
+		}
+	}
 	return out, nil
 }
 

@@ -25,7 +25,7 @@ func (s *source) Inspect(ctx context.Context) (*sdk.Inspection, error) {
 	if err != nil {
 		return nil, s.failed(err, "inspect: read its domains")
 	}
-	r := &reading{source: s, in: &sdk.Inspection{}, absent: map[string]bool{}, works: map[string]bool{"get-status": true}}
+	r := &reading{source: s, in: &sdk.Inspection{}, classes: newClasses(s.client)}
 	if err := r.facts(ctx); err != nil {
 		return nil, err
 	}
@@ -49,11 +49,9 @@ func (s *source) Inspect(ctx context.Context) (*sdk.Inspection, error) {
 // reading is one inspection under way.
 type reading struct {
 	*source
+	*classes
 	in *sdk.Inspection
-
-	mu     sync.Mutex
-	absent map[string]bool // answers that stand for an unknown class, or do not
-	works  map[string]bool // kinds of reads that the gateway has answered with rows
+	mu sync.Mutex // of in.Unread
 }
 
 // again repeats a read that the gateway failed at, once: an error of its own may pass.
@@ -82,29 +80,6 @@ func (r *reading) unread(err error, fact sdk.Fact, domain, what string) error {
 	return nil
 }
 
-// known drops an error by which the gateway says that it does not know a class: it then has no object of it. The answer must be
-// the one that it gives for a class that does not exist. An answer that names no class could be one for everything, so it counts
-// only where the gateway has answered another read of the kind.
-func (r *reading) known(ctx context.Context, err error) error {
-	var e *soma.Error
-	if !errors.As(err, &e) {
-		return err
-	}
-	kind, class, _ := strings.Cut(e.Op, " ")
-	answer := kind + ": " + strings.NewReplacer(class, "CLASS", "'"+e.Domain+"'", "'DOMAIN'").Replace(e.Text)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	absent, asked := r.absent[answer]
-	if !asked {
-		absent = (r.works[kind] || strings.Contains(e.Text, class)) && r.client.KnowsNot(ctx, err)
-		r.absent[answer] = absent
-	}
-	if absent {
-		return nil
-	}
-	return err
-}
-
 func (r *reading) facts(ctx context.Context) error {
 	f := &r.in.Facts
 	firmware, err := again(func() (*soma.Firmware, error) { return r.client.Firmware(ctx) })
@@ -122,13 +97,11 @@ func (r *reading) facts(ctx context.Context) error {
 	if err := r.unread(err, sdk.FactSettings, "", "its settings"); err != nil {
 		return err
 	}
-	r.works["get-config"] = settings != nil
+	if settings != nil {
+		r.works("get-config")
+	}
 	f.Certificates, err = r.certificates(ctx)
 	if err := r.unread(err, sdk.FactCertificates, "", "its certificates"); err != nil {
-		return err
-	}
-	f.FailoverRole, err = again(func() (string, error) { return r.failoverRole(ctx) })
-	if err := r.unread(err, sdk.FactFailoverRole, "", "its part in peer and standby groups"); err != nil {
 		return err
 	}
 	f.DeviceName, f.BackupMode = settings.Value("SystemName"), settings.Value("BackupMode")
@@ -198,85 +171,21 @@ func (s *source) certificates(ctx context.Context) ([]sdk.Certificate, error) {
 	return out, nil
 }
 
-// failoverRole reads whether the gateway is the primary of a peer group or the active member of a standby group. One part that is
-// read decides where it forbids a quiesce; else every part must be read.
-func (r *reading) failoverRole(ctx context.Context) (string, error) {
-	peering, peeringErr := r.peeringRole(ctx)
-	if peering == "primary" {
-		return peering, nil
-	}
-	groups, err := r.client.Standbys(ctx)
-	if err = r.known(ctx, err); err == nil {
-		err = peeringErr
-	}
-	role := peering
-	for _, g := range groups {
-		switch strings.ToLower(g.State) {
-		case "active":
-			return "active", nil
-		case "standby":
-			role = "standby"
-		}
-	}
-	return role, err
-}
-
-func (r *reading) peeringRole(ctx context.Context) (role string, err error) {
-	peerings, err := r.client.GetConfig(ctx, defaultDomain, "GatewayPeering", "")
-	if err := r.known(ctx, err); err != nil {
-		return "", err
-	}
-	local := map[string]string{}
-	for _, n := range peerings {
-		if n.Child("Peers") != nil {
-			local[n.Attrs["name"]] = n.Value("LocalAddress")
-		}
-	}
-	if len(local) == 0 {
-		return "", nil
-	}
-	peers, err := r.client.Peers(ctx, defaultDomain)
-	if err != nil {
-		return "", err
-	}
-	for _, p := range peers {
-		if local[p.Group] != p.Address {
-			continue
-		}
-		if p.Primary {
-			return "primary", nil
-		}
-		role = "standby"
-	}
-	return role, nil
-}
-
-// findAPIConnect marks the domains that API Connect manages: they hold its service object.
+// findAPIConnect marks the domains that API Connect manages.
 func (r *reading) findAPIConnect(ctx context.Context) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	var wg sync.WaitGroup
-	slots := make(chan struct{}, inspectParallel)
-	for i := range r.in.Domains {
-		d := &r.in.Domains[i]
-		if d.Name == defaultDomain {
-			continue
-		}
-		if strings.HasPrefix(d.Name, "APIMgmt_") { // how version 5 names them
-			d.APIConnect = true
-			continue
-		}
-		slots <- struct{}{}
-		wg.Go(func() {
-			defer func() { <-slots }()
-			nodes, err := again(func() ([]*soma.Node, error) { return r.client.GetConfig(ctx, d.Name, "APIConnectGatewayService", "") })
-			err = r.unread(r.known(ctx, err), sdk.FactAPIConnect, d.Name, "whether API Connect manages domain "+d.Name)
-			if err != nil {
-				cancel(err)
-			}
-			d.APIConnect = len(nodes) > 0
-		})
+	var names []string
+	for _, d := range r.in.Domains {
+		names = append(names, d.Name)
 	}
-	wg.Wait()
-	return context.Cause(ctx)
+	managed, err := overDomains(ctx, names, func(ctx context.Context, domain string) (bool, error) {
+		managed, err := r.apiConnect(ctx, domain)
+		return managed, r.unread(err, sdk.FactAPIConnect, domain, "whether API Connect manages domain "+domain)
+	}, func(bool) bool { return false })
+	if err != nil {
+		return err
+	}
+	for i := range managed {
+		r.in.Domains[i].APIConnect = managed[i]
+	}
+	return nil
 }

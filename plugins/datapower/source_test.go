@@ -29,7 +29,7 @@ func TestInspectTellsWhatADeviceIs(t *testing.T) {
 				t.Fatal(err)
 			}
 			f := got.Facts
-			if f.Serial != "7800163" || f.Identity != "7800163/"+gatewayName || f.BackupMode != "normal" || f.Firmware == "" || f.Container || f.FailoverRole != "" {
+			if f.Serial != "7800163" || f.Identity != "7800163/"+gatewayName || f.BackupMode != "normal" || f.Firmware == "" || f.Container {
 				t.Errorf("facts %+v", f)
 			}
 			if f.Clock.IsZero() || f.TLSFingerprint != g.fleet.Device(gatewayName).Fingerprint || f.Space.FreeTemporary != 400_000_000 || f.Space.TotalTemporary != 1_000_000_000 {
@@ -59,21 +59,6 @@ func TestContainersAreKnownByTheirCertificate(t *testing.T) {
 	got, err := g.Inspect(testContext(t))
 	if err != nil || !got.Facts.Container || got.Facts.Identity != "tls:"+g.fleet.Device(gatewayName).Fingerprint {
 		t.Errorf("%+v, %v", got, err)
-	}
-}
-
-func TestTheFailoverRoleIsRead(t *testing.T) {
-	t.Parallel()
-	for want, d := range map[string]dpsim.Device{
-		"primary": {Peerings: []dpsim.Peering{{Name: "gwp", Peers: []string{"192.0.2.11"}, Primary: true}}},
-		"active":  {Standbys: []dpsim.Standby{{Interface: "eth1", Group: 5, State: "active"}}},
-		"standby": {Standbys: []dpsim.Standby{{Interface: "eth1", Group: 5, State: "standby"}}},
-		"":        {Peerings: []dpsim.Peering{{Name: "alone"}}},
-	} {
-		g := newGateway(t, d)
-		if got, err := g.Inspect(testContext(t)); err != nil || got.Facts.FailoverRole != want {
-			t.Errorf("role %+v, %v; want %q", got, err, want)
-		}
 	}
 }
 

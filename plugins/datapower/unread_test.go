@@ -25,8 +25,8 @@ func unreadFacts(in *sdk.Inspection) []string {
 func TestWhatAGatewayDoesNotTellIsUnread(t *testing.T) {
 	t.Parallel()
 	for operation, fact := range map[string]string{
-		"get-config/APIConnectGatewayService": "api_connect app01", "get-config/GatewayPeering": "failover_role", "get-status/GatewayPeeringStatus": "failover_role",
-		"get-status/StandbyStatus2": "failover_role", "get-config/CryptoCertificate": "certificates", "get-status/ObjectStatus": "certificates",
+		"get-config/APIConnectGatewayService": "api_connect app01",
+		"get-config/CryptoCertificate": "certificates", "get-status/ObjectStatus": "certificates",
 		"get-status/FilesystemStatus": "space", "get-config/SystemSettings": "settings",
 	} {
 		for kind, reason := range map[string]failure.Reason{
@@ -36,8 +36,7 @@ func TestWhatAGatewayDoesNotTellIsUnread(t *testing.T) {
 				t.Parallel()
 				g := newGateway(t, dpsim.Device{
 					AppDomains: 1, Certificates: []dpsim.Certificate{{Name: "c"}},
-					Peerings: []dpsim.Peering{{Name: "gwp", Peers: []string{"192.0.2.11"}}},
-					Faults:   []dpsim.Fault{{Kind: kind, Operation: operation}},
+					Faults: []dpsim.Fault{{Kind: kind, Operation: operation}},
 				})
 				got, err := g.Inspect(testContext(t))
 				if err != nil {
@@ -73,7 +72,7 @@ func TestAnErrorForEveryReadIsNotTakenForAnUnknownClass(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t, dpsim.Device{AppDomains: 1, Faults: []dpsim.Fault{{Kind: "error_log", Operation: "get-config"}}})
 	got, err := g.Inspect(testContext(t))
-	want := []string{"settings device_error", "certificates device_error", "failover_role device_error", "api_connect app01 device_error"}
+	want := []string{"settings device_error", "certificates device_error", "api_connect app01 device_error"}
 	if err != nil || !cmp.Equal(unreadFacts(got), want) {
 		t.Errorf("unread %v, %v; want %v", unreadFacts(got), err, want)
 	}

@@ -26,10 +26,6 @@ func (r *Run) expand() {
 			case r.spec.BlockedBoxes[d.inspection.Facts.Identity] != "":
 				r.dismissed(a, name, a.Unexpanded(name), status.SkippedDeviceStillOwes, r.spec.BlockedBoxes[d.inspection.Facts.Identity])
 			case a.Scope == schema.ScopeDevice:
-				if code, why := d.undecided(a, ""); code != "" {
-					r.dismissed(a, name, "", code, why)
-					continue
-				}
 				t := r.newTask(a, name, "")
 				r.waiting.add(t)
 				r.unvalidated = append(r.unvalidated, t)
@@ -134,17 +130,14 @@ func (a Activity) excluded(device string) string {
 	return excluded
 }
 
-// undecided says why a target must not be quiesced: something that decides
-// about it could not be read. The code is empty where nothing is in the way.
+// undecided says why a domain must not be quiesced: whether API Connect manages
+// it could not be read. The code is empty where nothing is in the way.
 func (d *device) undecided(a Activity, domain string) (status.Code, string) {
 	if spec := (TaskSpec{Activity: a, Domain: domain, OnlyDefault: d.onlyDefault()}); !spec.Quiesces() {
 		return "", ""
 	}
 	for _, u := range d.inspection.Unread {
-		switch {
-		case u.Fact == sdk.FactFailoverRole:
-			return unreadCode(u.Failure), "not quiesced, as its part in peer and standby groups is not known: " + u.Failure.Error()
-		case u.Fact == sdk.FactAPIConnect && u.Domain == domain:
+		if u.Fact == sdk.FactAPIConnect && u.Domain == domain {
 			return unreadCode(u.Failure), "not quiesced, as it may belong to API Connect: " + u.Failure.Error()
 		}
 	}

@@ -254,6 +254,12 @@ func (t *Task) judge(c *call) bool {
 		t.toUndo()
 		return false
 	}
+	if t.spec.Quiesces() && r.Role == sdk.RoleUnknown {
+		t.fail(rankFirst, status.RoleUnknownOnDevice, fmt.Sprintf(
+			"whether %s is the active member of a failover group could not be read: %s; nothing was sent", t.target(), orElse(r.RoleDetail, "the plugin did not say why")))
+		t.toUndo()
+		return false
+	}
 	if short := t.shortOnDevice(r); short != "" {
 		t.fail(rankFirst, status.NotEnoughFreeSpaceOnDevice, short)
 		t.toUndo()

@@ -29,13 +29,13 @@ var ownCodes = []Entry{
 	{
 		Code: PermissionMissingOnDevice, Origin: OriginOwn, Level: LevelTask, Phases: []int{1, 5, 6, 8}, Class: ClassInvalid,
 		Meaning: "The task does not run: the device refused to let the account read what decides about it.",
-		Cause:   "The account may log in, and its access policy or user group leaves something out: the certificates for a secure backup, the API Connect service or the peer and standby groups for a quiesce, or the domains themselves.",
+		Cause:   "The account may log in, and its access policy or user group leaves something out: the certificates for a secure backup, the API Connect service for a quiesce, or the domains themselves.",
 		Action:  "The message names the class and the domain. Give the account read access to it and confirm with `dprun plan PLAN --only device=NAME`. Nothing was changed on the device.",
 	},
 	{
-		Code: RoleUnknownOnDevice, Origin: OriginOwn, Level: LevelTask, Phases: []int{1}, Class: ClassInvalid,
-		Meaning: "The task does not run: it would quiesce, and dprun could not read whether API Connect manages the domain, or which part the device has in its peer and standby groups.",
-		Cause:   "The device answered with an error, or with something that is not an answer. Only a device that does not know API Connect or peer groups at all is taken to have none.",
+		Code: RoleUnknownOnDevice, Origin: OriginOwn, Level: LevelTask, Phases: []int{1, 6, 8}, Class: ClassInvalid,
+		Meaning: "The task does not run: it would quiesce, and dprun could not read whether API Connect manages the domain, or which part the device has in its standby groups, gateway peerings and quota enforcement.",
+		Cause:   "The device answered with an error or with something that is not an answer, the account may not read it, or a group is just electing. Only a device that does not know API Connect or peer groups at all is taken to have none.",
 		Action:  "The message names the read and the device's words. See the device's log of that time and run the plan again; a backup without `quiesce` does not need the answer. Nothing was changed on the device.",
 	},
 	{

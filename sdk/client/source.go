@@ -80,7 +80,7 @@ func (s *source) Inspect(ctx context.Context) (*sdk.Inspection, error) {
 	out := &sdk.Inspection{Facts: sdk.Facts{
 		Identity: f.Identity, DeviceName: f.DeviceName, Serial: f.Serial, Model: f.Model, Firmware: f.Firmware, FirmwareBuild: f.FirmwareBuild,
 		Container: f.Container, BackupMode: wire.Word[string](f.BackupMode), Space: spaceFromWire(f.Space), CurrentCommand: f.CurrentCommand,
-		FailoverRole: wire.Word[string](f.FailoverRole), Clock: timeFromWire(f.Clock), TLSFingerprint: f.TlsFingerprint,
+		Clock: timeFromWire(f.Clock), TLSFingerprint: f.TlsFingerprint,
 	}}
 	for _, c := range f.Certificates {
 		out.Facts.Certificates = append(out.Facts.Certificates, sdk.Certificate{Name: c.Name, Up: c.Up, Expires: timeFromWire(c.Expires)})

@@ -542,13 +542,12 @@ func (Stream) EnumDescriptor() ([]byte, []int) {
 type Fact int32
 
 const (
-	Fact_FACT_UNSPECIFIED   Fact = 0
-	Fact_FACT_FIRMWARE      Fact = 1
-	Fact_FACT_SPACE         Fact = 2
-	Fact_FACT_SETTINGS      Fact = 3
-	Fact_FACT_CERTIFICATES  Fact = 4
-	Fact_FACT_FAILOVER_ROLE Fact = 5
-	Fact_FACT_API_CONNECT   Fact = 6
+	Fact_FACT_UNSPECIFIED  Fact = 0
+	Fact_FACT_FIRMWARE     Fact = 1
+	Fact_FACT_SPACE        Fact = 2
+	Fact_FACT_SETTINGS     Fact = 3
+	Fact_FACT_CERTIFICATES Fact = 4
+	Fact_FACT_API_CONNECT  Fact = 6
 )
 
 // Enum value maps for Fact.
@@ -559,17 +558,15 @@ var (
 		2: "FACT_SPACE",
 		3: "FACT_SETTINGS",
 		4: "FACT_CERTIFICATES",
-		5: "FACT_FAILOVER_ROLE",
 		6: "FACT_API_CONNECT",
 	}
 	Fact_value = map[string]int32{
-		"FACT_UNSPECIFIED":   0,
-		"FACT_FIRMWARE":      1,
-		"FACT_SPACE":         2,
-		"FACT_SETTINGS":      3,
-		"FACT_CERTIFICATES":  4,
-		"FACT_FAILOVER_ROLE": 5,
-		"FACT_API_CONNECT":   6,
+		"FACT_UNSPECIFIED":  0,
+		"FACT_FIRMWARE":     1,
+		"FACT_SPACE":        2,
+		"FACT_SETTINGS":     3,
+		"FACT_CERTIFICATES": 4,
+		"FACT_API_CONNECT":  6,
 	}
 )
 
@@ -650,12 +647,11 @@ func (BackupMode) EnumDescriptor() ([]byte, []int) {
 	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{7}
 }
 
-// FailoverRole is the device's part in peer and standby groups; unspecified: in none.
+// FailoverRole is a target's part in peer and standby groups; unspecified: in none.
 type FailoverRole int32
 
 const (
 	FailoverRole_FAILOVER_ROLE_UNSPECIFIED FailoverRole = 0
-	FailoverRole_FAILOVER_ROLE_PRIMARY     FailoverRole = 1
 	FailoverRole_FAILOVER_ROLE_ACTIVE      FailoverRole = 2
 	FailoverRole_FAILOVER_ROLE_STANDBY     FailoverRole = 3
 	FailoverRole_FAILOVER_ROLE_UNKNOWN     FailoverRole = 4 // not readable, or not one of these words
@@ -665,14 +661,12 @@ const (
 var (
 	FailoverRole_name = map[int32]string{
 		0: "FAILOVER_ROLE_UNSPECIFIED",
-		1: "FAILOVER_ROLE_PRIMARY",
 		2: "FAILOVER_ROLE_ACTIVE",
 		3: "FAILOVER_ROLE_STANDBY",
 		4: "FAILOVER_ROLE_UNKNOWN",
 	}
 	FailoverRole_value = map[string]int32{
 		"FAILOVER_ROLE_UNSPECIFIED": 0,
-		"FAILOVER_ROLE_PRIMARY":     1,
 		"FAILOVER_ROLE_ACTIVE":      2,
 		"FAILOVER_ROLE_STANDBY":     3,
 		"FAILOVER_ROLE_UNKNOWN":     4,
@@ -2760,7 +2754,6 @@ type Facts struct {
 	Space          *Space                 `protobuf:"bytes,9,opt,name=space,proto3" json:"space,omitempty"`
 	Certificates   []*Certificate         `protobuf:"bytes,10,rep,name=certificates,proto3" json:"certificates,omitempty"`
 	CurrentCommand string                 `protobuf:"bytes,11,opt,name=current_command,json=currentCommand,proto3" json:"current_command,omitempty"`
-	FailoverRole   FailoverRole           `protobuf:"varint,12,opt,name=failover_role,json=failoverRole,proto3,enum=dprun.plugin.v1.FailoverRole" json:"failover_role,omitempty"`
 	Clock          *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=clock,proto3" json:"clock,omitempty"`
 	TlsFingerprint string                 `protobuf:"bytes,14,opt,name=tls_fingerprint,json=tlsFingerprint,proto3" json:"tls_fingerprint,omitempty"`
 	Extra          []byte                 `protobuf:"bytes,15,opt,name=extra,proto3" json:"extra,omitempty"` // a JSON object
@@ -2873,13 +2866,6 @@ func (x *Facts) GetCurrentCommand() string {
 		return x.CurrentCommand
 	}
 	return ""
-}
-
-func (x *Facts) GetFailoverRole() FailoverRole {
-	if x != nil {
-		return x.FailoverRole
-	}
-	return FailoverRole_FAILOVER_ROLE_UNSPECIFIED
 }
 
 func (x *Facts) GetClock() *timestamppb.Timestamp {
@@ -4465,7 +4451,7 @@ const file_dprun_plugin_v1_plugin_proto_rawDesc = "" +
 	"\x06Unread\x12)\n" +
 	"\x04fact\x18\x01 \x01(\x0e2\x15.dprun.plugin.v1.FactR\x04fact\x12\x16\n" +
 	"\x06domain\x18\x02 \x01(\tR\x06domain\x122\n" +
-	"\afailure\x18\x03 \x01(\v2\x18.dprun.plugin.v1.FailureR\afailure\"\xdf\x04\n" +
+	"\afailure\x18\x03 \x01(\v2\x18.dprun.plugin.v1.FailureR\afailure\"\xb0\x04\n" +
 	"\x05Facts\x12\x1a\n" +
 	"\bidentity\x18\x01 \x01(\tR\bidentity\x12\x1f\n" +
 	"\vdevice_name\x18\x02 \x01(\tR\n" +
@@ -4480,11 +4466,10 @@ const file_dprun_plugin_v1_plugin_proto_rawDesc = "" +
 	"\x05space\x18\t \x01(\v2\x16.dprun.plugin.v1.SpaceR\x05space\x12@\n" +
 	"\fcertificates\x18\n" +
 	" \x03(\v2\x1c.dprun.plugin.v1.CertificateR\fcertificates\x12'\n" +
-	"\x0fcurrent_command\x18\v \x01(\tR\x0ecurrentCommand\x12B\n" +
-	"\rfailover_role\x18\f \x01(\x0e2\x1d.dprun.plugin.v1.FailoverRoleR\ffailoverRole\x120\n" +
+	"\x0fcurrent_command\x18\v \x01(\tR\x0ecurrentCommand\x120\n" +
 	"\x05clock\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\x05clock\x12'\n" +
 	"\x0ftls_fingerprint\x18\x0e \x01(\tR\x0etlsFingerprint\x12\x14\n" +
-	"\x05extra\x18\x0f \x01(\fR\x05extra\"\xa3\x01\n" +
+	"\x05extra\x18\x0f \x01(\fR\x05extraJ\x04\b\f\x10\rR\rfailover_role\"\xa3\x01\n" +
 	"\x05Space\x12%\n" +
 	"\x0efree_temporary\x18\x01 \x01(\x03R\rfreeTemporary\x12'\n" +
 	"\x0ftotal_temporary\x18\x02 \x01(\x03R\x0etotalTemporary\x12#\n" +
@@ -4678,27 +4663,25 @@ const file_dprun_plugin_v1_plugin_proto_rawDesc = "" +
 	"\x06Stream\x12\x16\n" +
 	"\x12STREAM_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rSTREAM_STDOUT\x10\x01\x12\x11\n" +
-	"\rSTREAM_STDERR\x10\x02*\x97\x01\n" +
+	"\rSTREAM_STDERR\x10\x02*\x99\x01\n" +
 	"\x04Fact\x12\x14\n" +
 	"\x10FACT_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rFACT_FIRMWARE\x10\x01\x12\x0e\n" +
 	"\n" +
 	"FACT_SPACE\x10\x02\x12\x11\n" +
 	"\rFACT_SETTINGS\x10\x03\x12\x15\n" +
-	"\x11FACT_CERTIFICATES\x10\x04\x12\x16\n" +
-	"\x12FACT_FAILOVER_ROLE\x10\x05\x12\x14\n" +
-	"\x10FACT_API_CONNECT\x10\x06*Y\n" +
+	"\x11FACT_CERTIFICATES\x10\x04\x12\x14\n" +
+	"\x10FACT_API_CONNECT\x10\x06\"\x04\b\x05\x10\x05*\x12FACT_FAILOVER_ROLE*Y\n" +
 	"\n" +
 	"BackupMode\x12\x1b\n" +
 	"\x17BACKUP_MODE_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12BACKUP_MODE_NORMAL\x10\x01\x12\x16\n" +
-	"\x12BACKUP_MODE_SECURE\x10\x02*\x98\x01\n" +
+	"\x12BACKUP_MODE_SECURE\x10\x02*\x9a\x01\n" +
 	"\fFailoverRole\x12\x1d\n" +
-	"\x19FAILOVER_ROLE_UNSPECIFIED\x10\x00\x12\x19\n" +
-	"\x15FAILOVER_ROLE_PRIMARY\x10\x01\x12\x18\n" +
+	"\x19FAILOVER_ROLE_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14FAILOVER_ROLE_ACTIVE\x10\x02\x12\x19\n" +
 	"\x15FAILOVER_ROLE_STANDBY\x10\x03\x12\x19\n" +
-	"\x15FAILOVER_ROLE_UNKNOWN\x10\x04*\xd3\x01\n" +
+	"\x15FAILOVER_ROLE_UNKNOWN\x10\x04\"\x04\b\x01\x10\x01*\x15FAILOVER_ROLE_PRIMARY*\xd3\x01\n" +
 	"\fQuiesceState\x12\x1d\n" +
 	"\x19QUIESCE_STATE_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14QUIESCE_STATE_NORMAL\x10\x01\x12\x1b\n" +
@@ -4855,70 +4838,69 @@ var file_dprun_plugin_v1_plugin_proto_depIdxs = []int32{
 	7,  // 24: dprun.plugin.v1.Facts.backup_mode:type_name -> dprun.plugin.v1.BackupMode
 	47, // 25: dprun.plugin.v1.Facts.space:type_name -> dprun.plugin.v1.Space
 	48, // 26: dprun.plugin.v1.Facts.certificates:type_name -> dprun.plugin.v1.Certificate
-	8,  // 27: dprun.plugin.v1.Facts.failover_role:type_name -> dprun.plugin.v1.FailoverRole
-	72, // 28: dprun.plugin.v1.Facts.clock:type_name -> google.protobuf.Timestamp
-	72, // 29: dprun.plugin.v1.Certificate.expires:type_name -> google.protobuf.Timestamp
-	9,  // 30: dprun.plugin.v1.Domain.quiesce_state:type_name -> dprun.plugin.v1.QuiesceState
-	52, // 31: dprun.plugin.v1.SourceCheckReply.quiesce:type_name -> dprun.plugin.v1.QuiesceReport
-	47, // 32: dprun.plugin.v1.SourceCheckReply.space:type_name -> dprun.plugin.v1.Space
-	10, // 33: dprun.plugin.v1.SourceCheckReply.variants:type_name -> dprun.plugin.v1.Variant
-	8,  // 34: dprun.plugin.v1.SourceCheckReply.role:type_name -> dprun.plugin.v1.FailoverRole
-	9,  // 35: dprun.plugin.v1.QuiesceReport.state:type_name -> dprun.plugin.v1.QuiesceState
-	71, // 36: dprun.plugin.v1.QuiesceReport.domains:type_name -> dprun.plugin.v1.QuiesceReport.DomainsEntry
-	73, // 37: dprun.plugin.v1.QuiesceRequest.device_timeout:type_name -> google.protobuf.Duration
-	10, // 38: dprun.plugin.v1.CaptureRequest.variant:type_name -> dprun.plugin.v1.Variant
-	60, // 39: dprun.plugin.v1.CaptureEvent.progress:type_name -> dprun.plugin.v1.CaptureProgress
-	61, // 40: dprun.plugin.v1.CaptureEvent.done:type_name -> dprun.plugin.v1.CaptureReport
-	62, // 41: dprun.plugin.v1.CaptureReport.artifacts:type_name -> dprun.plugin.v1.Artifact
-	67, // 42: dprun.plugin.v1.HealthReply.objects:type_name -> dprun.plugin.v1.ObjectHealth
-	68, // 43: dprun.plugin.v1.HealthReply.unread:type_name -> dprun.plugin.v1.UnreadDomain
-	11, // 44: dprun.plugin.v1.UnreadDomain.failure:type_name -> dprun.plugin.v1.Failure
-	9,  // 45: dprun.plugin.v1.QuiesceReport.DomainsEntry.value:type_name -> dprun.plugin.v1.QuiesceState
-	12, // 46: dprun.plugin.v1.Plugin.Describe:input_type -> dprun.plugin.v1.DescribeRequest
-	14, // 47: dprun.plugin.v1.Plugin.ValidateConfig:input_type -> dprun.plugin.v1.ValidateConfigRequest
-	17, // 48: dprun.plugin.v1.Plugin.Configure:input_type -> dprun.plugin.v1.ConfigureRequest
-	19, // 49: dprun.plugin.v1.Plugin.Release:input_type -> dprun.plugin.v1.ReleaseRequest
-	21, // 50: dprun.plugin.v1.Plugin.Cancel:input_type -> dprun.plugin.v1.CancelRequest
-	23, // 51: dprun.plugin.v1.Destination.Check:input_type -> dprun.plugin.v1.DestinationCheckRequest
-	25, // 52: dprun.plugin.v1.Destination.Store:input_type -> dprun.plugin.v1.StoreRequest
-	29, // 53: dprun.plugin.v1.Destination.Fetch:input_type -> dprun.plugin.v1.FetchRequest
-	32, // 54: dprun.plugin.v1.Destination.List:input_type -> dprun.plugin.v1.ListRequest
-	35, // 55: dprun.plugin.v1.Destination.Delete:input_type -> dprun.plugin.v1.DeleteRequest
-	37, // 56: dprun.plugin.v1.Destination.Sweep:input_type -> dprun.plugin.v1.SweepRequest
-	39, // 57: dprun.plugin.v1.Hook.Run:input_type -> dprun.plugin.v1.RunRequest
-	43, // 58: dprun.plugin.v1.Source.Inspect:input_type -> dprun.plugin.v1.InspectRequest
-	50, // 59: dprun.plugin.v1.Source.Check:input_type -> dprun.plugin.v1.SourceCheckRequest
-	53, // 60: dprun.plugin.v1.Source.Quiesce:input_type -> dprun.plugin.v1.QuiesceRequest
-	55, // 61: dprun.plugin.v1.Source.Unquiesce:input_type -> dprun.plugin.v1.UnquiesceRequest
-	57, // 62: dprun.plugin.v1.Source.QuiesceState:input_type -> dprun.plugin.v1.QuiesceStateRequest
-	58, // 63: dprun.plugin.v1.Source.Capture:input_type -> dprun.plugin.v1.CaptureRequest
-	63, // 64: dprun.plugin.v1.Source.Discard:input_type -> dprun.plugin.v1.DiscardRequest
-	65, // 65: dprun.plugin.v1.Source.Health:input_type -> dprun.plugin.v1.HealthRequest
-	13, // 66: dprun.plugin.v1.Plugin.Describe:output_type -> dprun.plugin.v1.DescribeReply
-	15, // 67: dprun.plugin.v1.Plugin.ValidateConfig:output_type -> dprun.plugin.v1.ValidateConfigReply
-	18, // 68: dprun.plugin.v1.Plugin.Configure:output_type -> dprun.plugin.v1.ConfigureReply
-	20, // 69: dprun.plugin.v1.Plugin.Release:output_type -> dprun.plugin.v1.ReleaseReply
-	22, // 70: dprun.plugin.v1.Plugin.Cancel:output_type -> dprun.plugin.v1.CancelReply
-	24, // 71: dprun.plugin.v1.Destination.Check:output_type -> dprun.plugin.v1.DestinationCheckReply
-	26, // 72: dprun.plugin.v1.Destination.Store:output_type -> dprun.plugin.v1.StoreEvent
-	30, // 73: dprun.plugin.v1.Destination.Fetch:output_type -> dprun.plugin.v1.FetchEvent
-	33, // 74: dprun.plugin.v1.Destination.List:output_type -> dprun.plugin.v1.ListEvent
-	36, // 75: dprun.plugin.v1.Destination.Delete:output_type -> dprun.plugin.v1.DeleteReply
-	38, // 76: dprun.plugin.v1.Destination.Sweep:output_type -> dprun.plugin.v1.SweepReply
-	40, // 77: dprun.plugin.v1.Hook.Run:output_type -> dprun.plugin.v1.RunEvent
-	44, // 78: dprun.plugin.v1.Source.Inspect:output_type -> dprun.plugin.v1.InspectReply
-	51, // 79: dprun.plugin.v1.Source.Check:output_type -> dprun.plugin.v1.SourceCheckReply
-	54, // 80: dprun.plugin.v1.Source.Quiesce:output_type -> dprun.plugin.v1.QuiesceReply
-	56, // 81: dprun.plugin.v1.Source.Unquiesce:output_type -> dprun.plugin.v1.UnquiesceReply
-	52, // 82: dprun.plugin.v1.Source.QuiesceState:output_type -> dprun.plugin.v1.QuiesceReport
-	59, // 83: dprun.plugin.v1.Source.Capture:output_type -> dprun.plugin.v1.CaptureEvent
-	64, // 84: dprun.plugin.v1.Source.Discard:output_type -> dprun.plugin.v1.DiscardReply
-	66, // 85: dprun.plugin.v1.Source.Health:output_type -> dprun.plugin.v1.HealthReply
-	66, // [66:86] is the sub-list for method output_type
-	46, // [46:66] is the sub-list for method input_type
-	46, // [46:46] is the sub-list for extension type_name
-	46, // [46:46] is the sub-list for extension extendee
-	0,  // [0:46] is the sub-list for field type_name
+	72, // 27: dprun.plugin.v1.Facts.clock:type_name -> google.protobuf.Timestamp
+	72, // 28: dprun.plugin.v1.Certificate.expires:type_name -> google.protobuf.Timestamp
+	9,  // 29: dprun.plugin.v1.Domain.quiesce_state:type_name -> dprun.plugin.v1.QuiesceState
+	52, // 30: dprun.plugin.v1.SourceCheckReply.quiesce:type_name -> dprun.plugin.v1.QuiesceReport
+	47, // 31: dprun.plugin.v1.SourceCheckReply.space:type_name -> dprun.plugin.v1.Space
+	10, // 32: dprun.plugin.v1.SourceCheckReply.variants:type_name -> dprun.plugin.v1.Variant
+	8,  // 33: dprun.plugin.v1.SourceCheckReply.role:type_name -> dprun.plugin.v1.FailoverRole
+	9,  // 34: dprun.plugin.v1.QuiesceReport.state:type_name -> dprun.plugin.v1.QuiesceState
+	71, // 35: dprun.plugin.v1.QuiesceReport.domains:type_name -> dprun.plugin.v1.QuiesceReport.DomainsEntry
+	73, // 36: dprun.plugin.v1.QuiesceRequest.device_timeout:type_name -> google.protobuf.Duration
+	10, // 37: dprun.plugin.v1.CaptureRequest.variant:type_name -> dprun.plugin.v1.Variant
+	60, // 38: dprun.plugin.v1.CaptureEvent.progress:type_name -> dprun.plugin.v1.CaptureProgress
+	61, // 39: dprun.plugin.v1.CaptureEvent.done:type_name -> dprun.plugin.v1.CaptureReport
+	62, // 40: dprun.plugin.v1.CaptureReport.artifacts:type_name -> dprun.plugin.v1.Artifact
+	67, // 41: dprun.plugin.v1.HealthReply.objects:type_name -> dprun.plugin.v1.ObjectHealth
+	68, // 42: dprun.plugin.v1.HealthReply.unread:type_name -> dprun.plugin.v1.UnreadDomain
+	11, // 43: dprun.plugin.v1.UnreadDomain.failure:type_name -> dprun.plugin.v1.Failure
+	9,  // 44: dprun.plugin.v1.QuiesceReport.DomainsEntry.value:type_name -> dprun.plugin.v1.QuiesceState
+	12, // 45: dprun.plugin.v1.Plugin.Describe:input_type -> dprun.plugin.v1.DescribeRequest
+	14, // 46: dprun.plugin.v1.Plugin.ValidateConfig:input_type -> dprun.plugin.v1.ValidateConfigRequest
+	17, // 47: dprun.plugin.v1.Plugin.Configure:input_type -> dprun.plugin.v1.ConfigureRequest
+	19, // 48: dprun.plugin.v1.Plugin.Release:input_type -> dprun.plugin.v1.ReleaseRequest
+	21, // 49: dprun.plugin.v1.Plugin.Cancel:input_type -> dprun.plugin.v1.CancelRequest
+	23, // 50: dprun.plugin.v1.Destination.Check:input_type -> dprun.plugin.v1.DestinationCheckRequest
+	25, // 51: dprun.plugin.v1.Destination.Store:input_type -> dprun.plugin.v1.StoreRequest
+	29, // 52: dprun.plugin.v1.Destination.Fetch:input_type -> dprun.plugin.v1.FetchRequest
+	32, // 53: dprun.plugin.v1.Destination.List:input_type -> dprun.plugin.v1.ListRequest
+	35, // 54: dprun.plugin.v1.Destination.Delete:input_type -> dprun.plugin.v1.DeleteRequest
+	37, // 55: dprun.plugin.v1.Destination.Sweep:input_type -> dprun.plugin.v1.SweepRequest
+	39, // 56: dprun.plugin.v1.Hook.Run:input_type -> dprun.plugin.v1.RunRequest
+	43, // 57: dprun.plugin.v1.Source.Inspect:input_type -> dprun.plugin.v1.InspectRequest
+	50, // 58: dprun.plugin.v1.Source.Check:input_type -> dprun.plugin.v1.SourceCheckRequest
+	53, // 59: dprun.plugin.v1.Source.Quiesce:input_type -> dprun.plugin.v1.QuiesceRequest
+	55, // 60: dprun.plugin.v1.Source.Unquiesce:input_type -> dprun.plugin.v1.UnquiesceRequest
+	57, // 61: dprun.plugin.v1.Source.QuiesceState:input_type -> dprun.plugin.v1.QuiesceStateRequest
+	58, // 62: dprun.plugin.v1.Source.Capture:input_type -> dprun.plugin.v1.CaptureRequest
+	63, // 63: dprun.plugin.v1.Source.Discard:input_type -> dprun.plugin.v1.DiscardRequest
+	65, // 64: dprun.plugin.v1.Source.Health:input_type -> dprun.plugin.v1.HealthRequest
+	13, // 65: dprun.plugin.v1.Plugin.Describe:output_type -> dprun.plugin.v1.DescribeReply
+	15, // 66: dprun.plugin.v1.Plugin.ValidateConfig:output_type -> dprun.plugin.v1.ValidateConfigReply
+	18, // 67: dprun.plugin.v1.Plugin.Configure:output_type -> dprun.plugin.v1.ConfigureReply
+	20, // 68: dprun.plugin.v1.Plugin.Release:output_type -> dprun.plugin.v1.ReleaseReply
+	22, // 69: dprun.plugin.v1.Plugin.Cancel:output_type -> dprun.plugin.v1.CancelReply
+	24, // 70: dprun.plugin.v1.Destination.Check:output_type -> dprun.plugin.v1.DestinationCheckReply
+	26, // 71: dprun.plugin.v1.Destination.Store:output_type -> dprun.plugin.v1.StoreEvent
+	30, // 72: dprun.plugin.v1.Destination.Fetch:output_type -> dprun.plugin.v1.FetchEvent
+	33, // 73: dprun.plugin.v1.Destination.List:output_type -> dprun.plugin.v1.ListEvent
+	36, // 74: dprun.plugin.v1.Destination.Delete:output_type -> dprun.plugin.v1.DeleteReply
+	38, // 75: dprun.plugin.v1.Destination.Sweep:output_type -> dprun.plugin.v1.SweepReply
+	40, // 76: dprun.plugin.v1.Hook.Run:output_type -> dprun.plugin.v1.RunEvent
+	44, // 77: dprun.plugin.v1.Source.Inspect:output_type -> dprun.plugin.v1.InspectReply
+	51, // 78: dprun.plugin.v1.Source.Check:output_type -> dprun.plugin.v1.SourceCheckReply
+	54, // 79: dprun.plugin.v1.Source.Quiesce:output_type -> dprun.plugin.v1.QuiesceReply
+	56, // 80: dprun.plugin.v1.Source.Unquiesce:output_type -> dprun.plugin.v1.UnquiesceReply
+	52, // 81: dprun.plugin.v1.Source.QuiesceState:output_type -> dprun.plugin.v1.QuiesceReport
+	59, // 82: dprun.plugin.v1.Source.Capture:output_type -> dprun.plugin.v1.CaptureEvent
+	64, // 83: dprun.plugin.v1.Source.Discard:output_type -> dprun.plugin.v1.DiscardReply
+	66, // 84: dprun.plugin.v1.Source.Health:output_type -> dprun.plugin.v1.HealthReply
+	65, // [65:85] is the sub-list for method output_type
+	45, // [45:65] is the sub-list for method input_type
+	45, // [45:45] is the sub-list for extension type_name
+	45, // [45:45] is the sub-list for extension extendee
+	0,  // [0:45] is the sub-list for field type_name
 }
 
 func init() { file_dprun_plugin_v1_plugin_proto_init() }
