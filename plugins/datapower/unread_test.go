@@ -26,7 +26,7 @@ func TestWhatAGatewayDoesNotTellIsUnread(t *testing.T) {
 	t.Parallel()
 	for operation, fact := range map[string]string{
 		"get-config/APIConnectGatewayService": "api_connect app01",
-		"get-config/CryptoCertificate": "certificates", "get-status/ObjectStatus": "certificates",
+		"get-config/CryptoCertificate":        "certificates", "get-status/ObjectStatus": "certificates",
 		"get-status/FilesystemStatus": "space", "get-config/SystemSettings": "settings",
 	} {
 		for kind, reason := range map[string]failure.Reason{
