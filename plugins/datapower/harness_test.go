@@ -3,6 +3,8 @@ package datapower_test
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -28,26 +30,41 @@ const gatewayName = "gw"
 // newGateway starts a device. change may alter the configuration of the source.
 func newGateway(t *testing.T, d dpsim.Device, change ...func(*datapower.Config)) *gateway {
 	t.Helper()
-	d.Name = gatewayName
-	fleet, err := dpsim.Start(context.Background(), dpsim.Scenario{Dir: t.TempDir(), SpoolDir: t.TempDir(), Devices: []dpsim.Device{d}})
+	return newGateways(t, map[string]dpsim.Device{gatewayName: d}, change...)[gatewayName]
+}
+
+// newGateways starts a fleet.
+func newGateways(t *testing.T, devices map[string]dpsim.Device, change ...func(*datapower.Config)) map[string]*gateway {
+	t.Helper()
+	scenario := dpsim.Scenario{Dir: t.TempDir(), SpoolDir: t.TempDir()}
+	for _, name := range slices.Sorted(maps.Keys(devices)) {
+		d := devices[name]
+		d.Name = name
+		scenario.Devices = append(scenario.Devices, d)
+	}
+	fleet, err := dpsim.Start(context.Background(), scenario)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(fleet.Close)
-	ready := fleet.Device(gatewayName)
-	c := datapower.Config{
-		Host: ready.Host, Port: ready.Port, Username: ready.Username, Password: ready.Password, Path: "/service/mgmt/current",
-		ConnectTimeout: 5 * time.Second, StallTimeout: 5 * time.Second, TLS: &datapower.TLSConfig{CAFile: ready.CAFile, MinVersion: "1.2"},
+	out := map[string]*gateway{}
+	for name := range devices {
+		ready := fleet.Device(name)
+		c := datapower.Config{
+			Host: ready.Host, Port: ready.Port, Username: ready.Username, Password: ready.Password, Path: "/service/mgmt/current",
+			ConnectTimeout: 5 * time.Second, StallTimeout: 5 * time.Second, TLS: &datapower.TLSConfig{CAFile: ready.CAFile, MinVersion: "1.2"},
+		}
+		for _, f := range change {
+			f(&c)
+		}
+		s, err := datapower.Configure(c, sdk.Env{TempDir: t.TempDir()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = s.Close() })
+		out[name] = &gateway{Source: s, t: t, fleet: fleet}
 	}
-	for _, f := range change {
-		f(&c)
-	}
-	s, err := datapower.Configure(c, sdk.Env{TempDir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() })
-	return &gateway{Source: s, t: t, fleet: fleet}
+	return out
 }
 
 // fault makes the device fail.

@@ -101,8 +101,11 @@ func (f *Fleet) start(s Scenario, devices []Device) error {
 	if err != nil {
 		return fmt.Errorf("find the directory for certificates: %w", err)
 	}
-	shared := appliance.Shared{Clock: f.clock, Factory: fabricate.NewFactory(), Spool: f.spool}
-	for _, d := range devices {
+	shared := appliance.Shared{Clock: f.clock, Factory: fabricate.NewFactory(), Spool: f.spool, Groups: appliance.NewGroups()}
+	for i, d := range devices {
+		if d.Address == "" {
+			d.Address = documentationAddress(i)
+		}
 		if err := f.add(d, shared, dir); err != nil {
 			return err
 		}
@@ -146,6 +149,13 @@ func (f *Fleet) add(d Device, shared appliance.Shared, dir string) error {
 	}
 	f.ready.Devices = append(f.ready.Devices, row)
 	return nil
+}
+
+// documentationAddress is one of the addresses that documentation may use,
+// another one for each of the first 700 gateways.
+func documentationAddress(i int) string {
+	nets := []string{"192.0.2", "198.51.100", "203.0.113"}
+	return fmt.Sprintf("%s.%d", nets[i/240%len(nets)], 10+i%240)
 }
 
 func (f *Fleet) shutDown() {

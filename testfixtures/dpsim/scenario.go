@@ -18,6 +18,7 @@ type (
 	Certificate  = appliance.CertificateSpec
 	Peering      = appliance.PeeringSpec
 	Standby      = appliance.StandbySpec
+	Quota        = appliance.QuotaSpec
 	Timings      = appliance.Timings
 	SecureBackup = appliance.SecureBackupSpec
 	BackupFile   = appliance.BackupFileSpec

@@ -18,6 +18,7 @@ type Shared struct {
 	Clock   *simclock.Clock
 	Factory *fabricate.Factory
 	Spool   *spool.Spool
+	Groups  *Groups
 }
 
 // Appliance is one gateway. It is safe for concurrent use.
@@ -30,6 +31,7 @@ type Appliance struct {
 	profile  Profile
 	platform string
 	serial   string
+	address  string
 	zone     *time.Location
 	padded   bool
 	spec     Spec
@@ -81,6 +83,7 @@ func New(spec Spec, shared Shared) (*Appliance, error) {
 		Shared:     shared,
 		name:       spec.Name,
 		system:     cmp.Or(spec.SystemName, spec.Name),
+		address:    cmp.Or(spec.Address, "192.0.2.10"),
 		username:   spec.Username,
 		password:   spec.Password,
 		spec:       spec,
@@ -99,6 +102,7 @@ func New(spec Spec, shared Shared) (*Appliance, error) {
 		return nil, fmt.Errorf("device %q: %w", spec.Name, err)
 	}
 	a.session, a.endSession = context.WithCancel(context.Background())
+	a.joinGroups()
 	return a, nil
 }
 

@@ -69,6 +69,11 @@ func (a *Appliance) makeDomains(spec Spec) error {
 		state := p.choice("domain "+name+": quiesce_state", d.QuiesceState, Normal, Quiescing, Quiesced, Unquiescing, Broken, Unknown)
 		made := newDomain(d, own)
 		made.state = state
+		if name == "default" {
+			for alias, address := range spec.HostAliases {
+				made.objects = append(made.objects, object{ObjectSpec{Class: "HostAlias", Name: alias}, []Property{{"IPAddress", "<IPAddress>" + address + "</IPAddress>"}}})
+			}
+		}
 		for i := range d.Checkpoints {
 			made.checkpoints = append(made.checkpoints, Checkpoint{fmt.Sprintf("before-%d", i+1), a.started, slices.Clone(made.objects)})
 		}

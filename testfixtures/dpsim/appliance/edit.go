@@ -32,6 +32,7 @@ type Edit struct {
 	CPUPercent    *int             `json:"cpu_percent,omitempty"`
 	Certificate   *CertificateSpec `json:"certificate,omitempty"` // its state; added if new
 	RemoveFile    string           `json:"remove_file,omitempty"` // of the default domain
+	TakeOver      string           `json:"take_over,omitempty"`   // a group: "standby 5", "peering default/gwp", "quota server"
 	ResetCounters bool             `json:"reset_counters,omitempty"`
 	TLS           string           `json:"tls,omitempty"` // used by the fleet
 }
@@ -62,6 +63,11 @@ func (a *Appliance) Apply(ctx context.Context, e Edit) error {
 	}
 	if e.ResetCounters {
 		a.ResetCounters()
+	}
+	if e.TakeOver != "" {
+		if err := a.Groups.takeOver(e.TakeOver, a); err != nil {
+			return err
+		}
 	}
 	if e.RemoveFile != "" {
 		if err := a.DeleteFile("default", e.RemoveFile); err != nil {

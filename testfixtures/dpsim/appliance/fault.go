@@ -55,6 +55,7 @@ var (
 	restoreOperations  = []string{"do-action/DomainUnquiesce", "do-action/UnquiesceDP"}
 	secureBackupAction = []string{"do-action/SecureBackup"}
 	domainStatus       = []string{"get-status/DomainStatus"}
+	failoverClasses    = []string{"get-status/StandbyStatus2", "get-status/SelfBalancedStatus2", "get-status/QuotaEnforcementStatus", "get-status/GatewayPeeringStatus", "get-status/GatewayPeeringClusterStatus"}
 	reads              = []string{"get-status", "get-config"}
 )
 
@@ -96,6 +97,7 @@ func faultKinds() map[string]faultKind {
 		"row_missing":            {stageState, domainStatus},
 		"no_quiesce_state":       {stageState, domainStatus},
 		"quiesce_state_word":     {stageState, domainStatus},
+		"role_word":              {stageState, failoverClasses},
 		"another_device":         {stageState, reads},
 		"quiesce_stuck":          {stageState, quiesceOperations},
 		"quiesce_error":          {stageState, quiesceOperations},

@@ -38,7 +38,9 @@ func (a *Appliance) Objects(name string) []ObjectRow {
 		for _, c := range a.certs {
 			rows = append(rows, a.objectRow(d, "CryptoCertificate", c.Name, c.State))
 		}
-		for _, p := range a.spec.Peerings {
+	}
+	for _, p := range a.spec.Peerings {
+		if p.domain() == name {
 			rows = append(rows, a.objectRow(d, "GatewayPeering", p.Name, ""))
 		}
 	}

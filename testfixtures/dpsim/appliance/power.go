@@ -44,6 +44,11 @@ func (a *Appliance) SetUp(up bool) {
 	}
 	notify := a.onPower
 	a.mu.Unlock()
+	if up {
+		a.Groups.back(a, "down", a.groups("")...)
+	} else {
+		a.Groups.leave(a, "down", a.groups("")...)
+	}
 	notify(up)
 }
 
@@ -55,6 +60,7 @@ func (a *Appliance) Reboot(ctx context.Context, outage time.Duration) {
 		outage = a.times.boot
 	}
 	a.SetUp(false)
+	a.Groups.back(a, "quiesced", a.groups("")...)
 	a.mu.Lock()
 	back := a.Clock.Now().Add(outage)
 	a.booted = back

@@ -61,6 +61,7 @@ func (a *Appliance) startQuiesce(domains []*domain, op string, timeout, delay ti
 	if late != nil && late.Hold {
 		hold = late.lateness()
 	}
+	a.Groups.leave(a, "quiesced", a.groupsOf(domains)...)
 	return hold, nil
 }
 
@@ -140,7 +141,11 @@ func (a *Appliance) Unquiesce(name string) error {
 	if d == nil {
 		return refuse("Domain '%s' does not exist", name)
 	}
-	return a.unquiesce(d, "do-action/DomainUnquiesce")
+	if err := a.unquiesce(d, "do-action/DomainUnquiesce"); err != nil {
+		return err
+	}
+	a.Groups.back(a, "quiesced", a.groups(name)...)
+	return nil
 }
 
 // UnquiesceAll starts to put all domains back into service.
@@ -154,7 +159,17 @@ func (a *Appliance) UnquiesceAll() error {
 			return err
 		}
 	}
+	a.Groups.back(a, "quiesced", a.groups("")...)
 	return nil
+}
+
+// groupsOf are the groups that a quiesce of domains takes the gateway out of:
+// all of them where it is one of the whole gateway.
+func (a *Appliance) groupsOf(domains []*domain) []string {
+	if len(domains) == 1 && domains[0].name != "default" {
+		return a.groups(domains[0].name)
+	}
+	return a.groups("")
 }
 
 func (a *Appliance) unquiesce(d *domain, op string) error {

@@ -30,6 +30,11 @@ type Spec struct {
 	// untrusted (another authority than the published one).
 	TLS  string `hcl:"tls,optional"`
 	Down bool   `hcl:"down,optional"` // starts with its listener closed
+	// Address is the gateway's own address in its failover groups; the fleet
+	// gives every gateway one.
+	Address string `hcl:"address,optional"`
+	// HostAliases are names for addresses.
+	HostAliases map[string]string `hcl:"host_aliases,optional"`
 
 	// AppDomains makes that many application domains, app01 …
 	AppDomains int    `hcl:"domains,optional"`
@@ -51,6 +56,7 @@ type Spec struct {
 	Certificates []CertificateSpec `hcl:"certificate,block"`
 	Peerings     []PeeringSpec     `hcl:"peering,block"`
 	Standbys     []StandbySpec     `hcl:"standby,block"`
+	Quota        *QuotaSpec        `hcl:"quota,block"`
 	Faults       []Fault           `hcl:"fault,block"`
 }
 
@@ -110,18 +116,4 @@ type CertificateSpec struct {
 	// Fingerprint is the SHA-1 of the certificate, in hexadecimal.
 	Fingerprint string `hcl:"fingerprint,optional" json:"fingerprint"`
 	Left        string `hcl:"left,optional" json:"left"` // until it expires; default five years
-}
-
-// PeeringSpec is a GatewayPeering object of the default domain.
-type PeeringSpec struct {
-	Name    string   `hcl:"name,label"`
-	Peers   []string `hcl:"peers,optional"`
-	Primary bool     `hcl:"primary,optional"`
-}
-
-// StandbySpec is membership in a standby group of an interface.
-type StandbySpec struct {
-	Interface string `hcl:"interface,label"`
-	Group     int    `hcl:"group,optional"`
-	State     string `hcl:"state,optional"` // active, standby, …
 }

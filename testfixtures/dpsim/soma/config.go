@@ -55,14 +55,27 @@ func (x *exchange) config(req *request) (string, error) {
 		if !p.GatewayPeering {
 			return "", unknown("Configuration class", class)
 		}
-		if req.domain == "default" {
-			for _, g := range x.app.Spec().Peerings {
-				f := fields{"mAdminState", "enabled", "LocalAddress", "192.0.2.10", "LocalPort", "16380", "MonitorPort", "26380", "EnablePeerGroup", onOff(len(g.Peers) > 0)}
-				for _, peer := range g.Peers {
+		for _, g := range x.app.Peerings(req.domain) {
+			f := fields{"mAdminState", enabled(!g.Disabled), "LocalAddress", g.Own, "LocalPort", "16380", "PrimaryCount", "1", "MonitorPort", "26380", "EnablePeerGroup", onOff(len(g.Others) > 0)}
+			if g.Cluster {
+				f[7], f = "3", f[:len(f)-2]
+				for _, node := range append([]string{g.Own}, g.Others...) {
+					f = append(f, "ClusterNodes", "<Address>"+node+"</Address><Port>16380</Port><LocalNode>on</LocalNode>")
+				}
+			} else {
+				for _, peer := range g.Others {
 					f = append(f, "Peers", peer)
 				}
-				add(g.Name, "", append(f, "Priority", "100", "EnableSSL", "off", "PersistenceLocation", "memory")...)
 			}
+			add(g.Name, "", append(f, "Priority", "100", "EnableSSL", "off", "PersistenceLocation", "memory")...)
+		}
+	case "QuotaEnforcementServer":
+		if !p.GatewayPeering {
+			return "", unknown("Configuration class", class)
+		}
+		if req.domain == "default" {
+			grouped := x.app.Spec().Quota != nil
+			add("quota-enforcement-server", ` intrinsic="true"`, "mAdminState", enabled(grouped), "UserSummary", "", "ServerPort", "16379", "MonitorPort", "26379", "EnablePeerGroup", onOff(grouped), "Priority", "100")
 		}
 	case "DNSNameService":
 		if req.domain == "default" {
@@ -77,6 +90,13 @@ func (x *exchange) config(req *request) (string, error) {
 		return x.objectConfigs(req.domain, class, name)
 	}
 	return b.String(), nil
+}
+
+func enabled(yes bool) string {
+	if yes {
+		return "enabled"
+	}
+	return "disabled"
 }
 
 // otherClasses are the classes that the gateway knows beside those of its own

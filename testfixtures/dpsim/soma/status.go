@@ -12,7 +12,8 @@ import (
 // statusClasses are what get-status without a class answers with.
 var statusClasses = []string{
 	"ActiveUsers", "CPUUsage", "DateTimeStatus", "DomainCheckpointStatus", "DomainStatus", "DomainSummary", "FilesystemStatus", "FirmwareStatus",
-	"FirmwareVersion", "FirmwareVersion2", "FirmwareVersion3", "GatewayPeeringStatus", "MemoryStatus", "ObjectStatus", "StandbyStatus2", "SystemUsage", "TCPTable", "Version",
+	"FirmwareVersion", "FirmwareVersion2", "FirmwareVersion3", "GatewayPeeringClusterStatus", "GatewayPeeringStatus", "MemoryStatus", "ObjectStatus",
+	"QuotaEnforcementStatus", "SelfBalancedStatus2", "StandbyStatus2", "SystemUsage", "TCPTable", "Version",
 }
 
 // status answers get-status with the rows of one class, or of every class that
@@ -88,16 +89,28 @@ func (x *exchange) statusOf(req *request, class string) (string, error) {
 		for _, c := range x.app.Checkpoints(req.domain) {
 			add("ChkName", c.Name, "Date", c.Time.Format(time.DateOnly), "Time", c.Time.Format("15:04:05 -07:00"))
 		}
-	case "GatewayPeeringStatus":
+	case "GatewayPeeringStatus", "GatewayPeeringClusterStatus":
 		if !p.GatewayPeering {
 			return "", unknown("Status class", class)
 		}
-		x.peeringStatus(req.domain, add)
+		x.peeringStatus(req.domain, class == "GatewayPeeringClusterStatus", add)
 	case "StandbyStatus2":
-		for _, s := range x.app.Spec().Standbys {
-			add("InterfaceIndex", "1", "InterfaceType", "ethernet", "Name", s.Interface, "Group", strconv.Itoa(s.Group), "IP", "192.0.2.100",
-				"Priority", "100", "State", s.State, "Preempt", "off", "GroupLeader", "", "SelfBalance", "off", "DistAlg", "")
+		for _, s := range x.app.Standbys() {
+			add("InterfaceIndex", "1", "InterfaceType", "ethernet", "Name", s.Interface, "Group", strconv.Itoa(s.Group), "IP", "192.0.2.250",
+				"Priority", "100", "State", s.State, "Preempt", "off", "GroupLeader", s.Leader, "SelfBalance", onOff(s.SelfBalance), "DistAlg", "")
 		}
+	case "SelfBalancedStatus2":
+		for _, s := range x.app.SelfBalanced() {
+			domain, name, _ := strings.Cut(s.Service, "/")
+			add("localVIPA", "192.0.2.250", "port", "443", "realServer", s.Target, "targetState", s.State, "serviceDomain", domain,
+				"serviceType", "HTTPSSourceProtocolHandler", "serviceName", name, "weight", "100", "activeconns", "3", "inactiveconns", "0")
+		}
+	case "QuotaEnforcementStatus":
+		if !p.GatewayPeering {
+			return "", unknown("Status class", class)
+		}
+		q := x.app.Quota()
+		add("State", q.State, "Mode", q.Mode, "Role", q.Role, "Primary", q.Primary, "ConnectedReplicas", "", "Size", "", "Keys", "")
 	default:
 		return "", unknown("Status class", class)
 	}
@@ -124,23 +137,14 @@ func (x *exchange) domainStatus(add func(...string)) {
 	}
 }
 
-func (x *exchange) peeringStatus(domain string, add func(...string)) {
-	if domain != "default" {
-		return
-	}
-	for _, p := range x.app.Spec().Peerings {
-		add("Address", "192.0.2.10", "Name", p.Name, "PendingUpdates", "0", "ReplicationOffset", "4711", "LinkStatus", "ok", "Primary", yesNo(p.Primary))
-		for _, peer := range p.Peers {
-			add("Address", peer, "Name", p.Name, "PendingUpdates", "0", "ReplicationOffset", "4711", "LinkStatus", "ok", "Primary", "no")
+func (x *exchange) peeringStatus(domain string, clusters bool, add func(...string)) {
+	for _, p := range x.app.Peers(domain, clusters) {
+		if clusters {
+			add("Address", p.Address+":16380", "Primary", p.Primary, "LinkStatus", "ok", "NodeID", p.Name+"-"+p.Address, "SecondaryList", "", "Slots", "", "KeysCount", "12", "BytesPerKey", "80")
+			continue
 		}
+		add("Address", p.Address, "Name", p.Name, "PendingUpdates", "0", "ReplicationOffset", "4711", "LinkStatus", "ok", "Primary", p.Primary)
 	}
-}
-
-func yesNo(yes bool) string {
-	if yes {
-		return "yes"
-	}
-	return "no"
 }
 
 func megabytes(n int64) string { return strconv.FormatInt(n/1_000_000, 10) }
