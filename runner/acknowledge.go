@@ -41,7 +41,7 @@ func (r *operation) acknowledge(ctx context.Context, target string) (report.Ackn
 	wasForgotten := slices.ContainsFunc(forgotten, func(f forgottenRun) bool { return f.run == target })
 	var targets, devices []string
 	for _, o := range all {
-		if o.left(r.Clock.Now()) {
+		if o.Left(r.Clock.Now()) {
 			continue
 		}
 		if name := acknowledgedBy(o.Obligation.Obligation); !slices.Contains(targets, name) {
@@ -56,7 +56,7 @@ func (r *operation) acknowledge(ctx context.Context, target string) (report.Ackn
 		if o.Device == "" {
 			done = report.Acknowledged{Run: target, Obligations: done.Obligations}
 		}
-		if err := r.noteDone(ctx, o.Obligation.Obligation); err != nil {
+		if err := r.settler.Done(ctx, o.Obligation.Obligation); err != nil {
 			return done, &Error{ExitBug, err}
 		}
 		done.Obligations++

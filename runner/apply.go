@@ -23,6 +23,7 @@ import (
 	"github.com/dprun/dprun/runner/record"
 	"github.com/dprun/dprun/runner/report"
 	"github.com/dprun/dprun/runner/secret"
+	"github.com/dprun/dprun/runner/settle"
 	"github.com/dprun/dprun/runner/status"
 )
 
@@ -96,6 +97,63 @@ func (r *operation) apply(ctx context.Context, q ApplyRequest, res *report.Resul
 	r.noteOwed(ctx, res)
 	res.Owed = slices.DeleteFunc(res.Owed, func(o report.Owed) bool { return o.Held }) // other runs are at it
 	return nil
+}
+
+// holdPlan takes a plan's lock for a new run. Since this process has looked
+// for dead runs, one of the plan may have died, or another process may have
+// begun to recover one: the new run must not begin beside it. Once the lock is
+// ours no new run of the plan can come.
+//
+// tried are the dead runs with which this process has done what it can.
+func (r *operation) holdPlan(ctx context.Context, plan, origin string, tried map[string]bool, res *report.Result) (_ *lock.Lock, err error) {
+	held, err := r.locks.TryAcquire(lock.PlanKey(plan, origin), lock.Exclusive, lock.Info{})
+	if h := new(lock.HeldError); errors.As(err, &h) {
+		return nil, errorf(ExitRunning, "plan %s is already running: %s; wait for it to end", plan, h.Holder)
+	}
+	if err != nil {
+		return nil, &Error{ExitBug, err}
+	}
+	defer func() {
+		if err != nil {
+			_ = held.Release()
+		}
+	}()
+	runs, err := r.journal.UnfinishedRuns(ctx)
+	if err != nil {
+		return nil, &Error{ExitBug, err}
+	}
+	again := false
+	for _, run := range runs {
+		if run.Plan != plan || run.Origin != origin {
+			continue
+		}
+		by, live := r.settler.Holder(ctx, run.ID)
+		if live {
+			return nil, errorf(ExitRunning, "plan %s: its run %s is being recovered by process %d; wait for that to end, then run the plan again", plan, run.ID, by.PID)
+		}
+		again = again || !tried[run.ID]
+	}
+	if again { // it died since this process has looked
+		if _, err := r.recover(ctx, res); err != nil {
+			return nil, err
+		}
+		return held, r.unlessStopped()
+	}
+	// What others were at when it was looked at first may be owed, or paid, now.
+	if res.ExitCode == ExitOwed || res.ExitCode == ExitAway {
+		res.ExitCode = 0
+	}
+	r.noteOwed(ctx, res)
+	return held, r.unlessStopped()
+}
+
+// unlessStopped is an error when a recovery was asked to stop: whoever did
+// that wants no run either.
+func (r *operation) unlessStopped() error {
+	if r.stopped == "" {
+		return nil
+	}
+	return errorf(1, "stopped by %s while an earlier run was being finished; the plan was not begun", r.stopped)
 }
 
 // load compiles a file, picks one plan of it and reads the secrets that this
@@ -184,10 +242,11 @@ func (r *operation) remember(ctx context.Context, origin string, s *lifecycle.Ru
 			}
 		}
 	}
-	blocked, boxes, err := r.blocked(ctx)
+	all, err := r.outstanding(ctx)
 	if err != nil {
 		return err
 	}
+	blocked, boxes := settle.Blocked(all, r.Clock.Now())
 	s.BlockedBoxes = boxes
 	for name, why := range blocked {
 		if d, ok := s.Devices[name]; ok {
@@ -273,9 +332,7 @@ func (r *operation) drive(ctx context.Context, machine *lifecycle.Run, host *plu
 			err = errors.Join(errorf(ExitBug, "internal error in run %s: %v; it was ended there, and what it owes is done without it: see `dprun owed`, then `dprun recover`", spec.ID, p), closing)
 		}
 	}()
-	exec := execute.New(execute.Options{Run: spec.ID, PlanName: spec.Plan, Version: r.Version, Dir: b.Record.Dir, Plan: x, Plugins: host, Staging: r.staging,
-		Locks: deviceLocks{r.locks, spec.ID}, Clock: r.Clock, Redact: &r.redact, Log: r.Log,
-		Output: func(task, stream, text string) { r.output(spec.ID, task, stream, text) }})
+	exec := r.executor(spec.ID, spec.Plan, b.Record.Dir, x, host)
 	sweeping := r.beginSweep(ctx, exec, machine, b.Record.Dir, first.Kind)
 	var dropping sync.WaitGroup // beside the machine: a large file takes its time
 	defer dropping.Wait()
@@ -317,6 +374,13 @@ func (r *Runner) dropStaged(run, task string) {
 	if err := r.staging.Remove(run, task); err != nil {
 		r.Log.Warn("staged files could not be removed", "run", run, "task", task, "error", err)
 	}
+}
+
+// executor does the actions of a run.
+func (r *operation) executor(run, plan, dir string, answers execute.Plan, host *pluginhost.Host) *execute.Executor {
+	return execute.New(execute.Options{Run: run, PlanName: plan, Version: r.Version, Dir: dir, Plan: answers, Plugins: host, Staging: r.staging,
+		Locks: deviceLocks{r.locks, run}, Clock: r.Clock, Redact: &r.redact, Log: r.Log,
+		Output: func(task, stream, text string) { r.output(run, task, stream, text) }})
 }
 
 // output publishes and keeps a line that something printed.

@@ -49,7 +49,7 @@ func (r *operation) forgotten(ctx context.Context) ([]forgottenRun, error) {
 		case !errors.Is(err, journal.ErrNotFound):
 			return nil, fmt.Errorf("ask the journal for run %s: %w", id, err)
 		}
-		if _, live := r.holder(ctx, id); live {
+		if _, live := r.settler.Holder(ctx, id); live {
 			continue // just beginning
 		}
 		f := forgottenRun{run: id, lock: r.locks.Path(lock.RunKey(id))}

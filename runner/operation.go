@@ -2,10 +2,10 @@ package runner
 
 import (
 	"context"
-	"sync"
 
 	"github.com/dprun/dprun/runner/event"
-	"github.com/dprun/dprun/runner/pending"
+	"github.com/dprun/dprun/runner/execute"
+	"github.com/dprun/dprun/runner/settle"
 )
 
 // Operation is what every request holds that may take long: who watches it,
@@ -71,9 +71,7 @@ type operation struct {
 	requests <-chan string // to stop
 	stopped  string        // the signal that came while an earlier run was being finished
 	lines    *lines
-
-	mu       sync.Mutex
-	troubles map[pending.Key]string // why this operation could not settle them
+	settler  *settle.Settler
 }
 
 // begin begins an operation.
@@ -81,7 +79,7 @@ func (r *Runner) begin(o Operation) *operation {
 	r.mu.Lock()
 	h := r.History
 	r.mu.Unlock()
-	op := &operation{Runner: r, History: h, lines: &lines{journal: h.journal, log: r.Log}, troubles: map[pending.Key]string{}}
+	op := &operation{Runner: r, History: h, lines: &lines{journal: h.journal, log: r.Log}}
 	if o.Sink == nil {
 		o.Sink = unwatched{}
 	}
@@ -89,6 +87,11 @@ func (r *Runner) begin(o Operation) *operation {
 	if o.Stop != nil {
 		op.requests = o.Stop.requests
 	}
+	op.settler = &settle.Settler{Pending: r.pending, Journal: h.journal, Locks: r.locks, Plugins: r.plugins.host, Clock: r.Clock, Redact: &r.redact, Log: r.Log,
+		Sink: op.sink, Requests: op.requests, Asked: func(signal string) { op.stopped = signal }, Secrets: r.fresh,
+		Executor: func(run, plan, dir string, answers execute.Plan) *execute.Executor {
+			return op.executor(run, plan, dir, answers, r.plugins.host)
+		}}
 	return op
 }
 

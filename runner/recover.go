@@ -13,6 +13,7 @@ import (
 	"github.com/dprun/dprun/runner/pending"
 	"github.com/dprun/dprun/runner/record"
 	"github.com/dprun/dprun/runner/report"
+	"github.com/dprun/dprun/runner/settle"
 	"github.com/dprun/dprun/runner/status"
 )
 
@@ -67,10 +68,10 @@ func (r *operation) recoverAll(ctx context.Context, res *report.Result) (tried m
 		return tried, err
 	}
 	now := r.Clock.Now()
-	byRun := map[string][]outstanding{}
-	var devices []outstanding
+	byRun := map[string][]settle.Outstanding{}
+	var devices []settle.Outstanding
 	for _, o := range all {
-		if mine[o.Run] || o.overdue(now) {
+		if mine[o.Run] || o.Overdue(now) {
 			byRun[o.Run] = append(byRun[o.Run], o)
 			if o.Kind != pending.PostScript {
 				devices = append(devices, o)
@@ -78,7 +79,7 @@ func (r *operation) recoverAll(ctx context.Context, res *report.Result) (tried m
 		}
 	}
 	how := map[string][]event.Recovered{}
-	for _, s := range r.settle(ctx, devices, all) {
+	for _, s := range r.settler.Settle(ctx, devices, all) {
 		how[s.Run] = append(how[s.Run], s.Recovered)
 	}
 	var scripts []pending.Obligation
@@ -100,7 +101,10 @@ func (r *operation) recoverAll(ctx context.Context, res *report.Result) (tried m
 			scripts = append(scripts, o.Obligation.Obligation)
 		}
 	}
-	return tried, errors.Join(errs, r.runOwedScripts(ctx, scripts))
+	if err := r.settler.Scripts(ctx, scripts); err != nil {
+		errs = errors.Join(errs, &Error{ExitBug, err})
+	}
+	return tried, errs
 }
 
 // unfinished lists the runs that have not ended, as far as the journal tells.
@@ -128,14 +132,14 @@ func (r *operation) ended(ctx context.Context, run string) bool {
 // takeOverRuns takes the locks of the runs that nobody works on. mine are those
 // whose devices are this process's to bring back: also where what the dead
 // process has started hangs and keeps the lock.
-func (r *operation) takeOverRuns(ctx context.Context, all []outstanding, unfinished []journal.Run) (held map[string]*lock.Lock, mine map[string]bool, err error) {
+func (r *operation) takeOverRuns(ctx context.Context, all []settle.Outstanding, unfinished []journal.Run) (held map[string]*lock.Lock, mine map[string]bool, err error) {
 	held, mine = map[string]*lock.Lock{}, map[string]bool{}
 	var errs []error
 	take := func(run string) {
 		if _, done := mine[run]; done {
 			return
 		}
-		l, by, err := r.takeOver(ctx, run, ownerLeaves, working)
+		l, by, err := r.settler.TakeOver(ctx, run)
 		mine[run] = by == nil
 		switch {
 		case err != nil: // devices do not wait for locks that cannot be had
@@ -162,7 +166,7 @@ func (r *operation) takeOverRuns(ctx context.Context, all []outstanding, unfinis
 
 // finish replays a run whose lock is held and lets the machine finish it. owed
 // is what it owed, and how is how that was settled.
-func (r *operation) finish(ctx context.Context, run journal.Run, held *lock.Lock, owed []outstanding, how []event.Recovered) (*event.Summary, error) {
+func (r *operation) finish(ctx context.Context, run journal.Run, held *lock.Lock, owed []settle.Outstanding, how []event.Recovered) (*event.Summary, error) {
 	again, err := r.journal.Run(ctx, run.ID)
 	if err != nil {
 		return nil, &Error{ExitBug, err}
@@ -170,7 +174,7 @@ func (r *operation) finish(ctx context.Context, run journal.Run, held *lock.Lock
 	if again.State == journal.Finished {
 		return nil, nil // while we waited
 	}
-	if r.unreadable(owed) {
+	if r.settler.Unreadable(owed) {
 		return nil, nil // stays unfinished until all of it can be read
 	}
 	host, _ := os.Hostname()
@@ -202,7 +206,7 @@ func (r *operation) finish(ctx context.Context, run journal.Run, held *lock.Lock
 // pending file any more. An earlier recovery has entered that it is done; or
 // the file was removed, and the process died before it could say so.
 func (r *operation) lookAgain(ctx context.Context, b *record.Writer, rows []journal.Obligation, how []event.Recovered) (out []event.Recovered) {
-	var list []outstanding
+	var list []settle.Outstanding
 	for _, t := range b.Machine.Tasks() {
 		for _, o := range t.Obligations() {
 			done := slices.ContainsFunc(how, func(h event.Recovered) bool { return h.Task == o.Task && h.ID == o.ID })
@@ -218,10 +222,10 @@ func (r *operation) lookAgain(ctx context.Context, b *record.Writer, rows []jour
 				r.Log.Error("what is owed cannot be read from the run", "run", b.Record.Spec.ID, "task", o.Task, "error", err)
 				continue
 			}
-			list = append(list, outstanding{Obligation: journal.Obligation{Obligation: row}})
+			list = append(list, settle.Outstanding{Obligation: journal.Obligation{Obligation: row}})
 		}
 	}
-	for _, s := range r.settle(ctx, list, nil) {
+	for _, s := range r.settler.Settle(ctx, list, nil) {
 		out = append(out, s.Recovered)
 	}
 	return out
@@ -233,19 +237,7 @@ func (r *operation) writerOf(machine *lifecycle.Run, rec record.Run, plan *recor
 }
 
 // fresh reads secrets anew.
-func (r *operation) fresh() *record.Secrets { return record.NewSecrets(r.Environ, &r.redact, r.Log) }
-
-// unreadable reports whether the secrets of something that is owed to a device
-// cannot be read. Scripts say by themselves that they cannot be run.
-func (r *operation) unreadable(owed []outstanding) bool {
-	return slices.ContainsFunc(owed, func(o outstanding) bool {
-		if o.Kind == pending.PostScript {
-			return false
-		}
-		_, err := r.endpointOf(o.Obligation.Obligation)
-		return err != nil
-	})
-}
+func (r *Runner) fresh() *record.Secrets { return record.NewSecrets(r.Environ, &r.redact, r.Log) }
 
 // closeUnreplayed ends the tasks of a run whose events cannot be replayed.
 func (r *operation) closeUnreplayed(ctx context.Context, run journal.Run) (*event.Summary, error) {

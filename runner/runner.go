@@ -3,8 +3,6 @@ package runner
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -160,37 +158,6 @@ func (l *lines) write() {
 		l.log.Warn("output could not be written down", "error", err)
 	}
 	l.held = l.held[:0]
-}
-
-// alive reports whether a process runs; a zombie does not.
-func alive(pid int) bool {
-	if pid <= 0 {
-		return false
-	}
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if errors.Is(err, fs.ErrNotExist) {
-		if _, err := os.Stat("/proc/self"); err == nil {
-			return false
-		}
-		return true // no /proc to ask
-	}
-	if err != nil {
-		return true
-	}
-	return !strings.HasPrefix(afterName(string(b)), "Z")
-}
-
-// stopped reports whether a process is stopped, as by SIGSTOP: it is there and
-// does nothing.
-func stopped(pid int) bool {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	return err == nil && strings.HasPrefix(afterName(string(b)), "T")
-}
-
-// afterName is what follows the program's name in /proc/PID/stat. The name
-// stands in parentheses and may hold any character, these too.
-func afterName(stat string) string {
-	return strings.TrimPrefix(stat[strings.LastIndexByte(stat, ')')+1:], " ")
 }
 
 func join(names []string) string { return strings.Join(names, ", ") }

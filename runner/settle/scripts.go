@@ -1,4 +1,4 @@
-package runner
+package settle
 
 import (
 	"cmp"
@@ -18,12 +18,12 @@ import (
 	"github.com/dprun/dprun/sdk/failure"
 )
 
-// runOwedScripts runs the scripts that ended runs owe, from their own rows:
+// Scripts runs the scripts that ended runs owe, from their own rows:
 // those of tasks first, a plan's last. The runs' locks are held.
 //
 // Like in a run, a script is written down as started before it is. One that
 // was started before, with an outcome that nobody knows, is not run again.
-func (r *operation) runOwedScripts(ctx context.Context, owed []pending.Obligation) error {
+func (s *Settler) Scripts(ctx context.Context, owed []pending.Obligation) error {
 	if len(owed) == 0 {
 		return nil
 	}
@@ -31,11 +31,11 @@ func (r *operation) runOwedScripts(ctx context.Context, owed []pending.Obligatio
 	slices.SortStableFunc(owed, func(a, b pending.Obligation) int {
 		return cmp.Compare(slices.Index(order, a.ID), slices.Index(order, b.ID))
 	})
-	ctx, stop := r.stoppable(ctx)
+	ctx, stop := s.stoppable(ctx)
 	defer stop()
 	var errs []error
 	for _, o := range owed {
-		if err := r.runOwedScript(ctx, o); err != nil {
+		if err := s.runScript(ctx, o); err != nil {
 			errs = append(errs, err)
 		}
 	}
@@ -44,69 +44,60 @@ func (r *operation) runOwedScripts(ctx context.Context, owed []pending.Obligatio
 
 // stoppable ends a context with the first signal: what a script does may take
 // long, and no machine is there to hear of it.
-func (r *operation) stoppable(ctx context.Context) (_ context.Context, stop func()) {
+func (s *Settler) stoppable(ctx context.Context) (_ context.Context, stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
-	done, ended := make(chan struct{}), make(chan struct{})
-	var asked string
-	go func() {
-		defer close(ended)
-		select {
-		case asked = <-r.requests:
-			cancel()
-		case <-done:
-		}
-	}()
-	return ctx, func() {
-		close(done)
-		<-ended
+	deaf := s.listen(func(name string) bool {
+		s.Asked(name)
 		cancel()
-		if asked != "" {
-			r.stopped = asked
-		}
+		return false
+	})
+	return ctx, func() {
+		deaf()
+		cancel()
 	}
 }
 
-// runOwedScript runs one script, or notes why it still waits. The error is the journal's.
-func (r *operation) runOwedScript(ctx context.Context, o pending.Obligation) error {
+// runScript runs one script, or notes why it still waits. The error is the journal's.
+func (s *Settler) runScript(ctx context.Context, o pending.Obligation) error {
 	if ctx.Err() != nil {
 		return nil // asked to stop: it stays owed
 	}
-	job, why, err := r.scriptJob(ctx, o)
+	job, why, err := s.scriptJob(ctx, o)
 	if err != nil {
-		return &Error{ExitBug, err}
+		return err
 	}
 	if why != nil {
-		r.noteTrouble(ctx, o, r.redact.Redact(why.Error()))
+		s.noteTrouble(ctx, o, s.Redact.Redact(why.Error()))
 		return nil
 	}
-	begun, err := r.begunAlready(ctx, o, job.Action.String())
+	begun, err := s.begunAlready(ctx, o, job.Action.String())
 	if err != nil {
-		r.noteTrouble(ctx, o, r.redact.Redact(fmt.Sprintf("it is not known whether the script was started before: %v", err)))
+		s.noteTrouble(ctx, o, s.Redact.Redact(fmt.Sprintf("it is not known whether the script was started before: %v", err)))
 		return nil
 	}
 	if begun {
-		r.Log.Warn("a script was started before an interruption and its outcome is unknown: it is not run again; look whether it did its work", "run", o.Run, "script", o.Script, "for", o.Where())
-		return r.noteDone(ctx, o)
+		s.Log.Warn("a script was started before an interruption and its outcome is unknown: it is not run again; look whether it did its work", "run", o.Run, "script", o.Script, "for", o.Where())
+		return s.Done(ctx, o)
 	}
 	row, err := record.ScriptOf(o)
 	if err != nil {
-		r.noteTrouble(ctx, o, r.redact.Redact(err.Error()))
+		s.noteTrouble(ctx, o, s.Redact.Redact(err.Error()))
 		return nil
 	}
-	secrets := r.fresh()
+	secrets := s.Secrets()
 	e, err := row.Open(secrets, string(job.Action.Outcome))
 	if err == nil {
-		err = r.configurable(ctx, e)
+		err = s.configurable(ctx, e)
 	}
 	if err != nil {
-		r.noteTrouble(ctx, o, r.redact.Redact(fmt.Sprintf("script %s was not run: %v", o.Script, err)))
+		s.noteTrouble(ctx, o, s.Redact.Redact(fmt.Sprintf("script %s was not run: %v", o.Script, err)))
 		return nil
 	}
-	return r.doScript(ctx, o, row, secrets, job)
+	return s.doScript(ctx, o, row, secrets, job)
 }
 
 // scriptJob is what the executor is to do, or why it must not yet.
-func (r *operation) scriptJob(ctx context.Context, o pending.Obligation) (job engine.Job, why, err error) {
+func (s *Settler) scriptJob(ctx context.Context, o pending.Obligation) (job engine.Job, why, err error) {
 	row, err := record.ScriptOf(o)
 	if err != nil {
 		return job, err, nil
@@ -114,7 +105,7 @@ func (r *operation) scriptJob(ctx context.Context, o pending.Obligation) (job en
 	hook := lifecycle.HookOf(o.ID)
 	job = engine.Job{Notify: func(event.Notice) {}, Progress: func(int64, int64) {}, Action: lifecycle.Action{
 		ActionID: lifecycle.ActionID{Kind: lifecycle.ActScript, Target: hook}, Task: o.Task, Script: o.Script, Hook: hook, Timeout: row.Timeout, Device: o.Device, Domain: o.Domain}}
-	all, err := r.outstanding(ctx)
+	all, err := s.Outstanding(ctx)
 	if err != nil {
 		return job, nil, err
 	}
@@ -123,14 +114,14 @@ func (r *operation) scriptJob(ctx context.Context, o pending.Obligation) (job en
 			return job, fmt.Errorf("script %s waits until %s is back in service", o.Script, other.Where()), nil
 		}
 	}
-	if r.journal == nil {
+	if s.Journal == nil {
 		if !again(o) {
 			return job, fmt.Errorf("script %s waits until the journal can be written: it must not be run twice", o.Script), nil
 		}
-		r.ofTask(&job, o, row)
+		s.ofTask(&job, o, row)
 		return job, nil, nil
 	}
-	statuses, err := r.journal.History(ctx, o.Run, o.Task)
+	statuses, err := s.Journal.History(ctx, o.Run, o.Task)
 	if err != nil {
 		return job, nil, err
 	}
@@ -138,27 +129,27 @@ func (r *operation) scriptJob(ctx context.Context, o pending.Obligation) (job en
 		job.Action.Outcome, job.Action.OutcomeMessage = status.Code(statuses[n-1].Code), statuses[n-1].Message
 	}
 	if o.Task != "" {
-		r.ofTask(&job, o, row)
+		s.ofTask(&job, o, row)
 		return job, nil, nil
 	}
-	run, err := r.journal.Run(ctx, o.Run)
+	run, err := s.Journal.Run(ctx, o.Run)
 	if err != nil && !errors.Is(err, journal.ErrNotFound) {
 		return job, nil, err
 	}
 	job.Types, job.Action.Outcome = row.Types, status.Code(run.Code)
-	if statuses, err = r.journal.Statuses(ctx, o.Run); err != nil {
+	if statuses, err = s.Journal.Statuses(ctx, o.Run); err != nil {
 		return job, nil, err
 	}
-	for _, s := range statuses {
-		if s.Final && s.Task != "" {
-			job.Results = append(job.Results, s)
+	for _, st := range statuses {
+		if st.Final && st.Task != "" {
+			job.Results = append(job.Results, st)
 		}
 	}
 	return job, nil, nil
 }
 
 // ofTask makes a job one of the task that owes the script.
-func (r *operation) ofTask(job *engine.Job, o pending.Obligation, row record.Script) {
+func (s *Settler) ofTask(job *engine.Job, o pending.Obligation, row record.Script) {
 	job.Task = &lifecycle.TaskSpec{ID: o.Task, Run: o.Run, Plan: row.Plan, Device: o.Device, Domain: o.Domain,
 		Activity: lifecycle.Activity{Name: row.Activity, Type: row.ActivityType}}
 	job.Prepared = &event.Prepared{Stamp: row.Stamp}
@@ -169,11 +160,11 @@ func (r *operation) ofTask(job *engine.Job, o pending.Obligation, row record.Scr
 func again(o pending.Obligation) bool { return o.ID == lifecycle.OwedAfterUnquiesce }
 
 // begunAlready reports whether a script was started and its end is not known.
-func (r *operation) begunAlready(ctx context.Context, o pending.Obligation, action string) (begun bool, err error) {
+func (s *Settler) begunAlready(ctx context.Context, o pending.Obligation, action string) (begun bool, err error) {
 	if again(o) {
 		return false, nil
 	}
-	for e, err := range r.journal.Events(ctx, o.Run) {
+	for e, err := range s.Journal.Events(ctx, o.Run) {
 		if err != nil {
 			return false, err
 		}
@@ -194,8 +185,8 @@ func (r *operation) begunAlready(ctx context.Context, o pending.Obligation, acti
 func notBegun(f *failure.Error) bool { return f != nil && f.Reason == failure.NotExecutable }
 
 // configurable reports whether the plugin takes the configuration.
-func (r *operation) configurable(ctx context.Context, e execute.Endpoint) error {
-	h, err := r.plugins.host.Hook(ctx, e.Type, e.Config)
+func (s *Settler) configurable(ctx context.Context, e execute.Endpoint) error {
+	h, err := s.Plugins.Hook(ctx, e.Type, e.Config)
 	if err != nil {
 		return err
 	}
@@ -203,17 +194,15 @@ func (r *operation) configurable(ctx context.Context, e execute.Endpoint) error 
 }
 
 // doScript runs a script once and enters its end.
-func (r *operation) doScript(ctx context.Context, o pending.Obligation, row record.Script, secrets *record.Secrets, job engine.Job) error {
-	exec := execute.New(execute.Options{Run: o.Run, PlanName: row.Plan, Version: r.Version, Dir: row.Dir, Plan: row.Alone(o, secrets), Plugins: r.plugins.host, Staging: r.staging,
-		Locks: deviceLocks{r.locks, o.Run}, Clock: r.Clock, Redact: &r.redact, Log: r.Log,
-		Output: func(task, stream, text string) { r.output(o.Run, task, stream, text) }})
+func (s *Settler) doScript(ctx context.Context, o pending.Obligation, row record.Script, secrets *record.Secrets, job engine.Job) error {
+	exec := s.Executor(o.Run, row.Plan, row.Dir, row.Alone(o, secrets))
 	defer exec.Close()
-	ev := event.Event{V: event.Version, Time: r.Clock.Now(), Kind: event.Started, Task: o.Task, Action: job.Action.String()}
-	if err := r.appendScript(ctx, o, ev); err != nil {
+	ev := event.Event{V: event.Version, Time: s.Clock.Now(), Kind: event.Started, Task: o.Task, Action: job.Action.String()}
+	if err := s.appendScript(ctx, o, ev); err != nil {
 		return err
 	}
 	res, err := exec.Do(ctx, job)
-	ev.Time, ev.Kind, ev.Result, ev.Failure = r.Clock.Now(), event.Finished, res, failure.From(err)
+	ev.Time, ev.Kind, ev.Result, ev.Failure = s.Clock.Now(), event.Finished, res, failure.From(err)
 	ctx = context.WithoutCancel(ctx)
 	switch {
 	case err == nil && res.Script.ExitCode != 0:
@@ -222,23 +211,23 @@ func (r *operation) doScript(ctx context.Context, o pending.Obligation, row reco
 		err = fmt.Errorf("script %s: %w", o.Script, err)
 	}
 	if err != nil && (again(o) || notBegun(ev.Failure)) {
-		r.noteTrouble(ctx, o, r.redact.Redact(err.Error()))
-		return r.appendScript(ctx, o, ev)
+		s.noteTrouble(ctx, o, s.Redact.Redact(err.Error()))
+		return s.appendScript(ctx, o, ev)
 	}
 	if err != nil {
-		r.Log.Warn("an owed script failed; it is not run again: do by hand what it was to do", "run", o.Run, "script", o.Script, "for", o.Where(), "error", err)
+		s.Log.Warn("an owed script failed; it is not run again: do by hand what it was to do", "run", o.Run, "script", o.Script, "for", o.Where(), "error", err)
 	}
-	return errors.Join(r.appendScript(ctx, o, ev), r.noteDone(ctx, o))
+	return errors.Join(s.appendScript(ctx, o, ev), s.Done(ctx, o))
 }
 
 // appendScript enters the start or the end of an owed script. One that may be
 // run again needs no record of it.
-func (r *operation) appendScript(ctx context.Context, o pending.Obligation, ev event.Event) error {
-	if r.journal == nil {
+func (s *Settler) appendScript(ctx context.Context, o pending.Obligation, ev event.Event) error {
+	if s.Journal == nil {
 		return nil // only one that may be run again comes so far
 	}
-	if _, err := r.journal.Append(ctx, o.Run, journal.Batch{Events: []event.Event{ev}}); err != nil && !again(o) {
-		return &Error{ExitBug, err}
+	if _, err := s.Journal.Append(ctx, o.Run, journal.Batch{Events: []event.Event{ev}}); err != nil && !again(o) {
+		return err
 	}
 	return nil
 }

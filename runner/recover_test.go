@@ -22,6 +22,7 @@ import (
 	"github.com/dprun/dprun/runner/pending"
 	"github.com/dprun/dprun/runner/record"
 	"github.com/dprun/dprun/runner/report"
+	"github.com/dprun/dprun/runner/settle"
 )
 
 // opened are runners on one state directory, each with its own files, as if
@@ -155,6 +156,17 @@ func TestAPlanThatRunsIsNotBegunAgain(t *testing.T) {
 	_ = held.Release()
 }
 
+// blocked says of devices why a new run must not use them.
+func blocked(t *testing.T, r *Runner) map[string]string {
+	t.Helper()
+	all, err := r.begin(Operation{}).outstanding(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	names, _ := settle.Blocked(all, time.Now())
+	return names
+}
+
 // A dead run that could not be finished is not tried again by the same
 // process, and does not keep its plan from running.
 func TestAPlanRunsBesideARunThatCannotBeFinished(t *testing.T) {
@@ -176,9 +188,8 @@ func TestAPlanRunsBesideARunThatCannotBeFinished(t *testing.T) {
 	if err != nil || len(owed) != 1 || owed[0].Key != id || owed[0].Attempts != 1 || res.ExitCode != ExitOwed {
 		t.Errorf("owed %+v, exit %d, %v; want one attempt", owed, res.ExitCode, err)
 	}
-	blocked, _, err := r.begin(Operation{}).blocked(t.Context())
-	if err != nil || !strings.Contains(blocked["gw"], "dprun recover") {
-		t.Errorf("blocked: %v, %v", blocked, err)
+	if b := blocked(t, r); !strings.Contains(b["gw"], "dprun recover") {
+		t.Errorf("blocked: %v", b)
 	}
 }
 
@@ -190,34 +201,13 @@ func TestDevicesOfARunThatIsBeingRecoveredAreBlocked(t *testing.T) {
 	run := dead(t, rs[0], "p")
 	owe(t, rs[0], run, "gw", "app")
 	recovering(t, rs[0], run)
-	blocked, _, err := rs[1].begin(Operation{}).blocked(t.Context())
-	if err != nil || !strings.Contains(blocked["gw"], "is being recovered just now") {
-		t.Errorf("blocked: %v, %v", blocked, err)
+	if b := blocked(t, rs[1]); !strings.Contains(b["gw"], "is being recovered just now") {
+		t.Errorf("blocked: %v", b)
 	}
 	left := rs[1].Owed(t.Context())
 	if owed := left.Owed; left.Unknown != nil || len(owed) != 1 || !owed[0].Held || !strings.Contains(owed[0].HeldBy, "the recovery of run "+run) || left.ExitCode != 0 {
 		t.Errorf("owed: %+v", left)
 	}
-}
-
-// The holder is alive when a recovery asks who it is, and done a moment later:
-// the run is taken, not called one that hangs.
-func TestARunThatIsLetGoAtTheLastMomentIsTaken(t *testing.T) {
-	t.Parallel()
-	rs := opened(t, 2)
-	run := dead(t, rs[0], "p")
-	theirs := recovering(t, rs[0], run)
-	mine, by, err := rs[1].begin(Operation{}).takeOver(t.Context(), run, ownerLeaves, func(holder lock.Info) bool {
-		if holder.PID != os.Getpid() || !holder.Recovery {
-			t.Errorf("it is held by %+v", holder)
-		}
-		_ = theirs.Release()
-		return true
-	})
-	if mine == nil || by != nil || err != nil {
-		t.Fatalf("let go at the last moment: %v, %v, %v", mine, by, err)
-	}
-	_ = mine.Release()
 }
 
 func TestManyRecoveriesAtOnceFinishARunOnce(t *testing.T) {
@@ -258,10 +248,6 @@ func TestARunWhoseProcessIsGoneAndWhoseChildHangsIsNobodys(t *testing.T) {
 	defer func() { _ = hangs.Close() }()
 	if err := unix.Flock(int(hangs.Fd()), unix.LOCK_EX); err != nil {
 		t.Fatal(err)
-	}
-	held, by, err := r.begin(Operation{}).takeOver(t.Context(), run, 300*time.Millisecond, working)
-	if held != nil || by != nil || err != nil {
-		t.Errorf("owned: %v, %v, %v", held, by, err)
 	}
 	if _, err := r.begin(Operation{}).recover(t.Context(), &report.Result{}); err != nil || stateOf(t, r, run) != journal.Running {
 		t.Errorf("run %s, %v", stateOf(t, r, run), err)

@@ -1,0 +1,314 @@
+// Package settle brings back what is owed: from the pending files alone, when the
+// process that owes it is gone or does not do it in time. It needs no plan, no
+// journal and no room on the disk, and works the same for a recovery and for the
+// look that precedes a run.
+//
+// What is owed and who is at it is in outstanding.go, with the decisions about it;
+// locks of dead runs are in owner.go, gateways in settle.go, scripts in scripts.go.
+package settle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/dprun/dprun/runner/clock"
+	"github.com/dprun/dprun/runner/event"
+	"github.com/dprun/dprun/runner/execute"
+	"github.com/dprun/dprun/runner/journal"
+	"github.com/dprun/dprun/runner/lifecycle"
+	"github.com/dprun/dprun/runner/lock"
+	"github.com/dprun/dprun/runner/pending"
+	"github.com/dprun/dprun/runner/pluginhost"
+	"github.com/dprun/dprun/runner/record"
+	"github.com/dprun/dprun/runner/redact"
+	"github.com/dprun/dprun/sdk"
+	"github.com/dprun/dprun/sdk/failure"
+)
+
+// settleAtOnce bounds how many targets are brought back at the same time.
+const settleAtOnce = 16
+
+// Settler is what bringing back needs, for one operation.
+type Settler struct {
+	Pending *pending.Dir
+	Journal *journal.Journal // nil: it cannot be opened, and the pending files are all there is
+	Locks   *lock.Locks
+	Plugins *pluginhost.Host
+	Clock   clock.Clock
+	Redact  *redact.Redactor
+	Log     *slog.Logger
+	Sink    event.Sink // gets what is settled
+	Secrets func() *record.Secrets
+	// Executor makes what runs the scripts of a run. The caller closes it.
+	Executor func(run, plan, dir string, answers execute.Plan) *execute.Executor
+	Requests <-chan string       // to stop, by the names of signals
+	Asked    func(signal string) // told of the first that came while something was brought back
+
+	mu       sync.Mutex
+	troubles map[pending.Key]string // why this operation could not settle them
+}
+
+// Settled is how one obligation of a run was settled.
+type Settled struct {
+	Run string
+	event.Recovered
+}
+
+// Settle does what is owed to devices, from what stands in the obligations
+// alone: no journal, no plan and no room on the disk is needed. It returns how
+// each went. A target that a live run has quiesced meanwhile is left to that run.
+func (s *Settler) Settle(ctx context.Context, list, all []Outstanding) []Settled {
+	quiesced := quiescedByLiveRuns(all, s.Clock.Now())
+	var mu sync.Mutex
+	var out []Settled
+	var g errgroup.Group
+	g.SetLimit(settleAtOnce)
+	ctx, hurried, stop := s.hearing(ctx)
+	defer stop()
+	for _, o := range list {
+		g.Go(func() error {
+			trouble := ""
+			if by := keeps(quiesced, o); by != "" {
+				trouble = fmt.Sprintf("run %s is at work and has it quiesced now; it brings it back, and dprun recover then sees that", by)
+			} else if err := s.settleOne(ctx, o, hurried); err != nil {
+				trouble = s.Redact.Redact(err.Error())
+			}
+			if trouble != "" {
+				s.noteTrouble(ctx, o.Obligation.Obligation, trouble)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			out = append(out, Settled{o.Run, event.Recovered{Task: o.Task, ID: o.ID, Trouble: trouble}})
+			return nil
+		})
+	}
+	_ = g.Wait() // what went wrong is in out
+	return out
+}
+
+// noteTrouble keeps why something is still owed, and enters it where that can
+// be written down. It is told with what is left, which comes last.
+func (s *Settler) noteTrouble(ctx context.Context, o pending.Obligation, trouble string) {
+	s.mu.Lock()
+	if s.troubles == nil {
+		s.troubles = map[pending.Key]string{}
+	}
+	s.troubles[o.Key] = trouble
+	s.mu.Unlock()
+	s.Log.Info("still owed: "+trouble, "run", o.Run, "what", o.Kind, "where", o.Where())
+	if s.Journal == nil {
+		return
+	}
+	if err := s.Journal.NoteAttempt(context.WithoutCancel(ctx), o.Key, trouble, time.Time{}); err != nil {
+		s.Log.Debug("an attempt could not be written down", "obligation", o.Key.String(), "error", err)
+	}
+}
+
+// Done takes an obligation off the list, and enters it where that can be
+// written down: a row without a file is looked at again.
+func (s *Settler) Done(ctx context.Context, o pending.Obligation) error {
+	if err := s.Pending.Remove(o.Key); err != nil {
+		return err
+	}
+	if s.Journal == nil {
+		return nil
+	}
+	ctx = context.WithoutCancel(ctx)
+	if err := s.Journal.Pay(ctx, s.Clock.Now(), o.Key); err != nil {
+		s.Log.Debug("that it is done could not be written down", "obligation", o.Key.String(), "error", err)
+	}
+	if o.Kind == pending.Unquiesce {
+		_ = s.Journal.ClearBreaker(ctx, o.Device) // there may be none
+	}
+	return nil
+}
+
+// settleOne does what one obligation asks, verifies it and removes its file.
+func (s *Settler) settleOne(ctx context.Context, o Outstanding, hurried func() bool) error {
+	release, there, err := s.Pending.Claim(o.Key)
+	if err != nil {
+		return err
+	}
+	defer release()
+	if o.Filed && !there {
+		return s.Done(ctx, o.Obligation.Obligation) // another process has done it meanwhile
+	}
+	e, err := s.endpointOf(o.Obligation.Obligation)
+	if err != nil {
+		return err
+	}
+	src, err := s.Plugins.Source(ctx, e.Type, e.Config)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = src.Close() }()
+	if o.Kind == pending.Discard {
+		err = s.discard(ctx, src, o.Obligation.Obligation, hurried)
+	} else {
+		err = s.bringBack(ctx, src, o.Obligation.Obligation, hurried)
+	}
+	if err != nil {
+		return err
+	}
+	if err := s.Done(ctx, o.Obligation.Obligation); err != nil || !o.Filed {
+		return err
+	}
+	s.Sink.Settled(event.Settled{Run: o.Run, Task: o.Task, Plan: o.Plan, Kind: string(o.Kind), Device: o.Device, Domain: o.Domain, Since: o.Since, Time: s.Clock.Now()})
+	return nil
+}
+
+// discardAgain is how long after a device that is still busy is asked again.
+const discardAgain = 5 * time.Second
+
+// discard removes files from a device. One that is still busy with the backup is
+// asked again, for as long as one waits for a device to come back.
+func (s *Settler) discard(ctx context.Context, src sdk.Source, o pending.Obligation, hurried func() bool) error {
+	end := s.Clock.Now().Add(o.Way().Unquiesce + o.Way().Grace)
+	for {
+		limited, cancel := context.WithTimeout(ctx, lifecycle.RequestLimit)
+		err := src.Discard(limited, o.Token)
+		cancel()
+		next := s.Clock.Now().Add(discardAgain)
+		if err == nil || !failure.From(err).Kind.Retryable() || hurried() || next.After(end) {
+			return err
+		}
+		if stopped := s.until(ctx, next); stopped != nil {
+			return err
+		}
+	}
+}
+
+// Unreadable reports whether the secrets of something that is owed to a device
+// cannot be read. Scripts say by themselves that they cannot be run.
+func (s *Settler) Unreadable(owed []Outstanding) bool {
+	return slices.ContainsFunc(owed, func(o Outstanding) bool {
+		if o.Kind == pending.PostScript {
+			return false
+		}
+		_, err := s.endpointOf(o.Obligation.Obligation)
+		return err != nil
+	})
+}
+
+// endpointOf is the device that something is owed to, its secrets read anew.
+func (s *Settler) endpointOf(o pending.Obligation) (execute.Endpoint, error) {
+	e, err := record.DeviceOf(o)
+	if err != nil {
+		return execute.Endpoint{}, err
+	}
+	return e.Open(s.Secrets())
+}
+
+// bringBack drives the machine of the way back until its target is explicitly
+// in service. What it waits for is logged.
+func (s *Settler) bringBack(ctx context.Context, src sdk.Source, o pending.Obligation, hurried func() bool) error {
+	debt := lifecycle.NewDebt(o.Way())
+	debt.Restart(s.Clock.Now())
+	target := sdk.Target{Domain: o.Domain}
+	s.Log.Info("bringing it back", "run", o.Run, "where", o.Where())
+	told := false
+	for {
+		if hurried() {
+			debt.Hurry()
+		}
+		actions := debt.Pending()
+		if len(actions) == 0 {
+			break
+		}
+		a := actions[1]
+		if limit := actions[0]; limit.NotBefore.Before(a.NotBefore) {
+			a = limit
+		}
+		if err := s.until(ctx, a.NotBefore); err != nil {
+			return fmt.Errorf("%s was not brought back: stopped (%s)", o.Where(), debt.Trouble())
+		}
+		report, err := s.wayBack(ctx, src, target, a)
+		debt.Finish(s.Clock.Now(), a, report, failure.From(err))
+		if why := debt.Waiting(s.Clock.Now()); why != "" && !told && report != nil && report.State == sdk.StateNormal {
+			told = true
+			s.Log.Warn(why, "run", o.Run, "where", o.Where())
+		}
+	}
+	if debt.Returned() {
+		return nil
+	}
+	return errors.New(debt.Complaint())
+}
+
+// wayBack does one action of the way back.
+func (s *Settler) wayBack(ctx context.Context, src sdk.Source, target sdk.Target, a lifecycle.Action) (*sdk.QuiesceReport, error) {
+	limited, cancel := context.WithTimeout(ctx, lifecycle.RequestLimit)
+	defer cancel()
+	switch a.Kind {
+	case lifecycle.ActUnquiesce:
+		return nil, src.Unquiesce(limited, target)
+	case lifecycle.ActUnquiesceState:
+		return src.QuiesceState(limited, target)
+	}
+	return nil, nil
+}
+
+// hearing counts the signals that come while gateways are brought back. The
+// first asks to stop after that, the second gives up the grace, and the third
+// ends the context: what is left stays owed.
+func (s *Settler) hearing(ctx context.Context) (_ context.Context, hurried func() bool, stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var heard atomic.Int32
+	deaf := s.listen(func(name string) bool {
+		if heard.Add(1) == 1 {
+			s.Asked(name)
+		}
+		if heard.Load() > 2 {
+			cancel()
+		}
+		return true
+	})
+	return ctx, func() bool { return heard.Load() > 1 }, func() {
+		deaf()
+		cancel()
+	}
+}
+
+// listen passes the requests to stop on, as long as those are wanted and until
+// deaf is called.
+func (s *Settler) listen(heard func(name string) (more bool)) (deaf func()) {
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for more := true; more; {
+			select {
+			case name := <-s.Requests:
+				more = heard(name)
+			case <-done:
+				return
+			}
+		}
+	}()
+	return func() {
+		close(done)
+		<-ended
+	}
+}
+
+// until waits for a time.
+func (s *Settler) until(ctx context.Context, at time.Time) error {
+	if !at.After(s.Clock.Now()) {
+		return ctx.Err()
+	}
+	waiter := s.Clock.Waiter()
+	defer waiter.Stop()
+	select {
+	case <-waiter.Wait(at, 0):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
