@@ -16,6 +16,8 @@ import (
 // ackJournal is the target that begins a new journal where the old one is lost.
 const ackJournal = "journal"
 
+var errNotLost = errorf(ExitUsage, "the journal is not lost: it is kept, and no new one was begun")
+
 // Acknowledge enters that somebody looked at a device: what it owes to runs
 // that nobody works on is done, and it no longer keeps others from being
 // quiesced. With a run's ID it enters that what the run owes to no device is
@@ -28,7 +30,7 @@ func (r *Runner) Acknowledge(ctx context.Context, target string) (report.Acknowl
 func (r *operation) acknowledge(ctx context.Context, target string) (report.Acknowledged, error) {
 	done := report.Acknowledged{Device: target}
 	if r.journal == nil && target == ackJournal {
-		return r.beginJournal()
+		return r.beginJournal(ctx)
 	}
 	all, err := r.outstanding(ctx)
 	if err != nil {
@@ -91,7 +93,7 @@ func (r *operation) acknowledge(ctx context.Context, target string) (report.Ackn
 		err = fmt.Errorf("%w; something is to: %s", err, strings.Join(targets, ", "))
 	}
 	if target == ackJournal {
-		err = errors.New("the journal is not lost: it is kept, and no new one was begun")
+		return done, errNotLost
 	}
 	return done, &Error{ExitUsage, err}
 }
@@ -105,17 +107,29 @@ func acknowledgedBy(o pending.Obligation) string {
 }
 
 // beginJournal puts what is left of a lost journal aside and begins a new one.
-func (r *operation) beginJournal() (report.Acknowledged, error) {
+// Of several that do so at once, one does.
+func (r *operation) beginJournal(ctx context.Context) (report.Acknowledged, error) {
 	if !errors.Is(r.lost, journal.ErrLost) {
 		return report.Acknowledged{}, r.lost
+	}
+	held, err := r.locks.Acquire(ctx, lock.JournalKey, lock.Exclusive, lock.Info{}, func(lock.Info) {})
+	if err != nil {
+		return report.Acknowledged{}, &Error{ExitBug, err}
+	}
+	defer func() { _ = held.Release() }()
+	if r.Runner.kept.Load().journal == nil {
+		r.open(ExitOwed) // another process may have begun it meanwhile
+	}
+	switch k := r.Runner.kept.Load(); {
+	case k.journal != nil:
+		return report.Acknowledged{}, errNotLost
+	case !errors.Is(k.lost, journal.ErrLost):
+		return report.Acknowledged{}, k.lost
 	}
 	j, aside, err := journal.Restart(r.state.Journal(), r.Clock.Now())
 	if err != nil {
 		return report.Acknowledged{}, &Error{ExitBug, err}
 	}
-	r.journal, r.lost, r.lines.journal = j, nil, j
-	r.Runner.mu.Lock()
-	defer r.Runner.mu.Unlock()
-	r.Runner.journal, r.Runner.lost = j, nil
+	r.Runner.kept.Store(&kept{journal: j})
 	return report.Acknowledged{Journal: aside}, nil
 }

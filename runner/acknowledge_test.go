@@ -21,13 +21,13 @@ func TestWhatIsOwedToNoDeviceIsAcknowledgedByItsRun(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := r.journal.CreateRun(t.Context(), journal.Run{ID: id, Plan: "nightly", Started: time.Now()}); err != nil {
+		if err := r.kept.Load().journal.CreateRun(t.Context(), journal.Run{ID: id, Plan: "nightly", Started: time.Now()}); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := r.journal.Append(t.Context(), id, journal.Batch{Owe: owed}); err != nil {
+		if _, err := r.kept.Load().journal.Append(t.Context(), id, journal.Batch{Owe: owed}); err != nil {
 			t.Fatal(err)
 		}
-		if err := r.journal.FinishRun(t.Context(), id, journal.End{Time: time.Now()}); err != nil {
+		if err := r.kept.Load().journal.FinishRun(t.Context(), id, journal.End{Time: time.Now()}); err != nil {
 			t.Fatal(err)
 		}
 		return id

@@ -64,8 +64,9 @@ func (q CompleteRequest) read(names func(*journal.Journal) []string) []string {
 		return nil
 	}
 	defer h.Close() //nolint:errcheck // it was only read
-	if h.journal == nil {
+	k := h.kept.Load()
+	if k.journal == nil {
 		return nil
 	}
-	return names(h.journal)
+	return names(k.journal)
 }

@@ -2,6 +2,7 @@ package runner
 
 import (
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"github.com/dprun/dprun/runner/journal"
@@ -13,10 +14,15 @@ import (
 // that needs no plugin and no lock.
 type History struct {
 	state   *state.State
-	journal *journal.Journal // nil when it cannot be opened: lost says why
-	lost    error
+	kept    atomic.Pointer[kept] // somebody may begin a lost journal anew while others look back
 	staging *staging.Staging
 	now     func() time.Time
+}
+
+// kept is the journal of a state directory.
+type kept struct {
+	journal *journal.Journal // nil when it cannot be opened: lost says why
+	lost    error
 }
 
 // OpenHistory opens the history of a state directory, and makes it where it is
@@ -28,14 +34,26 @@ func OpenHistory(dir string) (*History, error) {
 	if h.state, err = state.Open(dir); err != nil {
 		return nil, &Error{ExitUsage, err}
 	}
-	if h.journal, err = journal.Open(h.state.Journal()); err != nil {
-		h.journal, h.lost = nil, &Error{ExitBug, err}
+	if h.open(ExitBug); h.kept.Load().journal == nil {
 		return h, nil
 	}
 	if h.staging, err = staging.Open(h.state.Staging()); err != nil {
-		return nil, &Error{ExitBug, errors.Join(err, h.journal.Close())}
+		return nil, &Error{ExitBug, errors.Join(err, h.Close())}
 	}
 	return h, nil
+}
+
+// open opens the journal. lost is the exit code of one that was lost.
+func (h *History) open(lost int) {
+	j, err := journal.Open(h.state.Journal())
+	switch {
+	case err == nil:
+		h.kept.Store(&kept{journal: j})
+	case errors.Is(err, journal.ErrLost):
+		h.kept.Store(&kept{lost: &Error{lost, err}})
+	default:
+		h.kept.Store(&kept{lost: &Error{ExitBug, err}})
+	}
 }
 
 // Close closes the journal and the staging area.
@@ -44,8 +62,8 @@ func (h *History) Close() error {
 	if h.staging != nil {
 		errs = append(errs, h.staging.Close())
 	}
-	if h.journal != nil {
-		errs = append(errs, h.journal.Close())
+	if k := h.kept.Load(); k != nil && k.journal != nil {
+		errs = append(errs, k.journal.Close())
 	}
 	return errors.Join(errs...)
 }

@@ -66,7 +66,7 @@ func (s stoppedBy) Is(target error) bool { return target == context.Canceled }
 // operation is one operation that is under way, and what it alone knows.
 type operation struct {
 	*Runner
-	History  // as it was when the operation began, or as the operation has made it
+	*kept    // as it was when the operation began
 	sink     *patientSink
 	requests <-chan string // to stop
 	stopped  string        // the signal that came while an earlier run was being finished
@@ -76,10 +76,8 @@ type operation struct {
 
 // begin begins an operation.
 func (r *Runner) begin(o Operation) *operation {
-	r.mu.Lock()
-	h := r.History
-	r.mu.Unlock()
-	op := &operation{Runner: r, History: h, lines: &lines{journal: h.journal, log: r.Log}}
+	k := r.kept.Load()
+	op := &operation{Runner: r, kept: k, lines: &lines{journal: k.journal, log: r.Log}}
 	if o.Sink == nil {
 		o.Sink = unwatched{}
 	}
@@ -87,7 +85,7 @@ func (r *Runner) begin(o Operation) *operation {
 	if o.Stop != nil {
 		op.requests = o.Stop.requests
 	}
-	op.settler = &settle.Settler{Pending: r.pending, Journal: h.journal, Locks: r.locks, Plugins: r.plugins.host, Clock: r.Clock, Redact: &r.redact, Log: r.Log,
+	op.settler = &settle.Settler{Pending: r.pending, Journal: k.journal, Locks: r.locks, Plugins: r.plugins.host, Clock: r.Clock, Redact: &r.redact, Log: r.Log,
 		Sink: op.sink, Requests: op.requests, Asked: func(signal string) { op.stopped = signal }, Secrets: r.fresh,
 		Executor: func(run, plan, dir string, answers execute.Plan) *execute.Executor {
 			return op.executor(run, plan, dir, answers, r.plugins.host)

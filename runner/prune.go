@@ -23,10 +23,11 @@ type PruneRequest struct {
 // one with a good copy of a device or domain. With an error, what was removed
 // all the same is returned, or nil.
 func (h *History) Prune(ctx context.Context, q PruneRequest) (*report.Pruned, error) {
-	if e := new(Error); errors.As(h.lost, &e) {
+	k := h.kept.Load()
+	if e := new(Error); errors.As(k.lost, &e) {
 		return nil, errorf(e.ExitCode, "%w. %s", e.Err, h.unprunable())
 	}
-	needed, err := h.needed(ctx)
+	needed, err := needed(ctx, k.journal)
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +42,7 @@ func (h *History) Prune(ctx context.Context, q PruneRequest) (*report.Pruned, er
 	for _, e := range swept {
 		p.Staged = append(p.Staged, stagedOf(e))
 	}
-	pruned, err := h.journal.Prune(ctx, journal.PruneRequest{Before: now.Add(-q.RunsOlderThan), Good: []string{string(status.Success)}, DryRun: q.DryRun})
+	pruned, err := k.journal.Prune(ctx, journal.PruneRequest{Before: now.Add(-q.RunsOlderThan), Good: []string{string(status.Success)}, DryRun: q.DryRun})
 	if err != nil {
 		return nil, errors.Join(err, unswept)
 	}
@@ -54,12 +55,12 @@ func (h *History) Prune(ctx context.Context, q PruneRequest) (*report.Pruned, er
 
 // needed are the runs whose staged files may be needed: unfinished ones, and
 // those that something is owed of.
-func (h *History) needed(ctx context.Context) (map[string]bool, error) {
-	unfinished, err := h.journal.UnfinishedRuns(ctx)
+func needed(ctx context.Context, j *journal.Journal) (map[string]bool, error) {
+	unfinished, err := j.UnfinishedRuns(ctx)
 	if err != nil {
 		return nil, err
 	}
-	owed, err := h.journal.Owed(ctx)
+	owed, err := j.Owed(ctx)
 	if err != nil {
 		return nil, err
 	}

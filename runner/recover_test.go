@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -64,7 +65,7 @@ func dead(t *testing.T, r *Runner, plan string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := r.journal.CreateRun(t.Context(), journal.Run{ID: id, Plan: plan, Spec: spec, MachineVersion: -1, Started: time.Now(), PID: gone(t)}); err != nil {
+	if err := r.kept.Load().journal.CreateRun(t.Context(), journal.Run{ID: id, Plan: plan, Spec: spec, MachineVersion: -1, Started: time.Now(), PID: gone(t)}); err != nil {
 		t.Fatal(err)
 	}
 	return id
@@ -77,7 +78,7 @@ func owe(t *testing.T, r *Runner, run, device, domain string) pending.Key {
 	if err := r.pending.Put(o); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.journal.Append(t.Context(), run, journal.Batch{Owe: []pending.Obligation{o}}); err != nil {
+	if _, err := r.kept.Load().journal.Append(t.Context(), run, journal.Batch{Owe: []pending.Obligation{o}}); err != nil {
 		t.Fatal(err)
 	}
 	return id
@@ -85,7 +86,7 @@ func owe(t *testing.T, r *Runner, run, device, domain string) pending.Key {
 
 func stateOf(t *testing.T, r *Runner, run string) journal.State {
 	t.Helper()
-	found, err := r.journal.Run(t.Context(), run)
+	found, err := r.kept.Load().journal.Run(t.Context(), run)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -184,7 +185,7 @@ func TestAPlanRunsBesideARunThatCannotBeFinished(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = held.Release()
-	owed, err := r.journal.Obligations(t.Context(), run)
+	owed, err := r.kept.Load().journal.Obligations(t.Context(), run)
 	if err != nil || len(owed) != 1 || owed[0].Key != id || owed[0].Attempts != 1 || res.ExitCode != ExitOwed {
 		t.Errorf("owed %+v, exit %d, %v; want one attempt", owed, res.ExitCode, err)
 	}
@@ -252,7 +253,7 @@ func TestARunWhoseProcessIsGoneAndWhoseChildHangsIsNobodys(t *testing.T) {
 	if _, err := r.begin(Operation{}).recover(t.Context(), &report.Result{}); err != nil || stateOf(t, r, run) != journal.Running {
 		t.Errorf("run %s, %v", stateOf(t, r, run), err)
 	}
-	owed, err := r.journal.Obligations(t.Context(), run)
+	owed, err := r.kept.Load().journal.Obligations(t.Context(), run)
 	if err != nil || len(owed) != 1 || owed[0].Key != id || owed[0].Attempts != 1 {
 		t.Errorf("owed %+v, %v; want one attempt", owed, err)
 	}
@@ -264,7 +265,7 @@ func TestARunWhoseProcessIsGoneAndWhoseChildHangsIsNobodys(t *testing.T) {
 func ended(t *testing.T, r *Runner, plan string) string {
 	t.Helper()
 	run := dead(t, r, plan)
-	if err := r.journal.FinishRun(t.Context(), run, journal.End{Time: time.Now()}); err != nil {
+	if err := r.kept.Load().journal.FinishRun(t.Context(), run, journal.End{Time: time.Now()}); err != nil {
 		t.Fatal(err)
 	}
 	return run
@@ -272,7 +273,7 @@ func ended(t *testing.T, r *Runner, plan string) string {
 
 func attempts(t *testing.T, r *Runner, run string) (n int, last string) {
 	t.Helper()
-	owed, err := r.journal.Obligations(t.Context(), run)
+	owed, err := r.kept.Load().journal.Obligations(t.Context(), run)
 	if err != nil || len(owed) != 1 {
 		t.Fatalf("owed: %+v, %v", owed, err)
 	}
@@ -388,7 +389,7 @@ func TestPendingFilesNeedNoJournal(t *testing.T) {
 		}
 	}
 	check()
-	r.journal, r.lost = nil, &Error{ExitBug, errors.New("no room")}
+	r.kept.Store(&kept{lost: &Error{ExitBug, errors.New("no room")}})
 	check()
 }
 
@@ -438,9 +439,9 @@ func TestAForgottenRunIsTold(t *testing.T) {
 	}
 }
 
-// An emptied journal is no new one.
-func TestALostJournalIsTold(t *testing.T) {
-	t.Parallel()
+// lost opens a state directory whose journal was emptied.
+func lost(t *testing.T) *Runner {
+	t.Helper()
 	r := opened(t, 1)[0]
 	file := r.state.Journal()
 	if err := r.Close(); err != nil {
@@ -454,8 +455,15 @@ func TestALostJournalIsTold(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = r.Close() }()
-	if left := r.Owed(t.Context()); !errors.Is(r.lost, journal.ErrLost) || left.Unknown == nil || !strings.Contains(left.Unknown.Message, "recover --ack journal") {
+	t.Cleanup(func() { _ = r.Close() })
+	return r
+}
+
+// An emptied journal is no new one.
+func TestALostJournalIsTold(t *testing.T) {
+	t.Parallel()
+	r := lost(t)
+	if left := r.Owed(t.Context()); !errors.Is(r.kept.Load().lost, journal.ErrLost) || left.Unknown == nil || !strings.Contains(left.Unknown.Message, "recover --ack journal") {
 		t.Errorf("got %+v", left)
 	}
 	if res, _ := r.Recover(t.Context(), RecoverRequest{}); res.ExitCode != ExitOwed {
@@ -466,5 +474,56 @@ func TestALostJournalIsTold(t *testing.T) {
 	}
 	if left := r.Owed(t.Context()); left.Unknown != nil || len(left.Owed) > 0 {
 		t.Errorf("after that: %+v", left)
+	}
+}
+
+// A server looks back while somebody begins the lost journal anew. Only one of
+// several who do so begins one: the second would put the first's aside.
+func TestALostJournalIsBegunOnceWhileOthersLookBack(t *testing.T) {
+	t.Parallel()
+	r := lost(t)
+	done := make(chan struct{})
+	var looking, beginning sync.WaitGroup
+	for range 2 {
+		looking.Go(func() {
+			for {
+				for _, err := range r.Runs(t.Context(), RunsRequest{}) {
+					if !errors.Is(err, journal.ErrLost) {
+						t.Error(err)
+					}
+				}
+				_ = r.Owed(t.Context())
+				select {
+				case <-done:
+					return
+				default:
+				}
+			}
+		})
+	}
+	var begun atomic.Int32
+	for range 4 {
+		op := r.begin(Operation{}) // all see that it is lost
+		beginning.Go(func() {
+			switch a, err := op.acknowledge(t.Context(), "journal"); {
+			case err == nil && a.Journal != "":
+				begun.Add(1)
+			case CodeOf(err) != ExitUsage || !strings.Contains(err.Error(), "not lost"):
+				t.Errorf("%+v, %v", a, err)
+			}
+		})
+	}
+	beginning.Wait()
+	close(done)
+	looking.Wait()
+	if n := begun.Load(); n != 1 {
+		t.Errorf("%d journals were begun", n)
+	}
+	for _, err := range r.Runs(t.Context(), RunsRequest{}) {
+		t.Error(err)
+	}
+	run := dead(t, r, "p")
+	if found, err := r.Run(t.Context(), "latest"); err != nil || found.Run.ID != run {
+		t.Errorf("%+v, %v", found, err)
 	}
 }

@@ -28,8 +28,6 @@ type Runner struct {
 	locks   *lock.Locks
 	plugins *Plugins
 	redact  redact.Redactor
-
-	mu sync.Mutex // guards History, which somebody may begin anew
 }
 
 // Open opens the state directory, and makes it where it is missing. Errors
@@ -53,12 +51,7 @@ func Open(o Options) (*Runner, error) {
 	for _, odd := range r.state.Odd() {
 		r.Log.Warn(odd)
 	}
-	if r.journal, err = journal.Open(r.state.Journal()); err != nil {
-		r.journal, r.lost = nil, &Error{ExitBug, err}
-		if errors.Is(err, journal.ErrLost) {
-			r.lost = &Error{ExitOwed, err}
-		}
-	}
+	r.open(ExitOwed)
 	if r.locks, err = lock.Open(r.state.Locks()); err == nil {
 		r.staging, err = staging.Open(r.state.Staging())
 	}

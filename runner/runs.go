@@ -29,8 +29,9 @@ const runsPage = 100
 // those that follow.
 func (h *History) Runs(ctx context.Context, q RunsRequest) iter.Seq2[report.Run, error] {
 	return func(yield func(report.Run, error) bool) {
-		if h.lost != nil {
-			yield(report.Run{}, h.lost)
+		k := h.kept.Load()
+		if k.lost != nil {
+			yield(report.Run{}, k.lost)
 			return
 		}
 		for given := 0; q.Limit == 0 || given < q.Limit; {
@@ -38,13 +39,13 @@ func (h *History) Runs(ctx context.Context, q RunsRequest) iter.Seq2[report.Run,
 			if q.Limit > 0 {
 				most = min(most, q.Limit-given)
 			}
-			page, err := h.journal.Runs(ctx, journal.Filter{Plan: q.Plan, After: q.After}, most)
+			page, err := k.journal.Runs(ctx, journal.Filter{Plan: q.Plan, After: q.After}, most)
 			if err != nil {
 				yield(report.Run{}, err)
 				return
 			}
 			for _, run := range page {
-				row, _, err := h.row(ctx, run)
+				row, _, err := row(ctx, k.journal, run)
 				if !yield(row, err) || err != nil {
 					return
 				}
@@ -58,13 +59,13 @@ func (h *History) Runs(ctx context.Context, q RunsRequest) iter.Seq2[report.Run,
 }
 
 // row sums a run up.
-func (h *History) row(ctx context.Context, run journal.Run) (report.Run, []journal.Task, error) {
+func row(ctx context.Context, j *journal.Journal, run journal.Run) (report.Run, []journal.Task, error) {
 	row := report.Run{ID: run.ID, Plan: run.Plan, Narrowed: run.Partial, Code: run.Code, Final: run.State == journal.Finished, Started: run.Started, Ended: run.Ended}
 	if row.Final {
 		row.ExitCode = &run.ExitCode
 	}
 	if row.Code == "" {
-		statuses, err := h.journal.History(ctx, run.ID, "")
+		statuses, err := j.History(ctx, run.ID, "")
 		if err != nil {
 			return row, nil, err
 		}
@@ -72,7 +73,7 @@ func (h *History) row(ctx context.Context, run journal.Run) (report.Run, []journ
 			row.Code = statuses[len(statuses)-1].Code
 		}
 	}
-	tasks, err := h.journal.Tasks(ctx, run.ID)
+	tasks, err := j.Tasks(ctx, run.ID)
 	if err != nil {
 		return row, nil, err
 	}
@@ -86,26 +87,27 @@ func (h *History) row(ctx context.Context, run journal.Run) (report.Run, []journ
 }
 
 // find finds a run by its ID, by a beginning of it, or as "latest".
-func (h *History) find(ctx context.Context, ref string) (journal.Run, error) {
-	if h.lost != nil {
-		return journal.Run{}, h.lost
+func (h *History) find(ctx context.Context, ref string) (*journal.Journal, journal.Run, error) {
+	k := h.kept.Load()
+	if k.lost != nil {
+		return nil, journal.Run{}, k.lost
 	}
-	run, err := h.journal.Run(ctx, ref)
+	run, err := k.journal.Run(ctx, ref)
 	if errors.Is(err, journal.ErrNotFound) || errors.Is(err, journal.ErrAmbiguous) {
 		err = &Error{ExitUsage, err}
 	}
-	return run, err
+	return k.journal, run, err
 }
 
 // Run gives everything there is to show about one run: by its ID, by a
 // beginning of it, or the "latest".
 func (h *History) Run(ctx context.Context, ref string) (report.RunDetail, error) {
 	var d report.RunDetail
-	run, err := h.find(ctx, ref)
+	j, run, err := h.find(ctx, ref)
 	if err != nil {
 		return d, err
 	}
-	row, tasks, err := h.row(ctx, run)
+	row, tasks, err := row(ctx, j, run)
 	if err != nil {
 		return d, err
 	}
@@ -113,7 +115,7 @@ func (h *History) Run(ctx context.Context, ref string) (report.RunDetail, error)
 	if d.Only, err = record.OnlyOf(run); err != nil {
 		return d, err
 	}
-	statuses, err := h.journal.Statuses(ctx, run.ID)
+	statuses, err := j.Statuses(ctx, run.ID)
 	if err != nil {
 		return d, err
 	}
@@ -122,7 +124,7 @@ func (h *History) Run(ctx context.Context, ref string) (report.RunDetail, error)
 		histories[s.Task] = append(histories[s.Task], s)
 	}
 	files := map[string][]string{}
-	for e, err := range h.journal.Events(ctx, run.ID) {
+	for e, err := range j.Events(ctx, run.ID) {
 		if err != nil {
 			return d, err
 		}
@@ -161,13 +163,13 @@ type LogsRequest struct {
 // Logs gives the lines of the run itself first, then those of its tasks.
 func (h *History) Logs(ctx context.Context, q LogsRequest) iter.Seq2[event.Log, error] {
 	return func(yield func(event.Log, error) bool) {
-		run, of, err := h.printers(ctx, q)
+		j, run, of, err := h.printers(ctx, q)
 		if err != nil {
 			yield(event.Log{}, err)
 			return
 		}
 		for _, task := range of {
-			lines, err := h.journal.Logs(ctx, run, task, q.Limit)
+			lines, err := j.Logs(ctx, run, task, q.Limit)
 			if err != nil {
 				yield(event.Log{}, err)
 				return
@@ -182,26 +184,26 @@ func (h *History) Logs(ctx context.Context, q LogsRequest) iter.Seq2[event.Log, 
 }
 
 // printers are the run, as "", and the tasks whose lines are asked for.
-func (h *History) printers(ctx context.Context, q LogsRequest) (run string, of []string, err error) {
-	found, err := h.find(ctx, q.Run)
+func (h *History) printers(ctx context.Context, q LogsRequest) (j *journal.Journal, run string, of []string, err error) {
+	j, found, err := h.find(ctx, q.Run)
 	if err != nil {
-		return "", nil, err
+		return nil, "", nil, err
 	}
-	tasks, err := h.journal.Tasks(ctx, found.ID)
+	tasks, err := j.Tasks(ctx, found.ID)
 	if err != nil {
-		return "", nil, err
+		return nil, "", nil, err
 	}
 	of = []string{""}
 	for _, t := range tasks {
 		of = append(of, t.ID)
 	}
 	if q.Task == "" {
-		return found.ID, of, nil
+		return j, found.ID, of, nil
 	}
 	if !slices.Contains(of[1:], q.Task) {
-		return "", nil, noTask(found.ID, q.Task, of[1:])
+		return nil, "", nil, noTask(found.ID, q.Task, of[1:])
 	}
-	return found.ID, []string{q.Task}, nil
+	return j, found.ID, []string{q.Task}, nil
 }
 
 // noTask says that a run has no such task, and which one may be meant.

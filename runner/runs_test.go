@@ -20,7 +20,7 @@ func TestRunsGoOnFromACursor(t *testing.T) {
 	var want []string // the newest first
 	for i := range n {
 		run := journal.Run{ID: fmt.Sprintf("R%04d", n-i), Plan: []string{"a", "b"}[i%2], Spec: []byte("{}"), Started: begun.Add(time.Duration(i/2) * time.Second)}
-		if err := r.journal.CreateRun(t.Context(), run); err != nil {
+		if err := r.kept.Load().journal.CreateRun(t.Context(), run); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -33,7 +33,7 @@ func TestRunsGoOnFromACursor(t *testing.T) {
 		}
 		return ids
 	}
-	all, err := r.journal.Runs(t.Context(), journal.Filter{}, 0)
+	all, err := r.kept.Load().journal.Runs(t.Context(), journal.Filter{}, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,9 @@ func PlanKey(plan, origin string) string { return "plan/" + plan + "\x00" + orig
 // RunKey is the key of a run: held while its process or one of its plugins lives.
 func RunKey(run string) string { return "run/" + run }
 
+// JournalKey is held while a lost journal is put aside and a new one is begun.
+const JournalKey = "journal"
+
 // DeviceKey is the key of a box by its identity, whatever name a plan gives it.
 func DeviceKey(identity string) string { return "device/" + identity }
 
