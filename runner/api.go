@@ -65,6 +65,11 @@ type ApplyRequest struct {
 	// Confirm is asked before anything that will be quiesced is touched. An error
 	// ends the operation with it. Nil: the caller has the answer already.
 	Confirm func(report.Disruption) error
+	// Guard makes the arguments with which this program, started again, calls
+	// [Guard] for a run. A run that may quiesce starts such a process first, and
+	// fails without it. Nil: no run is guarded; then the caller sees to it that
+	// somebody recovers when this process dies.
+	Guard func(run string) (args []string)
 }
 
 // PreviewRequest asks what a run would do.

@@ -380,6 +380,7 @@ func TestWhatIsOwedComesLast(t *testing.T) {
   device fra-1
     domain orders may still be quiesced, since 2026-11-23T21:39:00Z (1m00s)
       run 01R
+      no process is at it now
       last error: no answer
     by hand, on fra-1:
       domain-unquiesce orders
