@@ -92,6 +92,7 @@ func (e *Error) Unwrap() error { return e.Err }
 // The exit codes of operations that do not come to a run. Those of a run are
 // the run machine's.
 const (
+	ExitPartly  = 3  // some of it went well
 	ExitInvalid = 10 // the plan has errors
 	ExitPlugin  = 11 // a plugin is missing, untrusted or broken at start
 	ExitRunning = 12 // the same plan is already running, or its run is being recovered
