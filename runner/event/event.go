@@ -68,6 +68,8 @@ type Recovered struct {
 	Task    string `json:"task"`
 	ID      string `json:"id"`                // of the obligation
 	Trouble string `json:"trouble,omitempty"` // empty: done; else why it is still owed
+	// Unwell is true of a target that is in service, and whose objects are not up.
+	Unwell bool `json:"unwell,omitempty"`
 }
 
 // Result holds what an action brought back; the field follows from its kind.
@@ -76,6 +78,7 @@ type Result struct {
 	Check       *sdk.CheckReport       `json:"check,omitempty"`
 	Destination *sdk.DestinationReport `json:"destination,omitempty"`
 	Quiesce     *sdk.QuiesceReport     `json:"quiesce,omitempty"`
+	Health      *sdk.HealthReport      `json:"health,omitempty"`
 	Capture     *Captured              `json:"capture,omitempty"`
 	Store       *sdk.StoreReport       `json:"store,omitempty"`
 	Script      *sdk.RunReport         `json:"script,omitempty"`

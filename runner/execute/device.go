@@ -52,6 +52,31 @@ func (x *Executor) quiesceState(ctx context.Context, j engine.Job) (*event.Resul
 	return &event.Result{Quiesce: r}, nil
 }
 
+// health reads which objects of the target are up, where the source tells that.
+func (x *Executor) health(ctx context.Context, j engine.Job) (*event.Result, error) {
+	ctx, cancel := x.limited(ctx, inspectLimit)
+	defer cancel()
+	s, err := x.source(ctx, j.Action.Device)
+	if err != nil {
+		return nil, err
+	}
+	r, err := Health(ctx, s, target(j))
+	if err != nil {
+		return nil, late(ctx, err)
+	}
+	return &event.Result{Health: r}, nil
+}
+
+// Health reads which objects of a target are up. A source that does not tell is
+// a failure of kind precondition.
+func Health(ctx context.Context, s sdk.Source, t sdk.Target) (*sdk.HealthReport, error) {
+	h, ok := sdk.As[sdk.Healther](s)
+	if !ok {
+		return nil, failure.New(failure.Precondition, failure.Unsupported, "its plugin does not tell which objects are up")
+	}
+	return h.Health(ctx, t)
+}
+
 func (x *Executor) check(ctx context.Context, j engine.Job) (*event.Result, error) {
 	ctx, cancel := x.limited(ctx, checkLimit)
 	defer cancel()
@@ -65,8 +90,7 @@ func (x *Executor) check(ctx context.Context, j engine.Job) (*event.Result, erro
 	}
 	r, err := s.Check(ctx, sdk.CheckRequest{
 		Activity: j.Task.Activity.Type, Config: config, Target: sdk.Target{Domain: j.Task.Domain},
-		Quiesce:  j.Task.Quiesces() && j.Action.Kind != lifecycle.ActValidate, // too early to say anything about then
-		LastSize: j.Task.LastSize,
+		Quiesce: j.Task.Quiesces() && j.Action.Kind != lifecycle.ActValidate, // too early to say anything about then
 	})
 	if err != nil {
 		return nil, late(ctx, err)

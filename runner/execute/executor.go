@@ -179,7 +179,7 @@ func (x *Executor) doubted(a lifecycle.Action, err error) error {
 func asks(a lifecycle.Action) string {
 	switch a.Kind {
 	case lifecycle.ActInspect, lifecycle.ActProbe, lifecycle.ActQuiesceState, lifecycle.ActUnquiesceState, lifecycle.ActValidate, lifecycle.ActCheck, lifecycle.ActRecheck, lifecycle.ActQuiesce,
-		lifecycle.ActUnquiesce, lifecycle.ActCapture, lifecycle.ActDiscard:
+		lifecycle.ActHealth, lifecycle.ActHealthAgain, lifecycle.ActHealthBack, lifecycle.ActUnquiesce, lifecycle.ActCapture, lifecycle.ActDiscard:
 		return a.Device
 	}
 	return ""
@@ -197,6 +197,8 @@ func (x *Executor) do(ctx context.Context, j engine.Job) (*event.Result, error) 
 		return x.prepare(ctx, j)
 	case lifecycle.ActProbe, lifecycle.ActQuiesceState, lifecycle.ActUnquiesceState:
 		return x.quiesceState(ctx, j)
+	case lifecycle.ActHealth, lifecycle.ActHealthAgain, lifecycle.ActHealthBack:
+		return x.health(ctx, j)
 	case lifecycle.ActLock:
 		return x.lock(ctx, j)
 	case lifecycle.ActValidate, lifecycle.ActCheck, lifecycle.ActRecheck:

@@ -50,7 +50,7 @@ func (a Action) Once() bool {
 // world: it is done even when the journal cannot be written.
 func (a Action) Owed() bool {
 	switch a.Kind {
-	case ActUnquiesce, ActUnquiesceState, ActUnquiesceTimer, ActDiscard:
+	case ActUnquiesce, ActUnquiesceState, ActHealthBack, ActUnquiesceTimer, ActDiscard:
 		return true
 	}
 	return false

@@ -24,6 +24,9 @@ const (
 	ActQuiesceState     ActionKind = "quiesce_state" // on the way down
 	ActUnquiesce        ActionKind = "unquiesce"
 	ActUnquiesceState   ActionKind = "unquiesce_state" // on the way back
+	ActHealth           ActionKind = "health"          // which objects are up, with the check
+	ActHealthAgain      ActionKind = "health_again"    // the same, right before the quiesce
+	ActHealthBack       ActionKind = "health_back"     // the same, on the way back
 	ActCapture          ActionKind = "capture"         // finishes when staged
 	ActStore            ActionKind = "store"           // one captured variant to one destination
 	ActManifest         ActionKind = "manifest"        // the set's manifest to one destination, last
@@ -59,6 +62,9 @@ var forms = map[ActionKind]form{
 	ActQuiesceState:     {attempt: true},
 	ActUnquiesce:        {attempt: true},
 	ActUnquiesceState:   {attempt: true},
+	ActHealth:           {attempt: true},
+	ActHealthAgain:      {attempt: true},
+	ActHealthBack:       {attempt: true},
 	ActCapture:          {variant: true, attempt: true},
 	ActStore:            {target: true, variant: true, attempt: true}, // a destination
 	ActManifest:         {target: true, attempt: true},                // a destination

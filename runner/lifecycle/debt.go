@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dprun/dprun/runner/event"
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
 )
@@ -33,6 +34,10 @@ type DebtSpec struct {
 	Grace      time.Duration `json:"grace,omitempty"`
 	Seed       uint64        `json:"seed,omitempty"` // of the jitter
 	Felt       bool          `json:"felt,omitempty"` // the target was seen to follow the quiesce
+	// Up are the objects that carried traffic before the quiesce, and must do
+	// so again within Healthy of the target's return.
+	Up      Objects       `json:"up,omitempty"`
+	Healthy time.Duration `json:"healthy,omitempty"`
 }
 
 // restartLeast is the least time that an attempt has which looks first.
@@ -62,8 +67,10 @@ const (
 	debtLooking  debtState = "looking" // somebody else may have begun: the state is read first
 	debtSending  debtState = "sending" // an unquiesce is on its way, or waits to be repeated
 	debtPolling  debtState = "polling" // the state is read until the target is back
+	debtHealing  debtState = "healing" // it is back, and its objects are read until they are up
 	debtReturned debtState = "returned"
 	debtGaveUp   debtState = "gave up"
+	debtUnwell   debtState = "unwell" // gave up: the target is in service, and not every object is up
 )
 
 type debtEvent string
@@ -74,22 +81,28 @@ const (
 	debtSent     debtEvent = "unquiesce accepted"
 	debtUnsent   debtEvent = "unquiesce failed: it is repeated"
 	debtReadBack debtEvent = "read: explicitly in service"
+	debtReadIn   debtEvent = "read: explicitly in service, and its objects are to be looked at"
+	debtReadUp   debtEvent = "read: what was up is up"
+	debtReadIll  debtEvent = "read: what was up is not up, or not known to be"
 	debtReadWait debtEvent = "read: not in service, or not yet for good"
 	debtReadDown debtEvent = "read: not in service, and it is time to ask again"
 	debtTimesOut debtEvent = "time-out"
 	debtDenied   debtEvent = "login refused again"
 	debtStays    debtEvent = "recovery did not bring it back"
+	debtStaysIll debtEvent = "recovery brought it back, and not healthy"
 )
 
-// debts is the table of the way back. Only an explicit reading leads to
-// returned, and an end is left only to be tried anew.
+// debts is the table of the way back. Only explicit readings lead to returned,
+// and an end is left only to be tried anew.
 var debts = newTable("debt", "The way back of a target: in a task, after a replay, and from a pending file alike.", []row[debtState, debtEvent]{
 	{debtOpen, debtBegins, debtSending, ""},
 	{debtOpen, debtRestarts, debtLooking, ""},
 	{debtLooking, debtRestarts, debtLooking, ""},
 	{debtSending, debtRestarts, debtLooking, ""},
 	{debtPolling, debtRestarts, debtLooking, ""},
+	{debtHealing, debtRestarts, debtLooking, ""},
 	{debtGaveUp, debtRestarts, debtLooking, ""},
+	{debtUnwell, debtRestarts, debtLooking, ""},
 	{debtLooking, debtReadBack, debtReturned, ""},
 	{debtLooking, debtReadWait, debtPolling, ""},
 	{debtLooking, debtReadDown, debtSending, ""},
@@ -98,12 +111,19 @@ var debts = newTable("debt", "The way back of a target: in a task, after a repla
 	{debtPolling, debtReadBack, debtReturned, ""},
 	{debtPolling, debtReadWait, debtPolling, ""},
 	{debtPolling, debtReadDown, debtSending, ""},
+	{debtLooking, debtReadIn, debtHealing, ""},
+	{debtPolling, debtReadIn, debtHealing, ""},
+	{debtHealing, debtReadUp, debtReturned, ""},
+	{debtHealing, debtReadIll, debtHealing, ""},
+	{debtHealing, debtTimesOut, debtUnwell, ""},
+	{debtHealing, debtDenied, debtUnwell, ""},
 	{debtLooking, debtTimesOut, debtGaveUp, ""},
 	{debtSending, debtTimesOut, debtGaveUp, ""},
 	{debtPolling, debtTimesOut, debtGaveUp, ""},
 	{debtSending, debtDenied, debtGaveUp, ""},
 	{debtPolling, debtDenied, debtGaveUp, ""},
 	{debtLooking, debtStays, debtGaveUp, ""},
+	{debtLooking, debtStaysIll, debtUnwell, ""},
 })
 
 // arrival is whether the quiesce may still take effect.
@@ -154,8 +174,9 @@ var hastes = newTable("haste", "How much time one attempt at a way back has.", [
 	{hasteHurry, hasteHurries, hasteHurry, ""},
 })
 
-// Debt is the machine of the way back: it sends the unquiesce and reads the
-// state until the target is explicitly in service. A task uses it, and so does
+// Debt is the machine of the way back: it sends the unquiesce, reads the state
+// until the target is explicitly in service, and its objects until those are up
+// that were up before the quiesce. A task uses it, and so does
 // whoever finds the pending file of a task that died. It is not replayed but
 // restarted: it reads, acts and reads.
 type Debt struct {
@@ -176,6 +197,7 @@ type Debt struct {
 	unread  string          // why the latest reading failed
 	refusal string          // why the latest request failed, or the login
 	denials int             // logins refused
+	healing healing
 }
 
 // polls counts readings of a state.
@@ -207,11 +229,12 @@ func (d *Debt) Spec() DebtSpec {
 	return s
 }
 
-// Returned reports whether the target was explicitly seen in service.
+// Returned reports whether the target was explicitly seen in service, with
+// every object up that must be.
 func (d *Debt) Returned() bool { return d != nil && d.state == debtReturned }
 
 // GaveUp reports whether the attempt ended without that.
-func (d *Debt) GaveUp() bool { return d != nil && d.state == debtGaveUp }
+func (d *Debt) GaveUp() bool { return d != nil && (d.state == debtGaveUp || d.state == debtUnwell) }
 
 func (d *Debt) begun() bool { return d != nil && d.state != debtOpen }
 
@@ -235,6 +258,7 @@ func (d *Debt) Begin(now time.Time) {
 // Restart reads the state first: another process may have been at it.
 func (d *Debt) Restart(now time.Time) {
 	d.since, d.denials, d.refusal, d.unread = now, 0, "", ""
+	d.healing.lacks, d.healing.read = nil, nil
 	d.haste = hastes.after(d.haste, hasteRestarts)
 	d.polls.n++
 	d.polls.at = now
@@ -274,6 +298,9 @@ func (d *Debt) allDown(r *sdk.QuiesceReport) bool {
 // limit is when the attempt ends. It does not end while the quiesce may still
 // take effect: until then a reading says nothing.
 func (d *Debt) limit() time.Time {
+	if d.state == debtHealing {
+		return d.healing.since.Add(d.healthLimit())
+	}
 	at := d.since.Add(d.spec.Unquiesce)
 	if d.haste == hasteHurry {
 		return at
@@ -286,6 +313,15 @@ func (d *Debt) limit() time.Time {
 		at = until.Add(2 * pollMost)
 	}
 	return at
+}
+
+// healthLimit is how long the objects may take. Whoever asked twice to stop
+// waits for them a little.
+func (d *Debt) healthLimit() time.Duration {
+	if d.haste == hasteHurry {
+		return min(d.spec.Healthy, restartLeast)
+	}
+	return d.spec.Healthy
 }
 
 // arrives is until when the quiesce may take effect, and whether that is still
@@ -304,6 +340,8 @@ func (d *Debt) Pending() []Action {
 		next = Action{ActionID: ActionID{Kind: ActUnquiesce, Attempt: d.attempt}, NotBefore: d.sendAt}
 	case debtLooking, debtPolling:
 		next = Action{ActionID: ActionID{Kind: ActUnquiesceState, Attempt: d.polls.n}, NotBefore: d.polls.at}
+	case debtHealing:
+		next = Action{ActionID: ActionID{Kind: ActHealthBack, Attempt: d.healing.polls.n}, NotBefore: d.healing.polls.at}
 	default:
 		return nil
 	}
@@ -313,7 +351,10 @@ func (d *Debt) Pending() []Action {
 }
 
 // Finish folds the result of a pending action.
-func (d *Debt) Finish(now time.Time, a Action, r *sdk.QuiesceReport, f *failure.Error) {
+func (d *Debt) Finish(now time.Time, a Action, r *event.Result, f *failure.Error) {
+	if r == nil {
+		r = &event.Result{}
+	}
 	switch {
 	case d.ended():
 	case a.Kind == ActUnquiesceTimer:
@@ -325,7 +366,9 @@ func (d *Debt) Finish(now time.Time, a Action, r *sdk.QuiesceReport, f *failure.
 	case a.Kind == ActUnquiesce:
 		d.onSent(now, f)
 	case a.Kind == ActUnquiesceState:
-		d.onRead(now, r, f)
+		d.onRead(now, r.Quiesce, f)
+	case a.Kind == ActHealthBack:
+		d.onHealth(now, r.Health, f)
 	}
 }
 
@@ -360,6 +403,8 @@ func (d *Debt) onRead(now time.Time, r *sdk.QuiesceReport, f *failure.Error) {
 	d.missing = d.lacks(r, f)
 	_, late := d.arrives(now)
 	switch {
+	case d.missing == "" && !late && len(d.spec.Up) > 0:
+		d.beginHealing(now)
 	case d.missing == "" && !late:
 		d.on(debtReadBack)
 	case d.missing != "" && d.askAgain(now):
@@ -436,6 +481,9 @@ func (d *Debt) Waiting(now time.Time) string {
 
 // Trouble says how the target was last seen and what stood in the way.
 func (d *Debt) Trouble() string {
+	if len(d.healing.lacks) > 0 && (d.state == debtHealing || d.state == debtUnwell) {
+		return "in service; not up: " + listed(d.healing.lacks)
+	}
 	parts := []string{"last state: unknown"}
 	if d.polls.state != "" {
 		parts[0] = "last state: " + string(d.polls.state)
@@ -454,6 +502,11 @@ func (d *Debt) Trouble() string {
 
 // Complaint says that the target did not come back, and what to type.
 func (d *Debt) Complaint() string {
+	if d.state == debtUnwell {
+		return fmt.Sprintf("%s IS IN SERVICE AGAIN, AND NOT HEALTHY: what carried traffic before the quiesce is not up %s after the return: %s. "+
+			"Look at it on the appliance (show object-status in the domain; its log says why) and bring it up; then: dprun recover, which looks again",
+			d.spec.Target(), d.healthLimit(), cmp.Or(listed(d.healing.lacks), cmp.Or(d.refusal, "the objects were not read")))
+	}
 	return fmt.Sprintf("%s DID NOT COME BACK within %s + grace (%s). It may still be out of service. On the appliance: configure terminal; %s; then: dprun recover",
 		d.spec.Target(), d.spec.Unquiesce, d.Trouble(), d.spec.command())
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dprun/dprun/runner/event"
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
 )
@@ -19,6 +20,8 @@ type back struct {
 	read   int
 	refuse func(at time.Duration) *failure.Error // of an unquiesce
 	answer func(at time.Duration) (*sdk.QuiesceReport, *failure.Error)
+	looked []time.Duration // when the objects were read
+	health func(at time.Duration) (*sdk.HealthReport, *failure.Error)
 }
 
 // String is how it stands.
@@ -62,7 +65,11 @@ func (b *back) run(t *testing.T) time.Duration {
 		case ActUnquiesceState:
 			b.read++
 			r, f := b.answer(at)
-			b.debt.Finish(b.now, a, r, f)
+			b.debt.Finish(b.now, a, &event.Result{Quiesce: r}, f)
+		case ActHealthBack:
+			b.looked = append(b.looked, at)
+			r, f := b.health(at)
+			b.debt.Finish(b.now, a, &event.Result{Health: r}, f)
 		}
 	}
 	t.Fatal("the way back does not end")
@@ -82,6 +89,8 @@ func states(s sdk.QuiesceState, domains ...string) *sdk.QuiesceReport {
 }
 
 var wayOfDomain = DebtSpec{Device: "gw", Domain: "orders", QuiescedAt: epoch, Unquiesce: time.Minute, Grace: 3 * time.Minute}
+var healthyWay = DebtSpec{Device: "gw", Domain: "orders", QuiescedAt: epoch, Unquiesce: time.Minute, Grace: 3 * time.Minute,
+	Up: Objects{"orders": {"Handler in", "Service api"}}, Healthy: 5 * time.Minute}
 var wayOfDevice = DebtSpec{Device: "gw", Domains: []string{"orders", "pay"}, QuiescedAt: epoch, Unquiesce: time.Minute, Grace: 3 * time.Minute}
 
 // TestNoReadingButAnExplicitOneEndsTheWayBack: whatever a gateway answers that
@@ -256,14 +265,14 @@ func TestReturnedAndGaveUpAreTheOnlyEnds(t *testing.T) {
 	goesOn := map[debtState]bool{}
 	for _, r := range debts.rows {
 		goesOn[r.from] = true
-		if r.from == debtReturned || r.from == debtGaveUp && r.to != debtLooking {
+		if r.from == debtReturned || (r.from == debtGaveUp || r.from == debtUnwell) && r.to != debtLooking {
 			t.Errorf("%s goes on to %s", r.from, r.to)
 		}
-		if r.to == debtReturned && r.on != debtReadBack {
+		if r.to == debtReturned && r.on != debtReadBack && r.on != debtReadUp {
 			t.Errorf("%s leads to %s", r.on, r.to)
 		}
 	}
-	for _, s := range []debtState{debtOpen, debtLooking, debtSending, debtPolling} {
+	for _, s := range []debtState{debtOpen, debtLooking, debtSending, debtPolling, debtHealing} {
 		if !goesOn[s] {
 			t.Errorf("%s has no row", stateName(s))
 		}

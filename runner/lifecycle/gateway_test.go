@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"time"
@@ -27,6 +28,45 @@ type gateway struct {
 	arrives time.Time
 	// accepts is how it is answered.
 	accepts *failure.Error
+	// well is when its handler is up, while it is in service; zero: always.
+	well time.Time
+	// ways of its other objects
+	old, flaps, byHand bool
+}
+
+// never is later than any run ends.
+var never = epoch.AddDate(100, 0, 0)
+
+// health is what is read of a target's objects. Now and then it is not read.
+func (w *world) health(task string) *sdk.HealthReport {
+	g := w.gateway(task)
+	domain := cmp.Or(targetDomain(w.run.Task(task).Spec()), "orders")
+	if w.oneIn(25) {
+		return &sdk.HealthReport{Unread: []sdk.UnreadDomain{{Domain: domain, Failure: boom()}}}
+	}
+	r := &sdk.HealthReport{Objects: []sdk.ObjectHealth{
+		{Domain: domain, Class: "Handler", Name: "in", Serving: true, Up: g.up(w.now)},
+		{Domain: domain, Class: "Handler", Name: "old", Serving: true, Up: !g.old && g.state == normal, Disabled: g.old},
+		{Domain: domain, Class: "Handler", Name: "flaps", Serving: true, Up: (!g.flaps || w.oneIn(2)) && g.state == normal, Quiesced: g.byHand},
+	}}
+	if w.oneIn(10) {
+		r.Objects = append(r.Objects, sdk.ObjectHealth{Domain: domain, Class: "LogTarget", Name: "log"})
+	}
+	if w.oneIn(25) {
+		r.Objects = r.Objects[1:] // it is not listed
+	}
+	return r
+}
+
+// up reports whether the target's handler really is.
+func (g *gateway) up(now time.Time) bool { return g.state == normal && !now.Before(g.well) }
+
+// targetDomain is the domain that a task quiesces; empty: the whole device.
+func targetDomain(s TaskSpec) string {
+	if s.Activity.Quiesce == QuiesceDevice {
+		return ""
+	}
+	return s.Domain
 }
 
 type change struct {
@@ -45,7 +85,7 @@ func (w *world) gateway(task string) *gateway {
 	key := targetOf(w.run.Task(task).Spec())
 	g := w.gateways[key]
 	if g == nil {
-		g = &gateway{state: normal}
+		g = &gateway{state: normal, old: w.oneIn(4), flaps: w.oneIn(6), byHand: w.oneIn(80)}
 		if w.oneIn(25) {
 			g.state = pick(w, sdk.StateQuiesced, sdk.StateUnknown, sdk.StateQuiescing) // by somebody else
 		}
@@ -108,11 +148,20 @@ func (w *world) sendQuiesce(a Action) {
 	w.settle()
 }
 
-// unquiesce arrives at once.
+// unquiesce arrives at once. The objects may come later than the target.
 func (w *world) unquiesce(task string) {
 	g := w.gateway(task)
-	if g.state != normal {
-		g.begin(w, w.now, sdk.StateUnquiescing, normal)
+	if g.state == normal {
+		return
+	}
+	g.begin(w, w.now, sdk.StateUnquiescing, normal)
+	switch w.rng.IntN(16) {
+	case 0:
+		g.well = never
+	case 1, 2:
+		g.well = w.now.Add(time.Duration(w.rng.IntN(330)) * time.Second)
+	default:
+		g.well = time.Time{}
 	}
 }
 
@@ -150,6 +199,8 @@ func (w *world) result(a Action) event.Event {
 		e.Result.Prepared = &event.Prepared{Stamp: "s", Sets: map[string]string{"file.a": "x", "nfs.b": "y"}}
 	case ActProbe, ActQuiesceState, ActUnquiesceState:
 		e.Result.Quiesce = w.reading(a.Task)
+	case ActHealth, ActHealthAgain, ActHealthBack:
+		e.Result.Health = w.health(a.Task)
 	case ActUnquiesce:
 		if !w.oneIn(25) { // else it is accepted and ignored
 			w.unquiesce(a.Task)
@@ -189,7 +240,7 @@ func (w *world) away(a Action) *failure.Error {
 			}
 			return failure.New(failure.Unavailable, failure.Unreachable, "away")
 		}
-	case ActUnquiesce, ActUnquiesceState:
+	case ActUnquiesce, ActUnquiesceState, ActHealthBack:
 		if w.denied && w.oneIn(2) {
 			return failure.New(failure.Denied, failure.BadCredentials, "refused")
 		}
@@ -240,6 +291,7 @@ func (w *world) checkReport(a Action) *sdk.CheckReport {
 func (w *world) failure(k ActionKind) *failure.Error {
 	call := map[ActionKind]failure.Call{ActInspect: failure.CallInspect, ActCheckDestination: failure.CallCheckDestination, ActScript: failure.CallRun,
 		ActProbe: failure.CallQuiesceState, ActCheck: failure.CallCheck, ActRecheck: failure.CallCheck, ActValidate: failure.CallCheck, ActQuiesceState: failure.CallQuiesceState, ActUnquiesceState: failure.CallQuiesceState,
+		ActHealth: failure.CallHealth, ActHealthAgain: failure.CallHealth, ActHealthBack: failure.CallHealth,
 		ActUnquiesce: failure.CallUnquiesce, ActCapture: failure.CallCapture, ActStore: failure.CallStore, ActManifest: failure.CallStore, ActDiscard: failure.CallDiscard}[k]
 	return failure.New(pick(w, failure.Kinds()...), pick(w, append(failure.Reasons(call), "")...), "it failed")
 }
@@ -249,7 +301,7 @@ func (w *world) drawSpec() RunSpec {
 	s := RunSpec{
 		ID: "r1", Plan: "p", Seed: 7, ErrorPolicy: pick(w, Ignore, Ignore, Halt),
 		Limits:       Limits{Parallel: 1 + w.rng.IntN(4), PerDevice: w.rng.IntN(3), PerLabel: pick(w, nil, map[string]int{"site": 1})},
-		Timeouts:     Timeouts{Queue: pick(w, 24*time.Hour, 24*time.Hour, 10*time.Minute), Run: time.Hour, Quiesce: time.Minute, Unquiesce: time.Minute, Grace: 3 * time.Minute, Store: 2 * time.Hour},
+		Timeouts:     Timeouts{Queue: pick(w, 24*time.Hour, 24*time.Hour, 10*time.Minute), Run: time.Hour, Quiesce: time.Minute, Unquiesce: time.Minute, Grace: 3 * time.Minute, Store: 2 * time.Hour, Healthy: 5 * time.Minute},
 		Destinations: []Destination{{Name: "file.a", Parallel: 1}, {Name: "nfs.b", Family: "nfs", MinFree: MinFree{Percent: 10}}},
 		Devices:      map[string]Device{"d1": {}, "d2": {Labels: map[string]string{"site": "x"}}},
 		LastDomains:  map[string][]string{"exports/d1": {"orders"}},

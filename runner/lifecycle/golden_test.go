@@ -140,7 +140,7 @@ func recordings() map[string]func(t *testing.T) recording {
 	domains := func() RunSpec {
 		s := oneActivity(schema.ScopeDomain)
 		s.Activities[0].Quiesce = QuiesceDomain
-		s.Timeouts = Timeouts{Queue: 24 * time.Hour, Run: time.Hour, Quiesce: time.Minute, Unquiesce: time.Minute, Grace: 3 * time.Minute, Store: 2 * time.Hour}
+		s.Timeouts = Timeouts{Queue: 24 * time.Hour, Run: time.Hour, Quiesce: time.Minute, Unquiesce: time.Minute, Grace: 3 * time.Minute, Store: 2 * time.Hour, Healthy: 5 * time.Minute}
 		s.Activities[0].BeforeQuiesce, s.Activities[0].AfterUnquiesce = &Script{Address: "exec.drain"}, &Script{Address: "exec.rejoin"}
 		s.PreScript, s.PostScript = &Script{Address: "exec.open"}, &Script{Address: "exec.close"}
 		return s
@@ -161,6 +161,7 @@ func recordings() map[string]func(t *testing.T) recording {
 			}}).play(t)
 		},
 		"unquiesce-time-out": func(t *testing.T) recording { return (&scene{spec: domains(), stuck: true}).play(t) },
+		"not-healthy":        func(t *testing.T) recording { return (&scene{spec: domains(), sick: "orders"}).play(t) },
 		"cancelled": func(t *testing.T) recording {
 			return (&scene{spec: domains(), at: ActCapture, then: []event.Event{{Kind: event.CancelRequested, Reason: "SIGTERM"}}}).play(t)
 		},
@@ -202,6 +203,7 @@ type scene struct {
 	spec  RunSpec
 	fails func(Action) *failure.Error
 	stuck bool          // the first target to be quiesced does not come back
+	sick  string        // a domain whose handler does not come up again
 	at    ActionKind    // when the first of these of what was quiesced is pending, then comes
 	then  []event.Event // before its result
 
@@ -282,6 +284,18 @@ func (p *scene) report(domain string) *sdk.QuiesceReport {
 	return r
 }
 
+func (p *scene) health(a Action) *sdk.HealthReport {
+	r := &sdk.HealthReport{}
+	for _, d := range []string{"orders", "pay"} {
+		if a.Domain == "" || a.Domain == d {
+			up := !p.down[d] && !p.down[""] && (p.sick != d || a.Kind != ActHealthBack)
+			r.Objects = append(r.Objects, sdk.ObjectHealth{Domain: d, Class: "HTTPSourceProtocolHandler", Name: "in", Serving: true, Up: up},
+				sdk.ObjectHealth{Domain: d, Class: "LogTarget", Name: "syslog", Detail: "host unreachable"})
+		}
+	}
+	return r
+}
+
 func (p *scene) result(a Action) *event.Result {
 	r := &event.Result{}
 	switch a.Kind {
@@ -293,6 +307,8 @@ func (p *scene) result(a Action) *event.Result {
 		r.Prepared = &event.Prepared{Stamp: "s", Name: "set", Sets: map[string]string{"file.a": "dir"}}
 	case ActProbe, ActQuiesceState, ActUnquiesceState:
 		r.Quiesce = p.report(a.Domain)
+	case ActHealth, ActHealthAgain, ActHealthBack:
+		r.Health = p.health(a)
 	case ActValidate, ActCheck, ActRecheck:
 		r.Check = &sdk.CheckReport{Quiesce: *p.report(a.Domain), Space: sdk.Space{FreeTemporary: -1}, Variants: []string{sdk.VariantPersisted, sdk.VariantRunning}}
 		if a.Domain == "" {

@@ -34,7 +34,7 @@ func TestEveryRun(t *testing.T) {
 	for _, c := range []status.Code{status.Success, status.QuiesceWaiting, status.QuiesceTimeoutOccurred, status.QuiesceError, status.UnquiesceDone, status.UnquiesceTimeoutOccurred, status.UnquiesceOnErrorTimeoutOccurred,
 		status.CanceledDeviceDidNotReturn, status.CanceledJournalFailed, status.CanceledByUser, status.CanceledBecauseErrorPolicy, status.CanceledBecauseMaintenanceWindow, status.FailedLongRunning,
 		status.StoreTimeoutOccurred, status.CheckManifestWaiting, status.PreScriptError, status.PostScriptError, status.BeforeQuiesceScriptError, status.AfterUnquiesceScriptError, status.SecureBackupDone,
-		status.DomainVanished, status.SkippedDeviceStillOwes, status.CanceledBecauseADayPassed} {
+		status.PreChecksFoundQuiescedObject, status.UnquiesceWaitingForHealthy, status.UnquiesceNotHealthy, status.DomainVanished, status.SkippedDeviceStillOwes, status.CanceledBecauseADayPassed} {
 		if seen[c] == 0 {
 			t.Errorf("%s is never reached", c)
 		}
@@ -98,7 +98,7 @@ func TestWhatIsOwedDoesNotWaitForTheClock(t *testing.T) {
 		w.apply(event.Event{Kind: event.Interrupted})
 		id := down()
 		for _, a := range w.run.PendingOf(id) {
-			if (a.Kind == ActUnquiesce || a.Kind == ActUnquiesceState) && !a.NotBefore.After(w.now) {
+			if (a.Kind == ActUnquiesce || a.Kind == ActUnquiesceState || a.Kind == ActHealthBack) && !a.NotBefore.After(w.now) {
 				return
 			}
 		}

@@ -235,11 +235,11 @@ func (r *Run) take(t *Task, out []event.Status) {
 			}
 		}
 		switch status.Code(s.Code) {
-		case status.UnquiesceTimeoutOccurred, status.UnquiesceOnErrorTimeoutOccurred:
+		case status.UnquiesceTimeoutOccurred, status.UnquiesceOnErrorTimeoutOccurred, status.UnquiesceNotHealthy:
 			if r.broken == "" {
 				r.broken = t.spec.Device
 				r.each(func(o *Task) []event.Status {
-					return o.Forbid(r.now, status.CanceledDeviceDidNotReturn, fmt.Sprintf("%s did not come back; nothing more is quiesced until it is (dprun recover)", t.target()))
+					return o.Forbid(r.now, status.CanceledDeviceDidNotReturn, fmt.Sprintf("%s; nothing more is quiesced until it is (dprun recover)", t.notBack()))
 				})
 			}
 		}

@@ -49,10 +49,13 @@ func (r *Run) advancePostScript() {
 // judge is the run's result as far as it is known.
 func (r *Run) judge() (status.Code, string, int) {
 	var n Tally
-	var down, away int
+	var down, unwell, away int
 	for _, t := range r.tasks {
 		if t.MayBeDown() {
 			down++
+		}
+		if t.debt.Unwell() {
+			unwell++
 		}
 		if t.OwesRejoin() {
 			away++
@@ -63,6 +66,8 @@ func (r *Run) judge() (status.Code, string, int) {
 	}
 	summary := n.String()
 	switch {
+	case unwell > 0 && unwell == down:
+		return status.RunDeviceStillQuiesced, fmt.Sprintf("%s; %d did not come back healthy: dprun recover", summary, unwell), exitStillQuiesced
 	case down > 0:
 		return status.RunDeviceStillQuiesced, fmt.Sprintf("%s; %d may have left a device or domain quiesced: dprun recover", summary, down), exitStillQuiesced
 	case away > 0 && r.allFinal():

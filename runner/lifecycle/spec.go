@@ -10,7 +10,7 @@ import (
 )
 
 // MachineVersion is journalled with every run: only the same version replays its events.
-const MachineVersion = 3
+const MachineVersion = 4
 
 // RunSpec is everything that the run machine decides on, serialisable.
 type RunSpec struct {

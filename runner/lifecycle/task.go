@@ -58,6 +58,7 @@ type Task struct {
 	recheck call // right before the quiesce
 	checked *sdk.CheckReport
 	checkAt time.Time
+	survey  survey
 	busyAt  time.Time // first found busy
 
 	pre, post script
@@ -467,11 +468,13 @@ func (t *Task) Pending() []Action {
 	case PhaseLock:
 		t.pendingWait(add)
 		t.pendingCheck(add)
+		t.pendingSurvey(add)
 	case PhasePreScript:
 		t.pendingScript(add, hookPre, t.spec.Activity.PreScript)
 	case PhaseQuiesce:
 		t.pendingScript(add, hookBefore, t.spec.Activity.BeforeQuiesce)
 		t.pendingCheck(add)
+		t.pendingSurvey(add)
 		t.pendingQuiesce(add)
 	case PhaseCapture:
 		t.pendingCapture(add)
@@ -532,7 +535,7 @@ func (t *Task) Obligations() []Obligation {
 // dueBack is when the task's target should be back at the latest, whatever
 // happens: after that something is wrong with whoever works on it.
 func (t *Task) dueBack() time.Time {
-	return t.started.Add(t.lock.waited + t.spec.Timeouts.Run + t.spec.Timeouts.Unquiesce + t.spec.Timeouts.Grace + arrivesWithin)
+	return t.started.Add(t.lock.waited + t.spec.Timeouts.Run + t.spec.Timeouts.Unquiesce + t.spec.Timeouts.Grace + arrivesWithin + t.spec.Timeouts.Healthy)
 }
 
 // owesPostScript reports whether the post-script must run even if the run is

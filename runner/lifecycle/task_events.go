@@ -101,8 +101,10 @@ func (t *Task) onFinished(a Action, e event.Event) {
 		t.onQuiesceSent(e.Failure)
 	case ActQuiesceState:
 		t.onState(r.Quiesce, e.Failure)
-	case ActUnquiesce, ActUnquiesceState:
-		t.onUndo(a, r.Quiesce, e.Failure)
+	case ActHealth, ActHealthAgain:
+		t.onSurvey(a, r.Health, e.Failure)
+	case ActUnquiesce, ActUnquiesceState, ActHealthBack:
+		t.onUndo(a, r, e.Failure)
 	case ActCapture:
 		t.onCaptured(a, r.Capture, e.Failure)
 	case ActStore, ActManifest:
@@ -237,7 +239,7 @@ func (t *Task) onRecovered(r event.Recovered) {
 		return
 	}
 	if r.ID == OwedUnquiesce && t.MayBeDown() {
-		t.recovered(r.Trouble)
+		t.recovered(r)
 		return
 	}
 	for _, c := range t.captures {

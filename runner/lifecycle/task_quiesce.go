@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/dprun/dprun/runner/event"
 	"github.com/dprun/dprun/runner/status"
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
@@ -53,12 +54,16 @@ func (t *Task) advanceQuiesce() {
 		t.toUndo()
 		return
 	}
+	if t.beginSurvey(&t.survey.second); !t.surveyed(&t.survey.second) {
+		return
+	}
 	if t.pre.state != scriptIdle || t.before.state != scriptIdle || t.now.Sub(t.checkAt) > checkFresh {
 		t.recheck.begin(t.now)
 	}
 	if t.recheck.asking() || t.recheck.done() && !t.judge(&t.recheck) {
 		return
 	}
+	t.tellSurvey()
 	q.on(quiesceSends)
 	q.since = t.now
 	t.enter(status.QuiesceStarted, "%s", t.target())
@@ -117,6 +122,9 @@ func (t *Task) owe() {
 			}
 		}
 		slices.Sort(spec.Domains)
+	}
+	if up := t.survey.compare().up; len(up) > 0 {
+		spec.Up, spec.Healthy = up, t.spec.Timeouts.Healthy
 	}
 	t.debt = NewDebt(spec)
 }
@@ -199,8 +207,13 @@ func (t *Task) pendingUndo(add func(Action)) {
 }
 
 // onUndo folds a result of the way back.
-func (t *Task) onUndo(a Action, r *sdk.QuiesceReport, f *failure.Error) {
+func (t *Task) onUndo(a Action, r *event.Result, f *failure.Error) {
+	told := len(t.debt.healing.lacks) > 0
 	t.debt.Finish(t.now, a, r, f)
+	if t.debt.state == debtHealing {
+		t.tellHealing(told)
+		return
+	}
 	t.afterUndo()
 }
 
@@ -215,8 +228,11 @@ func (t *Task) afterUndo() {
 		t.tellWaiting(message)
 	case debtReturned:
 		t.enter(status.UnquiesceDone, "%s is back in service", t.target())
+		t.tellReturn()
 	case debtGaveUp: // the target may still be down: the obligation stays
 		t.fail(rankUnquiesce, t.undoCode(status.UnquiesceTimeoutOccurred, status.UnquiesceOnErrorTimeoutOccurred), t.debt.Complaint())
+	case debtUnwell: // nor has it returned before it is healthy
+		t.fail(rankUnquiesce, status.UnquiesceNotHealthy, t.debt.Complaint())
 	}
 }
 
@@ -230,21 +246,25 @@ func (t *Task) tellWaiting(message string) {
 
 // recovered takes over what was done for an interrupted task from its pending
 // file: its target is back, or why it is not.
-func (t *Task) recovered(trouble string) {
+func (t *Task) recovered(r event.Recovered) {
 	told := t.debt.GaveUp() // the history says so already
 	t.beginUndo()
 	if !told {
 		t.tellWaiting(t.target())
 	}
 	t.debt.Restart(t.now)
-	if trouble == "" {
+	if r.Trouble == "" {
 		t.debt.on(debtReadBack)
 		t.afterUndo()
 		return
 	}
-	t.debt.on(debtStays)
+	stays, code := debtStays, t.undoCode(status.UnquiesceTimeoutOccurred, status.UnquiesceOnErrorTimeoutOccurred)
+	if r.Unwell {
+		stays, code = debtStaysIll, status.UnquiesceNotHealthy
+	}
+	t.debt.on(stays)
 	if !told {
-		t.fail(rankUnquiesce, t.undoCode(status.UnquiesceTimeoutOccurred, status.UnquiesceOnErrorTimeoutOccurred), trouble)
+		t.fail(rankUnquiesce, code, r.Trouble)
 	}
 }
 

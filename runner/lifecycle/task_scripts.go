@@ -80,7 +80,7 @@ func (t *Task) rejoined() bool {
 	if t.MayBeDown() {
 		if t.debt.GaveUp() {
 			t.after.on(scriptDrops)
-			t.warnings = append(t.warnings, fmt.Sprintf("script %s was not run, because %s did not come back: dprun recover runs it when it has", s.Address, t.target()))
+			t.warnings = append(t.warnings, fmt.Sprintf("script %s was not run, because %s: dprun recover runs it when it has", s.Address, t.notBack()))
 			return true
 		}
 		return false

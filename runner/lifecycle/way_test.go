@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -17,7 +18,7 @@ import (
 // way is a way back, however it was come to.
 type way interface {
 	Pending() []Action
-	Finish(now time.Time, a Action, r *sdk.QuiesceReport, f *failure.Error)
+	Finish(now time.Time, a Action, r *event.Result, f *failure.Error)
 	Returned() bool
 	GaveUp() bool
 	Complaint() string
@@ -64,8 +65,8 @@ func (w throughTask) Pending() []Action {
 	return slices.DeleteFunc(w.task.Pending(), func(a Action) bool { return !a.Owed() })
 }
 
-func (w throughTask) Finish(now time.Time, a Action, r *sdk.QuiesceReport, f *failure.Error) {
-	w.task.Apply(event.Event{Kind: event.Finished, Time: now, Action: a.String(), Result: &event.Result{Quiesce: r}, Failure: f})
+func (w throughTask) Finish(now time.Time, a Action, r *event.Result, f *failure.Error) {
+	w.task.Apply(event.Event{Kind: event.Finished, Time: now, Action: a.String(), Result: r, Failure: f})
 }
 
 // quiescing walks a task to where its quiesce is on its way, and gives what its
@@ -81,12 +82,12 @@ func quiescing(t *testing.T, spec DebtSpec) (task *Task, file []byte) {
 		}
 	}
 	task = NewTask(TaskSpec{ID: "t", Device: spec.Device, Domain: spec.Domain, Seed: spec.Seed, Activity: activity, Destinations: []Destination{{Name: "file.a"}},
-		Timeouts: Timeouts{Quiesce: time.Hour, Unquiesce: spec.Unquiesce, Grace: spec.Grace}})
+		Timeouts: Timeouts{Quiesce: time.Hour, Unquiesce: spec.Unquiesce, Grace: spec.Grace, Healthy: spec.Healthy}})
 	task.Queue(spec.QuiescedAt)
 	task.Ready(spec.QuiescedAt)
 	task.Dispatch(spec.QuiescedAt)
-	for _, a := range []string{"prepare/1", "probe/1", "check_destination/file.a/1", "lock/device", "check/1"} {
-		task.Apply(event.Event{Kind: event.Finished, Time: spec.QuiescedAt, Action: a, Result: &event.Result{Check: report}})
+	for _, a := range []string{"prepare/1", "probe/1", "check_destination/file.a/1", "lock/device", "check/1", "health/1", "health_again/1"} {
+		task.Apply(event.Event{Kind: event.Finished, Time: spec.QuiescedAt, Action: a, Result: &event.Result{Check: report, Health: wellOf(spec.Up)}})
 	}
 	task.Apply(event.Event{Kind: event.Started, Time: spec.QuiescedAt, Action: "quiesce/1"})
 	owed := task.Obligations()
@@ -103,9 +104,21 @@ func quiescing(t *testing.T, spec DebtSpec) (task *Task, file []byte) {
 	return task, file
 }
 
+// wellOf is a reading that shows objects up.
+func wellOf(up Objects) *sdk.HealthReport {
+	r := &sdk.HealthReport{}
+	for domain, names := range up {
+		for _, name := range names {
+			class, name, _ := strings.Cut(name, " ")
+			r.Objects = append(r.Objects, sdk.ObjectHealth{Domain: domain, Class: class, Name: name, Serving: true, Up: true})
+		}
+	}
+	return r
+}
+
 // TestAWayBackEndsAndSaysTheTruth: whatever a gateway does and however late the
 // quiesce arrives, a way back ends, and only with a target in service, that no
-// quiesce can reach any more, does it say so.
+// quiesce can reach any more, and whose objects are up again, does it say so.
 func TestAWayBackEndsAndSaysTheTruth(t *testing.T) {
 	t.Parallel()
 	for name, enter := range entrances {
@@ -120,7 +133,14 @@ func TestAWayBackEndsAndSaysTheTruth(t *testing.T) {
 				}
 				w.gateways["gw/orders"] = g
 				spec := wayOfDomain
+				if w.oneIn(2) {
+					spec = healthyWay
+				}
 				spec.Seed = n
+				g.well = epoch.Add(time.Duration(w.rng.IntN(1000)) * time.Second)
+				if w.oneIn(20) {
+					g.well = never
+				}
 				w.now = epoch.Add(time.Duration(w.rng.IntN(120)) * time.Second)
 				b := &back{debt: enter(t, spec, w.now), now: w.now}
 				settle := func(at time.Duration) {
@@ -151,12 +171,22 @@ func TestAWayBackEndsAndSaysTheTruth(t *testing.T) {
 					}
 					return states(g.state, "orders"), nil
 				}
+				b.health = func(at time.Duration) (*sdk.HealthReport, *failure.Error) {
+					settle(at)
+					if w.oneIn(10) {
+						return nil, lost
+					}
+					r := wellOf(spec.Up)
+					r.Objects[0].Up = g.up(w.now)
+					return r, nil
+				}
 				b.run(t)
+				wasUp := len(spec.Up) == 0 || g.up(b.now)
 				w.now = b.now.Add(latest)
 				w.settle()
 				switch {
-				case b.debt.Returned() && g.state != normal:
-					t.Fatalf("world %d: it is told back, and is %s", n, g.state)
+				case b.debt.Returned() && (g.state != normal || !wasUp):
+					t.Fatalf("world %d: it is told back, and is %s, and up: %v", n, g.state, wasUp)
 				case b.debt.Returned():
 					returned++
 				case b.debt.GaveUp():

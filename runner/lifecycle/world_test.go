@@ -191,7 +191,9 @@ func (w *world) step() (done bool) {
 // interrupt is the end of the process, and the beginning of the one that
 // finishes the run. It may have settled what the run owes before.
 func (w *world) interrupt() {
-	w.start() // what was in flight when the process died
+	if !w.oneIn(5) { // else the process died before it began what was next
+		w.start()
+	}
 	if w.ended() {
 		return
 	}
@@ -217,9 +219,10 @@ func (w *world) recovered() (out []event.Recovered) {
 				continue
 			}
 			r := event.Recovered{Task: o.Task, ID: o.ID, Trouble: pick(w, "", "", "it is not back")}
+			r.Unwell = r.Trouble != "" && w.oneIn(2)
 			if o.Kind == OweUnquiesce {
 				if g := w.gateway(o.Task); r.Trouble == "" {
-					g.state, g.next, g.arrives = normal, nil, time.Time{}
+					g.state, g.next, g.arrives, g.well = normal, nil, time.Time{}, time.Time{}
 				}
 				w.unquiesced[o.Task] = true
 			}
@@ -321,6 +324,9 @@ func (w *world) check() {
 		if g := w.gateways[targetOf(t.Spec())]; w.quiesced[id] > 0 && g.state != normal && !(t.MayBeDown() && exit == exitStillQuiesced) {
 			w.fatalf("task %s: its target is left %s; owed: %v, exit code %d; %s", id, g.state, t.MayBeDown(), exit, codes(h))
 		}
+		if t.debt.Returned() && slices.Contains(t.debt.spec.Up["orders"], "Handler in") && !w.gateways[targetOf(t.Spec())].up(w.now) {
+			w.fatalf("task %s: its target is told back, and a handler is not up that was; %s", id, codes(h))
+		}
 		if t.MayBeDown() && exit != exitStillQuiesced {
 			w.fatalf("task %s may have left its target down, and the exit code is %d", id, exit)
 		}
@@ -358,8 +364,8 @@ func (w *world) checkVerdict(t *Task, h []event.Status) {
 		return slices.ContainsFunc(h[:len(h)-1], func(s event.Status) bool { return slices.Contains(cs, status.Code(s.Code)) })
 	}
 	switch {
-	case has(status.UnquiesceTimeoutOccurred, status.UnquiesceOnErrorTimeoutOccurred):
-		if c := status.Code(last.Code); c != status.UnquiesceTimeoutOccurred && c != status.UnquiesceOnErrorTimeoutOccurred {
+	case has(status.UnquiesceTimeoutOccurred, status.UnquiesceOnErrorTimeoutOccurred, status.UnquiesceNotHealthy):
+		if c := status.Code(last.Code); c != status.UnquiesceTimeoutOccurred && c != status.UnquiesceOnErrorTimeoutOccurred && c != status.UnquiesceNotHealthy {
 			w.fatalf("task %s: an unquiesce time-out ended in %s", t.Spec().ID, c)
 		}
 		if !t.MayBeDown() && !w.after { // else recovery may have brought it back

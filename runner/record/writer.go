@@ -111,7 +111,7 @@ func (b *Writer) Append(ctx context.Context, in engine.Batch) error {
 // note enters what later runs want to know of a status.
 func (b *Writer) note(s event.Status, out *journal.Batch) {
 	switch status.Code(s.Code) {
-	case status.UnquiesceTimeoutOccurred, status.UnquiesceOnErrorTimeoutOccurred:
+	case status.UnquiesceTimeoutOccurred, status.UnquiesceOnErrorTimeoutOccurred, status.UnquiesceNotHealthy:
 		if !s.Final {
 			out.Trip = append(out.Trip, journal.Breaker{Device: s.Device, Since: s.Time, Reason: s.Message, Run: b.Record.Spec.ID})
 		}

@@ -51,9 +51,6 @@ type Settler struct {
 	Executor func(run, plan, dir string, answers execute.Plan) *execute.Executor
 	Requests <-chan string       // to stop, by the names of signals
 	Asked    func(signal string) // told of the first that came while something was brought back
-	// Again is how long after a failure this process tries again by itself; zero:
-	// it does not.
-	Again time.Duration
 
 	mu       sync.Mutex
 	troubles map[pending.Key]string // why this operation could not settle them
@@ -78,24 +75,27 @@ func (s *Settler) Settle(ctx context.Context, list, all []Outstanding) []Settled
 	defer stop()
 	for _, o := range list {
 		g.Go(func() error {
-			trouble := ""
+			trouble, sick := "", false
 			if by := keeps(quiesced, o); by != "" {
 				trouble = fmt.Sprintf("run %s is at work and has it quiesced now; it brings it back, and dprun recover then sees that", by)
 			} else if err := s.settleOne(ctx, o, hurried); err != nil {
-				trouble = s.Redact.Redact(err.Error())
+				trouble, sick = s.Redact.Redact(err.Error()), errors.As(err, new(unwell))
 			}
 			if trouble != "" {
 				s.noteTrouble(ctx, o.Obligation.Obligation, trouble)
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			out = append(out, Settled{o.Run, event.Recovered{Task: o.Task, ID: o.ID, Trouble: trouble}})
+			out = append(out, Settled{o.Run, event.Recovered{Task: o.Task, ID: o.ID, Trouble: trouble, Unwell: sick}})
 			return nil
 		})
 	}
 	_ = g.Wait() // what went wrong is in out
 	return out
 }
+
+// unwell is an error by which a target is in service, and its objects are not up.
+type unwell struct{ error }
 
 // noteTrouble keeps why something is still owed, and enters it where that can
 // be written down. It is told with what is left, which comes last.
@@ -110,11 +110,7 @@ func (s *Settler) noteTrouble(ctx context.Context, o pending.Obligation, trouble
 	if s.Journal == nil {
 		return
 	}
-	next := time.Time{}
-	if s.Again > 0 {
-		next = s.Clock.Now().Add(s.Again)
-	}
-	if err := s.Journal.NoteAttempt(context.WithoutCancel(ctx), o.Key, trouble, next); err != nil {
+	if err := s.Journal.NoteAttempt(context.WithoutCancel(ctx), o.Key, trouble, time.Time{}); err != nil {
 		s.Log.Debug("an attempt could not be written down", "obligation", o.Key.String(), "error", err)
 	}
 }
@@ -215,7 +211,7 @@ func (s *Settler) endpointOf(o pending.Obligation) (execute.Endpoint, error) {
 }
 
 // bringBack drives the machine of the way back until its target is explicitly
-// in service. What it waits for is logged.
+// in service and healthy. What it waits for is logged.
 func (s *Settler) bringBack(ctx context.Context, src sdk.Source, o pending.Obligation, hurried func() bool) error {
 	debt := lifecycle.NewDebt(o.Way())
 	debt.Restart(s.Clock.Now())
@@ -237,9 +233,9 @@ func (s *Settler) bringBack(ctx context.Context, src sdk.Source, o pending.Oblig
 		if err := s.until(ctx, a.NotBefore); err != nil {
 			return fmt.Errorf("%s was not brought back: stopped (%s)", o.Where(), debt.Trouble())
 		}
-		report, err := s.wayBack(ctx, src, target, a)
-		debt.Finish(s.Clock.Now(), a, report, failure.From(err))
-		if why := debt.Waiting(s.Clock.Now()); why != "" && !told && report != nil && report.State == sdk.StateNormal {
+		result, err := s.wayBack(ctx, src, target, a)
+		debt.Finish(s.Clock.Now(), a, &result, failure.From(err))
+		if why := debt.Waiting(s.Clock.Now()); why != "" && !told && result.Quiesce != nil && result.Quiesce.State == sdk.StateNormal {
 			told = true
 			s.Log.Warn(why, "run", o.Run, "where", o.Where())
 		}
@@ -247,20 +243,25 @@ func (s *Settler) bringBack(ctx context.Context, src sdk.Source, o pending.Oblig
 	if debt.Returned() {
 		return nil
 	}
+	if debt.Unwell() {
+		return unwell{errors.New(debt.Complaint())}
+	}
 	return errors.New(debt.Complaint())
 }
 
 // wayBack does one action of the way back.
-func (s *Settler) wayBack(ctx context.Context, src sdk.Source, target sdk.Target, a lifecycle.Action) (*sdk.QuiesceReport, error) {
+func (s *Settler) wayBack(ctx context.Context, src sdk.Source, target sdk.Target, a lifecycle.Action) (result event.Result, err error) {
 	limited, cancel := context.WithTimeout(ctx, lifecycle.RequestLimit)
 	defer cancel()
 	switch a.Kind {
 	case lifecycle.ActUnquiesce:
-		return nil, src.Unquiesce(limited, target)
+		err = src.Unquiesce(limited, target)
 	case lifecycle.ActUnquiesceState:
-		return src.QuiesceState(limited, target)
+		result.Quiesce, err = src.QuiesceState(limited, target)
+	case lifecycle.ActHealthBack:
+		result.Health, err = execute.Health(limited, src, target)
 	}
-	return nil, nil
+	return result, err
 }
 
 // hearing counts the signals that come while gateways are brought back. The

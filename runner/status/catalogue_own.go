@@ -153,6 +153,12 @@ var ownCodes = []Entry{
 		Action:  "The gateway works, and traffic may still be led around it. Read the script's output with `dprun runs logs RUN`, mend what it needs, then `dprun recover` runs it again. If you let traffic in by hand, `dprun recover --ack DEVICE` says so. A good backup has been stored all the same.",
 	},
 	{
+		Code: PreChecksFoundQuiescedObject, Origin: OriginOwn, Level: LevelTask, Phases: []int{6, 8}, Class: ClassFailed,
+		Meaning: "The task failed: a service or another object that it would take down is quiesced by itself already; nothing was sent.",
+		Cause:   "Somebody quiesced the object by hand (`service-quiesce`) while its domain is in service, for maintenance perhaps. The unquiesce after the backup would bring it back without anybody having decided that.",
+		Action:  "The message names the objects. Find out who quiesced them; when that is over, `service-unquiesce` them on the appliance and run the plan again, or make this backup without a quiesce.",
+	},
+	{
 		Code: QuiesceError, Origin: OriginOwn, Level: LevelTask, Phases: []int{8}, Class: ClassFailed,
 		Meaning: "The quiesce was refused by the device, or the device reported an error state while it was quiescing.",
 		Cause:   "The account may not quiesce, the domain is being restarted, or an object in it cannot be stopped. No backup was made; an unquiesce is sent unless it is certain that the device never accepted.",
@@ -177,9 +183,21 @@ var ownCodes = []Entry{
 		Action:  "Nothing.",
 	},
 	{
+		Code: UnquiesceWaitingForHealthy, Origin: OriginOwn, Level: LevelTask, Phases: []int{10}, Class: ClassInterim,
+		Meaning: "The domain or the device is in service again, and the task waits for the services and handlers to come up that were up before the quiesce.",
+		Cause:   "Objects come up one after the other, some only when others are reached. `timeouts.healthy` bounds the wait, 5 minutes unless the plan says otherwise.",
+		Action:  "Nothing yet: wait for the outcome. The message names what is not up.",
+	},
+	{
+		Code: UnquiesceNotHealthy, Origin: OriginOwn, Level: LevelTask, Phases: []int{10}, Class: ClassCritical,
+		Meaning: "The domain or the device is in service again, but a service or handler that was up before the quiesce is not up, or cannot be read, within `timeouts.healthy`: traffic may be lost.",
+		Cause:   "What the object needs did not come back with it: a queue manager, a directory, a port that something else took meanwhile, a certificate that expired. Or the account may no longer read the status of objects. What was captured is still stored.",
+		Action:  "The message names the objects and the device's own words. On the appliance, in the domain: `show object-status`, and its log; bring the objects up. Then run `dprun recover`, which looks again; `dprun owed` must then list nothing for the device. If it is to stay as it is, `dprun recover --ack DEVICE` says so. Until then this run starts no further quiesce on any device, and later runs leave this one out.",
+	},
+	{
 		Code: UnquiesceDone, Origin: OriginOwn, Level: LevelTask, Phases: []int{10}, Class: ClassInterim,
 		Meaning: "The domain or the device returned from the quiesce and was seen back in service.",
-		Cause:   "The unquiesce took effect.",
+		Cause:   "The unquiesce took effect, and every service and handler is up that was up before the quiesce, as far as that could be read.",
 		Action:  "Nothing.",
 	},
 	{

@@ -197,7 +197,7 @@ func TestClassesFollowTheTable(t *testing.T) {
 			want = ClassCancelled
 		case strings.HasSuffix(c, "_STARTED") && e.Code != RecoveredNeverStarted, strings.HasSuffix(c, "_DONE"), strings.Contains(c, "_WAITING_FOR_"):
 			want = ClassInterim
-		case strings.Contains(c, "_TIMEOUT_OCCURRED") && strings.Contains(c, "UNQUIESCE"), e.Code == FailedLongRunning, e.Code == CheckManifestAnotherSecureBackup:
+		case strings.Contains(c, "_TIMEOUT_OCCURRED") && strings.Contains(c, "UNQUIESCE"), e.Code == FailedLongRunning, e.Code == CheckManifestAnotherSecureBackup, e.Code == UnquiesceNotHealthy:
 			want = ClassCritical
 		case e.Code == Success:
 			want = ClassSuccess
