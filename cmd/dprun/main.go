@@ -65,6 +65,7 @@ func crashed(w io.Writer, p any, stack []byte) int {
 const (
 	exitOK     = 0
 	exitFailed = 1
+	exitPartly = 3
 )
 
 // exitCode is the one place where an error becomes an exit code.

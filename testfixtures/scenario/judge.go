@@ -59,9 +59,6 @@ func (s *Scenario) Differences(o *Outcome) []string {
 	if d := cmp.Diff(slices.Sorted(slices.Values(s.Expect.Down)), slices.Sorted(slices.Values(o.Down))); d != "" {
 		add("domains that are not in service (-want +got):\n%s", d)
 	}
-	if len(o.Crossed) > 0 {
-		add("temporary: had less room than the gateway's own limit on %v", o.Crossed)
-	}
 	if s.Expect.Left != len(o.Left) {
 		add("%d files are left on the gateways, want %d: %v", len(o.Left), s.Expect.Left, o.Left)
 	}
@@ -104,6 +101,8 @@ func (t ExpectedTask) differences(o *Outcome) []string {
 	}
 	if last := h[len(h)-1]; !strings.Contains(last.Message, t.Message) {
 		out = append(out, fmt.Sprintf("task %s ended with %q, and %q is not in it", t.ID, last.Message, t.Message))
+	} else if len(t.Warnings) > 0 && !slices.EqualFunc(last.Warnings, t.Warnings, strings.Contains) {
+		out = append(out, fmt.Sprintf("task %s ended with the warnings %q, want %q", t.ID, last.Warnings, t.Warnings))
 	}
 	return out
 }

@@ -54,6 +54,9 @@ type ExpectedTask struct {
 	History []string `hcl:"history"`
 	// Message is a part of the last message.
 	Message string `hcl:"message,optional"`
+	// Warnings are parts of the warnings beside the last message, in their
+	// order; without any, they are not looked at.
+	Warnings []string `hcl:"warnings,optional"`
 	// Unfinished: the last code is not final, as it could not be written down.
 	Unfinished bool `hcl:"unfinished,optional"`
 }

@@ -56,7 +56,6 @@ type Appliance struct {
 	failed      int
 	inFlight    int
 	maxInFlight int
-	crossed     int
 	log         []Request
 	up          bool
 	booted      time.Time
