@@ -8,6 +8,7 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/hashicorp/hcl/v2/hclwrite"
 
 	"github.com/dprun/dprun/plan/diag"
 )
@@ -84,6 +85,18 @@ func Parse(src Sources, version string) (*File, Diagnostics) {
 		}
 	}
 	return f, s.done()
+}
+
+// Format writes the text of a file in the usual form. One with a syntax error is
+// not formatted: the diagnostics say what is wrong.
+func Format(name string, text []byte) ([]byte, Diagnostics) {
+	s := &sink{env: newEnvironment("")}
+	s.env.remember(name, text)
+	if _, ds := hclsyntax.ParseConfig(text, name, hcl.InitialPos); ds.HasErrors() {
+		s.hcl(ds, true)
+		return nil, s.done()
+	}
+	return hclwrite.Format(text), nil
 }
 
 // mayBeHCL reports whether a file's name leaves open that it holds HCL.

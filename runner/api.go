@@ -65,6 +65,11 @@ type ApplyRequest struct {
 	// Confirm is asked before anything that will be quiesced is touched. An error
 	// ends the operation with it. Nil: the caller has the answer already.
 	Confirm func(report.Disruption) error
+	// Guard makes the arguments with which this program, started again, calls
+	// [Guard] for a run. A run that may quiesce starts such a process first, and
+	// fails without it. Nil: no run is guarded; then the caller sees to it that
+	// somebody recovers when this process dies.
+	Guard func(run string) (args []string)
 }
 
 // PreviewRequest asks what a run would do.
@@ -87,6 +92,7 @@ func (e *Error) Unwrap() error { return e.Err }
 // The exit codes of operations that do not come to a run. Those of a run are
 // the run machine's.
 const (
+	ExitPartly  = 3  // some of it went well
 	ExitInvalid = 10 // the plan has errors
 	ExitPlugin  = 11 // a plugin is missing, untrusted or broken at start
 	ExitRunning = 12 // the same plan is already running, or its run is being recovered

@@ -89,6 +89,12 @@ func (r *operation) apply(ctx context.Context, q ApplyRequest, res *report.Resul
 			return err
 		}
 	}
+	if len(disruptionOf(spec).Activities) > 0 {
+		if r.guarded, err = r.guard(spec.ID, q.Guard); err != nil {
+			return err
+		}
+		defer r.guarded.leave() // after what is owed was looked at: then the guard goes on with it
+	}
 	res.ExitCode = 0 // what is owed is looked at again in the end
 	if err := r.run(ctx, loaded, p, spec, q.Only != "", res); err != nil {
 		_, again := r.recover(ctx, res)
@@ -337,7 +343,7 @@ func (r *operation) drive(ctx context.Context, machine *lifecycle.Run, host *plu
 	var dropping sync.WaitGroup // beside the machine: a large file takes its time
 	defer dropping.Wait()
 	b.Succeeded = func(task string) { dropping.Go(func() { r.dropStaged(spec.ID, task) }) }
-	exit := engine.New(engine.Options{Run: machine, Executor: exec, Journal: b, Clock: r.Clock, Sink: r.sink, Log: r.Log, Signals: r.requests,
+	exit := engine.New(engine.Options{Run: machine, Executor: exec, Journal: r.guarded.journal(b), Clock: r.Clock, Sink: r.sink, Log: r.Log, Signals: r.requests,
 		Group: r.Group}).Run(r.asked(ctx), first)
 	sweeping.Wait()
 	r.sweepOwn(context.WithoutCancel(ctx), exec, spec.ID, b.Record.Dir)

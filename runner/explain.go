@@ -1,6 +1,8 @@
 package runner
 
 import (
+	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -9,9 +11,30 @@ import (
 	"github.com/dprun/dprun/runner/status"
 )
 
-// Explanations puts the catalogues together: the status codes, the
+// Explain finds what there is to say about a code, however it is written, or the
+// codes that words are about. Without words it gives all. The error is an *[Error].
+func Explain(words []string) ([]report.Explanation, error) {
+	all := explanations()
+	if len(words) == 0 {
+		return all, nil
+	}
+	if len(words) == 1 {
+		if e, ok := explanation(all, words[0]); ok {
+			return []report.Explanation{e}, nil
+		}
+	}
+	if found := matching(all, words); len(found) > 0 {
+		return found, nil
+	}
+	return nil, unknownCode(all, strings.Join(words, " "))
+}
+
+// Codes are all codes that can be explained.
+func Codes() []string { return codesOf(explanations()) }
+
+// explanations puts the catalogues together: the status codes, the
 // diagnostics, the exit codes.
-func Explanations() []report.Explanation {
+func explanations() []report.Explanation {
 	var out []report.Explanation
 	for _, e := range status.Catalogue() {
 		out = append(out, report.Explanation{
@@ -37,6 +60,59 @@ func Explanations() []report.Explanation {
 			Kind: "exit", Code: strconv.Itoa(e.Code), Class: class,
 			Meaning: strings.ReplaceAll(e.Meaning, "**", ""), Cause: e.Cause, Action: e.Action,
 		})
+	}
+	return out
+}
+
+// explanation finds a code, however it is written.
+func explanation(all []report.Explanation, code string) (report.Explanation, bool) {
+	code = strings.Trim(code, "[]")
+	i := slices.IndexFunc(all, func(e report.Explanation) bool { return strings.EqualFold(e.Code, code) })
+	if i < 0 {
+		return report.Explanation{}, false
+	}
+	return all[i], true
+}
+
+// matching finds the codes in whose name or phase all words stand; where there
+// are none, those in whose text they do.
+func matching(all []report.Explanation, words []string) []report.Explanation {
+	with := func(text func(report.Explanation) string) (out []report.Explanation) {
+		for _, e := range all {
+			s := strings.ToLower(text(e))
+			if !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(s, strings.ToLower(w)) }) {
+				out = append(out, e)
+			}
+		}
+		return out
+	}
+	name := func(e report.Explanation) string {
+		return strings.NewReplacer("_", " ", "-", " ").Replace(e.Code) + " " + e.Code + " " + strings.Join(status.Doing(e.Phases...), " ")
+	}
+	if found := with(name); len(found) > 0 {
+		return found
+	}
+	return with(func(e report.Explanation) string { return e.Summary + " " + e.Meaning + " " + e.Cause + " " + e.Action })
+}
+
+func unknownCode(all []report.Explanation, code string) error {
+	err := fmt.Errorf("there is no code %q, and no code is about it", code)
+	s := diag.Suggest(strings.ToUpper(code), codesOf(all))
+	if s == "" {
+		s = diag.Suggest(strings.ToLower(code), codesOf(all))
+	}
+	if s != "" {
+		err = fmt.Errorf("%w; did you mean %s?", err, s)
+	} else {
+		err = fmt.Errorf("%w; `dprun explain` lists all", err)
+	}
+	return &Error{ExitUsage, err}
+}
+
+func codesOf(all []report.Explanation) []string {
+	out := make([]string, len(all))
+	for i, e := range all {
+		out[i] = e.Code
 	}
 	return out
 }

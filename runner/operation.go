@@ -72,6 +72,8 @@ type operation struct {
 	stopped  string        // the signal that came while an earlier run was being finished
 	lines    *lines
 	settler  *settle.Settler
+	guarded  *guarded // the guard of the run that is under way; nil: none
+	guarding string   // the run whose guard this process is: it does nothing for others
 }
 
 // begin begins an operation.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/dprun/dprun/runner/event"
 	"github.com/dprun/dprun/runner/lifecycle"
+	"github.com/dprun/dprun/runner/lock"
 	"github.com/dprun/dprun/runner/pending"
 	"github.com/dprun/dprun/runner/report"
 	"github.com/dprun/dprun/runner/settle"
@@ -37,7 +38,13 @@ func (r *operation) owed(ctx context.Context) report.Pending {
 	var out []report.Owed
 	for _, o := range all {
 		item := report.Owed{Run: o.Run, Task: o.Task, Plan: o.Plan, Kind: string(o.Kind), ID: o.ID, Device: o.Device, Domain: o.Domain, Since: o.Since, DueBack: o.DueBack,
-			LastError: o.LastError, Held: o.Left(now)}
+			LastError: o.LastError, Held: o.Left(now) && !(o.Holder.Recovery && o.Attempts > 0)} // a recovery that has failed before says nothing of this time
+		if held, by, err := r.locks.Held(lock.GuardKey(o.Run)); o.Kind == pending.Unquiesce && err == nil && held && by.PID > 0 {
+			item.GuardedBy = fmt.Sprintf("process %d", by.PID)
+			if !o.Live && o.NextTry.After(now) {
+				item.NextTry = o.NextTry
+			}
+		}
 		r.byHand(&item, o.Obligation.Obligation)
 		if o.Live {
 			item.HeldBy = o.Holder.String()

@@ -71,7 +71,7 @@ func (r *operation) recoverAll(ctx context.Context, res *report.Result) (tried m
 	byRun := map[string][]settle.Outstanding{}
 	var devices []settle.Outstanding
 	for _, o := range all {
-		if mine[o.Run] || o.Overdue(now) {
+		if mine[o.Run] || o.Overdue(now) && r.concerns(o.Run) {
 			byRun[o.Run] = append(byRun[o.Run], o)
 			if o.Kind != pending.PostScript {
 				devices = append(devices, o)
@@ -136,7 +136,7 @@ func (r *operation) takeOverRuns(ctx context.Context, all []settle.Outstanding, 
 	held, mine = map[string]*lock.Lock{}, map[string]bool{}
 	var errs []error
 	take := func(run string) {
-		if _, done := mine[run]; done {
+		if _, done := mine[run]; done || !r.concerns(run) {
 			return
 		}
 		l, by, err := r.settler.TakeOver(ctx, run)

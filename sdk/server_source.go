@@ -102,7 +102,7 @@ func (t sourceServer) Check(ctx context.Context, r *pluginv1.SourceCheckRequest)
 	if err != nil {
 		return nil, err
 	}
-	rep, err := i.Check(ctx, CheckRequest{Activity: r.Activity, Config: v, Target: Target{Domain: r.Domain}, Quiesce: r.Quiesce})
+	rep, err := i.Check(ctx, CheckRequest{Activity: r.Activity, Config: v, Target: Target{Domain: r.Domain}, Quiesce: r.Quiesce, LastSize: r.LastSize})
 	switch {
 	case err != nil:
 		return nil, err
@@ -125,6 +125,7 @@ func (t sourceServer) Check(ctx context.Context, r *pluginv1.SourceCheckRequest)
 		Quiesce: quiesceToWire(rep.Quiesce), SaveNeeded: rep.SaveNeeded, CurrentCommand: rep.CurrentCommand, Space: spaceToWire(rep.Space),
 		Variants: variants, Estimate: rep.Estimate, Token: rep.Token, Warnings: rep.Warnings,
 		Role: role, RoleDetail: rep.RoleDetail, ApiConnect: rep.APIConnect, ApiConnectUnknown: rep.APIConnectUnknown, Busy: rep.Busy, BusyWith: rep.BusyWith,
+		KeepTemporary: rep.KeepTemporary, Leftovers: rep.Leftovers,
 	}, nil
 }
 

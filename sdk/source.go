@@ -161,6 +161,9 @@ type CheckRequest struct {
 	// Quiesce says that the target is to be quiesced: the report then also says
 	// what speaks against that. Without it nothing of that is read.
 	Quiesce bool
+	// LastSize is the size of the last good backup of this target, in bytes; 0:
+	// unknown.
+	LastSize int64
 }
 
 // FailoverRole is the part that a target has in the groups of devices that
@@ -185,6 +188,12 @@ type CheckReport struct {
 	Variants []string `json:"variants"`
 	// Estimate is the expected size of all captures together, in bytes; 0: unknown.
 	Estimate int64 `json:"estimate,omitempty"`
+	// KeepTemporary is how many bytes of temporary space must stay free: the
+	// device's own limit, below which it turns traffic away and restarts. 0: none.
+	KeepTemporary int64 `json:"keep_temporary,omitempty"`
+	// Leftovers name the files that dprun itself left on the device, with their
+	// size. They are read where room is short.
+	Leftovers []string `json:"leftovers,omitempty"`
 	// Token names what a capture that is not repeated (a secure backup) will
 	// leave on the device, for Discard; empty: nothing. It is owed from before
 	// the capture is asked for, so that nothing is left however the run ends.

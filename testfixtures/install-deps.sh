@@ -8,7 +8,7 @@ declare -A package=(
   [ganesha.nfsd]=nfs-ganesha [rpcbind]=rpcbind [unshare]=util-linux [ip]=iproute2
   [gcc]=gcc [curl]=curl [xmllint]=libxml2-utils [unzip]=unzip [ps]=procps
   [mysecureshell]=mysecureshell [proftpd]=proftpd-core [dropbear]=dropbear-bin
-  [tinysshd]=tinysshd [rclone]=rclone
+  [tinysshd]=tinysshd [rclone]=rclone [systemd-analyze]=systemd
 )
 # What is no command.
 declare -A package_of=(

@@ -16,12 +16,14 @@ import (
 func (a *app) applyCommand() *cobra.Command {
 	var src source
 	var parallel int
-	var yes bool
+	var yes, noGuard bool
 	c := &cobra.Command{
 		Use:   "apply FILE|DIR",
 		Short: "Run a plan",
 		Long: "Runs a plan. What an earlier run left unfinished is finished first. Before anything is quiesced it asks on the\n" +
 			"terminal; off a terminal it needs --yes.\n\n" +
+			"A run that may quiesce starts a guard, a process of its own: when dprun is killed, or is stopped for too long, the guard brings back\n" +
+			"what was quiesced. It ends with the run.\n\n" +
 			"Ctrl-C, SIGTERM and SIGHUP stop it: nothing new is started, captures and stores are cancelled, what is owed is done. A second\n" +
 			"one shortens the time for that.\n\n" +
 			"Exit codes: 0 all tasks succeeded, 1 failed, 3 some succeeded, 10 plan invalid, 11 plugin missing or broken, 12 already running,\n" +
@@ -38,6 +40,13 @@ func (a *app) applyCommand() *cobra.Command {
 			op, release := operation(ctx, v)
 			defer release()
 			q := runner.ApplyRequest{Operation: op, Source: from, Plan: src.plan, Only: src.narrowed(), Parallel: parallel}
+			if !noGuard {
+				dir, err := a.state()
+				if err != nil {
+					return &usageError{err: err}
+				}
+				q.Guard = guardArgs(dir)
+			}
 			if !yes {
 				q.Confirm = a.confirm(op.Stop.Asked())
 			}
@@ -63,6 +72,7 @@ func (a *app) applyCommand() *cobra.Command {
 	c.Flags().BoolVarP(&a.quiet, "quiet", "q", false, "print only what does not go well")
 	c.Flags().IntVar(&parallel, "parallel", 0, "tasks at once, instead of the plan's limits.parallel")
 	c.Flags().BoolVarP(&yes, "yes", "y", false, "quiesce without asking; needed off a terminal when the plan quiesces")
+	c.Flags().BoolVar(&noGuard, "no-guard", false, "start no guard process, which brings gateways back when dprun dies; only where dprun recover runs by itself every few minutes")
 	return c
 }
 

@@ -11,6 +11,7 @@ func (a *app) commands() []*cobra.Command {
 		a.applyCommand(),
 		a.recoverCommand(),
 		a.owedCommand(),
+		a.guardCommand(),
 		a.runsCommand(),
 		a.sweepCommand(),
 		a.verifyCommand(),

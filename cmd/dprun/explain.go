@@ -2,16 +2,11 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/dprun/dprun/cmd/dprun/view"
-	"github.com/dprun/dprun/plan/diag"
 	"github.com/dprun/dprun/runner"
-	"github.com/dprun/dprun/runner/report"
 )
 
 func (a *app) explainCommand() *cobra.Command {
@@ -26,83 +21,19 @@ func (a *app) explainCommand() *cobra.Command {
 			if len(args) > 0 {
 				return nil, cobra.ShellCompDirectiveNoFileComp
 			}
-			return codesOf(runner.Explanations()), cobra.ShellCompDirectiveNoFileComp
+			return runner.Codes(), cobra.ShellCompDirectiveNoFileComp
 		},
 		RunE: a.runE(func(_ context.Context, v view.View, args []string) error {
-			all := runner.Explanations()
-			if len(args) == 0 {
-				v.Codes(all)
-				return nil
+			found, err := runner.Explain(args)
+			if err != nil {
+				return misused(err)
 			}
-			if len(args) == 1 {
-				if e, ok := explanation(all, args[0]); ok {
-					v.Explanation(e)
-					return nil
-				}
-			}
-			found := matching(all, args)
-			switch len(found) {
-			case 0:
-				return unknownCode(all, strings.Join(args, " "))
-			case 1:
+			if len(found) == 1 {
 				v.Explanation(found[0])
-			default:
+			} else {
 				v.Codes(found)
 			}
 			return nil
 		}),
 	}
-}
-
-// explanation finds a code, however it is written.
-func explanation(all []report.Explanation, code string) (report.Explanation, bool) {
-	code = strings.Trim(code, "[]")
-	i := slices.IndexFunc(all, func(e report.Explanation) bool { return strings.EqualFold(e.Code, code) })
-	if i < 0 {
-		return report.Explanation{}, false
-	}
-	return all[i], true
-}
-
-// matching finds the codes in whose name or phase all words stand; where there
-// are none, those in whose text they do.
-func matching(all []report.Explanation, words []string) []report.Explanation {
-	with := func(text func(report.Explanation) string) (out []report.Explanation) {
-		for _, e := range all {
-			s := strings.ToLower(text(e))
-			if !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(s, strings.ToLower(w)) }) {
-				out = append(out, e)
-			}
-		}
-		return out
-	}
-	name := func(e report.Explanation) string {
-		return strings.NewReplacer("_", " ", "-", " ").Replace(e.Code) + " " + e.Code + " " + strings.Join(view.PhaseNames(e.Phases), " ")
-	}
-	if found := with(name); len(found) > 0 {
-		return found
-	}
-	return with(func(e report.Explanation) string { return e.Summary + " " + e.Meaning + " " + e.Cause + " " + e.Action })
-}
-
-func unknownCode(all []report.Explanation, code string) error {
-	err := fmt.Errorf("there is no code %q, and no code is about it", code)
-	s := diag.Suggest(strings.ToUpper(code), codesOf(all))
-	if s == "" {
-		s = diag.Suggest(strings.ToLower(code), codesOf(all))
-	}
-	if s != "" {
-		err = fmt.Errorf("%w; did you mean %s?", err, s)
-	} else {
-		err = fmt.Errorf("%w; `dprun explain` lists all", err)
-	}
-	return &usageError{err: err}
-}
-
-func codesOf(all []report.Explanation) []string {
-	out := make([]string, len(all))
-	for i, e := range all {
-		out[i] = e.Code
-	}
-	return out
 }

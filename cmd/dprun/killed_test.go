@@ -30,7 +30,7 @@ func TestAKilledRunIsRecoveredOrSaysWhatToType(t *testing.T) {
 			if err := os.WriteFile(filepath.Join(dir, "plan.hcl"), []byte(plan), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			apply := dprun(t, dir, "apply", "--yes", "--log-level", "info", "plan.hcl")
+			apply := dprun(t, dir, "apply", "--yes", "--no-guard", "--log-level", "info", "plan.hcl")
 			apply.Env = append(apply.Env, "GONE=dpsim-gw-1")
 			stderr, err := apply.StderrPipe()
 			if err != nil {

@@ -65,7 +65,6 @@ func crashed(w io.Writer, p any, stack []byte) int {
 const (
 	exitOK     = 0
 	exitFailed = 1
-	exitPartly = 3
 )
 
 // exitCode is the one place where an error becomes an exit code.

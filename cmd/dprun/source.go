@@ -101,9 +101,9 @@ func (a *app) open(v view.View) (*runner.Runner, error) {
 
 // told ends a command that has told a person already what is wrong: a program
 // gets the error as the last object.
-func (a *app) told(v view.View, f report.Failure) error {
+func (a *app) told(v view.View, e *runner.Error) error {
 	if a.json {
-		v.Fail(f)
+		v.Fail(report.Failure{Message: e.Error(), ExitCode: e.ExitCode})
 	}
-	return status(f.ExitCode)
+	return status(e.ExitCode)
 }

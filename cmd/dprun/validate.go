@@ -7,7 +7,6 @@ import (
 
 	"github.com/dprun/dprun/cmd/dprun/view"
 	"github.com/dprun/dprun/runner"
-	"github.com/dprun/dprun/runner/report"
 )
 
 func (a *app) validateCommand() *cobra.Command {
@@ -31,7 +30,7 @@ func (a *app) validateCommand() *cobra.Command {
 			}
 			v.Validation(found)
 			if !found.Valid {
-				return a.told(v, report.Failure{Message: runner.Invalid(ds).Error(), ExitCode: runner.ExitInvalid})
+				return a.told(v, runner.Invalid(ds))
 			}
 			return nil
 		}),

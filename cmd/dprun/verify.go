@@ -2,13 +2,11 @@ package main
 
 import (
 	"context"
-	"errors"
-	"io/fs"
 
 	"github.com/spf13/cobra"
 
 	"github.com/dprun/dprun/cmd/dprun/view"
-	"github.com/dprun/dprun/plugins/datapower/archive"
+	"github.com/dprun/dprun/runner"
 )
 
 func (a *app) verifyCommand() *cobra.Command {
@@ -27,44 +25,9 @@ func (a *app) verifyCommand() *cobra.Command {
 }
 
 func verifyArchives(ctx context.Context, v view.View, paths []string) error {
-	whole, all := 0, 0
-	// Exports of one firmware share megabytes of files; archives of one directory share manifests.
-	verifier := archive.Verifier{Memo: archive.NewMemo(), Sets: &archive.Sets{}}
-	for _, path := range paths {
-		found, err := verifier.Find(ctx, path)
-		if err != nil {
-			all++
-			v.Archive(view.Archive{File: path, Error: err.Error()})
-		}
-		for _, f := range found {
-			all++
-			report, err := verifier.VerifyFile(ctx, f)
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
-			r := view.Archive{File: f, Report: report}
-			switch {
-			case errors.Is(err, fs.ErrNotExist):
-				r.Error = "there is no such file or directory"
-			case errors.Is(err, fs.ErrPermission):
-				r.Error = "this user may not read it"
-			case err != nil:
-				r.Error = err.Error()
-			case report.Whole():
-				r.Whole = true
-				whole++
-			}
-			v.Archive(r)
-		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
+	exit, err := runner.Verify(ctx, runner.VerifyRequest{Paths: paths, Found: v.Archive})
+	if err != nil {
+		return err
 	}
-	switch whole {
-	case all:
-		return nil
-	case 0:
-		return status(exitFailed)
-	}
-	return status(exitPartly)
+	return status(exit)
 }

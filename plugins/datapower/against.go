@@ -7,18 +7,15 @@ import (
 	"github.com/dprun/dprun/sdk"
 )
 
-// against reads what speaks against a quiesce of the target: its failover role and, for a device, the domains that API Connect
-// manages.
-func (s *source) against(ctx context.Context, domains *soma.Domains, t sdk.Target, out *sdk.CheckReport) error {
+// against reads what speaks against a quiesce of the target: what else the gateway does, the target's failover role and, for a device,
+// the domains that API Connect manages.
+func (s *source) against(ctx context.Context, domains *soma.Domains, t sdk.Target, limits throttle, out *sdk.CheckReport) error {
 	c := newClasses(s.client)
-	names := []string{t.Domain}
-	if t.Device() {
-		names = nil
-		for _, d := range domains.Domains {
-			names = append(names, d.Name)
-		}
+	err := s.busy(ctx, c, limits, out)
+	if err != nil {
+		return err
 	}
-	var err error
+	names := namesOf(domains, t)
 	if out.Role, out.RoleDetail, err = s.roleOf(ctx, c, names); err != nil || !t.Device() {
 		return err
 	}

@@ -14,7 +14,8 @@ import (
 	"github.com/dprun/dprun/sdk/schema"
 )
 
-// Check reads what decides whether an activity can run: two requests for exports, up to six for a secure backup.
+// Check reads what decides whether an activity can run: three requests for exports, up to nine for a secure backup. Before a quiesce
+// it reads what speaks against one: eight more for a domain, and two more for each domain of a device.
 func (s *source) Check(ctx context.Context, r sdk.CheckRequest) (*sdk.CheckReport, error) {
 	domains, err := s.client.DomainStatus(ctx)
 	if err != nil {
@@ -44,12 +45,9 @@ func (s *source) Check(ctx context.Context, r sdk.CheckRequest) (*sdk.CheckRepor
 		}
 	}
 	out.SaveNeeded = len(unsaved) > 0
-	if out.Space, err = s.space(ctx); err != nil {
-		f := s.failed(err, "check: read its file systems")
-		if !answered(err) {
-			return nil, f
-		}
-		out.Warnings = append(out.Warnings, "whether the gateway has room was not checked: "+f.Error())
+	limits, err := s.room(ctx, r, domains, out)
+	if err != nil {
+		return nil, err
 	}
 	switch r.Activity {
 	case activityExport:
@@ -77,7 +75,7 @@ func (s *source) Check(ctx context.Context, r sdk.CheckRequest) (*sdk.CheckRepor
 		return nil, noActivity(r.Activity)
 	}
 	if r.Quiesce {
-		if err := s.against(ctx, domains, r.Target, out); err != nil {
+		if err := s.against(ctx, domains, r.Target, limits, out); err != nil {
 			return nil, err
 		}
 	}
@@ -153,6 +151,11 @@ func (s *source) checkSecureBackup(ctx context.Context, c secureBackupConfig, un
 			return failure.New(failure.Precondition, failure.UnsavedChanges, "%s: %s", s.name, text).WithRemedy("save them, or set unsaved = \"warn\"")
 		case unsavedWarn:
 			out.Warnings = append(out.Warnings, text)
+		}
+	}
+	if !c.IncludeRAID {
+		if err := s.warnOfRAID(ctx, newClasses(s.client), out); err != nil {
+			return err
 		}
 	}
 	files, err := s.filesIn(ctx, c.Directory)

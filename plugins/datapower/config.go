@@ -27,6 +27,8 @@ type Config struct {
 	ConnectTimeout time.Duration `dprun:"connect_timeout" default:"10s" min:"1s" max:"5m" doc:"Limit for connecting and, separately, for the TLS handshake."`
 	AnswerTimeout  time.Duration `dprun:"answer_timeout" default:"10m" min:"1s" max:"2h" doc:"How long the gateway may take to begin an answer; it builds an export first. A secure backup is not bounded by it."`
 	StallTimeout   time.Duration `dprun:"stall_timeout" default:"60s" min:"1s" max:"30m" doc:"How long nothing may arrive within an answer that has begun."`
+	ActiveUsers    string        `dprun:"active_users" default:"warn" oneof:"wait|warn|ignore" doc:"What it means before a quiesce that administrators are logged in to the gateway: wait until they have left (5 minutes at most, then the task fails), warn beside the result, or nothing. dprun's own account on the XML management interface does not count."`
+	IgnoreUsers    []string      `dprun:"ignore_users" doc:"Accounts that do not count as administrators who are logged in, such as those of monitoring."`
 	TLS            *TLSConfig    `dprun:"tls,block" doc:"How the gateway's certificate is verified; without the block against the system's roots. Verification cannot be switched off."`
 }
 

@@ -54,6 +54,7 @@ type source struct {
 	name   string // as errors call it: where it is reached
 	tls    TLSConfig
 	client *soma.Client
+	users  users
 	temp   string
 	memo   *archive.Memo
 	serial atomic.Pointer[string] // of the gateway; nil: not read yet
@@ -77,7 +78,10 @@ func configure(c Config, env sdk.Env, memo *archive.Memo) (*source, error) {
 	if c.TLS == nil {
 		c.TLS = &TLSConfig{}
 	}
-	return &source{name: c.address(), tls: *c.TLS, client: client, temp: env.TempDir, memo: memo, log: log}, nil
+	return &source{
+		name: c.address(), tls: *c.TLS, client: client, users: users{own: c.Username, policy: c.ActiveUsers, ignore: c.IgnoreUsers},
+		temp: env.TempDir, memo: memo, log: log,
+	}, nil
 }
 
 // Close drops the connections to the gateway.

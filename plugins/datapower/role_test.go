@@ -127,7 +127,7 @@ func TestNothingAboutAQuiesceIsReadWithoutOne(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t, dpsim.Device{AppDomains: 3, Standbys: []dpsim.Standby{{Interface: "eth1", Group: 5, State: "active"}}})
 	r, err := g.Check(testContext(t), sdk.CheckRequest{Activity: "export_all_domains", Config: config("export_all_domains", nil)})
-	if err != nil || r.Role != "" || g.requests() != 2 {
+	if err != nil || r.Role != "" || g.requests() != 3 {
 		t.Errorf("role %q, %d requests, %v", r.Role, g.requests(), err)
 	}
 }

@@ -3,6 +3,7 @@ package datapower
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"os"
 	"path"
 	"path/filepath"
@@ -53,6 +54,25 @@ func (s *source) secureBackup(ctx context.Context, r sdk.CaptureRequest, c secur
 	}
 	out.Warnings = warnings(found)
 	return out, nil
+}
+
+// warnOfRAID warns of a RAID volume that a secure backup leaves out.
+func (s *source) warnOfRAID(ctx context.Context, c *classes, out *sdk.CheckReport) error {
+	volumes, err := rowsOf(ctx, c, c.objects(defaultDomain, "RaidVolume"))
+	if err != nil {
+		f := s.failed(err, "check: read whether it has a RAID volume, which this backup leaves out")
+		if !answered(err) {
+			return f
+		}
+		out.Warnings = append(out.Warnings, f.Error())
+		return nil
+	}
+	for _, v := range volumes {
+		if v.Value("mAdminState") != "disabled" {
+			out.Warnings = append(out.Warnings, fmt.Sprintf("the gateway has a RAID volume (%s), and this backup leaves it out; set include_raid = true to include it", orNone(v.Attrs["name"])))
+		}
+	}
+	return nil
 }
 
 // filesIn lists the files directly below a directory of the gateway.

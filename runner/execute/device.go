@@ -90,7 +90,8 @@ func (x *Executor) check(ctx context.Context, j engine.Job) (*event.Result, erro
 	}
 	r, err := s.Check(ctx, sdk.CheckRequest{
 		Activity: j.Task.Activity.Type, Config: config, Target: sdk.Target{Domain: j.Task.Domain},
-		Quiesce: j.Task.Quiesces() && j.Action.Kind != lifecycle.ActValidate, // too early to say anything about then
+		Quiesce:  j.Task.Quiesces() && j.Action.Kind != lifecycle.ActValidate, // too early to say anything about then
+		LastSize: j.Task.LastSize,
 	})
 	if err != nil {
 		return nil, late(ctx, err)

@@ -429,6 +429,29 @@ func TestPollsOfABusyDeviceAreNoRetries(t *testing.T) {
 	}
 }
 
+func TestADeviceThatDoesOtherWorkIsWaitedForAndThenNotQuiesced(t *testing.T) {
+	t.Parallel()
+	for name, ends := range map[string]bool{"ends": true, "lasts": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := newOutage(t, 1, Destination{Name: "file.local"})
+			o.fleet.spec.Activities[0].Quiesce = QuiesceDomain
+			o.fleet.spec.Timeouts.Quiesce, o.fleet.spec.Timeouts.Unquiesce = time.Minute, time.Minute
+			polls := 0
+			o.check = func(_ Action, r *sdk.CheckReport) {
+				if polls++; !ends || polls <= 3 {
+					r.Busy, r.BusyWith = true, []string{"administrator anna is logged in"}
+				}
+			}
+			o.play()
+			h := o.history["x/d00000/app00000"]
+			if last := h[len(h)-1]; strings.Contains(codes(h), string(status.QuiesceStarted)) != ends || !ends && !strings.Contains(last.Message, "busy for 5m0s: administrator anna") {
+				t.Errorf("%s: %s", codes(h), last.Message)
+			}
+		})
+	}
+}
+
 func TestARunSaysAtItsStartWhatItsDestinationsCannotDo(t *testing.T) {
 	t.Parallel()
 	o := newOutage(t, 1, Destination{Name: "sftp.vault"})

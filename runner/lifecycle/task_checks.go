@@ -266,8 +266,8 @@ func (t *Task) judge(c *call) bool {
 		t.toUndo()
 		return false
 	}
-	if t.spec.Quiesces() && r.CurrentCommand != "" {
-		return t.waitWhileBusy(c, r.CurrentCommand)
+	if work := otherWork(r); t.spec.Quiesces() && work != "" {
+		return t.waitWhileBusy(c, work)
 	}
 	return true
 }
@@ -279,14 +279,26 @@ func orElse(text, otherwise string) string {
 	return text
 }
 
-// waitWhileBusy reads the device again until its own command has ended.
-func (t *Task) waitWhileBusy(c *call, command string) bool {
+// otherWork says what else the device does that ends, or nothing.
+func otherWork(r *sdk.CheckReport) string {
+	var work []string
+	if r.CurrentCommand != "" {
+		work = append(work, fmt.Sprintf("it runs %q", r.CurrentCommand))
+	}
+	if r.Busy {
+		work = append(work, orElse(strings.Join(r.BusyWith, "; "), "the plugin did not say with what"))
+	}
+	return strings.Join(work, "; ")
+}
+
+// waitWhileBusy reads the device again until its other work has ended.
+func (t *Task) waitWhileBusy(c *call, work string) bool {
 	if t.busyAt.IsZero() {
 		t.busyAt = t.now
 	}
 	if t.now.Sub(t.busyAt) >= busyLimit {
 		t.fail(rankFirst, status.PreChecksDeviceCheckFailed, fmt.Sprintf(
-			"device %s has been busy with %q for %s; nothing was sent. Run again when it has ended", t.spec.Device, command, busyLimit))
+			"device %s has been busy for %s: %s; nothing was sent. Run again when that has ended", t.spec.Device, busyLimit, work))
 		t.toUndo()
 		return false
 	}

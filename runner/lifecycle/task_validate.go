@@ -2,6 +2,8 @@ package lifecycle
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/dprun/dprun/runner/status"
 	"github.com/dprun/dprun/sdk"
@@ -45,9 +47,21 @@ func (t *Task) shortOnDevice(r *sdk.CheckReport) string {
 		return ""
 	}
 	need := max(r.Estimate, t.spec.LastSize*3/2)
-	if r.Space.FreeTemporary < 0 || r.Space.FreeTemporary >= need {
+	var what, where string
+	switch s := r.Space; {
+	case s.FreeTemporary >= 0 && s.FreeTemporary-r.KeepTemporary < need:
+		what, where = size(s.FreeTemporary)+" free in temporary:", "temporary: on the device"
+		if r.KeepTemporary > 0 {
+			what += fmt.Sprintf(", of which %s must stay free (its throttle settings: below that it turns traffic away and restarts)", size(r.KeepTemporary))
+		}
+	case s.TotalInternal > 0 && s.FreeInternal >= 0 && s.FreeInternal < need && !slices.Contains(r.Variants, sdk.VariantSecureBackup):
+		what, where = size(s.FreeInternal)+" free in its internal storage, where it makes exports", "the device"
+	default:
 		return ""
 	}
-	return fmt.Sprintf("device %s has %s free in temporary:, and this backup needs about %s; remove files from temporary: on the device",
-		t.spec.Device, size(r.Space.FreeTemporary), size(need))
+	left := ""
+	if len(r.Leftovers) > 0 {
+		left = "; it still holds " + strings.Join(r.Leftovers, " and ")
+	}
+	return fmt.Sprintf("device %s has %s, and this backup needs about %s%s; remove files from %s", t.spec.Device, what, size(need), left, where)
 }

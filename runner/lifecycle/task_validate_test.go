@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -61,6 +62,37 @@ func TestATaskThatCannotWorkOnItsDeviceEndsBeforeThePlanGate(t *testing.T) {
 			apply(e)
 			if last["whole/d"] != c.whole || last["each/d/a"] != c.other {
 				t.Errorf("the tasks stand at %s and %s, want %s and %s", last["whole/d"], last["each/d/a"], c.whole, c.other)
+			}
+		})
+	}
+}
+
+func TestTheRoomOnADeviceIsMeasuredAgainstItsOwnLimit(t *testing.T) {
+	t.Parallel()
+	export, secure := []string{sdk.VariantPersisted}, []string{sdk.VariantSecureBackup}
+	for name, c := range map[string]struct {
+		report sdk.CheckReport
+		says   []string // empty: there is room
+	}{
+		"room":                             {sdk.CheckReport{Space: sdk.Space{FreeTemporary: 150, FreeInternal: 150, TotalInternal: 200}, Variants: export}, nil},
+		"above the limit":                  {sdk.CheckReport{Space: sdk.Space{FreeTemporary: 950, FreeInternal: -1}, KeepTemporary: 800, Variants: secure}, nil},
+		"would cross the limit":            {sdk.CheckReport{Space: sdk.Space{FreeTemporary: 949, FreeInternal: -1}, KeepTemporary: 800, Variants: secure}, []string{"949 B free in temporary:, of which 800 B must stay free", "about 150 B"}},
+		"below the limit, nothing to make": {sdk.CheckReport{Space: sdk.Space{FreeTemporary: 700, FreeInternal: -1}, KeepTemporary: 800, Variants: secure}, []string{"must stay free"}},
+		"a larger estimate":                {sdk.CheckReport{Space: sdk.Space{FreeTemporary: 950, FreeInternal: -1}, KeepTemporary: 800, Estimate: 151, Variants: secure}, []string{"about 151 B"}},
+		"internal storage":                 {sdk.CheckReport{Space: sdk.Space{FreeTemporary: 950, FreeInternal: 149, TotalInternal: 200}, Variants: export}, []string{"149 B free in its internal storage"}},
+		"not of a secure backup":           {sdk.CheckReport{Space: sdk.Space{FreeTemporary: 950, FreeInternal: 149, TotalInternal: 200}, Variants: secure}, nil},
+		"leftovers":                        {sdk.CheckReport{Space: sdk.Space{FreeTemporary: 1, FreeInternal: -1}, Variants: secure, Leftovers: []string{"export.zip (1 B)", "dprun-sb (2 B)"}}, []string{"it still holds export.zip (1 B) and dprun-sb (2 B); remove"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := NewTask(TaskSpec{Device: "gw", LastSize: 100}).shortOnDevice(&c.report)
+			if (got == "") != (c.says == nil) {
+				t.Errorf("got %q", got)
+			}
+			for _, s := range c.says {
+				if !strings.Contains(got, s) {
+					t.Errorf("%q does not say %q", got, s)
+				}
 			}
 		})
 	}

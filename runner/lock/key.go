@@ -16,6 +16,9 @@ func RunKey(run string) string { return "run/" + run }
 // JournalKey is held while a lost journal is put aside and a new one is begun.
 const JournalKey = "journal"
 
+// GuardKey is the key of a run's guard: held while the guard process lives.
+func GuardKey(run string) string { return "guard/" + run }
+
 // DeviceKey is the key of a box by its identity, whatever name a plan gives it.
 func DeviceKey(identity string) string { return "device/" + identity }
 

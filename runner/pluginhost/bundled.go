@@ -32,9 +32,9 @@ func ServeBundled(args []string, bundled map[string]func() sdk.Plugin) {
 	sdk.Serve(p())
 }
 
-// self is the path under which this very program can be started again, even
+// Self is the path under which this very program can be started again, even
 // when its file has been replaced meanwhile.
-func self() (string, error) {
+func Self() (string, error) {
 	path, err := "/proc/self/exe", error(nil)
 	if runtime.GOOS == "linux" {
 		_, err = os.Lstat(path)

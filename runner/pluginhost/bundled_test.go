@@ -16,7 +16,7 @@ func TestWithoutProcTheCauseIsNamedAndNothingIsTriedAgain(t *testing.T) {
 	if !ok || f.Kind.Retryable() || !strings.Contains(f.Error(), "start its own program again") || !strings.HasSuffix(f.Error(), "mount /proc, also in a container or a chroot") {
 		t.Errorf("got %v", f)
 	}
-	if path, err := self(); err != nil || path == "" {
+	if path, err := Self(); err != nil || path == "" {
 		t.Errorf("%q, %v", path, err)
 	}
 }

@@ -74,7 +74,7 @@ func (p *plugin) start(ctx context.Context, version string, env []string) (_ *pr
 
 	cmd := &exec.Cmd{Path: p.file, Args: []string{p.file}, Dir: dir}
 	if p.bundled != nil {
-		if cmd.Path, err = self(); err != nil {
+		if cmd.Path, err = Self(); err != nil {
 			return nil, err
 		}
 		cmd.Args = []string{"dprun", bundledWord, p.name}

@@ -22,6 +22,10 @@ type Owed struct {
 	// the target is down for the sake of that process.
 	HeldBy string `json:"held_by,omitempty"`
 	Held   bool   `json:"held"`
+	// GuardedBy is the guard process of the run: when the run is gone, it brings
+	// the target back. NextTry is when it tries again, where that is known.
+	GuardedBy string    `json:"guarded_by,omitempty"`
+	NextTry   time.Time `json:"next_try,omitzero"`
 	// DeviceCommands are what to type on the appliance, Note what no command says.
 	DeviceCommands []string `json:"device_commands,omitempty"`
 	Note           string   `json:"note,omitempty"`

@@ -51,6 +51,9 @@ type Settler struct {
 	Executor func(run, plan, dir string, answers execute.Plan) *execute.Executor
 	Requests <-chan string       // to stop, by the names of signals
 	Asked    func(signal string) // told of the first that came while something was brought back
+	// Again is how long after a failure this process tries again by itself; zero:
+	// it does not.
+	Again time.Duration
 
 	mu       sync.Mutex
 	troubles map[pending.Key]string // why this operation could not settle them
@@ -110,7 +113,11 @@ func (s *Settler) noteTrouble(ctx context.Context, o pending.Obligation, trouble
 	if s.Journal == nil {
 		return
 	}
-	if err := s.Journal.NoteAttempt(context.WithoutCancel(ctx), o.Key, trouble, time.Time{}); err != nil {
+	next := time.Time{}
+	if s.Again > 0 {
+		next = s.Clock.Now().Add(s.Again)
+	}
+	if err := s.Journal.NoteAttempt(context.WithoutCancel(ctx), o.Key, trouble, next); err != nil {
 		s.Log.Debug("an attempt could not be written down", "obligation", o.Key.String(), "error", err)
 	}
 }

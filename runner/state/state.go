@@ -150,6 +150,9 @@ func (s *State) Plugins() string { return filepath.Join(s.root, "plugins") }
 // Work is the directory below which plugins get their working directories.
 func (s *State) Work() string { return filepath.Join(s.root, "work") }
 
+// GuardLog is the file that guard processes log to.
+func (s *State) GuardLog() string { return filepath.Join(s.root, "guard.log") }
+
 // Leftovers is the directory of notes about temporary files at destinations
 // that could not be removed yet.
 func (s *State) Leftovers() string { return filepath.Join(s.root, "leftovers") }

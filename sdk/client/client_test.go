@@ -169,7 +169,7 @@ func checkReport() *sdk.CheckReport {
 	return &sdk.CheckReport{
 		Quiesce: sdk.QuiesceReport{State: sdk.StateQuiesced, Domains: map[string]sdk.QuiesceState{"a": sdk.StateQuiesced}}, SaveNeeded: true, CurrentCommand: "c",
 		Space: sdk.Space{FreeInternal: 5}, Variants: []string{"persisted", "running"}, Estimate: 9, Token: "t", Warnings: []string{"w"},
-		Role: sdk.RoleActive, RoleDetail: "g", APIConnect: []string{"apic"}, APIConnectUnknown: "u", Busy: true, BusyWith: []string{"b"},
+		Role: sdk.RoleActive, RoleDetail: "g", APIConnect: []string{"apic"}, APIConnectUnknown: "u", Busy: true, BusyWith: []string{"b"}, KeepTemporary: 6, Leftovers: []string{"l"},
 	}
 }
 
@@ -368,7 +368,7 @@ func TestASourceIsTheSameOnBothEnds(t *testing.T) {
 	gotI, err := s.Inspect(t.Context())
 	same("inspect", inspection(), gotI, err)
 	cfg := cty.ObjectVal(map[string]cty.Value{"persisted": cty.StringVal("always")})
-	check := sdk.CheckRequest{Activity: "export", Config: cfg, Target: sdk.Target{Domain: "a"}, Quiesce: true}
+	check := sdk.CheckRequest{Activity: "export", Config: cfg, Target: sdk.Target{Domain: "a"}, Quiesce: true, LastSize: 8}
 	gotC, err := s.Check(t.Context(), check)
 	same("check", checkReport(), gotC, err)
 	if err := s.Quiesce(t.Context(), sdk.Target{Domain: "a"}, 90*time.Second); err != nil {

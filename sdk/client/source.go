@@ -106,7 +106,7 @@ func (s *source) Check(ctx context.Context, r sdk.CheckRequest) (*sdk.CheckRepor
 	if err != nil {
 		return nil, err
 	}
-	w, err := s.c.Check(ctx, &pluginv1.SourceCheckRequest{Instance: s.id, Activity: r.Activity, Config: raw, Domain: r.Target.Domain, Quiesce: r.Quiesce})
+	w, err := s.c.Check(ctx, &pluginv1.SourceCheckRequest{Instance: s.id, Activity: r.Activity, Config: raw, Domain: r.Target.Domain, Quiesce: r.Quiesce, LastSize: r.LastSize})
 	if err != nil {
 		return nil, s.p.fail(failure.CallCheck, err)
 	}
@@ -122,6 +122,7 @@ func (s *source) Check(ctx context.Context, r sdk.CheckRequest) (*sdk.CheckRepor
 		Quiesce: quiesceFromWire(w.Quiesce), SaveNeeded: w.SaveNeeded, CurrentCommand: w.CurrentCommand, Space: spaceFromWire(w.Space),
 		Variants: variants, Estimate: w.Estimate, Token: w.Token, Warnings: w.Warnings,
 		Role: roleFromWire(w.Role), RoleDetail: w.RoleDetail, APIConnect: w.ApiConnect, APIConnectUnknown: w.ApiConnectUnknown, Busy: w.Busy, BusyWith: w.BusyWith,
+		KeepTemporary: w.KeepTemporary, Leftovers: w.Leftovers,
 	}, nil
 }
 

@@ -19,6 +19,7 @@ type (
 	Peering      = appliance.PeeringSpec
 	Standby      = appliance.StandbySpec
 	Quota        = appliance.QuotaSpec
+	User         = appliance.UserSpec
 	Timings      = appliance.Timings
 	SecureBackup = appliance.SecureBackupSpec
 	BackupFile   = appliance.BackupFileSpec

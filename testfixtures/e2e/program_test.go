@@ -33,6 +33,9 @@ type program struct {
 	cwd   string   // where it runs, if not in dir
 	env   []string // more than every process gets
 	fleet *dpsim.Fleet
+	// guarded runs are guarded, as they are by default, and lead a process group
+	// of their own. All others are killed to see what recovery makes of them.
+	guarded bool
 }
 
 // build compiles dprun once for the tests below t.
@@ -124,12 +127,16 @@ func (l *locked) String() string {
 
 func (p *program) start(args ...string) *running {
 	p.t.Helper()
+	if args[0] == "apply" && !p.guarded {
+		args = slices.Insert(slices.Clone(args), 1, "--no-guard")
+	}
 	out := &locked{text: make(chan *bytes.Buffer, 1)}
 	out.text <- &bytes.Buffer{}
 	c := exec.Command(p.file, args...)
 	c.Dir = cmp.Or(p.cwd, p.dir)
 	c.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + p.dir, "TMPDIR=" + p.dir, "DPRUN_STATE_DIR=" + p.state(), "DPRUN_LOG=debug"}, p.env...)
 	c.Stdout, c.Stderr = out, out
+	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: p.guarded}
 	c.WaitDelay = time.Second // plugins of a killed process hold the pipes for a moment
 	if err := c.Start(); err != nil {
 		p.t.Fatal(err)

@@ -59,6 +59,9 @@ func (s *Scenario) Differences(o *Outcome) []string {
 	if d := cmp.Diff(slices.Sorted(slices.Values(s.Expect.Down)), slices.Sorted(slices.Values(o.Down))); d != "" {
 		add("domains that are not in service (-want +got):\n%s", d)
 	}
+	if len(o.Crossed) > 0 {
+		add("temporary: had less room than the gateway's own limit on %v", o.Crossed)
+	}
 	if s.Expect.Left != len(o.Left) {
 		add("%d files are left on the gateways, want %d: %v", len(o.Left), s.Expect.Left, o.Left)
 	}

@@ -53,12 +53,13 @@ type Options struct {
 
 // Outcome is how a scenario ended.
 type Outcome struct {
-	Exits  map[string]int      // by command
-	Owes   map[string][]string // by command; device/domain that dprun owed listed
-	Runs   []Run               // in the order of their beginning
-	Down   []string            // device/domain that is not in service
-	Stored []string            // files at the destination of [Site]
-	Left   []string            // files of secure backups on the gateways
+	Exits   map[string]int      // by command
+	Owes    map[string][]string // by command; device/domain that dprun owed listed
+	Runs    []Run               // in the order of their beginning
+	Down    []string            // device/domain that is not in service
+	Stored  []string            // files at the destination of [Site]
+	Crossed []string            // gateways whose temporary: had less room than their own limit
+	Left    []string            // files of secure backups on the gateways
 }
 
 // Run is one run as its journal tells it.
@@ -380,6 +381,9 @@ func (p *player) outcome() *Outcome {
 		}
 	}
 	for _, d := range p.fleet.State().Devices {
+		if d.Crossed > 0 {
+			o.Crossed = append(o.Crossed, d.Name)
+		}
 		for _, dom := range d.Domains {
 			if dom.QuiesceState != "" {
 				o.Down = append(o.Down, d.Name+"/"+dom.Name)

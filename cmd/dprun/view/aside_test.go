@@ -48,13 +48,17 @@ func TestWhatToTypeIsSaidOnceForEachDevice(t *testing.T) {
 			DeviceCommands: []string{"configure terminal", "domain-unquiesce " + domain, "show domains"},
 			Commands:       []string{"export DPRUN_STATE_DIR=/srv/dprun", "dprun recover"}, Acknowledge: "dprun recover --ack " + device}
 	}
-	held := down("fra-1", "crm", "")
+	guarded := func(o report.Owed) report.Owed {
+		o.GuardedBy, o.NextTry = "process 99", at(2*time.Minute)
+		return o
+	}
+	held := guarded(down("fra-1", "crm", ""))
 	held.Run, held.Held, held.HeldBy, held.DueBack = "02R", true, "process 17", at(time.Minute)
 	files := down("fra-1", "", "")
 	files.Kind, files.DeviceCommands, files.Note = "discard", []string{"configure terminal", "rmdir temporary:///r"}, "answer y to rmdir"
 	var s stage
-	s.human(nil).Owed([]report.Owed{down("fra-1", "app01", "domain app01: refused"), files, down("fra-2", "app01", "no connection"), held,
-		down("fra-1", "app02", "domain app02: refused"), {Run: "01R", Plan: "nightly", Kind: "post_script", Note: "by hand, if it cannot be run any more: what script exec.tell does",
+	s.human(nil).Owed([]report.Owed{guarded(down("fra-1", "app01", "domain app01: refused")), files, down("fra-2", "app01", "no connection"), held,
+		guarded(down("fra-1", "app02", "domain app02: refused")), {Run: "01R", Plan: "nightly", Kind: "post_script", Note: "by hand, if it cannot be run any more: what script exec.tell does",
 			Commands: []string{"dprun recover"}, Acknowledge: "dprun recover --ack 01R"}})
 	same(t, "what is owed", s.out.String(), `
 5 things are still owed:
@@ -63,6 +67,7 @@ func TestWhatToTypeIsSaidOnceForEachDevice(t *testing.T) {
     domain app01 may still be quiesced, since 2026-11-23T21:26:00Z (14m00s)
     domain app02 may still be quiesced, since 2026-11-23T21:26:00Z (14m00s)
       run 01R of plan nightly
+      its guard, process 99, tries again at 2026-11-23T21:42:00Z
       last error: domain app02: refused
     domain crm may still be quiesced, since 2026-11-23T21:26:00Z (14m00s)
       run 02R of plan nightly
@@ -82,6 +87,7 @@ func TestWhatToTypeIsSaidOnceForEachDevice(t *testing.T) {
   device fra-2
     domain app01 may still be quiesced, since 2026-11-23T21:26:00Z (14m00s)
       run 01R of plan nightly
+      no process is at it now
       last error: no connection
     by hand, on fra-2:
       configure terminal

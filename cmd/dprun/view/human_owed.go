@@ -103,6 +103,15 @@ func circumstances(o report.Owed) []string {
 		}
 		out = append(out, held)
 	}
+	switch {
+	case o.Held:
+	case !o.NextTry.IsZero():
+		out = append(out, "its guard, "+o.GuardedBy+", tries again at "+stamp(o.NextTry))
+	case o.GuardedBy != "":
+		out = append(out, "its guard, "+o.GuardedBy+", is at it")
+	case o.HeldBy == "" && o.Kind == "unquiesce":
+		out = append(out, "no process is at it now")
+	}
 	if o.LastError != "" {
 		out = append(out, "last error: "+o.LastError)
 	}

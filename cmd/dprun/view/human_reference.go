@@ -84,7 +84,7 @@ func kindOf(e report.Explanation) string {
 		return "exit code"
 	}
 	s := e.Class + " status of a " + e.Level
-	if names := PhaseNames(e.Phases); len(names) > 0 {
+	if names := status.Doing(e.Phases...); len(names) > 0 {
 		s += ", entered while " + strings.Join(names, ", ")
 	}
 	if e.Neutral {
@@ -94,17 +94,6 @@ func kindOf(e report.Explanation) string {
 		s += " (dprun's own)"
 	}
 	return s
-}
-
-// PhaseNames says in words what a task does in phases.
-func PhaseNames(phases []int) []string {
-	var names []string
-	for _, n := range phases {
-		if n >= 0 && n < len(phaseWords) {
-			names = append(names, phaseWords[n])
-		}
-	}
-	return names
 }
 
 func wrap(s string, columns int) []string {
@@ -123,7 +112,7 @@ func wrap(s string, columns int) []string {
 }
 
 // Archive implements [View].
-func (h *Human) Archive(a Archive) {
+func (h *Human) Archive(a report.Archive) {
 	h.print(func(b *strings.Builder, p painter) {
 		verdict := p.paint(green, "whole")
 		if !a.Whole {
@@ -140,7 +129,7 @@ func (h *Human) Archive(a Archive) {
 }
 
 // notWhole is the verdict on what is not whole: damaged, of another kind, or not read at all.
-func notWhole(a Archive) string {
+func notWhole(a report.Archive) string {
 	switch {
 	case a.Report == nil:
 		return "NOT VERIFIED"

@@ -182,7 +182,7 @@ func (j *JSON) Swept(s report.Swept) { line(j, "swept", s) }
 func (j *JSON) Pruned(p report.Pruned) { line(j, "pruned", p) }
 
 // Archive implements [View].
-func (j *JSON) Archive(a Archive) { line(j, "archive", a) }
+func (j *JSON) Archive(a report.Archive) { line(j, "archive", a) }
 
 // Codes implements [View].
 func (j *JSON) Codes(all []report.Explanation) {

@@ -61,7 +61,7 @@ func TestEveryResultIsValidJSONWithAType(t *testing.T) {
 	j.Logs([]event.Log{{}})
 	j.Pruned(report.Pruned{})
 	j.Swept(report.Swept{Destination: "d", Removed: []string{}})
-	j.Archive(Archive{Report: &archive.Report{}})
+	j.Archive(report.Archive{Report: &archive.Report{}})
 	j.Codes([]report.Explanation{{}})
 	j.Plugins([]report.Plugin{{}})
 	j.Plugin(schema.Plugin{})

@@ -158,12 +158,6 @@ func phase(code string) int {
 	return e.Phases[0]
 }
 
-// phaseWords say what a task does in each phase.
-var phaseWords = [...]string{
-	"queued", "validating", "plan gate", "ready", "starting", "checking", "waiting for the device", "pre-script",
-	"quiescing", "capturing", "unquiescing", "storing", "post-script", "finished",
-}
-
 // doing says what a task does: from its transfer, else from its status.
 func (k *tracked) doing() string {
 	if k.progress != nil {
@@ -180,8 +174,8 @@ func (k *tracked) doing() string {
 	case status.WaitingForAfterUnquiesceScript:
 		return "after_unquiesce script"
 	}
-	if n := phase(k.status.Code); n >= 0 && n < len(phaseWords) {
-		return phaseWords[n]
+	if names := status.Doing(phase(k.status.Code)); len(names) > 0 {
+		return names[0]
 	}
 	return strings.ToLower(Clean(k.status.Code))
 }

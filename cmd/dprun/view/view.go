@@ -51,7 +51,7 @@ type View interface {
 	// Swept says what was removed at one destination.
 	Swept(report.Swept)
 	// Archive is the verdict on one archive.
-	Archive(Archive)
+	Archive(report.Archive)
 	// Codes lists the catalogues of codes.
 	Codes([]report.Explanation)
 	// Explanation explains one code.

@@ -380,6 +380,7 @@ func TestWhatIsOwedComesLast(t *testing.T) {
   device fra-1
     domain orders may still be quiesced, since 2026-11-23T21:39:00Z (1m00s)
       run 01R
+      no process is at it now
       last error: no answer
     by hand, on fra-1:
       domain-unquiesce orders
@@ -424,7 +425,7 @@ func TestTextFromOutsideCannotSteerTheTerminal(t *testing.T) {
 		Staged: []report.Staged{{Run: evil, Task: evil, Path: evil}}})
 	h.Logs([]event.Log{{Task: evil, Stream: evil, Text: evil}})
 	h.Pruned(report.Pruned{Runs: []string{evil}, Kept: []report.KeptRun{{Run: evil}}, Staged: []report.Staged{{Task: evil}}})
-	h.Archive(Archive{File: evil, Error: evil, Report: &archive.Report{Domains: []string{evil}, Made: evil, Device: archive.Device{Name: evil}, Findings: []archive.Finding{{Entry: evil, Text: evil}}}})
+	h.Archive(report.Archive{File: evil, Error: evil, Report: &archive.Report{Domains: []string{evil}, Made: evil, Device: archive.Device{Name: evil}, Findings: []archive.Finding{{Entry: evil, Text: evil}}}})
 	h.Plugins([]report.Plugin{{Name: evil, Version: evil, Sources: []string{evil}}})
 	h.Plugin(schema.Plugin{Name: evil, Version: evil, Doc: evil, Env: []string{evil}, Hooks: []schema.HookType{{Name: evil, Doc: evil,
 		Config: schema.Block{Attributes: []schema.Attribute{{Name: evil, Doc: evil, Default: evil, OneOf: []string{evil}, Deprecated: evil}}}}}})

@@ -56,6 +56,7 @@ type Appliance struct {
 	failed      int
 	inFlight    int
 	maxInFlight int
+	crossed     int
 	log         []Request
 	up          bool
 	booted      time.Time

@@ -29,6 +29,10 @@ type Edit struct {
 	Password      *string          `json:"password,omitempty"`
 	FreeTemporary *string          `json:"free_temporary,omitempty"`
 	FreeInternal  *string          `json:"free_internal,omitempty"`
+	LoadPercent   *int             `json:"load_percent,omitempty"`
+	MemoryPercent *int             `json:"memory_percent,omitempty"`
+	Throttle      *int             `json:"temp_fs_throttle,omitempty"`
+	Users         *[]UserSpec      `json:"users,omitempty"` // all that are logged in
 	CPUPercent    *int             `json:"cpu_percent,omitempty"`
 	Certificate   *CertificateSpec `json:"certificate,omitempty"` // its state; added if new
 	RemoveFile    string           `json:"remove_file,omitempty"` // of the default domain
@@ -105,6 +109,18 @@ func (a *Appliance) edit(e Edit, space space) error {
 	}
 	if e.CPUPercent != nil {
 		a.spec.CPUPercent = *e.CPUPercent
+	}
+	if e.LoadPercent != nil {
+		a.spec.LoadPercent = *e.LoadPercent
+	}
+	if e.MemoryPercent != nil {
+		a.spec.MemoryPercent = *e.MemoryPercent
+	}
+	if e.Throttle != nil {
+		a.spec.TempFSThrottle = *e.Throttle
+	}
+	if e.Users != nil {
+		a.spec.Users = *e.Users
 	}
 	if e.Certificate != nil {
 		a.editCertificate(*e.Certificate)

@@ -57,6 +57,9 @@ func (a *Appliance) putFile(domain, normal string, f *File) {
 	}
 	a.files[domain][normal] = f
 	a.putDir(domain, path.Dir(normal))
+	if limit := int64(a.spec.TempFSThrottle); storeOf(normal) != "local" && a.freeTemporary()*100 < limit*a.space.totalTemporary {
+		a.crossed++
+	}
 }
 
 func (a *Appliance) putDir(domain, normal string) {

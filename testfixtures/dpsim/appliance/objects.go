@@ -1,6 +1,9 @@
 package appliance
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // ObjectRow is a row of ObjectStatus.
 type ObjectRow struct {
@@ -88,9 +91,23 @@ func (a *Appliance) BackupMode() string {
 	return a.backupMode
 }
 
-// Load is the CPU and system load in percent.
-func (a *Appliance) Load() (cpu, load int) {
+// Load is how much of CPU, capacity and memory is used, in percent.
+func (a *Appliance) Load() (cpu, load, memory int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.spec.CPUPercent, a.spec.LoadPercent
+	return a.spec.CPUPercent, a.spec.LoadPercent, cmp.Or(a.spec.MemoryPercent, 34)
+}
+
+// Users lists who is logged in, beside the account of the management interface.
+func (a *Appliance) Users() []UserSpec {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return append([]UserSpec(nil), a.spec.Users...)
+}
+
+// TempFSThrottle is the limit of temporary: in percent.
+func (a *Appliance) TempFSThrottle() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.spec.TempFSThrottle
 }

@@ -47,8 +47,16 @@ type Spec struct {
 	TotalEncrypted string `hcl:"total_encrypted,optional"`
 	FreeEncrypted  string `hcl:"free_encrypted,optional"`
 
-	CPUPercent  int `hcl:"cpu_percent,optional"`
-	LoadPercent int `hcl:"load_percent,optional"`
+	CPUPercent    int `hcl:"cpu_percent,optional"`
+	LoadPercent   int `hcl:"load_percent,optional"`
+	MemoryPercent int `hcl:"memory_percent,optional"` // used; default 34
+
+	// TempFSThrottle is the gateway's own limit: with less of temporary: free, in
+	// percent, it turns traffic away and restarts after a while. 0: no limit.
+	TempFSThrottle int  `hcl:"temp_fs_throttle,optional"`
+	RAID           bool `hcl:"raid,optional"` // it has a RAID volume
+	// Users are logged in, beside the account of the management interface.
+	Users []UserSpec `hcl:"user,block"`
 
 	Timings      *Timings          `hcl:"timings,block"`
 	SecureBackup *SecureBackupSpec `hcl:"secure_backup,block"`
@@ -58,6 +66,13 @@ type Spec struct {
 	Standbys     []StandbySpec     `hcl:"standby,block"`
 	Quota        *QuotaSpec        `hcl:"quota,block"`
 	Faults       []Fault           `hcl:"fault,block"`
+}
+
+// UserSpec is somebody, or something, that is logged in.
+type UserSpec struct {
+	Name       string `hcl:"name,label" json:"name"`
+	Connection string `hcl:"connection,optional" json:"connection"` // default secure-shell
+	Address    string `hcl:"address,optional" json:"address"`
 }
 
 // Timings are durations in simulated time.

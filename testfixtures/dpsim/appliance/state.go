@@ -18,6 +18,7 @@ type State struct {
 	FailedLogins     int            `json:"failed_logins"`
 	MaxInFlight      int            `json:"max_in_flight"` // most requests at one time
 	FreeTemporaryMB  int64          `json:"free_temporary_mb"`
+	Crossed          int            `json:"crossed"` // files that left less of temporary: free than its limit
 	Domains          []DomainState  `json:"domains"`
 	Exports          []Served       `json:"exports"`
 	Files            []FileState    `json:"files"`
@@ -77,6 +78,7 @@ func (a *Appliance) State() State {
 	s := State{
 		Name: a.name, Up: a.up, Serial: a.serial, Firmware: a.profile.Version,
 		Total: a.total, Operations: maps.Clone(a.operations), FailedLogins: a.failed, MaxInFlight: a.maxInFlight,
+		Crossed:         a.crossed,
 		FreeTemporaryMB: a.freeTemporary() / 1_000_000, SecureBackupBusy: a.securing,
 		Exports: []Served{}, Files: []FileState{},
 	}

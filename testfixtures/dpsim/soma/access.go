@@ -21,7 +21,7 @@ var statusResources = map[string]string{
 
 var configResources = map[string]string{
 	"APIConnectGatewayService": "services/apic-gw-service", "CryptoCertificate": "crypto/cert", "Domain": "config/domain", "GatewayPeering": "services/gateway-peering",
-	"HostAlias": "network/host-alias", "QuotaEnforcementServer": "system/quota-enforcement-server", "PasswordAlias": "config/password-alias", "SecureBackupMode": "config/secure-mode", "SystemSettings": "system/system", "Throttler": "system/throttle",
+	"HostAlias": "network/host-alias", "QuotaEnforcementServer": "system/quota-enforcement-server", "PasswordAlias": "config/password-alias", "SecureBackupMode": "config/secure-mode", "RaidVolume": "system/raid-disk-volume", "SystemSettings": "system/system", "Throttler": "system/throttle",
 	"User": "access/username", "UserGroup": "access/usergroup",
 }
 

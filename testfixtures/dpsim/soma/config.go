@@ -2,6 +2,7 @@ package soma
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/dprun/dprun/testfixtures/dpsim/appliance"
@@ -77,6 +78,13 @@ func (x *exchange) config(req *request) (string, error) {
 			grouped := x.app.Spec().Quota != nil
 			add("quota-enforcement-server", ` intrinsic="true"`, "mAdminState", enabled(grouped), "UserSummary", "", "ServerPort", "16379", "MonitorPort", "26379", "EnablePeerGroup", onOff(grouped), "Priority", "100")
 		}
+	case "RaidVolume":
+		if x.app.Platform() == "software" {
+			return "", unknown("Configuration class", class)
+		}
+		if req.domain == "default" {
+			add("raid0", ` intrinsic="true"`, "mAdminState", enabled(x.app.Spec().RAID), "UserSummary", "", "ReadOnly", "off", "Directory", "raid0")
+		}
 	case "DNSNameService":
 		if req.domain == "default" {
 			add("MainNameService", ` intrinsic="true"`, "mAdminState", "enabled", "UserSummary", "", "LoadBalanceAlgorithm", "first-alive", "MaxRetries", "2", "Timeout", "5")
@@ -84,7 +92,7 @@ func (x *exchange) config(req *request) (string, error) {
 	case "TimeSettings":
 		add("Time", ` intrinsic="true"`, "mAdminState", "enabled", "LocalTimeZone", x.app.Now().Format("UTC-07:00"))
 	case "Throttler":
-		add("Throttler", ` intrinsic="true"`, "mAdminState", "enabled", "ThrottleAt", "20", "TerminateAt", "5", "TempFSThrottleAt", "0", "TempFSTerminateAt", "0",
+		add("Throttler", ` intrinsic="true"`, "mAdminState", "enabled", "ThrottleAt", "20", "TerminateAt", "5", "TempFSThrottleAt", strconv.Itoa(x.app.TempFSThrottle()), "TempFSTerminateAt", "0",
 			"QnameWarnAt", "10", "Timeout", "30", "Statistics", "off", "LogLevel", "debug", "EnvironmentalLog", "on", "BacklogSize", "0", "BacklogTimeout", "30")
 	default:
 		return x.objectConfigs(req.domain, class, name)

@@ -1,6 +1,7 @@
 package soma
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"slices"
@@ -67,17 +68,18 @@ func (x *exchange) statusOf(req *request, class string) (string, error) {
 			"uptime2", fmt.Sprintf("%d days %02d:%02d:%02d", int(up.Hours())/24, int(up.Hours())%24, int(up.Minutes())%60, int(up.Seconds())%60),
 			"bootuptime2", fmt.Sprintf("%d days %02d:%02d:%02d", int(up.Hours())/24, int(up.Hours())%24, int(up.Minutes())%60, int(up.Seconds())%60))
 	case "SystemUsage":
-		_, load := x.app.Load()
+		_, load, _ := x.app.Load()
 		add("Interval", "1000", "Load", strconv.Itoa(load), "WorkList", "0")
 	case "TCPTable": // the listener of this interface
 		add("localIP", "0.0.0.0", "localPort", x.port(), "remoteIP", "0.0.0.0", "remotePort", "0", "state", "listen",
 			"serviceDomain", "default", "serviceClass", "MgmtInterface", "serviceName", "xml-mgmt")
 	case "CPUUsage":
-		cpu, _ := x.app.Load()
+		cpu, _, _ := x.app.Load()
 		n := strconv.Itoa(cpu)
 		add("tenSeconds", n, "oneMinute", n, "tenMinutes", n, "oneHour", n, "oneDay", n)
 	case "MemoryStatus":
-		add("Usage", "34", "TotalMemory", "16374964", "UsedMemory", "5567488", "FreeMemory", "10807476", "ReqMemory", "6310400")
+		_, _, memory := x.app.Load()
+		add("Usage", strconv.Itoa(memory), "TotalMemory", "16374964", "UsedMemory", "5567488", "FreeMemory", "10807476", "ReqMemory", "6310400")
 	case "ObjectStatus":
 		for _, o := range x.app.Objects(req.domain) {
 			add("Class", o.Class, "OpState", o.OpState, "AdminState", o.AdminState, "Name", o.Name, "EventCode", o.EventCode, "ErrorCode", o.ErrorCode, "ConfigState", o.ConfigState)
@@ -85,6 +87,9 @@ func (x *exchange) statusOf(req *request, class string) (string, error) {
 	case "ActiveUsers":
 		user, _ := x.app.Credentials()
 		add("session", "1432", "name", user, "connection", "saml-artifact", "address", "127.0.0.1", "login", x.app.Now().Format(time.ANSIC), "domain", req.domain)
+		for i, u := range x.app.Users() {
+			add("session", strconv.Itoa(1500+i), "name", u.Name, "connection", cmp.Or(u.Connection, "secure-shell"), "address", u.Address, "login", x.app.Now().Format(time.ANSIC), "domain", "default")
+		}
 	case "DomainCheckpointStatus":
 		for _, c := range x.app.Checkpoints(req.domain) {
 			add("ChkName", c.Name, "Date", c.Time.Format(time.DateOnly), "Time", c.Time.Format("15:04:05 -07:00"))

@@ -3098,8 +3098,9 @@ type SourceCheckRequest struct {
 	Instance      uint64                 `protobuf:"varint,1,opt,name=instance,proto3" json:"instance,omitempty"`
 	Activity      string                 `protobuf:"bytes,2,opt,name=activity,proto3" json:"activity,omitempty"`
 	Config        []byte                 `protobuf:"bytes,3,opt,name=config,proto3" json:"config,omitempty"`
-	Domain        string                 `protobuf:"bytes,4,opt,name=domain,proto3" json:"domain,omitempty"`    // empty: the whole device
-	Quiesce       bool                   `protobuf:"varint,5,opt,name=quiesce,proto3" json:"quiesce,omitempty"` // the target is to be quiesced: read also what speaks against it
+	Domain        string                 `protobuf:"bytes,4,opt,name=domain,proto3" json:"domain,omitempty"`                      // empty: the whole device
+	Quiesce       bool                   `protobuf:"varint,5,opt,name=quiesce,proto3" json:"quiesce,omitempty"`                   // the target is to be quiesced: read also what speaks against it
+	LastSize      int64                  `protobuf:"varint,6,opt,name=last_size,json=lastSize,proto3" json:"last_size,omitempty"` // bytes of the last good backup of this target; 0: unknown
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3169,6 +3170,13 @@ func (x *SourceCheckRequest) GetQuiesce() bool {
 	return false
 }
 
+func (x *SourceCheckRequest) GetLastSize() int64 {
+	if x != nil {
+		return x.LastSize
+	}
+	return 0
+}
+
 type SourceCheckReply struct {
 	state          protoimpl.MessageState `protogen:"open.v1"`
 	Quiesce        *QuiesceReport         `protobuf:"bytes,1,opt,name=quiesce,proto3" json:"quiesce,omitempty"`
@@ -3186,8 +3194,11 @@ type SourceCheckReply struct {
 	ApiConnectUnknown string       `protobuf:"bytes,12,opt,name=api_connect_unknown,json=apiConnectUnknown,proto3" json:"api_connect_unknown,omitempty"` // why some domain could not be read; empty: all were
 	Busy              bool         `protobuf:"varint,13,opt,name=busy,proto3" json:"busy,omitempty"`                                                     // the device does other work: wait
 	BusyWith          []string     `protobuf:"bytes,14,rep,name=busy_with,json=busyWith,proto3" json:"busy_with,omitempty"`                              // one sentence for each work, waited for or not
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// Room on the device; in answer to every request.
+	KeepTemporary int64    `protobuf:"varint,15,opt,name=keep_temporary,json=keepTemporary,proto3" json:"keep_temporary,omitempty"` // bytes of temporary space that must stay free; 0: no limit
+	Leftovers     []string `protobuf:"bytes,16,rep,name=leftovers,proto3" json:"leftovers,omitempty"`                               // files that dprun left on the device; read where room is short
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SourceCheckReply) Reset() {
@@ -3314,6 +3325,20 @@ func (x *SourceCheckReply) GetBusy() bool {
 func (x *SourceCheckReply) GetBusyWith() []string {
 	if x != nil {
 		return x.BusyWith
+	}
+	return nil
+}
+
+func (x *SourceCheckReply) GetKeepTemporary() int64 {
+	if x != nil {
+		return x.KeepTemporary
+	}
+	return 0
+}
+
+func (x *SourceCheckReply) GetLeftovers() []string {
+	if x != nil {
+		return x.Leftovers
 	}
 	return nil
 }
@@ -4486,13 +4511,14 @@ const file_dprun_plugin_v1_plugin_proto_rawDesc = "" +
 	"saveNeeded\x12\x1f\n" +
 	"\vapi_connect\x18\x04 \x01(\bR\n" +
 	"apiConnect\x12'\n" +
-	"\x0fcurrent_command\x18\x05 \x01(\tR\x0ecurrentCommand\"\x96\x01\n" +
+	"\x0fcurrent_command\x18\x05 \x01(\tR\x0ecurrentCommand\"\xb3\x01\n" +
 	"\x12SourceCheckRequest\x12\x1a\n" +
 	"\binstance\x18\x01 \x01(\x04R\binstance\x12\x1a\n" +
 	"\bactivity\x18\x02 \x01(\tR\bactivity\x12\x16\n" +
 	"\x06config\x18\x03 \x01(\fR\x06config\x12\x16\n" +
 	"\x06domain\x18\x04 \x01(\tR\x06domain\x12\x18\n" +
-	"\aquiesce\x18\x05 \x01(\bR\aquiesce\"\x9e\x04\n" +
+	"\aquiesce\x18\x05 \x01(\bR\aquiesce\x12\x1b\n" +
+	"\tlast_size\x18\x06 \x01(\x03R\blastSize\"\xe3\x04\n" +
 	"\x10SourceCheckReply\x128\n" +
 	"\aquiesce\x18\x01 \x01(\v2\x1e.dprun.plugin.v1.QuiesceReportR\aquiesce\x12\x1f\n" +
 	"\vsave_needed\x18\x02 \x01(\bR\n" +
@@ -4511,7 +4537,9 @@ const file_dprun_plugin_v1_plugin_proto_rawDesc = "" +
 	"apiConnect\x12.\n" +
 	"\x13api_connect_unknown\x18\f \x01(\tR\x11apiConnectUnknown\x12\x12\n" +
 	"\x04busy\x18\r \x01(\bR\x04busy\x12\x1b\n" +
-	"\tbusy_with\x18\x0e \x03(\tR\bbusyWith\"\xfe\x01\n" +
+	"\tbusy_with\x18\x0e \x03(\tR\bbusyWith\x12%\n" +
+	"\x0ekeep_temporary\x18\x0f \x01(\x03R\rkeepTemporary\x12\x1c\n" +
+	"\tleftovers\x18\x10 \x03(\tR\tleftovers\"\xfe\x01\n" +
 	"\rQuiesceReport\x123\n" +
 	"\x05state\x18\x01 \x01(\x0e2\x1d.dprun.plugin.v1.QuiesceStateR\x05state\x12E\n" +
 	"\adomains\x18\x02 \x03(\v2+.dprun.plugin.v1.QuiesceReport.DomainsEntryR\adomains\x12\x16\n" +

@@ -1,4 +1,4 @@
-package view
+package report
 
 import "github.com/dprun/dprun/plugins/datapower/archive"
 

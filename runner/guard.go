@@ -1,0 +1,302 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/dprun/dprun/runner/clock"
+	"github.com/dprun/dprun/runner/event"
+	"github.com/dprun/dprun/runner/journal"
+	"github.com/dprun/dprun/runner/lock"
+	"github.com/dprun/dprun/runner/pending"
+	"github.com/dprun/dprun/runner/report"
+	"github.com/dprun/dprun/runner/settle"
+	"github.com/dprun/dprun/runner/state"
+)
+
+// What a run tells its guard over the pipe. A pipe that ends without either
+// says that the run's process is gone.
+const (
+	sayGoodbye = 'q' // nothing is quiesced any more
+	sayLeft    = 'o' // the run has ended, and a target did not come back
+)
+
+const (
+	// guardLooks is how often a guard looks for targets that are overdue. A look
+	// reads one directory.
+	guardLooks = 5 * time.Second
+	// A guard that could not do everything tries again after a pause, which
+	// doubles. Each try may log in to the gateway: the pauses keep a password
+	// that is refused from being tried every few seconds.
+	guardFirstPause = 15 * time.Second
+	guardLastPause  = 5 * time.Minute
+	// guardLimit ends a guard that cannot bring back what its run has left.
+	guardLimit = 24 * time.Hour
+)
+
+// GuardRequest asks to guard one run.
+type GuardRequest struct {
+	Run string
+	// Alive is the end of a pipe that the run's process holds open.
+	Alive io.Reader
+	// Ready is called once, when the guard watches.
+	Ready func() error
+	// Signals are the names of signals that ask the guard to end. They are
+	// ignored while the run's process is alive: it may still quiesce.
+	Signals <-chan string
+}
+
+// Guard watches over one run until that says goodbye. When the run's process is
+// gone, it does what [Runner.Recover] does, for this run alone, and again until
+// nothing of the run is owed or a day has passed. While the process is alive it
+// does so for targets that should be back by now: the process may be stopped.
+//
+// The state directory is opened only when there is something to do. A guard
+// needs no journal, no log file and no free block of the disk.
+func Guard(ctx context.Context, o Options, q GuardRequest) error {
+	if o.Clock == nil {
+		o.Clock = clock.System{}
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	dir, err := state.Open(o.StateDir)
+	if err != nil {
+		return &Error{ExitUsage, err}
+	}
+	locks, err := lock.Open(dir.Locks())
+	if err != nil {
+		return &Error{ExitBug, err}
+	}
+	held, err := locks.TryAcquire(lock.GuardKey(q.Run), lock.Exclusive, lock.Info{Run: q.Run})
+	if err != nil {
+		return &Error{ExitBug, err}
+	}
+	defer func() {
+		_ = held.Release()
+		_ = locks.Remove(lock.GuardKey(q.Run)) // it tells who guards the run: nobody any more
+	}()
+	if err := q.Ready(); err != nil {
+		return &Error{ExitBug, fmt.Errorf("tell the run that its guard watches: %w", err)}
+	}
+	g := &guard{options: o, request: q, pending: pending.Open(dir.Pending()), said: make(chan byte, 1), log: o.Log.With("run", q.Run, "guard", os.Getpid())}
+	go g.listen()
+	return g.watch(ctx)
+}
+
+// guard is a guard process at work.
+type guard struct {
+	options Options
+	request GuardRequest
+	pending *pending.Dir
+	said    chan byte // what the run says; 0: its process is gone
+	log     *slog.Logger
+}
+
+func (g *guard) listen() {
+	word := []byte{0}
+	_, _ = io.ReadFull(g.request.Alive, word) // at the end of the pipe it stays 0
+	g.said <- word[0]
+}
+
+func (g *guard) watch(ctx context.Context) error {
+	waiter := g.options.Clock.Waiter()
+	defer waiter.Stop()
+	var w watch
+	for {
+		now := g.options.Clock.Now()
+		next := w.decide(now, g.owed())
+		switch {
+		case next.end && next.unfinished:
+			return errorf(ExitOwed, "the guard of run %s ends: after %s the run still owes something; dprun owed lists it, and dprun recover tries again", g.request.Run, guardLimit)
+		case next.end:
+			return nil
+		case next.act:
+			clean, asked := g.recover(ctx, next.why, w.pause())
+			w.tried(g.options.Clock.Now(), clean)
+			if asked {
+				return nil
+			}
+			continue
+		}
+		select {
+		case word := <-g.said:
+			w.hear(g.options.Clock.Now(), word)
+		case name := <-g.request.Signals:
+			if !w.over.IsZero() {
+				g.log.Warn("the guard is stopped by " + name + "; what the run still owes is done by dprun recover")
+				return nil
+			}
+		case <-waiter.Wait(next.look, 0):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// owed lists what the run owes, as far as it can be read. A pending file that
+// cannot be read is told by `dprun owed`.
+func (g *guard) owed() []pending.Obligation {
+	all, _, err := g.pending.List()
+	if err != nil {
+		g.log.Error("the guard cannot look for what is owed; it looks again", "error", err)
+	}
+	return slices.DeleteFunc(all, func(o pending.Obligation) bool { return o.Run != g.request.Run })
+}
+
+// recover does what the run owes. clean reports that nothing is left to do;
+// asked, that somebody asked meanwhile to stop. next is the pause that follows
+// when something is left.
+func (g *guard) recover(ctx context.Context, why string, next time.Duration) (clean, asked bool) {
+	if _, err := os.Stat(g.options.StateDir); errors.Is(err, fs.ErrNotExist) {
+		return true, false // removed: it must not be made anew
+	}
+	g.log.Warn(why + ": the guard does what the run owes")
+	r, err := Open(g.options)
+	if err != nil {
+		g.log.Error("the guard cannot open the state directory; it tries again", "error", err)
+		return false, false
+	}
+	defer func() { _ = r.Close() }()
+	stop, release := g.stoppable(ctx)
+	op := r.begin(Operation{Sink: guardSink{unwatched{}, g.log}, Stop: stop})
+	op.guarding, op.settler.Again = g.request.Run, next
+	op.note(why)
+	_, err = op.recoverAll(ctx, &report.Result{})
+	asked = release()
+	if err != nil {
+		g.log.Error("the guard could not finish the run", "error", err)
+	}
+	if clean = len(g.owed()) == 0 && (err == nil || errors.Is(err, journal.ErrLost)) && op.ended(ctx, g.request.Run); clean {
+		op.note("nothing that the run has done must be undone any more")
+	}
+	op.lines.flush()
+	return clean, asked
+}
+
+// stoppable passes signals on to one recovery. release reports whether there
+// was one.
+func (g *guard) stoppable(ctx context.Context) (stop *Stop, release func() bool) {
+	stop = NewStop(ctx)
+	done, ended, asked := make(chan struct{}), make(chan struct{}), false
+	go func() {
+		defer close(ended)
+		for {
+			select {
+			case name := <-g.request.Signals:
+				asked = true
+				stop.Ask(name)
+			case <-done:
+				return
+			}
+		}
+	}()
+	return stop, func() bool {
+		close(done)
+		<-ended
+		stop.Release()
+		return asked
+	}
+}
+
+// concerns reports whether an operation is for what a run owes.
+func (r *operation) concerns(run string) bool { return r.guarding == "" || r.guarding == run }
+
+// note leaves a line of the guard in the output of its run: `dprun runs logs`
+// and `dprun runs show` have it.
+func (r *operation) note(text string) {
+	r.output(r.guarding, "", "guard", fmt.Sprintf("guard process %d: %s", os.Getpid(), text))
+}
+
+// guardSink logs what a guard has done.
+type guardSink struct {
+	unwatched
+	log *slog.Logger
+}
+
+func (s guardSink) Settled(e event.Settled) {
+	s.log.Warn("done", "what", e.Kind, "device", e.Device, "domain", e.Domain, "owed_since", e.Since)
+}
+
+func (s guardSink) Summary(e event.Summary) {
+	s.log.Warn("the run was finished", "code", e.Code, "message", e.Message)
+}
+
+// watch decides what a guard does. It knows no clock and reads no file.
+type watch struct {
+	over  time.Time // since when the run does not bring back anything itself; zero: it may
+	why   string
+	bye   bool
+	tries int       // without everything done
+	next  time.Time // not before
+	clean bool      // the last try left nothing to do
+}
+
+// step is what a guard does next.
+type step struct {
+	act        bool
+	why        string
+	end        bool
+	unfinished bool // it ends though something is owed
+	look       time.Time
+}
+
+// hear takes what the run says; 0 is the end of its pipe.
+func (w *watch) hear(now time.Time, word byte) {
+	switch word {
+	case sayGoodbye:
+		w.bye = true
+	case sayLeft: // the run has tried until now
+		w.over, w.why, w.next = now, "the run has ended, and a target has not come back", now.Add(w.pause())
+	default:
+		w.over, w.why, w.next, w.clean = now, "the process of the run is gone", now, false
+	}
+}
+
+func (w *watch) decide(now time.Time, owed []pending.Obligation) step {
+	switch {
+	case w.bye || !w.over.IsZero() && w.clean:
+		return step{end: true}
+	case !w.over.IsZero() && now.Sub(w.over) >= guardLimit:
+		return step{end: true, unfinished: true}
+	case !w.over.IsZero() && !now.Before(w.next):
+		return step{act: true, why: w.why}
+	case !w.over.IsZero():
+		return step{look: w.next}
+	}
+	overdue := func(o pending.Obligation) bool {
+		return settle.Outstanding{Obligation: journal.Obligation{Obligation: o}}.Overdue(now)
+	}
+	if !slices.ContainsFunc(owed, overdue) {
+		w.tries, w.next = 0, time.Time{}
+		return step{look: now.Add(guardLooks)}
+	}
+	if now.Before(w.next) {
+		return step{look: now.Add(guardLooks)}
+	}
+	return step{act: true, why: "the process of the run is alive, and should have brought a target back by now"}
+}
+
+// pause is the time between the try that comes, or was just made, and the next.
+func (w *watch) pause() time.Duration {
+	p := guardFirstPause
+	for range w.tries {
+		if p *= 2; p >= guardLastPause {
+			return guardLastPause
+		}
+	}
+	return p
+}
+
+// tried notes how a try went.
+func (w *watch) tried(now time.Time, clean bool) {
+	w.next, w.clean = now.Add(w.pause()), clean
+	w.tries++
+}

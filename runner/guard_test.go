@@ -1,0 +1,106 @@
+package runner
+
+import (
+	"testing"
+	"time"
+
+	"github.com/dprun/dprun/runner/lock"
+	"github.com/dprun/dprun/runner/pending"
+)
+
+func TestAGuardActsWhenItsRunCannot(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 28, 3, 0, 0, 0, time.UTC)
+	after := func(d time.Duration) []pending.Obligation {
+		return []pending.Obligation{{Kind: pending.Unquiesce, DueBack: now.Add(d)}}
+	}
+	for name, c := range map[string]struct {
+		early []bool // tries while it was alive, and whether nothing was left
+		says  []byte // of the run; 0: its process is gone
+		tries []bool // after that
+		later time.Duration
+		owed  []pending.Obligation
+		want  step // without its text
+	}{
+		"at work":                             {owed: after(time.Hour), want: step{look: now.Add(guardLooks)}},
+		"at work, nothing quiesced":           {want: step{look: now.Add(guardLooks)}},
+		"at work, and overdue":                {owed: after(-time.Second), want: step{act: true}},
+		"a script is owed for long":           {owed: []pending.Obligation{{Kind: pending.PostScript, DueBack: now.Add(-time.Hour)}}, want: step{look: now.Add(guardLooks)}},
+		"overdue, tried just now":             {tries: []bool{false}, owed: after(-time.Second), want: step{look: now.Add(guardLooks)}},
+		"overdue, tried a while ago":          {tries: []bool{false}, later: guardFirstPause, owed: after(-time.Second), want: step{act: true}},
+		"overdue, done, then overdue again":   {tries: []bool{true}, later: guardFirstPause, owed: after(-time.Second), want: step{act: true}},
+		"said goodbye":                        {says: []byte{sayGoodbye}, want: step{end: true}},
+		"gone":                                {says: []byte{0}, owed: after(time.Hour), want: step{act: true}},
+		"gone, nothing quiesced":              {says: []byte{0}, want: step{act: true}},
+		"gone, and all is done":               {says: []byte{0}, tries: []bool{true}, want: step{end: true}},
+		"gone, and not all is done":           {says: []byte{0}, tries: []bool{false}, owed: after(time.Hour), want: step{look: now.Add(guardFirstPause)}},
+		"gone, and not all is done after two": {says: []byte{0}, tries: []bool{false, false}, owed: after(time.Hour), want: step{look: now.Add(2 * guardFirstPause)}},
+		"gone, tried often":                   {says: []byte{0}, tries: make([]bool, 400), owed: after(time.Hour), want: step{look: now.Add(guardLastPause)}},
+		"gone, and tried for a day":           {says: []byte{0}, later: guardLimit, owed: after(time.Hour), want: step{end: true, unfinished: true}},
+		"a try of before the end":             {early: []bool{true}, says: []byte{0}, later: time.Hour, owed: after(time.Hour), want: step{act: true}},
+		"left behind":                         {says: []byte{sayLeft}, owed: after(time.Hour), want: step{look: now.Add(guardFirstPause)}},
+		"left behind for a while":             {says: []byte{sayLeft}, later: guardFirstPause, owed: after(time.Hour), want: step{act: true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var w watch
+			for _, clean := range c.early {
+				w.tried(now, clean)
+			}
+			for _, word := range c.says {
+				w.hear(now, word)
+			}
+			for _, clean := range c.tries {
+				w.tried(now, clean)
+			}
+			got := w.decide(now.Add(c.later), c.owed)
+			if got.act == (got.why == "") {
+				t.Errorf("act %v because %q", got.act, got.why)
+			}
+			if got.why = ""; got != c.want {
+				t.Errorf("%+v, want %+v", got, c.want)
+			}
+		})
+	}
+}
+
+// A recovery that has failed once is no reason to call its target looked after.
+func TestARecoveryThatGoesOnAfterAFailureCounts(t *testing.T) {
+	t.Parallel()
+	rs := opened(t, 2)
+	run := dead(t, rs[0], "p")
+	key := owe(t, rs[0], run, "gw", "app")
+	recovering(t, rs[0], run)
+	if left := rs[1].Owed(t.Context()); left.ExitCode != 0 {
+		t.Errorf("during the first try: exit %d", left.ExitCode)
+	}
+	next := time.Now().Add(time.Hour)
+	if err := rs[0].kept.Load().journal.NoteAttempt(t.Context(), key, "no answer", next); err != nil {
+		t.Fatal(err)
+	}
+	if left := rs[1].Owed(t.Context()); left.ExitCode != ExitOwed || left.Owed[0].HeldBy == "" || left.Owed[0].Held {
+		t.Errorf("during the second: %+v", left)
+	}
+}
+
+func TestWhatIsOwedNamesItsGuard(t *testing.T) {
+	t.Parallel()
+	rs := opened(t, 2)
+	run := dead(t, rs[0], "p")
+	key := owe(t, rs[0], run, "gw", "app")
+	next := time.Now().Add(time.Hour)
+	if err := rs[0].kept.Load().journal.NoteAttempt(t.Context(), key, "no answer", next); err != nil {
+		t.Fatal(err)
+	}
+	if o := rs[1].Owed(t.Context()).Owed[0]; o.GuardedBy != "" || !o.NextTry.IsZero() {
+		t.Errorf("without a guard: %+v", o)
+	}
+	held, err := rs[0].locks.TryAcquire(lock.GuardKey(run), lock.Exclusive, lock.Info{Run: run})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = held.Release() }()
+	if o := rs[1].Owed(t.Context()).Owed[0]; o.GuardedBy == "" || !o.NextTry.Equal(next) {
+		t.Errorf("with one: %+v, want its next try at %s", o, next)
+	}
+}
