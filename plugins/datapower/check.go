@@ -2,12 +2,18 @@ package datapower
 
 import (
 	"context"
+	"crypto/sha1"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/pem"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 
 	"github.com/zclconf/go-cty/cty"
 
+	"github.com/dprun/dprun/plugins/datapower/archive"
 	"github.com/dprun/dprun/plugins/datapower/soma"
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
@@ -127,21 +133,15 @@ func (s *source) checkSecureBackup(ctx context.Context, c secureBackupConfig, un
 		return failure.New(failure.Precondition, failure.Unsupported, "%s: a container cannot make a secure backup", s.name).
 			WithRemedy("use export_all_domains")
 	}
-	mode := settings.Value("BackupMode")
-	if mode == "" {
-		nodes, err := s.client.GetConfig(ctx, defaultDomain, "SecureBackupMode", "")
-		if err != nil && !s.client.KnowsNot(ctx, err) {
-			return s.failed(err, "check: read its backup mode")
-		}
-		if len(nodes) > 0 {
-			mode = nodes[0].Value("mode")
-		}
+	mode, err := s.backupMode(ctx, settings)
+	if err != nil {
+		return s.failed(err, "check: read its backup mode")
 	}
 	if mode != "" && mode != "secure" {
 		return failure.New(failure.Precondition, failure.NotDRMode, "%s: it is in backup mode %q, not in secure backup mode", s.name, mode).
-			WithRemedy("the mode is chosen when a gateway is initialised: use export_all_domains, or initialise it again")
+			WithRemedy(notSecureRemedy)
 	}
-	if err := s.checkCertificate(ctx, c.Certificate); err != nil {
+	if err := s.checkCertificate(ctx, c); err != nil {
 		return err
 	}
 	if len(unsaved) > 0 {
@@ -169,12 +169,52 @@ func (s *source) checkSecureBackup(ctx context.Context, c secureBackupConfig, un
 	return nil
 }
 
+const notSecureRemedy = "the mode is chosen when a gateway is initialised: use export_all_domains, or initialise it again"
+
+// backupMode reads the gateway's backup mode; empty: it does not tell it.
+func (s *source) backupMode(ctx context.Context, settings *soma.Node) (string, error) {
+	if mode := settings.Value("BackupMode"); mode != "" {
+		return mode, nil
+	}
+	nodes, err := s.client.GetConfig(ctx, defaultDomain, "SecureBackupMode", "")
+	if err != nil && !s.client.KnowsNot(ctx, err) {
+		return "", err
+	}
+	if len(nodes) == 0 {
+		return "", nil
+	}
+	return nodes[0].Value("mode"), nil
+}
+
 // checkCertificate reads all certificates, as what a gateway answers for one that it does not have is not certain.
-func (s *source) checkCertificate(ctx context.Context, name string) error {
+func (s *source) checkCertificate(ctx context.Context, c secureBackupConfig) error {
 	all, err := s.certificates(ctx)
 	if err != nil {
-		return s.failed(err, "check: read certificate %s", name)
+		return s.failed(err, "check: read certificate %s", c.Certificate)
 	}
+	if f := s.usable(all, c.Certificate); f != nil {
+		return f
+	}
+	if c.Recovery == "" {
+		return nil
+	}
+	d, err := s.client.CertificateDetails(ctx, defaultDomain, c.Certificate)
+	if err != nil {
+		return s.failed(err, "check: read the details of certificate %s", c.Certificate)
+	}
+	told, f := s.recoverable(c, d)
+	switch {
+	case f != nil:
+		return f
+	case !told:
+		return failure.New(failure.Precondition, failure.CertificateDown, "%s: it does not tell the fingerprint of certificate object %q, so that it cannot be compared with recovery_certificate", s.name, c.Certificate).
+			WithRemedy("leave recovery_certificate out for this gateway")
+	}
+	return nil
+}
+
+// usable says why the certificate of a name cannot be used.
+func (s *source) usable(all []sdk.Certificate, name string) *failure.Error {
 	i := slices.IndexFunc(all, func(c sdk.Certificate) bool { return c.Name == name })
 	switch {
 	case i < 0:
@@ -185,4 +225,40 @@ func (s *source) checkCertificate(ctx context.Context, name string) error {
 			WithRemedy("replace it, or name another one")
 	}
 	return nil
+}
+
+// recoverable compares the gateway's certificate with the one whose private key is kept. told is false where the gateway does not
+// tell which one it has.
+func (s *source) recoverable(c secureBackupConfig, d *soma.CertificateDetails) (told bool, f *failure.Error) {
+	kept, err := readCertificate(c.Recovery)
+	if err != nil {
+		return false, failure.New(failure.Precondition, failure.BadConfig, "%s: read recovery_certificate: %w", s.name, err).
+			WithRemedy("check the plan: recovery_certificate must name a file that holds a certificate in PEM form")
+	}
+	sum := sha1.Sum(kept.Raw) // what the gateway tells
+	want := hex.EncodeToString(sum[:])
+	if d.SHA1 != "" && d.SHA1 != want {
+		return true, failure.New(failure.Precondition, failure.CertificateDown, "%s: certificate object %q holds another certificate (SHA-1 %.40s) than recovery_certificate (SHA-1 %s): what it encrypts could not be restored",
+			s.name, c.Certificate, archive.Printable(d.SHA1), want).
+			WithRemedy("put the certificate whose private key you keep into the certificate object, or name the right file in recovery_certificate")
+	}
+	return d.SHA1 != "", nil
+}
+
+// readCertificate reads the first certificate of a file in PEM form.
+func readCertificate(name string) (*x509.Certificate, error) {
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		block, rest := pem.Decode(text)
+		if block == nil {
+			return nil, fmt.Errorf("%s holds no certificate in PEM form", name)
+		}
+		if block.Type == "CERTIFICATE" {
+			return x509.ParseCertificate(block.Bytes)
+		}
+		text = rest
+	}
 }

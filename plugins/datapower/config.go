@@ -75,6 +75,7 @@ const (
 // secureBackupConfig is the `config` block of activity "secure_backup".
 type secureBackupConfig struct {
 	Certificate  string `dprun:"certificate,required" doc:"Certificate object in the gateway's default domain that the backup is encrypted with."`
+	Recovery     string `dprun:"recovery_certificate" format:"certificates" doc:"File of the certificate whose private key you keep for a restore, in PEM form. A secure backup is refused when the gateway's certificate object holds another one."`
 	Directory    string `dprun:"directory" default:"temporary:///dprun-sb/" doc:"Directory on the gateway, in temporary: or local:, that the backup is written to and removed from."`
 	IncludeISCSI bool   `dprun:"include_iscsi" default:"false" doc:"Include the iSCSI volume."`
 	IncludeRAID  bool   `dprun:"include_raid" default:"false" doc:"Include the RAID volume."`

@@ -3,6 +3,7 @@ package soma
 import (
 	"bytes"
 	"context"
+	"crypto/x509"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -46,7 +47,7 @@ type Client struct {
 	config      Config
 	url         string
 	http        *http.Client
-	fingerprint atomic.Pointer[string]
+	certificate atomic.Pointer[x509.Certificate]
 }
 
 // New returns a client. It does no I/O.
@@ -65,7 +66,7 @@ func New(c Config) (*Client, error) {
 		return nil, fmt.Errorf("management interface: the path %q must start with a slash", c.Path)
 	}
 	client := &Client{config: c}
-	conf, err := c.TLS.config(func(f string) { client.fingerprint.Store(&f) })
+	conf, err := c.TLS.config(func(shown *x509.Certificate) { client.certificate.Store(shown) })
 	if err != nil {
 		return nil, fmt.Errorf("management interface: %w", err)
 	}
@@ -97,11 +98,14 @@ func setDefault[T comparable](v *T, d T) {
 
 // Fingerprint is the SHA-256 of the certificate the device showed last, lower-case hex; empty before the first connection.
 func (c *Client) Fingerprint() string {
-	if f := c.fingerprint.Load(); f != nil {
-		return *f
+	if shown := c.certificate.Load(); shown != nil {
+		return fingerprintOf(shown)
 	}
 	return ""
 }
+
+// Certificate is what the device showed last; nil before the first connection.
+func (c *Client) Certificate() *x509.Certificate { return c.certificate.Load() }
 
 // Close drops idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }

@@ -62,7 +62,7 @@ type reply struct {
 	results   []string
 	logs      []string
 	fault     string
-	nodes     []*Node // children of status, config or filestore
+	nodes     []*Node // children of the body
 	body      string  // which of those it was
 	file      *fileSink
 	response  bool
@@ -278,7 +278,7 @@ func (r *reply) part(d *xml.Decoder, src *source, e xml.StartElement, file *file
 			r.collectLogs(n)
 		}
 		return err
-	case "status", "config", "filestore":
+	case "status", "config", "filestore", "view-certificate-details":
 		r.body = e.Name.Local
 		return children(d, func(e xml.StartElement) error {
 			n, err := r.readNode(d, e, 0)

@@ -19,6 +19,15 @@ func (c *Client) status(ctx context.Context, domain, class string) (*reply, erro
 	return r, r.want("status")
 }
 
+// ReadStatus reads a status class and reports only whether the device gives it: its rows may be of any form.
+func (c *Client) ReadStatus(ctx context.Context, domain, class string) error {
+	if class == "" {
+		return &Error{Op: "get-status", Class: BadRequest, Text: "the request names no class"}
+	}
+	_, err := c.status(ctx, domain, class)
+	return err
+}
+
 // rows selects the rows of the class. Rows of other classes alone are an answer to another question.
 func (r *reply) rows(class string) ([]*Node, error) {
 	var out []*Node
@@ -177,6 +186,12 @@ func (c *Client) ObjectStatus(ctx context.Context, domain string) ([]Object, err
 		})
 	}
 	return out, nil
+}
+
+// Checkpoints counts the configuration checkpoints of a domain.
+func (c *Client) Checkpoints(ctx context.Context, domain string) (int, error) {
+	rows, _, err := c.statusRows(ctx, domain, "DomainCheckpointStatus")
+	return len(rows), err
 }
 
 // GetConfig reads the objects of a class in a domain; with a name only that one. No such object gives no nodes.

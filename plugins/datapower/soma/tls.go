@@ -28,7 +28,7 @@ type TLS struct {
 
 // ParseFingerprint brings a SHA-256 fingerprint into the form of lower-case hex without separators.
 func ParseFingerprint(s string) (string, error) {
-	h := strings.ToLower(strings.NewReplacer(":", "", " ", "").Replace(strings.TrimPrefix(strings.TrimSpace(s), "sha256:")))
+	h := hexadecimal(strings.TrimPrefix(strings.TrimSpace(s), "sha256:"))
 	if b, err := hex.DecodeString(h); err != nil || len(b) != sha256.Size {
 		return "", fmt.Errorf("%q is no SHA-256 fingerprint: it must have 64 hexadecimal digits", s)
 	}
@@ -40,8 +40,8 @@ func fingerprintOf(c *x509.Certificate) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// config makes the configuration of a connection. seen is called with the fingerprint of every certificate that was accepted.
-func (t TLS) config(seen func(string)) (*tls.Config, error) {
+// config makes the configuration of a connection. seen is called with every certificate that was accepted.
+func (t TLS) config(seen func(*x509.Certificate)) (*tls.Config, error) {
 	c := &tls.Config{ServerName: t.ServerName, MinVersion: t.MinVersion}
 	if c.MinVersion == 0 {
 		c.MinVersion = tls.VersionTLS12
@@ -72,11 +72,10 @@ func (t TLS) config(seen func(string)) (*tls.Config, error) {
 		if len(s.PeerCertificates) == 0 {
 			return errors.New("the device showed no certificate")
 		}
-		got := fingerprintOf(s.PeerCertificates[0])
-		if pin != "" && got != pin {
+		if got := fingerprintOf(s.PeerCertificates[0]); pin != "" && got != pin {
 			return &pinError{got}
 		}
-		seen(got)
+		seen(s.PeerCertificates[0])
 		return nil
 	}
 	return c, nil

@@ -1,0 +1,452 @@
+package datapower
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/dprun/dprun/plugins/datapower/archive"
+	"github.com/dprun/dprun/plugins/datapower/soma"
+	"github.com/dprun/dprun/sdk"
+)
+
+// What a preflight is content with.
+const (
+	certificateWarning = 30 * 24 * time.Hour // that a certificate must still be good for
+	clockTolerance     = time.Minute         // between the gateway's clock and the host's
+	checkpointsDefault = 3                   // that a domain may have, where its object does not say
+)
+
+// activity is one that a preflight is for.
+type activity struct{ sdk.PreflightActivity }
+
+func (a activity) quiesces() bool { return a.Quiesce == "domain" || a.Quiesce == "device" }
+
+// preflight is one preflight under way.
+type preflight struct {
+	*source
+	now        time.Time // by the host's clock, when the answer came
+	activities []activity
+	domains    *soma.Domains
+
+	mu  sync.Mutex
+	out sdk.PreflightReport
+}
+
+// Preflight reads what the activities will need: a request for each right and each domain that it is needed in, and a few more.
+func (s *source) Preflight(ctx context.Context, r sdk.PreflightRequest) (*sdk.PreflightReport, error) {
+	p := &preflight{source: s, out: sdk.PreflightReport{Objects: map[string]map[string]int{}}}
+	for _, a := range r.Activities {
+		p.activities = append(p.activities, activity{a})
+	}
+	began := time.Now()
+	domains, err := s.client.DomainStatus(ctx)
+	if err != nil && soma.ClassOf(err) != soma.Refused {
+		return nil, s.failed(err, "check: read its domains")
+	}
+	p.now = r.Now.Add(time.Since(began))
+	if p.domains = domains; domains == nil {
+		p.domains = &soma.Domains{}
+	}
+	p.found("login", sdk.LevelOK, "", "", "the user %q may log in", s.users.own)
+	p.shownCertificate()
+	own := s.ownRights(ctx)
+	if err := p.permissions(ctx); err != nil {
+		return nil, err
+	}
+	p.executing(own)
+	p.states()
+	p.clock()
+	for _, step := range []func(context.Context) error{p.objects, p.checkpoints, p.otherBackups} {
+		if err := step(ctx); err != nil {
+			return nil, err
+		}
+	}
+	for _, a := range p.activities {
+		if a.Activity == activitySecureBackup {
+			if err := p.secureBackup(ctx, a); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return &p.out, nil
+}
+
+// found writes a finding down.
+func (p *preflight) found(check string, l sdk.Level, subject, remedy, message string, args ...any) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.out.Findings = append(p.out.Findings, sdk.Finding{Check: check, Level: l, Subject: archive.Printable(subject), Message: fmt.Sprintf(message, args...), Remedy: remedy})
+}
+
+// unread writes down that something could not be read, if the gateway answered. The rights themselves are findings of their own, so a
+// refusal is not told twice. Any other error ends the preflight.
+func (p *preflight) unread(check string, err error, what string) error {
+	if err == nil || soma.ClassOf(err) == soma.Refused {
+		return nil
+	}
+	f := p.failed(err, "check: read %s", what)
+	if !answered(err) {
+		return f
+	}
+	p.found(check, sdk.LevelWarning, "", f.Remedy, "%s could not be read: %s", what, f.Message)
+	return nil
+}
+
+// shownCertificate looks at the certificate of the management interface.
+func (p *preflight) shownCertificate() {
+	c := p.client.Certificate()
+	if c == nil {
+		return
+	}
+	left := c.NotAfter.Sub(p.now)
+	until := c.NotAfter.UTC().Format(time.DateOnly)
+	subject := archive.Printable(c.Subject.CommonName)
+	pinned := p.tls.Fingerprint != ""
+	switch {
+	case left <= 0 && pinned:
+		p.found("tls.certificate", sdk.LevelWarning, subject, "renew it on the gateway, and pin the new one", "the certificate of its management interface expired on %s; it is trusted, because the plan pins it", until)
+	case left <= certificateWarning && !pinned:
+		p.found("tls.certificate", sdk.LevelWarning, subject, "renew it on the gateway before that; the plan trusts it by tls.ca_file or the system's roots", "the certificate of its management interface expires in %d days, on %s", days(left), until)
+	default:
+		p.found("tls.certificate", sdk.LevelOK, subject, "", "the certificate of its management interface is good for %d days, until %s", days(left), until)
+	}
+}
+
+func days(d time.Duration) int { return int(d / (24 * time.Hour)) }
+
+// involved are the domains that activities work on, as far as they are known.
+func (p *preflight) involved() []string {
+	var out []string
+	for _, a := range p.activities {
+		if a.Domains != nil {
+			out = append(out, a.Domains...)
+			continue
+		}
+		for _, d := range p.domains.Domains {
+			out = append(out, d.Name)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// permissions reads everything that the activities read, and names the rights that are missing.
+func (p *preflight) permissions(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, inspectParallel)
+	for _, a := range Accesses() {
+		if !a.Proven() || !a.needed(p.activities) {
+			continue
+		}
+		domains := []string{defaultDomain}
+		if a.Domains {
+			domains = p.involved()
+		}
+		wg.Go(func() {
+			var refused []string
+			for _, d := range domains {
+				slots <- struct{}{}
+				err := a.read(ctx, p.client, d)
+				<-slots
+				switch {
+				case err == nil:
+				case soma.ClassOf(err) == soma.Refused:
+					refused = append(refused, d)
+				case !answered(err):
+					cancel(p.failed(err, "check: read %s", a.Resource))
+					return
+				}
+			}
+			p.permission(a, domains, refused)
+		})
+	}
+	wg.Wait()
+	return context.Cause(ctx)
+}
+
+// permission says whether a right is there.
+func (p *preflight) permission(a Access, domains, refused []string) {
+	const check = "permission"
+	if len(refused) == 0 {
+		p.found(check, sdk.LevelOK, a.line("*"), "", "the user may %s", a.For)
+		return
+	}
+	domain, where := "*", "in every domain"
+	switch {
+	case len(domains) == 1 || !a.Domains:
+		domain, where = refused[0], "in domain "+refused[0]
+	case len(refused) == 1:
+		domain, where = refused[0], "in domain "+refused[0]
+	case len(refused) < len(domains):
+		where = "in the domains " + some(refused)
+	}
+	level := sdk.LevelError
+	if a.CheckOnly {
+		level = sdk.LevelWarning
+	}
+	p.found(check, level, a.line(domain), "add the line "+a.line(domain)+" to the access profile of the user's group", "the user may not %s %s", a.For, archive.Printable(where))
+}
+
+// some names a few of many.
+func some(names []string) string {
+	if more := len(names) - maxDetails; more > 0 {
+		return strings.Join(names[:maxDetails], ", ") + fmt.Sprintf(" and %d more", more)
+	}
+	return strings.Join(names, ", ")
+}
+
+// executing says of the rights that only their use proves what is known of them.
+func (p *preflight) executing(own rights) {
+	for _, a := range Accesses() {
+		if a.Proven() || a.CheckOnly || !a.needed(p.activities) {
+			continue
+		}
+		domain := defaultDomain
+		granted, known := own.grants(domain, a.Resource, a.Letters)
+		if a.Resource == "*" || strings.HasSuffix(a.For, "is not known") { // no one line stands for it
+			known = false
+		}
+		remedy := "add the line " + a.line("*") + " to the access profile of the user's group"
+		switch {
+		case known && !granted && a.isUnquiesce():
+			p.found("unquiesce", sdk.LevelError, a.line("*"), remedy, "the plan quiesces, and the user may not %s: what is quiesced would stay down", a.For)
+		case known && !granted:
+			p.found("permission", sdk.LevelError, a.line("*"), remedy, "the user's access profile does not let it %s", a.For)
+		case known:
+			p.found("permission", sdk.LevelNotProven, a.line("*"), "", "the user's access profile lets it %s; only doing so proves it", a.For)
+		default:
+			p.found("permission", sdk.LevelNotProven, a.line("*"), "see that the access profile of the user's group has the line", "whether the user may %s cannot be seen by reading", a.For)
+		}
+	}
+	if own.privileged {
+		p.found("account", sdk.LevelWarning, p.users.own, "give it a group with the lines of the page \"Access profile\" alone", "the user may do everything on this gateway, more than a backup needs")
+	}
+}
+
+// isUnquiesce reports whether the right brings something back that was quiesced.
+func (a Access) isUnquiesce() bool {
+	return a.Resource == "config/domainunquiesce" || a.Resource == "config/unquiesce"
+}
+
+// states looks at what DomainStatus tells of the domains that are backed up, and of the device.
+func (p *preflight) states() {
+	if len(p.domains.Domains) == 0 {
+		return
+	}
+	listed := map[string]soma.Domain{}
+	quiet := true
+	involved := p.involved()
+	for _, d := range p.domains.Domains {
+		listed[d.Name] = d
+		name := archive.Printable(d.Name)
+		if d.CurrentCommand != "" {
+			quiet = false
+			check, text := "busy", "is busy with %q now"
+			if d.CurrentCommand == "backup" || strings.HasPrefix(d.CurrentCommand, "secure-") {
+				check, text = "other_backups", "is being backed up or restored now (%q)"
+			}
+			p.found(check, sdk.LevelWarning, name, "see who started it: a backup waits for it or is refused", "the domain "+text, archive.Printable(d.CurrentCommand))
+		}
+		if !slices.Contains(involved, d.Name) {
+			continue
+		}
+		if d.FailsafeMode != "" && d.FailsafeMode != "none" {
+			p.found("failsafe", sdk.LevelWarning, name, "see the domain's log, mend its configuration and restart it: in this mode it does not run what is saved", "the domain is in fail-safe mode (%s)", archive.Printable(d.FailsafeMode))
+		}
+		if state := quiesceState(d); state != sdk.StateNormal && d.Name != defaultDomain {
+			p.found("quiesced", sdk.LevelError, name, "bring it back, or see who has quiesced it", "the domain is not in service: its quiesce state is %s", state)
+		}
+		if d.SaveNeeded {
+			p.found("unsaved", sdk.LevelWarning, name, "save the configuration, or see who is changing it", "the domain has unsaved changes")
+		}
+	}
+	if quiet {
+		p.found("busy", sdk.LevelOK, "", "", "nothing runs on the gateway that a backup would wait for")
+	}
+	for _, a := range p.activities {
+		for _, name := range a.Domains {
+			if _, ok := listed[name]; !ok {
+				p.found("domain", sdk.LevelError, name, "check the domain's name, and whether it was removed", "the gateway has no such domain")
+			}
+		}
+	}
+}
+
+// clock compares the clocks.
+func (p *preflight) clock() {
+	if p.domains.Time.IsZero() {
+		return
+	}
+	skew := p.domains.Time.Sub(p.now)
+	switch {
+	case skew > clockTolerance, skew < -clockTolerance:
+		way := "ahead of"
+		if skew < 0 {
+			way = "behind"
+		}
+		p.found("clock", sdk.LevelWarning, "", "let both take their time from one NTP server: names and windows of backups go by this host's clock, and certificates by both", "its clock is %s %s this host's", skew.Abs().Round(time.Second), way)
+	default:
+		p.found("clock", sdk.LevelOK, "", "", "its clock agrees with this host's")
+	}
+}
+
+// objects counts the objects that the user is shown.
+func (p *preflight) objects(ctx context.Context) error {
+	for _, d := range p.involved() {
+		objects, err := p.client.ObjectStatus(ctx, d)
+		if err != nil {
+			if err := p.unread("objects", err, "the objects of domain "+d); err != nil {
+				return err
+			}
+			continue
+		}
+		n := map[string]int{}
+		for _, o := range objects {
+			n[archive.Printable(o.Class)]++
+		}
+		p.out.Objects[d] = n
+	}
+	return nil
+}
+
+// checkpoints counts the slots for checkpoints that are free.
+func (p *preflight) checkpoints(ctx context.Context) error {
+	nodes, err := p.client.GetConfig(ctx, defaultDomain, "Domain", "")
+	if err := p.unread("checkpoints", err, "the domains' settings"); err != nil {
+		return err
+	}
+	most := map[string]int{}
+	for _, n := range nodes {
+		if v, err := strconv.Atoi(n.Value("MaxChkpoints")); err == nil {
+			most[n.Attrs["name"]] = v
+		}
+		if n.Value("ConfigMode") == "import" && slices.Contains(p.involved(), n.Attrs["name"]) {
+			p.found("domain", sdk.LevelWarning, n.Attrs["name"], "back up what it imports as well", "the domain takes its configuration from elsewhere at every start, so that its backup is not what brings it back")
+		}
+	}
+	full := 0
+	domains := p.involved()
+	for _, d := range domains {
+		used, err := p.client.Checkpoints(ctx, d)
+		if err != nil {
+			if err := p.unread("checkpoints", err, "the checkpoints of domain "+d); err != nil {
+				return err
+			}
+			return nil
+		}
+		if limit := cmp.Or(most[d], checkpointsDefault); used >= limit {
+			full++
+			p.found("checkpoints", sdk.LevelWarning, d, "remove a checkpoint that nobody needs", "all %d slots for checkpoints are taken: one cannot be saved before a restore", limit)
+		}
+	}
+	if full == 0 && len(domains) > 0 {
+		p.found("checkpoints", sdk.LevelOK, "", "", "every domain has room for another checkpoint")
+	}
+	return nil
+}
+
+// otherBackups looks for what backups of others, and our own, leave on the gateway.
+func (p *preflight) otherBackups(ctx context.Context) error {
+	files, _, err := p.client.Filestore(ctx, defaultDomain, "export:")
+	if err != nil {
+		return p.unread("other_backups", err, "the store export:")
+	}
+	for _, f := range files {
+		if f.Path == "export:///export.zip" {
+			p.found("other_backups", sdk.LevelWarning, f.Path, "if it is not of an export_all_domains of dprun, see who else backs this gateway up, and when", "a backup of domains was made at %s by the gateway's clock", archive.Printable(cmp.Or(f.Modified, "a time that the gateway does not tell")))
+		}
+	}
+	return nil
+}
+
+// secureBackup looks at what a secure backup needs.
+func (p *preflight) secureBackup(ctx context.Context, a activity) error {
+	c, err := decode[secureBackupConfig](a.Config)
+	if err != nil {
+		return err
+	}
+	settings, err := p.settings(ctx)
+	if err := p.unread("backup_mode", err, "its settings"); err != nil {
+		return err
+	}
+	if settings != nil {
+		switch mode, err := p.backupMode(ctx, settings); {
+		case container(&soma.Firmware{}, settings):
+			p.found("backup_mode", sdk.LevelError, "", "use export_all_domains", "it is a container, which cannot make a secure backup")
+			return nil
+		case err != nil:
+			if err := p.unread("backup_mode", err, "its backup mode"); err != nil {
+				return err
+			}
+		case mode == "":
+			p.found("backup_mode", sdk.LevelNotProven, "", "", "it does not tell its backup mode")
+		case mode != "secure":
+			p.found("backup_mode", sdk.LevelError, "", notSecureRemedy, "it is in backup mode %q, not in secure backup mode", archive.Printable(mode))
+		default:
+			p.found("backup_mode", sdk.LevelOK, "", "", "it is in secure backup mode")
+		}
+	}
+	if err := p.backupCertificate(ctx, c); err != nil {
+		return err
+	}
+	files, err := p.filesIn(ctx, c.Directory)
+	if err != nil {
+		return p.unread("other_backups", err, "the directory "+c.Directory)
+	}
+	if len(files) > 0 {
+		p.found("other_backups", sdk.LevelError, c.Directory, "see whose they are, and delete them on the gateway", "the directory of the secure backup holds %d files of another backup", len(files))
+	}
+	return nil
+}
+
+// backupCertificate looks at the certificate that a secure backup is encrypted with.
+func (p *preflight) backupCertificate(ctx context.Context, c secureBackupConfig) error {
+	const check = "certificate"
+	all, err := p.certificates(ctx)
+	if err != nil {
+		return p.unread(check, err, "its certificates")
+	}
+	if f := p.usable(all, c.Certificate); f != nil {
+		p.found(check, sdk.LevelError, c.Certificate, f.Remedy, "%s", strings.TrimPrefix(f.Message, p.name+": "))
+		return nil
+	}
+	d, err := p.client.CertificateDetails(ctx, defaultDomain, c.Certificate)
+	if err != nil {
+		if !answered(err) {
+			return p.failed(err, "check: read certificate %s", c.Certificate)
+		}
+		p.found(check, sdk.LevelNotProven, c.Certificate, "look at the certificate on the gateway: it must not be one of ECDSA, and its private key must be at hand off the gateway", "the certificate object is there and up; the gateway does not tell its details")
+		return nil
+	}
+	if d.Key == "ecdsa" {
+		p.found(check, sdk.LevelError, c.Certificate, "use a certificate with an RSA key", "its key is of ECDSA, which a secure backup cannot be encrypted with")
+	}
+	switch left := d.NotAfter.Sub(p.now); {
+	case d.NotAfter.IsZero():
+	case left <= certificateWarning:
+		p.found(check, sdk.LevelWarning, c.Certificate, "make a new one before that, and keep the private key of the old one as long as its backups", "it expires in %d days, on %s", days(left), d.NotAfter.UTC().Format(time.DateOnly))
+	}
+	switch {
+	case c.Recovery == "":
+		p.found(check, sdk.LevelNotProven, c.Certificate, "set recovery_certificate to the file of the certificate whose private key you keep for a restore", "whether the private key is at hand is not known: the plan does not name its certificate")
+	default:
+		same, f := p.recoverable(c, d)
+		switch {
+		case f != nil:
+			p.found(check, sdk.LevelError, c.Certificate, f.Remedy, "%s", f.Message)
+		case !same:
+			p.found(check, sdk.LevelNotProven, c.Certificate, "", "the gateway does not tell the fingerprint of the certificate")
+		default:
+			p.found(check, sdk.LevelOK, c.Certificate, "", "it is the one that the plan keeps the private key of")
+		}
+	}
+	return nil
+}
