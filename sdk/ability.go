@@ -18,7 +18,7 @@ type Far interface {
 
 // As gives what an instance can do beyond what every one of its kind can. For
 // a destination A is [Sweeper], [Reader], [Lister] or [Deleter], for a source
-// it is [Healther].
+// it is [Healther] or [Preflighter].
 func As[A any](i Instance) (A, bool) {
 	a, ok := i.(A)
 	if far, behind := i.(Far); ok && behind {
@@ -34,6 +34,8 @@ var optional = map[schema.Ability]reflect.Type{
 	schema.AbilityList:   reflect.TypeFor[Lister](),
 	schema.AbilityDelete: reflect.TypeFor[Deleter](),
 	schema.AbilityHealth: reflect.TypeFor[Healther](),
+
+	schema.AbilityPreflight: reflect.TypeFor[Preflighter](),
 }
 
 // abilities lists what a type can do.

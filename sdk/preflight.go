@@ -9,6 +9,8 @@ import (
 
 // Preflighter is a source that finds out beforehand what would keep activities
 // from doing their work.
+//
+// Unstable in protocol version 1.
 type Preflighter interface {
 	// Preflight reads what the activities will need, each thing by itself, and
 	// changes nothing on the device. What the device refuses or lacks is a
@@ -33,8 +35,15 @@ type PreflightActivity struct {
 // PreflightReport is what was found.
 type PreflightReport struct {
 	Findings []Finding `json:"findings"`
-	// Objects counts the objects that the account is shown, by domain and class.
-	Objects map[string]map[string]int `json:"objects,omitempty"`
+	// Objects counts the objects that the account is shown.
+	Objects []ObjectCount `json:"objects,omitempty"`
+}
+
+// ObjectCount is how many objects of a class a domain has.
+type ObjectCount struct {
+	Domain string `json:"domain"`
+	Class  string `json:"class"`
+	Count  int    `json:"count"`
 }
 
 // Finding is one thing that was looked at.

@@ -229,3 +229,33 @@ func (t sourceServer) Health(ctx context.Context, r *pluginv1.HealthRequest) (*p
 	}
 	return reply, nil
 }
+
+func (t sourceServer) Preflight(ctx context.Context, r *pluginv1.PreflightRequest) (*pluginv1.PreflightReply, error) {
+	i, err := able[Preflighter](t.s, failure.CallPreflight, r.Instance)
+	if err != nil {
+		return nil, err
+	}
+	q := PreflightRequest{Now: r.Now.AsTime()}
+	for _, a := range r.Activities {
+		v, err := t.config(r.Instance, a.Activity, a.Config)
+		if err != nil {
+			return nil, err
+		}
+		q.Activities = append(q.Activities, PreflightActivity{Activity: a.Activity, Config: v, Domains: a.Domains, Quiesce: wire.Word[string](a.Quiesce)})
+	}
+	rep, err := i.Preflight(ctx, q)
+	switch {
+	case err != nil:
+		return nil, err
+	case rep == nil:
+		return nil, errNothing(failure.CallPreflight)
+	}
+	reply := &pluginv1.PreflightReply{}
+	for _, f := range rep.Findings {
+		reply.Findings = append(reply.Findings, &pluginv1.Finding{Check: f.Check, Level: wire.Enum[pluginv1.Level](f.Level), Subject: f.Subject, Message: f.Message, Remedy: f.Remedy})
+	}
+	for _, o := range rep.Objects {
+		reply.Objects = append(reply.Objects, &pluginv1.ObjectCount{Domain: o.Domain, Class: o.Class, Count: int64(o.Count)})
+	}
+	return reply, nil
+}

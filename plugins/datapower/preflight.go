@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -40,7 +41,7 @@ type preflight struct {
 
 // Preflight reads what the activities will need: a request for each right and each domain that it is needed in, and a few more.
 func (s *source) Preflight(ctx context.Context, r sdk.PreflightRequest) (*sdk.PreflightReport, error) {
-	p := &preflight{source: s, out: sdk.PreflightReport{Objects: map[string]map[string]int{}}}
+	p := &preflight{source: s}
 	for _, a := range r.Activities {
 		p.activities = append(p.activities, activity{a})
 	}
@@ -124,13 +125,16 @@ func days(d time.Duration) int { return int(d / (24 * time.Hour)) }
 func (p *preflight) involved() []string {
 	var out []string
 	for _, a := range p.activities {
-		if a.Domains != nil {
+		if a.Activity == activityExport {
 			out = append(out, a.Domains...)
 			continue
 		}
 		for _, d := range p.domains.Domains {
 			out = append(out, d.Name)
 		}
+	}
+	if len(p.domains.Domains) == 0 {
+		out = append(out, defaultDomain) // which others there are is not known
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
@@ -310,9 +314,11 @@ func (p *preflight) objects(ctx context.Context) error {
 		}
 		n := map[string]int{}
 		for _, o := range objects {
-			n[archive.Printable(o.Class)]++
+			n[o.Class]++
 		}
-		p.out.Objects[d] = n
+		for _, class := range slices.Sorted(maps.Keys(n)) {
+			p.out.Objects = append(p.out.Objects, sdk.ObjectCount{Domain: d, Class: archive.Printable(class), Count: n[class]})
+		}
 	}
 	return nil
 }

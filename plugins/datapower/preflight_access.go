@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/dprun/dprun/plugins/datapower/soma"
+	"github.com/dprun/dprun/sdk"
 )
 
 // Access is a right that dprun uses on a gateway. The names of the resources are those of the appliance's own management model.
@@ -23,10 +24,11 @@ type Access struct {
 
 	// status, config and store are what is read to see whether the right is there; none of them: it cannot be seen by reading.
 	status, config, store string
+	login                 bool // whoever is answered has it
 }
 
 // Proven reports whether reading shows that the right is there.
-func (a Access) Proven() bool { return a.status != "" || a.config != "" || a.store != "" }
+func (a Access) Proven() bool { return a.login || a.status != "" || a.config != "" || a.store != "" }
 
 // anyQuiesce stands for both kinds of quiesce.
 const anyQuiesce = "any"
@@ -37,7 +39,7 @@ func Accesses() []Access {
 	exports := []string{activityExport, activityAllDomains}
 	secure := []string{activitySecureBackup}
 	return []Access{
-		{Resource: "login/xml-mgmt", Letters: "x", For: "log in to the XML management interface", status: "DomainStatus"},
+		{Resource: "login/xml-mgmt", Letters: "x", For: "log in to the XML management interface", login: true},
 		{Resource: "status/domain-status", Letters: "r", For: "list the domains and read their quiesce state, unsaved changes and running commands", status: "DomainStatus"},
 		{Resource: "status/firmware-version", Letters: "r", For: "read serial number, model and firmware", status: "FirmwareVersion3"},
 		{Resource: "status/filessystem", Letters: "r", For: "read how much room the gateway has", status: "FilesystemStatus"},
@@ -80,6 +82,8 @@ func (a Access) needed(activities []activity) bool {
 // read reads what the right is for, in a domain.
 func (a Access) read(ctx context.Context, c *soma.Client, domain string) error {
 	switch {
+	case a.login:
+		return nil
 	case a.status != "":
 		return c.ReadStatus(ctx, domain, a.status)
 	case a.config != "":
@@ -93,4 +97,28 @@ func (a Access) read(ctx context.Context, c *soma.Client, domain string) error {
 // line is the right as a line of an access profile.
 func (a Access) line(domain string) string {
 	return "*/" + domain + "/" + a.Resource + "?Access=" + a.Letters
+}
+
+// AccessProfile are the lines of the access profile that an activity needs, with what it quiesces: "none", "domain" or "device".
+// What `dprun check` alone reads is among them.
+func AccessProfile(activityType, quiesce string) []string {
+	one := []activity{{sdk.PreflightActivity{Activity: activityType, Quiesce: quiesce}}}
+	var out []string
+	at := map[string]int{} // one line for a resource: the gateway takes the most specific one alone
+	for _, a := range Accesses() {
+		if !a.needed(one) {
+			continue
+		}
+		domain := "*"
+		if !a.Domains && !a.login && a.Proven() {
+			domain = defaultDomain
+		}
+		if i, twice := at[a.Resource]; twice {
+			out[i] += "+" + a.Letters
+			continue
+		}
+		at[a.Resource] = len(out)
+		out = append(out, a.line(domain))
+	}
+	return out
 }

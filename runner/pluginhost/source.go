@@ -132,3 +132,8 @@ func (s *source) Health(ctx context.Context, t sdk.Target) (*sdk.HealthReport, e
 	}
 	return able(ctx, s.holder, func(v sdk.Healther) (*sdk.HealthReport, error) { return v.Health(ctx, t) })
 }
+
+// Preflight finds out what would keep activities from running.
+func (s *source) Preflight(ctx context.Context, r sdk.PreflightRequest) (*sdk.PreflightReport, error) {
+	return able(ctx, s.holder, func(v sdk.Preflighter) (*sdk.PreflightReport, error) { return v.Preflight(ctx, r) })
+}

@@ -469,3 +469,56 @@ func TestHealthIsTheSameOnBothEnds(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// foresighted is a device that says beforehand what is in the way. One of its
+// words is newer than this side.
+type foresighted struct{ *device }
+
+func preflightReport() *sdk.PreflightReport {
+	return &sdk.PreflightReport{
+		Findings: []sdk.Finding{
+			{Check: "login", Level: sdk.LevelOK, Message: "it may"}, {Check: "clock", Level: sdk.LevelWarning, Subject: "s", Message: "m", Remedy: "r"},
+			{Check: "permission", Level: sdk.LevelNotProven, Message: "n"}, {Check: "certificate", Level: sdk.LevelError, Message: "e"},
+		},
+		Objects: []sdk.ObjectCount{{Domain: "a", Class: "C", Count: 7}},
+	}
+}
+
+func (f foresighted) Preflight(_ context.Context, r sdk.PreflightRequest) (*sdk.PreflightReport, error) {
+	f.asked = append(f.asked, r)
+	out := preflightReport()
+	out.Findings[3].Level = "unheard_of"
+	return out, nil
+}
+
+func TestAPreflightIsTheSameOnBothEnds(t *testing.T) {
+	t.Parallel()
+	d := &device{}
+	p, stop, err := conformance.Serve(sdk.Plugin{Name: "dev", Sources: []sdk.SourceType{sdk.NewSource(schema.SourceType{Name: "dev"},
+		func(context.Context, config, sdk.Env) (foresighted, error) { return foresighted{d}, nil }, nil, sdk.NewActivity[activity](schema.Activity{Name: "export", Scope: schema.ScopeDomain}, nil))}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(stop)
+	s, err := p.ConfigureSource(t.Context(), "dev", cty.ObjectVal(map[string]cty.Value{"name": cty.NullVal(cty.String)}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, ok := sdk.As[sdk.Preflighter](s)
+	if !ok {
+		t.Fatal("a device that offers a preflight does not have it")
+	}
+	r := sdk.PreflightRequest{Now: time.Unix(1_800_000_000, 0).UTC(), Activities: []sdk.PreflightActivity{
+		{Activity: "export", Config: cty.ObjectVal(map[string]cty.Value{"persisted": cty.StringVal("always")}), Domains: []string{"a", "b"}, Quiesce: "domain"},
+	}}
+	got, err := f.Preflight(t.Context(), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(preflightReport(), got); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]any{r}, d.asked, cmp.Comparer(func(a, b cty.Value) bool { return a.RawEquals(b) })); diff != "" {
+		t.Error(diff)
+	}
+}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/zclconf/go-cty/cty"
 	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
@@ -26,6 +27,7 @@ type source struct {
 var _ interface {
 	sdk.Source
 	sdk.Healther
+	sdk.Preflighter
 } = (*source)(nil)
 
 func (s *source) config(ctx context.Context, activity string, v cty.Value) ([]byte, error) {
@@ -199,6 +201,29 @@ func (s *source) Health(ctx context.Context, t sdk.Target) (*sdk.HealthReport, e
 	}
 	for _, u := range w.Unread {
 		out.Unread = append(out.Unread, sdk.UnreadDomain{Domain: u.Domain, Failure: wire.FailureFromWire(failure.CallHealth, u.Failure)})
+	}
+	return out, nil
+}
+
+func (s *source) Preflight(ctx context.Context, r sdk.PreflightRequest) (*sdk.PreflightReport, error) {
+	q := &pluginv1.PreflightRequest{Instance: s.id, Now: timestamppb.New(r.Now)}
+	for _, a := range r.Activities {
+		raw, err := s.config(ctx, a.Activity, a.Config)
+		if err != nil {
+			return nil, err
+		}
+		q.Activities = append(q.Activities, &pluginv1.PreflightActivity{Activity: a.Activity, Config: raw, Domains: a.Domains, Quiesce: wire.Enum[pluginv1.QuiesceScope](a.Quiesce)})
+	}
+	w, err := s.c.Preflight(ctx, q)
+	if err != nil {
+		return nil, s.p.fail(failure.CallPreflight, err)
+	}
+	out := &sdk.PreflightReport{}
+	for _, f := range w.Findings {
+		out.Findings = append(out.Findings, sdk.Finding{Check: f.Check, Level: cmp.Or(wire.Word[sdk.Level](f.Level), sdk.LevelError), Subject: f.Subject, Message: f.Message, Remedy: f.Remedy})
+	}
+	for _, o := range w.Objects {
+		out.Objects = append(out.Objects, sdk.ObjectCount{Domain: o.Domain, Class: o.Class, Count: int(o.Count)})
 	}
 	return out, nil
 }

@@ -117,6 +117,7 @@ const (
 	CallCapture          Call = "capture"
 	CallDiscard          Call = "discard"
 	CallHealth           Call = "health"
+	CallPreflight        Call = "preflight"
 	CallCheckDestination Call = "check_destination"
 	CallStore            Call = "store"
 	CallFetch            Call = "fetch"
@@ -128,7 +129,7 @@ const (
 
 // Calls lists every call.
 func Calls() []Call {
-	return []Call{CallConfigure, CallInspect, CallCheck, CallQuiesce, CallUnquiesce, CallQuiesceState, CallCapture, CallDiscard, CallHealth,
+	return []Call{CallConfigure, CallInspect, CallCheck, CallQuiesce, CallUnquiesce, CallQuiesceState, CallCapture, CallDiscard, CallHealth, CallPreflight,
 		CallCheckDestination, CallStore, CallFetch, CallList, CallDelete, CallSweep, CallRun}
 }
 
@@ -144,7 +145,7 @@ func Reasons(c Call) []Reason {
 	switch c {
 	case CallInspect, CallQuiesceState:
 		out = append(out, deviceReasons...)
-	case CallHealth:
+	case CallHealth, CallPreflight:
 		out = append(out, deviceReasons...)
 		out = append(out, Unsupported)
 	case CallCheck:

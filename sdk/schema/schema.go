@@ -199,7 +199,8 @@ const (
 
 // The abilities of sources. One that is not known means nothing.
 const (
-	AbilityHealth Ability = "health" // tell which objects are up
+	AbilityHealth    Ability = "health"    // tell which objects are up
+	AbilityPreflight Ability = "preflight" // tell beforehand what would keep activities from running
 )
 
 // HookType is one type of script, the NAME of `script "NAME" "label"`.

@@ -49,7 +49,9 @@ func (i *identity) show(kind string) error {
 	switch kind {
 	case "", "valid":
 	case "ending":
-		cert, err = i.sign(i.key, "localhost", time.Now().Add(10*24*time.Hour))
+		if cert, err = i.sign(i.key, "localhost", time.Now().Add(10*24*time.Hour)); err == nil {
+			i.good = cert // it is the one that is published
+		}
 	case "expired":
 		cert, err = i.sign(i.key, "localhost", time.Now().Add(-24*time.Hour))
 	case "wrong_host":

@@ -815,6 +815,115 @@ func (Variant) EnumDescriptor() ([]byte, []int) {
 	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{10}
 }
 
+// QuiesceScope is what an activity of a plan quiesces.
+type QuiesceScope int32
+
+const (
+	QuiesceScope_QUIESCE_SCOPE_UNSPECIFIED QuiesceScope = 0
+	QuiesceScope_QUIESCE_SCOPE_NONE        QuiesceScope = 1
+	QuiesceScope_QUIESCE_SCOPE_DOMAIN      QuiesceScope = 2
+	QuiesceScope_QUIESCE_SCOPE_DEVICE      QuiesceScope = 3
+)
+
+// Enum value maps for QuiesceScope.
+var (
+	QuiesceScope_name = map[int32]string{
+		0: "QUIESCE_SCOPE_UNSPECIFIED",
+		1: "QUIESCE_SCOPE_NONE",
+		2: "QUIESCE_SCOPE_DOMAIN",
+		3: "QUIESCE_SCOPE_DEVICE",
+	}
+	QuiesceScope_value = map[string]int32{
+		"QUIESCE_SCOPE_UNSPECIFIED": 0,
+		"QUIESCE_SCOPE_NONE":        1,
+		"QUIESCE_SCOPE_DOMAIN":      2,
+		"QUIESCE_SCOPE_DEVICE":      3,
+	}
+)
+
+func (x QuiesceScope) Enum() *QuiesceScope {
+	p := new(QuiesceScope)
+	*p = x
+	return p
+}
+
+func (x QuiesceScope) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (QuiesceScope) Descriptor() protoreflect.EnumDescriptor {
+	return file_dprun_plugin_v1_plugin_proto_enumTypes[11].Descriptor()
+}
+
+func (QuiesceScope) Type() protoreflect.EnumType {
+	return &file_dprun_plugin_v1_plugin_proto_enumTypes[11]
+}
+
+func (x QuiesceScope) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use QuiesceScope.Descriptor instead.
+func (QuiesceScope) EnumDescriptor() ([]byte, []int) {
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{11}
+}
+
+// Level says how a finding is meant. One that is not known counts as an error.
+type Level int32
+
+const (
+	Level_LEVEL_UNSPECIFIED Level = 0
+	Level_LEVEL_ERROR       Level = 1
+	Level_LEVEL_WARNING     Level = 2
+	Level_LEVEL_NOT_PROVEN  Level = 3
+	Level_LEVEL_OK          Level = 4
+)
+
+// Enum value maps for Level.
+var (
+	Level_name = map[int32]string{
+		0: "LEVEL_UNSPECIFIED",
+		1: "LEVEL_ERROR",
+		2: "LEVEL_WARNING",
+		3: "LEVEL_NOT_PROVEN",
+		4: "LEVEL_OK",
+	}
+	Level_value = map[string]int32{
+		"LEVEL_UNSPECIFIED": 0,
+		"LEVEL_ERROR":       1,
+		"LEVEL_WARNING":     2,
+		"LEVEL_NOT_PROVEN":  3,
+		"LEVEL_OK":          4,
+	}
+)
+
+func (x Level) Enum() *Level {
+	p := new(Level)
+	*p = x
+	return p
+}
+
+func (x Level) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Level) Descriptor() protoreflect.EnumDescriptor {
+	return file_dprun_plugin_v1_plugin_proto_enumTypes[12].Descriptor()
+}
+
+func (Level) Type() protoreflect.EnumType {
+	return &file_dprun_plugin_v1_plugin_proto_enumTypes[12]
+}
+
+func (x Level) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Level.Descriptor instead.
+func (Level) EnumDescriptor() ([]byte, []int) {
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{12}
+}
+
 // Failure is a typed failure; see the package failure of the SDK for what the
 // kinds mean and which reasons each call may give.
 type Failure struct {
@@ -4340,6 +4449,322 @@ func (x *UnreadDomain) GetFailure() *Failure {
 	return nil
 }
 
+type PreflightRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Instance      uint64                 `protobuf:"varint,1,opt,name=instance,proto3" json:"instance,omitempty"`
+	Now           *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=now,proto3" json:"now,omitempty"` // by the host's clock
+	Activities    []*PreflightActivity   `protobuf:"bytes,3,rep,name=activities,proto3" json:"activities,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PreflightRequest) Reset() {
+	*x = PreflightRequest{}
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[58]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PreflightRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PreflightRequest) ProtoMessage() {}
+
+func (x *PreflightRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[58]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PreflightRequest.ProtoReflect.Descriptor instead.
+func (*PreflightRequest) Descriptor() ([]byte, []int) {
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{58}
+}
+
+func (x *PreflightRequest) GetInstance() uint64 {
+	if x != nil {
+		return x.Instance
+	}
+	return 0
+}
+
+func (x *PreflightRequest) GetNow() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Now
+	}
+	return nil
+}
+
+func (x *PreflightRequest) GetActivities() []*PreflightActivity {
+	if x != nil {
+		return x.Activities
+	}
+	return nil
+}
+
+type PreflightActivity struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Activity      string                 `protobuf:"bytes,1,opt,name=activity,proto3" json:"activity,omitempty"`
+	Config        []byte                 `protobuf:"bytes,2,opt,name=config,proto3" json:"config,omitempty"`
+	Domains       []string               `protobuf:"bytes,3,rep,name=domains,proto3" json:"domains,omitempty"` // of an activity on domains
+	Quiesce       QuiesceScope           `protobuf:"varint,4,opt,name=quiesce,proto3,enum=dprun.plugin.v1.QuiesceScope" json:"quiesce,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PreflightActivity) Reset() {
+	*x = PreflightActivity{}
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[59]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PreflightActivity) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PreflightActivity) ProtoMessage() {}
+
+func (x *PreflightActivity) ProtoReflect() protoreflect.Message {
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[59]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PreflightActivity.ProtoReflect.Descriptor instead.
+func (*PreflightActivity) Descriptor() ([]byte, []int) {
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{59}
+}
+
+func (x *PreflightActivity) GetActivity() string {
+	if x != nil {
+		return x.Activity
+	}
+	return ""
+}
+
+func (x *PreflightActivity) GetConfig() []byte {
+	if x != nil {
+		return x.Config
+	}
+	return nil
+}
+
+func (x *PreflightActivity) GetDomains() []string {
+	if x != nil {
+		return x.Domains
+	}
+	return nil
+}
+
+func (x *PreflightActivity) GetQuiesce() QuiesceScope {
+	if x != nil {
+		return x.Quiesce
+	}
+	return QuiesceScope_QUIESCE_SCOPE_UNSPECIFIED
+}
+
+type PreflightReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Findings      []*Finding             `protobuf:"bytes,1,rep,name=findings,proto3" json:"findings,omitempty"`
+	Objects       []*ObjectCount         `protobuf:"bytes,2,rep,name=objects,proto3" json:"objects,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PreflightReply) Reset() {
+	*x = PreflightReply{}
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[60]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PreflightReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PreflightReply) ProtoMessage() {}
+
+func (x *PreflightReply) ProtoReflect() protoreflect.Message {
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[60]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PreflightReply.ProtoReflect.Descriptor instead.
+func (*PreflightReply) Descriptor() ([]byte, []int) {
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{60}
+}
+
+func (x *PreflightReply) GetFindings() []*Finding {
+	if x != nil {
+		return x.Findings
+	}
+	return nil
+}
+
+func (x *PreflightReply) GetObjects() []*ObjectCount {
+	if x != nil {
+		return x.Objects
+	}
+	return nil
+}
+
+type Finding struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Check         string                 `protobuf:"bytes,1,opt,name=check,proto3" json:"check,omitempty"`
+	Level         Level                  `protobuf:"varint,2,opt,name=level,proto3,enum=dprun.plugin.v1.Level" json:"level,omitempty"`
+	Subject       string                 `protobuf:"bytes,3,opt,name=subject,proto3" json:"subject,omitempty"`
+	Message       string                 `protobuf:"bytes,4,opt,name=message,proto3" json:"message,omitempty"`
+	Remedy        string                 `protobuf:"bytes,5,opt,name=remedy,proto3" json:"remedy,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Finding) Reset() {
+	*x = Finding{}
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[61]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Finding) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Finding) ProtoMessage() {}
+
+func (x *Finding) ProtoReflect() protoreflect.Message {
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[61]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Finding.ProtoReflect.Descriptor instead.
+func (*Finding) Descriptor() ([]byte, []int) {
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{61}
+}
+
+func (x *Finding) GetCheck() string {
+	if x != nil {
+		return x.Check
+	}
+	return ""
+}
+
+func (x *Finding) GetLevel() Level {
+	if x != nil {
+		return x.Level
+	}
+	return Level_LEVEL_UNSPECIFIED
+}
+
+func (x *Finding) GetSubject() string {
+	if x != nil {
+		return x.Subject
+	}
+	return ""
+}
+
+func (x *Finding) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
+func (x *Finding) GetRemedy() string {
+	if x != nil {
+		return x.Remedy
+	}
+	return ""
+}
+
+type ObjectCount struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Domain        string                 `protobuf:"bytes,1,opt,name=domain,proto3" json:"domain,omitempty"`
+	Class         string                 `protobuf:"bytes,2,opt,name=class,proto3" json:"class,omitempty"`
+	Count         int64                  `protobuf:"varint,3,opt,name=count,proto3" json:"count,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ObjectCount) Reset() {
+	*x = ObjectCount{}
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[62]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ObjectCount) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ObjectCount) ProtoMessage() {}
+
+func (x *ObjectCount) ProtoReflect() protoreflect.Message {
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[62]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ObjectCount.ProtoReflect.Descriptor instead.
+func (*ObjectCount) Descriptor() ([]byte, []int) {
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{62}
+}
+
+func (x *ObjectCount) GetDomain() string {
+	if x != nil {
+		return x.Domain
+	}
+	return ""
+}
+
+func (x *ObjectCount) GetClass() string {
+	if x != nil {
+		return x.Class
+	}
+	return ""
+}
+
+func (x *ObjectCount) GetCount() int64 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
 var File_dprun_plugin_v1_plugin_proto protoreflect.FileDescriptor
 
 const file_dprun_plugin_v1_plugin_proto_rawDesc = "" +
@@ -4608,7 +5033,31 @@ const file_dprun_plugin_v1_plugin_proto_rawDesc = "" +
 	"\x06detail\x18\b \x01(\tR\x06detail\"Z\n" +
 	"\fUnreadDomain\x12\x16\n" +
 	"\x06domain\x18\x01 \x01(\tR\x06domain\x122\n" +
-	"\afailure\x18\x02 \x01(\v2\x18.dprun.plugin.v1.FailureR\afailure*\xbc\x02\n" +
+	"\afailure\x18\x02 \x01(\v2\x18.dprun.plugin.v1.FailureR\afailure\"\xa0\x01\n" +
+	"\x10PreflightRequest\x12\x1a\n" +
+	"\binstance\x18\x01 \x01(\x04R\binstance\x12,\n" +
+	"\x03now\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x03now\x12B\n" +
+	"\n" +
+	"activities\x18\x03 \x03(\v2\".dprun.plugin.v1.PreflightActivityR\n" +
+	"activities\"\x9a\x01\n" +
+	"\x11PreflightActivity\x12\x1a\n" +
+	"\bactivity\x18\x01 \x01(\tR\bactivity\x12\x16\n" +
+	"\x06config\x18\x02 \x01(\fR\x06config\x12\x18\n" +
+	"\adomains\x18\x03 \x03(\tR\adomains\x127\n" +
+	"\aquiesce\x18\x04 \x01(\x0e2\x1d.dprun.plugin.v1.QuiesceScopeR\aquiesce\"~\n" +
+	"\x0ePreflightReply\x124\n" +
+	"\bfindings\x18\x01 \x03(\v2\x18.dprun.plugin.v1.FindingR\bfindings\x126\n" +
+	"\aobjects\x18\x02 \x03(\v2\x1c.dprun.plugin.v1.ObjectCountR\aobjects\"\x99\x01\n" +
+	"\aFinding\x12\x14\n" +
+	"\x05check\x18\x01 \x01(\tR\x05check\x12,\n" +
+	"\x05level\x18\x02 \x01(\x0e2\x16.dprun.plugin.v1.LevelR\x05level\x12\x18\n" +
+	"\asubject\x18\x03 \x01(\tR\asubject\x12\x18\n" +
+	"\amessage\x18\x04 \x01(\tR\amessage\x12\x16\n" +
+	"\x06remedy\x18\x05 \x01(\tR\x06remedy\"Q\n" +
+	"\vObjectCount\x12\x16\n" +
+	"\x06domain\x18\x01 \x01(\tR\x06domain\x12\x14\n" +
+	"\x05class\x18\x02 \x01(\tR\x05class\x12\x14\n" +
+	"\x05count\x18\x03 \x01(\x03R\x05count*\xbc\x02\n" +
 	"\vFailureKind\x12\x1c\n" +
 	"\x18FAILURE_KIND_UNSPECIFIED\x10\x00\x12\x1c\n" +
 	"\x18FAILURE_KIND_UNAVAILABLE\x10\x01\x12\x18\n" +
@@ -4722,7 +5171,18 @@ const file_dprun_plugin_v1_plugin_proto_rawDesc = "" +
 	"\x13VARIANT_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11VARIANT_PERSISTED\x10\x01\x12\x13\n" +
 	"\x0fVARIANT_RUNNING\x10\x02\x12\x19\n" +
-	"\x15VARIANT_SECURE_BACKUP\x10\x032\x9a\x03\n" +
+	"\x15VARIANT_SECURE_BACKUP\x10\x03*y\n" +
+	"\fQuiesceScope\x12\x1d\n" +
+	"\x19QUIESCE_SCOPE_UNSPECIFIED\x10\x00\x12\x16\n" +
+	"\x12QUIESCE_SCOPE_NONE\x10\x01\x12\x18\n" +
+	"\x14QUIESCE_SCOPE_DOMAIN\x10\x02\x12\x18\n" +
+	"\x14QUIESCE_SCOPE_DEVICE\x10\x03*f\n" +
+	"\x05Level\x12\x15\n" +
+	"\x11LEVEL_UNSPECIFIED\x10\x00\x12\x0f\n" +
+	"\vLEVEL_ERROR\x10\x01\x12\x11\n" +
+	"\rLEVEL_WARNING\x10\x02\x12\x14\n" +
+	"\x10LEVEL_NOT_PROVEN\x10\x03\x12\f\n" +
+	"\bLEVEL_OK\x10\x042\x9a\x03\n" +
 	"\x06Plugin\x12L\n" +
 	"\bDescribe\x12 .dprun.plugin.v1.DescribeRequest\x1a\x1e.dprun.plugin.v1.DescribeReply\x12^\n" +
 	"\x0eValidateConfig\x12&.dprun.plugin.v1.ValidateConfigRequest\x1a$.dprun.plugin.v1.ValidateConfigReply\x12O\n" +
@@ -4737,7 +5197,7 @@ const file_dprun_plugin_v1_plugin_proto_rawDesc = "" +
 	"\x06Delete\x12\x1e.dprun.plugin.v1.DeleteRequest\x1a\x1c.dprun.plugin.v1.DeleteReply\x12C\n" +
 	"\x05Sweep\x12\x1d.dprun.plugin.v1.SweepRequest\x1a\x1b.dprun.plugin.v1.SweepReply2G\n" +
 	"\x04Hook\x12?\n" +
-	"\x03Run\x12\x1b.dprun.plugin.v1.RunRequest\x1a\x19.dprun.plugin.v1.RunEvent0\x012\xf6\x04\n" +
+	"\x03Run\x12\x1b.dprun.plugin.v1.RunRequest\x1a\x19.dprun.plugin.v1.RunEvent0\x012\xc7\x05\n" +
 	"\x06Source\x12I\n" +
 	"\aInspect\x12\x1f.dprun.plugin.v1.InspectRequest\x1a\x1d.dprun.plugin.v1.InspectReply\x12O\n" +
 	"\x05Check\x12#.dprun.plugin.v1.SourceCheckRequest\x1a!.dprun.plugin.v1.SourceCheckReply\x12I\n" +
@@ -4746,7 +5206,8 @@ const file_dprun_plugin_v1_plugin_proto_rawDesc = "" +
 	"\fQuiesceState\x12$.dprun.plugin.v1.QuiesceStateRequest\x1a\x1e.dprun.plugin.v1.QuiesceReport\x12K\n" +
 	"\aCapture\x12\x1f.dprun.plugin.v1.CaptureRequest\x1a\x1d.dprun.plugin.v1.CaptureEvent0\x01\x12I\n" +
 	"\aDiscard\x12\x1f.dprun.plugin.v1.DiscardRequest\x1a\x1d.dprun.plugin.v1.DiscardReply\x12F\n" +
-	"\x06Health\x12\x1e.dprun.plugin.v1.HealthRequest\x1a\x1c.dprun.plugin.v1.HealthReplyB;Z9github.com/dprun/dprun/sdk/proto/dprun/plugin/v1;pluginv1b\x06proto3"
+	"\x06Health\x12\x1e.dprun.plugin.v1.HealthRequest\x1a\x1c.dprun.plugin.v1.HealthReply\x12O\n" +
+	"\tPreflight\x12!.dprun.plugin.v1.PreflightRequest\x1a\x1f.dprun.plugin.v1.PreflightReplyB;Z9github.com/dprun/dprun/sdk/proto/dprun/plugin/v1;pluginv1b\x06proto3"
 
 var (
 	file_dprun_plugin_v1_plugin_proto_rawDescOnce sync.Once
@@ -4760,8 +5221,8 @@ func file_dprun_plugin_v1_plugin_proto_rawDescGZIP() []byte {
 	return file_dprun_plugin_v1_plugin_proto_rawDescData
 }
 
-var file_dprun_plugin_v1_plugin_proto_enumTypes = make([]protoimpl.EnumInfo, 11)
-var file_dprun_plugin_v1_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 61)
+var file_dprun_plugin_v1_plugin_proto_enumTypes = make([]protoimpl.EnumInfo, 13)
+var file_dprun_plugin_v1_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 66)
 var file_dprun_plugin_v1_plugin_proto_goTypes = []any{
 	(FailureKind)(0),                // 0: dprun.plugin.v1.FailureKind
 	(Reason)(0),                     // 1: dprun.plugin.v1.Reason
@@ -4774,161 +5235,176 @@ var file_dprun_plugin_v1_plugin_proto_goTypes = []any{
 	(FailoverRole)(0),               // 8: dprun.plugin.v1.FailoverRole
 	(QuiesceState)(0),               // 9: dprun.plugin.v1.QuiesceState
 	(Variant)(0),                    // 10: dprun.plugin.v1.Variant
-	(*Failure)(nil),                 // 11: dprun.plugin.v1.Failure
-	(*DescribeRequest)(nil),         // 12: dprun.plugin.v1.DescribeRequest
-	(*DescribeReply)(nil),           // 13: dprun.plugin.v1.DescribeReply
-	(*ValidateConfigRequest)(nil),   // 14: dprun.plugin.v1.ValidateConfigRequest
-	(*ValidateConfigReply)(nil),     // 15: dprun.plugin.v1.ValidateConfigReply
-	(*Diagnostic)(nil),              // 16: dprun.plugin.v1.Diagnostic
-	(*ConfigureRequest)(nil),        // 17: dprun.plugin.v1.ConfigureRequest
-	(*ConfigureReply)(nil),          // 18: dprun.plugin.v1.ConfigureReply
-	(*ReleaseRequest)(nil),          // 19: dprun.plugin.v1.ReleaseRequest
-	(*ReleaseReply)(nil),            // 20: dprun.plugin.v1.ReleaseReply
-	(*CancelRequest)(nil),           // 21: dprun.plugin.v1.CancelRequest
-	(*CancelReply)(nil),             // 22: dprun.plugin.v1.CancelReply
-	(*DestinationCheckRequest)(nil), // 23: dprun.plugin.v1.DestinationCheckRequest
-	(*DestinationCheckReply)(nil),   // 24: dprun.plugin.v1.DestinationCheckReply
-	(*StoreRequest)(nil),            // 25: dprun.plugin.v1.StoreRequest
-	(*StoreEvent)(nil),              // 26: dprun.plugin.v1.StoreEvent
-	(*StoreReport)(nil),             // 27: dprun.plugin.v1.StoreReport
-	(*Object)(nil),                  // 28: dprun.plugin.v1.Object
-	(*FetchRequest)(nil),            // 29: dprun.plugin.v1.FetchRequest
-	(*FetchEvent)(nil),              // 30: dprun.plugin.v1.FetchEvent
-	(*FetchReport)(nil),             // 31: dprun.plugin.v1.FetchReport
-	(*ListRequest)(nil),             // 32: dprun.plugin.v1.ListRequest
-	(*ListEvent)(nil),               // 33: dprun.plugin.v1.ListEvent
-	(*ListDone)(nil),                // 34: dprun.plugin.v1.ListDone
-	(*DeleteRequest)(nil),           // 35: dprun.plugin.v1.DeleteRequest
-	(*DeleteReply)(nil),             // 36: dprun.plugin.v1.DeleteReply
-	(*SweepRequest)(nil),            // 37: dprun.plugin.v1.SweepRequest
-	(*SweepReply)(nil),              // 38: dprun.plugin.v1.SweepReply
-	(*RunRequest)(nil),              // 39: dprun.plugin.v1.RunRequest
-	(*RunEvent)(nil),                // 40: dprun.plugin.v1.RunEvent
-	(*Output)(nil),                  // 41: dprun.plugin.v1.Output
-	(*RunReport)(nil),               // 42: dprun.plugin.v1.RunReport
-	(*InspectRequest)(nil),          // 43: dprun.plugin.v1.InspectRequest
-	(*InspectReply)(nil),            // 44: dprun.plugin.v1.InspectReply
-	(*Unread)(nil),                  // 45: dprun.plugin.v1.Unread
-	(*Facts)(nil),                   // 46: dprun.plugin.v1.Facts
-	(*Space)(nil),                   // 47: dprun.plugin.v1.Space
-	(*Certificate)(nil),             // 48: dprun.plugin.v1.Certificate
-	(*Domain)(nil),                  // 49: dprun.plugin.v1.Domain
-	(*SourceCheckRequest)(nil),      // 50: dprun.plugin.v1.SourceCheckRequest
-	(*SourceCheckReply)(nil),        // 51: dprun.plugin.v1.SourceCheckReply
-	(*QuiesceReport)(nil),           // 52: dprun.plugin.v1.QuiesceReport
-	(*QuiesceRequest)(nil),          // 53: dprun.plugin.v1.QuiesceRequest
-	(*QuiesceReply)(nil),            // 54: dprun.plugin.v1.QuiesceReply
-	(*UnquiesceRequest)(nil),        // 55: dprun.plugin.v1.UnquiesceRequest
-	(*UnquiesceReply)(nil),          // 56: dprun.plugin.v1.UnquiesceReply
-	(*QuiesceStateRequest)(nil),     // 57: dprun.plugin.v1.QuiesceStateRequest
-	(*CaptureRequest)(nil),          // 58: dprun.plugin.v1.CaptureRequest
-	(*CaptureEvent)(nil),            // 59: dprun.plugin.v1.CaptureEvent
-	(*CaptureProgress)(nil),         // 60: dprun.plugin.v1.CaptureProgress
-	(*CaptureReport)(nil),           // 61: dprun.plugin.v1.CaptureReport
-	(*Artifact)(nil),                // 62: dprun.plugin.v1.Artifact
-	(*DiscardRequest)(nil),          // 63: dprun.plugin.v1.DiscardRequest
-	(*DiscardReply)(nil),            // 64: dprun.plugin.v1.DiscardReply
-	(*HealthRequest)(nil),           // 65: dprun.plugin.v1.HealthRequest
-	(*HealthReply)(nil),             // 66: dprun.plugin.v1.HealthReply
-	(*ObjectHealth)(nil),            // 67: dprun.plugin.v1.ObjectHealth
-	(*UnreadDomain)(nil),            // 68: dprun.plugin.v1.UnreadDomain
-	nil,                             // 69: dprun.plugin.v1.RunRequest.EnvEntry
-	nil,                             // 70: dprun.plugin.v1.RunReport.OutputsEntry
-	nil,                             // 71: dprun.plugin.v1.QuiesceReport.DomainsEntry
-	(*timestamppb.Timestamp)(nil),   // 72: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),     // 73: google.protobuf.Duration
+	(QuiesceScope)(0),               // 11: dprun.plugin.v1.QuiesceScope
+	(Level)(0),                      // 12: dprun.plugin.v1.Level
+	(*Failure)(nil),                 // 13: dprun.plugin.v1.Failure
+	(*DescribeRequest)(nil),         // 14: dprun.plugin.v1.DescribeRequest
+	(*DescribeReply)(nil),           // 15: dprun.plugin.v1.DescribeReply
+	(*ValidateConfigRequest)(nil),   // 16: dprun.plugin.v1.ValidateConfigRequest
+	(*ValidateConfigReply)(nil),     // 17: dprun.plugin.v1.ValidateConfigReply
+	(*Diagnostic)(nil),              // 18: dprun.plugin.v1.Diagnostic
+	(*ConfigureRequest)(nil),        // 19: dprun.plugin.v1.ConfigureRequest
+	(*ConfigureReply)(nil),          // 20: dprun.plugin.v1.ConfigureReply
+	(*ReleaseRequest)(nil),          // 21: dprun.plugin.v1.ReleaseRequest
+	(*ReleaseReply)(nil),            // 22: dprun.plugin.v1.ReleaseReply
+	(*CancelRequest)(nil),           // 23: dprun.plugin.v1.CancelRequest
+	(*CancelReply)(nil),             // 24: dprun.plugin.v1.CancelReply
+	(*DestinationCheckRequest)(nil), // 25: dprun.plugin.v1.DestinationCheckRequest
+	(*DestinationCheckReply)(nil),   // 26: dprun.plugin.v1.DestinationCheckReply
+	(*StoreRequest)(nil),            // 27: dprun.plugin.v1.StoreRequest
+	(*StoreEvent)(nil),              // 28: dprun.plugin.v1.StoreEvent
+	(*StoreReport)(nil),             // 29: dprun.plugin.v1.StoreReport
+	(*Object)(nil),                  // 30: dprun.plugin.v1.Object
+	(*FetchRequest)(nil),            // 31: dprun.plugin.v1.FetchRequest
+	(*FetchEvent)(nil),              // 32: dprun.plugin.v1.FetchEvent
+	(*FetchReport)(nil),             // 33: dprun.plugin.v1.FetchReport
+	(*ListRequest)(nil),             // 34: dprun.plugin.v1.ListRequest
+	(*ListEvent)(nil),               // 35: dprun.plugin.v1.ListEvent
+	(*ListDone)(nil),                // 36: dprun.plugin.v1.ListDone
+	(*DeleteRequest)(nil),           // 37: dprun.plugin.v1.DeleteRequest
+	(*DeleteReply)(nil),             // 38: dprun.plugin.v1.DeleteReply
+	(*SweepRequest)(nil),            // 39: dprun.plugin.v1.SweepRequest
+	(*SweepReply)(nil),              // 40: dprun.plugin.v1.SweepReply
+	(*RunRequest)(nil),              // 41: dprun.plugin.v1.RunRequest
+	(*RunEvent)(nil),                // 42: dprun.plugin.v1.RunEvent
+	(*Output)(nil),                  // 43: dprun.plugin.v1.Output
+	(*RunReport)(nil),               // 44: dprun.plugin.v1.RunReport
+	(*InspectRequest)(nil),          // 45: dprun.plugin.v1.InspectRequest
+	(*InspectReply)(nil),            // 46: dprun.plugin.v1.InspectReply
+	(*Unread)(nil),                  // 47: dprun.plugin.v1.Unread
+	(*Facts)(nil),                   // 48: dprun.plugin.v1.Facts
+	(*Space)(nil),                   // 49: dprun.plugin.v1.Space
+	(*Certificate)(nil),             // 50: dprun.plugin.v1.Certificate
+	(*Domain)(nil),                  // 51: dprun.plugin.v1.Domain
+	(*SourceCheckRequest)(nil),      // 52: dprun.plugin.v1.SourceCheckRequest
+	(*SourceCheckReply)(nil),        // 53: dprun.plugin.v1.SourceCheckReply
+	(*QuiesceReport)(nil),           // 54: dprun.plugin.v1.QuiesceReport
+	(*QuiesceRequest)(nil),          // 55: dprun.plugin.v1.QuiesceRequest
+	(*QuiesceReply)(nil),            // 56: dprun.plugin.v1.QuiesceReply
+	(*UnquiesceRequest)(nil),        // 57: dprun.plugin.v1.UnquiesceRequest
+	(*UnquiesceReply)(nil),          // 58: dprun.plugin.v1.UnquiesceReply
+	(*QuiesceStateRequest)(nil),     // 59: dprun.plugin.v1.QuiesceStateRequest
+	(*CaptureRequest)(nil),          // 60: dprun.plugin.v1.CaptureRequest
+	(*CaptureEvent)(nil),            // 61: dprun.plugin.v1.CaptureEvent
+	(*CaptureProgress)(nil),         // 62: dprun.plugin.v1.CaptureProgress
+	(*CaptureReport)(nil),           // 63: dprun.plugin.v1.CaptureReport
+	(*Artifact)(nil),                // 64: dprun.plugin.v1.Artifact
+	(*DiscardRequest)(nil),          // 65: dprun.plugin.v1.DiscardRequest
+	(*DiscardReply)(nil),            // 66: dprun.plugin.v1.DiscardReply
+	(*HealthRequest)(nil),           // 67: dprun.plugin.v1.HealthRequest
+	(*HealthReply)(nil),             // 68: dprun.plugin.v1.HealthReply
+	(*ObjectHealth)(nil),            // 69: dprun.plugin.v1.ObjectHealth
+	(*UnreadDomain)(nil),            // 70: dprun.plugin.v1.UnreadDomain
+	(*PreflightRequest)(nil),        // 71: dprun.plugin.v1.PreflightRequest
+	(*PreflightActivity)(nil),       // 72: dprun.plugin.v1.PreflightActivity
+	(*PreflightReply)(nil),          // 73: dprun.plugin.v1.PreflightReply
+	(*Finding)(nil),                 // 74: dprun.plugin.v1.Finding
+	(*ObjectCount)(nil),             // 75: dprun.plugin.v1.ObjectCount
+	nil,                             // 76: dprun.plugin.v1.RunRequest.EnvEntry
+	nil,                             // 77: dprun.plugin.v1.RunReport.OutputsEntry
+	nil,                             // 78: dprun.plugin.v1.QuiesceReport.DomainsEntry
+	(*timestamppb.Timestamp)(nil),   // 79: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),     // 80: google.protobuf.Duration
 }
 var file_dprun_plugin_v1_plugin_proto_depIdxs = []int32{
 	0,  // 0: dprun.plugin.v1.Failure.kind:type_name -> dprun.plugin.v1.FailureKind
 	1,  // 1: dprun.plugin.v1.Failure.reason:type_name -> dprun.plugin.v1.Reason
 	2,  // 2: dprun.plugin.v1.ValidateConfigRequest.kind:type_name -> dprun.plugin.v1.Kind
-	16, // 3: dprun.plugin.v1.ValidateConfigReply.diagnostics:type_name -> dprun.plugin.v1.Diagnostic
+	18, // 3: dprun.plugin.v1.ValidateConfigReply.diagnostics:type_name -> dprun.plugin.v1.Diagnostic
 	3,  // 4: dprun.plugin.v1.Diagnostic.severity:type_name -> dprun.plugin.v1.Severity
 	2,  // 5: dprun.plugin.v1.ConfigureRequest.kind:type_name -> dprun.plugin.v1.Kind
 	4,  // 6: dprun.plugin.v1.StoreRequest.verify:type_name -> dprun.plugin.v1.Verify
-	27, // 7: dprun.plugin.v1.StoreEvent.done:type_name -> dprun.plugin.v1.StoreReport
+	29, // 7: dprun.plugin.v1.StoreEvent.done:type_name -> dprun.plugin.v1.StoreReport
 	4,  // 8: dprun.plugin.v1.StoreReport.verified:type_name -> dprun.plugin.v1.Verify
-	72, // 9: dprun.plugin.v1.Object.modified:type_name -> google.protobuf.Timestamp
-	31, // 10: dprun.plugin.v1.FetchEvent.done:type_name -> dprun.plugin.v1.FetchReport
-	28, // 11: dprun.plugin.v1.ListEvent.objects:type_name -> dprun.plugin.v1.Object
-	34, // 12: dprun.plugin.v1.ListEvent.done:type_name -> dprun.plugin.v1.ListDone
-	73, // 13: dprun.plugin.v1.SweepRequest.older_than:type_name -> google.protobuf.Duration
-	69, // 14: dprun.plugin.v1.RunRequest.env:type_name -> dprun.plugin.v1.RunRequest.EnvEntry
-	41, // 15: dprun.plugin.v1.RunEvent.output:type_name -> dprun.plugin.v1.Output
-	42, // 16: dprun.plugin.v1.RunEvent.done:type_name -> dprun.plugin.v1.RunReport
+	79, // 9: dprun.plugin.v1.Object.modified:type_name -> google.protobuf.Timestamp
+	33, // 10: dprun.plugin.v1.FetchEvent.done:type_name -> dprun.plugin.v1.FetchReport
+	30, // 11: dprun.plugin.v1.ListEvent.objects:type_name -> dprun.plugin.v1.Object
+	36, // 12: dprun.plugin.v1.ListEvent.done:type_name -> dprun.plugin.v1.ListDone
+	80, // 13: dprun.plugin.v1.SweepRequest.older_than:type_name -> google.protobuf.Duration
+	76, // 14: dprun.plugin.v1.RunRequest.env:type_name -> dprun.plugin.v1.RunRequest.EnvEntry
+	43, // 15: dprun.plugin.v1.RunEvent.output:type_name -> dprun.plugin.v1.Output
+	44, // 16: dprun.plugin.v1.RunEvent.done:type_name -> dprun.plugin.v1.RunReport
 	5,  // 17: dprun.plugin.v1.Output.stream:type_name -> dprun.plugin.v1.Stream
-	70, // 18: dprun.plugin.v1.RunReport.outputs:type_name -> dprun.plugin.v1.RunReport.OutputsEntry
-	46, // 19: dprun.plugin.v1.InspectReply.facts:type_name -> dprun.plugin.v1.Facts
-	49, // 20: dprun.plugin.v1.InspectReply.domains:type_name -> dprun.plugin.v1.Domain
-	45, // 21: dprun.plugin.v1.InspectReply.unread:type_name -> dprun.plugin.v1.Unread
+	77, // 18: dprun.plugin.v1.RunReport.outputs:type_name -> dprun.plugin.v1.RunReport.OutputsEntry
+	48, // 19: dprun.plugin.v1.InspectReply.facts:type_name -> dprun.plugin.v1.Facts
+	51, // 20: dprun.plugin.v1.InspectReply.domains:type_name -> dprun.plugin.v1.Domain
+	47, // 21: dprun.plugin.v1.InspectReply.unread:type_name -> dprun.plugin.v1.Unread
 	6,  // 22: dprun.plugin.v1.Unread.fact:type_name -> dprun.plugin.v1.Fact
-	11, // 23: dprun.plugin.v1.Unread.failure:type_name -> dprun.plugin.v1.Failure
+	13, // 23: dprun.plugin.v1.Unread.failure:type_name -> dprun.plugin.v1.Failure
 	7,  // 24: dprun.plugin.v1.Facts.backup_mode:type_name -> dprun.plugin.v1.BackupMode
-	47, // 25: dprun.plugin.v1.Facts.space:type_name -> dprun.plugin.v1.Space
-	48, // 26: dprun.plugin.v1.Facts.certificates:type_name -> dprun.plugin.v1.Certificate
-	72, // 27: dprun.plugin.v1.Facts.clock:type_name -> google.protobuf.Timestamp
-	72, // 28: dprun.plugin.v1.Certificate.expires:type_name -> google.protobuf.Timestamp
+	49, // 25: dprun.plugin.v1.Facts.space:type_name -> dprun.plugin.v1.Space
+	50, // 26: dprun.plugin.v1.Facts.certificates:type_name -> dprun.plugin.v1.Certificate
+	79, // 27: dprun.plugin.v1.Facts.clock:type_name -> google.protobuf.Timestamp
+	79, // 28: dprun.plugin.v1.Certificate.expires:type_name -> google.protobuf.Timestamp
 	9,  // 29: dprun.plugin.v1.Domain.quiesce_state:type_name -> dprun.plugin.v1.QuiesceState
-	52, // 30: dprun.plugin.v1.SourceCheckReply.quiesce:type_name -> dprun.plugin.v1.QuiesceReport
-	47, // 31: dprun.plugin.v1.SourceCheckReply.space:type_name -> dprun.plugin.v1.Space
+	54, // 30: dprun.plugin.v1.SourceCheckReply.quiesce:type_name -> dprun.plugin.v1.QuiesceReport
+	49, // 31: dprun.plugin.v1.SourceCheckReply.space:type_name -> dprun.plugin.v1.Space
 	10, // 32: dprun.plugin.v1.SourceCheckReply.variants:type_name -> dprun.plugin.v1.Variant
 	8,  // 33: dprun.plugin.v1.SourceCheckReply.role:type_name -> dprun.plugin.v1.FailoverRole
 	9,  // 34: dprun.plugin.v1.QuiesceReport.state:type_name -> dprun.plugin.v1.QuiesceState
-	71, // 35: dprun.plugin.v1.QuiesceReport.domains:type_name -> dprun.plugin.v1.QuiesceReport.DomainsEntry
-	73, // 36: dprun.plugin.v1.QuiesceRequest.device_timeout:type_name -> google.protobuf.Duration
+	78, // 35: dprun.plugin.v1.QuiesceReport.domains:type_name -> dprun.plugin.v1.QuiesceReport.DomainsEntry
+	80, // 36: dprun.plugin.v1.QuiesceRequest.device_timeout:type_name -> google.protobuf.Duration
 	10, // 37: dprun.plugin.v1.CaptureRequest.variant:type_name -> dprun.plugin.v1.Variant
-	60, // 38: dprun.plugin.v1.CaptureEvent.progress:type_name -> dprun.plugin.v1.CaptureProgress
-	61, // 39: dprun.plugin.v1.CaptureEvent.done:type_name -> dprun.plugin.v1.CaptureReport
-	62, // 40: dprun.plugin.v1.CaptureReport.artifacts:type_name -> dprun.plugin.v1.Artifact
-	67, // 41: dprun.plugin.v1.HealthReply.objects:type_name -> dprun.plugin.v1.ObjectHealth
-	68, // 42: dprun.plugin.v1.HealthReply.unread:type_name -> dprun.plugin.v1.UnreadDomain
-	11, // 43: dprun.plugin.v1.UnreadDomain.failure:type_name -> dprun.plugin.v1.Failure
-	9,  // 44: dprun.plugin.v1.QuiesceReport.DomainsEntry.value:type_name -> dprun.plugin.v1.QuiesceState
-	12, // 45: dprun.plugin.v1.Plugin.Describe:input_type -> dprun.plugin.v1.DescribeRequest
-	14, // 46: dprun.plugin.v1.Plugin.ValidateConfig:input_type -> dprun.plugin.v1.ValidateConfigRequest
-	17, // 47: dprun.plugin.v1.Plugin.Configure:input_type -> dprun.plugin.v1.ConfigureRequest
-	19, // 48: dprun.plugin.v1.Plugin.Release:input_type -> dprun.plugin.v1.ReleaseRequest
-	21, // 49: dprun.plugin.v1.Plugin.Cancel:input_type -> dprun.plugin.v1.CancelRequest
-	23, // 50: dprun.plugin.v1.Destination.Check:input_type -> dprun.plugin.v1.DestinationCheckRequest
-	25, // 51: dprun.plugin.v1.Destination.Store:input_type -> dprun.plugin.v1.StoreRequest
-	29, // 52: dprun.plugin.v1.Destination.Fetch:input_type -> dprun.plugin.v1.FetchRequest
-	32, // 53: dprun.plugin.v1.Destination.List:input_type -> dprun.plugin.v1.ListRequest
-	35, // 54: dprun.plugin.v1.Destination.Delete:input_type -> dprun.plugin.v1.DeleteRequest
-	37, // 55: dprun.plugin.v1.Destination.Sweep:input_type -> dprun.plugin.v1.SweepRequest
-	39, // 56: dprun.plugin.v1.Hook.Run:input_type -> dprun.plugin.v1.RunRequest
-	43, // 57: dprun.plugin.v1.Source.Inspect:input_type -> dprun.plugin.v1.InspectRequest
-	50, // 58: dprun.plugin.v1.Source.Check:input_type -> dprun.plugin.v1.SourceCheckRequest
-	53, // 59: dprun.plugin.v1.Source.Quiesce:input_type -> dprun.plugin.v1.QuiesceRequest
-	55, // 60: dprun.plugin.v1.Source.Unquiesce:input_type -> dprun.plugin.v1.UnquiesceRequest
-	57, // 61: dprun.plugin.v1.Source.QuiesceState:input_type -> dprun.plugin.v1.QuiesceStateRequest
-	58, // 62: dprun.plugin.v1.Source.Capture:input_type -> dprun.plugin.v1.CaptureRequest
-	63, // 63: dprun.plugin.v1.Source.Discard:input_type -> dprun.plugin.v1.DiscardRequest
-	65, // 64: dprun.plugin.v1.Source.Health:input_type -> dprun.plugin.v1.HealthRequest
-	13, // 65: dprun.plugin.v1.Plugin.Describe:output_type -> dprun.plugin.v1.DescribeReply
-	15, // 66: dprun.plugin.v1.Plugin.ValidateConfig:output_type -> dprun.plugin.v1.ValidateConfigReply
-	18, // 67: dprun.plugin.v1.Plugin.Configure:output_type -> dprun.plugin.v1.ConfigureReply
-	20, // 68: dprun.plugin.v1.Plugin.Release:output_type -> dprun.plugin.v1.ReleaseReply
-	22, // 69: dprun.plugin.v1.Plugin.Cancel:output_type -> dprun.plugin.v1.CancelReply
-	24, // 70: dprun.plugin.v1.Destination.Check:output_type -> dprun.plugin.v1.DestinationCheckReply
-	26, // 71: dprun.plugin.v1.Destination.Store:output_type -> dprun.plugin.v1.StoreEvent
-	30, // 72: dprun.plugin.v1.Destination.Fetch:output_type -> dprun.plugin.v1.FetchEvent
-	33, // 73: dprun.plugin.v1.Destination.List:output_type -> dprun.plugin.v1.ListEvent
-	36, // 74: dprun.plugin.v1.Destination.Delete:output_type -> dprun.plugin.v1.DeleteReply
-	38, // 75: dprun.plugin.v1.Destination.Sweep:output_type -> dprun.plugin.v1.SweepReply
-	40, // 76: dprun.plugin.v1.Hook.Run:output_type -> dprun.plugin.v1.RunEvent
-	44, // 77: dprun.plugin.v1.Source.Inspect:output_type -> dprun.plugin.v1.InspectReply
-	51, // 78: dprun.plugin.v1.Source.Check:output_type -> dprun.plugin.v1.SourceCheckReply
-	54, // 79: dprun.plugin.v1.Source.Quiesce:output_type -> dprun.plugin.v1.QuiesceReply
-	56, // 80: dprun.plugin.v1.Source.Unquiesce:output_type -> dprun.plugin.v1.UnquiesceReply
-	52, // 81: dprun.plugin.v1.Source.QuiesceState:output_type -> dprun.plugin.v1.QuiesceReport
-	59, // 82: dprun.plugin.v1.Source.Capture:output_type -> dprun.plugin.v1.CaptureEvent
-	64, // 83: dprun.plugin.v1.Source.Discard:output_type -> dprun.plugin.v1.DiscardReply
-	66, // 84: dprun.plugin.v1.Source.Health:output_type -> dprun.plugin.v1.HealthReply
-	65, // [65:85] is the sub-list for method output_type
-	45, // [45:65] is the sub-list for method input_type
-	45, // [45:45] is the sub-list for extension type_name
-	45, // [45:45] is the sub-list for extension extendee
-	0,  // [0:45] is the sub-list for field type_name
+	62, // 38: dprun.plugin.v1.CaptureEvent.progress:type_name -> dprun.plugin.v1.CaptureProgress
+	63, // 39: dprun.plugin.v1.CaptureEvent.done:type_name -> dprun.plugin.v1.CaptureReport
+	64, // 40: dprun.plugin.v1.CaptureReport.artifacts:type_name -> dprun.plugin.v1.Artifact
+	69, // 41: dprun.plugin.v1.HealthReply.objects:type_name -> dprun.plugin.v1.ObjectHealth
+	70, // 42: dprun.plugin.v1.HealthReply.unread:type_name -> dprun.plugin.v1.UnreadDomain
+	13, // 43: dprun.plugin.v1.UnreadDomain.failure:type_name -> dprun.plugin.v1.Failure
+	79, // 44: dprun.plugin.v1.PreflightRequest.now:type_name -> google.protobuf.Timestamp
+	72, // 45: dprun.plugin.v1.PreflightRequest.activities:type_name -> dprun.plugin.v1.PreflightActivity
+	11, // 46: dprun.plugin.v1.PreflightActivity.quiesce:type_name -> dprun.plugin.v1.QuiesceScope
+	74, // 47: dprun.plugin.v1.PreflightReply.findings:type_name -> dprun.plugin.v1.Finding
+	75, // 48: dprun.plugin.v1.PreflightReply.objects:type_name -> dprun.plugin.v1.ObjectCount
+	12, // 49: dprun.plugin.v1.Finding.level:type_name -> dprun.plugin.v1.Level
+	9,  // 50: dprun.plugin.v1.QuiesceReport.DomainsEntry.value:type_name -> dprun.plugin.v1.QuiesceState
+	14, // 51: dprun.plugin.v1.Plugin.Describe:input_type -> dprun.plugin.v1.DescribeRequest
+	16, // 52: dprun.plugin.v1.Plugin.ValidateConfig:input_type -> dprun.plugin.v1.ValidateConfigRequest
+	19, // 53: dprun.plugin.v1.Plugin.Configure:input_type -> dprun.plugin.v1.ConfigureRequest
+	21, // 54: dprun.plugin.v1.Plugin.Release:input_type -> dprun.plugin.v1.ReleaseRequest
+	23, // 55: dprun.plugin.v1.Plugin.Cancel:input_type -> dprun.plugin.v1.CancelRequest
+	25, // 56: dprun.plugin.v1.Destination.Check:input_type -> dprun.plugin.v1.DestinationCheckRequest
+	27, // 57: dprun.plugin.v1.Destination.Store:input_type -> dprun.plugin.v1.StoreRequest
+	31, // 58: dprun.plugin.v1.Destination.Fetch:input_type -> dprun.plugin.v1.FetchRequest
+	34, // 59: dprun.plugin.v1.Destination.List:input_type -> dprun.plugin.v1.ListRequest
+	37, // 60: dprun.plugin.v1.Destination.Delete:input_type -> dprun.plugin.v1.DeleteRequest
+	39, // 61: dprun.plugin.v1.Destination.Sweep:input_type -> dprun.plugin.v1.SweepRequest
+	41, // 62: dprun.plugin.v1.Hook.Run:input_type -> dprun.plugin.v1.RunRequest
+	45, // 63: dprun.plugin.v1.Source.Inspect:input_type -> dprun.plugin.v1.InspectRequest
+	52, // 64: dprun.plugin.v1.Source.Check:input_type -> dprun.plugin.v1.SourceCheckRequest
+	55, // 65: dprun.plugin.v1.Source.Quiesce:input_type -> dprun.plugin.v1.QuiesceRequest
+	57, // 66: dprun.plugin.v1.Source.Unquiesce:input_type -> dprun.plugin.v1.UnquiesceRequest
+	59, // 67: dprun.plugin.v1.Source.QuiesceState:input_type -> dprun.plugin.v1.QuiesceStateRequest
+	60, // 68: dprun.plugin.v1.Source.Capture:input_type -> dprun.plugin.v1.CaptureRequest
+	65, // 69: dprun.plugin.v1.Source.Discard:input_type -> dprun.plugin.v1.DiscardRequest
+	67, // 70: dprun.plugin.v1.Source.Health:input_type -> dprun.plugin.v1.HealthRequest
+	71, // 71: dprun.plugin.v1.Source.Preflight:input_type -> dprun.plugin.v1.PreflightRequest
+	15, // 72: dprun.plugin.v1.Plugin.Describe:output_type -> dprun.plugin.v1.DescribeReply
+	17, // 73: dprun.plugin.v1.Plugin.ValidateConfig:output_type -> dprun.plugin.v1.ValidateConfigReply
+	20, // 74: dprun.plugin.v1.Plugin.Configure:output_type -> dprun.plugin.v1.ConfigureReply
+	22, // 75: dprun.plugin.v1.Plugin.Release:output_type -> dprun.plugin.v1.ReleaseReply
+	24, // 76: dprun.plugin.v1.Plugin.Cancel:output_type -> dprun.plugin.v1.CancelReply
+	26, // 77: dprun.plugin.v1.Destination.Check:output_type -> dprun.plugin.v1.DestinationCheckReply
+	28, // 78: dprun.plugin.v1.Destination.Store:output_type -> dprun.plugin.v1.StoreEvent
+	32, // 79: dprun.plugin.v1.Destination.Fetch:output_type -> dprun.plugin.v1.FetchEvent
+	35, // 80: dprun.plugin.v1.Destination.List:output_type -> dprun.plugin.v1.ListEvent
+	38, // 81: dprun.plugin.v1.Destination.Delete:output_type -> dprun.plugin.v1.DeleteReply
+	40, // 82: dprun.plugin.v1.Destination.Sweep:output_type -> dprun.plugin.v1.SweepReply
+	42, // 83: dprun.plugin.v1.Hook.Run:output_type -> dprun.plugin.v1.RunEvent
+	46, // 84: dprun.plugin.v1.Source.Inspect:output_type -> dprun.plugin.v1.InspectReply
+	53, // 85: dprun.plugin.v1.Source.Check:output_type -> dprun.plugin.v1.SourceCheckReply
+	56, // 86: dprun.plugin.v1.Source.Quiesce:output_type -> dprun.plugin.v1.QuiesceReply
+	58, // 87: dprun.plugin.v1.Source.Unquiesce:output_type -> dprun.plugin.v1.UnquiesceReply
+	54, // 88: dprun.plugin.v1.Source.QuiesceState:output_type -> dprun.plugin.v1.QuiesceReport
+	61, // 89: dprun.plugin.v1.Source.Capture:output_type -> dprun.plugin.v1.CaptureEvent
+	66, // 90: dprun.plugin.v1.Source.Discard:output_type -> dprun.plugin.v1.DiscardReply
+	68, // 91: dprun.plugin.v1.Source.Health:output_type -> dprun.plugin.v1.HealthReply
+	73, // 92: dprun.plugin.v1.Source.Preflight:output_type -> dprun.plugin.v1.PreflightReply
+	72, // [72:93] is the sub-list for method output_type
+	51, // [51:72] is the sub-list for method input_type
+	51, // [51:51] is the sub-list for extension type_name
+	51, // [51:51] is the sub-list for extension extendee
+	0,  // [0:51] is the sub-list for field type_name
 }
 
 func init() { file_dprun_plugin_v1_plugin_proto_init() }
@@ -4941,8 +5417,8 @@ func file_dprun_plugin_v1_plugin_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dprun_plugin_v1_plugin_proto_rawDesc), len(file_dprun_plugin_v1_plugin_proto_rawDesc)),
-			NumEnums:      11,
-			NumMessages:   61,
+			NumEnums:      13,
+			NumMessages:   66,
 			NumExtensions: 0,
 			NumServices:   4,
 		},

@@ -753,6 +753,7 @@ const (
 	Source_Capture_FullMethodName      = "/dprun.plugin.v1.Source/Capture"
 	Source_Discard_FullMethodName      = "/dprun.plugin.v1.Source/Discard"
 	Source_Health_FullMethodName       = "/dprun.plugin.v1.Source/Health"
+	Source_Preflight_FullMethodName    = "/dprun.plugin.v1.Source/Preflight"
 )
 
 // SourceClient is the client API for Source service.
@@ -760,7 +761,7 @@ const (
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
 // Source. Every type of source offers all calls but those that `abilities` in
-// the schema names: health (Health).
+// the schema names: health (Health), preflight (Preflight).
 type SourceClient interface {
 	Inspect(ctx context.Context, in *InspectRequest, opts ...grpc.CallOption) (*InspectReply, error)
 	Check(ctx context.Context, in *SourceCheckRequest, opts ...grpc.CallOption) (*SourceCheckReply, error)
@@ -770,6 +771,7 @@ type SourceClient interface {
 	Capture(ctx context.Context, in *CaptureRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[CaptureEvent], error)
 	Discard(ctx context.Context, in *DiscardRequest, opts ...grpc.CallOption) (*DiscardReply, error)
 	Health(ctx context.Context, in *HealthRequest, opts ...grpc.CallOption) (*HealthReply, error)
+	Preflight(ctx context.Context, in *PreflightRequest, opts ...grpc.CallOption) (*PreflightReply, error)
 }
 
 type sourceClient struct {
@@ -869,12 +871,22 @@ func (c *sourceClient) Health(ctx context.Context, in *HealthRequest, opts ...gr
 	return out, nil
 }
 
+func (c *sourceClient) Preflight(ctx context.Context, in *PreflightRequest, opts ...grpc.CallOption) (*PreflightReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(PreflightReply)
+	err := c.cc.Invoke(ctx, Source_Preflight_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // SourceServer is the server API for Source service.
 // All implementations must embed UnimplementedSourceServer
 // for forward compatibility.
 //
 // Source. Every type of source offers all calls but those that `abilities` in
-// the schema names: health (Health).
+// the schema names: health (Health), preflight (Preflight).
 type SourceServer interface {
 	Inspect(context.Context, *InspectRequest) (*InspectReply, error)
 	Check(context.Context, *SourceCheckRequest) (*SourceCheckReply, error)
@@ -884,6 +896,7 @@ type SourceServer interface {
 	Capture(*CaptureRequest, grpc.ServerStreamingServer[CaptureEvent]) error
 	Discard(context.Context, *DiscardRequest) (*DiscardReply, error)
 	Health(context.Context, *HealthRequest) (*HealthReply, error)
+	Preflight(context.Context, *PreflightRequest) (*PreflightReply, error)
 	mustEmbedUnimplementedSourceServer()
 }
 
@@ -917,6 +930,9 @@ func (UnimplementedSourceServer) Discard(context.Context, *DiscardRequest) (*Dis
 }
 func (UnimplementedSourceServer) Health(context.Context, *HealthRequest) (*HealthReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method Health not implemented")
+}
+func (UnimplementedSourceServer) Preflight(context.Context, *PreflightRequest) (*PreflightReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method Preflight not implemented")
 }
 func (UnimplementedSourceServer) mustEmbedUnimplementedSourceServer() {}
 func (UnimplementedSourceServer) testEmbeddedByValue()                {}
@@ -1076,6 +1092,24 @@ func _Source_Health_Handler(srv interface{}, ctx context.Context, dec func(inter
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Source_Preflight_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PreflightRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(SourceServer).Preflight(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Source_Preflight_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(SourceServer).Preflight(ctx, req.(*PreflightRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Source_ServiceDesc is the grpc.ServiceDesc for Source service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -1110,6 +1144,10 @@ var Source_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Health",
 			Handler:    _Source_Health_Handler,
+		},
+		{
+			MethodName: "Preflight",
+			Handler:    _Source_Preflight_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{
