@@ -97,6 +97,7 @@ const (
 	ExitPlugin  = 11 // a plugin is missing, untrusted or broken at start
 	ExitRunning = 12 // the same plan is already running, or its run is being recovered
 	ExitNothing = 14 // nothing to do
+	ExitCheck   = 15 // a check of the whole plan has failed
 	ExitOwed    = 16 // a device may still be quiesced
 	ExitAway    = 17 // it is back, but a script that should lead traffic back has not worked
 	ExitUsage   = 64

@@ -13,10 +13,12 @@ import (
 	"github.com/dprun/dprun/runner/event"
 	"github.com/dprun/dprun/runner/execute"
 	"github.com/dprun/dprun/runner/lifecycle"
+	"github.com/dprun/dprun/runner/pluginhost"
 	"github.com/dprun/dprun/runner/record"
 	"github.com/dprun/dprun/runner/report"
 	"github.com/dprun/dprun/runner/status"
 	"github.com/dprun/dprun/sdk"
+	"github.com/dprun/dprun/sdk/failure"
 )
 
 // stampShown stands for the time of a task that has not started.
@@ -47,21 +49,10 @@ func (r *Runner) Preview(ctx context.Context, q PreviewRequest) (*report.Preview
 	if err := r.begin(Operation{}).remember(ctx, originOf(loaded, p), &spec); err != nil {
 		return nil, res, err
 	}
-	host := r.startUnlockedHost()
-	defer func() { _ = host.Close() }()
-	// The window and the scripts are for runs: a preview may be made at noon.
-	seen := spec
-	seen.Window, seen.PreScript, seen.PostScript = nil, nil, nil
-	seen.AwaitDestinations = true
-	machine := lifecycle.NewRun(seen)
-	x := record.NewCompiledPlan(loaded.Config, p, loaded.secrets, &r.redact)
-	exec := execute.New(execute.Options{Run: "preview", PlanName: p.Name, Version: r.Version, Plan: x, Plugins: host, Staging: r.staging,
-		Locks: deviceLocks{r.locks, "preview"}, Clock: r.Clock, Redact: &r.redact, Log: r.Log, Output: func(string, string, string) {}})
-	defer exec.Close()
-	watch := &destinationWatch{reports: map[string]*sdk.DestinationReport{}}
-	engine.New(engine.Options{Run: machine, Executor: exec, Journal: watch, Clock: r.Clock, Sink: previewing{r.Log}, Log: r.Log,
-		Until: (*lifecycle.Run).Expanded}).Run(ctx, event.Event{Kind: event.RunStarted})
-	v.Destinations = watch.reports
+	l := r.startLook(loaded, p)
+	defer l.close()
+	machine, told := l.upToTasks(ctx, spec)
+	v.Destinations = told.destinations
 	if verdict := machine.Verdict(); verdict != nil && len(machine.Tasks()) == 0 && verdict.Code != string(status.RunAllTasksSkipped) {
 		return v, res, errorf(1, "%s: %s", verdict.Code, verdict.Message)
 	}
@@ -73,13 +64,46 @@ func (r *Runner) Preview(ctx context.Context, q PreviewRequest) (*report.Preview
 		v.Unusable[u.Name] = report.PreviewUnusable{Code: string(u.Code), Message: u.Message, Action: e.Action}
 	}
 	for _, t := range machine.Tasks() {
-		v.Tasks = append(v.Tasks, r.previewTask(ctx, x, t))
+		v.Tasks = append(v.Tasks, r.previewTask(ctx, l.plan, t))
 	}
 	res.ExitCode = exitForeseen(v)
 	if code, done := machine.Done(); done {
 		res.ExitCode = code
 	}
 	return v, res, nil
+}
+
+// look is what contacts destinations and devices for no run: it reads, and
+// writes and removes a few bytes at destinations.
+type look struct {
+	*Runner
+	plan *record.CompiledPlan
+	exec *execute.Executor
+	host *pluginhost.Host
+}
+
+func (r *Runner) startLook(loaded *Loaded, p *plan.Plan) *look {
+	l := &look{Runner: r, plan: record.NewCompiledPlan(loaded.Config, p, loaded.secrets, &r.redact), host: r.startUnlockedHost()}
+	l.exec = execute.New(execute.Options{Run: "preview", PlanName: p.Name, Version: r.Version, Plan: l.plan, Plugins: l.host, Staging: r.staging,
+		Locks: deviceLocks{r.locks, "preview"}, Clock: r.Clock, Redact: &r.redact, Log: r.Log, Output: func(string, string, string) {}})
+	return l
+}
+
+func (l *look) close() {
+	l.exec.Close()
+	_ = l.host.Close()
+}
+
+// upToTasks does what a run does up to its tasks. The window and the scripts
+// are for runs: a preview may be made at noon.
+func (l *look) upToTasks(ctx context.Context, spec lifecycle.RunSpec) (*lifecycle.Run, *answers) {
+	spec.Window, spec.PreScript, spec.PostScript = nil, nil, nil
+	spec.AwaitDestinations = true
+	machine := lifecycle.NewRun(spec)
+	w := &answers{destinations: map[string]*sdk.DestinationReport{}, inspections: map[string]*sdk.Inspection{}, failures: map[string]*failure.Error{}}
+	engine.New(engine.Options{Run: machine, Executor: l.exec, Journal: w, Clock: l.Clock, Sink: previewing{l.Log}, Log: l.Log,
+		Until: (*lifecycle.Run).Expanded}).Run(ctx, event.Event{Kind: event.RunStarted})
+	return machine, w
 }
 
 // foresee reads a plan and says what of it is meant. It gives no plan and no
@@ -178,22 +202,37 @@ func windowStands(w *window.Window, now time.Time) (string, bool) {
 	return w.Name + " is closed and never opens", false
 }
 
-// destinationWatch keeps what the destinations told; nothing is written down.
-type destinationWatch struct {
-	reports map[string]*sdk.DestinationReport
+// answers keeps what destinations and devices told; nothing is written down.
+type answers struct {
+	destinations map[string]*sdk.DestinationReport
+	inspections  map[string]*sdk.Inspection
+	failures     map[string]*failure.Error // why a device was not inspected
 }
 
-func (d *destinationWatch) Owe(engine.Batch) error { return nil }
-func (d *destinationWatch) Paid(engine.Batch)      {}
+func (w *answers) Owe(engine.Batch) error { return nil }
+func (w *answers) Paid(engine.Batch)      {}
 
-func (d *destinationWatch) Append(_ context.Context, b engine.Batch) error {
+func (w *answers) Append(_ context.Context, b engine.Batch) error {
 	for _, e := range b.Events {
-		if e.Result != nil && e.Result.Destination != nil {
-			id, err := lifecycle.ParseActionID(e.Action)
-			if err != nil {
-				return err
+		if e.Kind != event.Finished || e.Action == "" {
+			continue
+		}
+		id, err := lifecycle.ParseActionID(e.Action)
+		if err != nil {
+			return err
+		}
+		switch id.Kind {
+		case lifecycle.ActCheckDestination:
+			if e.Result != nil && e.Result.Destination != nil {
+				w.destinations[id.Target] = e.Result.Destination
 			}
-			d.reports[id.Target] = e.Result.Destination
+		case lifecycle.ActInspect:
+			delete(w.failures, id.Target)
+			if e.Failure != nil {
+				w.failures[id.Target] = e.Failure
+			} else if e.Result != nil {
+				w.inspections[id.Target] = e.Result.Inspection
+			}
 		}
 	}
 	return nil

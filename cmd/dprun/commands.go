@@ -8,6 +8,7 @@ func (a *app) commands() []*cobra.Command {
 		a.validateCommand(),
 		a.fmtCommand(),
 		a.planCommand(),
+		a.checkCommand(),
 		a.applyCommand(),
 		a.recoverCommand(),
 		a.owedCommand(),

@@ -359,20 +359,7 @@ func TestEveryMistakeIsToldWithWhatToDo(t *testing.T) {
 				t.Errorf("exit code %d, want %d", got, m.code)
 			}
 			text := fmt.Sprintf("$ dprun %s\n%s%s", strings.Join(args, " "), told(dir, ordered(stderr.String())), told(dir, stdout.String()))
-			golden := filepath.Join("testdata", "mistakes", m.name+".txt")
-			if *update {
-				if err := os.WriteFile(golden, []byte(text), 0o644); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			want, err := os.ReadFile(golden)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if d := cmp.Diff(string(want), text); d != "" {
-				t.Errorf("go test ./cmd/dprun -run Mistake -update writes what is printed now (-want +got):\n%s", d)
-			}
+			golden(t, filepath.Join("testdata", "mistakes", m.name+".txt"), text)
 		})
 	}
 	files, err := filepath.Glob("testdata/mistakes/*.txt")
@@ -383,6 +370,24 @@ func TestEveryMistakeIsToldWithWhatToDo(t *testing.T) {
 		if !names[strings.TrimSuffix(filepath.Base(f), ".txt")] {
 			t.Errorf("%s belongs to no mistake", f)
 		}
+	}
+}
+
+// golden compares a text with that of a file.
+func golden(t *testing.T, file, text string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(string(want), text); d != "" {
+		t.Errorf("go test ./cmd/dprun -run 'Mistake|ACheck' -update writes what is printed now (-want +got):\n%s", d)
 	}
 }
 

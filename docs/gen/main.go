@@ -47,6 +47,7 @@ func pages() []page {
 		{"packages.md", "", func(b *bytes.Buffer) { packagesPage(b, layering.Rows()) }},
 		{"servers.md", "", func(b *bytes.Buffer) { serversPage(b, seen()) }},
 		{"machine.md", "", func(b *bytes.Buffer) { machinePage(b, lifecycle.Regions()) }},
+		{"access-profile.md", "", accessPage},
 		{"functions.md", "", func(b *bytes.Buffer) { functionsPage(b, functions()) }},
 	}
 }

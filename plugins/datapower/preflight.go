@@ -34,9 +34,7 @@ type preflight struct {
 	now        time.Time // by the host's clock, when the answer came
 	activities []activity
 	domains    *soma.Domains
-
-	mu  sync.Mutex
-	out sdk.PreflightReport
+	out        sdk.PreflightReport
 }
 
 // Preflight reads what the activities will need: a request for each right and each domain that it is needed in, and a few more.
@@ -63,7 +61,7 @@ func (s *source) Preflight(ctx context.Context, r sdk.PreflightRequest) (*sdk.Pr
 	p.executing(own)
 	p.states()
 	p.clock()
-	for _, step := range []func(context.Context) error{p.objects, p.checkpoints, p.otherBackups} {
+	for _, step := range []func(context.Context) error{p.against, p.objects, p.checkpoints, p.otherBackups} {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}
@@ -80,8 +78,6 @@ func (s *source) Preflight(ctx context.Context, r sdk.PreflightRequest) (*sdk.Pr
 
 // found writes a finding down.
 func (p *preflight) found(check string, l sdk.Level, subject, remedy, message string, args ...any) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	p.out.Findings = append(p.out.Findings, sdk.Finding{Check: check, Level: l, Subject: archive.Printable(subject), Message: fmt.Sprintf(message, args...), Remedy: remedy})
 }
 
@@ -146,17 +142,18 @@ func (p *preflight) permissions(ctx context.Context) error {
 	defer cancel(nil)
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, inspectParallel)
-	for _, a := range Accesses() {
-		if !a.Proven() || !a.needed(p.activities) {
-			continue
-		}
-		domains := []string{defaultDomain}
+	needed := slices.DeleteFunc(Accesses(), func(a Access) bool { return !a.Proven() || !a.needed(p.activities) })
+	domainsOf := func(a Access) []string {
 		if a.Domains {
-			domains = p.involved()
+			return p.involved()
 		}
+		return []string{defaultDomain}
+	}
+	refusedIn := make([][]string, len(needed))
+	for i, a := range needed {
 		wg.Go(func() {
 			var refused []string
-			for _, d := range domains {
+			for _, d := range domainsOf(a) {
 				slots <- struct{}{}
 				err := a.read(ctx, p.client, d)
 				<-slots
@@ -169,10 +166,13 @@ func (p *preflight) permissions(ctx context.Context) error {
 					return
 				}
 			}
-			p.permission(a, domains, refused)
+			refusedIn[i] = refused
 		})
 	}
 	wg.Wait()
+	for i, a := range needed {
+		p.permission(a, domainsOf(a), refusedIn[i])
+	}
 	return context.Cause(ctx)
 }
 
@@ -180,7 +180,7 @@ func (p *preflight) permissions(ctx context.Context) error {
 func (p *preflight) permission(a Access, domains, refused []string) {
 	const check = "permission"
 	if len(refused) == 0 {
-		p.found(check, sdk.LevelOK, a.line("*"), "", "the user may %s", a.For)
+		p.found(check, sdk.LevelOK, a.profileLine(), "", "the user may %s", a.For)
 		return
 	}
 	domain, where := "*", "in every domain"
@@ -215,7 +215,7 @@ func (p *preflight) executing(own rights) {
 		}
 		domain := defaultDomain
 		granted, known := own.grants(domain, a.Resource, a.Letters)
-		if a.Resource == "*" || strings.HasSuffix(a.For, "is not known") { // no one line stands for it
+		if a.Note != "" { // no one line stands for it
 			known = false
 		}
 		remedy := "add the line " + a.line("*") + " to the access profile of the user's group"
@@ -225,9 +225,9 @@ func (p *preflight) executing(own rights) {
 		case known && !granted:
 			p.found("permission", sdk.LevelError, a.line("*"), remedy, "the user's access profile does not let it %s", a.For)
 		case known:
-			p.found("permission", sdk.LevelNotProven, a.line("*"), "", "the user's access profile lets it %s; only doing so proves it", a.For)
+			p.found("permission", sdk.LevelNotProven, a.line("*"), "", "the user's access profile lets it %s, and only doing so proves it", a.For)
 		default:
-			p.found("permission", sdk.LevelNotProven, a.line("*"), "see that the access profile of the user's group has the line", "whether the user may %s cannot be seen by reading", a.For)
+			p.found("permission", sdk.LevelNotProven, a.line("*"), "see that the access profile of the user's group has this line", "only doing so proves that the user may %s", a.For)
 		}
 	}
 	if own.privileged {
@@ -284,6 +284,93 @@ func (p *preflight) states() {
 	}
 }
 
+// against looks at what speaks against a quiesce, for activities that quiesce.
+func (p *preflight) against(ctx context.Context) error {
+	c := newClasses(p.client)
+	limits, err := p.throttle(ctx)
+	if err := p.unread("throttle", err, "its throttle settings"); err != nil {
+		return err
+	}
+	if err == nil {
+		if err := p.throttled(ctx, limits); err != nil {
+			return err
+		}
+	}
+	var busy sdk.CheckReport
+	if slices.ContainsFunc(p.activities, activity.quiesces) {
+		if err := p.busy(ctx, c, limits, &busy); err != nil {
+			return err
+		}
+		p.busyFound(busy)
+	}
+	for _, a := range p.activities {
+		var out sdk.CheckReport
+		switch a.Quiesce {
+		case "device":
+			names := namesOf(p.domains, sdk.Target{})
+			if out.Role, out.RoleDetail, err = p.roleOf(ctx, c, names); err == nil {
+				err = p.apiConnectOf(ctx, c, names, &out)
+			}
+		case "domain": // what is of the device is read once for all of its domains
+			out.Role, out.RoleDetail, err = p.roleOf(ctx, c, slices.DeleteFunc(slices.Clone(a.Domains), func(d string) bool { return d == defaultDomain }))
+		}
+		if err != nil {
+			return err
+		}
+		p.roleFound(out)
+	}
+	return nil
+}
+
+// throttled compares the free temporary space with the gateway's own limit.
+func (p *preflight) throttled(ctx context.Context, limits throttle) error {
+	if limits.temporary == 0 {
+		return nil
+	}
+	space, err := p.space(ctx)
+	if err != nil {
+		return p.unread("throttle", err, "its file systems")
+	}
+	keep := (max(space.TotalTemporary, 0)*int64(limits.temporary) + 99) / 100
+	level, remedy := sdk.LevelOK, ""
+	if space.FreeTemporary >= 0 && space.FreeTemporary <= keep {
+		level, remedy = sdk.LevelError, "make room in temporary:, before the gateway does so by itself"
+	}
+	p.found("throttle", level, "", remedy, "it turns traffic away, and restarts, with less than %d MB of temporary space (%d%%), and has %d MB free", keep/1_000_000, limits.temporary, space.FreeTemporary/1_000_000)
+	return nil
+}
+
+// busyFound says what would keep a quiesce waiting.
+func (p *preflight) busyFound(r sdk.CheckReport) {
+	const remedy = "see who and what is at work: a quiesce waits for it, or goes on beside it, as the device's active_users says"
+	for _, w := range r.BusyWith {
+		p.found("busy", sdk.LevelWarning, "", remedy, "%s", w)
+	}
+	for _, w := range r.Warnings {
+		if !slices.Contains(r.BusyWith, w) {
+			p.found("busy", sdk.LevelWarning, "", "", "%s", w)
+		}
+	}
+}
+
+func (p *preflight) roleFound(r sdk.CheckReport) {
+	const check = "role"
+	switch r.Role {
+	case sdk.RoleActive:
+		p.found(check, sdk.LevelError, "", "fail over before, by a pre-script, or leave the gateway out: quiesce_guard refuses to quiesce an active member unless active = \"allow\"", "it is the active member of a group: %s", r.RoleDetail)
+	case sdk.RoleUnknown:
+		p.found(check, sdk.LevelError, "", "mend what keeps the role from being read: an unknown one counts as active", "its part in groups is not known: %s", r.RoleDetail)
+	case sdk.RoleStandby:
+		p.found(check, sdk.LevelOK, "", "", "it is not the active member: %s", r.RoleDetail)
+	}
+	if len(r.APIConnect) > 0 {
+		p.found("apic", sdk.LevelWarning, "", "back its domains up without quiescing the gateway, or agree on the outage with who runs API Connect", "a quiesce of the gateway takes the domains of API Connect down too: %s", archive.Printable(some(r.APIConnect)))
+	}
+	if r.APIConnectUnknown != "" {
+		p.found("apic", sdk.LevelError, "", "", "whether API Connect manages domains is not known: %s", r.APIConnectUnknown)
+	}
+}
+
 // clock compares the clocks.
 func (p *preflight) clock() {
 	if p.domains.Time.IsZero() {
@@ -296,7 +383,7 @@ func (p *preflight) clock() {
 		if skew < 0 {
 			way = "behind"
 		}
-		p.found("clock", sdk.LevelWarning, "", "let both take their time from one NTP server: names and windows of backups go by this host's clock, and certificates by both", "its clock is %s %s this host's", skew.Abs().Round(time.Second), way)
+		p.found("clock", sdk.LevelWarning, "", "let both take their time from one NTP server: names and windows of backups go by this host's clock, and certificates by both", "its clock is %s %s this host's", skew.Abs().Round(10*time.Second), way)
 	default:
 		p.found("clock", sdk.LevelOK, "", "", "its clock agrees with this host's")
 	}

@@ -15,7 +15,8 @@ type Access struct {
 	// Domains says that it is needed in every domain that is backed up. Else it is needed in the default domain, or for the whole
 	// gateway.
 	Domains bool
-	For     string // what dprun does with it, as the end of a sentence
+	For     string // what dprun does with it, after "may"
+	Note    string // what else there is to know, a sentence
 	// Activities need it; none named: all do.
 	Activities []string
 	Quiesce    string // only where the plan quiesces: "any", "domain" or "device"
@@ -29,6 +30,8 @@ type Access struct {
 
 // Proven reports whether reading shows that the right is there.
 func (a Access) Proven() bool { return a.login || a.status != "" || a.config != "" || a.store != "" }
+
+const unknownGate = "It is the resource of the REST interface or of the command line; which one stands for XML management is not known."
 
 // anyQuiesce stands for both kinds of quiesce.
 const anyQuiesce = "any"
@@ -44,21 +47,33 @@ func Accesses() []Access {
 		{Resource: "status/firmware-version", Letters: "r", For: "read serial number, model and firmware", status: "FirmwareVersion3"},
 		{Resource: "status/filessystem", Letters: "r", For: "read how much room the gateway has", status: "FilesystemStatus"},
 		{Resource: "system/system", Letters: "r", For: "read the gateway's name and backup mode", config: "SystemSettings"},
+		{Resource: "system/throttle", Letters: "r", For: "read below which free space the gateway turns traffic away", config: "Throttler"},
 		{Resource: "services/apic-gw-service", Letters: "r", Domains: true, For: "see which domains API Connect manages", config: "APIConnectGatewayService"},
 		{Resource: "status/object-status", Letters: "r", Domains: true, For: "see which objects there are and which are up", status: "ObjectStatus"},
-		{Resource: "services/gateway-peering", Letters: "r", For: "read the gateway's part in peer groups", Quiesce: anyQuiesce, config: "GatewayPeering"},
-		{Resource: "status/gateway-peering", Letters: "r", For: "read which member of a peer group is the primary one", Quiesce: anyQuiesce, status: "GatewayPeeringStatus"},
+		{Resource: "services/gateway-peering", Letters: "r", Domains: true, For: "read the gateway's part in peer groups", Quiesce: anyQuiesce, config: "GatewayPeering"},
+		{Resource: "status/gateway-peering", Letters: "r", Domains: true, For: "read which member of a peer group is the primary one", Quiesce: anyQuiesce, status: "GatewayPeeringStatus"},
+		{Resource: "status/gateway-peering-cluster", Letters: "r", Domains: true, For: "read which members of a peer cluster are primary ones", Quiesce: anyQuiesce, status: "GatewayPeeringClusterStatus"},
+		{Resource: "network/host-alias", Letters: "r", For: "find the address of a peering that names a host alias", Quiesce: anyQuiesce, config: "HostAlias"},
 		{Resource: "status/standby2", Letters: "r", For: "read which member of a standby group is the active one", Quiesce: anyQuiesce, status: "StandbyStatus2"},
+		{Resource: "status/self-balanced-status2", Letters: "r", For: "read which services the standby groups balance", Quiesce: anyQuiesce, status: "SelfBalancedStatus2"},
+		{Resource: "status/quota-enforcement-status", Letters: "r", For: "read the role of the quota enforcement server", Quiesce: anyQuiesce, status: "QuotaEnforcementStatus"},
+		{Resource: "system/quota-enforcement-server", Letters: "r", For: "see whether the quota enforcement server is in a peer group", Quiesce: anyQuiesce, config: "QuotaEnforcementServer"},
+		{Resource: "status/cpu", Letters: "r", For: "see whether its processors are busy", Quiesce: anyQuiesce, status: "CPUUsage"},
+		{Resource: "status/system", Letters: "r", For: "see how much of its capacity is used", Quiesce: anyQuiesce, status: "SystemUsage"},
+		{Resource: "status/memory", Letters: "r", For: "see how much of its memory is used", Quiesce: anyQuiesce, status: "MemoryStatus"},
+		{Resource: "status/active-users", Letters: "r", For: "see whether administrators are logged in", Quiesce: anyQuiesce, status: "ActiveUsers"},
+		{Resource: "file/local", Letters: "r", Domains: true, For: "estimate a first backup, where the gateway has a limit for its temporary space", store: "local:"},
+		{Resource: "system/raid-disk-volume", Letters: "r", For: "see whether a secure backup leaves a RAID volume out", Activities: secure, config: "RaidVolume"},
 		{Resource: "crypto/cert", Letters: "r", For: "find the certificate that a secure backup is encrypted with", Activities: secure, config: "CryptoCertificate"},
 		{Resource: "config/secure-mode", Letters: "r", For: "read the backup mode where the system settings do not tell it", Activities: secure, config: "SecureBackupMode"},
 		{Resource: "file/temporary", Letters: "r", For: "list and fetch the files of a secure backup", Activities: secure, store: "temporary:"},
 		{Resource: "status/chkpoints", Letters: "r", Domains: true, For: "count the configuration checkpoints", CheckOnly: true, status: "DomainCheckpointStatus"},
 		{Resource: "config/domain", Letters: "r", For: "read how many checkpoints a domain may have", CheckOnly: true, config: "Domain"},
-		{Resource: "file/export", Letters: "r", For: "see whether somebody else backs the gateway up", CheckOnly: true, store: "export:"},
+		{Resource: "file/export", Letters: "r", For: "see what an earlier backup of domains left, or that of somebody else", store: "export:"},
 
-		{Resource: "*", Letters: "r", Domains: true, For: "export every object and file; an export lacks, without a word, what the account cannot read", Activities: exports},
-		{Resource: "config/rmi-export", Letters: "x", For: "export; which resource stands for it over XML management is not known", Activities: exports},
-		{Resource: "config/backup", Letters: "x", For: "back domains up; which resource stands for it over XML management is not known", Activities: exports},
+		{Resource: "*", Letters: "r", Domains: true, For: "read every object and file of an export", Note: "An export leaves out, without a word, what the account cannot read.", Activities: exports},
+		{Resource: "config/rmi-export", Letters: "x", For: "export", Note: unknownGate, Activities: exports},
+		{Resource: "config/backup", Letters: "x", For: "back domains up", Note: unknownGate, Activities: exports},
 		{Resource: "config/domainquiesce", Letters: "x", For: "quiesce a domain", Quiesce: "domain"},
 		{Resource: "config/domainunquiesce", Letters: "x", For: "bring a domain back", Quiesce: "domain"},
 		{Resource: "config/quiesce", Letters: "x", For: "quiesce the gateway", Quiesce: "device"},
@@ -103,22 +118,36 @@ func (a Access) line(domain string) string {
 // What `dprun check` alone reads is among them.
 func AccessProfile(activityType, quiesce string) []string {
 	one := []activity{{sdk.PreflightActivity{Activity: activityType, Quiesce: quiesce}}}
-	var out []string
-	at := map[string]int{} // one line for a resource: the gateway takes the most specific one alone
+	var out []Access
 	for _, a := range Accesses() {
 		if !a.needed(one) {
 			continue
 		}
-		domain := "*"
-		if !a.Domains && !a.login && a.Proven() {
-			domain = defaultDomain
-		}
-		if i, twice := at[a.Resource]; twice {
-			out[i] += "+" + a.Letters
+		// One line for a resource: the gateway takes the most specific one alone.
+		if i := slices.IndexFunc(out, func(o Access) bool { return o.Resource == a.Resource }); i >= 0 {
+			out[i].Letters += "+" + a.Letters
 			continue
 		}
-		at[a.Resource] = len(out)
-		out = append(out, a.line(domain))
+		out = append(out, a)
 	}
-	return out
+	if slices.ContainsFunc(out, Access.everything) { // it stands for all that is only read
+		out = slices.DeleteFunc(out, func(a Access) bool { return a.Letters == "r" && !a.everything() })
+	}
+	var lines []string
+	for _, a := range out {
+		lines = append(lines, a.profileLine())
+	}
+	return lines
 }
+
+// profileLine is the right as a line of an access profile, for all domains that it is needed in. Of rights that only their use proves
+// it is not known whether a domain can be named.
+func (a Access) profileLine() string {
+	if !a.Domains && !a.login && a.Proven() {
+		return a.line(defaultDomain)
+	}
+	return a.line("*")
+}
+
+// everything reports whether the right is to every resource.
+func (a Access) everything() bool { return a.Resource == "*" }

@@ -181,3 +181,60 @@ func TestAQuiesceWithoutAnUnquiesceIsAnError(t *testing.T) {
 		}
 	}
 }
+
+// An account with the lines of the documentation, and no other, does everything that a night asks of it.
+func TestTheAccessProfileIsEnoughForANight(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		activity, variant, quiesce string
+		set                        map[string]string
+		target                     sdk.Target
+	}{
+		{exportDomain, sdk.VariantPersisted, "none", nil, sdk.Target{Domain: "app01"}},
+		{exportDomain, sdk.VariantPersisted, "domain", nil, sdk.Target{Domain: "app01"}},
+		{"export_all_domains", sdk.VariantPersisted, "device", nil, sdk.Target{}},
+		{secureBackup, sdk.VariantSecureBackup, "none", map[string]string{"certificate": "backup"}, sdk.Target{}},
+		{secureBackup, sdk.VariantSecureBackup, "device", map[string]string{"certificate": "backup"}, sdk.Target{}},
+	} {
+		t.Run(c.activity+" "+c.quiesce, func(t *testing.T) {
+			t.Parallel()
+			g := newGateway(t, dpsim.Device{
+				AppDomains: 2, Certificates: []dpsim.Certificate{{Name: "backup"}}, Peerings: []dpsim.Peering{{Name: "gwp", Peers: []string{"192.0.2.11"}}},
+				Timings: &dpsim.Timings{Quiesce: "0s", Unquiesce: "0s", SecureBackup: "0s"}, Access: datapower.AccessProfile(c.activity, c.quiesce),
+			})
+			ctx, must := testContext(t), func(err error) {
+				t.Helper()
+				if err != nil {
+					t.Error(err)
+				}
+			}
+			in, err := g.Inspect(ctx)
+			must(err)
+			if err == nil && len(in.Unread) > 0 {
+				t.Errorf("unread: %v", unreadFacts(in))
+			}
+			r, err := g.Check(ctx, sdk.CheckRequest{Activity: c.activity, Config: config(c.activity, c.set), Target: c.target, Quiesce: c.quiesce != "none"})
+			must(err)
+			if err == nil && (len(r.Warnings) > 0 || r.Role == sdk.RoleUnknown) {
+				t.Errorf("%v, role %q (%s)", r.Warnings, r.Role, r.RoleDetail)
+			}
+			if c.quiesce != "none" {
+				must(g.Quiesce(ctx, c.target, time.Minute))
+			}
+			got, _, err := g.capture(c.activity, c.target.Domain, c.variant, config(c.activity, c.set))
+			must(err)
+			if err == nil && got.Token != "" {
+				must(g.Discard(ctx, got.Token))
+			}
+			if c.quiesce != "none" {
+				must(g.Unquiesce(ctx, c.target))
+				if s, err := g.QuiesceState(ctx, c.target); err != nil || s.State != sdk.StateNormal {
+					t.Errorf("state %+v, %v", s, err)
+				}
+				if h, err := g.Source.(sdk.Healther).Health(ctx, c.target); err != nil || len(h.Unread) > 0 {
+					t.Errorf("health %+v, %v", h, err)
+				}
+			}
+		})
+	}
+}

@@ -131,6 +131,16 @@ func (j *JSON) Preview(p *report.Preview) {
 	}
 }
 
+// Check implements [View]. Its findings come before it, an object each.
+func (j *JSON) Check(c *report.Check) {
+	for _, s := range c.Subjects {
+		for _, f := range s.Findings {
+			line(j, "check_finding", checkFinding{s.Kind, s.Name, f})
+		}
+	}
+	line(j, "check", checked{c, len(c.Subjects)})
+}
+
 // Graph implements [View].
 func (j *JSON) Graph(g report.Graph, _ GraphFormat) { line(j, "graph", g) }
 

@@ -5,6 +5,7 @@ import (
 
 	"github.com/dprun/dprun/runner/event"
 	"github.com/dprun/dprun/runner/report"
+	"github.com/dprun/dprun/sdk"
 )
 
 // Bounds of what one task's result holds as a line of JSON. systemd's journal
@@ -66,4 +67,17 @@ func cut(s string, most int) string {
 		return s
 	}
 	return strings.ToValidUTF8(s[:most], "") + "…"
+}
+
+// checked is a check; its findings are objects of their own.
+type checked struct {
+	*report.Check
+	Subjects int `json:"subjects"`
+}
+
+// checkFinding is one finding of a check, and what it is about.
+type checkFinding struct {
+	Kind report.CheckKind `json:"kind"`
+	Name string           `json:"name"`
+	sdk.Finding
 }

@@ -25,6 +25,8 @@ type View interface {
 	Format(report.Format)
 	// Preview is what a run would do.
 	Preview(*report.Preview)
+	// Check is what a plan's next run will find.
+	Check(*report.Check)
 	// Graph draws a run.
 	Graph(report.Graph, GraphFormat)
 	// Owed lists what is still owed; an empty list says that nothing is.
@@ -91,7 +93,8 @@ type Options struct {
 	Together bool
 	// Told is how much of a run's course is told.
 	Told Told
-	// EveryTask shows the tasks of a preview one by one, however many there are.
+	// EveryTask shows the tasks of a preview one by one, however many there are,
+	// and of a check what is well.
 	EveryTask bool
 	// Size tells how many columns and rows the terminal has; nil: not a terminal.
 	Size func() (columns, rows int)

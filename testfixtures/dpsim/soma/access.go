@@ -13,10 +13,10 @@ type right struct{ resource, letter string }
 var statusResources = map[string]string{
 	"ActiveUsers": "status/active-users", "CPUUsage": "status/cpu", "DateTimeStatus": "status/date-time", "DomainCheckpointStatus": "status/chkpoints",
 	"DomainStatus": "status/domain-status", "FilesystemStatus": "status/filessystem", "FirmwareStatus": "status/firmware",
-	"FirmwareVersion": "status/firmware-version-deprecated", "FirmwareVersion2": "status/firmware-version2-deprecated", "FirmwareVersion3": "status/firmware-version",
+	"FirmwareVersion": "status/firmware-version-deprecated", "FirmwareVersion2": "status/firmware-version-deprecated", "FirmwareVersion3": "status/firmware-version",
 	"GatewayPeeringStatus": "status/gateway-peering", "GatewayPeeringClusterStatus": "status/gateway-peering-cluster", "MemoryStatus": "status/memory",
 	"ObjectStatus": "status/object-status", "QuotaEnforcementStatus": "status/quota-enforcement-status", "SelfBalancedStatus2": "status/self-balanced-status2",
-	"StandbyStatus2": "status/standby2", "SystemUsage": "status/systemusage",
+	"StandbyStatus2": "status/standby2", "SystemUsage": "status/system",
 }
 
 var configResources = map[string]string{

@@ -1,0 +1,173 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/dprun/dprun/testfixtures/dpsim"
+)
+
+const checkedPlan = `
+locals {
+  gateways = { for d in jsondecode(file("ready.json")).devices : d.name => d }
+}
+device "datapower" "edge" {
+  for_each = local.gateways
+  group    = "edge"
+  config {
+    host     = each.value.host
+    port     = each.value.port
+    username = each.value.username
+    password = secret_file("${each.key}.pw")
+    tls { ca_file = each.value.ca_file }
+  }
+}
+script "exec" "drain" {
+  config { command = ["./drain"] }
+}
+destination "file" "disk" {
+  config { directory = "backups" }
+}
+%s
+plan "nightly" {
+  destinations = [destination.file.disk%s]
+  %s
+  activity "export_domain" "domains" {
+    devices        = ["*"]
+    domains        = ["app*"]
+    quiesce        = "domain"
+    before_quiesce = script.exec.drain
+  }
+  activity "secure_backup" "box" {
+    devices = ["gw-2"]
+    config { certificate = "backup" }
+  }
+}
+`
+
+// checked is a fleet that a plan is checked against.
+type checked struct {
+	name    string
+	devices []dpsim.Device
+	blocks  string // further ones of the plan
+	stores  string // further destinations
+	args    string // of the plan
+	drain   os.FileMode
+	flags   []string
+	alone   bool // the devices have no group
+	code    int
+}
+
+func checks() []checked {
+	reads := []string{"*/*/login/xml-mgmt?Access=x", "*/*/*?Access=r", "*/*/config/domainquiesce?Access=x", "*/*/config/domainunquiesce?Access=x",
+		"*/*/config/secure-backup?Access=x", "*/*/device/delete-file?Access=x", "*/*/file/temporary?Access=r+d"}
+	well := func(name string) dpsim.Device {
+		return dpsim.Device{Name: name, AppDomains: 2, Access: reads, Certificates: []dpsim.Certificate{{Name: "backup"}}}
+	}
+	broken := []dpsim.Device{
+		{Name: "gw-1", AppDomains: 3, ClockAhead: "7m", Access: []string{"*/*/login/xml-mgmt?Access=x", "*/*/*?Access=r+x", "*/*/status/standby2?Access=NONE", "*/*/config/domainunquiesce?Access=r"},
+			Domains: []dpsim.Domain{{Name: "app03", APIC: true}}},
+		{Name: "gw-2", AppDomains: 2, TLS: "ending", BackupMode: "normal", Certificates: []dpsim.Certificate{{Name: "backup", Key: "ecdsa"}},
+			Domains: []dpsim.Domain{{Name: "app01", FailsafeMode: "management", SaveNeeded: true}, {Name: "app02", Checkpoints: 3}}},
+		{Name: "gw-3", Down: true},
+		{Name: "gw-4", AppDomains: 1, Faults: []dpsim.Fault{{Kind: "auth_failure"}}},
+	}
+	const short = "window \"night\" {\n  allow {\n    from = \"02:00\"\n    to   = \"02:03\"\n  }\n}\n"
+	const other = "destination \"file\" \"other\" {\n  config { directory = \"nowhere/else\" }\n}\n"
+	return []checked{
+		{name: "well", devices: []dpsim.Device{well("gw-1"), well("gw-2")}, drain: 0o700},
+		{name: "well-all", devices: []dpsim.Device{well("gw-1"), well("gw-2")}, drain: 0o700, flags: []string{"--all"}},
+		{name: "broken", devices: broken, drain: 0o600, blocks: short + other, stores: ", destination.file.other", args: "window = window.night", code: 15},
+		{name: "broken-json", devices: broken, drain: 0o600, flags: []string{"--json"}, code: 1},
+		{name: "one-of-two", devices: []dpsim.Device{well("gw-1"), {Name: "gw-2", Down: true}}, drain: 0o700, alone: true, code: 3},
+	}
+}
+
+func TestACheckFindsWhatIsInTheWayAndChangesNothing(t *testing.T) {
+	t.Parallel()
+	for _, c := range checks() {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			dir, err := filepath.EvalSymlinks(t.TempDir())
+			if err != nil {
+				t.Fatal(err)
+			}
+			fleet, err := dpsim.Start(context.Background(), dpsim.Scenario{Dir: t.TempDir(), SpoolDir: t.TempDir(), Devices: c.devices})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(fleet.Close)
+			write := func(name, text string, mode os.FileMode) {
+				t.Helper()
+				if err := os.WriteFile(filepath.Join(dir, name), []byte(text), mode); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := fleet.WriteReady(filepath.Join(dir, "ready.json")); err != nil {
+				t.Fatal(err)
+			}
+			for _, d := range fleet.Ready().Devices {
+				write(d.Name+".pw", d.Password, 0o600)
+			}
+			write("drain", "#!/bin/sh\nexit 1\n", c.drain)
+			text := fmt.Sprintf(checkedPlan, c.blocks, c.stores, c.args)
+			if c.alone {
+				text = strings.Replace(text, "  group    = \"edge\"\n", "", 1)
+			}
+			write("plan.hcl", text, 0o600)
+			if err := os.Mkdir(filepath.Join(dir, "backups"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			before := fleet.State()
+			cmd := dprun(t, dir, append([]string{"check", "plan.hcl", "--log-level", "error"}, c.flags...)...)
+			cmd.Env = append(cmd.Env, "TZ=UTC")
+			var stdout, stderr bytes.Buffer
+			cmd.Stdout, cmd.Stderr = &stdout, &stderr
+			if got := code(t, cmd.Run()); got != c.code {
+				t.Errorf("exit code %d, want %d\n%s", got, c.code, stderr.String())
+			}
+			unchanged(t, before, fleet.State())
+			if entries, err := os.ReadDir(filepath.Join(dir, "backups")); err != nil || len(entries) > 0 {
+				t.Errorf("the destination holds %v (%v)", entries, err)
+			}
+			for _, d := range fleet.Ready().Devices {
+				if strings.Contains(stdout.String()+stderr.String(), d.Password) {
+					t.Errorf("the password of %s is shown", d.Name)
+				}
+			}
+			golden(t, filepath.Join("testdata", "check", c.name+".txt"), checkTold(dir, stderr.String()+stdout.String()))
+		})
+	}
+}
+
+// unchanged checks that gateways were only read from.
+func unchanged(t *testing.T, before, after dpsim.State) {
+	t.Helper()
+	for i, d := range after.Devices {
+		for op, n := range d.Operations {
+			if !strings.HasPrefix(op, "get-") && op != "do-view-certificate-details" {
+				t.Errorf("%s was asked %d times for %s", d.Name, n, op)
+			}
+		}
+		if was := before.Devices[i]; !cmp.Equal(was.Files, d.Files) || d.FailedLogins > 1 {
+			t.Errorf("%s: files %v, before %v; %d failed logins", d.Name, d.Files, was.Files, d.FailedLogins)
+		}
+	}
+}
+
+// checkTold replaces what differs from check to check.
+func checkTold(dir, text string) string {
+	text = told(dir, text)
+	for _, r := range [][2]string{{`\d+ MB`, "SIZE"}, {`\d{4}-\d\d-\d\d`, "DAY"}, {`\b\d+ days`, "N days"}, {`"format":\d+.*`, `"format"…`}} {
+		text = regexp.MustCompile(r[0]).ReplaceAllString(text, r[1])
+	}
+	return text
+}

@@ -1,0 +1,60 @@
+package report
+
+import "github.com/dprun/dprun/sdk"
+
+// Check is what a plan's next run will find.
+type Check struct {
+	Plan     string         `json:"plan"`
+	Only     string         `json:"only,omitempty"` // what narrows it
+	Subjects []CheckSubject `json:"-"`              // objects of their own
+	ExitCode int            `json:"exit_code"`
+	Counts
+}
+
+// Counts is how many findings there are of each level.
+type Counts struct {
+	Errors    int `json:"errors"`
+	Warnings  int `json:"warnings"`
+	NotProven int `json:"not_proven"`
+	OK        int `json:"ok"`
+}
+
+// Add counts a finding.
+func (c *Counts) Add(l sdk.Level) {
+	switch l {
+	case sdk.LevelOK:
+		c.OK++
+	case sdk.LevelWarning:
+		c.Warnings++
+	case sdk.LevelNotProven:
+		c.NotProven++
+	default:
+		c.Errors++
+	}
+}
+
+// CheckKind says what a finding is about.
+type CheckKind string
+
+// The kinds of subjects, in the order in which they are told.
+const (
+	CheckPlan        CheckKind = "plan"
+	CheckScript      CheckKind = "script"
+	CheckDestination CheckKind = "destination"
+	CheckDevice      CheckKind = "device"
+)
+
+// CheckSubject is one thing that was looked at, with what was found, the worst first.
+type CheckSubject struct {
+	Kind     CheckKind     `json:"kind"`
+	Name     string        `json:"name"`
+	Findings []sdk.Finding `json:"findings"`
+}
+
+// Counts counts the findings of a subject.
+func (s CheckSubject) Counts() (c Counts) {
+	for _, f := range s.Findings {
+		c.Add(f.Level)
+	}
+	return c
+}
