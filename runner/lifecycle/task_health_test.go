@@ -40,8 +40,9 @@ func unreadable(domains ...string) looked {
 }
 
 // seen plays a task to its end with what its readings of objects bring: with
-// the check, right before the quiesce, and from the return on.
-func seen(t *testing.T, spec TaskSpec, first, second, back looked) (task *Task, history []event.Status, acts []ActionKind) {
+// the check, right before the quiesce, and from the return on. watch is told of
+// every action once it has begun.
+func seen(t *testing.T, spec TaskSpec, first, second, back looked, watch ...func(*Task, Action)) (task *Task, history []event.Status, acts []ActionKind) {
 	t.Helper()
 	spec.ID, spec.Device, spec.Domain, spec.Destinations = "t", "gw", "orders", []Destination{{Name: "file.a"}}
 	spec.Activity.Name, spec.Activity.Quiesce = "x", QuiesceDomain
@@ -66,6 +67,9 @@ func seen(t *testing.T, spec TaskSpec, first, second, back looked) (task *Task, 
 		}
 		if a.Once() {
 			task.Apply(event.Event{Kind: event.Started, Time: now, Action: a.String()})
+		}
+		for _, f := range watch {
+			f(task, a)
 		}
 		e := event.Event{Kind: event.Finished, Time: now, Action: a.String(), Result: &event.Result{}}
 		read := func(l looked) { e.Result.Health, e.Failure = l.report, l.failure }

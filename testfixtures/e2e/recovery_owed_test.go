@@ -285,3 +285,40 @@ func TestAPlanWhoseRunIsBeingRecoveredIsNotBegun(t *testing.T) {
 		t.Errorf("%d runs: the plan was begun", len(runs))
 	}
 }
+
+// TestTrafficIsLetInWhenDprunDiesWhileItIsLedAway: after_unquiesce is owed
+// before before_quiesce runs, and the gateway was not asked to quiesce.
+func TestTrafficIsLetInWhenDprunDiesWhileItIsLedAway(t *testing.T) {
+	t.Parallel()
+	plan := strings.Replace(quiescing, `quiesce = "domain"`, `quiesce = "domain"
+    before_quiesce  = script.exec.drain
+    after_unquiesce = script.exec.rejoin`, 1) + `
+script "exec" "drain" {
+  config { command = ["/bin/sh", "-c", "echo $DPRUN_HOOK $DPRUN_DOMAIN >> told; exec sleep 600"] }
+}
+script "exec" "rejoin" {
+  config { command = ["/bin/sh", "-c", "echo $DPRUN_HOOK $DPRUN_DOMAIN >> told"] }
+}
+`
+	for name, age := range map[string]bool{"replayed": false, "not replayed": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newProgram(t, build(t), plan, dpsim.Device{Name: "gw", AppDomains: 1})
+			r := p.start("apply", "--yes", "plan.hcl")
+			p.await("traffic is led away", func() bool { return slices.Contains(p.told(), "before_quiesce app01") })
+			r.kill()
+			if age {
+				p.age()
+			}
+			if code, out := p.run("recover"); code != 0 {
+				t.Errorf("recover: exit %d\n%s", code, out)
+			}
+			p.wantTold("before_quiesce app01", "after_unquiesce app01")
+			for _, q := range p.fleet.Requests() {
+				if q.Operation == "do-action/DomainQuiesce" {
+					t.Error("a quiesce was sent")
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,65 @@
+package lifecycle
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/dprun/dprun/runner/event"
+)
+
+// TestTheGatewayForcesOnlyWhereThePlanLetsIt: it cuts traffic at its own
+// time-out, which lies beyond ours unless on_busy is force.
+func TestTheGatewayForcesOnlyWhereThePlanLetsIt(t *testing.T) {
+	t.Parallel()
+	well := objects("orders", "+Service api")
+	for mode, want := range map[OnBusy]time.Duration{"": 3 * time.Minute, Abort: 3 * time.Minute, Force: time.Minute} {
+		var sent, limit time.Duration
+		watch := func(task *Task, a Action) {
+			if a.Kind == ActQuiesce {
+				timer := slices.IndexFunc(task.Pending(), func(a Action) bool { return a.Kind == ActQuiesceTimer })
+				sent, limit = a.DeviceTimeout, task.Pending()[timer].NotBefore.Sub(task.quiesce.since)
+			}
+		}
+		seen(t, TaskSpec{Activity: Activity{OnBusy: mode}}, well, well, well, watch)
+		if sent != want || limit != 2*time.Minute {
+			t.Errorf("%q: the gateway is told to force after %s, want %s; ours ends after %s", mode, sent, want, limit)
+		}
+	}
+}
+
+// TestLettingTrafficInIsOwedBeforeItIsLedAway: whoever dies while
+// before_quiesce runs has after_unquiesce on the list already.
+func TestLettingTrafficInIsOwedBeforeItIsLedAway(t *testing.T) {
+	t.Parallel()
+	well := objects("orders", "+Service api")
+	spec := TaskSpec{Activity: Activity{BeforeQuiesce: &Script{Address: "exec.drain"}, AfterUnquiesce: &Script{Address: "exec.rejoin"}}}
+	owes := func(task *Task) bool {
+		return slices.ContainsFunc(task.Obligations(), func(o Obligation) bool { return o.ID == OwedAfterUnquiesce && o.Script == "exec.rejoin" })
+	}
+	watched := 0
+	task, history, _ := seen(t, spec, well, well, well, func(task *Task, a Action) {
+		switch {
+		case a.Kind == ActScript && a.Hook == hookBefore:
+			watched++
+			if !owes(task) {
+				t.Error("before_quiesce runs, and after_unquiesce is not owed")
+			}
+		case task.phase < PhaseQuiesce:
+			if owes(task) {
+				t.Errorf("after_unquiesce is owed at %s", a)
+			}
+		}
+	})
+	if watched != 1 || owes(task) {
+		t.Errorf("before_quiesce ran %d times; owed at the end: %v; %s", watched, owes(task), codes(history))
+	}
+	task, _, _ = seen(t, spec, well, well, well, func(task *Task, a Action) {
+		if a.Kind == ActScript && a.Hook == hookBefore {
+			task.Apply(event.Event{Kind: event.Interrupted, Time: task.now})
+		}
+	})
+	if task.debt != nil || task.after.state != scriptWorked {
+		t.Errorf("interrupted while traffic is led away: a quiesce was sent: %v; after_unquiesce is %s", task.debt != nil, task.after.state)
+	}
+}
