@@ -54,7 +54,7 @@ func (x *Executor) quiesceState(ctx context.Context, j engine.Job) (*event.Resul
 
 // health reads which objects of the target are up, where the source tells that.
 func (x *Executor) health(ctx context.Context, j engine.Job) (*event.Result, error) {
-	ctx, cancel := x.limited(ctx, inspectLimit)
+	ctx, cancel := x.limited(ctx, lifecycle.HealthLimit)
 	defer cancel()
 	s, err := x.source(ctx, j.Action.Device)
 	if err != nil {

@@ -17,6 +17,10 @@ import (
 // answer while it quiesces.
 const RequestLimit = 90 * time.Second
 
+// HealthLimit bounds one reading of objects, which is a request for every
+// domain of a gateway.
+const HealthLimit = 3 * time.Minute
+
 // arrivesWithin is how long a quiesce may still take effect after it was sent:
 // as long as its request may take, and a little for the clocks.
 const arrivesWithin = RequestLimit + 10*time.Second

@@ -258,7 +258,11 @@ func (s *Settler) bringBack(ctx context.Context, src sdk.Source, o pending.Oblig
 
 // wayBack does one action of the way back.
 func (s *Settler) wayBack(ctx context.Context, src sdk.Source, target sdk.Target, a lifecycle.Action) (result event.Result, err error) {
-	limited, cancel := context.WithTimeout(ctx, lifecycle.RequestLimit)
+	limit := lifecycle.RequestLimit
+	if a.Kind == lifecycle.ActHealthBack {
+		limit = lifecycle.HealthLimit
+	}
+	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	switch a.Kind {
 	case lifecycle.ActUnquiesce:
