@@ -235,6 +235,10 @@ func (s *source) recoverable(c secureBackupConfig, d *soma.CertificateDetails) (
 		return false, failure.New(failure.Precondition, failure.BadConfig, "%s: read recovery_certificate: %w", s.name, err).
 			WithRemedy("check the plan: recovery_certificate must name a file that holds a certificate in PEM form")
 	}
+	if kept.PublicKeyAlgorithm != x509.RSA {
+		return true, failure.New(failure.Precondition, failure.CertificateDown, "%s: recovery_certificate has a key of %s, and a secure backup needs one of RSA", s.name, kept.PublicKeyAlgorithm).
+			WithRemedy("make a certificate with an RSA key, put it on the gateway, and name its file")
+	}
 	sum := sha1.Sum(kept.Raw) // what the gateway tells
 	want := hex.EncodeToString(sum[:])
 	if d.SHA1 != "" && d.SHA1 != want {

@@ -24,6 +24,10 @@
 //	StandbyStatus2              no standby group             role unread: no quiesce, unless the class is unknown       as above
 //	APIConnectGatewayService    not of API Connect           unread: the domain is not quiesced, unless the class is    as above
 //	                                                         unknown
+//	do-view-certificate-details details unknown: with recovery_certificate a secure backup is refused, a preflight says not proven
+//	User, UserGroup             rights unknown: a preflight says not proven                                             as above
+//	any read of a preflight     as above                     an error that names    a warning, or the right is there    failure
+//	                                                         the missing right
 //	get-filestore               no file                      failure            failure                                 as above
 //
 // A class is unknown where the gateway says of it what it says of a class that does not exist ([soma.Client.KnowsNot]); the words

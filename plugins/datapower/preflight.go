@@ -35,11 +35,15 @@ type preflight struct {
 	activities []activity
 	domains    *soma.Domains
 	out        sdk.PreflightReport
+
+	mu          sync.Mutex
+	objectsIn   map[string]counted // by domain
+	checkpoints map[string]counted
 }
 
 // Preflight reads what the activities will need: a request for each right and each domain that it is needed in, and a few more.
 func (s *source) Preflight(ctx context.Context, r sdk.PreflightRequest) (*sdk.PreflightReport, error) {
-	p := &preflight{source: s}
+	p := &preflight{source: s, objectsIn: map[string]counted{}, checkpoints: map[string]counted{}}
 	for _, a := range r.Activities {
 		p.activities = append(p.activities, activity{a})
 	}
@@ -61,7 +65,7 @@ func (s *source) Preflight(ctx context.Context, r sdk.PreflightRequest) (*sdk.Pr
 	p.executing(own)
 	p.states()
 	p.clock()
-	for _, step := range []func(context.Context) error{p.against, p.objects, p.checkpoints, p.otherBackups} {
+	for _, step := range []func(context.Context) error{p.against, p.objects, p.slots, p.otherBackups} {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}
@@ -149,38 +153,73 @@ func (p *preflight) permissions(ctx context.Context) error {
 		}
 		return []string{defaultDomain}
 	}
-	refusedIn := make([][]string, len(needed))
+	refusedIn, unclear := make([][]string, len(needed)), make([][]string, len(needed))
+	c := newClasses(p.client)
 	for i, a := range needed {
 		wg.Go(func() {
-			var refused []string
 			for _, d := range domainsOf(a) {
 				slots <- struct{}{}
-				err := a.read(ctx, p.client, d)
+				err := p.read(ctx, a, d)
 				<-slots
 				switch {
 				case err == nil:
 				case soma.ClassOf(err) == soma.Refused:
-					refused = append(refused, d)
+					refusedIn[i] = append(refusedIn[i], d)
 				case !answered(err):
 					cancel(p.failed(err, "check: read %s", a.Resource))
 					return
+				case c.known(ctx, err) != nil:
+					unclear[i] = append(unclear[i], "domain "+d+": "+archive.Printable(err.Error()))
 				}
 			}
-			refusedIn[i] = refused
 		})
 	}
 	wg.Wait()
 	for i, a := range needed {
-		p.permission(a, domainsOf(a), refusedIn[i])
+		p.permission(a, domainsOf(a), refusedIn[i], len(unclear[i]) == 0)
+		if len(unclear[i]) > 0 {
+			p.found("permission", sdk.LevelWarning, a.profileLine(), "see the gateway's log of the time, and check again", "whether the user may %s was not seen: %s", a.For, summary(unclear[i]))
+		}
 	}
 	return context.Cause(ctx)
 }
 
-// permission says whether a right is there.
-func (p *preflight) permission(a Access, domains, refused []string) {
+// counted is what was counted in a domain, by class where there are classes.
+type counted struct {
+	by  map[string]int
+	err error
+}
+
+// read reads what a right is for. What others need as well is kept.
+func (p *preflight) read(ctx context.Context, a Access, domain string) error {
+	keep := func(in map[string]counted, c counted) error {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		in[domain] = c
+		return c.err
+	}
+	switch a.status {
+	case "ObjectStatus":
+		objects, err := p.client.ObjectStatus(ctx, domain)
+		c := counted{by: map[string]int{}, err: err}
+		for _, o := range objects {
+			c.by[o.Class]++
+		}
+		return keep(p.objectsIn, c)
+	case "DomainCheckpointStatus":
+		n, err := p.client.Checkpoints(ctx, domain)
+		return keep(p.checkpoints, counted{map[string]int{"": n}, err})
+	}
+	return a.read(ctx, p.client, domain)
+}
+
+// permission says whether a right is there; clear: what was not refused was given.
+func (p *preflight) permission(a Access, domains, refused []string, clear bool) {
 	const check = "permission"
 	if len(refused) == 0 {
-		p.found(check, sdk.LevelOK, a.profileLine(), "", "the user may %s", a.For)
+		if clear {
+			p.found(check, sdk.LevelOK, a.profileLine(), "", "the user may %s", a.For)
+		}
 		return
 	}
 	domain, where := "*", "in every domain"
@@ -288,13 +327,11 @@ func (p *preflight) states() {
 func (p *preflight) against(ctx context.Context) error {
 	c := newClasses(p.client)
 	limits, err := p.throttle(ctx)
-	if err := p.unread("throttle", err, "its throttle settings"); err != nil {
-		return err
-	}
 	if err == nil {
-		if err := p.throttled(ctx, limits); err != nil {
-			return err
-		}
+		err = p.throttled(ctx, limits)
+	}
+	if err = p.unread("throttle", err, "its throttle settings, or the room that they are about,"); err != nil {
+		return err
 	}
 	var busy sdk.CheckReport
 	if slices.ContainsFunc(p.activities, activity.quiesces) {
@@ -329,7 +366,7 @@ func (p *preflight) throttled(ctx context.Context, limits throttle) error {
 	}
 	space, err := p.space(ctx)
 	if err != nil {
-		return p.unread("throttle", err, "its file systems")
+		return err
 	}
 	keep := (max(space.TotalTemporary, 0)*int64(limits.temporary) + 99) / 100
 	level, remedy := sdk.LevelOK, ""
@@ -389,29 +426,22 @@ func (p *preflight) clock() {
 	}
 }
 
-// objects counts the objects that the user is shown.
-func (p *preflight) objects(ctx context.Context) error {
-	for _, d := range p.involved() {
-		objects, err := p.client.ObjectStatus(ctx, d)
-		if err != nil {
-			if err := p.unread("objects", err, "the objects of domain "+d); err != nil {
-				return err
-			}
-			continue
+// objects tells how many objects the user is shown.
+func (p *preflight) objects(context.Context) error {
+	for _, d := range slices.Sorted(maps.Keys(p.objectsIn)) {
+		c := p.objectsIn[d]
+		if err := p.unread("objects", c.err, "the objects of domain "+d); err != nil {
+			return err
 		}
-		n := map[string]int{}
-		for _, o := range objects {
-			n[o.Class]++
-		}
-		for _, class := range slices.Sorted(maps.Keys(n)) {
-			p.out.Objects = append(p.out.Objects, sdk.ObjectCount{Domain: d, Class: archive.Printable(class), Count: n[class]})
+		for _, class := range slices.Sorted(maps.Keys(c.by)) {
+			p.out.Objects = append(p.out.Objects, sdk.ObjectCount{Domain: d, Class: archive.Printable(class), Count: c.by[class]})
 		}
 	}
 	return nil
 }
 
-// checkpoints counts the slots for checkpoints that are free.
-func (p *preflight) checkpoints(ctx context.Context) error {
+// slots counts the slots for checkpoints that are free.
+func (p *preflight) slots(ctx context.Context) error {
 	nodes, err := p.client.GetConfig(ctx, defaultDomain, "Domain", "")
 	if err := p.unread("checkpoints", err, "the domains' settings"); err != nil {
 		return err
@@ -426,21 +456,17 @@ func (p *preflight) checkpoints(ctx context.Context) error {
 		}
 	}
 	full := 0
-	domains := p.involved()
-	for _, d := range domains {
-		used, err := p.client.Checkpoints(ctx, d)
-		if err != nil {
-			if err := p.unread("checkpoints", err, "the checkpoints of domain "+d); err != nil {
-				return err
-			}
-			return nil
+	for _, d := range slices.Sorted(maps.Keys(p.checkpoints)) {
+		c := p.checkpoints[d]
+		if c.err != nil {
+			return p.unread("checkpoints", c.err, "the checkpoints of domain "+d)
 		}
-		if limit := cmp.Or(most[d], checkpointsDefault); used >= limit {
+		if limit := cmp.Or(most[d], checkpointsDefault); c.by[""] >= limit {
 			full++
 			p.found("checkpoints", sdk.LevelWarning, d, "remove a checkpoint that nobody needs", "all %d slots for checkpoints are taken: one cannot be saved before a restore", limit)
 		}
 	}
-	if full == 0 && len(domains) > 0 {
+	if full == 0 && len(p.checkpoints) > 0 {
 		p.found("checkpoints", sdk.LevelOK, "", "", "every domain has room for another checkpoint")
 	}
 	return nil
@@ -519,8 +545,13 @@ func (p *preflight) backupCertificate(ctx context.Context, c secureBackupConfig)
 		p.found(check, sdk.LevelNotProven, c.Certificate, "look at the certificate on the gateway: it must not be one of ECDSA, and its private key must be at hand off the gateway", "the certificate object is there and up; the gateway does not tell its details")
 		return nil
 	}
-	if d.Key == "ecdsa" {
+	switch d.Key {
+	case "ecdsa":
 		p.found(check, sdk.LevelError, c.Certificate, "use a certificate with an RSA key", "its key is of ECDSA, which a secure backup cannot be encrypted with")
+	case "rsa":
+		p.found(check, sdk.LevelOK, c.Certificate, "", "it is there and up, and has an RSA key")
+	default:
+		p.found(check, sdk.LevelNotProven, c.Certificate, "look at the certificate on the gateway: its key must be one of RSA", "the gateway tells nothing of its key that dprun knows (%q)", archive.Printable(d.Key))
 	}
 	switch left := d.NotAfter.Sub(p.now); {
 	case d.NotAfter.IsZero():

@@ -10,6 +10,7 @@ import (
 
 	"github.com/dprun/dprun/plugins/datapower"
 	"github.com/dprun/dprun/sdk"
+	"github.com/dprun/dprun/sdk/failure"
 	"github.com/dprun/dprun/testfixtures/dpsim"
 )
 
@@ -237,4 +238,34 @@ func TestTheAccessProfileIsEnoughForANight(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A read that fails is no proof of a right; a class that the firmware does not have needs none.
+func TestWhatCannotBeReadIsNotTakenForARight(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []string{"garbage", "wrong_part", "http_error", "error_log"} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			g := newGateway(t, dpsim.Device{AppDomains: 1, Faults: []dpsim.Fault{{Kind: kind, Operation: "get-status/ObjectStatus"}, {Kind: kind, Operation: "get-config/Throttler"}}})
+			got := worth(g.preflight(exporting("app01")), "permission", true)
+			for _, line := range []string{"*/*/status/object-status?Access=r", "*/default/system/throttle?Access=r"} {
+				if !slices.Contains(got, "warning "+line) || slices.Contains(got, "ok "+line) {
+					t.Errorf("%s: %v", line, got)
+				}
+			}
+		})
+	}
+	old := newGateway(t, dpsim.Device{Firmware: "XI50.6", AppDomains: 1})
+	for _, f := range worth(old.preflight(quiescing(exporting("app01"), "domain")), "permission", false) {
+		if !strings.HasPrefix(f, "not_proven") {
+			t.Errorf("firmware that lacks classes: %s", f)
+		}
+	}
+}
+
+func TestALostAnswerFailsThePreflight(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t, dpsim.Device{AppDomains: 1, Faults: []dpsim.Fault{{Kind: "close", Operation: "get-status/ObjectStatus"}}})
+	_, err := g.Source.(sdk.Preflighter).Preflight(testContext(t), sdk.PreflightRequest{Now: time.Now(), Activities: []sdk.PreflightActivity{exporting("app01")}})
+	wantFailure(t, failure.CallPreflight, err, failure.Unavailable, "")
 }

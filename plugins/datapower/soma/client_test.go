@@ -341,3 +341,27 @@ func TestPathsOfTheDeviceAreNormalized(t *testing.T) {
 		}
 	}
 }
+
+func TestTheDetailsOfACertificateAreReadAsFarAsTheyAreTold(t *testing.T) {
+	t.Parallel()
+	part := func(details string) string {
+		return `<dp:view-certificate-details><CryptoCertificate name="c">` + details + `</CryptoCertificate></dp:view-certificate-details>`
+	}
+	for body, want := range map[string]*soma.CertificateDetails{
+		part(`<CertificateDetails fingerprint-sha1="AB:cd"><NotAfter>2031-02-03T04:05:06Z</NotAfter><SubjectPublicKeyAlgorithm>rsaEncryption</SubjectPublicKeyAlgorithm></CertificateDetails>`): {
+			SHA1: "abcd", Key: "rsa", NotAfter: time.Date(2031, 2, 3, 4, 5, 6, 0, time.UTC),
+		},
+		part(`<CertificateDetails><KeyValue><RSAKeyValue/></KeyValue></CertificateDetails>`):                                                 {Key: "rsa"},
+		part(`<CertificateDetails><SubjectPublicKeyAlgorithm>id-ecPublicKey</SubjectPublicKeyAlgorithm></CertificateDetails>`):               {Key: "ecdsa"},
+		part(`<CertificateDetails><SubjectPublicKeyAlgorithm>dsa</SubjectPublicKeyAlgorithm><NotAfter>soon</NotAfter></CertificateDetails>`): {Key: "dsa"},
+		part(``):                         nil,
+		`<dp:view-certificate-details/>`: nil,
+		`<dp:status/>`:                   nil,
+	} {
+		d := newDevice(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, reply(body)) })
+		got, err := d.client(t).CertificateDetails(t.Context(), "default", "c")
+		if diff := cmp.Diff(want, got); diff != "" || (want == nil) != (soma.ClassOf(err) == soma.BadReply) {
+			t.Errorf("%s: %v\n%s", body, err, diff)
+		}
+	}
+}
