@@ -8,7 +8,9 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"runtime/debug"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/dprun/dprun/runner/clock"
@@ -158,6 +160,12 @@ func (g *guard) recover(ctx context.Context, why string, next time.Duration) (cl
 	if _, err := os.Stat(g.options.StateDir); errors.Is(err, fs.ErrNotExist) {
 		return true, false // removed: it must not be made anew
 	}
+	defer func() {
+		if p := recover(); p != nil { // what ended the run's process may end this try, and not the guard
+			g.log.Error("dprun itself is at fault; the guard tries again", "panic", p, "stack", string(debug.Stack()))
+			clean, asked = false, false
+		}
+	}()
 	g.log.Warn(why + ": the guard does what the run owes")
 	r, err := Open(g.options)
 	if err != nil {
@@ -166,11 +174,15 @@ func (g *guard) recover(ctx context.Context, why string, next time.Duration) (cl
 	}
 	defer func() { _ = r.Close() }()
 	stop, release := g.stoppable(ctx)
-	op := r.begin(Operation{Sink: guardSink{unwatched{}, g.log}, Stop: stop})
+	sink := &guardSink{log: g.log}
+	op := r.begin(Operation{Sink: sink, Stop: stop})
 	op.guarding, op.settler.Again = g.request.Run, next
 	op.note(why)
 	_, err = op.recoverAll(ctx, &report.Result{})
 	asked = release()
+	for _, done := range sink.told() {
+		op.note(done)
+	}
 	if err != nil {
 		g.log.Error("the guard could not finish the run", "error", err)
 	}
@@ -215,17 +227,34 @@ func (r *operation) note(text string) {
 	r.output(r.guarding, "", "guard", fmt.Sprintf("guard process %d: %s", os.Getpid(), text))
 }
 
-// guardSink logs what a guard has done.
+// guardSink logs and keeps what a guard has done.
 type guardSink struct {
 	unwatched
-	log *slog.Logger
+	log  *slog.Logger
+	mu   sync.Mutex // it may be called late
+	done []string
 }
 
-func (s guardSink) Settled(e event.Settled) {
-	s.log.Warn("done", "what", e.Kind, "device", e.Device, "domain", e.Domain, "owed_since", e.Since)
+func (s *guardSink) Settled(e event.Settled) {
+	o := pending.Obligation{Kind: pending.Kind(e.Kind), Device: e.Device, Domain: e.Domain}
+	done := o.Where() + " is back in service"
+	if o.Kind == pending.Discard {
+		done = "the files on " + o.Where() + " are removed"
+	}
+	s.mu.Lock()
+	s.done = append(s.done, done)
+	s.mu.Unlock()
+	s.log.Warn(done, "owed_since", e.Since)
 }
 
-func (s guardSink) Summary(e event.Summary) {
+// told lists what was done so far.
+func (s *guardSink) told() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.done)
+}
+
+func (s *guardSink) Summary(e event.Summary) {
 	s.log.Warn("the run was finished", "code", e.Code, "message", e.Message)
 }
 

@@ -57,7 +57,7 @@ type Log struct {
 	Run    string    `json:"run"`
 	Task   string    `json:"task,omitempty"`
 	Time   time.Time `json:"time"`
-	Stream string    `json:"stream"` // stdout, stderr, plugin
+	Stream string    `json:"stream"` // stdout, stderr, plugin, guard
 	Text   string    `json:"text"`
 }
 

@@ -73,10 +73,11 @@ func scanObligation(s scanner) (o Obligation, err error) {
 	return o, err
 }
 
-// NoteAttempt enters a failed attempt to pay, and when to try next.
+// NoteAttempt enters a failed attempt to pay, and when the same process tries
+// next. With the zero time it does not, and what another process has planned stays.
 func (j *Journal) NoteAttempt(ctx context.Context, id pending.Key, message string, next time.Time) error {
 	return j.write(ctx, "note an attempt at "+id.String(), func(t *transaction) error {
-		res, err := t.exec(`UPDATE obligations SET attempts = attempts + 1, last_error = ?, next_try = ?
+		res, err := t.exec(`UPDATE obligations SET attempts = attempts + 1, last_error = ?, next_try = MAX(next_try, ?)
 			WHERE run = ? AND task = ? AND id = ? AND paid_at = 0`, message, stamp(next), id.Run, id.Task, id.ID)
 		return touched(res, err, "an unpaid obligation "+id.String())
 	})

@@ -52,10 +52,11 @@ func TestAnObligationIsOwedUntilItIsPaid(t *testing.T) {
 
 	must(t, j.NoteAttempt(t.Context(), first.Key, "no route", noon.Add(time.Minute)))
 	must(t, j.NoteAttempt(t.Context(), first.Key, "refused", noon.Add(2*time.Minute)))
+	must(t, j.NoteAttempt(t.Context(), first.Key, "no answer", time.Time{})) // by a process that does not try again
 	appendTo(t, j, "R", Batch{Time: noon.Add(time.Hour), Pay: []pending.Key{second.Key}})
 	owed, err = j.Owed(t.Context())
 	must(t, err)
-	first.Attempts, first.LastError, first.NextTry = 2, "refused", noon.Add(2*time.Minute)
+	first.Attempts, first.LastError, first.NextTry = 3, "no answer", noon.Add(2*time.Minute)
 	if d := cmp.Diff([]Obligation{first}, owed); d != "" {
 		t.Error(d)
 	}

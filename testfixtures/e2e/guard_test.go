@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -97,6 +98,34 @@ func TestAKilledRunIsRecoveredByItsGuard(t *testing.T) {
 			if locks, _ := filepath.Glob(filepath.Join(p.state(), "locks", "guard-*")); len(locks) > 0 {
 				t.Errorf("left: %v", locks)
 			}
+		})
+	}
+}
+
+// TestAGuardBringsBackWhateverTheMoment: dprun is killed at any moment of a run, and
+// nothing is typed.
+func TestAGuardBringsBackWhateverTheMoment(t *testing.T) {
+	t.Parallel()
+	dprun := build(t)
+	for n := range 2 + soak(t) {
+		t.Run(strconv.Itoa(n), func(t *testing.T) {
+			t.Parallel()
+			p := guardedProgram(t, dprun, quiescing, dpsim.Device{Name: "gw", AppDomains: 1})
+			p.fault(dpsim.Fault{Kind: "hang", Operation: "do-export"})
+			r := p.start("apply", "--yes", "plan.hcl")
+			after := time.Duration(rand.Int64N(int64(6 * time.Second)))
+			time.Sleep(after)
+			_ = syscall.Kill(-r.cmd.Process.Pid, syscall.SIGKILL)
+			r.wait()
+			killed := time.Now()
+			p.await("the guard ends", func() bool { return len(p.guards()) == 0 })
+			if s := p.quiesceState("gw", "app01"); s != "" {
+				t.Errorf("killed after %s: app01 is %s", after, s)
+			}
+			if code, out := p.run("owed"); code != 0 {
+				t.Errorf("killed after %s, owed: exit %d\n%s", after, code, out)
+			}
+			t.Logf("killed after %s, all done %s later", after.Round(time.Millisecond), time.Since(killed).Round(time.Millisecond))
 		})
 	}
 }

@@ -108,7 +108,7 @@ func circumstances(o report.Owed) []string {
 	case !o.NextTry.IsZero():
 		out = append(out, "its guard, "+o.GuardedBy+", tries again at "+stamp(o.NextTry))
 	case o.GuardedBy != "":
-		out = append(out, "its guard, "+o.GuardedBy+", is at it")
+		out = append(out, "its guard, "+o.GuardedBy+", tries again by itself")
 	case o.HeldBy == "" && o.Kind == "unquiesce":
 		out = append(out, "no process is at it now")
 	}
