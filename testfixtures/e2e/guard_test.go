@@ -393,3 +393,32 @@ func TestAGuardKeepsToItsRun(t *testing.T) {
 		t.Errorf("guards are left: %v", left)
 	}
 }
+
+// TestAfterARebootTheUnitBringsBack: nothing is left but the disk, and the command
+// of the unit that is started at boot is enough.
+func TestAfterARebootTheUnitBringsBack(t *testing.T) {
+	t.Parallel()
+	p := guardedProgram(t, build(t), quiescing, dpsim.Device{Name: "gw", AppDomains: 1})
+	r := p.downInCapture()
+	all := append(childrenOf(r.cmd.Process.Pid), p.guards()...)
+	for _, pid := range append(all, r.cmd.Process.Pid) {
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.wait()
+	p.await("nothing is left of the run", func() bool { return !slices.ContainsFunc(all, alive) })
+	if s := p.quiesceState("gw", "app01"); s != "quiesced" {
+		t.Fatalf("app01 is %q: this proves nothing", s)
+	}
+	unit := string(must(os.ReadFile("../../docs/systemd/dprun-recover.service"))(t))
+	_, command, _ := strings.Cut(unit, "\nExecStart=/usr/local/bin/dprun ")
+	command, _, _ = strings.Cut(command, "\n")
+	if command == "" || !strings.Contains(unit, "\nWantedBy=multi-user.target\n") {
+		t.Fatalf("the unit starts nothing at boot:\n%s", unit)
+	}
+	if code, out := p.run(strings.Fields(command)...); code != 0 {
+		t.Errorf("%s: exit %d\n%s", command, code, out)
+	}
+	p.recovered("x/gw/app01", "FAILED_NO_FILES_DOWNLOADED")
+}
