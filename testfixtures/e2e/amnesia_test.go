@@ -61,11 +61,7 @@ func forgetting(t *testing.T, dprun string, happens func(p *program)) {
 	t.Helper()
 	p := newProgram(t, dprun, quiescing, dpsim.Device{Name: "gw", AppDomains: 1})
 	p.smallState()
-	p.fault(dpsim.Fault{Kind: "hang", Operation: "do-export"})
-	r := p.start("apply", "--yes", "plan.hcl")
-	p.untilExporting("gw", "app01")
-	plugins := r.kill()
-	p.await("the plugins of the killed process end", func() bool { return !slices.ContainsFunc(plugins, alive) })
+	p.stuck().killAll()
 	happens(p)
 	if code, out := p.run("owed"); code != 16 || strings.Contains(out, "Nothing is owed") || !strings.Contains(out, "domain-unquiesce app01") {
 		t.Errorf("owed: exit %d\n%s", code, out)
@@ -165,12 +161,8 @@ func (p *program) fillState() {
 func TestWhatAStoppedProcessHoldsIsListed(t *testing.T) {
 	t.Parallel()
 	p := newProgram(t, build(t), quiescing, dpsim.Device{Name: "gw", AppDomains: 1})
-	p.fault(dpsim.Fault{Kind: "hang", Operation: "do-export"})
-	r := p.start("apply", "--yes", "plan.hcl")
-	p.untilExporting("gw", "app01")
-	if err := r.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
+	r := p.stuck()
+	r.signal(syscall.SIGSTOP)
 	for !r.stopped() { // the signal acts when the process next leaves the kernel
 		time.Sleep(5 * time.Millisecond)
 	}
@@ -180,9 +172,7 @@ func TestWhatAStoppedProcessHoldsIsListed(t *testing.T) {
 			t.Errorf("%s: exit %d\n%s", command, code, out)
 		}
 	}
-	if err := r.cmd.Process.Signal(syscall.SIGCONT); err != nil {
-		t.Fatal(err)
-	}
+	r.signal(syscall.SIGCONT)
 	r.kill()
 	if code, out := p.run("recover"); code != 0 || p.quiesceState("gw", "app01") != "" {
 		t.Errorf("recover: exit %d, %s\n%s", code, p.quiesceState("gw", "app01"), out)
@@ -209,21 +199,15 @@ script "exec" "rejoin" {
 	if err := os.Chmod(filepath.Join(p.dir, "rejoin"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if code, out := p.run("apply", "--yes", "plan.hcl"); code != 17 || !strings.Contains(out, "PLAN_LEFT_TRAFFIC_LED_AWAY") {
-		t.Fatalf("apply: exit %d\n%s", code, out)
-	}
+	p.exits(17, "apply --yes plan.hcl", "PLAN_LEFT_TRAFFIC_LED_AWAY")
 	for _, command := range []string{"owed", "recover"} {
 		if code, out := p.run(command); code != 17 || !strings.Contains(out, "rejoin") {
 			t.Errorf("%s: exit %d\n%s", command, code, out)
 		}
 	}
 	p.write("rejoin", "#!/bin/sh\nexit 0\n")
-	if code, out := p.run("recover"); code != 0 {
-		t.Errorf("recover: exit %d\n%s", code, out)
-	}
-	if code, out := p.run("owed"); code != 0 {
-		t.Errorf("owed: exit %d\n%s", code, out)
-	}
+	p.exits(0, "recover")
+	p.exits(0, "owed")
 }
 
 // TestTwoPlansQuiesceOneDomainOneAfterTheOther: the second waits for the first,

@@ -101,9 +101,7 @@ func TestAKilledRunLeavesNoPartialFiles(t *testing.T) {
 		dir := filepath.Join(p.dir, "backups")
 		r, children := p.storing(dir, stop, func() {})
 		r.crash(children)
-		if code, out := p.run("apply", "--yes", "plan.hcl"); code != 0 {
-			t.Errorf("exit %d\n%s", code, out)
-		}
+		p.exits(0, "apply --yes plan.hcl")
 		if left := partial(t, dir); len(left) > 0 {
 			t.Errorf("left: %v", left)
 		}
@@ -116,9 +114,7 @@ func TestAKilledRunLeavesNoPartialFiles(t *testing.T) {
 		r, children := p.storing(s.Dir, func([]int) { s.StopSessions() }, func() { s.KillSessions() })
 		r.crash(children)
 		s.KillSessions()
-		if code, out := p.run("apply", "--yes", "plan.hcl"); code != 0 {
-			t.Errorf("exit %d\n%s", code, out)
-		}
+		p.exits(0, "apply --yes plan.hcl")
 		if left := partial(t, s.Dir); len(left) > 0 {
 			t.Errorf("left: %v", left)
 		}
@@ -132,9 +128,7 @@ func TestAKilledRunLeavesNoPartialFiles(t *testing.T) {
 		if err := s.Kill(); err != nil {
 			t.Fatal(err)
 		}
-		if code, out := r.wait(); code != 1 || !strings.Contains(out, "EXECUTION_STORE_TIMEOUT_OCCURRED") {
-			t.Fatalf("exit %d\n%s", code, out)
-		}
+		r.exits(1, "EXECUTION_STORE_TIMEOUT_OCCURRED")
 		notes := filepath.Join(p.state(), "leftovers")
 		if n := files(t, notes); len(n) != 1 {
 			t.Errorf("notes of what is left: %v", n)
@@ -143,9 +137,7 @@ func TestAKilledRunLeavesNoPartialFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 		p.write("plan.hcl", realDevices+vault(s, "2h"))
-		if code, out := p.run("apply", "--yes", "plan.hcl"); code != 0 {
-			t.Errorf("exit %d\n%s", code, out)
-		}
+		p.exits(0, "apply --yes plan.hcl")
 		if left := append(partial(t, s.Dir), files(t, notes)...); len(left) > 0 {
 			t.Errorf("left: %v", left)
 		}
@@ -163,15 +155,13 @@ func TestAServerThatGoesAwayInTheMiddleOfAStoreCostsNoBackup(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.await("the store waits", func() bool { return strings.Contains(r.out.String(), "EXECUTION_STORE_WAITING_FOR_DESTINATION") })
-	exports := p.fleet.State().Device("gw").Operations["do-export"]
+	exports := p.sent()["do-export"]
 	time.Sleep(10 * time.Second)
 	if err := s.Restart(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if code, out := r.wait(); code != 0 {
-		t.Errorf("exit %d\n%s", code, out)
-	}
-	if n := p.fleet.State().Device("gw").Operations["do-export"]; n != exports {
+	r.exits(0)
+	if n := p.sent()["do-export"]; n != exports {
 		t.Errorf("%d exports were made while the store waited", n-exports)
 	}
 	if left := partial(t, s.Dir); len(left) > 0 {

@@ -215,6 +215,13 @@ func alive(pid int) bool {
 	return !strings.HasPrefix(after, "Z")
 }
 
+// killAll kills the process and waits until its plugins have ended.
+func (r *running) killAll() {
+	r.p.t.Helper()
+	plugins := r.kill()
+	r.p.await("the plugins of the killed process end", func() bool { return !slices.ContainsFunc(plugins, alive) })
+}
+
 func (p *program) await(what string, holds func() bool) {
 	p.t.Helper()
 	for end := time.Now().Add(patience); !holds(); time.Sleep(5 * time.Millisecond) {
@@ -223,6 +230,42 @@ func (p *program) await(what string, holds func() bool) {
 		}
 	}
 }
+
+// exits runs a command, which must end with a code and have said all that is asked for.
+func (p *program) exits(want int, command string, says ...string) {
+	p.t.Helper()
+	p.start(strings.Fields(command)...).exits(want, says...)
+}
+
+// exits waits for the end of a process, which must be with a code and with all
+// said that is asked for.
+func (r *running) exits(want int, says ...string) {
+	r.p.t.Helper()
+	code, out := r.wait()
+	if code != want || slices.ContainsFunc(says, func(text string) bool { return !strings.Contains(out, text) }) {
+		r.p.t.Errorf("%v: exit %d, want %d and %q\n%s", r.cmd.Args[1:], code, want, says, out)
+	}
+}
+
+func (r *running) signal(s syscall.Signal) {
+	r.p.t.Helper()
+	if err := r.cmd.Process.Signal(s); err != nil {
+		r.p.t.Fatal(err)
+	}
+}
+
+// stuck begins the plan and waits until gw's domain app01 is quiesced and its
+// export hangs.
+func (p *program) stuck() *running {
+	p.t.Helper()
+	p.fault(dpsim.Fault{Kind: "hang", Operation: "do-export"})
+	r := p.start("apply", "--yes", "plan.hcl")
+	p.untilExporting("gw", "app01")
+	return r
+}
+
+// sent counts what gw was asked, by operation.
+func (p *program) sent() map[string]int { return p.fleet.State().Device("gw").Operations }
 
 func (p *program) quiesceState(device, domain string) string {
 	for _, d := range p.fleet.State().Device(device).Domains {

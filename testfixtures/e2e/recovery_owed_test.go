@@ -76,9 +76,7 @@ plan "p" {
 	r := p.start("apply", "--yes", "plan.hcl")
 	p.await("both are under way", func() bool { return len(p.told()) == 2 })
 	r.kill()
-	if code, out := p.run("recover"); code != 0 {
-		t.Errorf("recover: exit %d\n%s", code, out)
-	}
+	p.exits(0, "recover")
 	got := p.told()
 	slices.Sort(got)
 	if want := []string{"post one one", "post two two", "pre one one", "pre two two"}; !slices.Equal(got, want) {
@@ -125,10 +123,7 @@ func TestOwedScriptsRunWithoutTheRun(t *testing.T) {
 		t.Helper()
 		p := newProgram(t, dprun, plan, dpsim.Device{Name: "gw", AppDomains: 1})
 		p.write("token", "open-sesame\n")
-		p.fault(dpsim.Fault{Kind: "hang", Operation: "do-export"})
-		r := p.start("apply", "--yes", "plan.hcl")
-		p.untilExporting("gw", "app01")
-		r.kill()
+		p.stuck().kill()
 		p.clearFaults()
 		p.cwd = "/"
 		return p
@@ -138,9 +133,7 @@ func TestOwedScriptsRunWithoutTheRun(t *testing.T) {
 	t.Run("replayed", func(t *testing.T) {
 		t.Parallel()
 		p := killed(t, owing)
-		if code, out := p.run("recover"); code != 0 {
-			t.Errorf("recover: exit %d\n%s", code, out)
-		}
+		p.exits(0, "recover")
 		p.wantTold(append(begun, "after_unquiesce app01",
 			"post app01 FAILED_NO_FILES_DOWNLOADED T-1 FAILED_NO_FILES_DOWNLOADED open-sesame",
 			"plan_post - PLAN_INTERRUPTED T-1 PLAN_INTERRUPTED open-sesame")...)
@@ -151,17 +144,13 @@ func TestOwedScriptsRunWithoutTheRun(t *testing.T) {
 		t.Parallel()
 		p := killed(t, owing)
 		p.age()
-		if code, out := p.run("recover"); code != 0 {
-			t.Errorf("recover: exit %d\n%s", code, out)
-		}
+		p.exits(0, "recover")
 		want := append(begun, "after_unquiesce app01",
 			"post app01 RECOVERED_OBLIGATIONS_PAID T-1 RECOVERED_OBLIGATIONS_PAID open-sesame",
 			"plan_post - PLAN_INTERRUPTED T-1 PLAN_INTERRUPTED open-sesame")
 		p.wantTold(want...)
 		p.recovered("x/gw/app01", "RECOVERED_OBLIGATIONS_PAID")
-		if code, out := p.run("recover"); code != 0 {
-			t.Errorf("a second recover: exit %d\n%s", code, out)
-		}
+		p.exits(0, "recover")
 		p.wantTold(want...)
 	})
 
@@ -174,14 +163,10 @@ func TestOwedScriptsRunWithoutTheRun(t *testing.T) {
   }`, 1))
 		p.age()
 		p.fault(dpsim.Fault{Kind: "error_result", Operation: "do-action/DomainUnquiesce"})
-		if code, out := p.run("recover"); code != 16 {
-			t.Errorf("recover: exit %d\n%s", code, out)
-		}
+		p.exits(16, "recover")
 		p.wantTold(begun...)
 		p.clearFaults()
-		if code, out := p.run("recover"); code != 0 {
-			t.Errorf("recover: exit %d\n%s", code, out)
-		}
+		p.exits(0, "recover")
 		if got := p.told(); len(got) != 5 || got[2] != "after_unquiesce app01" {
 			t.Errorf("the scripts were told %q", got)
 		}
@@ -195,15 +180,10 @@ func TestOwedScriptsRunWithoutTheRun(t *testing.T) {
 		if err := os.Remove(filepath.Join(p.dir, "token")); err != nil {
 			t.Fatal(err)
 		}
-		code, out := p.run("recover")
-		if code != 0 || !strings.Contains(out, "/bin/cat") || !strings.Contains(out, "dprun recover --ack gw") {
-			t.Errorf("recover: exit %d, want 0, what cannot be read and what to type\n%s", code, out)
-		}
+		p.exits(0, "recover", "/bin/cat", "dprun recover --ack gw")
 		p.wantTold(append(begun, "after_unquiesce app01")...)
 		p.write("token", "again")
-		if code, out := p.run("recover"); code != 0 || !strings.Contains(out, "Nothing is owed") {
-			t.Errorf("recover with the secret: exit %d\n%s", code, out)
-		}
+		p.exits(0, "recover", "Nothing is owed")
 		if got := p.told(); len(got) != 5 {
 			t.Errorf("the scripts were told %q", got)
 		}
@@ -216,16 +196,11 @@ func TestOwedScriptsRunWithoutTheRun(t *testing.T) {
 		plan := strings.Replace(owing, `command = ["/bin/sh", "-c", "echo $DPRUN_HOOK $DPRUN_DOMAIN >> told"] }`, fmt.Sprintf(`command = [%q] }`, program), 1)
 		p := killed(t, plan)
 		p.age()
-		code, out := p.run("recover")
-		if code != 17 || !strings.Contains(out, "rejoin.sh") {
-			t.Errorf("recover: exit %d\n%s", code, out)
-		}
+		p.exits(17, "recover", "rejoin.sh")
 		if err := os.WriteFile(program, []byte("#!/bin/sh\necho rejoined >> told\n"), 0o700); err != nil {
 			t.Fatal(err)
 		}
-		if code, out := p.run("recover"); code != 0 {
-			t.Errorf("recover with the program: exit %d\n%s", code, out)
-		}
+		p.exits(0, "recover")
 		if got := p.told(); !slices.Contains(got, "rejoined") || len(got) != 5 {
 			t.Errorf("the scripts were told %q", got)
 		}
@@ -240,13 +215,9 @@ func TestOwedScriptsRunWithoutTheRun(t *testing.T) {
 		p.age()
 		r := p.start("recover")
 		p.await("the script runs", func() bool { return slices.Contains(p.told(), "after_unquiesce app01") })
-		plugins := r.kill()
-		p.await("its plugins end", func() bool { return !slices.ContainsFunc(plugins, alive) })
+		r.killAll()
 		p.write("go", "")
-		code, out := p.run("recover")
-		if code != 0 {
-			t.Errorf("recover: exit %d\n%s", code, out)
-		}
+		p.exits(0, "recover")
 		// What leads traffic back is run until it has worked; the others once.
 		if got := p.told(); len(got) != 6 || got[2] != got[3] {
 			t.Errorf("the scripts were told %q", got)
@@ -259,26 +230,17 @@ func TestOwedScriptsRunWithoutTheRun(t *testing.T) {
 func TestAPlanWhoseRunIsBeingRecoveredIsNotBegun(t *testing.T) {
 	t.Parallel()
 	p := newProgram(t, build(t), quiescing, dpsim.Device{Name: "gw", AppDomains: 1})
-	p.fault(dpsim.Fault{Kind: "hang", Operation: "do-export"})
-	r := p.start("apply", "--yes", "plan.hcl")
-	p.untilExporting("gw", "app01")
-	r.kill()
+	p.stuck().kill()
 	p.clearFaults()
 	p.fault(dpsim.Fault{Kind: "latency", Operation: "do-action/DomainUnquiesce", Duration: "8s"})
 	recovery := p.start("recover")
-	p.await("the unquiesce of the recovery", func() bool { return p.fleet.State().Device("gw").Operations["do-action/DomainUnquiesce"] > 0 })
+	p.await("the unquiesce of the recovery", func() bool { return p.sent()["do-action/DomainUnquiesce"] > 0 })
 	who := fmt.Sprintf("is being recovered by process %d", recovery.cmd.Process.Pid)
-	if code, out := p.run("apply", "--yes", "plan.hcl"); code != 12 || !strings.Contains(out, who) {
-		t.Errorf("apply: exit %d, want 12 and who recovers it\n%s", code, out)
-	}
-	if code, out := p.run("recover"); code != 0 || !strings.Contains(out, "being recovered by another process") {
-		t.Errorf("a second recover: exit %d\n%s", code, out)
-	}
-	if code, out := recovery.wait(); code != 0 {
-		t.Errorf("recover: exit %d\n%s", code, out)
-	}
+	p.exits(12, "apply --yes plan.hcl", who)
+	p.exits(0, "recover", "being recovered by another process")
+	recovery.exits(0)
 	p.recovered("x/gw/app01", "FAILED_NO_FILES_DOWNLOADED")
-	if n := p.fleet.State().Device("gw").Operations["do-action/DomainUnquiesce"]; n != 1 {
+	if n := p.sent()["do-action/DomainUnquiesce"]; n != 1 {
 		t.Errorf("the unquiesce was sent %d times", n)
 	}
 	if runs, _, _ := p.journal(); len(runs) != 1 {

@@ -33,17 +33,12 @@ func TestARecoveryReadsSecretsWhereThePlanSaidTheyAre(t *testing.T) {
 			}
 			p.env = []string{"PW=" + p.fleet.Ready().Devices[0].Password}
 			p.write("plan.hcl", strings.Replace(realDevices, relative, password, 1)+quiescing)
-			p.fault(dpsim.Fault{Kind: "hang", Operation: "do-export"})
-			r := p.start("apply", "--yes", "plan.hcl")
-			p.untilExporting("gw", "app01")
-			r.kill()
+			p.stuck().kill()
 			if p.quiesceState("gw", "app01") != "quiesced" {
 				t.Fatal("not quiesced: this proves nothing")
 			}
 			p.cwd = "/"
-			if code, out := p.run("recover"); code != 0 {
-				t.Errorf("recover: exit %d\n%s", code, out)
-			}
+			p.exits(0, "recover")
 			p.recovered("x/gw/app01", "FAILED_NO_FILES_DOWNLOADED")
 		})
 	}

@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -24,60 +23,37 @@ func TestADeadRunIsRecovered(t *testing.T) {
 	t.Run("killed while quiesced", func(t *testing.T) {
 		t.Parallel()
 		p := newProgram(t, dprun, quiescing, dpsim.Device{Name: "gw", AppDomains: 1})
-		p.fault(dpsim.Fault{Kind: "hang", Operation: "do-export"})
-		r := p.start("apply", "--yes", "plan.hcl")
-		p.untilExporting("gw", "app01")
-		plugins := r.kill()
-		p.await("the plugins of the killed process end", func() bool { return !slices.ContainsFunc(plugins, alive) })
+		p.stuck().killAll()
 		if p.quiesceState("gw", "app01") != "quiesced" {
 			t.Fatal("not quiesced: this proves nothing")
 		}
-		if code, out := p.run("owed"); code != 16 || !strings.Contains(out, "domain-unquiesce app01") {
-			t.Errorf("owed: exit %d\n%s", code, out)
-		}
-		code, out := p.run("recover")
-		if code != 0 {
-			t.Errorf("recover: exit %d\n%s", code, out)
-		}
+		p.exits(16, "owed", "domain-unquiesce app01")
+		p.exits(0, "recover")
 		p.recovered(task, "FAILED_NO_FILES_DOWNLOADED")
 		if left := files(t, p.dir+"/backups"); len(left) > 0 {
 			t.Errorf("at the destination: %v", left)
 		}
-		if code, out := p.run("owed"); code != 0 {
-			t.Errorf("owed after recovery: exit %d\n%s", code, out)
-		}
-		if code, out := p.run("recover"); code != 0 {
-			t.Errorf("a second recover: exit %d\n%s", code, out)
-		}
+		p.exits(0, "owed")
+		p.exits(0, "recover")
 	})
 
 	t.Run("killed while quiesced, then any other apply", func(t *testing.T) {
 		t.Parallel()
 		p := newProgram(t, dprun, quiescing, dpsim.Device{Name: "gw", AppDomains: 1})
-		p.fault(dpsim.Fault{Kind: "hang", Operation: "do-export"})
-		r := p.start("apply", "--yes", "plan.hcl")
-		p.untilExporting("gw", "app01")
-		r.kill()
+		p.stuck().kill()
 		p.clearFaults()
 		p.write("other.hcl", realDevices+strings.ReplaceAll(strings.Replace(quiescing, `"p"`, `"q"`, 1), `quiesce = "domain"`, ""))
-		if code, out := p.run("apply", "--yes", "other.hcl"); code != 0 {
-			t.Errorf("apply: exit %d\n%s", code, out)
-		}
+		p.exits(0, "apply --yes other.hcl")
 		p.recovered(task, "FAILED_NO_FILES_DOWNLOADED")
 	})
 
 	t.Run("killed while quiesced, then the plan is broken", func(t *testing.T) {
 		t.Parallel()
 		p := newProgram(t, dprun, quiescing, dpsim.Device{Name: "gw", AppDomains: 1})
-		p.fault(dpsim.Fault{Kind: "hang", Operation: "do-export"})
-		r := p.start("apply", "--yes", "plan.hcl")
-		p.untilExporting("gw", "app01")
-		r.kill()
+		p.stuck().kill()
 		p.clearFaults()
 		p.write("plan.hcl", `plan "p" { no_such_argument = 1 }`)
-		if code, out := p.run("apply", "--yes", "plan.hcl"); code != 10 {
-			t.Errorf("apply: exit %d\n%s", code, out)
-		}
+		p.exits(10, "apply --yes plan.hcl")
 		p.recovered(task, "FAILED_NO_FILES_DOWNLOADED")
 	})
 
@@ -88,11 +64,9 @@ func TestADeadRunIsRecovered(t *testing.T) {
 		r := p.start("apply", "--yes", "plan.hcl")
 		p.await("quiesced", func() bool { return p.quiesceState("gw", "app01") == "quiesced" })
 		r.kill()
-		if code, out := p.run("recover"); code != 0 {
-			t.Errorf("recover: exit %d\n%s", code, out)
-		}
+		p.exits(0, "recover")
 		p.recovered(task, "FAILED_NO_FILES_DOWNLOADED")
-		if n := p.fleet.State().Device("gw").Operations["do-action/DomainQuiesce"]; n != 1 {
+		if n := p.sent()["do-action/DomainQuiesce"]; n != 1 {
 			t.Errorf("the quiesce was sent %d times", n)
 		}
 	})
@@ -107,9 +81,7 @@ func TestADeadRunIsRecovered(t *testing.T) {
 		if left := files(t, p.dir+"/backups"); len(left) > 0 {
 			t.Fatalf("at the destination already, this proves nothing: %v", left)
 		}
-		if code, out := p.run("recover"); code != 0 {
-			t.Errorf("recover: exit %d\n%s", code, out)
-		}
+		p.exits(0, "recover")
 		p.recovered(task, "SUCCESS")
 		p.stored(1)
 	})
@@ -120,9 +92,7 @@ func TestADeadRunIsRecovered(t *testing.T) {
 		r := p.start("apply", "--yes", "plan.hcl")
 		p.await("stored", func() bool { return strings.Contains(r.out.String(), "EXECUTION_STORE_STARTED") })
 		r.kill()
-		if code, out := p.run("recover"); code != 0 {
-			t.Errorf("recover: exit %d\n%s", code, out)
-		}
+		p.exits(0, "recover")
 		p.recovered(task, "SUCCESS")
 		p.stored(1)
 	})
@@ -130,33 +100,23 @@ func TestADeadRunIsRecovered(t *testing.T) {
 	t.Run("killed, and recovery killed", func(t *testing.T) {
 		t.Parallel()
 		p := newProgram(t, dprun, quiescing, dpsim.Device{Name: "gw", AppDomains: 1})
-		p.fault(dpsim.Fault{Kind: "hang", Operation: "do-export"})
-		r := p.start("apply", "--yes", "plan.hcl")
-		p.untilExporting("gw", "app01")
-		r.kill()
+		p.stuck().kill()
 		p.fault(dpsim.Fault{Kind: "unquiesce_ignored", Count: 1})
-		r = p.start("recover")
-		p.await("the unquiesce of the recovery", func() bool { return p.fleet.State().Device("gw").Operations["do-action/DomainUnquiesce"] > 0 })
+		r := p.start("recover")
+		p.await("the unquiesce of the recovery", func() bool { return p.sent()["do-action/DomainUnquiesce"] > 0 })
 		r.kill()
 		if p.quiesceState("gw", "app01") != "quiesced" {
 			t.Fatal("not quiesced: this proves nothing")
 		}
-		if code, out := p.run("recover"); code != 0 {
-			t.Errorf("recover: exit %d\n%s", code, out)
-		}
+		p.exits(0, "recover")
 		p.recovered(task, "FAILED_NO_FILES_DOWNLOADED")
 	})
 
 	t.Run("killed with scripts", func(t *testing.T) {
 		t.Parallel()
 		p := newProgram(t, dprun, scripted, dpsim.Device{Name: "gw", AppDomains: 1})
-		p.fault(dpsim.Fault{Kind: "hang", Operation: "do-export"})
-		r := p.start("apply", "--yes", "plan.hcl")
-		p.untilExporting("gw", "app01")
-		r.kill()
-		if code, out := p.run("recover"); code != 0 {
-			t.Errorf("recover: exit %d\n%s", code, out)
-		}
+		p.stuck().kill()
+		p.exits(0, "recover")
 		p.recovered(task, "FAILED_NO_FILES_DOWNLOADED")
 		b, err := os.ReadFile(filepath.Join(p.dir, "told"))
 		want := "plan_pre -\npre app01 -\npost app01 FAILED_NO_FILES_DOWNLOADED\nplan_post PLAN_INTERRUPTED\n"
@@ -169,13 +129,8 @@ func TestADeadRunIsRecovered(t *testing.T) {
 		t.Parallel()
 		plan := strings.NewReplacer("pre_script   = script.exec.tell", "", "pre_script = script.exec.tell", "").Replace(scripted)
 		p := newProgram(t, dprun, plan, dpsim.Device{Name: "gw", AppDomains: 1})
-		p.fault(dpsim.Fault{Kind: "hang", Operation: "do-export"})
-		r := p.start("apply", "--yes", "plan.hcl")
-		p.untilExporting("gw", "app01")
-		r.kill()
-		if code, out := p.run("recover"); code != 0 {
-			t.Errorf("recover: exit %d\n%s", code, out)
-		}
+		p.stuck().kill()
+		p.exits(0, "recover")
 		p.recovered(task, "FAILED_NO_FILES_DOWNLOADED")
 		_, histories, _ := p.journal()
 		for task, h := range histories {
@@ -212,29 +167,20 @@ func TestADeadRunIsRecovered(t *testing.T) {
 			t.Errorf("a device whose secret can be read is left %s", s)
 		}
 		p.write("gw.pw", string(password))
-		if code, out := p.run("recover"); code != 0 {
-			t.Errorf("recover with the secret: exit %d\n%s", code, out)
-		}
+		p.exits(0, "recover")
 		p.recovered(task, "FAILED_NO_FILES_DOWNLOADED")
 	})
 
 	t.Run("killed, and the recovery of an apply is asked to stop", func(t *testing.T) {
 		t.Parallel()
 		p := newProgram(t, dprun, quiescing, dpsim.Device{Name: "gw", AppDomains: 1})
-		p.fault(dpsim.Fault{Kind: "hang", Operation: "do-export"})
-		r := p.start("apply", "--yes", "plan.hcl")
-		p.untilExporting("gw", "app01")
-		r.kill()
+		p.stuck().kill()
 		p.clearFaults()
 		p.fault(dpsim.Fault{Kind: "latency", Operation: "do-action/DomainUnquiesce", Duration: "3s"})
-		r = p.start("apply", "--yes", "plan.hcl")
-		p.await("the unquiesce of the recovery", func() bool { return p.fleet.State().Device("gw").Operations["do-action/DomainUnquiesce"] > 0 })
-		if err := r.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-			t.Fatal(err)
-		}
-		if code, out := r.wait(); code != 143 {
-			t.Errorf("apply: exit %d\n%s", code, out)
-		}
+		r := p.start("apply", "--yes", "plan.hcl")
+		p.await("the unquiesce of the recovery", func() bool { return p.sent()["do-action/DomainUnquiesce"] > 0 })
+		r.signal(syscall.SIGTERM)
+		r.exits(143)
 		p.recovered(task, "FAILED_NO_FILES_DOWNLOADED")
 		if runs, _, _ := p.journal(); len(runs) != 1 {
 			t.Errorf("%d runs: the plan was begun although it was asked to stop", len(runs))
@@ -244,16 +190,13 @@ func TestADeadRunIsRecovered(t *testing.T) {
 	t.Run("killed, and something it started hangs", func(t *testing.T) {
 		t.Parallel()
 		p := newProgram(t, dprun, quiescing, dpsim.Device{Name: "gw", AppDomains: 1})
-		p.fault(dpsim.Fault{Kind: "hang", Operation: "do-export"})
-		r := p.start("apply", "--yes", "plan.hcl")
-		p.untilExporting("gw", "app01")
+		r := p.stuck()
 		runs, _, _ := p.journal()
 		locks, err := filepath.Glob(filepath.Join(p.state(), "locks", "*"+runs[0].ID+"*.lock"))
 		if err != nil || len(locks) != 1 {
 			t.Fatalf("the run's lock: %v, %v", locks, err)
 		}
-		plugins := r.kill()
-		p.await("the plugins of the killed process end", func() bool { return !slices.ContainsFunc(plugins, alive) })
+		r.killAll()
 		hanging := exec.Command("flock", locks[0], "sleep", "600")
 		hanging.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 		if err := hanging.Start(); err != nil {
@@ -265,18 +208,14 @@ func TestADeadRunIsRecovered(t *testing.T) {
 		})
 		defer end()
 		p.await("the lock is held", func() bool { return len(childrenOf(hanging.Process.Pid)) > 0 })
-		if code, out := p.run("owed"); code != 16 {
-			t.Errorf("owed: exit %d\n%s", code, out)
-		}
+		p.exits(16, "owed")
 		if code, out := p.run("recover"); code != 0 || p.quiesceState("gw", "app01") != "" {
 			t.Errorf("recover: exit %d, %s\n%s", code, p.quiesceState("gw", "app01"), out)
 		}
 		end()
-		if code, out := p.run("recover"); code != 0 {
-			t.Errorf("recover: exit %d\n%s", code, out)
-		}
+		p.exits(0, "recover")
 		p.recovered(task, "FAILED_NO_FILES_DOWNLOADED")
-		if n := p.fleet.State().Device("gw").Operations["do-action/DomainUnquiesce"]; n != 1 {
+		if n := p.sent()["do-action/DomainUnquiesce"]; n != 1 {
 			t.Errorf("the unquiesce was sent %d times", n)
 		}
 	})
@@ -284,26 +223,18 @@ func TestADeadRunIsRecovered(t *testing.T) {
 	t.Run("terminated while quiesced", func(t *testing.T) {
 		t.Parallel()
 		p := newProgram(t, dprun, quiescing, dpsim.Device{Name: "gw", AppDomains: 1})
-		p.fault(dpsim.Fault{Kind: "hang", Operation: "do-export"})
-		r := p.start("apply", "--yes", "plan.hcl")
-		p.untilExporting("gw", "app01")
+		r := p.stuck()
 		for range 20 { // a storm is one request to stop and one to hurry
-			if err := r.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-				t.Fatal(err)
-			}
+			r.signal(syscall.SIGTERM)
 		}
-		if code, out := r.wait(); code != 143 {
-			t.Errorf("exit %d\n%s", code, out)
-		}
+		r.exits(143)
 		p.recovered(task, "EXECUTION_CANCELED_BY_USER")
 	})
 
 	t.Run("a second process", func(t *testing.T) {
 		t.Parallel()
 		p := newProgram(t, dprun, quiescing, dpsim.Device{Name: "gw", AppDomains: 1})
-		p.fault(dpsim.Fault{Kind: "hang", Operation: "do-export"})
-		r := p.start("apply", "--yes", "plan.hcl")
-		p.untilExporting("gw", "app01")
+		r := p.stuck()
 		code, out := p.run("apply", "--yes", "plan.hcl")
 		if code != 12 || !strings.Contains(out, "already running") || !strings.Contains(out, strconv.Itoa(r.cmd.Process.Pid)) {
 			t.Errorf("exit %d, want 12 and who runs it\n%s", code, out)
@@ -311,21 +242,15 @@ func TestADeadRunIsRecovered(t *testing.T) {
 		if code, out := p.run("recover"); code != 0 || p.quiesceState("gw", "app01") != "quiesced" {
 			t.Errorf("recover beside a live run: exit %d\n%s", code, out)
 		}
-		if err := r.cmd.Process.Signal(syscall.SIGINT); err != nil {
-			t.Fatal(err)
-		}
-		if code, out := r.wait(); code != 130 {
-			t.Errorf("exit %d\n%s", code, out)
-		}
+		r.signal(syscall.SIGINT)
+		r.exits(130)
 		p.recovered(task, "EXECUTION_CANCELED_BY_USER")
 	})
 
 	t.Run("the plugin of the gateway is killed", func(t *testing.T) {
 		t.Parallel()
 		p := newProgram(t, dprun, quiescing, dpsim.Device{Name: "gw", AppDomains: 1})
-		p.fault(dpsim.Fault{Kind: "hang", Operation: "do-export"})
-		r := p.start("apply", "--yes", "plan.hcl")
-		p.untilExporting("gw", "app01")
+		r := p.stuck()
 		p.clearFaults()
 		for _, child := range childrenOf(r.cmd.Process.Pid) {
 			if args, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", child)); bytes.Contains(args, []byte("datapower")) {
@@ -334,9 +259,7 @@ func TestADeadRunIsRecovered(t *testing.T) {
 				}
 			}
 		}
-		if code, out := r.wait(); code != 0 {
-			t.Errorf("exit %d: a plugin that crashed once is started again\n%s", code, out)
-		}
+		r.exits(0)
 		p.recovered(task, "SUCCESS")
 		p.stored(1)
 	})

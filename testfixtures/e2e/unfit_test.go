@@ -50,10 +50,7 @@ func TestABadPluginFileKeepsNoGatewayDown(t *testing.T) {
 	t.Run("every kind", func(t *testing.T) {
 		t.Parallel()
 		p := newProgram(t, dprun, quiescing, dpsim.Device{Name: "gw", AppDomains: 1})
-		p.fault(dpsim.Fault{Kind: "hang", Operation: "do-export"})
-		r := p.start("apply", "--yes", "plan.hcl")
-		p.untilExporting("gw", "app01")
-		r.kill()
+		p.stuck().kill()
 		p.clearFaults()
 		for kind, put := range p.unfit() {
 			put()
@@ -63,9 +60,7 @@ func TestABadPluginFileKeepsNoGatewayDown(t *testing.T) {
 		}
 		p.write("other.hcl", strings.Replace(realDevices+quiescing, "plan \"p\" {", `script "webdav" "s" {}`+"\nplan \"q\" {\n  pre_script = script.webdav.s", 1))
 		p.fault(dpsim.Fault{Kind: "auth_failure"})
-		if code, out := p.run("apply", "--yes", "other.hcl"); code != 16 || !strings.Contains(out, "no plugin is started from") {
-			t.Errorf("apply of a plan that needs one, while a domain is down: exit %d\n%s", code, out)
-		}
+		p.exits(16, "apply --yes other.hcl", "no plugin is started from")
 		p.clearFaults()
 		code, out := p.run("recover")
 		if code != 0 || !strings.Contains(out, "dprun-plugin-gone") && !strings.Contains(out, "others may write") {
@@ -74,18 +69,14 @@ func TestABadPluginFileKeepsNoGatewayDown(t *testing.T) {
 		if s := p.quiesceState("gw", "app01"); s != "" {
 			t.Errorf("recovered, and app01 is %s", s)
 		}
-		if code, out := p.run("apply", "--yes", "other.hcl"); code != 11 || !strings.Contains(out, "no plugin is started from") {
-			t.Errorf("apply of a plan that needs one: exit %d\n%s", code, out)
-		}
+		p.exits(11, "apply --yes other.hcl", "no plugin is started from")
 	})
 
 	for round := range 3 {
 		t.Run(fmt.Sprintf("killed at any moment, round %d", round), func(t *testing.T) {
 			t.Parallel()
 			p := newProgram(t, dprun, quiescing, dpsim.Device{Name: "gw", AppDomains: 1})
-			if code, out := p.run("owed"); code != 0 { // makes the state directory
-				t.Fatalf("exit %d\n%s", code, out)
-			}
+			p.exits(0, "owed")
 			for kind, put := range p.unfit() {
 				if kind != "a bundled plugin's name" { // such a plan is refused
 					put()
