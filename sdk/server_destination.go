@@ -19,8 +19,12 @@ type destinationServer struct {
 	s *Server
 }
 
-func errNothing(call failure.Call) error {
-	return failure.New(failure.Internal, failure.Protocol, "%s: the plugin returned neither a result nor an error", call)
+// answered is the error of a call, or that the plugin has returned nothing at all.
+func answered[R any](result *R, err error, call failure.Call) error {
+	if err == nil && result == nil {
+		return failure.New(failure.Internal, failure.Protocol, "%s: the plugin returned neither a result nor an error", call)
+	}
+	return err
 }
 
 func (d destinationServer) Check(ctx context.Context, r *pluginv1.DestinationCheckRequest) (*pluginv1.DestinationCheckReply, error) {
@@ -29,11 +33,8 @@ func (d destinationServer) Check(ctx context.Context, r *pluginv1.DestinationChe
 		return nil, err
 	}
 	rep, err := i.Check(ctx)
-	switch {
-	case err != nil:
+	if err := answered(rep, err, failure.CallCheckDestination); err != nil {
 		return nil, err
-	case rep == nil:
-		return nil, errNothing(failure.CallCheckDestination)
 	}
 	return &pluginv1.DestinationCheckReply{Free: rep.Free, Total: rep.Total, Location: rep.Location, WriteOnly: rep.WriteOnly, Warnings: rep.Warnings}, nil
 }
@@ -51,11 +52,8 @@ func (d destinationServer) Store(r *pluginv1.StoreRequest, stream pluginv1.Desti
 	rep, err := i.Store(stream.Context(), StoreRequest{
 		Source: r.Source, Path: r.Path, Size: r.Size, SHA256: r.Sha256, Verify: cmp.Or(wire.Word[Verify](r.Verify), VerifyReadBack), Owner: r.Owner,
 	}, func(n int64) { out.event(&pluginv1.StoreEvent{Bytes: n}, true) })
-	switch {
-	case err != nil:
+	if err := answered(rep, err, failure.CallStore); err != nil {
 		return err
-	case rep == nil:
-		return errNothing(failure.CallStore)
 	}
 	out.event(&pluginv1.StoreEvent{Bytes: rep.Size, Done: &pluginv1.StoreReport{
 		Location: rep.Location, Size: rep.Size, Sha256: rep.SHA256, Verified: wire.Enum[pluginv1.Verify](rep.Verified), Durable: rep.Durable, ModeKept: rep.ModeKept,
@@ -83,11 +81,8 @@ func (d destinationServer) Fetch(r *pluginv1.FetchRequest, stream pluginv1.Desti
 	out := &sender[*pluginv1.FetchEvent]{send: stream.Send}
 	defer out.close()
 	rep, err := i.Fetch(stream.Context(), FetchRequest{Path: r.Path, File: r.File}, func(n int64) { out.event(&pluginv1.FetchEvent{Bytes: n}, true) })
-	switch {
-	case err != nil:
+	if err := answered(rep, err, failure.CallFetch); err != nil {
 		return err
-	case rep == nil:
-		return errNothing(failure.CallFetch)
 	}
 	out.event(&pluginv1.FetchEvent{Bytes: rep.Size, Done: &pluginv1.FetchReport{Size: rep.Size, Sha256: rep.SHA256}}, false)
 	return nil
@@ -139,11 +134,8 @@ func (d destinationServer) Sweep(ctx context.Context, r *pluginv1.SweepRequest) 
 		return nil, err
 	}
 	rep, err := i.Sweep(ctx, SweepRequest{Prefix: r.Prefix, Owner: r.Owner, OlderThan: r.OlderThan.AsDuration()})
-	switch {
-	case err != nil:
+	if err := answered(rep, err, failure.CallSweep); err != nil {
 		return nil, err
-	case rep == nil:
-		return nil, errNothing(failure.CallSweep)
 	}
 	return &pluginv1.SweepReply{Removed: rep.Removed}, nil
 }

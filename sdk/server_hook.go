@@ -21,11 +21,8 @@ func (h hookServer) Run(r *pluginv1.RunRequest, stream pluginv1.Hook_RunServer) 
 	rep, err := i.Run(stream.Context(), RunRequest{Context: r.Context, Env: r.Env, Dir: r.Dir, Arguments: r.Arguments}, func(o Output) {
 		out.event(&pluginv1.RunEvent{Output: &pluginv1.Output{Stream: wire.Enum[pluginv1.Stream](o.Stream), Text: []byte(o.Text)}}, false)
 	})
-	switch {
-	case err != nil:
+	if err := answered(rep, err, failure.CallRun); err != nil {
 		return err
-	case rep == nil:
-		return errNothing(failure.CallRun)
 	}
 	done := &pluginv1.RunReport{ExitCode: int32(rep.ExitCode), Tail: []byte(rep.Tail), Outputs: make(map[string][]byte, len(rep.Outputs))}
 	for k, v := range rep.Outputs {

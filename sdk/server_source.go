@@ -58,11 +58,8 @@ func (t sourceServer) Inspect(ctx context.Context, r *pluginv1.InspectRequest) (
 		return nil, err
 	}
 	rep, err := i.Inspect(ctx)
-	switch {
-	case err != nil:
+	if err := answered(rep, err, failure.CallInspect); err != nil {
 		return nil, err
-	case rep == nil:
-		return nil, errNothing(failure.CallInspect)
 	}
 	f := rep.Facts
 	facts := &pluginv1.Facts{
@@ -103,11 +100,8 @@ func (t sourceServer) Check(ctx context.Context, r *pluginv1.SourceCheckRequest)
 		return nil, err
 	}
 	rep, err := i.Check(ctx, CheckRequest{Activity: r.Activity, Config: v, Target: Target{Domain: r.Domain}, Quiesce: r.Quiesce, LastSize: r.LastSize})
-	switch {
-	case err != nil:
+	if err := answered(rep, err, failure.CallCheck); err != nil {
 		return nil, err
-	case rep == nil:
-		return nil, errNothing(failure.CallCheck)
 	}
 	var variants []pluginv1.Variant
 	for _, v := range rep.Variants {
@@ -151,11 +145,8 @@ func (t sourceServer) QuiesceState(ctx context.Context, r *pluginv1.QuiesceState
 		return nil, err
 	}
 	rep, err := i.QuiesceState(ctx, Target{Domain: r.Domain})
-	switch {
-	case err != nil:
+	if err := answered(rep, err, failure.CallQuiesceState); err != nil {
 		return nil, err
-	case rep == nil:
-		return nil, errNothing(failure.CallQuiesceState)
 	}
 	return quiesceToWire(*rep), nil
 }
@@ -181,11 +172,8 @@ func (t sourceServer) Capture(r *pluginv1.CaptureRequest, stream pluginv1.Source
 			Bytes: p.Bytes, Total: p.Total, DeviceDone: p.DeviceDone, Token: p.Token, Message: p.Message,
 		}}, droppable)
 	})
-	switch {
-	case err != nil:
+	if err := answered(rep, err, failure.CallCapture); err != nil {
 		return err
-	case rep == nil:
-		return errNothing(failure.CallCapture)
 	}
 	done := &pluginv1.CaptureReport{Warnings: rep.Warnings, Token: rep.Token, Withheld: rep.Withheld}
 	for _, a := range rep.Artifacts {
@@ -209,11 +197,8 @@ func (t sourceServer) Health(ctx context.Context, r *pluginv1.HealthRequest) (*p
 		return nil, err
 	}
 	rep, err := i.Health(ctx, Target{Domain: r.Domain})
-	switch {
-	case err != nil:
+	if err := answered(rep, err, failure.CallHealth); err != nil {
 		return nil, err
-	case rep == nil:
-		return nil, errNothing(failure.CallHealth)
 	}
 	reply := &pluginv1.HealthReply{}
 	for _, o := range rep.Objects {
@@ -244,11 +229,8 @@ func (t sourceServer) Preflight(ctx context.Context, r *pluginv1.PreflightReques
 		q.Activities = append(q.Activities, PreflightActivity{Activity: a.Activity, Config: v, Domains: a.Domains, Quiesce: wire.Word[string](a.Quiesce)})
 	}
 	rep, err := i.Preflight(ctx, q)
-	switch {
-	case err != nil:
+	if err := answered(rep, err, failure.CallPreflight); err != nil {
 		return nil, err
-	case rep == nil:
-		return nil, errNothing(failure.CallPreflight)
 	}
 	reply := &pluginv1.PreflightReply{}
 	for _, f := range rep.Findings {

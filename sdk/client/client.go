@@ -164,65 +164,60 @@ func (p *Plugin) ValidateConfig(ctx context.Context, k schema.Kind, typ, activit
 
 // ConfigureSource makes an instance of a source type.
 func (p *Plugin) ConfigureSource(ctx context.Context, typ string, cfg cty.Value) (sdk.Source, error) {
-	id, err := p.configure(ctx, schema.KindSource, typ, cfg)
+	i, offers, err := p.configure(ctx, schema.KindSource, typ, cfg)
 	if err != nil {
 		return nil, err
 	}
-	s, err := p.Describe(ctx)
-	if err != nil {
-		return nil, err
-	}
-	out := &source{instance: instance{p, id}, typ: typ, c: pluginv1.NewSourceClient(p.conn)}
-	for _, t := range s.Sources {
-		if t.Name == typ {
-			out.offered = t.Abilities
-		}
-	}
-	return out, nil
+	return &source{instance: i, offered: offers, typ: typ, c: pluginv1.NewSourceClient(p.conn)}, nil
 }
 
 // ConfigureDestination makes an instance of a destination type.
 func (p *Plugin) ConfigureDestination(ctx context.Context, typ string, cfg cty.Value) (sdk.Destination, error) {
-	id, err := p.configure(ctx, schema.KindDestination, typ, cfg)
+	i, offers, err := p.configure(ctx, schema.KindDestination, typ, cfg)
 	if err != nil {
 		return nil, err
 	}
-	s, err := p.Describe(ctx)
-	if err != nil {
-		return nil, err
-	}
-	d := &destination{instance: instance{p, id}, c: pluginv1.NewDestinationClient(p.conn)}
-	for _, t := range s.Destinations {
-		if t.Name == typ {
-			d.offered = t.Abilities
-		}
-	}
-	return d, nil
+	return &destination{instance: i, offered: offers, c: pluginv1.NewDestinationClient(p.conn)}, nil
 }
 
 // ConfigureHook makes an instance of a hook type.
 func (p *Plugin) ConfigureHook(ctx context.Context, typ string, cfg cty.Value) (sdk.Hook, error) {
-	id, err := p.configure(ctx, schema.KindHook, typ, cfg)
+	i, _, err := p.configure(ctx, schema.KindHook, typ, cfg)
 	if err != nil {
 		return nil, err
 	}
-	return &hook{instance: instance{p, id}, c: pluginv1.NewHookClient(p.conn)}, nil
+	return &hook{instance: i, c: pluginv1.NewHookClient(p.conn)}, nil
 }
 
-func (p *Plugin) configure(ctx context.Context, k schema.Kind, typ string, cfg cty.Value) (uint64, error) {
+// configure makes an instance, and tells what it can do beside what all of its kind can.
+func (p *Plugin) configure(ctx context.Context, k schema.Kind, typ string, cfg cty.Value) (instance, offered, error) {
+	s, err := p.Describe(ctx)
+	if err != nil {
+		return instance{}, nil, err
+	}
 	b, err := p.block(ctx, k, typ, "")
 	if err != nil {
-		return 0, err
+		return instance{}, nil, err
 	}
 	raw, err := wire.Encode(b, cfg)
 	if err != nil {
-		return 0, err
+		return instance{}, nil, err
 	}
 	r, err := p.plugin.Configure(ctx, &pluginv1.ConfigureRequest{Kind: wire.Enum[pluginv1.Kind](k), Type: typ, Config: raw})
 	if err != nil {
-		return 0, p.fail(failure.CallConfigure, err)
+		return instance{}, nil, p.fail(failure.CallConfigure, err)
 	}
-	return r.Instance, nil
+	for _, t := range s.Sources {
+		if k == schema.KindSource && t.Name == typ {
+			return instance{p, r.Instance}, t.Abilities, nil
+		}
+	}
+	for _, t := range s.Destinations {
+		if k == schema.KindDestination && t.Name == typ {
+			return instance{p, r.Instance}, t.Abilities, nil
+		}
+	}
+	return instance{p, r.Instance}, nil, nil
 }
 
 // offered are the abilities of an instance. It implements [sdk.Far].
@@ -245,24 +240,35 @@ func (i instance) Close() error {
 	return i.p.fail(failure.CallConfigure, err)
 }
 
-// drain reads a stream of events to its end. event returns true for the one
-// that says done; a stream that ends without it, or goes on after it, failed.
-// ctx is the caller's.
-func drain[E any](ctx context.Context, p *Plugin, call failure.Call, stream grpc.ServerStreamingClient[E], event func(*E) (done bool)) error {
-	done := false
+// follow makes a call that a stream of events answers, and reads that to its
+// end. event returns the result with the one that says done; a stream that ends
+// without it, or goes on after it, failed.
+func follow[Q, E, R any](ctx context.Context, p *Plugin, call failure.Call, begin func(context.Context, *Q, ...grpc.CallOption) (grpc.ServerStreamingClient[E], error),
+	request *Q, event func(*E) (done *R),
+) (*R, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, failure.From(err)
+	}
+	bound, end := p.cancellable(ctx)
+	defer end()
+	stream, err := begin(bound, request)
+	if err != nil {
+		return nil, p.fail(call, err)
+	}
+	var done *R
 	for {
 		e, err := stream.Recv()
 		switch {
-		case errors.Is(err, io.EOF) && done:
-			return nil
+		case errors.Is(err, io.EOF) && done != nil:
+			return done, nil
 		case err != nil:
 			f := wire.Failure(call, err)
 			if f.Kind == failure.Cancelled && errors.Is(ctx.Err(), context.DeadlineExceeded) {
 				f = failure.New(failure.Timeout, "", "%s: not done within the time limit: %w", call, ctx.Err())
 			}
-			return p.refine(f)
-		case done:
-			return p.refine(failure.New(failure.Internal, failure.Protocol, "%s: the plugin went on after it had said done", call))
+			return nil, p.refine(f)
+		case done != nil:
+			return nil, p.refine(failure.New(failure.Internal, failure.Protocol, "%s: the plugin went on after it had said done", call))
 		}
 		done = event(e)
 	}

@@ -36,35 +36,20 @@ func (d *destination) Check(ctx context.Context) (*sdk.DestinationReport, error)
 }
 
 func (d *destination) Store(ctx context.Context, r sdk.StoreRequest, progress func(int64)) (*sdk.StoreReport, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, failure.From(err)
-	}
-	call, end := d.p.cancellable(ctx)
-	defer end()
-	stream, err := d.c.Store(call, &pluginv1.StoreRequest{
+	return follow(ctx, d.p, failure.CallStore, d.c.Store, &pluginv1.StoreRequest{
 		Instance: d.id, Source: r.Source, Path: r.Path, Size: r.Size, Sha256: r.SHA256, Verify: wire.Enum[pluginv1.Verify](r.Verify), Owner: r.Owner,
-	})
-	if err != nil {
-		return nil, d.p.fail(failure.CallStore, err)
-	}
-	var rep *sdk.StoreReport
-	err = drain(ctx, d.p, failure.CallStore, stream, func(e *pluginv1.StoreEvent) bool {
+	}, func(e *pluginv1.StoreEvent) *sdk.StoreReport {
 		if progress != nil {
 			progress(e.Bytes)
 		}
 		if e.Done == nil {
-			return false
+			return nil
 		}
-		rep = &sdk.StoreReport{
+		return &sdk.StoreReport{
 			Location: e.Done.Location, Size: e.Done.Size, SHA256: e.Done.Sha256, Verified: wire.Word[sdk.Verify](e.Done.Verified),
 			Durable: e.Done.Durable, ModeKept: e.Done.ModeKept, Existed: e.Done.Existed, Warnings: e.Done.Warnings,
 		}
-		return true
 	})
-	if err != nil {
-		return nil, err
-	}
-	return rep, nil
 }
 
 func objectFromWire(w *pluginv1.Object) sdk.Object {
@@ -79,48 +64,24 @@ func timeFromWire(t *timestamppb.Timestamp) time.Time {
 }
 
 func (d *destination) Fetch(ctx context.Context, r sdk.FetchRequest, progress func(int64)) (*sdk.FetchReport, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, failure.From(err)
-	}
-	call, end := d.p.cancellable(ctx)
-	defer end()
-	stream, err := d.c.Fetch(call, &pluginv1.FetchRequest{Instance: d.id, Path: r.Path, File: r.File})
-	if err != nil {
-		return nil, d.p.fail(failure.CallFetch, err)
-	}
-	var rep *sdk.FetchReport
-	err = drain(ctx, d.p, failure.CallFetch, stream, func(e *pluginv1.FetchEvent) bool {
+	return follow(ctx, d.p, failure.CallFetch, d.c.Fetch, &pluginv1.FetchRequest{Instance: d.id, Path: r.Path, File: r.File}, func(e *pluginv1.FetchEvent) *sdk.FetchReport {
 		if progress != nil {
 			progress(e.Bytes)
 		}
 		if e.Done == nil {
-			return false
+			return nil
 		}
-		rep = &sdk.FetchReport{Size: e.Done.Size, SHA256: e.Done.Sha256}
-		return true
+		return &sdk.FetchReport{Size: e.Done.Size, SHA256: e.Done.Sha256}
 	})
-	if err != nil {
-		return nil, err
-	}
-	return rep, nil
 }
 
 func (d *destination) List(ctx context.Context, prefix string) ([]sdk.Object, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, failure.From(err)
-	}
-	call, end := d.p.cancellable(ctx)
-	defer end()
-	stream, err := d.c.List(call, &pluginv1.ListRequest{Instance: d.id, Prefix: prefix})
-	if err != nil {
-		return nil, d.p.fail(failure.CallList, err)
-	}
 	var objects []sdk.Object
-	err = drain(ctx, d.p, failure.CallList, stream, func(e *pluginv1.ListEvent) bool {
+	_, err := follow(ctx, d.p, failure.CallList, d.c.List, &pluginv1.ListRequest{Instance: d.id, Prefix: prefix}, func(e *pluginv1.ListEvent) *pluginv1.ListDone {
 		for _, o := range e.Objects {
 			objects = append(objects, objectFromWire(o))
 		}
-		return e.Done != nil
+		return e.Done
 	})
 	if err != nil {
 		return nil, err

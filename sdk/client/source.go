@@ -152,35 +152,21 @@ func (s *source) Capture(ctx context.Context, r sdk.CaptureRequest, emit func(sd
 	if err != nil {
 		return nil, err
 	}
-	if err := ctx.Err(); err != nil {
-		return nil, failure.From(err)
-	}
-	call, end := s.p.cancellable(ctx)
-	defer end()
-	stream, err := s.c.Capture(call, &pluginv1.CaptureRequest{
+	return follow(ctx, s.p, failure.CallCapture, s.c.Capture, &pluginv1.CaptureRequest{
 		Instance: s.id, Activity: r.Activity, Config: raw, Domain: r.Target.Domain, Variant: wire.Enum[pluginv1.Variant](r.Variant), Dir: r.Dir, Owner: r.Owner, MaxBytes: r.MaxBytes,
-	})
-	if err != nil {
-		return nil, s.p.fail(failure.CallCapture, err)
-	}
-	var out *sdk.Capture
-	err = drain(ctx, s.p, failure.CallCapture, stream, func(e *pluginv1.CaptureEvent) bool {
+	}, func(e *pluginv1.CaptureEvent) *sdk.Capture {
 		if p := e.Progress; p != nil && emit != nil {
 			emit(sdk.CaptureProgress{Bytes: p.Bytes, Total: p.Total, DeviceDone: p.DeviceDone, Token: p.Token, Message: p.Message})
 		}
 		if e.Done == nil {
-			return false
+			return nil
 		}
-		out = &sdk.Capture{Warnings: e.Done.Warnings, Token: e.Done.Token, Withheld: e.Done.Withheld}
+		out := &sdk.Capture{Warnings: e.Done.Warnings, Token: e.Done.Token, Withheld: e.Done.Withheld}
 		for _, a := range e.Done.Artifacts {
 			out.Artifacts = append(out.Artifacts, sdk.Artifact{Name: a.Name, Size: a.Size, SHA256: a.Sha256})
 		}
-		return true
+		return out
 	})
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
 }
 
 func (s *source) Discard(ctx context.Context, token string) error {
