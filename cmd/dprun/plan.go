@@ -20,16 +20,7 @@ func (a *app) planCommand() *cobra.Command {
 			"Exit codes are those that apply would end with, as far as is known before it: 0 all tasks would run, 1 none would succeed, 3 some\n" +
 			"would, 10 plan invalid, 11 plugin missing or broken, 14 nothing to do, 15 no destination can be used. The window does not count.",
 		Args: planArg,
-		RunE: a.runE(func(ctx context.Context, v view.View, args []string) (err error) {
-			from, err := src.of(a, args[0])
-			if err != nil {
-				return err
-			}
-			r, err := a.open(v)
-			if err != nil {
-				return err
-			}
-			defer closing(r, &err)
+		RunE: a.looking(&src, func(ctx context.Context, v view.View, r *runner.Runner, from runner.Source) error {
 			p, res, err := r.Preview(ctx, runner.PreviewRequest{Source: from, Plan: src.plan, Only: src.narrowed(), Offline: offline})
 			if err = foreseen(ctx, v, res, err); err == nil {
 				err = status(res.ExitCode)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -66,6 +67,23 @@ func (s *source) of(a *app, path string) (runner.Source, error) {
 		path = filepath.Clean(path) // a file's name is what stands after the last slash
 	}
 	return runner.Source{Path: path, VarFiles: s.varFiles, Vars: s.vars, Environ: a.environ}, nil
+}
+
+// looking makes the function of a command that looks at a plan and needs the
+// state directory.
+func (a *app) looking(src *source, do func(ctx context.Context, v view.View, r *runner.Runner, from runner.Source) error) func(*cobra.Command, []string) error {
+	return a.runE(func(ctx context.Context, v view.View, args []string) (err error) {
+		from, err := src.of(a, args[0])
+		if err != nil {
+			return err
+		}
+		r, err := a.open(v)
+		if err != nil {
+			return err
+		}
+		defer closing(r, &err)
+		return do(ctx, v, r, from)
+	})
 }
 
 // planArg is the one argument of commands that read a plan.

@@ -20,16 +20,7 @@ func (a *app) sweepCommand() *cobra.Command {
 			"them. What the runs of this state directory left goes by itself; this is for what others left. Backups are not touched, and no\n" +
 			"device is contacted. A store that is under way changes its file all the time: keep --older-than well above how long one takes.",
 		Args: planArg,
-		RunE: a.runE(func(ctx context.Context, v view.View, args []string) (err error) {
-			from, err := src.of(a, args[0])
-			if err != nil {
-				return err
-			}
-			r, err := a.open(v)
-			if err != nil {
-				return err
-			}
-			defer closing(r, &err)
+		RunE: a.looking(&src, func(ctx context.Context, v view.View, r *runner.Runner, from runner.Source) error {
 			swept, res, err := r.Sweep(ctx, runner.SweepRequest{Source: from, Plan: src.plan, OlderThan: time.Duration(older)})
 			v.Diagnostics(res.Diagnostics)
 			for _, s := range swept {

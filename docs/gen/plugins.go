@@ -6,8 +6,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/zclconf/go-cty/cty"
-
 	"github.com/dprun/dprun/sdk/schema"
 )
 
@@ -84,7 +82,7 @@ func block(b *bytes.Buffer, path string, s schema.Block) {
 	if len(s.Attributes) > 0 {
 		fmt.Fprintf(b, "\n| Argument of `%s` | Type | Default | Meaning |\n|---|---|---|---|\n", path)
 		for _, a := range s.Attributes {
-			fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", a.Name, typeName(a), preset(a), cell(meaning(a)))
+			fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", a.Name, a.TypeName(), preset(a), cell(meaning(a)))
 		}
 	}
 	for _, g := range s.ExactlyOne {
@@ -94,16 +92,7 @@ func block(b *bytes.Buffer, path string, s schema.Block) {
 		fmt.Fprintf(b, "\nAt most one of `%s`.\n", strings.Join(g, "`, `"))
 	}
 	for _, n := range s.Blocks {
-		often := "at most once"
-		switch {
-		case n.Nesting == schema.NestingList && n.Required:
-			often = "once or more"
-		case n.Nesting == schema.NestingList:
-			often = "any number of times"
-		case n.Required:
-			often = "exactly once"
-		}
-		fmt.Fprintf(b, "\nBlock `%s`, %s.", n.Name, often)
+		fmt.Fprintf(b, "\nBlock `%s`, %s.", n.Name, n.Often())
 		if n.Block.Deprecated != "" {
 			fmt.Fprintf(b, " Deprecated: %s", n.Block.Deprecated)
 		}
@@ -111,35 +100,6 @@ func block(b *bytes.Buffer, path string, s schema.Block) {
 		paragraph(b, n.Block.Doc)
 		block(b, path+"."+n.Name, n.Block)
 	}
-}
-
-// typeName is the type as an author of plans sees it: a format where there is
-// one, else the type of the value.
-func typeName(a schema.Attribute) string {
-	if a.Format != schema.FormatNone {
-		return string(a.Format)
-	}
-	if a.Type.Type == cty.NilType {
-		return "any"
-	}
-	return constraint(a.Type.Type)
-}
-
-// constraint writes a type as the plan language does.
-func constraint(t cty.Type) string {
-	switch {
-	case t == cty.DynamicPseudoType:
-		return "any"
-	case t == cty.Bool:
-		return "bool"
-	case t.IsListType():
-		return "list(" + constraint(t.ElementType()) + ")"
-	case t.IsSetType():
-		return "set(" + constraint(t.ElementType()) + ")"
-	case t.IsMapType():
-		return "map(" + constraint(t.ElementType()) + ")"
-	}
-	return t.FriendlyName()
 }
 
 func preset(a schema.Attribute) string {

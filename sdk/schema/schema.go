@@ -50,6 +50,19 @@ type Nested struct {
 	Block    Block   `json:"block"`
 }
 
+// Often says in words how often the block may stand.
+func (n Nested) Often() string {
+	switch {
+	case n.Nesting == NestingList && n.Required:
+		return "once or more"
+	case n.Nesting == NestingList:
+		return "any number of times"
+	case n.Required:
+		return "exactly once"
+	}
+	return "at most once"
+}
+
 // Nesting says how often a nested block may stand and what its value is.
 type Nesting string
 
@@ -80,6 +93,34 @@ const (
 
 // Type is a cty type that knows its JSON form (cty's type serialisation).
 type Type struct{ cty.Type }
+
+// TypeName is the type as an author of plans sees it: a format where there is
+// one, else the type of the value as the language writes it.
+func (a Attribute) TypeName() string {
+	switch {
+	case a.Format != FormatNone:
+		return string(a.Format)
+	case a.Type.Type == cty.NilType:
+		return "any"
+	}
+	return constraint(a.Type.Type)
+}
+
+func constraint(t cty.Type) string {
+	switch {
+	case t == cty.DynamicPseudoType:
+		return "any"
+	case t == cty.Bool:
+		return "bool"
+	case t.IsListType():
+		return "list(" + constraint(t.ElementType()) + ")"
+	case t.IsSetType():
+		return "set(" + constraint(t.ElementType()) + ")"
+	case t.IsMapType():
+		return "map(" + constraint(t.ElementType()) + ")"
+	}
+	return t.FriendlyName()
+}
 
 // MarshalJSON writes cty's own JSON form of the type.
 func (t Type) MarshalJSON() ([]byte, error) { return t.Type.MarshalJSON() }

@@ -23,29 +23,7 @@ import (
 
 // nfs stores one large file on an NFS server, durably. Both clients hash what
 // they send; both have mounted the export before.
-func (b *bench) nfs(ctx context.Context) error {
-	r, err := b.staged()
-	if err != nil {
-		return err
-	}
-	defer os.Remove(r.Source)
-	host, err := b.plugins()
-	if err != nil {
-		return err
-	}
-	defer func() { _ = host.Close() }()
-	media, remove, err := b.media()
-	if err != nil {
-		return err
-	}
-	defer remove()
-	for _, m := range media {
-		if err := b.nfsOn(ctx, m, host, r); err != nil {
-			return err
-		}
-	}
-	return nil
-}
+func (b *bench) nfs(ctx context.Context) error { return b.onMedia(ctx, b.nfsOn) }
 
 func (b *bench) nfsOn(ctx context.Context, m medium, host *pluginhost.Host, r sdk.StoreRequest) (err error) {
 	f := &fixture{ctx: ctx, dir: b.dir}

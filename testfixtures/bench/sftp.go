@@ -18,7 +18,10 @@ import (
 
 // sftp stores one large file on an SSH server. dprun's times hold connecting,
 // logging in, fsync and rename; starting the plugin's process is not in them.
-func (b *bench) sftp(ctx context.Context) error {
+func (b *bench) sftp(ctx context.Context) error { return b.onMedia(ctx, b.sftpOn) }
+
+// onMedia measures the storing of one large file with a server's files on each medium.
+func (b *bench) onMedia(ctx context.Context, measure func(context.Context, medium, *pluginhost.Host, sdk.StoreRequest) error) error {
 	r, err := b.staged()
 	if err != nil {
 		return err
@@ -35,7 +38,7 @@ func (b *bench) sftp(ctx context.Context) error {
 	}
 	defer remove()
 	for _, m := range media {
-		if err := b.sftpOn(ctx, m, host, r); err != nil {
+		if err := measure(ctx, m, host, r); err != nil {
 			return err
 		}
 	}

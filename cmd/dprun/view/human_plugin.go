@@ -5,8 +5,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/zclconf/go-cty/cty"
-
 	"github.com/dprun/dprun/runner/report"
 	"github.com/dprun/dprun/sdk/schema"
 )
@@ -113,16 +111,7 @@ func (d describer) block(s schema.Block, indent string) {
 		fmt.Fprintf(d.b, "%sAt most one of %s.\n", indent, Clean(strings.Join(g, ", ")))
 	}
 	for _, n := range s.Blocks {
-		often := "at most once"
-		switch {
-		case n.Nesting == schema.NestingList && n.Required:
-			often = "once or more"
-		case n.Nesting == schema.NestingList:
-			often = "any number of times"
-		case n.Required:
-			often = "exactly once"
-		}
-		fmt.Fprintf(d.b, "%s%s  block, %s\n", indent, d.p.paint(bold, Clean(n.Name)+" { }"), often)
+		fmt.Fprintf(d.b, "%s%s  block, %s\n", indent, d.p.paint(bold, Clean(n.Name)+" { }"), n.Often())
 		d.doc(n.Block.Doc, indent+"    ")
 		d.block(n.Block, indent+"    ")
 	}
@@ -130,7 +119,7 @@ func (d describer) block(s schema.Block, indent string) {
 
 // traits are an argument's type, default and bounds, as an author of plans sees them.
 func traits(a schema.Attribute) string {
-	parts := []string{typeName(a)}
+	parts := []string{a.TypeName()}
 	switch {
 	case a.Required:
 		parts = append(parts, "required")
@@ -153,31 +142,4 @@ func traits(a schema.Attribute) string {
 		parts = append(parts, "deprecated: "+Clean(a.Deprecated))
 	}
 	return strings.Join(parts, ", ")
-}
-
-func typeName(a schema.Attribute) string {
-	switch {
-	case a.Format != schema.FormatNone:
-		return string(a.Format)
-	case a.Type.Type == cty.NilType || a.Type.Type == cty.DynamicPseudoType:
-		return "any"
-	}
-	return constraint(a.Type.Type)
-}
-
-// constraint writes a type as the plan language does.
-func constraint(t cty.Type) string {
-	switch {
-	case t == cty.Bool:
-		return "bool"
-	case t == cty.DynamicPseudoType:
-		return "any"
-	case t.IsListType():
-		return "list(" + constraint(t.ElementType()) + ")"
-	case t.IsSetType():
-		return "set(" + constraint(t.ElementType()) + ")"
-	case t.IsMapType():
-		return "map(" + constraint(t.ElementType()) + ")"
-	}
-	return t.FriendlyName()
 }
