@@ -39,7 +39,7 @@ func Exits() []Exit {
 		{15, "A check of the whole plan, or the plan's pre-script, failed. No device was changed.",
 			"No destination can be used, or the pre-script ended with an error.",
 			"Alert. `dprun plan PLAN` checks the destinations again; `dprun runs logs latest` has what the script printed."},
-		{16, "**A device may still be quiesced.** Wins over all others.",
+		{16, "**A device may still be quiesced, or is back and not healthy.** Wins over all others.",
 			"A device did not come back after its unquiesce, could not be reached, or dprun ended before it could bring it back.",
 			"Wake somebody up. `dprun owed` says which device and what to type there; `dprun recover` tries again and verifies."},
 		{17, "Every gateway is back, and an `after_unquiesce` script has not worked: **traffic may still be led around a gateway.**",

@@ -59,7 +59,7 @@ var ownCodes = []Entry{
 	{
 		Code: CanceledDeviceDidNotReturn, Origin: OriginOwn, Level: LevelTask, Phases: []int{3, 4, 5, 6, 7, 8}, Class: ClassCancelled,
 		Meaning: "The task did not run: it would have quiesced a device while another one has not returned from its quiesce.",
-		Cause:   "A task of this run ended in an unquiesce time-out. Every task of the run that has not yet sent its quiesce is then called off, whatever the error policy.",
+		Cause:   "A task of this run ended in an unquiesce time-out, or its target came back and was not healthy. Every task of the run that has not yet sent its quiesce is then called off, whatever the error policy.",
 		Action:  "Look after the other device first: `dprun owed` names it and the commands to bring it back. After `dprun recover` succeeded, run the plan again, narrowed with `--only` to what is missing.",
 	},
 	{

@@ -83,8 +83,8 @@ var runCodes = []Entry{
 	},
 	{
 		Code: RunDeviceStillQuiesced, Origin: OriginOwn, Level: LevelRun, Phases: []int{10, 13}, Class: ClassCritical,
-		Meaning: "The run ended, and a device or domain that it quiesced may still be out of service.",
-		Cause:   "An unquiesce ran into its time-out or could not be sent.",
+		Meaning: "The run ended, and a device or domain that it quiesced may still be out of service, or is in service and not healthy.",
+		Cause:   "An unquiesce ran into its time-out or could not be sent, or a service or handler did not come up again.",
 		Action:  "Run `dprun owed` now: it names the device and prints the appliance commands to bring it back by hand. Then `dprun recover` until `dprun owed` lists nothing.",
 	},
 	{
