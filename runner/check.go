@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -26,6 +27,9 @@ type CheckRequest struct {
 	Source Source
 	Plan   string
 	Only   string
+	// Inventory is what was shown to an account that may read everything. Nil:
+	// nothing is compared.
+	Inventory report.Inventory
 }
 
 // checksAtOnce bounds how many devices are asked at the same time.
@@ -47,7 +51,7 @@ func (r *Runner) Check(ctx context.Context, q CheckRequest) (*report.Check, *rep
 	}
 	l := r.startLook(loaded, p)
 	defer l.close()
-	c := &checking{look: l, loaded: loaded, spec: spec}
+	c := &checking{look: l, loaded: loaded, spec: spec, expected: q.Inventory, shown: report.Inventory{}}
 	c.ofPlan(ctx, op, p)
 	c.scripts(ctx)
 	machine, seen := l.upToTasks(ctx, spec)
@@ -75,6 +79,10 @@ type checking struct {
 	loaded   *Loaded
 	spec     lifecycle.RunSpec
 	subjects []report.CheckSubject
+	expected report.Inventory
+
+	mu    sync.Mutex
+	shown report.Inventory
 }
 
 // about adds what was found about something.
@@ -94,7 +102,7 @@ func gravity(l sdk.Level) int {
 
 // report counts what was found, and says what it means for a scheduler.
 func (c *checking) report(p *plan.Plan) *report.Check {
-	out := &report.Check{Plan: p.Name, Only: c.spec.Only, Subjects: c.subjects}
+	out := &report.Check{Plan: p.Name, Only: c.spec.Only, Subjects: c.subjects, Inventory: c.shown}
 	var failed, of = map[report.CheckKind]int{}, map[report.CheckKind]int{}
 	for _, s := range c.subjects {
 		n := s.Counts()
@@ -344,7 +352,45 @@ func (c *checking) device(ctx context.Context, d *ofDevice, seen *answers) []sdk
 	case !offered:
 		return append(out, sdk.Finding{Check: "preflight", Level: sdk.LevelNotProven, Message: "its plugin does not check permissions and settings beforehand"})
 	}
-	return append(out, rep.Findings...)
+	c.mu.Lock()
+	c.shown.Add(d.name, rep.Objects)
+	shown := c.shown[d.name]
+	c.mu.Unlock()
+	out = append(out, rep.Findings...)
+	if c.expected == nil {
+		return out
+	}
+	return append(out, inventoryFindings(c.expected[d.name], shown)...)
+}
+
+// inventoryFindings compare what an account is shown with what another one was
+// shown, in the domains that were looked at.
+func inventoryFindings(expected, shown map[string]map[string]int) []sdk.Finding {
+	const check = "objects"
+	if expected == nil {
+		return []sdk.Finding{{Check: check, Level: sdk.LevelNotProven, Message: "the inventory does not have the device", Remedy: "write the inventory again, with an account that may read everything"}}
+	}
+	var out []sdk.Finding
+	total := 0
+	for _, domain := range slices.Sorted(maps.Keys(shown)) {
+		if expected[domain] == nil {
+			out = append(out, sdk.Finding{Check: check, Level: sdk.LevelNotProven, Subject: domain, Message: "the inventory does not have the domain", Remedy: "write the inventory again, with an account that may read everything"})
+			continue
+		}
+		for _, class := range slices.Sorted(maps.Keys(expected[domain])) {
+			want, have := expected[domain][class], shown[domain][class]
+			total += want
+			if have < want {
+				out = append(out, sdk.Finding{Check: check, Level: sdk.LevelError, Subject: domain + "/" + class,
+					Message: fmt.Sprintf("the user is shown %d of %d objects of the class that the inventory has", have, want),
+					Remedy:  "give the user read access to the class, or write the inventory again if objects were removed: an export leaves out, without a word, what the account cannot read"})
+			}
+		}
+	}
+	if len(out) == 0 {
+		out = append(out, sdk.Finding{Check: check, Level: sdk.LevelOK, Message: fmt.Sprintf("the user is shown every object of the inventory, %d in all", total)})
+	}
+	return out
 }
 
 // preflightOf are the activities on a device, with the domains that they

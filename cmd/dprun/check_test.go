@@ -171,3 +171,50 @@ func checkTold(dir, text string) string {
 	}
 	return text
 }
+
+// What an account is not shown is found by what another one was shown.
+func TestAnInventoryTellsWhatAnAccountIsNotShown(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	device := dpsim.Device{Name: "gw-2", Certificates: []dpsim.Certificate{{Name: "backup"}},
+		Domains: []dpsim.Domain{{Name: "app01", Objects: []dpsim.Object{{Class: "MultiProtocolGateway", Name: "a"}, {Class: "MultiProtocolGateway", Name: "b", Hidden: true}}}}}
+	check := func(d dpsim.Device, args ...string) (string, int) {
+		t.Helper()
+		fleet, err := dpsim.Start(context.Background(), dpsim.Scenario{Dir: t.TempDir(), SpoolDir: t.TempDir(), Devices: []dpsim.Device{d}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer fleet.Close()
+		if err := fleet.WriteReady(filepath.Join(dir, "ready.json")); err != nil {
+			t.Fatal(err)
+		}
+		out, err := dprun(t, dir, append([]string{"check", "plan.hcl", "--log-level", "error"}, args...)...).CombinedOutput()
+		return string(out), code(t, err)
+	}
+	for name, text := range map[string]string{"gw-2.pw": "dpsim-gw-2", "drain": "#!/bin/sh\n", "plan.hcl": fmt.Sprintf(checkedPlan, "", "", ""), "odd.json": `{"devices":{}}`} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Chmod(filepath.Join(dir, "gw-2.pw"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(dir, "backups"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if out, exit := check(device, "--write-inventory", "inventory.json"); exit != 0 {
+		t.Fatalf("exit code %d\n%s", exit, out)
+	}
+	if out, exit := check(device, "--inventory", "inventory.json", "--all"); exit != 0 || !strings.Contains(out, "the user is shown every object of the inventory") {
+		t.Errorf("the same account: exit code %d\n%s", exit, out)
+	}
+	device.Access = []string{"*/*/*?Access=r+x"}
+	if out, exit := check(device, "--inventory", "inventory.json"); exit != 1 || !strings.Contains(out, "objects: app01/MultiProtocolGateway: the user is shown 1 of 2 objects") {
+		t.Errorf("an account that is shown less: exit code %d\n%s", exit, out)
+	}
+	for _, file := range []string{"odd.json", "missing.json"} {
+		if out, exit := check(device, "--inventory", file); exit != 64 || !strings.Contains(out, "read the inventory") {
+			t.Errorf("%s: exit code %d\n%s", file, exit, out)
+		}
+	}
+}

@@ -9,6 +9,25 @@ type Check struct {
 	Subjects []CheckSubject `json:"-"`              // objects of their own
 	ExitCode int            `json:"exit_code"`
 	Counts
+	// Inventory is how many objects of each class the accounts were shown.
+	Inventory Inventory `json:"-"`
+}
+
+// Inventory is how many objects an account was shown, by device, domain and
+// class. It is a file that a check writes, and that another one compares with.
+type Inventory map[string]map[string]map[string]int
+
+// Add adds what one device shows.
+func (v Inventory) Add(device string, objects []sdk.ObjectCount) {
+	if v[device] == nil {
+		v[device] = map[string]map[string]int{}
+	}
+	for _, o := range objects {
+		if v[device][o.Domain] == nil {
+			v[device][o.Domain] = map[string]int{}
+		}
+		v[device][o.Domain][o.Class] = o.Count
+	}
 }
 
 // Counts is how many findings there are of each level.

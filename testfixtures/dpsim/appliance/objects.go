@@ -25,6 +25,9 @@ func (a *Appliance) Objects(name string) []ObjectRow {
 	quiesced := d.state != Normal && d.state != Broken
 	late := a.Clock.Now().Before(d.objectsDown)
 	for _, o := range d.objects {
+		if o.Hidden && a.access != nil {
+			continue
+		}
 		state := o.State
 		switch {
 		case o.Class == "XMLManager":

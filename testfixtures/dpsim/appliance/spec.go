@@ -121,6 +121,8 @@ type ObjectSpec struct {
 	Name  string `hcl:"name,label" json:"name"`
 	// State is up (default), down, disabled or quiesced (by hand).
 	State string `hcl:"state,optional" json:"state"`
+	// Hidden objects are shown to an account that may do everything alone.
+	Hidden bool `hcl:"hidden,optional" json:"hidden,omitempty"`
 }
 
 // CertificateSpec is a CryptoCertificate object of the default domain.
