@@ -22,3 +22,5 @@ func ValidateSecureBackup(certificate, directory string) []schema.Diagnostic {
 func QuiesceStateOf(text string) sdk.QuiesceState {
 	return quiesceState(soma.Domain{QuiesceState: text, QuiesceTold: true})
 }
+
+func Serving(class string) bool { return serving(class) }

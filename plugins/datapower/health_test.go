@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/dprun/dprun/plugins/datapower"
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
 	"github.com/dprun/dprun/testfixtures/dpsim"
@@ -116,5 +117,18 @@ func TestObjectsAreDownWhileTheirDomainIsQuiesced(t *testing.T) {
 	want := []string{"app01 HTTPSourceProtocolHandler app01-http down quiesced serving", "app01 MultiProtocolGateway app01 down quiesced serving"}
 	if diff := cmp.Diff(want, objects); diff != "" {
 		t.Errorf("objects (-want +got):\n%s", diff)
+	}
+}
+
+func TestServicesAndHandlersCarryTraffic(t *testing.T) {
+	t.Parallel()
+	for class, want := range map[string]bool{
+		"HTTPSSourceProtocolHandler": true, "MQv9PlusSourceProtocolHandler": true, "SFTPFilePollerSourceProtocolHandler": true, "XTCProtocolHandler": true,
+		"AS2ProxySourceProtocolHandler": true, "MultiProtocolGateway": true, "WSGateway": true, "TCPProxyService": true, "SSLProxyService": true, "APIGateway": true,
+		"XMLManager": false, "LogTarget": false, "CryptoCertificate": false, "MQQM": false, "HTTPUserAgent": false, "GatewayPeering": false, "WebGUI": false, "": false,
+	} {
+		if got := datapower.Serving(class); got != want {
+			t.Errorf("%s: %v", class, got)
+		}
 	}
 }
