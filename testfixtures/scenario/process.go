@@ -33,7 +33,7 @@ func (p *player) process(c command, begun func()) int {
 	p.must(err)
 	args := []string{program, "--json", "--state-dir", p.stateDir(c), c.Args[0]}
 	if c.Args[0] == "apply" {
-		args = append(args, "--yes", filepath.Join(p.dir, "plan.hcl"))
+		args = append(args, "--yes", "--no-guard", filepath.Join(p.dir, "plan.hcl"))
 		if c.Plan != "" {
 			args = append(args, "--plan", c.Plan)
 		}
