@@ -121,9 +121,9 @@ func (g *guard) watch(ctx context.Context) error {
 		case next.end:
 			return nil
 		case next.act:
-			clean, asked := g.recover(ctx, next.why, w.pause())
-			w.tried(g.options.Clock.Now(), clean)
-			if asked {
+			t := g.recover(ctx, next.why, w.pause())
+			w.tried(g.options.Clock.Now(), t)
+			if t.asked {
 				return nil
 			}
 			continue
@@ -153,44 +153,54 @@ func (g *guard) owed() []pending.Obligation {
 	return slices.DeleteFunc(all, func(o pending.Obligation) bool { return o.Run != g.request.Run })
 }
 
-// recover does what the run owes. clean reports that nothing is left to do;
-// asked, that somebody asked meanwhile to stop. next is the pause that follows
-// when something is left.
-func (g *guard) recover(ctx context.Context, why string, next time.Duration) (clean, asked bool) {
+// try is how a try went.
+type try struct {
+	clean bool          // nothing is left to do
+	left  int           // pending files of the run
+	pause time.Duration // before the next one
+	asked bool          // to stop
+}
+
+// recover does what the run owes. pause is how long the guard waits after it
+// when something is left, if nothing calls for more.
+func (g *guard) recover(ctx context.Context, why string, pause time.Duration) (t try) {
+	t.pause = pause
 	if _, err := os.Stat(g.options.StateDir); errors.Is(err, fs.ErrNotExist) {
-		return true, false // removed: it must not be made anew
+		t.clean = true // removed: it must not be made anew
+		return t
 	}
 	defer func() {
 		if p := recover(); p != nil { // what ended the run's process may end this try, and not the guard
 			g.log.Error("dprun itself is at fault; the guard tries again", "panic", p, "stack", string(debug.Stack()))
-			clean, asked = false, false
+			t.left = len(g.owed())
 		}
 	}()
 	g.log.Warn(why + ": the guard does what the run owes")
 	r, err := Open(g.options)
 	if err != nil {
 		g.log.Error("the guard cannot open the state directory; it tries again", "error", err)
-		return false, false
+		t.left = len(g.owed())
+		return t
 	}
 	defer func() { _ = r.Close() }()
 	stop, release := g.stoppable(ctx)
 	sink := &guardSink{log: g.log}
 	op := r.begin(Operation{Sink: sink, Stop: stop})
-	op.guarding, op.settler.Again = g.request.Run, next
+	op.guarding, op.settler.Again = g.request.Run, pause
 	op.note(why)
 	_, err = op.recoverAll(ctx, &report.Result{})
-	asked = release()
+	t.asked, t.pause, t.left = release(), op.settler.Pause(), len(g.owed())
 	for _, done := range sink.told() {
 		op.note(done)
 	}
 	if err != nil {
 		g.log.Error("the guard could not finish the run", "error", err)
 	}
-	if clean = len(g.owed()) == 0 && (err == nil || errors.Is(err, journal.ErrLost)) && op.ended(ctx, g.request.Run); clean {
+	if t.clean = t.left == 0 && (err == nil || errors.Is(err, journal.ErrLost)) && op.ended(ctx, g.request.Run); t.clean {
 		op.note("nothing that the run has done must be undone any more")
 	}
 	op.lines.flush()
-	return clean, asked
+	return t
 }
 
 // stoppable passes signals on to one recovery. release reports whether there
@@ -265,7 +275,7 @@ type watch struct {
 	bye   bool
 	tries int       // without everything done
 	next  time.Time // not before
-	clean bool      // the last try left nothing to do
+	last  try
 }
 
 // step is what a guard does next.
@@ -285,32 +295,47 @@ func (w *watch) hear(now time.Time, word byte) {
 	case sayLeft: // the run has tried until now
 		w.over, w.why, w.next = now, "the run has ended, and a target has not come back", now.Add(w.pause())
 	default:
-		w.over, w.why, w.next, w.clean = now, "the process of the run is gone", now, false
+		w.over, w.why, w.next, w.last = now, "the process of the run is gone", now, try{}
 	}
 }
 
 func (w *watch) decide(now time.Time, owed []pending.Obligation) step {
 	switch {
-	case w.bye || !w.over.IsZero() && w.clean:
+	case w.bye:
 		return step{end: true}
-	case !w.over.IsZero() && now.Sub(w.over) >= guardLimit:
+	case w.over.IsZero():
+		return w.beside(now, owed)
+	case w.last.clean:
+		return step{end: true}
+	case now.Sub(w.over) >= guardLimit:
 		return step{end: true, unfinished: true}
-	case !w.over.IsZero() && !now.Before(w.next):
+	case !now.Before(w.next):
 		return step{act: true, why: w.why}
-	case !w.over.IsZero():
-		return step{look: w.next}
+	case w.last.left > 0 && len(owed) == 0: // the run may be finished now
+		return step{act: true, why: "somebody else has brought back what the run had quiesced"}
 	}
+	return step{look: earlier(now.Add(guardLooks), w.next)}
+}
+
+// beside decides while the run's process is alive.
+func (w *watch) beside(now time.Time, owed []pending.Obligation) step {
 	overdue := func(o pending.Obligation) bool {
 		return settle.Outstanding{Obligation: journal.Obligation{Obligation: o}}.Overdue(now)
 	}
-	if !slices.ContainsFunc(owed, overdue) {
+	switch {
+	case !slices.ContainsFunc(owed, overdue):
 		w.tries, w.next = 0, time.Time{}
-		return step{look: now.Add(guardLooks)}
+	case !now.Before(w.next):
+		return step{act: true, why: "the process of the run is alive, and should have brought a target back by now"}
 	}
-	if now.Before(w.next) {
-		return step{look: now.Add(guardLooks)}
+	return step{look: now.Add(guardLooks)}
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
 	}
-	return step{act: true, why: "the process of the run is alive, and should have brought a target back by now"}
+	return b
 }
 
 // pause is the time between the try that comes, or was just made, and the next.
@@ -325,7 +350,7 @@ func (w *watch) pause() time.Duration {
 }
 
 // tried notes how a try went.
-func (w *watch) tried(now time.Time, clean bool) {
-	w.next, w.clean = now.Add(w.pause()), clean
+func (w *watch) tried(now time.Time, t try) {
+	w.next, w.last = now.Add(t.pause), t
 	w.tries++
 }

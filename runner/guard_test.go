@@ -1,6 +1,8 @@
 package runner
 
 import (
+	"cmp"
+	"slices"
 	"testing"
 	"time"
 
@@ -14,44 +16,53 @@ func TestAGuardActsWhenItsRunCannot(t *testing.T) {
 	after := func(d time.Duration) []pending.Obligation {
 		return []pending.Obligation{{Kind: pending.Unquiesce, DueBack: now.Add(d)}}
 	}
+	failed := try{left: 1}
+	soon := now.Add(guardLooks)
 	for name, c := range map[string]struct {
-		early []bool // tries while it was alive, and whether nothing was left
+		early []try  // while it was alive
 		says  []byte // of the run; 0: its process is gone
-		tries []bool // after that
+		tries []try  // after that
 		later time.Duration
 		owed  []pending.Obligation
 		want  step // without its text
 	}{
-		"at work":                             {owed: after(time.Hour), want: step{look: now.Add(guardLooks)}},
-		"at work, nothing quiesced":           {want: step{look: now.Add(guardLooks)}},
+		"at work":                             {owed: after(time.Hour), want: step{look: soon}},
+		"at work, nothing quiesced":           {want: step{look: soon}},
 		"at work, and overdue":                {owed: after(-time.Second), want: step{act: true}},
-		"a script is owed for long":           {owed: []pending.Obligation{{Kind: pending.PostScript, DueBack: now.Add(-time.Hour)}}, want: step{look: now.Add(guardLooks)}},
-		"overdue, tried just now":             {tries: []bool{false}, owed: after(-time.Second), want: step{look: now.Add(guardLooks)}},
-		"overdue, tried a while ago":          {tries: []bool{false}, later: guardFirstPause, owed: after(-time.Second), want: step{act: true}},
-		"overdue, done, then overdue again":   {tries: []bool{true}, later: guardFirstPause, owed: after(-time.Second), want: step{act: true}},
+		"a script is owed for long":           {owed: []pending.Obligation{{Kind: pending.PostScript, DueBack: now.Add(-time.Hour)}}, want: step{look: soon}},
+		"overdue, tried just now":             {tries: []try{failed}, owed: after(-time.Second), want: step{look: soon}},
+		"overdue, tried a while ago":          {tries: []try{failed}, later: guardFirstPause, owed: after(-time.Second), want: step{act: true}},
+		"overdue, done, then overdue again":   {tries: []try{{clean: true}}, later: guardFirstPause, owed: after(-time.Second), want: step{act: true}},
 		"said goodbye":                        {says: []byte{sayGoodbye}, want: step{end: true}},
 		"gone":                                {says: []byte{0}, owed: after(time.Hour), want: step{act: true}},
 		"gone, nothing quiesced":              {says: []byte{0}, want: step{act: true}},
-		"gone, and all is done":               {says: []byte{0}, tries: []bool{true}, want: step{end: true}},
-		"gone, and not all is done":           {says: []byte{0}, tries: []bool{false}, owed: after(time.Hour), want: step{look: now.Add(guardFirstPause)}},
-		"gone, and not all is done after two": {says: []byte{0}, tries: []bool{false, false}, owed: after(time.Hour), want: step{look: now.Add(2 * guardFirstPause)}},
-		"gone, tried often":                   {says: []byte{0}, tries: make([]bool, 400), owed: after(time.Hour), want: step{look: now.Add(guardLastPause)}},
+		"gone, and all is done":               {says: []byte{0}, tries: []try{{clean: true}}, want: step{end: true}},
+		"gone, and not all is done":           {says: []byte{0}, tries: []try{failed}, owed: after(time.Hour), want: step{look: soon}},
+		"gone, and not all is done after two": {says: []byte{0}, tries: []try{failed, failed}, owed: after(time.Hour), want: step{look: soon}},
+		"gone, tried often":                   {says: []byte{0}, tries: slices.Repeat([]try{failed}, 400), owed: after(time.Hour), want: step{look: soon}},
+		"gone, just before the next try":      {says: []byte{0}, tries: []try{failed, failed}, later: 2*guardFirstPause - time.Second, owed: after(time.Hour), want: step{look: now.Add(2 * guardFirstPause)}},
+		"gone, and the next try":              {says: []byte{0}, tries: []try{failed, failed}, later: 2 * guardFirstPause, owed: after(time.Hour), want: step{act: true}},
+		"gone, tried often, next try":         {says: []byte{0}, tries: slices.Repeat([]try{failed}, 400), later: guardLastPause, owed: after(time.Hour), want: step{act: true}},
+		"gone, and a login was refused":       {says: []byte{0}, tries: []try{{left: 1, pause: time.Hour}}, later: time.Hour - time.Second, owed: after(time.Hour), want: step{look: now.Add(time.Hour)}},
+		"gone, and somebody else was at it":   {says: []byte{0}, tries: []try{failed}, want: step{act: true}},
+		"gone, and only the journal is left":  {says: []byte{0}, tries: []try{{}}, want: step{look: soon}},
 		"gone, and tried for a day":           {says: []byte{0}, later: guardLimit, owed: after(time.Hour), want: step{end: true, unfinished: true}},
-		"a try of before the end":             {early: []bool{true}, says: []byte{0}, later: time.Hour, owed: after(time.Hour), want: step{act: true}},
-		"left behind":                         {says: []byte{sayLeft}, owed: after(time.Hour), want: step{look: now.Add(guardFirstPause)}},
+		"a try of before the end":             {early: []try{{clean: true}}, says: []byte{0}, later: time.Hour, owed: after(time.Hour), want: step{act: true}},
+		"left behind":                         {says: []byte{sayLeft}, owed: after(time.Hour), want: step{look: soon}},
 		"left behind for a while":             {says: []byte{sayLeft}, later: guardFirstPause, owed: after(time.Hour), want: step{act: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var w watch
-			for _, clean := range c.early {
-				w.tried(now, clean)
+			for _, t := range c.early {
+				w.tried(now, t)
 			}
 			for _, word := range c.says {
 				w.hear(now, word)
 			}
-			for _, clean := range c.tries {
-				w.tried(now, clean)
+			for _, t := range c.tries {
+				t.pause = cmp.Or(t.pause, w.pause())
+				w.tried(now, t)
 			}
 			got := w.decide(now.Add(c.later), c.owed)
 			if got.act == (got.why == "") {

@@ -240,6 +240,9 @@ func (d *Debt) Returned() bool { return d != nil && d.state == debtReturned }
 // GaveUp reports whether the attempt ended without that.
 func (d *Debt) GaveUp() bool { return d != nil && (d.state == debtGaveUp || d.state == debtUnwell) }
 
+// Denied reports whether the attempt ended because the login was refused.
+func (d *Debt) Denied() bool { return d.ended() && d.denials >= maxDenials }
+
 func (d *Debt) begun() bool { return d != nil && d.state != debtOpen }
 
 func (d *Debt) on(e debtEvent) { d.state = debts.after(d.state, e) }

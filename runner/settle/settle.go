@@ -55,6 +55,7 @@ type Settler struct {
 	// it does not.
 	Again time.Duration
 
+	denied   atomic.Bool // a login was refused
 	mu       sync.Mutex
 	troubles map[pending.Key]string // why this operation could not settle them
 }
@@ -115,11 +116,25 @@ func (s *Settler) noteTrouble(ctx context.Context, o pending.Obligation, trouble
 	}
 	next := time.Time{}
 	if s.Again > 0 {
-		next = s.Clock.Now().Add(s.Again)
+		next = s.Clock.Now().Add(s.Pause())
 	}
 	if err := s.Journal.NoteAttempt(context.WithoutCancel(ctx), o.Key, trouble, next); err != nil {
 		s.Log.Debug("an attempt could not be written down", "obligation", o.Key.String(), "error", err)
 	}
+}
+
+// deniedPause is how long a login that was refused is not tried again by the same
+// process: whoever counts refused logins must not lock the account, which is
+// needed to bring the gateway back.
+const deniedPause = 30 * time.Minute
+
+// Pause is how long this process waits before it tries again: Again, or longer
+// when a login was refused.
+func (s *Settler) Pause() time.Duration {
+	if s.denied.Load() {
+		return max(s.Again, deniedPause)
+	}
+	return s.Again
 }
 
 // Done takes an obligation off the list, and enters it where that can be
@@ -249,6 +264,9 @@ func (s *Settler) bringBack(ctx context.Context, src sdk.Source, o pending.Oblig
 	}
 	if debt.Returned() {
 		return nil
+	}
+	if debt.Denied() {
+		s.denied.Store(true)
 	}
 	if debt.Unwell() {
 		return unwell{errors.New(debt.Complaint())}

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -344,6 +345,29 @@ func TestAGuardTriesAgain(t *testing.T) {
 		p.recovered("x/gw/app01", "FAILED_NO_FILES_DOWNLOADED")
 	})
 
+	t.Run("but does not lock the account when the login is refused", func(t *testing.T) {
+		t.Parallel()
+		p := guardedProgram(t, dprun, quiescing, dpsim.Device{Name: "gw", AppDomains: 1})
+		r := p.downInCapture()
+		password := string(must(os.ReadFile(filepath.Join(p.dir, "gw.pw")))(t))
+		p.write("gw.pw", "not this one")
+		r.kill()
+		p.await("dprun owed names the guard's next try", func() bool {
+			code, out := p.run("owed")
+			return code == 16 && strings.Contains(out, "tries again at ")
+		})
+		time.Sleep(20 * time.Second) // longer than the pause after other failures
+		if n := p.fleet.State().Device("gw").FailedLogins; n != 2 {
+			t.Errorf("the login was refused %d times, want 2", n)
+		}
+		p.write("gw.pw", password)
+		if code, out := p.run("recover"); code != 0 { // somebody mends it, and does not want to wait
+			t.Errorf("recover: exit %d\n%s", code, out)
+		}
+		back(p)
+		p.recovered("x/gw/app01", "EXECUTION_UNQUIESCE_ON_ERROR_TIMEOUT_OCCURRED")
+	})
+
 	t.Run("when a run has ended and its gateway has not come back", func(t *testing.T) {
 		t.Parallel()
 		plan := strings.Replace(quiescing, `plan "p" {`, "plan \"p\" {\n  timeouts {\n    unquiesce = \"1s\"\n    grace = \"1s\"\n  }", 1)
@@ -400,9 +424,13 @@ func TestAfterARebootTheUnitBringsBack(t *testing.T) {
 	t.Parallel()
 	p := guardedProgram(t, build(t), quiescing, dpsim.Device{Name: "gw", AppDomains: 1})
 	r := p.downInCapture()
-	all := append(childrenOf(r.cmd.Process.Pid), p.guards()...)
+	if err := r.cmd.Process.Signal(syscall.SIGSTOP); err != nil { // it starts no other guard
+		t.Fatal(err)
+	}
+	p.await("the process is stopped", r.stopped)
+	all := append(p.guards(), childrenOf(r.cmd.Process.Pid)...)
 	for _, pid := range append(all, r.cmd.Process.Pid) {
-		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
 			t.Fatal(err)
 		}
 	}
