@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/dprun/dprun/runner/engine"
 	"github.com/dprun/dprun/runner/event"
@@ -24,47 +25,41 @@ func target(j engine.Job) sdk.Target {
 	return sdk.Target{Domain: j.Task.Domain}
 }
 
-func (x *Executor) inspect(ctx context.Context, j engine.Job) (*event.Result, error) {
-	ctx, cancel := x.limited(ctx, inspectLimit)
+// ask asks the job's device something within a limit.
+func (x *Executor) ask(ctx context.Context, j engine.Job, limit time.Duration, what func(ctx context.Context, s sdk.Source) (*event.Result, error)) (*event.Result, error) {
+	ctx, cancel := x.limited(ctx, limit)
 	defer cancel()
 	s, err := x.source(ctx, j.Action.Device)
 	if err != nil {
 		return nil, err
 	}
-	in, err := s.Inspect(ctx)
+	r, err := what(ctx, s)
 	if err != nil {
 		return nil, late(ctx, err)
 	}
-	return &event.Result{Inspection: in}, nil
+	return r, nil
+}
+
+func (x *Executor) inspect(ctx context.Context, j engine.Job) (*event.Result, error) {
+	return x.ask(ctx, j, inspectLimit, func(ctx context.Context, s sdk.Source) (*event.Result, error) {
+		in, err := s.Inspect(ctx)
+		return &event.Result{Inspection: in}, err
+	})
 }
 
 func (x *Executor) quiesceState(ctx context.Context, j engine.Job) (*event.Result, error) {
-	ctx, cancel := x.limited(ctx, requestLimit)
-	defer cancel()
-	s, err := x.source(ctx, j.Action.Device)
-	if err != nil {
-		return nil, err
-	}
-	r, err := s.QuiesceState(ctx, target(j))
-	if err != nil {
-		return nil, late(ctx, err)
-	}
-	return &event.Result{Quiesce: r}, nil
+	return x.ask(ctx, j, requestLimit, func(ctx context.Context, s sdk.Source) (*event.Result, error) {
+		r, err := s.QuiesceState(ctx, target(j))
+		return &event.Result{Quiesce: r}, err
+	})
 }
 
 // health reads which objects of the target are up, where the source tells that.
 func (x *Executor) health(ctx context.Context, j engine.Job) (*event.Result, error) {
-	ctx, cancel := x.limited(ctx, lifecycle.HealthLimit)
-	defer cancel()
-	s, err := x.source(ctx, j.Action.Device)
-	if err != nil {
-		return nil, err
-	}
-	r, err := Health(ctx, s, target(j))
-	if err != nil {
-		return nil, late(ctx, err)
-	}
-	return &event.Result{Health: r}, nil
+	return x.ask(ctx, j, lifecycle.HealthLimit, func(ctx context.Context, s sdk.Source) (*event.Result, error) {
+		r, err := Health(ctx, s, target(j))
+		return &event.Result{Health: r}, err
+	})
 }
 
 // Health reads which objects of a target are up. A source that does not tell is
@@ -78,48 +73,33 @@ func Health(ctx context.Context, s sdk.Source, t sdk.Target) (*sdk.HealthReport,
 }
 
 func (x *Executor) check(ctx context.Context, j engine.Job) (*event.Result, error) {
-	ctx, cancel := x.limited(ctx, checkLimit)
-	defer cancel()
-	s, err := x.source(ctx, j.Action.Device)
-	if err != nil {
-		return nil, err
-	}
-	config, err := x.Plan.ActivityConfig(ctx, x.scope(j))
-	if err != nil {
-		return nil, err
-	}
-	r, err := s.Check(ctx, sdk.CheckRequest{
-		Activity: j.Task.Activity.Type, Config: config, Target: sdk.Target{Domain: j.Task.Domain},
-		Quiesce:  j.Task.Quiesces() && j.Action.Kind != lifecycle.ActValidate, // too early to say anything about then
-		LastSize: j.Task.LastSize,
+	return x.ask(ctx, j, checkLimit, func(ctx context.Context, s sdk.Source) (*event.Result, error) {
+		config, err := x.Plan.ActivityConfig(ctx, x.scope(j))
+		if err != nil {
+			return nil, err
+		}
+		r, err := s.Check(ctx, sdk.CheckRequest{
+			Activity: j.Task.Activity.Type, Config: config, Target: sdk.Target{Domain: j.Task.Domain},
+			Quiesce:  j.Task.Quiesces() && j.Action.Kind != lifecycle.ActValidate, // too early to say anything about then
+			LastSize: j.Task.LastSize,
+		})
+		return &event.Result{Check: r}, err
 	})
-	if err != nil {
-		return nil, late(ctx, err)
-	}
-	return &event.Result{Check: r}, nil
 }
 
 func (x *Executor) quiesce(ctx context.Context, j engine.Job) (*event.Result, error) {
-	ctx, cancel := x.limited(ctx, requestLimit)
-	defer cancel()
-	s, err := x.source(ctx, j.Action.Device)
-	if err != nil {
-		return nil, err
-	}
-	if j.Action.Kind == lifecycle.ActQuiesce {
-		return nil, late(ctx, s.Quiesce(ctx, target(j), j.Action.DeviceTimeout))
-	}
-	return nil, late(ctx, s.Unquiesce(ctx, target(j)))
+	return x.ask(ctx, j, requestLimit, func(ctx context.Context, s sdk.Source) (*event.Result, error) {
+		if j.Action.Kind == lifecycle.ActQuiesce {
+			return nil, s.Quiesce(ctx, target(j), j.Action.DeviceTimeout)
+		}
+		return nil, s.Unquiesce(ctx, target(j))
+	})
 }
 
 func (x *Executor) discard(ctx context.Context, j engine.Job) (*event.Result, error) {
-	ctx, cancel := x.limited(ctx, requestLimit)
-	defer cancel()
-	s, err := x.source(ctx, j.Action.Device)
-	if err != nil {
-		return nil, err
-	}
-	return nil, late(ctx, s.Discard(ctx, j.Action.Token))
+	return x.ask(ctx, j, requestLimit, func(ctx context.Context, s sdk.Source) (*event.Result, error) {
+		return nil, s.Discard(ctx, j.Action.Token)
+	})
 }
 
 // lock takes the device's lock. Two names of one box are one box: the key is
