@@ -78,6 +78,9 @@ type PreviewRequest struct {
 	Plan    string
 	Only    string
 	Offline bool // stop at what is known without contacting anything
+	// DryNight goes through the whole run but for what changes something:
+	// quiesces, captures, stores, scripts.
+	DryNight bool
 }
 
 // Error is an operation that could not be begun; it carries the exit code.

@@ -51,7 +51,11 @@ func (r *Runner) Preview(ctx context.Context, q PreviewRequest) (*report.Preview
 	}
 	l := r.startLook(loaded, p)
 	defer l.close()
-	machine, told := l.upToTasks(ctx, spec)
+	contact := l.upToTasks
+	if q.DryNight {
+		contact, v.DryNight = l.dryNight, true
+	}
+	machine, told := contact(ctx, spec)
 	v.Destinations = told.destinations
 	if verdict := machine.Verdict(); verdict != nil && len(machine.Tasks()) == 0 && verdict.Code != string(status.RunAllTasksSkipped) {
 		return v, res, errorf(1, "%s: %s", verdict.Code, verdict.Message)
@@ -100,7 +104,7 @@ func (l *look) upToTasks(ctx context.Context, spec lifecycle.RunSpec) (*lifecycl
 	spec.Window, spec.PreScript, spec.PostScript = nil, nil, nil
 	spec.AwaitDestinations = true
 	machine := lifecycle.NewRun(spec)
-	w := &answers{destinations: map[string]*sdk.DestinationReport{}, inspections: map[string]*sdk.Inspection{}, failures: map[string]*failure.Error{}}
+	w := newAnswers()
 	engine.New(engine.Options{Run: machine, Executor: l.exec, Journal: w, Clock: l.Clock, Sink: previewing{l.Log}, Log: l.Log,
 		Until: (*lifecycle.Run).Expanded}).Run(ctx, event.Event{Kind: event.RunStarted})
 	return machine, w
@@ -157,7 +161,7 @@ func exitForeseen(v *report.Preview) int {
 func (r *Runner) previewTask(ctx context.Context, x *record.CompiledPlan, t *lifecycle.Task) report.PreviewTask {
 	s := t.Spec()
 	out := report.PreviewTask{Task: s.ID, Activity: s.Activity.Name, Device: s.Device, Domain: s.Domain}
-	if f := t.Final(); f != nil {
+	if f := t.Final(); f != nil && f.Code != string(status.Success) { // of a dry night
 		out.Code, out.Message = f.Code, f.Message
 		return out
 	}
@@ -209,6 +213,10 @@ type answers struct {
 	failures     map[string]*failure.Error // why a device was not inspected
 }
 
+func newAnswers() *answers {
+	return &answers{destinations: map[string]*sdk.DestinationReport{}, inspections: map[string]*sdk.Inspection{}, failures: map[string]*failure.Error{}}
+}
+
 func (w *answers) Owe(engine.Batch) error { return nil }
 func (w *answers) Paid(engine.Batch)      {}
 
@@ -244,7 +252,7 @@ type previewing struct{ log *slog.Logger }
 
 // Status logs what is entered for the run before its end.
 func (p previewing) Status(s event.Status) {
-	if s.Task == "" && !s.Final && s.Message != "" {
+	if s.Task == "" && !s.Final && s.Message != "" && s.Code != string(status.RunStarted) {
 		p.log.Warn(s.Message)
 	}
 }

@@ -26,22 +26,13 @@ func (a *app) checkCommand() *cobra.Command {
 			"Exit codes: 0 no error was found, 1 every device has one, 3 some have, 10 plan invalid, 11 plugin missing or broken,\n" +
 			"15 one of the whole plan, or no destination can be used, 16 a device may still be quiesced, 17 traffic may be led around one.",
 		Args: planArg,
-		RunE: a.runE(func(ctx context.Context, v view.View, args []string) (err error) {
-			from, err := src.of(a, args[0])
-			if err != nil {
-				return err
-			}
+		RunE: a.looking(&src, func(ctx context.Context, v view.View, r *runner.Runner, from runner.Source) (err error) {
 			q := runner.CheckRequest{Source: from, Plan: src.plan, Only: src.narrowed()}
 			if compare != "" {
 				if q.Inventory, err = readInventory(compare); err != nil {
 					return &usageError{err: err}
 				}
 			}
-			r, err := a.open(v)
-			if err != nil {
-				return err
-			}
-			defer closing(r, &err)
 			found, res, err := r.Check(ctx, q)
 			if found != nil && write != "" {
 				err = errors.Join(err, writeInventory(write, found.Inventory))

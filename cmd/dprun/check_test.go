@@ -218,3 +218,58 @@ func TestAnInventoryTellsWhatAnAccountIsNotShown(t *testing.T) {
 		}
 	}
 }
+
+// A dry night ends each task as a real one would, as far as reading tells, and leaves nothing behind.
+func TestADryNightChangesNothing(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	fleet, err := dpsim.Start(context.Background(), dpsim.Scenario{Dir: t.TempDir(), SpoolDir: t.TempDir(), Devices: []dpsim.Device{
+		{Name: "gw-1", Domains: []dpsim.Domain{{Name: "app01"}, {Name: "app02", QuiesceState: "quiesced"}}},
+		{Name: "gw-2", BackupMode: "normal", Certificates: []dpsim.Certificate{{Name: "backup"}}},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(fleet.Close)
+	if err := fleet.WriteReady(filepath.Join(dir, "ready.json")); err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range fleet.Ready().Devices {
+		if err := os.WriteFile(filepath.Join(dir, d.Name+".pw"), []byte(d.Password), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	plan := strings.Replace(fmt.Sprintf(checkedPlan, "", "", ""), "  group    = \"edge\"\n", "", 1)
+	for name, text := range map[string]string{"drain": "#!/bin/sh\ntouch ran\n", "plan.hcl": plan} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Mkdir(filepath.Join(dir, "backups"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	before := fleet.State()
+	out, err := dprun(t, dir, "plan", "plan.hcl", "--dry-night", "--json").Output()
+	if got := code(t, err); got != 3 {
+		t.Errorf("exit code %d, want 3", got)
+	}
+	unchanged(t, before, fleet.State())
+	for _, want := range []string{
+		`"task":"domains/gw-1/app01","activity":"domains","device":"gw-1","domain":"app01","disruptive":"quiesces the domain","paths"`,
+		`"task":"domains/gw-1/app02","activity":"domains","device":"gw-1","domain":"app02","code":"EXECUTION_PRE_CHECKS_DOMAIN_IS_ALREADY_QUIESCED"`,
+		`"task":"box/gw-2","activity":"box","device":"gw-2","code":"DEVICE_NOT_IN_DR_MODE"`, `"dry_night":true`,
+	} {
+		if !strings.Contains(string(out), want) {
+			t.Errorf("no %s in\n%s", want, out)
+		}
+	}
+	for _, made := range []string{"ran", "backups/*", ".state/pending/*", ".state/staging/*"} {
+		if found, err := filepath.Glob(filepath.Join(dir, made)); err != nil || len(found) > 0 {
+			t.Errorf("%v was made (%v)", found, err)
+		}
+	}
+	runs, err := dprun(t, dir, "runs", "list", "--json").Output()
+	if err != nil || strings.Contains(string(runs), `"type":"run"`) {
+		t.Errorf("a run is known: %s (%v)", runs, err)
+	}
+}

@@ -8,6 +8,7 @@ type Preview struct {
 	Only         string                            `json:"only,omitempty"`   // what narrows it
 	Window       string                            `json:"window,omitempty"` // how the window stands
 	WindowOpen   bool                              `json:"window_open"`
+	DryNight     bool                              `json:"dry_night,omitempty"` // each task was gone through but for what changes something
 	Tasks        []PreviewTask                     `json:"tasks"`
 	Destinations map[string]*sdk.DestinationReport `json:"destinations,omitempty"`
 	Unusable     map[string]PreviewUnusable        `json:"unusable,omitempty"` // destinations, and why

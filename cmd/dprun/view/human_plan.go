@@ -111,6 +111,9 @@ func (h *Human) Preview(v *report.Preview) {
 			}
 			fmt.Fprintf(b, "Window: %s\n", p.paint(t, Clean(v.Window)))
 		}
+		if v.DryNight {
+			b.WriteString("Dry night: every task was gone through. Nothing was quiesced, captured or stored, and no script was run.\n")
+		}
 		most := rowsAtMost
 		if h.o.EveryTask {
 			most = len(v.Tasks)
