@@ -11,6 +11,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/dprun/dprun/runner/clock"
@@ -39,6 +40,9 @@ const (
 	// that is refused from being tried every few seconds.
 	guardFirstPause = 15 * time.Second
 	guardLastPause  = 5 * time.Minute
+	// guardSuspended is how long a run may be stopped while a target is quiesced,
+	// as by Ctrl-Z: long enough for somebody who looks at it.
+	guardSuspended = 5 * time.Minute
 	// guardLimit ends a guard that cannot bring back what its run has left.
 	guardLimit = 24 * time.Hour
 )
@@ -46,6 +50,8 @@ const (
 // GuardRequest asks to guard one run.
 type GuardRequest struct {
 	Run string
+	// Process is the run's.
+	Process int
 	// Alive is the end of a pipe that the run's process holds open.
 	Alive io.Reader
 	// Ready is called once, when the guard watches.
@@ -58,7 +64,8 @@ type GuardRequest struct {
 // Guard watches over one run until that says goodbye. When the run's process is
 // gone, it does what [Runner.Recover] does, for this run alone, and again until
 // nothing of the run is owed or a day has passed. While the process is alive it
-// does so for targets that should be back by now: the process may be stopped.
+// does so for targets that should be back by now: the process may hang. One that
+// is stopped for long while a target is quiesced is asked to end.
 //
 // The state directory is opened only when there is something to do. A guard
 // needs no journal, no log file and no free block of the disk.
@@ -114,8 +121,11 @@ func (g *guard) watch(ctx context.Context) error {
 	var w watch
 	for {
 		now := g.options.Clock.Now()
-		next := w.decide(now, g.owed())
+		next := w.decide(now, g.owed(), settle.Stopped(g.request.Process))
 		switch {
+		case next.ask:
+			g.ask()
+			continue
 		case next.end && next.unfinished:
 			return errorf(ExitOwed, "the guard of run %s ends: after %s the run still owes something; dprun owed lists it, and dprun recover tries again", g.request.Run, guardLimit)
 		case next.end:
@@ -139,6 +149,17 @@ func (g *guard) watch(ctx context.Context) error {
 		case <-waiter.Wait(next.look, 0):
 		case <-ctx.Done():
 			return ctx.Err()
+		}
+	}
+}
+
+// ask has a run that is stopped go on, and end in order: it brings back itself
+// what it has quiesced, which is better than to have it done by others.
+func (g *guard) ask() {
+	g.log.Warn("the process of the run was stopped and has kept a target quiesced: it is asked to end, and to go on for that", "process", g.request.Process, "after", guardSuspended)
+	for _, s := range []syscall.Signal{syscall.SIGTERM, syscall.SIGCONT} {
+		if err := syscall.Kill(g.request.Process, s); err != nil {
+			g.log.Error("the process of the run cannot be signalled", "process", g.request.Process, "signal", s.String(), "error", err)
 		}
 	}
 }
@@ -273,6 +294,7 @@ type watch struct {
 	over  time.Time // since when the run does not bring back anything itself; zero: it may
 	why   string
 	bye   bool
+	since time.Time // since when the process was seen stopped while a target is quiesced
 	tries int       // without everything done
 	next  time.Time // not before
 	last  try
@@ -280,6 +302,7 @@ type watch struct {
 
 // step is what a guard does next.
 type step struct {
+	ask        bool // the process to end
 	act        bool
 	why        string
 	end        bool
@@ -299,12 +322,12 @@ func (w *watch) hear(now time.Time, word byte) {
 	}
 }
 
-func (w *watch) decide(now time.Time, owed []pending.Obligation) step {
+func (w *watch) decide(now time.Time, owed []pending.Obligation, stopped bool) step {
 	switch {
 	case w.bye:
 		return step{end: true}
 	case w.over.IsZero():
-		return w.beside(now, owed)
+		return w.beside(now, owed, stopped)
 	case w.last.clean:
 		return step{end: true}
 	case now.Sub(w.over) >= guardLimit:
@@ -318,9 +341,17 @@ func (w *watch) decide(now time.Time, owed []pending.Obligation) step {
 }
 
 // beside decides while the run's process is alive.
-func (w *watch) beside(now time.Time, owed []pending.Obligation) step {
+func (w *watch) beside(now time.Time, owed []pending.Obligation, stopped bool) step {
 	overdue := func(o pending.Obligation) bool {
 		return settle.Outstanding{Obligation: journal.Obligation{Obligation: o}}.Overdue(now)
+	}
+	if quiesced := slices.ContainsFunc(owed, func(o pending.Obligation) bool { return o.Kind == pending.Unquiesce }); !stopped || !quiesced {
+		w.since = time.Time{}
+	} else if w.since.IsZero() {
+		w.since = now
+	} else if now.Sub(w.since) >= guardSuspended {
+		w.since = now
+		return step{ask: true}
 	}
 	switch {
 	case !slices.ContainsFunc(owed, overdue):

@@ -1,13 +1,19 @@
 package runner
 
 import (
+	"bufio"
 	"cmp"
+	"os"
+	"os/exec"
 	"slices"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/dprun/dprun/runner/lock"
 	"github.com/dprun/dprun/runner/pending"
+	"github.com/dprun/dprun/runner/settle"
+	"github.com/dprun/dprun/testfixtures/manualclock"
 )
 
 func TestAGuardActsWhenItsRunCannot(t *testing.T) {
@@ -64,7 +70,7 @@ func TestAGuardActsWhenItsRunCannot(t *testing.T) {
 				t.pause = cmp.Or(t.pause, w.pause())
 				w.tried(now, t)
 			}
-			got := w.decide(now.Add(c.later), c.owed)
+			got := w.decide(now.Add(c.later), c.owed, false)
 			if got.act == (got.why == "") {
 				t.Errorf("act %v because %q", got.act, got.why)
 			}
@@ -113,5 +119,89 @@ func TestWhatIsOwedNamesItsGuard(t *testing.T) {
 	defer func() { _ = held.Release() }()
 	if o := rs[1].Owed(t.Context()).Owed[0]; o.GuardedBy == "" || !o.NextTry.Equal(next) {
 		t.Errorf("with one: %+v, want its next try at %s", o, next)
+	}
+}
+
+func TestARunIsAskedToEndWhenItIsStoppedForLong(t *testing.T) {
+	t.Parallel()
+	begun := time.Date(2026, 11, 28, 3, 0, 0, 0, time.UTC)
+	quiesced := []pending.Obligation{{Kind: pending.Unquiesce, DueBack: begun.Add(time.Hour)}}
+	type look struct {
+		at      time.Duration
+		stopped bool
+		owed    []pending.Obligation
+		ask     bool
+	}
+	for name, looks := range map[string][]look{
+		"stopped":                     {{0, true, quiesced, false}, {guardSuspended - time.Second, true, quiesced, false}, {guardSuspended, true, quiesced, true}, {guardSuspended + time.Second, true, quiesced, false}, {2 * guardSuspended, true, quiesced, true}},
+		"stopped for a moment":        {{0, true, quiesced, false}, {time.Minute, false, quiesced, false}, {guardSuspended, true, quiesced, false}},
+		"at work":                     {{0, false, quiesced, false}, {guardSuspended, false, quiesced, false}},
+		"stopped with nothing down":   {{0, true, nil, false}, {guardSuspended, true, nil, false}},
+		"stopped, and quiesced later": {{0, true, nil, false}, {guardSuspended, true, quiesced, false}, {2 * guardSuspended, true, quiesced, true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var w watch
+			for _, l := range looks {
+				if got := w.decide(begun.Add(l.at), l.owed, l.stopped); got.ask != l.ask || got.act || got.end {
+					t.Errorf("after %s: %+v, want ask %v", l.at, got, l.ask)
+				}
+			}
+		})
+	}
+}
+
+// The process is a real one, which ends when it is asked to; time is not.
+func TestAStoppedProcessEndsInOrder(t *testing.T) {
+	t.Parallel()
+	r := opened(t, 1)[0]
+	run := dead(t, r, "p")
+	owe(t, r, run, "gw", "app")
+	child := exec.Command("sh", "-c", `trap 'echo asked; exit 7' TERM; echo there; while :; do sleep 0.1; done`)
+	out, err := child.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = child.Process.Kill() }()
+	lines := bufio.NewScanner(out)
+	lines.Scan() // the trap stands
+	if err := child.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	for !settle.Stopped(child.Process.Pid) {
+		time.Sleep(time.Millisecond)
+	}
+	alive, says, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := manualclock.New(time.Now())
+	ended := make(chan error, 1)
+	go func() {
+		ended <- Guard(t.Context(), Options{StateDir: r.StateDir, Clock: now}, GuardRequest{Run: run, Process: child.Process.Pid, Alive: alive, Ready: func() error { return nil }})
+	}()
+	for end := now.Now().Add(guardSuspended + time.Minute); settle.Stopped(child.Process.Pid); time.Sleep(time.Millisecond) {
+		if now.Now().After(end) {
+			t.Fatal("it is still stopped")
+		}
+		if _, waits := now.Next(); waits {
+			now.Advance(guardLooks)
+		}
+	}
+	if lines.Scan(); lines.Text() != "asked" {
+		t.Errorf("the process says %q", lines.Text())
+	}
+	_ = child.Wait()
+	if child.ProcessState.ExitCode() != 7 {
+		t.Errorf("it ended with %s", child.ProcessState)
+	}
+	if _, err := says.Write([]byte{sayGoodbye}); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -43,7 +44,7 @@ func (a *app) guardCommand() *cobra.Command {
 			ready := false
 			err = runner.Guard(ctx, runner.Options{StateDir: dir, Version: version, Bundled: bundled(), Environ: a.environ,
 				Log: slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: slog.LevelInfo}))},
-				runner.GuardRequest{Run: run, Alive: a.stdin, Signals: names, Ready: func() error {
+				runner.GuardRequest{Run: run, Process: os.Getppid(), Alive: a.stdin, Signals: names, Ready: func() error {
 					ready = true
 					_, err := fmt.Fprintln(a.stdout, runner.GuardReady)
 					return err
