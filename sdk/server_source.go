@@ -57,7 +57,7 @@ func (t sourceServer) Inspect(ctx context.Context, r *pluginv1.InspectRequest) (
 	if err != nil {
 		return nil, err
 	}
-	rep, err := i.Inspect(ctx)
+	rep, err := i.Inspect(ctx, InspectRequest{Domains: r.Domains})
 	if err := answered(rep, err, failure.CallInspect); err != nil {
 		return nil, err
 	}

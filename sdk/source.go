@@ -17,7 +17,7 @@ import (
 // Unstable in protocol version 1.
 type Source interface {
 	// Inspect reads facts and domains. It changes nothing on the device.
-	Inspect(ctx context.Context) (*Inspection, error)
+	Inspect(ctx context.Context, r InspectRequest) (*Inspection, error)
 	// Check reads what decides whether and how an activity can run on a
 	// target right now. It changes nothing on the device. Findings that
 	// forbid the activity are failures with the reason; findings that the
@@ -78,6 +78,14 @@ type QuiesceReport struct {
 	// Detail says what the device left out or what it said instead, if a state
 	// is unknown.
 	Detail string `json:"detail,omitempty"`
+}
+
+// InspectRequest says what of a device matters.
+type InspectRequest struct {
+	// Domains are globs, in which * stands for any text: whether API Connect
+	// manages a domain is read of those that one fits, and taken to be false of
+	// all others. All domains are listed.
+	Domains []string
 }
 
 // Inspection is what a device says about itself. Sizes are bytes.
@@ -149,7 +157,7 @@ type Domain struct {
 	Name           string       `json:"name"`
 	QuiesceState   QuiesceState `json:"quiesce_state"`
 	SaveNeeded     bool         `json:"save_needed,omitempty"`
-	APIConnect     bool         `json:"api_connect,omitempty"`
+	APIConnect     bool         `json:"api_connect,omitempty"` // see [InspectRequest]
 	CurrentCommand string       `json:"current_command,omitempty"`
 }
 

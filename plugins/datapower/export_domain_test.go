@@ -245,7 +245,7 @@ func TestATrustFailureNamesWhatOnePins(t *testing.T) {
 	t.Parallel()
 	for _, state := range []string{"expired", "wrong_host", "untrusted"} {
 		g := newGateway(t, dpsim.Device{TLS: state, AppDomains: 1})
-		_, err := g.Inspect(testContext(t))
+		_, err := g.Inspect(testContext(t), everyDomain)
 		wantFailure(t, failure.CallInspect, err, failure.Denied, failure.BadCertificate)
 		pin := regexp.MustCompile(`fingerprint_sha256 = "([0-9a-f]{64})"`).FindStringSubmatch(err.Error())
 		if pin == nil {
@@ -259,7 +259,7 @@ func TestATrustFailureNamesWhatOnePins(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer s.Close()
-		if _, err := s.Inspect(testContext(t)); err != nil {
+		if _, err := s.Inspect(testContext(t), everyDomain); err != nil {
 			t.Errorf("%s, pinned: %v", state, err)
 		}
 	}
@@ -270,7 +270,7 @@ func TestAnOrdinaryTaskNeedsFewRequests(t *testing.T) {
 	g := newGateway(t, dpsim.Device{Domains: []dpsim.Domain{{Name: "orders", SaveNeeded: true}}})
 	ctx := testContext(t)
 	target := sdk.Target{Domain: "orders"}
-	if _, err := g.Inspect(ctx); err != nil {
+	if _, err := g.Inspect(ctx, everyDomain); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := g.QuiesceState(ctx, target); err != nil {

@@ -27,6 +27,8 @@ type gateway struct {
 
 const gatewayName = "gw"
 
+var everyDomain = sdk.InspectRequest{Domains: []string{"*"}}
+
 // newGateway starts a device. change may alter the configuration of the source.
 func newGateway(t *testing.T, d dpsim.Device, change ...func(*datapower.Config)) *gateway {
 	t.Helper()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"regexp"
 	"strings"
 	"sync"
 
@@ -17,10 +18,10 @@ const inspectParallel = 2
 // defaultDomain never goes down and holds what concerns the whole gateway.
 const defaultDomain = "default"
 
-// Inspect reads facts and domains: nine requests, one for each application domain, and one for each class that the gateway does
-// not know. A gateway that answers is inspected, whatever it refuses to tell: that stands in the inspection as unread, and whoever
+// Inspect reads facts and domains: six requests, one for each application domain that is asked for, and one for each class that the
+// gateway does not know. A gateway that answers is inspected, whatever it refuses to tell: that stands in the inspection as unread, and whoever
 // needs it decides.
-func (s *source) Inspect(ctx context.Context) (*sdk.Inspection, error) {
+func (s *source) Inspect(ctx context.Context, req sdk.InspectRequest) (*sdk.Inspection, error) {
 	domains, err := s.client.DomainStatus(ctx)
 	if err != nil {
 		return nil, s.failed(err, "inspect: read its domains")
@@ -40,7 +41,7 @@ func (s *source) Inspect(ctx context.Context) (*sdk.Inspection, error) {
 			f.CurrentCommand = d.CurrentCommand
 		}
 	}
-	if err := r.findAPIConnect(ctx); err != nil {
+	if err := r.findAPIConnect(ctx, req.Domains); err != nil {
 		return nil, err
 	}
 	return r.in, nil
@@ -171,11 +172,16 @@ func (s *source) certificates(ctx context.Context) ([]sdk.Certificate, error) {
 	return out, nil
 }
 
-// findAPIConnect marks the domains that API Connect manages.
-func (r *reading) findAPIConnect(ctx context.Context) error {
+// findAPIConnect marks the domains that API Connect manages, of those that a glob fits.
+func (r *reading) findAPIConnect(ctx context.Context, globs []string) error {
 	var names []string
-	for _, d := range r.in.Domains {
-		names = append(names, d.Name)
+	at := map[string]int{}
+	wanted := expression(globs)
+	for i, d := range r.in.Domains {
+		if wanted.MatchString(d.Name) {
+			names = append(names, d.Name)
+			at[d.Name] = i
+		}
 	}
 	managed, err := overDomains(ctx, names, func(ctx context.Context, domain string) (bool, error) {
 		managed, err := r.apiConnect(ctx, domain)
@@ -184,8 +190,17 @@ func (r *reading) findAPIConnect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for i := range managed {
-		r.in.Domains[i].APIConnect = managed[i]
+	for i, name := range names {
+		r.in.Domains[at[name]].APIConnect = managed[i]
 	}
 	return nil
+}
+
+// expression is what the globs fit, in which * stands for any text.
+func expression(globs []string) *regexp.Regexp {
+	forms := []string{"^$"} // no domain has no name
+	for _, g := range globs {
+		forms = append(forms, "^(?s:"+strings.ReplaceAll(regexp.QuoteMeta(g), `\*`, ".*")+")$")
+	}
+	return regexp.MustCompile(strings.Join(forms, "|"))
 }

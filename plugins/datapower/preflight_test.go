@@ -209,7 +209,7 @@ func TestTheAccessProfileIsEnoughForANight(t *testing.T) {
 					t.Error(err)
 				}
 			}
-			in, err := g.Inspect(ctx)
+			in, err := g.Inspect(ctx, everyDomain)
 			must(err)
 			if err == nil && len(in.Unread) > 0 {
 				t.Errorf("unread: %v", unreadFacts(in))

@@ -2,6 +2,7 @@ package datapower_test
 
 import (
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -24,7 +25,7 @@ func TestInspectTellsWhatADeviceIs(t *testing.T) {
 				Domains:      []dpsim.Domain{{Name: "orders", SaveNeeded: true}, {Name: "apic", APIC: true, QuiesceState: "quiesced"}},
 				Certificates: []dpsim.Certificate{{Name: "good"}, {Name: "bad", State: "down"}},
 			})
-			got, err := g.Inspect(testContext(t))
+			got, err := g.Inspect(testContext(t), everyDomain)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -53,10 +54,31 @@ func TestInspectTellsWhatADeviceIs(t *testing.T) {
 	}
 }
 
+func TestAPIConnectIsReadOfTheDomainsThatMatter(t *testing.T) {
+	t.Parallel()
+	for globs, want := range map[string]string{"": "", "*": "a.b,axb,orders", "a.*": "a.b", "*b,orders": "a.b,axb,orders", "rder": "", "o*r*s": "orders"} {
+		g := newGateway(t, dpsim.Device{Domains: []dpsim.Domain{{Name: "a.b", APIC: true}, {Name: "axb", APIC: true}, {Name: "orders", APIC: true}}})
+		in, err := g.Inspect(testContext(t), sdk.InspectRequest{Domains: strings.Split(globs, ",")})
+		if err != nil || len(in.Domains) != 4 {
+			t.Fatalf("%+v, %v", in, err)
+		}
+		var managed []string
+		for _, d := range in.Domains {
+			if d.APIConnect {
+				managed = append(managed, d.Name)
+			}
+		}
+		read := g.fleet.State().Device(gatewayName).Operations["get-config/APIConnectGatewayService"]
+		if got := strings.Join(managed, ","); got != want || read != len(managed) {
+			t.Errorf("%q: %s after %d reads, want %s", globs, got, read, want)
+		}
+	}
+}
+
 func TestContainersAreKnownByTheirCertificate(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t, dpsim.Device{Platform: "software"})
-	got, err := g.Inspect(testContext(t))
+	got, err := g.Inspect(testContext(t), everyDomain)
 	if err != nil || !got.Facts.Container || got.Facts.Identity != "tls:"+g.fleet.Device(gatewayName).Fingerprint {
 		t.Errorf("%+v, %v", got, err)
 	}
@@ -65,11 +87,11 @@ func TestContainersAreKnownByTheirCertificate(t *testing.T) {
 func TestAnUnusableDeviceIsToldApart(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t, dpsim.Device{}, func(c *datapower.Config) { c.Password = "wrong" })
-	_, err := g.Inspect(testContext(t))
+	_, err := g.Inspect(testContext(t), everyDomain)
 	wantFailure(t, failure.CallInspect, err, failure.Denied, failure.BadCredentials)
 
 	g = newGateway(t, dpsim.Device{Down: true})
-	_, err = g.Inspect(testContext(t))
+	_, err = g.Inspect(testContext(t), everyDomain)
 	wantFailure(t, failure.CallInspect, err, failure.Unavailable, "")
 }
 

@@ -128,7 +128,7 @@ func TestAFailedConnectionNamesTheArgumentThatMendsIt(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer func() { _ = s.Close() }()
-			_, err = s.Inspect(testContext(t))
+			_, err = s.Inspect(testContext(t), everyDomain)
 			f, ok := errors.AsType[*failure.Error](err)
 			switch {
 			case !ok:
@@ -149,7 +149,7 @@ func TestAFailedConnectionNamesTheArgumentThatMendsIt(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err = s.Inspect(testContext(t)); err == nil || !strings.Contains(err.Error(), "something else than the XML management interface (port 5550)") {
+		if _, err = s.Inspect(testContext(t), everyDomain); err == nil || !strings.Contains(err.Error(), "something else than the XML management interface (port 5550)") {
 			t.Errorf("port %s: %v", strconv.Itoa(address.Port), err)
 		}
 	})

@@ -38,7 +38,7 @@ func TestWhatAGatewayDoesNotTellIsUnread(t *testing.T) {
 					AppDomains: 1, Certificates: []dpsim.Certificate{{Name: "c"}},
 					Faults: []dpsim.Fault{{Kind: kind, Operation: operation}},
 				})
-				got, err := g.Inspect(testContext(t))
+				got, err := g.Inspect(testContext(t), everyDomain)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -59,7 +59,7 @@ func TestAnUnreadFirmwareLeavesTheRest(t *testing.T) {
 	for _, class := range []string{"FirmwareVersion", "FirmwareVersion2", "FirmwareVersion3"} {
 		g.fault(dpsim.Fault{Kind: "refused", Operation: "get-status/" + class})
 	}
-	got, err := g.Inspect(testContext(t))
+	got, err := g.Inspect(testContext(t), everyDomain)
 	if err != nil || !cmp.Equal(unreadFacts(got), []string{"firmware not_permitted"}) {
 		t.Fatalf("%v, %v", unreadFacts(got), err)
 	}
@@ -71,7 +71,7 @@ func TestAnUnreadFirmwareLeavesTheRest(t *testing.T) {
 func TestAnErrorForEveryReadIsNotTakenForAnUnknownClass(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t, dpsim.Device{AppDomains: 1, Faults: []dpsim.Fault{{Kind: "error_log", Operation: "get-config"}}})
-	got, err := g.Inspect(testContext(t))
+	got, err := g.Inspect(testContext(t), everyDomain)
 	want := []string{"settings device_error", "certificates device_error", "api_connect app01 device_error"}
 	if err != nil || !cmp.Equal(unreadFacts(got), want) {
 		t.Errorf("unread %v, %v; want %v", unreadFacts(got), err, want)
@@ -81,7 +81,7 @@ func TestAnErrorForEveryReadIsNotTakenForAnUnknownClass(t *testing.T) {
 func TestAClassThatTheFirmwareLacksIsNone(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t, dpsim.Device{Firmware: "XI50.6", AppDomains: 3})
-	got, err := g.Inspect(testContext(t))
+	got, err := g.Inspect(testContext(t), everyDomain)
 	if err != nil || len(got.Unread) > 0 {
 		t.Fatalf("unread %v, %v", unreadFacts(got), err)
 	}
@@ -93,7 +93,7 @@ func TestAClassThatTheFirmwareLacksIsNone(t *testing.T) {
 func TestAnErrorThatPassesIsReadAgain(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t, dpsim.Device{AppDomains: 1, Faults: []dpsim.Fault{{Kind: "http_error", Operation: "get-config/APIConnectGatewayService", Count: 1}}})
-	if got, err := g.Inspect(testContext(t)); err != nil || len(got.Unread) > 0 {
+	if got, err := g.Inspect(testContext(t), everyDomain); err != nil || len(got.Unread) > 0 {
 		t.Errorf("unread %v, %v", unreadFacts(got), err)
 	}
 }
@@ -101,7 +101,7 @@ func TestAnErrorThatPassesIsReadAgain(t *testing.T) {
 func TestALostAnswerFailsTheInspection(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t, dpsim.Device{AppDomains: 1, Faults: []dpsim.Fault{{Kind: "close", Operation: "get-config/APIConnectGatewayService"}}})
-	_, err := g.Inspect(testContext(t))
+	_, err := g.Inspect(testContext(t), everyDomain)
 	wantFailure(t, failure.CallInspect, err, failure.Unavailable, "")
 }
 

@@ -42,7 +42,7 @@ func (x *Executor) ask(ctx context.Context, j engine.Job, limit time.Duration, w
 
 func (x *Executor) inspect(ctx context.Context, j engine.Job) (*event.Result, error) {
 	return x.ask(ctx, j, inspectLimit, func(ctx context.Context, s sdk.Source) (*event.Result, error) {
-		in, err := s.Inspect(ctx)
+		in, err := s.Inspect(ctx, sdk.InspectRequest{Domains: j.Action.Domains})
 		return &event.Result{Inspection: in}, err
 	})
 }

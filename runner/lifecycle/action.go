@@ -21,6 +21,7 @@ type Action struct {
 
 	Device      string
 	Domain      string
+	Domains     []string // of an inspection: globs of the domains that the run may have tasks for
 	Destination string
 	Script      string // address
 	Hook        string // which script it is: pre, post, before_quiesce, after_unquiesce

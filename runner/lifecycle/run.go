@@ -9,6 +9,7 @@ import (
 	"github.com/dprun/dprun/runner/status"
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
+	"github.com/dprun/dprun/sdk/schema"
 )
 
 // inspectAtOnce bounds how many devices are inspected at the same time.
@@ -63,6 +64,7 @@ type Run struct {
 type device struct {
 	name       string
 	spec       Device
+	globs      []string // of the domains that the run may have tasks for
 	call       call
 	inspection *sdk.Inspection
 }
@@ -106,9 +108,28 @@ func NewRun(spec RunSpec) *Run {
 					r.uninspected = append(r.uninspected, d)
 				}
 			}
+			r.byName[name].mayWant(a)
 		}
 	}
 	return r
+}
+
+// mayWant adds the domains that an activity may have tasks for.
+func (d *device) mayWant(a Activity) {
+	if a.Scope == schema.ScopeDevice {
+		return
+	}
+	set := a.domainsOf(d.name)
+	if a.Only != nil {
+		set = *a.Only
+	}
+	for _, p := range set {
+		for _, g := range p.Match {
+			if !slices.Contains(d.globs, g) {
+				d.globs = append(d.globs, g)
+			}
+		}
+	}
 }
 
 // Spec is what the run was made from.

@@ -288,7 +288,7 @@ func (r *Run) pendingRun() []Action {
 	case stageInspect:
 		for _, d := range r.inspecting {
 			if d.call.asking() {
-				as = append(as, Action{ActionID: ActionID{Kind: ActInspect, Target: d.name, Attempt: d.call.attempt}, Device: d.name, NotBefore: d.call.notBefore})
+				as = append(as, Action{ActionID: ActionID{Kind: ActInspect, Target: d.name, Attempt: d.call.attempt}, Device: d.name, Domains: d.globs, NotBefore: d.call.notBefore})
 			}
 		}
 	case stagePreScript:

@@ -36,7 +36,7 @@ func (g *gateway) survive(call string) {
 	}
 }
 
-func (g *gateway) Inspect(context.Context) (*sdk.Inspection, error) {
+func (g *gateway) Inspect(context.Context, sdk.InspectRequest) (*sdk.Inspection, error) {
 	g.survive("inspect")
 	return &sdk.Inspection{}, nil
 }
@@ -101,10 +101,10 @@ func wornOut(t *testing.T) (s sdk.Source, allow func(call string)) {
 func wearOut(t *testing.T, s sdk.Source, crashes int) {
 	t.Helper()
 	for range crashes {
-		_, err := s.Inspect(t.Context())
+		_, err := s.Inspect(t.Context(), sdk.InspectRequest{})
 		wantFailure(t, err, failure.Internal, failure.Crashed, "exit status 3", "gateway 1.2.3", "twice during this call")
 	}
-	_, err := s.Inspect(t.Context())
+	_, err := s.Inspect(t.Context(), sdk.InspectRequest{})
 	wantFailure(t, err, failure.Unavailable, failure.Crashed, "not started again")
 }
 
@@ -151,7 +151,7 @@ func TestAnOwedUnquiesceGetsAProcessHoweverOftenThePluginWentAway(t *testing.T) 
 	for name, call := range map[string]func() error{
 		"quiesce": func() error { return s.Quiesce(t.Context(), target, time.Minute) },
 		"state":   func() error { _, err := s.QuiesceState(t.Context(), target); return err },
-		"inspect": func() error { _, err := s.Inspect(t.Context()); return err },
+		"inspect": func() error { _, err := s.Inspect(t.Context(), sdk.InspectRequest{}); return err },
 		"health":  func() error { _, err := health(t, s, target); return err },
 	} {
 		err := call()

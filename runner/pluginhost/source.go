@@ -55,8 +55,8 @@ func (s *source) stands(t sdk.Target) wayBack {
 	return s.back[t]
 }
 
-func (s *source) Inspect(ctx context.Context) (*sdk.Inspection, error) {
-	return call(ctx, s.holder, always, func(v sdk.Source) (*sdk.Inspection, error) { return v.Inspect(ctx) })
+func (s *source) Inspect(ctx context.Context, r sdk.InspectRequest) (*sdk.Inspection, error) {
+	return call(ctx, s.holder, always, func(v sdk.Source) (*sdk.Inspection, error) { return v.Inspect(ctx, r) })
 }
 
 func (s *source) Check(ctx context.Context, r sdk.CheckRequest) (*sdk.CheckReport, error) {

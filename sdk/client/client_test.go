@@ -177,7 +177,11 @@ func capture() *sdk.Capture {
 	return &sdk.Capture{Artifacts: []sdk.Artifact{{Name: "a.zip", Size: 3, SHA256: "aa"}}, Warnings: []string{"w"}, Token: "t", Withheld: []string{"cert/k"}}
 }
 
-func (d *device) Inspect(context.Context) (*sdk.Inspection, error) { return inspection(), nil }
+func (d *device) Inspect(_ context.Context, r sdk.InspectRequest) (*sdk.Inspection, error) {
+	d.asked = append(d.asked, r)
+	return inspection(), nil
+}
+
 func (d *device) Check(_ context.Context, r sdk.CheckRequest) (*sdk.CheckReport, error) {
 	d.asked = append(d.asked, r)
 	return checkReport(), nil
@@ -365,7 +369,8 @@ func TestASourceIsTheSameOnBothEnds(t *testing.T) {
 			t.Errorf("%s: %s", what, diff)
 		}
 	}
-	gotI, err := s.Inspect(t.Context())
+	look := sdk.InspectRequest{Domains: []string{"app*"}}
+	gotI, err := s.Inspect(t.Context(), look)
 	same("inspect", inspection(), gotI, err)
 	cfg := cty.ObjectVal(map[string]cty.Value{"persisted": cty.StringVal("always")})
 	check := sdk.CheckRequest{Activity: "export", Config: cfg, Target: sdk.Target{Domain: "a"}, Quiesce: true, LastSize: 8}
@@ -403,7 +408,7 @@ func TestASourceIsTheSameOnBothEnds(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Error(err)
 	}
-	want := []any{check, sdk.Target{Domain: "a"}, 90 * time.Second, sdk.Target{}, req, "t", "close"}
+	want := []any{look, check, sdk.Target{Domain: "a"}, 90 * time.Second, sdk.Target{}, req, "t", "close"}
 	if diff := cmp.Diff(want, d.asked, cmp.Comparer(func(a, b cty.Value) bool { return a.RawEquals(b) })); diff != "" {
 		t.Error(diff)
 	}
@@ -411,7 +416,7 @@ func TestASourceIsTheSameOnBothEnds(t *testing.T) {
 	if f, ok := errors.AsType[*failure.Error](err); !ok || f.Reason != failure.Protocol {
 		t.Errorf("an activity that is not offered: %v", err)
 	}
-	if _, err := s.Inspect(t.Context()); err == nil || !strings.Contains(err.Error(), "no such instance") {
+	if _, err := s.Inspect(t.Context(), sdk.InspectRequest{}); err == nil || !strings.Contains(err.Error(), "no such instance") {
 		t.Errorf("a released instance: %v", err)
 	}
 }

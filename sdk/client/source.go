@@ -70,8 +70,8 @@ func roleFromWire(r pluginv1.FailoverRole) sdk.FailoverRole {
 	return sdk.RoleUnknown
 }
 
-func (s *source) Inspect(ctx context.Context) (*sdk.Inspection, error) {
-	r, err := s.c.Inspect(ctx, &pluginv1.InspectRequest{Instance: s.id})
+func (s *source) Inspect(ctx context.Context, req sdk.InspectRequest) (*sdk.Inspection, error) {
+	r, err := s.c.Inspect(ctx, &pluginv1.InspectRequest{Instance: s.id, Domains: req.Domains})
 	if err != nil {
 		return nil, s.p.fail(failure.CallInspect, err)
 	}

@@ -31,7 +31,7 @@ func fragilePlugin() sdk.Plugin {
 			sdk.NewActivity[struct{}](schema.Activity{Name: "keep", Scope: schema.ScopeDomain}, nil))}}
 }
 
-func (f fragile) Inspect(context.Context) (*sdk.Inspection, error) {
+func (f fragile) Inspect(context.Context, sdk.InspectRequest) (*sdk.Inspection, error) {
 	in := &sdk.Inspection{Facts: sdk.Facts{Identity: f.name}, Domains: []sdk.Domain{{Name: "poison", QuiesceState: sdk.StateNormal}}}
 	for i := range 9 {
 		in.Domains = append(in.Domains, sdk.Domain{Name: fmt.Sprint("app", i), QuiesceState: sdk.StateNormal})

@@ -48,6 +48,7 @@ type Client struct {
 	url         string
 	http        *http.Client
 	certificate atomic.Pointer[x509.Certificate]
+	reads       *coalescer
 }
 
 // New returns a client. It does no I/O.
@@ -65,7 +66,7 @@ func New(c Config) (*Client, error) {
 	if !strings.HasPrefix(c.Path, "/") {
 		return nil, fmt.Errorf("management interface: the path %q must start with a slash", c.Path)
 	}
-	client := &Client{config: c}
+	client := &Client{config: c, reads: newCoalescer()}
 	conf, err := c.TLS.config(func(shown *x509.Certificate) { client.certificate.Store(shown) })
 	if err != nil {
 		return nil, fmt.Errorf("management interface: %w", err)
@@ -106,6 +107,18 @@ func (c *Client) Fingerprint() string {
 
 // Certificate is what the device showed last; nil before the first connection.
 func (c *Client) Certificate() *x509.Certificate { return c.certificate.Load() }
+
+// read sends a request that changes nothing, and whose reply has no file, or shares the answer to the same one of the same moment. The
+// reply is not to be changed.
+func (c *Client) read(ctx context.Context, op, domain, body string) (*reply, error) {
+	r, err, ok := c.reads.do(ctx, domain+"\x00"+body, func(ctx context.Context) (*reply, error) { return c.call(ctx, op, domain, body, nil) })
+	if !ok {
+		err := transportError(ctx, op, context.Cause(ctx), c.config.Stall)
+		err.Domain = domain
+		return nil, err
+	}
+	return r, err
+}
 
 // Close drops idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }

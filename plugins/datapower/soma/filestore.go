@@ -16,7 +16,7 @@ type StoredFile struct {
 
 // Filestore lists every file of a store of a domain, for example of "temporary:", and its directories.
 func (c *Client) Filestore(ctx context.Context, domain, store string) (files []StoredFile, directories []string, err error) {
-	r, err := c.call(ctx, "get-filestore", domain, `<dp:get-filestore location="`+escape(store)+`"/>`, nil)
+	r, err := c.read(ctx, "get-filestore", domain, `<dp:get-filestore location="`+escape(store)+`"/>`)
 	if err != nil {
 		return nil, nil, err
 	}

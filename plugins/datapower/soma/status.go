@@ -12,7 +12,7 @@ import (
 // Status reads the rows of a status class. Every class that dprun reads is named by a method below; a request without class,
 // which would return everything, cannot be made.
 func (c *Client) status(ctx context.Context, domain, class string) (*reply, error) {
-	r, err := c.call(ctx, "get-status "+class, domain, `<dp:get-status class="`+class+`"/>`, nil)
+	r, err := c.read(ctx, "get-status "+class, domain, `<dp:get-status class="`+class+`"/>`)
 	if err != nil {
 		return nil, err
 	}
@@ -200,7 +200,7 @@ func (c *Client) GetConfig(ctx context.Context, domain, class, name string) ([]*
 	if name != "" {
 		body += ` name="` + escape(name) + `"`
 	}
-	r, err := c.call(ctx, "get-config "+class, domain, body+"/>", nil)
+	r, err := c.read(ctx, "get-config "+class, domain, body+"/>")
 	if err != nil {
 		return nil, err
 	}
@@ -224,6 +224,6 @@ func (c *Client) KnowsNot(ctx context.Context, err error) bool {
 	if !ok || kind != "get-status" && kind != "get-config" {
 		return false
 	}
-	_, err = c.call(ctx, kind+" "+noClass, e.Domain, `<dp:`+kind+` class="`+noClass+`"/>`, nil)
+	_, err = c.read(ctx, kind+" "+noClass, e.Domain, `<dp:`+kind+` class="`+noClass+`"/>`)
 	return errors.As(err, &none) && none.Class == e.Class && none.Text == strings.ReplaceAll(e.Text, class, noClass)
 }

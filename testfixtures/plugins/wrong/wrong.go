@@ -44,7 +44,7 @@ type source struct{ mode string }
 var _ sdk.Source = (*source)(nil)
 
 // Inspect implements [sdk.Source].
-func (s *source) Inspect(context.Context) (*sdk.Inspection, error) {
+func (s *source) Inspect(context.Context, sdk.InspectRequest) (*sdk.Inspection, error) {
 	return &sdk.Inspection{Facts: sdk.Facts{Identity: "wrong/" + s.mode}, Domains: []sdk.Domain{{Name: "app01", QuiesceState: sdk.StateNormal}}}, nil
 }
 

@@ -2689,6 +2689,7 @@ func (x *RunReport) GetTail() []byte {
 type InspectRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Instance      uint64                 `protobuf:"varint,1,opt,name=instance,proto3" json:"instance,omitempty"`
+	Domains       []string               `protobuf:"bytes,2,rep,name=domains,proto3" json:"domains,omitempty"` // globs of the domains of which api_connect is to be read
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2728,6 +2729,13 @@ func (x *InspectRequest) GetInstance() uint64 {
 		return x.Instance
 	}
 	return 0
+}
+
+func (x *InspectRequest) GetDomains() []string {
+	if x != nil {
+		return x.Domains
+	}
+	return nil
 }
 
 type InspectReply struct {
@@ -4891,9 +4899,10 @@ const file_dprun_plugin_v1_plugin_proto_rawDesc = "" +
 	"\x04tail\x18\x03 \x01(\fR\x04tail\x1a:\n" +
 	"\fOutputsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\fR\x05value:\x028\x01\",\n" +
+	"\x05value\x18\x02 \x01(\fR\x05value:\x028\x01\"F\n" +
 	"\x0eInspectRequest\x12\x1a\n" +
-	"\binstance\x18\x01 \x01(\x04R\binstance\"\xa0\x01\n" +
+	"\binstance\x18\x01 \x01(\x04R\binstance\x12\x18\n" +
+	"\adomains\x18\x02 \x03(\tR\adomains\"\xa0\x01\n" +
 	"\fInspectReply\x12,\n" +
 	"\x05facts\x18\x01 \x01(\v2\x16.dprun.plugin.v1.FactsR\x05facts\x121\n" +
 	"\adomains\x18\x02 \x03(\v2\x17.dprun.plugin.v1.DomainR\adomains\x12/\n" +

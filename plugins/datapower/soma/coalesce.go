@@ -1,0 +1,90 @@
+package soma
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// patience is how long a read waits for the same read that is under way, so that more callers may share it. A device answers within
+// that time unless something is wrong.
+const patience = time.Second
+
+// coalescer lets callers that ask the same at one moment share one answer. A read is shared only by those that asked before its request
+// was sent: who asks while it is under way gets the next one. Nothing is kept.
+type coalescer struct {
+	mu       sync.Mutex
+	waiting  map[string]*flight // asked for, not sent yet
+	sent     map[string]*flight // the last one that is under way
+	patience time.Duration
+}
+
+// flight is one request and those who wait for it.
+type flight struct {
+	ctx     context.Context
+	cancel  context.CancelCauseFunc
+	callers int
+	done    chan struct{}
+	reply   *reply
+	err     error
+}
+
+func newCoalescer() *coalescer {
+	return &coalescer{waiting: map[string]*flight{}, sent: map[string]*flight{}, patience: patience}
+}
+
+// do answers with a read of a key that is sent after the call. The read itself goes on for as long as one of its callers waits. ok is
+// false if ctx ended first.
+func (c *coalescer) do(ctx context.Context, key string, read func(context.Context) (*reply, error)) (r *reply, err error, ok bool) {
+	c.mu.Lock()
+	f := c.waiting[key]
+	if f == nil {
+		f = &flight{done: make(chan struct{})}
+		f.ctx, f.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
+		c.waiting[key] = f
+		go c.fly(key, f, c.sent[key], read)
+	}
+	f.callers++
+	c.mu.Unlock()
+	select {
+	case <-f.done:
+		return f.reply, f.err, true
+	case <-ctx.Done():
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if f.callers--; f.callers == 0 {
+		f.cancel(context.Cause(ctx))
+		if c.waiting[key] == f {
+			delete(c.waiting, key)
+		}
+	}
+	return nil, nil, false
+}
+
+// fly sends a request when the one before it is answered, or after a while.
+func (c *coalescer) fly(key string, f, before *flight, read func(context.Context) (*reply, error)) {
+	defer f.cancel(nil)
+	if before != nil {
+		late := time.NewTimer(c.patience)
+		select {
+		case <-before.done:
+		case <-late.C:
+		case <-f.ctx.Done():
+		}
+		late.Stop()
+	}
+	c.mu.Lock()
+	if c.waiting[key] == f {
+		delete(c.waiting, key)
+	}
+	c.sent[key] = f
+	c.mu.Unlock()
+	f.reply, f.err = read(f.ctx)
+	c.mu.Lock()
+	if c.sent[key] == f {
+		delete(c.sent, key)
+	}
+	c.mu.Unlock()
+	close(f.done)
+}
