@@ -11,6 +11,7 @@ import (
 	"github.com/dprun/dprun/runner/lifecycle"
 	"github.com/dprun/dprun/runner/report"
 	"github.com/dprun/dprun/sdk"
+	"github.com/dprun/dprun/sdk/failure"
 )
 
 func levels(findings []sdk.Finding) (out []sdk.Level) {
@@ -104,6 +105,16 @@ func TestTheRoomOfADeviceIsComparedWithItsLastBackup(t *testing.T) {
 			if f.Check == "space" && f.Level != want {
 				t.Errorf("%d free: %s, want %s", free, f.Level, want)
 			}
+		}
+	}
+}
+
+func TestWhyADeviceCannotBeAskedHasAWordOfItsOwn(t *testing.T) {
+	t.Parallel()
+	for reason, want := range map[failure.Reason]string{failure.BadCredentials: "login", failure.BadCertificate: "tls.trust", failure.NotPermitted: "permission", "": "connect", failure.BadReply: "connect"} {
+		f := inspectFinding("gw-1", failure.New(failure.Denied, reason, "device gw-1: 192.0.2.1:5550: no").WithRemedy("ask"))
+		if f.Check != want || f.Level != sdk.LevelError || f.Message != "192.0.2.1:5550: no" || f.Remedy != "ask" {
+			t.Errorf("%q: %+v", reason, f)
 		}
 	}
 }
