@@ -12,6 +12,7 @@ import (
 
 	"github.com/dprun/dprun/plan"
 	"github.com/dprun/dprun/plan/diag"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -91,20 +92,12 @@ func TestFullExampleMeansWhatItSays(t *testing.T) {
 			"limits": p.Limits, "timeouts": p.Timeouts, "guard": p.Guard, "activities": activities})
 	}
 	s = summary{devices, destinations, scripts, cfg.Windows, patterns, plans}
-	got, err := json.MarshalIndent(s, "", "  ")
-	if err != nil {
-		t.Fatal(err)
-	}
+	got := need.Value(json.MarshalIndent(s, "", "  "))(t)
 	const golden = "testdata/valid/full.golden.json"
 	if *update {
-		if err := os.WriteFile(golden, append(got, '\n'), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		need.Done(t, os.WriteFile(golden, append(got, '\n'), 0o644))
 	}
-	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
+	want := need.Value(os.ReadFile(golden))(t)
 	if diff := cmp.Diff(string(want), string(got)+"\n"); diff != "" {
 		t.Error(diff)
 	}

@@ -22,6 +22,7 @@ import (
 	"github.com/dprun/dprun/plan"
 	"github.com/dprun/dprun/plan/diag"
 	"github.com/dprun/dprun/sdk/schema"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 var (
@@ -74,19 +75,13 @@ func fixtureFS(t *testing.T, entry fs.DirEntry) fstest.MapFS {
 	names := []string{""}
 	if entry.IsDir() {
 		names = nil
-		list, err := os.ReadDir(root)
-		if err != nil {
-			t.Fatal(err)
-		}
+		list := need.Value(os.ReadDir(root))(t)
 		for _, e := range list {
 			names = append(names, e.Name())
 		}
 	}
 	for _, name := range names {
-		b, err := os.ReadFile(filepath.Join(root, name))
-		if err != nil {
-			t.Fatal(err)
-		}
+		b := need.Value(os.ReadFile(filepath.Join(root, name)))(t)
 		if name == "" {
 			name = "plan.hcl"
 		}
@@ -97,10 +92,7 @@ func fixtureFS(t *testing.T, entry fs.DirEntry) fstest.MapFS {
 
 func TestWrongPlansGetTheirDiagnosticAtItsLine(t *testing.T) {
 	t.Parallel()
-	entries, err := os.ReadDir("testdata/invalid")
-	if err != nil {
-		t.Fatal(err)
-	}
+	entries := need.Value(os.ReadDir("testdata/invalid"))(t)
 	var mu sync.Mutex
 	seen := map[diag.Code]bool{diag.FileUnreadable: true, diag.NoPlanFile: true, diag.SecretFileOpen: true} // see TestLoad…; the last is the runner's
 	t.Run("fixtures", func(t *testing.T) {

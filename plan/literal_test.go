@@ -8,6 +8,7 @@ import (
 
 	"github.com/dprun/dprun/plan"
 	"github.com/dprun/dprun/plan/diag"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 func TestASecretThatIsWrittenInThePlanIsNotRepeated(t *testing.T) {
@@ -17,10 +18,7 @@ func TestASecretThatIsWrittenInThePlanIsNotRepeated(t *testing.T) {
 	f, _ := plan.Parse(src, "0.1.0")
 	_, ds := plan.Compile(f, plan.Inputs{Schemas: schemas(), Files: fsys, Dir: "/plans",
 		Vars: plan.VarInputs{Args: []plan.VarArg{{Name: "token", Value: "in-the-arguments"}}}})
-	whole, err := json.Marshal(ds)
-	if err != nil {
-		t.Fatal(err)
-	}
+	whole := need.Value(json.Marshal(ds))(t)
 	for _, written := range []string{"in-the-default", "in-the-arguments", "in-the-plan", "in-a-local", "in-the-table", "in-a-map", "from-a-file"} {
 		if strings.Contains(render(ds)+string(whole), written) {
 			t.Errorf("%q is shown:\n%s", written, render(ds))
@@ -51,10 +49,7 @@ func TestTheFilesOfSensitiveVariablesAreNotShown(t *testing.T) {
 	const declared = "variable \"pw\" {\n  type      = number\n  sensitive = true\n}\n"
 	for name, given := range map[string]string{"wrong type": "pw = \"hush-hush\"\n", "broken": "pw = \"hush-hush\nx = 1\n", "wrong function": "pw = parseint(\"hush-hush\", 10)\n"} {
 		_, ds := compile(t, declared, map[string]string{"x.auto.dprunvars.hcl": given})
-		whole, err := json.Marshal(ds)
-		if err != nil {
-			t.Fatal(err)
-		}
+		whole := need.Value(json.Marshal(ds))(t)
 		if !ds.HasErrors() || strings.Contains(render(ds)+string(whole), "hush") {
 			t.Errorf("%s: %s", name, render(ds))
 		}

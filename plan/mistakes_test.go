@@ -9,6 +9,7 @@ import (
 
 	"github.com/dprun/dprun/plan"
 	"github.com/dprun/dprun/plan/diag"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 // What is said of a typical mistake is a text that somebody reads at night:
@@ -16,10 +17,7 @@ import (
 // a change of it is seen.
 func TestTypicalMistakesAreToldInFull(t *testing.T) {
 	t.Parallel()
-	dirs, err := os.ReadDir("testdata/mistakes")
-	if err != nil {
-		t.Fatal(err)
-	}
+	dirs := need.Value(os.ReadDir("testdata/mistakes"))(t)
 	for _, d := range dirs {
 		t.Run(d.Name(), func(t *testing.T) {
 			t.Parallel()
@@ -34,14 +32,9 @@ func TestTypicalMistakesAreToldInFull(t *testing.T) {
 			}
 			golden := filepath.Join(dir, "said.txt")
 			if *update {
-				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
+				need.Done(t, os.WriteFile(golden, []byte(got), 0o644))
 			}
-			want, err := os.ReadFile(golden)
-			if err != nil {
-				t.Fatal(err)
-			}
+			want := need.Value(os.ReadFile(golden))(t)
 			if diff := cmp.Diff(string(want), got); diff != "" {
 				t.Error(diff)
 			}

@@ -15,6 +15,7 @@ import (
 	"github.com/dprun/dprun/plan/diag"
 	"github.com/dprun/dprun/plan/function"
 	"github.com/dprun/dprun/plan/secret"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 // secretShapes are the ways in which a secret stands in an argument.
@@ -230,10 +231,7 @@ func TestNoDiagnosticTellsAnythingOfASecret(t *testing.T) {
 		}
 		for _, d := range a {
 			said[d.Code]++
-			whole, err := json.Marshal(d)
-			if err != nil {
-				t.Fatal(err)
-			}
+			whole := need.Value(json.Marshal(d))(t)
 			if shown := diag.Text(d, diag.Style{}) + string(whole); strings.Contains(strings.ToLower(shown), strings.ToLower(first)) {
 				t.Errorf("a secret is shown: %s", shown)
 			}

@@ -10,6 +10,7 @@ import (
 	"github.com/dprun/dprun/runner/journal"
 	"github.com/dprun/dprun/runner/pending"
 	"github.com/dprun/dprun/runner/report"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 // A plan's post-script is owed to no device, so that a run is named for it.
@@ -17,19 +18,10 @@ func TestWhatIsOwedToNoDeviceIsAcknowledgedByItsRun(t *testing.T) {
 	t.Parallel()
 	r := opened(t, 1)[0]
 	run := func(owed ...pending.Obligation) string {
-		id, err := journal.NewRunID(time.Now())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := r.kept.Load().journal.CreateRun(t.Context(), journal.Run{ID: id, Plan: "nightly", Started: time.Now()}); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := r.kept.Load().journal.Append(t.Context(), id, journal.Batch{Owe: owed}); err != nil {
-			t.Fatal(err)
-		}
-		if err := r.kept.Load().journal.FinishRun(t.Context(), id, journal.End{Time: time.Now()}); err != nil {
-			t.Fatal(err)
-		}
+		id := need.Value(journal.NewRunID(time.Now()))(t)
+		need.Done(t, r.kept.Load().journal.CreateRun(t.Context(), journal.Run{ID: id, Plan: "nightly", Started: time.Now()}))
+		need.Value(r.kept.Load().journal.Append(t.Context(), id, journal.Batch{Owe: owed}))(t)
+		need.Done(t, r.kept.Load().journal.FinishRun(t.Context(), id, journal.End{Time: time.Now()}))
 		return id
 	}
 	script := pending.Obligation{Key: pending.Key{ID: "plan_post"}, Kind: pending.PostScript, Script: "exec.tell", Since: time.Now()}

@@ -11,6 +11,7 @@ import (
 	"github.com/dprun/dprun/runner/engine"
 	"github.com/dprun/dprun/runner/lifecycle"
 	"github.com/dprun/dprun/runner/pending"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 // written counts the batches that reach the journal.
@@ -43,9 +44,7 @@ func TestTheLogOfGuardsIsBounded(t *testing.T) {
 	t.Parallel()
 	g := unguarded(t)
 	for range 2 {
-		if err := os.WriteFile(g.logFile, make([]byte, guardLogLimit+1), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		need.Done(t, os.WriteFile(g.logFile, make([]byte, guardLogLimit+1), 0o600))
 		f := g.openLog()
 		if f == nil {
 			t.Fatal("no log")

@@ -24,6 +24,7 @@ import (
 	"github.com/dprun/dprun/runner/record"
 	"github.com/dprun/dprun/runner/report"
 	"github.com/dprun/dprun/runner/settle"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 // opened are runners on one state directory, each with its own files, as if
@@ -47,9 +48,7 @@ func opened(t *testing.T, n int) []*Runner {
 func gone(t *testing.T) int {
 	t.Helper()
 	c := exec.Command("true")
-	if err := c.Run(); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, c.Run())
 	return c.Process.Pid
 }
 
@@ -57,17 +56,12 @@ func gone(t *testing.T) int {
 // another one: recovery closes it, and pays from rows.
 func dead(t *testing.T, r *Runner, plan string) string {
 	t.Helper()
-	id, err := journal.NewRunID(time.Now())
-	if err != nil {
-		t.Fatal(err)
-	}
+	id := need.Value(journal.NewRunID(time.Now()))(t)
 	spec, err := json.Marshal(record.Run{Spec: lifecycle.RunSpec{ID: id, Plan: plan}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := r.kept.Load().journal.CreateRun(t.Context(), journal.Run{ID: id, Plan: plan, Spec: spec, MachineVersion: -1, Started: time.Now(), PID: gone(t)}); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, r.kept.Load().journal.CreateRun(t.Context(), journal.Run{ID: id, Plan: plan, Spec: spec, MachineVersion: -1, Started: time.Now(), PID: gone(t)}))
 	return id
 }
 
@@ -75,21 +69,14 @@ func owe(t *testing.T, r *Runner, run, device, domain string) pending.Key {
 	t.Helper()
 	id := pending.Key{Run: run, Task: "x/" + device + "/" + domain, ID: "unquiesce"}
 	o := pending.Obligation{Key: id, Kind: pending.Unquiesce, Device: device, Domain: domain, Since: time.Now(), DueBack: time.Now().Add(time.Hour), Endpoint: json.RawMessage(`{"type": "datapower"}`)}
-	if err := r.pending.Put(o); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := r.kept.Load().journal.Append(t.Context(), run, journal.Batch{Owe: []pending.Obligation{o}}); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, r.pending.Put(o))
+	need.Value(r.kept.Load().journal.Append(t.Context(), run, journal.Batch{Owe: []pending.Obligation{o}}))(t)
 	return id
 }
 
 func stateOf(t *testing.T, r *Runner, run string) journal.State {
 	t.Helper()
-	found, err := r.kept.Load().journal.Run(t.Context(), run)
-	if err != nil {
-		t.Fatal(err)
-	}
+	found := need.Value(r.kept.Load().journal.Run(t.Context(), run))(t)
 	return found.State
 }
 
@@ -242,14 +229,9 @@ func TestARunWhoseProcessIsGoneAndWhoseChildHangsIsNobodys(t *testing.T) {
 	r := opened(t, 1)[0]
 	run := dead(t, r, "p")
 	id := owe(t, r, run, "gw", "app")
-	hangs, err := os.OpenFile(r.locks.Path(lock.RunKey(run)), os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		t.Fatal(err)
-	}
+	hangs := need.Value(os.OpenFile(r.locks.Path(lock.RunKey(run)), os.O_CREATE|os.O_RDWR, 0o600))(t)
 	defer func() { _ = hangs.Close() }()
-	if err := unix.Flock(int(hangs.Fd()), unix.LOCK_EX); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, unix.Flock(int(hangs.Fd()), unix.LOCK_EX))
 	if _, err := r.begin(Operation{}).recover(t.Context(), &report.Result{}); err != nil || stateOf(t, r, run) != journal.Running {
 		t.Errorf("run %s, %v", stateOf(t, r, run), err)
 	}
@@ -265,9 +247,7 @@ func TestARunWhoseProcessIsGoneAndWhoseChildHangsIsNobodys(t *testing.T) {
 func ended(t *testing.T, r *Runner, plan string) string {
 	t.Helper()
 	run := dead(t, r, plan)
-	if err := r.kept.Load().journal.FinishRun(t.Context(), run, journal.End{Time: time.Now()}); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, r.kept.Load().journal.FinishRun(t.Context(), run, journal.End{Time: time.Now()}))
 	return run
 }
 
@@ -287,16 +267,12 @@ func TestWhatAnotherProcessPaysIsLeftToIt(t *testing.T) {
 	run := ended(t, rs[0], "p")
 	owe(t, rs[0], run, "gw", "app")
 	held := recovering(t, rs[0], run)
-	if _, err := rs[1].begin(Operation{}).recover(t.Context(), &report.Result{}); err != nil {
-		t.Fatal(err)
-	}
+	need.Value(rs[1].begin(Operation{}).recover(t.Context(), &report.Result{}))(t)
 	if n, _ := attempts(t, rs[1], run); n != 0 {
 		t.Errorf("%d attempts beside the process that pays", n)
 	}
 	_ = held.Release()
-	if _, err := rs[1].begin(Operation{}).recover(t.Context(), &report.Result{}); err != nil {
-		t.Fatal(err)
-	}
+	need.Value(rs[1].begin(Operation{}).recover(t.Context(), &report.Result{}))(t)
 	if n, why := attempts(t, rs[1], run); n != 1 || !strings.Contains(why, "given by value") {
 		t.Errorf("%d attempts, %s", n, why)
 	}
@@ -321,9 +297,7 @@ func TestATargetThatALiveRunHasQuiescedIsLeftToIt(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer func() { _ = held.Release() }()
-			if _, err := rs[1].begin(Operation{}).recover(t.Context(), &report.Result{}); err != nil {
-				t.Fatal(err)
-			}
+			need.Value(rs[1].begin(Operation{}).recover(t.Context(), &report.Result{}))(t)
 			n, why := attempts(t, rs[1], old)
 			if left := strings.Contains(why, "run "+now+" is at work and has it quiesced"); n != 1 || left != c.left {
 				t.Errorf("%d attempts, %s", n, why)
@@ -353,9 +327,7 @@ func TestWhatIsOverdueIsEverybodys(t *testing.T) {
 		t.Fatal(files, err)
 	}
 	files[0].DueBack = time.Now().Add(-time.Second)
-	if err := rs[0].pending.Put(files[0]); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, rs[0].pending.Put(files[0]))
 	left = rs[1].Owed(t.Context())
 	if listed := left.Owed; left.Unknown != nil || len(listed) != 1 || listed[0].Held || listed[0].HeldBy == "" || left.ExitCode != ExitOwed {
 		t.Errorf("after that: %+v", left)
@@ -374,13 +346,8 @@ func TestWhatIsOverdueIsEverybodys(t *testing.T) {
 func TestPendingFilesNeedNoJournal(t *testing.T) {
 	t.Parallel()
 	r := opened(t, 1)[0]
-	run, err := journal.NewRunID(time.Now())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := r.pending.Put(pending.Obligation{Key: pending.Key{Run: run, Task: "t", ID: "unquiesce"}, Kind: pending.Unquiesce, Device: "gw", Since: time.Now(), Endpoint: json.RawMessage(`{"type": "datapower"}`)}); err != nil {
-		t.Fatal(err)
-	}
+	run := need.Value(journal.NewRunID(time.Now()))(t)
+	need.Done(t, r.pending.Put(pending.Obligation{Key: pending.Key{Run: run, Task: "t", ID: "unquiesce"}, Kind: pending.Unquiesce, Device: "gw", Since: time.Now(), Endpoint: json.RawMessage(`{"type": "datapower"}`)}))
 	check := func() {
 		t.Helper()
 		res, err := r.Recover(t.Context(), RecoverRequest{})
@@ -398,10 +365,7 @@ func TestPendingFilesNeedNoJournal(t *testing.T) {
 func TestAForgottenRunIsTold(t *testing.T) {
 	t.Parallel()
 	r := opened(t, 1)[0]
-	run, err := journal.NewRunID(time.Now())
-	if err != nil {
-		t.Fatal(err)
-	}
+	run := need.Value(journal.NewRunID(time.Now()))(t)
 	held, err := r.locks.TryAcquire(lock.RunKey(run), lock.Exclusive, lock.Info{Run: run})
 	if err != nil {
 		t.Fatal(err)
@@ -444,12 +408,8 @@ func lost(t *testing.T) *Runner {
 	t.Helper()
 	r := opened(t, 1)[0]
 	file := r.state.Journal()
-	if err := r.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Truncate(file, 0); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, r.Close())
+	need.Done(t, os.Truncate(file, 0))
 	_ = os.Remove(file + "-wal")
 	r, err := Open(Options{StateDir: r.StateDir, Version: "0.1.0-test", Environ: os.Environ()})
 	if err != nil {
@@ -469,9 +429,7 @@ func TestALostJournalIsTold(t *testing.T) {
 	if res, _ := r.Recover(t.Context(), RecoverRequest{}); res.ExitCode != ExitOwed {
 		t.Errorf("exit %d", res.ExitCode)
 	}
-	if _, err := r.Acknowledge(t.Context(), "journal"); err != nil {
-		t.Fatal(err)
-	}
+	need.Value(r.Acknowledge(t.Context(), "journal"))(t)
 	if left := r.Owed(t.Context()); left.Unknown != nil || len(left.Owed) > 0 {
 		t.Errorf("after that: %+v", left)
 	}

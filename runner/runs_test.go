@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/dprun/dprun/runner/journal"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 // More runs than are read at once come all, each once, and from a cursor on
@@ -20,9 +21,7 @@ func TestRunsGoOnFromACursor(t *testing.T) {
 	var want []string // the newest first
 	for i := range n {
 		run := journal.Run{ID: fmt.Sprintf("R%04d", n-i), Plan: []string{"a", "b"}[i%2], Spec: []byte("{}"), Started: begun.Add(time.Duration(i/2) * time.Second)}
-		if err := r.kept.Load().journal.CreateRun(t.Context(), run); err != nil {
-			t.Fatal(err)
-		}
+		need.Done(t, r.kept.Load().journal.CreateRun(t.Context(), run))
 	}
 	listed := func(q RunsRequest) (ids []string) {
 		for run, err := range r.Runs(t.Context(), q) {

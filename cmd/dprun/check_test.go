@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/dprun/dprun/testfixtures/dpsim"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 const checkedPlan = `
@@ -96,10 +97,7 @@ func TestACheckFindsWhatIsInTheWayAndChangesNothing(t *testing.T) {
 	for _, c := range checks() {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			dir, err := filepath.EvalSymlinks(t.TempDir())
-			if err != nil {
-				t.Fatal(err)
-			}
+			dir := need.Value(filepath.EvalSymlinks(t.TempDir()))(t)
 			fleet, err := dpsim.Start(context.Background(), dpsim.Scenario{Dir: t.TempDir(), SpoolDir: t.TempDir(), Devices: c.devices})
 			if err != nil {
 				t.Fatal(err)
@@ -107,13 +105,9 @@ func TestACheckFindsWhatIsInTheWayAndChangesNothing(t *testing.T) {
 			t.Cleanup(fleet.Close)
 			write := func(name, text string, mode os.FileMode) {
 				t.Helper()
-				if err := os.WriteFile(filepath.Join(dir, name), []byte(text), mode); err != nil {
-					t.Fatal(err)
-				}
+				need.Done(t, os.WriteFile(filepath.Join(dir, name), []byte(text), mode))
 			}
-			if err := fleet.WriteReady(filepath.Join(dir, "ready.json")); err != nil {
-				t.Fatal(err)
-			}
+			need.Done(t, fleet.WriteReady(filepath.Join(dir, "ready.json")))
 			for _, d := range fleet.Ready().Devices {
 				write(d.Name+".pw", d.Password, 0o600)
 			}
@@ -123,9 +117,7 @@ func TestACheckFindsWhatIsInTheWayAndChangesNothing(t *testing.T) {
 				text = strings.Replace(text, "  group    = \"edge\"\n", "", 1)
 			}
 			write("plan.hcl", text, 0o600)
-			if err := os.Mkdir(filepath.Join(dir, "backups"), 0o700); err != nil {
-				t.Fatal(err)
-			}
+			need.Done(t, os.Mkdir(filepath.Join(dir, "backups"), 0o700))
 			before := fleet.State()
 			cmd := dprun(t, dir, append([]string{"check", "plan.hcl", "--log-level", "error"}, c.flags...)...)
 			cmd.Env = append(cmd.Env, "TZ=UTC")
@@ -185,23 +177,15 @@ func TestAnInventoryTellsWhatAnAccountIsNotShown(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer fleet.Close()
-		if err := fleet.WriteReady(filepath.Join(dir, "ready.json")); err != nil {
-			t.Fatal(err)
-		}
+		need.Done(t, fleet.WriteReady(filepath.Join(dir, "ready.json")))
 		out, err := dprun(t, dir, append([]string{"check", "plan.hcl", "--log-level", "error"}, args...)...).CombinedOutput()
 		return string(out), code(t, err)
 	}
 	for name, text := range map[string]string{"gw-2.pw": "dpsim-gw-2", "drain": "#!/bin/sh\n", "plan.hcl": fmt.Sprintf(checkedPlan, "", "", ""), "odd.json": `{"devices":{}}`} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o700); err != nil {
-			t.Fatal(err)
-		}
+		need.Done(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o700))
 	}
-	if err := os.Chmod(filepath.Join(dir, "gw-2.pw"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Mkdir(filepath.Join(dir, "backups"), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, os.Chmod(filepath.Join(dir, "gw-2.pw"), 0o600))
+	need.Done(t, os.Mkdir(filepath.Join(dir, "backups"), 0o700))
 	if out, exit := check(device, "--write-inventory", "inventory.json"); exit != 0 {
 		t.Fatalf("exit code %d\n%s", exit, out)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/dprun/dprun/runner"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 // examples are the objects of a type in a text, with what differs from run to
@@ -24,10 +25,7 @@ func examples(dir, typ, text string) []string {
 
 func TestThePageOnJSONShowsASummaryWhatIsOwedAndAnErrorAsTheyAre(t *testing.T) {
 	t.Parallel()
-	page, err := os.ReadFile("../../docs/json.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+	page := need.Value(os.ReadFile("../../docs/json.md"))(t)
 	of := func(name string) mistake {
 		all := mistakes()
 		return all[slices.IndexFunc(all, func(m mistake) bool { return m.name == name })]
@@ -42,10 +40,7 @@ func TestThePageOnJSONShowsASummaryWhatIsOwedAndAnErrorAsTheyAre(t *testing.T) {
 	} {
 		t.Run(c.mistake, func(t *testing.T) {
 			t.Parallel()
-			dir, err := filepath.EvalSymlinks(t.TempDir())
-			if err != nil {
-				t.Fatal(err)
-			}
+			dir := need.Value(filepath.EvalSymlinks(t.TempDir()))(t)
 			m := of(c.mistake)
 			prepare(t, dir, m)
 			cmd := dprun(t, dir, append(slices.Clone(m.args), "--json")...)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/dprun/dprun/runner"
 	"github.com/dprun/dprun/testfixtures/dpsim"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 func TestAKilledRunIsRecoveredOrSaysWhatToType(t *testing.T) {
@@ -27,18 +28,11 @@ func TestAKilledRunIsRecoveredOrSaysWhatToType(t *testing.T) {
 			dir := slowFleet(t, dpsim.Fault{Kind: "hang", Operation: "do-export"})
 			plan := strings.Replace(slowPlan, `= secret_file("gw-1.pw")`, "= "+c.password, 1)
 			plan = strings.Replace(plan, `domains = ["*"]`, "domains = [\"app01\"]\n    quiesce = \"domain\"", 1)
-			if err := os.WriteFile(filepath.Join(dir, "plan.hcl"), []byte(plan), 0o600); err != nil {
-				t.Fatal(err)
-			}
+			need.Done(t, os.WriteFile(filepath.Join(dir, "plan.hcl"), []byte(plan), 0o600))
 			apply := dprun(t, dir, "apply", "--yes", "--no-guard", "--log-level", "info", "plan.hcl")
 			apply.Env = append(apply.Env, "GONE=dpsim-gw-1")
-			stderr, err := apply.StderrPipe()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := apply.Start(); err != nil {
-				t.Fatal(err)
-			}
+			stderr := need.Value(apply.StderrPipe())(t)
+			need.Done(t, apply.Start())
 			lines, captures := bufio.NewScanner(stderr), false
 			for !captures && lines.Scan() {
 				captures = strings.Contains(lines.Text(), "EXPORT_DOMAIN_PERSISTED_STARTED")
@@ -46,9 +40,7 @@ func TestAKilledRunIsRecoveredOrSaysWhatToType(t *testing.T) {
 			if !captures {
 				t.Fatal("the run ended before it captured anything")
 			}
-			if err := apply.Process.Kill(); err != nil {
-				t.Fatal(err)
-			}
+			need.Done(t, apply.Process.Kill())
 			_ = apply.Wait() // killed
 
 			if got := code(t, dprun(t, dir, "owed").Run()); got != runner.ExitOwed {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/dprun/dprun/runner"
 	"github.com/dprun/dprun/testfixtures/dpsim"
+	"github.com/dprun/dprun/testfixtures/need"
 	"github.com/dprun/dprun/testfixtures/sshd"
 )
 
@@ -165,9 +166,7 @@ func mistakes() []mistake {
 func private(t *testing.T, dir string) {
 	t.Helper()
 	for _, d := range []string{".state", ".state/plugins"} {
-		if err := os.Chmod(filepath.Join(dir, d), 0o700); err != nil {
-			t.Fatal(err)
-		}
+		need.Done(t, os.Chmod(filepath.Join(dir, d), 0o700))
 	}
 }
 
@@ -175,9 +174,7 @@ func private(t *testing.T, dir string) {
 func openState(t *testing.T, dir string) {
 	t.Helper()
 	state := filepath.Join(dir, ".state")
-	if err := os.Mkdir(state, 0o700); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, os.Mkdir(state, 0o700))
 	if err := os.Chmod(state, 0o777); err != nil { // whatever the umask is
 		t.Fatal(err)
 	}
@@ -186,9 +183,7 @@ func openState(t *testing.T, dir string) {
 // mounted makes a directory a small file system of its own, which needs root.
 func mounted(t *testing.T, dir, options string) {
 	t.Helper()
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, os.MkdirAll(dir, 0o700))
 	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", options, "tmpfs", dir).CombinedOutput(); err != nil {
 		t.Fatalf("mount a small file system (this needs root): %v\n%s", err, out)
 	}
@@ -218,58 +213,35 @@ func readOnlyState(t *testing.T, dir string) {
 func foreignState(t *testing.T, dir string) {
 	t.Helper()
 	state := filepath.Join(dir, ".state")
-	if err := os.Mkdir(state, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Chown(state, 65534, 65534); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, os.Mkdir(state, 0o700))
+	need.Done(t, os.Chown(state, 65534, 65534))
 }
 
 // otherCA writes the authority of another fleet.
 func otherCA(t *testing.T, dir string) {
 	t.Helper()
 	other := filepath.Join(dir, "other")
-	if err := os.Mkdir(other, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	f, err := startFleet(1, 1, other)
-	if err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, os.Mkdir(other, 0o700))
+	f := need.Value(startFleet(1, 1, other))(t)
 	t.Cleanup(f.Close)
-	if err := os.Rename(f.Ready().Devices[0].CAFile, filepath.Join(dir, "other.pem")); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, os.Rename(f.Ready().Devices[0].CAFile, filepath.Join(dir, "other.pem")))
 }
 
 // otherHostKey lists the server with a key that it does not have.
 func otherHostKey(t *testing.T, dir string) {
 	t.Helper()
 	known := filepath.Join(dir, "known_hosts")
-	line, err := os.ReadFile(known)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := sshd.WriteHostKey(sshd.ED25519, filepath.Join(dir, "other")); err != nil {
-		t.Fatal(err)
-	}
-	key, err := os.ReadFile(filepath.Join(dir, "other.pub"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	line := need.Value(os.ReadFile(known))(t)
+	need.Done(t, sshd.WriteHostKey(sshd.ED25519, filepath.Join(dir, "other")))
+	key := need.Value(os.ReadFile(filepath.Join(dir, "other.pub")))(t)
 	host, _, _ := strings.Cut(string(line), " ")
-	if err := os.WriteFile(known, []byte(host+" "+string(key)), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, os.WriteFile(known, []byte(host+" "+string(key)), 0o600))
 }
 
 // otherUserKey logs in with a key that the server does not know.
 func otherUserKey(t *testing.T, dir string) {
 	t.Helper()
-	if err := sshd.WriteUserKey(filepath.Join(dir, "id"), filepath.Join(dir, "authorized")); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, sshd.WriteUserKey(filepath.Join(dir, "id"), filepath.Join(dir, "authorized")))
 }
 
 // startedBefore starts the plan, whose pre-script does not end while the test runs.
@@ -277,9 +249,7 @@ func startedBefore(t *testing.T, dir string) {
 	t.Helper()
 	c := dprun(t, dir, "apply", "--yes", "plan.hcl")
 	c.Cancel = func() error { return c.Process.Signal(syscall.SIGTERM) } // when the test ends
-	if err := c.Start(); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, c.Start())
 	t.Cleanup(func() {
 		if got := code(t, c.Wait()); got != 143 {
 			t.Errorf("the run before: exit code %d, want 143", got)
@@ -339,10 +309,7 @@ func TestEveryMistakeIsToldWithWhatToDo(t *testing.T) {
 			case -1:
 				m.code = exitOK
 			}
-			dir, err := filepath.EvalSymlinks(t.TempDir())
-			if err != nil {
-				t.Fatal(err)
-			}
+			dir := need.Value(filepath.EvalSymlinks(t.TempDir()))(t)
 			prepare(t, dir, m)
 			args := m.args
 			if args[0] == "apply" { // what is printed on the way is tested elsewhere
@@ -362,10 +329,7 @@ func TestEveryMistakeIsToldWithWhatToDo(t *testing.T) {
 			golden(t, filepath.Join("testdata", "mistakes", m.name+".txt"), text)
 		})
 	}
-	files, err := filepath.Glob("testdata/mistakes/*.txt")
-	if err != nil {
-		t.Fatal(err)
-	}
+	files := need.Value(filepath.Glob("testdata/mistakes/*.txt"))(t)
 	for _, f := range files {
 		if !names[strings.TrimSuffix(filepath.Base(f), ".txt")] {
 			t.Errorf("%s belongs to no mistake", f)
@@ -377,15 +341,10 @@ func TestEveryMistakeIsToldWithWhatToDo(t *testing.T) {
 func golden(t *testing.T, file, text string) {
 	t.Helper()
 	if *update {
-		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		need.Done(t, os.WriteFile(file, []byte(text), 0o644))
 		return
 	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
+	want := need.Value(os.ReadFile(file))(t)
 	if d := cmp.Diff(string(want), text); d != "" {
 		t.Errorf("go test ./cmd/dprun -run 'Mistake|ACheck' -update writes what is printed now (-want +got):\n%s", d)
 	}
@@ -414,12 +373,8 @@ func prepare(t *testing.T, dir string, m mistake) {
 	write := func(name, text string) {
 		t.Helper()
 		name = filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		need.Done(t, os.MkdirAll(filepath.Dir(name), 0o700))
+		need.Done(t, os.WriteFile(name, []byte(text), 0o600))
 	}
 	write("ready.json", noFleet)
 	write("ca.pem", dpsim.OtherAuthority)
@@ -427,26 +382,16 @@ func prepare(t *testing.T, dir string, m mistake) {
 	write("gw-2.pw", "secret-2")
 	if m.fleet {
 		var f *dpsim.Fleet
-		f, err := startFleet(1, 1, dir)
-		if err != nil {
-			t.Fatal(err)
-		}
+		f = need.Value(startFleet(1, 1, dir))(t)
 		t.Cleanup(f.Close)
-		if err := f.WriteReady(filepath.Join(dir, "ready.json")); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Mkdir(filepath.Join(dir, "backups"), 0o700); err != nil {
-			t.Fatal(err)
-		}
+		need.Done(t, f.WriteReady(filepath.Join(dir, "ready.json")))
+		need.Done(t, os.Mkdir(filepath.Join(dir, "backups"), 0o700))
 	}
 	plan := usualPlan
 	if m.sftp {
 		s := sshd.Start(t, sshd.Options{HostKeys: []string{sshd.ED25519}})
 		for from, to := range map[string]string{s.KnownHosts: "known_hosts", s.PrivateKey: "id"} {
-			b, err := os.ReadFile(from)
-			if err != nil {
-				t.Fatal(err)
-			}
+			b := need.Value(os.ReadFile(from))(t)
 			write(to, string(b))
 		}
 		plan = strings.Replace(plan, onDisk, fmt.Sprintf(onServer, s.Host, s.Port, s.User, "id", s.Dir), 1)

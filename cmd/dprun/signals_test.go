@@ -17,6 +17,7 @@ import (
 
 	"github.com/dprun/dprun/runner"
 	"github.com/dprun/dprun/testfixtures/dpsim"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 const slowPlan = `
@@ -50,10 +51,7 @@ plan "nightly" {
 // dprun is the test binary under the name by which it stands for dprun.
 func dprun(t *testing.T, dir string, args ...string) *exec.Cmd {
 	t.Helper()
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
+	self := need.Value(os.Executable())(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	t.Cleanup(cancel)
 	c := exec.CommandContext(ctx, self, args...)
@@ -66,22 +64,13 @@ func dprun(t *testing.T, dir string, args ...string) *exec.Cmd {
 func slowFleet(t *testing.T, faults ...dpsim.Fault) string {
 	t.Helper()
 	dir := t.TempDir()
-	f, err := startFleet(1, 1, dir)
-	if err != nil {
-		t.Fatal(err)
-	}
+	f := need.Value(startFleet(1, 1, dir))(t)
 	t.Cleanup(f.Close)
 	for _, fault := range faults {
-		if err := f.AddFault(fault); err != nil {
-			t.Fatal(err)
-		}
+		need.Done(t, f.AddFault(fault))
 	}
-	if err := f.WriteReady(filepath.Join(dir, "ready.json")); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, "plan.hcl"), []byte(slowPlan), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, f.WriteReady(filepath.Join(dir, "ready.json")))
+	need.Done(t, os.WriteFile(filepath.Join(dir, "plan.hcl"), []byte(slowPlan), 0o600))
 	return dir
 }
 
@@ -106,23 +95,13 @@ func TestASignalStopsARunInOrder(t *testing.T) {
 			c := dprun(t, slowFleet(t, dpsim.Fault{Kind: "hang", Operation: "do-export"}), "apply", "--log-level", "info", "plan.hcl")
 			var stdout bytes.Buffer
 			c.Stdout = &stdout
-			stderr, err := c.StderrPipe()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := c.Start(); err != nil {
-				t.Fatal(err)
-			}
+			stderr := need.Value(c.StderrPipe())(t)
+			need.Done(t, c.Start())
 			lines := bufio.NewScanner(stderr)
 			for lines.Scan() && !strings.Contains(lines.Text(), "EXPORT_DOMAIN_PERSISTED_STARTED") {
 			}
-			if err := c.Process.Signal(signal); err != nil {
-				t.Fatal(err)
-			}
-			rest, err := io.ReadAll(stderr)
-			if err != nil {
-				t.Fatal(err)
-			}
+			need.Done(t, c.Process.Signal(signal))
+			rest := need.Value(io.ReadAll(stderr))(t)
 			if !bytes.Contains(rest, []byte(": nothing new is started")) {
 				t.Errorf("the signal is not answered:\n%s", rest)
 			}
@@ -147,16 +126,12 @@ func TestARunGoesOnWhenNobodyListens(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := r.Close(); err != nil {
-				t.Fatal(err)
-			}
+			need.Done(t, r.Close())
 			c.Stdout, c.Stderr = w, w
 			if got := code(t, c.Run()); got != 0 {
 				t.Errorf("exit code %d, want 0", got)
 			}
-			if err := w.Close(); err != nil {
-				t.Fatal(err)
-			}
+			need.Done(t, w.Close())
 			stored, err := filepath.Glob(filepath.Join(dir, "out", "*", "domain", "*", "*.zip"))
 			if err != nil || len(stored) != 2 {
 				t.Errorf("stored %v (%v), want two files", stored, err)

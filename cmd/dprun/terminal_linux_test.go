@@ -12,23 +12,19 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 // openTerminal makes a pseudo-terminal: what is written to one end is typed at the other.
 func openTerminal(t *testing.T) (person, program *os.File) {
 	t.Helper()
-	person, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	person = need.Value(os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK, 0))(t)
 	t.Cleanup(func() { person.Close() })
-	raw, err := person.SyscallConn()
-	if err != nil {
-		t.Fatal(err)
-	}
+	raw := need.Value(person.SyscallConn())(t)
 	number := 0
 	var failed error
-	err = raw.Control(func(fd uintptr) {
+	err := raw.Control(func(fd uintptr) {
 		if number, failed = unix.IoctlGetInt(int(fd), unix.TIOCGPTN); failed == nil {
 			failed = unix.IoctlSetPointerInt(int(fd), unix.TIOCSPTLCK, 0)
 		}
@@ -39,10 +35,7 @@ func openTerminal(t *testing.T) (person, program *os.File) {
 	if err != nil || failed != nil {
 		t.Fatal(err, failed)
 	}
-	program, err = os.OpenFile(filepath.Join("/dev/pts", strconv.Itoa(number)), os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	program = need.Value(os.OpenFile(filepath.Join("/dev/pts", strconv.Itoa(number)), os.O_RDWR|unix.O_NOCTTY, 0))(t)
 	return person, program
 }
 
@@ -78,9 +71,7 @@ func onTerminal(t *testing.T, dir, answer string, args ...string) (int, string) 
 		defer close(read)
 		io.Copy(&screen, person) // ends with an error when the program's end is closed
 	}()
-	if err := c.Start(); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, c.Start())
 	program.Close()
 	ended := make(chan error, 1)
 	go func() { ended <- c.Wait() }()
@@ -91,9 +82,7 @@ func onTerminal(t *testing.T, dir, answer string, args ...string) (int, string) 
 			return code(t, err), screen.String()
 		case <-time.After(20 * time.Millisecond):
 			if !answered && strings.Contains(screen.String(), "goes on: ") {
-				if _, err := io.WriteString(person, answer+"\n"); err != nil {
-					t.Fatal(err)
-				}
+				need.Value(io.WriteString(person, answer+"\n"))(t)
 				answered = true
 			}
 		}
@@ -118,9 +107,7 @@ func TestATerminalIsAskedBeforeAnythingIsQuiesced(t *testing.T) {
 			t.Parallel()
 			dir := slowFleet(t)
 			quiesce := strings.Replace(slowPlan, `domains = ["*"]`, "domains = [\"*\"]\n    quiesce = \"domain\"", 1)
-			if err := os.WriteFile(filepath.Join(dir, "quiesce.hcl"), []byte(quiesce), 0o600); err != nil {
-				t.Fatal(err)
-			}
+			need.Done(t, os.WriteFile(filepath.Join(dir, "quiesce.hcl"), []byte(quiesce), 0o600))
 			got, screen := onTerminal(t, dir, c.answer, c.args...)
 			if got != c.code || !strings.Contains(screen, c.want) || strings.Contains(screen, c.unwant) {
 				t.Errorf("exit code %d, want %d; %q must be on the screen, %q must not:\n%s", got, c.code, c.want, c.unwant, screen)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/dprun/dprun/runner/lifecycle"
 	"github.com/dprun/dprun/testfixtures/dpsim"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 // notRun lists the lines of the documentation's commands that the test does
@@ -58,10 +59,7 @@ type workspace struct {
 
 func newWorkspace(t *testing.T) workspace {
 	t.Helper()
-	bin, err := dprun()
-	if err != nil {
-		t.Fatal(err)
-	}
+	bin := need.Value(dprun())(t)
 	fleet, err := dpsim.Start(context.Background(), dpsim.Scenario{Dir: t.TempDir(), Devices: []dpsim.Device{{
 		Name: "gw1", Username: "backup", ExportSize: "64KB", Domains: []dpsim.Domain{{Name: "orders"}}}}})
 	if err != nil {
@@ -69,10 +67,7 @@ func newWorkspace(t *testing.T) workspace {
 	}
 	t.Cleanup(fleet.Close)
 	w := workspace{dir: t.TempDir()}
-	root, err := filepath.Abs("../..")
-	if err != nil {
-		t.Fatal(err)
-	}
+	root := need.Value(filepath.Abs("../.."))(t)
 	gw := fleet.Ready().Devices[0]
 	plan := ""
 	for _, f := range fences(t, "hcl") {
@@ -92,21 +87,15 @@ func newWorkspace(t *testing.T) workspace {
 		plan = strings.ReplaceAll(plan, from, to)
 	}
 	for _, dir := range []string{"backups", "bin", "installed", "nightly", "state"} {
-		if err := os.Mkdir(filepath.Join(w.dir, dir), 0o700); err != nil {
-			t.Fatal(err)
-		}
+		need.Done(t, os.Mkdir(filepath.Join(w.dir, dir), 0o700))
 	}
 	for name, text := range map[string]string{
 		"plan.hcl": plan, "nightly/plan.hcl": plan, "gw1.password": gw.Password, "nightly/gw1.password": gw.Password,
 		"go.work": "go 1.26.0\n\nuse " + root + "\n",
 	} {
-		if err := os.WriteFile(filepath.Join(w.dir, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		need.Done(t, os.WriteFile(filepath.Join(w.dir, name), []byte(text), 0o600))
 	}
-	if err := os.Symlink(bin, filepath.Join(w.dir, "bin", "dprun")); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, os.Symlink(bin, filepath.Join(w.dir, "bin", "dprun")))
 	w.env = append(os.Environ(), "PATH="+filepath.Dir(bin)+":"+os.Getenv("PATH"), "DPRUN_STATE_DIR="+filepath.Join(w.dir, "state"),
 		"GOWORK="+filepath.Join(w.dir, "go.work"))
 	return w
@@ -174,10 +163,7 @@ func TestCommandsInTheDocumentationRun(t *testing.T) {
 // installed as that page says, is what a plan can use.
 func TestADocumentedPluginServesPlans(t *testing.T) {
 	t.Parallel()
-	file, err := webhook()
-	if err != nil {
-		t.Fatal(err)
-	}
+	file := need.Value(webhook())(t)
 	w := newWorkspace(t)
 	const add = `
 
@@ -185,21 +171,14 @@ script "webhook" "tell" {
   config { url = "ftp://hooks.example.net" }
 }
 `
-	b, err := os.ReadFile(filepath.Join(w.dir, "plan.hcl"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := need.Value(os.ReadFile(filepath.Join(w.dir, "plan.hcl")))(t)
 	text := strings.Replace(string(b), "[destination.file.disk]", "[destination.file.disk]\n  pre_script = script.webhook.tell", 1)
-	if err := os.WriteFile(filepath.Join(w.dir, "plan.hcl"), []byte(text+add), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, os.WriteFile(filepath.Join(w.dir, "plan.hcl"), []byte(text+add), 0o600))
 	out, err := w.run("install -D -m 0755 " + file + " state/plugins/dprun-plugin-webhook\ndprun plugin list\ndprun validate plan.hcl")
 	if err == nil || !strings.Contains(out, "Unusable URL") || !strings.Contains(out, "webhook") {
 		t.Errorf("a plan that the plugin refuses: %v\n%s", err, out)
 	}
-	if err := os.WriteFile(filepath.Join(w.dir, "plan.hcl"), []byte(strings.Replace(text+add, "ftp:", "http:", 1)), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, os.WriteFile(filepath.Join(w.dir, "plan.hcl"), []byte(strings.Replace(text+add, "ftp:", "http:", 1)), 0o600))
 	if out, err := w.run("dprun validate plan.hcl"); err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}
@@ -231,10 +210,7 @@ func TestDocumentedCommandsExist(t *testing.T) {
 	for _, group := range []string{"runs", "plugin", "verify"} {
 		have = append(have, commands(group)...)
 	}
-	page, err := os.ReadFile("../not-built-yet.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+	page := need.Value(os.ReadFile("../not-built-yet.md"))(t)
 	missing := string(page)
 	for _, c := range notBuilt {
 		if slices.Contains(have, c) {
@@ -263,14 +239,9 @@ func TestDocumentedCommandsExist(t *testing.T) {
 // the window says.
 func TestTheNightlyExampleRuns(t *testing.T) {
 	t.Parallel()
-	bin, err := dprun()
-	if err != nil {
-		t.Fatal(err)
-	}
+	bin := need.Value(dprun())(t)
 	dir := t.TempDir()
-	if err := os.CopyFS(dir, os.DirFS(examples)); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, os.CopyFS(dir, os.DirFS(examples)))
 	fleet, err := dpsim.Start(context.Background(), dpsim.Scenario{Dir: t.TempDir(), Devices: []dpsim.Device{{
 		Name: "gw", Count: 2, Username: "backup", Password: "the-same", ExportSize: "64KB", Domains: []dpsim.Domain{{Name: "orders"}, {Name: "test_1"}}}}})
 	if err != nil {
@@ -281,15 +252,10 @@ func TestTheNightlyExampleRuns(t *testing.T) {
 	for _, d := range fleet.Ready().Devices {
 		table += fmt.Sprintf("%s,%s,%d,fra,fra-a,%s\n", d.Name, d.Host, d.Port, d.CAFile)
 	}
-	text, err := os.ReadFile(filepath.Join(dir, "nightly.hcl"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := need.Value(os.ReadFile(filepath.Join(dir, "nightly.hcl")))(t)
 	roomy := strings.Replace(string(text), `min_free = "20%"`, "min_free = 0", 1) // the disk of whoever runs the tests may be full
 	for name, text := range map[string]string{"nightly.hcl": roomy, "fleet.csv": table, "password": "the-same\n"} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		need.Done(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
 	}
 	cmd := exec.Command(bin, "plan", "nightly.hcl", "--var", "inventory=fleet.csv", "--var", "password_file=password", "--var", "backups="+t.TempDir())
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), "DPRUN_STATE_DIR="+filepath.Join(dir, "state"))
@@ -309,13 +275,8 @@ func TestTheNightlyExampleRuns(t *testing.T) {
 func TestExampleScriptsDoWhatTheirPlansAsk(t *testing.T) {
 	t.Parallel()
 	w := newWorkspace(t)
-	if err := os.CopyFS(filepath.Join(w.dir, "scripts"), os.DirFS(filepath.Join(examples, "scripts"))); err != nil {
-		t.Fatal(err)
-	}
-	text, err := os.ReadFile(filepath.Join(w.dir, "plan.hcl"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, os.CopyFS(filepath.Join(w.dir, "scripts"), os.DirFS(filepath.Join(examples, "scripts"))))
+	text := need.Value(os.ReadFile(filepath.Join(w.dir, "plan.hcl")))(t)
 	const scripts = `
 script "exec" "open" {
   config { command = ["./scripts/ticket", "open", plan.name] }
@@ -341,9 +302,7 @@ script "exec" "report" {
 `
 	changed := strings.Replace(string(text), "[destination.file.disk]", "[destination.file.disk]\n  pre_script = script.exec.number\n  post_script = script.exec.close", 1)
 	changed = strings.Replace(changed, `devices = ["*"]`, "devices = [\"*\"]\n    pre_script = script.exec.drain\n    post_script = script.exec.report", 1)
-	if err := os.WriteFile(filepath.Join(w.dir, "plan.hcl"), []byte(changed+scripts), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, os.WriteFile(filepath.Join(w.dir, "plan.hcl"), []byte(changed+scripts), 0o600))
 	out, err := w.run("chmod -R u+x scripts\ndprun apply plan.hcl --only domain=orders\ndprun runs logs latest")
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
@@ -359,10 +318,7 @@ script "exec" "report" {
 // machines' specs cannot act. When it is, the documentation has to follow.
 func TestWhatThePlanLanguageOnlyAcceptsIsStillNotActing(t *testing.T) {
 	t.Parallel()
-	b, err := os.ReadFile("../not-built-yet.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := need.Value(os.ReadFile("../not-built-yet.md"))(t)
 	missing := string(b)
 	for _, c := range []struct {
 		spec  reflect.Type

@@ -10,6 +10,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 // imported lists the modules that packages of this one import themselves,
@@ -53,10 +55,7 @@ func licence(t *testing.T, dir string) string {
 	if err != nil || len(names) == 0 {
 		t.Fatalf("no licence in %s", dir)
 	}
-	b, err := os.ReadFile(names[0])
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := need.Value(os.ReadFile(names[0]))(t)
 	text := strings.Join(strings.Fields(string(b)), " ")
 	switch {
 	case strings.Contains(text, "Mozilla Public License"):
@@ -75,10 +74,7 @@ func licence(t *testing.T, dir string) string {
 
 func TestEveryDependencyIsExplained(t *testing.T) {
 	t.Parallel()
-	page, err := os.ReadFile("../dependencies.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+	page := need.Value(os.ReadFile("../dependencies.md"))(t)
 	row := regexp.MustCompile("(?m)^\\| `([^`]+)` \\|.*\\| ([^|]+) \\| [^|]+ \\|$")
 	explained := map[string]string{}
 	for _, m := range row.FindAllStringSubmatch(string(page), -1) {

@@ -15,6 +15,7 @@ import (
 	"github.com/dprun/dprun/plan"
 	"github.com/dprun/dprun/plan/diag"
 	"github.com/dprun/dprun/sdk/schema"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 // fence is one fenced block of a page. Blocks of HCL are complete plans, or
@@ -68,10 +69,7 @@ const examples = "../../examples"
 // schemas and their own checks; files are those of the examples.
 func compile(t *testing.T, name, text string) (*plan.Config, plan.Diagnostics) {
 	t.Helper()
-	dir, err := filepath.Abs(examples)
-	if err != nil {
-		t.Fatal(err)
-	}
+	dir := need.Value(filepath.Abs(examples))(t)
 	f, ds := plan.Parse(plan.Sources{Files: []plan.Source{{Name: name, Text: []byte(text)}}}, "0.1.0")
 	types := offered()
 	if strings.Contains(text, `"webhook"`) {
@@ -129,10 +127,7 @@ func said(ds plan.Diagnostics) string {
 
 func readExample(t *testing.T, name string) string {
 	t.Helper()
-	b, err := os.ReadFile(filepath.Join(examples, name))
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := need.Value(os.ReadFile(filepath.Join(examples, name)))(t)
 	return string(b)
 }
 

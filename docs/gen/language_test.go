@@ -13,6 +13,7 @@ import (
 	"github.com/dprun/dprun/plan"
 	"github.com/dprun/dprun/plan/diag"
 	"github.com/dprun/dprun/sdk/schema"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 // argument is one row of the language's tables.
@@ -25,10 +26,7 @@ func tables(t *testing.T) map[string][]argument {
 	t.Helper()
 	var page []byte
 	for _, name := range []string{"../plan-language.md", "../plan-blocks.md"} {
-		b, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
+		b := need.Value(os.ReadFile(name))(t)
 		page = append(page, b...)
 	}
 	found := map[string][]argument{}

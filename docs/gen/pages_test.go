@@ -9,6 +9,7 @@ import (
 	"unicode"
 
 	"github.com/dprun/dprun/runner/status"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 var (
@@ -21,15 +22,9 @@ func written(t *testing.T) map[string]string {
 	t.Helper()
 	out := make(map[string]string)
 	for _, glob := range []string{"../*.md", "../../*.md"} {
-		names, err := filepath.Glob(filepath.FromSlash(glob))
-		if err != nil {
-			t.Fatal(err)
-		}
+		names := need.Value(filepath.Glob(filepath.FromSlash(glob)))(t)
 		for _, name := range names {
-			b, err := os.ReadFile(name)
-			if err != nil {
-				t.Fatal(err)
-			}
+			b := need.Value(os.ReadFile(name))(t)
 			out[name] = string(b)
 		}
 	}
@@ -80,10 +75,7 @@ func TestLinksBetweenPagesLeadSomewhere(t *testing.T) {
 			if anchor == "" {
 				continue
 			}
-			b, err := os.ReadFile(to)
-			if err != nil {
-				t.Fatal(err)
-			}
+			b := need.Value(os.ReadFile(to))(t)
 			if !hasAnchor(string(b), anchor) {
 				t.Errorf("%s links to %s, and there is no such heading", name, m[1])
 			}

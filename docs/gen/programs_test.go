@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/dprun/dprun/sdk/schema"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 // tools are the programs that tests of the documentation build, once.
@@ -86,18 +87,10 @@ var webhook = sync.OnceValues(func() (string, error) {
 // described is what a plugin's program says of itself.
 func described(t *testing.T, program func() (string, error)) schema.Plugin {
 	t.Helper()
-	file, err := program()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := exec.Command(file, "describe").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
+	file := need.Value(program())(t)
+	out := need.Value(exec.Command(file, "describe").Output())(t)
 	var s schema.Plugin
-	if err := json.Unmarshal(out, &s); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, json.Unmarshal(out, &s))
 	return s
 }
 

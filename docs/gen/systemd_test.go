@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 var execStart = regexp.MustCompile(`(?m)^ExecStart=(\S+)`)
@@ -17,23 +19,16 @@ func verifyUnits(t *testing.T, change func(name, text string) string) (says stri
 	t.Helper()
 	dir := t.TempDir()
 	program := filepath.Join(dir, "program")
-	if err := os.WriteFile(program, []byte("#!/bin/sh\n"), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, os.WriteFile(program, []byte("#!/bin/sh\n"), 0o700))
 	units, err := filepath.Glob("../systemd/*")
 	if err != nil || len(units) == 0 {
 		t.Fatal(units, err)
 	}
 	args := []string{"verify"}
 	for _, u := range units {
-		text, err := os.ReadFile(u)
-		if err != nil {
-			t.Fatal(err)
-		}
+		text := need.Value(os.ReadFile(u))(t)
 		at := filepath.Join(dir, filepath.Base(u))
-		if err := os.WriteFile(at, []byte(change(filepath.Base(u), execStart.ReplaceAllString(string(text), "ExecStart="+program))), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		need.Done(t, os.WriteFile(at, []byte(change(filepath.Base(u), execStart.ReplaceAllString(string(text), "ExecStart="+program))), 0o600))
 		args = append(args, at)
 	}
 	out, err := exec.Command("systemd-analyze", args...).CombinedOutput()
@@ -58,15 +53,9 @@ func TestSystemdTakesTheUnits(t *testing.T) {
 // A guard is in the control group of its run's unit: it must outlive a stop.
 func TestAStopOfAUnitLeavesItsGuardAlive(t *testing.T) {
 	t.Parallel()
-	units, err := filepath.Glob("../systemd/*.service")
-	if err != nil {
-		t.Fatal(err)
-	}
+	units := need.Value(filepath.Glob("../systemd/*.service"))(t)
 	for _, u := range units {
-		text, err := os.ReadFile(u)
-		if err != nil {
-			t.Fatal(err)
-		}
+		text := need.Value(os.ReadFile(u))(t)
 		if runs := execStart.FindStringSubmatch(string(text)); strings.HasSuffix(runs[1], "/dprun") && !strings.Contains(string(text), "\nKillMode=process\n") {
 			t.Errorf("%s: systemd would kill the guard too", u)
 		}

@@ -13,16 +13,14 @@ import (
 	"github.com/dprun/dprun/runner/pluginhost"
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/conformance"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 // TestTheDocumentedPluginConforms runs the program of docs/writing-plugins.md
 // as dprun does, and asks of it what every script must do.
 func TestTheDocumentedPluginConforms(t *testing.T) {
 	t.Parallel()
-	file, err := webhook()
-	if err != nil {
-		t.Fatal(err)
-	}
+	file := need.Value(webhook())(t)
 	stop := make(chan struct{})
 	mux := http.NewServeMux()
 	mux.HandleFunc("/well", func(w http.ResponseWriter, r *http.Request) {

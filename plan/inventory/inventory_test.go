@@ -13,6 +13,7 @@ import (
 	ctyjson "github.com/zclconf/go-cty/cty/json"
 
 	"github.com/dprun/dprun/plan/inventory"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 func typeOf(t testing.TB, text string) inventory.Type {
@@ -46,10 +47,7 @@ func TestFormatsSayTheSame(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		b, err := ctyjson.Marshal(v, v.Type())
-		if err != nil {
-			t.Fatal(err)
-		}
+		b := need.Value(ctyjson.Marshal(v, v.Type()))(t)
 		if diff := cmp.Diff(want, string(b)); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}
@@ -109,10 +107,7 @@ func TestDefaultsApplyAtEveryDepth(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := ctyjson.Marshal(v, v.Type())
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := need.Value(ctyjson.Marshal(v, v.Type()))(t)
 	const want = `{"a":{"host":"h","port":1,"tags":["x"],"tls":{"ca":"ca.pem","on":true}},"b":{"host":"h","port":null,"tags":["1"],"tls":null}}`
 	if diff := cmp.Diff(want, string(b)); diff != "" {
 		t.Error(diff)

@@ -10,6 +10,7 @@ import (
 	ctyjson "github.com/zclconf/go-cty/cty/json"
 
 	"github.com/dprun/dprun/plan/inventory"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 func jsonOf(t *testing.T, name, text, ty string) string {
@@ -19,10 +20,7 @@ func jsonOf(t *testing.T, name, text, ty string) string {
 		t.Errorf("%s %q: %v", name, text, err)
 		return ""
 	}
-	b, err := ctyjson.Marshal(v, v.Type())
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := need.Value(ctyjson.Marshal(v, v.Type()))(t)
 	return string(b)
 }
 

@@ -21,6 +21,7 @@ import (
 	"github.com/dprun/dprun/sdk/conformance"
 	"github.com/dprun/dprun/sdk/failure"
 	"github.com/dprun/dprun/sdk/schema"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 func serve(t *testing.T) *client.Plugin {
@@ -60,10 +61,7 @@ func open(ctx context.Context, p *client.Plugin, command cty.Value, more map[str
 
 func shell(t *testing.T, script string, more map[string]cty.Value) sdk.Hook {
 	t.Helper()
-	h, err := open(t.Context(), serve(t), list("/bin/sh", "-c", script), more)
-	if err != nil {
-		t.Fatal(err)
-	}
+	h := need.Value(open(t.Context(), serve(t), list("/bin/sh", "-c", script), more))(t)
 	return h
 }
 
@@ -186,14 +184,8 @@ func TestNothingOfAScriptSurvivesItsRun(t *testing.T) {
 			} else if err != nil {
 				t.Fatal(err)
 			}
-			raw, err := os.ReadFile(pids)
-			if err != nil {
-				t.Fatal(err)
-			}
-			pid, err := strconv.Atoi(strings.TrimSpace(string(raw)))
-			if err != nil {
-				t.Fatal(err)
-			}
+			raw := need.Value(os.ReadFile(pids))(t)
+			pid := need.Value(strconv.Atoi(strings.TrimSpace(string(raw))))(t)
 			if alive(pid) {
 				time.Sleep(100 * time.Millisecond) // SIGKILL has been sent; the kernel may still be at it
 			}
@@ -216,21 +208,14 @@ func alive(pid int) bool {
 func TestAProgramThatCannotStartIsAFailure(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "plain"), []byte("text"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, "strange"), []byte("text"), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, os.WriteFile(filepath.Join(dir, "plain"), []byte("text"), 0o600))
+	need.Done(t, os.WriteFile(filepath.Join(dir, "strange"), []byte("text"), 0o700))
 	p := serve(t)
 	for command, kind := range map[string]failure.Kind{
 		"./missing": failure.NotFound, "no-such-program-anywhere": failure.NotFound, "./plain": failure.Denied, "./strange": failure.Precondition,
 	} {
-		h, err := open(t.Context(), p, list(command), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, err = h.Run(t.Context(), sdk.RunRequest{Dir: dir}, nil)
+		h := need.Value(open(t.Context(), p, list(command), nil))(t)
+		_, err := h.Run(t.Context(), sdk.RunRequest{Dir: dir}, nil)
 		wantFailure(t, err, kind, failure.NotExecutable)
 	}
 }
@@ -238,19 +223,14 @@ func TestAProgramThatCannotStartIsAFailure(t *testing.T) {
 func TestARelativeProgramIsFoundFromTheWorkingDirectory(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	if err := os.Symlink("/bin/echo", filepath.Join(dir, "say")); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, os.Symlink("/bin/echo", filepath.Join(dir, "say")))
 	p := serve(t)
 	for name, r := range map[string]sdk.RunRequest{"plan": {Dir: dir}, "configured": {Dir: t.TempDir()}} {
 		more := map[string]cty.Value{}
 		if name == "configured" {
 			more["working_directory"] = cty.StringVal(dir)
 		}
-		h, err := open(t.Context(), p, list("./say", "hello  there; $HOME"), more)
-		if err != nil {
-			t.Fatal(err)
-		}
+		h := need.Value(open(t.Context(), p, list("./say", "hello  there; $HOME"), more))(t)
 		got, err := h.Run(t.Context(), r, nil)
 		if err != nil || got.Tail != "hello  there; $HOME\n" {
 			t.Errorf("%s: %+v, %v", name, got, err)
@@ -277,14 +257,8 @@ func TestWrongConfigurationsArePointedAt(t *testing.T) {
 		for k, v := range tt.set {
 			set[k] = v
 		}
-		v, err := s.ApplyDefaults(cty.ObjectVal(set))
-		if err != nil {
-			t.Fatal(err)
-		}
-		ds, err := exec.Plugin().Validate(schema.KindHook, "exec", "", v)
-		if err != nil {
-			t.Fatal(err)
-		}
+		v := need.Value(s.ApplyDefaults(cty.ObjectVal(set)))(t)
+		ds := need.Value(exec.Plugin().Validate(schema.KindHook, "exec", "", v))(t)
 		got := ""
 		for _, d := range ds {
 			got += strings.Join(d.Path, ".")

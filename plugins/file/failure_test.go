@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/dprun/dprun/sdk/failure"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 func TestAFileWhereTheDirectoryShouldBeIsNamedAndNobodyIsToldToRemoveIt(t *testing.T) {
@@ -17,9 +18,7 @@ func TestAFileWhereTheDirectoryShouldBeIsNamedAndNobodyIsToldToRemoveIt(t *testi
 			t.Run(name+map[bool]string{true: ", to be made"}[create], func(t *testing.T) {
 				t.Parallel()
 				stands := filepath.Join(t.TempDir(), "notes.txt")
-				if err := os.WriteFile(stands, []byte("keep me"), 0o600); err != nil {
-					t.Fatal(err)
-				}
+				need.Done(t, os.WriteFile(stands, []byte("keep me"), 0o600))
 				d := newFile(t, filepath.Join(stands, below), create)
 				_, checked := d.Check(t.Context())
 				_, stored := d.Store(t.Context(), request(t, "a", "x"), nil)
@@ -42,9 +41,7 @@ func TestAFileWhereTheDirectoryShouldBeIsNamedAndNobodyIsToldToRemoveIt(t *testi
 func TestALinkThatLeadsOutIsNotToBeRemoved(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	if err := os.Symlink(t.TempDir(), filepath.Join(dir, "link")); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, os.Symlink(t.TempDir(), filepath.Join(dir, "link")))
 	d := newFile(t, dir, false)
 	_, err := d.Store(t.Context(), request(t, "link/a", "x"), nil)
 	f, ok := errors.AsType[*failure.Error](err)

@@ -19,6 +19,7 @@ import (
 	"github.com/dprun/dprun/sdk/conformance"
 	"github.com/dprun/dprun/sdk/failure"
 	"github.com/dprun/dprun/sdk/schema"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 func serve(t *testing.T) *client.Plugin {
@@ -46,10 +47,7 @@ type able interface {
 
 func newFile(t *testing.T, dir string, create bool) able {
 	t.Helper()
-	d, err := open(t.Context(), serve(t), dir, create)
-	if err != nil {
-		t.Fatal(err)
-	}
+	d := need.Value(open(t.Context(), serve(t), dir, create))(t)
 	return d.(able)
 }
 
@@ -67,9 +65,7 @@ func TestConformance(t *testing.T) {
 func request(t *testing.T, path, content string) sdk.StoreRequest {
 	t.Helper()
 	src := filepath.Join(t.TempDir(), "source")
-	if err := os.WriteFile(src, []byte(content), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, os.WriteFile(src, []byte(content), 0o600))
 	sum := sha256.Sum256([]byte(content))
 	return sdk.StoreRequest{Source: src, Path: path, Size: int64(len(content)), SHA256: hex.EncodeToString(sum[:]), Owner: "me"}
 }
@@ -100,12 +96,8 @@ func TestAMissingDirectoryIsNotMadeUnlessAskedFor(t *testing.T) {
 func TestSymbolicLinksDoNotLeadOut(t *testing.T) {
 	t.Parallel()
 	dir, outside := t.TempDir(), t.TempDir()
-	if err := os.Symlink(outside, filepath.Join(dir, "link")); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(outside, "secret"), []byte("x"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, os.Symlink(outside, filepath.Join(dir, "link")))
+	need.Done(t, os.WriteFile(filepath.Join(outside, "secret"), []byte("x"), 0o600))
 	d := newFile(t, dir, false)
 	_, err := d.Store(t.Context(), request(t, "link/a", "x"), nil)
 	wantFailure(t, err, failure.Denied, failure.NoAccess)
@@ -122,9 +114,7 @@ func TestSymbolicLinksDoNotLeadOut(t *testing.T) {
 func TestStoredFilesAreForTheirOwnerOnly(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	if _, err := newFile(t, dir, false).Store(t.Context(), request(t, "a/b", "x"), nil); err != nil {
-		t.Fatal(err)
-	}
+	need.Value(newFile(t, dir, false).Store(t.Context(), request(t, "a/b", "x"), nil))(t)
 	for name, want := range map[string]os.FileMode{"a": 0o700, "a/b": 0o600} {
 		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Mode().Perm() != want {
 			t.Errorf("%s: %v, %v", name, info.Mode(), err)
@@ -141,9 +131,7 @@ func TestAnotherModeIsToldOrRefused(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	r := request(t, "a", "x")
-	if err := os.WriteFile(filepath.Join(dir, "a"), []byte("x"), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, os.WriteFile(filepath.Join(dir, "a"), []byte("x"), 0o644))
 	got, err := newFile(t, dir, false).Store(t.Context(), r, nil)
 	if err != nil || got.ModeKept || len(got.Warnings) != 1 || !strings.HasPrefix(got.Warnings[0], "files have mode 0644, not 0600: ") {
 		t.Errorf("%+v, %v", got, err)
@@ -180,16 +168,11 @@ func TestSweepRemovesOldTemporaryFilesOfItsOwner(t *testing.T) {
 	const mine, other = ".dprun-me-0123456789abcdef.part", ".dprun-me-2-0123456789abcdef.part"
 	for _, name := range []string{mine, "sub/" + mine, other, ".dprun-other", ".dprun-me-x.part", "x.part"} {
 		path := filepath.Join(dir, name)
-		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, nil, 0o600)); err != nil {
-			t.Fatal(err)
-		}
+		need.Done(t, errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, nil, 0o600)))
 	}
 	d := newFile(t, dir, false)
 	sweep := func(r sdk.SweepRequest) string {
-		rep, err := d.Sweep(t.Context(), r)
-		if err != nil {
-			t.Fatal(err)
-		}
+		rep := need.Value(d.Sweep(t.Context(), r))(t)
 		return strings.Join(rep.Removed, " ")
 	}
 	if got := sweep(sdk.SweepRequest{OlderThan: time.Hour}); got != "" {
@@ -231,13 +214,9 @@ func TestADirectoryThatIsToBeMadeIsMadeByTheFirstStoreOnly(t *testing.T) {
 		t.Errorf("looking made the directory: %v", err)
 	}
 	src := filepath.Join(t.TempDir(), "x")
-	if err := os.WriteFile(src, []byte("x"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, os.WriteFile(src, []byte("x"), 0o600))
 	sum := sha256.Sum256([]byte("x"))
-	if _, err := d.Store(t.Context(), sdk.StoreRequest{Source: src, Path: "x", Size: 1, SHA256: hex.EncodeToString(sum[:]), Verify: sdk.VerifyReadBack, Owner: "t"}, func(int64) {}); err != nil {
-		t.Fatal(err)
-	}
+	need.Value(d.Store(t.Context(), sdk.StoreRequest{Source: src, Path: "x", Size: 1, SHA256: hex.EncodeToString(sum[:]), Verify: sdk.VerifyReadBack, Owner: "t"}, func(int64) {}))(t)
 	if _, err := os.Stat(filepath.Join(dir, "x")); err != nil {
 		t.Error(err)
 	}

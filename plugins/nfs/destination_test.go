@@ -15,6 +15,7 @@ import (
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
 	"github.com/dprun/dprun/sdk/store"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 // each runs a test for both ways to reach a server.
@@ -59,9 +60,7 @@ func TestAStoredFileIsWholeUnderItsNameAlone(t *testing.T) {
 func TestAnEmptyFileIsStored(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, p place) {
-		if _, err := p.Store(t.Context(), staged(t, "empty", nil, sdk.VerifyReadBack), nil); err != nil {
-			t.Fatal(err)
-		}
+		need.Value(p.Store(t.Context(), staged(t, "empty", nil, sdk.VerifyReadBack), nil))(t)
 		there, err := p.List(t.Context(), "")
 		if err != nil || len(there) != 1 || there[0].Path != "empty" || there[0].Size != 0 {
 			t.Errorf("%+v, %v", there, err)
@@ -73,9 +72,7 @@ func TestAnExistingNameIsNeverReplaced(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, p place) {
 		first, other := bytesOf(1000, 1), bytesOf(1000, 2)
-		if _, err := p.Store(t.Context(), staged(t, "x", first, sdk.VerifySent), nil); err != nil {
-			t.Fatal(err)
-		}
+		need.Value(p.Store(t.Context(), staged(t, "x", first, sdk.VerifySent), nil))(t)
 		got, err := p.Store(t.Context(), staged(t, "x", first, sdk.VerifySent), nil)
 		if err != nil || !got.Existed {
 			t.Errorf("storing the same again: %+v, %v", got, err)
@@ -96,9 +93,7 @@ func TestAChangedStagedFileIsNotPublished(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, p place) {
 		r := staged(t, "d/x", bytesOf(100_000, 1), sdk.VerifySent)
-		if err := os.WriteFile(r.Source, bytesOf(100_000, 2), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		need.Done(t, os.WriteFile(r.Source, bytesOf(100_000, 2), 0o600))
 		_, err := p.Store(t.Context(), r, nil)
 		wantFailure(t, err, failure.Corrupt, failure.SourceIO)
 		if left := files(t, p.dir); left != nil {
@@ -110,10 +105,7 @@ func TestAChangedStagedFileIsNotPublished(t *testing.T) {
 func TestCheckTellsRoomAndLeavesNothing(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, p place) {
-		got, err := p.Check(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
+		got := need.Value(p.Check(t.Context()))(t)
 		if got.Free <= 0 || got.Total < got.Free || got.Location != p.tree.location("") {
 			t.Errorf("%+v", got)
 		}
@@ -146,15 +138,10 @@ func TestObjectsAreListedFetchedAndDeleted(t *testing.T) {
 	each(t, func(t *testing.T, p place) {
 		ctx := t.Context()
 		for _, name := range []string{"b/2", "a/x/1", "a/2"} {
-			if _, err := p.Store(ctx, staged(t, name, []byte(name), sdk.VerifySent), nil); err != nil {
-				t.Fatal(err)
-			}
+			need.Value(p.Store(ctx, staged(t, name, []byte(name), sdk.VerifySent), nil))(t)
 		}
 		names := func(prefix string) (out []string) {
-			objects, err := p.List(ctx, prefix)
-			if err != nil {
-				t.Fatal(err)
-			}
+			objects := need.Value(p.List(ctx, prefix))(t)
 			for _, o := range objects {
 				out = append(out, o.Path)
 			}
@@ -203,17 +190,11 @@ func TestASweepTakesOldTemporaryFilesOfItsOwnerOnly(t *testing.T) {
 		old, young, foreign, final := store.TempName("run/task"), store.TempName("run/task"), store.TempName("other"), "notes.part"
 		for _, name := range []string{old, young, foreign, final} {
 			path := filepath.Join(p.dir, "d", name)
-			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(path, nil, 0o644); err != nil {
-				t.Fatal(err)
-			}
+			need.Done(t, os.MkdirAll(filepath.Dir(path), 0o755))
+			need.Done(t, os.WriteFile(path, nil, 0o644))
 			if name != young {
 				age := time.Now().Add(-2 * time.Hour)
-				if err := os.Chtimes(path, age, age); err != nil {
-					t.Fatal(err)
-				}
+				need.Done(t, os.Chtimes(path, age, age))
 			}
 		}
 		got, err := p.Sweep(t.Context(), sdk.SweepRequest{Owner: "run/task", OlderThan: time.Hour})
@@ -245,9 +226,7 @@ func TestNamesThatLeaveTheDirectoryAreRefused(t *testing.T) {
 func TestNobodyIsToldToRemoveWhatStandsInTheWay(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, p place) {
-		if _, err := p.Store(t.Context(), staged(t, "a", []byte("keep me"), sdk.VerifySent), nil); err != nil {
-			t.Fatal(err)
-		}
+		need.Value(p.Store(t.Context(), staged(t, "a", []byte("keep me"), sdk.VerifySent), nil))(t)
 		for name, want := range map[string]string{"a/b": "change the destination's `path`", "a": "see whose it is"} {
 			_, err := p.Store(t.Context(), staged(t, name, []byte("other"), sdk.VerifySent), nil)
 			f, ok := errors.AsType[*failure.Error](err)
@@ -261,9 +240,7 @@ func TestNobodyIsToldToRemoveWhatStandsInTheWay(t *testing.T) {
 func TestAMountThatIsAFileIsNamedSo(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "notes.txt")
-	if err := os.WriteFile(file, []byte("keep me"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, os.WriteFile(file, []byte("keep me"), 0o600))
 	_, err := mountedAt(file, "").Check(t.Context())
 	wantFailure(t, err, failure.NotFound, failure.NoDirectory)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
 	"github.com/dprun/dprun/testfixtures/ganesha"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 func TestAFullServerLeavesNothingBehind(t *testing.T) {
@@ -57,9 +58,7 @@ func TestAReadOnlyServerIsNamedSo(t *testing.T) {
 func TestADirectoryOfSomebodyElseIsDenied(t *testing.T) {
 	t.Parallel()
 	srv := ganesha.Start(t)
-	if err := os.Chmod(srv.ExportDir, 0o755); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, os.Chmod(srv.ExportDir, 0o755))
 	c := exportConfig(srv)
 	uid := 12345
 	c.UID, c.GID = &uid, &uid
@@ -91,9 +90,7 @@ func TestAServerKilledWhileWritingPublishesNothing(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(srv.ExportDir, "d/x")); err == nil {
 		t.Error("a partial file stands under the final name")
 	}
-	if err := srv.Restart(); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, srv.Restart())
 	if _, err := d.Store(t.Context(), staged(t, "d/x", bytesOf(48<<20, 1), sdk.VerifyReadBack), nil); err != nil {
 		t.Errorf("storing again after the restart: %v", err)
 	}
@@ -110,9 +107,7 @@ func TestAServerThatRestartsWhileWritingIsSentTheFileAgain(t *testing.T) {
 	tree := &restarting{exportTree: d.tree.(*exportTree), restart: srv.Restart}
 	d.tree = tree
 	content := bytesOf(3<<20, 1)
-	if _, err := d.Store(t.Context(), staged(t, "x", content, sdk.VerifyReadBack), nil); err != nil {
-		t.Fatal(err)
-	}
+	need.Value(d.Store(t.Context(), staged(t, "x", content, sdk.VerifyReadBack), nil))(t)
 	if tree.commits != 2 {
 		t.Errorf("%d commits, want 2", tree.commits)
 	}
@@ -213,13 +208,10 @@ func TestACancelledStoreEndsAtOnceAndCleansUp(t *testing.T) {
 
 func TestServersThatDoNotAnswerAreTold(t *testing.T) {
 	t.Parallel()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := need.Value(net.Listen("tcp", "127.0.0.1:0"))(t)
 	port := l.Addr().(*net.TCPAddr).Port
 	c := Config{Server: "127.0.0.1", Export: "/e", NFSPort: port, MountPort: port, Timeout: 100 * time.Millisecond}
-	_, err = configured(t, c).Check(t.Context()) // the kernel accepts, nobody reads
+	_, err := configured(t, c).Check(t.Context()) // the kernel accepts, nobody reads
 	wantFailure(t, err, failure.Timeout, failure.Unreachable)
 	l.Close()
 	_, err = configured(t, c).Check(t.Context())

@@ -15,6 +15,7 @@ import (
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
 	"github.com/dprun/dprun/testfixtures/ganesha"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 // place is a destination under test and its directory on the local disk.
@@ -83,16 +84,9 @@ func bytesOf(n int64, seed byte) []byte {
 // staged writes a file to be stored under name and returns the request.
 func staged(t testing.TB, name string, content []byte, verify sdk.Verify) sdk.StoreRequest {
 	t.Helper()
-	f, err := os.CreateTemp(t.TempDir(), "staged")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := io.Copy(f, bytes.NewReader(content)); err != nil {
-		t.Fatal(err)
-	}
-	if err := f.Close(); err != nil {
-		t.Fatal(err)
-	}
+	f := need.Value(os.CreateTemp(t.TempDir(), "staged"))(t)
+	need.Value(io.Copy(f, bytes.NewReader(content)))(t)
+	need.Done(t, f.Close())
 	sum := sha256.Sum256(content)
 	return sdk.StoreRequest{
 		Source: f.Name(), Path: name, Size: int64(len(content)), SHA256: hex.EncodeToString(sum[:]), Verify: verify, Owner: "run/task",

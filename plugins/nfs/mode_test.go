@@ -14,6 +14,7 @@ import (
 	"github.com/dprun/dprun/plugins/nfs/nfsclient"
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 // stubborn is a tree that does not do everything.
@@ -91,18 +92,12 @@ func TestAModeThatTheServerDoesNotKeepIsToldBeforeAndAfter(t *testing.T) {
 	const want = "files have mode 0644 on the server, not 0600: look at the export's squashing and ACLs, or set file_mode to what the server gives"
 	dir := t.TempDir()
 	d := stubbornAt(dir, &stubborn{mode: 0o644, refuses: "chmod"}, false)
-	checked, err := d.Check(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	checked := need.Value(d.Check(t.Context()))(t)
 	if diff := cmp.Diff([]string{want}, checked.Warnings); diff != "" {
 		t.Error(diff)
 	}
 	for _, existed := range []bool{false, true} {
-		got, err := d.Store(t.Context(), staged(t, "a/x", []byte("x"), sdk.VerifyReadBack), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
+		got := need.Value(d.Store(t.Context(), staged(t, "a/x", []byte("x"), sdk.VerifyReadBack), nil))(t)
 		if got.ModeKept || got.Existed != existed || len(got.Warnings) != 1 || got.Warnings[0] != want {
 			t.Errorf("%+v", got)
 		}
@@ -110,7 +105,7 @@ func TestAModeThatTheServerDoesNotKeepIsToldBeforeAndAfter(t *testing.T) {
 
 	dir = t.TempDir()
 	d = stubbornAt(dir, &stubborn{mode: 0o644}, true)
-	_, err = d.Check(t.Context())
+	_, err := d.Check(t.Context())
 	wantFailure(t, err, failure.Precondition, failure.ModeNotKept)
 	_, err = d.Store(t.Context(), staged(t, "x", []byte("x"), sdk.VerifyReadBack), nil)
 	wantFailure(t, err, failure.Precondition, failure.ModeNotKept)

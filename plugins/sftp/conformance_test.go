@@ -9,16 +9,14 @@ import (
 
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/conformance"
+	"github.com/dprun/dprun/testfixtures/need"
 	"github.com/dprun/dprun/testfixtures/sshd"
 )
 
 func TestConformance(t *testing.T) {
 	t.Parallel()
 	s := sshd.Start(t, sshd.Options{})
-	key, err := os.ReadFile(s.PrivateKey)
-	if err != nil {
-		t.Fatal(err)
-	}
+	key := need.Value(os.ReadFile(s.PrivateKey))(t)
 	p, stop, err := conformance.Serve(Plugin())
 	if err != nil {
 		t.Fatal(err)

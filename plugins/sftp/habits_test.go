@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/dprun/dprun/sdk/failure"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 // TestStoreWorksWithWhatTheProtocolLeavesOpen: each of these servers exists.
@@ -34,14 +35,9 @@ func TestStoreWorksWithWhatTheProtocolLeavesOpen(t *testing.T) {
 		t.Run(quirks, func(t *testing.T) {
 			t.Parallel()
 			f := startFake(t, &fakeServer{password: fakePassword, files: &diskFiles{quirks: quirks}})
-			if err := os.Mkdir(filepath.Join(f.dir, "dir"), 0o755); err != nil {
-				t.Fatal(err)
-			}
+			need.Done(t, os.Mkdir(filepath.Join(f.dir, "dir"), 0o755))
 			d := open(t, f.config())
-			checked, err := d.Check(within(t, testLimit))
-			if err != nil {
-				t.Fatal(err)
-			}
+			checked := need.Value(d.Check(within(t, testLimit)))(t)
 			if said := strings.Join(checked.Warnings, "\n"); !strings.Contains(said, warn) || strings.Count(said, "\n") != min(len(warn), 1) {
 				t.Errorf("the check warns %q, want %q beside that on durability", checked.Warnings, warn)
 			}
@@ -60,7 +56,7 @@ func TestStoreWorksWithWhatTheProtocolLeavesOpen(t *testing.T) {
 			}
 			other := request(t, "another content", 100_000)
 			other.Path = r.Path
-			_, err = d.Store(within(t, testLimit), other, nil)
+			_, err := d.Store(within(t, testLimit), other, nil)
 			wantFailure(t, err, failure.Exists, failure.Occupied)
 			if diff := cmp.Diff(map[string]string{r.Path: r.SHA256}, files(t, f.dir)); diff != "" {
 				t.Errorf("on the server (-want +got):\n%s", diff)
@@ -125,9 +121,7 @@ func TestAModeThatIsRequiredIsAConditionOfCheckAndStore(t *testing.T) {
 	_, err := d.Check(within(t, testLimit))
 	wantFailure(t, err, failure.Precondition, failure.ModeNotKept)
 	f.files.quirks = ""
-	if _, err := d.Check(within(t, testLimit)); err != nil {
-		t.Fatal(err)
-	}
+	need.Value(d.Check(within(t, testLimit)))(t)
 	f.files.quirks = "open"
 	_, err = d.Store(within(t, testLimit), request(t, "file", 10), nil)
 	wantFailure(t, err, failure.Precondition, failure.ModeNotKept)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
+	"github.com/dprun/dprun/testfixtures/need"
 	"github.com/dprun/dprun/testfixtures/sshd"
 )
 
@@ -23,10 +24,7 @@ const testLimit = time.Minute
 // configFor is the configuration for a server, with the key that it accepts.
 func configFor(t testing.TB, s *sshd.Server) Config {
 	t.Helper()
-	key, err := os.ReadFile(s.PrivateKey)
-	if err != nil {
-		t.Fatal(err)
-	}
+	key := need.Value(os.ReadFile(s.PrivateKey))(t)
 	return Config{
 		Host: s.Host, Port: s.Port, Username: s.User, PrivateKey: string(key), KnownHosts: s.KnownHosts,
 		Directory: s.Dir, ConnectTimeout: 10 * time.Second, FileMode: "0600", Connections: 4, StallTimeout: time.Minute,
@@ -48,10 +46,7 @@ func open(t testing.TB, c Config) *destination {
 func on(t testing.TB, d *destination, f func(*session) error) error {
 	t.Helper()
 	ctx := within(t, testLimit)
-	x, err := d.acquire(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
+	x := need.Value(d.acquire(ctx))(t)
 	defer x.release()
 	return x.on(ctx, "", f)
 }
@@ -63,9 +58,7 @@ func request(t testing.TB, name string, size int) sdk.StoreRequest {
 	r := rand.NewChaCha8(sha256.Sum256([]byte(name)))
 	_, _ = r.Read(data)
 	local := filepath.Join(t.TempDir(), "staged")
-	if err := os.WriteFile(local, data, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, os.WriteFile(local, data, 0o600))
 	sum := sha256.Sum256(data)
 	return sdk.StoreRequest{
 		Source: local, Path: name, Size: int64(size), SHA256: hex.EncodeToString(sum[:]),

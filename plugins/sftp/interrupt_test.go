@@ -12,6 +12,7 @@ import (
 
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
+	"github.com/dprun/dprun/testfixtures/need"
 	"github.com/dprun/dprun/testfixtures/sshd"
 )
 
@@ -65,15 +66,11 @@ func TestStoreSurvivesARestartOfTheServerInTheMiddleAndRemovesWhatItLeft(t *test
 		}
 	}
 
-	if err := s.Restart(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, s.Restart(t.Context()))
 	if got := files(t, s.Dir); len(got) != 1 {
 		t.Errorf("the server has %v, want the one part that was left", got)
 	}
-	if _, err := d.Store(within(t, testLimit), r, nil); err != nil {
-		t.Fatal(err)
-	}
+	need.Value(d.Store(within(t, testLimit), r, nil))(t)
 	if diff := cmp.Diff(map[string]string{"dir/file": r.SHA256}, files(t, s.Dir)); diff != "" {
 		t.Errorf("on the server (-want +got):\n%s", diff)
 	}
@@ -136,9 +133,7 @@ func TestIdleSessionsAreReplacedAndExpire(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer d.Close()
-	if _, err := d.Check(within(t, testLimit)); err != nil {
-		t.Fatal(err)
-	}
+	need.Value(d.Check(within(t, testLimit)))(t)
 	eventually(t, "close the idle session", func() bool {
 		d.pool.mu.Lock()
 		defer d.pool.mu.Unlock()
@@ -150,9 +145,7 @@ func TestIdleSessionsAreReplacedAndExpire(t *testing.T) {
 		if _, err := slow.Check(within(t, testLimit)); err != nil {
 			t.Errorf("after a restart: %v", err)
 		}
-		if err := s.Restart(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		need.Done(t, s.Restart(t.Context()))
 		eventually(t, "notice that the session is gone", func() bool {
 			slow.pool.mu.Lock()
 			defer slow.pool.mu.Unlock()
@@ -166,9 +159,7 @@ func TestFetchThatIsCutLeavesNoLocalFile(t *testing.T) {
 	s := sshd.Start(t, sshd.Options{HostKeys: []string{sshd.ED25519}})
 	d := open(t, configFor(t, s))
 	r := request(t, "file", bigFile)
-	if _, err := d.Store(within(t, testLimit), r, nil); err != nil {
-		t.Fatal(err)
-	}
+	need.Value(d.Store(within(t, testLimit), r, nil))(t)
 	local := r.Source + ".back"
 	_, err := d.Fetch(within(t, testLimit), sdk.FetchRequest{Path: "file", File: local}, once(func() { s.KillSessions() }))
 	wantFailure(t, err, failure.Unavailable, failure.Unreachable)

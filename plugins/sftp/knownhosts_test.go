@@ -11,6 +11,8 @@ import (
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/knownhosts"
+
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 func newSigner(t testing.TB) ssh.Signer {
@@ -19,10 +21,7 @@ func newSigner(t testing.TB) ssh.Signer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := ssh.NewSignerFromKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := need.Value(ssh.NewSignerFromKey(key))(t)
 	return s
 }
 
@@ -31,9 +30,7 @@ func certify(t testing.TB, ca, host ssh.Signer, change func(*ssh.Certificate)) *
 	t.Helper()
 	c := &ssh.Certificate{Key: host.PublicKey(), CertType: ssh.HostCert, ValidPrincipals: []string{"vault.example.net"}, ValidBefore: ssh.CertTimeInfinity}
 	change(c)
-	if err := c.SignCert(rand.Reader, ca); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, c.SignCert(rand.Reader, ca))
 	return c
 }
 
@@ -93,13 +90,8 @@ func TestKnownHostsIsReadAsOpenSSHReadsIt(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			file := filepath.Join(t.TempDir(), "known_hosts")
-			if err := os.WriteFile(file, []byte(c.file), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			k, err := readKnownHosts(file)
-			if err != nil {
-				t.Fatal(err)
-			}
+			need.Done(t, os.WriteFile(file, []byte(c.file), 0o600))
+			k := need.Value(readKnownHosts(file))(t)
 			if got := k.judge("vault.example.net", 2222, c.shown); got.standing != c.want {
 				t.Errorf("got %+v, want standing %d", got, c.want)
 			}
@@ -125,9 +117,7 @@ func TestAHostCertificateIsAskedForAndExplained(t *testing.T) {
 	} {
 		config := f.config()
 		config.KnownHosts = filepath.Join(t.TempDir(), "known_hosts")
-		if err := os.WriteFile(config.KnownHosts, []byte(c.file), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		need.Done(t, os.WriteFile(config.KnownHosts, []byte(c.file), 0o600))
 		err := check(t, config, "")
 		if len(c.say) == 0 {
 			if err != nil {
@@ -146,13 +136,8 @@ func TestAHostCertificateIsAskedForAndExplained(t *testing.T) {
 func TestALineThatIsSkippedIsAWarningOfTheCheck(t *testing.T) {
 	t.Parallel()
 	f := startFake(t, &fakeServer{password: fakePassword})
-	b, err := os.ReadFile(f.knownHosts)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(f.knownHosts, append([]byte(strings.Repeat("oldbox 1024 35 14378\n", 5)), b...), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	b := need.Value(os.ReadFile(f.knownHosts))(t)
+	need.Done(t, os.WriteFile(f.knownHosts, append([]byte(strings.Repeat("oldbox 1024 35 14378\n", 5)), b...), 0o600))
 	d := open(t, f.config())
 	r, err := d.Check(within(t, testLimit))
 	for _, want := range []string{"line 1 of " + f.knownHosts + " is skipped: it holds a key of SSH version 1", "line 3 of ", "2 more lines of "} {

@@ -11,6 +11,7 @@ import (
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
 	"github.com/dprun/dprun/sdk/store"
+	"github.com/dprun/dprun/testfixtures/need"
 	"github.com/dprun/dprun/testfixtures/sshd"
 )
 
@@ -19,19 +20,13 @@ func plant(t *testing.T, s *sshd.Server, age time.Duration, names ...string) {
 	t.Helper()
 	for _, n := range names {
 		p := filepath.Join(s.Dir, n)
-		if err := os.MkdirAll(filepath.Dir(p), 0o777); err != nil {
-			t.Fatal(err)
-		}
+		need.Done(t, os.MkdirAll(filepath.Dir(p), 0o777))
 		if err := os.Chmod(filepath.Dir(p), 0o777); err != nil { // whatever the umask, the session's user removes files
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(p, []byte(n), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		need.Done(t, os.WriteFile(p, []byte(n), 0o644))
 		when := time.Now().Add(-age)
-		if err := os.Chtimes(p, when, when); err != nil {
-			t.Fatal(err)
-		}
+		need.Done(t, os.Chtimes(p, when, when))
 	}
 }
 
@@ -47,9 +42,7 @@ func TestListShowsFilesInOrderAndNothingElse(t *testing.T) {
 	t.Parallel()
 	s := sshd.Start(t, sshd.Options{HostKeys: []string{sshd.ED25519}})
 	plant(t, s, 0, "b", "a/z", "a/b/c", "a.x", "a/"+store.TempName("x"), ".dprun-not-a-part")
-	if err := os.Symlink("/etc", filepath.Join(s.Dir, "link")); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, os.Symlink("/etc", filepath.Join(s.Dir, "link")))
 	d := open(t, configFor(t, s))
 	for prefix, want := range map[string][]string{
 		"":     {"a.x", "a/b/c", "a/z", "b"},
@@ -57,10 +50,7 @@ func TestListShowsFilesInOrderAndNothingElse(t *testing.T) {
 		"a/b":  {"a/b/c"},
 		"none": nil,
 	} {
-		got, err := d.List(within(t, testLimit), prefix)
-		if err != nil {
-			t.Fatal(err)
-		}
+		got := need.Value(d.List(within(t, testLimit), prefix))(t)
 		if diff := cmp.Diff(want, paths(got)); diff != "" {
 			t.Errorf("below %q (-want +got):\n%s", prefix, diff)
 		}
@@ -87,10 +77,7 @@ func TestSweepRemovesOldTemporaryFilesOfTheOwner(t *testing.T) {
 		{sdk.SweepRequest{OlderThan: time.Hour}, []string{other}},
 		{sdk.SweepRequest{Prefix: "x"}, []string{fresh}},
 	} {
-		got, err := d.Sweep(within(t, testLimit), step.r)
-		if err != nil {
-			t.Fatal(err)
-		}
+		got := need.Value(d.Sweep(within(t, testLimit), step.r))(t)
 		if diff := cmp.Diff(step.want, got.Removed); diff != "" {
 			t.Errorf("%+v (-want +got):\n%s", step.r, diff)
 		}
@@ -105,9 +92,7 @@ func TestFetchAndDelete(t *testing.T) {
 	s := sshd.Start(t, sshd.Options{HostKeys: []string{sshd.ED25519}})
 	d := open(t, configFor(t, s))
 	r := request(t, "dir/file", 5_000_000)
-	if _, err := d.Store(within(t, testLimit), r, nil); err != nil {
-		t.Fatal(err)
-	}
+	need.Value(d.Store(within(t, testLimit), r, nil))(t)
 	o, err := d.List(within(t, testLimit), "dir")
 	if err != nil || len(o) != 1 || o[0].Path != r.Path || o[0].Size != r.Size || time.Since(o[0].Modified).Abs() > time.Hour {
 		t.Errorf("list: %+v, %v", o, err)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
+	"github.com/dprun/dprun/testfixtures/need"
 	"github.com/dprun/dprun/testfixtures/sftpshort"
 	"github.com/dprun/dprun/testfixtures/sshd"
 )
@@ -55,20 +56,13 @@ func TestALoginWithACertificate(t *testing.T) {
 	t.Parallel()
 	ca := newSigner(t)
 	file := filepath.Join(t.TempDir(), "ca.pub")
-	if err := os.WriteFile(file, ssh.MarshalAuthorizedKey(ca.PublicKey()), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, os.WriteFile(file, ssh.MarshalAuthorizedKey(ca.PublicKey()), 0o644))
 	for dir := filepath.Dir(file); strings.HasPrefix(dir, os.TempDir()) && dir != os.TempDir(); dir = filepath.Dir(dir) {
-		if err := os.Chmod(dir, 0o755); err != nil {
-			t.Fatal(err)
-		}
+		need.Done(t, os.Chmod(dir, 0o755))
 	}
 	s := sshd.Start(t, sshd.Options{HostKeys: []string{sshd.ED25519}, Config: []string{"TrustedUserCAKeys " + file}})
 	key := newKey(t, "")
-	signer, err := ssh.ParsePrivateKey([]byte(key))
-	if err != nil {
-		t.Fatal(err)
-	}
+	signer := need.Value(ssh.ParsePrivateKey([]byte(key)))(t)
 	for name, c := range map[string]struct {
 		change func(*ssh.Certificate)
 		say    string // empty: it works
@@ -80,9 +74,7 @@ func TestALoginWithACertificate(t *testing.T) {
 	} {
 		cert := &ssh.Certificate{Key: signer.PublicKey(), CertType: ssh.UserCert, ValidPrincipals: []string{s.User}, ValidBefore: ssh.CertTimeInfinity}
 		c.change(cert)
-		if err := cert.SignCert(rand.Reader, ca); err != nil {
-			t.Fatal(err)
-		}
+		need.Done(t, cert.SignCert(rand.Reader, ca))
 		config := configFor(t, s)
 		config.PrivateKey, config.Certificate = key, string(ssh.MarshalAuthorizedKey(cert))
 		err := check(t, config, "")
@@ -139,10 +131,7 @@ func TestAServerThatTurnsConnectionsAwayIsExplained(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			l, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
+			l := need.Value(net.Listen("tcp", "127.0.0.1:0"))(t)
 			done := make(chan struct{})
 			go func() {
 				defer close(done)
@@ -158,9 +147,7 @@ func TestAServerThatTurnsConnectionsAwayIsExplained(t *testing.T) {
 			}()
 			t.Cleanup(func() { _ = l.Close(); <-done })
 			known := filepath.Join(t.TempDir(), "known_hosts")
-			if err := os.WriteFile(known, nil, 0o600); err != nil {
-				t.Fatal(err)
-			}
+			need.Done(t, os.WriteFile(known, nil, 0o600))
 			f := wantFailure(t, check(t, Config{
 				Host: "127.0.0.1", Port: l.Addr().(*net.TCPAddr).Port, Username: "u", PrivateKey: newKey(t, ""), KnownHosts: known,
 				Directory: "/", ConnectTimeout: testLimit, FileMode: "0600", Connections: 8, StallTimeout: testLimit,

@@ -20,6 +20,7 @@ import (
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/knownhosts"
 
+	"github.com/dprun/dprun/testfixtures/need"
 	"github.com/dprun/dprun/testfixtures/sftpshort"
 )
 
@@ -50,14 +51,8 @@ func startFake(t testing.TB, f *fakeServer) *fakeServer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	signer, err := ssh.NewSignerFromKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	signer := need.Value(ssh.NewSignerFromKey(key))(t)
+	l := need.Value(net.Listen("tcp", "127.0.0.1:0"))(t)
 	if f.files == nil {
 		f.files = &diskFiles{}
 	}
@@ -65,9 +60,7 @@ func startFake(t testing.TB, f *fakeServer) *fakeServer {
 	f.dir = t.TempDir()
 	f.knownHosts = filepath.Join(t.TempDir(), "known_hosts")
 	line := knownhosts.Line([]string{f.addr.String()}, signer.PublicKey()) + "\n"
-	if err := os.WriteFile(f.knownHosts, []byte(line), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, os.WriteFile(f.knownHosts, []byte(line), 0o600))
 	config := &ssh.ServerConfig{ServerVersion: f.banner}
 	if f.password != "" {
 		config.PasswordCallback = func(c ssh.ConnMetadata, p []byte) (*ssh.Permissions, error) {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
+	"github.com/dprun/dprun/testfixtures/need"
 	"github.com/dprun/dprun/testfixtures/sshd"
 )
 
@@ -61,9 +62,7 @@ func TestStoreMeetsAFinalNameThatIsTaken(t *testing.T) {
 	s := sshd.Start(t, sshd.Options{HostKeys: []string{sshd.ED25519}})
 	d := open(t, configFor(t, s))
 	r := request(t, "a/file", 300_000)
-	if _, err := d.Store(within(t, testLimit), r, nil); err != nil {
-		t.Fatal(err)
-	}
+	need.Value(d.Store(within(t, testLimit), r, nil))(t)
 	before := files(t, s.Dir)
 
 	got, err := d.Store(within(t, testLimit), r, nil)
@@ -97,10 +96,7 @@ func TestStoreDoesNotReplaceWhatAppearsWhileItSends(t *testing.T) {
 		existed bool
 	}{"same": {same: true, existed: true}, "other": {}} {
 		r := request(t, name, 10_000_000)
-		content, err := os.ReadFile(r.Source)
-		if err != nil {
-			t.Fatal(err)
-		}
+		content := need.Value(os.ReadFile(r.Source))(t)
 		if !c.same {
 			content = []byte("somebody else's")
 		}
@@ -180,9 +176,7 @@ func TestStoreTellsWhatTheServerDoesNotAllow(t *testing.T) {
 	t.Parallel()
 	s := sshd.Start(t, sshd.Options{HostKeys: []string{sshd.ED25519}})
 	locked := filepath.Join(s.Dir, "locked")
-	if err := os.Mkdir(locked, 0o555); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, os.Mkdir(locked, 0o555))
 	for name, c := range map[string]struct {
 		directory string
 		kind      failure.Kind
@@ -300,10 +294,7 @@ func TestCheckAndStoreAgreeOnWhatIsDurable(t *testing.T) {
 			t.Fatal(err)
 		}
 		d := open(t, configFor(t, s))
-		checked, err := d.Check(within(t, testLimit))
-		if err != nil {
-			t.Fatal(err)
-		}
+		checked := need.Value(d.Check(within(t, testLimit)))(t)
 		got, err := d.Store(within(t, testLimit), request(t, mode.String(), 10), nil)
 		if err != nil || got.Durable != durable || strings.Contains(strings.Join(checked.Warnings, "\n"), "not durable") == durable {
 			t.Errorf("mode %s: got %+v, %v, and before that the warnings %q; want durable %v", mode, got, err, checked.Warnings, durable)
@@ -314,19 +305,12 @@ func TestCheckAndStoreAgreeOnWhatIsDurable(t *testing.T) {
 func TestCheckLeavesNothingBehind(t *testing.T) {
 	t.Parallel()
 	s := sshd.Start(t, sshd.Options{HostKeys: []string{sshd.ED25519}})
-	if err := os.Mkdir(filepath.Join(s.Dir, "sub"), 0o777); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Chmod(filepath.Join(s.Dir, "sub"), 0o777); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, os.Mkdir(filepath.Join(s.Dir, "sub"), 0o777))
+	need.Done(t, os.Chmod(filepath.Join(s.Dir, "sub"), 0o777))
 	c := configFor(t, s)
 	c.Directory = "sub" // relative to where the login starts
 	d := open(t, c)
-	got, err := d.Check(within(t, testLimit))
-	if err != nil {
-		t.Fatal(err)
-	}
+	got := need.Value(d.Check(within(t, testLimit)))(t)
 	if got.Free <= 0 || got.Total < got.Free || got.Location != s.URL()+"/sub" || len(got.Warnings) != 0 {
 		t.Errorf("report %+v", got)
 	}
@@ -339,9 +323,7 @@ func TestCallsAfterCloseFail(t *testing.T) {
 	t.Parallel()
 	s := sshd.Start(t, sshd.Options{HostKeys: []string{sshd.ED25519}})
 	d := open(t, configFor(t, s))
-	if err := d.Close(); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, d.Close())
 	ctx, cancel := context.WithTimeout(t.Context(), testLimit)
 	defer cancel()
 	if _, err := d.Check(ctx); err == nil {

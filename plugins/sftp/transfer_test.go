@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/dprun/dprun/sdk"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 // TestShortAnswersAreNoShortFiles: servers give less than they are asked for,
@@ -51,9 +52,7 @@ func TestAFileThatIsShorterOrLongerThanExpectedIsTold(t *testing.T) {
 		"empty": {0, 0, 0}, "empty, not expected so": {0, 5, 0}, "exact": {100_000, 100_000, 100_000}, "shorter": {99_999, 100_000, 99_999},
 		"much shorter": {10, 1_000_000, 10}, "longer": {100_001, 100_000, 100_001}, "much longer": {200_000, 100_000, 100_001},
 	} {
-		if err := os.WriteFile(filepath.Join(f.dir, "file"), make([]byte, c.size), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		need.Done(t, os.WriteFile(filepath.Join(f.dir, "file"), make([]byte, c.size), 0o600))
 		err := on(t, d, func(s *session) error {
 			var w counting
 			n, err := copyOut(s, filepath.Join(f.dir, "file"), int64(c.expect), &w)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 // TestASessionIsKeptAliveWithRequestsOfSFTP: tinysshd answers a request of SSH
@@ -144,10 +145,7 @@ func TestAFileThatACutSessionMakesLateIsRemoved(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer d.Close()
-	x, err := d.acquire(within(t, testLimit))
-	if err != nil {
-		t.Fatal(err)
-	}
+	x := need.Value(d.acquire(within(t, testLimit)))(t)
 	defer x.release()
 	x.s.kill()
 	<-x.s.done
@@ -157,9 +155,7 @@ func TestAFileThatACutSessionMakesLateIsRemoved(t *testing.T) {
 	if err := x.Remove(within(t, testLimit), "late.part"); err != nil {
 		t.Error(err)
 	}
-	if err := <-made; err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, <-made)
 	if _, err := os.Stat(late); !os.IsNotExist(err) {
 		t.Errorf("the file is there: %v", err)
 	}

@@ -16,14 +16,12 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/dprun/dprun/sdk/failure"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 func open(t *testing.T) *Locks {
 	t.Helper()
-	l, err := Open(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := need.Value(Open(t.TempDir()))(t)
 	return l
 }
 
@@ -38,9 +36,7 @@ func try(t *testing.T, l *Locks, key string, mode Mode) *Lock {
 
 func release(t *testing.T, lock *Lock) {
 	t.Helper()
-	if err := lock.Release(); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, lock.Release())
 }
 
 func TestModesExcludeEachOtherWithinOneProcess(t *testing.T) {
@@ -90,10 +86,7 @@ func TestKeysDoNotExcludeEachOther(t *testing.T) {
 	for _, key := range []string{"plan/a/b", "plan/a-b", "plan/A-b", "run/x", "", "../../x", strings.Repeat("long", 100), "device/[x]*?\\"} {
 		defer release(t, try(t, l, key, Exclusive))
 	}
-	entries, err := os.ReadDir(l.dir)
-	if err != nil {
-		t.Fatal(err)
-	}
+	entries := need.Value(os.ReadDir(l.dir))(t)
 	if want := 8 * 3; len(entries) != want { // lock, gate, note
 		t.Errorf("%d files in the directory, want %d", len(entries), want)
 	}
@@ -121,9 +114,7 @@ func TestAcquireWaitsAndSaysForWhom(t *testing.T) {
 	case <-time.After(20 * time.Millisecond):
 	}
 	release(t, first)
-	if err := <-got; err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, <-got)
 	if len(told) != 0 {
 		t.Errorf("onWait was called again")
 	}
@@ -273,9 +264,7 @@ func TestRemoveDeletesOnlyAFreeLock(t *testing.T) {
 		t.Errorf("Remove of a held lock = %v", err)
 	}
 	release(t, lock)
-	if err := l.Remove("run/1"); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, l.Remove("run/1"))
 	if entries, _ := os.ReadDir(l.dir); len(entries) != 0 {
 		t.Errorf("left behind: %v", entries)
 	}
@@ -332,10 +321,7 @@ func TestOpenWantsADirectory(t *testing.T) {
 func TestALockOnARemovedFileIsNoticed(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "k.lock")
-	file, err := openLock(path, true)
-	if err != nil {
-		t.Fatal(err)
-	}
+	file := need.Value(openLock(path, true))(t)
 	defer file.Close()
 	check := func(when string, want bool) {
 		t.Helper()
@@ -344,14 +330,9 @@ func TestALockOnARemovedFileIsNoticed(t *testing.T) {
 		}
 	}
 	check("at first", true)
-	if err := os.Remove(path); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, os.Remove(path))
 	check("removed", false)
-	another, err := openLock(path, true)
-	if err != nil {
-		t.Fatal(err)
-	}
+	another := need.Value(openLock(path, true))(t)
 	defer another.Close()
 	check("made anew", false)
 }

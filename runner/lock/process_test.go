@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 // The test binary is its own child: the variable says which part it plays.
@@ -65,13 +67,8 @@ func child(t *testing.T, l *Locks, part string) (kill, end func()) {
 		t.Fatal(err)
 	}
 	cmd.Stdin = stdin
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	stdout := need.Value(cmd.StdoutPipe())(t)
+	need.Done(t, cmd.Start())
 	stdin.Close()
 	waited := false
 	wait := func() {
@@ -131,13 +128,8 @@ func TestReleaseFreesALockThatAPluginInherited(t *testing.T) {
 	plugin := exec.Command(os.Args[0])
 	plugin.Env = append(os.Environ(), partVariable+"=plugin")
 	plugin.ExtraFiles = []*os.File{lock.File()}
-	stdin, err := plugin.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := plugin.Start(); err != nil {
-		t.Fatal(err)
-	}
+	stdin := need.Value(plugin.StdinPipe())(t)
+	need.Done(t, plugin.Start())
 	defer plugin.Wait()
 	defer stdin.Close()
 	release(t, lock)

@@ -25,6 +25,7 @@ import (
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
 	"github.com/dprun/dprun/sdk/schema"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 const secret = "hunter2hunter2"
@@ -77,10 +78,7 @@ func cfg(mode, file string) cty.Value {
 
 func newHook(t *testing.T, h *pluginhost.Host, mode, file string) sdk.Hook {
 	t.Helper()
-	k, err := h.Hook(t.Context(), "faulty", cfg(mode, file))
-	if err != nil {
-		t.Fatal(err)
-	}
+	k := need.Value(h.Hook(t.Context(), "faulty", cfg(mode, file)))(t)
 	return k
 }
 
@@ -104,9 +102,7 @@ func run(t *testing.T, k sdk.Hook) facts {
 		t.Fatal(err)
 	}
 	var f facts
-	if err := json.Unmarshal(r.Outputs["facts"], &f); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, json.Unmarshal(r.Outputs["facts"], &f))
 	return f
 }
 
@@ -156,10 +152,7 @@ func TestAPluginRunsAlone(t *testing.T) {
 	t.Setenv("SSL_CERT_FILE", "/roots.pem")
 	t.Setenv("SSL_CERT_DIR", "/roots")
 	t.Setenv("GODEBUG", "fips140=on")
-	lock, err := os.Create(filepath.Join(t.TempDir(), "lock"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	lock := need.Value(os.Create(filepath.Join(t.TempDir(), "lock")))(t)
 	defer func() { _ = lock.Close() }()
 	h, _ := newHost(t, func(o *pluginhost.Options) { o.ExtraFiles = []*os.File{lock} })
 	first := newHook(t, h, "ok", "")
@@ -295,9 +288,7 @@ func TestAHangEndsWithTheHost(t *testing.T) {
 	if !alive(pid) {
 		t.Fatal("a SIGTERM ended the plugin")
 	}
-	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, syscall.Kill(pid, syscall.SIGKILL))
 	wantFailure(t, <-done, failure.Unavailable, failure.Crashed)
 }
 
@@ -305,9 +296,7 @@ func TestNoiseGoesToTheLog(t *testing.T) {
 	t.Parallel()
 	h, log := newHost(t, nil)
 	run(t, newHook(t, h, "noise", ""))
-	if err := h.Close(); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, h.Close())
 	for _, want := range []string{"on stdout", "on descriptor 1", "not json", "a line with (sensitive)", "plugin=faulty"} {
 		if !strings.Contains(log.String(), want) {
 			t.Errorf("the log does not have %q", want)
@@ -385,41 +374,24 @@ func TestWhatAPluginStartedEndsWithIt(t *testing.T) {
 	t.Run("killed", func(t *testing.T) {
 		t.Parallel()
 		_, f := start(t)
-		if err := syscall.Kill(f.PID, syscall.SIGKILL); err != nil {
-			t.Fatal(err)
-		}
+		need.Done(t, syscall.Kill(f.PID, syscall.SIGKILL))
 		waitGone(t, f.Daemon)
 	})
 }
 
 func TestAKilledHostLeavesNoOrphan(t *testing.T) {
 	t.Parallel()
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
+	exe := need.Value(os.Executable())(t)
 	cmd := exec.Command(exe, "__host", t.TempDir(), "daemon")
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	line, err := bufio.NewReader(out).ReadBytes('\n')
-	if err != nil {
-		t.Fatal(err)
-	}
+	out := need.Value(cmd.StdoutPipe())(t)
+	need.Done(t, cmd.Start())
+	line := need.Value(bufio.NewReader(out).ReadBytes('\n'))(t)
 	var f facts
-	if err := json.Unmarshal(line, &f); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, json.Unmarshal(line, &f))
 	if !alive(f.PID) {
 		t.Fatal("the plugin is not there")
 	}
-	if err := cmd.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, cmd.Process.Kill())
 	_ = cmd.Wait()
 	waitGone(t, f.PID)
 	waitGone(t, f.Daemon)
@@ -428,30 +400,17 @@ func TestAKilledHostLeavesNoOrphan(t *testing.T) {
 // install copies this binary as a third-party plugin.
 func install(t *testing.T, dir, name string) string {
 	t.Helper()
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	in, err := os.Open(exe)
-	if err != nil {
-		t.Fatal(err)
-	}
+	exe := need.Value(os.Executable())(t)
+	in := need.Value(os.Open(exe))(t)
 	defer func() { _ = in.Close() }()
 	// No process may be forked while the file is open for writing: the child
 	// would keep it open until its exec, and the file could not be run.
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
 	path := filepath.Join(dir, "dprun-plugin-"+name)
-	out, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o755)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := io.Copy(out, in); err != nil {
-		t.Fatal(err)
-	}
-	if err := out.Close(); err != nil {
-		t.Fatal(err)
-	}
+	out := need.Value(os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o755))(t)
+	need.Value(io.Copy(out, in))(t)
+	need.Done(t, out.Close())
 	return path
 }
 
@@ -459,9 +418,7 @@ func writeScript(t *testing.T, dir, name, body string) {
 	t.Helper()
 	syscall.ForkLock.RLock() // see install
 	defer syscall.ForkLock.RUnlock()
-	if err := os.WriteFile(filepath.Join(dir, "dprun-plugin-"+name), []byte("#!/bin/sh\n"+body), 0o755); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, os.WriteFile(filepath.Join(dir, "dprun-plugin-"+name), []byte("#!/bin/sh\n"+body), 0o755))
 }
 
 func TestAnInstalledPluginIsVerifiedAndCached(t *testing.T) {
@@ -469,10 +426,7 @@ func TestAnInstalledPluginIsVerifiedAndCached(t *testing.T) {
 	dir, cache := t.TempDir(), t.TempDir()
 	path := install(t, dir, "third")
 	h, log := newHost(t, func(o *pluginhost.Options) { o.Dir, o.CacheDir = dir, cache })
-	s, err := h.Describe(t.Context(), "third")
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := need.Value(h.Describe(t.Context(), "third"))(t)
 	if s.Version != "1.2.3" || !slices.Equal(h.Names(), []string{"faulty", "third"}) {
 		t.Errorf("got %+v, names %v", s, h.Names())
 	}
@@ -483,24 +437,15 @@ func TestAnInstalledPluginIsVerifiedAndCached(t *testing.T) {
 	if err != nil || len(ds) != 1 || ds[0].Detail != "d (sensitive)" {
 		t.Errorf("got %v, %v", ds, err)
 	}
-	k, err := h.Hook(t.Context(), "third", cfg("exit", ""))
-	if err != nil {
-		t.Fatal(err)
-	}
-	info, err := h.Info("third")
-	if err != nil {
-		t.Fatal(err)
-	}
+	k := need.Value(h.Hook(t.Context(), "third", cfg("exit", "")))(t)
+	info := need.Value(h.Info("third"))(t)
 	_, err = k.Run(t.Context(), sdk.RunRequest{}, nil)
 	wantFailure(t, err, failure.Unavailable, failure.Crashed, "third 1.2.3 (sha256 "+info.Digest[:12]+")")
 	if !strings.Contains(log.String(), "talks before it serves") {
 		t.Error("what it printed before it served is lost")
 	}
 
-	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	f := need.Value(os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0))(t)
 	_, _ = f.WriteString("changed")
 	_ = f.Close()
 	_, err = k.Run(t.Context(), sdk.RunRequest{}, nil)

@@ -13,6 +13,7 @@ import (
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
 	"github.com/dprun/dprun/sdk/schema"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 // gateway is a source whose process ends on every call but a few: those that
@@ -92,9 +93,7 @@ func wornOut(t *testing.T) (s sdk.Source, allow func(call string)) {
 	}
 	wearOut(t, s, 4)
 	return s, func(call string) {
-		if err := os.WriteFile(filepath.Join(dir, call), nil, 0o600); err != nil {
-			t.Fatal(err)
-		}
+		need.Done(t, os.WriteFile(filepath.Join(dir, call), nil, 0o600))
 	}
 }
 

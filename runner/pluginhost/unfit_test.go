@@ -11,6 +11,7 @@ import (
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
 	"github.com/dprun/dprun/sdk/schema"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 // whoever needs a file that cannot be used is told why; nobody else is kept
@@ -83,13 +84,9 @@ func TestAFileThatCannotBeUsedIsMissedOnlyByWhoNeedsIt(t *testing.T) {
 func TestAPluginOfAnotherProtocolVersionIsToldSo(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	if err := os.Chmod(dir, 0o700); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, os.Chmod(dir, 0o700))
 	later := "#!/bin/sh\necho '1|2|unix|/nonexistent|grpc|'\nexec sleep 60\n" // go-plugin's first line: protocol version 2
-	if err := os.WriteFile(filepath.Join(dir, "dprun-plugin-later"), []byte(later), 0o755); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, os.WriteFile(filepath.Join(dir, "dprun-plugin-later"), []byte(later), 0o755))
 	h, _ := newHost(t, func(o *pluginhost.Options) { o.Dir = dir })
 	_, err := h.Schemas(t.Context(), pluginhost.Ref{Kind: schema.KindHook, Type: "later"})
 	wantFailure(t, err, failure.Precondition, failure.Protocol, "the plugin later", "speaks other versions", "speaks 1", "a build of the plugin")
@@ -99,9 +96,7 @@ func TestAPluginOfAnotherProtocolVersionIsToldSo(t *testing.T) {
 func TestADirectoryThatCannotBeReadIsTheOneCause(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "plugins")
-	if err := os.WriteFile(file, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, os.WriteFile(file, nil, 0o600))
 	h, _ := newHost(t, func(o *pluginhost.Options) { o.Dir = file })
 	_, err := h.Schemas(t.Context(), pluginhost.Ref{Kind: schema.KindHook, Type: "webhook"})
 	wantFailure(t, err, failure.Unavailable, failure.BadConfig, file, "cannot be read")

@@ -5,29 +5,21 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 // A script's secrets are files below its host's directory; nobody is left to
 // remove them when the host was killed.
 func TestWhatAKilledHostLeftIsSweptAtOnce(t *testing.T) {
 	t.Parallel()
-	base, err := os.MkdirTemp("", "sweep-")
-	if err != nil {
-		t.Fatal(err)
-	}
+	base := need.Value(os.MkdirTemp("", "sweep-"))(t)
 	t.Cleanup(func() { _ = os.RemoveAll(base) })
-	living, err := newWorkDir(base)
-	if err != nil {
-		t.Fatal(err)
-	}
+	living := need.Value(newWorkDir(base))(t)
 	left := filepath.Join(base, hostPrefix+"left", "plugin-exec", "tmp", "script-1")
 	for _, dir := range []string{left, filepath.Join(base, "somebody-elses"), filepath.Join(living.path, "script-2")} {
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(dir, "TOKEN"), []byte("s3cret"), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		need.Done(t, os.MkdirAll(dir, 0o700))
+		need.Done(t, os.WriteFile(filepath.Join(dir, "TOKEN"), []byte("s3cret"), 0o600))
 	}
 	Sweep(base)
 	if _, err := os.Stat(filepath.Join(base, hostPrefix+"left")); !os.IsNotExist(err) {
@@ -45,10 +37,7 @@ func TestWhatAKilledHostLeftIsSweptAtOnce(t *testing.T) {
 
 func TestASweepTakesNoDirectoryOfALivingHost(t *testing.T) {
 	t.Parallel()
-	base, err := os.MkdirTemp("", "sweep-")
-	if err != nil {
-		t.Fatal(err)
-	}
+	base := need.Value(os.MkdirTemp("", "sweep-"))(t)
 	t.Cleanup(func() { _ = os.RemoveAll(base) })
 	var all sync.WaitGroup
 	for range 8 {

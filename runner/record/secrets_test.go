@@ -9,6 +9,7 @@ import (
 
 	plansecret "github.com/dprun/dprun/plan/secret"
 	"github.com/dprun/dprun/runner/redact"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 // A plan may have been checked out for one run only: what does not need its
@@ -16,9 +17,7 @@ import (
 func TestSecretsAreReadWhereThePlanWasIfItIsThere(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "pw"), []byte("from the plan"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, os.WriteFile(filepath.Join(dir, "pw"), []byte("from the plan"), 0o600))
 	gone := filepath.Join(dir, "gone")
 	for name, c := range map[string]struct {
 		dir  string

@@ -10,15 +10,14 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 func TestNoFormOfASecretIsShown(t *testing.T) {
 	t.Parallel()
 	secret := `p"a<ss & wörd/+=`
-	quoted, err := json.Marshal(secret)
-	if err != nil {
-		t.Fatal(err)
-	}
+	quoted := need.Value(json.Marshal(secret))(t)
 	var r Redactor
 	r.Add(secret)
 	r.Add("-----BEGIN KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC\n-----END KEY-----\n")
@@ -67,9 +66,7 @@ func TestEveryWayToWriteASecretIsMasked(t *testing.T) {
 	plainJSON := &strings.Builder{}
 	e := json.NewEncoder(plainJSON)
 	e.SetEscapeHTML(false)
-	if err := e.Encode(secret); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, e.Encode(secret))
 	for name, text := range map[string]string{
 		"Go's quoted form": fmt.Sprintf("%q", secret), "Go's quoted form in ASCII": fmt.Sprintf("%+q", secret), "JSON without HTML escapes": plainJSON.String(),
 		"HTML": html.EscapeString(secret), "XML attribute": `p&quot;a&amp;s&apos;s&lt;w&gt;/ö\x`, "XML text": `p"a&amp;s's&lt;w&gt;/ö\x`,

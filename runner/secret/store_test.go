@@ -14,14 +14,13 @@ import (
 
 	plansecret "github.com/dprun/dprun/plan/secret"
 	"github.com/dprun/dprun/runner/redact"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 func TestSecretsAreReadFromTheirReferencesAndKnownToTheRedactor(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "pw"), []byte("from-file\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, os.WriteFile(filepath.Join(dir, "pw"), []byte("from-file\n"), 0o600))
 	counter := filepath.Join(dir, "count")
 	var r redact.Redactor
 	s := New(dir, []string{"GW=old", "GW=from-env", "PATH=" + os.Getenv("PATH")}, &r)
@@ -86,9 +85,7 @@ func TestWhatIsEmptyIsNoSecret(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	for name, text := range map[string]string{"empty": "", "line": "\n", "blanks": "  \r\n", "mark": "\xef\xbb\xbf\n"} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		need.Done(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
 	}
 	s := New(dir, []string{"EMPTY=", "BLANK= "}, &redact.Redactor{})
 	for ref, want := range map[string]string{"file empty": "is empty; write the secret into it", "file line": "is empty", "file blanks": "is empty", "file mark": "is empty",
@@ -131,18 +128,12 @@ func TestFilesThatOthersMayReadAreNamed(t *testing.T) {
 	dir := t.TempDir()
 	for name, mode := range map[string]os.FileMode{"own": 0o600, "group": 0o640, "others": 0o604, "changed": 0o660} {
 		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, []byte("s3cret"), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Chmod(path, mode); err != nil {
-			t.Fatal(err)
-		}
+		need.Done(t, os.WriteFile(path, []byte("s3cret"), 0o600))
+		need.Done(t, os.Chmod(path, mode))
 	}
 	s := New(dir, nil, &redact.Redactor{})
 	for _, name := range []string{"own", "group", "others", "changed"} {
-		if _, err := s.ReadSecret(plansecret.Ref{Kind: plansecret.KindFile, Args: []string{name}}); err != nil {
-			t.Fatal(err)
-		}
+		need.Value(s.ReadSecret(plansecret.Ref{Kind: plansecret.KindFile, Args: []string{name}}))(t)
 	}
 	if got, want := s.Open(), []string{filepath.Join(dir, "changed"), filepath.Join(dir, "others")}; !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
@@ -157,10 +148,7 @@ func TestACommandMayLeaveAProcessBehind(t *testing.T) {
 	if err != nil || got != "s3cret" {
 		t.Fatalf("%q, %v", got, err)
 	}
-	pid, err := os.ReadFile(filepath.Join(dir, "left"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	pid := need.Value(os.ReadFile(filepath.Join(dir, "left")))(t)
 	stat := filepath.Join("/proc", strings.TrimSpace(string(pid)), "stat")
 	for until := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
 		b, err := os.ReadFile(stat)
@@ -182,9 +170,7 @@ func TestSecretsAreReadSideBySide(t *testing.T) {
 	for i := range together {
 		refs = append(refs, command(fmt.Sprintf("touch here-%d; while [ $(ls | grep -c here) -lt %d ]; do sleep 0.05; done; echo secret-%d", i, together, i)))
 	}
-	if err := s.Prefetch(t.Context(), refs); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, s.Prefetch(t.Context(), refs))
 	r := s.Reader()
 	for i, ref := range refs {
 		if got, err := r.ReadSecret(ref); err != nil || got != fmt.Sprintf("secret-%d", i) {
@@ -223,9 +209,7 @@ func TestAReaderReadsWhatWasAskedForUntilThePlanIsLoaded(t *testing.T) {
 	s := New(t.TempDir(), []string{"A=first", "B=second"}, &redact.Redactor{})
 	a, b := plansecret.Ref{Kind: plansecret.KindEnv, Args: []string{"A"}}, plansecret.Ref{Kind: plansecret.KindEnv, Args: []string{"B"}}
 	none := plansecret.Ref{Kind: plansecret.KindEnv, Args: []string{"NONE"}}
-	if err := s.Prefetch(t.Context(), []plansecret.Ref{a, none}); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, s.Prefetch(t.Context(), []plansecret.Ref{a, none}))
 	if lacks := s.Lacks([]plansecret.Ref{a, b}); len(lacks) != 1 || lacks[0].Args[0] != "B" {
 		t.Errorf("lacks %v", lacks)
 	}

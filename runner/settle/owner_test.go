@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/dprun/dprun/runner/lock"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 // settlers are two that share their locks, as if they were processes.
@@ -15,10 +16,7 @@ func settlers(t *testing.T) (a, b *Settler) {
 	t.Helper()
 	dir := t.TempDir()
 	open := func() *Settler {
-		locks, err := lock.Open(dir)
-		if err != nil {
-			t.Fatal(err)
-		}
+		locks := need.Value(lock.Open(dir))(t)
 		return &Settler{Locks: locks}
 	}
 	return open(), open()
@@ -50,14 +48,9 @@ func TestARunThatIsLetGoAtTheLastMomentIsTaken(t *testing.T) {
 func TestARunWhoseProcessIsGoneAndWhoseChildHangsIsNotTaken(t *testing.T) {
 	t.Parallel()
 	s, _ := settlers(t)
-	hangs, err := os.OpenFile(s.Locks.Path(lock.RunKey("r")), os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		t.Fatal(err)
-	}
+	hangs := need.Value(os.OpenFile(s.Locks.Path(lock.RunKey("r")), os.O_CREATE|os.O_RDWR, 0o600))(t)
 	defer func() { _ = hangs.Close() }()
-	if err := unix.Flock(int(hangs.Fd()), unix.LOCK_EX); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, unix.Flock(int(hangs.Fd()), unix.LOCK_EX))
 	held, by, err := s.takeOver(t.Context(), "r", 300*time.Millisecond, working)
 	if held != nil || by != nil || err != nil {
 		t.Errorf("owned: %v, %v, %v", held, by, err)

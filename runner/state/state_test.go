@@ -8,14 +8,13 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 func TestDirTakesTheFirstThatIsSet(t *testing.T) {
 	t.Parallel()
-	cwd, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
+	cwd := need.Value(os.Getwd())(t)
 	for name, tc := range map[string]struct {
 		flag string
 		env  map[string]string
@@ -45,15 +44,9 @@ func TestOpenMakesAPrivateTree(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "a", "b")
 	for range 2 { // the second time everything is there already
-		s, err := Open(dir)
-		if err != nil {
-			t.Fatal(err)
-		}
+		s := need.Value(Open(dir))(t)
 		for _, d := range []string{s.root, s.Staging(), s.Locks(), s.Plugins(), s.Work()} {
-			info, err := os.Lstat(d)
-			if err != nil {
-				t.Fatal(err)
-			}
+			info := need.Value(os.Lstat(d))(t)
 			if info.Mode() != os.ModeDir|0o700 {
 				t.Errorf("%s has mode %v, want drwx------", d, info.Mode())
 			}
@@ -67,20 +60,10 @@ func TestOpenMakesAPrivateTree(t *testing.T) {
 func TestOpenFollowsALinkOnce(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	real, err := filepath.EvalSymlinks(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Mkdir(filepath.Join(dir, "real"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Symlink("real", filepath.Join(dir, "link")); err != nil {
-		t.Fatal(err)
-	}
-	s, err := Open(filepath.Join(dir, "link"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	real := need.Value(filepath.EvalSymlinks(dir))(t)
+	need.Done(t, os.Mkdir(filepath.Join(dir, "real"), 0o700))
+	need.Done(t, os.Symlink("real", filepath.Join(dir, "link")))
+	s := need.Value(Open(filepath.Join(dir, "link")))(t)
 	if want := filepath.Join(real, "real"); s.root != want {
 		t.Errorf("Root = %s, want %s", s.root, want)
 	}
@@ -98,12 +81,8 @@ func TestOpenRefusesADirectoryThatOthersCanChange(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
-			if err := os.Chmod(dir, 0o700); err != nil {
-				t.Fatal(err)
-			}
-			if err := prepare(dir); err != nil {
-				t.Fatal(err)
-			}
+			need.Done(t, os.Chmod(dir, 0o700))
+			need.Done(t, prepare(dir))
 			_, err := Open(dir)
 			if unfit := new(UnfitError); !errors.As(err, &unfit) || unfit.Remedy == "" {
 				t.Errorf("Open = %v, want an UnfitError with a remedy", err)
@@ -122,9 +101,7 @@ func mkdirMode(dir string, mode os.FileMode) error {
 func TestFitRefusesAnotherOwner(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	if err := os.Chmod(dir, 0o700); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, os.Chmod(dir, 0o700))
 	if err := fit(dir, os.Geteuid()); err != nil {
 		t.Fatalf("own directory: %v", err)
 	}
@@ -168,31 +145,20 @@ func TestFUSEIsToldByItsMount(t *testing.T) {
 func TestAnOddJournalIsTold(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	if err := os.Chmod(dir, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	s, err := Open(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, os.Chmod(dir, 0o700))
+	s := need.Value(Open(dir))(t)
 	if odd := s.Odd(); len(odd) > 0 {
 		t.Errorf("none yet: %v", odd)
 	}
-	if err := os.WriteFile(s.Journal(), nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, os.WriteFile(s.Journal(), nil, 0o600))
 	if odd := s.Odd(); len(odd) > 0 {
 		t.Errorf("private: %v", odd)
 	}
-	if err := os.Chmod(s.Journal(), 0o666); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, os.Chmod(s.Journal(), 0o666))
 	if odd := s.Odd(); len(odd) != 1 || !strings.HasSuffix(odd[0], "can be written by others (mode 0666): chmod 0600 "+s.Journal()) {
 		t.Errorf("open to all: %v", odd)
 	}
-	if err := errors.Join(os.Rename(s.Journal(), s.Journal()+"-elsewhere"), os.Symlink(s.Journal()+"-elsewhere", s.Journal())); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, errors.Join(os.Rename(s.Journal(), s.Journal()+"-elsewhere"), os.Symlink(s.Journal()+"-elsewhere", s.Journal())))
 	if odd := s.Odd(); len(odd) != 1 || !strings.Contains(odd[0], "is a link") {
 		t.Errorf("a link: %v", odd)
 	}

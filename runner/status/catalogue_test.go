@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 // table lists the codes of the reference product's table, in its order.
@@ -104,10 +106,7 @@ func TestOwnCodesAreMarkedAsOurs(t *testing.T) {
 // declared reads the constants of type Code out of codes.go.
 func declared(t *testing.T) []string {
 	t.Helper()
-	f, err := parser.ParseFile(token.NewFileSet(), "codes.go", nil, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	f := need.Value(parser.ParseFile(token.NewFileSet(), "codes.go", nil, 0))(t)
 	var out []string
 	for _, d := range f.Decls {
 		g, ok := d.(*ast.GenDecl)
@@ -120,10 +119,7 @@ func declared(t *testing.T) []string {
 				t.Errorf("%s is no Code", v.Names[0].Name)
 				continue
 			}
-			c, err := strconv.Unquote(v.Values[0].(*ast.BasicLit).Value)
-			if err != nil {
-				t.Fatal(err)
-			}
+			c := need.Value(strconv.Unquote(v.Values[0].(*ast.BasicLit).Value))(t)
 			out = append(out, c)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/dprun/dprun/testfixtures/ganesha"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 func TestServersRunSideBySideAndEnd(t *testing.T) {
@@ -30,9 +31,7 @@ func TestServersRunSideBySideAndEnd(t *testing.T) {
 		c.Close()
 		t.Error("a killed server still listens")
 	}
-	if err := a.Restart(); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, a.Restart())
 	c, err := net.Dial("tcp", net.JoinHostPort(a.Host, strconv.Itoa(a.NFSPort)))
 	if err != nil {
 		t.Fatalf("a restarted server does not listen: %v", err)

@@ -21,6 +21,7 @@ import (
 	"github.com/dprun/dprun/plugins/sftp"
 	"github.com/dprun/dprun/runner/pluginhost"
 	"github.com/dprun/dprun/sdk"
+	"github.com/dprun/dprun/testfixtures/need"
 	"github.com/dprun/dprun/testfixtures/servers/results"
 )
 
@@ -60,10 +61,7 @@ func note(t *testing.T, r results.Result) {
 		noted.all = append(noted.all, r)
 		return
 	}
-	committed, err := results.Read()
-	if err != nil {
-		t.Fatal(err)
-	}
+	committed := need.Value(results.Read())(t)
 	i := slices.IndexFunc(committed, func(c results.Result) bool { return c.Server == r.Server })
 	if i < 0 {
 		t.Fatalf("results.json does not have %s: run `make servers-results`", r.Server)

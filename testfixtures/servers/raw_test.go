@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"github.com/dprun/dprun/testfixtures/need"
 	"github.com/dprun/dprun/testfixtures/servers"
 )
 
@@ -50,18 +51,9 @@ func (e statusError) Error() string {
 
 func dialRaw(t *testing.T, s *servers.Server) *raw {
 	t.Helper()
-	pem, err := os.ReadFile(s.PrivateKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	key, err := ssh.ParsePrivateKey(pem)
-	if err != nil {
-		t.Fatal(err)
-	}
-	line, err := os.ReadFile(s.KnownHosts)
-	if err != nil {
-		t.Fatal(err)
-	}
+	pem := need.Value(os.ReadFile(s.PrivateKey))(t)
+	key := need.Value(ssh.ParsePrivateKey(pem))(t)
+	line := need.Value(os.ReadFile(s.KnownHosts))(t)
 	_, _, host, _, _, err := ssh.ParseKnownHosts(line)
 	if err != nil {
 		t.Fatal(err)
@@ -74,10 +66,7 @@ func dialRaw(t *testing.T, s *servers.Server) *raw {
 		t.Fatalf("log in: %v\n%s", err, s.Log())
 	}
 	t.Cleanup(func() { _ = client.Close() })
-	session, err := client.NewSession()
-	if err != nil {
-		t.Fatal(err)
-	}
+	session := need.Value(client.NewSession())(t)
 	r := &raw{ssh: client}
 	if r.in, err = session.StdinPipe(); err != nil {
 		t.Fatal(err)
@@ -88,9 +77,7 @@ func dialRaw(t *testing.T, s *servers.Server) *raw {
 	if err := session.RequestSubsystem("sftp"); err != nil {
 		t.Fatalf("start SFTP: %v\n%s", err, s.Log())
 	}
-	if err := r.send(sshInit, uint32(3)); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, r.send(sshInit, uint32(3)))
 	kind, body, err := r.receive()
 	if err != nil || kind != sshVersion || len(body) < 4 {
 		t.Fatalf("the answer to INIT is of type %d with %d bytes, %v\n%s", kind, len(body), err, s.Log())

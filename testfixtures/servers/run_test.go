@@ -14,6 +14,7 @@ import (
 	"github.com/dprun/dprun/runner/clock"
 	"github.com/dprun/dprun/testfixtures/dpsim"
 	"github.com/dprun/dprun/testfixtures/ganesha"
+	"github.com/dprun/dprun/testfixtures/need"
 	"github.com/dprun/dprun/testfixtures/servers"
 )
 
@@ -82,9 +83,7 @@ func TestARunStoresAtServersThatAreKilledOnTheWay(t *testing.T) {
 	t.Cleanup(fleet.Close)
 	dir := t.TempDir()
 	write := func(name, text string) {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		need.Done(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
 	}
 	gw := fleet.Ready().Devices[0]
 	write("gw.pw", gw.Password)

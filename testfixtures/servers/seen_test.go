@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dprun/dprun/testfixtures/need"
 	"github.com/dprun/dprun/testfixtures/servers"
 	"github.com/dprun/dprun/testfixtures/servers/results"
 )
@@ -21,12 +22,8 @@ func seen(t *testing.T, s *servers.Server) *results.SFTP {
 	r := dialRaw(t, s)
 	banner, _, _ := strings.Cut(string(r.ssh.ServerVersion()), " ") // a comment follows, random with TinySSH
 	out := &results.SFTP{Banner: banner, Extensions: slices.Sorted(slices.Values(r.extensions))}
-	if err := os.WriteFile(filepath.Join(s.Dir, "read"), make([]byte, 1<<20), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(s.Dir, "taken"), nil, 0o666); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, os.WriteFile(filepath.Join(s.Dir, "read"), make([]byte, 1<<20), 0o644))
+	need.Done(t, os.WriteFile(filepath.Join(s.Dir, "taken"), nil, 0o666))
 	at := func(name string) string { return path.Join(s.Directory, name) }
 
 	h := must(t, "open a file to read")(r.open(at("read"), openRead))

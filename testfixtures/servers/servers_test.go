@@ -21,6 +21,7 @@ import (
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/conformance"
 	"github.com/dprun/dprun/testfixtures/ganesha"
+	"github.com/dprun/dprun/testfixtures/need"
 	"github.com/dprun/dprun/testfixtures/servers"
 	"github.com/dprun/dprun/testfixtures/servers/results"
 )
@@ -43,10 +44,7 @@ func TestPackagedServersStoreWhatDprunVerifies(t *testing.T) {
 
 func TestGaneshaStoresWhatDprunVerifies(t *testing.T) {
 	t.Parallel()
-	version, err := servers.PackageVersion("nfs-ganesha")
-	if err != nil {
-		t.Fatal(err)
-	}
+	version := need.Value(servers.PackageVersion("nfs-ganesha"))(t)
 	s := ganesha.Start(t)
 	r := results.Result{Server: "NFS-Ganesha", Version: version, Date: today(), Protocol: "nfs", How: "VFS back end"}
 	store(t, &r, nfs.Plugin(), map[string]cty.Value{
@@ -61,10 +59,7 @@ func today() string { return time.Now().UTC().Format(time.DateOnly) }
 // serverTest starts a server and tells what is seen of it.
 func serverTest(t *testing.T, k servers.Kind) results.Result {
 	t.Helper()
-	version, err := k.Version()
-	if err != nil {
-		t.Fatal(err)
-	}
+	version := need.Value(k.Version())(t)
 	s := k.Start(t)
 	r := results.Result{Server: k.Name, Version: version, Date: today(), Protocol: "sftp", How: k.How, Set: k.Set}
 	plugin := sftp.Plugin()
@@ -75,10 +70,7 @@ func serverTest(t *testing.T, k servers.Kind) results.Result {
 		arguments["nfs_port"], arguments["mount_port"] = cty.NumberIntVal(int64(s.Port)), cty.NumberIntVal(int64(s.Port))
 	} else {
 		r.SFTP = seen(t, s)
-		key, err := os.ReadFile(s.PrivateKey)
-		if err != nil {
-			t.Fatal(err)
-		}
+		key := need.Value(os.ReadFile(s.PrivateKey))(t)
 		arguments["host"], arguments["port"], arguments["username"] = cty.StringVal(s.Host), cty.NumberIntVal(int64(s.Port)), cty.StringVal(s.User)
 		arguments["private_key"], arguments["known_hosts"] = cty.StringVal(string(key)), cty.StringVal(s.KnownHosts)
 		arguments["directory"] = cty.StringVal(s.Directory)
@@ -105,14 +97,8 @@ func store(t *testing.T, r *results.Result, p sdk.Plugin, arguments map[string]c
 	}
 	t.Cleanup(stop)
 	kind := p.Schema().Destinations[0]
-	config, err := kind.Config.ApplyDefaults(cty.ObjectVal(arguments))
-	if err != nil {
-		t.Fatal(err)
-	}
-	d, err := c.ConfigureDestination(ctx, kind.Name, config)
-	if err != nil {
-		t.Fatal(err)
-	}
+	config := need.Value(kind.Config.ApplyDefaults(cty.ObjectVal(arguments)))(t)
+	d := need.Value(c.ConfigureDestination(ctx, kind.Name, config))(t)
 	check, err := d.Check(ctx)
 	if err != nil {
 		t.Fatalf("check: %v", err)
@@ -185,9 +171,7 @@ func staged(t *testing.T, name string, size int) sdk.StoreRequest {
 	data := make([]byte, size)
 	_, _ = rand.NewChaCha8(sha256.Sum256([]byte(name))).Read(data)
 	local := filepath.Join(t.TempDir(), "staged")
-	if err := os.WriteFile(local, data, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, os.WriteFile(local, data, 0o600))
 	sum := sha256.Sum256(data)
 	return sdk.StoreRequest{
 		Source: local, Path: name, Size: int64(size), SHA256: hex.EncodeToString(sum[:]),

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/dprun/dprun/testfixtures/need"
 	"github.com/dprun/dprun/testfixtures/sshd"
 )
 
@@ -26,9 +27,7 @@ func TestServerServesOpenSSHsOwnClientAcrossARestart(t *testing.T) {
 	t.Parallel()
 	s := sshd.Start(t, sshd.Options{})
 	local := filepath.Join(t.TempDir(), "local")
-	if err := os.WriteFile(local, []byte("data"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, os.WriteFile(local, []byte("data"), 0o600))
 	for _, name := range []string{"before", "after"} {
 		if out, err := put(t, s, local, name); err != nil { // relative: sessions start in Dir
 			t.Fatalf("put %s: %v\n%s\n%s", name, err, out, s.Log())
@@ -36,13 +35,9 @@ func TestServerServesOpenSSHsOwnClientAcrossARestart(t *testing.T) {
 		if b, err := os.ReadFile(filepath.Join(s.Dir, name)); err != nil || string(b) != "data" {
 			t.Errorf("%s holds %q, %v", name, b, err)
 		}
-		if err := s.Restart(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		need.Done(t, s.Restart(t.Context()))
 	}
-	if err := s.Kill(); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, s.Kill())
 	if _, err := put(t, s, local, "never"); err == nil {
 		t.Error("a killed server still serves")
 	}
@@ -52,12 +47,8 @@ func TestServerRespectsFileModes(t *testing.T) {
 	t.Parallel()
 	s := sshd.Start(t, sshd.Options{HostKeys: []string{sshd.ED25519}})
 	local := filepath.Join(t.TempDir(), "local")
-	if err := os.WriteFile(local, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Chmod(s.Dir, 0o555); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, os.WriteFile(local, nil, 0o600))
+	need.Done(t, os.Chmod(s.Dir, 0o555))
 	if _, err := put(t, s, local, "file"); err == nil {
 		t.Error("a session wrote into a directory without write permission")
 	}
@@ -72,9 +63,7 @@ func TestServerRunsAnotherSFTPServerForItsUser(t *testing.T) {
 		},
 	})
 	local := filepath.Join(t.TempDir(), "local")
-	if err := os.WriteFile(local, []byte("data"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, os.WriteFile(local, []byte("data"), 0o600))
 	if out, err := put(t, s, local, "file"); err != nil {
 		t.Fatalf("put: %v\n%s\n%s", err, out, s.Log())
 	}

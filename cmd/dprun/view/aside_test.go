@@ -9,6 +9,7 @@ import (
 	"github.com/dprun/dprun/runner/lifecycle"
 	"github.com/dprun/dprun/runner/report"
 	"github.com/dprun/dprun/sdk"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 func TestWhatEarlierRunsOweIsSaidBeforeItIsDone(t *testing.T) {
@@ -34,9 +35,7 @@ func TestWhatEarlierRunsOweIsSaidBeforeItIsDone(t *testing.T) {
 		s.now = at(2 * time.Minute)
 		h.Tick()
 		same(t, "when it is over", s.err.String(), "")
-		if err := h.Close(); err != nil {
-			t.Fatal(err)
-		}
+		need.Done(t, h.Close())
 	}
 }
 

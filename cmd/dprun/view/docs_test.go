@@ -11,18 +11,13 @@ import (
 	"github.com/dprun/dprun/plan/diag"
 	"github.com/dprun/dprun/runner/event"
 	"github.com/dprun/dprun/runner/report"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 func TestThePageOnJSONNamesEveryTypeAndField(t *testing.T) {
 	t.Parallel()
-	page, err := os.ReadFile("../../../docs/json.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	source, err := os.ReadFile("json.go")
-	if err != nil {
-		t.Fatal(err)
-	}
+	page := need.Value(os.ReadFile("../../../docs/json.md"))(t)
+	source := need.Value(os.ReadFile("json.go"))(t)
 	found := regexp.MustCompile(`line\(j, "(\w+)"`).FindAllStringSubmatch(string(source), -1)
 	if len(found) < 15 {
 		t.Fatalf("only %d types are found in json.go", len(found))

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/dprun/dprun/runner/report"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 func TestEveryFormatNamesEveryNode(t *testing.T) {
@@ -13,9 +14,7 @@ func TestEveryFormatNamesEveryNode(t *testing.T) {
 		{ID: "task/x/a", Kind: report.GraphTask, Label: "x a"}}, Edges: []report.GraphEdge{{From: "inspect/a", To: "expand/x/a"}, {From: "expand/x/a", To: "task/x/a"}}}
 	for _, f := range []GraphFormat{GraphDOT, GraphMermaid, GraphJSON} {
 		var b strings.Builder
-		if err := writeGraph(&b, g, f); err != nil {
-			t.Fatal(err)
-		}
+		need.Done(t, writeGraph(&b, g, f))
 		for _, n := range g.Nodes {
 			if !strings.Contains(b.String(), n.Label) {
 				t.Errorf("%s lacks %q", f, n.Label)

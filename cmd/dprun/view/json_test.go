@@ -15,6 +15,7 @@ import (
 	"github.com/dprun/dprun/runner/event"
 	"github.com/dprun/dprun/runner/report"
 	"github.com/dprun/dprun/sdk/schema"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 func TestJSONIsOneObjectALineWithItsTypeFirst(t *testing.T) {
@@ -30,9 +31,7 @@ func TestJSONIsOneObjectALineWithItsTypeFirst(t *testing.T) {
 	j.Summary(event.Summary{Run: "01R", Plan: "nightly", Code: "SUCCESS", Started: start, Ended: start})
 	j.Owed([]report.Owed{{Run: "01R", Kind: "unquiesce", Device: "fra-1", Since: start, Commands: []string{"dprun recover"}}})
 	j.Fail(report.Failure{Message: "no", ExitCode: 12})
-	if err := j.Close(); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, j.Close())
 	same(t, "standard output", s.out.String(), `{"type":"version","dprun":"1.2.3","format":1,"plugin_protocol":1,"go":"go1.26","os":"linux","arch":"amd64"}
 {"type":"diagnostic","severity":"warning","code":"pattern-without-match","summary":"s","detail":"a < b"}
 {"type":"run","run":"01R","plan":"nightly","started":"2026-11-23T21:40:00Z"}
@@ -65,9 +64,7 @@ func TestEveryResultIsValidJSONWithAType(t *testing.T) {
 	j.Codes([]report.Explanation{{}})
 	j.Plugins([]report.Plugin{{}})
 	j.Plugin(schema.Plugin{})
-	if err := j.Close(); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, j.Close())
 	if out := s.out.String(); strings.Contains(out, ":null") {
 		t.Errorf("null in the place of a list:\n%s", out)
 	}

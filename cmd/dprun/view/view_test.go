@@ -16,6 +16,7 @@ import (
 	"github.com/dprun/dprun/runner/report"
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/schema"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 // start is when everything in these tests begins.
@@ -104,9 +105,7 @@ func TestOffATerminalATaskTakesFewLinesUnlessAllIsAskedFor(t *testing.T) {
 		if told == Failures {
 			h.Tick()
 		}
-		if err := h.Close(); err != nil {
-			t.Fatal(err)
-		}
+		need.Done(t, h.Close())
 		same(t, "standard error", s.err.String(), want)
 		same(t, "standard output", s.out.String(), "")
 	}
@@ -235,9 +234,7 @@ func TestOnATerminalOnlyResultsStayAndTheRestIsRedrawn(t *testing.T) {
 	same(t, "a result", s.err.String(), "\x1b[3A\r\x1b[J2026-11-23T21:40:10Z domains/fra-1/orders SUCCESS\n"+
 		"  domains/fra-1/pay  starting  10s\x1b[K\nnightly: 1 of 2 tasks done · 1 under way · 10s · about 10s left\x1b[K\n")
 	s.err.Reset()
-	if err := h.Close(); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, h.Close())
 	same(t, "the end", s.err.String(), "\x1b[2A\r\x1b[J")
 }
 
@@ -370,9 +367,7 @@ func TestWhatIsOwedComesLast(t *testing.T) {
 		h := s.human(nil)
 		h.Summary(sum)
 		h.Owed([]report.Owed{owed})
-		if err := h.Close(); err != nil {
-			t.Fatal(err)
-		}
+		need.Done(t, h.Close())
 		_, last, _ := strings.Cut(s.out.String(), "exit code 3)\n")
 		same(t, "after the summary", last, `
 1 thing is still owed:
@@ -394,9 +389,7 @@ func TestWhatIsOwedComesLast(t *testing.T) {
 		var s stage
 		h := s.human(nil)
 		h.Summary(sum)
-		if err := h.Close(); err != nil {
-			t.Fatal(err)
-		}
+		need.Done(t, h.Close())
 		_, last, _ := strings.Cut(s.out.String(), "exit code 3)\n")
 		same(t, "after the summary", last, "\n1 thing is still owed:\n  domain orders of fra-1: dprun recover\n")
 	})
@@ -436,12 +429,8 @@ func TestTextFromOutsideCannotSteerTheTerminal(t *testing.T) {
 	h.Codes([]report.Explanation{{Code: evil, Meaning: evil}})
 	h.Swept(report.Swept{Destination: evil, Removed: []string{evil}, Error: evil})
 	h.Fail(report.Failure{Message: evil})
-	if _, err := h.LogWriter().Write([]byte(evil)); err != nil {
-		t.Fatal(err)
-	}
-	if err := h.Close(); err != nil {
-		t.Fatal(err)
-	}
+	need.Value(h.LogWriter().Write([]byte(evil)))(t)
+	need.Done(t, h.Close())
 	for name, got := range map[string]string{"standard output": s.out.String(), "standard error": s.err.String()} {
 		if got == "" {
 			t.Errorf("%s is empty", name)
@@ -538,9 +527,7 @@ func TestNothingToRecoverIsSaidToAPersonOnly(t *testing.T) {
 			var s stage
 			h := s.human(c.change)
 			h.NothingToRecover()
-			if err := h.Close(); err != nil {
-				t.Fatal(err)
-			}
+			need.Done(t, h.Close())
 			same(t, "standard output", s.out.String(), "")
 			same(t, "standard error", s.err.String(), c.want)
 		})

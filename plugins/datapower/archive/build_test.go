@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/dprun/dprun/plugins/datapower/archive"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 // file is one entry of an archive to build.
@@ -61,29 +62,15 @@ func pack(t testing.TB, files ...file) []byte {
 		h := &zip.FileHeader{Name: f.name, CRC32: crc32.ChecksumIEEE([]byte(f.data)), UncompressedSize64: uint64(len(f.data))}
 		if !strings.HasSuffix(f.name, "/") {
 			h.Method = zip.Deflate
-			d, err := flate.NewWriter(&packed, 6)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if _, err := d.Write([]byte(f.data)); err != nil {
-				t.Fatal(err)
-			}
-			if err := d.Close(); err != nil {
-				t.Fatal(err)
-			}
+			d := need.Value(flate.NewWriter(&packed, 6))(t)
+			need.Value(d.Write([]byte(f.data)))(t)
+			need.Done(t, d.Close())
 		}
 		h.CompressedSize64 = uint64(packed.Len())
-		e, err := w.CreateRaw(h)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := e.Write(packed.Bytes()); err != nil {
-			t.Fatal(err)
-		}
+		e := need.Value(w.CreateRaw(h))(t)
+		need.Value(e.Write(packed.Bytes()))(t)
 	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, w.Close())
 	return out.Bytes()
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/dprun/dprun/plugins/datapower/archive"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 // packed is an entry that is compressed already.
@@ -40,13 +41,9 @@ func packStreams(t testing.TB, entries ...packed) []byte {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := io.WriteString(part, e.stream); err != nil {
-			t.Fatal(err)
-		}
+		need.Value(io.WriteString(part, e.stream))(t)
 	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, w.Close())
 	return out.Bytes()
 }
 
@@ -54,20 +51,13 @@ func deflated(t testing.TB, level int, pieces ...string) []byte {
 	t.Helper()
 	var out bytes.Buffer
 	for i, p := range pieces {
-		w, err := flate.NewWriter(&out, level)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := io.WriteString(w, p); err != nil {
-			t.Fatal(err)
-		}
+		w := need.Value(flate.NewWriter(&out, level))(t)
+		need.Value(io.WriteString(w, p))(t)
 		end := w.Flush // to the boundary of a byte, and without the mark of the last block
 		if i == len(pieces)-1 {
 			end = w.Close
 		}
-		if err := end(); err != nil {
-			t.Fatal(err)
-		}
+		need.Done(t, end())
 	}
 	return out.Bytes()
 }
@@ -172,14 +162,8 @@ func TestAPanicInOneEntryIsAFindingOfThatEntry(t *testing.T) {
 		noise[i] = byte(x >> 24)
 	}
 	b := export(t, "d", "", file{name: "local/a", data: prose(3, 3000)}, file{name: "local/b", data: string(noise)}, file{name: "local/c", data: prose(5, 3000)})
-	z, err := zip.NewReader(bytes.NewReader(b), int64(len(b)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	at, err := z.File[1].DataOffset()
-	if err != nil {
-		t.Fatal(err)
-	}
+	z := need.Value(zip.NewReader(bytes.NewReader(b), int64(len(b))))(t)
+	at := need.Value(z.File[1].DataOffset())(t)
 	r, err := archive.Verifier{Workers: 1}.Verify(context.Background(), trap{bytes.NewReader(b), at + 100_000, at + 100_001}, int64(len(b)))
 	if err != nil {
 		t.Fatal(err)

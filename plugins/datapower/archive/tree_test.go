@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/dprun/dprun/plugins/datapower/archive"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 // tree writes files below a directory, which it returns.
@@ -21,12 +22,8 @@ func tree(t *testing.T, files map[string]string) string {
 	dir := t.TempDir()
 	for name, data := range files {
 		at := filepath.Join(dir, filepath.FromSlash(name))
-		if err := os.MkdirAll(filepath.Dir(at), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(at, []byte(data), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		need.Done(t, os.MkdirAll(filepath.Dir(at), 0o755))
+		need.Done(t, os.WriteFile(at, []byte(data), 0o600))
 	}
 	return dir
 }
@@ -59,10 +56,7 @@ func TestAnArchiveIsComparedWithTheManifestBesideIt(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dir := tree(t, map[string]string{"x-persisted.zip": string(whole), "x.dprun.json": c.manifest})
-			r, err := archive.VerifyFile(context.Background(), filepath.Join(dir, "x-persisted.zip"))
-			if err != nil {
-				t.Fatal(err)
-			}
+			r := need.Value(archive.VerifyFile(context.Background(), filepath.Join(dir, "x-persisted.zip")))(t)
 			wantFindings(t, r, c.want...)
 			if d := cmp.Diff(c.as, r.AsListedIn); d != "" {
 				t.Errorf("as listed in (-want +got):\n%s", d)
@@ -74,10 +68,7 @@ func TestAnArchiveIsComparedWithTheManifestBesideIt(t *testing.T) {
 func TestAFileThatAManifestListsAndThatIsGoneIsAProblem(t *testing.T) {
 	t.Parallel()
 	dir := tree(t, map[string]string{"x.dprun.json": string(ownManifest("x.zip", []byte("zip")))})
-	r, err := archive.VerifyFile(context.Background(), filepath.Join(dir, "x.zip"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := need.Value(archive.VerifyFile(context.Background(), filepath.Join(dir, "x.zip")))(t)
 	wantFindings(t, r, "problem missing x.zip")
 	if _, err := archive.VerifyFile(context.Background(), filepath.Join(dir, "y.zip")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a file that nobody knows: %v", err)
@@ -94,10 +85,7 @@ func TestADirectoryIsWalked(t *testing.T) {
 	})
 	rel := func(found []string) (out []string) {
 		for _, f := range found {
-			r, err := filepath.Rel(dir, f)
-			if err != nil {
-				t.Fatal(err)
-			}
+			r := need.Value(filepath.Rel(dir, f))(t)
 			out = append(out, filepath.ToSlash(r))
 		}
 		return out

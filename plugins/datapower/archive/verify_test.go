@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/dprun/dprun/plugins/datapower/archive"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 func TestAWholeExportHasNoFindings(t *testing.T) {
@@ -65,15 +66,9 @@ func TestAFlippedByteIsFoundAndNamed(t *testing.T) {
 		noise[i] = byte(x >> 24)
 	}
 	b := export(t, "d", "", file{name: "local/a", data: prose(3, 1200)}, file{name: "local/b", data: string(noise)})
-	z, err := zip.NewReader(bytes.NewReader(b), int64(len(b)))
-	if err != nil {
-		t.Fatal(err)
-	}
+	z := need.Value(zip.NewReader(bytes.NewReader(b), int64(len(b))))(t)
 	for _, f := range z.File {
-		at, err := f.DataOffset()
-		if err != nil {
-			t.Fatal(err)
-		}
+		at := need.Value(f.DataOffset())(t)
 		for i := range int64(f.CompressedSize64) {
 			c := bytes.Clone(b)
 			c[at+i] ^= 0xff
@@ -233,13 +228,9 @@ func TestABombIsRefusedWithoutInflatingIt(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := e.Write(packed); err != nil {
-			t.Fatal(err)
-		}
+		need.Value(e.Write(packed))(t)
 	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, w.Close())
 	r := verify(t, out.Bytes())
 	if len(r.Problems()) == 0 || r.Problems()[0].Code != archive.CodeLimit || r.Uncompressed != 0 {
 		t.Errorf("inflated %d bytes, findings %v", r.Uncompressed, lines(r.Findings))
@@ -284,9 +275,7 @@ func TestVerifyFileTakesFilesAndDirectories(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	name := filepath.Join(dir, "d.zip")
-	if err := os.WriteFile(name, export(t, "d", ""), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, os.WriteFile(name, export(t, "d", ""), 0o600))
 	if r, err := archive.VerifyFile(context.Background(), name); err != nil || !r.Whole() || r.Kind != archive.KindExport {
 		t.Errorf("file: %+v, %v", r, err)
 	}

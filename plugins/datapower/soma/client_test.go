@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/dprun/dprun/plugins/datapower/soma"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 func TestAResultIsReadWhateverItLooksLike(t *testing.T) {
@@ -137,10 +138,7 @@ func TestAPlainHTTPServerIsATLSFailure(t *testing.T) {
 // listen accepts connections on the loopback and hands each to serve, then keeps it open until the test ends.
 func listen(t *testing.T, serve func(net.Conn)) net.Listener {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := need.Value(net.Listen("tcp", "127.0.0.1:0"))(t)
 	done := make(chan struct{})
 	t.Cleanup(func() { _ = l.Close(); close(done) })
 	go func() {
@@ -256,9 +254,7 @@ func TestConnectionsAreReused(t *testing.T) {
 	})
 	c := d.client(t)
 	for range 5 {
-		if err := c.UnquiesceDP(testContext(t)); err != nil {
-			t.Fatal(err)
-		}
+		need.Done(t, c.UnquiesceDP(testContext(t)))
 	}
 	if len(addrs) != 1 {
 		t.Errorf("%d connections for 5 requests", len(addrs))

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/dprun/dprun/plugins/datapower/soma"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 // device is a management interface that answers as it is told.
@@ -45,14 +46,8 @@ func newDevice(t testing.TB, answer http.HandlerFunc) *device {
 	d.server.Config.ErrorLog = log.New(io.Discard, "", 0)
 	d.server.StartTLS()
 	t.Cleanup(d.server.Close)
-	u, err := url.Parse(d.server.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	port, err := strconv.Atoi(u.Port())
-	if err != nil {
-		t.Fatal(err)
-	}
+	u := need.Value(url.Parse(d.server.URL))(t)
+	port := need.Value(strconv.Atoi(u.Port()))(t)
 	d.config = soma.Config{
 		Host: u.Hostname(), Port: port, Username: "admin", Password: "s3cret", ConnectTimeout: 5 * time.Second,
 		TLS: soma.TLS{CAs: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: d.server.Certificate().Raw})},
@@ -66,10 +61,7 @@ func (d *device) client(t testing.TB, change ...func(*soma.Config)) *soma.Client
 	for _, f := range change {
 		f(&config)
 	}
-	c, err := soma.New(config)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := need.Value(soma.New(config))(t)
 	t.Cleanup(c.Close)
 	return c
 }

@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/dprun/dprun/plugins/datapower/soma"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 func noise(n int) []byte {
@@ -142,17 +143,13 @@ func TestExportRequests(t *testing.T) {
 	t.Parallel()
 	d := newDevice(t, says(reply(stamp+"<dp:file>QUJD</dp:file>")))
 	c := d.client(t)
-	if _, err := c.Export(testContext(t), soma.ExportRequest{Domain: "a&b", Persisted: true, Comment: "<run>"}, io.Discard); err != nil {
-		t.Fatal(err)
-	}
+	need.Value(c.Export(testContext(t), soma.ExportRequest{Domain: "a&b", Persisted: true, Comment: "<run>"}, io.Discard))(t)
 	want := ` domain="a&amp;b"><dp:do-export format="ZIP" all-files="true" persisted="true"><dp:user-comment>&lt;run&gt;</dp:user-comment>` +
 		`<dp:object class="all-classes" name="all-objects" ref-objects="true" ref-files="true" include-debug="false"/></dp:do-export></dp:request>`
 	if got := <-d.requests; !strings.Contains(got, want) {
 		t.Errorf("request %s\nwant %s", got, want)
 	}
-	if _, err := c.Backup(testContext(t), soma.BackupRequest{Domains: []string{"a", "b"}}, io.Discard); err != nil {
-		t.Fatal(err)
-	}
+	need.Value(c.Backup(testContext(t), soma.BackupRequest{Domains: []string{"a", "b"}}, io.Discard))(t)
 	want = `management"><dp:do-backup format="ZIP" persisted="false"><dp:user-comment></dp:user-comment><dp:domain name="a"/><dp:domain name="b"/></dp:do-backup></dp:request>`
 	if got := <-d.requests; !strings.Contains(got, want) {
 		t.Errorf("request %s\nwant %s", got, want)

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 // fakeServer answers MOUNT and NFS calls for an export that holds one file, on
@@ -47,10 +49,7 @@ type misbehaviour struct {
 
 func newFakeServer(t *testing.T, script func(fakeCall) *misbehaviour) *fakeServer {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := need.Value(net.Listen("tcp", "127.0.0.1:0"))(t)
 	s := &fakeServer{port: l.Addr().(*net.TCPAddr).Port, script: script, calls: map[uint32]int{}, flavors: []uint32{authSys}}
 	var (
 		wg    sync.WaitGroup
@@ -83,10 +82,7 @@ func (s *fakeServer) mount(t *testing.T, change func(*Options)) *FS {
 	if change != nil {
 		change(&o)
 	}
-	f, err := Mount(t.Context(), o)
-	if err != nil {
-		t.Fatal(err)
-	}
+	f := need.Value(Mount(t.Context(), o))(t)
 	t.Cleanup(func() { f.Close() })
 	return f
 }

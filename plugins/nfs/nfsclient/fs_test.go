@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 func someContent(n int64) []byte {
@@ -65,20 +67,13 @@ func TestWritingSurvivesWhatAServerMayDo(t *testing.T) {
 			s := newFakeServer(t, script)
 			f := s.mount(t, nil)
 			content := someContent(100_001)
-			if err := store(t.Context(), f, content); err != nil {
-				t.Fatal(err)
-			}
+			need.Done(t, store(t.Context(), f, content))
 			if !bytes.Equal(s.data, content) {
 				t.Error("the server holds something else than was written")
 			}
-			file, err := f.Open(t.Context(), "x")
-			if err != nil {
-				t.Fatal(err)
-			}
+			file := need.Value(f.Open(t.Context(), "x"))(t)
 			var got bytes.Buffer
-			if _, err := file.WriteTo(t.Context(), &got); err != nil {
-				t.Fatal(err)
-			}
+			need.Value(file.WriteTo(t.Context(), &got))(t)
 			if !bytes.Equal(got.Bytes(), content) {
 				t.Error("what was read is not what the server holds")
 			}
@@ -125,14 +120,9 @@ func TestAFileIsWrittenAgainAfterALostVerifier(t *testing.T) {
 	s := newFakeServer(t, on(procCommit, 1, misbehaviour{newVerf: true}))
 	f := s.mount(t, nil)
 	content := someContent(20_000)
-	file, err := f.Create(t.Context(), "x")
-	if err != nil {
-		t.Fatal(err)
-	}
+	file := need.Value(f.Create(t.Context(), "x"))(t)
 	for round, want := range []error{ErrVerifierChanged, nil} {
-		if _, err := file.WriteFrom(t.Context(), bytes.NewReader(content)); err != nil {
-			t.Fatal(err)
-		}
+		need.Value(file.WriteFrom(t.Context(), bytes.NewReader(content)))(t)
 		if err := file.Commit(t.Context()); !errors.Is(err, want) {
 			t.Fatalf("round %d: %v, want %v", round, err, want)
 		}
@@ -271,17 +261,10 @@ func TestTheServersLimitsAreKept(t *testing.T) {
 		s.most = most
 		f := s.mount(t, func(o *Options) { o.WriteSize, o.ReadSize = 256<<10, 256<<10 })
 		content := someContent(100_001)
-		if err := store(t.Context(), f, content); err != nil {
-			t.Fatal(err)
-		}
-		file, err := f.Open(t.Context(), "x")
-		if err != nil {
-			t.Fatal(err)
-		}
+		need.Done(t, store(t.Context(), f, content))
+		file := need.Value(f.Open(t.Context(), "x"))(t)
 		var got bytes.Buffer
-		if _, err := file.WriteTo(t.Context(), &got); err != nil {
-			t.Fatal(err)
-		}
+		need.Value(file.WriteTo(t.Context(), &got))(t)
 		if !bytes.Equal(got.Bytes(), content) {
 			t.Errorf("%d: what was read is not what was written", most)
 		}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/dprun/dprun/plugins/nfs/nfsclient"
 	"github.com/dprun/dprun/testfixtures/ganesha"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 // content is n bytes that no compression or accident reproduces.
@@ -30,10 +31,7 @@ func mountServer(t testing.TB, s *ganesha.Server, change func(*nfsclient.Options
 	if change != nil {
 		change(&o)
 	}
-	f, err := nfsclient.Mount(t.Context(), o)
-	if err != nil {
-		t.Fatal(err)
-	}
+	f := need.Value(nfsclient.Mount(t.Context(), o))(t)
 	t.Cleanup(func() { f.Close() })
 	return f
 }
@@ -45,24 +43,17 @@ func TestARealServerKeepsWhatIsCommitted(t *testing.T) {
 	f := mountServer(t, srv, nil)
 	ctx := t.Context()
 
-	if err := f.MkdirAll(ctx, "gw1/2026/orders"); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, f.MkdirAll(ctx, "gw1/2026/orders"))
 	if err := f.MkdirAll(ctx, "gw1/2026/orders"); err != nil {
 		t.Fatalf("making a directory that exists: %v", err)
 	}
-	file, err := f.Create(ctx, "gw1/2026/orders/.part")
-	if err != nil {
-		t.Fatal(err)
-	}
+	file := need.Value(f.Create(ctx, "gw1/2026/orders/.part"))(t)
 	sent := sha256.New()
 	n, err := file.WriteFrom(ctx, io.TeeReader(content(size), sent))
 	if err != nil || n != size {
 		t.Fatalf("wrote %d bytes: %v", n, err)
 	}
-	if err := file.Commit(ctx); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, file.Commit(ctx))
 	if _, err := f.Create(ctx, "gw1/2026/orders/.part"); !errors.Is(err, nfsclient.ErrExist) || !errors.Is(err, fs.ErrExist) {
 		t.Errorf("creating what exists: %v", err)
 	}
@@ -70,13 +61,8 @@ func TestARealServerKeepsWhatIsCommitted(t *testing.T) {
 	if err != nil || space.Total == 0 || space.Available == 0 || space.Available > space.Total {
 		t.Errorf("space %+v: %v", space, err)
 	}
-	if err := f.Rename(ctx, "gw1/2026/orders/.part", "gw1/2026/orders/export.zip"); err != nil {
-		t.Fatal(err)
-	}
-	again, err := f.Open(ctx, "gw1/2026/orders/export.zip")
-	if err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, f.Rename(ctx, "gw1/2026/orders/.part", "gw1/2026/orders/export.zip"))
+	again := need.Value(f.Open(ctx, "gw1/2026/orders/export.zip"))(t)
 	read := sha256.New()
 	if n, err := again.WriteTo(ctx, read); err != nil || n != size {
 		t.Fatalf("read %d bytes: %v", n, err)
@@ -88,16 +74,11 @@ func TestARealServerKeepsWhatIsCommitted(t *testing.T) {
 	if err != nil || local.Size() != size {
 		t.Errorf("on the server's disk: %v, %v", local, err)
 	}
-	entries, err := f.ReadDir(ctx, "gw1/2026/orders")
-	if err != nil {
-		t.Fatal(err)
-	}
+	entries := need.Value(f.ReadDir(ctx, "gw1/2026/orders"))(t)
 	if len(entries) != 1 || entries[0].Name != "export.zip" || entries[0].Attr.Size != size || !entries[0].Attr.IsRegular() {
 		t.Errorf("listed %+v", entries)
 	}
-	if err := f.Remove(ctx, "gw1/2026/orders/export.zip"); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, f.Remove(ctx, "gw1/2026/orders/export.zip"))
 	if _, err := f.Stat(ctx, "gw1/2026/orders/export.zip"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("stat of what was removed: %v", err)
 	}
@@ -117,14 +98,9 @@ func TestARealServerListsLargeDirectoriesWhole(t *testing.T) {
 	for i := range 700 {
 		name := string(rune('a'+i%26)) + "-" + time.Unix(int64(i), 0).UTC().Format("150405") + "-a-name-of-some-length.zip"
 		want[name] = true
-		if err := os.WriteFile(filepath.Join(srv.ExportDir, name), nil, 0o600); err != nil {
-			t.Fatal(err)
-		}
+		need.Done(t, os.WriteFile(filepath.Join(srv.ExportDir, name), nil, 0o600))
 	}
-	entries, err := f.ReadDir(t.Context(), "")
-	if err != nil {
-		t.Fatal(err)
-	}
+	entries := need.Value(f.ReadDir(t.Context(), ""))(t)
 	got := map[string]bool{}
 	for _, e := range entries {
 		got[e.Name] = true
@@ -137,10 +113,7 @@ func TestARealServerListsLargeDirectoriesWhole(t *testing.T) {
 func TestAFullServerSaysNoSpace(t *testing.T) {
 	t.Parallel()
 	f := mountServer(t, ganesha.Start(t, ganesha.WithSize(8<<20)), nil)
-	file, err := f.Create(t.Context(), "big")
-	if err != nil {
-		t.Fatal(err)
-	}
+	file := need.Value(f.Create(t.Context(), "big"))(t)
 	if _, err := file.WriteFrom(t.Context(), content(32<<20)); !errors.Is(err, nfsclient.ErrNoSpc) {
 		t.Errorf("writing more than there is room for: %v", err)
 	}
@@ -163,25 +136,16 @@ func TestARestartBetweenWriteAndCommitIsNoticed(t *testing.T) {
 	srv := ganesha.Start(t)
 	f := mountServer(t, srv, nil)
 	ctx := t.Context()
-	file, err := f.Create(ctx, "x")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := file.WriteFrom(ctx, content(3<<20)); err != nil {
-		t.Fatal(err)
-	}
+	file := need.Value(f.Create(ctx, "x"))(t)
+	need.Value(file.WriteFrom(ctx, content(3<<20)))(t)
 	// Ganesha's verifier is its start time in seconds.
 	time.Sleep(1100 * time.Millisecond)
-	if err := srv.Restart(); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, srv.Restart())
 	if err := file.Commit(ctx); !errors.Is(err, nfsclient.ErrVerifierChanged) {
 		t.Fatalf("commit after a restart: %v", err)
 	}
 	file.Rewind()
-	if _, err := file.WriteFrom(ctx, content(3<<20)); err != nil {
-		t.Fatal(err)
-	}
+	need.Value(file.WriteFrom(ctx, content(3<<20)))(t)
 	if err := file.Commit(ctx); err != nil {
 		t.Fatalf("commit after writing again: %v", err)
 	}
@@ -191,14 +155,11 @@ func TestAServerKilledWhileWritingEndsTheCall(t *testing.T) {
 	t.Parallel()
 	srv := ganesha.Start(t)
 	f := mountServer(t, srv, nil)
-	file, err := f.Create(t.Context(), "x")
-	if err != nil {
-		t.Fatal(err)
-	}
+	file := need.Value(f.Create(t.Context(), "x"))(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	var sent int64
-	_, err = file.WriteFrom(ctx, readerFunc(func(p []byte) (int, error) {
+	_, err := file.WriteFrom(ctx, readerFunc(func(p []byte) (int, error) {
 		if sent += int64(len(p)); sent > 8<<20 {
 			srv.Kill()
 		}
