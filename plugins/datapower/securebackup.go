@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,10 +35,11 @@ func (s *source) secureBackup(ctx context.Context, r sdk.CaptureRequest, c secur
 	dir := soma.NormalizePath(c.Directory)
 	emit(sdk.CaptureProgress{Token: dir})
 	err := s.client.SecureBackup(ctx, soma.SecureBackupRequest{Certificate: c.Certificate, Destination: dir + "/", IncludeISCSI: c.IncludeISCSI, IncludeRAID: c.IncludeRAID})
-	if err != nil {
+	if err != nil && (!lost(err) || ctx.Err() != nil) {
 		return nil, s.failed(err, "secure backup")
 	}
-	files, err := s.waitForManifest(ctx, dir)
+	// Whether the gateway makes the backup is open when its answer is lost: it is never asked twice, and what it does then tells.
+	files, err := s.waitForManifest(ctx, dir, err)
 	if err != nil {
 		return nil, err
 	}
@@ -54,6 +57,37 @@ func (s *source) secureBackup(ctx context.Context, r sdk.CaptureRequest, c secur
 	}
 	out.Warnings = warnings(found)
 	return out, nil
+}
+
+// outage is how long a management interface may be away while a secure backup is made: the backup is not repeated, so what it left is
+// fetched when the interface is back.
+const outage = 5 * time.Minute
+
+// lost reports whether no whole answer came, for whatever reason lies between here and the gateway.
+func lost(err error) bool {
+	switch soma.ClassOf(err) {
+	case soma.Unreachable, soma.Lost, soma.Truncated, soma.Stalled, soma.Deadline:
+		return true
+	}
+	return false
+}
+
+// patiently repeats a read whose answer is lost, with growing pauses.
+func patiently[T any](ctx context.Context, read func() (T, error)) (T, error) {
+	begun := time.Now()
+	for wait := manifestFirst; ; wait = min(2*wait, manifestMost) {
+		v, err := again(read)
+		if !lost(err) || time.Since(begun) > outage {
+			return v, err
+		}
+		pause := time.NewTimer(wait)
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			pause.Stop()
+			return v, err
+		}
+	}
 }
 
 // warnOfRAID warns of a RAID volume that a secure backup leaves out.
@@ -92,9 +126,19 @@ func (s *source) filesIn(ctx context.Context, dir string) ([]soma.StoredFile, er
 	return out, nil
 }
 
-func (s *source) waitForManifest(ctx context.Context, dir string) ([]soma.StoredFile, error) {
+// waitForManifest lists the files when the manifest is among them. unanswered is why no answer came to the request for the backup: then
+// the wait ends when the gateway does not make one.
+func (s *source) waitForManifest(ctx context.Context, dir string, unanswered error) ([]soma.StoredFile, error) {
 	for wait := manifestFirst; ; wait = min(2*wait, manifestMost) {
-		files, err := s.filesIn(ctx, dir)
+		making := true
+		if unanswered != nil {
+			domains, err := patiently(ctx, func() (*soma.Domains, error) { return s.client.DomainStatus(ctx) })
+			if err != nil {
+				return nil, s.failed(err, "secure backup: read whether it is being made")
+			}
+			making = slices.ContainsFunc(domains.Domains, func(d soma.Domain) bool { return d.Name == defaultDomain && d.CurrentCommand == secureBackupCommand })
+		}
+		files, err := patiently(ctx, func() ([]soma.StoredFile, error) { return s.filesIn(ctx, dir) })
 		if err != nil {
 			return nil, s.failed(err, "secure backup: list %s", dir)
 		}
@@ -102,6 +146,9 @@ func (s *source) waitForManifest(ctx context.Context, dir string) ([]soma.Stored
 			if path.Base(f.Path) == archive.ManifestName {
 				return files, nil
 			}
+		}
+		if !making {
+			return nil, s.failed(unanswered, "secure backup: it is not making one")
 		}
 		timer := time.NewTimer(wait)
 		select {
@@ -124,7 +171,10 @@ func (s *source) fetch(ctx context.Context, r sdk.CaptureRequest, there []soma.S
 		}
 	}
 	var text bytes.Buffer
-	if _, err := s.client.GetFile(ctx, defaultDomain, manifest.Path, maxBackupManifest, &text); err != nil {
+	if _, err := patiently(ctx, func() (*soma.File, error) {
+		text.Reset()
+		return s.client.GetFile(ctx, defaultDomain, manifest.Path, maxBackupManifest, &text)
+	}); err != nil {
 		return s.failed(err, "secure backup: fetch %s", archive.ManifestName)
 	}
 	listed, err := archive.ReadManifest(bytes.NewReader(text.Bytes()))
@@ -184,7 +234,15 @@ func (s *source) fetchFile(ctx context.Context, dir, name, from string, most int
 		return nil, s.staging(err, what)
 	}
 	defer file.Close() //nolint:errcheck // closed and checked below where it matters
-	got, err := s.client.GetFile(ctx, defaultDomain, from, max(0, most), file)
+	got, err := patiently(ctx, func() (*soma.File, error) {
+		if err := file.Truncate(0); err != nil {
+			return nil, s.staging(err, what)
+		}
+		if _, err := file.Seek(0, io.SeekStart); err != nil {
+			return nil, s.staging(err, what)
+		}
+		return s.client.GetFile(ctx, defaultDomain, from, max(0, most), file)
+	})
 	if soma.ClassOf(err) == soma.TooLarge {
 		return nil, failure.New(failure.Corrupt, failure.WrongSize, "%s: %s: %w", s.name, what, err)
 	}

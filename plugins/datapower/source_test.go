@@ -331,3 +331,33 @@ func TestConfigurationsAreValidated(t *testing.T) {
 	_, err := datapower.Configure(datapower.Config{Host: "gw", TLS: &datapower.TLSConfig{CAFile: filepath.Join(t.TempDir(), "none")}}, sdk.Env{})
 	wantFailure(t, failure.CallConfigure, err, failure.Precondition, failure.BadConfig)
 }
+
+func TestASecureBackupOutlastsARestartOfTheManagementInterface(t *testing.T) {
+	t.Parallel()
+	const action = "do-action/SecureBackup"
+	for name, c := range map[string]struct {
+		faults []dpsim.Fault
+		fails  bool
+	}{
+		"while it is listed":     {[]dpsim.Fault{{Kind: "close", Operation: "get-filestore", Count: 1}}, false},
+		"while it is fetched":    {[]dpsim.Fault{{Kind: "close", Operation: "get-file", Count: 1}, {Kind: "close_body", Operation: "get-file", Skip: 2, Count: 1, After: "500"}}, false},
+		"before it is answered":  {[]dpsim.Fault{{Kind: "no_reply_but_done", Operation: action}, {Kind: "close", Operation: "get-status/DomainStatus", Count: 1}}, false},
+		"before it is asked for": {[]dpsim.Fault{{Kind: "close", Operation: action}}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := secureGateway(t, dpsim.Device{Faults: c.faults})
+			got, dir, err := g.capture(secureBackup, "", sdk.VariantSecureBackup, config(secureBackup, map[string]string{"certificate": "backup"}))
+			if c.fails {
+				wantFailure(t, failure.CallCapture, err, failure.Unavailable, "")
+			} else if err != nil || len(got.Artifacts) != 9 {
+				t.Errorf("%+v, %v", got, err)
+			} else if r, err := archive.VerifyFile(testContext(t), dir); err != nil || !r.Whole() {
+				t.Errorf("%+v, %v", r, err)
+			}
+			if n := g.fleet.State().Device(gatewayName).Operations[action]; n != 1 {
+				t.Errorf("a secure backup was asked for %d times", n)
+			}
+		})
+	}
+}
