@@ -1,7 +1,9 @@
 package view
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/dprun/dprun/runner/report"
@@ -19,16 +21,58 @@ var checkWords = map[sdk.Level]struct {
 	sdk.LevelOK:        {"ok", green},
 }
 
-// Check implements [View].
+// Check implements [View]. What is in the worst state comes first, within its
+// kind; what is not proven of several things alike is told once, at the end.
 func (h *Human) Check(c *report.Check) {
 	h.print(func(b *strings.Builder, p painter) {
 		fmt.Fprintf(b, "%s %s%s\n", p.paint(bold, "Check of plan"), Clean(c.Plan), narrowed(c.Only))
-		for _, s := range c.Subjects {
-			writeChecked(b, p, s, h.o.EveryTask)
+		subjects := slices.Clone(c.Subjects)
+		slices.SortStableFunc(subjects, func(x, y report.CheckSubject) int {
+			if x.Kind != y.Kind {
+				return 0
+			}
+			return cmp.Compare(worst(x), worst(y))
+		})
+		alike := map[sdk.Finding]int{}
+		if !h.o.EveryTask {
+			alike = provenAlike(subjects)
 		}
+		for _, s := range subjects {
+			writeChecked(b, p, s, h.o.EveryTask, alike)
+		}
+		writeAlike(b, p, subjects, alike)
 		fmt.Fprintf(b, "\n%s, %s, %d not proven, %d ok.\n", p.paint(count(alarm, c.Errors), plural(c.Errors, "error", "errors")),
 			p.paint(count(yellow, c.Warnings), plural(c.Warnings, "warning", "warnings")), c.NotProven, c.OK)
 	})
+}
+
+// worst orders what was looked at: errors, then warnings, then the rest.
+func worst(s report.CheckSubject) int {
+	switch n := s.Counts(); {
+	case n.Errors > 0:
+		return 0
+	case n.Warnings > 0:
+		return 1
+	}
+	return 2
+}
+
+// provenAlike counts what is not proven of several things in the same words.
+func provenAlike(subjects []report.CheckSubject) map[sdk.Finding]int {
+	n := map[sdk.Finding]int{}
+	for _, s := range subjects {
+		for _, f := range s.Findings {
+			if f.Level == sdk.LevelNotProven {
+				n[f]++
+			}
+		}
+	}
+	for f := range n {
+		if n[f] < 2 {
+			delete(n, f)
+		}
+	}
+	return n
 }
 
 // count is the tone of a number of things that should be none.
@@ -40,29 +84,55 @@ func count(t tone, n int) tone {
 }
 
 // writeChecked writes one thing with what was found about it. What is well is
-// counted, unless all is shown.
-func writeChecked(b *strings.Builder, p painter, s report.CheckSubject, all bool) {
-	n := s.Counts()
+// counted, unless all is shown, and so is what is told of several at once.
+func writeChecked(b *strings.Builder, p painter, s report.CheckSubject, all bool, alike map[sdk.Finding]int) {
+	var counted []string
+	if n := s.Counts().OK; n > 0 && !all {
+		counted = append(counted, fmt.Sprintf("%d ok", n))
+	}
+	shown := slices.DeleteFunc(slices.Clone(s.Findings), func(f sdk.Finding) bool { return alike[f] > 0 || f.Level == sdk.LevelOK && !all })
+	if n := len(s.Findings) - len(shown) - s.Counts().OK; n > 0 && !all {
+		counted = append(counted, fmt.Sprintf("%d not proven", n))
+	}
 	fmt.Fprintf(b, "\n%s %s", s.Kind, p.paint(bold, Clean(s.Name)))
-	if n.OK > 0 && !all {
-		fmt.Fprintf(b, " (%d ok)", n.OK)
+	if len(counted) > 0 {
+		fmt.Fprintf(b, " (%s)", strings.Join(counted, ", "))
 	}
 	b.WriteString("\n")
-	for _, f := range s.Findings {
-		if f.Level == sdk.LevelOK && !all {
-			continue
+	for _, f := range shown {
+		writeFinding(b, p, f)
+	}
+}
+
+// writeAlike writes what is not proven of several things.
+func writeAlike(b *strings.Builder, p painter, subjects []report.CheckSubject, alike map[sdk.Finding]int) {
+	if len(alike) == 0 {
+		return
+	}
+	b.WriteString("\nthe same of several\n")
+	told := map[sdk.Finding]bool{}
+	for _, s := range subjects {
+		for _, f := range s.Findings {
+			if n := alike[f]; n > 0 && !told[f] {
+				told[f] = true
+				f.Check = fmt.Sprintf("%d × %s", n, f.Check)
+				writeFinding(b, p, f)
+			}
 		}
-		w, known := checkWords[f.Level]
-		if !known {
-			w = checkWords[sdk.LevelError]
-		}
-		fmt.Fprintf(b, "  %s %s: ", p.paint(w.tone, fmt.Sprintf("%-10s", w.word)), Clean(f.Check))
-		if f.Subject != "" {
-			b.WriteString(Clean(f.Subject) + ": ")
-		}
-		b.WriteString(Clean(f.Message) + "\n")
-		if f.Remedy != "" && (f.Level == sdk.LevelError || f.Level == sdk.LevelWarning) {
-			fmt.Fprintf(b, "             to do: %s\n", Clean(f.Remedy))
-		}
+	}
+}
+
+func writeFinding(b *strings.Builder, p painter, f sdk.Finding) {
+	w, known := checkWords[f.Level]
+	if !known {
+		w = checkWords[sdk.LevelError]
+	}
+	fmt.Fprintf(b, "  %s %s: ", p.paint(w.tone, fmt.Sprintf("%-10s", w.word)), Clean(f.Check))
+	if f.Subject != "" {
+		b.WriteString(Clean(f.Subject) + ": ")
+	}
+	b.WriteString(Clean(f.Message) + "\n")
+	if f.Remedy != "" && (f.Level == sdk.LevelError || f.Level == sdk.LevelWarning) {
+		fmt.Fprintf(b, "             to do: %s\n", Clean(f.Remedy))
 	}
 }
