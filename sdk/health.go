@@ -16,7 +16,14 @@ type Healther interface {
 	// the report, whether the device refuses it, tells nothing or tells it
 	// badly; no object of it is in the report then. It fails when the device
 	// does not answer, or does not list the target.
-	Health(ctx context.Context, t Target) (*HealthReport, error)
+	Health(ctx context.Context, r HealthRequest) (*HealthReport, error)
+}
+
+// HealthRequest asks for the objects of a target.
+type HealthRequest struct {
+	Target Target
+	// Domains are those of a device that are read; empty: every one.
+	Domains []string
 }
 
 // HealthReport is a reading of objects. It holds every object that carries

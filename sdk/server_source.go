@@ -196,7 +196,7 @@ func (t sourceServer) Health(ctx context.Context, r *pluginv1.HealthRequest) (*p
 	if err != nil {
 		return nil, err
 	}
-	rep, err := i.Health(ctx, Target{Domain: r.Domain})
+	rep, err := i.Health(ctx, HealthRequest{Target: Target{Domain: r.Domain}, Domains: r.Domains})
 	if err := answered(rep, err, failure.CallHealth); err != nil {
 		return nil, err
 	}

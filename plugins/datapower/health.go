@@ -27,10 +27,14 @@ func serving(class string) bool {
 const inQuiescence = "0x0036003d"
 
 // Health reads the objects of a domain with one request, those of a device with one for its domains and one for each of them but
-// default, which a quiesce does not take down.
-func (s *source) Health(ctx context.Context, t sdk.Target) (*sdk.HealthReport, error) {
-	names := []string{t.Domain}
-	if t.Device() {
+// default, which a quiesce does not take down. Where the domains are named it reads only these.
+func (s *source) Health(ctx context.Context, r sdk.HealthRequest) (*sdk.HealthReport, error) {
+	names := []string{r.Target.Domain}
+	switch {
+	case !r.Target.Device():
+	case len(r.Domains) > 0:
+		names = r.Domains
+	default:
 		domains, err := s.client.DomainStatus(ctx)
 		if err != nil {
 			return nil, s.failed(err, "read which domains there are")
@@ -53,18 +57,18 @@ func (s *source) Health(ctx context.Context, t sdk.Target) (*sdk.HealthReport, e
 		})
 	}
 	wg.Wait()
-	r := &sdk.HealthReport{}
+	out := &sdk.HealthReport{}
 	for i, h := range read {
 		switch {
 		case h.failure == nil:
-			r.Objects = append(r.Objects, h.objects...)
+			out.Objects = append(out.Objects, h.objects...)
 		case h.lost:
 			return nil, h.failure
 		default:
-			r.Unread = append(r.Unread, sdk.UnreadDomain{Domain: names[i], Failure: h.failure})
+			out.Unread = append(out.Unread, sdk.UnreadDomain{Domain: names[i], Failure: h.failure})
 		}
 	}
-	return r, nil
+	return out, nil
 }
 
 // health is what was read of one domain.

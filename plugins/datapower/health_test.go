@@ -15,13 +15,13 @@ import (
 )
 
 // health reads the objects of a target as short texts.
-func (g *gateway) health(target sdk.Target) (objects, unread []string) {
+func (g *gateway) health(target sdk.Target, only ...string) (objects, unread []string) {
 	g.t.Helper()
 	h, ok := g.Source.(sdk.Healther)
 	if !ok {
 		g.t.Fatal("the source does not tell its health")
 	}
-	r, err := h.Health(testContext(g.t), target)
+	r, err := h.Health(testContext(g.t), sdk.HealthRequest{Target: target, Domains: only})
 	if err != nil {
 		g.t.Fatal(err)
 	}
@@ -72,6 +72,10 @@ func TestHealthTellsWhatCarriesTrafficAndWhatElseIsDown(t *testing.T) {
 	if n := g.requests() - before; n != 1 {
 		t.Errorf("the health of a domain took %d requests", n)
 	}
+	before = g.requests()
+	if objects, _ := g.health(sdk.Target{}, "stock"); !slices.Equal(objects, stock) || g.requests()-before != 1 {
+		t.Errorf("of one domain of the gateway it told %v, with %d requests", objects, g.requests()-before)
+	}
 }
 
 // For every way to answer wrongly: the domain is unread, and no object of it is told.
@@ -103,7 +107,7 @@ func TestADomainThatDoesNotTellItsObjectsIsUnread(t *testing.T) {
 func TestALostAnswerIsNoHealth(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t, dpsim.Device{AppDomains: 2, Faults: []dpsim.Fault{{Kind: "close", Operation: "get-status/ObjectStatus", Domain: "app01"}}})
-	_, err := g.Source.(sdk.Healther).Health(testContext(t), sdk.Target{})
+	_, err := g.Source.(sdk.Healther).Health(testContext(t), sdk.HealthRequest{})
 	wantFailure(t, failure.CallHealth, err, failure.Unavailable, "")
 }
 

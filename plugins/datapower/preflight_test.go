@@ -232,7 +232,7 @@ func TestTheAccessProfileIsEnoughForANight(t *testing.T) {
 				if s, err := g.QuiesceState(ctx, c.target); err != nil || s.State != sdk.StateNormal {
 					t.Errorf("state %+v, %v", s, err)
 				}
-				if h, err := g.Source.(sdk.Healther).Health(ctx, c.target); err != nil || len(h.Unread) > 0 {
+				if h, err := g.Source.(sdk.Healther).Health(ctx, sdk.HealthRequest{Target: c.target}); err != nil || len(h.Unread) > 0 {
 					t.Errorf("health %+v, %v", h, err)
 				}
 			}

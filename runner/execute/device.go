@@ -57,19 +57,19 @@ func (x *Executor) quiesceState(ctx context.Context, j engine.Job) (*event.Resul
 // health reads which objects of the target are up, where the source tells that.
 func (x *Executor) health(ctx context.Context, j engine.Job) (*event.Result, error) {
 	return x.ask(ctx, j, lifecycle.HealthLimit, func(ctx context.Context, s sdk.Source) (*event.Result, error) {
-		r, err := Health(ctx, s, target(j))
+		r, err := Health(ctx, s, sdk.HealthRequest{Target: target(j), Domains: j.Action.Domains})
 		return &event.Result{Health: r}, err
 	})
 }
 
 // Health reads which objects of a target are up. A source that does not tell is
 // a failure of kind precondition.
-func Health(ctx context.Context, s sdk.Source, t sdk.Target) (*sdk.HealthReport, error) {
+func Health(ctx context.Context, s sdk.Source, r sdk.HealthRequest) (*sdk.HealthReport, error) {
 	h, ok := sdk.As[sdk.Healther](s)
 	if !ok {
 		return nil, failure.New(failure.Precondition, failure.Unsupported, "its plugin does not tell which objects are up")
 	}
-	return h.Health(ctx, t)
+	return h.Health(ctx, r)
 }
 
 func (x *Executor) check(ctx context.Context, j engine.Job) (*event.Result, error) {

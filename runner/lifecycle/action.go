@@ -19,9 +19,12 @@ type Action struct {
 	// Timeout bounds one request; zero: the engine's default for the kind.
 	Timeout time.Duration
 
-	Device      string
-	Domain      string
-	Domains     []string // of an inspection: globs of the domains that the run may have tasks for
+	Device string
+	Domain string
+	// Domains are, of an inspection, globs of the domains that the run may have
+	// tasks for; of a reading of objects, the domains of a device that are read,
+	// where it is not all of them.
+	Domains     []string
 	Destination string
 	Script      string // address
 	Hook        string // which script it is: pre, post, before_quiesce, after_unquiesce

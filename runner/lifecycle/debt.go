@@ -87,6 +87,7 @@ const (
 	debtReadBack debtEvent = "read: explicitly in service"
 	debtReadIn   debtEvent = "read: explicitly in service, and its objects are to be looked at"
 	debtReadUp   debtEvent = "read: what was up is up"
+	debtReadPart debtEvent = "read: what was missing is up, and all is looked at once more"
 	debtReadIll  debtEvent = "read: what was up is not up, or not known to be"
 	debtReadWait debtEvent = "read: not in service, or not yet for good"
 	debtReadDown debtEvent = "read: not in service, and it is time to ask again"
@@ -118,6 +119,7 @@ var debts = newTable("debt", "The way back of a target: in a task, after a repla
 	{debtLooking, debtReadIn, debtHealing, ""},
 	{debtPolling, debtReadIn, debtHealing, ""},
 	{debtHealing, debtReadUp, debtReturned, ""},
+	{debtHealing, debtReadPart, debtHealing, ""},
 	{debtHealing, debtReadIll, debtHealing, ""},
 	{debtHealing, debtTimesOut, debtUnwell, ""},
 	{debtHealing, debtDenied, debtUnwell, ""},
@@ -265,7 +267,7 @@ func (d *Debt) Begin(now time.Time) {
 // Restart reads the state first: another process may have been at it.
 func (d *Debt) Restart(now time.Time) {
 	d.since, d.denials, d.refusal, d.unread = now, 0, "", ""
-	d.healing.lacks, d.healing.read = nil, nil
+	d.healing = healing{polls: d.healing.polls}
 	d.haste = hastes.after(d.haste, hasteRestarts)
 	d.polls.n++
 	d.polls.at = now
@@ -348,7 +350,7 @@ func (d *Debt) Pending() []Action {
 	case debtLooking, debtPolling:
 		next = Action{ActionID: ActionID{Kind: ActUnquiesceState, Attempt: d.polls.n}, NotBefore: d.polls.at}
 	case debtHealing:
-		next = Action{ActionID: ActionID{Kind: ActHealthBack, Attempt: d.healing.polls.n}, NotBefore: d.healing.polls.at}
+		next = Action{ActionID: ActionID{Kind: ActHealthBack, Attempt: d.healing.polls.n}, NotBefore: d.healing.polls.at, Domains: d.healing.only}
 	default:
 		return nil
 	}

@@ -42,6 +42,10 @@ func listed(names []string) string {
 type healing struct {
 	since time.Time // timeouts.healthy counts from here
 	polls polls
+	// only are the domains that are read next, where some of a device's have
+	// nothing that is missing; empty: all. A gateway with many domains is then
+	// not asked about each of them again and again.
+	only  []string
 	lacks []string          // what the latest reading lacks
 	read  *sdk.HealthReport // the latest reading
 }
@@ -49,61 +53,85 @@ type healing struct {
 // beginHealing looks at the objects at once.
 func (d *Debt) beginHealing(now time.Time) {
 	d.healing.since = now
-	d.healing.polls.n++
-	d.healing.polls.at = now
+	d.lookAtAll(now)
 	d.on(debtReadIn)
 }
 
+// lookAtAll reads every domain at once.
+func (d *Debt) lookAtAll(now time.Time) {
+	h := &d.healing
+	h.only = nil
+	h.polls.n++
+	h.polls.at = now
+}
+
 // onHealth judges a reading of the objects. A reading that could not be had, or
-// that leaves a domain out, shows nothing to be up.
+// that leaves a domain out, shows nothing to be up. Only a reading of every
+// domain ends the way back.
 func (d *Debt) onHealth(now time.Time, r *sdk.HealthReport, f *failure.Error) {
 	h := &d.healing
-	h.read, h.lacks = r, d.spec.unwell(r, f)
-	if len(h.lacks) == 0 {
+	lacks, where := d.spec.unwell(r, f, h.only)
+	if len(lacks) == 0 && len(h.only) == 0 {
+		h.read, h.lacks = r, nil
 		d.on(debtReadUp)
 		return
 	}
+	if len(lacks) == 0 {
+		d.lookAtAll(now)
+		d.on(debtReadPart)
+		return
+	}
+	if f == nil && r != nil && len(where) < len(d.spec.Up) {
+		h.only = where
+	}
+	h.lacks = lacks
 	h.polls.next(now, d.spec.Seed, d.id("health"))
 	d.on(debtReadIll)
 }
 
-// unwell lists what a reading lacks to show every object up that was. An object
-// that somebody has disabled since is not waited for: no quiesce does that.
-func (s DebtSpec) unwell(r *sdk.HealthReport, f *failure.Error) (lacks []string) {
+// unwell lists what a reading of some domains (none: of all) lacks to show every
+// object up that was, and in which domains. An object that somebody has disabled
+// since is not waited for: no quiesce does that.
+func (s DebtSpec) unwell(r *sdk.HealthReport, f *failure.Error, only []string) (lacks, where []string) {
 	if f != nil {
-		return []string{"the objects cannot be read (" + f.Error() + ")"}
+		return []string{"the objects cannot be read (" + f.Error() + ")"}, only
 	}
 	if r == nil {
-		return []string{"the objects were not told"}
+		return []string{"the objects were not told"}, only
 	}
 	unread := map[string]string{}
 	for _, u := range r.Unread {
 		unread[u.Domain] = u.Failure.Error()
 	}
-	seen := map[string]map[string]sdk.ObjectHealth{}
+	seen := map[objectID]sdk.ObjectHealth{}
 	for _, o := range r.Objects {
-		if seen[o.Domain] == nil {
-			seen[o.Domain] = map[string]sdk.ObjectHealth{}
-		}
-		if before, twice := seen[o.Domain][nameOf(o)]; !twice || before.Up {
-			seen[o.Domain][nameOf(o)] = o
+		id := objectID{o.Domain, nameOf(o)}
+		if before, twice := seen[id]; !twice || before.Up {
+			seen[id] = o
 		}
 	}
-	for _, domain := range slices.Sorted(maps.Keys(s.Up)) {
+	if len(only) == 0 {
+		only = slices.Sorted(maps.Keys(s.Up))
+	}
+	for _, domain := range only {
+		before := len(lacks)
 		if why, ok := unread[domain]; ok {
 			lacks = append(lacks, fmt.Sprintf("the objects of domain %s cannot be read (%s)", domain, why))
-			continue
-		}
-		for _, name := range s.Up[domain] {
-			switch o, there := seen[domain][name]; {
-			case !there:
-				lacks = append(lacks, described(domain, name, "the gateway does not list it"))
-			case !o.Up && !o.Disabled:
-				lacks = append(lacks, described(domain, name, o.Detail))
+		} else {
+			for _, name := range s.Up[domain] {
+				switch o, there := seen[objectID{domain, name}]; {
+				case !there:
+					lacks = append(lacks, described(domain, name, "the gateway does not list it"))
+				case !o.Up && !o.Disabled:
+					lacks = append(lacks, described(domain, name, o.Detail))
+				}
 			}
 		}
+		if len(lacks) > before {
+			where = append(where, domain)
+		}
 	}
-	return lacks
+	return lacks, where
 }
 
 // Unwell reports whether the attempt ended with the target in service and its

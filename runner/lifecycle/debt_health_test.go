@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -131,5 +132,50 @@ func TestWhoeverAsksTwiceToStopWaitsALittleForObjects(t *testing.T) {
 	b := &back{debt: d, now: now, answer: reads(states(normal, "orders")), health: func(time.Duration) (*sdk.HealthReport, *failure.Error) { return &sdk.HealthReport{}, nil }}
 	if took := b.run(t); !d.Unwell() || took > restartLeast+time.Second {
 		t.Errorf("it is %s after %s", b, took)
+	}
+}
+
+// TestOfAGatewayOnlyTheDomainsAreReadAgainThatLackSomething, and at the end once
+// more all of them: what went down meanwhile is not back either.
+func TestOfAGatewayOnlyTheDomainsAreReadAgainThatLackSomething(t *testing.T) {
+	t.Parallel()
+	spec := wayOfDevice
+	spec.Up, spec.Healthy = Objects{"orders": {"Handler in"}, "pay": {"Handler in"}, "stock": {"Handler in"}}, 5*time.Minute
+	for name, c := range map[string]struct {
+		up   func(domain string, at time.Duration) bool
+		back time.Duration // 0: it is given up
+	}{
+		"one is late": {func(domain string, at time.Duration) bool { return domain != "pay" || at > 40*time.Second }, 40 * time.Second},
+		"another goes down meanwhile": {func(domain string, at time.Duration) bool {
+			return domain == "orders" || domain == "pay" && at > 40*time.Second || domain == "stock" && (at < 20*time.Second || at > 90*time.Second)
+		}, 90 * time.Second},
+		"another stays down meanwhile": {func(domain string, at time.Duration) bool {
+			return domain == "orders" || domain == "pay" && at > 40*time.Second || domain == "stock" && at < 20*time.Second
+		}, 0},
+	} {
+		for entrance, enter := range entrances {
+			b := inService(t, enter, spec, nil)
+			b.answer = reads(states(normal, "orders", "pay"))
+			b.health = func(at time.Duration) (*sdk.HealthReport, *failure.Error) {
+				r := &sdk.HealthReport{}
+				for domain := range spec.Up {
+					if only := b.asked[len(b.asked)-1]; len(only) == 0 || slices.Contains(only, domain) {
+						r.Objects = append(r.Objects, sdk.ObjectHealth{Domain: domain, Class: "Handler", Name: "in", Serving: true, Up: c.up(domain, at)})
+					}
+				}
+				return r, nil
+			}
+			took := b.run(t)
+			if b.debt.Returned() != (c.back > 0) || took < c.back {
+				t.Errorf("%s, %s: it is %s after %s", name, entrance, b, took)
+			}
+			first, second, last := b.asked[0], b.asked[1], b.asked[len(b.asked)-1]
+			if len(first) > 0 || !slices.Equal(second, []string{"pay"}) || b.debt.Returned() && len(last) > 0 {
+				t.Errorf("%s, %s: first %v are read, then %v, at last %v", name, entrance, first, second, last)
+			}
+			if all := slices.IndexFunc(b.asked[1:], func(of []string) bool { return len(of) == 0 }); all < 2 {
+				t.Errorf("%s, %s: %v are read", name, entrance, b.asked)
+			}
+		}
 	}
 }

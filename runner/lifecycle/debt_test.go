@@ -21,6 +21,7 @@ type back struct {
 	refuse func(at time.Duration) *failure.Error // of an unquiesce
 	answer func(at time.Duration) (*sdk.QuiesceReport, *failure.Error)
 	looked []time.Duration // when the objects were read
+	asked  [][]string      // and of which domains
 	health func(at time.Duration) (*sdk.HealthReport, *failure.Error)
 }
 
@@ -67,7 +68,7 @@ func (b *back) run(t *testing.T) time.Duration {
 			r, f := b.answer(at)
 			b.debt.Finish(b.now, a, &event.Result{Quiesce: r}, f)
 		case ActHealthBack:
-			b.looked = append(b.looked, at)
+			b.looked, b.asked = append(b.looked, at), append(b.asked, a.Domains)
 			r, f := b.health(at)
 			b.debt.Finish(b.now, a, &event.Result{Health: r}, f)
 		}

@@ -38,9 +38,10 @@ type gateway struct {
 var never = epoch.AddDate(100, 0, 0)
 
 // health is what is read of a target's objects. Now and then it is not read.
-func (w *world) health(task string) *sdk.HealthReport {
-	g := w.gateway(task)
-	domain := cmp.Or(targetDomain(w.run.Task(task).Spec()), "orders")
+func (w *world) health(a Action) *sdk.HealthReport {
+	g := w.gateway(a.Task)
+	whole := targetDomain(w.run.Task(a.Task).Spec()) == ""
+	domain := cmp.Or(targetDomain(w.run.Task(a.Task).Spec()), "orders")
 	if w.oneIn(25) {
 		return &sdk.HealthReport{Unread: []sdk.UnreadDomain{{Domain: domain, Failure: boom()}}}
 	}
@@ -55,6 +56,10 @@ func (w *world) health(task string) *sdk.HealthReport {
 	if w.oneIn(25) {
 		r.Objects = r.Objects[1:] // it is not listed
 	}
+	if whole {
+		r.Objects = append(r.Objects, sdk.ObjectHealth{Domain: "pay", Class: "Handler", Name: "in", Serving: true, Up: g.state == normal && !w.oneIn(6)})
+	}
+	r.Objects = slices.DeleteFunc(r.Objects, func(o sdk.ObjectHealth) bool { return len(a.Domains) > 0 && !slices.Contains(a.Domains, o.Domain) })
 	return r
 }
 
@@ -200,7 +205,7 @@ func (w *world) result(a Action) event.Event {
 	case ActProbe, ActQuiesceState, ActUnquiesceState:
 		e.Result.Quiesce = w.reading(a.Task)
 	case ActHealth, ActHealthAgain, ActHealthBack:
-		e.Result.Health = w.health(a.Task)
+		e.Result.Health = w.health(a)
 	case ActUnquiesce:
 		if !w.oneIn(25) { // else it is accepted and ignored
 			w.unquiesce(a.Task)

@@ -17,7 +17,7 @@ var epoch = time.Date(2026, 11, 23, 22, 0, 0, 0, time.UTC)
 // runs is how many different worlds a property is checked in. Each is drawn
 // evenly from its number: a library that prefers small values and the ends of
 // ranges makes worlds in which hardly any task comes as far as its quiesce.
-const runs = 1500
+const runs = 2000
 
 // inWorlds checks a property in many worlds, each named by its number.
 func inWorlds(t *testing.T, worlds uint64, property func(w *world)) {

@@ -75,7 +75,7 @@ func (g *gateway) Discard(context.Context, string) error {
 	return nil
 }
 
-func (g *gateway) Health(context.Context, sdk.Target) (*sdk.HealthReport, error) {
+func (g *gateway) Health(context.Context, sdk.HealthRequest) (*sdk.HealthReport, error) {
 	g.survive("health")
 	return &sdk.HealthReport{}, nil
 }
@@ -167,7 +167,7 @@ func health(t *testing.T, s sdk.Source, target sdk.Target) (*sdk.HealthReport, e
 	if !ok {
 		t.Fatal("the source does not tell its health")
 	}
-	return h.Health(t.Context(), target)
+	return h.Health(t.Context(), sdk.HealthRequest{Target: target})
 }
 
 func TestAnOwedRemovalGetsAProcessHoweverOftenThePluginWentAway(t *testing.T) {

@@ -126,11 +126,11 @@ func (s *source) Discard(ctx context.Context, token string) error {
 
 // Health is owed after an unquiesce: the target counts as back only when its
 // objects were seen up.
-func (s *source) Health(ctx context.Context, t sdk.Target) (*sdk.HealthReport, error) {
-	if s.stands(t) != wayNone {
+func (s *source) Health(ctx context.Context, r sdk.HealthRequest) (*sdk.HealthReport, error) {
+	if s.stands(r.Target) != wayNone {
 		ctx = owed(ctx)
 	}
-	return able(ctx, s.holder, func(v sdk.Healther) (*sdk.HealthReport, error) { return v.Health(ctx, t) })
+	return able(ctx, s.holder, func(v sdk.Healther) (*sdk.HealthReport, error) { return v.Health(ctx, r) })
 }
 
 // Preflight finds out what would keep activities from running.

@@ -288,7 +288,7 @@ func (s *Settler) wayBack(ctx context.Context, src sdk.Source, target sdk.Target
 	case lifecycle.ActUnquiesceState:
 		result.Quiesce, err = src.QuiesceState(limited, target)
 	case lifecycle.ActHealthBack:
-		result.Health, err = execute.Health(limited, src, target)
+		result.Health, err = execute.Health(limited, src, sdk.HealthRequest{Target: target, Domains: a.Domains})
 	}
 	return result, err
 }

@@ -401,7 +401,7 @@ func TestASourceIsTheSameOnBothEnds(t *testing.T) {
 	if _, ok := sdk.As[sdk.Healther](s); ok {
 		t.Error("a device that does not offer to tell its health has it")
 	}
-	_, err = s.(sdk.Healther).Health(t.Context(), sdk.Target{})
+	_, err = s.(sdk.Healther).Health(t.Context(), sdk.HealthRequest{})
 	if f, ok := errors.AsType[*failure.Error](err); !ok || f.Reason != failure.Unsupported {
 		t.Errorf("health that is not offered: %v", err)
 	}
@@ -434,8 +434,8 @@ func healthReport() *sdk.HealthReport {
 	}
 }
 
-func (h healthy) Health(_ context.Context, t sdk.Target) (*sdk.HealthReport, error) {
-	h.asked = append(h.asked, t)
+func (h healthy) Health(_ context.Context, r sdk.HealthRequest) (*sdk.HealthReport, error) {
+	h.asked = append(h.asked, r)
 	return healthReport(), nil
 }
 
@@ -463,14 +463,15 @@ func TestHealthIsTheSameOnBothEnds(t *testing.T) {
 	if !ok {
 		t.Fatal("a device that offers to tell its health does not have it")
 	}
-	got, err := h.Health(t.Context(), sdk.Target{Domain: "a"})
+	request := sdk.HealthRequest{Target: sdk.Target{Domain: "a"}, Domains: []string{"b", "c"}}
+	got, err := h.Health(t.Context(), request)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(healthReport(), got, cmpopts.IgnoreUnexported(failure.Error{})); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff([]any{sdk.Target{Domain: "a"}}, d.asked); diff != "" {
+	if diff := cmp.Diff([]any{request}, d.asked); diff != "" {
 		t.Error(diff)
 	}
 }

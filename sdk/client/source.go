@@ -174,8 +174,8 @@ func (s *source) Discard(ctx context.Context, token string) error {
 	return s.p.fail(failure.CallDiscard, err)
 }
 
-func (s *source) Health(ctx context.Context, t sdk.Target) (*sdk.HealthReport, error) {
-	w, err := s.c.Health(ctx, &pluginv1.HealthRequest{Instance: s.id, Domain: t.Domain})
+func (s *source) Health(ctx context.Context, r sdk.HealthRequest) (*sdk.HealthReport, error) {
+	w, err := s.c.Health(ctx, &pluginv1.HealthRequest{Instance: s.id, Domain: r.Target.Domain, Domains: r.Domains})
 	if err != nil {
 		return nil, s.p.fail(failure.CallHealth, err)
 	}

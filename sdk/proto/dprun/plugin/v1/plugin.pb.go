@@ -4203,7 +4203,8 @@ func (*DiscardReply) Descriptor() ([]byte, []int) {
 type HealthRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Instance      uint64                 `protobuf:"varint,1,opt,name=instance,proto3" json:"instance,omitempty"`
-	Domain        string                 `protobuf:"bytes,2,opt,name=domain,proto3" json:"domain,omitempty"` // empty: the whole device
+	Domain        string                 `protobuf:"bytes,2,opt,name=domain,proto3" json:"domain,omitempty"`   // empty: the whole device
+	Domains       []string               `protobuf:"bytes,3,rep,name=domains,proto3" json:"domains,omitempty"` // of the device, only these; none: every one
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4250,6 +4251,13 @@ func (x *HealthRequest) GetDomain() string {
 		return x.Domain
 	}
 	return ""
+}
+
+func (x *HealthRequest) GetDomains() []string {
+	if x != nil {
+		return x.Domains
+	}
+	return nil
 }
 
 type HealthReply struct {
@@ -5024,10 +5032,11 @@ const file_dprun_plugin_v1_plugin_proto_rawDesc = "" +
 	"\x0eDiscardRequest\x12\x1a\n" +
 	"\binstance\x18\x01 \x01(\x04R\binstance\x12\x14\n" +
 	"\x05token\x18\x02 \x01(\tR\x05token\"\x0e\n" +
-	"\fDiscardReply\"C\n" +
+	"\fDiscardReply\"]\n" +
 	"\rHealthRequest\x12\x1a\n" +
 	"\binstance\x18\x01 \x01(\x04R\binstance\x12\x16\n" +
-	"\x06domain\x18\x02 \x01(\tR\x06domain\"}\n" +
+	"\x06domain\x18\x02 \x01(\tR\x06domain\x12\x18\n" +
+	"\adomains\x18\x03 \x03(\tR\adomains\"}\n" +
 	"\vHealthReply\x127\n" +
 	"\aobjects\x18\x01 \x03(\v2\x1d.dprun.plugin.v1.ObjectHealthR\aobjects\x125\n" +
 	"\x06unread\x18\x02 \x03(\v2\x1d.dprun.plugin.v1.UnreadDomainR\x06unread\"\xca\x01\n" +
