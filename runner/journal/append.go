@@ -12,7 +12,7 @@ import (
 
 // Batch is what is written in one transaction.
 type Batch struct {
-	// Time is when what is paid is paid, and what the guard goes by; zero: now.
+	// Time is when what is paid is paid; zero: now.
 	Time     time.Time
 	Events   []event.Event
 	Statuses []event.Status
@@ -21,8 +21,6 @@ type Batch struct {
 	Sizes    []Size
 	Devices  []Device
 	Trip     []Breaker // devices that did not come back
-	// Guard, when given, is asked before anything of the batch is written.
-	Guard *Guard
 }
 
 const (
@@ -39,18 +37,13 @@ const (
 var hotStatements = []string{lastEvent, insertEvent, insertState, upsertTask, upsertObligation, payObligation}
 
 // Append writes a batch of a run in one transaction and returns the number of
-// its first event (from 1 within the run). With an error nothing was written:
-// *[Error] for the journal's own, *[GuardError] when the guard refuses.
+// its first event (from 1 within the run). With an error, an *[Error], nothing
+// was written.
 func (j *Journal) Append(ctx context.Context, run string, b Batch) (first int64, err error) {
 	if b.Time.IsZero() {
 		b.Time = time.Now()
 	}
 	err = j.write(ctx, "append to run "+run, func(t *transaction) error {
-		if b.Guard != nil {
-			if err := b.Guard.ask(t, b.Time, b.Owe); err != nil {
-				return err
-			}
-		}
 		if first, err = appendEvents(t, run, b.Events); err != nil {
 			return err
 		}

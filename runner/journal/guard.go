@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,10 +10,10 @@ import (
 	"github.com/dprun/dprun/runner/pending"
 )
 
-// Guard bounds how many devices may be quiesced at once, over all runs that
-// share the journal. It is asked in the transaction that enters the new
-// obligation, so two runs cannot both take the last slot. A slot is free when
-// the unquiesce is paid: when the return was verified.
+// Guard bounds what may be quiesced at once, over all runs that share the
+// journal. It is asked in the transaction that enters the new obligation, so two
+// runs cannot both take the last slot. A slot is free when the unquiesce is
+// paid: when the return was verified.
 type Guard struct {
 	// MaxDevices bounds the devices; 0: no bound. Several domains of a device count once.
 	MaxDevices int
@@ -22,6 +23,9 @@ type Guard struct {
 	Group       []string
 	MaxPerGroup int
 	Settle      time.Duration
+	// Environment is what the device belongs to, as label=value: a device that did
+	// not return stops the quiesces of its environment. Empty: of all devices.
+	Environment string
 }
 
 // Denial is why a guard refuses.
@@ -29,30 +33,68 @@ type Denial string
 
 // The denials.
 const (
+	DeniedHold    Denial = "hold"    // somebody has stopped every quiesce
 	DeniedBreaker Denial = "breaker" // a device did not come back
 	DeniedDevices Denial = "max_devices"
 	DeniedGroup   Denial = "max_per_group"
 	DeniedSettle  Denial = "settle"
 )
 
-// GuardError says that a device must not be quiesced now.
+// Passes reports whether a denial ends by itself.
+func (d Denial) Passes() bool { return d != DeniedHold && d != DeniedBreaker }
+
+// GuardError says that a device must not be quiesced now: an answer, and no
+// fault of the journal.
 type GuardError struct {
 	Denial  Denial
 	Devices []string  // the devices on whose account
 	Until   time.Time // of DeniedSettle: when to ask again
+	Why     string    // of DeniedHold and DeniedBreaker: what was noted
 }
 
 func (e *GuardError) Error() string {
 	on := strings.Join(e.Devices, ", ")
 	switch e.Denial {
+	case DeniedHold:
+		return fmt.Sprintf("every quiesce is on hold: %s; `dprun hold --release` ends that", e.Why)
 	case DeniedBreaker:
-		return fmt.Sprintf("no device may be quiesced: %s did not come back; look at it, then `dprun recover` or `dprun recover --ack DEVICE`", on)
+		return fmt.Sprintf("%s did not come back (%s); look at it, then `dprun recover`, or `dprun recover --ack DEVICE` if you have brought it back yourself", on, e.Why)
 	case DeniedSettle:
-		return fmt.Sprintf("no other device of the group may be quiesced before %s: %s came back only just", e.Until.Format(time.RFC3339), on)
+		return fmt.Sprintf("%s of the same group came back only just; asked again at %s", on, e.Until.Format(time.RFC3339))
 	case DeniedGroup:
-		return fmt.Sprintf("no other device of the group may be quiesced: %s already is", on)
+		return fmt.Sprintf("%s of the same group is quiesced, and quiesce_guard allows no more of it", on)
 	}
-	return fmt.Sprintf("no other device may be quiesced: %s already is", on)
+	return fmt.Sprintf("%s is quiesced, and quiesce_guard allows no more devices", on)
+}
+
+// Grant enters that a quiesce is about to be sent, if the guard allows it. With
+// a *[GuardError] it does not, and nothing was entered. Asked again for the same
+// device it allows what it has allowed.
+func (j *Journal) Grant(ctx context.Context, now time.Time, g Guard, o pending.Obligation) error {
+	return j.write(ctx, "ask for the quiesce of "+o.Where(), func(t *transaction) error {
+		if err := g.ask(t, now, o); err != nil {
+			return err
+		}
+		if err := writeObligations(t, o.Run, now, []pending.Obligation{o}, nil); err != nil {
+			return err
+		}
+		_, err := t.exec("UPDATE obligations SET environment = ? WHERE run = ? AND task = ? AND id = ?", g.Environment, o.Run, o.Task, o.ID)
+		return err
+	})
+}
+
+// Confirm reports, with a *[GuardError], what has come to forbid every quiesce
+// of an environment, be it granted or not.
+func (j *Journal) Confirm(ctx context.Context, now time.Time, g Guard, o pending.Obligation) error {
+	return j.write(ctx, "ask again for the quiesce of "+o.Where(), func(t *transaction) error { return g.stopped(t, now, o) })
+}
+
+// Withdraw takes back what was granted and not used.
+func (j *Journal) Withdraw(ctx context.Context, id pending.Key) error {
+	return j.write(ctx, "take back "+id.String(), func(t *transaction) error {
+		_, err := t.exec("DELETE FROM obligations WHERE run = ? AND task = ? AND id = ? AND paid_at = 0", id.Run, id.Task, id.ID)
+		return err
+	})
 }
 
 // box is a device as a physical thing: by its identity where that is known.
@@ -62,26 +104,9 @@ func (b box) is(o pending.Obligation) bool {
 	return b.name == o.Device || b.identity != "" && b.identity == o.Identity
 }
 
-// ask refuses every unquiesce to be owed that would pass a bound.
-func (g *Guard) ask(t *transaction, now time.Time, owe []pending.Obligation) error {
-	for _, o := range owe {
-		if o.Kind != pending.Unquiesce {
-			continue
-		}
-		if err := g.askFor(t, now, o); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (g *Guard) askFor(t *transaction, now time.Time, o pending.Obligation) error {
-	tripped, err := boxes(t, "SELECT name, identity, 0 FROM devices WHERE breaker_since > 0 ORDER BY name")
-	if err != nil {
+func (g *Guard) ask(t *transaction, now time.Time, o pending.Obligation) error {
+	if err := g.stopped(t, now, o); err != nil {
 		return err
-	}
-	if len(tripped) > 0 {
-		return &GuardError{Denial: DeniedBreaker, Devices: names(tripped)}
 	}
 	down, err := boxes(t, "SELECT DISTINCT device, identity, 0 FROM obligations WHERE paid_at = 0 AND kind = 'unquiesce' ORDER BY device")
 	if err != nil {
@@ -111,6 +136,49 @@ func (g *Guard) askFor(t *transaction, now time.Time, o pending.Obligation) erro
 	return nil
 }
 
+// stopped refuses everything while a breaker of the environment is open, a hold
+// is set, or another device should have been back by now.
+func (g *Guard) stopped(t *transaction, now time.Time, o pending.Obligation) error {
+	open, err := rowsOf(t, scanBreaker, "SELECT "+breakerColumns+" FROM breakers WHERE closed = 0 ORDER BY device, since")
+	if err != nil {
+		return err
+	}
+	for _, b := range open {
+		switch {
+		case b.Device == "":
+			return &GuardError{Denial: DeniedHold, Why: b.String()}
+		case meet(g.Environment, b.Environment):
+			return &GuardError{Denial: DeniedBreaker, Devices: []string{b.Device}, Why: Breaker{Since: b.Since, Run: b.Run}.String()}
+		}
+	}
+	late, err := rowsOf(t, func(s scanner) (r lateBox, err error) {
+		return r, s.Scan(&r.name, &r.identity, moment{&r.at}, &r.environment)
+	}, "SELECT device, identity, due_back, environment FROM obligations WHERE paid_at = 0 AND kind = 'unquiesce' AND due_back > 0 AND due_back < ? ORDER BY device", stamp(now))
+	if err != nil {
+		return err
+	}
+	for _, b := range late {
+		if !b.is(o) && meet(g.Environment, b.environment) {
+			return &GuardError{Denial: DeniedBreaker, Devices: []string{b.name}, Why: "it should have been back at " + b.at.Format(time.RFC3339)}
+		}
+	}
+	return nil
+}
+
+// lateBox is a box that should have been back at a time.
+type lateBox struct {
+	seenBox
+	environment string
+}
+
+// meet reports whether two environments may have a device in common: only two
+// values of one label certainly have none.
+func meet(a, b string) bool {
+	label, value, known := strings.Cut(a, "=")
+	other, its, alsoKnown := strings.Cut(b, "=")
+	return !known || !alsoKnown || label != other || value == its
+}
+
 // seenBox is a box and a time at which something was seen of it.
 type seenBox struct {
 	box
@@ -118,18 +186,23 @@ type seenBox struct {
 }
 
 func boxes(t *transaction, query string, args ...any) ([]seenBox, error) {
+	return rowsOf(t, func(s scanner) (b seenBox, err error) { return b, s.Scan(&b.name, &b.identity, moment{&b.at}) }, query, args...)
+}
+
+// rowsOf reads rows into values, within a transaction.
+func rowsOf[T any](t *transaction, scan func(scanner) (T, error), query string, args ...any) ([]T, error) {
 	rows, err := t.query(query, args...)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var out []seenBox
+	var out []T
 	for rows.Next() {
-		var b seenBox
-		if err := rows.Scan(&b.name, &b.identity, moment{&b.at}); err != nil {
+		v, err := scan(rows)
+		if err != nil {
 			return nil, err
 		}
-		out = append(out, b)
+		out = append(out, v)
 	}
 	return out, rows.Err()
 }

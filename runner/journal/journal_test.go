@@ -278,11 +278,10 @@ func TestATransactionThatHasBegunIsNotCut(t *testing.T) {
 	must(t, j.write(ctx, "test", func(t *transaction) error {
 		cancel()
 		time.Sleep(5 * time.Millisecond) // a rollback in the background would have its chance
-		_, err := t.exec("INSERT INTO devices (name, breaker_since) VALUES ('x', 1)")
-		return err
+		return Breaker{Device: "x"}.write(t)
 	}))
-	if got := breakers(t, j); len(got) != 1 {
-		t.Errorf("breakers = %v", got)
+	if got, err := j.Breakers(t.Context(), ""); err != nil || len(got) != 1 {
+		t.Errorf("breakers = %v, %v", got, err)
 	}
 }
 

@@ -118,38 +118,45 @@ func TestTheGuardCountsOverAllRuns(t *testing.T) {
 		return o
 	}
 	group := []string{"fra-1", "fra-2", "fra-3"}
+	none, late := Breaker{}, named("ams-1", "")
+	late.DueBack = noon.Add(-time.Second)
 	for name, tc := range map[string]struct {
 		down    []Obligation
 		paid    time.Time // when all of down were paid; zero: they are owed
-		trip    string
+		trip    Breaker
 		guard   Guard
 		next    Obligation
 		want    Denial
 		devices []string
 	}{
-		"free":                         {nil, time.Time{}, "", Guard{MaxDevices: 1}, named("fra-1", ""), "", nil},
-		"taken":                        {[]Obligation{named("fra-1", "")}, time.Time{}, "", Guard{MaxDevices: 1}, named("ams-1", ""), DeniedDevices, []string{"fra-1"}},
-		"room for two":                 {[]Obligation{named("fra-1", "")}, time.Time{}, "", Guard{MaxDevices: 2}, named("ams-1", ""), "", nil},
-		"no bound":                     {[]Obligation{named("fra-1", "")}, time.Time{}, "", Guard{}, named("ams-1", ""), "", nil},
-		"another domain of the same":   {[]Obligation{named("fra-1", "")}, time.Time{}, "", Guard{MaxDevices: 1}, named("fra-1", ""), "", nil},
-		"the same box by another name": {[]Obligation{named("fra-1", "SN1")}, time.Time{}, "", Guard{MaxDevices: 1}, named("alias", "SN1"), "", nil},
-		"two names of one box are one": {[]Obligation{named("a", "SN1"), named("b", "SN1")}, time.Time{}, "", Guard{MaxDevices: 2}, named("c", "SN2"), "", nil},
-		"the group is taken":           {[]Obligation{named("fra-1", "")}, time.Time{}, "", Guard{MaxDevices: 5, MaxPerGroup: 1, Group: group}, named("fra-2", ""), DeniedGroup, []string{"fra-1"}},
-		"another group is taken":       {[]Obligation{named("ams-1", "")}, time.Time{}, "", Guard{MaxDevices: 5, MaxPerGroup: 1, Group: group}, named("fra-2", ""), "", nil},
-		"came back just now":           {[]Obligation{named("fra-1", "")}, noon.Add(-time.Minute), "", Guard{MaxDevices: 1, Group: group, Settle: 2 * time.Minute}, named("fra-2", ""), DeniedSettle, []string{"fra-1"}},
-		"came back long ago":           {[]Obligation{named("fra-1", "")}, noon.Add(-time.Hour), "", Guard{MaxDevices: 1, Group: group, Settle: 2 * time.Minute}, named("fra-2", ""), "", nil},
-		"came back itself":             {[]Obligation{named("fra-1", "")}, noon.Add(-time.Minute), "", Guard{MaxDevices: 1, Group: group, Settle: 2 * time.Minute}, named("fra-1", ""), "", nil},
-		"of another group, came back":  {[]Obligation{named("ams-1", "")}, noon.Add(-time.Minute), "", Guard{MaxDevices: 1, Group: group, Settle: 2 * time.Minute}, named("fra-2", ""), "", nil},
-		"a device did not come back":   {nil, time.Time{}, "ams-9", Guard{}, named("fra-1", ""), DeniedBreaker, []string{"ams-9"}},
-		"a discard does not need a slot": {[]Obligation{named("fra-1", "")}, time.Time{}, "", Guard{MaxDevices: 1},
-			Obligation{Obligation: pending.Obligation{Key: pending.Key{ID: "discard/x", Task: "y"}, Kind: pending.Discard, Device: "ams-1"}}, "", nil},
+		"free":                         {nil, time.Time{}, none, Guard{MaxDevices: 1}, named("fra-1", ""), "", nil},
+		"taken":                        {[]Obligation{named("fra-1", "")}, time.Time{}, none, Guard{MaxDevices: 1}, named("ams-1", ""), DeniedDevices, []string{"fra-1"}},
+		"room for two":                 {[]Obligation{named("fra-1", "")}, time.Time{}, none, Guard{MaxDevices: 2}, named("ams-1", ""), "", nil},
+		"no bound":                     {[]Obligation{named("fra-1", "")}, time.Time{}, none, Guard{}, named("ams-1", ""), "", nil},
+		"another domain of the same":   {[]Obligation{named("fra-1", "")}, time.Time{}, none, Guard{MaxDevices: 1}, named("fra-1", ""), "", nil},
+		"the same box by another name": {[]Obligation{named("fra-1", "SN1")}, time.Time{}, none, Guard{MaxDevices: 1}, named("alias", "SN1"), "", nil},
+		"two names of one box are one": {[]Obligation{named("a", "SN1"), named("b", "SN1")}, time.Time{}, none, Guard{MaxDevices: 2}, named("c", "SN2"), "", nil},
+		"the group is taken":           {[]Obligation{named("fra-1", "")}, time.Time{}, none, Guard{MaxDevices: 5, MaxPerGroup: 1, Group: group}, named("fra-2", ""), DeniedGroup, []string{"fra-1"}},
+		"another group is taken":       {[]Obligation{named("ams-1", "")}, time.Time{}, none, Guard{MaxDevices: 5, MaxPerGroup: 1, Group: group}, named("fra-2", ""), "", nil},
+		"came back just now":           {[]Obligation{named("fra-1", "")}, noon.Add(-time.Minute), none, Guard{MaxDevices: 1, Group: group, Settle: 2 * time.Minute}, named("fra-2", ""), DeniedSettle, []string{"fra-1"}},
+		"came back long ago":           {[]Obligation{named("fra-1", "")}, noon.Add(-time.Hour), none, Guard{MaxDevices: 1, Group: group, Settle: 2 * time.Minute}, named("fra-2", ""), "", nil},
+		"came back itself":             {[]Obligation{named("fra-1", "")}, noon.Add(-time.Minute), none, Guard{MaxDevices: 1, Group: group, Settle: 2 * time.Minute}, named("fra-1", ""), "", nil},
+		"of another group, came back":  {[]Obligation{named("ams-1", "")}, noon.Add(-time.Minute), none, Guard{MaxDevices: 1, Group: group, Settle: 2 * time.Minute}, named("fra-2", ""), "", nil},
+		"a device did not come back":   {nil, time.Time{}, Breaker{Device: "ams-9"}, Guard{}, named("fra-1", ""), DeniedBreaker, []string{"ams-9"}},
+		"one of this environment":      {nil, time.Time{}, Breaker{Device: "ams-9", Environment: "env=prod"}, Guard{Environment: "env=prod"}, named("fra-1", ""), DeniedBreaker, []string{"ams-9"}},
+		"one of another environment":   {nil, time.Time{}, Breaker{Device: "ams-9", Environment: "env=qa"}, Guard{Environment: "env=prod"}, named("fra-1", ""), "", nil},
+		"other labels may overlap":     {nil, time.Time{}, Breaker{Device: "ams-9", Environment: "site=ams"}, Guard{Environment: "env=prod"}, named("fra-1", ""), DeniedBreaker, []string{"ams-9"}},
+		"its environment is not known": {nil, time.Time{}, Breaker{Device: "ams-9"}, Guard{Environment: "env=prod"}, named("fra-1", ""), DeniedBreaker, []string{"ams-9"}},
+		"every quiesce is on hold":     {nil, time.Time{}, Breaker{By: "ops@host"}, Guard{Environment: "env=prod"}, named("fra-1", ""), DeniedHold, nil},
+		"it should have been back":     {[]Obligation{late}, time.Time{}, none, Guard{MaxDevices: 5}, named("fra-1", ""), DeniedBreaker, []string{"ams-1"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			j := openTest(t)
 			before := Batch{Owe: rows(tc.down...)}
-			if tc.trip != "" {
-				before.Trip = []Breaker{{Device: tc.trip, Since: noon, Reason: "still down"}}
+			if tc.trip != none {
+				tc.trip.Since = noon
+				must(t, j.OpenBreaker(t.Context(), tc.trip))
 			}
 			appendTo(t, j, "older", before)
 			if !tc.paid.IsZero() {
@@ -159,7 +166,8 @@ func TestTheGuardCountsOverAllRuns(t *testing.T) {
 				}
 			}
 			held := len(owedIDs(t, j))
-			_, err := j.Append(t.Context(), "newer", Batch{Time: noon, Owe: rows(tc.next), Guard: &tc.guard})
+			tc.next.Run = "newer"
+			err := j.Grant(t.Context(), noon, tc.guard, tc.next.Obligation)
 			if tc.want == "" {
 				if err != nil {
 					t.Errorf("refused: %v", err)
@@ -168,7 +176,7 @@ func TestTheGuardCountsOverAllRuns(t *testing.T) {
 			}
 			refused := new(GuardError)
 			if !errors.As(err, &refused) || refused.Denial != tc.want || !cmp.Equal(refused.Devices, tc.devices) {
-				t.Fatalf("Append = %v, want %s because of %v", err, tc.want, tc.devices)
+				t.Fatalf("Grant = %v, want %s because of %v", err, tc.want, tc.devices)
 			}
 			if tc.want == DeniedSettle && !refused.Until.Equal(tc.paid.Add(tc.guard.Settle)) {
 				t.Errorf("until %v", refused.Until)
@@ -180,29 +188,57 @@ func TestTheGuardCountsOverAllRuns(t *testing.T) {
 	}
 }
 
-// breakers reads the breakers that are tripped.
-func breakers(t *testing.T, j *Journal) []Breaker {
-	t.Helper()
-	got, err := list(t.Context(), j, "list the breakers", func(s scanner) (b Breaker, err error) {
-		return b, s.Scan(&b.Device, moment{&b.Since}, &b.Reason, &b.Run)
-	}, "SELECT name, breaker_since, breaker_reason, breaker_run FROM devices WHERE breaker_since > 0 ORDER BY breaker_since, name")
-	must(t, err)
-	return got
-}
-
-func TestABreakerKeepsItsFirstReasonUntilItIsCleared(t *testing.T) {
+func TestABreakerKeepsItsFirstReasonUntilItIsClosed(t *testing.T) {
 	t.Parallel()
 	j := openTest(t)
+	down := owe("t", "unquiesce", "fra")
+	down.Run = "R"
+	must(t, j.Grant(t.Context(), noon, Guard{Environment: "env=prod"}, down.Obligation))
 	appendTo(t, j, "R", Batch{Trip: []Breaker{{Device: "fra", Since: noon, Reason: "first"}}, Devices: []Device{{Name: "ams", Identity: "SN", Facts: json.RawMessage(`{}`), Seen: noon}}})
 	appendTo(t, j, "Q", Batch{Trip: []Breaker{{Device: "fra", Since: noon.Add(1), Reason: "second"}}, Devices: []Device{{Name: "fra", Seen: noon}}})
-	if d := cmp.Diff([]Breaker{{Device: "fra", Since: noon, Reason: "first", Run: "R"}}, breakers(t, j)); d != "" {
+	first := Breaker{Device: "fra", Environment: "env=prod", Since: noon, Reason: "first", Run: "R"}
+	breakers := func(run string) []Breaker {
+		got, err := j.Breakers(t.Context(), run)
+		must(t, err)
+		return got
+	}
+	if d := cmp.Diff([]Breaker{first}, breakers("")); d != "" {
 		t.Error(d)
 	}
-	must(t, j.ClearBreaker(t.Context(), "fra"))
-	if err := j.ClearBreaker(t.Context(), "fra"); !errors.Is(err, ErrNotFound) {
-		t.Errorf("ClearBreaker twice = %v", err)
+	must(t, j.CloseBreaker(t.Context(), "fra", "ops@host", noon.Add(2)))
+	if err := j.CloseBreaker(t.Context(), "fra", "ops@host", noon); !errors.Is(err, ErrNotFound) {
+		t.Errorf("CloseBreaker twice = %v", err)
 	}
-	if got := breakers(t, j); len(got) != 0 {
+	if got := breakers(""); len(got) != 0 {
 		t.Errorf("breakers = %v", got)
+	}
+	first.Closed, first.ClosedBy = noon.Add(2), "ops@host"
+	if d := cmp.Diff([]Breaker{first}, breakers("R")); d != "" {
+		t.Error(d)
+	}
+}
+
+// TestAGrantIsTheDevicesUntilItIsTakenBackOrPaid: asked again it is the same
+// one, and what is taken back was never quiesced, so nothing has to settle.
+func TestAGrantIsTheDevicesUntilItIsTakenBackOrPaid(t *testing.T) {
+	t.Parallel()
+	j := openTest(t)
+	ask := func(device string) error {
+		o := owe("t-"+device, "unquiesce", device)
+		o.Run = "R"
+		return j.Grant(t.Context(), noon, Guard{MaxDevices: 1, Group: []string{"a", "b"}, Settle: time.Hour}, o.Obligation)
+	}
+	must(t, ask("a"))
+	must(t, ask("a"))
+	if err := ask("b"); err == nil {
+		t.Fatal("two devices got the one slot")
+	}
+	a := pending.Key{Run: "R", Task: "t-a", ID: "unquiesce"}
+	must(t, j.Withdraw(t.Context(), a))
+	must(t, j.Withdraw(t.Context(), a))
+	must(t, ask("b"))
+	must(t, j.Pay(t.Context(), noon, pending.Key{Run: "R", Task: "t-b", ID: "unquiesce"}))
+	if err, settle := ask("a"), new(GuardError); !errors.As(err, &settle) || settle.Denial != DeniedSettle {
+		t.Errorf("after the return of the other: %v", err)
 	}
 }

@@ -184,16 +184,15 @@ func TestTheGuardHoldsAgainstAnotherRun(t *testing.T) {
 		must(t, err)
 		defer j.Close()
 		go func() {
-			_, err := j.Append(t.Context(), fmt.Sprintf("R%d", i), Batch{Time: noon, Guard: &Guard{MaxDevices: 1},
-				Owe: []pending.Obligation{{Key: pending.Key{Task: "t", ID: "unquiesce"}, Kind: pending.Unquiesce, Device: fmt.Sprintf("d%d", i), Since: noon}}})
-			results <- err
+			results <- j.Grant(t.Context(), noon, Guard{MaxDevices: 1}, pending.Obligation{
+				Key: pending.Key{Run: fmt.Sprintf("R%d", i), Task: "t", ID: "unquiesce"}, Kind: pending.Unquiesce, Device: fmt.Sprintf("d%d", i), Since: noon})
 		}()
 	}
 	won := 0
 	for range contenders {
 		if err := <-results; err == nil {
 			won++
-		} else if !strings.Contains(err.Error(), "may be quiesced") {
+		} else if !strings.Contains(err.Error(), "allows no more devices") {
 			t.Error(err)
 		}
 	}

@@ -64,6 +64,22 @@ CREATE TABLE logs (
 ALTER TABLE obligations ADD COLUMN plan TEXT NOT NULL DEFAULT '';
 ALTER TABLE obligations ADD COLUMN due_back INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE obligations ADD COLUMN debt TEXT NOT NULL DEFAULT 'null';
+`, `
+ALTER TABLE obligations ADD COLUMN environment TEXT NOT NULL DEFAULT '';
+
+CREATE TABLE breakers (
+  device TEXT NOT NULL, environment TEXT NOT NULL DEFAULT '', since INTEGER NOT NULL, reason TEXT NOT NULL, run TEXT NOT NULL,
+  opened_by TEXT NOT NULL DEFAULT '', closed INTEGER NOT NULL DEFAULT 0, closed_by TEXT NOT NULL DEFAULT '');
+CREATE UNIQUE INDEX breakers_open ON breakers (device) WHERE closed = 0;
+CREATE INDEX breakers_run ON breakers (run);
+INSERT INTO breakers (device, since, reason, run) SELECT name, breaker_since, breaker_reason, breaker_run FROM devices WHERE breaker_since > 0;
+ALTER TABLE devices DROP COLUMN breaker_since;
+ALTER TABLE devices DROP COLUMN breaker_reason;
+ALTER TABLE devices DROP COLUMN breaker_run;
+
+CREATE TABLE members (
+  plan TEXT NOT NULL, origin TEXT NOT NULL, device TEXT NOT NULL, grp TEXT NOT NULL, endpoint TEXT NOT NULL,
+  PRIMARY KEY (plan, origin, device)) WITHOUT ROWID;
 `}
 
 // migrate brings the journal up to date, in a transaction that only one
