@@ -307,10 +307,10 @@ func (e *Engine) apply(ev event.Event, from *flight, b *Batch) {
 	b.Statuses = append(b.Statuses, e.Options.Run.Apply(ev)...)
 }
 
-// holds reports whether a flight that ended so is a lock that was acquired: it
-// stays in flight until it is no longer pending.
+// holds reports whether a flight that ended so holds something that was
+// granted: it stays in flight until it is no longer pending.
 func (f *flight) holds(ended event.Event) bool {
-	return f.action.Kind == lifecycle.ActLock && ended.Failure == nil
+	return f.action.Kind.Held() && ended.Failure == nil
 }
 
 // diff compares what one task wants in flight with what is: it cancels what

@@ -97,8 +97,8 @@ func (e *Engine) launch(f *flight) {
 		if ctx.Err() != nil {
 			r.Event = event.Event{} // nobody wants it any more
 		}
-		if f.action.Kind != lifecycle.ActLock || err != nil {
-			cancel() // a lock is held until the flight is stopped
+		if !f.action.Kind.Held() || err != nil {
+			cancel() // what is held is given back when the flight is stopped
 		}
 		select {
 		case e.results <- r:

@@ -83,6 +83,29 @@ type Result struct {
 	Store       *sdk.StoreReport       `json:"store,omitempty"`
 	Script      *sdk.RunReport         `json:"script,omitempty"`
 	Prepared    *Prepared              `json:"prepared,omitempty"`
+	Denial      *Denial                `json:"denial,omitempty"` // of a permit; nil: granted
+	Peers       []Peer                 `json:"peers,omitempty"`  // that were not seen in service
+}
+
+// Denial is why something must not be quiesced. It does not pass by waiting.
+type Denial struct {
+	By  DenialBy `json:"by"`
+	Why string   `json:"why"` // for the operator, with what to do
+}
+
+// DenialBy is what denies.
+type DenialBy string
+
+// What denies a permit for good.
+const (
+	ByBreaker DenialBy = "breaker" // a device did not come back
+	ByHold    DenialBy = "hold"    // somebody has stopped every quiesce
+)
+
+// Peer is a member of a device's group and why it does not count as serving.
+type Peer struct {
+	Device string `json:"device"`
+	Why    string `json:"why"`
 }
 
 // Captured is a capture that stands in staging: measured and hashed by the
@@ -116,7 +139,7 @@ type Prepared struct {
 
 // Notice is news of a running action.
 type Notice struct {
-	Waiting    string `json:"waiting,omitempty"` // what a lock is waited for
+	Waiting    string `json:"waiting,omitempty"` // what a lock or a permit is waited for
 	DeviceDone bool   `json:"device_done,omitempty"`
 	Token      string `json:"token,omitempty"`
 }

@@ -30,6 +30,8 @@ type Action struct {
 	Hook        string // which script it is: pre, post, before_quiesce, after_unquiesce
 	Token       string
 	Exclusive   bool // of a lock
+	// Owe is what a permit enters as owed: the quiesce that it is for.
+	Owe *Obligation
 	// DeviceTimeout is what the device itself is told to wait before it forces a quiesce.
 	DeviceTimeout time.Duration
 	// Outcome is the code and message so far, for scripts.

@@ -17,9 +17,12 @@ const (
 	ActPrepare          ActionKind = "prepare"           // computes the stamp and the sets' directories
 	ActProbe            ActionKind = "probe"             // is the device up: reads the quiesce state
 	ActLock             ActionKind = "lock"              // finishes when held; released when it is no longer pending
+	ActPermit           ActionKind = "permit"            // the same, of the right to quiesce
 	ActValidate         ActionKind = "validate"          // the source's Check of activity and target, before the plan gate
 	ActCheck            ActionKind = "check"             // the same, once the lock is held
 	ActRecheck          ActionKind = "recheck"           // the same, right before the quiesce
+	ActConfirm          ActionKind = "confirm"           // the permit still stands: asked right before the quiesce
+	ActPeers            ActionKind = "peers"             // the other members of the group serve: read right before the quiesce
 	ActQuiesce          ActionKind = "quiesce"
 	ActQuiesceState     ActionKind = "quiesce_state" // on the way down
 	ActUnquiesce        ActionKind = "unquiesce"
@@ -55,9 +58,12 @@ var forms = map[ActionKind]form{
 	ActPrepare:          {attempt: true},
 	ActProbe:            {attempt: true},
 	ActLock:             {target: true},
+	ActPermit:           {},
 	ActValidate:         {attempt: true},
 	ActCheck:            {attempt: true},
 	ActRecheck:          {attempt: true},
+	ActConfirm:          {attempt: true},
+	ActPeers:            {attempt: true},
 	ActQuiesce:          {attempt: true},
 	ActQuiesceState:     {attempt: true},
 	ActUnquiesce:        {attempt: true},
@@ -78,6 +84,10 @@ var forms = map[ActionKind]form{
 	ActAgainTimer:       {target: true, attempt: true}, // a destination
 	ActDestinationTimer: {target: true},                // a destination
 }
+
+// Held reports whether an action stays in flight after it was granted, until it
+// is no longer pending: only then what it holds is given back.
+func (k ActionKind) Held() bool { return k == ActLock || k == ActPermit }
 
 // Timer reports whether an action only waits for its time.
 func (k ActionKind) Timer() bool {
@@ -101,6 +111,7 @@ type ActionID struct {
 // The actions of which a task has one.
 var (
 	deviceLock = ActionID{Kind: ActLock, Target: "device"}
+	thePermit  = ActionID{Kind: ActPermit}
 	theQuiesce = ActionID{Kind: ActQuiesce, Attempt: 1}
 )
 

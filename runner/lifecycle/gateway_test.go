@@ -186,7 +186,8 @@ func (w *world) result(a Action) event.Event {
 		e.Failure = f
 		return e
 	}
-	if w.oneIn(30) || a.Kind == ActDiscard && w.oneIn(4) {
+	own := a.Kind == ActPermit || a.Kind == ActConfirm || a.Kind == ActPeers // they have their own answers, below
+	if !own && !w.calm && w.oneIn(30) || a.Kind == ActDiscard && w.oneIn(4) {
 		e.Failure = w.failure(a.Kind)
 		if a.Kind == ActUnquiesce && w.oneIn(2) { // done, and the answer is lost
 			w.unquiesce(a.Task)
@@ -209,6 +210,26 @@ func (w *world) result(a Action) event.Event {
 	case ActUnquiesce:
 		if !w.oneIn(25) { // else it is accepted and ignored
 			w.unquiesce(a.Task)
+		}
+	case ActPermit:
+		switch {
+		case w.oneIn(120):
+			e.Failure = boom()
+		case w.oneIn(120):
+			e.Result.Denial = &event.Denial{By: pick(w, event.ByBreaker, event.ByHold), Why: "no"}
+		case w.oneIn(3):
+			return event.Event{Kind: event.Progressed, Task: a.Task, Action: a.String(), Notice: &event.Notice{Waiting: "d2 is quiesced"}}
+		}
+	case ActConfirm, ActPeers:
+		if w.oneIn(90) {
+			e.Failure = w.failure(a.Kind)
+			return e
+		}
+		if a.Kind == ActPeers && w.oneIn(60) {
+			e.Result.Peers = []event.Peer{{Device: "d2", Why: "it is down"}}
+		}
+		if a.Kind == ActConfirm && w.oneIn(60) {
+			e.Result.Denial = &event.Denial{By: pick(w, event.ByBreaker, event.ByHold), Why: "no"}
 		}
 	case ActLock:
 		if w.oneIn(20) {
@@ -308,7 +329,8 @@ func (w *world) drawSpec() RunSpec {
 		Limits:       Limits{Parallel: 1 + w.rng.IntN(4), PerDevice: w.rng.IntN(3), PerLabel: pick(w, nil, map[string]int{"site": 1})},
 		Timeouts:     Timeouts{Queue: pick(w, 24*time.Hour, 24*time.Hour, 10*time.Minute), Run: time.Hour, Quiesce: time.Minute, Unquiesce: time.Minute, Grace: 3 * time.Minute, Store: 2 * time.Hour, Healthy: 5 * time.Minute},
 		Destinations: []Destination{{Name: "file.a", Parallel: 1}, {Name: "nfs.b", Family: "nfs", MinFree: MinFree{Percent: 10}}},
-		Devices:      map[string]Device{"d1": {}, "d2": {Labels: map[string]string{"site": "x"}}},
+		Guard:        Guard{Peers: w.oneIn(2)},
+		Devices:      map[string]Device{"d1": {Group: "g", Peers: []string{"d2"}}, "d2": {Labels: map[string]string{"site": "x"}}},
 		LastDomains:  map[string][]string{"exports/d1": {"orders"}},
 		LastSize:     map[string]int64{"exports/d1/orders": 20},
 	}

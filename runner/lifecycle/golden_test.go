@@ -230,7 +230,7 @@ func (p *scene) play(t *testing.T) recording {
 		if _, done := p.run.Done(); done {
 			return recording{Spec: p.spec, Events: p.log}
 		}
-		as := slices.DeleteFunc(p.run.Pending(), func(a Action) bool { return p.held[a.Task] && a.Kind == ActLock })
+		as := slices.DeleteFunc(p.run.Pending(), func(a Action) bool { return p.held[a.Task+" "+a.String()] })
 		if len(as) == 0 {
 			t.Fatal("the run has not ended, and nothing is pending")
 		}
@@ -256,7 +256,7 @@ func (p *scene) play(t *testing.T) recording {
 			}
 			continue
 		}
-		p.held[a.Task] = p.held[a.Task] || a.Kind == ActLock
+		p.held[a.Task+" "+a.String()] = a.Kind.Held()
 		e := event.Event{Kind: event.Finished, Task: a.Task, Action: a.String()}
 		if p.fails != nil {
 			e.Failure = p.fails(a)

@@ -44,7 +44,7 @@ func bare(t *testing.T, spec RunSpec, domains ...sdk.Domain) (run *Run, started 
 		if _, done := run.Done(); done {
 			return run, started, history
 		}
-		held := func(a Action) bool { return a.Kind == ActLock && slices.Contains(started, a.String()) }
+		held := func(a Action) bool { return a.Kind.Held() && slices.Contains(started, a.String()) }
 		a := slices.MinFunc(slices.DeleteFunc(run.Pending(), held), func(a, b Action) int { return a.NotBefore.Compare(b.NotBefore) })
 		if a.NotBefore.After(now) {
 			now = a.NotBefore

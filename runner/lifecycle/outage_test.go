@@ -97,7 +97,7 @@ func (o *outage) play() *outage {
 		for key, x := range flying {
 			if !pending[key] {
 				delete(flying, key)
-			} else if (x.a.Kind != ActLock || !x.at.IsZero()) && (next == "" || x.at.Before(flying[next].at) || x.at.Equal(flying[next].at) && key < next) {
+			} else if (!x.a.Kind.Held() || !x.at.IsZero()) && (next == "" || x.at.Before(flying[next].at) || x.at.Equal(flying[next].at) && key < next) {
 				next = key
 			}
 		}
@@ -105,7 +105,7 @@ func (o *outage) play() *outage {
 			o.t.Fatalf("nothing is pending, and the run has not ended")
 		}
 		x := flying[next]
-		if x.a.Kind == ActLock {
+		if x.a.Kind.Held() {
 			x.at = time.Time{} // held, until it is no longer pending
 		} else {
 			delete(flying, next)

@@ -27,7 +27,7 @@ func TestARunInterruptedAnywhereUndoesAndEnds(t *testing.T) {
 	for _, enter := range entrances {
 		enter(t, wayOfDomain, epoch)
 	}
-	inWorlds(t, 3*runs, func(w *world) {
+	inWorlds(t, 4*runs, func(w *world) {
 		for range w.rng.IntN(3) {
 			for range w.rng.IntN(150) {
 				if w.step() {

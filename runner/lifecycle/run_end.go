@@ -2,6 +2,7 @@ package lifecycle
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/dprun/dprun/runner/status"
 )
@@ -82,6 +83,8 @@ func (r *Run) judge() (status.Code, string, int) {
 			exit = exitInterrupt
 		}
 		return status.RunCanceledByUser, summary, exit
+	case slices.ContainsFunc(r.tasks, func(t *Task) bool { return t.has(status.CanceledJournalFailed) }):
+		return status.RunFailed, summary, exitInternal
 	case r.gateFailed != "":
 		return status.PlanFailedPreScript, r.gateFailed, exitPlanCheck
 	}

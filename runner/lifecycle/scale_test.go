@@ -132,7 +132,7 @@ func (f *fleet) walk(tb testing.TB) (run *Run, events int) {
 			e.Result.Capture = &event.Captured{Variant: a.Variant, Artifacts: []event.Artifact{{Name: "a"}}}
 		}
 		apply(e)
-		if a.Kind != ActLock {
+		if !a.Kind.Held() {
 			delete(flying, flight{a.Task, a.ActionID})
 		}
 	}

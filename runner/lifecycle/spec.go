@@ -21,6 +21,7 @@ type RunSpec struct {
 	ErrorPolicy  ErrorPolicy       `json:"error_policy"`
 	Limits       Limits            `json:"limits"`
 	Timeouts     Timeouts          `json:"timeouts"`
+	Guard        Guard             `json:"guard,omitzero"`
 	PreScript    *Script           `json:"pre_script,omitempty"`
 	PostScript   *Script           `json:"post_script,omitempty"`
 	Destinations []Destination     `json:"destinations"`
@@ -41,6 +42,15 @@ type RunSpec struct {
 	// AwaitDestinations: no device is contacted before every destination is
 	// checked. A run goes on with the first that can be used.
 	AwaitDestinations bool `json:"await_destinations,omitempty"`
+}
+
+// environment is the environment that a device belongs to, for the breaker.
+func (s RunSpec) environment(device string) string {
+	value, has := s.Devices[device].Labels[s.Guard.Environment]
+	if !has {
+		return ""
+	}
+	return s.Guard.Environment + "=" + value
 }
 
 // ErrorPolicy says what a failed task means for the others.
@@ -71,10 +81,31 @@ type Timeouts struct {
 	Healthy   time.Duration `json:"healthy,omitempty"`
 }
 
+// Guard says what must hold before anything is quiesced.
+type Guard struct {
+	// MaxDevices bounds how many devices are quiesced at once, and MaxPerGroup
+	// how many of one group, over all runs of the state directory. Zero: no bound.
+	MaxDevices  int `json:"max_devices,omitempty"`
+	MaxPerGroup int `json:"max_per_group,omitempty"`
+	// Settle is how long after the return of a member of a group no other is quiesced.
+	Settle time.Duration `json:"settle,omitempty"`
+	// Peers: every other member of the group must be seen in service right before.
+	Peers bool `json:"peers,omitempty"`
+	// RefuseActive: a member that is active in a failover group is not quiesced.
+	RefuseActive bool `json:"refuse_active,omitempty"`
+	// RefuseAPIConnect: a device is not quiesced as a whole where API Connect has a domain.
+	RefuseAPIConnect bool `json:"refuse_api_connect,omitempty"`
+	// Environment is the label whose value names the devices among which one that
+	// did not return stops every quiesce. Empty: all devices.
+	Environment string `json:"environment,omitempty"`
+}
+
 // Device is what the machines know of a device before it was contacted.
 type Device struct {
 	Labels map[string]string `json:"labels,omitempty"`
 	Group  string            `json:"group,omitempty"`
+	// Peers are the other members of the group, over all plans of the state directory.
+	Peers []string `json:"peers,omitempty"`
 	// Blocked says why the device must not be used, when it still owes something.
 	Blocked string `json:"blocked,omitempty"`
 }
@@ -199,6 +230,13 @@ type TaskSpec struct {
 	LastSize     int64
 	// OnlyDefault: the device was inspected, and has no domain but default.
 	OnlyDefault bool
+
+	Guard Guard
+	// Group is the device's group, and Peers its other members.
+	Group string
+	Peers []string
+	// Environment is the label and the value that [Guard] means, "env=prod"; empty: none.
+	Environment string
 }
 
 // defaultDomain is the domain that every appliance has and never takes down.

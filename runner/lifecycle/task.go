@@ -53,13 +53,19 @@ type Task struct {
 	probe    call
 	dests    []*destination
 
-	lock    lock
-	check   call // once the lock is held
-	recheck call // right before the quiesce
-	checked *sdk.CheckReport
-	checkAt time.Time
-	survey  survey
-	busyAt  time.Time // first found busy
+	lock     lock
+	check    call // once the lock is held
+	permit   lock // to quiesce
+	recheck  call // right before the quiesce, as are the next two
+	confirm  call
+	peers    call
+	checked  *sdk.CheckReport
+	checkAt  time.Time
+	survey   survey
+	busyAt   time.Time     // first found busy
+	permitAt time.Time     // granted
+	denial   *event.Denial // of the confirmation; nil: none
+	absent   []event.Peer  // members of the group that were not seen in service
 
 	pre, post script
 	before    script // before_quiesce
@@ -77,7 +83,7 @@ type Task struct {
 	final    *event.Status
 }
 
-// lock is the lock on the device.
+// lock is the lock on the device, or the permit to quiesce.
 type lock struct {
 	state  lockState
 	since  time.Time     // waiting since
@@ -85,6 +91,31 @@ type lock struct {
 }
 
 func (l *lock) on(e lockEvent) { l.state = locks.after(l.state, e) }
+
+// awaits notes that somebody else holds it. It reports whether that is news.
+func (l *lock) awaits(now time.Time) bool {
+	if l.state != lockAsking {
+		return false
+	}
+	l.on(lockWaits)
+	l.since = now
+	return true
+}
+
+// answer notes that it is held, or cannot be had.
+func (l *lock) answer(now time.Time, e lockEvent) {
+	if l.state == lockWaiting {
+		l.waited += now.Sub(l.since)
+	}
+	l.on(e)
+}
+
+// release gives it back, or ends the wish for it.
+func (l *lock) release() {
+	if l.wanted() || l.state == lockRefused {
+		l.on(lockReleases)
+	}
+}
 
 // wanted reports whether the lock is held or to be had.
 func (l *lock) wanted() bool {
@@ -462,17 +493,26 @@ func (t *Task) Pending() []Action {
 	if t.lock.wanted() {
 		add(Action{ActionID: deviceLock, Exclusive: t.spec.Activity.Exclusive || t.spec.Activity.Quiesce == QuiesceDevice})
 	}
+	if t.permit.wanted() {
+		a := Action{ActionID: thePermit}
+		if t.permit.state != lockHeld { // else it has been entered
+			owe := t.oweUnquiesce(t.quiesceDebt())
+			a.Owe = &owe
+		}
+		add(a)
+	}
 	switch t.phase {
 	case PhasePreChecks:
 		t.pendingPreChecks(add)
 	case PhaseLock:
-		t.pendingWait(add)
+		t.pendingWait(&t.lock, add)
 		t.pendingCheck(add)
 		t.pendingSurvey(add)
 	case PhasePreScript:
 		t.pendingScript(add, hookPre, t.spec.Activity.PreScript)
 	case PhaseQuiesce:
 		t.pendingScript(add, hookBefore, t.spec.Activity.BeforeQuiesce)
+		t.pendingWait(&t.permit, add)
 		t.pendingCheck(add)
 		t.pendingSurvey(add)
 		t.pendingQuiesce(add)
@@ -490,14 +530,17 @@ func (t *Task) Pending() []Action {
 }
 
 // runLimit is when the long-running clock runs out. It covers the phases 5 to
-// 10, stands still while the lock is waited for, and fires once. After an
+// 10, stands still while the lock or the permit is waited for, and fires once. After an
 // interruption only what is bounded by itself is left.
 func (t *Task) runLimit() (time.Time, bool) {
-	if t.phase < PhasePreChecks || t.phase > PhaseUnquiesce || t.lock.state == lockWaiting || t.lock.state == lockWithout || t.spec.Timeouts.Run <= 0 || t.stopped() {
+	if t.phase < PhasePreChecks || t.phase > PhaseUnquiesce || t.lock.state == lockWaiting || t.permit.state == lockWaiting || t.lock.state == lockWithout || t.spec.Timeouts.Run <= 0 || t.stopped() {
 		return time.Time{}, false
 	}
-	return t.started.Add(t.lock.waited + t.spec.Timeouts.Run), true
+	return t.started.Add(t.waited() + t.spec.Timeouts.Run), true
 }
+
+// waited is how long the long-running clock stood still.
+func (t *Task) waited() time.Duration { return t.lock.waited + t.permit.waited }
 
 func (t *Task) has(c status.Code) bool {
 	return slices.ContainsFunc(t.failures, func(f entered) bool { return f.code == c })
@@ -515,8 +558,7 @@ func (t *Task) target() string {
 func (t *Task) Obligations() []Obligation {
 	var os []Obligation
 	if t.MayBeDown() {
-		spec := t.debt.Spec()
-		os = append(os, Obligation{ID: OwedUnquiesce, Kind: OweUnquiesce, Task: t.spec.ID, Device: t.spec.Device, Domain: spec.Domain, Debt: &spec, DueBack: t.dueBack()})
+		os = append(os, t.oweUnquiesce(t.debt.Spec()))
 	}
 	for _, c := range t.captures {
 		if c.deposit.owed() {
@@ -532,10 +574,15 @@ func (t *Task) Obligations() []Obligation {
 	return os
 }
 
+// oweUnquiesce is the obligation to bring the target back.
+func (t *Task) oweUnquiesce(debt DebtSpec) Obligation {
+	return Obligation{ID: OwedUnquiesce, Kind: OweUnquiesce, Task: t.spec.ID, Device: t.spec.Device, Domain: debt.Domain, Debt: &debt, DueBack: t.dueBack()}
+}
+
 // dueBack is when the task's target should be back at the latest, whatever
 // happens: after that something is wrong with whoever works on it.
 func (t *Task) dueBack() time.Time {
-	return t.started.Add(t.lock.waited + t.spec.Timeouts.Run + t.spec.Timeouts.Unquiesce + t.spec.Timeouts.Grace + arrivesWithin + t.spec.Timeouts.Healthy)
+	return t.started.Add(t.waited() + t.spec.Timeouts.Run + t.spec.Timeouts.Unquiesce + t.spec.Timeouts.Grace + arrivesWithin + t.spec.Timeouts.Healthy)
 }
 
 // owesPostScript reports whether the post-script must run even if the run is

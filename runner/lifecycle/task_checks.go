@@ -169,18 +169,18 @@ func (t *Task) advanceLock() {
 	t.to(phaseLocked)
 }
 
-// pendingWait bounds the wait for the device's lock, during which the
-// long-running clock stands still: it ends with the window, and nobody waits
+// pendingWait bounds the wait for the device's lock or the permit, during which
+// the long-running clock stands still: it ends with the window, and nobody waits
 // longer than in the queue.
-func (t *Task) pendingWait(add func(Action)) {
-	if t.lock.state != lockWaiting {
+func (t *Task) pendingWait(l *lock, add func(Action)) {
+	if l.state != lockWaiting {
 		return
 	}
 	if q := t.spec.Timeouts.Queue; q > 0 {
-		add(Action{ActionID: ActionID{Kind: ActQueueTimer}, NotBefore: t.lock.since.Add(q)})
+		add(Action{ActionID: ActionID{Kind: ActQueueTimer}, NotBefore: l.since.Add(q)})
 	}
 	if w := t.spec.Window; w != nil {
-		at := t.lock.since // it may have closed before
+		at := l.since // it may have closed before
 		if closes, ok := w.ClosesAt(t.now); ok && w.Open(t.now) {
 			at = closes.Add(-t.spec.needs())
 		}
@@ -190,19 +190,16 @@ func (t *Task) pendingWait(add func(Action)) {
 
 // onLock: the lock is held, or cannot be had.
 func (t *Task) onLock(f *failure.Error) {
-	switch t.lock.state {
-	case lockHeld:
+	if t.lock.state == lockHeld {
 		return // it stays pending for as long as it is wanted
-	case lockWaiting:
-		t.lock.waited += t.now.Sub(t.lock.since)
 	}
 	if f != nil {
-		t.lock.on(lockRefuses)
+		t.lock.answer(t.now, lockRefuses)
 		t.abandon()
 		t.fail(rankFirst, status.FailedWithInternalException, "device lock: "+f.Error())
 		return
 	}
-	t.lock.on(lockGranted)
+	t.lock.answer(t.now, lockGranted)
 }
 
 func (t *Task) pendingCheck(add func(Action)) {
@@ -211,6 +208,12 @@ func (t *Task) pendingCheck(add func(Action)) {
 	}
 	if t.recheck.asking() {
 		add(Action{ActionID: ActionID{Kind: ActRecheck, Attempt: t.recheck.attempt}, NotBefore: t.recheck.notBefore})
+	}
+	if t.confirm.asking() {
+		add(Action{ActionID: ActionID{Kind: ActConfirm, Attempt: t.confirm.attempt}, NotBefore: t.confirm.notBefore})
+	}
+	if t.peers.asking() {
+		add(Action{ActionID: ActionID{Kind: ActPeers, Attempt: t.peers.attempt}, NotBefore: t.peers.notBefore})
 	}
 }
 
@@ -252,12 +255,6 @@ func (t *Task) judge(c *call) bool {
 	case t.spec.Quiesces() && r.Quiesce.State != sdk.StateNormal:
 		t.fail(rankFirst, status.PreChecksDomainIsAlreadyQuiesced, fmt.Sprintf(
 			"%s is already %s; nothing was sent. Find out who quiesced it, bring it back, and run again", t.target(), r.Quiesce.State))
-		t.toUndo()
-		return false
-	}
-	if t.spec.Quiesces() && r.Role == sdk.RoleUnknown {
-		t.fail(rankFirst, status.RoleUnknownOnDevice, fmt.Sprintf(
-			"whether %s is the active member of a failover group could not be read: %s; nothing was sent", t.target(), orElse(r.RoleDetail, "the plugin did not say why")))
 		t.toUndo()
 		return false
 	}

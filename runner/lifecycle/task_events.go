@@ -49,11 +49,15 @@ func (t *Task) onProgressed(id ActionID, n *event.Notice) {
 	if n == nil {
 		return
 	}
-	if id == deviceLock {
-		if t.lock.state == lockAsking {
-			t.lock.on(lockWaits)
-			t.lock.since = t.now
+	switch id {
+	case deviceLock:
+		if t.lock.awaits(t.now) {
 			t.enter(status.CheckManifestWaiting, "%s is waiting for %s", t.target(), n.Waiting)
+		}
+		return
+	case thePermit:
+		if t.permit.awaits(t.now) {
+			t.enter(status.WaitingForPermit, "%s is not quiesced yet: %s", t.target(), n.Waiting)
 		}
 		return
 	}
@@ -95,6 +99,14 @@ func (t *Task) onFinished(a Action, e event.Event) {
 	case ActRecheck:
 		t.settle(&t.recheck, a, e.Failure)
 		t.checked, t.checkAt = r.Check, t.now
+	case ActPermit:
+		t.onPermit(r.Denial, e.Failure)
+	case ActConfirm:
+		t.settle(&t.confirm, a, e.Failure)
+		t.denial = r.Denial
+	case ActPeers:
+		t.settle(&t.peers, a, e.Failure)
+		t.absent = r.Peers
 	case ActScript:
 		t.onScript(a, r.Script, e.Failure)
 	case ActQuiesce:
@@ -137,7 +149,7 @@ func (t *Task) onTimer(a Action) {
 			"%s did not reach quiesced within %s + %s grace (last state: %s); it is being unquiesced", t.target(), t.spec.Timeouts.Quiesce, t.spec.Timeouts.Grace, t.quiesce.last()))
 	case ActQueueTimer:
 		t.abandon()
-		t.fail(rankFirst, status.CanceledBecauseADayPassed, fmt.Sprintf("%s was not free for %s: another backup holds it", t.target(), t.spec.Timeouts.Queue))
+		t.fail(rankFirst, status.CanceledBecauseADayPassed, fmt.Sprintf("%s was not free for %s: %s", t.target(), t.spec.Timeouts.Queue, t.heldUp()))
 	case ActWindowTimer:
 		t.abandon()
 		t.fail(rankFirst, status.CanceledBecauseMaintenanceWindow, fmt.Sprintf("%s was not free in time: too little is left of window %s", t.target(), t.spec.Window.Name))
@@ -197,6 +209,7 @@ func (t *Task) onInterrupted(done []event.Recovered) {
 		return
 	}
 	t.lock.on(lockInterrupted)
+	t.permit.on(lockInterrupted)
 	if t.phase < PhaseCapture || len(t.captures) > 0 && !t.whole() {
 		t.abandon()
 	}

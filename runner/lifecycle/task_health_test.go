@@ -57,9 +57,9 @@ func seen(t *testing.T, spec TaskSpec, first, second, back looked, watch ...func
 		}
 		return *states(normal, "orders")
 	}
-	locked := false
+	held := map[ActionKind]bool{}
 	for task.Final() == nil {
-		as := slices.DeleteFunc(task.Pending(), func(a Action) bool { return locked && a.Kind == ActLock })
+		as := slices.DeleteFunc(task.Pending(), func(a Action) bool { return held[a.Kind] })
 		a := slices.MinFunc(as, func(a, b Action) int { return a.NotBefore.Compare(b.NotBefore) })
 		acts = append(acts, a.Kind)
 		if a.NotBefore.After(now) {
@@ -74,8 +74,8 @@ func seen(t *testing.T, spec TaskSpec, first, second, back looked, watch ...func
 		e := event.Event{Kind: event.Finished, Time: now, Action: a.String(), Result: &event.Result{}}
 		read := func(l looked) { e.Result.Health, e.Failure = l.report, l.failure }
 		switch a.Kind {
-		case ActLock:
-			locked = true
+		case ActLock, ActPermit:
+			held[a.Kind] = true
 		case ActQuiesce, ActUnquiesce:
 			down = a.Kind == ActQuiesce
 		case ActHealth:

@@ -47,20 +47,14 @@ func (t *Task) advanceQuiesce() {
 	if q.state == quiesceIdle {
 		q.on(quiesceTurn)
 	}
-	if q.begun() || !t.drained() {
+	if q.begun() || !t.permitted() || !t.drained() {
 		return
 	}
 	if t.has(status.BeforeQuiesceScriptError) {
 		t.toUndo()
 		return
 	}
-	if t.beginSurvey(&t.survey.second); !t.surveyed(&t.survey.second) {
-		return
-	}
-	if t.pre.state != scriptIdle || t.before.state != scriptIdle || t.now.Sub(t.checkAt) > checkFresh {
-		t.recheck.begin(t.now)
-	}
-	if t.recheck.asking() || t.recheck.done() && !t.judge(&t.recheck) {
+	if t.beginSurvey(&t.survey.second); !t.stillRight() || !t.surveyed(&t.survey.second) {
 		return
 	}
 	t.tellSurvey()
@@ -110,7 +104,10 @@ func (t *Task) pendingQuiesce(add func(Action)) {
 }
 
 // owe begins the debt of a quiesce that is about to be sent.
-func (t *Task) owe() {
+func (t *Task) owe() { t.debt = NewDebt(t.quiesceDebt()) }
+
+// quiesceDebt says how the target of a quiesce that is sent now comes back.
+func (t *Task) quiesceDebt() DebtSpec {
 	spec := DebtSpec{Device: t.spec.Device, Domain: t.spec.Domain, QuiescedAt: t.now, Unquiesce: t.spec.Timeouts.Unquiesce, Grace: t.spec.Timeouts.Grace, Seed: t.spec.Seed}
 	if t.spec.Activity.Quiesce == QuiesceDevice {
 		spec.Domain = ""
@@ -126,7 +123,7 @@ func (t *Task) owe() {
 	if up := t.survey.compare().up; len(up) > 0 {
 		spec.Up, spec.Healthy = up, t.spec.Timeouts.Healthy
 	}
-	t.debt = NewDebt(spec)
+	return spec
 }
 
 // onQuiesceSent: accepted, refused, or nobody knows. An unknown outcome is
@@ -293,9 +290,8 @@ func (t *Task) advanceUnquiesce() {
 	if !rejoined || slices.ContainsFunc(t.captures, func(c *capture) bool { return c.deposit.open() }) {
 		return
 	}
-	if t.lock.state != lockWithout {
-		t.lock.on(lockReleases)
-	}
+	t.permit.release()
+	t.lock.release()
 	if t.whole() && t.course != courseAbandoned {
 		t.to(phaseStores)
 		t.beginStore()

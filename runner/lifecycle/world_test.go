@@ -57,6 +57,7 @@ type world struct {
 	begun      map[string]bool // Once actions, by task and ID
 	after      bool            // interrupted
 	denied     bool            // gateways refuse the login on the way back
+	calm       bool            // hardly anything goes wrong
 	outage     string          // the destination that is away now and then
 	broken     bool            // the journal: nothing is begun but what is owed
 	steps      int
@@ -67,6 +68,7 @@ func newWorld(t *testing.T, rng *rand.Rand) *world {
 		quiesced: map[string]int{}, unquiesced: map[string]bool{}, begun: map[string]bool{}}
 	w.spec = w.drawSpec()
 	w.denied = w.oneIn(30)
+	w.calm = w.oneIn(10)
 	if w.oneIn(3) {
 		w.outage = pick(w, "file.a", "nfs.b")
 	}
@@ -164,6 +166,9 @@ func (w *world) begin(a Action) {
 		return
 	}
 	if a.Kind == ActQuiesce {
+		if p := w.run.Task(a.Task).permit.state; p != lockHeld {
+			w.fatalf("task %s: a quiesce is sent, and its permit is %q", a.Task, p)
+		}
 		w.quiesced[a.Task]++
 		w.sendQuiesce(a)
 	}
@@ -247,7 +252,7 @@ func (w *world) finish() {
 }
 
 func (w *world) answer(as []Action) {
-	if w.oneIn(400) || w.after && w.oneIn(100) {
+	if !w.calm && w.oneIn(400) || w.after && w.oneIn(100) {
 		for range 1 + w.rng.IntN(2) {
 			w.disturb(as)
 		}
@@ -264,7 +269,11 @@ func (w *world) answer(as []Action) {
 		}
 	}
 	var a Action
-	if len(due) > 0 && (len(other) == 0 || !w.oneIn(60)) {
+	early := 60
+	if w.after {
+		early = 20
+	}
+	if len(due) > 0 && (len(other) == 0 || !w.oneIn(early)) {
 		a = pick(w, due...)
 		w.now = w.now.Add(time.Duration(w.rng.IntN(3000)) * time.Millisecond)
 	} else if len(other) > 0 && w.oneIn(3) {

@@ -59,8 +59,14 @@ var ownCodes = []Entry{
 	{
 		Code: CanceledDeviceDidNotReturn, Origin: OriginOwn, Level: LevelTask, Phases: []int{3, 4, 5, 6, 7, 8}, Class: ClassCancelled,
 		Meaning: "The task did not run: it would have quiesced a device while another one has not returned from its quiesce.",
-		Cause:   "A task of this run ended in an unquiesce time-out, or its target came back and was not healthy. Every task of the run that has not yet sent its quiesce is then called off, whatever the error policy.",
+		Cause:   "A task of this run, or of another run with the same state directory, ended in an unquiesce time-out, or its target came back and was not healthy. Every task of the same environment that has not yet sent its quiesce is then called off, whatever the error policy.",
 		Action:  "Look after the other device first: `dprun owed` names it and the commands to bring it back. After `dprun recover` succeeded, run the plan again, narrowed with `--only` to what is missing.",
+	},
+	{
+		Code: CanceledQuiesceOnHold, Origin: OriginOwn, Level: LevelTask, Phases: []int{8}, Class: ClassCancelled,
+		Meaning: "The task did not run: somebody has stopped every quiesce with `dprun hold`.",
+		Cause:   "The message names who did so, when and why. Tasks without a quiesce go on, and what is quiesced is brought back.",
+		Action:  "Ask whoever set the hold. `dprun hold --release` ends it; then run the plan again.",
 	},
 	{
 		Code: CanceledJournalFailed, Origin: OriginOwn, Level: LevelTask, Phases: []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}, Class: ClassCancelled,
@@ -127,6 +133,30 @@ var ownCodes = []Entry{
 		Meaning: "The task failed: the path for its files at a destination is not usable.",
 		Cause:   "The destination's `path` came out empty, leaves the destination's directory, or is the same as that of another task.",
 		Action:  "Correct the `path` expression of the destination; `dprun plan` prints the paths of all tasks without a backup. Nothing was changed on the device.",
+	},
+	{
+		Code: WaitingForPermit, Origin: OriginOwn, Level: LevelTask, Phases: []int{8}, Class: ClassInterim,
+		Meaning: "The task waits until it may quiesce: as many devices are quiesced as `quiesce_guard` allows.",
+		Cause:   "Another device, or another member of the device's group, is quiesced by this run or by another one with the same state directory, or has come back less than `settle` ago.",
+		Action:  "Nothing; the time-out of the queue and the window bound the wait. `dprun owed` lists what is quiesced and by which run.",
+	},
+	{
+		Code: PreChecksPeerNotInService, Origin: OriginOwn, Level: LevelTask, Phases: []int{8}, Class: ClassFailed,
+		Meaning: "The task failed: its target was not quiesced, because another member of the device's group was not seen in service right before.",
+		Cause:   "The other member is down, quiesced or cannot be read; or no plan that was run with this state directory declares one. What cannot be read counts as down.",
+		Action:  "The message names the member and what it said. Bring it into service and run the plan again. If the members of the group do not stand in for each other, set `quiesce_guard { peers = \"ignore\" }`.",
+	},
+	{
+		Code: PreChecksDeviceIsActive, Origin: OriginOwn, Level: LevelTask, Phases: []int{8}, Class: ClassFailed,
+		Meaning: "The task failed: its target was not quiesced, because the device is the active member of a failover group, or its role could not be read.",
+		Cause:   "The device is active in a standby group, primary in a gateway-peering group or in quota enforcement, or distributes the traffic of a self-balanced group. It is read right before the quiesce, after before_quiesce.",
+		Action:  "The message names the group. Fail over to another member, by hand or with a before_quiesce script, and run the plan again; or set `quiesce_guard { active = \"allow\" }`.",
+	},
+	{
+		Code: PreChecksAPIConnect, Origin: OriginOwn, Level: LevelTask, Phases: []int{8}, Class: ClassFailed,
+		Meaning: "The task failed: the device was not quiesced, because API Connect has a domain on it, or that could not be read.",
+		Cause:   "A quiesce of the whole device takes API Connect's domains down with all others.",
+		Action:  "Export the domains one by one instead of quiescing the device; or set `quiesce_guard { apic = \"allow\" }` if API Connect may lose this gateway for the time of the backup.",
 	},
 	{
 		Code: WaitingForBeforeQuiesceScript, Origin: OriginOwn, Level: LevelTask, Phases: []int{8}, Class: ClassInterim,
