@@ -57,7 +57,7 @@ plan "p" {
 	if diff := cmp.Diff(plan.Limits{Parallel: 4, PerDevice: 1}, p.Limits); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff(plan.Guard{MaxDevices: 1, MaxPerGroup: 1, Settle: 2 * time.Minute, Peers: "up", Active: "refuse"}, p.Guard); diff != "" {
+	if diff := cmp.Diff(plan.Guard{MaxDevices: 1, MaxPerGroup: 1, Settle: 2 * time.Minute, Peers: "up", Active: "refuse", APIConnect: "refuse"}, p.Guard); diff != "" {
 		t.Error(diff)
 	}
 	a := p.Activities[0]

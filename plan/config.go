@@ -156,9 +156,17 @@ type Guard struct {
 	MaxDevices  int
 	MaxPerGroup int
 	Settle      time.Duration
-	Peers       string // "up" or "ignore"
-	Active      string // "refuse" or "allow"
+	Peers       string // [PeersUp] or "ignore"
+	Active      string // [Refuse] or "allow": what is active in a failover group
+	APIConnect  string // the same: a device that API Connect has a domain on
+	Environment string // a label; empty: all devices are one environment
 }
+
+// Words of a guard.
+const (
+	PeersUp = "up"
+	Refuse  = "refuse"
+)
 
 // Error policies.
 const (

@@ -9,8 +9,9 @@ import (
 )
 
 // SecretsOf lists the secrets that a plan needs for the devices that uses
-// reports, each once. Those that depend on what only a run knows, such as the
-// domain, are not among them.
+// reports, each once; with those of the other members of groups of which a
+// member is quiesced, because they are looked at before. Those that depend on
+// what only a run knows, such as the domain, are not among them.
 func (c *Config) SecretsOf(p *Plan, uses func(*Device) bool) []SecretRef {
 	var refs []SecretRef
 	seen := map[string]bool{}
@@ -51,9 +52,11 @@ func (c *Config) SecretsOf(p *Plan, uses func(*Device) bool) []SecretRef {
 			if !uses(d) {
 				continue
 			}
-			if !done[d] {
-				done[d] = true
-				note(d.Config)
+			for _, member := range c.lookedAt(a, d) {
+				if !done[member] {
+					done[member] = true
+					note(member.Config)
+				}
 			}
 			for i, l := range configs {
 				key := string(rune(i)) + l.uses.key(d)
@@ -65,6 +68,21 @@ func (c *Config) SecretsOf(p *Plan, uses func(*Device) bool) []SecretRef {
 		}
 	}
 	return refs
+}
+
+// lookedAt are the devices that an activity needs to reach for one of its own:
+// that one, and if it is quiesced its group.
+func (c *Config) lookedAt(a *Activity, d *Device) []*Device {
+	out := []*Device{d}
+	if a.Quiesce == quiesceNone || d.Group == "" {
+		return out
+	}
+	for _, other := range c.Devices {
+		if other != d && other.Group == d.Group {
+			out = append(out, other)
+		}
+	}
+	return out
 }
 
 func postOf(p *PostScript) *Script {

@@ -123,17 +123,18 @@ func (c *compiler) timeouts(b *hclsyntax.Body, ctx *hcl.EvalContext) Timeouts {
 }
 
 func (c *compiler) guard(b *hclsyntax.Body, ctx *hcl.EvalContext) Guard {
-	g := Guard{MaxDevices: 1, MaxPerGroup: 1, Settle: 2 * time.Minute, Peers: "up", Active: "refuse"}
+	g := Guard{MaxDevices: 1, MaxPerGroup: 1, Settle: 2 * time.Minute, Peers: PeersUp, Active: Refuse, APIConnect: Refuse}
 	n := nested(b, "quiesce_guard")
 	if n == nil {
 		return g
 	}
-	c.add(diag.NotActing, n.DefRange(), "This version checks `quiesce_guard` and does not act on it: nothing keeps devices from being quiesced together but `limits` and `depends_on`, within one run. To quiesce one device at a time, set `limits { parallel = 1 }`.")
 	g.MaxDevices = c.whole(n.Body, "max_devices", ctx, g.MaxDevices, 1)
 	g.MaxPerGroup = c.whole(n.Body, "max_per_group", ctx, g.MaxPerGroup, 1)
 	g.Settle = c.duration(n.Body, "settle", ctx, g.Settle, 0)
-	g.Peers = c.word(n.Body, "peers", ctx, g.Peers, "up", "ignore")
-	g.Active = c.word(n.Body, "active", ctx, g.Active, "refuse", "allow")
+	g.Peers = c.word(n.Body, "peers", ctx, g.Peers, PeersUp, "ignore")
+	g.Active = c.word(n.Body, "active", ctx, g.Active, Refuse, "allow")
+	g.APIConnect = c.word(n.Body, "apic", ctx, g.APIConnect, Refuse, "allow")
+	g.Environment, _ = c.text(n.Body, "environment", ctx)
 	return g
 }
 

@@ -7,14 +7,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"reflect"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/dprun/dprun/runner/lifecycle"
 	"github.com/dprun/dprun/testfixtures/dpsim"
 	"github.com/dprun/dprun/testfixtures/need"
 )
@@ -310,28 +308,6 @@ script "exec" "report" {
 	for _, want := range []string{"gw1 leaves the pool (token of ", "of plan nightly ended in SUCCESS", "ticket closed for run ", ": SUCCESS"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("the log lacks %q:\n%s", want, out)
-		}
-	}
-}
-
-// TestWhatThePlanLanguageOnlyAcceptsIsStillNotActing: what is not part of the
-// machines' specs cannot act. When it is, the documentation has to follow.
-func TestWhatThePlanLanguageOnlyAcceptsIsStillNotActing(t *testing.T) {
-	t.Parallel()
-	b := need.Value(os.ReadFile("../not-built-yet.md"))(t)
-	missing := string(b)
-	for _, c := range []struct {
-		spec  reflect.Type
-		field string
-		said  string
-	}{
-		{reflect.TypeFor[lifecycle.Activity](), "BeforeQuiesce", "`before_quiesce`"},
-		{reflect.TypeFor[lifecycle.Activity](), "AfterUnquiesce", "`after_unquiesce`"},
-		{reflect.TypeFor[lifecycle.RunSpec](), "Guard", "`quiesce_guard`"},
-	} {
-		_, built := c.spec.FieldByName(c.field)
-		if built == strings.Contains(missing, c.said) {
-			t.Errorf("%s.%s: built is %v, and docs/not-built-yet.md says otherwise", c.spec, c.field, built)
 		}
 	}
 }

@@ -124,7 +124,7 @@ func TestThePagesTellTheDefaultsThatThereAre(t *testing.T) {
 	plain := map[string]string{
 		"limits.parallel": strconv.Itoa(p.Limits.Parallel), "limits.per_device": strconv.Itoa(p.Limits.PerDevice),
 		"quiesce_guard.max_devices": strconv.Itoa(p.Guard.MaxDevices), "quiesce_guard.max_per_group": strconv.Itoa(p.Guard.MaxPerGroup),
-		"quiesce_guard.peers": p.Guard.Peers, "quiesce_guard.active": p.Guard.Active, "plan.error_policy": p.ErrorPolicy,
+		"quiesce_guard.peers": p.Guard.Peers, "quiesce_guard.active": p.Guard.Active, "quiesce_guard.apic": p.Guard.APIConnect, "plan.error_policy": p.ErrorPolicy,
 		"activity.quiesce": a.Quiesce, "activity.on_busy": a.OnBusy, "destination.verify": d.Verify,
 		"destination.min_free": strconv.FormatFloat(d.MinFree.Percent, 'f', -1, 64) + "%", "window.timezone": cfg.Windows[0].Timezone,
 		"pattern.match": `["` + strings.Join(cfg.Patterns[0].Match, `", "`) + `"]`,

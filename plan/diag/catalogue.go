@@ -72,7 +72,6 @@ const (
 	LabelsOfDomains        Code = "labels-of-domains"
 	UnknownLabel           Code = "unknown-label"
 	NeverRuns              Code = "never-runs"
-	NotActing              Code = "not-acting-yet"
 	NoPlan                 Code = "no-plan"
 	PathLeavesDestination  Code = "path-leaves-destination"
 	InvalidPath            Code = "invalid-path"
@@ -313,10 +312,6 @@ func Catalogue() []Entry {
 			"A limit is set for a label that no device of the plan has.",
 			"The label's name is misspelt.",
 			"Correct the name, or remove the limit."},
-		{NotActing, Warning, "Not acting yet",
-			"The plan asks for something that this version checks and does not do.",
-			"The language is ahead of the runner; a later version acts on it.",
-			"Do not rely on it. The detail says what to use instead."},
 		{NeverRuns, Warning, "Never used",
 			"Something is written that can never have an effect.",
 			"For example a script around a quiesce, on an activity that does not quiesce.",

@@ -20,7 +20,7 @@ device "datapower" "two" {
 
 plan "nightly" {
   destinations = [destination.file.vault]
-  quiesce_guard { # want: not-acting-yet "Not acting yet"
+  quiesce_guard {
     max_devices = 2 # want: devices-without-group "without a group"
   }
 
