@@ -77,7 +77,7 @@ func (r *operation) acknowledge(ctx context.Context, target string) (report.Ackn
 		return done, nil
 	}
 	if r.journal != nil {
-		err := r.journal.ClearBreaker(ctx, target)
+		err := r.journal.CloseBreaker(ctx, target, whoami(), r.Clock.Now())
 		if err == nil || !errors.Is(err, journal.ErrNotFound) {
 			return done, err
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -19,6 +20,7 @@ import (
 	"github.com/dprun/dprun/runner/journal"
 	"github.com/dprun/dprun/runner/lifecycle"
 	"github.com/dprun/dprun/runner/lock"
+	"github.com/dprun/dprun/runner/permit"
 	"github.com/dprun/dprun/runner/pluginhost"
 	"github.com/dprun/dprun/runner/record"
 	"github.com/dprun/dprun/runner/report"
@@ -84,6 +86,10 @@ func (r *operation) apply(ctx context.Context, q ApplyRequest, res *report.Resul
 	if err := r.remember(ctx, originOf(loaded, p), &spec); err != nil {
 		return err
 	}
+	others, err := r.group(ctx, loaded, p, &spec)
+	if err != nil {
+		return err
+	}
 	if d := disruptionOf(spec); len(d.Activities) > 0 && q.Confirm != nil {
 		if err := q.Confirm(d); err != nil {
 			return err
@@ -96,7 +102,7 @@ func (r *operation) apply(ctx context.Context, q ApplyRequest, res *report.Resul
 		defer r.guarded.leave() // after what is owed was looked at: then the guard goes on with it
 	}
 	res.ExitCode = 0 // what is owed is looked at again in the end
-	if err := r.run(ctx, loaded, p, spec, q.Only != "", res); err != nil {
+	if err := r.run(ctx, loaded, p, spec, others, q.Only != "", res); err != nil {
 		_, again := r.recover(ctx, res)
 		return errors.Join(err, again)
 	}
@@ -263,6 +269,49 @@ func (r *operation) remember(ctx context.Context, origin string, s *lifecycle.Ru
 	return nil
 }
 
+// group notes the groups of the plan's file, and adds to the spec which other
+// members each device has, over all plans. It returns how those are reached that
+// the run does not back up. A plan whose file is gone declares nothing any more.
+func (r *operation) group(ctx context.Context, loaded *Loaded, p *plan.Plan, s *lifecycle.RunSpec) (map[string]record.Endpoint, error) {
+	mine, err := record.Members(loaded.Config, p, originOf(loaded, p))
+	if err == nil {
+		err = r.journal.SetMembers(ctx, p.Name, originOf(loaded, p), mine)
+	}
+	if err != nil {
+		return nil, &Error{ExitBug, err}
+	}
+	all, err := r.journal.Members(ctx)
+	if err != nil {
+		return nil, &Error{ExitBug, err}
+	}
+	here := map[string]bool{}
+	for _, d := range loaded.Config.Devices {
+		here[d.Name] = true
+		all = append(all, journal.Member{Group: d.Group, Device: d.Name})
+	}
+	others := map[string]record.Endpoint{}
+	for name, d := range s.Devices {
+		for _, m := range all {
+			if d.Group == "" || m.Group != d.Group || m.Device == name || slices.Contains(d.Peers, m.Device) {
+				continue
+			}
+			if !here[m.Device] {
+				if _, err := os.Stat(m.Origin); errors.Is(err, fs.ErrNotExist) {
+					continue
+				}
+				var e record.Endpoint
+				if err := json.Unmarshal(m.Endpoint, &e); err != nil {
+					return nil, &Error{ExitBug, fmt.Errorf("read how %s is reached: %w", m.Device, err)}
+				}
+				others[m.Device] = e
+			}
+			d.Peers = append(d.Peers, m.Device)
+		}
+		s.Devices[name] = d
+	}
+	return others, nil
+}
+
 func disruptionOf(s lifecycle.RunSpec) report.Disruption {
 	d := report.Disruption{Plan: s.Plan}
 	for _, a := range s.Activities {
@@ -280,7 +329,7 @@ func disruptionOf(s lifecycle.RunSpec) report.Disruption {
 }
 
 // run creates the run in the journal and drives it to its end.
-func (r *operation) run(ctx context.Context, loaded *Loaded, p *plan.Plan, spec lifecycle.RunSpec, partial bool, res *report.Result) error {
+func (r *operation) run(ctx context.Context, loaded *Loaded, p *plan.Plan, spec lifecycle.RunSpec, others map[string]record.Endpoint, partial bool, res *report.Result) error {
 	held, err := r.locks.TryAcquire(lock.RunKey(spec.ID), lock.Exclusive, lock.Info{Run: spec.ID})
 	if err != nil {
 		return &Error{ExitBug, err}
@@ -296,6 +345,7 @@ func (r *operation) run(ctx context.Context, loaded *Loaded, p *plan.Plan, spec 
 	}
 	spec.Staging = max(free/2, 1)
 	x := record.NewCompiledPlan(loaded.Config, p, loaded.secrets, &r.redact)
+	x.Know(others, r.fresh())
 	rec, err := record.Of(x, spec)
 	if err != nil {
 		return &Error{ExitBug, err}
@@ -338,7 +388,8 @@ func (r *operation) drive(ctx context.Context, machine *lifecycle.Run, host *plu
 			err = errors.Join(errorf(ExitBug, "internal error in run %s: %v; it was ended there, and what it owes is done without it: see `dprun owed`, then `dprun recover`", spec.ID, p), closing)
 		}
 	}()
-	exec := r.executor(spec.ID, spec.Plan, b.Record.Dir, x, host)
+	desk := &permit.Desk{Journal: r.journal, Pending: r.pending, Clock: r.Clock, Log: r.Log, Record: b.Record}
+	exec := r.executor(spec.ID, spec.Plan, b.Record.Dir, x, host, desk)
 	sweeping := r.beginSweep(ctx, exec, machine, b.Record.Dir, first.Kind)
 	var dropping sync.WaitGroup // beside the machine: a large file takes its time
 	defer dropping.Wait()
@@ -348,6 +399,7 @@ func (r *operation) drive(ctx context.Context, machine *lifecycle.Run, host *plu
 	sweeping.Wait()
 	r.sweepOwn(context.WithoutCancel(ctx), exec, spec.ID, b.Record.Dir)
 	exec.Close()
+	desk.Close()
 	r.lines.flush()
 	s := summarize(machine, exit, started, r.Clock.Now())
 	err = r.journal.FinishRun(context.WithoutCancel(ctx), spec.ID, journal.End{Time: s.Ended, ExitCode: exit, Code: s.Code,
@@ -383,9 +435,9 @@ func (r *Runner) dropStaged(run, task string) {
 }
 
 // executor does the actions of a run.
-func (r *operation) executor(run, plan, dir string, answers execute.Plan, host *pluginhost.Host) *execute.Executor {
+func (r *operation) executor(run, plan, dir string, answers execute.Plan, host *pluginhost.Host, permits execute.Permits) *execute.Executor {
 	return execute.New(execute.Options{Run: run, PlanName: plan, Version: r.Version, Dir: dir, Plan: answers, Plugins: host, Staging: r.staging,
-		Locks: deviceLocks{r.locks, run}, Clock: r.Clock, Redact: &r.redact, Log: r.Log,
+		Locks: deviceLocks{r.locks, run}, Permits: permits, Clock: r.Clock, Redact: &r.redact, Log: r.Log,
 		Output: func(task, stream, text string) { r.output(run, task, stream, text) }})
 }
 

@@ -88,9 +88,9 @@ func (r *Runner) begin(o Operation) *operation {
 		op.requests = o.Stop.requests
 	}
 	op.settler = &settle.Settler{Pending: r.pending, Journal: k.journal, Locks: r.locks, Plugins: r.plugins.host, Clock: r.Clock, Redact: &r.redact, Log: r.Log,
-		Sink: op.sink, Requests: op.requests, Asked: func(signal string) { op.stopped = signal }, Secrets: r.fresh,
+		Sink: op.sink, By: whoami(), Requests: op.requests, Asked: func(signal string) { op.stopped = signal }, Secrets: r.fresh,
 		Executor: func(run, plan, dir string, answers execute.Plan) *execute.Executor {
-			return op.executor(run, plan, dir, answers, r.plugins.host)
+			return op.executor(run, plan, dir, answers, r.plugins.host, nil)
 		}}
 	return op
 }

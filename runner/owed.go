@@ -54,7 +54,11 @@ func (r *operation) owed(ctx context.Context) report.Pending {
 		}
 		out = append(out, item)
 	}
-	return pendingOf(out, r.unknown(ctx))
+	p := pendingOf(out, r.unknown(ctx))
+	if p.Stops, err = stops(ctx, r.journal, ""); err != nil {
+		r.Log.Error("the journal cannot be read: what forbids quiesces is not known", "error", err)
+	}
+	return p
 }
 
 // pendingOf adds the exit code that a list calls for: a device that may be

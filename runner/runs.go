@@ -132,6 +132,9 @@ func (h *History) Run(ctx context.Context, ref string) (report.RunDetail, error)
 			files[e.Task] = append(files[e.Task], e.Result.Store.Location)
 		}
 	}
+	if d.Stops, err = stops(ctx, j, run.ID); err != nil {
+		return d, err
+	}
 	d.History = histories[""]
 	for _, t := range tasks {
 		d.Details = append(d.Details, report.Task{Run: run.ID, Task: t.ID, Activity: t.Activity, Device: t.Device, Domain: t.Domain, Code: t.Code, Final: t.Final,

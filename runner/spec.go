@@ -20,6 +20,8 @@ func specOf(p *plan.Plan, run string, only Only, parallel int) (lifecycle.RunSpe
 			Grace: p.Timeouts.Grace, Store: p.Timeouts.Store, Healthy: p.Timeouts.Healthy},
 		PreScript: scriptOf(p.PreScript), PostScript: postScriptOf(p.PostScript), Only: only.expr,
 		Devices: map[string]lifecycle.Device{},
+		Guard: lifecycle.Guard{MaxDevices: p.Guard.MaxDevices, MaxPerGroup: p.Guard.MaxPerGroup, Settle: p.Guard.Settle, Peers: p.Guard.Peers == plan.PeersUp,
+			RefuseActive: p.Guard.Active == plan.Refuse, RefuseAPIConnect: p.Guard.APIConnect == plan.Refuse, Environment: p.Guard.Environment},
 	}
 	if parallel > 0 {
 		s.Limits.Parallel = parallel

@@ -13,6 +13,7 @@ func (a *app) commands() []*cobra.Command {
 		a.recoverCommand(),
 		a.owedCommand(),
 		a.guardCommand(),
+		a.holdCommand(),
 		a.runsCommand(),
 		a.sweepCommand(),
 		a.verifyCommand(),

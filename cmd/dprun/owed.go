@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/dprun/dprun/cmd/dprun/view"
+	"github.com/dprun/dprun/runner/report"
 )
 
 func (a *app) owedCommand() *cobra.Command {
@@ -24,6 +25,7 @@ func (a *app) owedCommand() *cobra.Command {
 			if left.Unknown == nil || len(left.Owed) > 0 { // else nobody knows that nothing is
 				v.Owed(left.Owed)
 			}
+			v.Hold(report.Hold{Stops: left.Stops})
 			if left.Unknown != nil {
 				v.Fail(*left.Unknown)
 			}

@@ -82,6 +82,7 @@ type Options struct {
 	Plugins  Plugins
 	Staging  *staging.Staging
 	Locks    Locks
+	Permits  Permits // nil: nothing is quiesced
 	Clock    clock.Clock
 	Redact   *redact.Redactor
 	Log      *slog.Logger
@@ -201,6 +202,12 @@ func (x *Executor) do(ctx context.Context, j engine.Job) (*event.Result, error) 
 		return x.health(ctx, j)
 	case lifecycle.ActLock:
 		return x.lock(ctx, j)
+	case lifecycle.ActPermit:
+		return x.permit(ctx, j)
+	case lifecycle.ActConfirm:
+		return x.confirm(ctx, j)
+	case lifecycle.ActPeers:
+		return x.peers(ctx, j)
 	case lifecycle.ActValidate, lifecycle.ActCheck, lifecycle.ActRecheck:
 		return x.check(ctx, j)
 	case lifecycle.ActQuiesce, lifecycle.ActUnquiesce:

@@ -233,7 +233,7 @@ func TestFailuresKeepTheirClass(t *testing.T) {
 	_, err = newHook(t, h, "panic", "").Run(t.Context(), sdk.RunRequest{}, nil)
 	wantFailure(t, err, failure.Internal, "", "panicked: in the handler")
 	// The plugin's standard error is relayed beside its answer.
-	for deadline := time.Now().Add(10 * time.Second); !strings.Contains(log.String(), "faulty_test.go"); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !strings.Contains(log.String(), "faulty_test.go"); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("the log has no stack of the panic")
 		}

@@ -29,6 +29,9 @@ type CompiledPlan struct {
 	destinations map[string]*plan.Destination
 	scripts      map[string]*plan.Script
 	types        map[string]string // activity's type, by name
+
+	peers *Secrets            // of the next
+	other map[string]Endpoint // members of groups that the run does not back up, by name
 }
 
 // NewCompiledPlan gives the executor one plan of a file. secrets are what was
@@ -94,7 +97,15 @@ func doubts(config cty.Value, secrets *secret.Store) []string {
 	return all
 }
 
+// Know adds devices that the run does not back up, and how their secrets are read.
+func (x *CompiledPlan) Know(other map[string]Endpoint, secrets *Secrets) {
+	x.other, x.peers = other, secrets
+}
+
 func (x *CompiledPlan) Device(_ context.Context, name string) (execute.Endpoint, error) {
+	if e, ok := x.other[name]; ok {
+		return e.Open(x.peers)
+	}
 	d := x.devices[name]
 	if d == nil {
 		return execute.Endpoint{}, failure.New(failure.Internal, failure.BadConfig, "device %s is not in the plan", name)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/dprun/dprun/plan"
 	"github.com/dprun/dprun/runner/execute"
+	"github.com/dprun/dprun/runner/journal"
 	"github.com/dprun/dprun/runner/lifecycle"
 	"github.com/dprun/dprun/runner/pending"
 	"github.com/dprun/dprun/sdk"
@@ -83,6 +84,54 @@ func (s Endpoint) unseal(secrets *Secrets) (cty.Value, error) {
 		return cty.NilVal, failure.New(failure.Precondition, failure.BadConfig, "its secrets cannot be read again: %w", err)
 	}
 	return v, nil
+}
+
+// DeviceRow is what is owed to a device: payable without the plan.
+func (r Run) DeviceRow(o lifecycle.Obligation, identity string) (pending.Obligation, error) {
+	row := r.row(o, identity)
+	body, err := json.Marshal(r.Devices[o.Device])
+	if err != nil {
+		return row, fmt.Errorf("encode what is owed to %s: %w", o.Device, err)
+	}
+	row.Endpoint = body
+	return row, nil
+}
+
+func (r Run) row(o lifecycle.Obligation, identity string) pending.Obligation {
+	return pending.Obligation{
+		Key:  pending.Key{Run: r.Spec.ID, Task: o.Task, ID: o.ID},
+		Kind: o.Kind, Plan: r.Spec.Plan, DueBack: o.DueBack, Debt: o.Debt, Device: o.Device, Identity: identity, Domain: o.Domain, Token: o.Token, Script: o.Script,
+	}
+}
+
+// Members seals the devices of a file that are in a group of which the plan has
+// one: a run of another plan reads them before it quiesces one of the same group.
+func Members(cfg *plan.Config, p *plan.Plan, origin string) ([]journal.Member, error) {
+	groups := map[string]bool{}
+	for _, a := range p.Activities {
+		for _, d := range a.Devices {
+			groups[d.Group] = true
+		}
+	}
+	var out []journal.Member
+	for _, d := range cfg.Devices {
+		if d.Group == "" || !groups[d.Group] {
+			continue
+		}
+		s, err := seal(d.Type, d.Config, cfg.Dir)
+		if err != nil {
+			return nil, fmt.Errorf("device %s: %w", d.Name, err)
+		}
+		if s.Config == nil {
+			continue // nobody else could log in to it
+		}
+		body, err := json.Marshal(s)
+		if err != nil {
+			return nil, fmt.Errorf("device %s: %w", d.Name, err)
+		}
+		out = append(out, journal.Member{Group: d.Group, Device: d.Name, Plan: p.Name, Origin: origin, Endpoint: body})
+	}
+	return out, nil
 }
 
 // DeviceOf is the device that something is owed to.

@@ -75,6 +75,9 @@ func (b *Writer) Paid(in engine.Batch) {
 // Append enters a batch, with one self-contained row for every obligation.
 func (b *Writer) Append(ctx context.Context, in engine.Batch) error {
 	out := journal.Batch{Events: in.Events, Statuses: in.Statuses, Owe: b.owe}
+	if n := len(in.Events); n > 0 {
+		out.Time = in.Events[n-1].Time
+	}
 	for _, o := range in.Pay {
 		id := pending.Key{Run: b.Record.Spec.ID, Task: o.Task, ID: o.ID}
 		out.Pay = append(out.Pay, id)
@@ -132,26 +135,24 @@ func (b *Writer) note(s event.Status, out *journal.Batch) {
 
 // Row makes an obligation payable without the plan.
 func (b *Writer) Row(o lifecycle.Obligation) (pending.Obligation, error) {
-	row := pending.Obligation{
-		Key:  pending.Key{Run: b.Record.Spec.ID, Task: o.Task, ID: o.ID},
-		Kind: o.Kind, Plan: b.Machine.Spec().Plan, DueBack: o.DueBack, Debt: o.Debt, Device: o.Device, Domain: o.Domain, Token: o.Token, Script: o.Script,
+	if o.Kind != lifecycle.OwePostScript {
+		return b.Record.DeviceRow(o, b.identity(o.Device))
 	}
-	if f := b.Machine.Facts(o.Device); f != nil {
-		row.Identity = f.Identity
-	}
-	var body []byte
-	var err error
-	if o.Kind == lifecycle.OwePostScript {
-		body, err = b.scriptBody(o)
-		b.remember(row.Key, body)
-	} else {
-		body, err = json.Marshal(b.Record.Devices[o.Device])
-	}
+	row := b.Record.row(o, b.identity(o.Device))
+	body, err := b.scriptBody(o)
 	if err != nil {
 		return row, fmt.Errorf("encode what is owed to %s: %w", o.Device, err)
 	}
+	b.remember(row.Key, body)
 	row.Endpoint = body
 	return row, nil
+}
+
+func (b *Writer) identity(device string) string {
+	if f := b.Machine.Facts(device); f != nil {
+		return f.Identity
+	}
+	return ""
 }
 
 func (b *Writer) scriptBody(o lifecycle.Obligation) ([]byte, error) {

@@ -40,6 +40,7 @@ type Owed struct {
 type Pending struct {
 	ExitCode int      `json:"exit_code"` // that it calls for
 	Owed     []Owed   `json:"owed"`
+	Stops    []Stop   `json:"stops,omitempty"`   // what forbids quiesces
 	Unknown  *Failure `json:"unknown,omitempty"` // what else may be owed: it cannot be listed
 }
 

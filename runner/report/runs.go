@@ -28,6 +28,8 @@ type RunDetail struct {
 	Details []Task         `json:"-"`       // objects of their own
 	// Staged is what is still kept in the staging directory.
 	Staged []Staged `json:"staged,omitempty"`
+	// Stops are the devices of the run that did not come back, with who ended that.
+	Stops []Stop `json:"stops,omitempty"`
 }
 
 // Task is one task with its history.

@@ -46,6 +46,7 @@ type Settler struct {
 	Redact  *redact.Redactor
 	Log     *slog.Logger
 	Sink    event.Sink // gets what is settled
+	By      string     // who settles, for the record: user@host
 	Secrets func() *record.Secrets
 	// Executor makes what runs the scripts of a run. The caller closes it.
 	Executor func(run, plan, dir string, answers execute.Plan) *execute.Executor
@@ -151,7 +152,7 @@ func (s *Settler) Done(ctx context.Context, o pending.Obligation) error {
 		s.Log.Debug("that it is done could not be written down", "obligation", o.Key.String(), "error", err)
 	}
 	if o.Kind == pending.Unquiesce {
-		_ = s.Journal.ClearBreaker(ctx, o.Device) // there may be none
+		_ = s.Journal.CloseBreaker(ctx, o.Device, s.By, s.Clock.Now()) // there may be none
 	}
 	return nil
 }

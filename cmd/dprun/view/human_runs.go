@@ -63,6 +63,7 @@ func (h *Human) RunDetail(r report.RunDetail) {
 				fmt.Fprintf(b, "  stored: %s\n", Clean(f))
 			}
 		}
+		writeStops(b, p, r.Stops)
 		if len(r.Staged) > 0 {
 			fmt.Fprintf(b, "\n%s\n", p.paint(bold, "Kept in staging"))
 			writeStaged(b, p, r.Staged)

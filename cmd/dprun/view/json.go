@@ -151,6 +151,13 @@ func (j *JSON) Owed(owed []report.Owed) {
 	}
 }
 
+// Hold implements [View].
+func (j *JSON) Hold(h report.Hold) {
+	for _, s := range h.Stops {
+		line(j, "quiesce_stop", s)
+	}
+}
+
 // NothingToRecover implements [View]. No object says the same.
 func (j *JSON) NothingToRecover() {}
 

@@ -31,6 +31,8 @@ type View interface {
 	Graph(report.Graph, GraphFormat)
 	// Owed lists what is still owed; an empty list says that nothing is.
 	Owed([]report.Owed)
+	// Hold says what forbids quiesces now, if something does.
+	Hold(report.Hold)
 	// NothingToRecover says, to a person who watches, that there was nothing to
 	// recover and that nothing is owed. It is no result: a scheduler sees nothing.
 	NothingToRecover()
