@@ -31,7 +31,7 @@ exec "$@"
 func (p *player) process(c command, begun func()) int {
 	program, err := p.Dprun()
 	p.must(err)
-	args := []string{program, "--json", "--state-dir", p.stateDir(c), c.Args[0]}
+	args := append([]string{program, "--json", "--state-dir", p.stateDir(c)}, c.Args...)
 	if c.Args[0] == "apply" {
 		args = append(args, "--yes", "--no-guard", filepath.Join(p.dir, "plan.hcl"))
 		if c.Plan != "" {

@@ -25,7 +25,7 @@ func TestReadyFileTellsWhereEverythingIs(t *testing.T) {
 		ended <- run(ctx, []string{"--devices", "2", "--domains", "2", "--export-size", "100KB", "--quiesce-time", "1s", "--ready-file", path, "--spool-dir", dir, "--warm"})
 	}()
 	var ready dpsim.Ready
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
 		text, err := os.ReadFile(path)
 		if err == nil {
 			if err := json.Unmarshal(text, &ready); err != nil {
@@ -71,7 +71,7 @@ func TestWrongFlagsAreRefused(t *testing.T) {
 		{"--devices", "0"}, {"--domains", "-1"}, {"--export-size", "x"}, {"--quiesce-time", "x"}, {"--unknown"}, {"extra"},
 		{"--scenario", "/does/not/exist"}, {"--ready-file", "/does/not/exist/ready"},
 	} {
-		ctx, stop := context.WithTimeout(t.Context(), 10*time.Second)
+		ctx, stop := context.WithTimeout(t.Context(), time.Minute)
 		err := run(ctx, args)
 		stop()
 		if err == nil {
