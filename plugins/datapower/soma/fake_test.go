@@ -81,7 +81,7 @@ const stamp = `<dp:timestamp>2013-05-03T21:45:34-04:00</dp:timestamp>`
 
 func testContext(t testing.TB) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }
