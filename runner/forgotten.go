@@ -42,7 +42,8 @@ func (r *operation) forgotten(ctx context.Context) ([]forgottenRun, error) {
 		known, err := r.journal.Run(ctx, id)
 		switch {
 		case err == nil && known.State == journal.Finished:
-			_ = r.locks.Remove(lock.RunKey(id)) // somebody may be at what it still owes
+			_ = r.locks.Remove(lock.RunKey(id))   // somebody may be at what it still owes
+			_ = r.locks.Remove(lock.GuardKey(id)) // left by a guard that was killed
 			continue
 		case err == nil:
 			continue

@@ -449,4 +449,10 @@ func TestAfterARebootTheUnitBringsBack(t *testing.T) {
 		t.Errorf("%s: exit %d\n%s", command, code, out)
 	}
 	p.recovered("x/gw/app01", "FAILED_NO_FILES_DOWNLOADED")
+	if code, out := p.run("owed"); code != 0 {
+		t.Errorf("owed: exit %d\n%s", code, out)
+	}
+	if locks, _ := filepath.Glob(filepath.Join(p.state(), "locks", "guard-*")); len(locks) > 0 {
+		t.Errorf("left: %v", locks)
+	}
 }
