@@ -8,8 +8,10 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -121,7 +123,9 @@ func (g *guard) watch(ctx context.Context) error {
 	var w watch
 	for {
 		now := g.options.Clock.Now()
-		next := w.decide(now, g.owed(), settle.Stopped(g.request.Process))
+		sees := g.look()
+		sees.stopped = settle.Stopped(g.request.Process)
+		next := w.decide(now, sees)
 		switch {
 		case next.ask:
 			g.ask()
@@ -164,20 +168,45 @@ func (g *guard) ask() {
 	}
 }
 
-// owed lists what the run owes, as far as it can be read. A pending file that
-// cannot be read is told by `dprun owed`.
-func (g *guard) owed() []pending.Obligation {
-	all, _, err := g.pending.List()
+// sight is what a guard sees when it looks.
+type sight struct {
+	owed    []pending.Obligation // by the run
+	unknown bool                 // something may be owed that cannot be read
+	stopped bool                 // the run's process is
+}
+
+// down reports whether a target may be quiesced, as far as the run knows.
+func (s sight) down() bool {
+	return s.unknown || slices.ContainsFunc(s.owed, func(o pending.Obligation) bool { return o.Kind == pending.Unquiesce })
+}
+
+// nothing reports whether nothing is owed, and that is sure.
+func (s sight) nothing() bool { return len(s.owed) == 0 && !s.unknown }
+
+// sightOf reads what a run owes.
+func sightOf(dir *pending.Dir, run string) (s sight, err error) {
+	all, damaged, err := dir.List()
+	for _, o := range all {
+		if o.Run == run {
+			s.owed = append(s.owed, o)
+		}
+	}
+	s.unknown = err != nil || slices.ContainsFunc(damaged, func(d pending.Damaged) bool { return strings.HasPrefix(filepath.Base(d.Path), run+"-") })
+	return s, err
+}
+
+func (g *guard) look() sight {
+	s, err := sightOf(g.pending, g.request.Run)
 	if err != nil {
 		g.log.Error("the guard cannot look for what is owed; it looks again", "error", err)
 	}
-	return slices.DeleteFunc(all, func(o pending.Obligation) bool { return o.Run != g.request.Run })
+	return s
 }
 
 // try is how a try went.
 type try struct {
 	clean bool          // nothing is left to do
-	left  int           // pending files of the run
+	left  bool          // something is still owed, or may be
 	pause time.Duration // before the next one
 	asked bool          // to stop
 }
@@ -193,14 +222,14 @@ func (g *guard) recover(ctx context.Context, why string, pause time.Duration) (t
 	defer func() {
 		if p := recover(); p != nil { // what ended the run's process may end this try, and not the guard
 			g.log.Error("dprun itself is at fault; the guard tries again", "panic", p, "stack", string(debug.Stack()))
-			t.left = len(g.owed())
+			t.left = true
 		}
 	}()
 	g.log.Warn(why + ": the guard does what the run owes")
 	r, err := Open(g.options)
 	if err != nil {
 		g.log.Error("the guard cannot open the state directory; it tries again", "error", err)
-		t.left = len(g.owed())
+		t.left = true
 		return t
 	}
 	defer func() { _ = r.Close() }()
@@ -210,14 +239,14 @@ func (g *guard) recover(ctx context.Context, why string, pause time.Duration) (t
 	op.guarding, op.settler.Again = g.request.Run, pause
 	op.note(why)
 	_, err = op.recoverAll(ctx, &report.Result{})
-	t.asked, t.pause, t.left = release(), op.settler.Pause(), len(g.owed())
+	t.asked, t.pause, t.left = release(), op.settler.Pause(), !g.look().nothing()
 	for _, done := range sink.told() {
 		op.note(done)
 	}
 	if err != nil {
 		g.log.Error("the guard could not finish the run", "error", err)
 	}
-	if t.clean = t.left == 0 && (err == nil || errors.Is(err, journal.ErrLost)) && op.ended(ctx, g.request.Run); t.clean {
+	if t.clean = !t.left && (err == nil || errors.Is(err, journal.ErrLost)) && op.ended(ctx, g.request.Run); t.clean {
 		op.note("nothing that the run has done must be undone any more")
 	}
 	op.lines.flush()
@@ -322,30 +351,30 @@ func (w *watch) hear(now time.Time, word byte) {
 	}
 }
 
-func (w *watch) decide(now time.Time, owed []pending.Obligation, stopped bool) step {
+func (w *watch) decide(now time.Time, s sight) step {
 	switch {
 	case w.bye:
 		return step{end: true}
 	case w.over.IsZero():
-		return w.beside(now, owed, stopped)
+		return w.beside(now, s)
 	case w.last.clean:
 		return step{end: true}
 	case now.Sub(w.over) >= guardLimit:
 		return step{end: true, unfinished: true}
 	case !now.Before(w.next):
 		return step{act: true, why: w.why}
-	case w.last.left > 0 && len(owed) == 0: // the run may be finished now
+	case w.last.left && s.nothing(): // the run may be finished now
 		return step{act: true, why: "somebody else has brought back what the run had quiesced"}
 	}
 	return step{look: earlier(now.Add(guardLooks), w.next)}
 }
 
 // beside decides while the run's process is alive.
-func (w *watch) beside(now time.Time, owed []pending.Obligation, stopped bool) step {
+func (w *watch) beside(now time.Time, s sight) step {
 	overdue := func(o pending.Obligation) bool {
 		return settle.Outstanding{Obligation: journal.Obligation{Obligation: o}}.Overdue(now)
 	}
-	if quiesced := slices.ContainsFunc(owed, func(o pending.Obligation) bool { return o.Kind == pending.Unquiesce }); !stopped || !quiesced {
+	if !s.stopped || !s.down() {
 		w.since = time.Time{}
 	} else if w.since.IsZero() {
 		w.since = now
@@ -354,7 +383,7 @@ func (w *watch) beside(now time.Time, owed []pending.Obligation, stopped bool) s
 		return step{ask: true}
 	}
 	switch {
-	case !slices.ContainsFunc(owed, overdue):
+	case !slices.ContainsFunc(s.owed, overdue):
 		w.tries, w.next = 0, time.Time{}
 	case !now.Before(w.next):
 		return step{act: true, why: "the process of the run is alive, and should have brought a target back by now"}

@@ -22,15 +22,16 @@ func TestAGuardActsWhenItsRunCannot(t *testing.T) {
 	after := func(d time.Duration) []pending.Obligation {
 		return []pending.Obligation{{Kind: pending.Unquiesce, DueBack: now.Add(d)}}
 	}
-	failed := try{left: 1}
+	failed := try{left: true}
 	soon := now.Add(guardLooks)
 	for name, c := range map[string]struct {
-		early []try  // while it was alive
-		says  []byte // of the run; 0: its process is gone
-		tries []try  // after that
-		later time.Duration
-		owed  []pending.Obligation
-		want  step // without its text
+		early   []try  // while it was alive
+		says    []byte // of the run; 0: its process is gone
+		tries   []try  // after that
+		later   time.Duration
+		owed    []pending.Obligation
+		unknown bool
+		want    step // without its text
 	}{
 		"at work":                             {owed: after(time.Hour), want: step{look: soon}},
 		"at work, nothing quiesced":           {want: step{look: soon}},
@@ -49,8 +50,9 @@ func TestAGuardActsWhenItsRunCannot(t *testing.T) {
 		"gone, just before the next try":      {says: []byte{0}, tries: []try{failed, failed}, later: 2*guardFirstPause - time.Second, owed: after(time.Hour), want: step{look: now.Add(2 * guardFirstPause)}},
 		"gone, and the next try":              {says: []byte{0}, tries: []try{failed, failed}, later: 2 * guardFirstPause, owed: after(time.Hour), want: step{act: true}},
 		"gone, tried often, next try":         {says: []byte{0}, tries: slices.Repeat([]try{failed}, 400), later: guardLastPause, owed: after(time.Hour), want: step{act: true}},
-		"gone, and a login was refused":       {says: []byte{0}, tries: []try{{left: 1, pause: time.Hour}}, later: time.Hour - time.Second, owed: after(time.Hour), want: step{look: now.Add(time.Hour)}},
+		"gone, and a login was refused":       {says: []byte{0}, tries: []try{{left: true, pause: time.Hour}}, later: time.Hour - time.Second, owed: after(time.Hour), want: step{look: now.Add(time.Hour)}},
 		"gone, and somebody else was at it":   {says: []byte{0}, tries: []try{failed}, want: step{act: true}},
+		"gone, and a file cannot be read":     {says: []byte{0}, tries: []try{failed}, unknown: true, want: step{look: soon}},
 		"gone, and only the journal is left":  {says: []byte{0}, tries: []try{{}}, want: step{look: soon}},
 		"gone, and tried for a day":           {says: []byte{0}, later: guardLimit, owed: after(time.Hour), want: step{end: true, unfinished: true}},
 		"a try of before the end":             {early: []try{{clean: true}}, says: []byte{0}, later: time.Hour, owed: after(time.Hour), want: step{act: true}},
@@ -70,7 +72,7 @@ func TestAGuardActsWhenItsRunCannot(t *testing.T) {
 				t.pause = cmp.Or(t.pause, w.pause())
 				w.tried(now, t)
 			}
-			got := w.decide(now.Add(c.later), c.owed, false)
+			got := w.decide(now.Add(c.later), sight{owed: c.owed, unknown: c.unknown})
 			if got.act == (got.why == "") {
 				t.Errorf("act %v because %q", got.act, got.why)
 			}
@@ -143,7 +145,7 @@ func TestARunIsAskedToEndWhenItIsStoppedForLong(t *testing.T) {
 			t.Parallel()
 			var w watch
 			for _, l := range looks {
-				if got := w.decide(begun.Add(l.at), l.owed, l.stopped); got.ask != l.ask || got.act || got.end {
+				if got := w.decide(begun.Add(l.at), sight{owed: l.owed, stopped: l.stopped}); got.ask != l.ask || got.act || got.end {
 					t.Errorf("after %s: %+v, want ask %v", l.at, got, l.ask)
 				}
 			}
@@ -203,5 +205,34 @@ func TestAStoppedProcessEndsInOrder(t *testing.T) {
 	}
 	if err := <-ended; err != nil {
 		t.Error(err)
+	}
+}
+
+func TestAPendingFileThatCannotBeReadCountsAsOwed(t *testing.T) {
+	t.Parallel()
+	r := opened(t, 1)[0]
+	run := dead(t, r, "p")
+	see := func(run string) sight {
+		s, err := sightOf(r.pending, run)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	if s := see(run); !s.nothing() || s.down() {
+		t.Errorf("nothing: %+v", s)
+	}
+	key := owe(t, r, run, "gw", "app")
+	if s := see(run); s.nothing() || !s.down() || s.unknown {
+		t.Errorf("one: %+v", s)
+	}
+	if err := os.Truncate(r.pending.Path(key), 10); err != nil {
+		t.Fatal(err)
+	}
+	if s := see(run); s.nothing() || !s.down() || !s.unknown {
+		t.Errorf("one that is damaged: %+v", s)
+	}
+	if s := see("another"); !s.nothing() {
+		t.Errorf("another run: %+v", s)
 	}
 }

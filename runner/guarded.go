@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
-	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -172,9 +171,8 @@ func (g *guarded) leave() {
 	if g == nil {
 		return
 	}
-	owed, _, err := g.pending.List()
 	word := byte(sayGoodbye)
-	if err != nil || slices.ContainsFunc(owed, func(o pending.Obligation) bool { return o.Run == g.run && o.Kind == pending.Unquiesce }) {
+	if s, _ := sightOf(g.pending, g.run); s.down() { // also where it cannot be read
 		word = sayLeft
 	}
 	g.mu.Lock()
