@@ -67,9 +67,6 @@ func (t sourceServer) Inspect(ctx context.Context, r *pluginv1.InspectRequest) (
 		Container: f.Container, BackupMode: wire.Enum[pluginv1.BackupMode](f.BackupMode), Space: spaceToWire(f.Space), CurrentCommand: f.CurrentCommand,
 		Clock: timeToWire(f.Clock), TlsFingerprint: f.TLSFingerprint,
 	}
-	for _, c := range f.Certificates {
-		facts.Certificates = append(facts.Certificates, &pluginv1.Certificate{Name: c.Name, Up: c.Up, Expires: timeToWire(c.Expires)})
-	}
 	if len(f.Extra) > 0 {
 		if facts.Extra, err = json.Marshal(f.Extra); err != nil {
 			return nil, failure.New(failure.Internal, failure.Protocol, "inspect: write the extra facts: %w", err)

@@ -109,11 +109,10 @@ type Fact string
 
 // The facts that may be unread.
 const (
-	FactFirmware     Fact = "firmware"     // serial, model, firmware, build
-	FactSpace        Fact = "space"        // free and total space
-	FactSettings     Fact = "settings"     // device name, backup mode, whether it is a container
-	FactCertificates Fact = "certificates" // certificate objects
-	FactAPIConnect   Fact = "api_connect"  // whether API Connect manages a domain
+	FactFirmware   Fact = "firmware"    // serial, model, firmware, build
+	FactSpace      Fact = "space"       // free and total space
+	FactSettings   Fact = "settings"    // device name, backup mode, whether it is a container
+	FactAPIConnect Fact = "api_connect" // whether API Connect manages a domain
 )
 
 // Facts identify a device and tell what it can do.
@@ -130,7 +129,6 @@ type Facts struct {
 	Container      bool           `json:"container,omitempty"`
 	BackupMode     string         `json:"backup_mode,omitempty"` // "normal", "secure" or empty when not readable
 	Space          Space          `json:"space"`
-	Certificates   []Certificate  `json:"certificates,omitempty"`
 	CurrentCommand string         `json:"current_command,omitempty"` // a command that runs on the device
 	Clock          time.Time      `json:"clock,omitzero"`            // the device's clock
 	TLSFingerprint string         `json:"tls_fingerprint,omitempty"` // SHA-256 of the certificate, hex
@@ -143,13 +141,6 @@ type Space struct {
 	TotalTemporary int64 `json:"total_temporary"`
 	FreeInternal   int64 `json:"free_internal"`
 	TotalInternal  int64 `json:"total_internal"`
-}
-
-// Certificate is a certificate object on the device.
-type Certificate struct {
-	Name    string    `json:"name"`
-	Up      bool      `json:"up"`
-	Expires time.Time `json:"expires,omitzero"`
 }
 
 // Domain is one domain of a device.

@@ -214,13 +214,13 @@ func (s *source) checkCertificate(ctx context.Context, c secureBackupConfig) err
 }
 
 // usable says why the certificate of a name cannot be used.
-func (s *source) usable(all []sdk.Certificate, name string) *failure.Error {
-	i := slices.IndexFunc(all, func(c sdk.Certificate) bool { return c.Name == name })
+func (s *source) usable(all []certificate, name string) *failure.Error {
+	i := slices.IndexFunc(all, func(c certificate) bool { return c.name == name })
 	switch {
 	case i < 0:
 		return failure.New(failure.Precondition, failure.NoCertificate, "%s: the default domain has no certificate object %q", s.name, name).
 			WithRemedy("create it, or name another one")
-	case !all[i].Up:
+	case !all[i].up:
 		return failure.New(failure.Precondition, failure.CertificateDown, "%s: certificate object %q is down or expired", s.name, name).
 			WithRemedy("replace it, or name another one")
 	}

@@ -18,7 +18,7 @@ const inspectParallel = 2
 // defaultDomain never goes down and holds what concerns the whole gateway.
 const defaultDomain = "default"
 
-// Inspect reads facts and domains: six requests, one for each application domain that is asked for, and one for each class that the
+// Inspect reads facts and domains: four requests, one for each application domain that is asked for, and one for each class that the
 // gateway does not know. A gateway that answers is inspected, whatever it refuses to tell: that stands in the inspection as unread, and whoever
 // needs it decides.
 func (s *source) Inspect(ctx context.Context, req sdk.InspectRequest) (*sdk.Inspection, error) {
@@ -101,10 +101,6 @@ func (r *reading) facts(ctx context.Context) error {
 	if settings != nil {
 		r.works("get-config")
 	}
-	f.Certificates, err = r.certificates(ctx)
-	if err := r.unread(err, sdk.FactCertificates, "", "its certificates"); err != nil {
-		return err
-	}
 	f.DeviceName, f.BackupMode = settings.Value("SystemName"), settings.Value("BackupMode")
 	f.Serial, f.Firmware, f.FirmwareBuild = firmware.Serial, firmware.Version, firmware.Build
 	if f.Serial == "" {
@@ -149,8 +145,14 @@ func (s *source) settings(ctx context.Context) (*soma.Node, error) {
 	return nodes[0], nil
 }
 
+// certificate is a certificate object of the gateway.
+type certificate struct {
+	name string
+	up   bool
+}
+
 // certificates reads the certificate objects of the default domain and whether they are up.
-func (s *source) certificates(ctx context.Context) ([]sdk.Certificate, error) {
+func (s *source) certificates(ctx context.Context) ([]certificate, error) {
 	nodes, err := again(func() ([]*soma.Node, error) { return s.client.GetConfig(ctx, defaultDomain, "CryptoCertificate", "") })
 	if err != nil || len(nodes) == 0 {
 		return nil, err
@@ -165,9 +167,9 @@ func (s *source) certificates(ctx context.Context) ([]sdk.Certificate, error) {
 			up[o.Name] = o.Up()
 		}
 	}
-	var out []sdk.Certificate
+	var out []certificate
 	for _, n := range nodes {
-		out = append(out, sdk.Certificate{Name: n.Attrs["name"], Up: up[n.Attrs["name"]]})
+		out = append(out, certificate{n.Attrs["name"], up[n.Attrs["name"]]})
 	}
 	return out, nil
 }

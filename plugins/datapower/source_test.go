@@ -22,8 +22,7 @@ func TestInspectTellsWhatADeviceIs(t *testing.T) {
 			t.Parallel()
 			g := newGateway(t, dpsim.Device{
 				Firmware: firmware, Serial: "7800163", BackupMode: "normal", TotalTemporary: "1000MB", FreeTemporary: "400MB",
-				Domains:      []dpsim.Domain{{Name: "orders", SaveNeeded: true}, {Name: "apic", APIC: true, QuiesceState: "quiesced"}},
-				Certificates: []dpsim.Certificate{{Name: "good"}, {Name: "bad", State: "down"}},
+				Domains: []dpsim.Domain{{Name: "orders", SaveNeeded: true}, {Name: "apic", APIC: true, QuiesceState: "quiesced"}},
 			})
 			got, err := g.Inspect(testContext(t), everyDomain)
 			if err != nil {
@@ -35,9 +34,6 @@ func TestInspectTellsWhatADeviceIs(t *testing.T) {
 			}
 			if f.Clock.IsZero() || f.TLSFingerprint != g.fleet.Device(gatewayName).Fingerprint || f.Space.FreeTemporary != 400_000_000 || f.Space.TotalTemporary != 1_000_000_000 {
 				t.Errorf("facts %+v", f)
-			}
-			if diff := cmp.Diff([]sdk.Certificate{{Name: "good", Up: true}, {Name: "bad"}}, f.Certificates); diff != "" {
-				t.Errorf("certificates (-want +got):\n%s", diff)
 			}
 			byName := map[string]sdk.Domain{}
 			for _, d := range got.Domains {

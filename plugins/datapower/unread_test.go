@@ -26,8 +26,7 @@ func TestWhatAGatewayDoesNotTellIsUnread(t *testing.T) {
 	t.Parallel()
 	for operation, fact := range map[string]string{
 		"get-config/APIConnectGatewayService": "api_connect app01",
-		"get-config/CryptoCertificate":        "certificates", "get-status/ObjectStatus": "certificates",
-		"get-status/FilesystemStatus": "space", "get-config/SystemSettings": "settings",
+		"get-status/FilesystemStatus":         "space", "get-config/SystemSettings": "settings",
 	} {
 		for kind, reason := range map[string]failure.Reason{
 			"refused": failure.NotPermitted, "garbage": failure.BadReply, "wrong_part": failure.BadReply, "http_error": failure.DeviceError, "error_log": failure.DeviceError,
@@ -35,8 +34,8 @@ func TestWhatAGatewayDoesNotTellIsUnread(t *testing.T) {
 			t.Run(operation+" "+kind, func(t *testing.T) {
 				t.Parallel()
 				g := newGateway(t, dpsim.Device{
-					AppDomains: 1, Certificates: []dpsim.Certificate{{Name: "c"}},
-					Faults: []dpsim.Fault{{Kind: kind, Operation: operation}},
+					AppDomains: 1,
+					Faults:     []dpsim.Fault{{Kind: kind, Operation: operation}},
 				})
 				got, err := g.Inspect(testContext(t), everyDomain)
 				if err != nil {
@@ -72,7 +71,7 @@ func TestAnErrorForEveryReadIsNotTakenForAnUnknownClass(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t, dpsim.Device{AppDomains: 1, Faults: []dpsim.Fault{{Kind: "error_log", Operation: "get-config"}}})
 	got, err := g.Inspect(testContext(t), everyDomain)
-	want := []string{"settings device_error", "certificates device_error", "api_connect app01 device_error"}
+	want := []string{"settings device_error", "api_connect app01 device_error"}
 	if err != nil || !cmp.Equal(unreadFacts(got), want) {
 		t.Errorf("unread %v, %v; want %v", unreadFacts(got), err, want)
 	}

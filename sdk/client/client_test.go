@@ -158,7 +158,7 @@ func inspection() *sdk.Inspection {
 	return &sdk.Inspection{
 		Facts: sdk.Facts{
 			Identity: "i", DeviceName: "d", Serial: "s", Model: "m", Firmware: "f", FirmwareBuild: "b", Container: true, BackupMode: "secure",
-			Space: sdk.Space{FreeTemporary: 1, TotalTemporary: 2, FreeInternal: 3, TotalInternal: -1}, Certificates: []sdk.Certificate{{Name: "c", Up: true, Expires: at}, {Name: "e"}},
+			Space:          sdk.Space{FreeTemporary: 1, TotalTemporary: 2, FreeInternal: 3, TotalInternal: -1},
 			CurrentCommand: "cmd", Clock: at, TLSFingerprint: "ff", Extra: map[string]any{"k": []any{"v", 1.0}},
 		},
 		Domains: []sdk.Domain{{Name: "default", QuiesceState: sdk.StateNormal, SaveNeeded: true, APIConnect: true, CurrentCommand: "x"}},

@@ -84,9 +84,6 @@ func (s *source) Inspect(ctx context.Context, req sdk.InspectRequest) (*sdk.Insp
 		Container: f.Container, BackupMode: wire.Word[string](f.BackupMode), Space: spaceFromWire(f.Space), CurrentCommand: f.CurrentCommand,
 		Clock: timeFromWire(f.Clock), TLSFingerprint: f.TlsFingerprint,
 	}}
-	for _, c := range f.Certificates {
-		out.Facts.Certificates = append(out.Facts.Certificates, sdk.Certificate{Name: c.Name, Up: c.Up, Expires: timeFromWire(c.Expires)})
-	}
 	if len(f.Extra) > 0 {
 		if err := json.Unmarshal(f.Extra, &out.Facts.Extra); err != nil {
 			return nil, s.p.refine(failure.New(failure.Internal, failure.Protocol, "inspect: the plugin's extra facts cannot be read: %w", err))

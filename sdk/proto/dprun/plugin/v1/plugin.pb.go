@@ -542,12 +542,11 @@ func (Stream) EnumDescriptor() ([]byte, []int) {
 type Fact int32
 
 const (
-	Fact_FACT_UNSPECIFIED  Fact = 0
-	Fact_FACT_FIRMWARE     Fact = 1
-	Fact_FACT_SPACE        Fact = 2
-	Fact_FACT_SETTINGS     Fact = 3
-	Fact_FACT_CERTIFICATES Fact = 4
-	Fact_FACT_API_CONNECT  Fact = 6
+	Fact_FACT_UNSPECIFIED Fact = 0
+	Fact_FACT_FIRMWARE    Fact = 1
+	Fact_FACT_SPACE       Fact = 2
+	Fact_FACT_SETTINGS    Fact = 3
+	Fact_FACT_API_CONNECT Fact = 6
 )
 
 // Enum value maps for Fact.
@@ -557,16 +556,14 @@ var (
 		1: "FACT_FIRMWARE",
 		2: "FACT_SPACE",
 		3: "FACT_SETTINGS",
-		4: "FACT_CERTIFICATES",
 		6: "FACT_API_CONNECT",
 	}
 	Fact_value = map[string]int32{
-		"FACT_UNSPECIFIED":  0,
-		"FACT_FIRMWARE":     1,
-		"FACT_SPACE":        2,
-		"FACT_SETTINGS":     3,
-		"FACT_CERTIFICATES": 4,
-		"FACT_API_CONNECT":  6,
+		"FACT_UNSPECIFIED": 0,
+		"FACT_FIRMWARE":    1,
+		"FACT_SPACE":       2,
+		"FACT_SETTINGS":    3,
+		"FACT_API_CONNECT": 6,
 	}
 )
 
@@ -2869,7 +2866,6 @@ type Facts struct {
 	Container      bool                   `protobuf:"varint,7,opt,name=container,proto3" json:"container,omitempty"`
 	BackupMode     BackupMode             `protobuf:"varint,8,opt,name=backup_mode,json=backupMode,proto3,enum=dprun.plugin.v1.BackupMode" json:"backup_mode,omitempty"`
 	Space          *Space                 `protobuf:"bytes,9,opt,name=space,proto3" json:"space,omitempty"`
-	Certificates   []*Certificate         `protobuf:"bytes,10,rep,name=certificates,proto3" json:"certificates,omitempty"`
 	CurrentCommand string                 `protobuf:"bytes,11,opt,name=current_command,json=currentCommand,proto3" json:"current_command,omitempty"`
 	Clock          *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=clock,proto3" json:"clock,omitempty"`
 	TlsFingerprint string                 `protobuf:"bytes,14,opt,name=tls_fingerprint,json=tlsFingerprint,proto3" json:"tls_fingerprint,omitempty"`
@@ -2971,13 +2967,6 @@ func (x *Facts) GetSpace() *Space {
 	return nil
 }
 
-func (x *Facts) GetCertificates() []*Certificate {
-	if x != nil {
-		return x.Certificates
-	}
-	return nil
-}
-
 func (x *Facts) GetCurrentCommand() string {
 	if x != nil {
 		return x.CurrentCommand
@@ -3074,66 +3063,6 @@ func (x *Space) GetTotalInternal() int64 {
 	return 0
 }
 
-type Certificate struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Up            bool                   `protobuf:"varint,2,opt,name=up,proto3" json:"up,omitempty"`
-	Expires       *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=expires,proto3" json:"expires,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Certificate) Reset() {
-	*x = Certificate{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[37]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Certificate) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Certificate) ProtoMessage() {}
-
-func (x *Certificate) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[37]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Certificate.ProtoReflect.Descriptor instead.
-func (*Certificate) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{37}
-}
-
-func (x *Certificate) GetName() string {
-	if x != nil {
-		return x.Name
-	}
-	return ""
-}
-
-func (x *Certificate) GetUp() bool {
-	if x != nil {
-		return x.Up
-	}
-	return false
-}
-
-func (x *Certificate) GetExpires() *timestamppb.Timestamp {
-	if x != nil {
-		return x.Expires
-	}
-	return nil
-}
-
 type Domain struct {
 	state          protoimpl.MessageState `protogen:"open.v1"`
 	Name           string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -3147,7 +3076,7 @@ type Domain struct {
 
 func (x *Domain) Reset() {
 	*x = Domain{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[38]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3159,7 +3088,7 @@ func (x *Domain) String() string {
 func (*Domain) ProtoMessage() {}
 
 func (x *Domain) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[38]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3172,7 +3101,7 @@ func (x *Domain) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Domain.ProtoReflect.Descriptor instead.
 func (*Domain) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{38}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Domain) GetName() string {
@@ -3224,7 +3153,7 @@ type SourceCheckRequest struct {
 
 func (x *SourceCheckRequest) Reset() {
 	*x = SourceCheckRequest{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[39]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3236,7 +3165,7 @@ func (x *SourceCheckRequest) String() string {
 func (*SourceCheckRequest) ProtoMessage() {}
 
 func (x *SourceCheckRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[39]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3249,7 +3178,7 @@ func (x *SourceCheckRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SourceCheckRequest.ProtoReflect.Descriptor instead.
 func (*SourceCheckRequest) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{39}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *SourceCheckRequest) GetInstance() uint64 {
@@ -3320,7 +3249,7 @@ type SourceCheckReply struct {
 
 func (x *SourceCheckReply) Reset() {
 	*x = SourceCheckReply{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[40]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3332,7 +3261,7 @@ func (x *SourceCheckReply) String() string {
 func (*SourceCheckReply) ProtoMessage() {}
 
 func (x *SourceCheckReply) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[40]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3345,7 +3274,7 @@ func (x *SourceCheckReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SourceCheckReply.ProtoReflect.Descriptor instead.
 func (*SourceCheckReply) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{40}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *SourceCheckReply) GetQuiesce() *QuiesceReport {
@@ -3471,7 +3400,7 @@ type QuiesceReport struct {
 
 func (x *QuiesceReport) Reset() {
 	*x = QuiesceReport{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[41]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3483,7 +3412,7 @@ func (x *QuiesceReport) String() string {
 func (*QuiesceReport) ProtoMessage() {}
 
 func (x *QuiesceReport) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[41]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3496,7 +3425,7 @@ func (x *QuiesceReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QuiesceReport.ProtoReflect.Descriptor instead.
 func (*QuiesceReport) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{41}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *QuiesceReport) GetState() QuiesceState {
@@ -3531,7 +3460,7 @@ type QuiesceRequest struct {
 
 func (x *QuiesceRequest) Reset() {
 	*x = QuiesceRequest{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[42]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3543,7 +3472,7 @@ func (x *QuiesceRequest) String() string {
 func (*QuiesceRequest) ProtoMessage() {}
 
 func (x *QuiesceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[42]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3556,7 +3485,7 @@ func (x *QuiesceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QuiesceRequest.ProtoReflect.Descriptor instead.
 func (*QuiesceRequest) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{42}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *QuiesceRequest) GetInstance() uint64 {
@@ -3588,7 +3517,7 @@ type QuiesceReply struct {
 
 func (x *QuiesceReply) Reset() {
 	*x = QuiesceReply{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[43]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3600,7 +3529,7 @@ func (x *QuiesceReply) String() string {
 func (*QuiesceReply) ProtoMessage() {}
 
 func (x *QuiesceReply) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[43]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3613,7 +3542,7 @@ func (x *QuiesceReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QuiesceReply.ProtoReflect.Descriptor instead.
 func (*QuiesceReply) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{43}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{42}
 }
 
 type UnquiesceRequest struct {
@@ -3626,7 +3555,7 @@ type UnquiesceRequest struct {
 
 func (x *UnquiesceRequest) Reset() {
 	*x = UnquiesceRequest{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[44]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3638,7 +3567,7 @@ func (x *UnquiesceRequest) String() string {
 func (*UnquiesceRequest) ProtoMessage() {}
 
 func (x *UnquiesceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[44]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3651,7 +3580,7 @@ func (x *UnquiesceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnquiesceRequest.ProtoReflect.Descriptor instead.
 func (*UnquiesceRequest) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{44}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *UnquiesceRequest) GetInstance() uint64 {
@@ -3676,7 +3605,7 @@ type UnquiesceReply struct {
 
 func (x *UnquiesceReply) Reset() {
 	*x = UnquiesceReply{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[45]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3688,7 +3617,7 @@ func (x *UnquiesceReply) String() string {
 func (*UnquiesceReply) ProtoMessage() {}
 
 func (x *UnquiesceReply) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[45]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3701,7 +3630,7 @@ func (x *UnquiesceReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnquiesceReply.ProtoReflect.Descriptor instead.
 func (*UnquiesceReply) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{45}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{44}
 }
 
 type QuiesceStateRequest struct {
@@ -3714,7 +3643,7 @@ type QuiesceStateRequest struct {
 
 func (x *QuiesceStateRequest) Reset() {
 	*x = QuiesceStateRequest{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[46]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3726,7 +3655,7 @@ func (x *QuiesceStateRequest) String() string {
 func (*QuiesceStateRequest) ProtoMessage() {}
 
 func (x *QuiesceStateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[46]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3739,7 +3668,7 @@ func (x *QuiesceStateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QuiesceStateRequest.ProtoReflect.Descriptor instead.
 func (*QuiesceStateRequest) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{46}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *QuiesceStateRequest) GetInstance() uint64 {
@@ -3772,7 +3701,7 @@ type CaptureRequest struct {
 
 func (x *CaptureRequest) Reset() {
 	*x = CaptureRequest{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[47]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3784,7 +3713,7 @@ func (x *CaptureRequest) String() string {
 func (*CaptureRequest) ProtoMessage() {}
 
 func (x *CaptureRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[47]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3797,7 +3726,7 @@ func (x *CaptureRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CaptureRequest.ProtoReflect.Descriptor instead.
 func (*CaptureRequest) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{47}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *CaptureRequest) GetInstance() uint64 {
@@ -3866,7 +3795,7 @@ type CaptureEvent struct {
 
 func (x *CaptureEvent) Reset() {
 	*x = CaptureEvent{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[48]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3878,7 +3807,7 @@ func (x *CaptureEvent) String() string {
 func (*CaptureEvent) ProtoMessage() {}
 
 func (x *CaptureEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[48]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3891,7 +3820,7 @@ func (x *CaptureEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CaptureEvent.ProtoReflect.Descriptor instead.
 func (*CaptureEvent) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{48}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *CaptureEvent) GetProgress() *CaptureProgress {
@@ -3921,7 +3850,7 @@ type CaptureProgress struct {
 
 func (x *CaptureProgress) Reset() {
 	*x = CaptureProgress{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[49]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3933,7 +3862,7 @@ func (x *CaptureProgress) String() string {
 func (*CaptureProgress) ProtoMessage() {}
 
 func (x *CaptureProgress) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[49]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3946,7 +3875,7 @@ func (x *CaptureProgress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CaptureProgress.ProtoReflect.Descriptor instead.
 func (*CaptureProgress) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{49}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *CaptureProgress) GetBytes() int64 {
@@ -3996,7 +3925,7 @@ type CaptureReport struct {
 
 func (x *CaptureReport) Reset() {
 	*x = CaptureReport{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[50]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4008,7 +3937,7 @@ func (x *CaptureReport) String() string {
 func (*CaptureReport) ProtoMessage() {}
 
 func (x *CaptureReport) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[50]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4021,7 +3950,7 @@ func (x *CaptureReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CaptureReport.ProtoReflect.Descriptor instead.
 func (*CaptureReport) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{50}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *CaptureReport) GetArtifacts() []*Artifact {
@@ -4063,7 +3992,7 @@ type Artifact struct {
 
 func (x *Artifact) Reset() {
 	*x = Artifact{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[51]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4075,7 +4004,7 @@ func (x *Artifact) String() string {
 func (*Artifact) ProtoMessage() {}
 
 func (x *Artifact) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[51]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4088,7 +4017,7 @@ func (x *Artifact) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Artifact.ProtoReflect.Descriptor instead.
 func (*Artifact) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{51}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *Artifact) GetName() string {
@@ -4122,7 +4051,7 @@ type DiscardRequest struct {
 
 func (x *DiscardRequest) Reset() {
 	*x = DiscardRequest{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[52]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4134,7 +4063,7 @@ func (x *DiscardRequest) String() string {
 func (*DiscardRequest) ProtoMessage() {}
 
 func (x *DiscardRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[52]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4147,7 +4076,7 @@ func (x *DiscardRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiscardRequest.ProtoReflect.Descriptor instead.
 func (*DiscardRequest) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{52}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *DiscardRequest) GetInstance() uint64 {
@@ -4172,7 +4101,7 @@ type DiscardReply struct {
 
 func (x *DiscardReply) Reset() {
 	*x = DiscardReply{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[53]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4184,7 +4113,7 @@ func (x *DiscardReply) String() string {
 func (*DiscardReply) ProtoMessage() {}
 
 func (x *DiscardReply) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[53]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4197,7 +4126,7 @@ func (x *DiscardReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiscardReply.ProtoReflect.Descriptor instead.
 func (*DiscardReply) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{53}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{52}
 }
 
 type HealthRequest struct {
@@ -4211,7 +4140,7 @@ type HealthRequest struct {
 
 func (x *HealthRequest) Reset() {
 	*x = HealthRequest{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[54]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4223,7 +4152,7 @@ func (x *HealthRequest) String() string {
 func (*HealthRequest) ProtoMessage() {}
 
 func (x *HealthRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[54]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4236,7 +4165,7 @@ func (x *HealthRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HealthRequest.ProtoReflect.Descriptor instead.
 func (*HealthRequest) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{54}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *HealthRequest) GetInstance() uint64 {
@@ -4270,7 +4199,7 @@ type HealthReply struct {
 
 func (x *HealthReply) Reset() {
 	*x = HealthReply{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[55]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4282,7 +4211,7 @@ func (x *HealthReply) String() string {
 func (*HealthReply) ProtoMessage() {}
 
 func (x *HealthReply) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[55]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4295,7 +4224,7 @@ func (x *HealthReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HealthReply.ProtoReflect.Descriptor instead.
 func (*HealthReply) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{55}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *HealthReply) GetObjects() []*ObjectHealth {
@@ -4329,7 +4258,7 @@ type ObjectHealth struct {
 
 func (x *ObjectHealth) Reset() {
 	*x = ObjectHealth{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[56]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4341,7 +4270,7 @@ func (x *ObjectHealth) String() string {
 func (*ObjectHealth) ProtoMessage() {}
 
 func (x *ObjectHealth) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[56]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4354,7 +4283,7 @@ func (x *ObjectHealth) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObjectHealth.ProtoReflect.Descriptor instead.
 func (*ObjectHealth) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{56}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *ObjectHealth) GetDomain() string {
@@ -4423,7 +4352,7 @@ type UnreadDomain struct {
 
 func (x *UnreadDomain) Reset() {
 	*x = UnreadDomain{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[57]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4435,7 +4364,7 @@ func (x *UnreadDomain) String() string {
 func (*UnreadDomain) ProtoMessage() {}
 
 func (x *UnreadDomain) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[57]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4448,7 +4377,7 @@ func (x *UnreadDomain) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnreadDomain.ProtoReflect.Descriptor instead.
 func (*UnreadDomain) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{57}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *UnreadDomain) GetDomain() string {
@@ -4476,7 +4405,7 @@ type PreflightRequest struct {
 
 func (x *PreflightRequest) Reset() {
 	*x = PreflightRequest{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[58]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4488,7 +4417,7 @@ func (x *PreflightRequest) String() string {
 func (*PreflightRequest) ProtoMessage() {}
 
 func (x *PreflightRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[58]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4501,7 +4430,7 @@ func (x *PreflightRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PreflightRequest.ProtoReflect.Descriptor instead.
 func (*PreflightRequest) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{58}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *PreflightRequest) GetInstance() uint64 {
@@ -4537,7 +4466,7 @@ type PreflightActivity struct {
 
 func (x *PreflightActivity) Reset() {
 	*x = PreflightActivity{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[59]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4549,7 +4478,7 @@ func (x *PreflightActivity) String() string {
 func (*PreflightActivity) ProtoMessage() {}
 
 func (x *PreflightActivity) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[59]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4562,7 +4491,7 @@ func (x *PreflightActivity) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PreflightActivity.ProtoReflect.Descriptor instead.
 func (*PreflightActivity) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{59}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *PreflightActivity) GetActivity() string {
@@ -4603,7 +4532,7 @@ type PreflightReply struct {
 
 func (x *PreflightReply) Reset() {
 	*x = PreflightReply{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[60]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4615,7 +4544,7 @@ func (x *PreflightReply) String() string {
 func (*PreflightReply) ProtoMessage() {}
 
 func (x *PreflightReply) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[60]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4628,7 +4557,7 @@ func (x *PreflightReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PreflightReply.ProtoReflect.Descriptor instead.
 func (*PreflightReply) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{60}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *PreflightReply) GetFindings() []*Finding {
@@ -4658,7 +4587,7 @@ type Finding struct {
 
 func (x *Finding) Reset() {
 	*x = Finding{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[61]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4670,7 +4599,7 @@ func (x *Finding) String() string {
 func (*Finding) ProtoMessage() {}
 
 func (x *Finding) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[61]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4683,7 +4612,7 @@ func (x *Finding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Finding.ProtoReflect.Descriptor instead.
 func (*Finding) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{61}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *Finding) GetCheck() string {
@@ -4732,7 +4661,7 @@ type ObjectCount struct {
 
 func (x *ObjectCount) Reset() {
 	*x = ObjectCount{}
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[62]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4744,7 +4673,7 @@ func (x *ObjectCount) String() string {
 func (*ObjectCount) ProtoMessage() {}
 
 func (x *ObjectCount) ProtoReflect() protoreflect.Message {
-	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[62]
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4757,7 +4686,7 @@ func (x *ObjectCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObjectCount.ProtoReflect.Descriptor instead.
 func (*ObjectCount) Descriptor() ([]byte, []int) {
-	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{62}
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *ObjectCount) GetDomain() string {
@@ -4918,7 +4847,7 @@ const file_dprun_plugin_v1_plugin_proto_rawDesc = "" +
 	"\x06Unread\x12)\n" +
 	"\x04fact\x18\x01 \x01(\x0e2\x15.dprun.plugin.v1.FactR\x04fact\x12\x16\n" +
 	"\x06domain\x18\x02 \x01(\tR\x06domain\x122\n" +
-	"\afailure\x18\x03 \x01(\v2\x18.dprun.plugin.v1.FailureR\afailure\"\xb0\x04\n" +
+	"\afailure\x18\x03 \x01(\v2\x18.dprun.plugin.v1.FailureR\afailure\"\x82\x04\n" +
 	"\x05Facts\x12\x1a\n" +
 	"\bidentity\x18\x01 \x01(\tR\bidentity\x12\x1f\n" +
 	"\vdevice_name\x18\x02 \x01(\tR\n" +
@@ -4930,22 +4859,17 @@ const file_dprun_plugin_v1_plugin_proto_rawDesc = "" +
 	"\tcontainer\x18\a \x01(\bR\tcontainer\x12<\n" +
 	"\vbackup_mode\x18\b \x01(\x0e2\x1b.dprun.plugin.v1.BackupModeR\n" +
 	"backupMode\x12,\n" +
-	"\x05space\x18\t \x01(\v2\x16.dprun.plugin.v1.SpaceR\x05space\x12@\n" +
-	"\fcertificates\x18\n" +
-	" \x03(\v2\x1c.dprun.plugin.v1.CertificateR\fcertificates\x12'\n" +
+	"\x05space\x18\t \x01(\v2\x16.dprun.plugin.v1.SpaceR\x05space\x12'\n" +
 	"\x0fcurrent_command\x18\v \x01(\tR\x0ecurrentCommand\x120\n" +
 	"\x05clock\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\x05clock\x12'\n" +
 	"\x0ftls_fingerprint\x18\x0e \x01(\tR\x0etlsFingerprint\x12\x14\n" +
-	"\x05extra\x18\x0f \x01(\fR\x05extraJ\x04\b\f\x10\rR\rfailover_role\"\xa3\x01\n" +
+	"\x05extra\x18\x0f \x01(\fR\x05extraJ\x04\b\n" +
+	"\x10\vJ\x04\b\f\x10\rR\fcertificatesR\rfailover_role\"\xa3\x01\n" +
 	"\x05Space\x12%\n" +
 	"\x0efree_temporary\x18\x01 \x01(\x03R\rfreeTemporary\x12'\n" +
 	"\x0ftotal_temporary\x18\x02 \x01(\x03R\x0etotalTemporary\x12#\n" +
 	"\rfree_internal\x18\x03 \x01(\x03R\ffreeInternal\x12%\n" +
-	"\x0etotal_internal\x18\x04 \x01(\x03R\rtotalInternal\"g\n" +
-	"\vCertificate\x12\x12\n" +
-	"\x04name\x18\x01 \x01(\tR\x04name\x12\x0e\n" +
-	"\x02up\x18\x02 \x01(\bR\x02up\x124\n" +
-	"\aexpires\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\aexpires\"\xcb\x01\n" +
+	"\x0etotal_internal\x18\x04 \x01(\x03R\rtotalInternal\"\xcb\x01\n" +
 	"\x06Domain\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12B\n" +
 	"\rquiesce_state\x18\x02 \x01(\x0e2\x1d.dprun.plugin.v1.QuiesceStateR\fquiesceState\x12\x1f\n" +
@@ -5158,15 +5082,14 @@ const file_dprun_plugin_v1_plugin_proto_rawDesc = "" +
 	"\x06Stream\x12\x16\n" +
 	"\x12STREAM_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rSTREAM_STDOUT\x10\x01\x12\x11\n" +
-	"\rSTREAM_STDERR\x10\x02*\x99\x01\n" +
+	"\rSTREAM_STDERR\x10\x02*\x9b\x01\n" +
 	"\x04Fact\x12\x14\n" +
 	"\x10FACT_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rFACT_FIRMWARE\x10\x01\x12\x0e\n" +
 	"\n" +
 	"FACT_SPACE\x10\x02\x12\x11\n" +
-	"\rFACT_SETTINGS\x10\x03\x12\x15\n" +
-	"\x11FACT_CERTIFICATES\x10\x04\x12\x14\n" +
-	"\x10FACT_API_CONNECT\x10\x06\"\x04\b\x05\x10\x05*\x12FACT_FAILOVER_ROLE*Y\n" +
+	"\rFACT_SETTINGS\x10\x03\x12\x14\n" +
+	"\x10FACT_API_CONNECT\x10\x06\"\x04\b\x04\x10\x04\"\x04\b\x05\x10\x05*\x11FACT_CERTIFICATES*\x12FACT_FAILOVER_ROLE*Y\n" +
 	"\n" +
 	"BackupMode\x12\x1b\n" +
 	"\x17BACKUP_MODE_UNSPECIFIED\x10\x00\x12\x16\n" +
@@ -5240,7 +5163,7 @@ func file_dprun_plugin_v1_plugin_proto_rawDescGZIP() []byte {
 }
 
 var file_dprun_plugin_v1_plugin_proto_enumTypes = make([]protoimpl.EnumInfo, 13)
-var file_dprun_plugin_v1_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 66)
+var file_dprun_plugin_v1_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 65)
 var file_dprun_plugin_v1_plugin_proto_goTypes = []any{
 	(FailureKind)(0),                // 0: dprun.plugin.v1.FailureKind
 	(Reason)(0),                     // 1: dprun.plugin.v1.Reason
@@ -5292,37 +5215,36 @@ var file_dprun_plugin_v1_plugin_proto_goTypes = []any{
 	(*Unread)(nil),                  // 47: dprun.plugin.v1.Unread
 	(*Facts)(nil),                   // 48: dprun.plugin.v1.Facts
 	(*Space)(nil),                   // 49: dprun.plugin.v1.Space
-	(*Certificate)(nil),             // 50: dprun.plugin.v1.Certificate
-	(*Domain)(nil),                  // 51: dprun.plugin.v1.Domain
-	(*SourceCheckRequest)(nil),      // 52: dprun.plugin.v1.SourceCheckRequest
-	(*SourceCheckReply)(nil),        // 53: dprun.plugin.v1.SourceCheckReply
-	(*QuiesceReport)(nil),           // 54: dprun.plugin.v1.QuiesceReport
-	(*QuiesceRequest)(nil),          // 55: dprun.plugin.v1.QuiesceRequest
-	(*QuiesceReply)(nil),            // 56: dprun.plugin.v1.QuiesceReply
-	(*UnquiesceRequest)(nil),        // 57: dprun.plugin.v1.UnquiesceRequest
-	(*UnquiesceReply)(nil),          // 58: dprun.plugin.v1.UnquiesceReply
-	(*QuiesceStateRequest)(nil),     // 59: dprun.plugin.v1.QuiesceStateRequest
-	(*CaptureRequest)(nil),          // 60: dprun.plugin.v1.CaptureRequest
-	(*CaptureEvent)(nil),            // 61: dprun.plugin.v1.CaptureEvent
-	(*CaptureProgress)(nil),         // 62: dprun.plugin.v1.CaptureProgress
-	(*CaptureReport)(nil),           // 63: dprun.plugin.v1.CaptureReport
-	(*Artifact)(nil),                // 64: dprun.plugin.v1.Artifact
-	(*DiscardRequest)(nil),          // 65: dprun.plugin.v1.DiscardRequest
-	(*DiscardReply)(nil),            // 66: dprun.plugin.v1.DiscardReply
-	(*HealthRequest)(nil),           // 67: dprun.plugin.v1.HealthRequest
-	(*HealthReply)(nil),             // 68: dprun.plugin.v1.HealthReply
-	(*ObjectHealth)(nil),            // 69: dprun.plugin.v1.ObjectHealth
-	(*UnreadDomain)(nil),            // 70: dprun.plugin.v1.UnreadDomain
-	(*PreflightRequest)(nil),        // 71: dprun.plugin.v1.PreflightRequest
-	(*PreflightActivity)(nil),       // 72: dprun.plugin.v1.PreflightActivity
-	(*PreflightReply)(nil),          // 73: dprun.plugin.v1.PreflightReply
-	(*Finding)(nil),                 // 74: dprun.plugin.v1.Finding
-	(*ObjectCount)(nil),             // 75: dprun.plugin.v1.ObjectCount
-	nil,                             // 76: dprun.plugin.v1.RunRequest.EnvEntry
-	nil,                             // 77: dprun.plugin.v1.RunReport.OutputsEntry
-	nil,                             // 78: dprun.plugin.v1.QuiesceReport.DomainsEntry
-	(*timestamppb.Timestamp)(nil),   // 79: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),     // 80: google.protobuf.Duration
+	(*Domain)(nil),                  // 50: dprun.plugin.v1.Domain
+	(*SourceCheckRequest)(nil),      // 51: dprun.plugin.v1.SourceCheckRequest
+	(*SourceCheckReply)(nil),        // 52: dprun.plugin.v1.SourceCheckReply
+	(*QuiesceReport)(nil),           // 53: dprun.plugin.v1.QuiesceReport
+	(*QuiesceRequest)(nil),          // 54: dprun.plugin.v1.QuiesceRequest
+	(*QuiesceReply)(nil),            // 55: dprun.plugin.v1.QuiesceReply
+	(*UnquiesceRequest)(nil),        // 56: dprun.plugin.v1.UnquiesceRequest
+	(*UnquiesceReply)(nil),          // 57: dprun.plugin.v1.UnquiesceReply
+	(*QuiesceStateRequest)(nil),     // 58: dprun.plugin.v1.QuiesceStateRequest
+	(*CaptureRequest)(nil),          // 59: dprun.plugin.v1.CaptureRequest
+	(*CaptureEvent)(nil),            // 60: dprun.plugin.v1.CaptureEvent
+	(*CaptureProgress)(nil),         // 61: dprun.plugin.v1.CaptureProgress
+	(*CaptureReport)(nil),           // 62: dprun.plugin.v1.CaptureReport
+	(*Artifact)(nil),                // 63: dprun.plugin.v1.Artifact
+	(*DiscardRequest)(nil),          // 64: dprun.plugin.v1.DiscardRequest
+	(*DiscardReply)(nil),            // 65: dprun.plugin.v1.DiscardReply
+	(*HealthRequest)(nil),           // 66: dprun.plugin.v1.HealthRequest
+	(*HealthReply)(nil),             // 67: dprun.plugin.v1.HealthReply
+	(*ObjectHealth)(nil),            // 68: dprun.plugin.v1.ObjectHealth
+	(*UnreadDomain)(nil),            // 69: dprun.plugin.v1.UnreadDomain
+	(*PreflightRequest)(nil),        // 70: dprun.plugin.v1.PreflightRequest
+	(*PreflightActivity)(nil),       // 71: dprun.plugin.v1.PreflightActivity
+	(*PreflightReply)(nil),          // 72: dprun.plugin.v1.PreflightReply
+	(*Finding)(nil),                 // 73: dprun.plugin.v1.Finding
+	(*ObjectCount)(nil),             // 74: dprun.plugin.v1.ObjectCount
+	nil,                             // 75: dprun.plugin.v1.RunRequest.EnvEntry
+	nil,                             // 76: dprun.plugin.v1.RunReport.OutputsEntry
+	nil,                             // 77: dprun.plugin.v1.QuiesceReport.DomainsEntry
+	(*timestamppb.Timestamp)(nil),   // 78: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),     // 79: google.protobuf.Duration
 }
 var file_dprun_plugin_v1_plugin_proto_depIdxs = []int32{
 	0,  // 0: dprun.plugin.v1.Failure.kind:type_name -> dprun.plugin.v1.FailureKind
@@ -5334,95 +5256,93 @@ var file_dprun_plugin_v1_plugin_proto_depIdxs = []int32{
 	4,  // 6: dprun.plugin.v1.StoreRequest.verify:type_name -> dprun.plugin.v1.Verify
 	29, // 7: dprun.plugin.v1.StoreEvent.done:type_name -> dprun.plugin.v1.StoreReport
 	4,  // 8: dprun.plugin.v1.StoreReport.verified:type_name -> dprun.plugin.v1.Verify
-	79, // 9: dprun.plugin.v1.Object.modified:type_name -> google.protobuf.Timestamp
+	78, // 9: dprun.plugin.v1.Object.modified:type_name -> google.protobuf.Timestamp
 	33, // 10: dprun.plugin.v1.FetchEvent.done:type_name -> dprun.plugin.v1.FetchReport
 	30, // 11: dprun.plugin.v1.ListEvent.objects:type_name -> dprun.plugin.v1.Object
 	36, // 12: dprun.plugin.v1.ListEvent.done:type_name -> dprun.plugin.v1.ListDone
-	80, // 13: dprun.plugin.v1.SweepRequest.older_than:type_name -> google.protobuf.Duration
-	76, // 14: dprun.plugin.v1.RunRequest.env:type_name -> dprun.plugin.v1.RunRequest.EnvEntry
+	79, // 13: dprun.plugin.v1.SweepRequest.older_than:type_name -> google.protobuf.Duration
+	75, // 14: dprun.plugin.v1.RunRequest.env:type_name -> dprun.plugin.v1.RunRequest.EnvEntry
 	43, // 15: dprun.plugin.v1.RunEvent.output:type_name -> dprun.plugin.v1.Output
 	44, // 16: dprun.plugin.v1.RunEvent.done:type_name -> dprun.plugin.v1.RunReport
 	5,  // 17: dprun.plugin.v1.Output.stream:type_name -> dprun.plugin.v1.Stream
-	77, // 18: dprun.plugin.v1.RunReport.outputs:type_name -> dprun.plugin.v1.RunReport.OutputsEntry
+	76, // 18: dprun.plugin.v1.RunReport.outputs:type_name -> dprun.plugin.v1.RunReport.OutputsEntry
 	48, // 19: dprun.plugin.v1.InspectReply.facts:type_name -> dprun.plugin.v1.Facts
-	51, // 20: dprun.plugin.v1.InspectReply.domains:type_name -> dprun.plugin.v1.Domain
+	50, // 20: dprun.plugin.v1.InspectReply.domains:type_name -> dprun.plugin.v1.Domain
 	47, // 21: dprun.plugin.v1.InspectReply.unread:type_name -> dprun.plugin.v1.Unread
 	6,  // 22: dprun.plugin.v1.Unread.fact:type_name -> dprun.plugin.v1.Fact
 	13, // 23: dprun.plugin.v1.Unread.failure:type_name -> dprun.plugin.v1.Failure
 	7,  // 24: dprun.plugin.v1.Facts.backup_mode:type_name -> dprun.plugin.v1.BackupMode
 	49, // 25: dprun.plugin.v1.Facts.space:type_name -> dprun.plugin.v1.Space
-	50, // 26: dprun.plugin.v1.Facts.certificates:type_name -> dprun.plugin.v1.Certificate
-	79, // 27: dprun.plugin.v1.Facts.clock:type_name -> google.protobuf.Timestamp
-	79, // 28: dprun.plugin.v1.Certificate.expires:type_name -> google.protobuf.Timestamp
-	9,  // 29: dprun.plugin.v1.Domain.quiesce_state:type_name -> dprun.plugin.v1.QuiesceState
-	54, // 30: dprun.plugin.v1.SourceCheckReply.quiesce:type_name -> dprun.plugin.v1.QuiesceReport
-	49, // 31: dprun.plugin.v1.SourceCheckReply.space:type_name -> dprun.plugin.v1.Space
-	10, // 32: dprun.plugin.v1.SourceCheckReply.variants:type_name -> dprun.plugin.v1.Variant
-	8,  // 33: dprun.plugin.v1.SourceCheckReply.role:type_name -> dprun.plugin.v1.FailoverRole
-	9,  // 34: dprun.plugin.v1.QuiesceReport.state:type_name -> dprun.plugin.v1.QuiesceState
-	78, // 35: dprun.plugin.v1.QuiesceReport.domains:type_name -> dprun.plugin.v1.QuiesceReport.DomainsEntry
-	80, // 36: dprun.plugin.v1.QuiesceRequest.device_timeout:type_name -> google.protobuf.Duration
-	10, // 37: dprun.plugin.v1.CaptureRequest.variant:type_name -> dprun.plugin.v1.Variant
-	62, // 38: dprun.plugin.v1.CaptureEvent.progress:type_name -> dprun.plugin.v1.CaptureProgress
-	63, // 39: dprun.plugin.v1.CaptureEvent.done:type_name -> dprun.plugin.v1.CaptureReport
-	64, // 40: dprun.plugin.v1.CaptureReport.artifacts:type_name -> dprun.plugin.v1.Artifact
-	69, // 41: dprun.plugin.v1.HealthReply.objects:type_name -> dprun.plugin.v1.ObjectHealth
-	70, // 42: dprun.plugin.v1.HealthReply.unread:type_name -> dprun.plugin.v1.UnreadDomain
-	13, // 43: dprun.plugin.v1.UnreadDomain.failure:type_name -> dprun.plugin.v1.Failure
-	79, // 44: dprun.plugin.v1.PreflightRequest.now:type_name -> google.protobuf.Timestamp
-	72, // 45: dprun.plugin.v1.PreflightRequest.activities:type_name -> dprun.plugin.v1.PreflightActivity
-	11, // 46: dprun.plugin.v1.PreflightActivity.quiesce:type_name -> dprun.plugin.v1.QuiesceScope
-	74, // 47: dprun.plugin.v1.PreflightReply.findings:type_name -> dprun.plugin.v1.Finding
-	75, // 48: dprun.plugin.v1.PreflightReply.objects:type_name -> dprun.plugin.v1.ObjectCount
-	12, // 49: dprun.plugin.v1.Finding.level:type_name -> dprun.plugin.v1.Level
-	9,  // 50: dprun.plugin.v1.QuiesceReport.DomainsEntry.value:type_name -> dprun.plugin.v1.QuiesceState
-	14, // 51: dprun.plugin.v1.Plugin.Describe:input_type -> dprun.plugin.v1.DescribeRequest
-	16, // 52: dprun.plugin.v1.Plugin.ValidateConfig:input_type -> dprun.plugin.v1.ValidateConfigRequest
-	19, // 53: dprun.plugin.v1.Plugin.Configure:input_type -> dprun.plugin.v1.ConfigureRequest
-	21, // 54: dprun.plugin.v1.Plugin.Release:input_type -> dprun.plugin.v1.ReleaseRequest
-	23, // 55: dprun.plugin.v1.Plugin.Cancel:input_type -> dprun.plugin.v1.CancelRequest
-	25, // 56: dprun.plugin.v1.Destination.Check:input_type -> dprun.plugin.v1.DestinationCheckRequest
-	27, // 57: dprun.plugin.v1.Destination.Store:input_type -> dprun.plugin.v1.StoreRequest
-	31, // 58: dprun.plugin.v1.Destination.Fetch:input_type -> dprun.plugin.v1.FetchRequest
-	34, // 59: dprun.plugin.v1.Destination.List:input_type -> dprun.plugin.v1.ListRequest
-	37, // 60: dprun.plugin.v1.Destination.Delete:input_type -> dprun.plugin.v1.DeleteRequest
-	39, // 61: dprun.plugin.v1.Destination.Sweep:input_type -> dprun.plugin.v1.SweepRequest
-	41, // 62: dprun.plugin.v1.Hook.Run:input_type -> dprun.plugin.v1.RunRequest
-	45, // 63: dprun.plugin.v1.Source.Inspect:input_type -> dprun.plugin.v1.InspectRequest
-	52, // 64: dprun.plugin.v1.Source.Check:input_type -> dprun.plugin.v1.SourceCheckRequest
-	55, // 65: dprun.plugin.v1.Source.Quiesce:input_type -> dprun.plugin.v1.QuiesceRequest
-	57, // 66: dprun.plugin.v1.Source.Unquiesce:input_type -> dprun.plugin.v1.UnquiesceRequest
-	59, // 67: dprun.plugin.v1.Source.QuiesceState:input_type -> dprun.plugin.v1.QuiesceStateRequest
-	60, // 68: dprun.plugin.v1.Source.Capture:input_type -> dprun.plugin.v1.CaptureRequest
-	65, // 69: dprun.plugin.v1.Source.Discard:input_type -> dprun.plugin.v1.DiscardRequest
-	67, // 70: dprun.plugin.v1.Source.Health:input_type -> dprun.plugin.v1.HealthRequest
-	71, // 71: dprun.plugin.v1.Source.Preflight:input_type -> dprun.plugin.v1.PreflightRequest
-	15, // 72: dprun.plugin.v1.Plugin.Describe:output_type -> dprun.plugin.v1.DescribeReply
-	17, // 73: dprun.plugin.v1.Plugin.ValidateConfig:output_type -> dprun.plugin.v1.ValidateConfigReply
-	20, // 74: dprun.plugin.v1.Plugin.Configure:output_type -> dprun.plugin.v1.ConfigureReply
-	22, // 75: dprun.plugin.v1.Plugin.Release:output_type -> dprun.plugin.v1.ReleaseReply
-	24, // 76: dprun.plugin.v1.Plugin.Cancel:output_type -> dprun.plugin.v1.CancelReply
-	26, // 77: dprun.plugin.v1.Destination.Check:output_type -> dprun.plugin.v1.DestinationCheckReply
-	28, // 78: dprun.plugin.v1.Destination.Store:output_type -> dprun.plugin.v1.StoreEvent
-	32, // 79: dprun.plugin.v1.Destination.Fetch:output_type -> dprun.plugin.v1.FetchEvent
-	35, // 80: dprun.plugin.v1.Destination.List:output_type -> dprun.plugin.v1.ListEvent
-	38, // 81: dprun.plugin.v1.Destination.Delete:output_type -> dprun.plugin.v1.DeleteReply
-	40, // 82: dprun.plugin.v1.Destination.Sweep:output_type -> dprun.plugin.v1.SweepReply
-	42, // 83: dprun.plugin.v1.Hook.Run:output_type -> dprun.plugin.v1.RunEvent
-	46, // 84: dprun.plugin.v1.Source.Inspect:output_type -> dprun.plugin.v1.InspectReply
-	53, // 85: dprun.plugin.v1.Source.Check:output_type -> dprun.plugin.v1.SourceCheckReply
-	56, // 86: dprun.plugin.v1.Source.Quiesce:output_type -> dprun.plugin.v1.QuiesceReply
-	58, // 87: dprun.plugin.v1.Source.Unquiesce:output_type -> dprun.plugin.v1.UnquiesceReply
-	54, // 88: dprun.plugin.v1.Source.QuiesceState:output_type -> dprun.plugin.v1.QuiesceReport
-	61, // 89: dprun.plugin.v1.Source.Capture:output_type -> dprun.plugin.v1.CaptureEvent
-	66, // 90: dprun.plugin.v1.Source.Discard:output_type -> dprun.plugin.v1.DiscardReply
-	68, // 91: dprun.plugin.v1.Source.Health:output_type -> dprun.plugin.v1.HealthReply
-	73, // 92: dprun.plugin.v1.Source.Preflight:output_type -> dprun.plugin.v1.PreflightReply
-	72, // [72:93] is the sub-list for method output_type
-	51, // [51:72] is the sub-list for method input_type
-	51, // [51:51] is the sub-list for extension type_name
-	51, // [51:51] is the sub-list for extension extendee
-	0,  // [0:51] is the sub-list for field type_name
+	78, // 26: dprun.plugin.v1.Facts.clock:type_name -> google.protobuf.Timestamp
+	9,  // 27: dprun.plugin.v1.Domain.quiesce_state:type_name -> dprun.plugin.v1.QuiesceState
+	53, // 28: dprun.plugin.v1.SourceCheckReply.quiesce:type_name -> dprun.plugin.v1.QuiesceReport
+	49, // 29: dprun.plugin.v1.SourceCheckReply.space:type_name -> dprun.plugin.v1.Space
+	10, // 30: dprun.plugin.v1.SourceCheckReply.variants:type_name -> dprun.plugin.v1.Variant
+	8,  // 31: dprun.plugin.v1.SourceCheckReply.role:type_name -> dprun.plugin.v1.FailoverRole
+	9,  // 32: dprun.plugin.v1.QuiesceReport.state:type_name -> dprun.plugin.v1.QuiesceState
+	77, // 33: dprun.plugin.v1.QuiesceReport.domains:type_name -> dprun.plugin.v1.QuiesceReport.DomainsEntry
+	79, // 34: dprun.plugin.v1.QuiesceRequest.device_timeout:type_name -> google.protobuf.Duration
+	10, // 35: dprun.plugin.v1.CaptureRequest.variant:type_name -> dprun.plugin.v1.Variant
+	61, // 36: dprun.plugin.v1.CaptureEvent.progress:type_name -> dprun.plugin.v1.CaptureProgress
+	62, // 37: dprun.plugin.v1.CaptureEvent.done:type_name -> dprun.plugin.v1.CaptureReport
+	63, // 38: dprun.plugin.v1.CaptureReport.artifacts:type_name -> dprun.plugin.v1.Artifact
+	68, // 39: dprun.plugin.v1.HealthReply.objects:type_name -> dprun.plugin.v1.ObjectHealth
+	69, // 40: dprun.plugin.v1.HealthReply.unread:type_name -> dprun.plugin.v1.UnreadDomain
+	13, // 41: dprun.plugin.v1.UnreadDomain.failure:type_name -> dprun.plugin.v1.Failure
+	78, // 42: dprun.plugin.v1.PreflightRequest.now:type_name -> google.protobuf.Timestamp
+	71, // 43: dprun.plugin.v1.PreflightRequest.activities:type_name -> dprun.plugin.v1.PreflightActivity
+	11, // 44: dprun.plugin.v1.PreflightActivity.quiesce:type_name -> dprun.plugin.v1.QuiesceScope
+	73, // 45: dprun.plugin.v1.PreflightReply.findings:type_name -> dprun.plugin.v1.Finding
+	74, // 46: dprun.plugin.v1.PreflightReply.objects:type_name -> dprun.plugin.v1.ObjectCount
+	12, // 47: dprun.plugin.v1.Finding.level:type_name -> dprun.plugin.v1.Level
+	9,  // 48: dprun.plugin.v1.QuiesceReport.DomainsEntry.value:type_name -> dprun.plugin.v1.QuiesceState
+	14, // 49: dprun.plugin.v1.Plugin.Describe:input_type -> dprun.plugin.v1.DescribeRequest
+	16, // 50: dprun.plugin.v1.Plugin.ValidateConfig:input_type -> dprun.plugin.v1.ValidateConfigRequest
+	19, // 51: dprun.plugin.v1.Plugin.Configure:input_type -> dprun.plugin.v1.ConfigureRequest
+	21, // 52: dprun.plugin.v1.Plugin.Release:input_type -> dprun.plugin.v1.ReleaseRequest
+	23, // 53: dprun.plugin.v1.Plugin.Cancel:input_type -> dprun.plugin.v1.CancelRequest
+	25, // 54: dprun.plugin.v1.Destination.Check:input_type -> dprun.plugin.v1.DestinationCheckRequest
+	27, // 55: dprun.plugin.v1.Destination.Store:input_type -> dprun.plugin.v1.StoreRequest
+	31, // 56: dprun.plugin.v1.Destination.Fetch:input_type -> dprun.plugin.v1.FetchRequest
+	34, // 57: dprun.plugin.v1.Destination.List:input_type -> dprun.plugin.v1.ListRequest
+	37, // 58: dprun.plugin.v1.Destination.Delete:input_type -> dprun.plugin.v1.DeleteRequest
+	39, // 59: dprun.plugin.v1.Destination.Sweep:input_type -> dprun.plugin.v1.SweepRequest
+	41, // 60: dprun.plugin.v1.Hook.Run:input_type -> dprun.plugin.v1.RunRequest
+	45, // 61: dprun.plugin.v1.Source.Inspect:input_type -> dprun.plugin.v1.InspectRequest
+	51, // 62: dprun.plugin.v1.Source.Check:input_type -> dprun.plugin.v1.SourceCheckRequest
+	54, // 63: dprun.plugin.v1.Source.Quiesce:input_type -> dprun.plugin.v1.QuiesceRequest
+	56, // 64: dprun.plugin.v1.Source.Unquiesce:input_type -> dprun.plugin.v1.UnquiesceRequest
+	58, // 65: dprun.plugin.v1.Source.QuiesceState:input_type -> dprun.plugin.v1.QuiesceStateRequest
+	59, // 66: dprun.plugin.v1.Source.Capture:input_type -> dprun.plugin.v1.CaptureRequest
+	64, // 67: dprun.plugin.v1.Source.Discard:input_type -> dprun.plugin.v1.DiscardRequest
+	66, // 68: dprun.plugin.v1.Source.Health:input_type -> dprun.plugin.v1.HealthRequest
+	70, // 69: dprun.plugin.v1.Source.Preflight:input_type -> dprun.plugin.v1.PreflightRequest
+	15, // 70: dprun.plugin.v1.Plugin.Describe:output_type -> dprun.plugin.v1.DescribeReply
+	17, // 71: dprun.plugin.v1.Plugin.ValidateConfig:output_type -> dprun.plugin.v1.ValidateConfigReply
+	20, // 72: dprun.plugin.v1.Plugin.Configure:output_type -> dprun.plugin.v1.ConfigureReply
+	22, // 73: dprun.plugin.v1.Plugin.Release:output_type -> dprun.plugin.v1.ReleaseReply
+	24, // 74: dprun.plugin.v1.Plugin.Cancel:output_type -> dprun.plugin.v1.CancelReply
+	26, // 75: dprun.plugin.v1.Destination.Check:output_type -> dprun.plugin.v1.DestinationCheckReply
+	28, // 76: dprun.plugin.v1.Destination.Store:output_type -> dprun.plugin.v1.StoreEvent
+	32, // 77: dprun.plugin.v1.Destination.Fetch:output_type -> dprun.plugin.v1.FetchEvent
+	35, // 78: dprun.plugin.v1.Destination.List:output_type -> dprun.plugin.v1.ListEvent
+	38, // 79: dprun.plugin.v1.Destination.Delete:output_type -> dprun.plugin.v1.DeleteReply
+	40, // 80: dprun.plugin.v1.Destination.Sweep:output_type -> dprun.plugin.v1.SweepReply
+	42, // 81: dprun.plugin.v1.Hook.Run:output_type -> dprun.plugin.v1.RunEvent
+	46, // 82: dprun.plugin.v1.Source.Inspect:output_type -> dprun.plugin.v1.InspectReply
+	52, // 83: dprun.plugin.v1.Source.Check:output_type -> dprun.plugin.v1.SourceCheckReply
+	55, // 84: dprun.plugin.v1.Source.Quiesce:output_type -> dprun.plugin.v1.QuiesceReply
+	57, // 85: dprun.plugin.v1.Source.Unquiesce:output_type -> dprun.plugin.v1.UnquiesceReply
+	53, // 86: dprun.plugin.v1.Source.QuiesceState:output_type -> dprun.plugin.v1.QuiesceReport
+	60, // 87: dprun.plugin.v1.Source.Capture:output_type -> dprun.plugin.v1.CaptureEvent
+	65, // 88: dprun.plugin.v1.Source.Discard:output_type -> dprun.plugin.v1.DiscardReply
+	67, // 89: dprun.plugin.v1.Source.Health:output_type -> dprun.plugin.v1.HealthReply
+	72, // 90: dprun.plugin.v1.Source.Preflight:output_type -> dprun.plugin.v1.PreflightReply
+	70, // [70:91] is the sub-list for method output_type
+	49, // [49:70] is the sub-list for method input_type
+	49, // [49:49] is the sub-list for extension type_name
+	49, // [49:49] is the sub-list for extension extendee
+	0,  // [0:49] is the sub-list for field type_name
 }
 
 func init() { file_dprun_plugin_v1_plugin_proto_init() }
@@ -5436,7 +5356,7 @@ func file_dprun_plugin_v1_plugin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dprun_plugin_v1_plugin_proto_rawDesc), len(file_dprun_plugin_v1_plugin_proto_rawDesc)),
 			NumEnums:      13,
-			NumMessages:   66,
+			NumMessages:   65,
 			NumExtensions: 0,
 			NumServices:   4,
 		},
