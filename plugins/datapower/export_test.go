@@ -24,3 +24,16 @@ func QuiesceStateOf(text string) sdk.QuiesceState {
 }
 
 func Serving(class string) bool { return serving(class) }
+
+// Grants says what the lines of an access profile grant, and whether that is known.
+func Grants(lines []string, domain, resource, letter string) (granted, known bool) {
+	r := rights{known: true}
+	for _, text := range lines {
+		l, ok := parseProfileLine(text)
+		if !ok {
+			return false, false
+		}
+		r.lines = append(r.lines, l)
+	}
+	return r.grants(domain, resource, letter)
+}

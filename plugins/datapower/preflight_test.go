@@ -269,3 +269,32 @@ func TestALostAnswerFailsThePreflight(t *testing.T) {
 	_, err := g.Source.(sdk.Preflighter).Preflight(testContext(t), sdk.PreflightRequest{Now: time.Now(), Activities: []sdk.PreflightActivity{exporting("app01")}})
 	wantFailure(t, failure.CallPreflight, err, failure.Unavailable, "")
 }
+
+func TestTheMostSpecificLineOfAnAccessProfileCounts(t *testing.T) {
+	t.Parallel()
+	const resource = "config/domainunquiesce"
+	for _, c := range []struct {
+		lines          []string
+		granted, known bool
+	}{
+		{nil, false, true},
+		{[]string{"*/*/*?Access=r+w+a+d+x"}, true, true},
+		{[]string{"*/*/*?Access=r+w+a+d+x", "*/*/config/*?Access=r"}, false, true},
+		{[]string{"*/*/config/*?Access=r", "*/*/config/domainunquiesce?Access=x"}, true, true},
+		{[]string{"*/app01/config/domainunquiesce?Access=x"}, false, true},
+		{[]string{"*/default/config/domainunquiesce?Access=x", "*/*/config/domainunquiesce?Access=r"}, true, true},
+		{[]string{"*/*/config/domainunquiesce?Access=r", "*/*/config/domainunquiesce?Access=x"}, true, true},
+		{[]string{"*/*/config/domainunquiesce?Access=x&Name=a.*"}, true, false},                  // for some objects
+		{[]string{"192.0.2.1/*/config/domainunquiesce?Access=x"}, true, false},                   // for one address
+		{[]string{"192.0.2.1/*/*?Access=x", "*/*/config/domainunquiesce?Access=r"}, false, true}, // which another line overrules
+		{[]string{"*/*/config/domainunquiesce?Access=NONE"}, false, true},
+		{[]string{"*/*/config/domainunquiesce?Name=a"}, false, false},
+		{[]string{"*/[/config/*?Access=x"}, false, true},
+		{[]string{"nonsense"}, false, false},
+		{[]string{"?Access=x"}, false, false},
+	} {
+		if granted, known := datapower.Grants(c.lines, "default", resource, "x"); granted != c.granted || known != c.known {
+			t.Errorf("%v: granted %v, known %v; want %v, %v", c.lines, granted, known, c.granted, c.known)
+		}
+	}
+}
