@@ -270,8 +270,7 @@ func (r *operation) remember(ctx context.Context, origin string, s *lifecycle.Ru
 }
 
 // group notes the groups of the plan's file, and adds to the spec which other
-// members each device has, over all plans. It returns how those are reached that
-// the run does not back up. A plan whose file is gone declares nothing any more.
+// members each device has.
 func (r *operation) group(ctx context.Context, loaded *Loaded, p *plan.Plan, s *lifecycle.RunSpec) (map[string]record.Endpoint, error) {
 	mine, err := record.Members(loaded.Config, p, originOf(loaded, p))
 	if err == nil {
@@ -280,6 +279,13 @@ func (r *operation) group(ctx context.Context, loaded *Loaded, p *plan.Plan, s *
 	if err != nil {
 		return nil, &Error{ExitBug, err}
 	}
+	return r.peers(ctx, loaded, s)
+}
+
+// peers adds to the spec which other members each device's group has, over all
+// plans. It returns how those are reached that the plan's file does not name. A
+// plan whose file is gone declares nothing any more.
+func (r *operation) peers(ctx context.Context, loaded *Loaded, s *lifecycle.RunSpec) (map[string]record.Endpoint, error) {
 	all, err := r.journal.Members(ctx)
 	if err != nil {
 		return nil, &Error{ExitBug, err}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/dprun/dprun/plan"
 	"github.com/dprun/dprun/plan/window"
+	"github.com/dprun/dprun/runner/engine"
 	"github.com/dprun/dprun/runner/execute"
 	"github.com/dprun/dprun/runner/lifecycle"
 	"github.com/dprun/dprun/runner/lock"
@@ -46,10 +47,10 @@ func (r *Runner) Check(ctx context.Context, q CheckRequest) (*report.Check, *rep
 		return nil, res, err
 	}
 	op := r.begin(Operation{})
-	if err := op.remember(ctx, originOf(loaded, p), &spec); err != nil {
+	l, err := r.startLook(ctx, op, loaded, p, &spec)
+	if err != nil {
 		return nil, res, err
 	}
-	l := r.startLook(loaded, p)
 	defer l.close()
 	c := &checking{look: l, loaded: loaded, spec: spec, expected: q.Inventory, shown: report.Inventory{}}
 	c.ofPlan(ctx, op, p)
@@ -135,11 +136,35 @@ func (c *checking) ofPlan(ctx context.Context, op *operation, p *plan.Plan) {
 	if len(due) == 0 {
 		findings = append(findings, sdk.Finding{Check: "owed", Level: sdk.LevelOK, Message: "no earlier run owes anything"})
 	}
+	findings = append(findings, c.stopped(ctx, op)...)
 	if held, holder, err := c.locks.Held(lock.PlanKey(p.Name, originOf(c.loaded, p))); err == nil && held {
 		findings = append(findings, sdk.Finding{Check: "running", Level: sdk.LevelWarning, Message: "the plan is being run now: " + holder.String(), Remedy: "check again when it has ended: what it does now is seen as busy, or as out of service"})
 	}
 	findings = append(findings, c.stagingRoom()...)
 	c.about(report.CheckPlan, p.Name, findings...)
+}
+
+// stopped says what forbids the plan's quiesces: a hold, or a device that did
+// not come back.
+func (c *checking) stopped(ctx context.Context, op *operation) (out []sdk.Finding) {
+	if !slices.ContainsFunc(c.spec.Activities, quiesces) {
+		return nil
+	}
+	stops, err := stops(ctx, op.journal, "")
+	if err != nil {
+		return []sdk.Finding{{Check: "hold", Level: sdk.LevelError, Message: err.Error()}}
+	}
+	for _, s := range stops {
+		f := sdk.Finding{Check: "hold", Level: sdk.LevelError, Subject: s.Device, Message: fmt.Sprintf("nothing is quiesced since %s, by hand of %s: %s", s.Since.Format(time.RFC3339), s.By, s.Reason), Remedy: "dprun hold --release, when the reason is gone"}
+		if s.Device != "" {
+			f.Check, f.Message, f.Remedy = "breaker", fmt.Sprintf("nothing is quiesced since %s, because it did not come back: %s", s.Since.Format(time.RFC3339), s.Reason), "dprun recover; dprun owed says more"
+		}
+		if s.Environment != "" {
+			f.Message = s.Environment + ": " + f.Message
+		}
+		out = append(out, f)
+	}
+	return out
 }
 
 // stagingRoom compares the room for captures with the last good ones.
@@ -236,7 +261,6 @@ func (c *checking) destinations(machine *lifecycle.Run, seen *answers) {
 // ofDevice is what a run would do on one device.
 type ofDevice struct {
 	name  string
-	group string
 	tasks []*lifecycle.Task
 }
 
@@ -247,7 +271,7 @@ func (c *checking) devices(ctx context.Context, machine *lifecycle.Run, seen *an
 	for _, a := range c.spec.Activities {
 		for _, name := range a.Devices {
 			if byName[name] == nil {
-				byName[name] = &ofDevice{name: name, group: c.spec.Devices[name].Group}
+				byName[name] = &ofDevice{name: name}
 				order = append(order, byName[name])
 			}
 		}
@@ -281,7 +305,6 @@ func (c *checking) devices(ctx context.Context, machine *lifecycle.Run, seen *an
 					Message: "the plan has this box under several names: " + join(names), Remedy: "remove the device that is there twice, or correct its host"})
 			}
 		}
-		found[i] = append(found[i], c.peers(d, order, seen)...)
 		c.about(report.CheckDevice, d.name, found[i]...)
 	}
 	for _, a := range c.spec.Activities {
@@ -291,38 +314,47 @@ func (c *checking) devices(ctx context.Context, machine *lifecycle.Run, seen *an
 	}
 }
 
-// peers says whether the other members of a device's group could be asked,
-// where the device will be quiesced.
-func (c *checking) peers(d *ofDevice, all []*ofDevice, seen *answers) []sdk.Finding {
-	if d.group == "" || seen.inspections[d.name] == nil || !slices.ContainsFunc(d.tasks, func(t *lifecycle.Task) bool { return t.Spec().Quiesces() }) {
+// peers asks the other members of a device's group whether they serve, where the
+// device will be quiesced: as right before a quiesce.
+func (c *checking) peers(ctx context.Context, d *ofDevice) []sdk.Finding {
+	i := slices.IndexFunc(d.tasks, func(t *lifecycle.Task) bool { s := t.Spec(); return s.Group != "" && s.Guard.Peers && s.Quiesces() })
+	if i < 0 {
 		return nil
 	}
-	contacted := map[string]bool{}
-	for _, o := range all {
-		contacted[o.name] = seen.inspections[o.name] != nil
+	spec := d.tasks[i].Spec()
+	f := sdk.Finding{Check: "peers", Level: sdk.LevelOK, Subject: spec.Group, Message: "the other members of its group serve: " + join(spec.Peers)}
+	if len(spec.Peers) == 0 {
+		f.Level, f.Message, f.Remedy = sdk.LevelWarning, "it is the only member of its group: nothing else serves while it is quiesced", "give its peers the same group, in whichever plan they are"
+		return []sdk.Finding{f}
 	}
-	var others, down, unasked []string
-	for _, o := range c.loaded.Config.Devices {
-		if o.Group != d.group || o.Name == d.name {
-			continue
-		}
-		others = append(others, o.Name)
-		if up, asked := contacted[o.Name]; asked && !up {
-			down = append(down, o.Name)
-		} else if !asked {
-			unasked = append(unasked, o.Name)
-		}
-	}
-	f := sdk.Finding{Check: "peers", Level: sdk.LevelOK, Subject: d.group, Message: "the other members of its group answer: " + join(others)}
+	r, err := c.exec.Do(ctx, engine.Job{Task: &spec, Action: lifecycle.Action{ActionID: lifecycle.ActionID{Kind: lifecycle.ActPeers}, Task: spec.ID, Device: spec.Device, Domain: spec.Domain}})
+	const remedy = "bring them back first: quiesce_guard does not quiesce this one before"
 	switch {
-	case len(others) == 0:
-		f.Level, f.Message, f.Remedy = sdk.LevelWarning, "it is the only member of its group: nothing else serves while it is quiesced", "give its peers the same group"
-	case len(down) > 0:
-		f.Level, f.Message, f.Remedy = sdk.LevelError, "members of its group do not answer: "+join(down), "bring them back first: nothing serves while this one is quiesced"
-	case len(unasked) > 0:
-		f.Level, f.Message = sdk.LevelNotProven, "members of its group are not in this plan and were not asked: "+join(unasked)
+	case err != nil:
+		f.Level, f.Message, f.Remedy = sdk.LevelError, "a member of its group does not answer: "+failure.From(err).Message, remedy
+	case len(r.Peers) > 0:
+		var away []string
+		for _, p := range r.Peers {
+			away = append(away, p.Device+" ("+p.Why+")")
+		}
+		f.Level, f.Message, f.Remedy = sdk.LevelError, "members of its group are not in service: "+strings.Join(away, "; "), remedy
 	}
 	return []sdk.Finding{f}
+}
+
+// weighed weighs what was found about failover roles and API Connect as the
+// plan's quiesce_guard does.
+func weighed(findings []sdk.Finding, g lifecycle.Guard) []sdk.Finding {
+	for i := range findings {
+		f := &findings[i]
+		switch {
+		case f.Check == "role" && f.Level == sdk.LevelError && !g.RefuseActive:
+			f.Level = sdk.LevelWarning
+		case f.Check == "apic" && f.Level == sdk.LevelWarning && g.RefuseAPIConnect:
+			f.Level = sdk.LevelError
+		}
+	}
+	return findings
 }
 
 // device says what the tasks of a device would find there.
@@ -356,7 +388,7 @@ func (c *checking) device(ctx context.Context, d *ofDevice, seen *answers) []sdk
 	c.shown.Add(d.name, rep.Objects)
 	shown := c.shown[d.name]
 	c.mu.Unlock()
-	out = append(out, rep.Findings...)
+	out = append(append(out, weighed(rep.Findings, c.spec.Guard)...), c.peers(ctx, d)...)
 	if c.expected == nil {
 		return out
 	}

@@ -12,6 +12,7 @@ import (
 
 // dryExecutor does what a run reads, and answers for everything else as if it
 // had gone well: nothing is quiesced, captured or stored, and no script is run.
+// Of a permit it is asked what would forbid it.
 // What is not named as a read is not done.
 type dryExecutor struct {
 	real engine.Executor
@@ -46,7 +47,7 @@ func (x *dryExecutor) Do(ctx context.Context, j engine.Job) (*event.Result, erro
 	case lifecycle.ActScript:
 		return &event.Result{Script: &sdk.RunReport{}}, nil
 	case lifecycle.ActInspect, lifecycle.ActCheckDestination, lifecycle.ActPrepare, lifecycle.ActProbe, lifecycle.ActValidate, lifecycle.ActCheck, lifecycle.ActRecheck,
-		lifecycle.ActHealth, lifecycle.ActHealthAgain, lifecycle.ActHealthBack:
+		lifecycle.ActPermit, lifecycle.ActConfirm, lifecycle.ActPeers, lifecycle.ActHealth, lifecycle.ActHealthAgain, lifecycle.ActHealthBack:
 		x.mu.Unlock()
 		defer x.mu.Lock()
 		return x.real.Do(ctx, j)

@@ -13,6 +13,7 @@ import (
 	"github.com/dprun/dprun/runner/event"
 	"github.com/dprun/dprun/runner/execute"
 	"github.com/dprun/dprun/runner/lifecycle"
+	"github.com/dprun/dprun/runner/permit"
 	"github.com/dprun/dprun/runner/pluginhost"
 	"github.com/dprun/dprun/runner/record"
 	"github.com/dprun/dprun/runner/report"
@@ -46,10 +47,10 @@ func (r *Runner) Preview(ctx context.Context, q PreviewRequest) (*report.Preview
 		res.ExitCode = exitForeseen(v)
 		return v, res, nil
 	}
-	if err := r.begin(Operation{}).remember(ctx, originOf(loaded, p), &spec); err != nil {
+	l, err := r.startLook(ctx, r.begin(Operation{}), loaded, p, &spec)
+	if err != nil {
 		return nil, res, err
 	}
-	l := r.startLook(loaded, p)
 	defer l.close()
 	contact := l.upToTasks
 	if q.DryNight {
@@ -86,11 +87,30 @@ type look struct {
 	host *pluginhost.Host
 }
 
-func (r *Runner) startLook(loaded *Loaded, p *plan.Plan) *look {
+// startLook adds to the spec what the state directory knows, and starts to look.
+func (r *Runner) startLook(ctx context.Context, op *operation, loaded *Loaded, p *plan.Plan, spec *lifecycle.RunSpec) (*look, error) {
+	if err := op.remember(ctx, originOf(loaded, p), spec); err != nil {
+		return nil, err
+	}
+	others, err := op.peers(ctx, loaded, spec)
+	if err != nil {
+		return nil, err
+	}
 	l := &look{Runner: r, plan: record.NewCompiledPlan(loaded.Config, p, loaded.secrets, &r.redact), host: r.startUnlockedHost()}
+	l.plan.Know(others, op.fresh())
 	l.exec = execute.New(execute.Options{Run: "preview", PlanName: p.Name, Version: r.Version, Plan: l.plan, Plugins: l.host, Staging: r.staging,
-		Locks: deviceLocks{r.locks, "preview"}, Clock: r.Clock, Redact: &r.redact, Log: r.Log, Output: func(string, string, string) {}})
-	return l
+		Locks: deviceLocks{r.locks, "preview"}, Permits: asking{&permit.Desk{Journal: op.journal, Pending: r.pending, Clock: r.Clock, Log: r.Log}},
+		Clock: r.Clock, Redact: &r.redact, Log: r.Log, Output: func(string, string, string) {}})
+	return l, nil
+}
+
+// asking says of permits what would forbid them, and grants none: nothing is
+// entered in the journal.
+type asking struct{ *permit.Desk }
+
+// Grant implements [execute.Permits].
+func (a asking) Grant(ctx context.Context, c execute.Claim, _ func(string)) (*event.Denial, error) {
+	return a.Confirm(ctx, c)
 }
 
 func (l *look) close() {
