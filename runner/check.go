@@ -314,32 +314,89 @@ func (c *checking) devices(ctx context.Context, machine *lifecycle.Run, seen *an
 	}
 }
 
-// peers asks the other members of a device's group whether they serve, where the
-// device will be quiesced: as right before a quiesce.
-func (c *checking) peers(ctx context.Context, d *ofDevice) []sdk.Finding {
-	i := slices.IndexFunc(d.tasks, func(t *lifecycle.Task) bool { s := t.Spec(); return s.Group != "" && s.Guard.Peers && s.Quiesces() })
-	if i < 0 {
+// peers says whether the other members of a device's group serve what will be
+// quiesced on it. Those that the plan's check has asked already are not asked
+// again: a refused login would count twice.
+func (c *checking) peers(ctx context.Context, d *ofDevice, seen *answers) []sdk.Finding {
+	var specs []lifecycle.TaskSpec
+	for _, t := range d.tasks {
+		if s := t.Spec(); t.Final() == nil && s.Group != "" && s.Guard.Peers && s.Quiesces() {
+			specs = append(specs, s)
+		}
+	}
+	if len(specs) == 0 {
 		return nil
 	}
-	spec := d.tasks[i].Spec()
-	f := sdk.Finding{Check: "peers", Level: sdk.LevelOK, Subject: spec.Group, Message: "the other members of its group serve: " + join(spec.Peers)}
-	if len(spec.Peers) == 0 {
+	f := sdk.Finding{Check: "peers", Level: sdk.LevelOK, Subject: specs[0].Group, Message: "the other members of its group serve: " + join(specs[0].Peers)}
+	if len(specs[0].Peers) == 0 {
 		f.Level, f.Message, f.Remedy = sdk.LevelWarning, "it is the only member of its group: nothing else serves while it is quiesced", "give its peers the same group, in whichever plan they are"
 		return []sdk.Finding{f}
 	}
-	r, err := c.exec.Do(ctx, engine.Job{Task: &spec, Action: lifecycle.Action{ActionID: lifecycle.ActionID{Kind: lifecycle.ActPeers}, Task: spec.ID, Device: spec.Device, Domain: spec.Domain}})
-	const remedy = "bring them back first: quiesce_guard does not quiesce this one before"
-	switch {
-	case err != nil:
-		f.Level, f.Message, f.Remedy = sdk.LevelError, "a member of its group does not answer: "+failure.From(err).Message, remedy
-	case len(r.Peers) > 0:
-		var away []string
-		for _, p := range r.Peers {
-			away = append(away, p.Device+" ("+p.Why+")")
+	var away []string
+	for _, s := range specs {
+		why, err := c.away(ctx, s, seen)
+		if err != nil {
+			why = append(why, failure.From(err).Message)
 		}
-		f.Level, f.Message, f.Remedy = sdk.LevelError, "members of its group are not in service: "+strings.Join(away, "; "), remedy
+		for _, w := range why {
+			if !slices.Contains(away, w) {
+				away = append(away, w)
+			}
+		}
+	}
+	if len(away) > 0 {
+		f.Level, f.Message, f.Remedy = sdk.LevelError, "members of its group do not serve: "+strings.Join(away, "; "), "bring them back first: quiesce_guard does not quiesce this one before"
 	}
 	return []sdk.Finding{f}
+}
+
+// away says which members of the group do not serve the target of a task, and why.
+func (c *checking) away(ctx context.Context, s lifecycle.TaskSpec, seen *answers) (away []string, err error) {
+	ask := s
+	ask.Peers = nil
+	for _, name := range s.Peers {
+		in := seen.inspections[name]
+		switch {
+		case seen.failures[name] != nil:
+			away = append(away, name+" (it cannot be asked)")
+		case in == nil:
+			ask.Peers = append(ask.Peers, name)
+		default:
+			if why := notServing(in, s); why != "" {
+				away = append(away, name+" ("+why+")")
+			}
+		}
+	}
+	if len(ask.Peers) == 0 {
+		return away, nil
+	}
+	r, err := c.exec.Do(ctx, engine.Job{Task: &ask, Action: lifecycle.Action{ActionID: lifecycle.ActionID{Kind: lifecycle.ActPeers}, Task: s.ID, Device: s.Device, Domain: s.Domain}})
+	if err != nil {
+		return away, err
+	}
+	for _, p := range r.Peers {
+		away = append(away, p.Device+" ("+p.Why+")")
+	}
+	return away, nil
+}
+
+// notServing says why an inspection does not show the target of a task in service.
+func notServing(in *sdk.Inspection, s lifecycle.TaskSpec) string {
+	device := s.Activity.Quiesce == lifecycle.QuiesceDevice
+	found := false
+	for _, d := range in.Domains {
+		if !device && d.Name != s.Domain {
+			continue
+		}
+		found = true
+		if d.QuiesceState != sdk.StateNormal && !(device && d.Name == "default") {
+			return fmt.Sprintf("domain %s is %s", d.Name, d.QuiesceState)
+		}
+	}
+	if !found {
+		return "it has no domain " + s.Domain
+	}
+	return ""
 }
 
 // weighed weighs what was found about failover roles and API Connect as the
@@ -388,7 +445,7 @@ func (c *checking) device(ctx context.Context, d *ofDevice, seen *answers) []sdk
 	c.shown.Add(d.name, rep.Objects)
 	shown := c.shown[d.name]
 	c.mu.Unlock()
-	out = append(append(out, weighed(rep.Findings, c.spec.Guard)...), c.peers(ctx, d)...)
+	out = append(append(out, weighed(rep.Findings, c.spec.Guard)...), c.peers(ctx, d, seen)...)
 	if c.expected == nil {
 		return out
 	}

@@ -118,3 +118,42 @@ func TestWhyADeviceCannotBeAskedHasAWordOfItsOwn(t *testing.T) {
 		}
 	}
 }
+
+func TestAPeerServesWhatItSaysIsInService(t *testing.T) {
+	t.Parallel()
+	in := &sdk.Inspection{Domains: []sdk.Domain{{Name: "default", QuiesceState: sdk.StateUnknown}, {Name: "app01", QuiesceState: sdk.StateNormal}, {Name: "app02", QuiesceState: sdk.StateQuiesced}}}
+	normal := &sdk.Inspection{Domains: in.Domains[:2]}
+	for _, c := range []struct {
+		in     *sdk.Inspection
+		domain string
+		mode   lifecycle.QuiesceMode
+		serves bool
+	}{
+		{in, "app01", lifecycle.QuiesceDomain, true},
+		{in, "app02", lifecycle.QuiesceDomain, false},
+		{in, "app03", lifecycle.QuiesceDomain, false},
+		{in, "", lifecycle.QuiesceDevice, false},
+		{normal, "", lifecycle.QuiesceDevice, true},
+		{&sdk.Inspection{}, "", lifecycle.QuiesceDevice, false},
+	} {
+		if why := notServing(c.in, lifecycle.TaskSpec{Domain: c.domain, Activity: lifecycle.Activity{Quiesce: c.mode}}); (why == "") != c.serves {
+			t.Errorf("%q, %s: %q", c.domain, c.mode, why)
+		}
+	}
+}
+
+func TestWhatWasFoundIsWeighedAsTheGuardDoes(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		guard lifecycle.Guard
+		want  []sdk.Level
+	}{
+		{lifecycle.Guard{RefuseActive: true, RefuseAPIConnect: true}, []sdk.Level{sdk.LevelError, sdk.LevelError, sdk.LevelOK, sdk.LevelError}},
+		{lifecycle.Guard{}, []sdk.Level{sdk.LevelWarning, sdk.LevelWarning, sdk.LevelOK, sdk.LevelError}},
+	} {
+		found := []sdk.Finding{{Check: "role", Level: sdk.LevelError}, {Check: "apic", Level: sdk.LevelWarning}, {Check: "role", Level: sdk.LevelOK}, {Check: "permission", Level: sdk.LevelError}}
+		if diff := cmp.Diff(c.want, levels(weighed(found, c.guard))); diff != "" {
+			t.Error(diff)
+		}
+	}
+}

@@ -48,7 +48,7 @@ func strict(c *cobra.Command) {
 		c.RunE = group
 	} else if check := c.Args; check != nil {
 		c.Args = func(c *cobra.Command, args []string) error {
-			if err := check(c, args); err != nil {
+			if err := errors.Join(check(c, args), c.ValidateFlagGroups()); err != nil {
 				return &usageError{command: c.CommandPath(), err: err}
 			}
 			return nil
