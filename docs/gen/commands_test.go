@@ -35,7 +35,6 @@ var notRun = map[string]string{
 	"systemctl enable --now dprun-recover.timer dprun-nightly.timer":          "needs systemd",
 	"systemctl enable dprun-recover.service      # at boot too":               "needs systemd",
 	"runuser -u dprun -- env DPRUN_STATE_DIR=/var/lib/dprun sh":               "needs root and the user that was made above",
-	"systemd-analyze calendar 'Mon..Fri 21:45 Europe/Berlin'":                 "needs systemd",
 	"systemctl start dprun-nightly.service && journalctl -u dprun-nightly -f": "needs systemd",
 }
 
