@@ -49,7 +49,7 @@ func Exits() []Exit {
 			"A misspelt command, flag, plan or run; a state directory that cannot be used.",
 			"Correct it. The message says what was expected, and `--help` what there is."},
 		{70, "Internal error: dprun or its journal is at fault.",
-			"A fault of dprun, or a file system that fails under the state directory.",
+			"A fault of dprun, a file system that fails under the state directory, or a host on which no guard process can be started.",
 			"Alert. `dprun owed` and `dprun recover` first, then report it with the run's log."},
 		{130, "Cancelled by SIGINT (Ctrl-C), cleaned up.",
 			"Somebody stopped it.",
