@@ -76,13 +76,19 @@ func (r *operation) acknowledge(ctx context.Context, target string) (report.Ackn
 	if done.Run != "" {
 		return done, nil
 	}
+	released := false
 	if r.journal != nil {
-		err := r.journal.CloseBreaker(ctx, target, whoami(), r.Clock.Now())
-		if err == nil || !errors.Is(err, journal.ErrNotFound) {
-			return done, err
+		now := r.Clock.Now()
+		for _, err := range []error{r.journal.CloseBreaker(ctx, target, whoami(), now), r.journal.EndLockouts(ctx, target, now)} {
+			switch {
+			case err == nil:
+				released = true
+			case !errors.Is(err, journal.ErrNotFound):
+				return done, &Error{ExitBug, err}
+			}
 		}
 	}
-	if done.Obligations > 0 {
+	if done.Obligations > 0 || released {
 		return done, nil
 	}
 	slices.Sort(targets)

@@ -396,6 +396,9 @@ func (r *operation) drive(ctx context.Context, machine *lifecycle.Run, host *plu
 	}()
 	desk := &permit.Desk{Journal: r.journal, Pending: r.pending, Clock: r.Clock, Log: r.Log, Record: b.Record}
 	exec := r.executor(spec.ID, spec.Plan, b.Record.Dir, x, host, desk)
+	if exec.Credentials, err = r.credentials(r.journal); err != nil {
+		return nil, &Error{ExitBug, err}
+	}
 	sweeping := r.beginSweep(ctx, exec, machine, b.Record.Dir, first.Kind)
 	var dropping sync.WaitGroup // beside the machine: a large file takes its time
 	defer dropping.Wait()

@@ -96,11 +96,15 @@ func (r *Runner) startLook(ctx context.Context, op *operation, loaded *Loaded, p
 	if err != nil {
 		return nil, err
 	}
+	credentials, err := r.credentials(op.journal)
+	if err != nil {
+		return nil, &Error{ExitBug, err}
+	}
 	l := &look{Runner: r, plan: record.NewCompiledPlan(loaded.Config, p, loaded.secrets, &r.redact), host: r.startUnlockedHost()}
 	l.plan.Know(others, op.fresh())
 	l.exec = execute.New(execute.Options{Run: "preview", PlanName: p.Name, Version: r.Version, Plan: l.plan, Plugins: l.host, Staging: r.staging,
 		Locks: deviceLocks{r.locks, "preview"}, Permits: asking{&permit.Desk{Journal: op.journal, Pending: r.pending, Clock: r.Clock, Log: r.Log}},
-		Clock: r.Clock, Redact: &r.redact, Log: r.Log, Output: func(string, string, string) {}})
+		Credentials: credentials, Clock: r.Clock, Redact: &r.redact, Log: r.Log, Output: func(string, string, string) {}})
 	return l, nil
 }
 

@@ -83,9 +83,11 @@ type Options struct {
 	Staging  *staging.Staging
 	Locks    Locks
 	Permits  Permits // nil: nothing is quiesced
-	Clock    clock.Clock
-	Redact   *redact.Redactor
-	Log      *slog.Logger
+	// Credentials are asked before a device is; nil: only what is owed is done.
+	Credentials Credentials
+	Clock       clock.Clock
+	Redact      *redact.Redactor
+	Log         *slog.Logger
 	// Output gets what scripts print, line by line.
 	Output func(task, stream, text string)
 }
@@ -151,7 +153,17 @@ func late(ctx context.Context, err error) error {
 
 // Do does one action.
 func (x *Executor) Do(ctx context.Context, j engine.Job) (*event.Result, error) {
-	r, err := x.do(ctx, j)
+	var r *event.Result
+	do := func() (err error) {
+		r, err = x.do(ctx, j)
+		return err
+	}
+	var err error
+	if device := asks(j.Action); device == "" || j.Action.Owed() {
+		err = do()
+	} else {
+		err = x.logIn(ctx, device, do)
+	}
 	if err != nil {
 		return r, x.clean(asks(j.Action), x.doubted(j.Action, err))
 	}

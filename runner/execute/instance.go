@@ -13,6 +13,7 @@ type instance[T any] struct {
 	made   chan struct{} // closed when what is below is set
 	value  T
 	verify sdk.Verify
+	login  string // the credential; empty: none
 	err    error
 	gaveUp bool // whoever made it was stopped meanwhile
 }
@@ -64,17 +65,36 @@ func once[T any](ctx context.Context, mu *sync.Mutex, all map[string]*instance[T
 
 // source is the device's instance, configured at first use.
 func (x *Executor) source(ctx context.Context, device string) (sdk.Source, error) {
-	i, err := once(ctx, &x.mu, x.sources, device, func(i *instance[sdk.Source]) error {
+	i, err := x.instance(ctx, device)
+	if err != nil {
+		return nil, err
+	}
+	return i.value, nil
+}
+
+func (x *Executor) instance(ctx context.Context, device string) (*instance[sdk.Source], error) {
+	return once(ctx, &x.mu, x.sources, device, func(i *instance[sdk.Source]) error {
 		e, err := x.Plan.Device(ctx, device)
+		if err == nil && x.Credentials != nil {
+			i.login, err = x.Credentials.Of(ctx, e)
+		}
 		if err == nil {
 			i.value, err = x.Plugins.Source(ctx, e.Type, e.Config)
 		}
 		return err
 	})
+}
+
+// logIn makes a call to a device, if its credential may be used.
+func (x *Executor) logIn(ctx context.Context, device string, call func() error) error {
+	i, err := x.instance(ctx, device)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return i.value, nil
+	if i.login == "" {
+		return call()
+	}
+	return x.Credentials.Use(ctx, i.login, device, call)
 }
 
 // destination is the destination's instance, configured at first use.

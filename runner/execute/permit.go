@@ -26,6 +26,15 @@ type Permits interface {
 	Excused(ctx context.Context, c Claim) ([]string, error)
 }
 
+// Credentials keep accounts from being locked out, over all runs of the state directory.
+type Credentials interface {
+	// Of names what logs in to an endpoint; empty: nothing does.
+	Of(ctx context.Context, e Endpoint) (string, error)
+	// Use makes a call that logs in to a device, or fails as a refused login does
+	// because the credential must not be used now.
+	Use(ctx context.Context, credential, device string, call func() error) error
+}
+
 // Claim is what a permit is asked for.
 type Claim struct {
 	Task     *lifecycle.TaskSpec
@@ -62,9 +71,12 @@ const peersAtOnce = 8
 func (x *Executor) peers(ctx context.Context, j engine.Job) (*event.Result, error) {
 	ctx, cancel := x.limited(ctx, checkLimit)
 	defer cancel()
-	excused, err := x.Permits.Excused(ctx, claim(j))
-	if err != nil {
-		return nil, late(ctx, err)
+	var excused []string
+	if x.Permits != nil {
+		var err error
+		if excused, err = x.Permits.Excused(ctx, claim(j)); err != nil {
+			return nil, late(ctx, err)
+		}
 	}
 	var mu sync.Mutex
 	res := &event.Result{}
@@ -97,12 +109,16 @@ func (x *Executor) peers(ctx context.Context, j engine.Job) (*event.Result, erro
 // awayFrom says why a device does not count as serving a target. The error is
 // one that may pass.
 func (x *Executor) awayFrom(ctx context.Context, device string, t sdk.Target) (why string, err error) {
-	s, err := x.source(ctx, device)
-	if err == nil {
-		var r *sdk.QuiesceReport
-		if r, err = s.QuiesceState(ctx, t); err == nil {
-			return notServing(r), nil
+	var r *sdk.QuiesceReport
+	err = x.logIn(ctx, device, func() error {
+		s, err := x.source(ctx, device)
+		if err == nil {
+			r, err = s.QuiesceState(ctx, t)
 		}
+		return err
+	})
+	if err == nil {
+		return notServing(r), nil
 	}
 	f := failure.From(err)
 	if f.Kind.Retryable() {

@@ -25,7 +25,10 @@ func (x *Executor) Preflight(ctx context.Context, device string, r sdk.Preflight
 		return nil, false, nil
 	}
 	r.Now = x.Clock.Now()
-	rep, err = p.Preflight(ctx, r)
+	err = x.logIn(ctx, device, func() error {
+		rep, err = p.Preflight(ctx, r)
+		return err
+	})
 	if err != nil {
 		return nil, true, x.clean(device, late(ctx, failure.From(err)))
 	}

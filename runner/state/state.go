@@ -5,6 +5,7 @@
 package state
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -156,3 +157,42 @@ func (s *State) GuardLog() string { return filepath.Join(s.root, "guard.log") }
 // Leftovers is the directory of notes about temporary files at destinations
 // that could not be removed yet.
 func (s *State) Leftovers() string { return filepath.Join(s.root, "leftovers") }
+
+// keySize is the length of the key in bytes.
+const keySize = 32
+
+// Key is a secret of this state directory. Credentials are named with it, so
+// that the journal tells nothing of them. It is made where it is missing.
+func (s *State) Key() ([]byte, error) {
+	path := filepath.Join(s.root, "credentials.key")
+	key, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := makeKey(path); err != nil && !errors.Is(err, fs.ErrExist) {
+			return nil, fmt.Errorf("make the key of the state directory: %w", err)
+		}
+		key, err = os.ReadFile(path)
+	}
+	if err == nil && len(key) != keySize {
+		err = fmt.Errorf("%s has %d bytes instead of %d; remove it, and a new one is made", path, len(key), keySize)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the key of the state directory: %w", err)
+	}
+	return key, nil
+}
+
+// makeKey makes a key that is whole as soon as it is there.
+func makeKey(path string) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".key-")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	key := make([]byte, keySize)
+	_, _ = rand.Read(key) // never fails
+	_, err = f.Write(key)
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	return os.Link(f.Name(), path) // refuses one that another process has made meanwhile
+}

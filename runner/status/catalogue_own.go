@@ -10,9 +10,9 @@ var ownCodes = []Entry{
 	},
 	{
 		Code: SkippedCredentialRefused, Origin: OriginOwn, Level: LevelTask, Phases: []int{1}, Class: ClassSkipped,
-		Meaning: "The task does not run: the device refused the credential when it was inspected, and this run does not try it there again, so that the account is not locked out.",
-		Cause:   "The password expired or was changed on the device but not in the secret store, or the account is locked already. Other devices with the same credential are still tried, and so is this one in the next run.",
-		Action:  "Mend the password where the plan reads it from, and check on one device that the account is not locked. `dprun plan PLAN --only device=NAME` tries it on a single device; then run the plan again. Hold scheduled runs back until then: each attempt may lock the account.",
+		Meaning: "The task does not run: its device, or another one with the same user and password, refused them, and they are not used again for an hour, so that the account is not locked.",
+		Cause:   "The password expired or was changed on the device but not in the secret store, or the account is locked already. One device of each credential is asked first, and the others only when it has let dprun in.",
+		Action:  "Correct the password where the plan reads it from: a changed one is used at once. If it was right, see that the account is not locked, and type `dprun recover --ack DEVICE` with the device that refused it. Then run the plan again.",
 	},
 	{
 		Code: SkippedDeviceStillOwes, Origin: OriginOwn, Level: LevelTask, Phases: []int{1}, Class: ClassSkipped,
@@ -76,9 +76,9 @@ var ownCodes = []Entry{
 	},
 	{
 		Code: PreChecksCredentialRefused, Origin: OriginOwn, Level: LevelTask, Phases: []int{5, 6, 8}, Class: ClassFailed,
-		Meaning: "The task failed: the device refused the credential.",
+		Meaning: "The task failed: the device, or another one with the same user and password, refused them.",
 		Cause:   "The password expired or was changed, the account is locked or was removed, or an access policy no longer allows the management interface.",
-		Action:  "Do not retry: more attempts may lock the account. Mend the password where the plan reads it from; other devices and the next scheduled run still use this credential, so stop those first. Try it with `dprun plan PLAN --only device=NAME`, then run the plan again.",
+		Action:  "Correct the password where the plan reads it from: a changed one is used at once, the refused one not for an hour, by no run and on no device. If it was right, see that the account is not locked, and type `dprun recover --ack DEVICE` with the device that refused it. Then run the plan again.",
 	},
 	{
 		Code: PreChecksDeviceCheckFailed, Origin: OriginOwn, Level: LevelTask, Phases: []int{6, 8}, Class: ClassFailed,
