@@ -39,6 +39,7 @@ type Appliance struct {
 	space    space
 
 	exportSize int64          // of a domain that says nothing else
+	sizes      sync.Map       // of the archives, by domain
 	access     []accessPolicy // nil: the account may do everything
 	ahead      time.Duration
 

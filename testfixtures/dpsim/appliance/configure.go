@@ -89,6 +89,7 @@ func (a *Appliance) setDomain(in *domain, name, operation string) error {
 	case !there:
 		d := newDomain(DomainSpec{Name: name, Objects: intrinsic}, a.exportSize)
 		a.domains = append(a.domains, d)
+		a.sizes.Store(name, a.exportSize)
 	}
 	in.saveNeeded = true
 	return nil

@@ -68,6 +68,7 @@ func (a *Appliance) makeDomains(spec Spec) error {
 		}
 		state := p.choice("domain "+name+": quiesce_state", d.QuiesceState, Normal, Quiescing, Quiesced, Unquiescing, Broken, Unknown)
 		made := newDomain(d, own)
+		a.sizes.Store(name, own)
 		made.state = state
 		if name == "default" {
 			for alias, address := range spec.HostAliases {

@@ -207,7 +207,7 @@ func (a *Appliance) list(domain, dir string) Listing {
 	}
 	for _, name := range standing(domain) {
 		if parent(name) == dir && a.files[domain][name] == nil {
-			l.Files = append(l.Files, ListedFile{Name: path.Base(name), Size: int64(len(standingText(domain, name))), Modified: a.started.In(a.zone)})
+			l.Files = append(l.Files, ListedFile{Name: path.Base(name), Size: a.standingSize(domain, name), Modified: a.started.In(a.zone)})
 		}
 	}
 	for name := range a.files[domain] {

@@ -24,14 +24,38 @@ var delivered = sync.OnceValue(func() []string {
 	return out
 })
 
+// contentFile stands for the files of local: that a domain's archives hold.
+const contentFile = "local:/content.xml"
+
+// deflated is how many times larger files are than the archives of them, at least.
+const deflated = 5
+
 // standing are the files that a domain has from the start.
 func standing(domain string) []string {
-	return append([]string{"config:/" + domain + ".cfg", "logtemp:/default-log", "logtemp:/default-log-xml", "pubcert:/root-ca.pem"}, delivered()...)
+	return append([]string{contentFile, "config:/" + domain + ".cfg", "logtemp:/default-log", "logtemp:/default-log-xml", "pubcert:/root-ca.pem"}, delivered()...)
 }
 
-func standingText(domain, normal string) string {
+func (a *Appliance) standingText(domain, normal string) string {
 	line := fmt.Sprintf("# %s of domain %s\n", normal, domain)
+	if normal == contentFile {
+		size := a.contentSize(domain)
+		return strings.Repeat(line, int(size)/len(line)+1)[:size]
+	}
 	return strings.Repeat(line, 4+len(normal)%7)
+}
+
+func (a *Appliance) standingSize(domain, normal string) int64 {
+	if normal == contentFile {
+		return a.contentSize(domain)
+	}
+	return int64(len(a.standingText(domain, normal)))
+}
+
+// contentSize is how large the files of a domain in local: are.
+func (a *Appliance) contentSize(domain string) int64 {
+	size, _ := a.sizes.Load(domain)
+	n, _ := size.(int64)
+	return deflated * n
 }
 
 // standingFile is such a file as one that was written, or nil.
@@ -39,13 +63,12 @@ func (a *Appliance) standingFile(domain, normal string) *File {
 	if !slices.Contains(standing(domain), normal) {
 		return nil
 	}
-	text := standingText(domain, normal)
-	return &File{Size: int64(len(text)), Modified: a.started}
+	return &File{Size: a.standingSize(domain, normal), Modified: a.started}
 }
 
 // read fills in the content of a file that was there from the start.
 func (a *Appliance) readStanding(domain, normal string, f *File) error {
-	text := standingText(domain, normal)
+	text := a.standingText(domain, normal)
 	blob, err := a.once(archiveKey{domain: domain, sealed: normal}, func() (*spool.Blob, error) {
 		return a.Spool.Add(f.Size, false, func(w io.Writer) error { _, err := io.WriteString(w, text); return err })
 	})
