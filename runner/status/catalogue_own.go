@@ -40,8 +40,8 @@ var ownCodes = []Entry{
 	},
 	{
 		Code: CertNotUsableOnDevice, Origin: OriginOwn, Level: LevelTask, Phases: []int{1, 6, 8}, Class: ClassInvalid,
-		Meaning: "The task does not run: the certificate named for the secure backup exists on the device but is down or expired.",
-		Cause:   "The certificate passed its end date, its file is missing or cannot be read, or its object is disabled.",
+		Meaning: "The task does not run: the certificate named for the secure backup exists on the device but is down, expired, or not the one whose private key is kept.",
+		Cause:   "The certificate passed its end date, its file is missing or cannot be read, its object is disabled, or it is another one than `recovery_certificate` names.",
 		Action:  "Look at the certificate object in the device's default domain, replace or enable it, and confirm with `dprun plan PLAN`. A backup encrypted for a certificate can only be restored with its private key: keep the old key.",
 	},
 	{
