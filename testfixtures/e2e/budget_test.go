@@ -12,8 +12,13 @@ import (
 func TestTheRequestsOfAnExportDoNotGrowWithTheGateway(t *testing.T) {
 	t.Parallel()
 	five := `"app01", "app02", "app03", "app04", "app05"`
-	for name, c := range map[string]struct{ domains, quiesce string }{
-		"five, in service": {five, ""}, "five, quiesced": {five, `quiesce = "domain"`}, "all, in service": {`"*"`, ""},
+	for name, c := range map[string]struct {
+		domains, quiesce string
+		differ           float64 // by less than this part
+	}{
+		"five, in service": {five, "", 0.1}, "all, in service": {`"*"`, "", 0.1},
+		// How often a state is polled, and whether a device is looked at again, is a matter of time.
+		"five, quiesced": {five, `quiesce = "domain"`, 0.3},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -42,7 +47,7 @@ plan "nightly" {
 					t.Errorf("%s got %.1f requests for an export", d.Name, mean[d.Name])
 				}
 			}
-			if low, high := min(mean["few"], mean["many"]), max(mean["few"], mean["many"]); high-low >= 0.1*low {
+			if low, high := min(mean["few"], mean["many"]), max(mean["few"], mean["many"]); high-low >= c.differ*low {
 				t.Errorf("an export takes %.2f requests with 5 domains and %.2f with 200", mean["few"], mean["many"])
 			}
 		})
