@@ -257,3 +257,40 @@ func TestADryNightChangesNothing(t *testing.T) {
 		t.Errorf("a run is known: %s (%v)", runs, err)
 	}
 }
+
+// A password that is wrong for all devices is tried on one of them.
+func TestACheckDoesNotLockTheAccount(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	fleet, err := dpsim.Start(context.Background(), dpsim.Scenario{Dir: t.TempDir(), SpoolDir: t.TempDir(), Devices: []dpsim.Device{{Name: "gw", Count: 6, AppDomains: 1}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(fleet.Close)
+	if err := fleet.WriteReady(filepath.Join(dir, "ready.json")); err != nil {
+		t.Fatal(err)
+	}
+	files := map[string]string{"drain": "#!/bin/sh\n", "plan.hcl": fmt.Sprintf(checkedPlan, "", "", "")}
+	for _, d := range fleet.Ready().Devices {
+		files[d.Name+".pw"] = "wrong"
+	}
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out, err := dprun(t, dir, "check", "plan.hcl", "--json", "--log-level", "error").Output()
+	if got := code(t, err); got != 15 { // the destination is not there either
+		t.Errorf("exit code %d, want 15\n%s", got, out)
+	}
+	failed := 0
+	for _, d := range fleet.State().Devices {
+		failed += d.FailedLogins
+	}
+	if failed != 1 {
+		t.Errorf("%d failed logins, want 1", failed)
+	}
+	if n := strings.Count(string(out), `"check":"login","level":"error"`); n != 6 {
+		t.Errorf("%d devices say that the login is refused, want 6\n%s", n, out)
+	}
+}
