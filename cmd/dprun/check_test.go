@@ -215,23 +215,15 @@ func TestADryNightChangesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(fleet.Close)
-	if err := fleet.WriteReady(filepath.Join(dir, "ready.json")); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, fleet.WriteReady(filepath.Join(dir, "ready.json")))
 	for _, d := range fleet.Ready().Devices {
-		if err := os.WriteFile(filepath.Join(dir, d.Name+".pw"), []byte(d.Password), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		need.Done(t, os.WriteFile(filepath.Join(dir, d.Name+".pw"), []byte(d.Password), 0o600))
 	}
 	plan := strings.Replace(fmt.Sprintf(checkedPlan, "", "", ""), "  group    = \"edge\"\n", "", 1)
 	for name, text := range map[string]string{"drain": "#!/bin/sh\ntouch ran\n", "plan.hcl": plan} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o700); err != nil {
-			t.Fatal(err)
-		}
+		need.Done(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o700))
 	}
-	if err := os.Mkdir(filepath.Join(dir, "backups"), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, os.Mkdir(filepath.Join(dir, "backups"), 0o700))
 	before := fleet.State()
 	out, err := dprun(t, dir, "plan", "plan.hcl", "--dry-night", "--json").Output()
 	if got := code(t, err); got != 3 {

@@ -14,6 +14,7 @@ import (
 	"github.com/dprun/dprun/plugins/file"
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/conformance"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 // BenchmarkStore stores 256 MiB, durably.
@@ -22,9 +23,7 @@ func BenchmarkStore(b *testing.B) {
 	_, _ = rand.Read(content)
 	sum := sha256.Sum256(content)
 	src := filepath.Join(b.TempDir(), "source")
-	if err := os.WriteFile(src, content, 0o600); err != nil {
-		b.Fatal(err)
-	}
+	need.Done(b, os.WriteFile(src, content, 0o600))
 	p, stop, err := conformance.Serve(file.Plugin())
 	if err != nil {
 		b.Fatal(err)
@@ -39,12 +38,8 @@ func BenchmarkStore(b *testing.B) {
 			b.SetBytes(int64(len(content)))
 			for i := range b.N {
 				r := sdk.StoreRequest{Source: src, Path: fmt.Sprint(verify, i), Size: int64(len(content)), SHA256: hex.EncodeToString(sum[:]), Verify: verify}
-				if _, err := d.Store(b.Context(), r, nil); err != nil {
-					b.Fatal(err)
-				}
-				if err := d.(sdk.Deleter).Delete(b.Context(), r.Path); err != nil {
-					b.Fatal(err)
-				}
+				need.Value(d.Store(b.Context(), r, nil))(b)
+				need.Done(b, d.(sdk.Deleter).Delete(b.Context(), r.Path))
 			}
 		})
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/testfixtures/ganesha"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 // BenchmarkStore stores one large file, and many small ones by four callers.
@@ -16,12 +17,8 @@ func BenchmarkStore(b *testing.B) {
 			r := staged(b, "x", bytesOf(500e6, 1), verify)
 			b.SetBytes(r.Size)
 			for b.Loop() {
-				if _, err := d.Store(b.Context(), r, nil); err != nil {
-					b.Fatal(err)
-				}
-				if err := d.Delete(b.Context(), r.Path); err != nil {
-					b.Fatal(err)
-				}
+				need.Value(d.Store(b.Context(), r, nil))(b)
+				need.Done(b, d.Delete(b.Context(), r.Path))
 			}
 		})
 		b.Run("small/"+string(verify), func(b *testing.B) {
@@ -54,8 +51,6 @@ func storeMany(b *testing.B, d *destination, r sdk.StoreRequest, round int) {
 		}()
 	}
 	for range callers {
-		if err := <-errs; err != nil {
-			b.Fatal(err)
-		}
+		need.Done(b, <-errs)
 	}
 }

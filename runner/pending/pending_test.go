@@ -1,6 +1,8 @@
 package pending
 
 import (
+	"github.com/dprun/dprun/testfixtures/need"
+
 	"encoding/json"
 	"errors"
 	"os"
@@ -22,17 +24,10 @@ func owed(task, device string, since time.Time) Obligation {
 		Endpoint: json.RawMessage(`{"type":"datapower"}`)}
 }
 
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 func list(t *testing.T, d *Dir) ([]Obligation, []Damaged) {
 	t.Helper()
 	out, damaged, err := d.List()
-	must(t, err)
+	need.Done(t, err)
 	return out, damaged
 }
 
@@ -43,21 +38,21 @@ func TestWhatIsOwedStandsInAFileUntilItIsDone(t *testing.T) {
 	t.Parallel()
 	d := Open(t.TempDir())
 	first, second := owed("a", "gw-1", noon), owed("b", "gw-2", noon.Add(time.Minute))
-	must(t, d.Put(second))
-	must(t, d.Put(first))
+	need.Done(t, d.Put(second))
+	need.Done(t, d.Put(first))
 	first.Script = "exec.later"
-	must(t, d.Put(first)) // in place of the one before
+	need.Done(t, d.Put(first)) // in place of the one before
 	got, damaged := list(t, Open(d.path))
 	if diff := cmp.Diff([]Obligation{first, second}, got, compact); diff != "" || len(damaged) > 0 {
 		t.Error(damaged, diff)
 	}
 	info, err := os.Stat(d.Path(first.Key))
-	must(t, err)
+	need.Done(t, err)
 	if info.Mode().Perm() != 0o600 {
 		t.Errorf("mode %v", info.Mode())
 	}
-	must(t, d.Remove(first.Key))
-	must(t, d.Remove(first.Key)) // done is done
+	need.Done(t, d.Remove(first.Key))
+	need.Done(t, d.Remove(first.Key)) // done is done
 	if got, _ := list(t, d); len(got) != 1 || got[0].Key != second.Key {
 		t.Errorf("left: %v", got)
 	}
@@ -76,8 +71,8 @@ func TestAFileThatCannotBeReadIsNamed(t *testing.T) {
 			t.Parallel()
 			d := Open(t.TempDir())
 			o := owed("a", "gw", noon)
-			must(t, d.Put(o))
-			must(t, spoil(d.Path(o.Key)))
+			need.Done(t, d.Put(o))
+			need.Done(t, spoil(d.Path(o.Key)))
 			got, damaged := list(t, d)
 			if len(got) != 0 || len(damaged) != 1 || !strings.Contains(damaged[0].Error(), damaged[0].Path) {
 				t.Errorf("%v, %v", got, damaged)
@@ -90,7 +85,7 @@ func TestOneProcessAtATimeSettles(t *testing.T) {
 	t.Parallel()
 	d := Open(t.TempDir())
 	o := owed("a", "gw", noon)
-	must(t, d.Put(o))
+	need.Done(t, d.Put(o))
 	release, there, err := d.Claim(o.Key)
 	if !there || err != nil {
 		t.Fatal(there, err)
@@ -103,7 +98,7 @@ func TestOneProcessAtATimeSettles(t *testing.T) {
 	if !there || err != nil {
 		t.Fatal(there, err)
 	}
-	must(t, d.Remove(o.Key))
+	need.Done(t, d.Remove(o.Key))
 	release()
 	if _, there, err := d.Claim(o.Key); there || err != nil {
 		t.Errorf("what is done is still there: %v", err)

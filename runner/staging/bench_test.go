@@ -1,6 +1,8 @@
 package staging
 
 import (
+	"github.com/dprun/dprun/testfixtures/need"
+
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
@@ -26,11 +28,11 @@ func BenchmarkSeal(b *testing.B) {
 	c := sdk.Artifact{Name: "a.zip", Size: size, SHA256: hex.EncodeToString(whole.Sum(nil))}
 	write := func(b *testing.B, d *Dir) *os.File {
 		f, err := os.Create(filepath.Join(d.Path(), c.Name))
-		must(b, err)
+		need.Done(b, err)
 		start := time.Now()
 		for i := range size / block {
 			_, err := f.Write(content)
-			must(b, err)
+			need.Done(b, err)
 			time.Sleep(time.Until(start.Add(time.Duration(i) * time.Second * block / rate)))
 		}
 		return f
@@ -59,15 +61,15 @@ func BenchmarkSeal(b *testing.B) {
 				if tc.seal {
 					f.Close()
 					_, err := d.Seal(b.Context(), []sdk.Artifact{c})
-					must(b, err)
+					need.Done(b, err)
 				} else {
-					must(b, f.Sync())
+					need.Done(b, f.Sync())
 					f.Close()
 				}
 				b.StopTimer()
 				b.ReportMetric(written.Sub(start).Seconds(), "s-write")
 				b.ReportMetric(time.Since(start).Seconds(), "s-all")
-				must(b, d.Discard())
+				need.Done(b, d.Discard())
 				b.StartTimer()
 			}
 		})

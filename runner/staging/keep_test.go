@@ -1,6 +1,8 @@
 package staging
 
 import (
+	"github.com/dprun/dprun/testfixtures/need"
+
 	"errors"
 	"io/fs"
 	"os"
@@ -22,7 +24,7 @@ func stage(t *testing.T, s *Staging, run, task, content string) []Sealed {
 	t.Helper()
 	d := capture(t, s, run, task, "persisted")
 	sealed, err := d.Seal(t.Context(), []sdk.Artifact{put(t, d, "sub/a.zip", content)})
-	must(t, err)
+	need.Done(t, err)
 	return sealed
 }
 
@@ -63,7 +65,7 @@ func TestListTellsWhatIsStaged(t *testing.T) {
 	stage(t, s, "R1", "x/fra/orders", "123")
 	stage(t, s, "R2", "x/fra/billing", "1")
 	got, err := s.List()
-	must(t, err)
+	need.Done(t, err)
 	want := []Entry{{Run: "R1", Task: "x/fra/orders", Files: 2, Bytes: 8}, {Run: "R2", Task: "x/fra/billing", Files: 1, Bytes: 1}}
 	if d := cmp.Diff(want, got, cmpopts.IgnoreFields(Entry{}, "Path", "Modified")); d != "" {
 		t.Error(d)
@@ -81,12 +83,12 @@ func TestRemoveTakesTheRunsDirectoryWithItsLastTask(t *testing.T) {
 	stage(t, s, "R", "a", "1")
 	stage(t, s, "R", "b", "1")
 	run := filepath.Join(s.dir, "R")
-	must(t, s.Remove("R", "a"))
+	need.Done(t, s.Remove("R", "a"))
 	if entries, err := os.ReadDir(run); err != nil || len(entries) != 1 {
 		t.Errorf("after the first: %v, %v", entries, err)
 	}
-	must(t, s.Remove("R", "b"))
-	must(t, s.Remove("R", "b")) // nothing there is fine
+	need.Done(t, s.Remove("R", "b"))
+	need.Done(t, s.Remove("R", "b")) // nothing there is fine
 	if _, err := os.Lstat(run); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("after the last: %v", err)
 	}
@@ -119,26 +121,24 @@ func TestSweepRemovesWhatIsOldAndNotKept(t *testing.T) {
 	for _, task := range []string{"old", "old but kept", "new"} {
 		stage(t, s, "R", task, "1")
 	}
-	if err := os.WriteFile(filepath.Join(s.dir, "R", "stray"), nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, os.WriteFile(filepath.Join(s.dir, "R", "stray"), nil, 0o600))
 	entries, err := s.List()
-	must(t, err)
+	need.Done(t, err)
 	long := time.Now().Add(-8 * 24 * time.Hour)
 	for _, e := range entries {
 		if !strings.HasPrefix(e.Task, "old") {
 			continue
 		}
-		must(t, filepath.WalkDir(filepath.Join(s.dir, e.Path), func(p string, _ fs.DirEntry, err error) error {
+		need.Done(t, filepath.WalkDir(filepath.Join(s.dir, e.Path), func(p string, _ fs.DirEntry, err error) error {
 			return errors.Join(err, os.Chtimes(p, long, long))
 		}))
 	}
 	// A directory that is no task's is swept by its age as well.
-	must(t, os.MkdirAll(filepath.Join(s.dir, "R0", "cut"), 0o700))
-	must(t, os.Chtimes(filepath.Join(s.dir, "R0", "cut"), long, long))
+	need.Done(t, os.MkdirAll(filepath.Join(s.dir, "R0", "cut"), 0o700))
+	need.Done(t, os.Chtimes(filepath.Join(s.dir, "R0", "cut"), long, long))
 
 	removed, err := s.Sweep(time.Now().Add(-7*24*time.Hour), func(e Entry) bool { return e.Task == "old but kept" })
-	must(t, err)
+	need.Done(t, err)
 	var got []string
 	for _, e := range removed {
 		got = append(got, e.Run+" "+e.Task)
@@ -147,7 +147,7 @@ func TestSweepRemovesWhatIsOldAndNotKept(t *testing.T) {
 		t.Error(d)
 	}
 	left, err := s.List()
-	must(t, err)
+	need.Done(t, err)
 	got = nil
 	for _, e := range left {
 		got = append(got, e.Task)

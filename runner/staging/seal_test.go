@@ -1,6 +1,8 @@
 package staging
 
 import (
+	"github.com/dprun/dprun/testfixtures/need"
+
 	"bytes"
 	"context"
 	"crypto/rand"
@@ -22,20 +24,14 @@ import (
 
 func open(t testing.TB) *Staging {
 	t.Helper()
-	s, err := Open(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := need.Value(Open(t.TempDir()))(t)
 	t.Cleanup(func() { s.Close() })
 	return s
 }
 
 func capture(t testing.TB, s *Staging, run, task, variant string) *Dir {
 	t.Helper()
-	d, err := s.Capture(run, task, variant)
-	if err != nil {
-		t.Fatal(err)
-	}
+	d := need.Value(s.Capture(run, task, variant))(t)
 	t.Cleanup(func() { d.follower.end() })
 	return d
 }
@@ -44,12 +40,8 @@ func capture(t testing.TB, s *Staging, run, task, variant string) *Dir {
 func put(t testing.TB, d *Dir, name, content string) sdk.Artifact {
 	t.Helper()
 	file := filepath.Join(d.Path(), filepath.FromSlash(name))
-	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(file, []byte(content), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, os.MkdirAll(filepath.Dir(file), 0o755))
+	need.Done(t, os.WriteFile(file, []byte(content), 0o644))
 	return claim(name, []byte(content))
 }
 
@@ -66,10 +58,7 @@ func TestSealTakesOverWhatWasClaimed(t *testing.T) {
 		t.Fatalf("the directory: %v, %v", info, err)
 	}
 	claims := []sdk.Artifact{put(t, d, "b/c/manifest.xml", "<m/>"), put(t, d, "a.zip", "PK"), put(t, d, "empty", "")}
-	got, err := d.Seal(t.Context(), claims)
-	if err != nil {
-		t.Fatal(err)
-	}
+	got := need.Value(d.Seal(t.Context(), claims))(t)
 	var want []Sealed
 	for _, c := range claims {
 		want = append(want, Sealed{Name: c.Name, Path: d.rel + "/" + c.Name, Size: c.Size, SHA256: c.SHA256})
@@ -78,10 +67,7 @@ func TestSealTakesOverWhatWasClaimed(t *testing.T) {
 		t.Error(d)
 	}
 	for _, f := range got {
-		file, err := s.Path(f.Path)
-		if err != nil {
-			t.Fatal(err)
-		}
+		file := need.Value(s.Path(f.Path))(t)
 		info, err := os.Lstat(file)
 		if err != nil || info.Mode() != 0o400 || info.Size() != f.Size {
 			t.Errorf("%s: %v, %v; want a read-only file of %d bytes", f.Name, info.Mode(), err, f.Size)
@@ -100,27 +86,27 @@ func TestSealRefusesWhatWasNotAgreed(t *testing.T) {
 		want  failure.Reason
 	}{
 		"a symbolic link claimed": {func(t *testing.T, d *Dir, c []sdk.Artifact) []sdk.Artifact {
-			must(t, os.Symlink("a.zip", filepath.Join(d.Path(), "link")))
+			need.Done(t, os.Symlink("a.zip", filepath.Join(d.Path(), "link")))
 			return append(c, sdk.Artifact{Name: "link", Size: 2, SHA256: c[0].SHA256})
 		}, failure.Internal, failure.Protocol},
 		"a symbolic link to outside": {func(t *testing.T, d *Dir, c []sdk.Artifact) []sdk.Artifact {
-			must(t, os.Symlink("/etc", filepath.Join(d.Path(), "etc")))
+			need.Done(t, os.Symlink("/etc", filepath.Join(d.Path(), "etc")))
 			return append(c, sdk.Artifact{Name: "etc/passwd", Size: 2, SHA256: c[0].SHA256})
 		}, failure.Internal, failure.Protocol},
 		"a pipe": {func(t *testing.T, d *Dir, c []sdk.Artifact) []sdk.Artifact {
-			must(t, unix.Mkfifo(filepath.Join(d.Path(), "pipe"), 0o600))
+			need.Done(t, unix.Mkfifo(filepath.Join(d.Path(), "pipe"), 0o600))
 			return append(c, sdk.Artifact{Name: "pipe", Size: 1})
 		}, failure.Internal, failure.Protocol},
 		"a socket": {func(t *testing.T, d *Dir, c []sdk.Artifact) []sdk.Artifact {
-			must(t, unix.Mknod(filepath.Join(d.Path(), "s"), unix.S_IFSOCK|0o600, 0))
+			need.Done(t, unix.Mknod(filepath.Join(d.Path(), "s"), unix.S_IFSOCK|0o600, 0))
 			return c
 		}, failure.Internal, failure.Protocol},
 		"a second name within": {func(t *testing.T, d *Dir, c []sdk.Artifact) []sdk.Artifact {
-			must(t, os.Link(filepath.Join(d.Path(), "a.zip"), filepath.Join(d.Path(), "b.zip")))
+			need.Done(t, os.Link(filepath.Join(d.Path(), "a.zip"), filepath.Join(d.Path(), "b.zip")))
 			return append(c, sdk.Artifact{Name: "b.zip", Size: c[0].Size, SHA256: c[0].SHA256})
 		}, failure.Internal, failure.Protocol},
 		"a second name outside": {func(t *testing.T, d *Dir, c []sdk.Artifact) []sdk.Artifact {
-			must(t, os.Link(filepath.Join(d.Path(), "a.zip"), filepath.Join(t.TempDir(), "kept")))
+			need.Done(t, os.Link(filepath.Join(d.Path(), "a.zip"), filepath.Join(t.TempDir(), "kept")))
 			return c
 		}, failure.Internal, failure.Protocol},
 		"a file not named": {func(t *testing.T, d *Dir, c []sdk.Artifact) []sdk.Artifact {
@@ -173,7 +159,7 @@ func TestSealRefusesWhatWasNotAgreed(t *testing.T) {
 			if f := failure.From(err); f.Kind != tc.kind || f.Reason != tc.want {
 				t.Errorf("Seal = %s/%s (%v), want %s/%s", f.Kind, f.Reason, err, tc.kind, tc.want)
 			}
-			must(t, d.Discard())
+			need.Done(t, d.Discard())
 			if _, err := os.Lstat(d.Path()); !os.IsNotExist(err) {
 				t.Errorf("after Discard: %v", err)
 			}
@@ -245,14 +231,14 @@ func TestFollowedFilesAreHashedRight(t *testing.T) {
 				file = ".a.zip.tmp"
 			}
 			f, err := os.Create(filepath.Join(d.Path(), file))
-			must(t, err)
-			must(t, write(t, f, func() { time.Sleep(4 * followEvery) }))
-			must(t, f.Close())
+			need.Done(t, err)
+			need.Done(t, write(t, f, func() { time.Sleep(4 * followEvery) }))
+			need.Done(t, f.Close())
 			got, err := d.Seal(t.Context(), []sdk.Artifact{claim("a.zip", content)})
 			if err != nil {
 				t.Fatal(err)
 			}
-			must(t, s.Verify(t.Context(), got))
+			need.Done(t, s.Verify(t.Context(), got))
 		})
 	}
 }
@@ -279,12 +265,5 @@ func TestAFileIsFollowedWhileItIsWritten(t *testing.T) {
 	defer closeAll(files)
 	if len(files) != 1 || files[0].at != followFrom {
 		t.Errorf("follows %d files, want the large one up to its end", len(files))
-	}
-}
-
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
 	}
 }

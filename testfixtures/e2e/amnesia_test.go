@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/dprun/dprun/testfixtures/dpsim"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 // soak is how often each kind of accident happens at a random moment, beside
@@ -27,7 +28,7 @@ func soak(t *testing.T) int {
 	if n == "" {
 		return 0
 	}
-	return must(strconv.Atoi(n))(t)
+	return need.Value(strconv.Atoi(n))(t)
 }
 
 // TestNothingIsForgotten: dprun is killed while a domain is quiesced, and then
@@ -114,28 +115,22 @@ func (p *program) remove(names ...string) {
 
 func (p *program) truncate(name string) {
 	p.t.Helper()
-	if err := os.Truncate(filepath.Join(p.state(), name), 0); err != nil {
-		p.t.Fatal(err)
-	}
+	need.Done(p.t, os.Truncate(filepath.Join(p.state(), name), 0))
 }
 
 // damageWAL changes 64 bytes in the first half of the -wal file.
 func (p *program) damageWAL() {
 	p.t.Helper()
-	f := must(os.OpenFile(filepath.Join(p.state(), "journal.db-wal"), os.O_RDWR, 0))(p.t)
+	f := need.Value(os.OpenFile(filepath.Join(p.state(), "journal.db-wal"), os.O_RDWR, 0))(p.t)
 	defer func() { _ = f.Close() }()
-	size := must(f.Seek(0, io.SeekEnd))(p.t)
-	if _, err := f.WriteAt(make([]byte, 64), size/3); err != nil {
-		p.t.Fatal(err)
-	}
+	size := need.Value(f.Seek(0, io.SeekEnd))(p.t)
+	need.Value(f.WriteAt(make([]byte, 64), size/3))(p.t)
 }
 
 // smallState gives the state directory a file system of its own.
 func (p *program) smallState() {
 	p.t.Helper()
-	if err := os.Mkdir(p.state(), 0o700); err != nil {
-		p.t.Fatal(err)
-	}
+	need.Done(p.t, os.Mkdir(p.state(), 0o700))
 	if err := unix.Mount("tmpfs", p.state(), "tmpfs", 0, "size=64m,mode=700"); err != nil {
 		p.t.Fatalf("mount a small file system (this needs root): %v", err)
 	}
@@ -145,7 +140,7 @@ func (p *program) smallState() {
 // fillState leaves no free block on the state directory's file system.
 func (p *program) fillState() {
 	p.t.Helper()
-	f := must(os.Create(filepath.Join(p.state(), "ballast")))(p.t)
+	f := need.Value(os.Create(filepath.Join(p.state(), "ballast")))(p.t)
 	defer func() { _ = f.Close() }()
 	for block := make([]byte, 4096); ; {
 		if _, err := f.Write(block); errors.Is(err, syscall.ENOSPC) {
@@ -196,9 +191,7 @@ script "exec" "rejoin" {
 `
 	p := newProgram(t, build(t), plan, dpsim.Device{Name: "gw", AppDomains: 1})
 	p.write("rejoin", "#!/bin/sh\necho no answer >&2\nexit 1\n")
-	if err := os.Chmod(filepath.Join(p.dir, "rejoin"), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, os.Chmod(filepath.Join(p.dir, "rejoin"), 0o700))
 	p.exits(17, "apply --yes plan.hcl", "PLAN_LEFT_TRAFFIC_LED_AWAY")
 	for _, command := range []string{"owed", "recover"} {
 		if code, out := p.run(command); code != 17 || !strings.Contains(out, "rejoin") {

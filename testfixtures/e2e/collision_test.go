@@ -11,6 +11,7 @@ import (
 	"github.com/dprun/dprun/runner/report"
 	"github.com/dprun/dprun/testfixtures/dpsim"
 	"github.com/dprun/dprun/testfixtures/manualclock"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 // TestSetsOfOneMillisecondAreNotTakenForEachOther: two runs whose tasks start
@@ -89,10 +90,7 @@ func contents(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	out := map[string]string{}
 	for _, f := range files(t, dir) {
-		b, err := os.ReadFile(filepath.Join(dir, f))
-		if err != nil {
-			t.Fatal(err)
-		}
+		b := need.Value(os.ReadFile(filepath.Join(dir, f)))(t)
 		out[f] = string(b)
 	}
 	return out

@@ -16,6 +16,7 @@ import (
 	"github.com/dprun/dprun/runner"
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/schema"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 // fragile is a plugin whose process is gone as soon as it captures the domain
@@ -75,9 +76,7 @@ func (f fragile) Close() error                          { return nil }
 func TestAPluginThatDiesOfOneDomainBacksUpAllOthers(t *testing.T) {
 	t.Parallel()
 	dir, sink := t.TempDir(), &recorder{}
-	if err := os.Mkdir(filepath.Join(dir, "backups"), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, os.Mkdir(filepath.Join(dir, "backups"), 0o700))
 	const plan = `
 device "fragile" "gw" {
   for_each = toset(["gw-1", "gw-2", "gw-3"])
@@ -98,9 +97,7 @@ plan "p" {
 }
 `
 	path := filepath.Join(dir, "plan.hcl")
-	if err := os.WriteFile(path, []byte(plan), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, os.WriteFile(path, []byte(plan), 0o600))
 	r, err := runner.Open(runner.Options{StateDir: filepath.Join(dir, "state"), Version: "0.1.0-test", Bundled: bundled(), Environ: os.Environ(),
 		Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/dprun/dprun/testfixtures/dpsim"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 // TestScriptsWrittenForDPODGetItsArguments, by position.
@@ -15,9 +16,7 @@ func TestScriptsWrittenForDPODGetItsArguments(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, dpsim.Scenario{Devices: []dpsim.Device{{Name: "gw", AppDomains: 1}}})
 	s.write("dpod.sh", "#!/bin/sh\n(IFS='|'; echo \"$*\") >> said\n")
-	if err := os.Chmod(s.dir+"/dpod.sh", 0o700); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, os.Chmod(s.dir+"/dpod.sh", 0o700))
 	res := s.apply(`
 script "exec" "old" {
   arguments = "dpod"
@@ -38,10 +37,7 @@ plan "nightly" {
 	if res.ExitCode != 0 {
 		t.Fatalf("exit %d: %+v", res.ExitCode, res.Summary)
 	}
-	b, err := os.ReadFile(s.dir + "/said")
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := need.Value(os.ReadFile(s.dir + "/said"))(t)
 	gw, run := s.fleet.Device("gw"), res.Summary.Run
 	want := []string{
 		"BACKUP-PLAN|PRE|" + run + "|nightly",

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/dprun/dprun/testfixtures/dpsim"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 const quiescing = `
@@ -48,9 +49,7 @@ func TestABrokenAnswerEndsInItsCodeAndLeavesNothing(t *testing.T) {
 			if strings.HasPrefix(c.kind, "hang") {
 				s.patience = "2s"
 			}
-			if err := s.fleet.AddFault(dpsim.Fault{Kind: c.kind, Operation: "do-export"}); err != nil {
-				t.Fatal(err)
-			}
+			need.Done(t, s.fleet.AddFault(dpsim.Fault{Kind: c.kind, Operation: "do-export"}))
 			res := s.apply(quiescing)
 			history := s.sink.history("x/gw/app01")
 			if res.ExitCode != 1 || last(history) != c.code {
@@ -125,9 +124,7 @@ func TestQuiesceFaultsEndWithinTheirLimits(t *testing.T) {
 		t.Run(c.kind, func(t *testing.T) {
 			t.Parallel()
 			s := newSite(t, dpsim.Scenario{Devices: []dpsim.Device{{Name: "gw", AppDomains: 1}}})
-			if err := s.fleet.AddFault(dpsim.Fault{Kind: c.kind}); err != nil {
-				t.Fatal(err)
-			}
+			need.Done(t, s.fleet.AddFault(dpsim.Fault{Kind: c.kind}))
 			res := s.apply(quiescing)
 			if h := s.sink.history("x/gw/app01"); res.ExitCode != c.exit || last(h) != c.code {
 				t.Errorf("exit %d, history %v; want %d and %s", res.ExitCode, h, c.exit, c.code)
@@ -155,9 +152,7 @@ func TestQuiesceFaultsEndWithinTheirLimits(t *testing.T) {
 func TestAnUnquiesceThatIsRefusedTheLoginDoesNotLockTheAccount(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, dpsim.Scenario{Devices: []dpsim.Device{{Name: "gw", AppDomains: 1}}})
-	if err := s.fleet.AddFault(dpsim.Fault{Kind: "auth_failure", Operation: "do-action/DomainUnquiesce"}); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, s.fleet.AddFault(dpsim.Fault{Kind: "auth_failure", Operation: "do-action/DomainUnquiesce"}))
 	res := s.apply(quiescing)
 	if h := s.sink.history("x/gw/app01"); res.ExitCode != 16 || last(h) != "EXECUTION_UNQUIESCE_TIMEOUT_OCCURRED" {
 		t.Errorf("exit %d, history %v", res.ExitCode, h)

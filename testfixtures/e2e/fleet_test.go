@@ -11,6 +11,7 @@ import (
 
 	"github.com/dprun/dprun/testfixtures/dpsim"
 	"github.com/dprun/dprun/testfixtures/ganesha"
+	"github.com/dprun/dprun/testfixtures/need"
 	"github.com/dprun/dprun/testfixtures/sshd"
 )
 
@@ -110,10 +111,7 @@ plan "nightly" {
 
 func hashOf(t *testing.T, path string) string {
 	t.Helper()
-	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := need.Value(os.ReadFile(path))(t)
 	h := sha256.Sum256(b)
 	return hex.EncodeToString(h[:])
 }

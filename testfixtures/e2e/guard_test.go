@@ -16,6 +16,7 @@ import (
 
 	"github.com/dprun/dprun/runner"
 	"github.com/dprun/dprun/testfixtures/dpsim"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 // guards lists the guard processes of the program's state directory.
@@ -218,12 +219,12 @@ func TestAStoppedRunIsRecoveredByItsGuard(t *testing.T) {
 // makeOverdue moves the time by which targets should be back into the past.
 func (p *program) makeOverdue() {
 	p.t.Helper()
-	names := must(filepath.Glob(filepath.Join(p.state(), "pending", "*.json")))(p.t)
+	names := need.Value(filepath.Glob(filepath.Join(p.state(), "pending", "*.json")))(p.t)
 	if len(names) == 0 {
 		p.t.Fatal("nothing is pending: this proves nothing")
 	}
 	for _, name := range names {
-		text := string(must(os.ReadFile(name))(p.t))
+		text := string(need.Value(os.ReadFile(name))(p.t))
 		_, after, found := strings.Cut(text, `"due_back_by": "`)
 		if !found {
 			p.t.Fatalf("%s does not say when the target should be back:\n%s", name, text)
@@ -326,7 +327,7 @@ func TestAGuardTriesAgain(t *testing.T) {
 		t.Parallel()
 		p := guardedProgram(t, dprun, quiescing, dpsim.Device{Name: "gw", AppDomains: 1})
 		r := p.downInCapture()
-		password := string(must(os.ReadFile(filepath.Join(p.dir, "gw.pw")))(t))
+		password := string(need.Value(os.ReadFile(filepath.Join(p.dir, "gw.pw")))(t))
 		if err := os.Remove(filepath.Join(p.dir, "gw.pw")); err != nil {
 			t.Fatal(err)
 		}
@@ -349,7 +350,7 @@ func TestAGuardTriesAgain(t *testing.T) {
 		t.Parallel()
 		p := guardedProgram(t, dprun, quiescing, dpsim.Device{Name: "gw", AppDomains: 1})
 		r := p.downInCapture()
-		password := string(must(os.ReadFile(filepath.Join(p.dir, "gw.pw")))(t))
+		password := string(need.Value(os.ReadFile(filepath.Join(p.dir, "gw.pw")))(t))
 		p.write("gw.pw", "not this one")
 		r.kill()
 		p.await("dprun owed names the guard's next try", func() bool {
@@ -439,7 +440,7 @@ func TestAfterARebootTheUnitBringsBack(t *testing.T) {
 	if s := p.quiesceState("gw", "app01"); s != "quiesced" {
 		t.Fatalf("app01 is %q: this proves nothing", s)
 	}
-	unit := string(must(os.ReadFile("../../docs/systemd/dprun-recover.service"))(t))
+	unit := string(need.Value(os.ReadFile("../../docs/systemd/dprun-recover.service"))(t))
 	_, command, _ := strings.Cut(unit, "\nExecStart=/usr/local/bin/dprun ")
 	command, _, _ = strings.Cut(command, "\n")
 	if command == "" || !strings.Contains(unit, "\nWantedBy=multi-user.target\n") {

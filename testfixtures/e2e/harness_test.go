@@ -28,6 +28,7 @@ import (
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/testfixtures/dpsim"
 	"github.com/dprun/dprun/testfixtures/manualclock"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 func bundled() map[string]func() sdk.Plugin {
@@ -106,29 +107,20 @@ func newSite(t *testing.T, s dpsim.Scenario) *site {
 // startSite starts a fleet whose time is the scenario's.
 func startSite(t *testing.T, s dpsim.Scenario) *site {
 	t.Helper()
-	fleet, err := dpsim.Start(context.Background(), s)
-	if err != nil {
-		t.Fatal(err)
-	}
+	fleet := need.Value(dpsim.Start(context.Background(), s))(t)
 	t.Cleanup(fleet.Close)
 	st := &site{t: t, dir: t.TempDir(), fleet: fleet, clock: manualclock.New(night), stop: runner.NewStop(t.Context()), sink: &recorder{}, patience: "1m"}
-	if err := fleet.WriteReady(filepath.Join(st.dir, "fleet.json")); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, fleet.WriteReady(filepath.Join(st.dir, "fleet.json")))
 	for _, d := range fleet.Ready().Devices {
 		st.write(d.Name+".pw", d.Password)
 	}
-	if err := os.Mkdir(filepath.Join(st.dir, "backups"), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, os.Mkdir(filepath.Join(st.dir, "backups"), 0o700))
 	return st
 }
 
 func (s *site) write(name, text string) {
 	s.t.Helper()
-	if err := os.WriteFile(filepath.Join(s.dir, name), []byte(text), 0o600); err != nil {
-		s.t.Fatal(err)
-	}
+	need.Done(s.t, os.WriteFile(filepath.Join(s.dir, name), []byte(text), 0o600))
 }
 
 // devices declares the fleet's gateways; their passwords are read from files.
@@ -252,10 +244,7 @@ func manifestOf(t *testing.T, path string) (m struct {
 	}
 }) {
 	t.Helper()
-	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := need.Value(os.ReadFile(path))(t)
 	if err := json.Unmarshal(b, &m); err != nil {
 		t.Fatalf("%s: %v", path, err)
 	}

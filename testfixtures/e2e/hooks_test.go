@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/dprun/dprun/testfixtures/dpsim"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 // TestTrafficIsLedAwayBeforeAQuiesceAndLetInAfterIt, whatever happens between.
@@ -22,14 +23,10 @@ func TestTrafficIsLedAwayBeforeAQuiesceAndLetInAfterIt(t *testing.T) {
 			t.Parallel()
 			s := newSite(t, dpsim.Scenario{Devices: []dpsim.Device{{Name: "gw", AppDomains: 1}}})
 			if c.fault != "" {
-				if err := s.fleet.AddFault(dpsim.Fault{Kind: c.fault}); err != nil {
-					t.Fatal(err)
-				}
+				need.Done(t, s.fleet.AddFault(dpsim.Fault{Kind: c.fault}))
 			}
 			s.write("pool.sh", "#!/bin/sh\necho \"$1 $DPRUN_DOMAIN\" >> said\n")
-			if err := os.Chmod(s.dir+"/pool.sh", 0o700); err != nil {
-				t.Fatal(err)
-			}
+			need.Done(t, os.Chmod(s.dir+"/pool.sh", 0o700))
 			s.apply(`
 script "exec" "drain" {
   config { command = ["./pool.sh", "drain"] }

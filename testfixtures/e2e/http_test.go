@@ -13,6 +13,7 @@ import (
 	"github.com/dprun/dprun/runner"
 	"github.com/dprun/dprun/runner/event"
 	"github.com/dprun/dprun/testfixtures/dpsim"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 // feed is the sink of one run: what is published goes to whoever watches it.
@@ -99,9 +100,7 @@ func watched(t *testing.T, d *json.Decoder, plan, until string) (exit int) {
 func TestOneRunnerRunsWatchesAndCancelsSeveralPlansSideBySide(t *testing.T) {
 	t.Parallel()
 	s := startSite(t, dpsim.Scenario{Devices: []dpsim.Device{{Name: "gw-1", AppDomains: 1}, {Name: "gw-2", AppDomains: 1}}})
-	if err := s.fleet.AddFault(dpsim.Fault{Kind: "hang", Device: "gw-1", Operation: "do-export"}); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, s.fleet.AddFault(dpsim.Fault{Kind: "hang", Device: "gw-1", Operation: "do-export"}))
 	s.write("plan.hcl", devices+twoPlans)
 	r := s.open(nil)
 	web := httptest.NewServer(server(r, s))
@@ -109,9 +108,7 @@ func TestOneRunnerRunsWatchesAndCancelsSeveralPlansSideBySide(t *testing.T) {
 	call := func(method, plan string) io.Reader {
 		q, err := http.NewRequestWithContext(t.Context(), method, web.URL+"/runs/"+plan, nil)
 		res, err2 := web.Client().Do(q)
-		if err := errors.Join(err, err2); err != nil {
-			t.Fatal(err)
-		}
+		need.Done(t, errors.Join(err, err2))
 		t.Cleanup(func() { _ = res.Body.Close() })
 		return res.Body
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/dprun/dprun/testfixtures/dpsim"
+	"github.com/dprun/dprun/testfixtures/need"
 	"github.com/dprun/dprun/testfixtures/sshd"
 )
 
@@ -125,17 +126,13 @@ func TestAKilledRunLeavesNoPartialFiles(t *testing.T) {
 		s := sshd.Start(t, sshd.Options{HostKeys: []string{sshd.ED25519}})
 		p := newProgram(t, dprun, vault(s, "5s"), device)
 		r, _ := p.storing(s.Dir, func([]int) { s.StopSessions() }, func() { s.KillSessions() })
-		if err := s.Kill(); err != nil {
-			t.Fatal(err)
-		}
+		need.Done(t, s.Kill())
 		r.exits(1, "EXECUTION_STORE_TIMEOUT_OCCURRED")
 		notes := filepath.Join(p.state(), "leftovers")
 		if n := files(t, notes); len(n) != 1 {
 			t.Errorf("notes of what is left: %v", n)
 		}
-		if err := s.Restart(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		need.Done(t, s.Restart(t.Context()))
 		p.write("plan.hcl", realDevices+vault(s, "2h"))
 		p.exits(0, "apply --yes plan.hcl")
 		if left := append(partial(t, s.Dir), files(t, notes)...); len(left) > 0 {
@@ -151,15 +148,11 @@ func TestAServerThatGoesAwayInTheMiddleOfAStoreCostsNoBackup(t *testing.T) {
 	s := sshd.Start(t, sshd.Options{HostKeys: []string{sshd.ED25519}})
 	p := newProgram(t, build(t), vault(s, "2h"), dpsim.Device{Name: "gw", AppDomains: 1, ExportSize: "24MB"})
 	r, _ := p.storing(s.Dir, func([]int) { s.StopSessions() }, func() { s.KillSessions() })
-	if err := s.Kill(); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, s.Kill())
 	p.await("the store waits", func() bool { return strings.Contains(r.out.String(), "EXECUTION_STORE_WAITING_FOR_DESTINATION") })
 	exports := p.sent()["do-export"]
 	time.Sleep(10 * time.Second)
-	if err := s.Restart(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, s.Restart(t.Context()))
 	r.exits(0)
 	if n := p.sent()["do-export"]; n != exports {
 		t.Errorf("%d exports were made while the store waited", n-exports)

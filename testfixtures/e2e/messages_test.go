@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/dprun/dprun/testfixtures/dpsim"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 // TestAFailuresMessageGivesTheGatewaysAddress: the device is named as in the
@@ -23,13 +24,9 @@ func TestAFailuresMessageGivesTheGatewaysAddress(t *testing.T) {
 			address := gw.Host + ":" + strconv.Itoa(gw.Port)
 			switch c.name {
 			case "an answer that is an error":
-				if err := s.fleet.AddFault(dpsim.Fault{Kind: "error_result", Operation: "do-export"}); err != nil {
-					t.Fatal(err)
-				}
+				need.Done(t, s.fleet.AddFault(dpsim.Fault{Kind: "error_result", Operation: "do-export"}))
 			case "nothing answers":
-				if err := s.fleet.AddFault(dpsim.Fault{Kind: "go_down"}); err != nil {
-					t.Fatal(err)
-				}
+				need.Done(t, s.fleet.AddFault(dpsim.Fault{Kind: "go_down"}))
 			}
 			res := s.apply(quiescing)
 			if res.Summary == nil || len(res.Summary.Tasks) != 1 {

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/dprun/dprun/testfixtures/dpsim"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 // TestWhatAScriptPutsOutIsInScopeLater: the plan's pre-script opens a ticket,
@@ -16,9 +17,7 @@ func TestWhatAScriptPutsOutIsInScopeLater(t *testing.T) {
 	s.write("open.sh", "#!/bin/sh\necho '{\"outputs\": {\"ticket\": \"CHG-17\"}}'\n")
 	s.write("note.sh", "#!/bin/sh\necho \"$1 $DPRUN_DOMAIN\" > note\n")
 	for _, f := range []string{"open.sh", "note.sh"} {
-		if err := os.Chmod(s.dir+"/"+f, 0o700); err != nil {
-			t.Fatal(err)
-		}
+		need.Done(t, os.Chmod(s.dir+"/"+f, 0o700))
 	}
 	res := s.apply(`
 script "exec" "open" {

@@ -13,6 +13,7 @@ import (
 	"github.com/dprun/dprun/runner/event"
 	"github.com/dprun/dprun/runner/report"
 	"github.com/dprun/dprun/testfixtures/dpsim"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 func TestARunOutsideItsWindowContactsNothing(t *testing.T) {
@@ -157,9 +158,7 @@ func TestOneDestinationMayFail(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, dpsim.Scenario{Devices: []dpsim.Device{{Name: "gw", AppDomains: 1}}})
 	for _, d := range []string{"second", "blocked"} {
-		if err := os.Mkdir(filepath.Join(s.dir, d), 0o700); err != nil {
-			t.Fatal(err)
-		}
+		need.Done(t, os.Mkdir(filepath.Join(s.dir, d), 0o700))
 	}
 	s.write("blocked/gw", "a file where the set's directory should be")
 	res := s.apply(`
@@ -206,9 +205,7 @@ func TestHaltStopsWhatWaitsAndIgnoreDoesNot(t *testing.T) {
 		t.Run(policy, func(t *testing.T) {
 			t.Parallel()
 			s := newSite(t, dpsim.Scenario{Devices: []dpsim.Device{{Name: "gw", AppDomains: 3}}})
-			if err := s.fleet.AddFault(dpsim.Fault{Kind: "empty_file", Domain: "app01"}); err != nil {
-				t.Fatal(err)
-			}
+			need.Done(t, s.fleet.AddFault(dpsim.Fault{Kind: "empty_file", Domain: "app01"}))
 			res := s.apply(`
 plan "p" {
   destinations = [destination.file.local]

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/dprun/dprun/testfixtures/dpsim"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 // awkward writes the export of a domain that is whole, though it ended a
@@ -27,28 +28,18 @@ func awkward(t *testing.T, domain string) string {
 		level int
 		data  []byte
 	}{{flate.HuffmanOnly, literals}, {flate.NoCompression, []byte("stored")}} {
-		w, err := flate.NewWriter(&packed, part.level)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := w.Write(part.data); err != nil {
-			t.Fatal(err)
-		}
+		w := need.Value(flate.NewWriter(&packed, part.level))(t)
+		need.Value(w.Write(part.data))(t)
 		end := w.Flush
 		if part.level == flate.NoCompression {
 			end = w.Close
 		}
-		if err := end(); err != nil {
-			t.Fatal(err)
-		}
+		need.Done(t, end())
 	}
 	plain := append(literals, "stored"...)
 	sum := sha1.Sum(plain)
 	at := filepath.Join(t.TempDir(), domain+".zip")
-	f, err := os.Create(at)
-	if err != nil {
-		t.Fatal(err)
-	}
+	f := need.Value(os.Create(at))(t)
 	defer f.Close()
 	z := zip.NewWriter(f)
 	e, err := z.CreateRaw(&zip.FileHeader{Name: "local/a", Method: zip.Deflate, CRC32: crc32.ChecksumIEEE(plain),
@@ -56,19 +47,12 @@ func awkward(t *testing.T, domain string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := e.Write(packed.Bytes()); err != nil {
-		t.Fatal(err)
-	}
-	list, err := z.Create("export.xml")
-	if err != nil {
-		t.Fatal(err)
-	}
+	need.Value(e.Write(packed.Bytes()))(t)
+	list := need.Value(z.Create("export.xml"))(t)
 	fmt.Fprintf(list, `<datapower-configuration version="3"><export-details><domain>%s</domain></export-details><configuration domain="%s"/>`+
 		`<files><file name="local:///a" src="local/a" location="local" hash="%s"/></files></datapower-configuration>`,
 		domain, domain, base64.StdEncoding.EncodeToString(sum[:]))
-	if err := z.Close(); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, z.Close())
 	return at
 }
 

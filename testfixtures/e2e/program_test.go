@@ -18,6 +18,7 @@ import (
 
 	"github.com/dprun/dprun/runner/journal"
 	"github.com/dprun/dprun/testfixtures/dpsim"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 // patience bounds every wait for a real process: it is reached only when a
@@ -78,16 +79,12 @@ func newProgram(t *testing.T, file, plan string, devices ...dpsim.Device) *progr
 	}
 	t.Cleanup(fleet.Close)
 	p := &program{t: t, file: file, dir: t.TempDir(), fleet: fleet}
-	if err := fleet.WriteReady(filepath.Join(p.dir, "fleet.json")); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, fleet.WriteReady(filepath.Join(p.dir, "fleet.json")))
 	for _, d := range fleet.Ready().Devices {
 		p.write(d.Name+".pw", d.Password)
 	}
 	p.write("plan.hcl", realDevices+plan)
-	if err := os.Mkdir(filepath.Join(p.dir, "backups"), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, os.Mkdir(filepath.Join(p.dir, "backups"), 0o700))
 	return p
 }
 
@@ -312,20 +309,10 @@ func (p *program) journal() (runs []journal.Run, histories map[string][]string, 
 	}
 	slices.SortFunc(runs, func(a, b journal.Run) int { return strings.Compare(a.ID, b.ID) })
 	histories = map[string][]string{}
-	for _, s := range must(j.Statuses(ctx, runs[0].ID))(p.t) {
+	for _, s := range need.Value(j.Statuses(ctx, runs[0].ID))(p.t) {
 		histories[s.Task] = append(histories[s.Task], s.Code)
 	}
-	return runs, histories, must(j.Owed(ctx))(p.t)
-}
-
-func must[T any](v T, err error) func(*testing.T) T {
-	return func(t *testing.T) T {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return v
-	}
+	return runs, histories, need.Value(j.Owed(ctx))(p.t)
 }
 
 // recovered checks what every recovery must leave of the first run: finished,

@@ -12,22 +12,16 @@ import (
 	_ "modernc.org/sqlite" // to change what dprun has written down
 
 	"github.com/dprun/dprun/testfixtures/dpsim"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 // age makes the journal's runs those of another version of the machine: they
 // cannot be replayed.
 func (p *program) age() {
 	p.t.Helper()
-	db, err := sql.Open("sqlite", filepath.Join(p.state(), "journal.db"))
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	if _, err := db.Exec("UPDATE runs SET machine_version = 999"); err != nil {
-		p.t.Fatal(err)
-	}
-	if err := db.Close(); err != nil {
-		p.t.Fatal(err)
-	}
+	db := need.Value(sql.Open("sqlite", filepath.Join(p.state(), "journal.db")))(p.t)
+	need.Value(db.Exec("UPDATE runs SET machine_version = 999"))(p.t)
+	need.Done(p.t, db.Close())
 }
 
 // told is what the scripts wrote down, a line each.
@@ -177,9 +171,7 @@ func TestOwedScriptsRunWithoutTheRun(t *testing.T) {
 		t.Parallel()
 		p := killed(t, owing)
 		p.age()
-		if err := os.Remove(filepath.Join(p.dir, "token")); err != nil {
-			t.Fatal(err)
-		}
+		need.Done(t, os.Remove(filepath.Join(p.dir, "token")))
 		p.exits(0, "recover", "/bin/cat", "dprun recover --ack gw")
 		p.wantTold(append(begun, "after_unquiesce app01")...)
 		p.write("token", "again")
@@ -197,9 +189,7 @@ func TestOwedScriptsRunWithoutTheRun(t *testing.T) {
 		p := killed(t, plan)
 		p.age()
 		p.exits(17, "recover", "rejoin.sh")
-		if err := os.WriteFile(program, []byte("#!/bin/sh\necho rejoined >> told\n"), 0o700); err != nil {
-			t.Fatal(err)
-		}
+		need.Done(t, os.WriteFile(program, []byte("#!/bin/sh\necho rejoined >> told\n"), 0o700))
 		p.exits(0, "recover")
 		if got := p.told(); !slices.Contains(got, "rejoined") || len(got) != 5 {
 			t.Errorf("the scripts were told %q", got)

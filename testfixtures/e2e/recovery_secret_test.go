@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/dprun/dprun/testfixtures/dpsim"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 // TestARecoveryReadsSecretsWhereThePlanSaidTheyAre, wherever it is run.
@@ -24,13 +25,9 @@ func TestARecoveryReadsSecretsWhereThePlanSaidTheyAre(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := newProgram(t, dprun, quiescing, dpsim.Device{Name: "gw", AppDomains: 1})
-			if err := os.Mkdir(filepath.Join(p.dir, "scripts"), 0o700); err != nil {
-				t.Fatal(err)
-			}
+			need.Done(t, os.Mkdir(filepath.Join(p.dir, "scripts"), 0o700))
 			p.write("scripts/get", "#!/bin/sh\ncat gw.pw\n")
-			if err := os.Chmod(filepath.Join(p.dir, "scripts", "get"), 0o700); err != nil {
-				t.Fatal(err)
-			}
+			need.Done(t, os.Chmod(filepath.Join(p.dir, "scripts", "get"), 0o700))
 			p.env = []string{"PW=" + p.fleet.Ready().Devices[0].Password}
 			p.write("plan.hcl", strings.Replace(realDevices, relative, password, 1)+quiescing)
 			p.stuck().kill()

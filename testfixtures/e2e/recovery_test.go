@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/dprun/dprun/testfixtures/dpsim"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 func TestADeadRunIsRecovered(t *testing.T) {
@@ -150,10 +151,8 @@ func TestADeadRunIsRecovered(t *testing.T) {
 		p.untilExporting("gw", "app01")
 		p.untilExporting("other", "app01")
 		r.kill()
-		password := must(os.ReadFile(filepath.Join(p.dir, "gw.pw")))(t)
-		if err := os.Remove(filepath.Join(p.dir, "gw.pw")); err != nil {
-			t.Fatal(err)
-		}
+		password := need.Value(os.ReadFile(filepath.Join(p.dir, "gw.pw")))(t)
+		need.Done(t, os.Remove(filepath.Join(p.dir, "gw.pw")))
 		for _, args := range [][]string{{"recover"}, {"apply", "--yes", "plan.hcl"}} {
 			code, out := p.run(args...)
 			if code != 16 || !strings.Contains(out, "domain-unquiesce app01") || !strings.Contains(out, "gw.pw") {
@@ -199,9 +198,7 @@ func TestADeadRunIsRecovered(t *testing.T) {
 		r.killAll()
 		hanging := exec.Command("flock", locks[0], "sleep", "600")
 		hanging.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-		if err := hanging.Start(); err != nil {
-			t.Fatal(err)
-		}
+		need.Done(t, hanging.Start())
 		end := sync.OnceFunc(func() {
 			_ = syscall.Kill(-hanging.Process.Pid, syscall.SIGKILL)
 			_ = hanging.Wait()
@@ -254,9 +251,7 @@ func TestADeadRunIsRecovered(t *testing.T) {
 		p.clearFaults()
 		for _, child := range childrenOf(r.cmd.Process.Pid) {
 			if args, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", child)); bytes.Contains(args, []byte("datapower")) {
-				if err := syscall.Kill(child, syscall.SIGKILL); err != nil {
-					t.Fatal(err)
-				}
+				need.Done(t, syscall.Kill(child, syscall.SIGKILL))
 			}
 		}
 		r.exits(0)

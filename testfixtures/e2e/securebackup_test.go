@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/dprun/dprun/testfixtures/dpsim"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 const secureBackup = `
@@ -64,10 +65,7 @@ func TestASecureBackupOf300MBTakesConstantMemory(t *testing.T) {
 	var total int64
 	sets := 0
 	for _, f := range files(t, filepath.Join(p.dir, "backups")) {
-		info, err := os.Stat(filepath.Join(p.dir, "backups", f))
-		if err != nil {
-			t.Fatal(err)
-		}
+		info := need.Value(os.Stat(filepath.Join(p.dir, "backups", f)))(t)
 		if strings.HasSuffix(f, ".tgz") {
 			total += info.Size()
 		}
@@ -114,9 +112,7 @@ func TestABrokenSecureBackupLeavesNoSetThatLooksWhole(t *testing.T) {
 			t.Parallel()
 			s := newSite(t, dpsim.Scenario{Devices: []dpsim.Device{{Name: "gw", AppDomains: 1,
 				Certificates: []dpsim.Certificate{{Name: "backup"}}, Timings: &dpsim.Timings{SecureBackup: "0s"}}}})
-			if err := s.fleet.AddFault(dpsim.Fault{Kind: c.fault}); err != nil {
-				t.Fatal(err)
-			}
+			need.Done(t, s.fleet.AddFault(dpsim.Fault{Kind: c.fault}))
 			res := s.apply(secureBackup)
 			if h := s.sink.history("sb/gw"); res.ExitCode != 1 || last(h) != c.code {
 				t.Errorf("exit %d, history %v; want %s", res.ExitCode, h, c.code)

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/dprun/dprun/testfixtures/dpsim"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 // TestStagingIsEmptiedWhileTheRunGoesOn: a fleet's exports need not all have
@@ -15,9 +16,7 @@ func TestStagingIsEmptiedWhileTheRunGoesOn(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, dpsim.Scenario{Devices: []dpsim.Device{{Name: "gw", AppDomains: 3}}})
 	look := `for i in $(seq 100); do find state/staging -type f > staged; [ -s staged ] || exit 0; sleep 0.1; done; exit 1`
-	if err := os.WriteFile(filepath.Join(s.dir, "look.sh"), []byte("#!/bin/sh\n"+look+"\n"), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, os.WriteFile(filepath.Join(s.dir, "look.sh"), []byte("#!/bin/sh\n"+look+"\n"), 0o700))
 	res := s.apply(`
 script "exec" "look" {
   timeout = "10m"

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/dprun/dprun/testfixtures/dpsim"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 // unfit puts files into the plugin directory that cannot be used.
@@ -20,12 +21,8 @@ func (p *program) unfit() map[string]func() {
 	file := func(name string, mode os.FileMode) {
 		p.t.Helper()
 		path := filepath.Join(dir, "dprun-plugin-"+name)
-		if err := os.WriteFile(path, []byte("#!/bin/sh\nsleep 60\n"), 0o600); err != nil {
-			p.t.Fatal(err)
-		}
-		if err := os.Chmod(path, mode); err != nil {
-			p.t.Fatal(err)
-		}
+		need.Done(p.t, os.WriteFile(path, []byte("#!/bin/sh\nsleep 60\n"), 0o600))
+		need.Done(p.t, os.Chmod(path, mode))
 	}
 	return map[string]func(){
 		"not executable":  func() { file("webdav", 0o644) },
@@ -36,9 +33,7 @@ func (p *program) unfit() map[string]func() {
 		"a bundled plugin's name":    func() { file("datapower", 0o755) },
 		"a plugin that says nothing": func() { file("mute", 0o755) },
 		"open to all": func() {
-			if err := os.Chmod(dir, 0o777); err != nil {
-				p.t.Fatal(err)
-			}
+			need.Done(p.t, os.Chmod(dir, 0o777))
 		},
 	}
 }

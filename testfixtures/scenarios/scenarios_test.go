@@ -21,6 +21,7 @@ import (
 	"github.com/dprun/dprun/runner/pluginhost"
 	"github.com/dprun/dprun/runner/status"
 	"github.com/dprun/dprun/sdk"
+	"github.com/dprun/dprun/testfixtures/need"
 	"github.com/dprun/dprun/testfixtures/plugins/wrong"
 	"github.com/dprun/dprun/testfixtures/scenario"
 )
@@ -79,10 +80,7 @@ func dprun() (string, error) {
 
 func TestEveryScenarioEndsAsItSays(t *testing.T) {
 	t.Parallel()
-	all, err := scenario.LoadAll(".")
-	if err != nil {
-		t.Fatal(err)
-	}
+	all := need.Value(scenario.LoadAll("."))(t)
 	for _, s := range all {
 		t.Run(strings.TrimSuffix(s.File, ".txtar"), func(t *testing.T) {
 			t.Parallel()
@@ -122,10 +120,7 @@ func taskCodes(o status.Origin) []string {
 
 func TestEveryTaskCodeHasAScenario(t *testing.T) {
 	t.Parallel()
-	all, err := scenario.LoadAll(".")
-	if err != nil {
-		t.Fatal(err)
-	}
+	all := need.Value(scenario.LoadAll("."))(t)
 	for _, code := range append(table(), own()...) {
 		if !slices.ContainsFunc(all, func(s *scenario.Scenario) bool { return s.Code == code }) {
 			t.Errorf("%s has no scenario", code)

@@ -11,15 +11,15 @@ import (
 	"testing"
 
 	pkgsftp "github.com/pkg/sftp"
+
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 func TestEveryAnswerIsShortAndTheFileIsWhole(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "file")
 	want := bytes.Repeat([]byte("0123456789abcdef"), 1000)
-	if err := os.WriteFile(file, want, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, os.WriteFile(file, want, 0o600))
 	ours, theirs := net.Pipe()
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -28,14 +28,8 @@ func TestEveryAnswerIsShortAndTheFileIsWhole(t *testing.T) {
 		}
 		_ = theirs.Close()
 	})
-	c, err := pkgsftp.NewClientPipe(ours, ours)
-	if err != nil {
-		t.Fatal(err)
-	}
-	f, err := c.Open(file)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := need.Value(pkgsftp.NewClientPipe(ours, ours))(t)
+	f := need.Value(c.Open(file))(t)
 	var got []byte
 	for {
 		b := make([]byte, 10_000)
@@ -61,9 +55,7 @@ func TestOnlyTheLengthOfReadsIsLowered(t *testing.T) {
 	other := []byte{0, 0, 0, 5, 6, 0, 0, 2, 0}
 	in := bytes.Join([][]byte{read(0), read(255), other}, nil)
 	var out bytes.Buffer
-	if err := shorten(&out, bytes.NewReader(in), 257); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, shorten(&out, bytes.NewReader(in), 257))
 	if want := bytes.Join([][]byte{read(0), read(1), other}, nil); !bytes.Equal(out.Bytes(), want) {
 		t.Errorf("got  %v\nwant %v", out.Bytes(), want)
 	}

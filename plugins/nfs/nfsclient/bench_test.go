@@ -17,6 +17,7 @@ import (
 
 	"github.com/dprun/dprun/plugins/nfs/nfsclient"
 	"github.com/dprun/dprun/testfixtures/ganesha"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 // transfer is what the benchmarks move: 1 GB.
@@ -80,35 +81,20 @@ func BenchmarkRead(b *testing.B) {
 	srv := ganesha.Start(b, ganesha.WithSize(3<<30))
 	f := mountServer(b, srv, nil)
 	peer := mountPeer(b, srv)
-	file, err := f.Create(b.Context(), "read")
-	if err != nil {
-		b.Fatal(err)
-	}
-	if _, err := file.WriteFrom(b.Context(), content(transfer)); err != nil {
-		b.Fatal(err)
-	}
+	file := need.Value(f.Create(b.Context(), "read"))(b)
+	need.Value(file.WriteFrom(b.Context(), content(transfer)))(b)
 	var ours, theirs time.Duration
 	for b.Loop() {
 		start := time.Now()
-		open, err := f.Open(b.Context(), "read")
-		if err != nil {
-			b.Fatal(err)
-		}
+		open := need.Value(f.Open(b.Context(), "read"))(b)
 		mine := sha256.New()
-		if _, err := open.WriteTo(b.Context(), mine); err != nil {
-			b.Fatal(err)
-		}
+		need.Value(open.WriteTo(b.Context(), mine))(b)
 		ours += time.Since(start)
 
 		start = time.Now()
-		other, err := peer.Open("/read")
-		if err != nil {
-			b.Fatal(err)
-		}
+		other := need.Value(peer.Open("/read"))(b)
 		his := sha256.New()
-		if _, err := io.CopyBuffer(onlyWriter{his}, other, make([]byte, 1<<20)); err != nil {
-			b.Fatal(err)
-		}
+		need.Value(io.CopyBuffer(onlyWriter{his}, other, make([]byte, 1<<20)))(b)
 		theirs += time.Since(start)
 		if !bytes.Equal(mine.Sum(nil), his.Sum(nil)) {
 			b.Fatal("the two clients read different content")
@@ -122,43 +108,26 @@ type onlyWriter struct{ io.Writer }
 
 func sourceFile(b *testing.B) string {
 	b.Helper()
-	f, err := os.CreateTemp(b.TempDir(), "source")
-	if err != nil {
-		b.Fatal(err)
-	}
+	f := need.Value(os.CreateTemp(b.TempDir(), "source"))(b)
 	defer f.Close()
-	if _, err := io.Copy(f, content(transfer)); err != nil {
-		b.Fatal(err)
-	}
-	if err := f.Sync(); err != nil {
-		b.Fatal(err)
-	}
+	need.Value(io.Copy(f, content(transfer)))(b)
+	need.Done(b, f.Sync())
 	return f.Name()
 }
 
 func writeOurs(b *testing.B, f *nfsclient.FS, source string) time.Duration {
 	b.Helper()
-	in, err := os.Open(source)
-	if err != nil {
-		b.Fatal(err)
-	}
+	in := need.Value(os.Open(source))(b)
 	defer in.Close()
 	ctx := b.Context()
 	start := time.Now()
-	file, err := f.Create(ctx, "ours")
-	if err != nil {
-		b.Fatal(err)
-	}
+	file := need.Value(f.Create(ctx, "ours"))(b)
 	if n, err := file.WriteFrom(ctx, io.TeeReader(in, sha256.New())); err != nil || n != transfer {
 		b.Fatal(n, err)
 	}
-	if err := file.Commit(ctx); err != nil {
-		b.Fatal(err)
-	}
+	need.Done(b, file.Commit(ctx))
 	took := time.Since(start)
-	if err := f.Remove(ctx, "ours"); err != nil {
-		b.Fatal(err)
-	}
+	need.Done(b, f.Remove(ctx, "ours"))
 	return took
 }
 
@@ -166,26 +135,14 @@ func writeOurs(b *testing.B, f *nfsclient.FS, source string) time.Duration {
 // durable when it is answered.
 func writePeer(b *testing.B, target *publicnfs.Target, source string) time.Duration {
 	b.Helper()
-	in, err := os.Open(source)
-	if err != nil {
-		b.Fatal(err)
-	}
+	in := need.Value(os.Open(source))(b)
 	defer in.Close()
 	start := time.Now()
-	file, err := target.OpenFile("/peer", 0o640)
-	if err != nil {
-		b.Fatal(err)
-	}
-	if _, err := io.CopyBuffer(onlyWriter{file}, io.TeeReader(in, sha256.New()), make([]byte, 1<<20)); err != nil {
-		b.Fatal(err)
-	}
-	if err := file.Close(); err != nil {
-		b.Fatal(err)
-	}
+	file := need.Value(target.OpenFile("/peer", 0o640))(b)
+	need.Value(io.CopyBuffer(onlyWriter{file}, io.TeeReader(in, sha256.New()), make([]byte, 1<<20)))(b)
+	need.Done(b, file.Close())
 	took := time.Since(start)
-	if err := target.Remove("/peer"); err != nil {
-		b.Fatal(err)
-	}
+	need.Done(b, target.Remove("/peer"))
 	return took
 }
 
@@ -194,10 +151,7 @@ func writePeer(b *testing.B, target *publicnfs.Target, source string) time.Durat
 func mountPeer(b *testing.B, s *ganesha.Server) *publicnfs.Target {
 	b.Helper()
 	auth := rpc.NewAuthUnix("bench", 0, 0).Auth()
-	mountd, err := rpc.DialTCP("tcp", net.JoinHostPort(s.Host, strconv.Itoa(s.MountPort)), true)
-	if err != nil {
-		b.Fatal(err)
-	}
+	mountd := need.Value(rpc.DialTCP("tcp", net.JoinHostPort(s.Host, strconv.Itoa(s.MountPort)), true))(b)
 	defer mountd.Close()
 	res, err := mountd.Call(&struct {
 		rpc.Header
@@ -209,18 +163,9 @@ func mountPeer(b *testing.B, s *ganesha.Server) *publicnfs.Target {
 	if status, err := xdr.ReadUint32(res); err != nil || status != 0 {
 		b.Fatalf("mount: status %d: %v", status, err)
 	}
-	root, err := xdr.ReadOpaque(res)
-	if err != nil {
-		b.Fatal(err)
-	}
-	nfsd, err := rpc.DialTCP("tcp", net.JoinHostPort(s.Host, strconv.Itoa(s.NFSPort)), true)
-	if err != nil {
-		b.Fatal(err)
-	}
+	root := need.Value(xdr.ReadOpaque(res))(b)
+	nfsd := need.Value(rpc.DialTCP("tcp", net.JoinHostPort(s.Host, strconv.Itoa(s.NFSPort)), true))(b)
 	b.Cleanup(nfsd.Close)
-	target, err := publicnfs.NewTargetWithClient(nfsd, auth, root, s.Export, 0)
-	if err != nil {
-		b.Fatal(err)
-	}
+	target := need.Value(publicnfs.NewTargetWithClient(nfsd, auth, root, s.Export, 0))(b)
 	return target
 }

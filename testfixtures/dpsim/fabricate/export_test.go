@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/dprun/dprun/testfixtures/dpsim/fabricate"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 var gateway = fabricate.Device{
@@ -38,23 +39,15 @@ type listing struct {
 
 func open(t *testing.T, raw []byte) (*zip.Reader, listing) {
 	t.Helper()
-	z, err := zip.NewReader(bytes.NewReader(raw), int64(len(raw)))
-	if err != nil {
-		t.Fatal(err)
-	}
+	z := need.Value(zip.NewReader(bytes.NewReader(raw), int64(len(raw))))(t)
 	var l listing
-	if err := xml.Unmarshal(content(t, z, "export.xml"), &l); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, xml.Unmarshal(content(t, z, "export.xml"), &l))
 	return z, l
 }
 
 func content(t *testing.T, z *zip.Reader, name string) []byte {
 	t.Helper()
-	f, err := z.Open(name)
-	if err != nil {
-		t.Fatal(err)
-	}
+	f := need.Value(z.Open(name))(t)
 	defer f.Close()
 	b, err := io.ReadAll(f) // also checks the CRC
 	if err != nil {
@@ -71,9 +64,7 @@ func hash(b []byte) string {
 func write(t *testing.T, f *fabricate.Factory, e fabricate.Export) []byte {
 	t.Helper()
 	var b bytes.Buffer
-	if err := f.Write(&b, e); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, f.Write(&b, e))
 	return b.Bytes()
 }
 
@@ -209,9 +200,7 @@ func TestBackupNestsDomainsAndSharesAux(t *testing.T) {
 		inner = append(inner, fabricate.Inner{Domain: d, Size: int64(len(raw)), Open: func() io.Reader { return bytes.NewReader(raw) }})
 	}
 	var b bytes.Buffer
-	if err := factory.WriteBackup(&b, fabricate.Backup{Device: gateway, User: "admin", Inner: inner}); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, factory.WriteBackup(&b, fabricate.Backup{Device: gateway, User: "admin", Inner: inner}))
 	outer, l := open(t, b.Bytes())
 	if len(l.Files) != 0 || len(l.Domains) != 2 {
 		t.Errorf("outer export.xml has %d files and %d domains, want 0 and 2", len(l.Files), len(l.Domains))
