@@ -60,7 +60,7 @@ func (x *dryExecutor) Do(ctx context.Context, j engine.Job) (*event.Result, erro
 func (l *look) dryNight(ctx context.Context, spec lifecycle.RunSpec) (*lifecycle.Run, *answers) {
 	spec.Window = nil
 	machine, told := lifecycle.NewRun(spec), newAnswers()
-	engine.New(engine.Options{Run: machine, Executor: &dryExecutor{real: l.exec, down: map[string]bool{}}, Journal: told, Clock: l.Clock, Sink: previewing{l.Log}, Log: l.Log}).
+	engine.New(engine.Options{Run: machine, Executor: &dryExecutor{real: l.exec, down: map[string]bool{}}, Journal: told, Clock: l.Clock, Sink: previewing{log: l.Log}, Log: l.Log}).
 		Run(ctx, event.Event{Kind: event.RunStarted})
 	return machine, told
 }

@@ -71,18 +71,11 @@ func (p *Plugins) Describe(ctx context.Context, name string) (schema.Plugin, err
 
 // pluginRow makes a list's row of a plugin's schema.
 func pluginRow(s schema.Plugin) report.Plugin {
-	p := report.Plugin{Name: s.Name, Version: s.Version}
+	p := report.Plugin{Name: s.Name, Version: s.Version, Sources: s.Types(schema.KindSource), Destinations: s.Types(schema.KindDestination), Hooks: s.Types(schema.KindHook)}
 	for _, t := range s.Sources {
-		p.Sources = append(p.Sources, t.Name)
 		for _, a := range t.Activities {
 			p.Activities = append(p.Activities, a.Name)
 		}
-	}
-	for _, t := range s.Destinations {
-		p.Destinations = append(p.Destinations, t.Name)
-	}
-	for _, t := range s.Hooks {
-		p.Hooks = append(p.Hooks, t.Name)
 	}
 	return p
 }

@@ -129,7 +129,7 @@ func (l *look) upToTasks(ctx context.Context, spec lifecycle.RunSpec) (*lifecycl
 	spec.AwaitDestinations = true
 	machine := lifecycle.NewRun(spec)
 	w := newAnswers()
-	engine.New(engine.Options{Run: machine, Executor: l.exec, Journal: w, Clock: l.Clock, Sink: previewing{l.Log}, Log: l.Log,
+	engine.New(engine.Options{Run: machine, Executor: l.exec, Journal: w, Clock: l.Clock, Sink: previewing{log: l.Log}, Log: l.Log,
 		Until: (*lifecycle.Run).Expanded}).Run(ctx, event.Event{Kind: event.RunStarted})
 	return machine, w
 }
@@ -272,7 +272,10 @@ func (w *answers) Append(_ context.Context, b engine.Batch) error {
 
 // previewing is the sink of a preview: it says what the preview waits for, and
 // nothing else.
-type previewing struct{ log *slog.Logger }
+type previewing struct {
+	unwatched
+	log *slog.Logger
+}
 
 // Status logs what is entered for the run before its end.
 func (p previewing) Status(s event.Status) {
@@ -280,8 +283,3 @@ func (p previewing) Status(s event.Status) {
 		p.log.Warn(s.Message)
 	}
 }
-func (previewing) Run(event.RunInfo)       {}
-func (previewing) Progress(event.Progress) {}
-func (previewing) Log(event.Log)           {}
-func (previewing) Summary(event.Summary)   {}
-func (previewing) Settled(event.Settled)   {}

@@ -12,7 +12,7 @@ import (
 func TestAPreviewSaysWhatItWaitsForAndNothingElse(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	p := previewing{slog.New(slog.NewTextHandler(&out, nil))}
+	p := previewing{log: slog.New(slog.NewTextHandler(&out, nil))}
 	p.Status(event.Status{Task: "x/gw/app", Message: "a task's"})
 	p.Status(event.Status{Message: "the end", Final: true})
 	p.Status(event.Status{Message: "waiting for destination sftp.vault"})

@@ -48,25 +48,16 @@ func NewServer(p Plugin, env Env) (*Server, error) {
 		return nil, fmt.Errorf("plugin name %q is not one of lower case letters, digits and underscores", p.Name)
 	}
 	s := p.Schema()
-	var names []string
-	for _, t := range s.Sources {
-		names = append(names, "source "+t.Name)
-	}
-	for _, t := range s.Destinations {
-		names = append(names, "destination "+t.Name)
-	}
-	for _, t := range s.Hooks {
-		names = append(names, "hook "+t.Name)
-	}
-	seen := map[string]bool{}
-	for _, n := range names {
-		_, name, _ := strings.Cut(n, " ")
-		if seen[n] {
-			return nil, fmt.Errorf("plugin %s offers the %s twice", p.Name, n)
-		}
-		seen[n] = true
-		if name != p.Name && !strings.HasPrefix(name, p.Name+"_") {
-			return nil, fmt.Errorf("plugin %s offers the %s; a type is the plugin's name or begins with it and an underscore", p.Name, n)
+	for _, k := range []schema.Kind{schema.KindSource, schema.KindDestination, schema.KindHook} {
+		seen := map[string]bool{}
+		for _, name := range s.Types(k) {
+			if seen[name] {
+				return nil, fmt.Errorf("plugin %s offers the %s %s twice", p.Name, k, name)
+			}
+			seen[name] = true
+			if name != p.Name && !strings.HasPrefix(name, p.Name+"_") {
+				return nil, fmt.Errorf("plugin %s offers the %s %s; a type is the plugin's name or begins with it and an underscore", p.Name, k, name)
+			}
 		}
 	}
 	raw, err := json.Marshal(s)

@@ -62,27 +62,27 @@ func (s *Settler) runScript(ctx context.Context, o pending.Obligation) error {
 	if ctx.Err() != nil {
 		return nil // asked to stop: it stays owed
 	}
-	job, why, err := s.scriptJob(ctx, o)
+	row, err := record.ScriptOf(o)
+	if err != nil {
+		s.noteTrouble(ctx, o, err)
+		return nil
+	}
+	job, why, err := s.scriptJob(ctx, o, row)
 	if err != nil {
 		return err
 	}
 	if why != nil {
-		s.noteTrouble(ctx, o, s.Redact.Redact(why.Error()))
+		s.noteTrouble(ctx, o, why)
 		return nil
 	}
 	begun, err := s.begunAlready(ctx, o, job.Action.String())
 	if err != nil {
-		s.noteTrouble(ctx, o, s.Redact.Redact(fmt.Sprintf("it is not known whether the script was started before: %v", err)))
+		s.noteTrouble(ctx, o, fmt.Errorf("it is not known whether the script was started before: %w", err))
 		return nil
 	}
 	if begun {
 		s.Log.Warn("a script was started before an interruption and its outcome is unknown: it is not run again; look whether it did its work", "run", o.Run, "script", o.Script, "for", o.Where())
 		return s.Done(ctx, o)
-	}
-	row, err := record.ScriptOf(o)
-	if err != nil {
-		s.noteTrouble(ctx, o, s.Redact.Redact(err.Error()))
-		return nil
 	}
 	secrets := s.Secrets()
 	e, err := row.Open(secrets, string(job.Action.Outcome))
@@ -90,18 +90,14 @@ func (s *Settler) runScript(ctx context.Context, o pending.Obligation) error {
 		err = s.configurable(ctx, e)
 	}
 	if err != nil {
-		s.noteTrouble(ctx, o, s.Redact.Redact(fmt.Sprintf("script %s was not run: %v", o.Script, err)))
+		s.noteTrouble(ctx, o, fmt.Errorf("script %s was not run: %w", o.Script, err))
 		return nil
 	}
 	return s.doScript(ctx, o, row, secrets, job)
 }
 
 // scriptJob is what the executor is to do, or why it must not yet.
-func (s *Settler) scriptJob(ctx context.Context, o pending.Obligation) (job engine.Job, why, err error) {
-	row, err := record.ScriptOf(o)
-	if err != nil {
-		return job, err, nil
-	}
+func (s *Settler) scriptJob(ctx context.Context, o pending.Obligation, row record.Script) (job engine.Job, why, err error) {
 	hook := lifecycle.HookOf(o.ID)
 	job = engine.Job{Notify: func(event.Notice) {}, Progress: func(int64, int64) {}, Action: lifecycle.Action{
 		ActionID: lifecycle.ActionID{Kind: lifecycle.ActScript, Target: hook}, Task: o.Task, Script: o.Script, Hook: hook, Timeout: row.Timeout, Device: o.Device, Domain: o.Domain}}
@@ -118,7 +114,7 @@ func (s *Settler) scriptJob(ctx context.Context, o pending.Obligation) (job engi
 		if !again(o) {
 			return job, fmt.Errorf("script %s waits until the journal can be written: it must not be run twice", o.Script), nil
 		}
-		s.ofTask(&job, o, row)
+		ofTask(&job, o, row)
 		return job, nil, nil
 	}
 	statuses, err := s.Journal.History(ctx, o.Run, o.Task)
@@ -129,7 +125,7 @@ func (s *Settler) scriptJob(ctx context.Context, o pending.Obligation) (job engi
 		job.Action.Outcome, job.Action.OutcomeMessage = status.Code(statuses[n-1].Code), statuses[n-1].Message
 	}
 	if o.Task != "" {
-		s.ofTask(&job, o, row)
+		ofTask(&job, o, row)
 		return job, nil, nil
 	}
 	run, err := s.Journal.Run(ctx, o.Run)
@@ -149,7 +145,7 @@ func (s *Settler) scriptJob(ctx context.Context, o pending.Obligation) (job engi
 }
 
 // ofTask makes a job one of the task that owes the script.
-func (s *Settler) ofTask(job *engine.Job, o pending.Obligation, row record.Script) {
+func ofTask(job *engine.Job, o pending.Obligation, row record.Script) {
 	job.Task = &lifecycle.TaskSpec{ID: o.Task, Run: o.Run, Plan: row.Plan, Device: o.Device, Domain: o.Domain,
 		Activity: lifecycle.Activity{Name: row.Activity, Type: row.ActivityType}}
 	job.Prepared = &event.Prepared{Stamp: row.Stamp}
@@ -211,7 +207,7 @@ func (s *Settler) doScript(ctx context.Context, o pending.Obligation, row record
 		err = fmt.Errorf("script %s: %w", o.Script, err)
 	}
 	if err != nil && (again(o) || notBegun(ev.Failure)) {
-		s.noteTrouble(ctx, o, s.Redact.Redact(err.Error()))
+		s.noteTrouble(ctx, o, err)
 		return s.appendScript(ctx, o, ev)
 	}
 	if err != nil {

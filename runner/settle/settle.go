@@ -80,18 +80,19 @@ func (s *Settler) Settle(ctx context.Context, list, all []Outstanding) []Settled
 	defer stop()
 	for _, o := range list {
 		g.Go(func() error {
-			trouble, sick := "", false
+			var err error
 			if by := keeps(quiesced, o); by != "" {
-				trouble = fmt.Sprintf("run %s is at work and has it quiesced now; it brings it back, and dprun recover then sees that", by)
-			} else if err := s.settleOne(ctx, o, hurried); err != nil {
-				trouble, sick = s.Redact.Redact(err.Error()), errors.As(err, new(unwell))
+				err = fmt.Errorf("run %s is at work and has it quiesced now; it brings it back, and dprun recover then sees that", by)
+			} else {
+				err = s.settleOne(ctx, o, hurried)
 			}
-			if trouble != "" {
-				s.noteTrouble(ctx, o.Obligation.Obligation, trouble)
+			how := event.Recovered{Task: o.Task, ID: o.ID, Unwell: errors.As(err, new(unwell))}
+			if err != nil {
+				how.Trouble = s.noteTrouble(ctx, o.Obligation.Obligation, err)
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			out = append(out, Settled{o.Run, event.Recovered{Task: o.Task, ID: o.ID, Trouble: trouble, Unwell: sick}})
+			out = append(out, Settled{o.Run, how})
 			return nil
 		})
 	}
@@ -104,7 +105,8 @@ type unwell struct{ error }
 
 // noteTrouble keeps why something is still owed, and enters it where that can
 // be written down. It is told with what is left, which comes last.
-func (s *Settler) noteTrouble(ctx context.Context, o pending.Obligation, trouble string) {
+func (s *Settler) noteTrouble(ctx context.Context, o pending.Obligation, why error) (trouble string) {
+	trouble = s.Redact.Redact(why.Error())
 	s.mu.Lock()
 	if s.troubles == nil {
 		s.troubles = map[pending.Key]string{}
@@ -113,7 +115,7 @@ func (s *Settler) noteTrouble(ctx context.Context, o pending.Obligation, trouble
 	s.mu.Unlock()
 	s.Log.Info("still owed: "+trouble, "run", o.Run, "what", o.Kind, "where", o.Where())
 	if s.Journal == nil {
-		return
+		return trouble
 	}
 	next := time.Time{}
 	if s.Again > 0 {
@@ -122,6 +124,7 @@ func (s *Settler) noteTrouble(ctx context.Context, o pending.Obligation, trouble
 	if err := s.Journal.NoteAttempt(context.WithoutCancel(ctx), o.Key, trouble, next); err != nil {
 		s.Log.Debug("an attempt could not be written down", "obligation", o.Key.String(), "error", err)
 	}
+	return trouble
 }
 
 // deniedPause is how long a login that was refused is not tried again by the same

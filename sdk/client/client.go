@@ -207,17 +207,7 @@ func (p *Plugin) configure(ctx context.Context, k schema.Kind, typ string, cfg c
 	if err != nil {
 		return instance{}, nil, p.fail(failure.CallConfigure, err)
 	}
-	for _, t := range s.Sources {
-		if k == schema.KindSource && t.Name == typ {
-			return instance{p, r.Instance}, t.Abilities, nil
-		}
-	}
-	for _, t := range s.Destinations {
-		if k == schema.KindDestination && t.Name == typ {
-			return instance{p, r.Instance}, t.Abilities, nil
-		}
-	}
-	return instance{p, r.Instance}, nil, nil
+	return instance{p, r.Instance}, s.Abilities(k, typ), nil
 }
 
 // offered are the abilities of an instance. It implements [sdk.Far].

@@ -262,56 +262,65 @@ const (
 	KindActivity    Kind = "activity" // of a source type
 )
 
-// Config finds the schema of a configuration. activity is used for
-// [KindActivity] only; typ then names the source type.
-func (p Plugin) Config(k Kind, typ, activity string) (Block, bool) {
+// offered is one type of a plugin, of whatever kind.
+type offered struct {
+	name      string
+	config    Block
+	abilities []Ability
+}
+
+// offers lists the types of a kind.
+func (p Plugin) offers(k Kind) (out []offered) {
 	switch k {
-	case KindSource, KindActivity:
+	case KindSource:
 		for _, t := range p.Sources {
-			if t.Name != typ {
-				continue
-			}
-			if k == KindSource {
-				return t.Config, true
-			}
-			for _, a := range t.Activities {
-				if a.Name == activity {
-					return a.Config, true
-				}
-			}
+			out = append(out, offered{t.Name, t.Config, t.Abilities})
 		}
 	case KindDestination:
 		for _, t := range p.Destinations {
-			if t.Name == typ {
-				return t.Config, true
-			}
+			out = append(out, offered{t.Name, t.Config, t.Abilities})
 		}
 	case KindHook:
 		for _, t := range p.Hooks {
-			if t.Name == typ {
-				return t.Config, true
+			out = append(out, offered{t.Name, t.Config, nil})
+		}
+	}
+	return out
+}
+
+// Config finds the schema of a configuration. activity is used for
+// [KindActivity] only; typ then names the source type.
+func (p Plugin) Config(k Kind, typ, activity string) (Block, bool) {
+	for _, t := range p.offers(k) {
+		if t.name == typ {
+			return t.config, true
+		}
+	}
+	for _, t := range p.Sources {
+		for _, a := range t.Activities {
+			if k == KindActivity && t.Name == typ && a.Name == activity {
+				return a.Config, true
 			}
 		}
 	}
 	return Block{}, false
 }
 
+// Abilities are what a type can do beyond what every type of its kind can.
+func (p Plugin) Abilities(k Kind, typ string) []Ability {
+	for _, t := range p.offers(k) {
+		if t.name == typ {
+			return t.abilities
+		}
+	}
+	return nil
+}
+
 // Types lists what the plugin offers of a kind.
 func (p Plugin) Types(k Kind) []string {
 	var names []string
-	switch k {
-	case KindSource:
-		for _, t := range p.Sources {
-			names = append(names, t.Name)
-		}
-	case KindDestination:
-		for _, t := range p.Destinations {
-			names = append(names, t.Name)
-		}
-	case KindHook:
-		for _, t := range p.Hooks {
-			names = append(names, t.Name)
-		}
+	for _, t := range p.offers(k) {
+		names = append(names, t.name)
 	}
 	return names
 }

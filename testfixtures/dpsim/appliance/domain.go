@@ -265,14 +265,10 @@ func (a *Appliance) removeDomain(name string) {
 
 // SaveConfig writes the running configuration of the domain to flash.
 func (a *Appliance) SaveConfig(name string) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	d := a.domain(name)
-	if d == nil {
-		return refuse("Domain '%s' does not exist", name)
-	}
-	d.saveNeeded = false
-	return nil
+	return a.withDomain(name, func(d *domain) error {
+		d.saveNeeded = false
+		return nil
+	})
 }
 
 // RemoveDomain takes a domain away; default cannot be removed.

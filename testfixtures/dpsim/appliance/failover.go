@@ -114,23 +114,20 @@ func (g *Groups) others(group string, a *Appliance) (addresses []string, active 
 // leave takes a gateway out of groups, for one reason; another member becomes
 // active where it was.
 func (g *Groups) leave(a *Appliance, why string, groups ...string) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	for _, group := range groups {
-		if m := g.of(group, a); m != nil {
-			m.away[why] = true
-			g.elect(group)
-		}
-	}
+	g.change(a, groups, func(m *membership) { m.away[why] = true })
 }
 
 // back ends one reason why a gateway was out of groups.
 func (g *Groups) back(a *Appliance, why string, groups ...string) {
+	g.change(a, groups, func(m *membership) { delete(m.away, why) })
+}
+
+func (g *Groups) change(a *Appliance, groups []string, do func(m *membership)) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, group := range groups {
 		if m := g.of(group, a); m != nil {
-			delete(m.away, why)
+			do(m)
 			g.elect(group)
 		}
 	}
