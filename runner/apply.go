@@ -7,26 +7,16 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
-	"runtime/debug"
 	"slices"
-	"sync"
-	"time"
 
 	"github.com/dprun/dprun/plan"
-	"github.com/dprun/dprun/runner/engine"
 	"github.com/dprun/dprun/runner/event"
-	"github.com/dprun/dprun/runner/execute"
 	"github.com/dprun/dprun/runner/journal"
 	"github.com/dprun/dprun/runner/lifecycle"
 	"github.com/dprun/dprun/runner/lock"
-	"github.com/dprun/dprun/runner/permit"
-	"github.com/dprun/dprun/runner/pluginhost"
 	"github.com/dprun/dprun/runner/record"
 	"github.com/dprun/dprun/runner/report"
-	"github.com/dprun/dprun/runner/secret"
 	"github.com/dprun/dprun/runner/settle"
-	"github.com/dprun/dprun/runner/status"
 )
 
 // Apply runs a plan. What an earlier process left unfinished is finished
@@ -166,70 +156,6 @@ func (r *operation) unlessStopped() error {
 		return nil
 	}
 	return errorf(1, "stopped by %s while an earlier run was being finished; the plan was not begun", r.stopped)
-}
-
-// load compiles a file, picks one plan of it and reads the secrets that this
-// plan needs. It gives no plan and no error when the diagnostics say what is wrong.
-func (r *Runner) load(ctx context.Context, src Source, name string, only Only, res *report.Result) (*Loaded, *plan.Plan, error) {
-	loaded, ds, err := Load(ctx, src, r.plugins)
-	res.Diagnostics = ds
-	if err == nil && !ds.HasErrors() {
-		ds, err = loaded.readSecrets(ctx, name, only, secret.New(planDir(src.Path), src.Environ, &r.redact))
-		res.Diagnostics = append(res.Diagnostics, ds...).Sorted()
-	}
-	if err != nil {
-		return loaded, nil, err
-	}
-	if ds.HasErrors() {
-		res.ExitCode = graverExit(res.ExitCode, ExitInvalid)
-		return loaded, nil, nil
-	}
-	for _, text := range loaded.Config.SensitiveValues() {
-		r.redact.Add(text)
-	}
-	p, err := Pick(loaded.Config, name)
-	return loaded, p, err
-}
-
-// narrow is what of a plan is to be run. It gives an empty spec and no error
-// when the diagnostics say what is wrong.
-func (r *Runner) narrow(p *plan.Plan, only Only, parallel int, res *report.Result) (lifecycle.RunSpec, error) {
-	id, err := journal.NewRunID(r.Clock.Now())
-	if err != nil {
-		return lifecycle.RunSpec{}, &Error{ExitBug, err}
-	}
-	spec, ds := specOf(p, id, only, parallel)
-	if res.Diagnostics = append(res.Diagnostics, ds...); ds.HasErrors() {
-		res.ExitCode = graverExit(res.ExitCode, ExitInvalid)
-		return lifecycle.RunSpec{}, nil
-	}
-	return spec, only.check(p, spec)
-}
-
-// Pick finds the plan to run: by name, or the only one.
-func Pick(c *plan.Config, name string) (*plan.Plan, error) {
-	var names []string
-	for _, p := range c.Plans {
-		names = append(names, p.Name)
-	}
-	switch {
-	case name != "":
-		if p := c.Plan(name); p != nil {
-			return p, nil
-		}
-		return nil, &Error{ExitUsage, suggesting(fmt.Sprintf("pick a plan of the file: it has no plan %q", name), name, names)}
-	case len(names) == 1:
-		return c.Plans[0], nil
-	case len(names) == 0:
-		return nil, errorf(ExitUsage, "the file has no plan block: nothing to run")
-	}
-	return nil, errorf(ExitUsage, "the file has several plans (%s): name one with --plan", join(names))
-}
-
-// originOf is the absolute path of the file that holds a plan. With the plan's
-// name it says which plan a run is of: files may share a state directory.
-func originOf(l *Loaded, p *plan.Plan) string {
-	return filepath.Join(l.Config.Dir, filepath.FromSlash(p.Range.Filename))
 }
 
 // remember adds to the spec what earlier runs left in the journal: sizes,
@@ -375,149 +301,4 @@ func (r *operation) run(ctx context.Context, loaded *Loaded, p *plan.Plan, spec 
 	res.Summary = summary
 	res.ExitCode = graverExit(res.ExitCode, summary.ExitCode)
 	return nil
-}
-
-// groupFor is how long events wait for others to be committed with them. A
-// task has a dozen events that nothing depends on, and each commit is a sync
-// of the disk.
-const groupFor = 10 * time.Millisecond
-
-// drive runs a machine with an executor and a journal, then closes the run.
-// A panic closes it too: what is owed is then paid from its own rows, not left
-// to a recovery that would meet the same fault.
-func (r *operation) drive(ctx context.Context, machine *lifecycle.Run, host *pluginhost.Host, x execute.Plan, b *record.Writer, first event.Event, started time.Time) (_ *event.Summary, err error) {
-	spec := machine.Spec()
-	defer func() {
-		if p := recover(); p != nil {
-			r.Log.Error("dprun itself is at fault", "run", spec.ID, "panic", p, "stack", string(debug.Stack()))
-			_, closing := r.closeUnreplayed(context.WithoutCancel(ctx), journal.Run{ID: spec.ID, Plan: spec.Plan, Started: started})
-			err = errors.Join(errorf(ExitBug, "internal error in run %s: %v; it was ended there, and what it owes is done without it: see `dprun owed`, then `dprun recover`", spec.ID, p), closing)
-		}
-	}()
-	desk := &permit.Desk{Journal: r.journal, Pending: r.pending, Clock: r.Clock, Log: r.Log, Record: b.Record}
-	exec := r.executor(spec.ID, spec.Plan, b.Record.Dir, x, host, desk)
-	if exec.Credentials, err = r.credentials(r.journal); err != nil {
-		return nil, &Error{ExitBug, err}
-	}
-	sweeping := r.beginSweep(ctx, exec, machine, b.Record.Dir, first.Kind)
-	var dropping sync.WaitGroup // beside the machine: a large file takes its time
-	defer dropping.Wait()
-	b.Succeeded = func(task string) { dropping.Go(func() { r.dropStaged(spec.ID, task) }) }
-	exit := engine.New(engine.Options{Run: machine, Executor: exec, Journal: r.guarded.journal(b), Clock: r.Clock, Sink: r.sink, Log: r.Log, Signals: r.requests,
-		Group: r.Group}).Run(r.asked(ctx), first)
-	sweeping.Wait()
-	r.sweepOwn(context.WithoutCancel(ctx), exec, spec.ID, b.Record.Dir)
-	exec.Close()
-	desk.Close()
-	r.lines.flush()
-	s := summarize(machine, exit, started, r.Clock.Now())
-	err = r.journal.FinishRun(context.WithoutCancel(ctx), spec.ID, journal.End{Time: s.Ended, ExitCode: exit, Code: s.Code,
-		Good: []string{string(status.Success)}, Neutral: neutralCodes()})
-	if err != nil {
-		r.Log.Error("the run's end could not be written down", "run", spec.ID, "error", err)
-		s.ExitCode = graverExit(ExitBug, s.ExitCode)
-	}
-	if first.Kind == event.RunStarted { // the process ends with it
-		r.noteProcess(ctx, s)
-	}
-	r.sink.Summary(*s)
-	return s, nil
-}
-
-// asked is a context that has ended when a signal came while gateways were
-// brought back: the run that is being finished is to stop, too.
-func (r *operation) asked(ctx context.Context) context.Context {
-	if r.stopped == "" {
-		return ctx
-	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	cancel(errors.New(r.stopped))
-	return ctx
-}
-
-// dropStaged removes the staged files of a task that no longer needs them: the
-// copies are verified, and the journal says so. A failed task's stay.
-func (r *Runner) dropStaged(run, task string) {
-	if err := r.staging.Remove(run, task); err != nil {
-		r.Log.Warn("staged files could not be removed", "run", run, "task", task, "error", err)
-	}
-}
-
-// executor does the actions of a run.
-func (r *operation) executor(run, plan, dir string, answers execute.Plan, host *pluginhost.Host, permits execute.Permits) *execute.Executor {
-	return execute.New(execute.Options{Run: run, PlanName: plan, Version: r.Version, Dir: dir, Plan: answers, Plugins: host, Staging: r.staging,
-		Locks: deviceLocks{r.locks, run}, Permits: permits, Clock: r.Clock, Redact: &r.redact, Log: r.Log,
-		Output: func(task, stream, text string) { r.output(run, task, stream, text) }})
-}
-
-// output publishes and keeps a line that something printed.
-func (r *operation) output(run, task, stream, text string) {
-	l := event.Log{Run: run, Task: task, Time: r.Clock.Now(), Stream: stream, Text: text}
-	r.sink.Log(l)
-	r.lines.add(l)
-}
-
-// neutralCodes are the codes of tasks without which a run is as good.
-func neutralCodes() []string {
-	var out []string
-	for _, e := range status.Catalogue() {
-		if e.Neutral || e.Gone() {
-			out = append(out, string(e.Code))
-		}
-	}
-	return out
-}
-
-// summarize counts and lists the tasks of a run that has ended.
-func summarize(machine *lifecycle.Run, exit int, started, ended time.Time) *event.Summary {
-	spec := machine.Spec()
-	s := &event.Summary{Run: spec.ID, Plan: spec.Plan, Only: spec.Only, ExitCode: exit, Started: started, Ended: ended}
-	if v := machine.Verdict(); v != nil {
-		s.Code, s.Message = v.Code, v.Message
-	}
-	for _, t := range machine.Tasks() {
-		f := t.Final()
-		if f == nil {
-			continue
-		}
-		res := event.TaskResult{Task: f.Task, Activity: f.Activity, Device: f.Device, Domain: f.Domain, Code: f.Code, Message: f.Message,
-			Causes: f.Causes, Warnings: f.Warnings, Files: t.Locations()}
-		if at := t.Started(); !at.IsZero() {
-			res.Duration = f.Time.Sub(at)
-		}
-		for _, c := range t.Captured() {
-			for _, a := range c.Artifacts {
-				res.Bytes += a.Size
-			}
-		}
-		res.Withheld = len(t.Withheld())
-		s.Bytes, s.Withheld = s.Bytes+res.Bytes, s.Withheld+res.Withheld
-		switch e, _ := status.Lookup(status.Code(f.Code)); e.Class {
-		case status.ClassSuccess:
-			s.Succeeded++
-		case status.ClassSkipped:
-			s.Skipped++
-		case status.ClassCancelled:
-			s.Cancelled++
-		default:
-			s.Failed++
-		}
-		s.Tasks = append(s.Tasks, res)
-	}
-	return s
-}
-
-// graverExit is the exit code that wins: a device that may be quiesced before
-// everything, then traffic that may be led away, then an internal error, then
-// the later one that is not a success.
-func graverExit(a, b int) int {
-	for _, code := range []int{ExitOwed, ExitAway, ExitBug} {
-		if a == code || b == code {
-			return code
-		}
-	}
-	if b != 0 {
-		return b
-	}
-	return a
 }

@@ -59,3 +59,18 @@ func Exits() []Exit {
 			"Nothing."},
 	}
 }
+
+// graverExit is the exit code that wins: a device that may be quiesced before
+// everything, then traffic that may be led away, then an internal error, then
+// the later one that is not a success.
+func graverExit(a, b int) int {
+	for _, code := range []int{ExitOwed, ExitAway, ExitBug} {
+		if a == code || b == code {
+			return code
+		}
+	}
+	if b != 0 {
+		return b
+	}
+	return a
+}

@@ -16,7 +16,10 @@ import (
 
 	"github.com/dprun/dprun/plan"
 	"github.com/dprun/dprun/plan/diag"
+	"github.com/dprun/dprun/runner/journal"
+	"github.com/dprun/dprun/runner/lifecycle"
 	"github.com/dprun/dprun/runner/pluginhost"
+	"github.com/dprun/dprun/runner/report"
 	"github.com/dprun/dprun/runner/secret"
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/schema"
@@ -305,4 +308,68 @@ func (p *Plugins) schemas(ctx context.Context, need plan.Required) (plan.Schemas
 		}
 	}
 	return s, nil
+}
+
+// load compiles a file, picks one plan of it and reads the secrets that this
+// plan needs. It gives no plan and no error when the diagnostics say what is wrong.
+func (r *Runner) load(ctx context.Context, src Source, name string, only Only, res *report.Result) (*Loaded, *plan.Plan, error) {
+	loaded, ds, err := Load(ctx, src, r.plugins)
+	res.Diagnostics = ds
+	if err == nil && !ds.HasErrors() {
+		ds, err = loaded.readSecrets(ctx, name, only, secret.New(planDir(src.Path), src.Environ, &r.redact))
+		res.Diagnostics = append(res.Diagnostics, ds...).Sorted()
+	}
+	if err != nil {
+		return loaded, nil, err
+	}
+	if ds.HasErrors() {
+		res.ExitCode = graverExit(res.ExitCode, ExitInvalid)
+		return loaded, nil, nil
+	}
+	for _, text := range loaded.Config.SensitiveValues() {
+		r.redact.Add(text)
+	}
+	p, err := Pick(loaded.Config, name)
+	return loaded, p, err
+}
+
+// narrow is what of a plan is to be run. It gives an empty spec and no error
+// when the diagnostics say what is wrong.
+func (r *Runner) narrow(p *plan.Plan, only Only, parallel int, res *report.Result) (lifecycle.RunSpec, error) {
+	id, err := journal.NewRunID(r.Clock.Now())
+	if err != nil {
+		return lifecycle.RunSpec{}, &Error{ExitBug, err}
+	}
+	spec, ds := specOf(p, id, only, parallel)
+	if res.Diagnostics = append(res.Diagnostics, ds...); ds.HasErrors() {
+		res.ExitCode = graverExit(res.ExitCode, ExitInvalid)
+		return lifecycle.RunSpec{}, nil
+	}
+	return spec, only.check(p, spec)
+}
+
+// Pick finds the plan to run: by name, or the only one.
+func Pick(c *plan.Config, name string) (*plan.Plan, error) {
+	var names []string
+	for _, p := range c.Plans {
+		names = append(names, p.Name)
+	}
+	switch {
+	case name != "":
+		if p := c.Plan(name); p != nil {
+			return p, nil
+		}
+		return nil, &Error{ExitUsage, suggesting(fmt.Sprintf("pick a plan of the file: it has no plan %q", name), name, names)}
+	case len(names) == 1:
+		return c.Plans[0], nil
+	case len(names) == 0:
+		return nil, errorf(ExitUsage, "the file has no plan block: nothing to run")
+	}
+	return nil, errorf(ExitUsage, "the file has several plans (%s): name one with --plan", join(names))
+}
+
+// originOf is the absolute path of the file that holds a plan. With the plan's
+// name it says which plan a run is of: files may share a state directory.
+func originOf(l *Loaded, p *plan.Plan) string {
+	return filepath.Join(l.Config.Dir, filepath.FromSlash(p.Range.Filename))
 }
