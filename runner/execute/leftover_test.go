@@ -17,6 +17,7 @@ import (
 	"github.com/dprun/dprun/runner/redact"
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 // shelf is a destination that notes what it is asked for.
@@ -69,12 +70,8 @@ func TestWhatABrokenStoreLeftGoesBeforeTheNextAttempt(t *testing.T) {
 	_ = put("a")
 	_ = put("a")
 	s.report = stored
-	if err := put("a"); err != nil {
-		t.Fatal(err)
-	}
-	if err := put("b"); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, put("a"))
+	need.Done(t, put("b"))
 	want := []string{"store set/a", "sweep set of run1-t-e", "store set/a", "sweep set of run1-t-e", "store set/a", "store set/b"}
 	if d := cmp.Diff(want, s.asked); d != "" {
 		t.Error(d)

@@ -1,6 +1,8 @@
 package journal
 
 import (
+	"github.com/dprun/dprun/testfixtures/need"
+
 	"errors"
 	"os"
 	"path/filepath"
@@ -33,9 +35,7 @@ func TestAFullDiskIsTold(t *testing.T) {
 	big := Batch{Events: []event.Event{{Kind: event.CancelRequested, Reason: strings.Repeat("x", 1<<20)}}}
 	_, err := j.Append(t.Context(), "R", big)
 	refused(t, j.Path(), err, ErrFull)
-	if _, err := j.writer.Exec("PRAGMA max_page_count = 1000000"); err != nil {
-		t.Fatal(err)
-	}
+	need.Value(j.writer.Exec("PRAGMA max_page_count = 1000000"))(t)
 	if first, err := j.Append(t.Context(), "R", big); err != nil || first != 1 {
 		t.Errorf("with room again: %d, %v", first, err)
 	}
@@ -45,9 +45,7 @@ func TestAReadOnlyJournalIsTold(t *testing.T) {
 	t.Parallel()
 	j := openTest(t)
 	createRun(t, j, Run{ID: "R"})
-	if _, err := j.writer.Exec("PRAGMA query_only = 1"); err != nil {
-		t.Fatal(err)
-	}
+	need.Value(j.writer.Exec("PRAGMA query_only = 1"))(t)
 	_, err := j.Append(t.Context(), "R", Batch{Events: []event.Event{{Kind: event.Started}}})
 	refused(t, j.Path(), err, ErrReadOnly)
 }
@@ -56,10 +54,10 @@ func TestAJournalThatAnotherProcessHoldsIsTold(t *testing.T) {
 	t.Parallel()
 	holder := openTest(t)
 	tx, err := holder.writer.Begin() // immediate: it holds the write lock
-	must(t, err)
+	need.Done(t, err)
 	defer tx.Rollback()
 	j, err := open(holder.Path(), 20*time.Millisecond)
-	must(t, err)
+	need.Done(t, err)
 	defer j.Close()
 	if _, err := j.Runs(t.Context(), Filter{}, 0); err != nil {
 		t.Errorf("reading while another process writes: %v", err)
@@ -76,7 +74,7 @@ func TestDamageIsTold(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			path := filepath.Join(t.TempDir(), "journal.db")
-			must(t, os.WriteFile(path, []byte(content), 0o600))
+			need.Done(t, os.WriteFile(path, []byte(content), 0o600))
 			_, err := Open(path)
 			refused(t, path, err, ErrDamaged)
 			if left, err := os.ReadFile(path); err != nil || string(left) != content {
@@ -90,21 +88,21 @@ func TestDamagedPagesAreFound(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "journal.db")
 	j, err := Open(path)
-	must(t, err)
+	need.Done(t, err)
 	createRun(t, j, Run{ID: "R"})
 	for range 20 {
 		appendTo(t, j, "R", Batch{Events: []event.Event{{Kind: event.CancelRequested, Reason: strings.Repeat("x", 3000)}}})
 	}
-	must(t, j.Check(t.Context()))
-	must(t, j.Close())
+	need.Done(t, j.Check(t.Context()))
+	need.Done(t, j.Close())
 	content, err := os.ReadFile(path)
-	must(t, err)
+	need.Done(t, err)
 	for i := len(content) * 3 / 4; i < len(content); i++ { // what is read on opening stands before
 		content[i] ^= 0x5a
 	}
-	must(t, os.WriteFile(path, content, 0o600))
+	need.Done(t, os.WriteFile(path, content, 0o600))
 	j, err = Open(path)
-	must(t, err)
+	need.Done(t, err)
 	defer j.Close()
 	refused(t, path, j.Check(t.Context()), ErrDamaged)
 }
@@ -113,11 +111,9 @@ func TestANewerJournalIsRefused(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "journal.db")
 	j, err := Open(path)
-	must(t, err)
-	if _, err := j.writer.Exec("PRAGMA user_version = 999"); err != nil {
-		t.Fatal(err)
-	}
-	must(t, j.Close())
+	need.Done(t, err)
+	need.Value(j.writer.Exec("PRAGMA user_version = 999"))(t)
+	need.Done(t, j.Close())
 	_, err = Open(path)
 	refused(t, path, err, ErrNewer)
 }
@@ -126,9 +122,7 @@ func TestANewerEventIsRefused(t *testing.T) {
 	t.Parallel()
 	j := openTest(t)
 	createRun(t, j, Run{ID: "R"})
-	if _, err := j.writer.Exec(`INSERT INTO events VALUES ('R', 1, '', 0, '{"v":99,"kind":"teleported"}')`); err != nil {
-		t.Fatal(err)
-	}
+	need.Value(j.writer.Exec(`INSERT INTO events VALUES ('R', 1, '', 0, '{"v":99,"kind":"teleported"}')`))(t)
 	for _, err := range j.Events(t.Context(), "R") {
 		if !errors.Is(err, ErrNewer) {
 			t.Errorf("%v, want ErrNewer", err)

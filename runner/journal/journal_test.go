@@ -1,6 +1,8 @@
 package journal
 
 import (
+	"github.com/dprun/dprun/testfixtures/need"
+
 	"context"
 	"encoding/json"
 	"errors"
@@ -23,10 +25,7 @@ var noon = time.Date(2026, 11, 23, 12, 0, 0, 123456789, time.UTC)
 
 func openTest(t testing.TB) *Journal {
 	t.Helper()
-	j, err := Open(filepath.Join(t.TempDir(), "journal.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	j := need.Value(Open(filepath.Join(t.TempDir(), "journal.db")))(t)
 	t.Cleanup(func() {
 		if err := j.Close(); err != nil {
 			t.Error(err)
@@ -35,26 +34,17 @@ func openTest(t testing.TB) *Journal {
 	return j
 }
 
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 func createRun(t testing.TB, j *Journal, r Run) {
 	t.Helper()
 	if r.Plan == "" {
 		r.Plan = "nightly"
 	}
-	must(t, j.CreateRun(t.Context(), r))
+	need.Done(t, j.CreateRun(t.Context(), r))
 }
 
 func appendTo(t testing.TB, j *Journal, run string, b Batch) {
 	t.Helper()
-	if _, err := j.Append(t.Context(), run, b); err != nil {
-		t.Fatal(err)
-	}
+	need.Value(j.Append(t.Context(), run, b))(t)
 }
 
 // task is a status of a task that is named by activity, device and domain.
@@ -70,21 +60,21 @@ func TestARunIsKeptWhole(t *testing.T) {
 		MachineVersion: 3, Started: noon, Host: "box", PID: 42, Resumes: "00Z", Partial: true}
 	createRun(t, j, want)
 	got, err := j.Run(t.Context(), "01A")
-	must(t, err)
+	need.Done(t, err)
 	want.State = Running
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}
 	unfinished, err := j.UnfinishedRuns(t.Context())
-	must(t, err)
+	need.Done(t, err)
 	if d := cmp.Diff([]Run{want}, unfinished); d != "" {
 		t.Error(d)
 	}
-	must(t, j.Adopt(t.Context(), "01A", "other", 43))
-	must(t, j.FinishRun(t.Context(), "01A", End{Time: noon.Add(time.Hour), ExitCode: 3, Code: "PLAN_DONE"}))
+	need.Done(t, j.Adopt(t.Context(), "01A", "other", 43))
+	need.Done(t, j.FinishRun(t.Context(), "01A", End{Time: noon.Add(time.Hour), ExitCode: 3, Code: "PLAN_DONE"}))
 	want.State, want.Ended, want.ExitCode, want.Code, want.Host, want.PID = Finished, noon.Add(time.Hour), 3, "PLAN_DONE", "other", 43
 	got, err = j.Run(t.Context(), "latest")
-	must(t, err)
+	need.Done(t, err)
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}
@@ -128,7 +118,7 @@ func TestRunsAreListedNewestFirstAndFiltered(t *testing.T) {
 	for i, plan := range []string{"a", "b", "a", "a"} {
 		createRun(t, j, Run{ID: fmt.Sprint(i), Plan: plan, Started: noon.Add(time.Duration(i) * time.Hour), Spec: json.RawMessage("[]")})
 	}
-	must(t, j.FinishRun(t.Context(), "0", End{Time: noon}))
+	need.Done(t, j.FinishRun(t.Context(), "0", End{Time: noon}))
 	appendTo(t, j, "2", Batch{Statuses: []event.Status{task(1, "X", false, "x", "fra-1", "orders")}})
 	for _, tc := range []struct {
 		filter Filter
@@ -143,7 +133,7 @@ func TestRunsAreListedNewestFirstAndFiltered(t *testing.T) {
 		{Filter{Plan: "b", State: Finished}, 0, ""},
 	} {
 		runs, err := j.Runs(t.Context(), tc.filter, tc.limit)
-		must(t, err)
+		need.Done(t, err)
 		var ids []string
 		for _, r := range runs {
 			ids = append(ids, r.ID)
@@ -169,7 +159,7 @@ func TestWhatWasAppendedIsReadInOrder(t *testing.T) {
 			{V: event.Version, Time: noon, Kind: event.Finished, Task: "t", Action: "x", Failure: &failure.Error{Kind: failure.Timeout, Message: "late"}},
 		}}
 		first, err := j.Append(t.Context(), "R", b)
-		must(t, err)
+		need.Done(t, err)
 		if first != int64(2*i+1) {
 			t.Errorf("batch %d begins at %d", i, first)
 		}
@@ -178,7 +168,7 @@ func TestWhatWasAppendedIsReadInOrder(t *testing.T) {
 	}
 	var got []event.Event
 	for e, err := range j.Events(t.Context(), "R") {
-		must(t, err)
+		need.Done(t, err)
 		got = append(got, e)
 	}
 	if d := cmp.Diff(want, got, cmp.AllowUnexported(failure.Error{})); d != "" {
@@ -200,7 +190,7 @@ func TestStatusesKeepTheTaskUpToDate(t *testing.T) {
 	appendTo(t, j, "R", Batch{Statuses: []event.Status{second, last}})
 
 	tasks, err := j.Tasks(t.Context(), "R")
-	must(t, err)
+	need.Done(t, err)
 	if d := cmp.Diff([]Task{
 		{Run: "R", ID: first.Task, Activity: "x", Device: "fra", Domain: "orders", Code: "SUCCESS", Final: true, Message: "done",
 			Started: first.Time, Updated: last.Time, Ended: last.Time},
@@ -211,12 +201,12 @@ func TestStatusesKeepTheTaskUpToDate(t *testing.T) {
 		s.V, s.Run = event.Version, "R"
 	}
 	history, err := j.History(t.Context(), "R", first.Task)
-	must(t, err)
+	need.Done(t, err)
 	if d := cmp.Diff([]event.Status{first, second, last}, history); d != "" {
 		t.Error(d)
 	}
 	all, err := j.Statuses(t.Context(), "R")
-	must(t, err)
+	need.Done(t, err)
 	if d := cmp.Diff([]event.Status{run, first, second, last}, all); d != "" {
 		t.Error(d)
 	}
@@ -243,9 +233,9 @@ func TestABatchIsWrittenWholeOrNotAtAll(t *testing.T) {
 		t.Errorf("event %v is there", e)
 	}
 	tasks, err := j.Tasks(t.Context(), "R")
-	must(t, err)
+	need.Done(t, err)
 	owed, err := j.Owed(t.Context())
-	must(t, err)
+	need.Done(t, err)
 	if len(tasks) != 1 || len(owed) != 0 {
 		t.Errorf("tasks %v, owed %v: part of the batch is there", tasks, owed)
 	}
@@ -275,7 +265,7 @@ func TestATransactionThatHasBegunIsNotCut(t *testing.T) {
 	t.Parallel()
 	j := openTest(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	must(t, j.write(ctx, "test", func(t *transaction) error {
+	need.Done(t, j.write(ctx, "test", func(t *transaction) error {
 		cancel()
 		time.Sleep(5 * time.Millisecond) // a rollback in the background would have its chance
 		return Breaker{Device: "x"}.write(t)
@@ -291,14 +281,14 @@ func TestTheJournalIsPrivateAndDurable(t *testing.T) {
 	createRun(t, j, Run{ID: "R"})
 	for _, suffix := range []string{"", "-wal", "-shm"} {
 		info, err := os.Stat(j.Path() + suffix)
-		must(t, err)
+		need.Done(t, err)
 		if info.Mode() != 0o600 {
 			t.Errorf("%s has mode %v", info.Name(), info.Mode())
 		}
 	}
 	for pragma, want := range map[string]string{"journal_mode": "wal", "synchronous": "2", "auto_vacuum": "2", "user_version": fmt.Sprint(len(migrations))} {
 		var got string
-		must(t, j.writer.QueryRow("PRAGMA "+pragma).Scan(&got))
+		need.Done(t, j.writer.QueryRow("PRAGMA "+pragma).Scan(&got))
 		if got != want {
 			t.Errorf("%s is %s, want %s", pragma, got, want)
 		}
@@ -340,7 +330,7 @@ func TestReadersAndWritersDoNotWaitForEachOther(t *testing.T) {
 	}
 	all.Wait()
 	var count, last int
-	must(t, j.reader.QueryRow("SELECT count(*), max(seq) FROM events").Scan(&count, &last))
+	need.Done(t, j.reader.QueryRow("SELECT count(*), max(seq) FROM events").Scan(&count, &last))
 	if count != 100 || last != 100 {
 		t.Errorf("%d events, the last is %d; want 100", count, last)
 	}
@@ -352,14 +342,14 @@ func TestOddPathsAreOpened(t *testing.T) {
 	if _, err := Open(filepath.Join(dir, "journal.db")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("Open in a directory that is not there = %v", err)
 	}
-	must(t, os.Mkdir(dir, 0o700))
+	need.Done(t, os.Mkdir(dir, 0o700))
 	for range 2 {
 		j, err := Open(filepath.Join(dir, "journal.db"))
-		must(t, err)
-		must(t, j.Close())
+		need.Done(t, err)
+		need.Done(t, j.Close())
 	}
 	entries, err := os.ReadDir(dir)
-	must(t, err)
+	need.Done(t, err)
 	if len(entries) != 2 || entries[0].Name() != "journal.db" || entries[1].Name() != "journal.db.made" {
 		t.Errorf("the directory holds %v after Close", entries)
 	}
@@ -387,18 +377,18 @@ func TestALostJournalIsNotBegunAnewSilently(t *testing.T) {
 			t.Parallel()
 			path := filepath.Join(t.TempDir(), "journal.db")
 			j, err := Open(path)
-			must(t, err)
-			must(t, j.Close())
-			must(t, lose(path))
+			need.Done(t, err)
+			need.Done(t, j.Close())
+			need.Done(t, lose(path))
 			if _, err := Open(path); !errors.Is(err, ErrLost) {
 				t.Fatalf("Open = %v", err)
 			}
 			j, _, err = Restart(path, noon)
-			must(t, err)
-			must(t, j.Close())
+			need.Done(t, err)
+			need.Done(t, j.Close())
 			j, err = Open(path)
-			must(t, err)
-			must(t, j.Close())
+			need.Done(t, err)
+			need.Done(t, j.Close())
 		})
 	}
 }
@@ -406,9 +396,9 @@ func TestALostJournalIsNotBegunAnewSilently(t *testing.T) {
 func TestRunNamesSortByTime(t *testing.T) {
 	t.Parallel()
 	a, err := NewRunID(noon)
-	must(t, err)
+	need.Done(t, err)
 	b, err := NewRunID(noon.Add(time.Second))
-	must(t, err)
+	need.Done(t, err)
 	if a >= b || len(a) != 26 {
 		t.Errorf("%s and %s", a, b)
 	}

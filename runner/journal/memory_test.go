@@ -1,6 +1,8 @@
 package journal
 
 import (
+	"github.com/dprun/dprun/testfixtures/need"
+
 	"fmt"
 	"os"
 	"strings"
@@ -19,7 +21,7 @@ func TestTheLastSizeIsTheLast(t *testing.T) {
 	appendTo(t, j, "R", Batch{Sizes: []Size{{"fra", "x", "orders", 10, noon}, {"fra", "x", "billing", 5, noon}, {"fra", "y", "orders", 7, noon}}})
 	appendTo(t, j, "R", Batch{Sizes: []Size{{"fra", "x", "orders", 20, noon}}})
 	all, err := j.LastSizes(t.Context(), "", "fra", "x")
-	must(t, err)
+	need.Done(t, err)
 	if d := cmp.Diff(map[string]int64{"orders": 20, "billing": 5}, all); d != "" {
 		t.Error(d)
 	}
@@ -49,16 +51,14 @@ func TestLastDomainsAreThoseOfTheLastGoodRun(t *testing.T) {
 		run := fmt.Sprintf("R%d", i)
 		createRun(t, j, Run{ID: run, Plan: tc.plan, Partial: tc.partial, Started: noon})
 		appendTo(t, j, run, Batch{Statuses: tc.tasks})
-		must(t, j.FinishRun(t.Context(), run, end))
+		need.Done(t, j.FinishRun(t.Context(), run, end))
 		got, err := j.LastDomains(t.Context(), "nightly", "", "x", "fra")
-		must(t, err)
+		need.Done(t, err)
 		if d := cmp.Diff(tc.want, got); d != "" {
 			t.Errorf("after %q: %s", tc.name, d)
 		}
 	}
-	if _, err := j.Prune(t.Context(), PruneRequest{Before: noon.Add(time.Hour)}); err != nil {
-		t.Fatal(err)
-	}
+	need.Value(j.Prune(t.Context(), PruneRequest{Before: noon.Add(time.Hour)}))(t)
 	if got, err := j.LastDomains(t.Context(), "nightly", "", "x", "fra"); err != nil || len(got) != 1 {
 		t.Errorf("after a prune: %v, %v", got, err)
 	}
@@ -67,18 +67,18 @@ func TestLastDomainsAreThoseOfTheLastGoodRun(t *testing.T) {
 func TestOutputIsKeptWithinBounds(t *testing.T) {
 	t.Parallel()
 	j := openTest(t)
-	must(t, j.AppendLog(t.Context()))
+	need.Done(t, j.AppendLog(t.Context()))
 	var lines []event.Log
 	for i := range maxLines + 10 {
 		lines = append(lines, event.Log{Run: "R", Task: "t", Time: noon, Stream: "stdout", Text: fmt.Sprint(i)})
 	}
 	lines = append(lines, event.Log{Run: "R", Time: noon, Stream: "stderr", Text: "of the run"})
-	must(t, j.AppendLog(t.Context(), lines...))
+	need.Done(t, j.AppendLog(t.Context(), lines...))
 	long := strings.Repeat("ü", maxLine)
-	must(t, j.AppendLog(t.Context(), event.Log{Run: "R", Task: "t", Time: noon, Stream: "plugin", Text: "a" + long}))
+	need.Done(t, j.AppendLog(t.Context(), event.Log{Run: "R", Task: "t", Time: noon, Stream: "plugin", Text: "a" + long}))
 
 	got, err := j.Logs(t.Context(), "R", "t", 0)
-	must(t, err)
+	need.Done(t, err)
 	if len(got) != maxLines || got[0].Text != "11" || got[maxLines-1].Stream != "plugin" {
 		t.Errorf("%d lines from %q", len(got), got[0].Text)
 	}
@@ -86,12 +86,12 @@ func TestOutputIsKeptWithinBounds(t *testing.T) {
 		t.Errorf("a long line is kept as %d bytes that end in %q", len(last), last[len(last)-10:])
 	}
 	tail, err := j.Logs(t.Context(), "R", "t", 2)
-	must(t, err)
+	need.Done(t, err)
 	if len(tail) != 2 || tail[0].Text != fmt.Sprint(maxLines+9) {
 		t.Errorf("the last two: %v", tail[0].Text)
 	}
 	own, err := j.Logs(t.Context(), "R", "", 0)
-	must(t, err)
+	need.Done(t, err)
 	if d := cmp.Diff(lines[len(lines)-1:], own); d != "" {
 		t.Error(d)
 	}
@@ -110,7 +110,7 @@ func TestPruneRemovesOldRunsThatOweNothing(t *testing.T) {
 		}
 		appendTo(t, j, id, Batch{Events: events, Statuses: []event.Status{s}, Owe: rows(owe("t", "unquiesce", "fra")),
 			Sizes: []Size{{"fra", "x", "orders", 10, noon}}})
-		must(t, j.AppendLog(t.Context(), event.Log{Run: id, Task: "t", Text: "x"}))
+		need.Done(t, j.AppendLog(t.Context(), event.Log{Run: id, Task: "t", Text: "x"}))
 		if id != "old and owing" {
 			appendTo(t, j, id, Batch{Pay: []pending.Key{{Task: "t", ID: "unquiesce"}}})
 		}
@@ -119,16 +119,16 @@ func TestPruneRemovesOldRunsThatOweNothing(t *testing.T) {
 			ended = noon.Add(48 * time.Hour)
 		}
 		if id != "unfinished" {
-			must(t, j.FinishRun(t.Context(), id, End{Time: ended}))
+			need.Done(t, j.FinishRun(t.Context(), id, End{Time: ended}))
 		}
 	}
 	pages := func() (n int) {
-		must(t, j.reader.QueryRow("PRAGMA page_count").Scan(&n))
+		need.Done(t, j.reader.QueryRow("PRAGMA page_count").Scan(&n))
 		return n
 	}
 	before := pages()
 	report, err := j.Prune(t.Context(), PruneRequest{Before: noon.Add(time.Hour)})
-	must(t, err)
+	need.Done(t, err)
 	if d := cmp.Diff(PruneReport{Runs: []string{"old"}, Kept: []Kept{{"old and owing", Owes}}}, report); d != "" {
 		t.Error(d)
 	}
@@ -138,7 +138,7 @@ func TestPruneRemovesOldRunsThatOweNothing(t *testing.T) {
 			column = "id"
 		}
 		var left, kept int
-		must(t, j.reader.QueryRow("SELECT sum("+column+" = 'old'), count(DISTINCT "+column+") FROM "+table).Scan(&left, &kept))
+		need.Done(t, j.reader.QueryRow("SELECT sum("+column+" = 'old'), count(DISTINCT "+column+") FROM "+table).Scan(&left, &kept))
 		if left != 0 || kept != 3 {
 			t.Errorf("%s holds %d rows of the old run, and %d runs", table, left, kept)
 		}
@@ -149,7 +149,7 @@ func TestPruneRemovesOldRunsThatOweNothing(t *testing.T) {
 	if sizes, err := j.LastSizes(t.Context(), "", "fra", "x"); err != nil || sizes["orders"] != 10 {
 		t.Errorf("LastSizes = %v, %v", sizes, err)
 	}
-	must(t, j.Check(t.Context()))
+	need.Done(t, j.Check(t.Context()))
 	if _, err := os.Stat(j.Path()); err != nil {
 		t.Error(err)
 	}
@@ -170,18 +170,18 @@ func TestPruneKeepsTheLastGoodCopyOfEverything(t *testing.T) {
 	} {
 		createRun(t, j, Run{ID: r.id, Plan: r.plan, Started: noon.Add(time.Duration(i) * time.Minute)})
 		appendTo(t, j, r.id, Batch{Statuses: r.tasks})
-		must(t, j.FinishRun(t.Context(), r.id, End{Time: noon.Add(time.Duration(i) * time.Minute)}))
+		need.Done(t, j.FinishRun(t.Context(), r.id, End{Time: noon.Add(time.Duration(i) * time.Minute)}))
 	}
 	want := PruneReport{Runs: []string{"b", "e"}, Kept: []Kept{{"a", LastGood}, {"c", LastGood}, {"d", LastGood}}}
 	for _, dry := range []bool{true, true, false} {
 		got, err := j.Prune(t.Context(), PruneRequest{Before: noon.Add(time.Hour), Good: []string{"SUCCESS"}, DryRun: dry})
-		must(t, err)
+		need.Done(t, err)
 		if d := cmp.Diff(want, got); d != "" {
 			t.Errorf("dry %v: %s", dry, d)
 		}
 	}
 	left, err := j.Runs(t.Context(), Filter{}, 0)
-	must(t, err)
+	need.Done(t, err)
 	if len(left) != 3 {
 		t.Errorf("%d runs are left, want 3", len(left))
 	}
@@ -197,20 +197,20 @@ func TestPlansOfOneNameInTwoFilesShareNoHistory(t *testing.T) {
 		run, domain := fmt.Sprintf("R%d", i), "of"+origin[:5]
 		createRun(t, j, Run{ID: run, Plan: "nightly", Origin: origin, Started: noon})
 		appendTo(t, j, run, Batch{Statuses: []event.Status{task(1, "SUCCESS", true, "x", "fra", domain)}, Sizes: []Size{{"fra", "x", "default", int64(i + 1), noon}}})
-		must(t, j.FinishRun(t.Context(), run, good))
+		need.Done(t, j.FinishRun(t.Context(), run, good))
 	}
 	for i, origin := range []string{"/prod/plan.hcl", "/test/plan.hcl"} {
 		domains, err := j.LastDomains(t.Context(), "nightly", origin, "x", "fra")
-		must(t, err)
+		need.Done(t, err)
 		sizes, err := j.LastSizes(t.Context(), origin, "fra", "x")
-		must(t, err)
+		need.Done(t, err)
 		if len(domains) != 1 || domains[0] != "of"+origin[:5] || sizes["default"] != int64(i+1) {
 			t.Errorf("%s: domains %v, sizes %v", origin, domains, sizes)
 		}
 	}
 	// The last good copy of each is kept.
 	report, err := j.Prune(t.Context(), PruneRequest{Before: noon.Add(time.Hour), Good: []string{"SUCCESS"}})
-	must(t, err)
+	need.Done(t, err)
 	if len(report.Kept) != 2 {
 		t.Errorf("%+v", report)
 	}

@@ -1,6 +1,8 @@
 package journal
 
 import (
+	"github.com/dprun/dprun/testfixtures/need"
+
 	"encoding/json"
 	"errors"
 	"testing"
@@ -27,7 +29,7 @@ func rows(os ...Obligation) (out []pending.Obligation) {
 func owedIDs(t *testing.T, j *Journal) []string {
 	t.Helper()
 	owed, err := j.Owed(t.Context())
-	must(t, err)
+	need.Done(t, err)
 	var out []string
 	for _, o := range owed {
 		out = append(out, o.String())
@@ -45,29 +47,29 @@ func TestAnObligationIsOwedUntilItIsPaid(t *testing.T) {
 	second.Since = noon.Add(time.Second)
 	appendTo(t, j, "R", Batch{Owe: rows(second, first)})
 	owed, err := j.Owed(t.Context())
-	must(t, err)
+	need.Done(t, err)
 	if d := cmp.Diff([]Obligation{first, second}, owed); d != "" {
 		t.Error(d)
 	}
 
-	must(t, j.NoteAttempt(t.Context(), first.Key, "no route", noon.Add(time.Minute)))
-	must(t, j.NoteAttempt(t.Context(), first.Key, "refused", noon.Add(2*time.Minute)))
-	must(t, j.NoteAttempt(t.Context(), first.Key, "no answer", time.Time{})) // by a process that does not try again
+	need.Done(t, j.NoteAttempt(t.Context(), first.Key, "no route", noon.Add(time.Minute)))
+	need.Done(t, j.NoteAttempt(t.Context(), first.Key, "refused", noon.Add(2*time.Minute)))
+	need.Done(t, j.NoteAttempt(t.Context(), first.Key, "no answer", time.Time{})) // by a process that does not try again
 	appendTo(t, j, "R", Batch{Time: noon.Add(time.Hour), Pay: []pending.Key{second.Key}})
 	owed, err = j.Owed(t.Context())
-	must(t, err)
+	need.Done(t, err)
 	first.Attempts, first.LastError, first.NextTry = 3, "no answer", noon.Add(2*time.Minute)
 	if d := cmp.Diff([]Obligation{first}, owed); d != "" {
 		t.Error(d)
 	}
 
-	must(t, j.Pay(t.Context(), noon.Add(2*time.Hour), first.Key, second.Key))
+	need.Done(t, j.Pay(t.Context(), noon.Add(2*time.Hour), first.Key, second.Key))
 	if got := owedIDs(t, j); got != nil {
 		t.Errorf("owed: %v", got)
 	}
 	first.PaidAt, second.PaidAt = noon.Add(2*time.Hour), noon.Add(time.Hour) // paid once
 	all, err := j.Obligations(t.Context(), "R")
-	must(t, err)
+	need.Done(t, err)
 	if d := cmp.Diff([]Obligation{first, second}, all); d != "" {
 		t.Error(d)
 	}
@@ -85,11 +87,11 @@ func TestWhatIsOwedAgainIsOwed(t *testing.T) {
 	later.Since, later.Endpoint = noon.Add(time.Hour), json.RawMessage(`{"n":2}`)
 	appendTo(t, j, "R", Batch{Owe: rows(later)}) // owed already: since the first time
 	owed, err := j.Owed(t.Context())
-	must(t, err)
+	need.Done(t, err)
 	if len(owed) != 1 || !owed[0].Since.Equal(noon) || string(owed[0].Endpoint) != `{"n":2}` {
 		t.Errorf("owed: %+v", owed)
 	}
-	must(t, j.Pay(t.Context(), noon, o.Key))
+	need.Done(t, j.Pay(t.Context(), noon, o.Key))
 	appendTo(t, j, "R", Batch{Owe: rows(later)})
 	if owed, err = j.Owed(t.Context()); err != nil || len(owed) != 1 || !owed[0].Since.Equal(later.Since) || !owed[0].PaidAt.IsZero() {
 		t.Errorf("owed: %+v, %v", owed, err)
@@ -156,13 +158,13 @@ func TestTheGuardCountsOverAllRuns(t *testing.T) {
 			before := Batch{Owe: rows(tc.down...)}
 			if tc.trip != none {
 				tc.trip.Since = noon
-				must(t, j.OpenBreaker(t.Context(), tc.trip))
+				need.Done(t, j.OpenBreaker(t.Context(), tc.trip))
 			}
 			appendTo(t, j, "older", before)
 			if !tc.paid.IsZero() {
 				for _, o := range tc.down {
 					o.Run = "older"
-					must(t, j.Pay(t.Context(), tc.paid, o.Key))
+					need.Done(t, j.Pay(t.Context(), tc.paid, o.Key))
 				}
 			}
 			held := len(owedIDs(t, j))
@@ -193,19 +195,19 @@ func TestABreakerKeepsItsFirstReasonUntilItIsClosed(t *testing.T) {
 	j := openTest(t)
 	down := owe("t", "unquiesce", "fra")
 	down.Run = "R"
-	must(t, j.Grant(t.Context(), noon, Guard{Environment: "env=prod"}, down.Obligation))
+	need.Done(t, j.Grant(t.Context(), noon, Guard{Environment: "env=prod"}, down.Obligation))
 	appendTo(t, j, "R", Batch{Trip: []Breaker{{Device: "fra", Since: noon, Reason: "first"}}, Devices: []Device{{Name: "ams", Identity: "SN", Facts: json.RawMessage(`{}`), Seen: noon}}})
 	appendTo(t, j, "Q", Batch{Trip: []Breaker{{Device: "fra", Since: noon.Add(1), Reason: "second"}}, Devices: []Device{{Name: "fra", Seen: noon}}})
 	first := Breaker{Device: "fra", Environment: "env=prod", Since: noon, Reason: "first", Run: "R"}
 	breakers := func(run string) []Breaker {
 		got, err := j.Breakers(t.Context(), run)
-		must(t, err)
+		need.Done(t, err)
 		return got
 	}
 	if d := cmp.Diff([]Breaker{first}, breakers("")); d != "" {
 		t.Error(d)
 	}
-	must(t, j.CloseBreaker(t.Context(), "fra", "ops@host", noon.Add(2)))
+	need.Done(t, j.CloseBreaker(t.Context(), "fra", "ops@host", noon.Add(2)))
 	if err := j.CloseBreaker(t.Context(), "fra", "ops@host", noon); !errors.Is(err, ErrNotFound) {
 		t.Errorf("CloseBreaker twice = %v", err)
 	}
@@ -228,16 +230,16 @@ func TestAGrantIsTheDevicesUntilItIsTakenBackOrPaid(t *testing.T) {
 		o.Run = "R"
 		return j.Grant(t.Context(), noon, Guard{MaxDevices: 1, Group: []string{"a", "b"}, Settle: time.Hour}, o.Obligation)
 	}
-	must(t, ask("a"))
-	must(t, ask("a"))
+	need.Done(t, ask("a"))
+	need.Done(t, ask("a"))
 	if err := ask("b"); err == nil {
 		t.Fatal("two devices got the one slot")
 	}
 	a := pending.Key{Run: "R", Task: "t-a", ID: "unquiesce"}
-	must(t, j.Withdraw(t.Context(), a))
-	must(t, j.Withdraw(t.Context(), a))
-	must(t, ask("b"))
-	must(t, j.Pay(t.Context(), noon, pending.Key{Run: "R", Task: "t-b", ID: "unquiesce"}))
+	need.Done(t, j.Withdraw(t.Context(), a))
+	need.Done(t, j.Withdraw(t.Context(), a))
+	need.Done(t, ask("b"))
+	need.Done(t, j.Pay(t.Context(), noon, pending.Key{Run: "R", Task: "t-b", ID: "unquiesce"}))
 	if err, settle := ask("a"), new(GuardError); !errors.As(err, &settle) || settle.Denial != DeniedSettle {
 		t.Errorf("after the return of the other: %v", err)
 	}

@@ -1,6 +1,8 @@
 package journal
 
 import (
+	"github.com/dprun/dprun/testfixtures/need"
+
 	"bufio"
 	"context"
 	"fmt"
@@ -64,8 +66,8 @@ func child(t *testing.T, path, run string, batches int) (*exec.Cmd, *bufio.Scann
 	cmd.Env = append(os.Environ(), childJournal+"="+path, childRun+"="+run, fmt.Sprintf("%s=%d", childBatches, batches))
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
-	must(t, err)
-	must(t, cmd.Start())
+	need.Done(t, err)
+	need.Done(t, cmd.Start())
 	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
 	return cmd, bufio.NewScanner(out)
 }
@@ -84,7 +86,7 @@ func TestKillLosesNothingThatWasAcknowledged(t *testing.T) {
 					t.Fatalf("the child says %q", lines.Text())
 				}
 				if acknowledged = n; n == after {
-					must(t, cmd.Process.Kill())
+					need.Done(t, cmd.Process.Kill())
 				}
 			}
 			if acknowledged < after {
@@ -93,18 +95,18 @@ func TestKillLosesNothingThatWasAcknowledged(t *testing.T) {
 			cmd.Wait()
 
 			j, err := Open(path)
-			must(t, err)
+			need.Done(t, err)
 			defer j.Close()
-			must(t, j.Check(t.Context()))
+			need.Done(t, j.Check(t.Context()))
 			events := 0
 			for _, err := range j.Events(t.Context(), "R") {
-				must(t, err)
+				need.Done(t, err)
 				events++
 			}
 			tasks, err := j.Tasks(t.Context(), "R")
-			must(t, err)
+			need.Done(t, err)
 			owed, err := j.Owed(t.Context())
-			must(t, err)
+			need.Done(t, err)
 			// One more than was acknowledged may have been committed.
 			if events < acknowledged || events > acknowledged+1 {
 				t.Errorf("%d events after %d were acknowledged", events, acknowledged)
@@ -113,7 +115,7 @@ func TestKillLosesNothingThatWasAcknowledged(t *testing.T) {
 				t.Errorf("%d events, %d tasks, %d obligations: a batch is torn", events, len(tasks), len(owed))
 			}
 			unfinished, err := j.UnfinishedRuns(t.Context())
-			must(t, err)
+			need.Done(t, err)
 			if len(unfinished) != 1 {
 				t.Errorf("unfinished runs: %v", unfinished)
 			}
@@ -144,16 +146,16 @@ func TestProcessesShareAJournal(t *testing.T) {
 		}
 	}
 	j, err := Open(path)
-	must(t, err)
+	need.Done(t, err)
 	defer j.Close()
 	runs, err := j.Runs(t.Context(), Filter{}, 0)
-	must(t, err)
+	need.Done(t, err)
 	owed, err := j.Owed(t.Context())
-	must(t, err)
+	need.Done(t, err)
 	if len(runs) != processes+1 || len(owed) != (processes+1)*batches {
 		t.Errorf("%d runs that owe %d", len(runs), len(owed))
 	}
-	must(t, j.Check(t.Context()))
+	need.Done(t, j.Check(t.Context()))
 }
 
 func appendBatchesQuietly(path, run string, batches int) error {
@@ -181,7 +183,7 @@ func TestTheGuardHoldsAgainstAnotherRun(t *testing.T) {
 	results := make(chan error, contenders)
 	for i := range contenders {
 		j, err := Open(path)
-		must(t, err)
+		need.Done(t, err)
 		defer j.Close()
 		go func() {
 			results <- j.Grant(t.Context(), noon, Guard{MaxDevices: 1}, pending.Obligation{
@@ -205,7 +207,7 @@ func BenchmarkAppend(b *testing.B) {
 	for _, size := range []int{1, 100} {
 		b.Run(fmt.Sprintf("batch of %d", size), func(b *testing.B) {
 			j, err := Open(filepath.Join(b.TempDir(), "journal.db"))
-			must(b, err)
+			need.Done(b, err)
 			defer j.Close()
 			createRun(b, j, Run{ID: "R", Started: noon})
 			n := 0

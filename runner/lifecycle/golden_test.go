@@ -17,6 +17,7 @@ import (
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
 	"github.com/dprun/dprun/sdk/schema"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 var update = flag.Bool("update", false, "record the golden journals of a new version of the machine")
@@ -102,10 +103,7 @@ func record(t *testing.T, file string, r recording) {
 	r.Statuses, r.Exit = statuses, exit
 	var b bytes.Buffer
 	line := func(v any, end string) {
-		text, err := json.Marshal(v)
-		if err != nil {
-			t.Fatal(err)
-		}
+		text := need.Value(json.Marshal(v))(t)
 		b.Write(text)
 		b.WriteString(end)
 	}
@@ -119,12 +117,8 @@ func record(t *testing.T, file string, r recording) {
 		line(s, lineEnd(i, len(r.Statuses)))
 	}
 	b.WriteString("]}\n")
-	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(file, b.Bytes(), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, os.MkdirAll(filepath.Dir(file), 0o755))
+	need.Done(t, os.WriteFile(file, b.Bytes(), 0o644))
 }
 
 // lineEnd ends the i-th of n elements, one a line.

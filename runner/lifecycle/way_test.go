@@ -13,6 +13,7 @@ import (
 	"github.com/dprun/dprun/runner/event"
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 // way is a way back, however it was come to.
@@ -46,9 +47,7 @@ var entrances = map[string]func(t *testing.T, spec DebtSpec, now time.Time) way{
 	"from a pending file": func(t *testing.T, spec DebtSpec, now time.Time) way {
 		_, file := quiescing(t, spec)
 		var read DebtSpec
-		if err := json.Unmarshal(file, &read); err != nil {
-			t.Fatal(err)
-		}
+		need.Done(t, json.Unmarshal(file, &read))
 		d := NewDebt(read)
 		d.Restart(now)
 		return d
@@ -97,10 +96,7 @@ func quiescing(t *testing.T, spec DebtSpec) (task *Task, file []byte) {
 	if d := cmp.Diff(spec, *owed[0].Debt); d != "" {
 		t.Fatalf("another way back is owed (-want +got):\n%s", d)
 	}
-	file, err := json.Marshal(owed[0].Debt)
-	if err != nil {
-		t.Fatal(err)
-	}
+	file = need.Value(json.Marshal(owed[0].Debt))(t)
 	return task, file
 }
 

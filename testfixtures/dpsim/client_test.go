@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/dprun/dprun/testfixtures/dpsim"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 // gateway is a plain client of one device: it sends XML and returns text.
@@ -31,10 +32,7 @@ type gateway struct {
 func start(t *testing.T, s dpsim.Scenario) *dpsim.Fleet {
 	t.Helper()
 	s.Dir, s.SpoolDir = t.TempDir(), t.TempDir()
-	f, err := dpsim.Start(context.Background(), s)
-	if err != nil {
-		t.Fatal(err)
-	}
+	f := need.Value(dpsim.Start(context.Background(), s))(t)
 	t.Cleanup(f.Close)
 	return f
 }
@@ -51,10 +49,7 @@ func one(t *testing.T, d dpsim.Device) (*dpsim.Fleet, *gateway) {
 
 func dial(t *testing.T, d dpsim.ReadyDevice) *gateway {
 	t.Helper()
-	ca, err := os.ReadFile(d.CAFile)
-	if err != nil {
-		t.Fatal(err)
-	}
+	ca := need.Value(os.ReadFile(d.CAFile))(t)
 	roots := x509.NewCertPool()
 	if !roots.AppendCertsFromPEM(ca) {
 		t.Fatal("the published certificate is no PEM")
@@ -160,10 +155,7 @@ func (g *gateway) get(path string) []byte {
 
 func control(t *testing.T, f *dpsim.Fleet, path, body string) map[string]any {
 	t.Helper()
-	resp, err := http.Post(f.Control()+path, "application/json", strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
+	resp := need.Value(http.Post(f.Control()+path, "application/json", strings.NewReader(body)))(t)
 	defer resp.Body.Close()
 	text, _ := io.ReadAll(resp.Body)
 	if resp.StatusCode != http.StatusOK {

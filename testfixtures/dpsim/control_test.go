@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/dprun/dprun/testfixtures/dpsim"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 func TestControlMovesTime(t *testing.T) {
@@ -74,10 +75,7 @@ func TestControlSetsFaultsAndRefusesNonsense(t *testing.T) {
 		"/clock":  `{"advance":"soon"}`,
 		"/state":  `{"device":"gw","quiesce":"x"}`,
 	} {
-		resp, err := http.Post(f.Control()+path, "application/json", strings.NewReader(body))
-		if err != nil {
-			t.Fatal(err)
-		}
+		resp := need.Value(http.Post(f.Control()+path, "application/json", strings.NewReader(body)))(t)
 		resp.Body.Close()
 		if resp.StatusCode != http.StatusBadRequest {
 			t.Errorf("%s %s: %s", path, body, resp.Status)
@@ -87,15 +85,10 @@ func TestControlSetsFaultsAndRefusesNonsense(t *testing.T) {
 
 func readFaults(t *testing.T, f *dpsim.Fleet) []dpsim.Fault {
 	t.Helper()
-	resp, err := http.Get(f.Control() + "/faults")
-	if err != nil {
-		t.Fatal(err)
-	}
+	resp := need.Value(http.Get(f.Control() + "/faults"))(t)
 	defer resp.Body.Close()
 	var out []dpsim.Fault
-	if err := json.NewDecoder(resp.Body).Decode(&out); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, json.NewDecoder(resp.Body).Decode(&out))
 	return out
 }
 
@@ -106,15 +99,10 @@ func TestStateCountsRequests(t *testing.T) {
 	g.status("DomainStatus")
 	quiesce(g, "app01")
 	g.export("app01", true)
-	resp, err := http.Get(f.Control() + "/state")
-	if err != nil {
-		t.Fatal(err)
-	}
+	resp := need.Value(http.Get(f.Control() + "/state"))(t)
 	defer resp.Body.Close()
 	var s dpsim.State
-	if err := json.NewDecoder(resp.Body).Decode(&s); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, json.NewDecoder(resp.Body).Decode(&s))
 	d := s.Device("gw")
 	if diff := cmp.Diff(map[string]int{"get-status/DomainStatus": 2, "do-action/DomainQuiesce": 1, "do-export": 1}, d.Operations); diff != "" {
 		t.Error(diff)
@@ -138,13 +126,8 @@ func TestStateCountsRequests(t *testing.T) {
 func TestScenarioFile(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "x.zip"), []byte("served as it is"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	s, err := dpsim.LoadScenario("testdata/fleet.hcl")
-	if err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, os.WriteFile(filepath.Join(dir, "x.zip"), []byte("served as it is"), 0o600))
+	s := need.Value(dpsim.LoadScenario("testdata/fleet.hcl"))(t)
 	s.Devices[0].Domains[0].Archive = filepath.Join(dir, "x.zip")
 	f := start(t, s)
 	var names []string
@@ -184,9 +167,7 @@ func TestWrongScenariosAreRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			path := filepath.Join(t.TempDir(), "scenario")
-			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-				t.Fatal(err)
-			}
+			need.Done(t, os.WriteFile(path, []byte(text), 0o600))
 			s, err := dpsim.LoadScenario(path)
 			if err != nil {
 				return

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/dprun/dprun/testfixtures/dpsim"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 func TestReplyFaults(t *testing.T) {
@@ -95,10 +96,7 @@ func TestBrokenPayloads(t *testing.T) {
 	t.Run("wrong hash", func(t *testing.T) {
 		t.Parallel()
 		g, text := reply(t, "wrong_hash")
-		z, err := unzip(t, g.file(text))
-		if err != nil {
-			t.Fatal(err)
-		}
+		z := need.Value(unzip(t, g.file(text)))(t)
 		list, _ := z.Open("export.xml")
 		raw, _ := io.ReadAll(list)
 		readme, _ := z.Open("local/README.txt")
@@ -135,9 +133,7 @@ func TestBrokenConnections(t *testing.T) {
 			if c.fault.Kind != "tls_hang" && c.fault.Kind != "close_on_connect" {
 				c.fault.Operation = "do-action/DomainQuiesce"
 			}
-			if err := f.AddFault(c.fault); err != nil {
-				t.Fatal(err)
-			}
+			need.Done(t, f.AddFault(c.fault))
 			g.client.Timeout = 5 * time.Second
 			if c.hangs {
 				g.client.Timeout = 300 * time.Millisecond
@@ -175,14 +171,10 @@ func TestFaultsMeetOnlyWhatTheyName(t *testing.T) {
 			t.Errorf("export %d is empty: %t, want %t", i, got, wanted)
 		}
 	}
-	if err := f.AddFault(dpsim.Fault{Kind: "error_log", Operation: "get-status", Device: "g*"}); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, f.AddFault(dpsim.Fault{Kind: "error_log", Operation: "get-status", Device: "g*"}))
 	want(t, g.status("CPUUsage"), "error-log")
 	wantNot(t, g.ask("default", `<m:get-config class="Domain"/>`), "error-log")
-	if err := f.ClearFaults(dpsim.Fault{Kind: "error_log"}); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, f.ClearFaults(dpsim.Fault{Kind: "error_log"}))
 	wantNot(t, g.status("CPUUsage"), "error-log")
 	for _, bad := range []dpsim.Fault{{Kind: "nonsense"}, {Kind: "latency", Duration: "soon"}, {Kind: "hang", Device: "other"}} {
 		if f.AddFault(bad) == nil {
@@ -216,9 +208,7 @@ func TestCertificateFaults(t *testing.T) {
 	t.Parallel()
 	f, g := one(t, dpsim.Device{})
 	for kind, text := range map[string]string{"expired": "expired", "wrong_host": "127.0.0.1", "untrusted": "unknown authority", "valid": ""} {
-		if err := f.Edit(dpsim.Edit{TLS: kind}); err != nil {
-			t.Fatal(err)
-		}
+		need.Done(t, f.Edit(dpsim.Edit{TLS: kind}))
 		g.client.CloseIdleConnections()
 		_, err := g.try("default", `<m:get-status class="CPUUsage"/>`)
 		if text == "" && err != nil || text != "" && (err == nil || !strings.Contains(err.Error(), text)) {
@@ -232,16 +222,12 @@ func TestDeviceGoesDownAndComesBackOnItsPort(t *testing.T) {
 	f, g := one(t, dpsim.Device{AppDomains: 1})
 	down, up := true, false
 	quiesce(g, "app01")
-	if err := f.Edit(dpsim.Edit{Device: "gw", Down: &down}); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, f.Edit(dpsim.Edit{Device: "gw", Down: &down}))
 	g.client.CloseIdleConnections()
 	if _, err := g.try("default", `<m:get-status class="DomainStatus"/>`); err == nil || !strings.Contains(err.Error(), "refused") {
 		t.Errorf("while down: %v", err)
 	}
-	if err := f.Edit(dpsim.Edit{Device: "gw", Down: &up}); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, f.Edit(dpsim.Edit{Device: "gw", Down: &up}))
 	if got := g.state("app01"); got != "quiescing" {
 		t.Errorf("state %q: an outage of the network must change nothing", got)
 	}
@@ -252,9 +238,7 @@ func TestRebootForgetsAndComesBackInTime(t *testing.T) {
 	f, g := one(t, sealing(dpsim.Device{Domains: []dpsim.Domain{{Name: "app", SaveNeeded: true}}}))
 	secureBackup(g, "sb")
 	quiesce(g, "app")
-	if err := f.Edit(dpsim.Edit{Reboot: true, Outage: "90s"}); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, f.Edit(dpsim.Edit{Reboot: true, Outage: "90s"}))
 	if _, err := g.try("default", `<m:get-status class="DomainStatus"/>`); err == nil {
 		t.Error("reachable while it boots")
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/dprun/dprun/testfixtures/dpsim"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 func TestDomainStatusLacksWhatAFaultTakesAway(t *testing.T) {
@@ -77,10 +78,7 @@ func TestABigStatusIsAsLargeAsAskedFor(t *testing.T) {
 func TestAnEndlessExportGoesOn(t *testing.T) {
 	t.Parallel()
 	_, g := one(t, dpsim.Device{Faults: []dpsim.Fault{{Kind: "endless_file"}}})
-	resp, err := g.open("default", fmt.Sprintf(exportAll, true))
-	if err != nil {
-		t.Fatal(err)
-	}
+	resp := need.Value(g.open("default", fmt.Sprintf(exportAll, true)))(t)
 	defer resp.Body.Close()
 	if n, err := io.CopyN(io.Discard, resp.Body, 20_000_000); err != nil {
 		t.Errorf("ended after %d bytes: %v", n, err)
@@ -137,18 +135,9 @@ func TestArchivesAreSpoiltAsAskedFor(t *testing.T) {
 	const backup = `<m:do-backup format="ZIP" persisted="true"><m:domain name="all-domains"/></m:do-backup>`
 	text := func(t *testing.T, raw []byte, name string) string {
 		t.Helper()
-		z, err := zip.NewReader(bytes.NewReader(raw), int64(len(raw)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		f, err := z.Open(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		b, err := io.ReadAll(f)
-		if err != nil {
-			t.Fatal(err)
-		}
+		z := need.Value(zip.NewReader(bytes.NewReader(raw), int64(len(raw))))(t)
+		f := need.Value(z.Open(name))(t)
+		b := need.Value(io.ReadAll(f))(t)
 		return string(b)
 	}
 	fetch := func(t *testing.T, op string, fault dpsim.Fault) []byte {

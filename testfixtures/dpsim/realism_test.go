@@ -9,14 +9,12 @@ import (
 	"time"
 
 	"github.com/dprun/dprun/testfixtures/dpsim"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 func entryNames(t *testing.T, raw []byte) (names []string, z *zip.Reader) {
 	t.Helper()
-	z, err := zip.NewReader(bytes.NewReader(raw), int64(len(raw)))
-	if err != nil {
-		t.Fatal(err)
-	}
+	z = need.Value(zip.NewReader(bytes.NewReader(raw), int64(len(raw))))(t)
 	for _, f := range z.File {
 		names = append(names, f.Name)
 	}
@@ -25,14 +23,8 @@ func entryNames(t *testing.T, raw []byte) (names []string, z *zip.Reader) {
 
 func entryText(t *testing.T, z *zip.Reader, name string) string {
 	t.Helper()
-	f, err := z.Open(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := io.ReadAll(f)
-	if err != nil {
-		t.Fatal(err)
-	}
+	f := need.Value(z.Open(name))(t)
+	b := need.Value(io.ReadAll(f))(t)
 	return string(b)
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/dprun/dprun/testfixtures/dpsim"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 const failed = "<dp:result>Error creating secure backup.</dp:result>"
@@ -43,9 +44,7 @@ type manifest struct {
 func readManifest(t *testing.T, g *gateway) manifest {
 	t.Helper()
 	var m manifest
-	if err := xml.Unmarshal(g.get("temporary:///sb/backupmanifest.xml"), &m); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, xml.Unmarshal(g.get("temporary:///sb/backupmanifest.xml"), &m))
 	return m
 }
 

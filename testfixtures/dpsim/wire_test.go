@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/dprun/dprun/testfixtures/dpsim"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 func TestReplyHasTheAppliancesShape(t *testing.T) {
@@ -190,9 +191,7 @@ func TestExportReplyHasAnUnnamedFile(t *testing.T) {
 func TestGivenArchiveIsServedAsItIs(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "x.zip")
-	if err := os.WriteFile(path, []byte("any bytes at all"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, os.WriteFile(path, []byte("any bytes at all"), 0o600))
 	_, g := one(t, dpsim.Device{Domains: []dpsim.Domain{{Name: "orders", Archive: path}}})
 	if got := string(g.export("orders", true)); got != "any bytes at all" {
 		t.Errorf("served %q", got)
@@ -208,10 +207,7 @@ func TestBackupHoldsTheDomainsAskedFor(t *testing.T) {
 		`<m:domain name="all-domains"/>`:                   {"app01.zip", "app02.zip", "default.zip"},
 	}
 	for domains, wanted := range cases {
-		z, err := unzip(t, g.file(g.ask("default", `<m:do-backup format="ZIP">`+domains+`</m:do-backup>`)))
-		if err != nil {
-			t.Fatal(err)
-		}
+		z := need.Value(unzip(t, g.file(g.ask("default", `<m:do-backup format="ZIP">`+domains+`</m:do-backup>`))))(t)
 		for _, name := range append(wanted, "export.xml", "dp-aux/drMgmt.xml") {
 			inner, err := z.Open(name)
 			if err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/dprun/dprun/testfixtures/dpsim"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 func TestReadyFileTellsWhereEverythingIs(t *testing.T) {
@@ -50,10 +51,7 @@ func TestReadyFileTellsWhereEverythingIs(t *testing.T) {
 	if _, err := os.Stat(d.CAFile); err != nil {
 		t.Error(err)
 	}
-	resp, err := http.Get(ready.Control + "/state")
-	if err != nil {
-		t.Fatal(err)
-	}
+	resp := need.Value(http.Get(ready.Control + "/state"))(t)
 	io.Copy(io.Discard, resp.Body)
 	resp.Body.Close()
 	stop()
