@@ -227,3 +227,15 @@ func TestALongListIsCut(t *testing.T) {
 		t.Error(d)
 	}
 }
+
+// TestWhatForbidsAQuiesceIsReadAfterTheObjects: a gateway may take minutes to
+// tell its objects, and its state is then not that of minutes ago.
+func TestWhatForbidsAQuiesceIsReadAfterTheObjects(t *testing.T) {
+	t.Parallel()
+	well := objects("orders", "+Service api")
+	_, _, acts := seen(t, TaskSpec{Activity: Activity{PreScript: &Script{Address: "exec.pre"}}}, well, well, well)
+	health, recheck, quiesce := slices.Index(acts, ActHealthAgain), slices.Index(acts, ActRecheck), slices.Index(acts, ActQuiesce)
+	if health < 0 || recheck < health || quiesce < recheck {
+		t.Errorf("in the order %v", acts)
+	}
+}

@@ -54,7 +54,9 @@ func (t *Task) advanceQuiesce() {
 		t.toUndo()
 		return
 	}
-	if t.beginSurvey(&t.survey.second); !t.stillRight() || !t.surveyed(&t.survey.second) {
+	// The objects come first: they may take minutes to read, and what may forbid
+	// the quiesce is read after that.
+	if t.beginSurvey(&t.survey.second); !t.surveyed(&t.survey.second) || !t.stillRight() {
 		return
 	}
 	t.tellSurvey()
