@@ -161,15 +161,16 @@ func (r *operation) unlessStopped() error {
 // remember adds to the spec what earlier runs left in the journal: sizes,
 // domains, and devices that still owe.
 func (r *operation) remember(ctx context.Context, origin string, s *lifecycle.RunSpec) error {
-	s.LastSize, s.LastDomains = map[string]int64{}, map[string][]string{}
+	s.LastSize, s.Usual, s.LastDomains = map[string]int64{}, map[string]time.Duration{}, map[string][]string{}
 	for _, a := range s.Activities {
 		for _, d := range a.Devices {
 			sizes, err := r.journal.LastSizes(ctx, origin, d, a.Name)
 			if err != nil {
 				return &Error{ExitBug, err}
 			}
-			for domain, n := range sizes {
-				s.LastSize[lifecycle.TaskID(a.Name, d, domain)] = n
+			for _, z := range sizes {
+				id := lifecycle.TaskID(a.Name, d, z.Domain)
+				s.LastSize[id], s.Usual[id] = z.Bytes, z.Took
 			}
 			domains, err := r.journal.LastDomains(ctx, s.Plan, origin, a.Name, d)
 			if err != nil {

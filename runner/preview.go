@@ -68,9 +68,14 @@ func (r *Runner) Preview(ctx context.Context, q PreviewRequest) (*report.Preview
 		e, _ := status.Lookup(u.Code)
 		v.Unusable[u.Name] = report.PreviewUnusable{Code: string(u.Code), Message: u.Message, Action: e.Action}
 	}
+	var meant []lifecycle.TaskSpec
 	for _, t := range machine.Tasks() {
 		v.Tasks = append(v.Tasks, r.previewTask(ctx, l.plan, t))
+		if t.Final() == nil {
+			meant = append(meant, t.Spec())
+		}
 	}
+	v.TooShort = spec.Overrun(r.Clock.Now(), meant)
 	res.ExitCode = exitForeseen(v)
 	if code, done := machine.Done(); done {
 		res.ExitCode = code

@@ -8,30 +8,28 @@ import (
 	"time"
 )
 
-// Size is how large the last good capture of something was.
+// Size is how large the last good capture of something was, and how long it
+// kept its device.
 type Size struct {
 	Device, Activity, Domain string
 	Bytes                    int64
+	Took                     time.Duration // of several runs, the later ones counting more
 	At                       time.Time
 }
 
 func (s Size) write(t *transaction, run string) error {
-	_, err := t.exec(`INSERT INTO sizes (origin, device, activity, domain, bytes, at) VALUES (coalesce((SELECT origin FROM runs WHERE id = ?6), ''),?1,?2,?3,?4,?5)
-		ON CONFLICT (origin, device, activity, domain) DO UPDATE SET bytes = ?4, at = ?5`, s.Device, s.Activity, s.Domain, s.Bytes, stamp(s.At), run)
+	_, err := t.exec(`INSERT INTO sizes (origin, device, activity, domain, bytes, at, took) VALUES (coalesce((SELECT origin FROM runs WHERE id = ?6), ''),?1,?2,?3,?4,?5,?7)
+		ON CONFLICT (origin, device, activity, domain) DO UPDATE SET bytes = ?4, at = ?5, took = iif(took = 0, ?7, (took + ?7) / 2)`,
+		s.Device, s.Activity, s.Domain, s.Bytes, stamp(s.At), run, int64(s.Took))
 	return err
 }
 
-// LastSizes are the sizes in bytes of the last good captures that plans of a
-// file made, by domain.
-func (j *Journal) LastSizes(ctx context.Context, origin, device, activity string) (map[string]int64, error) {
-	sizes, err := list(ctx, j, "read the last sizes of "+device, func(s scanner) (z Size, err error) {
-		return z, s.Scan(&z.Domain, &z.Bytes)
-	}, "SELECT domain, bytes FROM sizes WHERE origin = ? AND device = ? AND activity = ?", origin, device, activity)
-	out := make(map[string]int64, len(sizes))
-	for _, z := range sizes {
-		out[z.Domain] = z.Bytes
-	}
-	return out, err
+// LastSizes are the last good captures that plans of a file made of a device.
+func (j *Journal) LastSizes(ctx context.Context, origin, device, activity string) ([]Size, error) {
+	return list(ctx, j, "read the last sizes of "+device, func(s scanner) (z Size, err error) {
+		z.Device, z.Activity = device, activity
+		return z, s.Scan(&z.Domain, &z.Bytes, &z.Took, moment{&z.At})
+	}, "SELECT domain, bytes, took, at FROM sizes WHERE origin = ? AND device = ? AND activity = ? ORDER BY domain", origin, device, activity)
 }
 
 // LastDomains are the domains that the last good run of a plan backed up with

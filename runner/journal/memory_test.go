@@ -18,11 +18,11 @@ import (
 func TestTheLastSizeIsTheLast(t *testing.T) {
 	t.Parallel()
 	j := openTest(t)
-	appendTo(t, j, "R", Batch{Sizes: []Size{{"fra", "x", "orders", 10, noon}, {"fra", "x", "billing", 5, noon}, {"fra", "y", "orders", 7, noon}}})
-	appendTo(t, j, "R", Batch{Sizes: []Size{{"fra", "x", "orders", 20, noon}}})
+	appendTo(t, j, "R", Batch{Sizes: []Size{{"fra", "x", "orders", 10, time.Hour, noon}, {"fra", "x", "billing", 5, 0, noon}, {"fra", "y", "orders", 7, 0, noon}}})
+	appendTo(t, j, "R", Batch{Sizes: []Size{{"fra", "x", "orders", 20, 2 * time.Hour, noon}}})
 	all, err := j.LastSizes(t.Context(), "", "fra", "x")
 	need.Done(t, err)
-	if d := cmp.Diff(map[string]int64{"orders": 20, "billing": 5}, all); d != "" {
+	if d := cmp.Diff([]Size{{"fra", "x", "billing", 5, 0, noon}, {"fra", "x", "orders", 20, 90 * time.Minute, noon}}, all); d != "" {
 		t.Error(d)
 	}
 }
@@ -109,7 +109,7 @@ func TestPruneRemovesOldRunsThatOweNothing(t *testing.T) {
 			events = append(events, event.Event{Kind: event.CancelRequested, Reason: padding})
 		}
 		appendTo(t, j, id, Batch{Events: events, Statuses: []event.Status{s}, Owe: rows(owe("t", "unquiesce", "fra")),
-			Sizes: []Size{{"fra", "x", "orders", 10, noon}}})
+			Sizes: []Size{{"fra", "x", "orders", 10, 0, noon}}})
 		need.Done(t, j.AppendLog(t.Context(), event.Log{Run: id, Task: "t", Text: "x"}))
 		if id != "old and owing" {
 			appendTo(t, j, id, Batch{Pay: []pending.Key{{Task: "t", ID: "unquiesce"}}})
@@ -146,7 +146,7 @@ func TestPruneRemovesOldRunsThatOweNothing(t *testing.T) {
 	if after := pages(); after >= before {
 		t.Errorf("%d pages before, %d after", before, after)
 	}
-	if sizes, err := j.LastSizes(t.Context(), "", "fra", "x"); err != nil || sizes["orders"] != 10 {
+	if sizes, err := j.LastSizes(t.Context(), "", "fra", "x"); err != nil || len(sizes) != 1 || sizes[0].Bytes != 10 {
 		t.Errorf("LastSizes = %v, %v", sizes, err)
 	}
 	need.Done(t, j.Check(t.Context()))
@@ -196,7 +196,7 @@ func TestPlansOfOneNameInTwoFilesShareNoHistory(t *testing.T) {
 	for i, origin := range []string{"/prod/plan.hcl", "/test/plan.hcl"} {
 		run, domain := fmt.Sprintf("R%d", i), "of"+origin[:5]
 		createRun(t, j, Run{ID: run, Plan: "nightly", Origin: origin, Started: noon})
-		appendTo(t, j, run, Batch{Statuses: []event.Status{task(1, "SUCCESS", true, "x", "fra", domain)}, Sizes: []Size{{"fra", "x", "default", int64(i + 1), noon}}})
+		appendTo(t, j, run, Batch{Statuses: []event.Status{task(1, "SUCCESS", true, "x", "fra", domain)}, Sizes: []Size{{"fra", "x", "default", int64(i + 1), 0, noon}}})
 		need.Done(t, j.FinishRun(t.Context(), run, good))
 	}
 	for i, origin := range []string{"/prod/plan.hcl", "/test/plan.hcl"} {
@@ -204,7 +204,7 @@ func TestPlansOfOneNameInTwoFilesShareNoHistory(t *testing.T) {
 		need.Done(t, err)
 		sizes, err := j.LastSizes(t.Context(), origin, "fra", "x")
 		need.Done(t, err)
-		if len(domains) != 1 || domains[0] != "of"+origin[:5] || sizes["default"] != int64(i+1) {
+		if len(domains) != 1 || domains[0] != "of"+origin[:5] || len(sizes) != 1 || sizes[0].Bytes != int64(i+1) {
 			t.Errorf("%s: domains %v, sizes %v", origin, domains, sizes)
 		}
 	}

@@ -156,11 +156,12 @@ func (r *Run) consider(l *line, closes time.Time) {
 		return
 	}
 	t := l.tasks[0].Task
-	if !closes.IsZero() && closes.Sub(r.now) < t.spec.needs() {
-		r.waiting.put(l)
-		r.take(t, t.Dismiss(r.now, status.CanceledBecauseMaintenanceWindow, fmt.Sprintf(
-			"window %s closes in %s, and quiesce and unquiesce of %s may take %s", r.spec.Window.Name, closes.Sub(r.now).Round(time.Second), t.target(), t.spec.needs())))
-		return
+	if !closes.IsZero() {
+		if why := t.spec.tooShort(closes.Sub(r.now), 0, t.target()); why != "" {
+			r.waiting.put(l)
+			r.take(t, t.Dismiss(r.now, status.CanceledBecauseMaintenanceWindow, why))
+			return
+		}
 	}
 	labels := r.spec.Devices[t.spec.Device].Labels
 	if at, ok := r.obstacle(t, labels); ok {

@@ -270,7 +270,7 @@ func (r *Run) newTask(a Activity, device, domain string) *Task {
 	}
 	t := NewTask(TaskSpec{
 		ID: id, Run: r.spec.ID, Plan: r.spec.Plan, Activity: a, Device: device, Domain: domain,
-		Seed: r.spec.Seed, Window: r.spec.Window, Timeouts: r.spec.Timeouts, Destinations: r.spec.Destinations, LastSize: r.spec.LastSize[id],
+		Seed: r.spec.Seed, Window: r.spec.Window, Timeouts: r.spec.Timeouts, Destinations: r.spec.Destinations, LastSize: r.spec.LastSize[id], Usual: r.spec.Usual[id],
 		OnlyDefault: r.byName[device].onlyDefault(), Guard: r.spec.Guard, Group: r.spec.Devices[device].Group, Peers: r.spec.Devices[device].Peers,
 		Environment: r.spec.environment(device),
 	})

@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"fmt"
 	"reflect"
 	"time"
 
@@ -32,6 +33,8 @@ type RunSpec struct {
 	BlockedBoxes map[string]string `json:"blocked_boxes,omitempty"`
 	// LastSize is the size in bytes of the last good capture, by task ID.
 	LastSize map[string]int64 `json:"last_size,omitempty"`
+	// Usual is how long tasks have kept their devices so far, by task ID.
+	Usual map[string]time.Duration `json:"usual,omitempty"`
 	// Only is the selection that narrows the run, as it was written.
 	Only string `json:"only,omitempty"`
 	// LastDomains holds the domains of the last good run, by activity and device ("activity/device").
@@ -228,6 +231,8 @@ type TaskSpec struct {
 	Timeouts     Timeouts
 	Destinations []Destination
 	LastSize     int64
+	// Usual is how long the task has kept its device so far; zero: not known.
+	Usual time.Duration
 	// OnlyDefault: the device was inspected, and has no domain but default.
 	OnlyDefault bool
 
@@ -255,10 +260,26 @@ func (s TaskSpec) Quiesces() bool {
 	return false
 }
 
-// needs is how much of the window a task must still have to begin.
-func (s TaskSpec) needs() time.Duration {
+// returns is how long a target may stay down.
+func (s TaskSpec) returns() time.Duration {
 	if !s.Quiesces() {
 		return 0
 	}
 	return s.Timeouts.Quiesce + s.Timeouts.Unquiesce + 2*s.Timeouts.Grace
+}
+
+// needs is how much of the window a task must still have that has spent some
+// time on its device.
+func (s TaskSpec) needs(spent time.Duration) time.Duration { return max(s.returns(), s.Usual-spent) }
+
+// tooShort says why a task is not begun that has so much of the window left, or nothing.
+func (s TaskSpec) tooShort(left, spent time.Duration, target string) string {
+	if left >= s.needs(spent) {
+		return ""
+	}
+	why := fmt.Sprintf("window %s closes in %s, and ", s.Window.Name, left.Round(time.Second))
+	if left < s.returns() {
+		return why + fmt.Sprintf("quiesce and unquiesce of %s may take %s", target, s.returns())
+	}
+	return why + fmt.Sprintf("%s usually takes %s", target, (s.Usual-spent).Round(time.Second))
 }

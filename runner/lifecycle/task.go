@@ -45,6 +45,7 @@ type Task struct {
 	seq   int
 
 	started time.Time // dispatched: the long-running clock starts
+	left    time.Time // the device: what follows is only stored
 	course  course
 
 	validate call // the device check of a task for a whole device, before the plan gate
@@ -544,6 +545,24 @@ func (t *Task) waited() time.Duration { return t.lock.waited + t.permit.waited }
 
 func (t *Task) has(c status.Code) bool {
 	return slices.ContainsFunc(t.failures, func(f entered) bool { return f.code == c })
+}
+
+// spent is how long the task has been at its device, waits for others left out.
+func (t *Task) spent() time.Duration {
+	until := t.now
+	if !t.left.IsZero() {
+		until = t.left
+	}
+	return until.Sub(t.started) - t.waited()
+}
+
+// Spent is how long the task kept its device, waits for others left out; zero
+// where it did not come to its stores.
+func (t *Task) Spent() time.Duration {
+	if t.left.IsZero() {
+		return 0
+	}
+	return t.spent()
 }
 
 // target names what the task works on, for messages.

@@ -182,7 +182,7 @@ func (t *Task) pendingWait(l *lock, add func(Action)) {
 	if w := t.spec.Window; w != nil {
 		at := l.since // it may have closed before
 		if closes, ok := w.ClosesAt(t.now); ok && w.Open(t.now) {
-			at = closes.Add(-t.spec.needs())
+			at = closes.Add(-t.spec.needs(t.spent()))
 		}
 		add(Action{ActionID: ActionID{Kind: ActWindowTimer}, NotBefore: at})
 	}

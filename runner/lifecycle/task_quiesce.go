@@ -77,11 +77,12 @@ func (t *Task) windowStillFits() bool {
 		t.toUndo()
 		return false
 	}
-	if closes, ok := w.ClosesAt(t.now); ok && closes.Sub(t.now) < t.spec.needs() {
-		t.fail(rankFirst, status.CanceledBecauseMaintenanceWindow, fmt.Sprintf(
-			"window %s closes in %s, and quiesce and unquiesce of %s may take %s", w.Name, closes.Sub(t.now).Round(time.Second), t.target(), t.spec.needs()))
-		t.toUndo()
-		return false
+	if closes, ok := w.ClosesAt(t.now); ok {
+		if why := t.spec.tooShort(closes.Sub(t.now), t.spent(), t.target()); why != "" {
+			t.fail(rankFirst, status.CanceledBecauseMaintenanceWindow, why)
+			t.toUndo()
+			return false
+		}
 	}
 	return true
 }

@@ -15,6 +15,7 @@ import (
 // beginStore hands the whole set to every destination that passed its
 // pre-check. The slots of the device and of the run are free from here on.
 func (t *Task) beginStore() {
+	t.left = t.now
 	for _, d := range t.dests {
 		if d.state == copyIdle {
 			d.on(copyBegins)

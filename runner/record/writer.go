@@ -129,7 +129,7 @@ func (b *Writer) note(s event.Status, out *journal.Batch) {
 				total += a.Size
 			}
 		}
-		out.Sizes = append(out.Sizes, journal.Size{Device: s.Device, Activity: s.Activity, Domain: s.Domain, Bytes: total, At: s.Time})
+		out.Sizes = append(out.Sizes, journal.Size{Device: s.Device, Activity: s.Activity, Domain: s.Domain, Bytes: total, Took: t.Spent(), At: s.Time})
 	}
 }
 

@@ -8,7 +8,8 @@ type Preview struct {
 	Only         string                            `json:"only,omitempty"`   // what narrows it
 	Window       string                            `json:"window,omitempty"` // how the window stands
 	WindowOpen   bool                              `json:"window_open"`
-	DryNight     bool                              `json:"dry_night,omitempty"` // each task was gone through but for what changes something
+	TooShort     string                            `json:"window_too_short,omitempty"` // what the window has no time for, by what tasks took so far
+	DryNight     bool                              `json:"dry_night,omitempty"`        // each task was gone through but for what changes something
 	Tasks        []PreviewTask                     `json:"tasks"`
 	Destinations map[string]*sdk.DestinationReport `json:"destinations,omitempty"`
 	Unusable     map[string]PreviewUnusable        `json:"unusable,omitempty"` // destinations, and why

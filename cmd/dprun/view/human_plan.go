@@ -111,6 +111,9 @@ func (h *Human) Preview(v *report.Preview) {
 			}
 			fmt.Fprintf(b, "Window: %s\n", p.paint(t, Clean(v.Window)))
 		}
+		if v.TooShort != "" {
+			fmt.Fprintf(b, "%s %s\n", p.paint(yellow, "Too little time:"), Clean(v.TooShort))
+		}
 		if v.DryNight {
 			b.WriteString("Dry night: every task was gone through. Nothing was quiesced, captured or stored, and no script was run.\n")
 		}
