@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"time"
 
 	"github.com/dprun/dprun/plan"
 	"github.com/dprun/dprun/runner/event"

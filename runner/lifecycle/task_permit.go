@@ -54,16 +54,19 @@ func (t *Task) stillRight() bool {
 	if t.pre.state != scriptIdle || t.before.state != scriptIdle || t.now.Sub(t.checkAt) > checkFresh {
 		t.recheck.begin(t.now)
 	}
+	if t.recheck.asking() || t.recheck.done() && !t.judge(&t.recheck) || !t.judgeRole() {
+		return false // a device that is busy is waited for: what is read of others comes after that
+	}
 	if t.now.Sub(t.permitAt) > checkFresh {
 		t.confirm.begin(t.now)
 	}
 	if t.spec.Guard.Peers && t.spec.Group != "" {
 		t.peers.begin(t.now)
 	}
-	if t.recheck.asking() || t.confirm.asking() || t.peers.asking() {
+	if t.confirm.asking() || t.peers.asking() {
 		return false
 	}
-	return (!t.recheck.done() || t.judge(&t.recheck)) && t.judgeRole() && t.judgePermit() && t.judgePeers()
+	return t.judgePermit() && t.judgePeers()
 }
 
 // judgePermit decides on the confirmation of the permit.
