@@ -158,7 +158,7 @@ func (w *world) begin(a Action) {
 		return
 	}
 	w.apply(event.Event{Kind: event.Started, Task: a.Task, Action: a.String()})
-	if w.oneIn(80) {
+	if !w.calm && w.oneIn(40) {
 		w.broken = true
 		w.apply(event.Event{Kind: event.NotBegun, Task: a.Task, Action: a.String()})
 		w.apply(event.Event{Kind: event.JournalFailed})
