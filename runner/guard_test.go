@@ -14,6 +14,7 @@ import (
 	"github.com/dprun/dprun/runner/pending"
 	"github.com/dprun/dprun/runner/settle"
 	"github.com/dprun/dprun/testfixtures/manualclock"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 func TestAGuardActsWhenItsRunCannot(t *testing.T) {
@@ -94,9 +95,7 @@ func TestARecoveryThatGoesOnAfterAFailureCounts(t *testing.T) {
 		t.Errorf("during the first try: exit %d", left.ExitCode)
 	}
 	next := time.Now().Add(time.Hour)
-	if err := rs[0].kept.Load().journal.NoteAttempt(t.Context(), key, "no answer", next); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, rs[0].kept.Load().journal.NoteAttempt(t.Context(), key, "no answer", next))
 	if left := rs[1].Owed(t.Context()); left.ExitCode != ExitOwed || left.Owed[0].HeldBy == "" || left.Owed[0].Held {
 		t.Errorf("during the second: %+v", left)
 	}
@@ -108,9 +107,7 @@ func TestWhatIsOwedNamesItsGuard(t *testing.T) {
 	run := dead(t, rs[0], "p")
 	key := owe(t, rs[0], run, "gw", "app")
 	next := time.Now().Add(time.Hour)
-	if err := rs[0].kept.Load().journal.NoteAttempt(t.Context(), key, "no answer", next); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, rs[0].kept.Load().journal.NoteAttempt(t.Context(), key, "no answer", next))
 	if o := rs[1].Owed(t.Context()).Owed[0]; o.GuardedBy != "" || !o.NextTry.IsZero() {
 		t.Errorf("without a guard: %+v", o)
 	}
@@ -160,19 +157,12 @@ func TestAStoppedProcessEndsInOrder(t *testing.T) {
 	run := dead(t, r, "p")
 	owe(t, r, run, "gw", "app")
 	child := exec.Command("sh", "-c", `trap 'echo asked; exit 7' TERM; echo there; while :; do sleep 0.1; done`)
-	out, err := child.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := child.Start(); err != nil {
-		t.Fatal(err)
-	}
+	out := need.Value(child.StdoutPipe())(t)
+	need.Done(t, child.Start())
 	defer func() { _ = child.Process.Kill() }()
 	lines := bufio.NewScanner(out)
 	lines.Scan() // the trap stands
-	if err := child.Process.Signal(syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, child.Process.Signal(syscall.SIGSTOP))
 	for !settle.Stopped(child.Process.Pid) {
 		time.Sleep(time.Millisecond)
 	}
@@ -200,9 +190,7 @@ func TestAStoppedProcessEndsInOrder(t *testing.T) {
 	if child.ProcessState.ExitCode() != 7 {
 		t.Errorf("it ended with %s", child.ProcessState)
 	}
-	if _, err := says.Write([]byte{sayGoodbye}); err != nil {
-		t.Fatal(err)
-	}
+	need.Value(says.Write([]byte{sayGoodbye}))(t)
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}
@@ -213,10 +201,7 @@ func TestAPendingFileThatCannotBeReadCountsAsOwed(t *testing.T) {
 	r := opened(t, 1)[0]
 	run := dead(t, r, "p")
 	see := func(run string) sight {
-		s, err := sightOf(r.pending, run)
-		if err != nil {
-			t.Fatal(err)
-		}
+		s := need.Value(sightOf(r.pending, run))(t)
 		return s
 	}
 	if s := see(run); !s.nothing() || s.down() {
@@ -226,9 +211,7 @@ func TestAPendingFileThatCannotBeReadCountsAsOwed(t *testing.T) {
 	if s := see(run); s.nothing() || !s.down() || s.unknown {
 		t.Errorf("one: %+v", s)
 	}
-	if err := os.Truncate(r.pending.Path(key), 10); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, os.Truncate(r.pending.Path(key), 10))
 	if s := see(run); s.nothing() || !s.down() || !s.unknown {
 		t.Errorf("one that is damaged: %+v", s)
 	}

@@ -259,17 +259,13 @@ func TestACheckDoesNotLockTheAccount(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(fleet.Close)
-	if err := fleet.WriteReady(filepath.Join(dir, "ready.json")); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, fleet.WriteReady(filepath.Join(dir, "ready.json")))
 	files := map[string]string{"drain": "#!/bin/sh\n", "plan.hcl": fmt.Sprintf(checkedPlan, "", "", "")}
 	for _, d := range fleet.Ready().Devices {
 		files[d.Name+".pw"] = "wrong"
 	}
 	for name, text := range files {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		need.Done(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
 	}
 	out, err := dprun(t, dir, "check", "plan.hcl", "--json", "--log-level", "error").Output()
 	if got := code(t, err); got != 15 { // the destination is not there either

@@ -10,15 +10,14 @@ import (
 	"github.com/dprun/dprun/plugins/datapower"
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 func TestUnusableTrustedRootsAreAnErrorOfThePlan(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	none := filepath.Join(dir, "none.pem")
-	if err := os.WriteFile(none, []byte("no certificate\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, os.WriteFile(none, []byte("no certificate\n"), 0o600))
 	for name, file := range map[string]string{"not there": filepath.Join(dir, "missing.pem"), "a directory": dir, "without a certificate": none} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

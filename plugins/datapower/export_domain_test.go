@@ -19,6 +19,7 @@ import (
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
 	"github.com/dprun/dprun/testfixtures/dpsim"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 const exportDomain = "export_domain"
@@ -36,10 +37,7 @@ func TestAnExportIsCapturedWholeAndVerified(t *testing.T) {
 						t.Fatal(err)
 					}
 					name := "app01-" + variant + ".zip"
-					data, err := os.ReadFile(filepath.Join(dir, name))
-					if err != nil {
-						t.Fatal(err)
-					}
+					data := need.Value(os.ReadFile(filepath.Join(dir, name)))(t)
 					sum := sha256.Sum256(data)
 					if diff := cmp.Diff(&sdk.Capture{Artifacts: []sdk.Artifact{{Name: name, Size: int64(len(data)), SHA256: hex.EncodeToString(sum[:])}}}, got); diff != "" {
 						t.Errorf("capture (-want +got):\n%s", diff)
@@ -270,12 +268,8 @@ func TestAnOrdinaryTaskNeedsFewRequests(t *testing.T) {
 	g := newGateway(t, dpsim.Device{Domains: []dpsim.Domain{{Name: "orders", SaveNeeded: true}}})
 	ctx := testContext(t)
 	target := sdk.Target{Domain: "orders"}
-	if _, err := g.Inspect(ctx, everyDomain); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := g.QuiesceState(ctx, target); err != nil {
-		t.Fatal(err)
-	}
+	need.Value(g.Inspect(ctx, everyDomain))(t)
+	need.Value(g.QuiesceState(ctx, target))(t)
 	for range 2 { // before the pre-script and right before the quiesce
 		r, err := g.Check(ctx, sdk.CheckRequest{Activity: exportDomain, Config: config(exportDomain, nil), Target: target})
 		if err != nil || !cmp.Equal(r.Variants, []string{sdk.VariantPersisted, sdk.VariantRunning}) {

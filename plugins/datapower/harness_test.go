@@ -16,6 +16,7 @@ import (
 	"github.com/dprun/dprun/sdk/failure"
 	"github.com/dprun/dprun/sdk/schema"
 	"github.com/dprun/dprun/testfixtures/dpsim"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 // gateway is a simulated device with the source that talks to it.
@@ -44,10 +45,7 @@ func newGateways(t *testing.T, devices map[string]dpsim.Device, change ...func(*
 		d.Name = name
 		scenario.Devices = append(scenario.Devices, d)
 	}
-	fleet, err := dpsim.Start(context.Background(), scenario)
-	if err != nil {
-		t.Fatal(err)
-	}
+	fleet := need.Value(dpsim.Start(context.Background(), scenario))(t)
 	t.Cleanup(fleet.Close)
 	out := map[string]*gateway{}
 	for name := range devices {
@@ -72,9 +70,7 @@ func newGateways(t *testing.T, devices map[string]dpsim.Device, change ...func(*
 // fault makes the device fail.
 func (g *gateway) fault(f dpsim.Fault) {
 	g.t.Helper()
-	if err := g.fleet.AddFault(f); err != nil {
-		g.t.Fatal(err)
-	}
+	need.Done(g.t, g.fleet.AddFault(f))
 }
 
 func (g *gateway) requests() int { return len(g.fleet.Requests()) }

@@ -12,6 +12,7 @@ import (
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
 	"github.com/dprun/dprun/testfixtures/dpsim"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 // health reads the objects of a target as short texts.
@@ -114,9 +115,7 @@ func TestALostAnswerIsNoHealth(t *testing.T) {
 func TestObjectsAreDownWhileTheirDomainIsQuiesced(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t, dpsim.Device{AppDomains: 1})
-	if err := g.Quiesce(testContext(t), sdk.Target{Domain: "app01"}, time.Minute); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, g.Quiesce(testContext(t), sdk.Target{Domain: "app01"}, time.Minute))
 	objects, _ := g.health(sdk.Target{Domain: "app01"})
 	want := []string{"app01 HTTPSourceProtocolHandler app01-http down quiesced serving", "app01 MultiProtocolGateway app01 down quiesced serving"}
 	if diff := cmp.Diff(want, objects); diff != "" {

@@ -21,21 +21,17 @@ import (
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
 	"github.com/dprun/dprun/testfixtures/dpsim"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 // kept makes the file of a certificate, and its SHA-1 in hexadecimal.
 func kept(t *testing.T, key crypto.Signer) (file, sum string) {
 	t.Helper()
 	template := &x509.Certificate{SerialNumber: big.NewInt(7)}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
+	der := need.Value(x509.CreateCertificate(rand.Reader, template, template, key.Public(), key))(t)
 	file = filepath.Join(t.TempDir(), "recovery.pem")
 	text := append([]byte("a comment\n"), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})...)
-	if err := os.WriteFile(file, text, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, os.WriteFile(file, text, 0o600))
 	hash := sha1.Sum(der)
 	return file, hex.EncodeToString(hash[:])
 }
@@ -52,15 +48,10 @@ var rsaKey = sync.OnceValue(func() crypto.Signer {
 func TestASecureBackupIsForTheCertificateThatIsKept(t *testing.T) {
 	t.Parallel()
 	file, sum := kept(t, rsaKey())
-	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
+	ec := need.Value(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))(t)
 	ecFile, ecSum := kept(t, ec)
 	noCertificate := filepath.Join(t.TempDir(), "empty.pem")
-	if err := os.WriteFile(noCertificate, []byte("no certificate"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, os.WriteFile(noCertificate, []byte("no certificate"), 0o600))
 	for _, c := range []struct {
 		name     string
 		firmware string

@@ -6,6 +6,7 @@ import (
 
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/testfixtures/dpsim"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 // role is what a check before a quiesce says of the failover role of a target.
@@ -166,19 +167,11 @@ func TestTheOtherMemberTakesOver(t *testing.T) {
 		}
 	}
 	want(sdk.RoleActive, sdk.RoleStandby)
-	if err := gs["a"].Quiesce(testContext(t), sdk.Target{}, 1); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, gs["a"].Quiesce(testContext(t), sdk.Target{}, 1))
 	want(sdk.RoleStandby, sdk.RoleActive)
-	if err := gs["a"].Unquiesce(testContext(t), sdk.Target{}); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, gs["a"].Unquiesce(testContext(t), sdk.Target{}))
 	want(sdk.RoleStandby, sdk.RoleActive)
-	if err := gs["a"].Quiesce(testContext(t), sdk.Target{Domain: "app01"}, 1); err != nil {
-		t.Fatal(err)
-	}
-	if err := gs["a"].fleet.Edit(dpsim.Edit{Device: "a", TakeOver: "standby 5"}); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, gs["a"].Quiesce(testContext(t), sdk.Target{Domain: "app01"}, 1))
+	need.Done(t, gs["a"].fleet.Edit(dpsim.Edit{Device: "a", TakeOver: "standby 5"}))
 	want(sdk.RoleActive, sdk.RoleActive) // each of one group
 }

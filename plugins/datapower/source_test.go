@@ -13,6 +13,7 @@ import (
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
 	"github.com/dprun/dprun/testfixtures/dpsim"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 func TestInspectTellsWhatADeviceIs(t *testing.T) {
@@ -24,10 +25,7 @@ func TestInspectTellsWhatADeviceIs(t *testing.T) {
 				Firmware: firmware, Serial: "7800163", BackupMode: "normal", TotalTemporary: "1000MB", FreeTemporary: "400MB",
 				Domains: []dpsim.Domain{{Name: "orders", SaveNeeded: true}, {Name: "apic", APIC: true, QuiesceState: "quiesced"}},
 			})
-			got, err := g.Inspect(testContext(t), everyDomain)
-			if err != nil {
-				t.Fatal(err)
-			}
+			got := need.Value(g.Inspect(testContext(t), everyDomain))(t)
 			f := got.Facts
 			if f.Serial != "7800163" || f.Identity != "7800163/"+gatewayName || f.BackupMode != "normal" || f.Firmware == "" || f.Container {
 				t.Errorf("facts %+v", f)
@@ -140,15 +138,11 @@ func TestATargetGoesDownAndComesBack(t *testing.T) {
 				}
 			}
 			state(sdk.StateNormal)
-			if err := g.Quiesce(ctx, target, 10*time.Second); err != nil {
-				t.Fatal(err)
-			}
+			need.Done(t, g.Quiesce(ctx, target, 10*time.Second))
 			state(sdk.StateQuiescing)
 			g.fleet.Clock().Advance(time.Minute)
 			state(sdk.StateQuiesced)
-			if err := g.Unquiesce(ctx, target); err != nil {
-				t.Fatal(err)
-			}
+			need.Done(t, g.Unquiesce(ctx, target))
 			state(sdk.StateUnquiescing)
 			g.fleet.Clock().Advance(time.Minute)
 			state(sdk.StateNormal)
@@ -222,9 +216,7 @@ func TestASecureBackupIsFetchedVerifiedAndDiscarded(t *testing.T) {
 		}
 		_, err = g.Check(ctx, sdk.CheckRequest{Activity: secureBackup, Config: c})
 		wantFailure(t, failure.CallCheck, err, failure.Precondition, failure.ForeignBackup)
-		if err := g.Discard(ctx, got.Token); err != nil {
-			t.Fatal(err)
-		}
+		need.Done(t, g.Discard(ctx, got.Token))
 		if _, err := g.Check(ctx, sdk.CheckRequest{Activity: secureBackup, Config: c}); err != nil {
 			t.Errorf("after the discard: %v", err)
 		}
@@ -293,9 +285,7 @@ func TestDiscardLeavesABackupThatIsStillBeingMade(t *testing.T) {
 	g := secureGateway(t, dpsim.Device{Domains: []dpsim.Domain{{Name: "default", CurrentCommand: "secure-backup"}}})
 	wantFailure(t, failure.CallDiscard, g.Discard(testContext(t), "temporary:///dprun-sb/"), failure.Unavailable, failure.DeviceBusy)
 	done := ""
-	if err := g.fleet.Edit(dpsim.Edit{Domain: "default", CurrentCommand: &done}); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, g.fleet.Edit(dpsim.Edit{Domain: "default", CurrentCommand: &done}))
 	if err := g.Discard(testContext(t), "temporary:///dprun-sb/"); err != nil {
 		t.Errorf("when it has ended: %v", err)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
 	"github.com/dprun/dprun/testfixtures/dpsim"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 // A target that was quiesced and that the gateway then says nothing, or nothing that is understood, of.
@@ -33,10 +34,7 @@ func TestOnlyAnExplicitReadingIsNormal(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			g := newGateway(t, dpsim.Device{AppDomains: 2, Faults: []dpsim.Fault{c.fault}})
-			got, err := g.QuiesceState(testContext(t), c.target)
-			if err != nil {
-				t.Fatal(err)
-			}
+			got := need.Value(g.QuiesceState(testContext(t), c.target))(t)
 			detail := got.Detail
 			got.Detail = ""
 			if diff := cmp.Diff(&c.want, got); diff != "" {
@@ -53,17 +51,13 @@ func TestAReplyThatListsNothingIsNoReading(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t, dpsim.Device{AppDomains: 2})
 	g.fleet.Clock().Freeze(true)
-	if err := g.Quiesce(testContext(t), sdk.Target{}, time.Minute); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, g.Quiesce(testContext(t), sdk.Target{}, time.Minute))
 	g.fault(dpsim.Fault{Kind: "no_rows"})
 	for _, target := range []sdk.Target{{}, {Domain: "app01"}} {
 		_, err := g.QuiesceState(testContext(t), target)
 		wantFailure(t, failure.CallQuiesceState, err, failure.Corrupt, failure.BadReply)
 	}
-	if err := g.fleet.ClearFaults(dpsim.Fault{}); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, g.fleet.ClearFaults(dpsim.Fault{}))
 	g.fault(dpsim.Fault{Kind: "row_missing", Domain: "app01"})
 	_, err := g.QuiesceState(testContext(t), sdk.Target{Domain: "app01"})
 	wantFailure(t, failure.CallQuiesceState, err, failure.NotFound, failure.UnknownDomain)

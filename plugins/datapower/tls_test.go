@@ -28,6 +28,7 @@ import (
 	"github.com/dprun/dprun/plugins/datapower"
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 var oldKey = sync.OnceValue(func() *rsa.PrivateKey {
@@ -48,10 +49,7 @@ func oldCertificate(t *testing.T, names []string, addresses []net.IP, until time
 		SerialNumber: big.NewInt(serial), Subject: pkix.Name{CommonName: "datapower-mgmt"}, NotBefore: until.Add(-10 * 365 * 24 * time.Hour), NotAfter: until,
 		DNSNames: names, IPAddresses: addresses, IsCA: true, BasicConstraintsValid: true,
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &oldKey().PublicKey, oldKey())
-	if err != nil {
-		t.Fatal(err)
-	}
+	der := need.Value(x509.CreateCertificate(rand.Reader, template, template, &oldKey().PublicKey, oldKey()))(t)
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: oldKey()}
 }
 
@@ -116,9 +114,7 @@ func TestAFailedConnectionNamesTheArgumentThatMendsIt(t *testing.T) {
 					trusted = *c.trusted
 				}
 				c.block.CAFile = filepath.Join(t.TempDir(), "ca.pem")
-				if err := os.WriteFile(c.block.CAFile, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: trusted.Certificate[0]}), 0o600); err != nil {
-					t.Fatal(err)
-				}
+				need.Done(t, os.WriteFile(c.block.CAFile, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: trusted.Certificate[0]}), 0o600))
 			}
 			if c.block.MinVersion == "" {
 				c.block.MinVersion = "1.2"

@@ -10,6 +10,7 @@ import (
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
 	"github.com/dprun/dprun/testfixtures/dpsim"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 // unreadFacts lists what an inspection could not read: the fact, the domain and the reason.
@@ -37,10 +38,7 @@ func TestWhatAGatewayDoesNotTellIsUnread(t *testing.T) {
 					AppDomains: 1,
 					Faults:     []dpsim.Fault{{Kind: kind, Operation: operation}},
 				})
-				got, err := g.Inspect(testContext(t), everyDomain)
-				if err != nil {
-					t.Fatal(err)
-				}
+				got := need.Value(g.Inspect(testContext(t), everyDomain))(t)
 				if diff := cmp.Diff([]string{fact + " " + string(reason)}, unreadFacts(got)); diff != "" {
 					t.Errorf("unread (-want +got):\n%s", diff)
 				}

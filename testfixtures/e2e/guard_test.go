@@ -54,9 +54,7 @@ func guardedProgram(t *testing.T, file, plan string, devices ...dpsim.Device) *p
 // captured, which does not end.
 func (p *program) downInCapture() *running {
 	p.t.Helper()
-	p.fault(dpsim.Fault{Kind: "hang", Operation: "do-export"})
-	r := p.start("apply", "--yes", "plan.hcl")
-	p.untilExporting("gw", "app01")
+	r := p.stuck()
 	if n := len(p.guards()); n != 1 {
 		p.t.Fatalf("%d guards watch over the run, want 1\n%s", n, r.out.String())
 	}
@@ -71,9 +69,7 @@ func TestAKilledRunIsRecoveredByItsGuard(t *testing.T) {
 	for name, kill := range map[string]func(r *running){
 		"the process": func(r *running) { r.kill() },
 		"its whole process group": func(r *running) {
-			if err := syscall.Kill(-r.cmd.Process.Pid, syscall.SIGKILL); err != nil {
-				r.p.t.Fatal(err)
-			}
+			need.Done(r.p.t, syscall.Kill(-r.cmd.Process.Pid, syscall.SIGKILL))
 			r.wait()
 		},
 	} {
@@ -91,12 +87,8 @@ func TestAKilledRunIsRecoveredByItsGuard(t *testing.T) {
 			}
 			p.await("the guard ends", func() bool { return len(p.guards()) == 0 })
 			p.recovered(task, "FAILED_NO_FILES_DOWNLOADED")
-			if code, out := p.run("owed"); code != 0 || !strings.Contains(out, "Nothing is owed") {
-				t.Errorf("owed: exit %d\n%s", code, out)
-			}
-			if code, out := p.run("runs", "logs", "latest"); code != 0 || !strings.Contains(out, "guard| guard process") {
-				t.Errorf("runs logs: exit %d, and no word of the guard\n%s", code, out)
-			}
+			p.exits(0, "owed", "Nothing is owed")
+			p.exits(0, "runs logs latest", "guard| guard process")
 			if locks, _ := filepath.Glob(filepath.Join(p.state(), "locks", "guard-*")); len(locks) > 0 {
 				t.Errorf("left: %v", locks)
 			}
@@ -153,7 +145,7 @@ func TestAGuardLeavesARunAloneThatIsAtWork(t *testing.T) {
 			p := guardedProgram(t, dprun, c.plan, dpsim.Device{Name: "gw", AppDomains: 1})
 			p.fault(dpsim.Fault{Kind: "latency", Operation: "do-export", Duration: "7s", Count: 1}) // longer than a guard's look
 			r := p.start("apply", "--yes", "plan.hcl")
-			p.await("the export", func() bool { return p.fleet.State().Device("gw").Operations["do-export"] > 0 })
+			p.await("the export", func() bool { return p.sent()["do-export"] > 0 })
 			if n := len(p.guards()); n != c.guards {
 				t.Errorf("%d guards, want %d", n, c.guards)
 			}
@@ -167,7 +159,7 @@ func TestAGuardLeavesARunAloneThatIsAtWork(t *testing.T) {
 			if left := p.guards(); len(left) > 0 {
 				t.Errorf("guards are left: %v", left)
 			}
-			if n := p.fleet.State().Device("gw").Operations["do-action/DomainUnquiesce"]; n != c.guards {
+			if n := p.sent()["do-action/DomainUnquiesce"]; n != c.guards {
 				t.Errorf("the unquiesce was sent %d times, want %d", n, c.guards)
 			}
 			b, _ := os.ReadFile(filepath.Join(p.state(), "guard.log"))
@@ -183,9 +175,7 @@ func TestAStoppedRunIsRecoveredByItsGuard(t *testing.T) {
 	t.Parallel()
 	p := guardedProgram(t, build(t), quiescing, dpsim.Device{Name: "gw", AppDomains: 1})
 	r := p.downInCapture()
-	if err := syscall.Kill(-r.cmd.Process.Pid, syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, syscall.Kill(-r.cmd.Process.Pid, syscall.SIGSTOP))
 	p.await("the process is stopped", r.stopped)
 	time.Sleep(7 * time.Second) // the guard has looked
 	if s := p.quiesceState("gw", "app01"); s != "quiesced" {
@@ -201,13 +191,9 @@ func TestAStoppedRunIsRecoveredByItsGuard(t *testing.T) {
 		t.Errorf("%d guards, want 1: the run is not gone", n)
 	}
 	p.clearFaults()
-	if err := syscall.Kill(-r.cmd.Process.Pid, syscall.SIGCONT); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, syscall.Kill(-r.cmd.Process.Pid, syscall.SIGCONT))
 	_ = r.cmd.Process.Signal(syscall.SIGTERM)
-	if code, out := r.wait(); code != 143 {
-		t.Errorf("exit %d\n%s", code, out)
-	}
+	r.exits(143)
 	if left := p.guards(); len(left) > 0 {
 		t.Errorf("guards are left: %v", left)
 	}
@@ -231,12 +217,8 @@ func (p *program) makeOverdue() {
 		}
 		due, _, _ := strings.Cut(after, `"`)
 		moved := strings.Replace(text, due, time.Now().Add(-time.Second).UTC().Format(time.RFC3339), 1)
-		if err := os.WriteFile(name+".new", []byte(moved), 0o600); err != nil {
-			p.t.Fatal(err)
-		}
-		if err := os.Rename(name+".new", name); err != nil {
-			p.t.Fatal(err)
-		}
+		need.Done(p.t, os.WriteFile(name+".new", []byte(moved), 0o600))
+		need.Done(p.t, os.Rename(name+".new", name))
 	}
 }
 
@@ -253,9 +235,7 @@ func TestAGuardThatDiesIsReplaced(t *testing.T) {
 	if g := p.guards(); !slices.Equal(g, []int{first}) {
 		t.Fatalf("guards: %v, want %d", g, first)
 	}
-	if err := syscall.Kill(first, syscall.SIGKILL); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, syscall.Kill(first, syscall.SIGKILL))
 	p.await("another guard watches", func() bool {
 		g := p.guards()
 		return len(g) == 1 && g[0] != first && strings.Contains(r.out.String(), "another one is started")
@@ -307,9 +287,7 @@ func TestAGuardNeedsNoRoomOnTheDisk(t *testing.T) {
 	p.fillState()
 	r.kill()
 	p.await("the domain is back", func() bool { return p.quiesceState("gw", "app01") == "" })
-	if err := os.Remove(filepath.Join(p.state(), "ballast")); err != nil {
-		t.Fatal(err)
-	}
+	need.Done(t, os.Remove(filepath.Join(p.state(), "ballast")))
 	p.await("the guard finishes the run as soon as there is room", func() bool { return len(p.guards()) == 0 })
 	p.recovered("x/gw/app01", "FAILED_NO_FILES_DOWNLOADED")
 }
@@ -328,9 +306,7 @@ func TestAGuardTriesAgain(t *testing.T) {
 		p := guardedProgram(t, dprun, quiescing, dpsim.Device{Name: "gw", AppDomains: 1})
 		r := p.downInCapture()
 		password := string(need.Value(os.ReadFile(filepath.Join(p.dir, "gw.pw")))(t))
-		if err := os.Remove(filepath.Join(p.dir, "gw.pw")); err != nil {
-			t.Fatal(err)
-		}
+		need.Done(t, os.Remove(filepath.Join(p.dir, "gw.pw")))
 		r.kill()
 		var out string
 		p.await("dprun owed names the guard and its next try", func() bool {
@@ -362,9 +338,7 @@ func TestAGuardTriesAgain(t *testing.T) {
 			t.Errorf("the login was refused %d times, want 2", n)
 		}
 		p.write("gw.pw", password)
-		if code, out := p.run("recover"); code != 0 { // somebody mends it, and does not want to wait
-			t.Errorf("recover: exit %d\n%s", code, out)
-		}
+		p.exits(0, "recover") // somebody mends it, and does not want to wait
 		back(p)
 		p.recovered("x/gw/app01", "EXECUTION_UNQUIESCE_ON_ERROR_TIMEOUT_OCCURRED")
 	})
@@ -374,18 +348,13 @@ func TestAGuardTriesAgain(t *testing.T) {
 		plan := strings.Replace(quiescing, `plan "p" {`, "plan \"p\" {\n  timeouts {\n    unquiesce = \"1s\"\n    grace = \"1s\"\n  }", 1)
 		p := guardedProgram(t, dprun, plan, dpsim.Device{Name: "gw", AppDomains: 1})
 		p.fault(dpsim.Fault{Kind: "unquiesce_ignored"})
-		code, out := p.run("apply", "--yes", "plan.hcl")
-		if code != 16 || !strings.Contains(out, "its guard, process ") {
-			t.Errorf("exit %d, and no word of the guard\n%s", code, out)
-		}
+		p.exits(16, "apply --yes plan.hcl", "its guard, process ")
 		if n := len(p.guards()); n != 1 {
 			t.Fatalf("%d guards, want 1", n)
 		}
 		p.clearFaults()
 		back(p)
-		if code, out := p.run("owed"); code != 0 {
-			t.Errorf("owed: exit %d\n%s", code, out)
-		}
+		p.exits(0, "owed")
 	})
 }
 
@@ -408,12 +377,8 @@ func TestAGuardKeepsToItsRun(t *testing.T) {
 		t.Errorf("the other run's domain is %s: its guard is not needed", s)
 	}
 	p.clearFaults()
-	if err := second.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	if code, out := second.wait(); code != 143 {
-		t.Errorf("exit %d\n%s", code, out)
-	}
+	need.Done(t, second.cmd.Process.Signal(syscall.SIGTERM))
+	second.exits(143)
 	if left := p.guards(); len(left) > 0 {
 		t.Errorf("guards are left: %v", left)
 	}
@@ -450,9 +415,7 @@ func TestAfterARebootTheUnitBringsBack(t *testing.T) {
 		t.Errorf("%s: exit %d\n%s", command, code, out)
 	}
 	p.recovered("x/gw/app01", "FAILED_NO_FILES_DOWNLOADED")
-	if code, out := p.run("owed"); code != 0 {
-		t.Errorf("owed: exit %d\n%s", code, out)
-	}
+	p.exits(0, "owed")
 	if locks, _ := filepath.Glob(filepath.Join(p.state(), "locks", "guard-*")); len(locks) > 0 {
 		t.Errorf("left: %v", locks)
 	}

@@ -262,9 +262,7 @@ script "exec" "rejoin" {
 			if age {
 				p.age()
 			}
-			if code, out := p.run("recover"); code != 0 {
-				t.Errorf("recover: exit %d\n%s", code, out)
-			}
+			p.exits(0, "recover")
 			p.wantTold("before_quiesce app01", "after_unquiesce app01")
 			for _, q := range p.fleet.Requests() {
 				if q.Operation == "do-action/DomainQuiesce" {

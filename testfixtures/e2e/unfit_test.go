@@ -71,7 +71,7 @@ func TestABadPluginFileKeepsNoGatewayDown(t *testing.T) {
 		t.Run(fmt.Sprintf("killed at any moment, round %d", round), func(t *testing.T) {
 			t.Parallel()
 			p := newProgram(t, dprun, quiescing, dpsim.Device{Name: "gw", AppDomains: 1})
-			p.exits(0, "owed")
+			p.exits(0, "owed") // makes the state directory
 			for kind, put := range p.unfit() {
 				if kind != "a bundled plugin's name" { // such a plan is refused
 					put()
