@@ -381,8 +381,7 @@ func prepare(t *testing.T, dir string, m mistake) {
 	write("gw-1.pw", "secret-1")
 	write("gw-2.pw", "secret-2")
 	if m.fleet {
-		var f *dpsim.Fleet
-		f = need.Value(startFleet(1, 1, dir))(t)
+		f := need.Value(startFleet(1, 1, dir))(t)
 		t.Cleanup(f.Close)
 		need.Done(t, f.WriteReady(filepath.Join(dir, "ready.json")))
 		need.Done(t, os.Mkdir(filepath.Join(dir, "backups"), 0o700))

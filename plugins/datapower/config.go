@@ -29,6 +29,8 @@ type Config struct {
 	StallTimeout   time.Duration `dprun:"stall_timeout" default:"60s" min:"1s" max:"30m" doc:"How long nothing may arrive within an answer that has begun."`
 	ActiveUsers    string        `dprun:"active_users" default:"warn" oneof:"wait|warn|ignore" doc:"What it means before a quiesce that administrators are logged in to the gateway: wait until they have left (5 minutes at most, then the task fails), warn beside the result, or nothing. dprun's own account on the XML management interface does not count."`
 	IgnoreUsers    []string      `dprun:"ignore_users" doc:"Accounts that do not count as administrators who are logged in, such as those of monitoring."`
+	Serial         string        `dprun:"serial" doc:"Serial number of the appliance. Another appliance at this address is refused before anything else is asked of it. All virtual machines and containers may have 0000000: pin their device_name."`
+	DeviceName     string        `dprun:"device_name" doc:"Name that the gateway has in its system settings. Another gateway at this address is refused before anything else is asked of it."`
 	TLS            *TLSConfig    `dprun:"tls,block" doc:"How the gateway's certificate is verified; without the block against the system's roots. Verification cannot be switched off."`
 }
 

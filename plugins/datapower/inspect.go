@@ -10,6 +10,7 @@ import (
 
 	"github.com/dprun/dprun/plugins/datapower/soma"
 	"github.com/dprun/dprun/sdk"
+	"github.com/dprun/dprun/sdk/failure"
 )
 
 // inspectParallel bounds the requests of one inspection at a time: the management plane serves others too.
@@ -33,6 +34,9 @@ func (s *source) Inspect(ctx context.Context, req sdk.InspectRequest) (*sdk.Insp
 	f := &r.in.Facts
 	f.Clock, f.TLSFingerprint = domains.Time, s.client.Fingerprint()
 	f.Identity = identity(*f)
+	if err := s.recognise(*f); err != nil {
+		return nil, err
+	}
 	for _, d := range domains.Domains {
 		r.in.Domains = append(r.in.Domains, sdk.Domain{
 			Name: d.Name, QuiesceState: quiesceState(d), SaveNeeded: d.SaveNeeded, CurrentCommand: d.CurrentCommand,
@@ -45,6 +49,17 @@ func (s *source) Inspect(ctx context.Context, req sdk.InspectRequest) (*sdk.Insp
 		return nil, err
 	}
 	return r.in, nil
+}
+
+// recognise refuses a gateway that is not the pinned one, or does not say which one it is.
+func (s *source) recognise(f sdk.Facts) error {
+	for _, pin := range []struct{ argument, want, has string }{{"serial", s.pinned.Serial, f.Serial}, {"device_name", s.pinned.DeviceName, f.DeviceName}} {
+		if pin.want != "" && pin.want != pin.has {
+			return failure.New(failure.Precondition, failure.OtherDevice, "inspect: the plan pins %s = %q, and the gateway at this address says %q", pin.argument, pin.want, pin.has).
+				WithRemedy("find out what answers at this address; if the appliance was replaced on purpose, change %s in the plan", pin.argument)
+		}
+	}
+	return nil
 }
 
 // reading is one inspection under way.

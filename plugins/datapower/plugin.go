@@ -55,6 +55,7 @@ type source struct {
 	tls    TLSConfig
 	client *soma.Client
 	users  users
+	pinned sdk.Facts // Serial and DeviceName, where the plan pins them
 	temp   string
 	memo   *archive.Memo
 	serial atomic.Pointer[string] // of the gateway; nil: not read yet
@@ -80,7 +81,7 @@ func configure(c Config, env sdk.Env, memo *archive.Memo) (*source, error) {
 	}
 	return &source{
 		name: c.address(), tls: *c.TLS, client: client, users: users{own: c.Username, policy: c.ActiveUsers, ignore: c.IgnoreUsers},
-		temp: env.TempDir, memo: memo, log: log,
+		pinned: sdk.Facts{Serial: c.Serial, DeviceName: c.DeviceName}, temp: env.TempDir, memo: memo, log: log,
 	}, nil
 }
 

@@ -129,6 +129,8 @@ func inspectCode(f *failure.Error) status.Code {
 		return status.SkippedCredentialRefused
 	case f.Reason == failure.NotPermitted:
 		return status.PermissionMissingOnDevice
+	case f.Reason == failure.OtherDevice:
+		return status.SkippedOtherDevice
 	}
 	return status.SkippedDeviceNotAvailable
 }

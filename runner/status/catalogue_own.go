@@ -15,6 +15,12 @@ var ownCodes = []Entry{
 		Action:  "Correct the password where the plan reads it from: a changed one is used at once. If it was right, see that the account is not locked, and type `dprun recover --ack DEVICE` with the device that refused it. Then run the plan again.",
 	},
 	{
+		Code: SkippedOtherDevice, Origin: OriginOwn, Level: LevelTask, Phases: []int{1}, Class: ClassSkipped,
+		Meaning: "The task does not run: another device answers at the address than the one that the plan pins with `serial` or `device_name`.",
+		Cause:   "The appliance was replaced or renamed, an address was given to another one, or the inventory has a wrong line.",
+		Action:  "The message says what was pinned and what answered. Nothing else was asked of it. Correct the address; or, if the appliance was replaced on purpose, the pin.",
+	},
+	{
 		Code: SkippedDeviceStillOwes, Origin: OriginOwn, Level: LevelTask, Phases: []int{1}, Class: ClassSkipped,
 		Meaning: "The task does not run: the device still has something outstanding from an earlier run, for example an unquiesce.",
 		Cause:   "An earlier run ended before the device was seen back in service, or files of it are still on the device.",

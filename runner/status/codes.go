@@ -64,6 +64,7 @@ const (
 const (
 	SkippedNoDomainsMatchingPattern  Code = "SKIPPED_NO_DOMAINS_MATCHING_PATTERN"
 	SkippedCredentialRefused         Code = "SKIPPED_BECAUSE_CREDENTIAL_WAS_REFUSED"
+	SkippedOtherDevice               Code = "SKIPPED_BECAUSE_IT_IS_ANOTHER_DEVICE"
 	SkippedDeviceStillOwes           Code = "SKIPPED_BECAUSE_DEVICE_STILL_OWES"
 	DomainVanished                   Code = "DOMAIN_DOESNT_EXIST_ON_DEVICE"
 	PermissionMissingOnDevice        Code = "PERMISSION_IS_MISSING_ON_DEVICE"

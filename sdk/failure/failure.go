@@ -143,7 +143,10 @@ var (
 func Reasons(c Call) []Reason {
 	out := append([]Reason(nil), anyReasons...)
 	switch c {
-	case CallInspect, CallQuiesceState:
+	case CallInspect:
+		out = append(out, deviceReasons...)
+		out = append(out, OtherDevice)
+	case CallQuiesceState:
 		out = append(out, deviceReasons...)
 	case CallHealth, CallPreflight:
 		out = append(out, deviceReasons...)

@@ -10,6 +10,7 @@ device "datapower" "gw" {
     port     = each.value.port
     username = each.value.username
     password = secret_file("${each.key}.pw")
+    serial   = try({ pinned = "PIN0001" }[each.key], null)
     tls { ca_file = each.value.ca_file }
   }
 }
