@@ -362,8 +362,9 @@ func TestAGuardTriesAgain(t *testing.T) {
 // recovered, and the other one goes on.
 func TestAGuardKeepsToItsRun(t *testing.T) {
 	t.Parallel()
-	p := guardedProgram(t, build(t), strings.Replace(quiescing, `["*"]`, `["gw"]`, 1), dpsim.Device{Name: "gw", AppDomains: 1}, dpsim.Device{Name: "other", AppDomains: 1})
-	p.write("other.hcl", realDevices+strings.NewReplacer(`"p"`, `"q"`, `["*"]`, `["other"]`).Replace(quiescing))
+	p := guardedProgram(t, build(t), "", dpsim.Device{Name: "gw", AppDomains: 1}, dpsim.Device{Name: "other", AppDomains: 1})
+	p.writeTogether("plan.hcl", strings.Replace(quiescing, `["*"]`, `["gw"]`, 1))
+	p.writeTogether("other.hcl", strings.NewReplacer(`"p"`, `"q"`, `["*"]`, `["other"]`).Replace(quiescing))
 	r := p.downInCapture()
 	second := p.start("apply", "--yes", "other.hcl")
 	p.untilExporting("other", "app01")

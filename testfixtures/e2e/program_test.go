@@ -95,6 +95,17 @@ func (p *program) write(name, text string) {
 	}
 }
 
+// writeTogether writes a plan that may have two gateways quiesced at once.
+func (p *program) writeTogether(name, plan string) {
+	p.t.Helper()
+	devices := strings.Replace(realDevices, "  config {", "  group = each.key\n  config {", 1)
+	p.write(name, devices+strings.Replace(plan, "  destinations", `  quiesce_guard {
+    max_devices = 2
+    peers       = "ignore"
+  }
+  destinations`, 1))
+}
+
 func (p *program) state() string { return filepath.Join(p.dir, "state") }
 
 // running is a process of the program.

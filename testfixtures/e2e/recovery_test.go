@@ -145,7 +145,8 @@ func TestADeadRunIsRecovered(t *testing.T) {
 
 	t.Run("killed, and the secret is gone", func(t *testing.T) {
 		t.Parallel()
-		p := newProgram(t, dprun, strings.Replace(quiescing, `"app01"`, `"*"`, 1), dpsim.Device{Name: "gw", AppDomains: 1}, dpsim.Device{Name: "other", AppDomains: 1})
+		p := newProgram(t, dprun, "", dpsim.Device{Name: "gw", AppDomains: 1}, dpsim.Device{Name: "other", AppDomains: 1})
+		p.writeTogether("plan.hcl", strings.Replace(quiescing, `"app01"`, `"*"`, 1))
 		p.fault(dpsim.Fault{Kind: "hang", Operation: "do-export", Domain: "app01"})
 		r := p.start("apply", "--yes", "plan.hcl")
 		p.untilExporting("gw", "app01")
