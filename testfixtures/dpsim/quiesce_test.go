@@ -1,6 +1,7 @@
 package dpsim_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -142,4 +143,44 @@ func TestObjectsMayStayDownAfterUnquiesce(t *testing.T) {
 	want(t, g.ask("app01", objects), "<OpState>down</OpState>")
 	f.Clock().Advance(time.Minute)
 	wantNot(t, g.ask("app01", objects), "<OpState>down</OpState>")
+}
+
+// TestOutagesAreKept: also what nobody has looked at meanwhile, and to the moment.
+func TestOutagesAreKept(t *testing.T) {
+	t.Parallel()
+	f, g := one(t, dpsim.Device{AppDomains: 2})
+	start := f.Clock().Now()
+	quiesce(g, "app01")
+	f.Clock().Advance(10 * time.Second)
+	g.act("DomainUnquiesce", "name", "app01")
+	f.Clock().Advance(10 * time.Second)
+	g.act("QuiesceDP", "timeout", "60")
+	f.Clock().Advance(10 * time.Second)
+	lasted := func(domain string) (out []time.Duration) {
+		for _, d := range f.State().Devices[0].Domains {
+			if d.Name != domain {
+				continue
+			}
+			for _, o := range d.Outages {
+				out = append(out, o.From.Sub(start))
+				if !o.To.IsZero() {
+					out = append(out, o.To.Sub(start))
+				}
+			}
+		}
+		return out
+	}
+	for domain, want := range map[string][]time.Duration{
+		"default": nil, "app01": {0, 12 * time.Second, 20 * time.Second}, "app02": {20 * time.Second},
+	} {
+		if got := lasted(domain); !slices.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", domain, got, want)
+		}
+	}
+	if err := f.Edit(dpsim.Edit{Reboot: true}); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := lasted("app02"), []time.Duration{20 * time.Second, 30 * time.Second}; !slices.Equal(got, want) {
+		t.Errorf("app02 after a reboot: %v, want %v", got, want)
+	}
 }

@@ -85,7 +85,7 @@ func (a *Appliance) RollbackCheckpoint(domainName, name string) error {
 // service.
 func (a *Appliance) RestartDomain(domainName string) error {
 	return a.withDomain(domainName, func(d *domain) error {
-		d.become(Normal)
+		d.become(a.Clock.Now(), Normal)
 		d.late, d.saveNeeded = nil, false
 		return nil
 	})

@@ -34,6 +34,8 @@ type domain struct {
 	until time.Time // zero: never
 	late  []arrival // quiesces that have not begun yet, the next one first
 
+	outages []Outage // the oldest first
+
 	checkpoints []Checkpoint
 	objects     []object
 	objectsDown time.Time // services stay down until then
@@ -69,7 +71,7 @@ func (a *Appliance) makeDomains(spec Spec) error {
 		state := p.choice("domain "+name+": quiesce_state", d.QuiesceState, Normal, Quiescing, Quiesced, Unquiescing, Broken, Unknown)
 		made := newDomain(d, own)
 		a.sizes.Store(name, own)
-		made.state = state
+		made.become(a.started, state)
 		if name == "default" {
 			for alias, address := range spec.HostAliases {
 				made.objects = append(made.objects, object{ObjectSpec{Class: "HostAlias", Name: alias}, []Property{{"IPAddress", "<IPAddress>" + address + "</IPAddress>"}}})
@@ -124,7 +126,7 @@ func (d *domain) settle(now time.Time) {
 		d.late = d.late[1:]
 		d.step(next.at)
 		if d.state != Quiesced {
-			d.pass(Quiescing, Quiesced, next.at.Add(next.lasts))
+			d.pass(next.at, Quiescing, Quiesced, next.at.Add(next.lasts))
 		}
 	}
 	d.step(now)
@@ -138,16 +140,23 @@ func (d *domain) settle(now time.Time) {
 // step ends the state that was to end by now.
 func (d *domain) step(now time.Time) {
 	if !d.until.IsZero() && !now.Before(d.until) {
-		d.state, d.until = d.next, time.Time{}
+		d.become(d.until, d.next)
 	}
 }
 
-func (d *domain) become(state string) {
-	d.state, d.until = state, time.Time{}
+func (d *domain) become(at time.Time, state string) {
+	d.pass(at, state, state, time.Time{})
 }
 
-func (d *domain) pass(state, next string, until time.Time) {
+// pass puts the domain into a state, which another one follows.
+func (d *domain) pass(at time.Time, state, next string, until time.Time) {
 	d.state, d.next, d.until = state, next, until
+	switch n := len(d.outages); {
+	case state != Normal && (n == 0 || !d.outages[n-1].To.IsZero()):
+		d.outages = append(d.outages, Outage{From: at})
+	case state == Normal && n > 0 && d.outages[n-1].To.IsZero():
+		d.outages[n-1].To = at
+	}
 }
 
 // currentCommand is what the gateway says it is doing in the domain.

@@ -137,7 +137,7 @@ func (a *Appliance) editDomain(e Edit) error {
 		d.saveNeeded = *e.SaveNeeded
 	}
 	if e.QuiesceState != nil {
-		d.become(*e.QuiesceState)
+		d.become(a.Clock.Now(), *e.QuiesceState)
 		d.objectsDown = time.Time{}
 	}
 	if e.CurrentCommand != nil {

@@ -62,10 +62,12 @@ func (a *Appliance) Reboot(ctx context.Context, outage time.Duration) {
 	a.SetUp(false)
 	a.Groups.back(a, "quiesced", a.groups("")...)
 	a.mu.Lock()
-	back := a.Clock.Now().Add(outage)
+	now := a.Clock.Now()
+	back := now.Add(outage)
 	a.booted = back
 	for _, d := range a.domains {
-		d.become(Normal)
+		d.settle(now)
+		d.become(now, Normal)
 		d.saveNeeded, d.objectsDown, d.late = false, time.Time{}, nil
 		clear(d.runUntil)
 	}

@@ -119,17 +119,17 @@ func (a *Appliance) quiesce(d *domain, op string, timeout, delay time.Duration) 
 	}
 	if f := a.takeFault("quiesce_stuck", op, d.name); f != nil {
 		if f.after == 0 {
-			d.pass(Quiescing, Quiescing, time.Time{})
+			d.pass(now, Quiescing, Quiescing, time.Time{})
 		} else {
-			d.pass(Quiescing, Broken, now.Add(f.after))
+			d.pass(now, Quiescing, Broken, now.Add(f.after))
 		}
 		return nil
 	}
 	if f := a.takeFault("quiesce_error", op, d.name); f != nil {
-		d.pass(Quiescing, f.text(Broken), now.Add(a.times.quiesce))
+		d.pass(now, Quiescing, f.text(Broken), now.Add(a.times.quiesce))
 		return nil
 	}
-	d.pass(Quiescing, Quiesced, now.Add(delay+a.lasts(d, timeout)))
+	d.pass(now, Quiescing, Quiesced, now.Add(delay+a.lasts(d, timeout)))
 	return nil
 }
 
@@ -185,17 +185,17 @@ func (a *Appliance) unquiesce(d *domain, op string) error {
 	now := a.Clock.Now()
 	if f := a.takeFault("unquiesce_stuck", op, d.name); f != nil {
 		if f.after == 0 {
-			d.pass(Unquiescing, Unquiescing, time.Time{})
+			d.pass(now, Unquiescing, Unquiescing, time.Time{})
 		} else {
-			d.pass(Unquiescing, Normal, now.Add(f.after))
+			d.pass(now, Unquiescing, Normal, now.Add(f.after))
 		}
 		return nil
 	}
 	if f := a.takeFault("unquiesce_error", op, d.name); f != nil {
-		d.pass(Unquiescing, f.text(Broken), now.Add(a.times.unquiesce))
+		d.pass(now, Unquiescing, f.text(Broken), now.Add(a.times.unquiesce))
 		return nil
 	}
-	d.pass(Unquiescing, Normal, now.Add(a.times.unquiesce))
+	d.pass(now, Unquiescing, Normal, now.Add(a.times.unquiesce))
 	if f := a.takeFault("objects_down", op, d.name); f != nil {
 		d.objectsDown = now.Add(a.times.unquiesce + f.after)
 		if f.after == 0 {

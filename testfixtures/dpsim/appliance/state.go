@@ -3,6 +3,7 @@ package appliance
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"sort"
 	"time"
 )
@@ -32,6 +33,13 @@ type DomainState struct {
 	SaveNeeded     bool           `json:"save_needed"`
 	CurrentCommand string         `json:"current_command"`
 	Operations     map[string]int `json:"operations"`
+	Outages        []Outage       `json:"outages"` // by quiesces, the oldest first
+}
+
+// Outage is a time for which a domain was not in service by a quiesce. A reboot ends it.
+type Outage struct {
+	From time.Time `json:"from"`
+	To   time.Time `json:"to,omitzero"` // zero: it goes on
 }
 
 // Served is the last archive that went out whole, by operation, domain and
@@ -88,6 +96,7 @@ func (a *Appliance) State() State {
 		}
 		s.Domains = append(s.Domains, DomainState{
 			Name: d.name, QuiesceState: d.state, SaveNeeded: d.saveNeeded, CurrentCommand: d.currentCommand(), Operations: maps.Clone(d.operations),
+			Outages: slices.Clone(d.outages),
 		})
 	}
 	for _, served := range a.served {
