@@ -8,7 +8,7 @@ GOTESTFLAGS ?= -race
 
 export CGO_ENABLED ?= 0
 
-.PHONY: build status-matrix demo test check fmt lint vet unit deps test-servers servers-results bench bench-quick generate docs clean darwin
+.PHONY: build status-matrix demo test check fmt lint vet unit deps test-servers servers-results bench bench-quick soak generate docs clean darwin
 
 build: ## bin/dprun and bin/dpsim
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/dprun ./cmd/dprun
@@ -58,6 +58,9 @@ bench: deps build ## each figure beside its peer; see docs/benchmarks.md
 
 bench-quick: $(if $(OLD),build) ## an older dprun beside this one, in under 3 minutes: make bench-quick OLD=path/to/dprun
 	./testfixtures/bench/run.sh -rounds 7 -old $(or $(OLD),$(error bench-quick needs OLD=path/to/dprun, the older program to compare with))
+
+soak: build ## kills dprun 500 times, at random moments of runs over pairs of simulated gateways; takes about 20 minutes
+	$(GO) run ./testfixtures/soak/cmd/soak $(SOAK)
 
 generate: ## protocol code and generated documentation
 	$(GO) generate ./sdk/...

@@ -27,6 +27,7 @@ type (
 	Edit         = appliance.Edit
 	DeviceState  = appliance.State
 	DomainState  = appliance.DomainState
+	Outage       = appliance.Outage
 	Served       = appliance.Served
 	FileState    = appliance.FileState
 	Request      = appliance.Request
