@@ -68,8 +68,7 @@ plan "works" {
   destinations = [destination.file.local]
   activity "export_domain" "x" {
     devices = ["gw-2"]
-    domains = ["app01"]
-    quiesce = "domain"
+    domains = ["app01"] # in service: while gw-1 is quiesced no other gateway would be
   }
 }
 `
