@@ -35,6 +35,7 @@ type group struct {
 // from when on a task is at work, and what concerns a gateway's service.
 var milestones = map[status.Code]string{
 	status.ExecutionStarted:        "starting",
+	status.WaitingForPermit:        "waiting",
 	status.QuiesceStarted:          "quiescing",
 	status.UnquiesceStarted:        "unquiescing",
 	status.UnquiesceOnErrorStarted: "unquiescing, since the task ends early",
@@ -63,7 +64,10 @@ func (h *Human) news(s event.Status) string {
 		h.o.Live && s.Task != "" && !s.Final: // the screen shows it
 		return ""
 	case h.o.Told == Steps && s.Task != "" && interim:
-		if code, message = milestones[status.Code(s.Code)], ""; code == "" {
+		if status.Code(s.Code) != status.WaitingForPermit { // whose message names what it waits for
+			message = ""
+		}
+		if code = milestones[status.Code(s.Code)]; code == "" {
 			return ""
 		}
 	}

@@ -169,6 +169,8 @@ func (k *tracked) doing() string {
 		}
 	}
 	switch status.Code(k.status.Code) { // between two phases
+	case status.WaitingForPermit:
+		return "waiting for quiesce_guard"
 	case status.WaitingForBeforeQuiesceScript:
 		return "before_quiesce script"
 	case status.WaitingForAfterUnquiesceScript:

@@ -65,6 +65,7 @@ func TestOffATerminalATaskTakesFewLinesUnlessAllIsAskedFor(t *testing.T) {
 2026-11-23T21:40:00Z run RUN_STARTED
 2026-11-23T21:40:01Z domains/fra-1/orders starting
 2026-11-23T21:40:01Z domains/fra-1/orders stderr| draining
+2026-11-23T21:40:01Z domains/fra-1/orders waiting: fra-2 is quiesced
 2026-11-23T21:40:02Z domains/fra-1/orders quiescing
 2026-11-23T21:40:04Z domains/fra-1/orders back in service
 2026-11-23T21:40:05Z domains/fra-1/orders SUCCESS: 2 files
@@ -75,6 +76,7 @@ func TestOffATerminalATaskTakesFewLinesUnlessAllIsAskedFor(t *testing.T) {
 2026-11-23T21:40:00Z domains/fra-1/orders SENT_TO_MDB
 2026-11-23T21:40:01Z domains/fra-1/orders EXECUTION_STARTED: go
 2026-11-23T21:40:01Z domains/fra-1/orders stderr| draining
+2026-11-23T21:40:01Z domains/fra-1/orders EXECUTION_WAITING_FOR_QUIESCE_GUARD: fra-2 is quiesced
 2026-11-23T21:40:02Z domains/fra-1/orders EXECUTION_QUIESCE_STARTED
 2026-11-23T21:40:03Z domains/fra-1/orders EXECUTION_EXPORT_DOMAIN_PERSISTED_STARTED
 2026-11-23T21:40:04Z domains/fra-1/orders EXECUTION_UNQUIESCE_DONE
@@ -92,6 +94,9 @@ func TestOffATerminalATaskTakesFewLinesUnlessAllIsAskedFor(t *testing.T) {
 		began.Message = "go"
 		h.Status(began)
 		h.Log(event.Log{Run: "01R", Task: "domains/fra-1/orders", Time: at(time.Second), Stream: "stderr", Text: "draining\n"})
+		waits := entry("domains/fra-1/orders", "EXECUTION_WAITING_FOR_QUIESCE_GUARD", time.Second, false)
+		waits.Message = "fra-2 is quiesced"
+		h.Status(waits)
 		h.Status(entry("domains/fra-1/orders", "EXECUTION_QUIESCE_STARTED", 2*time.Second, false))
 		h.Status(entry("domains/fra-1/orders", "EXECUTION_EXPORT_DOMAIN_PERSISTED_STARTED", 3*time.Second, false))
 		h.Status(entry("domains/fra-1/orders", "EXECUTION_UNQUIESCE_DONE", 4*time.Second, false))
