@@ -127,10 +127,24 @@ func (c *Credentials) Use(ctx context.Context, credential, device string, call f
 		g.accept()
 	case f.Reason == failure.BadCredentials:
 		return c.refuse(ctx, g, credential, device, err)
-	case f.Kind != failure.Unavailable && f.Kind != failure.Timeout && f.Kind != failure.Cancelled && f.Kind != failure.Internal:
-		g.accept() // the device has answered
+	case loggedIn(f):
+		g.accept()
 	}
 	return err
+}
+
+// loggedIn reports whether a failure is one that a device tells only whom it has
+// let in. What may have ended before the login shows nothing.
+func loggedIn(f *failure.Error) bool {
+	switch f.Reason {
+	case "", failure.BadCertificate, failure.BadReply, failure.BadConfig, failure.Crashed, failure.Protocol:
+		return false
+	}
+	switch f.Kind {
+	case failure.Denied, failure.NotFound, failure.Exists, failure.Precondition:
+		return true
+	}
+	return false
 }
 
 func (g *gate) open() bool {

@@ -64,10 +64,13 @@ func (d *Desk) Grant(ctx context.Context, c execute.Claim, waiting func(why stri
 	}
 	waiter := d.Clock.Waiter()
 	defer waiter.Stop()
-	told := ""
+	told, asked, due := "", d.Clock.Now(), row.DueBack
 	for {
 		now := d.Clock.Now()
 		row.Since = now
+		if waited := now.Sub(asked); waited > 0 && !due.IsZero() { // the task's time stands still while it waits
+			row.DueBack = due.Add(waited)
+		}
 		err := d.Journal.Grant(ctx, now, guard(c), row)
 		if err == nil {
 			d.held.Add(1)
