@@ -57,7 +57,8 @@ func (s *Settler) Outstanding(ctx context.Context) ([]Outstanding, error) {
 		out[i].Holder, out[i].Live = h.Holder, h.Live
 	}
 	// A run at work that has no file has the right to quiesce, and has sent nothing.
-	return slices.DeleteFunc(out, func(o Outstanding) bool { return o.Live && !o.Filed }), nil
+	// Whoever recovers a run has to look: also this process, while it holds the lock.
+	return slices.DeleteFunc(out, func(o Outstanding) bool { return o.Live && !o.Holder.Recovery && !o.Filed }), nil
 }
 
 // listed puts files and rows together, the oldest first. The pending files are
