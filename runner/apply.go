@@ -264,7 +264,7 @@ func disruptionOf(s lifecycle.RunSpec) report.Disruption {
 
 // run creates the run in the journal and drives it to its end.
 func (r *operation) run(ctx context.Context, loaded *Loaded, p *plan.Plan, spec lifecycle.RunSpec, others map[string]record.Endpoint, partial bool, res *report.Result) error {
-	held, err := r.locks.TryAcquire(lock.RunKey(spec.ID), lock.Exclusive, lock.Info{Run: spec.ID})
+	held, err := r.locks.TryAcquire(lock.RunKey(spec.ID), lock.Exclusive, lock.Info{Run: spec.ID, Beginning: true})
 	if err != nil {
 		return &Error{ExitBug, err}
 	}
@@ -294,6 +294,7 @@ func (r *operation) run(ctx context.Context, loaded *Loaded, p *plan.Plan, spec 
 		Started: started, Host: hostname, PID: os.Getpid(), Partial: partial}); err != nil {
 		return &Error{ExitBug, err}
 	}
+	held.Begun()
 	machine := lifecycle.NewRun(spec)
 	r.sink.Run(event.RunInfo{Run: spec.ID, Plan: spec.Plan, Only: spec.Only, Started: started})
 	summary, err := r.drive(ctx, machine, host, x, r.writerOf(machine, rec, x), event.Event{Kind: event.RunStarted}, started)

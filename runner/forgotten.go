@@ -28,7 +28,8 @@ func (f forgottenRun) String() string {
 }
 
 // forgotten lists the runs of which there are traces and that the journal does
-// not know. The locks of runs that have ended are removed on the way.
+// not know. The locks of runs that have ended,
+// and of those that died before they began, are removed on the way.
 func (r *operation) forgotten(ctx context.Context) ([]forgottenRun, error) {
 	if r.journal == nil {
 		return nil, nil // it is said that the journal cannot be read
@@ -52,6 +53,10 @@ func (r *operation) forgotten(ctx context.Context) ([]forgottenRun, error) {
 		}
 		if _, live := r.settler.Holder(ctx, id); live {
 			continue // just beginning
+		}
+		if r.locks.Left(lock.RunKey(id)).Beginning { // it died before it came into the journal, and has contacted no device
+			_ = r.locks.Remove(lock.RunKey(id))
+			continue
 		}
 		f := forgottenRun{run: id, lock: r.locks.Path(lock.RunKey(id))}
 		if dir := filepath.Join(r.state.Staging(), id); isDir(dir) {

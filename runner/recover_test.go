@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -400,6 +401,30 @@ func TestAForgottenRunIsTold(t *testing.T) {
 	}
 	if left := r.Owed(t.Context()); left.Unknown != nil {
 		t.Errorf("after that: %v", left.Unknown)
+	}
+}
+
+// A run that dies between its lock and the journal has contacted nothing: nobody
+// is told, and its lock goes. Once it is in the journal it may be forgotten.
+func TestARunThatDiesBeforeItBeginsIsNotForgotten(t *testing.T) {
+	t.Parallel()
+	r := opened(t, 1)[0]
+	for _, begun := range []bool{false, true} {
+		run := need.Value(journal.NewRunID(time.Now()))(t)
+		held, err := r.locks.TryAcquire(lock.RunKey(run), lock.Exclusive, lock.Info{Run: run, Beginning: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if begun {
+			held.Begun()
+		}
+		need.Done(t, held.File().Close()) // as the end of the process does: it takes nothing back
+		if left := r.Owed(t.Context()); (left.Unknown != nil) != begun {
+			t.Errorf("begun %t: %+v", begun, left)
+		}
+		if left := slices.Contains(need.Value(r.locks.Runs())(t), run); left != begun {
+			t.Errorf("begun %t: the lock is left: %t", begun, left)
+		}
 	}
 }
 

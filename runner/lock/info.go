@@ -25,6 +25,8 @@ type Info struct {
 	Since time.Time `json:"since,omitzero"`
 	// Recovery is true for a process that finishes the run of another one.
 	Recovery bool `json:"recovery,omitempty"`
+	// Beginning is true for a run that is not in the journal yet: see [Lock.Begun].
+	Beginning bool `json:"beginning,omitempty"`
 }
 
 // String names the holder as far as it is known.

@@ -58,7 +58,9 @@ func Open(dir string) (*Locks, error) {
 // Lock is a lock that is held.
 type Lock struct {
 	key  string
+	base string
 	file *os.File
+	who  Info
 	note string
 	once sync.Once
 	err  error
@@ -134,7 +136,7 @@ func (l *Locks) try(key string, mode Mode, who Info) (*Lock, error) {
 // held leaves the note of a new holder and removes those of holders that
 // cannot be there any more.
 func (l *Locks) held(key string, mode Mode, who Info, file *os.File) *Lock {
-	lock := &Lock{key: key, file: file}
+	lock := &Lock{key: key, base: l.base(key), file: file}
 	var dead []note
 	for _, n := range readNotes(l.base(key)) {
 		if mode == Exclusive || n.info.Mode == Exclusive {
@@ -146,9 +148,22 @@ func (l *Locks) held(key string, mode Mode, who Info, file *os.File) *Lock {
 	if who.Since.IsZero() {
 		who.Since = time.Now().UTC()
 	}
-	lock.note, _ = writeNote(l.base(key), who)
+	lock.who = who
+	lock.note, _ = writeNote(lock.base, who)
 	return lock
 }
+
+// Begun tells that the holder's run is in the journal. Should nothing be told of
+// the holder from then on, because there is no room, it counts as begun.
+func (l *Lock) Begun() {
+	_ = removeNotes([]note{{path: l.note}})
+	l.who.Beginning = false
+	l.note, _ = writeNote(l.base, l.who)
+}
+
+// Left is what the last holder of a lock has said, where it had no time to take
+// that back. Nobody holds the lock.
+func (l *Locks) Left(key string) Info { return holder(key, l.base(key)) }
 
 // Held reports whether anybody holds the lock of a key, and who that is
 // likely to be. It may disturb a concurrent TryAcquire for microseconds only.
