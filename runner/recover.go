@@ -67,6 +67,7 @@ func (r *operation) recoverAll(ctx context.Context, res *report.Result) (tried m
 	if all, err = r.outstanding(ctx); err != nil { // before the locks were taken, others may have settled
 		return tried, err
 	}
+	r.settler.Note(ctx, all)
 	now := r.Clock.Now()
 	byRun := map[string][]settle.Outstanding{}
 	var devices []settle.Outstanding

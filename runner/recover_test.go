@@ -361,6 +361,27 @@ func TestPendingFilesNeedNoJournal(t *testing.T) {
 	check()
 }
 
+// A device that is down counts for the quiesce guard although the journal was
+// lost since: what stands in pending files only is entered anew, and what was
+// paid meanwhile is not owed again.
+func TestWhatOnlyPendingFilesTellCountsForTheQuiesceGuard(t *testing.T) {
+	t.Parallel()
+	r := opened(t, 1)[0]
+	j, run := r.kept.Load().journal, need.Value(journal.NewRunID(time.Now()))(t)
+	down := pending.Obligation{Key: pending.Key{Run: run, Task: "t", ID: "unquiesce"}, Kind: pending.Unquiesce, Device: "gw", Since: time.Now(),
+		DueBack: time.Now().Add(time.Hour), Endpoint: json.RawMessage(`{"type": "datapower"}`)}
+	need.Done(t, r.pending.Put(down))
+	need.Value(r.Recover(t.Context(), RecoverRequest{}))(t)
+	other := down
+	other.Run, other.Device = "other", "gw-2"
+	if err, refused := j.Grant(t.Context(), time.Now(), journal.Guard{MaxDevices: 1}, other), new(journal.GuardError); !errors.As(err, &refused) || refused.Denial != journal.DeniedDevices {
+		t.Errorf("beside a device that is down: %v", err)
+	}
+	need.Done(t, j.Pay(t.Context(), time.Now(), down.Key))
+	need.Done(t, j.Remember(t.Context(), down))
+	need.Done(t, j.Grant(t.Context(), time.Now(), journal.Guard{MaxDevices: 1}, other))
+}
+
 // A run that has left its lock and that the journal does not know is told until
 // somebody has looked.
 func TestAForgottenRunIsTold(t *testing.T) {

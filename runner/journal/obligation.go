@@ -21,10 +21,10 @@ type Obligation struct {
 }
 
 const (
+	insertObligation = `INSERT INTO obligations (run, task, id, kind, device, identity, domain, token, script, endpoint, since, plan, due_back, debt)
+		VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14)`
 	// What is owed anew after it was paid is owed from then; what is owed already, since it was first.
-	upsertObligation = `INSERT INTO obligations (run, task, id, kind, device, identity, domain, token, script, endpoint, since, plan, due_back, debt)
-		VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14)
-		ON CONFLICT (run, task, id) DO UPDATE SET kind = ?4, device = ?5, identity = ?6, domain = ?7, token = ?8, script = ?9, endpoint = ?10,
+	upsertObligation = insertObligation + ` ON CONFLICT (run, task, id) DO UPDATE SET kind = ?4, device = ?5, identity = ?6, domain = ?7, token = ?8, script = ?9, endpoint = ?10,
 		plan = ?12, due_back = ?13, debt = ?14, since = iif(paid_at = 0, since, ?11), paid_at = 0`
 	payObligation     = "UPDATE obligations SET paid_at = max(?, 1) WHERE run = ? AND task = ? AND id = ? AND paid_at = 0"
 	obligationColumns = "run, task, id, kind, device, identity, domain, token, script, endpoint, since, attempts, last_error, next_try, paid_at, plan, due_back, debt"
@@ -33,15 +33,7 @@ const (
 // writeObligations enters first what is owed, then what is paid.
 func writeObligations(t *transaction, run string, now time.Time, owe []pending.Obligation, pay []pending.Key) error {
 	for _, o := range owe {
-		if o.ID == "" || o.Kind == "" {
-			return fmt.Errorf("obligation %q of task %q has no ID or kind", o.ID, o.Task)
-		}
-		debt, err := json.Marshal(o.Debt)
-		if err != nil {
-			return fmt.Errorf("encode obligation %s: %w", o.Key, err)
-		}
-		if _, err := t.exec(upsertObligation, run, o.Task, o.ID, string(o.Kind), o.Device, o.Identity, o.Domain, o.Token, o.Script,
-			string(o.Endpoint), stamp(o.Since), o.Plan, stamp(o.DueBack), string(debt)); err != nil {
+		if err := writeObligation(t, upsertObligation, run, o); err != nil {
 			return err
 		}
 	}
@@ -51,6 +43,32 @@ func writeObligations(t *transaction, run string, now time.Time, owe []pending.O
 		}
 	}
 	return nil
+}
+
+func writeObligation(t *transaction, query, run string, o pending.Obligation) error {
+	if o.ID == "" || o.Kind == "" {
+		return fmt.Errorf("obligation %q of task %q has no ID or kind", o.ID, o.Task)
+	}
+	debt, err := json.Marshal(o.Debt)
+	if err != nil {
+		return fmt.Errorf("encode obligation %s: %w", o.Key, err)
+	}
+	_, err = t.exec(query, run, o.Task, o.ID, string(o.Kind), o.Device, o.Identity, o.Domain, o.Token, o.Script,
+		string(o.Endpoint), stamp(o.Since), o.Plan, stamp(o.DueBack), string(debt))
+	return err
+}
+
+// Remember enters what is owed that the journal does not know. What it knows
+// stays as it is: it may have been paid since somebody looked.
+func (j *Journal) Remember(ctx context.Context, owed ...pending.Obligation) error {
+	return j.write(ctx, "enter what is owed", func(t *transaction) error {
+		for _, o := range owed {
+			if err := writeObligation(t, insertObligation+" ON CONFLICT DO NOTHING", o.Run, o); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // Owed lists what is owed over all runs, the oldest first.

@@ -18,6 +18,7 @@ import (
 type Outstanding struct {
 	journal.Obligation
 	Filed  bool      // it has a pending file
+	Noted  bool      // it has a row in the journal that is not paid
 	Holder lock.Info // of its run's lock
 	Live   bool      // the holder is at work
 }
@@ -61,6 +62,23 @@ func (s *Settler) Outstanding(ctx context.Context) ([]Outstanding, error) {
 	return slices.DeleteFunc(out, func(o Outstanding) bool { return o.Live && !o.Holder.Recovery && !o.Filed }), nil
 }
 
+// Note enters in the journal what only pending files tell: the journal was lost
+// and begun anew. The quiesce guard counts what is down from there.
+func (s *Settler) Note(ctx context.Context, all []Outstanding) {
+	var unknown []pending.Obligation
+	for _, o := range all {
+		if o.Filed && !o.Noted {
+			unknown = append(unknown, o.Obligation.Obligation)
+		}
+	}
+	if s.Journal == nil || len(unknown) == 0 {
+		return
+	}
+	if err := s.Journal.Remember(ctx, unknown...); err != nil {
+		s.Log.Warn("what is owed could not be entered in the journal: the quiesce guard does not count it", "error", err)
+	}
+}
+
 // listed puts files and rows together, the oldest first. The pending files are
 // the truth. A row without a file is listed too: somebody has to look. troubles
 // are why something could not be settled just now.
@@ -73,7 +91,7 @@ func listed(files []pending.Obligation, owed []journal.Obligation, troubles map[
 	for _, f := range files {
 		o := Outstanding{Obligation: journal.Obligation{Obligation: f}, Filed: true}
 		if row, there := rows[f.Key]; there {
-			o.Attempts, o.LastError, o.NextTry = row.Attempts, row.LastError, row.NextTry
+			o.Attempts, o.LastError, o.NextTry, o.Noted = row.Attempts, row.LastError, row.NextTry, true
 			delete(rows, f.Key)
 		}
 		if why := troubles[f.Key]; why != "" {
@@ -84,7 +102,7 @@ func listed(files []pending.Obligation, owed []journal.Obligation, troubles map[
 	for _, row := range slices.SortedFunc(maps.Values(rows), func(a, b journal.Obligation) int {
 		return strings.Compare(a.String(), b.String())
 	}) {
-		out = append(out, Outstanding{Obligation: row})
+		out = append(out, Outstanding{Obligation: row, Noted: true})
 	}
 	slices.SortStableFunc(out, func(a, b Outstanding) int { return a.Since.Compare(b.Since) })
 	return out
