@@ -19,8 +19,10 @@ type Guard struct {
 	MaxDevices int
 	// Group are the names of the devices of the same group, MaxPerGroup how
 	// many of them may be quiesced at once (0: no bound), and Settle how long
-	// ago another one must have come back.
+	// ago another one must have come back. What plans have declared in the group
+	// Named since then is of it, too.
 	Group       []string
+	Named       string
 	MaxPerGroup int
 	Settle      time.Duration
 	// Environment is what the device belongs to, as label=value: a device that did
@@ -112,8 +114,16 @@ func (g *Guard) ask(t *transaction, now time.Time, o pending.Obligation) error {
 	if err != nil {
 		return err
 	}
+	members := g.Group
+	if g.Named != "" {
+		declared, err := rowsOf(t, func(s scanner) (name string, err error) { return name, s.Scan(&name) }, "SELECT device FROM members WHERE grp = ?", g.Named)
+		if err != nil {
+			return err
+		}
+		members = append(declared, members...)
+	}
 	down = slices.DeleteFunc(down, func(b seenBox) bool { return b.is(o) })
-	group := slices.DeleteFunc(slices.Clone(down), func(b seenBox) bool { return !slices.Contains(g.Group, b.name) })
+	group := slices.DeleteFunc(slices.Clone(down), func(b seenBox) bool { return !slices.Contains(members, b.name) })
 	if g.MaxDevices > 0 && distinct(down) >= g.MaxDevices {
 		return &GuardError{Denial: DeniedDevices, Devices: names(down)}
 	}
@@ -129,7 +139,7 @@ func (g *Guard) ask(t *transaction, now time.Time, o pending.Obligation) error {
 		return err
 	}
 	for _, b := range back {
-		if slices.Contains(g.Group, b.name) && !b.is(o) {
+		if slices.Contains(members, b.name) && !b.is(o) {
 			return &GuardError{Denial: DeniedSettle, Devices: []string{b.name}, Until: b.at.Add(g.Settle)}
 		}
 	}

@@ -220,6 +220,36 @@ func TestABreakerKeepsItsFirstReasonUntilItIsClosed(t *testing.T) {
 	}
 }
 
+// Another plan may be run for the first time while a run is at work: what it
+// declares is of the group from then on, whatever the run knew when it began.
+func TestAMemberThatIsDeclaredLaterCountsInItsGroup(t *testing.T) {
+	t.Parallel()
+	j := openTest(t)
+	guard := Guard{MaxDevices: 5, MaxPerGroup: 1, Settle: time.Hour, Group: []string{"fra-1", "fra-2"}, Named: "fra"}
+	ask := func(device string) Denial {
+		o := owe("t-"+device, "unquiesce", device)
+		refused := new(GuardError)
+		if err := j.Grant(t.Context(), noon, guard, o.Obligation); err != nil && !errors.As(err, &refused) {
+			t.Fatal(err)
+		}
+		return refused.Denial
+	}
+	need.Done(t, j.SetMembers(t.Context(), "weekly", "/plans/weekly.hcl", []Member{{Group: "fra", Device: "fra-3"}, {Group: "ams", Device: "ams-1"}}))
+	if d := ask("ams-1"); d != "" {
+		t.Fatal(d)
+	}
+	if d := ask("fra-3"); d != "" {
+		t.Fatalf("beside a device of another group: %s", d)
+	}
+	if d := ask("fra-1"); d != DeniedGroup {
+		t.Errorf("while one of the group is down: %q", d)
+	}
+	need.Done(t, j.Pay(t.Context(), noon, pending.Key{Run: "R", Task: "t-fra-3", ID: "unquiesce"}))
+	if d := ask("fra-1"); d != DeniedSettle {
+		t.Errorf("when one of the group came back only just: %q", d)
+	}
+}
+
 // TestAGrantIsTheDevicesUntilItIsTakenBackOrPaid: asked again it is the same
 // one, and what is taken back was never quiesced, so nothing has to settle.
 func TestAGrantIsTheDevicesUntilItIsTakenBackOrPaid(t *testing.T) {

@@ -44,7 +44,7 @@ var _ execute.Permits = (*Desk)(nil)
 // guard is what bounds a claim.
 func guard(c execute.Claim) journal.Guard {
 	g := c.Task.Guard
-	return journal.Guard{MaxDevices: g.MaxDevices, MaxPerGroup: g.MaxPerGroup, Settle: g.Settle, Group: group(c), Environment: c.Task.Environment}
+	return journal.Guard{MaxDevices: g.MaxDevices, MaxPerGroup: g.MaxPerGroup, Settle: g.Settle, Group: group(c), Named: c.Task.Group, Environment: c.Task.Environment}
 }
 
 func group(c execute.Claim) []string {
