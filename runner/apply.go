@@ -204,10 +204,50 @@ func (r *operation) group(ctx context.Context, loaded *Loaded, p *plan.Plan, s *
 	if err == nil {
 		err = r.journal.SetMembers(ctx, p.Name, originOf(loaded, p), mine)
 	}
+	if err == nil {
+		err = r.forgetMembers(ctx, loaded)
+	}
 	if err != nil {
 		return nil, &Error{ExitBug, err}
 	}
 	return r.peers(ctx, loaded, s)
+}
+
+// forgetMembers takes back what other plans of the same files have declared and
+// the files no longer say: a device that was removed, or is in another group. The
+// plan may be gone, or not run for a month.
+func (r *operation) forgetMembers(ctx context.Context, loaded *Loaded) error {
+	all, err := r.journal.Members(ctx)
+	if err != nil {
+		return err
+	}
+	type key struct{ plan, origin string }
+	stale, says := map[key]bool{}, map[key][]journal.Member{}
+	for _, m := range all {
+		k := key{m.Plan, m.Origin}
+		if isStale(loaded, m) {
+			stale[k] = true
+		} else {
+			says[k] = append(says[k], m)
+		}
+	}
+	for k := range stale { // a run at work still has what it began with
+		if held, _, err := r.locks.Held(lock.PlanKey(k.plan, k.origin)); held || err != nil {
+			delete(stale, k)
+		}
+	}
+	for k := range stale {
+		if err := r.journal.SetMembers(ctx, k.plan, k.origin, says[k]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// isStale reports whether a plan's file has been loaded and no longer declares a member.
+func isStale(loaded *Loaded, m journal.Member) bool {
+	return slices.ContainsFunc(loaded.Config.Plans, func(p *plan.Plan) bool { return originOf(loaded, p) == m.Origin }) &&
+		!slices.ContainsFunc(loaded.Config.Devices, func(d *plan.Device) bool { return d.Name == m.Device && d.Group == m.Group })
 }
 
 // peers adds to the spec which other members each device's group has, over all
@@ -226,7 +266,7 @@ func (r *operation) peers(ctx context.Context, loaded *Loaded, s *lifecycle.RunS
 	others := map[string]record.Endpoint{}
 	for name, d := range s.Devices {
 		for _, m := range all {
-			if d.Group == "" || m.Group != d.Group || m.Device == name || slices.Contains(d.Peers, m.Device) {
+			if d.Group == "" || m.Group != d.Group || m.Device == name || slices.Contains(d.Peers, m.Device) || m.Origin != "" && isStale(loaded, m) {
 				continue
 			}
 			if !here[m.Device] {
