@@ -144,7 +144,7 @@ func (f Figures) Print(w io.Writer) {
 	line(fmt.Sprintf("most devices out of service at once (%d may be)", allowed.maxDevices), f.MostDown)
 	line("pairs with both members out of service", f.BothDown)
 	line(fmt.Sprintf("shortest pause between members of a pair (%s at least)", allowed.settle), f.ShortestPause.Round(time.Millisecond))
-	line("longest outage", f.Longest.Round(time.Millisecond))
+	line("longest outage", fmt.Sprintf("%s, of %s", f.Longest.Round(time.Millisecond), f.LongestOf))
 	line("looks at dprun owed while something was out of service", f.Looks)
 	line("domains out of service that it did not name", f.Unnamed)
 	line("does not hold", len(f.Violations))

@@ -23,7 +23,7 @@ func main() {
 }
 
 func run() (err error) {
-	o := soak.Options{LongStops: true}
+	var o soak.Options
 	flag.StringVar(&o.Dprun, "dprun", "bin/dprun", "the `program` that is killed")
 	dir := flag.String("dir", "", "`directory` for what the rounds need (default: the system's for temporary files)")
 	flag.IntVar(&o.Rounds, "rounds", 10, "rounds side by side, each with a state directory")
@@ -31,6 +31,7 @@ func run() (err error) {
 	flag.IntVar(&o.Kills, "kills", 500, "kills in all")
 	flag.DurationVar(&o.For, "for", 40*time.Minute, "no run is begun after this `time`")
 	flag.DurationVar(&o.Mischief, "mischief", 2*time.Second, "mean `time` between two faults of a round's gateways")
+	flag.BoolVar(&o.LongStops, "long", true, "some runs stay stopped until what they have quiesced is overdue, which takes over four minutes")
 	flag.Uint64Var(&o.Seed, "seed", uint64(time.Now().UnixNano()), "of the random choices")
 	flag.Parse()
 	if o.Dprun, err = filepath.Abs(o.Dprun); err != nil {
