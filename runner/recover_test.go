@@ -361,6 +361,23 @@ func TestPendingFilesNeedNoJournal(t *testing.T) {
 	check()
 }
 
+// A device of which one domain came back and another did not has not come back:
+// its breaker stays.
+func TestABreakerStaysUntilTheWholeDeviceIsBack(t *testing.T) {
+	t.Parallel()
+	r := opened(t, 1)[0]
+	run, op := dead(t, r, "p"), r.begin(Operation{})
+	first, second := owe(t, r, run, "gw", "one"), owe(t, r, run, "gw", "two")
+	owe(t, r, run, "other", "one")
+	need.Done(t, r.kept.Load().journal.OpenBreaker(t.Context(), journal.Breaker{Device: "gw", Since: time.Now(), Run: run}))
+	for i, key := range []pending.Key{first, second} {
+		need.Done(t, op.settler.Done(t.Context(), pending.Obligation{Key: key, Kind: pending.Unquiesce, Device: "gw"}))
+		if got := need.Value(r.kept.Load().journal.Breakers(t.Context(), ""))(t); len(got) != 1-i {
+			t.Errorf("%d of two domains are back: breakers %+v", i+1, got)
+		}
+	}
+}
+
 // A device that is down counts for the quiesce guard although the journal was
 // lost since: what stands in pending files only is entered anew, and what was
 // paid meanwhile is not owed again.

@@ -154,10 +154,23 @@ func (s *Settler) Done(ctx context.Context, o pending.Obligation) error {
 	if err := s.Journal.Pay(ctx, s.Clock.Now(), o.Key); err != nil {
 		s.Log.Debug("that it is done could not be written down", "obligation", o.Key.String(), "error", err)
 	}
-	if o.Kind == pending.Unquiesce {
+	if o.Kind == pending.Unquiesce && !s.stillAway(ctx, o.Device) {
 		_ = s.Journal.CloseBreaker(ctx, o.Device, s.By, s.Clock.Now()) // there may be none
 	}
 	return nil
+}
+
+// stillAway reports whether a device may lack something else that nobody at work
+// brings back, such as another domain.
+func (s *Settler) stillAway(ctx context.Context, device string) bool {
+	owed, err := s.Journal.Owed(ctx)
+	return err != nil || slices.ContainsFunc(owed, func(o journal.Obligation) bool {
+		if o.Kind != pending.Unquiesce || o.Device != device {
+			return false
+		}
+		_, live := s.Holder(ctx, o.Run)
+		return !live
+	})
 }
 
 // settleOne does what one obligation asks, verifies it and removes its file.
