@@ -43,7 +43,7 @@ func (r *operation) acknowledge(ctx context.Context, target string) (report.Ackn
 	wasForgotten := slices.ContainsFunc(forgotten, func(f forgottenRun) bool { return f.run == target })
 	var targets, devices []string
 	for _, o := range all {
-		if o.Left(r.Clock.Now()) {
+		if o.Left(r.Clock.Now()) || o.Unused() {
 			continue
 		}
 		if name := acknowledgedBy(o.Obligation.Obligation); !slices.Contains(targets, name) {

@@ -72,7 +72,7 @@ func (r *operation) recoverAll(ctx context.Context, res *report.Result) (tried m
 	byRun := map[string][]settle.Outstanding{}
 	var devices []settle.Outstanding
 	for _, o := range all {
-		if mine[o.Run] || o.Overdue(now) && r.concerns(o.Run) {
+		if mine[o.Run] || o.Overdue(now) && !o.Unused() && r.concerns(o.Run) {
 			byRun[o.Run] = append(byRun[o.Run], o)
 			if o.Kind != pending.PostScript {
 				devices = append(devices, o)

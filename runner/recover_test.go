@@ -342,6 +342,33 @@ func TestWhatIsOverdueIsEverybodys(t *testing.T) {
 	}
 }
 
+// A process may be stopped while it has the right to quiesce and has sent nothing
+// yet. All others wait for it: it is named when that takes too long, and nobody
+// takes the right away, as it may go on.
+func TestAPermitOfAStoppedProcessIsNamedWhenItIsOverdue(t *testing.T) {
+	t.Parallel()
+	r := opened(t, 1)[0]
+	run := dead(t, r, "p")
+	held := need.Value(r.locks.TryAcquire(lock.RunKey(run), lock.Exclusive, lock.Info{Run: run}))(t)
+	defer func() { _ = held.Release() }()
+	j, o := r.kept.Load().journal, pending.Obligation{Key: pending.Key{Run: run, Task: "x/gw", ID: "unquiesce"}, Kind: pending.Unquiesce, Device: "gw", Since: time.Now(), Endpoint: json.RawMessage(`{"type": "datapower"}`)}
+	for _, c := range []struct {
+		due          time.Duration
+		listed, exit int
+	}{{time.Hour, 0, 0}, {-time.Second, 1, ExitOwed}} {
+		o.DueBack = time.Now().Add(c.due)
+		need.Done(t, j.Grant(t.Context(), time.Now(), journal.Guard{}, o))
+		if left := r.Owed(t.Context()); len(left.Owed) != c.listed || left.ExitCode != c.exit || c.listed > 0 && left.Owed[0].HeldBy == "" {
+			t.Errorf("due in %s: %+v", c.due, left)
+		}
+		need.Value(r.Recover(t.Context(), RecoverRequest{}))(t)
+		_, _ = r.Acknowledge(t.Context(), "gw")
+		if owed := need.Value(j.Owed(t.Context()))(t); len(owed) != 1 || owed[0].Attempts != 0 {
+			t.Errorf("due in %s: it was taken away: %+v", c.due, owed)
+		}
+	}
+}
+
 // The pending files are the truth: without a journal, and with one that has
 // forgotten the run, what must be undone is known and tried.
 func TestPendingFilesNeedNoJournal(t *testing.T) {

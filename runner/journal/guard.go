@@ -169,7 +169,7 @@ func (g *Guard) stopped(t *transaction, now time.Time, o pending.Obligation) err
 	}
 	for _, b := range late {
 		if !b.is(o) && meet(g.Environment, b.environment) {
-			return &GuardError{Denial: DeniedBreaker, Devices: []string{b.name}, Why: "it should have been back at " + b.at.Format(time.RFC3339)}
+			return &GuardError{Denial: DeniedBreaker, Devices: []string{b.name}, Why: "it should have been back at " + b.at.Format(time.RFC3339) + ": `dprun owed` says who is at it"}
 		}
 	}
 	return nil

@@ -57,10 +57,14 @@ func (s *Settler) Outstanding(ctx context.Context) ([]Outstanding, error) {
 		}
 		out[i].Holder, out[i].Live = h.Holder, h.Live
 	}
-	// A run at work that has no file has the right to quiesce, and has sent nothing.
-	// Whoever recovers a run has to look: also this process, while it holds the lock.
-	return slices.DeleteFunc(out, func(o Outstanding) bool { return o.Live && !o.Holder.Recovery && !o.Filed }), nil
+	now := s.Clock.Now() // a right that is kept too long stops all others: its process is named
+	return slices.DeleteFunc(out, func(o Outstanding) bool { return o.Unused() && !o.Overdue(now) }), nil
 }
+
+// Unused reports whether a run at work has the right to quiesce, and has sent
+// nothing: it has no file. Nothing is to be brought back. Whoever recovers a run
+// has to look: also this process, while it holds the lock.
+func (o Outstanding) Unused() bool { return o.Live && !o.Holder.Recovery && !o.Filed }
 
 // Note enters in the journal what only pending files tell: the journal was lost
 // and begun anew. The quiesce guard counts what is down from there.
