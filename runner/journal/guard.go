@@ -99,18 +99,11 @@ func (j *Journal) Withdraw(ctx context.Context, id pending.Key) error {
 	})
 }
 
-// box is a device as a physical thing: by its identity where that is known.
-type box struct{ name, identity string }
-
-func (b box) is(o pending.Obligation) bool {
-	return b.name == o.Device || b.identity != "" && b.identity == o.Identity
-}
-
 func (g *Guard) ask(t *transaction, now time.Time, o pending.Obligation) error {
 	if err := g.stopped(t, now, o); err != nil {
 		return err
 	}
-	down, err := boxes(t, "SELECT DISTINCT device, identity, 0 FROM obligations WHERE paid_at = 0 AND kind = 'unquiesce' ORDER BY device")
+	down, err := boxes(t, "SELECT DISTINCT device, 0 FROM obligations WHERE paid_at = 0 AND kind = 'unquiesce' AND device <> ? ORDER BY device", o.Device)
 	if err != nil {
 		return err
 	}
@@ -122,24 +115,23 @@ func (g *Guard) ask(t *transaction, now time.Time, o pending.Obligation) error {
 		}
 		members = append(declared, members...)
 	}
-	down = slices.DeleteFunc(down, func(b seenBox) bool { return b.is(o) })
 	group := slices.DeleteFunc(slices.Clone(down), func(b seenBox) bool { return !slices.Contains(members, b.name) })
-	if g.MaxDevices > 0 && distinct(down) >= g.MaxDevices {
+	if g.MaxDevices > 0 && len(down) >= g.MaxDevices {
 		return &GuardError{Denial: DeniedDevices, Devices: names(down)}
 	}
-	if g.MaxPerGroup > 0 && distinct(group) >= g.MaxPerGroup {
+	if g.MaxPerGroup > 0 && len(group) >= g.MaxPerGroup {
 		return &GuardError{Denial: DeniedGroup, Devices: names(group)}
 	}
 	if g.Settle <= 0 {
 		return nil
 	}
-	back, err := boxes(t, `SELECT device, identity, max(paid_at) FROM obligations WHERE kind = 'unquiesce' AND paid_at > ?
-		GROUP BY device, identity ORDER BY 3 DESC`, stamp(now.Add(-g.Settle)))
+	back, err := boxes(t, `SELECT device, max(paid_at) FROM obligations WHERE kind = 'unquiesce' AND paid_at > ? AND device <> ?
+		GROUP BY device ORDER BY 2 DESC`, stamp(now.Add(-g.Settle)), o.Device)
 	if err != nil {
 		return err
 	}
 	for _, b := range back {
-		if slices.Contains(members, b.name) && !b.is(o) {
+		if slices.Contains(members, b.name) {
 			return &GuardError{Denial: DeniedSettle, Devices: []string{b.name}, Until: b.at.Add(g.Settle)}
 		}
 	}
@@ -162,13 +154,13 @@ func (g *Guard) stopped(t *transaction, now time.Time, o pending.Obligation) err
 		}
 	}
 	late, err := rowsOf(t, func(s scanner) (r lateBox, err error) {
-		return r, s.Scan(&r.name, &r.identity, moment{&r.at}, &r.environment)
-	}, "SELECT device, identity, due_back, environment FROM obligations WHERE paid_at = 0 AND kind = 'unquiesce' AND due_back > 0 AND due_back < ? ORDER BY device", stamp(now))
+		return r, s.Scan(&r.name, moment{&r.at}, &r.environment)
+	}, "SELECT device, due_back, environment FROM obligations WHERE paid_at = 0 AND kind = 'unquiesce' AND due_back > 0 AND due_back < ? AND device <> ? ORDER BY device", stamp(now), o.Device)
 	if err != nil {
 		return err
 	}
 	for _, b := range late {
-		if !b.is(o) && meet(g.Environment, b.environment) {
+		if meet(g.Environment, b.environment) {
 			return &GuardError{Denial: DeniedBreaker, Devices: []string{b.name}, Why: "it should have been back at " + b.at.Format(time.RFC3339) + ": `dprun owed` says who is at it"}
 		}
 	}
@@ -189,14 +181,16 @@ func meet(a, b string) bool {
 	return !known || !alsoKnown || label != other || value == its
 }
 
-// seenBox is a box and a time at which something was seen of it.
+// seenBox is a device and a time at which something was seen of it. Its name
+// counts: gateways that share a certificate may tell the same identity, and one
+// that has two names is only waited for.
 type seenBox struct {
-	box
-	at time.Time
+	name string
+	at   time.Time
 }
 
 func boxes(t *transaction, query string, args ...any) ([]seenBox, error) {
-	return rowsOf(t, func(s scanner) (b seenBox, err error) { return b, s.Scan(&b.name, &b.identity, moment{&b.at}) }, query, args...)
+	return rowsOf(t, func(s scanner) (b seenBox, err error) { return b, s.Scan(&b.name, moment{&b.at}) }, query, args...)
 }
 
 // rowsOf reads rows into values, within a transaction.
@@ -222,18 +216,5 @@ func names(boxes []seenBox) []string {
 	for _, b := range boxes {
 		out = append(out, b.name)
 	}
-	return slices.Compact(out)
-}
-
-// distinct counts boxes: two names of one identity are one.
-func distinct(boxes []seenBox) int {
-	seen := map[string]bool{}
-	for _, b := range boxes {
-		if b.identity != "" {
-			seen["identity "+b.identity] = true
-		} else {
-			seen["name "+b.name] = true
-		}
-	}
-	return len(seen)
+	return out
 }

@@ -113,7 +113,7 @@ func denialOf(err error) (*event.Denial, *journal.GuardError, error) {
 
 // Confirm reports what has come to forbid every quiesce since the claim was granted.
 func (d *Desk) Confirm(ctx context.Context, c execute.Claim) (*event.Denial, error) {
-	of := pending.Obligation{Device: c.Task.Device, Domain: c.Task.Domain, Identity: c.Identity}
+	of := pending.Obligation{Device: c.Task.Device, Domain: c.Task.Domain}
 	denial, _, err := denialOf(d.Journal.Confirm(ctx, d.Clock.Now(), guard(c), of))
 	return denial, err
 }
