@@ -56,7 +56,6 @@ var identifiers = map[protoreflect.FullName]bool{
 	"dprun.plugin.v1.Unread.domain":          true,
 	"dprun.plugin.v1.Facts.identity":         true,
 	"dprun.plugin.v1.Facts.tls_fingerprint":  true,
-	"dprun.plugin.v1.Certificate.name":       true,
 	"dprun.plugin.v1.Domain.name":            true,
 	"dprun.plugin.v1.SourceCheckReply.token": true,
 	"dprun.plugin.v1.CaptureProgress.token":  true,

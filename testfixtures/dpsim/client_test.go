@@ -56,7 +56,7 @@ func dial(t *testing.T, d dpsim.ReadyDevice) *gateway {
 	}
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}
 	t.Cleanup(transport.CloseIdleConnections)
-	return &gateway{t: t, device: d, client: &http.Client{Transport: transport, Timeout: time.Minute}, password: d.Password}
+	return &gateway{t: t, device: d, client: &http.Client{Transport: transport, Timeout: 5 * time.Minute}, password: d.Password}
 }
 
 func (g *gateway) post(body string) (*http.Response, string, error) {
