@@ -57,16 +57,18 @@ func (t *Task) stillRight() bool {
 	if t.recheck.asking() || t.recheck.done() && !t.judge(&t.recheck) || !t.judgeRole() {
 		return false // a device that is busy is waited for: what is read of others comes after that
 	}
-	if t.now.Sub(t.permitAt) > checkFresh {
-		t.confirm.begin(t.now)
-	}
 	if t.spec.Guard.Peers && t.spec.Group != "" {
 		t.peers.begin(t.now)
 	}
-	if t.confirm.asking() || t.peers.asking() {
+	if t.peers.asking() || !t.judgePeers() {
 		return false
 	}
-	return t.judgePermit() && t.judgePeers()
+	// Members that do not answer may be asked for minutes: what somebody has
+	// stopped meanwhile is read last.
+	if t.now.Sub(t.permitAt) > checkFresh {
+		t.confirm.begin(t.now)
+	}
+	return !t.confirm.asking() && t.judgePermit()
 }
 
 // judgePermit decides on the confirmation of the permit.

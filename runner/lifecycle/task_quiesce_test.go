@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/dprun/dprun/runner/event"
+	"github.com/dprun/dprun/sdk"
+	"github.com/dprun/dprun/sdk/failure"
 )
 
 // TestTheGatewayForcesOnlyWhereThePlanLetsIt: it cuts traffic at its own
@@ -61,5 +63,34 @@ func TestLettingTrafficInIsOwedBeforeItIsLedAway(t *testing.T) {
 	})
 	if task.debt != nil || task.after.state != scriptWorked {
 		t.Errorf("interrupted while traffic is led away: a quiesce was sent: %v; after_unquiesce is %s", task.debt != nil, task.after.state)
+	}
+}
+
+// TestWhatSomebodyHasStoppedIsReadLastBeforeAQuiesce: members of the group that
+// do not answer may be asked for minutes, and a hold may be set meanwhile.
+func TestWhatSomebodyHasStoppedIsReadLastBeforeAQuiesce(t *testing.T) {
+	t.Parallel()
+	well := objects("orders", "+Service api")
+	spec := TaskSpec{Group: "pair", Peers: []string{"gw-2"}, Guard: Guard{Peers: true}, Activity: Activity{BeforeQuiesce: &Script{Address: "exec.drain"}}}
+	_, history, acts := seen(t, spec, well, well, well, func(task *Task, a Action) {
+		e := event.Event{Kind: event.Finished, Time: task.now.Add(time.Minute), Action: a.String(), Result: &event.Result{}}
+		switch {
+		case a.Kind == ActScript && a.Hook == hookBefore: // it takes a while
+			e.Result.Script = &sdk.RunReport{}
+		case a.Kind == ActPeers && a.Attempt == 1:
+			e.Failure = failure.New(failure.Unavailable, "", "no answer")
+		default:
+			return
+		}
+		task.Apply(e)
+	})
+	peers, confirm, quiesce := 0, slices.Index(acts, ActConfirm), slices.Index(acts, ActQuiesce)
+	for i, kind := range acts {
+		if kind == ActPeers {
+			peers = i
+		}
+	}
+	if peers == 0 || confirm < peers || quiesce < confirm {
+		t.Errorf("members were last read as action %d, what forbids it as %d, the quiesce was sent as %d: %v; %s", peers, confirm, quiesce, acts, codes(history))
 	}
 }
