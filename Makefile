@@ -36,7 +36,7 @@ darwin: ## darwin must compile
 
 unit: export CGO_ENABLED = 1
 unit: deps build ## the tests, with the race detector
-	$(GO) test $(GOTESTFLAGS) -timeout 20m ./...
+	$(GO) test $(GOTESTFLAGS) -timeout 40m ./...
 
 status-matrix: deps ## plays a scenario for every status code; a code that is not reached fails it
 	$(GO) test -c -o bin/status-matrix ./testfixtures/scenarios
