@@ -184,7 +184,7 @@ func (c *Credentials) refusal(ctx context.Context, g *gate, credential, device s
 // refuse notes that a device has refused the credential.
 func (c *Credentials) refuse(ctx context.Context, g *gate, credential, device string, refusal error) error {
 	now := c.Clock.Now()
-	l := journal.Lockout{Credential: credential, Device: device, Since: now, Until: now.Add(lockedOut), Reason: refusal.Error()}
+	l := journal.Lockout{Credential: credential, Device: device, Since: now, Until: now.Add(lockedOut)}
 	g.mu.Lock()
 	g.refused, g.accepted = &l, false
 	g.mu.Unlock()
