@@ -573,67 +573,8 @@ func (t *Task) target() string {
 	return fmt.Sprintf("domain %s of %s", t.spec.Domain, t.spec.Device)
 }
 
-// Obligations is what the task owes to the outside world now.
-func (t *Task) Obligations() []Obligation {
-	var os []Obligation
-	if t.MayBeDown() {
-		os = append(os, t.oweUnquiesce(t.debt.Spec()))
-	}
-	for _, c := range t.captures {
-		if c.deposit.owed() {
-			os = append(os, Obligation{ID: owedDiscard(c.variant), Kind: OweDiscard, Task: t.spec.ID, Device: t.spec.Device, Token: c.deposit.token})
-		}
-	}
-	if t.OwesRejoin() {
-		os = append(os, Obligation{ID: OwedAfterUnquiesce, Kind: OwePostScript, Task: t.spec.ID, Device: t.spec.Device, Domain: t.spec.Domain, Script: t.spec.Activity.AfterUnquiesce.Address})
-	}
-	if t.owesPostScript() && t.final == nil {
-		os = append(os, Obligation{ID: OwedPostScript, Kind: OwePostScript, Task: t.spec.ID, Device: t.spec.Device, Domain: t.spec.Domain, Script: t.spec.Activity.PostScript.Address})
-	}
-	return os
-}
-
-// oweUnquiesce is the obligation to bring the target back.
-func (t *Task) oweUnquiesce(debt DebtSpec) Obligation {
-	return Obligation{ID: OwedUnquiesce, Kind: OweUnquiesce, Task: t.spec.ID, Device: t.spec.Device, Domain: debt.Domain, Debt: &debt, DueBack: t.dueBack()}
-}
-
-// dueBack is when the task's target should be back at the latest, whatever
-// happens: after that something is wrong with whoever works on it.
-func (t *Task) dueBack() time.Time {
-	return t.started.Add(t.waited() + t.spec.Timeouts.Run + t.spec.Timeouts.Unquiesce + t.spec.Timeouts.Grace + arrivesWithin + t.spec.Timeouts.Healthy)
-}
-
-// owesPostScript reports whether the post-script must run even if the run is
-// interrupted: what a pre-script began, it ends.
-func (t *Task) owesPostScript() bool {
-	p := t.spec.Activity.PostScript
-	return p != nil && p.When != OnSuccess && t.pre.ran() && !t.post.ended()
-}
-
 // Started is when the task was dispatched; zero before.
 func (t *Task) Started() time.Time { return t.started }
 
 // Prepared is the task's stamp and set directories, once computed.
 func (t *Task) Prepared() *event.Prepared { return t.prepared }
-
-// Captured lists what stands in staging for the task.
-func (t *Task) Captured() []event.Captured {
-	var out []event.Captured
-	for _, c := range t.captures {
-		if c.captured != nil {
-			out = append(out, *c.captured)
-		}
-	}
-	return out
-}
-
-// stagedBytes is the size of what stands in staging for the task.
-func (t *Task) stagedBytes() (n int64) {
-	for _, c := range t.Captured() {
-		for _, a := range c.Artifacts {
-			n += a.Size
-		}
-	}
-	return n
-}

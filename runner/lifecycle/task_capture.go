@@ -188,3 +188,24 @@ func doneCode(variant string) status.Code {
 	}
 	return status.ExportPersistedDone
 }
+
+// Captured lists what stands in staging for the task.
+func (t *Task) Captured() []event.Captured {
+	var out []event.Captured
+	for _, c := range t.captures {
+		if c.captured != nil {
+			out = append(out, *c.captured)
+		}
+	}
+	return out
+}
+
+// stagedBytes is the size of what stands in staging for the task.
+func (t *Task) stagedBytes() (n int64) {
+	for _, c := range t.Captured() {
+		for _, a := range c.Artifacts {
+			n += a.Size
+		}
+	}
+	return n
+}
