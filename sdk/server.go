@@ -40,6 +40,9 @@ type Server struct {
 	pluginv1.UnimplementedPluginServer
 }
 
+// streamWorkers is how many goroutines are kept for calls. One that finds none free gets a new one.
+const streamWorkers = 8
+
 var namePattern = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
 
 // NewServer checks what p offers and makes a server of it.
@@ -79,6 +82,11 @@ func (s *Server) Options() []grpc.ServerOption {
 	return []grpc.ServerOption{
 		grpc.MaxRecvMsgSize(wire.MaxRequest),
 		grpc.MaxSendMsgSize(wire.MaxReply),
+		// Fixed windows: else each end measures the delay of the line, on a socket of the same machine, with two more messages a call.
+		grpc.StaticStreamWindowSize(wire.Window),
+		grpc.StaticConnWindowSize(wire.Window),
+		// Kept goroutines have a stack that is large enough already.
+		grpc.NumStreamWorkers(streamWorkers),
 		grpc.ChainUnaryInterceptor(s.unary),
 		grpc.ChainStreamInterceptor(s.stream),
 	}

@@ -102,9 +102,7 @@ func (p *plugin) start(ctx context.Context, version string, env []string) (_ *pr
 		SyncStdout:       proc.run.relay.writer(),
 		SyncStderr:       proc.run.relay.writer(),
 		UnixSocketConfig: &goplugin.UnixSocketConfig{TempDir: filepath.Dir(dir)},
-		GRPCDialOptions: []grpc.DialOption{grpc.WithDefaultCallOptions(
-			grpc.MaxCallRecvMsgSize(client.MaxReply), grpc.MaxCallSendMsgSize(client.MaxRequest)),
-			grpc.WithChainUnaryInterceptor(d.unary), grpc.WithChainStreamInterceptor(d.stream)},
+		GRPCDialOptions:  append(client.DialOptions(), grpc.WithChainUnaryInterceptor(d.unary), grpc.WithChainStreamInterceptor(d.stream)),
 		// A runner of our own, because go-plugin's gives its stdin away,
 		// verifies no file that a runner starts, and stops on a log line
 		// that is not as it expects.

@@ -74,11 +74,13 @@ func Versions(refine func(*failure.Error) *failure.Error) map[int]plugin.PluginS
 // PluginName is the name to dispense.
 const PluginName = wire.Name
 
-// The largest messages from a plugin and to it, in bytes.
-const (
-	MaxReply   = wire.MaxReply
-	MaxRequest = wire.MaxRequest
-)
+// DialOptions are what a connection to a plugin needs.
+func DialOptions() []grpc.DialOption {
+	return []grpc.DialOption{
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(wire.MaxReply), grpc.MaxCallSendMsgSize(wire.MaxRequest)),
+		grpc.WithStaticStreamWindowSize(wire.Window), grpc.WithStaticConnWindowSize(wire.Window), // as at the other end
+	}
+}
 
 // Service is the prefix of every method of the protocol.
 const Service = wire.Service

@@ -66,10 +66,9 @@ func Serve(p sdk.Plugin) (_ *client.Plugin, stop func(), err error) {
 		defer close(done)
 		_ = server.Serve(listener)
 	}()
-	conn, err := grpc.NewClient("passthrough:///plugin",
+	conn, err := grpc.NewClient("passthrough:///plugin", append(client.DialOptions(),
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return listener.DialContext(ctx) }),
-		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(client.MaxReply), grpc.MaxCallSendMsgSize(client.MaxRequest)))
+		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return listener.DialContext(ctx) }))...)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -36,6 +36,10 @@ const (
 	MaxRequest = 64 << 20
 )
 
+// Window is how much may be under way in each direction before the other end
+// has taken it, in bytes.
+const Window = 1 << 20
+
 // Versions gives what joins each version of the protocol that this side speaks
 // to go-plugin: both sides take the highest that they have in common.
 func Versions(g *Glue) map[int]plugin.PluginSet {
