@@ -11,7 +11,7 @@ import (
 )
 
 // MachineVersion is journalled with every run: only the same version replays its events.
-const MachineVersion = 4
+const MachineVersion = 5
 
 // RunSpec is everything that the run machine decides on, serialisable.
 type RunSpec struct {
@@ -258,6 +258,12 @@ func (s TaskSpec) Quiesces() bool {
 		return !s.OnlyDefault
 	}
 	return false
+}
+
+// mayWait reports whether the task has its device, or a domain of it, alone, and
+// may have to wait for that.
+func (s TaskSpec) mayWait() bool {
+	return s.Activity.Exclusive || s.Activity.Quiesce == QuiesceDomain || s.Activity.Quiesce == QuiesceDevice
 }
 
 // returns is how long a target may stay down.

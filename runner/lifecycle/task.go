@@ -450,7 +450,9 @@ func (t *Task) advance() {
 			t.to(phaseStarts)
 			t.enter(status.PreChecksStarted, "")
 			t.prepare.begin(t.now)
-			t.probe.begin(t.now)
+			if t.spec.mayWait() {
+				t.probe.begin(t.now)
+			}
 		case PhasePreChecks:
 			t.advancePreChecks()
 		case PhaseLock:

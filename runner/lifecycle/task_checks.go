@@ -18,13 +18,15 @@ const busyLimit = 5 * time.Minute
 // checkFresh is how old the device check may be right before a quiesce.
 const checkFresh = 10 * time.Second
 
-// advancePreChecks: device up, then destinations there, then room on them.
+// advancePreChecks: device up, then destinations there, then room on them. Who
+// takes the device's lock together with others has it at once, and its check
+// says at once whether the device is up: it is not asked twice.
 func (t *Task) advancePreChecks() {
 	if t.stopped() {
 		t.toPostScript()
 		return
 	}
-	if !t.prepare.done() || !t.probe.done() {
+	if !t.prepare.done() || t.probe.asking() {
 		return
 	}
 	if f := t.prepare.failure; f != nil {
