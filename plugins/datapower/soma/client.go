@@ -48,7 +48,9 @@ type Client struct {
 	url         string
 	http        *http.Client
 	certificate atomic.Pointer[x509.Certificate]
-	reads       *coalescer
+	reads       *coalescer[*reply]
+	domains     *coalescer[*Domains]
+	domainRows  rowList[Domain]
 }
 
 // New returns a client. It does no I/O.
@@ -66,7 +68,7 @@ func New(c Config) (*Client, error) {
 	if !strings.HasPrefix(c.Path, "/") {
 		return nil, fmt.Errorf("management interface: the path %q must start with a slash", c.Path)
 	}
-	client := &Client{config: c, reads: newCoalescer()}
+	client := &Client{config: c, reads: newCoalescer[*reply](), domains: newCoalescer[*Domains](), domainRows: rowList[Domain]{class: domainStatus, decode: domainOf}}
 	conf, err := c.TLS.config(func(shown *x509.Certificate) { client.certificate.Store(shown) })
 	if err != nil {
 		return nil, fmt.Errorf("management interface: %w", err)
@@ -111,13 +113,18 @@ func (c *Client) Certificate() *x509.Certificate { return c.certificate.Load() }
 // read sends a request that changes nothing, and whose reply has no file, or shares the answer to the same one of the same moment. The
 // reply is not to be changed.
 func (c *Client) read(ctx context.Context, op, domain, body string) (*reply, error) {
-	r, err, ok := c.reads.do(ctx, domain+"\x00"+body, func(ctx context.Context) (*reply, error) { return c.call(ctx, op, domain, body, nil) })
+	return share(ctx, c, c.reads, op, domain, body, func(ctx context.Context) (*reply, error) { return c.call(ctx, op, domain, body, nil) })
+}
+
+// share asks what read asks, or shares the answer with those who ask the same at the same moment.
+func share[T any](ctx context.Context, c *Client, reads *coalescer[T], op, domain, body string, read func(context.Context) (T, error)) (T, error) {
+	answer, err, ok := reads.do(ctx, domain+"\x00"+body, read)
 	if !ok {
 		err := transportError(ctx, op, context.Cause(ctx), c.config.Stall)
 		err.Domain = domain
-		return nil, err
+		return answer, err
 	}
-	return r, err
+	return answer, err
 }
 
 // Close drops idle connections.
@@ -125,20 +132,32 @@ func (c *Client) Close() { c.http.CloseIdleConnections() }
 
 // call sends one request and reads the reply. file, if not nil, takes the reply's file.
 func (c *Client) call(ctx context.Context, op, domain, body string, file *fileSink) (*reply, error) {
-	r, err := c.exchange(ctx, op, domain, body, file)
+	r := &reply{op: op}
+	err := c.exchange(ctx, op, domain, body, func(in io.Reader) error {
+		if err := r.read(in, c.config.MaxReply, file); err != nil {
+			return err
+		}
+		return r.failure()
+	})
+	return r, err
+}
+
+// exchange sends one request, and hands on what a reply holds.
+func (c *Client) exchange(ctx context.Context, op, domain, body string, take func(io.Reader) error) error {
+	err := c.post(ctx, op, domain, body, take)
 	var e *Error
 	if errors.As(err, &e) {
 		e.Domain = domain
 	}
-	return r, err
+	return err
 }
 
-func (c *Client) exchange(ctx context.Context, op, domain, body string, file *fileSink) (*reply, error) {
+func (c *Client) post(ctx context.Context, op, domain, body string, take func(io.Reader) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url, strings.NewReader(envelope(domain, body)))
 	if err != nil {
-		return nil, &Error{Op: op, Class: BadRequest, Text: "the request cannot be made", cause: err}
+		return &Error{Op: op, Class: BadRequest, Text: "the request cannot be made", cause: err}
 	}
 	req.Header.Set("Content-Type", "text/xml; charset=utf-8")
 	req.Header.Set("User-Agent", "dprun")
@@ -152,21 +171,20 @@ func (c *Client) exchange(ctx context.Context, op, domain, body string, file *fi
 	resp, err := c.http.Do(req)
 	answered()
 	if err != nil {
-		return nil, transportError(ctx, op, err, c.config.Stall)
+		return transportError(ctx, op, err, c.config.Stall)
 	}
 	watch := newWatchdog(resp.Body, c.config.Stall, func() { cancel(errStalled) })
 	defer watch.close()
 	if resp.StatusCode != http.StatusOK {
-		return nil, c.statusError(ctx, op, resp.StatusCode, watch)
+		return c.statusError(ctx, op, resp.StatusCode, watch)
 	}
-	r := &reply{op: op}
-	if err := r.read(watch, c.config.MaxReply, file); err != nil {
+	if err := take(watch); err != nil {
 		if context.Cause(ctx) != nil && ClassOf(err) != Sink {
-			return nil, transportError(ctx, op, err, c.config.Stall)
+			return transportError(ctx, op, err, c.config.Stall)
 		}
-		return nil, err
+		return err
 	}
-	return r, r.failure()
+	return nil
 }
 
 // statusError reads what it can of an answer that is not 200.

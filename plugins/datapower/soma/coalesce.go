@@ -12,34 +12,34 @@ const patience = time.Second
 
 // coalescer lets callers that ask the same at one moment share one answer. A read is shared only by those that asked before its request
 // was sent: who asks while it is under way gets the next one. Nothing is kept.
-type coalescer struct {
+type coalescer[T any] struct {
 	mu       sync.Mutex
-	waiting  map[string]*flight // asked for, not sent yet
-	sent     map[string]*flight // the last one that is under way
+	waiting  map[string]*flight[T] // asked for, not sent yet
+	sent     map[string]*flight[T] // the last one that is under way
 	patience time.Duration
 }
 
 // flight is one request and those who wait for it.
-type flight struct {
+type flight[T any] struct {
 	ctx     context.Context
 	cancel  context.CancelCauseFunc
 	callers int
 	done    chan struct{}
-	reply   *reply
+	answer  T
 	err     error
 }
 
-func newCoalescer() *coalescer {
-	return &coalescer{waiting: map[string]*flight{}, sent: map[string]*flight{}, patience: patience}
+func newCoalescer[T any]() *coalescer[T] {
+	return &coalescer[T]{waiting: map[string]*flight[T]{}, sent: map[string]*flight[T]{}, patience: patience}
 }
 
 // do answers with a read of a key that is sent after the call. The read itself goes on for as long as one of its callers waits. ok is
 // false if ctx ended first.
-func (c *coalescer) do(ctx context.Context, key string, read func(context.Context) (*reply, error)) (r *reply, err error, ok bool) {
+func (c *coalescer[T]) do(ctx context.Context, key string, read func(context.Context) (T, error)) (answer T, err error, ok bool) {
 	c.mu.Lock()
 	f := c.waiting[key]
 	if f == nil {
-		f = &flight{done: make(chan struct{})}
+		f = &flight[T]{done: make(chan struct{})}
 		f.ctx, f.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
 		c.waiting[key] = f
 		go c.fly(key, f, c.sent[key], read)
@@ -48,7 +48,7 @@ func (c *coalescer) do(ctx context.Context, key string, read func(context.Contex
 	c.mu.Unlock()
 	select {
 	case <-f.done:
-		return f.reply, f.err, true
+		return f.answer, f.err, true
 	case <-ctx.Done():
 	}
 	c.mu.Lock()
@@ -59,11 +59,11 @@ func (c *coalescer) do(ctx context.Context, key string, read func(context.Contex
 			delete(c.waiting, key)
 		}
 	}
-	return nil, nil, false
+	return answer, nil, false
 }
 
 // fly sends a request when the one before it is answered, or after a while.
-func (c *coalescer) fly(key string, f, before *flight, read func(context.Context) (*reply, error)) {
+func (c *coalescer[T]) fly(key string, f, before *flight[T], read func(context.Context) (T, error)) {
 	defer f.cancel(nil)
 	if before != nil {
 		late := time.NewTimer(c.patience)
@@ -80,7 +80,7 @@ func (c *coalescer) fly(key string, f, before *flight, read func(context.Context
 	}
 	c.sent[key] = f
 	c.mu.Unlock()
-	f.reply, f.err = read(f.ctx)
+	f.answer, f.err = read(f.ctx)
 	c.mu.Lock()
 	if c.sent[key] == f {
 		delete(c.sent, key)

@@ -6,5 +6,9 @@
 // verified: against roots, or against a pinned certificate.
 //
 // A call is one request. Polling and retries belong to the caller; nothing is sent twice. The one exception is
-// [Client.Firmware], which asks for older forms of a status until the device knows one.
+// [Client.Firmware], which asks for older forms of a status until the device knows one. Those who read the same at one moment share the answer,
+// if they asked before its request was sent; nothing that a device said is told to anybody who asks later.
+//
+// What a reply says is decoded once for all who share it. A reply without a file is read whole (its first megabyte) and then looked at. The rows of
+// DomainStatus, which has one for every domain and is read with every task, are known by their bytes and decoded only where they have changed.
 package soma

@@ -3,21 +3,21 @@ package soma
 import "time"
 
 // SetPatience changes how long a read waits for the same one before it.
-func SetPatience(c *Client, d time.Duration) { c.reads.patience = d }
+func SetPatience(c *Client, d time.Duration) { c.domains.patience = d }
 
-// Waiting is how many callers wait for reads that are not sent yet.
+// Waiting is how many callers wait for reads of the domains that are not sent yet.
 func Waiting(c *Client) (n int) {
-	c.reads.mu.Lock()
-	defer c.reads.mu.Unlock()
-	for _, f := range c.reads.waiting {
+	c.domains.mu.Lock()
+	defer c.domains.mu.Unlock()
+	for _, f := range c.domains.waiting {
 		n += f.callers
 	}
 	return n
 }
 
-// UnderWay is how many reads are sent and not answered.
+// UnderWay is how many reads of the domains are sent and not answered.
 func UnderWay(c *Client) int {
-	c.reads.mu.Lock()
-	defer c.reads.mu.Unlock()
-	return len(c.reads.sent)
+	c.domains.mu.Lock()
+	defer c.domains.mu.Unlock()
+	return len(c.domains.sent)
 }

@@ -34,6 +34,7 @@ var decoded = sync.Pool{New: func() any {
 
 // fileSink takes the text of a reply's file: it decodes on the caller's goroutine while another one hashes and writes.
 type fileSink struct {
+	text     *bufio.Reader // what the reply is read from
 	w        io.Writer
 	max      int64 // bytes; 0: no bound
 	progress func(int64)

@@ -66,7 +66,9 @@ type reply struct {
 	body      string  // which of those it was
 	file      *fileSink
 	response  bool
-	kept      int // elements and attributes
+	kept      int     // elements and attributes
+	stampAt   int64   // where the text of the timestamp begins in the reply
+	cuts      []int64 // where the list of rows begins, and where each of them ends
 }
 
 // Time is the device's clock as the reply gives it, zero if it does not.
@@ -80,7 +82,7 @@ func (r *reply) time() time.Time {
 
 // source feeds an XML decoder byte by byte, so that it never reads ahead of what it returned, and bounds what it takes.
 type source struct {
-	r     *bufio.Reader
+	r     io.ByteReader
 	left  int64
 	last  [2]byte
 	limit bool
@@ -146,18 +148,29 @@ func (s *source) Read(p []byte) (int, error) {
 	return 1, nil
 }
 
-// readers are for one reply each; a fleet's replies come by the thousand.
+// readers are for one reply with a file each.
 var readers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, readBuffer) }}
 
 // read takes a reply apart. Without a sink, a file is an error.
 func (r *reply) read(body io.Reader, limit int64, file *fileSink) error {
+	if file == nil {
+		h := hold(body)
+		defer h.release()
+		return r.parse(h.reader(), limit, nil)
+	}
 	reader := readers.Get().(*bufio.Reader)
 	reader.Reset(body)
 	defer func() {
 		reader.Reset(nil)
 		readers.Put(reader)
 	}()
-	src := &source{r: reader, left: limit}
+	file.text = reader
+	return r.parse(reader, limit, file)
+}
+
+// parse reads one byte after the other, and with a file none beyond the reply.
+func (r *reply) parse(in io.ByteReader, limit int64, file *fileSink) error {
+	src := &source{r: in, left: limit}
 	d := xml.NewDecoder(src)
 	err := r.envelope(d, src, file)
 	var typed *Error
@@ -266,9 +279,10 @@ func (r *reply) part(d *xml.Decoder, src *source, e xml.StartElement, file *file
 	}
 	switch e.Name.Local {
 	case "timestamp":
+		at := d.InputOffset()
 		n, err := r.readNode(d, e, 0)
 		if err == nil {
-			r.timestamp = n.Text
+			r.timestamp, r.stampAt = n.Text, at
 		}
 		return err
 	case "result":
@@ -280,10 +294,11 @@ func (r *reply) part(d *xml.Decoder, src *source, e xml.StartElement, file *file
 		return err
 	case "status", "config", "filestore", "view-certificate-details":
 		r.body = e.Name.Local
+		r.cuts = append(r.cuts, d.InputOffset())
 		return children(d, func(e xml.StartElement) error {
 			n, err := r.readNode(d, e, 0)
 			if err == nil {
-				r.nodes = append(r.nodes, n)
+				r.nodes, r.cuts = append(r.nodes, n), append(r.cuts, d.InputOffset())
 			}
 			return err
 		})
@@ -295,7 +310,7 @@ func (r *reply) part(d *xml.Decoder, src *source, e xml.StartElement, file *file
 		if src.last == [2]byte{'/', '>'} {
 			return d.Skip()
 		}
-		if err := file.take(r.op, src.r); err != nil {
+		if err := file.take(r.op, file.text); err != nil {
 			return err
 		}
 		src.left = maxTail

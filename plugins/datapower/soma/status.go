@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 	"time"
@@ -12,12 +13,14 @@ import (
 // Status reads the rows of a status class. Every class that dprun reads is named by a method below; a request without class,
 // which would return everything, cannot be made.
 func (c *Client) status(ctx context.Context, domain, class string) (*reply, error) {
-	r, err := c.read(ctx, "get-status "+class, domain, `<dp:get-status class="`+class+`"/>`)
+	r, err := c.read(ctx, "get-status "+class, domain, getStatus(class))
 	if err != nil {
 		return nil, err
 	}
 	return r, r.want("status")
 }
+
+func getStatus(class string) string { return `<dp:get-status class="` + class + `"/>` }
 
 // ReadStatus reads a status class and reports only whether the device gives it: its rows may be of any form.
 func (c *Client) ReadStatus(ctx context.Context, domain, class string) error {
@@ -75,37 +78,49 @@ type Domain struct {
 	FailsafeMode   string // newer firmware only
 }
 
-// Domains is the state of all domains, with the device's clock.
+// Domains is the state of all domains, with the device's clock. Those who asked at one moment share it: it is not to be changed.
 type Domains struct {
 	Domains []Domain
 	Time    time.Time
 }
 
+const domainStatus = "DomainStatus"
+
 // DomainStatus reads the state of every domain. A reply without any row is an error: every device has a domain.
 func (c *Client) DomainStatus(ctx context.Context) (*Domains, error) {
-	rows, r, err := c.statusRows(ctx, "default", "DomainStatus")
-	if err != nil {
-		return nil, err
-	}
-	out := &Domains{Time: r.time()}
-	for _, n := range rows {
-		if n.Value("Domain") == "" {
-			return nil, &Error{Op: r.op, Class: BadReply, Text: "a row of the reply names no domain"}
-		}
-		out.Domains = append(out.Domains, Domain{
-			Name:           n.Value("Domain"),
-			SaveNeeded:     n.On("SaveNeeded"),
-			CurrentCommand: n.Value("CurrentCommand"),
-			QuiesceState:   n.Value("QuiesceState"),
-			QuiesceTold:    n.Child("QuiesceState") != nil,
-			InterfaceState: n.Value("InterfaceState"),
-			FailsafeMode:   n.Value("FailsafeMode"),
+	const op, domain = "get-status " + domainStatus, "default"
+	body := getStatus(domainStatus)
+	return share(ctx, c, c.domains, op, domain, body, func(ctx context.Context) (*Domains, error) {
+		r, out := &reply{op: op}, &Domains{}
+		err := c.exchange(ctx, op, domain, body, func(in io.Reader) (err error) {
+			out.Domains, err = c.domainRows.read(r, in, c.config.MaxReply)
+			return err
 		})
+		if err == nil && len(out.Domains) == 0 {
+			err = &Error{Op: op, Domain: domain, Class: BadReply, Text: "the reply lists no domain, and every device has one"}
+		}
+		if err != nil {
+			return nil, err
+		}
+		out.Time = r.time()
+		return out, nil
+	})
+}
+
+func domainOf(n *Node) (Domain, string) {
+	d := Domain{
+		Name:           n.Value("Domain"),
+		SaveNeeded:     n.On("SaveNeeded"),
+		CurrentCommand: n.Value("CurrentCommand"),
+		QuiesceState:   n.Value("QuiesceState"),
+		QuiesceTold:    n.Child("QuiesceState") != nil,
+		InterfaceState: n.Value("InterfaceState"),
+		FailsafeMode:   n.Value("FailsafeMode"),
 	}
-	if len(out.Domains) == 0 {
-		return nil, &Error{Op: r.op, Class: BadReply, Text: "the reply lists no domain, and every device has one"}
+	if d.Name == "" {
+		return d, "a row of the reply names no domain"
 	}
-	return out, nil
+	return d, ""
 }
 
 // Filesystem is room on the device, in bytes; -1: not told.

@@ -1,0 +1,64 @@
+package soma
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+	"sync"
+)
+
+const (
+	// maxHeld is how many bytes of a reply are read before it is looked at; what follows is read as it is taken apart. As no element and no
+	// attribute has less than four, a reply that is held has no more than [maxNodes].
+	maxHeld = 4 * maxNodes
+	// firstHeld is room for a status list of 200 domains.
+	firstHeld = 96 << 10
+)
+
+// held is a reply without a file, or its beginning.
+type held struct {
+	b    []byte
+	rest io.Reader // what follows; nil: b is all of it
+}
+
+var holds = sync.Pool{New: func() any { return &held{b: make([]byte, 0, firstHeld)} }}
+
+// hold reads a reply. An error of reading is found again by who reads on.
+func hold(body io.Reader) *held {
+	h := holds.Get().(*held)
+	h.b, h.rest = h.b[:0], body
+	for len(h.b) < maxHeld {
+		if len(h.b) == cap(h.b) {
+			h.b = append(h.b, 0)[:len(h.b)]
+		}
+		n, err := body.Read(h.b[len(h.b):min(cap(h.b), maxHeld)])
+		h.b = h.b[:len(h.b)+n]
+		switch {
+		case err == io.EOF:
+			h.rest = nil
+			return h
+		case err != nil:
+			h.rest = broken{err}
+			return h
+		}
+	}
+	return h
+}
+
+// release gives the buffer back: nothing may point into it any more.
+func (h *held) release() {
+	h.rest = nil
+	holds.Put(h)
+}
+
+func (h *held) reader() io.ByteReader {
+	if h.rest == nil {
+		return bytes.NewReader(h.b)
+	}
+	return bufio.NewReader(io.MultiReader(bytes.NewReader(h.b), h.rest))
+}
+
+// broken is a connection that ended with an error.
+type broken struct{ err error }
+
+func (b broken) Read([]byte) (int, error) { return 0, b.err }
