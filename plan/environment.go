@@ -193,15 +193,15 @@ func blockAround(body *hclsyntax.Body, at int) string {
 	return text.String()
 }
 
-var didYouMean = regexp.MustCompile(`\s*Did you mean "([^"]+)"\?\s*`)
+var didYouMean = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\s*Did you mean "([^"]+)"\?\s*`) })
 
 // splitSuggestion takes the HCL library's own suggestion out of a detail.
 func splitSuggestion(detail string) (rest, suggestion string) {
-	m := didYouMean.FindStringSubmatch(detail)
+	m := didYouMean().FindStringSubmatch(detail)
 	if m == nil {
 		return detail, ""
 	}
-	return strings.TrimSpace(didYouMean.ReplaceAllLiteralString(detail, " ")), m[1]
+	return strings.TrimSpace(didYouMean().ReplaceAllLiteralString(detail, " ")), m[1]
 }
 
 // child makes a context below another with one more set of names.

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"regexp"
 	"runtime/debug"
 	"strings"
 	"sync"
@@ -43,11 +42,9 @@ type Server struct {
 // streamWorkers is how many goroutines are kept for calls. One that finds none free gets a new one.
 const streamWorkers = 8
 
-var namePattern = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
-
 // NewServer checks what p offers and makes a server of it.
 func NewServer(p Plugin, env Env) (*Server, error) {
-	if !namePattern.MatchString(p.Name) {
+	if !schema.IsName(p.Name) {
 		return nil, fmt.Errorf("plugin name %q is not one of lower case letters, digits and underscores", p.Name)
 	}
 	s := p.Schema()

@@ -2,24 +2,41 @@ package main
 
 import "github.com/spf13/cobra"
 
-// commands lists the commands.
+// commands lists the commands. Where the command line begins with the name of
+// one, only that one is made: the others would be most of the time that
+// `dprun version` takes in this package.
 func (a *app) commands() []*cobra.Command {
-	return []*cobra.Command{
-		a.validateCommand(),
-		a.fmtCommand(),
-		a.planCommand(),
-		a.checkCommand(),
-		a.applyCommand(),
-		a.recoverCommand(),
-		a.owedCommand(),
-		a.guardCommand(),
-		a.holdCommand(),
-		a.runsCommand(),
-		a.sweepCommand(),
-		a.verifyCommand(),
-		a.graphCommand(),
-		a.explainCommand(),
-		a.pluginCommand(),
-		a.versionCommand(),
+	all := []struct {
+		name string
+		make func() *cobra.Command
+	}{
+		{"validate", a.validateCommand},
+		{"fmt", a.fmtCommand},
+		{"plan", a.planCommand},
+		{"check", a.checkCommand},
+		{"apply", a.applyCommand},
+		{"recover", a.recoverCommand},
+		{"owed", a.owedCommand},
+		{"guard", a.guardCommand},
+		{"hold", a.holdCommand},
+		{"runs", a.runsCommand},
+		{"sweep", a.sweepCommand},
+		{"verify", a.verifyCommand},
+		{"graph", a.graphCommand},
+		{"explain", a.explainCommand},
+		{"plugin", a.pluginCommand},
+		{"version", a.versionCommand},
 	}
+	if len(a.args) > 0 {
+		for _, c := range all {
+			if a.args[0] == c.name {
+				return []*cobra.Command{c.make()}
+			}
+		}
+	}
+	made := make([]*cobra.Command, len(all))
+	for i, c := range all {
+		made[i] = c.make()
+	}
+	return made
 }

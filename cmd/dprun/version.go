@@ -13,7 +13,7 @@ func (a *app) versionCommand() *cobra.Command {
 		Use:   "version",
 		Short: "Say which dprun this is",
 		Args:  arguments(0, 0),
-		RunE: a.runE(func(_ context.Context, v view.View, _ []string) error {
+		RunE: a.runDeaf(func(_ context.Context, v view.View, _ []string) error {
 			if !a.json { // every JSON output begins with it
 				v.Version(about())
 			}

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/schema"
@@ -37,8 +38,8 @@ func configure(_ context.Context, c Config, env sdk.Env) (sdk.Hook, error) {
 }
 
 var (
-	secretName   = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*$`)
-	variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	secretName   = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*$`) })
+	variableName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`) })
 )
 
 func validate(c Config, known func(...string) bool) []schema.Diagnostic {
@@ -55,12 +56,12 @@ func validate(c Config, known func(...string) bool) []schema.Diagnostic {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Secrets)) {
-		if !secretName.MatchString(name) {
+		if !secretName().MatchString(name) {
 			bad([]string{"secrets", name}, "Invalid secret name", "The name %q becomes a file name: letters, digits, underscores, dots and hyphens, not beginning with a dot or hyphen.", name)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Env)) {
-		if !variableName.MatchString(name) || strings.HasPrefix(name, "DPRUN_") {
+		if !variableName().MatchString(name) || strings.HasPrefix(name, "DPRUN_") {
 			bad([]string{"env", name}, "Invalid variable name", "The name %q is not a variable's: letters, digits and underscores, and not beginning with DPRUN_.", name)
 		}
 	}

@@ -87,7 +87,7 @@ func (h *hook) command(r sdk.RunRequest, private string) (*exec.Cmd, error) {
 		return nil, failure.New(failure.Internal, "", "run %s: %w", h.config.Command[0], err)
 	}
 	for name, value := range h.config.Secrets {
-		if !secretName.MatchString(name) {
+		if !secretName().MatchString(name) {
 			return nil, failure.New(failure.Precondition, failure.BadConfig, "run %s: %q is not a secret's name", h.config.Command[0], name)
 		}
 		if err := os.WriteFile(filepath.Join(secrets, name), []byte(value), 0o600); err != nil {

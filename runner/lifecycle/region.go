@@ -1,6 +1,9 @@
 package lifecycle
 
-import "fmt"
+import (
+	"fmt"
+	"sync"
+)
 
 // A machine is made of regions: each keeps track of one thing, stands in one
 // state at a time, and has a table that lists what every event makes of every
@@ -11,7 +14,9 @@ import "fmt"
 type moves[S, E comparable] struct {
 	name, about string
 	rows        []row[S, E]
-	next        map[cell[S, E]]S
+	// next is made of rows when the first event comes: most commands of dprun
+	// drive no machine, and start sooner.
+	next func() map[cell[S, E]]S
 }
 
 // row is one line of a table.
@@ -29,15 +34,17 @@ type cell[S, E comparable] struct {
 }
 
 func newTable[S, E comparable](name, about string, rows []row[S, E]) *moves[S, E] {
-	x := &moves[S, E]{name: name, about: about, rows: rows, next: map[cell[S, E]]S{}}
-	for _, r := range rows {
-		at := cell[S, E]{r.from, r.on}
-		if _, twice := x.next[at]; twice {
-			panic(fmt.Sprintf("%s: %v in state %v stands in the table twice", name, r.on, stateName(r.from)))
+	return &moves[S, E]{name: name, about: about, rows: rows, next: sync.OnceValue(func() map[cell[S, E]]S {
+		next := make(map[cell[S, E]]S, len(rows))
+		for _, r := range rows {
+			at := cell[S, E]{r.from, r.on}
+			if _, twice := next[at]; twice {
+				panic(fmt.Sprintf("%s: %v in state %v stands in the table twice", name, r.on, stateName(r.from)))
+			}
+			next[at] = r.to
 		}
-		x.next[at] = r.to
-	}
-	return x
+		return next
+	})}
 }
 
 // witness, when set, is told of every move. Tests set it.
@@ -45,7 +52,7 @@ var witness func(region, from, on string)
 
 // after is the state that an event leads to.
 func (x *moves[S, E]) after(in S, on E) S {
-	to, there := x.next[cell[S, E]{in, on}]
+	to, there := x.next()[cell[S, E]{in, on}]
 	if !there {
 		panic(fmt.Sprintf("%s: %v in state %s stands in no table", x.name, on, stateName(in)))
 	}
@@ -79,6 +86,7 @@ type Move struct {
 
 func (x *moves[S, E]) region() Region {
 	r := Region{Name: x.name, About: x.about}
+	x.next() // a table that says two things of one event is not shown
 	for _, row := range x.rows {
 		r.Moves = append(r.Moves, Move{stateName(row.from), fmt.Sprint(row.on), stateName(row.to), row.unseen})
 	}

@@ -13,12 +13,17 @@ import (
 	"github.com/dprun/dprun/sdk/schema"
 )
 
-// describe gives what the plugin offers. Describe is pure, so an answer holds
-// for as long as the file is the same.
+// describe gives what the plugin offers: a bundled one is asked in this
+// process. Describe is pure, so an answer holds for as long as the file is the same.
 func (p *plugin) describe(ctx context.Context) (schema.Plugin, error) {
 	p.schemaMu.Lock()
 	defer p.schemaMu.Unlock()
 	if p.schema != nil {
+		return *p.schema, nil
+	}
+	if p.bundled != nil {
+		bundled := p.bundled()
+		p.schema = new(bundled.Schema())
 		return *p.schema, nil
 	}
 	digest, err := p.digestOnce()

@@ -9,18 +9,16 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"syscall"
 
 	"github.com/dprun/dprun/sdk/failure"
+	"github.com/dprun/dprun/sdk/schema"
 )
 
 // filePrefix begins the file names of third-party plugins.
 const filePrefix = "dprun-plugin-"
-
-var namePattern = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
 
 // Unfit is a file of the plugin directory that is not started.
 type Unfit struct {
@@ -52,7 +50,7 @@ func discover(dir string) (fit map[string]string, unfit []Unfit) {
 	fit = map[string]string{}
 	for _, e := range entries {
 		name, ok := strings.CutPrefix(e.Name(), filePrefix)
-		if !ok || !namePattern.MatchString(name) {
+		if !ok || !schema.IsName(name) {
 			continue
 		}
 		file := filepath.Join(dir, e.Name())

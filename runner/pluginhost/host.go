@@ -78,8 +78,7 @@ func New(o Options) *Host {
 	h := &Host{options: o, plugins: map[string]*plugin{}}
 	for name, p := range o.Bundled {
 		pl := newPlugin(h, name)
-		pl.bundled = new(p())
-		pl.schema = new(pl.bundled.Schema())
+		pl.bundled = sync.OnceValue(p)
 		h.plugins[name] = pl
 	}
 	var installed map[string]string
@@ -140,7 +139,8 @@ func (h *Host) Validate(ctx context.Context, k schema.Kind, typ, activity string
 		return nil, err
 	}
 	if p.bundled != nil { // the validator is pure, and a part of this program
-		return p.bundled.Validate(k, typ, activity, config)
+		bundled := p.bundled()
+		return bundled.Validate(k, typ, activity, config)
 	}
 	proc, err := p.acquire(ctx)
 	if err != nil {

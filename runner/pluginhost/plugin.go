@@ -24,8 +24,8 @@ const (
 type plugin struct {
 	host    *Host
 	name    string
-	bundled *sdk.Plugin // nil for an installed one
-	file    string      // of an installed one
+	bundled func() sdk.Plugin // always the same one; nil for an installed one
+	file    string            // of an installed one
 
 	digestMu sync.Mutex
 	digest   string

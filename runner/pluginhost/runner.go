@@ -114,7 +114,7 @@ func (r *runner) end(err error) {
 	})
 }
 
-var handshakeLine = regexp.MustCompile(`^[0-9]+\|[0-9]+\|(unix|tcp)\|`)
+var handshakeLine = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9]+\|[0-9]+\|(unix|tcp)\|`) })
 
 // readStdout passes the handshake line on; everything else that a plugin
 // prints is noise.
@@ -126,7 +126,7 @@ func (r *runner) readStdout(f *os.File) {
 		if err != nil {
 			break
 		}
-		if !seen && handshakeLine.Match(line) {
+		if !seen && handshakeLine().Match(line) {
 			seen = true
 			_, _ = r.handshakeW.Write(append(line, '\n'))
 			continue

@@ -1,5 +1,7 @@
 package status
 
+import "sync"
+
 // Origin says whose word a code is.
 type Origin string
 
@@ -71,16 +73,17 @@ func Catalogue() []Entry {
 	return append(out, runCodes...)
 }
 
-var byCode = func() map[Code]Entry {
+// byCode is made when the first code is looked up: most commands look up none.
+var byCode = sync.OnceValue(func() map[Code]Entry {
 	m := make(map[Code]Entry)
 	for _, e := range Catalogue() {
 		m[e.Code] = e
 	}
 	return m
-}()
+})
 
 // Lookup returns a code's entry; ok is false for a word that is no code.
 func Lookup(c Code) (e Entry, ok bool) {
-	e, ok = byCode[c]
+	e, ok = byCode()[c]
 	return e, ok
 }

@@ -3,7 +3,6 @@ package schema
 import (
 	"fmt"
 	"reflect"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -27,8 +26,21 @@ type constrained interface{ SchemaConstraints() Constraints }
 var (
 	durationType = reflect.TypeFor[time.Duration]()
 	valueType    = reflect.TypeFor[cty.Value]()
-	namePattern  = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
 )
+
+// IsName reports whether a plugin or an argument may be called s: lower case
+// letters, digits and underscores, beginning with a letter.
+func IsName(s string) bool {
+	for i := range len(s) {
+		switch c := s[i]; {
+		case 'a' <= c && c <= 'z':
+		case i > 0 && ('0' <= c && c <= '9' || c == '_'):
+		default:
+			return false
+		}
+	}
+	return s != ""
+}
 
 // Of derives the schema of a configuration struct T.
 //
@@ -104,7 +116,7 @@ func (b *Block) addFields(t reflect.Type) error {
 			return fmt.Errorf("field %s is not exported", f.Name)
 		}
 		name, options := splitTag(tag)
-		if !namePattern.MatchString(name) {
+		if !IsName(name) {
 			return fmt.Errorf("field %s: %q is not a name of lower case letters, digits and underscores", f.Name, name)
 		}
 		if b.Attribute(name) != nil || b.Nested(name) != nil {

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -38,7 +39,7 @@ func ParseDuration(s string) (time.Duration, error) {
 	return total, nil
 }
 
-var sizePattern = regexp.MustCompile(`^([0-9]+(?:\.[0-9]+)?) ?([a-zA-Z]*)$`)
+var sizePattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^([0-9]+(?:\.[0-9]+)?) ?([a-zA-Z]*)$`) })
 
 // sizeUnit gives a unit's bytes, or 0 for what is no unit.
 func sizeUnit(s string) float64 {
@@ -68,7 +69,7 @@ func sizeUnit(s string) float64 {
 // ParseSize reads a size in bytes: a bare number, or a number with a decimal
 // (kB, MB, GB, TB) or binary (KiB, MiB, GiB, TiB) unit in any case.
 func ParseSize(s string) (int64, error) {
-	m := sizePattern.FindStringSubmatch(s)
+	m := sizePattern().FindStringSubmatch(s)
 	if m == nil {
 		return 0, fmt.Errorf("%q is not a size; write it like \"500MB\", \"2GiB\" or a number of bytes", s)
 	}
