@@ -2,6 +2,7 @@
 
 GO         ?= go
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+BENCH       = testfixtures/bench
 VERSION    ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS     = -s -w -X main.version=$(VERSION)
 GOTESTFLAGS ?= -race
@@ -27,9 +28,11 @@ fmt: ## fails on files that gofmt would change
 
 vet:
 	$(GO) vet ./...
+	$(GO) vet -C $(BENCH) ./...
 
 lint:
 	$(GO) run $(STATICCHECK) ./...
+	cd $(BENCH) && $(GO) run $(STATICCHECK) ./...
 
 darwin: ## darwin must compile
 	GOOS=darwin GOARCH=arm64 $(GO) build ./cmd/... ./plan/... ./runner/... ./plugins/... ./sdk/...
@@ -37,6 +40,7 @@ darwin: ## darwin must compile
 unit: export CGO_ENABLED = 1
 unit: deps build ## the tests, with the race detector
 	$(GO) test $(GOTESTFLAGS) -timeout 40m ./...
+	$(GO) test -C $(BENCH) $(GOTESTFLAGS) ./...
 
 status-matrix: deps ## plays a scenario for every status code; a code that is not reached fails it
 	$(GO) test -c -o bin/status-matrix ./testfixtures/scenarios
@@ -54,10 +58,10 @@ servers-results: deps ## writes anew what docs/servers.md says of every server
 	$(GO) run ./docs/gen
 
 bench: deps build ## each figure beside its peer; see docs/benchmarks.md
-	./testfixtures/bench/run.sh
+	$(BENCH)/run.sh
 
 bench-quick: $(if $(OLD),build) ## an older dprun beside this one, in under 3 minutes: make bench-quick OLD=path/to/dprun
-	./testfixtures/bench/run.sh -rounds 7 -old $(or $(OLD),$(error bench-quick needs OLD=path/to/dprun, the older program to compare with))
+	$(BENCH)/run.sh -rounds 7 -old $(or $(OLD),$(error bench-quick needs OLD=path/to/dprun, the older program to compare with))
 
 soak: build ## kills dprun 500 times, at random moments of runs over pairs of simulated gateways; takes about 20 minutes
 	$(GO) run ./testfixtures/soak/cmd/soak $(SOAK)

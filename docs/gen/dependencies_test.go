@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,21 +12,33 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/mod/modfile"
+
 	"github.com/dprun/dprun/testfixtures/need"
 )
 
-// imported lists the modules that packages of this one import themselves,
-// their tests included, and where each lies.
-func imported(t *testing.T) map[string]string {
+// The modules of this repository, by directory. What only benchmarks need is no
+// dependency of the product.
+const (
+	productModule = "github.com/dprun/dprun"
+	benchModule   = productModule + "/testfixtures/bench"
+)
+
+var modules = map[string]string{productModule: "../..", benchModule: "../../testfixtures/bench"}
+
+// imported lists the modules of others that packages of one of ours import
+// themselves, their tests included, and where each lies.
+func imported(t *testing.T, module string) map[string]string {
 	t.Helper()
 	list := func(args ...string) []byte {
-		out, err := exec.Command("go", append([]string{"list"}, args...)...).Output()
+		cmd := exec.Command("go", append([]string{"list"}, args...)...)
+		cmd.Dir = modules[module]
+		out, err := cmd.Output()
 		if err != nil {
 			t.Fatalf("go list %v: %v", args, err)
 		}
 		return out
 	}
-	const module = "github.com/dprun/dprun"
 	direct := map[string]bool{}
 	for p := range strings.Lines(string(list("-f", `{{join .Imports "\n"}}{{"\n"}}{{join .TestImports "\n"}}{{"\n"}}{{join .XTestImports "\n"}}`, module+"/..."))) {
 		direct[strings.TrimSpace(p)] = true
@@ -42,7 +55,7 @@ func imported(t *testing.T) map[string]string {
 		} else if err != nil {
 			t.Fatal(err)
 		}
-		if p.Module != nil && p.Module.Path != module && direct[p.ImportPath] {
+		if p.Module != nil && modules[p.Module.Path] == "" && direct[p.ImportPath] {
 			found[p.Module.Path] = p.Module.Dir
 		}
 	}
@@ -80,7 +93,8 @@ func TestEveryDependencyIsExplained(t *testing.T) {
 	for _, m := range row.FindAllStringSubmatch(string(page), -1) {
 		explained[m[1]] = m[2]
 	}
-	found := imported(t)
+	found := imported(t, productModule)
+	maps.Copy(found, imported(t, benchModule))
 	for module, dir := range found {
 		said, ok := explained[module]
 		if !ok {
@@ -95,5 +109,22 @@ func TestEveryDependencyIsExplained(t *testing.T) {
 		if found[module] == "" {
 			t.Errorf("%s is explained and not imported", module)
 		}
+	}
+}
+
+func TestWhatOnlyBenchmarksImportIsNoDependencyOfTheProduct(t *testing.T) {
+	t.Parallel()
+	for module, dir := range modules {
+		file := filepath.Join(dir, "go.mod")
+		parsed := need.Value(modfile.Parse(file, need.Value(os.ReadFile(file))(t), nil))(t)
+		found := imported(t, module)
+		for _, r := range parsed.Require {
+			if path := r.Mod.Path; !r.Indirect && modules[path] == "" && found[path] == "" {
+				t.Errorf("%s requires %s, which none of its packages imports", file, path)
+			}
+		}
+	}
+	if module := "github.com/willscott/go-nfs-client"; imported(t, benchModule)[module] == "" {
+		t.Errorf("the benchmarks do not import %s: this test does not see their module", module)
 	}
 }

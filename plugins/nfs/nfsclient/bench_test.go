@@ -1,61 +1,20 @@
 package nfsclient_test
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"fmt"
 	"io"
-	"net"
 	"os"
-	"strconv"
 	"testing"
 	"time"
-
-	publicnfs "github.com/willscott/go-nfs-client/nfs"
-	"github.com/willscott/go-nfs-client/nfs/rpc"
-	"github.com/willscott/go-nfs-client/nfs/xdr"
 
 	"github.com/dprun/dprun/plugins/nfs/nfsclient"
 	"github.com/dprun/dprun/testfixtures/ganesha"
 	"github.com/dprun/dprun/testfixtures/need"
 )
 
-// transfer is what the benchmarks move: 1 GB.
+// transfer is what the benchmarks move: 1 GB. `make bench` compares with another client.
 const transfer = 1e9
-
-// BenchmarkWriteCommitted writes a local file of 1 GB to a real server, hashing
-// it on the way, and makes it durable. Each round runs the public Go client on
-// the same file just before or after, and the ratio of their speeds is the
-// figure to look at: the speed itself is mostly that of the server's disk.
-func BenchmarkWriteCommitted(b *testing.B) {
-	for _, export := range []struct {
-		name    string
-		options []ganesha.Option
-	}{
-		{"memory", []ganesha.Option{ganesha.WithSize(3 << 30)}},
-		{"disk", nil},
-	} {
-		b.Run(export.name, func(b *testing.B) {
-			srv := ganesha.Start(b, export.options...)
-			source := sourceFile(b)
-			f := mountServer(b, srv, nil)
-			peer := mountPeer(b, srv)
-			var ours, theirs time.Duration
-			for i := range b.N {
-				rounds := []func(){
-					func() { ours += writeOurs(b, f, source) },
-					func() { theirs += writePeer(b, peer, source) },
-				}
-				rounds[i%2]()
-				rounds[1-i%2]()
-			}
-			b.SetBytes(transfer)
-			b.ReportMetric(float64(transfer)*float64(b.N)/1e6/ours.Seconds(), "MB/s-ours")
-			b.ReportMetric(float64(transfer)*float64(b.N)/1e6/theirs.Seconds(), "MB/s-public")
-			b.ReportMetric(theirs.Seconds()/ours.Seconds(), "x-public")
-		})
-	}
-}
 
 // BenchmarkWriteSizes compares sizes of one WRITE and widths of the window.
 func BenchmarkWriteSizes(b *testing.B) {
@@ -76,35 +35,17 @@ func BenchmarkWriteSizes(b *testing.B) {
 	}
 }
 
-// BenchmarkRead reads 1 GB back and hashes it, as the public Go client does.
+// BenchmarkRead reads 1 GB back and hashes it.
 func BenchmarkRead(b *testing.B) {
-	srv := ganesha.Start(b, ganesha.WithSize(3<<30))
-	f := mountServer(b, srv, nil)
-	peer := mountPeer(b, srv)
+	f := mountServer(b, ganesha.Start(b, ganesha.WithSize(3<<30)), nil)
 	file := need.Value(f.Create(b.Context(), "read"))(b)
 	need.Value(file.WriteFrom(b.Context(), content(transfer)))(b)
-	var ours, theirs time.Duration
+	b.SetBytes(transfer)
 	for b.Loop() {
-		start := time.Now()
 		open := need.Value(f.Open(b.Context(), "read"))(b)
-		mine := sha256.New()
-		need.Value(open.WriteTo(b.Context(), mine))(b)
-		ours += time.Since(start)
-
-		start = time.Now()
-		other := need.Value(peer.Open("/read"))(b)
-		his := sha256.New()
-		need.Value(io.CopyBuffer(onlyWriter{his}, other, make([]byte, 1<<20)))(b)
-		theirs += time.Since(start)
-		if !bytes.Equal(mine.Sum(nil), his.Sum(nil)) {
-			b.Fatal("the two clients read different content")
-		}
+		need.Value(open.WriteTo(b.Context(), sha256.New()))(b)
 	}
-	b.ReportMetric(float64(transfer)*float64(b.N)/1e6/ours.Seconds(), "MB/s-ours")
-	b.ReportMetric(theirs.Seconds()/ours.Seconds(), "x-public")
 }
-
-type onlyWriter struct{ io.Writer }
 
 func sourceFile(b *testing.B) string {
 	b.Helper()
@@ -129,43 +70,4 @@ func writeOurs(b *testing.B, f *nfsclient.FS, source string) time.Duration {
 	took := time.Since(start)
 	need.Done(b, f.Remove(ctx, "ours"))
 	return took
-}
-
-// writePeer writes by the public client, which asks for every WRITE to be
-// durable when it is answered.
-func writePeer(b *testing.B, target *publicnfs.Target, source string) time.Duration {
-	b.Helper()
-	in := need.Value(os.Open(source))(b)
-	defer in.Close()
-	start := time.Now()
-	file := need.Value(target.OpenFile("/peer", 0o640))(b)
-	need.Value(io.CopyBuffer(onlyWriter{file}, io.TeeReader(in, sha256.New()), make([]byte, 1<<20)))(b)
-	need.Done(b, file.Close())
-	took := time.Since(start)
-	need.Done(b, target.Remove("/peer"))
-	return took
-}
-
-// mountPeer mounts by the public client. Its own Mount wants both services on
-// one connection, so the mount call is made here.
-func mountPeer(b *testing.B, s *ganesha.Server) *publicnfs.Target {
-	b.Helper()
-	auth := rpc.NewAuthUnix("bench", 0, 0).Auth()
-	mountd := need.Value(rpc.DialTCP("tcp", net.JoinHostPort(s.Host, strconv.Itoa(s.MountPort)), true))(b)
-	defer mountd.Close()
-	res, err := mountd.Call(&struct {
-		rpc.Header
-		Dirpath string
-	}{rpc.Header{Rpcvers: 2, Prog: publicnfs.MountProg, Vers: publicnfs.MountVers, Proc: publicnfs.MountProc3MNT, Cred: auth, Verf: rpc.AuthNull}, s.Export})
-	if err != nil {
-		b.Fatal(err)
-	}
-	if status, err := xdr.ReadUint32(res); err != nil || status != 0 {
-		b.Fatalf("mount: status %d: %v", status, err)
-	}
-	root := need.Value(xdr.ReadOpaque(res))(b)
-	nfsd := need.Value(rpc.DialTCP("tcp", net.JoinHostPort(s.Host, strconv.Itoa(s.NFSPort)), true))(b)
-	b.Cleanup(nfsd.Close)
-	target := need.Value(publicnfs.NewTargetWithClient(nfsd, auth, root, s.Export, 0))(b)
-	return target
 }
