@@ -93,6 +93,7 @@ type Engine struct {
 	Options
 	results  chan result
 	progress chan progress
+	hands    chan func() // to goroutines that wait for something to do
 	flights  map[flightKey]*flight
 	byTask   map[string]map[lifecycle.ActionID]bool     // in flight, by task
 	owed     map[string]map[string]lifecycle.Obligation // by task, by ID
@@ -130,7 +131,7 @@ func keyOf(a lifecycle.Action) flightKey { return flightKey{a.Task, a.ActionID} 
 func New(o Options) *Engine {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Engine{
-		Options: o, ctx: ctx, cancel: cancel, results: make(chan result, 256), progress: make(chan progress, 64),
+		Options: o, ctx: ctx, cancel: cancel, results: make(chan result, 256), progress: make(chan progress, 64), hands: make(chan func()),
 		flights: map[flightKey]*flight{}, byTask: map[string]map[lifecycle.ActionID]bool{}, owed: map[string]map[string]lifecycle.Obligation{},
 	}
 }

@@ -84,14 +84,14 @@ func (e *Engine) ring() []result {
 	return out
 }
 
-// launch calls the executor in a goroutine of its own. Exactly one result
-// comes back, unless the engine ends before.
+// launch calls the executor, beside whatever else is under way. Exactly one
+// result comes back, unless the engine ends before.
 func (e *Engine) launch(f *flight) {
 	ctx, cancel := context.WithCancel(e.ctx)
 	f.cancel = cancel
 	e.underWay++
 	job := e.job(ctx, f)
-	e.wait.Go(func() {
+	e.beside(func() {
 		res, err := e.do(ctx, job)
 		r := result{event.Event{Kind: event.Finished, Task: f.action.Task, Action: f.action.String(), Result: res, Failure: failure.From(err), Time: e.Clock.Now()}, f}
 		if ctx.Err() != nil {
@@ -103,6 +103,26 @@ func (e *Engine) launch(f *flight) {
 		select {
 		case e.results <- r:
 		case <-e.ctx.Done():
+		}
+	})
+}
+
+// beside runs f in a goroutine that has nothing to do, or in a new one. They are
+// kept until the engine ends, as the stack of a new one has to grow first.
+func (e *Engine) beside(f func()) {
+	select {
+	case e.hands <- f:
+		return
+	default:
+	}
+	e.wait.Go(func() {
+		for {
+			f()
+			select {
+			case f = <-e.hands:
+			case <-e.ctx.Done():
+				return
+			}
 		}
 	})
 }
