@@ -47,7 +47,7 @@ func (d destinationServer) Store(r *pluginv1.StoreRequest, stream pluginv1.Desti
 	if err := CheckPath(r.Path); err != nil {
 		return err
 	}
-	out := &sender[*pluginv1.StoreEvent]{send: stream.Send}
+	out := newSender(stream.Send)
 	defer out.close()
 	rep, err := i.Store(stream.Context(), StoreRequest{
 		Source: r.Source, Path: r.Path, Size: r.Size, SHA256: r.Sha256, Verify: cmp.Or(wire.Word[Verify](r.Verify), VerifyReadBack), Owner: r.Owner,
@@ -78,7 +78,7 @@ func (d destinationServer) Fetch(r *pluginv1.FetchRequest, stream pluginv1.Desti
 	if err := CheckPath(r.Path); err != nil {
 		return err
 	}
-	out := &sender[*pluginv1.FetchEvent]{send: stream.Send}
+	out := newSender(stream.Send)
 	defer out.close()
 	rep, err := i.Fetch(stream.Context(), FetchRequest{Path: r.Path, File: r.File}, func(n int64) { out.event(&pluginv1.FetchEvent{Bytes: n}, true) })
 	if err := answered(rep, err, failure.CallFetch); err != nil {

@@ -16,7 +16,7 @@ func (h hookServer) Run(r *pluginv1.RunRequest, stream pluginv1.Hook_RunServer) 
 	if err != nil {
 		return err
 	}
-	out := &sender[*pluginv1.RunEvent]{send: stream.Send}
+	out := newSender(stream.Send)
 	defer out.close()
 	rep, err := i.Run(stream.Context(), RunRequest{Context: r.Context, Env: r.Env, Dir: r.Dir, Arguments: r.Arguments}, func(o Output) {
 		out.event(&pluginv1.RunEvent{Output: &pluginv1.Output{Stream: wire.Enum[pluginv1.Stream](o.Stream), Text: []byte(o.Text)}}, false)

@@ -18,6 +18,10 @@ type sender[E any] struct {
 	sent time.Time
 }
 
+// newSender makes one for a call that begins now: one that is over in no time
+// reports no progress.
+func newSender[E any](send func(E) error) *sender[E] { return &sender[E]{send: send, sent: time.Now()} }
+
 // event sends e unless it may be left out and the last one was just now.
 func (s *sender[E]) event(e E, droppable bool) {
 	s.mu.Lock()

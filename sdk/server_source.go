@@ -157,7 +157,7 @@ func (t sourceServer) Capture(r *pluginv1.CaptureRequest, stream pluginv1.Source
 	if err != nil {
 		return err
 	}
-	out := &sender[*pluginv1.CaptureEvent]{send: stream.Send}
+	out := newSender(stream.Send)
 	defer out.close()
 	var last CaptureProgress // emit is called from one goroutine at a time
 	rep, err := i.Capture(stream.Context(), CaptureRequest{

@@ -18,6 +18,10 @@ import (
 // progressEvery bounds how often progress is told.
 const progressEvery = 250 * time.Millisecond
 
+// verifiedLater is the size in bytes from which it is said that an archive has come
+// and is verified now: that takes a while then.
+const verifiedLater = 32 << 20
+
 // Capture makes one variant of an activity's artifacts and verifies it.
 func (s *source) Capture(ctx context.Context, r sdk.CaptureRequest, emit func(sdk.CaptureProgress)) (*sdk.Capture, error) {
 	switch r.Activity {
@@ -76,7 +80,11 @@ func (s *source) export(ctx context.Context, r sdk.CaptureRequest, backup bool, 
 	if err := file.Close(); err != nil {
 		return nil, s.staging(err, what)
 	}
-	emit(sdk.CaptureProgress{Bytes: got.Size, Total: got.Size, Message: fmt.Sprintf("%s: received %d bytes; verifying", what, got.Size)})
+	received := sdk.CaptureProgress{Bytes: got.Size, Total: got.Size}
+	if got.Size >= verifiedLater {
+		received.Message = fmt.Sprintf("%s: received %d bytes; verifying", what, got.Size)
+	}
+	emit(received)
 	found, err := archive.Verifier{TempDir: s.temp, Memo: s.memo}.VerifyFile(ctx, file.Name())
 	if err != nil {
 		return nil, s.unread(ctx, err, what)
