@@ -64,7 +64,7 @@ func (s *source) export(ctx context.Context, r sdk.CaptureRequest, backup bool, 
 			return nil, s.failed(err, "%s: read its domains", what)
 		}
 	}
-	file, err := os.OpenFile(filepath.Join(r.Dir, name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	file, err := os.OpenFile(filepath.Join(r.Dir, name), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return nil, s.staging(err, what)
 	}
@@ -73,21 +73,18 @@ func (s *source) export(ctx context.Context, r sdk.CaptureRequest, backup bool, 
 	if err != nil {
 		return nil, s.exportFailure(ctx, r, err, what)
 	}
-	// Durable before it is verified: what follows reads it again from the start.
-	if err := file.Sync(); err != nil {
-		return nil, s.staging(err, what)
-	}
-	if err := file.Close(); err != nil {
-		return nil, s.staging(err, what)
-	}
+	// The host makes durable what it takes over, and compares its hash with the one of what was received.
 	received := sdk.CaptureProgress{Bytes: got.Size, Total: got.Size}
 	if got.Size >= verifiedLater {
 		received.Message = fmt.Sprintf("%s: received %d bytes; verifying", what, got.Size)
 	}
 	emit(received)
-	found, err := archive.Verifier{TempDir: s.temp, Memo: s.memo}.VerifyFile(ctx, file.Name())
+	found, err := archive.Verifier{TempDir: s.temp, Memo: s.memo}.Verify(ctx, file, got.Size)
 	if err != nil {
 		return nil, s.unread(ctx, err, what)
+	}
+	if err := file.Close(); err != nil {
+		return nil, s.staging(err, what)
 	}
 	unsure, err := s.compare(ctx, r, backup, before, found)
 	if err != nil {
@@ -173,7 +170,7 @@ func (s *source) receive(ctx context.Context, r sdk.CaptureRequest, backup bool,
 
 // throttled passes progress on a few times a second.
 func throttled(emit func(sdk.CaptureProgress)) func(int64) {
-	var last time.Time
+	last := time.Now()
 	return func(n int64) {
 		if now := time.Now(); now.Sub(last) >= progressEvery {
 			last = now

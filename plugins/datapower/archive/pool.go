@@ -24,52 +24,80 @@ var workers = sync.Pool{New: func() any {
 // pool runs jobs on a fixed number of workers. Jobs must not wait for other jobs. A job that panics becomes a finding about its
 // subject: what is in an archive must not end the process, in which other archives are verified too.
 type pool struct {
-	jobs chan func(*worker)
+	jobs chan func(*worker) // nil: each runs where it is started, one at a time
 	wg   sync.WaitGroup
 	size int
 	rec  *recorder
+	memo *Memo
+	mu   sync.Mutex
+	only *worker // of a pool of one
 }
 
 func newPool(size int, memo *Memo, rec *recorder) *pool {
 	if size <= 0 {
 		size = runtime.GOMAXPROCS(0)
 	}
-	p := &pool{jobs: make(chan func(*worker)), size: size, rec: rec}
+	p := &pool{size: size, rec: rec, memo: memo}
+	if size == 1 {
+		return p
+	}
+	p.jobs = make(chan func(*worker))
 	for range size {
 		p.wg.Go(func() {
 			var w *worker
 			for job := range p.jobs {
-				if w == nil {
-					w = workers.Get().(*worker)
-					w.memo = memo
-				}
-				if job(w); w.inflater == nil {
-					w = nil
-				}
+				w = p.run(w, job)
 			}
-			if w != nil {
-				w.memo = nil
-				workers.Put(w)
-			}
+			p.release(w)
 		})
 	}
 	return p
 }
 
+// run runs a job on a worker, taking one where there is none, and returns it if it can be used again.
+func (p *pool) run(w *worker, job func(*worker)) *worker {
+	if w == nil {
+		w = workers.Get().(*worker)
+		w.memo = p.memo
+	}
+	if job(w); w.inflater == nil {
+		return nil
+	}
+	return w
+}
+
+func (p *pool) release(w *worker) {
+	if w != nil {
+		w.memo = nil
+		workers.Put(w)
+	}
+}
+
 func (p *pool) stop() {
+	if p.jobs == nil {
+		p.release(p.only)
+		return
+	}
 	close(p.jobs)
 	p.wg.Wait()
 }
 
 // start hands a job about a subject to a worker. done is called when it has ended, however it ended.
 func (p *pool) start(subject string, job func(*worker), done func()) {
-	p.jobs <- func(w *worker) {
+	guarded := func(w *worker) {
 		defer done()
 		if p.rec.survive(subject, func() { job(w) }) {
 			return
 		}
 		w.inflater = nil // whatever state the worker is in, it is not used again
 	}
+	if p.jobs != nil {
+		p.jobs <- guarded
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.only = p.run(p.only, guarded)
 }
 
 // do runs one job and waits for it.

@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha1" //nolint:gosec // what the gateway lists
 	"encoding/base64"
@@ -18,7 +19,8 @@ import (
 
 // Verifier holds the bounds of a verification. The zero value uses all cores and the system's directory for temporary files.
 type Verifier struct {
-	// Workers is the number of entries that are read side by side; 0: as many as there are cores. Each takes about 450 KiB.
+	// Workers is the number of entries that are read side by side; 0: as many as there are cores, and one for a small archive. Each takes
+	// about 450 KiB.
 	Workers int
 	// TempDir is where large compressed archives within archives are unpacked to while they are read; empty: the system's.
 	TempDir string
@@ -66,16 +68,39 @@ func (v Verifier) VerifyFile(ctx context.Context, name string) (*Report, error) 
 func (v Verifier) Verify(ctx context.Context, r io.ReaderAt, size int64) (*Report, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	var held *[]byte // a small archive, until no worker reads it any more
+	if size <= smallArchive {
+		held = smallArchives.Get().(*[]byte)
+		defer smallArchives.Put(held)
+		if v.Workers == 0 {
+			v.Workers = 1
+		}
+	}
 	run := &run{ctx: ctx, cancel: cancel, verifier: v}
 	run.pool = newPool(v.Workers, v.Memo, &run.rec)
 	var err error
-	run.rec.survive("", func() { err = run.outer(r, size) })
+	run.rec.survive("", func() {
+		if held != nil {
+			*held = slices.Grow((*held)[:0], int(size))[:size]
+			if err = readAt(r, *held, 0); err != nil {
+				return
+			}
+			r = bytes.NewReader(*held)
+		}
+		err = run.outer(r, size)
+	})
 	run.pool.stop()
 	if err == nil {
 		err = context.Cause(ctx)
 	}
 	return run.rec.finish(), err
 }
+
+// smallArchive is the size up to which an archive is read at once and verified where it stands: handing its entries to others would cost
+// more than to inflate them.
+const smallArchive = 512 << 10
+
+var smallArchives = sync.Pool{New: func() any { return new([]byte) }}
 
 // run is one verification.
 type run struct {

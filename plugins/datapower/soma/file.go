@@ -52,50 +52,104 @@ func (f *fileSink) file(r *reply) *File {
 }
 
 // take reads base64 text up to the next tag, which it leaves unread.
-func (f *fileSink) take(op string, r *bufio.Reader) error {
-	full, free := make(chan []byte, blocks), make(chan []byte, blocks)
-	for range blocks {
-		block := decoded.Get().(*[]byte)
-		defer decoded.Put(block) // when it is no longer in a channel
-		free <- (*block)[:0]
-	}
-	var sinkErr error
-	done, failed := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(done)
-		for b := range full {
-			if sinkErr == nil {
-				f.sum.Write(b)
-				if _, sinkErr = f.w.Write(b); sinkErr != nil {
-					close(failed)
-				}
-				f.size += int64(len(b))
-				if f.progress != nil {
-					f.progress(f.size)
-				}
-			}
-			free <- b[:0]
-		}
-	}()
-	err := f.decode(op, r, full, free, failed)
-	close(full)
-	<-done
-	if sinkErr != nil {
+func (f *fileSink) take(op string) error {
+	d := decoding{sink: f, block: decoded.Get().(*[]byte)}
+	err := d.decode(op, f.text)
+	if sinkErr := d.end(); sinkErr != nil {
 		return &Error{Op: op, Class: Sink, Text: "the file cannot be written: " + printable(sinkErr.Error()), cause: sinkErr}
 	}
 	return err
 }
 
-func (f *fileSink) decode(op string, r *bufio.Reader, full chan<- []byte, free <-chan []byte, failed <-chan struct{}) error {
-	var d base64Decoder
+// put hashes and writes a block.
+func (f *fileSink) put(b []byte) error {
+	f.sum.Write(b)
+	if _, err := f.w.Write(b); err != nil {
+		return err
+	}
+	f.size += int64(len(b))
+	if f.progress != nil {
+		f.progress(f.size)
+	}
+	return nil
+}
+
+// decoding fills blocks. The first one that is full starts a writer beside it; a file that fits into one needs none.
+type decoding struct {
+	sink       *fileSink
+	block      *[]byte
+	full, free chan *[]byte // nil: no writer
+	failed     chan struct{}
+	done       chan struct{}
+	err        error // of the sink; the writer's own until it is done
+}
+
+func (d *decoding) startWriter() {
+	d.full, d.free = make(chan *[]byte, blocks), make(chan *[]byte, blocks)
+	d.failed, d.done = make(chan struct{}), make(chan struct{})
+	for range blocks - 1 {
+		d.free <- decoded.Get().(*[]byte)
+	}
+	go func() {
+		defer close(d.done)
+		for b := range d.full {
+			if d.err == nil {
+				if d.err = d.sink.put(*b); d.err != nil {
+					close(d.failed)
+				}
+			}
+			*b = (*b)[:0]
+			d.free <- b
+		}
+	}()
+}
+
+// next hands a full block to the writer and takes an empty one. It is false when the writer has failed.
+func (d *decoding) next() bool {
+	if d.full == nil {
+		d.startWriter()
+	}
+	d.full <- d.block
+	d.block = nil
+	select {
+	case <-d.failed:
+		return false
+	default:
+		d.block = <-d.free
+		return true
+	}
+}
+
+// end writes what is left, waits for the writer and gives the blocks back.
+func (d *decoding) end() error {
+	if d.full == nil {
+		d.err = d.sink.put(*d.block)
+	} else {
+		if d.block != nil {
+			d.full <- d.block
+		}
+		close(d.full)
+		<-d.done
+		close(d.free)
+		for b := range d.free {
+			decoded.Put(b)
+		}
+		return d.err
+	}
+	*d.block = (*d.block)[:0]
+	decoded.Put(d.block)
+	return d.err
+}
+
+func (d *decoding) decode(op string, r *bufio.Reader) error {
+	var digits base64Decoder
 	var total int64
-	block := <-free
+	f := d.sink
 	for {
 		if _, err := r.Peek(1); err != nil {
 			if err == io.EOF {
 				err = io.ErrUnexpectedEOF
 			}
-			full <- block
 			return err
 		}
 		text, _ := r.Peek(r.Buffered())
@@ -104,10 +158,10 @@ func (f *fileSink) decode(op string, r *bufio.Reader, full chan<- []byte, free <
 			text = text[:end]
 		}
 		f.keepHead(text)
-		before := len(block)
+		before := len(*d.block)
 		var err error
-		block, err = d.decode(block, text)
-		total += int64(len(block) - before)
+		*d.block, err = digits.decode(*d.block, text)
+		total += int64(len(*d.block) - before)
 		if _, discard := r.Discard(len(text)); err == nil {
 			err = discard
 		}
@@ -115,20 +169,13 @@ func (f *fileSink) decode(op string, r *bufio.Reader, full chan<- []byte, free <
 			return &Error{Op: op, Class: TooLarge, Text: fmt.Sprintf("the file has more than the %d bytes allowed", f.max)}
 		}
 		if err != nil || end >= 0 {
-			full <- block
 			if err == nil {
-				err = d.finish()
+				err = digits.finish()
 			}
 			return f.textError(op, err)
 		}
-		if len(block) >= blockSize {
-			full <- block
-			select {
-			case <-failed:
-				return nil // the rest is of no use; take knows why
-			default:
-				block = <-free
-			}
+		if len(*d.block) >= blockSize && !d.next() {
+			return nil // the rest is of no use; the end tells why
 		}
 	}
 }

@@ -310,7 +310,7 @@ func (r *reply) part(d *xml.Decoder, src *source, e xml.StartElement, file *file
 		if src.last == [2]byte{'/', '>'} {
 			return d.Skip()
 		}
-		if err := file.take(r.op, file.text); err != nil {
+		if err := file.take(r.op); err != nil {
 			return err
 		}
 		src.left = maxTail
