@@ -20,7 +20,7 @@ func TestWhatIsOwedToNoDeviceIsAcknowledgedByItsRun(t *testing.T) {
 	run := func(owed ...pending.Obligation) string {
 		id := need.Value(journal.NewRunID(time.Now()))(t)
 		need.Done(t, r.kept.Load().journal.CreateRun(t.Context(), journal.Run{ID: id, Plan: "nightly", Started: time.Now()}))
-		need.Value(r.kept.Load().journal.Append(t.Context(), id, journal.Batch{Owe: owed}))(t)
+		need.Done(t, r.kept.Load().journal.Append(t.Context(), id, journal.Batch{Owe: owed}))
 		need.Done(t, r.kept.Load().journal.FinishRun(t.Context(), id, journal.End{Time: time.Now()}))
 		return id
 	}

@@ -330,7 +330,7 @@ func (r *operation) run(ctx context.Context, loaded *Loaded, p *plan.Plan, spec 
 	}
 	hostname, _ := os.Hostname()
 	started := r.Clock.Now()
-	if err := r.journal.CreateRun(ctx, journal.Run{ID: spec.ID, Plan: p.Name, Origin: originOf(loaded, p), Spec: body, MachineVersion: lifecycle.MachineVersion,
+	if err := r.journal.CreateRun(ctx, journal.Run{ID: spec.ID, Plan: p.Name, Origin: originOf(loaded, p), Only: spec.Only, Spec: body, MachineVersion: lifecycle.MachineVersion,
 		Started: started, Host: hostname, PID: os.Getpid(), Partial: partial}); err != nil {
 		return &Error{ExitBug, err}
 	}

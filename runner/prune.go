@@ -8,7 +8,6 @@ import (
 	"github.com/dprun/dprun/runner/journal"
 	"github.com/dprun/dprun/runner/report"
 	"github.com/dprun/dprun/runner/staging"
-	"github.com/dprun/dprun/runner/status"
 )
 
 // PruneRequest asks to remove old runs and old staged files.
@@ -42,7 +41,7 @@ func (h *History) Prune(ctx context.Context, q PruneRequest) (*report.Pruned, er
 	for _, e := range swept {
 		p.Staged = append(p.Staged, stagedOf(e))
 	}
-	pruned, err := k.journal.Prune(ctx, journal.PruneRequest{Before: now.Add(-q.RunsOlderThan), Good: []string{string(status.Success)}, DryRun: q.DryRun})
+	pruned, err := k.journal.Prune(ctx, journal.PruneRequest{Before: now.Add(-q.RunsOlderThan), DryRun: q.DryRun})
 	if err != nil {
 		return nil, errors.Join(err, unswept)
 	}

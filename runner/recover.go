@@ -242,7 +242,7 @@ func (r *Runner) fresh() *record.Secrets { return record.NewSecrets(r.Environ, &
 
 // closeUnreplayed ends the tasks of a run whose events cannot be replayed.
 func (r *operation) closeUnreplayed(ctx context.Context, run journal.Run) (*event.Summary, error) {
-	tasks, err := r.journal.Tasks(ctx, run.ID)
+	own, tasks, err := r.journal.Record(ctx, run.ID)
 	if err != nil {
 		return nil, &Error{ExitBug, err}
 	}
@@ -250,20 +250,16 @@ func (r *operation) closeUnreplayed(ctx context.Context, run journal.Run) (*even
 	s := &event.Summary{Run: run.ID, Plan: run.Plan, Code: string(status.RunInterrupted), ExitCode: 1, Started: run.Started, Ended: now,
 		Message: "the run was interrupted and cannot be finished as it was begun; what it owes is done without it (`dprun owed` lists what is left); run the plan again"}
 	var out journal.Batch
-	end := func(t journal.Task, code status.Code, message string) error {
-		h, err := r.journal.History(ctx, run.ID, t.ID)
-		out.Statuses = append(out.Statuses, event.Status{V: event.Version, Run: run.ID, Task: t.ID, Seq: len(h) + 1, Plan: run.Plan, Activity: t.Activity,
+	end := func(t journal.Task, before []event.Status, code status.Code, message string) {
+		out.Statuses = append(out.Statuses, event.Status{V: event.Version, Run: run.ID, Task: t.ID, Seq: len(before) + 1, Plan: run.Plan, Activity: t.Activity,
 			Device: t.Device, Domain: t.Domain, Code: string(code), Final: true, Time: now, Message: message})
-		return err
 	}
 	for _, t := range tasks {
 		if t.Final {
 			continue
 		}
 		code, message := lifecycle.Unreplayed(status.Code(t.Code))
-		if err := end(t, code, message); err != nil {
-			return nil, &Error{ExitBug, err}
-		}
+		end(t.Task, t.History, code, message)
 		if code == status.RecoveredNeverStarted {
 			s.Cancelled++
 		} else {
@@ -271,10 +267,8 @@ func (r *operation) closeUnreplayed(ctx context.Context, run journal.Run) (*even
 		}
 		s.Tasks = append(s.Tasks, event.TaskResult{Task: t.ID, Activity: t.Activity, Device: t.Device, Domain: t.Domain, Code: string(code), Message: message})
 	}
-	if err := end(journal.Task{}, status.RunInterrupted, s.Message); err != nil { // the run itself
-		return nil, &Error{ExitBug, err}
-	}
-	if _, err := r.journal.Append(ctx, run.ID, out); err != nil {
+	end(journal.Task{}, own, status.RunInterrupted, s.Message)
+	if err := r.journal.Append(ctx, run.ID, out); err != nil {
 		return nil, &Error{ExitBug, err}
 	}
 	for _, ended := range out.Statuses {

@@ -71,7 +71,7 @@ func owe(t *testing.T, r *Runner, run, device, domain string) pending.Key {
 	id := pending.Key{Run: run, Task: "x/" + device + "/" + domain, ID: "unquiesce"}
 	o := pending.Obligation{Key: id, Kind: pending.Unquiesce, Device: device, Domain: domain, Since: time.Now(), DueBack: time.Now().Add(time.Hour), Endpoint: json.RawMessage(`{"type": "datapower"}`)}
 	need.Done(t, r.pending.Put(o))
-	need.Value(r.kept.Load().journal.Append(t.Context(), run, journal.Batch{Owe: []pending.Obligation{o}}))(t)
+	need.Done(t, r.kept.Load().journal.Append(t.Context(), run, journal.Batch{Owe: []pending.Obligation{o}}))
 	return id
 }
 

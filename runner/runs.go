@@ -9,7 +9,6 @@ import (
 	"github.com/dprun/dprun/plan/diag"
 	"github.com/dprun/dprun/runner/event"
 	"github.com/dprun/dprun/runner/journal"
-	"github.com/dprun/dprun/runner/record"
 	"github.com/dprun/dprun/runner/report"
 	"github.com/dprun/dprun/runner/staging"
 	"github.com/dprun/dprun/runner/status"
@@ -45,7 +44,7 @@ func (h *History) Runs(ctx context.Context, q RunsRequest) iter.Seq2[report.Run,
 				return
 			}
 			for _, run := range page {
-				row, _, err := row(ctx, k.journal, run)
+				row, err := row(ctx, k.journal, run)
 				if !yield(row, err) || err != nil {
 					return
 				}
@@ -59,31 +58,15 @@ func (h *History) Runs(ctx context.Context, q RunsRequest) iter.Seq2[report.Run,
 }
 
 // row sums a run up.
-func row(ctx context.Context, j *journal.Journal, run journal.Run) (report.Run, []journal.Task, error) {
-	row := report.Run{ID: run.ID, Plan: run.Plan, Narrowed: run.Partial, Code: run.Code, Final: run.State == journal.Finished, Started: run.Started, Ended: run.Ended}
+func row(ctx context.Context, j *journal.Journal, run journal.Run) (row report.Run, err error) {
+	row = report.Run{ID: run.ID, Plan: run.Plan, Narrowed: run.Partial, Code: run.Code, Final: run.State == journal.Finished, Started: run.Started, Ended: run.Ended,
+		Tasks: run.Tasks, Succeeded: run.Succeeded}
 	if row.Final {
 		row.ExitCode = &run.ExitCode
+		return row, nil
 	}
-	if row.Code == "" {
-		statuses, err := j.History(ctx, run.ID, "")
-		if err != nil {
-			return row, nil, err
-		}
-		if len(statuses) > 0 {
-			row.Code = statuses[len(statuses)-1].Code
-		}
-	}
-	tasks, err := j.Tasks(ctx, run.ID)
-	if err != nil {
-		return row, nil, err
-	}
-	row.Tasks = len(tasks)
-	for _, t := range tasks {
-		if t.Final && t.Code == string(status.Success) {
-			row.Succeeded++
-		}
-	}
-	return row, tasks, nil
+	row.Succeeded, err = j.Ended(ctx, run.ID, string(status.Success))
+	return row, err
 }
 
 // find finds a run by its ID, by a beginning of it, or as "latest".
@@ -107,38 +90,21 @@ func (h *History) Run(ctx context.Context, ref string) (report.RunDetail, error)
 	if err != nil {
 		return d, err
 	}
-	row, tasks, err := row(ctx, j, run)
+	if d.Run, err = row(ctx, j, run); err != nil {
+		return d, err
+	}
+	d.Only = run.Only
+	own, tasks, err := j.Record(ctx, run.ID)
 	if err != nil {
 		return d, err
-	}
-	d.Run = row
-	if d.Only, err = record.OnlyOf(run); err != nil {
-		return d, err
-	}
-	statuses, err := j.Statuses(ctx, run.ID)
-	if err != nil {
-		return d, err
-	}
-	histories := map[string][]event.Status{}
-	for _, s := range statuses {
-		histories[s.Task] = append(histories[s.Task], s)
-	}
-	files := map[string][]string{}
-	for e, err := range j.Events(ctx, run.ID) {
-		if err != nil {
-			return d, err
-		}
-		if e.Result != nil && e.Result.Store != nil {
-			files[e.Task] = append(files[e.Task], e.Result.Store.Location)
-		}
 	}
 	if d.Stops, err = stops(ctx, j, run.ID); err != nil {
 		return d, err
 	}
-	d.History = histories[""]
+	d.History = own
 	for _, t := range tasks {
 		d.Details = append(d.Details, report.Task{Run: run.ID, Task: t.ID, Activity: t.Activity, Device: t.Device, Domain: t.Domain, Code: t.Code, Final: t.Final,
-			Files: files[t.ID], History: histories[t.ID]})
+			Files: t.Files, History: t.History})
 	}
 	kept, err := h.staging.List()
 	if err != nil {

@@ -13,97 +13,129 @@ import (
 // Batch is what is written in one transaction.
 type Batch struct {
 	// Time is when what is paid is paid; zero: now.
-	Time     time.Time
+	Time time.Time
+	// Events are kept until the run is finished. Of one that is finished, or
+	// unknown, they are not kept: nobody replays it.
 	Events   []event.Event
-	Statuses []event.Status
+	Statuses []event.Status       // each follows the last one of its history
 	Owe      []pending.Obligation // owed from now on; Run is the batch's
 	Pay      []pending.Key        // no longer owed; Run is the batch's
+	Scripts  []Script             // that were started, or turned out not to have begun
 	Sizes    []Size
 	Devices  []Device
 	Trip     []Breaker // devices that did not come back
 }
 
 const (
-	lastEvent   = "SELECT coalesce(max(seq), 0) FROM events WHERE run = ?"
-	insertEvent = "INSERT INTO events (run, seq, task, time, json) VALUES (?,?,?,?,?)"
-	insertState = "INSERT INTO statuses (run, task, seq, code, final, time, json) VALUES (?,?,?,?,?,?,?)"
-	upsertTask  = `INSERT INTO tasks (run, id, activity, device, domain, code, final, message, started, updated, ended)
-		VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?9,iif(?7,?9,0))
-		ON CONFLICT (run, id) DO UPDATE SET activity = ?3, device = ?4, domain = ?5, code = ?6, final = ?7, message = ?8, updated = ?9,
-		started = iif(started = 0, ?9, started), ended = iif(?7, ?9, 0)`
+	insertEntry  = "INSERT INTO entries (k, events, statuses, files) VALUES (?,?,?,?)"
+	lastEntry    = "SELECT coalesce(max(k), ?1) FROM entries WHERE k BETWEEN ?1 AND ?2"
+	insertBody   = "INSERT INTO bodies (history, files) VALUES (?,?)"
+	insertTask   = "INSERT INTO tasks (run, id, activity, device, domain, code, final, body) VALUES (?,?,?,?,?,?,?,last_insert_rowid())"
+	countTasks   = "UPDATE runs SET tasks = tasks + ? WHERE n = ?"
+	enterRunCode = "UPDATE runs SET code = ? WHERE n = ?"
 )
 
 // hotStatements are prepared once.
-var hotStatements = []string{lastEvent, insertEvent, insertState, upsertTask, upsertObligation, payObligation}
+var hotStatements = []string{lastEntry, insertEntry, insertBody, insertTask, upsertSize, upsertObligation, payObligation, insertLog}
 
-// Append writes a batch of a run in one transaction and returns the number of
-// its first event (from 1 within the run). With an error, an *[Error], nothing
-// was written.
-func (j *Journal) Append(ctx context.Context, run string, b Batch) (first int64, err error) {
+// Append writes a batch of a run in one transaction. With an error, an
+// *[Error], nothing was written.
+func (j *Journal) Append(ctx context.Context, run string, b Batch) error {
 	if b.Time.IsZero() {
 		b.Time = time.Now()
 	}
-	err = j.write(ctx, "append to run "+run, func(t *transaction) error {
-		if first, err = appendEvents(t, run, b.Events); err != nil {
+	return j.write(ctx, "append to run "+run, func(t *transaction) error {
+		t.failed = func() { delete(j.open, run) } // what stands in the file counts
+		o, err := j.openRun(t, run)
+		if err != nil {
 			return err
 		}
-		if err := appendStatuses(t, run, b.Statuses); err != nil {
+		if o != nil {
+			err = o.enter(t, b)
+		} else if len(b.Statuses) > 0 {
+			err = fmt.Errorf("its history: %w", ErrNotFound)
+		}
+		if err != nil {
 			return err
 		}
 		if err := writeObligations(t, run, b.Time, b.Owe, b.Pay); err != nil {
 			return err
 		}
-		return writeFacts(t, run, b)
+		return writeFacts(t, run, o, b)
 	})
-	return first, err
 }
 
-func appendEvents(t *transaction, run string, events []event.Event) (first int64, err error) {
-	if len(events) == 0 {
-		return 0, nil
+// enter writes the events and statuses of a batch: one entry for all of them,
+// and one row for each task that has ended.
+func (o *openRun) enter(t *transaction, b Batch) error {
+	if len(b.Events) == 0 && len(b.Statuses) == 0 {
+		return nil
 	}
-	var last int64
-	if err := t.row(lastEvent, run).Scan(&last); err != nil {
-		return 0, err
-	}
-	for i, e := range events {
-		e.V = event.Version
-		body, err := json.Marshal(e)
-		if err != nil {
-			return 0, fmt.Errorf("encode event %s of %s: %w", e.Kind, e.Action, err)
+	var events []byte
+	if len(b.Events) > 0 {
+		for i := range b.Events {
+			b.Events[i].V = event.Version
 		}
-		if _, err := t.exec(insertEvent, run, last+1+int64(i), e.Task, stamp(e.Time), string(body)); err != nil {
-			return 0, err
+		var err error
+		if events, err = json.Marshal(b.Events); err != nil {
+			return fmt.Errorf("encode events: %w", err)
 		}
 	}
-	return last + 1, nil
-}
-
-func appendStatuses(t *transaction, run string, statuses []event.Status) error {
-	for _, s := range statuses {
-		s.V, s.Run = event.Version, run
-		body, err := json.Marshal(s)
-		if err != nil {
-			return fmt.Errorf("encode status %s of task %s: %w", s.Code, s.Task, err)
-		}
-		if _, err := t.exec(insertState, run, s.Task, s.Seq, s.Code, s.Final, stamp(s.Time), string(body)); err != nil {
-			return fmt.Errorf("status %d (%s) of task %q: %w", s.Seq, s.Code, s.Task, err)
-		}
-		if s.Task == "" {
-			_, err = t.exec("UPDATE runs SET code = ? WHERE id = ?", s.Code, run)
-		} else {
-			_, err = t.exec(upsertTask, run, s.Task, s.Activity, s.Device, s.Domain, s.Code, s.Final, s.Message, stamp(s.Time))
-		}
-		if err != nil {
+	files := o.learnFiles(b.Events)
+	before := o.known
+	statuses, ended, err := o.follow(b.Statuses)
+	if err != nil {
+		return err
+	}
+	o.last++
+	if _, err := t.exec(insertEntry, o.last, string(events), string(statuses), files); err != nil {
+		return err
+	}
+	for _, s := range ended {
+		if err := o.close(t, s); err != nil {
 			return err
+		}
+	}
+	if n := o.known - before; n > 0 {
+		if _, err := t.exec(countTasks, n, o.n); err != nil {
+			return err
+		}
+	}
+	for _, s := range b.Statuses {
+		if s.Task == "" {
+			if _, err := t.exec(enterRunCode, s.Code, o.n); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-func writeFacts(t *transaction, run string, b Batch) error {
-	for _, s := range b.Sizes {
+// close writes the row of a task that needs no more entries.
+func (o *openRun) close(t *transaction, s event.Status) error {
+	h := o.tasks[s.Task]
+	files, err := encodeFiles(h.files)
+	if err != nil {
+		return err
+	}
+	if _, err := t.exec(insertBody, "["+string(h.body)+"]", files); err != nil {
+		return err
+	}
+	if _, err := t.exec(insertTask, o.n, s.Task, s.Activity, s.Device, s.Domain, s.Code, s.Final); err != nil {
+		return fmt.Errorf("status %d (%s) of task %q: %w", s.Seq, s.Code, s.Task, err)
+	}
+	delete(o.tasks, s.Task)
+	return nil
+}
+
+func writeFacts(t *transaction, run string, o *openRun, b Batch) error {
+	for _, s := range b.Scripts {
 		if err := s.write(t, run); err != nil {
+			return err
+		}
+	}
+	for _, s := range b.Sizes {
+		if err := s.write(t, o); err != nil {
 			return err
 		}
 	}

@@ -7,5 +7,9 @@
 // read; other processes may have the same file open. Times are stored as
 // nanoseconds since 1970 in UTC, zero being no time.
 //
+// Of an unfinished run it keeps entries, one for each commit, from which the run
+// can be replayed. Of a finished one it keeps what is shown: a row for each
+// task, and a body with its history and where its copies are.
+//
 // No secret is ever handed to this package.
 package journal

@@ -27,6 +27,7 @@ type Journal struct {
 	reader *sql.DB
 	turn   chan struct{} // held by who writes
 	hot    map[string]*sql.Stmt
+	open   map[string]*openRun // by the run's ID; of who has the turn
 }
 
 // Open opens the journal in a file on a local file system, makes it (mode
@@ -49,7 +50,7 @@ func open(path string, busy time.Duration) (*Journal, error) {
 	if err := create(abs); err != nil {
 		return nil, explain("create it", abs, err)
 	}
-	j := &Journal{path: abs, turn: make(chan struct{}, 1), hot: map[string]*sql.Stmt{}}
+	j := &Journal{path: abs, turn: make(chan struct{}, 1), hot: map[string]*sql.Stmt{}, open: map[string]*openRun{}}
 	if err := j.connect(busy); err != nil {
 		return nil, errors.Join(explain("open it", abs, err), j.Close())
 	}
@@ -153,6 +154,8 @@ type transaction struct {
 	ctx context.Context
 	tx  *sql.Tx
 	hot map[string]*sql.Stmt
+
+	failed func() // called when nothing of it was written; nil: nobody wants to know
 }
 
 func (t *transaction) exec(query string, args ...any) (sql.Result, error) {
@@ -192,13 +195,17 @@ func (j *Journal) write(ctx context.Context, doing string, f func(*transaction) 
 		return explain(doing, j.path, err)
 	}
 	defer tx.Rollback() // after a commit it does nothing
-	if err := f(&transaction{ctx: ctx, tx: tx, hot: j.hot}); err != nil {
-		return explain(doing, j.path, err)
+	t := &transaction{ctx: ctx, tx: tx, hot: j.hot}
+	if err = f(t); err == nil {
+		err = tx.Commit()
 	}
-	if err := tx.Commit(); err != nil {
-		return explain(doing, j.path, err)
+	if err == nil {
+		return nil
 	}
-	return nil
+	if t.failed != nil {
+		t.failed()
+	}
+	return explain(doing, j.path, err)
 }
 
 // list reads rows into values.

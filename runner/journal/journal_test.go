@@ -44,7 +44,7 @@ func createRun(t testing.TB, j *Journal, r Run) {
 
 func appendTo(t testing.TB, j *Journal, run string, b Batch) {
 	t.Helper()
-	need.Value(j.Append(t.Context(), run, b))(t)
+	need.Done(t, j.Append(t.Context(), run, b))
 }
 
 // task is a status of a task that is named by activity, device and domain.
@@ -56,8 +56,8 @@ func task(seq int, code string, final bool, activity, device, domain string) eve
 func TestARunIsKeptWhole(t *testing.T) {
 	t.Parallel()
 	j := openTest(t)
-	want := Run{ID: "01A", Plan: "nightly", Vars: json.RawMessage(`{"a":1}`), Spec: json.RawMessage(`{"id":"01A"}`),
-		MachineVersion: 3, Started: noon, Host: "box", PID: 42, Resumes: "00Z", Partial: true}
+	want := Run{ID: "01A", Plan: "nightly", Only: "activity x", Spec: json.RawMessage(`{"id":"01A"}`),
+		MachineVersion: 3, Started: noon, Host: "box", PID: 42, Partial: true}
 	createRun(t, j, want)
 	got, err := j.Run(t.Context(), "01A")
 	need.Done(t, err)
@@ -73,6 +73,7 @@ func TestARunIsKeptWhole(t *testing.T) {
 	need.Done(t, j.Adopt(t.Context(), "01A", "other", 43))
 	need.Done(t, j.FinishRun(t.Context(), "01A", End{Time: noon.Add(time.Hour), ExitCode: 3, Code: "PLAN_DONE"}))
 	want.State, want.Ended, want.ExitCode, want.Code, want.Host, want.PID = Finished, noon.Add(time.Hour), 3, "PLAN_DONE", "other", 43
+	want.Spec = nil // nobody replays it any more
 	got, err = j.Run(t.Context(), "latest")
 	need.Done(t, err)
 	if d := cmp.Diff(want, got); d != "" {
@@ -118,8 +119,6 @@ func TestRunsAreListedNewestFirstAndFiltered(t *testing.T) {
 	for i, plan := range []string{"a", "b", "a", "a"} {
 		createRun(t, j, Run{ID: fmt.Sprint(i), Plan: plan, Started: noon.Add(time.Duration(i) * time.Hour), Spec: json.RawMessage("[]")})
 	}
-	need.Done(t, j.FinishRun(t.Context(), "0", End{Time: noon}))
-	appendTo(t, j, "2", Batch{Statuses: []event.Status{task(1, "X", false, "x", "fra-1", "orders")}})
 	for _, tc := range []struct {
 		filter Filter
 		limit  int
@@ -128,9 +127,9 @@ func TestRunsAreListedNewestFirstAndFiltered(t *testing.T) {
 		{Filter{}, 0, "3 2 1 0"},
 		{Filter{}, 2, "3 2"},
 		{Filter{Plan: "a"}, 0, "3 2 0"},
-		{Filter{State: Running}, 0, "3 2 1"},
-		{Filter{Device: "fra-1"}, 0, "2"},
-		{Filter{Plan: "b", State: Finished}, 0, ""},
+		{Filter{Plan: "a", After: "2"}, 0, "0"},
+		{Filter{After: "3"}, 2, "2 1"},
+		{Filter{Plan: "c"}, 0, ""},
 	} {
 		runs, err := j.Runs(t.Context(), tc.filter, tc.limit)
 		need.Done(t, err)
@@ -158,11 +157,7 @@ func TestWhatWasAppendedIsReadInOrder(t *testing.T) {
 			{V: event.Version, Time: noon.Add(time.Duration(i)), Kind: event.Started, Task: "t", Action: fmt.Sprintf("quiesce/%d", i)},
 			{V: event.Version, Time: noon, Kind: event.Finished, Task: "t", Action: "x", Failure: &failure.Error{Kind: failure.Timeout, Message: "late"}},
 		}}
-		first, err := j.Append(t.Context(), "R", b)
-		need.Done(t, err)
-		if first != int64(2*i+1) {
-			t.Errorf("batch %d begins at %d", i, first)
-		}
+		appendTo(t, j, "R", b)
 		want = append(want, b.Events...)
 		appendTo(t, j, "other", Batch{Events: b.Events[:1]})
 	}
@@ -192,13 +187,12 @@ func TestStatusesKeepTheTaskUpToDate(t *testing.T) {
 	tasks, err := j.Tasks(t.Context(), "R")
 	need.Done(t, err)
 	if d := cmp.Diff([]Task{
-		{Run: "R", ID: first.Task, Activity: "x", Device: "fra", Domain: "orders", Code: "SUCCESS", Final: true, Message: "done",
-			Started: first.Time, Updated: last.Time, Ended: last.Time},
+		{Run: "R", ID: first.Task, Activity: "x", Device: "fra", Domain: "orders", Code: "SUCCESS", Final: true},
 	}, tasks); d != "" {
 		t.Error(d)
 	}
 	for _, s := range []*event.Status{&run, &first, &second, &last} {
-		s.V, s.Run = event.Version, "R"
+		s.V, s.Run, s.Plan = event.Version, "R", "nightly"
 	}
 	history, err := j.History(t.Context(), "R", first.Task)
 	need.Done(t, err)
@@ -221,7 +215,7 @@ func TestABatchIsWrittenWholeOrNotAtAll(t *testing.T) {
 	createRun(t, j, Run{ID: "R", Started: noon})
 	s := task(1, "READY", false, "x", "fra", "orders")
 	appendTo(t, j, "R", Batch{Statuses: []event.Status{s}})
-	_, err := j.Append(t.Context(), "R", Batch{
+	err := j.Append(t.Context(), "R", Batch{
 		Events:   []event.Event{{Kind: event.Started, Time: noon}},
 		Statuses: []event.Status{task(1, "A", false, "x", "fra", "other"), s}, // the second is there already
 		Owe:      []pending.Obligation{{Key: pending.Key{ID: "unquiesce"}, Kind: pending.Unquiesce}},
@@ -307,7 +301,7 @@ func TestReadersAndWritersDoNotWaitForEachOther(t *testing.T) {
 		all.Go(func() {
 			for i := range 25 {
 				s := task(i+1, "X", false, "x", fmt.Sprint(w), "d")
-				if _, err := j.Append(t.Context(), "R", Batch{Events: []event.Event{{Kind: event.Started, Task: s.Task}}, Statuses: []event.Status{s}}); err != nil {
+				if err := j.Append(t.Context(), "R", Batch{Events: []event.Event{{Kind: event.Started, Task: s.Task}}, Statuses: []event.Status{s}}); err != nil {
 					t.Error(err)
 				}
 			}
@@ -330,9 +324,9 @@ func TestReadersAndWritersDoNotWaitForEachOther(t *testing.T) {
 	}
 	all.Wait()
 	var count, last int
-	need.Done(t, j.reader.QueryRow("SELECT count(*), max(seq) FROM events").Scan(&count, &last))
+	need.Done(t, j.reader.QueryRow("SELECT count(*), max(k) % 4294967296 FROM entries").Scan(&count, &last))
 	if count != 100 || last != 100 {
-		t.Errorf("%d events, the last is %d; want 100", count, last)
+		t.Errorf("%d entries, the last is %d; want 100", count, last)
 	}
 }
 

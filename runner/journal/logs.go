@@ -20,31 +20,24 @@ func (j *Journal) AppendLog(ctx context.Context, lines ...event.Log) error {
 		return nil
 	}
 	return j.write(ctx, "enter output", func(t *transaction) error {
-		type owner struct{ run, task string }
-		last := map[owner]int64{}
 		for _, l := range lines {
-			o := owner{l.Run, l.Task}
-			if _, known := last[o]; !known {
-				var seq int64
-				if err := t.row("SELECT coalesce(max(seq), 0) FROM logs WHERE run = ? AND task = ?", l.Run, l.Task).Scan(&seq); err != nil {
-					return err
-				}
-				last[o] = seq
-			}
-			last[o]++
-			if _, err := t.exec("INSERT INTO logs (run, task, seq, time, stream, text) VALUES (?,?,?,?,?,?)",
-				l.Run, l.Task, last[o], stamp(l.Time), l.Stream, cut(l.Text)); err != nil {
+			var seq int64
+			if err := t.row(insertLog, l.Run, l.Task, stamp(l.Time), l.Stream, cut(l.Text)).Scan(&seq); err != nil {
 				return err
 			}
-		}
-		for o, seq := range last {
-			if _, err := t.exec("DELETE FROM logs WHERE run = ? AND task = ? AND seq <= ?", o.run, o.task, seq-maxLines); err != nil {
+			if seq <= maxLines {
+				continue
+			}
+			if _, err := t.exec("DELETE FROM logs WHERE run = ? AND task = ? AND seq <= ?", l.Run, l.Task, seq-maxLines); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
 }
+
+const insertLog = `INSERT INTO logs (run, task, seq, time, stream, text)
+	SELECT ?1, ?2, coalesce(max(seq), 0) + 1, ?3, ?4, ?5 FROM logs WHERE run = ?1 AND task = ?2 RETURNING seq`
 
 // cut shortens a line at a character's border.
 func cut(text string) string {

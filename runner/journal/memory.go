@@ -17,19 +17,27 @@ type Size struct {
 	At                       time.Time
 }
 
-func (s Size) write(t *transaction, run string) error {
-	_, err := t.exec(`INSERT INTO sizes (origin, device, activity, domain, bytes, at, took) VALUES (coalesce((SELECT origin FROM runs WHERE id = ?6), ''),?1,?2,?3,?4,?5,?7)
-		ON CONFLICT (origin, device, activity, domain) DO UPDATE SET bytes = ?4, at = ?5, took = iif(took = 0, ?7, (took + ?7) / 2)`,
-		s.Device, s.Activity, s.Domain, s.Bytes, stamp(s.At), run, int64(s.Took))
+const upsertSize = `INSERT INTO sizes (origin, plan, device, activity, domain, bytes, at, run, took) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9)
+	ON CONFLICT (origin, device, activity, plan, domain) DO UPDATE SET bytes = ?6, at = ?7, run = ?8, took = iif(took = 0, ?9, (took + ?9) / 2)`
+
+// write enters a size for the plan of a run; nil: one that is not known. The
+// run is from now on the one with the last good copy.
+func (s Size) write(t *transaction, o *openRun) error {
+	if o == nil {
+		o = &openRun{}
+	}
+	_, err := t.exec(upsertSize, o.origin, o.plan, s.Device, s.Activity, s.Domain, s.Bytes, stamp(s.At), o.n, int64(s.Took))
 	return err
 }
+
+const selectSizes = `SELECT domain, bytes, took, max(at) FROM sizes WHERE origin = ? AND device = ? AND activity = ? GROUP BY domain ORDER BY domain`
 
 // LastSizes are the last good captures that plans of a file made of a device.
 func (j *Journal) LastSizes(ctx context.Context, origin, device, activity string) ([]Size, error) {
 	return list(ctx, j, "read the last sizes of "+device, func(s scanner) (z Size, err error) {
 		z.Device, z.Activity = device, activity
 		return z, s.Scan(&z.Domain, &z.Bytes, &z.Took, moment{&z.At})
-	}, "SELECT domain, bytes, took, at FROM sizes WHERE origin = ? AND device = ? AND activity = ? ORDER BY domain", origin, device, activity)
+	}, selectSizes, origin, device, activity)
 }
 
 // LastDomains are the domains that the last good run of a plan backed up with
@@ -50,19 +58,16 @@ func (j *Journal) LastDomains(ctx context.Context, plan, origin, activity, devic
 }
 
 // rememberDomains keeps, at the end of a run, what LastDomains will give. It
-// is a table of its own so that it outlives the run.
-func rememberDomains(t *transaction, run string, e End) error {
-	var plan, origin string
+// is a table of its own so that it outlives the run. It returns how many tasks
+// brought a copy.
+func (o *openRun) rememberDomains(t *transaction, run string, e End) (copies int, err error) {
 	var partial bool
-	if err := t.row("SELECT plan, origin, partial FROM runs WHERE id = ?", run).Scan(&plan, &origin, &partial); err != nil {
-		return err
+	if err := t.row("SELECT partial FROM runs WHERE n = ?", o.n).Scan(&partial); err != nil {
+		return 0, err
 	}
-	if partial {
-		return nil
-	}
-	good, err := goodDomains(t, run, e)
-	if err != nil {
-		return err
+	good, copies, err := o.goodDomains(t, e)
+	if err != nil || partial {
+		return copies, err
 	}
 	for where, domains := range good {
 		if len(domains) == 0 {
@@ -71,25 +76,25 @@ func rememberDomains(t *transaction, run string, e End) error {
 		slices.Sort(domains)
 		body, err := json.Marshal(domains)
 		if err != nil {
-			return fmt.Errorf("encode domains: %w", err)
+			return 0, fmt.Errorf("encode domains: %w", err)
 		}
 		if _, err := t.exec(`INSERT INTO good_domains (plan, activity, device, run, at, domains, origin) VALUES (?1,?2,?3,?4,?5,?6,?7)
 			ON CONFLICT (plan, origin, activity, device) DO UPDATE SET run = ?4, at = ?5, domains = ?6`,
-			plan, where.activity, where.device, run, stamp(e.Time), string(body), origin); err != nil {
-			return err
+			o.plan, where.activity, where.device, run, stamp(e.Time), string(body), o.origin); err != nil {
+			return 0, err
 		}
 	}
-	return nil
+	return copies, nil
 }
 
 type place struct{ activity, device string }
 
 // goodDomains gives the domains with a good copy for every activity and device
-// where no task ended otherwise than good or neutral.
-func goodDomains(t *transaction, run string, e End) (map[place][]string, error) {
-	rows, err := t.query("SELECT activity, device, domain, code, final FROM tasks WHERE run = ?", run)
+// where no task ended otherwise than good or neutral, and counts the good tasks.
+func (o *openRun) goodDomains(t *transaction, e End) (good map[place][]string, copies int, err error) {
+	rows, err := t.query("SELECT activity, device, domain, code, final FROM tasks WHERE run = ?", o.n)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	defer rows.Close()
 	good, bad := map[place][]string{}, map[place]bool{}
@@ -98,10 +103,11 @@ func goodDomains(t *transaction, run string, e End) (map[place][]string, error) 
 		var domain, code string
 		var final bool
 		if err := rows.Scan(&p.activity, &p.device, &domain, &code, &final); err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		switch {
 		case final && slices.Contains(e.Good, code):
+			copies++
 			if domain != "" {
 				good[p] = append(good[p], domain)
 			}
@@ -112,5 +118,5 @@ func goodDomains(t *transaction, run string, e End) (map[place][]string, error) 
 	for p := range bad {
 		delete(good, p)
 	}
-	return good, rows.Err()
+	return good, copies, rows.Err()
 }

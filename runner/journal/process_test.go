@@ -48,7 +48,7 @@ func appendBatches(path, run string, batches int) error {
 	}
 	for i := 1; i <= batches; i++ {
 		task := fmt.Sprintf("t%d", i)
-		if _, err := j.Append(context.Background(), run, Batch{
+		if err := j.Append(context.Background(), run, Batch{
 			Events:   []event.Event{{Kind: event.Started, Task: task, Action: "quiesce/1", Time: noon}},
 			Statuses: []event.Status{{Task: task, Seq: 1, Code: "X", Time: noon}},
 			Owe:      []pending.Obligation{{Key: pending.Key{Task: task, ID: "unquiesce"}, Kind: pending.Unquiesce, Since: noon}},
@@ -168,7 +168,7 @@ func appendBatchesQuietly(path, run string, batches int) error {
 		return err
 	}
 	for i := range batches {
-		if _, err := j.Append(context.Background(), run, Batch{Owe: []pending.Obligation{{Key: pending.Key{Task: fmt.Sprint(i), ID: "u"}, Kind: pending.Unquiesce}}}); err != nil {
+		if err := j.Append(context.Background(), run, Batch{Owe: []pending.Obligation{{Key: pending.Key{Task: fmt.Sprint(i), ID: "u"}, Kind: pending.Unquiesce}}}); err != nil {
 			return err
 		}
 	}
@@ -215,9 +215,9 @@ func BenchmarkAppend(b *testing.B) {
 				var batch Batch
 				for range size {
 					n++
-					task := fmt.Sprintf("export_domain.nightly/fra-1/domain-%d", n/10)
+					task := fmt.Sprintf("export_domain.nightly/fra-1/domain-%d", (n-1)/10)
 					batch.Events = append(batch.Events, event.Event{Kind: event.Finished, Time: noon, Task: task, Action: "store/offsite/persisted/1"})
-					batch.Statuses = append(batch.Statuses, event.Status{Task: task, Seq: n, Activity: "nightly", Device: "fra-1", Code: "EXECUTION_STARTED", Time: noon})
+					batch.Statuses = append(batch.Statuses, event.Status{Task: task, Seq: (n-1)%10 + 1, Activity: "nightly", Device: "fra-1", Code: "EXECUTION_STARTED", Time: noon})
 				}
 				appendTo(b, j, "R", batch)
 			}

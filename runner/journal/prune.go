@@ -2,18 +2,14 @@ package journal
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
 	"time"
 )
 
 // PruneRequest says what may be removed.
 type PruneRequest struct {
 	Before time.Time // runs that ended before it
-	// Good are the final codes of tasks that brought a copy. The last run with
-	// a good copy of something is what a later one is compared with, and tells
-	// where that copy is: it stays.
-	Good   []string
-	DryRun bool // remove nothing, and report what would be
+	DryRun bool      // remove nothing, and report what would be
 }
 
 // Why says why an old run stays.
@@ -40,6 +36,11 @@ type PruneReport struct {
 	Kept []Kept
 }
 
+// The last run with a good copy of something is what a later one is compared
+// with, and tells where that copy is.
+const selectOld = `SELECT id, EXISTS (SELECT 1 FROM obligations o WHERE o.run = runs.id AND o.paid_at = 0), n IN (SELECT run FROM sizes)
+	FROM runs WHERE state = 'finished' AND ended < ? ORDER BY started, id`
+
 // Prune removes finished runs that ended before a time, with everything about
 // them, unless they still owe something or hold the last good copy of a plan's
 // activity on a device or domain. What later runs need beside that (sizes,
@@ -50,15 +51,7 @@ func (j *Journal) Prune(ctx context.Context, q PruneRequest) (PruneReport, error
 		id         string
 		owes, good bool
 	}
-	good, err := json.Marshal(q.Good)
-	if err != nil {
-		return report, err
-	}
-	runs, err := list(ctx, j, "find old runs", func(s scanner) (o old, err error) { return o, s.Scan(&o.id, &o.owes, &o.good) },
-		`WITH last AS (SELECT t.run AS run, max(r.started) FROM tasks t JOIN runs r ON r.id = t.run
-			WHERE t.final = 1 AND t.code IN (SELECT value FROM json_each(?)) GROUP BY r.plan, r.origin, t.activity, t.device, t.domain)
-		SELECT id, EXISTS (SELECT 1 FROM obligations o WHERE o.run = runs.id AND o.paid_at = 0), id IN (SELECT run FROM last)
-		FROM runs WHERE state = 'finished' AND ended < ? ORDER BY started, id`, string(good), stamp(q.Before))
+	runs, err := list(ctx, j, "find old runs", func(s scanner) (o old, err error) { return o, s.Scan(&o.id, &o.owes, &o.good) }, selectOld, stamp(q.Before))
 	if err != nil {
 		return report, err
 	}
@@ -86,7 +79,15 @@ func (j *Journal) Prune(ctx context.Context, q PruneRequest) (PruneReport, error
 	if q.DryRun || len(report.Runs) == 0 {
 		return report, nil
 	}
-	return report, j.shrink(ctx)
+	return report, errors.Join(j.tidy(ctx), j.shrink(ctx))
+}
+
+// removeRun removes all that there is of a finished run.
+var removeRun = []string{
+	"DELETE FROM bodies WHERE n IN (SELECT body FROM tasks WHERE run = (SELECT n FROM runs WHERE id = ?))",
+	"DELETE FROM tasks WHERE run = (SELECT n FROM runs WHERE id = ?)",
+	"DELETE FROM obligations WHERE run = ?", "DELETE FROM scripts WHERE run = ?", "DELETE FROM logs WHERE run = ?",
+	"DELETE FROM runs WHERE id = ?",
 }
 
 // remove deletes a run if it owes nothing, and reports whether it did.
@@ -96,14 +97,13 @@ func (j *Journal) remove(ctx context.Context, run string) (gone bool, err error)
 		if err := t.row("SELECT EXISTS (SELECT 1 FROM obligations WHERE run = ? AND paid_at = 0)", run).Scan(&owes); err != nil || owes {
 			return err
 		}
-		for _, table := range []string{"events", "statuses", "tasks", "obligations", "logs"} {
-			if _, err := t.exec("DELETE FROM "+table+" WHERE run = ?", run); err != nil {
+		for _, query := range removeRun {
+			if _, err := t.exec(query, run); err != nil {
 				return err
 			}
 		}
-		_, err := t.exec("DELETE FROM runs WHERE id = ?", run)
-		gone = err == nil
-		return err
+		gone = true
+		return nil
 	})
 	return gone && err == nil, err
 }

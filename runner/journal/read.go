@@ -1,90 +1,174 @@
 package journal
 
 import (
+	"cmp"
 	"context"
+	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"iter"
-	"time"
+	"slices"
 
 	"github.com/dprun/dprun/runner/event"
 )
 
-// Events reads the events of a run in their order. An error ends it. Breaking
-// the loop is fine; a loop that is slow keeps the journal's log from being
-// tidied up.
+// Events reads the events of a run in their order, until the run is finished:
+// afterwards there are none. An error ends it. Breaking the loop is fine; a loop
+// that is slow keeps the journal's log from being tidied up.
 func (j *Journal) Events(ctx context.Context, run string) iter.Seq2[event.Event, error] {
 	return func(yield func(event.Event, error) bool) {
 		doing := "read the events of run " + run
-		rows, err := j.reader.QueryContext(ctx, "SELECT seq, json FROM events WHERE run = ? ORDER BY seq", run)
+		fail := func(err error) { yield(event.Event{}, explain(doing, j.path, err)) }
+		var n int64
+		err := j.reader.QueryRowContext(ctx, "SELECT n FROM runs WHERE id = ? AND state = 'running'", run).Scan(&n)
+		if errors.Is(err, sql.ErrNoRows) {
+			return
+		}
 		if err != nil {
-			yield(event.Event{}, explain(doing, j.path, err))
+			fail(err)
+			return
+		}
+		rows, err := j.reader.QueryContext(ctx, "SELECT events FROM entries WHERE k BETWEEN ? AND ? AND events <> '' ORDER BY k", firstEntry(n), firstEntry(n+1)-1)
+		if err != nil {
+			fail(err)
 			return
 		}
 		defer rows.Close()
+		seq := 0
 		for rows.Next() {
-			var seq int64
 			var body []byte
-			if err := rows.Scan(&seq, &body); err != nil {
-				yield(event.Event{}, explain(doing, j.path, err))
+			if err := rows.Scan(&body); err != nil {
+				fail(err)
 				return
 			}
-			e, err := event.Decode(body)
-			if err == nil && e.V > event.Version {
-				err = fmt.Errorf("version %d: %w", e.V, ErrNewer)
-			}
-			if err != nil {
-				yield(event.Event{}, explain(doing, j.path, fmt.Errorf("event %d: %w", seq, err)))
+			var found []event.Event
+			if err := json.Unmarshal(body, &found); err != nil {
+				fail(fmt.Errorf("the entry after event %d: %w", seq, err))
 				return
 			}
-			if !yield(e, nil) {
-				return
+			for _, e := range found {
+				if seq++; e.V > event.Version {
+					fail(fmt.Errorf("event %d: version %d: %w", seq, e.V, ErrNewer))
+					return
+				}
+				if !yield(e, nil) {
+					return
+				}
 			}
 		}
 		if err := rows.Err(); err != nil {
-			yield(event.Event{}, explain(doing, j.path, err))
+			fail(err)
 		}
 	}
-}
-
-// History is a task's statuses in their order, or with an empty task the run's own.
-func (j *Journal) History(ctx context.Context, run, task string) ([]event.Status, error) {
-	return list(ctx, j, "read the history of task "+task, scanStatus, "SELECT json FROM statuses WHERE run = ? AND task = ? ORDER BY seq", run, task)
-}
-
-// Statuses are all statuses of a run, by time and then by task.
-func (j *Journal) Statuses(ctx context.Context, run string) ([]event.Status, error) {
-	return list(ctx, j, "read the statuses of run "+run, scanStatus, "SELECT json FROM statuses WHERE run = ? ORDER BY time, task, seq", run)
-}
-
-func scanStatus(s scanner) (event.Status, error) {
-	var body []byte
-	if err := s.Scan(&body); err != nil {
-		return event.Status{}, err
-	}
-	var st event.Status
-	if err := json.Unmarshal(body, &st); err != nil {
-		return event.Status{}, fmt.Errorf("decode a status: %w", err)
-	}
-	return st, nil
 }
 
 // Task is where a task of a run stands.
 type Task struct {
 	Run, ID                  string
 	Activity, Device, Domain string
-	Code                     string // empty: no status yet
+	Code                     string // of its last status
 	Final                    bool
-	Message                  string
-	// Started is the time of the first status, Updated of the last, Ended of the final one.
-	Started, Updated, Ended time.Time
+}
+
+// TaskRecord is a task with what is kept of it.
+type TaskRecord struct {
+	Task
+	History []event.Status
+	Files   []string // where its copies are
+}
+
+// status is what all statuses of the task share.
+func (t Task) status(of event.Status) event.Status {
+	of.Task, of.Activity, of.Device, of.Domain = t.ID, t.Activity, t.Device, t.Domain
+	return of
+}
+
+// Record is what is kept of a run: its own history, and its tasks by activity,
+// device and domain.
+func (j *Journal) Record(ctx context.Context, run string) (own []event.Status, tasks []*TaskRecord, err error) {
+	f, err := j.fold(ctx, run)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, id := range f.order {
+		tasks = append(tasks, f.tasks[id])
+	}
+	slices.SortStableFunc(tasks, func(a, b *TaskRecord) int {
+		return cmp.Or(cmp.Compare(a.Activity, b.Activity), cmp.Compare(a.Device, b.Device), cmp.Compare(a.Domain, b.Domain), cmp.Compare(a.ID, b.ID))
+	})
+	return f.own, tasks, nil
+}
+
+// fold reads a run in one snapshot: what ends meanwhile is either in its entries or in its rows.
+func (j *Journal) fold(ctx context.Context, run string) (*folded, error) {
+	doing := "read run " + run
+	tx, err := j.reader.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return nil, explain(doing, j.path, err)
+	}
+	defer tx.Rollback()
+	f, err := foldRun(ctx, tx, run)
+	if err != nil {
+		return nil, explain(doing, j.path, err)
+	}
+	return f, nil
+}
+
+// History is a task's statuses in their order, or with an empty task the run's own.
+func (j *Journal) History(ctx context.Context, run, task string) ([]event.Status, error) {
+	f, err := j.fold(ctx, run)
+	switch {
+	case err != nil:
+		return nil, err
+	case task == "":
+		return f.own, nil
+	case f.tasks[task] == nil:
+		return nil, nil
+	}
+	return f.tasks[task].History, nil
+}
+
+// Statuses are all statuses of a run, by time and then by task.
+func (j *Journal) Statuses(ctx context.Context, run string) ([]event.Status, error) {
+	f, err := j.fold(ctx, run)
+	if err != nil {
+		return nil, err
+	}
+	all := f.own
+	for _, id := range f.order {
+		all = append(all, f.tasks[id].History...)
+	}
+	slices.SortStableFunc(all, func(a, b event.Status) int {
+		return cmp.Or(a.Time.Compare(b.Time), cmp.Compare(a.Task, b.Task), cmp.Compare(a.Seq, b.Seq))
+	})
+	return all, nil
 }
 
 // Tasks are the tasks of a run, by activity, device and domain.
 func (j *Journal) Tasks(ctx context.Context, run string) ([]Task, error) {
-	return list(ctx, j, "read the tasks of run "+run, func(s scanner) (t Task, err error) {
-		return t, s.Scan(&t.Run, &t.ID, &t.Activity, &t.Device, &t.Domain, &t.Code, &t.Final, &t.Message,
-			moment{&t.Started}, moment{&t.Updated}, moment{&t.Ended})
-	}, `SELECT run, id, activity, device, domain, code, final, message, started, updated, ended
-		FROM tasks WHERE run = ? ORDER BY activity, device, domain, id`, run)
+	ended, err := list(ctx, j, "read the tasks of run "+run, func(s scanner) (t Task, err error) {
+		t.Run = run
+		return t, s.Scan(&t.ID, &t.Activity, &t.Device, &t.Domain, &t.Code, &t.Final)
+	}, `SELECT id, activity, device, domain, code, final FROM tasks
+		WHERE run = (SELECT n FROM runs WHERE id = ? AND state = 'finished') ORDER BY activity, device, domain, id`, run)
+	if err != nil || len(ended) > 0 {
+		return ended, err
+	}
+	_, found, err := j.Record(ctx, run)
+	var tasks []Task
+	for _, t := range found {
+		tasks = append(tasks, t.Task)
+	}
+	return tasks, err
+}
+
+// Ended is how many tasks of a run ended in a code so far.
+func (j *Journal) Ended(ctx context.Context, run, code string) (int, error) {
+	found, err := list(ctx, j, "count the tasks of run "+run, func(s scanner) (n int, err error) { return n, s.Scan(&n) },
+		"SELECT count(*) FROM tasks WHERE run = (SELECT n FROM runs WHERE id = ?) AND code = ? AND final", run, code)
+	if err != nil {
+		return 0, err
+	}
+	return found[0], nil
 }

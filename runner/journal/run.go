@@ -29,16 +29,15 @@ type Run struct {
 	// Origin is the absolute path of the file that holds the plan: two files
 	// may have plans of one name.
 	Origin string
-	// Vars are the plan's variables that are not sensitive; Spec is what the
-	// run's machine decides on. Runs leaves them out. The text of the plan and
-	// of its variable files is not kept: it may hold secrets.
-	Vars           json.RawMessage
+	Only   string // what narrowed it, as text
+	// Spec is what the run's machine decides on, kept until the run is finished;
+	// Runs leaves it out. The text of the plan and of its variable files is not
+	// kept: it may hold secrets.
 	Spec           json.RawMessage
 	MachineVersion int
 	Started        time.Time
 	Host           string
 	PID            int
-	Resumes        string // the run that this one resumes, or empty
 	// Partial is true for a run that was narrowed by a filter: it says
 	// nothing about which domains a device has.
 	Partial bool
@@ -47,6 +46,8 @@ type Run struct {
 	Ended    time.Time
 	ExitCode int
 	Code     string // of the run, as far as it has one
+	// Tasks counts its tasks, Succeeded those that ended well: of an unfinished run, see [Journal.Ended].
+	Tasks, Succeeded int
 }
 
 // NewRunID is a new name for a run: a ULID, so that names sort by time.
@@ -58,15 +59,22 @@ func NewRunID(now time.Time) (string, error) {
 	return id.String(), nil
 }
 
-// CreateRun enters a run. State, Ended, ExitCode and Code are not taken over.
+// CreateRun enters a run. What is known of it later is not taken over.
 func (j *Journal) CreateRun(ctx context.Context, r Run) error {
 	if r.ID == "" {
 		return errors.New("enter a run into the journal: it has no ID")
 	}
 	return j.write(ctx, "enter run "+r.ID, func(t *transaction) error {
-		_, err := t.exec(`INSERT INTO runs (id, plan, origin, vars, spec, machine_version, started, host, pid, resumes, partial)
-			VALUES (?,?,?,?,?,?,?,?,?,?,?)`, r.ID, r.Plan, r.Origin, string(r.Vars), string(r.Spec), r.MachineVersion,
-			stamp(r.Started), r.Host, r.PID, r.Resumes, r.Partial)
+		res, err := t.exec("INSERT INTO runs (id, plan, origin, narrowed, machine_version, started, host, pid, partial) VALUES (?,?,?,?,?,?,?,?,?)",
+			r.ID, r.Plan, r.Origin, r.Only, r.MachineVersion, stamp(r.Started), r.Host, r.PID, r.Partial)
+		if err != nil {
+			return err
+		}
+		n, err := res.LastInsertId()
+		if err != nil {
+			return err
+		}
+		_, err = t.exec("INSERT INTO specs (run, spec) VALUES (?,?)", n, string(r.Spec))
 		return err
 	})
 }
@@ -90,15 +98,85 @@ type End struct {
 	Good, Neutral []string
 }
 
-// FinishRun marks a run as over. What it still owes stays owed.
+// FinishRun marks a run as over, and removes its events: nobody replays them any
+// more. What it still owes stays owed.
 func (j *Journal) FinishRun(ctx context.Context, run string, e End) error {
-	return j.write(ctx, "finish run "+run, func(t *transaction) error {
-		res, err := t.exec("UPDATE runs SET state = 'finished', ended = ?, exit_code = ?, code = ? WHERE id = ?", stamp(e.Time), e.ExitCode, e.Code, run)
-		if err := touched(res, err, "run "+run); err != nil {
+	err := j.write(ctx, "finish run "+run, func(t *transaction) error {
+		o, err := j.openRun(t, run)
+		if err == nil && o == nil {
+			err = fmt.Errorf("an unfinished run %s: %w", run, ErrNotFound)
+		}
+		if err != nil {
 			return err
 		}
-		return rememberDomains(t, run, e)
+		delete(j.open, run)
+		if err := o.closeAll(t, run); err != nil {
+			return err
+		}
+		good, err := o.rememberDomains(t, run, e)
+		if err != nil {
+			return err
+		}
+		_, err = t.exec("UPDATE runs SET state = 'finished', ended = ?, exit_code = ?, code = coalesce(nullif(?, ''), code), history = ?, succeeded = ? WHERE n = ?",
+			stamp(e.Time), e.ExitCode, e.Code, "["+string(o.own.body)+"]", good, o.n)
+		return err
 	})
+	if err != nil {
+		return err
+	}
+	return j.tidy(ctx)
+}
+
+// closeAll writes the rows of the tasks that never ended.
+func (o *openRun) closeAll(t *transaction, run string) error {
+	if len(o.tasks) == 0 {
+		return nil
+	}
+	f, err := foldRun(t.ctx, t.tx, run)
+	if err != nil {
+		return err
+	}
+	for _, id := range f.order {
+		if r := f.tasks[id]; !r.Final {
+			if err := o.close(t, r.History[len(r.History)-1]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// entriesAtOnce is how many entries are removed in one transaction: others can write in between.
+const entriesAtOnce = 4096
+
+// tidy removes what only unfinished runs need of those that are finished, and
+// gives the room back.
+func (j *Journal) tidy(ctx context.Context) error {
+	done, err := list(ctx, j, "find finished runs", func(s scanner) (n int64, err error) { return n, s.Scan(&n) },
+		"SELECT run FROM specs JOIN runs ON runs.n = specs.run WHERE state = 'finished'")
+	if err != nil || len(done) == 0 {
+		return err
+	}
+	for _, n := range done {
+		for more := true; more; {
+			err := j.write(ctx, "remove the events of a finished run", func(t *transaction) error {
+				res, err := t.exec("DELETE FROM entries WHERE k IN (SELECT k FROM entries WHERE k BETWEEN ? AND ? LIMIT ?)", firstEntry(n), firstEntry(n+1)-1, entriesAtOnce)
+				if err != nil {
+					return err
+				}
+				removed, err := res.RowsAffected()
+				if more = removed == entriesAtOnce; more || err != nil {
+					return err
+				}
+				_, err = t.exec("DELETE FROM specs WHERE run = ?", n) // last: it says that there may be more
+				return err
+			})
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return j.shrink(ctx)
 }
 
 // touched turns a change that met no row into ErrNotFound.
@@ -112,61 +190,78 @@ func touched(res sql.Result, err error, what string) error {
 	return fmt.Errorf("%s: %w", what, ErrNotFound)
 }
 
-const (
-	runColumns = "id, plan, origin, machine_version, started, host, pid, resumes, partial, state, ended, exit_code, code"
-	runBodies  = ", vars, spec"
-)
+const runColumns = "id, plan, origin, narrowed, machine_version, started, host, pid, partial, state, ended, exit_code, code, tasks, succeeded"
 
 func (r *Run) columns() []any {
-	return []any{&r.ID, &r.Plan, &r.Origin, &r.MachineVersion, moment{&r.Started}, &r.Host, &r.PID, &r.Resumes, &r.Partial, &r.State, moment{&r.Ended}, &r.ExitCode, &r.Code}
+	return []any{&r.ID, &r.Plan, &r.Origin, &r.Only, &r.MachineVersion, moment{&r.Started}, &r.Host, &r.PID, &r.Partial, &r.State, moment{&r.Ended},
+		&r.ExitCode, &r.Code, &r.Tasks, &r.Succeeded}
 }
 
 func scanRun(s scanner) (r Run, err error) { return r, s.Scan(r.columns()...) }
 
+const selectWholeRuns = "SELECT " + runColumns + ", spec FROM runs LEFT JOIN specs ON specs.run = runs.n "
+
 func scanWholeRun(s scanner) (r Run, err error) {
-	var vars, spec []byte
-	err = s.Scan(append(r.columns(), &vars, &spec)...)
-	r.Vars, r.Spec = orNil(vars), orNil(spec)
+	var spec []byte
+	err = s.Scan(append(r.columns(), &spec)...)
+	r.Spec = orNil(spec)
 	return r, err
 }
 
 // Filter narrows a list of runs; what is empty does not.
 type Filter struct {
-	Plan   string
-	State  State
-	Device string // with a task on this device
-	After  string // older than the run of this ID
+	Plan  string
+	After string // older than the run of this ID
 }
 
-// Runs lists runs, the newest first, without their Vars and Spec.
-// A limit of 0 is none.
+// Runs lists runs, the newest first, without their Spec. A limit of 0 is none.
 func (j *Journal) Runs(ctx context.Context, f Filter, limit int) ([]Run, error) {
-	if limit <= 0 {
-		limit = -1
-	}
-	return list(ctx, j, "list runs", scanRun, "SELECT "+runColumns+` FROM runs
-		WHERE (?1 = '' OR plan = ?1) AND (?2 = '' OR state = ?2) AND (?3 = '' OR id IN (SELECT run FROM tasks WHERE device = ?3))
-		AND (?4 = '' OR (started, id) < (SELECT started, id FROM runs WHERE id = ?4))
-		ORDER BY started DESC, id DESC LIMIT ?5`, f.Plan, string(f.State), f.Device, f.After, limit)
+	query, args := f.query(limit)
+	return list(ctx, j, "list runs", scanRun, query, args...)
 }
+
+// query asks for what the filter says and no more: so an index can answer it.
+func (f Filter) query(limit int) (query string, args []any) {
+	query = "SELECT " + runColumns + " FROM runs WHERE true"
+	if f.Plan != "" {
+		query += " AND plan = ?"
+		args = append(args, f.Plan)
+	}
+	if f.After != "" {
+		query += " AND (started, id) < (SELECT started, id FROM runs WHERE id = ?)"
+		args = append(args, f.After)
+	}
+	query += " ORDER BY started DESC, id DESC"
+	if limit > 0 {
+		query += " LIMIT ?"
+		args = append(args, limit)
+	}
+	return query, args
+}
+
+const selectUnfinished = selectWholeRuns + "WHERE state = 'running' ORDER BY started, id"
 
 // UnfinishedRuns lists the runs that are under way or died, the oldest first, whole.
 func (j *Journal) UnfinishedRuns(ctx context.Context) ([]Run, error) {
-	return list(ctx, j, "list unfinished runs", scanWholeRun, "SELECT "+runColumns+runBodies+" FROM runs WHERE state = 'running' ORDER BY started, id")
+	return list(ctx, j, "list unfinished runs", scanWholeRun, selectUnfinished)
 }
+
+const (
+	selectNewest   = selectWholeRuns + "ORDER BY started DESC, id DESC LIMIT 1"
+	selectByPrefix = selectWholeRuns + "WHERE id >= ?1 AND id < ?1 || char(1114111) ORDER BY id LIMIT 2" // the one that is exactly so comes first
+)
 
 // Run finds a run by its ID, by a beginning of it that no other run shares,
 // or, with "latest", the newest. It returns ErrNotFound or ErrAmbiguous.
 func (j *Journal) Run(ctx context.Context, ref string) (Run, error) {
 	doing := fmt.Sprintf("find run %q", ref)
-	const columns = "SELECT " + runColumns + runBodies + " FROM runs "
 	var found []Run
 	var err error
 	if ref == "latest" {
-		found, err = list(ctx, j, doing, scanWholeRun, columns+"ORDER BY started DESC, id DESC LIMIT 1")
+		found, err = list(ctx, j, doing, scanWholeRun, selectNewest)
 	} else if ref != "" {
 		// Two are enough to know that the beginning is not enough.
-		found, err = list(ctx, j, doing, scanWholeRun, columns+"WHERE substr(id, 1, length(?1)) = ?1 ORDER BY id <> ?1, id LIMIT 2", strings.ToUpper(ref))
+		found, err = list(ctx, j, doing, scanWholeRun, selectByPrefix, strings.ToUpper(ref))
 	}
 	switch {
 	case err != nil:

@@ -83,7 +83,93 @@ ALTER TABLE devices DROP COLUMN breaker_run;
 CREATE TABLE members (
   plan TEXT NOT NULL, origin TEXT NOT NULL, device TEXT NOT NULL, grp TEXT NOT NULL, endpoint TEXT NOT NULL,
   PRIMARY KEY (plan, origin, device)) WITHOUT ROWID;
-`}
+`, compact}
+
+// compact keeps of a finished run what is shown of it: a short row for each task,
+// and a body with its history and where its copies are. What only a replay needs
+// stands in entries, one for each commit, which have the numbers of their run
+// times 2^32 and following, and go when the run is finished.
+const compact = `
+ALTER TABLE runs RENAME TO runs3;
+DROP INDEX runs_started;
+DROP INDEX runs_state;
+CREATE TABLE runs (
+  n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, plan TEXT NOT NULL, origin TEXT NOT NULL, narrowed TEXT NOT NULL, machine_version INTEGER NOT NULL,
+  started INTEGER NOT NULL, ended INTEGER NOT NULL DEFAULT 0, exit_code INTEGER NOT NULL DEFAULT 0, code TEXT NOT NULL DEFAULT '',
+  state TEXT NOT NULL DEFAULT 'running', host TEXT NOT NULL, pid INTEGER NOT NULL, partial INTEGER NOT NULL,
+  tasks INTEGER NOT NULL DEFAULT 0, succeeded INTEGER NOT NULL DEFAULT 0, history TEXT NOT NULL DEFAULT '');
+CREATE TABLE specs (run INTEGER PRIMARY KEY, spec TEXT NOT NULL);
+ALTER TABLE tasks RENAME TO tasks3;
+DROP INDEX tasks_device;
+CREATE TABLE tasks (
+  run INTEGER NOT NULL, id TEXT NOT NULL, activity TEXT NOT NULL, device TEXT NOT NULL, domain TEXT NOT NULL, code TEXT NOT NULL, final INTEGER NOT NULL,
+  body INTEGER NOT NULL,
+  PRIMARY KEY (run, id)) WITHOUT ROWID;
+CREATE TABLE bodies (n INTEGER PRIMARY KEY, history TEXT NOT NULL, files TEXT NOT NULL);
+CREATE TABLE entries (k INTEGER PRIMARY KEY, events TEXT NOT NULL, statuses TEXT NOT NULL, files TEXT NOT NULL);
+CREATE TABLE scripts (
+  run TEXT NOT NULL, task TEXT NOT NULL, action TEXT NOT NULL, begun INTEGER NOT NULL,
+  PRIMARY KEY (run, task, action)) WITHOUT ROWID;
+ALTER TABLE sizes RENAME TO sizes3;
+CREATE TABLE sizes (
+  origin TEXT NOT NULL, plan TEXT NOT NULL, device TEXT NOT NULL, activity TEXT NOT NULL, domain TEXT NOT NULL, bytes INTEGER NOT NULL,
+  at INTEGER NOT NULL, took INTEGER NOT NULL, run INTEGER NOT NULL,
+  PRIMARY KEY (origin, device, activity, plan, domain)) WITHOUT ROWID;
+
+CREATE TEMP TABLE histories AS SELECT run, task, group_concat(json, ',' ORDER BY seq) AS body FROM (
+  SELECT run, task, seq, json_object('c', code, 't', time - lag(time, 1, 0) OVER (PARTITION BY run, task ORDER BY seq),
+    'f', json(iif(final, 'true', 'false')), 'm', json_extract(json, '$.message'),
+    'k', json(json_extract(json, '$.causes')), 'w', json(json_extract(json, '$.warnings'))) AS json FROM statuses) GROUP BY run, task;
+CREATE UNIQUE INDEX temp.histories_task ON histories (run, task);
+CREATE TEMP TABLE copies AS SELECT run, task, json_group_array(json_extract(json, '$.result.store.location') ORDER BY seq) AS files
+  FROM events WHERE json_extract(json, '$.result.store.location') IS NOT NULL GROUP BY run, task;
+CREATE UNIQUE INDEX temp.copies_task ON copies (run, task);
+
+INSERT INTO runs (id, plan, origin, narrowed, machine_version, started, ended, exit_code, code, state, host, pid, partial, tasks, succeeded, history)
+  SELECT id, plan, origin, coalesce(json_extract(nullif(spec, ''), '$.spec.only'), ''), machine_version, started, ended, exit_code, code, state, host, pid, partial,
+    (SELECT count(*) FROM tasks3 WHERE run = runs3.id), (SELECT count(*) FROM tasks3 WHERE run = runs3.id AND final AND code = 'SUCCESS'),
+    coalesce('[' || (SELECT body FROM histories WHERE run = runs3.id AND task = '') || ']', '')
+  FROM runs3 ORDER BY started, id;
+INSERT INTO specs SELECT n, spec FROM runs3 JOIN runs USING (id) WHERE runs3.state = 'running';
+
+CREATE TEMP TABLE moved AS SELECT r.n AS run, t.id, activity, device, domain, t.code, final, coalesce('[' || h.body || ']', '') AS history, coalesce(c.files, '') AS files,
+    r.state = 'finished' OR final AS ended, row_number() OVER (ORDER BY r.n, t.updated, t.id) AS body
+  FROM tasks3 t JOIN runs r ON r.id = t.run LEFT JOIN histories h ON h.run = t.run AND h.task = t.id LEFT JOIN copies c ON c.run = t.run AND c.task = t.id;
+INSERT INTO bodies SELECT body, history, files FROM moved WHERE ended;
+INSERT INTO tasks SELECT run, id, activity, device, domain, code, final, body FROM moved WHERE ended;
+
+INSERT INTO entries SELECT n * 4294967296 + seq, '[' || json || ']', '', '' FROM events JOIN runs ON runs.id = events.run WHERE state = 'running';
+INSERT INTO entries SELECT run * 4294967296 + 4294967296 / 2 + body,  '',
+    json_array(json_object('i', id, 'a', activity, 'd', device, 'o', domain, 'h', json(history))),
+    coalesce((SELECT json_group_array(json_object('i', moved.id, 'f', value)) FROM json_each(nullif(files, ''))), '')
+  FROM moved WHERE NOT ended;
+INSERT INTO scripts SELECT run, task, json_extract(json, '$.action'), begun FROM (
+  SELECT run, task, json, json_extract(json, '$.kind') = 'started' OR coalesce(json_extract(json, '$.failure.reason'), '') <> 'not_executable' AS begun,
+    row_number() OVER (PARTITION BY run, task, json_extract(json, '$.action') ORDER BY seq DESC) AS last
+  FROM events WHERE json_extract(json, '$.action') LIKE 'script/%' AND json_extract(json, '$.kind') IN ('started', 'finished')) WHERE last = 1;
+
+INSERT INTO sizes SELECT origin, plan, device, activity, domain, bytes, at, took, run FROM (
+  SELECT r.origin, r.plan, t.device, t.activity, t.domain, coalesce(s.bytes, 0) AS bytes, coalesce(s.at, r.ended) AS at, coalesce(s.took, 0) AS took, r.n AS run, max(r.started)
+  FROM tasks3 t JOIN runs r ON r.id = t.run LEFT JOIN sizes3 s USING (origin, device, activity, domain)
+  WHERE t.final AND t.code = 'SUCCESS' GROUP BY r.origin, r.plan, t.device, t.activity, t.domain);
+INSERT INTO sizes SELECT origin, '', device, activity, domain, bytes, at, took, 0 FROM sizes3 s
+  WHERE NOT EXISTS (SELECT 1 FROM sizes z WHERE (z.origin, z.device, z.activity, z.domain) = (s.origin, s.device, s.activity, s.domain));
+
+DROP TABLE runs3;
+DROP TABLE tasks3;
+DROP TABLE events;
+DROP TABLE statuses;
+DROP TABLE sizes3;
+DROP TABLE histories;
+DROP TABLE copies;
+DROP TABLE moved;
+
+CREATE INDEX runs_started ON runs (started, id);
+CREATE INDEX runs_plan ON runs (plan, started, id);
+CREATE INDEX runs_unfinished ON runs (started, id) WHERE state = 'running';
+CREATE INDEX runs_ended ON runs (ended) WHERE state = 'finished';
+CREATE INDEX obligations_back ON obligations (paid_at) WHERE kind = 'unquiesce';
+`
 
 // migrate brings the journal up to date, in a transaction that only one
 // process can have. A newer journal is refused.

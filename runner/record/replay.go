@@ -55,14 +55,3 @@ func Replay(ctx context.Context, j *journal.Journal, run journal.Run) (_ *lifecy
 	machine.Dirty()
 	return machine, rec, nil
 }
-
-// OnlyOf gives what a run of the journal was narrowed by.
-func OnlyOf(run journal.Run) (string, error) {
-	var rec struct {
-		Spec struct{ Only string }
-	}
-	if err := json.Unmarshal(run.Spec, &rec); err != nil {
-		return "", fmt.Errorf("read the journal's record of run %s: %w", run.ID, err)
-	}
-	return rec.Spec.Only, nil
-}

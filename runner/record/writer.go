@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/dprun/dprun/runner/engine"
 	"github.com/dprun/dprun/runner/event"
@@ -14,6 +15,7 @@ import (
 	"github.com/dprun/dprun/runner/lifecycle"
 	"github.com/dprun/dprun/runner/pending"
 	"github.com/dprun/dprun/runner/status"
+	"github.com/dprun/dprun/sdk/failure"
 )
 
 // Writer writes one run's batches into the journal. It implements
@@ -100,7 +102,8 @@ func (b *Writer) Append(ctx context.Context, in engine.Batch) error {
 	for _, s := range in.Statuses {
 		b.note(s, &out)
 	}
-	if _, err := b.Journal.Append(ctx, b.Record.Spec.ID, out); err != nil {
+	out.Scripts = ScriptsOf(in.Events)
+	if err := b.Journal.Append(ctx, b.Record.Spec.ID, out); err != nil {
 		return err
 	}
 	for _, s := range in.Statuses {
@@ -109,6 +112,17 @@ func (b *Writer) Append(ctx context.Context, in engine.Batch) error {
 		}
 	}
 	return nil
+}
+
+// ScriptsOf tells of scripts whether they have begun. One whose command could
+// not be started has not.
+func ScriptsOf(events []event.Event) (out []journal.Script) {
+	for _, e := range events {
+		if (e.Kind == event.Started || e.Kind == event.Finished) && strings.HasPrefix(e.Action, string(lifecycle.ActScript)+"/") {
+			out = append(out, journal.Script{Task: e.Task, Action: e.Action, Begun: e.Failure == nil || e.Failure.Reason != failure.NotExecutable})
+		}
+	}
+	return out
 }
 
 // note enters what later runs want to know of a status.

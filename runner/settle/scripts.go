@@ -160,21 +160,7 @@ func (s *Settler) begunAlready(ctx context.Context, o pending.Obligation, action
 	if again(o) {
 		return false, nil
 	}
-	for e, err := range s.Journal.Events(ctx, o.Run) {
-		if err != nil {
-			return false, err
-		}
-		if e.Task != o.Task || e.Action != action {
-			continue
-		}
-		switch e.Kind {
-		case event.Started:
-			begun = true
-		case event.Finished:
-			begun = !notBegun(e.Failure)
-		}
-	}
-	return begun, nil
+	return s.Journal.Begun(ctx, o.Key, action)
 }
 
 // notBegun reports whether a failed script did not even start.
@@ -222,7 +208,7 @@ func (s *Settler) appendScript(ctx context.Context, o pending.Obligation, ev eve
 	if s.Journal == nil {
 		return nil // only one that may be run again comes so far
 	}
-	if _, err := s.Journal.Append(ctx, o.Run, journal.Batch{Events: []event.Event{ev}}); err != nil && !again(o) {
+	if err := s.Journal.Append(ctx, o.Run, journal.Batch{Scripts: record.ScriptsOf([]event.Event{ev})}); err != nil && !again(o) {
 		return err
 	}
 	return nil
