@@ -52,8 +52,7 @@ func (r *operation) drive(ctx context.Context, machine *lifecycle.Run, host *plu
 	desk.Close()
 	r.lines.flush()
 	s := summarize(machine, exit, started, r.Clock.Now())
-	err = r.journal.FinishRun(context.WithoutCancel(ctx), spec.ID, journal.End{Time: s.Ended, ExitCode: exit, Code: s.Code,
-		Good: []string{string(status.Success)}, Neutral: neutralCodes()})
+	err = r.journal.FinishRun(context.WithoutCancel(ctx), spec.ID, journal.End{Time: s.Ended, ExitCode: exit, Code: s.Code, Neutral: neutralCodes()})
 	if err != nil {
 		r.Log.Error("the run's end could not be written down", "run", spec.ID, "error", err)
 		s.ExitCode = graverExit(ExitBug, s.ExitCode)

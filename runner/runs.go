@@ -11,7 +11,6 @@ import (
 	"github.com/dprun/dprun/runner/journal"
 	"github.com/dprun/dprun/runner/report"
 	"github.com/dprun/dprun/runner/staging"
-	"github.com/dprun/dprun/runner/status"
 )
 
 // RunsRequest asks for runs.
@@ -65,7 +64,7 @@ func row(ctx context.Context, j *journal.Journal, run journal.Run) (row report.R
 		row.ExitCode = &run.ExitCode
 		return row, nil
 	}
-	row.Succeeded, err = j.Ended(ctx, run.ID, string(status.Success))
+	row.Succeeded, err = j.Succeeded(ctx, run.ID)
 	return row, err
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/dprun/dprun/runner/event"
@@ -21,7 +22,7 @@ type Batch struct {
 	Owe      []pending.Obligation // owed from now on; Run is the batch's
 	Pay      []pending.Key        // no longer owed; Run is the batch's
 	Scripts  []Script             // that were started, or turned out not to have begun
-	Sizes    []Size
+	Good     []Good               // of the tasks that end
 	Devices  []Device
 	Trip     []Breaker // devices that did not come back
 }
@@ -29,14 +30,15 @@ type Batch struct {
 const (
 	insertEntry  = "INSERT INTO entries (k, events, statuses, files) VALUES (?,?,?,?)"
 	lastEntry    = "SELECT coalesce(max(k), ?1) FROM entries WHERE k BETWEEN ?1 AND ?2"
-	insertBody   = "INSERT INTO bodies (history, files) VALUES (?,?)"
-	insertTask   = "INSERT INTO tasks (run, id, activity, device, domain, code, final, body) VALUES (?,?,?,?,?,?,?,last_insert_rowid())"
+	insertTask   = "INSERT INTO tasks (k, id, activity, device, domain, code, final, good, bytes, took) VALUES (?,?,?,?,?,?,?,?,?,?)"
+	insertBody   = "INSERT INTO bodies (k, history, files) VALUES (?,?,?)"
 	countTasks   = "UPDATE runs SET tasks = tasks + ? WHERE n = ?"
 	enterRunCode = "UPDATE runs SET code = ? WHERE n = ?"
 )
 
 // hotStatements are prepared once.
-var hotStatements = []string{lastEntry, insertEntry, insertBody, insertTask, upsertSize, upsertObligation, payObligation, insertLog}
+var hotStatements = []string{lastEntry, insertEntry, insertTask, insertBody, countTasks, enterRunCode, upsertObligation, payObligation, insertLog,
+	begin, commit, rollback}
 
 // Append writes a batch of a run in one transaction. With an error, an
 // *[Error], nothing was written.
@@ -61,7 +63,7 @@ func (j *Journal) Append(ctx context.Context, run string, b Batch) error {
 		if err := writeObligations(t, run, b.Time, b.Owe, b.Pay); err != nil {
 			return err
 		}
-		return writeFacts(t, run, o, b)
+		return writeFacts(t, run, b)
 	})
 }
 
@@ -92,7 +94,11 @@ func (o *openRun) enter(t *transaction, b Batch) error {
 		return err
 	}
 	for _, s := range ended {
-		if err := o.close(t, s); err != nil {
+		var good *Good
+		if i := slices.IndexFunc(b.Good, func(g Good) bool { return g.Task == s.Task }); i >= 0 {
+			good = &b.Good[i]
+		}
+		if err := o.close(t, s, good); err != nil {
 			return err
 		}
 	}
@@ -111,31 +117,31 @@ func (o *openRun) enter(t *transaction, b Batch) error {
 	return nil
 }
 
-// close writes the row of a task that needs no more entries.
-func (o *openRun) close(t *transaction, s event.Status) error {
+// close writes the row and the body of a task that needs no more entries.
+func (o *openRun) close(t *transaction, s event.Status, good *Good) error {
 	h := o.tasks[s.Task]
 	files, err := encodeFiles(h.files)
 	if err != nil {
 		return err
 	}
-	if _, err := t.exec(insertBody, "["+string(h.body)+"]", files); err != nil {
+	var copied Good
+	if good != nil {
+		copied = *good
+	}
+	o.row++
+	if _, err := t.exec(insertTask, o.row, s.Task, s.Activity, s.Device, s.Domain, s.Code, s.Final, good != nil, copied.Bytes, int64(copied.Took)); err != nil {
 		return err
 	}
-	if _, err := t.exec(insertTask, o.n, s.Task, s.Activity, s.Device, s.Domain, s.Code, s.Final); err != nil {
-		return fmt.Errorf("status %d (%s) of task %q: %w", s.Seq, s.Code, s.Task, err)
+	if _, err := t.exec(insertBody, o.row, "["+string(h.body)+"]", files); err != nil {
+		return err
 	}
 	delete(o.tasks, s.Task)
 	return nil
 }
 
-func writeFacts(t *transaction, run string, o *openRun, b Batch) error {
+func writeFacts(t *transaction, run string, b Batch) error {
 	for _, s := range b.Scripts {
 		if err := s.write(t, run); err != nil {
-			return err
-		}
-	}
-	for _, s := range b.Sizes {
-		if err := s.write(t, o); err != nil {
 			return err
 		}
 	}

@@ -29,13 +29,13 @@ func TestAFullDiskIsTold(t *testing.T) {
 	t.Parallel()
 	j := openTest(t)
 	createRun(t, j, Run{ID: "R"})
-	if _, err := j.writer.Exec("PRAGMA max_page_count = 1"); err != nil { // as large as it is
+	if _, err := j.writer.ExecContext(t.Context(), "PRAGMA max_page_count = 1"); err != nil { // as large as it is
 		t.Fatal(err)
 	}
 	big := Batch{Events: []event.Event{{Kind: event.CancelRequested, Reason: strings.Repeat("x", 1<<20)}}}
 	err := j.Append(t.Context(), "R", big)
 	refused(t, j.Path(), err, ErrFull)
-	need.Value(j.writer.Exec("PRAGMA max_page_count = 1000000"))(t)
+	need.Value(j.writer.ExecContext(t.Context(), "PRAGMA max_page_count = 1000000"))(t)
 	if err := j.Append(t.Context(), "R", big); err != nil {
 		t.Errorf("with room again: %v", err)
 	}
@@ -45,7 +45,7 @@ func TestAReadOnlyJournalIsTold(t *testing.T) {
 	t.Parallel()
 	j := openTest(t)
 	createRun(t, j, Run{ID: "R"})
-	need.Value(j.writer.Exec("PRAGMA query_only = 1"))(t)
+	need.Value(j.writer.ExecContext(t.Context(), "PRAGMA query_only = 1"))(t)
 	err := j.Append(t.Context(), "R", Batch{Events: []event.Event{{Kind: event.Started}}})
 	refused(t, j.Path(), err, ErrReadOnly)
 }
@@ -53,7 +53,7 @@ func TestAReadOnlyJournalIsTold(t *testing.T) {
 func TestAJournalThatAnotherProcessHoldsIsTold(t *testing.T) {
 	t.Parallel()
 	holder := openTest(t)
-	tx, err := holder.writer.Begin() // immediate: it holds the write lock
+	tx, err := holder.writer.BeginTx(t.Context(), nil) // immediate: it holds the write lock
 	need.Done(t, err)
 	defer tx.Rollback()
 	j, err := open(holder.Path(), 20*time.Millisecond)
@@ -112,7 +112,7 @@ func TestANewerJournalIsRefused(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal.db")
 	j, err := Open(path)
 	need.Done(t, err)
-	need.Value(j.writer.Exec("PRAGMA user_version = 999"))(t)
+	need.Value(j.writer.ExecContext(t.Context(), "PRAGMA user_version = 999"))(t)
 	need.Done(t, j.Close())
 	_, err = Open(path)
 	refused(t, path, err, ErrNewer)
@@ -122,7 +122,7 @@ func TestANewerEventIsRefused(t *testing.T) {
 	t.Parallel()
 	j := openTest(t)
 	createRun(t, j, Run{ID: "R"})
-	need.Value(j.writer.Exec(`INSERT INTO entries SELECT n * 4294967296 + 1, '[{"v":99,"kind":"teleported"}]', '', '' FROM runs`))(t)
+	need.Value(j.writer.ExecContext(t.Context(), `INSERT INTO entries SELECT n * 4294967296 + 1, '[{"v":99,"kind":"teleported"}]', '', '' FROM runs`))(t)
 	told := false
 	for _, err := range j.Events(t.Context(), "R") {
 		if told = true; !errors.Is(err, ErrNewer) {

@@ -22,12 +22,13 @@ const (
 
 // Journal is an open journal. Its methods may be called concurrently.
 type Journal struct {
-	path   string
-	writer *sql.DB // one connection
-	reader *sql.DB
-	turn   chan struct{} // held by who writes
-	hot    map[string]*sql.Stmt
-	open   map[string]*openRun // by the run's ID; of who has the turn
+	path    string
+	writer  *sql.Conn // of writers, which has but this one
+	reader  *sql.DB
+	writers *sql.DB
+	turn    chan struct{} // held by who writes
+	hot     map[string]*sql.Stmt
+	open    map[string]*openRun // by the run's ID; of who has the turn
 }
 
 // Open opens the journal in a file on a local file system, makes it (mode
@@ -99,20 +100,23 @@ func (j *Journal) connect(busy time.Duration) error {
 	if info.Size() == 0 { // counts only before the first page, and later needs the writer's lock for nothing
 		common = append(common, "auto_vacuum(INCREMENTAL)")
 	}
-	if j.writer, err = sql.Open("sqlite", dsn(j.path, "immediate", common...)); err != nil {
+	ctx := context.Background()
+	if j.writers, err = sql.Open("sqlite", dsn(j.path, "immediate", common...)); err != nil {
 		return err
 	}
-	j.writer.SetMaxOpenConns(1)
+	if j.writer, err = j.writers.Conn(ctx); err != nil {
+		return err
+	}
 	if j.reader, err = sql.Open("sqlite", dsn(j.path, "deferred", append(common, "query_only(1)")...)); err != nil {
 		return err
 	}
 	j.reader.SetMaxOpenConns(readers)
 	j.reader.SetMaxIdleConns(readers)
-	if err := j.migrate(context.Background()); err != nil {
+	if err := j.migrate(ctx); err != nil {
 		return err
 	}
 	for _, q := range hotStatements {
-		if j.hot[q], err = j.writer.Prepare(q); err != nil {
+		if j.hot[q], err = j.writer.PrepareContext(ctx, q); err != nil {
 			return err
 		}
 	}
@@ -135,10 +139,14 @@ func (j *Journal) Close() error {
 		}
 	}
 	// The reader first: the last connection that closes tidies up the log.
-	for _, db := range []*sql.DB{j.reader, j.writer} {
-		if db != nil {
-			errs = append(errs, db.Close())
-		}
+	if j.reader != nil {
+		errs = append(errs, j.reader.Close())
+	}
+	if j.writer != nil {
+		errs = append(errs, j.writer.Close())
+	}
+	if j.writers != nil {
+		errs = append(errs, j.writers.Close())
 	}
 	if err := errors.Join(errs...); err != nil {
 		return explain("close it", j.path, err)
@@ -151,30 +159,38 @@ func (j *Journal) Path() string { return j.path }
 
 // transaction is what a writer works in.
 type transaction struct {
-	ctx context.Context
-	tx  *sql.Tx
-	hot map[string]*sql.Stmt
+	ctx  context.Context
+	conn *sql.Conn
+	hot  map[string]*sql.Stmt
 
 	failed func() // called when nothing of it was written; nil: nobody wants to know
 }
 
 func (t *transaction) exec(query string, args ...any) (sql.Result, error) {
 	if s := t.hot[query]; s != nil {
-		return t.tx.StmtContext(t.ctx, s).ExecContext(t.ctx, args...)
+		return s.ExecContext(t.ctx, args...)
 	}
-	return t.tx.ExecContext(t.ctx, query, args...)
+	return t.conn.ExecContext(t.ctx, query, args...)
 }
 
 func (t *transaction) query(query string, args ...any) (*sql.Rows, error) {
-	return t.tx.QueryContext(t.ctx, query, args...)
+	return t.conn.QueryContext(t.ctx, query, args...)
 }
 
 func (t *transaction) row(query string, args ...any) *sql.Row {
 	if s := t.hot[query]; s != nil {
-		return t.tx.StmtContext(t.ctx, s).QueryRowContext(t.ctx, args...)
+		return s.QueryRowContext(t.ctx, args...)
 	}
-	return t.tx.QueryRowContext(t.ctx, query, args...)
+	return t.conn.QueryRowContext(t.ctx, query, args...)
 }
+
+// A transaction is begun and ended by statements that are prepared: what the
+// driver does itself prepares them each time.
+const (
+	begin    = "BEGIN IMMEDIATE" // a reader that becomes a writer could not wait for others
+	commit   = "COMMIT"
+	rollback = "ROLLBACK"
+)
 
 // write runs f in one transaction. ctx bounds the wait for other writers of
 // this process; a transaction that has begun is not cut, so an error always
@@ -190,22 +206,29 @@ func (j *Journal) write(ctx context.Context, doing string, f func(*transaction) 
 	}
 	defer func() { <-j.turn }()
 	ctx = context.WithoutCancel(ctx)
-	tx, err := j.writer.BeginTx(ctx, nil)
+	t := &transaction{ctx: ctx, conn: j.writer, hot: j.hot}
+	if _, err := t.exec(begin); err != nil {
+		return explain(doing, j.path, err)
+	}
+	whole := false
+	defer func() {
+		if whole {
+			return
+		}
+		_, _ = t.exec(rollback) // after an error of the disk SQLite has done it
+		if t.failed != nil {
+			t.failed()
+		}
+	}()
+	err := f(t)
+	if err == nil {
+		_, err = t.exec(commit)
+	}
 	if err != nil {
 		return explain(doing, j.path, err)
 	}
-	defer tx.Rollback() // after a commit it does nothing
-	t := &transaction{ctx: ctx, tx: tx, hot: j.hot}
-	if err = f(t); err == nil {
-		err = tx.Commit()
-	}
-	if err == nil {
-		return nil
-	}
-	if t.failed != nil {
-		t.failed()
-	}
-	return explain(doing, j.path, err)
+	whole = true
+	return nil
 }
 
 // list reads rows into values.

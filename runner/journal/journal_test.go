@@ -282,7 +282,7 @@ func TestTheJournalIsPrivateAndDurable(t *testing.T) {
 	}
 	for pragma, want := range map[string]string{"journal_mode": "wal", "synchronous": "2", "auto_vacuum": "2", "user_version": fmt.Sprint(len(migrations))} {
 		var got string
-		need.Done(t, j.writer.QueryRow("PRAGMA "+pragma).Scan(&got))
+		need.Done(t, j.writer.QueryRowContext(t.Context(), "PRAGMA "+pragma).Scan(&got))
 		if got != want {
 			t.Errorf("%s is %s, want %s", pragma, got, want)
 		}
@@ -361,7 +361,7 @@ func TestALostJournalIsNotBegunAnewSilently(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			if _, err := j.writer.Exec("PRAGMA user_version = 0"); err != nil {
+			if _, err := j.writer.ExecContext(t.Context(), "PRAGMA user_version = 0"); err != nil {
 				return err
 			}
 			return errors.Join(j.Close(), os.Rename(path+".other", path))

@@ -14,21 +14,22 @@ type Size struct {
 	Device, Activity, Domain string
 	Bytes                    int64
 	Took                     time.Duration // of several runs, the later ones counting more
-	At                       time.Time
+	At                       time.Time     // when the run ended
 }
 
-const upsertSize = `INSERT INTO sizes (origin, plan, device, activity, domain, bytes, at, run, took) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9)
-	ON CONFLICT (origin, device, activity, plan, domain) DO UPDATE SET bytes = ?6, at = ?7, run = ?8, took = iif(took = 0, ?9, (took + ?9) / 2)`
-
-// write enters a size for the plan of a run; nil: one that is not known. The
-// run is from now on the one with the last good copy.
-func (s Size) write(t *transaction, o *openRun) error {
-	if o == nil {
-		o = &openRun{}
-	}
-	_, err := t.exec(upsertSize, o.origin, o.plan, s.Device, s.Activity, s.Domain, s.Bytes, stamp(s.At), o.n, int64(s.Took))
-	return err
+// Good says of a task that it has brought a good copy: how large it is, and how
+// long it kept its device.
+type Good struct {
+	Task  string
+	Bytes int64
+	Took  time.Duration
 }
+
+// rememberSizes makes the good copies of a run the last ones.
+const rememberSizes = `INSERT INTO sizes (origin, plan, device, activity, domain, bytes, took, at, run)
+	SELECT ?1, ?2, device, activity, domain, bytes, took, ?3, ?4 FROM tasks WHERE k BETWEEN ?5 AND ?6 AND good
+	ON CONFLICT (origin, device, activity, plan, domain) DO UPDATE SET bytes = excluded.bytes, at = excluded.at, run = excluded.run,
+		took = iif(took = 0, excluded.took, (took + excluded.took) / 2)`
 
 const selectSizes = `SELECT domain, bytes, took, max(at) FROM sizes WHERE origin = ? AND device = ? AND activity = ? GROUP BY domain ORDER BY domain`
 
@@ -92,7 +93,8 @@ type place struct{ activity, device string }
 // goodDomains gives the domains with a good copy for every activity and device
 // where no task ended otherwise than good or neutral, and counts the good tasks.
 func (o *openRun) goodDomains(t *transaction, e End) (good map[place][]string, copies int, err error) {
-	rows, err := t.query("SELECT activity, device, domain, code, final FROM tasks WHERE run = ?", o.n)
+	first, last := rangeOf(o.n)
+	rows, err := t.query("SELECT activity, device, domain, code, final, good FROM tasks WHERE k BETWEEN ? AND ?", first, last)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -101,12 +103,12 @@ func (o *openRun) goodDomains(t *transaction, e End) (good map[place][]string, c
 	for rows.Next() {
 		var p place
 		var domain, code string
-		var final bool
-		if err := rows.Scan(&p.activity, &p.device, &domain, &code, &final); err != nil {
+		var final, copied bool
+		if err := rows.Scan(&p.activity, &p.device, &domain, &code, &final, &copied); err != nil {
 			return nil, 0, err
 		}
 		switch {
-		case final && slices.Contains(e.Good, code):
+		case copied:
 			copies++
 			if domain != "" {
 				good[p] = append(good[p], domain)

@@ -15,11 +15,30 @@ import (
 	"github.com/dprun/dprun/runner/pending"
 )
 
+// copied is a batch in which domains of a device end with a good copy of a size.
+func copied(activity, device string, bytes int64, took time.Duration, domains ...string) (b Batch) {
+	for _, d := range domains {
+		s := task(1, "SUCCESS", true, activity, device, d)
+		b.Statuses = append(b.Statuses, s)
+		b.Good = append(b.Good, Good{s.Task, bytes, took})
+	}
+	return b
+}
+
 func TestTheLastSizeIsTheLast(t *testing.T) {
 	t.Parallel()
 	j := openTest(t)
-	appendTo(t, j, "R", Batch{Sizes: []Size{{"fra", "x", "orders", 10, time.Hour, noon}, {"fra", "x", "billing", 5, 0, noon}, {"fra", "y", "orders", 7, 0, noon}}})
-	appendTo(t, j, "R", Batch{Sizes: []Size{{"fra", "x", "orders", 20, 2 * time.Hour, noon}}})
+	for i, batches := range [][]Batch{
+		{copied("x", "fra", 10, time.Hour, "orders"), copied("x", "fra", 5, 0, "billing"), copied("y", "fra", 7, 0, "orders")},
+		{copied("x", "fra", 20, 2*time.Hour, "orders")},
+	} {
+		id := fmt.Sprint("R", i)
+		createRun(t, j, Run{ID: id, Started: noon})
+		for _, b := range batches {
+			appendTo(t, j, id, b)
+		}
+		need.Done(t, j.FinishRun(t.Context(), id, End{Time: noon}))
+	}
 	all, err := j.LastSizes(t.Context(), "", "fra", "x")
 	need.Done(t, err)
 	if d := cmp.Diff([]Size{{"fra", "x", "billing", 5, 0, noon}, {"fra", "x", "orders", 20, 90 * time.Minute, noon}}, all); d != "" {
@@ -27,10 +46,19 @@ func TestTheLastSizeIsTheLast(t *testing.T) {
 	}
 }
 
+func goodOf(statuses []event.Status) (out []Good) {
+	for _, s := range statuses {
+		if s.Code == "SUCCESS" && s.Final {
+			out = append(out, Good{s.Task, 1, 0})
+		}
+	}
+	return out
+}
+
 func TestLastDomainsAreThoseOfTheLastGoodRun(t *testing.T) {
 	t.Parallel()
 	j := openTest(t)
-	end := End{Time: noon, Good: []string{"SUCCESS"}, Neutral: []string{"SKIPPED_APIC_DOMAIN"}}
+	end := End{Time: noon, Neutral: []string{"SKIPPED_APIC_DOMAIN"}}
 	for i, tc := range []struct {
 		name, plan string
 		partial    bool
@@ -50,7 +78,7 @@ func TestLastDomainsAreThoseOfTheLastGoodRun(t *testing.T) {
 	} {
 		run := fmt.Sprintf("R%d", i)
 		createRun(t, j, Run{ID: run, Plan: tc.plan, Partial: tc.partial, Started: noon})
-		appendTo(t, j, run, Batch{Statuses: tc.tasks})
+		appendTo(t, j, run, Batch{Statuses: tc.tasks, Good: goodOf(tc.tasks)})
 		need.Done(t, j.FinishRun(t.Context(), run, end))
 		got, err := j.LastDomains(t.Context(), "nightly", "", "x", "fra")
 		need.Done(t, err)
@@ -109,7 +137,7 @@ func TestPruneRemovesOldRunsThatOweNothing(t *testing.T) {
 			lines = append(lines, event.Log{Run: id, Task: "t", Text: padding})
 		}
 		appendTo(t, j, id, Batch{Events: []event.Event{{Kind: event.RunStarted}}, Statuses: []event.Status{s}, Owe: rows(owe("t", "unquiesce", "fra")),
-			Scripts: []Script{{"t", "script/post", true}}, Sizes: []Size{{"fra", "x", "orders", 10, 0, noon}}})
+			Scripts: []Script{{"t", "script/post", true}}, Good: []Good{{s.Task, 10, 0}}})
 		need.Done(t, j.AppendLog(t.Context(), lines...))
 		if id != "old and owing" {
 			appendTo(t, j, id, Batch{Pay: []pending.Key{{Task: "t", ID: "unquiesce"}}})
@@ -165,13 +193,7 @@ func TestPruneKeepsTheLastGoodCopyOfEverything(t *testing.T) {
 		{"e", "nightly", []event.Status{task(1, "FAILED", true, "x", "fra", "orders"), task(1, "SUCCESS", false, "x", "ams", "orders")}},
 	} {
 		createRun(t, j, Run{ID: r.id, Plan: r.plan, Started: noon.Add(time.Duration(i) * time.Minute)})
-		var sizes []Size
-		for _, s := range r.tasks {
-			if s.Code == "SUCCESS" && s.Final {
-				sizes = append(sizes, Size{Device: s.Device, Activity: s.Activity, Domain: s.Domain, Bytes: 1, At: s.Time})
-			}
-		}
-		appendTo(t, j, r.id, Batch{Statuses: r.tasks, Sizes: sizes})
+		appendTo(t, j, r.id, Batch{Statuses: r.tasks, Good: goodOf(r.tasks)})
 		need.Done(t, j.FinishRun(t.Context(), r.id, End{Time: noon.Add(time.Duration(i) * time.Minute)}))
 	}
 	want := PruneReport{Runs: []string{"b", "e"}, Kept: []Kept{{"a", LastGood}, {"c", LastGood}, {"d", LastGood}}}
@@ -194,11 +216,11 @@ func TestPruneKeepsTheLastGoodCopyOfEverything(t *testing.T) {
 func TestPlansOfOneNameInTwoFilesShareNoHistory(t *testing.T) {
 	t.Parallel()
 	j := openTest(t)
-	good := End{Time: noon, Good: []string{"SUCCESS"}}
+	good := End{Time: noon}
 	for i, origin := range []string{"/prod/plan.hcl", "/test/plan.hcl"} {
 		run, domain := fmt.Sprintf("R%d", i), "of"+origin[:5]
 		createRun(t, j, Run{ID: run, Plan: "nightly", Origin: origin, Started: noon})
-		appendTo(t, j, run, Batch{Statuses: []event.Status{task(1, "SUCCESS", true, "x", "fra", domain)}, Sizes: []Size{{"fra", "x", "default", int64(i + 1), 0, noon}}})
+		appendTo(t, j, run, copied("x", "fra", int64(i+1), 0, domain))
 		need.Done(t, j.FinishRun(t.Context(), run, good))
 	}
 	for i, origin := range []string{"/prod/plan.hcl", "/test/plan.hcl"} {

@@ -17,19 +17,22 @@ import (
 // what it has written. It is of the process that works on the run; what another
 // one has entered meanwhile is noticed, and read.
 type openRun struct {
-	n            int64 // of the run; its entries are numbered from first() on
+	n            int64 // of the run; its rows and entries are numbered from base on
 	plan, origin string
 	last         int64 // entry
+	row          int64 // of a task that has ended, the last one
 	known        int   // tasks that have a history
 	own          history
 	tasks        map[string]*history // that have not ended
 	shared       []byte              // the history that many tasks have had so far
 }
 
-// entriesAtMost is how many entries a run has room for.
-const entriesAtMost = 1 << 32
+// perRun is how many entries, and how many tasks, a run has numbers for. They
+// follow each other in their tables, and are read and removed at one go.
+const perRun = 1 << 32
 
-func firstEntry(run int64) int64 { return run * entriesAtMost }
+// rangeOf gives the first and the last number of a run.
+func rangeOf(run int64) (first, last int64) { return run * perRun, (run+1)*perRun - 1 }
 
 // openRun gives what is known of an unfinished run; nil of any other.
 func (j *Journal) openRun(t *transaction, run string) (*openRun, error) {
@@ -49,11 +52,15 @@ func (j *Journal) openRun(t *transaction, run string) (*openRun, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := foldRun(t.ctx, t.tx, run)
+	f, err := foldRun(t.ctx, t.conn, run)
 	if err != nil {
 		return nil, err
 	}
 	if o.last, err = o.lastEntry(t); err != nil {
+		return nil, err
+	}
+	first, last := rangeOf(o.n)
+	if err := t.row("SELECT coalesce(max(k), ?1) FROM tasks WHERE k BETWEEN ?1 AND ?2", first, last).Scan(&o.row); err != nil {
 		return nil, err
 	}
 	if err := f.into(o); err != nil {
@@ -63,8 +70,9 @@ func (j *Journal) openRun(t *transaction, run string) (*openRun, error) {
 	return o, nil
 }
 
-func (o *openRun) lastEntry(t *transaction) (last int64, err error) {
-	return last, t.row(lastEntry, firstEntry(o.n), firstEntry(o.n+1)-1).Scan(&last)
+func (o *openRun) lastEntry(t *transaction) (n int64, err error) {
+	first, last := rangeOf(o.n)
+	return n, t.row(lastEntry, first, last).Scan(&n)
 }
 
 // learnFiles notes where copies stand, and encodes it for an entry.
@@ -163,8 +171,8 @@ type querier interface {
 }
 
 const (
-	selectRecords = `SELECT t.id, t.activity, t.device, t.domain, t.code, t.final, b.history, b.files FROM tasks t JOIN bodies b ON b.n = t.body
-		WHERE t.run = ? ORDER BY t.body`
+	selectRecords = `SELECT t.id, t.activity, t.device, t.domain, t.code, t.final, b.history, b.files FROM tasks t JOIN bodies b ON b.k = t.k
+		WHERE t.k BETWEEN ? AND ? ORDER BY t.k`
 	selectEntries = "SELECT statuses, files FROM entries WHERE k BETWEEN ? AND ? AND statuses || files <> '' ORDER BY k"
 )
 
@@ -198,7 +206,8 @@ func foldRun(ctx context.Context, q querier, run string) (*folded, error) {
 
 // rows reads the tasks that have a row.
 func (f *folded) rows(ctx context.Context, q querier, of event.Status) error {
-	rows, err := q.QueryContext(ctx, selectRecords, f.n)
+	first, last := rangeOf(f.n)
+	rows, err := q.QueryContext(ctx, selectRecords, first, last)
 	if err != nil {
 		return err
 	}
@@ -221,7 +230,8 @@ func (f *folded) rows(ctx context.Context, q querier, of event.Status) error {
 
 // entries adds what tasks without a final row have in the run's entries.
 func (f *folded) entries(ctx context.Context, q querier, of event.Status) error {
-	rows, err := q.QueryContext(ctx, selectEntries, firstEntry(f.n), firstEntry(f.n+1)-1)
+	first, last := rangeOf(f.n)
+	rows, err := q.QueryContext(ctx, selectEntries, first, last)
 	if err != nil {
 		return err
 	}

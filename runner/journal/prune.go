@@ -82,28 +82,28 @@ func (j *Journal) Prune(ctx context.Context, q PruneRequest) (PruneReport, error
 	return report, errors.Join(j.tidy(ctx), j.shrink(ctx))
 }
 
-// removeRun removes all that there is of a finished run.
-var removeRun = []string{
-	"DELETE FROM bodies WHERE n IN (SELECT body FROM tasks WHERE run = (SELECT n FROM runs WHERE id = ?))",
-	"DELETE FROM tasks WHERE run = (SELECT n FROM runs WHERE id = ?)",
-	"DELETE FROM obligations WHERE run = ?", "DELETE FROM scripts WHERE run = ?", "DELETE FROM logs WHERE run = ?",
-	"DELETE FROM runs WHERE id = ?",
-}
-
 // remove deletes a run if it owes nothing, and reports whether it did.
 func (j *Journal) remove(ctx context.Context, run string) (gone bool, err error) {
 	err = j.write(ctx, "remove run "+run, func(t *transaction) error {
+		var n int64
 		var owes bool
-		if err := t.row("SELECT EXISTS (SELECT 1 FROM obligations WHERE run = ? AND paid_at = 0)", run).Scan(&owes); err != nil || owes {
+		if err := t.row("SELECT n, EXISTS (SELECT 1 FROM obligations WHERE run = id AND paid_at = 0) FROM runs WHERE id = ?", run).Scan(&n, &owes); err != nil || owes {
 			return err
 		}
-		for _, query := range removeRun {
-			if _, err := t.exec(query, run); err != nil {
+		first, last := rangeOf(n)
+		for _, table := range []string{"tasks", "bodies"} {
+			if _, err := t.exec("DELETE FROM "+table+" WHERE k BETWEEN ? AND ?", first, last); err != nil {
 				return err
 			}
 		}
-		gone = true
-		return nil
+		for _, table := range []string{"obligations", "scripts", "logs"} {
+			if _, err := t.exec("DELETE FROM "+table+" WHERE run = ?", run); err != nil {
+				return err
+			}
+		}
+		_, err := t.exec("DELETE FROM runs WHERE n = ?", n)
+		gone = err == nil
+		return err
 	})
 	return gone && err == nil, err
 }

@@ -29,7 +29,8 @@ func (j *Journal) Events(ctx context.Context, run string) iter.Seq2[event.Event,
 			fail(err)
 			return
 		}
-		rows, err := j.reader.QueryContext(ctx, "SELECT events FROM entries WHERE k BETWEEN ? AND ? AND events <> '' ORDER BY k", firstEntry(n), firstEntry(n+1)-1)
+		first, last := rangeOf(n)
+		rows, err := j.reader.QueryContext(ctx, "SELECT events FROM entries WHERE k BETWEEN ? AND ? AND events <> '' ORDER BY k", first, last)
 		if err != nil {
 			fail(err)
 			return
@@ -147,26 +148,41 @@ func (j *Journal) Statuses(ctx context.Context, run string) ([]event.Status, err
 
 // Tasks are the tasks of a run, by activity, device and domain.
 func (j *Journal) Tasks(ctx context.Context, run string) ([]Task, error) {
-	ended, err := list(ctx, j, "read the tasks of run "+run, func(s scanner) (t Task, err error) {
+	of, finished, err := j.number(ctx, run)
+	if err != nil {
+		return nil, err
+	}
+	if !finished {
+		_, found, err := j.Record(ctx, run)
+		var tasks []Task
+		for _, t := range found {
+			tasks = append(tasks, t.Task)
+		}
+		return tasks, err
+	}
+	first, last := rangeOf(of)
+	return list(ctx, j, "read the tasks of run "+run, func(s scanner) (t Task, err error) {
 		t.Run = run
 		return t, s.Scan(&t.ID, &t.Activity, &t.Device, &t.Domain, &t.Code, &t.Final)
 	}, `SELECT id, activity, device, domain, code, final FROM tasks
-		WHERE run = (SELECT n FROM runs WHERE id = ? AND state = 'finished') ORDER BY activity, device, domain, id`, run)
-	if err != nil || len(ended) > 0 {
-		return ended, err
-	}
-	_, found, err := j.Record(ctx, run)
-	var tasks []Task
-	for _, t := range found {
-		tasks = append(tasks, t.Task)
-	}
-	return tasks, err
+		WHERE k BETWEEN ? AND ? ORDER BY activity, device, domain, id`, first, last)
 }
 
-// Ended is how many tasks of a run ended in a code so far.
-func (j *Journal) Ended(ctx context.Context, run, code string) (int, error) {
+// number gives the number of a run, and whether it is finished; 0 when it is not there.
+func (j *Journal) number(ctx context.Context, run string) (n int64, finished bool, err error) {
+	_, err = list(ctx, j, "look for run "+run, func(s scanner) (any, error) { return nil, s.Scan(&n, &finished) }, "SELECT n, state = 'finished' FROM runs WHERE id = ?", run)
+	return n, finished, err
+}
+
+// Succeeded is how many tasks of a run have brought a good copy so far.
+func (j *Journal) Succeeded(ctx context.Context, run string) (int, error) {
+	n, _, err := j.number(ctx, run)
+	if err != nil {
+		return 0, err
+	}
+	first, last := rangeOf(n)
 	found, err := list(ctx, j, "count the tasks of run "+run, func(s scanner) (n int, err error) { return n, s.Scan(&n) },
-		"SELECT count(*) FROM tasks WHERE run = (SELECT n FROM runs WHERE id = ?) AND code = ? AND final", run, code)
+		"SELECT count(*) FROM tasks WHERE k BETWEEN ? AND ? AND good", first, last)
 	if err != nil {
 		return 0, err
 	}

@@ -46,7 +46,7 @@ type Run struct {
 	Ended    time.Time
 	ExitCode int
 	Code     string // of the run, as far as it has one
-	// Tasks counts its tasks, Succeeded those that ended well: of an unfinished run, see [Journal.Ended].
+	// Tasks counts its tasks, Succeeded those that ended well: of an unfinished run, see [Journal.Succeeded].
 	Tasks, Succeeded int
 }
 
@@ -92,10 +92,10 @@ type End struct {
 	Time     time.Time
 	ExitCode int
 	Code     string
-	// Good are the final codes of tasks that brought a copy; Neutral those
-	// that do not count. Where all of an activity's tasks on a device ended
-	// so, their domains are what LastDomains gives from now on.
-	Good, Neutral []string
+	// Neutral are the final codes of tasks that do not count. Where all others of
+	// an activity's tasks on a device brought a good copy, their domains are what
+	// LastDomains gives from now on.
+	Neutral []string
 }
 
 // FinishRun marks a run as over, and removes its events: nobody replays them any
@@ -111,6 +111,10 @@ func (j *Journal) FinishRun(ctx context.Context, run string, e End) error {
 		}
 		delete(j.open, run)
 		if err := o.closeAll(t, run); err != nil {
+			return err
+		}
+		first, last := rangeOf(o.n)
+		if _, err := t.exec(rememberSizes, o.origin, o.plan, stamp(e.Time), o.n, first, last); err != nil {
 			return err
 		}
 		good, err := o.rememberDomains(t, run, e)
@@ -132,13 +136,13 @@ func (o *openRun) closeAll(t *transaction, run string) error {
 	if len(o.tasks) == 0 {
 		return nil
 	}
-	f, err := foldRun(t.ctx, t.tx, run)
+	f, err := foldRun(t.ctx, t.conn, run)
 	if err != nil {
 		return err
 	}
 	for _, id := range f.order {
 		if r := f.tasks[id]; !r.Final {
-			if err := o.close(t, r.History[len(r.History)-1]); err != nil {
+			if err := o.close(t, r.History[len(r.History)-1], nil); err != nil {
 				return err
 			}
 		}
@@ -158,9 +162,10 @@ func (j *Journal) tidy(ctx context.Context) error {
 		return err
 	}
 	for _, n := range done {
+		first, last := rangeOf(n)
 		for more := true; more; {
 			err := j.write(ctx, "remove the events of a finished run", func(t *transaction) error {
-				res, err := t.exec("DELETE FROM entries WHERE k IN (SELECT k FROM entries WHERE k BETWEEN ? AND ? LIMIT ?)", firstEntry(n), firstEntry(n+1)-1, entriesAtOnce)
+				res, err := t.exec("DELETE FROM entries WHERE k IN (SELECT k FROM entries WHERE k BETWEEN ? AND ? LIMIT ?)", first, last, entriesAtOnce)
 				if err != nil {
 					return err
 				}

@@ -87,8 +87,8 @@ CREATE TABLE members (
 
 // compact keeps of a finished run what is shown of it: a short row for each task,
 // and a body with its history and where its copies are. What only a replay needs
-// stands in entries, one for each commit, which have the numbers of their run
-// times 2^32 and following, and go when the run is finished.
+// stands in entries, one for each commit, and goes when the run is finished. All
+// three have the numbers from their run's times 2^32 on.
 const compact = `
 ALTER TABLE runs RENAME TO runs3;
 DROP INDEX runs_started;
@@ -102,10 +102,9 @@ CREATE TABLE specs (run INTEGER PRIMARY KEY, spec TEXT NOT NULL);
 ALTER TABLE tasks RENAME TO tasks3;
 DROP INDEX tasks_device;
 CREATE TABLE tasks (
-  run INTEGER NOT NULL, id TEXT NOT NULL, activity TEXT NOT NULL, device TEXT NOT NULL, domain TEXT NOT NULL, code TEXT NOT NULL, final INTEGER NOT NULL,
-  body INTEGER NOT NULL,
-  PRIMARY KEY (run, id)) WITHOUT ROWID;
-CREATE TABLE bodies (n INTEGER PRIMARY KEY, history TEXT NOT NULL, files TEXT NOT NULL);
+  k INTEGER PRIMARY KEY, id TEXT NOT NULL, activity TEXT NOT NULL, device TEXT NOT NULL, domain TEXT NOT NULL, code TEXT NOT NULL, final INTEGER NOT NULL,
+  good INTEGER NOT NULL, bytes INTEGER NOT NULL, took INTEGER NOT NULL);
+CREATE TABLE bodies (k INTEGER PRIMARY KEY, history TEXT NOT NULL, files TEXT NOT NULL);
 CREATE TABLE entries (k INTEGER PRIMARY KEY, events TEXT NOT NULL, statuses TEXT NOT NULL, files TEXT NOT NULL);
 CREATE TABLE scripts (
   run TEXT NOT NULL, task TEXT NOT NULL, action TEXT NOT NULL, begun INTEGER NOT NULL,
@@ -132,14 +131,16 @@ INSERT INTO runs (id, plan, origin, narrowed, machine_version, started, ended, e
   FROM runs3 ORDER BY started, id;
 INSERT INTO specs SELECT n, spec FROM runs3 JOIN runs USING (id) WHERE runs3.state = 'running';
 
-CREATE TEMP TABLE moved AS SELECT r.n AS run, t.id, activity, device, domain, t.code, final, coalesce('[' || h.body || ']', '') AS history, coalesce(c.files, '') AS files,
-    r.state = 'finished' OR final AS ended, row_number() OVER (ORDER BY r.n, t.updated, t.id) AS body
-  FROM tasks3 t JOIN runs r ON r.id = t.run LEFT JOIN histories h ON h.run = t.run AND h.task = t.id LEFT JOIN copies c ON c.run = t.run AND c.task = t.id;
-INSERT INTO bodies SELECT body, history, files FROM moved WHERE ended;
-INSERT INTO tasks SELECT run, id, activity, device, domain, code, final, body FROM moved WHERE ended;
+CREATE TEMP TABLE moved AS SELECT r.n AS run, t.id, t.activity, t.device, t.domain, t.code, t.final, coalesce('[' || h.body || ']', '') AS history, coalesce(c.files, '') AS files,
+    r.state = 'finished' OR t.final AS ended,
+    t.final AND t.code = 'SUCCESS' AS good, coalesce(s.bytes, 0) AS bytes, coalesce(s.took, 0) AS took, r.n * 4294967296 + row_number() OVER (PARTITION BY r.n ORDER BY t.updated, t.id) AS k
+  FROM tasks3 t JOIN runs r ON r.id = t.run LEFT JOIN histories h ON h.run = t.run AND h.task = t.id LEFT JOIN copies c ON c.run = t.run AND c.task = t.id
+    LEFT JOIN sizes3 s ON (s.origin, s.device, s.activity, s.domain) = (r.origin, t.device, t.activity, t.domain);
+INSERT INTO bodies SELECT k, history, files FROM moved WHERE ended;
+INSERT INTO tasks SELECT k, id, activity, device, domain, code, final, good, bytes, took FROM moved WHERE ended;
 
 INSERT INTO entries SELECT n * 4294967296 + seq, '[' || json || ']', '', '' FROM events JOIN runs ON runs.id = events.run WHERE state = 'running';
-INSERT INTO entries SELECT run * 4294967296 + 4294967296 / 2 + body,  '',
+INSERT INTO entries SELECT k + 4294967296 / 2, '',
     json_array(json_object('i', id, 'a', activity, 'd', device, 'o', domain, 'h', json(history))),
     coalesce((SELECT json_group_array(json_object('i', moved.id, 'f', value)) FROM json_each(nullif(files, ''))), '')
   FROM moved WHERE NOT ended;
@@ -149,9 +150,8 @@ INSERT INTO scripts SELECT run, task, json_extract(json, '$.action'), begun FROM
   FROM events WHERE json_extract(json, '$.action') LIKE 'script/%' AND json_extract(json, '$.kind') IN ('started', 'finished')) WHERE last = 1;
 
 INSERT INTO sizes SELECT origin, plan, device, activity, domain, bytes, at, took, run FROM (
-  SELECT r.origin, r.plan, t.device, t.activity, t.domain, coalesce(s.bytes, 0) AS bytes, coalesce(s.at, r.ended) AS at, coalesce(s.took, 0) AS took, r.n AS run, max(r.started)
-  FROM tasks3 t JOIN runs r ON r.id = t.run LEFT JOIN sizes3 s USING (origin, device, activity, domain)
-  WHERE t.final AND t.code = 'SUCCESS' GROUP BY r.origin, r.plan, t.device, t.activity, t.domain);
+  SELECT origin, plan, device, activity, domain, bytes, ended AS at, took, n AS run, max(started)
+  FROM tasks JOIN runs ON n = k / 4294967296 WHERE good AND state = 'finished' GROUP BY origin, plan, device, activity, domain);
 INSERT INTO sizes SELECT origin, '', device, activity, domain, bytes, at, took, 0 FROM sizes3 s
   WHERE NOT EXISTS (SELECT 1 FROM sizes z WHERE (z.origin, z.device, z.activity, z.domain) = (s.origin, s.device, s.activity, s.domain));
 

@@ -143,7 +143,7 @@ func (b *Writer) note(s event.Status, out *journal.Batch) {
 				total += a.Size
 			}
 		}
-		out.Sizes = append(out.Sizes, journal.Size{Device: s.Device, Activity: s.Activity, Domain: s.Domain, Bytes: total, Took: t.Spent(), At: s.Time})
+		out.Good = append(out.Good, journal.Good{Task: s.Task, Bytes: total, Took: t.Spent()})
 	}
 }
 
