@@ -6,7 +6,6 @@
 package event
 
 import (
-	"encoding/json"
 	"time"
 
 	"github.com/dprun/dprun/sdk"
@@ -169,11 +168,4 @@ type Status struct {
 type Cause struct {
 	Code    string `json:"code"`
 	Message string `json:"message,omitempty"`
-}
-
-// Decode reads an event of any known version.
-func Decode(b []byte) (Event, error) {
-	var e Event
-	err := json.Unmarshal(b, &e)
-	return e, err
 }
