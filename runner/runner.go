@@ -70,6 +70,9 @@ func (r *Runner) Close() error {
 	if r.plugins != nil {
 		errs = append(errs, r.plugins.Close())
 	}
+	if r.locks != nil {
+		errs = append(errs, r.locks.Close())
+	}
 	return errors.Join(append(errs, r.History.Close())...)
 }
 

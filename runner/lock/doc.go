@@ -9,7 +9,11 @@
 // Who waits stands at the key's gate, a second file: one that waits for an
 // exclusive lock is not overtaken by a stream of shared ones.
 //
-// Beside the lock every holder leaves a note ([Info]) for messages. Notes
-// decide nothing; one that outlived its holder is found and returned by the
-// next exclusive [Lock.Previous].
+// Tasks of one run share their lock of a device: the process takes it with the first,
+// and frees it with the last. Whoever waits at the gate comes before the next task that
+// would share it. Between two tasks the files stay open, and unlocked.
+//
+// Every holder leaves a note ([Info]) for messages. Notes decide nothing; one
+// that outlived its holder is found by [Locks.Left], and removed or
+// overwritten by the next exclusive holder.
 package lock

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -15,7 +16,8 @@ import (
 )
 
 // Info says who holds a lock, for messages. It is written by the holder and
-// may be missing or out of date; all its fields are optional.
+// may be missing or out of date; all its fields are optional. The holder of an
+// exclusive lock writes it into the lock's own file, one of a shared lock into a file beside it.
 type Info struct {
 	Key   string    `json:"key,omitempty"`
 	Mode  Mode      `json:"mode,omitempty"`
@@ -53,44 +55,63 @@ func (i Info) String() string {
 	return strings.Join(parts, ", ")
 }
 
-const noteSuffix = ".holder"
+const (
+	noteSuffix = ".holder"
+	noteLimit  = 64 << 10 // bytes
+)
 
-// note is a holder's Info in a file of its own beside the lock.
+// note is what a file beside a lock, or the lock's own, says of a holder.
 type note struct {
 	path string
 	info Info
 }
 
-// writeNote leaves a new note. A note that cannot be written costs a message,
-// not the lock, so the error may be ignored.
-func writeNote(base string, info Info) (string, error) {
+// tell writes who holds a lock into a file, over what stood there: only the
+// first value counts. Notes cost a message, not the lock, so an error may be ignored.
+func tell(file *os.File, info Info) error {
 	b, err := json.Marshal(info)
-	if err != nil {
-		return "", err
+	if err == nil {
+		_, err = file.WriteAt(b, 0)
 	}
-	f, err := os.CreateTemp(filepath.Dir(base), filepath.Base(base)+".*"+noteSuffix) // mode 0600
-	if err != nil {
-		return "", err
-	}
-	_, err = f.Write(b)
-	return f.Name(), errors.Join(err, f.Close())
+	return err
 }
 
-// readNotes reads the notes beside a lock, the newest first. What cannot be
-// read (a note just being written) is left out.
+// told is what tell has written, empty where that cannot be read.
+func told(r io.Reader) (info Info) {
+	if json.NewDecoder(r).Decode(&info) != nil {
+		return Info{}
+	}
+	return info
+}
+
+// newNote leaves the note of a shared holder beside the lock.
+func newNote(base string, info Info) (*os.File, error) {
+	f, err := os.CreateTemp(filepath.Dir(base), filepath.Base(base)+".*"+noteSuffix) // mode 0600
+	if err != nil {
+		return nil, err
+	}
+	if err := tell(f, info); err != nil {
+		return nil, errors.Join(err, os.Remove(f.Name()), f.Close())
+	}
+	return f, nil
+}
+
+// readNotes reads what is said of the holders of a lock, the newest first. What
+// cannot be read (a note just being written), and what is taken back, is left out.
 func readNotes(base string) []note {
 	paths, err := filepath.Glob(globEscape(base) + ".*" + noteSuffix)
 	if err != nil {
 		return nil
 	}
 	var notes []note
-	for _, p := range paths {
-		b, err := os.ReadFile(p)
+	for _, p := range append(paths, base+lockSuffix) {
+		f, err := os.Open(p)
 		if err != nil {
 			continue
 		}
-		n := note{path: p}
-		if json.Unmarshal(b, &n.info) == nil {
+		n := note{path: p, info: told(f)}
+		f.Close()
+		if n.info.Mode == Exclusive || n.info.Mode == Shared && p != base+lockSuffix {
 			notes = append(notes, n)
 		}
 	}
@@ -113,15 +134,15 @@ func holder(key, base string) Info {
 	return Info{Key: key}
 }
 
-// removeNotes removes notes; one that is gone already is fine.
-func removeNotes(notes []note) error {
-	var errs []error
-	for _, n := range notes {
-		if err := os.Remove(n.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			errs = append(errs, err)
+// removeNotes removes the notes beside a lock, whatever they say.
+func removeNotes(base string) error {
+	paths, errs := filepath.Glob(globEscape(base) + ".*" + noteSuffix)
+	for _, p := range paths {
+		if err := os.Remove(p); !errors.Is(err, fs.ErrNotExist) {
+			errs = errors.Join(errs, err)
 		}
 	}
-	return errors.Join(errs...)
+	return errs
 }
 
 func globEscape(path string) string {

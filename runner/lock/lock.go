@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -40,8 +41,14 @@ const (
 	waitGrace = 250 * time.Millisecond
 )
 
-// Locks is a directory of locks.
-type Locks struct{ dir string }
+// Locks is a directory of locks. Close it to release what it keeps open.
+type Locks struct {
+	dir string
+
+	mu     sync.Mutex
+	shared map[reason]*sharing
+	idle   []*sharing // without a holder, the oldest first
+}
 
 // Open returns the locks of a directory, which must be there and on a local file system.
 func Open(dir string) (*Locks, error) {
@@ -52,18 +59,17 @@ func Open(dir string) (*Locks, error) {
 	if !info.IsDir() {
 		return nil, fmt.Errorf("open the directory of locks: %s is not a directory", dir)
 	}
-	return &Locks{dir: dir}, nil
+	return &Locks{dir: dir, shared: map[reason]*sharing{}}, nil
 }
 
 // Lock is a lock that is held.
 type Lock struct {
-	key  string
-	base string
-	file *os.File
-	who  Info
-	note string
-	once sync.Once
-	err  error
+	key     string
+	file    *os.File
+	who     Info
+	release func() error
+	once    sync.Once
+	err     error
 }
 
 // HeldError says that a lock is held by somebody else, or waited for.
@@ -89,16 +95,21 @@ func (l *Locks) Acquire(ctx context.Context, key string, mode Mode, who Info, on
 		told = true
 		onWait(holder(key, l.base(key)))
 	}
+	why := reason{key, who}
+	if mode == Shared && ctx.Err() == nil {
+		if lock := l.join(why, false); lock != nil {
+			return lock, nil
+		}
+	}
 	gate, err := l.take(ctx, l.gate(key), Exclusive, wait)
 	if err != nil {
 		return nil, fmt.Errorf("queue for the lock of %s: %w", key, err)
 	}
-	defer drop(gate)
-	file, err := l.take(ctx, l.path(key), mode, wait)
+	lock, err := l.enter(why, mode, gate, func() (*os.File, error) { return l.take(ctx, l.path(key), mode, wait) })
 	if err != nil {
 		return nil, fmt.Errorf("take the lock of %s: %w", key, err)
 	}
-	return l.held(key, mode, who, file), nil
+	return lock, nil
 }
 
 // TryAcquire takes the lock of a key without waiting. It returns a
@@ -125,40 +136,53 @@ func (l *Locks) try(key string, mode Mode, who Info) (*Lock, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer drop(gate)
-	file, err := attempt(l.path(key), mode)
-	if err != nil {
-		return nil, err
-	}
-	return l.held(key, mode, who, file), nil
+	return l.enter(reason{key, who}, mode, gate, func() (*os.File, error) { return attempt(l.path(key), mode) })
 }
 
-// held leaves the note of a new holder and removes those of holders that
-// cannot be there any more.
-func (l *Locks) held(key string, mode Mode, who Info, file *os.File) *Lock {
-	lock := &Lock{key: key, base: l.base(key), file: file}
-	var dead []note
-	for _, n := range readNotes(l.base(key)) {
-		if mode == Exclusive || n.info.Mode == Exclusive {
-			dead = append(dead, n)
+// enter takes a lock for whoever has its gate, and opens that again.
+func (l *Locks) enter(why reason, mode Mode, gate *os.File, take func() (*os.File, error)) (*Lock, error) {
+	if mode == Shared {
+		if lock := l.join(why, true); lock != nil {
+			return lock, drop(gate)
 		}
 	}
-	_ = removeNotes(dead) // notes decide nothing; what stays is removed by the next holder
+	file, err := take()
+	switch {
+	case err != nil:
+		drop(gate)
+		return nil, err
+	case mode == Shared:
+		return l.share(why, gate, file), nil
+	}
+	defer drop(gate)
+	if told(io.NewSectionReader(file, 0, noteLimit)).Mode == Shared {
+		_ = removeNotes(l.base(why.key)) // of holders that cannot be there any more; what stays is removed by the next one
+	}
+	lock := &Lock{key: why.key, file: file, who: filled(why.who, why.key, Exclusive)}
+	_ = tell(file, lock.who)
+	lock.release = func() error {
+		_ = tell(file, Info{})
+		return drop(file)
+	}
+	return lock, nil
+}
+
+// filled is what others are told of a holder.
+func filled(who Info, key string, mode Mode) Info {
 	who.Key, who.Mode, who.PID = key, mode, os.Getpid()
 	if who.Since.IsZero() {
 		who.Since = time.Now().UTC()
 	}
-	lock.who = who
-	lock.note, _ = writeNote(lock.base, who)
-	return lock
+	return who
 }
 
 // Begun tells that the holder's run is in the journal. Should nothing be told of
 // the holder from then on, because there is no room, it counts as begun.
 func (l *Lock) Begun() {
-	_ = removeNotes([]note{{path: l.note}})
 	l.who.Beginning = false
-	l.note, _ = writeNote(l.base, l.who)
+	if tell(l.file, l.who) != nil {
+		_ = l.file.Truncate(0)
+	}
 }
 
 // Left is what the last holder of a lock has said, where it had no time to take
@@ -212,7 +236,7 @@ func (l *Locks) Remove(key string) error {
 		return fmt.Errorf("remove the lock of %s: %w", key, err)
 	}
 	// Both are held: whoever opened them in the meantime sees that they are gone, and opens anew.
-	if err := errors.Join(removeNotes(readNotes(l.base(key))), os.Remove(l.path(key)), os.Remove(l.gate(key))); err != nil {
+	if err := errors.Join(removeNotes(l.base(key)), os.Remove(l.path(key)), os.Remove(l.gate(key))); err != nil {
 		return fmt.Errorf("remove the lock of %s: %w", key, err)
 	}
 	return nil
@@ -226,20 +250,20 @@ func (l *Lock) Key() string { return l.key }
 func (l *Lock) File() *os.File { return l.file }
 
 // Release frees the lock at once, even where a child inherited it: the holder
-// says that what it guarded is over. Later calls do nothing.
+// says that what it guarded is over. Where others of this process hold the same
+// shared lock it stays theirs. Later calls do nothing.
 func (l *Lock) Release() error {
-	l.once.Do(func() {
-		_ = removeNotes([]note{{path: l.note}})
-		l.err = drop(l.file)
-	})
+	l.once.Do(func() { l.err = l.release() })
 	if l.err != nil {
 		return fmt.Errorf("release the lock of %s: %w", l.key, l.err)
 	}
 	return nil
 }
 
+const lockSuffix = ".lock"
+
 func (l *Locks) base(key string) string { return filepath.Join(l.dir, fileName(key)) }
-func (l *Locks) path(key string) string { return l.base(key) + ".lock" }
+func (l *Locks) path(key string) string { return l.base(key) + lockSuffix }
 func (l *Locks) gate(key string) string { return l.base(key) + ".gate" }
 
 // Runs lists the runs that have a lock, held or not.
@@ -250,7 +274,7 @@ func (l *Locks) Runs() ([]string, error) {
 	}
 	var out []string
 	for _, e := range entries {
-		name, isLock := strings.CutSuffix(e.Name(), ".lock")
+		name, isLock := strings.CutSuffix(e.Name(), lockSuffix)
 		id, isRun := strings.CutPrefix(name, "run-")
 		if i := strings.LastIndexByte(id, '-'); isLock && isRun && i > 0 && fileName(RunKey(id[:i])) == name {
 			out = append(out, id[:i])

@@ -22,6 +22,7 @@ import (
 func open(t *testing.T) *Locks {
 	t.Helper()
 	l := need.Value(Open(t.TempDir()))(t)
+	t.Cleanup(func() { need.Done(t, l.Close()) })
 	return l
 }
 
@@ -87,7 +88,7 @@ func TestKeysDoNotExcludeEachOther(t *testing.T) {
 		defer release(t, try(t, l, key, Exclusive))
 	}
 	entries := need.Value(os.ReadDir(l.dir))(t)
-	if want := 8 * 3; len(entries) != want { // lock, gate, note
+	if want := 8 * 2; len(entries) != want { // lock, gate
 		t.Errorf("%d files in the directory, want %d", len(entries), want)
 	}
 }
