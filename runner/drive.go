@@ -42,7 +42,12 @@ func (r *operation) drive(ctx context.Context, machine *lifecycle.Run, host *plu
 	}
 	sweeping := r.beginSweep(ctx, exec, machine, b.Record.Dir, first.Kind)
 	var dropping sync.WaitGroup // beside the machine: a large file takes its time
-	defer dropping.Wait()
+	defer func() {
+		dropping.Wait()
+		if err := r.staging.EndRun(spec.ID); err != nil {
+			r.Log.Warn("empty directories in staging could not be removed", "run", spec.ID, "error", err)
+		}
+	}()
 	b.Succeeded = func(task string) { dropping.Go(func() { r.dropStaged(spec.ID, task) }) }
 	exit := engine.New(engine.Options{Run: machine, Executor: exec, Journal: r.guarded.journal(b), Clock: r.Clock, Sink: r.sink, Log: r.Log, Signals: r.requests,
 		Group: r.Group}).Run(r.asked(ctx), first)

@@ -451,7 +451,7 @@ func TestAForgottenRunIsTold(t *testing.T) {
 	if want := "the journal does not know run " + run + ", which has left " + r.locks.Path(lock.RunKey(run)); s.ExitCode != 0 || s.ProcessExit != ExitOwed || s.ProcessWhy != want {
 		t.Errorf("the summary of another run: %+v, want %q", s, want)
 	}
-	if _, _, err := r.staging.Write(run, "t", "capture", []byte("whole")); err != nil {
+	if _, _, err := r.staging.Write(run, "t", []byte("whole")); err != nil {
 		t.Fatal(err)
 	}
 	staged := filepath.Join(r.state.Staging(), run)

@@ -110,7 +110,7 @@ func (h *History) Run(ctx context.Context, ref string) (report.RunDetail, error)
 		return d, err
 	}
 	for _, e := range kept {
-		if e.Run == run.ID {
+		if e.Run == run.ID && e.Files > 0 { // empty directories wait for the next task
 			d.Staged = append(d.Staged, stagedOf(e))
 		}
 	}

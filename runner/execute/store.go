@@ -176,13 +176,13 @@ func (x *Executor) manifest(ctx context.Context, j engine.Job) (*event.Result, e
 	name := j.Prepared.Name + ManifestSuffix
 	// It is made again from the journal whenever it is needed: it lies in
 	// staging only for as long as it is stored.
-	file, remove, err := x.Staging.Write(x.Run, j.Task.ID, "manifest", body)
+	file, done, err := x.Staging.Write(x.Run, j.Task.ID, body)
 	if err != nil {
 		return nil, stagingFailure(err)
 	}
-	defer remove()
 	sum := sha256.Sum256(body)
 	r, err := x.put(ctx, j, d, sdk.StoreRequest{Source: file, Path: name, Size: int64(len(body)), SHA256: hex.EncodeToString(sum[:]), Verify: verify}, func(int64) {})
+	done(err == nil)
 	if err != nil {
 		return nil, err
 	}

@@ -65,16 +65,11 @@ func noRoom(dir string, free, reserve int64) *failure.Error {
 func (d *Dir) Bound(ctx context.Context, b Budget) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	done := make(chan struct{})
-	go func() {
+	first := time.AfterFunc(boundEvery, func() { // not for a capture that takes less
 		defer close(done)
 		tick := time.NewTicker(boundEvery)
 		defer tick.Stop()
 		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-tick.C:
-			}
 			written := d.written()
 			largest := d.staging.measured(d, written)
 			if written > b.Most {
@@ -85,10 +80,18 @@ func (d *Dir) Bound(ctx context.Context, b Budget) (context.Context, context.Can
 				cancel(noRoom(d.staging.dir, free, b.reserve))
 				return
 			}
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
 		}
-	}()
+	})
 	return ctx, func() {
 		cancel(context.Canceled)
+		if first.Stop() {
+			close(done)
+		}
 		<-done
 		d.staging.measured(d, -1)
 	}

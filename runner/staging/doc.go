@@ -5,7 +5,8 @@
 // that was claimed, measures and hashes every file itself, makes files and
 // directories durable and the files read-only. Only what was sealed is stored.
 //
-// The layout is RUN/TASK/VARIANT-N/files, where TASK is readable but not the
-// task's ID; task.json beside the variants holds that. N counts attempts, so
-// that a late writer of an attempt that was given up cannot reach the next one.
+// The layout is RUN/TASK/VARIANT-N/files, where TASK is readable, and mostly gives the
+// task's ID back. N counts attempts, so that a late writer of an attempt that was given
+// up cannot reach the next one. A task that is done leaves its directories, empty, to
+// the run's next one: making directories costs more than all else here.
 package staging

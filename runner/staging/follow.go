@@ -13,6 +13,8 @@ import (
 )
 
 const (
+	// followAfter is how long most small captures take.
+	followAfter = 200 * time.Millisecond
 	// followEvery is how often new bytes are looked for.
 	followEvery = 50 * time.Millisecond
 	// followFrom is the size from which following a file pays.
@@ -28,6 +30,7 @@ const (
 // every error just ends the following of a file.
 type follower struct {
 	root  *os.Root
+	first *time.Timer
 	stop  context.CancelFunc
 	done  chan struct{}
 	files []*followed
@@ -44,28 +47,31 @@ type followed struct {
 func follow(root *os.Root) *follower {
 	ctx, stop := context.WithCancel(context.Background())
 	f := &follower{root: root, stop: stop, done: make(chan struct{})}
-	go func() {
+	f.first = time.AfterFunc(followAfter, func() {
 		defer close(f.done)
 		tick := time.NewTicker(followEvery)
 		defer tick.Stop()
 		for {
+			f.discover(".", 0)
+			for _, known := range f.files {
+				known.read(ctx)
+			}
 			select {
 			case <-ctx.Done():
 				return
 			case <-tick.C:
-				f.discover(".", 0)
-				for _, known := range f.files {
-					known.read(ctx)
-				}
 			}
 		}
-	}()
+	})
 	return f
 }
 
 // end stops the follower, waits for it and hands over its files. Later calls give none.
 func (f *follower) end() []*followed {
 	f.stop()
+	if f.first.Stop() {
+		close(f.done)
+	}
 	<-f.done
 	files := f.files
 	f.files = nil

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -74,17 +75,22 @@ func (s *Staging) RemoveRun(run string) error {
 	}
 	s.making.Lock()
 	defer s.making.Unlock()
+	s.forget(run)
 	if err := s.root.RemoveAll(run); err != nil {
 		return fault(err, "remove what is staged in %s", path.Join(s.dir, run))
 	}
 	return nil
 }
 
-// Remove removes everything that is staged for a task; nothing there is fine.
+// Remove removes everything that is staged for a task that is done; nothing there
+// is fine. The run's next task may get its directories.
 func (s *Staging) Remove(run, task string) error {
 	dir, err := s.taskDir(run, task)
 	if err != nil {
 		return fault(err, "remove what is staged for task %s", task)
+	}
+	if s.release(dir) {
+		return nil
 	}
 	return s.remove(dir)
 }
@@ -147,7 +153,7 @@ func (s *Staging) entry(dir string) (Entry, bool) {
 		if info.ModTime().After(e.Modified) {
 			e.Modified = info.ModTime()
 		}
-		if !d.IsDir() {
+		if !d.IsDir() && !strings.HasPrefix(d.Name(), notePrefix) {
 			e.Files++
 			e.Bytes += info.Size()
 		}

@@ -19,14 +19,17 @@ import (
 )
 
 const (
-	maxFiles = 10_000 // in one capture
-	maxDepth = 16     // of directories in one capture
+	maxFiles = 10_000  // in one capture
+	maxDepth = 16      // of directories in one capture
+	small    = 1 << 20 // bytes that are hashed sooner than another goroutine has begun
 )
 
 // Dir is the directory of one capture that is being made.
 type Dir struct {
 	staging  *Staging
+	task     string // the directory of its task
 	rel      string
+	made     bool // its name is new in that
 	root     *os.Root
 	follower *follower
 }
@@ -61,25 +64,31 @@ func (d *Dir) Seal(ctx context.Context, claimed []sdk.Artifact) ([]Sealed, error
 	if err := tree.matches(claimed); err != nil {
 		return nil, err
 	}
-	out := make([]Sealed, len(claimed))
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(runtime.GOMAXPROCS(0))
-	for i, c := range claimed {
-		group.Go(func() error {
-			if err := d.sealFile(ctx, c, tree.files[c.Name], followed); err != nil {
-				return err
-			}
-			out[i] = Sealed{Name: c.Name, Path: path.Join(d.rel, c.Name), Size: c.Size, SHA256: c.SHA256}
-			return nil
-		})
+	seal := func(ctx context.Context, c sdk.Artifact) error {
+		return d.sealFile(ctx, c, tree.files[c.Name], followed)
 	}
-	if err := group.Wait(); err != nil {
+	if len(claimed) == 1 {
+		err = seal(ctx, claimed[0])
+	} else {
+		group, ctx := errgroup.WithContext(ctx)
+		group.SetLimit(runtime.GOMAXPROCS(0))
+		for _, c := range claimed {
+			group.Go(func() error { return seal(ctx, c) })
+		}
+		err = group.Wait()
+	}
+	if err != nil {
 		return nil, failure.From(err)
 	}
 	if err := d.syncDirectories(tree.dirs); err != nil {
 		return nil, err
 	}
 	d.root.Close()
+	d.over(len(tree.dirs) == 1)
+	out := make([]Sealed, len(claimed))
+	for i, c := range claimed {
+		out[i] = Sealed{Name: c.Name, Path: path.Join(d.rel, c.Name), Size: c.Size, SHA256: c.SHA256}
+	}
 	return out, nil
 }
 
@@ -87,6 +96,7 @@ func (d *Dir) Seal(ctx context.Context, claimed []sdk.Artifact) ([]Sealed, error
 func (d *Dir) Discard() error {
 	closeAll(d.follower.end())
 	d.root.Close()
+	d.over(false)
 	if err := d.staging.root.RemoveAll(d.rel); err != nil {
 		return fault(err, "discard the staged files in %s", d.Path())
 	}
@@ -199,8 +209,8 @@ func (t *tree) matches(claimed []sdk.Artifact) error {
 	return nil
 }
 
-// sealFile makes one file read-only and durable, and hashes it meanwhile: on
-// two cores the hash costs nothing beyond the sync, or the sync nothing
+// sealFile makes one file read-only and durable, and hashes a large one meanwhile:
+// on two cores the hash costs nothing beyond the sync, or the sync nothing
 // beyond the hash.
 func (d *Dir) sealFile(ctx context.Context, c sdk.Artifact, seen fs.FileInfo, followed []*followed) error {
 	f, err := d.root.OpenFile(c.Name, os.O_RDONLY|unix.O_NONBLOCK, 0) // never wait for a pipe put in its place
@@ -218,10 +228,14 @@ func (d *Dir) sealFile(ctx context.Context, c sdk.Artifact, seen fs.FileInfo, fo
 	if err := f.Chmod(0o400); err != nil {
 		return fault(err, "make the captured %s read-only", c.Name)
 	}
-	synced := make(chan error, 1)
-	go func() { synced <- f.Sync() }()
+	synced := f.Sync
+	if c.Size > small {
+		done := make(chan error, 1)
+		go func() { done <- f.Sync() }()
+		synced = func() error { return <-done }
+	}
 	sum, err := digest(ctx, f, before, c.SHA256, followed)
-	if syncErr := <-synced; syncErr != nil {
+	if syncErr := synced(); syncErr != nil {
 		return fault(syncErr, "make the captured %s durable", c.Name)
 	}
 	if err != nil {
@@ -244,25 +258,49 @@ func (d *Dir) sealFile(ctx context.Context, c sdk.Artifact, seen fs.FileInfo, fo
 }
 
 // syncDirectories makes the names durable: what is in the capture first, then
-// the capture's own name and those of its parents.
+// the capture's own name, where that is new, and those of its parents.
 func (d *Dir) syncDirectories(dirs []string) error {
 	for _, dir := range slices.Backward(dirs) {
 		if err := syncDir(d.root, dir); err != nil {
 			return fault(err, "make the capture in %s durable", d.Path())
 		}
 	}
-	return d.staging.syncParents(d.rel)
-}
-
-func (s *Staging) syncParents(rel string) error {
-	for dir := path.Dir(rel); ; dir = path.Dir(dir) {
-		if err := syncDir(s.root, dir); err != nil {
-			return fault(err, "make staging directory %s durable", path.Join(s.dir, dir))
-		}
-		if dir == "." {
-			return nil
+	if d.made {
+		if err := syncDir(d.staging.root, d.task); err != nil {
+			return fault(err, "make the capture in %s durable", d.Path())
 		}
 	}
+	return d.staging.syncRun(path.Dir(d.task))
+}
+
+// syncRun makes the names of a run's tasks durable, and its own. Captures of one moment share that.
+func (s *Staging) syncRun(run string) error {
+	s.making.Lock()
+	known := s.known[run]
+	s.making.Unlock()
+	for _, dir := range []string{run, "."} {
+		if dir == "." && known {
+			return nil
+		}
+		if err := s.namesIn(dir).do(func() error { return syncDir(s.root, dir) }); err != nil {
+			return fault(err, "make staging directory %s durable", path.Join(s.dir, dir))
+		}
+	}
+	s.making.Lock()
+	defer s.making.Unlock()
+	s.known[run] = true
+	return nil
+}
+
+func (s *Staging) namesIn(dir string) *joint {
+	s.making.Lock()
+	defer s.making.Unlock()
+	j := s.names[dir]
+	if j == nil {
+		j = &joint{}
+		s.names[dir] = j
+	}
+	return j
 }
 
 func syncDir(root *os.Root, dir string) error {

@@ -34,6 +34,10 @@ type Staging struct {
 	// making keeps a run's directory from being removed as empty while the
 	// next task's is made in it.
 	making sync.Mutex
+	trees  map[string]*taskTree // by their paths: of tasks that this process captures
+	spare  map[string][]string  // by run: the paths of trees of tasks that are done
+	known  map[string]bool      // runs whose directory's name is durable
+	names  map[string]*joint    // by directory: whoever makes the names in it durable
 
 	room      func(dir string) (free, total int64, err error)
 	measuring sync.Mutex
@@ -53,7 +57,7 @@ func Open(dir string) (*Staging, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open staging directory: %w", err)
 	}
-	return &Staging{dir: abs, root: root, room: room}, nil
+	return &Staging{dir: abs, root: root, room: room, trees: map[string]*taskTree{}, spare: map[string][]string{}, known: map[string]bool{}, names: map[string]*joint{}}, nil
 }
 
 // Close releases the directory. Nothing is removed.
@@ -81,38 +85,45 @@ func (s *Staging) Free() (int64, error) {
 // Capture makes an empty private directory for one attempt at one variant of
 // a task. The caller must end it with [Dir.Seal] or [Dir.Discard].
 func (s *Staging) Capture(run, task, variant string) (*Dir, error) {
-	rel, err := s.attempt(run, task, variant)
+	parent, err := s.taskDir(run, task)
 	if err != nil {
 		return nil, fault(err, "make a staging directory for %s of task %s", variant, task)
 	}
-	root, err := s.root.OpenRoot(rel)
-	if err != nil {
+	d := &Dir{staging: s, task: parent}
+	if d.rel, d.made, err = s.attempt(parent, variant); err != nil {
+		return nil, fault(err, "make a staging directory for %s of task %s", variant, task)
+	}
+	if d.root, err = s.root.OpenRoot(d.rel); err != nil {
 		return nil, fault(err, "open the staging directory for %s of task %s", variant, task)
 	}
-	return &Dir{staging: s, rel: rel, root: root, follower: follow(root)}, nil
+	d.follower = follow(d.root)
+	return d, nil
 }
 
-// attempt makes the next directory of a variant and returns it relative to the root.
-func (s *Staging) attempt(run, task, variant string) (string, error) {
-	parent, err := s.taskDir(run, task)
-	if err != nil {
-		return "", err
-	}
+// attempt makes the next directory of a variant and returns it relative to the
+// root, and whether its name is new.
+func (s *Staging) attempt(parent, variant string) (rel string, made bool, err error) {
 	s.making.Lock()
 	defer s.making.Unlock()
-	if err := s.root.MkdirAll(parent, 0o700); err != nil {
-		return "", err
+	t, err := s.treeOf(parent)
+	if err != nil {
+		return "", false, err
 	}
+	t.captures++
 	for n := 1; n <= maxAttempts; n++ {
 		rel := path.Join(parent, component(variant)+"-"+strconv.Itoa(n))
+		if t.empty[rel] {
+			delete(t.empty, rel)
+			return rel, false, nil
+		}
 		switch err := s.root.Mkdir(rel, 0o700); {
 		case err == nil:
-			return rel, nil
+			return rel, true, nil
 		case !errors.Is(err, fs.ErrExist):
-			return "", err
+			return "", false, err
 		}
 	}
-	return "", fmt.Errorf("%d attempts are there already", maxAttempts)
+	return "", false, fmt.Errorf("%d attempts are there already", maxAttempts)
 }
 
 // taskDir is a task's directory, relative to the root. Runs are named by us,
@@ -174,25 +185,52 @@ func clean(name string, length int) string {
 }
 
 // Write puts a small file beside a task's captures, for as long as a plugin
-// has to read it. It is not made durable. The caller removes it; the task's
-// removal takes it along.
-func (s *Staging) Write(run, task, name string, body []byte) (file string, remove func(), err error) {
+// has to read it. It is not made durable. The caller gives it back: whole says that
+// the plugin has read it, and nobody does any more.
+func (s *Staging) Write(run, task string, body []byte) (file string, done func(whole bool), err error) {
 	parent, err := s.taskDir(run, task)
 	if err != nil {
 		return "", nil, err
 	}
-	rel := path.Join(parent, component(name)+"-"+rand.Text())
 	s.making.Lock()
 	defer s.making.Unlock()
-	if err := s.root.MkdirAll(parent, 0o700); err != nil {
+	t, err := s.treeOf(parent)
+	if err != nil {
 		return "", nil, fault(err, "make the staging directory of task %s", task)
 	}
-	remove = func() { _ = s.root.Remove(rel) } // else swept when it is old
-	if err := s.root.WriteFile(rel, body, 0o600); err != nil {
-		remove()
-		return "", nil, fault(err, "write %s of task %s", name, task)
+	rel, f, err := s.note(t, parent)
+	if err == nil {
+		_, err = f.WriteAt(body, 0)
+		err = errors.Join(err, f.Truncate(int64(len(body))), f.Close())
 	}
-	return filepath.Join(s.dir, filepath.FromSlash(rel)), remove, nil
+	done = func(whole bool) {
+		s.making.Lock()
+		defer s.making.Unlock()
+		if !whole || s.trees[parent] != t {
+			_ = s.root.Remove(rel) // else swept when it is old
+			return
+		}
+		t.notes = append(t.notes, path.Base(rel))
+	}
+	if err != nil {
+		if rel != "" {
+			_ = s.root.Remove(rel)
+		}
+		return "", nil, fault(err, "write a file beside what is captured of task %s", task)
+	}
+	return filepath.Join(s.dir, filepath.FromSlash(rel)), done, nil
+}
+
+// note opens a file that nobody reads, or makes one.
+func (s *Staging) note(t *taskTree, parent string) (rel string, f *os.File, err error) {
+	if n := len(t.notes) - 1; n >= 0 {
+		rel, t.notes = path.Join(parent, t.notes[n]), t.notes[:n]
+		f, err = s.root.OpenFile(rel, os.O_WRONLY, 0)
+		return rel, f, err
+	}
+	rel = path.Join(parent, notePrefix+rand.Text())
+	f, err = s.root.OpenFile(rel, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	return rel, f, err
 }
 
 // fault is a failure of the local file system.

@@ -15,7 +15,7 @@ import (
 func TestStagingIsEmptiedWhileTheRunGoesOn(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, dpsim.Scenario{Devices: []dpsim.Device{{Name: "gw", AppDomains: 3}}})
-	look := `for i in $(seq 100); do find state/staging -type f > staged; [ -s staged ] || exit 0; sleep 0.1; done; exit 1`
+	look := `for i in $(seq 100); do find state/staging -name '*.zip' > staged; [ -s staged ] || exit 0; sleep 0.1; done; exit 1`
 	need.Done(t, os.WriteFile(filepath.Join(s.dir, "look.sh"), []byte("#!/bin/sh\n"+look+"\n"), 0o700))
 	res := s.apply(`
 script "exec" "look" {
