@@ -26,12 +26,13 @@ type destination struct {
 	*store.Destination
 	directory string
 	create    bool
+	renameNew func(dir *os.File, from, to string) error
 }
 
 var _ sdk.Destination = (*destination)(nil)
 
 func newDestination(directory string, create, requireMode bool, log *slog.Logger) *destination {
-	d := &destination{directory: directory, create: create}
+	d := &destination{directory: directory, create: create, renameNew: renameNew}
 	d.Destination = store.New(store.Options{
 		Mode:            store.Mode{Want: fileMode, Required: requireMode, Tell: tellMode},
 		DirectoryRemedy: "make the directory, or mount what should be there",
@@ -63,8 +64,11 @@ func (d *destination) open(context.Context) (store.Files, func(), error) {
 
 // missing reports whether the directory is still to be made by the first store.
 func (d *destination) missing() bool {
+	if !d.create {
+		return false
+	}
 	_, err := os.Stat(d.directory)
-	return d.create && errors.Is(err, fs.ErrNotExist)
+	return errors.Is(err, fs.ErrNotExist)
 }
 
 // cannot is the failure of opening or making the directory. What stands in its

@@ -8,7 +8,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/dprun/dprun/sdk/failure"
@@ -19,12 +19,77 @@ import (
 type files struct {
 	d    *destination
 	root *os.Root // nil: the directory is still to be made
+
+	mu   sync.Mutex
+	at   *place // where the first operation was: a store stays in one directory
+	made *made  // the small file that Put has made last, open until it is made durable
+}
+
+// place is an open directory.
+type place struct {
+	dir  string
+	root *os.Root
+	self *os.File // the directory itself, to make its names durable
+}
+
+// made is a file that is open for writing.
+type made struct {
+	name string
+	file *os.File
 }
 
 func (f *files) close() {
+	if f.at != nil {
+		f.at.close()
+	}
+	if f.made != nil {
+		_ = f.made.file.Close()
+	}
 	if f.root != nil {
 		_ = f.root.Close()
 	}
+}
+
+func (p *place) close() { _, _ = p.root.Close(), p.self.Close() }
+
+// in opens the directory that a name is in, and gives the last part of the name.
+// An open directory spares the way to it; that may go by links, as long as they
+// stay below the top. done is called when the place is not used any more.
+func (f *files) in(name string) (at *place, base string, done func(), err error) {
+	dir, base := path.Split(name)
+	dir = local(dir)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.at != nil && f.at.dir == dir {
+		return f.at, base, func() {}, nil
+	}
+	root, err := f.root.OpenRoot(dir)
+	if err != nil {
+		return nil, "", nil, err
+	}
+	self, err := root.Open(".")
+	if err != nil {
+		_ = root.Close()
+		return nil, "", nil, err
+	}
+	at = &place{dir, root, self}
+	if f.at != nil {
+		return at, base, at.close, nil
+	}
+	f.at = at
+	return at, base, func() {}, nil
+}
+
+// finish hands over the file that Put has made under a name, nil if it was another.
+func (f *files) finish(name string) *os.File {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.made == nil || f.made.name != name {
+		return nil
+	}
+	file := f.made.file
+	f.made = nil
+	return file
 }
 
 func (f *files) Location(name string) string {
@@ -44,46 +109,80 @@ func (f *files) Mkdir(ctx context.Context, dir string) (err error) {
 	if dir == "" {
 		return nil
 	}
-	made := "."
-	for part := range strings.SplitSeq(dir, "/") {
-		parent := made
-		made = path.Join(made, part)
-		err := f.root.Mkdir(made, dirMode)
-		switch {
-		case errors.Is(err, fs.ErrExist):
-			info, err := f.root.Stat(made)
-			if err != nil {
-				return explain(err)
-			}
-			if !info.IsDir() {
-				return store.InTheWay(f.Location(made))
-			}
-		case err != nil:
+	if _, _, done, err := f.in(dir + "/"); err == nil { // the usual case
+		done()
+		return nil
+	}
+	return f.makeDir(ctx, dir)
+}
+
+// makeDir makes a directory, and those above it where it must.
+func (f *files) makeDir(ctx context.Context, dir string) error {
+	parent := path.Dir(dir)
+	err := f.root.Mkdir(dir, dirMode)
+	if parent != "." && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)) {
+		if err := f.makeDir(ctx, parent); err != nil {
+			return err
+		}
+		err = f.root.Mkdir(dir, dirMode)
+	}
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		info, err := f.root.Stat(dir)
+		if err != nil {
 			return explain(err)
-		default:
-			if _, err := f.Sync(ctx, parent); err != nil {
-				return explain(err)
-			}
+		}
+		if !info.IsDir() {
+			return store.InTheWay(f.Location(dir))
+		}
+	case err != nil:
+		return explain(err)
+	default:
+		if _, err := f.Sync(ctx, parent); err != nil {
+			return explain(err)
 		}
 	}
 	return nil
 }
 
-func (f *files) Put(_ context.Context, name string, src io.ReaderAt, _ int64) (store.Info, error) {
-	out, err := f.root.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, fileMode)
+func (f *files) Put(_ context.Context, name string, src io.ReaderAt, size int64) (store.Info, error) {
+	at, base, done, err := f.in(name)
 	if err != nil {
 		return store.Info{}, explain(err)
 	}
-	defer func() { _ = out.Close() }()
-	if _, err := src.(io.WriterTo).WriteTo(&early{File: out}); err != nil {
+	defer done()
+	out, err := at.root.OpenFile(base, os.O_CREATE|os.O_EXCL|os.O_WRONLY, fileMode)
+	if err != nil {
+		return store.Info{}, explain(err)
+	}
+	large := size > earlyFrom
+	var to io.Writer = out
+	if large {
+		defer func() { _ = out.Close() }()
+		to = &early{File: out}
+	} else {
+		f.mu.Lock()
+		if f.made != nil {
+			_ = f.made.file.Close() // nobody has asked for it
+		}
+		f.made = &made{name, out}
+		f.mu.Unlock()
+	}
+	if _, err := src.(io.WriterTo).WriteTo(to); err != nil {
 		return store.Info{}, explain(err)
 	}
 	i, err := out.Stat()
+	if err == nil && large {
+		err = out.Close()
+	}
 	if err != nil {
 		return store.Info{}, explain(err)
 	}
-	return infoOf(i), explain(out.Close())
+	return infoOf(i), nil
 }
+
+// earlyFrom is the size from which it pays to write a file to the disk before it is whole.
+const earlyFrom = 1 << 20
 
 // early lets the kernel begin at once to write to the disk what it is given,
 // so that making it durable finds little left.
@@ -111,13 +210,24 @@ func (w *early) ReadFrom(r io.Reader) (int64, error) {
 }
 
 func (f *files) Get(ctx context.Context, name string, _ int64, w io.Writer) (int64, error) {
-	in, err := f.root.Open(name)
+	in, err := f.open(name)
 	if err != nil {
 		return 0, explain(err)
 	}
 	defer func() { _ = in.Close() }()
 	n, err := store.Copy(w, until{ctx, in})
 	return n, explain(err)
+}
+
+// open opens a file to read it. A link in its place is followed from the top.
+func (f *files) open(name string) (*os.File, error) {
+	if at, base, done, err := f.in(name); err == nil {
+		defer done()
+		if file, err := at.root.Open(base); err == nil {
+			return file, nil
+		}
+	}
+	return f.root.Open(local(name))
 }
 
 // until reads until the call ends.
@@ -133,27 +243,58 @@ func (u until) Read(p []byte) (int, error) {
 	return u.r.Read(p)
 }
 
-// Publish links: a hard link, unlike a rename, never takes the name from
-// another file. Where there are no hard links, a rename right after a look has to do.
+// Publish renames without taking the name from another file, where the file
+// system can do that; else it links, which never does so either. Where there are no hard
+// links, a rename right after a look has to do.
 func (f *files) Publish(_ context.Context, temporary, final string) error {
-	err := f.root.Link(temporary, final)
+	at, temp, done, err := f.in(temporary)
+	if err != nil {
+		return explain(err)
+	}
+	defer done()
+	if file := f.finish(temporary); file != nil { // nobody has made it durable: what was written may be told only now
+		if err := file.Close(); err != nil {
+			return explain(err)
+		}
+	}
+	final = path.Base(final)
+	if err := f.d.renameNew(at.self, temp, final); !cannotRenameNew(err) {
+		return explain(err)
+	}
+	err = at.root.Link(temp, final)
 	switch {
 	case err == nil:
-		return explain(f.root.Remove(temporary))
+		return explain(at.root.Remove(temp))
 	case !cannotLink(err):
 		return explain(err)
 	}
-	if _, err := f.root.Lstat(final); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := at.root.Lstat(final); !errors.Is(err, fs.ErrNotExist) {
 		return fs.ErrExist
 	}
-	return explain(f.root.Rename(temporary, final))
+	return explain(at.root.Rename(temp, final))
+}
+
+// cannotRenameNew reports whether a system or a file system (NFS, some FUSE) cannot
+// rename without replacing.
+func cannotRenameNew(err error) bool {
+	return errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.EPERM) || cannotLink(err)
 }
 
 func cannotLink(err error) bool {
 	return errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.ENOTSUP) || errors.Is(err, syscall.EOPNOTSUPP) || errors.Is(err, syscall.ENOSYS)
 }
 
-func (f *files) Remove(_ context.Context, name string) error { return explain(f.root.Remove(name)) }
+func (f *files) Remove(_ context.Context, name string) error {
+	if file := f.finish(name); file != nil {
+		_ = file.Close()
+	}
+	at, base, done, err := f.in(name)
+	if err != nil {
+		return explain(err)
+	}
+	defer done()
+	return explain(at.root.Remove(base))
+}
 
 // RemoveDir implements [store.DirRemover].
 func (f *files) RemoveDir(ctx context.Context, dir string) error { return f.Remove(ctx, dir) }
@@ -162,7 +303,12 @@ func (f *files) Stat(_ context.Context, name string) (store.Info, error) {
 	if f.root == nil {
 		return store.Info{Dir: name == ""}, onlyTop(name)
 	}
-	i, err := f.root.Lstat(local(name))
+	at, base, done, err := f.in(name)
+	if err != nil {
+		return store.Info{}, explain(err)
+	}
+	defer done()
+	i, err := at.root.Lstat(local(base))
 	if err != nil {
 		return store.Info{}, explain(err)
 	}
@@ -198,14 +344,31 @@ func onlyTop(name string) error {
 	return fs.ErrNotExist
 }
 
-// Sync implements [store.Syncer].
+// Sync implements [store.Syncer]. A file is made durable by what wrote it, which
+// is told of everything that went wrong since.
 func (f *files) Sync(_ context.Context, name string) (bool, error) {
-	file, err := f.root.Open(local(name))
-	if err != nil {
-		return false, explain(err)
+	f.mu.Lock()
+	at := f.at
+	f.mu.Unlock()
+	if at != nil && at.dir == local(name) {
+		return synced(at.self.Sync())
 	}
-	defer func() { _ = file.Close() }()
-	err = file.Sync()
+	file := f.finish(name)
+	if file == nil {
+		var err error
+		if file, err = f.root.Open(local(name)); err != nil {
+			return false, explain(err)
+		}
+	}
+	durable, err := synced(file.Sync())
+	if closed := file.Close(); err == nil {
+		err = explain(closed)
+	}
+	return durable && err == nil, err
+}
+
+// synced is whether that could be asked for, and has been done.
+func synced(err error) (bool, error) {
 	if errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOTSUP) || errors.Is(err, syscall.ENOSYS) {
 		return false, nil
 	}

@@ -17,6 +17,9 @@ import (
 const (
 	// cleanupLimit bounds what is done after a call was given up.
 	cleanupLimit = 20 * time.Second
+	// small is a file of so few bytes that doing one thing after the other takes
+	// less than another goroutine.
+	small = 1 << 20
 	// publishLimit bounds the publishing of a file, which is not cut when the
 	// call ends: half way its outcome would not be known.
 	publishLimit = time.Minute
@@ -255,20 +258,27 @@ func (u *upload) write(ctx context.Context) error {
 		return err
 	}
 	synced := func() error { return nil }
-	if s, ok := u.Files.(Syncer); ok && i.Durable == Unasked { // while it is read
-		done := make(chan error, 1)
-		go func() {
-			var err error
-			u.durable, err = s.Sync(ctx, u.temp)
-			done <- err
-		}()
-		synced = func() error { return <-done }
+	if s, ok := u.Files.(Syncer); ok && i.Durable == Unasked {
+		synced = func() (err error) {
+			if u.durable, err = s.Sync(ctx, u.temp); err != nil {
+				err = u.fail(ctx, "make it durable", err)
+			}
+			return err
+		}
 	}
+	if u.r.Size <= small {
+		if err := synced(); err != nil || u.r.Verify != sdk.VerifyReadBack {
+			return err
+		}
+		return u.readBack(ctx)
+	}
+	done := make(chan error, 1)
+	go func() { done <- synced() }() // while it is read
 	if u.r.Verify == sdk.VerifyReadBack {
 		err = u.readBack(ctx)
 	}
-	if syncErr := synced(); err == nil && syncErr != nil {
-		err = u.fail(ctx, "make it durable", syncErr)
+	if syncErr := <-done; err == nil {
+		err = syncErr
 	}
 	return err
 }

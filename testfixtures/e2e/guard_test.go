@@ -249,7 +249,7 @@ func TestAGuardThatDiesIsReplaced(t *testing.T) {
 
 // guardLocked reports whether a guard that is alive says that it watches.
 func (p *program) guardLocked() bool {
-	notes, _ := filepath.Glob(filepath.Join(p.state(), "locks", "guard-*.holder"))
+	notes, _ := filepath.Glob(filepath.Join(p.state(), "locks", "guard-*.lock"))
 	for _, n := range notes {
 		b, _ := os.ReadFile(n)
 		if g := p.guards(); len(g) == 1 && bytes.Contains(b, fmt.Appendf(nil, `"pid":%d`, g[0])) {

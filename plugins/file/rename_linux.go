@@ -1,0 +1,18 @@
+package file
+
+import (
+	"os"
+	"runtime"
+
+	"golang.org/x/sys/unix"
+)
+
+// renameNew gives a file of a directory another name there, unless that is taken.
+func renameNew(dir *os.File, from, to string) error {
+	defer runtime.KeepAlive(dir)
+	fd := int(dir.Fd())
+	if err := unix.Renameat2(fd, from, fd, to, unix.RENAME_NOREPLACE); err != nil {
+		return &os.LinkError{Op: "renameat2", Old: from, New: to, Err: err}
+	}
+	return nil
+}
