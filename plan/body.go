@@ -31,7 +31,8 @@ func topLevel() map[string]blockSpec {
 	hours := []string{"days", "dates", "from", "to"}
 	postScript := blockSpec{bodySpec: bodySpec{required: []string{"run"}, optional: []string{"when"}}}
 	return map[string]blockSpec{
-		"dprun": {bodySpec: bodySpec{optional: []string{"required_version"}}, many: true},
+		"dprun": {many: true, bodySpec: bodySpec{
+			optional: []string{"required_version"}, blocks: map[string]blockSpec{"required_plugins": {opaque: true}}}},
 		"variable": {many: true, bodySpec: bodySpec{
 			labels: []string{"name"}, optional: []string{"type", "default", "description", "sensitive", "nullable"},
 			blocks: map[string]blockSpec{"validation": {many: true, bodySpec: bodySpec{required: []string{"condition", "error_message"}}}}}},

@@ -21,7 +21,8 @@ type File struct {
 	autos  []Source
 	// broken names the files with syntax errors; what else is said of them
 	// may only follow from those.
-	broken map[string]bool
+	broken  map[string]bool
+	plugins []RequiredPlugin
 	// refused is set when the plan is for another version.
 	refused bool
 }
@@ -84,6 +85,7 @@ func Parse(src Sources, version string) (*File, Diagnostics) {
 			}
 		}
 	}
+	f.plugins = s.requiredPlugins(f.blocks["dprun"])
 	return f, s.done()
 }
 

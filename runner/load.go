@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/dprun/dprun/plan"
@@ -44,6 +45,7 @@ type Plugins struct {
 	options pluginhost.Options
 	version string
 	host    *pluginhost.Host
+	lock    atomic.Pointer[plan.Lock] // of the plan that was loaded; nil: it has none
 	warned  sync.Once
 }
 
@@ -58,6 +60,7 @@ func OpenPlugins(o PluginOptions) *Plugins {
 			}
 			return "", false
 		}}}
+	p.options.Locked = p.locked
 	p.host = pluginhost.New(p.options)
 	return p
 }
@@ -83,22 +86,21 @@ func (p *Plugins) Close() error { return p.host.Close() }
 // and none is read. The diagnostics hold everything that is wrong with the
 // plan; the error, an *Error, is a plugin that is missing or broken.
 func Load(ctx context.Context, src Source, plugins *Plugins) (*Loaded, plan.Diagnostics, error) {
-	dir, name := filepath.Split(src.Path)
-	if info, err := os.Stat(src.Path); err == nil && info.IsDir() {
-		dir, name = src.Path, "."
-	}
-	if dir == "" {
-		dir = "."
-	}
-	files := os.DirFS(dir)
-	sources, ds := plan.Load(files, name, dir)
 	loaded := &Loaded{}
-	if ds.HasErrors() {
+	file, dir, ds := parse(src, plugins.version)
+	if file == nil {
 		return loaded, ds, nil
 	}
+	files := os.DirFS(dir)
+	lock, more := plan.ReadLock(files, dir)
+	if ds = append(ds, more...); more.HasErrors() {
+		return loaded, ds, nil
+	}
+	plugins.lock.Store(lock)
+	if more := file.CheckLock(lock); more.HasErrors() { // what its plugins offer is not known
+		return loaded, append(ds, more...), nil
+	}
 	vars, more := variables(src)
-	ds = append(ds, more...)
-	file, more := plan.Parse(sources, plugins.version)
 	ds = append(ds, more...)
 	schemas, err := plugins.schemas(ctx, file.RequiredTypes())
 	if err != nil {

@@ -10,6 +10,7 @@ func (a *app) commands() []*cobra.Command {
 		name string
 		make func() *cobra.Command
 	}{
+		{"init", a.initCommand},
 		{"validate", a.validateCommand},
 		{"fmt", a.fmtCommand},
 		{"plan", a.planCommand},

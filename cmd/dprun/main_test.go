@@ -3,12 +3,15 @@ package main
 import (
 	"archive/zip"
 	"bytes"
+	"context"
 	"crypto/sha1"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -16,6 +19,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/dprun/dprun/runner/pluginhost"
+	"github.com/dprun/dprun/sdk"
+	"github.com/dprun/dprun/sdk/schema"
 	"github.com/dprun/dprun/testfixtures/dpsim"
 )
 
@@ -23,7 +28,13 @@ import (
 // and as the process that serves a bundled plugin.
 func TestMain(m *testing.M) {
 	pluginhost.ServeBundled(os.Args[1:], bundled())
-	testscript.Main(m, map[string]func(){"dprun": main})
+	testscript.Main(m, map[string]func(){"dprun": main, "greet-plugin": greet})
+}
+
+// greet is an installed plugin with one script, which has the version that $GREET_VERSION says.
+func greet() {
+	sdk.Serve(sdk.Plugin{Name: "greet", Version: os.Getenv("GREET_VERSION"), Hooks: []sdk.HookType{sdk.NewHook(schema.HookType{Name: "greet"},
+		func(context.Context, struct{}, sdk.Env) (sdk.Hook, error) { return nil, errors.New("nobody runs it") }, nil)}})
 }
 
 func TestScripts(t *testing.T) {
@@ -34,6 +45,8 @@ func TestScripts(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("DPRUN_STATE_DIR", filepath.Join(e.WorkDir, ".state"))
 			e.Setenv("TZ", "UTC")
+			e.Setenv("GOOS", runtime.GOOS)
+			e.Setenv("GOARCH", runtime.GOARCH)
 			e.Values[fleetKey{}] = &running{}
 			return nil
 		},
@@ -45,6 +58,7 @@ func TestScripts(t *testing.T) {
 			"archive": makeArchive,
 			"damage":  damage,
 			"types":   types,
+			"pack":    pack,
 		},
 	})
 }
@@ -68,6 +82,28 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if got != want {
 		ts.Fatalf("dprun %s ended with %d, want %d", strings.Join(args[1:], " "), got, want)
 	}
+}
+
+// pack packs a version of the plugin greet into a mirror, as an archive: pack VERSION MIRROR [WHAT IT CALLS ITSELF]
+func pack(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: pack VERSION MIRROR [WHAT IT CALLS ITSELF]")
+	}
+	file := fmt.Sprintf("%s/plugins.example.com/backup/greet/dprun-plugin-greet_%s_%s_%s.zip", ts.MkAbs(args[1]), args[0], runtime.GOOS, runtime.GOARCH)
+	f, err := os.Create(file)
+	ts.Check(err)
+	z := zip.NewWriter(f)
+	for name, text := range map[string]string{"dprun-plugin-greet": ts.ReadFile("1.0.0/dprun-plugin-greet"), "VERSION": args[len(args)-1]} {
+		if name == "VERSION" && len(args) == 2 {
+			text = args[0]
+		}
+		w, err := z.Create(name)
+		ts.Check(err)
+		_, err = w.Write([]byte(text))
+		ts.Check(err)
+	}
+	ts.Check(z.Close())
+	ts.Check(f.Close())
 }
 
 // types lists the types of the JSON objects on standard output, each once in

@@ -76,6 +76,9 @@ const (
 	PathLeavesDestination  Code = "path-leaves-destination"
 	InvalidPath            Code = "invalid-path"
 	PathCollision          Code = "path-collision"
+	InvalidRequiredPlugin  Code = "invalid-required-plugin"
+	InvalidLock            Code = "invalid-lock-file"
+	PluginNotLocked        Code = "plugin-not-locked"
 )
 
 // Lookup finds the entry of a code.
@@ -116,6 +119,18 @@ func Catalogue() []Entry {
 			"required_version is not a list of version constraints.",
 			"A constraint is an operator (=, !=, >, >=, <, <=, ~>) and a version; several are separated by commas.",
 			"Write it like \">= 0.1.0, < 1.0.0\"."},
+		{InvalidRequiredPlugin, Error, "Invalid required plugin",
+			"An entry of required_plugins cannot be understood.",
+			"An entry is the plugin's name, its source and, if you like, version constraints, all as plain texts.",
+			"Write it like s3 = { source = \"plugins.example.com/backup/s3\", version = \"~> 1.0\" }."},
+		{InvalidLock, Error, "Lock file cannot be used",
+			"The file .dprun.lock.hcl beside the plan cannot be read or understood.",
+			"It was edited, merged or damaged.",
+			"Bring back the one of your repository, or remove it and run `dprun init`."},
+		{PluginNotLocked, Error, "Plugin is not the locked one",
+			"The plan uses an installed plugin that its lock file does not name, or names with another content or version.",
+			"`dprun init` was not run after the plan or the plugin changed, or somebody has changed the plugin.",
+			"Find out why it differs. If that is meant, run `dprun init`, with --upgrade for another version, and commit the lock file."},
 		{UnknownBlock, Error, "Unknown block",
 			"A block of this type may not stand here.",
 			"The word is misspelt, or the block belongs into another one.",

@@ -58,6 +58,9 @@ func discover(dir string) (fit map[string]string, unfit []Unfit) {
 			unfit = append(unfit, Unfit{Name: name, File: file, Err: why})
 			continue
 		}
+		if target, err := filepath.EvalSymlinks(file); err == nil {
+			file = target // where it finds what was installed with it
+		}
 		fit[name] = file
 	}
 	return fit, unfit

@@ -27,9 +27,9 @@ type Options struct {
 	// Dir holds third-party plugins, files named dprun-plugin-NAME. It is
 	// absolute; empty: there are none.
 	Dir string
-	// Digests are the SHA-256 digests (hex) that third-party plugins must
-	// have, by name. Nil: any; a plugin that is not named is refused otherwise.
-	Digests map[string]string
+	// Locked says, before an installed plugin is asked or started, why it may
+	// not be: that it is not the one that is locked. Nil: every plugin may.
+	Locked func(name, file string) *failure.Error
 	// WorkDir is an existing directory below which the plugins get their
 	// private directories; empty: the system's temporary directory.
 	WorkDir string

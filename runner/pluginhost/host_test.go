@@ -458,7 +458,11 @@ func TestInstalledPluginsAreRefused(t *testing.T) {
 		t.Parallel()
 		dir := t.TempDir()
 		install(t, dir, "third")
-		h, _ := newHost(t, func(o *pluginhost.Options) { o.Dir, o.Digests = dir, map[string]string{} })
+		h, _ := newHost(t, func(o *pluginhost.Options) {
+			o.Dir, o.Locked = dir, func(name, file string) *failure.Error {
+				return failure.New(failure.Denied, failure.BadConfig, "%s is not locked", name)
+			}
+		})
 		_, err := h.Describe(t.Context(), "third")
 		wantFailure(t, err, failure.Denied, failure.BadConfig, "not locked")
 	})

@@ -2,7 +2,6 @@ package pluginhost
 
 import (
 	"context"
-	"strings"
 	"sync"
 	"time"
 
@@ -49,6 +48,11 @@ func newPlugin(h *Host, name string) *plugin {
 
 // digestOnce is the digest of an installed plugin's file as it was when it was first asked for.
 func (p *plugin) digestOnce() (string, error) {
+	if locked := p.host.options.Locked; locked != nil {
+		if why := locked(p.name, p.file); why != nil {
+			return "", why
+		}
+	}
 	p.digestMu.Lock()
 	defer p.digestMu.Unlock()
 	if p.digest != "" {
@@ -57,14 +61,6 @@ func (p *plugin) digestOnce() (string, error) {
 	d, err := digestFile(p.file)
 	if err != nil {
 		return "", failure.New(failure.Unavailable, failure.Crashed, "read the plugin %s: %w", p.name, err)
-	}
-	if want, ok := p.host.options.Digests[p.name]; p.host.options.Digests != nil && !strings.EqualFold(want, d) {
-		if !ok {
-			return "", failure.New(failure.Denied, failure.BadConfig, "the plugin %s is installed and not locked", p.file).
-				WithRemedy("remove it from the directory of plugins, or lock its digest")
-		}
-		return "", failure.New(failure.Denied, failure.BadConfig, "the plugin %s has the SHA-256 %s, not the locked %s", p.file, d, want).
-			WithRemedy("install the locked version, or lock this one's digest")
 	}
 	p.digest = d
 	return d, nil

@@ -32,6 +32,7 @@ func Rows() []Row {
 		{0, "plugins/nfs/nfsclient", "the NFS protocol", nil},
 		{1, "sdk/internal/wire", "messages to structs and back", []string{"sdk/failure", "sdk/proto/dprun/plugin/v1", "sdk/schema"}},
 		{1, "plan/inventory", "device lists in CSV, YAML, JSON", []string{"plan/diag"}},
+		{0, "runner/mirror", "plugins as they lie in a directory to install from, and installing them", nil},
 		{1, "runner/lock", "locks between processes", []string{"sdk/failure"}},
 		{1, "runner/secret", "reads secrets", []string{"plan/secret", "runner/redact"}},
 		{2, "sdk", "what a plugin author imports; `schema` and `failure` are leaves without gRPC", []string{"sdk/failure", "sdk/internal/offspring", "sdk/internal/wire", "sdk/proto/dprun/plugin/v1", "sdk/schema"}},
@@ -59,7 +60,7 @@ func Rows() []Row {
 		{7, "runner/record", "what a run is written down as, and read back from: the run, sealed; what each obligation needs; the history", []string{"plan", "plan/diag", "runner/engine", "runner/event", "runner/execute", "runner/journal", "runner/lifecycle", "runner/pending", "runner/redact", "runner/secret", "runner/status", "sdk", "sdk/failure"}},
 		{8, "runner/settle", "brings back what is owed, from the pending files alone: who is at it, gateways, scripts", []string{"runner/clock", "runner/engine", "runner/event", "runner/execute", "runner/journal", "runner/lifecycle", "runner/lock", "runner/pending", "runner/pluginhost", "runner/record", "runner/redact", "runner/status", "sdk", "sdk/failure"}},
 		{8, "runner/permit", "what is allowed over all runs: the right to quiesce, the use of a credential", []string{"runner/clock", "runner/event", "runner/execute", "runner/journal", "runner/pending", "runner/record", "sdk/failure", "sdk/schema"}},
-		{9, "runner", "the use cases (validate, format, preview, apply, recover, guard, acknowledge, owed, runs, prune, sweep, graph, verify, explain, check): a request in, a report out", []string{"plan", "plan/diag", "plan/pattern", "plan/window", "plugins/datapower/archive", "runner/clock", "runner/engine", "runner/event", "runner/execute", "runner/graph", "runner/journal", "runner/lifecycle", "runner/lock", "runner/pending", "runner/permit", "runner/pluginhost", "runner/record", "runner/redact", "runner/report", "runner/secret", "runner/settle", "runner/staging", "runner/state", "runner/status", "sdk", "sdk/failure", "sdk/schema"}},
+		{9, "runner", "the use cases (init, validate, format, preview, apply, recover, guard, acknowledge, owed, runs, prune, sweep, graph, verify, explain, check): a request in, a report out", []string{"plan", "plan/diag", "plan/pattern", "plan/window", "plugins/datapower/archive", "runner/clock", "runner/engine", "runner/event", "runner/execute", "runner/graph", "runner/journal", "runner/lifecycle", "runner/lock", "runner/mirror", "runner/pending", "runner/permit", "runner/pluginhost", "runner/record", "runner/redact", "runner/report", "runner/secret", "runner/settle", "runner/staging", "runner/state", "runner/status", "sdk", "sdk/failure", "sdk/schema"}},
 		{10, "cmd/dprun", "the command line: flags in, one use case, its report handed to a view", []string{"cmd/dprun/view", "plan", "plan/diag", "plugins/datapower", "plugins/exec", "plugins/file", "plugins/nfs", "plugins/sftp", "runner", "runner/report", "sdk"}},
 	}
 }

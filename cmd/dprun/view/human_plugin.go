@@ -34,6 +34,31 @@ func (h *Human) Plugins(all []report.Plugin) {
 	})
 }
 
+// Init implements [View].
+func (h *Human) Init(i report.Init) {
+	h.print(func(b *strings.Builder, p painter) {
+		if len(i.Plugins) == 0 {
+			b.WriteString("The plan requires no plugins beside those that come with dprun.\n")
+		} else {
+			t := table{head: []string{"PLUGIN", "VERSION", "SOURCE", "", "LOCKED FOR"}}
+			for _, k := range i.Plugins {
+				did := "was installed"
+				if k.Installed {
+					did = "installed"
+				}
+				if k.Before != "" && k.Before != k.Version {
+					did += ", before it was " + k.Before
+				}
+				t.add(text(k.Name), text(k.Version), text(k.Source), text(did), text(strings.Join(k.Platforms, ", ")))
+			}
+			t.write(b, p, "")
+		}
+		if i.Changed {
+			fmt.Fprintf(b, "\n%s was written: commit it.\n", Clean(i.LockFile))
+		}
+	})
+}
+
 // Plugin implements [View].
 func (h *Human) Plugin(s schema.Plugin) {
 	h.print(func(b *strings.Builder, p painter) {

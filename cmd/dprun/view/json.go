@@ -116,6 +116,9 @@ func (j *JSON) Diagnostics(l diag.List) {
 	}
 }
 
+// Init implements [View].
+func (j *JSON) Init(i report.Init) { line(j, "init", i) }
+
 // Validation implements [View].
 func (j *JSON) Validation(v report.Validation) { line(j, "validation", v) }
 

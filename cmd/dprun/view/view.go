@@ -19,6 +19,8 @@ type View interface {
 	Version(report.Version)
 	// Diagnostics shows what is wrong or doubtful about a plan.
 	Diagnostics(diag.List)
+	// Init is the result of init.
+	Init(report.Init)
 	// Validation is the result of validate.
 	Validation(report.Validation)
 	// Format is what fmt found in one file.

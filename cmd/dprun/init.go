@@ -1,0 +1,48 @@
+package main
+
+import (
+	"context"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/dprun/dprun/cmd/dprun/view"
+	"github.com/dprun/dprun/plan"
+	"github.com/dprun/dprun/runner"
+)
+
+// mirrorVariable names directories to install plugins from, as PATH names some.
+const mirrorVariable = "DPRUN_PLUGIN_MIRROR"
+
+func (a *app) initCommand() *cobra.Command {
+	var req runner.InitRequest
+	c := &cobra.Command{
+		Use:   "init FILE|DIR",
+		Short: "Install the plugins that a plan requires, and lock them",
+		Long: "Installs the plugins of the plan's required_plugins from a directory, and writes the lock file " + plan.LockFile + " beside the plan: " +
+			"from then on dprun uses no other plugin for it, to the byte. Commit the lock file. A version that is locked stays until --upgrade. Nothing is contacted.\n\n" +
+			"Exit codes: 0 all are installed, 10 the plan cannot be read, 11 a plugin cannot be had or does not work.",
+		Args: planArg,
+		RunE: a.runE(func(ctx context.Context, v view.View, args []string) (err error) {
+			plugins := a.plugins(v)
+			defer closing(plugins, &err)
+			if len(req.Mirrors) == 0 {
+				dirs := a.env(mirrorVariable)
+				req.Mirrors = filepath.SplitList(dirs)
+			}
+			done, ds, err := plugins.Init(ctx, runner.Source{Path: filepath.Clean(args[0]), Environ: a.environ}, req)
+			v.Diagnostics(ds)
+			if err != nil {
+				return err
+			}
+			if ds.HasErrors() {
+				return a.told(v, runner.Invalid(ds))
+			}
+			v.Init(done)
+			return nil
+		}),
+	}
+	c.Flags().StringArrayVar(&req.Mirrors, "plugin-dir", nil, "directory to install from, laid out HOST/NAMESPACE/NAME/VERSION/OS_ARCH; may be repeated (default: $"+mirrorVariable+")")
+	c.Flags().BoolVar(&req.Upgrade, "upgrade", false, "take the newest versions that the plan allows, whatever is locked")
+	return c
+}

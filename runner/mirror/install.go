@@ -1,0 +1,110 @@
+package mirror
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// packages is the directory below that of the plugins which holds what was installed.
+const packages = "packages"
+
+// Installed is the directory of the package that an installed plugin's program
+// belongs to; its name is the version. It fails for a program that [Install] has not put there.
+func Installed(program string) (string, error) {
+	target, err := filepath.EvalSymlinks(program)
+	if err != nil {
+		return "", err
+	}
+	if dir := filepath.Dir(target); filepath.Base(filepath.Dir(filepath.Dir(dir))) == packages {
+		return dir, nil
+	}
+	return "", fmt.Errorf("%s was not installed by dprun init", program)
+}
+
+// Install puts a package that has a digest into the directory of the plugins,
+// and makes it the version that is used. A version that is there already is put
+// there anew.
+func Install(p Package, name, digest, plugins string) error {
+	home := filepath.Join(plugins, packages, name)
+	if err := os.MkdirAll(home, 0o755); err != nil {
+		return err
+	}
+	program := filepath.Join(plugins, Program(name))
+	if info, err := os.Lstat(program); err == nil && info.Mode()&fs.ModeSymlink == 0 {
+		return fmt.Errorf("%s was put there by hand: remove it, so that the locked one can take its place", program)
+	}
+	fresh, err := os.MkdirTemp(home, ".new-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(fresh) }()
+	if err := open(p.Path, func(files fs.FS) error { return copyFiles(files, fresh, Program(name)) }); err != nil {
+		return err
+	}
+	// What was copied counts, not what lies in the mirror now.
+	if got, err := Digest(fresh); err != nil || got != digest {
+		return errors.Join(err, fmt.Errorf("the package %s has the digest %s, and %s was expected", p.Path, got, digest))
+	}
+	final := filepath.Join(home, p.Version)
+	if err := os.RemoveAll(final); err != nil {
+		return err
+	}
+	if err := os.Rename(fresh, final); err != nil {
+		return err
+	}
+	link := filepath.Join(home, ".link")
+	_ = os.Remove(link)
+	if err := os.Symlink(filepath.Join(packages, name, p.Version, Program(name)), link); err != nil {
+		return err
+	}
+	return os.Rename(link, program)
+}
+
+// copyFiles copies a package. Nobody but the owner may write to what is made.
+func copyFiles(files fs.FS, to, program string) error {
+	if err := os.Chmod(to, 0o755); err != nil {
+		return err
+	}
+	names, err := regular(files)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		info, err := fs.Stat(files, name)
+		if err != nil {
+			return err
+		}
+		mode := fs.FileMode(0o644)
+		if info.Mode()&0o111 != 0 || name == program {
+			mode = 0o755
+		}
+		if err := copyFile(files, name, filepath.Join(to, filepath.FromSlash(name)), mode); err != nil {
+			return err
+		}
+	}
+	if _, err := os.Stat(filepath.Join(to, program)); err != nil {
+		return fmt.Errorf("the package holds no %s", program)
+	}
+	return nil
+}
+
+func copyFile(files fs.FS, name, to string, mode fs.FileMode) error {
+	in, err := files.Open(name)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = in.Close() }()
+	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+		return err
+	}
+	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, io.LimitReader(in, maxPackage))
+	return errors.Join(err, out.Sync(), out.Close())
+}
