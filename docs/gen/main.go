@@ -24,6 +24,7 @@ import (
 	"github.com/dprun/dprun/runner/lifecycle"
 	"github.com/dprun/dprun/runner/status"
 	"github.com/dprun/dprun/sdk"
+	"github.com/dprun/dprun/sdk/conformance"
 	"github.com/dprun/dprun/sdk/schema"
 	"github.com/dprun/dprun/testfixtures/layering"
 	"github.com/dprun/dprun/testfixtures/servers/results"
@@ -47,6 +48,7 @@ func pages() []page {
 		{"packages.md", "", func(b *bytes.Buffer) { packagesPage(b, layering.Rows()) }},
 		{"servers.md", "", func(b *bytes.Buffer) { serversPage(b, seen()) }},
 		{"machine.md", "", func(b *bytes.Buffer) { machinePage(b, lifecycle.Regions()) }},
+		{"conformance.md", "", func(b *bytes.Buffer) { conformancePage(b, conformance.Rules()) }},
 		{"access-profile.md", "", accessPage},
 		{"functions.md", "", func(b *bytes.Buffer) { functionsPage(b, functions()) }},
 	}

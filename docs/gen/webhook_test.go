@@ -1,18 +1,15 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"testing"
 
 	"github.com/zclconf/go-cty/cty"
 
-	"github.com/dprun/dprun/runner/pluginhost"
-	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/conformance"
+	"github.com/dprun/dprun/sdk/schema"
 	"github.com/dprun/dprun/testfixtures/need"
 )
 
@@ -24,7 +21,7 @@ func TestTheDocumentedPluginConforms(t *testing.T) {
 	stop := make(chan struct{})
 	mux := http.NewServeMux()
 	mux.HandleFunc("/well", func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get("Authorization") != "Bearer token" {
+		if r.Header.Get("Authorization") != "Bearer a-secret-token" {
 			w.WriteHeader(http.StatusForbidden)
 			return
 		}
@@ -40,14 +37,12 @@ func TestTheDocumentedPluginConforms(t *testing.T) {
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
 	t.Cleanup(func() { close(stop) })
-	host := pluginhost.New(pluginhost.Options{Dir: filepath.Dir(file), WorkDir: t.TempDir()})
-	t.Cleanup(func() { _ = host.Close() })
-	open := func(path string) func(context.Context) (sdk.Hook, error) {
-		return func(ctx context.Context) (sdk.Hook, error) {
-			return host.Hook(ctx, "webhook", cty.ObjectVal(map[string]cty.Value{"url": cty.StringVal(server.URL + path), "token": cty.StringVal("token")}))
-		}
+	posting := func(path string) cty.Value {
+		return cty.ObjectVal(map[string]cty.Value{"url": cty.StringVal(server.URL + path), "token": cty.StringVal("a-secret-token")})
 	}
-	for _, c := range conformance.Hook(conformance.HookOptions{Succeeds: open("/well"), Fails: open("/badly"), Hangs: open("/never")}) {
-		t.Run(c.Name, func(t *testing.T) { c.Run(t.Context(), t) })
+	for _, c := range conformance.Cases(conformance.Subject{
+		Start: conformance.Program(file), Kind: schema.KindHook, Type: "webhook", Config: posting("/well"), Fails: posting("/badly"), Hangs: posting("/never"),
+	}) {
+		t.Run(c.ID, func(t *testing.T) { c.Run(t.Context(), t) })
 	}
 }

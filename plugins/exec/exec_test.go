@@ -67,12 +67,14 @@ func shell(t *testing.T, script string, more map[string]cty.Value) sdk.Hook {
 
 func TestConformance(t *testing.T) {
 	t.Parallel()
-	p := serve(t)
-	sh := func(script string) func(context.Context) (sdk.Hook, error) {
-		return func(ctx context.Context) (sdk.Hook, error) { return open(ctx, p, list("/bin/sh", "-c", script), nil) }
+	sh := func(script string) cty.Value {
+		return cty.ObjectVal(map[string]cty.Value{"command": list("/bin/sh", "-c", script), "secrets": cty.MapVal(map[string]cty.Value{"TOKEN": cty.StringVal("a-secret-token")})})
 	}
-	for _, c := range conformance.Hook(conformance.HookOptions{Succeeds: sh("echo done"), Fails: sh("exit 3"), Hangs: sh("sleep 100 & sleep 100")}) {
-		t.Run(c.Name, func(t *testing.T) {
+	for _, c := range conformance.Cases(conformance.Subject{
+		Start: conformance.InProcess(exec.Plugin()), Kind: schema.KindHook, Type: "exec",
+		Config: sh("echo done"), Fails: sh("exit 3"), Hangs: sh("sleep 100 & sleep 100"),
+	}) {
+		t.Run(c.ID, func(t *testing.T) {
 			t.Parallel()
 			c.Run(t.Context(), t)
 		})

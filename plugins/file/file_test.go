@@ -53,9 +53,11 @@ func newFile(t *testing.T, dir string, create bool) able {
 
 func TestConformance(t *testing.T) {
 	t.Parallel()
-	p, dir := serve(t), t.TempDir()
-	for _, c := range conformance.Destination(func(ctx context.Context) (sdk.Destination, error) { return open(ctx, p, dir, false) }, conformance.DestinationOptions{}) {
-		t.Run(c.Name, func(t *testing.T) {
+	for _, c := range conformance.Cases(conformance.Subject{
+		Start: conformance.InProcess(file.Plugin()), Kind: schema.KindDestination, Type: "file",
+		Config: cty.ObjectVal(map[string]cty.Value{"directory": cty.StringVal(t.TempDir())}),
+	}) {
+		t.Run(c.ID, func(t *testing.T) {
 			t.Parallel()
 			c.Run(t.Context(), t)
 		})

@@ -1,33 +1,31 @@
-// Package conformance holds what every destination and every hook must do,
-// as cases that run over real gRPC.
+// Package conformance holds what every plugin must do, as cases that run over
+// real gRPC, against a plugin that is served within this process or against a
+// built program.
 //
 // In a plugin's own tests:
 //
-//	p, stop, err := conformance.Serve(Plugin())
-//	…
-//	for _, c := range conformance.Destination(open, conformance.DestinationOptions{}) {
-//		t.Run(c.Name, func(t *testing.T) { c.Run(t.Context(), t) })
+//	subject := conformance.Subject{
+//		Start: conformance.InProcess(Plugin()), Process: conformance.Program("./dprun-plugin-mine"),
+//		Kind: schema.KindDestination, Type: "mine", Config: config,
+//	}
+//	for _, c := range conformance.Cases(subject) {
+//		t.Run(c.ID, func(t *testing.T) { c.Run(t.Context(), t) })
 //	}
 //
-// The same cases run against a plugin's process, and outside of tests with
-// [Run].
+// The same cases run outside of tests with [Run]. [Rules] lists them.
 package conformance
 
 import (
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"sync"
+	"time"
 
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
-	"google.golang.org/grpc/test/bufconn"
-
-	"github.com/dprun/dprun/sdk"
-	"github.com/dprun/dprun/sdk/client"
+	"github.com/dprun/dprun/sdk/schema"
 )
 
 // T is what a case needs of a test; *testing.T is one.
@@ -41,57 +39,93 @@ type T interface {
 	TempDir() string
 }
 
-// Case is one thing that must hold. Cases of one list do not disturb each
-// other and may run concurrently.
-type Case struct {
-	Name string
-	Run  func(ctx context.Context, t T)
+// Rule is one thing that must hold.
+type Rule struct {
+	// ID names the rule for good: "store/overwrite". No other rule ever gets it.
+	ID string `json:"id"`
+	// Kind is the kind of types that it is for; empty: every kind.
+	Kind schema.Kind `json:"kind,omitempty"`
+	// Holds says what must hold, Why what an operator suffers otherwise, Remedy
+	// what the author of a plugin does about it. Each is a sentence or two.
+	Holds  string `json:"holds"`
+	Why    string `json:"why"`
+	Remedy string `json:"remedy"`
+	// ReadOnly: nothing is written to the target.
+	ReadOnly bool `json:"read_only,omitempty"`
+	// Where the rule can be looked at.
+	Where Where `json:"where,omitempty"`
+	// Ability is what a destination must offer for the rule to be asked of it.
+	Ability schema.Ability `json:"ability,omitempty"`
 }
 
-// Serve serves a plugin within this process over a real gRPC connection.
-func Serve(p sdk.Plugin) (_ *client.Plugin, stop func(), err error) {
-	dir, err := os.MkdirTemp("", "dprun-conformance-")
-	if err != nil {
-		return nil, nil, err
+// Where says how a plugin must have been started for a rule.
+type Where string
+
+// The places.
+const (
+	Anywhere   Where = ""
+	OwnProcess Where = "process" // only where the plugin is a process of its own
+	SameAsTest Where = "inside"  // only where it is served within the test's process
+)
+
+// Case is a rule and how it is looked at. Cases of one list do not disturb each
+// other and may run concurrently; each starts the plugin anew.
+type Case struct {
+	Rule
+	Run func(ctx context.Context, t T)
+}
+
+// rule is a Rule and its code.
+type rule struct {
+	Rule
+	run func(*bed)
+}
+
+// rules are all rules, in the order of the documentation.
+func rules() []rule {
+	return slices.Concat(describeRules(), configRules(), lifecycleRules(), destinationRules(), crashRules(), hookRules(), leakRules(), secretRules())
+}
+
+// Rules lists every rule.
+func Rules() (out []Rule) {
+	for _, r := range rules() {
+		out = append(out, r.Rule)
 	}
-	s, err := sdk.NewServer(p, sdk.Env{TempDir: dir})
-	if err != nil {
-		return nil, nil, err
+	return out
+}
+
+// Cases are the cases for a subject. What a subject does not offer is not asked
+// of it: such a case passes, and says so.
+func Cases(s Subject) (out []Case) {
+	s.defaults()
+	for _, r := range rules() {
+		if r.Kind == "" || r.Kind == s.Kind {
+			out = append(out, Case{r.Rule, func(ctx context.Context, t T) { r.look(ctx, t, s) }})
+		}
 	}
-	listener := bufconn.Listen(1 << 20)
-	server := grpc.NewServer(s.Options()...)
-	s.Register(server)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		_ = server.Serve(listener)
-	}()
-	conn, err := grpc.NewClient("passthrough:///plugin", append(client.DialOptions(),
-		grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return listener.DialContext(ctx) }))...)
-	if err != nil {
-		return nil, nil, err
-	}
-	return client.New(conn, nil), func() {
-		_ = conn.Close()
-		server.Stop()
-		<-done
-		s.Close(context.Background())
-		_ = os.RemoveAll(dir)
-	}, nil
+	return out
 }
 
 // Result is how one case ended.
 type Result struct {
-	Name   string   `json:"name"`
-	Passed bool     `json:"passed"`
-	Log    []string `json:"log,omitempty"` // what was wrong
+	Rule
+	Passed bool `json:"passed"`
+	// NotAsked says why the rule could not be looked at; it counts as passed.
+	NotAsked string        `json:"not_asked,omitempty"`
+	Log      []string      `json:"log,omitempty"` // what was wrong
+	Took     time.Duration `json:"-"`
 }
 
-// Run runs cases one after the other, outside of a test.
+// caseLimit is how long a case may take outside of a test.
+const caseLimit = 3 * time.Minute
+
+// Run runs cases one after the other, outside of a test. It stops when ctx ends.
 func Run(ctx context.Context, cases []Case, each func(Result)) (passed bool) {
 	passed = true
 	for _, c := range cases {
+		if ctx.Err() != nil {
+			return false
+		}
 		r := runOne(ctx, c)
 		passed = passed && r.Passed
 		each(r)
@@ -100,7 +134,9 @@ func Run(ctx context.Context, cases []Case, each func(Result)) (passed bool) {
 }
 
 func runOne(ctx context.Context, c Case) Result {
-	b := &bench{}
+	b, begin := &bench{}, time.Now()
+	ctx, cancel := context.WithTimeout(ctx, caseLimit)
+	defer cancel()
 	done := make(chan struct{})
 	go func() { // a goroutine of its own, because Fatalf ends it
 		defer close(done)
@@ -111,19 +147,30 @@ func runOne(ctx context.Context, c Case) Result {
 		}()
 		c.Run(ctx, b)
 	}()
-	<-done
+	select {
+	case <-done:
+	case <-ctx.Done():
+		select {
+		case <-done:
+		case <-time.After(caseLimit / 6):
+			b.Errorf("the case did not end")
+		}
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	for _, d := range b.dirs {
 		_ = os.RemoveAll(d)
 	}
-	return Result{Name: c.Name, Passed: !b.failed, Log: b.log}
+	return Result{Rule: c.Rule, Passed: !b.failed, NotAsked: b.notAsked, Log: slices.Clone(b.log), Took: time.Since(begin)}
 }
 
 // bench is a T without a test.
 type bench struct {
-	mu     sync.Mutex
-	failed bool
-	log    []string
-	dirs   []string
+	mu       sync.Mutex
+	failed   bool
+	notAsked string
+	log      []string
+	dirs     []string
 }
 
 func (b *bench) Helper() {}
@@ -144,6 +191,13 @@ func (b *bench) Errorf(format string, args ...any) {
 func (b *bench) Fatalf(format string, args ...any) {
 	b.Errorf(format, args...)
 	runtime.Goexit()
+}
+
+// NotAsked notes that the rule cannot be looked at.
+func (b *bench) NotAsked(why string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.notAsked = why
 }
 
 func (b *bench) TempDir() string {

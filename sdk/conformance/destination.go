@@ -14,111 +14,7 @@ import (
 
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
-	"github.com/dprun/dprun/sdk/schema"
 )
-
-// DestinationOptions fit the cases to a destination.
-type DestinationOptions struct {
-	// Large is the size in bytes of the file whose store is cancelled; 0: 64 MiB.
-	Large int64
-}
-
-// Destination is what every destination must do. open makes an instance that
-// is configured for a directory which exists; every case works in a fresh
-// directory below it and removes what it stored. What a destination does not
-// offer is not asked of it: a case that is about that alone passes, and says so.
-func Destination(open func(context.Context) (sdk.Destination, error), o DestinationOptions) []Case {
-	if o.Large == 0 {
-		o.Large = 64 << 20
-	}
-	var cases []Case
-	add := func(name string, run func(*bed), needs ...schema.Ability) {
-		cases = append(cases, Case{Name: name, Run: func(ctx context.Context, t T) {
-			d, err := open(ctx)
-			if err != nil {
-				t.Fatalf("configure an instance: %v", err)
-			}
-			b := &bed{T: t, ctx: ctx, Destination: d, dir: "conformance-" + rand.Text(), owner: rand.Text(), options: o}
-			b.sweeper, _ = sdk.As[sdk.Sweeper](d)
-			b.reader, _ = sdk.As[sdk.Reader](d)
-			b.lister, _ = sdk.As[sdk.Lister](d)
-			b.deleter, _ = sdk.As[sdk.Deleter](d)
-			defer b.cleanUp()
-			for _, a := range needs {
-				if !b.can(a) {
-					t.Logf("the destination does not offer to %s", a)
-					return
-				}
-			}
-			run(b)
-		}})
-	}
-	add("check says where and leaves nothing", checkLeavesNothing)
-	add("a stored file comes back", storedComesBack)
-	add("an empty file is a file", emptyFile)
-	add("names are kept", namesAreKept, schema.AbilityList)
-	add("progress grows up to the size", progressGrows)
-	add("the same content may stand there", sameContent)
-	add("other content is never replaced", otherContent)
-	add("a wrong hash is found and leaves nothing", wrongHash)
-	add("an incomplete source is found and leaves nothing", incompleteSource)
-	add("a cancelled store leaves nothing", cancelledStore)
-	add("a store that is cancelled before it begins does nothing", cancelledBefore)
-	add("paths that lead out are refused", badPaths)
-	add("stores run side by side", concurrentStores)
-	add("of stores to one path one wins", racingStores)
-	add("what is not there is not fetched", notFetched, schema.AbilityRead)
-	add("a fetch never overwrites", fetchNeverOverwrites, schema.AbilityRead)
-	add("a cancelled fetch leaves nothing", cancelledFetch, schema.AbilityRead)
-	add("a list is sorted and keeps to its directory", listKeepsToPrefix, schema.AbilityList)
-	add("what is deleted is gone, and that it is not there is no failure", deletedIsGone, schema.AbilityDelete)
-	add("a sweep keeps final names", sweepKeepsFinalNames, schema.AbilitySweep)
-	return cases
-}
-
-// bed is where one case runs. What the destination does not offer is nil.
-type bed struct {
-	T
-	sdk.Destination
-	sweeper sdk.Sweeper
-	reader  sdk.Reader
-	lister  sdk.Lister
-	deleter sdk.Deleter
-	ctx     context.Context
-	dir     string
-	owner   string
-	options DestinationOptions
-}
-
-func (b *bed) can(a schema.Ability) bool {
-	switch a {
-	case schema.AbilitySweep:
-		return b.sweeper != nil
-	case schema.AbilityRead:
-		return b.reader != nil
-	case schema.AbilityList:
-		return b.lister != nil
-	}
-	return b.deleter != nil
-}
-
-func (b *bed) cleanUp() {
-	ctx := context.WithoutCancel(b.ctx)
-	if b.lister != nil && b.deleter != nil {
-		objects, err := b.lister.List(ctx, b.dir)
-		if err != nil {
-			b.Errorf("list after the case: %v", err)
-		}
-		for _, o := range objects {
-			if err := b.deleter.Delete(ctx, o.Path); err != nil {
-				b.Errorf("delete %s after the case: %v", o.Path, err)
-			}
-		}
-	}
-	if err := b.Close(); err != nil {
-		b.Errorf("close: %v", err)
-	}
-}
 
 func (b *bed) path(name string) string { return b.dir + "/" + name }
 
@@ -149,9 +45,6 @@ func (b *bed) store(r sdk.StoreRequest) *sdk.StoreReport {
 	}
 	if rep.Size != r.Size || rep.SHA256 != r.SHA256 {
 		b.Errorf("store %q reports %d bytes with SHA-256 %s, not %d with %s", r.Path, rep.Size, rep.SHA256, r.Size, r.SHA256)
-	}
-	if rep.Location == "" {
-		b.Errorf("store %q reports no location", r.Path)
 	}
 	return rep
 }
@@ -208,8 +101,7 @@ func (b *bed) wantFailure(what string, err error, kind failure.Kind) {
 	}
 }
 
-// wantNothing checks that nothing stands at a path, as far as the destination
-// tells, and that nothing temporary of this case is left anywhere.
+// wantNothing checks that nothing stands at a path, as far as the destination tells.
 func (b *bed) wantNothing(path string) {
 	b.Helper()
 	ctx := context.WithoutCancel(b.ctx)
@@ -223,9 +115,9 @@ func (b *bed) wantNothing(path string) {
 			b.Errorf("what must not be there is listed: %v, %v", objects, err)
 		}
 	}
-	b.wantSwept()
 }
 
+// wantSwept checks that nothing temporary of this case is left anywhere.
 func (b *bed) wantSwept() {
 	b.Helper()
 	if b.sweeper == nil {

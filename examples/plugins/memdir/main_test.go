@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"os"
 	"os/exec"
@@ -11,8 +10,6 @@ import (
 
 	"github.com/zclconf/go-cty/cty"
 
-	"github.com/dprun/dprun/runner/pluginhost"
-	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/conformance"
 	"github.com/dprun/dprun/sdk/schema"
 )
@@ -30,13 +27,10 @@ func build(t *testing.T) string {
 
 func TestAThirdPartyPluginConformsInItsOwnProcess(t *testing.T) {
 	t.Parallel()
-	h := pluginhost.New(pluginhost.Options{Dir: build(t), WorkDir: t.TempDir()})
-	t.Cleanup(func() { _ = h.Close() })
-	open := func(ctx context.Context) (sdk.Destination, error) {
-		return h.Destination(ctx, "memdir", cty.ObjectVal(map[string]cty.Value{"capacity": cty.StringVal("1GiB")}))
-	}
-	for _, c := range conformance.Destination(open, conformance.DestinationOptions{}) {
-		t.Run(c.Name, func(t *testing.T) { c.Run(t.Context(), t) })
+	for _, c := range conformance.Cases(conformance.Subject{
+		Start: conformance.Program(filepath.Join(build(t), "dprun-plugin-memdir")), Kind: schema.KindDestination, Type: "memdir", Config: cty.EmptyObjectVal,
+	}) {
+		t.Run(c.ID, func(t *testing.T) { c.Run(t.Context(), t) })
 	}
 }
 

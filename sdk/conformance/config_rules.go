@@ -1,0 +1,169 @@
+package conformance
+
+import (
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/dprun/dprun/sdk/failure"
+	"github.com/dprun/dprun/sdk/schema"
+)
+
+func configRules() []rule {
+	return []rule{
+		{Rule{ID: "config/valid", ReadOnly: true, Holds: "The configuration that the tests use is accepted by ValidateConfig and by Configure.",
+			Why:    "What validation refuses and a run would take cannot be used in any plan.",
+			Remedy: "Correct the configuration that is handed to the suite, or the validator that refuses it."}, configValid},
+		{Rule{ID: "config/required", ReadOnly: true, Holds: "A required argument that is missing is an error whose path names it.",
+			Why:    "The path is how dprun points at the line of the plan. Without it the operator searches.",
+			Remedy: "Answer ValidateConfig with a diagnostic whose path holds the names of the blocks and of the argument. The SDK does so for the tags of the struct."}, configRequired},
+		{Rule{ID: "config/values", ReadOnly: true, Holds: "A value that the schema forbids (not one of the listed, out of bounds, no duration, no size) is an error whose path names the argument.",
+			Why:    "A wrong value that is accepted by day fails at night, when the device is quiesced already.",
+			Remedy: "Check each value against the schema and give the path. The SDK does so for the tags of the struct."}, configValues},
+		{Rule{ID: "config/unknown", ReadOnly: true, Holds: "An argument whose value is not known yet is no error.",
+			Why:    "Values that come from secrets or from other scripts are unknown when a plan is validated. A validator that judges them refuses correct plans.",
+			Remedy: "Ask `known` for each argument before you judge its value."}, configUnknown},
+		{Rule{ID: "config/refused", ReadOnly: true, Holds: "Configure refuses a configuration without a required argument, or with a forbidden value, as precondition with the reason bad_config.",
+			Why:    "A plugin that falls over its configuration looks like a crash, and is started again and again.",
+			Remedy: "Check the configuration before you use it, and return failure.Precondition with failure.BadConfig."}, configRefused},
+	}
+}
+
+func configValid(b *bed) {
+	for _, d := range b.validate(b.config) {
+		if d.Severity == schema.SeverityError {
+			b.Errorf("ValidateConfig refuses the configuration: %s: %s: %s", strings.Join(d.Path, "."), d.Summary, d.Detail)
+		}
+	}
+	i, err := b.instance(b.config)
+	if err != nil {
+		b.Fatalf("configure: %v", err)
+	}
+	if err := i.Close(); err != nil {
+		b.Errorf("close: %v", err)
+	}
+}
+
+func (b *bed) validate(v cty.Value) []schema.Diagnostic {
+	b.Helper()
+	ds, err := b.running.ValidateConfig(b.ctx, b.s.Kind, b.s.Type, "", v)
+	if err != nil {
+		b.Fatalf("validate a configuration: %v", err)
+	}
+	return ds
+}
+
+// changed is a configuration with one argument changed.
+type changed struct {
+	path  []string
+	what  string
+	value cty.Value
+}
+
+// changes makes configurations of v, each with one argument changed.
+func changes(block schema.Block, v cty.Value, of func(schema.Attribute) (what string, bad cty.Value)) (out []changed) {
+	if v.IsNull() || !v.IsKnown() {
+		return nil
+	}
+	with := func(name string, e cty.Value) cty.Value {
+		parts := maps.Clone(v.AsValueMap())
+		parts[name] = e
+		return cty.ObjectVal(parts)
+	}
+	for _, a := range block.Attributes {
+		if what, bad := of(a); what != "" {
+			out = append(out, changed{[]string{a.Name}, what, with(a.Name, bad)})
+		}
+	}
+	for _, n := range block.Blocks {
+		if n.Nesting == schema.NestingSingle {
+			for _, c := range changes(n.Block, v.GetAttr(n.Name), of) {
+				out = append(out, changed{append([]string{n.Name}, c.path...), c.what, with(n.Name, c.value)})
+			}
+		}
+	}
+	return out
+}
+
+func missing(a schema.Attribute) (string, cty.Value) {
+	if !a.Required {
+		return "", cty.NilVal
+	}
+	return "missing", cty.NullVal(a.Type.Type)
+}
+
+func forbidden(a schema.Attribute) (string, cty.Value) {
+	switch {
+	case a.Type.Type == cty.String && (len(a.OneOf) > 0 || a.Format == schema.FormatDuration || a.Format == schema.FormatSize):
+		return "no such word", cty.StringVal("no such word")
+	case a.Type.Type == cty.Number && a.Min != nil:
+		return "too small", cty.NumberFloatVal(*a.Min - 1)
+	case a.Type.Type == cty.Number && a.Max != nil:
+		return "too large", cty.NumberFloatVal(*a.Max + 1)
+	}
+	return "", cty.NilVal
+}
+
+func unknown(a schema.Attribute) (string, cty.Value) {
+	return "unknown", cty.UnknownVal(a.Type.Type)
+}
+
+func configRequired(b *bed) { b.wantPaths(changes(b.block, b.config, missing)) }
+func configValues(b *bed)   { b.wantPaths(changes(b.block, b.config, forbidden)) }
+
+// wantPaths wants an error at the path of each change.
+func (b *bed) wantPaths(list []changed) {
+	b.Helper()
+	if len(list) == 0 {
+		notAsked(b.T, "not asked: %s", "the schema has no such argument")
+		return
+	}
+	for _, c := range list {
+		ds := b.validate(c.value)
+		if !slices.ContainsFunc(ds, func(d schema.Diagnostic) bool {
+			return d.Severity == schema.SeverityError && slices.Equal(d.Path, c.path) && d.Summary != "" && d.Detail != ""
+		}) {
+			b.Errorf("%s is %s, and no error with that path says so: %+v", strings.Join(c.path, "."), c.what, ds)
+		}
+	}
+}
+
+func configUnknown(b *bed) {
+	all := map[string]cty.Value{}
+	for _, a := range b.block.Attributes {
+		all[a.Name] = cty.UnknownVal(a.Type.Type)
+	}
+	for name, t := range b.block.ImpliedType().AttributeTypes() {
+		if all[name] == cty.NilVal {
+			all[name] = cty.UnknownVal(t)
+		}
+	}
+	for _, c := range append(changes(b.block, b.config, unknown), changed{[]string{"everything"}, "unknown", cty.ObjectVal(all)}) {
+		for _, d := range b.validate(c.value) {
+			if d.Severity == schema.SeverityError {
+				b.Errorf("with %s unknown: %s: %s: %s", strings.Join(c.path, "."), strings.Join(d.Path, "."), d.Summary, d.Detail)
+			}
+		}
+	}
+}
+
+func configRefused(b *bed) {
+	list := append(changes(b.block, b.config, missing), changes(b.block, b.config, forbidden)...)
+	if len(list) == 0 {
+		notAsked(b.T, "not asked: %s", "the schema has no such argument")
+	}
+	for _, c := range list {
+		i, err := b.instance(c.value)
+		if err == nil {
+			b.Errorf("configure takes %s that is %s", strings.Join(c.path, "."), c.what)
+			_ = i.Close()
+			continue
+		}
+		if f, ok := errors.AsType[*failure.Error](err); !ok || f.Kind != failure.Precondition || f.Reason != failure.BadConfig {
+			b.Errorf("configure with %s that is %s fails with %v, not as precondition with the reason bad_config", strings.Join(c.path, "."), c.what, err)
+		}
+	}
+}

@@ -1,0 +1,184 @@
+package conformance
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/dprun/dprun/sdk"
+	"github.com/dprun/dprun/sdk/failure"
+	"github.com/dprun/dprun/sdk/schema"
+)
+
+// endLimit is how long a hook that is asked to end may take.
+const endLimit = 30 * time.Second
+
+func hookRules() []rule {
+	of := func(id, holds, why, remedy string, run func(*bed)) rule {
+		return rule{Rule{ID: id, Kind: schema.KindHook, Holds: holds, Why: why, Remedy: remedy}, run}
+	}
+	inProcess := func(r rule) rule {
+		r.Where = OwnProcess
+		return r
+	}
+	return []rule{
+		of("hook/success", "A script that ends with 0 is a report with exit code 0.",
+			"A run would count a script as failed that was not, and raise an alarm.",
+			"Return a report with ExitCode 0.", hookSucceeds),
+		of("hook/output", "What a script prints arrives while it runs, on stdout or stderr, and its end is the report's tail.",
+			"The output is all that an operator has when a script failed at night.",
+			"Hand each piece to output, and fill in Tail.", hookOutput),
+		of("hook/failure", "A script that ran and ended with another code is a report with that code, and no failure.",
+			"A failure means that the script could not be run, and has another status code and another remedy.",
+			"Return a report with the exit code and no error.", hookFails),
+		of("hook/cancelled", "A run that is cancelled ends soon, as cancelled.",
+			"An operator who stops a run waits for the script.",
+			"End what you have started when the context ends, and return failure.From(ctx.Err()).", hookCancelled),
+		of("hook/deadline", "A run whose time is up ends soon, as timeout.",
+			"The time-out of a plan would not bound the script, and the window of a gateway is exceeded.",
+			"End what you have started when the context ends, and return failure.From(ctx.Err()).", hookDeadline),
+		of("hook/parallel", "Runs go side by side.",
+			"Scripts of many gateways run at once.",
+			"Guard what runs share.", hookConcurrent),
+		inProcess(of("hook/ended", "Nothing that a run has started is alive when a cancelled run has ended.",
+			"What goes on works on a gateway that is back in service.",
+			"End the whole process group of what you have started, and wait for it.", hookEnded)),
+	}
+}
+
+func request() sdk.RunRequest {
+	return sdk.RunRequest{Context: json.RawMessage(`{"version":1,"run":"conformance"}`), Env: map[string]string{"DPRUN_RUN": "conformance"}}
+}
+
+// hook configures a hook for one case; nil: there is no configuration for it.
+func (b *bed) hook(config cty.Value) sdk.Hook {
+	b.Helper()
+	if config == cty.NilVal {
+		notAsked(b.T, "not asked: %s", "there is no configuration for it")
+		return nil
+	}
+	config, err := b.block.ApplyDefaults(config)
+	if err != nil {
+		b.Fatalf("the configuration does not fit the schema: %v", err)
+	}
+	h, err := b.running.ConfigureHook(b.ctx, b.s.Type, config)
+	if err != nil {
+		b.Fatalf("configure an instance: %v", err)
+	}
+	return h
+}
+
+func (b *bed) done(h sdk.Hook) {
+	if err := h.Close(); err != nil {
+		b.Errorf("close: %v", err)
+	}
+}
+
+func hookSucceeds(b *bed) {
+	h := b.hook(b.s.Config)
+	defer b.done(h)
+	r, err := h.Run(b.ctx, request(), nil)
+	if err != nil {
+		b.Fatalf("run: %v", err)
+	}
+	if r.ExitCode != 0 {
+		b.Errorf("exit code %d: %s", r.ExitCode, r.Tail)
+	}
+}
+
+func hookOutput(b *bed) {
+	h := b.hook(b.s.Config)
+	defer b.done(h)
+	var got int
+	r, err := h.Run(b.ctx, request(), func(o sdk.Output) {
+		if o.Stream != sdk.Stdout && o.Stream != sdk.Stderr {
+			b.Errorf("output on the stream %q", o.Stream)
+		}
+		got += len(o.Text)
+	})
+	if err != nil {
+		b.Fatalf("run: %v", err)
+	}
+	if got == 0 || r.Tail == "" {
+		b.Errorf("no output was passed on: %d bytes, tail %q", got, r.Tail)
+	}
+}
+
+func hookFails(b *bed) {
+	h := b.hook(b.s.Fails)
+	if h == nil {
+		return
+	}
+	defer b.done(h)
+	r, err := h.Run(b.ctx, request(), nil)
+	if err != nil {
+		b.Fatalf("run: %v", err)
+	}
+	if r.ExitCode == 0 {
+		b.Errorf("exit code 0")
+	}
+}
+
+func hookCancelled(b *bed) {
+	ctx, cancel := context.WithCancel(b.ctx)
+	defer cancel()
+	timer := time.AfterFunc(200*time.Millisecond, cancel)
+	defer timer.Stop()
+	b.wantEnd(ctx, failure.Cancelled)
+}
+
+func hookDeadline(b *bed) {
+	ctx, cancel := context.WithTimeout(b.ctx, 200*time.Millisecond)
+	defer cancel()
+	b.wantEnd(ctx, failure.Timeout)
+}
+
+// wantEnd runs what hangs until its context ends.
+func (b *bed) wantEnd(ctx context.Context, kind failure.Kind) {
+	b.Helper()
+	h := b.hook(b.s.Hangs)
+	if h == nil {
+		return
+	}
+	defer b.done(h)
+	begin := time.Now()
+	_, err := h.Run(ctx, request(), nil)
+	if f, ok := errors.AsType[*failure.Error](err); !ok || f.Kind != kind {
+		b.Errorf("run gave %v, want a failure of the kind %s", err, kind)
+	}
+	if d := time.Since(begin); d > endLimit {
+		b.Errorf("run took %v to end", d)
+	}
+}
+
+func hookEnded(b *bed) {
+	h := b.hook(b.s.Hangs)
+	if h == nil {
+		return
+	}
+	defer b.done(h)
+	ctx, cancel := context.WithTimeout(b.ctx, 500*time.Millisecond)
+	defer cancel()
+	_, _ = h.Run(ctx, request(), nil) // other rules are about the failure
+	if left := b.running.offspring(); len(left) > 0 {
+		b.Errorf("the run has ended, and these processes are alive: %v", left)
+	}
+}
+
+func hookConcurrent(b *bed) {
+	h := b.hook(b.s.Config)
+	defer b.done(h)
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			if _, err := h.Run(b.ctx, request(), nil); err != nil {
+				b.Errorf("run beside others: %v", err)
+			}
+		})
+	}
+	wg.Wait()
+}

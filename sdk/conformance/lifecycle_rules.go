@@ -1,0 +1,264 @@
+package conformance
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/dprun/dprun/sdk/failure"
+)
+
+func lifecycleRules() []rule {
+	return []rule{
+		{Rule{ID: "lifecycle/instances", Holds: "Instances are independent: one that is closed takes nothing away from another, even with the same configuration.",
+			Why:    "One process serves all destinations and scripts of a run. What one closes would fail the stores of all others.",
+			Remedy: "Keep connections and state in the instance that Configure returns, not in variables of the package."}, instancesAreIndependent},
+		{Rule{ID: "lifecycle/closed", ReadOnly: true, Holds: "A call to an instance that was closed is a failure, and nothing else.",
+			Why:    "A late call must neither work with credentials that were given back nor end the process under all others.",
+			Remedy: "Forget the instance at Release. The SDK does."}, closedIsClosed},
+		{Rule{ID: "lifecycle/orphan", Where: OwnProcess, ReadOnly: true, Holds: "The plugin's process ends soon after its host is gone.",
+			Why:    "What goes on after dprun was killed writes to the destination while the next run does, and holds connections that a server counts.",
+			Remedy: "Watch the pipe whose number is in DPRUN_ORPHAN_FD and end when it is closed. The SDK does."}, orphanEnds},
+	}
+}
+
+func instancesAreIndependent(b *bed) {
+	first, err := b.instance(b.config)
+	if err != nil {
+		b.Fatalf("configure: %v", err)
+	}
+	second, err := b.instance(b.config)
+	if err != nil {
+		b.Fatalf("configure a second instance: %v", err)
+	}
+	if err := b.use(first); err != nil {
+		b.Errorf("the first of two instances: %v", err)
+	}
+	if err := first.Close(); err != nil {
+		b.Errorf("close: %v", err)
+	}
+	if err := b.use(second); err != nil {
+		b.Errorf("an instance after another one was closed: %v", err)
+	}
+	if err := second.Close(); err != nil {
+		b.Errorf("close: %v", err)
+	}
+}
+
+func closedIsClosed(b *bed) {
+	i, err := b.instance(b.config)
+	if err != nil {
+		b.Fatalf("configure: %v", err)
+	}
+	if err := i.Close(); err != nil {
+		b.Errorf("close: %v", err)
+	}
+	err = b.use(i)
+	f, ok := errors.AsType[*failure.Error](err)
+	switch {
+	case err == nil:
+		b.Errorf("a call to an instance that was closed succeeds")
+	case !ok || f.Kind.Retryable() || f.Message == "":
+		b.Errorf("a call to an instance that was closed gives %v", err)
+	}
+}
+
+// orphanLimit is how long a plugin may take to end when its host is gone.
+const orphanLimit = 10 * time.Second
+
+func orphanEnds(b *bed) {
+	if _, err := b.instance(b.config); err != nil {
+		b.Fatalf("configure: %v", err)
+	}
+	if !b.running.leave(orphanLimit) {
+		b.Errorf("the process is still there %v after its host was gone", orphanLimit)
+	}
+}
+
+func leakRules() []rule {
+	return []rule{
+		{Rule{ID: "leaks/goroutines", Where: SameAsTest, Holds: "Instances that were configured, used and closed leave no goroutine behind.",
+			Why:    "A run has thousands of tasks. What each leaves adds up until the process is ended for want of memory, and with it the stores of all others.",
+			Remedy: "End in Close, or with the call's context, what was started."}, leavesNoGoroutine},
+		{Rule{ID: "leaks/descriptors", Where: OwnProcess, Holds: "Instances that were configured, used and closed leave no open file and no connection behind.",
+			Why:    "The limit of open files is reached in the middle of a large run, and servers refuse more connections.",
+			Remedy: "Close files and connections on every way out of a call, also after failures."}, leavesNoDescriptor},
+		{Rule{ID: "leaks/directory", Holds: "Instances that were closed leave nothing in the plugin's private directory.",
+			Why:    "Copies of backups in a temporary directory fill its disk, and hold what should be at the destination alone.",
+			Remedy: "Remove what you make in Env.TempDir, at the latest in Close."}, leavesNoFile},
+		{Rule{ID: "leaks/processes", Where: OwnProcess, Holds: "Nothing that the plugin has started is alive after its instances were closed.",
+			Why:    "Programs that go on hold locks and connections, and write to a destination that somebody else uses by then.",
+			Remedy: "Wait for each program that you start, and end it with the call's context."}, leavesNoProcess},
+	}
+}
+
+// rounds is how many instances are used between two counts.
+const rounds = 8
+
+// grows counts, uses some instances and counts again until it is as before.
+func (b *bed) grows(what string, count func() int) {
+	b.Helper()
+	b.rounds(2) // what is made once and kept
+	before := count()
+	if before < 0 {
+		notAsked(b.T, "not asked: %s", "this system does not tell")
+		return
+	}
+	b.rounds(rounds)
+	after := count()
+	for begin := time.Now(); after >= before+rounds/2 && time.Since(begin) < 3*time.Second; after = count() {
+		time.Sleep(50 * time.Millisecond)
+	}
+	if after >= before+rounds/2 {
+		b.Errorf("%d instances were configured, used and closed: %d %s before, %d after", rounds, before, what, after)
+	}
+}
+
+func (b *bed) rounds(n int) {
+	b.Helper()
+	for range n {
+		i, err := b.instance(b.config)
+		if err != nil {
+			b.Fatalf("configure: %v", err)
+		}
+		if err := b.use(i); err != nil {
+			b.Errorf("use an instance: %v", err)
+		}
+		if err := i.Close(); err != nil {
+			b.Errorf("close: %v", err)
+		}
+	}
+}
+
+func leavesNoGoroutine(b *bed)  { b.grows("goroutines", b.running.goroutines) }
+func leavesNoDescriptor(b *bed) { b.grows("open files", b.running.descriptors) }
+
+func leavesNoFile(b *bed) {
+	b.rounds(1)
+	dir := filepath.Join(b.running.dir, "tmp")
+	if entries, err := os.ReadDir(dir); err != nil || len(entries) > 0 {
+		b.Errorf("the private directory holds %v, %v", entries, err)
+	}
+}
+
+func leavesNoProcess(b *bed) {
+	b.rounds(1)
+	left := b.running.offspring()
+	for begin := time.Now(); len(left) > 0 && time.Since(begin) < 2*time.Second; left = b.running.offspring() {
+		time.Sleep(50 * time.Millisecond)
+	}
+	if len(left) > 0 {
+		b.Errorf("processes are still alive: %s", strings.Join(left, "; "))
+	}
+}
+
+func secretRules() []rule {
+	return []rule{
+		{Rule{ID: "secrets/answers", Holds: "No failure, diagnostic or report holds a value of a sensitive argument.",
+			Why:    "Texts go to terminals, to the journal and to tickets. dprun blots out the secrets that it knows, and not what was made of them.",
+			Remedy: "Name the argument in texts, not its value; leave user information out of URLs."}, secretsInAnswers},
+		{Rule{ID: "secrets/logs", Holds: "No log line of the plugin holds a value of a sensitive argument.",
+			Why:    "Logs are kept for years and read by many.",
+			Remedy: "Log what you do, not what you were configured with."}, secretsInLogs},
+		{Rule{ID: "secrets/processes", Where: OwnProcess, Holds: "No process that the plugin starts has a value of a sensitive argument in its arguments or environment.",
+			Why:    "Every user of the machine can read the arguments of every process.",
+			Remedy: "Hand secrets to programs in a file with mode 0600 or on standard input."}, secretsInProcesses},
+	}
+}
+
+// provoke makes a plugin speak, in success and failure, and gives what it said.
+func (b *bed) provoke() string {
+	b.Helper()
+	var mu sync.Mutex
+	var said strings.Builder
+	note := func(args ...any) {
+		mu.Lock()
+		defer mu.Unlock()
+		fmt.Fprintln(&said, args...)
+	}
+	for _, c := range append(changes(b.block, b.config, missing), changes(b.block, b.config, forbidden)...) {
+		ds, err := b.running.ValidateConfig(b.ctx, b.s.Kind, b.s.Type, "", c.value)
+		note(ds, err)
+		i, err := b.instance(c.value)
+		note(err)
+		if err == nil {
+			_ = i.Close()
+		}
+	}
+	ds, err := b.running.ValidateConfig(b.ctx, b.s.Kind, b.s.Type, "", b.config)
+	note(ds, err)
+	i, err := b.instance(b.config)
+	note(err)
+	if err != nil {
+		b.Fatalf("configure: %v", err)
+	}
+	b.speak(i, note)
+	if err := i.Close(); err != nil {
+		note(err)
+	}
+	return said.String()
+}
+
+// withSecrets gives the secrets of the configuration; none: the case is over.
+func (b *bed) withSecrets() []string {
+	all := secrets(b.block, b.config)
+	if !tells(strings.Join(all, "\n"), all) {
+		notAsked(b.T, "not asked: %s", "the configuration holds no secret")
+		return nil
+	}
+	return all
+}
+
+func secretsInAnswers(b *bed) {
+	if all := b.withSecrets(); all != nil && tells(b.provoke(), all) {
+		b.Errorf("a failure, a diagnostic or a report holds a secret of the configuration (which one it is, is not shown here)")
+	}
+}
+
+func secretsInLogs(b *bed) {
+	all := b.withSecrets()
+	if all == nil {
+		return
+	}
+	b.provoke()
+	if tells(b.running.log.String(), all) {
+		b.Errorf("the plugin's log holds a secret of the configuration")
+	}
+}
+
+func secretsInProcesses(b *bed) {
+	all := b.withSecrets()
+	if all == nil {
+		return
+	}
+	stop, done := make(chan struct{}), make(chan string, 1)
+	go func() {
+		seen := ""
+		for {
+			for _, line := range b.running.offspring() {
+				pid, _, _ := strings.Cut(line, " ")
+				env, _ := os.ReadFile("/proc/" + pid + "/environ")
+				if tells(line, all) {
+					seen = "the arguments"
+				} else if tells(string(env), all) {
+					seen = "the environment"
+				}
+			}
+			select {
+			case <-stop:
+				done <- seen
+				return
+			case <-time.After(20 * time.Millisecond):
+			}
+		}
+	}()
+	b.provoke()
+	close(stop)
+	if seen := <-done; seen != "" {
+		b.Errorf("%s of a process that the plugin started held a secret of the configuration", seen)
+	}
+}

@@ -1,0 +1,257 @@
+package conformance
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime/pprof"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/go-plugin"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/test/bufconn"
+
+	"github.com/dprun/dprun/sdk"
+	"github.com/dprun/dprun/sdk/client"
+)
+
+// Starter starts a plugin. Each call starts it anew.
+type Starter func(ctx context.Context) (*Running, error)
+
+// Running is a plugin that has been started. Whoever started it calls Stop.
+type Running struct {
+	*client.Plugin
+	dir   string                                 // private to the plugin, which is given dir/tmp
+	again func() (*client.Plugin, error)         // a client that has kept nothing
+	stop  func()                                 // ends it in order
+	log   *buffer                                // what it has written
+	label string                                 // of the goroutines of a plugin within this process
+	pid   int                                    // of a process of its own; else 0
+	kill  func()                                 // ends its process as a crash does
+	leave func(limit time.Duration) (ended bool) // does as if the host were gone
+}
+
+// Stop ends the plugin and everything that it has started.
+func (r *Running) Stop() { r.stop() }
+
+// Serve serves a plugin within this process over a real gRPC connection. The
+// options are added to those of the server.
+func Serve(p sdk.Plugin, options ...grpc.ServerOption) (_ *client.Plugin, stop func(), err error) {
+	r, err := InProcess(p, options...)(context.Background())
+	if err != nil {
+		return nil, nil, err
+	}
+	return r.Plugin, r.stop, nil
+}
+
+// labelKey marks the goroutines of a plugin that is served within this process.
+const labelKey = "dprun-conformance"
+
+// InProcess serves a plugin within this process over a real gRPC connection.
+// The options are added to those of the server.
+func InProcess(p sdk.Plugin, options ...grpc.ServerOption) Starter {
+	return func(context.Context) (*Running, error) {
+		dir, err := privateDir()
+		if err != nil {
+			return nil, err
+		}
+		log := &buffer{}
+		s, err := sdk.NewServer(p, sdk.Env{TempDir: filepath.Join(dir, "tmp"), Log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
+		if err != nil {
+			_ = os.RemoveAll(dir)
+			return nil, err
+		}
+		listener := bufconn.Listen(1 << 20)
+		var server *grpc.Server
+		done := make(chan struct{})
+		pprof.Do(context.Background(), pprof.Labels(labelKey, dir), func(context.Context) { // goroutines inherit the label
+			server = grpc.NewServer(append(s.Options(), options...)...)
+			s.Register(server)
+			go func() {
+				defer close(done)
+				_ = server.Serve(listener)
+			}()
+		})
+		conn, err := grpc.NewClient("passthrough:///plugin", append(client.DialOptions(),
+			grpc.WithTransportCredentials(insecure.NewCredentials()),
+			grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return listener.DialContext(ctx) }))...)
+		if err != nil {
+			return nil, err
+		}
+		return &Running{
+			Plugin: client.New(conn, nil), dir: dir, log: log, label: dir,
+			again: func() (*client.Plugin, error) { return client.New(conn, nil), nil },
+			stop: sync.OnceFunc(func() {
+				_ = conn.Close()
+				server.Stop()
+				<-done
+				s.Close(context.Background())
+				_ = os.RemoveAll(dir)
+			}),
+		}, nil
+	}
+}
+
+// Program starts a built plugin, a process of its own, as dprun does.
+func Program(path string, args ...string) Starter {
+	return func(ctx context.Context) (*Running, error) {
+		path, err := filepath.Abs(path)
+		if err != nil {
+			return nil, err
+		}
+		dir, err := privateDir()
+		if err != nil {
+			return nil, err
+		}
+		watched, orphan, err := os.Pipe()
+		if err != nil {
+			_ = os.RemoveAll(dir)
+			return nil, err
+		}
+		cmd := &exec.Cmd{Path: path, Args: append([]string{path}, args...), Dir: dir, ExtraFiles: []*os.File{watched}, SysProcAttr: &syscall.SysProcAttr{Setpgid: true}}
+		cmd.Env = []string{client.EnvOrphan + "=3", client.EnvDir + "=" + filepath.Join(dir, "tmp"), client.EnvLogLevel + "=DEBUG"}
+		for _, k := range []string{"PATH", "HOME", "LANG", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "SSH_AUTH_SOCK", "GOCOVERDIR"} {
+			if v, ok := os.LookupEnv(k); ok {
+				cmd.Env = append(cmd.Env, k+"="+v)
+			}
+		}
+		log := &buffer{}
+		c := plugin.NewClient(&plugin.ClientConfig{
+			Cmd: cmd, HandshakeConfig: client.Handshake(), VersionedPlugins: client.Versions(nil), AllowedProtocols: []plugin.Protocol{plugin.ProtocolGRPC},
+			AutoMTLS: true, SkipHostEnv: true, StartTimeout: 30 * time.Second, Logger: hclog.NewNullLogger(), Stderr: log, SyncStdout: log, SyncStderr: log,
+			UnixSocketConfig: &plugin.UnixSocketConfig{TempDir: dir},
+			GRPCDialOptions:  client.DialOptions(),
+		})
+		kill := func() {
+			if cmd.Process != nil {
+				_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+			}
+		}
+		stop := sync.OnceFunc(func() {
+			c.Kill()
+			kill() // the others of its group
+			_ = orphan.Close()
+			client.EndOffspring(dir)
+			_ = os.RemoveAll(dir)
+		})
+		again := func() (*client.Plugin, error) {
+			conn, err := c.Client()
+			if err != nil {
+				return nil, err
+			}
+			raw, err := conn.Dispense(client.PluginName)
+			if err != nil {
+				return nil, err
+			}
+			return raw.(*client.Plugin), nil
+		}
+		p, err := again()
+		_ = watched.Close()
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err != nil {
+			stop()
+			return nil, errors.Join(fmt.Errorf("start %s: %w", path, err), said(log.String()))
+		}
+		return &Running{Plugin: p, dir: dir, again: again, stop: stop, log: log, pid: cmd.Process.Pid, kill: kill, leave: func(limit time.Duration) bool {
+			_ = orphan.Close()
+			for begin := time.Now(); time.Since(begin) < limit; time.Sleep(20 * time.Millisecond) {
+				if c.Exited() {
+					return true
+				}
+			}
+			return false
+		}}, nil
+	}
+}
+
+// said is what a plugin wrote before it failed, or nil.
+func said(log string) error {
+	if log = strings.TrimSpace(log); log == "" {
+		return nil
+	}
+	return fmt.Errorf("it wrote: %s", log[max(0, len(log)-2000):])
+}
+
+func privateDir() (string, error) {
+	dir, err := os.MkdirTemp("", "dprun-conformance-")
+	if err != nil {
+		return "", err
+	}
+	return dir, os.Mkdir(filepath.Join(dir, "tmp"), 0o700)
+}
+
+// goroutines counts those of a plugin that is served within this process.
+func (r *Running) goroutines() int {
+	var b bytes.Buffer
+	_ = pprof.Lookup("goroutine").WriteTo(&b, 1)
+	n := 0
+	for record := range strings.SplitSeq(b.String(), "\n\n") {
+		if strings.Contains(record, strconv.Quote(r.label)) {
+			count, _, _ := strings.Cut(record, " ")
+			k, _ := strconv.Atoi(count)
+			n += k
+		}
+	}
+	return n
+}
+
+// descriptors counts the open files of the plugin's process; -1: this system does not tell.
+func (r *Running) descriptors() int {
+	entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", r.pid))
+	if err != nil {
+		return -1
+	}
+	return len(entries)
+}
+
+// offspring lists the processes that the plugin has started and that are alive,
+// with their command lines. Only Linux tells.
+func (r *Running) offspring() (out []string) {
+	procs, _ := filepath.Glob("/proc/[0-9]*")
+	for _, proc := range procs {
+		if filepath.Base(proc) == strconv.Itoa(r.pid) {
+			continue
+		}
+		env, err := os.ReadFile(proc + "/environ")
+		if err != nil || !bytes.Contains(env, []byte("="+r.dir+"/")) {
+			continue
+		}
+		line, _ := os.ReadFile(proc + "/cmdline")
+		if len(line) > 0 { // else it has ended
+			out = append(out, filepath.Base(proc)+" "+strings.TrimSpace(strings.ReplaceAll(string(line), "\x00", " ")))
+		}
+	}
+	return out
+}
+
+// buffer is a log that several goroutines write.
+type buffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
