@@ -209,7 +209,7 @@ func (t *tree) matches(claimed []sdk.Artifact) error {
 	return nil
 }
 
-// sealFile makes one file read-only and durable, and hashes a large one meanwhile:
+// sealFile makes one file read-only and its content durable, and hashes a large one meanwhile:
 // on two cores the hash costs nothing beyond the sync, or the sync nothing
 // beyond the hash.
 func (d *Dir) sealFile(ctx context.Context, c sdk.Artifact, seen fs.FileInfo, followed []*followed) error {
@@ -228,10 +228,10 @@ func (d *Dir) sealFile(ctx context.Context, c sdk.Artifact, seen fs.FileInfo, fo
 	if err := f.Chmod(0o400); err != nil {
 		return fault(err, "make the captured %s read-only", c.Name)
 	}
-	synced := f.Sync
+	synced := func() error { return syncData(f) }
 	if c.Size > small {
 		done := make(chan error, 1)
-		go func() { done <- f.Sync() }()
+		go func() { done <- syncData(f) }()
 		synced = func() error { return <-done }
 	}
 	sum, err := digest(ctx, f, before, c.SHA256, followed)

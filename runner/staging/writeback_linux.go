@@ -17,3 +17,13 @@ func startWriting(f *os.File, offset, length int64) {
 		_ = unix.SyncFileRange(int(fd), offset, length, unix.SYNC_FILE_RANGE_WRITE)
 	})
 }
+
+// syncData makes a file's content and size durable, and not what else is new of
+// it: its mode.
+func syncData(f *os.File) error {
+	for {
+		if err := unix.Fdatasync(int(f.Fd())); err != unix.EINTR {
+			return err
+		}
+	}
+}
