@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -39,7 +40,7 @@ plan "bench" {
   }
   activity "export_domain" "domains" {
     devices = ["*"]
-    domains = ["app*"]
+    domains = %s
     config { persisted = "persisted" }
   }
 }
@@ -48,11 +49,23 @@ plan "bench" {
 // parallel is how many tasks run at a time, as many as the peers run processes.
 const parallel = 8
 
+// everyApplication are the domains of a plan that leaves out "default" only.
+var everyApplication = []string{"app*"}
+
 // writePlan writes a plan beside the ready file. references names the
 // destinations that blocks defines.
 func (g *gateways) writePlan(references, blocks string) (string, error) {
+	return g.writePlanOf(everyApplication, references, blocks)
+}
+
+// writePlanOf is writePlan for some domains of every gateway.
+func (g *gateways) writePlanOf(domains []string, references, blocks string) (string, error) {
+	list, err := json.Marshal(domains) // a list of HCL too
+	if err != nil {
+		return "", err
+	}
 	path := filepath.Join(g.dir, "plan.hcl")
-	return path, os.WriteFile(path, fmt.Appendf(nil, planText+blocks, references, parallel), 0o600)
+	return path, os.WriteFile(path, fmt.Appendf(nil, planText+blocks, references, parallel, list), 0o600)
 }
 
 func fileDestination(dir string) (string, string) {
@@ -61,6 +74,7 @@ func fileDestination(dir string) (string, string) {
 
 // applied is what one `dprun apply --json` said.
 type applied struct {
+	began     time.Time
 	wall      time.Duration
 	succeeded int
 	bytes     int64
@@ -80,14 +94,38 @@ func (a *applied) between(from, to string) (float64, error) {
 
 // apply runs a plan with a state directory of its own, as a first run does.
 // watch, when not nil, is called with the process once it runs.
-func (b *bench) apply(ctx context.Context, g *gateways, plan string, watch func(*exec.Cmd)) (*applied, error) {
-	state, err := b.mkdir("state")
+func (b *bench) apply(ctx context.Context, plan string, watch func(*exec.Cmd)) (*applied, error) {
+	state, err := b.stateDirectory()
 	if err != nil {
 		return nil, err
 	}
+	return b.applyIn(ctx, state, plan, watch)
+}
+
+// stateDirectory makes an empty one, in which the plugin note is installed.
+func (b *bench) stateDirectory() (string, error) {
+	state, err := b.mkdir("state")
+	if err != nil {
+		return "", err
+	}
+	plugins := filepath.Join(state, "plugins")
+	if err := os.Mkdir(plugins, 0o700); err != nil {
+		return "", err
+	}
+	return state, os.Symlink(b.note, filepath.Join(plugins, filepath.Base(b.note)))
+}
+
+// applyIn runs a plan with a state directory. What it says goes to a file: of a
+// large run that is more than this program should hold.
+func (b *bench) applyIn(ctx context.Context, state, plan string, watch func(*exec.Cmd)) (_ *applied, err error) {
 	cmd := command(ctx, nil, b.dprun, "apply", "--yes", "--json", "--state-dir", state, plan)
-	var out, complaint bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &complaint
+	said, err := os.Create(filepath.Join(state, "said.json"))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, said.Close(), os.Remove(said.Name())) }()
+	var complaint bytes.Buffer
+	cmd.Stdout, cmd.Stderr = said, &complaint
 	start := time.Now()
 	if err := cmd.Start(); err != nil {
 		return nil, err
@@ -95,19 +133,23 @@ func (b *bench) apply(ctx context.Context, g *gateways, plan string, watch func(
 	if watch != nil {
 		watch(cmd)
 	}
-	err = cmd.Wait()
-	a := &applied{wall: time.Since(start), first: map[string]time.Time{}, last: map[string]time.Time{}}
-	if err != nil {
-		return nil, fmt.Errorf("dprun apply: %w: %s%s", err, tail(complaint.Bytes()), tail(out.Bytes()))
+	failed := cmd.Wait()
+	a := &applied{began: start, wall: time.Since(start), first: map[string]time.Time{}, last: map[string]time.Time{}}
+	if failed != nil {
+		out, _ := os.ReadFile(said.Name())
+		return nil, fmt.Errorf("dprun apply: %w: %s%s", failed, tail(complaint.Bytes()), tail(out))
 	}
-	return a, a.read(out.Bytes())
+	if _, err := said.Seek(0, io.SeekStart); err != nil {
+		return nil, err
+	}
+	return a, a.read(said)
 }
 
 func tail(text []byte) []byte { return text[max(0, len(text)-1500):] }
 
 // read understands the JSON lines.
-func (a *applied) read(text []byte) error {
-	lines := bufio.NewScanner(bytes.NewReader(text))
+func (a *applied) read(text io.Reader) error {
+	lines := bufio.NewScanner(text)
 	lines.Buffer(nil, 64<<20) // a summary names every task
 	for lines.Scan() {
 		var l struct {

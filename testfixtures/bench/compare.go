@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"text/tabwriter"
 )
@@ -20,12 +18,9 @@ type workload struct {
 }
 
 var workloads = []workload{
-	{"60 exports of 32 KiB", 2, 30, 32 << 10},
+	{"400 exports of 32 KiB", 4, 100, 32 << 10},
 	{"3 exports of 80 MB", 1, 3, 80_000_000},
 }
-
-// peakMemory is the name of the highest summed PSS of an apply's processes.
-const peakMemory = "peak"
 
 // measures are the figures of a comparison: the name that a contender gives one, and what people read.
 var measures = []struct{ name, about, unit string }{
@@ -36,13 +31,9 @@ var measures = []struct{ name, about, unit string }{
 
 // compare lets an older dprun and the current one take turns with each
 // workload, and prints each figure of both.
-func (b *bench) compare(ctx context.Context, old string) error {
+func (b *bench) compare(ctx context.Context) error {
 	b.part = "quick"
-	older := *b
-	var err error
-	if older.dprun, err = filepath.Abs(old); err != nil {
-		return err
-	}
+	older := b.sides()[1].bench
 	for _, side := range []struct{ name, program string }{{"old", older.dprun}, {"new", b.dprun}} {
 		said, err := output(command(ctx, nil, side.program, "version"))
 		if err != nil {
@@ -54,7 +45,7 @@ func (b *bench) compare(ctx context.Context, old string) error {
 	fmt.Fprintln(t, "WORK\tFIGURE\tOLD\tMIN\tMAX\tNEW\tMIN\tMAX\tNEW/OLD")
 	for _, w := range workloads {
 		fmt.Fprintf(os.Stderr, "%s, %d rounds\n", w.about, b.rounds)
-		got, err := b.turns(ctx, &older, w)
+		got, err := b.turns(ctx, older, w)
 		if err != nil {
 			return fmt.Errorf("%s could not be measured: %w", w.about, err)
 		}
@@ -72,32 +63,8 @@ func (b *bench) turns(ctx context.Context, older *bench, w workload) (times, err
 		return nil, err
 	}
 	defer g.close()
-	return b.interleave(ctx, older.measured("old", g, w), b.measured("new", g, w))
-}
-
-// measured is one dprun. Its directory is empty before every turn.
-func (b *bench) measured(name string, g *gateways, w workload) contender {
-	return contender{name, func(ctx context.Context, _ int) (map[string]float64, error) {
-		dir, err := b.mkdir(name)
-		if err != nil {
-			return nil, err
-		}
-		defer func() { _ = os.RemoveAll(dir) }()
-		plan, err := g.writePlan(fileDestination(dir))
-		if err != nil {
-			return nil, err
-		}
-		var p *sampler
-		a, err := b.apply(ctx, g, plan, func(cmd *exec.Cmd) { p = sample(cmd.Process.Pid) })
-		if p == nil { // it did not start
-			return nil, err
-		}
-		peak, _ := p.end()
-		if err != nil {
-			return nil, err
-		}
-		return map[string]float64{"": a.wall.Seconds(), peakMemory: float64(peak) / bytesPerMebi}, checkArchives(dir, w.devices*w.domains, w.size)
-	}}
+	l := load{func(dest string) (string, error) { return g.writePlan(fileDestination(dest)) }, w.devices * w.domains, w.size, sampleEvery}
+	return b.interleave(ctx, older.run("old", l), b.run("new", l))
 }
 
 // printPair prints the median, the lowest and the highest of both, and the ratio of the medians.

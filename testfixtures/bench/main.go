@@ -37,6 +37,11 @@ var parts = []part{
 	{"d", "1 GB to an SSH server", (*bench).sftp},
 	{"e", "1 GB to an NFS server", (*bench).nfs},
 	{"f", "validate of 10,000 devices", (*bench).validate},
+	{"g", "10,000 tasks on 50 gateways", (*bench).tasks},
+	{"h", "100,000 tasks against 10,000", (*bench).size},
+	{"i", "10,000 tasks against OpenTofu", (*bench).opentofu},
+	{"j", "start-up", (*bench).startup},
+	{"k", "looking back over 1,000 runs", (*bench).history},
 }
 
 func main() {
@@ -62,21 +67,27 @@ func run() (err error) {
 	var b bench
 	only := flag.String("only", "", "`parts` to run, for example a,b (default all)")
 	flag.IntVar(&b.rounds, "rounds", 3, "rounds of each figure; the median counts")
-	old := flag.String("old", "", "an older dprun: only compare this `program` with the one that is measured")
+	flag.StringVar(&b.old, "old", "", "an older dprun, a `program`: beside the parts of -only, or alone to compare just the two")
 	dir := flag.String("dir", "", "`directory` for temporary files (default the system's); about 10 GB are needed")
 	flag.StringVar(&b.dprun, "dprun", "bin/dprun", "the `program` that is measured")
 	flag.StringVar(&b.dpsim, "dpsim", "bin/dpsim", "the gateways' simulator")
+	flag.StringVar(&b.note, "note", "bin/dprun-plugin-note", "the `plugin` of h, i and k")
+	flag.StringVar(&b.tofu, "tofu", "", "OpenTofu, the `program` that i compares with (default: it is built once, which takes minutes)")
 	flag.StringVar(&b.disks, "server", "memory,disk", "where the servers of d and e keep their files: memory, disk or both")
 	flag.IntVar(&b.megabytes, "mb", 1000, "size of the file of d and e, in `MB`")
 	flag.Parse()
-	if flag.NArg() > 0 || b.rounds < 1 || *old != "" && *only != "" {
-		return fmt.Errorf("usage: bench [-only a,b | -old FILE] [-rounds N]; see -help")
+	if flag.NArg() > 0 || b.rounds < 1 {
+		return fmt.Errorf("usage: bench [-only a,b] [-old FILE] [-rounds N]; see -help")
 	}
 	chosen, err := choose(*only)
 	if err != nil {
 		return err
 	}
-	for _, program := range []*string{&b.dprun, &b.dpsim} {
+	programs := []*string{&b.dprun, &b.dpsim, &b.note}
+	if b.old != "" {
+		programs = append(programs, &b.old)
+	}
+	for _, program := range programs {
 		if *program, err = filepath.Abs(*program); err != nil {
 			return err
 		}
@@ -94,8 +105,8 @@ func run() (err error) {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if *old != "" {
-		return b.compare(ctx, *old)
+	if b.old != "" && *only == "" {
+		return b.compare(ctx)
 	}
 
 	var failed []error
@@ -141,6 +152,9 @@ func choose(only string) ([]part, error) {
 // bench is one run of the benchmarks.
 type bench struct {
 	dprun, dpsim string
+	old          string // an older dprun; empty: none
+	note         string // the plugin note
+	tofu         string // OpenTofu; empty: it is built
 	dir          string // everything temporary is below it
 	rounds       int
 	disks        string

@@ -7,4 +7,5 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 export CGO_ENABLED=0
 go build -C testfixtures/bench -trimpath -o ../../bin/bench .
+go build -C testfixtures/bench -trimpath -o ../../bin/dprun-plugin-note ./note
 exec bin/bench "$@"

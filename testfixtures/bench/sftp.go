@@ -121,7 +121,7 @@ func (b *bench) sftpOn(ctx context.Context, m medium, host *pluginhost.Host, r s
 	id, size := "d.sent."+m.name, fmt.Sprintf("%d MB to sshd, its files on %s: ", b.megabytes, m.name)
 	sent, readBack := t.of("dprun sent"), t.of("dprun read_back")
 	b.add(faster(id, size+`verify = "sent" against OpenSSH sftp's put`, sent, t.of("put"), 1.2).with("ours is durable, put is not"))
-	b.add(faster(id+".fsync", size+`verify = "sent" against put -f`, sent, t.of("put -f"), 0).info().with("both durable"))
+	b.add(faster(id+".fsync", size+`verify = "sent" against put -f`, sent, t.of("put -f"), 1.2).with("both durable"))
 	b.add(faster("d.read_back."+m.name, size+`verify = "read_back" against put, get and sha256sum`, readBack, t.of("put, get, sum"), 1.2))
 	return nil
 }
