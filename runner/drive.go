@@ -130,12 +130,7 @@ func summarize(machine *lifecycle.Run, exit int, started, ended time.Time) *even
 		if at := t.Started(); !at.IsZero() {
 			res.Duration = f.Time.Sub(at)
 		}
-		for _, c := range t.Captured() {
-			for _, a := range c.Artifacts {
-				res.Bytes += a.Size
-			}
-		}
-		res.Withheld = len(t.Withheld())
+		res.Bytes, res.Withheld = t.Bytes(), t.Withheld()
 		s.Bytes, s.Withheld = s.Bytes+res.Bytes, s.Withheld+res.Withheld
 		switch e, _ := status.Lookup(status.Code(f.Code)); e.Class {
 		case status.ClassSuccess:

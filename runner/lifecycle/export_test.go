@@ -7,7 +7,7 @@ func (t *Task) Phase() Phase { return t.phase }
 func (r *Run) Pending() []Action {
 	as := r.PendingOf("")
 	for _, t := range r.tasks {
-		as = append(as, r.PendingOf(t.spec.ID)...)
+		as = append(as, r.PendingOf(t.id)...)
 	}
 	return as
 }

@@ -31,6 +31,7 @@ type Run struct {
 	inspecting  []*device // their inspections are under way
 	uninspected []*device // and of these not yet begun
 
+	shared      map[place]*sharedSpec
 	tasks       []*Task
 	byID        map[string]*Task
 	validating  []*Task        // their devices are being asked
@@ -59,6 +60,9 @@ type Run struct {
 
 	dirty map[string]bool
 }
+
+// place is an activity on a device.
+type place struct{ activity, device string }
 
 // device is one device of the run: its inspection.
 type device struct {
@@ -90,7 +94,7 @@ type runDestination struct {
 // NewRun returns the machine of a run; its first event is RunStarted.
 func NewRun(spec RunSpec) *Run {
 	r := &Run{
-		spec: spec, byName: map[string]*device{}, byID: map[string]*Task{}, open: map[string]int{}, waiting: newWaiting(),
+		spec: spec, shared: map[place]*sharedSpec{}, byName: map[string]*device{}, byID: map[string]*Task{}, open: map[string]int{}, waiting: newWaiting(),
 		gates: map[string]*gate{}, dirty: map[string]bool{"": true},
 	}
 	r.slots.init(spec.Limits)
@@ -233,7 +237,7 @@ func (r *Run) each(f func(*Task) []event.Status) {
 // take accounts for what a step of a task led to: slots, error policy, breaker.
 func (r *Run) take(t *Task, out []event.Status) {
 	r.out = append(r.out, out...)
-	r.dirty[t.spec.ID] = true
+	r.dirty[t.id] = true
 	if t.phase >= PhaseDispatch {
 		r.waiting.leave(t)
 	}
@@ -252,7 +256,7 @@ func (r *Run) take(t *Task, out []event.Status) {
 		if entry, _ := status.Lookup(status.Code(s.Code)); entry.Halts(!t.started.IsZero()) && r.policy(t) == Halt {
 			r.toStop(stopHalts)
 			if r.halted == "" {
-				r.halted = fmt.Sprintf("task %s: %s", t.spec.ID, s.Code)
+				r.halted = fmt.Sprintf("task %s: %s", t.id, s.Code)
 			}
 		}
 		switch status.Code(s.Code) {

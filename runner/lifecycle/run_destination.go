@@ -132,7 +132,7 @@ func (r *Run) listen(t *Task) {
 			if g.failures == 1 { // the time of those that wait counts from here
 				for o := range g.queued {
 					o.away(g.name, r.now)
-					r.dirty[o.spec.ID] = true
+					r.dirty[o.id] = true
 				}
 			}
 		}
@@ -165,7 +165,7 @@ func (r *Run) reopen(g *gate) {
 	g.failures = 0
 	for t := range g.queued {
 		t.back(g.name)
-		r.dirty[t.spec.ID] = true
+		r.dirty[t.id] = true
 	}
 }
 
@@ -212,7 +212,7 @@ func (r *Run) regate(t *Task) {
 func (r *Run) admit(g *gate) {
 	for next := g.next(r.now); next != nil; next = g.next(r.now) {
 		next.letStore(g.name, r.now)
-		r.dirty[next.spec.ID] = true
+		r.dirty[next.id] = true
 	}
 	if g.away() {
 		r.dirty[""] = true

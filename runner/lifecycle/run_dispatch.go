@@ -157,7 +157,7 @@ func (r *Run) consider(l *line, closes time.Time) {
 	}
 	t := l.tasks[0].Task
 	if !closes.IsZero() {
-		if why := t.spec.tooShort(closes.Sub(r.now), 0, t.target()); why != "" {
+		if why := t.Spec().tooShort(closes.Sub(r.now), 0, t.target()); why != "" {
 			r.waiting.put(l)
 			r.take(t, t.Dismiss(r.now, status.CanceledBecauseMaintenanceWindow, why))
 			return
@@ -205,7 +205,7 @@ func (b *backlog) expect(t *Task) {
 	if b.coming == nil {
 		b.coming, b.stored = map[*Task]int64{}, map[*Task]int64{}
 	}
-	b.coming[t] = t.spec.LastSize * 3 / 2
+	b.coming[t] = t.lastSize * 3 / 2
 	b.bytes += b.coming[t]
 }
 
@@ -215,7 +215,7 @@ func (b *backlog) note(t *Task) {
 		delete(b.coming, t)
 		b.bytes -= n
 		if t.phase == PhaseStore {
-			b.stored[t] = t.stagedBytes()
+			b.stored[t] = t.Bytes()
 			b.bytes += b.stored[t]
 		}
 	}

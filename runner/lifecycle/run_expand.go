@@ -200,7 +200,7 @@ func Uncontacted(spec RunSpec) []Foreseen {
 	r.expandUncontacted(status.PlanFailedPreValidation, "")
 	var out []Foreseen
 	for _, t := range r.tasks {
-		f := Foreseen{Spec: t.spec}
+		f := Foreseen{Spec: t.Spec()}
 		if t.final != nil && status.Code(t.final.Code) != status.PlanFailedPreValidation {
 			f.Code, f.Message = status.Code(t.final.Code), t.final.Message
 		}
@@ -268,12 +268,15 @@ func (r *Run) newTask(a Activity, device, domain string) *Task {
 	for r.byID[id] != nil { // two patterns of the same text
 		id += "#"
 	}
-	t := NewTask(TaskSpec{
-		ID: id, Run: r.spec.ID, Plan: r.spec.Plan, Activity: a, Device: device, Domain: domain,
-		Seed: r.spec.Seed, Window: r.spec.Window, Timeouts: r.spec.Timeouts, Destinations: r.spec.Destinations, LastSize: r.spec.LastSize[id], Usual: r.spec.Usual[id],
-		OnlyDefault: r.byName[device].onlyDefault(), Guard: r.spec.Guard, Group: r.spec.Devices[device].Group, Peers: r.spec.Devices[device].Peers,
-		Environment: r.spec.environment(device),
-	})
+	at := place{a.Name, device}
+	if r.shared[at] == nil {
+		r.shared[at] = &sharedSpec{
+			Run: r.spec.ID, Plan: r.spec.Plan, Activity: a, Device: device, Seed: r.spec.Seed, Window: r.spec.Window, Timeouts: r.spec.Timeouts,
+			Destinations: r.spec.Destinations, OnlyDefault: r.byName[device].onlyDefault(), Guard: r.spec.Guard,
+			Group: r.spec.Devices[device].Group, Peers: r.spec.Devices[device].Peers, Environment: r.spec.environment(device),
+		}
+	}
+	t := &Task{spec: r.shared[at], id: id, domain: domain, lastSize: r.spec.LastSize[id], usual: r.spec.Usual[id], work: idle}
 	r.tasks = append(r.tasks, t)
 	r.byID[id] = t
 	r.living++

@@ -88,7 +88,7 @@ func TestNoTaskWaitsWithoutAReason(t *testing.T) {
 				waited++
 				later := slices.DeleteFunc(slices.Clone(started), func(o *Task) bool { return number[o] < number[task] })
 				if mayStart(run, task, later) {
-					t.Fatalf("world %d: %s waits, and nothing keeps it from starting; begun instead: %d", seed, task.spec.ID, len(later))
+					t.Fatalf("world %d: %s waits, and nothing keeps it from starting; begun instead: %d", seed, task.id, len(later))
 				}
 			}
 		}

@@ -244,6 +244,28 @@ type TaskSpec struct {
 	Environment string
 }
 
+// sharedSpec is what the tasks of an activity on a device have in common. It is
+// kept once for all of them.
+type sharedSpec struct {
+	Run          string
+	Plan         string
+	Activity     Activity
+	Device       string
+	Seed         uint64
+	Window       *window.Window
+	Timeouts     Timeouts
+	Destinations []Destination
+	OnlyDefault  bool
+	Guard        Guard
+	Group        string
+	Peers        []string
+	Environment  string
+}
+
+func (s TaskSpec) shared() *sharedSpec {
+	return &sharedSpec{s.Run, s.Plan, s.Activity, s.Device, s.Seed, s.Window, s.Timeouts, s.Destinations, s.OnlyDefault, s.Guard, s.Group, s.Peers, s.Environment}
+}
+
 // defaultDomain is the domain that every appliance has and never takes down.
 const defaultDomain = "default"
 

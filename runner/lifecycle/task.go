@@ -38,15 +38,39 @@ func (p Phase) String() string { return phaseNames[p] }
 
 // Task is the machine of one task. The zero value is of no use: [NewTask].
 type Task struct {
-	spec  TaskSpec
-	phase Phase
-	now   time.Time
-	out   []event.Status
-	seq   int
+	spec     *sharedSpec
+	id       string
+	domain   string // empty for the whole device
+	lastSize int64
+	usual    time.Duration
 
+	phase   Phase
+	now     time.Time
+	out     []event.Status // of the step that is being made
+	seq     int
 	started time.Time // dispatched: the long-running clock starts
-	left    time.Time // the device: what follows is only stored
-	course  course
+	heard   []heard   // of destinations, not yet noted by the run
+	final   *event.Status
+	brought // once it has ended
+
+	*work // idle while it waits, and when it has ended and nothing of it is needed any more
+}
+
+// brought is what a task that has ended brought.
+type brought struct {
+	bytes    int64
+	spent    time.Duration
+	withheld int
+	files    []string
+}
+
+// idle is the work of all tasks that have none. Nobody changes it.
+var idle = &work{}
+
+// work is what a task knows while it is under way.
+type work struct {
+	left   time.Time // the device: what follows is only stored
+	course course
 
 	validate call // the device check of a task for a whole device, before the plan gate
 	prepare  call
@@ -76,12 +100,9 @@ type Task struct {
 	telling   telling
 	captures  []*capture
 
-	heard []heard // of destinations, not yet noted by the run
-
 	failures []entered
 	warnings []string
 	cancels  int // how often the user asked to stop
-	final    *event.Status
 }
 
 // lock is the lock on the device, or the permit to quiesce.
@@ -179,7 +200,7 @@ func (s *script) interrupt() {
 
 // destination is one destination of the task: its pre-check, then its copy.
 type destination struct {
-	spec    Destination
+	spec    *Destination
 	check   call
 	state   copyState
 	variant int // index of the capture that is stored next
@@ -248,15 +269,38 @@ func (d *deposit) begin(now time.Time) {
 
 // NewTask returns a task that is queued. Its first status is entered by [Task.Queue].
 func NewTask(spec TaskSpec) *Task {
-	t := &Task{spec: spec}
-	for _, d := range spec.Destinations {
-		t.dests = append(t.dests, &destination{spec: d})
+	return &Task{spec: spec.shared(), id: spec.ID, domain: spec.Domain, lastSize: spec.LastSize, usual: spec.Usual, work: idle}
+}
+
+// begin gives the task work of its own, which it may change.
+func (t *Task) begin() {
+	if t.work != idle {
+		return
 	}
-	return t
+	t.work = &work{}
+	for i := range t.spec.Destinations {
+		t.dests = append(t.dests, &destination{spec: &t.spec.Destinations[i]})
+	}
+}
+
+// rest forgets the work of a task that has ended, and of which nothing is owed,
+// left over or to be explained. What it brought is kept.
+func (t *Task) rest() {
+	if t.work == idle || len(t.failures) > 0 || len(t.Obligations()) > 0 || len(t.Unstored()) > 0 {
+		return
+	}
+	t.brought = brought{t.Bytes(), t.Spent(), t.Withheld(), t.Locations()}
+	t.work = idle
 }
 
 // Spec is what the task was made from.
-func (t *Task) Spec() TaskSpec { return t.spec }
+func (t *Task) Spec() TaskSpec {
+	s := t.spec
+	return TaskSpec{ID: t.id, Run: s.Run, Plan: s.Plan, Activity: s.Activity, Device: s.Device, Domain: t.domain, Seed: s.Seed, Window: s.Window, Timeouts: s.Timeouts,
+		Destinations: s.Destinations, LastSize: t.lastSize, Usual: t.usual, OnlyDefault: s.OnlyDefault, Guard: s.Guard, Group: s.Group, Peers: s.Peers, Environment: s.Environment}
+}
+
+func (t *Task) quiesces() bool { return t.Spec().Quiesces() }
 
 // Final is the last status, or nil while the task lives.
 func (t *Task) Final() *event.Status { return t.final }
@@ -271,6 +315,7 @@ func (t *Task) MayBeDown() bool { return t.debt != nil && !t.debt.Returned() }
 // to. Results of actions that are no longer pending are ignored.
 func (t *Task) Apply(e event.Event) []event.Status {
 	return t.step(e.Time, func() {
+		t.begin()
 		switch e.Kind {
 		case event.Started:
 			t.onStarted(idOf(e))
@@ -306,7 +351,12 @@ func (t *Task) step(now time.Time, f func()) []event.Status {
 	}
 	f()
 	t.advance()
-	return t.out
+	if t.final != nil {
+		t.rest()
+	}
+	out := t.out
+	t.out = nil
+	return out
 }
 
 // Queue enters the first status.
@@ -317,6 +367,7 @@ func (t *Task) Queue(now time.Time) []event.Status {
 // Validate begins to ask the device whether the task can work at all.
 func (t *Task) Validate(now time.Time) []event.Status {
 	return t.step(now, func() {
+		t.begin()
 		t.to(phaseValidates)
 		t.validate.begin(t.now)
 	})
@@ -341,6 +392,7 @@ func (t *Task) Dismiss(now time.Time, code status.Code, message string) []event.
 // Dispatch starts a ready task.
 func (t *Task) Dispatch(now time.Time) []event.Status {
 	return t.step(now, func() {
+		t.begin()
 		t.to(phaseDispatched)
 		t.enter(status.SentToMDB, "")
 	})
@@ -349,7 +401,7 @@ func (t *Task) Dispatch(now time.Time) []event.Status {
 // Forbid stops a task that has not yet sent its quiesce, for example because
 // another device did not return. A task past that point is left alone.
 func (t *Task) Forbid(now time.Time, code status.Code, message string) []event.Status {
-	if !t.spec.Quiesces() || t.debt != nil || t.phase > PhaseQuiesce {
+	if !t.quiesces() || t.debt != nil || t.phase > PhaseQuiesce {
 		return nil
 	}
 	if t.phase < PhaseDispatch {
@@ -389,8 +441,8 @@ func (t *Task) warn(format string, args ...any) {
 func (t *Task) append(s event.Status) {
 	t.seq++
 	s.V, s.Seq, s.Time = event.Version, t.seq, t.now
-	s.Run, s.Task, s.Plan = t.spec.Run, t.spec.ID, t.spec.Plan
-	s.Activity, s.Device, s.Domain = t.spec.Activity.Name, t.spec.Device, t.spec.Domain
+	s.Run, s.Task, s.Plan = t.spec.Run, t.id, t.spec.Plan
+	s.Activity, s.Device, s.Domain = t.spec.Activity.Name, t.spec.Device, t.domain
 	t.out = append(t.out, s)
 }
 
@@ -450,7 +502,7 @@ func (t *Task) advance() {
 			t.to(phaseStarts)
 			t.enter(status.PreChecksStarted, "")
 			t.prepare.begin(t.now)
-			if t.spec.mayWait() {
+			if t.Spec().mayWait() {
 				t.probe.begin(t.now)
 			}
 		case PhasePreChecks:
@@ -483,7 +535,7 @@ func (t *Task) Pending() []Action {
 	}
 	var as []Action
 	add := func(a Action) {
-		a.Task, a.Device, a.Domain = t.spec.ID, t.spec.Device, t.spec.Domain
+		a.Task, a.Device, a.Domain = t.id, t.spec.Device, t.domain
 		as = append(as, a)
 	}
 	if t.phase == PhaseValidate {
@@ -561,6 +613,9 @@ func (t *Task) spent() time.Duration {
 // Spent is how long the task kept its device, waits for others left out; zero
 // where it did not come to its stores.
 func (t *Task) Spent() time.Duration {
+	if t.work == idle {
+		return t.brought.spent
+	}
 	if t.left.IsZero() {
 		return 0
 	}
@@ -569,10 +624,10 @@ func (t *Task) Spent() time.Duration {
 
 // target names what the task works on, for messages.
 func (t *Task) target() string {
-	if t.spec.Domain == "" {
+	if t.domain == "" {
 		return "device " + t.spec.Device
 	}
-	return fmt.Sprintf("domain %s of %s", t.spec.Domain, t.spec.Device)
+	return fmt.Sprintf("domain %s of %s", t.domain, t.spec.Device)
 }
 
 // Started is when the task was dispatched; zero before.

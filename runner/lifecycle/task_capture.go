@@ -17,7 +17,7 @@ func (t *Task) beginCaptures() {
 		t.captures = append(t.captures, &capture{variant: v})
 	}
 	t.warnings = append(t.warnings, t.checked.Warnings...)
-	if t.spec.Activity.Quiesce != QuiesceNone && !t.spec.Quiesces() {
+	if t.spec.Activity.Quiesce != QuiesceNone && !t.quiesces() {
 		inService := "the default domain cannot be quiesced: it was exported in service"
 		if t.spec.Activity.Quiesce == QuiesceDevice {
 			inService = fmt.Sprintf("device %s has no domain but default, which cannot be quiesced: it was backed up in service", t.spec.Device)
@@ -79,7 +79,7 @@ func (t *Task) onCaptured(a Action, r *event.Captured, f *failure.Error) {
 	if f != nil {
 		if c.failed++; !a.Once() && fewTimes(f, c.failed) {
 			c.on(captureAgain)
-			c.again(t.now, backoff(t.spec.Seed, t.spec.ID+"/"+a.String(), c.failed))
+			c.again(t.now, backoff(t.spec.Seed, t.id+"/"+a.String(), c.failed))
 			return
 		}
 		message := f.Error()
@@ -112,14 +112,17 @@ func (t *Task) whole() bool {
 	return len(t.captures) > 0
 }
 
-// Withheld names the files that the device has and does not give out.
-func (t *Task) Withheld() []string {
+// Withheld counts the files that the device has and does not give out.
+func (t *Task) Withheld() int {
+	if t.work == idle {
+		return t.withheld
+	}
 	var out []string
 	for _, c := range t.Captured() {
 		out = append(out, c.Withheld...)
 	}
 	slices.Sort(out)
-	return slices.Compact(out)
+	return len(slices.Compact(out))
 }
 
 // muchSmaller is how many times smaller than the last good backup one must be
@@ -128,9 +131,9 @@ const muchSmaller = 3
 
 // shrunk warns when everything is captured and much less than the last time.
 func (t *Task) shrunk() {
-	if now := t.stagedBytes(); t.whole() && now*muchSmaller < t.spec.LastSize {
+	if now := t.Bytes(); t.whole() && now*muchSmaller < t.lastSize {
 		t.warnings = append(t.warnings, fmt.Sprintf("this backup has %s, and the last good one had %s; see whether something is missing on the device before you rely on it",
-			size(now), size(t.spec.LastSize)))
+			size(now), size(t.lastSize)))
 	}
 }
 
@@ -153,7 +156,7 @@ func (t *Task) onDiscarded(a Action, f *failure.Error) {
 	limit := t.spec.Timeouts.Unquiesce + t.spec.Timeouts.Grace
 	if f != nil && f.Kind.Retryable() && t.cancels < 2 && t.now.Sub(d.since) < limit {
 		d.on(depositAgain)
-		d.again(t.now, backoff(t.spec.Seed, t.spec.ID+"/"+a.String(), d.attempt))
+		d.again(t.now, backoff(t.spec.Seed, t.id+"/"+a.String(), d.attempt))
 		return
 	}
 	t.discarded(d, f)
@@ -200,8 +203,11 @@ func (t *Task) Captured() []event.Captured {
 	return out
 }
 
-// stagedBytes is the size of what stands in staging for the task.
-func (t *Task) stagedBytes() (n int64) {
+// Bytes is the size of what was captured.
+func (t *Task) Bytes() (n int64) {
+	if t.work == idle {
+		return t.bytes
+	}
 	for _, c := range t.Captured() {
 		for _, a := range c.Artifacts {
 			n += a.Size

@@ -79,7 +79,7 @@ func (t *Task) onDestinationCheck(a Action, r *sdk.DestinationReport, f *failure
 	if d == nil {
 		return
 	}
-	d.check.settlePatiently(f, t.now, t.spec.Seed, t.spec.ID+"/"+a.String())
+	d.check.settlePatiently(f, t.now, t.spec.Seed, t.id+"/"+a.String())
 	if !d.check.done() {
 		return
 	}
@@ -88,7 +88,7 @@ func (t *Task) onDestinationCheck(a Action, r *sdk.DestinationReport, f *failure
 		t.loseDestination(d, f.Error(), f)
 		return
 	}
-	if short := d.spec.MinFree.short(r, t.spec.LastSize); short != "" {
+	if short := d.spec.MinFree.short(r, t.lastSize); short != "" {
 		d.on(copyLoses)
 		code := status.PreChecksDestinationOutOfSpace
 		if d.spec.Family == familyNFS {
@@ -184,7 +184,7 @@ func (t *Task) pendingWait(l *lock, add func(Action)) {
 	if w := t.spec.Window; w != nil {
 		at := l.since // it may have closed before
 		if closes, ok := w.ClosesAt(t.now); ok && w.Open(t.now) {
-			at = closes.Add(-t.spec.needs(t.spent()))
+			at = closes.Add(-t.Spec().needs(t.spent()))
 		}
 		add(Action{ActionID: ActionID{Kind: ActWindowTimer}, NotBefore: at})
 	}
@@ -234,12 +234,12 @@ func (t *Task) judge(c *call) bool {
 		return false
 	}
 	switch {
-	case t.spec.Quiesces() && r.Quiesce.State == sdk.StateUnknown:
+	case t.quiesces() && r.Quiesce.State == sdk.StateUnknown:
 		t.fail(rankFirst, status.PreChecksDeviceCheckFailed, fmt.Sprintf(
 			"whether %s is in service could not be read: %s; nothing was sent. Look at it with show domains", t.target(), orElse(r.Quiesce.Detail, "the device did not say")))
 		t.toUndo()
 		return false
-	case t.spec.Quiesces() && t.spec.Activity.Quiesce == QuiesceDevice:
+	case t.quiesces() && t.spec.Activity.Quiesce == QuiesceDevice:
 		var down []string
 		for d, s := range r.Quiesce.Domains {
 			if s != sdk.StateNormal {
@@ -254,7 +254,7 @@ func (t *Task) judge(c *call) bool {
 			t.toUndo()
 			return false
 		}
-	case t.spec.Quiesces() && r.Quiesce.State != sdk.StateNormal:
+	case t.quiesces() && r.Quiesce.State != sdk.StateNormal:
 		t.fail(rankFirst, status.PreChecksDomainIsAlreadyQuiesced, fmt.Sprintf(
 			"%s is already %s; nothing was sent. Find out who quiesced it, bring it back, and run again", t.target(), r.Quiesce.State))
 		t.toUndo()
@@ -265,7 +265,7 @@ func (t *Task) judge(c *call) bool {
 		t.toUndo()
 		return false
 	}
-	if work := otherWork(r); t.spec.Quiesces() && work != "" {
+	if work := otherWork(r); t.quiesces() && work != "" {
 		return t.waitWhileBusy(c, work)
 	}
 	return true
@@ -301,6 +301,6 @@ func (t *Task) waitWhileBusy(c *call, work string) bool {
 		t.toUndo()
 		return false
 	}
-	c.poll(t.now, backoff(t.spec.Seed, t.spec.ID+"/busy", c.attempt))
+	c.poll(t.now, backoff(t.spec.Seed, t.id+"/busy", c.attempt))
 	return false
 }

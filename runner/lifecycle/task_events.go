@@ -128,7 +128,7 @@ func (t *Task) onFinished(a Action, e event.Event) {
 
 // settle ends or repeats a call.
 func (t *Task) settle(c *call, a Action, f *failure.Error) {
-	c.settle(f, t.now, t.spec.Seed, t.spec.ID+"/"+a.String())
+	c.settle(f, t.now, t.spec.Seed, t.id+"/"+a.String())
 }
 
 func (t *Task) onTimer(a Action) {
@@ -248,7 +248,7 @@ func (t *Task) onInterrupted(done []event.Recovered) {
 
 // onRecovered takes over how one obligation was settled from its pending file.
 func (t *Task) onRecovered(r event.Recovered) {
-	if r.Task != t.spec.ID {
+	if r.Task != t.id {
 		return
 	}
 	if r.ID == OwedUnquiesce && t.MayBeDown() {

@@ -21,7 +21,7 @@ type survey struct {
 }
 
 // surveys reports whether the objects are looked at.
-func (t *Task) surveys() bool { return t.spec.Quiesces() && t.spec.Timeouts.Healthy > 0 }
+func (t *Task) surveys() bool { return t.quiesces() && t.spec.Timeouts.Healthy > 0 }
 
 func (t *Task) beginSurvey(c *call) {
 	if t.surveys() {

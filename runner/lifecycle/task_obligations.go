@@ -12,21 +12,21 @@ func (t *Task) Obligations() []Obligation {
 	}
 	for _, c := range t.captures {
 		if c.deposit.owed() {
-			os = append(os, Obligation{ID: owedDiscard(c.variant), Kind: OweDiscard, Task: t.spec.ID, Device: t.spec.Device, Token: c.deposit.token})
+			os = append(os, Obligation{ID: owedDiscard(c.variant), Kind: OweDiscard, Task: t.id, Device: t.spec.Device, Token: c.deposit.token})
 		}
 	}
 	if t.OwesRejoin() {
-		os = append(os, Obligation{ID: OwedAfterUnquiesce, Kind: OwePostScript, Task: t.spec.ID, Device: t.spec.Device, Domain: t.spec.Domain, Script: t.spec.Activity.AfterUnquiesce.Address})
+		os = append(os, Obligation{ID: OwedAfterUnquiesce, Kind: OwePostScript, Task: t.id, Device: t.spec.Device, Domain: t.domain, Script: t.spec.Activity.AfterUnquiesce.Address})
 	}
 	if t.owesPostScript() && t.final == nil {
-		os = append(os, Obligation{ID: OwedPostScript, Kind: OwePostScript, Task: t.spec.ID, Device: t.spec.Device, Domain: t.spec.Domain, Script: t.spec.Activity.PostScript.Address})
+		os = append(os, Obligation{ID: OwedPostScript, Kind: OwePostScript, Task: t.id, Device: t.spec.Device, Domain: t.domain, Script: t.spec.Activity.PostScript.Address})
 	}
 	return os
 }
 
 // oweUnquiesce is the obligation to bring the target back.
 func (t *Task) oweUnquiesce(debt DebtSpec) Obligation {
-	return Obligation{ID: OwedUnquiesce, Kind: OweUnquiesce, Task: t.spec.ID, Device: t.spec.Device, Domain: debt.Domain, Debt: &debt, DueBack: t.dueBack()}
+	return Obligation{ID: OwedUnquiesce, Kind: OweUnquiesce, Task: t.id, Device: t.spec.Device, Domain: debt.Domain, Debt: &debt, DueBack: t.dueBack()}
 }
 
 // dueBack is when the task's target should be back at the latest, whatever

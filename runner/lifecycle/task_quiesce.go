@@ -40,7 +40,7 @@ func (t *Task) advanceQuiesce() {
 	if !t.windowStillFits() {
 		return
 	}
-	if !t.spec.Quiesces() || q.state == quiesceReached {
+	if !t.quiesces() || q.state == quiesceReached {
 		t.beginCaptures()
 		return
 	}
@@ -78,7 +78,7 @@ func (t *Task) windowStillFits() bool {
 		return false
 	}
 	if closes, ok := w.ClosesAt(t.now); ok {
-		if why := t.spec.tooShort(closes.Sub(t.now), t.spent(), t.target()); why != "" {
+		if why := t.Spec().tooShort(closes.Sub(t.now), t.spent(), t.target()); why != "" {
 			t.fail(rankFirst, status.CanceledBecauseMaintenanceWindow, why)
 			t.toUndo()
 			return false
@@ -111,7 +111,7 @@ func (t *Task) owe() { t.debt = NewDebt(t.quiesceDebt()) }
 
 // quiesceDebt says how the target of a quiesce that is sent now comes back.
 func (t *Task) quiesceDebt() DebtSpec {
-	spec := DebtSpec{Device: t.spec.Device, Domain: t.spec.Domain, QuiescedAt: t.now, Unquiesce: t.spec.Timeouts.Unquiesce, Grace: t.spec.Timeouts.Grace, Seed: t.spec.Seed}
+	spec := DebtSpec{Device: t.spec.Device, Domain: t.domain, QuiescedAt: t.now, Unquiesce: t.spec.Timeouts.Unquiesce, Grace: t.spec.Timeouts.Grace, Seed: t.spec.Seed}
 	if t.spec.Activity.Quiesce == QuiesceDevice {
 		spec.Domain = ""
 	}
@@ -150,7 +150,7 @@ func (t *Task) onQuiesceSent(f *failure.Error) {
 	}
 	q.on(quiesceAnswered)
 	t.enter(status.QuiesceWaiting, "%s", message)
-	q.polls.next(t.now, t.spec.Seed, t.spec.ID+"/quiesce_state")
+	q.polls.next(t.now, t.spec.Seed, t.id+"/quiesce_state")
 }
 
 // onState folds one reading on the way down. A failed reading is read again
@@ -171,7 +171,7 @@ func (t *Task) onState(r *sdk.QuiesceReport, f *failure.Error) {
 		t.fail(rankFirst, status.QuiesceError, fmt.Sprintf("%s reports an error while quiescing; it is being unquiesced", t.target()))
 	default:
 		q.on(quiesceReads)
-		q.polls.next(t.now, t.spec.Seed, t.spec.ID+"/quiesce_state")
+		q.polls.next(t.now, t.spec.Seed, t.id+"/quiesce_state")
 	}
 }
 

@@ -159,7 +159,7 @@ func (t *Task) onStoreFailed(d *destination, a Action, f *failure.Error) {
 		t.fail(rankStore, storeCode(f), fmt.Sprintf("destination %s: %s", d.spec.Name, f.Error()))
 		return
 	}
-	d.store.again(t.now, growing(t.spec.Seed, t.spec.ID+"/"+a.String(), d.store.failed, storeMost))
+	d.store.again(t.now, growing(t.spec.Seed, t.id+"/"+a.String(), d.store.failed, storeMost))
 	d.on(copyPauses)
 	if !d.told {
 		d.told = true
@@ -240,6 +240,9 @@ func (t *Task) Unstored() (out []string) {
 // Locations is where the copies stand, file by file, as the destinations name
 // them.
 func (t *Task) Locations() []string {
+	if t.work == idle {
+		return t.files
+	}
 	var out []string
 	for _, d := range t.dests {
 		for i, r := range d.reports {
@@ -269,8 +272,8 @@ func (t *Task) summary() string {
 			at = append(at, d.spec.Name)
 		}
 	}
-	text := fmt.Sprintf("%d file(s), %s, verified at %s", files, size(t.stagedBytes()), strings.Join(at, ", "))
-	if n := len(t.Withheld()); n > 0 {
+	text := fmt.Sprintf("%d file(s), %s, verified at %s", files, size(t.Bytes()), strings.Join(at, ", "))
+	if n := t.Withheld(); n > 0 {
 		text += fmt.Sprintf("; without %d file(s) that the device does not export (keys, certificates, secrets; the manifest names them)", n)
 	}
 	return text

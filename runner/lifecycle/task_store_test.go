@@ -19,8 +19,9 @@ func artifacts(names ...string) (out []event.Artifact) {
 	return out
 }
 
-// store walks a task with one destination through its stores, and gives what it said of them.
-func store(t *testing.T, variants []string, captured map[string][]event.Artifact, report func(variant string) sdk.StoreReport) (task *Task, said string) {
+// store walks a task with one destination through its stores, and gives what it
+// said of them, and from which reports its manifest was to be written.
+func store(t *testing.T, variants []string, captured map[string][]event.Artifact, report func(variant string) sdk.StoreReport) (task *Task, said string, reports []sdk.StoreReport) {
 	t.Helper()
 	task = NewTask(TaskSpec{ID: "t", Device: "d", Destinations: []Destination{{Name: "file.a"}}, Activity: Activity{Name: "a", Scope: schema.ScopeDevice, Quiesce: QuiesceNone}})
 	task.Queue(epoch)
@@ -46,15 +47,16 @@ func store(t *testing.T, variants []string, captured map[string][]event.Artifact
 		r := report(v)
 		finish(fmt.Sprintf("store/file.a/%s/1", v), event.Result{Store: &r})
 	}
+	reports = task.Stored("file.a")
 	finish("manifest/file.a/1", event.Result{Store: &sdk.StoreReport{Location: "/b/d/x.dprun.json", Durable: true, ModeKept: true}})
-	return task, said
+	return task, said, reports
 }
 
 func TestWhatADestinationSaysOfItsCopiesStandsBesideTheResultOnce(t *testing.T) {
 	t.Parallel()
 	variants := []string{sdk.VariantPersisted, sdk.VariantRunning}
 	report := sdk.StoreReport{Location: "/b/d/x.zip", Warnings: []string{"it has mode 0644, not 0600"}}
-	task, _ := store(t, variants, map[string][]event.Artifact{sdk.VariantPersisted: artifacts("p.zip"), sdk.VariantRunning: artifacts("n.zip")},
+	task, _, reports := store(t, variants, map[string][]event.Artifact{sdk.VariantPersisted: artifacts("p.zip"), sdk.VariantRunning: artifacts("n.zip")},
 		func(string) sdk.StoreReport { return report })
 	want := []string{"destination file.a could not be asked to make the copy durable", "destination file.a: it has mode 0644, not 0600"}
 	if f := task.Final(); f == nil || f.Code != string(status.Success) {
@@ -62,7 +64,7 @@ func TestWhatADestinationSaysOfItsCopiesStandsBesideTheResultOnce(t *testing.T) 
 	} else if d := cmp.Diff(want, f.Warnings); d != "" {
 		t.Errorf("warnings (-want +got):\n%s", d)
 	}
-	if d := cmp.Diff([]sdk.StoreReport{report, report}, task.Stored("file.a")); d != "" {
+	if d := cmp.Diff([]sdk.StoreReport{report, report}, reports); d != "" {
 		t.Errorf("what the manifest is written from (-want +got):\n%s", d)
 	}
 }
@@ -100,7 +102,7 @@ func TestWhatWasStoredIsNamedWhole(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			task, said := store(t, c.variants, c.captured, func(variant string) sdk.StoreReport {
+			task, said, _ := store(t, c.variants, c.captured, func(variant string) sdk.StoreReport {
 				return sdk.StoreReport{Location: c.at[variant], Durable: true, ModeKept: true}
 			})
 			if said != c.message {

@@ -46,7 +46,7 @@ func (t *Task) shortOnDevice(r *sdk.CheckReport) string {
 	if r == nil {
 		return ""
 	}
-	need := max(r.Estimate, t.spec.LastSize*3/2)
+	need := max(r.Estimate, t.lastSize*3/2)
 	var what, where string
 	switch s := r.Space; {
 	case s.FreeTemporary >= 0 && s.FreeTemporary-r.KeepTemporary < need:

@@ -137,13 +137,7 @@ func (b *Writer) note(s event.Status, out *journal.Batch) {
 		if t == nil {
 			return
 		}
-		var total int64
-		for _, c := range t.Captured() {
-			for _, a := range c.Artifacts {
-				total += a.Size
-			}
-		}
-		out.Good = append(out.Good, journal.Good{Task: s.Task, Bytes: total, Took: t.Spent()})
+		out.Good = append(out.Good, journal.Good{Task: s.Task, Bytes: t.Bytes(), Took: t.Spent()})
 	}
 }
 
