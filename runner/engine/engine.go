@@ -302,7 +302,7 @@ func (e *Engine) apply(ev event.Event, from *flight, b *Batch) {
 	}
 	if ev.Kind == event.Finished && from != nil && e.flights[keyOf(from.action)] == from && !from.holds(ev) {
 		delete(e.flights, keyOf(from.action))
-		delete(e.taskFlights(ev.Task), from.action.ActionID)
+		delete(e.byTask[ev.Task], from.action.ActionID)
 	}
 	b.Events = append(b.Events, ev)
 	b.Statuses = append(b.Statuses, e.Options.Run.Apply(ev)...)
@@ -334,7 +334,8 @@ func (e *Engine) diff(id string) []lifecycle.Action {
 			fresh = append(fresh, a)
 		}
 	}
-	for action := range e.taskFlights(id) {
+	flying := e.byTask[id]
+	for action := range flying {
 		if want[action] {
 			continue
 		}
@@ -342,7 +343,10 @@ func (e *Engine) diff(id string) []lifecycle.Action {
 			e.stop(f)
 			delete(e.flights, flightKey{id, action})
 		}
-		delete(e.taskFlights(id), action)
+		delete(flying, action)
+	}
+	if len(flying) == 0 {
+		delete(e.byTask, id) // a run has many tasks, and few of them are under way
 	}
 	return fresh
 }

@@ -11,3 +11,9 @@ func (r *Run) Pending() []Action {
 	}
 	return as
 }
+
+// NewTask makes a task that belongs to no run.
+func NewTask(s TaskSpec) *Task {
+	shared := &sharedSpec{s.Run, s.Plan, s.Activity, s.Device, s.Seed, s.Window, s.Timeouts, s.Destinations, s.OnlyDefault, s.Guard, s.Group, s.Peers, s.Environment}
+	return &Task{spec: shared, id: s.ID, domain: s.Domain, lastSize: s.LastSize, usual: s.Usual, work: idle}
+}

@@ -262,10 +262,6 @@ type sharedSpec struct {
 	Environment  string
 }
 
-func (s TaskSpec) shared() *sharedSpec {
-	return &sharedSpec{s.Run, s.Plan, s.Activity, s.Device, s.Seed, s.Window, s.Timeouts, s.Destinations, s.OnlyDefault, s.Guard, s.Group, s.Peers, s.Environment}
-}
-
 // defaultDomain is the domain that every appliance has and never takes down.
 const defaultDomain = "default"
 

@@ -36,7 +36,7 @@ var phaseNames = [...]string{"queue", "validate", "gate", "ready", "dispatch", "
 
 func (p Phase) String() string { return phaseNames[p] }
 
-// Task is the machine of one task. The zero value is of no use: [NewTask].
+// Task is the machine of one task. A run makes it, and enters its first status by [Task.Queue].
 type Task struct {
 	spec     *sharedSpec
 	id       string
@@ -265,11 +265,6 @@ func (d *deposit) begin(now time.Time) {
 		d.attempts = attempts{attempt: 1, begun: now, notBefore: d.notBefore}
 		d.on(depositBegins)
 	}
-}
-
-// NewTask returns a task that is queued. Its first status is entered by [Task.Queue].
-func NewTask(spec TaskSpec) *Task {
-	return &Task{spec: spec.shared(), id: spec.ID, domain: spec.Domain, lastSize: spec.LastSize, usual: spec.Usual, work: idle}
 }
 
 // begin gives the task work of its own, which it may change.
