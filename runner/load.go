@@ -118,13 +118,25 @@ func Load(ctx context.Context, src Source, plugins *Plugins) (*Loaded, plan.Diag
 // devices that only leaves, and compiles the file again with them. Secrets can
 // decide about others, so this is done until there are none to read.
 func (l *Loaded) readSecrets(ctx context.Context, name string, only Only, secrets *secret.Store) (plan.Diagnostics, error) {
-	l.secrets = secrets
-	for {
-		p, err := Pick(l.Config, name)
+	return l.readNeeded(ctx, secrets, func(c *plan.Config) ([]plan.SecretRef, error) {
+		p, err := Pick(c, name)
 		if err != nil {
 			return nil, err
 		}
-		missing := secrets.Lacks(l.Config.SecretsOf(p, only.device))
+		return c.SecretsOf(p, only.device), nil
+	})
+}
+
+// readNeeded reads the secrets that are needed, and compiles the file again with
+// them, until none is missing.
+func (l *Loaded) readNeeded(ctx context.Context, secrets *secret.Store, needed func(*plan.Config) ([]plan.SecretRef, error)) (plan.Diagnostics, error) {
+	l.secrets = secrets
+	for {
+		refs, err := needed(l.Config)
+		if err != nil {
+			return nil, err
+		}
+		missing := secrets.Lacks(refs)
 		if len(missing) == 0 && l.inputs.Secrets != nil {
 			return openFiles(secrets), nil
 		}

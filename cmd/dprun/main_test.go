@@ -22,13 +22,15 @@ import (
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/schema"
 	"github.com/dprun/dprun/testfixtures/dpsim"
+	"github.com/dprun/dprun/testfixtures/mutants"
 )
 
 // TestMain makes the test binary stand for dprun: as the command of scripts,
 // and as the process that serves a bundled plugin.
 func TestMain(m *testing.M) {
 	pluginhost.ServeBundled(os.Args[1:], bundled())
-	testscript.Main(m, map[string]func(){"dprun": main, "greet-plugin": greet})
+	testscript.Main(m, map[string]func(){"dprun": main, "greet-plugin": greet,
+		"vault-plugin": func() { mutants.Main("") }, "careless-plugin": func() { mutants.Main("overwrites") }})
 }
 
 // greet is an installed plugin with one script, which has the version that $GREET_VERSION says.

@@ -2,10 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
 	"github.com/dprun/dprun/cmd/dprun/view"
+	"github.com/dprun/dprun/runner"
+	"github.com/dprun/dprun/sdk/schema"
 )
 
 func (a *app) pluginCommand() *cobra.Command {
@@ -42,6 +46,69 @@ func (a *app) pluginCommand() *cobra.Command {
 			v.Plugin(s)
 			return nil
 		}),
-	})
+	}, a.pluginTestCommand())
 	return c
+}
+
+func (a *app) pluginTestCommand() *cobra.Command {
+	var src source
+	var config string
+	var size sizeFlag
+	var q runner.TestRequest
+	c := &cobra.Command{
+		Use:   "test PROGRAM --config FILE",
+		Short: "Find out whether a plugin keeps the rules for plugins",
+		Long: "Starts a plugin, installed or not, and looks at each rule that dprun relies on: that nothing is overwritten, that a copy is whole or not there,\n" +
+			"that secrets stay secret and so on. FILE is a plan's file with blocks of the plugin's types; it needs no plan. Each destination in it is tested: what is\n" +
+			"stored stands below a directory conformance-… and is removed; empty directories may stay. Of scripts, the one called \"fails\" ends with another code than 0, the one called\n" +
+			"\"hangs\" does not end; any other succeeds. --read-only leaves out what writes to a destination.\n\n" +
+			"Exit codes: 0 every rule that was looked at holds, 1 one does not, 10 FILE is invalid, 11 the plugin cannot be started.",
+		Args: arguments(1, 1),
+		RunE: a.runE(func(ctx context.Context, v view.View, args []string) (err error) {
+			if config == "" {
+				return &usageError{err: errors.New("give --config FILE with a block of the plugin's type")}
+			}
+			if q.Config, err = src.of(a, config); err != nil {
+				return err
+			}
+			q.Program, q.Size, q.Found = args[0], int64(size), v.PluginRule
+			tested, ds, err := runner.TestPlugin(ctx, a.pluginOptions(a.log(v)), q)
+			v.Diagnostics(ds)
+			switch {
+			case err != nil:
+				return misused(err)
+			case ds.HasErrors():
+				return a.told(v, runner.Invalid(ds))
+			}
+			v.PluginTest(tested)
+			return status(tested.ExitCode)
+		}),
+		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+			if len(args) > 0 {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			return nil, cobra.ShellCompDirectiveDefault
+		},
+	}
+	src.variables(c.Flags())
+	c.Flags().StringVar(&config, "config", "", "a plan's file with blocks of the plugin's types")
+	c.Flags().BoolVar(&q.ReadOnly, "read-only", false, "leave out what writes to a destination")
+	c.Flags().StringArrayVar(&q.Rules, "rule", nil, "look at this rule only, such as store/overwrite; may be repeated")
+	c.Flags().Var(&size, "size", "size of the large files that are stored, such as 8MiB (default 64MiB)")
+	must(c.RegisterFlagCompletionFunc("rule", offering(func(*cobra.Command, []string, string) (ids []string) { return runner.PluginRules() })))
+	return c
+}
+
+// sizeFlag is a flag for a size in bytes.
+type sizeFlag int64
+
+func (b *sizeFlag) String() string { return "" }
+func (b *sizeFlag) Type() string   { return "size" }
+func (b *sizeFlag) Set(s string) error {
+	n, err := schema.ParseSize(s)
+	if err == nil && n < 1<<20 {
+		err = fmt.Errorf("%q is less than 1MiB", s)
+	}
+	*b = sizeFlag(n)
+	return err
 }

@@ -98,11 +98,15 @@ func planArg(_ *cobra.Command, args []string) error {
 func (a *app) plugins(v view.View) *runner.Plugins { return a.pluginsWith(a.log(v)) }
 
 func (a *app) pluginsWith(log *slog.Logger) *runner.Plugins {
+	return runner.OpenPlugins(a.pluginOptions(log))
+}
+
+func (a *app) pluginOptions(log *slog.Logger) runner.PluginOptions {
 	o := runner.PluginOptions{Bundled: bundled(), Version: version, Environ: a.environ, Log: log}
 	if dir, err := a.state(); err == nil {
 		o.Dir = filepath.Join(dir, "plugins")
 	}
-	return runner.OpenPlugins(o)
+	return o
 }
 
 // open opens the runner on the state directory.

@@ -28,3 +28,34 @@ type Plugin struct {
 	Destinations []string `json:"destinations,omitempty"`
 	Hooks        []string `json:"hooks,omitempty"`
 }
+
+// The results of a [PluginRule].
+const (
+	RuleHolds    = "holds"
+	RuleBroken   = "broken"
+	RuleNotAsked = "not_asked"
+)
+
+// PluginRule is what a test found about one rule for plugins.
+type PluginRule struct {
+	Block    string   `json:"block"`               // of the configuration, such as destination.webdav.vault
+	Rule     string   `json:"rule"`                // the rule's ID
+	Result   string   `json:"result"`              // holds, broken or not_asked
+	Holds    string   `json:"holds"`               // what must hold
+	NotAsked string   `json:"not_asked,omitempty"` // why it could not be looked at
+	Found    []string `json:"found,omitempty"`     // of one that is broken: what was seen
+	Why      string   `json:"why,omitempty"`       // likewise: what an operator suffers
+	Remedy   string   `json:"remedy,omitempty"`    // likewise: what the plugin's author does
+}
+
+// PluginTest is the result of a test of a plugin.
+type PluginTest struct {
+	Plugin   string `json:"plugin"`
+	Version  string `json:"version"`
+	File     string `json:"file"`
+	ReadOnly bool   `json:"read_only"` // only rules were looked at that write nothing
+	Held     int    `json:"held"`      // how many rules hold
+	Broken   int    `json:"broken"`
+	NotAsked int    `json:"not_asked"`
+	ExitCode int    `json:"exit_code"`
+}

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime/pprof"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -107,6 +108,28 @@ func InProcess(p sdk.Plugin, options ...grpc.ServerOption) Starter {
 // Program starts a built plugin, a process of its own, as dprun does.
 func Program(path string, args ...string) Starter {
 	return func(ctx context.Context) (*Running, error) {
+		r, err := program(path, args, passed)(ctx)
+		if err != nil {
+			return nil, err
+		}
+		s, err := r.Describe(ctx)
+		if err != nil || len(s.Env) == 0 {
+			return r, nil // whoever asks gets the failure
+		}
+		r.Stop()
+		return program(path, args, append(slices.Clone(passed), s.Env...))(ctx)
+	}
+}
+
+// passed are the variables that every plugin gets from dprun.
+var passed = []string{
+	"SSL_CERT_FILE", "SSL_CERT_DIR", "GODEBUG", "PATH", "HOME", "LANG", "TZ", "TMPDIR",
+	"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
+}
+
+// program starts a built plugin with some variables of this process's environment.
+func program(path string, args, variables []string) Starter {
+	return func(ctx context.Context) (*Running, error) {
 		path, err := filepath.Abs(path)
 		if err != nil {
 			return nil, err
@@ -122,7 +145,7 @@ func Program(path string, args ...string) Starter {
 		}
 		cmd := &exec.Cmd{Path: path, Args: append([]string{path}, args...), Dir: dir, ExtraFiles: []*os.File{watched}, SysProcAttr: &syscall.SysProcAttr{Setpgid: true}}
 		cmd.Env = []string{client.EnvOrphan + "=3", client.EnvDir + "=" + filepath.Join(dir, "tmp"), client.EnvLogLevel + "=DEBUG"}
-		for _, k := range []string{"PATH", "HOME", "LANG", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "SSH_AUTH_SOCK", "GOCOVERDIR"} {
+		for _, k := range variables {
 			if v, ok := os.LookupEnv(k); ok {
 				cmd.Env = append(cmd.Env, k+"="+v)
 			}

@@ -168,3 +168,40 @@ func traits(a schema.Attribute) string {
 	}
 	return strings.Join(parts, ", ")
 }
+
+// PluginRule implements [View].
+func (h *Human) PluginRule(r report.PluginRule) {
+	h.print(func(b *strings.Builder, p painter) {
+		switch r.Result {
+		case report.RuleHolds:
+			fmt.Fprintf(b, "%s  %s %s\n", p.paint(green, "holds    "), Clean(r.Block), Clean(r.Rule))
+			return
+		case report.RuleNotAsked:
+			fmt.Fprintf(b, "%s  %s %s: %s\n", p.paint(faint, "not asked"), Clean(r.Block), Clean(r.Rule), Clean(r.NotAsked))
+			return
+		}
+		fmt.Fprintf(b, "%s  %s %s\n", p.paint(alarm, "BROKEN   "), Clean(r.Block), Clean(r.Rule))
+		d := describer{b, p}
+		d.doc("Must hold: "+r.Holds, "    ")
+		for _, f := range r.Found {
+			d.doc("Found: "+f, "    ")
+		}
+		d.doc("Why: "+r.Why, "    ")
+		d.doc("What to do: "+r.Remedy, "    ")
+	})
+}
+
+// PluginTest implements [View].
+func (h *Human) PluginTest(t report.PluginTest) {
+	h.print(func(b *strings.Builder, p painter) {
+		verdict := p.paint(green, "keeps the rules that were looked at")
+		if t.Broken > 0 {
+			verdict = p.paint(alarm, "breaks "+plural(t.Broken, "rule", "rules")) + "; do not store backups with it before that is mended"
+		}
+		fmt.Fprintf(b, "\nThe plugin %s %s %s: %d held, %d broken, %d not asked", Clean(t.Plugin), Clean(t.Version), verdict, t.Held, t.Broken, t.NotAsked)
+		if t.ReadOnly {
+			b.WriteString("; rules that write to the destination were left out")
+		}
+		b.WriteString(".\n")
+	})
+}

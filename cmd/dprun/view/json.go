@@ -224,6 +224,12 @@ func (j *JSON) Plugins(all []report.Plugin) {
 // Plugin implements [View].
 func (j *JSON) Plugin(p schema.Plugin) { line(j, "plugin_schema", p) }
 
+// PluginRule implements [View].
+func (j *JSON) PluginRule(r report.PluginRule) { line(j, "plugin_rule", r) }
+
+// PluginTest implements [View].
+func (j *JSON) PluginTest(t report.PluginTest) { line(j, "plugin_test", t) }
+
 // Fail implements [View].
 func (j *JSON) Fail(f report.Failure) { line(j, "error", f) }
 

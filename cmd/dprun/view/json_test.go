@@ -64,6 +64,8 @@ func TestEveryResultIsValidJSONWithAType(t *testing.T) {
 	j.Codes([]report.Explanation{{}})
 	j.Plugins([]report.Plugin{{}})
 	j.Plugin(schema.Plugin{})
+	j.PluginRule(report.PluginRule{})
+	j.PluginTest(report.PluginTest{})
 	need.Done(t, j.Close())
 	if out := s.out.String(); strings.Contains(out, ":null") {
 		t.Errorf("null in the place of a list:\n%s", out)
@@ -76,7 +78,7 @@ func TestEveryResultIsValidJSONWithAType(t *testing.T) {
 		}
 		types = append(types, o.Type)
 	}
-	want := []string{"version", "validation", "format", "preview", "graph", "acknowledged", "run", "run", "task_detail", "log", "pruned", "swept", "archive", "code", "plugin", "plugin_schema"}
+	want := []string{"version", "validation", "format", "preview", "graph", "acknowledged", "run", "run", "task_detail", "log", "pruned", "swept", "archive", "code", "plugin", "plugin_schema", "plugin_rule", "plugin_test"}
 	if d := cmp.Diff(want, types); d != "" {
 		t.Errorf("types (-want +got):\n%s", d)
 	}

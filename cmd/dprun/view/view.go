@@ -66,6 +66,10 @@ type View interface {
 	Plugins([]report.Plugin)
 	// Plugin describes one plugin.
 	Plugin(schema.Plugin)
+	// PluginRule is what a test found about one rule for plugins.
+	PluginRule(report.PluginRule)
+	// PluginTest is the result of a test of a plugin.
+	PluginTest(report.PluginTest)
 	// Fail says why a command could not do what was asked.
 	Fail(report.Failure)
 
