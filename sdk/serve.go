@@ -61,16 +61,22 @@ func serve(p Plugin, args []string) int {
 		fmt.Fprintf(os.Stderr, "plugin %s: move standard output away: %v\n", p.Name, err)
 		return 70
 	}
+	provide, named, err := identify(os.Getenv(wire.EnvHost), stdout)
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "plugin %s: prove itself to its host: %v\n", p.Name, err)
+		return 70
+	}
 	s.first = sync.OnceFunc(func() {
 		// go-plugin has put pipes of its own in the place of both, whose
 		// content is lost when the process crashes.
 		os.Stdout, os.Stderr = stderr, stderr
 	})
-	os.Stdout = stdout // for the handshake line
+	os.Stdout = named // for the handshake line
 	watchHost(s)
 
 	plugin.Serve(&plugin.ServeConfig{
 		HandshakeConfig:  handshake,
+		TLSProvider:      provide,
 		VersionedPlugins: wire.Versions(&wire.Glue{Serve: s.Register}),
 		GRPCServer: func(opts []grpc.ServerOption) *grpc.Server {
 			return grpc.NewServer(append(opts, s.Options()...)...)

@@ -51,8 +51,9 @@ type Options struct {
 
 // Host runs plugins. It may be used concurrently.
 type Host struct {
-	options Options
-	dir     *workDir
+	options  Options
+	dir      *workDir
+	identity func() (client.Identity, error) // always the same one
 
 	mu      sync.Mutex
 	plugins map[string]*plugin // every plugin that can be started, by name
@@ -75,7 +76,7 @@ func New(o Options) *Host {
 	if o.LookupEnv == nil {
 		o.LookupEnv = os.LookupEnv
 	}
-	h := &Host{options: o, plugins: map[string]*plugin{}}
+	h := &Host{options: o, identity: sync.OnceValues(client.NewIdentity), plugins: map[string]*plugin{}}
 	for name, p := range o.Bundled {
 		pl := newPlugin(h, name)
 		pl.bundled = sync.OnceValue(p)

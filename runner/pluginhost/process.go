@@ -65,6 +65,10 @@ func (p *plugin) start(ctx context.Context, version string, env []string) (_ *pr
 			proc.stop()
 		}
 	}()
+	id, err := p.host.identity()
+	if err != nil {
+		return fail(err)
+	}
 	watched, orphan, err := os.Pipe()
 	if err != nil {
 		return fail(err)
@@ -86,7 +90,7 @@ func (p *plugin) start(ctx context.Context, version string, env []string) (_ *pr
 	cmd.Env = append(allowedEnv(o.LookupEnv, env),
 		fmt.Sprintf("%s=%d", client.EnvOrphan, 2+len(cmd.ExtraFiles)),
 		client.EnvDir+"="+dir+"/tmp",
-		client.EnvLogLevel+"="+logLevel(ctx, o.Log))
+		client.EnvLogLevel+"="+logLevel(ctx, o.Log), id.Env())
 	proc.run = newRunner(cmd, newRelay(o.Log.With("plugin", p.name), o.Redact))
 	proc.run.verify = func() error { return verifyFile(cmd.Path, proc.digest) }
 
@@ -95,7 +99,7 @@ func (p *plugin) start(ctx context.Context, version string, env []string) (_ *pr
 		HandshakeConfig:  client.Handshake(),
 		VersionedPlugins: client.Versions(proc.refine),
 		AllowedProtocols: []goplugin.Protocol{goplugin.ProtocolGRPC},
-		AutoMTLS:         true,
+		TLSConfig:        id.TLS(),
 		SkipHostEnv:      true,
 		StartTimeout:     startLimit,
 		Logger:           hclog.NewNullLogger(), // the runner reads and logs what the plugin writes

@@ -1,0 +1,66 @@
+package sdk
+
+import (
+	"bufio"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"errors"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/dprun/dprun/sdk/internal/wire"
+)
+
+// identify makes what this process serves one host with, and nobody else: the
+// host whose certificate is given in PEM. What is written to the file that
+// it gives goes to stdout, and the handshake line among it names the certificate
+// of this process. Without a host's certificate there is no TLS, as go-plugin has it.
+func identify(host string, stdout *os.File) (provide func() (*tls.Config, error), _ *os.File, err error) {
+	if host == "" {
+		return nil, stdout, nil
+	}
+	hosts := x509.NewCertPool()
+	if !hosts.AppendCertsFromPEM([]byte(host)) {
+		return nil, nil, errors.New("the host's certificate cannot be read")
+	}
+	own, err := wire.NewCertificate()
+	if err != nil {
+		return nil, nil, err
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, nil, err
+	}
+	go func() {
+		named := false
+		for in := bufio.NewReader(r); ; {
+			line, err := in.ReadString('\n')
+			if with := nameIn(line, own.Certificate[0]); !named && with != line {
+				line, named = with, true
+			}
+			if _, werr := io.WriteString(stdout, line); err != nil || werr != nil {
+				return // nobody listens any more, or nothing more is said
+			}
+		}
+	}()
+	return func() (*tls.Config, error) {
+		return &tls.Config{
+			Certificates: []tls.Certificate{own}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: hosts, RootCAs: hosts,
+			ServerName: wire.ServerName, MinVersion: tls.VersionTLS12,
+		}, nil
+	}, w, nil
+}
+
+// nameIn puts a certificate into go-plugin's handshake line, which has room for
+// one in its sixth field. Any other line stays as it is.
+func nameIn(line string, certificate []byte) string {
+	text, whole := strings.CutSuffix(line, "\n")
+	fields := strings.Split(text, "|")
+	if !whole || len(fields) < 6 || fields[4] != "grpc" || fields[5] != "" {
+		return line
+	}
+	fields[5] = base64.RawStdEncoding.EncodeToString(certificate)
+	return strings.Join(fields, "|") + "\n"
+}
