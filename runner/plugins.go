@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"sync"
 
 	"github.com/dprun/dprun/plan/diag"
 	"github.com/dprun/dprun/runner/pluginhost"
@@ -21,21 +22,20 @@ func ServePlugin(args []string, bundled map[string]func() sdk.Plugin) {
 // Names are the plugins that there are.
 func (p *Plugins) Names() []string { return p.host.Names() }
 
-// List gives the plugins and the files that should be some. The exit code says
+// List gives the plugins and the files that should be some, by name. All are
+// asked at once: one that does not answer takes half a minute. The exit code says
 // that one cannot be used; the error, an *[Error], what is wrong with the whole
 // directory.
 func (p *Plugins) List(ctx context.Context) (rows []report.Plugin, exit int, err error) {
-	for _, name := range p.host.Names() {
-		row := report.Plugin{Name: name}
-		s, bad := p.host.Describe(ctx, name)
-		info, more := p.host.Info(name)
-		if bad = cmp.Or(bad, more); bad == nil {
-			row = pluginRow(s)
-		} else {
-			row.Problem, exit = bad.Error(), ExitPlugin
-		}
-		row.Bundled, row.File = info.Bundled, info.File
-		rows = append(rows, row)
+	names := p.host.Names()
+	rows = make([]report.Plugin, len(names))
+	var asked sync.WaitGroup
+	for i, name := range names {
+		asked.Go(func() { rows[i] = p.row(ctx, name) })
+	}
+	asked.Wait()
+	if slices.ContainsFunc(rows, func(r report.Plugin) bool { return r.Problem != "" }) {
+		exit = ExitPlugin
 	}
 	for _, u := range p.host.Unfit() {
 		exit = ExitPlugin
@@ -45,7 +45,22 @@ func (p *Plugins) List(ctx context.Context) (rows []report.Plugin, exit int, err
 		}
 		rows = append(rows, report.Plugin{Name: u.Name, File: u.File, Problem: u.Err.Error()})
 	}
+	slices.SortStableFunc(rows, func(a, b report.Plugin) int { return cmp.Compare(a.Name, b.Name) })
 	return rows, exit, err
+}
+
+// row is what a list says of a plugin that can be started, or should be.
+func (p *Plugins) row(ctx context.Context, name string) report.Plugin {
+	row := report.Plugin{Name: name}
+	s, bad := p.host.Describe(ctx, name)
+	info, more := p.host.Info(name)
+	if bad = cmp.Or(bad, more); bad == nil {
+		row = pluginRow(s)
+	} else {
+		row.Problem = bad.Error()
+	}
+	row.Bundled, row.File = info.Bundled, info.File
+	return row
 }
 
 // Describe gives what one plugin offers. The error is an *[Error].

@@ -46,7 +46,7 @@ func (a *app) pluginCommand() *cobra.Command {
 			v.Plugin(s)
 			return nil
 		}),
-	}, a.pluginTestCommand())
+	}, a.pluginTestCommand(), a.pluginNewCommand())
 	return c
 }
 
@@ -96,6 +96,35 @@ func (a *app) pluginTestCommand() *cobra.Command {
 	c.Flags().StringArrayVar(&q.Rules, "rule", nil, "look at this rule only, such as store/overwrite; may be repeated")
 	c.Flags().Var(&size, "size", "size of the large files that are stored, such as 8MiB (default 64MiB)")
 	must(c.RegisterFlagCompletionFunc("rule", offering(func(*cobra.Command, []string, string) (ids []string) { return runner.PluginRules() })))
+	return c
+}
+
+func (a *app) pluginNewCommand() *cobra.Command {
+	q := runner.NewPluginRequest{Version: version, Bundled: bundled()}
+	c := &cobra.Command{
+		Use:   "new destination|hook NAME",
+		Short: "Write the files of a plugin to begin with",
+		Long: "Writes a plugin in Go that works and keeps every rule for plugins, with its test, go.mod, README and CI file, into the directory\n" +
+			"dprun-plugin-NAME. What is there is never overwritten. Plans name its type NAME: `destination \"NAME\" …` or `script \"NAME\" …`.",
+		Args: arguments(2, 2),
+		RunE: a.runE(func(_ context.Context, v view.View, args []string) error {
+			q.Kind, q.Name = args[0], args[1]
+			written, err := runner.NewPlugin(q)
+			if err != nil {
+				return misused(err)
+			}
+			v.NewPlugin(written)
+			return nil
+		}),
+		ValidArgsFunction: offering(func(_ *cobra.Command, args []string, _ string) []string {
+			if len(args) > 0 {
+				return nil
+			}
+			return []string{"destination", "hook"}
+		}),
+	}
+	c.Flags().StringVar(&q.Dir, "dir", "", "directory to write to (default dprun-plugin-NAME)")
+	c.Flags().StringVar(&q.Replace, "replace", "", "directory of dprun's source to build the plugin with, instead of a release")
 	return c
 }
 

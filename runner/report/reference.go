@@ -59,3 +59,11 @@ type PluginTest struct {
 	NotAsked int    `json:"not_asked"`
 	ExitCode int    `json:"exit_code"`
 }
+
+// NewPlugin says which files of a plugin to begin with were written.
+type NewPlugin struct {
+	Plugin    string   `json:"plugin"`
+	Kind      string   `json:"kind"` // destination or hook
+	Directory string   `json:"directory"`
+	Files     []string `json:"files"` // below the directory
+}

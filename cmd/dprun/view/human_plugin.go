@@ -169,6 +169,14 @@ func traits(a schema.Attribute) string {
 	return strings.Join(parts, ", ")
 }
 
+// NewPlugin implements [View].
+func (h *Human) NewPlugin(n report.NewPlugin) {
+	h.print(func(b *strings.Builder, p painter) {
+		fmt.Fprintf(b, "%s has a plugin of its own now: %s.\n\n", p.paint(bold, Clean(n.Directory)), Clean(strings.Join(n.Files, ", ")))
+		fmt.Fprintf(b, "  cd %s\n  go mod tidy\n  go test ./...\n\nIt works and keeps every rule for plugins. Make it yours from there; README.md says the rest.\n", Clean(n.Directory))
+	})
+}
+
 // PluginRule implements [View].
 func (h *Human) PluginRule(r report.PluginRule) {
 	h.print(func(b *strings.Builder, p painter) {

@@ -224,6 +224,9 @@ func (j *JSON) Plugins(all []report.Plugin) {
 // Plugin implements [View].
 func (j *JSON) Plugin(p schema.Plugin) { line(j, "plugin_schema", p) }
 
+// NewPlugin implements [View].
+func (j *JSON) NewPlugin(p report.NewPlugin) { line(j, "new_plugin", p) }
+
 // PluginRule implements [View].
 func (j *JSON) PluginRule(r report.PluginRule) { line(j, "plugin_rule", r) }
 

@@ -64,6 +64,7 @@ func TestEveryResultIsValidJSONWithAType(t *testing.T) {
 	j.Codes([]report.Explanation{{}})
 	j.Plugins([]report.Plugin{{}})
 	j.Plugin(schema.Plugin{})
+	j.NewPlugin(report.NewPlugin{Files: []string{}})
 	j.PluginRule(report.PluginRule{})
 	j.PluginTest(report.PluginTest{})
 	need.Done(t, j.Close())
@@ -78,7 +79,7 @@ func TestEveryResultIsValidJSONWithAType(t *testing.T) {
 		}
 		types = append(types, o.Type)
 	}
-	want := []string{"version", "validation", "format", "preview", "graph", "acknowledged", "run", "run", "task_detail", "log", "pruned", "swept", "archive", "code", "plugin", "plugin_schema", "plugin_rule", "plugin_test"}
+	want := []string{"version", "validation", "format", "preview", "graph", "acknowledged", "run", "run", "task_detail", "log", "pruned", "swept", "archive", "code", "plugin", "plugin_schema", "new_plugin", "plugin_rule", "plugin_test"}
 	if d := cmp.Diff(want, types); d != "" {
 		t.Errorf("types (-want +got):\n%s", d)
 	}

@@ -66,6 +66,8 @@ type View interface {
 	Plugins([]report.Plugin)
 	// Plugin describes one plugin.
 	Plugin(schema.Plugin)
+	// NewPlugin says which files of a plugin to begin with were written.
+	NewPlugin(report.NewPlugin)
 	// PluginRule is what a test found about one rule for plugins.
 	PluginRule(report.PluginRule)
 	// PluginTest is the result of a test of a plugin.

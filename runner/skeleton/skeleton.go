@@ -1,0 +1,89 @@
+// Package skeleton holds the files of a plugin to begin with. What it writes
+// compiles and keeps every rule for plugins; tests build and run it.
+package skeleton
+
+import (
+	"bytes"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"text/template"
+)
+
+//go:embed destination hook all:both
+var templates embed.FS
+
+// Plugin says what a skeleton is for.
+type Plugin struct {
+	Kind    string // destination or hook
+	Name    string
+	Go      string // version of the language
+	Version string // of dprun that it is built with, for go.mod: "v1.2.0"; empty: the newest
+	Replace string // directory of dprun's source to build it with; empty: none
+}
+
+// words are what the README calls a kind, and one of its rules.
+var words = map[string]struct{ Noun, Rule string }{
+	"destination": {"destinations", "store/overwrite"},
+	"hook":        {"scripts", "hook/deadline"},
+}
+
+// Write writes the files into a directory, which it makes; one that is there
+// and not empty is refused. It gives their names below it, in order.
+func Write(dir string, p Plugin) (names []string, err error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	if len(entries) > 0 {
+		return nil, fmt.Errorf("%s is there and is not empty; nothing was written. Give another directory with --dir, or remove it", dir)
+	}
+	for _, from := range []string{"both", p.Kind} {
+		err := fs.WalkDir(templates, from, func(name string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() {
+				return err
+			}
+			names = append(names, strings.TrimSuffix(strings.TrimPrefix(name, from+"/"), ".tmpl"))
+			return write(filepath.Join(dir, filepath.FromSlash(names[len(names)-1])), name, p)
+		})
+		if err != nil {
+			return names, err
+		}
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// write writes one file that is not there yet.
+func write(file, from string, p Plugin) error {
+	text, err := templates.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	t, err := template.New(from).Delims("[[", "]]").Parse(string(text))
+	if err != nil {
+		return err
+	}
+	var b bytes.Buffer
+	data := struct {
+		Plugin
+		Noun, Rule string
+	}{p, words[p.Kind].Noun, words[p.Kind].Rule}
+	if err := t.Execute(&b, data); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		return err
+	}
+	to, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = to.Write(b.Bytes())
+	return errors.Join(err, to.Close())
+}
