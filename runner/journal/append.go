@@ -67,9 +67,20 @@ func (j *Journal) Append(ctx context.Context, run string, b Batch) error {
 	})
 }
 
+// statusesAtOnce bounds an entry: when a fleet is expanded, all of its tasks get
+// their first statuses in one batch.
+const statusesAtOnce = 1000
+
 // enter writes the events and statuses of a batch: one entry for all of them,
 // and one row for each task that has ended.
 func (o *openRun) enter(t *transaction, b Batch) error {
+	for len(b.Statuses) > statusesAtOnce {
+		some := Batch{Events: b.Events, Statuses: b.Statuses[:statusesAtOnce], Good: b.Good}
+		if err := o.enter(t, some); err != nil {
+			return err
+		}
+		b.Events, b.Statuses = nil, b.Statuses[statusesAtOnce:]
+	}
 	if len(b.Events) == 0 && len(b.Statuses) == 0 {
 		return nil
 	}

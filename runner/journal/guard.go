@@ -99,11 +99,16 @@ func (j *Journal) Withdraw(ctx context.Context, id pending.Key) error {
 	})
 }
 
+const (
+	selectDown = "SELECT DISTINCT device, 0 FROM obligations WHERE paid_at = 0 AND kind = 'unquiesce' AND device <> ? ORDER BY device"
+	selectBack = "SELECT device, max(paid_at) FROM obligations WHERE kind = 'unquiesce' AND paid_at > ? AND device <> ? GROUP BY device ORDER BY 2 DESC"
+)
+
 func (g *Guard) ask(t *transaction, now time.Time, o pending.Obligation) error {
 	if err := g.stopped(t, now, o); err != nil {
 		return err
 	}
-	down, err := boxes(t, "SELECT DISTINCT device, 0 FROM obligations WHERE paid_at = 0 AND kind = 'unquiesce' AND device <> ? ORDER BY device", o.Device)
+	down, err := boxes(t, selectDown, o.Device)
 	if err != nil {
 		return err
 	}
@@ -125,8 +130,7 @@ func (g *Guard) ask(t *transaction, now time.Time, o pending.Obligation) error {
 	if g.Settle <= 0 {
 		return nil
 	}
-	back, err := boxes(t, `SELECT device, max(paid_at) FROM obligations WHERE kind = 'unquiesce' AND paid_at > ? AND device <> ?
-		GROUP BY device ORDER BY 2 DESC`, stamp(now.Add(-g.Settle)), o.Device)
+	back, err := boxes(t, selectBack, stamp(now.Add(-g.Settle)), o.Device)
 	if err != nil {
 		return err
 	}

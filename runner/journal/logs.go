@@ -59,7 +59,9 @@ func (j *Journal) Logs(ctx context.Context, run, task string, limit int) ([]even
 	}
 	lines, err := list(ctx, j, "read the output of task "+task, func(s scanner) (l event.Log, err error) {
 		return l, s.Scan(&l.Run, &l.Task, moment{&l.Time}, &l.Stream, &l.Text)
-	}, "SELECT run, task, time, stream, text FROM logs WHERE run = ? AND task = ? ORDER BY seq DESC LIMIT ?", run, task, limit)
+	}, selectLogs, run, task, limit)
 	slices.Reverse(lines)
 	return lines, err
 }
+
+const selectLogs = "SELECT run, task, time, stream, text FROM logs WHERE run = ? AND task = ? ORDER BY seq DESC LIMIT ?"

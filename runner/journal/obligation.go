@@ -28,6 +28,8 @@ const (
 		plan = ?12, due_back = ?13, debt = ?14, since = iif(paid_at = 0, since, ?11), paid_at = 0`
 	payObligation     = "UPDATE obligations SET paid_at = max(?, 1) WHERE run = ? AND task = ? AND id = ? AND paid_at = 0"
 	obligationColumns = "run, task, id, kind, device, identity, domain, token, script, endpoint, since, attempts, last_error, next_try, paid_at, plan, due_back, debt"
+	selectOwed        = "SELECT " + obligationColumns + " FROM obligations WHERE paid_at = 0 ORDER BY since, run, task, id"
+	selectOwing       = "SELECT " + obligationColumns + " FROM obligations WHERE run = ? ORDER BY since, task, id"
 )
 
 // writeObligations enters first what is owed, then what is paid.
@@ -73,12 +75,12 @@ func (j *Journal) Remember(ctx context.Context, owed ...pending.Obligation) erro
 
 // Owed lists what is owed over all runs, the oldest first.
 func (j *Journal) Owed(ctx context.Context) ([]Obligation, error) {
-	return list(ctx, j, "list what is owed", scanObligation, "SELECT "+obligationColumns+" FROM obligations WHERE paid_at = 0 ORDER BY since, run, task, id")
+	return list(ctx, j, "list what is owed", scanObligation, selectOwed)
 }
 
 // Obligations lists what a run owed and owes.
 func (j *Journal) Obligations(ctx context.Context, run string) ([]Obligation, error) {
-	return list(ctx, j, "list what run "+run+" owes", scanObligation, "SELECT "+obligationColumns+" FROM obligations WHERE run = ? ORDER BY since, task, id", run)
+	return list(ctx, j, "list what run "+run+" owes", scanObligation, selectOwing, run)
 }
 
 func scanObligation(s scanner) (o Obligation, err error) {

@@ -3,6 +3,7 @@ package journal
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -108,16 +109,34 @@ func (j *Journal) remove(ctx context.Context, run string) (gone bool, err error)
 	return gone && err == nil, err
 }
 
+// pagesAtOnce is how many pages are given back in one transaction: others can write in between.
+const pagesAtOnce = 2048
+
 // shrink gives room back to the file system.
 func (j *Journal) shrink(ctx context.Context) error {
-	return j.write(ctx, "shrink it", func(t *transaction) error {
-		rows, err := t.query("PRAGMA incremental_vacuum")
-		if err != nil {
+	for before := -1; ; {
+		var left int
+		err := j.write(ctx, "shrink it", func(t *transaction) error {
+			if err := t.drain(fmt.Sprintf("PRAGMA incremental_vacuum(%d)", pagesAtOnce)); err != nil {
+				return err
+			}
+			return t.row("PRAGMA freelist_count").Scan(&left)
+		})
+		if err != nil || left == 0 || left == before { // one that was made without auto_vacuum keeps them
 			return err
 		}
-		defer rows.Close()
-		for rows.Next() { // a page is freed by a step
-		}
-		return rows.Err()
-	})
+		before = left
+	}
+}
+
+// drain runs what does its work row by row.
+func (t *transaction) drain(query string) error {
+	rows, err := t.query(query)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() { // a page is freed by a step
+	}
+	return rows.Err()
 }

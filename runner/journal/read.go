@@ -164,9 +164,13 @@ func (j *Journal) Tasks(ctx context.Context, run string) ([]Task, error) {
 	return list(ctx, j, "read the tasks of run "+run, func(s scanner) (t Task, err error) {
 		t.Run = run
 		return t, s.Scan(&t.ID, &t.Activity, &t.Device, &t.Domain, &t.Code, &t.Final)
-	}, `SELECT id, activity, device, domain, code, final FROM tasks
-		WHERE k BETWEEN ? AND ? ORDER BY activity, device, domain, id`, first, last)
+	}, selectTasks, first, last)
 }
+
+const (
+	selectTasks = "SELECT id, activity, device, domain, code, final FROM tasks WHERE k BETWEEN ? AND ? ORDER BY activity, device, domain, id"
+	countGood   = "SELECT count(*) FROM tasks WHERE k BETWEEN ? AND ? AND good"
+)
 
 // number gives the number of a run, and whether it is finished; 0 when it is not there.
 func (j *Journal) number(ctx context.Context, run string) (n int64, finished bool, err error) {
@@ -182,7 +186,7 @@ func (j *Journal) Succeeded(ctx context.Context, run string) (int, error) {
 	}
 	first, last := rangeOf(n)
 	found, err := list(ctx, j, "count the tasks of run "+run, func(s scanner) (n int, err error) { return n, s.Scan(&n) },
-		"SELECT count(*) FROM tasks WHERE k BETWEEN ? AND ? AND good", first, last)
+		countGood, first, last)
 	if err != nil {
 		return 0, err
 	}

@@ -153,11 +153,12 @@ func (o *openRun) closeAll(t *transaction, run string) error {
 // entriesAtOnce is how many entries are removed in one transaction: others can write in between.
 const entriesAtOnce = 4096
 
+const selectDone = "SELECT run FROM specs CROSS JOIN runs ON runs.n = specs.run WHERE state = 'finished'" // there are few specs
+
 // tidy removes what only unfinished runs need of those that are finished, and
 // gives the room back.
 func (j *Journal) tidy(ctx context.Context) error {
-	done, err := list(ctx, j, "find finished runs", func(s scanner) (n int64, err error) { return n, s.Scan(&n) },
-		"SELECT run FROM specs JOIN runs ON runs.n = specs.run WHERE state = 'finished'")
+	done, err := list(ctx, j, "find finished runs", func(s scanner) (n int64, err error) { return n, s.Scan(&n) }, selectDone)
 	if err != nil || len(done) == 0 {
 		return err
 	}

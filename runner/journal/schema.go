@@ -167,7 +167,6 @@ DROP TABLE moved;
 CREATE INDEX runs_started ON runs (started, id);
 CREATE INDEX runs_plan ON runs (plan, started, id);
 CREATE INDEX runs_unfinished ON runs (started, id) WHERE state = 'running';
-CREATE INDEX runs_ended ON runs (ended) WHERE state = 'finished';
 CREATE INDEX obligations_back ON obligations (paid_at) WHERE kind = 'unquiesce';
 `
 

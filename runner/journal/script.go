@@ -22,6 +22,8 @@ func (s Script) write(t *transaction, run string) error {
 // Begun reports whether an action that runs a script was started.
 func (j *Journal) Begun(ctx context.Context, id pending.Key, action string) (bool, error) {
 	found, err := list(ctx, j, "look whether a script was started for "+id.String(), func(s scanner) (begun bool, err error) { return begun, s.Scan(&begun) },
-		"SELECT begun FROM scripts WHERE run = ? AND task = ? AND action = ?", id.Run, id.Task, action)
+		selectBegun, id.Run, id.Task, action)
 	return len(found) > 0 && found[0], err
 }
+
+const selectBegun = "SELECT begun FROM scripts WHERE run = ? AND task = ? AND action = ?"

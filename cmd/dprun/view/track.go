@@ -21,7 +21,7 @@ const (
 // tracker knows how a run stands, from what was published.
 type tracker struct {
 	run     event.RunInfo
-	tasks   map[string]*tracked
+	tasks   map[string]*tracked // all that were heard of; nil: it waits, or has ended
 	active  []*tracked // under way, those that began first at the top
 	done    int
 	called  int       // off: cancelled, which is not done
@@ -66,29 +66,43 @@ func (t *tracker) status(s event.Status) {
 		t.runCode = s.Code
 		return
 	}
-	k := t.task(s.Task)
-	if s.Final && !k.status.Final {
-		if e, _ := status.Lookup(status.Code(s.Code)); e.Class == status.ClassCancelled {
+	known, class := t.tasks[s.Task], classOf(s.Code)
+	switch {
+	case s.Final:
+		if class == status.ClassCancelled {
 			t.called++
 		} else {
 			t.done++
 		}
+		if class == status.ClassSuccess {
+			delete(t.logs, s.Task) // they are shown of a failure
+		}
+		t.tasks[s.Task] = nil
+		if known != nil && known.active {
+			t.active = slices.DeleteFunc(t.active, func(x *tracked) bool { return x == known })
+		}
+		return
+	case known == nil && phase(s.Code) < dispatch:
+		t.tasks[s.Task] = nil
+		return
 	}
+	k := t.task(s.Task)
 	if k.status.Code != s.Code {
 		k.progress, k.moved = nil, nil
 	}
 	k.status, k.since = s, s.Time
-	switch {
-	case s.Final && k.active:
-		k.active = false
-		t.active = slices.DeleteFunc(t.active, func(x *tracked) bool { return x == k })
-	case !s.Final && !k.active && phase(s.Code) >= dispatch:
+	if !k.active && phase(s.Code) >= dispatch {
 		k.active = true
 		t.active = append(t.active, k)
 		if t.began.IsZero() {
 			t.began = s.Time
 		}
 	}
+}
+
+func classOf(code string) status.Class {
+	e, _ := status.Lookup(status.Code(code))
+	return e.Class
 }
 
 func (t *tracker) news(p event.Progress) {
