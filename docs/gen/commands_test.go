@@ -33,10 +33,10 @@ var notRun = map[string]string{
 	"install -m 0600 -o dprun -g dprun gw1.password /etc/dprun/gw1.password":                                  "needs root and the user that was made above",
 	"install -m 0644 docs/systemd/dprun-*.service docs/systemd/dprun-*.timer /etc/systemd/system/":            "needs root and changes the host",
 	"systemctl daemon-reload": "needs systemd",
-	"systemctl enable --now dprun-recover.timer dprun-nightly.timer":          "needs systemd",
-	"systemctl enable dprun-recover.service      # at boot too":               "needs systemd",
-	"runuser -u dprun -- env DPRUN_STATE_DIR=/var/lib/dprun sh":               "needs root and the user that was made above",
-	"systemctl start dprun-nightly.service && journalctl -u dprun-nightly -f": "needs systemd",
+	"systemctl enable --now dprun-recover.timer dprun-prune.timer dprun-nightly.timer": "needs systemd",
+	"systemctl enable dprun-recover.service      # at boot too":                        "needs systemd",
+	"runuser -u dprun -- env DPRUN_STATE_DIR=/var/lib/dprun sh":                        "needs root and the user that was made above",
+	"systemctl start dprun-nightly.service && journalctl -u dprun-nightly -f":          "needs systemd",
 }
 
 // prelude defines what belongs to the reader: how to tell somebody. Without

@@ -22,7 +22,7 @@ const (
 type tracker struct {
 	run     event.RunInfo
 	tasks   map[string]*tracked // all that were heard of; nil: it waits, or has ended
-	active  []*tracked // under way, those that began first at the top
+	active  []*tracked          // under way, those that began first at the top
 	done    int
 	called  int       // off: cancelled, which is not done
 	began   time.Time // when the first task left the queue
