@@ -16,14 +16,17 @@ const (
 	historyLooks = 10    // how often a command runs in one turn
 )
 
-// copyRun makes runs of one: %s is its ID, %d how many there shall be. They are
-// a day apart, and what is read of them is what is read of the one. Their events
-// and histories are not copied: nothing looks at those of a run that is not shown.
+// copyRun makes runs of one: %[1]s is its ID, %[2]d how many there shall be. They
+// are a day apart, and what is read of them is what is read of the one. Their
+// histories are not copied: nothing looks at those of a run that is not shown. A
+// task has the number of its run times 2^32, and its own.
 const copyRun = `
 PRAGMA synchronous = off;
 BEGIN;
 CREATE TEMP TABLE n AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %[2]d - 1) SELECT i, substr('%[1]s', 1, 22) || printf('%%04d', i) AS id FROM n;
-%[3]s
+INSERT INTO runs (id, started, ended, %[3]s) SELECT n.id, x.started - n.i * 86400000000000, x.ended - n.i * 86400000000000, %[3]s FROM n CROSS JOIN runs AS x WHERE x.id = '%[1]s' ORDER BY n.i;
+INSERT INTO tasks (k, %[4]s) SELECT (SELECT r.n FROM runs r WHERE r.id = n.id) * 4294967296 + x.k %% 4294967296, %[5]s
+  FROM n CROSS JOIN runs o CROSS JOIN tasks AS x WHERE o.id = '%[1]s' AND x.k BETWEEN o.n * 4294967296 AND o.n * 4294967296 + 4294967295 ORDER BY 1;
 COMMIT;
 ANALYZE;
 `
@@ -49,33 +52,20 @@ func (b *bench) history(ctx context.Context) error {
 		return err
 	}
 	run := string(bytes.TrimSpace(said))
-	columns := func(table string, replaced map[string]string) (string, error) {
-		said, err := query(ctx, fmt.Sprintf("SELECT name FROM pragma_table_info('%s');", table))
-		if err != nil {
-			return "", err
-		}
-		names := strings.Fields(string(said))
-		values := make([]string, len(names))
-		for i, name := range names {
-			if values[i] = replaced[name]; values[i] == "" {
-				values[i] = "x." + name
-			}
-		}
-		return fmt.Sprintf("INSERT INTO %[1]s (%[2]s) SELECT %[3]s FROM n CROSS JOIN %[1]s AS x WHERE x.%[4]s = '%[5]s' ORDER BY n.i;\n",
-			table, strings.Join(names, ", "), strings.Join(values, ", "), map[string]string{"runs": "id", "tasks": "run"}[table], run), nil
+	columns := func(table, but string) (string, error) {
+		said, err := query(ctx, fmt.Sprintf("SELECT group_concat(name, ', ') FROM pragma_table_info('%s') WHERE name NOT IN (%s);", table, but))
+		return string(bytes.TrimSpace(said)), err
 	}
-	// Times are nanoseconds since 1970.
-	const day = "n.i * 86400000000000"
-	runs, err := columns("runs", map[string]string{"id": "n.id", "started": "x.started - " + day, "ended": "x.ended - " + day})
+	runs, err := columns("runs", "'n', 'id', 'started', 'ended'") // times are nanoseconds since 1970
 	if err != nil {
 		return err
 	}
-	tasks, err := columns("tasks", map[string]string{"run": "n.id", "started": "x.started - " + day, "updated": "x.updated - " + day, "ended": "x.ended - " + day})
+	tasks, err := columns("tasks", "'k'")
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(os.Stderr, "   %s  making %d runs of 1,000 tasks\n", b.part, historyRuns)
-	if _, err := query(ctx, fmt.Sprintf(copyRun, run, historyRuns, runs+tasks)); err != nil {
+	if _, err := query(ctx, fmt.Sprintf(copyRun, run, historyRuns, runs, tasks, "x."+strings.ReplaceAll(tasks, ", ", ", x."))); err != nil {
 		return err
 	}
 	said, err = query(ctx, "SELECT (SELECT count(*) FROM runs) || ' ' || (SELECT count(*) FROM tasks);")
@@ -112,13 +102,8 @@ func (b *bench) history(ctx context.Context) error {
 			return err
 		})
 	}
-	list := func(limit string) string {
-		return "WITH r AS MATERIALIZED (SELECT * FROM runs ORDER BY started DESC " + limit + ") " +
-			"SELECT r.*, c.* FROM (SELECT run, count(*), sum(final AND code = 'SUCCESS') FROM tasks WHERE run IN (SELECT id FROM r) GROUP BY run) AS c " +
-			"JOIN r ON r.id = c.run ORDER BY r.started DESC;"
-	}
-	of := func(table string) string { return fmt.Sprintf("SELECT * FROM %s WHERE run = '%s';", table, run) }
-	show := fmt.Sprintf("SELECT * FROM runs WHERE id = '%s';", run) + of("tasks") + of("statuses") + of("events")
+	list := func(limit string) string { return "SELECT * FROM runs ORDER BY started DESC " + limit + ";" }
+	show := fmt.Sprintf("SELECT * FROM runs WHERE id = '%[1]s'; SELECT * FROM runs r JOIN tasks t ON t.k BETWEEN r.n * 4294967296 AND r.n * 4294967296 + 4294967295 JOIN bodies b ON b.k = t.k WHERE r.id = '%[1]s';", run)
 	t, err := b.interleave(ctx,
 		ours("list", 20, "runs", "list"), theirs("list, sqlite3", list("LIMIT 20")),
 		ours("list all", historyRuns, "runs", "list", "--limit", "0"), theirs("list all, sqlite3", list("")),
