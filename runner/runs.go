@@ -93,17 +93,23 @@ func (h *History) Run(ctx context.Context, ref string) (report.RunDetail, error)
 		return d, err
 	}
 	d.Only = run.Only
-	own, tasks, err := j.Record(ctx, run.ID)
-	if err != nil {
+	if d.History, err = j.History(ctx, run.ID, ""); err != nil {
 		return d, err
+	}
+	d.Details = func(yield func(report.Task, error) bool) {
+		for t, err := range j.Records(ctx, run.ID) {
+			if err != nil {
+				yield(report.Task{}, err)
+				return
+			}
+			if !yield(report.Task{Run: run.ID, Task: t.ID, Activity: t.Activity, Device: t.Device, Domain: t.Domain, Code: t.Code, Final: t.Final,
+				Files: t.Files, History: t.History}, nil) {
+				return
+			}
+		}
 	}
 	if d.Stops, err = stops(ctx, j, run.ID); err != nil {
 		return d, err
-	}
-	d.History = own
-	for _, t := range tasks {
-		d.Details = append(d.Details, report.Task{Run: run.ID, Task: t.ID, Activity: t.Activity, Device: t.Device, Domain: t.Domain, Code: t.Code, Final: t.Final,
-			Files: t.Files, History: t.History})
 	}
 	kept, err := h.staging.List()
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/dprun/dprun/cmd/dprun/view"
 	"github.com/dprun/dprun/runner"
+	"github.com/dprun/dprun/runner/report"
 )
 
 func (a *app) runsCommand() *cobra.Command {
@@ -90,8 +91,16 @@ func (a *app) runsShowCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			tasks := d.Details
+			d.Details = func(yield func(report.Task, error) bool) {
+				for t, failed := range tasks {
+					if err = failed; err != nil || !yield(t, nil) {
+						return
+					}
+				}
+			}
 			v.RunDetail(d)
-			return nil
+			return err
 		}),
 	}
 }

@@ -213,19 +213,28 @@ func (f *folded) rows(ctx context.Context, q querier, of event.Status) error {
 	}
 	defer rows.Close()
 	for rows.Next() {
-		r := &TaskRecord{Task: Task{Run: of.Run}}
-		var history, files []byte
-		if err := rows.Scan(&r.ID, &r.Activity, &r.Device, &r.Domain, &r.Code, &r.Final, &history, &files); err != nil {
+		r, err := scanRecord(rows, of)
+		if err != nil {
 			return err
 		}
-		var steps []step
-		if err := errors.Join(decode(history, &steps), decode(files, &r.Files)); err != nil {
-			return fmt.Errorf("the history of task %s: %w", r.ID, err)
-		}
-		r.History = after(nil, steps, r.status(of))
 		f.add(r)
 	}
 	return rows.Err()
+}
+
+// scanRecord reads a task and its body.
+func scanRecord(row scanner, of event.Status) (*TaskRecord, error) {
+	r := &TaskRecord{Task: Task{Run: of.Run}}
+	var history, files []byte
+	if err := row.Scan(&r.ID, &r.Activity, &r.Device, &r.Domain, &r.Code, &r.Final, &history, &files); err != nil {
+		return nil, err
+	}
+	var steps []step
+	if err := errors.Join(decode(history, &steps), decode(files, &r.Files)); err != nil {
+		return nil, fmt.Errorf("the history of task %s: %w", r.ID, err)
+	}
+	r.History = after(nil, steps, r.status(of))
+	return r, nil
 }
 
 // entries adds what tasks without a final row have in the run's entries.

@@ -23,6 +23,8 @@ func TestLookingBackDoesNotReadEverything(t *testing.T) {
 		selectUnfinished: "runs USING INDEX runs_unfinished",
 		selectNewest:     "runs USING INDEX runs_started",
 		selectByPrefix:   "", selectRecords: "", selectEntries: "", lastEntry: "", selectTasks: "", countGood: "",
+		selectDetails: "t", // in the order in which they are shown
+		selectHistory: "", selectOwn: "",
 		selectOwed:    "obligations USING INDEX obligations_owed",
 		selectOwing:   "",
 		selectSizes:   "",

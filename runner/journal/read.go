@@ -116,8 +116,91 @@ func (j *Journal) fold(ctx context.Context, run string) (*folded, error) {
 	return f, nil
 }
 
+// Records are the tasks of a run with what is kept of them, by activity, device
+// and domain. Those of a finished run are read one by one. An error ends it;
+// breaking the loop is fine.
+func (j *Journal) Records(ctx context.Context, run string) iter.Seq2[*TaskRecord, error] {
+	return func(yield func(*TaskRecord, error) bool) {
+		n, finished, err := j.number(ctx, run)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		if !finished {
+			_, tasks, err := j.Record(ctx, run)
+			if err != nil {
+				yield(nil, err)
+			}
+			for _, t := range tasks {
+				if !yield(t, nil) {
+					return
+				}
+			}
+			return
+		}
+		doing := "read the tasks of run " + run
+		var plan string
+		if err := j.reader.QueryRowContext(ctx, "SELECT plan FROM runs WHERE n = ?", n).Scan(&plan); err != nil {
+			yield(nil, explain(doing, j.path, err))
+			return
+		}
+		first, last := rangeOf(n)
+		rows, err := j.reader.QueryContext(ctx, selectDetails, first, last)
+		if err != nil {
+			yield(nil, explain(doing, j.path, err))
+			return
+		}
+		defer rows.Close()
+		for rows.Next() {
+			r, err := scanRecord(rows, event.Status{Run: run, Plan: plan})
+			if err != nil {
+				yield(nil, explain(doing, j.path, err))
+				return
+			}
+			if !yield(r, nil) {
+				return
+			}
+		}
+		if err := rows.Err(); err != nil {
+			yield(nil, explain(doing, j.path, err))
+		}
+	}
+}
+
+// selectDetails sorts the rows without their bodies, which are looked up one by
+// one: the limit, which is none, keeps them from being joined first.
+const selectDetails = `SELECT t.id, t.activity, t.device, t.domain, t.code, t.final, b.history, b.files
+	FROM (SELECT k, id, activity, device, domain, code, final FROM tasks WHERE k BETWEEN ? AND ? ORDER BY activity, device, domain, id LIMIT -1) t
+	CROSS JOIN bodies b ON b.k = t.k`
+
 // History is a task's statuses in their order, or with an empty task the run's own.
 func (j *Journal) History(ctx context.Context, run, task string) ([]event.Status, error) {
+	n, finished, err := j.number(ctx, run)
+	if err != nil {
+		return nil, err
+	}
+	if finished {
+		query := selectHistory
+		if task == "" {
+			query = selectOwn
+		}
+		first, last := rangeOf(n)
+		found, err := list(ctx, j, "read the history of task "+task, func(s scanner) (history []event.Status, err error) {
+			of := Task{Run: run, ID: task}
+			var plan string
+			var body []byte
+			if err := s.Scan(&plan, &of.Activity, &of.Device, &of.Domain, &body); err != nil {
+				return nil, err
+			}
+			var steps []step
+			err = decode(body, &steps)
+			return after(nil, steps, of.status(event.Status{Run: run, Plan: plan})), err
+		}, query, n, first, last, task)
+		if err != nil || len(found) == 0 {
+			return nil, err
+		}
+		return found[0], nil
+	}
 	f, err := j.fold(ctx, run)
 	switch {
 	case err != nil:
@@ -129,6 +212,12 @@ func (j *Journal) History(ctx context.Context, run, task string) ([]event.Status
 	}
 	return f.tasks[task].History, nil
 }
+
+const (
+	selectOwn     = "SELECT plan, '', '', '', history FROM runs WHERE n = ?1"
+	selectHistory = `SELECT plan, activity, device, domain, b.history FROM runs r CROSS JOIN tasks t ON t.k BETWEEN ?2 AND ?3 AND t.id = ?4
+		CROSS JOIN bodies b ON b.k = t.k WHERE r.n = ?1`
+)
 
 // Statuses are all statuses of a run, by time and then by task.
 func (j *Journal) Statuses(ctx context.Context, run string) ([]event.Status, error) {

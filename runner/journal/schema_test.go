@@ -199,6 +199,20 @@ func TestAFinishedRunKeepsWhatIsShownOfIt(t *testing.T) {
 	if d := cmp.Diff(own, ownAfter); d != "" {
 		t.Error(d)
 	}
+	var streamed []*TaskRecord
+	for r, err := range j.Records(t.Context(), "R") {
+		need.Done(t, err)
+		streamed = append(streamed, r)
+	}
+	if d := cmp.Diff(before, streamed); d != "" {
+		t.Error(d)
+	}
+	if d := cmp.Diff(before[7].History, need.Value(j.History(t.Context(), "R", before[7].ID))(t)); d != "" {
+		t.Error(d)
+	}
+	if d := cmp.Diff(own, need.Value(j.History(t.Context(), "R", ""))(t)); d != "" {
+		t.Error(d)
+	}
 	if len(after) != tasks || len(after[1].Files) != 1 || len(own) != 1 {
 		t.Errorf("%d tasks, the second: %+v; own %v", len(after), after[1], own)
 	}

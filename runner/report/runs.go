@@ -1,6 +1,7 @@
 package report
 
 import (
+	"iter"
 	"time"
 
 	"github.com/dprun/dprun/runner/event"
@@ -24,8 +25,8 @@ type Run struct {
 // RunDetail is one run with every task's history.
 type RunDetail struct {
 	Run
-	History []event.Status `json:"history"` // the run's own
-	Details []Task         `json:"-"`       // objects of their own
+	History []event.Status         `json:"history"` // the run's own
+	Details iter.Seq2[Task, error] `json:"-"`       // objects of their own, one after the other; an error ends them; nil: there are none
 	// Staged is what is still kept in the staging directory.
 	Staged []Staged `json:"staged,omitempty"`
 	// Stops are the devices of the run that did not come back, with who ended that.

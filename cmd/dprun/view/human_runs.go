@@ -2,6 +2,7 @@ package view
 
 import (
 	"fmt"
+	"iter"
 	"strings"
 	"time"
 
@@ -56,19 +57,38 @@ func (h *Human) RunDetail(r report.RunDetail) {
 			fmt.Fprintf(b, "\n%s\n", p.paint(bold, "The run"))
 			writeTimeline(b, p, r.History)
 		}
-		for _, k := range r.Details {
+	})
+	for k := range details(r) { // there may be very many
+		h.print(func(b *strings.Builder, p painter) {
 			fmt.Fprintf(b, "\n%s  %s\n", p.paint(bold, Clean(k.Task)), p.paint(toneOf(k.Code), Clean(k.Code)))
 			writeTimeline(b, p, k.History)
 			for _, f := range k.Files {
 				fmt.Fprintf(b, "  stored: %s\n", Clean(f))
 			}
-		}
+		})
+	}
+	h.print(func(b *strings.Builder, p painter) {
 		writeStops(b, p, r.Stops)
 		if len(r.Staged) > 0 {
 			fmt.Fprintf(b, "\n%s\n", p.paint(bold, "Kept in staging"))
 			writeStaged(b, p, r.Staged)
 		}
 	})
+}
+
+// details are the tasks of a run, as far as they can be read. Who has asked for
+// the run knows why they end.
+func details(r report.RunDetail) iter.Seq[report.Task] {
+	return func(yield func(report.Task) bool) {
+		if r.Details == nil {
+			return
+		}
+		for t, err := range r.Details {
+			if err != nil || !yield(t) {
+				return
+			}
+		}
+	}
 }
 
 // writeTimeline shows a history: when each status was entered, after how long

@@ -183,7 +183,7 @@ func (j *JSON) Runs(rows []report.Run) {
 // RunDetail implements [View]. Its tasks follow, an object each.
 func (j *JSON) RunDetail(r report.RunDetail) {
 	line(j, "run", r)
-	for _, t := range r.Details {
+	for t := range details(r) {
 		line(j, "task_detail", t)
 	}
 }

@@ -56,7 +56,7 @@ func TestEveryResultIsValidJSONWithAType(t *testing.T) {
 	j.Graph(report.Graph{}, GraphDOT)
 	j.Acknowledged(report.Acknowledged{})
 	j.Runs([]report.Run{{}})
-	j.RunDetail(report.RunDetail{Run: report.Run{ID: "x"}, Details: []report.Task{{}}})
+	j.RunDetail(report.RunDetail{Run: report.Run{ID: "x"}, Details: tasks(report.Task{})})
 	j.Logs([]event.Log{{}})
 	j.Pruned(report.Pruned{})
 	j.Swept(report.Swept{Destination: "d", Removed: []string{}})

@@ -3,7 +3,9 @@ package view
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"iter"
 	"strings"
 	"testing"
 	"time"
@@ -418,8 +420,8 @@ func TestTextFromOutsideCannotSteerTheTerminal(t *testing.T) {
 		Tasks: []report.PreviewTask{{Task: evil, Activity: evil, Device: evil, Domain: evil, Code: evil, Message: evil, Disruptive: evil, Paths: map[string]string{evil: evil}}}})
 	h.Owed([]report.Owed{{Run: evil, Task: evil, Kind: evil, Device: evil, Domain: evil, LastError: evil, Commands: []string{evil}}})
 	h.Runs([]report.Run{{ID: evil, Plan: evil, Code: evil}})
-	h.RunDetail(report.RunDetail{Run: report.Run{ID: evil}, History: []event.Status{st}, Details: []report.Task{{Task: evil, Code: evil, Files: []string{evil},
-		History: []event.Status{{Code: evil, Message: evil, Causes: []event.Cause{{Code: evil, Message: evil}}, Warnings: []string{evil}}}}},
+	h.RunDetail(report.RunDetail{Run: report.Run{ID: evil}, History: []event.Status{st}, Details: tasks(report.Task{Task: evil, Code: evil, Files: []string{evil},
+		History: []event.Status{{Code: evil, Message: evil, Causes: []event.Cause{{Code: evil, Message: evil}}, Warnings: []string{evil}}}}),
 		Staged: []report.Staged{{Run: evil, Task: evil, Path: evil}}})
 	h.Logs([]event.Log{{Task: evil, Stream: evil, Text: evil}})
 	h.Pruned(report.Pruned{Runs: []string{evil}, Kept: []report.KeptRun{{Run: evil}}, Staged: []report.Staged{{Task: evil}}})
@@ -448,6 +450,18 @@ func TestTextFromOutsideCannotSteerTheTerminal(t *testing.T) {
 	}
 }
 
+// tasks are the details of a run.
+func tasks(all ...report.Task) iter.Seq2[report.Task, error] {
+	return func(yield func(report.Task, error) bool) {
+		for _, t := range all {
+			if !yield(t, nil) {
+				return
+			}
+		}
+		yield(report.Task{Task: "no task"}, errors.New("the journal is damaged from here on"))
+	}
+}
+
 func TestATimelineSaysWhenAndHowLong(t *testing.T) {
 	t.Parallel()
 	var s stage
@@ -458,9 +472,9 @@ func TestATimelineSaysWhenAndHowLong(t *testing.T) {
 	h.RunDetail(report.RunDetail{
 		Run:     report.Run{ID: "01R", Plan: "nightly", Code: "SUCCESS", Final: true, ExitCode: &code, Started: start, Ended: at(4 * time.Second), Tasks: 1, Succeeded: 1},
 		History: []event.Status{entry("", "SUCCESS", 4*time.Second, true)},
-		Details: []report.Task{{Task: "domains/fra-1/orders", Code: "SUCCESS", Final: true, Files: []string{"/b/orders.zip"}, History: []event.Status{
+		Details: tasks(report.Task{Task: "domains/fra-1/orders", Code: "SUCCESS", Final: true, Files: []string{"/b/orders.zip"}, History: []event.Status{
 			entry("domains/fra-1/orders", "WAITING_FOR_PRE_VALIDATION", 0, false), entry("domains/fra-1/orders", "EXECUTION_STARTED", time.Second, false), last,
-		}}},
+		}}),
 		Staged: []report.Staged{{Run: "01R", Task: "domains/fra-1/pay", Path: "01R/x", Files: 1, Bytes: 1234}},
 	})
 	same(t, "standard output", s.out.String(), `RUN  PLAN     STARTED               TIME  TASKS  STATUS   EXIT
