@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"path"
 	"strings"
+	"syscall"
 
 	"github.com/dprun/dprun/plugins/nfs/nfsclient"
 	"github.com/dprun/dprun/sdk/failure"
@@ -106,16 +107,32 @@ func (f directory) Get(ctx context.Context, name string, _ int64, w io.Writer) (
 	return n, explain(err)
 }
 
-// Publish looks first: a rename of NFS replaces.
+// Publish gives the file its final name as a second one, which NFS refuses when
+// it is taken, and takes the first one away. Where the server has no links it
+// looks, and renames: a rename of NFS replaces.
 func (f directory) Publish(ctx context.Context, temporary, final string) error {
-	_, err := f.d.tree.stat(ctx, f.full(final))
+	err := f.d.tree.link(ctx, f.full(temporary), f.full(final))
 	switch {
+	case err == nil:
+		return explain(f.d.tree.remove(ctx, f.full(temporary)))
+	case errors.Is(err, fs.ErrExist):
+		return fs.ErrExist
+	case !isOneOf(err, noLinks...):
+		return explain(err)
+	}
+	switch _, err := f.d.tree.stat(ctx, f.full(final)); {
 	case err == nil:
 		return fs.ErrExist
 	case !errors.Is(err, fs.ErrNotExist):
 		return explain(err)
 	}
 	return explain(f.d.tree.publish(ctx, f.full(temporary), f.full(final)))
+}
+
+// noLinks are the answers of servers that give a file no second name.
+var noLinks = []error{
+	nfsclient.ErrNotSupp, nfsclient.ErrPerm, nfsclient.ErrAcces, nfsclient.ErrInval, nfsclient.ErrMLink, nfsclient.ErrXDev, nfsclient.ErrIO, nfsclient.ErrServerFault,
+	syscall.ENOTSUP, syscall.EPERM, syscall.EACCES, syscall.EINVAL, syscall.EMLINK, syscall.EXDEV, syscall.ENOSYS,
 }
 
 func (f directory) Remove(ctx context.Context, name string) error {

@@ -7,5 +7,6 @@
 // stands there is a live NFS mount and not the empty directory below one.
 //
 // A copy is written under a temporary name in its final directory, made durable
-// on the server (COMMIT, or fsync), verified, and published by rename.
+// on the server (COMMIT, or fsync), verified, and published by a link, which never
+// replaces, or by a rename where the server has no links.
 package nfs

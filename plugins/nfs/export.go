@@ -162,6 +162,24 @@ func (t *exportTree) read(ctx context.Context, name string, w io.Writer) (n int6
 	return n, err
 }
 
+// link gives a file one more name. A lost connection leaves open whether the
+// server did it, and a server that did it for a request whose answer was lost says
+// that the name is taken: the file's id tells.
+func (t *exportTree) link(ctx context.Context, from, to string) error {
+	return t.with(ctx, func(fs *nfsclient.FS) error {
+		err := fs.Link(ctx, from, to)
+		if !isOneOf(err, nfsclient.ErrDisconnected, nfsclient.ErrExist) {
+			return err
+		}
+		one, oneErr := fs.Stat(ctx, from)
+		other, otherErr := fs.Stat(ctx, to)
+		if oneErr == nil && otherErr == nil && one.FSID == other.FSID && one.FileID == other.FileID {
+			return nil
+		}
+		return err
+	})
+}
+
 // publish renames. A lost connection leaves open whether the server did it: the
 // file's id tells.
 func (t *exportTree) publish(ctx context.Context, from, to string) error {

@@ -2,6 +2,7 @@ package nfs
 
 import (
 	"context"
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -55,6 +56,13 @@ func (s *stubborn) create(ctx context.Context, name string) (output, error) {
 	}
 	out, err := s.tree.create(ctx, name)
 	return stubbornFile{out, s}, err
+}
+
+func (s *stubborn) link(ctx context.Context, from, to string) error {
+	if err := errors.Join(s.refuse("rename"), s.refuse("link")); err != nil {
+		return err
+	}
+	return s.tree.link(ctx, from, to)
 }
 
 func (s *stubborn) publish(ctx context.Context, from, to string) error {
@@ -128,6 +136,22 @@ func TestAModeThatIsNotGrantedAtOnceIsAskedForAgain(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestAServerWithoutLinksIsStoredToByARename(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	d := stubbornAt(dir, &stubborn{refuses: "link"}, false)
+	for _, content := range []string{"x", "x"} {
+		if got, err := d.Store(t.Context(), staged(t, "a/x", []byte(content), sdk.VerifyReadBack), nil); err != nil || got.SHA256 == "" {
+			t.Errorf("%+v, %v", got, err)
+		}
+	}
+	_, err := d.Store(t.Context(), staged(t, "a/x", []byte("y"), sdk.VerifyReadBack), nil)
+	wantFailure(t, err, failure.Exists, failure.Occupied)
+	if diff := cmp.Diff([]string{"a/x"}, files(t, dir)); diff != "" {
+		t.Error(diff)
+	}
 }
 
 func TestACheckFindsWhatAStoreCannotDo(t *testing.T) {

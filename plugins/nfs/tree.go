@@ -20,6 +20,10 @@ type tree interface {
 	create(ctx context.Context, name string) (output, error)
 	// read copies a whole file to w, as the server has it now.
 	read(ctx context.Context, name string, w io.Writer) (int64, error)
+	// link gives a file one more name, and refuses one that is taken with
+	// fs.ErrExist, unless it is this very file's. After a failure the file may
+	// have it when the server could not be asked.
+	link(ctx context.Context, from, to string) error
 	// publish renames a file. When it fails, the file has not its new name, or
 	// the server could not be asked.
 	publish(ctx context.Context, from, to string) error

@@ -165,6 +165,21 @@ func (f *FS) Open(ctx context.Context, path string) (*File, error) {
 	return f.newFile(h, path), nil
 }
 
+// Link gives a file one more name; a name that is taken is ErrExist. Servers
+// whose file system has no such thing answer ErrNotSupp, or another refusal. If
+// the connection is lost meanwhile (ErrDisconnected) it may have happened or not.
+func (f *FS) Link(ctx context.Context, file, name string) error {
+	h, _, err := f.find(ctx, file)
+	if err != nil {
+		return opError("link", file, err)
+	}
+	dir, last, err := f.parent(ctx, name)
+	if err != nil {
+		return opError("link to", name, err)
+	}
+	return opError("link", file+" to "+name, f.nfs.link(ctx, h, dir, last))
+}
+
 // Rename moves a file to a new name, replacing what has that name. If the
 // connection is lost meanwhile (ErrDisconnected) it may have happened or not.
 func (f *FS) Rename(ctx context.Context, from, to string) error {

@@ -61,6 +61,11 @@ func TestARealServerKeepsWhatIsCommitted(t *testing.T) {
 	if err != nil || space.Total == 0 || space.Available == 0 || space.Available > space.Total {
 		t.Errorf("space %+v: %v", space, err)
 	}
+	need.Done(t, f.Link(ctx, "gw1/2026/orders/.part", "gw1/2026/orders/linked"))
+	if err := f.Link(ctx, "gw1/2026/orders/.part", "gw1/2026/orders/linked"); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("a link to a name that is taken: %v", err)
+	}
+	need.Done(t, f.Remove(ctx, "gw1/2026/orders/linked"))
 	need.Done(t, f.Rename(ctx, "gw1/2026/orders/.part", "gw1/2026/orders/export.zip"))
 	again := need.Value(f.Open(ctx, "gw1/2026/orders/export.zip"))(t)
 	read := sha256.New()

@@ -18,6 +18,7 @@ const (
 	procRemove      = 12
 	procRmdir       = 13
 	procRename      = 14
+	procLink        = 15
 	procReadDirPlus = 17
 	procFSStat      = 18
 	procFSInfo      = 19
@@ -156,6 +157,17 @@ func (c *client) rename(ctx context.Context, from handle, oldName string, to han
 	e.dirop(to, newName)
 	return c.nfs(ctx, procRename, false, e, func(d *decoder) {
 		d.wcc()
+		d.wcc()
+	})
+}
+
+// link gives a file one more name, in a directory where no other has it.
+func (c *client) link(ctx context.Context, file, dir handle, name string) error {
+	var e encoder
+	e.opaque(file)
+	e.dirop(dir, name)
+	return c.nfs(ctx, procLink, false, e, func(d *decoder) {
+		d.postOpAttr()
 		d.wcc()
 	})
 }

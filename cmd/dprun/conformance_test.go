@@ -1,0 +1,71 @@
+package main
+
+import (
+	"os"
+	"testing"
+
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/dprun/dprun/sdk/conformance"
+	"github.com/dprun/dprun/sdk/schema"
+	"github.com/dprun/dprun/testfixtures/ganesha"
+	"github.com/dprun/dprun/testfixtures/need"
+	"github.com/dprun/dprun/testfixtures/sshd"
+)
+
+// TestBundledPluginsKeepEveryRuleInTheirOwnProcess: as dprun starts them, with
+// real servers, killed in the middle of stores too.
+func TestBundledPluginsKeepEveryRuleInTheirOwnProcess(t *testing.T) {
+	t.Parallel()
+	words := func(s ...string) (out []cty.Value) {
+		for _, w := range s {
+			out = append(out, cty.StringVal(w))
+		}
+		return out
+	}
+	shell := func(script string) cty.Value {
+		return cty.ObjectVal(map[string]cty.Value{
+			"command": cty.ListVal(words("/bin/sh", "-c", script)), "secrets": cty.MapVal(map[string]cty.Value{"TOKEN": cty.StringVal("a-secret-token")}),
+		})
+	}
+	configs := map[string]func(*testing.T) cty.Value{
+		"exec": func(*testing.T) cty.Value { return shell("echo done") },
+		"file": func(t *testing.T) cty.Value {
+			return cty.ObjectVal(map[string]cty.Value{"directory": cty.StringVal(t.TempDir())})
+		},
+		"sftp": func(t *testing.T) cty.Value {
+			s := sshd.Start(t, sshd.Options{})
+			key := need.Value(os.ReadFile(s.PrivateKey))(t)
+			return cty.ObjectVal(map[string]cty.Value{
+				"host": cty.StringVal(s.Host), "port": cty.NumberIntVal(int64(s.Port)), "username": cty.StringVal(s.User),
+				"private_key": cty.StringVal(string(key)), "known_hosts": cty.StringVal(s.KnownHosts), "directory": cty.StringVal(s.Dir),
+			})
+		},
+		"nfs": func(t *testing.T) cty.Value {
+			s := ganesha.Start(t)
+			return cty.ObjectVal(map[string]cty.Value{
+				"server": cty.StringVal(s.Host), "export": cty.StringVal(s.Export),
+				"nfs_port": cty.NumberIntVal(int64(s.NFSPort)), "mount_port": cty.NumberIntVal(int64(s.MountPort)),
+			})
+		},
+	}
+	for name := range bundled() {
+		config, known := configs[name]
+		if !known {
+			if name != "datapower" { // there are no rules for sources yet
+				t.Errorf("the rules are not asked of the plugin %s", name)
+			}
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := conformance.Subject{Start: conformance.Program(os.Args[0], "__plugin", name), Kind: schema.KindDestination, Type: name, Config: config(t), Large: 32 << 20}
+			if name == "exec" {
+				s.Kind, s.Fails, s.Hangs = schema.KindHook, shell("exit 3"), shell("sleep 100 & sleep 100")
+			}
+			for _, c := range conformance.Cases(s) {
+				t.Run(c.ID, func(t *testing.T) { c.Run(t.Context(), t) })
+			}
+		})
+	}
+}
