@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -39,7 +40,7 @@ plan "bench" {
     per_device = 4
   }
   activity "export_domain" "domains" {
-    devices = ["*"]
+    devices = %s
     domains = %s
     config { persisted = "persisted" }
   }
@@ -49,23 +50,31 @@ plan "bench" {
 // parallel is how many tasks run at a time, as many as the peers run processes.
 const parallel = 8
 
-// everyApplication are the domains of a plan that leaves out "default" only.
-var everyApplication = []string{"app*"}
+// Every gateway, and the domains of a plan that leaves out "default" only.
+var (
+	everyDevice      = []string{"*"}
+	everyApplication = []string{"app*"}
+)
 
 // writePlan writes a plan beside the ready file. references names the
 // destinations that blocks defines.
 func (g *gateways) writePlan(references, blocks string) (string, error) {
-	return g.writePlanOf(everyApplication, references, blocks)
+	return g.writePlanOf(everyDevice, everyApplication, references, blocks)
 }
 
-// writePlanOf is writePlan for some domains of every gateway.
-func (g *gateways) writePlanOf(domains []string, references, blocks string) (string, error) {
-	list, err := json.Marshal(domains) // a list of HCL too
-	if err != nil {
-		return "", err
-	}
+// writePlanOf is writePlan for some domains of some gateways.
+func (g *gateways) writePlanOf(devices, domains []string, references, blocks string) (string, error) {
 	path := filepath.Join(g.dir, "plan.hcl")
-	return path, os.WriteFile(path, fmt.Appendf(nil, planText+blocks, references, parallel, list), 0o600)
+	return path, os.WriteFile(path, fmt.Appendf(nil, planText+blocks, references, parallel, listOf(devices), listOf(domains)), 0o600)
+}
+
+// listOf writes a list of texts as HCL does.
+func listOf(texts []string) string {
+	quoted := make([]string, len(texts))
+	for i, t := range texts {
+		quoted[i] = strconv.Quote(t)
+	}
+	return "[" + strings.Join(quoted, ", ") + "]"
 }
 
 func fileDestination(dir string) (string, string) {

@@ -85,6 +85,15 @@ func (g *gateways) close() {
 	_ = os.RemoveAll(g.dir)
 }
 
+// names lists the gateways.
+func (g *gateways) names() []string {
+	out := make([]string, len(g.Devices))
+	for i, d := range g.Devices {
+		out[i] = d.Name
+	}
+	return out
+}
+
 // applications lists a gateway's domains but "default".
 func (g gateway) applications() []string {
 	var out []string

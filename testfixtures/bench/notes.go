@@ -56,14 +56,10 @@ func (b *bench) notes(devices, domains int) (load, error) {
 	for i := range names {
 		names[i] = fmt.Sprintf("box-%02d", i+1)
 	}
-	list, err := json.Marshal(names)
-	if err != nil {
-		return load{}, err
-	}
 	return load{func(dest string) (string, error) {
 		reference, block := fileDestination(dest)
 		path := filepath.Join(dir, "plan.hcl")
-		return path, os.WriteFile(path, fmt.Appendf(nil, notePlan+block, list, domains, reference, parallel), 0o600)
+		return path, os.WriteFile(path, fmt.Appendf(nil, notePlan+block, listOf(names), domains, reference, parallel), 0o600)
 	}, devices * domains, noteSize, sampleLarge}, nil
 }
 

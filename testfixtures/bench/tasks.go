@@ -9,62 +9,63 @@ import (
 
 // Part g: many small tasks, where the cost of a task counts.
 const (
-	tasksDevices = 50
-	manyDomains  = 200
-	fewDomains   = 20
-	taskSize     = 32 << 10
-	peerShare    = 10 // the peer does one of so many tasks
+	manyDomains = 200 // of each of 50 gateways
+	fewDomains  = 20  // of each of 100 gateways
+	largeFleet  = 50
+	smallFleet  = 100
+	taskSize    = 32 << 10
+	peerShare   = 10 // the peer does one of so many tasks
 )
 
-// tasks backs up 10,000 domains of 32 KiB, and as many of gateways that have
-// 200 domains as of gateways that have 20.
+// tasks backs up 10,000 domains of 32 KiB, and then as many domains of gateways
+// that have 200 as of gateways that have 20.
 func (b *bench) tasks(ctx context.Context) error {
-	start := func(domains int) (*gateways, error) {
-		return b.startGateways(ctx, "--devices", fmt.Sprint(tasksDevices), "--domains", fmt.Sprint(domains), "--export-size", fmt.Sprint(taskSize))
+	start := func(devices, domains int) (*gateways, error) {
+		return b.startGateways(ctx, "--devices", fmt.Sprint(devices), "--domains", fmt.Sprint(domains), "--export-size", fmt.Sprint(taskSize))
 	}
-	large, err := start(manyDomains)
+	large, err := start(largeFleet, manyDomains)
 	if err != nil {
 		return err
 	}
 	defer large.close()
-	small, err := start(fewDomains)
+	small, err := start(smallFleet, fewDomains)
 	if err != nil {
 		return err
 	}
 	defer small.close()
 
-	const all, few, chosen, script = "", " 20 of 20", " 20 of 200", "curl, xmllint, cp"
-	of := func(g *gateways, domains []string, tasks int) load {
+	const all, script = largeFleet * manyDomains, "curl, xmllint, cp"
+	of := func(g *gateways, devices int, domains []string, tasks int) load {
 		return load{func(dest string) (string, error) {
 			reference, block := fileDestination(dest)
-			return g.writePlanOf(domains, reference, block)
+			return g.writePlanOf(g.names()[:devices], domains, reference, block)
 		}, tasks, taskSize, sampleLarge}
 	}
 	var contenders []contender
 	for _, s := range b.sides() {
-		contenders = append(contenders, s.run(s.name+all, of(large, everyApplication, tasksDevices*manyDomains)),
-			s.run(s.name+few, of(small, everyApplication, tasksDevices*fewDomains)),
-			s.run(s.name+chosen, of(large, large.Devices[0].applications()[:fewDomains], tasksDevices*fewDomains)))
+		contenders = append(contenders, s.run(s.name, of(large, largeFleet, everyApplication, all)))
 	}
-	contenders = append(contenders, b.tenth(script, large))
-	t, err := b.interleave(ctx, contenders...)
+	chosen := large.Devices[0].applications()[:fewDomains]
+	t, err := b.interleave(ctx, append(contenders, b.tenth(script, large),
+		b.run("at 200", of(large, smallFleet*fewDomains/manyDomains, everyApplication, smallFleet*fewDomains)),
+		b.run("at 20", of(small, smallFleet, everyApplication, smallFleet*fewDomains)),
+		b.run("20 of 200", of(large, largeFleet, chosen, largeFleet*fewDomains)),
+		b.run("20 of 20", of(small, largeFleet, everyApplication, largeFleet*fewDomains)))...)
 	if err != nil {
 		return err
 	}
-	const tasks = tasksDevices * manyDomains
-	what := fmt.Sprintf("%d exports of 32 KiB on %d gateways with %d domains each, to a directory", tasks, tasksDevices, manyDomains)
-	b.add(t.cpu(faster("g.time", what+": dprun apply against xargs -P8 over curl, xmllint, base64 and cp", t.of("dprun"), each(t.of(script), 1./peerShare), 3).
+	const what = "10,000 exports of 32 KiB on 50 gateways with 200 domains each, to a directory: "
+	b.add(t.cpu(faster("g.time", what+"dprun apply against xargs -P8 over curl, xmllint, base64 and cp", t.of("dprun"), each(t.of(script), 1./peerShare), 3).
 		with("the peer does every tenth task, and its time is taken ten times; it checks nothing"), "dprun", script))
-	b.add(plain("g.task", what+": processor time of dprun and its plugins, of one task", "ms", each(t["dprun"][cpuTime], tasks/1e3), 0).info())
-	b.add(share("g.domains", fmt.Sprintf("%d tasks on gateways of which each has %d domains, 20 of them backed up, against gateways with %d: processor time",
-		tasksDevices*fewDomains, manyDomains, fewDomains), t["dprun"+chosen][cpuTime], t["dprun"+few][cpuTime], 1.1))
-	b.add(plain("g.journal", what+": the journal, of one finished task", "bytes", t["dprun"][journalBytes], 2500))
-	b.add(plain("g.memory", what+": "+memoryPurpose, "MiB", t["dprun"][peakMemory], 0).info())
+	b.add(plain("g.task", what+"processor time of dprun and its plugins, of one task", "ms", each(t["dprun"][cpuTime], all/1e3), 0).info())
+	b.add(share("g.domains", "2,000 such tasks on 10 gateways with 200 domains each against 100 gateways with 20: processor time", t["at 200"][cpuTime], t["at 20"][cpuTime], 1.1))
+	b.add(share("g.domains.chosen", "1,000 such tasks on 50 gateways, 20 of the 200 domains of each, against 50 gateways with 20: processor time", t["20 of 200"][cpuTime], t["20 of 20"][cpuTime], 0).info())
+	b.add(plain("g.journal", what+"the journal, of one finished task", "bytes", t["dprun"][journalBytes], 2500))
+	b.add(plain("g.memory", what+memoryPurpose, "MiB", t["dprun"][peakMemory], 0).info())
 	if b.old != "" {
-		b.add(share("g.old", what+": processor time against the older dprun's", t["dprun"][cpuTime], t["old"][cpuTime], 0.35))
-		b.add(share("g.old.time", what+": time against the older dprun's", t.of("dprun"), t.of("old"), 0).info())
-		b.add(share("g.old.journal", what+": the journal against the older dprun's", t["dprun"][journalBytes], t["old"][journalBytes], 0).info().in("bytes"))
-		b.add(share("g.old.domains", "g.domains of the older dprun", t["old"+chosen][cpuTime], t["old"+few][cpuTime], 0).info())
+		b.add(share("g.old", what+"processor time against the older dprun's", t["dprun"][cpuTime], t["old"][cpuTime], 0.35))
+		b.add(share("g.old.time", what+"time against the older dprun's", t.of("dprun"), t.of("old"), 0).info())
+		b.add(share("g.old.journal", what+"the journal, of one task, against the older dprun's", t["dprun"][journalBytes], t["old"][journalBytes], 0).info().in("bytes"))
 	}
 	return nil
 }
