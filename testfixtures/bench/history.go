@@ -16,19 +16,18 @@ const (
 	historyLooks = 10    // how often a command runs in one turn
 )
 
-// copyRun makes runs of one: %[1]s is its ID, %[2]d how many there shall be. They
-// are a day apart, and what is read of them is what is read of the one. Their
-// histories are not copied: nothing looks at those of a run that is not shown. A
-// task has the number of its run times 2^32, and its own.
+// copyRun makes a thousand runs of one, whole, each a day before the other: %s are the columns
+// of the run but its number, its ID and its times. What belongs to run n is
+// numbered from n * 2^32 on.
 const copyRun = `
 PRAGMA synchronous = off;
 BEGIN;
-CREATE TEMP TABLE n AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %[2]d - 1) SELECT i, substr('%[1]s', 1, 22) || printf('%%04d', i) AS id FROM n;
-INSERT INTO runs (id, started, ended, %[3]s) SELECT n.id, x.started - n.i * 86400000000000, x.ended - n.i * 86400000000000, %[3]s FROM n CROSS JOIN runs AS x WHERE x.id = '%[1]s' ORDER BY n.i;
-INSERT INTO tasks (k, %[4]s) SELECT (SELECT r.n FROM runs r WHERE r.id = n.id) * 4294967296 + x.k %% 4294967296, %[5]s
-  FROM n CROSS JOIN runs o CROSS JOIN tasks AS x WHERE o.id = '%[1]s' AND x.k BETWEEN o.n * 4294967296 AND o.n * 4294967296 + 4294967295 ORDER BY 1;
+CREATE TEMP TABLE copies AS WITH RECURSIVE c(n) AS (SELECT 2 UNION ALL SELECT n + 1 FROM c WHERE n < %[2]d) SELECT n, (n - 1) * 86400000000000 AS before, n << 32 AS base FROM c;
+INSERT INTO runs (n, id, started, ended, %[1]s)
+  SELECT c.n, substr(id, 1, 22) || printf('%%04d', c.n), started - before, ended - before, %[1]s FROM copies c JOIN runs WHERE runs.n = 1;
+INSERT INTO tasks SELECT base + (k & 0xffffffff), id, activity, device, domain, code, final, good, bytes, took FROM copies c CROSS JOIN tasks WHERE k >> 32 = 1 ORDER BY 1;
+INSERT INTO bodies SELECT base + (k & 0xffffffff), history, files FROM copies c CROSS JOIN bodies WHERE k >> 32 = 1 ORDER BY 1;
 COMMIT;
-ANALYZE;
 `
 
 // history looks back into a journal with 1,000 runs and 1,000,000 tasks, with
@@ -42,35 +41,31 @@ func (b *bench) history(ctx context.Context) error {
 		return err
 	}
 	file := filepath.Join(state, "journal.db")
-	query := func(ctx context.Context, sql string) ([]byte, error) {
+	query := func(ctx context.Context, sql string) (string, error) {
 		cmd := command(ctx, nil, "sqlite3", "-bail", file)
 		cmd.Stdin = strings.NewReader(sql)
-		return output(cmd)
+		said, err := output(cmd)
+		return strings.TrimSpace(string(said)), err
 	}
-	said, err := query(ctx, "SELECT id FROM runs;")
+	run, err := query(ctx, "SELECT id FROM runs;")
 	if err != nil {
 		return err
 	}
-	run := string(bytes.TrimSpace(said))
-	columns := func(table, but string) (string, error) {
-		said, err := query(ctx, fmt.Sprintf("SELECT group_concat(name, ', ') FROM pragma_table_info('%s') WHERE name NOT IN (%s);", table, but))
-		return string(bytes.TrimSpace(said)), err
-	}
-	runs, err := columns("runs", "'n', 'id', 'started', 'ended'") // times are nanoseconds since 1970
-	if err != nil {
-		return err
-	}
-	tasks, err := columns("tasks", "'k'")
+	columns, err := query(ctx, "SELECT group_concat(name, ', ') FROM pragma_table_info('runs') WHERE name NOT IN ('n', 'id', 'started', 'ended');")
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(os.Stderr, "   %s  making %d runs of 1,000 tasks\n", b.part, historyRuns)
-	if _, err := query(ctx, fmt.Sprintf(copyRun, run, historyRuns, runs, tasks, "x."+strings.ReplaceAll(tasks, ", ", ", x."))); err != nil {
+	if _, err := query(ctx, fmt.Sprintf(copyRun, columns, historyRuns)); err != nil {
 		return err
 	}
-	said, err = query(ctx, "SELECT (SELECT count(*) FROM runs) || ' ' || (SELECT count(*) FROM tasks);")
-	if want := fmt.Sprintf("%d %d", historyRuns, historyRuns*1_000); err != nil || strings.TrimSpace(string(said)) != want {
-		return fmt.Errorf("the journal has %s runs and tasks, not %s: %w", bytes.TrimSpace(said), want, err)
+	const all = historyRuns * 1_000
+	has, err := query(ctx, "SELECT (SELECT count(*) FROM runs) || ' ' || (SELECT count(*) FROM tasks) || ' ' || (SELECT count(*) FROM bodies);")
+	if err != nil {
+		return err
+	}
+	if want := fmt.Sprintf("%d %d %d", historyRuns, all, all); has != want {
+		return fmt.Errorf("the journal has %s runs, tasks and bodies, not %s", has, want)
 	}
 
 	looks := func(name string, look func(ctx context.Context) error) contender {
@@ -102,11 +97,11 @@ func (b *bench) history(ctx context.Context) error {
 			return err
 		})
 	}
-	list := func(limit string) string { return "SELECT * FROM runs ORDER BY started DESC " + limit + ";" }
-	show := fmt.Sprintf("SELECT * FROM runs WHERE id = '%[1]s'; SELECT * FROM runs r JOIN tasks t ON t.k BETWEEN r.n * 4294967296 AND r.n * 4294967296 + 4294967295 JOIN bodies b ON b.k = t.k WHERE r.id = '%[1]s';", run)
+	const list = "SELECT * FROM runs ORDER BY started DESC"
+	show := fmt.Sprintf("SELECT * FROM runs WHERE id = '%s'; SELECT * FROM tasks JOIN bodies USING (k) WHERE k >= 1 << 32 AND k < 2 << 32;", run)
 	t, err := b.interleave(ctx,
-		ours("list", 20, "runs", "list"), theirs("list, sqlite3", list("LIMIT 20")),
-		ours("list all", historyRuns, "runs", "list", "--limit", "0"), theirs("list all, sqlite3", list("")),
+		ours("list", 20, "runs", "list"), theirs("list, sqlite3", list+" LIMIT 20;"),
+		ours("list all", historyRuns, "runs", "list", "--limit", "0"), theirs("list all, sqlite3", list+";"),
 		ours("show", 1, "runs", "show", run), theirs("show, sqlite3", show))
 	if err != nil {
 		return err
