@@ -34,10 +34,10 @@ type Staging struct {
 	// making keeps a run's directory from being removed as empty while the
 	// next task's is made in it.
 	making sync.Mutex
-	trees  map[string]*taskTree // by their paths: of tasks that this process captures
-	spare  map[string][]string  // by run: the paths of trees of tasks that are done
-	known  map[string]bool      // runs whose directory's name is durable
-	names  map[string]*joint    // by directory: whoever makes the names in it durable
+	trees  map[string]*taskTree   // by their paths: of tasks that this process captures
+	spare  map[string][]spareTree // by run
+	known  map[string]bool        // runs whose directory's name is durable
+	names  map[string]*joint      // by directory: whoever makes the names in it durable
 
 	room      func(dir string) (free, total int64, err error)
 	measuring sync.Mutex
@@ -57,7 +57,7 @@ func Open(dir string) (*Staging, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open staging directory: %w", err)
 	}
-	return &Staging{dir: abs, root: root, room: room, trees: map[string]*taskTree{}, spare: map[string][]string{}, known: map[string]bool{}, names: map[string]*joint{}}, nil
+	return &Staging{dir: abs, root: root, room: room, trees: map[string]*taskTree{}, spare: map[string][]spareTree{}, known: map[string]bool{}, names: map[string]*joint{}}, nil
 }
 
 // Close releases the directory. Nothing is removed.

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"maps"
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -29,18 +30,26 @@ type taskTree struct {
 	spoiled  bool            // there may be something else in it: it is not used again
 }
 
+// spareTree is the tree of a task that is done, in which no file is left.
+type spareTree struct {
+	rel  string
+	tree *taskTree
+}
+
 // treeOf is the task's tree, made where it is missing. It is called with the lock held.
 func (s *Staging) treeOf(rel string) (*taskTree, error) {
 	if t := s.trees[rel]; t != nil {
 		return t, nil
 	}
 	run := path.Dir(rel)
-	if n := len(s.spare[run]) - 1; n >= 0 {
-		old := s.spare[run][n]
-		s.spare[run] = s.spare[run][:n]
-		t := s.trees[old]
-		delete(s.trees, old)
-		if s.root.Rename(old, rel) == nil {
+	if spare := s.spare[run]; len(spare) > 0 {
+		at := slices.IndexFunc(spare, func(old spareTree) bool { return old.rel == rel }) // nobody else gets what it has left itself
+		if at < 0 {
+			at = len(spare) - 1
+		}
+		old := spare[at]
+		s.spare[run] = slices.Delete(spare, at, at+1)
+		if t := old.tree; s.root.Rename(old.rel, rel) == nil {
 			t.empty = map[string]bool{}
 			for _, dir := range t.sealed {
 				t.empty[path.Join(rel, path.Base(dir))] = true
@@ -86,9 +95,7 @@ func (s *Staging) release(rel string) bool {
 	s.making.Lock()
 	t := s.trees[rel]
 	usable := t != nil && !t.spoiled && t.captures == 0 && len(s.spare[path.Dir(rel)]) < maxSpare
-	if !usable {
-		delete(s.trees, rel)
-	}
+	delete(s.trees, rel)
 	s.making.Unlock()
 	if !usable {
 		return false
@@ -100,14 +107,16 @@ func (s *Staging) release(rel string) bool {
 	s.making.Lock()
 	defer s.making.Unlock()
 	if !empty {
-		delete(s.trees, rel)
 		return false
+	}
+	if s.trees[rel] != nil {
+		return true // it is the task's again
 	}
 	for dir := range t.empty {
 		t.sealed = append(t.sealed, dir)
 	}
 	t.empty = nil
-	s.spare[path.Dir(rel)] = append(s.spare[path.Dir(rel)], rel)
+	s.spare[path.Dir(rel)] = append(s.spare[path.Dir(rel)], spareTree{rel, t})
 	return true
 }
 

@@ -131,7 +131,7 @@ func TestOnlyAFewTreesAreKept(t *testing.T) {
 	for i := range maxSpare + 3 {
 		need.Done(t, s.Remove("R", fmt.Sprint(i)))
 	}
-	if names := inside(t, filepath.Join(s.dir, "R")); len(names) != maxSpare || len(s.trees) != maxSpare {
+	if names := inside(t, filepath.Join(s.dir, "R")); len(names) != maxSpare || len(s.spare["R"]) != maxSpare || len(s.trees) != 0 {
 		t.Errorf("%d are kept", len(names))
 	}
 }
@@ -199,4 +199,35 @@ func TestWhoAsksSharesTheNextTime(t *testing.T) {
 	if n := times.Load(); n < 2 || n > 3 {
 		t.Errorf("%d times, want one for all who asked", n)
 	}
+}
+
+// A task that is captured anew after it was done keeps its directories from all others.
+func TestATaskThatGoesOnAfterItWasDoneSharesNothing(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	stageFlat(t, s, "R", "a", "persisted")
+	need.Done(t, s.Remove("R", "a"))
+	again := stageFlat(t, s, "R", "a", "persisted")
+	other := stageFlat(t, s, "R", "b", "persisted")
+	for task, d := range map[string]*Dir{"a": again, "b": other} {
+		if got := string(need.Value(os.ReadFile(filepath.Join(d.Path(), "a.zip")))(t)); got != task {
+			t.Errorf("the file of task %s holds %q", task, got)
+		}
+	}
+}
+
+func TestRemovingATaskTwiceIsFine(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	stageFlat(t, s, "R", "a", "persisted")
+	need.Done(t, s.Remove("R", "a"))
+	need.Done(t, s.Remove("R", "a"))
+	stageFlat(t, s, "R", "a", "persisted")
+	for _, task := range []string{"b", "c"} {
+		d := stageFlat(t, s, "R", task, "persisted")
+		if got := string(need.Value(os.ReadFile(filepath.Join(d.Path(), "a.zip")))(t)); got != task {
+			t.Errorf("the file of task %s holds %q", task, got)
+		}
+	}
+	need.Value(os.Stat(filepath.Join(s.dir, "R", taskName("a"), "persisted-1", "a.zip")))(t)
 }
