@@ -25,11 +25,13 @@ type Good struct {
 	Took  time.Duration
 }
 
-// rememberSizes makes the good copies of a run the last ones.
+// rememberSizes makes the good copies of a run the last ones, but where those of
+// a later run are known: a run that died may be finished after it.
 const rememberSizes = `INSERT INTO sizes (origin, plan, device, activity, domain, bytes, took, at, run)
 	SELECT ?1, ?2, device, activity, domain, bytes, took, ?3, ?4 FROM tasks WHERE k BETWEEN ?5 AND ?6 AND good
 	ON CONFLICT (origin, device, activity, plan, domain) DO UPDATE SET bytes = excluded.bytes, at = excluded.at, run = excluded.run,
-		took = iif(took = 0, excluded.took, (took + excluded.took) / 2)`
+		took = iif(took = 0, excluded.took, (took + excluded.took) / 2)
+	WHERE run <= excluded.run`
 
 const selectSizes = `SELECT domain, bytes, took, max(at) FROM sizes WHERE origin = ? AND device = ? AND activity = ? GROUP BY domain ORDER BY domain`
 
@@ -80,8 +82,9 @@ func (o *openRun) rememberDomains(t *transaction, run string, e End) (copies int
 			return 0, fmt.Errorf("encode domains: %w", err)
 		}
 		if _, err := t.exec(`INSERT INTO good_domains (plan, activity, device, run, at, domains, origin) VALUES (?1,?2,?3,?4,?5,?6,?7)
-			ON CONFLICT (plan, origin, activity, device) DO UPDATE SET run = ?4, at = ?5, domains = ?6`,
-			o.plan, where.activity, where.device, run, stamp(e.Time), string(body), o.origin); err != nil {
+			ON CONFLICT (plan, origin, activity, device) DO UPDATE SET run = ?4, at = ?5, domains = ?6
+			WHERE coalesce((SELECT n FROM runs WHERE id = good_domains.run), 0) <= ?8`,
+			o.plan, where.activity, where.device, run, stamp(e.Time), string(body), o.origin, o.n); err != nil {
 			return 0, err
 		}
 	}

@@ -239,3 +239,52 @@ func TestPlansOfOneNameInTwoFilesShareNoHistory(t *testing.T) {
 		t.Errorf("%+v", report)
 	}
 }
+
+// A run that died may be finished after a later one of its plan. What the later one
+// brought stays the last, and is what Prune keeps.
+func TestARunThatIsFinishedLateBringsNothingNew(t *testing.T) {
+	t.Parallel()
+	j := openTest(t)
+	for i, id := range []string{"died", "later"} {
+		createRun(t, j, Run{ID: id, Plan: "nightly", Started: noon.Add(time.Duration(i) * time.Hour)})
+	}
+	appendTo(t, j, "died", copied("x", "fra", 10, time.Hour, "orders"))
+	appendTo(t, j, "later", copied("x", "fra", 20, time.Hour, "orders", "billing"))
+	for i, id := range []string{"later", "died"} {
+		need.Done(t, j.FinishRun(t.Context(), id, End{Time: noon.Add(time.Duration(2+i) * time.Hour)}))
+	}
+	sizes := need.Value(j.LastSizes(t.Context(), "", "fra", "x"))(t)
+	if len(sizes) != 2 || sizes[1].Bytes != 20 {
+		t.Errorf("the last sizes are %+v", sizes)
+	}
+	if domains := need.Value(j.LastDomains(t.Context(), "nightly", "", "x", "fra"))(t); len(domains) != 2 {
+		t.Errorf("the last domains are %v", domains)
+	}
+	report := need.Value(j.Prune(t.Context(), PruneRequest{Before: noon.AddDate(0, 0, 1)}))(t)
+	if d := cmp.Diff(PruneReport{Runs: []string{"died"}, Kept: []Kept{{"later", LastGood}}}, report); d != "" {
+		t.Error(d)
+	}
+}
+
+// What a finished run does not need any more is removed after its end. A process
+// that dies there, or a journal that is busy, takes nothing from the end; and when
+// the run is pruned, nothing of it is left to the next one that gets its number.
+func TestAFinishedRunIsFinishedThoughItsEventsAreStillThere(t *testing.T) {
+	t.Parallel()
+	j := openTest(t)
+	createRun(t, j, Run{ID: "OLD", Started: noon})
+	appendTo(t, j, "OLD", Batch{Events: []event.Event{{Kind: event.RunStarted}}})
+	need.Value(j.writer.ExecContext(t.Context(), "CREATE TRIGGER stays BEFORE DELETE ON entries BEGIN SELECT RAISE(ABORT, 'busy'); END"))(t)
+	need.Done(t, j.FinishRun(t.Context(), "OLD", End{Time: noon}))
+	if r := need.Value(j.Run(t.Context(), "OLD"))(t); r.State != Finished {
+		t.Errorf("the run is %s", r.State)
+	}
+	need.Value(j.writer.ExecContext(t.Context(), "DROP TRIGGER stays"))(t)
+	if report := need.Value(j.Prune(t.Context(), PruneRequest{Before: noon.Add(time.Hour)}))(t); len(report.Runs) != 1 {
+		t.Errorf("%+v", report)
+	}
+	createRun(t, j, Run{ID: "NEW", Started: noon})
+	for e, err := range j.Events(t.Context(), "NEW") {
+		t.Errorf("the new run begins with %+v, %v", e, err)
+	}
+}

@@ -2,7 +2,6 @@ package journal
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 )
@@ -56,6 +55,12 @@ func (j *Journal) Prune(ctx context.Context, q PruneRequest) (PruneReport, error
 	if err != nil {
 		return report, err
 	}
+	if !q.DryRun {
+		// Nothing of a run may be left when its row goes: a later one gets its number.
+		if err := j.tidy(ctx); err != nil {
+			return report, err
+		}
+	}
 	for _, r := range runs {
 		gone := false
 		switch {
@@ -80,7 +85,7 @@ func (j *Journal) Prune(ctx context.Context, q PruneRequest) (PruneReport, error
 	if q.DryRun || len(report.Runs) == 0 {
 		return report, nil
 	}
-	return report, errors.Join(j.tidy(ctx), j.shrink(ctx))
+	return report, j.shrink(ctx)
 }
 
 // remove deletes a run if it owes nothing, and reports whether it did.

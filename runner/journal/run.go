@@ -125,10 +125,12 @@ func (j *Journal) FinishRun(ctx context.Context, run string, e End) error {
 			stamp(e.Time), e.ExitCode, e.Code, "["+string(o.own.body)+"]", good, o.n)
 		return err
 	})
-	if err != nil {
-		return err
+	if err == nil {
+		// The run is finished, whatever becomes of this: what stays is removed when the
+		// next one ends, or when old runs are.
+		_ = j.tidy(ctx)
 	}
-	return j.tidy(ctx)
+	return err
 }
 
 // closeAll writes the rows of the tasks that never ended.
