@@ -83,19 +83,30 @@ func (p *Plugins) locked(name, file string) *failure.Error {
 
 // Init installs the plugins that a plan requires, and writes its lock file. It
 // contacts nobody. The error, an *[Error], is a plugin that cannot be had.
-func (p *Plugins) Init(ctx context.Context, src Source, req InitRequest) (report.Init, plan.Diagnostics, error) {
+func (p *Plugins) Init(ctx context.Context, src Source, req InitRequest) (out report.Init, ds plan.Diagnostics, err error) {
 	file, dir, ds := parse(src, p.version)
 	if ds.HasErrors() {
-		return report.Init{}, ds, nil
+		return out, ds, nil
 	}
-	out := report.Init{LockFile: filepath.Join(dir, plan.LockFile), Plugins: []report.InitPlugin{}}
+	out = report.Init{LockFile: filepath.Join(dir, plan.LockFile), Plugins: []report.InitPlugin{}}
 	before, more := plan.ReadLock(os.DirFS(dir), dir)
 	if ds = append(ds, more...); ds.HasErrors() {
 		return out, ds, nil
 	}
 	after := &plan.Lock{}
+	var back []func() error // what was used is used again, unless all of it works and is locked
+	defer func() {
+		for _, b := range back {
+			if failed := b(); failed != nil {
+				err = errors.Join(err, fmt.Errorf("use the version before again: %w", failed))
+			}
+		}
+	}()
 	for _, r := range file.RequiredPlugins() {
-		row, entry, err := p.initOne(r, before.Plugin(r.Name), req)
+		row, entry, undo, err := p.initOne(r, before.Plugin(r.Name), req)
+		if undo != nil {
+			back = append(back, undo)
+		}
 		if err != nil {
 			return out, ds, &Error{ExitPlugin, fmt.Errorf("plugin %s: %w", r.Name, err)}
 		}
@@ -105,21 +116,21 @@ func (p *Plugins) Init(ctx context.Context, src Source, req InitRequest) (report
 	if err := p.describeAll(ctx, after); err != nil {
 		return out, ds, &Error{ExitPlugin, err}
 	}
-	var err error
 	if out.Changed, err = writeLock(out.LockFile, before, after); err != nil {
 		return out, ds, errorf(1, "write the lock file: %w", err)
 	}
+	back = nil
 	return out, ds, nil
 }
 
-// initOne chooses a version of a plugin, and installs it where it is not there yet.
-func (p *Plugins) initOne(r plan.RequiredPlugin, before *plan.LockedPlugin, req InitRequest) (row report.InitPlugin, entry plan.LockedPlugin, err error) {
+// initOne chooses a version of a plugin, and installs it where it is not there yet; back takes that back.
+func (p *Plugins) initOne(r plan.RequiredPlugin, before *plan.LockedPlugin, req InitRequest) (row report.InitPlugin, entry plan.LockedPlugin, back func() error, err error) {
 	if info, err := p.host.Info(r.Name); err == nil && info.Bundled {
-		return row, entry, errors.New("it comes with dprun: take it out of required_plugins")
+		return row, entry, nil, errors.New("it comes with dprun: take it out of required_plugins")
 	}
 	found, err := mirror.Find(req.Mirrors, r.Source)
 	if err != nil {
-		return row, entry, err
+		return row, entry, nil, err
 	}
 	row = report.InitPlugin{Name: r.Name, Source: r.Source}
 	if before != nil {
@@ -137,13 +148,13 @@ func (p *Plugins) initOne(r plan.RequiredPlugin, before *plan.LockedPlugin, req 
 	case kept:
 		entry = *before
 	case from == nil:
-		return row, entry, unavailable(r, found, req.Mirrors)
+		return row, entry, nil, unavailable(r, found, req.Mirrors)
 	default:
 		entry = plan.LockedPlugin{Version: from.Version, Digests: map[string]string{}}
 		for _, k := range found {
 			if k.Version == from.Version {
 				if entry.Digests[k.Platform], err = mirror.Digest(k.Path); err != nil {
-					return row, entry, fmt.Errorf("read its package for %s: %w", k.Platform, err)
+					return row, entry, nil, fmt.Errorf("read its package for %s: %w", k.Platform, err)
 				}
 			}
 		}
@@ -152,19 +163,19 @@ func (p *Plugins) initOne(r plan.RequiredPlugin, before *plan.LockedPlugin, req 
 	row.Version, row.Platforms = entry.Version, slices.Sorted(maps.Keys(entry.Digests))
 	want, ok := entry.Digests[platform()]
 	if !ok {
-		return row, entry, fmt.Errorf("the lock file has no digest of version %s for %s: run dprun init --upgrade with a mirror that holds it", entry.Version, platform())
+		return row, entry, nil, fmt.Errorf("the lock file has no digest of version %s for %s: run dprun init --upgrade with a mirror that holds it", entry.Version, platform())
 	}
 	if p.holds(entry, want) {
-		return row, entry, nil
+		return row, entry, nil, nil
 	}
 	if from == nil {
-		return row, entry, fmt.Errorf("version %s, which is locked, is neither installed nor in a mirror: %w", entry.Version, unavailable(r, found, req.Mirrors))
+		return row, entry, nil, fmt.Errorf("version %s, which is locked, is neither installed nor in a mirror: %w", entry.Version, unavailable(r, found, req.Mirrors))
 	}
-	if err := mirror.Install(*from, r.Name, want, p.options.Dir); err != nil {
-		return row, entry, fmt.Errorf("install version %s: %w", entry.Version, err)
+	if back, err = mirror.Install(*from, r.Name, want, p.options.Dir); err != nil {
+		return row, entry, nil, fmt.Errorf("install version %s: %w", entry.Version, err)
 	}
 	row.Installed = true
-	return row, entry, nil
+	return row, entry, back, nil
 }
 
 // holds reports whether the package of an entry is installed.

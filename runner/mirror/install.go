@@ -26,39 +26,51 @@ func Installed(program string) (string, error) {
 }
 
 // Install puts a package that has a digest into the directory of the plugins,
-// and makes it the version that is used. A version that is there already is put
-// there anew.
-func Install(p Package, name, digest, plugins string) error {
+// and makes it the version that is used; back makes it the one before again. A
+// version that is there already is put there anew.
+func Install(p Package, name, digest, plugins string) (back func() error, err error) {
 	home := filepath.Join(plugins, packages, name)
 	if err := os.MkdirAll(home, 0o755); err != nil {
-		return err
+		return nil, err
 	}
 	program := filepath.Join(plugins, Program(name))
 	if info, err := os.Lstat(program); err == nil && info.Mode()&fs.ModeSymlink == 0 {
-		return fmt.Errorf("%s was put there by hand: remove it, so that the locked one can take its place", program)
+		return nil, fmt.Errorf("%s was put there by hand: remove it, so that the locked one can take its place", program)
 	}
 	fresh, err := os.MkdirTemp(home, ".new-")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { _ = os.RemoveAll(fresh) }()
 	if err := open(p.Path, func(files fs.FS) error { return copyFiles(files, fresh, Program(name)) }); err != nil {
-		return err
+		return nil, err
 	}
 	// What was copied counts, not what lies in the mirror now.
 	if got, err := Digest(fresh); err != nil || got != digest {
-		return errors.Join(err, fmt.Errorf("the package %s has the digest %s, and %s was expected", p.Path, got, digest))
+		return nil, errors.Join(err, fmt.Errorf("the package %s has the digest %s, and %s was expected", p.Path, got, digest))
 	}
 	final := filepath.Join(home, p.Version)
 	if err := os.RemoveAll(final); err != nil {
-		return err
+		return nil, err
 	}
 	if err := os.Rename(fresh, final); err != nil {
-		return err
+		return nil, err
 	}
+	before, _ := os.Readlink(program)
+	back = func() error {
+		if before == "" {
+			return os.Remove(program)
+		}
+		return lead(program, before, home)
+	}
+	return back, lead(program, filepath.Join(packages, name, p.Version, Program(name)), home)
+}
+
+// lead makes a program a link to another file, at one go.
+func lead(program, to, home string) error {
 	link := filepath.Join(home, ".link")
 	_ = os.Remove(link)
-	if err := os.Symlink(filepath.Join(packages, name, p.Version, Program(name)), link); err != nil {
+	if err := os.Symlink(to, link); err != nil {
 		return err
 	}
 	return os.Rename(link, program)

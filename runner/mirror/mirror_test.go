@@ -93,7 +93,7 @@ func TestAPackageIsInstalledWholeOrNotAtAll(t *testing.T) {
 	directory(t, path, greet())
 	p := Package{Version: "1.0.0", Platform: "linux_amd64", Path: path}
 	digest := need.Value(Digest(path))(t)
-	need.Done(t, Install(p, "greet", digest, plugins))
+	back := need.Value(Install(p, "greet", digest, plugins))(t)
 	program := filepath.Join(plugins, Program("greet"))
 	if info := need.Value(os.Stat(program))(t); info.Mode().Perm() != 0o755 {
 		t.Errorf("the program has the mode %o", info.Mode().Perm())
@@ -102,20 +102,32 @@ func TestAPackageIsInstalledWholeOrNotAtAll(t *testing.T) {
 		t.Errorf("%s is installed", got)
 	}
 
+	need.Done(t, back())
+	if _, err := os.Lstat(program); err == nil {
+		t.Error("there was none before, and there is one now")
+	}
+	need.Value(Install(p, "greet", digest, plugins))(t)
+	newer := p
+	newer.Version = "1.1.0"
+	need.Done(t, need.Value(Install(newer, "greet", digest, plugins))(t)())
+	if got := need.Value(Installed(program))(t); filepath.Base(got) != "1.0.0" {
+		t.Errorf("the one before was 1.0.0, and it is %s", got)
+	}
+
 	directory(t, path, map[string]string{"more": ""})
-	if err := Install(p, "greet", digest, plugins); err == nil || !strings.Contains(err.Error(), "was expected") {
+	if _, err := Install(p, "greet", digest, plugins); err == nil || !strings.Contains(err.Error(), "was expected") {
 		t.Errorf("a package with another digest: %v", err)
 	}
 	if got := need.Value(Installed(program))(t); need.Value(Digest(got))(t) != digest {
 		t.Error("the version that was there is another one now")
 	}
-	if left := need.Value(os.ReadDir(filepath.Join(plugins, "packages", "greet")))(t); len(left) != 1 {
+	if left := need.Value(os.ReadDir(filepath.Join(plugins, "packages", "greet")))(t); len(left) != 2 {
 		t.Errorf("left: %v", left)
 	}
 
 	need.Done(t, os.Remove(program))
 	need.Done(t, os.WriteFile(program, nil, 0o755))
-	if err := Install(p, "greet", need.Value(Digest(path))(t), plugins); err == nil || !strings.Contains(err.Error(), "by hand") {
+	if _, err := Install(p, "greet", need.Value(Digest(path))(t), plugins); err == nil || !strings.Contains(err.Error(), "by hand") {
 		t.Errorf("in the place of a program that somebody has put there: %v", err)
 	}
 	if _, err := Installed(program); err == nil {
