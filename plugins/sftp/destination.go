@@ -7,6 +7,7 @@ import (
 	"math"
 	"strconv"
 	"sync/atomic"
+	"time"
 
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
@@ -21,6 +22,7 @@ type destination struct {
 	log      *slog.Logger
 	pool     *pool
 	timing   timing
+	there    *there
 
 	probing chan struct{} // held while habits are found out
 	habits  atomic.Pointer[habits]
@@ -45,7 +47,7 @@ func newDestination(c Config, env sdk.Env, agentSocket string, t timing) (*desti
 	}
 	dialer := &dialer{config: c, credentials: credentials, timing: t}
 	d := &destination{
-		config: c, fileMode: mode, log: log, timing: t, probing: make(chan struct{}, 1),
+		config: c, fileMode: mode, log: log, timing: t, probing: make(chan struct{}, 1), there: newThere(time.Now),
 		pool: newPool(c.Connections, dialer.dial),
 	}
 	d.Destination = store.New(store.Options{

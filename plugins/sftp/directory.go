@@ -22,6 +22,7 @@ type directory struct {
 	first *session // of the pool
 	s     *session // first, or the one in its place
 	gone  bool     // s is of no use any more
+	taken string   // a directory that is taken to be there, as it was there a moment ago
 }
 
 // open implements [store.Open].
@@ -97,13 +98,32 @@ func (x *directory) Mkdir(ctx context.Context, dir string) error {
 	})
 }
 
+// make asks for a directory first and then makes what is missing. One that was
+// there a moment ago is not asked for: [directory.Put] notices when it is gone.
 func (x *directory) make(ctx context.Context, s *session, dir string) error {
+	if x.d.there.has(dir) {
+		x.taken = dir
+		return nil
+	}
+	x.taken = ""
+	if err := x.makeAll(ctx, s, dir); err != nil {
+		return err
+	}
+	x.d.there.add(dir)
+	return nil
+}
+
+func (x *directory) makeAll(ctx context.Context, s *session, dir string) error {
 	st, err := s.sftp.Stat(dir)
 	if err == nil && st.IsDir() {
 		return nil
 	}
 	if err != nil && !errors.Is(err, os.ErrNotExist) && status(err) < 0 {
 		return err
+	}
+	if parent := path.Dir(dir); err != nil && dir != s.base && x.d.there.has(parent) && s.sftp.Mkdir(dir) == nil {
+		x.made(s, dir, parent)
+		return nil
 	}
 	st, err = s.sftp.Stat(s.base)
 	if err == nil && !st.IsDir() {
@@ -112,6 +132,7 @@ func (x *directory) make(ctx context.Context, s *session, dir string) error {
 	if err != nil {
 		return err
 	}
+	x.d.there.add(s.base)
 	at := s.base
 	for part := range strings.SplitSeq(strings.TrimPrefix(strings.TrimPrefix(dir, s.base), "/"), "/") {
 		parent := at
@@ -121,16 +142,24 @@ func (x *directory) make(ctx context.Context, s *session, dir string) error {
 			return err
 		}
 		if made {
-			flush(s, parent)
+			x.made(s, at, parent)
+		} else {
+			x.d.there.add(at)
 		}
 	}
 	return nil
 }
 
+// made ends the making of a directory, and flushes its name.
+func (x *directory) made(s *session, dir, parent string) {
+	_ = s.sftp.Chmod(dir, directoryMode(x.d.fileMode)) // what matters is the files' mode
+	flush(s, parent)
+	x.d.there.add(dir)
+}
+
 func (x *directory) makeOne(ctx context.Context, s *session, dir string) (made bool, err error) {
 	err = s.sftp.Mkdir(dir)
 	if err == nil {
-		_ = s.sftp.Chmod(dir, directoryMode(x.d.fileMode)) // what matters is the files' mode
 		return true, nil
 	}
 	// It may be there already, or have been made meanwhile.
@@ -151,6 +180,13 @@ func (x *directory) Put(ctx context.Context, name string, src io.ReaderAt, size 
 	err = x.on(ctx, path.Dir(name), func(s *session) error {
 		full := path.Join(s.base, name)
 		f, err := create(s, full)
+		if dir := path.Dir(full); status(err) >= 0 && x.taken == dir {
+			x.d.there.remove(dir)
+			if err := x.make(ctx, s, dir); err != nil {
+				return err
+			}
+			f, err = create(s, full)
+		}
 		if err != nil {
 			return err
 		}
@@ -184,7 +220,7 @@ func (x *directory) Get(ctx context.Context, name string, expect int64, w io.Wri
 	return n, err
 }
 
-// Publish looks first: the renames of many servers replace.
+// Publish looks first where the server's rename replaces.
 func (x *directory) Publish(ctx context.Context, temporary, final string) error {
 	return x.on(ctx, path.Dir(final), func(s *session) error {
 		h, err := x.d.habitsFor(ctx, x)
@@ -192,10 +228,12 @@ func (x *directory) Publish(ctx context.Context, temporary, final string) error 
 			return err
 		}
 		to := path.Join(s.base, final)
-		if st, err := h.look(ctx, s, to); err != nil {
-			return err
-		} else if st != nil {
-			return taken()
+		if h.replaces {
+			if st, err := h.look(ctx, s, to); err != nil {
+				return err
+			} else if st != nil {
+				return taken()
+			}
 		}
 		err = h.rename(s, path.Join(s.base, temporary), to)
 		if status(err) >= 0 {
@@ -309,10 +347,16 @@ func flush(s *session, name string) bool {
 	return err == nil
 }
 
-// Space implements [store.Spacer].
+// Space implements [store.Spacer]. Stores of one moment share an answer: what does not
+// fit after all is told when it is written.
 func (x *directory) Space(ctx context.Context, dir string) (free, total int64, err error) {
+	full := path.Join(x.s.base, dir)
+	if free, total, ok := x.d.there.room(full); ok && dir != "" {
+		return free, total, nil
+	}
 	err = x.on(ctx, dir, func(s *session) error {
-		free, total = space(s, path.Join(s.base, dir))
+		free, total = space(s, full)
+		x.d.there.setRoom(full, free, total)
 		return nil
 	})
 	return free, total, err

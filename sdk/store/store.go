@@ -247,6 +247,11 @@ func (u *upload) write(ctx context.Context) error {
 			return u.sourceFailure(wrong)
 		}
 	}
+	if err != nil && absent(err) { // was the top taken away meanwhile?
+		if gone := u.ready(ctx); gone != nil {
+			return gone
+		}
+	}
 	switch {
 	case err != nil:
 		return u.fail(ctx, "write", err)
