@@ -3,6 +3,7 @@ package sftp
 import (
 	"errors"
 	"io"
+	"sync"
 
 	pkgsftp "github.com/pkg/sftp"
 )
@@ -21,6 +22,17 @@ func copyOut(s *session, name string, expect int64, w io.Writer) (int64, error) 
 	return n, err
 }
 
+// buffers are kept from one file to the next: many small files would leave as many
+// large blocks to be collected.
+var buffers sync.Pool // of *[]byte
+
+func buffer(size int) []byte {
+	if b, ok := buffers.Get().(*[]byte); ok && cap(*b) >= size {
+		return (*b)[:size]
+	}
+	return make([]byte, size)
+}
+
 // part is one request of a transfer.
 type part struct {
 	buf  []byte
@@ -36,18 +48,12 @@ type part struct {
 // for a whole one.) A part without its end is the end of the file.
 func (s *session) receive(f *pkgsftp.File, expect int64, w io.Writer) (n int64, err error) {
 	inFlight := make(chan *part, s.inFlight-1) // one more is being written
-	free := make(chan []byte, s.inFlight+1)
 	stop := make(chan struct{})
 	go func() {
 		defer close(inFlight)
 		for off := int64(0); off < expect; {
 			p := &part{off: off, done: make(chan struct{})}
-			select {
-			case p.buf = <-free:
-			default:
-				p.buf = make([]byte, s.packet)
-			}
-			p.buf = p.buf[:min(int64(s.packet), expect-off)]
+			p.buf = buffer(int(min(int64(s.packet), expect-off)))
 			off += int64(len(p.buf))
 			go func() {
 				defer close(p.done)
@@ -79,10 +85,7 @@ func (s *session) receive(f *pkgsftp.File, expect int64, w io.Writer) (n int64, 
 		if p.err != nil && !errors.Is(p.err, io.EOF) {
 			return n, p.err
 		}
-		select {
-		case free <- p.buf[:cap(p.buf)]:
-		default:
-		}
+		buffers.Put(&p.buf)
 	}
 	more, err := f.ReadAt(make([]byte, 1), expect)
 	if errors.Is(err, io.EOF) {
