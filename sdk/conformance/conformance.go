@@ -83,7 +83,7 @@ type rule struct {
 
 // rules are all rules, in the order of the documentation.
 func rules() []rule {
-	return slices.Concat(describeRules(), configRules(), lifecycleRules(), destinationRules(), crashRules(), hookRules(), leakRules(), secretRules())
+	return slices.Concat(describeRules(), configRules(), lifecycleRules(), destinationRules(), crashRules(), hookRules(), sourceRules(), leakRules(), secretRules())
 }
 
 // Rules lists every rule.

@@ -252,7 +252,7 @@ func secretsInProcesses(b *bed) {
 			case <-stop:
 				done <- seen
 				return
-			case <-time.After(20 * time.Millisecond):
+			case <-time.After(50 * time.Millisecond):
 			}
 		}
 	}()

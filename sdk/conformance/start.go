@@ -108,7 +108,7 @@ func InProcess(p sdk.Plugin, options ...grpc.ServerOption) Starter {
 // Program starts a built plugin, a process of its own, as dprun does.
 func Program(path string, args ...string) Starter {
 	return func(ctx context.Context) (*Running, error) {
-		r, err := program(path, args, passed)(ctx)
+		r, err := program(path, args, passed, true)(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -117,9 +117,13 @@ func Program(path string, args ...string) Starter {
 			return r, nil // whoever asks gets the failure
 		}
 		r.Stop()
-		return program(path, args, append(slices.Clone(passed), s.Env...))(ctx)
+		return program(path, args, append(slices.Clone(passed), s.Env...), true)(ctx)
 	}
 }
+
+// ProgramInClear starts a built plugin without mutual TLS, which is most of what
+// a start costs: for tests that start hundreds.
+func ProgramInClear(path string, args ...string) Starter { return program(path, args, passed, false) }
 
 // passed are the variables that every plugin gets from dprun.
 var passed = []string{
@@ -128,7 +132,7 @@ var passed = []string{
 }
 
 // program starts a built plugin with some variables of this process's environment.
-func program(path string, args, variables []string) Starter {
+func program(path string, args, variables []string, mutualTLS bool) Starter {
 	return func(ctx context.Context) (*Running, error) {
 		path, err := filepath.Abs(path)
 		if err != nil {
@@ -153,7 +157,7 @@ func program(path string, args, variables []string) Starter {
 		log := &buffer{}
 		c := plugin.NewClient(&plugin.ClientConfig{
 			Cmd: cmd, HandshakeConfig: client.Handshake(), VersionedPlugins: client.Versions(nil), AllowedProtocols: []plugin.Protocol{plugin.ProtocolGRPC},
-			AutoMTLS: true, SkipHostEnv: true, StartTimeout: 30 * time.Second, Logger: hclog.NewNullLogger(), Stderr: log, SyncStdout: log, SyncStderr: log,
+			AutoMTLS: mutualTLS, SkipHostEnv: true, StartTimeout: 30 * time.Second, Logger: hclog.NewNullLogger(), Stderr: log, SyncStdout: log, SyncStderr: log,
 			UnixSocketConfig: &plugin.UnixSocketConfig{TempDir: dir},
 			GRPCDialOptions:  client.DialOptions(),
 		})

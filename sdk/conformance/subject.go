@@ -20,8 +20,8 @@ type Subject struct {
 	// Process starts it in a process of its own, for the rules that need one.
 	// Nil: Start does, or they are not asked.
 	Process Starter
-	// Kind and Type say which of the plugin's types is looked at: a destination
-	// or a hook.
+	// Kind and Type say which of the plugin's types is looked at: a destination,
+	// a hook or a source.
 	Kind schema.Kind
 	Type string
 	// Config configures an instance; arguments with a default may be left out.
@@ -32,6 +32,8 @@ type Subject struct {
 	// Fails configures a hook that ends with another code, Hangs one that does
 	// not end by itself within a minute. cty.NilVal: what needs it is not asked.
 	Fails, Hangs cty.Value
+	// Work is what a source is asked to do; nil: what needs it is not asked.
+	Work *Work
 	// Ordinary is the size in bytes of an ordinary file, 0: 9 MiB and a bit.
 	// Large is that of the file whose store is cancelled, 0: 64 MiB.
 	Ordinary, Large int64
@@ -195,8 +197,11 @@ func (b *bed) close() {
 
 // instance configures one more instance of the subject.
 func (b *bed) instance(config cty.Value) (sdk.Instance, error) {
-	if b.s.Kind == schema.KindHook {
+	switch b.s.Kind {
+	case schema.KindHook:
 		return b.running.ConfigureHook(b.ctx, b.s.Type, config)
+	case schema.KindSource:
+		return b.running.ConfigureSource(b.ctx, b.s.Type, config)
 	}
 	return b.running.ConfigureDestination(b.ctx, b.s.Type, config)
 }
@@ -208,6 +213,9 @@ func (b *bed) use(i sdk.Instance) error {
 	switch i := i.(type) {
 	case sdk.Hook:
 		_, err := i.Run(b.ctx, request(), nil)
+		return err
+	case sdk.Source:
+		_, err := i.Inspect(b.ctx, sdk.InspectRequest{})
 		return err
 	case sdk.Destination:
 		if _, err := i.Check(b.ctx); err != nil {
@@ -274,6 +282,15 @@ func (b *bed) speak(i sdk.Instance, note func(...any)) {
 	case sdk.Hook:
 		r, err := i.Run(b.ctx, request(), nil)
 		note(r, err)
+	case sdk.Source:
+		found, err := i.Inspect(b.ctx, sdk.InspectRequest{})
+		note(found, err)
+		state, err := i.QuiesceState(b.ctx, sdk.Target{Domain: absent()})
+		note(state, err, i.Discard(b.ctx, "no such token"))
+		if w := b.s.Work; w != nil {
+			_, err := i.Check(b.ctx, sdk.CheckRequest{Activity: w.Activity, Config: b.work().Config, Target: sdk.Target{Domain: absent()}})
+			note(err)
+		}
 	case sdk.Destination:
 		rep, err := i.Check(b.ctx)
 		note(rep, err)

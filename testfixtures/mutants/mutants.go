@@ -25,7 +25,7 @@ type Mutant struct {
 
 // All lists the mutants.
 func All() []Mutant {
-	d, h := schema.KindDestination, schema.KindHook
+	d, h, s := schema.KindDestination, schema.KindHook, schema.KindSource
 	return []Mutant{
 		{"describe_counts", d, "the documentation in its schema holds a counter", "describe/pure"},
 		{"versionless", d, "it has no version", "describe/complete"},
@@ -84,6 +84,16 @@ func All() []Mutant {
 		{"hook_cancel", h, "it calls being cancelled an internal error", "hook/cancelled"},
 		{"hook_deadline", h, "it calls the end of its time an internal error", "hook/deadline"},
 		{"hook_alone", h, "it refuses a second run beside the first", "hook/parallel"},
+		{"renames_device", s, "its identity is made anew with each instance", "source/identity"},
+		{"lists_twice", s, "it lists a domain twice", "source/domains"},
+		{"nothing_to_do", s, "its check names a variant twice", "source/variants"},
+		{"any_domain", s, "its check takes every name for a domain", "source/absent"},
+		{"normal_unless_told", s, "it says normal where the device says nothing", "source/state"},
+		{"leaves_log", s, "it leaves a file that it does not name", "source/capture"},
+		{"spends", s, "it does not look at how much it may write", "source/budget"},
+		{"stuck", s, "a capture that is cancelled leaves the device busy", "source/again"},
+		{"never_quiesces", s, "it says that it quiesces", "source/quiesce"},
+		{"strict", s, "it refuses an unquiesce of what is not quiesced", "source/unquiesce"},
 		{"hook_forgets", h, "it ends the shell and not what the shell has started", "hook/ended"},
 	}
 }
@@ -96,7 +106,7 @@ const Name = "mutant"
 // wait for.
 func Plugin(mutant string, ownProcess bool) sdk.Plugin {
 	p := sdk.Plugin{
-		Name: Name, Version: "1.0.0", Doc: "Keeps files in a directory, and runs a shell.",
+		Name: Name, Version: "1.0.0", Doc: "Keeps files in a directory, runs a shell, and is a device.",
 		Destinations: []sdk.DestinationType{sdk.NewDestination(schema.DestinationType{Name: Name, Doc: "A directory."},
 			func(_ context.Context, c config, env sdk.Env) (*destination, error) {
 				return newDestination(mutant, ownProcess, c, env), nil
@@ -107,6 +117,9 @@ func Plugin(mutant string, ownProcess bool) sdk.Plugin {
 				return &hook{mutant: mutant, c: c}, nil
 			}, nil)},
 	}
+	p.Sources = []sdk.SourceType{sdk.NewSource(schema.SourceType{Name: Name, Doc: "A device in memory."},
+		func(_ context.Context, c sourceConfig, _ sdk.Env) (*source, error) { return newSource(mutant, c), nil }, nil,
+		sdk.NewActivity[none](schema.Activity{Name: "snapshot", Doc: "Writes a file.", Scope: schema.ScopeDomain, Quiesce: []string{"domain"}}, nil))}
 	if mutant == "versionless" {
 		p.Version = ""
 	}

@@ -37,11 +37,16 @@ func subject(t *testing.T, kind schema.Kind, mutant string) conformance.Subject 
 	t.Helper()
 	s := conformance.Subject{
 		Start:   conformance.InProcess(mutants.Plugin(mutant, false), mutants.Options(mutant)...),
-		Process: conformance.Program(os.Args[0], "__mutant", mutant),
+		Process: conformance.ProgramInClear(os.Args[0], "__mutant", mutant),
 		Kind:    kind, Type: mutants.Name, Ordinary: 120_000, Large: 3 << 20,
 	}
 	if mutants.OnTheWire(mutant) {
 		s.Process = nil // it would be the correct one
+	}
+	if kind == schema.KindSource {
+		s.Config = cty.ObjectVal(map[string]cty.Value{"device": cty.StringVal("gw1"), "token": cty.StringVal("a-secret-token")})
+		s.Work = &conformance.Work{Activity: "snapshot", Domain: mutants.Domain, Quiesce: true}
+		return s
 	}
 	if kind == schema.KindHook {
 		script := func(text string) cty.Value {
@@ -91,7 +96,7 @@ func TestEachMutantFailsTheOneRuleThatItBreaks(t *testing.T) {
 
 func TestTheMendedPluginPassesAndEveryRuleIsAskedOfIt(t *testing.T) {
 	t.Parallel()
-	for _, kind := range []schema.Kind{schema.KindDestination, schema.KindHook} {
+	for _, kind := range []schema.Kind{schema.KindDestination, schema.KindHook, schema.KindSource} {
 		if bad, notAsked := failed(t, subject(t, kind, "")); len(bad)+len(notAsked) > 0 && (len(bad) > 0 || !slices.Equal(notAsked, unasked[kind])) {
 			t.Errorf("the correct %s fails %q, and is not asked %q", kind, bad, notAsked)
 		}
@@ -99,12 +104,12 @@ func TestTheMendedPluginPassesAndEveryRuleIsAskedOfIt(t *testing.T) {
 }
 
 // unasked are the rules that cannot be asked of the correct plugin.
-var unasked = map[schema.Kind][]string{schema.KindHook: {"config/values"}}
+var unasked = map[schema.Kind][]string{schema.KindHook: {"config/values"}, schema.KindSource: {"config/values"}}
 
 func TestTheMendedProgramPassesWithNothingWithinTheTest(t *testing.T) {
 	t.Parallel()
 	s := subject(t, schema.KindDestination, "")
-	s.Start, s.Process = s.Process, nil
+	s.Start, s.Process = conformance.Program(os.Args[0], "__mutant"), nil
 	if bad, notAsked := failed(t, s); len(bad) > 0 || !slices.Equal(notAsked, []string{"leaks/goroutines"}) {
 		t.Errorf("the correct program fails %q, and is not asked %q", bad, notAsked)
 	}

@@ -1,0 +1,357 @@
+package conformance
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/dprun/dprun/sdk"
+	"github.com/dprun/dprun/sdk/failure"
+	"github.com/dprun/dprun/sdk/schema"
+)
+
+// Work is what a source is asked to do in the cases about its activities.
+type Work struct {
+	Activity string    // the activity's type
+	Config   cty.Value // of the activity's schema; arguments with a default may be left out
+	Domain   string    // one that the device has and that can be quiesced
+	// Quiesce says that the domain may be quiesced and brought back.
+	Quiesce bool
+}
+
+func sourceRules() []rule {
+	of := func(id, holds, why, remedy string, run func(*bed)) rule {
+		return rule{Rule{ID: id, Kind: schema.KindSource, Holds: holds, Why: why, Remedy: remedy}, run}
+	}
+	readOnly := func(r rule) rule {
+		r.ReadOnly = true
+		return r
+	}
+	return []rule{
+		readOnly(of("source/identity", "Inspect gives an identity, the same one each time and in every instance.",
+			"Locks, groups and what is owed go by the identity. With another one dprun would quiesce a gateway beside its partner, or not bring it back.",
+			"Make the identity of what the device itself says and keeps: a serial number and a name, or its certificate.", sameIdentity)),
+		readOnly(of("source/domains", "Inspect lists every domain once, with a name and a state.",
+			"A domain that is listed twice is backed up twice; one without a state counts as down.",
+			"List what the device lists. A state that it does not tell is unknown.", domainsOnce)),
+		readOnly(of("source/variants", "A check of a domain names the variants to capture, each once.",
+			"A check that names nothing leads to a task without a backup.",
+			"Fill in Variants.", variantsNamed)),
+		readOnly(of("source/absent", "A check of a domain that is not there fails as not_found with the reason unknown_domain.",
+			"A backup of nothing would count as one. Another kind is tried again for hours.",
+			"Look the target up in what the device lists.", absentDomain)),
+		readOnly(of("source/state", "The state of a domain that is not there is a failure or unknown. It is never normal.",
+			"dprun takes normal for proof that a gateway is back in service.",
+			"Say normal only of what the device itself says it of.", absentState)),
+		of("source/capture", "A capture leaves regular files in its directory, exactly those that it names, with their size and SHA-256.",
+			"What is not named is thrown away; what is named and not there is no backup.",
+			"Name each file that you write, measure and hash it after it is closed, and remove the others.", capturesWhatItNames),
+		of("source/budget", "A capture that would write more than it may fails.",
+			"The disk of the staging directory runs full, and with it all other tasks fail.",
+			"Stop when more than MaxBytes would be written.", capturesWithinBudget),
+		of("source/again", "A capture that was cancelled ends soon, as cancelled, and the device can be captured again.",
+			"An operator who stops a run waits, and the next run finds the device busy.",
+			"Give the context to every request, and return failure.From(ctx.Err()).", cancelledCapture),
+		of("source/quiesce", "A domain that is quiesced comes to be quiesced, and after an unquiesce it comes to be normal.",
+			"A gateway would be captured under traffic, or would stay out of service.",
+			"Return from Quiesce and Unquiesce when the device has accepted, and read the state from the device each time.", quiesces),
+		of("source/unquiesce", "Unquiesce of a domain that is not quiesced succeeds.",
+			"What is owed is paid again after a crash. If that fails, dprun goes on saying that a gateway may be down.",
+			"Take it for a success when the device says that the domain is not quiesced.", unquiesceTwice),
+	}
+}
+
+// device configures an instance.
+func (b *bed) device() sdk.Source {
+	b.Helper()
+	i, err := b.running.ConfigureSource(b.ctx, b.s.Type, b.config)
+	if err != nil {
+		b.Fatalf("configure an instance: %v", err)
+	}
+	return i
+}
+
+func (b *bed) endSource(s sdk.Source) {
+	if err := s.Close(); err != nil {
+		b.Errorf("close: %v", err)
+	}
+}
+
+func sameIdentity(b *bed) {
+	seen := map[string]bool{}
+	for range 2 {
+		s := b.device()
+		for range 2 {
+			i, err := s.Inspect(b.ctx, sdk.InspectRequest{})
+			if err != nil {
+				b.Fatalf("inspect: %v", err)
+			}
+			seen[i.Facts.Identity] = true
+		}
+		b.endSource(s)
+	}
+	if len(seen) != 1 || seen[""] {
+		b.Errorf("four inspections of one device give the identities %v", seen)
+	}
+}
+
+func domainsOnce(b *bed) {
+	s := b.device()
+	defer b.endSource(s)
+	i, err := s.Inspect(b.ctx, sdk.InspectRequest{})
+	if err != nil {
+		b.Fatalf("inspect: %v", err)
+	}
+	seen := map[string]bool{}
+	for _, d := range i.Domains {
+		if d.Name == "" || seen[d.Name] || d.QuiesceState == "" {
+			b.Errorf("inspect lists the domain %q in the state %q; named before: %v", d.Name, d.QuiesceState, seen[d.Name])
+		}
+		seen[d.Name] = true
+	}
+	if w := b.s.Work; w != nil && !seen[w.Domain] {
+		b.Errorf("inspect does not list the domain %q", w.Domain)
+	}
+}
+
+// work gives what the source is to do, with its configuration whole; nil: it is not asked.
+func (b *bed) work() *Work {
+	b.Helper()
+	if b.s.Work == nil {
+		notAsked(b.T, "not asked: %s", "no activity is configured for it")
+		return nil
+	}
+	w := *b.s.Work
+	block, ok := b.offered.Config(schema.KindActivity, b.s.Type, w.Activity)
+	if !ok {
+		b.Fatalf("the plugin offers no activity %q", w.Activity)
+	}
+	if w.Config == cty.NilVal {
+		w.Config = cty.EmptyObjectVal
+	}
+	var err error
+	if w.Config, err = block.ApplyDefaults(w.Config); err != nil {
+		b.Fatalf("the activity's configuration does not fit its schema: %v", err)
+	}
+	return &w
+}
+
+func variantsNamed(b *bed) {
+	w := b.work()
+	if w == nil {
+		return
+	}
+	s := b.device()
+	defer b.endSource(s)
+	rep, err := s.Check(b.ctx, sdk.CheckRequest{Activity: w.Activity, Config: w.Config, Target: sdk.Target{Domain: w.Domain}})
+	if err != nil {
+		b.Fatalf("check: %v", err)
+	}
+	if len(rep.Variants) == 0 || len(slices.Compact(slices.Sorted(slices.Values(rep.Variants)))) != len(rep.Variants) {
+		b.Errorf("check names the variants %q", rep.Variants)
+	}
+}
+
+func absentDomain(b *bed) {
+	w := b.work()
+	if w == nil {
+		return
+	}
+	s := b.device()
+	defer b.endSource(s)
+	_, err := s.Check(b.ctx, sdk.CheckRequest{Activity: w.Activity, Config: w.Config, Target: sdk.Target{Domain: absent()}})
+	if f, ok := errors.AsType[*failure.Error](err); !ok || f.Kind != failure.NotFound || f.Reason != failure.UnknownDomain {
+		b.Errorf("check of a domain that is not there gives %v", err)
+	}
+}
+
+// absent is the name of a domain that no device has.
+func absent() string { return "conformance-" + rand.Text()[:8] }
+
+func absentState(b *bed) {
+	s := b.device()
+	defer b.endSource(s)
+	rep, err := s.QuiesceState(b.ctx, sdk.Target{Domain: absent()})
+	if err == nil && rep.State != sdk.StateUnknown {
+		b.Errorf("the state of a domain that is not there is %q", rep.State)
+	}
+}
+
+// capture makes the first variant of the work.
+func (b *bed) capture(ctx context.Context, s sdk.Source, w *Work, limit int64) (dir string, c *sdk.Capture, err error) {
+	b.Helper()
+	rep, err := s.Check(b.ctx, sdk.CheckRequest{Activity: w.Activity, Config: w.Config, Target: sdk.Target{Domain: w.Domain}})
+	if err != nil || len(rep.Variants) == 0 {
+		b.Fatalf("check: %+v, %v", rep, err)
+	}
+	dir = b.TempDir()
+	c, err = s.Capture(ctx, sdk.CaptureRequest{
+		Activity: w.Activity, Config: w.Config, Target: sdk.Target{Domain: w.Domain}, Variant: rep.Variants[0], Dir: dir, Owner: b.owner, MaxBytes: limit,
+	}, func(sdk.CaptureProgress) {})
+	return dir, c, err
+}
+
+func capturesWhatItNames(b *bed) {
+	w := b.work()
+	if w == nil {
+		return
+	}
+	s := b.device()
+	defer b.endSource(s)
+	dir, c, err := b.capture(b.ctx, s, w, 0)
+	if err != nil {
+		b.Fatalf("capture: %v", err)
+	}
+	if len(c.Artifacts) == 0 {
+		b.Errorf("a capture names no file")
+	}
+	named := map[string]sdk.Artifact{}
+	for _, a := range c.Artifacts {
+		named[a.Name] = a
+	}
+	err = filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		rel, err := filepath.Rel(dir, name)
+		if err != nil {
+			return err
+		}
+		a, known := named[filepath.ToSlash(rel)]
+		delete(named, filepath.ToSlash(rel))
+		content, err := os.ReadFile(name)
+		sum := sha256.Sum256(content)
+		switch {
+		case err != nil:
+			return err
+		case !known || !d.Type().IsRegular():
+			b.Errorf("a capture leaves %s, which it does not name or which is no regular file", rel)
+		case a.Size != int64(len(content)) || a.SHA256 != hex.EncodeToString(sum[:]):
+			b.Errorf("a capture says of %s that it has %d bytes and the SHA-256 %s; it has %d and %x", rel, a.Size, a.SHA256, len(content), sum)
+		}
+		return nil
+	})
+	if err != nil {
+		b.Errorf("look at what a capture left: %v", err)
+	}
+	for name := range named {
+		b.Errorf("a capture names %s, which is not there", name)
+	}
+}
+
+func capturesWithinBudget(b *bed) {
+	w := b.work()
+	if w == nil {
+		return
+	}
+	s := b.device()
+	defer b.endSource(s)
+	if _, c, err := b.capture(b.ctx, s, w, 16); err == nil {
+		b.Errorf("a capture that may write 16 bytes gives %+v", c.Artifacts)
+	}
+}
+
+func cancelledCapture(b *bed) {
+	w := b.work()
+	if w == nil {
+		return
+	}
+	s := b.device()
+	defer b.endSource(s)
+	begin := time.Now()
+	if _, _, err := b.capture(b.ctx, s, w, 0); err != nil {
+		b.Fatalf("capture: %v", err)
+	}
+	took := time.Since(begin)
+	ctx, cancel := context.WithCancel(b.ctx)
+	defer cancel()
+	timer := time.AfterFunc(took/3, cancel)
+	defer timer.Stop()
+	begin = time.Now()
+	if _, _, err := b.capture(ctx, s, w, 0); err != nil { // else it was faster
+		if f, ok := errors.AsType[*failure.Error](err); !ok || f.Kind != failure.Cancelled {
+			b.Errorf("a cancelled capture gives %v, want a failure of the kind cancelled", err)
+		}
+	}
+	if d := time.Since(begin); d > endLimit+took {
+		b.Errorf("a cancelled capture took %v to end", d)
+	}
+	if _, _, err := b.capture(b.ctx, s, w, 0); err != nil {
+		b.Errorf("a capture after one that was cancelled: %v", err)
+	}
+}
+
+// stateLimit is how long a domain may take to quiesce and to come back.
+const stateLimit = time.Minute
+
+// comes waits until the device says that a domain is in a state.
+func (b *bed) comes(s sdk.Source, t sdk.Target, state sdk.QuiesceState) {
+	b.Helper()
+	var last any
+	for begin := time.Now(); time.Since(begin) < stateLimit && b.ctx.Err() == nil; time.Sleep(20 * time.Millisecond) {
+		rep, err := s.QuiesceState(b.ctx, t)
+		if err == nil && rep.State == state {
+			return
+		}
+		if last = err; err == nil {
+			last = rep.State
+			if settled := rep.State == sdk.StateNormal || rep.State == sdk.StateQuiesced; settled && time.Since(begin) > stateLimit/20 {
+				break
+			}
+		}
+	}
+	b.Errorf("the domain does not come to be %s; last it was %v", state, last)
+}
+
+// mayQuiesce is work for a domain that may be quiesced.
+func (b *bed) mayQuiesce() *Work {
+	b.Helper()
+	w := b.work()
+	if w != nil && !w.Quiesce {
+		notAsked(b.T, "not asked: %s", "nothing may be quiesced")
+		return nil
+	}
+	return w
+}
+
+func quiesces(b *bed) {
+	w := b.mayQuiesce()
+	if w == nil {
+		return
+	}
+	s, t := b.device(), sdk.Target{Domain: w.Domain}
+	defer b.endSource(s)
+	if err := s.Quiesce(b.ctx, t, stateLimit); err != nil {
+		b.Errorf("quiesce: %v", err)
+	} else {
+		b.comes(s, t, sdk.StateQuiesced)
+	}
+	if err := s.Unquiesce(context.WithoutCancel(b.ctx), t); err != nil {
+		b.Errorf("unquiesce: %v", err)
+	}
+	b.comes(s, t, sdk.StateNormal)
+}
+
+func unquiesceTwice(b *bed) {
+	w := b.mayQuiesce()
+	if w == nil {
+		return
+	}
+	s, t := b.device(), sdk.Target{Domain: w.Domain}
+	defer b.endSource(s)
+	for range 2 {
+		if err := s.Unquiesce(b.ctx, t); err != nil {
+			b.Errorf("unquiesce what is not quiesced: %v", err)
+		}
+	}
+	b.comes(s, t, sdk.StateNormal)
+}
