@@ -111,6 +111,19 @@ func (o *patientSink) Run(i event.RunInfo) { o.publish(o.patience, func() { o.si
 
 func (o *patientSink) Status(s event.Status) { o.publish(o.patience, func() { o.sink.Status(s) }) }
 
+// Statuses implements [event.StatusesSink]: the sink is waited for once.
+func (o *patientSink) Statuses(all []event.Status) {
+	o.publish(o.patience, func() {
+		if together, ok := o.sink.(event.StatusesSink); ok {
+			together.Statuses(all)
+			return
+		}
+		for _, s := range all {
+			o.sink.Status(s)
+		}
+	})
+}
+
 func (o *patientSink) Progress(p event.Progress) {
 	if !o.behind() { // there will be news
 		o.publish(o.patience, func() { o.sink.Progress(p) })

@@ -66,6 +66,21 @@ func TestAStoppedViewStopsNoRun(t *testing.T) {
 	}
 }
 
+// TestStatusesOfACommitAreShownInTheirOrder, and waited for once.
+func TestStatusesOfACommitAreShownInTheirOrder(t *testing.T) {
+	t.Parallel()
+	s := &stuck{at: 3, let: make(chan struct{})}
+	o := newPatientSink(s)
+	o.patience = 20 * time.Millisecond
+	o.Statuses([]event.Status{{Seq: 1}, {Seq: 2}, {Seq: 3}, {Seq: 4}})
+	o.Status(event.Status{Seq: 5})
+	close(s.let)
+	o.Summary(event.Summary{})
+	if !slices.Equal(s.got, []int{1, 2, 3, 4, 5}) {
+		t.Errorf("shown: %v", s.got)
+	}
+}
+
 func TestAPanicOfAViewIsItsCallers(t *testing.T) {
 	t.Parallel()
 	o := newPatientSink(&stuck{at: -1})

@@ -426,8 +426,16 @@ func (e *Engine) commit(b Batch) error {
 // publish tells what happened. A status is final once it is durable: one that
 // could not be written down is entered by recovery.
 func (e *Engine) publish(b Batch) {
+	if e.broken {
+		for i := range b.Statuses {
+			b.Statuses[i].Final = false
+		}
+	}
+	if together, ok := e.Sink.(event.StatusesSink); ok && len(b.Statuses) > 0 {
+		together.Statuses(b.Statuses)
+		return
+	}
 	for _, s := range b.Statuses {
-		s.Final = s.Final && !e.broken
 		e.Sink.Status(s)
 	}
 }

@@ -19,6 +19,11 @@ type Sink interface {
 	Settled(Settled)
 }
 
+// StatusesSink is a sink that takes the statuses of one commit at once, in their order.
+type StatusesSink interface {
+	Statuses([]Status)
+}
+
 // Settled is a target that recovery has seen back in service, or a device from
 // which it has removed the files of a run.
 type Settled struct {

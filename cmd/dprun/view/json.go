@@ -2,6 +2,7 @@ package view
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -240,15 +241,34 @@ func (j *JSON) Fail(f report.Failure) { line(j, "error", f) }
 func (j *JSON) Run(r event.RunInfo) { line(j, "run", r) }
 
 // Status implements [event.Sink].
-func (j *JSON) Status(s event.Status) {
-	switch {
-	case j.quiet: // the results come with the summary
-	case s.Task == "":
-		line(j, "run_status", s)
-	default:
-		line(j, "task_status", s)
+func (j *JSON) Status(s event.Status) { j.Statuses([]event.Status{s}) }
+
+// Statuses implements [event.StatusesSink]: many are written at once.
+func (j *JSON) Statuses(all []event.Status) {
+	if j.quiet { // the results come with the summary
+		return
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	var text []byte
+	for i, s := range all {
+		typ := "task_status"
+		if s.Task == "" {
+			typ = "run_status"
+		}
+		b, err := typed(typ, s)
+		if text = append(text, b...); len(text) > writtenAtOnce || i == len(all)-1 {
+			_, failed := j.out.Write(text)
+			text, err = text[:0], cmp.Or(err, failed)
+		}
+		if err != nil && j.err == nil {
+			j.err = err
+		}
 	}
 }
+
+// writtenAtOnce is about how many bytes of statuses are written in one go.
+const writtenAtOnce = 32 << 10
 
 // Progress implements [event.Sink].
 func (j *JSON) Progress(p event.Progress) {
