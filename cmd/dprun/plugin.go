@@ -61,7 +61,8 @@ func (a *app) pluginTestCommand() *cobra.Command {
 		Long: "Starts a plugin, installed or not, and looks at each rule that dprun relies on: that nothing is overwritten, that a copy is whole or not there,\n" +
 			"that secrets stay secret and so on. FILE is a plan's file with blocks of the plugin's types; it needs no plan. Each destination in it is tested: what is\n" +
 			"stored stands below a directory conformance-… and is removed; empty directories may stay. Of scripts, the one called \"fails\" ends with another code than 0, the one called\n" +
-			"\"hangs\" does not end; any other succeeds. --read-only leaves out what writes to a destination.\n\n" +
+			"\"hangs\" does not end; any other succeeds. --read-only leaves out what writes to a destination. Give it no destination that holds the only copy of\n" +
+			"something: a plugin that is wrong may delete more than it was asked to.\n\n" +
 			"Exit codes: 0 every rule that was looked at holds, 1 one does not, 10 FILE is invalid, 11 the plugin cannot be started.",
 		Args: arguments(1, 1),
 		RunE: a.runE(func(ctx context.Context, v view.View, args []string) (err error) {

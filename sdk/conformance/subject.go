@@ -179,6 +179,10 @@ func (b *bed) cleanUp() {
 			b.Errorf("list after the case: %v", err)
 		}
 		for _, o := range objects {
+			if !strings.HasPrefix(o.Path, b.dir+"/") { // a destination whose list is wrong may hold somebody's backups
+				b.Errorf("the list of %s holds %s, which is not in it; nothing more is cleared up", b.dir, o.Path)
+				break
+			}
 			if err := b.deleter.Delete(ctx, o.Path); err != nil {
 				b.Errorf("delete %s after the case: %v", o.Path, err)
 			}

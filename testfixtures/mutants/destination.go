@@ -255,6 +255,8 @@ func (d *destination) List(ctx context.Context, prefix string) ([]sdk.Object, er
 	case "lists_alike":
 		all, err := d.Destination.List(ctx, "")
 		return slices.DeleteFunc(all, func(o sdk.Object) bool { return !strings.HasPrefix(o.Path, prefix) }), err
+	case ListsAll:
+		return d.Destination.List(ctx, "")
 	case "lists_nothing":
 		if _, err := os.Stat(d.final(prefix)); err != nil && strings.HasSuffix(prefix, "/nothing") {
 			return nil, failure.New(failure.NotFound, failure.NoDirectory, "list %s: %w", prefix, err)

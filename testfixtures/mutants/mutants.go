@@ -98,6 +98,9 @@ func All() []Mutant {
 	}
 }
 
+// ListsAll is a mutant that breaks many rules: its list takes no notice of the directory.
+const ListsAll = "lists_all"
+
 // Name is the name of the plugin and of its types, whichever mutant it is.
 const Name = "mutant"
 

@@ -2,6 +2,7 @@ package mutants_test
 
 import (
 	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"github.com/dprun/dprun/sdk/conformance"
 	"github.com/dprun/dprun/sdk/schema"
 	"github.com/dprun/dprun/testfixtures/mutants"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 // The test's program is every mutant's too.
@@ -122,6 +124,21 @@ func TestADestinationThatOnlyStoresConforms(t *testing.T) {
 	if bad, _ := failed(t, s); len(bad) > 0 {
 		t.Errorf("it fails %q", bad)
 	}
+}
+
+// A plugin that is wrong in the worst way is tried where backups are already.
+func TestNothingIsClearedUpThatTheSuiteHasNotStored(t *testing.T) {
+	t.Parallel()
+	s := subject(t, schema.KindDestination, mutants.ListsAll)
+	backup := filepath.Join(s.Config.GetAttr("directory").AsString(), "backup.zip")
+	need.Done(t, os.WriteFile(backup, []byte("the only copy"), 0o600))
+	cases := slices.DeleteFunc(conformance.Cases(s), func(c conformance.Case) bool { return c.ID != "check/report" && c.ID != "list/sorted" })
+	conformance.Run(t.Context(), cases, func(r conformance.Result) {
+		if r.Passed {
+			t.Errorf("%s: nobody is told that the list is wrong", r.ID)
+		}
+	})
+	need.Value(os.Stat(backup))(t)
 }
 
 func TestEveryRuleHasAMutant(t *testing.T) {
