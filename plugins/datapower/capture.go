@@ -69,7 +69,10 @@ func (s *source) export(ctx context.Context, r sdk.CaptureRequest, backup bool, 
 		return nil, s.staging(err, what)
 	}
 	defer file.Close() //nolint:errcheck // closed and checked below where it matters
-	got, err := s.receive(ctx, r, backup, file, throttled(emit))
+	verifier := archive.Verifier{TempDir: s.temp, Memo: s.memo}
+	ahead, progress := &ahead{verifier: verifier, file: file}, throttled(emit)
+	got, err := s.receive(ctx, r, backup, file, func(n int64) { progress(n); ahead.written(ctx, n) })
+	verifier = ahead.stop(err != nil)
 	if err != nil {
 		return nil, s.exportFailure(ctx, r, err, what)
 	}
@@ -79,7 +82,7 @@ func (s *source) export(ctx context.Context, r sdk.CaptureRequest, backup bool, 
 		received.Message = fmt.Sprintf("%s: received %d bytes; verifying", what, got.Size)
 	}
 	emit(received)
-	found, err := archive.Verifier{TempDir: s.temp, Memo: s.memo}.Verify(ctx, file, got.Size)
+	found, err := verifier.Verify(ctx, file, got.Size)
 	if err != nil {
 		return nil, s.unread(ctx, err, what)
 	}
@@ -96,6 +99,40 @@ func (s *source) export(ctx context.Context, r sdk.CaptureRequest, backup bool, 
 	out := &sdk.Capture{Artifacts: []sdk.Artifact{{Name: name, Size: got.Size, SHA256: got.SHA256}}, Warnings: append(warnings(found), unsure...), Withheld: found.Withheld}
 	s.log.Debug("export verified", "domain", r.Target.Domain, "variant", r.Variant, "bytes", got.Size, "entries", found.Entries, "hashed", found.Hashed)
 	return out, nil
+}
+
+// aheadFrom is the size from which an archive is inflated while it is received: a smaller one is verified in no time.
+const aheadFrom = 4 << 20
+
+// ahead inflates a file while it is written, if it grows large.
+type ahead struct {
+	verifier archive.Verifier
+	file     *os.File
+	begun    *archive.Ahead
+	cancel   context.CancelFunc
+}
+
+func (a *ahead) written(ctx context.Context, n int64) {
+	if a.begun == nil {
+		if n < aheadFrom {
+			return
+		}
+		ctx, a.cancel = context.WithCancel(ctx)
+		a.begun = a.verifier.Ahead(ctx, a.file)
+	}
+	a.begun.Written(n)
+}
+
+// stop returns the verifier that knows what was inflated. What is under way is left undone if it is of no use.
+func (a *ahead) stop(useless bool) archive.Verifier {
+	if a.begun == nil {
+		return a.verifier
+	}
+	defer a.cancel()
+	if useless {
+		a.cancel()
+	}
+	return a.begun.Stop(a.verifier)
 }
 
 // compare adds to the findings how an archive differs from what was asked for, and returns what could not be compared. before are the

@@ -61,7 +61,8 @@ func (z *zipFile) readEntry(ctx context.Context, rec *recorder, w *worker, i int
 	}
 	sums := &summer{ctx: ctx, hash: h, extra: extra}
 	defer sums.stop()
-	if overlap && h != nil && e.method == methodDeflate {
+	overlap = overlap && h != nil && e.method == methodDeflate
+	if overlap {
 		sums.start()
 	}
 	src := &medium{r: io.NewSectionReader(z.r, at, e.packed)}
@@ -70,7 +71,7 @@ func (z *zipFile) readEntry(ctx context.Context, rec *recorder, w *worker, i int
 	case methodStored:
 		res, err = copyStored(src, w.buf, sums.write)
 	case methodDeflate:
-		res, err = w.inflater.decode(src, e.size, sums.write)
+		res, err = w.inflater.decode(src, e.size, sums.write, overlap)
 	default:
 		rec.add(Problem, CodeStructure, p, "it is packed with method %d, which gateways do not use", e.method)
 		return contents{}, nil

@@ -8,8 +8,7 @@ import (
 	"github.com/klauspost/compress/flate"
 )
 
-// sink takes the bytes of an entry. The slice must not be changed; it stays valid until the next call has returned, so that one
-// piece can be hashed while the next one is decoded.
+// sink takes the bytes of an entry. The slice must not be changed, and is valid until the call returns, or the next call where it is kept.
 type sink func(p []byte) error
 
 // passed says how much of an entry was read, and to what it decoded.
@@ -28,9 +27,16 @@ var (
 type inflater struct {
 	src  counted
 	in   *bufio.Reader // the decoder never reads ahead of what it uses from one of these
-	from io.ReadCloser
-	bufs [2][]byte
+	from decoder
+	bufs [2][]byte // for pieces that are kept; nil: not needed yet
 	cur  int
+}
+
+// decoder gives what it decodes from its own window, without a copy, or into a buffer.
+type decoder interface {
+	io.Reader
+	io.WriterTo
+	flate.Resetter
 }
 
 // counted counts what is read.
@@ -47,49 +53,81 @@ func (c *counted) Read(p []byte) (int, error) {
 
 func newInflater() *inflater {
 	d := &inflater{in: bufio.NewReaderSize(nil, 64<<10)}
-	d.from = flate.NewReader(d.in)
-	for i := range d.bufs {
-		d.bufs[i] = make([]byte, 64<<10)
-	}
+	d.from = flate.NewReader(d.in).(decoder)
 	return d
 }
 
 // decode reads one stream from src and gives its bytes to to, at most limit of them and one piece more. Errors of src and of to
 // are returned as they are; otherwise the error is errCorrupt, errTruncated or errLimit. The result is right as far as decoding came.
-func (d *inflater) decode(src io.Reader, limit int64, to sink) (passed, error) {
+// With kept, a piece stays as it is while the next one is decoded.
+func (d *inflater) decode(src io.Reader, limit int64, to sink, kept bool) (passed, error) {
 	d.src = counted{r: src}
 	d.in.Reset(&d.src)
-	if err := d.from.(flate.Resetter).Reset(d.in, nil); err != nil {
+	if err := d.from.Reset(d.in, nil); err != nil {
 		return passed{}, err
 	}
-	var out int64
+	out := output{limit: limit, to: to}
+	var err error
+	if kept {
+		err = d.pieces(&out)
+	} else {
+		_, err = d.from.WriteTo(&out)
+	}
+	done := passed{in: d.src.n - int64(d.in.Buffered()), out: out.n}
+	var corrupt flate.CorruptInputError
+	var fault flate.InternalError
+	switch {
+	case out.err != nil:
+		return done, out.err
+	case err == nil:
+		return done, nil
+	case err == io.ErrUnexpectedEOF:
+		return done, errTruncated
+	case errors.As(err, &corrupt), errors.As(err, &fault):
+		return done, errCorrupt
+	}
+	return done, err
+}
+
+// pieces decodes into two buffers in turn.
+func (d *inflater) pieces(out *output) error {
 	for {
 		d.cur ^= 1
-		n, err := readFull(d.from, d.bufs[d.cur])
-		out += int64(n)
-		done := passed{in: d.src.n - int64(d.in.Buffered()), out: out}
-		if out > limit {
-			return done, errLimit
+		if d.bufs[d.cur] == nil {
+			d.bufs[d.cur] = make([]byte, 64<<10)
 		}
+		n, err := readFull(d.from, d.bufs[d.cur])
 		if n > 0 {
-			if err := to(d.bufs[d.cur][:n]); err != nil {
-				return done, err
+			if _, err := out.Write(d.bufs[d.cur][:n]); err != nil {
+				return err
 			}
 		}
-		var corrupt flate.CorruptInputError
-		var fault flate.InternalError
-		switch {
-		case err == nil:
-		case err == io.EOF:
-			return done, nil
-		case err == io.ErrUnexpectedEOF:
-			return done, errTruncated
-		case errors.As(err, &corrupt), errors.As(err, &fault):
-			return done, errCorrupt
-		default:
-			return done, err
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
 		}
 	}
+}
+
+// output counts and bounds what a stream decodes to.
+type output struct {
+	n, limit int64
+	to       sink
+	err      error // of to, or errLimit
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	if o.n += int64(len(p)); o.n > o.limit {
+		o.err = errLimit
+	} else {
+		o.err = o.to(p)
+	}
+	if o.err != nil {
+		return 0, o.err
+	}
+	return len(p), nil
 }
 
 // readFull fills p as far as there is something to read; unlike io.ReadFull it keeps the reader's own error.

@@ -13,6 +13,8 @@ import (
 // Everything else about an entry is checked as ever. A Memo may be shared by any number of verifications at once.
 type Memo struct {
 	seeds [2]maphash.Seed
+	outer *Memo // knows more; nil: none
+	most  int
 	mu    sync.Mutex
 	known map[memoKey]remembered
 	order []memoKey // the oldest first
@@ -24,7 +26,16 @@ type memoKey [2]uint64
 
 // NewMemo returns an empty memo.
 func NewMemo() *Memo {
-	return &Memo{seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}, known: map[memoKey]remembered{}}
+	return &Memo{seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}, most: memoEntries, known: map[memoKey]remembered{}}
+}
+
+// within returns an empty memo that knows what m knows too, which may be nil.
+func (m *Memo) within(most int) *Memo {
+	inner := NewMemo()
+	if inner.most = most; m != nil {
+		inner.seeds, inner.outer = m.seeds, m
+	}
+	return inner
 }
 
 // remembered is what an entry that was right has inflated to.
@@ -69,19 +80,25 @@ func (m *Memo) keyOf(src io.Reader, buf []byte) (memoKey, error) {
 
 func (m *Memo) lookup(key memoKey, needSHA1 bool) (remembered, bool) {
 	m.mu.Lock()
-	defer m.mu.Unlock()
 	r, ok := m.known[key]
-	return r, ok && (r.sha1 != nil || !needSHA1)
+	m.mu.Unlock()
+	if ok = ok && (r.sha1 != nil || !needSHA1); !ok && m.outer != nil {
+		return m.outer.lookup(key, needSHA1)
+	}
+	return r, ok
 }
 
 func (m *Memo) remember(key memoKey, r remembered) {
+	if m.outer != nil {
+		m.outer.remember(key, r)
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if _, ok := m.known[key]; !ok {
 		m.order = append(m.order, key)
 	}
 	m.known[key] = r
-	if len(m.order) > memoEntries {
+	if len(m.order) > m.most {
 		delete(m.known, m.order[0])
 		m.order = m.order[1:]
 	}

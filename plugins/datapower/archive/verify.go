@@ -20,7 +20,7 @@ import (
 // Verifier holds the bounds of a verification. The zero value uses all cores and the system's directory for temporary files.
 type Verifier struct {
 	// Workers is the number of entries that are read side by side; 0: as many as there are cores, and one for a small archive. Each takes
-	// about 450 KiB.
+	// about 350 KiB.
 	Workers int
 	// TempDir is where large compressed archives within archives are unpacked to while they are read; empty: the system's.
 	TempDir string
