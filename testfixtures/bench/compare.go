@@ -27,6 +27,7 @@ var measures = []struct{ name, about, unit string }{
 	{"", "time", "s"},
 	{cpuTime, "processor time", "s"},
 	{peakMemory, "memory, peak of PSS", "MiB"},
+	{journalBytes, "journal, of one task", "bytes"},
 }
 
 // compare lets an older dprun and the current one take turns with each
