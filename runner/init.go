@@ -113,7 +113,16 @@ func (p *Plugins) Init(ctx context.Context, src Source, req InitRequest) (out re
 		after.Plugins = append(after.Plugins, entry)
 		out.Plugins = append(out.Plugins, row)
 	}
-	if err := p.describeAll(ctx, after); err != nil {
+	required := slices.Clone(after.Plugins)
+	if before != nil && !isDir(src.Path) { // other plans beside it have the same lock file
+		for _, k := range before.Plugins {
+			if after.Plugin(k.Name) == nil {
+				after.Plugins = append(after.Plugins, k)
+			}
+		}
+		slices.SortFunc(after.Plugins, func(a, b plan.LockedPlugin) int { return cmp.Compare(a.Name, b.Name) })
+	}
+	if err := p.describeAll(ctx, after, required); err != nil {
 		return out, ds, &Error{ExitPlugin, err}
 	}
 	if out.Changed, err = writeLock(out.LockFile, before, after); err != nil {
@@ -203,13 +212,13 @@ func unavailable(r plan.RequiredPlugin, found []mirror.Package, mirrors []string
 	return fmt.Errorf("%s holds no version that the plan allows (%s) for %s; there are: %s", join(mirrors), cmp.Or(r.Version, "any release"), platform(), join(have))
 }
 
-// describeAll asks each installed plugin what it offers: one that does not work
-// on this machine is found now.
-func (p *Plugins) describeAll(ctx context.Context, l *plan.Lock) error {
+// describeAll asks each plugin that the plan requires what it offers: one that does
+// not work on this machine is found now.
+func (p *Plugins) describeAll(ctx context.Context, l *plan.Lock, required []plan.LockedPlugin) error {
 	p.lock.Store(l)
 	host := pluginhost.New(p.options) // it finds what was installed just now
 	defer func() { _ = host.Close() }()
-	for _, k := range l.Plugins {
+	for _, k := range required {
 		s, err := host.Describe(ctx, k.Name)
 		if err != nil {
 			return err
