@@ -68,6 +68,9 @@ func TestPlugin(ctx context.Context, o PluginOptions, q TestRequest) (t report.P
 			return q.ReadOnly && !c.ReadOnly || len(q.Rules) > 0 && !slices.Contains(q.Rules, c.ID)
 		})
 		conformance.Run(ctx, cases, func(r conformance.Result) {
+			if ctx.Err() != nil {
+				return // it was stopped, and may have failed for that
+			}
 			found := report.PluginRule{Block: s.block, Rule: r.ID, Holds: r.Holds, Result: report.RuleHolds, NotAsked: r.NotAsked}
 			switch {
 			case !r.Passed:
