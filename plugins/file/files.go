@@ -56,6 +56,9 @@ func (p *place) close() { _, _ = p.root.Close(), p.self.Close() }
 // An open directory spares the way to it; that may go by links, as long as they
 // stay below the top. done is called when the place is not used any more.
 func (f *files) in(name string) (at *place, base string, done func(), err error) {
+	if f.root == nil {
+		return nil, "", nil, fs.ErrNotExist // the top is still to be made
+	}
 	dir, base := path.Split(name)
 	dir = local(dir)
 	f.mu.Lock()

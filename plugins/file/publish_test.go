@@ -45,3 +45,16 @@ func TestATakenNameIsKeptWhateverTheFileSystemCanDo(t *testing.T) {
 		})
 	}
 }
+
+// What an earlier store left is removed before the directory is made again that
+// somebody has taken away meanwhile.
+func TestNothingIsRemovedFromADirectoryThatIsStillToBeMade(t *testing.T) {
+	t.Parallel()
+	d := newDestination(filepath.Join(t.TempDir(), "gone"), true, false, slog.New(slog.DiscardHandler))
+	opened, release, err := d.open(t.Context())
+	need.Done(t, err)
+	defer release()
+	if err := opened.Remove(t.Context(), "a/left.part"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("%v", err)
+	}
+}
