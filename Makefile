@@ -49,7 +49,7 @@ status-matrix: deps ## plays a scenario for every status code; a code that is no
 deps: ## installs from Debian's packages what the tests need and the machine lacks
 	./testfixtures/install-deps.sh
 
-test-servers: ## tests against servers that are compiled or come from npm; takes minutes
+test-servers: deps ## tests of what is compiled or comes from npm: servers, the plugin for Node; takes minutes
 	./testfixtures/servers/built/run.sh
 
 servers-results: deps ## writes anew what docs/servers.md says of every server

@@ -113,14 +113,15 @@ func TestTheLanguageHasAContents(t *testing.T) {
 func TestPagesNameOnlyCodesThatExist(t *testing.T) {
 	t.Parallel()
 	// Codes of the reference product that are named because we have none for
-	// them, and variables.
+	// them, variables, and words of the plugin protocol.
 	other := map[string]bool{
 		"BACKUPS_ARE_DISABLED": true, "PRE_VALIDATION_INVALID_TIMEFRAME_FORMAT": true, "PRE_VALIDATION_QUIESCE_TIMEOUT_SYSPARM_TOO_SHORT": true,
+		"DEADLINE_EXCEEDED": true, "VERIFY_READ_BACK": true,
 	}
 	for name, page := range written(t) {
 		for _, m := range codeWord.FindAllStringSubmatch(page, -1) {
 			c := m[1]
-			if other[c] || c == "NO_COLOR" || c == "SSH_AUTH_SOCK" || c == "MONITOR_EXIT_STATUS" || strings.HasPrefix(c, "SSL_CERT_") || strings.HasPrefix(c, "DPRUN_") || strings.HasPrefix(c, "XDG_") {
+			if other[c] || c == "NO_COLOR" || c == "SSH_AUTH_SOCK" || c == "MONITOR_EXIT_STATUS" || strings.HasPrefix(c, "SSL_CERT_") || strings.HasPrefix(c, "DPRUN_") || strings.HasPrefix(c, "PLUGIN_") || strings.HasPrefix(c, "XDG_") {
 				continue
 			}
 			if _, ok := status.Lookup(status.Code(c)); !ok {

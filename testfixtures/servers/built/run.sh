@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Builds servers that are no package of Debian's into a temporary directory,
 # at the versions that stand in */go.mod and ssh2/package.json, and runs the
-# tests against them. Arguments go to the tests.
+# tests against them; and those of the plugin that is written for Node.
+# Arguments go to the tests.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -19,5 +20,8 @@ mkdir "$dir/ssh2"
 cp "$here"/ssh2/{package.json,package-lock.json,server.js} "$dir/ssh2"
 # Without its optional native helpers, which a compiler would be needed for.
 (cd "$dir/ssh2" && npm ci --ignore-scripts --no-audit --no-fund --loglevel error)
+plugin=$here/../../../examples/plugins/webdav
+"$plugin/pack.sh" "$dir/webdav"
+node --test "$plugin/test/"
 cd "$here/.."
 DPRUN_BUILT_SERVERS="$dir" go test -count 1 -tags builtservers -run Built "$@" .
