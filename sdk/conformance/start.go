@@ -148,7 +148,7 @@ func program(path string, args, variables []string, mutualTLS bool) Starter {
 			return nil, err
 		}
 		cmd := &exec.Cmd{Path: path, Args: append([]string{path}, args...), Dir: dir, ExtraFiles: []*os.File{watched}, SysProcAttr: &syscall.SysProcAttr{Setpgid: true}}
-		cmd.Env = []string{client.EnvOrphan + "=3", client.EnvDir + "=" + filepath.Join(dir, "tmp"), client.EnvLogLevel + "=DEBUG"}
+		cmd.Env = []string{client.EnvOrphan + "=3", client.EnvDir + "=" + filepath.Join(dir, "tmp"), client.EnvLogLevel + "=DEBUG", plugin.EnvUnixSocketDir + "=" + dir}
 		for _, k := range variables {
 			if v, ok := os.LookupEnv(k); ok {
 				cmd.Env = append(cmd.Env, k+"="+v)
@@ -158,8 +158,7 @@ func program(path string, args, variables []string, mutualTLS bool) Starter {
 		c := plugin.NewClient(&plugin.ClientConfig{
 			Cmd: cmd, HandshakeConfig: client.Handshake(), VersionedPlugins: client.Versions(nil), AllowedProtocols: []plugin.Protocol{plugin.ProtocolGRPC},
 			AutoMTLS: mutualTLS, SkipHostEnv: true, StartTimeout: 30 * time.Second, Logger: hclog.NewNullLogger(), Stderr: log, SyncStdout: log, SyncStderr: log,
-			UnixSocketConfig: &plugin.UnixSocketConfig{TempDir: dir},
-			GRPCDialOptions:  client.DialOptions(),
+			GRPCDialOptions: client.DialOptions(),
 		})
 		kill := func() {
 			if cmd.Process != nil {
