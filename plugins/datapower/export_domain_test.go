@@ -58,6 +58,44 @@ func TestAnExportIsCapturedWholeAndVerified(t *testing.T) {
 	}
 }
 
+// TestALargeExportIsJudgedAsASmallOne: from 4 MiB an archive is inflated while it is received.
+func TestALargeExportIsJudgedAsASmallOne(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t, dpsim.Device{AppDomains: 1, ExportSize: "9MB"})
+	for _, c := range []struct {
+		fault  string
+		kind   failure.Kind
+		reason failure.Reason
+	}{
+		{"", "", ""},
+		{"wrong_hash", failure.Corrupt, failure.WrongHash},
+		{"corrupt_archive", failure.Corrupt, failure.BadArchive},
+		{"archive_trailing", failure.Corrupt, failure.TrailingBytes},
+		{"close_body", failure.Unavailable, ""},
+		{"", "", ""},
+	} {
+		if c.fault != "" {
+			f := dpsim.Fault{Kind: c.fault, Count: 1}
+			if c.fault == "close_body" {
+				f.After = "8MB"
+			}
+			g.fault(f)
+		}
+		got, dir, err := g.capture(exportDomain, "app01", sdk.VariantPersisted, config(exportDomain, nil))
+		if c.fault != "" {
+			wantFailure(t, failure.CallCapture, err, c.kind, c.reason)
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		data := need.Value(os.ReadFile(filepath.Join(dir, got.Artifacts[0].Name)))(t)
+		if sum := sha256.Sum256(data); got.Artifacts[0].SHA256 != hex.EncodeToString(sum[:]) || len(data) < 8<<20 {
+			t.Errorf("%d bytes, %+v", len(data), got.Artifacts)
+		}
+	}
+}
+
 func TestAllDomainsAreBackedUpIntoOneArchive(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t, dpsim.Device{AppDomains: 3})
