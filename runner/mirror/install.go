@@ -30,7 +30,8 @@ func Installed(program string) (string, error) {
 // version that is there already is put there anew.
 func Install(p Package, name, digest, plugins string) (back func() error, err error) {
 	home := filepath.Join(plugins, packages, name)
-	if err := os.MkdirAll(home, 0o755); err != nil {
+	// Where it is the first to use the state directory, that is private as ever.
+	if err := errors.Join(os.MkdirAll(plugins, 0o700), os.MkdirAll(home, 0o755)); err != nil {
 		return nil, err
 	}
 	program := filepath.Join(plugins, Program(name))

@@ -94,6 +94,9 @@ func TestAPackageIsInstalledWholeOrNotAtAll(t *testing.T) {
 	p := Package{Version: "1.0.0", Platform: "linux_amd64", Path: path}
 	digest := need.Value(Digest(path))(t)
 	back := need.Value(Install(p, "greet", digest, plugins))(t)
+	if info := need.Value(os.Stat(plugins))(t); info.Mode().Perm() != 0o700 {
+		t.Errorf("the directory of the plugins has the mode %o", info.Mode().Perm())
+	}
 	program := filepath.Join(plugins, Program("greet"))
 	if info := need.Value(os.Stat(program))(t); info.Mode().Perm() != 0o755 {
 		t.Errorf("the program has the mode %o", info.Mode().Perm())
