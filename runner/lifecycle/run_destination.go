@@ -129,6 +129,7 @@ func (r *Run) listen(t *Task) {
 			r.reopen(g)
 		case mayPass(n.failure, maxAttempts):
 			g.fail(t, r.now, r.spec.Seed)
+			r.freed = true       // nobody waits for a destination that is away
 			if g.failures == 1 { // the time of those that wait counts from here
 				for o := range g.queued {
 					o.away(g.name, r.now)

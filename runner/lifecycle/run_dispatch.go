@@ -185,11 +185,26 @@ func (r *Run) pass(l *line) {
 	}
 }
 
+// storesAtMost is how many tasks may wait to be stored, where captures are faster
+// than stores: each has files in staging, and keeps what it knows in memory.
+const storesAtMost = 4096
+
 // full reports whether as many tasks run as may run at all, or as much waits in
-// staging as may wait there.
+// staging as may wait there. While a destination does not answer, captures go on.
 func (r *Run) full() bool {
 	l := r.spec.Limits
-	return l.Parallel > 0 && r.slots.run >= l.Parallel || r.spec.Staging > 0 && r.backlog.full(r.spec.Staging)
+	return l.Parallel > 0 && r.slots.run >= l.Parallel || r.spec.Staging > 0 && r.backlog.full(r.spec.Staging) ||
+		len(r.backlog.stored) >= storesAtMost && !r.anyAway()
+}
+
+// anyAway reports whether a destination does not answer.
+func (r *Run) anyAway() bool {
+	for _, g := range r.gates {
+		if g.away() {
+			return true
+		}
+	}
+	return false
 }
 
 // backlog counts what waits in staging for a destination.

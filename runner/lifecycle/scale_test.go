@@ -51,6 +51,8 @@ type fleet struct {
 	fail    bool // the first capture fails
 	cancel  bool // the run is cancelled at the first capture
 	until   func(*Run) bool
+	slow    bool // stores are answered when nothing else is to be done
+	away    bool // and the first of them by nobody
 }
 
 func exports(devices, domains int, l Limits) *fleet {
@@ -95,7 +97,7 @@ func (f *fleet) walk(tb testing.TB) (run *Run, events int) {
 		action ActionID
 	}
 	flying := map[flight]bool{}
-	var queue []Action
+	var queue, stores []Action
 	apply := func(e event.Event) {
 		e.Time = epoch
 		events++
@@ -110,7 +112,13 @@ func (f *fleet) walk(tb testing.TB) (run *Run, events int) {
 		}
 	}
 	apply(event.Event{Kind: event.RunStarted})
-	for len(queue) > 0 && (f.until == nil || !f.until(run)) {
+	for len(queue)+len(stores) > 0 && (f.until == nil || !f.until(run)) {
+		for f.slow && len(queue) > 0 && queue[0].Kind == ActStore {
+			stores, queue = append(stores, queue[0]), queue[1:]
+		}
+		if len(queue) == 0 {
+			queue, stores = stores[:1:1], stores[1:]
+		}
 		a := queue[0]
 		queue = queue[1:]
 		e := event.Event{Kind: event.Finished, Task: a.Task, Action: a.String(), Result: &event.Result{}}
@@ -121,6 +129,11 @@ func (f *fleet) walk(tb testing.TB) (run *Run, events int) {
 			e.Result.Prepared = &event.Prepared{}
 		case ActValidate, ActCheck, ActRecheck:
 			e.Result.Check = &sdk.CheckReport{Space: sdk.Space{FreeTemporary: -1}, Variants: []string{sdk.VariantPersisted}}
+		case ActStore:
+			if f.away {
+				f.away = false
+				e.Failure = failure.New(failure.Unavailable, "", "it does not answer")
+			}
 		case ActCapture:
 			switch {
 			case f.cancel:
@@ -231,4 +244,27 @@ func processorTime(t *testing.T) time.Duration {
 	var u syscall.Rusage
 	need.Done(t, syscall.Getrusage(syscall.RUSAGE_SELF, &u))
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// TestCapturesRunOnlySoFarAheadOfStores, but for a destination that is away:
+// its time may come when the window is closed.
+func TestCapturesRunOnlySoFarAheadOfStores(t *testing.T) {
+	t.Parallel()
+	const tasks = storesAtMost + 500
+	for _, away := range []bool{false, true} {
+		f := exports(1, tasks, Limits{Parallel: 8})
+		f.slow, f.away = true, away
+		most := 0
+		f.until = func(r *Run) bool {
+			most = max(most, len(r.backlog.stored))
+			return away && most == tasks-8
+		}
+		run, _ := f.walk(t)
+		if _, done := run.Done(); !away && (most > storesAtMost+8 || !done) {
+			t.Errorf("%d tasks waited to be stored; the run is done: %v", most, done)
+		}
+		if away && most < tasks-8 {
+			t.Errorf("with a destination that is away %d tasks were captured", most)
+		}
+	}
 }
