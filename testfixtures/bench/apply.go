@@ -179,7 +179,7 @@ func (a *applied) read(text io.Reader) error {
 			}
 			a.last[l.Code] = l.Time
 		case "log":
-			if strings.HasSuffix(l.Text, "bytes; verifying") { // the source plugin's word when a file is whole and durable
+			if strings.HasSuffix(l.Text, "bytes; verifying") { // the source plugin's word when a file is whole
 				a.last[captureReceived] = l.Time
 			}
 		case "summary":
