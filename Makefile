@@ -28,6 +28,7 @@ fmt: ## fails on files that gofmt would change
 
 vet:
 	$(GO) vet ./...
+	$(GO) vet -tags builtservers ./testfixtures/servers
 	$(GO) vet -C $(BENCH) ./...
 
 lint:

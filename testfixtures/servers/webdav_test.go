@@ -21,8 +21,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/zclconf/go-cty/cty"
-
 	"github.com/dprun/dprun/sdk/client"
 	"github.com/dprun/dprun/sdk/conformance"
 	"github.com/dprun/dprun/sdk/schema"
@@ -163,15 +161,8 @@ func TestBuiltPluginInAnotherLanguageConforms(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := start(t)
-			config := map[string]cty.Value{
-				"url": cty.StringVal(s.url), "username": cty.StringVal(davUser), "password": cty.StringVal(davPassword),
-				"ca_file": cty.NullVal(cty.String), "timeout": cty.StringVal("60s"),
-			}
-			if s.ca != "" {
-				config["ca_file"] = cty.StringVal(s.ca)
-			}
 			for _, c := range conformance.Cases(conformance.Subject{
-				Start: conformance.Program(plugin), Kind: schema.KindDestination, Type: "webdav", Config: cty.ObjectVal(config),
+				Start: conformance.Program(plugin), Kind: schema.KindDestination, Type: "webdav", Config: davConfig(s),
 			}) {
 				t.Run(c.ID, func(t *testing.T) { c.Run(t.Context(), t) })
 			}

@@ -134,7 +134,7 @@ class Destination {
       const there = await this.client.stat(temp, signal);
       if (!there || there.size !== r.size) throw new Failure('corrupt', 'mismatch', `${r.size} bytes were sent, the server has ${there ? there.size : 'none'}`, 'look at its disk and log');
       if (signal.aborted) throw signal.reason;
-      return report(verify, await this.publish(temp, r));
+      return report(verify, await this.publish(temp, r, signal));
     } catch (err) {
       await this.remove(temp);
       throw err;
@@ -195,18 +195,17 @@ class Destination {
   }
 
   // publish gives the file its final name. It says whether the same stood there already.
-  async publish(temp, r) {
+  async publish(temp, r, signal) {
+    const release = await this.claim(r.path, signal);
     const uncut = AbortSignal.timeout(publishLimit);
-    const release = await this.claim(r.path, uncut);
     try {
       await this.move(temp, r.path, uncut);
       return false;
     } catch (err) { // the answer may be lost, or another store was faster
       const taken = from(err).kind === 'exists';
-      const signal = AbortSignal.timeout(cleanupLimit);
       let same;
       try {
-        same = await this.stands(r, signal);
+        same = await this.stands(r, AbortSignal.timeout(cleanupLimit));
       } catch (why) {
         if (taken || from(why).kind === 'exists') throw why;
         throw new Failure(from(err).kind, from(err).reason, `${err.message}; whether the file stands under its final name is not known`, err.remedy);
@@ -224,13 +223,16 @@ class Destination {
   // same time would both succeed. Making a directory is atomic everywhere.
   async claim(path, signal) {
     const name = join(dirOf(path), `.dprun-claim-${sha256(base(path)).slice(0, 32)}/`);
+    const until = Date.now() + publishLimit;
     for (let refusals = 0; ;) {
-      const { status } = await this.client.expect([201, 403, 405], 'MKCOL', name, { signal });
+      // Not cut when the call ends: a claim that nobody knows of would stay.
+      const { status } = await this.client.expect([201, 403, 405], 'MKCOL', name, { signal: AbortSignal.timeout(cleanupLimit) });
       if (status === 201) break;
       const there = await this.client.stat(name, signal);
       if (!there && status === 403 && ++refusals > 5) throw refused({ statusCode: status, headers: {} });
       if (there && there.age > claimLimit) await this.remove(name);
-      await pause(signal).catch(() => { throw new Failure('unavailable', '', 'somebody else publishes under this name, and does not end', `if no dprun runs, remove ${this.client.href(name)}`); });
+      if (Date.now() > until) throw new Failure('unavailable', '', 'somebody else publishes under this name, and does not end', `if no dprun runs, remove ${this.client.href(name)}`);
+      await pause(signal);
     }
     return () => this.remove(name);
   }

@@ -13,6 +13,10 @@ function decode(raw) {
     return raw.subarray(at - n, at);
   };
   const uint = (n) => take(n).reduce((v, b) => v * 256 + b, 0);
+  const signed = (n) => {
+    const v = uint(n);
+    return v < 2 ** (8 * n - 1) ? v : v - 2 ** (8 * n);
+  };
   const text = (n) => take(n).toString('utf8');
   const list = (n) => Array.from({ length: n }, value);
   const map = (n) => Object.fromEntries(Array.from({ length: n }, () => [value(), value()]));
@@ -27,33 +31,18 @@ function decode(raw) {
     if (b < 0xa0) return list(b & 0x0f);
     if (b < 0xc0) return text(b & 0x1f);
     if (b >= 0xe0) return b - 0x100;
-    switch (b) {
-      case 0xc0: return null;
-      case 0xc2: return false;
-      case 0xc3: return true;
-      case 0xc7: return extension(uint(1));
-      case 0xc8: return extension(uint(2));
-      case 0xc9: return extension(uint(4));
-      case 0xca: return take(4).readFloatBE();
-      case 0xcb: return take(8).readDoubleBE();
-      case 0xcc: return uint(1);
-      case 0xcd: return uint(2);
-      case 0xce: return uint(4);
-      case 0xcf: return Number(take(8).readBigUInt64BE());
-      case 0xd0: return take(1).readInt8();
-      case 0xd1: return take(2).readInt16BE();
-      case 0xd2: return take(4).readInt32BE();
-      case 0xd3: return Number(take(8).readBigInt64BE());
-      case 0xd4: case 0xd5: case 0xd6: case 0xd7: case 0xd8: return extension(1 << (b - 0xd4));
-      case 0xd9: return text(uint(1));
-      case 0xda: return text(uint(2));
-      case 0xdb: return text(uint(4));
-      case 0xdc: return list(uint(2));
-      case 0xdd: return list(uint(4));
-      case 0xde: return map(uint(2));
-      case 0xdf: return map(uint(4));
-      default: throw new Error(`a configuration holds the byte 0x${b.toString(16)}, which is no MessagePack of cty's`);
-    }
+    if (b === 0xc0) return null;
+    if (b === 0xc2 || b === 0xc3) return b === 0xc3;
+    if (b >= 0xc7 && b <= 0xc9) return extension(uint(1 << (b - 0xc7)));
+    if (b === 0xca) return take(4).readFloatBE();
+    if (b === 0xcb) return take(8).readDoubleBE();
+    if (b >= 0xcc && b <= 0xcf) return uint(1 << (b - 0xcc));
+    if (b >= 0xd0 && b <= 0xd3) return signed(1 << (b - 0xd0));
+    if (b >= 0xd4 && b <= 0xd8) return extension(1 << (b - 0xd4));
+    if (b >= 0xd9 && b <= 0xdb) return text(uint(1 << (b - 0xd9)));
+    if (b === 0xdc || b === 0xdd) return list(uint(2 << (b - 0xdc)));
+    if (b === 0xde || b === 0xdf) return map(uint(2 << (b - 0xde)));
+    throw new Error(`a configuration holds the byte 0x${b.toString(16)}, which is no MessagePack of cty's`);
   }
   const v = value();
   if (at !== raw.length) throw new Error('something follows a configuration');

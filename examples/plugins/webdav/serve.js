@@ -17,17 +17,12 @@ const cookie = 'e0c2c1d7-1f0e-4f5b-9b39-6f0a4f1f6f52';
 const maxText = 4 << 10; // bytes; a status travels in a header, and Node sends none of more than 64 KiB
 const options = { keepCase: true, longs: Number, enums: String, defaults: true };
 const protocol = loader.loadSync(path.join(__dirname, 'plugin.proto'), options);
-// What is not dprun's: the services of go-plugin that matter, and gRPC's own messages.
+// What is not dprun's: the one service of go-plugin that matters, and how gRPC writes a status down.
 const others = loader.fromJSON({ nested: {
   plugin: { nested: {
     Empty: { fields: {} },
     GRPCController: { methods: { Shutdown: { requestType: 'Empty', responseType: 'Empty' } } },
   } },
-  grpc: { nested: { health: { nested: { v1: { nested: {
-    HealthCheckRequest: { fields: { service: { type: 'string', id: 1 } } },
-    HealthCheckResponse: { fields: { status: { type: 'int32', id: 1 } } },
-    Health: { methods: { Check: { requestType: 'HealthCheckRequest', responseType: 'HealthCheckResponse' } } },
-  } } } } } },
   google: { nested: { rpc: { nested: {
     Any: { fields: { type_url: { type: 'string', id: 1 }, value: { type: 'bytes', id: 2 } } },
     Status: { fields: { code: { type: 'int32', id: 1 }, message: { type: 'string', id: 2 }, details: { rule: 'repeated', type: 'Any', id: 3 } } },
@@ -176,7 +171,6 @@ function serve(plugin) {
       },
     }),
   });
-  server.addService(others['grpc.health.v1.Health'], { Check: (call, answer) => answer(null, { status: 1 }) });
   server.addService(others['plugin.GRPCController'], {
     Shutdown: (call, answer) => {
       answer(null, {});
@@ -194,11 +188,12 @@ function serve(plugin) {
     for (const c of calls) c.abort();
     await Promise.race([Promise.all([...calls].map((c) => c.done)), new Promise((resolve) => { setTimeout(resolve, grace); })]);
     for (const i of instances.values()) i.close();
-    setImmediate(() => { // what was answered goes out first
-      server.forceShutdown();
+    const gone = () => {
       fs.rmSync(socket, { force: true });
       process.exit(code);
-    });
+    };
+    server.tryShutdown(gone); // what was answered goes out first
+    setTimeout(gone, 250);
   }
 
   // The host holds the other end of a pipe, which the kernel closes however the host ends.

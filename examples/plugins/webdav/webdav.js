@@ -47,7 +47,7 @@ class Client {
 
   once(method, path, headers, body, signal, harmless) {
     return new Promise((resolve, reject) => {
-      if (signal.aborted) return reject(signal.reason);
+      if (signal.aborted) return reject(ended(signal));
       const req = this.module.request(this.href(path), { method, headers: { ...this.headers, ...headers }, signal, ...this.tls, agent: harmless ? this.agent : false });
       req.setTimeout(this.timeout, () => req.destroy(new Failure('timeout', 'stalled', `the server was silent for ${this.timeout / 1000} s`)));
       req.on('response', resolve);
@@ -125,7 +125,7 @@ class Client {
 
 // pause is what lies between two tries.
 async function pause(signal) {
-  await sleep(50 + Math.random() * 100, undefined, { signal }).catch(() => { throw signal.reason; });
+  await sleep(50 + Math.random() * 100, undefined, { signal }).catch(() => { throw ended(signal); });
 }
 
 // read reads a body as text.
@@ -143,9 +143,12 @@ async function read(res, signal) {
   return Buffer.concat(parts).toString('utf8');
 }
 
+// ended is the failure of what its signal ended: of a call, or of an AbortSignal.timeout.
+const ended = (signal) => (signal.reason instanceof Failure ? signal.reason : new Failure('timeout', 'stalled', 'the server gives no answer'));
+
 // explain makes a failure of what went wrong below HTTP.
 function explain(err, signal) {
-  if (signal.aborted) return signal.reason;
+  if (signal.aborted) return ended(signal);
   if (err instanceof Failure) return err;
   const code = String(err.code);
   if (/CERT|ALTNAME|SELF_SIGNED|VERIFY|ISSUER/.test(code)) {

@@ -37,6 +37,8 @@ test('MessagePack is read as cty writes it', () => {
   assert.deepStrictEqual(hex('82 a1 61 c0 a1 62 d4 00 00'), { a: null, b: unknown });
   assert.deepStrictEqual(hex('93 c3 c2 d9 02 c3 a9'), [true, false, 'é']);
   assert.deepStrictEqual(hex('94 7f e0 cd 01 00 cb 3f f8 00 00 00 00 00 00'), [127, -32, 256, 1.5]);
+  assert.deepStrictEqual(hex('94 d0 80 d1 ff fe d2 00 00 00 05 cf 00 00 00 01 00 00 00 00'), [-128, -2, 5, 2 ** 32]);
+  assert.deepStrictEqual(hex('dc 00 01 da 00 01 61'), ['a']);
   assert.strictEqual(hex('c7 03 0c 81 01 c2'), unknown); // with refinements
   assert.throws(() => hex('a2 61'), /too soon/);
   assert.throws(() => hex('c0 c0'), /follows/);
