@@ -40,7 +40,7 @@ func (h *hook) Run(ctx context.Context, r sdk.RunRequest, output func(sdk.Output
 	var out bytes.Buffer
 	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", h.c.Script)
 	cmd.Stdin, cmd.Stdout, cmd.SysProcAttr = bytes.NewReader(r.Context), &out, &syscall.SysProcAttr{Setpgid: true}
-	cmd.WaitDelay = 100 * time.Millisecond
+	cmd.WaitDelay = time.Second
 	cmd.Cancel = func() error {
 		if h.mutant == "hook_forgets" {
 			return cmd.Process.Kill()
