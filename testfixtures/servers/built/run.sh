@@ -22,6 +22,6 @@ cp "$here"/ssh2/{package.json,package-lock.json,server.js} "$dir/ssh2"
 (cd "$dir/ssh2" && npm ci --ignore-scripts --no-audit --no-fund --loglevel error)
 plugin=$here/../../../examples/plugins/webdav
 "$plugin/pack.sh" "$dir/webdav"
-node --test "$plugin/test/"
+node --test "$plugin"/test/*.test.js
 cd "$here/.."
 DPRUN_BUILT_SERVERS="$dir" go test -count 1 -tags builtservers -run Built "$@" .
