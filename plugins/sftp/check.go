@@ -313,20 +313,34 @@ func (p *probe) rename(ctx context.Context, name string) (string, error) {
 	return to, nil
 }
 
-// replace finds out whether a rename replaces a file.
+// replace finds out whether a rename replaces a file. It does not only where it
+// is refused twice, and works in between with a name that is free: one refusal may
+// have another reason, and then every store has to look first.
 func (p *probe) replace(ctx context.Context, name string) error {
 	other, err := p.write(ctx, []byte("x"))
 	if err != nil {
 		return err
 	}
-	err = p.h.rename(p.s, other, name)
-	switch {
-	case err == nil:
-		p.h.replaces = true
-		p.gone(other)
+	free := p.name()
+	for _, step := range []struct {
+		from, to string
+		refused  bool
+	}{{other, name, true}, {other, free, false}, {free, name, true}} {
+		err := p.h.rename(p.s, step.from, step.to)
+		if err != nil && status(err) < 0 {
+			return p.fail(ctx, err, "rename a file")
+		}
+		if err == nil {
+			p.gone(step.from)
+			p.left = append(p.left, step.to)
+			other = step.to
+		}
+		if p.h.replaces = step.refused == (err == nil); p.h.replaces {
+			break
+		}
+	}
+	if other == name {
 		return nil
-	case status(err) < 0:
-		return p.fail(ctx, err, "rename a file")
 	}
 	return p.remove(ctx, other)
 }

@@ -162,6 +162,7 @@ type diskFiles struct {
 	quirks              string           // names, as in [diskFiles.has]
 	hangRead, hangWrite chan struct{}    // reads and writes behind the first part of a file wait for it
 	signs               atomic.Int32     // how often a sign of life was asked for
+	renames             atomic.Int32     // how often a rename was asked for
 }
 
 // RealPath implements [pkgsftp.RealPathFileLister].
@@ -289,6 +290,8 @@ func (d *diskFiles) Filecmd(r *pkgsftp.Request) error {
 			return pkgsftp.ErrSSHFxOpUnsupported
 		case d.has("renamerefused"):
 			return pkgsftp.ErrSSHFxPermissionDenied
+		case d.renames.Add(1) == 2 && d.has("secondrenamefails"):
+			return pkgsftp.ErrSSHFxFailure
 		}
 		if _, err := os.Lstat(r.Target); err == nil && !d.has("renamereplaces") {
 			return pkgsftp.ErrSSHFxFailure
