@@ -14,7 +14,7 @@ const { Failure, from } = require('./failure');
 const { decode } = require('./msgpack');
 
 const cookie = 'e0c2c1d7-1f0e-4f5b-9b39-6f0a4f1f6f52';
-const maxText = 4 << 10; // bytes; a status travels in a header, and Node sends none of more than 64 KiB
+const maxText = 4 << 10; // bytes; a status travels in a header, and a call whose header is far larger never ends
 const options = { keepCase: true, longs: Number, enums: String, defaults: true };
 const protocol = loader.loadSync(path.join(__dirname, 'plugin.proto'), options);
 // What is not dprun's: the one service of go-plugin that matters, and how gRPC writes a status down.
