@@ -84,7 +84,7 @@ func New(c Config) (*Client, error) {
 			MaxIdleConns:        c.IdleConnections,
 			MaxIdleConnsPerHost: c.IdleConnections,
 			IdleConnTimeout:     30 * time.Second,
-			ReadBufferSize:      64 << 10,
+			ReadBufferSize:      16 << 10, // a read of TLS gives no more, and a fleet has many connections
 		},
 		// A redirect would carry the credentials elsewhere.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
