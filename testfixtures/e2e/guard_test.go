@@ -284,6 +284,10 @@ func TestAGuardNeedsNoRoomOnTheDisk(t *testing.T) {
 	p := guardedProgram(t, build(t), quiescing, dpsim.Device{Name: "gw", AppDomains: 1})
 	p.smallState()
 	r := p.downInCapture()
+	r.signal(syscall.SIGSTOP) // it would end the capture, for want of room
+	for !r.stopped() {
+		time.Sleep(5 * time.Millisecond)
+	}
 	p.fillState()
 	r.kill()
 	p.await("the domain is back", func() bool { return p.quiesceState("gw", "app01") == "" })
