@@ -112,7 +112,7 @@ func (b *bench) opentofu(ctx context.Context) error {
 	if _, err := tofu(ctx, program, dir, 0, "init"); err != nil {
 		return err
 	}
-	contenders := []contender{{"tofu", func(ctx context.Context, _ int) (map[string]float64, error) {
+	peer := contender{"tofu", func(ctx context.Context, _ int) (map[string]float64, error) {
 		for _, f := range []string{"terraform.tfstate", "plan.out"} {
 			if err := os.RemoveAll(filepath.Join(dir, f)); err != nil {
 				return nil, err
@@ -125,11 +125,8 @@ func (b *bench) opentofu(ctx context.Context) error {
 		}
 		applied, err := tofu(ctx, program, dir, ours.tasks, "apply", "plan.out")
 		return map[string]float64{"": time.Since(start).Seconds(), peakMemory: float64(max(planned, applied)) / bytesPerMebi}, err
-	}}}
-	for _, s := range b.sides() {
-		contenders = append(contenders, s.run(s.name, ours))
-	}
-	t, err := b.interleave(ctx, contenders...)
+	}}
+	t, err := b.interleave(ctx, peer, b.run("dprun", ours))
 	if err != nil {
 		return err
 	}
@@ -137,9 +134,6 @@ func (b *bench) opentofu(ctx context.Context) error {
 	b.add(t.cpu(share("i.time", what+": time", t.of("dprun"), t.of("tofu"), 0.3), "dprun", "tofu"))
 	b.add(share("i.memory", what+": memory of all processes, peak of the summed PSS", t["dprun"][peakMemory], t["tofu"][peakMemory], 0.3).in("MiB"))
 	b.add(share("i.cpu", what+": processor time", t["dprun"][cpuTime], t["tofu"][cpuTime], 0).info())
-	if b.old != "" {
-		b.add(share("i.old", "10,000 tasks of 1 KiB: processor time against the older dprun's", t["dprun"][cpuTime], t["old"][cpuTime], 0).info())
-	}
 	return nil
 }
 
