@@ -236,14 +236,14 @@ func writeLock(path string, before, after *plan.Lock) (changed bool, err error) 
 	if before == nil && len(after.Plugins) == 0 || before != nil && bytes.Equal(before.Text(), after.Text()) {
 		return false, nil
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".dprun.lock-")
-	if err != nil {
-		return false, err
+	if before == nil { // an empty one locks everything out, and the next init mends it
+		f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+		if err != nil {
+			return false, err
+		}
+		if err := f.Close(); err != nil {
+			return false, err
+		}
 	}
-	defer func() { _ = os.Remove(f.Name()) }()
-	_, err = f.Write(after.Text())
-	if err = errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close()); err != nil {
-		return false, err
-	}
-	return true, os.Rename(f.Name(), path)
+	return true, replace(path, after.Text())
 }
