@@ -17,8 +17,8 @@ type Far interface {
 }
 
 // As gives what an instance can do beyond what every one of its kind can. For
-// a destination A is [Sweeper], [Reader], [Lister] or [Deleter], for a source
-// it is [Healther] or [Preflighter].
+// a destination A is [Sweeper], [Reader], [Lister], [Deleter] or [Summer], for a
+// source it is [Healther] or [Preflighter].
 func As[A any](i Instance) (A, bool) {
 	a, ok := i.(A)
 	if far, behind := i.(Far); ok && behind {
@@ -33,6 +33,7 @@ var optional = map[schema.Ability]reflect.Type{
 	schema.AbilityRead:   reflect.TypeFor[Reader](),
 	schema.AbilityList:   reflect.TypeFor[Lister](),
 	schema.AbilityDelete: reflect.TypeFor[Deleter](),
+	schema.AbilitySum:    reflect.TypeFor[Summer](),
 	schema.AbilityHealth: reflect.TypeFor[Healther](),
 
 	schema.AbilityPreflight: reflect.TypeFor[Preflighter](),

@@ -11,7 +11,7 @@ import (
 // their components and refuses "..", but a plugin checks again.
 //
 // What else a destination can do it says by implementing [Sweeper], [Reader],
-// [Lister] and [Deleter]; Describe tells the host. Whoever keeps files under
+// [Lister], [Deleter] and [Summer]; Describe tells the host. Whoever keeps files under
 // names stands on the package store, which implements all of it.
 type Destination interface {
 	// Check finds out whether a Store would succeed: it does with a few bytes
@@ -55,6 +55,14 @@ type Lister interface {
 type Deleter interface {
 	// Delete removes one object; one that is not there is a success.
 	Delete(ctx context.Context, path string) error
+}
+
+// Summer is a destination that reads what it keeps for its hash alone. Without
+// it, an object is fetched to be checked.
+type Summer interface {
+	// Sum reads one object as the destination has it now and returns its size
+	// and SHA-256; failure.NotFound when it is not there. It keeps nothing.
+	Sum(ctx context.Context, path string, progress func(int64)) (*FetchReport, error)
 }
 
 // Verify says how a stored copy is verified before it is published.
@@ -123,7 +131,7 @@ type FetchRequest struct {
 	File string // absolute path of a file that does not exist yet
 }
 
-// FetchReport describes what was fetched.
+// FetchReport describes what was fetched, or only read.
 type FetchReport struct {
 	Size   int64  `json:"size"`
 	SHA256 string `json:"sha256"`

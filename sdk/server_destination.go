@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 
+	"google.golang.org/grpc"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/dprun/dprun/sdk/failure"
@@ -75,17 +76,32 @@ func (d destinationServer) Fetch(r *pluginv1.FetchRequest, stream pluginv1.Desti
 	if err != nil {
 		return err
 	}
-	if err := CheckPath(r.Path); err != nil {
+	return fetched(r.Path, failure.CallFetch, stream, func(progress func(int64)) (*FetchReport, error) {
+		return i.Fetch(stream.Context(), FetchRequest{Path: r.Path, File: r.File}, progress)
+	})
+}
+
+// fetched answers a call that reads one object.
+func fetched(path string, call failure.Call, stream grpc.ServerStreamingServer[pluginv1.FetchEvent], read func(progress func(int64)) (*FetchReport, error)) error {
+	if err := CheckPath(path); err != nil {
 		return err
 	}
 	out := newSender(stream.Send)
 	defer out.close()
-	rep, err := i.Fetch(stream.Context(), FetchRequest{Path: r.Path, File: r.File}, func(n int64) { out.event(&pluginv1.FetchEvent{Bytes: n}, true) })
-	if err := answered(rep, err, failure.CallFetch); err != nil {
+	rep, err := read(func(n int64) { out.event(&pluginv1.FetchEvent{Bytes: n}, true) })
+	if err := answered(rep, err, call); err != nil {
 		return err
 	}
 	out.event(&pluginv1.FetchEvent{Bytes: rep.Size, Done: &pluginv1.FetchReport{Size: rep.Size, Sha256: rep.SHA256}}, false)
 	return nil
+}
+
+func (d destinationServer) Sum(r *pluginv1.SumRequest, stream pluginv1.Destination_SumServer) error {
+	i, err := able[Summer](d.s, failure.CallSum, r.Instance)
+	if err != nil {
+		return err
+	}
+	return fetched(r.Path, failure.CallSum, stream, func(progress func(int64)) (*FetchReport, error) { return i.Sum(stream.Context(), r.Path, progress) })
 }
 
 func (d destinationServer) List(r *pluginv1.ListRequest, stream pluginv1.Destination_ListServer) error {

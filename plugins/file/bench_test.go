@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"github.com/zclconf/go-cty/cty"
@@ -42,5 +43,33 @@ func BenchmarkStore(b *testing.B) {
 				need.Done(b, d.(sdk.Deleter).Delete(b.Context(), r.Path))
 			}
 		})
+	}
+}
+
+// BenchmarkSum reads two files of 256 MiB at once for their hashes.
+func BenchmarkSum(b *testing.B) {
+	const size = 256 << 20
+	dir := b.TempDir()
+	content := make([]byte, size)
+	for _, name := range []string{"a", "b"} {
+		_, _ = rand.Read(content)
+		need.Done(b, os.WriteFile(filepath.Join(dir, name), content, 0o600))
+	}
+	p, stop, err := conformance.Serve(file.Plugin())
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(stop)
+	d, err := p.ConfigureDestination(b.Context(), "file", cty.ObjectVal(map[string]cty.Value{"directory": cty.StringVal(dir), "create_directory": cty.False, "require_mode": cty.False}))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.SetBytes(2 * size)
+	for b.Loop() {
+		var both sync.WaitGroup
+		for _, name := range []string{"a", "b"} {
+			both.Go(func() { need.Value(d.(sdk.Summer).Sum(b.Context(), name, nil))(b) })
+		}
+		both.Wait()
 	}
 }

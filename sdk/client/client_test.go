@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -267,6 +268,46 @@ type sweeping struct{ shelf }
 
 func (s *sweeping) Sweep(_ context.Context, r sdk.SweepRequest) (*sdk.SweepReport, error) {
 	return &sdk.SweepReport{Removed: []string{r.Owner}}, nil
+}
+
+// summing reads one object, and tells how far it is.
+type summing struct{ shelf }
+
+func (s *summing) Sum(_ context.Context, path string, progress func(int64)) (*sdk.FetchReport, error) {
+	if path != "there" {
+		return nil, failure.New(failure.NotFound, failure.NoSuchFile, "read %s: it is not there", path)
+	}
+	progress(3)
+	return &sdk.FetchReport{Size: 3, SHA256: "aa"}, nil
+}
+
+func TestASumIsTheSameOnBothEnds(t *testing.T) {
+	t.Parallel()
+	p, stop, err := conformance.Serve(sdk.Plugin{Name: "shelf", Destinations: []sdk.DestinationType{sdk.NewDestination(schema.DestinationType{Name: "shelf"},
+		func(context.Context, config, sdk.Env) (*summing, error) { return &summing{}, nil }, nil)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(stop)
+	if s, err := p.Describe(t.Context()); err != nil || !slices.Contains(s.Destinations[0].Abilities, schema.AbilitySum) {
+		t.Fatalf("described %+v, %v", s, err)
+	}
+	d, err := p.ConfigureDestination(t.Context(), "shelf", cty.ObjectVal(map[string]cty.Value{"name": cty.NullVal(cty.String)}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	summer, ok := sdk.As[sdk.Summer](d)
+	if !ok {
+		t.Fatal("it gives no sums")
+	}
+	if r, err := summer.Sum(t.Context(), "there", nil); err != nil || *r != (sdk.FetchReport{Size: 3, SHA256: "aa"}) {
+		t.Errorf("the sum is %+v, %v", r, err)
+	}
+	for path, kind := range map[string]failure.Kind{"gone": failure.NotFound, "../out": failure.Precondition} {
+		if _, err := summer.Sum(t.Context(), path, nil); failure.From(err).Kind != kind {
+			t.Errorf("the sum of %s fails as %v, want %s", path, err, kind)
+		}
+	}
 }
 
 func TestWhatADestinationOffersIsKnownOnBothEnds(t *testing.T) {

@@ -25,6 +25,7 @@ var _ interface {
 	sdk.Reader
 	sdk.Lister
 	sdk.Deleter
+	sdk.Summer
 } = (*destination)(nil)
 
 func (d *destination) Check(ctx context.Context) (*sdk.DestinationReport, error) {
@@ -64,7 +65,16 @@ func timeFromWire(t *timestamppb.Timestamp) time.Time {
 }
 
 func (d *destination) Fetch(ctx context.Context, r sdk.FetchRequest, progress func(int64)) (*sdk.FetchReport, error) {
-	return follow(ctx, d.p, failure.CallFetch, d.c.Fetch, &pluginv1.FetchRequest{Instance: d.id, Path: r.Path, File: r.File}, func(e *pluginv1.FetchEvent) *sdk.FetchReport {
+	return follow(ctx, d.p, failure.CallFetch, d.c.Fetch, &pluginv1.FetchRequest{Instance: d.id, Path: r.Path, File: r.File}, fetchReport(progress))
+}
+
+func (d *destination) Sum(ctx context.Context, path string, progress func(int64)) (*sdk.FetchReport, error) {
+	return follow(ctx, d.p, failure.CallSum, d.c.Sum, &pluginv1.SumRequest{Instance: d.id, Path: path}, fetchReport(progress))
+}
+
+// fetchReport tells the progress of a fetch and gives its report, nil before its end.
+func fetchReport(progress func(int64)) func(*pluginv1.FetchEvent) *sdk.FetchReport {
+	return func(e *pluginv1.FetchEvent) *sdk.FetchReport {
 		if progress != nil {
 			progress(e.Bytes)
 		}
@@ -72,7 +82,7 @@ func (d *destination) Fetch(ctx context.Context, r sdk.FetchRequest, progress fu
 			return nil
 		}
 		return &sdk.FetchReport{Size: e.Done.Size, SHA256: e.Done.Sha256}
-	})
+	}
 }
 
 func (d *destination) List(ctx context.Context, prefix string) ([]sdk.Object, error) {

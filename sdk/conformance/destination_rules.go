@@ -98,6 +98,12 @@ func destinationRules() []rule {
 		offering(schema.AbilityRead, of("fetch/cancelled", "A fetch that is cancelled ends as cancelled and leaves no local file.",
 			"Half a backup looks like a whole one.",
 			"Remove the local file on every way out of Fetch but success.", cancelledFetch)),
+		offering(schema.AbilitySum, of("sum/now", "A sum is the SHA-256 and the size of what stands there now.",
+			"A check of all backups calls one whole that the disk has changed since it was stored.",
+			"Read every byte each time. Answer neither from memory nor from what the server noted when it was stored.", sumIsOfNow)),
+		readOnly(offering(schema.AbilitySum, of("sum/missing", "What is not there has no sum: not_found.",
+			"A backup that is gone would count as altered, or as an empty one.",
+			"Return failure.NotFound.", nothingHasNoSum))),
 		offering(schema.AbilityList, of("list/sorted", "A list is sorted by path and gives each size.",
 			"What walks long lists relies on the order.",
 			"Sort by path, byte by byte.", listIsSorted)),
@@ -378,6 +384,10 @@ func badPaths(b *bed) {
 			_, err = b.reader.Fetch(b.ctx, sdk.FetchRequest{Path: p, File: file}, nil)
 			refused("fetching the path "+p, err)
 		}
+		if b.summer != nil {
+			_, err = b.summer.Sum(b.ctx, p, nil)
+			refused("reading the path "+p, err)
+		}
 		if b.deleter != nil {
 			refused("deleting the path "+p, b.deleter.Delete(b.ctx, p))
 		}
@@ -489,6 +499,30 @@ func cancelledFetch(b *bed) {
 	if _, err := os.Lstat(file); !errors.Is(err, os.ErrNotExist) {
 		b.Errorf("a cancelled fetch leaves a local file")
 	}
+}
+
+func sumIsOfNow(b *bed) {
+	for i, want := range [][]byte{content(b.s.Ordinary), content(b.s.Ordinary)} {
+		r := b.source("file", want)
+		if b.deleter == nil { // then each has a name of its own
+			r.Path = b.path("file of " + r.SHA256)
+		} else if i > 0 {
+			if err := b.deleter.Delete(b.ctx, r.Path); err != nil {
+				b.Fatalf("delete: %v", err)
+			}
+		}
+		b.store(r)
+		if rep, err := b.summer.Sum(b.ctx, r.Path, nil); err != nil {
+			b.Errorf("the sum of %q: %v", r.Path, err)
+		} else if rep.Size != r.Size || rep.SHA256 != r.SHA256 {
+			b.Errorf("the sum of %q is %d bytes with SHA-256 %s, not %d with %s", r.Path, rep.Size, rep.SHA256, r.Size, r.SHA256)
+		}
+	}
+}
+
+func nothingHasNoSum(b *bed) {
+	_, err := b.summer.Sum(b.ctx, b.path("nothing"), nil)
+	b.wantFailure("the sum of nothing", err, failure.NotFound)
 }
 
 // listed are stored by the rules about lists; each file holds its own name.

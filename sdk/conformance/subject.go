@@ -63,6 +63,7 @@ type bed struct {
 	reader  sdk.Reader
 	lister  sdk.Lister
 	deleter sdk.Deleter
+	summer  sdk.Summer
 	dir     string
 	owner   string
 	closed  bool // the destination
@@ -157,6 +158,7 @@ func (b *bed) open() {
 	}
 	b.Destination, b.closed = d, false
 	b.sweeper, b.reader, b.lister, b.deleter = offered[sdk.Sweeper](d), offered[sdk.Reader](d), offered[sdk.Lister](d), offered[sdk.Deleter](d)
+	b.summer = offered[sdk.Summer](d)
 }
 
 // offered is what a destination can do beyond storing, or nil.

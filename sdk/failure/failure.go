@@ -124,13 +124,14 @@ const (
 	CallList             Call = "list"
 	CallDelete           Call = "delete"
 	CallSweep            Call = "sweep"
+	CallSum              Call = "sum"
 	CallRun              Call = "run"
 )
 
 // Calls lists every call.
 func Calls() []Call {
 	return []Call{CallConfigure, CallInspect, CallCheck, CallQuiesce, CallUnquiesce, CallQuiesceState, CallCapture, CallDiscard, CallHealth, CallPreflight,
-		CallCheckDestination, CallStore, CallFetch, CallList, CallDelete, CallSweep, CallRun}
+		CallCheckDestination, CallStore, CallFetch, CallList, CallDelete, CallSweep, CallSum, CallRun}
 }
 
 var (
@@ -170,6 +171,9 @@ func Reasons(c Call) []Reason {
 	case CallFetch:
 		out = append(out, serverReasons...)
 		out = append(out, Mismatch, StagingIO)
+	case CallSum:
+		out = append(out, serverReasons...)
+		out = append(out, Mismatch)
 	case CallCheckDestination, CallList, CallDelete, CallSweep:
 		out = append(out, serverReasons...)
 	case CallRun:

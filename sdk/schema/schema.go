@@ -235,6 +235,7 @@ const (
 	AbilityDelete Ability = "delete" // remove what is stored
 	AbilityList   Ability = "list"   // tell what is stored
 	AbilityRead   Ability = "read"   // give back what is stored
+	AbilitySum    Ability = "sum"    // hash what is stored, without a copy here
 	AbilitySweep  Ability = "sweep"  // remove what broken stores left behind
 )
 

@@ -2,7 +2,9 @@ package store
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
+	"hash"
 	"io"
 	"io/fs"
 	"os"
@@ -22,12 +24,9 @@ func (d *Destination) Fetch(ctx context.Context, r sdk.FetchRequest, progress fu
 	}
 	var report *sdk.FetchReport
 	err := d.in(ctx, "fetch", r.Path, func(s *session) error {
-		i, err := s.Stat(ctx, r.Path)
+		i, err := s.regular(ctx, r.Path)
 		if err != nil {
-			return s.missing(ctx, err)
-		}
-		if !i.Regular {
-			return s.failf(failure.NotFound, failure.NoSuchFile, "it is not a regular file")
+			return err
 		}
 		local, err := os.OpenFile(r.File, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 		if err != nil {
@@ -61,6 +60,63 @@ func (d *Destination) Fetch(ctx context.Context, r sdk.FetchRequest, progress fu
 		return nil, err
 	}
 	return report, nil
+}
+
+// Sum implements [sdk.Summer]. Hashing beside reading, as a fetch does, would
+// cost another copy of every byte: who wants both cores asks for two objects.
+func (d *Destination) Sum(ctx context.Context, name string, progress func(int64)) (*sdk.FetchReport, error) {
+	if err := checkPath(name); err != nil {
+		return nil, err
+	}
+	var report *sdk.FetchReport
+	err := d.in(ctx, "read", name, func(s *session) error {
+		i, err := s.regular(ctx, name)
+		if err != nil {
+			return err
+		}
+		w := &counted{h: sha256.New(), count: counter{report: progress}}
+		n, err := s.Get(ctx, name, i.Size, w)
+		switch {
+		case ctx.Err() != nil: // w may still be in use
+			return ended(ctx, s.what)
+		case err != nil:
+			return s.fail(ctx, "", err)
+		case n != i.Size:
+			return s.failf(failure.Corrupt, failure.Mismatch, "it has %d bytes, %d were received", i.Size, n).
+				WithRemedy("read it again; if it stays so, look at the destination's disk")
+		}
+		w.count.finish()
+		report = &sdk.FetchReport{Size: n, SHA256: hexSum(w.h)}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return report, nil
+}
+
+// counted hashes what is written to it and tells how much that is.
+type counted struct {
+	h     hash.Hash
+	count counter
+}
+
+func (c *counted) Write(p []byte) (int, error) {
+	n, err := c.h.Write(p)
+	c.count.upTo(c.count.n + int64(n))
+	return n, err
+}
+
+// regular describes an object that can be read.
+func (s *session) regular(ctx context.Context, name string) (Info, error) {
+	i, err := s.Stat(ctx, name)
+	if err != nil {
+		return Info{}, s.missing(ctx, err)
+	}
+	if !i.Regular {
+		return Info{}, s.failf(failure.NotFound, failure.NoSuchFile, "it is not a regular file")
+	}
+	return i, nil
 }
 
 // localWriter writes to a local file and remembers its failure, as against

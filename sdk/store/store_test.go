@@ -286,7 +286,8 @@ func TestATopThatIsMissingIsNotEmpty(t *testing.T) {
 	_, list := d.List(t.Context(), "")
 	_, sweep := d.Sweep(t.Context(), sdk.SweepRequest{Prefix: "d"})
 	_, fetch := d.Fetch(t.Context(), sdk.FetchRequest{Path: "d/x", File: t.TempDir() + "/x"}, nil)
-	for what, err := range map[string]error{"check": check, "store": put, "list": list, "sweep": sweep, "fetch": fetch, "delete": d.Delete(t.Context(), "d/x")} {
+	_, sum := d.Sum(t.Context(), "d/x", nil)
+	for what, err := range map[string]error{"check": check, "store": put, "list": list, "sweep": sweep, "fetch": fetch, "read": sum, "delete": d.Delete(t.Context(), "d/x")} {
 		f, ok := errors.AsType[*failure.Error](err)
 		if !ok || f.Kind != failure.NotFound || f.Reason != failure.NoDirectory || f.Remedy != "mount it" || !strings.HasPrefix(f.Message, what+" mem://") {
 			t.Errorf("%s: %v", what, err)

@@ -30,6 +30,7 @@ type destination struct {
 	env        sdk.Env
 	atOnce     atomic.Int32
 	dead       atomic.Bool
+	sums       sync.Map // by path
 }
 
 // alive are the instances of each plugin, by its private directory.
@@ -245,6 +246,22 @@ func (d *destination) Fetch(ctx context.Context, r sdk.FetchRequest, progress fu
 	case err != nil && d.mutant == "fetches_nothing" && failure.From(err).Kind == failure.NotFound,
 		err != nil && d.mutant == "fetches_half" && failure.From(err).Kind == failure.Cancelled:
 		_ = os.WriteFile(r.File, nil, 0o600)
+	}
+	return rep, err
+}
+
+// Sum implements [sdk.Summer].
+func (d *destination) Sum(ctx context.Context, p string, progress func(int64)) (*sdk.FetchReport, error) {
+	p = d.name(p)
+	if sum, known := d.sums.Load(p); known && d.mutant == "remembers_sums" {
+		return sum.(*sdk.FetchReport), nil
+	}
+	rep, err := d.Destination.Sum(ctx, p, progress)
+	switch {
+	case err == nil:
+		d.sums.Store(p, rep)
+	case d.mutant == "sums_nothing" && failure.From(err).Kind == failure.NotFound:
+		return &sdk.FetchReport{SHA256: hex.EncodeToString(sha256.New().Sum(nil))}, nil
 	}
 	return rep, err
 }

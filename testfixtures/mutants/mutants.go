@@ -60,6 +60,8 @@ func All() []Mutant {
 		{"fetches_nothing", d, "it makes the local file before it asks for the object", "fetch/missing"},
 		{"fetches_over", d, "it replaces local files", "fetch/overwrite"},
 		{"fetches_half", d, "a fetch that is cancelled leaves what it has", "fetch/cancelled"},
+		{"remembers_sums", d, "it remembers the sums of what it has read", "sum/now"},
+		{"sums_nothing", d, "it gives the sum of nothing for what is not there", "sum/missing"},
 		{"unsorted", d, "its list has the order of the directory", "list/sorted"},
 		{"lists_alike", d, "its list holds every path that begins with the prefix", "list/prefix"},
 		{"lists_nothing", d, "the list of a directory that is not there fails", "list/missing"},

@@ -336,6 +336,7 @@ const (
 	Destination_List_FullMethodName   = "/dprun.plugin.v1.Destination/List"
 	Destination_Delete_FullMethodName = "/dprun.plugin.v1.Destination/Delete"
 	Destination_Sweep_FullMethodName  = "/dprun.plugin.v1.Destination/Sweep"
+	Destination_Sum_FullMethodName    = "/dprun.plugin.v1.Destination/Sum"
 )
 
 // DestinationClient is the client API for Destination service.
@@ -344,7 +345,7 @@ const (
 //
 // Destination. Every type of destination offers Check and Store; which of the
 // other calls it offers says `abilities` in the schema: read (Fetch), list,
-// delete, sweep.
+// delete, sweep, sum.
 type DestinationClient interface {
 	Check(ctx context.Context, in *DestinationCheckRequest, opts ...grpc.CallOption) (*DestinationCheckReply, error)
 	Store(ctx context.Context, in *StoreRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StoreEvent], error)
@@ -352,6 +353,8 @@ type DestinationClient interface {
 	List(ctx context.Context, in *ListRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ListEvent], error)
 	Delete(ctx context.Context, in *DeleteRequest, opts ...grpc.CallOption) (*DeleteReply, error)
 	Sweep(ctx context.Context, in *SweepRequest, opts ...grpc.CallOption) (*SweepReply, error)
+	// Sum reads an object as Fetch does, and keeps nothing of it.
+	Sum(ctx context.Context, in *SumRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[FetchEvent], error)
 }
 
 type destinationClient struct {
@@ -449,13 +452,32 @@ func (c *destinationClient) Sweep(ctx context.Context, in *SweepRequest, opts ..
 	return out, nil
 }
 
+func (c *destinationClient) Sum(ctx context.Context, in *SumRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[FetchEvent], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Destination_ServiceDesc.Streams[3], Destination_Sum_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[SumRequest, FetchEvent]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Destination_SumClient = grpc.ServerStreamingClient[FetchEvent]
+
 // DestinationServer is the server API for Destination service.
 // All implementations must embed UnimplementedDestinationServer
 // for forward compatibility.
 //
 // Destination. Every type of destination offers Check and Store; which of the
 // other calls it offers says `abilities` in the schema: read (Fetch), list,
-// delete, sweep.
+// delete, sweep, sum.
 type DestinationServer interface {
 	Check(context.Context, *DestinationCheckRequest) (*DestinationCheckReply, error)
 	Store(*StoreRequest, grpc.ServerStreamingServer[StoreEvent]) error
@@ -463,6 +485,8 @@ type DestinationServer interface {
 	List(*ListRequest, grpc.ServerStreamingServer[ListEvent]) error
 	Delete(context.Context, *DeleteRequest) (*DeleteReply, error)
 	Sweep(context.Context, *SweepRequest) (*SweepReply, error)
+	// Sum reads an object as Fetch does, and keeps nothing of it.
+	Sum(*SumRequest, grpc.ServerStreamingServer[FetchEvent]) error
 	mustEmbedUnimplementedDestinationServer()
 }
 
@@ -490,6 +514,9 @@ func (UnimplementedDestinationServer) Delete(context.Context, *DeleteRequest) (*
 }
 func (UnimplementedDestinationServer) Sweep(context.Context, *SweepRequest) (*SweepReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method Sweep not implemented")
+}
+func (UnimplementedDestinationServer) Sum(*SumRequest, grpc.ServerStreamingServer[FetchEvent]) error {
+	return status.Error(codes.Unimplemented, "method Sum not implemented")
 }
 func (UnimplementedDestinationServer) mustEmbedUnimplementedDestinationServer() {}
 func (UnimplementedDestinationServer) testEmbeddedByValue()                     {}
@@ -599,6 +626,17 @@ func _Destination_Sweep_Handler(srv interface{}, ctx context.Context, dec func(i
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Destination_Sum_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(SumRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(DestinationServer).Sum(m, &grpc.GenericServerStream[SumRequest, FetchEvent]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Destination_SumServer = grpc.ServerStreamingServer[FetchEvent]
+
 // Destination_ServiceDesc is the grpc.ServiceDesc for Destination service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -633,6 +671,11 @@ var Destination_ServiceDesc = grpc.ServiceDesc{
 		{
 			StreamName:    "List",
 			Handler:       _Destination_List_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "Sum",
+			Handler:       _Destination_Sum_Handler,
 			ServerStreams: true,
 		},
 	},
