@@ -47,15 +47,17 @@ func topLevel() map[string]blockSpec {
 			blocks: map[string]blockSpec{
 				"allow": {many: true, bodySpec: bodySpec{optional: hours}},
 				"deny":  {many: true, bodySpec: bodySpec{optional: hours}}}}},
+		"retention": {many: true, bodySpec: bodySpec{
+			labels: []string{"name"}, optional: []string{"for_each", "keep_last", "keep_daily", "keep_weekly", "keep_monthly", "keep_within", "timezone"}}},
 		"script": {many: true, bodySpec: bodySpec{
 			labels: []string{"type", "name"}, optional: []string{"for_each", "timeout", "arguments"},
 			blocks: map[string]blockSpec{"config": config}}},
 		"destination": {many: true, bodySpec: bodySpec{
-			labels: []string{"type", "name"}, optional: []string{"for_each", "path", "verify", "parallel", "min_free"},
+			labels: []string{"type", "name"}, optional: []string{"for_each", "path", "verify", "parallel", "min_free", "retention"},
 			blocks: map[string]blockSpec{"config": config}}},
 		"plan": {many: true, bodySpec: bodySpec{
 			labels: []string{"name"}, required: []string{"destinations"},
-			optional: []string{"for_each", "description", "window", "error_policy", "pre_script", "post_script"},
+			optional: []string{"for_each", "description", "window", "retention", "error_policy", "pre_script", "post_script"},
 			blocks: map[string]blockSpec{
 				"post_script":   postScript,
 				"limits":        {bodySpec: bodySpec{optional: []string{"parallel", "per_device", "per_label"}}},

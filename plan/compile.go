@@ -64,7 +64,9 @@ type compiler struct {
 	destinations definitions
 	windows      definitions
 	patterns     definitions
+	retentions   definitions
 	devices      definitions
+	targets      cty.Type // of references
 	deviceNames  map[string]*Device
 	byValue      bool // some variable is a secret whose value was given
 	toValidate   []validation
@@ -86,7 +88,7 @@ func Compile(f *File, in Inputs) (*Config, Diagnostics) {
 	env.functions = function.Table(function.Files{FS: in.Files, Dir: in.Dir, Remember: env.remember, Empty: env.noteEmpty}, env.secrets)
 	c := &compiler{
 		sink: sink{env: env}, file: f, in: in, cfg: &Config{Dir: in.Dir, env: env},
-		deviceNames: map[string]*Device{}, checked: map[string]bool{},
+		targets: newTargetType(), deviceNames: map[string]*Device{}, checked: map[string]bool{},
 	}
 	if f.refused {
 		return c.cfg, nil
@@ -98,12 +100,14 @@ func Compile(f *File, in Inputs) (*Config, Diagnostics) {
 
 	c.compileWindows()
 	c.compilePatterns()
+	c.compileRetentions()
 	c.compileScripts()
 	c.compileDestinations()
 	c.compileDevices()
 	c.bindReferences()
 	c.compilePlans()
 	c.checkUnused()
+	c.checkRetention()
 	c.checkEmpty()
 	c.askPlugins()
 	c.list = c.ofInstances(f.withoutConsequences(c.list))

@@ -125,7 +125,9 @@ type Destination struct {
 	Verify   string // "read_back" or "sent"
 	Parallel int    // tasks that store there at once
 	MinFree  MinFree
-	Range    Range
+	// Retention is its own. Nil: that of the plan.
+	Retention *Retention
+	Range     Range
 
 	path       *lazyExpr // nil: the default layout
 	env        *environment
@@ -181,6 +183,7 @@ type Plan struct {
 	Window       *window.Window // nil: always
 	ErrorPolicy  string
 	Destinations []*Destination
+	Retention    *Retention // nil: all sets are kept, but where a destination has its own
 	PreScript    *Script
 	PostScript   *PostScript
 	Limits       Limits

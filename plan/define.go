@@ -210,6 +210,7 @@ func (c *compiler) compileDestinations() {
 		if attr := b.Body.Attributes["path"]; attr != nil {
 			d.path = c.env.lazyExpr(attr.Expr, i.ctx)
 		}
+		d.Retention = c.retention(b.Body, i.ctx)
 		c.cfg.Destinations = append(c.cfg.Destinations, d)
 		ty, ok := c.in.Schemas.Destinations[d.Type]
 		if !ok {

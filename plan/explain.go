@@ -73,6 +73,8 @@ func scopeOf(name string) string {
 		return "`" + name + "` is known only in arguments that are worked out for each task: a destination's path, the config of scripts and activities, and an activity's domains."
 	case "plan", "activity", "device":
 		return "`" + name + "` is not known here. In arguments that are worked out for each task it is the current one; elsewhere it refers to definitions, in plans only."
+	case "retention":
+		return "References to a retention may stand in the argument `retention` of plans and destinations only."
 	case "pattern", "window", "script", "destination":
 		return "References to a " + name + " may stand in plans and activities only."
 	}
@@ -176,7 +178,7 @@ func (s *sink) missing(base cty.Value, step hcl.Traverser, sofar hcl.Traversal, 
 		s.unknownName(diag.UnknownReference, r, given, names, "There is no variable %q. Declare it with a `variable` block.", given)
 	case "local":
 		s.unknownName(diag.UnknownReference, r, given, names, "There is no local value %q. Define it in a `locals` block.", given)
-	case "pattern", "window", "script", "destination", "device", "activity":
+	case "pattern", "window", "retention", "script", "destination", "device", "activity":
 		s.unknownName(diag.UnknownReference, r, given, names, "There is no %s %q.", whole, given)
 	default:
 		s.unknownName(diag.UnknownReference, r, given, names, "%s has no %q.", whole, given)

@@ -26,7 +26,7 @@ func newTargetType() cty.Type { return cty.Capsule("reference", reflect.TypeFor[
 
 // bindReferences makes the contexts in which definitions can be referred to.
 func (c *compiler) bindReferences() {
-	ty := newTargetType()
+	ty := c.targets
 	c.plans, c.tasks = child(c.root), child(c.root)
 	pattern := namespace(c.patterns, "pattern", ty)
 	c.tasks.Variables = map[string]cty.Value{"pattern": pattern}

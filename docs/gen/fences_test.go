@@ -187,7 +187,7 @@ func graft(t *testing.T, f fence, into string) (string, bool) {
 	if body == nil || len(body.Attributes) > 0 {
 		return "", false
 	}
-	top := []string{"dprun", "variable", "locals", "device", "pattern", "window", "script", "destination", "plan"}
+	top := []string{"dprun", "variable", "locals", "device", "pattern", "window", "retention", "script", "destination", "plan"}
 	taken := map[string]bool{}
 	for _, b := range body.Blocks {
 		if !slices.Contains(top, b.Type) {

@@ -50,6 +50,7 @@ func pages() []page {
 		{"machine.md", "", func(b *bytes.Buffer) { machinePage(b, lifecycle.Regions()) }},
 		{"conformance.md", "", func(b *bytes.Buffer) { conformancePage(b, conformance.Rules()) }},
 		{"access-profile.md", "", accessPage},
+		{"retention.md", "retention-examples", retentionExamples},
 		{"functions.md", "", func(b *bytes.Buffer) { functionsPage(b, functions()) }},
 	}
 }

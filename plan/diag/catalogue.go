@@ -65,6 +65,7 @@ const (
 	InvalidWindow          Code = "invalid-window"
 	WindowNeverOpens       Code = "window-never-opens"
 	WindowSkipped          Code = "window-skipped"
+	RetentionKeepsNothing  Code = "retention-keeps-nothing"
 	QuiesceImpossible      Code = "quiesce-impossible"
 	QuiesceTimeoutTooShort Code = "quiesce-timeout-too-short"
 	DevicesWithoutGroup    Code = "devices-without-group"
@@ -303,6 +304,10 @@ func Catalogue() []Entry {
 			"On a day within a year an allow block of a window does not open.",
 			"The clocks of its zone skip an hour that day, and the whole block lies in that hour.",
 			"Let the block begin before that hour or end after it, or use a zone whose clocks are not changed, such as UTC."},
+		{RetentionKeepsNothing, Error, "Retention that keeps nothing",
+			"By a retention all sets would go but the newest of everything.",
+			"No keep_ argument is set, or all are 0.",
+			"Set at least one, such as keep_daily = 14. Without any retention all sets are kept."},
 		{QuiesceImpossible, Error, "Quiesce is not possible here",
 			"The activity cannot be quiesced this way.",
 			"An activity on one domain can quiesce the domain, one on a device the device.",

@@ -27,6 +27,7 @@ func Rows() []Row {
 		{0, "runner/redact", "takes secrets out of texts", nil},
 		{0, "runner/status", "the catalogue of status codes: names, classes, meaning, what to do", nil},
 		{0, "runner/state", "the state directory", nil},
+		{0, "runner/retention", "which backups are kept: a policy and sets in, a verdict on each out", nil},
 		{0, "runner/skeleton", "the files of a plugin to begin with", nil},
 		{0, "plugins/datapower/archive", "verifies exports and secure backups", nil},
 		{0, "plugins/datapower/soma", "the management protocol", nil},

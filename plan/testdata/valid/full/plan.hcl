@@ -54,6 +54,19 @@ window "night" {
   deny { dates = local.holidays }
 }
 
+retention "standard" {
+  keep_last    = 3
+  keep_daily   = 14
+  keep_weekly  = 8
+  keep_monthly = 12
+  keep_within  = "72h"
+  timezone     = "Europe/Berlin"
+}
+
+retention "offsite" {
+  keep_monthly = 36
+}
+
 script "exec" "ticket_open" {
   timeout = "2m"
   config { command = ["./scripts/ticket", "open", plan.name] }
@@ -86,9 +99,10 @@ destination "nfs" "vault" {
 }
 
 destination "sftp" "offsite" {
-  path     = "${device.labels.site}/${device.name}/${domain}/${stamp}"
-  verify   = "read_back"
-  parallel = 4
+  path      = "${device.labels.site}/${device.name}/${domain}/${stamp}"
+  verify    = "read_back"
+  parallel  = 4
+  retention = retention.offsite
   config {
     host        = "vault.example.net"
     username    = "dprun"
@@ -102,6 +116,7 @@ plan "nightly" {
   description  = "Secure backup and domain exports of the edge gateways."
   window       = window.night
   destinations = [destination.nfs.vault, destination.sftp.offsite]
+  retention    = retention.standard
   error_policy = "ignore" # halt | ignore
   pre_script   = script.exec.ticket_open
   post_script { run = script.exec.ticket_close }

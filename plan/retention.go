@@ -1,0 +1,97 @@
+package plan
+
+import (
+	"slices"
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/dprun/dprun/plan/diag"
+	"github.com/dprun/dprun/plan/window"
+	"github.com/dprun/dprun/sdk/schema"
+)
+
+// Retention says which sets are kept. A rule that is zero keeps nothing.
+type Retention struct {
+	Address     string // "standard"
+	KeepLast    int
+	KeepDaily   int
+	KeepWeekly  int
+	KeepMonthly int
+	KeepWithin  time.Duration
+	Timezone    string // an IANA zone
+	Range       Range
+}
+
+// RetentionAt is the rule by which the sets of a plan at a destination are
+// kept: the destination's own, else the plan's. Nil: all are kept.
+func (p *Plan) RetentionAt(d *Destination) *Retention {
+	if d.Retention != nil {
+		return d.Retention
+	}
+	return p.Retention
+}
+
+func (c *compiler) compileRetentions() {
+	c.each("retention", &c.retentions, c.root, func(b *hclsyntax.Block, path string, i instance) any {
+		before := len(c.list)
+		r := &Retention{Address: i.address(path), Timezone: "UTC", Range: *rangeOf(b.DefRange())}
+		r.KeepLast = c.whole(b.Body, "keep_last", i.ctx, 0, 0)
+		r.KeepDaily = c.whole(b.Body, "keep_daily", i.ctx, 0, 0)
+		r.KeepWeekly = c.whole(b.Body, "keep_weekly", i.ctx, 0, 0)
+		r.KeepMonthly = c.whole(b.Body, "keep_monthly", i.ctx, 0, 0)
+		r.KeepWithin = c.duration(b.Body, "keep_within", i.ctx, 0, 0)
+		if zone, ok := c.text(b.Body, "timezone", i.ctx); ok {
+			r.Timezone = zone
+			if _, err := (window.Window{Timezone: zone}).Compile(); err != nil {
+				c.add(diag.InvalidValue, b.Body.Attributes["timezone"].Expr.Range(),
+					"%q is not the name of a zone in the IANA database. Write one such as \"Europe/Berlin\" or \"UTC\".", zone).Suggestion = window.NearZone(zone)
+			}
+		}
+		if len(c.list) == before && r.KeepLast+r.KeepDaily+r.KeepWeekly+r.KeepMonthly == 0 && r.KeepWithin == 0 && allKnown(b.Body, i.ctx) {
+			c.add(diag.RetentionKeepsNothing, b.DefRange(), "The retention %q keeps nothing but the newest set of everything. Give it at least one of keep_last, keep_daily, keep_weekly, keep_monthly and keep_within.", r.Address)
+		}
+		return r
+	})
+}
+
+// allKnown reports whether each argument has a value. One that has none was
+// reported where its value comes from.
+func allKnown(b *hclsyntax.Body, ctx *hcl.EvalContext) bool {
+	for _, attr := range b.Attributes {
+		if v, ds := attr.Expr.Value(ctx); ds.HasErrors() || !v.IsKnown() {
+			return false
+		}
+	}
+	return true
+}
+
+// retention reads the argument of that name, of a plan or a destination.
+func (c *compiler) retention(b *hclsyntax.Body, ctx *hcl.EvalContext) *Retention {
+	in := child(ctx)
+	in.Variables = map[string]cty.Value{"retention": namespace(c.retentions, "retention", c.targets)}
+	r, _ := one[*Retention](&c.sink, b, "retention", in, "retention")
+	return r
+}
+
+// checkRetention warns once of each destination that a retention means and that
+// cannot do what it asks.
+func (c *compiler) checkRetention() {
+	for _, d := range c.cfg.Destinations {
+		ty, known := c.in.Schemas.Destinations[d.Type]
+		if !known || slices.Contains(ty.Abilities, schema.AbilityDelete) && slices.Contains(ty.Abilities, schema.AbilityRead) {
+			continue
+		}
+		var meant *Retention
+		for _, p := range c.cfg.Plans {
+			if meant == nil && slices.Contains(p.Destinations, d) {
+				meant = p.RetentionAt(d)
+			}
+		}
+		if meant != nil {
+			c.add(diag.NeverRuns, hclRange(d.Range), "The retention %q keeps everything at this destination: the plugin %s cannot remove what it has stored, or cannot read it again to see what it would remove. Let the storage forget old sets by rules of its own.", meant.Address, d.Type)
+		}
+	}
+}

@@ -1,0 +1,171 @@
+// Package retention decides which backups are kept. It is pure: a policy and a
+// list of sets in, a verdict on each out. It reads no clock and no disk.
+//
+// The rules are those that administrators know from restic, with these
+// differences. Days, weeks and months are those of one time zone, whatever zone
+// a set was made in. Ages count from the newest good set of a group, so a pause
+// of backups deletes nothing. Only good sets count, and only good sets go.
+package retention
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Policy says how many sets of a group are kept. A set stays when one rule
+// keeps it. A rule that is zero keeps nothing.
+type Policy struct {
+	Last    int           // the newest sets
+	Daily   int           // the newest set of each of the newest days that have one
+	Weekly  int           // the same by ISO weeks, which begin on Monday
+	Monthly int           // the same by months
+	Within  time.Duration // all that are at most so much older than the newest
+	// Zone is where days, weeks and months begin. Nil: UTC.
+	Zone *time.Location
+}
+
+// Set is a set at one destination. Sets compete with sets of their group only:
+// the same destination, device, domain and activity.
+type Set struct {
+	ID          string
+	Destination string
+	Device      string
+	Domain      string // empty: the whole device
+	Activity    string
+	Stamp       time.Time // when its capture began
+	// Bad says why the copy is not good, such as "altered". Empty: it is whole
+	// and was verified.
+	Bad string
+	// Foreign is a set whose manifest does not name this state directory.
+	Foreign bool
+	// Gone is a set whose device or activity is not in the plan any more.
+	Gone bool
+}
+
+// Verdict is what becomes of a set, and why.
+type Verdict struct {
+	Set
+	Keep bool
+	// Why names each rule that keeps the set, such as "daily 2026-11-28", or
+	// says why no rule keeps it.
+	Why []string
+}
+
+// Reasons that do not name a period.
+const (
+	whyForeign = "written by another state directory"
+	whyGone    = "its device or activity is not in the plan"
+	whyFuture  = "its time lies in the future"
+	whyNewest  = "newest good set"
+	whyNoRule  = "no rule keeps it"
+)
+
+// Decide gives a verdict on each set: group by group, the newest first. now
+// only says which stamps lie in the future. A set that is foreign, gone, bad or
+// of the future is kept, and does not count. The newest set that counts stays,
+// whatever the policy says.
+func Decide(p Policy, sets []Set, now time.Time) []Verdict {
+	verdicts := make([]Verdict, len(sets))
+	for i, s := range sets {
+		verdicts[i] = Verdict{Set: s}
+	}
+	slices.SortFunc(verdicts, func(a, b Verdict) int {
+		return cmp.Or(compareGroups(a.Set, b.Set), b.Stamp.Compare(a.Stamp), cmp.Compare(b.ID, a.ID))
+	})
+	for rest := verdicts; len(rest) > 0; {
+		n := 1
+		for n < len(rest) && compareGroups(rest[0].Set, rest[n].Set) == 0 {
+			n++
+		}
+		p.decide(rest[:n], now)
+		rest = rest[n:]
+	}
+	return verdicts
+}
+
+func compareGroups(a, b Set) int {
+	return cmp.Or(cmp.Compare(a.Destination, b.Destination), cmp.Compare(a.Device, b.Device),
+		cmp.Compare(a.Domain, b.Domain), cmp.Compare(a.Activity, b.Activity))
+}
+
+// decide gives the verdicts on one group, whose newest set comes first.
+func (p Policy) decide(group []Verdict, now time.Time) {
+	zone := p.Zone
+	if zone == nil {
+		zone = time.UTC
+	}
+	last := p.Last
+	periods := []*period{
+		{"daily", p.Daily, func(t time.Time) string { return t.Format(time.DateOnly) }, nil},
+		{"weekly", p.Weekly, func(t time.Time) string { year, week := t.ISOWeek(); return fmt.Sprintf("%d-W%02d", year, week) }, nil},
+		{"monthly", p.Monthly, func(t time.Time) string { return t.Format("2006-01") }, nil},
+	}
+	var newest time.Time
+	for i := range group {
+		v := &group[i]
+		if why := exempt(v.Set, now); why != "" {
+			v.Keep, v.Why = true, []string{why}
+			continue
+		}
+		first := newest.IsZero()
+		if first {
+			newest = v.Stamp
+		}
+		if last > 0 {
+			last--
+			v.Why = append(v.Why, "last")
+		}
+		local := v.Stamp.In(zone)
+		for _, r := range periods {
+			if name := r.of(local); r.keeps(name) {
+				v.Why = append(v.Why, r.name+" "+name)
+			}
+		}
+		if p.Within > 0 && newest.Sub(v.Stamp) <= p.Within {
+			v.Why = append(v.Why, "within")
+		}
+		if first && len(v.Why) == 0 {
+			v.Why = []string{whyNewest}
+		}
+		if v.Keep = len(v.Why) > 0; !v.Keep {
+			v.Why = []string{whyNoRule}
+		}
+	}
+}
+
+// exempt says why a set neither counts nor goes. Empty: it does both.
+func exempt(s Set, now time.Time) string {
+	switch {
+	case s.Foreign:
+		return whyForeign
+	case s.Gone:
+		return whyGone
+	case s.Bad != "":
+		return s.Bad
+	case s.Stamp.After(now):
+		return whyFuture
+	}
+	return ""
+}
+
+// period keeps one set of each of a number of days, weeks or months.
+type period struct {
+	name string
+	left int
+	of   func(local time.Time) string
+	// seen are the periods that have a set. A date can come twice, with
+	// another between: in some zones a clock went back over midnight.
+	seen []string
+}
+
+// keeps reports whether the set that comes next, of a period, is kept.
+func (r *period) keeps(name string) bool {
+	if r.left == 0 || slices.Contains(r.seen, name) {
+		return false
+	}
+	r.left--
+	r.seen = append(r.seen, name)
+	return true
+}
