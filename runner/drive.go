@@ -40,6 +40,9 @@ func (r *operation) drive(ctx context.Context, machine *lifecycle.Run, host *plu
 	if exec.Credentials, err = r.credentials(r.journal); err != nil {
 		return nil, &Error{ExitBug, err}
 	}
+	if exec.StateID, err = r.state.ID(); err != nil {
+		return nil, &Error{ExitBug, err}
+	}
 	sweeping := r.beginSweep(ctx, exec, machine, b.Record.Dir, first.Kind)
 	var dropping sync.WaitGroup // beside the machine: a large file takes its time
 	defer func() {

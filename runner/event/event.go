@@ -8,6 +8,7 @@ package event
 import (
 	"time"
 
+	"github.com/dprun/dprun/runner/backups"
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
 )
@@ -84,6 +85,10 @@ type Result struct {
 	Prepared    *Prepared              `json:"prepared,omitempty"`
 	Denial      *Denial                `json:"denial,omitempty"` // of a permit; nil: granted
 	Peers       []Peer                 `json:"peers,omitempty"`  // that were not seen in service
+	// Copy is what a stored manifest has made whole. The journal has a row for it,
+	// in the same transaction, instead of keeping it with the event: no machine
+	// looks at it.
+	Copy *backups.Copy `json:"-"`
 }
 
 // Denial is why something must not be quiesced. It does not pass by waiting.

@@ -58,6 +58,9 @@ func (x *Executor) checkDestination(ctx context.Context, j engine.Job) (*event.R
 			WithRemedy(`let the destination's user read what it stored, or set verify = "sent" for this destination`)
 	}
 	c.report, c.at = r, x.Clock.Now()
+	x.mu.Lock()
+	x.roots[j.Action.Destination] = r.Location
+	x.mu.Unlock()
 	return &event.Result{Destination: r}, nil
 }
 

@@ -77,6 +77,7 @@ type Options struct {
 	Run      string
 	PlanName string
 	Version  string // dprun's own
+	StateID  string // of the state directory
 	Dir      string // of the plan: where scripts run
 	Plan     Plan
 	Plugins  Plugins
@@ -101,6 +102,7 @@ type Executor struct {
 	targets map[string]*instance[sdk.Destination]
 	sets    map[string]string // destination and manifest path: the task that writes it
 	checks  map[string]*sharedCheck
+	roots   map[string]string // of destinations that were checked: how they name themselves
 	left    map[Leftover]bool
 	outputs map[string]json.RawMessage // replaced, never changed
 }
@@ -108,7 +110,7 @@ type Executor struct {
 // New returns an executor.
 func New(o Options) *Executor {
 	return &Executor{Options: o, sources: map[string]*instance[sdk.Source]{}, targets: map[string]*instance[sdk.Destination]{},
-		sets: map[string]string{}, checks: map[string]*sharedCheck{}, left: map[Leftover]bool{}}
+		sets: map[string]string{}, checks: map[string]*sharedCheck{}, roots: map[string]string{}, left: map[Leftover]bool{}}
 }
 
 // Limits of single requests. Phases are the machines'; a gateway may take a

@@ -9,6 +9,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
 
+	"github.com/dprun/dprun/runner/backups"
 	"github.com/dprun/dprun/runner/engine"
 	"github.com/dprun/dprun/runner/event"
 	"github.com/dprun/dprun/sdk"
@@ -19,20 +20,20 @@ const scriptLimit = 10 * time.Minute
 
 // ScriptContext is the JSON object that a script reads from standard input.
 type ScriptContext struct {
-	Version  int                `json:"version"` // of this form: 1
-	Hook     string             `json:"hook"`    // pre, post, plan_pre, plan_post
-	Run      string             `json:"run"`
-	Plan     string             `json:"plan"`
-	Task     string             `json:"task,omitempty"`
-	Activity string             `json:"activity,omitempty"`
-	Type     string             `json:"type,omitempty"`
-	Device   string             `json:"device,omitempty"`
-	Domain   string             `json:"domain,omitempty"` // ALL for the whole device
-	Stamp    string             `json:"stamp,omitempty"`
-	Status   string             `json:"status,omitempty"` // the outcome, for post-scripts
-	Message  string             `json:"message,omitempty"`
-	Files    []ManifestArtifact `json:"files,omitempty"`
-	Tasks    []ScriptTask       `json:"tasks,omitempty"` // for the plan's post-script
+	Version  int            `json:"version"` // of this form: 1
+	Hook     string         `json:"hook"`    // pre, post, plan_pre, plan_post
+	Run      string         `json:"run"`
+	Plan     string         `json:"plan"`
+	Task     string         `json:"task,omitempty"`
+	Activity string         `json:"activity,omitempty"`
+	Type     string         `json:"type,omitempty"`
+	Device   string         `json:"device,omitempty"`
+	Domain   string         `json:"domain,omitempty"` // ALL for the whole device
+	Stamp    string         `json:"stamp,omitempty"`
+	Status   string         `json:"status,omitempty"` // the outcome, for post-scripts
+	Message  string         `json:"message,omitempty"`
+	Files    []backups.File `json:"files,omitempty"`
+	Tasks    []ScriptTask   `json:"tasks,omitempty"` // for the plan's post-script
 }
 
 // ScriptTask is one ended task, for the plan's post-script.
@@ -103,7 +104,7 @@ func (x *Executor) scriptContext(j engine.Job) ScriptContext {
 	}
 	for _, cap := range j.Captured {
 		for _, a := range cap.Artifacts {
-			c.Files = append(c.Files, ManifestArtifact{File: a.File, Variant: cap.Variant, Size: a.Size, SHA256: a.SHA256})
+			c.Files = append(c.Files, backups.File{File: a.File, Variant: cap.Variant, Size: a.Size, SHA256: a.SHA256})
 		}
 	}
 	for _, s := range j.Results {

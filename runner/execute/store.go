@@ -2,13 +2,12 @@ package execute
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"path"
 	"slices"
 	"strings"
 
+	"github.com/dprun/dprun/runner/backups"
 	"github.com/dprun/dprun/runner/engine"
 	"github.com/dprun/dprun/runner/event"
 	"github.com/dprun/dprun/sdk"
@@ -111,50 +110,27 @@ func weaker(a, b sdk.Verify) sdk.Verify {
 	return a
 }
 
-// Manifest stands beside each set and is stored last: its presence means that
-// the set is whole. A destination can be read without the journal.
-type Manifest struct {
-	Version   int                `json:"version"` // of this form: 1
-	Dprun     string             `json:"dprun"`   // the version that wrote it
-	Run       string             `json:"run"`
-	Plan      string             `json:"plan"`
-	Task      string             `json:"task"`
-	Activity  string             `json:"activity"`
-	Type      string             `json:"type"` // of the activity
-	Device    string             `json:"device"`
-	Domain    string             `json:"domain,omitempty"`
-	Stamp     string             `json:"stamp"`
-	Facts     *sdk.Facts         `json:"facts,omitempty"`
-	Verified  sdk.Verify         `json:"verified"`  // how every copy was verified, as the destination reported
-	Durable   bool               `json:"durable"`   // the destination made every copy durable
-	ModeKept  bool               `json:"mode_kept"` // every copy has the file mode that it was to have
-	Artifacts []ManifestArtifact `json:"artifacts"`
-	Warnings  []string           `json:"warnings,omitempty"`
-	// Withheld names the files that the device has and does not give out: keys,
-	// certificates and secrets, which a restore needs from elsewhere.
-	Withheld []string `json:"withheld,omitempty"`
-}
-
-// ManifestArtifact is one file of the set.
-type ManifestArtifact struct {
-	File    string `json:"file"` // relative to the manifest's directory
-	Variant string `json:"variant"`
-	Size    int64  `json:"size"`   // bytes
-	SHA256  string `json:"sha256"` // lower-case hex
-}
-
-// ManifestSuffix ends the name of every manifest.
-const ManifestSuffix = ".dprun.json"
-
 func (x *Executor) manifest(ctx context.Context, j engine.Job) (*event.Result, error) {
 	d, verify, err := x.destination(ctx, j.Action.Destination)
 	if err != nil {
 		return nil, err
 	}
-	m := Manifest{Version: 1, Dprun: x.Version, Run: x.Run, Plan: x.PlanName, Task: j.Task.ID, Activity: j.Task.Activity.Name, Type: j.Task.Activity.Type,
-		Device: j.Task.Device, Domain: j.Task.Domain, Stamp: j.Prepared.Stamp, Facts: j.Facts, Verified: sdk.VerifyReadBack, Durable: true, ModeKept: true}
+	name := j.Prepared.Name + backups.Suffix
+	m := backups.Manifest{Version: 1, Dprun: x.Version, State: x.StateID, Path: path.Join(j.Prepared.Sets[j.Action.Destination], name), Run: x.Run, Plan: x.PlanName,
+		Task: j.Task.ID, Activity: j.Task.Activity.Name, Type: j.Task.Activity.Type, Device: j.Task.Device, Domain: j.Task.Domain, Stamp: j.Prepared.Stamp,
+		Durable: true, ModeKept: true}
+	if m.Set, err = backups.ID(m.Run, m.Task, m.Stamp); err != nil {
+		return nil, err
+	}
+	m.Captured, _ = backups.ParseStamp(m.Stamp) // ID has read it
+	if j.Facts != nil {
+		if m.Facts, err = json.Marshal(j.Facts); err != nil {
+			return nil, err
+		}
+	}
+	verified := sdk.VerifyReadBack
 	for _, r := range j.Stored {
-		m.Verified = weaker(m.Verified, r.Verified)
+		verified = weaker(verified, r.Verified)
 		m.Durable = m.Durable && r.Durable
 		m.ModeKept = m.ModeKept && r.ModeKept
 		m.Warnings = append(m.Warnings, r.Warnings...)
@@ -163,9 +139,10 @@ func (x *Executor) manifest(ctx context.Context, j engine.Job) (*event.Result, e
 		m.Warnings = append(m.Warnings, c.Warnings...)
 		m.Withheld = append(m.Withheld, c.Withheld...)
 		for _, a := range c.Artifacts {
-			m.Artifacts = append(m.Artifacts, ManifestArtifact{File: a.File, Variant: c.Variant, Size: a.Size, SHA256: a.SHA256})
+			m.Artifacts = append(m.Artifacts, backups.File{File: a.File, Variant: c.Variant, Size: a.Size, SHA256: a.SHA256})
 		}
 	}
+	m.Verified = string(verified)
 	slices.Sort(m.Withheld)
 	m.Withheld = slices.Compact(m.Withheld) // the saved and the running configuration mostly name the same
 	body, err := json.MarshalIndent(m, "", "  ")
@@ -173,18 +150,30 @@ func (x *Executor) manifest(ctx context.Context, j engine.Job) (*event.Result, e
 		return nil, err
 	}
 	body = append(body, '\n')
-	name := j.Prepared.Name + ManifestSuffix
 	// It is made again from the journal whenever it is needed: it lies in
 	// staging only for as long as it is stored.
 	file, done, err := x.Staging.Write(x.Run, j.Task.ID, body)
 	if err != nil {
 		return nil, stagingFailure(err)
 	}
-	sum := sha256.Sum256(body)
-	r, err := x.put(ctx, j, d, sdk.StoreRequest{Source: file, Path: name, Size: int64(len(body)), SHA256: hex.EncodeToString(sum[:]), Verify: verify}, func(int64) {})
+	c := m.Copy(body)
+	r, err := x.put(ctx, j, d, sdk.StoreRequest{Source: file, Path: name, Size: int64(len(body)), SHA256: c.SHA256, Verify: verify}, func(int64) {})
 	done(err == nil)
 	if err != nil {
 		return nil, err
 	}
-	return &event.Result{Store: r}, nil
+	c.Root, c.Destination, c.Stored = x.root(j.Action.Destination, r.Location, m.Path), j.Action.Destination, x.Clock.Now()
+	return &event.Result{Store: r, Copy: &c}, nil
+}
+
+// root is the destination as it names itself. Where this process has not checked
+// it, because a run is recovered, the name of a file tells.
+func (x *Executor) root(destination, location, file string) string {
+	x.mu.Lock()
+	root, known := x.roots[destination]
+	x.mu.Unlock()
+	if known {
+		return root
+	}
+	return strings.TrimSuffix(location, "/"+file)
 }

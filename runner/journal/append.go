@@ -37,7 +37,7 @@ const (
 )
 
 // hotStatements are prepared once.
-var hotStatements = []string{lastEntry, insertEntry, insertTask, insertBody, countTasks, enterRunCode, upsertObligation, payObligation, insertLog,
+var hotStatements = []string{lastEntry, insertEntry, insertTask, insertBody, countTasks, enterRunCode, upsertObligation, payObligation, insertLog, enterRoot, enterFacts, insertCopy,
 	begin, commit, rollback}
 
 // Append writes a batch of a run in one transaction. With an error, an
@@ -154,6 +154,13 @@ func writeFacts(t *transaction, run string, b Batch) error {
 	for _, s := range b.Scripts {
 		if err := s.write(t, run); err != nil {
 			return err
+		}
+	}
+	for _, e := range b.Events {
+		if e.Result != nil && e.Result.Copy != nil {
+			if err := writeCopy(t, *e.Result.Copy); err != nil {
+				return err
+			}
 		}
 	}
 	for _, d := range b.Devices {

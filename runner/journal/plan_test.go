@@ -18,7 +18,12 @@ func TestLookingBackDoesNotReadEverything(t *testing.T) {
 	some, _ := Filter{}.query(20)
 	next, _ := Filter{After: "R"}.query(20)
 	plan, _ := Filter{Plan: "nightly", After: "R"}.query(20)
+	sets, _ := CopyFilter{}.query()
+	older, _ := CopyFilter{After: "S"}.query()
+	set, _ := CopyFilter{Set: "S"}.query()
+	device, _ := CopyFilter{Device: "gw", Domain: "d"}.query()
 	for query, walks := range map[string]string{
+		sets: "c USING INDEX copies_set", older: "", set: "", device: "", selectSets: "", markCopy: "",
 		all: "runs USING INDEX runs_started", some: "runs USING INDEX runs_started", next: "", plan: "",
 		selectUnfinished: "runs USING INDEX runs_unfinished",
 		selectNewest:     "runs USING INDEX runs_started",

@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 )
 
@@ -158,6 +159,31 @@ func (s *State) GuardLog() string { return filepath.Join(s.root, "guard.log") }
 // that could not be removed yet.
 func (s *State) Leftovers() string { return filepath.Join(s.root, "leftovers") }
 
+// idSize is the length of the ID in bytes, as text.
+const idSize = 26
+
+// ID names this state directory and no other, whatever its path is. Manifests
+// hold it, so that a destination tells which sets come from here. It is made
+// where it is missing: whoever loses it owns none of the sets before.
+func (s *State) ID() (string, error) {
+	path := filepath.Join(s.root, "id")
+	body, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := makeOnce(path, []byte(rand.Text()+"\n")); err != nil && !errors.Is(err, fs.ErrExist) {
+			return "", fmt.Errorf("make the ID of the state directory: %w", err)
+		}
+		body, err = os.ReadFile(path)
+	}
+	id := strings.TrimSuffix(string(body), "\n")
+	if err == nil && (len(id) != idSize || strings.Trim(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") != "") {
+		err = fmt.Errorf("%s does not hold an ID; bring it back from a backup, or remove it: then a new one is made, and the sets stored before are another's", path)
+	}
+	if err != nil {
+		return "", fmt.Errorf("read the ID of the state directory: %w", err)
+	}
+	return id, nil
+}
+
 // keySize is the length of the key in bytes.
 const keySize = 32
 
@@ -181,16 +207,21 @@ func (s *State) Key() ([]byte, error) {
 	return key, nil
 }
 
-// makeKey makes a key that is whole as soon as it is there.
+// makeKey makes a key.
 func makeKey(path string) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".key-")
+	key := make([]byte, keySize)
+	_, _ = rand.Read(key) // never fails
+	return makeOnce(path, key)
+}
+
+// makeOnce makes a file that is whole as soon as it is there.
+func makeOnce(path string, body []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".new-")
 	if err != nil {
 		return err
 	}
 	defer os.Remove(f.Name())
-	key := make([]byte, keySize)
-	_, _ = rand.Read(key) // never fails
-	_, err = f.Write(key)
+	_, err = f.Write(body)
 	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/dprun/dprun/runner/execute"
+	"github.com/dprun/dprun/runner/backups"
 	"github.com/dprun/dprun/testfixtures/dpsim"
 )
 
@@ -29,7 +29,7 @@ func TestASecureBackupIsNamedWithAllItsFiles(t *testing.T) {
 			want = append(want, filepath.Join(root, f))
 			continue
 		}
-		var m execute.Manifest
+		var m backups.Manifest
 		b, err := os.ReadFile(filepath.Join(root, f))
 		if err == nil {
 			err = json.Unmarshal(b, &m)

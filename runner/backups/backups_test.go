@@ -1,0 +1,130 @@
+package backups
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/dprun/dprun/testfixtures/need"
+)
+
+const at = "gw/d-export-2026-11-23-12-00-00-123.dprun.json"
+
+// manifest is a good one.
+func manifest() Manifest {
+	m := Manifest{Version: 1, Dprun: "1.0", State: "ABC", Path: at, Run: "01JRUN", Plan: "nightly", Task: "export/gw/d", Activity: "export", Type: "domain_export", Device: "gw", Domain: "d",
+		Stamp: "2026-11-23-12-00-00-123", Facts: json.RawMessage(`{"identity":"0000"}`), Verified: "read_back", Durable: true, ModeKept: true, Withheld: []string{"cert:///k.pem"},
+		Artifacts: []File{{"d.zip", "persisted", 12, strings.Repeat("ab", 32)}, {"more/e.zip", "running", 30, strings.Repeat("cd", 32)}}}
+	m.Set, _ = ID(m.Run, m.Task, m.Stamp)
+	m.Captured, _ = ParseStamp(m.Stamp)
+	return m
+}
+
+// TestASetIsTheSameWhereverItIsComputed: the ID is part of the form of manifests.
+func TestASetIsTheSameWhereverItIsComputed(t *testing.T) {
+	t.Parallel()
+	if got := need.Value(ID("01JRUN", "export/gw/d", "2026-11-23-12-00-00-123"))(t); got != "01M844DZKVNV9R2BQSNGZR3C76" {
+		t.Errorf("the set is %s", got)
+	}
+	for run, task := range map[string]string{"01JRUN": "export/gw/e", "01JRUM": "export/gw/d"} {
+		if other := need.Value(ID(run, task, "2026-11-23-12-00-00-123"))(t); other == manifest().Set || other[:10] != manifest().Set[:10] {
+			t.Errorf("the set of task %s of run %s is %s", task, run, other)
+		}
+	}
+	noon := time.Date(2026, 11, 23, 12, 0, 0, 123999999, time.UTC)
+	if first, next := FirstID(noon), FirstID(noon.Add(time.Millisecond)); first > manifest().Set || next < manifest().Set {
+		t.Errorf("%s is not between %s and %s", manifest().Set, first, next)
+	}
+	for _, stamp := range []string{"", "2026-11-23", "2026-11-23-12-00-00-1234", "2026-11-23-12-00-00-+12", "2026-13-23-12-00-00-123", "1969-11-23-12-00-00-123"} {
+		if id, err := ID("r", "t", stamp); err == nil {
+			t.Errorf("the stamp %q makes set %s", stamp, id)
+		}
+	}
+}
+
+// TestAManifestComesBackWhole: and one of an older version, which has no ID, time
+// and path of its own, is the same set.
+func TestAManifestComesBackWhole(t *testing.T) {
+	t.Parallel()
+	want := manifest()
+	old := want
+	old.Set, old.Path, old.State, old.Captured = "", "", "", time.Time{}
+	for _, m := range []Manifest{want, old} {
+		body := need.Value(json.Marshal(m))(t)
+		got := need.Value(ParseManifest(body, at))(t)
+		want.State = m.State
+		if diff := cmp.Diff(&want, got); diff != "" {
+			t.Error(diff)
+		}
+		c := got.Copy(body)
+		if c.Bytes != 42 || c.Identity != "0000" || len(c.SHA256) != 64 || c.Set != want.Set || c.State != Whole {
+			t.Errorf("the copy is %+v", c)
+		}
+	}
+}
+
+// TestAManifestThatCannotBeIsRefused: what is found at a destination may have
+// been written by anybody.
+func TestAManifestThatCannotBeIsRefused(t *testing.T) {
+	t.Parallel()
+	for what, change := range map[string]func(*Manifest){
+		"no version": func(m *Manifest) { m.Version = 0 }, "newer": func(m *Manifest) { m.Version = 2 },
+		"another place": func(m *Manifest) { m.Path = "other/" + at }, "another set": func(m *Manifest) { m.Set = FirstID(time.Now()) },
+		"another time": func(m *Manifest) { m.Captured = m.Captured.Add(time.Second) }, "another stamp": func(m *Manifest) { m.Stamp = "2027-11-23-12-00-00-123" },
+		"no stamp": func(m *Manifest) { m.Stamp, m.Set, m.Captured = "", "", time.Time{} },
+		"no run":   func(m *Manifest) { m.Run, m.Set = "", "" }, "no task": func(m *Manifest) { m.Task, m.Set = "", "" }, "no device": func(m *Manifest) { m.Device = "" },
+		"an escape sequence": func(m *Manifest) { m.Domain = "\x1b[2J" }, "an escape sequence in what is withheld": func(m *Manifest) { m.Withheld = []string{"\u009b2J"} },
+		"a very long name": func(m *Manifest) { m.Domain = strings.Repeat("d", maxText+1) },
+		"not verified":     func(m *Manifest) { m.Verified = "" },
+		"no files":         func(m *Manifest) { m.Artifacts = nil },
+		"a file twice":     func(m *Manifest) { m.Artifacts[1].File = m.Artifacts[0].File },
+		"a file above":     func(m *Manifest) { m.Artifacts[0].File = "../d.zip" }, "a file above, in between": func(m *Manifest) { m.Artifacts[0].File = "a/../../d.zip" },
+		"an absolute file": func(m *Manifest) { m.Artifacts[0].File = "/etc/passwd" }, "a file without a name": func(m *Manifest) { m.Artifacts[0].File = "" },
+		"a directory": func(m *Manifest) { m.Artifacts[0].File = "d/" }, "a Windows path": func(m *Manifest) { m.Artifacts[0].File = `..\d` },
+		"a manifest as a file": func(m *Manifest) { m.Artifacts[0].File = "other.dprun.json" },
+		"a negative size":      func(m *Manifest) { m.Artifacts[0].Size = -1 }, "a huge size": func(m *Manifest) { m.Artifacts[0].Size = maxSize + 1 },
+		"a huge sum": func(m *Manifest) { m.Artifacts[0].Size = maxSize }, "no hash": func(m *Manifest) { m.Artifacts[0].SHA256 = "" },
+		"a short hash": func(m *Manifest) { m.Artifacts[0].SHA256 = "abcd" }, "an upper-case hash": func(m *Manifest) { m.Artifacts[0].SHA256 = strings.Repeat("AB", 32) },
+	} {
+		m := manifest()
+		change(&m)
+		if _, err := ParseManifest(need.Value(json.Marshal(m))(t), at); err == nil {
+			t.Errorf("%s: it is taken", what)
+		}
+	}
+	good := string(need.Value(json.Marshal(manifest()))(t))
+	for what, body := range map[string]string{"empty": "", "cut": good[:len(good)/2], "twice": good + good, "text": "no", "too long": good + strings.Repeat(" ", MaxManifest)} {
+		if _, err := ParseManifest([]byte(body), at); err == nil {
+			t.Errorf("%s: it is taken", what)
+		}
+	}
+	above := manifest()
+	above.Path = "../" + at
+	if _, err := ParseManifest(need.Value(json.Marshal(above))(t), above.Path); err == nil {
+		t.Error("a manifest above the destination is taken")
+	}
+}
+
+// FuzzParseManifest: whatever is taken stays below its directory, and is taken
+// again as it is written.
+func FuzzParseManifest(f *testing.F) {
+	f.Add(need.Value(json.Marshal(manifest()))(f), at)
+	f.Fuzz(func(t *testing.T, body []byte, at string) {
+		m, err := ParseManifest(body, at)
+		if err != nil {
+			return
+		}
+		for _, p := range append([]File{{File: m.Path}}, m.Artifacts...) {
+			if strings.HasPrefix(p.File, "/") || strings.Contains("/"+p.File+"/", "/../") {
+				t.Errorf("%q is taken", p.File)
+			}
+		}
+		again, err := ParseManifest(need.Value(json.Marshal(m))(t), at)
+		if err != nil || again.Set != m.Set {
+			t.Errorf("written again it is refused: %v", err)
+		}
+	})
+}

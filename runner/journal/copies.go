@@ -1,0 +1,227 @@
+package journal
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"strings"
+	"time"
+
+	"github.com/dprun/dprun/runner/backups"
+)
+
+// copies hold a row for each set at each destination. They outlive their runs.
+// What many rows share, the destination's own name and the facts of a device in
+// a run, stands in a table of its own.
+const copies = `
+CREATE TABLE roots (n INTEGER PRIMARY KEY, root TEXT NOT NULL UNIQUE);
+CREATE TABLE facts (n INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, facts TEXT NOT NULL);
+CREATE TABLE copies (
+  k INTEGER PRIMARY KEY, id TEXT NOT NULL, root INTEGER NOT NULL, destination TEXT NOT NULL, plan TEXT NOT NULL, path TEXT NOT NULL, digest BLOB NOT NULL,
+  run TEXT NOT NULL, task TEXT NOT NULL, device TEXT NOT NULL, identity TEXT NOT NULL, domain TEXT NOT NULL, activity TEXT NOT NULL, type TEXT NOT NULL,
+  stamp TEXT NOT NULL, bytes INTEGER NOT NULL, files TEXT NOT NULL, facts INTEGER NOT NULL, verified TEXT NOT NULL, durable INTEGER NOT NULL,
+  origin TEXT NOT NULL, imported INTEGER NOT NULL, state TEXT NOT NULL, stored INTEGER NOT NULL, checked INTEGER NOT NULL);
+CREATE UNIQUE INDEX copies_set ON copies (id, root);
+CREATE INDEX copies_device ON copies (device, domain, id);
+`
+
+const (
+	enterRoot  = "INSERT INTO roots (root) VALUES (?) ON CONFLICT DO NOTHING"
+	enterFacts = "INSERT INTO facts (digest, facts) VALUES (?,?) ON CONFLICT DO NOTHING"
+	insertCopy = `INSERT INTO copies (id, root, destination, plan, path, digest, run, task, device, identity, domain, activity, type, stamp, bytes, files, facts, verified, durable,
+		origin, imported, state, stored, checked)
+		VALUES (?1,(SELECT n FROM roots WHERE root = ?2),?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,coalesce((SELECT n FROM facts WHERE digest = ?17),0),?18,?19,?20,?21,?22,?23,?24)
+		ON CONFLICT (id, root) DO UPDATE SET destination = ?3, plan = ?4, path = ?5, digest = ?6, run = ?7, task = ?8, device = ?9, identity = ?10, domain = ?11, activity = ?12,
+		type = ?13, stamp = ?14, bytes = ?15, files = ?16, facts = excluded.facts, verified = ?18, durable = ?19, origin = ?20, imported = ?21, state = ?22, stored = ?23, checked = ?24`
+	copyColumns = `c.id, r.root, c.destination, c.plan, c.path, c.digest, c.run, c.task, c.device, c.identity, c.domain, c.activity, c.type, c.stamp, c.bytes, c.files,
+		f.facts, c.verified, c.durable, c.origin, c.imported, c.state, c.stored, c.checked`
+	selectCopies = "SELECT " + copyColumns + " FROM copies c CROSS JOIN roots r ON r.n = c.root LEFT JOIN facts f ON f.n = c.facts WHERE "
+	markCopy     = "UPDATE copies SET state = ?, checked = ? WHERE id = ? AND root = (SELECT n FROM roots WHERE root = ?)"
+)
+
+// copyBody is what is only shown of a copy.
+type copyBody struct {
+	Files    []backups.File `json:"f"`
+	Withheld []string       `json:"k,omitempty"`
+	Warnings []string       `json:"w,omitempty"`
+}
+
+// writeCopy enters a copy, in place of what was known of it.
+func writeCopy(t *transaction, c backups.Copy) error {
+	fail := func(err error) error { return fmt.Errorf("set %s at %s: %w", c.Set, c.Root, err) }
+	body, err := json.Marshal(copyBody{c.Files, c.Withheld, c.Warnings})
+	if err != nil {
+		return fail(err)
+	}
+	digest, err := hex.DecodeString(c.SHA256)
+	if err != nil {
+		return fail(err)
+	}
+	if _, err := t.exec(enterRoot, c.Root); err != nil {
+		return fail(err)
+	}
+	var facts []byte
+	if len(c.Facts) > 0 {
+		sum := sha256.Sum256(c.Facts)
+		facts = sum[:16]
+		if _, err := t.exec(enterFacts, facts, string(c.Facts)); err != nil {
+			return fail(err)
+		}
+	}
+	_, err = t.exec(insertCopy, c.Set, c.Root, c.Destination, c.Plan, c.Path, digest, c.Run, c.Task, c.Device, c.Identity, c.Domain, c.Activity, c.Type, c.Stamp,
+		c.Bytes, string(body), facts, c.Verified, c.Durable, c.StateID, c.Imported, string(c.State), stamp(c.Stored), stamp(c.Checked))
+	if err != nil {
+		return fail(err)
+	}
+	return nil
+}
+
+func scanCopy(s scanner) (c backups.Copy, err error) {
+	var digest, body, facts []byte
+	if err := s.Scan(&c.Set, &c.Root, &c.Destination, &c.Plan, &c.Path, &digest, &c.Run, &c.Task, &c.Device, &c.Identity, &c.Domain, &c.Activity, &c.Type, &c.Stamp, &c.Bytes,
+		&body, &facts, &c.Verified, &c.Durable, &c.StateID, &c.Imported, &c.State, moment{&c.Stored}, moment{&c.Checked}); err != nil {
+		return c, err
+	}
+	var b copyBody
+	if err := json.Unmarshal(body, &b); err != nil {
+		return c, fmt.Errorf("the files of set %s: %w", c.Set, err)
+	}
+	c.SHA256, c.Facts, c.Files, c.Withheld, c.Warnings = hex.EncodeToString(digest), orNil(facts), b.Files, b.Withheld, b.Warnings
+	c.Captured, err = backups.ParseStamp(c.Stamp)
+	return c, err
+}
+
+// CopyFilter narrows a list of copies; what is empty does not.
+type CopyFilter struct {
+	Set    string    // this set only
+	After  string    // sets that are older than this one, which is the cursor of a list
+	Before time.Time // captured before it, to the millisecond
+	Device string
+	Domain string // with Device or without
+	Plan   string
+	Root   string
+	State  backups.State
+}
+
+func (f CopyFilter) query() (query string, args []any) {
+	query = selectCopies + "true"
+	add := func(on bool, condition string, arg any) {
+		if on {
+			query += " AND " + condition
+			args = append(args, arg)
+		}
+	}
+	add(f.Set != "", "c.id = ?", f.Set)
+	add(f.After != "", "c.id < ?", f.After)
+	add(!f.Before.IsZero(), "c.id < ?", backups.FirstID(f.Before))
+	add(f.Device != "", "c.device = ?", f.Device)
+	add(f.Domain != "", "c.domain = ?", f.Domain)
+	add(f.Plan != "", "c.plan = ?", f.Plan)
+	add(f.Root != "", "r.root = ?", f.Root)
+	add(f.State != "", "c.state = ?", string(f.State))
+	return query + " ORDER BY c.id DESC, r.root", args
+}
+
+// Copies are what is known of copies: the newest set first, the copies of one
+// set after each other, by destination. An error ends it; breaking the loop is
+// fine. A loop that is slow keeps the journal's log from being tidied up.
+func (j *Journal) Copies(ctx context.Context, f CopyFilter) iter.Seq2[backups.Copy, error] {
+	return func(yield func(backups.Copy, error) bool) {
+		const doing = "list the copies of backups"
+		query, args := f.query()
+		rows, err := j.reader.QueryContext(ctx, query, args...)
+		if err != nil {
+			yield(backups.Copy{}, explain(doing, j.path, err))
+			return
+		}
+		defer rows.Close()
+		for rows.Next() {
+			c, err := scanCopy(rows)
+			if err != nil {
+				yield(backups.Copy{}, explain(doing, j.path, err))
+				return
+			}
+			if !yield(c, nil) {
+				return
+			}
+		}
+		if err := rows.Err(); err != nil {
+			yield(backups.Copy{}, explain(doing, j.path, err))
+		}
+	}
+}
+
+const selectSets = "SELECT DISTINCT id FROM copies WHERE id >= ?1 AND id < ?1 || char(1114111) ORDER BY id LIMIT 2"
+
+// Set finds a set by its ID, or by a beginning of it that no other set shares.
+// It returns ErrNotFound or ErrAmbiguous.
+func (j *Journal) Set(ctx context.Context, ref string) (string, error) {
+	doing := fmt.Sprintf("find set %q", ref)
+	ref = strings.ToUpper(ref)
+	var found []string
+	var err error
+	if ref != "" {
+		found, err = list(ctx, j, doing, func(s scanner) (id string, err error) { return id, s.Scan(&id) }, selectSets, ref)
+	}
+	switch {
+	case err != nil:
+		return "", err
+	case len(found) == 0:
+		return "", fmt.Errorf("%s: %w; list the sets with `dprun backups list`", doing, ErrNotFound)
+	case len(found) == 2 && found[0] != ref:
+		return "", fmt.Errorf("%s: %w: %s and %s begin so; give more of it", doing, ErrAmbiguous, found[0], found[1])
+	}
+	return found[0], nil
+}
+
+// CopyMark is what was found of a copy, or done to it.
+type CopyMark struct {
+	Set, Root string
+	State     backups.State
+	At        time.Time
+}
+
+// MarkCopies enters what was found of copies, in one transaction. It returns
+// ErrNotFound for a copy that the journal does not know; then nothing is entered.
+func (j *Journal) MarkCopies(ctx context.Context, marks ...CopyMark) error {
+	return j.write(ctx, "enter what was found of backups", func(t *transaction) error {
+		for _, m := range marks {
+			res, err := t.exec(markCopy, string(m.State), stamp(m.At), m.Set, m.Root)
+			if err := touched(res, err, "a copy of set "+m.Set+" at "+m.Root); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Import enters a copy that was found at a destination, and reports whether it
+// was not known before. What the journal knows from a run of its own stays, and
+// so does what is known already.
+func (j *Journal) Import(ctx context.Context, found ...backups.Copy) (entered int, err error) {
+	err = j.write(ctx, "enter the backups of a destination", func(t *transaction) error {
+		entered = 0
+		for _, c := range found {
+			var known int
+			err := t.row("SELECT 1 FROM copies WHERE id = ? AND root = (SELECT n FROM roots WHERE root = ?)", c.Set, c.Root).Scan(&known)
+			if err == nil {
+				continue
+			}
+			if !errors.Is(err, sql.ErrNoRows) {
+				return err
+			}
+			c.Imported = true
+			if err := writeCopy(t, c); err != nil {
+				return err
+			}
+			entered++
+		}
+		return nil
+	})
+	return entered, err
+}
