@@ -4,7 +4,9 @@ import (
 	"context"
 	"os"
 	"slices"
+	"strings"
 
+	"github.com/dprun/dprun/runner/backups"
 	"github.com/dprun/dprun/runner/journal"
 )
 
@@ -37,6 +39,19 @@ func CompleteTasks(ctx context.Context, q CompleteRequest) []string {
 		tasks, _ := j.Tasks(ctx, r.ID)
 		for _, t := range tasks {
 			names = append(names, t.ID)
+		}
+		return names
+	})
+}
+
+// CompleteSets are the newest sets, each with what describes it after a tab.
+func CompleteSets(ctx context.Context, q CompleteRequest) []string {
+	return q.read(func(j *journal.Journal) (names []string) {
+		for s, err := range backups.Sets(j.Copies(ctx, journal.CopyFilter{})) {
+			if err != nil || len(names) == q.Limit {
+				break
+			}
+			names = append(names, s[0].Set+"\t"+strings.TrimSpace(s[0].Device+" "+s[0].Domain)+" "+s[0].Captured.Format("2006-01-02 15:04"))
 		}
 		return names
 	})

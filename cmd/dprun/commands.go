@@ -21,6 +21,7 @@ func (a *app) commands() []*cobra.Command {
 		{"guard", a.guardCommand},
 		{"hold", a.holdCommand},
 		{"runs", a.runsCommand},
+		{"backups", a.backupsCommand},
 		{"sweep", a.sweepCommand},
 		{"verify", a.verifyCommand},
 		{"graph", a.graphCommand},

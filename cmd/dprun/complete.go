@@ -121,6 +121,16 @@ func (a *app) runNames(tasks bool) completion {
 	})
 }
 
+// setNames completes a set.
+func (a *app) setNames() completion {
+	return a.recorded(func(ctx context.Context, q runner.CompleteRequest, args []string) []string {
+		if len(args) > 0 {
+			return nil
+		}
+		return runner.CompleteSets(ctx, q)
+	})
+}
+
 // owing completes the devices and runs that something is owed to.
 func (a *app) owing() completion {
 	return a.recorded(func(ctx context.Context, q runner.CompleteRequest, _ []string) []string {

@@ -16,7 +16,7 @@ const at = "gw/d-export-2026-11-23-12-00-00-123.dprun.json"
 // manifest is a good one.
 func manifest() Manifest {
 	m := Manifest{Version: 1, Dprun: "1.0", State: "ABC", Path: at, Run: "01JRUN", Plan: "nightly", Task: "export/gw/d", Activity: "export", Type: "domain_export", Device: "gw", Domain: "d",
-		Stamp: "2026-11-23-12-00-00-123", Facts: json.RawMessage(`{"identity":"0000"}`), Verified: "read_back", Durable: true, ModeKept: true, Withheld: []string{"cert:///k.pem"},
+		Stamp: "2026-11-23-12-00-00-123", Facts: json.RawMessage(`{"identity":"0000"}`), Verified: "read_back", Durable: true, ModeKept: true, Withheld: []string{"cert:///k\x1b.pem"}, Warnings: []string{"two\nlines"},
 		Artifacts: []File{{"d.zip", "persisted", 12, strings.Repeat("ab", 32)}, {"more/e.zip", "running", 30, strings.Repeat("cd", 32)}}}
 	m.Set, _ = ID(m.Run, m.Task, m.Stamp)
 	m.Captured, _ = ParseStamp(m.Stamp)
@@ -76,7 +76,7 @@ func TestAManifestThatCannotBeIsRefused(t *testing.T) {
 		"another time": func(m *Manifest) { m.Captured = m.Captured.Add(time.Second) }, "another stamp": func(m *Manifest) { m.Stamp = "2027-11-23-12-00-00-123" },
 		"no stamp": func(m *Manifest) { m.Stamp, m.Set, m.Captured = "", "", time.Time{} },
 		"no run":   func(m *Manifest) { m.Run, m.Set = "", "" }, "no task": func(m *Manifest) { m.Task, m.Set = "", "" }, "no device": func(m *Manifest) { m.Device = "" },
-		"an escape sequence": func(m *Manifest) { m.Domain = "\x1b[2J" }, "an escape sequence in what is withheld": func(m *Manifest) { m.Withheld = []string{"\u009b2J"} },
+		"an escape sequence": func(m *Manifest) { m.Domain = "\x1b[2J" }, "text that turns around": func(m *Manifest) { m.Device = "a\u202eb" },
 		"a very long name": func(m *Manifest) { m.Domain = strings.Repeat("d", maxText+1) },
 		"not verified":     func(m *Manifest) { m.Verified = "" },
 		"no files":         func(m *Manifest) { m.Artifacts = nil },

@@ -11,8 +11,9 @@ import (
 	"path"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
+
+	"github.com/dprun/dprun/sdk/schema"
 )
 
 // Suffix ends the name of every manifest.
@@ -136,8 +137,9 @@ func (m *Manifest) names() error {
 			return fmt.Errorf("it names no %s", what)
 		}
 	}
-	texts := []string{m.Dprun, m.State, m.Run, m.Plan, m.Task, m.Activity, m.Type, m.Device, m.Domain}
-	for _, t := range append(append(texts, m.Withheld...), m.Warnings...) {
+	// What a device or a server has said, which is what is withheld and the warnings,
+	// may hold anything: it is only shown.
+	for _, t := range []string{m.Dprun, m.State, m.Run, m.Plan, m.Task, m.Activity, m.Type, m.Device, m.Domain} {
 		if err := plain(t); err != nil {
 			return fmt.Errorf("%q %w", shorten(t), err)
 		}
@@ -217,8 +219,8 @@ func plain(text string) error {
 		return fmt.Errorf("is longer than %d bytes", maxText)
 	case !utf8.ValidString(text):
 		return errors.New("is not UTF-8")
-	case strings.ContainsFunc(text, unicode.IsControl):
-		return errors.New("has control characters")
+	case strings.ContainsFunc(text, schema.Steers):
+		return errors.New("has characters that steer a terminal")
 	}
 	return nil
 }

@@ -26,7 +26,6 @@ func Rows() []Row {
 		{0, "runner/clock", "time as a parameter", nil},
 		{0, "runner/redact", "takes secrets out of texts", nil},
 		{0, "runner/status", "the catalogue of status codes: names, classes, meaning, what to do", nil},
-		{0, "runner/backups", "what is stored: sets, their copies, and their manifests, read without trust", nil},
 		{0, "runner/state", "the state directory", nil},
 		{0, "runner/retention", "which backups are kept: a policy and sets in, a verdict on each out", nil},
 		{0, "runner/skeleton", "the files of a plugin to begin with", nil},
@@ -36,6 +35,7 @@ func Rows() []Row {
 		{1, "sdk/internal/wire", "messages to structs and back", []string{"sdk/failure", "sdk/proto/dprun/plugin/v1", "sdk/schema"}},
 		{1, "plan/inventory", "device lists in CSV, YAML, JSON", []string{"plan/diag"}},
 		{0, "runner/mirror", "plugins as they lie in a directory to install from, and installing them", nil},
+		{1, "runner/backups", "what is stored: sets, their copies, and their manifests, read without trust", []string{"sdk/schema"}},
 		{1, "runner/lock", "locks between processes", []string{"sdk/failure"}},
 		{1, "runner/secret", "reads secrets", []string{"plan/secret", "runner/redact"}},
 		{2, "sdk", "what a plugin author imports; `schema` and `failure` are leaves without gRPC", []string{"sdk/failure", "sdk/internal/offspring", "sdk/internal/wire", "sdk/proto/dprun/plugin/v1", "sdk/schema"}},
@@ -63,7 +63,7 @@ func Rows() []Row {
 		{7, "runner/record", "what a run is written down as, and read back from: the run, sealed; what each obligation needs; the history", []string{"plan", "plan/diag", "runner/engine", "runner/event", "runner/execute", "runner/journal", "runner/lifecycle", "runner/pending", "runner/redact", "runner/secret", "runner/status", "sdk", "sdk/failure"}},
 		{8, "runner/settle", "brings back what is owed, from the pending files alone: who is at it, gateways, scripts", []string{"runner/clock", "runner/engine", "runner/event", "runner/execute", "runner/journal", "runner/lifecycle", "runner/lock", "runner/pending", "runner/pluginhost", "runner/record", "runner/redact", "runner/status", "sdk", "sdk/failure"}},
 		{8, "runner/permit", "what is allowed over all runs: the right to quiesce, the use of a credential", []string{"runner/clock", "runner/event", "runner/execute", "runner/journal", "runner/pending", "runner/record", "sdk/failure", "sdk/schema"}},
-		{9, "runner", "the use cases (init, validate, format, preview, apply, recover, guard, acknowledge, owed, runs, prune, sweep, graph, verify, explain, check, test and skeleton of a plugin): a request in, a report out", []string{"plan", "plan/diag", "plan/pattern", "plan/window", "plugins/datapower/archive", "runner/clock", "runner/engine", "runner/event", "runner/execute", "runner/graph", "runner/journal", "runner/lifecycle", "runner/lock", "runner/mirror", "runner/pending", "runner/permit", "runner/pluginhost", "runner/record", "runner/redact", "runner/report", "runner/secret", "runner/settle", "runner/skeleton", "runner/staging", "runner/state", "runner/status", "sdk", "sdk/conformance", "sdk/failure", "sdk/schema"}},
+		{9, "runner", "the use cases (init, validate, format, preview, apply, recover, guard, acknowledge, owed, runs, prune, backups, sweep, graph, verify, explain, check, test and skeleton of a plugin): a request in, a report out", []string{"plan", "plan/diag", "plan/pattern", "plan/window", "plugins/datapower/archive", "runner/backups", "runner/clock", "runner/engine", "runner/event", "runner/execute", "runner/graph", "runner/journal", "runner/lifecycle", "runner/lock", "runner/mirror", "runner/pending", "runner/permit", "runner/pluginhost", "runner/record", "runner/redact", "runner/report", "runner/secret", "runner/settle", "runner/skeleton", "runner/staging", "runner/state", "runner/status", "sdk", "sdk/conformance", "sdk/failure", "sdk/schema"}},
 		{10, "cmd/dprun", "the command line: flags in, one use case, its report handed to a view", []string{"cmd/dprun/view", "plan", "plan/diag", "plugins/datapower", "plugins/exec", "plugins/file", "plugins/nfs", "plugins/sftp", "runner", "runner/report", "sdk", "sdk/schema"}},
 	}
 }

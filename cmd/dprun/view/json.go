@@ -196,6 +196,19 @@ func (j *JSON) Logs(logs []event.Log) {
 	}
 }
 
+// Backups implements [View].
+func (j *JSON) Backups(sets []report.Backup) {
+	for _, s := range sets {
+		line(j, "backup", s)
+	}
+}
+
+// Backup implements [View].
+func (j *JSON) Backup(b report.BackupDetail) { line(j, "backup_detail", b) }
+
+// Imported implements [View].
+func (j *JSON) Imported(i report.Imported) { line(j, "imported", i) }
+
 // Swept implements [View].
 func (j *JSON) Swept(s report.Swept) { line(j, "swept", s) }
 

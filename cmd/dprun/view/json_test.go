@@ -58,6 +58,9 @@ func TestEveryResultIsValidJSONWithAType(t *testing.T) {
 	j.Runs([]report.Run{{}})
 	j.RunDetail(report.RunDetail{Run: report.Run{ID: "x"}, Details: tasks(report.Task{})})
 	j.Logs([]event.Log{{}})
+	j.Backups([]report.Backup{{}})
+	j.Backup(report.BackupDetail{})
+	j.Imported(report.Imported{})
 	j.Pruned(report.Pruned{})
 	j.Swept(report.Swept{Destination: "d", Removed: []string{}})
 	j.Archive(report.Archive{Report: &archive.Report{}})
@@ -79,7 +82,7 @@ func TestEveryResultIsValidJSONWithAType(t *testing.T) {
 		}
 		types = append(types, o.Type)
 	}
-	want := []string{"version", "validation", "format", "preview", "graph", "acknowledged", "run", "run", "task_detail", "log", "pruned", "swept", "archive", "code", "plugin", "plugin_schema", "new_plugin", "plugin_rule", "plugin_test"}
+	want := []string{"version", "validation", "format", "preview", "graph", "acknowledged", "run", "run", "task_detail", "log", "backup", "backup_detail", "imported", "pruned", "swept", "archive", "code", "plugin", "plugin_schema", "new_plugin", "plugin_rule", "plugin_test"}
 	if d := cmp.Diff(want, types); d != "" {
 		t.Errorf("types (-want +got):\n%s", d)
 	}

@@ -52,6 +52,12 @@ type View interface {
 	RunDetail(report.RunDetail)
 	// Logs are lines of output kept of a run.
 	Logs([]event.Log)
+	// Backups lists sets.
+	Backups([]report.Backup)
+	// Backup is one set with everything that is known of it.
+	Backup(report.BackupDetail)
+	// Imported says which sets were found at one destination.
+	Imported(report.Imported)
 	// Pruned says what was removed.
 	Pruned(report.Pruned)
 	// Swept says what was removed at one destination.

@@ -424,6 +424,12 @@ func TestTextFromOutsideCannotSteerTheTerminal(t *testing.T) {
 		History: []event.Status{{Code: evil, Message: evil, Causes: []event.Cause{{Code: evil, Message: evil}}, Warnings: []string{evil}}}}),
 		Staged: []report.Staged{{Run: evil, Task: evil, Path: evil}}})
 	h.Logs([]event.Log{{Task: evil, Stream: evil, Text: evil}})
+	set := report.Backup{Set: evil, Plan: evil, Run: evil, Task: evil, Activity: evil, ActivityType: evil, Device: evil, Domain: evil, Origin: evil,
+		Copies: []report.BackupCopy{{Destination: evil, Root: evil, Path: evil, State: evil, Verified: evil}, {State: "whole", Destination: evil}}}
+	h.Backups([]report.Backup{set})
+	h.Backup(report.BackupDetail{Backup: set, Identity: evil, StateID: evil, SHA256: evil, Files: []report.BackupFile{{File: evil, Variant: evil, SHA256: evil}},
+		Withheld: []string{evil}, Warnings: []string{evil}, Facts: need.Value(json.Marshal(map[string]string{"firmware": evil, "model": evil}))(t)})
+	h.Imported(report.Imported{Destination: evil, Root: evil, Refused: []report.RefusedManifest{{Path: evil, Why: evil}}, Error: evil})
 	h.Pruned(report.Pruned{Runs: []string{evil}, Kept: []report.KeptRun{{Run: evil}}, Staged: []report.Staged{{Task: evil}}})
 	h.Archive(report.Archive{File: evil, Error: evil, Report: &archive.Report{Domains: []string{evil}, Made: evil, Device: archive.Device{Name: evil}, Findings: []archive.Finding{{Entry: evil, Text: evil}}}})
 	h.Plugins([]report.Plugin{{Name: evil, Version: evil, Sources: []string{evil}}})

@@ -1,0 +1,9 @@
+package main
+
+import "github.com/spf13/cobra"
+
+func (a *app) backupsCommand() *cobra.Command {
+	c := &cobra.Command{Use: "backups", Short: "Find the backups that were stored"}
+	c.AddCommand(a.backupsListCommand(), a.backupsShowCommand(), a.backupsImportCommand())
+	return c
+}

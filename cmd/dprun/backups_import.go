@@ -1,0 +1,41 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/dprun/dprun/cmd/dprun/view"
+	"github.com/dprun/dprun/runner"
+)
+
+func (a *app) backupsImportCommand() *cobra.Command {
+	var src source
+	var q runner.ImportRequest
+	c := &cobra.Command{
+		Use:   "import FILE|DIR",
+		Short: "Find the backups that stand at a plan's destinations",
+		Long: "Reads every manifest at the destinations of a plan, and enters the sets that this state directory does not know: after it was lost,\n" +
+			"or from before it kept a list. No device is contacted, and no backup is changed.\n\n" +
+			"Whoever can write to a destination can put a manifest there. So a set that was found never takes the place of one that a run of\n" +
+			"this state directory has stored, and a manifest that contradicts itself, its place or what was stored is refused, which is exit\n" +
+			"code 3.",
+		Args: planArg,
+		RunE: a.looking(&src, func(ctx context.Context, v view.View, r *runner.Runner, from runner.Source) error {
+			q.Source, q.Plan = from, src.plan
+			found, res, err := r.ImportBackups(ctx, q)
+			v.Diagnostics(res.Diagnostics)
+			for _, i := range found {
+				v.Imported(i)
+			}
+			if err == nil && res.ExitCode != 0 {
+				err = status(res.ExitCode)
+			}
+			return misused(err)
+		}),
+	}
+	src.variables(c.Flags())
+	c.Flags().StringVar(&src.plan, "plan", "", "which plan, when the file has several")
+	c.Flags().StringVar(&q.Destination, "destination", "", "only this destination of the plan, such as sftp.vault")
+	return c
+}

@@ -1,0 +1,139 @@
+package view
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/dprun/dprun/runner/report"
+	"github.com/dprun/dprun/sdk"
+)
+
+// Backups implements [View].
+func (h *Human) Backups(sets []report.Backup) {
+	h.print(func(b *strings.Builder, p painter) {
+		if len(sets) == 0 {
+			b.WriteString("No backups" + h.where() + ".\n")
+			return
+		}
+		t := table{head: []string{"SET", "CAPTURED", "DEVICE", "DOMAIN", "ACTIVITY", "SIZE", "COPIES"}}
+		for _, s := range sets {
+			t.add(text(s.Set), text(stamp(s.Captured)), text(s.Device), text(s.Domain), text(s.Activity), number(size(s.Bytes)), copiesCell(s))
+		}
+		t.write(b, p, "")
+	})
+}
+
+// copiesCell names the destinations of a set, and what is not as it should be.
+func copiesCell(s report.Backup) cell {
+	var at []string
+	colour := plain
+	for _, c := range s.Copies {
+		if c.State != "whole" {
+			colour = red
+			at = append(at, c.Destination+" ("+c.State+")")
+			continue
+		}
+		at = append(at, c.Destination)
+	}
+	out := strings.Join(at, ", ")
+	if s.Origin != "own" {
+		if out += "; " + s.Origin; colour == plain {
+			colour = yellow
+		}
+	}
+	return toned(out, colour)
+}
+
+// Backup implements [View].
+func (h *Human) Backup(d report.BackupDetail) {
+	h.print(func(b *strings.Builder, p painter) {
+		line := func(what, value string) {
+			if value != "" {
+				fmt.Fprintf(b, "%-10s %s\n", what, Clean(value))
+			}
+		}
+		fmt.Fprintf(b, "%s\n", p.paint(bold, Clean("Set "+d.Set)))
+		line("captured", stamp(d.Captured))
+		line("device", d.Device)
+		line("box", d.Identity)
+		domain := d.Domain
+		if domain == "" {
+			domain = "the whole device"
+		}
+		line("domain", domain)
+		line("activity", d.Activity+" ("+d.ActivityType+") of plan "+d.Plan)
+		line("run", d.Run)
+		line("origin", originText(d.Origin))
+		var facts sdk.Facts
+		if json.Unmarshal(d.Facts, &facts) == nil {
+			line("model", facts.Model)
+			line("firmware", strings.TrimSpace(facts.Firmware+" "+facts.FirmwareBuild))
+			line("mode", facts.BackupMode)
+		}
+		fmt.Fprintf(b, "\n%s\n", p.paint(bold, "Copies"))
+		for _, c := range d.Copies {
+			checked := "not checked since"
+			if !c.Checked.IsZero() {
+				checked = "checked " + stamp(c.Checked)
+			}
+			state := p.paint(map[bool]tone{true: green, false: red}[c.State == "whole"], Clean(c.State))
+			how := "checksum verified when stored"
+			switch {
+			case c.Imported:
+				how = "found there"
+			case c.Verified == "sent":
+				how = "checksum of what was sent"
+			}
+			if !c.Durable {
+				how += ", not known to be durable"
+			}
+			fmt.Fprintf(b, "  %s: %s, %s %s, %s\n    %s/%s\n", Clean(c.Destination), state, how, stamp(c.Stored), checked, Clean(c.Root), Clean(c.Path))
+		}
+		fmt.Fprintf(b, "\n%s\n", p.paint(bold, "Files"))
+		t := table{head: []string{"FILE", "VARIANT", "SIZE", "SHA-256"}}
+		for _, f := range d.Files {
+			t.add(text(f.File), text(f.Variant), number(size(f.Size)), text(f.SHA256))
+		}
+		t.write(b, p, "  ")
+		list := func(head string, items []string) {
+			if len(items) > 0 {
+				fmt.Fprintf(b, "\n%s\n", p.paint(bold, head))
+			}
+			for _, i := range items {
+				fmt.Fprintf(b, "  %s\n", Clean(i))
+			}
+		}
+		list(fmt.Sprintf("Not in it: %s that the device does not export", plural(len(d.Withheld), "file", "files")), d.Withheld)
+		list("Warnings", d.Warnings)
+	})
+}
+
+// originText says who vouches for a set.
+func originText(origin string) string {
+	switch origin {
+	case "own":
+		return "stored by a run of this state directory"
+	case "imported":
+		return "found at a destination; its manifest names this state directory"
+	case "foreign":
+		return "found at a destination; its manifest does not name this state directory"
+	}
+	return origin
+}
+
+// Imported implements [View].
+func (h *Human) Imported(i report.Imported) {
+	h.print(func(b *strings.Builder, p painter) {
+		fmt.Fprintf(b, "%s: %s, %d new.\n", Clean(i.Destination), plural(i.Manifests, "backup", "backups"), i.Entered)
+		if i.Foreign > 0 {
+			fmt.Fprintf(b, "  %d of the new ones do not name this state directory: nothing shows who stored them.\n", i.Foreign)
+		}
+		for _, r := range i.Refused {
+			fmt.Fprintf(b, "  %s %s: %s\n", p.paint(yellow, "Refused:"), Clean(r.Path), Clean(r.Why))
+		}
+		if i.Error != "" {
+			fmt.Fprintf(b, "  %s %s\n", p.paint(red, "Error:"), Clean(i.Error))
+		}
+	})
+}

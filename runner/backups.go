@@ -1,0 +1,121 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"time"
+
+	"github.com/dprun/dprun/runner/backups"
+	"github.com/dprun/dprun/runner/journal"
+	"github.com/dprun/dprun/runner/report"
+)
+
+// BackupsRequest asks for sets; what is empty does not narrow.
+type BackupsRequest struct {
+	Plan, Device, Domain string
+	At                   time.Time // those that there were at that time
+	// Latest asks for the last good set of each device, domain and activity only.
+	// One that was only found at a destination does not take the place of one that
+	// a run has stored.
+	Latest bool
+	After  string // the cursor: only sets that stand after this one; empty: from the newest on
+	Limit  int    // how many; 0: all
+}
+
+// Backups lists sets, the newest first, without those that are deleted
+// everywhere. The ID of the last one is the cursor for those that follow.
+func (h *History) Backups(ctx context.Context, q BackupsRequest) iter.Seq2[report.Backup, error] {
+	return func(yield func(report.Backup, error) bool) {
+		own, sets, err := h.sets(ctx, q)
+		if err != nil {
+			yield(report.Backup{}, err)
+			return
+		}
+		given := 0
+		for set, err := range sets {
+			if err != nil {
+				yield(report.Backup{}, err)
+				return
+			}
+			if !set.Kept() {
+				continue
+			}
+			if q.Limit > 0 && given == q.Limit || !yield(backup(set, own), nil) {
+				return
+			}
+			given++
+		}
+	}
+}
+
+// sets finds the sets that are asked for, and the ID of the state directory.
+func (h *History) sets(ctx context.Context, q BackupsRequest) (own string, _ iter.Seq2[backups.Set, error], err error) {
+	k := h.kept.Load()
+	if k.lost != nil {
+		return "", nil, k.lost
+	}
+	if own, err = h.state.ID(); err != nil {
+		return "", nil, &Error{ExitBug, err}
+	}
+	f := journal.CopyFilter{Plan: q.Plan, Device: q.Device, Domain: q.Domain, After: q.After}
+	if !q.At.IsZero() {
+		f.Before = q.At.Add(time.Millisecond)
+	}
+	sets := backups.Sets(k.journal.Copies(ctx, f))
+	if !q.Latest {
+		return own, sets, nil
+	}
+	latest, err := backups.Latest(sets, own)
+	return own, func(yield func(backups.Set, error) bool) {
+		for _, s := range latest {
+			if !yield(s, nil) {
+				return
+			}
+		}
+	}, err
+}
+
+// backup sums a set up.
+func backup(s backups.Set, own string) report.Backup {
+	first := s[0]
+	b := report.Backup{Set: first.Set, Captured: first.Captured, Plan: first.Plan, Run: first.Run, Task: first.Task, Activity: first.Activity, ActivityType: first.Type,
+		Device: first.Device, Domain: first.Domain, Bytes: first.Bytes, Origin: string(s.Origin(own))}
+	for _, c := range s {
+		b.Copies = append(b.Copies, report.BackupCopy{Destination: c.Destination, Root: c.Root, Path: c.Path, State: string(c.State), Verified: c.Verified, Durable: c.Durable,
+			Stored: c.Stored, Checked: c.Checked, Imported: c.Imported})
+	}
+	return b
+}
+
+// Backup gives everything that is known of one set: by its ID, or by a beginning of it.
+func (h *History) Backup(ctx context.Context, ref string) (report.BackupDetail, error) {
+	k := h.kept.Load()
+	if k.lost != nil {
+		return report.BackupDetail{}, k.lost
+	}
+	own, err := h.state.ID()
+	if err != nil {
+		return report.BackupDetail{}, &Error{ExitBug, err}
+	}
+	id, err := k.journal.Set(ctx, ref)
+	if errors.Is(err, journal.ErrNotFound) || errors.Is(err, journal.ErrAmbiguous) {
+		err = &Error{ExitUsage, err}
+	}
+	if err != nil {
+		return report.BackupDetail{}, err
+	}
+	for s, err := range backups.Sets(k.journal.Copies(ctx, journal.CopyFilter{Set: id})) {
+		if err != nil {
+			return report.BackupDetail{}, err
+		}
+		first := s[0]
+		d := report.BackupDetail{Backup: backup(s, own), Identity: first.Identity, StateID: first.StateID, SHA256: first.SHA256, Withheld: first.Withheld,
+			Warnings: first.Warnings, Facts: first.Facts}
+		for _, f := range first.Files {
+			d.Files = append(d.Files, report.BackupFile(f))
+		}
+		return d, nil
+	}
+	return report.BackupDetail{}, errorf(ExitUsage, "set %s is not known any more", id) // removed between the two readings
+}

@@ -1,0 +1,182 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/dprun/dprun/plan"
+	"github.com/dprun/dprun/runner/backups"
+	"github.com/dprun/dprun/runner/execute"
+	"github.com/dprun/dprun/runner/journal"
+	"github.com/dprun/dprun/runner/record"
+	"github.com/dprun/dprun/runner/report"
+	"github.com/dprun/dprun/sdk"
+	"github.com/dprun/dprun/sdk/failure"
+)
+
+// ImportRequest asks to find the sets at a plan's destinations.
+type ImportRequest struct {
+	Source      Source
+	Plan        string // the plan's name; empty: the only one of the file
+	Destination string // its address; empty: all of the plan
+}
+
+// fetchesAtOnce is how many manifests are fetched side by side.
+const fetchesAtOnce = 8
+
+// ImportBackups reads every manifest at a plan's destinations and enters the
+// sets that are not known, of whatever plan. No device is contacted, and nothing
+// that a run has written down is changed, but for a copy whose manifest is not
+// the one that was stored: it is marked as altered. It gives nothing and no
+// error when the diagnostics say what is wrong with the plan.
+func (r *Runner) ImportBackups(ctx context.Context, q ImportRequest) ([]report.Imported, *report.Result, error) {
+	res := &report.Result{}
+	k := r.kept.Load()
+	if k.lost != nil {
+		return nil, res, k.lost
+	}
+	own, err := r.state.ID()
+	if err != nil {
+		return nil, res, &Error{ExitBug, err}
+	}
+	loaded, p, err := r.load(ctx, q.Source, q.Plan, Only{}, res)
+	if err != nil || p == nil {
+		return nil, res, err
+	}
+	at := slices.DeleteFunc(slices.Clone(p.Destinations), func(d *plan.Destination) bool { return q.Destination != "" && d.Address != q.Destination })
+	if len(at) == 0 {
+		return nil, res, errorf(ExitUsage, "plan %s has no destination %q", p.Name, q.Destination)
+	}
+	host := r.startUnlockedHost()
+	defer func() { _ = host.Close() }()
+	exec := execute.New(execute.Options{Run: "import", PlanName: p.Name, Version: r.Version, Plan: record.NewCompiledPlan(loaded.Config, p, loaded.secrets, &r.redact), Plugins: host,
+		Clock: r.Clock, Redact: &r.redact, Log: r.Log})
+	defer exec.Close()
+	var out []report.Imported
+	for _, d := range at {
+		i := importing{Runner: r, journal: k.journal, exec: exec, own: own, destination: d.Address, found: report.Imported{Destination: d.Address}}
+		if err := i.all(ctx); err != nil {
+			i.found.Error = err.Error()
+			res.ExitCode = graverExit(res.ExitCode, 1)
+		}
+		if len(i.found.Refused) > 0 {
+			res.ExitCode = graverExit(res.ExitCode, ExitPartly)
+		}
+		out = append(out, i.found)
+		if ctx.Err() != nil {
+			return out, res, ctx.Err()
+		}
+	}
+	return out, res, nil
+}
+
+// importing is the import of one destination.
+type importing struct {
+	*Runner
+	journal     *journal.Journal
+	exec        *execute.Executor
+	own         string
+	destination string
+
+	mu     sync.Mutex
+	copies []backups.Copy
+	found  report.Imported
+}
+
+func (i *importing) all(ctx context.Context) error {
+	var err error
+	if i.found.Root, err = i.exec.Root(ctx, i.destination); err != nil {
+		return err
+	}
+	objects, err := i.exec.List(ctx, i.destination, "")
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp(i.state.Work(), "import-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir) //nolint:errcheck // what stays is in the state directory, and small
+	group, at := errgroup.WithContext(ctx)
+	group.SetLimit(fetchesAtOnce)
+	for n, o := range objects {
+		if strings.HasSuffix(o.Path, backups.Suffix) {
+			i.found.Manifests++
+			group.Go(func() error { return i.one(at, o, filepath.Join(dir, strconv.Itoa(n))) })
+		}
+	}
+	err = group.Wait()
+	err = errors.Join(err, i.enter(ctx)) // what was read counts
+	slices.SortFunc(i.found.Refused, func(a, b report.RefusedManifest) int { return strings.Compare(a.Path, b.Path) })
+	return err
+}
+
+// one reads a manifest. An error ends the import.
+func (i *importing) one(ctx context.Context, o sdk.Object, file string) error {
+	defer os.Remove(file) //nolint:errcheck // the directory goes
+	var m *backups.Manifest
+	_, err := i.exec.Fetch(ctx, i.destination, sdk.FetchRequest{Path: o.Path, File: file}, backups.MaxManifest)
+	if f := failure.From(err); err != nil && f.Kind != failure.Corrupt && f.Kind != failure.NotFound {
+		return err
+	}
+	var body []byte
+	if err == nil {
+		body, err = os.ReadFile(file)
+	}
+	if err == nil {
+		m, err = backups.ParseManifest(body, o.Path)
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if err != nil {
+		i.found.Refused = append(i.found.Refused, report.RefusedManifest{Path: o.Path, Why: err.Error()})
+		return nil
+	}
+	c := m.Copy(body)
+	c.Root, c.Destination, c.Stored = i.found.Root, i.destination, i.Clock.Now()
+	i.copies = append(i.copies, c)
+	return nil
+}
+
+// enter enters what was read, and finds what contradicts the journal.
+func (i *importing) enter(ctx context.Context) error {
+	known := map[string]backups.Copy{}
+	for c, err := range i.journal.Copies(ctx, journal.CopyFilter{Root: i.found.Root}) {
+		if err != nil {
+			return err
+		}
+		known[c.Set] = c
+	}
+	slices.SortFunc(i.copies, func(a, b backups.Copy) int { return strings.Compare(a.Path, b.Path) }) // of two with one ID always the same one counts
+	var fresh []backups.Copy
+	var marks []journal.CopyMark
+	for _, c := range i.copies {
+		k, is := known[c.Set]
+		switch {
+		case !is:
+			known[c.Set] = c
+			fresh = append(fresh, c)
+			if c.StateID != i.own {
+				i.found.Foreign++
+			}
+		case k.Path != c.Path:
+			i.found.Refused = append(i.found.Refused, report.RefusedManifest{Path: c.Path, Why: "it is of set " + c.Set + ", whose manifest is " + k.Path})
+		case k.SHA256 != c.SHA256:
+			i.found.Refused = append(i.found.Refused, report.RefusedManifest{Path: c.Path, Why: "it is not what was stored: it was changed"})
+			marks = append(marks, journal.CopyMark{Set: c.Set, Root: c.Root, State: backups.Altered, At: i.Clock.Now()})
+		}
+	}
+	var err error
+	if i.found.Entered, err = i.journal.Import(ctx, fresh...); err != nil {
+		return err
+	}
+	return i.journal.MarkCopies(ctx, marks...)
+}
