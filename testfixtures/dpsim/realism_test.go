@@ -118,6 +118,9 @@ func TestWhatClientsSendIsAnswered(t *testing.T) {
 	in := func(op string) string { return g.ask("app01", `<m:do-action>`+op+`</m:do-action>`) }
 	want(t, in(`<SaveCheckpoint><ChkName>before</ChkName></SaveCheckpoint>`), ">OK<")
 	want(t, in(`<SaveCheckpoint><ChkName>before</ChkName></SaveCheckpoint>`), "already exists")
+	want(t, g.ask("app01", `<m:get-status class="DomainCheckpointStatus"/>`), "<dp:status/>")
+	want(t, g.status("DomainStatus"), "<CurrentCommand>save chkpoint</CurrentCommand>")
+	f.Clock().Advance(time.Second)
 	want(t, g.ask("app01", `<m:get-status class="DomainCheckpointStatus"/>`), "<ChkName>before</ChkName><Date>2026-03-01</Date>")
 	want(t, in(`<RemoveCheckpoint><ChkName>before</ChkName></RemoveCheckpoint>`), ">OK<")
 	want(t, in(`<FlushDocumentCache><XMLManager>default</XMLManager></FlushDocumentCache>`), ">OK<")

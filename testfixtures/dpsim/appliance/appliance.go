@@ -58,6 +58,8 @@ type Appliance struct {
 	inFlight    int
 	maxInFlight int
 	crossed     int
+	imports     int64
+	leaving     bool // a domain is being deleted
 	log         []Request
 	up          bool
 	booted      time.Time
@@ -70,7 +72,7 @@ type Appliance struct {
 }
 
 type timings struct {
-	quiesce, unquiesce, export, secureBackup, manifestDelay, boot time.Duration
+	quiesce, unquiesce, export, secureBackup, manifestDelay, boot, checkpoint time.Duration
 }
 
 type space struct {
@@ -171,6 +173,7 @@ func (a *Appliance) parseTimings(p *parser) {
 		secureBackup:  p.duration("timings.secure_backup", t.SecureBackup, 5*time.Second),
 		manifestDelay: p.duration("timings.manifest_delay", t.ManifestDelay, 0),
 		boot:          p.duration("timings.boot", t.Boot, time.Minute),
+		checkpoint:    p.duration("timings.checkpoint", t.Checkpoint, time.Second),
 	}
 }
 
@@ -252,6 +255,6 @@ func (a *Appliance) exportDevice() fabricate.Device {
 	return fabricate.Device{
 		Name: a.system, ProductID: a.ProductID(), Product: a.profile.Product, Model: a.profile.Model, Serial: a.serial,
 		Firmware: a.profile.Version, Build: a.profile.Build, BuildDate: a.profile.BuildDate, Delivery: a.profile.Delivery,
-		Intrusion: a.profile.Intrusion && a.platform == "hardware", Stores: a.profile.Stores, DeflateNested: a.profile.DeflateNested, Interface: "mgt0", InterfaceIP: "192.0.2.10", Zone: "EST",
+		Intrusion: a.profile.Intrusion && a.platform == "hardware", Stores: a.profile.Stores, DeflateNested: a.profile.DeflateNested, Interface: "mgt0", InterfaceIP: a.address, Zone: "EST",
 	}
 }

@@ -4,13 +4,17 @@ import (
 	"regexp"
 	"slices"
 	"time"
+
+	"github.com/dprun/dprun/testfixtures/dpsim/config"
 )
 
 // Checkpoint is a configuration checkpoint of a domain.
 type Checkpoint struct {
 	Name    string
 	Time    time.Time
-	objects []object
+	there   time.Time // it is listed from then on
+	objects *config.Config
+	files   map[string]*File // of local:; nil: as they were delivered
 }
 
 var checkpointName = regexp.MustCompile(`^[-_a-z0-9A-Z]+$`)
@@ -34,6 +38,9 @@ func (a *Appliance) Checkpoints(domainName string) []Checkpoint {
 	var out []Checkpoint
 	_ = a.withDomain(domainName, func(d *domain) error {
 		for _, c := range d.checkpoints {
+			if a.Clock.Now().Before(c.there) {
+				continue
+			}
 			out = append(out, Checkpoint{Name: c.Name, Time: c.Time.In(a.zone)})
 		}
 		return nil
@@ -41,18 +48,24 @@ func (a *Appliance) Checkpoints(domainName string) []Checkpoint {
 	return out
 }
 
-// SaveCheckpoint keeps the configuration under a name.
+// SaveCheckpoint keeps the configuration under a name. It is listed once it is
+// written.
 func (a *Appliance) SaveCheckpoint(domainName, name string) error {
 	return a.withDomain(domainName, func(d *domain) error {
 		switch {
 		case !checkpointName.MatchString(name):
-			return refuse("Value '%s' for parameter ChkName is not valid", name)
+			return refuse("Configuration Checkpoint '%s' is not valid name.", name)
 		case slices.ContainsFunc(d.checkpoints, func(c Checkpoint) bool { return c.Name == name }):
 			return refuse("Configuration Checkpoint '%s' already exists.", name)
 		case len(d.checkpoints) >= maxCheckpoints:
 			return refuse("Maximum number of Configuration Checkpoint reached.")
 		}
-		d.checkpoints = append(d.checkpoints, Checkpoint{name, a.Clock.Now(), slices.Clone(d.objects)})
+		const op = "do-action/SaveCheckpoint"
+		now := a.Clock.Now()
+		d.runUntil["save chkpoint"] = now.Add(a.times.checkpoint)
+		if a.takeFault("checkpoint_never_saved", op, domainName) == nil {
+			d.checkpoints = append(d.checkpoints, Checkpoint{name, now, now.Add(a.times.checkpoint), a.configuration(d), a.localFiles(d)})
+		}
 		return nil
 	})
 }
@@ -69,14 +82,29 @@ func (a *Appliance) RemoveCheckpoint(domainName, name string) error {
 	})
 }
 
-// RollbackCheckpoint brings back the objects that a checkpoint was made of.
+// RollbackCheckpoint brings back the objects and the files of local: that a
+// checkpoint was made of. The domain restarts with them; they are not saved.
 func (a *Appliance) RollbackCheckpoint(domainName, name string) error {
 	return a.withDomain(domainName, func(d *domain) error {
 		i := slices.IndexFunc(d.checkpoints, func(c Checkpoint) bool { return c.Name == name })
 		if i < 0 {
 			return refuse("Cannot find Configuration Checkpoint '%s'.", name)
 		}
-		d.objects, d.saveNeeded = slices.Clone(d.checkpoints[i].objects), true
+		now := a.Clock.Now()
+		d.runUntil["rollback chkpoint"] = now.Add(a.times.checkpoint)
+		if a.takeFault("rollback_fails", "do-action/RollbackCheckpoint", domainName) != nil {
+			return nil // accepted, and nothing comes of it
+		}
+		objects := d.checkpoints[i].objects
+		if objects == nil {
+			objects = a.delivered(d, false)
+		}
+		a.changing(d)
+		d.running = objects.Clone()
+		d.changes++
+		a.rewind(d, d.checkpoints[i].files)
+		d.become(now, Normal)
+		d.late, d.saveNeeded, d.objectsDown = nil, true, now.Add(a.times.checkpoint)
 		return nil
 	})
 }
@@ -86,7 +114,10 @@ func (a *Appliance) RollbackCheckpoint(domainName, name string) error {
 func (a *Appliance) RestartDomain(domainName string) error {
 	return a.withDomain(domainName, func(d *domain) error {
 		d.become(a.Clock.Now(), Normal)
-		d.late, d.saveNeeded = nil, false
+		d.restart()
+		if domainName == "default" {
+			a.forgetUnsaved()
+		}
 		return nil
 	})
 }
@@ -105,7 +136,7 @@ func (a *Appliance) ExecConfig(domainName, url string) error {
 // HasObject is an error unless the domain has the object.
 func (a *Appliance) HasObject(domainName, class, name string) error {
 	return a.withDomain(domainName, func(d *domain) error {
-		if d.find(class, name) < 0 {
+		if a.configuration(d).Find(class, name) == nil {
 			return errNoObject
 		}
 		return nil

@@ -2,29 +2,18 @@ package appliance
 
 import (
 	"regexp"
-	"slices"
-	"strings"
 	"time"
+
+	"github.com/dprun/dprun/testfixtures/dpsim/config"
 )
 
-// object is a configuration object of a domain.
-type object struct {
-	ObjectSpec
-	properties []Property // as set-config and modify-config gave them
-}
-
 // Property is a property of an object: its name, and its element as text.
-type Property struct{ Name, Element string }
+type Property = config.Property
 
 var (
 	errNoObject = refuse("Cannot find configuration object")
 	domainName  = regexp.MustCompile(`^[-_.a-z0-9A-Z]{1,128}$`)
 )
-
-// find is the index of an object, or -1.
-func (d *domain) find(class, name string) int {
-	return slices.IndexFunc(d.objects, func(o object) bool { return o.Class == class && o.Name == name })
-}
 
 // SetObject creates, changes or removes an object as set-config,
 // modify-config and del-config do. A Domain object is a domain.
@@ -33,43 +22,27 @@ func (a *Appliance) SetObject(domainName, class, name, operation string, propert
 		if class == "Domain" {
 			return a.setDomain(d, name, operation)
 		}
-		i := d.find(class, name)
-		switch {
-		case i < 0 && operation != "set-config":
+		there := a.configuration(d).Find(class, name)
+		if there == nil && operation != "set-config" {
 			return errNoObject
+		}
+		c := a.changing(d)
+		switch {
 		case operation == "del-config":
-			d.objects = slices.Delete(slices.Clone(d.objects), i, i+1)
-		case i < 0:
-			d.objects = append(slices.Clip(d.objects), object{ObjectSpec{Class: class, Name: name}, nil}.with(properties))
+			c.Remove(class, name)
+		case there == nil:
+			c.Put(&config.Object{Class: class, Name: name, State: config.New, Properties: properties})
+		case operation == "set-config":
+			c.Put(&config.Object{Class: class, Name: name, State: config.Modified, Properties: properties, Hidden: there.Hidden})
 		default:
-			o := d.objects[i]
-			if operation == "set-config" {
-				o.properties = nil
-			}
-			d.objects = slices.Clone(d.objects) // a checkpoint may hold the old ones
-			d.objects[i] = o.with(properties)
+			next := there.With(properties...)
+			next.State = config.Modified
+			c.Put(next)
 		}
 		d.saveNeeded = true
+		d.changes++
 		return nil
 	})
-}
-
-// with is the object with properties in the place of those of their names.
-func (o object) with(properties []Property) object {
-	given := func(p Property) bool {
-		return slices.ContainsFunc(properties, func(q Property) bool { return q.Name == p.Name })
-	}
-	o.properties = append(slices.DeleteFunc(slices.Clone(o.properties), given), properties...)
-	disabled := slices.ContainsFunc(o.properties, func(p Property) bool {
-		return p.Name == "mAdminState" && strings.Contains(p.Element, ">disabled<")
-	})
-	switch {
-	case disabled:
-		o.State = "disabled"
-	case o.State == "disabled":
-		o.State = ""
-	}
-	return o
 }
 
 // setDomain makes or removes a domain; in is the domain of the request.
@@ -83,11 +56,22 @@ func (a *Appliance) setDomain(in *domain, name, operation string) error {
 	case operation == "del-config" && name == "default":
 		return refuse("Domain 'default' cannot be deleted")
 	case operation == "del-config":
+		if a.takeFault("domain_delete_refused", operation, name) != nil {
+			return refuse("Domain '%s' cannot be deleted until all users are logged out.", name)
+		}
+		if f := a.takeFault("domain_delete_slow", operation, name); f != nil {
+			d := a.domain(name)
+			d.gone = a.Clock.Now().Add(f.after)
+			d.runUntil["no domain"] = d.gone
+			a.leaving = true
+			break
+		}
 		a.removeDomain(name)
 	case !domainName.MatchString(name):
 		return refuse("Value '%s' for name is not valid", name)
 	case !there:
-		d := newDomain(DomainSpec{Name: name, Objects: intrinsic}, a.exportSize)
+		d := newDomain(DomainSpec{Name: name}, a.exportSize)
+		d.bare, d.unsaved, d.files = true, true, map[string]*File{}
 		a.domains = append(a.domains, d)
 		a.sizes.Store(name, a.exportSize)
 	}
@@ -95,13 +79,12 @@ func (a *Appliance) setDomain(in *domain, name, operation string) error {
 	return nil
 }
 
-// intrinsic are the objects that a domain has without anybody's doing.
-var intrinsic = []ObjectSpec{{Class: "XMLManager", Name: "default"}}
-
 // ResetDomain takes all objects out of a domain; its files stay.
 func (a *Appliance) ResetDomain(domainName string) error {
 	return a.withDomain(domainName, func(d *domain) error {
-		d.objects, d.saveNeeded = objectsOf(DomainSpec{Objects: intrinsic}), true
+		a.changing(d).Objects = config.Intrinsic().Objects
+		d.saveNeeded = true
+		d.changes++
 		return nil
 	})
 }
@@ -121,12 +104,13 @@ func (a *Appliance) UnquiesceService(domainName, class, name string) error {
 
 func (a *Appliance) serviceState(domainName, class, name, state string) error {
 	return a.withDomain(domainName, func(d *domain) error {
-		i := d.find(class, name)
-		if i < 0 {
+		there := a.configuration(d).Find(class, name)
+		if there == nil {
 			return errNoObject
 		}
-		d.objects = slices.Clone(d.objects)
-		d.objects[i].State = state
+		next := there.With()
+		next.Condition = state
+		a.changing(d).Put(next)
 		return nil
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/dprun/dprun/testfixtures/dpsim/config"
 	"github.com/dprun/dprun/testfixtures/dpsim/fabricate"
 )
 
@@ -25,7 +26,7 @@ type domain struct {
 	saveNeeded bool
 	busy       bool
 	command    string // set by hand
-	running    map[string]int
+	commands   map[string]int
 	runUntil   map[string]time.Time
 	operations map[string]int
 
@@ -37,8 +38,18 @@ type domain struct {
 	outages []Outage // the oldest first
 
 	checkpoints []Checkpoint
-	objects     []object
 	objectsDown time.Time // services stay down until then
+
+	// What the domain runs, and what it starts with; nil: as it was delivered.
+	running, saved *config.Config
+	served         *config.Config   // the objects of the archive that is served as it is
+	bare           bool             // it was made while the gateway ran: it holds what every domain holds
+	unsaved        bool             // it is not part of default's saved configuration
+	files          map[string]*File // as they were delivered, once they were taken out of the archive
+	gone           time.Time        // it is being deleted until then
+	absent         []string         // files that the archive lists as missing
+	changes        int              // tells the archives of its configurations apart
+	imports        []string         // what the log says of imports
 }
 
 func (a *Appliance) makeDomains(spec Spec) error {
@@ -72,13 +83,8 @@ func (a *Appliance) makeDomains(spec Spec) error {
 		made := newDomain(d, own)
 		a.sizes.Store(name, own)
 		made.become(a.started, state)
-		if name == "default" {
-			for alias, address := range spec.HostAliases {
-				made.objects = append(made.objects, object{ObjectSpec{Class: "HostAlias", Name: alias}, []Property{{"IPAddress", "<IPAddress>" + address + "</IPAddress>"}}})
-			}
-		}
 		for i := range d.Checkpoints {
-			made.checkpoints = append(made.checkpoints, Checkpoint{fmt.Sprintf("before-%d", i+1), a.started, slices.Clone(made.objects)})
+			made.checkpoints = append(made.checkpoints, Checkpoint{Name: fmt.Sprintf("before-%d", i+1), Time: a.started})
 		}
 		a.domains = append(a.domains, made)
 	}
@@ -89,28 +95,8 @@ func (a *Appliance) makeDomains(spec Spec) error {
 func newDomain(d DomainSpec, size int64) *domain {
 	return &domain{
 		spec: d, name: d.Name, size: size, saveNeeded: d.SaveNeeded, busy: d.Busy, command: d.CurrentCommand,
-		running: map[string]int{}, runUntil: map[string]time.Time{}, operations: map[string]int{}, objects: objectsOf(d),
+		commands: map[string]int{}, runUntil: map[string]time.Time{}, operations: map[string]int{},
 	}
-}
-
-// objectsOf lists a domain's objects; without any named, the usual ones.
-func objectsOf(d DomainSpec) []object {
-	specs := append([]ObjectSpec(nil), d.Objects...)
-	if len(specs) == 0 {
-		specs = []ObjectSpec{
-			{Class: "HTTPSourceProtocolHandler", Name: d.Name + "-http"},
-			{Class: "MultiProtocolGateway", Name: d.Name},
-			{Class: "XMLManager", Name: "default"},
-		}
-	}
-	if d.APIC {
-		specs = append(specs, ObjectSpec{Class: "APIConnectGatewayService", Name: "default"})
-	}
-	objects := make([]object, len(specs))
-	for i, o := range specs {
-		objects[i].ObjectSpec = o
-	}
-	return objects
 }
 
 // arrival is a quiesce that begins some time after its request.
@@ -164,7 +150,7 @@ func (d *domain) currentCommand() string {
 	if d.command != "" {
 		return d.command
 	}
-	for command := range d.running {
+	for command := range d.commands {
 		return command
 	}
 	for command := range d.runUntil {
@@ -173,11 +159,11 @@ func (d *domain) currentCommand() string {
 	return ""
 }
 
-func (d *domain) begin(command string) { d.running[command]++ }
+func (d *domain) begin(command string) { d.commands[command]++ }
 
 func (d *domain) end(command string) {
-	if d.running[command]--; d.running[command] <= 0 {
-		delete(d.running, command)
+	if d.commands[command]--; d.commands[command] <= 0 {
+		delete(d.commands, command)
 	}
 }
 
@@ -197,6 +183,7 @@ func (a *Appliance) Domains() []DomainRow {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	now := a.Clock.Now()
+	a.sweep()
 	var rows []DomainRow
 	for _, d := range a.domains {
 		d.settle(now)
@@ -244,6 +231,7 @@ func (a *Appliance) DomainStatus() []DomainRow {
 
 // domain finds a domain; a.mu is held.
 func (a *Appliance) domain(name string) *domain {
+	a.sweep()
 	for _, d := range a.domains {
 		if d.name == name {
 			d.settle(a.Clock.Now())
@@ -251,6 +239,23 @@ func (a *Appliance) domain(name string) *domain {
 		}
 	}
 	return nil
+}
+
+// sweep takes away the domains whose deletion has ended; a.mu is held.
+func (a *Appliance) sweep() {
+	if !a.leaving {
+		return
+	}
+	a.leaving = false
+	for _, d := range slices.Clone(a.domains) {
+		switch {
+		case d.gone.IsZero():
+		case a.Clock.Now().Before(d.gone):
+			a.leaving = true
+		default:
+			a.removeDomain(d.name)
+		}
+	}
 }
 
 // HasDomain reports whether the domain exists.
@@ -276,6 +281,16 @@ func (a *Appliance) removeDomain(name string) {
 func (a *Appliance) SaveConfig(name string) error {
 	return a.withDomain(name, func(d *domain) error {
 		d.saveNeeded = false
+		if d.running != nil {
+			d.saved = d.running.AsSaved()
+			d.running = d.saved.Clone()
+			d.changes++
+		}
+		if name == "default" {
+			for _, made := range a.domains {
+				made.unsaved = false
+			}
+		}
 		return nil
 	})
 }
@@ -285,4 +300,14 @@ func (a *Appliance) RemoveDomain(name string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.removeDomain(name)
+}
+
+// forgetUnsaved takes away the domains that default's saved configuration does
+// not have: it starts again. a.mu is held.
+func (a *Appliance) forgetUnsaved() {
+	for _, d := range slices.Clone(a.domains) {
+		if d.unsaved {
+			a.removeDomain(d.name)
+		}
+	}
 }

@@ -3,7 +3,6 @@ package appliance
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 )
 
@@ -147,21 +146,17 @@ func (a *Appliance) editDomain(e Edit) error {
 		d.busy = *e.Busy
 	}
 	if e.Object != nil {
-		d.editObject(*e.Object)
+		c := a.changing(d)
+		there := c.Find(e.Object.Class, e.Object.Name)
+		if there == nil {
+			d.changes++
+		}
+		c.Put(e.Object.object(there))
 	}
 	if e.Remove {
 		a.removeDomain(e.Domain)
 	}
 	return nil
-}
-
-func (d *domain) editObject(o ObjectSpec) {
-	if i := d.find(o.Class, o.Name); i >= 0 {
-		d.objects = slices.Clone(d.objects)
-		d.objects[i].ObjectSpec = o
-		return
-	}
-	d.objects = append(slices.Clip(d.objects), object{ObjectSpec: o})
 }
 
 func (a *Appliance) editCertificate(c CertificateSpec) {

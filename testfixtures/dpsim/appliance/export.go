@@ -23,6 +23,7 @@ type archiveKey struct {
 	wrongHash bool
 	flaw      flaw
 	stamp     stamp
+	changes   int    // of the domain's configuration
 	backup    string // of do-backup: the keys of the archives inside
 	sealed    string // of a secure backup: the file's name and size
 }
@@ -137,7 +138,7 @@ func (a *Appliance) Export(ctx context.Context, name, comment string, persisted 
 // keyFor chooses the archive: both configurations are the same one unless the
 // domain has unsaved changes.
 func keyFor(d *domain, persisted bool) archiveKey {
-	return archiveKey{domain: d.name, persisted: persisted || !d.saveNeeded, unsaved: d.saveNeeded}
+	return archiveKey{domain: d.name, persisted: persisted || !d.saveNeeded, unsaved: d.saveNeeded, changes: d.changes}
 }
 
 func (a *Appliance) finish(d *domain, command string) {
@@ -164,13 +165,24 @@ func (a *Appliance) once(key archiveKey, produce func() (*spool.Blob, error)) (*
 }
 
 func (a *Appliance) makeArchive(d *domain, key archiveKey) (*spool.Blob, error) {
-	if d.spec.Archive != "" {
+	if d.spec.Archive != "" && key.changes == 0 {
 		return a.archiveFromFile(d.spec.Archive)
+	}
+	var files []fabricate.File
+	for _, f := range a.exportedFiles(d) {
+		content := io.NewSectionReader(strings.NewReader(""), 0, 0)
+		if f.blob != nil {
+			content = io.NewSectionReader(f.blob, 0, f.blob.Size)
+		}
+		files = append(files, fabricate.File{URI: f.uri, Note: f.note, Content: content})
+	}
+	if d.files != nil && files == nil {
+		files = []fabricate.File{}
 	}
 	return a.Spool.Add(d.size, false, func(w io.Writer) error {
 		return a.Factory.Write(w, fabricate.Export{
 			Device: key.flaw.device(a.exportDevice()), Domain: key.flaw.domain(d.name), User: a.username, Comment: key.stamp.comment, Time: key.stamp.time(), Persisted: key.persisted, Unsaved: key.unsaved,
-			APIC: d.spec.APIC, Size: d.size, MissingFiles: d.spec.MissingFiles, PrivateKeys: d.spec.PrivateKeys,
+			Objects: a.exported(d, key.persisted), Files: files, Size: d.size, MissingFiles: d.spec.MissingFiles, PrivateKeys: d.spec.PrivateKeys,
 			WrongHash: key.wrongHash, Nested: key.nested, Flaw: key.flaw.fabricated(),
 		})
 	})

@@ -26,7 +26,7 @@ type Fault struct {
 	Rate     string `hcl:"rate,optional" json:"rate,omitempty"` // bytes a second, of slow
 	After    string `hcl:"after,optional" json:"after,omitempty"`
 	Text     string `hcl:"text,optional" json:"text,omitempty"` // the kind's own text
-	File     string `hcl:"file,optional" json:"file,omitempty"` // of a secure backup
+	File     string `hcl:"file,optional" json:"file,omitempty"` // of a secure backup; of an import: a file, a class or CLASS/NAME
 	Hold     bool   `hcl:"hold,optional" json:"hold,omitempty"` // quiesce_late answers when the quiesce begins
 
 	after     time.Duration
@@ -56,6 +56,7 @@ var (
 	secureBackupAction = []string{"do-action/SecureBackup"}
 	domainStatus       = []string{"get-status/DomainStatus"}
 	failoverClasses    = []string{"get-status/StandbyStatus2", "get-status/SelfBalancedStatus2", "get-status/QuotaEnforcementStatus", "get-status/GatewayPeeringStatus", "get-status/GatewayPeeringClusterStatus"}
+	importing          = []string{"do-import"}
 	reads              = []string{"get-status", "get-config"}
 )
 
@@ -119,6 +120,25 @@ func faultKinds() map[string]faultKind {
 		"archive_no_details":   {stageState, fileOperations},
 		"archive_no_files":     {stageState, fileOperations},
 		"archive_trailing":     {stageState, fileOperations},
+
+		"import_refused":         {stageState, importing}, // as a whole
+		"import_disk_full":       {stageState, importing},
+		"import_object_fails":    {stageState, importing},
+		"import_object_skipped":  {stageState, importing}, // without a word
+		"import_file_fails":      {stageState, importing},
+		"import_file_skipped":    {stageState, importing},
+		"import_detected_errors": {stageState, importing},
+		"import_word":            {stageState, importing}, // of every status
+		"import_no_logs":         {stageState, importing},
+		"import_no_domain":       {stageState, importing},
+		"import_order":           {stageState, importing},
+		"import_empty":           {stageState, importing},
+		"port_in_use":            {stageState, importing},
+
+		"checkpoint_never_saved": {stageState, []string{"do-action/SaveCheckpoint"}},
+		"rollback_fails":         {stageState, []string{"do-action/RollbackCheckpoint"}},
+		"domain_delete_refused":  {stageState, []string{"del-config"}},
+		"domain_delete_slow":     {stageState, []string{"del-config"}},
 
 		"secure_backup_fails":      {stageState, secureBackupAction},
 		"secure_backup_wrong_hash": {stageState, secureBackupAction},

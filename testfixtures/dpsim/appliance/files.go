@@ -1,7 +1,7 @@
 package appliance
 
 import (
-	"io"
+	"bytes"
 	"maps"
 	"path"
 	"slices"
@@ -62,6 +62,26 @@ func (a *Appliance) putFile(domain, normal string, f *File) {
 	}
 }
 
+// touch notes that a file of a domain has changed; a.mu is held.
+func (a *Appliance) touch(domain, normal string) {
+	if d := a.domain(domain); d != nil && d.files != nil && slices.Contains(exportedStores, storeOf(normal)) {
+		d.changes++
+	}
+}
+
+// ownsFiles reports whether the files of a domain were taken out of its archive;
+// a.mu is held.
+func (a *Appliance) ownsFiles(domain string) bool {
+	d := a.domain(domain)
+	return d != nil && d.files != nil
+}
+
+func (a *Appliance) hasOwnFiles(domain string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.ownsFiles(domain)
+}
+
 func (a *Appliance) putDir(domain, normal string) {
 	if a.dirs[domain] == nil {
 		a.dirs[domain] = map[string]bool{}
@@ -87,7 +107,7 @@ func (a *Appliance) ReadFile(domain, name string) (*File, error) {
 	a.mu.Lock()
 	f := a.seen(domain, normal)
 	a.mu.Unlock()
-	if f == nil {
+	if f == nil && (normal != contentFile || !a.hasOwnFiles(domain)) {
 		if f = a.standingFile(domain, normal); f != nil {
 			return f, a.readStanding(domain, normal, f)
 		}
@@ -101,12 +121,14 @@ func (a *Appliance) ReadFile(domain, name string) (*File, error) {
 // WriteFile stores content under name, as set-file does.
 func (a *Appliance) WriteFile(domain, name string, content []byte) error {
 	normal := NormalPath(name)
-	var blob *spool.Blob
-	if len(content) > 0 {
-		var err error
-		if blob, err = a.Spool.Add(int64(len(content)), false, func(w io.Writer) error { _, err := w.Write(content); return err }); err != nil {
+	if slices.Contains(exportedStores, storeOf(normal)) {
+		if err := a.ownFiles(domain); err != nil {
 			return err
 		}
+	}
+	written, err := a.fileOf(bytes.NewReader(content))
+	if err != nil {
+		return err
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -116,7 +138,8 @@ func (a *Appliance) WriteFile(domain, name string, content []byte) error {
 	if dir := path.Dir(normal); strings.Contains(dir, ":/") && !a.dirs[domain][dir] {
 		return refuse("Cannot write to %s", name)
 	}
-	a.putFile(domain, normal, &File{blob: blob, Size: int64(len(content)), Modified: a.Clock.Now()})
+	a.putFile(domain, normal, written)
+	a.touch(domain, normal)
 	return nil
 }
 
@@ -129,6 +152,7 @@ func (a *Appliance) DeleteFile(domain, name string) error {
 		return refuse("No such file or directory named %s exists", name)
 	}
 	delete(a.files[domain], normal)
+	a.touch(domain, normal)
 	return nil
 }
 
@@ -165,6 +189,7 @@ func (a *Appliance) RemoveDir(domain, name string) error {
 			delete(a.files[domain], file)
 		}
 	}
+	a.touch(domain, normal)
 	return nil
 }
 
@@ -206,7 +231,7 @@ func (a *Appliance) list(domain, dir string) Listing {
 		}
 	}
 	for _, name := range standing(domain) {
-		if parent(name) == dir && a.files[domain][name] == nil {
+		if parent(name) == dir && a.files[domain][name] == nil && (name != contentFile || !a.ownsFiles(domain)) {
 			l.Files = append(l.Files, ListedFile{Name: path.Base(name), Size: a.standingSize(domain, name), Modified: a.started.In(a.zone)})
 		}
 	}
@@ -235,7 +260,7 @@ func parent(normal string) string {
 
 // Stores are the stores of a domain.
 func Stores() []string {
-	return []string{"cert", "chkpoints", "config", "export", "local", "logstore", "logtemp", "policyframework", "pubcert", "sharedcert", "store", "temporary"}
+	return []string{"cert", "chkpoints", "config", "export", "local", "logstore", "logtemp", "policyframework", "pubcert", "sharedcert", "store", "tasktemplates", "temporary"}
 }
 
 // Space is the state of the file systems, in bytes.

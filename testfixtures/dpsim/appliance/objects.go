@@ -3,6 +3,8 @@ package appliance
 import (
 	"cmp"
 	"time"
+
+	"github.com/dprun/dprun/testfixtures/dpsim/config"
 )
 
 // ObjectRow is a row of ObjectStatus.
@@ -24,12 +26,19 @@ func (a *Appliance) Objects(name string) []ObjectRow {
 	var rows []ObjectRow
 	quiesced := d.state != Normal && d.state != Broken
 	late := a.Clock.Now().Before(d.objectsDown)
-	for _, o := range d.objects {
+	conf := a.configuration(d)
+	var statuses []config.Status
+	if conf.Imported {
+		statuses = conf.Statuses(a.surroundings(d))
+	}
+	for i, o := range conf.Objects {
 		if o.Hidden && a.access != nil {
 			continue
 		}
-		state := o.State
+		state := o.Condition
 		switch {
+		case o.Disabled():
+			state = "disabled"
 		case o.Class == "XMLManager":
 		case quiesced && (state == "" || state == "up"):
 			state = "quiesced"
@@ -37,7 +46,13 @@ func (a *Appliance) Objects(name string) []ObjectRow {
 			state = "down"
 		}
 		row := a.objectRow(d, o.Class, o.Name, state)
-		row.Properties = o.properties
+		row.Properties = o.Properties
+		if d.running != nil {
+			row.ConfigState = o.State
+		}
+		if statuses != nil && !statuses[i].Up && row.OpState == "up" {
+			row.OpState, row.EventCode, row.ErrorCode = "down", statuses[i].EventCode, statuses[i].ErrorCode
+		}
 		rows = append(rows, row)
 	}
 	if name == "default" {

@@ -68,9 +68,11 @@ func (a *Appliance) Reboot(ctx context.Context, outage time.Duration) {
 	for _, d := range a.domains {
 		d.settle(now)
 		d.become(now, Normal)
-		d.saveNeeded, d.objectsDown, d.late = false, time.Time{}, nil
+		d.restart()
+		d.objectsDown = time.Time{}
 		clear(d.runUntil)
 	}
+	a.forgetUnsaved()
 	for domain, files := range a.files {
 		for name := range files {
 			if storeOf(name) == "temporary" {

@@ -66,6 +66,8 @@ type Spec struct {
 	Standbys     []StandbySpec     `hcl:"standby,block"`
 	Quota        *QuotaSpec        `hcl:"quota,block"`
 	Faults       []Fault           `hcl:"fault,block"`
+	// Unlicensed classes are in the model and cannot be used: an import skips them.
+	Unlicensed []string `hcl:"unlicensed,optional"`
 }
 
 // UserSpec is somebody, or something, that is logged in.
@@ -83,6 +85,7 @@ type Timings struct {
 	SecureBackup  string `hcl:"secure_backup,optional"`  // default 5s
 	ManifestDelay string `hcl:"manifest_delay,optional"` // default 0
 	Boot          string `hcl:"boot,optional"`           // a reboot's outage; default 60s
+	Checkpoint    string `hcl:"checkpoint,optional"`     // until it is listed, or rolled back; default 1s
 }
 
 // SecureBackupSpec says which files a secure backup writes. Size is shared out

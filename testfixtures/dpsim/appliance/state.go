@@ -33,7 +33,8 @@ type DomainState struct {
 	SaveNeeded     bool           `json:"save_needed"`
 	CurrentCommand string         `json:"current_command"`
 	Operations     map[string]int `json:"operations"`
-	Outages        []Outage       `json:"outages"` // by quiesces, the oldest first
+	Outages        []Outage       `json:"outages"`              // by quiesces, the oldest first
+	ImportLog      []string       `json:"import_log,omitempty"` // what the log says of imports
 }
 
 // Outage is a time for which a domain was not in service by a quiesce. A reboot ends it.
@@ -96,7 +97,7 @@ func (a *Appliance) State() State {
 		}
 		s.Domains = append(s.Domains, DomainState{
 			Name: d.name, QuiesceState: d.state, SaveNeeded: d.saveNeeded, CurrentCommand: d.currentCommand(), Operations: maps.Clone(d.operations),
-			Outages: slices.Clone(d.outages),
+			Outages: slices.Clone(d.outages), ImportLog: slices.Clone(d.imports),
 		})
 	}
 	for _, served := range a.served {

@@ -40,9 +40,12 @@ type Export struct {
 	Persisted bool
 	// Unsaved makes the running configuration differ from the persisted one.
 	Unsaved bool
-	APIC    bool // holds an APIConnectGatewayService
+	// Objects are the configuration objects, as export.xml lists them.
+	Objects string
 	// Size is the archive's exact size in bytes, at least MinSize.
 	Size int64
+	// Files are the files that the archive holds; nil: so many that it has Size.
+	Files []File
 	// MissingFiles and PrivateKeys are entries that export.xml lists without
 	// a hash and that the archive does not hold.
 	MissingFiles int
@@ -52,6 +55,13 @@ type Export struct {
 	Flaw      Flaw
 	// Nested leaves out dp-aux, as in the archives inside a backup.
 	Nested bool
+}
+
+// File is a file of the domain.
+type File struct {
+	URI     string // local:///a/b.xsl
+	Content io.Reader
+	Note    string // "missing" or "key": listed without its content
 }
 
 // MinSize is the smallest export that can be fabricated.
@@ -64,6 +74,13 @@ func (f *Factory) Write(w io.Writer, e Export) error {
 	}
 	if e.Flaw.NoEntries {
 		return writeZip(w, nil, false)
+	}
+	if e.Files != nil {
+		entries, err := f.holding(e)
+		if err != nil {
+			return err
+		}
+		return e.Flaw.write(w, entries, e.Device.Stores)
 	}
 	entries, err := f.fit(e)
 	if err != nil {
@@ -126,20 +143,7 @@ func dropFiller(counts *[3]int) bool {
 // the domain's directories, export.xml last.
 // bulk keeps its larger files from call to call, by path.
 func (f *Factory) assemble(e Export, counts [3]int, stretch int64, bulk map[string]payload) []entry {
-	var out []entry
-	for _, a := range f.auxOf(e) {
-		if e.Nested {
-			a.name = "" // it is in the outer archive, yet listed here
-			if a.dir {
-				continue
-			}
-		}
-		out = append(out, a)
-	}
-	out = append(out, entry{name: "config/", dir: true}, entry{
-		name: "config/" + e.Domain + ".cfg", uri: "config:///" + e.Domain + ".cfg", location: "config",
-		payload: deflate(domainConfig(e)),
-	}, entry{name: "local/", dir: true})
+	out := append(f.first(e), entry{name: "local/", dir: true})
 	pad, _ := deflateOpen(domainNotes(e)).stretched(stretch)
 	out = append(out, fileIn("local", "README.txt", pad))
 	if e.WrongHash {
@@ -177,6 +181,53 @@ func (f *Factory) assemble(e Export, counts [3]int, stretch int64, bulk map[stri
 		out = append(out, entry{uri: fmt.Sprintf("cert:///%s-key-%d.pem", e.Domain, i), location: "cert", note: "key"})
 	}
 	return append(out, entry{name: "export.xml", payload: deflate(exportXML(e, out))})
+}
+
+// first are the entries that an archive begins with.
+func (f *Factory) first(e Export) []entry {
+	var out []entry
+	for _, a := range f.auxOf(e) {
+		if e.Nested {
+			a.name = "" // it is in the outer archive, yet listed here
+			if a.dir {
+				continue
+			}
+		}
+		out = append(out, a)
+	}
+	return append(out, entry{name: "config/", dir: true}, entry{
+		name: "config/" + e.Domain + ".cfg", uri: "config:///" + e.Domain + ".cfg", location: "config",
+		payload: deflate(domainConfig(e)),
+	})
+}
+
+// holding are the entries of an export of files that are named.
+func (f *Factory) holding(e Export) ([]entry, error) {
+	out := f.first(e)
+	dirs := map[string]bool{}
+	for _, file := range e.Files {
+		location, path, _ := strings.Cut(file.URI, ":///")
+		if file.Note != "" {
+			out = append(out, entry{uri: file.URI, location: location, note: file.Note})
+			continue
+		}
+		name := location + "/" + path
+		for i, c := range name {
+			if c == '/' && !dirs[name[:i+1]] {
+				dirs[name[:i+1]] = true
+				out = append(out, entry{name: name[:i+1], dir: true})
+			}
+		}
+		content, err := io.ReadAll(file.Content)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, fileIn(location, path, deflate(content)))
+		if e.WrongHash {
+			out[len(out)-1].badHash, e.WrongHash = true, false
+		}
+	}
+	return append(out, entry{name: "export.xml", payload: deflate(exportXML(e, out))}), nil
 }
 
 func fileIn(location, path string, p payload) entry {

@@ -127,7 +127,7 @@ func TestExportIsDeterministicAndTellsConfigurationsApart(t *testing.T) {
 		t.Error("persisted and running archives are equal")
 	}
 	z, _ := open(t, running)
-	if !bytes.Contains(content(t, z, "export.xml"), []byte("unsaved-change")) {
+	if !bytes.Contains(content(t, z, "config/a.cfg"), []byte("unsaved-change")) {
 		t.Error("the running configuration lacks the unsaved object")
 	}
 	e.Domain = "b"

@@ -22,7 +22,7 @@ func exportXML(e Export, entries []entry) []byte {
 		details(&b, e.Device, e.Domain, e.User, e.Comment, e.Time)
 	}
 	fmt.Fprintf(&b, `<configuration domain="%s">`, esc(e.Domain))
-	objects(&b, e)
+	b.WriteString(e.Objects)
 	b.WriteString(`</configuration>`)
 	if !e.Flaw.NoFiles {
 		b.WriteString(`<files>`)
@@ -124,28 +124,6 @@ func details(b *strings.Builder, d Device, domain, user, comment string, at time
 		fmt.Fprintf(b, `<interface name="%s" ip-addr="%s"/>`, d.Interface, d.InterfaceIP)
 	}
 	b.WriteString(`</interface-data>`)
-}
-
-func objects(b *strings.Builder, e Export) {
-	object := func(class, name, attrs string, lines ...string) {
-		fmt.Fprintf(b, `<%s name="%s"%s%s>`, class, esc(name), attrs, objectNS)
-		fmt.Fprintf(b, "\n<mAdminState>enabled</mAdminState>")
-		for _, l := range lines {
-			b.WriteString("\n" + l)
-		}
-		fmt.Fprintf(b, `</%s>`, class)
-	}
-	object("HTTPSourceProtocolHandler", e.Domain+"-http", "", "<LocalAddress>0.0.0.0</LocalAddress>", "<LocalPort>2227</LocalPort>", "<HTTPVersion>HTTP/1.1</HTTPVersion>", "<PersistentConnections>on</PersistentConnections>")
-	object("HTTPUserAgent", "default", ` intrinsic="true"`, "<UserSummary>Default User Agent</UserSummary>", "<MaxRedirects>8</MaxRedirects>", "<Timeout>300</Timeout>")
-	object("XMLManager", "default", ` intrinsic="true"`, "<CacheSize>256</CacheSize>", `<UserAgent class="HTTPUserAgent">default</UserAgent>`)
-	object("StylePolicy", e.Domain+"-policy", "", `<DefStylesheetForXsl read-only="true">store:///identity.xsl</DefStylesheetForXsl>`)
-	object("MultiProtocolGateway", e.Domain, "", "<Priority>normal</Priority>", `<FrontProtocol class="HTTPSourceProtocolHandler">`+esc(e.Domain)+"-http</FrontProtocol>", `<XMLManager class="XMLManager">default</XMLManager>`, `<StylePolicy class="StylePolicy">`+esc(e.Domain)+"-policy</StylePolicy>", "<Type>static-backend</Type>")
-	if e.APIC {
-		object("APIConnectGatewayService", "default", "", "<LocalAddress>0.0.0.0</LocalAddress>", "<LocalPort>3000</LocalPort>", "<V5CompatibilityMode>off</V5CompatibilityMode>")
-	}
-	if e.Unsaved && !e.Persisted {
-		object("HTTPSourceProtocolHandler", "unsaved-change", "", "<LocalAddress>0.0.0.0</LocalAddress>", "<LocalPort>2228</LocalPort>")
-	}
 }
 
 func element(b *strings.Builder, name, text string) {

@@ -44,6 +44,8 @@ func (x *exchange) dispatch(req *request) (*reply, error) {
 		return x.export(req)
 	case "do-backup":
 		return x.backup(req)
+	case "do-import":
+		return x.importPackage(req)
 	case "set-config", "modify-config", "del-config":
 		if err := x.setConfig(req); err != nil {
 			return nil, err

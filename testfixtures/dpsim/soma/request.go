@@ -53,10 +53,9 @@ func (n *node) element() string {
 	return b.String() + "</" + n.name + ">"
 }
 
-func (n *node) flag(name string) bool {
-	v := n.attrs[name]
-	return v == "true" || v == "1" || v == "on"
-}
+func (n *node) flag(name string) bool { return truth(n.attrs[name]) }
+
+func truth(v string) bool { return v == "true" || v == "1" || v == "on" }
 
 // request is a parsed management request.
 type request struct {
