@@ -39,7 +39,7 @@ func (a *Appliance) Objects(name string) []ObjectRow {
 		switch {
 		case o.Disabled():
 			state = "disabled"
-		case o.Class == "XMLManager":
+		case !config.Classes()[o.Class].Serves():
 		case quiesced && (state == "" || state == "up"):
 			state = "quiesced"
 		case late && (state == "" || state == "up"):

@@ -11,6 +11,11 @@ type Class struct {
 	DefaultOnly bool   // it exists in the default domain alone
 }
 
+// Serves reports whether the objects of the class take requests.
+func (c Class) Serves() bool {
+	return strings.HasPrefix(c.URI, "services/") || strings.HasPrefix(c.URI, "protocol/")
+}
+
 // Classes are the classes of the model, by name.
 var Classes = sync.OnceValue(func() map[string]Class {
 	out := map[string]Class{}

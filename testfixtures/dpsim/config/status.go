@@ -54,7 +54,10 @@ func (c *Config) Statuses(around Surroundings) []Status {
 		known[key] = up // of a circle of references
 		s := c.own(o, around)
 		for _, ref := range o.References() {
-			if !s.Up || ref[0] == "Domain" {
+			if ref[0] == "Domain" || ref[0] == "GeneratedPolicy" {
+				continue // of default; made by the gateway itself, and in no export
+			}
+			if !s.Up {
 				break
 			}
 			if there := c.Find(ref[0], ref[1]); there == nil || !of(there).Up {
