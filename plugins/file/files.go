@@ -174,14 +174,14 @@ func (f *files) Put(_ context.Context, name string, src io.ReaderAt, size int64)
 	if _, err := src.(io.WriterTo).WriteTo(to); err != nil {
 		return store.Info{}, explain(err)
 	}
-	i, err := out.Stat()
+	i, err := store.InfoOf(out.Stat())
 	if err == nil && large {
 		err = out.Close()
 	}
 	if err != nil {
 		return store.Info{}, explain(err)
 	}
-	return infoOf(i), nil
+	return i, nil
 }
 
 // earlyFrom is the size from which it pays to write a file to the disk before it is whole.
@@ -311,30 +311,20 @@ func (f *files) Stat(_ context.Context, name string) (store.Info, error) {
 		return store.Info{}, explain(err)
 	}
 	defer done()
-	i, err := at.root.Lstat(local(base))
+	i, err := store.InfoOf(at.root.Lstat(local(base)))
 	if err != nil {
 		return store.Info{}, explain(err)
 	}
-	return infoOf(i), nil
+	return i, nil
 }
 
 func (f *files) List(_ context.Context, dir string) ([]store.Info, error) {
 	if f.root == nil {
 		return nil, onlyTop(dir)
 	}
-	entries, err := fs.ReadDir(f.root.FS(), local(dir))
+	out, err := store.InfosOf(fs.ReadDir(f.root.FS(), local(dir)))
 	if err != nil {
 		return nil, explain(err)
-	}
-	var out []store.Info
-	for _, e := range entries {
-		i, err := e.Info()
-		switch {
-		case err == nil:
-			out = append(out, infoOf(i))
-		case !errors.Is(err, fs.ErrNotExist): // else removed meanwhile
-			return nil, explain(err)
-		}
 	}
 	return out, nil
 }
@@ -395,10 +385,6 @@ func space(dir string) (free, total int64) {
 
 // local is a name as [os.Root] wants it.
 func local(name string) string { return path.Join(".", name) }
-
-func infoOf(i fs.FileInfo) store.Info {
-	return store.Info{Name: i.Name(), Size: i.Size(), Modified: i.ModTime(), Dir: i.IsDir(), Regular: i.Mode().IsRegular(), Mode: i.Mode().Perm()}
-}
 
 // explain tells the refusal of os.Root to leave the directory, which has no
 // exported error: a *PathError without a system error in it. [store.Explain]

@@ -202,7 +202,7 @@ func (x *directory) Put(ctx context.Context, name string, src io.ReaderAt, size 
 		if err != nil {
 			return store.Explain("flush and close", x.d.explainWrite(ctx, s, err, path.Dir(full)))
 		}
-		i = infoOf(st)
+		i, _ = store.InfoOf(st, nil)
 		i.Durable = store.No
 		if durable {
 			i.Durable = store.Yes
@@ -294,9 +294,7 @@ func (x *directory) Stat(ctx context.Context, name string) (i store.Info, err er
 		} else if st, err = h.look(ctx, s, full); st == nil && err == nil {
 			err = fs.ErrNotExist
 		}
-		if err == nil {
-			i = infoOf(st)
-		}
+		i, err = store.InfoOf(st, err)
 		return err
 	})
 	return i, err
@@ -311,15 +309,12 @@ func lstat(s *session, name string) (os.FileInfo, error) {
 	return st, err
 }
 
-func infoOf(st os.FileInfo) store.Info {
-	return store.Info{Name: st.Name(), Size: st.Size(), Modified: st.ModTime(), Dir: st.IsDir(), Regular: st.Mode().IsRegular(), Mode: st.Mode().Perm()}
-}
-
 func (x *directory) List(ctx context.Context, dir string) (out []store.Info, err error) {
 	err = x.on(ctx, dir, func(s *session) error {
 		entries, err := s.sftp.ReadDirContext(ctx, path.Join(s.base, dir))
 		for _, e := range entries {
-			out = append(out, infoOf(e))
+			i, _ := store.InfoOf(e, nil)
+			out = append(out, i)
 		}
 		return err
 	})

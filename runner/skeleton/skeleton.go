@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"text/template"
+
+	"golang.org/x/mod/modfile"
 )
 
 //go:embed destination hook all:both
@@ -25,6 +27,28 @@ type Plugin struct {
 	Go      string // version of the language
 	Version string // of dprun that it is built with, for go.mod: "v1.2.0"; empty: the newest
 	Replace string // directory of dprun's source to build it with; empty: none
+}
+
+// source reads from dprun's source which modules it is built of, so that a
+// plugin that is built with it needs nothing else, and no network.
+func (p Plugin) source() (requires []string, sums []byte, err error) {
+	if p.Replace == "" {
+		return nil, nil, nil
+	}
+	file := filepath.Join(p.Replace, "go.mod")
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, nil, err
+	}
+	mod, err := modfile.ParseLax(file, text, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, r := range mod.Require {
+		requires = append(requires, r.Mod.Path+" "+r.Mod.Version)
+	}
+	sums, err = os.ReadFile(filepath.Join(p.Replace, "go.sum"))
+	return requires, sums, err
 }
 
 // words are what the README calls a kind, and one of its rules.
@@ -43,13 +67,23 @@ func Write(dir string, p Plugin) (names []string, err error) {
 	if len(entries) > 0 {
 		return nil, fmt.Errorf("%s is there and is not empty; nothing was written. Give another directory with --dir, or remove it", dir)
 	}
+	requires, sums, err := p.source()
+	if err != nil {
+		return nil, fmt.Errorf("read dprun's source; nothing was written: %w", err)
+	}
+	if sums != nil {
+		names = append(names, "go.sum")
+		if err := create(filepath.Join(dir, "go.sum"), sums); err != nil {
+			return names, err
+		}
+	}
 	for _, from := range []string{"both", p.Kind} {
 		err := fs.WalkDir(templates, from, func(name string, d fs.DirEntry, err error) error {
 			if err != nil || d.IsDir() {
 				return err
 			}
 			names = append(names, strings.TrimSuffix(strings.TrimPrefix(name, from+"/"), ".tmpl"))
-			return write(filepath.Join(dir, filepath.FromSlash(names[len(names)-1])), name, p)
+			return write(filepath.Join(dir, filepath.FromSlash(names[len(names)-1])), name, p, requires)
 		})
 		if err != nil {
 			return names, err
@@ -59,8 +93,8 @@ func Write(dir string, p Plugin) (names []string, err error) {
 	return names, nil
 }
 
-// write writes one file that is not there yet.
-func write(file, from string, p Plugin) error {
+// write writes one file from its template.
+func write(file, from string, p Plugin, requires []string) error {
 	text, err := templates.ReadFile(from)
 	if err != nil {
 		return err
@@ -73,10 +107,16 @@ func write(file, from string, p Plugin) error {
 	data := struct {
 		Plugin
 		Noun, Rule string
-	}{p, words[p.Kind].Noun, words[p.Kind].Rule}
+		Requires   []string
+	}{p, words[p.Kind].Noun, words[p.Kind].Rule, requires}
 	if err := t.Execute(&b, data); err != nil {
 		return err
 	}
+	return create(file, b.Bytes())
+}
+
+// create writes a file that is not there yet.
+func create(file string, text []byte) error {
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return err
 	}
@@ -84,6 +124,6 @@ func write(file, from string, p Plugin) error {
 	if err != nil {
 		return err
 	}
-	_, err = to.Write(b.Bytes())
+	_, err = to.Write(text)
 	return errors.Join(err, to.Close())
 }

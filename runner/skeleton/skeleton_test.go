@@ -17,7 +17,6 @@ import (
 func TestWhatIsWrittenKeepsEveryRule(t *testing.T) {
 	t.Parallel()
 	root := need.Value(filepath.Abs("../.."))(t)
-	sums := need.Value(os.ReadFile(filepath.Join(root, "go.sum")))(t)
 	for kind, wants := range map[string]string{"destination": "store/overwrite", "hook": "hook/deadline"} {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
@@ -26,10 +25,9 @@ func TestWhatIsWrittenKeepsEveryRule(t *testing.T) {
 			if !slices.Contains(names, ".github/workflows/ci.yml") || !slices.Contains(names, "README.md") || !slices.Contains(names, "main_test.go") {
 				t.Errorf("it writes %q", names)
 			}
-			need.Done(t, os.WriteFile(filepath.Join(dir, "go.sum"), sums, 0o600))
 			run := func(args ...string) string {
 				cmd := exec.Command(args[0], args[1:]...)
-				cmd.Dir, cmd.Env = dir, append(os.Environ(), "GOFLAGS=-mod=mod", "GOPROXY=off", "GOWORK=off")
+				cmd.Dir, cmd.Env = dir, append(os.Environ(), "GOFLAGS=-mod=readonly", "GOPROXY=off", "GOWORK=off")
 				out, err := cmd.CombinedOutput()
 				if err != nil {
 					t.Fatalf("%v: %v\n%s", args, err, out)

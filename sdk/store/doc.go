@@ -2,7 +2,7 @@
 //
 // A destination that has names, directories and some way to give a file
 // another name implements [Files], a few operations on whole files, and gets
-// from [New] everything that dprun expects of a destination: temporary names,
+// from [Atomic] or [New] everything that dprun expects of a destination: temporary names,
 // verification, durability, file modes, what to do about a name that is taken,
 // clearing up, and checking all of it with a few bytes. The decisions are made
 // here, once. A destination that publishes whole objects by itself, such as

@@ -9,7 +9,8 @@ import (
 
 // Files is a directory at a destination. Names are relative to it and
 // slash-separated; "" is the directory itself. Its methods may be called
-// concurrently, and each ends soon after its context.
+// concurrently, and each ends soon after its context: reading from what Put
+// sends and writing to what Get fills fails from then on.
 //
 // Errors. None of the operations is repeated, here or by the caller: who
 // knows that a repetition is harmless repeats inside. A *failure.Error gives

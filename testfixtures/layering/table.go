@@ -41,7 +41,7 @@ func Rows() []Row {
 		{2, "sdk", "what a plugin author imports; `schema` and `failure` are leaves without gRPC", []string{"sdk/failure", "sdk/internal/offspring", "sdk/internal/wire", "sdk/proto/dprun/plugin/v1", "sdk/schema"}},
 		{2, "plan/function", "the functions of the language", []string{"plan/inventory", "plan/secret"}},
 		{3, "sdk/client", "the host's end of the protocol", []string{"sdk", "sdk/failure", "sdk/internal/offspring", "sdk/internal/wire", "sdk/proto/dprun/plugin/v1", "sdk/schema"}},
-		{3, "sdk/store", "keeps files at a destination, all or nothing, over a few operations on whole files", []string{"sdk", "sdk/failure"}},
+		{3, "sdk/store", "keeps files at a destination, all or nothing, over a few operations on whole files", []string{"sdk", "sdk/failure", "sdk/schema"}},
 		{3, "plan", "the language: text in, compiled plan and diagnostics out; no network, no clock, no process", []string{"plan/diag", "plan/function", "plan/inventory", "plan/pattern", "plan/secret", "plan/window", "sdk/schema"}},
 		{3, "runner/event", "what machines, journal and views share", []string{"runner/backups", "sdk", "sdk/failure"}},
 		{3, "runner/staging", "captured files on their way", []string{"sdk", "sdk/failure"}},

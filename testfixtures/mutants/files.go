@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -24,17 +23,7 @@ func (f files) at(name string) string { return filepath.Join(f.dir, filepath.Fro
 
 func (f files) Location(name string) string { return f.at(name) }
 
-func (f files) Mkdir(_ context.Context, dir string) error {
-	err := os.MkdirAll(f.at(dir), 0o700)
-	if err != nil {
-		for ; dir != "."; dir = filepath.Dir(dir) {
-			if st, statErr := os.Stat(f.at(dir)); statErr == nil && !st.IsDir() {
-				return store.InTheWay(f.at(dir))
-			}
-		}
-	}
-	return err
-}
+func (f files) Mkdir(_ context.Context, dir string) error { return os.MkdirAll(f.at(dir), 0o700) }
 
 // slowly copies in pieces.
 func (f files) slowly(ctx context.Context, w io.Writer, r io.Reader) (n int64, err error) {
@@ -86,23 +75,15 @@ func (f files) Publish(_ context.Context, temporary, final string) error {
 func (f files) Remove(_ context.Context, name string) error { return os.Remove(f.at(name)) }
 
 func (f files) Stat(_ context.Context, name string) (store.Info, error) {
-	st, err := os.Lstat(f.at(name))
-	if err != nil {
-		return store.Info{}, err
-	}
-	return info(st), nil
+	i, err := store.InfoOf(os.Lstat(f.at(name)))
+	i.Durable = store.Yes
+	return i, err
 }
 
-func info(st fs.FileInfo) store.Info {
-	return store.Info{Name: st.Name(), Size: st.Size(), Modified: st.ModTime(), Dir: st.IsDir(), Regular: st.Mode().IsRegular(), Durable: store.Yes}
-}
-
-func (f files) List(_ context.Context, dir string) (out []store.Info, _ error) {
-	entries, err := os.ReadDir(f.at(dir))
-	for _, e := range entries {
-		if st, err := e.Info(); err == nil { // else it is gone meanwhile
-			out = append(out, info(st))
-		}
+func (f files) List(_ context.Context, dir string) ([]store.Info, error) {
+	out, err := store.InfosOf(os.ReadDir(f.at(dir)))
+	for i := range out {
+		out[i].Durable = store.Yes
 	}
 	return out, err
 }

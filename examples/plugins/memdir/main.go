@@ -25,10 +25,10 @@ func main() {
 		Name:    "memdir",
 		Version: "0.1.0",
 		Doc:     "Keeps files in memory.",
-		Destinations: []sdk.DestinationType{sdk.NewDestination(
+		Destinations: []sdk.DestinationType{store.Atomic(
 			schema.DestinationType{Name: "memdir", Doc: "Files in memory, gone when dprun ends."},
-			func(_ context.Context, c config, env sdk.Env) (*store.Destination, error) {
-				return store.New(store.Options{Log: env.Log}, store.Always(&memory{free: c.Capacity, files: map[string][]byte{}})), nil
+			func(_ context.Context, c config, _ sdk.Env) (store.Files, error) {
+				return &memory{free: c.Capacity, files: map[string][]byte{}}, nil
 			}, nil)},
 	})
 }

@@ -1,0 +1,75 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+
+	"github.com/dprun/dprun/sdk"
+	"github.com/dprun/dprun/sdk/schema"
+)
+
+// Atomic offers a type of destination whose files stand there whole or not at
+// all: everything that dprun expects is made of the operations of [Files].
+// configure gives them for a configuration, a C (see [schema.Of]), and contacts
+// nobody; validate may be nil. What needs a connection for each call, or files
+// with a mode, uses [New] and [sdk.NewDestination] instead.
+func Atomic[C any](t schema.DestinationType, configure func(ctx context.Context, c C, env sdk.Env) (Files, error), validate sdk.Validator[C]) sdk.DestinationType {
+	return sdk.NewDestination(t, func(ctx context.Context, c C, env sdk.Env) (*Destination, error) {
+		f, err := configure(ctx, c, env)
+		if err != nil {
+			return nil, err
+		}
+		return New(Options{Log: env.Log}, Always(f)), nil
+	}, validate)
+}
+
+// InfoOf describes what the os package, or a client that speaks its language,
+// has found, for [Files.Stat]:
+//
+//	return store.InfoOf(os.Lstat(name))
+func InfoOf(i fs.FileInfo, err error) (Info, error) {
+	if err != nil {
+		return Info{}, err
+	}
+	return Info{Name: i.Name(), Size: i.Size(), Modified: i.ModTime(), Dir: i.IsDir(), Regular: i.Mode().IsRegular(), Mode: i.Mode().Perm()}, nil
+}
+
+// InfosOf describes what a directory holds, for [Files.List]:
+//
+//	return store.InfosOf(os.ReadDir(name))
+//
+// What went away meanwhile is left out.
+func InfosOf(entries []fs.DirEntry, err error) ([]Info, error) {
+	if err != nil {
+		return nil, err
+	}
+	var out []Info
+	for _, e := range entries {
+		switch i, err := InfoOf(e.Info()); {
+		case err == nil:
+			out = append(out, i)
+		case !errors.Is(err, fs.ErrNotExist):
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// Get hands on a writer that fails when the call has ended.
+func (s *session) Get(ctx context.Context, name string, expect int64, w io.Writer) (int64, error) {
+	return s.Files.Get(ctx, name, expect, during{ctx, w})
+}
+
+type during struct {
+	ctx context.Context
+	w   io.Writer
+}
+
+func (d during) Write(p []byte) (int, error) {
+	if err := d.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return d.w.Write(p)
+}
