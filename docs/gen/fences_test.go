@@ -19,9 +19,11 @@ import (
 )
 
 // fence is one fenced block of a page. Blocks of HCL are complete plans, or
-// with the word "fragment" parts of one.
+// with the word "fragment" parts of one. Another second word names the file
+// that the block is.
 type fence struct {
 	page     string
+	file     string
 	line     int
 	language string
 	fragment bool
@@ -45,6 +47,9 @@ func fences(t *testing.T, language string) []fence {
 				open = &fence{page: filepath.Base(name), line: n}
 				if len(words) > 0 {
 					open.language, open.fragment = words[0], slices.Contains(words[1:], "fragment")
+				}
+				if len(words) > 1 && !open.fragment {
+					open.file = words[1]
 				}
 			case marked:
 				if open.language == language {
