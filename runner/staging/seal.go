@@ -30,6 +30,7 @@ type Dir struct {
 	task     string // the directory of its task
 	rel      string
 	made     bool // its name is new in that
+	name     int  // the number of the task's name in the run's directory
 	root     *os.Root
 	follower *follower
 }
@@ -64,24 +65,14 @@ func (d *Dir) Seal(ctx context.Context, claimed []sdk.Artifact) ([]Sealed, error
 	if err := tree.matches(claimed); err != nil {
 		return nil, err
 	}
-	seal := func(ctx context.Context, c sdk.Artifact) error {
-		return d.sealFile(ctx, c, tree.files[c.Name], followed)
-	}
-	if len(claimed) == 1 {
-		err = seal(ctx, claimed[0])
-	} else {
-		group, ctx := errgroup.WithContext(ctx)
-		group.SetLimit(runtime.GOMAXPROCS(0))
-		for _, c := range claimed {
-			group.Go(func() error { return seal(ctx, c) })
-		}
-		err = group.Wait()
+	named := make(chan error, 1)
+	go func() { named <- d.syncDirectories(tree.dirs) }() // the disk does both at once
+	err = d.sealFiles(ctx, claimed, tree, followed)
+	if unnamed := <-named; err == nil {
+		err = unnamed
 	}
 	if err != nil {
 		return nil, failure.From(err)
-	}
-	if err := d.syncDirectories(tree.dirs); err != nil {
-		return nil, err
 	}
 	d.root.Close()
 	d.over(len(tree.dirs) == 1)
@@ -90,6 +81,21 @@ func (d *Dir) Seal(ctx context.Context, claimed []sdk.Artifact) ([]Sealed, error
 		out[i] = Sealed{Name: c.Name, Path: path.Join(d.rel, c.Name), Size: c.Size, SHA256: c.SHA256}
 	}
 	return out, nil
+}
+
+func (d *Dir) sealFiles(ctx context.Context, claimed []sdk.Artifact, tree *tree, followed []*followed) error {
+	seal := func(ctx context.Context, c sdk.Artifact) error {
+		return d.sealFile(ctx, c, tree.files[c.Name], followed)
+	}
+	if len(claimed) == 1 {
+		return seal(ctx, claimed[0])
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for _, c := range claimed {
+		group.Go(func() error { return seal(ctx, c) })
+	}
+	return group.Wait()
 }
 
 // Discard removes the directory with everything in it. It may follow a Seal.
@@ -257,10 +263,10 @@ func (d *Dir) sealFile(ctx context.Context, c sdk.Artifact, seen fs.FileInfo, fo
 	return nil
 }
 
-// syncDirectories makes the names durable: what is in the capture first, then
-// the capture's own name, where that is new, and those of its parents.
+// syncDirectories makes the names durable: those in the capture, the capture's own,
+// where that is new, and those of its parents.
 func (d *Dir) syncDirectories(dirs []string) error {
-	for _, dir := range slices.Backward(dirs) {
+	for _, dir := range dirs {
 		if err := syncDir(d.root, dir); err != nil {
 			return fault(err, "make the capture in %s durable", d.Path())
 		}
@@ -270,21 +276,23 @@ func (d *Dir) syncDirectories(dirs []string) error {
 			return fault(err, "make the capture in %s durable", d.Path())
 		}
 	}
-	return d.staging.syncRun(path.Dir(d.task))
+	return d.staging.syncRun(path.Dir(d.task), d.name)
 }
 
-// syncRun makes the names of a run's tasks durable, and its own. Captures of one moment share that.
-func (s *Staging) syncRun(run string) error {
+// syncRun makes the name of a task durable, and that of its run. A sync does for all captures
+// that were begun before it.
+func (s *Staging) syncRun(run string, task int) error {
+	if err := s.syncNames(run, task); err != nil {
+		return err
+	}
 	s.making.Lock()
 	known := s.known[run]
 	s.making.Unlock()
-	for _, dir := range []string{run, "."} {
-		if dir == "." && known {
-			return nil
-		}
-		if err := s.namesIn(dir).do(func() error { return syncDir(s.root, dir) }); err != nil {
-			return fault(err, "make staging directory %s durable", path.Join(s.dir, dir))
-		}
+	if known {
+		return nil
+	}
+	if err := s.syncNames(".", s.namesIn(".").making()); err != nil {
+		return err
 	}
 	s.making.Lock()
 	defer s.making.Unlock()
@@ -292,15 +300,22 @@ func (s *Staging) syncRun(run string) error {
 	return nil
 }
 
-func (s *Staging) namesIn(dir string) *joint {
+func (s *Staging) syncNames(dir string, name int) error {
+	if err := s.namesIn(dir).keep(name, func() error { return syncDir(s.root, dir) }); err != nil {
+		return fault(err, "make staging directory %s durable", path.Join(s.dir, dir))
+	}
+	return nil
+}
+
+func (s *Staging) namesIn(dir string) *names {
 	s.making.Lock()
 	defer s.making.Unlock()
-	j := s.names[dir]
-	if j == nil {
-		j = &joint{}
-		s.names[dir] = j
+	n := s.names[dir]
+	if n == nil {
+		n = &names{}
+		s.names[dir] = n
 	}
-	return j
+	return n
 }
 
 func syncDir(root *os.Root, dir string) error {

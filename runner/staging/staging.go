@@ -37,7 +37,7 @@ type Staging struct {
 	trees  map[string]*taskTree   // by their paths: of tasks that this process captures
 	spare  map[string][]spareTree // by run
 	known  map[string]bool        // runs whose directory's name is durable
-	names  map[string]*joint      // by directory: whoever makes the names in it durable
+	names  map[string]*names      // by directory
 
 	room      func(dir string) (free, total int64, err error)
 	measuring sync.Mutex
@@ -57,7 +57,7 @@ func Open(dir string) (*Staging, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open staging directory: %w", err)
 	}
-	return &Staging{dir: abs, root: root, room: room, trees: map[string]*taskTree{}, spare: map[string][]spareTree{}, known: map[string]bool{}, names: map[string]*joint{}}, nil
+	return &Staging{dir: abs, root: root, room: room, trees: map[string]*taskTree{}, spare: map[string][]spareTree{}, known: map[string]bool{}, names: map[string]*names{}}, nil
 }
 
 // Close releases the directory. Nothing is removed.
@@ -93,6 +93,7 @@ func (s *Staging) Capture(run, task, variant string) (*Dir, error) {
 	if d.rel, d.made, err = s.attempt(parent, variant); err != nil {
 		return nil, fault(err, "make a staging directory for %s of task %s", variant, task)
 	}
+	d.name = s.namesIn(path.Dir(parent)).making()
 	if d.root, err = s.root.OpenRoot(d.rel); err != nil {
 		return nil, fault(err, "open the staging directory for %s of task %s", variant, task)
 	}

@@ -7,10 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/testfixtures/need"
@@ -167,37 +164,6 @@ func TestAFileBesideTheCapturesIsWrittenAgain(t *testing.T) {
 	stageFlat(t, s, "R", "b", "persisted")
 	if third, _ := write("b", "short"); !os.SameFile(was, need.Value(os.Stat(third))(t)) {
 		t.Error("the file was not used again")
-	}
-}
-
-// Who asks while something is being done waits for the next time, and shares it
-// with all who asked by then.
-func TestWhoAsksSharesTheNextTime(t *testing.T) {
-	t.Parallel()
-	var j joint
-	var times atomic.Int32
-	begun, goOn := make(chan struct{}), make(chan struct{})
-	var all sync.WaitGroup
-	all.Go(func() {
-		j.do(func() error { times.Add(1); close(begun); <-goOn; return nil })
-	})
-	<-begun
-	failed := errors.New("failed")
-	for range 20 {
-		all.Go(func() {
-			if err := j.do(func() error { times.Add(1); return failed }); err != failed {
-				t.Errorf("got %v", err)
-			}
-		})
-	}
-	time.Sleep(20 * time.Millisecond)
-	if n := times.Load(); n != 1 {
-		t.Errorf("%d times while the first is under way", n)
-	}
-	close(goOn)
-	all.Wait()
-	if n := times.Load(); n < 2 || n > 3 {
-		t.Errorf("%d times, want one for all who asked", n)
 	}
 }
 
