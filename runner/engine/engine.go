@@ -100,9 +100,10 @@ type Engine struct {
 	timers   timers                                     // flights whose time has not come
 	underWay int                                        // calls of the executor that are at work
 	wait     sync.WaitGroup
-	broken   bool             // the journal
-	waiting  Batch            // applied, neither written nor published yet
-	due      <-chan time.Time // when waiting has to be written; nil: nothing waits
+	broken   bool               // the journal
+	waiting  Batch              // applied, neither written nor published yet
+	held     []lifecycle.Action // begin when waiting is written
+	due      <-chan time.Time   // when waiting has to be written; nil: nothing waits
 	ctx      context.Context
 	cancel   context.CancelFunc // everything that is under way
 }
@@ -198,7 +199,7 @@ func (e *Engine) Run(ctx context.Context, first event.Event) (exit int) {
 
 // handle applies events and everything that follows from them at once, makes
 // it durable, publishes it and starts what is new. What presses for nothing is
-// started at once and written and published with what comes soon.
+// started at once and written and published with what comes soon; but a store begins when that is done.
 func (e *Engine) handle(events []result) {
 	var b Batch
 	var starts []lifecycle.Action
@@ -222,34 +223,44 @@ func (e *Engine) handle(events []result) {
 		}
 	}
 	e.waiting.add(b)
-	if e.Group > 0 && !e.broken && !pressing(b, starts) {
-		if e.due == nil {
-			e.due = time.After(e.Group)
-		}
-	} else if !e.write() {
-		// Nothing of this batch may begin; what is owed is done regardless.
-		e.handle(e.startOwed(starts))
+	if e.Group == 0 || e.broken || e.pressing(b, starts) {
+		e.held = append(e.held, starts...)
+		e.writeWaiting()
 		return
 	}
+	if e.due == nil {
+		e.due = time.After(e.Group)
+	}
 	for _, a := range starts {
+		if a.Kind == lifecycle.ActStore {
+			e.held = append(e.held, a)
+			continue
+		}
 		e.start(a)
 	}
 }
 
-// pressing reports whether a batch has to be durable before anything of it
-// begins. An action that can be repeated may begin earlier: if its events are
-// lost in a crash, recovery does it again, or finds it done. A store is none of
-// those, as it writes under a name that the journal has to know.
-func pressing(b Batch, starts []lifecycle.Action) bool {
+// pressing reports whether a batch has to be durable at once: nothing of it may begin
+// before, and a gateway may be down meanwhile. An action that can be repeated may begin earlier: if its
+// events are lost in a crash, recovery does it again, or finds it done. A store writes under a name that
+// the journal has to know, and waits with others; not when nothing is under way that it could wait for.
+func (e *Engine) pressing(b Batch, starts []lifecycle.Action) bool {
 	return len(b.Owe) > 0 || len(b.Pay) > 0 || slices.ContainsFunc(starts, func(a lifecycle.Action) bool {
-		return a.Once() || a.Owed() || a.Kind == lifecycle.ActStore
+		return a.Once() || a.Owed() || a.Kind == lifecycle.ActStore && e.underWay == 0
 	})
 }
 
-// writeWaiting writes and publishes what waits, although nothing presses.
+// writeWaiting writes and publishes what waits, and begins what is held.
 func (e *Engine) writeWaiting() {
+	held := e.held
+	e.held = nil
 	if !e.write() {
-		e.handle([]result{{Event: event.Event{Kind: event.JournalFailed}}})
+		// Nothing of it may begin; what is owed is done regardless.
+		e.handle(e.startOwed(held))
+		return
+	}
+	for _, a := range held {
+		e.start(a)
 	}
 }
 

@@ -80,3 +80,44 @@ func (n *notebook) has(action string) bool {
 	defer n.mu.Unlock()
 	return slices.ContainsFunc(n.events, func(e event.Event) bool { return e.Action == action })
 }
+
+// A store waits for its commit, and others do so with it.
+func TestStoresOfOneMomentBeginAfterOneCommit(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHarness(t)
+		spec := h.engine.Options.Run.Spec()
+		spec.Devices = map[string]lifecycle.Device{"d1": {}, "d2": {}}
+		spec.Activities[0].Devices, spec.Activities[0].Quiesce = []string{"d1", "d2"}, lifecycle.QuiesceNone
+		h.engine.Options.Run, h.engine.Group = lifecycle.NewRun(spec), 5*time.Millisecond
+		takes := map[string]time.Duration{"d1": time.Millisecond, "d2": 3 * time.Millisecond}
+		h.out.on = func(_ context.Context, j Job) (*event.Result, error, bool) {
+			switch {
+			case j.Action.Kind == lifecycle.ActCapture:
+				time.Sleep(takes[j.Action.Device])
+			case j.Action.Kind == lifecycle.ActStore && !h.book.has("capture/persisted/1"):
+				t.Errorf("%s begins before its capture is written", j.Action)
+			}
+			return nil, nil, false
+		}
+		var captured []int
+		h.book.fail = func(b Batch) error {
+			n := 0
+			for _, e := range b.Events {
+				if e.Kind == event.Finished && e.Action == "capture/persisted/1" {
+					n++
+				}
+			}
+			if n > 0 {
+				captured = append(captured, n)
+			}
+			return nil
+		}
+		if exit := h.run(t); exit != 0 {
+			t.Errorf("exit %d: %v", exit, h.book.codes())
+		}
+		if !slices.Equal(captured, []int{2}) {
+			t.Errorf("captures in commits: %v", captured)
+		}
+	})
+}
