@@ -27,6 +27,8 @@ type destination struct {
 	directory string
 	create    bool
 	renameNew func(dir *os.File, from, to string) error
+
+	directories directories
 }
 
 var _ sdk.Destination = (*destination)(nil)

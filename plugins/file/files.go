@@ -23,6 +23,9 @@ type files struct {
 	mu   sync.Mutex
 	at   *place // where the first operation was: a store stays in one directory
 	made *made  // the small file that Put has made last, open until it is made durable
+
+	below string // the directory that Mkdir was asked for last
+	above []upTo // those above it
 }
 
 // place is an open directory.
@@ -99,7 +102,8 @@ func (f *files) Location(name string) string {
 	return filepath.Join(f.d.directory, filepath.FromSlash(name))
 }
 
-// Mkdir makes the top too, where that is asked for. Each new name is made durable.
+// Mkdir makes the top too, where that is asked for. The names of new directories are made
+// durable with those in the last of them.
 func (f *files) Mkdir(ctx context.Context, dir string) (err error) {
 	if f.root == nil {
 		if err := os.MkdirAll(f.d.directory, dirMode); err != nil {
@@ -114,17 +118,21 @@ func (f *files) Mkdir(ctx context.Context, dir string) (err error) {
 	}
 	if _, _, done, err := f.in(dir + "/"); err == nil { // the usual case
 		done()
-		return nil
+	} else if err := f.makeDir(dir); err != nil {
+		return err
 	}
-	return f.makeDir(ctx, dir)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.below, f.above = local(dir), f.d.directories.above(local(dir))
+	return nil
 }
 
 // makeDir makes a directory, and those above it where it must.
-func (f *files) makeDir(ctx context.Context, dir string) error {
+func (f *files) makeDir(dir string) error {
 	parent := path.Dir(dir)
 	err := f.root.Mkdir(dir, dirMode)
 	if parent != "." && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)) {
-		if err := f.makeDir(ctx, parent); err != nil {
+		if err := f.makeDir(parent); err != nil {
 			return err
 		}
 		err = f.root.Mkdir(dir, dirMode)
@@ -141,9 +149,7 @@ func (f *files) makeDir(ctx context.Context, dir string) error {
 	case err != nil:
 		return explain(err)
 	default:
-		if _, err := f.Sync(ctx, parent); err != nil {
-			return explain(err)
-		}
+		f.d.directories.of(local(parent)).making()
 	}
 	return nil
 }
@@ -338,11 +344,28 @@ func onlyTop(name string) error {
 }
 
 // Sync implements [store.Syncer]. A file is made durable by what wrote it, which
-// is told of everything that went wrong since.
+// is told of everything that went wrong since; with the names in a directory that
+// Mkdir was asked for, those of it and of the directories above it are.
 func (f *files) Sync(_ context.Context, name string) (bool, error) {
 	f.mu.Lock()
-	at := f.at
+	at, above := f.at, f.above
+	if f.below != local(name) {
+		above = nil
+	}
 	f.mu.Unlock()
+	if above == nil {
+		return f.sync(at, name)
+	}
+	kept := make(chan error, 1)
+	go func() { kept <- f.keep(above) }() // the disk does both at once
+	durable, err := f.sync(at, name)
+	if lost := <-kept; err == nil && lost != nil {
+		return false, explain(lost)
+	}
+	return durable, err
+}
+
+func (f *files) sync(at *place, name string) (bool, error) {
 	if at != nil && at.dir == local(name) {
 		return synced(at.self.Sync())
 	}
@@ -358,6 +381,24 @@ func (f *files) Sync(_ context.Context, name string) (bool, error) {
 		err = explain(closed)
 	}
 	return durable && err == nil, err
+}
+
+// keep makes the names of directories durable, where that can be asked for. One that must not
+// be read, and in which no name was made, is as somebody else has made it.
+func (f *files) keep(above []upTo) error {
+	for _, up := range above {
+		err := up.names.keep(up.last, func() error {
+			_, err := f.sync(nil, up.dir)
+			if errors.Is(err, fs.ErrPermission) && !up.made {
+				return nil
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // synced is whether that could be asked for, and has been done.
