@@ -59,7 +59,7 @@ func TestEveryResultIsValidJSONWithAType(t *testing.T) {
 	j.RunDetail(report.RunDetail{Run: report.Run{ID: "x"}, Details: tasks(report.Task{})})
 	j.Logs([]event.Log{{}})
 	j.Backups([]report.Backup{{}})
-	j.Backup(report.BackupDetail{})
+	j.Backup(report.BackupDetail{Backup: report.Backup{Copies: []report.BackupCopy{}}})
 	j.Imported(report.Imported{})
 	j.Pruned(report.Pruned{})
 	j.Swept(report.Swept{Destination: "d", Removed: []string{}})
