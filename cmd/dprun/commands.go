@@ -22,6 +22,7 @@ func (a *app) commands() []*cobra.Command {
 		{"hold", a.holdCommand},
 		{"runs", a.runsCommand},
 		{"backups", a.backupsCommand},
+		{"coverage", a.coverageCommand},
 		{"sweep", a.sweepCommand},
 		{"verify", a.verifyCommand},
 		{"graph", a.graphCommand},

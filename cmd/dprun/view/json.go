@@ -209,6 +209,14 @@ func (j *JSON) Backup(b report.BackupDetail) { line(j, "backup_detail", b) }
 // Imported implements [View].
 func (j *JSON) Imported(i report.Imported) { line(j, "imported", i) }
 
+// Coverage implements [View]. What is covered comes before, an object each.
+func (j *JSON) Coverage(c *report.Coverage) {
+	for _, s := range c.Subjects {
+		line(j, "coverage_subject", s)
+	}
+	line(j, "coverage", c)
+}
+
 // Swept implements [View].
 func (j *JSON) Swept(s report.Swept) { line(j, "swept", s) }
 

@@ -61,6 +61,7 @@ func TestEveryResultIsValidJSONWithAType(t *testing.T) {
 	j.Backups([]report.Backup{{}})
 	j.Backup(report.BackupDetail{Backup: report.Backup{Copies: []report.BackupCopy{}}})
 	j.Imported(report.Imported{})
+	j.Coverage(&report.Coverage{Subjects: []report.CoverageSubject{{}}})
 	j.Pruned(report.Pruned{})
 	j.Swept(report.Swept{Destination: "d", Removed: []string{}})
 	j.Archive(report.Archive{Report: &archive.Report{}})
@@ -82,7 +83,7 @@ func TestEveryResultIsValidJSONWithAType(t *testing.T) {
 		}
 		types = append(types, o.Type)
 	}
-	want := []string{"version", "validation", "format", "preview", "graph", "acknowledged", "run", "run", "task_detail", "log", "backup", "backup_detail", "imported", "pruned", "swept", "archive", "code", "plugin", "plugin_schema", "new_plugin", "plugin_rule", "plugin_test"}
+	want := []string{"version", "validation", "format", "preview", "graph", "acknowledged", "run", "run", "task_detail", "log", "backup", "backup_detail", "imported", "coverage_subject", "coverage", "pruned", "swept", "archive", "code", "plugin", "plugin_schema", "new_plugin", "plugin_rule", "plugin_test"}
 	if d := cmp.Diff(want, types); d != "" {
 		t.Errorf("types (-want +got):\n%s", d)
 	}

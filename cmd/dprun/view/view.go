@@ -58,6 +58,8 @@ type View interface {
 	Backup(report.BackupDetail)
 	// Imported says which sets were found at one destination.
 	Imported(report.Imported)
+	// Coverage says what of a plan has a good backup that is young enough.
+	Coverage(*report.Coverage)
 	// Pruned says what was removed.
 	Pruned(report.Pruned)
 	// Swept says what was removed at one destination.

@@ -430,6 +430,8 @@ func TestTextFromOutsideCannotSteerTheTerminal(t *testing.T) {
 	h.Backup(report.BackupDetail{Backup: set, Identity: evil, StateID: evil, SHA256: evil, Files: []report.BackupFile{{File: evil, Variant: evil, SHA256: evil}},
 		Withheld: []string{evil}, Warnings: []string{evil}, Facts: need.Value(json.Marshal(map[string]string{"firmware": evil, "model": evil}))(t)})
 	h.Imported(report.Imported{Destination: evil, Root: evil, Refused: []report.RefusedManifest{{Path: evil, Why: evil}}, Error: evil})
+	h.Coverage(&report.Coverage{Plan: evil, Subjects: []report.CoverageSubject{{Activity: evil, Device: evil, Domain: evil, State: "none", Code: evil, Why: evil},
+		{Activity: evil, Device: evil, Domain: evil, State: "excluded", Why: evil}, {Device: evil, Domain: evil, State: "stale", Proof: evil, Origin: evil, Set: evil}}})
 	h.Pruned(report.Pruned{Runs: []string{evil}, Kept: []report.KeptRun{{Run: evil}}, Staged: []report.Staged{{Task: evil}}})
 	h.Archive(report.Archive{File: evil, Error: evil, Report: &archive.Report{Domains: []string{evil}, Made: evil, Device: archive.Device{Name: evil}, Findings: []archive.Finding{{Entry: evil, Text: evil}}}})
 	h.Plugins([]report.Plugin{{Name: evil, Version: evil, Sources: []string{evil}}})

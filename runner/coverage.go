@@ -1,0 +1,240 @@
+package runner
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dprun/dprun/plan"
+	"github.com/dprun/dprun/plan/pattern"
+	"github.com/dprun/dprun/runner/backups"
+	"github.com/dprun/dprun/runner/journal"
+	"github.com/dprun/dprun/runner/report"
+	"github.com/dprun/dprun/runner/status"
+	"github.com/dprun/dprun/sdk"
+	"github.com/dprun/dprun/sdk/schema"
+)
+
+// CoverageRequest asks what of a plan has a good backup that is young enough.
+type CoverageRequest struct {
+	Source Source
+	Plan   string // the plan's name; empty: the only one of the file
+	MaxAge time.Duration
+}
+
+// clocksDiffer is how far in the future a set may seem to be captured. One that
+// is further ahead says nothing about today.
+const clocksDiffer = 5 * time.Minute
+
+// Coverage finds the last good set of everything that a plan should back up.
+// Which domains that are, the journal says: nothing is contacted and no secret is
+// read. It gives nothing and no error when the diagnostics say what is wrong with
+// the plan.
+func (r *Runner) Coverage(ctx context.Context, q CoverageRequest) (*report.Coverage, *report.Result, error) {
+	res := &report.Result{}
+	k := r.kept.Load()
+	if k.lost != nil {
+		return nil, res, k.lost
+	}
+	own, err := r.state.ID()
+	if err != nil {
+		return nil, res, &Error{ExitBug, err}
+	}
+	loaded, ds, err := Load(ctx, q.Source, r.plugins)
+	if res.Diagnostics = ds; err != nil || ds.HasErrors() {
+		res.ExitCode = ExitInvalid
+		return nil, res, err
+	}
+	p, err := Pick(loaded.Config, q.Plan)
+	if err != nil {
+		return nil, res, err
+	}
+	now := r.Clock.Now()
+	latest, err := backups.Latest(backups.Sets(k.journal.Copies(ctx, journal.CopyFilter{Plan: p.Name, Before: now.Add(clocksDiffer)})), own)
+	if err != nil {
+		return nil, res, err
+	}
+	c := covering{journal: k.journal, plan: p, origin: originOf(loaded, p), sets: map[backups.Subject]backups.Set{}}
+	for _, s := range latest {
+		c.sets[s.Subject()] = s
+	}
+	if c.last, err = c.lastRun(ctx); err != nil {
+		return nil, res, err
+	}
+	out := &report.Coverage{Plan: p.Name, At: now, MaxAge: q.MaxAge}
+	for _, a := range p.Activities {
+		for _, d := range a.Devices {
+			subjects, err := c.subjects(ctx, a, d)
+			if err != nil {
+				return nil, res, err
+			}
+			for _, s := range subjects {
+				out.Subjects = append(out.Subjects, c.judge(s, now, q.MaxAge, own))
+			}
+		}
+	}
+	for _, s := range out.Subjects {
+		*map[report.CoverageState]*int{report.CoverageFresh: &out.Fresh, report.CoverageStale: &out.Stale, report.CoverageNone: &out.None, report.CoverageExcluded: &out.Excluded}[s.State]++
+	}
+	if out.Stale+out.None > 0 {
+		out.ExitCode = ExitPartly
+	}
+	res.ExitCode = out.ExitCode
+	return out, res, nil
+}
+
+// covering is what is known of a plan's backups.
+type covering struct {
+	journal *journal.Journal
+	plan    *plan.Plan
+	origin  string
+	sets    map[backups.Subject]backups.Set // the last good ones
+	last    map[backups.Subject]ending
+}
+
+// ending is how a task of the last run ended.
+type ending struct{ code, message string }
+
+// runsBack is how many runs are looked at for the last one that was whole.
+const runsBack = 200
+
+// lastRun gives how the tasks of the plan's last run ended. A run that was
+// narrowed, or that ended before it had tasks, does not count.
+func (c *covering) lastRun(ctx context.Context) (map[backups.Subject]ending, error) {
+	runs, err := c.journal.Runs(ctx, journal.Filter{Plan: c.plan.Name}, runsBack)
+	if err != nil {
+		return nil, err
+	}
+	at := slices.IndexFunc(runs, func(r journal.Run) bool {
+		return r.Origin == c.origin && !r.Partial && r.State == journal.Finished && r.Tasks > 0
+	})
+	if at < 0 {
+		return nil, nil
+	}
+	out := map[backups.Subject]ending{}
+	for t, err := range c.journal.Records(ctx, runs[at].ID) {
+		if err != nil {
+			return nil, err
+		}
+		e := ending{code: t.Code}
+		if n := len(t.History); n > 0 {
+			e.message = t.History[n-1].Message
+		}
+		out[backups.Subject{Device: t.Device, Domain: t.Domain, Activity: t.Activity}] = e
+	}
+	return out, nil
+}
+
+// subjects is what an activity should back up of a device: the device, or the
+// domains that the last good run found, that the last run had tasks for, and that
+// the plan names. Where no run is known, those that there are sets of; and where
+// nothing is known at all, the plan's patterns stand for its domains.
+func (c *covering) subjects(ctx context.Context, a *plan.Activity, d *plan.Device) ([]backups.Subject, error) {
+	of := func(domain string) backups.Subject {
+		return backups.Subject{Device: d.Name, Domain: domain, Activity: a.Name}
+	}
+	if a.Schema.Scope != schema.ScopeDomain {
+		return []backups.Subject{of("")}, nil
+	}
+	meant, ds := a.DomainsFor(plan.Scope{Plan: c.plan, Activity: a, Device: d})
+	if ds.HasErrors() {
+		return nil, &Error{ExitInvalid, ds.Err()}
+	}
+	names := map[string]bool{}
+	add := func(name string) {
+		if pattern.IsLiteral(name) && meant.Matches(name) {
+			names[name] = true
+		}
+	}
+	known, err := c.journal.LastDomains(ctx, c.plan.Name, c.origin, a.Name, d.Name)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range known {
+		add(name)
+	}
+	for s := range c.last {
+		if s.Device == d.Name && s.Activity == a.Name {
+			add(s.Domain)
+		}
+	}
+	if len(names) == 0 {
+		for s := range c.sets {
+			if s.Device == d.Name && s.Activity == a.Name {
+				add(s.Domain)
+			}
+		}
+	}
+	unknown := len(names) == 0
+	var patterns []string
+	for _, p := range meant {
+		for _, match := range p.Match {
+			if add(match); !pattern.IsLiteral(match) {
+				patterns = append(patterns, match)
+			}
+		}
+	}
+	var out []backups.Subject
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		out = append(out, of(name))
+	}
+	if unknown && len(patterns) > 0 {
+		out = append(out, of(strings.Join(patterns, ",")))
+	}
+	return out, nil
+}
+
+// judge says whether something has a good backup that is young enough.
+func (c *covering) judge(s backups.Subject, now time.Time, most time.Duration, own string) report.CoverageSubject {
+	out := report.CoverageSubject{Activity: s.Activity, Device: s.Device, Domain: s.Domain, State: report.CoverageNone, Places: len(c.plan.Destinations)}
+	if set := c.sets[s]; set != nil {
+		out.Set, out.Captured, out.Age, out.Origin = set[0].Set, set[0].Captured, now.Sub(set[0].Captured), string(set.Origin(own))
+		if out.State = report.CoverageStale; out.Age <= most {
+			out.State = report.CoverageFresh
+		}
+		out.Copies, out.Proof = proofOf(set)
+	}
+	e, known := c.last[s]
+	if !known { // the device was not reached: its domains have one task
+		for of, ended := range c.last {
+			if of.Device == s.Device && of.Activity == s.Activity && !pattern.IsLiteral(of.Domain) {
+				e, known = ended, true
+			}
+		}
+	}
+	switch class, _ := status.Lookup(status.Code(e.code)); {
+	case !known && out.State == report.CoverageNone:
+		out.Why = "no run of the plan is known that should have stored it"
+	case e.code == string(status.Success) && out.State == report.CoverageNone:
+		out.Why = "what the last run stored is not known to be whole: look at it with `dprun backups list`, or find it with `dprun backups import`"
+	case !known || e.code == string(status.Success):
+	default:
+		out.Code, out.Why = e.code, e.message
+		if class.Neutral || class.Gone() {
+			out.State = report.CoverageExcluded
+		}
+	}
+	return out
+}
+
+// proofOf counts the copies that are whole, and says how the best one was verified.
+func proofOf(set backups.Set) (whole int, best string) {
+	proofs := []string{"manifest", "sent", "checksum_verified"}
+	at := 0
+	for _, c := range set {
+		if c.State != backups.Whole {
+			continue
+		}
+		whole++
+		switch {
+		case c.Imported:
+		case c.Verified == string(sdk.VerifyReadBack):
+			at = 2
+		default:
+			at = max(at, 1)
+		}
+	}
+	return whole, proofs[at]
+}

@@ -1,0 +1,47 @@
+package report
+
+import "time"
+
+// CoverageState says whether something has a backup that is young enough.
+type CoverageState string
+
+// The states of what a plan should back up.
+const (
+	CoverageFresh    CoverageState = "fresh"
+	CoverageStale    CoverageState = "stale"    // the last good one is too old
+	CoverageNone     CoverageState = "none"     // there is no good one
+	CoverageExcluded CoverageState = "excluded" // it is never backed up, and Why says why
+)
+
+// Coverage says what of a plan has a good backup that is young enough.
+type Coverage struct {
+	Plan     string            `json:"plan"`
+	At       time.Time         `json:"at"`
+	MaxAge   time.Duration     `json:"max_age_ns"`
+	Fresh    int               `json:"fresh"`
+	Stale    int               `json:"stale"`
+	None     int               `json:"none"`
+	Excluded int               `json:"excluded"`
+	ExitCode int               `json:"exit_code"`
+	Subjects []CoverageSubject `json:"-"` // objects of their own
+}
+
+// CoverageSubject is what one activity should back up of one device.
+type CoverageSubject struct {
+	Activity string        `json:"activity"`
+	Device   string        `json:"device"`
+	Domain   string        `json:"domain,omitempty"` // absent: the whole device
+	State    CoverageState `json:"state"`
+	Set      string        `json:"set,omitempty"` // the last good one
+	Captured time.Time     `json:"captured,omitzero"`
+	Age      time.Duration `json:"age_ns,omitempty"`
+	Copies   int           `json:"copies,omitempty"` // that are whole
+	Places   int           `json:"destinations"`     // of the plan
+	// Proof is the best that is known of a copy: checksum_verified (it was read again
+	// and hashed), sent (what was sent was hashed), manifest (it was only found).
+	Proof  string `json:"proof,omitempty"`
+	Origin string `json:"origin,omitempty"` // own, imported, foreign
+	// Code and Why are how the last whole run ended for it, where that brought no backup.
+	Code string `json:"code,omitempty"`
+	Why  string `json:"why,omitempty"`
+}
