@@ -37,5 +37,6 @@ func (a *app) backupsImportCommand() *cobra.Command {
 	src.variables(c.Flags())
 	c.Flags().StringVar(&src.plan, "plan", "", "which plan, when the file has several")
 	c.Flags().StringVar(&q.Destination, "destination", "", "only this destination of the plan, such as sftp.vault")
+	a.destinationFlag(c, &src, "destination")
 	return c
 }

@@ -29,15 +29,32 @@ func offering(words func(c *cobra.Command, args []string, typed string) []string
 
 // planFlags completes the flags of commands that read a plan, from that plan.
 func (a *app) planFlags(c *cobra.Command, src *source) {
+	of := a.planFile(c, src)
+	must(c.RegisterFlagCompletionFunc("only", func(c *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+		before := typed[:strings.LastIndex(typed, ",")+1]
+		words, directive := of(terms)(c, args, typed)
+		for i := range words {
+			words[i] = before + words[i]
+		}
+		return words, directive | cobra.ShellCompDirectiveNoSpace
+	}))
+}
+
+// planFile completes a command's plan file and the flag --plan, and gives what
+// completes words of that plan.
+func (a *app) planFile(c *cobra.Command, src *source) (of func(words func(*plan.Config) []string) completion) {
 	c.ValidArgsFunction = func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 		if len(args) > 0 {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
 		return []string{"hcl"}, cobra.ShellCompDirectiveFilterFileExt
 	}
-	of := func(words func(*plan.Config) []string) completion {
+	of = func(words func(*plan.Config) []string) completion {
 		return offering(func(_ *cobra.Command, args []string, _ string) []string {
-			if config := a.compiled(src, args); config != nil {
+			if len(args) == 0 {
+				return nil
+			}
+			if config := a.compiled(src, args[:1]); config != nil {
 				return words(config)
 			}
 			return nil
@@ -49,14 +66,17 @@ func (a *app) planFlags(c *cobra.Command, src *source) {
 		}
 		return names
 	})))
-	must(c.RegisterFlagCompletionFunc("only", func(c *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
-		before := typed[:strings.LastIndex(typed, ",")+1]
-		words, directive := of(terms)(c, args, typed)
-		for i := range words {
-			words[i] = before + words[i]
+	return of
+}
+
+// destinationFlag completes the flags of commands that look at a plan's destinations.
+func (a *app) destinationFlag(c *cobra.Command, src *source, flag string) {
+	must(c.RegisterFlagCompletionFunc(flag, a.planFile(c, src)(func(config *plan.Config) (names []string) {
+		for _, d := range config.Destinations {
+			names = append(names, d.Address)
 		}
-		return words, directive | cobra.ShellCompDirectiveNoSpace
-	}))
+		return names
+	})))
 }
 
 // must ends on a mistake of this program: a flag that is not there.

@@ -55,9 +55,12 @@ type Copy struct {
 	// destination vouches for it: it never takes the place of one that is not imported.
 	Imported bool
 
-	State   State
-	Stored  time.Time // when it became whole; of an imported copy, when it was entered
-	Checked time.Time // when it was last looked at; zero: not since it was stored
+	State  State
+	Stored time.Time // when it became whole; of an imported copy, when it was entered
+	// Checked is when every byte was last read and compared, or when a look found it
+	// missing or altered; zero: not since it was stored. A look that reads no
+	// data does not touch it.
+	Checked time.Time
 }
 
 // ID is the set of a task: a ULID of the stamp's millisecond whose other bytes

@@ -85,6 +85,9 @@ func (m *Manifest) Copy(body []byte) Copy {
 	return c
 }
 
+// errCut is a manifest of which only the beginning is there.
+var errCut = errors.New("it ends too early")
+
 // ErrNewer is a manifest of a form that this version does not know.
 var ErrNewer = errors.New("it is of a newer dprun")
 
@@ -99,7 +102,7 @@ func ParseManifest(body []byte, at string) (*Manifest, error) {
 	d := json.NewDecoder(bytes.NewReader(body))
 	var m Manifest
 	if err := d.Decode(&m); errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return nil, errors.New("it ends too early")
+		return nil, errCut
 	} else if err != nil {
 		return nil, fmt.Errorf("it is not JSON of a manifest: %w", err)
 	}

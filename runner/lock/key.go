@@ -22,6 +22,10 @@ func GuardKey(run string) string { return "guard/" + run }
 // DeviceKey is the key of a box by its identity, whatever name a plan gives it.
 func DeviceKey(identity string) string { return "device/" + identity }
 
+// SetKey is the key of a set: shared by those who read its files, exclusive for
+// whoever deletes them.
+func SetKey(set string) string { return "set-" + set }
+
 // readable is how much of a key stands in the file's name.
 const readable = 48
 

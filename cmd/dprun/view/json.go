@@ -220,6 +220,15 @@ func (j *JSON) Coverage(c *report.Coverage) {
 // Swept implements [View].
 func (j *JSON) Swept(s report.Swept) { line(j, "swept", s) }
 
+// BackupFault implements [View].
+func (j *JSON) BackupFault(f report.BackupFault) { line(j, "backup_fault", f) }
+
+// CheckedDestination implements [View].
+func (j *JSON) CheckedDestination(d report.CheckedDestination) { line(j, "checked_destination", d) }
+
+// FetchedBackup implements [View].
+func (j *JSON) FetchedBackup(f report.FetchedBackup) { line(j, "fetched_backup", f) }
+
 // Pruned implements [View].
 func (j *JSON) Pruned(p report.Pruned) { line(j, "pruned", p) }
 

@@ -61,6 +61,9 @@ func TestEveryResultIsValidJSONWithAType(t *testing.T) {
 	j.Backups([]report.Backup{{}})
 	j.Backup(report.BackupDetail{Backup: report.Backup{Copies: []report.BackupCopy{}}})
 	j.Imported(report.Imported{})
+	j.BackupFault(report.BackupFault{})
+	j.CheckedDestination(report.CheckedDestination{})
+	j.FetchedBackup(report.FetchedBackup{})
 	j.Coverage(&report.Coverage{Subjects: []report.CoverageSubject{{}}})
 	j.Pruned(report.Pruned{})
 	j.Swept(report.Swept{Destination: "d", Removed: []string{}})
@@ -83,7 +86,7 @@ func TestEveryResultIsValidJSONWithAType(t *testing.T) {
 		}
 		types = append(types, o.Type)
 	}
-	want := []string{"version", "validation", "format", "preview", "graph", "acknowledged", "run", "run", "task_detail", "log", "backup", "backup_detail", "imported", "coverage_subject", "coverage", "pruned", "swept", "archive", "code", "plugin", "plugin_schema", "new_plugin", "plugin_rule", "plugin_test"}
+	want := []string{"version", "validation", "format", "preview", "graph", "acknowledged", "run", "run", "task_detail", "log", "backup", "backup_detail", "imported", "backup_fault", "checked_destination", "fetched_backup", "coverage_subject", "coverage", "pruned", "swept", "archive", "code", "plugin", "plugin_schema", "new_plugin", "plugin_rule", "plugin_test"}
 	if d := cmp.Diff(want, types); d != "" {
 		t.Errorf("types (-want +got):\n%s", d)
 	}

@@ -58,6 +58,12 @@ type View interface {
 	Backup(report.BackupDetail)
 	// Imported says which sets were found at one destination.
 	Imported(report.Imported)
+	// BackupFault is one thing that is wrong with what stands at a destination.
+	BackupFault(report.BackupFault)
+	// CheckedDestination says how the backups at one destination stand.
+	CheckedDestination(report.CheckedDestination)
+	// FetchedBackup says which files of a backup were fetched.
+	FetchedBackup(report.FetchedBackup)
 	// Coverage says what of a plan has a good backup that is young enough.
 	Coverage(*report.Coverage)
 	// Pruned says what was removed.

@@ -430,6 +430,11 @@ func TestTextFromOutsideCannotSteerTheTerminal(t *testing.T) {
 	h.Backup(report.BackupDetail{Backup: set, Identity: evil, StateID: evil, SHA256: evil, Files: []report.BackupFile{{File: evil, Variant: evil, SHA256: evil}},
 		Withheld: []string{evil}, Warnings: []string{evil}, Facts: need.Value(json.Marshal(map[string]string{"firmware": evil, "model": evil}))(t)})
 	h.Imported(report.Imported{Destination: evil, Root: evil, Refused: []report.RefusedManifest{{Path: evil, Why: evil}}, Error: evil})
+	h.BackupFault(report.BackupFault{Destination: evil, Kind: evil, Set: evil, Device: evil, Domain: evil, Path: evil, Why: evil, Remedy: evil})
+	h.CheckedDestination(report.CheckedDestination{Destination: evil, Root: evil})
+	for _, existed := range []bool{false, true} {
+		h.FetchedBackup(report.FetchedBackup{Set: evil, Device: evil, Domain: evil, Captured: evil, Destination: evil, Dir: evil, Files: []string{evil}, Existed: existed})
+	}
 	h.Coverage(&report.Coverage{Plan: evil, Subjects: []report.CoverageSubject{{Activity: evil, Device: evil, Domain: evil, State: "none", Code: evil, Why: evil},
 		{Activity: evil, Device: evil, Domain: evil, State: "excluded", Why: evil}, {Device: evil, Domain: evil, State: "stale", Proof: evil, Origin: evil, Set: evil}}})
 	h.Pruned(report.Pruned{Runs: []string{evil}, Kept: []report.KeptRun{{Run: evil}}, Staged: []report.Staged{{Task: evil}}})

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/dprun/dprun/cmd/dprun/view"
+	"github.com/dprun/dprun/runner"
+)
+
+// share is a flag's part of a whole, such as 10%.
+type share float64
+
+func (s *share) String() string { return strconv.FormatFloat(float64(*s)*100, 'g', -1, 64) + "%" }
+func (s *share) Type() string   { return "share" }
+
+func (s *share) Set(text string) error {
+	percent, err := strconv.ParseFloat(strings.TrimSuffix(text, "%"), 64)
+	if err != nil || !strings.HasSuffix(text, "%") || !(percent > 0 && percent <= 100) {
+		return fmt.Errorf("%q: write for example 10%%; at most 100%%", text)
+	}
+	*s = share(percent / 100)
+	return nil
+}
+
+func (a *app) backupsCheckCommand() *cobra.Command {
+	var src source
+	var q runner.CheckBackupsRequest
+	var data share
+	c := &cobra.Command{
+		Use:   "check FILE|DIR",
+		Short: "Compare what stands at a plan's destinations with what was stored",
+		Long: "Looks for every backup that was stored at the plan's destinations, of whatever plan: the manifest must be the one that was stored,\n" +
+			"and every file must be there with its size. With --read-data every byte is read too; with --read-data=10% that of the backups that were\n" +
+			"not read for the longest time, so that all are read in ten checks. What is missing, altered or somewhere else is named, and so is what\n" +
+			"belongs to no backup. `dprun backups list` shows afterwards what was found. A destination that does not answer, or that shows nothing at\n" +
+			"all, is said to be not checked: its backups are not taken for missing.\n\n" +
+			"No device is contacted, and no backup is changed. At most two files are read at once at each of them.\n\n" +
+			"Exit codes: 0 all backups are whole, 3 some are, 1 none is. Files that belong to no backup do not count, nor do backups of others.",
+		Args: planArg,
+		RunE: a.looking(&src, func(ctx context.Context, v view.View, r *runner.Runner, from runner.Source) error {
+			q.Source, q.Plan, q.Data, q.Found, q.Checked = from, src.plan, float64(data), v.BackupFault, v.CheckedDestination
+			res, err := r.CheckBackups(ctx, q)
+			v.Diagnostics(res.Diagnostics)
+			if err == nil && res.ExitCode != 0 {
+				err = status(res.ExitCode)
+			}
+			return misused(err)
+		}),
+	}
+	src.variables(c.Flags())
+	c.Flags().StringVar(&src.plan, "plan", "", "which plan, when the file has several")
+	c.Flags().StringVar(&q.Destination, "destination", "", "only this destination of the plan, such as sftp.vault")
+	c.Flags().Var(&data, "read-data", "read the data too: all of it, or a share such as 10%")
+	c.Flags().Lookup("read-data").NoOptDefVal = "100%"
+	a.destinationFlag(c, &src, "destination")
+	return c
+}

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/dprun/dprun/cmd/dprun/view"
+	"github.com/dprun/dprun/runner"
+)
+
+func (a *app) backupsFetchCommand() *cobra.Command {
+	var src source
+	var q runner.FetchBackupRequest
+	var latest bool
+	c := &cobra.Command{
+		Use:   "fetch FILE|DIR [SET]",
+		Short: "Get the files of a backup",
+		Long: "Copies the files of a backup, and its manifest, from one of the plan's destinations to a directory: the one whose ID is given, or with\n" +
+			"--latest the last good one of a device and domain. Each file is compared with what was captured, by size and SHA-256, and an archive of\n" +
+			"a gateway is verified, before the file gets its name. A copy that cannot be used is named, and another one is taken. A file that is\n" +
+			"there already is never replaced; the same content is a success.\n\n" +
+			"No device is contacted. That a checksum is right does not say that an import works.",
+		Args: func(c *cobra.Command, args []string) error {
+			if err := arguments(1, 2)(c, args); err != nil {
+				return err
+			}
+			q.Set = strings.Join(args[1:], "")
+			switch {
+			case latest == (q.Set != ""):
+				return errors.New("give the ID of a set, or --latest with --device")
+			case latest && q.Device == "":
+				return errors.New("--latest needs --device, and --domain unless the backup is of the whole device")
+			case !latest && q.Device+q.Domain+q.Activity != "":
+				return errors.New("--device, --domain and --activity go with --latest")
+			case q.Dir == "":
+				return errors.New("--to is missing: name the directory that the files go to")
+			}
+			return nil
+		},
+		RunE: a.looking(&src, func(ctx context.Context, v view.View, r *runner.Runner, from runner.Source) error {
+			q.Source, q.Plan, q.Failed = from, src.plan, v.BackupFault
+			fetched, res, err := r.FetchBackup(ctx, q)
+			v.Diagnostics(res.Diagnostics)
+			if fetched != nil {
+				v.FetchedBackup(*fetched)
+			}
+			if err == nil && res.ExitCode != 0 {
+				err = status(res.ExitCode)
+			}
+			return misused(err)
+		}),
+	}
+	src.variables(c.Flags())
+	c.Flags().StringVar(&src.plan, "plan", "", "which plan, when the file has several")
+	c.Flags().BoolVar(&latest, "latest", false, "the last good one of --device and --domain")
+	c.Flags().StringVar(&q.Device, "device", "", "with --latest: of this device")
+	c.Flags().StringVar(&q.Domain, "domain", "", "with --latest: of this domain; without it, of the whole device")
+	c.Flags().StringVar(&q.Activity, "activity", "", "with --latest: of this activity, where several back up the same")
+	c.Flags().StringVar(&q.From, "from", "", "only from this destination of the plan, such as sftp.vault")
+	c.Flags().StringVar(&q.Dir, "to", "", "the directory that the files go to; it is made where it is missing")
+	a.destinationFlag(c, &src, "from")
+	files := c.ValidArgsFunction
+	c.ValidArgsFunction = func(c *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+		if len(args) == 1 {
+			return a.setNames()(c, nil, typed)
+		}
+		return files(c, args, typed)
+	}
+	return c
+}

@@ -1,0 +1,78 @@
+package view
+
+import (
+	"cmp"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/dprun/dprun/runner/report"
+)
+
+// faultWords are what a person calls the kinds of faults.
+var faultWords = map[string]string{
+	"missing": "MISSING", "altered": "ALTERED", "truncated": "CUT SHORT", "moved": "MOVED", "planted": "DO NOT TRUST", "unknown_set": "NOT KNOWN HERE",
+	"foreign_set": "of others", "stray": "stray", "partial": "stray part", "not_checked": "NOT CHECKED",
+}
+
+// BackupFault implements [View].
+func (h *Human) BackupFault(f report.BackupFault) {
+	h.print(func(b *strings.Builder, p painter) {
+		colour := yellow
+		if f.Grave {
+			colour = alarm
+		}
+		fmt.Fprintf(b, "%s: %s", Clean(f.Destination), p.paint(colour, Clean(cmp.Or(faultWords[f.Kind], f.Kind))))
+		if f.Set != "" {
+			fmt.Fprintf(b, ", set %s of %s", Clean(f.Set), Clean(strings.TrimSuffix(f.Device+"/"+f.Domain, "/")))
+		}
+		b.WriteString("\n")
+		if f.Path != "" {
+			fmt.Fprintf(b, "  %s\n", Clean(f.Path))
+		}
+		fmt.Fprintf(b, "  %s\n", Clean(f.Why))
+		if f.Remedy != "" {
+			fmt.Fprintf(b, "  What to do: %s\n", Clean(f.Remedy))
+		}
+	})
+}
+
+// CheckedDestination implements [View].
+func (h *Human) CheckedDestination(d report.CheckedDestination) {
+	h.print(func(b *strings.Builder, p painter) {
+		colour := green
+		if d.Whole != d.Copies {
+			colour = red
+		}
+		fmt.Fprintf(b, "%s: %s", Clean(d.Destination), p.paint(colour, fmt.Sprintf("%d of %s whole", d.Whole, plural(d.Copies, "backup", "backups"))))
+		for _, n := range []struct {
+			n    int
+			what string
+		}{{d.Missing, "missing"}, {d.Altered, "altered"}, {d.NotChecked, "not checked"}} {
+			if n.n > 0 {
+				fmt.Fprintf(b, ", %d %s", n.n, n.what)
+			}
+		}
+		if d.Read > 0 {
+			fmt.Fprintf(b, "; every byte of %d was read (%s)", d.Read, size(d.ReadBytes))
+		} else {
+			b.WriteString("; no data was read")
+		}
+		b.WriteString(".\n")
+	})
+}
+
+// FetchedBackup implements [View].
+func (h *Human) FetchedBackup(f report.FetchedBackup) {
+	h.print(func(b *strings.Builder, _ painter) {
+		of := Clean(strings.TrimSuffix(f.Device+"/"+f.Domain, "/"))
+		if f.Existed {
+			fmt.Fprintf(b, "Set %s of %s, captured %s, is there already, checksum verified:\n", Clean(f.Set), of, Clean(f.Captured))
+		} else {
+			fmt.Fprintf(b, "Set %s of %s, captured %s, fetched from %s, checksum verified:\n", Clean(f.Set), of, Clean(f.Captured), Clean(f.Destination))
+		}
+		for _, name := range f.Files {
+			fmt.Fprintf(b, "  %s\n", Clean(filepath.Join(f.Dir, name)))
+		}
+	})
+}

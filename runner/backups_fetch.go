@@ -1,0 +1,287 @@
+package runner
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dprun/dprun/plan"
+	"github.com/dprun/dprun/runner/backups"
+	"github.com/dprun/dprun/runner/journal"
+	"github.com/dprun/dprun/runner/lock"
+	"github.com/dprun/dprun/runner/report"
+	"github.com/dprun/dprun/sdk"
+)
+
+// FetchBackupRequest asks for a set: by its ID, or the last good one of a device and domain.
+type FetchBackupRequest struct {
+	Source         Source
+	Plan           string                   // whose destinations are asked; empty: the only one of the file
+	Set            string                   // its ID or a beginning of it; empty: the latest
+	Device, Domain string                   // of the latest
+	Activity       string                   // of the latest, where several make backups of the same
+	From           string                   // the address of the only destination to ask; empty: all of the plan
+	Dir            string                   // where the files go
+	Failed         func(report.BackupFault) // gets each copy that could not be used
+}
+
+// FetchBackup copies the files of a set to a local directory. What it leaves
+// there was compared with what was captured, by size and SHA-256, and an archive of a
+// gateway was verified. A file that is there already is never replaced.
+func (r *Runner) FetchBackup(ctx context.Context, q FetchBackupRequest) (*report.FetchedBackup, *report.Result, error) {
+	res := &report.Result{}
+	s, err := r.shelves(ctx, q.Source, q.Plan, q.From, "fetch", res)
+	if err != nil || s == nil {
+		return nil, res, err
+	}
+	defer s.close()
+	copies, err := s.wanted(ctx, q)
+	if err != nil {
+		return nil, res, err
+	}
+	set := copies[0].Set
+	release, err := r.lockSet(set, lock.Shared)
+	if err != nil {
+		return nil, res, errorf(1, "fetch set %s: it is being deleted: %w", set, err)
+	}
+	defer release()
+	f := fetching{shelves: s, request: q, set: set}
+	out, err := f.all(ctx, copies)
+	return out, res, err
+}
+
+// wanted are the copies of the set that is asked for, those first that are whole as far as is known.
+func (s *shelves) wanted(ctx context.Context, q FetchBackupRequest) ([]backups.Copy, error) {
+	set, err := s.journal.Set(ctx, q.Set)
+	if q.Set == "" {
+		set, err = s.latest(ctx, q)
+	}
+	if errors.Is(err, journal.ErrNotFound) || errors.Is(err, journal.ErrAmbiguous) {
+		err = &Error{ExitUsage, err}
+	}
+	if err != nil {
+		return nil, err
+	}
+	known, err := s.copies(ctx, journal.CopyFilter{Set: set})
+	if err != nil {
+		return nil, err
+	}
+	known = notDeleted(known)
+	var out []backups.Copy
+	var elsewhere []string
+	for _, c := range known {
+		if !slices.ContainsFunc(s.destinations, func(d *plan.Destination) bool { return d.Address == c.Destination }) {
+			elsewhere = append(elsewhere, c.Destination)
+			continue
+		}
+		out = append(out, c)
+	}
+	if len(out) == 0 && len(elsewhere) > 0 {
+		return nil, errorf(ExitUsage, "fetch set %s: its copies are at %s; give a plan that has such a destination, or leave --from out", set, join(elsewhere))
+	}
+	if len(out) == 0 {
+		return nil, errorf(1, "fetch set %s: every copy of it was deleted", set)
+	}
+	slices.SortStableFunc(out, func(a, b backups.Copy) int { return rank(a) - rank(b) })
+	return out, nil
+}
+
+// rank orders copies by how likely they are good.
+func rank(c backups.Copy) int {
+	rank := slices.Index([]backups.State{backups.Whole, backups.Missing, backups.Altered}, c.State)
+	if c.Imported {
+		rank += 3
+	}
+	return rank
+}
+
+// latest finds the last good set of a device and domain.
+func (s *shelves) latest(ctx context.Context, q FetchBackupRequest) (string, error) {
+	sets, err := backups.Latest(backups.Sets(s.journal.Copies(ctx, journal.CopyFilter{Device: q.Device, Domain: q.Domain})), s.own)
+	if err != nil {
+		return "", &Error{ExitBug, err}
+	}
+	var found []string
+	var set string
+	for _, one := range sets {
+		if of := one.Subject(); of.Domain == q.Domain && (q.Activity == "" || of.Activity == q.Activity) {
+			found, set = append(found, of.Activity), one[0].Set
+		}
+	}
+	what := strings.TrimSuffix(q.Device+"/"+q.Domain, "/")
+	switch len(found) {
+	case 0:
+		return "", errorf(1, "fetch the latest backup of %s: the journal knows no good one; `dprun backups list` shows what there is", what)
+	case 1:
+		return set, nil
+	}
+	return "", errorf(ExitUsage, "fetch the latest backup of %s: there are those of %s; pick one with --activity", what, join(found))
+}
+
+// fetching is the fetch of one set.
+type fetching struct {
+	*shelves
+	request FetchBackupRequest
+	set     string
+	temp    string // the directory that the files go to first
+}
+
+// wantedFile is one file of the set, and where it can be had.
+type wantedFile struct {
+	name   string // relative to the directory
+	size   int64  // of the manifest: at most
+	sha256 string
+	from   []backups.Copy
+}
+
+func (f *fetching) all(ctx context.Context, copies []backups.Copy) (*report.FetchedBackup, error) {
+	first := copies[0]
+	out := &report.FetchedBackup{Set: f.set, Device: first.Device, Domain: first.Domain, Captured: first.Captured.UTC().Format(time.RFC3339), Dir: f.request.Dir, Existed: true}
+	dir, err := filepath.Abs(f.request.Dir)
+	if err == nil {
+		err = os.MkdirAll(dir, 0o700)
+	}
+	if err == nil {
+		f.temp, err = os.MkdirTemp(dir, sdk.TempPrefix+"fetch-")
+	}
+	if err != nil {
+		return nil, errorf(1, "fetch set %s: %w; name another directory with --to", f.set, err)
+	}
+	defer os.RemoveAll(f.temp) //nolint:errcheck // nobody takes it for a backup
+	var fetched []wantedFile
+	for _, file := range first.Files {
+		w := wantedFile{file.File, file.Size, file.SHA256, copies}
+		if fetched, err = f.file(ctx, dir, w, fetched, out); err != nil {
+			return nil, err
+		}
+	}
+	for i, c := range copies { // each has a manifest of its own
+		w := wantedFile{path.Base(c.Path), backups.MaxManifest, c.SHA256, copies[i : i+1]}
+		if fetched, err = f.file(ctx, dir, w, fetched, out); err == nil {
+			break
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := f.verify(ctx); err != nil {
+		return nil, err
+	}
+	for _, w := range fetched {
+		if err := place(f.temp, dir, w.name); err != nil {
+			return nil, errorf(1, "fetch set %s: %w", f.set, err)
+		}
+	}
+	return out, nil
+}
+
+// file fetches one file below the temporary directory, unless it is there already.
+func (f *fetching) file(ctx context.Context, dir string, w wantedFile, fetched []wantedFile, out *report.FetchedBackup) ([]wantedFile, error) {
+	if !filepath.IsLocal(filepath.FromSlash(w.name)) {
+		return nil, errorf(1, "fetch set %s: %q does not lie below its directory", f.set, w.name)
+	}
+	out.Files = append(out.Files, w.name)
+	final := filepath.Join(dir, filepath.FromSlash(w.name))
+	if sum, err := sumOf(final); err == nil {
+		if sum == w.sha256 {
+			return fetched, nil
+		}
+		return nil, errorf(1, "fetch set %s: %s is there already and holds something else; it stays as it is: move it, or name another directory with --to", f.set, final)
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return nil, errorf(1, "fetch set %s: %w", f.set, err)
+	}
+	out.Existed = false
+	temp := filepath.Join(f.temp, filepath.FromSlash(w.name))
+	if err := os.MkdirAll(filepath.Dir(temp), 0o700); err != nil {
+		return nil, errorf(1, "fetch set %s: %w", f.set, err)
+	}
+	for _, c := range w.from {
+		err := f.from(ctx, c, w, temp)
+		if err == nil {
+			out.Destination = c.Destination
+			return append(fetched, w), nil
+		}
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		f.request.Failed(report.BackupFault{Destination: c.Destination, Kind: string(backups.FaultNotChecked), Grave: true, Set: c.Set, Device: c.Device, Domain: c.Domain,
+			Path: path.Join(path.Dir(c.Path), w.name), Why: err.Error(), Remedy: "`dprun backups check PLAN --destination " + c.Destination + "` says how this copy stands"})
+	}
+	return nil, errorf(1, "fetch set %s: no copy of %s could be used; nothing was left in %s", f.set, w.name, dir)
+}
+
+// from fetches a file from one copy and compares it with what was captured.
+func (f *fetching) from(ctx context.Context, c backups.Copy, w wantedFile, temp string) error {
+	r, err := f.exec.Fetch(ctx, c.Destination, sdk.FetchRequest{Path: path.Join(path.Dir(c.Path), w.name), File: temp}, w.size)
+	if err == nil {
+		var sum string // what is here counts, not what a plugin says of it
+		if sum, err = sumOf(temp); err == nil && (sum != w.sha256 || r.SHA256 != sum) {
+			err = fmt.Errorf("it is not what was stored: its SHA-256 is %s, and was %s", sum, w.sha256)
+		}
+	}
+	if err != nil {
+		_ = os.Remove(temp)
+	}
+	return err
+}
+
+// verify verifies the archives of gateways among what was fetched.
+func (f *fetching) verify(ctx context.Context) error {
+	var wrong []string
+	_, err := Verify(ctx, VerifyRequest{Paths: []string{f.temp}, Found: func(a report.Archive) {
+		if a.Report != nil && a.Report.Kind != "" && !a.Whole {
+			wrong = append(wrong, filepath.Base(a.File))
+		}
+	}})
+	if err == nil && len(wrong) > 0 {
+		err = errorf(1, "fetch set %s: its files are those that were captured, but as an archive of a gateway this is not whole: %s; take an older set, and make a new backup", f.set, join(wrong))
+	}
+	return err
+}
+
+// place gives a file its final name, durably and without replacing anything.
+func place(temp, dir, name string) error {
+	from, to := filepath.Join(temp, filepath.FromSlash(name)), filepath.Join(dir, filepath.FromSlash(name))
+	if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
+		return err
+	}
+	file, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(file.Sync(), file.Close()); err != nil {
+		return err
+	}
+	err = os.Link(from, to)
+	if err == nil || errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	if _, taken := os.Lstat(to); !errors.Is(taken, fs.ErrNotExist) { // some file systems have no links
+		return err
+	}
+	return os.Rename(from, to)
+}
+
+// sumOf is the SHA-256 of a local file.
+func sumOf(name string) (string, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close() //nolint:errcheck // it was only read
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
