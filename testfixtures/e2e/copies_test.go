@@ -1,0 +1,215 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/dprun/dprun/plugins/nfs"
+	"github.com/dprun/dprun/runner"
+	"github.com/dprun/dprun/runner/backups"
+	"github.com/dprun/dprun/runner/report"
+	"github.com/dprun/dprun/sdk"
+	"github.com/dprun/dprun/sdk/conformance"
+	"github.com/dprun/dprun/testfixtures/dpsim"
+	"github.com/dprun/dprun/testfixtures/ganesha"
+	"github.com/dprun/dprun/testfixtures/need"
+	"github.com/dprun/dprun/testfixtures/sshd"
+)
+
+// shelf is a destination's directory, as the server's disk has it.
+type shelf struct {
+	dir string
+	// nfs is asked for changes where the server would not notice others.
+	nfs sdk.Destination
+}
+
+func (s shelf) write(t *testing.T, name string, body []byte) {
+	t.Helper()
+	if s.nfs == nil {
+		file := filepath.Join(s.dir, name)
+		need.Done(t, os.MkdirAll(filepath.Dir(file), 0o755)) // the server may run as another user
+		need.Done(t, os.WriteFile(file, body, 0o644))
+		return
+	}
+	s.remove(t, name)
+	file := filepath.Join(t.TempDir(), "body")
+	need.Done(t, os.WriteFile(file, body, 0o600))
+	sum := sha256.Sum256(body)
+	need.Value(s.nfs.Store(t.Context(), sdk.StoreRequest{Source: file, Path: name, Size: int64(len(body)), SHA256: hex.EncodeToString(sum[:]), Verify: sdk.VerifyReadBack}, nil))(t)
+}
+
+func (s shelf) remove(t *testing.T, name string) {
+	t.Helper()
+	if s.nfs == nil {
+		need.Done(t, os.RemoveAll(filepath.Join(s.dir, name)))
+		return
+	}
+	need.Done(t, s.nfs.(sdk.Deleter).Delete(t.Context(), name))
+}
+
+func (s shelf) read(t *testing.T, name string) []byte {
+	t.Helper()
+	return need.Value(os.ReadFile(filepath.Join(s.dir, name)))(t)
+}
+
+// storedSet makes a set as a run of another state directory would have stored it, and gives
+// the path of its manifest.
+func storedSet(t *testing.T, s shelf, device, domain string, n int) string {
+	t.Helper()
+	body := make([]byte, 4096+n%7)
+	_, _ = rand.NewChaCha8(sha256.Sum256([]byte(device + domain))).Read(body)
+	sum := sha256.Sum256(body)
+	m := backups.Manifest{Version: 1, Dprun: "1.0", State: "ANOTHER", Run: "01JRUN", Plan: "nightly", Task: "export/" + device + "/" + domain, Activity: "export", Type: "export_domain",
+		Device: device, Domain: domain, Stamp: fmt.Sprintf("2026-11-23-12-00-00-%03d", n), Verified: "read_back", Durable: true, ModeKept: true,
+		Artifacts: []backups.File{{File: domain + ".zip", Variant: "persisted", Size: int64(len(body)), SHA256: hex.EncodeToString(sum[:])}}}
+	m.Path = path.Join(device, domain, "set"+backups.Suffix)
+	m.Set = need.Value(backups.ID(m.Run, m.Task, m.Stamp))(t)
+	m.Captured = need.Value(backups.ParseStamp(m.Stamp))(t)
+	for name, body := range map[string][]byte{domain + ".zip": body, "set" + backups.Suffix: need.Value(json.Marshal(m))(t)} {
+		need.Done(t, os.MkdirAll(filepath.Join(s.dir, device, domain), 0o755))
+		need.Done(t, os.WriteFile(filepath.Join(s.dir, device, domain, name), body, 0o644))
+	}
+	return m.Path
+}
+
+// TestWhatIsWrongAtADestinationIsFoundAndNamed: 500 sets on a directory, an SFTP server and an
+// NFS server, and at each of them one of everything that can go wrong.
+func TestWhatIsWrongAtADestinationIsFoundAndNamed(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, dpsim.Scenario{Devices: []dpsim.Device{{Name: "gw", AppDomains: 1}}})
+	ssh, vault := sshd.Start(t, sshd.Options{}), ganesha.Start(t)
+	p, stop, err := conformance.Serve(nfs.Plugin())
+	need.Done(t, err)
+	t.Cleanup(stop)
+	config := need.Value(need.Value(p.Describe(t.Context()))(t).Destinations[0].Config.ApplyDefaults(cty.ObjectVal(map[string]cty.Value{"server": cty.StringVal(vault.Host), "export": cty.StringVal(vault.Export), "nfs_port": cty.NumberIntVal(int64(vault.NFSPort)), "mount_port": cty.NumberIntVal(int64(vault.MountPort))})))(t)
+	shelves := map[string]shelf{"file.local": {dir: filepath.Join(s.dir, "backups")}, "sftp.offsite": {dir: ssh.Dir},
+		"nfs.vault": {dir: vault.ExportDir, nfs: need.Value(p.ConfigureDestination(t.Context(), "nfs", config))(t)}}
+	for _, at := range shelves {
+		for n := range 500 {
+			storedSet(t, at, fmt.Sprintf("gw-%d", n/10), fmt.Sprintf("d%d", n%10), n)
+		}
+	}
+	s.write("plan.hcl", devices+fmt.Sprintf(`
+destination "sftp" "offsite" {
+  config {
+    host        = %q
+    port        = %d
+    username    = %q
+    private_key = secret_file(%q)
+    known_hosts = %q
+    directory   = %q
+  }
+}
+destination "nfs" "vault" {
+  config {
+    server     = %q
+    export     = %q
+    nfs_port   = %d
+    mount_port = %d
+  }
+}
+plan "nightly" {
+  destinations = [destination.file.local, destination.nfs.vault, destination.sftp.offsite]
+  activity "export_domain" "domains" {
+    devices = ["*"]
+    domains = ["*"]
+  }
+}
+`, ssh.Host, ssh.Port, ssh.User, ssh.PrivateKey, ssh.KnownHosts, ssh.Dir, vault.Host, vault.Export, vault.NFSPort, vault.MountPort))
+	r := s.open(nil)
+	t.Cleanup(func() { need.Done(t, r.Close()) })
+	imported, _, err := r.ImportBackups(t.Context(), runner.ImportRequest{Source: s.source()})
+	if err != nil || len(imported) != 3 || slices.ContainsFunc(imported, func(i report.Imported) bool { return i.Entered != 500 }) {
+		t.Fatalf("imported %+v, %v", imported, err)
+	}
+	check := func(share float64) (faults map[string][]string, checked map[string]report.CheckedDestination, exit int) {
+		faults, checked = map[string][]string{}, map[string]report.CheckedDestination{}
+		res, err := r.CheckBackups(context.Background(), runner.CheckBackupsRequest{Source: s.source(), Data: share,
+			Found: func(f report.BackupFault) {
+				if f.Why == "" || f.Remedy == "" {
+					t.Errorf("%+v does not say what is wrong and what to do", f)
+				}
+				faults[f.Destination] = append(faults[f.Destination], f.Kind+" "+f.Path)
+			},
+			Checked: func(d report.CheckedDestination) { checked[d.Destination] = d }})
+		need.Done(t, err)
+		return faults, checked, res.ExitCode
+	}
+	if faults, checked, exit := check(0); exit != 0 || len(faults) > 0 || len(checked) != 3 {
+		t.Fatalf("before anything is wrong: exit %d, %v, %+v", exit, faults, checked)
+	}
+	for _, at := range shelves {
+		spoil(t, at)
+	}
+	want := []string{
+		"altered gw-0/d0/d0.zip", "foreign_set gw-7/d0/new.dprun.json", "missing gw-1/d0/d0.zip", "moved gw-4/d0/set.dprun.json", "planted gw-5/d0/planted.dprun.json",
+		"stray gw-3/d0/stray.zip", "truncated gw-2/d0/set.dprun.json",
+	}
+	faults, checked, exit := check(1)
+	for name := range shelves {
+		slices.Sort(faults[name])
+		if d := cmp.Diff(want, faults[name]); d != "" {
+			t.Errorf("%s (-want +named):\n%s", name, d)
+		}
+		if c := checked[name]; c.Copies != 500 || c.Whole != 496 || c.Missing != 2 || c.Altered != 2 || c.Read != 496 {
+			t.Errorf("%s: %+v", name, c)
+		}
+	}
+	if exit != runner.ExitPartly {
+		t.Errorf("exit %d", exit)
+	}
+
+	for name := range shelves {
+		for of, good := range map[string]bool{"gw-0/d0": false, "gw-1/d0": false, "gw-49/d9": true} {
+			device, domain, _ := strings.Cut(of, "/")
+			// The set's copy here is not whole, and so it is not the latest good one of this place alone: its ID is given.
+			set := need.Value(backups.ID("01JRUN", "export/"+of, fmt.Sprintf("2026-11-23-12-00-00-%03d", map[string]int{"gw-0/d0": 0, "gw-1/d0": 10, "gw-49/d9": 499}[of])))(t)
+			dir := filepath.Join(t.TempDir(), "fetched")
+			failed := 0
+			got, _, err := r.FetchBackup(t.Context(), runner.FetchBackupRequest{Source: s.source(), Set: set, From: name, Dir: dir, Failed: func(report.BackupFault) { failed++ }})
+			left := files(t, dir)
+			if good && (err != nil || failed > 0 || got.Device != device || got.Domain != domain || !slices.Equal(left, []string{"d9.zip", "set.dprun.json"})) {
+				t.Errorf("%s: fetched %+v to %v, %v", name, got, left, err)
+			}
+			if !good && (err == nil || failed == 0 || len(left) > 0) {
+				t.Errorf("%s: %s was fetched to %v", name, of, left)
+			}
+		}
+	}
+}
+
+// spoil does one of everything to a destination.
+func spoil(t *testing.T, at shelf) {
+	t.Helper()
+	flipped := at.read(t, "gw-0/d0/d0.zip")
+	flipped[2000] ^= 1
+	at.write(t, "gw-0/d0/d0.zip", flipped)
+	at.remove(t, "gw-1/d0/d0.zip")
+	manifest := at.read(t, "gw-2/d0/set.dprun.json")
+	at.write(t, "gw-2/d0/set.dprun.json", manifest[:len(manifest)/2])
+	at.write(t, "gw-3/d0/stray.zip", []byte("stray"))
+	for from, to := range map[string]string{"d0.zip": "d0.zip", "set.dprun.json": "moved.dprun.json"} {
+		at.write(t, "gw-4/d1/"+to, at.read(t, "gw-4/d0/"+from))
+		at.remove(t, "gw-4/d0/"+from)
+	}
+	at.write(t, "gw-5/d0/planted.dprun.json", at.read(t, "gw-6/d0/set.dprun.json"))
+	newer := bytes.ReplaceAll(at.read(t, "gw-7/d0/set.dprun.json"), []byte("2026-11-23-12-00-00-070"), []byte("2026-11-24-12-00-00-070"))
+	var m backups.Manifest
+	need.Done(t, json.Unmarshal(newer, &m))
+	m.Set, m.Captured, m.Path = need.Value(backups.ID(m.Run, m.Task, m.Stamp))(t), need.Value(backups.ParseStamp(m.Stamp))(t), "gw-7/d0/new.dprun.json"
+	at.write(t, m.Path, need.Value(json.Marshal(m))(t))
+}
