@@ -59,7 +59,7 @@ func InfosOf(entries []fs.DirEntry, err error) ([]Info, error) {
 
 // Get hands on a writer that fails when the call has ended.
 func (s *session) Get(ctx context.Context, name string, expect int64, w io.Writer) (int64, error) {
-	return s.Files.Get(ctx, name, expect, during{ctx, w})
+	return s.Names.Get(ctx, name, expect, during{ctx, w})
 }
 
 type during struct {

@@ -22,7 +22,7 @@ func (d *Destination) Check(ctx context.Context) (*sdk.DestinationReport, error)
 		p := &probe{session: s, report: report}
 		err := p.run(ctx)
 		p.cleanUp(ctx)
-		if y, ok := s.Files.(Spacer); ok && err == nil {
+		if y, ok := s.Names.(Spacer); ok && err == nil {
 			if report.Free, report.Total, err = y.Space(ctx, ""); err != nil {
 				err = s.fail(ctx, "ask for its room", err)
 			}
@@ -35,25 +35,33 @@ func (d *Destination) Check(ctx context.Context) (*sdk.DestinationReport, error)
 	return report, nil
 }
 
+const (
+	probeText      = "dprun looks whether it can store here; this file can be removed\n"
+	warnNotDurable = "files cannot be made durable there: a power failure may take the last ones"
+)
+
 // probe is one Check.
 type probe struct {
 	*session
 	report *sdk.DestinationReport
-	files  []string // that may stand there
+	names  []string // that may stand there
 	dir    string   // likewise
 }
 
 func (p *probe) run(ctx context.Context) error {
-	if _, ok := p.Files.(DirRemover); ok {
+	if p.objects != nil {
+		return p.runObjects(ctx)
+	}
+	if _, ok := p.files.(DirRemover); ok {
 		dir := TempName("check")
-		if err := p.Mkdir(ctx, dir); err != nil {
+		if err := p.files.Mkdir(ctx, dir); err != nil {
 			return p.fail(ctx, "make a directory", err)
 		}
 		p.dir = dir
 	}
 	temp, final := TempName("check"), TempName("check")
-	content := []byte("dprun looks whether it can store here; this file can be removed\n")
-	p.files = []string{temp}
+	content := []byte(probeText)
+	p.names = []string{temp}
 	durable, err := p.write(ctx, temp, content)
 	if err != nil {
 		return err
@@ -61,27 +69,27 @@ func (p *probe) run(ctx context.Context) error {
 	if err := p.read(ctx, temp, content); err != nil {
 		return err
 	}
-	p.files = append(p.files, final)
-	if err := p.Publish(ctx, temp, final); err != nil {
+	p.names = append(p.names, final)
+	if err := p.files.Publish(ctx, temp, final); err != nil {
 		return p.fail(ctx, "rename a file", err)
 	}
-	if y, ok := p.Files.(Syncer); ok && durable {
+	if y, ok := p.files.(Syncer); ok && durable {
 		if durable, err = y.Sync(ctx, ""); err != nil {
 			return p.fail(ctx, "make names durable", err)
 		}
 	}
 	if !durable {
-		p.report.Warnings = append(p.report.Warnings, "files cannot be made durable there: a power failure may take the last ones")
+		p.report.Warnings = append(p.report.Warnings, warnNotDurable)
 	}
 	if err := p.Remove(ctx, final); err != nil {
 		return p.fail(ctx, "remove a file", err)
 	}
-	p.files = nil
+	p.names = nil
 	return nil
 }
 
 func (p *probe) write(ctx context.Context, temp string, content []byte) (durable bool, err error) {
-	i, err := p.Put(ctx, temp, bytes.NewReader(content), int64(len(content)))
+	i, err := p.files.Put(ctx, temp, bytes.NewReader(content), int64(len(content)))
 	if err != nil {
 		return false, p.fail(ctx, "write a file", err)
 	}
@@ -89,7 +97,7 @@ func (p *probe) write(ctx context.Context, temp string, content []byte) (durable
 		return false, p.failf(failure.Corrupt, failure.Mismatch, "the destination has %d bytes of a file of %d", i.Size, len(content)).WithRemedy("look at its disk")
 	}
 	durable = i.Durable == Yes
-	if y, ok := p.Files.(Syncer); ok && i.Durable == Unasked {
+	if y, ok := p.files.(Syncer); ok && i.Durable == Unasked {
 		if durable, err = y.Sync(ctx, temp); err != nil {
 			return false, p.fail(ctx, "make a file durable", err)
 		}
@@ -124,13 +132,13 @@ func refused(err error) bool {
 func (p *probe) cleanUp(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupLimit)
 	defer cancel()
-	for _, f := range p.files {
+	for _, f := range p.names {
 		p.removeTemp(ctx, f)
 	}
 	if p.dir == "" {
 		return
 	}
-	if err := p.Files.(DirRemover).RemoveDir(ctx, p.dir); err != nil && !absent(err) {
+	if err := p.files.(DirRemover).RemoveDir(ctx, p.dir); err != nil && !absent(err) {
 		p.d.o.Log.Warn("an empty directory is left", "directory", p.Location(p.dir), "error", err)
 	}
 }

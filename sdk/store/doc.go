@@ -5,6 +5,6 @@
 // from [Atomic] or [New] everything that dprun expects of a destination: temporary names,
 // verification, durability, file modes, what to do about a name that is taken,
 // clearing up, and checking all of it with a few bytes. The decisions are made
-// here, once. A destination that publishes whole objects by itself, such as
-// an object store, implements [sdk.Destination] directly.
+// here, once. An object store, whose objects appear whole and under their
+// final name, implements [Objects], and gets the same from [NewObjects].
 package store

@@ -105,9 +105,11 @@ func ended(ctx context.Context, what string) *failure.Error {
 // session is one call of the destination: its files and what the messages of
 // its failures begin with.
 type session struct {
-	Files
-	d    *Destination
-	what string
+	Names
+	files   Files   // nil: objects
+	objects Objects // nil: files
+	d       *Destination
+	what    string
 }
 
 // fail says what was done when an error came; "": the error says it.

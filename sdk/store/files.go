@@ -20,8 +20,7 @@ import (
 // told with fs.ErrNotExist, or with the kind not_found and the reason
 // no_such_file.
 type Files interface {
-	// Location names a file as a person does.
-	Location(name string) string
+	Names
 	// Mkdir makes sure that a directory is there, and those between it and
 	// the top. The top itself is fs.ErrNotExist where it is missing: it may be
 	// a mount. A file that stands in the way is fs.ErrExist.
@@ -33,15 +32,21 @@ type Files interface {
 	// goroutines. After an error there may be a part of the file; it is
 	// removed with Remove.
 	Put(ctx context.Context, name string, src io.ReaderAt, size int64) (Info, error)
+	// Publish gives a file its final name in the same directory, and takes the
+	// temporary one away. It refuses a name that is taken, with fs.ErrExist. After
+	// another error the file may have either name.
+	Publish(ctx context.Context, temporary, final string) error
+}
+
+// Names are what [Files] and [Objects] have in common.
+type Names interface {
+	// Location names a file as a person does.
+	Location(name string) string
 	// Get writes a file to w, in order, as the destination has it now, past
 	// whatever cache it wrote through. It returns how many bytes the file has:
 	// expect is how many it should have, by which requests can be sent ahead,
 	// and further than one byte beyond that it need not look.
 	Get(ctx context.Context, name string, expect int64, w io.Writer) (int64, error)
-	// Publish gives a file its final name in the same directory, and takes the
-	// temporary one away. It refuses a name that is taken, with fs.ErrExist. After
-	// another error the file may have either name.
-	Publish(ctx context.Context, temporary, final string) error
 	// Remove removes a file.
 	Remove(ctx context.Context, name string) error
 	// Stat describes what has a name; links are not followed.
@@ -49,6 +54,40 @@ type Files interface {
 	// List describes what is in one directory. Where directories are only parts
 	// of names it may give everything below instead, by names relative to dir.
 	List(ctx context.Context, dir string) ([]Info, error)
+}
+
+// Objects are what an object store keeps: whole objects, which get no other
+// name later, and no directories: a name is a directory as long as others
+// begin with it and a slash. What is said of the errors of [Files] goes for
+// them too. [NewObjects] makes a destination of them.
+type Objects interface {
+	Names
+	// Create makes an object under its final name: all of it, or none. It
+	// refuses a name that is taken, with fs.ErrExist, however many try at the
+	// same time. After another error the object may stand there, whole: the
+	// caller looks. ctx outlives the call that it is made for by a minute when
+	// everything was read of c, because half way the outcome would not be known.
+	// What must be cleared up after a process that was killed is noted in an
+	// object with the name temporary; Remove of that name clears it up.
+	Create(ctx context.Context, temporary, final string, c Content) (Info, error)
+	// Probe finds out whether the destination does what Create relies on, beyond
+	// what two calls of Create have shown: that small objects are stored,
+	// and that a name that is taken is refused. taken is an object that stands
+	// there. It leaves nothing. What a later Create cannot do it says in warnings,
+	// a sentence each.
+	Probe(ctx context.Context, taken string) (warnings []string, err error)
+}
+
+// Content is a local file on its way to [Objects]. What is read through the
+// ReaderAt counts as sent; it may be read more than once.
+type Content struct {
+	io.ReaderAt
+	// Local gives the same bytes and counts nothing: for checksums that are to be
+	// known before anything is sent.
+	Local io.ReaderAt
+	Size  int64
+	// SHA256 is lower-case hex. Local was compared with it.
+	SHA256 string
 }
 
 // Info describes a file or a directory.

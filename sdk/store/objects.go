@@ -236,7 +236,7 @@ func (d *Destination) Delete(ctx context.Context, name string) error {
 			}
 			return s.fail(ctx, "", err)
 		}
-		if y, ok := s.Files.(Syncer); ok {
+		if y, ok := s.Names.(Syncer); ok {
 			if _, err := y.Sync(ctx, dirOf(name)); err != nil && !absent(err) {
 				return s.fail(ctx, "make that durable", err)
 			}

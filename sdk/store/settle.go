@@ -27,7 +27,7 @@ func (u *upload) settle(ctx context.Context, cause error) (*sdk.StoreReport, err
 			f := failure.From(cause)
 			f.Message += "; whether the file stands under its final name is not known"
 			return nil, f
-		case other && err != nil:
+		case err != nil: // something else stands there now
 			cause = err
 		}
 	}

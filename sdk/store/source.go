@@ -157,9 +157,8 @@ func (s *source) finish(r sdk.StoreRequest) error {
 	if err != nil {
 		return fmt.Errorf("read the staged file: %w", err)
 	}
-	changed := fmt.Errorf("the staged file %s is not the one that was captured: its content has changed", r.Source)
 	if s.count.n != s.size || st.Size() != s.size {
-		return changed
+		return s.changed(r)
 	}
 	s.count.finish()
 	if s.hasher == nil {
@@ -172,9 +171,14 @@ func (s *source) finish(r sdk.StoreRequest) error {
 		}
 	}
 	if sum != r.SHA256 {
-		return changed
+		return s.changed(r)
 	}
 	return nil
+}
+
+// changed says that the staged file is another one than was announced.
+func (s *source) changed(r sdk.StoreRequest) error {
+	return fmt.Errorf("the staged file %s is not the one that was captured: its content has changed", r.Source)
 }
 
 // blocks are kept from one file to the next: many small files would leave as

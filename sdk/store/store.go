@@ -3,7 +3,7 @@ package store
 import (
 	"context"
 	"crypto/sha256"
-	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"path"
@@ -43,17 +43,19 @@ type Mode struct {
 	Tell func(got fs.FileMode) string
 }
 
-// Destination does with [Files] what [sdk.Destination] promises, and reads,
+// Destination does with [Files] or [Objects] what [sdk.Destination] promises, and reads,
 // lists, deletes and sweeps.
 type Destination struct {
-	open Open
-	o    Options
+	open    Open    // of files
+	objects Objects // nil: files
+	o       Options
 
 	mu        sync.Mutex
 	leftovers []string // temporary files that could not be removed
+	proven    bool     // that objects are as they are to be
 }
 
-// New makes a destination.
+// New makes a destination of files.
 func New(o Options, open Open) *Destination {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -61,20 +63,37 @@ func New(o Options, open Open) *Destination {
 	return &Destination{open: open, o: o}
 }
 
-// Close implements [sdk.Destination]; there is nothing to release here.
-func (d *Destination) Close() error { return nil }
+// NewObjects makes a destination of objects, which have no mode. Whether the
+// server keeps what [Objects] promise is tried out by Check, or else before
+// the first Store; a server that replaces what is there is refused.
+func NewObjects(o Options, objects Objects) *Destination {
+	d := New(o, nil)
+	d.objects = objects
+	return d
+}
+
+// Close implements [sdk.Destination]. Objects that are an [io.Closer] are closed.
+func (d *Destination) Close() error {
+	if c, ok := d.objects.(io.Closer); ok {
+		return c.Close()
+	}
+	return nil
+}
 
 // in runs f on opened files. doing and name say what is attempted.
 func (d *Destination) in(ctx context.Context, doing, name string, f func(*session) error) error {
 	if err := ctx.Err(); err != nil {
 		return failure.From(err)
 	}
+	if d.objects != nil {
+		return f(&session{d: d, Names: d.objects, objects: d.objects, what: doing + " " + d.objects.Location(name)})
+	}
 	files, release, err := d.open(ctx)
 	if err != nil {
 		return failure.From(err)
 	}
 	defer release()
-	return f(&session{d: d, Files: files, what: doing + " " + files.Location(name)})
+	return f(&session{d: d, Names: files, files: files, what: doing + " " + files.Location(name)})
 }
 
 // Store implements [sdk.Destination].
@@ -120,7 +139,10 @@ type upload struct {
 
 func (u *upload) run(ctx context.Context) (*sdk.StoreReport, error) {
 	u.removeLeftovers(ctx)
-	if err := u.Mkdir(ctx, u.dir); err != nil {
+	if u.objects != nil {
+		return u.runObjects(ctx)
+	}
+	if err := u.files.Mkdir(ctx, u.dir); err != nil {
 		if absent(err) {
 			return nil, u.noDirectory()
 		}
@@ -192,7 +214,7 @@ func (u *upload) existing(ctx context.Context) (*sdk.StoreReport, error) {
 		return nil, err
 	}
 	u.mode, u.durable = i.Mode, i.Durable == Yes
-	if s, ok := u.Files.(Syncer); ok && i.Durable == Unasked {
+	if s, ok := u.Names.(Syncer); ok && i.Durable == Unasked {
 		if u.durable, err = s.Sync(ctx, u.r.Path); err == nil {
 			err = u.syncDir(ctx)
 		}
@@ -213,7 +235,7 @@ func (u *upload) occupied(i Info) error {
 
 // syncDir makes the final name durable, where that can be asked for.
 func (u *upload) syncDir(ctx context.Context) error {
-	s, ok := u.Files.(Syncer)
+	s, ok := u.Names.(Syncer)
 	if !ok || !u.durable {
 		return nil
 	}
@@ -224,7 +246,7 @@ func (u *upload) syncDir(ctx context.Context) error {
 
 // room refuses early what cannot fit.
 func (u *upload) room(ctx context.Context) error {
-	s, ok := u.Files.(Spacer)
+	s, ok := u.Names.(Spacer)
 	if !ok || u.r.Size == 0 {
 		return nil
 	}
@@ -238,7 +260,7 @@ func (u *upload) room(ctx context.Context) error {
 
 // write sends the file under a temporary name, makes it durable and verifies it.
 func (u *upload) write(ctx context.Context) error {
-	i, err := u.Put(ctx, u.temp, u.src, u.r.Size)
+	i, err := u.files.Put(ctx, u.temp, u.src, u.r.Size)
 	if ctx.Err() != nil {
 		return ended(ctx, u.what)
 	}
@@ -263,7 +285,7 @@ func (u *upload) write(ctx context.Context) error {
 		return err
 	}
 	synced := func() error { return nil }
-	if s, ok := u.Files.(Syncer); ok && i.Durable == Unasked {
+	if s, ok := u.Names.(Syncer); ok && i.Durable == Unasked {
 		synced = func() (err error) {
 			if u.durable, err = s.Sync(ctx, u.temp); err != nil {
 				err = u.fail(ctx, "make it durable", err)
@@ -275,12 +297,12 @@ func (u *upload) write(ctx context.Context) error {
 		if err := synced(); err != nil || u.r.Verify != sdk.VerifyReadBack {
 			return err
 		}
-		return u.readBack(ctx)
+		return u.readBack(ctx, u.temp)
 	}
 	done := make(chan error, 1)
 	go func() { done <- synced() }() // while it is read
 	if u.r.Verify == sdk.VerifyReadBack {
-		err = u.readBack(ctx)
+		err = u.readBack(ctx, u.temp)
 	}
 	if syncErr := <-done; err == nil {
 		err = syncErr
@@ -292,10 +314,10 @@ func (u *upload) sourceFailure(err error) error {
 	return u.failf(failure.Corrupt, failure.SourceIO, "%w", err).WithRemedy("look at the local disk; capture again")
 }
 
-// readBack reads the temporary file again and compares the hash.
-func (u *upload) readBack(ctx context.Context) error {
+// readBack reads the file again and compares the hash.
+func (u *upload) readBack(ctx context.Context, name string) error {
 	h := sha256.New()
-	n, err := u.Get(ctx, u.temp, u.r.Size, h)
+	n, err := u.Get(ctx, name, u.r.Size, h)
 	if err != nil {
 		return u.fail(ctx, "read back", err)
 	}
@@ -304,7 +326,7 @@ func (u *upload) readBack(ctx context.Context) error {
 	}
 	sum, err := u.src.sum() // which side is wrong?
 	if err == nil && sum != u.r.SHA256 {
-		err = fmt.Errorf("the staged file %s is not the one that was captured: its content has changed", u.r.Source)
+		err = u.src.changed(u.r)
 	}
 	if err != nil {
 		return u.sourceFailure(err)
@@ -321,7 +343,7 @@ func (u *upload) publish(ctx context.Context) error {
 	uncut, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishLimit)
 	defer cancel()
 	u.publishing = true
-	if err := u.Publish(uncut, u.temp, u.r.Path); err != nil {
+	if err := u.files.Publish(uncut, u.temp, u.r.Path); err != nil {
 		return u.fail(uncut, "give it its final name", err)
 	}
 	if err := u.syncDir(uncut); err != nil { // the content is durable; is the name?

@@ -1,0 +1,157 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io/fs"
+	"time"
+
+	"github.com/dprun/dprun/sdk"
+	"github.com/dprun/dprun/sdk/failure"
+)
+
+// runObjects is run where a file needs no other name first.
+func (u *upload) runObjects(ctx context.Context) (*sdk.StoreReport, error) {
+	if err := u.prove(ctx); err != nil {
+		return nil, err
+	}
+	for dir := u.dir; dir != ""; dir = dirOf(dir) {
+		if i, err := u.Stat(ctx, dir); err == nil && i.Regular {
+			return nil, u.fail(ctx, "", InTheWay(u.Location(dir)))
+		} else if err != nil && !absent(err) {
+			return nil, u.fail(ctx, "look whether a file is in the way", err)
+		} else if i.Dir {
+			break // it has no file above it either
+		}
+	}
+	if report, err := u.existing(ctx); report != nil || err != nil {
+		return report, err
+	}
+	// What is published cannot be taken back by everybody: the staged file is
+	// looked at before.
+	switch sum, err := u.src.sum(); {
+	case err != nil:
+		return nil, u.sourceFailure(err)
+	case sum != u.r.SHA256:
+		return nil, u.sourceFailure(u.src.changed(u.r))
+	case ctx.Err() != nil:
+		return nil, ended(ctx, u.what)
+	}
+	uncut, cancel := u.src.uncut(ctx)
+	defer cancel()
+	u.publishing = true
+	i, err := u.objects.Create(uncut, u.temp, u.r.Path, Content{ReaderAt: u.src, Local: u.src.file, Size: u.r.Size, SHA256: u.r.SHA256})
+	if err != nil {
+		if u.src.failed() && ctx.Err() == nil {
+			err = u.sourceFailure(u.src.finish(u.r))
+		}
+		return u.settle(ctx, u.fail(ctx, "write", err))
+	}
+	u.durable = i.Durable == Yes
+	if err := u.created(ctx, i); err != nil {
+		return nil, u.takeBack(ctx, err)
+	}
+	return u.report(u.r.Verify), nil
+}
+
+// created looks at an object that stands there.
+func (u *upload) created(ctx context.Context, i Info) error {
+	if err := u.src.finish(u.r); err != nil {
+		return u.sourceFailure(err)
+	}
+	if i.Size != u.r.Size {
+		return u.failf(failure.Corrupt, failure.Mismatch, "%d bytes were sent, the destination has %d", u.r.Size, i.Size).WithRemedy("look at its disk and log")
+	}
+	if u.r.Verify != sdk.VerifyReadBack {
+		return nil
+	}
+	return u.readBack(ctx, u.r.Path)
+}
+
+// takeBack removes an object of this store that nobody vouches for.
+func (u *upload) takeBack(ctx context.Context, cause error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupLimit)
+	defer cancel()
+	err := u.Remove(ctx, u.r.Path)
+	if err == nil || absent(err) {
+		return cause
+	}
+	f := *failure.From(cause)
+	f.Message += "; what was stored stands there still: " + err.Error()
+	return &f
+}
+
+// prove tries out once what [Objects] promise.
+func (s *session) prove(ctx context.Context) error {
+	s.d.mu.Lock()
+	proven := s.d.proven
+	s.d.mu.Unlock()
+	if proven {
+		return nil
+	}
+	p := &probe{session: s, report: &sdk.DestinationReport{}}
+	err := p.runObjects(ctx)
+	p.cleanUp(ctx)
+	return err
+}
+
+// runObjects sees that an object comes whole and is not replaced by another.
+func (p *probe) runObjects(ctx context.Context) error {
+	name, content := TempName("check"), []byte(probeText)
+	create := func(content []byte) error {
+		sum := sha256.Sum256(content)
+		src := bytes.NewReader(content)
+		i, err := p.objects.Create(ctx, TempName("check"), name, Content{ReaderAt: src, Local: src, Size: src.Size(), SHA256: hex.EncodeToString(sum[:])})
+		if err == nil && i.Durable != Yes && len(p.report.Warnings) == 0 {
+			p.report.Warnings = append(p.report.Warnings, warnNotDurable)
+		}
+		return err
+	}
+	p.names = []string{name}
+	if err := create(content); err != nil {
+		return p.fail(ctx, "write a file", err)
+	}
+	if err := p.read(ctx, name, content); err != nil {
+		return err
+	}
+	switch err := create(bytes.ToUpper(content)); {
+	case err == nil:
+		return p.failf(failure.Precondition, failure.Unsupported, "the server replaces what stands there when it is told not to").
+			WithRemedy("use a server that keeps to If-None-Match, or a newer version of this one")
+	case !errors.Is(err, fs.ErrExist) && failure.From(err).Kind != failure.Exists:
+		return p.fail(ctx, "write a file again, which must be refused", err)
+	}
+	warnings, err := p.objects.Probe(ctx, name)
+	if err != nil {
+		return p.fail(ctx, "", err)
+	}
+	p.report.Warnings = append(p.report.Warnings, warnings...)
+	if err := p.Remove(ctx, name); err != nil {
+		return p.fail(ctx, "remove a file", err)
+	}
+	p.names = nil
+	p.d.mu.Lock()
+	p.d.proven = true
+	p.d.mu.Unlock()
+	return nil
+}
+
+// uncut ends when ctx does as long as not all of the file was read, and a
+// while later otherwise: half way the outcome would not be known.
+func (s *source) uncut(ctx context.Context) (context.Context, context.CancelFunc) {
+	out, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		s.mu.Lock()
+		all := s.count.n == s.size
+		s.mu.Unlock()
+		if !all {
+			cancel()
+			return
+		}
+		time.AfterFunc(publishLimit, cancel)
+	})
+	return out, func() { stop(); cancel() }
+}
