@@ -22,9 +22,10 @@ import (
 const (
 	productModule = "github.com/dprun/dprun"
 	benchModule   = productModule + "/testfixtures/bench"
+	s3Module      = "example.com/dprun-plugin-s3"
 )
 
-var modules = map[string]string{productModule: "../..", benchModule: "../../testfixtures/bench"}
+var modules = map[string]string{productModule: "../..", benchModule: "../../testfixtures/bench", s3Module: "../../examples/plugins/s3"}
 
 // imported lists the modules of others that packages of one of ours import
 // themselves, their tests included, and where each lies.
@@ -95,6 +96,7 @@ func TestEveryDependencyIsExplained(t *testing.T) {
 	}
 	found := imported(t, productModule)
 	maps.Copy(found, imported(t, benchModule))
+	maps.Copy(found, imported(t, s3Module))
 	for module, dir := range found {
 		said, ok := explained[module]
 		if !ok {

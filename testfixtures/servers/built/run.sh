@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds servers that are no package of Debian's into a temporary directory,
 # at the versions that stand in */go.mod and ssh2/package.json, and runs the
-# tests against them; and those of the plugin that is written for Node.
+# tests against them; and those of the plugins for Node and for S3.
 # Arguments go to the tests.
 set -euo pipefail
 
@@ -16,6 +16,10 @@ export CGO_ENABLED=0
 echo "Building rclone, go-nfs and ssh2 in $dir"
 (cd "$here/rclone" && go build -o "$dir/rclone" .)
 (cd "$here/gonfs" && go build -o "$dir/gonfs" .)
+for server in versitygw; do # each is a tool of a module of its own
+  echo "Building $server"
+  (cd "$here/$server" && go build -o "$dir/$server" "$(go list tool)")
+done
 mkdir "$dir/ssh2"
 cp "$here"/ssh2/{package.json,package-lock.json,server.js} "$dir/ssh2"
 # Without its optional native helpers, which a compiler would be needed for.
@@ -23,5 +27,7 @@ cp "$here"/ssh2/{package.json,package-lock.json,server.js} "$dir/ssh2"
 plugin=$here/../../../examples/plugins/webdav
 "$plugin/pack.sh" "$dir/webdav"
 node --test "$plugin"/test/*.test.js
+s3=$here/../../../examples/plugins/s3
+(cd "$s3" && go build -o "$dir/dprun-plugin-s3" . && DPRUN_BUILT_SERVERS="$dir" go test -count 1 -tags builtservers -run Built -timeout 40m "$@" .)
 cd "$here/.."
 DPRUN_BUILT_SERVERS="$dir" go test -count 1 -tags builtservers -run Built "$@" .

@@ -1,4 +1,4 @@
-// Command rclone is rclone with the local file system and two of its servers,
+// Command rclone is rclone with the local file system and three of its servers,
 // and without its other backends, which take many minutes to compile.
 package main
 
@@ -6,6 +6,7 @@ import (
 	_ "github.com/rclone/rclone/backend/local"
 	"github.com/rclone/rclone/cmd"
 	_ "github.com/rclone/rclone/cmd/serve/nfs"
+	_ "github.com/rclone/rclone/cmd/serve/s3"
 	_ "github.com/rclone/rclone/cmd/serve/sftp"
 	_ "github.com/rclone/rclone/cmd/version"
 )

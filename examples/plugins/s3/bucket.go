@@ -1,0 +1,190 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/minio/minio-go/v7"
+	"golang.org/x/text/unicode/norm"
+
+	"github.com/dprun/dprun/sdk"
+	"github.com/dprun/dprun/sdk/failure"
+	"github.com/dprun/dprun/sdk/store"
+)
+
+// maxKey leaves room, of the 1,024 bytes that S3 takes, for a temporary name.
+const maxKey = 880
+
+// bucket is [store.Objects]; its methods' contract is there.
+type bucket struct {
+	core   *minio.Core
+	config config
+	idle   func() // closes connections that nobody uses
+	// What Probe has found: whether the server may be asked to complete an upload,
+	// and whether it looks at checksums.
+	parts, confirms atomic.Bool
+}
+
+// Close implements [io.Closer].
+func (b *bucket) Close() error {
+	b.idle()
+	return nil
+}
+
+func (b *bucket) key(name string) string { return path.Join(b.config.Prefix, name) }
+
+// below is how the keys in a directory begin.
+func (b *bucket) below(dir string) string {
+	if key := b.key(dir); key != "" {
+		return key + "/"
+	}
+	return ""
+}
+
+func (b *bucket) Location(name string) string {
+	return strings.TrimSuffix(b.config.Endpoint, "/") + "/" + path.Join(b.config.Bucket, b.key(name))
+}
+
+func (b *bucket) Stat(ctx context.Context, name string) (store.Info, error) {
+	if name == "" {
+		// HEAD would do, and its answer has no room for what is wrong.
+		_, err := b.any(ctx, b.below(""))
+		return store.Info{Dir: true}, err
+	}
+	why := ""
+	switch {
+	case len(b.key(name)) > maxKey:
+		why = fmt.Sprintf("with the prefix it has %d bytes, at most %d are allowed", len(b.key(name)), maxKey)
+	case !norm.NFC.IsNormalString(name):
+		why = "it has characters that are composed of several, which not every server tells from those that are one"
+	}
+	if why != "" {
+		return store.Info{}, failure.New(failure.Precondition, failure.BadConfig, "the name %q cannot be used: %s", name, why).WithRemedy("change the destination's `path`")
+	}
+	o, err := b.head(ctx, name)
+	if err == nil {
+		return store.Info{Size: o.Size, Modified: o.LastModified, Regular: true}, nil
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		if any, listErr := b.any(ctx, b.key(name)+"/"); any || listErr != nil {
+			return store.Info{Dir: true}, listErr
+		}
+	}
+	return store.Info{}, err
+}
+
+// any reports whether a key begins so.
+func (b *bucket) any(ctx context.Context, prefix string) (bool, error) {
+	for o := range b.core.ListObjectsIter(ctx, b.config.Bucket, minio.ListObjectsOptions{Prefix: prefix, Recursive: true, MaxKeys: 1}) {
+		return o.Err == nil, explain(o.Err)
+	}
+	return false, ctx.Err()
+}
+
+func (b *bucket) head(ctx context.Context, name string) (minio.ObjectInfo, error) {
+	o, err := b.core.StatObject(ctx, b.config.Bucket, b.key(name), minio.StatObjectOptions{})
+	return o, explain(err)
+}
+
+func (b *bucket) List(ctx context.Context, dir string) (out []store.Info, _ error) {
+	below := b.below(dir)
+	for o := range b.core.ListObjectsIter(ctx, b.config.Bucket, minio.ListObjectsOptions{Prefix: below, Recursive: true}) {
+		if o.Err != nil {
+			return nil, explain(o.Err)
+		}
+		if name, ok := strings.CutPrefix(o.Key, below); ok && !strings.HasSuffix(name, "/") { // else a directory that somebody made by hand
+			out = append(out, store.Info{Name: name, Size: o.Size, Modified: o.LastModified, Regular: true})
+		}
+	}
+	return out, ctx.Err()
+}
+
+func (b *bucket) Get(ctx context.Context, name string, expect int64, w io.Writer) (int64, error) {
+	body, _, _, err := b.core.GetObject(ctx, b.config.Bucket, b.key(name), minio.GetObjectOptions{})
+	if err != nil {
+		return 0, explain(err)
+	}
+	defer body.Close()
+	n, err := store.Copy(w, io.LimitReader(body, expect+1))
+	return n, explain(err)
+}
+
+// Remove removes an object. Where the bucket keeps versions this one stays as
+// an older version, which is the bucket's to remove.
+func (b *bucket) Remove(ctx context.Context, name string) error {
+	if strings.HasPrefix(path.Base(name), sdk.TempPrefix) {
+		if err := b.abandon(ctx, name); err != nil {
+			return err
+		}
+	} else if o, err := b.head(ctx, name); err != nil {
+		return err
+	} else if mode, until := lock(o); until.After(time.Now()) { // some servers would hide it behind a marker, and keep it
+		return failure.New(failure.Denied, failure.NoAccess, "it is locked until %s (%s)", until.UTC().Format(time.RFC3339), mode).
+			WithRemedy("wait until then")
+	}
+	return explain(b.core.RemoveObject(ctx, b.config.Bucket, b.key(name), minio.RemoveObjectOptions{}))
+}
+
+// lock says how an object is locked, and until when.
+func lock(o minio.ObjectInfo) (mode string, until time.Time) {
+	until, err := time.Parse(time.RFC3339, o.Metadata.Get("X-Amz-Object-Lock-Retain-Until-Date"))
+	if err != nil {
+		return "", time.Time{}
+	}
+	return o.Metadata.Get("X-Amz-Object-Lock-Mode"), until
+}
+
+// Create implements [store.Objects] with one PUT, or in parts.
+func (b *bucket) Create(ctx context.Context, temporary, final string, c store.Content) (store.Info, error) {
+	send := b.put
+	if c.Size > b.config.Above {
+		send = b.multipart
+	}
+	if err := send(ctx, temporary, final, c); err != nil {
+		return store.Info{}, err
+	}
+	o, err := b.head(ctx, final)
+	if err == nil && b.config.Retention != nil {
+		if mode, until := lock(o); mode != b.config.Retention.Mode || time.Until(until) < b.config.Retention.Period-time.Hour {
+			err = failure.New(failure.Precondition, failure.Unsupported, "the server stored it without the lock that `retention` asks for").
+				WithRemedy("use a bucket with object lock, raise `multipart_above` where only files in parts are stored so, or leave `retention` out")
+			err = errors.Join(err, b.Remove(ctx, final))
+		}
+	}
+	return store.Info{Size: o.Size, Regular: true, Durable: store.No}, err // nobody can be asked for the disk
+}
+
+// Probe implements [store.Objects].
+func (b *bucket) Probe(ctx context.Context, taken string) (warnings []string, err error) {
+	if b.config.Retention != nil {
+		if _, _, _, _, err := b.core.GetObjectLockConfig(ctx, b.config.Bucket); err != nil {
+			return nil, failure.New(failure.Precondition, failure.Unsupported, "`retention` is set, and the bucket has no object lock: %w", explain(err)).
+				WithRemedy("use a bucket that was made with object lock, or leave `retention` out")
+		}
+	}
+	wrong, err := b.takesWrong(ctx)
+	if err != nil {
+		return nil, err
+	}
+	b.confirms.Store(!wrong)
+	if wrong {
+		warnings = append(warnings, "the server took data that its checksum did not fit: each file is read back, whatever `verify` says")
+	}
+	err = b.probeParts(ctx, taken)
+	b.parts.Store(errors.Is(err, fs.ErrExist))
+	if !b.parts.Load() {
+		why := "it replaces what stands there when it is told not to"
+		if err != nil {
+			why = err.Error()
+		}
+		warnings = append(warnings, fmt.Sprintf("the server cannot be asked to complete an upload in parts (%s): files of more than %d bytes (multipart_above) are refused", why, b.config.Above))
+	}
+	return warnings, ctx.Err()
+}
