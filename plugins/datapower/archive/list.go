@@ -24,6 +24,8 @@ type listed struct {
 type list struct {
 	scan    scanner
 	file    func(listed)
+	object  func(*node) error // gets each object of the configuration; nil: they are not kept
+	tree    tree
 	device  Device
 	details bool   // export-details are there
 	domain  string // of export-details, else that of the configuration
@@ -74,7 +76,7 @@ func (l *list) open(depth int, name, attrs []byte) error {
 			l.details = l.details || l.section == "export-details"
 			l.filed = l.filed || l.section == "files"
 		case "configuration":
-			l.section = ""
+			l.section = string(name)
 			return attributes(attrs, func(n, v []byte) {
 				if string(n) == "domain" && l.config == "" && len(v) <= maxText {
 					l.config = unescape(v)
@@ -102,8 +104,13 @@ func (l *list) open(depth int, name, attrs []byte) error {
 			})
 		}
 	}
+	if depth >= 3 && l.inObject() {
+		return l.tree.open(name, attrs)
+	}
 	return nil
 }
+
+func (l *list) inObject() bool { return l.object != nil && l.section == "configuration" }
 
 func (l *list) addFile(attrs []byte) error {
 	var f listed
@@ -133,12 +140,23 @@ func (l *list) addFile(attrs []byte) error {
 }
 
 func (l *list) text(p []byte) {
+	if l.inObject() {
+		l.tree.add(p)
+		return
+	}
 	if l.reading && len(l.value) < maxText {
 		l.value = append(l.value, p[:min(len(p), maxText-len(l.value))]...)
 	}
 }
 
 func (l *list) close(depth int, name []byte) error {
+	if depth >= 3 && l.inObject() {
+		done, err := l.tree.close()
+		if done != nil {
+			err = l.object(done)
+		}
+		return err
+	}
 	if depth == 2 {
 		l.section = ""
 	}

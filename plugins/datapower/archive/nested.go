@@ -93,6 +93,9 @@ func (r *run) nestedArchives(c *contentsOf, nested map[int]string, shared *share
 		if r.ctx.Err() != nil {
 			break
 		}
+		if collect := r.verifier.collect; collect != nil && !collect.part(c.zip.entries[i].name+"/") {
+			continue
+		}
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()

@@ -82,7 +82,8 @@ func (s *scanner) step(buf []byte) (int, error) {
 			n = i
 		}
 		if s.state == scanCData {
-			if err := s.chars(buf[:i]); err != nil {
+			// As text is handed on escaped.
+			if err := s.chars(bytes.ReplaceAll(buf[:i], []byte("&"), []byte("&amp;"))); err != nil {
 				return 0, err
 			}
 		}

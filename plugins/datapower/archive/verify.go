@@ -30,6 +30,8 @@ type Verifier struct {
 	Memo *Memo
 	// Sets, when given, keeps what manifests say for the next archive of their directory.
 	Sets *Sets
+
+	collect *collector // gets what is in the archive; nil: nobody
 }
 
 // VerifyFile verifies an export, or the directory of a secure backup. See [Verifier.Verify].
@@ -149,6 +151,9 @@ func (r *run) readList(label string, src io.ReaderAt, size int64) (*contentsOf, 
 		return c, nil
 	}
 	c.list = newList(c.place)
+	if collect := r.verifier.collect; collect != nil {
+		c.list.object = func(n *node) error { return collect.object(label, n) }
+	}
 	var bad error
 	var got contents
 	r.pool.do(z.path(exportXML), func(w *worker) {
@@ -328,6 +333,14 @@ func (c *contentsOf) order(skip map[int]string) ([]int, int64) {
 func (r *run) entry(w *worker, c *contentsOf, i int, total int64, shared *shared) error {
 	e, want := &c.zip.entries[i], c.expected[i]
 	p := c.zip.path(e.name)
+	var extra func([]byte) error
+	if collect := r.verifier.collect; collect != nil && !e.dir() {
+		var done func()
+		if extra, done = collect.file(c.zip.label, e); extra == nil {
+			return nil
+		}
+		defer done()
+	}
 	if e.dir() {
 		if e.size != 0 {
 			r.rec.add(Problem, CodeSize, p, "it is a directory and holds %d bytes", e.size)
@@ -363,7 +376,7 @@ func (r *run) entry(w *worker, c *contentsOf, i int, total int64, shared *shared
 		h = w.sha1
 	}
 	overlap := e.size > 1<<20 && e.size > total/int64(r.pool.size)
-	got, err := c.zip.readEntry(r.ctx, &r.rec, w, i, h, nil, overlap)
+	got, err := c.zip.readEntry(r.ctx, &r.rec, w, i, h, extra, overlap)
 	if err != nil || !got.read {
 		return err
 	}
@@ -415,8 +428,10 @@ func (r *run) missing(c *contentsOf, shared *shared) {
 			store, _, _ := strings.Cut(sourceName(name), "/")
 			r.rec.add(ByDesign, CodeKey, p, "a file of %s: (key, certificate or secret) that the gateway does not export", Printable(store))
 			r.rec.count(func(rep *Report) { rep.Withheld = append(rep.Withheld, Printable(p)) })
+			r.absent(c, name, withheld)
 		case f.missing:
 			r.rec.add(Warning, CodeMissing, p, "the gateway did not have the file when the export was made")
+			r.absent(c, name, missing)
 		default:
 			r.rec.add(Problem, CodeMissing, p, "it is listed in export.xml, but not in the archive")
 		}
