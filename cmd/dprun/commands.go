@@ -25,6 +25,7 @@ func (a *app) commands() []*cobra.Command {
 		{"coverage", a.coverageCommand},
 		{"sweep", a.sweepCommand},
 		{"verify", a.verifyCommand},
+		{"diff", a.diffCommand},
 		{"graph", a.graphCommand},
 		{"explain", a.explainCommand},
 		{"plugin", a.pluginCommand},

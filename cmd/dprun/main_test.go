@@ -162,22 +162,23 @@ func mend(ts *testscript.TestScript, _ bool, _ []string) {
 	ts.Check(ts.Value(fleetKey{}).(*running).fleet.ClearFaults(dpsim.Fault{}))
 }
 
-// makeArchive fabricates a whole export: archive FILE
+// makeArchive fabricates a whole export: archive FILE [OBJECTS]
 func makeArchive(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 1 {
-		ts.Fatalf("usage: archive FILE")
+	if neg || len(args) < 1 || len(args) > 2 {
+		ts.Fatalf("usage: archive FILE [OBJECTS]")
 	}
-	contents := []byte("<xsl:stylesheet version='1.0'/>")
+	objects := append(args, "")[1]
+	contents := []byte("<xsl:stylesheet version='1.0'/>" + strings.Repeat("\n", len(args)-1))
 	sum := sha1.Sum(contents)
 	list := fmt.Sprintf(`<?xml version="1.0" encoding="UTF-8"?>
 <datapower-configuration version="3">
 <export-details><description>Exported Configuration</description><user>admin</user><domain>orders</domain><comment/>
 <product-id>5725</product-id><product>IDG</product><device-name>gw-1</device-name><serial-number>0000001</serial-number><firmware-version>IDG.10.0.1.5</firmware-version>
 <current-date>2026-11-23</current-date><current-time>21:40:00 UTC</current-time></export-details>
-<configuration domain="orders"/>
+<configuration domain="orders">%s</configuration>
 <files><file name="local:///a.xsl" src="local/a.xsl" location="local" hash=%q/></files>
 </datapower-configuration>
-`, base64.StdEncoding.EncodeToString(sum[:]))
+`, objects, base64.StdEncoding.EncodeToString(sum[:]))
 	var b bytes.Buffer
 	z := zip.NewWriter(&b)
 	for _, e := range []struct {

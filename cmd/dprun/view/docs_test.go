@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/dprun/dprun/plan/diag"
+	"github.com/dprun/dprun/plugins/datapower/archive"
 	"github.com/dprun/dprun/runner/event"
 	"github.com/dprun/dprun/runner/report"
 	"github.com/dprun/dprun/testfixtures/need"
@@ -16,7 +17,7 @@ import (
 
 func TestThePageOnJSONNamesEveryTypeAndField(t *testing.T) {
 	t.Parallel()
-	page := need.Value(os.ReadFile("../../../docs/json.md"))(t)
+	page := append(need.Value(os.ReadFile("../../../docs/json.md"))(t), need.Value(os.ReadFile("../../../docs/json-backups.md"))(t)...)
 	source := need.Value(os.ReadFile("json.go"))(t)
 	found := regexp.MustCompile(`(?:line\(j, |typ :?= )"(\w+)"`).FindAllStringSubmatch(string(source), -1)
 	if len(found) < 15 {
@@ -28,7 +29,7 @@ func TestThePageOnJSONNamesEveryTypeAndField(t *testing.T) {
 		}
 	}
 	for _, v := range []any{
-		report.Version{}, report.Validation{}, report.Format{}, report.Archive{}, report.Explanation{}, report.Plugin{}, report.NewPlugin{}, report.PluginRule{}, report.PluginTest{}, report.RunDetail{}, report.Pruned{}, report.Acknowledged{}, report.Failure{}, report.BackupFault{}, report.CheckedDestination{}, report.FetchedBackup{},
+		report.Version{}, report.Validation{}, report.Format{}, report.Archive{}, report.Diff{}, archive.Difference{}, report.Explanation{}, report.Plugin{}, report.NewPlugin{}, report.PluginRule{}, report.PluginTest{}, report.RunDetail{}, report.Pruned{}, report.Acknowledged{}, report.Failure{}, report.BackupFault{}, report.CheckedDestination{}, report.FetchedBackup{},
 		report.Preview{}, report.Check{}, checkFinding{}, report.Owed{}, diag.Diagnostic{}, event.RunInfo{}, event.Status{}, event.Progress{}, event.Log{}, event.Summary{},
 	} {
 		fields(t, string(page), reflect.TypeOf(v), map[reflect.Type]bool{})

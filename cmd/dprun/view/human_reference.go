@@ -139,6 +139,20 @@ func notWhole(a report.Archive) string {
 	return "NOT WHOLE"
 }
 
+// origin says where and when an archive was made.
+func origin(d archive.Device, made string) string {
+	var parts []string
+	for _, part := range []string{d.Product, d.Model, d.Name, d.Serial, d.Firmware, d.Build} {
+		if part != "" {
+			parts = append(parts, Clean(part))
+		}
+	}
+	if made != "" {
+		parts = append(parts, "made "+Clean(made))
+	}
+	return strings.Join(parts, ", ")
+}
+
 func writeReport(b *strings.Builder, p painter, r *archive.Report) {
 	var what []string
 	kind := string(r.Kind)
@@ -155,17 +169,8 @@ func writeReport(b *strings.Builder, p painter, r *archive.Report) {
 	if len(what) > 0 {
 		fmt.Fprintf(b, "  %s\n", strings.Join(what, ", "))
 	}
-	var origin []string
-	for _, part := range []string{r.Device.Product, r.Device.Model, r.Device.Name, r.Device.Serial, r.Device.Firmware, r.Device.Build} {
-		if part != "" {
-			origin = append(origin, Clean(part))
-		}
-	}
-	if r.Made != "" {
-		origin = append(origin, "made "+Clean(r.Made))
-	}
-	if len(origin) > 0 {
-		fmt.Fprintf(b, "  from %s\n", strings.Join(origin, ", "))
+	if from := origin(r.Device, r.Made); from != "" {
+		fmt.Fprintf(b, "  from %s\n", from)
 	}
 	if len(r.AsListedIn) > 0 {
 		fmt.Fprintf(b, "  as listed in %s\n", Clean(strings.Join(r.AsListedIn, ", ")))

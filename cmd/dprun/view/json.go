@@ -235,6 +235,14 @@ func (j *JSON) Pruned(p report.Pruned) { line(j, "pruned", p) }
 // Archive implements [View].
 func (j *JSON) Archive(a report.Archive) { line(j, "archive", a) }
 
+// Diff implements [View].
+func (j *JSON) Diff(d report.Diff) {
+	for _, x := range d.Differences {
+		line(j, "difference", x)
+	}
+	line(j, "diff", d)
+}
+
 // Codes implements [View].
 func (j *JSON) Codes(all []report.Explanation) {
 	for _, e := range all {

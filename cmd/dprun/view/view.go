@@ -72,6 +72,8 @@ type View interface {
 	Swept(report.Swept)
 	// Archive is the verdict on one archive.
 	Archive(report.Archive)
+	// Diff is how two archives differ.
+	Diff(report.Diff)
 	// Codes lists the catalogues of codes.
 	Codes([]report.Explanation)
 	// Explanation explains one code.

@@ -439,6 +439,9 @@ func TestTextFromOutsideCannotSteerTheTerminal(t *testing.T) {
 		{Activity: evil, Device: evil, Domain: evil, State: "excluded", Why: evil}, {Device: evil, Domain: evil, State: "stale", Proof: evil, Origin: evil, Set: evil}}})
 	h.Pruned(report.Pruned{Runs: []string{evil}, Kept: []report.KeptRun{{Run: evil}}, Staged: []report.Staged{{Task: evil}}})
 	h.Archive(report.Archive{File: evil, Error: evil, Report: &archive.Report{Domains: []string{evil}, Made: evil, Device: archive.Device{Name: evil}, Findings: []archive.Finding{{Entry: evil, Text: evil}}}})
+	side := report.DiffSide{File: evil, Domains: []string{evil}, Device: archive.Device{Name: evil}, Made: evil}
+	h.Diff(report.Diff{A: side, B: side, Differences: []archive.Difference{{Domain: evil, What: archive.WhatObject, Change: archive.Changed, Class: evil, Name: evil,
+		Properties: []archive.Property{{Path: evil, Change: archive.Changed, Old: evil, New: evil}}}, {What: archive.WhatFile, Change: archive.Added, Name: evil, Text: evil}}})
 	h.Plugins([]report.Plugin{{Name: evil, Version: evil, Sources: []string{evil}}})
 	h.Plugin(schema.Plugin{Name: evil, Version: evil, Doc: evil, Env: []string{evil}, Hooks: []schema.HookType{{Name: evil, Doc: evil,
 		Config: schema.Block{Attributes: []schema.Attribute{{Name: evil, Doc: evil, Default: evil, OneOf: []string{evil}, Deprecated: evil}}}}}})

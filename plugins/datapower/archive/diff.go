@@ -62,10 +62,13 @@ const (
 )
 
 // NotWhole says that an archive cannot be compared because it is broken.
-type NotWhole struct{ Name string }
+type NotWhole struct {
+	Name    string
+	Problem Finding // the first one
+}
 
 func (e *NotWhole) Error() string {
-	return fmt.Sprintf("%s is not whole, so what it holds proves nothing; `dprun verify archive` says what is wrong with it", Printable(e.Name))
+	return fmt.Sprintf("%s is not whole, so it is not compared: %s", Printable(e.Name), strings.TrimPrefix(e.Problem.String(), string(Problem)+": "))
 }
 
 // Diff says how the export of the second name differs from that of the first: in objects, whatever their order, and files. Who made them and
@@ -210,7 +213,7 @@ func (v Verifier) snapshot(ctx context.Context, name string) (*snapshot, error) 
 	case err != nil:
 		return nil, err
 	case !report.Whole():
-		return nil, &NotWhole{name}
+		return nil, &NotWhole{name, report.Problems()[0]}
 	}
 	s.report = report
 	return s, nil

@@ -261,5 +261,7 @@ func secret(n *node) bool {
 
 // telling reports whether a part of a node says that the values beside it are secret.
 func telling(n *node) bool {
-	return slices.ContainsFunc(n.kids, func(k *node) bool { return len(k.kids) == 0 && len(k.text) <= maxSearched && secretWord.MatchString(k.text) })
+	return slices.ContainsFunc(n.kids, func(k *node) bool {
+		return len(k.kids) == 0 && len(k.text) <= maxSearched && secretWord.MatchString(k.text)
+	})
 }
