@@ -8,12 +8,13 @@ import (
 )
 
 // Instance is a configured [Source], [Destination] or [Hook].
+// Close releases it.
 type Instance interface{ Close() error }
 
 // Far is an instance behind the protocol: it has every method, and knows from
 // Describe which of them its plugin offers.
 type Far interface {
-	Offers(a schema.Ability) bool
+	Offers(a schema.Ability) bool // whether its plugin has said so
 }
 
 // As gives what an instance can do beyond what every one of its kind can. For

@@ -86,7 +86,7 @@ type DestinationReport struct {
 	// WriteOnly says why what is stored cannot be read back; empty: it can.
 	// Such a destination is of use only with `verify = "sent"`.
 	WriteOnly string   `json:"write_only,omitempty"`
-	Warnings  []string `json:"warnings,omitempty"`
+	Warnings  []string `json:"warnings,omitempty"` // what an operator should know beforehand, a sentence each
 }
 
 // StoreRequest asks for one file to be stored.
@@ -95,17 +95,18 @@ type StoreRequest struct {
 	Path   string // final name
 	Size   int64  // bytes
 	SHA256 string // lower-case hex
-	Verify Verify
-	// Owner marks temporary names as belonging to this task, for Sweep.
+	Verify Verify // at least how; empty: read back
+	// Owner marks temporary names as belonging to this task, for Sweep. It is any
+	// text that is not empty: who makes it a part of a name escapes it.
 	Owner string
 }
 
 // StoreReport says what stands at the destination now.
 type StoreReport struct {
 	Location string `json:"location"` // as a person names it
-	Size     int64  `json:"size"`
-	SHA256   string `json:"sha256"`
-	Verified Verify `json:"verified"`
+	Size     int64  `json:"size"`     // bytes
+	SHA256   string `json:"sha256"`   // lower-case hex
+	Verified Verify `json:"verified"` // what was done, no less than was asked for
 	// Durable is false when the server could not be asked to make it durable.
 	Durable bool `json:"durable"`
 	// ModeKept is false when the copy has another file mode than it was to
@@ -120,21 +121,21 @@ type StoreReport struct {
 
 // Object is one stored file.
 type Object struct {
-	Path     string    `json:"path"`
-	Size     int64     `json:"size"`
-	Modified time.Time `json:"modified"`
+	Path     string    `json:"path"`     // relative to the configured directory, as in [StoreRequest]
+	Size     int64     `json:"size"`     // bytes
+	Modified time.Time `json:"modified"` // by the destination's clock; zero: it does not say
 }
 
 // FetchRequest asks for one object as a local file.
 type FetchRequest struct {
-	Path string
+	Path string // which object, as in [StoreRequest]
 	File string // absolute path of a file that does not exist yet
 }
 
 // FetchReport describes what was fetched, or only read.
 type FetchReport struct {
-	Size   int64  `json:"size"`
-	SHA256 string `json:"sha256"`
+	Size   int64  `json:"size"`   // bytes
+	SHA256 string `json:"sha256"` // of what was received, lower-case hex
 }
 
 // SweepRequest bounds a sweep.
@@ -146,5 +147,5 @@ type SweepRequest struct {
 
 // SweepReport names what was removed.
 type SweepReport struct {
-	Removed []string `json:"removed,omitempty"`
+	Removed []string `json:"removed,omitempty"` // paths of the temporary objects that are gone now
 }

@@ -21,7 +21,7 @@ type Healther interface {
 
 // HealthRequest asks for the objects of a target.
 type HealthRequest struct {
-	Target Target
+	Target Target // the domain, or the whole device
 	// Domains are those of a device that are read; empty: every one.
 	Domains []string
 }
@@ -30,15 +30,15 @@ type HealthRequest struct {
 // traffic, and of the others those that should be up and are not: a device has
 // tens of thousands that say nothing.
 type HealthReport struct {
-	Objects []ObjectHealth `json:"objects,omitempty"`
-	Unread  []UnreadDomain `json:"unread,omitempty"`
+	Objects []ObjectHealth `json:"objects,omitempty"` // in no particular order
+	Unread  []UnreadDomain `json:"unread,omitempty"`  // domains of which nothing is known
 }
 
 // ObjectHealth is the state of a configured object.
 type ObjectHealth struct {
-	Domain string `json:"domain"`
-	Class  string `json:"class"`
-	Name   string `json:"name"`
+	Domain string `json:"domain"` // where it is configured
+	Class  string `json:"class"`  // its type, as the device names it
+	Name   string `json:"name"`   // unique within domain and class
 	// Serving objects carry traffic: services and their front-side handlers.
 	Serving bool `json:"serving,omitempty"`
 	// Up is true only if the device says so: not of an object that is about to be.
@@ -53,6 +53,6 @@ type ObjectHealth struct {
 
 // UnreadDomain is a domain whose objects could not be read.
 type UnreadDomain struct {
-	Domain  string         `json:"domain"`
-	Failure *failure.Error `json:"failure"`
+	Domain  string         `json:"domain"`  // its name
+	Failure *failure.Error `json:"failure"` // why
 }

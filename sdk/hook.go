@@ -35,19 +35,19 @@ type Stream string
 
 // The streams.
 const (
-	Stdout Stream = "stdout"
-	Stderr Stream = "stderr"
+	Stdout Stream = "stdout" // standard output
+	Stderr Stream = "stderr" // standard error
 )
 
 // Output is a piece of what a script printed.
 type Output struct {
-	Stream Stream `json:"stream"`
-	Text   string `json:"text"`
+	Stream Stream `json:"stream"` // where it was printed
+	Text   string `json:"text"`   // valid UTF-8, any number of lines
 }
 
 // RunReport is how a script ended.
 type RunReport struct {
-	ExitCode int `json:"exit_code"`
+	ExitCode int `json:"exit_code"` // 0: it succeeded
 	// Outputs is the "outputs" object of its standard output, when it printed one.
 	Outputs map[string]json.RawMessage `json:"outputs,omitempty"`
 	// Tail is the end of what it printed on both streams.

@@ -23,9 +23,9 @@ type Plugin struct {
 	// beside PATH, HOME, LANG, TZ, TMPDIR and the proxy settings.
 	Env []string
 
-	Sources      []SourceType
-	Destinations []DestinationType
-	Hooks        []HookType
+	Sources      []SourceType      // devices
+	Destinations []DestinationType // places for files
+	Hooks        []HookType        // scripts
 }
 
 // Env is what an instance gets beside its configuration.

@@ -20,8 +20,8 @@ type Preflighter interface {
 
 // PreflightRequest names the activities that are to run on a device.
 type PreflightRequest struct {
-	Now        time.Time // by the host's clock
-	Activities []PreflightActivity
+	Now        time.Time           // by the host's clock
+	Activities []PreflightActivity // all that are to run there
 }
 
 // PreflightActivity is one activity and what it works on.
@@ -34,22 +34,22 @@ type PreflightActivity struct {
 
 // PreflightReport is what was found.
 type PreflightReport struct {
-	Findings []Finding `json:"findings"`
+	Findings []Finding `json:"findings"` // what is well too
 	// Objects counts the objects that the account is shown.
 	Objects []ObjectCount `json:"objects,omitempty"`
 }
 
 // ObjectCount is how many objects of a class a domain has.
 type ObjectCount struct {
-	Domain string `json:"domain"`
-	Class  string `json:"class"`
-	Count  int    `json:"count"`
+	Domain string `json:"domain"` // its name
+	Class  string `json:"class"`  // as the device names it
+	Count  int    `json:"count"`  // of those that the account may see
 }
 
 // Finding is one thing that was looked at.
 type Finding struct {
-	Check   string `json:"check"` // a stable word for what was looked at, such as "permission"
-	Level   Level  `json:"level"`
+	Check   string `json:"check"`             // a stable word for what was looked at, such as "permission"
+	Level   Level  `json:"level"`             // how it is meant
 	Subject string `json:"subject,omitempty"` // which one of several
 	Message string `json:"message"`           // what was found, a sentence
 	Remedy  string `json:"remedy,omitempty"`  // what to do about it
@@ -63,5 +63,5 @@ const (
 	LevelError     Level = "error"      // the activity would fail, or do harm
 	LevelWarning   Level = "warning"    // it would work; somebody should look
 	LevelNotProven Level = "not_proven" // it cannot be known without doing it
-	LevelOK        Level = "ok"
+	LevelOK        Level = "ok"         // as it should be
 )

@@ -60,17 +60,17 @@ type QuiesceState string
 
 // The quiesce states.
 const (
-	StateNormal      QuiesceState = "normal"
-	StateQuiescing   QuiesceState = "quiescing"
-	StateQuiesced    QuiesceState = "quiesced"
-	StateUnquiescing QuiesceState = "unquiescing"
-	StateError       QuiesceState = "error"
-	StateUnknown     QuiesceState = "unknown"
+	StateNormal      QuiesceState = "normal"      // in service
+	StateQuiescing   QuiesceState = "quiescing"   // on its way down
+	StateQuiesced    QuiesceState = "quiesced"    // out of service
+	StateUnquiescing QuiesceState = "unquiescing" // on its way back
+	StateError       QuiesceState = "error"       // the device says that a quiesce or unquiesce failed
+	StateUnknown     QuiesceState = "unknown"     // not readable; counts as not in service
 )
 
 // QuiesceReport is a reading of quiesce states.
 type QuiesceReport struct {
-	State QuiesceState `json:"state"`
+	State QuiesceState `json:"state"` // of the target
 	// Domains holds the state of every domain that the device listed and that
 	// belongs to the target. A domain that is missing here was not listed:
 	// whoever saw it down compares.
@@ -90,8 +90,8 @@ type InspectRequest struct {
 
 // Inspection is what a device says about itself. Sizes are bytes.
 type Inspection struct {
-	Facts   Facts    `json:"facts"`
-	Domains []Domain `json:"domains"`
+	Facts   Facts    `json:"facts"`   // what identifies the device
+	Domains []Domain `json:"domains"` // all of them, each once
 	// Unread lists what could not be read, and why. A fact that stands here
 	// is unknown, whatever its field says.
 	Unread []Unread `json:"unread,omitempty"`
@@ -99,9 +99,9 @@ type Inspection struct {
 
 // Unread is a fact that could not be read.
 type Unread struct {
-	Fact    Fact           `json:"fact"`
+	Fact    Fact           `json:"fact"`             // which one
 	Domain  string         `json:"domain,omitempty"` // empty: of the device
-	Failure *failure.Error `json:"failure"`
+	Failure *failure.Error `json:"failure"`          // why
 }
 
 // Fact names what an inspection reads beside the domains.
@@ -121,42 +121,42 @@ type Facts struct {
 	// number and device name, or the TLS certificate's SHA-256 for
 	// containers, which all share one serial number.
 	Identity       string         `json:"identity"`
-	DeviceName     string         `json:"device_name,omitempty"`
-	Serial         string         `json:"serial,omitempty"`
-	Model          string         `json:"model,omitempty"`
-	Firmware       string         `json:"firmware,omitempty"`
-	FirmwareBuild  string         `json:"firmware_build,omitempty"`
-	Container      bool           `json:"container,omitempty"`
-	BackupMode     string         `json:"backup_mode,omitempty"` // "normal", "secure" or empty when not readable
-	Space          Space          `json:"space"`
+	DeviceName     string         `json:"device_name,omitempty"`     // what its administrators call it
+	Serial         string         `json:"serial,omitempty"`          // "0000000" on what is no appliance
+	Model          string         `json:"model,omitempty"`           // the machine type
+	Firmware       string         `json:"firmware,omitempty"`        // the version
+	FirmwareBuild  string         `json:"firmware_build,omitempty"`  // the build's number
+	Container      bool           `json:"container,omitempty"`       // it runs as one
+	BackupMode     string         `json:"backup_mode,omitempty"`     // "normal", "secure" or empty when not readable
+	Space          Space          `json:"space"`                     // its file systems
 	CurrentCommand string         `json:"current_command,omitempty"` // a command that runs on the device
 	Clock          time.Time      `json:"clock,omitzero"`            // the device's clock
 	TLSFingerprint string         `json:"tls_fingerprint,omitempty"` // SHA-256 of the certificate, hex
-	Extra          map[string]any `json:"extra,omitempty"`
+	Extra          map[string]any `json:"extra,omitempty"`           // more, for reports
 }
 
 // Space is the device's file systems, in bytes; a negative value is unknown.
 type Space struct {
-	FreeTemporary  int64 `json:"free_temporary"`
-	TotalTemporary int64 `json:"total_temporary"`
-	FreeInternal   int64 `json:"free_internal"`
-	TotalInternal  int64 `json:"total_internal"`
+	FreeTemporary  int64 `json:"free_temporary"`  // of temporary:, bytes
+	TotalTemporary int64 `json:"total_temporary"` // bytes
+	FreeInternal   int64 `json:"free_internal"`   // of the internal disk, bytes
+	TotalInternal  int64 `json:"total_internal"`  // bytes
 }
 
 // Domain is one domain of a device.
 type Domain struct {
-	Name           string       `json:"name"`
-	QuiesceState   QuiesceState `json:"quiesce_state"`
-	SaveNeeded     bool         `json:"save_needed,omitempty"`
-	APIConnect     bool         `json:"api_connect,omitempty"` // see [InspectRequest]
-	CurrentCommand string       `json:"current_command,omitempty"`
+	Name           string       `json:"name"`                      // unique on the device
+	QuiesceState   QuiesceState `json:"quiesce_state"`             // now
+	SaveNeeded     bool         `json:"save_needed,omitempty"`     // it has changes that are not saved
+	APIConnect     bool         `json:"api_connect,omitempty"`     // see [InspectRequest]
+	CurrentCommand string       `json:"current_command,omitempty"` // a command that runs in it; empty: none
 }
 
 // CheckRequest asks whether an activity can run on a target.
 type CheckRequest struct {
 	Activity string    // the activity's type
 	Config   cty.Value // of the activity's schema
-	Target   Target
+	Target   Target    // the domain, or the whole device
 	// Quiesce says that the target is to be quiesced: the report then also says
 	// what speaks against that. Without it nothing of that is read.
 	Quiesce bool
@@ -178,10 +178,10 @@ const (
 
 // CheckReport is the state of a target right before an activity.
 type CheckReport struct {
-	Quiesce        QuiesceReport `json:"quiesce"`
-	SaveNeeded     bool          `json:"save_needed,omitempty"`
-	CurrentCommand string        `json:"current_command,omitempty"`
-	Space          Space         `json:"space"`
+	Quiesce        QuiesceReport `json:"quiesce"`                   // the state now
+	SaveNeeded     bool          `json:"save_needed,omitempty"`     // there are changes that are not saved
+	CurrentCommand string        `json:"current_command,omitempty"` // a command that runs there; empty: none
+	Space          Space         `json:"space"`                     // what is free now
 	// Variants are the captures to make, in order: "persisted" and "running"
 	// for exports, "secure_backup".
 	Variants []string `json:"variants"`
@@ -220,18 +220,18 @@ type CheckReport struct {
 
 // The capture variants that the status table knows.
 const (
-	VariantPersisted    = "persisted"
-	VariantRunning      = "running"
-	VariantSecureBackup = "secure_backup"
+	VariantPersisted    = "persisted"     // the saved configuration
+	VariantRunning      = "running"       // the running configuration
+	VariantSecureBackup = "secure_backup" // a secure backup
 )
 
 // CaptureRequest asks for one variant of an activity's artifacts.
 type CaptureRequest struct {
-	Activity string
-	Config   cty.Value
-	Target   Target
-	Variant  string
-	Dir      string // absolute, empty, private to this capture
+	Activity string    // its type
+	Config   cty.Value // of the activity's schema
+	Target   Target    // the domain, or the whole device
+	Variant  string    // one of those that Check named
+	Dir      string    // absolute, empty, private to this capture
 	// Owner marks what the capture leaves on the device as ours: run and task.
 	Owner string
 	// MaxBytes bounds what may be written to Dir; 0: no bound.
@@ -242,7 +242,7 @@ type CaptureRequest struct {
 type CaptureProgress struct {
 	// Bytes written to Dir so far, and the total where it is known (else 0).
 	Bytes int64 `json:"bytes,omitempty"`
-	Total int64 `json:"total,omitempty"`
+	Total int64 `json:"total,omitempty"` // see Bytes
 	// DeviceDone is true from the moment the device itself has nothing more
 	// to do (a secure backup's manifest is there): it may come back.
 	DeviceDone bool `json:"device_done,omitempty"`
@@ -254,9 +254,9 @@ type CaptureProgress struct {
 
 // Capture is the result of a capture: regular files below the directory.
 type Capture struct {
-	Artifacts []Artifact `json:"artifacts"`
-	Warnings  []string   `json:"warnings,omitempty"`
-	Token     string     `json:"token,omitempty"`
+	Artifacts []Artifact `json:"artifacts"`          // every file below the directory
+	Warnings  []string   `json:"warnings,omitempty"` // end up beside a SUCCESS
+	Token     string     `json:"token,omitempty"`    // as in [CaptureProgress]
 	// Withheld names the files that the device has and does not give out, such
 	// as keys: whoever restores must bring them along.
 	Withheld []string `json:"withheld,omitempty"`

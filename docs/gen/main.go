@@ -51,6 +51,7 @@ func pages() []page {
 		{"conformance.md", "", func(b *bytes.Buffer) { conformancePage(b, conformance.Rules()) }},
 		{"access-profile.md", "", accessPage},
 		{"retention.md", "retention-examples", retentionExamples},
+		{"writing-plugins.md", "calls", callsTable},
 		{"functions.md", "", func(b *bytes.Buffer) { functionsPage(b, functions()) }},
 	}
 }

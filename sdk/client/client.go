@@ -90,9 +90,9 @@ func EndOffspring(dir string) { offspring.End(dir) }
 
 // The environment variables of a plugin's process.
 const (
-	EnvOrphan   = wire.EnvOrphan
-	EnvDir      = wire.EnvDir
-	EnvLogLevel = wire.EnvLogLevel
+	EnvOrphan   = wire.EnvOrphan   // number of the descriptor whose end says that the host is gone
+	EnvDir      = wire.EnvDir      // the private directory
+	EnvLogLevel = wire.EnvLogLevel // from which level on log lines are worth sending
 )
 
 // fail makes err the failure of a call, or nil.

@@ -30,9 +30,9 @@ import (
 
 // T is what a case needs of a test; *testing.T is one.
 type T interface {
-	Helper()
-	Logf(format string, args ...any)
-	Errorf(format string, args ...any)
+	Helper()                           // as that of *testing.T
+	Logf(format string, args ...any)   // tells something that is no failure
+	Errorf(format string, args ...any) // tells a failure and goes on
 	// Fatalf does not return.
 	Fatalf(format string, args ...any)
 	// TempDir is a fresh local directory that is removed after the case.
@@ -63,7 +63,7 @@ type Where string
 
 // The places.
 const (
-	Anywhere   Where = ""
+	Anywhere   Where = ""        // wherever it was started
 	OwnProcess Where = "process" // only where the plugin is a process of its own
 	SameAsTest Where = "inside"  // only where it is served within the test's process
 )
@@ -72,7 +72,7 @@ const (
 // other and may run concurrently; each starts the plugin anew.
 type Case struct {
 	Rule
-	Run func(ctx context.Context, t T)
+	Run func(ctx context.Context, t T) // starts the plugin, looks, and stops it; blocks until then
 }
 
 // rule is a Rule and its code.
@@ -109,11 +109,11 @@ func Cases(s Subject) (out []Case) {
 // Result is how one case ended.
 type Result struct {
 	Rule
-	Passed bool `json:"passed"`
+	Passed bool `json:"passed"` // the rule holds, or was not asked
 	// NotAsked says why the rule could not be looked at; it counts as passed.
 	NotAsked string        `json:"not_asked,omitempty"`
 	Log      []string      `json:"log,omitempty"` // what was wrong
-	Took     time.Duration `json:"-"`
+	Took     time.Duration `json:"-"`             // how long it was looked at
 }
 
 // caseLimit is how long a case may take outside of a test.

@@ -58,12 +58,12 @@ const (
 
 	// Capture.
 	DeviceError Reason = "device_error" // the device answered with an error
-	EmptyFile   Reason = "empty_file"
-	WrongHash   Reason = "wrong_hash"
-	WrongSize   Reason = "wrong_size"
-	MissingFile Reason = "missing_file"
-	BadArchive  Reason = "bad_archive"
-	NotBase64   Reason = "not_base64"
+	EmptyFile   Reason = "empty_file"   // a file has no content
+	WrongHash   Reason = "wrong_hash"   // a file has another hash than the device says
+	WrongSize   Reason = "wrong_size"   // a file has another size than the device says
+	MissingFile Reason = "missing_file" // a file that the device lists is not there
+	BadArchive  Reason = "bad_archive"  // an archive that cannot be read
+	NotBase64   Reason = "not_base64"   // an answer that should be base64 and is not
 	DeviceSpace Reason = "device_space" // no room on the device
 	StagingIO   Reason = "staging_io"   // writing to staging failed
 	Stalled     Reason = "stalled"      // no byte for too long
@@ -80,17 +80,17 @@ const (
 
 	// Destinations.
 	Unreachable Reason = "unreachable"
-	NoDirectory Reason = "no_directory"
-	OutOfSpace  Reason = "no_space"
-	ReadOnly    Reason = "read_only"
-	NoAccess    Reason = "denied"
-	Mismatch    Reason = "mismatch"    // what was read back is not what was sent
-	NotDurable  Reason = "not_durable" // the server could not make it durable
-	Occupied    Reason = "occupied"    // the final name holds something else
-	SourceIO    Reason = "source_io"   // the staged file could not be read
-	NotMounted  Reason = "not_mounted" // a path that is not a live mount
-	HostKey     Reason = "host_key"    // the server's key is unknown or changed
-	NoSuchFile  Reason = "no_such_file"
+	NoDirectory Reason = "no_directory"  // the configured directory is not there
+	OutOfSpace  Reason = "no_space"      // no room, or the quota is used up
+	ReadOnly    Reason = "read_only"     // nothing can be written there
+	NoAccess    Reason = "denied"        // the right to do it is missing
+	Mismatch    Reason = "mismatch"      // what was read back is not what was sent
+	NotDurable  Reason = "not_durable"   // the server could not make it durable
+	Occupied    Reason = "occupied"      // the final name holds something else
+	SourceIO    Reason = "source_io"     // the staged file could not be read
+	NotMounted  Reason = "not_mounted"   // a path that is not a live mount
+	HostKey     Reason = "host_key"      // the server's key is unknown or changed
+	NoSuchFile  Reason = "no_such_file"  // the named object is not there
 	ModeNotKept Reason = "mode_not_kept" // the copy has another file mode, and the plan requires its own
 
 	// Hooks.
@@ -108,24 +108,24 @@ type Call string
 
 // The calls.
 const (
-	CallConfigure        Call = "configure"
-	CallInspect          Call = "inspect"
-	CallCheck            Call = "check" // of a source
-	CallQuiesce          Call = "quiesce"
-	CallUnquiesce        Call = "unquiesce"
-	CallQuiesceState     Call = "quiesce_state"
-	CallCapture          Call = "capture"
-	CallDiscard          Call = "discard"
-	CallHealth           Call = "health"
-	CallPreflight        Call = "preflight"
-	CallCheckDestination Call = "check_destination"
-	CallStore            Call = "store"
-	CallFetch            Call = "fetch"
-	CallList             Call = "list"
-	CallDelete           Call = "delete"
-	CallSweep            Call = "sweep"
-	CallSum              Call = "sum"
-	CallRun              Call = "run"
+	CallConfigure        Call = "configure"         // make an instance
+	CallInspect          Call = "inspect"           // [sdk.Source]'s Inspect
+	CallCheck            Call = "check"             // of a source
+	CallQuiesce          Call = "quiesce"           // its Quiesce
+	CallUnquiesce        Call = "unquiesce"         // its Unquiesce
+	CallQuiesceState     Call = "quiesce_state"     // its QuiesceState
+	CallCapture          Call = "capture"           // its Capture
+	CallDiscard          Call = "discard"           // its Discard
+	CallHealth           Call = "health"            // Health, where it is offered
+	CallPreflight        Call = "preflight"         // Preflight, where it is offered
+	CallCheckDestination Call = "check_destination" // [sdk.Destination]'s Check
+	CallStore            Call = "store"             // its Store
+	CallFetch            Call = "fetch"             // Fetch, where it is offered
+	CallList             Call = "list"              // List, where it is offered
+	CallDelete           Call = "delete"            // Delete, where it is offered
+	CallSweep            Call = "sweep"             // Sweep, where it is offered
+	CallSum              Call = "sum"               // Sum, where it is offered
+	CallRun              Call = "run"               // [sdk.Hook]'s Run
 )
 
 // Calls lists every call.
@@ -186,8 +186,8 @@ func Reasons(c Call) []Reason {
 // what, and why it failed; Remedy what the operator should do. Neither holds
 // a secret.
 type Error struct {
-	Kind    Kind   `json:"kind"`
-	Reason  Reason `json:"reason,omitempty"`
+	Kind    Kind   `json:"kind"`             // what it means for what happens next
+	Reason  Reason `json:"reason,omitempty"` // one of [Reasons] for the call; empty: the kind says all
 	Message string `json:"message"`
 	Remedy  string `json:"remedy,omitempty"`
 

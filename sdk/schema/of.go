@@ -17,8 +17,8 @@ import (
 //
 //	func (Config) SchemaConstraints() schema.Constraints
 type Constraints struct {
-	ExactlyOne [][]string
-	AtMostOne  [][]string
+	ExactlyOne [][]string // see [Block]
+	AtMostOne  [][]string // see [Block]
 }
 
 type constrained interface{ SchemaConstraints() Constraints }

@@ -16,10 +16,10 @@ import (
 // Block is the schema of one block body: its arguments and its nested blocks.
 // Names within one Block are unique over both.
 type Block struct {
-	Doc        string      `json:"doc,omitempty"`
+	Doc        string      `json:"doc,omitempty"`        // sentences for `dprun plugin describe` and pages
 	Deprecated string      `json:"deprecated,omitempty"` // what to use instead; empty: not deprecated
-	Attributes []Attribute `json:"attributes,omitempty"`
-	Blocks     []Nested    `json:"blocks,omitempty"`
+	Attributes []Attribute `json:"attributes,omitempty"` // in the order in which they are shown
+	Blocks     []Nested    `json:"blocks,omitempty"`     // likewise
 	// ExactlyOne lists groups of argument or block names of which exactly one must be set.
 	ExactlyOne [][]string `json:"exactly_one,omitempty"`
 	// AtMostOne lists groups of names of which at most one may be set.
@@ -28,26 +28,26 @@ type Block struct {
 
 // Attribute is one argument of a block.
 type Attribute struct {
-	Name       string   `json:"name"`
-	Type       Type     `json:"type"`
-	Doc        string   `json:"doc,omitempty"`
-	Required   bool     `json:"required,omitempty"`
-	Default    string   `json:"default,omitempty"` // written as in a plan; converted to Type; empty: null
-	Sensitive  bool     `json:"sensitive,omitempty"`
-	Deprecated string   `json:"deprecated,omitempty"`
-	OneOf      []string `json:"one_of,omitempty"` // the allowed values of a string
-	Format     Format   `json:"format,omitempty"`
-	Integer    bool     `json:"integer,omitempty"` // a number without a fraction
-	Min        *float64 `json:"min,omitempty"`     // inclusive bounds of a number, a size (bytes) or a duration (seconds)
-	Max        *float64 `json:"max,omitempty"`
+	Name       string   `json:"name"`                 // as in a plan: lower case letters, digits and underscores
+	Type       Type     `json:"type"`                 // of its value
+	Doc        string   `json:"doc,omitempty"`        // a sentence
+	Required   bool     `json:"required,omitempty"`   // a plan must set it
+	Default    string   `json:"default,omitempty"`    // written as in a plan; converted to Type; empty: null
+	Sensitive  bool     `json:"sensitive,omitempty"`  // its value is a secret: it reaches no log and no message
+	Deprecated string   `json:"deprecated,omitempty"` // what to use instead; empty: not deprecated
+	OneOf      []string `json:"one_of,omitempty"`     // the allowed values of a string
+	Format     Format   `json:"format,omitempty"`     // what a string holds
+	Integer    bool     `json:"integer,omitempty"`    // a number without a fraction
+	Min        *float64 `json:"min,omitempty"`        // inclusive bounds of a number, a size (bytes) or a duration (seconds)
+	Max        *float64 `json:"max,omitempty"`        // see Min; nil: no bound
 }
 
 // Nested is one nested block type.
 type Nested struct {
-	Name     string  `json:"name"`
-	Nesting  Nesting `json:"nesting"`
+	Name     string  `json:"name"`               // as in a plan
+	Nesting  Nesting `json:"nesting"`            // how often, and what its value is
 	Required bool    `json:"required,omitempty"` // at least one
-	Block    Block   `json:"block"`
+	Block    Block   `json:"block"`              // what stands in it
 }
 
 // Often says in words how often the block may stand.
@@ -68,8 +68,8 @@ type Nesting string
 
 // The nestings: a single block is an object or null, a list is a list of objects.
 const (
-	NestingSingle Nesting = "single"
-	NestingList   Nesting = "list"
+	NestingSingle Nesting = "single" // at most once: an object or null
+	NestingList   Nesting = "list"   // any number of times: a list of objects
 )
 
 // Format says what a string argument holds beyond being a string.
@@ -77,7 +77,7 @@ type Format string
 
 // The formats that the language checks and the SDK decodes.
 const (
-	FormatNone     Format = ""
+	FormatNone     Format = ""         // any text
 	FormatDuration Format = "duration" // "90s", "2h"; a time.Duration in the struct
 	FormatSize     Format = "size"     // "10MB", "1GiB", a bare number of bytes; an int64 in the struct
 	FormatPort     Format = "port"     // a number from 1 to 65535
@@ -168,12 +168,12 @@ func (b Block) Nested(name string) *Nested {
 
 // Plugin is what Describe answers: everything that a plugin offers, as data.
 type Plugin struct {
-	Name         string            `json:"name"`
-	Version      string            `json:"version"`
-	Doc          string            `json:"doc,omitempty"`
-	Sources      []SourceType      `json:"sources,omitempty"`
-	Destinations []DestinationType `json:"destinations,omitempty"`
-	Hooks        []HookType        `json:"hooks,omitempty"`
+	Name         string            `json:"name"`                   // its own name
+	Version      string            `json:"version"`                // semantic: "1.2.0"
+	Doc          string            `json:"doc,omitempty"`          // one or two sentences
+	Sources      []SourceType      `json:"sources,omitempty"`      // types of devices
+	Destinations []DestinationType `json:"destinations,omitempty"` // types of destinations
+	Hooks        []HookType        `json:"hooks,omitempty"`        // types of scripts
 	// Env names the environment variables that the host passes on to the
 	// plugin's process beside its own allow-list.
 	Env []string `json:"env,omitempty"`
@@ -181,10 +181,10 @@ type Plugin struct {
 
 // SourceType is one type of device, the NAME of `device "NAME" "label"`.
 type SourceType struct {
-	Name       string     `json:"name"`
-	Doc        string     `json:"doc,omitempty"`
-	Config     Block      `json:"config"`
-	Activities []Activity `json:"activities"`
+	Name       string     `json:"name"`          // the plugin's name, or one that begins with it and an underscore
+	Doc        string     `json:"doc,omitempty"` // a sentence or two
+	Config     Block      `json:"config"`        // of the device's config block
+	Activities []Activity `json:"activities"`    // what it does on a device
 	// IdentityPath names the arguments that say which endpoint a device is
 	// (host, port): two devices with equal ones get a warning.
 	Endpoint []string `json:"endpoint,omitempty"`
@@ -195,10 +195,10 @@ type SourceType struct {
 
 // Activity is one activity type that a source offers.
 type Activity struct {
-	Name   string `json:"name"`
-	Doc    string `json:"doc,omitempty"`
-	Config Block  `json:"config"`
-	Scope  Scope  `json:"scope"`
+	Name   string `json:"name"`          // the TYPE of `activity "TYPE" "label"`
+	Doc    string `json:"doc,omitempty"` // a sentence or two
+	Config Block  `json:"config"`        // of the activity's config block
+	Scope  Scope  `json:"scope"`         // what one task is for
 	// Quiesce lists the values of `quiesce` that the activity can use beside "none".
 	Quiesce []string `json:"quiesce,omitempty"`
 	// Exclusive activities take the device's lock alone; the others share it.
@@ -210,15 +210,15 @@ type Scope string
 
 // The scopes: one task a device, or one a device and domain.
 const (
-	ScopeDevice Scope = "device"
-	ScopeDomain Scope = "domain"
+	ScopeDevice Scope = "device" // one task for a device
+	ScopeDomain Scope = "domain" // one for each domain of it
 )
 
 // DestinationType is one type of destination, the NAME of `destination "NAME" "label"`.
 type DestinationType struct {
-	Name   string `json:"name"`
-	Doc    string `json:"doc,omitempty"`
-	Config Block  `json:"config"`
+	Name   string `json:"name"`          // the plugin's name, or one that begins with it and an underscore
+	Doc    string `json:"doc,omitempty"` // a sentence or two
+	Config Block  `json:"config"`        // of the destination's config block
 	// Family "nfs" makes the status codes …_NFS_… apply; every other
 	// destination gets their …_DESTINATION_… twins.
 	Family string `json:"family,omitempty"`
@@ -247,9 +247,9 @@ const (
 
 // HookType is one type of script, the NAME of `script "NAME" "label"`.
 type HookType struct {
-	Name   string `json:"name"`
-	Doc    string `json:"doc,omitempty"`
-	Config Block  `json:"config"`
+	Name   string `json:"name"`          // the plugin's name, or one that begins with it and an underscore
+	Doc    string `json:"doc,omitempty"` // a sentence or two
+	Config Block  `json:"config"`        // of the script's config block
 }
 
 // Kind says what a configuration is for.
@@ -257,10 +257,10 @@ type Kind string
 
 // The kinds of configuration, named like the blocks of the language.
 const (
-	KindSource      Kind = "source"
-	KindDestination Kind = "destination"
-	KindHook        Kind = "hook"
-	KindActivity    Kind = "activity" // of a source type
+	KindSource      Kind = "source"      // `device`
+	KindDestination Kind = "destination" // `destination`
+	KindHook        Kind = "hook"        // `script`
+	KindActivity    Kind = "activity"    // of a source type
 )
 
 // offered is one type of a plugin, of whatever kind.
@@ -331,8 +331,8 @@ type Severity string
 
 // The severities.
 const (
-	SeverityError   Severity = "error"
-	SeverityWarning Severity = "warning"
+	SeverityError   Severity = "error"   // the plan cannot be used
+	SeverityWarning Severity = "warning" // it can, and somebody should look
 )
 
 // Diagnostic is a plugin's word about its configuration. Path names the
@@ -340,8 +340,8 @@ const (
 // names of blocks (each followed by its index from 0 where the block is a
 // list), then of the argument, then of the element.
 type Diagnostic struct {
-	Severity Severity `json:"severity"`
-	Summary  string   `json:"summary"` // a short noun phrase, no full stop
-	Detail   string   `json:"detail"`  // the rule, the value unless sensitive, the fix
+	Severity Severity `json:"severity"` // whether the plan can be used
+	Summary  string   `json:"summary"`  // a short noun phrase, no full stop
+	Detail   string   `json:"detail"`   // the rule, the value unless sensitive, the fix
 	Path     []string `json:"path,omitempty"`
 }

@@ -85,18 +85,18 @@ type Content struct {
 	// Local gives the same bytes and counts nothing: for checksums that are to be
 	// known before anything is sent.
 	Local io.ReaderAt
-	Size  int64
+	Size  int64 // bytes
 	// SHA256 is lower-case hex. Local was compared with it.
 	SHA256 string
 }
 
 // Info describes a file or a directory.
 type Info struct {
-	Name     string // last component; only List's counts
-	Size     int64
-	Modified time.Time
-	Dir      bool
-	Regular  bool
+	Name     string    // last component; only List's counts
+	Size     int64     // bytes
+	Modified time.Time // by the destination's clock; zero: it does not say
+	Dir      bool      // it is a directory
+	Regular  bool      // it is a file, and no link, pipe or the like
 	// Mode holds the permissions; 0: the destination does not say.
 	Mode fs.FileMode
 	// Durable says whether the content survives a power failure.

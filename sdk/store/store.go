@@ -27,7 +27,7 @@ const (
 
 // Options fit a destination to what is below it.
 type Options struct {
-	Mode Mode
+	Mode Mode // of the copies
 	// DirectoryRemedy says what to do where the configured directory is missing.
 	DirectoryRemedy string
 	Log             *slog.Logger // nil: nowhere
