@@ -47,7 +47,7 @@ func (r *Runner) ImportBackups(ctx context.Context, q ImportRequest) ([]report.I
 	if err != nil {
 		return nil, res, &Error{ExitBug, err}
 	}
-	loaded, p, err := r.load(ctx, q.Source, q.Plan, Only{}, res)
+	loaded, p, err := r.load(ctx, q.Source, q.Plan, noDevices(), res)
 	if err != nil || p == nil {
 		return nil, res, err
 	}

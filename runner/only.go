@@ -48,6 +48,9 @@ func ParseOnly(expr string) (Only, error) {
 	return o, nil
 }
 
+// noDevices narrows to no device: only the secrets of destinations are read.
+func noDevices() Only { return Only{devices: pattern.Set{}} }
+
 func (o Only) activity(name string) bool { return o.activities == nil || o.activities.Matches(name) }
 
 func (o Only) device(d *plan.Device) bool {
