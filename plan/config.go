@@ -129,6 +129,7 @@ type Destination struct {
 	Retention *Retention
 	Range     Range
 
+	keepsAll   bool      // it cannot forget anything
 	path       *lazyExpr // nil: the default layout
 	env        *environment
 	configured *configured

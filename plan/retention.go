@@ -26,8 +26,12 @@ type Retention struct {
 }
 
 // RetentionAt is the rule by which the sets of a plan at a destination are
-// kept: the destination's own, else the plan's. Nil: all are kept.
+// kept: the destination's own, else the plan's. Nil: all are kept, which is so
+// too where the destination cannot list, read and delete.
 func (p *Plan) RetentionAt(d *Destination) *Retention {
+	if d.keepsAll {
+		return nil
+	}
 	if d.Retention != nil {
 		return d.Retention
 	}
@@ -76,12 +80,16 @@ func (c *compiler) retention(b *hclsyntax.Body, ctx *hcl.EvalContext) *Retention
 	return r
 }
 
+func able(ty schema.DestinationType, all ...schema.Ability) bool {
+	return !slices.ContainsFunc(all, func(a schema.Ability) bool { return !slices.Contains(ty.Abilities, a) })
+}
+
 // checkRetention warns once of each destination that a retention means and that
 // cannot do what it asks.
 func (c *compiler) checkRetention() {
 	for _, d := range c.cfg.Destinations {
 		ty, known := c.in.Schemas.Destinations[d.Type]
-		if !known || slices.Contains(ty.Abilities, schema.AbilityDelete) && slices.Contains(ty.Abilities, schema.AbilityRead) {
+		if !known || able(ty, schema.AbilityDelete, schema.AbilityList, schema.AbilityRead) {
 			continue
 		}
 		var meant *Retention
@@ -91,7 +99,8 @@ func (c *compiler) checkRetention() {
 			}
 		}
 		if meant != nil {
-			c.add(diag.NeverRuns, hclRange(d.Range), "The retention %q keeps everything at this destination: the plugin %s cannot remove what it has stored, or cannot read it again to see what it would remove. Let the storage forget old sets by rules of its own.", meant.Address, d.Type)
+			c.add(diag.NeverRuns, hclRange(d.Range), "The retention %q keeps everything at this destination: the plugin %s cannot remove what it has stored, or cannot list and read it to see what it would remove. Let the storage forget old sets by rules of its own.", meant.Address, d.Type)
 		}
+		d.keepsAll = true
 	}
 }

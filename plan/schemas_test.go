@@ -67,9 +67,9 @@ func schemas() plan.Schemas {
 			},
 		}},
 		Destinations: map[string]schema.DestinationType{
-			"nfs": {Name: "nfs", Family: "nfs", Abilities: []schema.Ability{schema.AbilityDelete, schema.AbilityRead}, Config: schema.Block{Attributes: []schema.Attribute{text("server", nil), text("export", nil), text("mount", nil)},
+			"nfs": {Name: "nfs", Family: "nfs", Abilities: []schema.Ability{schema.AbilityDelete, schema.AbilityList, schema.AbilityRead}, Config: schema.Block{Attributes: []schema.Attribute{text("server", nil), text("export", nil), text("mount", nil)},
 				ExactlyOne: [][]string{{"server", "mount"}}}},
-			"sftp": {Name: "sftp", Abilities: []schema.Ability{schema.AbilityDelete, schema.AbilityRead}, Config: schema.Block{Attributes: []schema.Attribute{
+			"sftp": {Name: "sftp", Abilities: []schema.Ability{schema.AbilityDelete, schema.AbilityList, schema.AbilityRead}, Config: schema.Block{Attributes: []schema.Attribute{
 				text("host", required), text("username", required), text("private_key", func(a *schema.Attribute) { a.Sensitive = true }),
 				text("known_hosts", func(a *schema.Attribute) { a.Required = true; asFile(a) }), text("directory", required)}}},
 			"file": {Name: "file", Config: schema.Block{Attributes: []schema.Attribute{text("directory", func(a *schema.Attribute) { a.Required = true; asPath(a) })}}},

@@ -181,10 +181,11 @@ func (c *shelfCheck) nothing(copies []backups.Copy, why, remedy string) {
 	c.found(nil, backups.Fault{Kind: backups.FaultNotChecked, Why: fmt.Sprintf("none of its %d copies was checked: %s", len(copies), why), Remedy: remedy})
 }
 
-// notDeleted are the copies that should be there.
+// notDeleted are the copies that should be there. What is being deleted is a
+// matter of the next prune.
 func notDeleted(all []backups.Copy) (out []backups.Copy) {
 	for _, c := range all {
-		if c.State != backups.Deleted {
+		if c.State != backups.Deleted && c.State != backups.Deleting {
 			out = append(out, c)
 		}
 	}

@@ -20,10 +20,13 @@ type State string
 // The states of a copy. It is whole from the moment that its manifest was
 // stored; the others are what a check or a delete found or did later.
 const (
-	Whole   State = "whole"
-	Deleted State = "deleted" // by dprun, as the plan's retention says
-	Missing State = "missing" // something of it is not at the destination
-	Altered State = "altered" // something of it is not what was stored
+	Whole State = "whole"
+	// Deleting is a copy that dprun is deleting, or was when it died: the manifest
+	// goes first. It is entered before anything is deleted.
+	Deleting State = "deleting"
+	Deleted  State = "deleted" // by dprun, as the plan's retention says
+	Missing  State = "missing" // something of it is not at the destination
+	Altered  State = "altered" // something of it is not what was stored
 )
 
 // Copy is a set at one destination. Its key is Set and Root.

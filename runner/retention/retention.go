@@ -40,6 +40,9 @@ type Set struct {
 	Bad string
 	// Foreign is a set whose manifest does not name this state directory.
 	Foreign bool
+	// Imported is a set that was found at the destination, and whose manifest names
+	// this state directory. Whoever can write there can have put it there.
+	Imported bool
 	// Gone is a set whose device or activity is not in the plan any more.
 	Gone bool
 }
@@ -64,8 +67,9 @@ const (
 
 // Decide gives a verdict on each set: group by group, the newest first. now
 // only says which stamps lie in the future. A set that is foreign, gone, bad or
-// of the future is kept, and does not count. The newest set that counts stays,
-// whatever the policy says.
+// of the future is kept, and does not count. One that is imported does not count
+// either: it goes when it would go as the only such set among those that count.
+// The newest set that counts stays, whatever the policy says.
 func Decide(p Policy, sets []Set, now time.Time) []Verdict {
 	verdicts := make([]Verdict, len(sets))
 	for i, s := range sets {
@@ -109,12 +113,8 @@ func (p Policy) decide(group []Verdict, now time.Time) {
 			v.Keep, v.Why = true, []string{why}
 			continue
 		}
-		first := newest.IsZero()
-		if first {
-			newest = v.Stamp
-		}
+		first := newest.IsZero() // of those that count, there is none before it
 		if last > 0 {
-			last--
 			v.Why = append(v.Why, "last")
 		}
 		local := v.Stamp.In(zone)
@@ -123,11 +123,20 @@ func (p Policy) decide(group []Verdict, now time.Time) {
 				v.Why = append(v.Why, r.name+" "+name)
 			}
 		}
-		if p.Within > 0 && newest.Sub(v.Stamp) <= p.Within {
+		if p.Within > 0 && (first || newest.Sub(v.Stamp) <= p.Within) {
 			v.Why = append(v.Why, "within")
 		}
 		if first && len(v.Why) == 0 {
 			v.Why = []string{whyNewest}
+		}
+		if !v.Imported {
+			last--
+			for _, r := range periods {
+				r.count(r.of(local))
+			}
+			if first {
+				newest = v.Stamp
+			}
 		}
 		if v.Keep = len(v.Why) > 0; !v.Keep {
 			v.Why = []string{whyNoRule}
@@ -152,20 +161,22 @@ func exempt(s Set, now time.Time) string {
 
 // period keeps one set of each of a number of days, weeks or months.
 type period struct {
-	name string
-	left int
-	of   func(local time.Time) string
-	// seen are the periods that have a set. A date can come twice, with
+	name  string
+	limit int
+	of    func(local time.Time) string
+	// seen are the periods of which a set is kept. A date can come twice, with
 	// another between: in some zones a clock went back over midnight.
 	seen []string
 }
 
-// keeps reports whether the set that comes next, of a period, is kept.
+// keeps reports whether a set of a period is kept, after those that were counted.
 func (r *period) keeps(name string) bool {
-	if r.left == 0 || slices.Contains(r.seen, name) {
-		return false
+	return len(r.seen) < r.limit && !slices.Contains(r.seen, name)
+}
+
+// count counts a set.
+func (r *period) count(name string) {
+	if r.keeps(name) {
+		r.seen = append(r.seen, name)
 	}
-	r.left--
-	r.seen = append(r.seen, name)
-	return true
 }

@@ -150,6 +150,22 @@ func TestASetThatIsExemptStaysAndDoesNotCount(t *testing.T) {
 	}
 }
 
+// Whoever can write to a destination can plant sets there: they push nothing out,
+// and what was found after a loss goes when own sets have taken its place.
+func TestAnImportedSetGoesAndPushesNothingOut(t *testing.T) {
+	t.Parallel()
+	var sets []retention.Set
+	for _, local := range []string{"2026-01-01 00:00", "2026-01-02 00:00", "2026-01-03 00:00", "2026-01-04 00:00", "2026-01-05 00:00"} {
+		sets = append(sets, at(t, time.UTC, local))
+	}
+	sets[0].Imported, sets[2].Imported, sets[4].Imported = true, true, true
+	got := said(retention.Decide(retention.Policy{Last: 2}, sets, far))
+	want := []string{"+ 2026-01-05 00:00: last", "+ 2026-01-04 00:00: last", "+ 2026-01-03 00:00: last", "+ 2026-01-02 00:00: last", "- 2026-01-01 00:00: no rule keeps it"}
+	if diff := gocmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestTheNewestGoodSetStaysWithoutAnyRule(t *testing.T) {
 	t.Parallel()
 	got := said(retention.Decide(retention.Policy{}, []retention.Set{at(t, time.UTC, "2026-01-01 00:00"), at(t, time.UTC, "2026-01-02 00:00")}, far))
@@ -187,6 +203,8 @@ func drawHistory(t *rapid.T) (sets []retention.Set, now time.Time) {
 			s.Foreign = true
 		case 2:
 			s.Gone = true
+		case 3, 4:
+			s.Imported = true
 		}
 		sets = append(sets, s)
 	}
@@ -197,9 +215,14 @@ type group struct{ destination, device string }
 
 // competing are the sets of each group that count and may go, the newest first.
 func competing(sets []retention.Set, now time.Time) map[group][]retention.Set {
+	return judged(sets, now, func(s retention.Set) bool { return !s.Imported })
+}
+
+// judged are the sets of each group that may go, as far as they are wanted.
+func judged(sets []retention.Set, now time.Time, wanted func(retention.Set) bool) map[group][]retention.Set {
 	groups := map[group][]retention.Set{}
 	for _, s := range sets {
-		if s.Bad == "" && !s.Foreign && !s.Gone && !s.Stamp.After(now) {
+		if s.Bad == "" && !s.Foreign && !s.Gone && !s.Stamp.After(now) && wanted(s) {
 			g := group{s.Destination, s.Device}
 			groups[g] = append(groups[g], s)
 		}
@@ -247,6 +270,15 @@ func TestRandomHistoriesKeepTheirRules(t *testing.T) {
 				}
 				if k[s.ID] != alone[s.ID] {
 					t.Fatalf("%v: %s is kept among others: %v, in its group alone: %v", g, s.ID, k[s.ID], alone[s.ID])
+				}
+			}
+		}
+		// Each imported set is judged as if it were the only one.
+		for _, s := range sets {
+			if s.Imported && !s.Stamp.After(now) {
+				list := judged(sets, now, func(o retention.Set) bool { return !o.Imported || o.ID == s.ID })[group{s.Destination, s.Device}]
+				if expected := oracle(p, list); k[s.ID] != expected[s.ID] {
+					t.Fatalf("the imported set %s of %s is kept: %v, by the rules: %v", s.ID, s.Stamp, k[s.ID], expected[s.ID])
 				}
 			}
 		}

@@ -137,3 +137,56 @@ func (h *Human) Imported(i report.Imported) {
 		}
 	})
 }
+
+// PrunedBackups implements [View].
+func (h *Human) PrunedBackups(r report.PrunedBackups) {
+	h.print(func(b *strings.Builder, p painter) {
+		count := map[report.Outcome]int{}
+		t := table{head: []string{"SET", "CAPTURED", "DEVICE", "DOMAIN", "ACTIVITY", "SIZE", "", "WHY"}}
+		for _, s := range r.Sets {
+			count[s.Outcome]++
+			if s.Outcome != report.Stays || r.DryRun {
+				t.add(text(s.Set), text(stamp(s.Captured)), text(s.Device), text(s.Domain), text(s.Activity), number(size(s.Bytes)), outcomeCell(s), text(strings.Join(s.Why, ", ")))
+			}
+		}
+		rule := "retention " + r.Retention
+		if r.Retention == "" {
+			rule = "no retention"
+		}
+		var counts []string
+		for _, o := range []struct {
+			report.Outcome
+			text string
+		}{{report.Goes, "would go"}, {report.DeletedSet, "deleted"}, {report.InUse, "in use"}, {report.Left, "not deleted"}, {report.Unfinished, "not finished"}, {report.Stays, "stay"}} {
+			if n := count[o.Outcome]; n > 0 {
+				counts = append(counts, fmt.Sprintf("%d %s", n, o.text))
+			}
+		}
+		switch {
+		case len(counts) > 0:
+		case r.Error != "":
+			counts = []string{"nothing was done"}
+		case r.Retention == "":
+			counts = []string{"all sets stay"}
+		default:
+			counts = []string{"no sets"}
+		}
+		fmt.Fprintf(b, "%s: %s\n", p.paint(bold, Clean(r.Destination+" ("+rule+")")), strings.Join(counts, ", "))
+		if len(t.rows) > 0 {
+			t.write(b, p, "  ")
+		}
+		for _, s := range r.Sets {
+			if s.Error != "" {
+				fmt.Fprintf(b, "  %s %s: %s\n", p.paint(red, "Error:"), Clean(s.Set), Clean(s.Error))
+			}
+		}
+		if r.Error != "" {
+			fmt.Fprintf(b, "  %s %s\n", p.paint(red, "Error:"), Clean(r.Error))
+		}
+	})
+}
+
+func outcomeCell(s report.PrunedSet) cell {
+	colour := map[report.Outcome]tone{report.Stays: green, report.InUse: yellow, report.Left: red, report.Unfinished: red}[s.Outcome]
+	return toned(strings.ReplaceAll(string(s.Outcome), "_", " "), colour)
+}

@@ -217,6 +217,9 @@ func (j *JSON) Coverage(c *report.Coverage) {
 	line(j, "coverage", c)
 }
 
+// PrunedBackups implements [View].
+func (j *JSON) PrunedBackups(p report.PrunedBackups) { line(j, "pruned_backups", p) }
+
 // Swept implements [View].
 func (j *JSON) Swept(s report.Swept) { line(j, "swept", s) }
 

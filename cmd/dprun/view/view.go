@@ -66,6 +66,8 @@ type View interface {
 	FetchedBackup(report.FetchedBackup)
 	// Coverage says what of a plan has a good backup that is young enough.
 	Coverage(*report.Coverage)
+	// PrunedBackups says what retention made of the sets at one destination.
+	PrunedBackups(report.PrunedBackups)
 	// Pruned says what was removed.
 	Pruned(report.Pruned)
 	// Swept says what was removed at one destination.

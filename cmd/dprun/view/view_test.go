@@ -450,6 +450,8 @@ func TestTextFromOutsideCannotSteerTheTerminal(t *testing.T) {
 	h.Format(report.Format{File: evil, Changed: true, Diff: "+" + evil})
 	h.Explanation(report.Explanation{Code: evil, Meaning: evil})
 	h.Codes([]report.Explanation{{Code: evil, Meaning: evil}})
+	h.PrunedBackups(report.PrunedBackups{Destination: evil, Root: evil, Retention: evil, Error: evil,
+		Sets: []report.PrunedSet{{Set: evil, Device: evil, Domain: evil, Activity: evil, Outcome: report.Outcome(evil), Why: []string{evil}, Error: evil}}})
 	h.Swept(report.Swept{Destination: evil, Removed: []string{evil}, Error: evil})
 	h.Fail(report.Failure{Message: evil})
 	need.Value(h.LogWriter().Write([]byte(evil)))(t)

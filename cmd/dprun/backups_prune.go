@@ -1,0 +1,41 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/dprun/dprun/cmd/dprun/view"
+	"github.com/dprun/dprun/runner"
+)
+
+func (a *app) backupsPruneCommand() *cobra.Command {
+	var src source
+	var q runner.PruneBackupsRequest
+	c := &cobra.Command{
+		Use:   "prune FILE|DIR",
+		Short: "Delete the backups that a plan's retention does not keep",
+		Long: "Deletes the sets of a plan that its retention does not keep, at each of its destinations: the manifest first, then the files. Only\n" +
+			"good sets count, ages count from the newest of them, and that one never goes. No device is contacted.\n\n" +
+			"A set that somebody reads is left for the next time. A prune that was ended in between is finished by the next one. Where a\n" +
+			"destination refuses a delete, the set stays as it is, and the exit code is 3.\n\n" +
+			"With --dry-run it deletes nothing, and lists what would go, what would stay, and why.",
+		Args: planArg,
+		RunE: a.looking(&src, func(ctx context.Context, v view.View, r *runner.Runner, from runner.Source) error {
+			q.Source, q.Plan = from, src.plan
+			pruned, res, err := r.PruneBackups(ctx, q)
+			v.Diagnostics(res.Diagnostics)
+			for _, p := range pruned {
+				v.PrunedBackups(p)
+			}
+			if err == nil && res.ExitCode != 0 {
+				err = status(res.ExitCode)
+			}
+			return err
+		}),
+	}
+	src.variables(c.Flags())
+	c.Flags().StringVar(&src.plan, "plan", "", "which plan, when the file has several")
+	c.Flags().BoolVar(&q.DryRun, "dry-run", false, "delete nothing, and list what would go and what would stay")
+	return c
+}

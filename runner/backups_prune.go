@@ -1,0 +1,442 @@
+package runner
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/dprun/dprun/plan"
+	"github.com/dprun/dprun/runner/backups"
+	"github.com/dprun/dprun/runner/execute"
+	"github.com/dprun/dprun/runner/journal"
+	"github.com/dprun/dprun/runner/lock"
+	"github.com/dprun/dprun/runner/record"
+	"github.com/dprun/dprun/runner/report"
+	"github.com/dprun/dprun/runner/retention"
+	"github.com/dprun/dprun/sdk"
+	"github.com/dprun/dprun/sdk/failure"
+)
+
+// PruneBackupsRequest asks to delete the sets of a plan that its retention does
+// not keep.
+type PruneBackupsRequest struct {
+	Source Source
+	Plan   string // the plan's name; empty: the only one of the file
+	DryRun bool   // only say what would go
+}
+
+// PruneBackups deletes what the retention of a plan does not keep, at each of
+// its destinations, and goes on with what an earlier prune began. No device is
+// contacted. It gives nothing and no error when the diagnostics say what is
+// wrong with the plan.
+func (r *Runner) PruneBackups(ctx context.Context, q PruneBackupsRequest) ([]report.PrunedBackups, *report.Result, error) {
+	res := &report.Result{}
+	k := r.kept.Load()
+	if k.lost != nil {
+		return nil, res, k.lost
+	}
+	own, err := r.state.ID()
+	if err != nil {
+		return nil, res, &Error{ExitBug, err}
+	}
+	loaded, p, err := r.load(ctx, q.Source, q.Plan, Only{}, res)
+	if err != nil || p == nil {
+		return nil, res, err
+	}
+	host := r.startUnlockedHost()
+	defer func() { _ = host.Close() }()
+	exec := execute.New(execute.Options{Run: "prune", PlanName: p.Name, Version: r.Version, Plan: record.NewCompiledPlan(loaded.Config, p, loaded.secrets, &r.redact), Plugins: host,
+		Clock: r.Clock, Redact: &r.redact, Log: r.Log})
+	defer exec.Close()
+	out := make([]report.PrunedBackups, 0, len(p.Destinations))
+	for _, d := range p.Destinations {
+		w := pruning{shelf: exec, ledger: k.journal, lock: r.lockSet, now: r.Clock.Now, work: r.state.Work(), own: own, plan: p, destination: d.Address}
+		pruned := w.prune(ctx, p.RetentionAt(d), q.DryRun)
+		out = append(out, pruned)
+		res.ExitCode = graverExit(res.ExitCode, exitPruned(pruned))
+		if ctx.Err() != nil {
+			return out, res, ctx.Err()
+		}
+	}
+	return out, res, nil
+}
+
+// exitPruned is 1 where nothing could be done and 3 where a part was left.
+func exitPruned(p report.PrunedBackups) int {
+	switch {
+	case p.Error != "":
+		return 1
+	case slices.ContainsFunc(p.Sets, func(s report.PrunedSet) bool { return s.Error != "" }):
+		return ExitPartly
+	}
+	return 0
+}
+
+// shelf is what a prune needs of destinations.
+type shelf interface {
+	Root(ctx context.Context, destination string) (string, error)
+	List(ctx context.Context, destination, prefix string) ([]sdk.Object, error)
+	Fetch(ctx context.Context, destination string, q sdk.FetchRequest, most int64) (*sdk.FetchReport, error)
+	Delete(ctx context.Context, destination, path string) error
+}
+
+// ledger is what a prune needs of the journal.
+type ledger interface {
+	Copies(ctx context.Context, f journal.CopyFilter) iter.Seq2[backups.Copy, error]
+	MarkCopies(ctx context.Context, marks ...journal.CopyMark) error
+}
+
+// pruning is a prune at one destination.
+//
+// What is to be deleted is owed from the moment that its row says "deleting",
+// which is entered before. It is not a pending file: nothing is out of service
+// because of it, the journal holds all that is needed, and when the journal is
+// lost too, a set without a manifest is nobody's backup. A prune that died left
+// the manifest, and then nothing was deleted and the set is whole; or it did
+// not, and the next prune deletes the files.
+type pruning struct {
+	shelf       shelf
+	ledger      ledger
+	lock        func(set string, mode lock.Mode) (release func(), err error)
+	now         func() time.Time
+	work        string // directory for fetched manifests
+	own         string // ID of the state directory
+	plan        *plan.Plan
+	destination string
+
+	root    string
+	objects map[string]int64 // sizes by path, as listed at the beginning
+	silent  bool             // the destination does not answer any more
+}
+
+func (w *pruning) prune(ctx context.Context, rule *plan.Retention, dry bool) report.PrunedBackups {
+	out := report.PrunedBackups{Destination: w.destination, DryRun: dry, Sets: []report.PrunedSet{}}
+	if rule != nil {
+		out.Retention = rule.Address
+	}
+	err := w.all(ctx, rule, &out)
+	out.Root = w.root
+	if err != nil {
+		out.Error = err.Error()
+	}
+	return out
+}
+
+func (w *pruning) all(ctx context.Context, rule *plan.Retention, out *report.PrunedBackups) error {
+	for _, state := range []backups.State{backups.Deleting, backups.Whole} {
+		if some, err := w.copies(ctx, journal.CopyFilter{Plan: w.plan.Name, State: state}); err != nil {
+			return err
+		} else if len(some) > 0 {
+			break
+		}
+		if rule == nil || state == backups.Whole {
+			return nil // there is nothing to delete
+		}
+	}
+	if err := w.look(ctx); err != nil {
+		return err
+	}
+	copies, err := w.copies(ctx, journal.CopyFilter{Plan: w.plan.Name, Root: w.root})
+	if err != nil {
+		return err
+	}
+	for id, c := range copies {
+		if c.State == backups.Deleted {
+			delete(copies, id)
+		} else if c.State == backups.Deleting && !w.begun(c) {
+			if copies[id], err = w.wholeAgain(ctx, c, out.DryRun); err != nil {
+				return err
+			}
+		}
+	}
+	return w.decide(ctx, rule, copies, out)
+}
+
+// copies are those of a filter that names a root, by set.
+func (w *pruning) copies(ctx context.Context, f journal.CopyFilter) (map[string]backups.Copy, error) {
+	copies := map[string]backups.Copy{}
+	for c, err := range w.ledger.Copies(ctx, f) {
+		if err != nil {
+			return nil, err
+		}
+		copies[c.Set] = c
+	}
+	return copies, nil
+}
+
+// wholeAgain makes a copy a backup again that a prune wanted to delete and of
+// which nothing is deleted, unless somebody is at it.
+func (w *pruning) wholeAgain(ctx context.Context, c backups.Copy, dry bool) (backups.Copy, error) {
+	release, err := w.lock(c.Set, lock.Exclusive)
+	if errors.As(err, new(*lock.HeldError)) {
+		return c, nil
+	}
+	if err != nil {
+		return c, err
+	}
+	defer release()
+	now, err := w.row(ctx, c.Set)
+	if err != nil || now.State != c.State {
+		return now, err
+	}
+	state, err := w.manifest(ctx, c)
+	if err != nil || state == backups.Missing {
+		return c, err
+	}
+	c.State = state
+	if dry {
+		return c, nil
+	}
+	return c, w.mark(ctx, c, state)
+}
+
+// look lists what stands at the destination.
+func (w *pruning) look(ctx context.Context) (err error) {
+	if w.root, err = w.shelf.Root(ctx, w.destination); err != nil {
+		return err
+	}
+	w.objects, err = w.list(ctx)
+	return err
+}
+
+func (w *pruning) list(ctx context.Context) (map[string]int64, error) {
+	found, err := w.shelf.List(ctx, w.destination, "")
+	if err != nil {
+		return nil, err
+	}
+	sizes := make(map[string]int64, len(found))
+	for _, o := range found {
+		sizes[o.Path] = o.Size
+	}
+	return sizes, nil
+}
+
+// decide puts the plan's sets to the rule, and deletes what goes.
+func (w *pruning) decide(ctx context.Context, rule *plan.Retention, copies map[string]backups.Copy, out *report.PrunedBackups) error {
+	policy, err := policyOf(rule)
+	if err != nil {
+		return err
+	}
+	var sets []retention.Set
+	for _, c := range copies {
+		sets = append(sets, w.candidate(c))
+	}
+	for _, v := range retention.Decide(policy, sets, w.now()) {
+		c := copies[v.ID]
+		s := report.PrunedSet{Set: c.Set, Device: c.Device, Domain: c.Domain, Activity: c.Activity, Captured: c.Captured, Bytes: c.Bytes, Outcome: report.Stays, Why: v.Why}
+		goes := !v.Keep
+		switch {
+		case c.State == backups.Deleting && w.begun(c):
+			goes, s.Why = true, []string{"its deletion was begun"}
+		case rule == nil:
+			goes, s.Why = false, []string{"no retention is set"}
+		}
+		switch {
+		case goes && out.DryRun:
+			s.Outcome = report.Goes
+		case goes:
+			w.remove(ctx, c, &s)
+		}
+		out.Sets = append(out.Sets, s)
+	}
+	w.confirm(ctx, out.Sets, copies)
+	return nil
+}
+
+// policyOf is a rule as retention reads it.
+func policyOf(r *plan.Retention) (retention.Policy, error) {
+	if r == nil {
+		return retention.Policy{}, nil
+	}
+	zone, err := time.LoadLocation(r.Timezone)
+	if err != nil {
+		return retention.Policy{}, fmt.Errorf("the time zone of retention %s: %w", r.Address, err)
+	}
+	return retention.Policy{Last: r.KeepLast, Daily: r.KeepDaily, Weekly: r.KeepWeekly, Monthly: r.KeepMonthly, Within: r.KeepWithin, Zone: zone}, nil
+}
+
+// begun reports whether something of a copy is deleted: its manifest, which goes first.
+func (w *pruning) begun(c backups.Copy) bool {
+	_, there := w.objects[c.Path]
+	return !there
+}
+
+// candidate is a copy as retention sees it. Good is only what stands at the
+// destination with the sizes that it was stored with.
+func (w *pruning) candidate(c backups.Copy) retention.Set {
+	s := retention.Set{ID: c.Set, Destination: w.root, Device: c.Device, Domain: c.Domain, Activity: c.Activity, Stamp: c.Captured,
+		Foreign: c.StateID != w.own, Imported: c.Imported, Gone: !inPlan(w.plan, c)}
+	switch {
+	case c.State != backups.Whole:
+		s.Bad = string(c.State)
+	case w.begun(c):
+		s.Bad = "its manifest is missing at the destination"
+	default:
+		for _, f := range c.Files {
+			name := c.At(f)
+			if size, there := w.objects[name]; !there {
+				s.Bad = "missing at the destination: " + name
+			} else if size != f.Size {
+				s.Bad = fmt.Sprintf("%s has %d bytes at the destination, not %d", name, size, f.Size)
+			}
+		}
+	}
+	return s
+}
+
+func inPlan(p *plan.Plan, c backups.Copy) bool {
+	a := p.Activity(c.Activity)
+	return a != nil && slices.ContainsFunc(a.Devices, func(d *plan.Device) bool { return d.Name == c.Device })
+}
+
+// remove deletes a copy, unless somebody reads it, and says what became of it.
+func (w *pruning) remove(ctx context.Context, c backups.Copy, s *report.PrunedSet) {
+	if w.silent {
+		s.Outcome, s.Error = report.Left, "it was not tried: the destination does not answer"
+		return
+	}
+	release, err := w.lock(c.Set, lock.Exclusive)
+	if e := new(lock.HeldError); errors.As(err, &e) {
+		s.Outcome, s.Why = report.InUse, []string{"in use by " + e.Holder.String()}
+		return
+	}
+	s.Outcome = report.Left
+	if err == nil {
+		s.Outcome, err = w.removeLocked(ctx, c)
+		release()
+	}
+	if err != nil {
+		s.Error = err.Error()
+		w.silent = failure.From(err).Kind.Retryable()
+	}
+}
+
+func (w *pruning) removeLocked(ctx context.Context, c backups.Copy) (report.Outcome, error) {
+	// Another process may have been at it before the lock was free.
+	now, err := w.row(ctx, c.Set)
+	if err != nil {
+		return report.Left, err
+	}
+	if now.State != c.State || now.SHA256 != c.SHA256 {
+		return report.Left, fmt.Errorf("it changed meanwhile: it is %s now", cmp.Or(string(now.State), "not known"))
+	}
+	state, err := w.manifest(ctx, c)
+	switch {
+	case err != nil:
+		return report.Left, fmt.Errorf("its manifest cannot be read before the delete: %w", err)
+	case state == backups.Altered:
+		return report.Left, errors.Join(errors.New("its manifest is not the one that was stored; look at it with `dprun backups check`, and remove it by hand"), w.mark(ctx, c, backups.Altered))
+	case state == backups.Missing && c.State == backups.Whole:
+		return report.Left, errors.Join(errors.New("its manifest is not there any more"), w.mark(ctx, c, backups.Missing))
+	case c.State == backups.Whole:
+		if err := w.mark(ctx, c, backups.Deleting); err != nil {
+			return report.Left, err
+		}
+	}
+	if state == backups.Whole {
+		if err := w.shelf.Delete(ctx, w.destination, c.Path); err != nil {
+			return w.refused(ctx, c, err)
+		}
+	}
+	for _, f := range c.Files {
+		if err := w.shelf.Delete(ctx, w.destination, c.At(f)); err != nil {
+			return report.Unfinished, fmt.Errorf("its manifest is deleted, and %s is not: %w; the next prune tries again", c.At(f), err)
+		}
+	}
+	return report.DeletedSet, nil
+}
+
+// refused is what became of a set whose manifest could not be deleted. It stays
+// a backup only where its manifest was seen after a clear refusal: a request
+// that got no answer may still be at work.
+func (w *pruning) refused(ctx context.Context, c backups.Copy, why error) (report.Outcome, error) {
+	if failure.From(why).Kind.Retryable() {
+		return report.Unfinished, fmt.Errorf("nobody knows whether its manifest is deleted: %w; the next prune looks", why)
+	}
+	if state, err := w.manifest(ctx, c); err != nil || state != backups.Whole {
+		return report.Unfinished, fmt.Errorf("its manifest may be deleted: %w; the next prune looks", errors.Join(why, err))
+	}
+	if err := w.mark(ctx, c, backups.Whole); err != nil {
+		return report.Unfinished, err
+	}
+	return report.Left, fmt.Errorf("the destination refuses to delete it, and it stays whole: %w", why)
+}
+
+// row is the copy as the journal has it now; empty: it has none.
+func (w *pruning) row(ctx context.Context, set string) (backups.Copy, error) {
+	for c, err := range w.ledger.Copies(ctx, journal.CopyFilter{Set: set, Root: w.root}) {
+		return c, err
+	}
+	return backups.Copy{}, nil
+}
+
+// manifest says whether the manifest of a copy is the one that was stored, was
+// altered or is missing.
+func (w *pruning) manifest(ctx context.Context, c backups.Copy) (backups.State, error) {
+	dir, err := os.MkdirTemp(w.work, "prune-")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(dir) //nolint:errcheck // what stays is in the state directory, and small
+	r, err := w.shelf.Fetch(ctx, w.destination, sdk.FetchRequest{Path: c.Path, File: filepath.Join(dir, "manifest")}, backups.MaxManifest)
+	switch {
+	case err != nil && isAbsent(err):
+		return backups.Missing, nil
+	case err != nil:
+		return "", err
+	case r.SHA256 != c.SHA256:
+		return backups.Altered, nil
+	}
+	return backups.Whole, nil
+}
+
+func (w *pruning) mark(ctx context.Context, c backups.Copy, s backups.State) error {
+	return w.ledger.MarkCopies(ctx, journal.CopyMark{Set: c.Set, Root: w.root, State: s, At: w.now()})
+}
+
+// confirm enters as deleted what is seen to be gone.
+func (w *pruning) confirm(ctx context.Context, out []report.PrunedSet, copies map[string]backups.Copy) {
+	var deleted []*report.PrunedSet
+	for i := range out {
+		if out[i].Outcome == report.DeletedSet {
+			deleted = append(deleted, &out[i])
+		}
+	}
+	if len(deleted) == 0 {
+		return
+	}
+	objects, err := w.list(ctx)
+	var marks []journal.CopyMark
+	for _, s := range deleted {
+		c := copies[s.Set]
+		why := err
+		for _, name := range append([]string{c.Path}, filePaths(c)...) {
+			if _, there := objects[name]; there {
+				why = errors.New(name + " is still there after it was deleted")
+			}
+		}
+		if why != nil {
+			s.Outcome, s.Error = report.Unfinished, fmt.Sprintf("it was not seen to be gone: %v; the next prune looks", why)
+			continue
+		}
+		marks = append(marks, journal.CopyMark{Set: c.Set, Root: w.root, State: backups.Deleted, At: w.now()})
+	}
+	if err := w.ledger.MarkCopies(ctx, marks...); err != nil {
+		for _, s := range deleted {
+			s.Outcome, s.Error = report.Unfinished, err.Error()
+		}
+	}
+}
+
+func filePaths(c backups.Copy) (names []string) {
+	for _, f := range c.Files {
+		names = append(names, c.At(f))
+	}
+	return names
+}

@@ -1,0 +1,380 @@
+package runner
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"iter"
+	"maps"
+	"os"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/dprun/dprun/plan"
+	"github.com/dprun/dprun/runner/backups"
+	"github.com/dprun/dprun/runner/journal"
+	"github.com/dprun/dprun/runner/lock"
+	"github.com/dprun/dprun/runner/report"
+	"github.com/dprun/dprun/sdk"
+	"github.com/dprun/dprun/sdk/failure"
+	"github.com/dprun/dprun/testfixtures/need"
+)
+
+// vault is a destination and a journal in memory. It dies after a number of
+// steps: the step has its effect or not, nobody gets its answer, and no further
+// one has an effect.
+type vault struct {
+	files  map[string]string
+	copies map[string]backups.Copy
+
+	left   int  // steps before the death
+	effect bool // the last step has its effect
+	dead   bool
+	refuse func(op, path string) error // nil: nothing is refused
+	after  bool                        // what is refused has its effect
+}
+
+var errKilled = failure.New(failure.Cancelled, "", "killed")
+
+// step does one thing.
+func (v *vault) step(op, path string, do func()) error {
+	if v.dead {
+		return errKilled
+	}
+	v.left--
+	if v.dead = v.left == 0; v.dead {
+		if v.effect {
+			do()
+		}
+		return errKilled
+	}
+	if v.refuse != nil {
+		if err := v.refuse(op, path); err != nil {
+			if v.after {
+				do()
+			}
+			return err
+		}
+	}
+	do()
+	return nil
+}
+
+func (v *vault) Root(context.Context, string) (root string, err error) {
+	return "memory:/vault", v.step("root", "", func() {})
+}
+
+func (v *vault) List(context.Context, string, string) (out []sdk.Object, err error) {
+	err = v.step("list", "", func() {
+		for name, body := range v.files {
+			out = append(out, sdk.Object{Path: name, Size: int64(len(body))})
+		}
+	})
+	return out, err
+}
+
+func (v *vault) Fetch(_ context.Context, _ string, q sdk.FetchRequest, _ int64) (r *sdk.FetchReport, err error) {
+	body, there := v.files[q.Path]
+	if err := v.step("fetch", q.Path, func() {}); err != nil {
+		return nil, err
+	}
+	if !there {
+		return nil, failure.New(failure.NotFound, failure.NoSuchFile, "fetch %s: it is not there", q.Path)
+	}
+	if err := os.WriteFile(q.File, []byte(body), 0o600); err != nil {
+		return nil, err
+	}
+	return &sdk.FetchReport{Size: int64(len(body)), SHA256: hashed(body)}, nil
+}
+
+func (v *vault) Delete(_ context.Context, _, path string) error {
+	return v.step("delete", path, func() { delete(v.files, path) })
+}
+
+func (v *vault) Copies(_ context.Context, f journal.CopyFilter) iter.Seq2[backups.Copy, error] {
+	return func(yield func(backups.Copy, error) bool) {
+		if err := v.step("copies", "", func() {}); err != nil {
+			yield(backups.Copy{}, err)
+			return
+		}
+		for _, id := range slices.Sorted(maps.Keys(v.copies)) {
+			c := v.copies[id]
+			if (f.Set == "" || f.Set == c.Set) && (f.State == "" || f.State == c.State) && !yield(c, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (v *vault) MarkCopies(_ context.Context, marks ...journal.CopyMark) error {
+	return v.step("mark", "", func() {
+		for _, m := range marks {
+			c := v.copies[m.Set]
+			c.State = m.State
+			v.copies[m.Set] = c
+		}
+	})
+}
+
+func hashed(body string) string {
+	sum := sha256.Sum256([]byte(body))
+	return hex.EncodeToString(sum[:])
+}
+
+const stateID = "MINE"
+
+// filled is a vault with a set of each of so many days; set0 is the oldest.
+func filled(days int) *vault {
+	v := &vault{files: map[string]string{}, copies: map[string]backups.Copy{}}
+	for n := range days {
+		c := backups.Copy{Set: fmt.Sprintf("set%d", n), Root: "memory:/vault", Plan: "nightly", Device: "gw", Domain: "d", Activity: "exports", StateID: stateID, State: backups.Whole,
+			Captured: time.Date(2026, 11, 1+n, 2, 30, 0, 0, time.UTC)}
+		c.Path = "gw/" + c.Set + backups.Suffix
+		for _, file := range []string{c.Set + "-persisted.zip", "more/" + c.Set + "-running.zip"} {
+			body := strings.Repeat(file, n+1)
+			v.files["gw/"+file] = body
+			c.Files = append(c.Files, backups.File{File: file, Size: int64(len(body))})
+		}
+		v.files[c.Path] = "manifest of " + c.Set
+		c.SHA256 = hashed(v.files[c.Path])
+		v.copies[c.Set] = c
+	}
+	return v
+}
+
+// reborn is what a new process finds.
+func (v *vault) reborn() *vault { return &vault{files: v.files, copies: v.copies} }
+
+func (v *vault) states() map[string]backups.State {
+	out := map[string]backups.State{}
+	for id, c := range v.copies {
+		out[id] = c.State
+	}
+	return out
+}
+
+func pruningOf(t *testing.T, v *vault) *pruning {
+	t.Helper()
+	locks := need.Value(lock.Open(t.TempDir()))(t)
+	t.Cleanup(func() { _ = locks.Close() })
+	p := &plan.Plan{Name: "nightly", Activities: []*plan.Activity{{Name: "exports", Devices: []*plan.Device{{Name: "gw"}}}}}
+	return &pruning{shelf: v, ledger: v, lock: (&Runner{locks: locks}).lockSet, now: func() time.Time { return time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC) }, work: t.TempDir(), own: stateID, plan: p, destination: "file.vault"}
+}
+
+var keepTwo = &plan.Retention{Address: "two", KeepLast: 2, Timezone: "UTC"}
+
+// outcomes are lines: the set, what became of it, and what is said about it.
+func outcomes(p report.PrunedBackups) (lines []string) {
+	for _, s := range p.Sets {
+		lines = append(lines, strings.TrimSpace(fmt.Sprintf("%s %s (%s) %s", s.Set, s.Outcome, strings.Join(s.Why, ", "), s.Error)))
+	}
+	return lines
+}
+
+func TestAPruneDeletesWhatNoRuleKeeps(t *testing.T) {
+	t.Parallel()
+	v := filled(4)
+	dry := pruningOf(t, v).prune(t.Context(), keepTwo, true)
+	if diff := cmp.Diff(filled(4).states(), v.states()); diff != "" || len(v.files) != 12 {
+		t.Errorf("a dry run changes something: %s", diff)
+	}
+	got := pruningOf(t, v).prune(t.Context(), keepTwo, false)
+	want := []string{"set3 stays (last)", "set2 stays (last)", "set1 deleted (no rule keeps it)", "set0 deleted (no rule keeps it)"}
+	if diff := cmp.Diff(want, outcomes(got)); diff != "" || got.Error != "" {
+		t.Errorf("%s %s", got.Error, diff)
+	}
+	if diff := cmp.Diff(strings.ReplaceAll(strings.Join(want, "\n"), "deleted", "goes"), strings.Join(outcomes(dry), "\n")); diff != "" {
+		t.Errorf("the dry run: %s", diff)
+	}
+	if diff := cmp.Diff(map[string]backups.State{"set0": "deleted", "set1": "deleted", "set2": "whole", "set3": "whole"}, v.states()); diff != "" || len(v.files) != 6 {
+		t.Errorf("%v %s", slices.Sorted(maps.Keys(v.files)), diff)
+	}
+	if again := pruningOf(t, v).prune(t.Context(), keepTwo, false); len(again.Sets) != 2 || exitPruned(again) != 0 {
+		t.Errorf("again: %v", outcomes(again))
+	}
+}
+
+// TestAPruneThatIsKilledLeavesWholeSetsOrNone dies at every step, before it had
+// its effect and after, and lets another prune follow.
+func TestAPruneThatIsKilledLeavesWholeSetsOrNone(t *testing.T) {
+	t.Parallel()
+	for _, effect := range []bool{false, true} {
+		for step := 1; ; step++ {
+			v := filled(4)
+			whole := maps.Clone(v.files)
+			v.left, v.effect = step, effect
+			pruningOf(t, v).prune(t.Context(), keepTwo, false)
+			for id, c := range v.copies {
+				_, there := v.files[c.Path]
+				for _, name := range filePaths(c) {
+					if there && v.files[name] != whole[name] {
+						t.Fatalf("killed at step %d (%v): %s has a manifest, and not %s", step, effect, id, name)
+					}
+				}
+				if !there && c.State == backups.Whole {
+					t.Fatalf("killed at step %d (%v): %s counts as whole and has no manifest", step, effect, id)
+				}
+				if c.Captured.Day() > 2 && (!there || c.State != backups.Whole) {
+					t.Fatalf("killed at step %d (%v): %s, which is kept, is %s", step, effect, id, c.State)
+				}
+			}
+			died := v.dead
+			v = v.reborn()
+			next := pruningOf(t, v).prune(t.Context(), keepTwo, false)
+			if exitPruned(next) != 0 || len(v.files) != 6 || v.copies["set0"].State != backups.Deleted || v.copies["set1"].State != backups.Deleted {
+				t.Fatalf("killed at step %d (%v): the next prune leaves %v: %q", step, effect, v.states(), outcomes(next))
+			}
+			if !died {
+				if step < 15 {
+					t.Errorf("there were only %d steps", step)
+				}
+				break
+			}
+		}
+	}
+}
+
+// A prune that died before it deleted anything has deleted nothing: when the
+// rule has changed since, the set stays.
+func TestADeletionThatDeletedNothingIsDecidedAnew(t *testing.T) {
+	t.Parallel()
+	v := filled(4)
+	c := v.copies["set0"]
+	c.State = backups.Deleting
+	v.copies["set0"] = c
+	got := pruningOf(t, v).prune(t.Context(), &plan.Retention{KeepLast: 4, Timezone: "UTC"}, false)
+	if diff := cmp.Diff(filled(4).states(), v.states()); diff != "" || len(v.files) != 12 {
+		t.Errorf("%q %s", outcomes(got), diff)
+	}
+	// One that deleted its manifest is finished, by no rule at all.
+	c = v.copies["set1"]
+	c.State = backups.Deleting
+	v.copies["set1"] = c
+	delete(v.files, c.Path)
+	got = pruningOf(t, v).prune(t.Context(), nil, false)
+	if v.copies["set1"].State != backups.Deleted || len(v.files) != 9 || v.copies["set0"].State != backups.Whole {
+		t.Errorf("%q", outcomes(got))
+	}
+	if got := pruningOf(t, v).prune(t.Context(), nil, false); got.Root != "" || len(got.Sets) != 0 {
+		t.Errorf("without a retention and without a begun delete the destination is asked: %+v", got)
+	}
+}
+
+func TestADestinationThatRefusesKeepsTheSetWhole(t *testing.T) {
+	t.Parallel()
+	v := filled(4)
+	v.refuse = func(op, path string) error {
+		if op == "delete" && strings.Contains(path, "set1") {
+			return failure.New(failure.Denied, failure.NotPermitted, "delete %s: locked until 2027", path)
+		}
+		return nil
+	}
+	got := pruningOf(t, v).prune(t.Context(), keepTwo, false)
+	if s := got.Sets[2]; s.Set != "set1" || s.Outcome != report.Left || !strings.Contains(s.Error, "locked until 2027") || !strings.Contains(s.Error, "stays whole") {
+		t.Errorf("%+v", s)
+	}
+	if v.copies["set1"].State != backups.Whole || v.copies["set0"].State != backups.Deleted || len(v.files) != 9 || exitPruned(got) != ExitPartly {
+		t.Errorf("%v, exit code %d", v.states(), exitPruned(got))
+	}
+}
+
+// A delete without an answer may have been done: nobody calls the set whole.
+func TestADeleteWithoutAnAnswerIsLookedAtNextTime(t *testing.T) {
+	t.Parallel()
+	for _, done := range []bool{false, true} {
+		v := filled(4)
+		v.after = done
+		v.refuse = func(op, path string) error {
+			if op == "delete" && strings.Contains(path, "set1.dprun") {
+				return failure.New(failure.Timeout, "", "no answer")
+			}
+			return nil
+		}
+		got := pruningOf(t, v).prune(t.Context(), keepTwo, false)
+		if v.copies["set1"].State != backups.Deleting || got.Sets[2].Outcome != report.Unfinished || got.Sets[3].Outcome != report.Left || exitPruned(got) != ExitPartly {
+			t.Errorf("%v: %q", v.states(), outcomes(got))
+		}
+		v = v.reborn()
+		if next := pruningOf(t, v).prune(t.Context(), keepTwo, false); v.copies["set1"].State != backups.Deleted || len(v.files) != 6 {
+			t.Errorf("the next one: %q", outcomes(next))
+		}
+	}
+}
+
+func TestASetThatSomebodyReadsIsLeftForNextTime(t *testing.T) {
+	t.Parallel()
+	v := filled(4)
+	w := pruningOf(t, v)
+	release := need.Value(w.lock("set0", lock.Shared))(t)
+	got := w.prune(t.Context(), keepTwo, false)
+	if got.Sets[3].Outcome != report.InUse || v.copies["set0"].State != backups.Whole || v.copies["set1"].State != backups.Deleted || len(v.files) != 9 || exitPruned(got) != 0 {
+		t.Errorf("%q", outcomes(got))
+	}
+	release()
+	if w.prune(t.Context(), keepTwo, false); v.copies["set0"].State != backups.Deleted {
+		t.Errorf("it stays when nobody reads it any more")
+	}
+}
+
+// What is deleted is what was stored, and what counts is what stands there.
+func TestOnlyWhatStandsAsItWasStoredCountsAndGoes(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		change func(v *vault)
+		want   []string
+	}{
+		"the newest set lost a file": {func(v *vault) { delete(v.files, "gw/set3-persisted.zip") },
+			[]string{"set3 stays (missing at the destination: gw/set3-persisted.zip)", "set2 stays (last)", "set1 stays (last)", "set0 deleted (no rule keeps it)"}},
+		"the newest set was cut": {func(v *vault) { v.files["gw/set3-persisted.zip"] = "x" },
+			[]string{"set3 stays (gw/set3-persisted.zip has 1 bytes at the destination, not 72)", "set2 stays (last)", "set1 stays (last)", "set0 deleted (no rule keeps it)"}},
+		"the newest set lost its manifest": {func(v *vault) { delete(v.files, "gw/set3.dprun.json") },
+			[]string{"set3 stays (its manifest is missing at the destination)", "set2 stays (last)", "set1 stays (last)", "set0 deleted (no rule keeps it)"}},
+		"another manifest stands there": {func(v *vault) { v.files["gw/set0.dprun.json"] = "another" },
+			[]string{"set3 stays (last)", "set2 stays (last)", "set1 deleted (no rule keeps it)",
+				"set0 left (no rule keeps it) its manifest is not the one that was stored; look at it with `dprun backups check`, and remove it by hand"}},
+		"it is another state directory's": {func(v *vault) { c := v.copies["set0"]; c.StateID = "OTHER"; v.copies["set0"] = c },
+			[]string{"set3 stays (last)", "set2 stays (last)", "set1 deleted (no rule keeps it)", "set0 stays (written by another state directory)"}},
+		"its device left the plan": {func(v *vault) { c := v.copies["set0"]; c.Device = "old"; v.copies["set0"] = c },
+			[]string{"set3 stays (last)", "set2 stays (last)", "set1 deleted (no rule keeps it)", "set0 stays (its device or activity is not in the plan)"}},
+		"the destination is empty": {func(v *vault) { clear(v.files) },
+			[]string{"set3 stays (its manifest is missing at the destination)", "set2 stays (its manifest is missing at the destination)",
+				"set1 stays (its manifest is missing at the destination)", "set0 stays (its manifest is missing at the destination)"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			v := filled(4)
+			c.change(v)
+			if diff := cmp.Diff(c.want, outcomes(pruningOf(t, v).prune(t.Context(), keepTwo, false))); diff != "" {
+				t.Error(diff)
+			}
+			for _, c := range v.copies {
+				if c.State == backups.Deleting {
+					t.Errorf("%s is being deleted for ever", path.Base(c.Path))
+				}
+			}
+		})
+	}
+}
+
+// A destination that says that it deletes and does not is not believed.
+func TestWhatIsStillThereIsNotDeleted(t *testing.T) {
+	t.Parallel()
+	v := filled(3)
+	w := pruningOf(t, v)
+	w.shelf = keeping{v}
+	got := w.prune(t.Context(), keepTwo, false)
+	if s := got.Sets[2]; s.Outcome != report.Unfinished || !strings.Contains(s.Error, "still there") || v.copies["set0"].State != backups.Deleting || exitPruned(got) != ExitPartly {
+		t.Errorf("%q", outcomes(got))
+	}
+}
+
+// keeping deletes nothing.
+type keeping struct{ *vault }
+
+func (keeping) Delete(context.Context, string, string) error { return nil }
