@@ -2,6 +2,7 @@ package execute
 
 import (
 	"context"
+	"time"
 
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
@@ -23,7 +24,8 @@ func (x *Executor) Root(ctx context.Context, destination string) (string, error)
 	return r.Location, nil
 }
 
-// List gives what a destination keeps below a directory; empty: all of it.
+// List gives what a destination keeps below a directory; empty: all of it. A list
+// that cannot be true is a failure: nothing is concluded from it.
 func (x *Executor) List(ctx context.Context, destination, prefix string) ([]sdk.Object, error) {
 	d, _, err := x.destination(ctx, destination)
 	if err != nil {
@@ -33,12 +35,23 @@ func (x *Executor) List(ctx context.Context, destination, prefix string) ([]sdk.
 	if !ok {
 		return nil, unable(destination, "list what it keeps")
 	}
+	ctx, cancel := x.limited(ctx, listLimit)
+	defer cancel()
 	found, err := l.List(ctx, prefix)
 	if err != nil {
-		return nil, x.clean("", err)
+		return nil, x.clean("", late(ctx, err))
+	}
+	for i, o := range found {
+		if sdk.CheckPath(o.Path) != nil || o.Size < 0 || i > 0 && found[i-1].Path >= o.Path {
+			return nil, failure.New(failure.Corrupt, failure.Protocol, "destination %s: its list cannot be true: entry %d is %q with %d bytes", destination, i+1, o.Path, o.Size).
+				WithRemedy("report it to the author of the plugin")
+		}
 	}
 	return found, nil
 }
+
+// listLimit bounds a list, which may be long.
+const listLimit = 10 * time.Minute
 
 // Fetch copies one object of a destination to a new local file of at most so
 // many bytes.
@@ -51,7 +64,9 @@ func (x *Executor) Fetch(ctx context.Context, destination string, q sdk.FetchReq
 	if !ok {
 		return nil, unable(destination, "give back what it keeps")
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
+	limited, end := x.limited(ctx, readLimit(most))
+	defer end()
+	ctx, cancel := context.WithCancelCause(limited)
 	defer cancel(nil)
 	tooLong := failure.New(failure.Corrupt, failure.Mismatch, "%s has more than %d bytes", q.Path, most)
 	r, err := reader.Fetch(ctx, q, func(n int64) {
@@ -63,7 +78,7 @@ func (x *Executor) Fetch(ctx context.Context, destination string, q sdk.FetchReq
 	case context.Cause(ctx) == error(tooLong) || err == nil && r.Size > most:
 		return nil, tooLong
 	case err != nil:
-		return nil, x.clean("", err)
+		return nil, x.clean("", late(limited, err))
 	}
 	return r, nil
 }

@@ -25,9 +25,9 @@ func (x *Executor) Sum(ctx context.Context, destination, path string, size int64
 	if err != nil {
 		return nil, x.clean("", err)
 	}
-	ctx, cancel := x.limited(ctx, readLimit(size))
-	defer cancel()
 	if summer, ok := sdk.As[sdk.Summer](d); ok {
+		ctx, cancel := x.limited(ctx, readLimit(size))
+		defer cancel()
 		r, err := summer.Sum(ctx, path, nil)
 		if err != nil {
 			return nil, x.clean("", late(ctx, err))
@@ -35,9 +35,5 @@ func (x *Executor) Sum(ctx context.Context, destination, path string, size int64
 		return r, nil
 	}
 	defer os.Remove(file) //nolint:errcheck // its directory goes
-	r, err := x.Fetch(ctx, destination, sdk.FetchRequest{Path: path, File: file}, max(2*size, 1<<20))
-	if err != nil {
-		return nil, late(ctx, err)
-	}
-	return r, nil
+	return x.Fetch(ctx, destination, sdk.FetchRequest{Path: path, File: file}, max(2*size, 1<<20))
 }
