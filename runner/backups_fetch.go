@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -21,6 +20,7 @@ import (
 	"github.com/dprun/dprun/runner/lock"
 	"github.com/dprun/dprun/runner/report"
 	"github.com/dprun/dprun/sdk"
+	"github.com/dprun/dprun/sdk/failure"
 )
 
 // FetchBackupRequest asks for a set: by its ID, or the last good one of a device and domain.
@@ -214,7 +214,14 @@ func (f *fetching) file(ctx context.Context, dir string, w wantedFile, fetched [
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		f.request.Failed(report.BackupFault{Destination: c.Destination, Kind: string(backups.FaultNotChecked), Grave: true, Set: c.Set, Device: c.Device, Domain: c.Domain,
+		kind := backups.FaultNotChecked
+		switch {
+		case isAbsent(err):
+			kind = backups.FaultMissing
+		case failure.From(err).Kind == failure.Corrupt:
+			kind = backups.FaultAltered
+		}
+		f.request.Failed(report.BackupFault{Destination: c.Destination, Kind: string(kind), Grave: true, Set: c.Set, Device: c.Device, Domain: c.Domain,
 			Path: path.Join(path.Dir(c.Path), w.name), Why: err.Error(), Remedy: "`dprun backups check PLAN --destination " + c.Destination + "` says how this copy stands"})
 	}
 	return nil, errorf(1, "fetch set %s: no copy of %s could be used; nothing was left in %s", f.set, w.name, dir)
@@ -226,7 +233,7 @@ func (f *fetching) from(ctx context.Context, c backups.Copy, w wantedFile, temp 
 	if err == nil {
 		var sum string // what is here counts, not what a plugin says of it
 		if sum, err = sumOf(temp); err == nil && (sum != w.sha256 || r.SHA256 != sum) {
-			err = fmt.Errorf("it is not what was stored: its SHA-256 is %s, and was %s", sum, w.sha256)
+			err = failure.New(failure.Corrupt, failure.Mismatch, "it is not what was stored: its SHA-256 is %s, and was %s", sum, w.sha256)
 		}
 	}
 	if err != nil {

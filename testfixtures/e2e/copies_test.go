@@ -21,6 +21,7 @@ import (
 	"github.com/dprun/dprun/plugins/nfs"
 	"github.com/dprun/dprun/runner"
 	"github.com/dprun/dprun/runner/backups"
+	"github.com/dprun/dprun/runner/lock"
 	"github.com/dprun/dprun/runner/report"
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/conformance"
@@ -189,6 +190,38 @@ plan "nightly" {
 				t.Errorf("%s: %s was fetched to %v", name, of, left)
 			}
 		}
+	}
+
+	// A set that somebody deletes is left alone, and a server that is away proves nothing.
+	locks := need.Value(lock.Open(filepath.Join(s.dir, "state", "locks")))(t)
+	set := need.Value(backups.ID("01JRUN", "export/gw-49/d9", "2026-11-23-12-00-00-499"))(t)
+	deleting := need.Value(locks.TryAcquire(lock.SetKey(set), lock.Exclusive, lock.Info{}))(t)
+	need.Done(t, ssh.Kill())
+	faults, checked, exit = check(0)
+	if c := checked["sftp.offsite"]; exit != runner.ExitPartly || c.Copies != 500 || c.NotChecked != 500 || c.Root != "" || !slices.Equal(faults["sftp.offsite"], []string{"not_checked "}) {
+		t.Errorf("without its server: exit %d, %+v, %v", exit, c, faults["sftp.offsite"])
+	}
+	if c := checked["file.local"]; c.NotChecked != 1 || c.Whole != 495 || !slices.Contains(faults["file.local"], "not_checked gw-49/d9/set.dprun.json") {
+		t.Errorf("while a set is deleted: %+v, %v", c, faults["file.local"])
+	}
+	if _, _, err := r.FetchBackup(t.Context(), runner.FetchBackupRequest{Source: s.source(), Set: set, Dir: t.TempDir()}); err == nil || !strings.Contains(err.Error(), "being deleted") {
+		t.Errorf("a set that is being deleted is fetched: %v", err)
+	}
+	need.Done(t, deleting.Release())
+	states := map[string]int{}
+	for b, err := range r.Backups(t.Context(), runner.BackupsRequest{}) {
+		need.Done(t, err)
+		for _, c := range b.Copies {
+			states[c.Destination+" "+c.State]++
+		}
+	}
+	for name := range shelves {
+		if states[name+" whole"] != 496 || states[name+" missing"] != 2 || states[name+" altered"] != 2 {
+			t.Errorf("the journal knows %v", states)
+		}
+	}
+	if left, err := os.ReadDir(filepath.Join(s.dir, "state", "staging")); err != nil || len(left) > 0 {
+		t.Errorf("staging holds %v, %v", left, err)
 	}
 }
 
