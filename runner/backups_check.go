@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/dprun/dprun/plan"
 	"github.com/dprun/dprun/runner/backups"
@@ -265,7 +266,18 @@ func (c *shelfCheck) compare(ctx context.Context, before []backups.Copy, objects
 	if err := c.every(ctx, should); err != nil {
 		return err
 	}
-	return c.unknown(ctx, strangers, others)
+	if err := c.unknown(ctx, strangers, others); err != nil {
+		return err
+	}
+	left, err := c.exec.Leftovers(ctx, c.told.Destination)
+	if err != nil {
+		c.found(nil, backups.Fault{Kind: backups.FaultNotChecked, Why: "what broken stores have left was not looked for: " + err.Error(), Remedy: "mend that, and check again"})
+	}
+	for _, o := range left {
+		c.found(nil, backups.Fault{Kind: backups.FaultPartial, Path: o.Path, Why: fmt.Sprintf("a store has left this temporary file of %d bytes, or is writing it; it was last changed %s", o.Size, o.Modified.UTC().Format(time.RFC3339)),
+			Remedy: "`dprun sweep PLAN` removes those that are a week old"})
+	}
+	return ctx.Err()
 }
 
 // stranger is a manifest that belongs to no set of the journal.

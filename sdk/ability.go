@@ -18,8 +18,8 @@ type Far interface {
 }
 
 // As gives what an instance can do beyond what every one of its kind can. For
-// a destination A is [Sweeper], [Reader], [Lister], [Deleter] or [Summer], for a
-// source it is [Healther] or [Preflighter].
+// a destination A is [Sweeper], [Reader], [Lister], [Deleter], [Summer] or
+// [LeftoverLister], for a source it is [Healther] or [Preflighter].
 func As[A any](i Instance) (A, bool) {
 	a, ok := i.(A)
 	if far, behind := i.(Far); ok && behind {
@@ -30,12 +30,13 @@ func As[A any](i Instance) (A, bool) {
 
 // optional are the interfaces of the abilities. No two of them share a method.
 var optional = map[schema.Ability]reflect.Type{
-	schema.AbilitySweep:  reflect.TypeFor[Sweeper](),
-	schema.AbilityRead:   reflect.TypeFor[Reader](),
-	schema.AbilityList:   reflect.TypeFor[Lister](),
-	schema.AbilityDelete: reflect.TypeFor[Deleter](),
-	schema.AbilitySum:    reflect.TypeFor[Summer](),
-	schema.AbilityHealth: reflect.TypeFor[Healther](),
+	schema.AbilitySweep:     reflect.TypeFor[Sweeper](),
+	schema.AbilityRead:      reflect.TypeFor[Reader](),
+	schema.AbilityList:      reflect.TypeFor[Lister](),
+	schema.AbilityDelete:    reflect.TypeFor[Deleter](),
+	schema.AbilitySum:       reflect.TypeFor[Summer](),
+	schema.AbilityLeftovers: reflect.TypeFor[LeftoverLister](),
+	schema.AbilityHealth:    reflect.TypeFor[Healther](),
 
 	schema.AbilityPreflight: reflect.TypeFor[Preflighter](),
 }

@@ -11,7 +11,7 @@ import (
 // their components and refuses "..", but a plugin checks again.
 //
 // What else a destination can do it says by implementing [Sweeper], [Reader],
-// [Lister], [Deleter] and [Summer]; Describe tells the host. Whoever keeps files under
+// [Lister], [Deleter], [Summer] and [LeftoverLister]; Describe tells the host. Whoever keeps files under
 // names stands on the package store, which implements all of it.
 type Destination interface {
 	// Check finds out whether a Store would succeed: it does with a few bytes
@@ -63,6 +63,13 @@ type Summer interface {
 	// Sum reads one object as the destination has it now and returns its size
 	// and SHA-256; failure.NotFound when it is not there. It keeps nothing.
 	Sum(ctx context.Context, path string, progress func(int64)) (*FetchReport, error)
+}
+
+// LeftoverLister is a destination that shows what a sweep could remove.
+type LeftoverLister interface {
+	// Leftovers gives every temporary object below a prefix directory, in lexical
+	// order: of stores that did not end well, and of those under way.
+	Leftovers(ctx context.Context, prefix string) ([]Object, error)
 }
 
 // Verify says how a stored copy is verified before it is published.

@@ -104,15 +104,31 @@ func (d destinationServer) Sum(r *pluginv1.SumRequest, stream pluginv1.Destinati
 	return fetched(r.Path, failure.CallSum, stream, func(progress func(int64)) (*FetchReport, error) { return i.Sum(stream.Context(), r.Path, progress) })
 }
 
-func (d destinationServer) List(r *pluginv1.ListRequest, stream pluginv1.Destination_ListServer) error {
+// lister is what a request for a list asks for.
+func (d destinationServer) lister(r *pluginv1.ListRequest) (func(context.Context, string) ([]Object, error), error) {
+	if r.Leftovers {
+		i, err := able[LeftoverLister](d.s, failure.CallList, r.Instance)
+		if err != nil {
+			return nil, err
+		}
+		return i.Leftovers, nil
+	}
 	i, err := able[Lister](d.s, failure.CallList, r.Instance)
+	if err != nil {
+		return nil, err
+	}
+	return i.List, nil
+}
+
+func (d destinationServer) List(r *pluginv1.ListRequest, stream pluginv1.Destination_ListServer) error {
+	list, err := d.lister(r)
 	if err != nil {
 		return err
 	}
 	if err := checkPrefix(r.Prefix); err != nil {
 		return err
 	}
-	objects, err := i.List(stream.Context(), r.Prefix)
+	objects, err := list(stream.Context(), r.Prefix)
 	if err != nil {
 		return err
 	}

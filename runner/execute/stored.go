@@ -50,6 +50,25 @@ func (x *Executor) List(ctx context.Context, destination, prefix string) ([]sdk.
 	return found, nil
 }
 
+// Leftovers gives the temporary objects at a destination, as far as it shows them.
+func (x *Executor) Leftovers(ctx context.Context, destination string) ([]sdk.Object, error) {
+	d, _, err := x.destination(ctx, destination)
+	if err != nil {
+		return nil, x.clean("", err)
+	}
+	l, ok := sdk.As[sdk.LeftoverLister](d)
+	if !ok {
+		return nil, nil
+	}
+	ctx, cancel := x.limited(ctx, listLimit)
+	defer cancel()
+	found, err := l.Leftovers(ctx, "")
+	if err != nil {
+		return nil, x.clean("", late(ctx, err))
+	}
+	return found, nil
+}
+
 // listLimit bounds a list, which may be long.
 const listLimit = 10 * time.Minute
 

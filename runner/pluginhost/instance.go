@@ -142,6 +142,16 @@ func (h *hook) Run(ctx context.Context, r sdk.RunRequest, output func(sdk.Output
 
 type destination struct{ *holder[sdk.Destination] }
 
+// One that is left out here is an ability that no plugin seems to have.
+var _ interface {
+	sdk.Reader
+	sdk.Lister
+	sdk.Deleter
+	sdk.Sweeper
+	sdk.Summer
+	sdk.LeftoverLister
+} = (*destination)(nil)
+
 func (d *destination) Check(ctx context.Context) (*sdk.DestinationReport, error) {
 	return call(ctx, d.holder, always, func(v sdk.Destination) (*sdk.DestinationReport, error) { return v.Check(ctx) })
 }
@@ -161,6 +171,14 @@ func (d *destination) List(ctx context.Context, prefix string) ([]sdk.Object, er
 func (d *destination) Delete(ctx context.Context, path string) error {
 	_, err := able(ctx, d.holder, func(v sdk.Deleter) (struct{}, error) { return struct{}{}, v.Delete(ctx, path) })
 	return err
+}
+
+func (d *destination) Sum(ctx context.Context, path string, progress func(int64)) (*sdk.FetchReport, error) {
+	return able(ctx, d.holder, func(v sdk.Summer) (*sdk.FetchReport, error) { return v.Sum(ctx, path, progress) })
+}
+
+func (d *destination) Leftovers(ctx context.Context, prefix string) ([]sdk.Object, error) {
+	return able(ctx, d.holder, func(v sdk.LeftoverLister) ([]sdk.Object, error) { return v.Leftovers(ctx, prefix) })
 }
 
 func (d *destination) Sweep(ctx context.Context, r sdk.SweepRequest) (*sdk.SweepReport, error) {

@@ -273,6 +273,10 @@ func (s *sweeping) Sweep(_ context.Context, r sdk.SweepRequest) (*sdk.SweepRepor
 // summing reads one object, and tells how far it is.
 type summing struct{ shelf }
 
+func (s *summing) Leftovers(_ context.Context, prefix string) ([]sdk.Object, error) {
+	return []sdk.Object{{Path: prefix + "/.dprun-x", Size: 2}}, nil
+}
+
 func (s *summing) Sum(_ context.Context, path string, progress func(int64)) (*sdk.FetchReport, error) {
 	if path != "there" {
 		return nil, failure.New(failure.NotFound, failure.NoSuchFile, "read %s: it is not there", path)
@@ -302,6 +306,12 @@ func TestASumIsTheSameOnBothEnds(t *testing.T) {
 	}
 	if r, err := summer.Sum(t.Context(), "there", nil); err != nil || *r != (sdk.FetchReport{Size: 3, SHA256: "aa"}) {
 		t.Errorf("the sum is %+v, %v", r, err)
+	}
+	if left, err := d.(sdk.LeftoverLister).Leftovers(t.Context(), "a"); err != nil || len(left) != 1 || left[0].Path != "a/.dprun-x" || left[0].Size != 2 {
+		t.Errorf("the leftovers are %v, %v", left, err)
+	}
+	if _, err := d.(sdk.Lister).List(t.Context(), "a"); err == nil {
+		t.Error("it lists what it keeps, which it does not offer")
 	}
 	for path, kind := range map[string]failure.Kind{"gone": failure.NotFound, "../out": failure.Precondition} {
 		if _, err := summer.Sum(t.Context(), path, nil); failure.From(err).Kind != kind {

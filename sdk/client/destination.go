@@ -26,6 +26,7 @@ var _ interface {
 	sdk.Lister
 	sdk.Deleter
 	sdk.Summer
+	sdk.LeftoverLister
 } = (*destination)(nil)
 
 func (d *destination) Check(ctx context.Context) (*sdk.DestinationReport, error) {
@@ -86,8 +87,16 @@ func fetchReport(progress func(int64)) func(*pluginv1.FetchEvent) *sdk.FetchRepo
 }
 
 func (d *destination) List(ctx context.Context, prefix string) ([]sdk.Object, error) {
+	return d.list(ctx, &pluginv1.ListRequest{Instance: d.id, Prefix: prefix})
+}
+
+func (d *destination) Leftovers(ctx context.Context, prefix string) ([]sdk.Object, error) {
+	return d.list(ctx, &pluginv1.ListRequest{Instance: d.id, Prefix: prefix, Leftovers: true})
+}
+
+func (d *destination) list(ctx context.Context, r *pluginv1.ListRequest) ([]sdk.Object, error) {
 	var objects []sdk.Object
-	_, err := follow(ctx, d.p, failure.CallList, d.c.List, &pluginv1.ListRequest{Instance: d.id, Prefix: prefix}, func(e *pluginv1.ListEvent) *pluginv1.ListDone {
+	_, err := follow(ctx, d.p, failure.CallList, d.c.List, r, func(e *pluginv1.ListEvent) *pluginv1.ListDone {
 		for _, o := range e.Objects {
 			objects = append(objects, objectFromWire(o))
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/dprun/dprun/sdk"
@@ -31,6 +32,9 @@ func crashRules() []rule {
 		offering(schema.AbilitySweep, of("sweep/own", "A sweep removes what a killed store of that owner left.",
 			"The remains of broken stores fill the destination.",
 			"Mark temporary names with the request's Owner, and remove those of the owner that is asked for.", sweepRemovesOwn)),
+		offering(schema.AbilityLeftovers, of("leftovers/listed", "The leftovers are what a sweep would remove, and nothing else.",
+			"A check of the destination calls a backup a remnant, or does not show what fills the destination.",
+			"List the names that your Store makes for temporary objects, and no others.", leftoversAreListed)),
 		offering(schema.AbilitySweep, of("sweep/owner", "A sweep leaves alone what another owner's store has left.",
 			"The other store may be under way: its run would fail.",
 			"Mark temporary names with the request's Owner, and compare it.", sweepKeepsOthers)),
@@ -158,4 +162,29 @@ func sweepKeepsYoung(b *bed) {
 		b.Errorf("a sweep of what is older than an hour removed %d objects that are some seconds old", n)
 	}
 	b.sweep(sdk.SweepRequest{Prefix: b.dir, Owner: b.owner})
+}
+
+func leftoversAreListed(b *bed) {
+	b.store(b.source("file", []byte("stored")))
+	if !b.left() {
+		return
+	}
+	listed, err := b.remains.Leftovers(b.ctx, b.dir)
+	if err != nil {
+		b.Fatalf("list the leftovers: %v", err)
+	}
+	var names []string
+	for _, o := range listed {
+		names = append(names, o.Path)
+	}
+	if b.sweeper == nil {
+		return
+	}
+	rep, err := b.sweeper.Sweep(b.ctx, sdk.SweepRequest{Prefix: b.dir})
+	if err != nil {
+		b.Fatalf("sweep: %v", err)
+	}
+	if removed := slices.Sorted(slices.Values(rep.Removed)); !slices.Equal(removed, names) {
+		b.Errorf("the leftovers are %q, and a sweep removed %q", names, removed)
+	}
 }

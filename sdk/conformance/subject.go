@@ -64,6 +64,7 @@ type bed struct {
 	lister  sdk.Lister
 	deleter sdk.Deleter
 	summer  sdk.Summer
+	remains sdk.LeftoverLister
 	dir     string
 	owner   string
 	closed  bool // the destination
@@ -158,7 +159,7 @@ func (b *bed) open() {
 	}
 	b.Destination, b.closed = d, false
 	b.sweeper, b.reader, b.lister, b.deleter = offered[sdk.Sweeper](d), offered[sdk.Reader](d), offered[sdk.Lister](d), offered[sdk.Deleter](d)
-	b.summer = offered[sdk.Summer](d)
+	b.summer, b.remains = offered[sdk.Summer](d), offered[sdk.LeftoverLister](d)
 }
 
 // offered is what a destination can do beyond storing, or nil.

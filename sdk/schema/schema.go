@@ -232,11 +232,12 @@ type Ability string
 
 // The abilities of destinations. One that is not known means nothing.
 const (
-	AbilityDelete Ability = "delete" // remove what is stored
-	AbilityList   Ability = "list"   // tell what is stored
-	AbilityRead   Ability = "read"   // give back what is stored
-	AbilitySum    Ability = "sum"    // hash what is stored, without a copy here
-	AbilitySweep  Ability = "sweep"  // remove what broken stores left behind
+	AbilityDelete    Ability = "delete"    // remove what is stored
+	AbilityList      Ability = "list"      // tell what is stored
+	AbilityLeftovers Ability = "leftovers" // tell what a sweep could remove
+	AbilityRead      Ability = "read"      // give back what is stored
+	AbilitySum       Ability = "sum"       // hash what is stored, without a copy here
+	AbilitySweep     Ability = "sweep"     // remove what broken stores left behind
 )
 
 // The abilities of sources. One that is not known means nothing.

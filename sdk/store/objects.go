@@ -140,9 +140,21 @@ func (l *localWriter) Write(p []byte) (int, error) {
 
 // List implements [sdk.Lister]. Links are neither listed nor followed.
 func (d *Destination) List(ctx context.Context, prefix string) ([]sdk.Object, error) {
+	return d.list(ctx, prefix, func(name string) bool { return sdk.CheckPath(name) == nil }) // else temporary, or a name that no store has made
+}
+
+// Leftovers implements [sdk.LeftoverLister].
+func (d *Destination) Leftovers(ctx context.Context, prefix string) ([]sdk.Object, error) {
+	return d.list(ctx, prefix, func(name string) bool {
+		_, temp := tempOwner(path.Base(name))
+		return temp
+	})
+}
+
+func (d *Destination) list(ctx context.Context, prefix string, wanted func(name string) bool) ([]sdk.Object, error) {
 	var out []sdk.Object
 	err := d.walk(ctx, "list", prefix, func(_ *session, name string, i Info) error {
-		if sdk.CheckPath(name) == nil { // else temporary, or a name that no store has made
+		if wanted(name) {
 			out = append(out, sdk.Object{Path: name, Size: i.Size, Modified: i.Modified})
 		}
 		return nil

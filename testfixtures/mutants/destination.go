@@ -286,6 +286,14 @@ func (d *destination) List(ctx context.Context, prefix string) ([]sdk.Object, er
 	return objects, err
 }
 
+// Leftovers implements [sdk.LeftoverLister].
+func (d *destination) Leftovers(ctx context.Context, prefix string) ([]sdk.Object, error) {
+	if d.mutant == "hides_leftovers" {
+		return nil, nil
+	}
+	return d.Destination.Leftovers(ctx, prefix)
+}
+
 // Delete implements [sdk.Deleter].
 func (d *destination) Delete(ctx context.Context, p string) error {
 	p = d.name(p)

@@ -71,6 +71,7 @@ func All() []Mutant {
 		{"writes_in_place", d, "it writes under the final name", "crash/unpublished"},
 		{"answers_early", d, "it answers before it has published", "crash/published"},
 		{"sweeps_nothing", d, "a sweep of one owner finds nothing", "sweep/own"},
+		{"hides_leftovers", d, "it shows no leftovers", "leftovers/listed"},
 		{"sweeps_others", d, "a sweep takes no notice of the owner", "sweep/owner"},
 		{"sweeps_young", d, "a sweep takes no notice of the age", "sweep/age"},
 		{"leaks_goroutine", d, "an instance has a goroutine that never ends", "leaks/goroutines"},

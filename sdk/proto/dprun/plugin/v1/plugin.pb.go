@@ -2107,6 +2107,7 @@ type ListRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Instance      uint64                 `protobuf:"varint,1,opt,name=instance,proto3" json:"instance,omitempty"`
 	Prefix        string                 `protobuf:"bytes,2,opt,name=prefix,proto3" json:"prefix,omitempty"`
+	Leftovers     bool                   `protobuf:"varint,3,opt,name=leftovers,proto3" json:"leftovers,omitempty"` // the temporary objects, and no others
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2153,6 +2154,13 @@ func (x *ListRequest) GetPrefix() string {
 		return x.Prefix
 	}
 	return ""
+}
+
+func (x *ListRequest) GetLeftovers() bool {
+	if x != nil {
+		return x.Leftovers
+	}
+	return false
 }
 
 type ListEvent struct {
@@ -4844,10 +4852,11 @@ const file_dprun_plugin_v1_plugin_proto_rawDesc = "" +
 	"\x04done\x18\x02 \x01(\v2\x1c.dprun.plugin.v1.FetchReportR\x04done\"9\n" +
 	"\vFetchReport\x12\x12\n" +
 	"\x04size\x18\x01 \x01(\x03R\x04size\x12\x16\n" +
-	"\x06sha256\x18\x02 \x01(\tR\x06sha256\"A\n" +
+	"\x06sha256\x18\x02 \x01(\tR\x06sha256\"_\n" +
 	"\vListRequest\x12\x1a\n" +
 	"\binstance\x18\x01 \x01(\x04R\binstance\x12\x16\n" +
-	"\x06prefix\x18\x02 \x01(\tR\x06prefix\"m\n" +
+	"\x06prefix\x18\x02 \x01(\tR\x06prefix\x12\x1c\n" +
+	"\tleftovers\x18\x03 \x01(\bR\tleftovers\"m\n" +
 	"\tListEvent\x121\n" +
 	"\aobjects\x18\x01 \x03(\v2\x17.dprun.plugin.v1.ObjectR\aobjects\x12-\n" +
 	"\x04done\x18\x02 \x01(\v2\x19.dprun.plugin.v1.ListDoneR\x04done\"\n" +

@@ -345,7 +345,7 @@ const (
 //
 // Destination. Every type of destination offers Check and Store; which of the
 // other calls it offers says `abilities` in the schema: read (Fetch), list,
-// delete, sweep, sum.
+// delete, sweep, sum, leftovers (List with `leftovers`).
 type DestinationClient interface {
 	Check(ctx context.Context, in *DestinationCheckRequest, opts ...grpc.CallOption) (*DestinationCheckReply, error)
 	Store(ctx context.Context, in *StoreRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StoreEvent], error)
@@ -477,7 +477,7 @@ type Destination_SumClient = grpc.ServerStreamingClient[FetchEvent]
 //
 // Destination. Every type of destination offers Check and Store; which of the
 // other calls it offers says `abilities` in the schema: read (Fetch), list,
-// delete, sweep, sum.
+// delete, sweep, sum, leftovers (List with `leftovers`).
 type DestinationServer interface {
 	Check(context.Context, *DestinationCheckRequest) (*DestinationCheckReply, error)
 	Store(*StoreRequest, grpc.ServerStreamingServer[StoreEvent]) error
