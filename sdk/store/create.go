@@ -65,7 +65,7 @@ func (u *upload) created(ctx context.Context, i Info) error {
 	if i.Size != u.r.Size {
 		return u.failf(failure.Corrupt, failure.Mismatch, "%d bytes were sent, the destination has %d", u.r.Size, i.Size).WithRemedy("look at its disk and log")
 	}
-	if u.r.Verify != sdk.VerifyReadBack {
+	if u.r.Verify != sdk.VerifyReadBack && !i.Unconfirmed {
 		return nil
 	}
 	return u.readBack(ctx, u.r.Path)

@@ -21,6 +21,8 @@ type objects struct {
 	probed   int
 	warnings []string
 	closed   bool
+
+	unconfirmed bool
 }
 
 func newObjects() *objects { return &objects{memory: newMemory()} }
@@ -38,7 +40,7 @@ func (o *objects) Create(ctx context.Context, _, final string, c store.Content) 
 			return err
 		}
 		o.files[final] = content
-		i = store.Info{Size: int64(len(content)), Regular: true}
+		i = store.Info{Size: int64(len(content)), Regular: true, Unconfirmed: o.unconfirmed}
 		return nil
 	})
 	return i, err
@@ -193,6 +195,9 @@ func TestAnObjectThatIsWrongIsTakenBack(t *testing.T) {
 		return nil
 	}
 	_, err := d.Store(t.Context(), request(t, "x", []byte("content"), sdk.VerifyReadBack), nil)
+	wantFailure(t, err, failure.Corrupt, failure.Mismatch)
+	o.unconfirmed = true
+	_, err = d.Store(t.Context(), request(t, "x", []byte("content"), sdk.VerifySent), nil)
 	wantFailure(t, err, failure.Corrupt, failure.Mismatch)
 	o.before = func(op, _ string) error {
 		if op == "remove" {

@@ -101,6 +101,9 @@ type Info struct {
 	Mode fs.FileMode
 	// Durable says whether the content survives a power failure.
 	Durable Durability
+	// Unconfirmed says of a new object that the destination did not compare a
+	// checksum with it: it is read back, whatever the request says.
+	Unconfirmed bool
 }
 
 // Durability says whether something survives a power failure.

@@ -119,7 +119,7 @@ func (b *bucket) Get(ctx context.Context, name string, expect int64, w io.Writer
 // Remove removes an object. Where the bucket keeps versions this one stays as
 // an older version, which is the bucket's to remove.
 func (b *bucket) Remove(ctx context.Context, name string) error {
-	if strings.HasPrefix(path.Base(name), sdk.TempPrefix) {
+	if temporary(name) {
 		if err := b.abandon(ctx, name); err != nil {
 			return err
 		}
@@ -130,6 +130,17 @@ func (b *bucket) Remove(ctx context.Context, name string) error {
 			WithRemedy("wait until then")
 	}
 	return explain(b.core.RemoveObject(ctx, b.config.Bucket, b.key(name), minio.RemoveObjectOptions{}))
+}
+
+func temporary(name string) bool { return strings.HasPrefix(path.Base(name), sdk.TempPrefix) }
+
+// retention is how an object is to be locked; nil: not at all, as those that are
+// there to find something out.
+func (b *bucket) retention(name string) *retention {
+	if temporary(name) {
+		return nil
+	}
+	return b.config.Retention
 }
 
 // lock says how an object is locked, and until when.
@@ -143,7 +154,7 @@ func lock(o minio.ObjectInfo) (mode string, until time.Time) {
 
 // Create implements [store.Objects] with one PUT, or in parts.
 func (b *bucket) Create(ctx context.Context, temporary, final string, c store.Content) (store.Info, error) {
-	send := b.put
+	send, begin := b.put, time.Now().Add(-time.Second) // locks end at whole seconds
 	if c.Size > b.config.Above {
 		send = b.multipart
 	}
@@ -151,14 +162,14 @@ func (b *bucket) Create(ctx context.Context, temporary, final string, c store.Co
 		return store.Info{}, err
 	}
 	o, err := b.head(ctx, final)
-	if err == nil && b.config.Retention != nil {
-		if mode, until := lock(o); mode != b.config.Retention.Mode || time.Until(until) < b.config.Retention.Period-time.Hour {
+	if r := b.retention(final); err == nil && r != nil {
+		if mode, until := lock(o); mode != r.Mode || until.Before(begin.Add(r.Period)) {
 			err = failure.New(failure.Precondition, failure.Unsupported, "the server stored it without the lock that `retention` asks for").
 				WithRemedy("use a bucket with object lock, raise `multipart_above` where only files in parts are stored so, or leave `retention` out")
 			err = errors.Join(err, b.Remove(ctx, final))
 		}
 	}
-	return store.Info{Size: o.Size, Regular: true, Durable: store.No}, err // nobody can be asked for the disk
+	return store.Info{Size: o.Size, Regular: true, Durable: store.No, Unconfirmed: !b.confirms.Load()}, err // nobody can be asked for the disk
 }
 
 // Probe implements [store.Objects].

@@ -34,7 +34,7 @@ var (
 )
 
 var answers = map[string]answer{
-	"InvalidAccessKeyId": keys, "SignatureDoesNotMatch": keys, "InvalidToken": keys, "ExpiredToken": keys, "XMinioInvalidIAMCredentials": keys,
+	"InvalidAccessKeyId": keys, "SignatureDoesNotMatch": keys, "InvalidToken": keys, "ExpiredToken": keys, "XAdminUserNotFound": keys, // the last one is versitygw's, with HTTP 404
 	"BadDigest": wrongData, "InvalidDigest": wrongData, "XAmzContentSHA256Mismatch": wrongData, "XAmzContentChecksumMismatch": wrongData, "IncompleteBody": busy,
 	"InsufficientStorage": full, "XMinioStorageFull": full, "QuotaExceeded": full, "XMinioAdminBucketQuotaExceeded": full,
 	"KeyTooLongError": name, "KeyTooLong": name, "InvalidURI": name, "XMinioInvalidObjectName": name, "InvalidObjectName": name,
@@ -48,6 +48,7 @@ var answers = map[string]answer{
 	"RequestTimeout":             busy,
 	"OperationAborted":           busy,
 	"ConditionalRequestConflict": busy,
+	"NoSuchUpload":               {failure.Unavailable, "", "see whether a sweep or a rule of the bucket ended the upload"},
 }
 
 // explain gives an error of the client its class. What the os package has an

@@ -134,6 +134,17 @@ func TestPartsAreRefusedWhereTheyReplace(t *testing.T) {
 	}
 }
 
+// TestADirectoryIsNotStoredOver: one server lists nothing of it then.
+func TestADirectoryIsNotStoredOver(t *testing.T) {
+	t.Parallel()
+	d := open(t, small(fake(t, nil)))
+	if _, err := d.Store(t.Context(), request(t, "set/file", "content"), nil); err != nil {
+		t.Fatal(err)
+	}
+	_, err := d.Store(t.Context(), request(t, "set", "content"), nil)
+	wantFailure(t, err, failure.Exists, failure.Occupied)
+}
+
 // TestAServerThatDoesNotCompareIsReadBack: it takes data that a checksum does
 // not fit, and spoils some of it.
 func TestAServerThatDoesNotCompareIsReadBack(t *testing.T) {

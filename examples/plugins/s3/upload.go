@@ -10,7 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"io/fs"
+	"net/http"
 	"path"
 	"time"
 
@@ -35,8 +35,8 @@ func condition() minio.PutObjectOptions {
 }
 
 // locked adds what retention asks for.
-func (b *bucket) locked(o minio.PutObjectOptions) minio.PutObjectOptions {
-	if r := b.config.Retention; r != nil {
+func (b *bucket) locked(name string, o minio.PutObjectOptions) minio.PutObjectOptions {
+	if r := b.retention(name); r != nil {
 		o.Mode, o.RetainUntilDate = minio.RetentionMode(r.Mode), time.Now().Add(r.Period)
 	}
 	return o
@@ -60,28 +60,10 @@ func (b *bucket) put(ctx context.Context, _, final string, c store.Content) erro
 	if err != nil {
 		return err
 	}
-	o := b.locked(condition())
+	o := b.locked(final, condition())
 	o.UserMetadata = map[string]string{"X-Amz-Checksum-Sha256": base64.StdEncoding.EncodeToString(raw)} // the client sends it as the header that it is
-	if _, err := b.core.PutObject(ctx, b.config.Bucket, b.key(final), io.NewSectionReader(c, 0, c.Size), c.Size, sum, c.SHA256, o); err != nil {
-		return explain(err)
-	}
-	if b.confirms.Load() || c.Size == 0 {
-		return nil
-	}
-	return b.readBack(ctx, final, c)
-}
-
-// readBack compares what a server has that does not look itself.
-func (b *bucket) readBack(ctx context.Context, final string, c store.Content) error {
-	h := sha256.New()
-	_, err := b.Get(ctx, final, c.Size, h)
-	if err == nil && hex.EncodeToString(h.Sum(nil)) != c.SHA256 {
-		err = failure.New(failure.Corrupt, failure.Mismatch, "what was read back is not what was sent").WithRemedy("look at the server's disk and memory before trusting it with anything")
-	}
-	if err != nil {
-		err = errors.Join(err, b.Remove(ctx, final))
-	}
-	return err
+	_, err = b.core.PutObject(ctx, b.config.Bucket, b.key(final), io.NewSectionReader(c, 0, c.Size), c.Size, sum, c.SHA256, o)
+	return explain(err)
 }
 
 // note is the content of the object that stands under the temporary name while
@@ -101,7 +83,7 @@ func (b *bucket) multipart(ctx context.Context, temporary, final string, c store
 	}
 	n := note{Key: b.key(final)}
 	var err error
-	if n.Upload, err = b.core.NewMultipartUpload(ctx, b.config.Bucket, n.Key, b.locked(minio.PutObjectOptions{})); err != nil {
+	if n.Upload, err = b.core.NewMultipartUpload(ctx, b.config.Bucket, n.Key, b.locked(final, minio.PutObjectOptions{})); err != nil {
 		return explain(err)
 	}
 	text, err := json.Marshal(n)
@@ -156,11 +138,11 @@ func (b *bucket) abandon(ctx context.Context, temporary string) error {
 }
 
 func (b *bucket) abort(ctx context.Context, n note) error {
-	err := explain(b.core.AbortMultipartUpload(ctx, b.config.Bucket, n.Key, n.Upload))
-	if errors.Is(err, fs.ErrNotExist) { // completed, or aborted before
+	err := b.core.AbortMultipartUpload(ctx, b.config.Bucket, n.Key, n.Upload)
+	if minio.ToErrorResponse(err).StatusCode == http.StatusNotFound { // completed, or aborted before
 		return nil
 	}
-	return err
+	return explain(err)
 }
 
 // probeParts tries to make an upload in parts replace what stands there; the
