@@ -46,7 +46,7 @@ func pages() []page {
 		{"plugins.md", "", func(b *bytes.Buffer) { pluginsPage(b, schemas()...) }},
 		{"exit-codes.md", "exit-codes", func(b *bytes.Buffer) { exitCodes(b, runner.Exits()) }},
 		{"packages.md", "", func(b *bytes.Buffer) { packagesPage(b, layering.Rows()) }},
-		{"servers.md", "", func(b *bytes.Buffer) { serversPage(b, seen()) }},
+		{"servers.md", "", func(b *bytes.Buffer) { serversPage(b, seen(results.Read), seen(results.ReadS3)) }},
 		{"machine.md", "", func(b *bytes.Buffer) { machinePage(b, lifecycle.Regions()) }},
 		{"conformance.md", "", func(b *bytes.Buffer) { conformancePage(b, conformance.Rules()) }},
 		{"access-profile.md", "", accessPage},
@@ -70,8 +70,8 @@ func schemas() []schema.Plugin {
 }
 
 // seen is what the tests saw of real servers.
-func seen() []results.Result {
-	all, err := results.Read()
+func seen[R any](read func() ([]R, error)) []R {
+	all, err := read()
 	if err != nil {
 		panic(err) // it is committed
 	}

@@ -32,8 +32,44 @@ among them, stay away for 30 seconds. The run succeeds, every copy is whole, and
 come from npm: ` + "`make test-servers`" + ` tests them, the others are tested with every change.
 `
 
+const s3Intro = `
+## S3 servers
+
+[` + "`examples/plugins/s3`" + `](../examples/plugins/s3/README.md) against servers that ` + "`make test-servers`" + ` compiles. It is for none of them in
+particular: what it relies on, it tries out before it stores. Amazon's own service was not reachable from these tests.
+
+`
+
+const s3Meaning = `
+- Nothing but a condition that holds keeps two stores from replacing each other. All servers here keep to it, in both places.
+- A ` + "`DELETE`" + ` that is answered with "ok, hidden" took nothing away: a marker stands before the object, which is locked. The plugin looks at the
+  lock first, and says until when.
+- "And is not listed": the object is there for who knows its name. The plugin refuses to store below an object, or over a directory.
+`
+
+// s3Servers renders what was seen of S3 servers: a column for each.
+func s3Servers(b *bytes.Buffer, all []results.S3) {
+	b.WriteString(s3Intro)
+	line := func(first string, cellOf func(results.S3) string) {
+		fmt.Fprintf(b, "| %s |", cell(first))
+		for _, r := range all {
+			fmt.Fprintf(b, " %s |", cell(cellOf(r)))
+		}
+		b.WriteString("\n")
+	}
+	line("", func(r results.S3) string { return r.Server })
+	b.WriteString("|---|" + strings.Repeat("---|", len(all)) + "\n")
+	line("Version", func(r results.S3) string { return r.Version })
+	line("[Rules](conformance.md) that the plugin keeps", func(r results.S3) string { return fmt.Sprintf("%d of %d", r.Kept, r.Of) })
+	for i, q := range all[0].Seen {
+		line(q.Question, func(r results.S3) string { return r.Seen[i].Answer })
+	}
+	line("Seen on", func(r results.S3) string { return r.Date })
+	b.WriteString(s3Meaning)
+}
+
 // serversPage renders what was seen of each server.
-func serversPage(b *bytes.Buffer, all []results.Result) {
+func serversPage(b *bytes.Buffer, all []results.Result, s3 []results.S3) {
 	generated(b, "Servers")
 	b.WriteString(serversIntro)
 	b.WriteString("| Server | Version | Run | Stored | Durable | Mode kept | Room | Set | Seen on |\n|---|---|---|---|---|---|---|---|---|\n")
@@ -62,6 +98,7 @@ writes another client, or wonders about a server's log.
 				s.OpenExisting, s.RenameOver, s.LstatMissing, s.Keepalive, used(s.Extensions))
 		}
 	}
+	s3Servers(b, s3)
 }
 
 // toSet writes arguments as a plan does.

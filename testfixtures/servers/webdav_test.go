@@ -170,12 +170,23 @@ func TestBuiltPluginInAnotherLanguageConforms(t *testing.T) {
 	}
 }
 
-// TestBuiltPluginInAnotherLanguageServesARun installs the plugin as an operator
-// does, and backs a gateway up through it.
+// TestBuiltPluginInAnotherLanguageServesARun backs a gateway up through it.
 func TestBuiltPluginInAnotherLanguageServesARun(t *testing.T) {
 	t.Parallel()
-	packed := filepath.Dir(webdavPlugin(t))
 	s := apacheDAV(t)
+	servesARun(t, "webdav", filepath.Dir(webdavPlugin(t)), davPassword, s.dir, fmt.Sprintf(`
+    url      = %q
+    username = %q
+    password = secret_file("secret")
+    ca_file  = %q
+`, s.url, davUser, s.ca))
+}
+
+// servesARun installs a packed plugin as an operator does, and backs a gateway
+// up through it. The destination's config block reads secret from a file of
+// that name; what it stores stands below served.
+func servesARun(t *testing.T, plugin, packed, secret, served, config string) {
+	t.Helper()
 	fleet := need.Value(dpsim.Start(t.Context(), dpsim.Scenario{Devices: []dpsim.Device{{Name: "gw", AppDomains: 2, ExportSize: "100KB"}}}))(t)
 	t.Cleanup(fleet.Close)
 	gw := fleet.Ready().Devices[0]
@@ -192,63 +203,58 @@ func TestBuiltPluginInAnotherLanguageServesARun(t *testing.T) {
 	}
 	dprun, plan := filepath.Join(dir, "dprun"), filepath.Join(dir, "plan.hcl")
 	run("go", "build", "-o", dprun, "github.com/dprun/dprun/cmd/dprun")
-	mirrored := filepath.Join(dir, "mirror", "plugins.example.com", "backup", "webdav", "0.1.0", runtime.GOOS+"_"+runtime.GOARCH)
+	mirrored := filepath.Join(dir, "mirror", "plugins.example.com", "backup", plugin, "0.1.0", runtime.GOOS+"_"+runtime.GOARCH)
 	need.Done(t, os.CopyFS(mirrored, os.DirFS(packed)))
 	for file, text := range map[string]string{
-		"gw.pw": gw.Password, "dav.pw": davPassword,
+		"gw.pw": gw.Password, "secret": secret,
 		"plan.hcl": fmt.Sprintf(`
 dprun {
   required_plugins {
-    webdav = { source = "plugins.example.com/backup/webdav", version = "~> 0.1" }
+    %[1]s = { source = "plugins.example.com/backup/%[1]s", version = "~> 0.1" }
   }
 }
 
 device "datapower" "gw" {
   config {
-    host     = %q
-    port     = %d
-    username = %q
+    host     = %[2]q
+    port     = %[3]d
+    username = %[4]q
     password = secret_file("gw.pw")
-    tls { ca_file = %q }
+    tls { ca_file = %[5]q }
   }
 }
 
-destination "webdav" "vault" {
+destination %[1]q "vault" {
   min_free = 0
-  config {
-    url      = %q
-    username = %q
-    password = secret_file("dav.pw")
-    ca_file  = %q
-  }
+  config {%[6]s  }
 }
 
 plan "nightly" {
-  destinations = [destination.webdav.vault]
+  destinations = [destination.%[1]s.vault]
   activity "export_domain" "domains" {
     devices = ["*"]
     domains = ["*"]
   }
 }
-`, gw.Host, gw.Port, gw.Username, gw.CAFile, s.url, davUser, s.ca),
+`, plugin, gw.Host, gw.Port, gw.Username, gw.CAFile, config),
 	} {
 		need.Done(t, os.WriteFile(filepath.Join(dir, file), []byte(text), 0o600))
 	}
 	run(dprun, "init", "--plugin-dir", filepath.Join(dir, "mirror"), plan)
-	if out := run(dprun, "plugin", "list"); !strings.Contains(out, "webdav") {
+	if out := run(dprun, "plugin", "list"); !strings.Contains(out, plugin) {
 		t.Errorf("dprun plugin list does not have it:\n%s", out)
 	}
 	out := run(dprun, "apply", plan)
-	served := map[string]bool{} // SHA-256
+	exported := map[string]bool{} // SHA-256
 	for _, d := range fleet.State().Devices {
 		for _, e := range d.Exports {
-			served[e.SHA256] = true
+			exported[e.SHA256] = true
 		}
 	}
 	exports, manifests := 0, 0
-	for name, sum := range hashes(t, s.dir) {
+	for name, sum := range hashes(t, served) {
 		switch {
-		case strings.HasSuffix(name, ".zip") && served[sum]:
+		case strings.HasSuffix(name, ".zip") && exported[sum]:
 			exports++
 		case strings.HasSuffix(name, ".dprun.json"):
 			manifests++
@@ -259,8 +265,8 @@ plan "nightly" {
 	if exports != 3 || manifests != 3 {
 		t.Errorf("%d exports and %d manifests, want 3 of each:\n%s", exports, manifests, out)
 	}
-	if strings.Contains(out, davPassword) {
-		t.Error("the output holds the password")
+	if strings.Contains(out, secret) {
+		t.Error("the output holds the secret")
 	}
 }
 

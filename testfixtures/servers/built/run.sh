@@ -16,7 +16,7 @@ export CGO_ENABLED=0
 echo "Building rclone, go-nfs and ssh2 in $dir"
 (cd "$here/rclone" && go build -o "$dir/rclone" .)
 (cd "$here/gonfs" && go build -o "$dir/gonfs" .)
-for server in versitygw; do # each is a tool of a module of its own
+for server in versitygw minio seaweedfs; do # each is a tool of a module of its own
   echo "Building $server"
   (cd "$here/$server" && go build -o "$dir/$server" "$(go list tool)")
 done
