@@ -49,15 +49,20 @@ func (r *Runner) FetchBackup(ctx context.Context, q FetchBackupRequest) (*report
 	if err != nil {
 		return nil, res, err
 	}
+	out, err := s.fetch(ctx, q, copies)
+	return out, res, err
+}
+
+// fetch fetches a set from one of its copies.
+func (s *shelves) fetch(ctx context.Context, q FetchBackupRequest, copies []backups.Copy) (*report.FetchedBackup, error) {
 	set := copies[0].Set
-	release, err := r.lockSet(set, lock.Shared)
+	release, err := s.lockSet(set, lock.Shared)
 	if err != nil {
-		return nil, res, errorf(1, "fetch set %s: it is being deleted: %w", set, err)
+		return nil, errorf(1, "fetch set %s: it is being deleted: %w", set, err)
 	}
 	defer release()
 	f := fetching{shelves: s, request: q, set: set}
-	out, err := f.all(ctx, copies)
-	return out, res, err
+	return f.all(ctx, copies)
 }
 
 // wanted are the copies of the set that is asked for, those first that are whole as far as is known.

@@ -2,41 +2,102 @@ package main
 
 import (
 	"context"
+	"errors"
 
 	"github.com/spf13/cobra"
 
 	"github.com/dprun/dprun/cmd/dprun/view"
 	"github.com/dprun/dprun/runner"
+	"github.com/dprun/dprun/runner/report"
 )
 
 func (a *app) diffCommand() *cobra.Command {
-	var exitCode bool
+	var src source
+	var exitCode, drift bool
+	var sets string
 	c := &cobra.Command{
 		Use:   "diff A B",
 		Short: "Show how two exports of a gateway differ",
 		Long: "Shows what export B has otherwise than export A: objects with their properties, and files; of backups of several domains, domain by\n" +
 			"domain. The order of objects, times, comments and who made the export do not count. What is secret is \"not shown\". A and B are\n" +
-			"archives, or manifests (*.dprun.json) that list one. Both are verified first, and no device is contacted.\n\n" +
-			"Exit codes: 0; 3 with --exit-code when they differ; 1 when they cannot be compared.",
-		Args: arguments(2, 2),
-		RunE: a.runE(func(ctx context.Context, v view.View, args []string) error {
-			d, err := runner.Diff(ctx, args[0], args[1])
-			if err != nil {
-				return err
+			"archives, or manifests (*.dprun.json) that list one; with --sets also IDs of backups, which are fetched from the plan's destinations.\n" +
+			"Both are verified first, and no device is contacted.\n\n" +
+			"`dprun diff --drift PLAN` exports what every domain of a plan runs now, and shows what is otherwise than in its last good backup.\n" +
+			"Nothing is quiesced or stored, no script is run, and the exports are not kept.\n\n" +
+			"Exit codes: 0; 3 with --exit-code when something differs; 1 when nothing could be compared; 3 with --drift when some could not.",
+		Args: func(c *cobra.Command, args []string) error {
+			switch given := c.Flags().Changed; {
+			case drift && sets != "":
+				return errors.New("give --drift or --sets, not both")
+			case given("only") && !drift:
+				return errors.New("--only goes with --drift")
+			case (given("plan") || given("var") || given("var-file")) && !drift && sets == "":
+				return errors.New("--plan, --var and --var-file go with --drift and --sets")
+			case drift:
+				return planArg(c, args)
 			}
-			v.Diff(d)
-			if exitCode && !d.Same {
-				return status(runner.ExitPartly)
-			}
-			return nil
-		}),
+			return arguments(2, 2)(c, args)
+		},
 	}
-	c.ValidArgsFunction = func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-		if len(args) > 1 {
+	differs := false
+	ended := func(code int, err error) error {
+		if err == nil && code == 0 && exitCode && differs {
+			code = runner.ExitPartly
+		}
+		if err == nil && code != 0 {
+			err = status(code)
+		}
+		return misused(err)
+	}
+	shown := func(v view.View, d report.Diff) {
+		v.Diff(d)
+		differs = !d.Same
+	}
+	compare := a.runE(func(ctx context.Context, v view.View, args []string) error {
+		d, err := runner.Diff(ctx, args[0], args[1])
+		if err == nil {
+			shown(v, d)
+		}
+		return ended(0, err)
+	})
+	c.RunE = func(c *cobra.Command, args []string) error {
+		switch {
+		case drift:
+			return a.looking(&src, func(ctx context.Context, v view.View, r *runner.Runner, from runner.Source) error {
+				res, err := r.Drift(ctx, runner.DriftRequest{Source: from, Plan: src.plan, Only: src.narrowed(), Failed: v.BackupFault, Found: func(d report.Drift) {
+					v.Drift(d)
+					differs = differs || d.State == report.DriftDiffers
+				}})
+				return ended(res.ExitCode, foreseen(ctx, v, res, err))
+			})(c, args)
+		case sets != "":
+			return a.looking(&src, func(ctx context.Context, v view.View, r *runner.Runner, from runner.Source) error {
+				d, res, err := r.DiffSets(ctx, runner.DiffSetsRequest{Source: from, Plan: src.plan, A: args[0], B: args[1], Failed: v.BackupFault})
+				if d != nil {
+					shown(v, *d)
+				}
+				return ended(res.ExitCode, foreseen(ctx, v, res, err))
+			})(c, []string{sets})
+		}
+		return compare(c, args)
+	}
+	src.variables(c.Flags())
+	src.selection(c.Flags())
+	c.Flags().BoolVar(&exitCode, "exit-code", false, "end with 3 if something differs")
+	c.Flags().BoolVar(&drift, "drift", false, "compare what the gateways of a plan run now with their last good backups")
+	c.Flags().StringVar(&sets, "sets", "", "the plan at whose destinations A and B are")
+	a.planFlags(c, &src)
+	plans := c.ValidArgsFunction
+	c.ValidArgsFunction = func(c *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+		switch {
+		case drift:
+			return plans(c, args, typed)
+		case len(args) > 1:
 			return nil, cobra.ShellCompDirectiveNoFileComp
+		case sets != "":
+			return a.setNames()(c, nil, typed)
 		}
 		return []string{"zip", "dprun.json"}, cobra.ShellCompDirectiveFilterFileExt
 	}
-	c.Flags().BoolVar(&exitCode, "exit-code", false, "end with 3 if they differ")
 	return c
 }

@@ -58,6 +58,7 @@ func TestScripts(t *testing.T) {
 			"mend":    mend,
 			"exits":   exits,
 			"archive": makeArchive,
+			"unsaved": unsaved,
 			"damage":  damage,
 			"types":   types,
 			"pack":    pack,
@@ -155,6 +156,12 @@ func breaking(ts *testscript.TestScript, _ bool, args []string) {
 		kind, domain, _ := strings.Cut(a, "=")
 		ts.Check(ts.Value(fleetKey{}).(*running).fleet.AddFault(dpsim.Fault{Kind: kind, Domain: domain}))
 	}
+}
+
+// unsaved changes the running configuration of a domain of gw-1: unsaved DOMAIN
+func unsaved(ts *testscript.TestScript, _ bool, args []string) {
+	yes := true
+	ts.Check(ts.Value(fleetKey{}).(*running).fleet.Edit(dpsim.Edit{Device: "gw-1", Domain: args[0], SaveNeeded: &yes}))
 }
 
 // mend takes all faults away.

@@ -26,3 +26,28 @@ type DiffSide struct {
 	Device  archive.Device `json:"device"`
 	Made    string         `json:"made,omitempty"`
 }
+
+// DriftState is how a device or domain stands to its last good backup.
+type DriftState string
+
+// The states.
+const (
+	DriftSame    DriftState = "same"
+	DriftDiffers DriftState = "differs"
+	DriftSkipped DriftState = "skipped" // it cannot be compared by its nature
+	DriftUnknown DriftState = "unknown" // it could not be compared
+)
+
+// Drift is how what a device or domain runs differs from its last good backup.
+type Drift struct {
+	Activity    string               `json:"activity"`
+	Device      string               `json:"device"`
+	Domain      string               `json:"domain,omitempty"`
+	State       DriftState           `json:"state"`
+	Why         string               `json:"why,omitempty"` // of skipped and unknown
+	Set         string               `json:"set,omitempty"`
+	Captured    string               `json:"captured,omitempty"` // the set, RFC 3339, UTC
+	Differences []archive.Difference `json:"differences,omitempty"`
+	Omitted     int                  `json:"omitted,omitempty"`
+	Withheld    int                  `json:"withheld,omitempty"`
+}

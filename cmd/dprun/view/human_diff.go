@@ -17,17 +17,8 @@ func (h *Human) Diff(d report.Diff) {
 		}{{"---", d.A}, {"+++", d.B}} {
 			fmt.Fprintf(b, "%s %s: %s\n", s.sign, Clean(s.side.File), origin(s.side.Device, s.side.Made))
 		}
-		domain := ""
-		for _, x := range d.Differences {
-			if x.Domain != domain {
-				domain = x.Domain
-				fmt.Fprintf(b, "domain %s\n", Clean(domain))
-			}
-			writeDifference(b, p, x)
-		}
-		if d.Withheld > 0 {
-			fmt.Fprintf(b, "Of %s only the names are exported, and are in both: whether the content changed cannot be known.\n", plural(d.Withheld, "file", "files"))
-		}
+		writeDifferences(b, p, d.Differences, "")
+		writeWithheld(b, "", d.Withheld)
 		if d.Same {
 			b.WriteString("They do not differ.\n")
 			return
@@ -38,6 +29,46 @@ func (h *Human) Diff(d report.Diff) {
 		}
 		b.WriteString(".\n")
 	})
+}
+
+// Drift implements [View].
+func (h *Human) Drift(d report.Drift) {
+	h.print(func(b *strings.Builder, p painter) {
+		what := Clean(strings.TrimSuffix(d.Device+"/"+d.Domain, "/"))
+		since := "set " + Clean(d.Set) + " of " + Clean(d.Captured)
+		switch d.State {
+		case report.DriftSame:
+			fmt.Fprintf(b, "%s: as in %s\n", what, since)
+		case report.DriftDiffers:
+			fmt.Fprintf(b, "%s: %s %s\n", what, p.paint(yellow, "differs from"), since)
+		case report.DriftSkipped:
+			fmt.Fprintf(b, "%s: %s\n", what, Clean(d.Why))
+		default:
+			fmt.Fprintf(b, "%s: %s: %s\n", what, p.paint(red, "not compared"), Clean(d.Why))
+		}
+		writeDifferences(b, p, d.Differences, d.Domain)
+		writeWithheld(b, "  ", d.Withheld)
+		if d.Omitted > 0 {
+			fmt.Fprintf(b, "  … and %d more\n", d.Omitted)
+		}
+	})
+}
+
+func writeWithheld(b *strings.Builder, indent string, n int) {
+	if n > 0 {
+		fmt.Fprintf(b, "%sOf %s only the names are exported, and are in both: whether the content changed cannot be known.\n", indent, plural(n, "file", "files"))
+	}
+}
+
+// writeDifferences gives a heading to each domain but the given one.
+func writeDifferences(b *strings.Builder, p painter, all []archive.Difference, domain string) {
+	for _, x := range all {
+		if x.Domain != domain {
+			domain = x.Domain
+			fmt.Fprintf(b, "domain %s\n", Clean(domain))
+		}
+		writeDifference(b, p, x)
+	}
 }
 
 // signs are what begins a line about a change, and its colour.

@@ -246,6 +246,9 @@ func (j *JSON) Diff(d report.Diff) {
 	line(j, "diff", d)
 }
 
+// Drift implements [View].
+func (j *JSON) Drift(d report.Drift) { line(j, "drift", d) }
+
 // Codes implements [View].
 func (j *JSON) Codes(all []report.Explanation) {
 	for _, e := range all {

@@ -70,6 +70,7 @@ func TestEveryResultIsValidJSONWithAType(t *testing.T) {
 	j.Swept(report.Swept{Destination: "d", Removed: []string{}})
 	j.Archive(report.Archive{Report: &archive.Report{}})
 	j.Diff(report.Diff{A: report.DiffSide{Domains: []string{}}, B: report.DiffSide{Domains: []string{}}, Differences: []archive.Difference{{}}})
+	j.Drift(report.Drift{})
 	j.Codes([]report.Explanation{{}})
 	j.Plugins([]report.Plugin{{}})
 	j.Plugin(schema.Plugin{})
@@ -88,7 +89,7 @@ func TestEveryResultIsValidJSONWithAType(t *testing.T) {
 		}
 		types = append(types, o.Type)
 	}
-	want := []string{"version", "validation", "format", "preview", "graph", "acknowledged", "run", "run", "task_detail", "log", "backup", "backup_detail", "imported", "backup_fault", "checked_destination", "fetched_backup", "coverage_subject", "coverage", "pruned_backups", "pruned", "swept", "archive", "difference", "diff", "code", "plugin", "plugin_schema", "new_plugin", "plugin_rule", "plugin_test"}
+	want := []string{"version", "validation", "format", "preview", "graph", "acknowledged", "run", "run", "task_detail", "log", "backup", "backup_detail", "imported", "backup_fault", "checked_destination", "fetched_backup", "coverage_subject", "coverage", "pruned_backups", "pruned", "swept", "archive", "difference", "diff", "drift", "code", "plugin", "plugin_schema", "new_plugin", "plugin_rule", "plugin_test"}
 	if d := cmp.Diff(want, types); d != "" {
 		t.Errorf("types (-want +got):\n%s", d)
 	}

@@ -76,6 +76,8 @@ type View interface {
 	Archive(report.Archive)
 	// Diff is how two archives differ.
 	Diff(report.Diff)
+	// Drift is how what a device or domain runs differs from its last good backup.
+	Drift(report.Drift)
 	// Codes lists the catalogues of codes.
 	Codes([]report.Explanation)
 	// Explanation explains one code.

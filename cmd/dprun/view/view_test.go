@@ -442,6 +442,7 @@ func TestTextFromOutsideCannotSteerTheTerminal(t *testing.T) {
 	side := report.DiffSide{File: evil, Domains: []string{evil}, Device: archive.Device{Name: evil}, Made: evil}
 	h.Diff(report.Diff{A: side, B: side, Differences: []archive.Difference{{Domain: evil, What: archive.WhatObject, Change: archive.Changed, Class: evil, Name: evil,
 		Properties: []archive.Property{{Path: evil, Change: archive.Changed, Old: evil, New: evil}}}, {What: archive.WhatFile, Change: archive.Added, Name: evil, Text: evil}}})
+	h.Drift(report.Drift{Device: evil, Domain: evil, State: report.DriftUnknown, Why: evil})
 	h.Plugins([]report.Plugin{{Name: evil, Version: evil, Sources: []string{evil}}})
 	h.Plugin(schema.Plugin{Name: evil, Version: evil, Doc: evil, Env: []string{evil}, Hooks: []schema.HookType{{Name: evil, Doc: evil,
 		Config: schema.Block{Attributes: []schema.Attribute{{Name: evil, Doc: evil, Default: evil, OneOf: []string{evil}, Deprecated: evil}}}}}})

@@ -1,0 +1,78 @@
+package runner
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/dprun/dprun/runner/backups"
+	"github.com/dprun/dprun/runner/report"
+	"github.com/dprun/dprun/sdk"
+)
+
+// DiffSetsRequest asks how two sets differ, or a set and an archive.
+type DiffSetsRequest struct {
+	Source Source
+	Plan   string // whose destinations are asked; empty: the only one of the file
+	A, B   string // IDs of sets or beginnings of them, or paths
+	// Failed gets each copy that could not be used.
+	Failed func(report.BackupFault)
+}
+
+// DiffSets says how the second of two sets differs from the first. What it
+// fetches is gone afterwards. Of a set with two archives it is that which was
+// running at that time.
+func (r *Runner) DiffSets(ctx context.Context, q DiffSetsRequest) (*report.Diff, *report.Result, error) {
+	res := &report.Result{}
+	s, err := r.shelves(ctx, q.Source, q.Plan, "", "diff", res)
+	if err != nil || s == nil {
+		return nil, res, err
+	}
+	defer s.close()
+	paths, shown := []string{q.A, q.B}, []string{q.A, q.B}
+	for i, set := range paths {
+		if _, err := os.Stat(set); err == nil || strings.ContainsAny(set, `/\.`) {
+			continue
+		}
+		got, err := s.archive(ctx, FetchBackupRequest{Set: set, Failed: q.Failed})
+		if err != nil {
+			return nil, res, err
+		}
+		paths[i], shown[i] = got.path, "set "+got.set.Set
+	}
+	d, err := Diff(ctx, paths[0], paths[1])
+	if err != nil {
+		return nil, res, err
+	}
+	d.A.File, d.B.File = shown[0], shown[1]
+	return &d, res, nil
+}
+
+// fetchedArchive is an archive of a set that was fetched.
+type fetchedArchive struct {
+	path string
+	set  backups.Copy
+}
+
+// archive fetches a set and says which of its files shows what was running.
+func (s *shelves) archive(ctx context.Context, q FetchBackupRequest) (fetchedArchive, error) {
+	copies, err := s.wanted(ctx, q)
+	if err != nil {
+		return fetchedArchive{}, err
+	}
+	set, file := copies[0], ""
+	for _, f := range set.Files {
+		if f.Variant == sdk.VariantRunning || f.Variant == sdk.VariantPersisted && file == "" {
+			file = f.File
+		}
+	}
+	if file == "" {
+		return fetchedArchive{}, errorf(1, "set %s holds no export: a secure backup is encrypted and cannot be compared", set.Set)
+	}
+	q.Dir = s.file()
+	if _, err := s.fetch(ctx, q, copies); err != nil {
+		return fetchedArchive{}, err
+	}
+	return fetchedArchive{filepath.Join(q.Dir, filepath.FromSlash(file)), set}, nil
+}
