@@ -59,8 +59,11 @@ func (h *History) sets(ctx context.Context, q BackupsRequest) (own string, _ ite
 		return "", nil, &Error{ExitBug, err}
 	}
 	f := journal.CopyFilter{Plan: q.Plan, Device: q.Device, Domain: q.Domain, After: q.After}
-	if !q.At.IsZero() {
+	switch {
+	case !q.At.IsZero():
 		f.Before = q.At.Add(time.Millisecond)
+	case q.Latest:
+		f.Before = h.now().Add(clocksDiffer)
 	}
 	sets := backups.Sets(k.journal.Copies(ctx, f))
 	if !q.Latest {

@@ -85,11 +85,19 @@ type importing struct {
 	exec        *execute.Executor
 	own         string
 	destination string
+	dir         string // for fetched manifests
 
-	mu     sync.Mutex
-	copies []backups.Copy
-	found  report.Imported
+	known map[string]manifestAt // by set
+	mu    sync.Mutex
+	read  []backups.Copy // not entered yet
+	found report.Imported
 }
+
+// manifestAt is the manifest of a copy that the journal knows.
+type manifestAt struct{ path, sha256 string }
+
+// manifestsAtOnce is how many manifests are read before what is new is entered.
+const manifestsAtOnce = 500
 
 func (i *importing) all(ctx context.Context) error {
 	var err error
@@ -100,23 +108,35 @@ func (i *importing) all(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp(i.state.Work(), "import-")
-	if err != nil {
+	i.known = map[string]manifestAt{}
+	for c, err := range i.journal.Copies(ctx, journal.CopyFilter{Root: i.found.Root}) {
+		if err != nil {
+			return err
+		}
+		i.known[c.Set] = manifestAt{c.Path, c.SHA256}
+	}
+	if i.dir, err = os.MkdirTemp(i.state.Work(), "import-"); err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir) //nolint:errcheck // what stays is in the state directory, and small
-	group, at := errgroup.WithContext(ctx)
-	group.SetLimit(fetchesAtOnce)
-	for n, o := range objects {
-		if strings.HasSuffix(o.Path, backups.Suffix) {
-			i.found.Manifests++
-			group.Go(func() error { return i.one(at, o, filepath.Join(dir, strconv.Itoa(n))) })
+	defer os.RemoveAll(i.dir) //nolint:errcheck // what stays is in the state directory, and small
+	objects = slices.DeleteFunc(objects, func(o sdk.Object) bool { return !strings.HasSuffix(o.Path, backups.Suffix) })
+	i.found.Manifests = len(objects)
+	for some := range slices.Chunk(objects, manifestsAtOnce) {
+		group, at := errgroup.WithContext(ctx)
+		group.SetLimit(fetchesAtOnce)
+		for n, o := range some {
+			group.Go(func() error { return i.one(at, o, filepath.Join(i.dir, strconv.Itoa(n))) })
+		}
+		if err := errors.Join(group.Wait(), i.enter(context.WithoutCancel(ctx))); err != nil { // what was read counts
+			return err
 		}
 	}
-	err = group.Wait()
-	err = errors.Join(err, i.enter(ctx)) // what was read counts
 	slices.SortFunc(i.found.Refused, func(a, b report.RefusedManifest) int { return strings.Compare(a.Path, b.Path) })
-	return err
+	return nil
+}
+
+func (i *importing) refuse(path, why string) {
+	i.found.Refused = append(i.found.Refused, report.RefusedManifest{Path: path, Why: why})
 }
 
 // one reads a manifest. An error ends the import.
@@ -137,45 +157,39 @@ func (i *importing) one(ctx context.Context, o sdk.Object, file string) error {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if err != nil {
-		i.found.Refused = append(i.found.Refused, report.RefusedManifest{Path: o.Path, Why: err.Error()})
+		i.refuse(o.Path, err.Error())
 		return nil
 	}
 	c := m.Copy(body)
 	c.Root, c.Destination, c.Stored = i.found.Root, i.destination, i.Clock.Now()
-	i.copies = append(i.copies, c)
+	i.read = append(i.read, c)
 	return nil
 }
 
 // enter enters what was read, and finds what contradicts the journal.
 func (i *importing) enter(ctx context.Context) error {
-	known := map[string]backups.Copy{}
-	for c, err := range i.journal.Copies(ctx, journal.CopyFilter{Root: i.found.Root}) {
-		if err != nil {
-			return err
-		}
-		known[c.Set] = c
-	}
-	slices.SortFunc(i.copies, func(a, b backups.Copy) int { return strings.Compare(a.Path, b.Path) }) // of two with one ID always the same one counts
+	slices.SortFunc(i.read, func(a, b backups.Copy) int { return strings.Compare(a.Path, b.Path) }) // of two with one ID always the same one counts
 	var fresh []backups.Copy
 	var marks []journal.CopyMark
-	for _, c := range i.copies {
-		k, is := known[c.Set]
+	for _, c := range i.read {
+		k, is := i.known[c.Set]
 		switch {
 		case !is:
-			known[c.Set] = c
+			i.known[c.Set] = manifestAt{c.Path, c.SHA256}
 			fresh = append(fresh, c)
 			if c.StateID != i.own {
 				i.found.Foreign++
 			}
-		case k.Path != c.Path:
-			i.found.Refused = append(i.found.Refused, report.RefusedManifest{Path: c.Path, Why: "it is of set " + c.Set + ", whose manifest is " + k.Path})
-		case k.SHA256 != c.SHA256:
-			i.found.Refused = append(i.found.Refused, report.RefusedManifest{Path: c.Path, Why: "it is not what was stored: it was changed"})
+		case k.path != c.Path:
+			i.refuse(c.Path, "it is of set "+c.Set+", whose manifest is "+k.path)
+		case k.sha256 != c.SHA256:
+			i.refuse(c.Path, "it is not what was stored: it was changed")
 			marks = append(marks, journal.CopyMark{Set: c.Set, Root: c.Root, State: backups.Altered, At: i.Clock.Now()})
 		}
 	}
-	var err error
-	if i.found.Entered, err = i.journal.Import(ctx, fresh...); err != nil {
+	i.read = i.read[:0]
+	entered, err := i.journal.Import(ctx, fresh...)
+	if i.found.Entered += entered; err != nil {
 		return err
 	}
 	return i.journal.MarkCopies(ctx, marks...)
