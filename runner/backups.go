@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/dprun/dprun/runner/backups"
@@ -59,17 +61,14 @@ func (h *History) sets(ctx context.Context, q BackupsRequest) (own string, _ ite
 		return "", nil, &Error{ExitBug, err}
 	}
 	f := journal.CopyFilter{Plan: q.Plan, Device: q.Device, Domain: q.Domain, After: q.After}
-	switch {
-	case !q.At.IsZero():
+	if !q.At.IsZero() {
 		f.Before = q.At.Add(time.Millisecond)
-	case q.Latest:
-		f.Before = h.now().Add(clocksDiffer)
 	}
 	sets := backups.Sets(k.journal.Copies(ctx, f))
 	if !q.Latest {
 		return own, sets, nil
 	}
-	latest, err := backups.Latest(sets, own)
+	latest, err := backups.Latest(sets, own, h.now())
 	return own, func(yield func(backups.Set, error) bool) {
 		for _, s := range latest {
 			if !yield(s, nil) {
@@ -88,6 +87,7 @@ func backup(s backups.Set, own string) report.Backup {
 		b.Copies = append(b.Copies, report.BackupCopy{Destination: c.Destination, Root: c.Root, Path: c.Path, State: string(c.State), Verified: c.Verified, Durable: c.Durable,
 			Stored: c.Stored, Checked: c.Checked, Imported: c.Imported})
 	}
+	slices.SortFunc(b.Copies, func(a, b report.BackupCopy) int { return strings.Compare(a.Root, b.Root) })
 	return b
 }
 

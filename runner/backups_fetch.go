@@ -112,7 +112,7 @@ func rank(c backups.Copy) int {
 
 // latest finds the last good set of a device and domain.
 func (s *shelves) latest(ctx context.Context, q FetchBackupRequest) (string, error) {
-	sets, err := backups.Latest(backups.Sets(s.journal.Copies(ctx, journal.CopyFilter{Device: q.Device, Domain: q.Domain})), s.own)
+	sets, err := backups.Latest(backups.Sets(s.journal.Copies(ctx, journal.CopyFilter{Device: q.Device, Domain: q.Domain})), s.own, s.Clock.Now())
 	if err != nil {
 		return "", &Error{ExitBug, err}
 	}

@@ -24,10 +24,6 @@ type CoverageRequest struct {
 	MaxAge time.Duration
 }
 
-// clocksDiffer is how far in the future a set may seem to be captured. One that
-// is further ahead says nothing about today.
-const clocksDiffer = 5 * time.Minute
-
 // Coverage finds the last good set of everything that a plan should back up.
 // Which domains that are, the journal says: nothing is contacted and no secret is
 // read. It gives nothing and no error when the diagnostics say what is wrong with
@@ -52,7 +48,7 @@ func (r *Runner) Coverage(ctx context.Context, q CoverageRequest) (*report.Cover
 		return nil, res, err
 	}
 	now := r.Clock.Now()
-	latest, err := backups.Latest(backups.Sets(k.journal.Copies(ctx, journal.CopyFilter{Plan: p.Name, Before: now.Add(clocksDiffer)})), own)
+	latest, err := backups.Latest(backups.Sets(k.journal.Copies(ctx, journal.CopyFilter{Plan: p.Name})), own, now)
 	if err != nil {
 		return nil, res, err
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"iter"
 	"slices"
+	"time"
 )
 
 // Origin says who vouches for a set.
@@ -16,8 +17,7 @@ const (
 	Foreign  Origin = "foreign"  // found at a destination, and its manifest names another one or none
 )
 
-// Set is what one task captured, with all its known copies: those that are not
-// imported first.
+// Set is what one task captured, with all its known copies, the best one first.
 type Set []Copy
 
 // Sets are the sets of copies of which those of one set follow each other.
@@ -43,30 +43,31 @@ func Sets(copies iter.Seq2[Copy, error]) iter.Seq2[Set, error] {
 	}
 }
 
+// sorted brings the best copy to the front: one that is whole, of these one that
+// is not imported.
 func (s Set) sorted() Set {
-	slices.SortStableFunc(s, func(a, b Copy) int {
-		switch {
-		case a.Imported == b.Imported:
-			return 0
-		case b.Imported:
-			return -1
+	rank := func(c Copy) (n int) {
+		if c.State != Whole {
+			n += 2
 		}
-		return 1
-	})
+		if c.Imported {
+			n++
+		}
+		return n
+	}
+	slices.SortStableFunc(s, func(a, b Copy) int { return cmp.Compare(rank(a), rank(b)) })
 	return s
 }
 
 // Good reports whether a copy of it is whole, as far as is known.
-func (s Set) Good() bool {
-	return slices.ContainsFunc(s, func(c Copy) bool { return c.State == Whole })
-}
+func (s Set) Good() bool { return s[0].State == Whole }
 
 // Kept reports whether there is a copy of it that was not deleted.
 func (s Set) Kept() bool {
 	return slices.ContainsFunc(s, func(c Copy) bool { return c.State != Deleted })
 }
 
-// Origin says who vouches for the set; state is the ID of the state directory.
+// Origin says who vouches for the set's best copy; state is the ID of the state directory.
 func (s Set) Origin(state string) Origin {
 	switch {
 	case !s[0].Imported:
@@ -83,17 +84,21 @@ type Subject struct{ Device, Domain, Activity string }
 // Subject is what the set is a backup of.
 func (s Set) Subject() Subject { return Subject{s[0].Device, s[0].Domain, s[0].Activity} }
 
+// clocksDiffer is how far in the future a set may seem to be captured.
+const clocksDiffer = 5 * time.Minute
+
 // Latest gives the last good set of each subject, the newest first. One that is
 // trusted more comes before one that is newer: a set that somebody has put at a
-// destination never takes the place of one that a run has stored.
-func Latest(sets iter.Seq2[Set, error], state string) ([]Set, error) {
+// destination never takes the place of one that a run has stored. One that says
+// that it is of the future says nothing of now.
+func Latest(sets iter.Seq2[Set, error], state string, now time.Time) ([]Set, error) {
 	trust := map[Origin]int{Own: 2, Imported: 1}
 	best := map[Subject]Set{}
 	for s, err := range sets {
 		if err != nil {
 			return nil, err
 		}
-		if !s.Good() {
+		if !s.Good() || s[0].Captured.After(now.Add(clocksDiffer)) {
 			continue
 		}
 		of := s.Subject()
