@@ -111,7 +111,7 @@ type pruning struct {
 	destination string
 
 	root    string
-	objects map[string]int64 // sizes by path, as listed at the beginning
+	objects map[string]int64 // sizes by path, as listed at the beginning; nil: not listed
 	silent  bool             // the destination does not answer any more
 }
 
@@ -219,15 +219,11 @@ func (w *pruning) list(ctx context.Context) (map[string]int64, error) {
 
 // decide puts the plan's sets to the rule, and deletes what goes.
 func (w *pruning) decide(ctx context.Context, rule *plan.Retention, copies map[string]backups.Copy, out *report.PrunedBackups) error {
-	policy, err := policyOf(rule)
+	verdicts, err := w.verdicts(rule, copies)
 	if err != nil {
 		return err
 	}
-	var sets []retention.Set
-	for _, c := range copies {
-		sets = append(sets, w.candidate(c))
-	}
-	for _, v := range retention.Decide(policy, sets, w.now()) {
+	for _, v := range verdicts {
 		c := copies[v.ID]
 		s := report.PrunedSet{Set: c.Set, Device: c.Device, Domain: c.Domain, Activity: c.Activity, Captured: c.Captured, Bytes: c.Bytes, Outcome: report.Stays, Why: v.Why}
 		goes := !v.Keep
@@ -261,6 +257,61 @@ func policyOf(r *plan.Retention) (retention.Policy, error) {
 	return retention.Policy{Last: r.KeepLast, Daily: r.KeepDaily, Weekly: r.KeepWeekly, Monthly: r.KeepMonthly, Within: r.KeepWithin, Zone: zone}, nil
 }
 
+// foreseePrune says what a prune would delete at the destinations that answered.
+// Nothing but the journal is asked.
+func (r *Runner) foreseePrune(ctx context.Context, p *plan.Plan, answered map[string]*sdk.DestinationReport) (out []report.PreviewRetention, err error) {
+	k := r.kept.Load()
+	own, err := r.state.ID()
+	if err != nil {
+		return nil, &Error{ExitBug, err}
+	}
+	for _, d := range p.Destinations {
+		rule := p.RetentionAt(d)
+		if rule == nil || answered[d.Address] == nil || k.journal == nil {
+			continue
+		}
+		w := pruning{ledger: k.journal, now: r.Clock.Now, own: own, plan: p, root: answered[d.Address].Location}
+		copies, err := w.copies(ctx, journal.CopyFilter{Plan: p.Name, Root: w.root, State: backups.Whole})
+		if err != nil {
+			return nil, err
+		}
+		verdicts, err := w.verdicts(rule, copies)
+		if err != nil {
+			return nil, err
+		}
+		goes := report.PreviewRetention{Destination: d.Address, Retention: rule.Address}
+		for _, v := range verdicts {
+			if v.Keep {
+				continue
+			}
+			if goes.Sets++; goes.Oldest.IsZero() || v.Stamp.Before(goes.Oldest) {
+				goes.Oldest = v.Stamp
+			}
+			if v.Stamp.After(goes.Newest) {
+				goes.Newest = v.Stamp
+			}
+			goes.Bytes += copies[v.ID].Bytes
+		}
+		if goes.Sets > 0 {
+			out = append(out, goes)
+		}
+	}
+	return out, nil
+}
+
+// verdicts puts copies to a rule.
+func (w *pruning) verdicts(rule *plan.Retention, copies map[string]backups.Copy) ([]retention.Verdict, error) {
+	policy, err := policyOf(rule)
+	if err != nil {
+		return nil, err
+	}
+	var sets []retention.Set
+	for _, c := range copies {
+		sets = append(sets, w.candidate(c))
+	}
+	return retention.Decide(policy, sets, w.now()), nil
+}
+
 // begun reports whether something of a copy is deleted: its manifest, which goes first.
 func (w *pruning) begun(c backups.Copy) bool {
 	_, there := w.objects[c.Path]
@@ -268,13 +319,14 @@ func (w *pruning) begun(c backups.Copy) bool {
 }
 
 // candidate is a copy as retention sees it. Good is only what stands at the
-// destination with the sizes that it was stored with.
+// destination with the sizes that it was stored with, where that was listed.
 func (w *pruning) candidate(c backups.Copy) retention.Set {
 	s := retention.Set{ID: c.Set, Destination: w.root, Device: c.Device, Domain: c.Domain, Activity: c.Activity, Stamp: c.Captured,
 		Foreign: c.StateID != w.own, Imported: c.Imported, Gone: !inPlan(w.plan, c)}
 	switch {
 	case c.State != backups.Whole:
 		s.Bad = string(c.State)
+	case w.objects == nil:
 	case w.begun(c):
 		s.Bad = "its manifest is missing at the destination"
 	default:

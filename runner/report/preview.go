@@ -1,6 +1,10 @@
 package report
 
-import "github.com/dprun/dprun/sdk"
+import (
+	"time"
+
+	"github.com/dprun/dprun/sdk"
+)
 
 // Preview is what a run would do now.
 type Preview struct {
@@ -12,8 +16,9 @@ type Preview struct {
 	DryNight     bool                              `json:"dry_night,omitempty"`        // each task was gone through but for what changes something
 	Tasks        []PreviewTask                     `json:"tasks"`
 	Destinations map[string]*sdk.DestinationReport `json:"destinations,omitempty"`
-	Unusable     map[string]PreviewUnusable        `json:"unusable,omitempty"` // destinations, and why
-	Contacted    bool                              `json:"-"`                  // devices and destinations were asked
+	Unusable     map[string]PreviewUnusable        `json:"unusable,omitempty"`  // destinations, and why
+	Retention    []PreviewRetention                `json:"retention,omitempty"` // where sets would go
+	Contacted    bool                              `json:"-"`                   // devices and destinations were asked
 }
 
 // PreviewUnusable is why a destination cannot be used, and what to do. Tasks
@@ -22,6 +27,17 @@ type PreviewUnusable struct {
 	Code    string `json:"code"`
 	Message string `json:"message"`
 	Action  string `json:"action"`
+}
+
+// PreviewRetention is how many sets at a destination a prune would delete now,
+// by what the journal knows.
+type PreviewRetention struct {
+	Destination string    `json:"destination"`
+	Retention   string    `json:"retention"`
+	Sets        int       `json:"sets"`
+	Bytes       int64     `json:"bytes"`
+	Oldest      time.Time `json:"oldest"` // captured
+	Newest      time.Time `json:"newest"`
 }
 
 // PreviewTask is one task that would run, or why it would not.

@@ -124,6 +124,10 @@ func (h *Human) Preview(v *report.Preview) {
 		writePreviewTasks(b, p, v.Tasks, most)
 		writeDestinations(b, p, v)
 		writePaths(b, p, v.Tasks, most)
+		for _, r := range v.Retention {
+			fmt.Fprintf(b, "\nRetention %s: at %s, dprun backups prune would delete %s (%s), captured from %s to %s.\n",
+				Clean(r.Retention), Clean(r.Destination), plural(r.Sets, "set", "sets"), size(r.Bytes), stamp(r.Oldest), stamp(r.Newest))
+		}
 		if len(v.Tasks) > most {
 			b.WriteString("\nThe tasks are counted, and the paths are those of one task of each activity; --all shows every task.\n")
 		}
