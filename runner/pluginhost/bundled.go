@@ -33,8 +33,12 @@ func ServeBundled(args []string, bundled map[string]func() sdk.Plugin) {
 	sdk.Serve(p())
 }
 
-// smallHeap is what a plugin's process may use before it collects more often, in bytes.
-const smallHeap = 64 << 20
+const (
+	// smallHeap is what a plugin's process may use before it collects more often, in bytes.
+	smallHeap = 52 << 20
+	// spareHeap is what one may use beside twice what is in use, in bytes.
+	spareHeap = 24 << 20
+)
 
 // boundHeap collects a large heap more often than a small one, and never all the
 // time: the limit follows what is in use, after each collection. A fixed one took
@@ -42,7 +46,7 @@ const smallHeap = 64 << 20
 func boundHeap() {
 	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 	metrics.Read(live)
-	debug.SetMemoryLimit(max(smallHeap, 2*int64(live[0].Value.Uint64())+smallHeap/2))
+	debug.SetMemoryLimit(max(smallHeap, 2*int64(live[0].Value.Uint64())+spareHeap))
 	runtime.AddCleanup(&collected{}, func(int) { boundHeap() }, 0)
 }
 
