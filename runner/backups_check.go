@@ -114,7 +114,7 @@ func (r *Runner) shelves(ctx context.Context, from Source, name, only, doing str
 	}
 	host := r.startUnlockedHost()
 	s.exec = execute.New(execute.Options{Run: doing, PlanName: p.Name, Version: r.Version, Plan: record.NewCompiledPlan(loaded.Config, p, loaded.secrets, &r.redact), Plugins: host,
-		Clock: r.Clock, Redact: &r.redact, Log: r.Log})
+		Staging: r.staging, Clock: r.Clock, Redact: &r.redact, Log: r.Log})
 	s.close = func() {
 		s.exec.Close()
 		_ = host.Close()

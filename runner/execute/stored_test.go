@@ -12,6 +12,7 @@ import (
 
 	"github.com/dprun/dprun/runner/clock"
 	"github.com/dprun/dprun/runner/redact"
+	"github.com/dprun/dprun/runner/staging"
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
 	"github.com/dprun/dprun/testfixtures/need"
@@ -48,8 +49,10 @@ func (a *archive) Sum(context.Context, string, func(int64)) (*sdk.FetchReport, e
 	return &sdk.FetchReport{Size: 5, SHA256: "bb"}, nil
 }
 
-func looking(d sdk.Destination) *Executor {
-	return New(Options{Run: "check", Plan: planOf{verify: sdk.VerifyReadBack}, Plugins: pluginsOf{d: d}, Clock: clock.System{}, Redact: &redact.Redactor{}, Log: slog.New(slog.DiscardHandler)})
+func looking(t *testing.T, d sdk.Destination) *Executor {
+	area := need.Value(staging.Open(t.TempDir()))(t)
+	t.Cleanup(func() { need.Done(t, area.Close()) })
+	return New(Options{Run: "check", Staging: area, Plan: planOf{verify: sdk.VerifyReadBack}, Plugins: pluginsOf{d: d}, Clock: clock.System{}, Redact: &redact.Redactor{}, Log: slog.New(slog.DiscardHandler)})
 }
 
 func TestAListThatCannotBeTrueIsNone(t *testing.T) {
@@ -60,11 +63,11 @@ func TestAListThatCannotBeTrueIsNone(t *testing.T) {
 		"outside":         {{Path: "../a"}},
 		"a negative size": {{Path: "a", Size: -1}},
 	} {
-		if got, err := looking(&library{objects: objects}).List(t.Context(), "d", ""); err == nil || got != nil || !strings.Contains(err.Error(), "its list cannot be true: entry ") {
+		if got, err := looking(t, &library{objects: objects}).List(t.Context(), "d", ""); err == nil || got != nil || !strings.Contains(err.Error(), "its list cannot be true: entry ") {
 			t.Errorf("%s: %v, %v", what, got, err)
 		}
 	}
-	if got, err := looking(&library{objects: []sdk.Object{{Path: "a"}, {Path: "b"}}}).List(t.Context(), "d", ""); err != nil || len(got) != 2 {
+	if got, err := looking(t, &library{objects: []sdk.Object{{Path: "a"}, {Path: "b"}}}).List(t.Context(), "d", ""); err != nil || len(got) != 2 {
 		t.Errorf("a good one: %v, %v", got, err)
 	}
 }
@@ -72,16 +75,19 @@ func TestAListThatCannotBeTrueIsNone(t *testing.T) {
 func TestASumIsHadWithAFetchWhereThereIsNoOtherWay(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "object")
-	if r := need.Value(looking(&library{}).Sum(t.Context(), "d", "a", 5, file))(t); r.SHA256 != "aa" {
+	if r := need.Value(looking(t, &library{}).Sum(t.Context(), "d", "a", 5, file))(t); r.SHA256 != "aa" {
 		t.Errorf("by a fetch: %+v", r)
 	}
 	if _, err := os.Stat(file); err == nil {
 		t.Error("what was fetched stays")
 	}
-	if r := need.Value(looking(&archive{}).Sum(t.Context(), "d", "a", 5, file))(t); r.SHA256 != "bb" {
+	if r := need.Value(looking(t, &archive{}).Sum(t.Context(), "d", "a", 5, file))(t); r.SHA256 != "bb" {
 		t.Errorf("by a sum: %+v", r)
 	}
-	if _, err := looking(&shelf{}).Sum(t.Context(), "d", "a", 5, file); err == nil || !strings.Contains(err.Error(), "cannot give back what it keeps") {
+	if _, err := looking(t, &library{}).Sum(t.Context(), "d", "a", 1<<60, file); failure.From(err).Kind != failure.NoSpace {
+		t.Errorf("of more than staging holds: %v", err)
+	}
+	if _, err := looking(t, &shelf{}).Sum(t.Context(), "d", "a", 5, file); err == nil || !strings.Contains(err.Error(), "cannot give back what it keeps") {
 		t.Errorf("of one that cannot be read: %v", err)
 	}
 }
@@ -89,7 +95,7 @@ func TestASumIsHadWithAFetchWhereThereIsNoOtherWay(t *testing.T) {
 func TestADestinationThatDoesNotAnswerIsLate(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		x := looking(&library{wait: true})
+		x := looking(t, &library{wait: true})
 		begun := time.Now()
 		_, list := x.List(t.Context(), "d", "")
 		_, fetch := x.Fetch(t.Context(), "d", sdk.FetchRequest{Path: "a", File: "/nowhere"}, 256<<20)
