@@ -67,7 +67,7 @@ func (x *Executor) put(ctx context.Context, j engine.Job, d sdk.Destination, q s
 	x.afterStore(left)
 	if r.SHA256 != q.SHA256 || r.Size != q.Size {
 		return nil, named(d, failure.New(failure.Corrupt, failure.Mismatch, "it reports that %s has size %d and SHA-256 %s at the destination, and it has %d and %s in staging",
-			r.Location, r.Size, r.SHA256, q.Size, q.SHA256))
+			r.Location, r.Size, r.SHA256, q.Size, q.SHA256).WithRemedy("report it to the author of the plugin; the files stay in staging"))
 	}
 	if r.Verified != q.Verify && r.Verified != sdk.VerifyReadBack { // more than was asked for is good
 		return nil, named(d, failure.New(failure.Corrupt, failure.Mismatch, "it was asked to verify %s by %q and reports that it did by %q: the copy does not count",

@@ -45,6 +45,9 @@ func (p *plugin) describe(ctx context.Context) (schema.Plugin, error) {
 	defer proc.stop()
 	s, err := bounded(ctx, proc, p.host.options.AnswerLimit, "say what it offers", proc.plugin.Describe)
 	if err != nil {
+		if f := failure.From(err); f.Remedy == "" && ctx.Err() == nil {
+			err = f.WithRemedy("%s", remedyStart)
+		}
 		return s, err
 	}
 	if err := p.fits(s); err != nil {

@@ -132,13 +132,23 @@ func (p *plugin) start(ctx context.Context, version string, env []string) (_ *pr
 		return nil, failure.New(failure.Precondition, failure.Protocol, "start the plugin %s: it speaks other versions of the plugin protocol than this dprun, which speaks %d", proc.title(), sdk.ProtocolVersion).
 			WithRemedy("get a build of the plugin for this dprun, or use the dprun that it is for")
 	}
-	return nil, failure.New(failure.Unavailable, failure.Crashed, "start the plugin %s: %s%s", proc.title(), firstLine(err.Error()), proc.epitaph(exitWait)).
-		WithRemedy("run it by hand with the argument describe to see whether it works on this machine")
+	return nil, failure.New(failure.Unavailable, failure.Crashed, "start the plugin %s: %s%s", proc.title(), unstarted(err), proc.epitaph(exitWait)).
+		WithRemedy("%s", remedyStart)
 }
 
-func firstLine(s string) string {
-	s, _, _ = strings.Cut(s, "\n")
-	return s
+const remedyStart = "run it by hand with the argument describe to see whether it works on this machine, and tell whoever wrote it; plans that do not use it run meanwhile"
+
+// unstarted says why a plugin does not serve. go-plugin has no errors of its own
+// for it.
+func unstarted(err error) string {
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	switch strings.TrimSpace(line) {
+	case "timeout while waiting for plugin to start":
+		return fmt.Sprintf("it did not say within %s where it serves", startLimit)
+	case "Unrecognized remote plugin message:": // which is empty
+		return "it ended before it said where it serves"
+	}
+	return line
 }
 
 // verifyFile checks an installed plugin's file right before it is started.

@@ -11,11 +11,14 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 )
 
 const (
 	// maxLine bounds one line of a plugin; longer ones are logged in pieces.
 	maxLine = 64 << 10
+	// maxSecond bounds what of a plugin's lines is logged in a second, in bytes.
+	maxSecond = 1 << 20
 	// maxTail is how much of the last lines is kept for an epitaph.
 	maxTail = 4 << 10
 )
@@ -24,15 +27,20 @@ const (
 type relay struct {
 	log    *slog.Logger
 	redact func(string) string
+	now    func() time.Time
 
 	mu      sync.Mutex
 	last    []string
 	size    int
 	inPanic bool
+
+	second  time.Time // since when written is counted
+	written int
+	flooded bool
 }
 
 func newRelay(log *slog.Logger, redact func(string) string) *relay {
-	return &relay{log: log, redact: redact}
+	return &relay{log: log, redact: redact, now: time.Now}
 }
 
 // read relays everything from f until it ends.
@@ -71,7 +79,27 @@ func (r *relay) line(line string) {
 		text += " " + attrs[i].Key + "=" + value
 	}
 	r.keep(text)
+	if level < slog.LevelError && !r.room(len(text)) {
+		return
+	}
 	r.log.LogAttrs(context.Background(), level, message, attrs...)
+}
+
+// room reports whether so much more may be logged now.
+func (r *relay) room(n int) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if now := r.now(); now.Sub(r.second) >= time.Second {
+		r.second, r.written = now, 0
+	}
+	if r.written += n; r.written <= maxSecond {
+		return true
+	}
+	if !r.flooded {
+		r.flooded = true
+		r.log.Warn("a plugin floods its log: what goes beyond 1 MiB in a second is left out, here and later; tell whoever wrote it")
+	}
+	return false
 }
 
 // parseLine reads a log line in hclog's JSON form.

@@ -11,8 +11,8 @@ import (
 	pluginv1 "github.com/dprun/dprun/sdk/proto/dprun/plugin/v1"
 )
 
-// cancelGrace is how long a call that was asked to end may take to clean up.
-const cancelGrace = 15 * time.Second
+// CancelGrace is how long a call that was asked to end may take to clean up.
+const CancelGrace = 15 * time.Second
 
 // cancellable returns a context for one streaming call. It does not end with
 // ctx: when ctx ends, the plugin is asked to end the call and the stream then
@@ -23,7 +23,7 @@ func (p *Plugin) cancellable(ctx context.Context) (context.Context, func()) {
 	call, cut := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() {
 		defer cut()
-		asked, done := context.WithTimeout(call, cancelGrace)
+		asked, done := context.WithTimeout(call, CancelGrace)
 		defer done()
 		again := time.NewTicker(200 * time.Millisecond) // a call may be cancelled before it has arrived
 		defer again.Stop()

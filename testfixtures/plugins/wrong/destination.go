@@ -4,10 +4,13 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
@@ -15,12 +18,14 @@ import (
 
 // DestinationConfig is the `config` block of a destination "wrong".
 type DestinationConfig struct {
-	Mode      string `dprun:"mode,required" oneof:"damage|lie|lie_of_manifest|unverified|hang|away" doc:"What goes wrong with a store: the storage damages it, the plugin says another size than it has (of every file, or of the manifest only), or that it did not read it back, it never ends, or it finds nobody there the first five times."`
+	Mode      string `dprun:"mode,required" oneof:"damage|lie|lie_of_manifest|unverified|hang|deaf|crash|flood|away" doc:"What goes wrong with a store: the storage damages it, the plugin says another size than it has (of every file, or of the manifest only), or that it did not read it back, it never ends, not even when it is given up (deaf), the process ends in the middle, it writes to its log without end meanwhile, or it finds nobody there the first five times."`
 	Directory string `dprun:"directory,required" format:"path" doc:"Where the files are stored."`
+	Only      string `dprun:"only" doc:"What goes wrong goes wrong with names that hold this alone; all others are stored well."`
 }
 
 type destination struct {
 	DestinationConfig
+	log    *slog.Logger
 	stores atomic.Int32
 }
 
@@ -37,7 +42,21 @@ func (d *destination) Store(ctx context.Context, r sdk.StoreRequest, _ func(int6
 	if err != nil {
 		return nil, failure.New(failure.NotFound, failure.SourceIO, "read %s: %w", r.Source, err)
 	}
-	switch d.Mode {
+	mode := d.Mode
+	if !strings.Contains(r.Path, d.Only) {
+		mode = ""
+	}
+	switch mode {
+	case "deaf":
+		select {}
+	case "crash":
+		fmt.Fprintln(os.Stderr, "tape jammed at "+r.Path)
+		os.Exit(3)
+	case "flood":
+		for end := time.Now().Add(2 * time.Second); time.Now().Before(end); {
+			d.log.Info("the tape moves", "at", strings.Repeat("m", 4096))
+			fmt.Fprintln(os.Stderr, strings.Repeat("noise ", 1000))
+		}
 	case "away":
 		if d.stores.Add(1) <= 5 {
 			return nil, failure.New(failure.Unavailable, failure.Unreachable, "connect to %s: connection refused", d.Directory).WithRemedy("start the server")
@@ -66,9 +85,9 @@ func (d *destination) Store(ctx context.Context, r sdk.StoreRequest, _ func(int6
 	}
 	out := &sdk.StoreReport{Location: final, Size: r.Size, SHA256: r.SHA256, Verified: r.Verify, Durable: true, ModeKept: true}
 	switch {
-	case d.Mode == "lie", d.Mode == "lie_of_manifest" && strings.HasSuffix(r.Path, ".dprun.json"):
+	case mode == "lie", mode == "lie_of_manifest" && strings.HasSuffix(r.Path, ".dprun.json"):
 		out.Size++
-	case d.Mode == "unverified":
+	case mode == "unverified":
 		out.Verified = sdk.VerifySent
 	}
 	return out, nil

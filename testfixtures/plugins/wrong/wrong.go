@@ -33,8 +33,8 @@ func Plugin() sdk.Plugin {
 			sdk.NewActivity[nothing](schema.Activity{Name: "snapshot", Doc: "Captures one domain, wrongly.", Scope: schema.ScopeDomain, Quiesce: []string{"domain"}}, nil),
 		)},
 		Destinations: []sdk.DestinationType{sdk.NewDestination(schema.DestinationType{Name: "wrong", Doc: "A directory in which files come to harm."},
-			func(_ context.Context, c DestinationConfig, _ sdk.Env) (*destination, error) {
-				return &destination{DestinationConfig: c}, nil
+			func(_ context.Context, c DestinationConfig, env sdk.Env) (*destination, error) {
+				return &destination{DestinationConfig: c, log: env.Log}, nil
 			}, nil)},
 	}
 }
