@@ -2,6 +2,7 @@ package runner
 
 import (
 	"context"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -48,14 +49,7 @@ func (r *Runner) Coverage(ctx context.Context, q CoverageRequest) (*report.Cover
 		return nil, res, err
 	}
 	now := r.Clock.Now()
-	latest, err := backups.Latest(backups.Sets(k.journal.Copies(ctx, journal.CopyFilter{Plan: p.Name})), own, now)
-	if err != nil {
-		return nil, res, err
-	}
-	c := covering{journal: k.journal, plan: p, origin: originOf(loaded, p), sets: map[backups.Subject]backups.Set{}}
-	for _, s := range latest {
-		c.sets[s.Subject()] = s
-	}
+	c := covering{journal: k.journal, plan: p, origin: originOf(loaded, p)}
 	if c.last, err = c.lastRun(ctx); err != nil {
 		return nil, res, err
 	}
@@ -67,7 +61,11 @@ func (r *Runner) Coverage(ctx context.Context, q CoverageRequest) (*report.Cover
 				return nil, res, err
 			}
 			for _, s := range subjects {
-				out.Subjects = append(out.Subjects, c.judge(s, now, q.MaxAge, own))
+				set, err := backups.Last(c.sets(ctx, s.Device, s.Domain), s, own, now)
+				if err != nil {
+					return nil, res, err
+				}
+				out.Subjects = append(out.Subjects, c.judge(s, set, now, q.MaxAge, own))
 			}
 		}
 	}
@@ -86,8 +84,12 @@ type covering struct {
 	journal *journal.Journal
 	plan    *plan.Plan
 	origin  string
-	sets    map[backups.Subject]backups.Set // the last good ones
 	last    map[backups.Subject]ending
+}
+
+// sets are those of a domain, or of the device as a whole, the newest first.
+func (c *covering) sets(ctx context.Context, device, domain string) iter.Seq2[backups.Set, error] {
+	return backups.Sets(c.journal.Copies(ctx, journal.CopyFilter{Plan: c.plan.Name, Device: device, Domain: domain, Whole: domain == ""}))
 }
 
 // ending is how a task of the last run ended.
@@ -157,9 +159,12 @@ func (c *covering) subjects(ctx context.Context, a *plan.Activity, d *plan.Devic
 		}
 	}
 	if len(names) == 0 {
-		for s := range c.sets {
-			if s.Device == d.Name && s.Activity == a.Name {
-				add(s.Domain)
+		for found, err := range c.journal.Copies(ctx, journal.CopyFilter{Plan: c.plan.Name, Device: d.Name}) {
+			if err != nil {
+				return nil, err
+			}
+			if found.Activity == a.Name && found.State == backups.Whole {
+				add(found.Domain)
 			}
 		}
 	}
@@ -183,9 +188,9 @@ func (c *covering) subjects(ctx context.Context, a *plan.Activity, d *plan.Devic
 }
 
 // judge says whether something has a good backup that is young enough.
-func (c *covering) judge(s backups.Subject, now time.Time, most time.Duration, own string) report.CoverageSubject {
+func (c *covering) judge(s backups.Subject, set backups.Set, now time.Time, most time.Duration, own string) report.CoverageSubject {
 	out := report.CoverageSubject{Activity: s.Activity, Device: s.Device, Domain: s.Domain, State: report.CoverageNone, Places: len(c.plan.Destinations)}
-	if set := c.sets[s]; set != nil {
+	if set != nil {
 		out.Set, out.Captured, out.Age, out.Origin = set[0].Set, set[0].Captured, now.Sub(set[0].Captured), string(set.Origin(own))
 		if out.State = report.CoverageStale; out.Age <= most {
 			out.State = report.CoverageFresh

@@ -92,17 +92,12 @@ const clocksDiffer = 5 * time.Minute
 // destination never takes the place of one that a run has stored. One that says
 // that it is of the future says nothing of now.
 func Latest(sets iter.Seq2[Set, error], state string, now time.Time) ([]Set, error) {
-	trust := map[Origin]int{Own: 2, Imported: 1}
 	best := map[Subject]Set{}
 	for s, err := range sets {
 		if err != nil {
 			return nil, err
 		}
-		if !s.Good() || s[0].Captured.After(now.Add(clocksDiffer)) {
-			continue
-		}
-		of := s.Subject()
-		if before := best[of]; before == nil || cmp.Or(cmp.Compare(trust[s.Origin(state)], trust[before.Origin(state)]), cmp.Compare(s[0].Set, before[0].Set)) > 0 {
+		if of := s.Subject(); s.counts(now) && s.before(best[of], state) {
 			best[of] = s
 		}
 	}
@@ -112,4 +107,33 @@ func Latest(sets iter.Seq2[Set, error], state string, now time.Time) ([]Set, err
 	}
 	slices.SortFunc(out, func(a, b Set) int { return cmp.Compare(b[0].Set, a[0].Set) })
 	return out, nil
+}
+
+// Last is what [Latest] gives for one subject, nil for none. The newest set comes
+// first; no more are read than are needed.
+func Last(sets iter.Seq2[Set, error], of Subject, state string, now time.Time) (Set, error) {
+	var best Set
+	for s, err := range sets {
+		if err != nil {
+			return nil, err
+		}
+		if s.Subject() != of || !s.counts(now) || !s.before(best, state) {
+			continue
+		}
+		if best = s; s.Origin(state) == Own {
+			break
+		}
+	}
+	return best, nil
+}
+
+// counts reports whether the set may be the last good one.
+func (s Set) counts(now time.Time) bool {
+	return s.Good() && !s[0].Captured.After(now.Add(clocksDiffer))
+}
+
+// before reports whether the set is preferred to another one, or there is none.
+func (s Set) before(other Set, state string) bool {
+	trust := map[Origin]int{Own: 2, Imported: 1}
+	return other == nil || cmp.Or(cmp.Compare(trust[s.Origin(state)], trust[other.Origin(state)]), cmp.Compare(s[0].Set, other[0].Set)) > 0
 }

@@ -46,7 +46,15 @@ func TestTheLastGoodSetIsTheMostTrustedOne(t *testing.T) {
 		{"2", Own, []string{"2 foreign whole", "2 own whole", "1 own whole"}},
 		{"", "", []string{"2 own altered", "1 foreign missing"}},
 	} {
-		got := need.Value(Latest(Sets(stored(t, c.copies...)), "HERE", time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)))(t)
+		now := time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
+		got := need.Value(Latest(Sets(stored(t, c.copies...)), "HERE", now))(t)
+		last := need.Value(Last(Sets(stored(t, c.copies...)), Subject{"gw", "d", "x"}, "HERE", now))(t)
+		if (last == nil) != (len(got) == 0) || last != nil && last[0].Set != got[0][0].Set {
+			t.Errorf("of %q one is %v and all are %v", c.copies, last, got)
+		}
+		if other := need.Value(Last(Sets(stored(t, c.copies...)), Subject{"gw", "d", "y"}, "HERE", now))(t); other != nil {
+			t.Errorf("of another activity it is %v", other)
+		}
 		switch {
 		case c.want == "":
 			if len(got) > 0 {

@@ -103,6 +103,7 @@ type CopyFilter struct {
 	Before time.Time // captured before it, to the millisecond
 	Device string
 	Domain string // with Device or without
+	Whole  bool   // of whole devices only
 	Plan   string
 	Root   string
 	State  backups.State
@@ -121,6 +122,7 @@ func (f CopyFilter) query() (query string, args []any) {
 	add(!f.Before.IsZero(), "c.id < ?", backups.FirstID(f.Before))
 	add(f.Device != "", "c.device = ?", f.Device)
 	add(f.Domain != "", "c.domain = ?", f.Domain)
+	add(f.Whole, "c.domain = ?", "")
 	add(f.Plan != "", "c.plan = ?", f.Plan)
 	add(f.Root != "", "r.root = ?", f.Root)
 	add(f.State != "", "c.state = ?", string(f.State))

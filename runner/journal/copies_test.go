@@ -72,7 +72,7 @@ func TestACopyIsKnownFromItsManifestOn(t *testing.T) {
 		{CopyFilter{Set: first.Set}, []backups.Copy{first, away}}, {CopyFilter{After: second.Set}, []backups.Copy{first, away}},
 		{CopyFilter{Before: second.Captured}, []backups.Copy{first, away}}, {CopyFilter{Before: second.Captured.Add(time.Millisecond)}, []backups.Copy{second, first, away}},
 		{CopyFilter{Device: "gw1", Domain: "e"}, []backups.Copy{second}}, {CopyFilter{Device: "gw2"}, nil}, {CopyFilter{Plan: "other"}, nil},
-		{CopyFilter{Root: "/b"}, []backups.Copy{away}}, {CopyFilter{State: backups.Missing}, nil},
+		{CopyFilter{Device: "gw1", Whole: true}, nil}, {CopyFilter{Root: "/b"}, []backups.Copy{away}}, {CopyFilter{State: backups.Missing}, nil},
 	} {
 		if diff := cmp.Diff(c.want, copiesOf(t, j, c.f)); diff != "" {
 			t.Errorf("%+v: %s", c.f, diff)
