@@ -65,6 +65,9 @@ func (u *upload) created(ctx context.Context, i Info) error {
 	if i.Size != u.r.Size {
 		return u.failf(failure.Corrupt, failure.Mismatch, "%d bytes were sent, the destination has %d", u.r.Size, i.Size).WithRemedy("look at its disk and log")
 	}
+	if i.Unfit != nil {
+		return u.fail(ctx, "", i.Unfit)
+	}
 	if u.r.Verify != sdk.VerifyReadBack && !i.Unconfirmed {
 		return nil
 	}

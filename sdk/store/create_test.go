@@ -23,6 +23,13 @@ type objects struct {
 	closed   bool
 
 	unconfirmed bool
+	unfit       error
+}
+
+func (o *objects) Stat(ctx context.Context, name string) (store.Info, error) {
+	i, err := o.memory.Stat(ctx, name)
+	i.Unfit = o.unfit
+	return i, err
 }
 
 func newObjects() *objects { return &objects{memory: newMemory()} }
@@ -40,7 +47,7 @@ func (o *objects) Create(ctx context.Context, _, final string, c store.Content) 
 			return err
 		}
 		o.files[final] = content
-		i = store.Info{Size: int64(len(content)), Regular: true, Unconfirmed: o.unconfirmed}
+		i = store.Info{Size: int64(len(content)), Regular: true, Unconfirmed: o.unconfirmed, Unfit: o.unfit}
 		return nil
 	})
 	return i, err
@@ -209,6 +216,31 @@ func TestAnObjectThatIsWrongIsTakenBack(t *testing.T) {
 	if f := wantFailure(t, err, failure.Corrupt, failure.Mismatch); !strings.Contains(f.Message, "stands there still") {
 		t.Errorf("it is not said that it stays: %v", f)
 	}
+	if len(o.names()) != 1 {
+		t.Errorf("%q", o.names())
+	}
+}
+
+// TestAnObjectThatIsUnfitIsNoStore: it holds what was sent, and lacks something
+// else that was asked for.
+func TestAnObjectThatIsUnfitIsNoStore(t *testing.T) {
+	t.Parallel()
+	o := newObjects()
+	d := store.NewObjects(store.Options{}, o)
+	if _, err := d.Check(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	o.unfit = failure.New(failure.Precondition, failure.Unsupported, "it is not locked")
+	for range 2 {
+		_, err := d.Store(t.Context(), request(t, "x", []byte("content"), sdk.VerifyReadBack), nil)
+		wantFailure(t, err, failure.Precondition, failure.Unsupported)
+		if len(o.names()) != 0 {
+			t.Errorf("%q", o.names())
+		}
+	}
+	o.files["x"] = []byte("content")
+	_, err := d.Store(t.Context(), request(t, "x", []byte("content"), sdk.VerifyReadBack), nil)
+	wantFailure(t, err, failure.Precondition, failure.Unsupported)
 	if len(o.names()) != 1 {
 		t.Errorf("%q", o.names())
 	}

@@ -104,6 +104,9 @@ type Info struct {
 	// Unconfirmed says of a new object that the destination did not compare a
 	// checksum with it: it is read back, whatever the request says.
 	Unconfirmed bool
+	// Unfit says why an object is not as a store is to leave it, whatever it holds;
+	// nil: it is.
+	Unfit error
 }
 
 // Durability says whether something survives a power failure.

@@ -210,6 +210,9 @@ func (u *upload) existing(ctx context.Context) (*sdk.StoreReport, error) {
 	if hexSum(sum) != u.r.SHA256 {
 		return nil, u.occupied(i)
 	}
+	if i.Unfit != nil {
+		return nil, u.fail(ctx, "take what stands there for it", i.Unfit)
+	}
 	if err := u.requireMode(i.Mode); err != nil {
 		return nil, err
 	}

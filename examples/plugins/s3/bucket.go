@@ -70,7 +70,7 @@ func (b *bucket) Stat(ctx context.Context, name string) (store.Info, error) {
 	}
 	o, err := b.head(ctx, name)
 	if err == nil {
-		return store.Info{Size: o.Size, Modified: o.LastModified, Regular: true}, nil
+		return store.Info{Size: o.Size, Modified: o.LastModified, Regular: true, Unfit: b.unlocked(name, o, time.Now())}, nil
 	}
 	if errors.Is(err, fs.ErrNotExist) {
 		if any, listErr := b.any(ctx, b.key(name)+"/"); any || listErr != nil {
@@ -162,14 +162,23 @@ func (b *bucket) Create(ctx context.Context, temporary, final string, c store.Co
 		return store.Info{}, err
 	}
 	o, err := b.head(ctx, final)
-	if r := b.retention(final); err == nil && r != nil {
-		if mode, until := lock(o); mode != r.Mode || until.Before(begin.Add(r.Period)) {
-			err = failure.New(failure.Precondition, failure.Unsupported, "the server stored it without the lock that `retention` asks for").
-				WithRemedy("use a bucket with object lock, raise `multipart_above` where only files in parts are stored so, or leave `retention` out")
-			err = errors.Join(err, b.Remove(ctx, final))
-		}
+	if r := b.retention(final); r != nil {
+		begin = begin.Add(r.Period)
 	}
-	return store.Info{Size: o.Size, Regular: true, Durable: store.No, Unconfirmed: !b.confirms.Load()}, err // nobody can be asked for the disk
+	return store.Info{
+		Size: o.Size, Regular: true, Durable: store.No, // nobody can be asked for the disk
+		Unconfirmed: !b.confirms.Load(), Unfit: b.unlocked(final, o, begin),
+	}, err
+}
+
+// unlocked says that an object is not locked so long; nil: it is, or need not be.
+func (b *bucket) unlocked(name string, o minio.ObjectInfo, atLeast time.Time) error {
+	r := b.retention(name)
+	if mode, until := lock(o); r == nil || mode == r.Mode && !until.Before(atLeast) {
+		return nil
+	}
+	return failure.New(failure.Precondition, failure.Unsupported, "it is without the lock that `retention` asks for").
+		WithRemedy("use a server that locks what it is told to, raise `multipart_above` where only files in parts are not locked, or leave `retention` out")
 }
 
 // Probe implements [store.Objects].

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/pem"
 	"errors"
 	"io"
 	"net/http"
@@ -30,19 +31,24 @@ import (
 // one stands, and completes an upload there all the same.
 func fake(t *testing.T, change func(*http.Request)) string {
 	t.Helper()
+	s := httptest.NewServer(handler(t, change))
+	t.Cleanup(s.Close)
+	return s.URL
+}
+
+func handler(t *testing.T, change func(*http.Request)) http.Handler {
+	t.Helper()
 	backend := s3mem.New()
 	if err := backend.CreateBucket("backups"); err != nil {
 		t.Fatal(err)
 	}
 	h := gofakes3.New(backend, gofakes3.WithLogger(gofakes3.DiscardLog())).Server()
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if change != nil {
 			change(r)
 		}
 		h.ServeHTTP(w, r)
-	}))
-	t.Cleanup(s.Close)
-	return s.URL
+	})
 }
 
 const accessKey, secretKey = "dprun-access", "dprun/secret+key-of-the-tests"
@@ -132,6 +138,27 @@ func TestPartsAreRefusedWhereTheyReplace(t *testing.T) {
 	if objects, err := d.List(t.Context(), ""); err != nil || len(objects) != 1 {
 		t.Errorf("there is %+v, %v", objects, err)
 	}
+}
+
+// TestACertificateOfOnesOwnIsTrusted: what is sent is what is stored with TLS
+// too, where clients like to send bodies in another way.
+func TestACertificateOfOnesOwnIsTrusted(t *testing.T) {
+	t.Parallel()
+	s := httptest.NewTLSServer(handler(t, nil))
+	t.Cleanup(s.Close)
+	c := small(s.URL)
+	c.CAFile = filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(c.CAFile, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := request(t, "x", "content")
+	r.Verify = sdk.VerifyReadBack
+	if _, err := open(t, c).Store(t.Context(), r, nil); err != nil {
+		t.Error(err)
+	}
+	c.CAFile = r.Source
+	_, err := configure(t.Context(), c, sdk.Env{})
+	wantFailure(t, err, failure.Precondition, failure.BadConfig)
 }
 
 // TestADirectoryIsNotStoredOver: one server lists nothing of it then.

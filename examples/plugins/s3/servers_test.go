@@ -205,7 +205,11 @@ func TestBuiltServersLockWhatIsStored(t *testing.T) {
 					t.Errorf("after that it is not there as it was: %+v, %v", again, err)
 				}
 			}
-			if objects := need.Value(d.List(t.Context(), ""))(t); len(objects) != 2 {
+			a := &asker{T: t, Core: dial(t, endpoint, accessKey, secretKey, "us-east-1")}
+			need.Value(a.put(locking, "unlocked", []byte("content"), minio.PutObjectOptions{}))(t)
+			_, err = d.Store(t.Context(), request(t, "unlocked", "content"), nil)
+			wantFailure(t, err, failure.Precondition, failure.Unsupported)
+			if objects := need.Value(d.List(t.Context(), ""))(t); len(objects) != 3 {
 				t.Errorf("there is %+v", objects)
 			}
 		})
