@@ -19,7 +19,8 @@ type Far interface {
 
 // As gives what an instance can do beyond what every one of its kind can. For
 // a destination A is [Sweeper], [Reader], [Lister], [Deleter], [Summer] or
-// [LeftoverLister], for a source it is [Healther] or [Preflighter].
+// [LeftoverLister], for a source it is [Healther], [Preflighter] or
+// [Rehearser].
 func As[A any](i Instance) (A, bool) {
 	a, ok := i.(A)
 	if far, behind := i.(Far); ok && behind {
@@ -39,6 +40,7 @@ var optional = map[schema.Ability]reflect.Type{
 	schema.AbilityHealth:    reflect.TypeFor[Healther](),
 
 	schema.AbilityPreflight: reflect.TypeFor[Preflighter](),
+	schema.AbilityRehearse:  reflect.TypeFor[Rehearser](),
 }
 
 // abilities lists what a type can do.

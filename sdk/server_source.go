@@ -229,12 +229,32 @@ func (t sourceServer) Preflight(ctx context.Context, r *pluginv1.PreflightReques
 	if err := answered(rep, err, failure.CallPreflight); err != nil {
 		return nil, err
 	}
-	reply := &pluginv1.PreflightReply{}
-	for _, f := range rep.Findings {
-		reply.Findings = append(reply.Findings, &pluginv1.Finding{Check: f.Check, Level: wire.Enum[pluginv1.Level](f.Level), Subject: f.Subject, Message: f.Message, Remedy: f.Remedy})
-	}
+	reply := &pluginv1.PreflightReply{Findings: findingsToWire(rep.Findings)}
 	for _, o := range rep.Objects {
 		reply.Objects = append(reply.Objects, &pluginv1.ObjectCount{Domain: o.Domain, Class: o.Class, Count: int64(o.Count)})
+	}
+	return reply, nil
+}
+
+func findingsToWire(findings []Finding) (out []*pluginv1.Finding) {
+	for _, f := range findings {
+		out = append(out, &pluginv1.Finding{Check: f.Check, Level: wire.Enum[pluginv1.Level](f.Level), Subject: f.Subject, Message: f.Message, Remedy: f.Remedy})
+	}
+	return out
+}
+
+func (t sourceServer) Rehearse(ctx context.Context, r *pluginv1.RehearseRequest) (*pluginv1.RehearseReply, error) {
+	i, err := able[Rehearser](t.s, failure.CallRehearse, r.Instance)
+	if err != nil {
+		return nil, err
+	}
+	rep, err := i.Rehearse(ctx, RehearseRequest{Target: Target{Domain: r.Domain}, File: r.File, Dir: r.Dir, Unsaved: r.Unsaved})
+	if err := answered(rep, err, failure.CallRehearse); err != nil {
+		return nil, err
+	}
+	reply := &pluginv1.RehearseReply{Findings: findingsToWire(rep.Findings)}
+	for _, c := range rep.Changes {
+		reply.Changes = append(reply.Changes, &pluginv1.Change{Effect: wire.Enum[pluginv1.Effect](c.Effect), Class: c.Class, Name: c.Name})
 	}
 	return reply, nil
 }

@@ -23,6 +23,7 @@ func (a *app) commands() []*cobra.Command {
 		{"runs", a.runsCommand},
 		{"backups", a.backupsCommand},
 		{"coverage", a.coverageCommand},
+		{"restore", a.restoreCommand},
 		{"sweep", a.sweepCommand},
 		{"verify", a.verifyCommand},
 		{"diff", a.diffCommand},

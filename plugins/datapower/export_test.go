@@ -37,3 +37,6 @@ func Grants(lines []string, domain, resource, letter string) (granted, known boo
 	}
 	return r.grants(domain, resource, letter)
 }
+
+// OlderFirmware makes [olderFirmware] known to tests.
+var OlderFirmware = olderFirmware

@@ -137,3 +137,8 @@ func (s *source) Health(ctx context.Context, r sdk.HealthRequest) (*sdk.HealthRe
 func (s *source) Preflight(ctx context.Context, r sdk.PreflightRequest) (*sdk.PreflightReport, error) {
 	return able(ctx, s.holder, func(v sdk.Preflighter) (*sdk.PreflightReport, error) { return v.Preflight(ctx, r) })
 }
+
+// Rehearse finds out what a restore would do.
+func (s *source) Rehearse(ctx context.Context, r sdk.RehearseRequest) (*sdk.RehearseReport, error) {
+	return able(ctx, s.holder, func(v sdk.Rehearser) (*sdk.RehearseReport, error) { return v.Rehearse(ctx, r) })
+}

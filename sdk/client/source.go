@@ -28,6 +28,7 @@ var _ interface {
 	sdk.Source
 	sdk.Healther
 	sdk.Preflighter
+	sdk.Rehearser
 } = (*source)(nil)
 
 func (s *source) config(ctx context.Context, activity string, v cty.Value) ([]byte, error) {
@@ -201,12 +202,28 @@ func (s *source) Preflight(ctx context.Context, r sdk.PreflightRequest) (*sdk.Pr
 	if err != nil {
 		return nil, s.p.fail(failure.CallPreflight, err)
 	}
-	out := &sdk.PreflightReport{}
-	for _, f := range w.Findings {
-		out.Findings = append(out.Findings, sdk.Finding{Check: f.Check, Level: cmp.Or(wire.Word[sdk.Level](f.Level), sdk.LevelError), Subject: f.Subject, Message: f.Message, Remedy: f.Remedy})
-	}
+	out := &sdk.PreflightReport{Findings: findingsFromWire(w.Findings)}
 	for _, o := range w.Objects {
 		out.Objects = append(out.Objects, sdk.ObjectCount{Domain: o.Domain, Class: o.Class, Count: int(o.Count)})
+	}
+	return out, nil
+}
+
+func findingsFromWire(findings []*pluginv1.Finding) (out []sdk.Finding) {
+	for _, f := range findings {
+		out = append(out, sdk.Finding{Check: f.Check, Level: cmp.Or(wire.Word[sdk.Level](f.Level), sdk.LevelError), Subject: f.Subject, Message: f.Message, Remedy: f.Remedy})
+	}
+	return out
+}
+
+func (s *source) Rehearse(ctx context.Context, r sdk.RehearseRequest) (*sdk.RehearseReport, error) {
+	w, err := s.c.Rehearse(ctx, &pluginv1.RehearseRequest{Instance: s.id, Domain: r.Target.Domain, File: r.File, Dir: r.Dir, Unsaved: r.Unsaved})
+	if err != nil {
+		return nil, s.p.fail(failure.CallRehearse, err)
+	}
+	out := &sdk.RehearseReport{Findings: findingsFromWire(w.Findings)}
+	for _, c := range w.Changes {
+		out.Changes = append(out.Changes, sdk.Change{Effect: cmp.Or(wire.Word[sdk.Effect](c.Effect), sdk.EffectChanged), Class: c.Class, Name: c.Name})
 	}
 	return out, nil
 }

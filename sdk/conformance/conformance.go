@@ -54,7 +54,7 @@ type Rule struct {
 	ReadOnly bool `json:"read_only,omitempty"`
 	// Where the rule can be looked at.
 	Where Where `json:"where,omitempty"`
-	// Ability is what a destination must offer for the rule to be asked of it.
+	// Ability is what a type must offer for the rule to be asked of it.
 	Ability schema.Ability `json:"ability,omitempty"`
 }
 

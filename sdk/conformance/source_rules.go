@@ -36,6 +36,10 @@ func sourceRules() []rule {
 		r.ReadOnly = true
 		return r
 	}
+	rehearsing := func(r rule) rule {
+		r.Ability = schema.AbilityRehearse
+		return r
+	}
 	return []rule{
 		readOnly(of("source/identity", "Inspect gives an identity, the same one each time and in every instance.",
 			"Locks, groups and what is owed go by the identity. With another one dprun would quiesce a gateway beside its partner, or not bring it back.",
@@ -67,6 +71,15 @@ func sourceRules() []rule {
 		of("source/unquiesce", "Unquiesce of a domain that is not quiesced succeeds.",
 			"What is owed is paid again after a crash. If that fails, dprun goes on saying that a gateway may be down.",
 			"Take it for a success when the device says that the domain is not quiesced.", unquiesceTwice),
+		rehearsing(of("rehearse/own", "What was captured a moment ago would change nothing where it came from.",
+			"An operator could not tell what a restore does from what it does not.",
+			"Compare what means something: neither times, nor comments, nor an order that the device does not keep.", rehearsesOwn)),
+		rehearsing(of("rehearse/damaged", "An artifact of which a byte is wrong is corrupt, and is not rehearsed.",
+			"A device would be given what is no backup.",
+			"Verify the artifact before anything of it is sent.", rehearsesDamaged)),
+		rehearsing(of("rehearse/absent", "A rehearsal for a domain that is not there fails as not_found with the reason unknown_domain.",
+			"A restore would make a domain by a slip of the pen.",
+			"Look the target up in what the device lists.", rehearsesAbsent)),
 	}
 }
 
@@ -354,4 +367,66 @@ func unquiesceTwice(b *bed) {
 		}
 	}
 	b.comes(s, t, sdk.StateNormal)
+}
+
+// rehearse captures the work, does something to the artifact and rehearses it.
+func (b *bed) rehearse(change func([]byte), domain func(string) string) (*sdk.RehearseReport, error) {
+	b.Helper()
+	w := b.work()
+	if w == nil {
+		return nil, nil
+	}
+	s := b.device()
+	defer b.endSource(s)
+	dir, c, err := b.capture(b.ctx, s, w, 0)
+	if err != nil || len(c.Artifacts) == 0 {
+		b.Fatalf("capture: %+v, %v", c, err)
+	}
+	file := filepath.Join(dir, filepath.FromSlash(c.Artifacts[0].Name))
+	content, err := os.ReadFile(file)
+	if err == nil {
+		change(content)
+		err = os.WriteFile(file, content, 0o600)
+	}
+	if err != nil {
+		b.Fatalf("change the artifact: %v", err)
+	}
+	rehearser, _ := sdk.As[sdk.Rehearser](s)
+	return rehearser.Rehearse(b.ctx, sdk.RehearseRequest{Target: sdk.Target{Domain: domain(w.Domain)}, File: file, Dir: b.TempDir()})
+}
+
+func as(s string) string { return s }
+
+func rehearsesOwn(b *bed) {
+	rep, err := b.rehearse(func([]byte) {}, as)
+	if err != nil {
+		b.Fatalf("rehearse: %v", err)
+	}
+	if rep == nil {
+		return
+	}
+	for _, f := range rep.Findings {
+		if f.Level == sdk.LevelError {
+			b.Errorf("it forbids the restore: %s", f.Message)
+		}
+	}
+	for _, c := range rep.Changes {
+		if c.Effect != sdk.EffectAbsent {
+			b.Errorf("%s %s would be %s", c.Class, c.Name, c.Effect)
+		}
+	}
+}
+
+func rehearsesDamaged(b *bed) {
+	rep, err := b.rehearse(func(content []byte) { content[len(content)/2] ^= 0x55 }, as)
+	if f, ok := errors.AsType[*failure.Error](err); (b.s.Work != nil) && (!ok || f.Kind != failure.Corrupt) {
+		b.Errorf("a rehearsal of a damaged artifact gives %+v, %v", rep, err)
+	}
+}
+
+func rehearsesAbsent(b *bed) {
+	_, err := b.rehearse(func([]byte) {}, func(string) string { return absent() })
+	if f, ok := errors.AsType[*failure.Error](err); (b.s.Work != nil) && (!ok || f.Kind != failure.NotFound || f.Reason != failure.UnknownDomain) {
+		b.Errorf("a rehearsal for a domain that is not there gives %v", err)
+	}
 }

@@ -115,7 +115,7 @@ func (b *bed) lacks(r Rule) string {
 			return ""
 		}
 	}
-	return "the destination does not offer to " + string(r.Ability)
+	return "the " + string(b.s.Kind) + " does not offer to " + string(r.Ability)
 }
 
 // start starts the plugin.

@@ -118,6 +118,7 @@ const (
 	CallDiscard          Call = "discard"           // its Discard
 	CallHealth           Call = "health"            // Health, where it is offered
 	CallPreflight        Call = "preflight"         // Preflight, where it is offered
+	CallRehearse         Call = "rehearse"          // Rehearse, where it is offered
 	CallCheckDestination Call = "check_destination" // [sdk.Destination]'s Check
 	CallStore            Call = "store"             // its Store
 	CallFetch            Call = "fetch"             // Fetch, where it is offered
@@ -130,7 +131,7 @@ const (
 
 // Calls lists every call.
 func Calls() []Call {
-	return []Call{CallConfigure, CallInspect, CallCheck, CallQuiesce, CallUnquiesce, CallQuiesceState, CallCapture, CallDiscard, CallHealth, CallPreflight,
+	return []Call{CallConfigure, CallInspect, CallCheck, CallQuiesce, CallUnquiesce, CallQuiesceState, CallCapture, CallDiscard, CallHealth, CallPreflight, CallRehearse,
 		CallCheckDestination, CallStore, CallFetch, CallList, CallDelete, CallSweep, CallSum, CallRun}
 }
 
@@ -162,6 +163,10 @@ func Reasons(c Call) []Reason {
 		out = append(out, deviceReasons...)
 		out = append(out, EmptyFile, WrongHash, WrongSize, MissingFile, BadArchive, NotBase64, DeviceSpace, StagingIO, Unsupported, UnsavedChanges,
 			EmptyArchive, NoDetails, NoFileList, TrailingBytes, OtherDevice, OtherDomain, MissingDomain, ExtraDomain)
+	case CallRehearse:
+		out = append(out, deviceReasons...)
+		out = append(out, EmptyFile, WrongHash, WrongSize, MissingFile, BadArchive, NotBase64, DeviceSpace, StagingIO, Unsupported,
+			EmptyArchive, NoDetails, NoFileList, TrailingBytes, OtherDevice)
 	case CallDiscard:
 		out = append(out, deviceReasons...)
 		out = append(out, ForeignBackup)

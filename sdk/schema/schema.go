@@ -244,6 +244,7 @@ const (
 const (
 	AbilityHealth    Ability = "health"    // tell which objects are up
 	AbilityPreflight Ability = "preflight" // tell beforehand what would keep activities from running
+	AbilityRehearse  Ability = "rehearse"  // tell beforehand what a restore would do
 )
 
 // HookType is one type of script, the NAME of `script "NAME" "label"`.

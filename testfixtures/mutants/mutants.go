@@ -97,6 +97,9 @@ func All() []Mutant {
 		{"stuck", s, "a capture that is cancelled leaves the device busy", "source/again"},
 		{"never_quiesces", s, "it says that it quiesces", "source/quiesce"},
 		{"strict", s, "it refuses an unquiesce of what is not quiesced", "source/unquiesce"},
+		{"always_changes", s, "a rehearsal says of everything that it would change", "rehearse/own"},
+		{"believes_artifacts", s, "a rehearsal does not verify what it is given", "rehearse/damaged"},
+		{"rehearses_anywhere", s, "a rehearsal takes every name for a domain", "rehearse/absent"},
 		{"hook_forgets", h, "it ends the shell and not what the shell has started", "hook/ended"},
 	}
 }

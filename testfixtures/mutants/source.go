@@ -119,7 +119,7 @@ func (s *source) Capture(ctx context.Context, r sdk.CaptureRequest, _ func(sdk.C
 		return nil, failure.From(ctx.Err())
 	case <-time.After(300 * time.Millisecond):
 	}
-	body := []byte("a configuration, and not much of it")
+	body := []byte(configuration)
 	if r.MaxBytes > 0 && r.MaxBytes < int64(len(body)) && s.mutant != "spends" {
 		return nil, failure.New(failure.NoSpace, failure.StagingIO, "capture %s: it has more than %d bytes", s.c.Device, r.MaxBytes)
 	}
@@ -134,6 +134,27 @@ func (s *source) Capture(ctx context.Context, r sdk.CaptureRequest, _ func(sdk.C
 	}
 	sum := sha256.Sum256(body)
 	return &sdk.Capture{Artifacts: []sdk.Artifact{{Name: "a.zip", Size: int64(len(body)), SHA256: hex.EncodeToString(sum[:])}}}, nil
+}
+
+// configuration is what the device has.
+const configuration = "a configuration, and not much of it"
+
+// Rehearse implements [sdk.Rehearser].
+func (s *source) Rehearse(_ context.Context, r sdk.RehearseRequest) (*sdk.RehearseReport, error) {
+	if r.Target.Domain != Domain && s.mutant != "rehearses_anywhere" {
+		return nil, failure.New(failure.NotFound, failure.UnknownDomain, "rehearse on %s: there is no domain %s", s.c.Device, r.Target.Domain)
+	}
+	body, err := os.ReadFile(r.File)
+	if err != nil {
+		return nil, failure.New(failure.Unavailable, failure.StagingIO, "read %s: %w", r.File, err)
+	}
+	if string(body) != configuration && s.mutant != "believes_artifacts" {
+		return nil, failure.New(failure.Corrupt, failure.WrongHash, "rehearse on %s: the artifact is damaged", s.c.Device)
+	}
+	if s.mutant == "always_changes" {
+		return &sdk.RehearseReport{Changes: []sdk.Change{{Effect: sdk.EffectChanged, Name: "it"}}}, nil
+	}
+	return &sdk.RehearseReport{}, nil
 }
 
 // Discard implements [sdk.Source].

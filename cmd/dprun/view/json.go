@@ -220,6 +220,9 @@ func (j *JSON) Coverage(c *report.Coverage) {
 // PrunedBackups implements [View].
 func (j *JSON) PrunedBackups(p report.PrunedBackups) { line(j, "pruned_backups", p) }
 
+// Rehearsal implements [View].
+func (j *JSON) Rehearsal(r report.Rehearsal) { line(j, "rehearsal", r) }
+
 // Swept implements [View].
 func (j *JSON) Swept(s report.Swept) { line(j, "swept", s) }
 

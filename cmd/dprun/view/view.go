@@ -68,6 +68,8 @@ type View interface {
 	Coverage(*report.Coverage)
 	// PrunedBackups says what retention made of the sets at one destination.
 	PrunedBackups(report.PrunedBackups)
+	// Rehearsal says what a restore would do.
+	Rehearsal(report.Rehearsal)
 	// Pruned says what was removed.
 	Pruned(report.Pruned)
 	// Swept says what was removed at one destination.

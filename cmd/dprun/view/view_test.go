@@ -429,6 +429,8 @@ func TestTextFromOutsideCannotSteerTheTerminal(t *testing.T) {
 	h.Backups([]report.Backup{set})
 	h.Backup(report.BackupDetail{Backup: set, Identity: evil, StateID: evil, SHA256: evil, Files: []report.BackupFile{{File: evil, Variant: evil, SHA256: evil}},
 		Withheld: []string{evil}, Warnings: []string{evil}, Facts: need.Value(json.Marshal(map[string]string{"firmware": evil, "model": evil}))(t)})
+	h.Rehearsal(report.Rehearsal{Device: evil, Domain: evil, Archive: evil, Findings: []sdk.Finding{{Check: evil, Level: sdk.LevelError, Subject: evil, Message: evil, Remedy: evil}},
+		Changes: []sdk.Change{{Effect: sdk.EffectNew, Class: evil, Name: evil}}})
 	h.Imported(report.Imported{Destination: evil, Root: evil, Refused: []report.RefusedManifest{{Path: evil, Why: evil}}, Error: evil})
 	h.BackupFault(report.BackupFault{Destination: evil, Kind: evil, Set: evil, Device: evil, Domain: evil, Path: evil, Why: evil, Remedy: evil})
 	h.CheckedDestination(report.CheckedDestination{Destination: evil, Root: evil})

@@ -35,6 +35,22 @@ type Difference struct {
 	Text         string `json:"text,omitempty"` // what else there is to say
 }
 
+// Absent says why the first and the second archive name the file and do not hold it: [Withheld] or [Missing]; empty: an archive holds it,
+// or does not name it.
+func (d *Difference) Absent() (first, second string) {
+	was, is, both := strings.Cut(d.Text, " -> ")
+	if !both {
+		is = was
+	}
+	why := func(text string) string {
+		if d.What != WhatFile || text != Withheld && text != Missing {
+			return ""
+		}
+		return text
+	}
+	return why(was), why(is)
+}
+
 // What is what a difference is about.
 type What string
 
@@ -336,7 +352,7 @@ func (c *comparison) compare() {
 		now, ok := c.after.files[at]
 		switch {
 		case !ok || !c.both(at.label):
-		case old == now && old.absent == withheld:
+		case old == now && old.absent == Withheld:
 			c.diff.Withheld++
 		case old.absent != now.absent || old.sum != now.sum:
 			d := c.file(at, Changed, old.absent, now.absent)
@@ -350,8 +366,8 @@ func (c *comparison) compare() {
 
 // Why a listed file is not in an archive.
 const (
-	withheld = "only its name is exported"
-	missing  = "listed, but not on the gateway"
+	Withheld = "only its name is exported"
+	Missing  = "listed, but not on the gateway"
 )
 
 func (c *comparison) file(at fileKey, change Change, absent ...string) *Difference {

@@ -428,10 +428,10 @@ func (r *run) missing(c *contentsOf, shared *shared) {
 			store, _, _ := strings.Cut(sourceName(name), "/")
 			r.rec.add(ByDesign, CodeKey, p, "a file of %s: (key, certificate or secret) that the gateway does not export", Printable(store))
 			r.rec.count(func(rep *Report) { rep.Withheld = append(rep.Withheld, Printable(p)) })
-			r.absent(c, name, withheld)
+			r.absent(c, name, Withheld)
 		case f.missing:
 			r.rec.add(Warning, CodeMissing, p, "the gateway did not have the file when the export was made")
-			r.absent(c, name, missing)
+			r.absent(c, name, Missing)
 		default:
 			r.rec.add(Problem, CodeMissing, p, "it is listed in export.xml, but not in the archive")
 		}

@@ -133,18 +133,21 @@ func (c *Client) Close() { c.http.CloseIdleConnections() }
 // call sends one request and reads the reply. file, if not nil, takes the reply's file.
 func (c *Client) call(ctx context.Context, op, domain, body string, file *fileSink) (*reply, error) {
 	r := &reply{op: op}
-	err := c.exchange(ctx, op, domain, body, func(in io.Reader) error {
-		if err := r.read(in, c.config.MaxReply, file); err != nil {
-			return err
-		}
-		return r.failure()
-	})
+	err := c.exchange(ctx, op, domain, messageOf(domain, body), func(in io.Reader) error { return c.take(in, r, file) })
 	return r, err
 }
 
+// take reads a reply, and says what the device said instead of doing what was asked.
+func (c *Client) take(in io.Reader, r *reply, file *fileSink) error {
+	if err := r.read(in, c.config.MaxReply, file); err != nil {
+		return err
+	}
+	return r.failure()
+}
+
 // exchange sends one request, and hands on what a reply holds.
-func (c *Client) exchange(ctx context.Context, op, domain, body string, take func(io.Reader) error) error {
-	err := c.post(ctx, op, domain, body, take)
+func (c *Client) exchange(ctx context.Context, op, domain string, m message, take func(io.Reader) error) error {
+	err := c.post(ctx, op, m, take)
 	var e *Error
 	if errors.As(err, &e) {
 		e.Domain = domain
@@ -152,13 +155,25 @@ func (c *Client) exchange(ctx context.Context, op, domain, body string, take fun
 	return err
 }
 
-func (c *Client) post(ctx context.Context, op, domain, body string, take func(io.Reader) error) error {
+// message is a request as it is sent.
+type message struct {
+	io.Reader
+	size int64
+}
+
+func messageOf(domain, body string) message {
+	text := envelope(domain, body)
+	return message{strings.NewReader(text), int64(len(text))}
+}
+
+func (c *Client) post(ctx context.Context, op string, m message, take func(io.Reader) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url, strings.NewReader(envelope(domain, body)))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url, m.Reader)
 	if err != nil {
 		return &Error{Op: op, Class: BadRequest, Text: "the request cannot be made", cause: err}
 	}
+	req.ContentLength = m.size // a device may not take a request in pieces
 	req.Header.Set("Content-Type", "text/xml; charset=utf-8")
 	req.Header.Set("User-Agent", "dprun")
 	req.SetBasicAuth(c.config.Username, c.config.Password)

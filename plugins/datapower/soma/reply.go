@@ -292,7 +292,7 @@ func (r *reply) part(d *xml.Decoder, src *source, e xml.StartElement, file *file
 			r.collectLogs(n)
 		}
 		return err
-	case "status", "config", "filestore", "view-certificate-details":
+	case "status", "config", "filestore", "view-certificate-details", "import":
 		r.body = e.Name.Local
 		r.cuts = append(r.cuts, d.InputOffset())
 		return children(d, func(e xml.StartElement) error {

@@ -92,7 +92,7 @@ func (c *Client) DomainStatus(ctx context.Context) (*Domains, error) {
 	body := getStatus(domainStatus)
 	return share(ctx, c, c.domains, op, domain, body, func(ctx context.Context) (*Domains, error) {
 		r, out := &reply{op: op}, &Domains{}
-		err := c.exchange(ctx, op, domain, body, func(in io.Reader) (err error) {
+		err := c.exchange(ctx, op, domain, messageOf(domain, body), func(in io.Reader) (err error) {
 			out.Domains, err = c.domainRows.read(r, in, c.config.MaxReply)
 			return err
 		})

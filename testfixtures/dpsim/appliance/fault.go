@@ -133,6 +133,7 @@ func faultKinds() map[string]faultKind {
 		"import_no_domain":       {stageState, importing},
 		"import_order":           {stageState, importing},
 		"import_empty":           {stageState, importing},
+		"import_dry_run_ignored": {stageState, importing},
 		"port_in_use":            {stageState, importing},
 
 		"checkpoint_never_saved": {stageState, []string{"do-action/SaveCheckpoint"}},

@@ -41,6 +41,7 @@ func (a *Appliance) Import(name string, r Import) (*Imported, error) {
 	a.mu.Lock()
 	refused := a.takeFault("import_refused", op, name)
 	full := a.takeFault("import_disk_full", op, name)
+	r.DryRun = r.DryRun && a.takeFault("import_dry_run_ignored", op, name) == nil
 	a.mu.Unlock()
 	switch {
 	case refused != nil:
@@ -102,10 +103,15 @@ func (a *Appliance) importBackup(name string, p *config.Package, r Import) (*Imp
 }
 
 func (a *Appliance) importPackage(name string, p *config.Package, r Import) (*Imported, error) {
-	if !r.DryRun {
-		if err := a.ownFiles(name); err != nil {
+	var delivered map[string]string
+	if r.DryRun { // which changes nothing, not even what is made at the first change
+		listed, err := a.deliveredFiles(name)
+		if err != nil {
 			return nil, err
 		}
+		delivered = listed
+	} else if err := a.ownFiles(name); err != nil {
+		return nil, err
 	}
 	// The files of the package are kept first, without the lock.
 	contents := map[string]*File{}
@@ -135,7 +141,7 @@ func (a *Appliance) importPackage(name string, p *config.Package, r Import) (*Im
 		return nil, err
 	}
 	a.imports++
-	target := &target{a: a, d: d, contents: contents}
+	target := &target{a: a, d: d, contents: contents, delivered: delivered}
 	next, result, err := a.configuration(d).Import(p, config.Options{
 		DryRun: r.DryRun, OverwriteObjects: r.OverwriteObjects, OverwriteFiles: r.OverwriteFiles, RewriteLocalIP: r.RewriteLocalIP,
 		Policy: policy, Objects: r.Objects, Files: r.Files, Domain: name, Number: a.imports, Gateway: target,
@@ -199,6 +205,9 @@ type target struct {
 	a        *Appliance
 	d        *domain
 	contents map[string]*File
+	// delivered are the hashes of the files of a domain that still has those which
+	// it was delivered with.
+	delivered map[string]string
 }
 
 func (t *target) Available(class string) bool {
@@ -243,7 +252,8 @@ func (t *target) Interface(name string) string {
 func (t *target) FileHash(name string) (string, bool) {
 	f := t.a.files[t.d.name][NormalPath(name)]
 	if f == nil {
-		return "", false
+		hash, there := t.delivered[name]
+		return hash, there
 	}
 	return f.hash(), true
 }

@@ -166,6 +166,32 @@ func (a *Appliance) ownFiles(name string) error {
 	return nil
 }
 
+// deliveredFiles are the hashes of the files of a domain whose files have not
+// changed, by name.
+func (a *Appliance) deliveredFiles(name string) (map[string]string, error) {
+	a.mu.Lock()
+	d := a.domain(name)
+	if d == nil || d.files != nil {
+		a.mu.Unlock()
+		return nil, nil
+	}
+	key := keyFor(d, true)
+	a.mu.Unlock()
+	blob, err := a.archive(d, key)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]string{}
+	if p, err := config.Read(blob, blob.Size); err == nil {
+		for _, f := range p.Files {
+			if f.Held() {
+				out[f.Name] = f.Hash
+			}
+		}
+	}
+	return out, nil
+}
+
 // fileOf is a file of that content, with the sums that exports tell.
 func (a *Appliance) fileOf(content io.Reader) (*File, error) {
 	f := &File{Modified: a.Clock.Now()}

@@ -921,6 +921,62 @@ func (Level) EnumDescriptor() ([]byte, []int) {
 	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{12}
 }
 
+// Effect is what a restore does to something. One that is not known counts as changed.
+type Effect int32
+
+const (
+	Effect_EFFECT_UNSPECIFIED Effect = 0
+	Effect_EFFECT_NEW         Effect = 1
+	Effect_EFFECT_CHANGED     Effect = 2
+	Effect_EFFECT_STAYS       Effect = 3
+	Effect_EFFECT_ABSENT      Effect = 4
+)
+
+// Enum value maps for Effect.
+var (
+	Effect_name = map[int32]string{
+		0: "EFFECT_UNSPECIFIED",
+		1: "EFFECT_NEW",
+		2: "EFFECT_CHANGED",
+		3: "EFFECT_STAYS",
+		4: "EFFECT_ABSENT",
+	}
+	Effect_value = map[string]int32{
+		"EFFECT_UNSPECIFIED": 0,
+		"EFFECT_NEW":         1,
+		"EFFECT_CHANGED":     2,
+		"EFFECT_STAYS":       3,
+		"EFFECT_ABSENT":      4,
+	}
+)
+
+func (x Effect) Enum() *Effect {
+	p := new(Effect)
+	*p = x
+	return p
+}
+
+func (x Effect) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Effect) Descriptor() protoreflect.EnumDescriptor {
+	return file_dprun_plugin_v1_plugin_proto_enumTypes[13].Descriptor()
+}
+
+func (Effect) Type() protoreflect.EnumType {
+	return &file_dprun_plugin_v1_plugin_proto_enumTypes[13]
+}
+
+func (x Effect) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Effect.Descriptor instead.
+func (Effect) EnumDescriptor() ([]byte, []int) {
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{13}
+}
+
 // Failure is a typed failure; see the package failure of the SDK for what the
 // kinds mean and which reasons each call may give.
 type Failure struct {
@@ -4770,6 +4826,194 @@ func (x *ObjectCount) GetCount() int64 {
 	return 0
 }
 
+type RehearseRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Instance      uint64                 `protobuf:"varint,1,opt,name=instance,proto3" json:"instance,omitempty"`
+	Domain        string                 `protobuf:"bytes,2,opt,name=domain,proto3" json:"domain,omitempty"`
+	File          string                 `protobuf:"bytes,3,opt,name=file,proto3" json:"file,omitempty"`        // absolute path of a local file
+	Dir           string                 `protobuf:"bytes,4,opt,name=dir,proto3" json:"dir,omitempty"`          // absolute path of an empty private directory
+	Unsaved       bool                   `protobuf:"varint,5,opt,name=unsaved,proto3" json:"unsaved,omitempty"` // a target with unsaved changes is allowed
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RehearseRequest) Reset() {
+	*x = RehearseRequest{}
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[63]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RehearseRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RehearseRequest) ProtoMessage() {}
+
+func (x *RehearseRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[63]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RehearseRequest.ProtoReflect.Descriptor instead.
+func (*RehearseRequest) Descriptor() ([]byte, []int) {
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{63}
+}
+
+func (x *RehearseRequest) GetInstance() uint64 {
+	if x != nil {
+		return x.Instance
+	}
+	return 0
+}
+
+func (x *RehearseRequest) GetDomain() string {
+	if x != nil {
+		return x.Domain
+	}
+	return ""
+}
+
+func (x *RehearseRequest) GetFile() string {
+	if x != nil {
+		return x.File
+	}
+	return ""
+}
+
+func (x *RehearseRequest) GetDir() string {
+	if x != nil {
+		return x.Dir
+	}
+	return ""
+}
+
+func (x *RehearseRequest) GetUnsaved() bool {
+	if x != nil {
+		return x.Unsaved
+	}
+	return false
+}
+
+type RehearseReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Findings      []*Finding             `protobuf:"bytes,1,rep,name=findings,proto3" json:"findings,omitempty"`
+	Changes       []*Change              `protobuf:"bytes,2,rep,name=changes,proto3" json:"changes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RehearseReply) Reset() {
+	*x = RehearseReply{}
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[64]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RehearseReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RehearseReply) ProtoMessage() {}
+
+func (x *RehearseReply) ProtoReflect() protoreflect.Message {
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[64]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RehearseReply.ProtoReflect.Descriptor instead.
+func (*RehearseReply) Descriptor() ([]byte, []int) {
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{64}
+}
+
+func (x *RehearseReply) GetFindings() []*Finding {
+	if x != nil {
+		return x.Findings
+	}
+	return nil
+}
+
+func (x *RehearseReply) GetChanges() []*Change {
+	if x != nil {
+		return x.Changes
+	}
+	return nil
+}
+
+type Change struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Effect        Effect                 `protobuf:"varint,1,opt,name=effect,proto3,enum=dprun.plugin.v1.Effect" json:"effect,omitempty"`
+	Class         string                 `protobuf:"bytes,2,opt,name=class,proto3" json:"class,omitempty"` // of an object; empty: it is a file
+	Name          string                 `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Change) Reset() {
+	*x = Change{}
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[65]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Change) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Change) ProtoMessage() {}
+
+func (x *Change) ProtoReflect() protoreflect.Message {
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[65]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Change.ProtoReflect.Descriptor instead.
+func (*Change) Descriptor() ([]byte, []int) {
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{65}
+}
+
+func (x *Change) GetEffect() Effect {
+	if x != nil {
+		return x.Effect
+	}
+	return Effect_EFFECT_UNSPECIFIED
+}
+
+func (x *Change) GetClass() string {
+	if x != nil {
+		return x.Class
+	}
+	return ""
+}
+
+func (x *Change) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
 var File_dprun_plugin_v1_plugin_proto protoreflect.FileDescriptor
 
 const file_dprun_plugin_v1_plugin_proto_rawDesc = "" +
@@ -5064,7 +5308,20 @@ const file_dprun_plugin_v1_plugin_proto_rawDesc = "" +
 	"\vObjectCount\x12\x16\n" +
 	"\x06domain\x18\x01 \x01(\tR\x06domain\x12\x14\n" +
 	"\x05class\x18\x02 \x01(\tR\x05class\x12\x14\n" +
-	"\x05count\x18\x03 \x01(\x03R\x05count*\xbc\x02\n" +
+	"\x05count\x18\x03 \x01(\x03R\x05count\"\x85\x01\n" +
+	"\x0fRehearseRequest\x12\x1a\n" +
+	"\binstance\x18\x01 \x01(\x04R\binstance\x12\x16\n" +
+	"\x06domain\x18\x02 \x01(\tR\x06domain\x12\x12\n" +
+	"\x04file\x18\x03 \x01(\tR\x04file\x12\x10\n" +
+	"\x03dir\x18\x04 \x01(\tR\x03dir\x12\x18\n" +
+	"\aunsaved\x18\x05 \x01(\bR\aunsaved\"x\n" +
+	"\rRehearseReply\x124\n" +
+	"\bfindings\x18\x01 \x03(\v2\x18.dprun.plugin.v1.FindingR\bfindings\x121\n" +
+	"\achanges\x18\x02 \x03(\v2\x17.dprun.plugin.v1.ChangeR\achanges\"c\n" +
+	"\x06Change\x12/\n" +
+	"\x06effect\x18\x01 \x01(\x0e2\x17.dprun.plugin.v1.EffectR\x06effect\x12\x14\n" +
+	"\x05class\x18\x02 \x01(\tR\x05class\x12\x12\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name*\xbc\x02\n" +
 	"\vFailureKind\x12\x1c\n" +
 	"\x18FAILURE_KIND_UNSPECIFIED\x10\x00\x12\x1c\n" +
 	"\x18FAILURE_KIND_UNAVAILABLE\x10\x01\x12\x18\n" +
@@ -5188,7 +5445,14 @@ const file_dprun_plugin_v1_plugin_proto_rawDesc = "" +
 	"\vLEVEL_ERROR\x10\x01\x12\x11\n" +
 	"\rLEVEL_WARNING\x10\x02\x12\x14\n" +
 	"\x10LEVEL_NOT_PROVEN\x10\x03\x12\f\n" +
-	"\bLEVEL_OK\x10\x042\x9a\x03\n" +
+	"\bLEVEL_OK\x10\x04*i\n" +
+	"\x06Effect\x12\x16\n" +
+	"\x12EFFECT_UNSPECIFIED\x10\x00\x12\x0e\n" +
+	"\n" +
+	"EFFECT_NEW\x10\x01\x12\x12\n" +
+	"\x0eEFFECT_CHANGED\x10\x02\x12\x10\n" +
+	"\fEFFECT_STAYS\x10\x03\x12\x11\n" +
+	"\rEFFECT_ABSENT\x10\x042\x9a\x03\n" +
 	"\x06Plugin\x12L\n" +
 	"\bDescribe\x12 .dprun.plugin.v1.DescribeRequest\x1a\x1e.dprun.plugin.v1.DescribeReply\x12^\n" +
 	"\x0eValidateConfig\x12&.dprun.plugin.v1.ValidateConfigRequest\x1a$.dprun.plugin.v1.ValidateConfigReply\x12O\n" +
@@ -5204,7 +5468,7 @@ const file_dprun_plugin_v1_plugin_proto_rawDesc = "" +
 	"\x05Sweep\x12\x1d.dprun.plugin.v1.SweepRequest\x1a\x1b.dprun.plugin.v1.SweepReply\x12A\n" +
 	"\x03Sum\x12\x1b.dprun.plugin.v1.SumRequest\x1a\x1b.dprun.plugin.v1.FetchEvent0\x012G\n" +
 	"\x04Hook\x12?\n" +
-	"\x03Run\x12\x1b.dprun.plugin.v1.RunRequest\x1a\x19.dprun.plugin.v1.RunEvent0\x012\xc7\x05\n" +
+	"\x03Run\x12\x1b.dprun.plugin.v1.RunRequest\x1a\x19.dprun.plugin.v1.RunEvent0\x012\x95\x06\n" +
 	"\x06Source\x12I\n" +
 	"\aInspect\x12\x1f.dprun.plugin.v1.InspectRequest\x1a\x1d.dprun.plugin.v1.InspectReply\x12O\n" +
 	"\x05Check\x12#.dprun.plugin.v1.SourceCheckRequest\x1a!.dprun.plugin.v1.SourceCheckReply\x12I\n" +
@@ -5214,7 +5478,8 @@ const file_dprun_plugin_v1_plugin_proto_rawDesc = "" +
 	"\aCapture\x12\x1f.dprun.plugin.v1.CaptureRequest\x1a\x1d.dprun.plugin.v1.CaptureEvent0\x01\x12I\n" +
 	"\aDiscard\x12\x1f.dprun.plugin.v1.DiscardRequest\x1a\x1d.dprun.plugin.v1.DiscardReply\x12F\n" +
 	"\x06Health\x12\x1e.dprun.plugin.v1.HealthRequest\x1a\x1c.dprun.plugin.v1.HealthReply\x12O\n" +
-	"\tPreflight\x12!.dprun.plugin.v1.PreflightRequest\x1a\x1f.dprun.plugin.v1.PreflightReplyB;Z9github.com/dprun/dprun/sdk/proto/dprun/plugin/v1;pluginv1b\x06proto3"
+	"\tPreflight\x12!.dprun.plugin.v1.PreflightRequest\x1a\x1f.dprun.plugin.v1.PreflightReply\x12L\n" +
+	"\bRehearse\x12 .dprun.plugin.v1.RehearseRequest\x1a\x1e.dprun.plugin.v1.RehearseReplyB;Z9github.com/dprun/dprun/sdk/proto/dprun/plugin/v1;pluginv1b\x06proto3"
 
 var (
 	file_dprun_plugin_v1_plugin_proto_rawDescOnce sync.Once
@@ -5228,8 +5493,8 @@ func file_dprun_plugin_v1_plugin_proto_rawDescGZIP() []byte {
 	return file_dprun_plugin_v1_plugin_proto_rawDescData
 }
 
-var file_dprun_plugin_v1_plugin_proto_enumTypes = make([]protoimpl.EnumInfo, 13)
-var file_dprun_plugin_v1_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 66)
+var file_dprun_plugin_v1_plugin_proto_enumTypes = make([]protoimpl.EnumInfo, 14)
+var file_dprun_plugin_v1_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 69)
 var file_dprun_plugin_v1_plugin_proto_goTypes = []any{
 	(FailureKind)(0),                // 0: dprun.plugin.v1.FailureKind
 	(Reason)(0),                     // 1: dprun.plugin.v1.Reason
@@ -5244,174 +5509,183 @@ var file_dprun_plugin_v1_plugin_proto_goTypes = []any{
 	(Variant)(0),                    // 10: dprun.plugin.v1.Variant
 	(QuiesceScope)(0),               // 11: dprun.plugin.v1.QuiesceScope
 	(Level)(0),                      // 12: dprun.plugin.v1.Level
-	(*Failure)(nil),                 // 13: dprun.plugin.v1.Failure
-	(*DescribeRequest)(nil),         // 14: dprun.plugin.v1.DescribeRequest
-	(*DescribeReply)(nil),           // 15: dprun.plugin.v1.DescribeReply
-	(*ValidateConfigRequest)(nil),   // 16: dprun.plugin.v1.ValidateConfigRequest
-	(*ValidateConfigReply)(nil),     // 17: dprun.plugin.v1.ValidateConfigReply
-	(*Diagnostic)(nil),              // 18: dprun.plugin.v1.Diagnostic
-	(*ConfigureRequest)(nil),        // 19: dprun.plugin.v1.ConfigureRequest
-	(*ConfigureReply)(nil),          // 20: dprun.plugin.v1.ConfigureReply
-	(*ReleaseRequest)(nil),          // 21: dprun.plugin.v1.ReleaseRequest
-	(*ReleaseReply)(nil),            // 22: dprun.plugin.v1.ReleaseReply
-	(*CancelRequest)(nil),           // 23: dprun.plugin.v1.CancelRequest
-	(*CancelReply)(nil),             // 24: dprun.plugin.v1.CancelReply
-	(*DestinationCheckRequest)(nil), // 25: dprun.plugin.v1.DestinationCheckRequest
-	(*DestinationCheckReply)(nil),   // 26: dprun.plugin.v1.DestinationCheckReply
-	(*StoreRequest)(nil),            // 27: dprun.plugin.v1.StoreRequest
-	(*StoreEvent)(nil),              // 28: dprun.plugin.v1.StoreEvent
-	(*StoreReport)(nil),             // 29: dprun.plugin.v1.StoreReport
-	(*Object)(nil),                  // 30: dprun.plugin.v1.Object
-	(*FetchRequest)(nil),            // 31: dprun.plugin.v1.FetchRequest
-	(*FetchEvent)(nil),              // 32: dprun.plugin.v1.FetchEvent
-	(*FetchReport)(nil),             // 33: dprun.plugin.v1.FetchReport
-	(*ListRequest)(nil),             // 34: dprun.plugin.v1.ListRequest
-	(*ListEvent)(nil),               // 35: dprun.plugin.v1.ListEvent
-	(*ListDone)(nil),                // 36: dprun.plugin.v1.ListDone
-	(*DeleteRequest)(nil),           // 37: dprun.plugin.v1.DeleteRequest
-	(*DeleteReply)(nil),             // 38: dprun.plugin.v1.DeleteReply
-	(*SweepRequest)(nil),            // 39: dprun.plugin.v1.SweepRequest
-	(*SweepReply)(nil),              // 40: dprun.plugin.v1.SweepReply
-	(*SumRequest)(nil),              // 41: dprun.plugin.v1.SumRequest
-	(*RunRequest)(nil),              // 42: dprun.plugin.v1.RunRequest
-	(*RunEvent)(nil),                // 43: dprun.plugin.v1.RunEvent
-	(*Output)(nil),                  // 44: dprun.plugin.v1.Output
-	(*RunReport)(nil),               // 45: dprun.plugin.v1.RunReport
-	(*InspectRequest)(nil),          // 46: dprun.plugin.v1.InspectRequest
-	(*InspectReply)(nil),            // 47: dprun.plugin.v1.InspectReply
-	(*Unread)(nil),                  // 48: dprun.plugin.v1.Unread
-	(*Facts)(nil),                   // 49: dprun.plugin.v1.Facts
-	(*Space)(nil),                   // 50: dprun.plugin.v1.Space
-	(*Domain)(nil),                  // 51: dprun.plugin.v1.Domain
-	(*SourceCheckRequest)(nil),      // 52: dprun.plugin.v1.SourceCheckRequest
-	(*SourceCheckReply)(nil),        // 53: dprun.plugin.v1.SourceCheckReply
-	(*QuiesceReport)(nil),           // 54: dprun.plugin.v1.QuiesceReport
-	(*QuiesceRequest)(nil),          // 55: dprun.plugin.v1.QuiesceRequest
-	(*QuiesceReply)(nil),            // 56: dprun.plugin.v1.QuiesceReply
-	(*UnquiesceRequest)(nil),        // 57: dprun.plugin.v1.UnquiesceRequest
-	(*UnquiesceReply)(nil),          // 58: dprun.plugin.v1.UnquiesceReply
-	(*QuiesceStateRequest)(nil),     // 59: dprun.plugin.v1.QuiesceStateRequest
-	(*CaptureRequest)(nil),          // 60: dprun.plugin.v1.CaptureRequest
-	(*CaptureEvent)(nil),            // 61: dprun.plugin.v1.CaptureEvent
-	(*CaptureProgress)(nil),         // 62: dprun.plugin.v1.CaptureProgress
-	(*CaptureReport)(nil),           // 63: dprun.plugin.v1.CaptureReport
-	(*Artifact)(nil),                // 64: dprun.plugin.v1.Artifact
-	(*DiscardRequest)(nil),          // 65: dprun.plugin.v1.DiscardRequest
-	(*DiscardReply)(nil),            // 66: dprun.plugin.v1.DiscardReply
-	(*HealthRequest)(nil),           // 67: dprun.plugin.v1.HealthRequest
-	(*HealthReply)(nil),             // 68: dprun.plugin.v1.HealthReply
-	(*ObjectHealth)(nil),            // 69: dprun.plugin.v1.ObjectHealth
-	(*UnreadDomain)(nil),            // 70: dprun.plugin.v1.UnreadDomain
-	(*PreflightRequest)(nil),        // 71: dprun.plugin.v1.PreflightRequest
-	(*PreflightActivity)(nil),       // 72: dprun.plugin.v1.PreflightActivity
-	(*PreflightReply)(nil),          // 73: dprun.plugin.v1.PreflightReply
-	(*Finding)(nil),                 // 74: dprun.plugin.v1.Finding
-	(*ObjectCount)(nil),             // 75: dprun.plugin.v1.ObjectCount
-	nil,                             // 76: dprun.plugin.v1.RunRequest.EnvEntry
-	nil,                             // 77: dprun.plugin.v1.RunReport.OutputsEntry
-	nil,                             // 78: dprun.plugin.v1.QuiesceReport.DomainsEntry
-	(*timestamppb.Timestamp)(nil),   // 79: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),     // 80: google.protobuf.Duration
+	(Effect)(0),                     // 13: dprun.plugin.v1.Effect
+	(*Failure)(nil),                 // 14: dprun.plugin.v1.Failure
+	(*DescribeRequest)(nil),         // 15: dprun.plugin.v1.DescribeRequest
+	(*DescribeReply)(nil),           // 16: dprun.plugin.v1.DescribeReply
+	(*ValidateConfigRequest)(nil),   // 17: dprun.plugin.v1.ValidateConfigRequest
+	(*ValidateConfigReply)(nil),     // 18: dprun.plugin.v1.ValidateConfigReply
+	(*Diagnostic)(nil),              // 19: dprun.plugin.v1.Diagnostic
+	(*ConfigureRequest)(nil),        // 20: dprun.plugin.v1.ConfigureRequest
+	(*ConfigureReply)(nil),          // 21: dprun.plugin.v1.ConfigureReply
+	(*ReleaseRequest)(nil),          // 22: dprun.plugin.v1.ReleaseRequest
+	(*ReleaseReply)(nil),            // 23: dprun.plugin.v1.ReleaseReply
+	(*CancelRequest)(nil),           // 24: dprun.plugin.v1.CancelRequest
+	(*CancelReply)(nil),             // 25: dprun.plugin.v1.CancelReply
+	(*DestinationCheckRequest)(nil), // 26: dprun.plugin.v1.DestinationCheckRequest
+	(*DestinationCheckReply)(nil),   // 27: dprun.plugin.v1.DestinationCheckReply
+	(*StoreRequest)(nil),            // 28: dprun.plugin.v1.StoreRequest
+	(*StoreEvent)(nil),              // 29: dprun.plugin.v1.StoreEvent
+	(*StoreReport)(nil),             // 30: dprun.plugin.v1.StoreReport
+	(*Object)(nil),                  // 31: dprun.plugin.v1.Object
+	(*FetchRequest)(nil),            // 32: dprun.plugin.v1.FetchRequest
+	(*FetchEvent)(nil),              // 33: dprun.plugin.v1.FetchEvent
+	(*FetchReport)(nil),             // 34: dprun.plugin.v1.FetchReport
+	(*ListRequest)(nil),             // 35: dprun.plugin.v1.ListRequest
+	(*ListEvent)(nil),               // 36: dprun.plugin.v1.ListEvent
+	(*ListDone)(nil),                // 37: dprun.plugin.v1.ListDone
+	(*DeleteRequest)(nil),           // 38: dprun.plugin.v1.DeleteRequest
+	(*DeleteReply)(nil),             // 39: dprun.plugin.v1.DeleteReply
+	(*SweepRequest)(nil),            // 40: dprun.plugin.v1.SweepRequest
+	(*SweepReply)(nil),              // 41: dprun.plugin.v1.SweepReply
+	(*SumRequest)(nil),              // 42: dprun.plugin.v1.SumRequest
+	(*RunRequest)(nil),              // 43: dprun.plugin.v1.RunRequest
+	(*RunEvent)(nil),                // 44: dprun.plugin.v1.RunEvent
+	(*Output)(nil),                  // 45: dprun.plugin.v1.Output
+	(*RunReport)(nil),               // 46: dprun.plugin.v1.RunReport
+	(*InspectRequest)(nil),          // 47: dprun.plugin.v1.InspectRequest
+	(*InspectReply)(nil),            // 48: dprun.plugin.v1.InspectReply
+	(*Unread)(nil),                  // 49: dprun.plugin.v1.Unread
+	(*Facts)(nil),                   // 50: dprun.plugin.v1.Facts
+	(*Space)(nil),                   // 51: dprun.plugin.v1.Space
+	(*Domain)(nil),                  // 52: dprun.plugin.v1.Domain
+	(*SourceCheckRequest)(nil),      // 53: dprun.plugin.v1.SourceCheckRequest
+	(*SourceCheckReply)(nil),        // 54: dprun.plugin.v1.SourceCheckReply
+	(*QuiesceReport)(nil),           // 55: dprun.plugin.v1.QuiesceReport
+	(*QuiesceRequest)(nil),          // 56: dprun.plugin.v1.QuiesceRequest
+	(*QuiesceReply)(nil),            // 57: dprun.plugin.v1.QuiesceReply
+	(*UnquiesceRequest)(nil),        // 58: dprun.plugin.v1.UnquiesceRequest
+	(*UnquiesceReply)(nil),          // 59: dprun.plugin.v1.UnquiesceReply
+	(*QuiesceStateRequest)(nil),     // 60: dprun.plugin.v1.QuiesceStateRequest
+	(*CaptureRequest)(nil),          // 61: dprun.plugin.v1.CaptureRequest
+	(*CaptureEvent)(nil),            // 62: dprun.plugin.v1.CaptureEvent
+	(*CaptureProgress)(nil),         // 63: dprun.plugin.v1.CaptureProgress
+	(*CaptureReport)(nil),           // 64: dprun.plugin.v1.CaptureReport
+	(*Artifact)(nil),                // 65: dprun.plugin.v1.Artifact
+	(*DiscardRequest)(nil),          // 66: dprun.plugin.v1.DiscardRequest
+	(*DiscardReply)(nil),            // 67: dprun.plugin.v1.DiscardReply
+	(*HealthRequest)(nil),           // 68: dprun.plugin.v1.HealthRequest
+	(*HealthReply)(nil),             // 69: dprun.plugin.v1.HealthReply
+	(*ObjectHealth)(nil),            // 70: dprun.plugin.v1.ObjectHealth
+	(*UnreadDomain)(nil),            // 71: dprun.plugin.v1.UnreadDomain
+	(*PreflightRequest)(nil),        // 72: dprun.plugin.v1.PreflightRequest
+	(*PreflightActivity)(nil),       // 73: dprun.plugin.v1.PreflightActivity
+	(*PreflightReply)(nil),          // 74: dprun.plugin.v1.PreflightReply
+	(*Finding)(nil),                 // 75: dprun.plugin.v1.Finding
+	(*ObjectCount)(nil),             // 76: dprun.plugin.v1.ObjectCount
+	(*RehearseRequest)(nil),         // 77: dprun.plugin.v1.RehearseRequest
+	(*RehearseReply)(nil),           // 78: dprun.plugin.v1.RehearseReply
+	(*Change)(nil),                  // 79: dprun.plugin.v1.Change
+	nil,                             // 80: dprun.plugin.v1.RunRequest.EnvEntry
+	nil,                             // 81: dprun.plugin.v1.RunReport.OutputsEntry
+	nil,                             // 82: dprun.plugin.v1.QuiesceReport.DomainsEntry
+	(*timestamppb.Timestamp)(nil),   // 83: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),     // 84: google.protobuf.Duration
 }
 var file_dprun_plugin_v1_plugin_proto_depIdxs = []int32{
 	0,  // 0: dprun.plugin.v1.Failure.kind:type_name -> dprun.plugin.v1.FailureKind
 	1,  // 1: dprun.plugin.v1.Failure.reason:type_name -> dprun.plugin.v1.Reason
 	2,  // 2: dprun.plugin.v1.ValidateConfigRequest.kind:type_name -> dprun.plugin.v1.Kind
-	18, // 3: dprun.plugin.v1.ValidateConfigReply.diagnostics:type_name -> dprun.plugin.v1.Diagnostic
+	19, // 3: dprun.plugin.v1.ValidateConfigReply.diagnostics:type_name -> dprun.plugin.v1.Diagnostic
 	3,  // 4: dprun.plugin.v1.Diagnostic.severity:type_name -> dprun.plugin.v1.Severity
 	2,  // 5: dprun.plugin.v1.ConfigureRequest.kind:type_name -> dprun.plugin.v1.Kind
 	4,  // 6: dprun.plugin.v1.StoreRequest.verify:type_name -> dprun.plugin.v1.Verify
-	29, // 7: dprun.plugin.v1.StoreEvent.done:type_name -> dprun.plugin.v1.StoreReport
+	30, // 7: dprun.plugin.v1.StoreEvent.done:type_name -> dprun.plugin.v1.StoreReport
 	4,  // 8: dprun.plugin.v1.StoreReport.verified:type_name -> dprun.plugin.v1.Verify
-	79, // 9: dprun.plugin.v1.Object.modified:type_name -> google.protobuf.Timestamp
-	33, // 10: dprun.plugin.v1.FetchEvent.done:type_name -> dprun.plugin.v1.FetchReport
-	30, // 11: dprun.plugin.v1.ListEvent.objects:type_name -> dprun.plugin.v1.Object
-	36, // 12: dprun.plugin.v1.ListEvent.done:type_name -> dprun.plugin.v1.ListDone
-	80, // 13: dprun.plugin.v1.SweepRequest.older_than:type_name -> google.protobuf.Duration
-	76, // 14: dprun.plugin.v1.RunRequest.env:type_name -> dprun.plugin.v1.RunRequest.EnvEntry
-	44, // 15: dprun.plugin.v1.RunEvent.output:type_name -> dprun.plugin.v1.Output
-	45, // 16: dprun.plugin.v1.RunEvent.done:type_name -> dprun.plugin.v1.RunReport
+	83, // 9: dprun.plugin.v1.Object.modified:type_name -> google.protobuf.Timestamp
+	34, // 10: dprun.plugin.v1.FetchEvent.done:type_name -> dprun.plugin.v1.FetchReport
+	31, // 11: dprun.plugin.v1.ListEvent.objects:type_name -> dprun.plugin.v1.Object
+	37, // 12: dprun.plugin.v1.ListEvent.done:type_name -> dprun.plugin.v1.ListDone
+	84, // 13: dprun.plugin.v1.SweepRequest.older_than:type_name -> google.protobuf.Duration
+	80, // 14: dprun.plugin.v1.RunRequest.env:type_name -> dprun.plugin.v1.RunRequest.EnvEntry
+	45, // 15: dprun.plugin.v1.RunEvent.output:type_name -> dprun.plugin.v1.Output
+	46, // 16: dprun.plugin.v1.RunEvent.done:type_name -> dprun.plugin.v1.RunReport
 	5,  // 17: dprun.plugin.v1.Output.stream:type_name -> dprun.plugin.v1.Stream
-	77, // 18: dprun.plugin.v1.RunReport.outputs:type_name -> dprun.plugin.v1.RunReport.OutputsEntry
-	49, // 19: dprun.plugin.v1.InspectReply.facts:type_name -> dprun.plugin.v1.Facts
-	51, // 20: dprun.plugin.v1.InspectReply.domains:type_name -> dprun.plugin.v1.Domain
-	48, // 21: dprun.plugin.v1.InspectReply.unread:type_name -> dprun.plugin.v1.Unread
+	81, // 18: dprun.plugin.v1.RunReport.outputs:type_name -> dprun.plugin.v1.RunReport.OutputsEntry
+	50, // 19: dprun.plugin.v1.InspectReply.facts:type_name -> dprun.plugin.v1.Facts
+	52, // 20: dprun.plugin.v1.InspectReply.domains:type_name -> dprun.plugin.v1.Domain
+	49, // 21: dprun.plugin.v1.InspectReply.unread:type_name -> dprun.plugin.v1.Unread
 	6,  // 22: dprun.plugin.v1.Unread.fact:type_name -> dprun.plugin.v1.Fact
-	13, // 23: dprun.plugin.v1.Unread.failure:type_name -> dprun.plugin.v1.Failure
+	14, // 23: dprun.plugin.v1.Unread.failure:type_name -> dprun.plugin.v1.Failure
 	7,  // 24: dprun.plugin.v1.Facts.backup_mode:type_name -> dprun.plugin.v1.BackupMode
-	50, // 25: dprun.plugin.v1.Facts.space:type_name -> dprun.plugin.v1.Space
-	79, // 26: dprun.plugin.v1.Facts.clock:type_name -> google.protobuf.Timestamp
+	51, // 25: dprun.plugin.v1.Facts.space:type_name -> dprun.plugin.v1.Space
+	83, // 26: dprun.plugin.v1.Facts.clock:type_name -> google.protobuf.Timestamp
 	9,  // 27: dprun.plugin.v1.Domain.quiesce_state:type_name -> dprun.plugin.v1.QuiesceState
-	54, // 28: dprun.plugin.v1.SourceCheckReply.quiesce:type_name -> dprun.plugin.v1.QuiesceReport
-	50, // 29: dprun.plugin.v1.SourceCheckReply.space:type_name -> dprun.plugin.v1.Space
+	55, // 28: dprun.plugin.v1.SourceCheckReply.quiesce:type_name -> dprun.plugin.v1.QuiesceReport
+	51, // 29: dprun.plugin.v1.SourceCheckReply.space:type_name -> dprun.plugin.v1.Space
 	10, // 30: dprun.plugin.v1.SourceCheckReply.variants:type_name -> dprun.plugin.v1.Variant
 	8,  // 31: dprun.plugin.v1.SourceCheckReply.role:type_name -> dprun.plugin.v1.FailoverRole
 	9,  // 32: dprun.plugin.v1.QuiesceReport.state:type_name -> dprun.plugin.v1.QuiesceState
-	78, // 33: dprun.plugin.v1.QuiesceReport.domains:type_name -> dprun.plugin.v1.QuiesceReport.DomainsEntry
-	80, // 34: dprun.plugin.v1.QuiesceRequest.device_timeout:type_name -> google.protobuf.Duration
+	82, // 33: dprun.plugin.v1.QuiesceReport.domains:type_name -> dprun.plugin.v1.QuiesceReport.DomainsEntry
+	84, // 34: dprun.plugin.v1.QuiesceRequest.device_timeout:type_name -> google.protobuf.Duration
 	10, // 35: dprun.plugin.v1.CaptureRequest.variant:type_name -> dprun.plugin.v1.Variant
-	62, // 36: dprun.plugin.v1.CaptureEvent.progress:type_name -> dprun.plugin.v1.CaptureProgress
-	63, // 37: dprun.plugin.v1.CaptureEvent.done:type_name -> dprun.plugin.v1.CaptureReport
-	64, // 38: dprun.plugin.v1.CaptureReport.artifacts:type_name -> dprun.plugin.v1.Artifact
-	69, // 39: dprun.plugin.v1.HealthReply.objects:type_name -> dprun.plugin.v1.ObjectHealth
-	70, // 40: dprun.plugin.v1.HealthReply.unread:type_name -> dprun.plugin.v1.UnreadDomain
-	13, // 41: dprun.plugin.v1.UnreadDomain.failure:type_name -> dprun.plugin.v1.Failure
-	79, // 42: dprun.plugin.v1.PreflightRequest.now:type_name -> google.protobuf.Timestamp
-	72, // 43: dprun.plugin.v1.PreflightRequest.activities:type_name -> dprun.plugin.v1.PreflightActivity
+	63, // 36: dprun.plugin.v1.CaptureEvent.progress:type_name -> dprun.plugin.v1.CaptureProgress
+	64, // 37: dprun.plugin.v1.CaptureEvent.done:type_name -> dprun.plugin.v1.CaptureReport
+	65, // 38: dprun.plugin.v1.CaptureReport.artifacts:type_name -> dprun.plugin.v1.Artifact
+	70, // 39: dprun.plugin.v1.HealthReply.objects:type_name -> dprun.plugin.v1.ObjectHealth
+	71, // 40: dprun.plugin.v1.HealthReply.unread:type_name -> dprun.plugin.v1.UnreadDomain
+	14, // 41: dprun.plugin.v1.UnreadDomain.failure:type_name -> dprun.plugin.v1.Failure
+	83, // 42: dprun.plugin.v1.PreflightRequest.now:type_name -> google.protobuf.Timestamp
+	73, // 43: dprun.plugin.v1.PreflightRequest.activities:type_name -> dprun.plugin.v1.PreflightActivity
 	11, // 44: dprun.plugin.v1.PreflightActivity.quiesce:type_name -> dprun.plugin.v1.QuiesceScope
-	74, // 45: dprun.plugin.v1.PreflightReply.findings:type_name -> dprun.plugin.v1.Finding
-	75, // 46: dprun.plugin.v1.PreflightReply.objects:type_name -> dprun.plugin.v1.ObjectCount
+	75, // 45: dprun.plugin.v1.PreflightReply.findings:type_name -> dprun.plugin.v1.Finding
+	76, // 46: dprun.plugin.v1.PreflightReply.objects:type_name -> dprun.plugin.v1.ObjectCount
 	12, // 47: dprun.plugin.v1.Finding.level:type_name -> dprun.plugin.v1.Level
-	9,  // 48: dprun.plugin.v1.QuiesceReport.DomainsEntry.value:type_name -> dprun.plugin.v1.QuiesceState
-	14, // 49: dprun.plugin.v1.Plugin.Describe:input_type -> dprun.plugin.v1.DescribeRequest
-	16, // 50: dprun.plugin.v1.Plugin.ValidateConfig:input_type -> dprun.plugin.v1.ValidateConfigRequest
-	19, // 51: dprun.plugin.v1.Plugin.Configure:input_type -> dprun.plugin.v1.ConfigureRequest
-	21, // 52: dprun.plugin.v1.Plugin.Release:input_type -> dprun.plugin.v1.ReleaseRequest
-	23, // 53: dprun.plugin.v1.Plugin.Cancel:input_type -> dprun.plugin.v1.CancelRequest
-	25, // 54: dprun.plugin.v1.Destination.Check:input_type -> dprun.plugin.v1.DestinationCheckRequest
-	27, // 55: dprun.plugin.v1.Destination.Store:input_type -> dprun.plugin.v1.StoreRequest
-	31, // 56: dprun.plugin.v1.Destination.Fetch:input_type -> dprun.plugin.v1.FetchRequest
-	34, // 57: dprun.plugin.v1.Destination.List:input_type -> dprun.plugin.v1.ListRequest
-	37, // 58: dprun.plugin.v1.Destination.Delete:input_type -> dprun.plugin.v1.DeleteRequest
-	39, // 59: dprun.plugin.v1.Destination.Sweep:input_type -> dprun.plugin.v1.SweepRequest
-	41, // 60: dprun.plugin.v1.Destination.Sum:input_type -> dprun.plugin.v1.SumRequest
-	42, // 61: dprun.plugin.v1.Hook.Run:input_type -> dprun.plugin.v1.RunRequest
-	46, // 62: dprun.plugin.v1.Source.Inspect:input_type -> dprun.plugin.v1.InspectRequest
-	52, // 63: dprun.plugin.v1.Source.Check:input_type -> dprun.plugin.v1.SourceCheckRequest
-	55, // 64: dprun.plugin.v1.Source.Quiesce:input_type -> dprun.plugin.v1.QuiesceRequest
-	57, // 65: dprun.plugin.v1.Source.Unquiesce:input_type -> dprun.plugin.v1.UnquiesceRequest
-	59, // 66: dprun.plugin.v1.Source.QuiesceState:input_type -> dprun.plugin.v1.QuiesceStateRequest
-	60, // 67: dprun.plugin.v1.Source.Capture:input_type -> dprun.plugin.v1.CaptureRequest
-	65, // 68: dprun.plugin.v1.Source.Discard:input_type -> dprun.plugin.v1.DiscardRequest
-	67, // 69: dprun.plugin.v1.Source.Health:input_type -> dprun.plugin.v1.HealthRequest
-	71, // 70: dprun.plugin.v1.Source.Preflight:input_type -> dprun.plugin.v1.PreflightRequest
-	15, // 71: dprun.plugin.v1.Plugin.Describe:output_type -> dprun.plugin.v1.DescribeReply
-	17, // 72: dprun.plugin.v1.Plugin.ValidateConfig:output_type -> dprun.plugin.v1.ValidateConfigReply
-	20, // 73: dprun.plugin.v1.Plugin.Configure:output_type -> dprun.plugin.v1.ConfigureReply
-	22, // 74: dprun.plugin.v1.Plugin.Release:output_type -> dprun.plugin.v1.ReleaseReply
-	24, // 75: dprun.plugin.v1.Plugin.Cancel:output_type -> dprun.plugin.v1.CancelReply
-	26, // 76: dprun.plugin.v1.Destination.Check:output_type -> dprun.plugin.v1.DestinationCheckReply
-	28, // 77: dprun.plugin.v1.Destination.Store:output_type -> dprun.plugin.v1.StoreEvent
-	32, // 78: dprun.plugin.v1.Destination.Fetch:output_type -> dprun.plugin.v1.FetchEvent
-	35, // 79: dprun.plugin.v1.Destination.List:output_type -> dprun.plugin.v1.ListEvent
-	38, // 80: dprun.plugin.v1.Destination.Delete:output_type -> dprun.plugin.v1.DeleteReply
-	40, // 81: dprun.plugin.v1.Destination.Sweep:output_type -> dprun.plugin.v1.SweepReply
-	32, // 82: dprun.plugin.v1.Destination.Sum:output_type -> dprun.plugin.v1.FetchEvent
-	43, // 83: dprun.plugin.v1.Hook.Run:output_type -> dprun.plugin.v1.RunEvent
-	47, // 84: dprun.plugin.v1.Source.Inspect:output_type -> dprun.plugin.v1.InspectReply
-	53, // 85: dprun.plugin.v1.Source.Check:output_type -> dprun.plugin.v1.SourceCheckReply
-	56, // 86: dprun.plugin.v1.Source.Quiesce:output_type -> dprun.plugin.v1.QuiesceReply
-	58, // 87: dprun.plugin.v1.Source.Unquiesce:output_type -> dprun.plugin.v1.UnquiesceReply
-	54, // 88: dprun.plugin.v1.Source.QuiesceState:output_type -> dprun.plugin.v1.QuiesceReport
-	61, // 89: dprun.plugin.v1.Source.Capture:output_type -> dprun.plugin.v1.CaptureEvent
-	66, // 90: dprun.plugin.v1.Source.Discard:output_type -> dprun.plugin.v1.DiscardReply
-	68, // 91: dprun.plugin.v1.Source.Health:output_type -> dprun.plugin.v1.HealthReply
-	73, // 92: dprun.plugin.v1.Source.Preflight:output_type -> dprun.plugin.v1.PreflightReply
-	71, // [71:93] is the sub-list for method output_type
-	49, // [49:71] is the sub-list for method input_type
-	49, // [49:49] is the sub-list for extension type_name
-	49, // [49:49] is the sub-list for extension extendee
-	0,  // [0:49] is the sub-list for field type_name
+	75, // 48: dprun.plugin.v1.RehearseReply.findings:type_name -> dprun.plugin.v1.Finding
+	79, // 49: dprun.plugin.v1.RehearseReply.changes:type_name -> dprun.plugin.v1.Change
+	13, // 50: dprun.plugin.v1.Change.effect:type_name -> dprun.plugin.v1.Effect
+	9,  // 51: dprun.plugin.v1.QuiesceReport.DomainsEntry.value:type_name -> dprun.plugin.v1.QuiesceState
+	15, // 52: dprun.plugin.v1.Plugin.Describe:input_type -> dprun.plugin.v1.DescribeRequest
+	17, // 53: dprun.plugin.v1.Plugin.ValidateConfig:input_type -> dprun.plugin.v1.ValidateConfigRequest
+	20, // 54: dprun.plugin.v1.Plugin.Configure:input_type -> dprun.plugin.v1.ConfigureRequest
+	22, // 55: dprun.plugin.v1.Plugin.Release:input_type -> dprun.plugin.v1.ReleaseRequest
+	24, // 56: dprun.plugin.v1.Plugin.Cancel:input_type -> dprun.plugin.v1.CancelRequest
+	26, // 57: dprun.plugin.v1.Destination.Check:input_type -> dprun.plugin.v1.DestinationCheckRequest
+	28, // 58: dprun.plugin.v1.Destination.Store:input_type -> dprun.plugin.v1.StoreRequest
+	32, // 59: dprun.plugin.v1.Destination.Fetch:input_type -> dprun.plugin.v1.FetchRequest
+	35, // 60: dprun.plugin.v1.Destination.List:input_type -> dprun.plugin.v1.ListRequest
+	38, // 61: dprun.plugin.v1.Destination.Delete:input_type -> dprun.plugin.v1.DeleteRequest
+	40, // 62: dprun.plugin.v1.Destination.Sweep:input_type -> dprun.plugin.v1.SweepRequest
+	42, // 63: dprun.plugin.v1.Destination.Sum:input_type -> dprun.plugin.v1.SumRequest
+	43, // 64: dprun.plugin.v1.Hook.Run:input_type -> dprun.plugin.v1.RunRequest
+	47, // 65: dprun.plugin.v1.Source.Inspect:input_type -> dprun.plugin.v1.InspectRequest
+	53, // 66: dprun.plugin.v1.Source.Check:input_type -> dprun.plugin.v1.SourceCheckRequest
+	56, // 67: dprun.plugin.v1.Source.Quiesce:input_type -> dprun.plugin.v1.QuiesceRequest
+	58, // 68: dprun.plugin.v1.Source.Unquiesce:input_type -> dprun.plugin.v1.UnquiesceRequest
+	60, // 69: dprun.plugin.v1.Source.QuiesceState:input_type -> dprun.plugin.v1.QuiesceStateRequest
+	61, // 70: dprun.plugin.v1.Source.Capture:input_type -> dprun.plugin.v1.CaptureRequest
+	66, // 71: dprun.plugin.v1.Source.Discard:input_type -> dprun.plugin.v1.DiscardRequest
+	68, // 72: dprun.plugin.v1.Source.Health:input_type -> dprun.plugin.v1.HealthRequest
+	72, // 73: dprun.plugin.v1.Source.Preflight:input_type -> dprun.plugin.v1.PreflightRequest
+	77, // 74: dprun.plugin.v1.Source.Rehearse:input_type -> dprun.plugin.v1.RehearseRequest
+	16, // 75: dprun.plugin.v1.Plugin.Describe:output_type -> dprun.plugin.v1.DescribeReply
+	18, // 76: dprun.plugin.v1.Plugin.ValidateConfig:output_type -> dprun.plugin.v1.ValidateConfigReply
+	21, // 77: dprun.plugin.v1.Plugin.Configure:output_type -> dprun.plugin.v1.ConfigureReply
+	23, // 78: dprun.plugin.v1.Plugin.Release:output_type -> dprun.plugin.v1.ReleaseReply
+	25, // 79: dprun.plugin.v1.Plugin.Cancel:output_type -> dprun.plugin.v1.CancelReply
+	27, // 80: dprun.plugin.v1.Destination.Check:output_type -> dprun.plugin.v1.DestinationCheckReply
+	29, // 81: dprun.plugin.v1.Destination.Store:output_type -> dprun.plugin.v1.StoreEvent
+	33, // 82: dprun.plugin.v1.Destination.Fetch:output_type -> dprun.plugin.v1.FetchEvent
+	36, // 83: dprun.plugin.v1.Destination.List:output_type -> dprun.plugin.v1.ListEvent
+	39, // 84: dprun.plugin.v1.Destination.Delete:output_type -> dprun.plugin.v1.DeleteReply
+	41, // 85: dprun.plugin.v1.Destination.Sweep:output_type -> dprun.plugin.v1.SweepReply
+	33, // 86: dprun.plugin.v1.Destination.Sum:output_type -> dprun.plugin.v1.FetchEvent
+	44, // 87: dprun.plugin.v1.Hook.Run:output_type -> dprun.plugin.v1.RunEvent
+	48, // 88: dprun.plugin.v1.Source.Inspect:output_type -> dprun.plugin.v1.InspectReply
+	54, // 89: dprun.plugin.v1.Source.Check:output_type -> dprun.plugin.v1.SourceCheckReply
+	57, // 90: dprun.plugin.v1.Source.Quiesce:output_type -> dprun.plugin.v1.QuiesceReply
+	59, // 91: dprun.plugin.v1.Source.Unquiesce:output_type -> dprun.plugin.v1.UnquiesceReply
+	55, // 92: dprun.plugin.v1.Source.QuiesceState:output_type -> dprun.plugin.v1.QuiesceReport
+	62, // 93: dprun.plugin.v1.Source.Capture:output_type -> dprun.plugin.v1.CaptureEvent
+	67, // 94: dprun.plugin.v1.Source.Discard:output_type -> dprun.plugin.v1.DiscardReply
+	69, // 95: dprun.plugin.v1.Source.Health:output_type -> dprun.plugin.v1.HealthReply
+	74, // 96: dprun.plugin.v1.Source.Preflight:output_type -> dprun.plugin.v1.PreflightReply
+	78, // 97: dprun.plugin.v1.Source.Rehearse:output_type -> dprun.plugin.v1.RehearseReply
+	75, // [75:98] is the sub-list for method output_type
+	52, // [52:75] is the sub-list for method input_type
+	52, // [52:52] is the sub-list for extension type_name
+	52, // [52:52] is the sub-list for extension extendee
+	0,  // [0:52] is the sub-list for field type_name
 }
 
 func init() { file_dprun_plugin_v1_plugin_proto_init() }
@@ -5424,8 +5698,8 @@ func file_dprun_plugin_v1_plugin_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dprun_plugin_v1_plugin_proto_rawDesc), len(file_dprun_plugin_v1_plugin_proto_rawDesc)),
-			NumEnums:      13,
-			NumMessages:   66,
+			NumEnums:      14,
+			NumMessages:   69,
 			NumExtensions: 0,
 			NumServices:   4,
 		},

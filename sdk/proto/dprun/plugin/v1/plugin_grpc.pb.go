@@ -797,6 +797,7 @@ const (
 	Source_Discard_FullMethodName      = "/dprun.plugin.v1.Source/Discard"
 	Source_Health_FullMethodName       = "/dprun.plugin.v1.Source/Health"
 	Source_Preflight_FullMethodName    = "/dprun.plugin.v1.Source/Preflight"
+	Source_Rehearse_FullMethodName     = "/dprun.plugin.v1.Source/Rehearse"
 )
 
 // SourceClient is the client API for Source service.
@@ -804,7 +805,7 @@ const (
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
 // Source. Every type of source offers all calls but those that `abilities` in
-// the schema names: health (Health), preflight (Preflight).
+// the schema names: health (Health), preflight (Preflight), rehearse (Rehearse).
 type SourceClient interface {
 	Inspect(ctx context.Context, in *InspectRequest, opts ...grpc.CallOption) (*InspectReply, error)
 	Check(ctx context.Context, in *SourceCheckRequest, opts ...grpc.CallOption) (*SourceCheckReply, error)
@@ -815,6 +816,7 @@ type SourceClient interface {
 	Discard(ctx context.Context, in *DiscardRequest, opts ...grpc.CallOption) (*DiscardReply, error)
 	Health(ctx context.Context, in *HealthRequest, opts ...grpc.CallOption) (*HealthReply, error)
 	Preflight(ctx context.Context, in *PreflightRequest, opts ...grpc.CallOption) (*PreflightReply, error)
+	Rehearse(ctx context.Context, in *RehearseRequest, opts ...grpc.CallOption) (*RehearseReply, error)
 }
 
 type sourceClient struct {
@@ -924,12 +926,22 @@ func (c *sourceClient) Preflight(ctx context.Context, in *PreflightRequest, opts
 	return out, nil
 }
 
+func (c *sourceClient) Rehearse(ctx context.Context, in *RehearseRequest, opts ...grpc.CallOption) (*RehearseReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RehearseReply)
+	err := c.cc.Invoke(ctx, Source_Rehearse_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // SourceServer is the server API for Source service.
 // All implementations must embed UnimplementedSourceServer
 // for forward compatibility.
 //
 // Source. Every type of source offers all calls but those that `abilities` in
-// the schema names: health (Health), preflight (Preflight).
+// the schema names: health (Health), preflight (Preflight), rehearse (Rehearse).
 type SourceServer interface {
 	Inspect(context.Context, *InspectRequest) (*InspectReply, error)
 	Check(context.Context, *SourceCheckRequest) (*SourceCheckReply, error)
@@ -940,6 +952,7 @@ type SourceServer interface {
 	Discard(context.Context, *DiscardRequest) (*DiscardReply, error)
 	Health(context.Context, *HealthRequest) (*HealthReply, error)
 	Preflight(context.Context, *PreflightRequest) (*PreflightReply, error)
+	Rehearse(context.Context, *RehearseRequest) (*RehearseReply, error)
 	mustEmbedUnimplementedSourceServer()
 }
 
@@ -976,6 +989,9 @@ func (UnimplementedSourceServer) Health(context.Context, *HealthRequest) (*Healt
 }
 func (UnimplementedSourceServer) Preflight(context.Context, *PreflightRequest) (*PreflightReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method Preflight not implemented")
+}
+func (UnimplementedSourceServer) Rehearse(context.Context, *RehearseRequest) (*RehearseReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method Rehearse not implemented")
 }
 func (UnimplementedSourceServer) mustEmbedUnimplementedSourceServer() {}
 func (UnimplementedSourceServer) testEmbeddedByValue()                {}
@@ -1153,6 +1169,24 @@ func _Source_Preflight_Handler(srv interface{}, ctx context.Context, dec func(in
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Source_Rehearse_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RehearseRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(SourceServer).Rehearse(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Source_Rehearse_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(SourceServer).Rehearse(ctx, req.(*RehearseRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Source_ServiceDesc is the grpc.ServiceDesc for Source service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -1191,6 +1225,10 @@ var Source_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Preflight",
 			Handler:    _Source_Preflight_Handler,
+		},
+		{
+			MethodName: "Rehearse",
+			Handler:    _Source_Rehearse_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

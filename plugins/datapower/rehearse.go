@@ -1,0 +1,334 @@
+package datapower
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/dprun/dprun/plugins/datapower/archive"
+	"github.com/dprun/dprun/plugins/datapower/soma"
+	"github.com/dprun/dprun/sdk"
+	"github.com/dprun/dprun/sdk/failure"
+)
+
+// Rehearse finds out what a restore of an export would do to a domain. It reads the target's state and settings, exports what runs
+// there, compares that with the archive, and has the gateway import the archive with its own dry run.
+func (s *source) Rehearse(ctx context.Context, r sdk.RehearseRequest) (*sdk.RehearseReport, error) {
+	if r.Target.Device() {
+		return nil, failure.New(failure.Precondition, failure.Unsupported, "%s: only a domain can be restored", s.name)
+	}
+	h := &rehearsal{source: s, request: r, out: &sdk.RehearseReport{}}
+	if err := h.readArchive(ctx); err != nil {
+		return nil, err
+	}
+	saved, err := h.readTarget(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if h.refused() {
+		return h.out, nil
+	}
+	if err := h.compare(ctx); err != nil {
+		return nil, err
+	}
+	if err := h.dryRun(ctx); err != nil {
+		return nil, err
+	}
+	return h.out, h.unchanged(ctx, saved)
+}
+
+// rehearsal is one under way.
+type rehearsal struct {
+	*source
+	request sdk.RehearseRequest
+	set     *archive.Report
+	size    int64
+	out     *sdk.RehearseReport
+}
+
+func (h *rehearsal) found(level sdk.Level, check, subject, remedy, format string, args ...any) {
+	h.out.Findings = append(h.out.Findings, sdk.Finding{Check: check, Level: level, Subject: archive.Printable(subject), Message: fmt.Sprintf(format, args...), Remedy: remedy})
+}
+
+// refuse says why the target is not to be restored from this archive.
+func (h *rehearsal) refuse(check, subject, remedy, format string, args ...any) {
+	h.found(sdk.LevelError, check, subject, remedy, format, args...)
+}
+
+func (h *rehearsal) refused() bool {
+	return slices.ContainsFunc(h.out.Findings, func(f sdk.Finding) bool { return f.Level == sdk.LevelError })
+}
+
+// readArchive verifies the archive. Nothing of it is sent unless it is whole: the gateway executes what dp-aux holds.
+func (h *rehearsal) readArchive(ctx context.Context) error {
+	const what = "rehearse a restore"
+	f, err := os.Open(h.request.File)
+	if err != nil {
+		return h.staging(err, what)
+	}
+	defer f.Close() //nolint:errcheck // it is read only
+	info, err := f.Stat()
+	if err != nil {
+		return h.staging(err, what)
+	}
+	h.size = info.Size()
+	if h.set, err = (archive.Verifier{TempDir: h.temp}).Verify(ctx, f, h.size); err != nil {
+		return h.unread(ctx, err, what)
+	}
+	if f := h.unfit(h.set, what); f != nil {
+		return f
+	}
+	switch {
+	case h.set.Kind != archive.KindExport:
+		h.refuse("archive", "", "restore from an export of one domain", "the archive is no export of one domain: a gateway that is given a backup of several as if it were one makes the domains that it holds")
+	case len(h.set.Domains) != 1:
+		h.refuse("archive", "", "restore from an export of one domain", "the archive does not say of which domain it is")
+	case h.set.Domains[0] == defaultDomain:
+		h.refuse("archive", defaultDomain, "restore default with a secure restore, or object by object in the WebGUI", "the archive is of domain default: it holds users with their passwords, and the gateway's own addresses and interfaces")
+	}
+	return nil
+}
+
+// readTarget reads what forbids a restore, and whether the target has changes that are not saved.
+func (h *rehearsal) readTarget(ctx context.Context) (unsaved bool, err error) {
+	name := h.request.Target.Domain
+	if name == defaultDomain {
+		h.refuse("default", name, "restore default with a secure restore", "domain default is not restored: an import there replaces users, interfaces and the management interfaces themselves")
+	}
+	domains, err := h.client.DomainStatus(ctx)
+	if err != nil {
+		return false, h.failed(err, "rehearse a restore: read its domains")
+	}
+	i := slices.IndexFunc(domains.Domains, func(d soma.Domain) bool { return d.Name == name })
+	if i < 0 {
+		return false, failure.New(failure.NotFound, failure.UnknownDomain, "%s: rehearse a restore: the gateway has no domain %s", h.name, archive.Printable(name)).
+			WithRemedy("create the domain first, in the WebGUI under Administration, Application Domain: dprun creates none")
+	}
+	d := domains.Domains[i]
+	if state := quiesceState(d); state != sdk.StateNormal {
+		h.refuse("state", name, "wait until the domain is in service, or bring it back", "domain %s is %s", name, state)
+	}
+	if d.CurrentCommand != "" {
+		h.refuse("busy", name, "wait until the command has ended", "domain %s is busy with %s", name, archive.Printable(d.CurrentCommand))
+	}
+	if d.SaveNeeded && !h.request.Unsaved {
+		h.refuse("unsaved", name, "save the domain's configuration, or say that its unsaved changes may be lost (--unsaved)", "domain %s has changes that were not saved: somebody is at work on it", name)
+	}
+	configs, err := h.client.GetConfig(ctx, defaultDomain, "Domain", name)
+	switch {
+	case err != nil && !answered(err):
+		return false, h.failed(err, "rehearse a restore: read the settings of the domain")
+	case err != nil || len(configs) != 1 || configs[0].Value("ConfigMode") == "":
+		h.refuse("config_mode", name, "let the account read config/domain in default", "whether domain %s keeps its own configuration could not be read: one that imports it at every start loses what is restored", name)
+	case configs[0].Value("ConfigMode") != "local":
+		h.refuse("config_mode", name, "restore it where its configuration comes from", "domain %s takes its configuration from elsewhere at every start (ConfigMode %s): what is restored would be lost", name, archive.Printable(configs[0].Value("ConfigMode")))
+	}
+	firmware, err := h.client.Firmware(ctx)
+	switch {
+	case err != nil && !answered(err):
+		return false, h.failed(err, "rehearse a restore: read its firmware")
+	case err != nil:
+		h.refuse("firmware", "", "let the account read status/firmware-version", "the gateway's firmware could not be read: one older than the archive's may leave out what it does not know, without a word")
+	default:
+		h.firmware(firmware.Version)
+	}
+	return d.SaveNeeded, nil
+}
+
+// firmware compares levels such as IDG.10.0.1.5 and 10.0.1.5.
+func (h *rehearsal) firmware(here string) {
+	there := h.set.Device.Firmware
+	older, known := olderFirmware(here, there)
+	switch {
+	case !known:
+		h.refuse("firmware", here, "compare the two by hand", "the archive is of firmware %q and the gateway runs %q: which is older cannot be told", there, archive.Printable(here))
+	case older:
+		h.refuse("firmware", here, "upgrade the gateway first, or restore on one with the archive's firmware", "the gateway runs %s, and the archive is of %s: older firmware leaves out what it does not know, without a word", archive.Printable(here), there)
+	}
+}
+
+// olderFirmware reports whether level a is older than b. Levels are numbers between dots, behind a product's name perhaps.
+func olderFirmware(a, b string) (older, known bool) {
+	x, y := level(a), level(b)
+	if len(x) < 2 || len(y) < 2 {
+		return false, false
+	}
+	return slices.Compare(x, y) < 0, true
+}
+
+func level(text string) []int {
+	if name, rest, ok := strings.Cut(text, "."); ok && strings.ContainsFunc(name, func(r rune) bool { return r < '0' || r > '9' }) {
+		text = rest
+	}
+	var out []int
+	for part := range strings.SplitSeq(strings.TrimSpace(text), ".") {
+		digits := strings.TrimRight(part, "abcdefghijklmnopqrstuvwxyz")
+		n, err := strconv.Atoi(digits)
+		if err != nil {
+			return nil
+		}
+		out = append(out, n)
+	}
+	return out
+}
+
+// exported is the name of a file with what the target holds now, as its own export tells.
+func (h *rehearsal) exported(ctx context.Context) (string, error) {
+	name := filepath.Join(h.request.Dir, "target.zip")
+	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return "", h.staging(err, exportTarget)
+	}
+	if _, err := h.client.Export(ctx, soma.ExportRequest{Domain: h.request.Target.Domain, Comment: "dprun: rehearsal of a restore"}, file); err != nil {
+		_ = file.Close()
+		return "", h.failed(err, exportTarget)
+	}
+	if err := file.Close(); err != nil {
+		return "", h.staging(err, exportTarget)
+	}
+	return name, nil
+}
+
+const exportTarget = "rehearse a restore: export the target"
+
+// executing are the classes whose objects bring configuration from elsewhere, by themselves.
+var executing = []string{"ImportPackage", "IncludeConfig", "ConfigSequence", "GitOps", "Domain"}
+
+// compare says what would change, what stays, and what an import cannot bring.
+func (h *rehearsal) compare(ctx context.Context) error {
+	target, err := h.exported(ctx)
+	if err != nil {
+		return err
+	}
+	diff, err := archive.Verifier{TempDir: h.temp}.Diff(ctx, target, h.request.File)
+	if broken := new(archive.NotWhole); errors.As(err, &broken) {
+		return failure.New(failure.Corrupt, failure.BadArchive, "%s: %s: %w", h.name, exportTarget, err)
+	}
+	if err != nil {
+		return h.unread(ctx, err, exportTarget)
+	}
+	if diff.Omitted > 0 {
+		h.refuse("differences", h.request.Target.Domain, "compare the two with dprun diff", "so much differs that not all of it is known: %d things are left out", diff.Omitted)
+	}
+	for _, d := range diff.Differences {
+		h.effect(d)
+	}
+	slices.SortFunc(h.out.Findings, func(a, b sdk.Finding) int {
+		return cmp.Or(strings.Compare(a.Check, b.Check), strings.Compare(a.Subject, b.Subject))
+	})
+	slices.SortFunc(h.out.Changes, func(a, b sdk.Change) int {
+		return cmp.Or(strings.Compare(string(a.Effect), string(b.Effect)), strings.Compare(a.Class, b.Class), strings.Compare(a.Name, b.Name))
+	})
+	return nil
+}
+
+// effect is what a restore means for one thing that differs between the target and the archive.
+func (h *rehearsal) effect(d archive.Difference) {
+	there, lacks := d.Absent() // what the export of the target lists and withholds is there
+	c := sdk.Change{Effect: sdk.EffectChanged, Class: d.Class, Name: d.Name}
+	switch {
+	case d.What == archive.WhatFile && (strings.HasPrefix(d.Name, "dp-aux/") || startScript(d.Name)):
+		return // part of the export itself; what the objects stand for
+	case d.Change == archive.Removed:
+		c.Effect = sdk.EffectStays
+	case lacks != "" && (d.Change == archive.Added || there == archive.Missing):
+		c.Effect = sdk.EffectAbsent
+	case lacks != "":
+		c.Effect = sdk.EffectStays
+	case d.Change == archive.Added || there == archive.Missing:
+		c.Effect = sdk.EffectNew
+	}
+	h.out.Changes = append(h.out.Changes, c)
+	switch {
+	case d.Change == archive.Removed:
+	case slices.Contains(executing, d.Class):
+		h.found(sdk.LevelWarning, "executes", d.Class+" "+d.Name, "look at the object before the restore", "it brings configuration from elsewhere by itself, once it is imported")
+	case d.Class == "TCPProxyService":
+		h.found(sdk.LevelWarning, "enabled", d.Class+" "+d.Name, "disable it after the restore if it is not to run", "a TCP proxy comes up enabled, whatever the archive says of it")
+	case d.Class == "PasswordAlias" && d.Change == archive.Added:
+		h.found(sdk.LevelWarning, "password", d.Name, "set its password after the restore", "the password alias would be made without its password: exports do not hold it")
+	}
+}
+
+// startScript reports whether a file is the saved configuration of a domain. Its objects stand for it.
+func startScript(name string) bool {
+	return strings.HasPrefix(name, "config/") && strings.HasSuffix(name, ".cfg") && strings.Count(name, "/") == 1
+}
+
+// dryRun has the gateway import the archive without doing it, and reads its results whole. A word that nobody has recorded is told, and
+// is no proof.
+func (h *rehearsal) dryRun(ctx context.Context) error {
+	f, err := os.Open(h.request.File)
+	if err != nil {
+		return h.staging(err, "rehearse a restore")
+	}
+	defer f.Close() //nolint:errcheck // it is read only
+	name := h.request.Target.Domain
+	got, err := h.client.RehearseImport(ctx, name, f, h.size)
+	if err != nil {
+		return h.failed(err, "rehearse a restore: dry run of the import")
+	}
+	if got.Applied > 0 {
+		h.refuse("dry_run", name, "look at the domain now, and compare it with its last backup: what was asked for was a dry run", "the gateway reports %d objects and files as imported: it may have done it", got.Applied)
+	}
+	if got.Domain != name {
+		h.refuse("dry_run", name, "do not restore here: nothing shows into which domain the gateway would import", "the gateway's results are of domain %q", archive.Printable(got.Domain))
+	}
+	switch strings.ToLower(got.DetectedErrors) {
+	case "false", "off", "no", "0":
+	case "":
+		h.found(sdk.LevelNotProven, "dry_run", name, "", "the gateway does not say whether it found errors")
+	default:
+		h.found(sdk.LevelWarning, "dry_run", name, "look at what is absent; the gateway's log says more", "the gateway found errors: detected-errors is %s", archive.Printable(got.DetectedErrors))
+	}
+	words := map[string]int{}
+	for _, f := range got.Files {
+		switch f.Status {
+		case "missing-file", "missing-key":
+			continue // they stand in the changes as absent, if they are not there
+		}
+		words["files: "+cmp.Or(f.Status, "(no word)")]++
+	}
+	named := map[string]bool{}
+	for _, o := range got.Objects {
+		named[archive.Printable(o.Class)+" "+archive.Printable(o.Name)] = true
+		words["objects: "+cmp.Or(o.Status, "(no word)")]++
+	}
+	for _, word := range slices.Sorted(maps.Keys(words)) {
+		h.found(sdk.LevelNotProven, "gateway_says", word, "", "%d times, in the gateway's own words: nobody has written down what they mean", words[word])
+	}
+	var unnamed []string
+	for _, c := range h.out.Changes {
+		if o := c.Class + " " + c.Name; c.Class != "" && c.Effect != sdk.EffectStays && !named[o] {
+			unnamed = append(unnamed, o)
+		}
+	}
+	if len(unnamed) > 0 {
+		h.found(sdk.LevelWarning, "skipped", "", "see whether the gateway knows their classes, and whether the account may write them", "the gateway's results do not name %d objects that the archive would bring: %s", len(unnamed), strings.Join(unnamed[:min(5, len(unnamed))], ", "))
+	}
+	return nil
+}
+
+// unchanged reads that the dry run has left the target as it was.
+func (h *rehearsal) unchanged(ctx context.Context, unsaved bool) error {
+	domains, err := h.client.DomainStatus(ctx)
+	if err != nil {
+		return h.failed(err, "rehearse a restore: read the domain after the dry run")
+	}
+	name := h.request.Target.Domain
+	i := slices.IndexFunc(domains.Domains, func(d soma.Domain) bool { return d.Name == name })
+	switch {
+	case i < 0:
+		h.refuse("dry_run", name, "find out who removed it", "domain %s is gone since the dry run", name)
+	case domains.Domains[i].SaveNeeded && !unsaved:
+		h.refuse("dry_run", name, "look at the domain now, and compare it with its last backup: the gateway may have imported what it was to rehearse, or somebody is at work on it", "domain %s has unsaved changes since the dry run", name)
+	}
+	return nil
+}
