@@ -144,6 +144,7 @@ func (s *shelves) copies(ctx context.Context, f journal.CopyFilter) (all []backu
 		if err != nil {
 			return nil, &Error{ExitBug, err}
 		}
+		c.Facts, c.Withheld, c.Warnings = nil, nil, nil // most of its size, and nobody here asks for them
 		all = append(all, c)
 	}
 	return all, nil

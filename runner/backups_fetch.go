@@ -141,83 +141,106 @@ type fetching struct {
 	temp    string // the directory that the files go to first
 }
 
-// wantedFile is one file of the set, and where it can be had.
+// wantedFile is one file of the set.
 type wantedFile struct {
-	name   string // relative to the directory
-	size   int64  // of the manifest: at most
-	sha256 string
-	from   []backups.Copy
+	name string // relative to the directory
+	size int64  // of the manifest: at most
+	from []backups.Copy
+	hash func(backups.Copy) string // its SHA-256 in a copy: each has a manifest of its own
 }
 
+func (w wantedFile) is(sum string) bool {
+	return slices.ContainsFunc(w.from, func(c backups.Copy) bool { return w.hash(c) == sum })
+}
+
+// all fetches the set, unless all of it is there. The manifest comes last: where
+// it is, the set is whole.
 func (f *fetching) all(ctx context.Context, copies []backups.Copy) (*report.FetchedBackup, error) {
 	first := copies[0]
-	out := &report.FetchedBackup{Set: f.set, Device: first.Device, Domain: first.Domain, Captured: first.Captured.UTC().Format(time.RFC3339), Dir: f.request.Dir, Existed: true}
+	out := &report.FetchedBackup{Set: f.set, Device: first.Device, Domain: first.Domain, Captured: first.Captured.UTC().Format(time.RFC3339), Dir: f.request.Dir}
+	var files []wantedFile
+	for _, file := range first.Files {
+		files = append(files, wantedFile{file.File, file.Size, copies, func(backups.Copy) string { return file.SHA256 }})
+	}
+	files = append(files, wantedFile{path.Base(first.Path), backups.MaxManifest, copies, func(c backups.Copy) string { return c.SHA256 }})
 	dir, err := filepath.Abs(f.request.Dir)
 	if err == nil {
 		err = os.MkdirAll(dir, 0o700)
 	}
-	if err == nil {
-		f.temp, err = os.MkdirTemp(dir, sdk.TempPrefix+"fetch-")
-	}
 	if err != nil {
-		return nil, errorf(1, "fetch set %s: %w; name another directory with --to", f.set, err)
+		return nil, f.fail("%w; name another directory with --to", err)
 	}
-	defer os.RemoveAll(f.temp) //nolint:errcheck // nobody takes it for a backup
-	var fetched []wantedFile
-	for _, file := range first.Files {
-		w := wantedFile{file.File, file.Size, file.SHA256, copies}
-		if fetched, err = f.file(ctx, dir, w, fetched, out); err != nil {
+	out.Existed = true
+	for _, w := range files {
+		there, err := f.isThere(dir, w)
+		if err != nil {
 			return nil, err
 		}
+		out.Files, out.Existed = append(out.Files, w.name), out.Existed && there
 	}
-	for i, c := range copies { // each has a manifest of its own
-		w := wantedFile{path.Base(c.Path), backups.MaxManifest, c.SHA256, copies[i : i+1]}
-		if fetched, err = f.file(ctx, dir, w, fetched, out); err == nil {
-			break
+	if out.Existed {
+		return out, nil
+	}
+	if f.temp, err = os.MkdirTemp(dir, sdk.TempPrefix+"fetch-"); err != nil {
+		return nil, f.fail("%w", err)
+	}
+	defer os.RemoveAll(f.temp) //nolint:errcheck // nobody takes it for a backup
+	for _, w := range files {
+		if out.Destination, err = f.file(ctx, w); err != nil {
+			return nil, err
 		}
-	}
-	if err != nil {
-		return nil, err
 	}
 	if err := f.verify(ctx); err != nil {
 		return nil, err
 	}
-	for _, w := range fetched {
+	for _, w := range files {
+		if there, err := f.isThere(dir, w); err != nil {
+			return nil, err
+		} else if there {
+			continue
+		}
 		if err := place(f.temp, dir, w.name); err != nil {
-			return nil, errorf(1, "fetch set %s: %w", f.set, err)
+			return nil, f.fail("%w", err)
 		}
 	}
 	return out, nil
 }
 
-// file fetches one file below the temporary directory, unless it is there already.
-func (f *fetching) file(ctx context.Context, dir string, w wantedFile, fetched []wantedFile, out *report.FetchedBackup) ([]wantedFile, error) {
+func (f *fetching) fail(format string, args ...any) error {
+	return errorf(1, "fetch set "+f.set+": "+format, args...)
+}
+
+// isThere reports whether a file is in the directory already. Another one of its name is an error.
+func (f *fetching) isThere(dir string, w wantedFile) (bool, error) {
 	if !filepath.IsLocal(filepath.FromSlash(w.name)) {
-		return nil, errorf(1, "fetch set %s: %q does not lie below its directory", f.set, w.name)
+		return false, f.fail("%q does not lie below its directory", w.name)
 	}
-	out.Files = append(out.Files, w.name)
 	final := filepath.Join(dir, filepath.FromSlash(w.name))
-	if sum, err := sumOf(final); err == nil {
-		if sum == w.sha256 {
-			return fetched, nil
-		}
-		return nil, errorf(1, "fetch set %s: %s is there already and holds something else; it stays as it is: move it, or name another directory with --to", f.set, final)
-	} else if !errors.Is(err, fs.ErrNotExist) {
-		return nil, errorf(1, "fetch set %s: %w", f.set, err)
+	sum, err := sumOf(final)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return false, nil
+	case err != nil:
+		return false, f.fail("%w", err)
+	case !w.is(sum):
+		return false, f.fail("%s is there already and holds something else; it stays as it is: move it, or name another directory with --to", final)
 	}
-	out.Existed = false
+	return true, nil
+}
+
+// file fetches one file below the temporary directory, and says from which destination.
+func (f *fetching) file(ctx context.Context, w wantedFile) (destination string, err error) {
 	temp := filepath.Join(f.temp, filepath.FromSlash(w.name))
 	if err := os.MkdirAll(filepath.Dir(temp), 0o700); err != nil {
-		return nil, errorf(1, "fetch set %s: %w", f.set, err)
+		return "", f.fail("%w", err)
 	}
 	for _, c := range w.from {
 		err := f.from(ctx, c, w, temp)
 		if err == nil {
-			out.Destination = c.Destination
-			return append(fetched, w), nil
+			return c.Destination, nil
 		}
 		if ctx.Err() != nil {
-			return nil, ctx.Err()
+			return "", ctx.Err()
 		}
 		kind := backups.FaultNotChecked
 		switch {
@@ -229,7 +252,7 @@ func (f *fetching) file(ctx context.Context, dir string, w wantedFile, fetched [
 		f.request.Failed(report.BackupFault{Destination: c.Destination, Kind: string(kind), Grave: true, Set: c.Set, Device: c.Device, Domain: c.Domain,
 			Path: path.Join(path.Dir(c.Path), w.name), Why: err.Error(), Remedy: "`dprun backups check PLAN --destination " + c.Destination + "` says how this copy stands"})
 	}
-	return nil, errorf(1, "fetch set %s: no copy of %s could be used; nothing was left in %s", f.set, w.name, dir)
+	return "", f.fail("no copy of %s could be used; nothing was left in %s", w.name, f.request.Dir)
 }
 
 // from fetches a file from one copy and compares it with what was captured.
@@ -237,8 +260,8 @@ func (f *fetching) from(ctx context.Context, c backups.Copy, w wantedFile, temp 
 	r, err := f.exec.Fetch(ctx, c.Destination, sdk.FetchRequest{Path: path.Join(path.Dir(c.Path), w.name), File: temp}, w.size)
 	if err == nil {
 		var sum string // what is here counts, not what a plugin says of it
-		if sum, err = sumOf(temp); err == nil && (sum != w.sha256 || r.SHA256 != sum) {
-			err = failure.New(failure.Corrupt, failure.Mismatch, "it is not what was stored: its SHA-256 is %s, and was %s", sum, w.sha256)
+		if sum, err = sumOf(temp); err == nil && (sum != w.hash(c) || r.SHA256 != sum) {
+			err = failure.New(failure.Corrupt, failure.Mismatch, "it is not what was stored: its SHA-256 is %s, and was %s", sum, w.hash(c))
 		}
 	}
 	if err != nil {
@@ -256,7 +279,7 @@ func (f *fetching) verify(ctx context.Context) error {
 		}
 	}})
 	if err == nil && len(wrong) > 0 {
-		err = errorf(1, "fetch set %s: its files are those that were captured, but as an archive of a gateway this is not whole: %s; take an older set, and make a new backup", f.set, join(wrong))
+		err = f.fail("its files are those that were captured, but as an archive of a gateway this is not whole: %s; take an older set, and make a new backup", join(wrong))
 	}
 	return err
 }

@@ -81,6 +81,18 @@ func TestACopyIsJudgedByWhatTheDestinationAnswers(t *testing.T) {
 	}
 }
 
+func TestTheManifestOfAnotherSetIsNamed(t *testing.T) {
+	t.Parallel()
+	c, listed, answers := known()
+	other := c
+	other.Set, other.Path, other.SHA256, other.Domain = "OTHER", "gw/f.dprun.json", "ff", "f"
+	answers[at] = Answer{Size: 1, SHA256: other.SHA256}
+	state, faults := NewLedger("ABC", []Copy{c, other}).Judge(&c, listed, answers, "")
+	if state != Missing || len(faults) != 1 || faults[0].Kind != FaultMoved || !strings.Contains(faults[0].Why, "OTHER of gw/f, which belongs at gw/f.dprun.json") {
+		t.Errorf("%s, %+v", state, faults)
+	}
+}
+
 // TestNothingIsMissingWithoutProof: whatever is listed and answered, a copy is missing only
 // where the destination has said so of one of its objects, and whole only where all that was
 // asked for is right.

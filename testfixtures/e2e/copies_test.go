@@ -251,3 +251,42 @@ func spoil(t *testing.T, at shelf) {
 	m.Set, m.Captured, m.Path = need.Value(backups.ID(m.Run, m.Task, m.Stamp))(t), need.Value(backups.ParseStamp(m.Stamp))(t), "gw-7/d0/new.dprun.json"
 	at.write(t, m.Path, need.Value(json.Marshal(m))(t))
 }
+
+// TestASecureBackupIsFetchedWithAllItsFiles: as one archive, also where some of
+// them are there already.
+func TestASecureBackupIsFetchedWithAllItsFiles(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, dpsim.Scenario{Devices: []dpsim.Device{{Name: "gw", AppDomains: 1,
+		Certificates: []dpsim.Certificate{{Name: "backup"}}, Timings: &dpsim.Timings{SecureBackup: "0s"}}}})
+	if res := s.apply(secureBackup); res.ExitCode != 0 {
+		t.Fatalf("exit %d", res.ExitCode)
+	}
+	r := s.open(nil)
+	t.Cleanup(func() { need.Done(t, r.Close()) })
+	dir := filepath.Join(t.TempDir(), "fetched")
+	fetch := func() *report.FetchedBackup {
+		t.Helper()
+		got, _, err := r.FetchBackup(t.Context(), runner.FetchBackupRequest{Source: s.source(), Device: "gw", Dir: dir, Failed: func(f report.BackupFault) { t.Errorf("%+v", f) }})
+		need.Done(t, err)
+		return got
+	}
+	got := fetch()
+	want := files(t, dir)
+	if slices.Sort(got.Files); len(want) < 4 || !slices.Equal(got.Files, want) || got.Existed {
+		t.Errorf("fetched %+v, and there are %v", got, want)
+	}
+	for _, f := range want {
+		if body := need.Value(os.ReadFile(filepath.Join(dir, f)))(t); !slices.ContainsFunc(files(t, filepath.Join(s.dir, "backups")), func(stored string) bool {
+			return path.Base(stored) == path.Base(f) && bytes.Equal(body, need.Value(os.ReadFile(filepath.Join(s.dir, "backups", stored)))(t))
+		}) {
+			t.Errorf("%s is not as it was stored", f)
+		}
+	}
+	need.Done(t, os.Remove(filepath.Join(dir, want[0])))
+	if got := fetch(); got.Existed || !slices.Equal(files(t, dir), want) {
+		t.Errorf("after one was lost, fetched %+v", got)
+	}
+	if got := fetch(); !got.Existed {
+		t.Errorf("nothing was lost, and fetched %+v", got)
+	}
+}
