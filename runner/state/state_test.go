@@ -163,3 +163,37 @@ func TestAnOddJournalIsTold(t *testing.T) {
 		t.Errorf("a link: %v", odd)
 	}
 }
+
+// TestAStateDirectoryHasOneID: whoever asks first makes it, and one that cannot
+// be one is refused instead of replaced: sets would be another's.
+func TestAStateDirectoryHasOneID(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := need.Value(Open(dir))(t)
+	ids := make(chan string, 8)
+	for range cap(ids) {
+		go func() {
+			id, err := s.ID()
+			if err != nil {
+				t.Error(err)
+			}
+			ids <- id
+		}()
+	}
+	first := <-ids
+	for range cap(ids) - 1 {
+		if id := <-ids; id != first {
+			t.Errorf("it is %s and %s", first, id)
+		}
+	}
+	if other := need.Value(need.Value(Open(t.TempDir()))(t).ID())(t); other == first || len(first) != idSize {
+		t.Errorf("two directories are %s and %s", first, other)
+	}
+	file := filepath.Join(dir, "id")
+	for _, body := range []string{"", first[1:] + "\n", first + first, "\x1b[2J" + first[4:] + "\n"} {
+		need.Done(t, os.WriteFile(file, []byte(body), 0o600))
+		if id, err := s.ID(); err == nil || !strings.Contains(err.Error(), file) {
+			t.Errorf("%q is the ID %q, %v", body, id, err)
+		}
+	}
+}
