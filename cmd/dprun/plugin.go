@@ -14,6 +14,38 @@ import (
 
 func (a *app) pluginCommand() *cobra.Command {
 	c := &cobra.Command{Use: "plugin", Short: "Look at plugins"}
+	var format string
+	describe := &cobra.Command{
+		Use:   "describe NAME",
+		Short: "Show what a plugin offers and the arguments that it takes",
+		Long: "Shows what a plugin offers and the arguments that it takes: for people, with --json as data, or with --format json-schema as a JSON Schema\n" +
+			"(draft 2020-12) of {KIND: {TYPE: CONFIGURATION}}, such as {\"destination\": {\"file\": {\"directory\": \"/backups\"}}}.",
+
+		ValidArgsFunction: a.pluginNames(),
+		Args:              arguments(1, 1),
+		RunE: a.runE(func(ctx context.Context, v view.View, args []string) (err error) {
+			if format != "text" && (format != "json-schema" || a.json) {
+				return &usageError{err: fmt.Errorf("--format is %q; it is text, or without --json json-schema", format)}
+			}
+			plugins := a.plugins(v)
+			defer closing(plugins, &err)
+			s, err := plugins.Describe(ctx, args[0])
+			if err != nil {
+				return misused(err)
+			}
+			if format == "text" {
+				v.Plugin(s)
+				return nil
+			}
+			text, err := s.JSONSchema()
+			if err == nil {
+				_, err = fmt.Fprintf(a.stdout, "%s\n", text)
+			}
+			return err
+		}),
+	}
+	describe.Flags().StringVar(&format, "format", "text", "text or json-schema")
+	must(describe.RegisterFlagCompletionFunc("format", offering(func(*cobra.Command, []string, string) []string { return []string{"text", "json-schema"} })))
 	c.AddCommand(&cobra.Command{
 		Use:   "list",
 		Short: "List the plugins that there are, and whether they can be used",
@@ -30,23 +62,7 @@ func (a *app) pluginCommand() *cobra.Command {
 			}
 			return err
 		}),
-	}, &cobra.Command{
-		Use:   "describe NAME",
-		Short: "Show what a plugin offers and the arguments that it takes",
-
-		ValidArgsFunction: a.pluginNames(),
-		Args:              arguments(1, 1),
-		RunE: a.runE(func(ctx context.Context, v view.View, args []string) (err error) {
-			plugins := a.plugins(v)
-			defer closing(plugins, &err)
-			s, err := plugins.Describe(ctx, args[0])
-			if err != nil {
-				return misused(err)
-			}
-			v.Plugin(s)
-			return nil
-		}),
-	}, a.pluginTestCommand(), a.pluginNewCommand())
+	}, describe, a.pluginTestCommand(), a.pluginNewCommand())
 	return c
 }
 

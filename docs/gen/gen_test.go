@@ -8,11 +8,13 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/dprun/dprun/plan/diag"
 	"github.com/dprun/dprun/runner/status"
 	"github.com/dprun/dprun/sdk/schema"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 func TestCommittedPagesAreUpToDate(t *testing.T) {
@@ -196,6 +198,19 @@ func TestPluginsPageTellsWhatASchemaSays(t *testing.T) {
 	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page lacks %q:\n%s", want, page)
+		}
+	}
+}
+
+// TestEveryBundledPluginHasAJSONSchema: it is valid by the draft that it names.
+func TestEveryBundledPluginHasAJSONSchema(t *testing.T) {
+	t.Parallel()
+	for _, p := range schemas() {
+		c := jsonschema.NewCompiler()
+		text := need.Value(p.JSONSchema())(t)
+		need.Done(t, c.AddResource("plugin.json", need.Value(jsonschema.UnmarshalJSON(bytes.NewReader(text)))(t)))
+		if s, err := c.Compile("plugin.json"); err != nil || s.DraftVersion != 2020 {
+			t.Errorf("%s: %v", p.Name, err)
 		}
 	}
 }
