@@ -147,9 +147,7 @@ func (w *pruning) all(ctx context.Context, rule *plan.Retention, out *report.Pru
 		return err
 	}
 	for id, c := range copies {
-		if c.State == backups.Deleted {
-			delete(copies, id)
-		} else if c.State == backups.Deleting && !w.begun(c) {
+		if c.State == backups.Deleting && !w.begun(c) {
 			if copies[id], err = w.wholeAgain(ctx, c, out.DryRun); err != nil {
 				return err
 			}
@@ -158,14 +156,17 @@ func (w *pruning) all(ctx context.Context, rule *plan.Retention, out *report.Pru
 	return w.decide(ctx, rule, copies, out)
 }
 
-// copies are those of a filter that names a root, by set.
+// copies are those of a filter, by set, without those that are deleted.
 func (w *pruning) copies(ctx context.Context, f journal.CopyFilter) (map[string]backups.Copy, error) {
 	copies := map[string]backups.Copy{}
 	for c, err := range w.ledger.Copies(ctx, f) {
 		if err != nil {
 			return nil, err
 		}
-		copies[c.Set] = c
+		if c.State != backups.Deleted { // of those there may be many
+			c.Facts, c.Withheld, c.Warnings = nil, nil, nil
+			copies[c.Set] = c
+		}
 	}
 	return copies, nil
 }

@@ -37,5 +37,6 @@ func (a *app) backupsPruneCommand() *cobra.Command {
 	src.variables(c.Flags())
 	c.Flags().StringVar(&src.plan, "plan", "", "which plan, when the file has several")
 	c.Flags().BoolVar(&q.DryRun, "dry-run", false, "delete nothing, and list what would go and what would stay")
+	a.planFile(c, &src)
 	return c
 }

@@ -48,6 +48,31 @@ func copiesOf(t testing.TB, j *Journal, f CopyFilter) (out []backups.Copy) {
 	return out
 }
 
+// TestACopyThatWasDeletedIsForgottenWithOldRuns: the others are not.
+func TestACopyThatWasDeletedIsForgottenWithOldRuns(t *testing.T) {
+	t.Parallel()
+	j := openTest(t)
+	createRun(t, j, Run{ID: "01A", Started: noon})
+	old, young, kept := aCopy(t, "01A", "gw1", "d", "/a", 0), aCopy(t, "01A", "gw1", "d", "/a", 1), aCopy(t, "01A", "gw1", "d", "/a", 2)
+	enterCopies(t, j, "01A", old, young, kept)
+	need.Done(t, j.MarkCopies(t.Context(), CopyMark{old.Set, "/a", backups.Deleted, noon}, CopyMark{young.Set, "/a", backups.Deleted, noon.Add(2 * time.Hour)},
+		CopyMark{kept.Set, "/a", backups.Missing, noon}))
+	ids := func() (ids []string) {
+		for _, c := range copiesOf(t, j, CopyFilter{}) {
+			ids = append(ids, c.Set)
+		}
+		return ids
+	}
+	need.Value(j.Prune(t.Context(), PruneRequest{Before: noon.Add(time.Hour), DryRun: true}))(t)
+	if got := ids(); len(got) != 3 {
+		t.Errorf("a dry run forgets some: %v stay", got)
+	}
+	need.Value(j.Prune(t.Context(), PruneRequest{Before: noon.Add(time.Hour)}))(t)
+	if got, want := ids(), []string{kept.Set, young.Set}; !slices.Equal(got, want) {
+		t.Errorf("%v stay, want %v", got, want)
+	}
+}
+
 // TestACopyIsKnownFromItsManifestOn: whole, and for longer than its run.
 func TestACopyIsKnownFromItsManifestOn(t *testing.T) {
 	t.Parallel()

@@ -44,7 +44,7 @@ const selectOld = `SELECT id, EXISTS (SELECT 1 FROM obligations o WHERE o.run = 
 // Prune removes finished runs that ended before a time, with everything about
 // them, unless they still owe something or hold the last good copy of a plan's
 // activity on a device or domain. What later runs need beside that (sizes,
-// domains, devices) stays. After an error the report tells what is gone already.
+// domains, devices) stays. Of copies, what was deleted before that time is forgotten. After an error the report tells what is gone already.
 func (j *Journal) Prune(ctx context.Context, q PruneRequest) (PruneReport, error) {
 	var report PruneReport
 	type old struct {
@@ -82,10 +82,39 @@ func (j *Journal) Prune(ctx context.Context, q PruneRequest) (PruneReport, error
 			report.Kept = append(report.Kept, Kept{r.id, Owes})
 		}
 	}
-	if q.DryRun || len(report.Runs) == 0 {
+	if q.DryRun {
 		return report, nil
 	}
+	forgotten, err := j.forgetDeleted(ctx, q.Before)
+	if err != nil || !forgotten && len(report.Runs) == 0 {
+		return report, err
+	}
 	return report, j.shrink(ctx)
+}
+
+// copiesAtOnce is how many copies are forgotten in one transaction: others can write in between.
+const copiesAtOnce = 5000
+
+const forgetCopies = "DELETE FROM copies WHERE k IN (SELECT k FROM copies WHERE state = 'deleted' AND checked < ? LIMIT ?)"
+
+// forgetDeleted removes what is known of copies that were deleted before a
+// time, and reports whether there was any.
+func (j *Journal) forgetDeleted(ctx context.Context, before time.Time) (some bool, err error) {
+	for more := true; more; {
+		err := j.write(ctx, "forget copies that were deleted", func(t *transaction) error {
+			res, err := t.exec(forgetCopies, stamp(before), copiesAtOnce)
+			if err != nil {
+				return err
+			}
+			n, err := res.RowsAffected()
+			more, some = n == copiesAtOnce, some || n > 0
+			return err
+		})
+		if err != nil {
+			return some, err
+		}
+	}
+	return some, nil
 }
 
 // remove deletes a run if it owes nothing, and reports whether it did.
