@@ -246,3 +246,24 @@ func TestRefusalsAreToldApart(t *testing.T) {
 	_, err := open(t, config).Check(t.Context())
 	wantFailure(t, err, failure.NotFound, failure.NoDirectory)
 }
+
+func TestMistakesAreToldAtTheirArgument(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, value string
+		severity    schema.Severity
+	}{
+		{"endpoint", "s3.example.net", schema.SeverityError},
+		{"endpoint", "https://s3.example.net/backups", schema.SeverityError},
+		{"endpoint", "https://somebody:something@s3.example.net", schema.SeverityError},
+		{"endpoint", "http://s3.example.net", schema.SeverityWarning},
+		{"bucket", "no", schema.SeverityError},
+		{"prefix", "/gateways", schema.SeverityError},
+		{"prefix", "gateways/../..", schema.SeverityError},
+	} {
+		ds, err := plugin().Validate(schema.KindDestination, "s3", "", settings("https://s3.example.net", map[string]cty.Value{c.name: cty.StringVal(c.value)}))
+		if err != nil || len(ds) != 1 || ds[0].Severity != c.severity || len(ds[0].Path) != 1 || ds[0].Path[0] != c.name {
+			t.Errorf("%s = %q gives %+v, %v", c.name, c.value, ds, err)
+		}
+	}
+}
