@@ -6,8 +6,10 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -201,11 +203,11 @@ func (c *shelfCheck) all(ctx context.Context) error {
 		return err
 	}
 	var stored []backups.Copy // by this plan, at what the destination was then
-	roots := map[string]bool{}
+	roots := map[string]int{}
 	for _, one := range notDeleted(ofPlan) {
 		if one.Destination == c.told.Destination {
 			stored = append(stored, one)
-			roots[one.Root] = true
+			roots[one.Root]++
 		}
 	}
 	root, err := c.exec.Root(ctx, c.told.Destination)
@@ -224,6 +226,8 @@ func (c *shelfCheck) all(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	delete(roots, root)
+	c.elsewhere(roots, len(notDeleted(before)) > 0)
 	objects, err := c.exec.List(ctx, c.told.Destination, "")
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -233,6 +237,19 @@ func (c *shelfCheck) all(ctx context.Context) error {
 		return nil
 	}
 	return c.compare(ctx, before, objects)
+}
+
+// elsewhere says how many copies stand where the destination was before. Where
+// there is none at the place that it is now, that may be the wrong one.
+func (c *shelfCheck) elsewhere(roots map[string]int, some bool) {
+	kind := backups.FaultElsewhere
+	if !some {
+		kind = backups.FaultNotChecked
+	}
+	for _, root := range slices.Sorted(maps.Keys(roots)) {
+		c.found(nil, backups.Fault{Kind: kind, Why: fmt.Sprintf("%d copies of plan %s were stored at %s, where this destination was then; it is %s now, and they were not looked at", roots[root], c.plan, root, c.told.Root),
+			Remedy: "see whether the destination is the right one; a plan whose destination is the old place checks them"})
+	}
 }
 
 // compare compares what is listed with what the journal knew before the list was asked for.

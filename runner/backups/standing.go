@@ -29,8 +29,8 @@ type Answer struct {
 // FaultKind says what is wrong with what stands at a destination.
 type FaultKind string
 
-// The kinds of faults. Of Stray, Partial and Foreign nobody knows whether
-// anything is wrong.
+// The kinds of faults. Of Stray, Partial, Foreign and Elsewhere nobody knows
+// whether anything is wrong.
 const (
 	FaultMissing    FaultKind = "missing"     // it is not there
 	FaultAltered    FaultKind = "altered"     // it is not what was stored
@@ -41,11 +41,14 @@ const (
 	FaultForeign    FaultKind = "foreign_set" // a manifest of another state directory
 	FaultStray      FaultKind = "stray"       // a file that belongs to no set
 	FaultPartial    FaultKind = "partial"     // a temporary file of a store that did not end well
+	FaultElsewhere  FaultKind = "elsewhere"   // copies stand where the destination was before
 	FaultNotChecked FaultKind = "not_checked" // there was no answer: nothing is known
 )
 
 // Grave reports whether a fault speaks against the backups of the destination.
-func (k FaultKind) Grave() bool { return k != FaultStray && k != FaultPartial && k != FaultForeign }
+func (k FaultKind) Grave() bool {
+	return k != FaultStray && k != FaultPartial && k != FaultForeign && k != FaultElsewhere
+}
 
 // Fault is one thing that is wrong.
 type Fault struct {

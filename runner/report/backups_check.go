@@ -3,8 +3,8 @@ package report
 // BackupFault is one thing that is wrong with what stands at a destination.
 type BackupFault struct {
 	Destination string `json:"destination"`
-	Kind        string `json:"kind"` // missing, altered, truncated, moved, planted, unknown_set, foreign_set, stray, partial, not_checked
-	// Grave is false where nobody knows whether anything is wrong: strays, partials and sets of another state directory.
+	Kind        string `json:"kind"` // missing, altered, truncated, moved, planted, unknown_set, foreign_set, stray, partial, elsewhere, not_checked
+	// Grave is false where nobody knows whether anything is wrong: strays, partials, sets of another state directory, copies elsewhere.
 	Grave  bool   `json:"grave"`
 	Set    string `json:"set,omitempty"`    // the set that it is a fault of
 	Device string `json:"device,omitempty"` // the set's

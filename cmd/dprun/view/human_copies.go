@@ -12,7 +12,7 @@ import (
 // faultWords are what a person calls the kinds of faults.
 var faultWords = map[string]string{
 	"missing": "MISSING", "altered": "ALTERED", "truncated": "CUT SHORT", "moved": "MOVED", "planted": "DO NOT TRUST", "unknown_set": "NOT KNOWN HERE",
-	"foreign_set": "of others", "stray": "stray", "partial": "stray part", "not_checked": "NOT CHECKED",
+	"foreign_set": "of others", "stray": "stray", "partial": "stray part", "elsewhere": "elsewhere", "not_checked": "NOT CHECKED",
 }
 
 // BackupFault implements [View].
