@@ -35,7 +35,7 @@ func (r *Runner) DiffSets(ctx context.Context, q DiffSetsRequest) (*report.Diff,
 		if _, err := os.Stat(set); err == nil || strings.ContainsAny(set, `/\.`) {
 			continue
 		}
-		got, err := s.archive(ctx, FetchBackupRequest{Set: set, Failed: q.Failed})
+		got, err := s.archive(ctx, FetchBackupRequest{Set: set, Failed: q.Failed}, sdk.VariantRunning)
 		if err != nil {
 			return nil, res, err
 		}
@@ -55,20 +55,21 @@ type fetchedArchive struct {
 	set  backups.Copy
 }
 
-// archive fetches a set and says which of its files shows what was running.
-func (s *shelves) archive(ctx context.Context, q FetchBackupRequest) (fetchedArchive, error) {
+// archive fetches a set and says which of its files is the export of that variant,
+// or the only export that it has.
+func (s *shelves) archive(ctx context.Context, q FetchBackupRequest, variant string) (fetchedArchive, error) {
 	copies, err := s.wanted(ctx, q)
 	if err != nil {
 		return fetchedArchive{}, err
 	}
 	set, file := copies[0], ""
 	for _, f := range set.Files {
-		if f.Variant == sdk.VariantRunning || f.Variant == sdk.VariantPersisted && file == "" {
+		if f.Variant == variant || file == "" && (f.Variant == sdk.VariantRunning || f.Variant == sdk.VariantPersisted) {
 			file = f.File
 		}
 	}
 	if file == "" {
-		return fetchedArchive{}, errorf(1, "set %s holds no export: a secure backup is encrypted and cannot be compared", set.Set)
+		return fetchedArchive{}, errorf(1, "set %s holds no export: a secure backup is encrypted", set.Set)
 	}
 	q.Dir = s.file()
 	if _, err := s.fetch(ctx, q, copies); err != nil {

@@ -129,7 +129,7 @@ func (x *drifting) Do(ctx context.Context, j engine.Job) (*event.Result, error) 
 
 // compare compares what was captured with the last good set.
 func (x *drifting) compare(ctx context.Context, c *event.Captured, d *report.Drift) error {
-	got, err := x.shelves.archive(ctx, FetchBackupRequest{Device: d.Device, Domain: d.Domain, Activity: d.Activity, Failed: x.request.Failed})
+	got, err := x.shelves.archive(ctx, FetchBackupRequest{Device: d.Device, Domain: d.Domain, Activity: d.Activity, Failed: x.request.Failed}, sdk.VariantRunning)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/dprun/dprun/plan"
 	"github.com/dprun/dprun/runner/execute"
@@ -19,29 +20,25 @@ import (
 type RehearseRequest struct {
 	Source  Source
 	Plan    string // the plan's name; empty: the only one of the file
-	Archive string // the file
+	Archive string // a file, or the ID of a set or a beginning of it
 	Device  string
 	Domain  string
 	Unsaved bool // the domain may have changes that were not saved
+	// Failed gets each copy of the set that could not be used.
+	Failed func(report.BackupFault)
 }
 
-// Rehearse finds out what a restore would do, and changes nothing. It gives
+// Rehearse finds out what a restore would do, and changes nothing. Of a set it is
+// what was saved on the gateway, if it holds that, and it is gone afterwards. It gives
 // nothing and no error when the diagnostics say what is wrong with the plan. The
 // exit code of the result is 1 where something forbids the restore.
 func (r *Runner) Rehearse(ctx context.Context, q RehearseRequest) (*report.Rehearsal, *report.Result, error) {
 	res := &report.Result{}
-	archive, err := filepath.Abs(q.Archive)
-	if err != nil {
-		return nil, res, &Error{ExitUsage, err}
+	from, err := r.rehearsed(ctx, q, res)
+	if err != nil || from == nil {
+		return nil, res, err
 	}
-	switch info, err := os.Stat(archive); {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, res, errorf(ExitUsage, "there is no archive %s", q.Archive)
-	case err != nil:
-		return nil, res, &Error{ExitUsage, err}
-	case !info.Mode().IsRegular():
-		return nil, res, errorf(ExitUsage, "%s is no file: give the export of one domain", q.Archive)
-	}
+	defer from.close()
 	loaded, p, err := r.load(ctx, q.Source, q.Plan, Only{}, res)
 	if err != nil || p == nil {
 		return nil, res, err
@@ -64,14 +61,14 @@ func (r *Runner) Rehearse(ctx context.Context, q RehearseRequest) (*report.Rehea
 	exec := execute.New(execute.Options{Run: "rehearse", PlanName: p.Name, Version: r.Version, Plan: record.NewCompiledPlan(loaded.Config, p, loaded.secrets, &r.redact), Plugins: host,
 		Credentials: credentials, Clock: r.Clock, Redact: &r.redact, Log: r.Log})
 	defer exec.Close()
-	found, offered, err := exec.Rehearse(ctx, q.Device, sdk.RehearseRequest{Target: sdk.Target{Domain: q.Domain}, File: archive, Dir: dir, Unsaved: q.Unsaved})
+	found, offered, err := exec.Rehearse(ctx, q.Device, sdk.RehearseRequest{Target: sdk.Target{Domain: q.Domain}, File: from.path, Dir: dir, Unsaved: q.Unsaved})
 	switch {
 	case err != nil:
 		return nil, res, err
 	case !offered:
 		return nil, res, errorf(ExitUsage, "the plugin of device %s does not offer to restore", q.Device)
 	}
-	out := &report.Rehearsal{Device: q.Device, Domain: q.Domain, Archive: q.Archive, Findings: []sdk.Finding{}, Changes: []sdk.Change{}}
+	out := &report.Rehearsal{Device: q.Device, Domain: q.Domain, Archive: from.shown, Findings: from.findings, Changes: []sdk.Change{}}
 	for _, f := range found.Findings {
 		f.Message, f.Remedy, f.Subject = r.redact.Redact(f.Message), r.redact.Redact(f.Remedy), r.redact.Redact(f.Subject)
 		out.Refused = out.Refused || f.Level == sdk.LevelError
@@ -83,4 +80,50 @@ func (r *Runner) Rehearse(ctx context.Context, q RehearseRequest) (*report.Rehea
 		res.ExitCode = 1
 	}
 	return out, res, nil
+}
+
+// rehearsed is the archive that a rehearsal is of.
+type rehearsed struct {
+	path, shown string
+	findings    []sdk.Finding // about where it comes from
+	close       func()
+}
+
+// rehearsed finds the archive, or fetches the set. It gives nothing and no error
+// when the diagnostics say what is wrong with the plan.
+func (r *Runner) rehearsed(ctx context.Context, q RehearseRequest, res *report.Result) (*rehearsed, error) {
+	path, err := filepath.Abs(q.Archive)
+	if err != nil {
+		return nil, &Error{ExitUsage, err}
+	}
+	switch info, err := os.Stat(path); {
+	case errors.Is(err, fs.ErrNotExist) && strings.ContainsAny(q.Archive, `/\.`):
+		return nil, errorf(ExitUsage, "there is no archive %s", q.Archive)
+	case errors.Is(err, fs.ErrNotExist):
+		return r.rehearsedSet(ctx, q, res)
+	case err != nil:
+		return nil, &Error{ExitUsage, err}
+	case !info.Mode().IsRegular():
+		return nil, errorf(ExitUsage, "%s is no file: give the export of one domain", q.Archive)
+	}
+	return &rehearsed{path, q.Archive, []sdk.Finding{}, func() {}}, nil
+}
+
+func (r *Runner) rehearsedSet(ctx context.Context, q RehearseRequest, res *report.Result) (*rehearsed, error) {
+	s, err := r.shelves(ctx, q.Source, q.Plan, "", "restore", res)
+	if err != nil || s == nil {
+		return nil, err
+	}
+	got, err := s.archive(ctx, FetchBackupRequest{Set: q.Archive, Failed: q.Failed}, sdk.VariantPersisted)
+	if err != nil {
+		s.close()
+		return nil, err
+	}
+	out := &rehearsed{got.path, "set " + got.set.Set, []sdk.Finding{}, s.close}
+	if got.set.Imported {
+		out.findings = append(out.findings, sdk.Finding{Check: "origin", Level: sdk.LevelWarning, Subject: got.set.Set,
+			Message: "the set was found at a destination, and no run of this state directory has stored it: whoever can write there may have made it",
+			Remedy:  "compare it with a backup that you trust: dprun diff --sets"})
+	}
+	return out, nil
 }
