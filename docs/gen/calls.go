@@ -22,6 +22,7 @@ var calls = []struct {
 	{failure.CallSweep, "Sweep", "where a store did not end well: before it is repeated, at the end of the run, in the next run; and for old ones in `dprun sweep`", "`SweepRequest`: directory, owner, age",
 		"`SweepReport`: what was removed"},
 	{failure.CallList, "List", "to find sets that are stored", "a directory", "`[]Object`: name, size, time"},
+	{failure.CallList, "Leftovers", "to tell what broken stores have left", "a directory", "`[]Object`"},
 	{failure.CallFetch, "Fetch", "to look at a set, or to give it back", "`FetchRequest`: name, and a local file to make", "`FetchReport`: size and hash"},
 	{failure.CallSum, "Sum", "to check a set without a copy of it here; else it is fetched", "a name", "`FetchReport`"},
 	{failure.CallDelete, "Delete", "to remove a set that is too old", "a name", "nothing"},
