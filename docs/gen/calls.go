@@ -24,6 +24,7 @@ var calls = []struct {
 	{failure.CallList, "List", "to find sets that are stored", "a directory", "`[]Object`: name, size, time"},
 	{failure.CallList, "Leftovers", "to tell what broken stores have left", "a directory", "`[]Object`"},
 	{failure.CallFetch, "Fetch", "to look at a set, or to give it back", "`FetchRequest`: name, and a local file to make", "`FetchReport`: size and hash"},
+	{failure.CallList, "Leftovers", "to show what broken stores have left, in `dprun backups check`", "a directory", "`[]Object`"},
 	{failure.CallSum, "Sum", "to check a set without a copy of it here; else it is fetched", "a name", "`FetchReport`"},
 	{failure.CallDelete, "Delete", "to remove a set that is too old", "a name", "nothing"},
 	{failure.CallRun, "Run", "where a plan says", "`RunRequest`: JSON, environment, arguments", "`RunReport`: exit code, outputs, the end of what it printed"},

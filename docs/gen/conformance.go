@@ -22,7 +22,11 @@ func conformancePage(b *bytes.Buffer, rules []conformance.Rule) {
 	b.WriteString("\n| Rule | Of | Looked at where | Read-only |\n|---|---|---|---|\n")
 	for _, r := range rules {
 		of := map[schema.Kind]string{"": "every plugin", schema.KindDestination: "destinations", schema.KindHook: "scripts", schema.KindSource: "devices"}[r.Kind]
-		if r.Ability != "" {
+		switch r.Ability {
+		case "":
+		case schema.AbilityLeftovers:
+			of += " that show leftovers"
+		default:
 			of += " that " + string(r.Ability)
 		}
 		readOnly := ""
