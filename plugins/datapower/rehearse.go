@@ -24,7 +24,7 @@ func (s *source) Rehearse(ctx context.Context, r sdk.RehearseRequest) (*sdk.Rehe
 	if r.Target.Device() {
 		return nil, failure.New(failure.Precondition, failure.Unsupported, "%s: only a domain can be restored", s.name)
 	}
-	h := &rehearsal{source: s, request: r, out: &sdk.RehearseReport{}}
+	h := &rehearsal{source: s, request: r, out: &sdk.RehearseReport{}, noted: map[string]int{}}
 	if err := h.readArchive(ctx); err != nil {
 		return nil, err
 	}
@@ -51,6 +51,7 @@ type rehearsal struct {
 	set     *archive.Report
 	size    int64
 	out     *sdk.RehearseReport
+	noted   map[string]int // how many objects each check has named
 }
 
 func (h *rehearsal) found(level sdk.Level, check, subject, remedy, format string, args ...any) {
@@ -214,11 +215,17 @@ func (h *rehearsal) compare(ctx context.Context) error {
 	if err != nil {
 		return h.unread(ctx, err, exportTarget)
 	}
-	if diff.Omitted > 0 {
-		h.refuse("differences", h.request.Target.Domain, "compare the two with dprun diff", "so much differs that not all of it is known: %d things are left out", diff.Omitted)
-	}
 	for _, d := range diff.Differences {
 		h.effect(d)
+	}
+	if more := diff.Omitted + len(h.out.Changes) - maxChanges; more > 0 {
+		h.out.Changes = h.out.Changes[:min(len(h.out.Changes), maxChanges)]
+		h.refuse("differences", h.request.Target.Domain, "compare the two with dprun diff", "so much differs that not all of it is told: %d things are left out", more)
+	}
+	for check, n := range h.noted {
+		if more := n - maxNoted; more > 0 {
+			h.found(sdk.LevelWarning, check, "", "", "the same is true of %d more objects", more)
+		}
 	}
 	slices.SortFunc(h.out.Findings, func(a, b sdk.Finding) int {
 		return cmp.Or(strings.Compare(a.Check, b.Check), strings.Compare(a.Subject, b.Subject))
@@ -227,6 +234,18 @@ func (h *rehearsal) compare(ctx context.Context) error {
 		return cmp.Or(strings.Compare(string(a.Effect), string(b.Effect)), strings.Compare(a.Class, b.Class), strings.Compare(a.Name, b.Name))
 	})
 	return nil
+}
+
+const (
+	maxChanges = 20_000 // a message of the protocol has 4 MiB at most
+	maxNoted   = 50     // objects that are named for the same reason
+)
+
+// note says what somebody should know of an object.
+func (h *rehearsal) note(check, subject, remedy, text string) {
+	if h.noted[check]++; h.noted[check] <= maxNoted {
+		h.found(sdk.LevelWarning, check, subject, remedy, "%s", text)
+	}
 }
 
 // effect is what a restore means for one thing that differs between the target and the archive.
@@ -249,11 +268,11 @@ func (h *rehearsal) effect(d archive.Difference) {
 	switch {
 	case d.Change == archive.Removed:
 	case slices.Contains(executing, d.Class):
-		h.found(sdk.LevelWarning, "executes", d.Class+" "+d.Name, "look at the object before the restore", "it brings configuration from elsewhere by itself, once it is imported")
+		h.note("executes", d.Class+" "+d.Name, "look at the object before the restore", "it brings configuration from elsewhere by itself, once it is imported")
 	case d.Class == "TCPProxyService":
-		h.found(sdk.LevelWarning, "enabled", d.Class+" "+d.Name, "disable it after the restore if it is not to run", "a TCP proxy comes up enabled, whatever the archive says of it")
+		h.note("enabled", d.Class+" "+d.Name, "disable it after the restore if it is not to run", "a TCP proxy comes up enabled, whatever the archive says of it")
 	case d.Class == "PasswordAlias" && d.Change == archive.Added:
-		h.found(sdk.LevelWarning, "password", d.Name, "set its password after the restore", "the password alias would be made without its password: exports do not hold it")
+		h.note("password", d.Name, "set its password after the restore", "the password alias would be made without its password: exports do not hold it")
 	}
 }
 

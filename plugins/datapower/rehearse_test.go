@@ -1,6 +1,7 @@
 package datapower_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -224,5 +225,20 @@ func TestARehearsalThatTheGatewayDoesNotAnswerFails(t *testing.T) {
 				t.Errorf("it was asked %d times", n)
 			}
 		})
+	}
+}
+
+func TestALongListOfNotesIsCut(t *testing.T) {
+	t.Parallel()
+	var many []dpsim.Object
+	for i := range 60 {
+		many = append(many, dpsim.Object{Class: "TCPProxyService", Name: fmt.Sprintf("tcp-%02d", i)})
+	}
+	g := newGateway(t, dpsim.Device{Domains: []dpsim.Domain{{Name: "orders", Objects: many}, {Name: "other"}}})
+	report := need.Value(g.rehearse(g.backup("orders"), "other"))(t)
+	findings, _ := told(report)
+	findings = slices.DeleteFunc(findings, func(f string) bool { return !strings.HasPrefix(f, "warning enabled") })
+	if len(findings) != 51 || findings[0] != "warning enabled" {
+		t.Errorf("%d findings: %q", len(findings), findings)
 	}
 }
