@@ -229,6 +229,50 @@ plan "nightly" {
 	}
 }
 
+// A copy that lost its manifest gives its other files, and the manifest comes from another one.
+func TestASetIsFetchedWholeWhereACopyLostItsManifest(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, dpsim.Scenario{Devices: []dpsim.Device{{Name: "gw", AppDomains: 1}}})
+	for _, dir := range []string{"backups", "others"} {
+		storedSet(t, shelf{dir: filepath.Join(s.dir, dir)}, "gw", "d", 0)
+	}
+	s.write("plan.hcl", devices+fmt.Sprintf(`
+destination "file" "other" {
+  config {
+    directory = %q
+  }
+}
+plan "nightly" {
+  destinations = [destination.file.local, destination.file.other]
+  activity "export_domain" "domains" {
+    devices = ["*"]
+    domains = ["*"]
+  }
+}
+`, filepath.Join(s.dir, "others")))
+	r := s.open(nil)
+	t.Cleanup(func() { need.Done(t, r.Close()) })
+	if imported, _, err := r.ImportBackups(t.Context(), runner.ImportRequest{Source: s.source()}); err != nil || len(imported) != 2 {
+		t.Fatalf("imported %+v, %v", imported, err)
+	}
+	set := need.Value(backups.ID("01JRUN", "export/gw/d", "2026-11-23-12-00-00-000"))(t)
+	for _, dir := range []string{"backups", "others"} {
+		manifest := filepath.Join(s.dir, dir, "gw", "d", "set.dprun.json")
+		body := need.Value(os.ReadFile(manifest))(t)
+		need.Done(t, os.Remove(manifest))
+		to := filepath.Join(t.TempDir(), "fetched")
+		failed := 0
+		got, _, err := r.FetchBackup(t.Context(), runner.FetchBackupRequest{Source: s.source(), Set: set, Dir: to, Failed: func(report.BackupFault) { failed++ }})
+		if err != nil || failed > 1 || !slices.Equal(got.Files, []string{"d.zip", "set.dprun.json"}) {
+			t.Errorf("without %s: %+v, %d failures, %v", manifest, got, failed, err)
+		}
+		if left := files(t, to); !slices.Equal(left, []string{"d.zip", "set.dprun.json"}) {
+			t.Errorf("without %s: fetched to %v", manifest, left)
+		}
+		need.Done(t, os.WriteFile(manifest, body, 0o644))
+	}
+}
+
 // spoil does one of everything to a destination.
 func spoil(t *testing.T, at shelf) {
 	t.Helper()
