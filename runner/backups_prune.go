@@ -111,8 +111,9 @@ type pruning struct {
 	destination string
 
 	root    string
-	objects map[string]int64 // sizes by path, as listed at the beginning; nil: not listed
-	silent  bool             // the destination does not answer any more
+	objects map[string]int64    // sizes by path, as listed at the beginning; nil: not listed
+	claims  map[string][]string // sets of whatever plan that have a file, by its path
+	silent  bool                // the destination does not answer any more
 }
 
 func (w *pruning) prune(ctx context.Context, rule *plan.Retention, dry bool) report.PrunedBackups {
@@ -142,12 +143,18 @@ func (w *pruning) all(ctx context.Context, rule *plan.Retention, out *report.Pru
 	if err := w.look(ctx); err != nil {
 		return err
 	}
-	copies, err := w.copies(ctx, journal.CopyFilter{Plan: w.plan.Name, Root: w.root})
+	copies, err := w.copies(ctx, journal.CopyFilter{Root: w.root})
 	if err != nil {
 		return err
 	}
+	w.claims = map[string][]string{}
 	for id, c := range copies {
-		if c.State == backups.Deleting && !w.begun(c) {
+		for _, name := range filePaths(c) {
+			w.claims[name] = append(w.claims[name], id)
+		}
+		if c.Plan != w.plan.Name {
+			delete(copies, id)
+		} else if c.State == backups.Deleting && !w.begun(c) {
 			if copies[id], err = w.wholeAgain(ctx, c, out.DryRun); err != nil {
 				return err
 			}
@@ -234,6 +241,9 @@ func (w *pruning) decide(ctx context.Context, rule *plan.Retention, copies map[s
 		case rule == nil:
 			goes, s.Why = false, []string{"no retention is set"}
 		}
+		if why := w.shared(c); goes && why != "" {
+			goes, s.Why = false, []string{why}
+		}
 		switch {
 		case goes && out.DryRun:
 			s.Outcome = report.Goes
@@ -244,6 +254,19 @@ func (w *pruning) decide(ctx context.Context, rule *plan.Retention, copies map[s
 	}
 	w.confirm(ctx, out.Sets, copies)
 	return nil
+}
+
+// shared says why a copy cannot be deleted alone: another set has a file of it. One of the two manifests
+// lies, and was imported: no run stores over what stands there.
+func (w *pruning) shared(c backups.Copy) string {
+	for _, name := range filePaths(c) {
+		for _, other := range w.claims[name] {
+			if other != c.Set {
+				return fmt.Sprintf("set %s lists %s too: look at both with `dprun backups show`, and remove the manifest that lies by hand", other, name)
+			}
+		}
+	}
+	return ""
 }
 
 // policyOf is a rule as retention reads it.

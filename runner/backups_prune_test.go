@@ -362,6 +362,36 @@ func TestOnlyWhatStandsAsItWasStoredCountsAndGoes(t *testing.T) {
 	}
 }
 
+// Somebody has put a manifest there that lists the files of another set, and it was imported.
+func TestNoFileGoesThatAnotherSetHas(t *testing.T) {
+	t.Parallel()
+	for _, plan := range []string{"nightly", "weekly"} {
+		v := filled(4)
+		lie, theirs := v.copies["set0"], v.copies["set3"]
+		theirs.Plan = plan
+		lie.Imported, lie.Files = true, theirs.Files
+		v.copies["set0"], v.copies["set3"] = lie, theirs
+		got := pruningOf(t, v).prune(t.Context(), keepTwo, false)
+		for _, name := range append(filePaths(theirs), theirs.Path, lie.Path) {
+			if _, there := v.files[name]; !there {
+				t.Errorf("%s is gone: %q", name, outcomes(got))
+			}
+		}
+		if s := got.Sets[len(got.Sets)-1]; s.Set != "set0" || s.Outcome != report.Stays || !strings.Contains(s.Why[0], "set3 lists gw/set3-persisted.zip too") {
+			t.Errorf("%q", outcomes(got))
+		}
+	}
+	// Nor does one whose deletion was begun.
+	v := filled(4)
+	lie := v.copies["set0"]
+	lie.State, lie.Files = backups.Deleting, v.copies["set3"].Files
+	v.copies["set0"] = lie
+	delete(v.files, lie.Path)
+	if got := pruningOf(t, v).prune(t.Context(), keepTwo, false); v.files["gw/set3-persisted.zip"] == "" || v.copies["set3"].State != backups.Whole {
+		t.Errorf("%q", outcomes(got))
+	}
+}
+
 // A destination that says that it deletes and does not is not believed.
 func TestWhatIsStillThereIsNotDeleted(t *testing.T) {
 	t.Parallel()
