@@ -147,6 +147,19 @@ func (w *pruning) all(ctx context.Context, rule *plan.Retention, out *report.Pru
 	if err != nil {
 		return err
 	}
+	// The newest of everything always stays, so some set must stand there: else it
+	// is another directory, or an empty mount point, and nothing is gone.
+	stored, standing := 0, 0
+	for _, c := range copies {
+		if c.State == backups.Whole {
+			if stored++; !w.begun(c) {
+				standing++
+			}
+		}
+	}
+	if stored > 0 && standing == 0 {
+		return fmt.Errorf("none of the %d sets that were stored at %s is in its list; see whether it is mounted, and whether its directory is the right one", stored, w.root)
+	}
 	w.claims = map[string][]string{}
 	for id, c := range copies {
 		for _, name := range filePaths(c) {

@@ -342,9 +342,6 @@ func TestOnlyWhatStandsAsItWasStoredCountsAndGoes(t *testing.T) {
 			[]string{"set3 stays (last)", "set2 stays (last)", "set1 deleted (no rule keeps it)", "set0 stays (written by another state directory)"}},
 		"its device left the plan": {func(v *vault) { c := v.copies["set0"]; c.Device = "old"; v.copies["set0"] = c },
 			[]string{"set3 stays (last)", "set2 stays (last)", "set1 deleted (no rule keeps it)", "set0 stays (its device or activity is not in the plan)"}},
-		"the destination is empty": {func(v *vault) { clear(v.files) },
-			[]string{"set3 stays (its manifest is missing at the destination)", "set2 stays (its manifest is missing at the destination)",
-				"set1 stays (its manifest is missing at the destination)", "set0 stays (its manifest is missing at the destination)"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -389,6 +386,21 @@ func TestNoFileGoesThatAnotherSetHas(t *testing.T) {
 	delete(v.files, lie.Path)
 	if got := pruningOf(t, v).prune(t.Context(), keepTwo, false); v.files["gw/set3-persisted.zip"] == "" || v.copies["set3"].State != backups.Whole {
 		t.Errorf("%q", outcomes(got))
+	}
+}
+
+// An empty mount point is not taken for a destination from which all is gone.
+func TestAnEmptyDestinationIsNotPruned(t *testing.T) {
+	t.Parallel()
+	v := filled(4)
+	c := v.copies["set0"]
+	c.State = backups.Deleting
+	v.copies["set0"] = c
+	before := v.states()
+	v.files = map[string]string{}
+	got := pruningOf(t, v).prune(t.Context(), keepTwo, false)
+	if diff := cmp.Diff(before, v.states()); diff != "" || !strings.Contains(got.Error, "see whether it is mounted") || exitPruned(got) != 1 {
+		t.Errorf("%q %s", got.Error, diff)
 	}
 }
 
