@@ -258,13 +258,16 @@ func (t *target) FileHash(name string) (string, bool) {
 	return f.hash(), true
 }
 
+// noAccess is how the appliance refuses to write a file.
+const noAccess = "No access to file"
+
 func (t *target) WriteFile(f config.File) error {
 	if fault := t.fault("import_file_fails"); fault != nil && (fault.File == "" || fault.File == f.Name) {
-		return errors.New(fault.text("No access to file"))
+		return errors.New(fault.text(noAccess))
 	}
 	store, _ := f.Store()
 	if !slices.Contains(exportedStores, store) && store != "config" {
-		return fmt.Errorf("No access to file '%s'", f.Name)
+		return fmt.Errorf("%s '%s'", noAccess, f.Name)
 	}
 	t.a.putFile(t.d.name, NormalPath(f.Name), t.contents[f.Name])
 	return nil
