@@ -3,6 +3,7 @@ package runner
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -87,6 +88,7 @@ type importing struct {
 	destination string
 	dir         string // for fetched manifests
 
+	sizes map[string]int64      // of what the destination lists, by path
 	known map[string]manifestAt // by set
 	mu    sync.Mutex
 	read  []backups.Copy // not entered yet
@@ -107,6 +109,10 @@ func (i *importing) all(ctx context.Context) error {
 	objects, err := i.exec.List(ctx, i.destination, "")
 	if err != nil {
 		return err
+	}
+	i.sizes = make(map[string]int64, len(objects))
+	for _, o := range objects {
+		i.sizes[o.Path] = o.Size
 	}
 	i.known = map[string]manifestAt{}
 	for c, err := range i.journal.Copies(ctx, journal.CopyFilter{Root: i.found.Root}) {
@@ -166,6 +172,19 @@ func (i *importing) one(ctx context.Context, o sdk.Object, file string) error {
 	return nil
 }
 
+// stands says how a set stands by what the destination lists: a manifest alone is no backup.
+func (i *importing) stands(c backups.Copy) (backups.State, string) {
+	for _, f := range c.Files {
+		switch size, listed := i.sizes[c.At(f)]; {
+		case !listed:
+			return backups.Missing, "the destination does not list its file " + c.At(f)
+		case size != f.Size:
+			return backups.Altered, fmt.Sprintf("its file %s has %d bytes, and %d were stored", c.At(f), size, f.Size)
+		}
+	}
+	return backups.Whole, ""
+}
+
 // enter enters what was read, and finds what contradicts the journal.
 func (i *importing) enter(ctx context.Context) error {
 	slices.SortFunc(i.read, func(a, b backups.Copy) int { return strings.Compare(a.Path, b.Path) }) // of two with one ID always the same one counts
@@ -176,6 +195,10 @@ func (i *importing) enter(ctx context.Context) error {
 		switch {
 		case !is:
 			i.known[c.Set] = manifestAt{c.Path, c.SHA256}
+			if state, why := i.stands(c); state != backups.Whole {
+				c.State, c.Checked = state, c.Stored
+				i.refuse(c.Path, fmt.Sprintf("%s: the set is entered as %s; `dprun backups check` looks again", why, state))
+			}
 			fresh = append(fresh, c)
 			if c.StateID != i.own {
 				i.found.Foreign++

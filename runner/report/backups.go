@@ -65,7 +65,8 @@ type Imported struct {
 	Error       string            `json:"error,omitempty"` // why nothing more was read there
 }
 
-// RefusedManifest is a manifest that does not count.
+// RefusedManifest is a manifest that does not count, or whose set is entered and
+// not whole.
 type RefusedManifest struct {
 	Path string `json:"path"`
 	Why  string `json:"why"`

@@ -229,6 +229,57 @@ plan "nightly" {
 	}
 }
 
+// A manifest alone is no backup: a set whose files are not there, or are of another size, is not
+// entered as whole, until a check has read all of it.
+func TestASetIsFoundAgainOnlyWithItsFiles(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, dpsim.Scenario{Devices: []dpsim.Device{{Name: "gw", AppDomains: 1}}})
+	at := shelf{dir: filepath.Join(s.dir, "backups")}
+	for n, domain := range []string{"cut", "gone", "whole"} {
+		storedSet(t, at, "gw", domain, n)
+	}
+	gone, cut := at.read(t, "gw/gone/gone.zip"), at.read(t, "gw/cut/cut.zip")
+	at.remove(t, "gw/gone/gone.zip")
+	at.write(t, "gw/cut/cut.zip", cut[:100])
+	s.write("plan.hcl", devices+`
+plan "nightly" {
+  destinations = [destination.file.local]
+  activity "export_domain" "domains" {
+    devices = ["*"]
+    domains = ["*"]
+  }
+}
+`)
+	r := s.open(nil)
+	t.Cleanup(func() { need.Done(t, r.Close()) })
+	states := func() map[string]string {
+		out := map[string]string{}
+		for _, b := range sets(t, r, runner.BackupsRequest{}) {
+			out[b.Domain] = b.Copies[0].State
+		}
+		return out
+	}
+	imported, res, err := r.ImportBackups(t.Context(), runner.ImportRequest{Source: s.source()})
+	if err != nil || res.ExitCode != runner.ExitPartly || len(imported) != 1 || imported[0].Entered != 3 || len(imported[0].Refused) != 2 {
+		t.Errorf("imported %+v, %+v, %v", imported, res, err)
+	}
+	if d := cmp.Diff(map[string]string{"cut": "altered", "gone": "missing", "whole": "whole"}, states()); d != "" {
+		t.Errorf("entered (-want +got):\n%s", d)
+	}
+	if latest := sets(t, r, runner.BackupsRequest{Latest: true}); len(latest) != 1 || latest[0].Domain != "whole" {
+		t.Errorf("good are %+v", latest)
+	}
+	at.write(t, "gw/gone/gone.zip", gone)
+	at.write(t, "gw/cut/cut.zip", cut)
+	res, err = r.CheckBackups(t.Context(), runner.CheckBackupsRequest{Source: s.source(), Found: func(f report.BackupFault) { t.Errorf("%+v", f) }, Checked: func(report.CheckedDestination) {}})
+	if err != nil || res.ExitCode != 0 {
+		t.Errorf("the check: %+v, %v", res, err)
+	}
+	if d := cmp.Diff(map[string]string{"cut": "whole", "gone": "whole", "whole": "whole"}, states()); d != "" {
+		t.Errorf("checked (-want +got):\n%s", d)
+	}
+}
+
 // A copy that lost its manifest gives its other files, and the manifest comes from another one.
 func TestASetIsFetchedWholeWhereACopyLostItsManifest(t *testing.T) {
 	t.Parallel()
