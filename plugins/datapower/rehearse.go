@@ -41,7 +41,13 @@ func (s *source) Rehearse(ctx context.Context, r sdk.RehearseRequest) (*sdk.Rehe
 	if err := h.dryRun(ctx); err != nil {
 		return nil, err
 	}
-	return h.out, h.unchanged(ctx, saved)
+	if err := h.unchanged(ctx, saved); err != nil {
+		return nil, err
+	}
+	if h.refused() {
+		h.out.Changes = nil
+	}
+	return h.out, nil
 }
 
 // rehearsal is one under way.

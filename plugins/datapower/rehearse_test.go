@@ -131,6 +131,21 @@ func TestARestoreIsRefusedWhereItWouldDoHarmOrNothingIsKnown(t *testing.T) {
 	}
 }
 
+// What would change is not told where the gateway may have changed it already.
+func TestNoChangesAreForeseenWhereTheDryRunForbidsTheRestore(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t, dpsim.Device{Domains: []dpsim.Domain{{Name: "orders", Objects: []dpsim.Object{{Class: "Matching", Name: "one"}}}, {Name: "other"}}})
+	file := g.backup("orders")
+	if report := need.Value(g.rehearse(file, "other"))(t); len(report.Changes) == 0 {
+		t.Error("no change is foreseen")
+	}
+	g.fault(dpsim.Fault{Kind: "import_dry_run_ignored"})
+	report := need.Value(g.rehearse(file, "other"))(t)
+	if findings, changes := told(report); !slices.Contains(findings, "error dry_run other") || len(report.Changes) > 0 {
+		t.Errorf("findings %q, changes %q", findings, changes)
+	}
+}
+
 // imports is how many imports were asked for.
 func (g *gateway) imports() (n int) {
 	for _, r := range g.fleet.Requests() {

@@ -26,7 +26,7 @@ const changesShown = 20
 // Rehearsal implements [View].
 func (h *Human) Rehearsal(r report.Rehearsal) {
 	h.print(func(b *strings.Builder, p painter) {
-		fmt.Fprintf(b, "%s of %s into domain %s of %s. Nothing was changed.\n", p.paint(bold, "Rehearsal of a restore"), Clean(r.Archive), Clean(r.Domain), Clean(r.Device))
+		fmt.Fprintf(b, "%s of %s into domain %s of %s. dprun asked for no change.\n", p.paint(bold, "Rehearsal of a restore"), Clean(r.Archive), Clean(r.Domain), Clean(r.Device))
 		for _, f := range r.Findings {
 			w := checkWords[f.Level]
 			fmt.Fprintf(b, "  %s %s%s: %s\n", p.paint(w.tone, w.word), Clean(f.Check), subject(f.Subject), Clean(f.Message))
