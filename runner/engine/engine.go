@@ -83,7 +83,7 @@ type Options struct {
 	// Until, when given, ends the engine early: it is asked after every batch.
 	Until func(*lifecycle.Run) bool
 	// Group is how long events may wait to be written together with later
-	// ones, in real time; zero: not at all. What must be durable first never
+	// ones, in real time; zero or less: not at all. What must be durable first never
 	// waits, see pressing.
 	Group time.Duration
 }
@@ -223,7 +223,7 @@ func (e *Engine) handle(events []result) {
 		}
 	}
 	e.waiting.add(b)
-	if e.Group == 0 || e.broken || e.pressing(b, starts) {
+	if e.Group <= 0 || e.broken || e.pressing(b, starts) {
 		e.held = append(e.held, starts...)
 		e.writeWaiting()
 		return

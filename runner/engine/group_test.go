@@ -121,3 +121,22 @@ func TestStoresOfOneMomentBeginAfterOneCommit(t *testing.T) {
 		}
 	})
 }
+
+func TestWhereNothingIsToWaitAStatusIsPublishedBeforeWhatItTellsOf(t *testing.T) {
+	t.Parallel()
+	for _, group := range []time.Duration{0, -1} {
+		synctest.Test(t, func(t *testing.T) {
+			h := newHarness(t)
+			h.engine.Group = group
+			h.out.on = func(_ context.Context, j Job) (*event.Result, error, bool) {
+				if j.Action.Kind == lifecycle.ActCapture && !slices.Contains(h.book.codes(), "EXECUTION_EXPORT_DOMAIN_PERSISTED_STARTED") {
+					t.Errorf("group %d: the capture begins before its status is published", group)
+				}
+				return nil, nil, false
+			}
+			if exit := h.run(t); exit != 0 {
+				t.Errorf("group %d: exit %d", group, exit)
+			}
+		})
+	}
+}
