@@ -122,21 +122,18 @@ func TestStoresOfOneMomentBeginAfterOneCommit(t *testing.T) {
 	})
 }
 
-func TestWhereNothingIsToWaitAStatusIsPublishedBeforeWhatItTellsOf(t *testing.T) {
+func TestWhereNothingIsToWaitAllIsWrittenAtOnce(t *testing.T) {
 	t.Parallel()
-	for _, group := range []time.Duration{0, -1} {
+	for group, waits := range map[time.Duration]bool{0: false, -1: false, time.Hour: true} {
 		synctest.Test(t, func(t *testing.T) {
 			h := newHarness(t)
 			h.engine.Group = group
-			h.out.on = func(_ context.Context, j Job) (*event.Result, error, bool) {
-				if j.Action.Kind == lifecycle.ActCapture && !slices.Contains(h.book.codes(), "EXECUTION_EXPORT_DOMAIN_PERSISTED_STARTED") {
-					t.Errorf("group %d: the capture begins before its status is published", group)
-				}
-				return nil, nil, false
+			h.engine.handle([]result{{Event: event.Event{Kind: event.RunStarted}}})
+			if got := h.engine.due != nil; got != waits {
+				t.Errorf("group %d: waits %t", group, got)
 			}
-			if exit := h.run(t); exit != 0 {
-				t.Errorf("group %d: exit %d", group, exit)
-			}
+			h.engine.cancelAll()
+			h.engine.drain()
 		})
 	}
 }
