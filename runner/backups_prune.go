@@ -162,8 +162,10 @@ func (w *pruning) all(ctx context.Context, rule *plan.Retention, out *report.Pru
 	}
 	w.claims = map[string][]string{}
 	for id, c := range copies {
-		for _, name := range filePaths(c) {
-			w.claims[name] = append(w.claims[name], id)
+		if !c.Imported || !w.begun(c) { // a manifest that was removed because it lied claims nothing
+			for _, name := range filePaths(c) {
+				w.claims[name] = append(w.claims[name], id)
+			}
 		}
 		if c.Plan != w.plan.Name {
 			delete(copies, id)

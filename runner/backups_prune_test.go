@@ -378,6 +378,18 @@ func TestNoFileGoesThatAnotherSetHas(t *testing.T) {
 			t.Errorf("%q", outcomes(got))
 		}
 	}
+	// When the manifest that lies is removed, what it listed goes as its own set says.
+	w := filled(4)
+	liar := w.copies["set3"]
+	liar.Imported, liar.StateID, liar.Files = true, "OTHER", w.copies["set0"].Files
+	w.copies["set3"] = liar
+	if got := pruningOf(t, w).prune(t.Context(), keepTwo, false); w.copies["set0"].State != backups.Whole || !strings.Contains(strings.Join(outcomes(got), "\n"), "set0 stays (set set3 lists") {
+		t.Errorf("%q", outcomes(got))
+	}
+	delete(w.files, liar.Path)
+	if got := pruningOf(t, w).prune(t.Context(), keepTwo, false); w.copies["set0"].State != backups.Deleted {
+		t.Errorf("%q", outcomes(got))
+	}
 	// Nor does one whose deletion was begun.
 	v := filled(4)
 	lie := v.copies["set0"]
