@@ -118,10 +118,16 @@ func (s *shelves) latest(ctx context.Context, q FetchBackupRequest) (string, err
 	}
 	var found []string
 	var set string
+	sets = slices.DeleteFunc(sets, func(s backups.Set) bool {
+		of := s.Subject()
+		return of.Domain != q.Domain || q.Activity != "" && of.Activity != q.Activity
+	})
+	made := func(s backups.Set) bool { return s[0].HasManifest() }
+	if slices.ContainsFunc(sets, made) { // DPOD's old ones stand back
+		sets = slices.DeleteFunc(sets, func(s backups.Set) bool { return !made(s) })
+	}
 	for _, one := range sets {
-		if of := one.Subject(); of.Domain == q.Domain && (q.Activity == "" || of.Activity == q.Activity) {
-			found, set = append(found, of.Activity), one[0].Set
-		}
+		found, set = append(found, one[0].Activity), one[0].Set
 	}
 	what := strings.TrimSuffix(q.Device+"/"+q.Domain, "/")
 	switch len(found) {
@@ -157,12 +163,14 @@ func (w wantedFile) is(sum string) bool {
 // it is, the set is whole.
 func (f *fetching) all(ctx context.Context, copies []backups.Copy) (*report.FetchedBackup, error) {
 	first := copies[0]
-	out := &report.FetchedBackup{Set: f.set, Device: first.Device, Domain: first.Domain, Captured: first.Captured.UTC().Format(time.RFC3339), Dir: f.request.Dir}
+	out := &report.FetchedBackup{Set: f.set, Device: first.Device, Domain: first.Domain, Captured: first.Captured.UTC().Format(time.RFC3339), Dir: f.request.Dir, NoManifest: !first.HasManifest()}
 	var files []wantedFile
 	for _, file := range first.Files {
 		files = append(files, wantedFile{file.File, file.Size, copies, func(backups.Copy) string { return file.SHA256 }})
 	}
-	files = append(files, wantedFile{path.Base(first.Path), backups.MaxManifest, copies, func(c backups.Copy) string { return c.SHA256 }})
+	if first.HasManifest() {
+		files = append(files, wantedFile{path.Base(first.Path), backups.MaxManifest, copies, func(c backups.Copy) string { return c.SHA256 }})
+	}
 	dir, err := filepath.Abs(f.request.Dir)
 	if err == nil {
 		err = os.MkdirAll(dir, 0o700)

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -28,6 +29,7 @@ type ImportRequest struct {
 	Source      Source
 	Plan        string // the plan's name; empty: the only one of the file
 	Destination string // its address; empty: all of the plan
+	DPOD        bool   // also the old files of DPOD, which have no manifest
 }
 
 // fetchesAtOnce is how many manifests are fetched side by side.
@@ -59,11 +61,11 @@ func (r *Runner) ImportBackups(ctx context.Context, q ImportRequest) ([]report.I
 	host := r.startUnlockedHost()
 	defer func() { _ = host.Close() }()
 	exec := execute.New(execute.Options{Run: "import", PlanName: p.Name, Version: r.Version, Plan: record.NewCompiledPlan(loaded.Config, p, loaded.secrets, &r.redact), Plugins: host,
-		Clock: r.Clock, Redact: &r.redact, Log: r.Log})
+		Staging: r.staging, Clock: r.Clock, Redact: &r.redact, Log: r.Log})
 	defer exec.Close()
 	var out []report.Imported
 	for _, d := range at {
-		i := importing{Runner: r, journal: k.journal, exec: exec, own: own, destination: d.Address, found: report.Imported{Destination: d.Address}}
+		i := importing{Runner: r, journal: k.journal, exec: exec, own: own, destination: d.Address, dpod: q.DPOD, found: report.Imported{Destination: d.Address}}
 		if err := i.all(ctx); err != nil {
 			i.found.Error = err.Error()
 			res.ExitCode = graverExit(res.ExitCode, 1)
@@ -86,6 +88,7 @@ type importing struct {
 	exec        *execute.Executor
 	own         string
 	destination string
+	dpod        bool
 	dir         string // for fetched manifests
 
 	sizes map[string]int64      // of what the destination lists, by path
@@ -125,9 +128,9 @@ func (i *importing) all(ctx context.Context) error {
 		return err
 	}
 	defer os.RemoveAll(i.dir) //nolint:errcheck // what stays is in the state directory, and small
-	objects = slices.DeleteFunc(objects, func(o sdk.Object) bool { return !strings.HasSuffix(o.Path, backups.Suffix) })
-	i.found.Manifests = len(objects)
-	for some := range slices.Chunk(objects, manifestsAtOnce) {
+	manifests := slices.DeleteFunc(slices.Clone(objects), func(o sdk.Object) bool { return !strings.HasSuffix(o.Path, backups.Suffix) })
+	i.found.Manifests = len(manifests)
+	for some := range slices.Chunk(manifests, manifestsAtOnce) {
 		group, at := errgroup.WithContext(ctx)
 		group.SetLimit(fetchesAtOnce)
 		for n, o := range some {
@@ -137,8 +140,11 @@ func (i *importing) all(ctx context.Context) error {
 			return err
 		}
 	}
+	if i.dpod {
+		err = i.withoutManifest(ctx, objects)
+	}
 	slices.SortFunc(i.found.Refused, func(a, b report.RefusedManifest) int { return strings.Compare(a.Path, b.Path) })
-	return nil
+	return err
 }
 
 func (i *importing) refuse(path, why string) {
@@ -216,4 +222,77 @@ func (i *importing) enter(ctx context.Context) error {
 		return err
 	}
 	return i.journal.MarkCopies(ctx, marks...)
+}
+
+// withoutManifest enters the sets of DPOD. A set counts once every file was read: its
+// SHA-256 of now is all that later checks and fetches can compare with.
+func (i *importing) withoutManifest(ctx context.Context, objects []sdk.Object) error {
+	var known []backups.Copy
+	names := map[string]bool{} // paths of sets, or of manifests
+	for c, err := range i.journal.Copies(ctx, journal.CopyFilter{Root: i.found.Root}) {
+		if err != nil {
+			return err
+		}
+		known = append(known, c)
+		if !c.HasManifest() && c.State != backups.Deleted {
+			i.found.DPOD++
+			names[c.Path] = true
+		}
+	}
+	all := make([]backups.Object, len(objects))
+	for n, o := range objects {
+		all[n] = backups.Object(o)
+		if strings.HasSuffix(o.Path, backups.Suffix) {
+			names[o.Path] = true
+		}
+	}
+	_, others := backups.NewLedger(i.own, known).Unknown(all)
+	sets, refused := backups.DPOD(others, names, i.Clock.Now())
+	for at, why := range refused {
+		i.refuse(at, why)
+	}
+	for _, c := range sets {
+		if names[c.Path] {
+			i.refuse(c.Path, "it is known already, without "+c.Files[0].File+", which came later")
+			continue
+		}
+		why, err := i.sum(ctx, c)
+		switch {
+		case err != nil:
+			return err
+		case why != nil:
+			i.refuse(c.Path, why.Error())
+			continue
+		}
+		now := i.Clock.Now()
+		c.Root, c.Destination, c.Stored = i.found.Root, i.destination, now
+		c.Warnings = []string{"this is an old backup of DPOD: no checksum is known from the time of the backup, and its SHA-256 is that of " + now.UTC().Format(time.DateOnly) + ", when it was found",
+			"DPOD does not document the time zone of its stamps; it was taken as UTC"}
+		entered, err := i.journal.Import(context.WithoutCancel(ctx), c)
+		if err != nil {
+			return err
+		}
+		i.found.DPOD++
+		i.found.Entered += entered
+		i.found.Foreign += entered
+	}
+	return nil
+}
+
+// sum fills in the SHA-256 of a set's files. Why says what speaks against the set; an error ends the import.
+func (i *importing) sum(ctx context.Context, c backups.Copy) (why, err error) {
+	for n := range c.Files {
+		f := &c.Files[n]
+		r, err := i.exec.Sum(ctx, i.destination, c.At(*f), f.Size, filepath.Join(i.dir, "dpod"))
+		switch {
+		case err != nil && failure.From(err).Kind != failure.Corrupt && failure.From(err).Kind != failure.NotFound:
+			return nil, err
+		case err != nil:
+			return err, nil
+		case r.Size != f.Size:
+			return fmt.Errorf("%s had %d bytes when it was listed, and %d when it was read: something writes it", f.File, f.Size, r.Size), nil
+		}
+		f.SHA256 = r.SHA256
+	}
+	return nil, nil
 }

@@ -37,7 +37,7 @@ type Copy struct {
 	Destination string // address in the plan, such as sftp.vault
 	Plan        string
 	Path        string // of the manifest, relative to Root
-	SHA256      string // of the manifest; lower-case hex
+	SHA256      string // of the manifest; lower-case hex; empty: it has none, see [Copy.HasManifest]
 	Run, Task   string
 	Device      string
 	Identity    string // of the box itself, where its facts are known

@@ -106,10 +106,13 @@ func (l *Ledger) Unknown(objects []Object) (manifests, others []Object) {
 }
 
 // Asks are the objects of a copy that the destination must be asked for: the
-// manifest, what it does not list as it was stored, and with data all of it.
+// manifest, if it has one, what it does not list as it was stored, and with data all of it.
 // What a list leaves out may be there, and what it shows may not be the truth.
 func (c *Copy) Asks(listed map[string]int64, data bool) []string {
-	ask := []string{c.Path}
+	var ask []string
+	if c.HasManifest() {
+		ask = append(ask, c.Path)
+	}
 	for _, f := range c.Files {
 		if size, ok := listed[c.At(f)]; data || !ok || size != f.Size {
 			ask = append(ask, c.At(f))
@@ -160,6 +163,8 @@ func stateOf(faults []Fault) State {
 
 func (l *Ledger) manifestFault(c *Copy, a Answer, moved string) *Fault {
 	switch {
+	case !c.HasManifest():
+		return nil
 	case a.Err != nil:
 		return &Fault{FaultNotChecked, c.Path, "its manifest was not read: " + a.Err.Error(), remedyAsk}
 	case a.Absent && moved != "":
@@ -243,7 +248,11 @@ const remedyPlanted = "do not restore it; find out who can write there, and remo
 func Strays(others []Object, claimed map[string]bool) (out []Fault) {
 	for _, o := range others {
 		if !claimed[o.Path] {
-			out = append(out, Fault{FaultStray, o.Path, "it belongs to no set: no manifest lists it", "if no run stores there now, it can be removed"})
+			remedy := "if no run stores there now, it can be removed"
+			if _, _, err := dpodFile(o.Path); err == nil {
+				remedy = "if it is an old backup of DPOD, `dprun backups import PLAN --layout dpod` enters it; otherwise, " + remedy
+			}
+			out = append(out, Fault{FaultStray, o.Path, "it belongs to no set: no manifest lists it", remedy})
 		}
 	}
 	return out

@@ -25,9 +25,9 @@ type Backup struct {
 type BackupCopy struct {
 	Destination string    `json:"destination"` // its address in the plan that stored it
 	Root        string    `json:"root"`        // as it names itself
-	Path        string    `json:"path"`        // of the manifest, relative to the root
+	Path        string    `json:"path"`        // of the manifest, relative to the root; of a set of DPOD where it would be
 	State       string    `json:"state"`       // whole, deleted, missing, altered
-	Verified    string    `json:"verified"`    // how, when it was stored: read_back, sent
+	Verified    string    `json:"verified"`    // how, when it was stored: read_back, sent; empty: not, a set of DPOD
 	Durable     bool      `json:"durable"`
 	Stored      time.Time `json:"stored"`
 	Checked     time.Time `json:"checked,omitzero"` // absent: not since it was stored
@@ -39,7 +39,7 @@ type BackupDetail struct {
 	Backup
 	Identity string          `json:"identity,omitempty"` // of the box itself
 	StateID  string          `json:"state_id,omitempty"` // of the state directory that stored it
-	SHA256   string          `json:"manifest_sha256"`
+	SHA256   string          `json:"manifest_sha256"`    // empty: it has none
 	Files    []BackupFile    `json:"files"`
 	Withheld []string        `json:"withheld,omitempty"` // files that the device does not give out
 	Warnings []string        `json:"warnings,omitempty"`
@@ -59,14 +59,15 @@ type Imported struct {
 	Destination string            `json:"destination"`
 	Root        string            `json:"root,omitempty"`
 	Manifests   int               `json:"manifests"`         // that stand there
+	DPOD        int               `json:"dpod,omitempty"`    // sets of DPOD that stand there, without a manifest
 	Entered     int               `json:"entered"`           // that were not known before
 	Foreign     int               `json:"foreign,omitempty"` // of those entered, from another state directory
 	Refused     []RefusedManifest `json:"refused,omitempty"`
 	Error       string            `json:"error,omitempty"` // why nothing more was read there
 }
 
-// RefusedManifest is a manifest that does not count, or whose set is entered and
-// not whole.
+// RefusedManifest is a manifest, or a file or set of DPOD, that does not count, or
+// whose set is entered and not whole.
 type RefusedManifest struct {
 	Path string `json:"path"`
 	Why  string `json:"why"`

@@ -36,6 +36,7 @@ type FetchedBackup struct {
 	Captured    string   `json:"captured"`              // RFC 3339, UTC
 	Destination string   `json:"destination,omitempty"` // where it came from; absent: all of it was there already
 	Dir         string   `json:"dir"`
-	Files       []string `json:"files"`             // below dir, the manifest last
-	Existed     bool     `json:"existed,omitempty"` // all of it was there already
+	Files       []string `json:"files"`                 // below dir, the manifest last
+	Existed     bool     `json:"existed,omitempty"`     // all of it was there already
+	NoManifest  bool     `json:"no_manifest,omitempty"` // it was compared with what the import found: no checksum is known from the time of the backup
 }

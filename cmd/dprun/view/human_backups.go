@@ -62,7 +62,11 @@ func (h *Human) Backup(d report.BackupDetail) {
 			domain = "the whole device"
 		}
 		line("domain", domain)
-		line("activity", d.Activity+" ("+d.ActivityType+") of plan "+d.Plan)
+		if activity := d.Activity + " (" + d.ActivityType + ")"; d.Plan == "" {
+			line("activity", activity)
+		} else {
+			line("activity", activity+" of plan "+d.Plan)
+		}
 		line("run", d.Run)
 		line("origin", originText(d.Origin))
 		var facts sdk.Facts
@@ -80,6 +84,8 @@ func (h *Human) Backup(d report.BackupDetail) {
 			state := p.paint(map[bool]tone{true: green, false: red}[c.State == "whole"], Clean(c.State))
 			how := "checksum verified when stored"
 			switch {
+			case c.Imported && c.Verified == "":
+				how = "not verified, found there"
 			case c.Imported:
 				how = "found there"
 			case c.Verified == "sent":
@@ -117,7 +123,7 @@ func originText(origin string) string {
 	case "imported":
 		return "found at a destination; its manifest names this state directory"
 	case "foreign":
-		return "found at a destination; its manifest does not name this state directory"
+		return "found at a destination; no manifest there names this state directory"
 	}
 	return origin
 }
@@ -125,7 +131,10 @@ func originText(origin string) string {
 // Imported implements [View].
 func (h *Human) Imported(i report.Imported) {
 	h.print(func(b *strings.Builder, p painter) {
-		fmt.Fprintf(b, "%s: %s, %d new.\n", Clean(i.Destination), plural(i.Manifests, "backup", "backups"), i.Entered)
+		fmt.Fprintf(b, "%s: %s, %d new.\n", Clean(i.Destination), plural(i.Manifests+i.DPOD, "backup", "backups"), i.Entered)
+		if i.DPOD > 0 {
+			fmt.Fprintf(b, "  %d from DPOD, without a manifest: no checksum is known from the time of the backup.\n", i.DPOD)
+		}
 		if i.Foreign > 0 {
 			fmt.Fprintf(b, "  %d of the new ones do not name this state directory: nothing shows who stored them.\n", i.Foreign)
 		}

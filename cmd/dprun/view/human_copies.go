@@ -66,10 +66,14 @@ func (h *Human) CheckedDestination(d report.CheckedDestination) {
 func (h *Human) FetchedBackup(f report.FetchedBackup) {
 	h.print(func(b *strings.Builder, _ painter) {
 		of := Clean(strings.TrimSuffix(f.Device+"/"+f.Domain, "/"))
+		proof := "checksum verified"
+		if f.NoManifest {
+			proof = "the same as when it was imported; no checksum is known from the time of the backup"
+		}
 		if f.Existed {
-			fmt.Fprintf(b, "Set %s of %s, captured %s, is there already, checksum verified:\n", Clean(f.Set), of, Clean(f.Captured))
+			fmt.Fprintf(b, "Set %s of %s, captured %s, is there already, %s:\n", Clean(f.Set), of, Clean(f.Captured), proof)
 		} else {
-			fmt.Fprintf(b, "Set %s of %s, captured %s, fetched from %s, checksum verified:\n", Clean(f.Set), of, Clean(f.Captured), Clean(f.Destination))
+			fmt.Fprintf(b, "Set %s of %s, captured %s, fetched from %s, %s:\n", Clean(f.Set), of, Clean(f.Captured), Clean(f.Destination), proof)
 		}
 		for _, name := range f.Files {
 			fmt.Fprintf(b, "  %s\n", Clean(filepath.Join(f.Dir, name)))

@@ -1,0 +1,96 @@
+package backups
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A copy without a manifest is one of DPOD's old sets: its Path is where the
+// manifest would be, without the suffix, and its hashes are those of the import.
+
+// HasManifest reports whether a manifest stands beside the copy.
+func (c *Copy) HasManifest() bool { return c.SHA256 != "" }
+
+// dpodSettles is how old a stamp of DPOD must be: the backup may still be
+// written, and the time zone of the stamp is not documented.
+const dpodSettles = 24 * time.Hour
+
+// The layouts of DPOD, by docs/coming-from-dpod.md. Its text and its example differ
+// on all domains, with and without `domain/`: both count.
+var (
+	dpodSecure = regexp.MustCompile(`^(([^/]+)/secure-backup/([^/]+))/.+$`)
+	dpodExport = regexp.MustCompile(`^(([^/]+)/(?:domain/([^/]+)|all-domains)/(.+)-export-([0-9-]{23}))-(persisted|nonpersisted)\.zip$`)
+)
+
+// dpodFile says which set of DPOD a file belongs to. An error says that its name is none of DPOD's.
+func dpodFile(at string) (c Copy, variant string, err error) {
+	none := errors.New("its name is none of DPOD's layout, and no manifest lists it")
+	if err := local(at); err != nil {
+		return c, "", fmt.Errorf("its path %w", err)
+	}
+	if m := dpodSecure.FindStringSubmatch(at); m != nil {
+		c, variant = Copy{Path: m[1], Device: m[2], Stamp: m[3], Type: "secure_backup"}, "secure_backup"
+	} else if m := dpodExport.FindStringSubmatch(at); m != nil {
+		c, variant = Copy{Path: m[1], Device: m[2], Domain: m[3], Stamp: m[5], Type: "export_domain"}, map[string]string{"persisted": "persisted", "nonpersisted": "running"}[m[6]]
+		if c.Domain == "" || c.Domain == "all-domains" { // a gateway takes the name for all of them
+			c.Domain, c.Type = "", "export_all_domains"
+		}
+		if m[4] != c.Domain && (c.Domain != "" || m[4] != "all-domains") {
+			return c, "", none
+		}
+	} else {
+		return c, "", none
+	}
+	if c.Set, err = ID("", "dpod "+c.Path, c.Stamp); err != nil {
+		return c, "", none
+	}
+	c.Captured, _ = ParseStamp(c.Stamp) // ID has read it
+	c.Activity, c.State, c.Imported = "dpod-"+c.Type, Whole, true
+	return c, variant, nil
+}
+
+// DPOD sorts objects that no known set lists into the sets of DPOD.
+// Manifests says which paths are those of manifests, whose
+// files are not DPOD's even where the manifest is refused. The sets have no
+// SHA-256 yet. Refused says of each path that does not count why.
+func DPOD(objects []Object, manifests map[string]bool, now time.Time) (sets []Copy, refused map[string]string) {
+	refused = map[string]string{}
+	found := map[string]*Copy{}
+	for _, o := range objects {
+		c, variant, err := dpodFile(o.Path)
+		switch {
+		case err != nil:
+			refused[o.Path] = err.Error()
+			continue
+		case manifests[c.Path+Suffix]:
+			continue
+		case found[c.Path] == nil:
+			found[c.Path] = &c
+		}
+		of := found[c.Path]
+		of.Files = append(of.Files, File{File: strings.TrimPrefix(o.Path, path.Dir(c.Path)+"/"), Variant: variant, Size: o.Size})
+		of.Bytes += o.Size
+	}
+	for at, c := range found {
+		empty := slices.ContainsFunc(c.Files, func(f File) bool { return f.Size <= 0 })
+		whole := c.Type != "secure_backup" || slices.ContainsFunc(c.Files, func(f File) bool { return path.Base(f.File) == "backupmanifest.xml" })
+		switch {
+		case now.Sub(c.Captured) < dpodSettles:
+			refused[at] = "its stamp is less than a day old, or of the future: it may still be written; import again later"
+		case empty:
+			refused[at] = "a file of it is empty"
+		case !whole:
+			refused[at] = "it has no backupmanifest.xml, and so it is no whole secure backup"
+		default:
+			slices.SortFunc(c.Files, func(a, b File) int { return strings.Compare(a.File, b.File) })
+			sets = append(sets, *c)
+		}
+	}
+	slices.SortFunc(sets, func(a, b Copy) int { return strings.Compare(a.Path, b.Path) })
+	return sets, refused
+}
