@@ -306,13 +306,19 @@ func place(temp, dir, name string) error {
 		return err
 	}
 	err = os.Link(from, to)
-	if err == nil || errors.Is(err, fs.ErrExist) {
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		if _, taken := os.Lstat(to); errors.Is(taken, fs.ErrNotExist) { // some file systems have no links
+			err = os.Rename(from, to)
+		}
+	}
+	if err != nil {
 		return err
 	}
-	if _, taken := os.Lstat(to); !errors.Is(taken, fs.ErrNotExist) { // some file systems have no links
+	parent, err := os.Open(filepath.Dir(to))
+	if err != nil {
 		return err
 	}
-	return os.Rename(from, to)
+	return errors.Join(parent.Sync(), parent.Close())
 }
 
 // sumOf is the SHA-256 of a local file.

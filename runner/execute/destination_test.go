@@ -48,3 +48,13 @@ func TestADestinationThatCannotBeReadFailsItsCheckUnlessThePlanAsksForNoReading(
 		}
 	}
 }
+
+// A run that is recovered stores a manifest without a check before it. A row at
+// a root that does not exist would never be found again.
+func TestTheRootOfADestinationIsAskedForWhereItWasNotChecked(t *testing.T) {
+	t.Parallel()
+	x := New(Options{Plan: planOf{verify: sdk.VerifySent}, Plugins: pluginsOf{d: dropBox{}}, Clock: clock.System{}})
+	if got := x.root(t.Context(), "d", "file 7 of the box", "gw1/a.dprun.json"); got != "box" {
+		t.Errorf("it is %q", got)
+	}
+}

@@ -162,18 +162,25 @@ func (x *Executor) manifest(ctx context.Context, j engine.Job) (*event.Result, e
 	if err != nil {
 		return nil, err
 	}
-	c.Root, c.Destination, c.Stored = x.root(j.Action.Destination, r.Location, m.Path), j.Action.Destination, x.Clock.Now()
+	c.Root, c.Destination, c.Stored = x.root(ctx, j.Action.Destination, r.Location, m.Path), j.Action.Destination, x.Clock.Now()
 	return &event.Result{Store: r, Copy: &c}, nil
 }
 
-// root is the destination as it names itself. Where this process has not checked
-// it, because a run is recovered, the name of a file tells.
-func (x *Executor) root(destination, location, file string) string {
+// root is the destination as it names itself. A run that is recovered has not
+// checked it yet. Where it cannot be asked, the name of a file tells.
+func (x *Executor) root(ctx context.Context, destination, location, file string) string {
 	x.mu.Lock()
 	root, known := x.roots[destination]
 	x.mu.Unlock()
 	if known {
 		return root
 	}
-	return strings.TrimSuffix(location, "/"+file)
+	root, err := x.Root(ctx, destination)
+	if err != nil {
+		return strings.TrimSuffix(location, "/"+file)
+	}
+	x.mu.Lock()
+	x.roots[destination] = root
+	x.mu.Unlock()
+	return root
 }
