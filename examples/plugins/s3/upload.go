@@ -62,8 +62,16 @@ func (b *bucket) put(ctx context.Context, _, final string, c store.Content) erro
 	}
 	o := b.locked(final, condition())
 	o.UserMetadata = map[string]string{"X-Amz-Checksum-Sha256": base64.StdEncoding.EncodeToString(raw)} // the client sends it as the header that it is
-	_, err = b.core.PutObject(ctx, b.config.Bucket, b.key(final), io.NewSectionReader(c, 0, c.Size), c.Size, sum, c.SHA256, o)
-	return explain(err)
+	for try := 1; ; try++ {
+		_, err = b.core.PutObject(ctx, b.config.Bucket, b.key(final), io.NewSectionReader(c, 0, c.Size), c.Size, sum, c.SHA256, o)
+		// Of two requests that make one object at the same time, versitygw may tell
+		// one that a directory stands there. Asked again, it says what does.
+		err = explain(err)
+		if f, told := errors.AsType[*failure.Error](err); !told || f.Kind != failure.Exists || try == 3 || ctx.Err() != nil {
+			return err
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
 }
 
 // note is the content of the object that stands under the temporary name while
