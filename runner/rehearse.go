@@ -3,6 +3,7 @@ package runner
 import (
 	"context"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -106,7 +107,32 @@ func (r *Runner) rehearsed(ctx context.Context, q RehearseRequest, res *report.R
 	case !info.Mode().IsRegular():
 		return nil, errorf(ExitUsage, "%s is no file: give the export of one domain", q.Archive)
 	}
-	return &rehearsed{path, q.Archive, []sdk.Finding{}, func() {}}, nil
+	dir, err := os.MkdirTemp(r.state.Work(), "archive-")
+	if err != nil {
+		return nil, &Error{ExitUsage, err}
+	}
+	own := filepath.Join(dir, "archive.zip")
+	if err := copyFile(path, own); err != nil {
+		_ = os.RemoveAll(dir)
+		return nil, errorf(ExitUsage, "copy the archive %s into the state directory: %w", q.Archive, err)
+	}
+	return &rehearsed{own, q.Archive, []sdk.Finding{}, func() { _ = os.RemoveAll(dir) }}, nil
+}
+
+// copyFile copies a local file, so that what is verified is what is used, whatever
+// becomes of the file meanwhile.
+func copyFile(from, to string) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close() //nolint:errcheck // it is only read
+	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	return errors.Join(err, out.Close())
 }
 
 func (r *Runner) rehearsedSet(ctx context.Context, q RehearseRequest, res *report.Result) (*rehearsed, error) {
