@@ -39,7 +39,7 @@ func topLevel() map[string]blockSpec {
 		"locals": {opaque: true, many: true},
 		"device": {many: true, bodySpec: bodySpec{
 			labels: []string{"type", "name"}, optional: []string{"for_each", "name", "labels", "group", "vars"},
-			blocks: map[string]blockSpec{"config": config}}},
+			blocks: map[string]blockSpec{"config": config, "restore": config}}},
 		"pattern": {many: true, bodySpec: bodySpec{
 			labels: []string{"name"}, optional: []string{"for_each", "match", "except", "labels"}}},
 		"window": {many: true, bodySpec: bodySpec{

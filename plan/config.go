@@ -59,7 +59,11 @@ type Device struct {
 	Group  string    // empty: none
 	Vars   cty.Value // an object, never null; secrets are marked
 	Config cty.Value // of the type's schema; secrets are marked
-	Range  Range
+	// Restore is Config with what the restore block says in place of its own:
+	// how the device is logged in to for restores and drills. NilVal: it has no
+	// such block, and nothing is imported there.
+	Restore cty.Value
+	Range   Range
 
 	scope      atomic.Pointer[cty.Value] // as `device` in lazy arguments, once that is asked for
 	configured *configured

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -29,7 +30,8 @@ type deviceJob struct {
 	device   *Device
 	nameAt   hcl.Range
 	decoded  bool
-	endpoint string // what it leads to; empty when that is not known
+	restores *configured // of the restore block; nil: it has none, or a wrong one
+	endpoint string      // what it leads to; empty when that is not known
 }
 
 func (c *compiler) compileDevices() {
@@ -63,6 +65,9 @@ func (c *compiler) compileDevices() {
 		}
 		c.endpoint(j, c.in.Schemas.Sources[j.device.Type], endpoints)
 		c.validate("source", j.device.Type, "", j.device.configured)
+		if j.restores != nil {
+			c.validate("source", j.device.Type, "", j.restores)
+		}
 	}
 }
 
@@ -116,6 +121,54 @@ func (j *deviceJob) decode(schemas Schemas) {
 	}
 	d.Config, d.configured, j.decoded = s.decodeConfig(s.env.decoder("source "+d.Type, ty.Config), b, i.ctx)
 	j.endpoint = endpointOf(d, ty)
+	if restore := nested(b.Body, "restore"); restore != nil && j.decoded {
+		j.restores = s.decodeRestore(s.env.decoder("source "+d.Type, ty.Config), ty, d, b, restore, i.ctx)
+	}
+}
+
+// decodeRestore decodes the restore block of a device: what it says takes the
+// place of what the config block says. It must not lead to another device.
+func (s *sink) decodeRestore(d *decoder, ty schema.SourceType, of *Device, b, restore *hclsyntax.Block, ctx *hcl.EvalContext) *configured {
+	c := &configured{owner: ownerOf(b, ctx), body: restore.Body, header: restore.TypeRange}
+	outer := s.owner
+	s.owner = c.owner
+	defer func() { s.owner = outer }()
+	before := len(s.list)
+	if len(restore.Body.Attributes)+len(restore.Body.Blocks) == 0 {
+		s.add(diag.MissingArgument, c.header, "The restore block says nothing. It holds the arguments of config that differ for a restore, such as username and password: the account that makes the backups needs no right to import.")
+	}
+	for _, name := range ty.Endpoint {
+		if attr := restore.Body.Attributes[name]; attr != nil {
+			s.add(diag.InvalidValue, attr.NameRange, "%q says which device this is, and stands in the config block alone. For another device write another device block.", name)
+		}
+	}
+	values := of.Config.AsValueMap()
+	for name, v := range s.decodeBody(d, restore.Body, ctx) {
+		if written(restore.Body, name) {
+			values[name] = v
+		}
+	}
+	for _, found := range d.block.CheckParts(values) {
+		if found.Severity == schema.SeverityError {
+			s.fromSchema(d.told(found), c, checkCode(found.Summary))
+		}
+	}
+	if len(s.list) > before && s.list[before:].HasErrors() {
+		return nil
+	}
+	of.Restore = cty.ObjectVal(values)
+	c.hidden = of.Restore
+	if hideParts(values) { // of which Restore has a copy
+		c.hidden = cty.ObjectVal(values)
+	}
+	return c
+}
+
+// written reports whether a body says something about an argument or a block.
+func written(body *hclsyntax.Body, name string) bool {
+	return body.Attributes[name] != nil || slices.ContainsFunc(body.Blocks, func(b *hclsyntax.Block) bool {
+		return b.Type == name || b.Type == "dynamic" && len(b.Labels) == 1 && b.Labels[0] == name
+	})
 }
 
 func (s *sink) deviceVars(attr *hclsyntax.Attribute, ctx *hcl.EvalContext) cty.Value {

@@ -31,7 +31,7 @@ func TestFullExampleMeansWhatItSays(t *testing.T) {
 	src, _ := plan.Load(fsys, ".", "")
 	f, _ := plan.Parse(src, "0.1.0")
 	cfg, ds := plan.Compile(f, plan.Inputs{Schemas: schemas(), Files: fsys, Dir: "/plans",
-		Secrets: secrets{"/etc/dprun/id_ed25519": "key", "/etc/dprun/pool.token": "token", "/opt/vault/get": "pw"}})
+		Secrets: secrets{"/etc/dprun/id_ed25519": "key", "/etc/dprun/pool.token": "token", "/opt/vault/get": "pw", "/etc/dprun/restore.password": "pw2"}})
 	if len(ds) > 0 {
 		t.Fatal(render(ds))
 	}
@@ -55,7 +55,11 @@ func TestFullExampleMeansWhatItSays(t *testing.T) {
 	scope := plan.Scope{Run: plan.RunScope{ID: "r1"}, Plan: cfg.Plans[0], Activity: cfg.Plans[0].Activities[1],
 		Device: cfg.Devices[0], Domain: "a/b", Stamp: "2017-06-26-22-48-00-000"}
 	for _, d := range cfg.Devices {
-		devices = append(devices, object{"name": d.Name, "key": d.Key, "labels": d.Labels, "group": d.Group, "vars": plain(d.Vars), "config": sealed(d.Config)})
+		device := object{"name": d.Name, "key": d.Key, "labels": d.Labels, "group": d.Group, "vars": plain(d.Vars), "config": sealed(d.Config)}
+		if d.Restore != cty.NilVal {
+			device["restore"] = sealed(d.Restore)
+		}
+		devices = append(devices, device)
 	}
 	for _, d := range cfg.Destinations {
 		path, ds := d.PathFor(scope)

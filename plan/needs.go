@@ -13,18 +13,8 @@ import (
 // member is quiesced, because they are looked at before. Those that depend on
 // what only a run knows, such as the domain, are not among them.
 func (c *Config) SecretsOf(p *Plan, uses func(*Device) bool) []SecretRef {
-	var refs []SecretRef
-	seen := map[string]bool{}
-	note := func(v cty.Value) {
-		_, found := secret.Reveal(v)
-		for _, at := range found {
-			key := string(at.Ref.Kind) + "\x00" + strings.Join(at.Ref.Args, "\x00")
-			if at.Ref.Readable() && !seen[key] {
-				seen[key] = true
-				refs = append(refs, at.Ref)
-			}
-		}
-	}
+	refs := &secretRefs{seen: map[string]bool{}}
+	note := refs.note
 	lazy := func(l *lazyConfig, scope Scope) {
 		if l.decoder != nil {
 			v, _, _ := l.decode(&sink{env: l.env}, scope)
@@ -67,7 +57,35 @@ func (c *Config) SecretsOf(p *Plan, uses func(*Device) bool) []SecretRef {
 			}
 		}
 	}
-	return refs
+	return refs.list
+}
+
+// SecretsOfRestore lists the secrets by which a device is logged in to for a
+// restore or a drill; see [Config.SecretsOf].
+func SecretsOfRestore(d *Device) []SecretRef {
+	refs := &secretRefs{seen: map[string]bool{}}
+	refs.note(d.Config) // also of one that no activity is for
+	if d.Restore != cty.NilVal {
+		refs.note(d.Restore)
+	}
+	return refs.list
+}
+
+// secretRefs are references of secrets, each once.
+type secretRefs struct {
+	list []SecretRef
+	seen map[string]bool
+}
+
+func (r *secretRefs) note(v cty.Value) {
+	_, found := secret.Reveal(v)
+	for _, at := range found {
+		key := string(at.Ref.Kind) + "\x00" + strings.Join(at.Ref.Args, "\x00")
+		if at.Ref.Readable() && !r.seen[key] {
+			r.seen[key] = true
+			r.list = append(r.list, at.Ref)
+		}
+	}
 }
 
 // lookedAt are the devices that an activity needs to reach for one of its own:

@@ -115,16 +115,35 @@ func Load(ctx context.Context, src Source, plugins *Plugins) (*Loaded, plan.Diag
 }
 
 // readSecrets reads the secrets that one plan of the file needs for the
-// devices that only leaves, and compiles the file again with them. Secrets can
+// devices that only leaves, and those that also names, and compiles the file again with them. Secrets can
 // decide about others, so this is done until there are none to read.
-func (l *Loaded) readSecrets(ctx context.Context, name string, only Only, secrets *secret.Store) (plan.Diagnostics, error) {
+func (l *Loaded) readSecrets(ctx context.Context, name string, only Only, secrets *secret.Store, also ...secretsOf) (plan.Diagnostics, error) {
 	return l.readNeeded(ctx, secrets, func(c *plan.Config) ([]plan.SecretRef, error) {
 		p, err := Pick(c, name)
 		if err != nil {
 			return nil, err
 		}
-		return c.SecretsOf(p, only.device), nil
+		refs := c.SecretsOf(p, only.device)
+		for _, of := range also {
+			refs = append(refs, of(c)...)
+		}
+		return refs, nil
 	})
+}
+
+// secretsOf names secrets of a plan's file that its runs do not need.
+type secretsOf func(*plan.Config) []plan.SecretRef
+
+// restoring names those by which a device is logged in to for a restore.
+func restoring(device string) secretsOf {
+	return func(c *plan.Config) []plan.SecretRef {
+		for _, d := range c.Devices {
+			if d.Name == device {
+				return plan.SecretsOfRestore(d)
+			}
+		}
+		return nil
+	}
 }
 
 // readNeeded reads the secrets that are needed, and compiles the file again with
@@ -325,12 +344,12 @@ func (p *Plugins) schemas(ctx context.Context, need plan.Required) (plan.Schemas
 }
 
 // load compiles a file, picks one plan of it and reads the secrets that this
-// plan needs. It gives no plan and no error when the diagnostics say what is wrong.
-func (r *Runner) load(ctx context.Context, src Source, name string, only Only, res *report.Result) (*Loaded, *plan.Plan, error) {
+// plan needs, and those that also names. It gives no plan and no error when the diagnostics say what is wrong.
+func (r *Runner) load(ctx context.Context, src Source, name string, only Only, res *report.Result, also ...secretsOf) (*Loaded, *plan.Plan, error) {
 	loaded, ds, err := Load(ctx, src, r.plugins)
 	res.Diagnostics = ds
 	if err == nil && !ds.HasErrors() {
-		ds, err = loaded.readSecrets(ctx, name, only, secret.New(planDir(src.Path), src.Environ, &r.redact))
+		ds, err = loaded.readSecrets(ctx, name, only, secret.New(planDir(src.Path), src.Environ, &r.redact), also...)
 		res.Diagnostics = append(res.Diagnostics, ds...).Sorted()
 	}
 	if err != nil {

@@ -40,7 +40,7 @@ func (r *Runner) Rehearse(ctx context.Context, q RehearseRequest) (*report.Rehea
 		return nil, res, err
 	}
 	defer from.close()
-	loaded, p, err := r.load(ctx, q.Source, q.Plan, Only{}, res)
+	loaded, p, err := r.load(ctx, q.Source, q.Plan, Only{}, res, restoring(q.Device))
 	if err != nil || p == nil {
 		return nil, res, err
 	}
@@ -59,7 +59,7 @@ func (r *Runner) Rehearse(ctx context.Context, q RehearseRequest) (*report.Rehea
 	defer os.RemoveAll(dir) //nolint:errcheck // what stays is in the state directory, and readable by this user alone
 	host := r.startUnlockedHost()
 	defer func() { _ = host.Close() }()
-	exec := execute.New(execute.Options{Run: "rehearse", PlanName: p.Name, Version: r.Version, Plan: record.NewCompiledPlan(loaded.Config, p, loaded.secrets, &r.redact), Plugins: host,
+	exec := execute.New(execute.Options{Run: "rehearse", PlanName: p.Name, Version: r.Version, Plan: record.NewCompiledPlan(loaded.Config, p, loaded.secrets, &r.redact).ForRestores(), Plugins: host,
 		Credentials: credentials, Clock: r.Clock, Redact: &r.redact, Log: r.Log})
 	defer exec.Close()
 	found, offered, err := exec.Rehearse(ctx, q.Device, sdk.RehearseRequest{Target: sdk.Target{Domain: q.Domain}, File: from.path, Dir: dir, Unsaved: q.Unsaved})

@@ -29,6 +29,7 @@ type CompiledPlan struct {
 	destinations map[string]*plan.Destination
 	scripts      map[string]*plan.Script
 	types        map[string]string // activity's type, by name
+	restoring    bool
 
 	peers *Secrets            // of the next
 	other map[string]Endpoint // members of groups that the run does not back up, by name
@@ -78,7 +79,7 @@ func reveal(v cty.Value, r *redact.Redactor) cty.Value {
 // Doubts say what is odd about the secrets of a device or a destination.
 func (x *CompiledPlan) Doubts(device, destination string) []string {
 	if d := x.devices[device]; d != nil {
-		return doubts(d.Config, x.secrets)
+		return doubts(x.config(d), x.secrets)
 	}
 	if d := x.destinations[destination]; d != nil {
 		return doubts(d.Config, x.secrets)
@@ -110,7 +111,22 @@ func (x *CompiledPlan) Device(_ context.Context, name string) (execute.Endpoint,
 	if d == nil {
 		return execute.Endpoint{}, failure.New(failure.Internal, failure.BadConfig, "device %s is not in the plan", name)
 	}
-	return execute.Endpoint{Type: d.Type, Config: x.reveal(d.Config)}, nil
+	return execute.Endpoint{Type: d.Type, Config: x.reveal(x.config(d))}, nil
+}
+
+// ForRestores is the plan with the devices as they are logged in to for
+// restores and drills: as their restore blocks say, where they have one.
+func (x *CompiledPlan) ForRestores() *CompiledPlan {
+	restoring := *x
+	restoring.restoring = true
+	return &restoring
+}
+
+func (x *CompiledPlan) config(d *plan.Device) cty.Value {
+	if x.restoring && d.Restore != cty.NilVal {
+		return d.Restore
+	}
+	return d.Config
 }
 
 func (x *CompiledPlan) Destination(_ context.Context, name string) (execute.Endpoint, sdk.Verify, error) {

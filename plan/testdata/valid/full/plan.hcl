@@ -31,6 +31,10 @@ device "datapower" "edge" {
     password = secret_command(["/opt/vault/get", each.value.credential])
     tls { ca_file = "certs/appliances.pem" }
   }
+  restore { # what differs for dprun restore and for drills
+    username = "restore"
+    password = secret_file("/etc/dprun/restore.password")
+  }
 }
 
 pattern "edge_prod" {
