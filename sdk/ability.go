@@ -19,17 +19,18 @@ type Far interface {
 
 // As gives what an instance can do beyond what every one of its kind can. For
 // a destination A is [Sweeper], [Reader], [Lister], [Deleter], [Summer] or
-// [LeftoverLister], for a source it is [Healther], [Preflighter] or
-// [Rehearser].
+// [LeftoverLister], for a source it is [Healther], [Preflighter], [Rehearser]
+// or [Restorer].
 func As[A any](i Instance) (A, bool) {
 	a, ok := i.(A)
 	if far, behind := i.(Far); ok && behind {
-		ok = slices.ContainsFunc(abilities(reflect.TypeFor[A]()), far.Offers)
+		needs := abilities(reflect.TypeFor[A]())
+		ok = len(needs) > 0 && !slices.ContainsFunc(needs, func(a schema.Ability) bool { return !far.Offers(a) })
 	}
 	return a, ok
 }
 
-// optional are the interfaces of the abilities. No two of them share a method.
+// optional are the interfaces of the abilities. Who has one has those that it embeds.
 var optional = map[schema.Ability]reflect.Type{
 	schema.AbilitySweep:     reflect.TypeFor[Sweeper](),
 	schema.AbilityRead:      reflect.TypeFor[Reader](),
@@ -41,6 +42,7 @@ var optional = map[schema.Ability]reflect.Type{
 
 	schema.AbilityPreflight: reflect.TypeFor[Preflighter](),
 	schema.AbilityRehearse:  reflect.TypeFor[Rehearser](),
+	schema.AbilityRestore:   reflect.TypeFor[Restorer](),
 }
 
 // abilities lists what a type can do.

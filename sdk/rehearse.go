@@ -22,6 +22,12 @@ type RehearseRequest struct {
 	// Unsaved allows a target with changes that were not saved: a restore would
 	// mix with them.
 	Unsaved bool
+	// Policy, Variables, Disabled and RewriteLocalIP are those of the import that
+	// is rehearsed: see [ImportRequest].
+	Policy         string
+	Variables      map[string]string
+	Disabled       bool
+	RewriteLocalIP bool
 }
 
 // RehearseReport is what a restore would do.

@@ -248,7 +248,10 @@ func (t sourceServer) Rehearse(ctx context.Context, r *pluginv1.RehearseRequest)
 	if err != nil {
 		return nil, err
 	}
-	rep, err := i.Rehearse(ctx, RehearseRequest{Target: Target{Domain: r.Domain}, File: r.File, Dir: r.Dir, Unsaved: r.Unsaved})
+	rep, err := i.Rehearse(ctx, RehearseRequest{
+		Target: Target{Domain: r.Domain}, File: r.File, Dir: r.Dir, Unsaved: r.Unsaved,
+		Policy: r.Policy, Variables: r.Variables, Disabled: r.Disabled, RewriteLocalIP: r.RewriteLocalIp,
+	})
 	if err := answered(rep, err, failure.CallRehearse); err != nil {
 		return nil, err
 	}
@@ -257,4 +260,61 @@ func (t sourceServer) Rehearse(ctx context.Context, r *pluginv1.RehearseRequest)
 		reply.Changes = append(reply.Changes, &pluginv1.Change{Effect: wire.Enum[pluginv1.Effect](c.Effect), Class: c.Class, Name: c.Name})
 	}
 	return reply, nil
+}
+
+func (t sourceServer) Import(ctx context.Context, r *pluginv1.ImportRequest) (*pluginv1.ImportReply, error) {
+	i, err := able[Restorer](t.s, failure.CallImport, r.Instance)
+	if err != nil {
+		return nil, err
+	}
+	rep, err := i.Import(ctx, ImportRequest{
+		Target: Target{Domain: r.Domain}, File: r.File, Dir: r.Dir, Before: r.Before,
+		Policy: r.Policy, Variables: r.Variables, Disabled: r.Disabled, RewriteLocalIP: r.RewriteLocalIp,
+	})
+	if err := answered(rep, err, failure.CallImport); err != nil {
+		return nil, err
+	}
+	return &pluginv1.ImportReply{
+		Findings: findingsToWire(rep.Findings), Objects: int64(rep.Objects), Files: int64(rep.Files), Down: rep.Down, Skipped: rep.Skipped, SaveNeeded: rep.SaveNeeded,
+	}, nil
+}
+
+func (t sourceServer) Resembles(ctx context.Context, r *pluginv1.ResembleRequest) (*pluginv1.ResembleReply, error) {
+	i, err := able[Restorer](t.s, failure.CallResemble, r.Instance)
+	if err != nil {
+		return nil, err
+	}
+	rep, err := i.Resembles(ctx, ResembleRequest{Target: Target{Domain: r.Domain}, Files: r.Files, Dir: r.Dir, Disabled: r.Disabled, RewriteLocalIP: r.RewriteLocalIp})
+	if err := answered(rep, err, failure.CallResemble); err != nil {
+		return nil, err
+	}
+	reply := &pluginv1.ResembleReply{SaveNeeded: rep.SaveNeeded}
+	for _, o := range rep.Of {
+		reply.Of = append(reply.Of, &pluginv1.Resemblance{Equal: o.Equal, Only: o.Only, Differences: o.Differences})
+	}
+	return reply, nil
+}
+
+func (t sourceServer) Save(ctx context.Context, r *pluginv1.SaveRequest) (*pluginv1.SaveReply, error) {
+	i, err := able[Restorer](t.s, failure.CallSave, r.Instance)
+	if err != nil {
+		return nil, err
+	}
+	return &pluginv1.SaveReply{}, i.Save(ctx, Target{Domain: r.Domain})
+}
+
+func (t sourceServer) Create(ctx context.Context, r *pluginv1.CreateRequest) (*pluginv1.CreateReply, error) {
+	i, err := able[Restorer](t.s, failure.CallCreate, r.Instance)
+	if err != nil {
+		return nil, err
+	}
+	return &pluginv1.CreateReply{}, i.Create(ctx, Target{Domain: r.Domain})
+}
+
+func (t sourceServer) Drop(ctx context.Context, r *pluginv1.DropRequest) (*pluginv1.DropReply, error) {
+	i, err := able[Restorer](t.s, failure.CallDrop, r.Instance)
+	if err != nil {
+		return nil, err
+	}
+	return &pluginv1.DropReply{}, i.Drop(ctx, Target{Domain: r.Domain})
 }

@@ -111,8 +111,8 @@ func (h *holder[T]) Offers(a schema.Ability) bool {
 }
 
 // able runs f on an instance that has an ability.
-func able[A, R any, T sdk.Instance](ctx context.Context, h *holder[T], f func(A) (R, error)) (R, error) {
-	return call(ctx, h, always, func(v T) (R, error) {
+func able[A, R any, T sdk.Instance](ctx context.Context, h *holder[T], repeatable again, f func(A) (R, error)) (R, error) {
+	return call(ctx, h, repeatable, func(v T) (R, error) {
 		a, ok := sdk.As[A](v)
 		if !ok {
 			var none R
@@ -161,26 +161,26 @@ func (d *destination) Store(ctx context.Context, r sdk.StoreRequest, progress fu
 }
 
 func (d *destination) Fetch(ctx context.Context, r sdk.FetchRequest, progress func(int64)) (*sdk.FetchReport, error) {
-	return able(ctx, d.holder, func(v sdk.Reader) (*sdk.FetchReport, error) { return v.Fetch(ctx, r, progress) })
+	return able(ctx, d.holder, always, func(v sdk.Reader) (*sdk.FetchReport, error) { return v.Fetch(ctx, r, progress) })
 }
 
 func (d *destination) List(ctx context.Context, prefix string) ([]sdk.Object, error) {
-	return able(ctx, d.holder, func(v sdk.Lister) ([]sdk.Object, error) { return v.List(ctx, prefix) })
+	return able(ctx, d.holder, always, func(v sdk.Lister) ([]sdk.Object, error) { return v.List(ctx, prefix) })
 }
 
 func (d *destination) Delete(ctx context.Context, path string) error {
-	_, err := able(ctx, d.holder, func(v sdk.Deleter) (struct{}, error) { return struct{}{}, v.Delete(ctx, path) })
+	_, err := able(ctx, d.holder, always, func(v sdk.Deleter) (struct{}, error) { return struct{}{}, v.Delete(ctx, path) })
 	return err
 }
 
 func (d *destination) Sum(ctx context.Context, path string, progress func(int64)) (*sdk.FetchReport, error) {
-	return able(ctx, d.holder, func(v sdk.Summer) (*sdk.FetchReport, error) { return v.Sum(ctx, path, progress) })
+	return able(ctx, d.holder, always, func(v sdk.Summer) (*sdk.FetchReport, error) { return v.Sum(ctx, path, progress) })
 }
 
 func (d *destination) Leftovers(ctx context.Context, prefix string) ([]sdk.Object, error) {
-	return able(ctx, d.holder, func(v sdk.LeftoverLister) ([]sdk.Object, error) { return v.Leftovers(ctx, prefix) })
+	return able(ctx, d.holder, always, func(v sdk.LeftoverLister) ([]sdk.Object, error) { return v.Leftovers(ctx, prefix) })
 }
 
 func (d *destination) Sweep(ctx context.Context, r sdk.SweepRequest) (*sdk.SweepReport, error) {
-	return able(ctx, d.holder, func(v sdk.Sweeper) (*sdk.SweepReport, error) { return v.Sweep(ctx, r) })
+	return able(ctx, d.holder, always, func(v sdk.Sweeper) (*sdk.SweepReport, error) { return v.Sweep(ctx, r) })
 }

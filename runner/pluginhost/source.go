@@ -130,15 +130,54 @@ func (s *source) Health(ctx context.Context, r sdk.HealthRequest) (*sdk.HealthRe
 	if s.stands(r.Target) != wayNone {
 		ctx = owed(ctx)
 	}
-	return able(ctx, s.holder, func(v sdk.Healther) (*sdk.HealthReport, error) { return v.Health(ctx, r) })
+	return able(ctx, s.holder, always, func(v sdk.Healther) (*sdk.HealthReport, error) { return v.Health(ctx, r) })
 }
 
 // Preflight finds out what would keep activities from running.
 func (s *source) Preflight(ctx context.Context, r sdk.PreflightRequest) (*sdk.PreflightReport, error) {
-	return able(ctx, s.holder, func(v sdk.Preflighter) (*sdk.PreflightReport, error) { return v.Preflight(ctx, r) })
+	return able(ctx, s.holder, always, func(v sdk.Preflighter) (*sdk.PreflightReport, error) { return v.Preflight(ctx, r) })
 }
 
 // Rehearse finds out what a restore would do.
 func (s *source) Rehearse(ctx context.Context, r sdk.RehearseRequest) (*sdk.RehearseReport, error) {
-	return able(ctx, s.holder, func(v sdk.Rehearser) (*sdk.RehearseReport, error) { return v.Rehearse(ctx, r) })
+	return able(ctx, s.holder, always, func(v sdk.Rehearser) (*sdk.RehearseReport, error) { return v.Rehearse(ctx, r) })
 }
+
+// Import is sent once: who does not know what came of it looks with Resembles.
+func (s *source) Import(ctx context.Context, r sdk.ImportRequest) (*sdk.ImportReport, error) {
+	return able(ctx, s.holder, never, func(v sdk.Restorer) (*sdk.ImportReport, error) { return v.Import(ctx, r) })
+}
+
+// Resembles finds out what became of a target. A target may be waiting for it.
+func (s *source) Resembles(ctx context.Context, r sdk.ResembleRequest) (*sdk.ResembleReport, error) {
+	ctx = owed(ctx)
+	return able(ctx, s.holder, always, func(v sdk.Restorer) (*sdk.ResembleReport, error) { return v.Resembles(ctx, r) })
+}
+
+// Save makes what runs what is saved.
+func (s *source) Save(ctx context.Context, t sdk.Target) error {
+	return s.restorer(ctx, func(v sdk.Restorer) error { return v.Save(ctx, t) })
+}
+
+// Create makes a domain.
+func (s *source) Create(ctx context.Context, t sdk.Target) error {
+	return s.restorer(ctx, func(v sdk.Restorer) error { return v.Create(ctx, t) })
+}
+
+// Drop removes a domain that Create made: it is owed.
+func (s *source) Drop(ctx context.Context, t sdk.Target) error {
+	ctx = owed(ctx)
+	return s.restorer(ctx, func(v sdk.Restorer) error { return v.Drop(ctx, t) })
+}
+
+func (s *source) restorer(ctx context.Context, f func(sdk.Restorer) error) error {
+	_, err := able(ctx, s.holder, never, func(v sdk.Restorer) (struct{}, error) { return struct{}{}, f(v) })
+	return err
+}
+
+// One that is left out here is an ability that no plugin seems to have.
+var _ interface {
+	sdk.Healther
+	sdk.Preflighter
+	sdk.Restorer
+} = (*source)(nil)

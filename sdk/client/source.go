@@ -28,7 +28,7 @@ var _ interface {
 	sdk.Source
 	sdk.Healther
 	sdk.Preflighter
-	sdk.Rehearser
+	sdk.Restorer
 } = (*source)(nil)
 
 func (s *source) config(ctx context.Context, activity string, v cty.Value) ([]byte, error) {
@@ -217,7 +217,10 @@ func findingsFromWire(findings []*pluginv1.Finding) (out []sdk.Finding) {
 }
 
 func (s *source) Rehearse(ctx context.Context, r sdk.RehearseRequest) (*sdk.RehearseReport, error) {
-	w, err := s.c.Rehearse(ctx, &pluginv1.RehearseRequest{Instance: s.id, Domain: r.Target.Domain, File: r.File, Dir: r.Dir, Unsaved: r.Unsaved})
+	w, err := s.c.Rehearse(ctx, &pluginv1.RehearseRequest{
+		Instance: s.id, Domain: r.Target.Domain, File: r.File, Dir: r.Dir, Unsaved: r.Unsaved,
+		Policy: r.Policy, Variables: r.Variables, Disabled: r.Disabled, RewriteLocalIp: r.RewriteLocalIP,
+	})
 	if err != nil {
 		return nil, s.p.fail(failure.CallRehearse, err)
 	}
@@ -226,4 +229,49 @@ func (s *source) Rehearse(ctx context.Context, r sdk.RehearseRequest) (*sdk.Rehe
 		out.Changes = append(out.Changes, sdk.Change{Effect: cmp.Or(wire.Word[sdk.Effect](c.Effect), sdk.EffectChanged), Class: c.Class, Name: c.Name})
 	}
 	return out, nil
+}
+
+func (s *source) Import(ctx context.Context, r sdk.ImportRequest) (*sdk.ImportReport, error) {
+	w, err := s.c.Import(ctx, &pluginv1.ImportRequest{
+		Instance: s.id, Domain: r.Target.Domain, File: r.File, Dir: r.Dir, Before: r.Before,
+		Policy: r.Policy, Variables: r.Variables, Disabled: r.Disabled, RewriteLocalIp: r.RewriteLocalIP,
+	})
+	if err != nil {
+		return nil, s.p.fail(failure.CallImport, err)
+	}
+	return &sdk.ImportReport{
+		Findings: findingsFromWire(w.Findings), Objects: int(w.Objects), Files: int(w.Files), Down: w.Down, Skipped: w.Skipped, SaveNeeded: w.SaveNeeded,
+	}, nil
+}
+
+func (s *source) Resembles(ctx context.Context, r sdk.ResembleRequest) (*sdk.ResembleReport, error) {
+	w, err := s.c.Resembles(ctx, &pluginv1.ResembleRequest{
+		Instance: s.id, Domain: r.Target.Domain, Files: r.Files, Dir: r.Dir, Disabled: r.Disabled, RewriteLocalIp: r.RewriteLocalIP,
+	})
+	if err != nil {
+		return nil, s.p.fail(failure.CallResemble, err)
+	}
+	if len(w.Of) != len(r.Files) {
+		return nil, s.p.refine(failure.New(failure.Internal, failure.Protocol, "%s: the plugin compared %d files, and was asked for %d", failure.CallResemble, len(w.Of), len(r.Files)))
+	}
+	out := &sdk.ResembleReport{SaveNeeded: w.SaveNeeded}
+	for _, o := range w.Of {
+		out.Of = append(out.Of, sdk.Resemblance{Equal: o.Equal, Only: o.Only, Differences: o.Differences})
+	}
+	return out, nil
+}
+
+func (s *source) Save(ctx context.Context, t sdk.Target) error {
+	_, err := s.c.Save(ctx, &pluginv1.SaveRequest{Instance: s.id, Domain: t.Domain})
+	return s.p.fail(failure.CallSave, err)
+}
+
+func (s *source) Create(ctx context.Context, t sdk.Target) error {
+	_, err := s.c.Create(ctx, &pluginv1.CreateRequest{Instance: s.id, Domain: t.Domain})
+	return s.p.fail(failure.CallCreate, err)
+}
+
+func (s *source) Drop(ctx context.Context, t sdk.Target) error {
+	_, err := s.c.Drop(ctx, &pluginv1.DropRequest{Instance: s.id, Domain: t.Domain})
+	return s.p.fail(failure.CallDrop, err)
 }

@@ -119,6 +119,11 @@ const (
 	CallHealth           Call = "health"            // Health, where it is offered
 	CallPreflight        Call = "preflight"         // Preflight, where it is offered
 	CallRehearse         Call = "rehearse"          // Rehearse, where it is offered
+	CallImport           Call = "import"            // Import, where restores are offered
+	CallResemble         Call = "resemble"          // Resembles, there
+	CallSave             Call = "save"              // Save, there
+	CallCreate           Call = "create"            // Create, there
+	CallDrop             Call = "drop"              // Drop, there
 	CallCheckDestination Call = "check_destination" // [sdk.Destination]'s Check
 	CallStore            Call = "store"             // its Store
 	CallFetch            Call = "fetch"             // Fetch, where it is offered
@@ -132,6 +137,7 @@ const (
 // Calls lists every call.
 func Calls() []Call {
 	return []Call{CallConfigure, CallInspect, CallCheck, CallQuiesce, CallUnquiesce, CallQuiesceState, CallCapture, CallDiscard, CallHealth, CallPreflight, CallRehearse,
+		CallImport, CallResemble, CallSave, CallCreate, CallDrop,
 		CallCheckDestination, CallStore, CallFetch, CallList, CallDelete, CallSweep, CallSum, CallRun}
 }
 
@@ -163,10 +169,13 @@ func Reasons(c Call) []Reason {
 		out = append(out, deviceReasons...)
 		out = append(out, EmptyFile, WrongHash, WrongSize, MissingFile, BadArchive, NotBase64, DeviceSpace, StagingIO, Unsupported, UnsavedChanges,
 			EmptyArchive, NoDetails, NoFileList, TrailingBytes, OtherDevice, OtherDomain, MissingDomain, ExtraDomain)
-	case CallRehearse:
+	case CallRehearse, CallImport, CallResemble:
 		out = append(out, deviceReasons...)
 		out = append(out, EmptyFile, WrongHash, WrongSize, MissingFile, BadArchive, NotBase64, DeviceSpace, StagingIO, Unsupported,
 			EmptyArchive, NoDetails, NoFileList, TrailingBytes, OtherDevice)
+	case CallSave, CallCreate, CallDrop:
+		out = append(out, deviceReasons...)
+		out = append(out, Unsupported)
 	case CallDiscard:
 		out = append(out, deviceReasons...)
 		out = append(out, ForeignBackup)

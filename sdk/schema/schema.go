@@ -245,6 +245,7 @@ const (
 	AbilityHealth    Ability = "health"    // tell which objects are up
 	AbilityPreflight Ability = "preflight" // tell beforehand what would keep activities from running
 	AbilityRehearse  Ability = "rehearse"  // tell beforehand what a restore would do
+	AbilityRestore   Ability = "restore"   // import artifacts, and prove what became of the target
 )
 
 // HookType is one type of script, the NAME of `script "NAME" "label"`.

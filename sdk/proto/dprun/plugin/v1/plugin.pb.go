@@ -4827,14 +4827,18 @@ func (x *ObjectCount) GetCount() int64 {
 }
 
 type RehearseRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Instance      uint64                 `protobuf:"varint,1,opt,name=instance,proto3" json:"instance,omitempty"`
-	Domain        string                 `protobuf:"bytes,2,opt,name=domain,proto3" json:"domain,omitempty"`
-	File          string                 `protobuf:"bytes,3,opt,name=file,proto3" json:"file,omitempty"`        // absolute path of a local file
-	Dir           string                 `protobuf:"bytes,4,opt,name=dir,proto3" json:"dir,omitempty"`          // absolute path of an empty private directory
-	Unsaved       bool                   `protobuf:"varint,5,opt,name=unsaved,proto3" json:"unsaved,omitempty"` // a target with unsaved changes is allowed
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	Instance       uint64                 `protobuf:"varint,1,opt,name=instance,proto3" json:"instance,omitempty"`
+	Domain         string                 `protobuf:"bytes,2,opt,name=domain,proto3" json:"domain,omitempty"`
+	File           string                 `protobuf:"bytes,3,opt,name=file,proto3" json:"file,omitempty"`        // absolute path of a local file
+	Dir            string                 `protobuf:"bytes,4,opt,name=dir,proto3" json:"dir,omitempty"`          // absolute path of an empty private directory
+	Unsaved        bool                   `protobuf:"varint,5,opt,name=unsaved,proto3" json:"unsaved,omitempty"` // a target with unsaved changes is allowed
+	Policy         string                 `protobuf:"bytes,6,opt,name=policy,proto3" json:"policy,omitempty"`    // as in ImportRequest, like those that follow
+	Variables      map[string]string      `protobuf:"bytes,7,rep,name=variables,proto3" json:"variables,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Disabled       bool                   `protobuf:"varint,8,opt,name=disabled,proto3" json:"disabled,omitempty"`
+	RewriteLocalIp bool                   `protobuf:"varint,9,opt,name=rewrite_local_ip,json=rewriteLocalIp,proto3" json:"rewrite_local_ip,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *RehearseRequest) Reset() {
@@ -4898,6 +4902,34 @@ func (x *RehearseRequest) GetDir() string {
 func (x *RehearseRequest) GetUnsaved() bool {
 	if x != nil {
 		return x.Unsaved
+	}
+	return false
+}
+
+func (x *RehearseRequest) GetPolicy() string {
+	if x != nil {
+		return x.Policy
+	}
+	return ""
+}
+
+func (x *RehearseRequest) GetVariables() map[string]string {
+	if x != nil {
+		return x.Variables
+	}
+	return nil
+}
+
+func (x *RehearseRequest) GetDisabled() bool {
+	if x != nil {
+		return x.Disabled
+	}
+	return false
+}
+
+func (x *RehearseRequest) GetRewriteLocalIp() bool {
+	if x != nil {
+		return x.RewriteLocalIp
 	}
 	return false
 }
@@ -5012,6 +5044,658 @@ func (x *Change) GetName() string {
 		return x.Name
 	}
 	return ""
+}
+
+type ImportRequest struct {
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	Instance       uint64                 `protobuf:"varint,1,opt,name=instance,proto3" json:"instance,omitempty"`
+	Domain         string                 `protobuf:"bytes,2,opt,name=domain,proto3" json:"domain,omitempty"`
+	File           string                 `protobuf:"bytes,3,opt,name=file,proto3" json:"file,omitempty"`                                                                                     // absolute path of a local file
+	Dir            string                 `protobuf:"bytes,4,opt,name=dir,proto3" json:"dir,omitempty"`                                                                                       // absolute path of an empty private directory
+	Before         string                 `protobuf:"bytes,5,opt,name=before,proto3" json:"before,omitempty"`                                                                                 // absolute path of an export of the target as it must still be; empty: it was just created
+	Policy         string                 `protobuf:"bytes,6,opt,name=policy,proto3" json:"policy,omitempty"`                                                                                 // absolute path of the statements of a deployment policy; empty: none
+	Variables      map[string]string      `protobuf:"bytes,7,rep,name=variables,proto3" json:"variables,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"` // of the policy
+	Disabled       bool                   `protobuf:"varint,8,opt,name=disabled,proto3" json:"disabled,omitempty"`                                                                            // what would start by itself is disabled or left out
+	RewriteLocalIp bool                   `protobuf:"varint,9,opt,name=rewrite_local_ip,json=rewriteLocalIp,proto3" json:"rewrite_local_ip,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *ImportRequest) Reset() {
+	*x = ImportRequest{}
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[66]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ImportRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ImportRequest) ProtoMessage() {}
+
+func (x *ImportRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[66]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ImportRequest.ProtoReflect.Descriptor instead.
+func (*ImportRequest) Descriptor() ([]byte, []int) {
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{66}
+}
+
+func (x *ImportRequest) GetInstance() uint64 {
+	if x != nil {
+		return x.Instance
+	}
+	return 0
+}
+
+func (x *ImportRequest) GetDomain() string {
+	if x != nil {
+		return x.Domain
+	}
+	return ""
+}
+
+func (x *ImportRequest) GetFile() string {
+	if x != nil {
+		return x.File
+	}
+	return ""
+}
+
+func (x *ImportRequest) GetDir() string {
+	if x != nil {
+		return x.Dir
+	}
+	return ""
+}
+
+func (x *ImportRequest) GetBefore() string {
+	if x != nil {
+		return x.Before
+	}
+	return ""
+}
+
+func (x *ImportRequest) GetPolicy() string {
+	if x != nil {
+		return x.Policy
+	}
+	return ""
+}
+
+func (x *ImportRequest) GetVariables() map[string]string {
+	if x != nil {
+		return x.Variables
+	}
+	return nil
+}
+
+func (x *ImportRequest) GetDisabled() bool {
+	if x != nil {
+		return x.Disabled
+	}
+	return false
+}
+
+func (x *ImportRequest) GetRewriteLocalIp() bool {
+	if x != nil {
+		return x.RewriteLocalIp
+	}
+	return false
+}
+
+type ImportReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Findings      []*Finding             `protobuf:"bytes,1,rep,name=findings,proto3" json:"findings,omitempty"`
+	Objects       int64                  `protobuf:"varint,2,opt,name=objects,proto3" json:"objects,omitempty"` // that were configured
+	Files         int64                  `protobuf:"varint,3,opt,name=files,proto3" json:"files,omitempty"`     // that were copied
+	Down          []string               `protobuf:"bytes,4,rep,name=down,proto3" json:"down,omitempty"`        // objects that are down and should not be, with the reason
+	Skipped       []string               `protobuf:"bytes,5,rep,name=skipped,proto3" json:"skipped,omitempty"`  // objects of the artifact that are not there
+	SaveNeeded    bool                   `protobuf:"varint,6,opt,name=save_needed,json=saveNeeded,proto3" json:"save_needed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ImportReply) Reset() {
+	*x = ImportReply{}
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[67]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ImportReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ImportReply) ProtoMessage() {}
+
+func (x *ImportReply) ProtoReflect() protoreflect.Message {
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[67]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ImportReply.ProtoReflect.Descriptor instead.
+func (*ImportReply) Descriptor() ([]byte, []int) {
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{67}
+}
+
+func (x *ImportReply) GetFindings() []*Finding {
+	if x != nil {
+		return x.Findings
+	}
+	return nil
+}
+
+func (x *ImportReply) GetObjects() int64 {
+	if x != nil {
+		return x.Objects
+	}
+	return 0
+}
+
+func (x *ImportReply) GetFiles() int64 {
+	if x != nil {
+		return x.Files
+	}
+	return 0
+}
+
+func (x *ImportReply) GetDown() []string {
+	if x != nil {
+		return x.Down
+	}
+	return nil
+}
+
+func (x *ImportReply) GetSkipped() []string {
+	if x != nil {
+		return x.Skipped
+	}
+	return nil
+}
+
+func (x *ImportReply) GetSaveNeeded() bool {
+	if x != nil {
+		return x.SaveNeeded
+	}
+	return false
+}
+
+type ResembleRequest struct {
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	Instance       uint64                 `protobuf:"varint,1,opt,name=instance,proto3" json:"instance,omitempty"`
+	Domain         string                 `protobuf:"bytes,2,opt,name=domain,proto3" json:"domain,omitempty"`
+	Files          []string               `protobuf:"bytes,3,rep,name=files,proto3" json:"files,omitempty"`                                            // absolute paths of local files
+	Dir            string                 `protobuf:"bytes,4,opt,name=dir,proto3" json:"dir,omitempty"`                                                // absolute path of an empty private directory
+	Disabled       bool                   `protobuf:"varint,5,opt,name=disabled,proto3" json:"disabled,omitempty"`                                     // as in ImportRequest
+	RewriteLocalIp bool                   `protobuf:"varint,6,opt,name=rewrite_local_ip,json=rewriteLocalIp,proto3" json:"rewrite_local_ip,omitempty"` // as in ImportRequest
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *ResembleRequest) Reset() {
+	*x = ResembleRequest{}
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[68]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResembleRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResembleRequest) ProtoMessage() {}
+
+func (x *ResembleRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[68]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResembleRequest.ProtoReflect.Descriptor instead.
+func (*ResembleRequest) Descriptor() ([]byte, []int) {
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{68}
+}
+
+func (x *ResembleRequest) GetInstance() uint64 {
+	if x != nil {
+		return x.Instance
+	}
+	return 0
+}
+
+func (x *ResembleRequest) GetDomain() string {
+	if x != nil {
+		return x.Domain
+	}
+	return ""
+}
+
+func (x *ResembleRequest) GetFiles() []string {
+	if x != nil {
+		return x.Files
+	}
+	return nil
+}
+
+func (x *ResembleRequest) GetDir() string {
+	if x != nil {
+		return x.Dir
+	}
+	return ""
+}
+
+func (x *ResembleRequest) GetDisabled() bool {
+	if x != nil {
+		return x.Disabled
+	}
+	return false
+}
+
+func (x *ResembleRequest) GetRewriteLocalIp() bool {
+	if x != nil {
+		return x.RewriteLocalIp
+	}
+	return false
+}
+
+type ResembleReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Of            []*Resemblance         `protobuf:"bytes,1,rep,name=of,proto3" json:"of,omitempty"` // one for each file, in their order
+	SaveNeeded    bool                   `protobuf:"varint,2,opt,name=save_needed,json=saveNeeded,proto3" json:"save_needed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ResembleReply) Reset() {
+	*x = ResembleReply{}
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[69]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResembleReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResembleReply) ProtoMessage() {}
+
+func (x *ResembleReply) ProtoReflect() protoreflect.Message {
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[69]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResembleReply.ProtoReflect.Descriptor instead.
+func (*ResembleReply) Descriptor() ([]byte, []int) {
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{69}
+}
+
+func (x *ResembleReply) GetOf() []*Resemblance {
+	if x != nil {
+		return x.Of
+	}
+	return nil
+}
+
+func (x *ResembleReply) GetSaveNeeded() bool {
+	if x != nil {
+		return x.SaveNeeded
+	}
+	return false
+}
+
+type Resemblance struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Equal         bool                   `protobuf:"varint,1,opt,name=equal,proto3" json:"equal,omitempty"` // what the file holds is there as it has it
+	Only          bool                   `protobuf:"varint,2,opt,name=only,proto3" json:"only,omitempty"`   // nothing else is
+	Differences   []string               `protobuf:"bytes,3,rep,name=differences,proto3" json:"differences,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Resemblance) Reset() {
+	*x = Resemblance{}
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[70]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Resemblance) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Resemblance) ProtoMessage() {}
+
+func (x *Resemblance) ProtoReflect() protoreflect.Message {
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[70]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Resemblance.ProtoReflect.Descriptor instead.
+func (*Resemblance) Descriptor() ([]byte, []int) {
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{70}
+}
+
+func (x *Resemblance) GetEqual() bool {
+	if x != nil {
+		return x.Equal
+	}
+	return false
+}
+
+func (x *Resemblance) GetOnly() bool {
+	if x != nil {
+		return x.Only
+	}
+	return false
+}
+
+func (x *Resemblance) GetDifferences() []string {
+	if x != nil {
+		return x.Differences
+	}
+	return nil
+}
+
+type SaveRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Instance      uint64                 `protobuf:"varint,1,opt,name=instance,proto3" json:"instance,omitempty"`
+	Domain        string                 `protobuf:"bytes,2,opt,name=domain,proto3" json:"domain,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SaveRequest) Reset() {
+	*x = SaveRequest{}
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[71]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SaveRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SaveRequest) ProtoMessage() {}
+
+func (x *SaveRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[71]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SaveRequest.ProtoReflect.Descriptor instead.
+func (*SaveRequest) Descriptor() ([]byte, []int) {
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{71}
+}
+
+func (x *SaveRequest) GetInstance() uint64 {
+	if x != nil {
+		return x.Instance
+	}
+	return 0
+}
+
+func (x *SaveRequest) GetDomain() string {
+	if x != nil {
+		return x.Domain
+	}
+	return ""
+}
+
+type SaveReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SaveReply) Reset() {
+	*x = SaveReply{}
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[72]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SaveReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SaveReply) ProtoMessage() {}
+
+func (x *SaveReply) ProtoReflect() protoreflect.Message {
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[72]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SaveReply.ProtoReflect.Descriptor instead.
+func (*SaveReply) Descriptor() ([]byte, []int) {
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{72}
+}
+
+type CreateRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Instance      uint64                 `protobuf:"varint,1,opt,name=instance,proto3" json:"instance,omitempty"`
+	Domain        string                 `protobuf:"bytes,2,opt,name=domain,proto3" json:"domain,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateRequest) Reset() {
+	*x = CreateRequest{}
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[73]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateRequest) ProtoMessage() {}
+
+func (x *CreateRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[73]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateRequest.ProtoReflect.Descriptor instead.
+func (*CreateRequest) Descriptor() ([]byte, []int) {
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{73}
+}
+
+func (x *CreateRequest) GetInstance() uint64 {
+	if x != nil {
+		return x.Instance
+	}
+	return 0
+}
+
+func (x *CreateRequest) GetDomain() string {
+	if x != nil {
+		return x.Domain
+	}
+	return ""
+}
+
+type CreateReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateReply) Reset() {
+	*x = CreateReply{}
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[74]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateReply) ProtoMessage() {}
+
+func (x *CreateReply) ProtoReflect() protoreflect.Message {
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[74]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateReply.ProtoReflect.Descriptor instead.
+func (*CreateReply) Descriptor() ([]byte, []int) {
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{74}
+}
+
+type DropRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Instance      uint64                 `protobuf:"varint,1,opt,name=instance,proto3" json:"instance,omitempty"`
+	Domain        string                 `protobuf:"bytes,2,opt,name=domain,proto3" json:"domain,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DropRequest) Reset() {
+	*x = DropRequest{}
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[75]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DropRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DropRequest) ProtoMessage() {}
+
+func (x *DropRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[75]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DropRequest.ProtoReflect.Descriptor instead.
+func (*DropRequest) Descriptor() ([]byte, []int) {
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{75}
+}
+
+func (x *DropRequest) GetInstance() uint64 {
+	if x != nil {
+		return x.Instance
+	}
+	return 0
+}
+
+func (x *DropRequest) GetDomain() string {
+	if x != nil {
+		return x.Domain
+	}
+	return ""
+}
+
+type DropReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DropReply) Reset() {
+	*x = DropReply{}
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[76]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DropReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DropReply) ProtoMessage() {}
+
+func (x *DropReply) ProtoReflect() protoreflect.Message {
+	mi := &file_dprun_plugin_v1_plugin_proto_msgTypes[76]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DropReply.ProtoReflect.Descriptor instead.
+func (*DropReply) Descriptor() ([]byte, []int) {
+	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{76}
 }
 
 var File_dprun_plugin_v1_plugin_proto protoreflect.FileDescriptor
@@ -5308,20 +5992,75 @@ const file_dprun_plugin_v1_plugin_proto_rawDesc = "" +
 	"\vObjectCount\x12\x16\n" +
 	"\x06domain\x18\x01 \x01(\tR\x06domain\x12\x14\n" +
 	"\x05class\x18\x02 \x01(\tR\x05class\x12\x14\n" +
-	"\x05count\x18\x03 \x01(\x03R\x05count\"\x85\x01\n" +
+	"\x05count\x18\x03 \x01(\x03R\x05count\"\xf0\x02\n" +
 	"\x0fRehearseRequest\x12\x1a\n" +
 	"\binstance\x18\x01 \x01(\x04R\binstance\x12\x16\n" +
 	"\x06domain\x18\x02 \x01(\tR\x06domain\x12\x12\n" +
 	"\x04file\x18\x03 \x01(\tR\x04file\x12\x10\n" +
 	"\x03dir\x18\x04 \x01(\tR\x03dir\x12\x18\n" +
-	"\aunsaved\x18\x05 \x01(\bR\aunsaved\"x\n" +
+	"\aunsaved\x18\x05 \x01(\bR\aunsaved\x12\x16\n" +
+	"\x06policy\x18\x06 \x01(\tR\x06policy\x12M\n" +
+	"\tvariables\x18\a \x03(\v2/.dprun.plugin.v1.RehearseRequest.VariablesEntryR\tvariables\x12\x1a\n" +
+	"\bdisabled\x18\b \x01(\bR\bdisabled\x12(\n" +
+	"\x10rewrite_local_ip\x18\t \x01(\bR\x0erewriteLocalIp\x1a<\n" +
+	"\x0eVariablesEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"x\n" +
 	"\rRehearseReply\x124\n" +
 	"\bfindings\x18\x01 \x03(\v2\x18.dprun.plugin.v1.FindingR\bfindings\x121\n" +
 	"\achanges\x18\x02 \x03(\v2\x17.dprun.plugin.v1.ChangeR\achanges\"c\n" +
 	"\x06Change\x12/\n" +
 	"\x06effect\x18\x01 \x01(\x0e2\x17.dprun.plugin.v1.EffectR\x06effect\x12\x14\n" +
 	"\x05class\x18\x02 \x01(\tR\x05class\x12\x12\n" +
-	"\x04name\x18\x03 \x01(\tR\x04name*\xbc\x02\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\"\xea\x02\n" +
+	"\rImportRequest\x12\x1a\n" +
+	"\binstance\x18\x01 \x01(\x04R\binstance\x12\x16\n" +
+	"\x06domain\x18\x02 \x01(\tR\x06domain\x12\x12\n" +
+	"\x04file\x18\x03 \x01(\tR\x04file\x12\x10\n" +
+	"\x03dir\x18\x04 \x01(\tR\x03dir\x12\x16\n" +
+	"\x06before\x18\x05 \x01(\tR\x06before\x12\x16\n" +
+	"\x06policy\x18\x06 \x01(\tR\x06policy\x12K\n" +
+	"\tvariables\x18\a \x03(\v2-.dprun.plugin.v1.ImportRequest.VariablesEntryR\tvariables\x12\x1a\n" +
+	"\bdisabled\x18\b \x01(\bR\bdisabled\x12(\n" +
+	"\x10rewrite_local_ip\x18\t \x01(\bR\x0erewriteLocalIp\x1a<\n" +
+	"\x0eVariablesEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xc2\x01\n" +
+	"\vImportReply\x124\n" +
+	"\bfindings\x18\x01 \x03(\v2\x18.dprun.plugin.v1.FindingR\bfindings\x12\x18\n" +
+	"\aobjects\x18\x02 \x01(\x03R\aobjects\x12\x14\n" +
+	"\x05files\x18\x03 \x01(\x03R\x05files\x12\x12\n" +
+	"\x04down\x18\x04 \x03(\tR\x04down\x12\x18\n" +
+	"\askipped\x18\x05 \x03(\tR\askipped\x12\x1f\n" +
+	"\vsave_needed\x18\x06 \x01(\bR\n" +
+	"saveNeeded\"\xb3\x01\n" +
+	"\x0fResembleRequest\x12\x1a\n" +
+	"\binstance\x18\x01 \x01(\x04R\binstance\x12\x16\n" +
+	"\x06domain\x18\x02 \x01(\tR\x06domain\x12\x14\n" +
+	"\x05files\x18\x03 \x03(\tR\x05files\x12\x10\n" +
+	"\x03dir\x18\x04 \x01(\tR\x03dir\x12\x1a\n" +
+	"\bdisabled\x18\x05 \x01(\bR\bdisabled\x12(\n" +
+	"\x10rewrite_local_ip\x18\x06 \x01(\bR\x0erewriteLocalIp\"^\n" +
+	"\rResembleReply\x12,\n" +
+	"\x02of\x18\x01 \x03(\v2\x1c.dprun.plugin.v1.ResemblanceR\x02of\x12\x1f\n" +
+	"\vsave_needed\x18\x02 \x01(\bR\n" +
+	"saveNeeded\"Y\n" +
+	"\vResemblance\x12\x14\n" +
+	"\x05equal\x18\x01 \x01(\bR\x05equal\x12\x12\n" +
+	"\x04only\x18\x02 \x01(\bR\x04only\x12 \n" +
+	"\vdifferences\x18\x03 \x03(\tR\vdifferences\"A\n" +
+	"\vSaveRequest\x12\x1a\n" +
+	"\binstance\x18\x01 \x01(\x04R\binstance\x12\x16\n" +
+	"\x06domain\x18\x02 \x01(\tR\x06domain\"\v\n" +
+	"\tSaveReply\"C\n" +
+	"\rCreateRequest\x12\x1a\n" +
+	"\binstance\x18\x01 \x01(\x04R\binstance\x12\x16\n" +
+	"\x06domain\x18\x02 \x01(\tR\x06domain\"\r\n" +
+	"\vCreateReply\"A\n" +
+	"\vDropRequest\x12\x1a\n" +
+	"\binstance\x18\x01 \x01(\x04R\binstance\x12\x16\n" +
+	"\x06domain\x18\x02 \x01(\tR\x06domain\"\v\n" +
+	"\tDropReply*\xbc\x02\n" +
 	"\vFailureKind\x12\x1c\n" +
 	"\x18FAILURE_KIND_UNSPECIFIED\x10\x00\x12\x1c\n" +
 	"\x18FAILURE_KIND_UNAVAILABLE\x10\x01\x12\x18\n" +
@@ -5468,7 +6207,7 @@ const file_dprun_plugin_v1_plugin_proto_rawDesc = "" +
 	"\x05Sweep\x12\x1d.dprun.plugin.v1.SweepRequest\x1a\x1b.dprun.plugin.v1.SweepReply\x12A\n" +
 	"\x03Sum\x12\x1b.dprun.plugin.v1.SumRequest\x1a\x1b.dprun.plugin.v1.FetchEvent0\x012G\n" +
 	"\x04Hook\x12?\n" +
-	"\x03Run\x12\x1b.dprun.plugin.v1.RunRequest\x1a\x19.dprun.plugin.v1.RunEvent0\x012\x95\x06\n" +
+	"\x03Run\x12\x1b.dprun.plugin.v1.RunRequest\x1a\x19.dprun.plugin.v1.RunEvent0\x012\xf8\b\n" +
 	"\x06Source\x12I\n" +
 	"\aInspect\x12\x1f.dprun.plugin.v1.InspectRequest\x1a\x1d.dprun.plugin.v1.InspectReply\x12O\n" +
 	"\x05Check\x12#.dprun.plugin.v1.SourceCheckRequest\x1a!.dprun.plugin.v1.SourceCheckReply\x12I\n" +
@@ -5479,7 +6218,12 @@ const file_dprun_plugin_v1_plugin_proto_rawDesc = "" +
 	"\aDiscard\x12\x1f.dprun.plugin.v1.DiscardRequest\x1a\x1d.dprun.plugin.v1.DiscardReply\x12F\n" +
 	"\x06Health\x12\x1e.dprun.plugin.v1.HealthRequest\x1a\x1c.dprun.plugin.v1.HealthReply\x12O\n" +
 	"\tPreflight\x12!.dprun.plugin.v1.PreflightRequest\x1a\x1f.dprun.plugin.v1.PreflightReply\x12L\n" +
-	"\bRehearse\x12 .dprun.plugin.v1.RehearseRequest\x1a\x1e.dprun.plugin.v1.RehearseReplyB;Z9github.com/dprun/dprun/sdk/proto/dprun/plugin/v1;pluginv1b\x06proto3"
+	"\bRehearse\x12 .dprun.plugin.v1.RehearseRequest\x1a\x1e.dprun.plugin.v1.RehearseReply\x12F\n" +
+	"\x06Import\x12\x1e.dprun.plugin.v1.ImportRequest\x1a\x1c.dprun.plugin.v1.ImportReply\x12M\n" +
+	"\tResembles\x12 .dprun.plugin.v1.ResembleRequest\x1a\x1e.dprun.plugin.v1.ResembleReply\x12@\n" +
+	"\x04Save\x12\x1c.dprun.plugin.v1.SaveRequest\x1a\x1a.dprun.plugin.v1.SaveReply\x12F\n" +
+	"\x06Create\x12\x1e.dprun.plugin.v1.CreateRequest\x1a\x1c.dprun.plugin.v1.CreateReply\x12@\n" +
+	"\x04Drop\x12\x1c.dprun.plugin.v1.DropRequest\x1a\x1a.dprun.plugin.v1.DropReplyB;Z9github.com/dprun/dprun/sdk/proto/dprun/plugin/v1;pluginv1b\x06proto3"
 
 var (
 	file_dprun_plugin_v1_plugin_proto_rawDescOnce sync.Once
@@ -5494,7 +6238,7 @@ func file_dprun_plugin_v1_plugin_proto_rawDescGZIP() []byte {
 }
 
 var file_dprun_plugin_v1_plugin_proto_enumTypes = make([]protoimpl.EnumInfo, 14)
-var file_dprun_plugin_v1_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 69)
+var file_dprun_plugin_v1_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 82)
 var file_dprun_plugin_v1_plugin_proto_goTypes = []any{
 	(FailureKind)(0),                // 0: dprun.plugin.v1.FailureKind
 	(Reason)(0),                     // 1: dprun.plugin.v1.Reason
@@ -5576,11 +6320,24 @@ var file_dprun_plugin_v1_plugin_proto_goTypes = []any{
 	(*RehearseRequest)(nil),         // 77: dprun.plugin.v1.RehearseRequest
 	(*RehearseReply)(nil),           // 78: dprun.plugin.v1.RehearseReply
 	(*Change)(nil),                  // 79: dprun.plugin.v1.Change
-	nil,                             // 80: dprun.plugin.v1.RunRequest.EnvEntry
-	nil,                             // 81: dprun.plugin.v1.RunReport.OutputsEntry
-	nil,                             // 82: dprun.plugin.v1.QuiesceReport.DomainsEntry
-	(*timestamppb.Timestamp)(nil),   // 83: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),     // 84: google.protobuf.Duration
+	(*ImportRequest)(nil),           // 80: dprun.plugin.v1.ImportRequest
+	(*ImportReply)(nil),             // 81: dprun.plugin.v1.ImportReply
+	(*ResembleRequest)(nil),         // 82: dprun.plugin.v1.ResembleRequest
+	(*ResembleReply)(nil),           // 83: dprun.plugin.v1.ResembleReply
+	(*Resemblance)(nil),             // 84: dprun.plugin.v1.Resemblance
+	(*SaveRequest)(nil),             // 85: dprun.plugin.v1.SaveRequest
+	(*SaveReply)(nil),               // 86: dprun.plugin.v1.SaveReply
+	(*CreateRequest)(nil),           // 87: dprun.plugin.v1.CreateRequest
+	(*CreateReply)(nil),             // 88: dprun.plugin.v1.CreateReply
+	(*DropRequest)(nil),             // 89: dprun.plugin.v1.DropRequest
+	(*DropReply)(nil),               // 90: dprun.plugin.v1.DropReply
+	nil,                             // 91: dprun.plugin.v1.RunRequest.EnvEntry
+	nil,                             // 92: dprun.plugin.v1.RunReport.OutputsEntry
+	nil,                             // 93: dprun.plugin.v1.QuiesceReport.DomainsEntry
+	nil,                             // 94: dprun.plugin.v1.RehearseRequest.VariablesEntry
+	nil,                             // 95: dprun.plugin.v1.ImportRequest.VariablesEntry
+	(*timestamppb.Timestamp)(nil),   // 96: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),     // 97: google.protobuf.Duration
 }
 var file_dprun_plugin_v1_plugin_proto_depIdxs = []int32{
 	0,  // 0: dprun.plugin.v1.Failure.kind:type_name -> dprun.plugin.v1.FailureKind
@@ -5592,16 +6349,16 @@ var file_dprun_plugin_v1_plugin_proto_depIdxs = []int32{
 	4,  // 6: dprun.plugin.v1.StoreRequest.verify:type_name -> dprun.plugin.v1.Verify
 	30, // 7: dprun.plugin.v1.StoreEvent.done:type_name -> dprun.plugin.v1.StoreReport
 	4,  // 8: dprun.plugin.v1.StoreReport.verified:type_name -> dprun.plugin.v1.Verify
-	83, // 9: dprun.plugin.v1.Object.modified:type_name -> google.protobuf.Timestamp
+	96, // 9: dprun.plugin.v1.Object.modified:type_name -> google.protobuf.Timestamp
 	34, // 10: dprun.plugin.v1.FetchEvent.done:type_name -> dprun.plugin.v1.FetchReport
 	31, // 11: dprun.plugin.v1.ListEvent.objects:type_name -> dprun.plugin.v1.Object
 	37, // 12: dprun.plugin.v1.ListEvent.done:type_name -> dprun.plugin.v1.ListDone
-	84, // 13: dprun.plugin.v1.SweepRequest.older_than:type_name -> google.protobuf.Duration
-	80, // 14: dprun.plugin.v1.RunRequest.env:type_name -> dprun.plugin.v1.RunRequest.EnvEntry
+	97, // 13: dprun.plugin.v1.SweepRequest.older_than:type_name -> google.protobuf.Duration
+	91, // 14: dprun.plugin.v1.RunRequest.env:type_name -> dprun.plugin.v1.RunRequest.EnvEntry
 	45, // 15: dprun.plugin.v1.RunEvent.output:type_name -> dprun.plugin.v1.Output
 	46, // 16: dprun.plugin.v1.RunEvent.done:type_name -> dprun.plugin.v1.RunReport
 	5,  // 17: dprun.plugin.v1.Output.stream:type_name -> dprun.plugin.v1.Stream
-	81, // 18: dprun.plugin.v1.RunReport.outputs:type_name -> dprun.plugin.v1.RunReport.OutputsEntry
+	92, // 18: dprun.plugin.v1.RunReport.outputs:type_name -> dprun.plugin.v1.RunReport.OutputsEntry
 	50, // 19: dprun.plugin.v1.InspectReply.facts:type_name -> dprun.plugin.v1.Facts
 	52, // 20: dprun.plugin.v1.InspectReply.domains:type_name -> dprun.plugin.v1.Domain
 	49, // 21: dprun.plugin.v1.InspectReply.unread:type_name -> dprun.plugin.v1.Unread
@@ -5609,15 +6366,15 @@ var file_dprun_plugin_v1_plugin_proto_depIdxs = []int32{
 	14, // 23: dprun.plugin.v1.Unread.failure:type_name -> dprun.plugin.v1.Failure
 	7,  // 24: dprun.plugin.v1.Facts.backup_mode:type_name -> dprun.plugin.v1.BackupMode
 	51, // 25: dprun.plugin.v1.Facts.space:type_name -> dprun.plugin.v1.Space
-	83, // 26: dprun.plugin.v1.Facts.clock:type_name -> google.protobuf.Timestamp
+	96, // 26: dprun.plugin.v1.Facts.clock:type_name -> google.protobuf.Timestamp
 	9,  // 27: dprun.plugin.v1.Domain.quiesce_state:type_name -> dprun.plugin.v1.QuiesceState
 	55, // 28: dprun.plugin.v1.SourceCheckReply.quiesce:type_name -> dprun.plugin.v1.QuiesceReport
 	51, // 29: dprun.plugin.v1.SourceCheckReply.space:type_name -> dprun.plugin.v1.Space
 	10, // 30: dprun.plugin.v1.SourceCheckReply.variants:type_name -> dprun.plugin.v1.Variant
 	8,  // 31: dprun.plugin.v1.SourceCheckReply.role:type_name -> dprun.plugin.v1.FailoverRole
 	9,  // 32: dprun.plugin.v1.QuiesceReport.state:type_name -> dprun.plugin.v1.QuiesceState
-	82, // 33: dprun.plugin.v1.QuiesceReport.domains:type_name -> dprun.plugin.v1.QuiesceReport.DomainsEntry
-	84, // 34: dprun.plugin.v1.QuiesceRequest.device_timeout:type_name -> google.protobuf.Duration
+	93, // 33: dprun.plugin.v1.QuiesceReport.domains:type_name -> dprun.plugin.v1.QuiesceReport.DomainsEntry
+	97, // 34: dprun.plugin.v1.QuiesceRequest.device_timeout:type_name -> google.protobuf.Duration
 	10, // 35: dprun.plugin.v1.CaptureRequest.variant:type_name -> dprun.plugin.v1.Variant
 	63, // 36: dprun.plugin.v1.CaptureEvent.progress:type_name -> dprun.plugin.v1.CaptureProgress
 	64, // 37: dprun.plugin.v1.CaptureEvent.done:type_name -> dprun.plugin.v1.CaptureReport
@@ -5625,67 +6382,81 @@ var file_dprun_plugin_v1_plugin_proto_depIdxs = []int32{
 	70, // 39: dprun.plugin.v1.HealthReply.objects:type_name -> dprun.plugin.v1.ObjectHealth
 	71, // 40: dprun.plugin.v1.HealthReply.unread:type_name -> dprun.plugin.v1.UnreadDomain
 	14, // 41: dprun.plugin.v1.UnreadDomain.failure:type_name -> dprun.plugin.v1.Failure
-	83, // 42: dprun.plugin.v1.PreflightRequest.now:type_name -> google.protobuf.Timestamp
+	96, // 42: dprun.plugin.v1.PreflightRequest.now:type_name -> google.protobuf.Timestamp
 	73, // 43: dprun.plugin.v1.PreflightRequest.activities:type_name -> dprun.plugin.v1.PreflightActivity
 	11, // 44: dprun.plugin.v1.PreflightActivity.quiesce:type_name -> dprun.plugin.v1.QuiesceScope
 	75, // 45: dprun.plugin.v1.PreflightReply.findings:type_name -> dprun.plugin.v1.Finding
 	76, // 46: dprun.plugin.v1.PreflightReply.objects:type_name -> dprun.plugin.v1.ObjectCount
 	12, // 47: dprun.plugin.v1.Finding.level:type_name -> dprun.plugin.v1.Level
-	75, // 48: dprun.plugin.v1.RehearseReply.findings:type_name -> dprun.plugin.v1.Finding
-	79, // 49: dprun.plugin.v1.RehearseReply.changes:type_name -> dprun.plugin.v1.Change
-	13, // 50: dprun.plugin.v1.Change.effect:type_name -> dprun.plugin.v1.Effect
-	9,  // 51: dprun.plugin.v1.QuiesceReport.DomainsEntry.value:type_name -> dprun.plugin.v1.QuiesceState
-	15, // 52: dprun.plugin.v1.Plugin.Describe:input_type -> dprun.plugin.v1.DescribeRequest
-	17, // 53: dprun.plugin.v1.Plugin.ValidateConfig:input_type -> dprun.plugin.v1.ValidateConfigRequest
-	20, // 54: dprun.plugin.v1.Plugin.Configure:input_type -> dprun.plugin.v1.ConfigureRequest
-	22, // 55: dprun.plugin.v1.Plugin.Release:input_type -> dprun.plugin.v1.ReleaseRequest
-	24, // 56: dprun.plugin.v1.Plugin.Cancel:input_type -> dprun.plugin.v1.CancelRequest
-	26, // 57: dprun.plugin.v1.Destination.Check:input_type -> dprun.plugin.v1.DestinationCheckRequest
-	28, // 58: dprun.plugin.v1.Destination.Store:input_type -> dprun.plugin.v1.StoreRequest
-	32, // 59: dprun.plugin.v1.Destination.Fetch:input_type -> dprun.plugin.v1.FetchRequest
-	35, // 60: dprun.plugin.v1.Destination.List:input_type -> dprun.plugin.v1.ListRequest
-	38, // 61: dprun.plugin.v1.Destination.Delete:input_type -> dprun.plugin.v1.DeleteRequest
-	40, // 62: dprun.plugin.v1.Destination.Sweep:input_type -> dprun.plugin.v1.SweepRequest
-	42, // 63: dprun.plugin.v1.Destination.Sum:input_type -> dprun.plugin.v1.SumRequest
-	43, // 64: dprun.plugin.v1.Hook.Run:input_type -> dprun.plugin.v1.RunRequest
-	47, // 65: dprun.plugin.v1.Source.Inspect:input_type -> dprun.plugin.v1.InspectRequest
-	53, // 66: dprun.plugin.v1.Source.Check:input_type -> dprun.plugin.v1.SourceCheckRequest
-	56, // 67: dprun.plugin.v1.Source.Quiesce:input_type -> dprun.plugin.v1.QuiesceRequest
-	58, // 68: dprun.plugin.v1.Source.Unquiesce:input_type -> dprun.plugin.v1.UnquiesceRequest
-	60, // 69: dprun.plugin.v1.Source.QuiesceState:input_type -> dprun.plugin.v1.QuiesceStateRequest
-	61, // 70: dprun.plugin.v1.Source.Capture:input_type -> dprun.plugin.v1.CaptureRequest
-	66, // 71: dprun.plugin.v1.Source.Discard:input_type -> dprun.plugin.v1.DiscardRequest
-	68, // 72: dprun.plugin.v1.Source.Health:input_type -> dprun.plugin.v1.HealthRequest
-	72, // 73: dprun.plugin.v1.Source.Preflight:input_type -> dprun.plugin.v1.PreflightRequest
-	77, // 74: dprun.plugin.v1.Source.Rehearse:input_type -> dprun.plugin.v1.RehearseRequest
-	16, // 75: dprun.plugin.v1.Plugin.Describe:output_type -> dprun.plugin.v1.DescribeReply
-	18, // 76: dprun.plugin.v1.Plugin.ValidateConfig:output_type -> dprun.plugin.v1.ValidateConfigReply
-	21, // 77: dprun.plugin.v1.Plugin.Configure:output_type -> dprun.plugin.v1.ConfigureReply
-	23, // 78: dprun.plugin.v1.Plugin.Release:output_type -> dprun.plugin.v1.ReleaseReply
-	25, // 79: dprun.plugin.v1.Plugin.Cancel:output_type -> dprun.plugin.v1.CancelReply
-	27, // 80: dprun.plugin.v1.Destination.Check:output_type -> dprun.plugin.v1.DestinationCheckReply
-	29, // 81: dprun.plugin.v1.Destination.Store:output_type -> dprun.plugin.v1.StoreEvent
-	33, // 82: dprun.plugin.v1.Destination.Fetch:output_type -> dprun.plugin.v1.FetchEvent
-	36, // 83: dprun.plugin.v1.Destination.List:output_type -> dprun.plugin.v1.ListEvent
-	39, // 84: dprun.plugin.v1.Destination.Delete:output_type -> dprun.plugin.v1.DeleteReply
-	41, // 85: dprun.plugin.v1.Destination.Sweep:output_type -> dprun.plugin.v1.SweepReply
-	33, // 86: dprun.plugin.v1.Destination.Sum:output_type -> dprun.plugin.v1.FetchEvent
-	44, // 87: dprun.plugin.v1.Hook.Run:output_type -> dprun.plugin.v1.RunEvent
-	48, // 88: dprun.plugin.v1.Source.Inspect:output_type -> dprun.plugin.v1.InspectReply
-	54, // 89: dprun.plugin.v1.Source.Check:output_type -> dprun.plugin.v1.SourceCheckReply
-	57, // 90: dprun.plugin.v1.Source.Quiesce:output_type -> dprun.plugin.v1.QuiesceReply
-	59, // 91: dprun.plugin.v1.Source.Unquiesce:output_type -> dprun.plugin.v1.UnquiesceReply
-	55, // 92: dprun.plugin.v1.Source.QuiesceState:output_type -> dprun.plugin.v1.QuiesceReport
-	62, // 93: dprun.plugin.v1.Source.Capture:output_type -> dprun.plugin.v1.CaptureEvent
-	67, // 94: dprun.plugin.v1.Source.Discard:output_type -> dprun.plugin.v1.DiscardReply
-	69, // 95: dprun.plugin.v1.Source.Health:output_type -> dprun.plugin.v1.HealthReply
-	74, // 96: dprun.plugin.v1.Source.Preflight:output_type -> dprun.plugin.v1.PreflightReply
-	78, // 97: dprun.plugin.v1.Source.Rehearse:output_type -> dprun.plugin.v1.RehearseReply
-	75, // [75:98] is the sub-list for method output_type
-	52, // [52:75] is the sub-list for method input_type
-	52, // [52:52] is the sub-list for extension type_name
-	52, // [52:52] is the sub-list for extension extendee
-	0,  // [0:52] is the sub-list for field type_name
+	94, // 48: dprun.plugin.v1.RehearseRequest.variables:type_name -> dprun.plugin.v1.RehearseRequest.VariablesEntry
+	75, // 49: dprun.plugin.v1.RehearseReply.findings:type_name -> dprun.plugin.v1.Finding
+	79, // 50: dprun.plugin.v1.RehearseReply.changes:type_name -> dprun.plugin.v1.Change
+	13, // 51: dprun.plugin.v1.Change.effect:type_name -> dprun.plugin.v1.Effect
+	95, // 52: dprun.plugin.v1.ImportRequest.variables:type_name -> dprun.plugin.v1.ImportRequest.VariablesEntry
+	75, // 53: dprun.plugin.v1.ImportReply.findings:type_name -> dprun.plugin.v1.Finding
+	84, // 54: dprun.plugin.v1.ResembleReply.of:type_name -> dprun.plugin.v1.Resemblance
+	9,  // 55: dprun.plugin.v1.QuiesceReport.DomainsEntry.value:type_name -> dprun.plugin.v1.QuiesceState
+	15, // 56: dprun.plugin.v1.Plugin.Describe:input_type -> dprun.plugin.v1.DescribeRequest
+	17, // 57: dprun.plugin.v1.Plugin.ValidateConfig:input_type -> dprun.plugin.v1.ValidateConfigRequest
+	20, // 58: dprun.plugin.v1.Plugin.Configure:input_type -> dprun.plugin.v1.ConfigureRequest
+	22, // 59: dprun.plugin.v1.Plugin.Release:input_type -> dprun.plugin.v1.ReleaseRequest
+	24, // 60: dprun.plugin.v1.Plugin.Cancel:input_type -> dprun.plugin.v1.CancelRequest
+	26, // 61: dprun.plugin.v1.Destination.Check:input_type -> dprun.plugin.v1.DestinationCheckRequest
+	28, // 62: dprun.plugin.v1.Destination.Store:input_type -> dprun.plugin.v1.StoreRequest
+	32, // 63: dprun.plugin.v1.Destination.Fetch:input_type -> dprun.plugin.v1.FetchRequest
+	35, // 64: dprun.plugin.v1.Destination.List:input_type -> dprun.plugin.v1.ListRequest
+	38, // 65: dprun.plugin.v1.Destination.Delete:input_type -> dprun.plugin.v1.DeleteRequest
+	40, // 66: dprun.plugin.v1.Destination.Sweep:input_type -> dprun.plugin.v1.SweepRequest
+	42, // 67: dprun.plugin.v1.Destination.Sum:input_type -> dprun.plugin.v1.SumRequest
+	43, // 68: dprun.plugin.v1.Hook.Run:input_type -> dprun.plugin.v1.RunRequest
+	47, // 69: dprun.plugin.v1.Source.Inspect:input_type -> dprun.plugin.v1.InspectRequest
+	53, // 70: dprun.plugin.v1.Source.Check:input_type -> dprun.plugin.v1.SourceCheckRequest
+	56, // 71: dprun.plugin.v1.Source.Quiesce:input_type -> dprun.plugin.v1.QuiesceRequest
+	58, // 72: dprun.plugin.v1.Source.Unquiesce:input_type -> dprun.plugin.v1.UnquiesceRequest
+	60, // 73: dprun.plugin.v1.Source.QuiesceState:input_type -> dprun.plugin.v1.QuiesceStateRequest
+	61, // 74: dprun.plugin.v1.Source.Capture:input_type -> dprun.plugin.v1.CaptureRequest
+	66, // 75: dprun.plugin.v1.Source.Discard:input_type -> dprun.plugin.v1.DiscardRequest
+	68, // 76: dprun.plugin.v1.Source.Health:input_type -> dprun.plugin.v1.HealthRequest
+	72, // 77: dprun.plugin.v1.Source.Preflight:input_type -> dprun.plugin.v1.PreflightRequest
+	77, // 78: dprun.plugin.v1.Source.Rehearse:input_type -> dprun.plugin.v1.RehearseRequest
+	80, // 79: dprun.plugin.v1.Source.Import:input_type -> dprun.plugin.v1.ImportRequest
+	82, // 80: dprun.plugin.v1.Source.Resembles:input_type -> dprun.plugin.v1.ResembleRequest
+	85, // 81: dprun.plugin.v1.Source.Save:input_type -> dprun.plugin.v1.SaveRequest
+	87, // 82: dprun.plugin.v1.Source.Create:input_type -> dprun.plugin.v1.CreateRequest
+	89, // 83: dprun.plugin.v1.Source.Drop:input_type -> dprun.plugin.v1.DropRequest
+	16, // 84: dprun.plugin.v1.Plugin.Describe:output_type -> dprun.plugin.v1.DescribeReply
+	18, // 85: dprun.plugin.v1.Plugin.ValidateConfig:output_type -> dprun.plugin.v1.ValidateConfigReply
+	21, // 86: dprun.plugin.v1.Plugin.Configure:output_type -> dprun.plugin.v1.ConfigureReply
+	23, // 87: dprun.plugin.v1.Plugin.Release:output_type -> dprun.plugin.v1.ReleaseReply
+	25, // 88: dprun.plugin.v1.Plugin.Cancel:output_type -> dprun.plugin.v1.CancelReply
+	27, // 89: dprun.plugin.v1.Destination.Check:output_type -> dprun.plugin.v1.DestinationCheckReply
+	29, // 90: dprun.plugin.v1.Destination.Store:output_type -> dprun.plugin.v1.StoreEvent
+	33, // 91: dprun.plugin.v1.Destination.Fetch:output_type -> dprun.plugin.v1.FetchEvent
+	36, // 92: dprun.plugin.v1.Destination.List:output_type -> dprun.plugin.v1.ListEvent
+	39, // 93: dprun.plugin.v1.Destination.Delete:output_type -> dprun.plugin.v1.DeleteReply
+	41, // 94: dprun.plugin.v1.Destination.Sweep:output_type -> dprun.plugin.v1.SweepReply
+	33, // 95: dprun.plugin.v1.Destination.Sum:output_type -> dprun.plugin.v1.FetchEvent
+	44, // 96: dprun.plugin.v1.Hook.Run:output_type -> dprun.plugin.v1.RunEvent
+	48, // 97: dprun.plugin.v1.Source.Inspect:output_type -> dprun.plugin.v1.InspectReply
+	54, // 98: dprun.plugin.v1.Source.Check:output_type -> dprun.plugin.v1.SourceCheckReply
+	57, // 99: dprun.plugin.v1.Source.Quiesce:output_type -> dprun.plugin.v1.QuiesceReply
+	59, // 100: dprun.plugin.v1.Source.Unquiesce:output_type -> dprun.plugin.v1.UnquiesceReply
+	55, // 101: dprun.plugin.v1.Source.QuiesceState:output_type -> dprun.plugin.v1.QuiesceReport
+	62, // 102: dprun.plugin.v1.Source.Capture:output_type -> dprun.plugin.v1.CaptureEvent
+	67, // 103: dprun.plugin.v1.Source.Discard:output_type -> dprun.plugin.v1.DiscardReply
+	69, // 104: dprun.plugin.v1.Source.Health:output_type -> dprun.plugin.v1.HealthReply
+	74, // 105: dprun.plugin.v1.Source.Preflight:output_type -> dprun.plugin.v1.PreflightReply
+	78, // 106: dprun.plugin.v1.Source.Rehearse:output_type -> dprun.plugin.v1.RehearseReply
+	81, // 107: dprun.plugin.v1.Source.Import:output_type -> dprun.plugin.v1.ImportReply
+	83, // 108: dprun.plugin.v1.Source.Resembles:output_type -> dprun.plugin.v1.ResembleReply
+	86, // 109: dprun.plugin.v1.Source.Save:output_type -> dprun.plugin.v1.SaveReply
+	88, // 110: dprun.plugin.v1.Source.Create:output_type -> dprun.plugin.v1.CreateReply
+	90, // 111: dprun.plugin.v1.Source.Drop:output_type -> dprun.plugin.v1.DropReply
+	84, // [84:112] is the sub-list for method output_type
+	56, // [56:84] is the sub-list for method input_type
+	56, // [56:56] is the sub-list for extension type_name
+	56, // [56:56] is the sub-list for extension extendee
+	0,  // [0:56] is the sub-list for field type_name
 }
 
 func init() { file_dprun_plugin_v1_plugin_proto_init() }
@@ -5699,7 +6470,7 @@ func file_dprun_plugin_v1_plugin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dprun_plugin_v1_plugin_proto_rawDesc), len(file_dprun_plugin_v1_plugin_proto_rawDesc)),
 			NumEnums:      14,
-			NumMessages:   69,
+			NumMessages:   82,
 			NumExtensions: 0,
 			NumServices:   4,
 		},

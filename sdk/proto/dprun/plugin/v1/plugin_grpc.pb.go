@@ -798,6 +798,11 @@ const (
 	Source_Health_FullMethodName       = "/dprun.plugin.v1.Source/Health"
 	Source_Preflight_FullMethodName    = "/dprun.plugin.v1.Source/Preflight"
 	Source_Rehearse_FullMethodName     = "/dprun.plugin.v1.Source/Rehearse"
+	Source_Import_FullMethodName       = "/dprun.plugin.v1.Source/Import"
+	Source_Resembles_FullMethodName    = "/dprun.plugin.v1.Source/Resembles"
+	Source_Save_FullMethodName         = "/dprun.plugin.v1.Source/Save"
+	Source_Create_FullMethodName       = "/dprun.plugin.v1.Source/Create"
+	Source_Drop_FullMethodName         = "/dprun.plugin.v1.Source/Drop"
 )
 
 // SourceClient is the client API for Source service.
@@ -805,7 +810,8 @@ const (
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
 // Source. Every type of source offers all calls but those that `abilities` in
-// the schema names: health (Health), preflight (Preflight), rehearse (Rehearse).
+// the schema names: health (Health), preflight (Preflight), rehearse (Rehearse),
+// restore (Import, Resembles, Save, Create, Drop).
 type SourceClient interface {
 	Inspect(ctx context.Context, in *InspectRequest, opts ...grpc.CallOption) (*InspectReply, error)
 	Check(ctx context.Context, in *SourceCheckRequest, opts ...grpc.CallOption) (*SourceCheckReply, error)
@@ -817,6 +823,11 @@ type SourceClient interface {
 	Health(ctx context.Context, in *HealthRequest, opts ...grpc.CallOption) (*HealthReply, error)
 	Preflight(ctx context.Context, in *PreflightRequest, opts ...grpc.CallOption) (*PreflightReply, error)
 	Rehearse(ctx context.Context, in *RehearseRequest, opts ...grpc.CallOption) (*RehearseReply, error)
+	Import(ctx context.Context, in *ImportRequest, opts ...grpc.CallOption) (*ImportReply, error)
+	Resembles(ctx context.Context, in *ResembleRequest, opts ...grpc.CallOption) (*ResembleReply, error)
+	Save(ctx context.Context, in *SaveRequest, opts ...grpc.CallOption) (*SaveReply, error)
+	Create(ctx context.Context, in *CreateRequest, opts ...grpc.CallOption) (*CreateReply, error)
+	Drop(ctx context.Context, in *DropRequest, opts ...grpc.CallOption) (*DropReply, error)
 }
 
 type sourceClient struct {
@@ -936,12 +947,63 @@ func (c *sourceClient) Rehearse(ctx context.Context, in *RehearseRequest, opts .
 	return out, nil
 }
 
+func (c *sourceClient) Import(ctx context.Context, in *ImportRequest, opts ...grpc.CallOption) (*ImportReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ImportReply)
+	err := c.cc.Invoke(ctx, Source_Import_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *sourceClient) Resembles(ctx context.Context, in *ResembleRequest, opts ...grpc.CallOption) (*ResembleReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ResembleReply)
+	err := c.cc.Invoke(ctx, Source_Resembles_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *sourceClient) Save(ctx context.Context, in *SaveRequest, opts ...grpc.CallOption) (*SaveReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SaveReply)
+	err := c.cc.Invoke(ctx, Source_Save_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *sourceClient) Create(ctx context.Context, in *CreateRequest, opts ...grpc.CallOption) (*CreateReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CreateReply)
+	err := c.cc.Invoke(ctx, Source_Create_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *sourceClient) Drop(ctx context.Context, in *DropRequest, opts ...grpc.CallOption) (*DropReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DropReply)
+	err := c.cc.Invoke(ctx, Source_Drop_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // SourceServer is the server API for Source service.
 // All implementations must embed UnimplementedSourceServer
 // for forward compatibility.
 //
 // Source. Every type of source offers all calls but those that `abilities` in
-// the schema names: health (Health), preflight (Preflight), rehearse (Rehearse).
+// the schema names: health (Health), preflight (Preflight), rehearse (Rehearse),
+// restore (Import, Resembles, Save, Create, Drop).
 type SourceServer interface {
 	Inspect(context.Context, *InspectRequest) (*InspectReply, error)
 	Check(context.Context, *SourceCheckRequest) (*SourceCheckReply, error)
@@ -953,6 +1015,11 @@ type SourceServer interface {
 	Health(context.Context, *HealthRequest) (*HealthReply, error)
 	Preflight(context.Context, *PreflightRequest) (*PreflightReply, error)
 	Rehearse(context.Context, *RehearseRequest) (*RehearseReply, error)
+	Import(context.Context, *ImportRequest) (*ImportReply, error)
+	Resembles(context.Context, *ResembleRequest) (*ResembleReply, error)
+	Save(context.Context, *SaveRequest) (*SaveReply, error)
+	Create(context.Context, *CreateRequest) (*CreateReply, error)
+	Drop(context.Context, *DropRequest) (*DropReply, error)
 	mustEmbedUnimplementedSourceServer()
 }
 
@@ -992,6 +1059,21 @@ func (UnimplementedSourceServer) Preflight(context.Context, *PreflightRequest) (
 }
 func (UnimplementedSourceServer) Rehearse(context.Context, *RehearseRequest) (*RehearseReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method Rehearse not implemented")
+}
+func (UnimplementedSourceServer) Import(context.Context, *ImportRequest) (*ImportReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method Import not implemented")
+}
+func (UnimplementedSourceServer) Resembles(context.Context, *ResembleRequest) (*ResembleReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method Resembles not implemented")
+}
+func (UnimplementedSourceServer) Save(context.Context, *SaveRequest) (*SaveReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method Save not implemented")
+}
+func (UnimplementedSourceServer) Create(context.Context, *CreateRequest) (*CreateReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method Create not implemented")
+}
+func (UnimplementedSourceServer) Drop(context.Context, *DropRequest) (*DropReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method Drop not implemented")
 }
 func (UnimplementedSourceServer) mustEmbedUnimplementedSourceServer() {}
 func (UnimplementedSourceServer) testEmbeddedByValue()                {}
@@ -1187,6 +1269,96 @@ func _Source_Rehearse_Handler(srv interface{}, ctx context.Context, dec func(int
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Source_Import_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ImportRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(SourceServer).Import(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Source_Import_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(SourceServer).Import(ctx, req.(*ImportRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Source_Resembles_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ResembleRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(SourceServer).Resembles(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Source_Resembles_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(SourceServer).Resembles(ctx, req.(*ResembleRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Source_Save_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SaveRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(SourceServer).Save(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Source_Save_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(SourceServer).Save(ctx, req.(*SaveRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Source_Create_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CreateRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(SourceServer).Create(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Source_Create_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(SourceServer).Create(ctx, req.(*CreateRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Source_Drop_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DropRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(SourceServer).Drop(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Source_Drop_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(SourceServer).Drop(ctx, req.(*DropRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Source_ServiceDesc is the grpc.ServiceDesc for Source service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -1229,6 +1401,26 @@ var Source_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Rehearse",
 			Handler:    _Source_Rehearse_Handler,
+		},
+		{
+			MethodName: "Import",
+			Handler:    _Source_Import_Handler,
+		},
+		{
+			MethodName: "Resembles",
+			Handler:    _Source_Resembles_Handler,
+		},
+		{
+			MethodName: "Save",
+			Handler:    _Source_Save_Handler,
+		},
+		{
+			MethodName: "Create",
+			Handler:    _Source_Create_Handler,
+		},
+		{
+			MethodName: "Drop",
+			Handler:    _Source_Drop_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{
