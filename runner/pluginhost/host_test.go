@@ -152,6 +152,7 @@ func TestAPluginRunsAlone(t *testing.T) {
 	t.Setenv("SSL_CERT_FILE", "/roots.pem")
 	t.Setenv("SSL_CERT_DIR", "/roots")
 	t.Setenv("GODEBUG", "fips140=on")
+	t.Setenv("GORACE", "atexit_sleep_ms=0")
 	lock := need.Value(os.Create(filepath.Join(t.TempDir(), "lock")))(t)
 	defer func() { _ = lock.Close() }()
 	h, _ := newHost(t, func(o *pluginhost.Options) { o.ExtraFiles = []*os.File{lock} })
@@ -162,7 +163,7 @@ func TestAPluginRunsAlone(t *testing.T) {
 			t.Errorf("the host's environment leaks: %s", e)
 		}
 	}
-	for _, want := range []string{"FAULTY_WANTS=this", "SSL_CERT_FILE=/roots.pem", "SSL_CERT_DIR=/roots", "GODEBUG=fips140=on"} {
+	for _, want := range []string{"FAULTY_WANTS=this", "SSL_CERT_FILE=/roots.pem", "SSL_CERT_DIR=/roots", "GODEBUG=fips140=on", "GORACE=atexit_sleep_ms=0"} {
 		if !slices.Contains(f.Env, want) {
 			t.Errorf("%s is not passed on", want)
 		}

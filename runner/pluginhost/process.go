@@ -243,10 +243,11 @@ func (p *process) stop() {
 	})
 }
 
-// passed are the variables that every plugin gets: what programs need, and
-// what decides about trust and cryptography, which is done in the plugins.
+// passed are the variables that every plugin gets: what programs need, what sets
+// up Go's runtime, and what decides about trust and cryptography, which is done in
+// the plugins.
 func passed() []string {
-	return []string{"SSL_CERT_FILE", "SSL_CERT_DIR", "GODEBUG", "PATH", "HOME", "LANG", "TZ", "TMPDIR", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"}
+	return []string{"SSL_CERT_FILE", "SSL_CERT_DIR", "GODEBUG", "GORACE", "PATH", "HOME", "LANG", "TZ", "TMPDIR", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"}
 }
 
 func allowedEnv(lookup func(string) (string, bool), more []string) []string {

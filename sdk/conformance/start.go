@@ -127,7 +127,7 @@ func ProgramInClear(path string, args ...string) Starter { return program(path, 
 
 // passed are the variables that every plugin gets from dprun.
 var passed = []string{
-	"SSL_CERT_FILE", "SSL_CERT_DIR", "GODEBUG", "PATH", "HOME", "LANG", "TZ", "TMPDIR",
+	"SSL_CERT_FILE", "SSL_CERT_DIR", "GODEBUG", "GORACE", "PATH", "HOME", "LANG", "TZ", "TMPDIR",
 	"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
 }
 
