@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"iter"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -54,10 +56,16 @@ func (r *Runner) PruneBackups(ctx context.Context, q PruneBackupsRequest) ([]rep
 	exec := execute.New(execute.Options{Run: "prune", PlanName: p.Name, Version: r.Version, Plan: record.NewCompiledPlan(loaded.Config, p, loaded.secrets, &r.redact), Plugins: host,
 		Clock: r.Clock, Redact: &r.redact, Log: r.Log})
 	defer exec.Close()
-	out := make([]report.PrunedBackups, 0, len(p.Destinations))
-	for _, d := range p.Destinations {
-		w := pruning{shelf: exec, ledger: k.journal, lock: r.lockSet, now: r.Clock.Now, work: r.state.Work(), own: own, plan: p, destination: d.Address}
-		pruned := w.prune(ctx, p.RetentionAt(d), q.DryRun)
+	all := make([]*pruning, len(p.Destinations))
+	for i, d := range p.Destinations {
+		all[i] = &pruning{shelf: exec, ledger: k.journal, lock: r.lockSet, now: r.Clock.Now, work: r.state.Work(), own: own, plan: p, origin: originOf(loaded, p),
+			destination: d.Address, rule: p.RetentionAt(d)}
+	}
+	beginPrune(ctx, all)
+	out := make([]report.PrunedBackups, 0, len(all))
+	for _, w := range all {
+		w.others = samePlace(w, all)
+		pruned := w.prune(ctx, q.DryRun)
 		out = append(out, pruned)
 		res.ExitCode = graverExit(res.ExitCode, exitPruned(pruned))
 		if ctx.Err() != nil {
@@ -89,6 +97,7 @@ type shelf interface {
 // ledger is what a prune needs of the journal.
 type ledger interface {
 	Copies(ctx context.Context, f journal.CopyFilter) iter.Seq2[backups.Copy, error]
+	Origins(ctx context.Context, plan string) (files []string, runs map[string]string, err error)
 	MarkCopies(ctx context.Context, marks ...journal.CopyMark) error
 }
 
@@ -108,41 +117,83 @@ type pruning struct {
 	work        string // directory for fetched manifests
 	own         string // ID of the state directory
 	plan        *plan.Plan
+	origin      string // the file that holds the plan
 	destination string
+	rule        *plan.Retention // nil: none is set
+	others      []*pruning      // at other destinations of the plan that are the same place
 
-	root    string
-	objects map[string]int64    // sizes by path, as listed at the beginning; nil: not listed
-	claims  map[string][]string // sets of whatever plan that have a file, by its path
-	silent  bool                // the destination does not answer any more
+	root    string                  // empty: it was not asked
+	due     bool                    // there may be something to delete
+	err     error                   // why it was not begun
+	objects map[string]int64        // sizes by path, as listed at the beginning; nil: not listed
+	claims  map[string][]string     // sets of whatever plan that have a file, by its path
+	theirs  func(run string) string // says why a set of a run is none of this plan; empty: it is
+	unread  map[string]error        // sets whose deletion was begun and whose manifest was not read
+	silent  bool                    // the destination does not answer any more
 }
 
-func (w *pruning) prune(ctx context.Context, rule *plan.Retention, dry bool) report.PrunedBackups {
-	out := report.PrunedBackups{Destination: w.destination, DryRun: dry, Sets: []report.PrunedSet{}}
-	if rule != nil {
-		out.Retention = rule.Address
+// samePlace are those whose destination names itself as this one does: what one rule keeps stays,
+// whatever another one says.
+func samePlace(w *pruning, all []*pruning) (out []*pruning) {
+	for _, o := range all {
+		if o != w && o.root != "" && o.root == w.root {
+			out = append(out, o)
+		}
 	}
-	err := w.all(ctx, rule, &out)
-	out.Root = w.root
+	return out
+}
+
+func (w *pruning) prune(ctx context.Context, dry bool) report.PrunedBackups {
+	out := report.PrunedBackups{Destination: w.destination, DryRun: dry, Sets: []report.PrunedSet{}, Root: w.root}
+	if w.rule != nil {
+		out.Retention = w.rule.Address
+	}
+	err := w.err
+	if err == nil && w.due {
+		err = w.all(ctx, &out)
+	}
 	if err != nil {
 		out.Error = err.Error()
 	}
 	return out
 }
 
-func (w *pruning) all(ctx context.Context, rule *plan.Retention, out *report.PrunedBackups) error {
+// beginPrune finds out how destinations name themselves, if there may be something to delete at one of
+// them, and lists those where there is.
+func beginPrune(ctx context.Context, all []*pruning) {
+	some := false
+	for _, w := range all {
+		w.due, w.err = w.anything(ctx)
+		some = some || w.due
+	}
+	for _, w := range all {
+		var err error
+		if some && w.err == nil {
+			w.root, err = w.shelf.Root(ctx, w.destination)
+		}
+		if w.due && err == nil {
+			w.objects, err = w.list(ctx)
+		}
+		if w.due && err != nil {
+			w.err = err
+		}
+	}
+}
+
+// anything reports whether a prune has anything to do.
+func (w *pruning) anything(ctx context.Context) (bool, error) {
 	for _, state := range []backups.State{backups.Deleting, backups.Whole} {
-		if some, err := w.copies(ctx, journal.CopyFilter{Plan: w.plan.Name, State: state}); err != nil {
-			return err
-		} else if len(some) > 0 {
+		if some, err := w.copies(ctx, journal.CopyFilter{Plan: w.plan.Name, State: state}); err != nil || len(some) > 0 {
+			return true, err
+		}
+		if w.rule == nil {
 			break
 		}
-		if rule == nil || state == backups.Whole {
-			return nil // there is nothing to delete
-		}
 	}
-	if err := w.look(ctx); err != nil {
-		return err
-	}
+	return false, nil
+}
+
+func (w *pruning) all(ctx context.Context, out *report.PrunedBackups) error {
 	copies, err := w.copies(ctx, journal.CopyFilter{Root: w.root})
 	if err != nil {
 		return err
@@ -160,13 +211,11 @@ func (w *pruning) all(ctx context.Context, rule *plan.Retention, out *report.Pru
 	if stored > 0 && standing == 0 {
 		return fmt.Errorf("none of the %d sets that were stored at %s is in its list; see whether it is mounted, and whether its directory is the right one", stored, w.root)
 	}
-	w.claims = map[string][]string{}
+	if err := w.know(ctx, copies); err != nil {
+		return err
+	}
+	w.unread = map[string]error{}
 	for id, c := range copies {
-		if !c.Imported || !w.begun(c) { // a manifest that was removed because it lied claims nothing
-			for _, name := range filePaths(c) {
-				w.claims[name] = append(w.claims[name], id)
-			}
-		}
 		if c.Plan != w.plan.Name {
 			delete(copies, id)
 		} else if c.State == backups.Deleting && !w.begun(c) {
@@ -175,7 +224,45 @@ func (w *pruning) all(ctx context.Context, rule *plan.Retention, out *report.Pru
 			}
 		}
 	}
-	return w.decide(ctx, rule, copies, out)
+	return w.decide(ctx, copies, out)
+}
+
+// know finds out which sets have which files, and which are those of this plan.
+func (w *pruning) know(ctx context.Context, copies map[string]backups.Copy) (err error) {
+	w.claims = map[string][]string{}
+	for id, c := range copies {
+		if !c.Imported || w.objects == nil || !w.begun(c) { // a manifest that was removed because it lied claims nothing
+			for _, name := range filePaths(c) {
+				w.claims[name] = append(w.claims[name], id)
+			}
+		}
+	}
+	w.theirs, err = w.otherFiles(ctx)
+	return err
+}
+
+// otherFiles tells the sets of another file's plan with the same name, which competes with none of this
+// one. A file that is gone was moved, and its sets are those of this one.
+func (w *pruning) otherFiles(ctx context.Context) (func(run string) string, error) {
+	files, runs, err := w.ledger.Origins(ctx, w.plan.Name)
+	if err != nil {
+		return nil, err
+	}
+	files = slices.DeleteFunc(files, func(file string) bool {
+		_, err := os.Stat(file)
+		return file == w.origin || errors.Is(err, fs.ErrNotExist)
+	})
+	return func(run string) string {
+		origin, known := runs[run]
+		switch {
+		case len(files) == 0 || origin == w.origin:
+		case !known:
+			return fmt.Sprintf("the plan of this name in %s may have stored it; rename one of the two plans", join(files))
+		case slices.Contains(files, origin):
+			return "stored by the plan of this name in " + origin
+		}
+		return ""
+	}, nil
 }
 
 // copies are those of a filter, by set, without those that are deleted.
@@ -209,7 +296,11 @@ func (w *pruning) wholeAgain(ctx context.Context, c backups.Copy, dry bool) (bac
 		return now, err
 	}
 	state, err := w.manifest(ctx, c)
-	if err != nil || state == backups.Missing {
+	switch {
+	case err != nil && ctx.Err() == nil && !failure.From(err).Kind.Retryable():
+		w.unread[c.Set] = err // what is not good does not count: the others of its device are judged without it
+		return c, nil
+	case err != nil || state == backups.Missing:
 		return c, err
 	}
 	c.State = state
@@ -219,15 +310,7 @@ func (w *pruning) wholeAgain(ctx context.Context, c backups.Copy, dry bool) (bac
 	return c, w.mark(ctx, c, state)
 }
 
-// look lists what stands at the destination.
-func (w *pruning) look(ctx context.Context) (err error) {
-	if w.root, err = w.shelf.Root(ctx, w.destination); err != nil {
-		return err
-	}
-	w.objects, err = w.list(ctx)
-	return err
-}
-
+// list gives the sizes of what stands at the destination, by path.
 func (w *pruning) list(ctx context.Context) (map[string]int64, error) {
 	found, err := w.shelf.List(ctx, w.destination, "")
 	if err != nil {
@@ -241,8 +324,8 @@ func (w *pruning) list(ctx context.Context) (map[string]int64, error) {
 }
 
 // decide puts the plan's sets to the rule, and deletes what goes.
-func (w *pruning) decide(ctx context.Context, rule *plan.Retention, copies map[string]backups.Copy, out *report.PrunedBackups) error {
-	verdicts, err := w.verdicts(rule, copies)
+func (w *pruning) decide(ctx context.Context, copies map[string]backups.Copy, out *report.PrunedBackups) error {
+	verdicts, err := w.verdicts(copies)
 	if err != nil {
 		return err
 	}
@@ -253,8 +336,8 @@ func (w *pruning) decide(ctx context.Context, rule *plan.Retention, copies map[s
 		switch {
 		case c.State == backups.Deleting && w.begun(c):
 			goes, s.Why = true, []string{"its deletion was begun"}
-		case rule == nil:
-			goes, s.Why = false, []string{"no retention is set"}
+		case w.unread[c.Set] != nil:
+			s.Outcome, s.Error = report.Left, fmt.Sprintf("its deletion was begun, and its manifest cannot be read: %v", w.unread[c.Set])
 		}
 		if why := w.shared(c); goes && why != "" {
 			goes, s.Why = false, []string{why}
@@ -298,38 +381,30 @@ func policyOf(r *plan.Retention) (retention.Policy, error) {
 
 // foreseePrune says what a prune would delete at the destinations that answered.
 // Nothing but the journal is asked.
-func (r *Runner) foreseePrune(ctx context.Context, p *plan.Plan, answered map[string]*sdk.DestinationReport) (out []report.PreviewRetention, err error) {
+func (r *Runner) foreseePrune(ctx context.Context, p *plan.Plan, origin string, answered map[string]*sdk.DestinationReport) (out []report.PreviewRetention, err error) {
 	k := r.kept.Load()
 	own, err := r.state.ID()
 	if err != nil {
 		return nil, &Error{ExitBug, err}
 	}
-	for _, d := range p.Destinations {
-		rule := p.RetentionAt(d)
-		if rule == nil || answered[d.Address] == nil || k.journal == nil {
+	if k.journal == nil {
+		return nil, nil
+	}
+	all := make([]*pruning, len(p.Destinations))
+	for i, d := range p.Destinations {
+		all[i] = &pruning{ledger: k.journal, now: r.Clock.Now, own: own, plan: p, origin: origin, destination: d.Address, rule: p.RetentionAt(d)}
+		if a := answered[d.Address]; a != nil {
+			all[i].root = a.Location
+		}
+	}
+	for _, w := range all {
+		if w.rule == nil || w.root == "" {
 			continue
 		}
-		w := pruning{ledger: k.journal, now: r.Clock.Now, own: own, plan: p, root: answered[d.Address].Location}
-		copies, err := w.copies(ctx, journal.CopyFilter{Plan: p.Name, Root: w.root, State: backups.Whole})
+		w.others = samePlace(w, all)
+		goes, err := w.foresee(ctx)
 		if err != nil {
 			return nil, err
-		}
-		verdicts, err := w.verdicts(rule, copies)
-		if err != nil {
-			return nil, err
-		}
-		goes := report.PreviewRetention{Destination: d.Address, Retention: rule.Address}
-		for _, v := range verdicts {
-			if v.Keep {
-				continue
-			}
-			if goes.Sets++; goes.Oldest.IsZero() || v.Stamp.Before(goes.Oldest) {
-				goes.Oldest = v.Stamp
-			}
-			if v.Stamp.After(goes.Newest) {
-				goes.Newest = v.Stamp
-			}
-			goes.Bytes += copies[v.ID].Bytes
 		}
 		if goes.Sets > 0 {
 			out = append(out, goes)
@@ -338,17 +413,69 @@ func (r *Runner) foreseePrune(ctx context.Context, p *plan.Plan, answered map[st
 	return out, nil
 }
 
-// verdicts puts copies to a rule.
-func (w *pruning) verdicts(rule *plan.Retention, copies map[string]backups.Copy) ([]retention.Verdict, error) {
-	policy, err := policyOf(rule)
-	if err != nil {
-		return nil, err
+// foresee says what a prune would delete, as far as the journal knows.
+func (w *pruning) foresee(ctx context.Context) (goes report.PreviewRetention, err error) {
+	copies, err := w.copies(ctx, journal.CopyFilter{Root: w.root})
+	if err == nil {
+		err = w.know(ctx, copies)
 	}
+	if err != nil {
+		return goes, err
+	}
+	maps.DeleteFunc(copies, func(_ string, c backups.Copy) bool { return c.Plan != w.plan.Name || c.State != backups.Whole })
+	verdicts, err := w.verdicts(copies)
+	goes.Destination, goes.Retention = w.destination, w.rule.Address
+	for _, v := range verdicts {
+		if v.Keep || w.shared(copies[v.ID]) != "" {
+			continue
+		}
+		if goes.Sets++; goes.Oldest.IsZero() || v.Stamp.Before(goes.Oldest) {
+			goes.Oldest = v.Stamp
+		}
+		if v.Stamp.After(goes.Newest) {
+			goes.Newest = v.Stamp
+		}
+		goes.Bytes += copies[v.ID].Bytes
+	}
+	return goes, err
+}
+
+// verdicts puts copies to the rule, and to those of other destinations that are the same place.
+func (w *pruning) verdicts(copies map[string]backups.Copy) ([]retention.Verdict, error) {
 	var sets []retention.Set
 	for _, c := range copies {
 		sets = append(sets, w.candidate(c))
 	}
-	return retention.Decide(policy, sets, w.now()), nil
+	now := w.now()
+	policy, err := policyOf(w.rule)
+	if err != nil {
+		return nil, err
+	}
+	verdicts := retention.Decide(policy, sets, now)
+	keep := func(v *retention.Verdict, format string, args ...any) {
+		v.Keep, v.Why = true, []string{fmt.Sprintf(format, args...)}
+	}
+	for i := range verdicts {
+		if w.rule == nil {
+			keep(&verdicts[i], "no retention is set")
+		}
+	}
+	for _, o := range w.others {
+		policy, err := policyOf(o.rule)
+		if err != nil {
+			return nil, err
+		}
+		for i, v := range retention.Decide(policy, sets, now) { // in the same order
+			switch {
+			case verdicts[i].Keep:
+			case o.rule == nil:
+				keep(&verdicts[i], "destination %s is the same place, and has no retention", o.destination)
+			case v.Keep:
+				keep(&verdicts[i], "destination %s is the same place, and its retention %s keeps it: %s", o.destination, o.rule.Address, join(v.Why))
+			}
+		}
+	}
+	return verdicts, nil
 }
 
 // begun reports whether something of a copy is deleted: its manifest, which goes first.
@@ -363,6 +490,8 @@ func (w *pruning) candidate(c backups.Copy) retention.Set {
 	s := retention.Set{ID: c.Set, Destination: w.root, Device: c.Device, Domain: c.Domain, Activity: c.Activity, Stamp: c.Captured,
 		Foreign: c.StateID != w.own, Imported: c.Imported, Gone: !inPlan(w.plan, c)}
 	switch {
+	case w.theirs(c.Run) != "":
+		s.Bad = w.theirs(c.Run)
 	case c.State != backups.Whole:
 		s.Bad = string(c.State)
 	case w.objects == nil:

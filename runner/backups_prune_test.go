@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -32,6 +33,7 @@ import (
 type vault struct {
 	files  map[string]string
 	copies map[string]backups.Copy
+	runs   map[string]string // the file of the plan that each run was of
 
 	left   int  // steps before the death
 	effect bool // the last step has its effect
@@ -122,6 +124,10 @@ func (v *vault) MarkCopies(_ context.Context, marks ...journal.CopyMark) error {
 	})
 }
 
+func (v *vault) Origins(context.Context, string) (files []string, runs map[string]string, err error) {
+	return slices.Sorted(maps.Values(v.runs)), v.runs, nil
+}
+
 func hashed(body string) string {
 	sum := sha256.Sum256([]byte(body))
 	return hex.EncodeToString(sum[:])
@@ -164,7 +170,14 @@ func pruningOf(t *testing.T, v *vault) *pruning {
 	locks := need.Value(lock.Open(t.TempDir()))(t)
 	t.Cleanup(func() { _ = locks.Close() })
 	p := &plan.Plan{Name: "nightly", Activities: []*plan.Activity{{Name: "exports", Devices: []*plan.Device{{Name: "gw"}}}}}
-	return &pruning{shelf: v, ledger: v, lock: (&Runner{locks: locks}).lockSet, now: func() time.Time { return time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC) }, work: t.TempDir(), own: stateID, plan: p, destination: "file.vault"}
+	return &pruning{shelf: v, ledger: v, lock: (&Runner{locks: locks}).lockSet, now: func() time.Time { return time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC) }, work: t.TempDir(), own: stateID, plan: p, origin: "/plans/nightly.hcl", destination: "file.vault"}
+}
+
+// pruneBy prunes by a rule.
+func pruneBy(t *testing.T, w *pruning, rule *plan.Retention, dry bool) report.PrunedBackups {
+	w.rule = rule
+	beginPrune(t.Context(), []*pruning{w})
+	return w.prune(t.Context(), dry)
 }
 
 var keepTwo = &plan.Retention{Address: "two", KeepLast: 2, Timezone: "UTC"}
@@ -180,11 +193,11 @@ func outcomes(p report.PrunedBackups) (lines []string) {
 func TestAPruneDeletesWhatNoRuleKeeps(t *testing.T) {
 	t.Parallel()
 	v := filled(4)
-	dry := pruningOf(t, v).prune(t.Context(), keepTwo, true)
+	dry := pruneBy(t, pruningOf(t, v), keepTwo, true)
 	if diff := cmp.Diff(filled(4).states(), v.states()); diff != "" || len(v.files) != 12 {
 		t.Errorf("a dry run changes something: %s", diff)
 	}
-	got := pruningOf(t, v).prune(t.Context(), keepTwo, false)
+	got := pruneBy(t, pruningOf(t, v), keepTwo, false)
 	want := []string{"set3 stays (last)", "set2 stays (last)", "set1 deleted (no rule keeps it)", "set0 deleted (no rule keeps it)"}
 	if diff := cmp.Diff(want, outcomes(got)); diff != "" || got.Error != "" {
 		t.Errorf("%s %s", got.Error, diff)
@@ -195,7 +208,7 @@ func TestAPruneDeletesWhatNoRuleKeeps(t *testing.T) {
 	if diff := cmp.Diff(map[string]backups.State{"set0": "deleted", "set1": "deleted", "set2": "whole", "set3": "whole"}, v.states()); diff != "" || len(v.files) != 6 {
 		t.Errorf("%v %s", slices.Sorted(maps.Keys(v.files)), diff)
 	}
-	if again := pruningOf(t, v).prune(t.Context(), keepTwo, false); len(again.Sets) != 2 || exitPruned(again) != 0 {
+	if again := pruneBy(t, pruningOf(t, v), keepTwo, false); len(again.Sets) != 2 || exitPruned(again) != 0 {
 		t.Errorf("again: %v", outcomes(again))
 	}
 }
@@ -209,7 +222,7 @@ func TestAPruneThatIsKilledLeavesWholeSetsOrNone(t *testing.T) {
 			v := filled(4)
 			whole := maps.Clone(v.files)
 			v.left, v.effect = step, effect
-			pruningOf(t, v).prune(t.Context(), keepTwo, false)
+			pruneBy(t, pruningOf(t, v), keepTwo, false)
 			for id, c := range v.copies {
 				_, there := v.files[c.Path]
 				for _, name := range filePaths(c) {
@@ -226,7 +239,7 @@ func TestAPruneThatIsKilledLeavesWholeSetsOrNone(t *testing.T) {
 			}
 			died := v.dead
 			v = v.reborn()
-			next := pruningOf(t, v).prune(t.Context(), keepTwo, false)
+			next := pruneBy(t, pruningOf(t, v), keepTwo, false)
 			if exitPruned(next) != 0 || len(v.files) != 6 || v.copies["set0"].State != backups.Deleted || v.copies["set1"].State != backups.Deleted {
 				t.Fatalf("killed at step %d (%v): the next prune leaves %v: %q", step, effect, v.states(), outcomes(next))
 			}
@@ -248,7 +261,7 @@ func TestADeletionThatDeletedNothingIsDecidedAnew(t *testing.T) {
 	c := v.copies["set0"]
 	c.State = backups.Deleting
 	v.copies["set0"] = c
-	got := pruningOf(t, v).prune(t.Context(), &plan.Retention{KeepLast: 4, Timezone: "UTC"}, false)
+	got := pruneBy(t, pruningOf(t, v), &plan.Retention{KeepLast: 4, Timezone: "UTC"}, false)
 	if diff := cmp.Diff(filled(4).states(), v.states()); diff != "" || len(v.files) != 12 {
 		t.Errorf("%q %s", outcomes(got), diff)
 	}
@@ -257,11 +270,11 @@ func TestADeletionThatDeletedNothingIsDecidedAnew(t *testing.T) {
 	c.State = backups.Deleting
 	v.copies["set1"] = c
 	delete(v.files, c.Path)
-	got = pruningOf(t, v).prune(t.Context(), nil, false)
+	got = pruneBy(t, pruningOf(t, v), nil, false)
 	if v.copies["set1"].State != backups.Deleted || len(v.files) != 9 || v.copies["set0"].State != backups.Whole {
 		t.Errorf("%q", outcomes(got))
 	}
-	if got := pruningOf(t, v).prune(t.Context(), nil, false); got.Root != "" || len(got.Sets) != 0 {
+	if got := pruneBy(t, pruningOf(t, v), nil, false); got.Root != "" || len(got.Sets) != 0 {
 		t.Errorf("without a retention and without a begun delete the destination is asked: %+v", got)
 	}
 }
@@ -275,7 +288,7 @@ func TestADestinationThatRefusesKeepsTheSetWhole(t *testing.T) {
 		}
 		return nil
 	}
-	got := pruningOf(t, v).prune(t.Context(), keepTwo, false)
+	got := pruneBy(t, pruningOf(t, v), keepTwo, false)
 	if s := got.Sets[2]; s.Set != "set1" || s.Outcome != report.Left || !strings.Contains(s.Error, "locked until 2027") || !strings.Contains(s.Error, "stays whole") {
 		t.Errorf("%+v", s)
 	}
@@ -296,12 +309,12 @@ func TestADeleteWithoutAnAnswerIsLookedAtNextTime(t *testing.T) {
 			}
 			return nil
 		}
-		got := pruningOf(t, v).prune(t.Context(), keepTwo, false)
+		got := pruneBy(t, pruningOf(t, v), keepTwo, false)
 		if v.copies["set1"].State != backups.Deleting || got.Sets[2].Outcome != report.Unfinished || got.Sets[3].Outcome != report.Left || exitPruned(got) != ExitPartly {
 			t.Errorf("%v: %q", v.states(), outcomes(got))
 		}
 		v = v.reborn()
-		if next := pruningOf(t, v).prune(t.Context(), keepTwo, false); v.copies["set1"].State != backups.Deleted || len(v.files) != 6 {
+		if next := pruneBy(t, pruningOf(t, v), keepTwo, false); v.copies["set1"].State != backups.Deleted || len(v.files) != 6 {
 			t.Errorf("the next one: %q", outcomes(next))
 		}
 	}
@@ -312,12 +325,12 @@ func TestASetThatSomebodyReadsIsLeftForNextTime(t *testing.T) {
 	v := filled(4)
 	w := pruningOf(t, v)
 	release := need.Value(w.lock("set0", lock.Shared))(t)
-	got := w.prune(t.Context(), keepTwo, false)
+	got := pruneBy(t, w, keepTwo, false)
 	if got.Sets[3].Outcome != report.InUse || v.copies["set0"].State != backups.Whole || v.copies["set1"].State != backups.Deleted || len(v.files) != 9 || exitPruned(got) != 0 {
 		t.Errorf("%q", outcomes(got))
 	}
 	release()
-	if w.prune(t.Context(), keepTwo, false); v.copies["set0"].State != backups.Deleted {
+	if pruneBy(t, w, keepTwo, false); v.copies["set0"].State != backups.Deleted {
 		t.Errorf("it stays when nobody reads it any more")
 	}
 }
@@ -347,7 +360,7 @@ func TestOnlyWhatStandsAsItWasStoredCountsAndGoes(t *testing.T) {
 			t.Parallel()
 			v := filled(4)
 			c.change(v)
-			if diff := cmp.Diff(c.want, outcomes(pruningOf(t, v).prune(t.Context(), keepTwo, false))); diff != "" {
+			if diff := cmp.Diff(c.want, outcomes(pruneBy(t, pruningOf(t, v), keepTwo, false))); diff != "" {
 				t.Error(diff)
 			}
 			for _, c := range v.copies {
@@ -368,7 +381,7 @@ func TestNoFileGoesThatAnotherSetHas(t *testing.T) {
 		theirs.Plan = plan
 		lie.Imported, lie.Files = true, theirs.Files
 		v.copies["set0"], v.copies["set3"] = lie, theirs
-		got := pruningOf(t, v).prune(t.Context(), keepTwo, false)
+		got := pruneBy(t, pruningOf(t, v), keepTwo, false)
 		for _, name := range append(filePaths(theirs), theirs.Path, lie.Path) {
 			if _, there := v.files[name]; !there {
 				t.Errorf("%s is gone: %q", name, outcomes(got))
@@ -383,11 +396,11 @@ func TestNoFileGoesThatAnotherSetHas(t *testing.T) {
 	liar := w.copies["set3"]
 	liar.Imported, liar.StateID, liar.Files = true, "OTHER", w.copies["set0"].Files
 	w.copies["set3"] = liar
-	if got := pruningOf(t, w).prune(t.Context(), keepTwo, false); w.copies["set0"].State != backups.Whole || !strings.Contains(strings.Join(outcomes(got), "\n"), "set0 stays (set set3 lists") {
+	if got := pruneBy(t, pruningOf(t, w), keepTwo, false); w.copies["set0"].State != backups.Whole || !strings.Contains(strings.Join(outcomes(got), "\n"), "set0 stays (set set3 lists") {
 		t.Errorf("%q", outcomes(got))
 	}
 	delete(w.files, liar.Path)
-	if got := pruningOf(t, w).prune(t.Context(), keepTwo, false); w.copies["set0"].State != backups.Deleted {
+	if got := pruneBy(t, pruningOf(t, w), keepTwo, false); w.copies["set0"].State != backups.Deleted {
 		t.Errorf("%q", outcomes(got))
 	}
 	// Nor does one whose deletion was begun.
@@ -396,7 +409,7 @@ func TestNoFileGoesThatAnotherSetHas(t *testing.T) {
 	lie.State, lie.Files = backups.Deleting, v.copies["set3"].Files
 	v.copies["set0"] = lie
 	delete(v.files, lie.Path)
-	if got := pruningOf(t, v).prune(t.Context(), keepTwo, false); v.files["gw/set3-persisted.zip"] == "" || v.copies["set3"].State != backups.Whole {
+	if got := pruneBy(t, pruningOf(t, v), keepTwo, false); v.files["gw/set3-persisted.zip"] == "" || v.copies["set3"].State != backups.Whole {
 		t.Errorf("%q", outcomes(got))
 	}
 }
@@ -410,7 +423,7 @@ func TestAnEmptyDestinationIsNotPruned(t *testing.T) {
 	v.copies["set0"] = c
 	before := v.states()
 	v.files = map[string]string{}
-	got := pruningOf(t, v).prune(t.Context(), keepTwo, false)
+	got := pruneBy(t, pruningOf(t, v), keepTwo, false)
 	if diff := cmp.Diff(before, v.states()); diff != "" || !strings.Contains(got.Error, "see whether it is mounted") || exitPruned(got) != 1 {
 		t.Errorf("%q %s", got.Error, diff)
 	}
@@ -422,7 +435,7 @@ func TestWhatIsStillThereIsNotDeleted(t *testing.T) {
 	v := filled(3)
 	w := pruningOf(t, v)
 	w.shelf = keeping{v}
-	got := w.prune(t.Context(), keepTwo, false)
+	got := pruneBy(t, w, keepTwo, false)
 	if s := got.Sets[2]; s.Outcome != report.Unfinished || !strings.Contains(s.Error, "still there") || v.copies["set0"].State != backups.Deleting || exitPruned(got) != ExitPartly {
 		t.Errorf("%q", outcomes(got))
 	}
@@ -432,3 +445,89 @@ func TestWhatIsStillThereIsNotDeleted(t *testing.T) {
 type keeping struct{ *vault }
 
 func (keeping) Delete(context.Context, string, string) error { return nil }
+
+// An unreadable manifest is named, and keeps nothing else from going.
+func TestAManifestThatCannotBeReadStopsItsOwnSetOnly(t *testing.T) {
+	t.Parallel()
+	v := filled(4)
+	c := v.copies["set1"]
+	c.State = backups.Deleting
+	v.copies["set1"] = c
+	v.refuse = func(op, path string) error {
+		if op == "fetch" && strings.Contains(path, "set1") {
+			return failure.New(failure.Denied, failure.NotPermitted, "read %s: the user may not", path)
+		}
+		return nil
+	}
+	got := pruneBy(t, pruningOf(t, v), keepTwo, false)
+	if s := got.Sets[2]; s.Set != "set1" || s.Outcome != report.Left || !strings.Contains(s.Error, "the user may not") || v.copies["set1"].State != backups.Deleting {
+		t.Errorf("%+v", s)
+	}
+	if got.Error != "" || v.copies["set0"].State != backups.Deleted || exitPruned(got) != ExitPartly {
+		t.Errorf("%s %q", got.Error, outcomes(got))
+	}
+}
+
+// Two destinations that are one place have two rules: what one of them keeps stays.
+func TestWhatAnyRuleOfAPlaceKeepsStays(t *testing.T) {
+	t.Parallel()
+	for want, rule := range map[string]*plan.Retention{
+		"set1 stays (destination sftp.too is the same place, and its retention three keeps it: last)": {Address: "three", KeepLast: 3, Timezone: "UTC"},
+		"set1 stays (destination sftp.too is the same place, and has no retention)":                   nil,
+	} {
+		v := filled(4)
+		one, two := pruningOf(t, v), pruningOf(t, v)
+		one.rule, two.rule, two.destination = keepTwo, rule, "sftp.too"
+		all := []*pruning{one, two}
+		beginPrune(t.Context(), all)
+		for _, w := range all {
+			w.others = samePlace(w, all)
+			if got := outcomes(w.prune(t.Context(), false)); w == one && !slices.Contains(got, want) {
+				t.Errorf("%q", got)
+			}
+		}
+		if v.copies["set1"].State != backups.Whole || v.copies["set2"].State != backups.Whole || (v.copies["set0"].State == backups.Whole) != (rule == nil) {
+			t.Errorf("%v", v.states())
+		}
+	}
+}
+
+// Two files may have a plan of one name, with gateways of one name.
+func TestThePlanOfAnotherFileIsPrunedByItself(t *testing.T) {
+	t.Parallel()
+	other := filepath.Join(t.TempDir(), "nightly.hcl")
+	need.Done(t, os.WriteFile(other, nil, 0o600))
+	prune := func(theirs string) []string {
+		v := filled(4)
+		v.runs = map[string]string{"r3": theirs, "r1": "/plans/nightly.hcl", "r0": "/plans/nightly.hcl"}
+		for n := range 4 {
+			c := v.copies[fmt.Sprintf("set%d", n)]
+			c.Run = fmt.Sprintf("r%d", n)
+			v.copies[c.Set] = c
+		}
+		return outcomes(pruneBy(t, pruningOf(t, v), &plan.Retention{Address: "one", KeepLast: 1, Timezone: "UTC"}, false))
+	}
+	want := []string{"set3 stays (stored by the plan of this name in " + other + ")",
+		"set2 stays (the plan of this name in " + other + " may have stored it; rename one of the two plans)", "set1 stays (last)", "set0 deleted (no rule keeps it)"}
+	if diff := cmp.Diff(want, prune(other)); diff != "" {
+		t.Error(diff)
+	}
+	// A file that was moved leaves its sets to the one that there is.
+	if diff := cmp.Diff([]string{"set3 stays (last)", "set2 deleted (no rule keeps it)", "set1 deleted (no rule keeps it)", "set0 deleted (no rule keeps it)"}, prune(other+".old")); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// A plan foresees no deletion that a prune refuses.
+func TestAForecastCountsNoFileThatAnotherSetHas(t *testing.T) {
+	t.Parallel()
+	v := filled(4)
+	theirs := v.copies["set0"]
+	theirs.Set, theirs.Path, theirs.Plan = "theirs", "gw/theirs"+backups.Suffix, "weekly"
+	v.copies["theirs"] = theirs
+	w := pruningOf(t, v)
+	w.rule, w.root = keepTwo, "memory:/vault"
+	if got := need.Value(w.foresee(t.Context()))(t); got.Sets != 1 || !got.Oldest.Equal(v.copies["set1"].Captured) || got.Bytes != v.copies["set1"].Bytes {
+		t.Errorf("%+v", got)
+	}
+}

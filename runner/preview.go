@@ -58,7 +58,7 @@ func (r *Runner) Preview(ctx context.Context, q PreviewRequest) (*report.Preview
 	}
 	machine, told := contact(ctx, spec)
 	v.Destinations = told.destinations
-	if v.Retention, err = r.foreseePrune(ctx, p, told.destinations); err != nil {
+	if v.Retention, err = r.foreseePrune(ctx, p, originOf(loaded, p), told.destinations); err != nil {
 		return nil, res, err
 	}
 	if verdict := machine.Verdict(); verdict != nil && len(machine.Tasks()) == 0 && verdict.Code != string(status.RunAllTasksSkipped) {

@@ -227,3 +227,20 @@ func (j *Journal) Import(ctx context.Context, found ...backups.Copy) (entered in
 	})
 	return entered, err
 }
+
+// Origins are the files whose plan of a name has made backups, and which of them each run was of that is
+// still known. Files are those of plans of whatever device.
+func (j *Journal) Origins(ctx context.Context, plan string) (files []string, runs map[string]string, err error) {
+	const doing = "find the plans of a name"
+	files, err = list(ctx, j, doing, func(s scanner) (file string, err error) { return file, s.Scan(&file) }, "SELECT DISTINCT origin FROM sizes WHERE plan = ? ORDER BY origin", plan)
+	if err != nil {
+		return nil, nil, err
+	}
+	type run struct{ id, origin string }
+	all, err := list(ctx, j, doing, func(s scanner) (r run, err error) { return r, s.Scan(&r.id, &r.origin) }, "SELECT id, origin FROM runs WHERE plan = ?", plan)
+	runs = make(map[string]string, len(all))
+	for _, r := range all {
+		runs[r.id] = r.origin
+	}
+	return files, runs, err
+}

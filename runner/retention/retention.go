@@ -35,8 +35,8 @@ type Set struct {
 	Domain      string // empty: the whole device
 	Activity    string
 	Stamp       time.Time // when its capture began
-	// Bad says why the copy is not good, such as "altered". Empty: it is whole
-	// and was verified.
+	// Bad says why the copy is not good, such as "altered", or is another's. Empty: it is
+	// whole and was verified.
 	Bad string
 	// Foreign is a set whose manifest does not name this state directory.
 	Foreign bool
