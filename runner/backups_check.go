@@ -157,6 +157,7 @@ type shelfCheck struct {
 	*shelves
 	request CheckBackupsRequest
 	ledger  *backups.Ledger
+	gone    func(backups.Copy) bool // it was deleted before the destination was listed
 	listed  map[string]int64
 	moved   map[string]string // set: where its manifest was found
 
@@ -215,11 +216,10 @@ func (c *shelfCheck) all(ctx context.Context) error {
 		return ctx.Err()
 	}
 	if err != nil {
-		if kind := failure.From(err).Kind; len(roots) != 1 || kind != failure.NoSpace && kind != failure.Denied && kind != failure.Precondition {
+		if root = rootWithout(err, roots); root == "" {
 			c.nothing(stored, err.Error(), "mend that, and check again")
 			return nil
 		}
-		root = stored[0].Root // it takes nothing; it may still be read
 	}
 	c.told.Root = root
 	before, err := c.copies(ctx, journal.CopyFilter{Root: root})
@@ -237,6 +237,17 @@ func (c *shelfCheck) all(ctx context.Context) error {
 		return nil
 	}
 	return c.compare(ctx, before, objects)
+}
+
+// rootWithout is how a destination has named itself, where it takes nothing now and may still be read:
+// an account may have the right to read alone. Roots are those of its copies; empty: nobody knows.
+func rootWithout(err error, roots map[string]int) (root string) {
+	if kind := failure.From(err).Kind; len(roots) != 1 || kind != failure.NoSpace && kind != failure.Denied && kind != failure.Precondition {
+		return ""
+	}
+	for root = range roots {
+	}
+	return root
 }
 
 // elsewhere says how many copies stand where the destination was before. Where
@@ -258,7 +269,13 @@ func (c *shelfCheck) compare(ctx context.Context, before []backups.Copy, objects
 	if err != nil {
 		return err
 	}
-	c.ledger, c.listed, c.moved = backups.NewLedger(c.own, after), make(map[string]int64, len(objects)), map[string]string{}
+	gone := map[string]bool{}
+	for _, one := range before {
+		gone[one.Set] = one.State == backups.Deleted
+	}
+	// What stands there of a set that was deleted before is a stranger.
+	c.gone = func(one backups.Copy) bool { return gone[one.Set] && one.State == backups.Deleted }
+	c.ledger, c.listed, c.moved = backups.NewLedger(c.own, slices.DeleteFunc(after, c.gone)), make(map[string]int64, len(objects)), map[string]string{}
 	known := make([]backups.Object, len(objects))
 	for i, o := range objects {
 		known[i], c.listed[o.Path] = backups.Object(o), o.Size
@@ -481,7 +498,7 @@ func (c *shelfCheck) unknown(ctx context.Context, strangers []stranger, others [
 			if err != nil {
 				return err
 			}
-			if m, _ := backups.NewLedger(c.own, after).Unknown([]backups.Object{{Path: s.path}}); len(m) == 0 {
+			if m, _ := backups.NewLedger(c.own, slices.DeleteFunc(after, c.gone)).Unknown([]backups.Object{{Path: s.path}}); len(m) == 0 {
 				continue
 			}
 		}

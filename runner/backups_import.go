@@ -107,7 +107,9 @@ const manifestsAtOnce = 500
 func (i *importing) all(ctx context.Context) error {
 	var err error
 	if i.found.Root, err = i.exec.Root(ctx, i.destination); err != nil {
-		return err
+		if i.found.Root, err = i.rootBefore(ctx, err); err != nil {
+			return err
+		}
 	}
 	objects, err := i.exec.List(ctx, i.destination, "")
 	if err != nil {
@@ -122,7 +124,9 @@ func (i *importing) all(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		i.known[c.Set] = manifestAt{c.Path, c.SHA256}
+		if c.State != backups.Deleted { // what stands although it was deleted is found anew
+			i.known[c.Set] = manifestAt{c.Path, c.SHA256}
+		}
 	}
 	if i.dir, err = os.MkdirTemp(i.state.Work(), "import-"); err != nil {
 		return err
@@ -145,6 +149,23 @@ func (i *importing) all(ctx context.Context) error {
 	}
 	slices.SortFunc(i.found.Refused, func(a, b report.RefusedManifest) int { return strings.Compare(a.Path, b.Path) })
 	return err
+}
+
+// rootBefore is how a destination has named itself before, where it takes nothing now: why says so.
+func (i *importing) rootBefore(ctx context.Context, why error) (string, error) {
+	roots := map[string]int{}
+	for c, err := range i.journal.Copies(ctx, journal.CopyFilter{}) {
+		if err != nil {
+			return "", err
+		}
+		if c.Destination == i.destination {
+			roots[c.Root]++
+		}
+	}
+	if root := rootWithout(why, roots); root != "" {
+		return root, nil
+	}
+	return "", why
 }
 
 func (i *importing) refuse(path, why string) {
@@ -233,8 +254,11 @@ func (i *importing) withoutManifest(ctx context.Context, objects []sdk.Object) e
 		if err != nil {
 			return err
 		}
+		if c.State == backups.Deleted {
+			continue
+		}
 		known = append(known, c)
-		if !c.HasManifest() && c.State != backups.Deleted {
+		if !c.HasManifest() {
 			i.found.DPOD++
 			names[c.Path] = true
 		}

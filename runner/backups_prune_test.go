@@ -531,3 +531,27 @@ func TestAForecastCountsNoFileThatAnotherSetHas(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+// An account that may only read has no store on trial: how the destination named itself before counts, if
+// that is beyond doubt.
+func TestADestinationThatTakesNothingHasTheNameItHad(t *testing.T) {
+	t.Parallel()
+	one, two := map[string]int{"/a": 3}, map[string]int{"/a": 3, "/b": 1}
+	denied := failure.New(failure.Denied, failure.NotPermitted, "it may not write")
+	for what, c := range map[string]struct {
+		err   error
+		roots map[string]int
+		want  string
+	}{
+		"it may read":        {denied, one, "/a"},
+		"it had two":         {denied, two, ""},
+		"it had none":        {denied, nil, ""},
+		"it does not answer": {failure.New(failure.Unavailable, "", "no answer"), one, ""},
+		"its disk is full":   {failure.New(failure.NoSpace, "", "it is full"), one, "/a"},
+		"it is not there":    {failure.New(failure.NotFound, failure.NoDirectory, "no directory"), one, ""},
+	} {
+		if got := rootWithout(c.err, c.roots); got != c.want {
+			t.Errorf("%s: %q, want %q", what, got, c.want)
+		}
+	}
+}

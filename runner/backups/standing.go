@@ -234,8 +234,8 @@ func (l *Ledger) Stranger(at string, body []byte) (f Fault, files []string) {
 	case known != nil:
 		return Fault{FaultPlanted, at, fmt.Sprintf("this manifest says that it is of set %s, which stands at %s with another content", m.Set, known.Path), remedyPlanted}, nil
 	case m.State == l.own || m.State == "":
-		return Fault{FaultUnknown, at, fmt.Sprintf("the journal does not know this set of %s, stamp %s, although its manifest says that it comes from here", c.Of(), m.Stamp),
-			"if the journal was lost, `dprun backups import PLAN` enters the set; otherwise somebody has put it there"}, files
+		return Fault{FaultUnknown, at, fmt.Sprintf("the journal does not know this set of %s, stamp %s, or has deleted it, although its manifest says that it comes from here", c.Of(), m.Stamp),
+			"if the journal was lost, or the destination was brought back from a backup of its own, `dprun backups import PLAN` enters the set; otherwise somebody has put it there"}, files
 	}
 	return Fault{FaultForeign, at, fmt.Sprintf("this set of %s, stamp %s, comes from another state directory; nothing but the destination vouches for it", c.Of(), m.Stamp),
 		"`dprun backups import PLAN` enters it"}, files

@@ -204,17 +204,18 @@ func (j *Journal) MarkCopies(ctx context.Context, marks ...CopyMark) error {
 
 // Import enters a copy that was found at a destination, and reports whether it
 // was not known before. What the journal knows from a run of its own stays, and
-// so does what is known already.
+// so does what is known already, unless it was deleted: what stands there again
+// has nobody but the destination to vouch for it.
 func (j *Journal) Import(ctx context.Context, found ...backups.Copy) (entered int, err error) {
 	err = j.write(ctx, "enter the backups of a destination", func(t *transaction) error {
 		entered = 0
 		for _, c := range found {
-			var known int
-			err := t.row("SELECT 1 FROM copies WHERE id = ? AND root = (SELECT n FROM roots WHERE root = ?)", c.Set, c.Root).Scan(&known)
-			if err == nil {
+			var state string
+			err := t.row("SELECT state FROM copies WHERE id = ? AND root = (SELECT n FROM roots WHERE root = ?)", c.Set, c.Root).Scan(&state)
+			if err == nil && state != string(backups.Deleted) {
 				continue
 			}
-			if !errors.Is(err, sql.ErrNoRows) {
+			if err != nil && !errors.Is(err, sql.ErrNoRows) {
 				return err
 			}
 			c.Imported = true

@@ -148,6 +148,14 @@ func TestWhatIsFoundDisplacesNothing(t *testing.T) {
 	if diff := cmp.Diff([]backups.Copy{strange, own}, copiesOf(t, j, CopyFilter{})); diff != "" {
 		t.Error(diff)
 	}
+	// What was deleted and stands there again is as good as found.
+	need.Done(t, j.MarkCopies(t.Context(), CopyMark{strange.Set, strange.Root, backups.Deleted, noon}))
+	if n := need.Value(j.Import(t.Context(), strange))(t); n != 1 {
+		t.Errorf("%d are entered", n)
+	}
+	if diff := cmp.Diff([]backups.Copy{imported, own}, copiesOf(t, j, CopyFilter{})); diff != "" {
+		t.Error(diff)
+	}
 }
 
 func TestWhatIsFoundOfACopyIsKept(t *testing.T) {
