@@ -387,7 +387,7 @@ func (f *files) sync(at *place, name string) (bool, error) {
 // be read, and in which no name was made, is as somebody else has made it.
 func (f *files) keep(above []upTo) error {
 	for _, up := range above {
-		err := up.names.keep(up.last, func() error {
+		err := up.names.Keep(up.last, func() error {
 			_, err := f.sync(nil, up.dir)
 			if errors.Is(err, fs.ErrPermission) && !up.made {
 				return nil

@@ -33,14 +33,14 @@ func TestAStoredFileHasDurableNamesAllTheWayDown(t *testing.T) {
 	for _, name := range []string{"new/a/b/1", "new/a/b/2", "new/a/c/1", "old/older/1", "top"} {
 		storeIn(t, d, name)
 		for above, n := range d.directories.names {
-			if !n.kept() {
+			if !n.Durable() {
 				t.Errorf("%s: the names in %s are not durable", name, above)
 			}
 		}
 	}
 	made := map[string]int{".": 1, "new": 1, "new/a": 2, "old": 1} // in old one that a process before this one may have made
 	for above, want := range made {
-		if n := d.directories.names[above]; n == nil || n.made != want {
+		if n := d.directories.names[above]; n == nil || n.Last() != want {
 			t.Errorf("%s: %+v, want %d names", above, n, want)
 		}
 	}
@@ -55,19 +55,19 @@ func TestASyncDoesForTheDirectoriesThatWereMadeBeforeItBeganAndForNoOther(t *tes
 	make := func() upTo { d.of("a").making(); return d.above("a/x")[0] }
 	first, second := make(), make()
 	var during upTo
-	if err := first.names.keep(first.last, func() error { during = make(); return well() }); err != nil {
+	if err := first.names.Keep(first.last, func() error { during = make(); return well() }); err != nil {
 		t.Fatal(err)
 	}
-	if err := d.of("a").keep(second.last, well); err != nil || syncs != 1 {
+	if err := d.of("a").Keep(second.last, well); err != nil || syncs != 1 {
 		t.Errorf("made before: %v, %d syncs", err, syncs)
 	}
-	if err := d.of("a").keep(during.last, func() error { return failed }); err != failed {
+	if err := d.of("a").Keep(during.last, func() error { return failed }); err != failed {
 		t.Errorf("made during the sync: %v", err)
 	}
-	if err := d.of("a").keep(during.last, well); err != failed {
+	if err := d.of("a").Keep(during.last, well); err != failed {
 		t.Errorf("after a sync that failed: %v", err)
 	}
-	if again := d.above("a/x")[0]; d.of("a").keep(again.last, well) != nil || syncs != 2 {
+	if again := d.above("a/x")[0]; d.of("a").Keep(again.last, well) != nil || syncs != 2 {
 		t.Errorf("the next store: %d syncs", syncs)
 	}
 }
@@ -78,12 +78,12 @@ func TestManyDirectoriesAreForgottenOnceTheyAreDurable(t *testing.T) {
 	d.of("new").making()
 	for i := range most + 10 {
 		up := d.above(filepath.Join("d", string(rune('a'+i%26)), hex.EncodeToString([]byte{byte(i), byte(i >> 8)}), "x"))[0]
-		need.Done(t, up.names.keep(up.last, func() error { return nil }))
+		need.Done(t, up.names.Keep(up.last, func() error { return nil }))
 	}
 	if n := len(d.names); n > most {
 		t.Errorf("%d are remembered", n)
 	}
-	if n := d.names["new"]; n == nil || n.kept() {
+	if n := d.names["new"]; n == nil || n.Durable() {
 		t.Errorf("the one that is not durable: %+v", n)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/dprun/dprun/sdk"
+	"github.com/dprun/dprun/sdk/dirsync"
 	"github.com/dprun/dprun/sdk/failure"
 )
 
@@ -291,7 +292,7 @@ func (s *Staging) syncRun(run string, task int) error {
 	if known {
 		return nil
 	}
-	if err := s.syncNames(".", s.namesIn(".").making()); err != nil {
+	if err := s.syncNames(".", s.namesIn(".").Made()); err != nil {
 		return err
 	}
 	s.making.Lock()
@@ -301,18 +302,18 @@ func (s *Staging) syncRun(run string, task int) error {
 }
 
 func (s *Staging) syncNames(dir string, name int) error {
-	if err := s.namesIn(dir).keep(name, func() error { return syncDir(s.root, dir) }); err != nil {
+	if err := s.namesIn(dir).Keep(name, func() error { return syncDir(s.root, dir) }); err != nil {
 		return fault(err, "make staging directory %s durable", path.Join(s.dir, dir))
 	}
 	return nil
 }
 
-func (s *Staging) namesIn(dir string) *names {
+func (s *Staging) namesIn(dir string) *dirsync.Names {
 	s.making.Lock()
 	defer s.making.Unlock()
 	n := s.names[dir]
 	if n == nil {
-		n = &names{}
+		n = &dirsync.Names{}
 		s.names[dir] = n
 	}
 	return n

@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/dprun/dprun/sdk/dirsync"
 	"github.com/dprun/dprun/sdk/failure"
 )
 
@@ -34,10 +35,10 @@ type Staging struct {
 	// making keeps a run's directory from being removed as empty while the
 	// next task's is made in it.
 	making sync.Mutex
-	trees  map[string]*taskTree   // by their paths: of tasks that this process captures
-	spare  map[string][]spareTree // by run
-	known  map[string]bool        // runs whose directory's name is durable
-	names  map[string]*names      // by directory
+	trees  map[string]*taskTree      // by their paths: of tasks that this process captures
+	spare  map[string][]spareTree    // by run
+	known  map[string]bool           // runs whose directory's name is durable
+	names  map[string]*dirsync.Names // by directory
 
 	room      func(dir string) (free, total int64, err error)
 	measuring sync.Mutex
@@ -57,7 +58,7 @@ func Open(dir string) (*Staging, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open staging directory: %w", err)
 	}
-	return &Staging{dir: abs, root: root, room: room, trees: map[string]*taskTree{}, spare: map[string][]spareTree{}, known: map[string]bool{}, names: map[string]*names{}}, nil
+	return &Staging{dir: abs, root: root, room: room, trees: map[string]*taskTree{}, spare: map[string][]spareTree{}, known: map[string]bool{}, names: map[string]*dirsync.Names{}}, nil
 }
 
 // Close releases the directory. Nothing is removed.
@@ -93,7 +94,7 @@ func (s *Staging) Capture(run, task, variant string) (*Dir, error) {
 	if d.rel, d.made, err = s.attempt(parent, variant); err != nil {
 		return nil, fault(err, "make a staging directory for %s of task %s", variant, task)
 	}
-	d.name = s.namesIn(path.Dir(parent)).making()
+	d.name = s.namesIn(path.Dir(parent)).Made()
 	if d.root, err = s.root.OpenRoot(d.rel); err != nil {
 		return nil, fault(err, "open the staging directory for %s of task %s", variant, task)
 	}
