@@ -63,6 +63,7 @@ func topLevel() map[string]blockSpec {
 				"limits":        {bodySpec: bodySpec{optional: []string{"parallel", "per_device", "per_label"}}},
 				"timeouts":      {bodySpec: bodySpec{optional: []string{"queue", "run", "quiesce", "unquiesce", "grace", "store", "healthy"}}},
 				"quiesce_guard": {bodySpec: bodySpec{optional: []string{"max_devices", "max_per_group", "settle", "peers", "active", "apic", "environment"}}},
+				"schedule":      {many: true, bodySpec: bodySpec{required: []string{"cron"}, optional: []string{"timezone", "jitter", "missed"}}},
 				"activity": {many: true, bodySpec: bodySpec{
 					labels: []string{"type", "name"}, required: []string{"devices"},
 					optional: []string{"for_each", "domains", "depends_on", "error_policy", "quiesce", "on_busy",

@@ -195,6 +195,7 @@ type Plan struct {
 	Timeouts     Timeouts
 	Guard        Guard
 	Activities   []*Activity // in definition order
+	Schedules    []*Schedule // in definition order
 	Range        Range
 }
 

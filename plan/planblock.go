@@ -31,6 +31,7 @@ func (c *compiler) compilePlans() {
 		p.PreScript, _ = one[*Script](&c.sink, b.Body, "pre_script", i.ctx, "script")
 		p.PostScript = c.postScript(b.Body, i.ctx)
 		c.compileActivities(p, b, i)
+		c.schedules(p, b.Body, i.ctx)
 		c.checkPlan(p, b, i.ctx)
 		return p
 	})

@@ -24,6 +24,7 @@ func (a *app) commands() []*cobra.Command {
 		{"backups", a.backupsCommand},
 		{"coverage", a.coverageCommand},
 		{"restore", a.restoreCommand},
+		{"schedule", a.scheduleCommand},
 		{"sweep", a.sweepCommand},
 		{"verify", a.verifyCommand},
 		{"diff", a.diffCommand},

@@ -66,6 +66,8 @@ const (
 	WindowNeverOpens       Code = "window-never-opens"
 	WindowSkipped          Code = "window-skipped"
 	RetentionKeepsNothing  Code = "retention-keeps-nothing"
+	InvalidSchedule        Code = "invalid-schedule"
+	ScheduleOutsideWindow  Code = "schedule-outside-window"
 	QuiesceImpossible      Code = "quiesce-impossible"
 	QuiesceTimeoutTooShort Code = "quiesce-timeout-too-short"
 	DevicesWithoutGroup    Code = "devices-without-group"
@@ -308,6 +310,14 @@ func Catalogue() []Entry {
 			"By a retention all sets would go but the newest of everything.",
 			"No keep_ argument is set, or all are 0.",
 			"Set at least one, such as keep_daily = 14. Without any retention all sets are kept."},
+		{InvalidSchedule, Error, "Invalid schedule",
+			"The times of a schedule cannot be understood, or mean different things to different people.",
+			"A schedule has five fields of cron: minute, hour, day of the month, month, day of the week. One of the two days is \"*\".",
+			"Write it such as \"30 2 * * *\", every night at half past two, or \"0 22 * * MON-FRI\"."},
+		{ScheduleOutsideWindow, Error, "Schedule that never meets the window",
+			"No time of a schedule in the next eight years lies within the plan's window, so the plan would never run by it.",
+			"The schedule or the window was changed without the other, or their zones differ.",
+			"Choose a time within the window. A schedule without a timezone has that of the window."},
 		{QuiesceImpossible, Error, "Quiesce is not possible here",
 			"The activity cannot be quiesced this way.",
 			"An activity on one domain can quiesce the domain, one on a device the device.",

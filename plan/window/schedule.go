@@ -140,11 +140,16 @@ func (s *Schedule) span(r *rule, d date) (span, bool) {
 // instant is the first moment at which the clocks show d at that minute, or
 // something later.
 func (s *Schedule) instant(d date, minute int) time.Time {
-	wall := time.Date(d.year, d.month, d.day, 0, minute, 0, 0, time.UTC)
+	return Instant(s.loc, time.Date(d.year, d.month, d.day, 0, minute, 0, 0, time.UTC))
+}
+
+// Instant is the first moment at which the clocks of a zone show a wall-clock
+// time, or something later. The wall-clock time is given as if it were UTC.
+func Instant(loc *time.Location, wall time.Time) time.Time {
 	// Zones are at most 15 hours away from UTC; starting a day early meets
 	// every zone in which the wall time can have been shown.
 	for at := wall.Add(-24 * time.Hour); ; {
-		zoned := at.In(s.loc)
+		zoned := at.In(loc)
 		_, offset := zoned.Zone()
 		start, end := zoned.ZoneBounds()
 		x := wall.Add(-time.Duration(offset) * time.Second)

@@ -217,6 +217,9 @@ func (j *JSON) Coverage(c *report.Coverage) {
 	line(j, "coverage", c)
 }
 
+// Schedule implements [View].
+func (j *JSON) Schedule(s report.Schedule) { line(j, "schedule", s) }
+
 // PrunedBackups implements [View].
 func (j *JSON) PrunedBackups(p report.PrunedBackups) { line(j, "pruned_backups", p) }
 

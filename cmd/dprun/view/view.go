@@ -66,6 +66,8 @@ type View interface {
 	FetchedBackup(report.FetchedBackup)
 	// Coverage says what of a plan has a good backup that is young enough.
 	Coverage(*report.Coverage)
+	// Schedule says when a plan is due next.
+	Schedule(report.Schedule)
 	// PrunedBackups says what retention made of the sets at one destination.
 	PrunedBackups(report.PrunedBackups)
 	// Rehearsal says what a restore would do.

@@ -439,6 +439,8 @@ func TestTextFromOutsideCannotSteerTheTerminal(t *testing.T) {
 	}
 	h.Coverage(&report.Coverage{Plan: evil, Subjects: []report.CoverageSubject{{Activity: evil, Device: evil, Domain: evil, State: "none", Code: evil, Why: evil},
 		{Activity: evil, Device: evil, Domain: evil, State: "excluded", Why: evil}, {Device: evil, Domain: evil, State: "stale", Proof: evil, Origin: evil, Set: evil}}})
+	h.Schedule(report.Schedule{Plan: evil})
+	h.Schedule(report.Schedule{Plan: evil, Rules: []report.ScheduleRule{{Cron: evil, Timezone: evil}}, Next: []report.DueTime{{Outside: true}}})
 	h.Pruned(report.Pruned{Runs: []string{evil}, Kept: []report.KeptRun{{Run: evil}}, Staged: []report.Staged{{Task: evil}}})
 	h.Archive(report.Archive{File: evil, Error: evil, Report: &archive.Report{Domains: []string{evil}, Made: evil, Device: archive.Device{Name: evil}, Findings: []archive.Finding{{Entry: evil, Text: evil}}}})
 	side := report.DiffSide{File: evil, Domains: []string{evil}, Device: archive.Device{Name: evil}, Made: evil}

@@ -1,0 +1,61 @@
+package runner
+
+import (
+	"context"
+	"time"
+
+	"github.com/dprun/dprun/plan"
+	"github.com/dprun/dprun/runner/report"
+	"github.com/dprun/dprun/runner/schedule"
+)
+
+// SchedulesRequest asks when plans are due next.
+type SchedulesRequest struct {
+	Source Source
+	Plan   string // empty: every plan of the file
+	Next   int    // how many times of each plan
+	Now    time.Time
+}
+
+// Schedules says when the plans of a file are due next. The error, an *[Error],
+// is a plugin that is missing or broken, or a plan that there is not; what is
+// wrong with the plan stands in the diagnostics.
+func (p *Plugins) Schedules(ctx context.Context, q SchedulesRequest) ([]report.Schedule, plan.Diagnostics, error) {
+	loaded, ds, err := Load(ctx, q.Source, p)
+	if err != nil || ds.HasErrors() {
+		return nil, ds, err
+	}
+	plans := loaded.Config.Plans
+	if q.Plan != "" {
+		picked, err := Pick(loaded.Config, q.Plan)
+		if err != nil {
+			return nil, ds, err
+		}
+		plans = []*plan.Plan{picked}
+	}
+	var out []report.Schedule
+	for _, pl := range plans {
+		s := report.Schedule{Plan: pl.Name, Rules: []report.ScheduleRule{}, Next: []report.DueTime{}}
+		for _, r := range pl.Schedules {
+			s.Rules = append(s.Rules, report.ScheduleRule{Cron: r.Cron, Timezone: r.Timezone, Jitter: r.Jitter, Missed: r.Missed})
+		}
+		times := scheduleOf(pl)
+		for _, slot := range times.Next(q.Now, q.Next) {
+			s.Next = append(s.Next, report.DueTime{Due: slot.Times.In(slot.Due), Start: slot.Times.In(slot.Start), Outside: slot.Outside})
+		}
+		out = append(out, s)
+	}
+	return out, ds, nil
+}
+
+// scheduleOf is what of a plan decides when it is due.
+func scheduleOf(p *plan.Plan) schedule.Plan {
+	s := schedule.Plan{Name: p.Name}
+	if p.Window != nil {
+		s.Window, _ = p.Window.Compile() // one that cannot be compiled is an error of the plan
+	}
+	for _, r := range p.Schedules {
+		s.Rules = append(s.Rules, schedule.Rule{Times: r.Times, Jitter: r.Jitter, Late: r.Missed == plan.RunOnce})
+	}
+	return s
+}
