@@ -1,6 +1,10 @@
 package datapower
 
 import (
+	"context"
+	"time"
+
+	"github.com/dprun/dprun/plugins/datapower/archive"
 	"github.com/dprun/dprun/plugins/datapower/soma"
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/schema"
@@ -40,3 +44,19 @@ func Grants(lines []string, domain, resource, letter string) (granted, known boo
 
 // OlderFirmware makes [olderFirmware] known to tests.
 var OlderFirmware = olderFirmware
+
+// Hurry has a source wait for what it polls by calling wait, which may advance a gateway's clock.
+func Hurry(s sdk.Source, wait func(time.Duration)) {
+	s.(*source).pause = func(ctx context.Context, d time.Duration) error {
+		wait(d)
+		return ctx.Err()
+	}
+}
+
+// Starting are the classes that a drill keeps from starting something.
+func Starting() map[string]started { return starting }
+
+// Resemblance makes [resemblance] known to tests.
+func Resemblance(diff *archive.Diff, rewritten bool) sdk.Resemblance {
+	return resemblance(diff, policy{}, rewritten)
+}

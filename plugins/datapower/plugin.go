@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync/atomic"
+	"time"
 
 	"github.com/dprun/dprun/plugins/datapower/archive"
 	"github.com/dprun/dprun/plugins/datapower/soma"
@@ -60,6 +61,7 @@ type source struct {
 	memo   *archive.Memo
 	serial atomic.Pointer[string] // of the gateway; nil: not read yet
 	log    *slog.Logger
+	pause  func(ctx context.Context, d time.Duration) error // waits; an error ends what is waited for
 }
 
 func configure(c Config, env sdk.Env, memo *archive.Memo) (*source, error) {
@@ -81,8 +83,20 @@ func configure(c Config, env sdk.Env, memo *archive.Memo) (*source, error) {
 	}
 	return &source{
 		name: c.address(), tls: *c.TLS, client: client, users: users{own: c.Username, policy: c.ActiveUsers, ignore: c.IgnoreUsers},
-		pinned: sdk.Facts{Serial: c.Serial, DeviceName: c.DeviceName}, temp: env.TempDir, memo: memo, log: log,
+		pinned: sdk.Facts{Serial: c.Serial, DeviceName: c.DeviceName}, temp: env.TempDir, memo: memo, log: log, pause: pause,
 	}, nil
+}
+
+// pause waits.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // Close drops the connections to the gateway.

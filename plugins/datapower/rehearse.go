@@ -24,7 +24,11 @@ func (s *source) Rehearse(ctx context.Context, r sdk.RehearseRequest) (*sdk.Rehe
 	if r.Target.Device() {
 		return nil, failure.New(failure.Precondition, failure.Unsupported, "%s: only a domain can be restored", s.name)
 	}
-	h := &rehearsal{source: s, request: r, out: &sdk.RehearseReport{}, noted: map[string]int{}}
+	p, err := s.policyOf(r.Policy, r.Variables, r.Disabled, rehearsing)
+	if err != nil {
+		return nil, err
+	}
+	h := &rehearsal{source: s, request: r, policy: p, out: &sdk.RehearseReport{}, noted: map[string]int{}}
 	if err := h.readArchive(ctx); err != nil {
 		return nil, err
 	}
@@ -54,6 +58,7 @@ func (s *source) Rehearse(ctx context.Context, r sdk.RehearseRequest) (*sdk.Rehe
 type rehearsal struct {
 	*source
 	request sdk.RehearseRequest
+	policy  policy
 	set     *archive.Report
 	size    int64
 	out     *sdk.RehearseReport
@@ -75,7 +80,7 @@ func (h *rehearsal) refused() bool {
 
 // readArchive verifies the archive. Nothing of it is sent unless it is whole: the gateway executes what dp-aux holds.
 func (h *rehearsal) readArchive(ctx context.Context) error {
-	const what = "rehearse a restore"
+	const what = rehearsing
 	f, err := os.Open(h.request.File)
 	if err != nil {
 		return h.staging(err, what)
@@ -86,11 +91,18 @@ func (h *rehearsal) readArchive(ctx context.Context) error {
 		return h.staging(err, what)
 	}
 	h.size = info.Size()
-	if h.set, err = (archive.Verifier{TempDir: h.temp}).Verify(ctx, f, h.size); err != nil {
+	contents, set, err := archive.Verifier{TempDir: h.temp}.Contents(ctx, f, h.size)
+	if err != nil {
 		return h.unread(ctx, err, what)
 	}
-	if f := h.unfit(h.set, what); f != nil {
+	if f := h.unfit(set, what); f != nil {
 		return f
+	}
+	h.set = set
+	for _, o := range contents.Objects {
+		if why := h.policy.beyond(o); why != "" {
+			h.refuse("drill", o.Class+" "+o.Name, "leave the backup out of the drill", "%s", why)
+		}
 	}
 	switch {
 	case h.set.Kind != archive.KindExport:
@@ -145,6 +157,12 @@ func (h *rehearsal) readTarget(ctx context.Context) (unsaved bool, err error) {
 		h.refuse("firmware", "", "let the account read status/firmware-version", "the gateway's firmware could not be read: one older than the archive's may leave out what it does not know, without a word")
 	default:
 		h.firmware(firmware.Version)
+		if from := h.set.Device; from.Serial != archive.Printable(firmware.Serial) {
+			h.found(sdk.LevelWarning, "origin", from.Serial, "see that addresses, host names and connections of the archive fit this gateway", "the archive was made on another gateway, %s with serial number %s", orNone(from.Name), orNone(from.Serial))
+		}
+	}
+	if from := h.set.Domains; len(from) == 1 && from[0] != archive.Printable(name) {
+		h.found(sdk.LevelWarning, "origin", from[0], "see that this is the domain you mean", "the archive is of domain %s, and would go into domain %s", from[0], archive.Printable(name))
 	}
 	return d.SaveNeeded, nil
 }
@@ -186,32 +204,18 @@ func level(text string) []int {
 	return out
 }
 
-// exported is the name of a file with what the target holds now, as its own export tells.
-func (h *rehearsal) exported(ctx context.Context) (string, error) {
-	name := filepath.Join(h.request.Dir, "target.zip")
-	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return "", h.staging(err, exportTarget)
-	}
-	if _, err := h.client.Export(ctx, soma.ExportRequest{Domain: h.request.Target.Domain, Comment: "dprun: rehearsal of a restore"}, file); err != nil {
-		_ = file.Close()
-		return "", h.failed(err, exportTarget)
-	}
-	if err := file.Close(); err != nil {
-		return "", h.staging(err, exportTarget)
-	}
-	return name, nil
-}
-
-const exportTarget = "rehearse a restore: export the target"
+const (
+	rehearsing   = "rehearse a restore"
+	exportTarget = rehearsing + ": export the target"
+)
 
 // executing are the classes whose objects bring configuration from elsewhere, by themselves.
 var executing = []string{"ImportPackage", "IncludeConfig", "ConfigSequence", "GitOps", "Domain"}
 
 // compare says what would change, what stays, and what an import cannot bring.
 func (h *rehearsal) compare(ctx context.Context) error {
-	target, err := h.exported(ctx)
-	if err != nil {
+	target := filepath.Join(h.request.Dir, "target.zip")
+	if err := h.exportTo(ctx, target, h.request.Target.Domain, rehearsing); err != nil {
 		return err
 	}
 	diff, err := archive.Verifier{TempDir: h.temp}.Diff(ctx, target, h.request.File)
@@ -263,6 +267,8 @@ func (h *rehearsal) effect(d archive.Difference) {
 		return // part of the export itself; what the objects stand for
 	case d.Change == archive.Removed:
 		c.Effect = sdk.EffectStays
+	case h.policy.leavesOut(d.Class), d.Change == archive.Changed && always(d, h.policy, false):
+		return // it would be as it is
 	case lacks != "" && (d.Change == archive.Added || there == archive.Missing):
 		c.Effect = sdk.EffectAbsent
 	case lacks != "":
@@ -296,12 +302,14 @@ func (h *rehearsal) dryRun(ctx context.Context) error {
 	}
 	defer f.Close() //nolint:errcheck // it is read only
 	name := h.request.Target.Domain
-	got, err := h.client.RehearseImport(ctx, name, f, h.size)
+	got, _, err := h.client.Import(ctx, soma.ImportRequest{
+		Domain: name, Export: f, Size: h.size, DryRun: true, RewriteLocalIP: h.request.RewriteLocalIP, Policy: h.policy.text, Variables: h.policy.variables,
+	})
 	if err != nil {
 		return h.failed(err, "rehearse a restore: dry run of the import")
 	}
-	if got.Applied > 0 {
-		h.refuse("dry_run", name, "look at the domain now, and compare it with its last backup: what was asked for was a dry run", "the gateway reports %d objects and files as imported: it may have done it", got.Applied)
+	if applied := len(got.Configured) + len(got.Copied); applied > 0 {
+		h.refuse("dry_run", name, "look at the domain now, and compare it with its last backup: what was asked for was a dry run", "the gateway reports %d objects and files as imported: it may have done it", applied)
 	}
 	if got.Domain != name {
 		h.refuse("dry_run", name, "do not restore here: nothing shows into which domain the gateway would import", "the gateway's results are of domain %q", archive.Printable(got.Domain))
@@ -336,7 +344,7 @@ func (h *rehearsal) dryRun(ctx context.Context) error {
 		}
 	}
 	if len(unnamed) > 0 {
-		h.found(sdk.LevelWarning, "skipped", "", "see whether the gateway knows their classes, and whether the account may write them", "the gateway's results do not name %d objects that the archive would bring: %s", len(unnamed), strings.Join(unnamed[:min(5, len(unnamed))], ", "))
+		h.found(sdk.LevelWarning, "skipped", "", "see whether the gateway knows their classes, whether the account may write them, and whether a deployment policy leaves them out", "the gateway's results do not name %d objects that the archive would bring: %s", len(unnamed), strings.Join(unnamed[:min(5, len(unnamed))], ", "))
 	}
 	return nil
 }

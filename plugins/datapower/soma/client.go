@@ -31,8 +31,8 @@ type Config struct {
 
 	// ConnectTimeout bounds connecting and, separately, the TLS handshake; 0: 10 s.
 	ConnectTimeout time.Duration
-	// Answer bounds how long the device may take to begin its answer; 0: 10 min. A secure backup is answered when it is made, and is
-	// bounded by the caller.
+	// Answer bounds how long the device may take to begin its answer; 0: 10 min. A secure backup and an import are answered when
+	// they are made, and are bounded by the caller.
 	Answer time.Duration
 	// Stall bounds how long nothing may arrive within a reply that has begun; 0: 60 s.
 	Stall time.Duration
@@ -178,7 +178,7 @@ func (c *Client) post(ctx context.Context, op string, m message, take func(io.Re
 	req.Header.Set("User-Agent", "dprun")
 	req.SetBasicAuth(c.config.Username, c.config.Password)
 	answered := func() bool { return true }
-	if op != opSecureBackup {
+	if op != opSecureBackup && op != opImport {
 		silent := time.AfterFunc(c.config.Answer, func() { cancel(&silentError{c.config.Answer}) })
 		defer silent.Stop()
 		answered = silent.Stop

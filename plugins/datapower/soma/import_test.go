@@ -13,7 +13,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/dprun/dprun/plugins/datapower/soma"
-	"github.com/dprun/dprun/testfixtures/need"
 )
 
 func TestARehearsalSendsThePackageWithEverySwitch(t *testing.T) {
@@ -25,16 +24,19 @@ func TestARehearsalSendsThePackageWithEverySwitch(t *testing.T) {
 		_, _ = io.WriteString(w, reply(stamp+results))
 	})
 	export := bytes.Repeat([]byte("dprun"), 100_001)
-	got := need.Value(d.client(t).RehearseImport(testContext(t), "app01", bytes.NewReader(export), int64(len(export))))(t)
+	got, sent, err := d.client(t).Import(testContext(t), soma.ImportRequest{Domain: "app01", Export: bytes.NewReader(export), Size: int64(len(export)), DryRun: true})
+	if err != nil || !sent {
+		t.Fatalf("sent %t, %v", sent, err)
+	}
 	if diff := cmp.Diff(&soma.ImportResults{
-		Domain: "app01", DetectedErrors: "true", Applied: 1, Files: []soma.ImportedFile{{Name: "local:///a", Source: "local/a", Status: "missing-file"}}, Objects: []soma.ImportedObject{{Class: "Matching", Name: "m", Status: "pondered"}},
+		Domain: "app01", DetectedErrors: "true", Configured: []soma.ImportedObject{{Class: "Matching", Name: "m", Status: "SUCCESS"}}, Files: []soma.ImportedFile{{Name: "local:///a", Source: "local/a", Status: "missing-file"}}, Objects: []soma.ImportedObject{{Class: "Matching", Name: "m", Status: "pondered"}},
 	}, got); diff != "" {
 		t.Errorf("results (-want +got):\n%s", diff)
 	}
-	sent := <-d.requests
+	message := <-d.requests
 	want := `domain="app01"><dp:do-import source-type="ZIP" dry-run="true" overwrite-files="true" overwrite-objects="true" rewrite-local-ip="false"><dp:input-file>` + base64.StdEncoding.EncodeToString(export) + `</dp:input-file></dp:do-import></dp:request>`
-	if !strings.Contains(sent, want) || int64(len(sent)) != length {
-		t.Errorf("sent %d of %d bytes: %.300s", len(sent), length, sent)
+	if !strings.Contains(message, want) || int64(len(message)) != length {
+		t.Errorf("sent %d of %d bytes: %.300s", len(message), length, message)
 	}
 }
 
@@ -55,7 +57,7 @@ func TestResultsThatTellNothingAreNoRehearsal(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			d := newDevice(t, says(reply(c.answer)))
-			_, err := d.client(t).RehearseImport(testContext(t), "a", strings.NewReader("zip"), 3)
+			_, _, err := d.client(t).Import(testContext(t), soma.ImportRequest{Domain: "a", Export: strings.NewReader("zip"), Size: 3, DryRun: true})
 			wantClass(t, err, c.class, "do-import")
 		})
 	}
@@ -64,11 +66,11 @@ func TestResultsThatTellNothingAreNoRehearsal(t *testing.T) {
 func TestAPackageThatCannotBeReadIsNotImported(t *testing.T) {
 	t.Parallel()
 	d := newDevice(t, says(reply(`<dp:import/>`)))
-	_, err := d.client(t).RehearseImport(testContext(t), "a", io.MultiReader(strings.NewReader("zip"), iotest.ErrReader(errors.New("no disk"))), 9)
+	_, _, err := d.client(t).Import(testContext(t), soma.ImportRequest{Domain: "a", Export: io.MultiReader(strings.NewReader("zip"), iotest.ErrReader(errors.New("no disk"))), Size: 9})
 	if err == nil || len(d.requests) > 0 {
 		t.Errorf("%v, and %d requests", err, len(d.requests))
 	}
-	_, err = d.client(t).RehearseImport(testContext(t), "a", strings.NewReader("shorter than said"), 900)
+	_, _, err = d.client(t).Import(testContext(t), soma.ImportRequest{Domain: "a", Export: strings.NewReader("shorter than said"), Size: 900})
 	if err == nil || len(d.requests) > 0 {
 		t.Errorf("%v, and %d requests", err, len(d.requests))
 	}

@@ -59,7 +59,8 @@ type Appliance struct {
 	maxInFlight int
 	crossed     int
 	imports     int64
-	leaving     bool // a domain is being deleted
+	setOff      []string // by imports
+	leaving     bool     // a domain is being deleted
 	log         []Request
 	up          bool
 	booted      time.Time

@@ -20,7 +20,7 @@ var (
 func (a *Appliance) SetObject(domainName, class, name, operation string, properties []Property) error {
 	return a.withDomain(domainName, func(d *domain) error {
 		if class == "Domain" {
-			return a.setDomain(d, name, operation)
+			return a.setDomain(d, name, operation, properties)
 		}
 		there := a.configuration(d).Find(class, name)
 		if there == nil && operation != "set-config" {
@@ -46,7 +46,7 @@ func (a *Appliance) SetObject(domainName, class, name, operation string, propert
 }
 
 // setDomain makes or removes a domain; in is the domain of the request.
-func (a *Appliance) setDomain(in *domain, name, operation string) error {
+func (a *Appliance) setDomain(in *domain, name, operation string, properties []Property) error {
 	there := a.domain(name) != nil
 	switch {
 	case in.name != "default":
@@ -72,8 +72,18 @@ func (a *Appliance) setDomain(in *domain, name, operation string) error {
 	case !there:
 		d := newDomain(DomainSpec{Name: name}, a.exportSize)
 		d.bare, d.unsaved, d.files = true, true, map[string]*File{}
+		if f := a.takeFault("domain_create_slow", operation, name); f != nil {
+			d.runUntil["domain"] = a.Clock.Now().Add(f.after)
+		}
 		a.domains = append(a.domains, d)
 		a.sizes.Store(name, a.exportSize)
+	}
+	if d := a.domain(name); d != nil {
+		for _, p := range properties {
+			if p.Name == "UserSummary" {
+				d.summary = p.Text()
+			}
+		}
 	}
 	in.saveNeeded = true
 	return nil

@@ -47,6 +47,7 @@ type domain struct {
 	unsaved        bool             // it is not part of default's saved configuration
 	files          map[string]*File // as they were delivered, once they were taken out of the archive
 	gone           time.Time        // it is being deleted until then
+	summary        string           // its comment
 	absent         []string         // files that the archive lists as missing
 	changes        int              // tells the archives of its configurations apart
 	imports        []string         // what the log says of imports
@@ -176,6 +177,7 @@ type DomainRow struct {
 	FailsafeMode   string
 	APIC           bool
 	NoQuiesceState bool // the row lacks the element
+	Summary        string
 }
 
 // Domains lists the gateway's domains, default first.
@@ -187,7 +189,7 @@ func (a *Appliance) Domains() []DomainRow {
 	var rows []DomainRow
 	for _, d := range a.domains {
 		d.settle(now)
-		row := DomainRow{Name: d.name, SaveNeeded: d.saveNeeded, CurrentCommand: d.currentCommand(), QuiesceState: d.state, FailsafeMode: d.spec.FailsafeMode, APIC: d.spec.APIC}
+		row := DomainRow{Name: d.name, SaveNeeded: d.saveNeeded, CurrentCommand: d.currentCommand(), QuiesceState: d.state, FailsafeMode: d.spec.FailsafeMode, APIC: d.spec.APIC, Summary: d.summary}
 		if row.FailsafeMode == "" {
 			row.FailsafeMode = "none"
 		}

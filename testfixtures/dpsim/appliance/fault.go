@@ -134,12 +134,14 @@ func faultKinds() map[string]faultKind {
 		"import_order":           {stageState, importing},
 		"import_empty":           {stageState, importing},
 		"import_dry_run_ignored": {stageState, importing},
+		"import_policy_ignored":  {stageState, importing},
 		"port_in_use":            {stageState, importing},
 
 		"checkpoint_never_saved": {stageState, []string{"do-action/SaveCheckpoint"}},
 		"rollback_fails":         {stageState, []string{"do-action/RollbackCheckpoint"}},
 		"domain_delete_refused":  {stageState, []string{"del-config"}},
 		"domain_delete_slow":     {stageState, []string{"del-config"}},
+		"domain_create_slow":     {stageState, []string{"set-config"}},
 
 		"secure_backup_fails":      {stageState, secureBackupAction},
 		"secure_backup_wrong_hash": {stageState, secureBackupAction},

@@ -140,6 +140,9 @@ func (a *Appliance) importPackage(name string, p *config.Package, r Import) (*Im
 	if err != nil {
 		return nil, err
 	}
+	if a.takeFault("import_policy_ignored", "do-import", name) != nil {
+		policy = config.Policy{}
+	}
 	a.imports++
 	target := &target{a: a, d: d, contents: contents, delivered: delivered}
 	next, result, err := a.configuration(d).Import(p, config.Options{
@@ -159,6 +162,11 @@ func (a *Appliance) importPackage(name string, p *config.Package, r Import) (*Im
 			}
 		}
 		d.imports = append(d.imports, result.Log...)
+		for _, o := range result.Objects {
+			if does := config.Starts(o.Class); does != "" && o.Result == "SUCCESS" && !next.Find(o.Class, o.Name).Disabled() {
+				a.setOff = append(a.setOff, fmt.Sprintf("%s: %s %s %s", name, o.Class, o.Name, does))
+			}
+		}
 	}
 	return a.spoil(&Imported{Result: result, DryRun: r.DryRun}, name), nil
 }

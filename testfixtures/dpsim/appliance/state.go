@@ -24,6 +24,9 @@ type State struct {
 	Exports          []Served       `json:"exports"`
 	Files            []FileState    `json:"files"`
 	SecureBackupBusy bool           `json:"secure_backup_running"`
+	// Started is what imports have set off, by objects that were enabled when they
+	// came: it stays when the domain goes.
+	Started []string `json:"started,omitempty"`
 }
 
 // DomainState is a domain's part of State.
@@ -87,7 +90,7 @@ func (a *Appliance) State() State {
 	s := State{
 		Name: a.name, Up: a.up, Serial: a.serial, Firmware: a.profile.Version,
 		Total: a.total, Operations: maps.Clone(a.operations), FailedLogins: a.failed, MaxInFlight: a.maxInFlight,
-		Crossed:         a.crossed,
+		Crossed: a.crossed, Started: slices.Clone(a.setOff),
 		FreeTemporaryMB: a.freeTemporary() / 1_000_000, SecureBackupBusy: a.securing,
 		Exports: []Served{}, Files: []FileState{},
 	}

@@ -16,6 +16,35 @@ func (c Class) Serves() bool {
 	return strings.HasPrefix(c.URI, "services/") || strings.HasPrefix(c.URI, "protocol/")
 }
 
+// Starts says what an enabled object of a class does by itself, as soon as it is there; empty: nothing.
+func Starts(class string) string {
+	uri := Classes()[class].URI
+	for act, uris := range acts {
+		for known := range strings.FieldsSeq(uris) {
+			if uri == known || strings.HasSuffix(known, "/") && strings.HasPrefix(uri, known) && !consumes(uri) {
+				return act
+			}
+		}
+	}
+	return ""
+}
+
+func consumes(uri string) bool { return strings.Contains(acts["takes messages"]+" ", " "+uri+" ") }
+
+var acts = map[string]string{
+	"takes messages": " protocol/mq protocol/idgmq protocol/mqfte protocol/idgmqmft protocol/kafka protocol/amqp protocol/tibems protocol/wasjms protocol/ims-callout" +
+		" protocol/ftppoller protocol/nfspoller protocol/sftppoller protocol/pop-poller protocol/as1-poller",
+	"opens a port": "protocol/ services/xmlfirewall services/xslproxy services/xslcoproc services/web-app-firewall services/web-token-service services/httpserv services/tcpproxy" +
+		" services/sslforwarder services/multiprotocol-gateway services/ws-proxy services/apigateway services/cloud-gateway b2b/b2b-gateway isam/isam-reverseproxy mgmt/iop-mgmt",
+	"connects": "network/mq-qm network/mq-qm-group network/idg-mq-qm network/idg-mq-qm-group network/kafka-cluster network/amqp network/tibems-server network/wasjms-server network/ims" +
+		" network/sqlsource access/ldap-connection-pool network/nfs-static-mount network/nfs-dynamic-mounts",
+	"joins": "services/gateway-peering config/gateway-peering-manager network/peer-group services/apic-gw-service",
+	"takes configuration": "config/import-package config/include-config config/sequence config/gitops config/wsrr-server services/wsrr-subscription services/wsrr-savedsearchsubscription" +
+		" services/uddi-subscription",
+	"sends data": "logging/target config/analytics-endpoint mgmt/wsm-agent network/smtp-server-connection",
+	"schedules":  "xml/xmlmgr crypto/crl crypto/cert-monitor config/wcc-service",
+}
+
 // Classes are the classes of the model, by name.
 var Classes = sync.OnceValue(func() map[string]Class {
 	out := map[string]Class{}

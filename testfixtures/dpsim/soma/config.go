@@ -156,7 +156,7 @@ func (x *exchange) domainConfigs(add func(string, string, ...string)) {
 		if d.Name == "default" {
 			attrs, fixed = ` intrinsic="true" read-only="true"`, ` read-only="true"`
 		}
-		f := fields{"mAdminState" + fixed, "enabled", "UserSummary" + fixed, ""}
+		f := fields{"mAdminState" + fixed, "enabled", "UserSummary" + fixed, d.Summary}
 		if d.Name != "default" {
 			f = append(f, `NeighborDomain class="Domain"`, "default")
 		}
