@@ -82,7 +82,7 @@ func notAsked(t T, format string, why string) {
 
 // look looks at a rule.
 func (r rule) look(ctx context.Context, t T, s Subject) {
-	b := &bed{T: t, ctx: ctx, s: s, dir: "conformance-" + rand.Text(), owner: rand.Text()}
+	b := &bed{T: t, ctx: ctx, s: s, dir: "dprun-conformance/" + rand.Text(), owner: rand.Text()}
 	start := s.Start
 	if r.Where == OwnProcess && s.Process != nil {
 		start = s.Process
