@@ -2,6 +2,7 @@
 
 GO         ?= go
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOLANGCI    = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 BENCH       = testfixtures/bench
 S3          = examples/plugins/s3
 VERSION    ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
@@ -10,7 +11,7 @@ GOTESTFLAGS ?= -race
 
 export CGO_ENABLED ?= 0
 
-.PHONY: build status-matrix demo test check fmt lint vet unit deps test-servers servers-results bench bench-quick soak generate docs clean darwin
+.PHONY: help test-fast lint-all build status-matrix demo test check fmt lint vet unit deps test-servers servers-results bench bench-quick soak generate docs clean darwin
 
 build: ## bin/dprun and bin/dpsim
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/dprun ./cmd/dprun
@@ -19,24 +20,33 @@ build: ## bin/dprun and bin/dpsim
 demo: build ## simulated gateways, one backup, the result
 	./examples/demo/run.sh
 
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' Makefile
+
+test-fast: ## what needs no server, no root and no other program: about a minute
+	$(GO) test ./plan/... ./runner/... ./sdk/... ./cmd/dprun/view ./plugins/datapower/soma ./testfixtures/layering
+
 test: deps check unit ## all that CI runs
 
-check: fmt vet lint darwin
+check: fmt vet lint darwin ## format, vet, staticcheck, and that it builds for darwin
 
 fmt: ## fails on files that gofmt would change
 	@files=$$(git ls-files '*.go' | grep -v '\.pb\.go$$' | xargs gofmt -l); \
 	if [ -n "$$files" ]; then echo "not gofmt-ed:"; echo "$$files"; exit 1; fi
 
-vet:
+vet: ## go vet of every module
 	$(GO) vet ./...
 	$(GO) vet -tags builtservers ./testfixtures/servers
 	$(GO) vet -C $(BENCH) ./...
 	$(GO) vet -C $(S3) -tags builtservers ./...
 
-lint:
+lint: ## staticcheck of every module
 	$(GO) run $(STATICCHECK) ./...
 	cd $(BENCH) && $(GO) run $(STATICCHECK) ./...
 	cd $(S3) && $(GO) run $(STATICCHECK) ./...
+
+lint-all: ## more linters, outside the gate: compiling them takes minutes
+	$(GO) run $(GOLANGCI) run ./...
 
 darwin: ## darwin must compile
 	GOOS=darwin GOARCH=arm64 $(GO) build ./cmd/... ./plan/... ./runner/... ./plugins/... ./sdk/...

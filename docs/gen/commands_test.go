@@ -20,9 +20,14 @@ import (
 // notRun lists the lines of the documentation's commands that the test does
 // not run, with the reason.
 var notRun = map[string]string{
-	"make build": "the gate runs it; it writes into the repository",
-	"make demo":  "the gate runs it; it writes into the repository",
-	"make test":  "it would run this test again",
+	"make build":     "the gate runs it; it writes into the repository",
+	"make demo":      "the gate runs it; it writes into the repository",
+	"make test":      "it would run this test again",
+	"make help":      "a test of its own looks at what CONTRIBUTING.md names",
+	"make test-fast": "the gate runs all that it does",
+	"make check":     "the gate runs it",
+	"go test ./cmd/dprun -run Mistake -update": "it writes into the repository",
+	"go run ./docs/gen":                        "a test of its own compares what it writes",
 	"make bench                                        # everything; an hour or two on two idle processors": "a benchmark takes too long for a test",
 	"make bench-quick OLD=/tmp/old/bin/dprun": "a benchmark takes too long for a test",
 	"testfixtures/bench/run.sh -only a,b -rounds 5     # some parts, more rounds (needs `make build` before)": "a benchmark takes too long for a test",

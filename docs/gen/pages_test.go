@@ -21,7 +21,7 @@ var (
 func written(t *testing.T) map[string]string {
 	t.Helper()
 	out := make(map[string]string)
-	for _, glob := range []string{"../*.md", "../../*.md"} {
+	for _, glob := range []string{"../*.md", "../adr/*.md", "../../*.md"} {
 		names := need.Value(filepath.Glob(filepath.FromSlash(glob)))(t)
 		for _, name := range names {
 			b := need.Value(os.ReadFile(name))(t)
