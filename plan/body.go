@@ -62,6 +62,7 @@ func topLevel() map[string]blockSpec {
 				"post_script":   postScript,
 				"limits":        {bodySpec: bodySpec{optional: []string{"parallel", "per_device", "per_label"}}},
 				"timeouts":      {bodySpec: bodySpec{optional: []string{"queue", "run", "quiesce", "unquiesce", "grace", "store", "healthy"}}},
+				"signing":       {bodySpec: bodySpec{optional: []string{"key", "passphrase", "allowed_signers"}}},
 				"quiesce_guard": {bodySpec: bodySpec{optional: []string{"max_devices", "max_per_group", "settle", "peers", "active", "apic", "environment"}}},
 				"schedule":      {many: true, bodySpec: bodySpec{required: []string{"cron"}, optional: []string{"timezone", "jitter", "missed"}}},
 				"activity": {many: true, bodySpec: bodySpec{

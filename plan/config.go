@@ -189,6 +189,7 @@ type Plan struct {
 	ErrorPolicy  string
 	Destinations []*Destination
 	Retention    *Retention // nil: all sets are kept, but where a destination has its own
+	Signing      cty.Value  // see [compiler.signing]; secrets are marked; null: nothing is signed
 	PreScript    *Script
 	PostScript   *PostScript
 	Limits       Limits

@@ -24,6 +24,7 @@ func (c *Config) SecretsOf(p *Plan, uses func(*Device) bool) []SecretRef {
 	for _, d := range p.Destinations {
 		note(d.Config)
 	}
+	note(p.Signing)
 	for _, sc := range []*Script{p.PreScript, postOf(p.PostScript)} {
 		if sc != nil {
 			lazy(&sc.config, Scope{Plan: p})

@@ -25,6 +25,7 @@ func (c *compiler) compilePlans() {
 		p.ErrorPolicy = c.word(b.Body, "error_policy", i.ctx, Ignore, Halt, Ignore)
 		p.Destinations = c.planDestinations(b, i.ctx)
 		p.Retention = c.retention(b.Body, i.ctx)
+		p.Signing = c.signing(b.Body, i.ctx)
 		p.Limits = c.limits(b.Body, i.ctx)
 		p.Timeouts = c.timeouts(b.Body, i.ctx)
 		p.Guard = c.guard(b.Body, i.ctx)

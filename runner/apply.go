@@ -18,6 +18,7 @@ import (
 	"github.com/dprun/dprun/runner/record"
 	"github.com/dprun/dprun/runner/report"
 	"github.com/dprun/dprun/runner/settle"
+	"github.com/dprun/dprun/runner/signing"
 )
 
 // Apply runs a plan. What an earlier process left unfinished is finished
@@ -53,6 +54,10 @@ func (r *operation) apply(ctx context.Context, q ApplyRequest, res *report.Resul
 	var spec lifecycle.RunSpec
 	if broken == nil && p != nil {
 		spec, broken = r.narrow(p, only, q.Parallel, res)
+	}
+	var keys *signing.Keys
+	if broken == nil && p != nil {
+		keys, broken = r.keysOf(loaded, p)
 	}
 	if q.Read != nil {
 		q.Read(res.Diagnostics, broken, report.Unheld(r.owed(ctx).Owed))
@@ -93,7 +98,7 @@ func (r *operation) apply(ctx context.Context, q ApplyRequest, res *report.Resul
 		defer r.guarded.leave() // after what is owed was looked at: then the guard goes on with it
 	}
 	res.ExitCode = 0 // what is owed is looked at again in the end
-	if err := r.run(ctx, loaded, p, spec, others, q.Only != "", res); err != nil {
+	if err := r.run(ctx, loaded, p, spec, keys, others, q.Only != "", res); err != nil {
 		_, again := r.recover(ctx, res)
 		return errors.Join(err, again)
 	}
@@ -303,7 +308,7 @@ func disruptionOf(s lifecycle.RunSpec) report.Disruption {
 }
 
 // run creates the run in the journal and drives it to its end.
-func (r *operation) run(ctx context.Context, loaded *Loaded, p *plan.Plan, spec lifecycle.RunSpec, others map[string]record.Endpoint, partial bool, res *report.Result) error {
+func (r *operation) run(ctx context.Context, loaded *Loaded, p *plan.Plan, spec lifecycle.RunSpec, keys *signing.Keys, others map[string]record.Endpoint, partial bool, res *report.Result) error {
 	held, err := r.locks.TryAcquire(lock.RunKey(spec.ID), lock.Exclusive, lock.Info{Run: spec.ID, Beginning: true})
 	if err != nil {
 		return &Error{ExitBug, err}
@@ -337,7 +342,7 @@ func (r *operation) run(ctx context.Context, loaded *Loaded, p *plan.Plan, spec 
 	held.Begun()
 	machine := lifecycle.NewRun(spec)
 	r.sink.Run(event.RunInfo{Run: spec.ID, Plan: spec.Plan, Only: spec.Only, Started: started})
-	summary, err := r.drive(ctx, machine, host, x, r.writerOf(machine, rec, x), event.Event{Kind: event.RunStarted}, started)
+	summary, err := r.drive(ctx, machine, host, x, keys, r.writerOf(machine, rec, x), event.Event{Kind: event.RunStarted}, started)
 	if err != nil {
 		return err
 	}

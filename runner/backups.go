@@ -83,9 +83,14 @@ func backup(s backups.Set, own string) report.Backup {
 	first := s[0]
 	b := report.Backup{Set: first.Set, Captured: first.Captured, Plan: first.Plan, Run: first.Run, Task: first.Task, Activity: first.Activity, ActivityType: first.Type,
 		Device: first.Device, Domain: first.Domain, Bytes: first.Bytes, Origin: string(s.Origin(own))}
+	b.Trusted, b.Untrusted = first.Trust()
 	for _, c := range s {
-		b.Copies = append(b.Copies, report.BackupCopy{Destination: c.Destination, Root: c.Root, Path: c.Path, State: string(c.State), Verified: c.Verified, Durable: c.Durable,
-			Stored: c.Stored, Checked: c.Checked, Imported: c.Imported})
+		one := report.BackupCopy{Destination: c.Destination, Root: c.Root, Path: c.Path, State: string(c.State), Verified: c.Verified, Durable: c.Durable,
+			Stored: c.Stored, Checked: c.Checked, Imported: c.Imported}
+		if c.Signature != nil {
+			one.SignedBy = c.Signature.Key
+		}
+		b.Copies = append(b.Copies, one)
 	}
 	slices.SortFunc(b.Copies, func(a, b report.BackupCopy) int { return strings.Compare(a.Root, b.Root) })
 	return b

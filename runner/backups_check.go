@@ -430,7 +430,7 @@ func (c *shelfCheck) one(ctx context.Context, one *backups.Copy, data bool) erro
 // ask reads one object of a copy.
 func (c *shelfCheck) ask(ctx context.Context, of *backups.Copy, path string) backups.Answer {
 	size := c.listed[path]
-	for _, f := range of.Files {
+	for _, f := range of.Parts() {
 		if of.At(f) == path {
 			size = max(size, f.Size)
 		}
@@ -462,6 +462,9 @@ func (c *shelfCheck) count(one *backups.Copy, state backups.State, data bool) {
 	switch state {
 	case backups.Whole:
 		c.told.Whole++
+		if trusted, _ := one.Trust(); !trusted {
+			c.told.Untrusted++
+		}
 	case backups.Missing:
 		c.told.Missing++
 	case backups.Altered:
@@ -480,7 +483,7 @@ func (c *shelfCheck) unknown(ctx context.Context, strangers []stranger, others [
 	claimed := map[string]bool{}
 	claim := func(of *backups.Copy, at string) {
 		at = filepath.Dir(at)
-		for _, f := range of.Files {
+		for _, f := range of.Parts() {
 			claimed[filepath.ToSlash(filepath.Join(at, f.File))] = true
 		}
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/dprun/dprun/runner/journal"
 	"github.com/dprun/dprun/runner/lock"
 	"github.com/dprun/dprun/runner/report"
+	"github.com/dprun/dprun/runner/signing"
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
 )
@@ -104,7 +105,7 @@ func (s *shelves) wanted(ctx context.Context, q FetchBackupRequest) ([]backups.C
 // rank orders copies by how likely they are good.
 func rank(c backups.Copy) int {
 	rank := slices.Index([]backups.State{backups.Whole, backups.Missing, backups.Altered}, c.State)
-	if c.Imported {
+	if trusted, _ := c.Trust(); !trusted {
 		rank += 3
 	}
 	return rank
@@ -166,10 +167,10 @@ func (f *fetching) all(ctx context.Context, copies []backups.Copy) (*report.Fetc
 	out := &report.FetchedBackup{Set: f.set, Device: first.Device, Domain: first.Domain, Captured: first.Captured.UTC().Format(time.RFC3339), Dir: f.request.Dir, NoManifest: !first.HasManifest()}
 	var files []wantedFile
 	for _, file := range first.Files {
-		files = append(files, wantedFile{file.File, file.Size, copies, func(backups.Copy) string { return file.SHA256 }})
+		files = append(files, wantedFile{name: file.File, size: file.Size, from: copies, hash: func(backups.Copy) string { return file.SHA256 }})
 	}
 	if first.HasManifest() {
-		files = append(files, wantedFile{path.Base(first.Path), backups.MaxManifest, copies, func(c backups.Copy) string { return c.SHA256 }})
+		files = append(files, wantedFile{name: path.Base(first.Path), size: backups.MaxManifest, from: copies, hash: func(c backups.Copy) string { return c.SHA256 }})
 	}
 	dir, err := filepath.Abs(f.request.Dir)
 	if err == nil {
@@ -198,6 +199,10 @@ func (f *fetching) all(ctx context.Context, copies []backups.Copy) (*report.Fetc
 			return nil, err
 		}
 	}
+	if w := f.signature(ctx, copies, out.Destination); w != nil {
+		n := len(files) - 1 // the manifest stays last
+		files, out.Files = slices.Insert(files, n, *w), slices.Insert(out.Files, n, w.name)
+	}
 	if err := f.verify(ctx); err != nil {
 		return nil, err
 	}
@@ -212,6 +217,22 @@ func (f *fetching) all(ctx context.Context, copies []backups.Copy) (*report.Fetc
 		}
 	}
 	return out, nil
+}
+
+// signature fetches the signature of the manifest that came from a destination: each
+// copy has a manifest of its own. Nil: it has none, or none could be had, which
+// was told; the backup is as good without it.
+func (f *fetching) signature(ctx context.Context, copies []backups.Copy, destination string) *wantedFile {
+	for _, c := range copies {
+		if c.Destination != destination || c.Signature == nil {
+			continue
+		}
+		w := wantedFile{path.Base(c.Path) + signing.Suffix, signing.MaxSignature, []backups.Copy{c}, func(c backups.Copy) string { return c.Signature.SHA256 }}
+		if _, err := f.file(ctx, w); err == nil {
+			return &w
+		}
+	}
+	return nil
 }
 
 func (f *fetching) fail(format string, args ...any) error {

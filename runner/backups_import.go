@@ -20,6 +20,7 @@ import (
 	"github.com/dprun/dprun/runner/journal"
 	"github.com/dprun/dprun/runner/record"
 	"github.com/dprun/dprun/runner/report"
+	"github.com/dprun/dprun/runner/signing"
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
 )
@@ -58,6 +59,10 @@ func (r *Runner) ImportBackups(ctx context.Context, q ImportRequest) ([]report.I
 	if len(at) == 0 {
 		return nil, res, errorf(ExitUsage, "plan %s has no destination %q", p.Name, q.Destination)
 	}
+	keys, err := r.keysOf(loaded, p)
+	if err != nil {
+		return nil, res, err
+	}
 	host := r.startUnlockedHost()
 	defer func() { _ = host.Close() }()
 	exec := execute.New(execute.Options{Run: "import", PlanName: p.Name, Version: r.Version, Plan: record.NewCompiledPlan(loaded.Config, p, loaded.secrets, &r.redact), Plugins: host,
@@ -65,7 +70,7 @@ func (r *Runner) ImportBackups(ctx context.Context, q ImportRequest) ([]report.I
 	defer exec.Close()
 	var out []report.Imported
 	for _, d := range at {
-		i := importing{Runner: r, journal: k.journal, exec: exec, own: own, destination: d.Address, dpod: q.DPOD, found: report.Imported{Destination: d.Address}}
+		i := importing{Runner: r, journal: k.journal, exec: exec, keys: keys, own: own, destination: d.Address, dpod: q.DPOD, found: report.Imported{Destination: d.Address}}
 		if err := i.all(ctx); err != nil {
 			i.found.Error = err.Error()
 			res.ExitCode = graverExit(res.ExitCode, 1)
@@ -86,6 +91,7 @@ type importing struct {
 	*Runner
 	journal     *journal.Journal
 	exec        *execute.Executor
+	keys        *signing.Keys // whose signatures count
 	own         string
 	destination string
 	dpod        bool
@@ -187,6 +193,13 @@ func (i *importing) one(ctx context.Context, o sdk.Object, file string) error {
 	if err == nil {
 		m, err = backups.ParseManifest(body, o.Path)
 	}
+	var signature *backups.Signature
+	if err == nil {
+		var broken error
+		if signature, broken = i.signature(ctx, m, body, file+signing.Suffix); broken != nil {
+			return broken
+		}
+	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if err != nil {
@@ -194,9 +207,33 @@ func (i *importing) one(ctx context.Context, o sdk.Object, file string) error {
 		return nil
 	}
 	c := m.Copy(body)
+	c.Signature = signature
 	c.Root, c.Destination, c.Stored = i.found.Root, i.destination, i.Clock.Now()
 	i.read = append(i.read, c)
 	return nil
+}
+
+// signature reads the signature beside a manifest; nil: there is none. An error ends the import.
+func (i *importing) signature(ctx context.Context, m *backups.Manifest, body []byte, file string) (*backups.Signature, error) {
+	name := m.Path + signing.Suffix
+	if _, listed := i.sizes[name]; !listed {
+		return nil, nil
+	}
+	defer os.Remove(file) //nolint:errcheck // the directory goes
+	r, err := i.exec.Fetch(ctx, i.destination, sdk.FetchRequest{Path: name, File: file}, signing.MaxSignature)
+	var text []byte
+	if err == nil {
+		text, err = os.ReadFile(file)
+	}
+	switch f := failure.From(err); {
+	case err != nil && isAbsent(err): // gone since it was listed
+		return nil, nil
+	case err != nil && f.Kind == failure.Corrupt:
+		return &backups.Signature{Size: i.sizes[name], Verdict: signing.Verdict{Why: "its signature cannot be read: " + err.Error()}}, nil
+	case err != nil:
+		return nil, err
+	}
+	return &backups.Signature{Size: r.Size, SHA256: r.SHA256, Verdict: i.keys.Check(signing.Manifest, body, text, m.Captured)}, nil
 }
 
 // stands says how a set stands by what the destination lists: a manifest alone is no backup.
@@ -235,6 +272,8 @@ func (i *importing) enter(ctx context.Context) error {
 		case k.sha256 != c.SHA256:
 			i.refuse(c.Path, "it is not what was stored: it was changed")
 			marks = append(marks, journal.CopyMark{Set: c.Set, Root: c.Root, State: backups.Altered, At: i.Clock.Now()})
+		default:
+			fresh = append(fresh, c) // only its signature is looked at
 		}
 	}
 	i.read = i.read[:0]

@@ -487,8 +487,9 @@ func (w *pruning) begun(c backups.Copy) bool {
 // candidate is a copy as retention sees it. Good is only what stands at the
 // destination with the sizes that it was stored with, where that was listed.
 func (w *pruning) candidate(c backups.Copy) retention.Set {
+	trusted, _ := c.Trust()
 	s := retention.Set{ID: c.Set, Destination: w.root, Device: c.Device, Domain: c.Domain, Activity: c.Activity, Stamp: c.Captured,
-		Foreign: c.StateID != w.own, Imported: c.Imported, Gone: !inPlan(w.plan, c)}
+		Foreign: c.StateID != w.own, Imported: !trusted, Gone: !inPlan(w.plan, c)}
 	switch {
 	case w.theirs(c.Run) != "":
 		s.Bad = w.theirs(c.Run)
@@ -564,7 +565,7 @@ func (w *pruning) removeLocked(ctx context.Context, c backups.Copy) (report.Outc
 			return w.refused(ctx, c, err)
 		}
 	}
-	for _, f := range c.Files {
+	for _, f := range c.Parts() {
 		if err := w.shelf.Delete(ctx, w.destination, c.At(f)); err != nil {
 			return report.Unfinished, fmt.Errorf("its manifest is deleted, and %s is not: %w; the next prune tries again", c.At(f), err)
 		}
@@ -655,7 +656,7 @@ func (w *pruning) confirm(ctx context.Context, out []report.PrunedSet, copies ma
 }
 
 func filePaths(c backups.Copy) (names []string) {
-	for _, f := range c.Files {
+	for _, f := range c.Parts() {
 		names = append(names, c.At(f))
 	}
 	return names

@@ -229,8 +229,8 @@ func proofOf(set backups.Set) (whole int, best string) {
 			continue
 		}
 		whole++
-		switch {
-		case c.Imported:
+		switch trusted, _ := c.Trust(); {
+		case !trusted:
 		case c.Verified == string(sdk.VerifyReadBack):
 			at = 2
 		default:

@@ -15,6 +15,7 @@ import (
 	"github.com/dprun/dprun/runner/permit"
 	"github.com/dprun/dprun/runner/pluginhost"
 	"github.com/dprun/dprun/runner/record"
+	"github.com/dprun/dprun/runner/signing"
 	"github.com/dprun/dprun/runner/status"
 )
 
@@ -26,7 +27,7 @@ const groupFor = 10 * time.Millisecond
 // drive runs a machine with an executor and a journal, then closes the run.
 // A panic closes it too: what is owed is then paid from its own rows, not left
 // to a recovery that would meet the same fault.
-func (r *operation) drive(ctx context.Context, machine *lifecycle.Run, host *pluginhost.Host, x execute.Plan, b *record.Writer, first event.Event, started time.Time) (_ *event.Summary, err error) {
+func (r *operation) drive(ctx context.Context, machine *lifecycle.Run, host *pluginhost.Host, x execute.Plan, keys *signing.Keys, b *record.Writer, first event.Event, started time.Time) (_ *event.Summary, err error) {
 	spec := machine.Spec()
 	defer func() {
 		if p := recover(); p != nil {
@@ -40,6 +41,7 @@ func (r *operation) drive(ctx context.Context, machine *lifecycle.Run, host *plu
 	if exec.Credentials, err = r.credentials(r.journal); err != nil {
 		return nil, &Error{ExitBug, err}
 	}
+	exec.Keys = keys
 	if exec.StateID, err = r.state.ID(); err != nil {
 		return nil, &Error{ExitBug, err}
 	}

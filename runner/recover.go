@@ -196,7 +196,7 @@ func (r *operation) finish(ctx context.Context, run journal.Run, held *lock.Lock
 	}
 	b := r.writerOf(machine, rec, nil)
 	how = append(how, r.lookAgain(ctx, b, rows, how)...)
-	s, err := r.drive(ctx, machine, plugins, rec.Plan(rows, r.fresh()), b, event.Event{Kind: event.Interrupted, Recovered: how}, run.Started)
+	s, err := r.drive(ctx, machine, plugins, rec.Plan(rows, r.fresh()), rec.Signing(r.fresh()), b, event.Event{Kind: event.Interrupted, Recovered: how}, run.Started)
 	if machine.Cancelled() != "" {
 		r.stopped = machine.Cancelled()
 	}

@@ -54,9 +54,12 @@ type Copy struct {
 	Verified    string          // how it was verified when it was stored, an sdk.Verify
 	Durable     bool
 	StateID     string // of the state directory that stored it; empty: not known
-	// Imported is true of a copy that was found at a destination. Nothing but the
-	// destination vouches for it: it never takes the place of one that is not imported.
+	// Imported is true of a copy that was found at a destination. Without a signature
+	// that counts, nothing but the destination vouches for it, and it never takes
+	// the place of one that is trusted: see [Copy.Trust].
 	Imported bool
+	// Signature is the file beside the manifest that signs it; nil: there is none.
+	Signature *Signature
 
 	State  State
 	Stored time.Time // when it became whole; of an imported copy, when it was entered

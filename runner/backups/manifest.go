@@ -13,6 +13,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/dprun/dprun/runner/signing"
 	"github.com/dprun/dprun/sdk/schema"
 )
 
@@ -188,8 +189,8 @@ func (m *Manifest) files() error {
 			return fmt.Errorf("%s: its variant %w", name, err)
 		}
 		switch sum, err := hex.DecodeString(f.SHA256); {
-		case strings.HasSuffix(f.File, Suffix):
-			return fmt.Errorf("%s is a manifest", name)
+		case strings.HasSuffix(f.File, Suffix), strings.HasSuffix(f.File, Suffix+signing.Suffix):
+			return fmt.Errorf("%s is a manifest, or the signature of one", name)
 		case seen[f.File]:
 			return fmt.Errorf("%s is named twice", name)
 		case err != nil || len(sum) != sha256.Size || strings.ToLower(f.SHA256) != f.SHA256:

@@ -44,10 +44,13 @@ func Sets(copies iter.Seq2[Copy, error]) iter.Seq2[Set, error] {
 }
 
 // sorted brings the best copy to the front: one that is whole, of these one that
-// is not imported.
+// is trusted, of these one that is not imported.
 func (s Set) sorted() Set {
 	rank := func(c Copy) (n int) {
 		if c.State != Whole {
+			n += 4
+		}
+		if !c.trusted() {
 			n += 2
 		}
 		if c.Imported {
@@ -89,7 +92,7 @@ const clocksDiffer = 5 * time.Minute
 
 // Latest gives the last good set of each subject, the newest first. One that is
 // trusted more comes before one that is newer: a set that somebody has put at a
-// destination never takes the place of one that a run has stored. One that says
+// destination never takes the place of one that a run has stored or signed. One that says
 // that it is of the future says nothing of now.
 func Latest(sets iter.Seq2[Set, error], state string, now time.Time) ([]Set, error) {
 	best := map[Subject]Set{}
@@ -120,7 +123,7 @@ func Last(sets iter.Seq2[Set, error], of Subject, state string, now time.Time) (
 		if s.Subject() != of || !s.counts(now) || !s.before(best, state) {
 			continue
 		}
-		if best = s; s.Origin(state) == Own {
+		if best = s; s[0].trusted() {
 			break
 		}
 	}
@@ -134,6 +137,14 @@ func (s Set) counts(now time.Time) bool {
 
 // before reports whether the set is preferred to another one, or there is none.
 func (s Set) before(other Set, state string) bool {
-	trust := map[Origin]int{Own: 2, Imported: 1}
-	return other == nil || cmp.Or(cmp.Compare(trust[s.Origin(state)], trust[other.Origin(state)]), cmp.Compare(s[0].Set, other[0].Set)) > 0
+	trust := func(s Set) int {
+		switch {
+		case s[0].trusted():
+			return 2
+		case s.Origin(state) == Imported:
+			return 1
+		}
+		return 0
+	}
+	return other == nil || cmp.Or(cmp.Compare(trust(s), trust(other)), cmp.Compare(s[0].Set, other[0].Set)) > 0
 }

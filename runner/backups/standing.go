@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/dprun/dprun/runner/signing"
 )
 
 // Object is a file at a destination.
@@ -60,9 +62,10 @@ type Fault struct {
 
 // What is to be done where something is gone or not as it was stored.
 const (
-	remedyLost = "`dprun backups show SET` names other copies, and `dprun apply PLAN --only device=DEVICE,domain=DOMAIN` makes a new backup"
-	remedyDisk = "do not restore it; look at the destination's disk and at who may write there; " + remedyLost
-	remedyAsk  = "mend what the message says, and check again"
+	remedyLost     = "`dprun backups show SET` names other copies, and `dprun apply PLAN --only device=DEVICE,domain=DOMAIN` makes a new backup"
+	remedyDisk     = "do not restore it; look at the destination's disk and at who may write there; " + remedyLost
+	remedyUnsigned = "the backup itself is as it was stored, and nothing shows that to others any more; find out who can write there. The next backup is signed again"
+	remedyAsk      = "mend what the message says, and check again"
 )
 
 // Ledger is what the journal knows of one destination.
@@ -81,7 +84,7 @@ func NewLedger(own string, copies []Copy) *Ledger {
 		c := &copies[i]
 		l.copies = append(l.copies, c)
 		l.bySet[c.Set], l.byHash[c.SHA256], l.files[c.Path] = c, c, c
-		for _, f := range c.Files {
+		for _, f := range c.Parts() {
 			l.files[c.At(f)] = c
 		}
 	}
@@ -113,7 +116,7 @@ func (c *Copy) Asks(listed map[string]int64, data bool) []string {
 	if c.HasManifest() {
 		ask = append(ask, c.Path)
 	}
-	for _, f := range c.Files {
+	for _, f := range c.Parts() {
 		if size, ok := listed[c.At(f)]; data || !ok || size != f.Size {
 			ask = append(ask, c.At(f))
 		}
@@ -129,16 +132,24 @@ func (l *Ledger) Judge(c *Copy, listed map[string]int64, answers map[string]Answ
 	if f := l.manifestFault(c, answers[c.Path], moved); f != nil {
 		faults = append(faults, *f)
 	}
-	for _, f := range c.Files {
-		a, asked := answers[c.At(f)]
-		if size, ok := listed[path.Join(path.Dir(moved), f.File)]; moved != "" && a.Absent && ok && size == f.Size {
-			continue // it was moved with its manifest
-		}
-		if fault := fileFault(c.At(f), f, a); asked && fault != nil {
-			faults = append(faults, *fault)
+	look := func(files []File, remedy string) {
+		for _, f := range files {
+			a, asked := answers[c.At(f)]
+			if size, ok := listed[path.Join(path.Dir(moved), f.File)]; moved != "" && a.Absent && ok && size == f.Size {
+				continue // it was moved with its manifest
+			}
+			if fault := fileFault(c.At(f), f, a); asked && fault != nil {
+				if remedy != "" && fault.Kind != FaultNotChecked {
+					fault.Remedy = remedy
+				}
+				faults = append(faults, *fault)
+			}
 		}
 	}
-	return stateOf(faults), faults
+	look(c.Files, "")
+	state := stateOf(faults) // the backup is as good without its signature
+	look(c.Parts()[len(c.Files):], remedyUnsigned)
+	return state, faults
 }
 
 // stateOf is the state that faults prove.
@@ -229,6 +240,7 @@ func (l *Ledger) Stranger(at string, body []byte) (f Fault, files []string) {
 	for _, a := range m.Artifacts {
 		files = append(files, path.Join(path.Dir(at), a.File))
 	}
+	files = append(files, at+signing.Suffix)
 	c := m.Copy(body)
 	switch known := l.bySet[m.Set]; {
 	case known != nil:

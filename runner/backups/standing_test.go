@@ -163,8 +163,8 @@ func TestAManifestOfNoSetIsNamedForWhatItIs(t *testing.T) {
 		kind   FaultKind
 		files  int
 	}{
-		"of this state directory":    {func(m *Manifest) { m.Path, m.Task, m.Set = there, "other", "" }, FaultUnknown, 2},
-		"of another state directory": {func(m *Manifest) { m.Path, m.Task, m.Set, m.State = there, "other", "", "DEF" }, FaultForeign, 2},
+		"of this state directory":    {func(m *Manifest) { m.Path, m.Task, m.Set = there, "other", "" }, FaultUnknown, 3},
+		"of another state directory": {func(m *Manifest) { m.Path, m.Task, m.Set, m.State = there, "other", "", "DEF" }, FaultForeign, 3},
 		"of a set that is known":     {func(m *Manifest) { m.Path, m.Plan = there, "another" }, FaultPlanted, 0},
 		"of another place":           {func(m *Manifest) {}, FaultPlanted, 0},
 		"of a newer version":         {func(m *Manifest) { m.Version = 2 }, FaultNotChecked, 0},

@@ -18,6 +18,7 @@ import (
 	"github.com/dprun/dprun/runner/event"
 	"github.com/dprun/dprun/runner/lifecycle"
 	"github.com/dprun/dprun/runner/redact"
+	"github.com/dprun/dprun/runner/signing"
 	"github.com/dprun/dprun/runner/staging"
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/client"
@@ -86,6 +87,7 @@ type Options struct {
 	Permits  Permits // nil: nothing is quiesced
 	// Credentials are asked before a device is; nil: only what is owed is done.
 	Credentials Credentials
+	Keys        *signing.Keys // sign manifests; nil: they are not signed
 	Clock       clock.Clock
 	Redact      *redact.Redactor
 	Log         *slog.Logger

@@ -2,6 +2,8 @@ package execute
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"path"
 	"slices"
@@ -10,6 +12,7 @@ import (
 	"github.com/dprun/dprun/runner/backups"
 	"github.com/dprun/dprun/runner/engine"
 	"github.com/dprun/dprun/runner/event"
+	"github.com/dprun/dprun/runner/signing"
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
 )
@@ -150,20 +153,45 @@ func (x *Executor) manifest(ctx context.Context, j engine.Job) (*event.Result, e
 		return nil, err
 	}
 	body = append(body, '\n')
-	// It is made again from the journal whenever it is needed: it lies in
-	// staging only for as long as it is stored.
-	file, done, err := x.Staging.Write(x.Run, j.Task.ID, body)
-	if err != nil {
-		return nil, stagingFailure(err)
-	}
 	c := m.Copy(body)
-	r, err := x.put(ctx, j, d, sdk.StoreRequest{Source: file, Path: name, Size: int64(len(body)), SHA256: c.SHA256, Verify: verify}, func(int64) {})
-	done(err == nil)
+	if x.Keys.Signs() { // before the manifest: where that is, the set is whole
+		if c.Signature, err = x.sign(ctx, j, d, verify, name, body); err != nil {
+			return nil, err
+		}
+	}
+	r, err := x.small(ctx, j, d, verify, name, body)
 	if err != nil {
 		return nil, err
 	}
 	c.Root, c.Destination, c.Stored = x.root(ctx, j.Action.Destination, r.Location, m.Path), j.Action.Destination, x.Clock.Now()
 	return &event.Result{Store: r, Copy: &c}, nil
+}
+
+// small stores a small file of a task's set. It is made again from the journal
+// whenever it is needed: it lies in staging only for as long as it is stored.
+func (x *Executor) small(ctx context.Context, j engine.Job, d sdk.Destination, verify sdk.Verify, name string, body []byte) (*sdk.StoreReport, error) {
+	file, done, err := x.Staging.Write(x.Run, j.Task.ID, body)
+	if err != nil {
+		return nil, stagingFailure(err)
+	}
+	sum := sha256.Sum256(body)
+	r, err := x.put(ctx, j, d, sdk.StoreRequest{Source: file, Path: name, Size: int64(len(body)), SHA256: hex.EncodeToString(sum[:]), Verify: verify}, func(int64) {})
+	done(err == nil)
+	return r, err
+}
+
+// sign stores the signature of a manifest beside it.
+func (x *Executor) sign(ctx context.Context, j engine.Job, d sdk.Destination, verify sdk.Verify, manifest string, body []byte) (*backups.Signature, error) {
+	text, err := x.Keys.Sign(signing.Manifest, body)
+	if err != nil {
+		return nil, failure.New(failure.Precondition, failure.BadConfig, "the manifest %s was not signed and not stored: %w", manifest, err).
+			WithRemedy("correct `signing` in the plan and run again; the files stay in staging")
+	}
+	r, err := x.small(ctx, j, d, verify, manifest+signing.Suffix, text)
+	if err != nil {
+		return nil, err
+	}
+	return &backups.Signature{Size: r.Size, SHA256: r.SHA256, Verdict: x.Keys.Check(signing.Manifest, body, text, x.Clock.Now())}, nil
 }
 
 // root is the destination as it names itself. A run that is recovered has not

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"reflect"
 	"strings"
 	"time"
 
@@ -49,12 +50,14 @@ type copyBody struct {
 	Files    []backups.File `json:"f"`
 	Withheld []string       `json:"k,omitempty"`
 	Warnings []string       `json:"w,omitempty"`
+	// Signature is not only shown, but few copies have one.
+	Signature *backups.Signature `json:"s,omitempty"`
 }
 
 // writeCopy enters a copy, in place of what was known of it.
 func writeCopy(t *transaction, c backups.Copy) error {
 	fail := func(err error) error { return fmt.Errorf("set %s at %s: %w", c.Set, c.Root, err) }
-	body, err := json.Marshal(copyBody{c.Files, c.Withheld, c.Warnings})
+	body, err := json.Marshal(copyBody{c.Files, c.Withheld, c.Warnings, c.Signature})
 	if err != nil {
 		return fail(err)
 	}
@@ -92,6 +95,7 @@ func scanCopy(s scanner) (c backups.Copy, err error) {
 		return c, fmt.Errorf("the files of set %s: %w", c.Set, err)
 	}
 	c.SHA256, c.Facts, c.Files, c.Withheld, c.Warnings = hex.EncodeToString(digest), orNil(facts), b.Files, b.Withheld, b.Warnings
+	c.Signature = b.Signature
 	c.Captured, err = backups.ParseStamp(c.Stamp)
 	return c, err
 }
@@ -202,17 +206,24 @@ func (j *Journal) MarkCopies(ctx context.Context, marks ...CopyMark) error {
 	})
 }
 
-// Import enters a copy that was found at a destination, and reports whether it
-// was not known before. What the journal knows from a run of its own stays, and
-// so does what is known already, unless it was deleted: what stands there again
-// has nobody but the destination to vouch for it.
+// Import enters copies that were found at a destination, and says how many were not
+// known before. What the journal knows from a run of its own stays, unless it was
+// deleted: what stands there again has nobody but the destination to vouch for it.
+// Of what is known from an earlier import, only the signature is entered again:
+// who is trusted may have changed.
 func (j *Journal) Import(ctx context.Context, found ...backups.Copy) (entered int, err error) {
 	err = j.write(ctx, "enter the backups of a destination", func(t *transaction) error {
 		entered = 0
 		for _, c := range found {
-			var state string
-			err := t.row("SELECT state FROM copies WHERE id = ? AND root = (SELECT n FROM roots WHERE root = ?)", c.Set, c.Root).Scan(&state)
-			if err == nil && state != string(backups.Deleted) {
+			known, err := scanCopy(t.row(selectCopies+"c.id = ? AND r.root = ?", c.Set, c.Root))
+			if err == nil && known.State != backups.Deleted {
+				if known.Imported && known.SHA256 == c.SHA256 && !reflect.DeepEqual(known.Signature, c.Signature) {
+					known.Signature = c.Signature
+					err = writeCopy(t, known)
+				}
+				if err != nil {
+					return err
+				}
 				continue
 			}
 			if err != nil && !errors.Is(err, sql.ErrNoRows) {

@@ -26,6 +26,7 @@ type Run struct {
 	Dir          string                 `json:"dir"` // of the plan
 	Devices      map[string]Endpoint    `json:"devices"`
 	Destinations map[string]Destination `json:"destinations"`
+	Keys         *Endpoint              `json:"signing,omitempty"` // of the signing block; nil: there is none
 }
 
 // Endpoint is an endpoint with references in place of secrets. It can be opened
@@ -169,6 +170,13 @@ func Of(x *CompiledPlan, spec lifecycle.RunSpec) (Run, error) {
 			return rec, fmt.Errorf("destination %s: %w", d.Address, err)
 		}
 		rec.Destinations[d.Address] = Destination{Endpoint: s, Verify: sdk.Verify(d.Verify)}
+	}
+	if !x.plan.Signing.IsNull() {
+		s, err := seal("", x.plan.Signing, x.cfg.Dir)
+		if err != nil {
+			return rec, fmt.Errorf("signing: %w", err)
+		}
+		rec.Keys = &s
 	}
 	return rec, nil
 }

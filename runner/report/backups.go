@@ -7,18 +7,22 @@ import (
 
 // Backup is one set: what one task captured.
 type Backup struct {
-	Set          string       `json:"set"`
-	Captured     time.Time    `json:"captured"` // when its task began
-	Plan         string       `json:"plan"`
-	Run          string       `json:"run"`
-	Task         string       `json:"task"`
-	Activity     string       `json:"activity"`
-	ActivityType string       `json:"activity_type"`
-	Device       string       `json:"device"`
-	Domain       string       `json:"domain,omitempty"` // absent: the whole device
-	Bytes        int64        `json:"bytes"`
-	Origin       string       `json:"origin"` // own, imported, foreign
-	Copies       []BackupCopy `json:"copies"`
+	Set          string    `json:"set"`
+	Captured     time.Time `json:"captured"` // when its task began
+	Plan         string    `json:"plan"`
+	Run          string    `json:"run"`
+	Task         string    `json:"task"`
+	Activity     string    `json:"activity"`
+	ActivityType string    `json:"activity_type"`
+	Device       string    `json:"device"`
+	Domain       string    `json:"domain,omitempty"` // absent: the whole device
+	Bytes        int64     `json:"bytes"`
+	Origin       string    `json:"origin"` // own, imported, foreign
+	// Trusted says that the journal or a signature that counts vouches for it, and
+	// not only the destination that keeps it; Untrusted why none does.
+	Trusted   bool         `json:"trusted"`
+	Untrusted string       `json:"untrusted,omitempty"`
+	Copies    []BackupCopy `json:"copies"`
 }
 
 // BackupCopy is a set at one destination.
@@ -32,6 +36,7 @@ type BackupCopy struct {
 	Stored      time.Time `json:"stored"`
 	Checked     time.Time `json:"checked,omitzero"` // absent: not since it was stored
 	Imported    bool      `json:"imported,omitempty"`
+	SignedBy    string    `json:"signed_by,omitempty"` // the fingerprint of the key that its manifest's signature names; absent: there is no signature
 }
 
 // BackupDetail is one set with everything that is known of it.

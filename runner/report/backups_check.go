@@ -23,9 +23,10 @@ type CheckedDestination struct {
 	Missing     int    `json:"missing"`
 	Altered     int    `json:"altered"`
 	NotChecked  int    `json:"not_checked"`
-	Faults      int    `json:"faults"`     // all that were named
-	Read        int    `json:"read"`       // copies of which every byte was read
-	ReadBytes   int64  `json:"read_bytes"` // of them
+	Untrusted   int    `json:"untrusted,omitempty"` // of the whole ones, those that were found there and carry no signature that counts
+	Faults      int    `json:"faults"`              // all that were named
+	Read        int    `json:"read"`                // copies of which every byte was read
+	ReadBytes   int64  `json:"read_bytes"`          // of them
 }
 
 // FetchedBackup is a set that was fetched.

@@ -41,7 +41,8 @@ type Set struct {
 	// Foreign is a set whose manifest does not name this state directory.
 	Foreign bool
 	// Imported is a set that was found at the destination, and whose manifest names
-	// this state directory. Whoever can write there can have put it there.
+	// this state directory, without a signature that counts. Whoever can write there
+	// can have put it there.
 	Imported bool
 	// Gone is a set whose device or activity is not in the plan any more.
 	Gone bool

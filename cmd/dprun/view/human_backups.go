@@ -38,7 +38,9 @@ func copiesCell(s report.Backup) cell {
 	}
 	out := strings.Join(at, ", ")
 	if s.Origin != "own" {
-		if out += "; " + s.Origin; colour == plain {
+		if out += "; " + s.Origin; s.Trusted {
+			out += ", signed"
+		} else if colour == plain {
 			colour = yellow
 		}
 	}
@@ -69,6 +71,9 @@ func (h *Human) Backup(d report.BackupDetail) {
 		}
 		line("run", d.Run)
 		line("origin", originText(d.Origin))
+		if line("signed by", d.Copies[0].SignedBy); !d.Trusted {
+			line("trust", "none: "+d.Untrusted)
+		}
 		var facts sdk.Facts
 		if json.Unmarshal(d.Facts, &facts) == nil {
 			line("model", facts.Model)

@@ -1,0 +1,144 @@
+package signing
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// allowed is one line of an allowed_signers file (ssh-keygen(1), ALLOWED SIGNERS).
+type allowed struct {
+	principals    []string
+	key           []byte   // in wire form
+	namespaces    []string // patterns; nil: every one
+	after, before time.Time
+}
+
+// refuses says why the key's signature does not count here and at that time.
+func (a allowed) refuses(namespace string, at time.Time) string {
+	matches := func(p string) bool { ok, err := path.Match(p, namespace); return ok && err == nil }
+	switch {
+	case a.namespaces != nil && !slices.ContainsFunc(a.namespaces, matches):
+		return fmt.Sprintf("its signature is by a key that is not allowed for namespace %q", namespace)
+	case !a.after.IsZero() && at.Before(a.after), !a.before.IsZero() && at.After(a.before):
+		return "its signature is by a key that was not valid at " + at.UTC().Format(time.RFC3339)
+	}
+	return ""
+}
+
+// parse reads an allowed_signers file. A line that is a public key alone counts
+// too, for every principal.
+func parse(text string) (out []allowed, err error) {
+	for n, line := range strings.Split(text, "\n") {
+		line = strings.TrimSpace(line)
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		a, err := parseLine(line)
+		if err != nil {
+			return nil, fmt.Errorf("line %d of the allowed signers: %w; a line is NAME KEYTYPE KEY, such as `backup@example.com ssh-ed25519 AAAA…`", n+1, err)
+		}
+		out = append(out, a)
+	}
+	return out, nil
+}
+
+func parseLine(line string) (allowed, error) {
+	fields, err := words(line)
+	if err != nil {
+		return allowed{}, err
+	}
+	a := allowed{principals: []string{"*"}}
+	if !isKeyType(fields[0]) {
+		a.principals, fields = strings.Split(fields[0], ","), fields[1:]
+	}
+	if len(fields) > 0 && !isKeyType(fields[0]) {
+		if err := a.options(fields[0]); err != nil {
+			return a, err
+		}
+		fields = fields[1:]
+	}
+	if len(fields) < 2 || !isKeyType(fields[0]) {
+		return a, errors.New("there is no public key")
+	}
+	wire, err := base64.StdEncoding.DecodeString(fields[1])
+	if err == nil {
+		_, err = ssh.ParsePublicKey(wire)
+	}
+	if err != nil {
+		return a, fmt.Errorf("its public key cannot be read: %w", err)
+	}
+	a.key = wire
+	return a, nil
+}
+
+func isKeyType(word string) bool {
+	return strings.HasPrefix(word, "ssh-") || strings.HasPrefix(word, "ecdsa-") || strings.HasPrefix(word, "sk-")
+}
+
+// words splits a line at blanks that do not stand in quotes, and keeps the quotes.
+func words(line string) (out []string, err error) {
+	quoted := false
+	out = strings.FieldsFunc(line, func(r rune) bool {
+		if r == '"' {
+			quoted = !quoted
+		}
+		return !quoted && (r == ' ' || r == '\t')
+	})
+	if quoted {
+		return nil, errors.New("a quote does not end")
+	}
+	return out, nil
+}
+
+// options reads what stands between the names and the key. One that narrows what the
+// key may do must not be overlooked, so one that is not known is an error.
+func (a *allowed) options(text string) (err error) {
+	quoted := false
+	for _, option := range strings.FieldsFunc(text, func(r rune) bool {
+		if r == '"' {
+			quoted = !quoted
+		}
+		return !quoted && r == ','
+	}) {
+		name, value, _ := strings.Cut(option, "=")
+		value = strings.Trim(value, `"`)
+		switch strings.ToLower(name) {
+		case "namespaces":
+			a.namespaces = strings.Split(value, ",")
+		case "valid-after":
+			a.after, err = parseTime(value)
+		case "valid-before":
+			a.before, err = parseTime(value)
+		case "cert-authority":
+			err = errors.New("certificates (cert-authority) are not supported; write the keys themselves")
+		default:
+			err = fmt.Errorf("the option %q is not known", name)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// parseTime reads YYYYMMDD[HHMM[SS]][Z], which is local time without the Z.
+func parseTime(text string) (time.Time, error) {
+	digits, utc := strings.CutSuffix(text, "Z")
+	zone := time.Local
+	if utc {
+		zone = time.UTC
+	}
+	for _, layout := range []string{"20060102", "200601021504", "20060102150405"} {
+		if len(layout) == len(digits) {
+			return time.ParseInLocation(layout, digits, zone)
+		}
+	}
+	return time.Time{}, fmt.Errorf("%q is no time of the form YYYYMMDD, YYYYMMDDHHMM or YYYYMMDDHHMMSS", text)
+}
