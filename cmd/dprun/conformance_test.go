@@ -74,7 +74,7 @@ func TestBundledPluginsKeepTheRulesOfProcesses(t *testing.T) {
 			case "exec":
 				s.Kind, s.Fails, s.Hangs = schema.KindHook, shell("exit 3"), shell("sleep 100 & sleep 100")
 			case "datapower":
-				s.Kind, s.Work = schema.KindSource, &conformance.Work{Activity: "export_domain", Domain: "orders", Quiesce: true}
+				s.Kind, s.Work = schema.KindSource, &conformance.Work{Activity: "export_domain", Domain: "orders", Quiesce: true, Restore: true}
 			}
 			for _, c := range conformance.Cases(s) {
 				if c.Where != conformance.OwnProcess && name != "nfs" {

@@ -25,7 +25,7 @@ func TestConformance(t *testing.T) {
 			"host": cty.StringVal(ready.Host), "port": cty.NumberIntVal(int64(ready.Port)), "username": cty.StringVal(ready.Username), "password": cty.StringVal(ready.Password),
 			"tls": cty.ObjectVal(map[string]cty.Value{"ca_file": cty.StringVal(ready.CAFile)}),
 		}),
-		Work: &conformance.Work{Activity: "export_domain", Domain: "orders", Quiesce: true},
+		Work: &conformance.Work{Activity: "export_domain", Domain: "orders", Quiesce: true, Restore: true},
 	}) {
 		t.Run(c.ID, func(t *testing.T) { c.Run(t.Context(), t) })
 	}

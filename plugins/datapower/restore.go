@@ -25,7 +25,7 @@ const importing = "import"
 // archive once. Then it reads the gateway's results and, until nothing changes any more, the state of the domain's objects: what the gateway
 // skips stands in no result.
 func (s *source) Import(ctx context.Context, r sdk.ImportRequest) (*sdk.ImportReport, error) {
-	i := &restore{source: s, request: r, out: &sdk.ImportReport{}, was: map[objectKey]soma.Object{}, refused: map[objectKey]bool{}}
+	i := &restore{source: s, request: r, out: &sdk.ImportReport{}, was: map[objectKey]soma.Object{}, wanted: map[objectKey]archive.Object{}, refused: map[objectKey]bool{}}
 	f, err := i.prepare(ctx)
 	if err != nil {
 		return nil, unsent(err)
@@ -78,6 +78,7 @@ type restore struct {
 	request  sdk.ImportRequest
 	policy   policy
 	contents *archive.Contents
+	wanted   map[objectKey]archive.Object // the archive's objects
 	size     int64
 	was      map[objectKey]soma.Object // the target's objects before
 	refused  map[objectKey]bool        // by the gateway's own results
@@ -145,6 +146,7 @@ func (i *restore) readArchive(ctx context.Context, f *os.File) error {
 			WithRemedy("restore from an export of the domain: a gateway that is given a backup of several makes the domains that it holds")
 	}
 	for _, o := range contents.Objects {
+		i.wanted[objectKey{o.Class, o.Name}] = o
 		if why := i.policy.beyond(o); why != "" {
 			return failure.New(failure.Precondition, failure.Unsupported, "%s: import for a drill: %s %s: %s", i.name, archive.Printable(o.Class), archive.Printable(o.Name), why).
 				WithRemedy("leave the backup out of the drill, or restore it on a gateway that nothing is connected to")
@@ -294,8 +296,9 @@ func (i *restore) all(level sdk.Level, check, remedy string, l list) {
 }
 
 const (
-	statesEvery = 2 * time.Second
-	statesLimit = 3 * time.Minute // for objects to come up
+	statesEvery = time.Second
+	statesRest  = 10 * time.Second // that the states are to stay the same while something is down that should not be
+	statesLimit = 3 * time.Minute  // for objects to come up
 )
 
 // states reads what became of the domain's objects. That they cannot be read is told, and is no proof of anything.
@@ -315,21 +318,24 @@ func (i *restore) states(ctx context.Context) {
 	i.out.SaveNeeded = d.SaveNeeded
 }
 
-// settled reads the objects until they are the same twice and none is on its way, or the time is over.
+// settled reads the objects until they stay the same and none is on its way, or the time is over. What is down has time to come up.
 func (i *restore) settled(ctx context.Context) ([]soma.Object, error) {
 	name := i.request.Target.Domain
 	var last []soma.Object
 	var unread error
+	var since time.Duration // the last change
 	for waited := time.Duration(0); ; waited += statesEvery {
 		objects, err := i.client.ObjectStatus(ctx, name)
 		if err == nil {
 			err = told(name, objects)
 		}
 		if unread = err; err == nil {
-			if last != nil && slices.Equal(last, objects) && !slices.ContainsFunc(objects, pendingState) {
+			switch {
+			case last == nil || !slices.Equal(last, objects) || slices.ContainsFunc(objects, pendingState):
+				last, since = objects, waited
+			case waited-since >= statesRest || !slices.ContainsFunc(objects, i.down):
 				return objects, nil
 			}
-			last = objects
 		}
 		if waited >= statesLimit {
 			break
@@ -358,26 +364,19 @@ const (
 // judge compares the objects with those before and with the archive's.
 func (i *restore) judge(objects []soma.Object) {
 	there := map[objectKey]bool{}
-	wanted := map[objectKey]archive.Object{}
-	for _, o := range i.contents.Objects {
-		wanted[objectKey{o.Class, o.Name}] = o
-	}
 	down, running := list{}, list{}
 	for _, o := range objects {
 		key := objectKey{o.Class, o.Name}
 		there[key] = true
-		was, old := i.was[key]
-		_, want := wanted[key]
+		_, old := i.was[key]
+		_, want := i.wanted[key]
 		if _, starts := starting[o.Class]; i.policy.drill && starts && o.AdminState != "disabled" && (want || !old) {
 			running.add(o.Class+" "+o.Name, "it is "+orNone(o.AdminState)+" after the import, and may be at work")
 		}
-		if o.Up() || o.AdminState == "disabled" {
-			if o.Class == "TCPProxyService" && o.Up() && wanted[key].AdminState == "disabled" {
-				i.found(sdk.LevelWarning, "enabled", o.Class+" "+o.Name, "disable it if it is not to run", "it is enabled now, although the archive has it disabled: a gateway imports it so")
-			}
-			continue
+		if o.Class == "TCPProxyService" && o.AdminState != "disabled" && i.wanted[key].AdminState == "disabled" {
+			i.found(sdk.LevelWarning, "enabled", o.Class+" "+o.Name, "disable it if it is not to run", "it is enabled now, although the archive has it disabled: a gateway imports it so")
 		}
-		if old && !was.Up() || (!old || i.policy.drill) && i.expected(o, wanted[key]) {
+		if !i.down(o) {
 			continue
 		}
 		text := fmt.Sprintf("%s (%s)", orNone(o.ErrorCode), orNone(o.EventCode))
@@ -398,6 +397,13 @@ func (i *restore) judge(objects []soma.Object) {
 		level = sdk.LevelWarning
 	}
 	i.all(level, "skipped", "see whether the gateway knows and has licensed the class, whether the account may write it, and whether a deployment policy leaves it out", skipped)
+}
+
+// down reports whether an object is down that was up before or is new, for a reason that nobody expects.
+func (i *restore) down(o soma.Object) bool {
+	key := objectKey{o.Class, o.Name}
+	was, old := i.was[key]
+	return !o.Up() && o.AdminState != "disabled" && (!old || was.Up()) && ((old && !i.policy.drill) || !i.expected(o, i.wanted[key]))
 }
 
 // expected reports whether a new object is down for a reason that was to be expected: something that it refers to, or a file that the

@@ -26,6 +26,9 @@ type Work struct {
 	Domain   string    // one that the device has and that can be quiesced
 	// Quiesce says that the domain may be quiesced and brought back.
 	Quiesce bool
+	// Restore says that domains may be made on the device, imported into, and
+	// removed.
+	Restore bool
 }
 
 func sourceRules() []rule {
@@ -38,6 +41,10 @@ func sourceRules() []rule {
 	}
 	rehearsing := func(r rule) rule {
 		r.Ability = schema.AbilityRehearse
+		return r
+	}
+	restoring := func(r rule) rule {
+		r.Ability = schema.AbilityRestore
 		return r
 	}
 	return []rule{
@@ -80,6 +87,15 @@ func sourceRules() []rule {
 		rehearsing(of("rehearse/absent", "A rehearsal for a domain that is not there fails as not_found with the reason unknown_domain.",
 			"A restore would make a domain by a slip of the pen.",
 			"Look the target up in what the device lists.", rehearsesAbsent)),
+		restoring(of("restore/own", "What is imported into a new domain is what it then resembles, before that it does not, and a save leaves nothing unsaved.",
+			"A restore or a drill would be called good and is not, or what was restored is lost at the next restart.",
+			"Read the answers from the device each time: what was asked for is no proof.", restoresOwn)),
+		restoring(of("restore/refused", "An artifact of which a byte is wrong, a target that is not what its way back holds, and one that is not there are refused, and nothing is changed.",
+			"A device would be given what is no backup, or what somebody has just changed would be lost.",
+			"Verify the artifact, compare the target with Before and look it up, in Import itself, before anything is sent.", restoreRefuses)),
+		restoring(of("restore/domains", "A domain that is there is not made again, and one that was removed is gone, also if it is removed again.",
+			"A drill would import into somebody's domain, or leave its own behind.",
+			"Ask the device what it lists before and after.", restoreDomains)),
 	}
 }
 
@@ -429,4 +445,141 @@ func rehearsesAbsent(b *bed) {
 	if f, ok := errors.AsType[*failure.Error](err); (b.s.Work != nil) && (!ok || f.Kind != failure.NotFound || f.Reason != failure.UnknownDomain) {
 		b.Errorf("a rehearsal for a domain that is not there gives %v", err)
 	}
+}
+
+// restorer is a device on which domains may be made, or nil.
+func (b *bed) restorer() (s sdk.Source, r sdk.Restorer, w *Work) {
+	b.Helper()
+	w = b.work()
+	if w == nil {
+		return nil, nil, nil
+	}
+	if !w.Restore {
+		notAsked(b.T, "not asked: %s", "nothing may be imported")
+		return nil, nil, nil
+	}
+	s = b.device()
+	r, _ = sdk.As[sdk.Restorer](s)
+	return s, r, w
+}
+
+// made makes a domain, and gives what removes it.
+func (b *bed) made(r sdk.Restorer) (t sdk.Target, remove func()) {
+	b.Helper()
+	t = sdk.Target{Domain: absent()}
+	if err := r.Create(b.ctx, t); err != nil {
+		b.Fatalf("create a domain: %v", err)
+	}
+	return t, func() {
+		if err := r.Drop(context.WithoutCancel(b.ctx), t); err != nil {
+			b.Errorf("drop the domain: %v", err)
+		}
+	}
+}
+
+// artifact is the path of the first artifact of a capture of the work.
+func (b *bed) artifact(s sdk.Source, w *Work) string {
+	b.Helper()
+	dir, c, err := b.capture(b.ctx, s, w, 0)
+	if err != nil || len(c.Artifacts) == 0 {
+		b.Fatalf("capture: %+v, %v", c, err)
+	}
+	return filepath.Join(dir, filepath.FromSlash(c.Artifacts[0].Name))
+}
+
+// resemble is how a domain resembles an artifact, and whether it is saved.
+func (b *bed) resemble(r sdk.Restorer, t sdk.Target, file string) (of sdk.Resemblance, unsaved bool) {
+	b.Helper()
+	rep, err := r.Resembles(b.ctx, sdk.ResembleRequest{Target: t, Files: []string{file}, Dir: b.TempDir()})
+	if err != nil || len(rep.Of) != 1 {
+		b.Fatalf("compare the domain: %+v, %v", rep, err)
+	}
+	return rep.Of[0], rep.SaveNeeded
+}
+
+func restoresOwn(b *bed) {
+	s, r, w := b.restorer()
+	if s == nil {
+		return
+	}
+	defer b.endSource(s)
+	file := b.artifact(s, w)
+	t, remove := b.made(r)
+	defer remove()
+	if of, _ := b.resemble(r, t, file); of.Equal {
+		b.Errorf("a domain with nothing in it resembles the artifact")
+	}
+	rep, err := r.Import(b.ctx, sdk.ImportRequest{Target: t, File: file, Dir: b.TempDir()})
+	if err != nil {
+		b.Fatalf("import: %v", err)
+	}
+	for _, f := range rep.Findings {
+		if f.Level == sdk.LevelError {
+			b.Errorf("the import is not good: %s", f.Message)
+		}
+	}
+	if of, _ := b.resemble(r, t, file); !of.Equal {
+		b.Errorf("what was imported is not there: %q", of.Differences)
+	}
+	if err := r.Save(b.ctx, t); err != nil {
+		b.Fatalf("save: %v", err)
+	}
+	if _, unsaved := b.resemble(r, t, file); unsaved {
+		b.Errorf("after a save there are unsaved changes")
+	}
+}
+
+func restoreRefuses(b *bed) {
+	s, r, w := b.restorer()
+	if s == nil {
+		return
+	}
+	defer b.endSource(s)
+	file := b.artifact(s, w)
+	content, err := os.ReadFile(file)
+	if err != nil {
+		b.Fatalf("read the artifact: %v", err)
+	}
+	content[len(content)/2] ^= 0x55
+	damaged := filepath.Join(b.TempDir(), "damaged")
+	if err := os.WriteFile(damaged, content, 0o600); err != nil {
+		b.Fatalf("damage the artifact: %v", err)
+	}
+	t, remove := b.made(r)
+	defer remove()
+	empty, _ := b.resemble(r, t, file)
+	refused := func(what string, kind failure.Kind, q sdk.ImportRequest) {
+		q.Dir = b.TempDir()
+		rep, err := r.Import(b.ctx, q)
+		if f, ok := errors.AsType[*failure.Error](err); !ok || f.Kind != kind {
+			b.Errorf("an import of %s gives %+v, %v", what, rep, err)
+		}
+	}
+	refused("a damaged artifact", failure.Corrupt, sdk.ImportRequest{Target: t, File: damaged})
+	refused("what another domain was before", failure.Precondition, sdk.ImportRequest{Target: t, File: file, Before: file})
+	refused("something into a domain that is not there", failure.NotFound, sdk.ImportRequest{Target: sdk.Target{Domain: absent()}, File: file})
+	if of, _ := b.resemble(r, t, file); of.Equal && !empty.Equal {
+		b.Errorf("what was refused was imported")
+	}
+}
+
+func restoreDomains(b *bed) {
+	s, r, _ := b.restorer()
+	if s == nil {
+		return
+	}
+	defer b.endSource(s)
+	t, remove := b.made(r)
+	if f, ok := errors.AsType[*failure.Error](r.Create(b.ctx, t)); !ok || f.Kind != failure.Exists {
+		b.Errorf("a domain that is there is made again: %v", f)
+	}
+	remove()
+	i, err := s.Inspect(b.ctx, sdk.InspectRequest{})
+	if err != nil {
+		b.Fatalf("inspect: %v", err)
+	}
+	if slices.ContainsFunc(i.Domains, func(d sdk.Domain) bool { return d.Name == t.Domain }) {
+		b.Errorf("a domain that was removed is there")
+	}
+	remove()
 }

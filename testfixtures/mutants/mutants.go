@@ -100,6 +100,15 @@ func All() []Mutant {
 		{"always_changes", s, "a rehearsal says of everything that it would change", "rehearse/own"},
 		{"believes_artifacts", s, "a rehearsal does not verify what it is given", "rehearse/damaged"},
 		{"rehearses_anywhere", s, "a rehearsal takes every name for a domain", "rehearse/absent"},
+		{"imports_nothing", s, "an import does nothing, and reports success", "restore/own"},
+		{"resembles_all", s, "every domain resembles every artifact", "restore/own"},
+		{"never_saves", s, "a save does nothing", "restore/own"},
+		{"imports_damaged", s, "an import does not verify what it is given", "restore/refused"},
+		{"ignores_before", s, "an import does not look what the target is now", "restore/refused"},
+		{"imports_anywhere", s, "an import takes every name for a domain", "restore/refused"},
+		{"creates_over", s, "a domain that is there is made again", "restore/domains"},
+		{"drops_nothing", s, "a domain that is removed stays", "restore/domains"},
+		{"drops_once", s, "removing a domain that is gone fails", "restore/domains"},
 		{"hook_forgets", h, "it ends the shell and not what the shell has started", "hook/ended"},
 	}
 }

@@ -47,7 +47,7 @@ func subject(t *testing.T, kind schema.Kind, mutant string) conformance.Subject 
 	}
 	if kind == schema.KindSource {
 		s.Config = cty.ObjectVal(map[string]cty.Value{"device": cty.StringVal("gw1"), "token": cty.StringVal("a-secret-token")})
-		s.Work = &conformance.Work{Activity: "snapshot", Domain: mutants.Domain, Quiesce: true}
+		s.Work = &conformance.Work{Activity: "snapshot", Domain: mutants.Domain, Quiesce: true, Restore: true}
 		return s
 	}
 	if kind == schema.KindHook {

@@ -34,10 +34,17 @@ type source struct {
 	mu    sync.Mutex
 	state sdk.QuiesceState
 	stuck bool
+	made  map[string]*domain // beside the one that it has
+}
+
+// domain is one that was made.
+type domain struct {
+	content string
+	unsaved bool
 }
 
 func newSource(mutant string, c sourceConfig) *source {
-	s := &source{mutant: mutant, c: c, identity: c.Device, state: sdk.StateNormal}
+	s := &source{mutant: mutant, c: c, identity: c.Device, state: sdk.StateNormal, made: map[string]*domain{}}
 	if mutant == "renames_device" {
 		s.identity += rand.Text()
 	}
@@ -49,6 +56,9 @@ func (s *source) Inspect(context.Context, sdk.InspectRequest) (*sdk.Inspection, 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	i := &sdk.Inspection{Facts: sdk.Facts{Identity: s.identity}, Domains: []sdk.Domain{{Name: Domain, QuiesceState: s.state}}}
+	for name := range s.made {
+		i.Domains = append(i.Domains, sdk.Domain{Name: name, QuiesceState: sdk.StateNormal})
+	}
 	if s.mutant == "lists_twice" {
 		i.Domains = append(i.Domains, i.Domains[0])
 	}
@@ -155,6 +165,89 @@ func (s *source) Rehearse(_ context.Context, r sdk.RehearseRequest) (*sdk.Rehear
 		return &sdk.RehearseReport{Changes: []sdk.Change{{Effect: sdk.EffectChanged, Name: "it"}}}, nil
 	}
 	return &sdk.RehearseReport{}, nil
+}
+
+// Import implements [sdk.Restorer].
+func (s *source) Import(_ context.Context, r sdk.ImportRequest) (*sdk.ImportReport, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	d := s.made[r.Target.Domain]
+	if d == nil {
+		if s.mutant == "imports_anywhere" {
+			return &sdk.ImportReport{}, nil
+		}
+		return nil, failure.New(failure.NotFound, failure.UnknownDomain, "import on %s: there is no domain %s", s.c.Device, r.Target.Domain)
+	}
+	body, err := os.ReadFile(r.File)
+	if err != nil {
+		return nil, failure.New(failure.Precondition, failure.StagingIO, "read %s: %w", r.File, err)
+	}
+	if string(body) != configuration && s.mutant != "imports_damaged" {
+		return nil, failure.New(failure.Corrupt, failure.WrongHash, "import on %s: the artifact is damaged", s.c.Device)
+	}
+	if r.Before != "" && s.mutant != "ignores_before" {
+		if before, err := os.ReadFile(r.Before); err != nil || string(before) != d.content {
+			return nil, failure.New(failure.Precondition, "", "import on %s: the domain is another than before", s.c.Device)
+		}
+	}
+	if s.mutant != "imports_nothing" {
+		d.content, d.unsaved = string(body), true
+	}
+	return &sdk.ImportReport{Objects: 1, SaveNeeded: true}, nil
+}
+
+// Resembles implements [sdk.Restorer].
+func (s *source) Resembles(_ context.Context, r sdk.ResembleRequest) (*sdk.ResembleReport, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	d := s.made[r.Target.Domain]
+	if d == nil {
+		return nil, failure.New(failure.NotFound, failure.UnknownDomain, "compare on %s: there is no domain %s", s.c.Device, r.Target.Domain)
+	}
+	out := &sdk.ResembleReport{SaveNeeded: d.unsaved}
+	for _, file := range r.Files {
+		body, err := os.ReadFile(file)
+		if err != nil {
+			return nil, failure.New(failure.Unavailable, failure.StagingIO, "read %s: %w", file, err)
+		}
+		equal := string(body) == d.content || s.mutant == "resembles_all"
+		out.Of = append(out.Of, sdk.Resemblance{Equal: equal, Only: equal})
+	}
+	return out, nil
+}
+
+// Save implements [sdk.Restorer].
+func (s *source) Save(_ context.Context, t sdk.Target) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if d := s.made[t.Domain]; d != nil && s.mutant != "never_saves" {
+		d.unsaved = false
+	}
+	return nil
+}
+
+// Create implements [sdk.Restorer].
+func (s *source) Create(_ context.Context, t sdk.Target) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.made[t.Domain] != nil && s.mutant != "creates_over" {
+		return failure.New(failure.Exists, "", "create on %s: there is a domain %s", s.c.Device, t.Domain)
+	}
+	s.made[t.Domain] = &domain{}
+	return nil
+}
+
+// Drop implements [sdk.Restorer].
+func (s *source) Drop(_ context.Context, t sdk.Target) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.made[t.Domain] == nil && s.mutant == "drops_once" {
+		return failure.New(failure.NotFound, failure.UnknownDomain, "drop on %s: there is no domain %s", s.c.Device, t.Domain)
+	}
+	if s.mutant != "drops_nothing" {
+		delete(s.made, t.Domain)
+	}
+	return nil
 }
 
 // Discard implements [sdk.Source].
