@@ -54,7 +54,7 @@ func topLevel() map[string]blockSpec {
 			blocks: map[string]blockSpec{"config": config}}},
 		"destination": {many: true, bodySpec: bodySpec{
 			labels: []string{"type", "name"}, optional: []string{"for_each", "path", "verify", "parallel", "min_free", "retention"},
-			blocks: map[string]blockSpec{"config": config}}},
+			blocks: map[string]blockSpec{"config": config, "encryption": {bodySpec: bodySpec{required: []string{"recipients"}}}}}},
 		"plan": {many: true, bodySpec: bodySpec{
 			labels: []string{"name"}, required: []string{"destinations"},
 			optional: []string{"for_each", "description", "window", "retention", "error_policy", "pre_script", "post_script"},
@@ -109,6 +109,9 @@ func indefinite(noun string) string {
 func sentence(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
 func (s *sink) checkBody(b *hclsyntax.Block, spec *bodySpec) {
+	if s.hideKeys(b) {
+		return
+	}
 	meant := map[string]bool{} // what misspelt arguments stand for
 	for name, attr := range b.Body.Attributes {
 		if slices.Contains(spec.required, name) || slices.Contains(spec.optional, name) {

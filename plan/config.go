@@ -131,7 +131,10 @@ type Destination struct {
 	MinFree  MinFree
 	// Retention is its own. Nil: that of the plan.
 	Retention *Retention
-	Range     Range
+	// Recipients are the public keys for which everything that is stored there is
+	// encrypted. Nil: it is not encrypted.
+	Recipients []string
+	Range      Range
 
 	keepsAll   bool      // it cannot forget anything
 	path       *lazyExpr // nil: the default layout

@@ -211,6 +211,7 @@ func (c *compiler) compileDestinations() {
 			d.path = c.env.lazyExpr(attr.Expr, i.ctx)
 		}
 		d.Retention = c.retention(b.Body, i.ctx)
+		d.Recipients = c.recipients(b.Body, i.ctx)
 		c.cfg.Destinations = append(c.cfg.Destinations, d)
 		ty, ok := c.in.Schemas.Destinations[d.Type]
 		if !ok {

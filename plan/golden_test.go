@@ -66,7 +66,7 @@ func TestFullExampleMeansWhatItSays(t *testing.T) {
 		if len(ds) > 0 {
 			t.Error(render(ds))
 		}
-		destinations = append(destinations, object{"address": d.Address, "family": d.Family, "verify": d.Verify, "parallel": d.Parallel, "min_free": d.MinFree, "retention": cfg.Plans[0].RetentionAt(d), "path": path, "config": sealed(d.Config)})
+		destinations = append(destinations, object{"address": d.Address, "family": d.Family, "verify": d.Verify, "parallel": d.Parallel, "min_free": d.MinFree, "retention": cfg.Plans[0].RetentionAt(d), "path": path, "recipients": d.Recipients, "config": sealed(d.Config)})
 	}
 	for _, x := range cfg.Scripts {
 		v, ds := x.ConfigFor(scope)

@@ -86,7 +86,7 @@ func backup(s backups.Set, own string) report.Backup {
 	b.Trusted, b.Untrusted = first.Trust()
 	for _, c := range s {
 		one := report.BackupCopy{Destination: c.Destination, Root: c.Root, Path: c.Path, State: string(c.State), Verified: c.Verified, Durable: c.Durable,
-			Stored: c.Stored, Checked: c.Checked, Imported: c.Imported}
+			Stored: c.Stored, Checked: c.Checked, Imported: c.Imported, EncryptedFor: c.EncryptedFor()}
 		if c.Signature != nil {
 			one.SignedBy = c.Signature.Key
 		}
@@ -121,7 +121,8 @@ func (h *History) Backup(ctx context.Context, ref string) (report.BackupDetail, 
 		d := report.BackupDetail{Backup: backup(s, own), Identity: first.Identity, StateID: first.StateID, SHA256: first.SHA256, Withheld: first.Withheld,
 			Warnings: first.Warnings, Facts: first.Facts}
 		for _, f := range first.Files {
-			d.Files = append(d.Files, report.BackupFile(f))
+			f = f.Opened()
+			d.Files = append(d.Files, report.BackupFile{File: f.File, Variant: f.Variant, Size: f.Size, SHA256: f.SHA256})
 		}
 		return d, nil
 	}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/dprun/dprun/plan"
 	"github.com/dprun/dprun/runner/backups"
+	"github.com/dprun/dprun/runner/cipher"
 	"github.com/dprun/dprun/runner/execute"
 	"github.com/dprun/dprun/runner/journal"
 	"github.com/dprun/dprun/runner/lock"
@@ -80,7 +81,8 @@ type shelves struct {
 	plan         string
 	own          string // ID of the state directory
 	destinations []*plan.Destination
-	scratch      string // a directory for objects that are looked at
+	identities   *cipher.Identities // open what is encrypted; nil: nothing
+	scratch      string             // a directory for objects that are looked at
 	made         atomic.Int64
 	close        func()
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/dprun/dprun/plan"
 	"github.com/dprun/dprun/runner/backups"
+	"github.com/dprun/dprun/runner/cipher"
 	"github.com/dprun/dprun/runner/journal"
 	"github.com/dprun/dprun/runner/lock"
 	"github.com/dprun/dprun/runner/report"
@@ -33,6 +34,8 @@ type FetchBackupRequest struct {
 	Activity       string                   // of the latest, where several make backups of the same
 	From           string                   // the address of the only destination to ask; empty: all of the plan
 	Dir            string                   // where the files go
+	Keys           Keys                     // open what is stored encrypted
+	Encrypted      bool                     // encrypted files are wanted as they are stored
 	Failed         func(report.BackupFault) // gets each copy that could not be used
 }
 
@@ -46,6 +49,9 @@ func (r *Runner) FetchBackup(ctx context.Context, q FetchBackupRequest) (*report
 		return nil, res, err
 	}
 	defer s.close()
+	if s.identities, err = q.Keys.read(); err != nil {
+		return nil, res, err
+	}
 	copies, err := s.wanted(ctx, q)
 	if err != nil {
 		return nil, res, err
@@ -99,7 +105,44 @@ func (s *shelves) wanted(ctx context.Context, q FetchBackupRequest) ([]backups.C
 		return nil, errorf(1, "fetch set %s: every copy of it was deleted", set)
 	}
 	slices.SortStableFunc(out, func(a, b backups.Copy) int { return rank(a) - rank(b) })
-	return out, nil
+	return s.openable(out, q.Encrypted)
+}
+
+// sameFiles reports whether two copies hold the same, as it is when it is opened.
+func sameFiles(a, b backups.Copy, opened func(backups.File) backups.File) bool {
+	return slices.EqualFunc(a.Files, b.Files, func(a, b backups.File) bool {
+		return opened(a).File == opened(b).File && opened(a).SHA256 == opened(b).SHA256
+	})
+}
+
+// openable are the copies that are not encrypted, or that an identity opens; or, to be
+// fetched as they are stored, those that are encrypted. The first copy is the best known
+// one: of others counts only what says that it holds the same.
+func (s *shelves) openable(copies []backups.Copy, encrypted bool) ([]backups.Copy, error) {
+	var out []backups.Copy
+	var to []string
+	for _, c := range copies {
+		all := c.EncryptedFor()
+		switch {
+		case !sameFiles(copies[0], c, backups.File.Opened):
+		case encrypted && len(all) > 0, !encrypted && s.identities.OpenAll(c):
+			out = append(out, c)
+		default:
+			to = append(to, all...)
+		}
+	}
+	slices.Sort(to)
+	to = slices.Compact(to)
+	set := copies[0].Set
+	switch {
+	case len(out) > 0:
+		return out, nil
+	case encrypted:
+		return nil, errorf(ExitUsage, "fetch set %s: no copy of it is encrypted; leave --encrypted out", set)
+	case s.identities == nil:
+		return nil, errorf(ExitUsage, "fetch set %s: every copy of it is encrypted, for %s; give the file with the secret key of one of them with --identity", set, join(to))
+	}
+	return nil, errorf(1, "fetch set %s: none of the given identities opens it: it is encrypted for %s; give the file with the secret key of one of them with --identity", set, join(to))
 }
 
 // rank orders copies by how likely they are good.
@@ -148,16 +191,51 @@ type fetching struct {
 	temp    string // the directory that the files go to first
 }
 
-// wantedFile is one file of the set.
+// wantedFile is one file of the set, as it is to be here.
 type wantedFile struct {
 	name string // relative to the directory
-	size int64  // of the manifest: at most
-	from []backups.Copy
-	hash func(backups.Copy) string // its SHA-256 in a copy: each has a manifest of its own
+	from []shelved
+}
+
+// shelved is a file in one copy.
+type shelved struct {
+	backups.Copy
+	stored, here backups.File // at the destination, and when it is opened; the size is what it has at most
 }
 
 func (w wantedFile) is(sum string) bool {
-	return slices.ContainsFunc(w.from, func(c backups.Copy) bool { return w.hash(c) == sum })
+	return slices.ContainsFunc(w.from, func(f shelved) bool { return f.here.SHA256 == sum })
+}
+
+// wantedFiles are the files of the set, the manifest last. Each copy has a manifest of its
+// own, and where it is encrypted for others, files of its own.
+func (f *fetching) wantedFiles(copies []backups.Copy) []wantedFile {
+	opened := func(file backups.File) backups.File {
+		if f.request.Encrypted {
+			return file
+		}
+		return file.Opened()
+	}
+	first := copies[0]
+	manifest := wantedFile{name: path.Base(first.Path)}
+	out := make([]wantedFile, len(first.Files))
+	for _, c := range copies {
+		if !sameFiles(first, c, opened) {
+			continue
+		}
+		for n, file := range c.Files {
+			here := opened(file)
+			out[n].name, out[n].from = here.File, append(out[n].from, shelved{c, file, here})
+		}
+		if c.HasManifest() {
+			m := backups.File{File: path.Base(c.Path), Size: backups.MaxManifest, SHA256: c.SHA256}
+			manifest.from = append(manifest.from, shelved{c, m, m})
+		}
+	}
+	if first.HasManifest() {
+		out = append(out, manifest)
+	}
+	return out
 }
 
 // all fetches the set, unless all of it is there. The manifest comes last: where
@@ -165,13 +243,8 @@ func (w wantedFile) is(sum string) bool {
 func (f *fetching) all(ctx context.Context, copies []backups.Copy) (*report.FetchedBackup, error) {
 	first := copies[0]
 	out := &report.FetchedBackup{Set: f.set, Device: first.Device, Domain: first.Domain, Captured: first.Captured.UTC().Format(time.RFC3339), Dir: f.request.Dir, NoManifest: !first.HasManifest()}
-	var files []wantedFile
-	for _, file := range first.Files {
-		files = append(files, wantedFile{name: file.File, size: file.Size, from: copies, hash: func(backups.Copy) string { return file.SHA256 }})
-	}
-	if first.HasManifest() {
-		files = append(files, wantedFile{name: path.Base(first.Path), size: backups.MaxManifest, from: copies, hash: func(c backups.Copy) string { return c.SHA256 }})
-	}
+	out.Encrypted = f.request.Encrypted
+	files := f.wantedFiles(copies)
 	dir, err := filepath.Abs(f.request.Dir)
 	if err == nil {
 		err = os.MkdirAll(dir, 0o700)
@@ -227,7 +300,8 @@ func (f *fetching) signature(ctx context.Context, copies []backups.Copy, destina
 		if c.Destination != destination || c.Signature == nil {
 			continue
 		}
-		w := wantedFile{path.Base(c.Path) + signing.Suffix, signing.MaxSignature, []backups.Copy{c}, func(c backups.Copy) string { return c.Signature.SHA256 }}
+		sig := backups.File{File: path.Base(c.Path) + signing.Suffix, Size: signing.MaxSignature, SHA256: c.Signature.SHA256}
+		w := wantedFile{sig.File, []shelved{{c, sig, sig}}}
 		if _, err := f.file(ctx, w); err == nil {
 			return &w
 		}
@@ -264,7 +338,7 @@ func (f *fetching) file(ctx context.Context, w wantedFile) (destination string, 
 		return "", f.fail("%w", err)
 	}
 	for _, c := range w.from {
-		err := f.from(ctx, c, w, temp)
+		err := f.from(ctx, c, temp)
 		if err == nil {
 			return c.Destination, nil
 		}
@@ -279,19 +353,29 @@ func (f *fetching) file(ctx context.Context, w wantedFile) (destination string, 
 			kind = backups.FaultAltered
 		}
 		f.request.Failed(report.BackupFault{Destination: c.Destination, Kind: string(kind), Grave: true, Set: c.Set, Device: c.Device, Domain: c.Domain,
-			Path: path.Join(path.Dir(c.Path), w.name), Why: err.Error(), Remedy: "`dprun backups check PLAN --destination " + c.Destination + "` says how this copy stands"})
+			Path: c.At(c.stored), Why: err.Error(), Remedy: "`dprun backups check PLAN --destination " + c.Destination + "` says how this copy stands"})
 	}
 	return "", f.fail("no copy of %s could be used; nothing was left in %s", w.name, f.request.Dir)
 }
 
-// from fetches a file from one copy and compares it with what was captured.
-func (f *fetching) from(ctx context.Context, c backups.Copy, w wantedFile, temp string) error {
-	r, err := f.exec.Fetch(ctx, c.Destination, sdk.FetchRequest{Path: path.Join(path.Dir(c.Path), w.name), File: temp}, w.size)
+// from fetches a file from one copy, compares it with what was stored, opens it, and
+// compares that with what was captured.
+func (f *fetching) from(ctx context.Context, c shelved, temp string) error {
+	stored := temp
+	sealed := c.stored.File != c.here.File
+	if sealed {
+		stored = f.shelves.file()
+		defer os.Remove(stored) //nolint:errcheck // its directory goes
+	}
+	r, err := f.exec.Fetch(ctx, c.Destination, sdk.FetchRequest{Path: c.At(c.stored), File: stored}, c.stored.Size)
 	if err == nil {
 		var sum string // what is here counts, not what a plugin says of it
-		if sum, err = sumOf(temp); err == nil && (sum != w.hash(c) || r.SHA256 != sum) {
-			err = failure.New(failure.Corrupt, failure.Mismatch, "it is not what was stored: its SHA-256 is %s, and was %s", sum, w.hash(c))
+		if sum, err = sumOf(stored); err == nil && (sum != c.stored.SHA256 || r.SHA256 != sum) {
+			err = failure.New(failure.Corrupt, failure.Mismatch, "it is not what was stored: its SHA-256 is %s, and was %s", sum, c.stored.SHA256)
 		}
+	}
+	if err == nil && sealed {
+		err = f.open(ctx, c, stored, temp)
 	}
 	if err != nil {
 		_ = os.Remove(temp)
@@ -299,8 +383,42 @@ func (f *fetching) from(ctx context.Context, c backups.Copy, w wantedFile, temp 
 	return err
 }
 
+// open decrypts what was fetched.
+func (f *fetching) open(ctx context.Context, c shelved, stored, temp string) error {
+	got, err := decrypt(ctx, f.identities, stored, temp)
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.Is(err, cipher.ErrNotOpened):
+		return failure.New(failure.Denied, "", "%w, although its manifest names one of them", err)
+	case err != nil:
+		return failure.New(failure.Corrupt, failure.Mismatch, "decrypt it: %w", err)
+	case got.SHA256 != c.here.SHA256:
+		return failure.New(failure.Corrupt, failure.Mismatch, "it does not hold what was captured: the SHA-256 of what it opens to is %s, and was %s", got.SHA256, c.here.SHA256)
+	}
+	return nil
+}
+
+// decrypt opens a file into a new one.
+func decrypt(ctx context.Context, with *cipher.Identities, from, to string) (got backups.Content, err error) {
+	in, err := os.Open(from)
+	if err != nil {
+		return got, err
+	}
+	defer in.Close() //nolint:errcheck // it was only read
+	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return got, err
+	}
+	got, err = with.Decrypt(ctx, out, in)
+	return got, errors.Join(err, out.Close())
+}
+
 // verify verifies the archives of gateways among what was fetched.
 func (f *fetching) verify(ctx context.Context) error {
+	if f.request.Encrypted {
+		return nil
+	}
 	var wrong []string
 	_, err := Verify(ctx, VerifyRequest{Paths: []string{f.temp}, Found: func(a report.Archive) {
 		if a.Report != nil && a.Report.Kind != "" && !a.Whole {

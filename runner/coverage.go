@@ -11,6 +11,7 @@ import (
 	"github.com/dprun/dprun/plan"
 	"github.com/dprun/dprun/plan/pattern"
 	"github.com/dprun/dprun/runner/backups"
+	"github.com/dprun/dprun/runner/cipher"
 	"github.com/dprun/dprun/runner/journal"
 	"github.com/dprun/dprun/runner/report"
 	"github.com/dprun/dprun/runner/status"
@@ -23,6 +24,7 @@ type CoverageRequest struct {
 	Source Source
 	Plan   string // the plan's name; empty: the only one of the file
 	MaxAge time.Duration
+	Keys   Keys // a set counts only where these open it; none given: they are not asked
 }
 
 // Coverage finds the last good set of everything that a plan should back up.
@@ -39,6 +41,10 @@ func (r *Runner) Coverage(ctx context.Context, q CoverageRequest) (*report.Cover
 	if err != nil {
 		return nil, res, &Error{ExitBug, err}
 	}
+	keys, err := q.Keys.read()
+	if err != nil {
+		return nil, res, err
+	}
 	loaded, ds, err := Load(ctx, q.Source, r.plugins)
 	if res.Diagnostics = ds; err != nil || ds.HasErrors() {
 		res.ExitCode = ExitInvalid
@@ -49,7 +55,7 @@ func (r *Runner) Coverage(ctx context.Context, q CoverageRequest) (*report.Cover
 		return nil, res, err
 	}
 	now := r.Clock.Now()
-	c := covering{journal: k.journal, plan: p, origin: originOf(loaded, p)}
+	c := covering{journal: k.journal, plan: p, keys: keys, origin: originOf(loaded, p)}
 	if c.last, err = c.lastRun(ctx); err != nil {
 		return nil, res, err
 	}
@@ -65,7 +71,11 @@ func (r *Runner) Coverage(ctx context.Context, q CoverageRequest) (*report.Cover
 				if err != nil {
 					return nil, res, err
 				}
-				out.Subjects = append(out.Subjects, c.judge(s, set, now, q.MaxAge, own))
+				covered := c.judge(s, set, now, q.MaxAge, own)
+				if err := c.unopened(ctx, &covered, s, own, now); err != nil {
+					return nil, res, err
+				}
+				out.Subjects = append(out.Subjects, covered)
 			}
 		}
 	}
@@ -83,13 +93,40 @@ func (r *Runner) Coverage(ctx context.Context, q CoverageRequest) (*report.Cover
 type covering struct {
 	journal *journal.Journal
 	plan    *plan.Plan
+	keys    *cipher.Identities // nil: they are not asked
 	origin  string
 	last    map[backups.Subject]ending
 }
 
-// sets are those of a domain, or of the device as a whole, the newest first.
+// sets are those of a domain, or of the device as a whole, the newest first, with the
+// copies that the given identities open.
 func (c *covering) sets(ctx context.Context, device, domain string) iter.Seq2[backups.Set, error] {
-	return backups.Sets(c.journal.Copies(ctx, journal.CopyFilter{Plan: c.plan.Name, Device: device, Domain: domain, Whole: domain == ""}))
+	return backups.Sets(func(yield func(backups.Copy, error) bool) {
+		for one, err := range c.copies(ctx, device, domain) {
+			if (err != nil || c.keys == nil || c.keys.OpenAll(one)) && !yield(one, err) {
+				return
+			}
+		}
+	})
+}
+
+func (c *covering) copies(ctx context.Context, device, domain string) iter.Seq2[backups.Copy, error] {
+	return c.journal.Copies(ctx, journal.CopyFilter{Plan: c.plan.Name, Device: device, Domain: domain, Whole: domain == ""})
+}
+
+// unopened says of something without a good backup that is young enough that there is
+// one, which no given identity opens.
+func (c *covering) unopened(ctx context.Context, out *report.CoverageSubject, s backups.Subject, own string, now time.Time) error {
+	if c.keys == nil || out.State != report.CoverageNone && out.State != report.CoverageStale {
+		return nil
+	}
+	last, err := backups.Last(backups.Sets(c.copies(ctx, s.Device, s.Domain)), s, own, now)
+	if err != nil || last == nil || last[0].Set == out.Set {
+		return err
+	}
+	out.Unopened, out.Code = last[0].Set, ""
+	out.Why = "none of the given identities opens set " + last[0].Set + ", which is encrypted for " + join(last[0].EncryptedFor())
+	return nil
 }
 
 // ending is how a task of the last run ended.

@@ -16,6 +16,7 @@ type DiffSetsRequest struct {
 	Source Source
 	Plan   string // whose destinations are asked; empty: the only one of the file
 	A, B   string // IDs of sets or beginnings of them, or paths
+	Keys   Keys   // open what is stored encrypted
 	// Failed gets each copy that could not be used.
 	Failed func(report.BackupFault)
 }
@@ -30,6 +31,9 @@ func (r *Runner) DiffSets(ctx context.Context, q DiffSetsRequest) (*report.Diff,
 		return nil, res, err
 	}
 	defer s.close()
+	if s.identities, err = q.Keys.read(); err != nil {
+		return nil, res, err
+	}
 	paths, shown := []string{q.A, q.B}, []string{q.A, q.B}
 	for i, set := range paths {
 		if _, err := os.Stat(set); err == nil || strings.ContainsAny(set, `/\.`) {
@@ -65,7 +69,7 @@ func (s *shelves) archive(ctx context.Context, q FetchBackupRequest, variant str
 	set, file := copies[0], ""
 	for _, f := range set.Files {
 		if f.Variant == variant || file == "" && (f.Variant == sdk.VariantRunning || f.Variant == sdk.VariantPersisted) {
-			file = f.File
+			file = f.Opened().File
 		}
 	}
 	if file == "" {

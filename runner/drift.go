@@ -19,6 +19,7 @@ type DriftRequest struct {
 	Source Source
 	Plan   string
 	Only   string
+	Keys   Keys // open what is stored encrypted
 	// Found gets each device or domain as soon as it is known.
 	Found func(report.Drift)
 	// Failed gets each copy of a set that could not be used.
@@ -40,6 +41,9 @@ func (r *Runner) Drift(ctx context.Context, q DriftRequest) (*report.Result, err
 		return res, err
 	}
 	defer shelves.close()
+	if shelves.identities, err = q.Keys.read(); err != nil {
+		return res, err
+	}
 	l, err := r.startLook(ctx, r.begin(Operation{}), loaded, p, &spec)
 	if err != nil {
 		return res, err

@@ -27,6 +27,7 @@ type RehearseRequest struct {
 	Unsaved bool // the domain may have changes that were not saved
 	// Failed gets each copy of the set that could not be used.
 	Failed func(report.BackupFault)
+	Keys   Keys // open what is stored encrypted
 }
 
 // Rehearse finds out what a restore would do, and changes nothing. Of a set it is
@@ -138,6 +139,10 @@ func copyFile(from, to string) error {
 func (r *Runner) rehearsedSet(ctx context.Context, q RehearseRequest, res *report.Result) (*rehearsed, error) {
 	s, err := r.shelves(ctx, q.Source, q.Plan, "", "restore", res)
 	if err != nil || s == nil {
+		return nil, err
+	}
+	if s.identities, err = q.Keys.read(); err != nil {
+		s.close()
 		return nil, err
 	}
 	got, err := s.archive(ctx, FetchBackupRequest{Set: q.Archive, Failed: q.Failed}, sdk.VariantPersisted)

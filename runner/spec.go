@@ -28,7 +28,7 @@ func specOf(p *plan.Plan, run string, only Only, parallel int) (lifecycle.RunSpe
 	}
 	for _, d := range p.Destinations {
 		s.Destinations = append(s.Destinations, lifecycle.Destination{Name: d.Address, Family: d.Family, Parallel: d.Parallel,
-			MinFree: lifecycle.MinFree{Percent: d.MinFree.Percent, Bytes: d.MinFree.Bytes}})
+			MinFree: lifecycle.MinFree{Percent: d.MinFree.Percent, Bytes: d.MinFree.Bytes}, Recipients: d.Recipients})
 	}
 	for _, a := range p.Activities {
 		if !only.activity(a.Name) {

@@ -9,6 +9,7 @@ declare -A package=(
   [gcc]=gcc [curl]=curl [xmllint]=libxml2-utils [unzip]=unzip [ps]=procps [sqlite3]=sqlite3
   [mysecureshell]=mysecureshell [proftpd]=proftpd-core [dropbear]=dropbear-bin
   [tinysshd]=tinysshd [rclone]=rclone [systemd-analyze]=systemd
+  [age]=age [age-keygen]=age
   [apache2]=apache2-bin [openssl]=openssl
 )
 # What is no command.

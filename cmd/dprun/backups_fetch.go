@@ -22,6 +22,8 @@ func (a *app) backupsFetchCommand() *cobra.Command {
 			"--latest the last good one of a device and domain. Each file is compared with what was captured, by size and SHA-256, and an archive of\n" +
 			"a gateway is verified, before the file gets its name. A copy that cannot be used is named, and another one is taken. A file that is\n" +
 			"there already is never replaced; the same content is a success.\n\n" +
+			"Where a destination keeps backups encrypted, a copy is decrypted with the key of --identity, or with --encrypted left as it is stored.\n" +
+			"A copy that is not encrypted needs neither.\n\n" +
 			"No device is contacted. That a checksum is right does not say that an import works.",
 		Args: func(c *cobra.Command, args []string) error {
 			if err := arguments(1, 2)(c, args); err != nil {
@@ -29,6 +31,8 @@ func (a *app) backupsFetchCommand() *cobra.Command {
 			}
 			q.Set = strings.Join(args[1:], "")
 			switch {
+			case q.Encrypted && len(q.Keys.Files) > 0:
+				return errors.New("give --identity to get the files decrypted, or --encrypted to get them as they are stored")
 			case latest == (q.Set != ""):
 				return errors.New("give the ID of a set, or --latest with --device")
 			case latest && q.Device == "":
@@ -61,6 +65,8 @@ func (a *app) backupsFetchCommand() *cobra.Command {
 	c.Flags().StringVar(&q.Activity, "activity", "", "with --latest: of this activity, where several back up the same")
 	c.Flags().StringVar(&q.From, "from", "", "only from this destination of the plan, such as sftp.vault")
 	c.Flags().StringVar(&q.Dir, "to", "", "the directory that the files go to; it is made where it is missing")
+	a.identityFlag(c, &q.Keys)
+	c.Flags().BoolVar(&q.Encrypted, "encrypted", false, "get encrypted files as they are stored, with their names that end in .age")
 	a.destinationFlag(c, &src, "from")
 	files := c.ValidArgsFunction
 	c.ValidArgsFunction = func(c *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {

@@ -12,6 +12,7 @@ import (
 
 func (a *app) coverageCommand() *cobra.Command {
 	var src source
+	var keys runner.Keys
 	most := age(26 * time.Hour)
 	c := &cobra.Command{
 		Use:   "coverage FILE|DIR",
@@ -19,10 +20,11 @@ func (a *app) coverageCommand() *cobra.Command {
 		Long: "Shows the last good set of everything that a plan should back up: of each device and domain of each activity, how old it is, how many\n" +
 			"copies are whole, and how they were verified. Which domains a device has is known from the runs: nothing is contacted and no secret\n" +
 			"is read. What is never backed up, such as a domain of API Connect, is listed with the reason.\n\n" +
-			"The exit code is 3 where something has no good set, or its last one is older than --max-age.",
+			"With --identity a backup counts only where one of the given keys opens a copy of it, as its manifest says for whom it is encrypted.\n\n" +
+			"The exit code is 3 where something has no good set, or its last one is older than --max-age, or is not opened.",
 		Args: planArg,
 		RunE: a.looking(&src, func(ctx context.Context, v view.View, r *runner.Runner, from runner.Source) error {
-			covered, res, err := r.Coverage(ctx, runner.CoverageRequest{Source: from, Plan: src.plan, MaxAge: time.Duration(most)})
+			covered, res, err := r.Coverage(ctx, runner.CoverageRequest{Source: from, Plan: src.plan, MaxAge: time.Duration(most), Keys: keys})
 			v.Diagnostics(res.Diagnostics)
 			if covered != nil {
 				v.Coverage(covered)
@@ -36,6 +38,7 @@ func (a *app) coverageCommand() *cobra.Command {
 	src.variables(c.Flags())
 	c.Flags().StringVar(&src.plan, "plan", "", "which plan, when the file has several")
 	c.Flags().Var(&most, "max-age", "how old the last good set may be, such as 26h or 8d")
+	a.identityFlag(c, &keys)
 	c.Flags().BoolVar(&a.all, "all", false, "show also what has a good backup, however much there is; else more than 40 are only counted")
 	return c
 }

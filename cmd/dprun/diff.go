@@ -15,6 +15,7 @@ func (a *app) diffCommand() *cobra.Command {
 	var src source
 	var exitCode, drift bool
 	var sets string
+	var keys runner.Keys
 	c := &cobra.Command{
 		Use:   "diff A B",
 		Short: "Show how two exports of a gateway differ",
@@ -33,6 +34,8 @@ func (a *app) diffCommand() *cobra.Command {
 				return errors.New("--only goes with --drift")
 			case (given("plan") || given("var") || given("var-file")) && !drift && sets == "":
 				return errors.New("--plan, --var and --var-file go with --drift and --sets")
+			case given("identity") && !drift && sets == "":
+				return errors.New("--identity goes with --drift and --sets")
 			case drift:
 				return planArg(c, args)
 			}
@@ -64,7 +67,7 @@ func (a *app) diffCommand() *cobra.Command {
 		switch {
 		case drift:
 			return a.looking(&src, func(ctx context.Context, v view.View, r *runner.Runner, from runner.Source) error {
-				res, err := r.Drift(ctx, runner.DriftRequest{Source: from, Plan: src.plan, Only: src.narrowed(), Failed: v.BackupFault, Found: func(d report.Drift) {
+				res, err := r.Drift(ctx, runner.DriftRequest{Source: from, Plan: src.plan, Only: src.narrowed(), Keys: keys, Failed: v.BackupFault, Found: func(d report.Drift) {
 					v.Drift(d)
 					differs = differs || d.State == report.DriftDiffers
 				}})
@@ -72,7 +75,7 @@ func (a *app) diffCommand() *cobra.Command {
 			})(c, args)
 		case sets != "":
 			return a.looking(&src, func(ctx context.Context, v view.View, r *runner.Runner, from runner.Source) error {
-				d, res, err := r.DiffSets(ctx, runner.DiffSetsRequest{Source: from, Plan: src.plan, A: args[0], B: args[1], Failed: v.BackupFault})
+				d, res, err := r.DiffSets(ctx, runner.DiffSetsRequest{Source: from, Plan: src.plan, A: args[0], B: args[1], Keys: keys, Failed: v.BackupFault})
 				if d != nil {
 					shown(v, *d)
 				}
@@ -86,6 +89,7 @@ func (a *app) diffCommand() *cobra.Command {
 	c.Flags().BoolVar(&exitCode, "exit-code", false, "end with 3 if something differs")
 	c.Flags().BoolVar(&drift, "drift", false, "compare what the gateways of a plan run now with their last good backups")
 	c.Flags().StringVar(&sets, "sets", "", "the plan at whose destinations A and B are")
+	a.identityFlag(c, &keys)
 	a.planFlags(c, &src)
 	plans := c.ValidArgsFunction
 	c.ValidArgsFunction = func(c *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {

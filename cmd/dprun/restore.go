@@ -63,6 +63,7 @@ func (a *app) restoreCommand() *cobra.Command {
 	c.Flags().StringVar(&q.Domain, "domain", "", "the domain that would be restored; it has to be there")
 	c.Flags().BoolVar(&q.Unsaved, "unsaved", false, "allow a domain with changes that were not saved")
 	c.Flags().BoolVar(&a.all, "all", false, "list every object and file")
+	a.identityFlag(c, &q.Keys)
 	a.planFile(c, &src)
 	files := c.ValidArgsFunction
 	c.ValidArgsFunction = func(c *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {

@@ -3,6 +3,7 @@ package diag
 import (
 	"bytes"
 	"cmp"
+	"regexp"
 	"slices"
 )
 
@@ -24,6 +25,9 @@ func NewSnippet(src []byte, r Range, hidden ...Hidden) *Snippet {
 		end = r.Start.Byte + i
 	}
 	line := bytes.TrimRight(src[begin:end], "\r")
+	for _, at := range ageKey.FindAllIndex(line, -1) { // nobody means to show one, whatever the line is quoted for
+		hidden = append(slices.Clip(hidden), Hidden{Start: begin + at[0], End: begin + at[1]})
+	}
 	code, moved := withoutHidden(line, begin, hidden)
 	return &Snippet{
 		Code:           string(bytes.ToValidUTF8(code, []byte("\uFFFD"))),
@@ -32,6 +36,9 @@ func NewSnippet(src []byte, r Range, hidden ...Hidden) *Snippet {
 		HighlightEnd:   moved(r.End.Byte, true),
 	}
 }
+
+// ageKey is a secret key of age.
+var ageKey = regexp.MustCompile(`(?i)AGE-SECRET-KEY-[A-Z0-9-]+`)
 
 // withoutHidden gives a line, which begins at a byte of its file, with marks
 // for what is hidden, and where in it a byte of the file is now. A byte that

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -67,6 +68,21 @@ type Copy struct {
 	// missing or altered; zero: not since it was stored. A look that reads no
 	// data does not touch it.
 	Checked time.Time
+}
+
+// EncryptedFor names the recipients of a copy, see [Encrypted]; nil: it is not encrypted.
+func (c *Copy) EncryptedFor() (all []string) {
+	for _, f := range c.Files {
+		if f.Encrypted == nil {
+			continue
+		}
+		for _, r := range f.Encrypted.Recipients {
+			if !slices.Contains(all, r) {
+				all = append(all, r)
+			}
+		}
+	}
+	return all
 }
 
 // ID is the set of a task: a ULID of the stamp's millisecond whose other bytes

@@ -2,6 +2,7 @@ package backups
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -17,7 +18,7 @@ const at = "gw/d-export-2026-11-23-12-00-00-123.dprun.json"
 func manifest() Manifest {
 	m := Manifest{Version: 1, Dprun: "1.0", State: "ABC", Path: at, Run: "01JRUN", Plan: "nightly", Task: "export/gw/d", Activity: "export", Type: "domain_export", Device: "gw", Domain: "d",
 		Stamp: "2026-11-23-12-00-00-123", Facts: json.RawMessage(`{"identity":"0000"}`), Verified: "read_back", Durable: true, ModeKept: true, Withheld: []string{"cert:///k\x1b.pem"}, Warnings: []string{"two\nlines"},
-		Artifacts: []File{{"d.zip", "persisted", 12, strings.Repeat("ab", 32)}, {"more/e.zip", "running", 30, strings.Repeat("cd", 32)}}}
+		Artifacts: []File{{File: "d.zip", Variant: "persisted", Size: 12, SHA256: strings.Repeat("ab", 32)}, {File: "more/e.zip", Variant: "running", Size: 30, SHA256: strings.Repeat("cd", 32)}}}
 	m.Set, _ = ID(m.Run, m.Task, m.Stamp)
 	m.Captured, _ = ParseStamp(m.Stamp)
 	return m
@@ -66,6 +67,28 @@ func TestAManifestComesBackWhole(t *testing.T) {
 	}
 }
 
+// sealed makes the first file of a manifest an encrypted one.
+func sealed(m *Manifest) {
+	m.Artifacts[0] = File{File: "d.zip.age", Variant: "persisted", Size: 312, SHA256: strings.Repeat("ef", 32), Encrypted: &Encrypted{Recipients: []string{"age1"}},
+		Plain: &Content{Size: 12, SHA256: strings.Repeat("ab", 32)}}
+}
+
+// TestAnEncryptedFileSaysWhatItWas: what is opened has the name, size and hash of what was captured.
+func TestAnEncryptedFileSaysWhatItWas(t *testing.T) {
+	t.Parallel()
+	m := manifest()
+	captured := m.Artifacts[0]
+	sealed(&m)
+	body := need.Value(json.Marshal(m))(t)
+	got := need.Value(ParseManifest(body, at))(t)
+	if d := cmp.Diff(captured, got.Artifacts[0].Opened()); d != "" {
+		t.Error(d)
+	}
+	if c := got.Copy(body); c.Bytes != 342 || !slices.Equal(c.EncryptedFor(), []string{"age1"}) || c.Files[1].Opened() != c.Files[1] {
+		t.Errorf("the copy is %+v", c)
+	}
+}
+
 // TestAManifestThatCannotBeIsRefused: what is found at a destination may have
 // been written by anybody.
 func TestAManifestThatCannotBeIsRefused(t *testing.T) {
@@ -87,7 +110,17 @@ func TestAManifestThatCannotBeIsRefused(t *testing.T) {
 		"a manifest as a file": func(m *Manifest) { m.Artifacts[0].File = "other.dprun.json" },
 		"a negative size":      func(m *Manifest) { m.Artifacts[0].Size = -1 }, "a huge size": func(m *Manifest) { m.Artifacts[0].Size = maxSize + 1 },
 		"a huge sum": func(m *Manifest) { m.Artifacts[0].Size = maxSize }, "no hash": func(m *Manifest) { m.Artifacts[0].SHA256 = "" },
-		"a short hash": func(m *Manifest) { m.Artifacts[0].SHA256 = "abcd" }, "an upper-case hash": func(m *Manifest) { m.Artifacts[0].SHA256 = strings.Repeat("AB", 32) },
+		"encrypted, and not named so":           func(m *Manifest) { sealed(m); m.Artifacts[0].File = "d.zip" },
+		"encrypted, and nothing else in a name": func(m *Manifest) { sealed(m); m.Artifacts[0].File = ".age" },
+		"encrypted for nobody":                  func(m *Manifest) { sealed(m); m.Artifacts[0].Encrypted.Recipients = nil },
+		"encrypted, and not what":               func(m *Manifest) { sealed(m); m.Artifacts[0].Plain = nil },
+		"what is encrypted, and not for whom":   func(m *Manifest) { sealed(m); m.Artifacts[0].Encrypted = nil },
+		"encrypted without a hash of what":      func(m *Manifest) { sealed(m); m.Artifacts[0].Plain.SHA256 = "" },
+		"encrypted to less than it was":         func(m *Manifest) { sealed(m); m.Artifacts[0].Plain.Size = 1e6 },
+		"encrypted beside what it opens to":     func(m *Manifest) { sealed(m); m.Artifacts[1].File = "d.zip" },
+		"an encrypted manifest":                 func(m *Manifest) { sealed(m); m.Artifacts[0].File = "other.dprun.json.age" },
+		"a recipient that steers a terminal":    func(m *Manifest) { sealed(m); m.Artifacts[0].Encrypted.Recipients[0] = "\x1b[2J" },
+		"a short hash":                          func(m *Manifest) { m.Artifacts[0].SHA256 = "abcd" }, "an upper-case hash": func(m *Manifest) { m.Artifacts[0].SHA256 = strings.Repeat("AB", 32) },
 	} {
 		m := manifest()
 		change(&m)

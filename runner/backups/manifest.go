@@ -20,6 +20,9 @@ import (
 // Suffix ends the name of every manifest.
 const Suffix = ".dprun.json"
 
+// AgeSuffix ends the name of every encrypted file of a set.
+const AgeSuffix = ".age"
+
 // MaxManifest is how many bytes a manifest may have.
 const MaxManifest = 8 << 20
 
@@ -66,6 +69,21 @@ type File struct {
 	Variant string `json:"variant"`
 	Size    int64  `json:"size"`   // bytes
 	SHA256  string `json:"sha256"` // lower-case hex
+	// Encrypted says that the file is encrypted with age. Size and SHA256 are those of what
+	// stands there; Plain is what was captured. Nil: it is not encrypted.
+	Encrypted *Encrypted `json:"encrypted,omitempty"`
+	Plain     *Content   `json:"plain,omitempty"`
+}
+
+// Encrypted says for whom a file is encrypted.
+type Encrypted struct {
+	Recipients []string `json:"recipients"` // what names their public keys, see recipient.Fingerprint
+}
+
+// Content is what a file holds.
+type Content struct {
+	Size   int64  `json:"size"`   // bytes
+	SHA256 string `json:"sha256"` // lower-case hex
 }
 
 // Copy is what the manifest says of a copy of its set; body are its bytes.
@@ -188,20 +206,62 @@ func (m *Manifest) files() error {
 		if err := plain(f.Variant); err != nil {
 			return fmt.Errorf("%s: its variant %w", name, err)
 		}
-		switch sum, err := hex.DecodeString(f.SHA256); {
-		case strings.HasSuffix(f.File, Suffix), strings.HasSuffix(f.File, Suffix+signing.Suffix):
+		opened := f.Opened()
+		switch {
+		case isManifest(f.File), isManifest(opened.File):
 			return fmt.Errorf("%s is a manifest, or the signature of one", name)
-		case seen[f.File]:
+		case seen[f.File] || seen[opened.File]:
 			return fmt.Errorf("%s is named twice", name)
-		case err != nil || len(sum) != sha256.Size || strings.ToLower(f.SHA256) != f.SHA256:
+		case !isSHA256(f.SHA256) || !isSHA256(opened.SHA256):
 			return fmt.Errorf("%s has no SHA-256", name)
-		case f.Size < 0 || f.Size > maxSize || f.Size > maxSize-total:
+		case f.Size < 0 || f.Size > maxSize || f.Size > maxSize-total || opened.Size < 0 || opened.Size > f.Size:
 			return fmt.Errorf("%s has an impossible size: %d", name, f.Size)
 		}
-		seen[f.File] = true
+		if err := f.encryption(); err != nil {
+			return fmt.Errorf("%s %w", name, err)
+		}
+		seen[f.File], seen[opened.File] = true, true
 		total += f.Size
 	}
 	return nil
+}
+
+// Opened is the file as it was captured: itself, or what is encrypted in it.
+func (f File) Opened() File {
+	if f.Encrypted == nil || f.Plain == nil {
+		return f
+	}
+	return File{File: strings.TrimSuffix(f.File, AgeSuffix), Variant: f.Variant, Size: f.Plain.Size, SHA256: f.Plain.SHA256}
+}
+
+// maxRecipients bounds for how many a file may be encrypted.
+const maxRecipients = 1000
+
+// encryption checks what is said of a file that is encrypted.
+func (f File) encryption() error {
+	switch {
+	case f.Encrypted == nil && f.Plain == nil:
+		return nil
+	case f.Encrypted == nil || f.Plain == nil || len(f.Encrypted.Recipients) == 0 || len(f.Encrypted.Recipients) > maxRecipients:
+		return errors.New("is encrypted, and it is not said for whom and what")
+	case len(f.File) == len(AgeSuffix) || !strings.HasSuffix(f.File, AgeSuffix):
+		return errors.New("is encrypted, and its name does not say so")
+	}
+	for _, r := range f.Encrypted.Recipients {
+		if err := plain(r); err != nil {
+			return fmt.Errorf("is encrypted for somebody whose name %w", err)
+		}
+	}
+	return nil
+}
+
+func isManifest(name string) bool {
+	return strings.HasSuffix(name, Suffix) || strings.HasSuffix(name, Suffix+signing.Suffix)
+}
+
+func isSHA256(text string) bool {
+	sum, err := hex.DecodeString(text)
+	return err == nil && len(sum) == sha256.Size && strings.ToLower(text) == text
 }
 
 // local refuses a path that is not below the directory that it is relative to,

@@ -106,13 +106,16 @@ type Executor struct {
 	checks  map[string]*sharedCheck
 	roots   map[string]string // of destinations that were checked: how they name themselves
 	left    map[Leftover]bool
-	outputs map[string]json.RawMessage // replaced, never changed
+	// encrypted is what is staged encrypted, by task, recipients and variant.
+	encrypted map[string]*instance[[]encrypted]
+	outputs   map[string]json.RawMessage // replaced, never changed
 }
 
 // New returns an executor.
 func New(o Options) *Executor {
 	return &Executor{Options: o, sources: map[string]*instance[sdk.Source]{}, targets: map[string]*instance[sdk.Destination]{},
-		sets: map[string]string{}, checks: map[string]*sharedCheck{}, roots: map[string]string{}, left: map[Leftover]bool{}}
+		sets: map[string]string{}, checks: map[string]*sharedCheck{}, roots: map[string]string{}, left: map[Leftover]bool{},
+		encrypted: map[string]*instance[[]encrypted]{}}
 }
 
 // Limits of single requests. Phases are the machines'; a gateway may take a

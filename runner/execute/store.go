@@ -29,11 +29,15 @@ func (x *Executor) store(ctx context.Context, j engine.Job) (*event.Result, erro
 		if c.Variant != j.Action.Variant {
 			continue
 		}
+		artifacts, err := x.artifacts(ctx, j, c)
+		if err != nil {
+			return nil, err
+		}
 		var total, before int64
-		for _, a := range c.Artifacts {
+		for _, a := range artifacts {
 			total += a.Size
 		}
-		for _, a := range c.Artifacts {
+		for _, a := range artifacts {
 			file, err := x.Staging.Path(a.Staged)
 			if err != nil {
 				return nil, failure.New(failure.NotFound, failure.SourceIO, "staged file %s: %w", a.Staged, err)
@@ -44,7 +48,7 @@ func (x *Executor) store(ctx context.Context, j engine.Job) (*event.Result, erro
 				return nil, err
 			}
 			before += a.Size
-			if len(c.Artifacts) > 1 {
+			if len(artifacts) > 1 {
 				r = together(all, r, a)
 			}
 			all = r
@@ -141,9 +145,11 @@ func (x *Executor) manifest(ctx context.Context, j engine.Job) (*event.Result, e
 	for _, c := range j.Captured {
 		m.Warnings = append(m.Warnings, c.Warnings...)
 		m.Withheld = append(m.Withheld, c.Withheld...)
-		for _, a := range c.Artifacts {
-			m.Artifacts = append(m.Artifacts, backups.File{File: a.File, Variant: c.Variant, Size: a.Size, SHA256: a.SHA256})
+		files, err := x.listed(ctx, j, c)
+		if err != nil {
+			return nil, err
 		}
+		m.Artifacts = append(m.Artifacts, files...)
 	}
 	m.Verified = string(verified)
 	slices.Sort(m.Withheld)

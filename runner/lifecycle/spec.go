@@ -119,6 +119,8 @@ type Destination struct {
 	Family   string  `json:"family,omitempty"`
 	Parallel int     `json:"parallel,omitempty"` // stores at once; zero: no bound
 	MinFree  MinFree `json:"min_free,omitzero"`
+	// Recipients are the public keys for which what is stored there is encrypted.
+	Recipients []string `json:"recipients,omitempty"`
 }
 
 // MinFree is the room that must be left: a percentage of the total or bytes.

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dprun/dprun/runner/backups"
 	"github.com/dprun/dprun/runner/event"
 	"github.com/dprun/dprun/runner/status"
 	"github.com/dprun/dprun/sdk"
@@ -252,8 +253,12 @@ func (t *Task) Locations() []string {
 				out = append(out, at)
 				continue
 			}
+			end := ""
+			if len(d.spec.Recipients) > 0 {
+				end = backups.AgeSuffix
+			}
 			for _, a := range of {
-				out = append(out, at+a.File)
+				out = append(out, at+a.File+end)
 			}
 		}
 	}

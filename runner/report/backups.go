@@ -37,6 +37,8 @@ type BackupCopy struct {
 	Checked     time.Time `json:"checked,omitzero"` // absent: not since it was stored
 	Imported    bool      `json:"imported,omitempty"`
 	SignedBy    string    `json:"signed_by,omitempty"` // the fingerprint of the key that its manifest's signature names; absent: there is no signature
+	// EncryptedFor names the recipients; absent: it is not encrypted.
+	EncryptedFor []string `json:"encrypted_for,omitempty"`
 }
 
 // BackupDetail is one set with everything that is known of it.
@@ -51,7 +53,7 @@ type BackupDetail struct {
 	Facts    json.RawMessage `json:"facts,omitempty"` // of the device at that time
 }
 
-// BackupFile is one file of a set.
+// BackupFile is one file of a set, as it was captured; at a destination it may be encrypted.
 type BackupFile struct {
 	File    string `json:"file"` // relative to the manifest's directory
 	Variant string `json:"variant"`

@@ -38,6 +38,7 @@ type FetchedBackup struct {
 	Destination string   `json:"destination,omitempty"` // where it came from; absent: all of it was there already
 	Dir         string   `json:"dir"`
 	Files       []string `json:"files"`                 // below dir, the manifest last
+	Encrypted   bool     `json:"encrypted,omitempty"`   // the files are encrypted, as they are stored
 	Existed     bool     `json:"existed,omitempty"`     // all of it was there already
 	NoManifest  bool     `json:"no_manifest,omitempty"` // it was compared with what the import found: no checksum is known from the time of the backup
 }

@@ -41,6 +41,8 @@ type CoverageSubject struct {
 	// and hashed), sent (what was sent was hashed), manifest (it was only found).
 	Proof  string `json:"proof,omitempty"`
 	Origin string `json:"origin,omitempty"` // own, imported, foreign
+	// Unopened is a later good set that none of the given identities opens.
+	Unopened string `json:"unopened,omitempty"`
 	// Code and Why are how the last whole run ended for it, where that brought no backup.
 	Code string `json:"code,omitempty"`
 	Why  string `json:"why,omitempty"`

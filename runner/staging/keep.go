@@ -187,3 +187,37 @@ func (s *Staging) Sweep(before time.Time, keep func(Entry) bool) ([]Entry, error
 	}
 	return removed, errors.Join(errs...)
 }
+
+// Attempts are the directories of a variant of a task, relative to the staging
+// directory: sealed or given up, by this process or by one before it.
+func (s *Staging) Attempts(run, task, variant string) ([]string, error) {
+	parent, err := s.taskDir(run, task)
+	if err != nil {
+		return nil, err
+	}
+	entries, err := readDir(s.root, parent)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fault(err, "list what is staged for task %s", task)
+	}
+	var out []string
+	for _, e := range entries {
+		if n, is := strings.CutPrefix(e.Name(), component(variant)+"-"); is && e.IsDir() && n != "" && strings.Trim(n, "0123456789") == "" {
+			out = append(out, path.Join(parent, e.Name()))
+		}
+	}
+	slices.Sort(out)
+	return out, nil
+}
+
+// Drop removes staged files. One that is not there is dropped.
+func (s *Staging) Drop(staged ...string) error {
+	for _, f := range staged {
+		if err := s.root.Remove(f); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fault(err, "remove the staged %s", f)
+		}
+	}
+	return nil
+}

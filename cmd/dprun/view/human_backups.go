@@ -100,6 +100,9 @@ func (h *Human) Backup(d report.BackupDetail) {
 				how += ", not known to be durable"
 			}
 			fmt.Fprintf(b, "  %s: %s, %s %s, %s\n    %s/%s\n", Clean(c.Destination), state, how, stamp(c.Stored), checked, Clean(c.Root), Clean(c.Path))
+			for _, r := range c.EncryptedFor {
+				fmt.Fprintf(b, "    encrypted for %s\n", Clean(r))
+			}
 		}
 		fmt.Fprintf(b, "\n%s\n", p.paint(bold, "Files"))
 		t := table{head: []string{"FILE", "VARIANT", "SIZE", "SHA-256"}}

@@ -70,6 +70,9 @@ func (h *Human) FetchedBackup(f report.FetchedBackup) {
 		if f.NoManifest {
 			proof = "the same as when it was imported; no checksum is known from the time of the backup"
 		}
+		if f.Encrypted {
+			proof += " and still encrypted (`age -d -i IDENTITY FILE` decrypts)"
+		}
 		if f.Existed {
 			fmt.Fprintf(b, "Set %s of %s, captured %s, is there already, %s:\n", Clean(f.Set), of, Clean(f.Captured), proof)
 		} else {

@@ -19,6 +19,9 @@ import (
 // besideSuffix ends the name of the manifest that is stored beside a set: it lists the set's files with sizes and SHA-256.
 const besideSuffix = ".dprun.json"
 
+// encryptedSuffix ends the name of a file that is stored encrypted.
+const encryptedSuffix = ".age"
+
 const (
 	besideVersion = 1
 	maxBeside     = 16 << 20
@@ -192,6 +195,10 @@ func (m *beside) read(dir fs.FS) error {
 			File   string `json:"file"`
 			Size   int64  `json:"size"`
 			SHA256 string `json:"sha256"`
+			Plain  *struct {
+				Size   int64  `json:"size"`
+				SHA256 string `json:"sha256"`
+			} `json:"plain"`
 		} `json:"artifacts"`
 	}
 	if err := json.Unmarshal(b, &list); err != nil {
@@ -202,6 +209,11 @@ func (m *beside) read(dir fs.FS) error {
 	}
 	var out []ManifestFile
 	for _, a := range list.Artifacts {
+		if a.Plain != nil { // it was encrypted when it was stored, and may have been decrypted since
+			if _, err := fs.Stat(dir, a.File); errors.Is(err, fs.ErrNotExist) {
+				a.File, a.Size, a.SHA256 = strings.TrimSuffix(a.File, encryptedSuffix), a.Plain.Size, a.Plain.SHA256
+			}
+		}
 		sum, err := hex.DecodeString(a.SHA256)
 		if !fs.ValidPath(a.File) || unsafeName(a.File) != "" || a.Size < 0 || err != nil || len(sum) != sha256.Size {
 			return fmt.Errorf("it lists %q without a usable name, size and SHA-256", Printable(a.File))

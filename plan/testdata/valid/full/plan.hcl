@@ -107,6 +107,12 @@ destination "sftp" "offsite" {
   verify    = "read_back"
   parallel  = 4
   retention = retention.offsite
+  encryption {
+    recipients = [
+      "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p",
+      "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAII+LN1/FLJ2O9b70l6Fl6/mJaK4CSsWFxa/5Hrp2KNSj safe",
+    ]
+  }
   config {
     host        = "vault.example.net"
     username    = "dprun"

@@ -1,0 +1,100 @@
+package plan
+
+import (
+	"slices"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/dprun/dprun/plan/diag"
+	"github.com/dprun/dprun/plan/recipient"
+)
+
+// hideKeys keeps a secret key that was pasted into an encryption block by mistake
+// out of everything that is said of the file, wherever in the block it stands. It
+// goes first: what is said of an argument quotes it.
+func (s *sink) hideKeys(b *hclsyntax.Block) (found bool) {
+	if b.Type != "encryption" {
+		return false
+	}
+	for _, attr := range b.Body.Attributes {
+		r := attr.Expr.Range()
+		text := s.env.text(r.Filename)
+		if r.End.Byte > len(text) {
+			continue
+		}
+		if recipient.Secret(string(text[r.Start.Byte:r.End.Byte])) {
+			s.env.hide(r)
+			s.secretKey(r)
+			found = true
+		}
+	}
+	return found
+}
+
+func (s *sink) secretKey(r hcl.Range) {
+	s.add(diag.SecretLiteral, r, "This is a secret key, and a plan holds public keys only: what stands in a plan is shown, stored and copied. Write the public key, which `age-keygen -y FILE` prints. "+
+		"Whoever could read this file could have read the secret key: make a new one, and encrypt for that.")
+}
+
+// recipients reads for whom what is stored at a destination is encrypted; nil: for nobody.
+func (c *compiler) recipients(b *hclsyntax.Body, ctx *hcl.EvalContext) []string {
+	block := nested(b, "encryption")
+	if block == nil {
+		return nil
+	}
+	attr := block.Body.Attributes["recipients"]
+	if attr == nil || c.hideKeys(block) {
+		return nil
+	}
+	r := attr.Expr.Range()
+	v, ok := c.eval(attr.Expr, ctx)
+	if !ok {
+		return nil
+	}
+	if !containsMarked(v) && holdsKey(v) { // before its type is looked at: what is said of that quotes it
+		c.env.hide(r)
+		c.secretKey(r)
+		return nil
+	}
+	if v, ok = c.shownValue(v, r, "recipients", cty.List(cty.String)); !ok {
+		return nil
+	}
+	var out []string
+	var set recipient.Set
+	for i, text := range c.stringsOf(v, r, "recipients") {
+		at := r
+		if tuple, is := attr.Expr.(*hclsyntax.TupleConsExpr); is && i < len(tuple.Exprs) {
+			at = tuple.Exprs[i].Range()
+		}
+		key, err := recipient.Parse(text)
+		switch {
+		case err != nil:
+			c.add(diag.InvalidValue, at, "Recipient %d of \"recipients\": %s.", i+1, err)
+			continue
+		case slices.Contains(out, key.Text):
+			c.add(diag.InvalidValue, at, "Recipient %d of \"recipients\" is named twice. Remove one of them.", i+1)
+			continue
+		case len(set) > 0 && set[0].PostQuantum != key.PostQuantum:
+			c.add(diag.InvalidValue, at, "Post-quantum recipients (age1pq1…) are not mixed with others: who can break one key of the others can read everything. Give recipients of one kind only.")
+			continue
+		}
+		set, out = append(set, key), append(out, key.Text)
+	}
+	if v.LengthInt() == 0 {
+		c.add(diag.InvalidValue, r, "\"recipients\" is empty, and nobody could read what is encrypted for nobody. Name at least one public key, or remove the encryption block.")
+	}
+	return out
+}
+
+// holdsKey reports whether a text within a value is a secret key.
+func holdsKey(v cty.Value) (found bool) {
+	_ = cty.Walk(v, func(_ cty.Path, e cty.Value) (bool, error) {
+		if e.IsKnown() && !e.IsNull() && e.Type() == cty.String {
+			found = found || recipient.Secret(e.AsString())
+		}
+		return true, nil
+	})
+	return found
+}

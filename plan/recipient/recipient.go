@@ -1,0 +1,137 @@
+// Package recipient reads for whom files are encrypted: the public keys of age.
+package recipient
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"filippo.io/age"
+	"filippo.io/age/agessh"
+	"golang.org/x/crypto/ssh"
+)
+
+// Recipient is a public key that files are encrypted for.
+type Recipient struct {
+	age.Recipient
+	// Text is the key as it is written, without the comment of an SSH key.
+	Text string
+	// PostQuantum keys are not mixed with others: whoever broke those would need no other.
+	PostQuantum bool
+}
+
+// Secret reports whether a text is or holds a secret key, of age or of SSH.
+func Secret(text string) bool {
+	upper := strings.ToUpper(text)
+	return strings.Contains(upper, "AGE-SECRET-KEY-") || strings.Contains(upper, "AGE-PLUGIN-") || strings.Contains(upper, "PRIVATE KEY")
+}
+
+// Parse reads a recipient: age1…, age1pq1…, ssh-ed25519 … or ssh-rsa …. An error says
+// what to give instead. It never quotes the text, which may be a secret.
+func Parse(text string) (Recipient, error) {
+	text = strings.TrimSpace(text)
+	if Secret(text) {
+		return Recipient{}, errors.New("this is a secret key: give the public key, which age-keygen -y prints")
+	}
+	kind, _, _ := strings.Cut(text, " ")
+	switch {
+	case strings.HasPrefix(text, "age1pq1"):
+		r, err := age.ParseHybridRecipient(text)
+		if err != nil {
+			return Recipient{}, damaged()
+		}
+		return Recipient{r, r.String(), true}, nil
+	case strings.HasPrefix(text, "age1") && strings.Contains(text[len("age1"):], "1"): // the key itself has no 1: what is before it names a plugin
+		return Recipient{}, errors.New("this recipient needs a plugin of age, and dprun could not open again what is encrypted for it: give the recipient that age-keygen prints, which begins with age1")
+	case strings.HasPrefix(text, "age1"):
+		r, err := age.ParseX25519Recipient(text)
+		if err != nil {
+			return Recipient{}, damaged()
+		}
+		return Recipient{r, r.String(), false}, nil
+	case kind == "ssh-ed25519", kind == "ssh-rsa":
+		key, _, options, rest, err := ssh.ParseAuthorizedKey([]byte(text))
+		if err != nil || len(options) > 0 || len(rest) > 0 {
+			return Recipient{}, damaged()
+		}
+		text = strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key)))
+		r, err := agessh.ParseRecipient(text)
+		if err != nil {
+			return Recipient{}, errors.New("this SSH key cannot be used: an RSA key needs at least 2048 bits; give a key that age-keygen makes")
+		}
+		return Recipient{r, text, false}, nil
+	case strings.HasPrefix(kind, "ssh-"), strings.HasPrefix(kind, "ecdsa-"), strings.HasPrefix(kind, "sk-"):
+		return Recipient{}, errors.New("age encrypts for SSH keys of the types ssh-ed25519 and ssh-rsa only: give one of these, or a key that age-keygen makes")
+	}
+	return Recipient{}, errors.New("this is no recipient: give the public key that age-keygen prints, which begins with age1, or an SSH key, which begins with ssh-ed25519 or ssh-rsa")
+}
+
+func damaged() error {
+	return errors.New("this recipient is damaged: a part of it is missing or mistyped; copy all of it")
+}
+
+// Set are recipients of which each can open what is encrypted for all.
+type Set []Recipient
+
+// ParseSet reads recipients that were valid before.
+func ParseSet(texts []string) (Set, error) {
+	var out Set
+	for _, t := range texts {
+		r, err := Parse(t)
+		if err != nil {
+			return nil, fmt.Errorf("recipient %d: %w", len(out)+1, err)
+		}
+		out = append(out, r)
+	}
+	return out, nil
+}
+
+// Ages are the recipients as age takes them.
+func (s Set) Ages() []age.Recipient {
+	out := make([]age.Recipient, len(s))
+	for i, r := range s {
+		out[i] = r.Recipient
+	}
+	return out
+}
+
+// Key is the same for the same recipients in whatever order.
+func (s Set) Key() string {
+	texts := make([]string, len(s))
+	for i, r := range s {
+		texts[i] = r.Text
+	}
+	slices.Sort(texts)
+	sum := sha256.Sum256([]byte(strings.Join(texts, "\n")))
+	return hex.EncodeToString(sum[:8])
+}
+
+// Fingerprints name the recipients, in their order.
+func (s Set) Fingerprints() []string {
+	out := make([]string, len(s))
+	for i, r := range s {
+		out[i] = r.Fingerprint()
+	}
+	return out
+}
+
+// Fingerprint names the recipient in a manifest: an age1… key is short enough to stand
+// for itself, an SSH key is named as ssh-keygen -l names it, and a post-quantum key by
+// its SHA-256.
+func (r Recipient) Fingerprint() string {
+	kind, key, isSSH := strings.Cut(r.Text, " ")
+	switch {
+	case isSSH:
+		raw, _ := base64.StdEncoding.DecodeString(key) // it was marshalled here
+		sum := sha256.Sum256(raw)
+		return kind + " SHA256:" + base64.RawStdEncoding.EncodeToString(sum[:])
+	case r.PostQuantum:
+		sum := sha256.Sum256([]byte(r.Text))
+		return "age1pq1 SHA256:" + hex.EncodeToString(sum[:])
+	}
+	return r.Text
+}
