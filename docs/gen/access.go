@@ -21,7 +21,13 @@ const accessLimits = "\n## What no reading proves\n\n" +
 	"the gateway shows the group's lines; a user with the lines below cannot read them, so look yourself.\n\n" +
 	"An export leaves out, without a word, what the account cannot read. Lines that deny (`Access=NONE`) beside `*/*/*?Access=r` therefore take\n" +
 	"objects out of backups. Do not give the user any of `file/cert`, `config/secure-restore`, `config/reset-*`, nor more than reading of `access/*`.\n" +
-	"For a restore use another account.\n"
+	"For a restore use another account, with the lines above.\n"
+
+const accessRestores = "\n## Restores and drills\n\n" +
+	"Restores and drills need an account of their own: it may write what a backup account must not. What the account may not write a gateway\n" +
+	"leaves out of an import, without a word and without an error: dprun then names what is missing. The gateway asks for the right to *add* as well.\n" +
+	"Which resource stands for an import over the XML management interface is not known; `config/rmi-import` is that of the REST interface.\n" +
+	"Only a drill makes and removes domains; it never saves.\n"
 
 // accessPage renders the access profile of gateways' users: by activity, then
 // what each line is for.
@@ -36,6 +42,13 @@ func accessPage(b *bytes.Buffer) {
 		{"Secure backups with quiesce = \"device\"", "secure_backup", "device"},
 	} {
 		fmt.Fprintf(b, "\n## %s\n\n```text\n%s\n```\n", c.title, strings.Join(datapower.AccessProfile(c.activity, c.quiesce), "\n"))
+	}
+	b.WriteString(accessRestores)
+	for _, c := range []struct {
+		title string
+		drill bool
+	}{{"Restores", false}, {"Drills", true}} {
+		fmt.Fprintf(b, "\n### %s\n\n```text\n%s\n```\n", c.title, strings.Join(datapower.RestoreProfile(c.drill), "\n"))
 	}
 	b.WriteString("\n## What each line is for\n\n| Resource | Access | Where | Needed to | By | Seen by reading |\n|---|---|---|---|---|---|\n")
 	for _, a := range datapower.Accesses() {

@@ -140,6 +140,19 @@ func AccessProfile(activityType, quiesce string) []string {
 	return lines
 }
 
+// RestoreProfile are the lines of the access profile that restores need, or drills. A gateway skips without a word what the account may not
+// write: so it may write everything in domains other than default.
+func RestoreProfile(drill bool) []string {
+	lines := []string{
+		"*/*/login/xml-mgmt?Access=x", "*/*/*?Access=r+w+a", "*/default/*?Access=r",
+		"*/*/config/rmi-export?Access=x", "*/*/config/rmi-import?Access=x",
+	}
+	if drill {
+		return append(lines, "*/default/config/domain?Access=r+w+a+d")
+	}
+	return append(lines, "*/*/config/save-config?Access=x")
+}
+
 // profileLine is the right as a line of an access profile, for all domains that it is needed in. Of rights that only their use proves
 // it is not known whether a domain can be named.
 func (a Access) profileLine() string {

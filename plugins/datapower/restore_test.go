@@ -428,3 +428,34 @@ func TestLocalAddressesThatWereRewrittenAreNoDifference(t *testing.T) {
 		}
 	}
 }
+
+// The accounts of the access profiles are enough, and the one of restores makes and removes no domain.
+func TestTheAccessProfilesOfRestoresAndDrillsSuffice(t *testing.T) {
+	t.Parallel()
+	gateways := newGateways(t, map[string]dpsim.Device{
+		"from": {Domains: []dpsim.Domain{{Name: "orders"}}}, "restore": {Access: datapower.RestoreProfile(false), Domains: []dpsim.Domain{{Name: "orders"}}},
+		"drill": {Access: datapower.RestoreProfile(true)}, "reads": {Access: []string{"*/*/login/xml-mgmt?Access=x", "*/*/*?Access=r"}, Domains: []dpsim.Domain{{Name: "orders"}}},
+	})
+	file, ctx := gateways["from"].backup("orders"), testContext(t)
+	for _, name := range []string{"restore", "drill", "reads"} {
+		g, domain, way := gateways[name], "orders", func(*sdk.ImportRequest) {}
+		if name == "drill" {
+			domain = "dprun-drill"
+			g.create(domain)
+			way = drill
+		} else {
+			way = before(g.backup(domain))
+			wantFailure(t, failure.CallCreate, g.restorer().Create(ctx, sdk.Target{Domain: "more"}), failure.Denied, failure.NotPermitted)
+		}
+		r := need.Value(g.carry(file, domain, way))(t)
+		if got := findings(r); (len(got) == 0) == (name == "reads") || (name == "reads") != slices.Contains(got, "warning not_configured MultiProtocolGateway orders") {
+			t.Errorf("%s: findings %q", name, got)
+		}
+		switch name {
+		case "restore":
+			need.Done(t, g.restorer().Save(ctx, sdk.Target{Domain: domain}))
+		case "drill":
+			need.Done(t, g.restorer().Drop(ctx, sdk.Target{Domain: domain}))
+		}
+	}
+}

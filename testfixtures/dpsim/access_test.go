@@ -14,7 +14,7 @@ func TestAnAccountMayDoWhatItsProfileSays(t *testing.T) {
 	want(t, g.status("DomainStatus"), "<Domain>app01</Domain>")
 	for _, refused := range []string{
 		`<m:get-status class="DomainCheckpointStatus"/>`, `<m:get-config class="SystemSettings"/>`, `<m:get-filestore location="temporary:"/>`,
-		`<m:do-action><DomainUnquiesce><name>app01</name></DomainUnquiesce></m:do-action>`, `<m:do-action><SaveConfig/></m:do-action>`, `<m:set-config/>`,
+		`<m:do-action><DomainUnquiesce><name>app01</name></DomainUnquiesce></m:do-action>`, `<m:do-action><SaveConfig/></m:do-action>`, `<m:set-config><Domain name="new"/></m:set-config>`, `<m:del-config><Domain name="app01"/></m:del-config>`,
 	} {
 		want(t, g.ask("default", refused), "<dp:timestamp>", "Authentication failure")
 	}

@@ -2,6 +2,8 @@ package soma
 
 import (
 	"strings"
+
+	"github.com/dprun/dprun/testfixtures/dpsim/config"
 )
 
 // right is what an account needs for an operation: a resource by the
@@ -60,6 +62,17 @@ func (r *request) rights() []right {
 		return []right{{store(r.op.attrs["name"]), "r"}}
 	case "set-file":
 		return []right{{store(r.op.attrs["name"]), "w"}}
+	case "set-config", "modify-config", "del-config":
+		letter := map[string]string{"set-config": "a", "modify-config": "w", "del-config": "d"}[r.op.name]
+		var out []right
+		for _, o := range r.op.children {
+			resource := config.Classes()[o.name].URI
+			if resource == "" {
+				resource = "everything"
+			}
+			out = append(out, right{resource, letter})
+		}
+		return out
 	case "do-export", "do-backup", "do-import": // an import skips what the account may not change
 		return nil
 	case "do-action":
