@@ -77,8 +77,10 @@ type ResembleRequest struct {
 	Target Target   // a domain that is there
 	Files  []string // absolute paths of the artifacts
 	Dir    string   // an empty private directory for what is read meanwhile; the host discards it
-	// Disabled and RewriteLocalIP are those of the import: what it then changes
-	// and leaves out is no difference.
+	// Policy, Variables, Disabled and RewriteLocalIP are those of the import: what
+	// it then changes and leaves out is no difference.
+	Policy         string
+	Variables      map[string]string
 	Disabled       bool
 	RewriteLocalIP bool
 }

@@ -60,3 +60,23 @@ func Starting() map[string]started { return starting }
 func Resemblance(diff *archive.Diff, rewritten bool) sdk.Resemblance {
 	return resemblance(diff, policy{}, rewritten)
 }
+
+// URIs are the names of classes in policies.
+func URIs() map[string]string { return uris }
+
+// LeavesOut and Explains make what a policy of one statement does known to tests.
+func LeavesOut(accepted, filtered, domain, class, name string) bool {
+	var s statements
+	if accepted != "" {
+		s.Accepted = []string{accepted}
+	}
+	if filtered != "" {
+		s.Filtered = []string{filtered}
+	}
+	return s.leavesOut(domain, class, name)
+}
+
+func Explains(match, kind, property, value string, variables map[string]string, domain, class, name string, d archive.Property) bool {
+	p := policy{statements: statements{Modified: []modification{{match, kind, property, value}}}, variables: variables}
+	return p.explains(domain, class, name, d)
+}

@@ -135,17 +135,93 @@ WSRRServer config/wsrr-server
 WSRRSubscription services/wsrr-subscription
 `
 
+// startNothing are other classes of domains, as the gateway's own model has them.
+const startNothing = `
+AAAPolicy xml/aaapolicy
+APICollection config/api-collection
+APIDefinition config/api-definition
+APIOperation config/api-operation
+APIPath config/api-path
+APIPlan config/api-plan
+APIRule config/api-rule
+APISecurityTokenManager config/api-security-token-manager
+AccessControlList access/acl
+Assembly assembly/assembly
+CompileOptionsPolicy xml/compile-options
+ConfigDeploymentPolicy config/deployment
+ConformancePolicy xml/conformancepolicy
+CountMonitor monitor/monitor-count
+CryptoCertificate crypto/cert
+CryptoIdentCred crypto/idcred
+CryptoKey crypto/key
+CryptoProfile crypto/profile
+CryptoValCred crypto/valcred
+DeploymentPolicyParametersBinding config/deployment-policy-variables
+DocumentCryptoMap xml/document-crypto-map
+DomainSettings config/domain-settings
+DurationMonitor monitor/monitor-duration
+FilterAction monitor/monitor-action
+GeneratedPolicy config/generated-policy
+HTTPUserAgent network/user-agent
+JSONSettings json/json-settings
+LDAPSearchParameters access/ldap-search-parameters
+LoadBalancerGroup network/loadbalancer-group
+LogLabel logging/category
+Matching xml/matching
+MessageContentFilters policy/mcfilters
+MessageMatching monitor/message-matching
+MessageType monitor/message-type
+OAuthProviderSettings config/oauth-provider
+PasswordAlias config/password-alias
+PasswordMap config/password-map
+PolicyAttachments policy/policy-attachments
+RateLimitConfiguration config/rate-limit-config
+RateLimitDefinition config/rate-limit-definition
+SLMAction monitor/slm-action
+SLMPolicy monitor/slm-policy
+SSHClientProfile crypto/sshclientprofile
+SSHServerProfile crypto/sshserverprofile
+SSLClientProfile crypto/ssl-client
+SSLProxyProfile crypto/sslproxy
+SSLSNIServerProfile crypto/ssl-sni-server
+SSLServerProfile crypto/ssl-server
+SimpleCountMonitor webapp/rate-limiter
+StylePolicy xml/stylepolicy
+StylePolicyAction xml/action
+StylePolicyRule xml/rule
+URLMap xml/urlmap
+URLRefreshPolicy xml/urlrefresh
+URLRewritePolicy xml/urlrewrite
+WSEndpointRewritePolicy wsm/wsm-endpointrewrite
+WSStylePolicy wsm/wsm-stylepolicy
+WSStylePolicyRule wsm/wsm-rule
+XPathRoutingMap xml/xpath-routing
+`
+
+// uris are the names of classes in a deployment policy; a class without one is not known.
+var uris = func() map[string]string {
+	out := map[string]string{}
+	for line := range strings.Lines(startNothing) {
+		if class, uri, ok := strings.Cut(strings.TrimSpace(line), " "); ok {
+			out[class] = uri
+		}
+	}
+	for class, s := range starting {
+		out[class] = s.uri
+	}
+	return out
+}()
+
 // policy is the deployment policy of an import.
 type policy struct {
-	text      string // what the policy holds, as XML; empty: there is none
+	statements
 	variables map[string]string
 	drill     bool // it is the drill's own
-	selects   bool // objects may be left out because of it
 }
 
 // drillPolicy disables and leaves out what starts something by itself. It is the same for every archive.
 func drillPolicy() policy {
-	var p statements
+	p := policy{drill: true}
 	for _, class := range slices.Sorted(maps.Keys(starting)) {
 		switch s := starting[class]; {
 		case s.uri == "":
@@ -155,11 +231,8 @@ func drillPolicy() policy {
 			p.Modified = append(p.Modified, modification{Match: "*/*/" + s.uri + "?Name=.*&Property=mAdminState&Value=enabled", Type: "change", Value: "disabled"})
 		}
 	}
-	return policy{text: p.String(), drill: true, selects: true}
+	return p
 }
-
-// leavesOut reports whether a drill does not import an object of the class.
-func (p *policy) leavesOut(class string) bool { return p.drill && starting[class].out }
 
 // beyond says why an object of an archive cannot be kept from starting in a drill; empty: it can.
 func (p *policy) beyond(o archive.Object) string {
@@ -242,7 +315,7 @@ func (s *source) policyOf(file string, variables map[string]string, disabled boo
 	if err != nil {
 		return wrong(err)
 	}
-	return policy{text: p.String(), variables: variables, selects: len(p.Accepted)+len(p.Filtered) > 0}, nil
+	return policy{statements: *p, variables: variables}, nil
 }
 
 // parsePolicy reads the statements of a policy, alone or within the element of the policy itself.

@@ -267,7 +267,7 @@ func (h *rehearsal) effect(d archive.Difference) {
 		return // part of the export itself; what the objects stand for
 	case d.Change == archive.Removed:
 		c.Effect = sdk.EffectStays
-	case h.policy.leavesOut(d.Class), d.Change == archive.Changed && always(d, h.policy, false):
+	case d.What == archive.WhatObject && h.policy.drill && h.policy.leavesOut(h.from(), d.Class, d.Name), d.Change == archive.Changed && always(h.from(), d, h.policy, false):
 		return // it would be as it is
 	case lacks != "" && (d.Change == archive.Added || there == archive.Missing):
 		c.Effect = sdk.EffectAbsent
@@ -288,6 +288,14 @@ func (h *rehearsal) effect(d archive.Difference) {
 	}
 }
 
+// from is the domain that the archive is of; empty: it does not say.
+func (h *rehearsal) from() string {
+	if len(h.set.Domains) == 0 {
+		return ""
+	}
+	return h.set.Domains[0]
+}
+
 // startScript reports whether a file is the saved configuration of a domain. Its objects stand for it.
 func startScript(name string) bool {
 	return strings.HasPrefix(name, "config/") && strings.HasSuffix(name, ".cfg") && strings.Count(name, "/") == 1
@@ -303,7 +311,7 @@ func (h *rehearsal) dryRun(ctx context.Context) error {
 	defer f.Close() //nolint:errcheck // it is read only
 	name := h.request.Target.Domain
 	got, _, err := h.client.Import(ctx, soma.ImportRequest{
-		Domain: name, Export: f, Size: h.size, DryRun: true, RewriteLocalIP: h.request.RewriteLocalIP, Policy: h.policy.text, Variables: h.policy.variables,
+		Domain: name, Export: f, Size: h.size, DryRun: true, RewriteLocalIP: h.request.RewriteLocalIP, Policy: h.policy.String(), Variables: h.policy.variables,
 	})
 	if err != nil {
 		return h.failed(err, "rehearse a restore: dry run of the import")

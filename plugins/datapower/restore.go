@@ -32,7 +32,7 @@ func (s *source) Import(ctx context.Context, r sdk.ImportRequest) (*sdk.ImportRe
 	}
 	defer f.Close() //nolint:errcheck // it is read only
 	got, sent, err := s.client.Import(ctx, soma.ImportRequest{
-		Domain: r.Target.Domain, Export: f, Size: i.size, RewriteLocalIP: r.RewriteLocalIP, Policy: i.policy.text, Variables: i.policy.variables,
+		Domain: r.Target.Domain, Export: f, Size: i.size, RewriteLocalIP: r.RewriteLocalIP, Policy: i.policy.String(), Variables: i.policy.variables,
 	})
 	switch {
 	case err == nil:
@@ -78,6 +78,7 @@ type restore struct {
 	request  sdk.ImportRequest
 	policy   policy
 	contents *archive.Contents
+	from     string                       // the domain that the archive is of
 	wanted   map[objectKey]archive.Object // the archive's objects
 	size     int64
 	was      map[objectKey]soma.Object // the target's objects before
@@ -152,7 +153,7 @@ func (i *restore) readArchive(ctx context.Context, f *os.File) error {
 				WithRemedy("leave the backup out of the drill, or restore it on a gateway that nothing is connected to")
 		}
 	}
-	i.contents = contents
+	i.contents, i.from = contents, report.Domains[0]
 	return nil
 }
 
@@ -265,7 +266,7 @@ func (i *restore) results(got *soma.ImportResults) {
 
 	unnamed, uncopied := list{}, list{}
 	for _, o := range i.contents.Objects {
-		if !configured[objectKey{o.Class, o.Name}] && !i.policy.leavesOut(o.Class) {
+		if !configured[objectKey{o.Class, o.Name}] && !i.policy.leavesOut(i.from, o.Class, o.Name) {
 			unnamed.add(o.Class+" "+o.Name, "the gateway does not say that it has configured it")
 		}
 	}
@@ -274,7 +275,7 @@ func (i *restore) results(got *soma.ImportResults) {
 			uncopied.add(f, "the gateway does not say that it has copied it")
 		}
 	}
-	const skips = "see whether the account may write it, whether the gateway knows and has licensed the class, whether the object is locked, and whether a deployment policy leaves it out: the gateway skips without a word"
+	const skips = "see whether the account may write it, whether the gateway knows and has licensed the class, and whether the object is locked: the gateway skips without a word"
 	i.all(sdk.LevelWarning, "not_configured", skips, unnamed)
 	i.all(sdk.LevelWarning, "not_copied", skips, uncopied)
 }
@@ -387,16 +388,12 @@ func (i *restore) judge(objects []soma.Object) {
 	i.all(sdk.LevelWarning, "down", "look at the object in the WebGUI: the event says what it lacks", down)
 	skipped := list{}
 	for _, o := range i.contents.Objects {
-		if key := (objectKey{o.Class, o.Name}); !there[key] && !i.refused[key] && !i.policy.leavesOut(o.Class) {
+		if key := (objectKey{o.Class, o.Name}); !there[key] && !i.refused[key] && !i.policy.leavesOut(i.from, o.Class, o.Name) {
 			i.out.Skipped = append(i.out.Skipped, archive.Printable(o.Class+" "+o.Name))
 			skipped.add(o.Class+" "+o.Name, "the archive holds it, and it is not there after the import: the gateway has skipped it without a word")
 		}
 	}
-	level := sdk.LevelError
-	if i.policy.selects && !i.policy.drill {
-		level = sdk.LevelWarning
-	}
-	i.all(level, "skipped", "see whether the gateway knows and has licensed the class, whether the account may write it, and whether a deployment policy leaves it out", skipped)
+	i.all(sdk.LevelError, "skipped", "see whether the gateway knows and has licensed the class, and whether the account may write it", skipped)
 }
 
 // down reports whether an object is down that was up before or is new, for a reason that nobody expects.
@@ -429,7 +426,10 @@ func (s *source) Resembles(ctx context.Context, r sdk.ResembleRequest) (*sdk.Res
 		return nil, err
 	}
 	out := &sdk.ResembleReport{SaveNeeded: d.SaveNeeded}
-	p := policy{drill: r.Disabled}
+	p, err := s.policyOf(r.Policy, r.Variables, r.Disabled, comparing)
+	if err != nil {
+		return nil, err
+	}
 	for _, file := range r.Files {
 		diff, err := archive.Verifier{TempDir: s.temp}.Diff(ctx, target, file)
 		if broken := new(archive.NotWhole); errors.As(err, &broken) {
@@ -464,6 +464,10 @@ const maxDifferences = 200 // that are told
 // resemblance is how a domain differs from an archive: the first of the two is the domain.
 func resemblance(diff *archive.Diff, p policy, rewritten bool) sdk.Resemblance {
 	out := sdk.Resemblance{Equal: diff.Omitted == 0, Only: diff.Omitted == 0}
+	from := ""
+	if diff.B != nil && len(diff.B.Domains) == 1 {
+		from = diff.B.Domains[0]
+	}
 	for _, d := range diff.Differences {
 		_, lacks := d.Absent()
 		text := strings.TrimSpace(d.Class + " " + d.Name)
@@ -475,7 +479,9 @@ func resemblance(diff *archive.Diff, p policy, rewritten bool) sdk.Resemblance {
 			text += ": the archive does not have it"
 		case lacks != "":
 			continue // whether it is as it was cannot be known
-		case d.Change == archive.Added && p.leavesOut(d.Class), d.Change == archive.Changed && always(d, p, rewritten):
+		case d.What == archive.WhatObject && p.leavesOut(from, d.Class, d.Name):
+			text += ": is left out by the policy"
+		case d.Change == archive.Changed && always(from, d, p, rewritten):
 			text += ": differs as an import makes it differ"
 		case d.Change == archive.Added:
 			out.Equal = false
@@ -504,14 +510,14 @@ func properties(ps []archive.Property) string {
 }
 
 // always reports whether an object differs from the archive's in nothing but what an import changes of itself.
-func always(d archive.Difference, p policy, rewritten bool) bool {
+func always(from string, d archive.Difference, p policy, rewritten bool) bool {
 	if len(d.Properties) == 0 || d.Omitted > 0 {
 		return false
 	}
 	for _, property := range d.Properties {
 		switch {
 		case property.Path == "mAdminState" && d.Class == "TCPProxyService" && property.Old == "enabled":
-		case property.Path == "mAdminState" && p.drill && starting[d.Class].uri != "" && property.Old == "disabled" && property.New == "enabled":
+		case p.explains(from, d.Class, d.Name, property):
 		case rewritten && (property.Path == "LocalAddress" || strings.HasSuffix(property.Path, "/LocalAddress")):
 		default:
 			return false

@@ -5245,7 +5245,9 @@ type ResembleRequest struct {
 	Files          []string               `protobuf:"bytes,3,rep,name=files,proto3" json:"files,omitempty"`                                            // absolute paths of local files
 	Dir            string                 `protobuf:"bytes,4,opt,name=dir,proto3" json:"dir,omitempty"`                                                // absolute path of an empty private directory
 	Disabled       bool                   `protobuf:"varint,5,opt,name=disabled,proto3" json:"disabled,omitempty"`                                     // as in ImportRequest
-	RewriteLocalIp bool                   `protobuf:"varint,6,opt,name=rewrite_local_ip,json=rewriteLocalIp,proto3" json:"rewrite_local_ip,omitempty"` // as in ImportRequest
+	RewriteLocalIp bool                   `protobuf:"varint,6,opt,name=rewrite_local_ip,json=rewriteLocalIp,proto3" json:"rewrite_local_ip,omitempty"` // as in ImportRequest, like those that follow
+	Policy         string                 `protobuf:"bytes,7,opt,name=policy,proto3" json:"policy,omitempty"`
+	Variables      map[string]string      `protobuf:"bytes,8,rep,name=variables,proto3" json:"variables,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -5320,6 +5322,20 @@ func (x *ResembleRequest) GetRewriteLocalIp() bool {
 		return x.RewriteLocalIp
 	}
 	return false
+}
+
+func (x *ResembleRequest) GetPolicy() string {
+	if x != nil {
+		return x.Policy
+	}
+	return ""
+}
+
+func (x *ResembleRequest) GetVariables() map[string]string {
+	if x != nil {
+		return x.Variables
+	}
+	return nil
 }
 
 type ResembleReply struct {
@@ -6033,14 +6049,19 @@ const file_dprun_plugin_v1_plugin_proto_rawDesc = "" +
 	"\x04down\x18\x04 \x03(\tR\x04down\x12\x18\n" +
 	"\askipped\x18\x05 \x03(\tR\askipped\x12\x1f\n" +
 	"\vsave_needed\x18\x06 \x01(\bR\n" +
-	"saveNeeded\"\xb3\x01\n" +
+	"saveNeeded\"\xd8\x02\n" +
 	"\x0fResembleRequest\x12\x1a\n" +
 	"\binstance\x18\x01 \x01(\x04R\binstance\x12\x16\n" +
 	"\x06domain\x18\x02 \x01(\tR\x06domain\x12\x14\n" +
 	"\x05files\x18\x03 \x03(\tR\x05files\x12\x10\n" +
 	"\x03dir\x18\x04 \x01(\tR\x03dir\x12\x1a\n" +
 	"\bdisabled\x18\x05 \x01(\bR\bdisabled\x12(\n" +
-	"\x10rewrite_local_ip\x18\x06 \x01(\bR\x0erewriteLocalIp\"^\n" +
+	"\x10rewrite_local_ip\x18\x06 \x01(\bR\x0erewriteLocalIp\x12\x16\n" +
+	"\x06policy\x18\a \x01(\tR\x06policy\x12M\n" +
+	"\tvariables\x18\b \x03(\v2/.dprun.plugin.v1.ResembleRequest.VariablesEntryR\tvariables\x1a<\n" +
+	"\x0eVariablesEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"^\n" +
 	"\rResembleReply\x12,\n" +
 	"\x02of\x18\x01 \x03(\v2\x1c.dprun.plugin.v1.ResemblanceR\x02of\x12\x1f\n" +
 	"\vsave_needed\x18\x02 \x01(\bR\n" +
@@ -6238,7 +6259,7 @@ func file_dprun_plugin_v1_plugin_proto_rawDescGZIP() []byte {
 }
 
 var file_dprun_plugin_v1_plugin_proto_enumTypes = make([]protoimpl.EnumInfo, 14)
-var file_dprun_plugin_v1_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 82)
+var file_dprun_plugin_v1_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 83)
 var file_dprun_plugin_v1_plugin_proto_goTypes = []any{
 	(FailureKind)(0),                // 0: dprun.plugin.v1.FailureKind
 	(Reason)(0),                     // 1: dprun.plugin.v1.Reason
@@ -6336,8 +6357,9 @@ var file_dprun_plugin_v1_plugin_proto_goTypes = []any{
 	nil,                             // 93: dprun.plugin.v1.QuiesceReport.DomainsEntry
 	nil,                             // 94: dprun.plugin.v1.RehearseRequest.VariablesEntry
 	nil,                             // 95: dprun.plugin.v1.ImportRequest.VariablesEntry
-	(*timestamppb.Timestamp)(nil),   // 96: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),     // 97: google.protobuf.Duration
+	nil,                             // 96: dprun.plugin.v1.ResembleRequest.VariablesEntry
+	(*timestamppb.Timestamp)(nil),   // 97: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),     // 98: google.protobuf.Duration
 }
 var file_dprun_plugin_v1_plugin_proto_depIdxs = []int32{
 	0,  // 0: dprun.plugin.v1.Failure.kind:type_name -> dprun.plugin.v1.FailureKind
@@ -6349,11 +6371,11 @@ var file_dprun_plugin_v1_plugin_proto_depIdxs = []int32{
 	4,  // 6: dprun.plugin.v1.StoreRequest.verify:type_name -> dprun.plugin.v1.Verify
 	30, // 7: dprun.plugin.v1.StoreEvent.done:type_name -> dprun.plugin.v1.StoreReport
 	4,  // 8: dprun.plugin.v1.StoreReport.verified:type_name -> dprun.plugin.v1.Verify
-	96, // 9: dprun.plugin.v1.Object.modified:type_name -> google.protobuf.Timestamp
+	97, // 9: dprun.plugin.v1.Object.modified:type_name -> google.protobuf.Timestamp
 	34, // 10: dprun.plugin.v1.FetchEvent.done:type_name -> dprun.plugin.v1.FetchReport
 	31, // 11: dprun.plugin.v1.ListEvent.objects:type_name -> dprun.plugin.v1.Object
 	37, // 12: dprun.plugin.v1.ListEvent.done:type_name -> dprun.plugin.v1.ListDone
-	97, // 13: dprun.plugin.v1.SweepRequest.older_than:type_name -> google.protobuf.Duration
+	98, // 13: dprun.plugin.v1.SweepRequest.older_than:type_name -> google.protobuf.Duration
 	91, // 14: dprun.plugin.v1.RunRequest.env:type_name -> dprun.plugin.v1.RunRequest.EnvEntry
 	45, // 15: dprun.plugin.v1.RunEvent.output:type_name -> dprun.plugin.v1.Output
 	46, // 16: dprun.plugin.v1.RunEvent.done:type_name -> dprun.plugin.v1.RunReport
@@ -6366,7 +6388,7 @@ var file_dprun_plugin_v1_plugin_proto_depIdxs = []int32{
 	14, // 23: dprun.plugin.v1.Unread.failure:type_name -> dprun.plugin.v1.Failure
 	7,  // 24: dprun.plugin.v1.Facts.backup_mode:type_name -> dprun.plugin.v1.BackupMode
 	51, // 25: dprun.plugin.v1.Facts.space:type_name -> dprun.plugin.v1.Space
-	96, // 26: dprun.plugin.v1.Facts.clock:type_name -> google.protobuf.Timestamp
+	97, // 26: dprun.plugin.v1.Facts.clock:type_name -> google.protobuf.Timestamp
 	9,  // 27: dprun.plugin.v1.Domain.quiesce_state:type_name -> dprun.plugin.v1.QuiesceState
 	55, // 28: dprun.plugin.v1.SourceCheckReply.quiesce:type_name -> dprun.plugin.v1.QuiesceReport
 	51, // 29: dprun.plugin.v1.SourceCheckReply.space:type_name -> dprun.plugin.v1.Space
@@ -6374,7 +6396,7 @@ var file_dprun_plugin_v1_plugin_proto_depIdxs = []int32{
 	8,  // 31: dprun.plugin.v1.SourceCheckReply.role:type_name -> dprun.plugin.v1.FailoverRole
 	9,  // 32: dprun.plugin.v1.QuiesceReport.state:type_name -> dprun.plugin.v1.QuiesceState
 	93, // 33: dprun.plugin.v1.QuiesceReport.domains:type_name -> dprun.plugin.v1.QuiesceReport.DomainsEntry
-	97, // 34: dprun.plugin.v1.QuiesceRequest.device_timeout:type_name -> google.protobuf.Duration
+	98, // 34: dprun.plugin.v1.QuiesceRequest.device_timeout:type_name -> google.protobuf.Duration
 	10, // 35: dprun.plugin.v1.CaptureRequest.variant:type_name -> dprun.plugin.v1.Variant
 	63, // 36: dprun.plugin.v1.CaptureEvent.progress:type_name -> dprun.plugin.v1.CaptureProgress
 	64, // 37: dprun.plugin.v1.CaptureEvent.done:type_name -> dprun.plugin.v1.CaptureReport
@@ -6382,7 +6404,7 @@ var file_dprun_plugin_v1_plugin_proto_depIdxs = []int32{
 	70, // 39: dprun.plugin.v1.HealthReply.objects:type_name -> dprun.plugin.v1.ObjectHealth
 	71, // 40: dprun.plugin.v1.HealthReply.unread:type_name -> dprun.plugin.v1.UnreadDomain
 	14, // 41: dprun.plugin.v1.UnreadDomain.failure:type_name -> dprun.plugin.v1.Failure
-	96, // 42: dprun.plugin.v1.PreflightRequest.now:type_name -> google.protobuf.Timestamp
+	97, // 42: dprun.plugin.v1.PreflightRequest.now:type_name -> google.protobuf.Timestamp
 	73, // 43: dprun.plugin.v1.PreflightRequest.activities:type_name -> dprun.plugin.v1.PreflightActivity
 	11, // 44: dprun.plugin.v1.PreflightActivity.quiesce:type_name -> dprun.plugin.v1.QuiesceScope
 	75, // 45: dprun.plugin.v1.PreflightReply.findings:type_name -> dprun.plugin.v1.Finding
@@ -6394,69 +6416,70 @@ var file_dprun_plugin_v1_plugin_proto_depIdxs = []int32{
 	13, // 51: dprun.plugin.v1.Change.effect:type_name -> dprun.plugin.v1.Effect
 	95, // 52: dprun.plugin.v1.ImportRequest.variables:type_name -> dprun.plugin.v1.ImportRequest.VariablesEntry
 	75, // 53: dprun.plugin.v1.ImportReply.findings:type_name -> dprun.plugin.v1.Finding
-	84, // 54: dprun.plugin.v1.ResembleReply.of:type_name -> dprun.plugin.v1.Resemblance
-	9,  // 55: dprun.plugin.v1.QuiesceReport.DomainsEntry.value:type_name -> dprun.plugin.v1.QuiesceState
-	15, // 56: dprun.plugin.v1.Plugin.Describe:input_type -> dprun.plugin.v1.DescribeRequest
-	17, // 57: dprun.plugin.v1.Plugin.ValidateConfig:input_type -> dprun.plugin.v1.ValidateConfigRequest
-	20, // 58: dprun.plugin.v1.Plugin.Configure:input_type -> dprun.plugin.v1.ConfigureRequest
-	22, // 59: dprun.plugin.v1.Plugin.Release:input_type -> dprun.plugin.v1.ReleaseRequest
-	24, // 60: dprun.plugin.v1.Plugin.Cancel:input_type -> dprun.plugin.v1.CancelRequest
-	26, // 61: dprun.plugin.v1.Destination.Check:input_type -> dprun.plugin.v1.DestinationCheckRequest
-	28, // 62: dprun.plugin.v1.Destination.Store:input_type -> dprun.plugin.v1.StoreRequest
-	32, // 63: dprun.plugin.v1.Destination.Fetch:input_type -> dprun.plugin.v1.FetchRequest
-	35, // 64: dprun.plugin.v1.Destination.List:input_type -> dprun.plugin.v1.ListRequest
-	38, // 65: dprun.plugin.v1.Destination.Delete:input_type -> dprun.plugin.v1.DeleteRequest
-	40, // 66: dprun.plugin.v1.Destination.Sweep:input_type -> dprun.plugin.v1.SweepRequest
-	42, // 67: dprun.plugin.v1.Destination.Sum:input_type -> dprun.plugin.v1.SumRequest
-	43, // 68: dprun.plugin.v1.Hook.Run:input_type -> dprun.plugin.v1.RunRequest
-	47, // 69: dprun.plugin.v1.Source.Inspect:input_type -> dprun.plugin.v1.InspectRequest
-	53, // 70: dprun.plugin.v1.Source.Check:input_type -> dprun.plugin.v1.SourceCheckRequest
-	56, // 71: dprun.plugin.v1.Source.Quiesce:input_type -> dprun.plugin.v1.QuiesceRequest
-	58, // 72: dprun.plugin.v1.Source.Unquiesce:input_type -> dprun.plugin.v1.UnquiesceRequest
-	60, // 73: dprun.plugin.v1.Source.QuiesceState:input_type -> dprun.plugin.v1.QuiesceStateRequest
-	61, // 74: dprun.plugin.v1.Source.Capture:input_type -> dprun.plugin.v1.CaptureRequest
-	66, // 75: dprun.plugin.v1.Source.Discard:input_type -> dprun.plugin.v1.DiscardRequest
-	68, // 76: dprun.plugin.v1.Source.Health:input_type -> dprun.plugin.v1.HealthRequest
-	72, // 77: dprun.plugin.v1.Source.Preflight:input_type -> dprun.plugin.v1.PreflightRequest
-	77, // 78: dprun.plugin.v1.Source.Rehearse:input_type -> dprun.plugin.v1.RehearseRequest
-	80, // 79: dprun.plugin.v1.Source.Import:input_type -> dprun.plugin.v1.ImportRequest
-	82, // 80: dprun.plugin.v1.Source.Resembles:input_type -> dprun.plugin.v1.ResembleRequest
-	85, // 81: dprun.plugin.v1.Source.Save:input_type -> dprun.plugin.v1.SaveRequest
-	87, // 82: dprun.plugin.v1.Source.Create:input_type -> dprun.plugin.v1.CreateRequest
-	89, // 83: dprun.plugin.v1.Source.Drop:input_type -> dprun.plugin.v1.DropRequest
-	16, // 84: dprun.plugin.v1.Plugin.Describe:output_type -> dprun.plugin.v1.DescribeReply
-	18, // 85: dprun.plugin.v1.Plugin.ValidateConfig:output_type -> dprun.plugin.v1.ValidateConfigReply
-	21, // 86: dprun.plugin.v1.Plugin.Configure:output_type -> dprun.plugin.v1.ConfigureReply
-	23, // 87: dprun.plugin.v1.Plugin.Release:output_type -> dprun.plugin.v1.ReleaseReply
-	25, // 88: dprun.plugin.v1.Plugin.Cancel:output_type -> dprun.plugin.v1.CancelReply
-	27, // 89: dprun.plugin.v1.Destination.Check:output_type -> dprun.plugin.v1.DestinationCheckReply
-	29, // 90: dprun.plugin.v1.Destination.Store:output_type -> dprun.plugin.v1.StoreEvent
-	33, // 91: dprun.plugin.v1.Destination.Fetch:output_type -> dprun.plugin.v1.FetchEvent
-	36, // 92: dprun.plugin.v1.Destination.List:output_type -> dprun.plugin.v1.ListEvent
-	39, // 93: dprun.plugin.v1.Destination.Delete:output_type -> dprun.plugin.v1.DeleteReply
-	41, // 94: dprun.plugin.v1.Destination.Sweep:output_type -> dprun.plugin.v1.SweepReply
-	33, // 95: dprun.plugin.v1.Destination.Sum:output_type -> dprun.plugin.v1.FetchEvent
-	44, // 96: dprun.plugin.v1.Hook.Run:output_type -> dprun.plugin.v1.RunEvent
-	48, // 97: dprun.plugin.v1.Source.Inspect:output_type -> dprun.plugin.v1.InspectReply
-	54, // 98: dprun.plugin.v1.Source.Check:output_type -> dprun.plugin.v1.SourceCheckReply
-	57, // 99: dprun.plugin.v1.Source.Quiesce:output_type -> dprun.plugin.v1.QuiesceReply
-	59, // 100: dprun.plugin.v1.Source.Unquiesce:output_type -> dprun.plugin.v1.UnquiesceReply
-	55, // 101: dprun.plugin.v1.Source.QuiesceState:output_type -> dprun.plugin.v1.QuiesceReport
-	62, // 102: dprun.plugin.v1.Source.Capture:output_type -> dprun.plugin.v1.CaptureEvent
-	67, // 103: dprun.plugin.v1.Source.Discard:output_type -> dprun.plugin.v1.DiscardReply
-	69, // 104: dprun.plugin.v1.Source.Health:output_type -> dprun.plugin.v1.HealthReply
-	74, // 105: dprun.plugin.v1.Source.Preflight:output_type -> dprun.plugin.v1.PreflightReply
-	78, // 106: dprun.plugin.v1.Source.Rehearse:output_type -> dprun.plugin.v1.RehearseReply
-	81, // 107: dprun.plugin.v1.Source.Import:output_type -> dprun.plugin.v1.ImportReply
-	83, // 108: dprun.plugin.v1.Source.Resembles:output_type -> dprun.plugin.v1.ResembleReply
-	86, // 109: dprun.plugin.v1.Source.Save:output_type -> dprun.plugin.v1.SaveReply
-	88, // 110: dprun.plugin.v1.Source.Create:output_type -> dprun.plugin.v1.CreateReply
-	90, // 111: dprun.plugin.v1.Source.Drop:output_type -> dprun.plugin.v1.DropReply
-	84, // [84:112] is the sub-list for method output_type
-	56, // [56:84] is the sub-list for method input_type
-	56, // [56:56] is the sub-list for extension type_name
-	56, // [56:56] is the sub-list for extension extendee
-	0,  // [0:56] is the sub-list for field type_name
+	96, // 54: dprun.plugin.v1.ResembleRequest.variables:type_name -> dprun.plugin.v1.ResembleRequest.VariablesEntry
+	84, // 55: dprun.plugin.v1.ResembleReply.of:type_name -> dprun.plugin.v1.Resemblance
+	9,  // 56: dprun.plugin.v1.QuiesceReport.DomainsEntry.value:type_name -> dprun.plugin.v1.QuiesceState
+	15, // 57: dprun.plugin.v1.Plugin.Describe:input_type -> dprun.plugin.v1.DescribeRequest
+	17, // 58: dprun.plugin.v1.Plugin.ValidateConfig:input_type -> dprun.plugin.v1.ValidateConfigRequest
+	20, // 59: dprun.plugin.v1.Plugin.Configure:input_type -> dprun.plugin.v1.ConfigureRequest
+	22, // 60: dprun.plugin.v1.Plugin.Release:input_type -> dprun.plugin.v1.ReleaseRequest
+	24, // 61: dprun.plugin.v1.Plugin.Cancel:input_type -> dprun.plugin.v1.CancelRequest
+	26, // 62: dprun.plugin.v1.Destination.Check:input_type -> dprun.plugin.v1.DestinationCheckRequest
+	28, // 63: dprun.plugin.v1.Destination.Store:input_type -> dprun.plugin.v1.StoreRequest
+	32, // 64: dprun.plugin.v1.Destination.Fetch:input_type -> dprun.plugin.v1.FetchRequest
+	35, // 65: dprun.plugin.v1.Destination.List:input_type -> dprun.plugin.v1.ListRequest
+	38, // 66: dprun.plugin.v1.Destination.Delete:input_type -> dprun.plugin.v1.DeleteRequest
+	40, // 67: dprun.plugin.v1.Destination.Sweep:input_type -> dprun.plugin.v1.SweepRequest
+	42, // 68: dprun.plugin.v1.Destination.Sum:input_type -> dprun.plugin.v1.SumRequest
+	43, // 69: dprun.plugin.v1.Hook.Run:input_type -> dprun.plugin.v1.RunRequest
+	47, // 70: dprun.plugin.v1.Source.Inspect:input_type -> dprun.plugin.v1.InspectRequest
+	53, // 71: dprun.plugin.v1.Source.Check:input_type -> dprun.plugin.v1.SourceCheckRequest
+	56, // 72: dprun.plugin.v1.Source.Quiesce:input_type -> dprun.plugin.v1.QuiesceRequest
+	58, // 73: dprun.plugin.v1.Source.Unquiesce:input_type -> dprun.plugin.v1.UnquiesceRequest
+	60, // 74: dprun.plugin.v1.Source.QuiesceState:input_type -> dprun.plugin.v1.QuiesceStateRequest
+	61, // 75: dprun.plugin.v1.Source.Capture:input_type -> dprun.plugin.v1.CaptureRequest
+	66, // 76: dprun.plugin.v1.Source.Discard:input_type -> dprun.plugin.v1.DiscardRequest
+	68, // 77: dprun.plugin.v1.Source.Health:input_type -> dprun.plugin.v1.HealthRequest
+	72, // 78: dprun.plugin.v1.Source.Preflight:input_type -> dprun.plugin.v1.PreflightRequest
+	77, // 79: dprun.plugin.v1.Source.Rehearse:input_type -> dprun.plugin.v1.RehearseRequest
+	80, // 80: dprun.plugin.v1.Source.Import:input_type -> dprun.plugin.v1.ImportRequest
+	82, // 81: dprun.plugin.v1.Source.Resembles:input_type -> dprun.plugin.v1.ResembleRequest
+	85, // 82: dprun.plugin.v1.Source.Save:input_type -> dprun.plugin.v1.SaveRequest
+	87, // 83: dprun.plugin.v1.Source.Create:input_type -> dprun.plugin.v1.CreateRequest
+	89, // 84: dprun.plugin.v1.Source.Drop:input_type -> dprun.plugin.v1.DropRequest
+	16, // 85: dprun.plugin.v1.Plugin.Describe:output_type -> dprun.plugin.v1.DescribeReply
+	18, // 86: dprun.plugin.v1.Plugin.ValidateConfig:output_type -> dprun.plugin.v1.ValidateConfigReply
+	21, // 87: dprun.plugin.v1.Plugin.Configure:output_type -> dprun.plugin.v1.ConfigureReply
+	23, // 88: dprun.plugin.v1.Plugin.Release:output_type -> dprun.plugin.v1.ReleaseReply
+	25, // 89: dprun.plugin.v1.Plugin.Cancel:output_type -> dprun.plugin.v1.CancelReply
+	27, // 90: dprun.plugin.v1.Destination.Check:output_type -> dprun.plugin.v1.DestinationCheckReply
+	29, // 91: dprun.plugin.v1.Destination.Store:output_type -> dprun.plugin.v1.StoreEvent
+	33, // 92: dprun.plugin.v1.Destination.Fetch:output_type -> dprun.plugin.v1.FetchEvent
+	36, // 93: dprun.plugin.v1.Destination.List:output_type -> dprun.plugin.v1.ListEvent
+	39, // 94: dprun.plugin.v1.Destination.Delete:output_type -> dprun.plugin.v1.DeleteReply
+	41, // 95: dprun.plugin.v1.Destination.Sweep:output_type -> dprun.plugin.v1.SweepReply
+	33, // 96: dprun.plugin.v1.Destination.Sum:output_type -> dprun.plugin.v1.FetchEvent
+	44, // 97: dprun.plugin.v1.Hook.Run:output_type -> dprun.plugin.v1.RunEvent
+	48, // 98: dprun.plugin.v1.Source.Inspect:output_type -> dprun.plugin.v1.InspectReply
+	54, // 99: dprun.plugin.v1.Source.Check:output_type -> dprun.plugin.v1.SourceCheckReply
+	57, // 100: dprun.plugin.v1.Source.Quiesce:output_type -> dprun.plugin.v1.QuiesceReply
+	59, // 101: dprun.plugin.v1.Source.Unquiesce:output_type -> dprun.plugin.v1.UnquiesceReply
+	55, // 102: dprun.plugin.v1.Source.QuiesceState:output_type -> dprun.plugin.v1.QuiesceReport
+	62, // 103: dprun.plugin.v1.Source.Capture:output_type -> dprun.plugin.v1.CaptureEvent
+	67, // 104: dprun.plugin.v1.Source.Discard:output_type -> dprun.plugin.v1.DiscardReply
+	69, // 105: dprun.plugin.v1.Source.Health:output_type -> dprun.plugin.v1.HealthReply
+	74, // 106: dprun.plugin.v1.Source.Preflight:output_type -> dprun.plugin.v1.PreflightReply
+	78, // 107: dprun.plugin.v1.Source.Rehearse:output_type -> dprun.plugin.v1.RehearseReply
+	81, // 108: dprun.plugin.v1.Source.Import:output_type -> dprun.plugin.v1.ImportReply
+	83, // 109: dprun.plugin.v1.Source.Resembles:output_type -> dprun.plugin.v1.ResembleReply
+	86, // 110: dprun.plugin.v1.Source.Save:output_type -> dprun.plugin.v1.SaveReply
+	88, // 111: dprun.plugin.v1.Source.Create:output_type -> dprun.plugin.v1.CreateReply
+	90, // 112: dprun.plugin.v1.Source.Drop:output_type -> dprun.plugin.v1.DropReply
+	85, // [85:113] is the sub-list for method output_type
+	57, // [57:85] is the sub-list for method input_type
+	57, // [57:57] is the sub-list for extension type_name
+	57, // [57:57] is the sub-list for extension extendee
+	0,  // [0:57] is the sub-list for field type_name
 }
 
 func init() { file_dprun_plugin_v1_plugin_proto_init() }
@@ -6470,7 +6493,7 @@ func file_dprun_plugin_v1_plugin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dprun_plugin_v1_plugin_proto_rawDesc), len(file_dprun_plugin_v1_plugin_proto_rawDesc)),
 			NumEnums:      14,
-			NumMessages:   82,
+			NumMessages:   83,
 			NumExtensions: 0,
 			NumServices:   4,
 		},
