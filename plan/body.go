@@ -60,6 +60,7 @@ func topLevel() map[string]blockSpec {
 			optional: []string{"for_each", "description", "window", "retention", "error_policy", "pre_script", "post_script"},
 			blocks: map[string]blockSpec{
 				"post_script":   postScript,
+				"notify":        {many: true, bodySpec: bodySpec{required: []string{"on", "run"}}},
 				"limits":        {bodySpec: bodySpec{optional: []string{"parallel", "per_device", "per_label"}}},
 				"timeouts":      {bodySpec: bodySpec{optional: []string{"queue", "run", "quiesce", "unquiesce", "grace", "store", "healthy"}}},
 				"signing":       {bodySpec: bodySpec{optional: []string{"key", "passphrase", "allowed_signers"}}},

@@ -11,6 +11,7 @@ import (
 	"github.com/dprun/dprun/plan/secret"
 	"github.com/dprun/dprun/plan/window"
 	"github.com/dprun/dprun/sdk/schema"
+	"github.com/dprun/dprun/sdk/script"
 )
 
 // Diagnostics is what the language says about a plan.
@@ -119,6 +120,12 @@ type PostScript struct {
 	When   When
 }
 
+// Notify is whom a plan tells, by a script, and of what.
+type Notify struct {
+	On     []script.Event
+	Script *Script
+}
+
 // Destination is one place for files.
 type Destination struct {
 	Address  string // "sftp.offsite"
@@ -195,6 +202,7 @@ type Plan struct {
 	Signing      cty.Value  // see [compiler.signing]; secrets are marked; null: nothing is signed
 	PreScript    *Script
 	PostScript   *PostScript
+	Notify       []Notify // in definition order
 	Limits       Limits
 	Timeouts     Timeouts
 	Guard        Guard

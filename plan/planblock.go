@@ -10,6 +10,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/dprun/dprun/plan/diag"
+	"github.com/dprun/dprun/sdk/script"
 )
 
 // minQuiesce is what a gateway takes at least.
@@ -31,6 +32,7 @@ func (c *compiler) compilePlans() {
 		p.Guard = c.guard(b.Body, i.ctx)
 		p.PreScript, _ = one[*Script](&c.sink, b.Body, "pre_script", i.ctx, "script")
 		p.PostScript = c.postScript(b.Body, i.ctx)
+		p.Notify = c.notify(b.Body, i.ctx)
 		c.compileActivities(p, b, i)
 		c.schedules(p, b.Body, i.ctx)
 		c.checkPlan(p, b, i.ctx)
@@ -161,6 +163,34 @@ func (c *compiler) postScript(b *hclsyntax.Body, ctx *hcl.EvalContext) *PostScri
 	return &PostScript{Script: s, When: When(when)}
 }
 
+// notify reads the notify blocks.
+func (c *compiler) notify(b *hclsyntax.Body, ctx *hcl.EvalContext) (all []Notify) {
+	for _, n := range b.Blocks {
+		if n.Type != "notify" {
+			continue
+		}
+		var told []script.Event
+		var words []string
+		for _, e := range script.Events() {
+			words = append(words, string(e))
+		}
+		on := c.texts(n.Body, "on", ctx)
+		for _, w := range on {
+			told = append(told, script.Event(w))
+			if !slices.Contains(words, w) {
+				c.unknownName(diag.InvalidValue, n.Body.Attributes["on"].Expr.Range(), w, words, "\"on\" lists some of %s, not %q.", listed(words), w)
+			}
+		}
+		if attr := n.Body.Attributes["on"]; attr != nil && on != nil && len(on) == 0 {
+			c.add(diag.InvalidValue, attr.Expr.Range(), "With an empty \"on\" nobody is told of anything. It lists some of %s.", listed(words))
+		}
+		if s, ok := one[*Script](&c.sink, n.Body, "run", ctx, "script"); ok {
+			all = append(all, Notify{On: told, Script: s})
+		}
+	}
+	return all
+}
+
 // checkPlan looks at what concerns the plan as a whole.
 func (c *compiler) checkPlan(p *Plan, b *hclsyntax.Block, ctx *hcl.EvalContext) {
 	if !slices.ContainsFunc(b.Body.Blocks, func(n *hclsyntax.Block) bool { return n.Type == "activity" }) {
@@ -173,6 +203,9 @@ func (c *compiler) checkPlan(p *Plan, b *hclsyntax.Block, ctx *hcl.EvalContext) 
 	}
 	if p.PostScript != nil {
 		c.checkScript(p.PostScript.Script, Scope{Plan: p})
+	}
+	for _, n := range p.Notify {
+		c.checkScript(n.Script, Scope{Plan: p})
 	}
 	for _, d := range p.Destinations {
 		c.checkPaths(p, d)

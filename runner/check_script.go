@@ -31,6 +31,9 @@ func (c *checking) scripts(ctx context.Context) {
 	at := execute.Scope{Run: "check", Plan: c.spec.Plan, Stamp: stampShown, Status: "SUCCESS"}
 	look(c.spec.PreScript, at)
 	look(c.spec.PostScript, at)
+	for _, n := range c.loaded.Config.Plan(c.spec.Plan).Notify {
+		look(&lifecycle.Script{Address: n.Script.Address}, at)
+	}
 	for _, a := range c.spec.Activities {
 		at.Activity = a.Name
 		if len(a.Devices) > 0 {

@@ -2,6 +2,7 @@ package runner
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"runtime/debug"
 	"sync"
@@ -32,7 +33,8 @@ func (r *operation) drive(ctx context.Context, machine *lifecycle.Run, host *plu
 	defer func() {
 		if p := recover(); p != nil {
 			r.Log.Error("dprun itself is at fault", "run", spec.ID, "panic", p, "stack", string(debug.Stack()))
-			_, closing := r.closeUnreplayed(context.WithoutCancel(ctx), journal.Run{ID: spec.ID, Plan: spec.Plan, Started: started})
+			body, _ := json.Marshal(b.Record) // as it was written down
+			_, closing := r.closeUnreplayed(context.WithoutCancel(ctx), journal.Run{ID: spec.ID, Plan: spec.Plan, Started: started, Spec: body})
 			err = errors.Join(errorf(ExitBug, "internal error in run %s: %v; it was ended there, and what it owes is done without it: see `dprun owed`, then `dprun recover`", spec.ID, p), closing)
 		}
 	}()
@@ -54,7 +56,8 @@ func (r *operation) drive(ctx context.Context, machine *lifecycle.Run, host *plu
 		}
 	}()
 	b.Succeeded = func(task string) { dropping.Go(func() { r.dropStaged(spec.ID, task) }) }
-	exit := engine.New(engine.Options{Run: machine, Executor: exec, Journal: r.guarded.journal(b), Clock: r.Clock, Sink: r.sink, Log: r.Log, Signals: r.requests,
+	told := r.notifier(b.Record, started, exec.Notify)
+	exit := engine.New(engine.Options{Run: machine, Executor: exec, Journal: r.guarded.journal(b), Clock: r.Clock, Sink: told.sink(r.sink), Log: r.Log, Signals: r.requests,
 		Group: r.Group}).Run(r.asked(ctx), first)
 	sweeping.Wait()
 	r.sweepOwn(context.WithoutCancel(ctx), exec, spec.ID, b.Record.Dir)
@@ -70,6 +73,8 @@ func (r *operation) drive(ctx context.Context, machine *lifecycle.Run, host *plu
 	if first.Kind == event.RunStarted { // the process ends with it
 		r.noteProcess(ctx, s)
 	}
+	s.Warnings = told.ended(context.WithoutCancel(ctx), s)
+	r.lines.flush()
 	r.sink.Summary(*s)
 	return s, nil
 }

@@ -2,6 +2,7 @@ package runner
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"os"
 	"slices"
@@ -87,13 +88,16 @@ func (r *operation) recoverAll(ctx context.Context, res *report.Result) (tried m
 	for _, run := range unfinished { // one that cannot be finished keeps no other from it
 		tried[run.ID] = mine[run.ID]
 		if held[run.ID] == nil {
+			r.tellUnsettled(ctx, run, byRun[run.ID], how[run.ID])
 			continue
 		}
 		s, err := r.finish(ctx, run, held[run.ID], byRun[run.ID], how[run.ID])
 		errs = errors.Join(errs, err)
-		if s != nil {
-			res.Recovered = append(res.Recovered, *s)
+		if s == nil {
+			r.tellUnsettled(ctx, run, byRun[run.ID], how[run.ID])
+			continue
 		}
+		res.Recovered = append(res.Recovered, *s)
 	}
 	left, err := r.outstanding(ctx)
 	errs = errors.Join(errs, err)
@@ -276,6 +280,12 @@ func (r *operation) closeUnreplayed(ctx context.Context, run journal.Run) (*even
 	}
 	if err := r.journal.FinishRun(ctx, run.ID, journal.End{Time: now, ExitCode: 1, Code: s.Code}); err != nil {
 		return nil, &Error{ExitBug, err}
+	}
+	var rec record.Run
+	if err := json.Unmarshal(run.Spec, &rec); err == nil { // what cannot be replayed may still say whom to tell
+		exec := r.settler.Executor(run.ID, run.Plan, rec.Dir, rec.Plan(nil, r.fresh()))
+		s.Warnings = r.notifier(rec, run.Started, exec.Notify).ended(ctx, s)
+		exec.Close()
 	}
 	r.sink.Summary(*s)
 	return s, nil

@@ -4,6 +4,7 @@ import (
 	"github.com/dprun/dprun/plugins/datapower"
 	"github.com/dprun/dprun/plugins/exec"
 	"github.com/dprun/dprun/plugins/file"
+	"github.com/dprun/dprun/plugins/mail"
 	"github.com/dprun/dprun/plugins/nfs"
 	"github.com/dprun/dprun/plugins/sftp"
 	"github.com/dprun/dprun/sdk"
@@ -15,6 +16,7 @@ func bundled() map[string]func() sdk.Plugin {
 		"datapower": datapower.Plugin,
 		"exec":      exec.Plugin,
 		"file":      file.Plugin,
+		"mail":      mail.Plugin,
 		"nfs":       nfs.Plugin,
 		"sftp":      sftp.Plugin,
 	}

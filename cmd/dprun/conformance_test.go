@@ -12,6 +12,7 @@ import (
 	"github.com/dprun/dprun/testfixtures/dpsim"
 	"github.com/dprun/dprun/testfixtures/ganesha"
 	"github.com/dprun/dprun/testfixtures/need"
+	"github.com/dprun/dprun/testfixtures/smtptalk"
 	"github.com/dprun/dprun/testfixtures/sshd"
 )
 
@@ -53,6 +54,12 @@ func TestBundledPluginsKeepTheRulesOfProcesses(t *testing.T) {
 				"private_key": cty.StringVal(string(key)), "known_hosts": cty.StringVal(s.KnownHosts), "directory": cty.StringVal(s.Dir),
 			})
 		},
+		"mail": func(t *testing.T) cty.Value {
+			return cty.ObjectVal(map[string]cty.Value{
+				"host": cty.StringVal("127.0.0.1"), "port": cty.NumberIntVal(int64(smtptalk.Start(t, nil))), "tls": cty.StringVal("none"),
+				"from": cty.StringVal("dprun@example.test"), "to": cty.ListVal(words("team@example.test")),
+			})
+		},
 		"nfs": func(t *testing.T) cty.Value {
 			s := ganesha.Start(t)
 			return cty.ObjectVal(map[string]cty.Value{
@@ -71,6 +78,8 @@ func TestBundledPluginsKeepTheRulesOfProcesses(t *testing.T) {
 			t.Parallel()
 			s := conformance.Subject{Start: conformance.Program(os.Args[0], "__plugin", name), Kind: schema.KindDestination, Type: name, Config: config(t), Large: 8 << 20}
 			switch name {
+			case "mail":
+				s.Kind = schema.KindHook
 			case "exec":
 				s.Kind, s.Fails, s.Hangs = schema.KindHook, shell("exit 3"), shell("sleep 100 & sleep 100")
 			case "datapower":

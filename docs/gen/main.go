@@ -18,6 +18,7 @@ import (
 	"github.com/dprun/dprun/plugins/datapower"
 	"github.com/dprun/dprun/plugins/exec"
 	"github.com/dprun/dprun/plugins/file"
+	"github.com/dprun/dprun/plugins/mail"
 	"github.com/dprun/dprun/plugins/nfs"
 	"github.com/dprun/dprun/plugins/sftp"
 	"github.com/dprun/dprun/runner"
@@ -58,7 +59,7 @@ func pages() []page {
 
 // bundled lists the plugins inside dprun, in the order of the page.
 func bundled() []sdk.Plugin {
-	return []sdk.Plugin{datapower.Plugin(), nfs.Plugin(), sftp.Plugin(), file.Plugin(), exec.Plugin()}
+	return []sdk.Plugin{datapower.Plugin(), nfs.Plugin(), sftp.Plugin(), file.Plugin(), exec.Plugin(), mail.Plugin()}
 }
 
 func schemas() []schema.Plugin {

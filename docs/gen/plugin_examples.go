@@ -91,6 +91,17 @@ destination "sftp" "agent" {
   config { directory = "/backups" }
 }
 `,
+	"script mail": `script "mail" "team" {
+  timeout = "45s"
+  config {
+    host     = "relay.example.net"
+    username = "dprun"
+    password = secret_file("/etc/dprun/smtp.password")
+    from     = "dprun@example.net"
+    to       = ["gateways@example.net"]
+  }
+}
+`,
 	"script exec": `script "exec" "mail" {
   timeout = "1m"
   config {

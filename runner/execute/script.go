@@ -3,52 +3,24 @@ package execute
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"time"
 
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
 
-	"github.com/dprun/dprun/runner/backups"
 	"github.com/dprun/dprun/runner/engine"
 	"github.com/dprun/dprun/runner/event"
+	"github.com/dprun/dprun/runner/lifecycle"
 	"github.com/dprun/dprun/sdk"
+	"github.com/dprun/dprun/sdk/script"
 )
 
 // scriptLimit bounds a script whose plan names no timeout.
 const scriptLimit = 10 * time.Minute
 
-// ScriptContext is the JSON object that a script reads from standard input.
-type ScriptContext struct {
-	Version  int            `json:"version"` // of this form: 1
-	Hook     string         `json:"hook"`    // pre, post, plan_pre, plan_post
-	Run      string         `json:"run"`
-	Plan     string         `json:"plan"`
-	Task     string         `json:"task,omitempty"`
-	Activity string         `json:"activity,omitempty"`
-	Type     string         `json:"type,omitempty"`
-	Device   string         `json:"device,omitempty"`
-	Domain   string         `json:"domain,omitempty"` // ALL for the whole device
-	Stamp    string         `json:"stamp,omitempty"`
-	Status   string         `json:"status,omitempty"` // the outcome, for post-scripts
-	Message  string         `json:"message,omitempty"`
-	Files    []backups.File `json:"files,omitempty"`
-	Tasks    []ScriptTask   `json:"tasks,omitempty"` // for the plan's post-script
-}
-
-// ScriptTask is one ended task, for the plan's post-script.
-type ScriptTask struct {
-	Task     string `json:"task"`
-	Activity string `json:"activity"`
-	Type     string `json:"type"`
-	Device   string `json:"device"`
-	Domain   string `json:"domain,omitempty"`
-	Status   string `json:"status"`
-	Message  string `json:"message,omitempty"`
-}
-
-// script runs a hook once. Its instance lives for the one run: the
-// configuration is evaluated for this task.
+// script runs a hook for an action.
 func (x *Executor) script(ctx context.Context, j engine.Job) (*event.Result, error) {
 	limit := j.Action.Timeout
 	if limit <= 0 {
@@ -56,7 +28,28 @@ func (x *Executor) script(ctx context.Context, j engine.Job) (*event.Result, err
 	}
 	ctx, cancel := x.limited(ctx, limit)
 	defer cancel()
-	e, dpod, err := x.Plan.Script(ctx, j.Action.Script, x.scope(j))
+	r, err := x.hook(ctx, j, j.Action.Script, x.scope(j), x.scriptContext(j))
+	if err != nil {
+		return nil, late(ctx, err)
+	}
+	x.putOut(r.Outputs)
+	return &event.Result{Script: r}, nil
+}
+
+// Notify runs a script for a notification, until ctx ends. It is no action: whoever
+// asks for it sees to what its failure means, which is nothing for the run.
+func (x *Executor) Notify(ctx context.Context, address string, c script.Context) error {
+	r, err := x.hook(ctx, engine.Job{}, address, Scope{Run: x.Run, Plan: x.PlanName, Status: c.Status, Outputs: x.outputsSoFar()}, c)
+	if err == nil && r.ExitCode != 0 {
+		return fmt.Errorf("it returned %d%s", r.ExitCode, lifecycle.LastLine(r.Tail))
+	}
+	return err
+}
+
+// hook runs a script once. Its instance lives for the one run: the
+// configuration is evaluated for this task.
+func (x *Executor) hook(ctx context.Context, j engine.Job, address string, at Scope, c script.Context) (*sdk.RunReport, error) {
+	e, dpod, err := x.Plan.Script(ctx, address, at)
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +58,6 @@ func (x *Executor) script(ctx context.Context, j engine.Job) (*event.Result, err
 		return nil, err
 	}
 	defer func() { _ = h.Close() }()
-	c := x.scriptContext(j)
 	body, err := json.Marshal(c)
 	if err != nil {
 		return nil, err
@@ -75,24 +67,15 @@ func (x *Executor) script(ctx context.Context, j engine.Job) (*event.Result, err
 		host, port := x.endpoint(ctx, j)
 		req.Arguments = dpodArguments(c, host, port)
 	}
-	task := ""
-	if j.Task != nil {
-		task = j.Task.ID
-	}
-	r, err := h.Run(ctx, req, func(o sdk.Output) {
+	return h.Run(ctx, req, func(o sdk.Output) {
 		for line := range strings.Lines(o.Text) {
-			x.Output(task, string(o.Stream), strings.TrimRight(line, "\r\n"))
+			x.Output(c.Task, string(o.Stream), strings.TrimRight(line, "\r\n"))
 		}
 	})
-	if err != nil {
-		return nil, late(ctx, err)
-	}
-	x.putOut(r.Outputs)
-	return &event.Result{Script: r}, nil
 }
 
-func (x *Executor) scriptContext(j engine.Job) ScriptContext {
-	c := ScriptContext{Version: 1, Hook: j.Action.Hook, Run: x.Run, Plan: x.PlanName, Status: string(j.Action.Outcome), Message: j.Action.OutcomeMessage}
+func (x *Executor) scriptContext(j engine.Job) script.Context {
+	c := script.Context{Version: 1, Hook: j.Action.Hook, Run: x.Run, Plan: x.PlanName, Status: string(j.Action.Outcome), Message: j.Action.OutcomeMessage}
 	if j.Task != nil {
 		c.Task, c.Activity, c.Type, c.Device, c.Domain = j.Task.ID, j.Task.Activity.Name, j.Task.Activity.Type, j.Task.Device, j.Task.Domain
 		if c.Domain == "" {
@@ -104,17 +87,17 @@ func (x *Executor) scriptContext(j engine.Job) ScriptContext {
 	}
 	for _, cap := range j.Captured {
 		for _, a := range cap.Artifacts {
-			c.Files = append(c.Files, backups.File{File: a.File, Variant: cap.Variant, Size: a.Size, SHA256: a.SHA256})
+			c.Files = append(c.Files, script.File{File: a.File, Variant: cap.Variant, Size: a.Size, SHA256: a.SHA256})
 		}
 	}
 	for _, s := range j.Results {
-		c.Tasks = append(c.Tasks, ScriptTask{Task: s.Task, Activity: s.Activity, Type: j.Types[s.Activity], Device: s.Device, Domain: s.Domain, Status: s.Code, Message: s.Message})
+		c.Tasks = append(c.Tasks, script.Task{Task: s.Task, Activity: s.Activity, Type: j.Types[s.Activity], Device: s.Device, Domain: s.Domain, Status: s.Code, Message: s.Message})
 	}
 	return c
 }
 
 // scriptEnv gives the context's single values as DPRUN_* variables.
-func scriptEnv(c ScriptContext) map[string]string {
+func scriptEnv(c script.Context) map[string]string {
 	env := map[string]string{"DPRUN_HOOK": c.Hook, "DPRUN_RUN": c.Run, "DPRUN_PLAN": c.Plan}
 	for k, v := range map[string]string{"TASK": c.Task, "ACTIVITY": c.Activity, "TYPE": c.Type, "DEVICE": c.Device, "DOMAIN": c.Domain, "STAMP": c.Stamp, "STATUS": c.Status, "MESSAGE": c.Message} {
 		if v != "" {
@@ -150,7 +133,7 @@ func (x *Executor) endpoint(ctx context.Context, j engine.Job) (host, port strin
 
 // dpodArguments are the reference product's positional arguments, so that
 // scripts written for it run unchanged.
-func dpodArguments(c ScriptContext, host, port string) []string {
+func dpodArguments(c script.Context, host, port string) []string {
 	message := c.Message
 	if message == "" || c.Status == "SUCCESS" {
 		message = "NONE"
@@ -158,7 +141,7 @@ func dpodArguments(c ScriptContext, host, port string) []string {
 	switch c.Hook {
 	case "plan_pre":
 		return []string{"BACKUP-PLAN", "PRE", c.Run, c.Plan}
-	case "plan_post":
+	case "plan_post", "notify":
 		var tasks []string
 		for _, t := range c.Tasks {
 			tasks = append(tasks, strings.Join([]string{t.Task, dpodAction(t.Type), t.Device, t.Domain, t.Status}, ","))

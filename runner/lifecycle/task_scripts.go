@@ -139,11 +139,11 @@ func scriptReturned(a Action, r *sdk.RunReport) string {
 	case hookPost, hookPlanPost:
 		remedy = "the backup itself may be complete; do by hand what the script left undone, and mend what it complains of"
 	}
-	return fmt.Sprintf("script %s returned %d%s; %s", a.Script, r.ExitCode, lastLine(r.Tail), remedy)
+	return fmt.Sprintf("script %s returned %d%s; %s", a.Script, r.ExitCode, LastLine(r.Tail), remedy)
 }
 
-// lastLine adds the last line of what a script printed to a message.
-func lastLine(tail string) string {
+// LastLine adds the last line of what a script printed to a message.
+func LastLine(tail string) string {
 	tail = strings.TrimSpace(tail)
 	if tail == "" {
 		return ""

@@ -27,6 +27,7 @@ type Run struct {
 	Devices      map[string]Endpoint    `json:"devices"`
 	Destinations map[string]Destination `json:"destinations"`
 	Keys         *Endpoint              `json:"signing,omitempty"` // of the signing block; nil: there is none
+	Notify       []Notify               `json:"notify,omitempty"`
 }
 
 // Endpoint is an endpoint with references in place of secrets. It can be opened
@@ -178,5 +179,7 @@ func Of(x *CompiledPlan, spec lifecycle.RunSpec) (Run, error) {
 		}
 		rec.Keys = &s
 	}
-	return rec, nil
+	var err error
+	rec.Notify, err = x.notify(spec.ID)
+	return rec, err
 }

@@ -62,6 +62,12 @@ func (x *recordedPlan) Script(_ context.Context, address string, at execute.Scop
 		e, err := row.Open(x.secrets, at.Status)
 		return e, row.Dpod, err
 	}
+	for _, n := range x.rec.Notify {
+		if n.Address == address && task == "" {
+			e, err := n.Script.Open(x.secrets, at.Status)
+			return e, n.Script.Dpod, err
+		}
+	}
 	return execute.Endpoint{}, false, failure.New(failure.Precondition, failure.BadConfig, "script %s was not owed when the run was interrupted: its configuration is not known", address).
 		WithRemedy("run it by hand if it is needed")
 }

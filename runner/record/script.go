@@ -13,6 +13,7 @@ import (
 	"github.com/dprun/dprun/runner/pending"
 	"github.com/dprun/dprun/runner/status"
 	"github.com/dprun/dprun/sdk/failure"
+	"github.com/dprun/dprun/sdk/script"
 )
 
 // Script is all that is needed to run an owed script without its run. Its
@@ -98,7 +99,11 @@ func (b *Writer) script(o lifecycle.Obligation) (Script, error) {
 		row.Unknown = "it became owed while the run was being recovered, without the plan"
 		return row, nil
 	}
-	if err := b.configure(&row, o, at); err != nil {
+	ends := func(c status.Entry) bool { return o.Task == "" || c.Level == status.LevelTask && begun(c) } // a run may end in a task's code too
+	if o.ID == lifecycle.OwedAfterUnquiesce {
+		ends = nil
+	}
+	if err := b.Plan.configure(&row, o.Script, at, ends); err != nil {
 		return row, err
 	}
 	if d, ok := b.Record.Devices[o.Device]; ok && row.Dpod {
@@ -107,37 +112,59 @@ func (b *Writer) script(o lifecycle.Obligation) (Script, error) {
 	return row, nil
 }
 
-// configure evaluates and seals the script's configuration. What it needs and
-// is not known yet is said in the row: a script that has put nothing out.
-func (b *Writer) configure(row *Script, o lifecycle.Obligation, at execute.Scope) error {
-	e, dpod, err := b.Plan.script(o.Script, at)
+// configure evaluates and seals the configuration of a script. What it needs and
+// is not known yet is said in the row: a script that has put nothing out. ends
+// are the codes that it may be told as its outcome; nil: it is told none.
+func (x *CompiledPlan) configure(row *Script, address string, at execute.Scope, ends func(status.Entry) bool) error {
+	e, dpod, err := x.script(address, at)
 	if err != nil {
-		row.Unknown = b.Plan.redact.Redact(failure.From(err).Message)
+		row.Unknown = x.redact.Redact(failure.From(err).Message)
 		return nil
 	}
 	row.Type, row.Dpod = e.Type, dpod
-	if e.Config.IsWhollyKnown() || o.ID == lifecycle.OwedAfterUnquiesce {
-		row.Endpoint, err = seal(e.Type, e.Config, b.Record.Dir)
+	if e.Config.IsWhollyKnown() || ends == nil {
+		row.Endpoint, err = seal(e.Type, e.Config, x.cfg.Dir)
 		row.Dpod = dpod
 		return err
 	}
 	row.Outcomes = map[string]int{}
 	for _, c := range status.Catalogue() {
-		if !c.Final() || o.Task != "" && (c.Level != status.LevelTask || !begun(c)) {
-			continue // a run may end in a task's code too
+		if !c.Final() || !ends(c) {
+			continue
 		}
 		at.Status = string(c.Code)
-		e, _, err := b.Plan.script(o.Script, at)
+		e, _, err := x.script(address, at)
 		if err != nil || !e.Config.IsWhollyKnown() {
 			continue // there is none for this outcome
 		}
-		s, err := seal(e.Type, e.Config, b.Record.Dir)
+		s, err := seal(e.Type, e.Config, x.cfg.Dir)
 		if err != nil {
 			return err
 		}
 		row.Outcomes[at.Status] = row.add(s)
 	}
 	return nil
+}
+
+// Notify is a `notify` block of a run's plan.
+type Notify struct {
+	On     []script.Event `json:"on"`
+	Script Script         `json:"script"`
+	// Address of the script.
+	Address string `json:"address"`
+}
+
+// notify seals the notify blocks of the plan: a run that is finished by another
+// process tells people too.
+func (x *CompiledPlan) notify(run string) (out []Notify, err error) {
+	for _, n := range x.plan.Notify {
+		row := Script{Plan: x.plan.Name, Endpoint: Endpoint{Dir: x.cfg.Dir}, Timeout: n.Script.Timeout}
+		if err := x.configure(&row, n.Script.Address, execute.Scope{Run: run, Plan: x.plan.Name}, func(status.Entry) bool { return true }); err != nil {
+			return nil, fmt.Errorf("script %s: %w", n.Script.Address, err)
+		}
+		out = append(out, Notify{On: n.On, Script: row, Address: n.Script.Address})
+	}
+	return out, nil
 }
 
 // begun reports whether a task may end in a code once it was dispatched.

@@ -122,7 +122,7 @@ func TestADeadRunIsRecovered(t *testing.T) {
 		p.exits(0, "recover")
 		p.recovered(task, "FAILED_NO_FILES_DOWNLOADED")
 		b, err := os.ReadFile(filepath.Join(p.dir, "told"))
-		want := "plan_pre -\npre app01 -\npost app01 FAILED_NO_FILES_DOWNLOADED\nplan_post PLAN_INTERRUPTED\n"
+		want := "plan_pre -\npre app01 -\npost app01 FAILED_NO_FILES_DOWNLOADED\nplan_post PLAN_INTERRUPTED\nnotify PLAN_INTERRUPTED p\n"
 		if err != nil || string(b) != want {
 			t.Errorf("scripts told %q, %v; want %q", b, err, want)
 		}
@@ -266,6 +266,9 @@ func TestADeadRunIsRecovered(t *testing.T) {
 
 // scripted tells a file of every script that runs.
 const scripted = `
+script "exec" "inform" {
+  config { command = ["/bin/sh", "-c", "echo $DPRUN_HOOK ${status} $DPRUN_PLAN >> told"] }
+}
 script "exec" "tell" {
   config { command = ["/bin/sh", "-c", "echo $DPRUN_HOOK $DPRUN_DOMAIN $${DPRUN_STATUS:--} >> told"] }
 }
@@ -273,6 +276,10 @@ plan "p" {
   destinations = [destination.file.local]
   pre_script   = script.exec.tell
   post_script { run = script.exec.tell }
+  notify {
+    on  = ["failed"]
+    run = script.exec.inform
+  }
   activity "export_domain" "x" {
     devices    = ["*"]
     domains    = ["app01"]

@@ -113,7 +113,7 @@ func (h *Human) Summary(s event.Summary) {
 	var b strings.Builder
 	if h.o.Told != Failures {
 		writeSummary(&b, h.outP, s, logs, h.ended)
-	} else if s.ExitCode != 0 || s.ProcessExit != 0 || warned(s.Tasks) {
+	} else if s.ExitCode != 0 || s.ProcessExit != 0 || warned(s) {
 		writeFailures(&b, h.outP, s, logs, h.ended)
 		writeVerdict(&b, h.outP, s)
 	}
@@ -151,9 +151,9 @@ func writeSummary(b *strings.Builder, p painter, s event.Summary, logs map[strin
 	writeVerdict(b, p, s)
 }
 
-// warned reports whether there is a warning about any task.
-func warned(tasks []event.TaskResult) bool {
-	return slices.ContainsFunc(tasks, func(k event.TaskResult) bool { return len(k.Warnings) > 0 })
+// warned reports whether there is a warning about any task, or the run.
+func warned(s event.Summary) bool {
+	return len(s.Warnings) > 0 || slices.ContainsFunc(s.Tasks, func(k event.TaskResult) bool { return len(k.Warnings) > 0 })
 }
 
 // writeVerdict is a run's result in one line.
@@ -307,14 +307,20 @@ func writeFailures(b *strings.Builder, p painter, s event.Summary, logs map[stri
 		fmt.Fprintf(b, "  %s\n", p.paint(faint, "dprun explain CODE says what a code means and what to do."))
 	}
 	first = true
+	warning := func(of, text string) {
+		if first {
+			fmt.Fprintf(b, "\n%s\n", p.paint(bold, "Warnings"))
+			first = false
+		}
+		fmt.Fprintf(b, "  %s: %s\n", Clean(of), Clean(text))
+	}
 	for _, k := range s.Tasks {
 		for _, w := range k.Warnings {
-			if first {
-				fmt.Fprintf(b, "\n%s\n", p.paint(bold, "Warnings"))
-				first = false
-			}
-			fmt.Fprintf(b, "  %s: %s\n", Clean(k.Task), Clean(w))
+			warning(k.Task, w)
 		}
+	}
+	for _, w := range s.Warnings {
+		warning("the run", w)
 	}
 }
 

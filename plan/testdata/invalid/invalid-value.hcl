@@ -34,10 +34,21 @@ destination "file" "for-nobody" {
     recipients = [] # want: invalid-value "nobody could read"
   }
 }
+script "exec" "told" {
+  config { command = ["x"] }
+}
 
 plan "nightly" {
   destinations = [destination.file.vault]
   error_policy = "stop" # want: invalid-value "Invalid value"
+  notify {
+    on  = ["failed", "critcal"] # want: invalid-value "Invalid value" suggest critical
+    run = script.exec.told
+  }
+  notify {
+    on  = [] # want: invalid-value "Invalid value"
+    run = script.exec.told
+  }
   limits {
     parallel  = 1.5 # want: invalid-value "Invalid value"
     per_label = { site = 0 } # want: invalid-value "Invalid value"

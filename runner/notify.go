@@ -1,0 +1,294 @@
+package runner
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/dprun/dprun/runner/event"
+	"github.com/dprun/dprun/runner/journal"
+	"github.com/dprun/dprun/runner/pending"
+	"github.com/dprun/dprun/runner/record"
+	"github.com/dprun/dprun/runner/report"
+	"github.com/dprun/dprun/runner/settle"
+	"github.com/dprun/dprun/runner/status"
+	"github.com/dprun/dprun/sdk/script"
+)
+
+const (
+	// notifyLimit bounds one notification: a run that has ended waits no longer for it.
+	notifyLimit = time.Minute
+	// unsettledLimit bounds one beside which gateways wait to be brought back.
+	unsettledLimit = 20 * time.Second
+	// toldAtMost is how many tasks a notification lists.
+	toldAtMost = 500
+)
+
+// notifier tells people of one run, by the scripts of its plan's notify blocks.
+// What cannot wait is told beside the run, which does not wait for it. What fails
+// is a warning and nothing else.
+type notifier struct {
+	blocks []record.Notify
+	run    event.RunInfo
+	types  map[string]string // of activities, by name
+	send   func(ctx context.Context, address string, c script.Context) error
+	warn   func(text string)
+	owed   func(ctx context.Context) []report.Owed
+	now    func() time.Time
+	limit  time.Duration
+
+	mu       sync.Mutex
+	seen     map[string]bool
+	waiting  []event.Status // critical, and not told yet
+	telling  bool
+	done     sync.WaitGroup
+	warnings []string
+}
+
+// notifier makes the one of a run; nil: its plan tells nobody.
+func (r *operation) notifier(rec record.Run, started time.Time, send func(context.Context, string, script.Context) error) *notifier {
+	if len(rec.Notify) == 0 {
+		return nil
+	}
+	n := &notifier{blocks: rec.Notify, run: event.RunInfo{Run: rec.Spec.ID, Plan: rec.Spec.Plan, Started: started}, types: map[string]string{}, send: send, now: r.Clock.Now, limit: notifyLimit,
+		warn: func(text string) { r.output(rec.Spec.ID, "", "notify", text) },
+		owed: func(ctx context.Context) []report.Owed { return r.owed(ctx).Owed }}
+	for _, a := range rec.Spec.Activities {
+		n.types[a.Name] = a.Type
+	}
+	return n
+}
+
+// sink passes on what a run publishes, and looks for what cannot wait.
+func (n *notifier) sink(s *patientSink) event.Sink {
+	if n == nil {
+		return s
+	}
+	return notifyingSink{s, n}
+}
+
+type notifyingSink struct {
+	*patientSink
+	notifier *notifier
+}
+
+func (s notifyingSink) Status(st event.Status) { s.Statuses([]event.Status{st}) }
+
+// Statuses implements [event.StatusesSink].
+func (s notifyingSink) Statuses(all []event.Status) {
+	s.notifier.see(all)
+	s.patientSink.Statuses(all)
+}
+
+// see has people told of critical statuses, each once. Those that come while it
+// is being told of others are told together.
+func (n *notifier) see(all []event.Status) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, s := range all {
+		e, _ := status.Lookup(status.Code(s.Code))
+		key := s.Task + " " + s.Code
+		if e.Class != status.ClassCritical || n.seen[key] || s.Task == "" && len(n.seen) > 0 { // the run's own says it again
+			continue
+		}
+		if n.seen == nil {
+			n.seen = map[string]bool{}
+		}
+		n.seen[key] = true
+		n.waiting = append(n.waiting, s)
+	}
+	if len(n.waiting) > 0 && !n.telling {
+		n.telling = true
+		n.done.Go(n.tellWaiting)
+	}
+}
+
+func (n *notifier) tellWaiting() {
+	for {
+		n.mu.Lock()
+		now := n.waiting
+		n.waiting, n.telling = nil, len(now) > 0
+		n.mu.Unlock()
+		if len(now) == 0 {
+			return
+		}
+		n.tell(context.Background(), n.critical(context.Background(), now))
+	}
+}
+
+// critical makes the notification of statuses that need somebody now.
+func (n *notifier) critical(ctx context.Context, all []event.Status) script.Context {
+	first := sha256.Sum256([]byte(all[0].Task + " " + all[0].Code)) // no other notification of the run has that
+	c := n.about(script.Critical, n.run.Run+"-critical-"+hex.EncodeToString(first[:4]))
+	c.Status, c.Message = all[0].Code, all[0].Message
+	codes := map[string]int{}
+	devices := map[string]bool{}
+	for _, s := range all {
+		codes[s.Code]++
+		devices[s.Device] = true
+		if s.Task == "" {
+			continue
+		}
+		c.Tasks = append(c.Tasks, script.Task{Task: s.Task, Activity: s.Activity, Type: n.types[s.Activity], Device: s.Device, Domain: s.Domain, Status: s.Code, Message: s.Message})
+	}
+	c.Notice.Causes = causes(n.run.Run, codes, nil)
+	if len(c.Tasks) > toldAtMost {
+		c.Notice.LeftOut, c.Tasks = len(c.Tasks)-toldAtMost, c.Tasks[:toldAtMost]
+	}
+	c.Notice.Owed = owedOf(slices.DeleteFunc(n.owed(ctx), func(o report.Owed) bool { return !devices[o.Device] && !devices[""] }))
+	c.Notice.Commands = []string{"dprun owed", "dprun runs show " + n.run.Run}
+	return c
+}
+
+// ended tells of the end of a run, when everything before is told. The warnings
+// are about everything that could not be told.
+func (n *notifier) ended(ctx context.Context, s *event.Summary) (warnings []string) {
+	if n == nil {
+		return nil
+	}
+	n.done.Wait()
+	what := eventOf(s)
+	if slices.ContainsFunc(n.blocks, func(b record.Notify) bool { return slices.Contains(b.On, what) }) {
+		n.tell(ctx, n.end(ctx, what, s))
+	}
+	return n.warnings
+}
+
+// eventOf says as what a run that has ended is told.
+func eventOf(s *event.Summary) script.Event {
+	switch {
+	case s.ExitCode == 0 && s.ProcessExit == 0:
+		return script.Succeeded
+	case s.Succeeded > 0 && s.Succeeded < len(s.Tasks):
+		return script.Partial
+	}
+	return script.Failed
+}
+
+// end makes the notification of a run that has ended.
+func (n *notifier) end(ctx context.Context, what script.Event, s *event.Summary) script.Context {
+	c := n.about(what, n.run.Run+"-"+string(what))
+	c.Status, c.Message = s.Code, s.Message
+	exit := cmp.Or(s.ProcessExit, s.ExitCode)
+	c.Notice.Ended, c.Notice.ExitCode = s.Ended, &exit
+	c.Notice.Counts = &script.Counts{Succeeded: s.Succeeded, Failed: s.Failed, Cancelled: s.Cancelled, Skipped: s.Skipped, Bytes: s.Bytes}
+	codes := map[string]int{}
+	tasks := slices.Clone(s.Tasks)
+	for _, t := range tasks {
+		codes[t.Code]++
+	}
+	slices.SortStableFunc(tasks, func(a, b event.TaskResult) int { return cmp.Compare(rankOf(a.Code), rankOf(b.Code)) })
+	if len(tasks) > toldAtMost {
+		c.Notice.LeftOut, tasks = len(tasks)-toldAtMost, tasks[:toldAtMost]
+	}
+	for _, t := range tasks {
+		c.Tasks = append(c.Tasks, script.Task{Task: t.Task, Activity: t.Activity, Type: n.types[t.Activity], Device: t.Device, Domain: t.Domain, Status: t.Code, Message: t.Message})
+	}
+	c.Notice.Causes = causes(n.run.Run, codes, []string{s.Code})
+	c.Notice.Owed = owedOf(n.owed(ctx))
+	c.Notice.Commands = []string{"dprun runs show " + n.run.Run}
+	if len(c.Notice.Owed) > 0 {
+		c.Notice.Commands = append(c.Notice.Commands, "dprun owed")
+	}
+	return c
+}
+
+func (n *notifier) about(what script.Event, id string) script.Context {
+	host, _ := os.Hostname() // a notification without it is one
+	return script.Context{Version: 1, Hook: "notify", Run: n.run.Run, Plan: n.run.Plan,
+		Notice: &script.Notice{Event: what, ID: id, Time: n.now(), Host: host, Started: n.run.Started}}
+}
+
+// rankOf orders statuses for who reads them.
+func rankOf(code string) int {
+	e, _ := status.Lookup(status.Code(code))
+	return slices.Index([]status.Class{status.ClassCritical, status.ClassFailed, status.ClassInvalid, status.ClassCancelled, status.ClassSkipped, status.ClassSuccess}, e.Class)
+}
+
+// causes are the statuses that are no success, the gravest first, with what to do.
+// own are codes of the run itself.
+func causes(run string, codes map[string]int, own []string) (out []script.Cause) {
+	for _, code := range own {
+		if _, also := codes[code]; !also {
+			codes[code] = 0
+		}
+	}
+	for code, count := range codes {
+		e, known := status.Lookup(status.Code(code))
+		if !known || e.Class == status.ClassSuccess || e.Class == status.ClassInterim {
+			continue
+		}
+		out = append(out, script.Cause{Status: code, Class: string(e.Class), Means: e.Meaning, Do: strings.ReplaceAll(e.Action, " RUN`", " "+run+"`"), Count: count})
+	}
+	slices.SortFunc(out, func(a, b script.Cause) int {
+		return cmp.Or(cmp.Compare(rankOf(a.Status), rankOf(b.Status)), cmp.Compare(b.Count, a.Count), cmp.Compare(a.Status, b.Status))
+	})
+	return out
+}
+
+func owedOf(all []report.Owed) (out []script.Owed) {
+	for _, o := range all {
+		out = append(out, script.Owed{Run: o.Run, Kind: o.Kind, Device: o.Device, Domain: o.Domain, Since: o.Since, DeviceCommands: o.DeviceCommands, Commands: o.Commands, Held: o.Held})
+	}
+	return out[:min(len(out), toldAtMost)]
+}
+
+// tell sends a notification by every script that is to have it, side by side.
+func (n *notifier) tell(ctx context.Context, c script.Context) {
+	var all sync.WaitGroup
+	for _, b := range n.blocks {
+		if !slices.Contains(b.On, c.Notice.Event) {
+			continue
+		}
+		all.Go(func() {
+			limit := n.limit
+			if t := b.Script.Timeout; t > 0 {
+				limit = min(limit, t)
+			}
+			ctx, cancel := context.WithTimeout(ctx, limit)
+			defer cancel()
+			if err := n.send(ctx, b.Address, c); err != nil {
+				n.failed(c.Notice.Event, b.Address, err)
+			}
+		})
+	}
+	all.Wait()
+}
+
+func (n *notifier) failed(what script.Event, address string, err error) {
+	text := fmt.Sprintf("the notification %q by script %s was not sent: %v; the run itself is not affected: tell by hand whoever waits for it, then mend the script or what it needs", what, address, err)
+	n.warn(text)
+	n.mu.Lock()
+	n.warnings = append(n.warnings, text)
+	n.mu.Unlock()
+}
+
+// tellUnsettled tells of gateways of a dead run that could not be brought back at
+// the first try, where nobody finishes the run: who does tells of them.
+func (r *operation) tellUnsettled(ctx context.Context, run journal.Run, owed []settle.Outstanding, how []event.Recovered) {
+	var rec record.Run
+	if err := json.Unmarshal(run.Spec, &rec); err != nil {
+		return // said by who replays it
+	}
+	var bad []event.Status
+	for _, o := range owed {
+		i := slices.IndexFunc(how, func(h event.Recovered) bool { return h.Task == o.Task && h.ID == o.ID && h.Trouble != "" })
+		if o.Kind == pending.Unquiesce && o.Attempts == 0 && i >= 0 {
+			bad = append(bad, event.Status{Run: o.Run, Task: o.Task, Plan: o.Plan, Device: o.Device, Domain: o.Domain, Code: string(status.UnquiesceTimeoutOccurred), Time: r.Clock.Now(), Message: how[i].Trouble})
+		}
+	}
+	exec := r.settler.Executor(run.ID, run.Plan, rec.Dir, rec.Plan(nil, r.fresh()))
+	defer exec.Close()
+	if n := r.notifier(rec, run.Started, exec.Notify); n != nil && len(bad) > 0 {
+		n.limit = unsettledLimit
+		n.tell(context.WithoutCancel(ctx), n.critical(ctx, bad))
+	}
+}
