@@ -61,6 +61,18 @@ type Manifest struct {
 	// Withheld names the files that the device has and does not give out: keys,
 	// certificates and secrets, which a restore needs from elsewhere.
 	Withheld []string `json:"withheld,omitempty"`
+	// Objects say what was up when the set was captured, or right before a quiesce: a restore is to bring it
+	// up again. There is an entry for each domain that was looked at; none for a whole device that was not quiesced.
+	Objects []Objects `json:"objects,omitempty"`
+}
+
+// Objects are the states of a domain's objects: each "Class name", in lexical order.
+type Objects struct {
+	Domain   string   `json:"domain,omitempty"`   // empty: of a domain that cannot be told
+	Up       []string `json:"up,omitempty"`       // services and handlers that were up
+	Down     []string `json:"down,omitempty"`     // objects of whatever kind that were not, and why as the device said it
+	Disabled []string `json:"disabled,omitempty"` // services and handlers that an administrator has switched off
+	Unread   string   `json:"unread,omitempty"`   // why nothing is known; empty: it was read
 }
 
 // File is one file of a set.

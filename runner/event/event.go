@@ -121,6 +121,8 @@ type Captured struct {
 	Token     string     `json:"token,omitempty"`
 	// Withheld names the files that the device does not give out.
 	Withheld []string `json:"withheld,omitempty"`
+	// Objects are the states of objects, with the first capture of a task; see [backups.Manifest].
+	Objects []backups.Objects `json:"objects,omitempty"`
 }
 
 // Artifact is one staged file and where it goes.

@@ -58,6 +58,9 @@ func (x *Executor) quiesceState(ctx context.Context, j engine.Job) (*event.Resul
 func (x *Executor) health(ctx context.Context, j engine.Job) (*event.Result, error) {
 	return x.ask(ctx, j, lifecycle.HealthLimit, func(ctx context.Context, s sdk.Source) (*event.Result, error) {
 		r, err := Health(ctx, s, sdk.HealthRequest{Target: target(j), Domains: j.Action.Domains})
+		if err == nil && j.Task != nil && j.Action.Kind != lifecycle.ActHealthBack {
+			x.keepObjects(j.Task.ID, objectsOf(r))
+		}
 		return &event.Result{Health: r}, err
 	})
 }
@@ -175,6 +178,9 @@ func (x *Executor) capture(ctx context.Context, j engine.Job) (*event.Result, er
 		return nil, blamed(s, stagingFailure(err))
 	}
 	out := &event.Captured{Variant: j.Action.Variant, Warnings: got.Warnings, Token: got.Token, Withheld: got.Withheld}
+	if len(j.Captured) == 0 && j.Prepared != nil { // the other captures of the task are of the same
+		out.Objects = x.objects(ctx, j, s)
+	}
 	for _, f := range sealed {
 		out.Artifacts = append(out.Artifacts, event.Artifact{Name: f.Name, Staged: f.Path, File: fileName(j, f.Name), Size: f.Size, SHA256: f.SHA256})
 	}

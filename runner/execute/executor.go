@@ -13,6 +13,7 @@ import (
 
 	"github.com/zclconf/go-cty/cty"
 
+	"github.com/dprun/dprun/runner/backups"
 	"github.com/dprun/dprun/runner/clock"
 	"github.com/dprun/dprun/runner/engine"
 	"github.com/dprun/dprun/runner/event"
@@ -108,7 +109,8 @@ type Executor struct {
 	left    map[Leftover]bool
 	// encrypted is what is staged encrypted, by task, recipients and variant.
 	encrypted map[string]*instance[[]encrypted]
-	outputs   map[string]json.RawMessage // replaced, never changed
+	outputs   map[string]json.RawMessage   // replaced, never changed
+	before    map[string][]backups.Objects // by task: the states of objects before its quiesce
 }
 
 // New returns an executor.

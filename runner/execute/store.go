@@ -145,6 +145,7 @@ func (x *Executor) manifest(ctx context.Context, j engine.Job) (*event.Result, e
 	for _, c := range j.Captured {
 		m.Warnings = append(m.Warnings, c.Warnings...)
 		m.Withheld = append(m.Withheld, c.Withheld...)
+		m.Objects = append(m.Objects, c.Objects...)
 		files, err := x.listed(ctx, j, c)
 		if err != nil {
 			return nil, err

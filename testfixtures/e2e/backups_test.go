@@ -160,6 +160,10 @@ plan "p" {
 		}
 	}
 	body := need.Value(os.ReadFile(filepath.Join(dir, manifests[0])))(t)
+	var m backups.Manifest
+	if need.Done(t, json.Unmarshal(body, &m)); len(m.Objects) != 1 || m.Objects[0].Domain != m.Domain || len(m.Objects[0].Up) == 0 || m.Objects[0].Unread != "" {
+		t.Errorf("what was up is %+v", m.Objects)
+	}
 	need.Done(t, os.WriteFile(filepath.Join(dir, manifests[0]), []byte(strings.Replace(string(body), `"read_back"`, `"sent"`, 1)), 0o600))
 	moved := filepath.Join(filepath.Dir(manifests[1]), "elsewhere"+backups.Suffix)
 	need.Done(t, os.WriteFile(filepath.Join(dir, moved), body, 0o600))
