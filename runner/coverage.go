@@ -85,6 +85,13 @@ func (r *Runner) Coverage(ctx context.Context, q CoverageRequest) (*report.Cover
 	if out.Stale+out.None > 0 {
 		out.ExitCode = ExitPartly
 	}
+	var places []string
+	for _, d := range p.Destinations {
+		places = append(places, d.Address)
+	}
+	if out.Rooms, err = rooms(ctx, k.journal, p.Name, places, now); err != nil {
+		return nil, res, err
+	}
 	res.ExitCode = out.ExitCode
 	return out, res, nil
 }

@@ -111,6 +111,13 @@ func (h *History) Run(ctx context.Context, ref string) (report.RunDetail, error)
 	if d.Stops, err = stops(ctx, j, run.ID); err != nil {
 		return d, err
 	}
+	seen, err := j.RoomsOf(ctx, run.ID)
+	if err != nil {
+		return d, err
+	}
+	for _, r := range seen {
+		d.Rooms = append(d.Rooms, room(r))
+	}
 	kept, err := h.staging.List()
 	if err != nil {
 		return d, err

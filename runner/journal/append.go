@@ -24,6 +24,7 @@ type Batch struct {
 	Scripts  []Script             // that were started, or turned out not to have begun
 	Good     []Good               // of the tasks that end
 	Devices  []Device
+	Rooms    []Room    // of destinations that the run has looked at; the first row of each counts
 	Trip     []Breaker // devices that did not come back
 }
 
@@ -165,6 +166,11 @@ func writeFacts(t *transaction, run string, b Batch) error {
 	}
 	for _, d := range b.Devices {
 		if err := d.write(t); err != nil {
+			return err
+		}
+	}
+	for _, r := range b.Rooms {
+		if err := r.write(t, run); err != nil {
 			return err
 		}
 	}

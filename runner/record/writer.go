@@ -86,12 +86,16 @@ func (b *Writer) Append(ctx context.Context, in engine.Batch) error {
 		delete(b.scripts, id)
 	}
 	for _, e := range in.Events {
-		if e.Result == nil || e.Result.Inspection == nil {
+		if e.Result == nil || e.Result.Inspection == nil && (e.Result.Destination == nil || e.Task != "") {
 			continue
 		}
 		id, err := lifecycle.ParseActionID(e.Action)
 		if err != nil {
 			return err
+		}
+		if d := e.Result.Destination; d != nil {
+			out.Rooms = append(out.Rooms, journal.Room{Destination: id.Target, Root: d.Location, Free: d.Free, Total: d.Total, At: e.Time})
+			continue
 		}
 		facts, err := json.Marshal(e.Result.Inspection.Facts)
 		if err != nil {

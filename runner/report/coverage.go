@@ -23,7 +23,8 @@ type Coverage struct {
 	None     int               `json:"none"`
 	Excluded int               `json:"excluded"`
 	ExitCode int               `json:"exit_code"`
-	Subjects []CoverageSubject `json:"-"` // objects of their own
+	Rooms    []Room            `json:"rooms,omitempty"` // of the plan's destinations, as the last run saw them
+	Subjects []CoverageSubject `json:"-"`               // objects of their own
 }
 
 // CoverageSubject is what one activity should back up of one device.

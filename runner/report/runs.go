@@ -29,8 +29,20 @@ type RunDetail struct {
 	Details iter.Seq2[Task, error] `json:"-"`       // objects of their own, one after the other; an error ends them; nil: there are none
 	// Staged is what is still kept in the staging directory.
 	Staged []Staged `json:"staged,omitempty"`
+	// Rooms are how much room the destinations had when the run began.
+	Rooms []Room `json:"rooms,omitempty"`
 	// Stops are the devices of the run that did not come back, with who ended that.
 	Stops []Stop `json:"stops,omitempty"`
+}
+
+// Room is how much room a destination had when a run looked at it.
+type Room struct {
+	Destination string        `json:"destination"`
+	Root        string        `json:"root"`  // the destination as it names itself
+	Free        int64         `json:"free"`  // bytes; -1: it cannot tell
+	Total       int64         `json:"total"` // likewise
+	At          time.Time     `json:"at"`
+	FillsIn     time.Duration `json:"fills_in_ns,omitempty"` // after At, as the runs of the last weeks foresee; absent: it does not fill, or too little is known
 }
 
 // Task is one task with its history.

@@ -39,6 +39,9 @@ plan "p" {
 		if need.Done(t, err); covered == nil || res.ExitCode != want {
 			t.Fatalf("exit %d, want %d: %+v, %v", res.ExitCode, want, covered, res.Diagnostics)
 		}
+		if len(covered.Rooms) != 1 || covered.Rooms[0].Destination != "file.local" || covered.Rooms[0].Free <= 0 || covered.Rooms[0].Total < covered.Rooms[0].Free {
+			t.Errorf("the room at the destination is %+v", covered.Rooms)
+		}
 		for _, c := range covered.Subjects {
 			out = append(out, fmt.Sprintf("%s %s %s %d/%d %s %s", c.Domain, c.State, c.Code, c.Copies, c.Places, c.Proof, c.Origin))
 		}

@@ -45,6 +45,10 @@ func (h *Human) Coverage(c *report.Coverage) {
 			never.write(b, p, "  ")
 			b.WriteString("\n")
 		}
+		if len(c.Rooms) > 0 {
+			writeRooms(b, p, c.Rooms)
+			b.WriteString("\n")
+		}
 		verdict := fmt.Sprintf("%s: %d of %d have a good backup of the last %s, %d an older one, %d none", Clean(c.Plan), c.Fresh, c.Fresh+c.Stale+c.None, span(c.MaxAge), c.Stale, c.None)
 		colour := green
 		if c.Stale+c.None > 0 {

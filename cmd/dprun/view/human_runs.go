@@ -53,6 +53,7 @@ func (h *Human) RunDetail(r report.RunDetail) {
 		if r.Only != "" {
 			fmt.Fprintf(b, "\nNarrowed to %s.\n", Clean(r.Only))
 		}
+		writeRooms(b, p, r.Rooms)
 		if len(r.History) > 0 {
 			fmt.Fprintf(b, "\n%s\n", p.paint(bold, "The run"))
 			writeTimeline(b, p, r.History)
@@ -74,6 +75,32 @@ func (h *Human) RunDetail(r report.RunDetail) {
 			writeStaged(b, p, r.Staged)
 		}
 	})
+}
+
+// fillsSoon is when a destination that fills is to be looked after.
+const fillsSoon = 14 * 24 * time.Hour
+
+// writeRooms says how much room destinations had.
+func writeRooms(b *strings.Builder, p painter, rooms []report.Room) {
+	if len(rooms) == 0 {
+		return
+	}
+	t := table{head: []string{"DESTINATION", "FREE", "OF", "SEEN", ""}}
+	for _, r := range rooms {
+		free, total, fills := size(r.Free), size(r.Total), cell{}
+		if r.Free < 0 {
+			free, total = "not told", ""
+		}
+		if r.FillsIn > 0 {
+			fills = text("full in " + span(r.FillsIn) + ", as it goes now")
+			if r.FillsIn < fillsSoon {
+				fills = toned(fills.text, yellow)
+			}
+		}
+		t.add(text(r.Destination), number(free), number(total), text(stamp(r.At)), fills)
+	}
+	b.WriteString("\n")
+	t.write(b, p, "")
 }
 
 // details are the tasks of a run, as far as they can be read. Who has asked for
