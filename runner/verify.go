@@ -3,15 +3,22 @@ package runner
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/dprun/dprun/plugins/datapower/archive"
+	"github.com/dprun/dprun/runner/backups"
+	"github.com/dprun/dprun/runner/cipher"
 	"github.com/dprun/dprun/runner/report"
 )
 
 // VerifyRequest asks whether archives are whole.
 type VerifyRequest struct {
 	Paths []string // archives, directories of them, or manifests
+	Keys  Keys     // open what is encrypted
 	// Found gets the verdict on each archive as soon as it is known.
 	Found func(report.Archive)
 }
@@ -20,6 +27,10 @@ type VerifyRequest struct {
 // code says whether all, some or none of them are whole; the error, that it was
 // not done to the end.
 func Verify(ctx context.Context, q VerifyRequest) (exit int, err error) {
+	keys, err := q.Keys.read()
+	if err != nil {
+		return 0, err
+	}
 	whole, all := 0, 0
 	found := func(a report.Archive) {
 		all++
@@ -35,12 +46,24 @@ func Verify(ctx context.Context, q VerifyRequest) (exit int, err error) {
 		if err != nil {
 			found(report.Archive{File: path, Error: err.Error()})
 		}
+		seen := map[string]bool{} // encrypted exports, and directories of encrypted secure backups
 		for _, f := range files {
-			r, err := verifier.VerifyFile(ctx, f)
+			shown, verify := f, func() (*archive.Report, error) { return verifier.VerifyFile(ctx, f) }
+			if archive.Encrypted(f) {
+				if _, err := os.Stat(filepath.Join(filepath.Dir(f), archive.ManifestName+backups.AgeSuffix)); err == nil {
+					shown = filepath.Dir(f)
+				}
+				if seen[shown] {
+					continue
+				}
+				seen[shown] = true
+				verify = func() (*archive.Report, error) { return verifyEncrypted(ctx, keys, shown) }
+			}
+			r, err := verify()
 			if ctx.Err() != nil {
 				return 0, ctx.Err()
 			}
-			found(report.Archive{File: f, Report: r, Whole: err == nil && r.Whole(), Error: unverified(err)})
+			found(report.Archive{File: shown, Report: r, Whole: err == nil && r.Whole(), Error: unverified(err)})
 		}
 		if ctx.Err() != nil {
 			return 0, ctx.Err()
@@ -53,6 +76,57 @@ func Verify(ctx context.Context, q VerifyRequest) (exit int, err error) {
 		return 1, nil
 	}
 	return ExitPartly, nil
+}
+
+// verifyEncrypted verifies an encrypted export, or a directory with an encrypted secure
+// backup. The decrypted files lie in a private directory of the system's for temporary
+// files meanwhile, with the manifests beside them, which say what they have to be.
+func verifyEncrypted(ctx context.Context, keys *cipher.Identities, name string) (*archive.Report, error) {
+	if keys == nil {
+		return nil, errors.New("it is encrypted: give the file with the secret key of one of its recipients with --identity")
+	}
+	temp, err := os.MkdirTemp("", "dprun-verify-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(temp) //nolint:errcheck // it is readable by this user alone
+	files, dir, target := []string{name}, filepath.Dir(name), ""
+	if info, err := os.Stat(name); err == nil && info.IsDir() {
+		dir, target = name, temp
+		if files, err = filepath.Glob(filepath.Join(globbed(name), "*"+backups.AgeSuffix)); err != nil {
+			return nil, err
+		}
+	}
+	for _, f := range files {
+		to := filepath.Join(temp, strings.TrimSuffix(filepath.Base(f), backups.AgeSuffix))
+		if _, err := decrypt(ctx, keys, f, to); err != nil {
+			return nil, fmt.Errorf("decrypt %s: %w", filepath.Base(f), err)
+		}
+		if target == "" {
+			target = to
+		}
+	}
+	manifests, err := filepath.Glob(filepath.Join(globbed(dir), "*"+backups.Suffix))
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range manifests {
+		if target == temp || strings.HasPrefix(filepath.Base(name), strings.TrimSuffix(filepath.Base(m), backups.Suffix)) {
+			body, err := os.ReadFile(m)
+			if err == nil {
+				err = os.WriteFile(filepath.Join(temp, filepath.Base(m)), body, 0o600)
+			}
+			if err != nil {
+				return nil, err
+			}
+		}
+	}
+	return archive.Verifier{}.VerifyFile(ctx, target)
+}
+
+// globbed is a directory as a pattern that matches it alone.
+func globbed(dir string) string {
+	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(dir)
 }
 
 // unverified says why an archive could not be read to its end.

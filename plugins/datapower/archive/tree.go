@@ -12,7 +12,7 @@ import (
 )
 
 // errNothing says that a directory holds nothing to verify.
-var errNothing = errors.New("the directory holds no exports (*.zip), no secure backup (" + ManifestName + ") and no manifests (*" + besideSuffix + ")")
+var errNothing = errors.New("the directory holds no exports (*.zip, *.zip.age), no secure backup (" + ManifestName + ") and no manifests (*" + besideSuffix + ")")
 
 // Find gives what there is to verify at a path, each for [Verifier.VerifyFile]: the file itself, or the directory of a secure backup; of
 // any other directory every archive, every secure backup and every file that a manifest lists, however deep; of a manifest the files
@@ -42,7 +42,7 @@ func (v Verifier) Find(ctx context.Context, name string) ([]string, error) {
 			if err == nil { // else the archives that it belongs to say so
 				found = append(found, listed...)
 			}
-		case strings.EqualFold(filepath.Ext(at), ".zip"):
+		case strings.EqualFold(filepath.Ext(strings.TrimSuffix(at, encryptedSuffix)), ".zip"), d.Name() == ManifestName+encryptedSuffix:
 			found = append(found, at)
 		}
 		return nil
@@ -61,6 +61,9 @@ func isSecureBackup(dir string) bool {
 	info, err := os.Stat(filepath.Join(dir, ManifestName))
 	return err == nil && info.Mode().IsRegular()
 }
+
+// Encrypted reports whether a file that [Verifier.Find] gives is encrypted with age, by its name: it has to be decrypted first.
+func Encrypted(name string) bool { return strings.HasSuffix(name, encryptedSuffix) }
 
 // listedBy gives the files that a manifest lists. The files of a secure backup are one: their directory.
 func (v Verifier) listedBy(name string) ([]string, error) {
