@@ -77,8 +77,11 @@ type ResembleRequest struct {
 	Target Target   // a domain that is there
 	Files  []string // absolute paths of the artifacts
 	Dir    string   // an empty private directory for what is read meanwhile; the host discards it
+	// WayBack says that the first of the files is an export of the target from
+	// before the import: every difference from it counts.
+	WayBack bool
 	// Policy, Variables, Disabled and RewriteLocalIP are those of the import: what
-	// it then changes and leaves out is no difference.
+	// it then changes and leaves out is no difference from the other files.
 	Policy         string
 	Variables      map[string]string
 	Disabled       bool

@@ -284,7 +284,7 @@ func (t sourceServer) Resembles(ctx context.Context, r *pluginv1.ResembleRequest
 	if err != nil {
 		return nil, err
 	}
-	rep, err := i.Resembles(ctx, ResembleRequest{Target: Target{Domain: r.Domain}, Files: r.Files, Dir: r.Dir, Policy: r.Policy, Variables: r.Variables, Disabled: r.Disabled, RewriteLocalIP: r.RewriteLocalIp})
+	rep, err := i.Resembles(ctx, ResembleRequest{Target: Target{Domain: r.Domain}, Files: r.Files, Dir: r.Dir, WayBack: r.WayBack, Policy: r.Policy, Variables: r.Variables, Disabled: r.Disabled, RewriteLocalIP: r.RewriteLocalIp})
 	if err := answered(rep, err, failure.CallResemble); err != nil {
 		return nil, err
 	}

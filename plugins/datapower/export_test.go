@@ -58,7 +58,7 @@ func Starting() map[string]started { return starting }
 
 // Resemblance makes [resemblance] known to tests.
 func Resemblance(diff *archive.Diff, rewritten bool) sdk.Resemblance {
-	return resemblance(diff, policy{}, rewritten)
+	return resemblance(diff, &policy{}, rewritten)
 }
 
 // URIs are the names of classes in policies.

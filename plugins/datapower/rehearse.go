@@ -267,7 +267,7 @@ func (h *rehearsal) effect(d archive.Difference) {
 		return // part of the export itself; what the objects stand for
 	case d.Change == archive.Removed:
 		c.Effect = sdk.EffectStays
-	case d.What == archive.WhatObject && h.policy.drill && h.policy.leavesOut(h.from(), d.Class, d.Name), d.Change == archive.Changed && always(h.from(), d, h.policy, false):
+	case d.What == archive.WhatObject && h.policy.drill && h.policy.leavesOut(h.from(), d.Class, d.Name), d.Change == archive.Changed && always(h.from(), d, &h.policy, false):
 		return // it would be as it is
 	case lacks != "" && (d.Change == archive.Added || there == archive.Missing):
 		c.Effect = sdk.EffectAbsent

@@ -20,7 +20,12 @@ import (
 // backup is the path of an export of a domain.
 func (g *gateway) backup(domain string) string {
 	g.t.Helper()
-	got, dir, err := g.capture("export_domain", domain, sdk.VariantPersisted, config("export_domain", nil))
+	return g.backupOf(domain, sdk.VariantPersisted)
+}
+
+func (g *gateway) backupOf(domain, variant string) string {
+	g.t.Helper()
+	got, dir, err := g.capture("export_domain", domain, variant, config("export_domain", nil))
 	if err != nil {
 		g.t.Fatal(err)
 	}

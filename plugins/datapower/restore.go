@@ -197,7 +197,7 @@ func (i *restore) asBefore(ctx context.Context, objects []soma.Object) error {
 		}
 		return nil
 	}
-	rep, err := i.Resembles(ctx, sdk.ResembleRequest{Target: r.Target, Files: []string{r.Before}, Dir: r.Dir})
+	rep, err := i.Resembles(ctx, sdk.ResembleRequest{Target: r.Target, Files: []string{r.Before}, Dir: r.Dir, WayBack: true})
 	if err != nil {
 		return err
 	}
@@ -430,7 +430,7 @@ func (s *source) Resembles(ctx context.Context, r sdk.ResembleRequest) (*sdk.Res
 	if err != nil {
 		return nil, err
 	}
-	for _, file := range r.Files {
+	for n, file := range r.Files {
 		diff, err := archive.Verifier{TempDir: s.temp}.Diff(ctx, target, file)
 		if broken := new(archive.NotWhole); errors.As(err, &broken) {
 			return nil, failure.New(failure.Corrupt, failure.BadArchive, "%s: %s: %w", s.name, comparing, err)
@@ -438,7 +438,11 @@ func (s *source) Resembles(ctx context.Context, r sdk.ResembleRequest) (*sdk.Res
 		if err != nil {
 			return nil, s.unread(ctx, err, comparing)
 		}
-		out.Of = append(out.Of, resemblance(diff, p, r.RewriteLocalIP))
+		if n == 0 && r.WayBack {
+			out.Of = append(out.Of, resemblance(diff, nil, false))
+			continue
+		}
+		out.Of = append(out.Of, resemblance(diff, &p, r.RewriteLocalIP))
 	}
 	return out, os.Remove(target)
 }
@@ -461,8 +465,9 @@ func (s *source) exportTo(ctx context.Context, name, domain, what string) error 
 
 const maxDifferences = 200 // that are told
 
-// resemblance is how a domain differs from an archive: the first of the two is the domain.
-func resemblance(diff *archive.Diff, p policy, rewritten bool) sdk.Resemblance {
+// resemblance is how a domain differs from an archive that was imported with a policy: the first of the two is the domain. Without any, nothing was
+// imported, and every difference counts.
+func resemblance(diff *archive.Diff, p *policy, rewritten bool) sdk.Resemblance {
 	out := sdk.Resemblance{Equal: diff.Omitted == 0, Only: diff.Omitted == 0}
 	from := ""
 	if diff.B != nil && len(diff.B.Domains) == 1 {
@@ -479,9 +484,9 @@ func resemblance(diff *archive.Diff, p policy, rewritten bool) sdk.Resemblance {
 			text += ": the archive does not have it"
 		case lacks != "":
 			continue // whether it is as it was cannot be known
-		case d.What == archive.WhatObject && p.leavesOut(from, d.Class, d.Name):
+		case p != nil && d.What == archive.WhatObject && p.leavesOut(from, d.Class, d.Name):
 			text += ": is left out by the policy"
-		case d.Change == archive.Changed && always(from, d, p, rewritten):
+		case p != nil && d.Change == archive.Changed && always(from, d, p, rewritten):
 			text += ": differs as an import makes it differ"
 		case d.Change == archive.Added:
 			out.Equal = false
@@ -510,7 +515,7 @@ func properties(ps []archive.Property) string {
 }
 
 // always reports whether an object differs from the archive's in nothing but what an import changes of itself.
-func always(from string, d archive.Difference, p policy, rewritten bool) bool {
+func always(from string, d archive.Difference, p *policy, rewritten bool) bool {
 	if len(d.Properties) == 0 || d.Omitted > 0 {
 		return false
 	}

@@ -1,6 +1,10 @@
 package datapower_test
 
 import (
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -483,5 +487,49 @@ func TestTheAccessProfilesOfRestoresAndDrillsSuffice(t *testing.T) {
 		case "drill":
 			need.Done(t, g.restorer().Drop(ctx, sdk.Target{Domain: domain}))
 		}
+	}
+}
+
+// What an import always changes is a difference from what was there before.
+func TestTheWayBackIsComparedExactly(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t, dpsim.Device{Domains: []dpsim.Domain{{Name: "orders", Objects: with(dpsim.Object{Class: "TCPProxyService", Name: "tcp", State: "disabled"})}}})
+	file := g.backup("orders")
+	need.Value(g.carry(file, "orders", before(file)))(t)
+	of := need.Value(g.restorer().Resembles(testContext(t), sdk.ResembleRequest{Target: sdk.Target{Domain: "orders"}, Files: []string{file, file}, Dir: t.TempDir(), WayBack: true}))(t).Of
+	if of[0].Equal || !of[1].Equal {
+		t.Errorf("of the way back %+v, of the archive %+v", of[0], of[1])
+	}
+}
+
+// set configures objects of a domain, as an administrator does.
+func (g *gateway) set(domain, objects string) {
+	g.t.Helper()
+	ready := g.fleet.Device(gatewayName)
+	body := `<env:Envelope xmlns:env="http://schemas.xmlsoap.org/soap/envelope/"><env:Body><m:request xmlns:m="http://www.datapower.com/schemas/management" domain="` + domain + `"><m:set-config>` + objects + `</m:set-config></m:request></env:Body></env:Envelope>`
+	q := need.Value(http.NewRequestWithContext(testContext(g.t), http.MethodPost, fmt.Sprintf("https://%s:%d/service/mgmt/current", ready.Host, ready.Port), strings.NewReader(body)))(g.t)
+	q.SetBasicAuth(ready.Username, ready.Password)
+	c := http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}} //nolint:gosec // the simulated gateway
+	defer c.CloseIdleConnections()
+	answer := need.Value(c.Do(q))(g.t)
+	defer answer.Body.Close()
+	if text := string(need.Value(io.ReadAll(answer.Body))(g.t)); !strings.Contains(text, "OK") {
+		g.t.Fatalf("set-config: %s", text)
+	}
+}
+
+func TestWhatIsDownForAFileThatTheArchiveLacksIsNoSurprise(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t, dpsim.Device{Domains: []dpsim.Domain{{Name: "orders", PrivateKeys: 1}}})
+	g.set("orders", `<CryptoCertificate name="c"><Filename>cert:///orders-key-0.pem</Filename></CryptoCertificate><CryptoValCred name="v"><Certificate class="CryptoCertificate">c</Certificate></CryptoValCred>`+
+		`<CryptoCertificate name="elsewhere"><Filename>sharedcert:///other.pem</Filename></CryptoCertificate>`)
+	file := g.backupOf("orders", sdk.VariantRunning)
+	g.create("new")
+	r := need.Value(g.carry(file, "new"))(t)
+	if diff := cmp.Diff([]string{
+		"HTTPSourceProtocolHandler orders-http: failed to install on port (0x00b30002)", // orders has it
+		"CryptoCertificate elsewhere: Certificate file 'sharedcert:///other.pem' unreadable (0x80600086)",
+	}, r.Down); diff != "" {
+		t.Errorf("down (-want +got):\n%s", diff)
 	}
 }

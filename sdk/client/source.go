@@ -246,7 +246,7 @@ func (s *source) Import(ctx context.Context, r sdk.ImportRequest) (*sdk.ImportRe
 
 func (s *source) Resembles(ctx context.Context, r sdk.ResembleRequest) (*sdk.ResembleReport, error) {
 	w, err := s.c.Resembles(ctx, &pluginv1.ResembleRequest{
-		Instance: s.id, Domain: r.Target.Domain, Files: r.Files, Dir: r.Dir, Policy: r.Policy, Variables: r.Variables, Disabled: r.Disabled, RewriteLocalIp: r.RewriteLocalIP,
+		Instance: s.id, Domain: r.Target.Domain, Files: r.Files, Dir: r.Dir, WayBack: r.WayBack, Policy: r.Policy, Variables: r.Variables, Disabled: r.Disabled, RewriteLocalIp: r.RewriteLocalIP,
 	})
 	if err != nil {
 		return nil, s.p.fail(failure.CallResemble, err)

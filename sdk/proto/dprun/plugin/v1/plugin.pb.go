@@ -5248,6 +5248,7 @@ type ResembleRequest struct {
 	RewriteLocalIp bool                   `protobuf:"varint,6,opt,name=rewrite_local_ip,json=rewriteLocalIp,proto3" json:"rewrite_local_ip,omitempty"` // as in ImportRequest, like those that follow
 	Policy         string                 `protobuf:"bytes,7,opt,name=policy,proto3" json:"policy,omitempty"`
 	Variables      map[string]string      `protobuf:"bytes,8,rep,name=variables,proto3" json:"variables,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	WayBack        bool                   `protobuf:"varint,9,opt,name=way_back,json=wayBack,proto3" json:"way_back,omitempty"` // the first file is an export of the target: every difference counts
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -5336,6 +5337,13 @@ func (x *ResembleRequest) GetVariables() map[string]string {
 		return x.Variables
 	}
 	return nil
+}
+
+func (x *ResembleRequest) GetWayBack() bool {
+	if x != nil {
+		return x.WayBack
+	}
+	return false
 }
 
 type ResembleReply struct {
@@ -6049,7 +6057,7 @@ const file_dprun_plugin_v1_plugin_proto_rawDesc = "" +
 	"\x04down\x18\x04 \x03(\tR\x04down\x12\x18\n" +
 	"\askipped\x18\x05 \x03(\tR\askipped\x12\x1f\n" +
 	"\vsave_needed\x18\x06 \x01(\bR\n" +
-	"saveNeeded\"\xd8\x02\n" +
+	"saveNeeded\"\xf3\x02\n" +
 	"\x0fResembleRequest\x12\x1a\n" +
 	"\binstance\x18\x01 \x01(\x04R\binstance\x12\x16\n" +
 	"\x06domain\x18\x02 \x01(\tR\x06domain\x12\x14\n" +
@@ -6058,7 +6066,8 @@ const file_dprun_plugin_v1_plugin_proto_rawDesc = "" +
 	"\bdisabled\x18\x05 \x01(\bR\bdisabled\x12(\n" +
 	"\x10rewrite_local_ip\x18\x06 \x01(\bR\x0erewriteLocalIp\x12\x16\n" +
 	"\x06policy\x18\a \x01(\tR\x06policy\x12M\n" +
-	"\tvariables\x18\b \x03(\v2/.dprun.plugin.v1.ResembleRequest.VariablesEntryR\tvariables\x1a<\n" +
+	"\tvariables\x18\b \x03(\v2/.dprun.plugin.v1.ResembleRequest.VariablesEntryR\tvariables\x12\x19\n" +
+	"\bway_back\x18\t \x01(\bR\awayBack\x1a<\n" +
 	"\x0eVariablesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"^\n" +
