@@ -66,6 +66,8 @@ func topLevel() map[string]blockSpec {
 				"signing":       {bodySpec: bodySpec{optional: []string{"key", "passphrase", "allowed_signers"}}},
 				"quiesce_guard": {bodySpec: bodySpec{optional: []string{"max_devices", "max_per_group", "settle", "peers", "active", "apic", "environment"}}},
 				"schedule":      {many: true, bodySpec: bodySpec{required: []string{"cron"}, optional: []string{"timezone", "jitter", "missed"}}},
+				"drill": {many: true, bodySpec: bodySpec{
+					labels: []string{"name"}, required: []string{"device", "identity"}, optional: []string{"devices", "domains", "sample", "max_age"}}},
 				"activity": {many: true, bodySpec: bodySpec{
 					labels: []string{"type", "name"}, required: []string{"devices"},
 					optional: []string{"for_each", "domains", "depends_on", "error_policy", "quiesce", "on_busy",

@@ -68,6 +68,7 @@ type compiler struct {
 	devices      definitions
 	targets      cty.Type // of references
 	deviceNames  map[string]*Device
+	drills       []drillAt
 	byValue      bool // some variable is a secret whose value was given
 	toValidate   []validation
 	checked      map[string]bool // lazy arguments that were checked already
@@ -108,6 +109,7 @@ func Compile(f *File, in Inputs) (*Config, Diagnostics) {
 	c.compilePlans()
 	c.checkUnused()
 	c.checkRetention()
+	c.checkDrills()
 	c.checkEmpty()
 	c.askPlugins()
 	c.list = c.ofInstances(f.withoutConsequences(c.list))

@@ -208,6 +208,7 @@ type Plan struct {
 	Guard        Guard
 	Activities   []*Activity // in definition order
 	Schedules    []*Schedule // in definition order
+	Drills       []*Drill    // likewise
 	Range        Range
 }
 

@@ -35,6 +35,7 @@ func (c *compiler) compilePlans() {
 		p.Notify = c.notify(b.Body, i.ctx)
 		c.compileActivities(p, b, i)
 		c.schedules(p, b.Body, i.ctx)
+		c.compileDrills(p, b, i.ctx)
 		c.checkPlan(p, b, i.ctx)
 		return p
 	})

@@ -55,7 +55,7 @@ func (c *compiler) refersTo(root string) bool {
 
 func refersInLists(b *hclsyntax.Body, root string) bool {
 	for name, attr := range b.Attributes {
-		if name == "devices" || name == "for_each" {
+		if name == "devices" || name == "device" || name == "for_each" {
 			for _, t := range attr.Expr.Variables() {
 				if t.RootName() == root {
 					return true
@@ -64,7 +64,7 @@ func refersInLists(b *hclsyntax.Body, root string) bool {
 		}
 	}
 	for _, n := range b.Blocks {
-		if n.Type == "activity" && refersInLists(n.Body, root) {
+		if (n.Type == "activity" || n.Type == "drill") && refersInLists(n.Body, root) {
 			return true
 		}
 	}
@@ -212,6 +212,8 @@ func sample(kind string) string {
 		return "script.exec.drain"
 	case "destination":
 		return "destination.nfs.vault"
+	case "device":
+		return "device.datapower.lab"
 	}
 	return kind + ".name"
 }

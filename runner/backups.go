@@ -124,6 +124,13 @@ func (h *History) Backup(ctx context.Context, ref string) (report.BackupDetail, 
 			f = f.Opened()
 			d.Files = append(d.Files, report.BackupFile{File: f.File, Variant: f.Variant, Size: f.Size, SHA256: f.SHA256})
 		}
+		proofs, err := k.journal.Proofs(ctx, id)
+		if err != nil {
+			return report.BackupDetail{}, err
+		}
+		for _, p := range proofs {
+			d.Imports = append(d.Imports, proof(p, s))
+		}
 		return d, nil
 	}
 	return report.BackupDetail{}, errorf(ExitUsage, "set %s is not known any more", id) // removed between the two readings

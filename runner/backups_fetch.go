@@ -426,7 +426,7 @@ func (f *fetching) verify(ctx context.Context) error {
 		}
 	}})
 	if err == nil && len(wrong) > 0 {
-		err = f.fail("its files are those that were captured, but as an archive of a gateway this is not whole: %s; take an older set, and make a new backup", join(wrong))
+		err = f.fail("%w", failure.New(failure.Corrupt, failure.BadArchive, "its files are those that were captured, but as an archive of a gateway this is not whole: %s; take an older set, and make a new backup", join(wrong)))
 	}
 	return err
 }

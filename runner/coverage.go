@@ -12,6 +12,7 @@ import (
 	"github.com/dprun/dprun/plan/pattern"
 	"github.com/dprun/dprun/runner/backups"
 	"github.com/dprun/dprun/runner/cipher"
+	"github.com/dprun/dprun/runner/drill"
 	"github.com/dprun/dprun/runner/journal"
 	"github.com/dprun/dprun/runner/report"
 	"github.com/dprun/dprun/runner/status"
@@ -59,6 +60,11 @@ func (r *Runner) Coverage(ctx context.Context, q CoverageRequest) (*report.Cover
 	if c.last, err = c.lastRun(ctx); err != nil {
 		return nil, res, err
 	}
+	proofs, err := k.journal.Proofs(ctx, "")
+	if err != nil {
+		return nil, res, &Error{ExitBug, err}
+	}
+	c.proofs = drill.Last(proofs)
 	out := &report.Coverage{Plan: p.Name, At: now, MaxAge: q.MaxAge}
 	for _, a := range p.Activities {
 		for _, d := range a.Devices {
@@ -81,8 +87,11 @@ func (r *Runner) Coverage(ctx context.Context, q CoverageRequest) (*report.Cover
 	}
 	for _, s := range out.Subjects {
 		*map[report.CoverageState]*int{report.CoverageFresh: &out.Fresh, report.CoverageStale: &out.Stale, report.CoverageNone: &out.None, report.CoverageExcluded: &out.Excluded}[s.State]++
+		if s.Import != nil && s.Import.Verdict != string(backups.Proven) && s.State != report.CoverageExcluded {
+			out.Failed++
+		}
 	}
-	if out.Stale+out.None > 0 {
+	if out.Stale+out.None+out.Failed > 0 {
 		out.ExitCode = ExitPartly
 	}
 	var places []string
@@ -103,6 +112,7 @@ type covering struct {
 	keys    *cipher.Identities // nil: they are not asked
 	origin  string
 	last    map[backups.Subject]ending
+	proofs  map[backups.Subject]backups.Proof // what the last import has shown
 }
 
 // sets are those of a domain, or of the device as a whole, the newest first, with the
@@ -241,6 +251,10 @@ func (c *covering) judge(s backups.Subject, set backups.Set, now time.Time, most
 		}
 		out.Copies, out.Proof = proofOf(set)
 	}
+	if p, imported := c.proofs[s]; imported {
+		was := proof(p, set)
+		out.Import = &was
+	}
 	e, known := c.last[s]
 	if !known { // the device was not reached: its domains have one task
 		for of, ended := range c.last {
@@ -262,6 +276,11 @@ func (c *covering) judge(s backups.Subject, set backups.Set, now time.Time, most
 		}
 	}
 	return out
+}
+
+// proof is what an import has shown, next to a set.
+func proof(p backups.Proof, of backups.Set) report.Proof {
+	return report.Proof{Set: p.Set, Same: slices.ContainsFunc(of, p.Proves), At: p.At, Drill: p.Drill, Device: p.On, Run: p.Run, Verdict: string(p.Verdict), Why: p.Why, Excused: p.Excused}
 }
 
 // proofOf counts the copies that are whole, and says how the best one was verified.

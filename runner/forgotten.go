@@ -9,6 +9,7 @@ import (
 
 	"github.com/dprun/dprun/runner/journal"
 	"github.com/dprun/dprun/runner/lock"
+	"github.com/dprun/dprun/runner/pending"
 )
 
 // forgottenRun is a run that has left its lock and that the journal does not know.
@@ -54,6 +55,16 @@ func (r *operation) forgotten(ctx context.Context) ([]forgottenRun, error) {
 		if _, live := r.settler.Holder(ctx, id); live {
 			continue // just beginning
 		}
+		owed, err := r.journal.Obligations(ctx, id)
+		if err != nil {
+			return nil, fmt.Errorf("ask the journal what run %s owes: %w", id, err)
+		}
+		if drilled, done := ofDrill(owed); drilled { // a drill is no run of the journal
+			if done {
+				_ = r.locks.Remove(lock.RunKey(id))
+			}
+			continue
+		}
 		if r.locks.Left(lock.RunKey(id)).Beginning { // it died before it came into the journal, and has contacted no device
 			_ = r.locks.Remove(lock.RunKey(id))
 			continue
@@ -65,6 +76,15 @@ func (r *operation) forgotten(ctx context.Context) ([]forgottenRun, error) {
 		out = append(out, f)
 	}
 	return out, nil
+}
+
+// ofDrill reports whether what a run has owed is a drill's, and whether all of it is done.
+func ofDrill(owed []journal.Obligation) (drilled, done bool) {
+	drilled, done = len(owed) > 0, true
+	for _, o := range owed {
+		drilled, done = drilled && o.Kind == pending.DropDomain, done && !o.PaidAt.IsZero()
+	}
+	return drilled, done
 }
 
 func isDir(path string) bool {

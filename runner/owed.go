@@ -125,13 +125,14 @@ func (r *operation) noteProcess(ctx context.Context, s *event.Summary) {
 	s.ProcessWhy = fmt.Sprintf("run %s still owes something to device %s: dprun owed", left.Owed[i].Run, left.Owed[i].Device)
 }
 
-// owedExit is the exit code that what is owed calls for.
+// owedExit is the exit code that what is owed calls for. In a domain that a drill
+// has left something may be at work.
 func owedExit(owed []report.Owed) int {
 	exit := 0
 	for _, o := range owed {
 		switch {
 		case o.Held:
-		case o.Kind == string(pending.Unquiesce):
+		case o.Kind == string(pending.Unquiesce), o.Kind == string(pending.DropDomain):
 			return ExitOwed
 		case o.ID == lifecycle.OwedAfterUnquiesce:
 			exit = ExitAway

@@ -20,6 +20,9 @@ func (r *Runner) byHand(item *report.Owed, o pending.Obligation) {
 		item.DeviceCommands = []string{"configure terminal", back, report.LookCommand}
 	case pending.Discard:
 		item.DeviceCommands, item.Note = []string{"configure terminal", "rmdir " + o.Token}, "answer y to rmdir"
+	case pending.DropDomain:
+		item.DeviceCommands = []string{"configure terminal", "no domain " + o.Domain, "exit", "show domains"}
+		item.Note = "a drill has made this domain: nothing in it is needed, and something in it may be at work until it is gone"
 	case pending.PostScript:
 		item.Note = "by hand, if it cannot be run any more: what script " + o.Script + " does for " + o.Where()
 	}

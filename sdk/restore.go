@@ -70,6 +70,9 @@ type ImportReport struct {
 	// afterwards, although nothing reports an error.
 	Skipped    []string `json:"skipped,omitempty"`
 	SaveNeeded bool     `json:"save_needed,omitempty"` // the target has changes that are not saved
+	// Excused counts the objects that are down, and not among Down, because they
+	// need a file that the artifact does not hold, or refer to something that is down.
+	Excused int `json:"excused,omitempty"`
 }
 
 // ResembleRequest asks how a target differs from artifacts.

@@ -57,7 +57,7 @@ func (t sourceServer) Inspect(ctx context.Context, r *pluginv1.InspectRequest) (
 	if err != nil {
 		return nil, err
 	}
-	rep, err := i.Inspect(ctx, InspectRequest{Domains: r.Domains})
+	rep, err := i.Inspect(ctx, InspectRequest{Domains: r.Domains, Drill: r.Drill})
 	if err := answered(rep, err, failure.CallInspect); err != nil {
 		return nil, err
 	}
@@ -65,7 +65,7 @@ func (t sourceServer) Inspect(ctx context.Context, r *pluginv1.InspectRequest) (
 	facts := &pluginv1.Facts{
 		Identity: f.Identity, DeviceName: f.DeviceName, Serial: f.Serial, Model: f.Model, Firmware: f.Firmware, FirmwareBuild: f.FirmwareBuild,
 		Container: f.Container, BackupMode: wire.Enum[pluginv1.BackupMode](f.BackupMode), Space: spaceToWire(f.Space), CurrentCommand: f.CurrentCommand,
-		Clock: timeToWire(f.Clock), TlsFingerprint: f.TLSFingerprint,
+		Clock: timeToWire(f.Clock), TlsFingerprint: f.TLSFingerprint, DrillGateway: f.DrillGateway,
 	}
 	if len(f.Extra) > 0 {
 		if facts.Extra, err = json.Marshal(f.Extra); err != nil {
@@ -275,7 +275,7 @@ func (t sourceServer) Import(ctx context.Context, r *pluginv1.ImportRequest) (*p
 		return nil, err
 	}
 	return &pluginv1.ImportReply{
-		Findings: findingsToWire(rep.Findings), Objects: int64(rep.Objects), Files: int64(rep.Files), Down: rep.Down, Skipped: rep.Skipped, SaveNeeded: rep.SaveNeeded,
+		Findings: findingsToWire(rep.Findings), Objects: int64(rep.Objects), Files: int64(rep.Files), Down: rep.Down, Skipped: rep.Skipped, SaveNeeded: rep.SaveNeeded, Excused: int64(rep.Excused),
 	}, nil
 }
 

@@ -86,6 +86,9 @@ type InspectRequest struct {
 	// manages a domain is read of those that one fits, and taken to be false of
 	// all others. All domains are listed.
 	Domains []string
+	// Drill says that the device is about to be drilled on: whether it is marked
+	// for that is read.
+	Drill bool
 }
 
 // Inspection is what a device says about itself. Sizes are bytes.
@@ -109,10 +112,11 @@ type Fact string
 
 // The facts that may be unread.
 const (
-	FactFirmware   Fact = "firmware"    // serial, model, firmware, build
-	FactSpace      Fact = "space"       // free and total space
-	FactSettings   Fact = "settings"    // device name, backup mode, whether it is a container
-	FactAPIConnect Fact = "api_connect" // whether API Connect manages a domain
+	FactFirmware   Fact = "firmware"      // serial, model, firmware, build
+	FactSpace      Fact = "space"         // free and total space
+	FactSettings   Fact = "settings"      // device name, backup mode, whether it is a container
+	FactAPIConnect Fact = "api_connect"   // whether API Connect manages a domain
+	FactDrill      Fact = "drill_gateway" // whether the device is marked for drills
 )
 
 // Facts identify a device and tell what it can do.
@@ -133,6 +137,10 @@ type Facts struct {
 	Clock          time.Time      `json:"clock,omitzero"`            // the device's clock
 	TLSFingerprint string         `json:"tls_fingerprint,omitempty"` // SHA-256 of the certificate, hex
 	Extra          map[string]any `json:"extra,omitempty"`           // more, for reports
+	// DrillGateway says that the device itself holds the object by which its
+	// administrators mark it for drills: backups of others may be imported there
+	// for a trial. It is read where that is asked for.
+	DrillGateway bool `json:"drill_gateway,omitempty"`
 }
 
 // Space is the device's file systems, in bytes; a negative value is unknown.

@@ -25,6 +25,7 @@ func (a *app) commands() []*cobra.Command {
 		{"coverage", a.coverageCommand},
 		{"restore", a.restoreCommand},
 		{"schedule", a.scheduleCommand},
+		{"drill", a.drillCommand},
 		{"sweep", a.sweepCommand},
 		{"verify", a.verifyCommand},
 		{"diff", a.diffCommand},

@@ -25,7 +25,7 @@ var tableHead = regexp.MustCompile("^\\| Argument of `(\\w+)` \\|")
 func tables(t *testing.T) map[string][]argument {
 	t.Helper()
 	var page []byte
-	for _, name := range []string{"../plan-language.md", "../plan-blocks.md", "../retention.md", "../serve.md", "../notifications.md"} {
+	for _, name := range []string{"../plan-language.md", "../plan-blocks.md", "../retention.md", "../drills.md", "../serve.md", "../notifications.md"} {
 		b := need.Value(os.ReadFile(name))(t)
 		page = append(page, b...)
 	}
@@ -84,6 +84,7 @@ func TestThePagesListExactlyTheArgumentsThatThereAre(t *testing.T) {
 		"retention": in(`retention "a"`), "script": in(`script "a" "b"`), "destination": in(`destination "a" "b"`), "plan": in(`plan "a"`),
 		"post_script": within(`plan "a"`, "post_script"), "limits": within(`plan "a"`, "limits"), "timeouts": within(`plan "a"`, "timeouts"), "notify": within(`plan "a"`, "notify"), "signing": within(`plan "a"`, "signing"),
 		"quiesce_guard": within(`plan "a"`, "quiesce_guard"), "schedule": within(`plan "a"`, "schedule"), "activity": within(`plan "a"`, `activity "b" "c"`),
+		"drill": within(`plan "a"`, `drill "b"`),
 	}
 	found := tables(t)
 	for block, text := range texts {

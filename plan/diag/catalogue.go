@@ -71,6 +71,7 @@ const (
 	QuiesceImpossible      Code = "quiesce-impossible"
 	QuiesceTimeoutTooShort Code = "quiesce-timeout-too-short"
 	DevicesWithoutGroup    Code = "devices-without-group"
+	DrillDevice            Code = "drill-device"
 	UnexpectedDomains      Code = "unexpected-domains"
 	LabelsOfDomains        Code = "labels-of-domains"
 	UnknownLabel           Code = "unknown-label"
@@ -330,6 +331,10 @@ func Catalogue() []Entry {
 			"Several devices may be quiesced at once, and some of them belong to no group.",
 			"With max_devices above 1 the groups are what keeps the members of a pair from being down together.",
 			"Give each of the devices a group, or leave max_devices at 1."},
+		{DrillDevice, Error, "No gateway for drills",
+			"The device of a drill is no gateway that backups may be imported to for a trial.",
+			"It lacks the label drill = \"yes\", belongs to a group, or is backed up by a plan.",
+			"Give the drill a gateway that serves nobody and is in no activity, and label it."},
 		{UnexpectedDomains, Error, "Domains of a whole device",
 			"An activity that is done on a whole device names domains.",
 			"Only activities on single domains have `domains`.",

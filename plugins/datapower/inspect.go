@@ -37,6 +37,11 @@ func (s *source) Inspect(ctx context.Context, req sdk.InspectRequest) (*sdk.Insp
 	if err := s.recognise(*f); err != nil {
 		return nil, err
 	}
+	if req.Drill {
+		if err := r.drillGateway(ctx); err != nil {
+			return nil, err
+		}
+	}
 	for _, d := range domains.Domains {
 		r.in.Domains = append(r.in.Domains, sdk.Domain{
 			Name: d.Name, QuiesceState: quiesceState(d), SaveNeeded: d.SaveNeeded, CurrentCommand: d.CurrentCommand,
@@ -126,6 +131,21 @@ func (r *reading) facts(ctx context.Context) error {
 	}
 	f.Model = strings.TrimSpace(firmware.MachineType + firmware.ModelType)
 	f.Container = container(firmware, settings)
+	return nil
+}
+
+// drillMarker is the object, a log category, by which the administrators of a gateway mark it for drills. It does nothing.
+const drillMarker = "dprun-drill-gateway"
+
+// drillGateway reads whether the gateway is marked for drills.
+func (r *reading) drillGateway(ctx context.Context) error {
+	found, err := rowsOf(ctx, r.classes, func(ctx context.Context) ([]*soma.Node, error) {
+		return r.client.GetConfig(ctx, defaultDomain, "LogLabel", drillMarker)
+	})
+	if err := r.unread(err, sdk.FactDrill, "", "whether it is marked for drills (log category "+drillMarker+" in default)"); err != nil {
+		return err
+	}
+	r.in.Facts.DrillGateway = len(found) == 1 && found[0].Attrs["name"] == drillMarker
 	return nil
 }
 

@@ -369,7 +369,7 @@ func (i *restore) judge(objects []soma.Object) {
 	for _, o := range objects {
 		key := objectKey{o.Class, o.Name}
 		there[key] = true
-		_, old := i.was[key]
+		was, old := i.was[key]
 		_, want := i.wanted[key]
 		if _, starts := starting[o.Class]; i.policy.drill && starts && o.AdminState != "disabled" && (want || !old) {
 			running.add(o.Class+" "+o.Name, "it is "+orNone(o.AdminState)+" after the import, and may be at work")
@@ -378,6 +378,9 @@ func (i *restore) judge(objects []soma.Object) {
 			i.found(sdk.LevelWarning, "enabled", o.Class+" "+o.Name, "disable it if it is not to run", "it is enabled now, although the archive has it disabled: a gateway imports it so")
 		}
 		if !i.down(o) {
+			if !o.Up() && o.AdminState != "disabled" && (!old || was.Up()) {
+				i.out.Excused++
+			}
 			continue
 		}
 		text := fmt.Sprintf("%s (%s)", orNone(o.ErrorCode), orNone(o.EventCode))

@@ -111,6 +111,8 @@ type CopyFilter struct {
 	Plan   string
 	Root   string
 	State  backups.State
+	// Identity is that of the box.
+	Identity string
 }
 
 func (f CopyFilter) query() (query string, args []any) {
@@ -130,6 +132,7 @@ func (f CopyFilter) query() (query string, args []any) {
 	add(f.Plan != "", "c.plan = ?", f.Plan)
 	add(f.Root != "", "r.root = ?", f.Root)
 	add(f.State != "", "c.state = ?", string(f.State))
+	add(f.Identity != "", "c.identity = ?", f.Identity)
 	return query + " ORDER BY c.id DESC, r.root", args
 }
 

@@ -128,4 +128,5 @@ const (
 	OweUnquiesce  ObligationKind = "unquiesce"
 	OweDiscard    ObligationKind = "discard"
 	OwePostScript ObligationKind = "post_script"
+	OweDrop       ObligationKind = "drop_domain" // that a drill has made
 )

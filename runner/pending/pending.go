@@ -37,6 +37,7 @@ const (
 	Unquiesce  = lifecycle.OweUnquiesce
 	Discard    = lifecycle.OweDiscard
 	PostScript = lifecycle.OwePostScript
+	DropDomain = lifecycle.OweDrop
 )
 
 // Key names an obligation: ID is unique within its task, or within its run

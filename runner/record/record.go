@@ -99,6 +99,20 @@ func (r Run) DeviceRow(o lifecycle.Obligation, identity string) (pending.Obligat
 	return row, nil
 }
 
+// RestoreEndpoint is how a device is logged in to for restores and drills, for the
+// file of what is owed to it. It is an error where its secrets could not be read again.
+func RestoreEndpoint(d *plan.Device, dir string) (json.RawMessage, error) {
+	s, err := seal(d.Type, d.Restore, dir)
+	if err == nil && s.Config == nil {
+		err = failure.New(failure.Precondition, failure.BadConfig, "the account of the restore block of device %s is given by value: after a crash nobody could log in again", d.Name).
+			WithRemedy("refer to its secret with secret_env, secret_file or secret_command")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(s)
+}
+
 func (r Run) row(o lifecycle.Obligation, identity string) pending.Obligation {
 	return pending.Obligation{
 		Key:  pending.Key{Run: r.Spec.ID, Task: o.Task, ID: o.ID},

@@ -50,7 +50,8 @@ type BackupDetail struct {
 	Files    []BackupFile    `json:"files"`
 	Withheld []string        `json:"withheld,omitempty"` // files that the device does not give out
 	Warnings []string        `json:"warnings,omitempty"`
-	Facts    json.RawMessage `json:"facts,omitempty"` // of the device at that time
+	Facts    json.RawMessage `json:"facts,omitempty"`   // of the device at that time
+	Imports  []Proof         `json:"imports,omitempty"` // what imports of it have shown, the newest first
 }
 
 // BackupFile is one file of a set, as it was captured; at a destination it may be encrypted.

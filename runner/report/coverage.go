@@ -22,6 +22,7 @@ type Coverage struct {
 	Stale    int               `json:"stale"`
 	None     int               `json:"none"`
 	Excluded int               `json:"excluded"`
+	Failed   int               `json:"failed"` // whose last import failed, whatever their state
 	ExitCode int               `json:"exit_code"`
 	Rooms    []Room            `json:"rooms,omitempty"` // of the plan's destinations, as the last run saw them
 	Subjects []CoverageSubject `json:"-"`               // objects of their own
@@ -44,7 +45,24 @@ type CoverageSubject struct {
 	Origin string `json:"origin,omitempty"` // own, imported, foreign
 	// Unopened is a later good set that none of the given identities opens.
 	Unopened string `json:"unopened,omitempty"`
+	// Import is what the last import of a set of it has shown, this one or an older one.
+	Import *Proof `json:"import,omitempty"`
 	// Code and Why are how the last whole run ended for it, where that brought no backup.
 	Code string `json:"code,omitempty"`
 	Why  string `json:"why,omitempty"`
+}
+
+// Proof is what came of the import of a set.
+type Proof struct {
+	Set    string    `json:"set"`
+	Same   bool      `json:"same"` // it is the set that this stands with, with the same bytes
+	At     time.Time `json:"at"`
+	Drill  bool      `json:"drill"`  // on a gateway for drills; else it was restored
+	Device string    `json:"device"` // that it was imported on
+	Run    string    `json:"run"`
+	// Verdict is proven, failed, or undecided: something else than the set was in the way.
+	Verdict string `json:"verdict"`
+	Why     string `json:"why,omitempty"` // it is not proven
+	// Excused is how many objects the verdict leaves out: they need files that a device does not give out.
+	Excused int `json:"excused,omitempty"`
 }

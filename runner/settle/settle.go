@@ -192,9 +192,12 @@ func (s *Settler) settleOne(ctx context.Context, o Outstanding, hurried func() b
 		return err
 	}
 	defer func() { _ = src.Close() }()
-	if o.Kind == pending.Discard {
+	switch o.Kind {
+	case pending.Discard:
 		err = s.discard(ctx, src, o.Obligation.Obligation, hurried)
-	} else {
+	case pending.DropDomain:
+		err = s.drop(ctx, src, o.Obligation.Obligation, hurried)
+	default:
 		err = s.bringBack(ctx, src, o.Obligation.Obligation, hurried)
 	}
 	if err != nil {
@@ -210,13 +213,30 @@ func (s *Settler) settleOne(ctx context.Context, o Outstanding, hurried func() b
 // discardAgain is how long after a device that is still busy is asked again.
 const discardAgain = 5 * time.Second
 
-// discard removes files from a device. One that is still busy with the backup is
-// asked again, for as long as one waits for a device to come back.
+// discard removes files from a device.
 func (s *Settler) discard(ctx context.Context, src sdk.Source, o pending.Obligation, hurried func() bool) error {
+	return s.patiently(ctx, o, lifecycle.RequestLimit, hurried, func(ctx context.Context) error { return src.Discard(ctx, o.Token) })
+}
+
+// dropLimit bounds the removal of a domain, which the device does in its own time.
+const dropLimit = 12 * time.Minute
+
+// drop removes a domain that a drill has made.
+func (s *Settler) drop(ctx context.Context, src sdk.Source, o pending.Obligation, hurried func() bool) error {
+	restorer, ok := sdk.As[sdk.Restorer](src)
+	if !ok {
+		return failure.New(failure.Precondition, failure.Unsupported, "the plugin of device %s does not remove domains any more", o.Device)
+	}
+	return s.patiently(ctx, o, dropLimit, hurried, func(ctx context.Context) error { return restorer.Drop(ctx, sdk.Target{Domain: o.Domain}) })
+}
+
+// patiently asks a device that is still busy with what is to be undone again, for
+// as long as one waits for a device to come back.
+func (s *Settler) patiently(ctx context.Context, o pending.Obligation, limit time.Duration, hurried func() bool, ask func(context.Context) error) error {
 	end := s.Clock.Now().Add(o.Way().Unquiesce + o.Way().Grace)
 	for {
-		limited, cancel := context.WithTimeout(ctx, lifecycle.RequestLimit)
-		err := src.Discard(limited, o.Token)
+		limited, cancel := context.WithTimeout(ctx, limit)
+		err := ask(limited)
 		cancel()
 		next := s.Clock.Now().Add(discardAgain)
 		if err == nil || !failure.From(err).Kind.Retryable() || hurried() || next.After(end) {

@@ -72,7 +72,7 @@ func roleFromWire(r pluginv1.FailoverRole) sdk.FailoverRole {
 }
 
 func (s *source) Inspect(ctx context.Context, req sdk.InspectRequest) (*sdk.Inspection, error) {
-	r, err := s.c.Inspect(ctx, &pluginv1.InspectRequest{Instance: s.id, Domains: req.Domains})
+	r, err := s.c.Inspect(ctx, &pluginv1.InspectRequest{Instance: s.id, Domains: req.Domains, Drill: req.Drill})
 	if err != nil {
 		return nil, s.p.fail(failure.CallInspect, err)
 	}
@@ -83,7 +83,7 @@ func (s *source) Inspect(ctx context.Context, req sdk.InspectRequest) (*sdk.Insp
 	out := &sdk.Inspection{Facts: sdk.Facts{
 		Identity: f.Identity, DeviceName: f.DeviceName, Serial: f.Serial, Model: f.Model, Firmware: f.Firmware, FirmwareBuild: f.FirmwareBuild,
 		Container: f.Container, BackupMode: wire.Word[string](f.BackupMode), Space: spaceFromWire(f.Space), CurrentCommand: f.CurrentCommand,
-		Clock: timeFromWire(f.Clock), TLSFingerprint: f.TlsFingerprint,
+		Clock: timeFromWire(f.Clock), TLSFingerprint: f.TlsFingerprint, DrillGateway: f.DrillGateway,
 	}}
 	if len(f.Extra) > 0 {
 		if err := json.Unmarshal(f.Extra, &out.Facts.Extra); err != nil {
@@ -240,7 +240,7 @@ func (s *source) Import(ctx context.Context, r sdk.ImportRequest) (*sdk.ImportRe
 		return nil, s.p.fail(failure.CallImport, err)
 	}
 	return &sdk.ImportReport{
-		Findings: findingsFromWire(w.Findings), Objects: int(w.Objects), Files: int(w.Files), Down: w.Down, Skipped: w.Skipped, SaveNeeded: w.SaveNeeded,
+		Findings: findingsFromWire(w.Findings), Objects: int(w.Objects), Files: int(w.Files), Down: w.Down, Skipped: w.Skipped, SaveNeeded: w.SaveNeeded, Excused: int(w.Excused),
 	}, nil
 }
 

@@ -104,6 +104,12 @@ func (h *Human) Backup(d report.BackupDetail) {
 				fmt.Fprintf(b, "    encrypted for %s\n", Clean(r))
 			}
 		}
+		for i, was := range d.Imports {
+			if i == 0 {
+				fmt.Fprintf(b, "\n%s\n", p.paint(bold, "Imports"))
+			}
+			fmt.Fprintf(b, "  %s\n", p.paint(map[string]tone{"proven": green, "failed": red}[was.Verdict], proofText(was)))
+		}
 		fmt.Fprintf(b, "\n%s\n", p.paint(bold, "Files"))
 		t := table{head: []string{"FILE", "VARIANT", "SIZE", "SHA-256"}}
 		for _, f := range d.Files {

@@ -20,7 +20,7 @@ func (h *Human) Coverage(c *report.Coverage) {
 			switch {
 			case s.State == report.CoverageExcluded:
 				never.add(text(s.Activity), text(s.Device), text(s.Domain), text(s.Why))
-			case s.State != report.CoverageFresh || every:
+			case s.State != report.CoverageFresh || every || failed(s):
 				t.add(coverageCells(s)...)
 			}
 		}
@@ -37,6 +37,12 @@ func (h *Human) Coverage(c *report.Coverage) {
 				}
 			}
 		}
+		for _, s := range c.Subjects {
+			if failed(s) && s.State != report.CoverageExcluded {
+				said[""] = true
+				fmt.Fprintf(b, "%s: %s\n", Clean(s.Activity+" "+strings.TrimSuffix(s.Device+"/"+s.Domain, "/")), p.paint(red, proofText(*s.Import)))
+			}
+		}
 		if len(said) > 0 {
 			b.WriteString("\n")
 		}
@@ -50,8 +56,11 @@ func (h *Human) Coverage(c *report.Coverage) {
 			b.WriteString("\n")
 		}
 		verdict := fmt.Sprintf("%s: %d of %d have a good backup of the last %s, %d an older one, %d none", Clean(c.Plan), c.Fresh, c.Fresh+c.Stale+c.None, span(c.MaxAge), c.Stale, c.None)
+		if c.Failed > 0 {
+			verdict += fmt.Sprintf("; of %d the last import FAILED", c.Failed)
+		}
 		colour := green
-		if c.Stale+c.None > 0 {
+		if c.Stale+c.None+c.Failed > 0 {
 			colour = red
 		}
 		fmt.Fprintf(b, "%s\n", p.paint(colour, verdict+"."))
@@ -71,5 +80,44 @@ func coverageCells(s report.CoverageSubject) []cell {
 	case "manifest":
 		proof = "found, not verified (" + s.Origin + ")"
 	}
-	return append(cells, toned(stamp(s.Captured), colour), number(span(s.Age)), number(fmt.Sprintf("%d/%d", s.Copies, s.Places)), text(proof), text(s.Set))
+	proofColour := plain
+	if i := s.Import; i != nil {
+		imported := importText(*i)
+		switch {
+		case i.Verdict != "proven":
+			proof, proofColour = imported, red
+		case i.Same:
+			proof, proofColour = imported, green
+		default:
+			proof += "; an older set " + imported
+		}
+	}
+	return append(cells, toned(stamp(s.Captured), colour), number(span(s.Age)), number(fmt.Sprintf("%d/%d", s.Copies, s.Places)), toned(proof, proofColour), text(s.Set))
+}
+
+// failed reports whether the last import of something has failed.
+func failed(s report.CoverageSubject) bool { return s.Import != nil && s.Import.Verdict != "proven" }
+
+// importText is what an import has shown, in a few words.
+func importText(i report.Proof) string {
+	how := map[bool]string{true: "drill", false: "import"}[i.Drill]
+	switch i.Verdict {
+	case "proven":
+		return how + "-proven on " + stamp(i.At)
+	case "undecided":
+		return how + " on " + stamp(i.At) + " says nothing of it"
+	}
+	return how + " FAILED on " + stamp(i.At)
+}
+
+// proofText is what an import has shown, in full.
+func proofText(i report.Proof) string {
+	out := fmt.Sprintf("%s (set %s on %s)", importText(i), i.Set, i.Device)
+	if i.Excused > 0 {
+		out += fmt.Sprintf(", not judged: %s of which files are missing that a device does not give out", plural(i.Excused, "object", "objects"))
+	}
+	if i.Why != "" {
+		out += ": " + i.Why
+	}
+	return Clean(out)
 }

@@ -207,6 +207,8 @@ func owedOf(o report.Owed, where string) string {
 		return where + " may still be quiesced"
 	case "discard":
 		return "files left on " + where
+	case "drop_domain":
+		return where + ", made by a drill, may still be there"
 	case "post_script":
 		script := "post-script"
 		if o.ID == lifecycle.OwedAfterUnquiesce {

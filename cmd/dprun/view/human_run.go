@@ -131,9 +131,12 @@ func (h *Human) Settled(s event.Settled) {
 		where += " / " + Clean(s.Domain)
 	}
 	text := h.errP.paint(green, "back in service:") + " " + where
-	if s.Kind == "discard" {
+	switch {
+	case s.Kind == "discard":
 		text = "files removed from " + where
-	} else if !s.Since.IsZero() {
+	case s.Kind == "drop_domain":
+		text = "removed: " + where + ", which a drill had made"
+	case !s.Since.IsZero():
 		text += ", was out of service " + span(s.Time.Sub(s.Since))
 	}
 	h.say(h.errP.paint(faint, stamp(s.Time)) + " " + text + "\n")

@@ -220,6 +220,19 @@ func (j *JSON) Coverage(c *report.Coverage) {
 // Schedule implements [View].
 func (j *JSON) Schedule(s report.Schedule) { line(j, "schedule", s) }
 
+// DrilledSet implements [View].
+func (j *JSON) DrilledSet(s report.DrilledSet) { line(j, "drilled_set", s) }
+
+// Drill implements [View].
+func (j *JSON) Drill(d *report.Drill) {
+	for _, s := range d.Sets {
+		if s.Verdict == "" { // the others were told when they were drilled
+			line(j, "drilled_set", s)
+		}
+	}
+	line(j, "drill", d)
+}
+
 // PrunedBackups implements [View].
 func (j *JSON) PrunedBackups(p report.PrunedBackups) { line(j, "pruned_backups", p) }
 

@@ -68,6 +68,9 @@ type View interface {
 	Coverage(*report.Coverage)
 	// Schedule says when a plan is due next.
 	Schedule(report.Schedule)
+	// DrilledSet shows what came of one set of a drill, Drill the drill in the end.
+	DrilledSet(report.DrilledSet)
+	Drill(*report.Drill)
 	// PrunedBackups says what retention made of the sets at one destination.
 	PrunedBackups(report.PrunedBackups)
 	// Rehearsal says what a restore would do.

@@ -428,7 +428,7 @@ func TestTextFromOutsideCannotSteerTheTerminal(t *testing.T) {
 		Copies: []report.BackupCopy{{Destination: evil, Root: evil, Path: evil, State: evil, Verified: evil}, {State: "whole", Destination: evil}}}
 	h.Backups([]report.Backup{set})
 	h.Backup(report.BackupDetail{Backup: set, Identity: evil, StateID: evil, SHA256: evil, Files: []report.BackupFile{{File: evil, Variant: evil, SHA256: evil}},
-		Withheld: []string{evil}, Warnings: []string{evil}, Facts: need.Value(json.Marshal(map[string]string{"firmware": evil, "model": evil}))(t)})
+		Withheld: []string{evil}, Warnings: []string{evil}, Imports: []report.Proof{{Set: evil, Device: evil, Why: evil}}, Facts: need.Value(json.Marshal(map[string]string{"firmware": evil, "model": evil}))(t)})
 	h.Rehearsal(report.Rehearsal{Device: evil, Domain: evil, Archive: evil, Findings: []sdk.Finding{{Check: evil, Level: sdk.LevelError, Subject: evil, Message: evil, Remedy: evil}},
 		Changes: []sdk.Change{{Effect: sdk.EffectNew, Class: evil, Name: evil}}})
 	h.Imported(report.Imported{Destination: evil, Root: evil, Refused: []report.RefusedManifest{{Path: evil, Why: evil}}, Error: evil})
@@ -438,9 +438,11 @@ func TestTextFromOutsideCannotSteerTheTerminal(t *testing.T) {
 		h.FetchedBackup(report.FetchedBackup{Set: evil, Device: evil, Domain: evil, Captured: evil, Destination: evil, Dir: evil, Files: []string{evil}, Existed: existed})
 	}
 	h.Coverage(&report.Coverage{Plan: evil, Subjects: []report.CoverageSubject{{Activity: evil, Device: evil, Domain: evil, State: "none", Code: evil, Why: evil},
-		{Activity: evil, Device: evil, Domain: evil, State: "excluded", Why: evil}, {Device: evil, Domain: evil, State: "stale", Proof: evil, Origin: evil, Set: evil}}})
+		{Activity: evil, Device: evil, Domain: evil, State: "excluded", Why: evil}, {Device: evil, Domain: evil, State: "stale", Proof: evil, Origin: evil, Set: evil, Import: &report.Proof{Set: evil, Device: evil, Why: evil}}}})
 	h.Schedule(report.Schedule{Plan: evil})
 	h.Schedule(report.Schedule{Plan: evil, Rules: []report.ScheduleRule{{Cron: evil, Timezone: evil}}, Next: []report.DueTime{{Outside: true}}})
+	h.DrilledSet(report.DrilledSet{Set: evil, Device: evil, Domain: evil, As: evil, Verdict: "failed", Why: []string{evil}, Left: evil, Running: true})
+	h.Drill(&report.Drill{Plan: evil, Drill: evil, Device: evil, Stopped: evil, Sets: []report.DrilledSet{{Set: evil, Device: evil, Domain: evil, Activity: evil}}})
 	h.Pruned(report.Pruned{Runs: []string{evil}, Kept: []report.KeptRun{{Run: evil}}, Staged: []report.Staged{{Task: evil}}})
 	h.Archive(report.Archive{File: evil, Error: evil, Report: &archive.Report{Domains: []string{evil}, Made: evil, Device: archive.Device{Name: evil}, Findings: []archive.Finding{{Entry: evil, Text: evil}}}})
 	side := report.DiffSide{File: evil, Domains: []string{evil}, Device: archive.Device{Name: evil}, Made: evil}

@@ -542,11 +542,12 @@ func (Stream) EnumDescriptor() ([]byte, []int) {
 type Fact int32
 
 const (
-	Fact_FACT_UNSPECIFIED Fact = 0
-	Fact_FACT_FIRMWARE    Fact = 1
-	Fact_FACT_SPACE       Fact = 2
-	Fact_FACT_SETTINGS    Fact = 3
-	Fact_FACT_API_CONNECT Fact = 6
+	Fact_FACT_UNSPECIFIED   Fact = 0
+	Fact_FACT_FIRMWARE      Fact = 1
+	Fact_FACT_SPACE         Fact = 2
+	Fact_FACT_SETTINGS      Fact = 3
+	Fact_FACT_API_CONNECT   Fact = 6
+	Fact_FACT_DRILL_GATEWAY Fact = 7
 )
 
 // Enum value maps for Fact.
@@ -557,13 +558,15 @@ var (
 		2: "FACT_SPACE",
 		3: "FACT_SETTINGS",
 		6: "FACT_API_CONNECT",
+		7: "FACT_DRILL_GATEWAY",
 	}
 	Fact_value = map[string]int32{
-		"FACT_UNSPECIFIED": 0,
-		"FACT_FIRMWARE":    1,
-		"FACT_SPACE":       2,
-		"FACT_SETTINGS":    3,
-		"FACT_API_CONNECT": 6,
+		"FACT_UNSPECIFIED":   0,
+		"FACT_FIRMWARE":      1,
+		"FACT_SPACE":         2,
+		"FACT_SETTINGS":      3,
+		"FACT_API_CONNECT":   6,
+		"FACT_DRILL_GATEWAY": 7,
 	}
 )
 
@@ -2803,6 +2806,7 @@ type InspectRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Instance      uint64                 `protobuf:"varint,1,opt,name=instance,proto3" json:"instance,omitempty"`
 	Domains       []string               `protobuf:"bytes,2,rep,name=domains,proto3" json:"domains,omitempty"` // globs of the domains of which api_connect is to be read
+	Drill         bool                   `protobuf:"varint,3,opt,name=drill,proto3" json:"drill,omitempty"`    // whether the device is marked for drills is to be read
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2849,6 +2853,13 @@ func (x *InspectRequest) GetDomains() []string {
 		return x.Domains
 	}
 	return nil
+}
+
+func (x *InspectRequest) GetDrill() bool {
+	if x != nil {
+		return x.Drill
+	}
+	return false
 }
 
 type InspectReply struct {
@@ -2985,7 +2996,8 @@ type Facts struct {
 	CurrentCommand string                 `protobuf:"bytes,11,opt,name=current_command,json=currentCommand,proto3" json:"current_command,omitempty"`
 	Clock          *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=clock,proto3" json:"clock,omitempty"`
 	TlsFingerprint string                 `protobuf:"bytes,14,opt,name=tls_fingerprint,json=tlsFingerprint,proto3" json:"tls_fingerprint,omitempty"`
-	Extra          []byte                 `protobuf:"bytes,15,opt,name=extra,proto3" json:"extra,omitempty"` // a JSON object
+	Extra          []byte                 `protobuf:"bytes,15,opt,name=extra,proto3" json:"extra,omitempty"`                                    // a JSON object
+	DrillGateway   bool                   `protobuf:"varint,16,opt,name=drill_gateway,json=drillGateway,proto3" json:"drill_gateway,omitempty"` // it has the object that marks a device for drills
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -3109,6 +3121,13 @@ func (x *Facts) GetExtra() []byte {
 		return x.Extra
 	}
 	return nil
+}
+
+func (x *Facts) GetDrillGateway() bool {
+	if x != nil {
+		return x.DrillGateway
+	}
+	return false
 }
 
 type Space struct {
@@ -5162,6 +5181,7 @@ type ImportReply struct {
 	Down          []string               `protobuf:"bytes,4,rep,name=down,proto3" json:"down,omitempty"`        // objects that are down and should not be, with the reason
 	Skipped       []string               `protobuf:"bytes,5,rep,name=skipped,proto3" json:"skipped,omitempty"`  // objects of the artifact that are not there
 	SaveNeeded    bool                   `protobuf:"varint,6,opt,name=save_needed,json=saveNeeded,proto3" json:"save_needed,omitempty"`
+	Excused       int64                  `protobuf:"varint,7,opt,name=excused,proto3" json:"excused,omitempty"` // objects that are down because a file of them is lacking
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -5236,6 +5256,13 @@ func (x *ImportReply) GetSaveNeeded() bool {
 		return x.SaveNeeded
 	}
 	return false
+}
+
+func (x *ImportReply) GetExcused() int64 {
+	if x != nil {
+		return x.Excused
+	}
+	return 0
 }
 
 type ResembleRequest struct {
@@ -5853,10 +5880,11 @@ const file_dprun_plugin_v1_plugin_proto_rawDesc = "" +
 	"\x04tail\x18\x03 \x01(\fR\x04tail\x1a:\n" +
 	"\fOutputsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\fR\x05value:\x028\x01\"F\n" +
+	"\x05value\x18\x02 \x01(\fR\x05value:\x028\x01\"\\\n" +
 	"\x0eInspectRequest\x12\x1a\n" +
 	"\binstance\x18\x01 \x01(\x04R\binstance\x12\x18\n" +
-	"\adomains\x18\x02 \x03(\tR\adomains\"\xa0\x01\n" +
+	"\adomains\x18\x02 \x03(\tR\adomains\x12\x14\n" +
+	"\x05drill\x18\x03 \x01(\bR\x05drill\"\xa0\x01\n" +
 	"\fInspectReply\x12,\n" +
 	"\x05facts\x18\x01 \x01(\v2\x16.dprun.plugin.v1.FactsR\x05facts\x121\n" +
 	"\adomains\x18\x02 \x03(\v2\x17.dprun.plugin.v1.DomainR\adomains\x12/\n" +
@@ -5864,7 +5892,7 @@ const file_dprun_plugin_v1_plugin_proto_rawDesc = "" +
 	"\x06Unread\x12)\n" +
 	"\x04fact\x18\x01 \x01(\x0e2\x15.dprun.plugin.v1.FactR\x04fact\x12\x16\n" +
 	"\x06domain\x18\x02 \x01(\tR\x06domain\x122\n" +
-	"\afailure\x18\x03 \x01(\v2\x18.dprun.plugin.v1.FailureR\afailure\"\x82\x04\n" +
+	"\afailure\x18\x03 \x01(\v2\x18.dprun.plugin.v1.FailureR\afailure\"\xa7\x04\n" +
 	"\x05Facts\x12\x1a\n" +
 	"\bidentity\x18\x01 \x01(\tR\bidentity\x12\x1f\n" +
 	"\vdevice_name\x18\x02 \x01(\tR\n" +
@@ -5880,7 +5908,8 @@ const file_dprun_plugin_v1_plugin_proto_rawDesc = "" +
 	"\x0fcurrent_command\x18\v \x01(\tR\x0ecurrentCommand\x120\n" +
 	"\x05clock\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\x05clock\x12'\n" +
 	"\x0ftls_fingerprint\x18\x0e \x01(\tR\x0etlsFingerprint\x12\x14\n" +
-	"\x05extra\x18\x0f \x01(\fR\x05extraJ\x04\b\n" +
+	"\x05extra\x18\x0f \x01(\fR\x05extra\x12#\n" +
+	"\rdrill_gateway\x18\x10 \x01(\bR\fdrillGatewayJ\x04\b\n" +
 	"\x10\vJ\x04\b\f\x10\rR\fcertificatesR\rfailover_role\"\xa3\x01\n" +
 	"\x05Space\x12%\n" +
 	"\x0efree_temporary\x18\x01 \x01(\x03R\rfreeTemporary\x12'\n" +
@@ -6049,7 +6078,7 @@ const file_dprun_plugin_v1_plugin_proto_rawDesc = "" +
 	"\x10rewrite_local_ip\x18\t \x01(\bR\x0erewriteLocalIp\x1a<\n" +
 	"\x0eVariablesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xc2\x01\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xdc\x01\n" +
 	"\vImportReply\x124\n" +
 	"\bfindings\x18\x01 \x03(\v2\x18.dprun.plugin.v1.FindingR\bfindings\x12\x18\n" +
 	"\aobjects\x18\x02 \x01(\x03R\aobjects\x12\x14\n" +
@@ -6057,7 +6086,8 @@ const file_dprun_plugin_v1_plugin_proto_rawDesc = "" +
 	"\x04down\x18\x04 \x03(\tR\x04down\x12\x18\n" +
 	"\askipped\x18\x05 \x03(\tR\askipped\x12\x1f\n" +
 	"\vsave_needed\x18\x06 \x01(\bR\n" +
-	"saveNeeded\"\xf3\x02\n" +
+	"saveNeeded\x12\x18\n" +
+	"\aexcused\x18\a \x01(\x03R\aexcused\"\xf3\x02\n" +
 	"\x0fResembleRequest\x12\x1a\n" +
 	"\binstance\x18\x01 \x01(\x04R\binstance\x12\x16\n" +
 	"\x06domain\x18\x02 \x01(\tR\x06domain\x12\x14\n" +
@@ -6173,14 +6203,15 @@ const file_dprun_plugin_v1_plugin_proto_rawDesc = "" +
 	"\x06Stream\x12\x16\n" +
 	"\x12STREAM_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rSTREAM_STDOUT\x10\x01\x12\x11\n" +
-	"\rSTREAM_STDERR\x10\x02*\x9b\x01\n" +
+	"\rSTREAM_STDERR\x10\x02*\xb3\x01\n" +
 	"\x04Fact\x12\x14\n" +
 	"\x10FACT_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rFACT_FIRMWARE\x10\x01\x12\x0e\n" +
 	"\n" +
 	"FACT_SPACE\x10\x02\x12\x11\n" +
 	"\rFACT_SETTINGS\x10\x03\x12\x14\n" +
-	"\x10FACT_API_CONNECT\x10\x06\"\x04\b\x04\x10\x04\"\x04\b\x05\x10\x05*\x11FACT_CERTIFICATES*\x12FACT_FAILOVER_ROLE*Y\n" +
+	"\x10FACT_API_CONNECT\x10\x06\x12\x16\n" +
+	"\x12FACT_DRILL_GATEWAY\x10\a\"\x04\b\x04\x10\x04\"\x04\b\x05\x10\x05*\x11FACT_CERTIFICATES*\x12FACT_FAILOVER_ROLE*Y\n" +
 	"\n" +
 	"BackupMode\x12\x1b\n" +
 	"\x17BACKUP_MODE_UNSPECIFIED\x10\x00\x12\x16\n" +

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/dprun/dprun/cmd/dprun/view"
+	"github.com/dprun/dprun/runner"
+)
+
+func (a *app) drillCommand() *cobra.Command {
+	var src source
+	var q runner.DrillRequest
+	c := &cobra.Command{
+		Use:   "drill FILE|DIR [NAME]",
+		Short: "Prove that backups can be imported, on a gateway for drills",
+		Long: "Imports some of a plan's backups as new domains on the gateway that a drill block names, compares what came of it with what they hold,\n" +
+			"and removes the domains again. What listens, polls, schedules, joins a group or sends data out is disabled or left out before it can\n" +
+			"start. Nothing is saved on the gateway. `dprun coverage` shows what a drill has proven, and what failed.\n\n" +
+			"NAME is the drill, when the plan has several. Drilled are the last good sets of what was drilled longest ago, as many as `sample` says.\n" +
+			"The gateway has to say itself that it is there for drills; it is asked before each import. Should dprun be killed, the next\n" +
+			"`dprun recover` removes the domain that it has left.\n\n" +
+			"With --dry-run it looks at the gateway, lists what would be imported, and imports nothing.\n\n" +
+			"Exit codes: 0 every set is proven, 3 one is not, 1 the gateway was refused or no set could be judged, 14 there is nothing that can be\n" +
+			"drilled, 16 a domain of the drill may still be on the gateway.",
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 && len(args) != 2 {
+				return fmt.Errorf("give a plan file or directory, and perhaps the name of a drill, not %d arguments", len(args))
+			}
+			return nil
+		},
+	}
+	c.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 2 {
+			q.Drill = args[1]
+		}
+		return a.looking(&src, func(ctx context.Context, v view.View, r *runner.Runner, from runner.Source) error {
+			q.Source, q.Plan, q.Failed, q.Tried = from, src.plan, v.BackupFault, v.DrilledSet
+			drilled, res, err := r.Drill(ctx, q)
+			v.Diagnostics(res.Diagnostics)
+			if drilled != nil {
+				v.Drill(drilled)
+			}
+			if err == nil && res.ExitCode != 0 {
+				err = status(res.ExitCode)
+			}
+			return misused(err)
+		})(cmd, args)
+	}
+	src.variables(c.Flags())
+	c.Flags().StringVar(&src.plan, "plan", "", "which plan, when the file has several")
+	c.Flags().BoolVar(&q.DryRun, "dry-run", false, "look at the gateway, show what would be imported, and import nothing")
+	c.Flags().BoolVar(&a.all, "all", false, "say everything of why a set is not proven")
+	a.identityFlag(c, &q.Keys)
+	a.planFile(c, &src)
+	return c
+}

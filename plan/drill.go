@@ -1,0 +1,100 @@
+package plan
+
+import (
+	"slices"
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/dprun/dprun/plan/diag"
+	"github.com/dprun/dprun/plan/pattern"
+)
+
+// Drill says which sets of a plan are imported on a gateway that is there for
+// nothing else, to prove that they can be.
+type Drill struct {
+	Name     string
+	Device   *Device // nil: wrong, and reported
+	Identity string  // of the box, as the device names itself
+	Devices  pattern.Set
+	Domains  pattern.Set
+	Sample   int           // sets of one drill, at most
+	MaxAge   time.Duration // what was proven is not drilled again for so long
+	Range    Range
+}
+
+// DrillLabel is the label that a drill gateway has, with the value "yes".
+const DrillLabel = "drill"
+
+func (c *compiler) compileDrills(p *Plan, b *hclsyntax.Block, ctx *hcl.EvalContext) {
+	for _, n := range b.Body.Blocks {
+		if n.Type != "drill" || len(n.Labels) != 1 {
+			continue
+		}
+		d := &Drill{Name: n.Labels[0], Range: *rangeOf(n.DefRange())}
+		if before := slices.IndexFunc(p.Drills, func(o *Drill) bool { return o.Name == d.Name }); before >= 0 {
+			c.add(diag.DuplicateDefinition, n.DefRange(), "The plan has a drill %q already.", d.Name).Related = related("The first one is here.", hclRange(p.Drills[before].Range))
+			continue
+		}
+		d.Device, _ = one[*Device](&c.sink, n.Body, "device", ctx, "device")
+		d.Identity, _ = c.text(n.Body, "identity", ctx)
+		if attr := n.Body.Attributes["identity"]; attr != nil && d.Identity == "" && allKnown(n.Body, ctx) {
+			c.add(diag.InvalidValue, attr.Expr.Range(), "\"identity\" names the box that is imported to, as `dprun check` shows it. It is not empty.")
+		}
+		d.Devices, d.Domains = c.globs(n.Body, "devices", ctx), c.globs(n.Body, "domains", ctx)
+		d.Sample = c.whole(n.Body, "sample", ctx, 3, 1)
+		d.MaxAge = c.duration(n.Body, "max_age", ctx, 30*24*time.Hour, time.Hour)
+		p.Drills = append(p.Drills, d)
+		c.drills = append(c.drills, drillAt{d, n.Body.Attributes["device"]})
+	}
+}
+
+// globs are those of a list of texts, or one that fits everything.
+func (c *compiler) globs(b *hclsyntax.Body, name string, ctx *hcl.EvalContext) pattern.Set {
+	match := []string{"*"}
+	if texts := c.texts(b, name, ctx); texts != nil {
+		if match = texts; len(match) == 0 {
+			c.add(diag.InvalidValue, b.Attributes[name].Expr.Range(), "%q holds at least one name or glob, such as [\"*\"]; leave it out for everything.", name)
+		}
+	}
+	return pattern.Set{{Match: match}}
+}
+
+// drillAt is a drill and where its device stands.
+type drillAt struct {
+	*Drill
+	device *hclsyntax.Attribute
+}
+
+// checkDrills refuses a drill gateway that is used for anything else: what is
+// imported there must not meet anything that somebody needs.
+func (c *compiler) checkDrills() {
+	failed := c.failed() // a restore block that is wrong is none
+	for _, d := range c.drills {
+		if d.Device == nil {
+			continue
+		}
+		refuse := func(format string, args ...any) *diag.Diagnostic {
+			return c.add(diag.DrillDevice, d.device.Expr.Range(), format, append([]any{d.Device.Name}, args...)...)
+		}
+		if value, has := d.Device.Labels[DrillLabel]; !has || value != "yes" {
+			refuse("The device %q has no label drill = \"yes\", by which its owner says that it is there for drills. If it is, write labels = { drill = \"yes\" } in its block.")
+		}
+		if d.Device.Restore == cty.NilVal && !failed {
+			refuse("The device %q has no restore block. It names the account that drills log in with: the one that makes backups needs no right to import.")
+		}
+		if d.Device.Group != "" {
+			refuse("The device %q belongs to the group %q, so others stand in for it. A drill needs a gateway that serves nobody.", d.Device.Group)
+		}
+		for _, p := range c.cfg.Plans {
+			for _, a := range p.Activities {
+				if slices.Contains(a.Devices, d.Device) {
+					refuse("The device %[1]q is backed up by the activity %[2]q of the plan %[3]q. A drill needs a gateway that is in no activity. If a glob brought it there, use a pattern with except = [%[1]q].",
+						a.Name, p.Name).Related = related("The activity is here.", hclRange(a.Range))
+				}
+			}
+		}
+	}
+}

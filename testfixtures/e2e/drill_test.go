@@ -1,0 +1,134 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/dprun/dprun/runner"
+	"github.com/dprun/dprun/runner/clock"
+	"github.com/dprun/dprun/runner/report"
+	"github.com/dprun/dprun/testfixtures/dpsim"
+	"github.com/dprun/dprun/testfixtures/need"
+)
+
+const drillPlan = `
+locals { gateways = { for d in jsondecode(file("fleet.json")).devices : d.name => d } }
+device "datapower" "gw" {
+  config {
+    host     = local.gateways.gw.host
+    port     = local.gateways.gw.port
+    username = local.gateways.gw.username
+    password = secret_file("gw.pw")
+    tls { ca_file = local.gateways.gw.ca_file }
+  }
+}
+device "datapower" "lab" {
+  labels = { drill = "yes" }
+  config {
+    host     = local.gateways.lab.host
+    port     = local.gateways.lab.port
+    username = local.gateways.lab.username
+    password = secret_file("wrong.pw") # drills log in as the restore block says
+    tls { ca_file = local.gateways.lab.ca_file }
+  }
+  restore { password = secret_file("lab.pw") }
+}
+destination "file" "local" {
+  min_free = "1%"
+  config { directory = "backups" }
+}
+plan "p" {
+  destinations = [destination.file.local]
+  activity "export_domain" "x" {
+    devices = ["gw"]
+    domains = ["*"]
+  }
+  drill "weekly" {
+    device   = device.datapower.lab
+    identity = "7800163/lab"
+  }
+}
+`
+
+// drilled runs a drill, and says of each domain what came of it.
+func (s *site) drilled(code int) map[string]string {
+	s.t.Helper()
+	r := s.open(clock.System{})
+	defer r.Close() //nolint:errcheck // nothing is lost
+	d, res, err := r.Drill(s.t.Context(), runner.DrillRequest{Source: s.source(), Failed: func(f report.BackupFault) { s.t.Error(f.Why) }, Tried: func(report.DrilledSet) {}})
+	if need.Done(s.t, err); d == nil || res.ExitCode != code {
+		s.t.Fatalf("exit %d, want %d: %+v, %v", res.ExitCode, code, d, res.Diagnostics)
+	}
+	out := map[string]string{}
+	for _, one := range d.Sets {
+		out[one.Domain] = strings.TrimSpace(one.Verdict + " " + strings.Join(one.Why, "; "))
+	}
+	return out
+}
+
+// TestADrillFindsWhatAChecksumDoesNot: of two sets that are whole, one cannot be
+// imported. The gateway is left as it was, and nothing on it was set off.
+func TestADrillFindsWhatAChecksumDoesNot(t *testing.T) {
+	t.Parallel()
+	s := startSite(t, dpsim.Scenario{Devices: []dpsim.Device{
+		{Name: "gw", Domains: []dpsim.Domain{{Name: "good", Objects: []dpsim.Object{{Class: "MQSourceProtocolHandler", Name: "mq"}, {Class: "TCPProxyService", Name: "tcp"}}},
+			{Name: "bad", Objects: []dpsim.Object{{Class: "Matching", Name: "rotten"}}}}},
+		{Name: "lab", Serial: "7800163", Domains: []dpsim.Domain{{Name: "default", Objects: []dpsim.Object{{Class: "LogLabel", Name: "dprun-drill-gateway"}}}}},
+	}})
+	need.Done(t, s.fleet.AddFault(dpsim.Fault{Kind: "import_object_fails", Device: "lab", File: "Matching/rotten"}))
+	s.write("wrong.pw", "wrong")
+	wrong := strings.Replace(drillPlan, "7800163/lab", "7800164/lab", 1)
+	s.write("plan.hcl", wrong)
+	r := s.open(clock.System{})
+	res := need.Value(r.Apply(context.Background(), s.request()))(t)
+	if res.Summary == nil || res.Summary.Succeeded != 3 {
+		t.Fatalf("%+v", res.Summary)
+	}
+	_, _, err := r.Drill(t.Context(), runner.DrillRequest{Source: s.source()})
+	if err == nil || !strings.Contains(err.Error(), `says that it is "7800163/lab"`) || s.fleet.State().Device("lab").Operations["set-config"] > 0 {
+		t.Errorf("another box: %v", err)
+	}
+	need.Done(t, r.Close())
+
+	s.write("plan.hcl", drillPlan)
+	got := s.drilled(runner.ExitPartly)
+	if got["good"] != "proven" || !strings.HasPrefix(got["bad"], "failed Matching rotten: ") {
+		t.Errorf("%q", got)
+	}
+	lab := s.fleet.State().Device("lab")
+	for _, d := range lab.Domains {
+		if strings.HasPrefix(d.Name, "dprun-") {
+			t.Errorf("domain %s is still there", d.Name)
+		}
+	}
+	if len(lab.Started) > 0 || lab.Operations["do-action/SaveConfig"] > 0 || lab.Operations["do-import"] != 2 {
+		t.Errorf("it has set off %q, and sent %v", lab.Started, lab.Operations)
+	}
+	if diff := cmp.Diff([]string{"bad failed true", "good proven true"}, s.imported(runner.ExitPartly)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// imported is what coverage says of the imports.
+func (s *site) imported(code int) (out []string) {
+	s.t.Helper()
+	r := s.open(clock.System{})
+	defer r.Close() //nolint:errcheck // nothing is lost
+	c, res, err := r.Coverage(s.t.Context(), runner.CoverageRequest{Source: s.source(), MaxAge: time.Hour})
+	if need.Done(s.t, err); res.ExitCode != code {
+		s.t.Errorf("coverage ends with %d, want %d", res.ExitCode, code)
+	}
+	for _, of := range c.Subjects {
+		if i := of.Import; i != nil {
+			out = append(out, fmt.Sprintf("%s %s %v", of.Domain, i.Verdict, i.Same))
+		}
+	}
+	slices.Sort(out)
+	return out
+}
