@@ -15,7 +15,7 @@ import (
 func TestConformance(t *testing.T) {
 	t.Parallel()
 	fleet := need.Value(dpsim.Start(t.Context(), dpsim.Scenario{Dir: t.TempDir(), SpoolDir: t.TempDir(), Devices: []dpsim.Device{{
-		Name: gatewayName, ExportSize: "2MB", Domains: []dpsim.Domain{{Name: "orders"}},
+		Name: gatewayName, ExportSize: "2MB", Domains: []dpsim.Domain{{Name: "orders", Objects: with()}},
 	}}}))(t)
 	t.Cleanup(fleet.Close)
 	ready := fleet.Device(gatewayName)

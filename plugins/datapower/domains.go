@@ -84,13 +84,8 @@ func (s *source) Drop(ctx context.Context, t sdk.Target) error {
 	if done, err := gone(); done || err != nil {
 		return err
 	}
-	configs, err := s.client.GetConfig(ctx, defaultDomain, "Domain", t.Domain)
-	if err != nil {
-		return s.failed(err, "%s: read who made domain %s", what, t.Domain)
-	}
-	if len(configs) != 1 || !strings.HasPrefix(configs[0].Value("UserSummary"), madeByDprun) {
-		return failure.New(failure.Precondition, "", "%s: domain %s is not removed: its comment does not say that dprun made it", s.name, t.Domain).
-			WithRemedy("find out whose it is; remove it in the WebGUI if nobody needs it")
+	if err := s.ours(ctx, t.Domain, what); err != nil {
+		return err
 	}
 	if err := s.client.DeleteDomain(ctx, t.Domain); err != nil {
 		if done, _ := gone(); done { // somebody else was faster, or the answer was lost
@@ -100,6 +95,19 @@ func (s *source) Drop(ctx context.Context, t sdk.Target) error {
 	}
 	return s.until(ctx, domainLimit, gone, failure.New(failure.Timeout, failure.DeviceBusy, "%s: %s: domain %s is still there %v after the gateway accepted to remove it", s.name, what, t.Domain, domainLimit).
 		WithRemedy("see who is logged in to the domain"))
+}
+
+// ours is an error unless the comment of a domain says that dprun made it.
+func (s *source) ours(ctx context.Context, domain, what string) error {
+	configs, err := s.client.GetConfig(ctx, defaultDomain, "Domain", domain)
+	if err != nil {
+		return s.failed(err, "%s: read who made domain %s", what, domain)
+	}
+	if len(configs) != 1 || !strings.HasPrefix(configs[0].Value("UserSummary"), madeByDprun) {
+		return failure.New(failure.Precondition, "", "%s: %s: the comment of domain %s does not say that dprun made it: it is left as it is", s.name, what, domain).
+			WithRemedy("find out whose it is")
+	}
+	return nil
 }
 
 // until asks again until something is so. An answer that does not come is waited for like one that says no; at the end it is the error.

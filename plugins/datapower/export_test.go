@@ -80,3 +80,9 @@ func Explains(match, kind, property, value string, variables map[string]string, 
 	p := policy{statements: statements{Modified: []modification{{match, kind, property, value}}}, variables: variables}
 	return p.explains(domain, class, name, d)
 }
+
+// DrillPolicy is the policy of a drill of one object, and why it cannot be drilled.
+func DrillPolicy(o archive.Object) (text, beyond string) {
+	p := drillPolicy([]archive.Object{o})
+	return p.String(), p.beyond(o)
+}

@@ -219,8 +219,9 @@ type policy struct {
 	drill     bool // it is the drill's own
 }
 
-// drillPolicy disables and leaves out what starts something by itself. It is the same for every archive.
-func drillPolicy() policy {
+// drillPolicy disables and leaves out what starts something by itself. Of a class that is not known here nobody knows what it starts: its
+// objects are disabled by their names.
+func drillPolicy(objects []archive.Object) policy {
 	p := policy{drill: true}
 	for _, class := range slices.Sorted(maps.Keys(starting)) {
 		switch s := starting[class]; {
@@ -228,17 +229,40 @@ func drillPolicy() policy {
 		case s.out:
 			p.Filtered = append(p.Filtered, "*/*/"+s.uri+"?Name=.*")
 		default:
-			p.Modified = append(p.Modified, modification{Match: "*/*/" + s.uri + "?Name=.*&Property=mAdminState&Value=enabled", Type: "change", Value: "disabled"})
+			p.disable(s.uri, ".*")
+		}
+	}
+	for _, o := range objects {
+		if !known(o.Class) && o.AdminState == "enabled" && nameable.MatchString(o.Name) {
+			p.disable("*", regexp.QuoteMeta(o.Name))
 		}
 	}
 	return p
 }
 
+// disable adds a statement: of several for one property the gateway takes the first that fits.
+func (s *statements) disable(resource, name string) {
+	s.Modified = append(s.Modified, modification{Match: "*/*/" + resource + "?Name=" + name + "&Property=mAdminState&Value=enabled", Type: "change", Value: "disabled"})
+}
+
+// known reports whether it is known what objects of a class start.
+func known(class string) bool {
+	_, ok := uris[class]
+	return ok
+}
+
+// nameable are the names that a matching statement can hold.
+var nameable = regexp.MustCompile(`^[^&=?]+$`)
+
 // beyond says why an object of an archive cannot be kept from starting in a drill; empty: it can.
 func (p *policy) beyond(o archive.Object) string {
 	s, starts := starting[o.Class]
 	switch {
-	case !p.drill || !starts:
+	case !p.drill || !starts && !serving(o.Class):
+		return ""
+	case !starts && (o.AdminState != "disabled" && o.AdminState != "enabled" || !nameable.MatchString(o.Name)):
+		return "nothing is known of its class by which a policy could keep it from starting"
+	case !starts:
 		return ""
 	case s.uri == "":
 		return "nothing is known by which a policy could keep it from starting"
@@ -283,7 +307,7 @@ func (p *statements) String() string {
 
 const maxPolicy = 1 << 20 // bytes of a policy file
 
-// policyOf is the policy of a request. One that cannot be right is an error: the gateway itself takes no notice of a statement that fits nothing.
+// policyOf is the policy of a request, but for the statements of a drill. One that cannot be right is an error: the gateway itself takes no notice of a statement that fits nothing.
 func (s *source) policyOf(file string, variables map[string]string, disabled bool, what string) (policy, error) {
 	wrong := func(err error) (policy, error) {
 		return policy{}, failure.New(failure.Precondition, failure.BadConfig, "%s: %s: the deployment policy cannot be used: %w", s.name, what, err).
@@ -293,7 +317,7 @@ func (s *source) policyOf(file string, variables map[string]string, disabled boo
 	case disabled && file != "":
 		return wrong(errors.New("a drill has its own"))
 	case disabled:
-		return drillPolicy(), nil
+		return policy{drill: true}, nil // its statements depend on the archive
 	case file == "" && len(variables) > 0:
 		return wrong(errors.New("there are variables, and no policy"))
 	case file == "":

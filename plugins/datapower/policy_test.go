@@ -1,6 +1,7 @@
 package datapower_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/dprun/dprun/plugins/datapower"
@@ -76,6 +77,33 @@ func TestClassesHaveTheNamesOfTheModel(t *testing.T) {
 	for class := range simconfig.Classes() {
 		if s, ok := datapower.Starting()[class]; simconfig.Starts(class) != "" && !simconfig.Classes()[class].DefaultOnly && !ok {
 			t.Errorf("a drill does not know that %s starts something: %+v", class, s)
+		}
+	}
+}
+
+// Of what nobody knows every object is disabled by its name, and a handler that cannot be is refused.
+func TestADrillDisablesWhatIsNotKnown(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		o         archive.Object
+		statement string
+		refused   bool
+	}{
+		{archive.Object{Class: "ClassOfTomorrow", Name: "a.b", AdminState: "enabled"}, "*/*/*?Name=a\\.b&amp;Property=mAdminState&amp;Value=enabled", false},
+		{archive.Object{Class: "ClassOfTomorrow", Name: "a&b", AdminState: "enabled"}, "", false},
+		{archive.Object{Class: "ClassOfTomorrow", Name: "a"}, "", false},
+		{archive.Object{Class: "NewSourceProtocolHandler", Name: "a", AdminState: "enabled"}, "*/*/*?Name=a&amp;", false},
+		{archive.Object{Class: "NewSourceProtocolHandler", Name: "a", AdminState: "disabled"}, "", false},
+		{archive.Object{Class: "NewSourceProtocolHandler", Name: "a"}, "", true},
+		{archive.Object{Class: "NewSourceProtocolHandler", Name: "a&b", AdminState: "enabled"}, "", true},
+		{archive.Object{Class: "HTTPSourceProtocolHandler", Name: "a"}, "", true},
+		{archive.Object{Class: "CloudConnectorService", Name: "a", AdminState: "enabled"}, "", true},
+		{archive.Object{Class: "Matching", Name: "a"}, "", false},
+	} {
+		text, beyond := datapower.DrillPolicy(c.o)
+		more := strings.Contains(text, "*/*/*?Name=")
+		if more != (c.statement != "") || !strings.Contains(text, c.statement) || (beyond != "") != c.refused {
+			t.Errorf("%+v: refused for %q, statement %t", c.o, beyond, more)
 		}
 	}
 }

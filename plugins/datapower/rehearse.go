@@ -99,6 +99,9 @@ func (h *rehearsal) readArchive(ctx context.Context) error {
 		return f
 	}
 	h.set = set
+	if h.policy.drill {
+		h.policy = drillPolicy(contents.Objects)
+	}
 	for _, o := range contents.Objects {
 		if why := h.policy.beyond(o); why != "" {
 			h.refuse("drill", o.Class+" "+o.Name, "leave the backup out of the drill", "%s", why)

@@ -146,6 +146,9 @@ func (i *restore) readArchive(ctx context.Context, f *os.File) error {
 		return failure.New(failure.Precondition, failure.BadArchive, "%s: import: the archive is no export of one domain other than default", i.name).
 			WithRemedy("restore from an export of the domain: a gateway that is given a backup of several makes the domains that it holds")
 	}
+	if i.policy.drill {
+		i.policy = drillPolicy(contents.Objects)
+	}
 	for _, o := range contents.Objects {
 		i.wanted[objectKey{o.Class, o.Name}] = o
 		if why := i.policy.beyond(o); why != "" {
@@ -195,7 +198,7 @@ func (i *restore) asBefore(ctx context.Context, objects []soma.Object) error {
 					WithRemedy("export the domain first")
 			}
 		}
-		return nil
+		return i.ours(ctx, r.Target.Domain, importing)
 	}
 	rep, err := i.Resembles(ctx, sdk.ResembleRequest{Target: r.Target, Files: []string{r.Before}, Dir: r.Dir, WayBack: true})
 	if err != nil {
@@ -331,6 +334,9 @@ func (i *restore) settled(ctx context.Context) ([]soma.Object, error) {
 			err = told(name, objects)
 		}
 		if unread = err; err == nil {
+			if slices.ContainsFunc(objects, i.running) { // every second counts
+				return objects, nil
+			}
 			switch {
 			case last == nil || !slices.Equal(last, objects) || slices.ContainsFunc(objects, pendingState):
 				last, since = objects, waited
@@ -365,14 +371,15 @@ const (
 // judge compares the objects with those before and with the archive's.
 func (i *restore) judge(objects []soma.Object) {
 	there := map[objectKey]bool{}
-	down, running := list{}, list{}
+	down, running, unknown := list{}, list{}, list{}
 	for _, o := range objects {
 		key := objectKey{o.Class, o.Name}
 		there[key] = true
 		was, old := i.was[key]
-		_, want := i.wanted[key]
-		if _, starts := starting[o.Class]; i.policy.drill && starts && o.AdminState != "disabled" && (want || !old) {
+		if i.running(o) {
 			running.add(o.Class+" "+o.Name, "it is "+orNone(o.AdminState)+" after the import, and may be at work")
+		} else if i.policy.drill && !known(o.Class) && !old && o.AdminState != "disabled" {
+			unknown.add(o.Class+" "+o.Name, "it is "+orNone(o.AdminState)+" after the import, and nothing is known of what its class does")
 		}
 		if o.Class == "TCPProxyService" && o.AdminState != "disabled" && i.wanted[key].AdminState == "disabled" {
 			i.found(sdk.LevelWarning, "enabled", o.Class+" "+o.Name, "disable it if it is not to run", "it is enabled now, although the archive has it disabled: a gateway imports it so")
@@ -388,6 +395,7 @@ func (i *restore) judge(objects []soma.Object) {
 		down.add(o.Class+" "+o.Name, "it is down: "+text)
 	}
 	i.all(sdk.LevelError, "running", "drop the domain at once", running)
+	i.all(sdk.LevelWarning, "unknown_class", "look whether it does something by itself, and disable it", unknown)
 	i.all(sdk.LevelWarning, "down", "look at the object in the WebGUI: the event says what it lacks", down)
 	skipped := list{}
 	for _, o := range i.contents.Objects {
@@ -397,6 +405,15 @@ func (i *restore) judge(objects []soma.Object) {
 		}
 	}
 	i.all(sdk.LevelError, "skipped", "see whether the gateway knows and has licensed the class, and whether the account may write it", skipped)
+}
+
+// running reports whether an object of a drill may be at work: the archive brought it, and it is not disabled.
+func (i *restore) running(o soma.Object) bool {
+	key := objectKey{o.Class, o.Name}
+	_, old := i.was[key]
+	_, want := i.wanted[key]
+	_, starts := starting[o.Class]
+	return i.policy.drill && (starts || !known(o.Class) && serving(o.Class)) && o.AdminState != "disabled" && (want || !old)
 }
 
 // down reports whether an object is down that was up before or is new, for a reason that nobody expects.
@@ -445,9 +462,32 @@ func (s *source) Resembles(ctx context.Context, r sdk.ResembleRequest) (*sdk.Res
 			out.Of = append(out.Of, resemblance(diff, nil, false))
 			continue
 		}
+		if p.drill {
+			if p, err = s.drillPolicyOf(ctx, file); err != nil {
+				return nil, err
+			}
+		}
 		out.Of = append(out.Of, resemblance(diff, &p, r.RewriteLocalIP))
 	}
 	return out, os.Remove(target)
+}
+
+// drillPolicyOf is the policy that a drill of an archive has.
+func (s *source) drillPolicyOf(ctx context.Context, file string) (policy, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return policy{}, s.staging(err, comparing)
+	}
+	defer f.Close() //nolint:errcheck // it is read only
+	info, err := f.Stat()
+	if err != nil {
+		return policy{}, s.staging(err, comparing)
+	}
+	contents, _, err := archive.Verifier{TempDir: s.temp}.Contents(ctx, f, info.Size())
+	if err != nil {
+		return policy{}, s.unread(ctx, err, comparing)
+	}
+	return drillPolicy(contents.Objects), nil
 }
 
 // exportTo writes an export of what runs in a domain.

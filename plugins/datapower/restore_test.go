@@ -208,7 +208,7 @@ func TestAnImportWithoutResultsIsUnknown(t *testing.T) {
 
 func TestWhatMustNotBeImportedIsNotSent(t *testing.T) {
 	t.Parallel()
-	g := newGateway(t, dpsim.Device{Domains: []dpsim.Domain{{Name: "orders"}, {Name: "other"}, {Name: "quiesced", QuiesceState: "quiesced"}, {Name: "busy", CurrentCommand: "backup"}}})
+	g := newGateway(t, dpsim.Device{Domains: []dpsim.Domain{{Name: "orders"}, {Name: "other"}, {Name: "quiesced", QuiesceState: "quiesced"}, {Name: "busy", CurrentCommand: "backup"}, {Name: "quiet", Objects: with()}}})
 	file := g.backup("orders")
 	whole := need.Value(os.ReadFile(file))(t)
 	whole[len(whole)/2] ^= 0x55
@@ -233,12 +233,13 @@ func TestWhatMustNotBeImportedIsNotSent(t *testing.T) {
 		"quiesced":      {file, "quiesced", failure.Precondition, failure.DeviceError},
 		"busy":          {file, "busy", failure.Precondition, failure.DeviceBusy},
 		"no way back":   {file, "other", failure.Precondition, ""},
+		"not ours":      {file, "quiet", failure.Precondition, ""},
 		"archive gone":  {filepath.Join(dir, "none.zip"), "other", failure.Precondition, failure.StagingIO},
 		"way back gone": {file, "other", failure.Precondition, failure.StagingIO},
 	} {
 		way := was
 		switch name {
-		case "no way back":
+		case "no way back", "not ours":
 			way = ""
 		case "way back gone":
 			way = filepath.Join(dir, "none.zip")
