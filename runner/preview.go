@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/dprun/dprun/plan"
+	"github.com/dprun/dprun/plan/recipient"
 	"github.com/dprun/dprun/plan/window"
 	"github.com/dprun/dprun/runner/engine"
 	"github.com/dprun/dprun/runner/event"
@@ -59,6 +60,9 @@ func (r *Runner) Preview(ctx context.Context, q PreviewRequest) (*report.Preview
 	machine, told := contact(ctx, spec)
 	v.Destinations = told.destinations
 	if v.Retention, err = r.foreseePrune(ctx, p, originOf(loaded, p), told.destinations); err != nil {
+		return nil, res, err
+	}
+	if v.Encrypted, err = encryptedFor(p); err != nil {
 		return nil, res, err
 	}
 	if verdict := machine.Verdict(); verdict != nil && len(machine.Tasks()) == 0 && verdict.Code != string(status.RunAllTasksSkipped) {
@@ -208,6 +212,21 @@ func (r *Runner) previewTask(ctx context.Context, x *record.CompiledPlan, t *lif
 		out.Paths[d.Name] = path.Join(dir, name)
 	}
 	return out
+}
+
+// encryptedFor names the recipients of each encrypted destination of a plan.
+func encryptedFor(p *plan.Plan) (map[string][]string, error) {
+	out := map[string][]string{}
+	for _, d := range p.Destinations {
+		set, err := recipient.ParseSet(d.Recipients)
+		if err != nil {
+			return nil, &Error{ExitBug, err}
+		}
+		if len(set) > 0 {
+			out[d.Address] = set.Fingerprints()
+		}
+	}
+	return out, nil
 }
 
 // disruptive says what a task takes out of service.

@@ -18,7 +18,9 @@ type Preview struct {
 	Destinations map[string]*sdk.DestinationReport `json:"destinations,omitempty"`
 	Unusable     map[string]PreviewUnusable        `json:"unusable,omitempty"`  // destinations, and why
 	Retention    []PreviewRetention                `json:"retention,omitempty"` // where sets would go
-	Contacted    bool                              `json:"-"`                   // devices and destinations were asked
+	// Encrypted names for each encrypted destination its recipients.
+	Encrypted map[string][]string `json:"encrypted_for,omitempty"`
+	Contacted bool                `json:"-"` // devices and destinations were asked
 }
 
 // PreviewUnusable is why a destination cannot be used, and what to do. Tasks

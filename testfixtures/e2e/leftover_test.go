@@ -1,9 +1,12 @@
 package e2e
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -99,10 +102,19 @@ func TestAKilledRunLeavesNoPartialFiles(t *testing.T) {
 	t.Run("file", func(t *testing.T) {
 		t.Parallel()
 		p := newProgram(t, dprun, strings.Replace(quiescing, `quiesce = "domain"`, "", 1), device)
+		p.write("plan.hcl", encrypting(t, string(need.Value(os.ReadFile(filepath.Join(p.dir, "plan.hcl")))(t)), filepath.Join(p.dir, "identity")))
 		dir := filepath.Join(p.dir, "backups")
 		r, children := p.storing(dir, stop, func() {})
+		encrypted := stagedEncrypted(t, p.state())
 		r.crash(children)
 		p.exits(0, "apply --yes plan.hcl")
+		// What finished the killed run has stored the bytes that were on their way, not others.
+		if !slices.ContainsFunc(files(t, dir), func(name string) bool {
+			sum := sha256.Sum256(need.Value(os.ReadFile(filepath.Join(dir, name)))(t))
+			return strings.HasSuffix(name, ".age") && hex.EncodeToString(sum[:]) == encrypted
+		}) {
+			t.Errorf("%s was encrypted, and is not among %v", encrypted, files(t, dir))
+		}
 		if left := partial(t, dir); len(left) > 0 {
 			t.Errorf("left: %v", left)
 		}

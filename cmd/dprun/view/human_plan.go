@@ -124,6 +124,9 @@ func (h *Human) Preview(v *report.Preview) {
 		writePreviewTasks(b, p, v.Tasks, most)
 		writeDestinations(b, p, v)
 		writePaths(b, p, v.Tasks, most)
+		for _, at := range slices.Sorted(maps.Keys(v.Encrypted)) {
+			fmt.Fprintf(b, "\nEncrypted at %s for %s.\n", Clean(at), Clean(strings.Join(v.Encrypted[at], ", ")))
+		}
 		for _, r := range v.Retention {
 			fmt.Fprintf(b, "\nRetention %s: at %s, dprun backups prune would delete %s (%s), captured from %s to %s.\n",
 				Clean(r.Retention), Clean(r.Destination), plural(r.Sets, "set", "sets"), size(r.Bytes), stamp(r.Oldest), stamp(r.Newest))
