@@ -62,6 +62,25 @@ func (h *Human) CheckedDestination(d report.CheckedDestination) {
 	})
 }
 
+// Pack implements [View].
+func (h *Human) Pack(r report.Pack) {
+	h.print(func(b *strings.Builder, p painter) {
+		t := table{head: []string{"DOMAIN", "ACTIVITY", "CAPTURED", "SET", "DIRECTORY"}}
+		for _, s := range r.Sets {
+			t.add(text(cmp.Or(s.Domain, "(whole device)")), text(s.Activity), text(stamp(s.Captured)), text(s.Set), text(s.Dir))
+		}
+		if len(t.rows) > 0 {
+			t.write(b, p, "")
+			b.WriteString("\n")
+		}
+		for _, m := range r.Missing {
+			fmt.Fprintf(b, "%s %s of %s: %s\n", p.paint(red, "Missing:"), Clean(m.Activity), Clean(cmp.Or(m.Domain, "the whole device")), Clean(m.Why))
+		}
+		fmt.Fprintf(b, "%s for the worst day of %s: %s, %s. Begin with README.txt; `sha256sum -c SHA256SUMS` checks all of it.\n",
+			p.paint(bold, Clean(r.Dir)), Clean(r.Device), plural(r.Files, "file", "files"), size(r.Bytes))
+	})
+}
+
 // FetchedBackup implements [View].
 func (h *Human) FetchedBackup(f report.FetchedBackup) {
 	h.print(func(b *strings.Builder, _ painter) {

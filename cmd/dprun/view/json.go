@@ -251,6 +251,9 @@ func (j *JSON) CheckedDestination(d report.CheckedDestination) { line(j, "checke
 // FetchedBackup implements [View].
 func (j *JSON) FetchedBackup(f report.FetchedBackup) { line(j, "fetched_backup", f) }
 
+// Pack implements [View].
+func (j *JSON) Pack(p report.Pack) { line(j, "pack", p) }
+
 // Pruned implements [View].
 func (j *JSON) Pruned(p report.Pruned) { line(j, "pruned", p) }
 

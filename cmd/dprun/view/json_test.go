@@ -64,6 +64,7 @@ func TestEveryResultIsValidJSONWithAType(t *testing.T) {
 	j.BackupFault(report.BackupFault{})
 	j.CheckedDestination(report.CheckedDestination{})
 	j.FetchedBackup(report.FetchedBackup{})
+	j.Pack(report.Pack{})
 	j.Coverage(&report.Coverage{Subjects: []report.CoverageSubject{{}}})
 	j.Schedule(report.Schedule{})
 	j.Drill(&report.Drill{Sets: []report.DrilledSet{{}}})
@@ -92,7 +93,7 @@ func TestEveryResultIsValidJSONWithAType(t *testing.T) {
 		}
 		types = append(types, o.Type)
 	}
-	want := []string{"version", "validation", "format", "preview", "graph", "acknowledged", "run", "run", "task_detail", "log", "backup", "backup_detail", "imported", "backup_fault", "checked_destination", "fetched_backup", "coverage_subject", "coverage", "schedule", "drilled_set", "drill", "pruned_backups", "rehearsal", "pruned", "swept", "archive", "difference", "diff", "drift", "code", "plugin", "plugin_schema", "new_plugin", "plugin_rule", "plugin_test"}
+	want := []string{"version", "validation", "format", "preview", "graph", "acknowledged", "run", "run", "task_detail", "log", "backup", "backup_detail", "imported", "backup_fault", "checked_destination", "fetched_backup", "pack", "coverage_subject", "coverage", "schedule", "drilled_set", "drill", "pruned_backups", "rehearsal", "pruned", "swept", "archive", "difference", "diff", "drift", "code", "plugin", "plugin_schema", "new_plugin", "plugin_rule", "plugin_test"}
 	if d := cmp.Diff(want, types); d != "" {
 		t.Errorf("types (-want +got):\n%s", d)
 	}

@@ -64,6 +64,8 @@ type View interface {
 	CheckedDestination(report.CheckedDestination)
 	// FetchedBackup says which files of a backup were fetched.
 	FetchedBackup(report.FetchedBackup)
+	// Pack says what is in a directory for the worst day.
+	Pack(report.Pack)
 	// Coverage says what of a plan has a good backup that is young enough.
 	Coverage(*report.Coverage)
 	// Schedule says when a plan is due next.

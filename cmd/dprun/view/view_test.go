@@ -435,6 +435,7 @@ func TestTextFromOutsideCannotSteerTheTerminal(t *testing.T) {
 	h.BackupFault(report.BackupFault{Destination: evil, Kind: evil, Set: evil, Device: evil, Domain: evil, Path: evil, Why: evil, Remedy: evil})
 	h.CheckedDestination(report.CheckedDestination{Destination: evil, Root: evil})
 	for _, existed := range []bool{false, true} {
+		h.Pack(report.Pack{Device: evil, Dir: evil, Sets: []report.PackedSet{{Set: evil, Domain: evil, Activity: evil, Dir: evil}}, Missing: []report.Unpacked{{Domain: evil, Activity: evil, Why: evil}}})
 		h.FetchedBackup(report.FetchedBackup{Set: evil, Device: evil, Domain: evil, Captured: evil, Destination: evil, Dir: evil, Files: []string{evil}, Existed: existed})
 	}
 	h.Coverage(&report.Coverage{Plan: evil, Subjects: []report.CoverageSubject{{Activity: evil, Device: evil, Domain: evil, State: "none", Code: evil, Why: evil},
