@@ -74,6 +74,57 @@ plan "p" {
 	}
 }
 
+func TestADrillMeansWhatItSays(t *testing.T) {
+	t.Parallel()
+	cfg := mustCompile(t, frame+`
+device "datapower" "lab" {
+  labels = { drill = "yes" }
+  config {
+    host     = "10.9.0.1"
+    username = "backup"
+    password = secret_env("PW")
+  }
+  restore { username = "drill" }
+}
+plan "p" {
+  destinations = [destination.file.vault]
+  activity "export_domain" "d" {
+    devices = [pattern.others]
+    domains = ["*"]
+  }
+  drill "short" {
+    device   = device.datapower.lab
+    identity = "1/lab"
+  }
+  drill "long" {
+    device   = device.datapower.lab
+    identity = "1/lab"
+    devices  = ["a", "b*"]
+    domains  = ["c"]
+    sample   = 7
+    max_age  = "60d"
+  }
+}
+pattern "others" { except = ["lab"] }`, nil)
+	everything := pattern.Set{pattern.Literal("*")}
+	want := []plan.Drill{
+		{Name: "short", Identity: "1/lab", Devices: everything, Domains: everything, Sample: 3, MaxAge: 30 * 24 * time.Hour},
+		{Name: "long", Identity: "1/lab", Devices: pattern.Set{{Match: []string{"a", "b*"}}}, Domains: pattern.Set{pattern.Literal("c")}, Sample: 7, MaxAge: 60 * 24 * time.Hour},
+	}
+	var got []plan.Drill
+	for _, d := range cfg.Plans[0].Drills {
+		if d.Device.Name != "lab" || d.Device.Restore.GetAttr("username").AsString() != "drill" {
+			t.Errorf("drill %s is on %+v", d.Name, d.Device)
+		}
+		one := *d
+		one.Device, one.Range = nil, plan.Range{}
+		got = append(got, one)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestEverythingLabelledTakesForEach(t *testing.T) {
 	t.Parallel()
 	cfg := mustCompile(t, `

@@ -93,6 +93,9 @@ func (r *Runner) Drill(ctx context.Context, q DrillRequest) (*report.Drill, *rep
 	if out != nil {
 		res.ExitCode = graverExit(res.ExitCode, out.ExitCode)
 	}
+	if err == nil && ctx.Err() != nil && res.ExitCode != ExitOwed {
+		err = context.Cause(ctx)
+	}
 	return out, res, err
 }
 

@@ -23,8 +23,8 @@ type Proof struct {
 	Drill bool      // on a gateway that is there for that, with nothing enabled that comes alive; else it was restored
 	Verdict
 	Why string // why it is not proven
-	// Excused is how many objects the verdict leaves out: they need files that a
-	// device does not give out.
+	// Excused is how many objects the verdict leaves out: they are down for want of
+	// something that a drill disables, or of a file that no export holds.
 	Excused int
 }
 

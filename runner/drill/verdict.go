@@ -58,7 +58,7 @@ type Course struct {
 type Judged struct {
 	backups.Verdict
 	Why     []string // of one that is not proven
-	Excused int      // objects that are not judged, because of files that a device does not give out
+	Excused int      // objects that are not judged: they are down for want of something else
 	Running bool     // something may be at work that must not be
 }
 

@@ -63,6 +63,7 @@ type Proof struct {
 	// Verdict is proven, failed, or undecided: something else than the set was in the way.
 	Verdict string `json:"verdict"`
 	Why     string `json:"why,omitempty"` // it is not proven
-	// Excused is how many objects the verdict leaves out: they need files that a device does not give out.
+	// Excused is how many objects the verdict leaves out: they are down for want of
+	// something that a drill disables, or of a file that no export holds.
 	Excused int `json:"excused,omitempty"`
 }

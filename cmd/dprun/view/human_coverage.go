@@ -113,11 +113,11 @@ func importText(i report.Proof) string {
 // proofText is what an import has shown, in full.
 func proofText(i report.Proof) string {
 	out := fmt.Sprintf("%s (set %s on %s)", importText(i), i.Set, i.Device)
-	if i.Excused > 0 {
-		out += fmt.Sprintf(", not judged: %s of which files are missing that a device does not give out", plural(i.Excused, "object", "objects"))
-	}
 	if i.Why != "" {
 		out += ": " + i.Why
+	}
+	if i.Excused > 0 {
+		out += excusedText(i.Excused)
 	}
 	return Clean(out)
 }

@@ -13,7 +13,7 @@ func (h *Human) DrilledSet(s report.DrilledSet) {
 		verdict := map[string]string{"proven": p.paint(green, "proven"), "failed": p.paint(red, "FAILED"), "undecided": p.paint(yellow, "not decided")}[s.Verdict]
 		fmt.Fprintf(b, "%s: %s, set %s of %s", Clean(s.Device+"/"+s.Domain), verdict, Clean(s.Set), stamp(s.Captured))
 		if s.Excused > 0 {
-			fmt.Fprintf(b, "; not judged: %s that need files which a device does not give out", plural(s.Excused, "object", "objects"))
+			b.WriteString(excusedText(s.Excused))
 		}
 		b.WriteString("\n")
 		if s.Running {
@@ -30,6 +30,11 @@ func (h *Human) DrilledSet(s report.DrilledSet) {
 			fmt.Fprintf(b, "  %s %s\n  What to do: dprun recover removes it; dprun owed says more\n", p.paint(alarm, Clean("Domain "+s.As+" may still be there:")), Clean(s.Left))
 		}
 	})
+}
+
+// excusedText says how many objects a verdict leaves out.
+func excusedText(n int) string {
+	return fmt.Sprintf("; %s not judged, for want of what a drill disables or of files that no export holds", plural(n, "object is", "objects are"))
 }
 
 // leftOut says why sets are not drilled, in the order of the reasons.

@@ -67,7 +67,7 @@ func TestEveryResultIsValidJSONWithAType(t *testing.T) {
 	j.Pack(report.Pack{})
 	j.Coverage(&report.Coverage{Subjects: []report.CoverageSubject{{}}})
 	j.Schedule(report.Schedule{})
-	j.Drill(&report.Drill{Sets: []report.DrilledSet{{}}})
+	j.Drill(&report.Drill{Left: map[string]int{}, Sets: []report.DrilledSet{{}}})
 	j.PrunedBackups(report.PrunedBackups{Sets: []report.PrunedSet{{Why: []string{"last"}}}})
 	j.Rehearsal(report.Rehearsal{})
 	j.Pruned(report.Pruned{})
