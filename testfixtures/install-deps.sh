@@ -16,6 +16,7 @@ declare -A package=(
 # What is no command.
 declare -A package_of=(
   [/usr/lib/*/ganesha/libfsalvfs.so]=nfs-ganesha-vfs
+  [/usr/lib/*/rsyslog/lmnsd_ossl.so]=rsyslog-openssl
   [/usr/lib/openssh/sftp-server]=openssh-sftp-server
   [/usr/libexec/gesftpserver]=gesftpserver
   [/usr/lib/proftpd/mod_sftp.so]=proftpd-mod-crypto

@@ -7,6 +7,8 @@ import (
 	"github.com/dprun/dprun/plugins/mail"
 	"github.com/dprun/dprun/plugins/nfs"
 	"github.com/dprun/dprun/plugins/sftp"
+	"github.com/dprun/dprun/plugins/syslog"
+	"github.com/dprun/dprun/plugins/webhook"
 	"github.com/dprun/dprun/sdk"
 )
 
@@ -19,5 +21,7 @@ func bundled() map[string]func() sdk.Plugin {
 		"mail":      mail.Plugin,
 		"nfs":       nfs.Plugin,
 		"sftp":      sftp.Plugin,
+		"syslog":    syslog.Plugin,
+		"webhook":   webhook.Plugin,
 	}
 }

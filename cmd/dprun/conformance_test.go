@@ -2,6 +2,9 @@ package main
 
 import (
 	"context"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"testing"
 
@@ -60,6 +63,16 @@ func TestBundledPluginsKeepTheRulesOfProcesses(t *testing.T) {
 				"from": cty.StringVal("dprun@example.test"), "to": cty.ListVal(words("team@example.test")),
 			})
 		},
+		"syslog": func(t *testing.T) cty.Value {
+			l := need.Value(net.ListenPacket("udp", "127.0.0.1:0"))(t)
+			t.Cleanup(func() { _ = l.Close() })
+			return cty.ObjectVal(map[string]cty.Value{"transport": cty.StringVal("udp"), "host": cty.StringVal("127.0.0.1"), "port": cty.NumberIntVal(int64(l.LocalAddr().(*net.UDPAddr).Port))})
+		},
+		"webhook": func(t *testing.T) cty.Value {
+			s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+			t.Cleanup(s.Close)
+			return cty.ObjectVal(map[string]cty.Value{"url": cty.StringVal(s.URL), "signing_key": cty.StringVal("a-secret-signing-key")})
+		},
 		"nfs": func(t *testing.T) cty.Value {
 			s := ganesha.Start(t)
 			return cty.ObjectVal(map[string]cty.Value{
@@ -78,7 +91,7 @@ func TestBundledPluginsKeepTheRulesOfProcesses(t *testing.T) {
 			t.Parallel()
 			s := conformance.Subject{Start: conformance.Program(os.Args[0], "__plugin", name), Kind: schema.KindDestination, Type: name, Config: config(t), Large: 8 << 20}
 			switch name {
-			case "mail":
+			case "mail", "syslog", "webhook":
 				s.Kind = schema.KindHook
 			case "exec":
 				s.Kind, s.Fails, s.Hangs = schema.KindHook, shell("exit 3"), shell("sleep 100 & sleep 100")

@@ -169,19 +169,19 @@ func TestCommandsInTheDocumentationRun(t *testing.T) {
 // installed as that page says, is what a plan can use.
 func TestADocumentedPluginServesPlans(t *testing.T) {
 	t.Parallel()
-	file := need.Value(webhook())(t)
+	file := need.Value(poster())(t)
 	w := newWorkspace(t)
 	const add = `
 
-script "webhook" "tell" {
+script "poster" "tell" {
   config { url = "ftp://hooks.example.net" }
 }
 `
 	b := need.Value(os.ReadFile(filepath.Join(w.dir, "plan.hcl")))(t)
-	text := strings.Replace(string(b), "[destination.file.disk]", "[destination.file.disk]\n  pre_script = script.webhook.tell", 1)
+	text := strings.Replace(string(b), "[destination.file.disk]", "[destination.file.disk]\n  pre_script = script.poster.tell", 1)
 	need.Done(t, os.WriteFile(filepath.Join(w.dir, "plan.hcl"), []byte(text+add), 0o600))
-	out, err := w.run("install -D -m 0755 " + file + " state/plugins/dprun-plugin-webhook\ndprun plugin list\ndprun validate plan.hcl")
-	if err == nil || !strings.Contains(out, "Unusable URL") || !strings.Contains(out, "webhook") {
+	out, err := w.run("install -D -m 0755 " + file + " state/plugins/dprun-plugin-poster\ndprun plugin list\ndprun validate plan.hcl")
+	if err == nil || !strings.Contains(out, "Unusable URL") || !strings.Contains(out, "poster") {
 		t.Errorf("a plan that the plugin refuses: %v\n%s", err, out)
 	}
 	need.Done(t, os.WriteFile(filepath.Join(w.dir, "plan.hcl"), []byte(strings.Replace(text+add, "ftp:", "http:", 1)), 0o600))

@@ -77,8 +77,8 @@ func compile(t *testing.T, name, text string) (*plan.Config, plan.Diagnostics) {
 	dir := need.Value(filepath.Abs(examples))(t)
 	f, ds := plan.Parse(plan.Sources{Files: []plan.Source{{Name: name, Text: []byte(text)}}}, "0.1.0")
 	types := offered()
-	if strings.Contains(text, `"webhook"`) {
-		for _, x := range described(t, webhook).Hooks {
+	if strings.Contains(text, `"poster"`) {
+		for _, x := range described(t, poster).Hooks {
 			types.Hooks[x.Name] = x
 		}
 	}

@@ -21,6 +21,8 @@ import (
 	"github.com/dprun/dprun/plugins/mail"
 	"github.com/dprun/dprun/plugins/nfs"
 	"github.com/dprun/dprun/plugins/sftp"
+	"github.com/dprun/dprun/plugins/syslog"
+	"github.com/dprun/dprun/plugins/webhook"
 	"github.com/dprun/dprun/runner"
 	"github.com/dprun/dprun/runner/lifecycle"
 	"github.com/dprun/dprun/runner/status"
@@ -59,7 +61,7 @@ func pages() []page {
 
 // bundled lists the plugins inside dprun, in the order of the page.
 func bundled() []sdk.Plugin {
-	return []sdk.Plugin{datapower.Plugin(), nfs.Plugin(), sftp.Plugin(), file.Plugin(), exec.Plugin(), mail.Plugin()}
+	return []sdk.Plugin{datapower.Plugin(), nfs.Plugin(), sftp.Plugin(), file.Plugin(), exec.Plugin(), mail.Plugin(), webhook.Plugin(), syslog.Plugin()}
 }
 
 func schemas() []schema.Plugin {

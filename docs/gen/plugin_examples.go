@@ -102,6 +102,21 @@ destination "sftp" "agent" {
   }
 }
 `,
+	"script webhook": `script "webhook" "chat" {
+  config {
+    secret_url = secret_file("/etc/dprun/chat.url")
+    template   = "{\"text\": {{json .Headline}}}"
+  }
+}
+`,
+	"script syslog": `script "syslog" "siem" {
+  config {
+    transport = "tls"
+    host      = "logs.example.net"
+    facility  = "local3"
+  }
+}
+`,
 	"script exec": `script "exec" "mail" {
   timeout = "1m"
   config {

@@ -51,9 +51,9 @@ func (e *buildError) Error() string {
 // dprun is the program itself.
 var dprun = sync.OnceValues(func() (string, error) { return build("./cmd/dprun", "dprun") })
 
-// webhook is the program that stands whole in docs/writing-plugins.md. It is
+// poster is the program that stands whole in docs/writing-plugins.md. It is
 // compiled as a package of the module that is not on disk.
-var webhook = sync.OnceValues(func() (string, error) {
+var poster = sync.OnceValues(func() (string, error) {
 	page, err := os.ReadFile("../writing-plugins.md")
 	if err != nil {
 		return "", err
@@ -66,7 +66,7 @@ var webhook = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	text, overlay := filepath.Join(dir, "webhook.go"), filepath.Join(dir, "overlay.json")
+	text, overlay := filepath.Join(dir, "poster.go"), filepath.Join(dir, "overlay.json")
 	if err := os.WriteFile(text, m[1], 0o600); err != nil {
 		return "", err
 	}
@@ -74,14 +74,14 @@ var webhook = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	body, err := json.Marshal(map[string]any{"Replace": map[string]string{filepath.Join(root, "examples", "plugins", "webhook", "main.go"): text}})
+	body, err := json.Marshal(map[string]any{"Replace": map[string]string{filepath.Join(root, "examples", "plugins", "poster", "main.go"): text}})
 	if err != nil {
 		return "", err
 	}
 	if err := os.WriteFile(overlay, body, 0o600); err != nil {
 		return "", err
 	}
-	return build("./examples/plugins/webhook", "dprun-plugin-webhook", "-overlay", overlay)
+	return build("./examples/plugins/poster", "dprun-plugin-poster", "-overlay", overlay)
 })
 
 // described is what a plugin's program says of itself.

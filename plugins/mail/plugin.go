@@ -50,7 +50,11 @@ func configure(_ context.Context, c Config, _ sdk.Env) (sdk.Hook, error) {
 	if c.Port == 0 {
 		c.Port = map[string]int{tlsStart: 587, tlsImplicit: 465, tlsNone: 25}[c.TLS]
 	}
-	return &hook{config: c}, nil
+	roots, err := sdk.Roots(c.CAFile)
+	if err != nil {
+		return nil, err
+	}
+	return &hook{config: c, roots: roots}, nil
 }
 
 func validate(c Config, known func(...string) bool) []schema.Diagnostic {

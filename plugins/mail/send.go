@@ -32,7 +32,10 @@ const (
 )
 
 // hook is one configured sender.
-type hook struct{ config Config }
+type hook struct {
+	config Config
+	roots  *x509.CertPool // nil: those of the system
+}
 
 // Close has nothing to release.
 func (h *hook) Close() error { return nil }
@@ -260,14 +263,7 @@ func (h *hook) client(dial gomail.DialContextFunc) (*gomail.Client, error) {
 }
 
 func (h *hook) tls() *tls.Config {
-	c := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: cmp.Or(h.config.ServerName, h.config.Host)}
-	if h.config.CAFile != "" {
-		c.RootCAs = x509.NewCertPool() // of an unreadable file nobody is trusted
-		if pem, err := os.ReadFile(h.config.CAFile); err == nil {
-			c.RootCAs.AppendCertsFromPEM(pem)
-		}
-	}
-	return c
+	return &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: h.roots, ServerName: cmp.Or(h.config.ServerName, h.config.Host)}
 }
 
 // failed says what the server, or the way to it, has refused.

@@ -56,6 +56,8 @@ func Rows() []Row {
 		{3, "plugins/datapower", "gateways", []string{"plugins/datapower/archive", "plugins/datapower/soma", "sdk", "sdk/failure", "sdk/schema"}},
 		{3, "plugins/exec", "scripts", []string{"sdk", "sdk/failure", "sdk/schema"}},
 		{3, "plugins/mail", "mails", []string{"sdk", "sdk/failure", "sdk/schema", "sdk/script"}},
+		{3, "plugins/syslog", "lines of syslog", []string{"sdk", "sdk/failure", "sdk/schema", "sdk/script"}},
+		{3, "plugins/webhook", "posts to a URL", []string{"sdk", "sdk/failure", "sdk/schema", "sdk/script"}},
 		{4, "sdk/conformance", "what every plugin must do", []string{"sdk", "sdk/client", "sdk/failure", "sdk/schema"}},
 		{4, "runner/lifecycle", "the machines (task, run, debt); no I/O, no goroutine, no clock", []string{"plan/pattern", "plan/window", "runner/backups", "runner/event", "runner/status", "sdk", "sdk/failure", "sdk/schema"}},
 		{4, "runner/pluginhost", "starts plugins and watches them", []string{"sdk", "sdk/client", "sdk/failure", "sdk/schema"}},
@@ -73,6 +75,6 @@ func Rows() []Row {
 		{8, "runner/settle", "brings back what is owed, from the pending files alone: who is at it, gateways, scripts", []string{"runner/clock", "runner/engine", "runner/event", "runner/execute", "runner/journal", "runner/lifecycle", "runner/lock", "runner/pending", "runner/pluginhost", "runner/record", "runner/redact", "runner/status", "sdk", "sdk/failure"}},
 		{8, "runner/permit", "what is allowed over all runs: the right to quiesce, the use of a credential", []string{"runner/clock", "runner/event", "runner/execute", "runner/journal", "runner/pending", "runner/record", "sdk/failure", "sdk/schema"}},
 		{9, "runner", "the use cases (init, validate, format, preview, apply, recover, guard, acknowledge, owed, runs, prune, backups, sweep, graph, verify, explain, check, test and skeleton of a plugin): a request in, a report out", []string{"plan", "plan/diag", "plan/pattern", "plan/recipient", "plan/window", "plugins/datapower/archive", "runner/backups", "runner/cipher", "runner/clock", "runner/drill", "runner/engine", "runner/event", "runner/execute", "runner/graph", "runner/journal", "runner/lifecycle", "runner/lock", "runner/mirror", "runner/pending", "runner/permit", "runner/pluginhost", "runner/record", "runner/redact", "runner/report", "runner/retention", "runner/schedule", "runner/secret", "runner/settle", "runner/signing", "runner/skeleton", "runner/staging", "runner/state", "runner/status", "sdk", "sdk/conformance", "sdk/failure", "sdk/schema", "sdk/script"}},
-		{10, "cmd/dprun", "the command line: flags in, one use case, its report handed to a view", []string{"cmd/dprun/view", "plan", "plan/diag", "plugins/datapower", "plugins/exec", "plugins/file", "plugins/mail", "plugins/nfs", "plugins/sftp", "runner", "runner/report", "sdk", "sdk/schema"}},
+		{10, "cmd/dprun", "the command line: flags in, one use case, its report handed to a view", []string{"cmd/dprun/view", "plan", "plan/diag", "plugins/datapower", "plugins/exec", "plugins/file", "plugins/mail", "plugins/nfs", "plugins/sftp", "plugins/syslog", "plugins/webhook", "runner", "runner/report", "sdk", "sdk/schema"}},
 	}
 }

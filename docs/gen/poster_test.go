@@ -17,7 +17,7 @@ import (
 // as dprun does, and asks of it what every script must do.
 func TestTheDocumentedPluginConforms(t *testing.T) {
 	t.Parallel()
-	file := need.Value(webhook())(t)
+	file := need.Value(poster())(t)
 	stop := make(chan struct{})
 	mux := http.NewServeMux()
 	mux.HandleFunc("/well", func(w http.ResponseWriter, r *http.Request) {
@@ -41,7 +41,7 @@ func TestTheDocumentedPluginConforms(t *testing.T) {
 		return cty.ObjectVal(map[string]cty.Value{"url": cty.StringVal(server.URL + path), "token": cty.StringVal("a-secret-token")})
 	}
 	for _, c := range conformance.Cases(conformance.Subject{
-		Start: conformance.Program(file), Kind: schema.KindHook, Type: "webhook", Config: posting("/well"), Fails: posting("/badly"), Hangs: posting("/never"),
+		Start: conformance.Program(file), Kind: schema.KindHook, Type: "poster", Config: posting("/well"), Fails: posting("/badly"), Hangs: posting("/never"),
 	}) {
 		t.Run(c.ID, func(t *testing.T) { c.Run(t.Context(), t) })
 	}
