@@ -207,8 +207,8 @@ func (p *preflight) read(ctx context.Context, a Access, domain string) error {
 		}
 		return keep(p.objectsIn, c)
 	case "DomainCheckpointStatus":
-		n, err := p.client.Checkpoints(ctx, domain)
-		return keep(p.checkpoints, counted{map[string]int{"": n}, err})
+		names, err := p.client.Checkpoints(ctx, domain)
+		return keep(p.checkpoints, counted{map[string]int{"": len(names)}, err})
 	}
 	return a.read(ctx, p.client, domain)
 }

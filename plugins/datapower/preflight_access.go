@@ -150,7 +150,7 @@ func RestoreProfile(drill bool) []string {
 	if drill {
 		return append(lines, "*/default/config/domain?Access=r+w+a+d")
 	}
-	return append(lines, "*/*/config/save-config?Access=x")
+	return append(lines, "*/*/config/save-config?Access=x", "*/*/config/save-chkpoint?Access=x", "*/*/config/remove-chkpoint?Access=x")
 }
 
 // profileLine is the right as a line of an access profile, for all domains that it is needed in. Of rights that only their use proves

@@ -130,6 +130,11 @@ func (i *restore) prepare(ctx context.Context) (_ *os.File, err error) {
 	for _, o := range objects {
 		i.was[objectKey{o.Class, o.Name}] = o
 	}
+	if r.Before != "" {
+		if err := i.checkpoint(ctx); err != nil {
+			return nil, err
+		}
+	}
 	return f, i.asBefore(ctx, objects)
 }
 

@@ -25,7 +25,7 @@ import (
 
 // restorer is the source as what restores, with a clock that does not wait.
 func (g *gateway) restorer() sdk.Restorer {
-	datapower.Hurry(g.Source, func(time.Duration) {})
+	datapower.Hurry(g.Source, func(d time.Duration) { g.fleet.Clock().Advance(d) })
 	return g.Source.(sdk.Restorer)
 }
 
@@ -69,6 +69,9 @@ func (g *gateway) create(domain string) {
 // findings are those of an import, but for files of fabricated archives that no archive holds.
 func findings(r *sdk.ImportReport) (out []string) {
 	for _, f := range r.Findings {
+		if f.Level == sdk.LevelOK {
+			continue
+		}
 		out = append(out, strings.TrimSpace(string(f.Level)+" "+f.Check+" "+f.Subject))
 	}
 	return out
@@ -503,18 +506,24 @@ func TestTheWayBackIsComparedExactly(t *testing.T) {
 	}
 }
 
-// set configures objects of a domain, as an administrator does.
-func (g *gateway) set(domain, objects string) {
+// ask sends an operation as it is.
+func (g *gateway) ask(domain, operation string) string {
 	g.t.Helper()
 	ready := g.fleet.Device(gatewayName)
-	body := `<env:Envelope xmlns:env="http://schemas.xmlsoap.org/soap/envelope/"><env:Body><m:request xmlns:m="http://www.datapower.com/schemas/management" domain="` + domain + `"><m:set-config>` + objects + `</m:set-config></m:request></env:Body></env:Envelope>`
+	body := `<env:Envelope xmlns:env="http://schemas.xmlsoap.org/soap/envelope/"><env:Body><m:request xmlns:m="http://www.datapower.com/schemas/management" domain="` + domain + `">` + operation + `</m:request></env:Body></env:Envelope>`
 	q := need.Value(http.NewRequestWithContext(testContext(g.t), http.MethodPost, fmt.Sprintf("https://%s:%d/service/mgmt/current", ready.Host, ready.Port), strings.NewReader(body)))(g.t)
 	q.SetBasicAuth(ready.Username, ready.Password)
 	c := http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}} //nolint:gosec // the simulated gateway
 	defer c.CloseIdleConnections()
 	answer := need.Value(c.Do(q))(g.t)
 	defer answer.Body.Close()
-	if text := string(need.Value(io.ReadAll(answer.Body))(g.t)); !strings.Contains(text, "OK") {
+	return string(need.Value(io.ReadAll(answer.Body))(g.t))
+}
+
+// set configures objects of a domain, as an administrator does.
+func (g *gateway) set(domain, objects string) {
+	g.t.Helper()
+	if text := g.ask(domain, "<m:set-config>"+objects+"</m:set-config>"); !strings.Contains(text, "OK") {
 		g.t.Fatalf("set-config: %s", text)
 	}
 }
@@ -533,4 +542,48 @@ func TestWhatIsDownForAFileThatTheArchiveLacksIsNoSurprise(t *testing.T) {
 	}, r.Down); diff != "" {
 		t.Errorf("down (-want +got):\n%s", diff)
 	}
+}
+
+func TestTheGatewayKeepsACheckpointWhereASlotIsFree(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		checkpoints int
+		fault       dpsim.Fault
+		level       sdk.Level
+		left        int
+	}{
+		"free":        {2, dpsim.Fault{}, sdk.LevelOK, 3},
+		"full":        {3, dpsim.Fault{}, sdk.LevelNotProven, 3},
+		"unread":      {0, dpsim.Fault{Kind: "refused", Operation: "get-status/DomainCheckpointStatus", Count: 1}, sdk.LevelNotProven, 0},
+		"limit":       {0, dpsim.Fault{Kind: "refused", Operation: "get-config/Domain"}, sdk.LevelNotProven, 0},
+		"refused":     {0, dpsim.Fault{Kind: "refused", Operation: "do-action/SaveCheckpoint"}, sdk.LevelNotProven, 0},
+		"never saved": {0, dpsim.Fault{Kind: "checkpoint_never_saved"}, sdk.LevelNotProven, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := newGateway(t, dpsim.Device{Domains: []dpsim.Domain{{Name: "orders", Objects: with(), Checkpoints: c.checkpoints}}})
+			file := g.backup("orders")
+			for n := range 2 { // the second takes the place of the first one's
+				if c.fault.Kind != "" {
+					g.fault(c.fault)
+				}
+				if n > 0 && c.fault.Kind != "" {
+					break
+				}
+				r := need.Value(g.carry(file, "orders", before(file)))(t)
+				if i := slices.IndexFunc(r.Findings, func(f sdk.Finding) bool { return f.Check == "checkpoint" }); i < 0 || r.Findings[i].Level != c.level {
+					t.Errorf("findings %+v", r.Findings)
+				}
+				if n := g.checkpoints("orders"); n != c.left {
+					t.Errorf("%d checkpoints, want %d", n, c.left)
+				}
+			}
+		})
+	}
+}
+
+// checkpoints counts those of a domain.
+func (g *gateway) checkpoints(domain string) int {
+	g.t.Helper()
+	return strings.Count(g.ask(domain, `<m:get-status class="DomainCheckpointStatus"/>`), "<ChkName>")
 }

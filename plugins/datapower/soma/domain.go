@@ -7,6 +7,16 @@ func (c *Client) SaveConfig(ctx context.Context, domain string) error {
 	return c.action(ctx, domain, "SaveConfig", "")
 }
 
+// SaveCheckpoint asks a domain to keep its running configuration under a name. The device accepts; it is kept when it is listed.
+func (c *Client) SaveCheckpoint(ctx context.Context, domain, name string) error {
+	return c.action(ctx, domain, "SaveCheckpoint", parameter("ChkName", name))
+}
+
+// RemoveCheckpoint forgets a checkpoint.
+func (c *Client) RemoveCheckpoint(ctx context.Context, domain, name string) error {
+	return c.action(ctx, domain, "RemoveCheckpoint", parameter("ChkName", name))
+}
+
 // CreateDomain asks for a new domain that keeps its own configuration. The device accepts; the domain is built afterwards.
 func (c *Client) CreateDomain(ctx context.Context, name, summary string) error {
 	return c.configure(ctx, "set-config", `<Domain name="`+escape(name)+`">`+parameter("mAdminState", "enabled")+parameter("UserSummary", summary)+

@@ -203,10 +203,14 @@ func (c *Client) ObjectStatus(ctx context.Context, domain string) ([]Object, err
 	return out, nil
 }
 
-// Checkpoints counts the configuration checkpoints of a domain.
-func (c *Client) Checkpoints(ctx context.Context, domain string) (int, error) {
+// Checkpoints are the names of a domain's configuration checkpoints.
+func (c *Client) Checkpoints(ctx context.Context, domain string) ([]string, error) {
 	rows, _, err := c.statusRows(ctx, domain, "DomainCheckpointStatus")
-	return len(rows), err
+	var out []string
+	for _, n := range rows {
+		out = append(out, n.Value("ChkName"))
+	}
+	return out, err
 }
 
 // GetConfig reads the objects of a class in a domain; with a name only that one. No such object gives no nodes.
