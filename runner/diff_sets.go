@@ -31,15 +31,12 @@ func (r *Runner) DiffSets(ctx context.Context, q DiffSetsRequest) (*report.Diff,
 		return nil, res, err
 	}
 	defer s.close()
-	if s.identities, err = q.Keys.read(); err != nil {
-		return nil, res, err
-	}
 	paths, shown := []string{q.A, q.B}, []string{q.A, q.B}
 	for i, set := range paths {
 		if _, err := os.Stat(set); err == nil || strings.ContainsAny(set, `/\.`) {
 			continue
 		}
-		got, err := s.archive(ctx, FetchBackupRequest{Set: set, Failed: q.Failed}, sdk.VariantRunning)
+		got, err := s.archive(ctx, FetchBackupRequest{Set: set, Keys: q.Keys, Failed: q.Failed}, sdk.VariantRunning)
 		if err != nil {
 			return nil, res, err
 		}

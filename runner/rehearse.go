@@ -141,11 +141,7 @@ func (r *Runner) rehearsedSet(ctx context.Context, q RehearseRequest, res *repor
 	if err != nil || s == nil {
 		return nil, err
 	}
-	if s.identities, err = q.Keys.read(); err != nil {
-		s.close()
-		return nil, err
-	}
-	got, err := s.archive(ctx, FetchBackupRequest{Set: q.Archive, Failed: q.Failed}, sdk.VariantPersisted)
+	got, err := s.archive(ctx, FetchBackupRequest{Set: q.Archive, Keys: q.Keys, Failed: q.Failed}, sdk.VariantPersisted)
 	if err != nil {
 		s.close()
 		return nil, err

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -170,6 +171,9 @@ func (x *Executor) manifest(ctx context.Context, j engine.Job) (*event.Result, e
 	if err != nil {
 		return nil, err
 	}
+	x.mu.Lock() // another destination with these recipients finds it in staging
+	maps.DeleteFunc(x.encrypted, func(key string, _ *instance[[]encrypted]) bool { return strings.HasPrefix(key, j.Task.ID+"\x00") })
+	x.mu.Unlock()
 	c.Root, c.Destination, c.Stored = x.root(ctx, j.Action.Destination, r.Location, m.Path), j.Action.Destination, x.Clock.Now()
 	return &event.Result{Store: r, Copy: &c}, nil
 }
