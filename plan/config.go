@@ -256,6 +256,7 @@ type Schemas struct {
 
 // The language's words for secrets; see package secret.
 type (
+	// SecretRef says where a secret is read.
 	SecretRef    = secret.Ref
 	SecretReader = secret.Reader
 	SecretAt     = secret.At

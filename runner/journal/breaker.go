@@ -55,7 +55,7 @@ func (b Breaker) write(t *transaction) error {
 	return err
 }
 
-// Open opens a breaker, or sets a hold where b has no device.
+// OpenBreaker opens a breaker, or sets a hold where b has no device.
 func (j *Journal) OpenBreaker(ctx context.Context, b Breaker) error {
 	return j.write(ctx, "stop quiesces", b.write)
 }

@@ -103,6 +103,7 @@ func (x *CompiledPlan) Know(other map[string]Endpoint, secrets *Secrets) {
 	x.other, x.peers = other, secrets
 }
 
+// Device is how a device is reached; see [execute.Plan].
 func (x *CompiledPlan) Device(_ context.Context, name string) (execute.Endpoint, error) {
 	if e, ok := x.other[name]; ok {
 		return e.Open(x.peers)
@@ -129,6 +130,7 @@ func (x *CompiledPlan) config(d *plan.Device) cty.Value {
 	return d.Config
 }
 
+// Destination is how a destination is reached, and how its copies are verified.
 func (x *CompiledPlan) Destination(_ context.Context, name string) (execute.Endpoint, sdk.Verify, error) {
 	d := x.destinations[name]
 	if d == nil {
@@ -137,6 +139,7 @@ func (x *CompiledPlan) Destination(_ context.Context, name string) (execute.Endp
 	return execute.Endpoint{Type: d.Type, Config: x.reveal(d.Config)}, sdk.Verify(d.Verify), nil
 }
 
+// Script is a script as evaluated for a run or a task, and whether it takes the arguments of DPOD.
 func (x *CompiledPlan) Script(_ context.Context, address string, at execute.Scope) (execute.Endpoint, bool, error) {
 	e, dpod, err := x.script(address, at)
 	if err != nil {
@@ -159,6 +162,7 @@ func (x *CompiledPlan) script(address string, at execute.Scope) (execute.Endpoin
 	return execute.Endpoint{Type: s.Type, Config: v}, s.Arguments == "dpod", nil
 }
 
+// ActivityConfig is the configuration of an activity as evaluated for a task.
 func (x *CompiledPlan) ActivityConfig(_ context.Context, at execute.Scope) (cty.Value, error) {
 	a := x.plan.Activity(at.Activity)
 	if a == nil {
@@ -171,6 +175,7 @@ func (x *CompiledPlan) ActivityConfig(_ context.Context, at execute.Scope) (cty.
 	return x.reveal(v), nil
 }
 
+// Set is the directory and the name of a task's files at a destination.
 func (x *CompiledPlan) Set(_ context.Context, destination string, at execute.Scope) (string, string, error) {
 	d := x.destinations[destination]
 	if d == nil {
