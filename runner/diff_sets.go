@@ -53,6 +53,7 @@ func (r *Runner) DiffSets(ctx context.Context, q DiffSetsRequest) (*report.Diff,
 // fetchedArchive is an archive of a set that was fetched.
 type fetchedArchive struct {
 	path string
+	dir  string // of all files of the set
 	set  backups.Copy
 }
 
@@ -76,5 +77,5 @@ func (s *shelves) archive(ctx context.Context, q FetchBackupRequest, variant str
 	if _, err := s.fetch(ctx, q, copies); err != nil {
 		return fetchedArchive{}, err
 	}
-	return fetchedArchive{filepath.Join(q.Dir, filepath.FromSlash(file)), set}, nil
+	return fetchedArchive{filepath.Join(q.Dir, filepath.FromSlash(file)), q.Dir, set}, nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"time"
@@ -300,7 +301,8 @@ func (d *drilling) one(ctx context.Context, set backups.Set, domain string, out 
 	var c drill.Course
 	archive, err := d.shelves.archive(ctx, FetchBackupRequest{Set: set[0].Set, Keys: d.request.Keys, Failed: d.request.Failed}, sdk.VariantPersisted)
 	if c.Fetch = err; err == nil {
-		defer os.RemoveAll(filepath.Dir(archive.path)) //nolint:errcheck // the scratch directory goes in the end
+		defer os.RemoveAll(archive.dir) //nolint:errcheck // the scratch directory goes in the end
+		c.Was = d.objects(archive)
 		if err := d.admit(ctx); err != nil {
 			return err.Error()
 		}
@@ -321,6 +323,19 @@ func (d *drilling) one(ctx context.Context, set backups.Set, domain string, out 
 		return "what the drill has shown could not be written down: " + err.Error()
 	}
 	return ""
+}
+
+// objects are those of the set's manifest. Where it does not tell, nothing was down.
+func (d *drilling) objects(of fetchedArchive) []backups.Objects {
+	body, err := os.ReadFile(filepath.Join(of.dir, path.Base(of.set.Path)))
+	if err == nil {
+		var m *backups.Manifest
+		if m, err = backups.ParseManifest(body, of.set.Path); err == nil {
+			return m.Objects
+		}
+	}
+	d.Log.Warn("which objects were down when the set was captured is not known", "set", of.set.Set, "error", err)
+	return nil
 }
 
 // shortened is what is kept of why a set is not proven: the first things.

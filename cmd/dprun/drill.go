@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/dprun/dprun/cmd/dprun/view"
+	"github.com/dprun/dprun/plan"
 	"github.com/dprun/dprun/runner"
 )
 
@@ -54,6 +55,22 @@ func (a *app) drillCommand() *cobra.Command {
 	c.Flags().BoolVar(&q.DryRun, "dry-run", false, "look at the gateway, show what would be imported, and import nothing")
 	c.Flags().BoolVar(&a.all, "all", false, "say everything of why a set is not proven")
 	a.identityFlag(c, &q.Keys)
-	a.planFile(c, &src)
+	names := a.planFile(c, &src)(func(config *plan.Config) (names []string) {
+		for _, p := range config.Plans {
+			for _, d := range p.Drills {
+				if src.plan == "" || src.plan == p.Name {
+					names = append(names, d.Name)
+				}
+			}
+		}
+		return names
+	})
+	files := c.ValidArgsFunction
+	c.ValidArgsFunction = func(c *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+		if len(args) == 1 {
+			return names(c, args, typed)
+		}
+		return files(c, args, typed)
+	}
 	return c
 }

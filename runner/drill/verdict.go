@@ -27,15 +27,15 @@ func (g Gateway) Refuse() error {
 	case g.Identity == "" || has != g.Identity:
 		return refusal("the plan pins the identity %q, and what answers says that it is %q", g.Identity, has).
 			WithRemedy("find out what answers at this address; if it is the drill gateway, write identity = %q in the drill", has)
+	case len(g.Used) > 0:
+		return refusal("the box is used for something else: %s", strings.Join(g.Used, ", ")).
+			WithRemedy("give the drill a gateway that serves nobody and is not backed up")
 	case i >= 0:
 		return refusal("whether it is marked for drills could not be read: %w", g.Box.Unread[i].Failure).
 			WithRemedy("let the account of its restore block read logging/category in default")
 	case !g.Box.Facts.DrillGateway:
 		return refusal("it does not hold the object that marks a gateway for drills").
 			WithRemedy("if backups may be imported there, make the log category dprun-drill-gateway in its domain default, and save")
-	case len(g.Used) > 0:
-		return refusal("the box is used for something else: %s", strings.Join(g.Used, ", ")).
-			WithRemedy("give the drill a gateway that serves nobody and is not backed up")
 	}
 	return nil
 }
@@ -46,8 +46,9 @@ func refusal(format string, args ...any) *failure.Error {
 
 // Course is what was seen of the import of one set.
 type Course struct {
-	Fetch  error // nil: the set was fetched, and its archive is whole
-	Create error // nil: the domain was made
+	Fetch  error             // nil: the set was fetched, and its archive is whole
+	Was    []backups.Objects // the objects when the set was captured, as its manifest has them
+	Create error             // nil: the domain was made
 	Import error
 	Report *sdk.ImportReport // of a good import
 	Look   error             // of the comparison
@@ -67,7 +68,8 @@ type Judged struct {
 const RunningCheck = "running"
 
 // Judge says what a course shows. Proven is only what was imported without an error,
-// is there as the set holds it, and of which all is up that can be.
+// is there as the set holds it, and of which all is up that can be: what was down when the set
+// was captured is not judged.
 func (c Course) Judge() Judged {
 	switch {
 	case c.Fetch != nil:
@@ -87,7 +89,12 @@ func (c Course) Judge() Judged {
 			j.Why = append(j.Why, strings.TrimPrefix(f.Subject+": ", ": ")+f.Message)
 		}
 	}
+	was := c.wasDown()
 	for _, d := range c.Report.Down {
+		if object, _, _ := strings.Cut(d, ": "); was[object] {
+			j.Excused++
+			continue
+		}
 		j.Why = append(j.Why, "down after the import: "+d)
 	}
 	switch {
@@ -104,6 +111,18 @@ func (c Course) Judge() Judged {
 		j.Verdict = backups.Proven
 	}
 	return j
+}
+
+// wasDown are the objects that were down already when the set was captured.
+func (c Course) wasDown() map[string]bool {
+	out := map[string]bool{}
+	for _, of := range c.Was {
+		for _, d := range of.Down {
+			object, _, _ := strings.Cut(d, ": ")
+			out[object] = true
+		}
+	}
+	return out
 }
 
 // notImported judges an import that failed as a whole. An archive that is not whole, and

@@ -79,10 +79,14 @@ func TestOnlyAWholeImportProvesASet(t *testing.T) {
 		"an object fails":         {drill.Course{Report: fault("object_failed"), Seen: equal}, backups.Failed, "HTTPService a: it did not work", false},
 		"something runs":          {drill.Course{Report: fault(drill.RunningCheck)}, backups.Failed, "HTTPService a", true},
 		"something is down":       {drill.Course{Report: report(func(r *sdk.ImportReport) { r.Down = []string{"Matching m: bad"} }), Seen: equal}, backups.Failed, "Matching m: bad", false},
-		"it differs":              {drill.Course{Report: report(nil), Seen: &sdk.Resemblance{Differences: []string{"Matching m"}}}, backups.Failed, "Matching m", false},
-		"it differs somehow":      {drill.Course{Report: report(nil), Seen: &sdk.Resemblance{}}, backups.Failed, "not what the set holds", false},
-		"not compared":            {drill.Course{Report: report(nil), Look: no}, backups.Undecided, "no", false},
-		"not looked at":           {drill.Course{Report: report(nil)}, backups.Failed, "not what the set holds", false},
+		"something else was down": {drill.Course{Was: []backups.Objects{{Domain: "d", Down: []string{"Matching other: bad", "LogTarget m"}}},
+			Report: report(func(r *sdk.ImportReport) { r.Down = []string{"Matching m: bad"} }), Seen: equal}, backups.Failed, "Matching m: bad", false},
+		"it was down before": {drill.Course{Was: []backups.Objects{{Domain: "d", Down: []string{"Matching m: long since"}}},
+			Report: report(func(r *sdk.ImportReport) { r.Excused, r.Down = 1, []string{"Matching m: bad"} }), Seen: equal}, backups.Proven, "", false},
+		"it differs":         {drill.Course{Report: report(nil), Seen: &sdk.Resemblance{Differences: []string{"Matching m"}}}, backups.Failed, "Matching m", false},
+		"it differs somehow": {drill.Course{Report: report(nil), Seen: &sdk.Resemblance{}}, backups.Failed, "not what the set holds", false},
+		"not compared":       {drill.Course{Report: report(nil), Look: no}, backups.Undecided, "no", false},
+		"not looked at":      {drill.Course{Report: report(nil)}, backups.Failed, "not what the set holds", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -77,23 +77,33 @@ func (s *site) drilled(code int) map[string]string {
 func TestADrillFindsWhatAChecksumDoesNot(t *testing.T) {
 	t.Parallel()
 	s := startSite(t, dpsim.Scenario{Devices: []dpsim.Device{
-		{Name: "gw", Domains: []dpsim.Domain{{Name: "good", Objects: []dpsim.Object{{Class: "MQSourceProtocolHandler", Name: "mq"}, {Class: "TCPProxyService", Name: "tcp"}}},
+		{Name: "gw", Serial: "7800162", Domains: []dpsim.Domain{{Name: "good", Objects: []dpsim.Object{{Class: "MQSourceProtocolHandler", Name: "mq"}, {Class: "TCPProxyService", Name: "tcp"}}},
 			{Name: "bad", Objects: []dpsim.Object{{Class: "Matching", Name: "rotten"}}}}},
 		{Name: "lab", Serial: "7800163", Domains: []dpsim.Domain{{Name: "default", Objects: []dpsim.Object{{Class: "LogLabel", Name: "dprun-drill-gateway"}}}}},
 	}})
 	need.Done(t, s.fleet.AddFault(dpsim.Fault{Kind: "import_object_fails", Device: "lab", File: "Matching/rotten"}))
 	s.write("wrong.pw", "wrong")
-	wrong := strings.Replace(drillPlan, "7800163/lab", "7800164/lab", 1)
-	s.write("plan.hcl", wrong)
+	s.write("plan.hcl", strings.Replace(drillPlan, "7800163/lab", "7800164/lab", 1))
 	r := s.open(clock.System{})
 	res := need.Value(r.Apply(context.Background(), s.request()))(t)
 	if res.Summary == nil || res.Summary.Succeeded != 3 {
 		t.Fatalf("%+v", res.Summary)
 	}
-	_, _, err := r.Drill(t.Context(), runner.DrillRequest{Source: s.source()})
-	if err == nil || !strings.Contains(err.Error(), `says that it is "7800163/lab"`) || s.fleet.State().Device("lab").Operations["set-config"] > 0 {
-		t.Errorf("another box: %v", err)
+	refused := func(plan, why string) {
+		t.Helper()
+		s.write("plan.hcl", plan)
+		_, _, err := r.Drill(t.Context(), runner.DrillRequest{Source: s.source()})
+		if err == nil || !strings.Contains(err.Error(), why) {
+			t.Errorf("%v, want that %s", err, why)
+		}
+		for _, d := range s.fleet.State().Devices {
+			if d.Operations["set-config"]+d.Operations["do-import"] > 0 {
+				t.Errorf("%s was changed: %v", d.Name, d.Operations)
+			}
+		}
 	}
+	refused(strings.Replace(drillPlan, "7800163/lab", "7800164/lab", 1), `says that it is "7800163/lab"`)
+	refused(strings.NewReplacer("gateways.lab", "gateways.gw", "lab.pw", "gw.pw", "7800163/lab", "7800162/gw").Replace(drillPlan), "plan p backs it up as device gw")
 	need.Done(t, r.Close())
 
 	s.write("plan.hcl", drillPlan)
