@@ -84,3 +84,14 @@ func usedBy(a datapower.Access) string {
 	}
 	return by
 }
+
+// drillClasses lists what a drill does about the classes that start something.
+func drillClasses(b *bytes.Buffer) {
+	disabled, leftOut, refused := datapower.DrillClasses()
+	for _, c := range []struct {
+		what    string
+		classes []string
+	}{{"Disabled", disabled}, {"Left out", leftOut}, {"Not drilled, if a set holds one", refused}} {
+		fmt.Fprintf(b, "- **%s**: `%s`.\n", c.what, strings.Join(c.classes, "`, `"))
+	}
+}

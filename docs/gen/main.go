@@ -53,6 +53,7 @@ func pages() []page {
 		{"machine.md", "", func(b *bytes.Buffer) { machinePage(b, lifecycle.Regions()) }},
 		{"conformance.md", "", func(b *bytes.Buffer) { conformancePage(b, conformance.Rules()) }},
 		{"access-profile.md", "", accessPage},
+		{"drills.md", "drill-classes", drillClasses},
 		{"retention.md", "retention-examples", retentionExamples},
 		{"writing-plugins.md", "calls", callsTable},
 		{"functions.md", "", func(b *bytes.Buffer) { functionsPage(b, functions()) }},

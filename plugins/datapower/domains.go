@@ -15,7 +15,8 @@ import (
 
 const (
 	domainEvery = time.Second
-	domainLimit = 10 * time.Minute // to be built, and to go
+	builtLimit  = 3 * time.Minute  // for a new domain to be usable
+	goneLimit   = 10 * time.Minute // for a domain to go
 	savedLimit  = time.Minute      // for a saved configuration to be shown as such
 
 	// madeByDprun begins the comment of a domain that dprun made. Others are not removed.
@@ -58,14 +59,14 @@ func (s *source) Create(ctx context.Context, t sdk.Target) error {
 	if err := s.client.CreateDomain(ctx, t.Domain, madeByDprun+"; it is removed when the drill is over"); err != nil {
 		return s.failed(err, "%s %s", what, t.Domain)
 	}
-	return s.until(ctx, domainLimit, func() (bool, error) {
+	return s.until(ctx, builtLimit, func() (bool, error) {
 		d, err := s.domain(ctx, t.Domain, what)
 		if err != nil || d.CurrentCommand != "" || quiesceState(*d) != sdk.StateNormal {
 			return false, err
 		}
 		objects, err := s.client.ObjectStatus(ctx, t.Domain)
 		return err == nil && told(t.Domain, objects) == nil, err
-	}, failure.New(failure.Timeout, failure.DeviceBusy, "%s: %s: domain %s cannot be used %v after the gateway accepted to make it", s.name, what, t.Domain, domainLimit))
+	}, failure.New(failure.Timeout, failure.DeviceBusy, "%s: %s: domain %s cannot be used %v after the gateway accepted to make it", s.name, what, t.Domain, builtLimit))
 }
 
 // Drop removes a domain that Create made.
@@ -93,7 +94,7 @@ func (s *source) Drop(ctx context.Context, t sdk.Target) error {
 		}
 		return s.failed(err, "%s %s", what, t.Domain)
 	}
-	return s.until(ctx, domainLimit, gone, failure.New(failure.Timeout, failure.DeviceBusy, "%s: %s: domain %s is still there %v after the gateway accepted to remove it", s.name, what, t.Domain, domainLimit).
+	return s.until(ctx, goneLimit, gone, failure.New(failure.Timeout, failure.DeviceBusy, "%s: %s: domain %s is still there %v after the gateway accepted to remove it", s.name, what, t.Domain, goneLimit).
 		WithRemedy("see who is logged in to the domain"))
 }
 

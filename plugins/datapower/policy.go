@@ -460,3 +460,19 @@ func (p *statements) bind(variables map[string]string) error {
 	}
 	return nil
 }
+
+// DrillClasses are the classes whose objects a drill keeps from starting something: those that it disables, those that it leaves out, and those
+// for which no policy can be made, so that an archive with such an object is not drilled.
+func DrillClasses() (disabled, leftOut, refused []string) {
+	for _, class := range slices.Sorted(maps.Keys(starting)) {
+		switch s := starting[class]; {
+		case s.uri == "":
+			refused = append(refused, class)
+		case s.out:
+			leftOut = append(leftOut, class)
+		default:
+			disabled = append(disabled, class)
+		}
+	}
+	return disabled, leftOut, refused
+}
