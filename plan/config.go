@@ -70,6 +70,9 @@ type Device struct {
 	configured *configured
 }
 
+// Restores reports whether the plan says how the device is logged in to for a restore.
+func (d *Device) Restores() bool { return d.Restore != cty.NilVal }
+
 // Pattern is a named matcher. Labels match one value or any of a list and are
 // for devices only.
 type Pattern struct {

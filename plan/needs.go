@@ -62,12 +62,23 @@ func (c *Config) SecretsOf(p *Plan, uses func(*Device) bool) []SecretRef {
 }
 
 // SecretsOfRestore lists the secrets by which a device is logged in to for a
-// restore or a drill; see [Config.SecretsOf].
-func SecretsOfRestore(d *Device) []SecretRef {
+// restore or a drill, and those of the other members of its group; see
+// [Config.SecretsOf].
+func (c *Config) SecretsOfRestore(device string) []SecretRef {
 	refs := &secretRefs{seen: map[string]bool{}}
-	refs.note(d.Config) // also of one that no activity is for
-	if d.Restore != cty.NilVal {
-		refs.note(d.Restore)
+	for _, d := range c.Devices {
+		if d.Name != device {
+			continue
+		}
+		refs.note(d.Config) // also of one that no activity is for
+		if d.Restore != cty.NilVal {
+			refs.note(d.Restore)
+		}
+		for _, other := range c.Devices {
+			if d.Group != "" && other.Group == d.Group {
+				refs.note(other.Config)
+			}
+		}
 	}
 	return refs.list
 }

@@ -61,6 +61,11 @@ func (r *operation) acknowledge(ctx context.Context, target string) (report.Ackn
 		if err := r.settler.Done(ctx, o.Obligation.Obligation); err != nil {
 			return done, &Error{ExitBug, err}
 		}
+		if o.Kind == pending.Restore && r.journal != nil {
+			if err := r.journal.EndRestore(ctx, o.Run, "acknowledged", "by "+whoami(), r.Clock.Now()); err != nil {
+				return done, &Error{ExitBug, err}
+			}
+		}
 		done.Obligations++
 	}
 	if wasForgotten && len(devices) == 0 {

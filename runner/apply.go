@@ -314,6 +314,11 @@ func (r *operation) run(ctx context.Context, loaded *Loaded, p *plan.Plan, spec 
 		return &Error{ExitBug, err}
 	}
 	defer func() { _ = held.Release() }()
+	return r.runUnder(ctx, held, loaded, p, spec, keys, others, partial, res)
+}
+
+// runUnder is [operation.run] under the lock of the run.
+func (r *operation) runUnder(ctx context.Context, held *lock.Lock, loaded *Loaded, p *plan.Plan, spec lifecycle.RunSpec, keys *signing.Keys, others map[string]record.Endpoint, partial bool, res *report.Result) error {
 	host := r.startHost(held)
 	defer func() { _ = host.Close() }()
 	// Half of what is free: the other half is for the captures under way, for

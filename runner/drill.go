@@ -55,7 +55,7 @@ func (r *Runner) Drill(ctx context.Context, q DrillRequest) (*report.Drill, *rep
 	defer s.close()
 	loaded, p, err := r.load(ctx, q.Source, q.Plan, Only{}, res, func(c *plan.Config) []plan.SecretRef {
 		if _, d, err := drillOf(c, q); err == nil {
-			return plan.SecretsOfRestore(d.Device)
+			return c.SecretsOfRestore(d.Device.Name)
 		}
 		return nil
 	})

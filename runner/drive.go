@@ -100,8 +100,12 @@ func (r *Runner) dropStaged(run, task string) {
 
 // executor does the actions of a run.
 func (r *operation) executor(run, plan, dir string, answers execute.Plan, host *pluginhost.Host, permits execute.Permits) *execute.Executor {
+	var locks execute.Locks = deviceLocks{r.locks, run}
+	if r.alone {
+		locks = noLocks{}
+	}
 	return execute.New(execute.Options{Run: run, PlanName: plan, Version: r.Version, Dir: dir, Plan: answers, Plugins: host, Staging: r.staging,
-		Locks: deviceLocks{r.locks, run}, Permits: permits, Clock: r.Clock, Redact: &r.redact, Log: r.Log,
+		Locks: locks, Permits: permits, Clock: r.Clock, Redact: &r.redact, Log: r.Log,
 		Output: func(task, stream, text string) { r.output(run, task, stream, text) }})
 }
 

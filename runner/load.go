@@ -134,16 +134,9 @@ func (l *Loaded) readSecrets(ctx context.Context, name string, only Only, secret
 // secretsOf names secrets of a plan's file that its runs do not need.
 type secretsOf func(*plan.Config) []plan.SecretRef
 
-// restoring names those by which a device is logged in to for a restore.
-func restoring(device string) secretsOf {
-	return func(c *plan.Config) []plan.SecretRef {
-		for _, d := range c.Devices {
-			if d.Name == device {
-				return plan.SecretsOfRestore(d)
-			}
-		}
-		return nil
-	}
+// secretsOfRestore names those by which a device is logged in to for a restore.
+func secretsOfRestore(device string) secretsOf {
+	return func(c *plan.Config) []plan.SecretRef { return c.SecretsOfRestore(device) }
 }
 
 // readNeeded reads the secrets that are needed, and compiles the file again with

@@ -73,6 +73,8 @@ type operation struct {
 	lines    *lines
 	settler  *settle.Settler
 	guarded  *guarded // the guard of the run that is under way; nil: none
+	alone    bool     // the only device of the run is locked already
+	looking  bool     // at what became of restores
 	guarding string   // the run whose guard this process is: it does nothing for others
 }
 

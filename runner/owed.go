@@ -132,7 +132,7 @@ func owedExit(owed []report.Owed) int {
 	for _, o := range owed {
 		switch {
 		case o.Held:
-		case o.Kind == string(pending.Unquiesce), o.Kind == string(pending.DropDomain):
+		case o.Kind == string(pending.Unquiesce), o.Kind == string(pending.DropDomain), o.Kind == string(pending.Restore):
 			return ExitOwed
 		case o.ID == lifecycle.OwedAfterUnquiesce:
 			exit = ExitAway

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/dprun/dprun/runner/pending"
+	"github.com/dprun/dprun/runner/record"
 	"github.com/dprun/dprun/runner/report"
 	"github.com/dprun/dprun/runner/state"
 )
@@ -23,6 +24,8 @@ func (r *Runner) byHand(item *report.Owed, o pending.Obligation) {
 	case pending.DropDomain:
 		item.DeviceCommands = []string{"configure terminal", "no domain " + o.Domain, "exit", "show domains"}
 		item.Note = "a drill has made this domain: nothing in it is needed, and something in it may be at work until it is gone"
+	case pending.Restore:
+		item.Note = restoreNote(o)
 	case pending.PostScript:
 		item.Note = "by hand, if it cannot be run any more: what script " + o.Script + " does for " + o.Where()
 	}
@@ -31,6 +34,22 @@ func (r *Runner) byHand(item *report.Owed, o pending.Obligation) {
 	}
 	item.Commands = append(item.Commands, "dprun recover")
 	item.Acknowledge = "dprun recover --ack " + quoted(acknowledgedBy(o))
+}
+
+// restoreNote says what a person does about a restore that is not proven.
+func restoreNote(o pending.Obligation) string {
+	r, err := record.RestoreOf(o)
+	if err != nil || r.WayBackSet == "" {
+		return "look at " + o.Where() + ": what was restored there, and what was there before, is not known here any more"
+	}
+	again := func(what string) string {
+		return "dprun restore PLAN " + quoted(what) + " --device " + quoted(o.Device) + " --domain " + quoted(o.Domain)
+	}
+	note := "to go back to what was there before: " + again(r.WayBackSet)
+	if r.Set != "" {
+		note += "; to restore again: " + again(r.Set)
+	}
+	return note + "; where it is as it should be and only not saved: save it on the gateway (switch " + o.Domain + ", write memory)"
 }
 
 // unset looks up the environment as it is without one variable: that of

@@ -36,6 +36,7 @@ func (r *Runner) Recover(ctx context.Context, q RecoverRequest) (*report.Result,
 	}
 	r.plugins.warn()
 	res := &report.Result{}
+	op.looking = true
 	_, err := op.recover(ctx, res)
 	conclude(res, &err)
 	return res, err
@@ -73,6 +74,9 @@ func (r *operation) recoverAll(ctx context.Context, res *report.Result) (tried m
 	byRun := map[string][]settle.Outstanding{}
 	var devices []settle.Outstanding
 	for _, o := range all {
+		if o.Kind == pending.Restore && !r.looking { // nothing is down for it, and a look takes its time
+			continue
+		}
 		if mine[o.Run] || o.Overdue(now) && !o.Unused() && r.concerns(o.Run) {
 			byRun[o.Run] = append(byRun[o.Run], o)
 			if o.Kind != pending.PostScript {

@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -11,7 +12,9 @@ import (
 	"strings"
 
 	"github.com/dprun/dprun/plan"
+	"github.com/dprun/dprun/runner/engine"
 	"github.com/dprun/dprun/runner/execute"
+	"github.com/dprun/dprun/runner/lifecycle"
 	"github.com/dprun/dprun/runner/record"
 	"github.com/dprun/dprun/runner/report"
 	"github.com/dprun/dprun/sdk"
@@ -25,6 +28,11 @@ type RehearseRequest struct {
 	Device  string
 	Domain  string
 	Unsaved bool // the domain may have changes that were not saved
+	// Policy is a file with the statements of a deployment policy, in the gateway's
+	// own form; empty: none. Variables are for it.
+	Policy         string
+	Variables      map[string]string
+	RewriteLocalIP bool // local addresses become those of the interfaces of the same name
 	// Failed gets each copy of the set that could not be used.
 	Failed func(report.BackupFault)
 	Keys   Keys // open what is stored encrypted
@@ -41,52 +49,109 @@ func (r *Runner) Rehearse(ctx context.Context, q RehearseRequest) (*report.Rehea
 		return nil, res, err
 	}
 	defer from.close()
-	loaded, p, err := r.load(ctx, q.Source, q.Plan, Only{}, res, restoring(q.Device))
+	loaded, p, err := r.load(ctx, q.Source, q.Plan, Only{}, res, secretsOfRestore(q.Device))
 	if err != nil || p == nil {
 		return nil, res, err
 	}
-	if !slices.ContainsFunc(loaded.Config.Devices, func(d *plan.Device) bool { return d.Name == q.Device }) {
+	if deviceOf(loaded, q.Device) == nil {
 		return nil, res, errorf(ExitUsage, "the plan has no device %q", q.Device)
+	}
+	if q.Policy, err = policyFile(q.Policy); err != nil {
+		return nil, res, err
 	}
 	op := r.begin(Operation{})
 	credentials, err := r.credentials(op.journal)
 	if err != nil {
 		return nil, res, &Error{ExitBug, err}
 	}
-	dir, err := os.MkdirTemp(r.state.Work(), "rehearse-")
-	if err != nil {
-		return nil, res, &Error{ExitUsage, err}
-	}
-	defer os.RemoveAll(dir) //nolint:errcheck // what stays is in the state directory, and readable by this user alone
 	host := r.startUnlockedHost()
 	defer func() { _ = host.Close() }()
 	exec := execute.New(execute.Options{Run: "rehearse", PlanName: p.Name, Version: r.Version, Plan: record.NewCompiledPlan(loaded.Config, p, loaded.secrets, &r.redact).ForRestores(), Plugins: host,
 		Credentials: credentials, Clock: r.Clock, Redact: &r.redact, Log: r.Log})
 	defer exec.Close()
-	found, offered, err := exec.Rehearse(ctx, q.Device, sdk.RehearseRequest{Target: sdk.Target{Domain: q.Domain}, File: from.path, Dir: dir, Unsaved: q.Unsaved})
-	switch {
-	case err != nil:
+	_, free, err := op.lockDevice(ctx, exec, q.Device, "")
+	if err != nil {
 		return nil, res, err
-	case !offered:
-		return nil, res, errorf(ExitUsage, "the plugin of device %s does not offer to restore", q.Device)
 	}
-	out := &report.Rehearsal{Device: q.Device, Domain: q.Domain, Archive: from.shown, Findings: from.findings, Changes: []sdk.Change{}}
-	for _, f := range found.Findings {
-		f.Message, f.Remedy, f.Subject = r.redact.Redact(f.Message), r.redact.Redact(f.Remedy), r.redact.Redact(f.Subject)
-		out.Refused = out.Refused || f.Level == sdk.LevelError
-		out.Findings = append(out.Findings, f)
+	defer free()
+	out, err := r.rehearse(ctx, exec, q, from.path)
+	if err != nil {
+		return nil, res, err
 	}
-	slices.SortStableFunc(out.Findings, func(a, b sdk.Finding) int { return gravity(a.Level) - gravity(b.Level) })
-	out.Changes = append(out.Changes, found.Changes...)
+	out.Archive, out.Findings = from.shown, append(from.findings, out.Findings...)
 	if out.Refused {
 		res.ExitCode = 1
 	}
 	return out, res, nil
 }
 
+func deviceOf(l *Loaded, name string) *plan.Device {
+	for _, d := range l.Config.Devices {
+		if d.Name == name {
+			return d
+		}
+	}
+	return nil
+}
+
+// policyFile is the absolute path of a file with a deployment policy.
+func policyFile(name string) (string, error) {
+	if name == "" {
+		return "", nil
+	}
+	path, err := filepath.Abs(name)
+	if err == nil {
+		err = openFile(path)
+	}
+	if err != nil {
+		return "", errorf(ExitUsage, "the deployment policy %s cannot be used: %w", name, err)
+	}
+	return path, nil
+}
+
+// lockDevice has a device alone, whatever plans call it, and says what it is.
+func (r *operation) lockDevice(ctx context.Context, exec *execute.Executor, device, run string) (facts *sdk.Facts, free func(), err error) {
+	got, err := exec.Do(ctx, engine.Job{Action: lifecycle.Action{ActionID: lifecycle.ActionID{Kind: lifecycle.ActInspect}, Device: device}})
+	if err != nil {
+		return nil, nil, err
+	}
+	facts = &got.Inspection.Facts
+	free, err = deviceLocks{r.locks, run}.Acquire(ctx, cmp.Or(facts.Identity, device), true, func(holder string) {
+		r.Log.Warn("the restore waits for the device", "device", device, "held by", holder)
+	})
+	return facts, free, err
+}
+
+// rehearse has a device say what an import of an archive would do.
+func (r *Runner) rehearse(ctx context.Context, exec *execute.Executor, q RehearseRequest, archive string) (*report.Rehearsal, error) {
+	dir, err := os.MkdirTemp(r.state.Work(), "rehearse-")
+	if err != nil {
+		return nil, &Error{ExitUsage, err}
+	}
+	defer os.RemoveAll(dir) //nolint:errcheck // what stays is in the state directory, and readable by this user alone
+	found, offered, err := exec.Rehearse(ctx, q.Device, sdk.RehearseRequest{Target: sdk.Target{Domain: q.Domain}, File: archive, Dir: dir, Unsaved: q.Unsaved,
+		Policy: q.Policy, Variables: q.Variables, RewriteLocalIP: q.RewriteLocalIP})
+	switch {
+	case err != nil:
+		return nil, err
+	case !offered:
+		return nil, errorf(ExitUsage, "the plugin of device %s does not offer to restore", q.Device)
+	}
+	out := &report.Rehearsal{Device: q.Device, Domain: q.Domain, Findings: []sdk.Finding{}, Changes: append([]sdk.Change{}, found.Changes...)}
+	for _, f := range found.Findings {
+		f.Message, f.Remedy, f.Subject = r.redact.Redact(f.Message), r.redact.Redact(f.Remedy), r.redact.Redact(f.Subject)
+		out.Refused = out.Refused || f.Level == sdk.LevelError
+		out.Findings = append(out.Findings, f)
+	}
+	slices.SortStableFunc(out.Findings, func(a, b sdk.Finding) int { return gravity(a.Level) - gravity(b.Level) })
+	return out, nil
+}
+
 // rehearsed is the archive that a rehearsal is of.
 type rehearsed struct {
 	path, shown string
+	set         string        // its ID; empty: it is a file
+	untrusted   string        // why nobody vouches for the set; empty: somebody does, or it is a file
 	findings    []sdk.Finding // about where it comes from
 	close       func()
 }
@@ -117,7 +182,7 @@ func (r *Runner) rehearsed(ctx context.Context, q RehearseRequest, res *report.R
 		_ = os.RemoveAll(dir)
 		return nil, errorf(ExitUsage, "copy the archive %s into the state directory: %w", q.Archive, err)
 	}
-	return &rehearsed{own, q.Archive, []sdk.Finding{}, func() { _ = os.RemoveAll(dir) }}, nil
+	return &rehearsed{path: own, shown: q.Archive, findings: []sdk.Finding{}, close: func() { _ = os.RemoveAll(dir) }}, nil
 }
 
 // copyFile copies a local file, so that what is verified is what is used, whatever
@@ -146,11 +211,11 @@ func (r *Runner) rehearsedSet(ctx context.Context, q RehearseRequest, res *repor
 		s.close()
 		return nil, err
 	}
-	out := &rehearsed{got.path, "set " + got.set.Set, []sdk.Finding{}, s.close}
-	if got.set.Imported {
-		out.findings = append(out.findings, sdk.Finding{Check: "origin", Level: sdk.LevelWarning, Subject: got.set.Set,
-			Message: "the set was found at a destination, and no run of this state directory has stored it: whoever can write there may have made it",
-			Remedy:  "compare it with a backup that you trust: dprun diff --sets"})
+	out := &rehearsed{path: got.path, shown: "set " + got.set.Set, set: got.set.Set, findings: []sdk.Finding{}, close: s.close}
+	if trusted, why := got.set.Trust(); !trusted {
+		out.untrusted = why
+		out.findings = append(out.findings, sdk.Finding{Check: "origin", Level: sdk.LevelWarning, Subject: got.set.Set, Message: why,
+			Remedy: "compare it with a backup that you trust: dprun diff --sets; a restore of it takes --trust-unsigned"})
 	}
 	return out, nil
 }

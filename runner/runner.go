@@ -119,6 +119,13 @@ func (l deviceLocks) Acquire(ctx context.Context, identity string, exclusive boo
 	return func() { _ = held.Release() }, nil
 }
 
+// noLocks are those of who holds the lock of the only device already.
+type noLocks struct{}
+
+func (noLocks) Acquire(context.Context, string, bool, func(string)) (func(), error) {
+	return func() {}, nil
+}
+
 // linesAtOnce is how many lines of output are written in one transaction.
 const linesAtOnce = 64
 

@@ -118,6 +118,13 @@ func (h *History) Run(ctx context.Context, ref string) (report.RunDetail, error)
 	for _, r := range seen {
 		d.Rooms = append(d.Rooms, room(r))
 	}
+	restored, err := j.Restore(ctx, run.ID)
+	if err != nil {
+		return d, err
+	}
+	if restored != nil {
+		d.Restore = restoreOf(*restored)
+	}
 	kept, err := h.staging.List()
 	if err != nil {
 		return d, err

@@ -9,26 +9,34 @@ import (
 
 	"github.com/dprun/dprun/cmd/dprun/view"
 	"github.com/dprun/dprun/runner"
+	"github.com/dprun/dprun/runner/report"
 )
 
 func (a *app) restoreCommand() *cobra.Command {
 	var src source
-	var q runner.RehearseRequest
-	var dry bool
+	var q runner.RestoreRequest
+	var dry, yes bool
 	c := &cobra.Command{
 		Use:   "restore FILE|DIR SET|ARCHIVE",
-		Short: "Show what a restore would do to a domain, and change nothing",
-		Long: "Compares an export of one domain with what runs in a domain of a gateway of the plan, and has the gateway import it with its own dry\n" +
-			"run. It shows what would be new or changed, what would stay because an import removes nothing, and which keys and certificates the\n" +
-			"archive does not hold and the domain does not have. It changes nothing on the gateway. dprun itself imports nothing yet: --dry-run\n" +
-			"has to be given.\n\n" +
+		Short: "Restore an export into a domain of a gateway",
+		Long: "Imports an export of one domain into a domain of a gateway of the plan. First it stores an export of that domain, the way back, as a\n" +
+			"set of a run of its own. It shows what would be new or changed, what would stay because an import removes nothing, and which keys and\n" +
+			"certificates the archive does not hold and the domain does not have. Then it asks for the name of the device; off a terminal it needs\n" +
+			"--yes. After the import it reads the device's results, compares the domain with the archive, and saves. --dry-run shows all of that and\n" +
+			"changes nothing.\n\n" +
 			"SET is the ID of a backup or a beginning of it. It is fetched from the plan's destinations; of the two exports that it may hold, it is\n" +
-			"the one of what was saved on the gateway. ARCHIVE is a file.\n\n" +
-			"A restore is refused into domain default, into a domain that takes its configuration from elsewhere (ConfigMode), is busy or not in\n" +
-			"service, or has changes that were not saved, and onto firmware older than the archive's. What could not be read counts as a no.\n" +
-			"The device's account needs read rights, and the right to import; see the page on restoring.\n\n" +
-			"Exit codes: 0 nothing was found that forbids it, 1 something forbids it or was in the way, 10 plan invalid, 11 plugin missing or\n" +
-			"broken, 64 the command line is wrong.",
+			"the one of what was saved on the gateway. ARCHIVE is a file. A set that was found at a destination and has no signature that\n" +
+			"counts needs --trust-unsigned.\n\n" +
+			"The gateway is logged in to as the block restore { } of the device says: the account that makes backups holds no right to import. A\n" +
+			"restore keeps to the plan's window, or takes --emergency and --reason. A hold, a device that did not come back, and members of the group\n" +
+			"that do not serve forbid it as they forbid a quiesce.\n\n" +
+			"It is refused into domain default, into a domain that takes its configuration from elsewhere (ConfigMode), is busy or not in\n" +
+			"service, or has changes that were not saved, and onto firmware older than the archive's. What could not be read counts as a no.\n\n" +
+			"An import that was cut off is never repeated: the domain is exported and compared. What is not proven is owed: dprun owed lists it, dprun\n" +
+			"recover looks again.\n\n" +
+			"Exit codes: 0 restored (with --dry-run: nothing was found that forbids it), 1 nothing was changed, 3 restored with faults, 10 plan\n" +
+			"invalid, 11 plugin missing or broken, 13 outside the window, 16 what the domain is now is not proven or not saved, 64 the command line is\n" +
+			"wrong.",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 2 {
 				return fmt.Errorf("give a plan file or directory, and a set or an archive, not %d arguments", len(args))
@@ -38,29 +46,45 @@ func (a *app) restoreCommand() *cobra.Command {
 	}
 	c.RunE = func(cmd *cobra.Command, args []string) error {
 		q.Archive = args[len(args)-1]
-		switch {
-		case !dry:
-			return &usageError{err: errors.New("dprun does not import: give --dry-run to see what a restore would do")}
-		case q.Device == "" || q.Domain == "":
-			return &usageError{err: errors.New("give --device and --domain: where the archive would be restored")}
+		if q.Device == "" || q.Domain == "" {
+			return &usageError{err: errors.New("give --device and --domain: where the archive is to be restored")}
 		}
-		return a.looking(&src, func(ctx context.Context, v view.View, r *runner.Runner, from runner.Source) error {
-			q.Source, q.Plan, q.Failed = from, src.plan, v.BackupFault
-			found, res, err := r.Rehearse(ctx, q)
-			v.Diagnostics(res.Diagnostics)
-			if found != nil {
-				v.Rehearsal(*found)
+		if dry {
+			return a.looking(&src, func(ctx context.Context, v view.View, r *runner.Runner, from runner.Source) error {
+				q.RehearseRequest.Source, q.RehearseRequest.Plan, q.Failed = from, src.plan, v.BackupFault
+				found, res, err := r.Rehearse(ctx, q.RehearseRequest)
+				v.Diagnostics(res.Diagnostics)
+				if found != nil {
+					v.Rehearsal(*found)
+				}
+				if err == nil && res.ExitCode != 0 {
+					err = status(res.ExitCode)
+				}
+				return misused(err)
+			})(cmd, args)
+		}
+		return a.runDeaf(func(ctx context.Context, v view.View, args []string) error {
+			from, err := src.of(a, args[0])
+			if err != nil {
+				return err
 			}
-			if err == nil && res.ExitCode != 0 {
-				err = status(res.ExitCode)
-			}
-			return misused(err)
+			op, release := operation(ctx, v)
+			defer release()
+			q.Operation, q.RehearseRequest.Source, q.RehearseRequest.Plan, q.Failed = op, from, src.plan, v.BackupFault
+			q.Confirm = a.confirmRestore(op.Stop.Asked(), v, yes)
+			return a.operate(v, func(r *runner.Runner) (*report.Result, error) {
+				out, res, err := r.Restore(ctx, q)
+				if out != nil {
+					v.Restore(*out)
+				}
+				return res, err
+			})
 		})(cmd, args)
 	}
 	src.variables(c.Flags())
 	c.Flags().StringVar(&src.plan, "plan", "", "which plan, when the file has several")
 	c.Flags().StringVar(&q.Device, "device", "", "the device of the plan that the domain is on")
-	c.Flags().StringVar(&q.Domain, "domain", "", "the domain that would be restored; it has to be there")
+	c.Flags().StringVar(&q.Domain, "domain", "", "the domain to restore into; it has to be there")
 	c.Flags().BoolVar(&q.Unsaved, "unsaved", false, "allow a domain with changes that were not saved")
 	c.Flags().BoolVar(&a.all, "all", false, "list every object and file")
 	a.identityFlag(c, &q.Keys)
@@ -73,5 +97,30 @@ func (a *app) restoreCommand() *cobra.Command {
 		return files(c, args, typed)
 	}
 	c.Flags().BoolVar(&dry, "dry-run", false, "show what would be done, and change nothing")
+	c.Flags().BoolVarP(&yes, "yes", "y", false, "restore without asking; needed off a terminal")
+	c.Flags().StringVar(&q.Reason, "reason", "", "why, for the record")
+	c.Flags().BoolVar(&q.Emergency, "emergency", false, "restore outside of the plan's window; takes --reason")
+	c.Flags().BoolVar(&q.TrustUnsigned, "trust-unsigned", false, "restore a set for which neither the journal nor a signature vouches")
+	c.Flags().StringVar(&q.Policy, "policy", "", "a file with the statements of a deployment policy that the import goes through")
+	c.Flags().StringToStringVar(&q.Variables, "policy-var", nil, "NAME=VALUE of a variable of the deployment policy; may be given again")
+	c.Flags().BoolVar(&q.RewriteLocalIP, "rewrite-local-ip", false, "make local addresses those of the interfaces of the same name on this gateway")
 	return c
+}
+
+// confirmRestore shows what was rehearsed and asks whether it may be done. Where
+// there is nobody to ask, the answer must have been given on the command line.
+func (a *app) confirmRestore(asked context.Context, v view.View, yes bool) func(report.Rehearsal) error {
+	_, in := terminal(a.stdin)
+	_, out := terminal(a.stderr)
+	return func(r report.Rehearsal) error {
+		v.Rehearsal(r)
+		switch {
+		case yes:
+		case !in || !out:
+			return &runner.Error{ExitCode: runner.ExitUsage, Err: errors.New("a restore is an outage of the domain, and there is no terminal to ask on: nothing was sent; if that is what you want, add --yes")}
+		case !view.AskName(asked, a.stdin, a.stderr, r):
+			return &runner.Error{ExitCode: exitFailed, Err: errors.New("not confirmed: nothing was sent")}
+		}
+		return nil
+	}
 }

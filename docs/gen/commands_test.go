@@ -78,6 +78,11 @@ func newWorkspace(t *testing.T) workspace {
 			plan = f.text
 		}
 	}
+	const device = "device \"datapower\" \"gw1\" {\n"
+	if !strings.Contains(plan, device) {
+		t.Fatal("the plan of docs/getting-started.md has no device gw1")
+	}
+	plan = strings.Replace(plan, device, device+"  restore { username = \"backup\" }\n", 1) // as docs/restore.md has it
 	for from, to := range map[string]string{
 		`host     = "gw1.example.net"`: fmt.Sprintf("host     = %q\n    port     = %d", gw.Host, gw.Port),
 		"/etc/dprun/gw1.password":      "gw1.password",

@@ -140,7 +140,7 @@ func (e *limitError) Error() string { return fmt.Sprintf("no answer within %s", 
 func (x *Executor) limited(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(client.WithLimit(ctx, limit))
 	waiter := x.Clock.Waiter()
-	due := waiter.Wait(x.Clock.Now().Add(limit), 0)
+	due := waiter.Wait(x.Clock.Now().Add(limit), 1) // the call that it bounds
 	go func() {
 		defer waiter.Stop()
 		select {

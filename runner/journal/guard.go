@@ -100,8 +100,9 @@ func (j *Journal) Withdraw(ctx context.Context, id pending.Key) error {
 }
 
 const (
-	selectDown = "SELECT DISTINCT device, 0 FROM obligations WHERE paid_at = 0 AND kind = 'unquiesce' AND device <> ? ORDER BY device"
-	selectBack = "SELECT device, max(paid_at) FROM obligations WHERE kind = 'unquiesce' AND paid_at > ? AND device <> ? GROUP BY device ORDER BY 2 DESC"
+	// A restore takes its target out of service as a quiesce does.
+	selectDown = "SELECT device, 0 FROM obligations WHERE paid_at = 0 AND kind IN ('unquiesce', 'restore') AND device <> ? GROUP BY device"
+	selectBack = "SELECT device, max(paid_at) FROM obligations WHERE kind IN ('unquiesce', 'restore') AND paid_at > ? AND device <> ? GROUP BY device ORDER BY 2 DESC"
 )
 
 func (g *Guard) ask(t *transaction, now time.Time, o pending.Obligation) error {

@@ -131,7 +131,7 @@ func (j *Journal) remove(ctx context.Context, run string) (gone bool, err error)
 				return err
 			}
 		}
-		for _, table := range []string{"obligations", "scripts", "logs", "rooms"} {
+		for _, table := range []string{"obligations", "scripts", "logs", "rooms", "restores"} {
 			if _, err := t.exec("DELETE FROM "+table+" WHERE run = ?", run); err != nil {
 				return err
 			}

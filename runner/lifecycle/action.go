@@ -129,4 +129,5 @@ const (
 	OweDiscard    ObligationKind = "discard"
 	OwePostScript ObligationKind = "post_script"
 	OweDrop       ObligationKind = "drop_domain" // that a drill has made
+	OweRestore    ObligationKind = "restore"     // no machine here owes it: a restore whose end is not proven
 )

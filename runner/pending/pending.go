@@ -38,6 +38,7 @@ const (
 	Discard    = lifecycle.OweDiscard
 	PostScript = lifecycle.OwePostScript
 	DropDomain = lifecycle.OweDrop
+	Restore    = lifecycle.OweRestore
 )
 
 // Key names an obligation: ID is unique within its task, or within its run

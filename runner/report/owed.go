@@ -11,7 +11,7 @@ type Owed struct {
 	Task   string    `json:"task"`
 	Plan   string    `json:"plan,omitempty"`
 	ID     string    `json:"id"`
-	Kind   string    `json:"kind"` // unquiesce, discard, post_script, drop_domain
+	Kind   string    `json:"kind"` // unquiesce, discard, post_script, drop_domain, restore
 	Device string    `json:"device"`
 	Domain string    `json:"domain,omitempty"`
 	Since  time.Time `json:"since"`

@@ -33,6 +33,8 @@ type RunDetail struct {
 	Rooms []Room `json:"rooms,omitempty"`
 	// Stops are the devices of the run that did not come back, with who ended that.
 	Stops []Stop `json:"stops,omitempty"`
+	// Restore is the restore whose way back the run has stored.
+	Restore *Restore `json:"restore,omitempty"`
 }
 
 // Room is how much room a destination had when a run looked at it.

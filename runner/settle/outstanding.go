@@ -137,7 +137,7 @@ func keeps(quiesced []Outstanding, o Outstanding) string {
 func Blocked(all []Outstanding, now time.Time) (names, boxes map[string]string) {
 	names, boxes = map[string]string{}, map[string]string{}
 	for _, o := range all {
-		if o.Kind == pending.PostScript {
+		if o.Kind == pending.PostScript || o.Kind == pending.Restore { // what may be imported or not is backed up as it is
 			continue
 		}
 		why := "bring it back with dprun recover"

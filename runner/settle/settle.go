@@ -147,6 +147,9 @@ func (s *Settler) Done(ctx context.Context, o pending.Obligation) error {
 	if err := s.Pending.Remove(o.Key); err != nil {
 		return err
 	}
+	if o.Kind == pending.Restore {
+		s.forgetRestore(o)
+	}
 	if s.Journal == nil {
 		return nil
 	}
@@ -197,6 +200,8 @@ func (s *Settler) settleOne(ctx context.Context, o Outstanding, hurried func() b
 		err = s.discard(ctx, src, o.Obligation.Obligation, hurried)
 	case pending.DropDomain:
 		err = s.drop(ctx, src, o.Obligation.Obligation, hurried)
+	case pending.Restore:
+		err = s.lookAtRestore(ctx, src, o.Obligation.Obligation)
 	default:
 		err = s.bringBack(ctx, src, o.Obligation.Obligation, hurried)
 	}

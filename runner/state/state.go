@@ -73,7 +73,7 @@ func Open(dir string) (*State, error) {
 			Remedy: "give a local directory with --state-dir or " + EnvDir}
 	}
 	s := &State{root: root}
-	for _, d := range []string{root, s.Staging(), s.Locks(), s.Plugins(), s.Work(), s.Pending(), s.Leftovers()} {
+	for _, d := range []string{root, s.Staging(), s.Locks(), s.Plugins(), s.Work(), s.Pending(), s.Leftovers(), s.Restores()} {
 		if err := os.Mkdir(d, private); err != nil && !errors.Is(err, fs.ErrExist) {
 			return nil, fmt.Errorf("create %s in the state directory: %w", d, err)
 		}
@@ -158,6 +158,10 @@ func (s *State) GuardLog() string { return filepath.Join(s.root, "guard.log") }
 // Leftovers is the directory of notes about temporary files at destinations
 // that could not be removed yet.
 func (s *State) Leftovers() string { return filepath.Join(s.root, "leftovers") }
+
+// Restores is the directory of what is needed to find out what became of a
+// restore: a directory for each run that owes that.
+func (s *State) Restores() string { return filepath.Join(s.root, "restores") }
 
 // idSize is the length of the ID in bytes, as text.
 const idSize = 26

@@ -55,6 +55,8 @@ type site struct {
 	// patience is how long the plugin waits for an answer, in real time: a
 	// busy machine takes seconds to make an export.
 	patience string
+	// restore is what the devices' blocks hold beside config.
+	restore string
 }
 
 // recorder keeps what a run publishes.
@@ -137,6 +139,7 @@ device "datapower" "gw" {
     stall_timeout   = "1m"
     tls { ca_file = each.value.ca_file }
   }
+  # restore
 }
 destination "file" "local" {
   min_free = "1%"
@@ -148,7 +151,7 @@ destination "file" "local" {
 // the engine's clock and the fleet's moved together.
 func (s *site) apply(plan string) *report.Result {
 	s.t.Helper()
-	s.write("plan.hcl", strings.ReplaceAll(devices, `"1m"`, `"`+s.patience+`"`)+plan)
+	s.write("plan.hcl", strings.Replace(strings.ReplaceAll(devices, `"1m"`, `"`+s.patience+`"`), "# restore", s.restore, 1)+plan)
 	return s.run(func(r *runner.Runner) (*report.Result, error) {
 		return r.Apply(context.Background(), s.request())
 	})

@@ -45,6 +45,11 @@ func Ask(ctx context.Context, in io.Reader, out io.Writer, d report.Disruption) 
 		fmt.Fprintf(out, "  %s\n", Clean(name))
 	}
 	fmt.Fprint(out, "Only \"yes\" goes on: ")
+	return strings.EqualFold(answered(ctx, in, out), "yes")
+}
+
+// answered is the line that a person types; empty when ctx ends first.
+func answered(ctx context.Context, in io.Reader, out io.Writer) string {
 	answer := make(chan string, 1)
 	go func() { // left behind when ctx ends first: a read of a terminal cannot be cancelled
 		s, _ := bufio.NewReader(in).ReadString('\n')
@@ -55,9 +60,9 @@ func Ask(ctx context.Context, in io.Reader, out io.Writer, d report.Disruption) 
 		if !strings.HasSuffix(s, "\n") { // the input ended: what comes next is on a line of its own all the same
 			fmt.Fprintln(out)
 		}
-		return strings.EqualFold(strings.TrimSpace(s), "yes")
+		return strings.TrimSpace(s)
 	case <-ctx.Done():
 		fmt.Fprintln(out)
-		return false
+		return ""
 	}
 }

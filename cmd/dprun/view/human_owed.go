@@ -205,6 +205,8 @@ func owedOf(o report.Owed, where string) string {
 	switch o.Kind {
 	case "unquiesce":
 		return where + " may still be quiesced"
+	case "restore":
+		return "what became of a restore into " + where + " is not proven"
 	case "discard":
 		return "files left on " + where
 	case "drop_domain":

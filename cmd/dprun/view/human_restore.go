@@ -1,7 +1,9 @@
 package view
 
 import (
+	"context"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/dprun/dprun/runner/report"
@@ -65,6 +67,62 @@ func (h *Human) Rehearsal(r report.Rehearsal) {
 			b.WriteString("\nNothing was found that forbids the restore.\n")
 		}
 	})
+}
+
+// ends say how a restore ended, for a person.
+var ends = map[string]struct {
+	says string
+	tone tone
+}{
+	"restored":             {"Restored: the domain is as the archive has it, and that is saved.", green},
+	"restored_with_faults": {"Restored and saved, and not everything is as it should be.", yellow},
+	"refused":              {"Not restored: nothing was sent.", yellow},
+	"unchanged":            {"Not restored: the domain is proven to be as it was before.", yellow},
+	"not_saved":            {"The domain is as the archive has it, and that is NOT SAVED: a restart of the domain brings the old state back.", alarm},
+	"unknown":              {"What the domain is now is NOT PROVEN: it is neither as before nor as the archive has it, or could not be read.", alarm},
+	"acknowledged":         {"What became of it was not proven; somebody has taken responsibility.", yellow},
+	"superseded":           {"What became of it was not proven; a later restore of the domain was.", yellow},
+	"":                     {"It is under way.", yellow},
+}
+
+// Restore implements [View].
+func (h *Human) Restore(r report.Restore) {
+	h.print(func(b *strings.Builder, p painter) { writeRestore(b, p, r) })
+}
+
+func writeRestore(b *strings.Builder, p painter, r report.Restore) {
+	fmt.Fprintf(b, "\n%s of %s into domain %s of %s, run %s\n", p.paint(bold, "Restore"), Clean(r.Archive), Clean(r.Domain), Clean(r.Device), Clean(r.Run))
+	e := ends[r.End]
+	fmt.Fprintf(b, "  %s\n", p.paint(e.tone, e.says))
+	if r.Why != "" && r.End != "restored" {
+		fmt.Fprintf(b, "  %s\n", Clean(r.Why))
+	}
+	by := "by " + r.By
+	if r.Emergency {
+		by += ", in an emergency"
+	}
+	if r.Reason != "" {
+		by += ": " + r.Reason
+	}
+	fmt.Fprintf(b, "  %s\n", Clean(by))
+	for _, s := range r.Steps {
+		fmt.Fprintf(b, "  %s  %s %s", stamp(s.Time), Clean(s.Phase), Clean(s.Answer))
+		if s.Why != "" && s.Answer != "good" {
+			fmt.Fprintf(b, ": %s", Clean(s.Why))
+		}
+		b.WriteString("\n")
+	}
+	if r.WayBack != "" {
+		fmt.Fprintf(b, "  What was there before is set %s: dprun backups show %s\n", Clean(r.WayBack), Clean(r.WayBack))
+	}
+}
+
+// AskName shows what a restore replaces and has a person type the name of its
+// device. It is false when ctx ends first, and on any other answer.
+func AskName(ctx context.Context, in io.Reader, out io.Writer, r report.Rehearsal) bool {
+	fmt.Fprintf(out, "An import into a domain at work is an outage. Domain %s of %s gets what %s holds.\n", Clean(r.Domain), Clean(r.Device), Clean(r.Archive))
+	fmt.Fprint(out, "Type the name of the device to go on: ")
+	return answered(ctx, in, out) == r.Device
 }
 
 func subject(s string) string {

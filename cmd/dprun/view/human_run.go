@@ -132,6 +132,8 @@ func (h *Human) Settled(s event.Settled) {
 	}
 	text := h.errP.paint(green, "back in service:") + " " + where
 	switch {
+	case s.Kind == "restore":
+		text = "what became of the restore into " + where + " is proven: dprun runs show " + Clean(s.Run)
 	case s.Kind == "discard":
 		text = "files removed from " + where
 	case s.Kind == "drop_domain":

@@ -70,6 +70,9 @@ func (h *Human) RunDetail(r report.RunDetail) {
 	}
 	h.print(func(b *strings.Builder, p painter) {
 		writeStops(b, p, r.Stops)
+		if r.Restore != nil {
+			writeRestore(b, p, *r.Restore)
+		}
 		if len(r.Staged) > 0 {
 			fmt.Fprintf(b, "\n%s\n", p.paint(bold, "Kept in staging"))
 			writeStaged(b, p, r.Staged)

@@ -239,6 +239,9 @@ func (j *JSON) PrunedBackups(p report.PrunedBackups) { line(j, "pruned_backups",
 // Rehearsal implements [View].
 func (j *JSON) Rehearsal(r report.Rehearsal) { line(j, "rehearsal", r) }
 
+// Restore implements [View].
+func (j *JSON) Restore(r report.Restore) { line(j, "restore", r) }
+
 // Swept implements [View].
 func (j *JSON) Swept(s report.Swept) { line(j, "swept", s) }
 

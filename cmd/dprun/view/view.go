@@ -77,6 +77,8 @@ type View interface {
 	PrunedBackups(report.PrunedBackups)
 	// Rehearsal says what a restore would do.
 	Rehearsal(report.Rehearsal)
+	// Restore says how a restore ended.
+	Restore(report.Restore)
 	// Pruned says what was removed.
 	Pruned(report.Pruned)
 	// Swept says what was removed at one destination.

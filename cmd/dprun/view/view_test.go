@@ -431,6 +431,8 @@ func TestTextFromOutsideCannotSteerTheTerminal(t *testing.T) {
 		Withheld: []string{evil}, Warnings: []string{evil}, Imports: []report.Proof{{Set: evil, Device: evil, Why: evil}}, Facts: need.Value(json.Marshal(map[string]string{"firmware": evil, "model": evil}))(t)})
 	h.Rehearsal(report.Rehearsal{Device: evil, Domain: evil, Archive: evil, Findings: []sdk.Finding{{Check: evil, Level: sdk.LevelError, Subject: evil, Message: evil, Remedy: evil}},
 		Changes: []sdk.Change{{Effect: sdk.EffectNew, Class: evil, Name: evil}}})
+	h.Restore(report.Restore{Run: evil, Device: evil, Domain: evil, Archive: evil, WayBack: evil, By: evil, Reason: evil, End: evil, Why: evil,
+		Steps: []report.RestoreStep{{Phase: evil, Answer: evil, Why: evil}}})
 	h.Imported(report.Imported{Destination: evil, Root: evil, Refused: []report.RefusedManifest{{Path: evil, Why: evil}}, Error: evil})
 	h.BackupFault(report.BackupFault{Destination: evil, Kind: evil, Set: evil, Device: evil, Domain: evil, Path: evil, Why: evil, Remedy: evil})
 	h.CheckedDestination(report.CheckedDestination{Destination: evil, Root: evil})

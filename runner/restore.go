@@ -1,0 +1,641 @@
+package runner
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dprun/dprun/plan"
+	"github.com/dprun/dprun/plan/window"
+	"github.com/dprun/dprun/runner/backups"
+	"github.com/dprun/dprun/runner/engine"
+	"github.com/dprun/dprun/runner/event"
+	"github.com/dprun/dprun/runner/execute"
+	"github.com/dprun/dprun/runner/journal"
+	"github.com/dprun/dprun/runner/lifecycle"
+	"github.com/dprun/dprun/runner/lock"
+	"github.com/dprun/dprun/runner/pending"
+	"github.com/dprun/dprun/runner/permit"
+	"github.com/dprun/dprun/runner/record"
+	"github.com/dprun/dprun/runner/report"
+	"github.com/dprun/dprun/runner/restore"
+	"github.com/dprun/dprun/runner/settle"
+	"github.com/dprun/dprun/sdk"
+	"github.com/dprun/dprun/sdk/schema"
+)
+
+// RestoreRequest asks to restore an archive into a domain.
+type RestoreRequest struct {
+	Operation
+	RehearseRequest
+	Reason        string // for the record
+	Emergency     bool   // outside of the plan's window; it takes a reason
+	TrustUnsigned bool   // a set for which neither the journal nor a signature vouches
+	// Confirm shows what was rehearsed and asks. An error ends the restore with it,
+	// and nothing was sent. Nil: the caller has the answer already.
+	Confirm func(report.Rehearsal) error
+}
+
+// Restore imports an archive into a domain. Before that it stores an export of the
+// domain, the way back, as a set of a run of its own. It gives nothing and no error
+// when the diagnostics say what is wrong with the plan. Where neither the old nor the
+// new state of the domain is proven and saved in the end, that is owed, and the exit
+// code is that of something owed.
+func (r *Runner) Restore(ctx context.Context, q RestoreRequest) (out *report.Restore, res *report.Result, err error) {
+	op := r.begin(q.Operation)
+	defer op.lines.flush()
+	res = &report.Result{}
+	out, err = op.restore(ctx, q, res)
+	if out != nil && res.ExitCode == 0 {
+		res.ExitCode = exitRestored(restore.End(out.End))
+	}
+	if out != nil && out.Pending {
+		op.noteOwed(ctx, res)
+	}
+	conclude(res, &err)
+	return out, res, err
+}
+
+// exitRestored is the exit code of an end.
+func exitRestored(e restore.End) int {
+	switch e {
+	case restore.Restored:
+		return 0
+	case restore.Faulty:
+		return ExitPartly
+	case restore.NotSaved, restore.Unknown:
+		return ExitOwed
+	}
+	return 1
+}
+
+// restoring is one restore under way.
+type restoring struct {
+	*operation
+	q       RestoreRequest
+	asked   context.Context // ends when it is asked to stop
+	loaded  *Loaded
+	way     *plan.Plan // that exports the domain
+	task    lifecycle.TaskSpec
+	spec    lifecycle.RunSpec
+	others  map[string]record.Endpoint
+	held    *lock.Lock // of the run
+	reads   *execute.Executor
+	imports *execute.Executor
+	facts   *sdk.Facts
+	release []func()
+	machine *restore.Machine
+	record  record.Restore
+	row     journal.Restore
+	owed    *pending.Obligation // nil: nothing was promised
+	open    *window.Window      // nil: always
+	shown   *report.Rehearsal   // what was rehearsed
+	begun   bool                // it has a run
+	refused error               // why a phase before the import did not go well
+	res     *report.Result
+}
+
+func (r *operation) restore(ctx context.Context, q RestoreRequest, res *report.Result) (*report.Restore, error) {
+	w := &restoring{operation: r, q: q, asked: ctx, machine: restore.New(), res: res}
+	if q.Stop != nil {
+		w.asked = q.Stop.asked
+	}
+	if q.Emergency && strings.TrimSpace(q.Reason) == "" {
+		return nil, errorf(ExitUsage, "--emergency restores outside of the window: say why with --reason")
+	}
+	if r.journal == nil {
+		return nil, r.lost
+	}
+	var err error
+	if w.q.Policy, err = policyFile(q.Policy); err != nil {
+		return nil, err
+	}
+	loaded, p, err := r.load(w.asked, q.Source, q.Plan, Only{}, res, secretsOfRestore(q.Device))
+	if err != nil || p == nil {
+		return nil, err
+	}
+	w.loaded = loaded
+	from, err := r.rehearsed(w.asked, q.RehearseRequest, &report.Result{})
+	if err != nil || from == nil {
+		return nil, err
+	}
+	defer from.close()
+	defer w.free()
+	if err := w.prepare(p, from); err != nil {
+		return nil, err
+	}
+	return w.run(ctx)
+}
+
+// prepare checks what needs no gateway, takes the lock of the run, and copies the
+// archive to where it stays until its restore has ended.
+func (w *restoring) prepare(p *plan.Plan, from *rehearsed) error {
+	d := deviceOf(w.loaded, w.q.Device)
+	switch {
+	case d == nil:
+		return errorf(ExitUsage, "the plan has no device %q", w.q.Device)
+	case !d.Restores():
+		return errorf(ExitUsage, "the plan does not say how to log in to device %s for a restore: the account that makes backups holds no right to import. "+
+			"Add a block restore { username = …, password = … } to the device; --dry-run needs none", d.Name)
+	case from.untrusted != "" && !w.q.TrustUnsigned:
+		return errorf(ExitUsage, "%s is not restored: %s. Whoever can write there may have made it. Compare it with a backup that you trust (dprun diff --sets); if you trust it, add --trust-unsigned",
+			from.shown, from.untrusted)
+	}
+	var export *schema.Activity
+	for _, a := range w.loaded.inputs.Schemas.Sources[d.Type].Activities {
+		if a.Scope == schema.ScopeDomain && export == nil {
+			export = &a
+		}
+	}
+	if export == nil {
+		return errorf(ExitUsage, "the plugin of device %s exports no single domain: there would be no way back", d.Name)
+	}
+	w.open = p.Window
+	w.way = w.loaded.Config.WayBack(p, d, *export, w.q.Domain)
+	var err error
+	if w.spec, err = w.narrow(w.way, Only{}, 0, w.res); err != nil {
+		return err
+	}
+	if w.spec.ID == "" {
+		return Invalid(w.res.Diagnostics)
+	}
+	run := w.spec.ID
+	if w.held, err = w.locks.TryAcquire(lock.RunKey(run), lock.Exclusive, lock.Info{Run: run, Beginning: true}); err != nil {
+		return &Error{ExitBug, err}
+	}
+	w.release = append(w.release, func() { _ = w.held.Release() })
+	dir := filepath.Join(w.state.Restores(), run)
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return errorf(1, "make a directory for the restore: %w; make room in the state directory", err)
+	}
+	w.record = record.Restore{Set: from.set, Shown: from.shown, Archive: filepath.Join(dir, "archive.zip"), WayBack: filepath.Join(dir, "way-back.zip"), RewriteLocalIP: w.q.RewriteLocalIP}
+	w.release = append(w.release, func() {
+		if w.owed == nil {
+			_ = os.RemoveAll(dir)
+		}
+	})
+	if err := copyFile(from.path, w.record.Archive); err != nil {
+		return errorf(1, "copy the archive: %w; make room in the state directory", err)
+	}
+	w.row = journal.Restore{Run: run, By: whoami(), Device: d.Name, Domain: w.q.Domain, Set: from.set, Shown: from.shown, Reason: w.q.Reason, Emergency: w.q.Emergency, Began: w.Clock.Now()}
+	return nil
+}
+
+func (w *restoring) free() {
+	for _, f := range slices.Backward(w.release) {
+		f()
+	}
+	w.release = nil
+}
+
+// executors make what asks gateways: the plan's own account reads, and that of the
+// restore block imports.
+func (w *restoring) executors(ctx context.Context) error {
+	if err := w.remember(ctx, originOf(w.loaded, w.way), &w.spec); err != nil {
+		return err
+	}
+	var err error
+	if w.others, err = w.group(ctx, w.loaded, w.way, &w.spec); err != nil {
+		return err
+	}
+	d, a := w.spec.Devices[w.q.Device], w.spec.Activities[0]
+	a.Quiesce = lifecycle.QuiesceDomain // what an import does to a domain
+	w.task = lifecycle.TaskSpec{ID: lifecycle.TaskID(a.Name, w.q.Device, w.q.Domain), Run: w.spec.ID, Plan: w.spec.Plan, Activity: a, Device: w.q.Device, Domain: w.q.Domain,
+		Timeouts: w.spec.Timeouts, Guard: w.spec.Guard, Group: d.Group, Peers: d.Peers}
+	if value, has := d.Labels[w.spec.Guard.Environment]; has {
+		w.task.Environment = w.spec.Guard.Environment + "=" + value
+	}
+	x := record.NewCompiledPlan(w.loaded.Config, w.way, w.loaded.secrets, &w.redact)
+	x.Know(w.others, w.fresh())
+	body, err := record.RestoreEndpoint(deviceOf(w.loaded, w.q.Device), w.loaded.Config.Dir)
+	if err == nil {
+		err = json.Unmarshal(body, &w.record.Endpoint)
+	}
+	if err != nil {
+		return &Error{ExitUsage, err}
+	}
+	host := w.startHost(w.held)
+	w.release = append(w.release, func() { _ = host.Close() })
+	desk := &permit.Desk{Journal: w.journal, Pending: w.pending, Clock: w.Clock, Log: w.Log,
+		Record: record.Run{Spec: w.spec, Devices: map[string]record.Endpoint{w.q.Device: w.record.Endpoint}}}
+	w.release = append(w.release, desk.Close)
+	for _, e := range []struct {
+		into **execute.Executor
+		plan execute.Plan
+	}{{&w.reads, x}, {&w.imports, x.ForRestores()}} {
+		made := w.executor(w.spec.ID, w.spec.Plan, w.loaded.Config.Dir, e.plan, host, desk)
+		if made.Credentials, err = w.credentials(w.journal); err != nil {
+			return &Error{ExitBug, err}
+		}
+		*e.into = made
+		w.release = append(w.release, made.Close)
+	}
+	return nil
+}
+
+// job is an action of the restore's task.
+func (w *restoring) job(kind lifecycle.ActionKind) engine.Job {
+	return engine.Job{Action: lifecycle.Action{ActionID: lifecycle.ActionID{Kind: kind}, Task: w.task.ID, Device: w.q.Device, Domain: w.q.Domain,
+		Owe: &lifecycle.Obligation{ID: owedRestore, Kind: lifecycle.OweRestore, Device: w.q.Device, Domain: w.q.Domain}},
+		Task: &w.task, Facts: w.facts, Progress: func(int64, int64) {}, Notify: func(n event.Notice) {
+			if n.Waiting != "" {
+				w.Log.Warn("the restore waits: " + n.Waiting)
+			}
+		}}
+}
+
+// owedRestore is the ID of the only obligation of a restore.
+const owedRestore = "restore"
+
+// run drives the machine to its end.
+func (w *restoring) run(ctx context.Context) (*report.Restore, error) {
+	if err := w.executors(ctx); err != nil {
+		return nil, err
+	}
+	insisting, deaf := ctx, func() {}
+	defer func() { deaf() }()
+	for {
+		phase, notBefore := w.machine.Next()
+		if phase == restore.Ended {
+			break
+		}
+		if phase == restore.Promise { // nobody else hears the signals from here on
+			insisting, deaf = w.insisting(ctx)
+		}
+		w.Log.Info("restore", "run", w.spec.ID, "phase", phase)
+		a := w.do(insisting, phase, notBefore)
+		w.machine.Answer(w.Clock.Now(), a)
+		w.note(ctx, "")
+	}
+	return w.ended(ctx)
+}
+
+// do does one phase. Up to the import the first request to stop ends it; from
+// then on the second one does.
+func (w *restoring) do(ctx context.Context, phase restore.Phase, notBefore time.Time) restore.Answer {
+	var err error
+	switch phase {
+	case restore.Permit:
+		err = w.permit(w.asked)
+	case restore.Refusals:
+		_, err = w.rehearsal(w.asked)
+	case restore.WayBack:
+		err = w.wayBack(ctx)
+	case restore.Rehearse:
+		w.shown, err = w.rehearsal(w.asked)
+	case restore.Ask:
+		if w.q.Confirm != nil {
+			err = w.q.Confirm(*w.shown)
+		}
+	case restore.Recheck:
+		err = w.recheck(w.asked)
+	case restore.Promise:
+		err = w.promise()
+	case restore.Import:
+		return w.importIt(ctx)
+	case restore.Save:
+		err = w.imports.Restorer(ctx, w.q.Device, func(ctx context.Context, _ sdk.Source, r sdk.Restorer) error { return r.Save(ctx, w.target()) })
+	default:
+		return w.look(ctx, notBefore)
+	}
+	if err == nil && w.asked.Err() != nil && phase != restore.Save {
+		err = context.Cause(w.asked)
+	}
+	if err != nil {
+		w.refused = err
+		a := restore.Failed(err)
+		if e := new(Error); errors.As(err, &e) {
+			a.Kind = restore.Refused
+		}
+		return a
+	}
+	return restore.Answer{Kind: restore.Good}
+}
+
+func (w *restoring) target() sdk.Target { return sdk.Target{Domain: w.q.Domain} }
+
+// inWindow is an error outside of the plan's window.
+func (w *restoring) inWindow() error {
+	open := w.open
+	now := w.Clock.Now()
+	if open == nil || w.q.Emergency || open.Open(now) {
+		return nil
+	}
+	opens := "it does not open any more"
+	if at, ok := open.OpensAt(now); ok {
+		opens = "it opens on " + open.Say(at)
+	}
+	return errorf(13, "window %s is closed, and an import into a domain at work is an outage: %s. In an emergency add --emergency and --reason TEXT", open.Name, opens)
+}
+
+// permit takes the right to take the domain out of service, as for a quiesce.
+func (w *restoring) permit(ctx context.Context) error {
+	if err := w.inWindow(); err != nil {
+		return err
+	}
+	if why := w.spec.Devices[w.q.Device].Blocked; why != "" {
+		return errorf(1, "device %s: %s", w.q.Device, why)
+	}
+	facts, free, err := w.lockDevice(ctx, w.reads, w.q.Device, w.spec.ID)
+	if err != nil {
+		return err
+	}
+	w.facts = facts
+	w.release = append(w.release, free)
+	if why := w.spec.BlockedBoxes[facts.Identity]; why != "" {
+		return errorf(1, "device %s: %s", w.q.Device, why)
+	}
+	w.alone = true // what is done from here on is done under this lock
+	if err := w.roles(ctx); err != nil {
+		return err
+	}
+	held, end := context.WithCancel(context.WithoutCancel(ctx))
+	w.release = append(w.release, end)
+	waiting := context.AfterFunc(ctx, end)
+	got, err := w.reads.Do(held, w.job(lifecycle.ActPermit))
+	waiting()
+	return denied(got, err)
+}
+
+func denied(got *event.Result, err error) error {
+	if err == nil && got.Denial != nil {
+		return errorf(1, "%s", got.Denial.Why)
+	}
+	return err
+}
+
+// roles refuses what a quiesce would refuse: members of the group that do not
+// serve, a device that is active in a failover group, one that is busy.
+func (w *restoring) roles(ctx context.Context) error {
+	got, err := w.reads.Do(ctx, w.job(lifecycle.ActCheck))
+	if err != nil {
+		return err
+	}
+	c, g := got.Check, w.spec.Guard
+	switch {
+	case c.Busy || c.CurrentCommand != "":
+		return errorf(1, "device %s is busy: %s; restore when that has ended", w.q.Device, join(append(slices.Clone(c.BusyWith), c.CurrentCommand)))
+	case g.RefuseActive && c.Role == sdk.RoleUnknown:
+		return errorf(1, "whether device %s is the active member of a failover group could not be read: %s; mend that, or set quiesce_guard { active = \"allow\" }", w.q.Device, c.RoleDetail)
+	case g.RefuseActive && c.Role == sdk.RoleActive:
+		return errorf(1, "device %s is the active member of a failover group: %s; fail over to another one first, or set quiesce_guard { active = \"allow\" }", w.q.Device, c.RoleDetail)
+	}
+	if !g.Peers || w.task.Group == "" {
+		return nil
+	}
+	if len(w.task.Peers) == 0 {
+		return errorf(1, "no plan that was run with this state directory has another member of group %s, so nobody knows what serves instead; or set quiesce_guard { peers = \"ignore\" }", w.task.Group)
+	}
+	if got, err = w.reads.Do(ctx, w.job(lifecycle.ActPeers)); err != nil {
+		return err
+	}
+	var not []string
+	for _, p := range got.Peers {
+		not = append(not, p.Device+": "+p.Why)
+	}
+	if len(not) > 0 {
+		return errorf(1, "the other members of group %s are not all in service: %s; bring them into service first, or set quiesce_guard { peers = \"ignore\" }", w.task.Group, strings.Join(not, "; "))
+	}
+	return nil
+}
+
+// rehearsal has the device say what the import would do, and refuses what it must not.
+func (w *restoring) rehearsal(ctx context.Context) (*report.Rehearsal, error) {
+	found, err := w.rehearse(ctx, w.imports, w.q.RehearseRequest, w.record.Archive)
+	if err != nil {
+		return nil, err
+	}
+	found.Archive = w.record.Shown
+	for _, f := range found.Findings {
+		if f.Level == sdk.LevelError {
+			say := strings.TrimPrefix(f.Subject+": "+f.Message, ": ")
+			if f.Remedy != "" {
+				say += "; " + f.Remedy
+			}
+			return nil, errorf(1, "the restore is refused: %s", say)
+		}
+	}
+	return found, nil
+}
+
+// wayBack stores an export of the domain as a set of this run, and reads it back
+// from a destination.
+func (w *restoring) wayBack(ctx context.Context) error {
+	res := &report.Result{}
+	w.begun = true
+	keys, err := w.keysOf(w.loaded, w.way)
+	if err != nil {
+		return err
+	}
+	if err := w.runUnder(ctx, w.held, w.loaded, w.way, w.spec, keys, w.others, true, res); err != nil {
+		return err
+	}
+	if res.ExitCode != 0 {
+		why := res.Summary.Message
+		for _, t := range res.Summary.Tasks {
+			why = t.Code + ": " + t.Message
+		}
+		return errorf(1, "the way back was not stored, so nothing was sent: %s", why)
+	}
+	var set string
+	for c, err := range w.journal.Copies(ctx, journal.CopyFilter{Device: w.q.Device, Domain: w.q.Domain}) {
+		if err != nil {
+			return &Error{ExitBug, err}
+		}
+		if c.Run == w.spec.ID && c.State == backups.Whole {
+			set = c.Set
+			break
+		}
+	}
+	if set == "" {
+		return errorf(ExitBug, "run %s has stored a way back that is not listed", w.spec.ID)
+	}
+	s, err := w.shelves(ctx, w.q.Source, w.q.Plan, "", "restore", &report.Result{})
+	if err != nil || s == nil {
+		return errors.Join(err, errorf(1, "the way back cannot be read"))
+	}
+	defer s.close()
+	// What runs is what is replaced; where nothing was unsaved it is what was saved.
+	got, err := s.archive(ctx, FetchBackupRequest{Set: set, Failed: w.q.Failed}, sdk.VariantRunning)
+	if err == nil {
+		err = copyFile(got.path, w.record.WayBack)
+	}
+	if err != nil {
+		return err
+	}
+	w.record.WayBackSet, w.row.WayBack = set, set
+	return nil
+}
+
+// recheck asks again for everything that may have come meanwhile: a person may
+// take an hour for the answer.
+func (w *restoring) recheck(ctx context.Context) error {
+	if err := w.inWindow(); err != nil {
+		return err
+	}
+	if err := denied(w.reads.Do(ctx, w.job(lifecycle.ActConfirm))); err != nil {
+		return err
+	}
+	return w.roles(ctx)
+}
+
+// promise makes durable what is owed from here on.
+func (w *restoring) promise() error {
+	o, err := w.record.Obligation(*w.job(lifecycle.ActPermit).Action.Owe, w.spec.ID, w.spec.Plan, w.facts.Identity)
+	if err != nil {
+		return err
+	}
+	o.Since = w.Clock.Now()
+	if err := w.pending.Put(o); err != nil {
+		return err
+	}
+	w.owed = &o
+	return nil
+}
+
+// importIt sends the archive, once.
+func (w *restoring) importIt(ctx context.Context) restore.Answer {
+	dir, err := os.MkdirTemp(filepath.Dir(w.record.Archive), "import-")
+	if err != nil {
+		return restore.Answer{Kind: restore.Refused, Why: err.Error()}
+	}
+	var got *sdk.ImportReport
+	err = w.imports.Restorer(ctx, w.q.Device, func(ctx context.Context, _ sdk.Source, r sdk.Restorer) (err error) {
+		got, err = r.Import(ctx, sdk.ImportRequest{Target: w.target(), File: w.record.Archive, Before: w.record.WayBack, Dir: dir, Policy: w.q.Policy, Variables: w.q.Variables,
+			RewriteLocalIP: w.q.RewriteLocalIP})
+		return err
+	})
+	if err != nil {
+		w.refused = err
+		return restore.Failed(err)
+	}
+	a := restore.Imported(got)
+	for i, f := range a.Faults {
+		a.Faults[i] = w.redact.Redact(f)
+	}
+	return a
+}
+
+// look reads what the domain is now.
+func (w *restoring) look(ctx context.Context, notBefore time.Time) restore.Answer {
+	if now := w.Clock.Now(); notBefore.After(now) {
+		w.Log.Warn("what became of the import is not proven yet: the domain is looked at again", "at", notBefore.Format(time.TimeOnly))
+		waiter := w.Clock.Waiter()
+		defer waiter.Stop()
+		select {
+		case <-waiter.Wait(notBefore, 0):
+		case <-ctx.Done():
+			return restore.Answer{Kind: restore.Cut, Why: "stopped"}
+		}
+	}
+	var a restore.Answer
+	err := w.imports.Restorer(ctx, w.q.Device, func(ctx context.Context, s sdk.Source, _ sdk.Restorer) error {
+		a = settle.LookAt(ctx, s, w.record, w.q.Domain)
+		return ctx.Err()
+	})
+	if err != nil {
+		return restore.Failed(err)
+	}
+	a.Why = w.redact.Redact(a.Why)
+	return a
+}
+
+// insisting is a context that ends with the second request to stop: an import that
+// was sent is not left alone for the first one.
+func (w *restoring) insisting(ctx context.Context) (_ context.Context, deaf func()) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	done := make(chan struct{})
+	go func() {
+		for heard := 0; ; {
+			select {
+			case <-w.requests:
+				if heard++; heard > 1 {
+					cancel()
+				}
+			case <-done:
+				return
+			}
+		}
+	}()
+	return ctx, func() { close(done); cancel() }
+}
+
+// note enters what is known of the restore.
+func (w *restoring) note(ctx context.Context, end restore.End) {
+	if !w.begun {
+		return
+	}
+	steps, err := json.Marshal(w.machine.Steps())
+	if err == nil {
+		w.row.Steps, w.row.End = steps, string(end)
+		err = w.journal.SetRestore(context.WithoutCancel(ctx), w.row)
+	}
+	if err != nil {
+		w.Log.Error("what is known of the restore could not be written down", "run", w.spec.ID, "error", err)
+	}
+}
+
+// ended enters the end, and takes off what is not owed any more.
+func (w *restoring) ended(ctx context.Context) (*report.Restore, error) {
+	end, why := w.machine.End()
+	w.row.Ended, w.row.Why = w.Clock.Now(), w.redact.Redact(why)
+	if !w.begun {
+		return nil, w.refused
+	}
+	w.note(ctx, end)
+	if w.owed != nil && !end.Pending() {
+		if err := w.settler.Done(ctx, *w.owed); err != nil {
+			return nil, &Error{ExitBug, err}
+		}
+	}
+	if end == restore.Restored || end == restore.Faulty {
+		w.supersede(ctx)
+	}
+	out := restoreOf(w.row)
+	w.free()
+	if end == restore.Denied && w.refused != nil {
+		return out, w.refused
+	}
+	return out, nil
+}
+
+// supersede ends earlier restores of the domain that were not proven: what it is
+// now is.
+func (w *restoring) supersede(ctx context.Context) {
+	all, err := w.outstanding(ctx)
+	if err != nil {
+		w.Log.Warn("earlier restores were not looked for", "error", err)
+		return
+	}
+	for _, o := range all {
+		if o.Kind != pending.Restore || o.Run == w.spec.ID || o.Device != w.q.Device || o.Domain != w.q.Domain || o.Live {
+			continue
+		}
+		err := w.settler.Done(ctx, o.Obligation.Obligation)
+		if err == nil {
+			err = w.journal.EndRestore(context.WithoutCancel(ctx), o.Run, "superseded", "the restore of run "+w.spec.ID+" is proven", w.Clock.Now())
+		}
+		if err != nil {
+			w.Log.Warn("that an earlier restore has ended could not be written down", "run", o.Run, "error", err)
+		}
+	}
+}
+
+// restoreOf shows what the journal keeps.
+func restoreOf(r journal.Restore) *report.Restore {
+	out := &report.Restore{Run: r.Run, Device: r.Device, Domain: r.Domain, Set: r.Set, Archive: r.Shown, WayBack: r.WayBack, By: r.By, Reason: r.Reason, Emergency: r.Emergency,
+		Began: r.Began, Ended: r.Ended, End: r.End, Why: r.Why, Pending: restore.End(r.End).Pending()}
+	var steps []restore.Step
+	if err := json.Unmarshal(r.Steps, &steps); err != nil && len(r.Steps) > 0 {
+		out.Why = strings.TrimPrefix(out.Why+"; its phases cannot be read", "; ")
+	}
+	for _, s := range steps {
+		out.Steps = append(out.Steps, report.RestoreStep{Phase: string(s.Phase), Time: s.Time, Answer: string(s.Kind), Why: s.Why})
+	}
+	return out
+}
