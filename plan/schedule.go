@@ -66,7 +66,7 @@ func (c *compiler) schedules(p *Plan, b *hclsyntax.Body, ctx *hcl.EvalContext) {
 		r := n.Body.Attributes["cron"].Expr.Range()
 		var err error
 		if s.Times, err = cron.Parse(s.Cron, s.Timezone); err != nil {
-			c.add(diag.InvalidSchedule, r, "%q is not usable. %s", s.Cron, err)
+			c.add(diag.InvalidSchedule, r, "%q is not usable: %s.", s.Cron, err)
 			continue
 		}
 		if open != nil && !c.in.Now.IsZero() && s.Times.Meets(open, c.in.Now).IsZero() {

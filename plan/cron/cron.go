@@ -33,30 +33,30 @@ type Times struct {
 }
 
 // Parse reads five fields: minute, hour, day of the month, month, day of the
-// week. The error is a full sentence. The zone is one of the IANA database.
+// week. The zone is one of the IANA database.
 func Parse(expression, zone string) (*Times, error) {
 	loc, err := time.LoadLocation(zone)
 	if err != nil {
 		return nil, err
 	}
 	if n := len(strings.Fields(expression)); n != 5 || strings.ContainsAny(expression, "@=?#") {
-		return nil, errors.New("It has five fields: minute, hour, day of the month, month, day of the week. \"30 2 * * *\" is every night at half past two.")
+		return nil, errors.New("a schedule has five fields: minute, hour, day of the month, month, day of the week; \"30 2 * * *\" is every night at half past two")
 	}
-	s, err := parser.NewParser(parser.Minute | parser.Hour | parser.Dom | parser.Month | parser.Dow).WithMaxSearchYears(horizon).Parse(expression)
+	s, err := parser.MustNewParser(parser.Minute | parser.Hour | parser.Dom | parser.Month | parser.Dow).WithMaxSearchYears(horizon).Parse(expression)
 	if err != nil {
-		return nil, fmt.Errorf("It cannot be read: %s.", strings.TrimSuffix(err.Error(), "."))
+		return nil, fmt.Errorf("it cannot be read: %s", strings.TrimSuffix(err.Error(), "."))
 	}
 	t := &Times{loc: loc}
 	t.fields, _ = s.(*parser.SpecSchedule)
 	if t.fields == nil {
-		return nil, errors.New("It has five fields: minute, hour, day of the month, month, day of the week.")
+		return nil, errors.New("a schedule has five fields: minute, hour, day of the month, month, day of the week")
 	}
 	t.fields.Location = time.UTC
 	if (t.fields.Dom|t.fields.Dow)&unrestricted == 0 {
-		return nil, errors.New("It restricts the day of the month and the day of the week. Some schedulers run when either fits and others when both do: write \"*\" for one of them, and a schedule block for each if you mean either.")
+		return nil, errors.New("it restricts the day of the month and the day of the week, and some schedulers run when either fits, others when both do; write \"*\" for one of them, and a schedule block for each if you mean either")
 	}
 	if t.fields.Next(time.Date(2096, 2, 28, 0, 0, 0, 0, time.UTC)).IsZero() {
-		return nil, errors.New("There is no such day in any year.")
+		return nil, errors.New("there is no such day in any year")
 	}
 	return t, nil
 }
