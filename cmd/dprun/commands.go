@@ -23,6 +23,7 @@ func (a *app) commands() []*cobra.Command {
 		{"runs", a.runsCommand},
 		{"backups", a.backupsCommand},
 		{"coverage", a.coverageCommand},
+		{"metrics", a.metricsCommand},
 		{"restore", a.restoreCommand},
 		{"schedule", a.scheduleCommand},
 		{"drill", a.drillCommand},

@@ -55,6 +55,7 @@ func pages() []page {
 		{"access-profile.md", "", accessPage},
 		{"drills.md", "drill-classes", drillClasses},
 		{"retention.md", "retention-examples", retentionExamples},
+		{"metrics.md", "metrics", metricsTable},
 		{"writing-plugins.md", "calls", callsTable},
 		{"functions.md", "", func(b *bytes.Buffer) { functionsPage(b, functions()) }},
 	}

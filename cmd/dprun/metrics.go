@@ -1,0 +1,64 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/dprun/dprun/cmd/dprun/view"
+)
+
+func (a *app) metricsCommand() *cobra.Command {
+	var output string
+	c := &cobra.Command{
+		Use:   "metrics",
+		Short: "Write metrics for Prometheus",
+		Long: "Writes what the state directory knows in the text format of Prometheus: the last run of each plan, how old the last set of everything is, what is\n" +
+			"owed, what stops quiesces, how much room there is. Nothing is contacted.\n\n" +
+			"With --output the file is replaced in one step, as the textfile collector of node_exporter needs it. What cannot be read is left out, and the\n" +
+			"exit code tells.",
+		Args: arguments(0, 0),
+		RunE: a.runE(func(ctx context.Context, v view.View, _ []string) (err error) {
+			if a.json {
+				return &usageError{err: errors.New("metrics are text, and --json is something else; leave it out")}
+			}
+			r, err := a.open(v)
+			if err != nil {
+				return err
+			}
+			defer closing(r, &err)
+			values, err := r.Metrics(ctx)
+			if output == "" {
+				_, writing := values.WriteTo(a.stdout)
+				return errors.Join(err, writing)
+			}
+			return errors.Join(err, replace(output, values))
+		}),
+	}
+	c.Flags().StringVarP(&output, "output", "o", "", "the file to write, such as /var/lib/prometheus/node-exporter/dprun.prom")
+	return c
+}
+
+// replace writes a file in one step: whoever reads it sees the old one or the
+// new one. Everybody may read it.
+func replace(file string, text io.WriterTo) error {
+	fail := func(err error) error { return fmt.Errorf("write %s: %w", file, err) }
+	f, err := os.CreateTemp(filepath.Dir(file), "."+filepath.Base(file)+".*")
+	if err != nil {
+		return fail(err)
+	}
+	defer func() { _ = os.Remove(f.Name()) }() // it is there only after an error
+	_, err = text.WriteTo(f)
+	if err = errors.Join(err, f.Chmod(0o644), f.Close()); err == nil {
+		err = os.Rename(f.Name(), file)
+	}
+	if err != nil {
+		return fail(err)
+	}
+	return nil
+}
