@@ -68,7 +68,7 @@ func (h *History) sets(ctx context.Context, q BackupsRequest) (own string, _ ite
 	if !q.Latest {
 		return own, sets, nil
 	}
-	latest, err := backups.Latest(sets, own, h.now())
+	latest, err := latestOf(ctx, k.journal, f, own, h.now())
 	return own, func(yield func(backups.Set, error) bool) {
 		for _, s := range latest {
 			if !yield(s, nil) {
@@ -76,6 +76,26 @@ func (h *History) sets(ctx context.Context, q BackupsRequest) (own string, _ ite
 			}
 		}
 	}, err
+}
+
+// latestOf finds the last good set of each subject, and reads no more sets of it than it must.
+func latestOf(ctx context.Context, j *journal.Journal, f journal.CopyFilter, own string, now time.Time) (out []backups.Set, err error) {
+	subjects, err := j.Subjects(ctx, f.Device, f.Domain)
+	if err != nil {
+		return nil, err
+	}
+	for _, of := range subjects {
+		f.Device, f.Domain, f.Whole, f.Activity = of.Device, of.Domain, of.Domain == "", of.Activity
+		last, err := backups.Last(backups.Sets(j.Copies(ctx, f)), of, own, now)
+		if err != nil {
+			return nil, err
+		}
+		if last != nil {
+			out = append(out, last)
+		}
+	}
+	slices.SortFunc(out, func(a, b backups.Set) int { return strings.Compare(b[0].Set, a[0].Set) })
+	return out, nil
 }
 
 // backup sums a set up.

@@ -31,6 +31,12 @@ CREATE UNIQUE INDEX copies_set ON copies (id, root);
 CREATE INDEX copies_device ON copies (device, domain, id);
 `
 
+// subjects finds the copies of one subject, and which subjects there are, without reading a copy.
+const subjects = `
+DROP INDEX copies_device;
+CREATE INDEX copies_subject ON copies (device, domain, activity, id);
+`
+
 const (
 	enterRoot  = "INSERT INTO roots (root) VALUES (?) ON CONFLICT DO NOTHING"
 	enterFacts = "INSERT INTO facts (digest, facts) VALUES (?,?) ON CONFLICT DO NOTHING"
@@ -108,9 +114,11 @@ type CopyFilter struct {
 	Device string
 	Domain string // with Device or without
 	Whole  bool   // of whole devices only
-	Plan   string
-	Root   string
-	State  backups.State
+	// Activity is of use with Device, and Domain or Whole: the copies of one subject are found at once.
+	Activity string
+	Plan     string
+	Root     string
+	State    backups.State
 	// Identity is that of the box.
 	Identity string
 }
@@ -128,6 +136,7 @@ func (f CopyFilter) query() (query string, args []any) {
 	add(!f.Before.IsZero(), "c.id < ?", backups.FirstID(f.Before))
 	add(f.Device != "", "c.device = ?", f.Device)
 	add(f.Domain != "", "c.domain = ?", f.Domain)
+	add(f.Activity != "", "c.activity = ?", f.Activity)
 	add(f.Whole, "c.domain = ?", "")
 	add(f.Plan != "", "c.plan = ?", f.Plan)
 	add(f.Root != "", "r.root = ?", f.Root)
@@ -163,6 +172,16 @@ func (j *Journal) Copies(ctx context.Context, f CopyFilter) iter.Seq2[backups.Co
 			yield(backups.Copy{}, explain(doing, j.path, err))
 		}
 	}
+}
+
+const selectSubjects = "SELECT DISTINCT device, domain, activity FROM copies INDEXED BY copies_subject WHERE (?1 = '' OR device = ?1) AND (?2 = '' OR domain = ?2)"
+
+// Subjects are what there are, or were, copies of: of a device and a domain, or of all where these are empty.
+func (j *Journal) Subjects(ctx context.Context, device, domain string) ([]backups.Subject, error) {
+	return list(ctx, j, "list what there are backups of", func(s scanner) (of backups.Subject, err error) {
+		return of, s.Scan(&of.Device, &of.Domain, &of.Activity)
+	},
+		selectSubjects, device, domain)
 }
 
 const selectSets = "SELECT DISTINCT id FROM copies WHERE id >= ?1 AND id < ?1 || char(1114111) ORDER BY id LIMIT 2"

@@ -22,9 +22,11 @@ func TestLookingBackDoesNotReadEverything(t *testing.T) {
 	older, _ := CopyFilter{After: "S"}.query()
 	set, _ := CopyFilter{Set: "S"}.query()
 	device, _ := CopyFilter{Device: "gw", Domain: "d"}.query()
+	subject, _ := CopyFilter{Device: "gw", Domain: "d", Activity: "a"}.query()
 	for query, walks := range map[string]string{
-		sets: "c USING INDEX copies_set", older: "", set: "", device: "", selectSets: "", markCopy: "",
-		all: "runs USING INDEX runs_started", some: "runs USING INDEX runs_started", next: "", plan: "",
+		sets: "c USING INDEX copies_set", older: "", set: "", device: "", selectSets: "", markCopy: "", subject: "",
+		selectSubjects: "copies USING COVERING INDEX copies_subject",
+		all:            "runs USING INDEX runs_started", some: "runs USING INDEX runs_started", next: "", plan: "",
 		selectUnfinished: "runs USING INDEX runs_unfinished",
 		selectNewest:     "runs USING INDEX runs_started",
 		selectByPrefix:   "", selectRecords: "", selectEntries: "", lastEntry: "", selectTasks: "", countGood: "",

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -82,7 +83,7 @@ destination "nfs" "export" {
 		return found
 	}
 	what := cmp.FilterPath(func(p cmp.Path) bool {
-		return p.Last().String() == ".Origin" || p.Last().String() == ".Imported" || p.Last().String() == ".Stored"
+		return slices.Contains([]string{".Origin", ".Trusted", ".Untrusted", ".Imported", ".Stored"}, p.Last().String())
 	}, cmp.Ignore())
 
 	r := s.open(clock.System{})
