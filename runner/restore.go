@@ -182,6 +182,13 @@ func (w *restoring) prepare(p *plan.Plan, from *rehearsed) error {
 	if err := copyFile(from.path, w.record.Archive); err != nil {
 		return errorf(1, "copy the archive: %w; make room in the state directory", err)
 	}
+	if w.q.Policy != "" { // it is needed as it is until the restore is proven
+		w.record.Policy, w.record.Variables = filepath.Join(dir, "policy.xml"), w.q.Variables
+		if err := copyFile(w.q.Policy, w.record.Policy); err != nil {
+			return errorf(1, "copy the deployment policy: %w; make room in the state directory", err)
+		}
+		w.q.Policy = w.record.Policy
+	}
 	w.row = journal.Restore{Run: run, By: whoami(), Device: d.Name, Domain: w.q.Domain, Set: from.set, Shown: from.shown, Reason: w.q.Reason, Emergency: w.q.Emergency, Began: w.Clock.Now()}
 	return nil
 }

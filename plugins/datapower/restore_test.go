@@ -561,7 +561,7 @@ func TestTheGatewayKeepsACheckpointWhereASlotIsFree(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			g := newGateway(t, dpsim.Device{Domains: []dpsim.Domain{{Name: "orders", Objects: with(), Checkpoints: c.checkpoints}}})
+			g := newGateway(t, dpsim.Device{Timings: &dpsim.Timings{Checkpoint: "3s"}, Domains: []dpsim.Domain{{Name: "orders", Objects: with(), Checkpoints: c.checkpoints}}})
 			file := g.backup("orders")
 			for n := range 2 { // the second takes the place of the first one's
 				if c.fault.Kind != "" {

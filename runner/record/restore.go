@@ -18,6 +18,10 @@ type Restore struct {
 	Archive        string `json:"archive"`  // absolute paths, in the state directory
 	WayBack        string `json:"way_back"` // of what the target was before
 	RewriteLocalIP bool   `json:"rewrite_local_ip,omitempty"`
+	// Policy is the path of a copy of the deployment policy, beside the archive;
+	// empty: there is none. Variables are for it.
+	Policy    string            `json:"policy,omitempty"`
+	Variables map[string]string `json:"variables,omitempty"`
 }
 
 // Obligation is what is owed from before the import on: to say what became of it.

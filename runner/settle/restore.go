@@ -66,7 +66,7 @@ func LookAt(ctx context.Context, src sdk.Source, r record.Restore, domain string
 		return restore.Failed(err)
 	}
 	defer os.RemoveAll(dir) //nolint:errcheck // what stays goes with the obligation
-	got, err := able.Resembles(ctx, sdk.ResembleRequest{Target: sdk.Target{Domain: domain}, Files: []string{r.WayBack, r.Archive}, Dir: dir, RewriteLocalIP: r.RewriteLocalIP})
+	got, err := able.Resembles(ctx, sdk.ResembleRequest{Target: sdk.Target{Domain: domain}, Files: []string{r.WayBack, r.Archive}, WayBack: true, Dir: dir, Policy: r.Policy, Variables: r.Variables, RewriteLocalIP: r.RewriteLocalIP})
 	if err != nil {
 		return restore.Failed(err)
 	}

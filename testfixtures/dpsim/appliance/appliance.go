@@ -174,7 +174,7 @@ func (a *Appliance) parseTimings(p *parser) {
 		secureBackup:  p.duration("timings.secure_backup", t.SecureBackup, 5*time.Second),
 		manifestDelay: p.duration("timings.manifest_delay", t.ManifestDelay, 0),
 		boot:          p.duration("timings.boot", t.Boot, time.Minute),
-		checkpoint:    p.duration("timings.checkpoint", t.Checkpoint, time.Second),
+		checkpoint:    p.duration("timings.checkpoint", t.Checkpoint, 0),
 	}
 }
 

@@ -85,7 +85,7 @@ type Timings struct {
 	SecureBackup  string `hcl:"secure_backup,optional"`  // default 5s
 	ManifestDelay string `hcl:"manifest_delay,optional"` // default 0
 	Boot          string `hcl:"boot,optional"`           // a reboot's outage; default 60s
-	Checkpoint    string `hcl:"checkpoint,optional"`     // until it is listed, or rolled back; default 1s
+	Checkpoint    string `hcl:"checkpoint,optional"`     // until it is listed, or rolled back; default 0s
 }
 
 // SecureBackupSpec says which files a secure backup writes. Size is shared out
