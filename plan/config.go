@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -49,6 +50,20 @@ func (c *Config) Plan(name string) *Plan {
 // SensitiveValues lists the texts of all secrets read so far, for the
 // redactor. It grows when lazy arguments read further secrets.
 func (c *Config) SensitiveValues() []string { return c.env.secrets.Plain() }
+
+// Texts are what the plan was made of, by name: its files and the inventories that
+// they read. Files of variables are left out, as they may hold secrets.
+func (c *Config) Texts() map[string][]byte {
+	c.env.mu.Lock()
+	defer c.env.mu.Unlock()
+	out := map[string][]byte{}
+	for name, text := range c.env.texts {
+		if !c.env.given[name] && !strings.HasSuffix(name, varsSuffix) {
+			out[name] = text
+		}
+	}
+	return out
+}
 
 // Device is one device.
 type Device struct {

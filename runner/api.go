@@ -57,6 +57,7 @@ type ApplyRequest struct {
 	Source   Source
 	Plan     string // the plan's name; empty: the only one of the file
 	Parallel int    // overrides limits.parallel when positive
+	Change   string // a change number or the like, for the record of evidence
 	Only     string // --only: site=fra,activity=domains,device=fra-*,domain=orders
 	// Read gets what there is to say about the plan, and why it cannot be run,
 	// before what is due for earlier runs is done, which may take minutes. Nil:

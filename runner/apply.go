@@ -27,6 +27,7 @@ import (
 func (r *Runner) Apply(ctx context.Context, q ApplyRequest) (res *report.Result, err error) {
 	op := r.begin(q.Operation)
 	defer op.lines.flush()
+	op.change = q.Change
 	res = &report.Result{}
 	err = op.apply(ctx, q, res)
 	if stop := q.Stop; err != nil && res.Summary == nil && stop != nil {
@@ -334,6 +335,7 @@ func (r *operation) runUnder(ctx context.Context, held *lock.Lock, loaded *Loade
 	if err != nil {
 		return &Error{ExitBug, err}
 	}
+	rec.User, rec.Change = username(), r.change
 	body, err := json.Marshal(rec)
 	if err != nil {
 		return &Error{ExitBug, fmt.Errorf("encode the run: %w", err)}

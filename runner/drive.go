@@ -60,11 +60,12 @@ func (r *operation) drive(ctx context.Context, machine *lifecycle.Run, host *plu
 	exit := engine.New(engine.Options{Run: machine, Executor: exec, Journal: r.guarded.journal(b), Clock: r.Clock, Sink: told.sink(r.sink), Log: r.Log, Signals: r.requests,
 		Group: r.Group}).Run(r.asked(ctx), first)
 	sweeping.Wait()
+	s := summarize(machine, exit, started, r.Clock.Now())
+	s.Evidence = r.witnessRun(context.WithoutCancel(ctx), exec, host, keys, b.Record, first.Kind, s) // before the run is over: no run is without
 	r.sweepOwn(context.WithoutCancel(ctx), exec, spec.ID, b.Record.Dir)
 	exec.Close()
 	desk.Close()
 	r.lines.flush()
-	s := summarize(machine, exit, started, r.Clock.Now())
 	err = r.journal.FinishRun(context.WithoutCancel(ctx), spec.ID, journal.End{Time: s.Ended, ExitCode: exit, Code: s.Code, Neutral: neutralCodes()})
 	if err != nil {
 		r.Log.Error("the run's end could not be written down", "run", spec.ID, "error", err)

@@ -59,12 +59,15 @@ func stops(ctx context.Context, j *journal.Journal, run string) ([]report.Stop, 
 
 // whoami is the user and the host, for the record of what somebody did by hand.
 func whoami() string {
-	name, host := "", ""
-	if u, err := user.Current(); err == nil {
-		name = u.Username
+	host, _ := os.Hostname()
+	return username() + "@" + host
+}
+
+// username is the user that dprun runs as; empty: it has no name.
+func username() string {
+	u, err := user.Current()
+	if err != nil {
+		return ""
 	}
-	if h, err := os.Hostname(); err == nil {
-		host = h
-	}
-	return name + "@" + host
+	return u.Username
 }

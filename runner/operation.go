@@ -70,6 +70,7 @@ type operation struct {
 	sink     *patientSink
 	requests <-chan string // to stop
 	stopped  string        // the signal that came while an earlier run was being finished
+	change   string        // the change number that whoever began it has given
 	lines    *lines
 	settler  *settle.Settler
 	guarded  *guarded // the guard of the run that is under way; nil: none

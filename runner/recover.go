@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/dprun/dprun/runner/event"
+	"github.com/dprun/dprun/runner/evidence"
 	"github.com/dprun/dprun/runner/journal"
 	"github.com/dprun/dprun/runner/lifecycle"
 	"github.com/dprun/dprun/runner/lock"
@@ -284,6 +285,13 @@ func (r *operation) closeUnreplayed(ctx context.Context, run journal.Run) (*even
 	}
 	if err := r.journal.FinishRun(ctx, run.ID, journal.End{Time: now, ExitCode: 1, Code: s.Code}); err != nil {
 		return nil, &Error{ExitBug, err}
+	}
+	proof := evidence.Record{Kind: evidence.Recover, Run: run.ID, Plan: run.Plan, Only: run.Only, Started: run.Started, Ended: now, Exit: s.ExitCode, Code: s.Code}
+	if err = tell(ctx, r.journal, &proof); err == nil {
+		s.Evidence, err = r.witness(ctx, r.journal, nil, proof)
+	}
+	if err != nil {
+		r.Log.Warn(noEvidence, "run", run.ID, "error", err)
 	}
 	var rec record.Run
 	if err := json.Unmarshal(run.Spec, &rec); err == nil { // what cannot be replayed may still say whom to tell

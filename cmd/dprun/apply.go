@@ -16,6 +16,7 @@ import (
 func (a *app) applyCommand() *cobra.Command {
 	var src source
 	var parallel int
+	var change string
 	var yes, noGuard bool
 	c := &cobra.Command{
 		Use:   "apply FILE|DIR",
@@ -39,7 +40,7 @@ func (a *app) applyCommand() *cobra.Command {
 			}
 			op, release := operation(ctx, v)
 			defer release()
-			q := runner.ApplyRequest{Operation: op, Source: from, Plan: src.plan, Only: src.narrowed(), Parallel: parallel}
+			q := runner.ApplyRequest{Operation: op, Source: from, Plan: src.plan, Only: src.narrowed(), Parallel: parallel, Change: change}
 			if !noGuard {
 				dir, err := a.state()
 				if err != nil {
@@ -71,6 +72,7 @@ func (a *app) applyCommand() *cobra.Command {
 	a.planFlags(c, &src)
 	c.Flags().BoolVarP(&a.quiet, "quiet", "q", false, "print only what does not go well")
 	c.Flags().IntVar(&parallel, "parallel", 0, "tasks at once, instead of the plan's limits.parallel")
+	c.Flags().StringVar(&change, "change", "", "a change number or the like, which the run's record of evidence holds")
 	c.Flags().BoolVarP(&yes, "yes", "y", false, "quiesce without asking; needed off a terminal when the plan quiesces")
 	c.Flags().BoolVar(&noGuard, "no-guard", false, "start no guard process, which brings gateways back when dprun dies; only where dprun recover runs by itself every few minutes")
 	return c

@@ -22,6 +22,7 @@ func (a *app) commands() []*cobra.Command {
 		{"hold", a.holdCommand},
 		{"runs", a.runsCommand},
 		{"backups", a.backupsCommand},
+		{"evidence", a.evidenceCommand},
 		{"coverage", a.coverageCommand},
 		{"metrics", a.metricsCommand},
 		{"restore", a.restoreCommand},

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dprun/dprun/runner/evidence"
 	"github.com/dprun/dprun/runner/signing"
 )
 
@@ -98,7 +99,7 @@ func (c *Copy) At(f File) string { return path.Join(path.Dir(c.Path), f.File) }
 func (l *Ledger) Unknown(objects []Object) (manifests, others []Object) {
 	for _, o := range objects {
 		switch {
-		case l.files[o.Path] != nil:
+		case l.files[o.Path] != nil, evidence.Is(o.Path):
 		case strings.HasSuffix(o.Path, Suffix):
 			manifests = append(manifests, o)
 		default:

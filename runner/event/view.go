@@ -91,6 +91,19 @@ type Summary struct {
 	Warnings []string `json:"warnings,omitempty"`
 	// Owed lists what could not be undone; each entry ends in the command to type.
 	Owed []string `json:"owed,omitempty"`
+	// Evidence is the run's record; nil: it could not be written.
+	Evidence *Evidence `json:"evidence,omitempty"`
+}
+
+// Evidence is the newest record of what was done, which holds the digest of the one
+// before. Whoever keeps sequence and digest elsewhere sees that nothing was cut off.
+type Evidence struct {
+	Sequence int64  `json:"sequence"`
+	Digest   string `json:"digest"` // SHA-256, lower-case hex
+	Signed   bool   `json:"signed"`
+	// Missing are destinations that have not all records yet, each with the reason.
+	// The next run sends them again.
+	Missing []string `json:"missing,omitempty"`
 }
 
 // TaskResult is one task of a summary.

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"maps"
+	"os"
 	"path"
 	"slices"
 	"strings"
@@ -66,7 +67,38 @@ func (x *Executor) store(ctx context.Context, j engine.Job) (*event.Result, erro
 func (x *Executor) put(ctx context.Context, j engine.Job, d sdk.Destination, q sdk.StoreRequest, progress func(int64)) (*sdk.StoreReport, error) {
 	set := j.Prepared.Sets[j.Action.Destination]
 	q.Path, q.Owner = path.Join(set, q.Path), x.owner(j)
-	left := Leftover{Destination: j.Action.Destination, Directory: set, Owner: q.Owner}
+	return x.exactly(ctx, d, Leftover{Destination: j.Action.Destination, Directory: set, Owner: q.Owner}, q, progress)
+}
+
+// Keep stores a small local file that belongs to no set.
+func (x *Executor) Keep(ctx context.Context, destination, file, name string) error {
+	d, verify, err := x.destination(ctx, destination)
+	if err != nil {
+		return x.clean("", err)
+	}
+	body, err := os.ReadFile(file)
+	if err != nil {
+		return failure.New(failure.NotFound, failure.StagingIO, "%w", err)
+	}
+	ctx, cancel := x.limited(ctx, readLimit(int64(len(body))))
+	defer cancel()
+	sum := sha256.Sum256(body)
+	q := sdk.StoreRequest{Source: file, Path: name, Size: int64(len(body)), SHA256: hex.EncodeToString(sum[:]), Verify: verify, Owner: x.Run}
+	if _, err := x.exactly(ctx, d, Leftover{Destination: destination, Directory: path.Dir(name), Owner: x.Run}, q, func(int64) {}); err != nil {
+		return x.clean("", late(ctx, err))
+	}
+	return nil
+}
+
+// Roots are the destinations that were reached, and how they name themselves.
+func (x *Executor) Roots() map[string]string {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return maps.Clone(x.roots)
+}
+
+// exactly stores one file, and takes no other result than what was asked for.
+func (x *Executor) exactly(ctx context.Context, d sdk.Destination, left Leftover, q sdk.StoreRequest, progress func(int64)) (*sdk.StoreReport, error) {
 	x.beforeStore(ctx, d, left)
 	r, err := d.Store(ctx, q, progress)
 	if err != nil {

@@ -111,6 +111,8 @@ type CopyFilter struct {
 	Set    string    // this set only
 	After  string    // sets that are older than this one, which is the cursor of a list
 	Before time.Time // captured before it, to the millisecond
+	Run    string    // of a run that has begun at Since, or later
+	Since  time.Time
 	Device string
 	Domain string // with Device or without
 	Whole  bool   // of whole devices only
@@ -134,6 +136,8 @@ func (f CopyFilter) query() (query string, args []any) {
 	add(f.Set != "", "c.id = ?", f.Set)
 	add(f.After != "", "c.id < ?", f.After)
 	add(!f.Before.IsZero(), "c.id < ?", backups.FirstID(f.Before))
+	add(!f.Since.IsZero(), "c.id >= ?", backups.FirstID(f.Since))
+	add(f.Run != "", "c.run = ?", f.Run)
 	add(f.Device != "", "c.device = ?", f.Device)
 	add(f.Domain != "", "c.domain = ?", f.Domain)
 	add(f.Activity != "", "c.activity = ?", f.Activity)

@@ -6,11 +6,14 @@ package record
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/zclconf/go-cty/cty"
 	ctyjson "github.com/zclconf/go-cty/cty/json"
 
 	"github.com/dprun/dprun/plan"
+	"github.com/dprun/dprun/runner/evidence"
 	"github.com/dprun/dprun/runner/execute"
 	"github.com/dprun/dprun/runner/journal"
 	"github.com/dprun/dprun/runner/lifecycle"
@@ -23,7 +26,10 @@ import (
 // without the plan file. It holds no secret: configurations are sealed.
 type Run struct {
 	Spec         lifecycle.RunSpec      `json:"spec"`
-	Dir          string                 `json:"dir"` // of the plan
+	Dir          string                 `json:"dir"`                  // of the plan
+	Files        []evidence.File        `json:"plan_files,omitempty"` // what the plan was read from
+	User         string                 `json:"user,omitempty"`       // who began the run
+	Change       string                 `json:"change,omitempty"`     // that person's change number
 	Devices      map[string]Endpoint    `json:"devices"`
 	Destinations map[string]Destination `json:"destinations"`
 	Keys         *Endpoint              `json:"signing,omitempty"` // of the signing block; nil: there is none
@@ -170,7 +176,7 @@ func (s Endpoint) doubts(secrets *Secrets) []string {
 
 // Of seals everything that finishing the run may need.
 func Of(x *CompiledPlan, spec lifecycle.RunSpec) (Run, error) {
-	rec := Run{Spec: spec, Dir: x.cfg.Dir, Devices: map[string]Endpoint{}, Destinations: map[string]Destination{}}
+	rec := Run{Spec: spec, Dir: x.cfg.Dir, Files: filesOf(x.cfg), Devices: map[string]Endpoint{}, Destinations: map[string]Destination{}}
 	for name := range spec.Devices {
 		d := x.devices[name]
 		s, err := seal(d.Type, d.Config, x.cfg.Dir)
@@ -196,4 +202,13 @@ func Of(x *CompiledPlan, spec lifecycle.RunSpec) (Run, error) {
 	var err error
 	rec.Notify, err = x.notify(spec.ID)
 	return rec, err
+}
+
+// filesOf are the files that a plan was read from.
+func filesOf(c *plan.Config) (out []evidence.File) {
+	texts := c.Texts()
+	for _, name := range slices.Sorted(maps.Keys(texts)) {
+		out = append(out, evidence.File{File: name, Size: int64(len(texts[name])), SHA256: evidence.Digest(texts[name])})
+	}
+	return out
 }

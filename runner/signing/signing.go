@@ -22,6 +22,7 @@ const MaxSignature = 64 << 10
 // Namespaces say what a signature is meant for: one of a manifest is none of a record.
 const (
 	Manifest = "dprun-manifest"
+	Run      = "dprun-run"
 )
 
 // Keys sign, and know whose signatures count. Nil keys do neither.
@@ -85,6 +86,7 @@ type Verdict struct {
 	Key     string `json:"key,omitempty"` // the fingerprint of the key that the signature names
 	Signer  string `json:"signer,omitempty"`
 	Why     string `json:"why,omitempty"` // it is not trusted
+	Genuine bool   `json:"-"`             // whoever has the key has signed exactly this
 }
 
 // Check says whether a signature of a text counts. at is the time for which the
@@ -106,7 +108,8 @@ func (k *Keys) Check(namespace string, text, signature []byte, at time.Time) Ver
 		v.Why = "its signature is not one of what it says"
 		return v
 	}
-	if k == nil || len(k.trusted) == 0 {
+	v.Genuine = true
+	if !k.Trusts() {
 		v.Why = "nobody's signature counts: name the keys that do as `allowed_signers`"
 		return v
 	}
@@ -119,7 +122,10 @@ func (k *Keys) Check(namespace string, text, signature []byte, at time.Time) Ver
 			v.Why = why
 			continue
 		}
-		return Verdict{Trusted: true, Key: v.Key, Signer: a.principals[0]}
+		return Verdict{Trusted: true, Key: v.Key, Signer: a.principals[0], Genuine: true}
 	}
 	return v
 }
+
+// Trusts reports whether anybody's signature counts.
+func (k *Keys) Trusts() bool { return k != nil && len(k.trusted) > 0 }

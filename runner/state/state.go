@@ -73,7 +73,7 @@ func Open(dir string) (*State, error) {
 			Remedy: "give a local directory with --state-dir or " + EnvDir}
 	}
 	s := &State{root: root}
-	for _, d := range []string{root, s.Staging(), s.Locks(), s.Plugins(), s.Work(), s.Pending(), s.Leftovers(), s.Restores()} {
+	for _, d := range []string{root, s.Staging(), s.Locks(), s.Plugins(), s.Work(), s.Pending(), s.Leftovers(), s.Restores(), s.Evidence()} {
 		if err := os.Mkdir(d, private); err != nil && !errors.Is(err, fs.ErrExist) {
 			return nil, fmt.Errorf("create %s in the state directory: %w", d, err)
 		}
@@ -162,6 +162,23 @@ func (s *State) Leftovers() string { return filepath.Join(s.root, "leftovers") }
 // Restores is the directory of what is needed to find out what became of a
 // restore: a directory for each run that owes that.
 func (s *State) Restores() string { return filepath.Join(s.root, "restores") }
+
+// Evidence is the directory of the records of what was done.
+func (s *State) Evidence() string { return filepath.Join(s.root, "evidence") }
+
+// AddEvidence adds a file to them, durably. One of its name stays as it is, and is
+// an error that is [fs.ErrExist].
+func (s *State) AddEvidence(name string, body []byte) error {
+	err := makeOnce(filepath.Join(s.Evidence(), name), body)
+	if err != nil {
+		return err
+	}
+	dir, err := os.Open(s.Evidence())
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}
 
 // idSize is the length of the ID in bytes, as text.
 const idSize = 26

@@ -257,6 +257,22 @@ func (j *JSON) FetchedBackup(f report.FetchedBackup) { line(j, "fetched_backup",
 // Pack implements [View].
 func (j *JSON) Pack(p report.Pack) { line(j, "pack", p) }
 
+// Evidence implements [View].
+func (j *JSON) Evidence(records []report.EvidenceRecord) {
+	for _, r := range records {
+		line(j, "evidence", r)
+	}
+}
+
+// EvidenceRecord implements [View].
+func (j *JSON) EvidenceRecord(d report.EvidenceDetail) { line(j, "evidence_record", d) }
+
+// ExportedEvidence implements [View].
+func (j *JSON) ExportedEvidence(e report.ExportedEvidence) { line(j, "exported_evidence", e) }
+
+// VerifiedEvidence implements [View].
+func (j *JSON) VerifiedEvidence(v report.VerifiedEvidence) { line(j, "verified_evidence", v) }
+
 // Pruned implements [View].
 func (j *JSON) Pruned(p report.Pruned) { line(j, "pruned", p) }
 

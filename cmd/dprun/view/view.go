@@ -68,6 +68,14 @@ type View interface {
 	Pack(report.Pack)
 	// Coverage says what of a plan has a good backup that is young enough.
 	Coverage(*report.Coverage)
+	// Evidence lists records of what was done.
+	Evidence([]report.EvidenceRecord)
+	// EvidenceRecord is one of them with all that it holds.
+	EvidenceRecord(report.EvidenceDetail)
+	// ExportedEvidence says which records were copied.
+	ExportedEvidence(report.ExportedEvidence)
+	// VerifiedEvidence is the verdict on records.
+	VerifiedEvidence(report.VerifiedEvidence)
 	// Schedule says when a plan is due next.
 	Schedule(report.Schedule)
 	// DrilledSet shows what came of one set of a drill, Drill the drill in the end.

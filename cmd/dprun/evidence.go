@@ -1,0 +1,112 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"github.com/dprun/dprun/cmd/dprun/view"
+	"github.com/dprun/dprun/runner"
+	"github.com/dprun/dprun/runner/report"
+)
+
+func (a *app) evidenceCommand() *cobra.Command {
+	c := &cobra.Command{Use: "evidence", Short: "Show and verify the records of what was done"}
+	c.AddCommand(a.evidenceListCommand(), a.evidenceShowCommand(), a.evidenceExportCommand(), a.evidenceVerifyCommand())
+	return c
+}
+
+func (a *app) evidenceListCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "list",
+		Short: "List the records of evidence, the newest first",
+		Long:  "Lists the records of the state directory: one for each run. Each holds the digest of the one before.",
+		Args:  arguments(0, 0),
+		RunE: a.lookBack(func(_ context.Context, v view.View, h *runner.History, _ []string) error {
+			records, err := all(h.Evidence())
+			if err == nil {
+				v.Evidence(records)
+			}
+			return err
+		}),
+	}
+}
+
+func (a *app) evidenceShowCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "show RECORD",
+		Short: "Show a record of evidence with all that it holds",
+		Long:  "Shows one record. RECORD is its number, or the ID of the run.",
+		Args:  arguments(1, 1),
+		RunE: a.lookBack(func(_ context.Context, v view.View, h *runner.History, args []string) error {
+			d, err := h.EvidenceRecord(args[0])
+			if err == nil {
+				v.EvidenceRecord(d)
+			}
+			return err
+		}),
+	}
+}
+
+func (a *app) evidenceExportCommand() *cobra.Command {
+	var to string
+	c := &cobra.Command{
+		Use:   "export",
+		Short: "Copy the records of evidence to a directory",
+		Long:  "Copies all records of the state directory, with their signatures, to a directory. A file that is there already is never replaced.",
+		Args: func(c *cobra.Command, args []string) error {
+			if to == "" {
+				return errors.New("--to is missing: name the directory that the records go to")
+			}
+			return arguments(0, 0)(c, args)
+		},
+		RunE: a.lookBack(func(_ context.Context, v view.View, h *runner.History, _ []string) error {
+			e, err := h.ExportEvidence(to)
+			if err == nil {
+				v.ExportedEvidence(e)
+			}
+			return err
+		}),
+	}
+	c.Flags().StringVar(&to, "to", "", "the directory; it is made where it is missing")
+	return c
+}
+
+func (a *app) evidenceVerifyCommand() *cobra.Command {
+	var q runner.VerifyEvidenceRequest
+	c := &cobra.Command{
+		Use:   "verify [DIR|FILE...]",
+		Short: "Verify that records of evidence are as they were written",
+		Long: "Verifies records: those in the files and directories that are given, else those of the state directory, of which the journal knows how\n" +
+			"far they go. It names a record that was changed, one that is missing, files that changed places, and two chains. That the end was cut off\n" +
+			"shows only with --expect, which takes the number and the digest that a run has printed. Without signatures a chain proves the order of its\n" +
+			"records, and not who has written them.\n\n" +
+			"Exit codes: 0 all is as it was written, 3 something is not, 1 there is nothing to verify.",
+		Args: arguments(0, -1),
+		RunE: func(c *cobra.Command, paths []string) error {
+			if len(paths) > 0 { // without a state directory: an auditor has none
+				return a.runE(func(_ context.Context, v view.View, paths []string) error {
+					q.Paths = paths
+					found, err := runner.VerifyEvidence(q)
+					return misused(verified(v, found, err))
+				})(c, paths)
+			}
+			return a.lookBack(func(ctx context.Context, v view.View, h *runner.History, _ []string) error {
+				found, err := h.VerifyEvidence(ctx, q)
+				return verified(v, found, err)
+			})(c, paths)
+		},
+	}
+	c.Flags().StringVar(&q.Expect, "expect", "", "SEQUENCE:DIGEST of a record that must be there")
+	c.Flags().StringVar(&q.AllowedSigners, "allowed-signers", "", "a file that says whose signatures count, as of ssh-keygen -Y verify")
+	return c
+}
+
+func verified(v view.View, found report.VerifiedEvidence, err error) error {
+	if err != nil {
+		return err
+	}
+	v.VerifiedEvidence(found)
+	return status(found.ExitCode)
+}
