@@ -90,6 +90,19 @@ script "exec" "rejoin" {
   config { command = ["./scripts/pool", "rejoin", device.name] }
 }
 
+script "mail" "team" {
+  timeout = "45s"
+  config {
+    host = "relay.example.net"
+    from = "dprun@example.net"
+    to   = ["gateways@example.net"]
+  }
+}
+
+script "syslog" "siem" {
+  config { host = "logs.example.net" }
+}
+
 destination "nfs" "vault" {
   min_free = "10%"
   config {
@@ -120,6 +133,14 @@ plan "nightly" {
   error_policy = "ignore" # halt | ignore
   pre_script   = script.exec.ticket_open
   post_script { run = script.exec.ticket_close }
+  notify {
+    on  = ["critical", "failed", "partial"]
+    run = script.mail.team
+  }
+  notify {
+    on  = ["critical", "failed", "partial", "succeeded"]
+    run = script.syslog.siem
+  }
 
   limits {
     parallel   = 8

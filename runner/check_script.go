@@ -54,7 +54,7 @@ func (c *checking) script(ctx context.Context, address string, at execute.Scope)
 	}
 	name := program(c.loaded.inputs.Schemas, e)
 	if name == "" {
-		return sdk.Finding{Check: check, Level: sdk.LevelNotProven, Message: "its plugin does not say which program it runs"}
+		return sdk.Finding{Check: check, Level: sdk.LevelNotProven, Message: "its configuration is complete and its secrets could be read; whether it works is seen when it runs"}
 	}
 	path := name
 	if strings.ContainsRune(name, '/') && !filepath.IsAbs(name) {

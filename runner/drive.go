@@ -56,7 +56,7 @@ func (r *operation) drive(ctx context.Context, machine *lifecycle.Run, host *plu
 		}
 	}()
 	b.Succeeded = func(task string) { dropping.Go(func() { r.dropStaged(spec.ID, task) }) }
-	told := r.notifier(b.Record, started, exec.Notify)
+	told := r.notifier(ctx, b.Record, started, exec.Notify)
 	exit := engine.New(engine.Options{Run: machine, Executor: exec, Journal: r.guarded.journal(b), Clock: r.Clock, Sink: told.sink(r.sink), Log: r.Log, Signals: r.requests,
 		Group: r.Group}).Run(r.asked(ctx), first)
 	sweeping.Wait()
@@ -74,7 +74,7 @@ func (r *operation) drive(ctx context.Context, machine *lifecycle.Run, host *plu
 	if first.Kind == event.RunStarted { // the process ends with it
 		r.noteProcess(ctx, s)
 	}
-	s.Warnings = told.ended(context.WithoutCancel(ctx), s)
+	s.Warnings = told.ended(s, r.requests)
 	r.lines.flush()
 	r.sink.Summary(*s)
 	return s, nil

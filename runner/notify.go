@@ -44,6 +44,8 @@ type notifier struct {
 	owed   func(ctx context.Context) []report.Owed
 	now    func() time.Time
 	limit  time.Duration
+	ctx    context.Context // ends when nobody waits any more
+	end    context.CancelFunc
 
 	mu       sync.Mutex
 	seen     map[string]bool
@@ -54,13 +56,14 @@ type notifier struct {
 }
 
 // notifier makes the one of a run; nil: its plan tells nobody.
-func (r *operation) notifier(rec record.Run, started time.Time, send func(context.Context, string, script.Context) error) *notifier {
+func (r *operation) notifier(ctx context.Context, rec record.Run, started time.Time, send func(context.Context, string, script.Context) error) *notifier {
 	if len(rec.Notify) == 0 {
 		return nil
 	}
 	n := &notifier{blocks: rec.Notify, run: event.RunInfo{Run: rec.Spec.ID, Plan: rec.Spec.Plan, Started: started}, types: map[string]string{}, send: send, now: r.Clock.Now, limit: notifyLimit,
 		warn: func(text string) { r.output(rec.Spec.ID, "", "notify", text) },
 		owed: func(ctx context.Context) []report.Owed { return r.owed(ctx).Owed }}
+	n.ctx, n.end = context.WithCancel(context.WithoutCancel(ctx))
 	for _, a := range rec.Spec.Activities {
 		n.types[a.Name] = a.Type
 	}
@@ -120,12 +123,12 @@ func (n *notifier) tellWaiting() {
 		if len(now) == 0 {
 			return
 		}
-		n.tell(context.Background(), n.critical(context.Background(), now))
+		n.tell(n.critical(now))
 	}
 }
 
 // critical makes the notification of statuses that need somebody now.
-func (n *notifier) critical(ctx context.Context, all []event.Status) script.Context {
+func (n *notifier) critical(all []event.Status) script.Context {
 	first := sha256.Sum256([]byte(all[0].Task + " " + all[0].Code)) // no other notification of the run has that
 	c := n.about(script.Critical, n.run.Run+"-critical-"+hex.EncodeToString(first[:4]))
 	c.Status, c.Message = all[0].Code, all[0].Message
@@ -143,21 +146,30 @@ func (n *notifier) critical(ctx context.Context, all []event.Status) script.Cont
 	if len(c.Tasks) > toldAtMost {
 		c.Notice.LeftOut, c.Tasks = len(c.Tasks)-toldAtMost, c.Tasks[:toldAtMost]
 	}
-	c.Notice.Owed = owedOf(slices.DeleteFunc(n.owed(ctx), func(o report.Owed) bool { return !devices[o.Device] && !devices[""] }))
+	c.Notice.Owed = owedOf(slices.DeleteFunc(n.owed(n.ctx), func(o report.Owed) bool { return !devices[o.Device] && !devices[""] }))
 	c.Notice.Commands = []string{"dprun owed", "dprun runs show " + n.run.Run}
 	return c
 }
 
-// ended tells of the end of a run, when everything before is told. The warnings
-// are about everything that could not be told.
-func (n *notifier) ended(ctx context.Context, s *event.Summary) (warnings []string) {
+// ended tells of the end of a run, when everything before is told. A request to
+// stop ends that early. The warnings are about everything that could not be told.
+func (n *notifier) ended(s *event.Summary, stop <-chan string) (warnings []string) {
 	if n == nil {
 		return nil
 	}
+	told := make(chan struct{})
+	defer close(told)
+	go func() {
+		select {
+		case <-stop:
+		case <-told:
+		}
+		n.end()
+	}()
 	n.done.Wait()
 	what := eventOf(s)
 	if slices.ContainsFunc(n.blocks, func(b record.Notify) bool { return slices.Contains(b.On, what) }) {
-		n.tell(ctx, n.end(ctx, what, s))
+		n.tell(n.whole(what, s))
 	}
 	return n.warnings
 }
@@ -173,8 +185,8 @@ func eventOf(s *event.Summary) script.Event {
 	return script.Failed
 }
 
-// end makes the notification of a run that has ended.
-func (n *notifier) end(ctx context.Context, what script.Event, s *event.Summary) script.Context {
+// whole makes the notification of a run that has ended.
+func (n *notifier) whole(what script.Event, s *event.Summary) script.Context {
 	c := n.about(what, n.run.Run+"-"+string(what))
 	c.Status, c.Message = s.Code, s.Message
 	exit := cmp.Or(s.ProcessExit, s.ExitCode)
@@ -193,7 +205,7 @@ func (n *notifier) end(ctx context.Context, what script.Event, s *event.Summary)
 		c.Tasks = append(c.Tasks, script.Task{Task: t.Task, Activity: t.Activity, Type: n.types[t.Activity], Device: t.Device, Domain: t.Domain, Status: t.Code, Message: t.Message})
 	}
 	c.Notice.Causes = causes(n.run.Run, codes, []string{s.Code})
-	c.Notice.Owed = owedOf(n.owed(ctx))
+	c.Notice.Owed = owedOf(n.owed(n.ctx))
 	c.Notice.Commands = []string{"dprun runs show " + n.run.Run}
 	if len(c.Notice.Owed) > 0 {
 		c.Notice.Commands = append(c.Notice.Commands, "dprun owed")
@@ -242,7 +254,7 @@ func owedOf(all []report.Owed) (out []script.Owed) {
 }
 
 // tell sends a notification by every script that is to have it, side by side.
-func (n *notifier) tell(ctx context.Context, c script.Context) {
+func (n *notifier) tell(c script.Context) {
 	var all sync.WaitGroup
 	for _, b := range n.blocks {
 		if !slices.Contains(b.On, c.Notice.Event) {
@@ -253,7 +265,7 @@ func (n *notifier) tell(ctx context.Context, c script.Context) {
 			if t := b.Script.Timeout; t > 0 {
 				limit = min(limit, t)
 			}
-			ctx, cancel := context.WithTimeout(ctx, limit)
+			ctx, cancel := context.WithTimeout(n.ctx, limit)
 			defer cancel()
 			if err := n.send(ctx, b.Address, c); err != nil {
 				n.failed(c.Notice.Event, b.Address, err)
@@ -287,8 +299,9 @@ func (r *operation) tellUnsettled(ctx context.Context, run journal.Run, owed []s
 	}
 	exec := r.settler.Executor(run.ID, run.Plan, rec.Dir, rec.Plan(nil, r.fresh()))
 	defer exec.Close()
-	if n := r.notifier(rec, run.Started, exec.Notify); n != nil && len(bad) > 0 {
+	if n := r.notifier(ctx, rec, run.Started, exec.Notify); n != nil && len(bad) > 0 {
 		n.limit = unsettledLimit
-		n.tell(context.WithoutCancel(ctx), n.critical(ctx, bad))
+		n.tell(n.critical(bad))
+		n.end()
 	}
 }

@@ -36,6 +36,7 @@ func newOutbox(on []script.Event, send func(ctx context.Context, c script.Contex
 			o.mu.Unlock()
 			return send(ctx, c)
 		}}
+	o.ctx, o.end = context.WithCancel(context.Background())
 	return o
 }
 
@@ -97,7 +98,7 @@ func TestTheEndOfARunIsToldToThoseWhoAskForIt(t *testing.T) {
 	} {
 		for _, on := range script.Events() {
 			o := newOutbox([]script.Event{on}, fine)
-			warnings := o.ended(t.Context(), &tt.s)
+			warnings := o.ended(&tt.s, nil)
 			if len(warnings) > 0 || (len(o.sent) == 1) != (on == tt.want) || len(o.sent) > 1 {
 				t.Errorf("%s, for %s: told %+v, warnings %v", name, on, o.sent, warnings)
 			}
@@ -114,7 +115,7 @@ func TestTheEndOfARunListsWhatIsGravestFirst(t *testing.T) {
 	}
 	s.Tasks = append(s.Tasks, event.TaskResult{Device: "gw-3", Code: string(status.UnquiesceTimeoutOccurred)})
 	o := newOutbox([]script.Event{script.Partial}, fine)
-	o.ended(t.Context(), &s)
+	o.ended(&s, nil)
 	c := o.sent[0]
 	var causes []string
 	for _, cause := range c.Notice.Causes {
@@ -136,7 +137,7 @@ func TestANotificationThatFailsIsAWarning(t *testing.T) {
 	t.Parallel()
 	o := newOutbox([]script.Event{script.Failed}, func(context.Context, script.Context) error { return errors.New("no route to host") })
 	s := event.Summary{ExitCode: 1, Code: string(status.RunFailed)}
-	warnings := o.ended(t.Context(), &s)
+	warnings := o.ended(&s, nil)
 	if len(warnings) != 1 || !strings.Contains(warnings[0], `the notification "failed" by script mail.team was not sent: no route to host; the run itself is not affected`) {
 		t.Errorf("got %q", warnings)
 	}
@@ -152,7 +153,21 @@ func TestANotificationIsBoundedInTime(t *testing.T) {
 		return ctx.Err()
 	})
 	o.limit = 20 * time.Millisecond
-	if warnings := o.ended(t.Context(), &event.Summary{ExitCode: 1}); len(warnings) != 1 || !strings.Contains(warnings[0], "deadline exceeded") {
+	if warnings := o.ended(&event.Summary{ExitCode: 1}, nil); len(warnings) != 1 || !strings.Contains(warnings[0], "deadline exceeded") {
+		t.Errorf("got %q", warnings)
+	}
+}
+
+// A run that has ended and still tells of it must not keep a service from stopping.
+func TestARequestToStopEndsATelling(t *testing.T) {
+	t.Parallel()
+	stop := make(chan string, 1)
+	o := newOutbox([]script.Event{script.Failed}, func(ctx context.Context, _ script.Context) error {
+		stop <- "SIGTERM"
+		<-ctx.Done()
+		return ctx.Err()
+	})
+	if warnings := o.ended(&event.Summary{ExitCode: 1}, stop); len(warnings) != 1 || !strings.Contains(warnings[0], "canceled") {
 		t.Errorf("got %q", warnings)
 	}
 }
