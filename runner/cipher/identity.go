@@ -3,7 +3,6 @@ package cipher
 import (
 	"bufio"
 	"bytes"
-	"crypto"
 	"crypto/ed25519"
 	"crypto/rsa"
 	"errors"
@@ -183,6 +182,8 @@ func (i *Identities) ssh(body []byte, passphrase func() ([]byte, error)) error {
 	switch key := key.(type) {
 	case *ed25519.PrivateKey:
 		id, err = agessh.NewEd25519Identity(*key)
+	case ed25519.PrivateKey: // of the form PKCS #8
+		id, err = agessh.NewEd25519Identity(key)
 	case *rsa.PrivateKey:
 		id, err = agessh.NewRSAIdentity(key)
 	default:
@@ -191,7 +192,7 @@ func (i *Identities) ssh(body []byte, passphrase func() ([]byte, error)) error {
 	if err != nil {
 		return errors.New("age opens nothing with this SSH key: it is neither of type ed25519 nor RSA")
 	}
-	signer, err := ssh.NewSignerFromKey(key.(crypto.PrivateKey))
+	signer, err := ssh.NewSignerFromKey(key)
 	if err != nil {
 		return err
 	}
