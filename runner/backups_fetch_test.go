@@ -1,10 +1,16 @@
 package runner
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
+	"filippo.io/age"
+
+	"github.com/dprun/dprun/plan"
 	"github.com/dprun/dprun/runner/backups"
+	"github.com/dprun/dprun/testfixtures/need"
 )
 
 // TestACopyThatHoldsSomethingElseIsNotTakenForWantOfAKey: whoever can write at a destination
@@ -34,6 +40,29 @@ func TestACopyThatHoldsSomethingElseIsNotTakenForWantOfAKey(t *testing.T) {
 			}
 		case err != nil || len(got) != 1 || got[0].Destination != c.want:
 			t.Errorf("%s: %+v, %v", what, got, err)
+		}
+	}
+}
+
+// TestARestoreNeedsAWayBackThatCanBeRead: it is stored first, and read again from there.
+func TestARestoreNeedsAWayBackThatCanBeRead(t *testing.T) {
+	t.Parallel()
+	key := need.Value(age.GenerateX25519Identity())(t)
+	file := filepath.Join(t.TempDir(), "identity")
+	need.Done(t, os.WriteFile(file, []byte(key.String()), 0o600))
+	own, others := []string{key.Recipient().String()}, []string{need.Value(age.GenerateX25519Identity())(t).Recipient().String()}
+	for what, c := range map[string]struct {
+		at   []*plan.Destination
+		keys Keys
+		ok   bool
+	}{
+		"plain":                         {[]*plan.Destination{{Recipients: own}, {}}, Keys{}, true},
+		"encrypted, no key":             {[]*plan.Destination{{Recipients: own}}, Keys{}, false},
+		"encrypted, the key":            {[]*plan.Destination{{Recipients: others}, {Recipients: own}}, Keys{Files: []string{file}}, true},
+		"encrypted, the key of another": {[]*plan.Destination{{Recipients: others}}, Keys{Files: []string{file}}, false},
+	} {
+		if err := c.keys.readBack(c.at); (err == nil) != c.ok || err != nil && !strings.Contains(err.Error(), "with --identity") {
+			t.Errorf("%s: %v", what, err)
 		}
 	}
 }

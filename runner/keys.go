@@ -1,6 +1,12 @@
 package runner
 
-import "github.com/dprun/dprun/runner/cipher"
+import (
+	"slices"
+
+	"github.com/dprun/dprun/plan"
+	"github.com/dprun/dprun/plan/recipient"
+	"github.com/dprun/dprun/runner/cipher"
+)
 
 // Keys say where the identities are that open what is stored encrypted.
 type Keys struct {
@@ -19,4 +25,20 @@ func (k Keys) read() (*cipher.Identities, error) {
 		return nil, &Error{ExitUsage, err}
 	}
 	return out, nil
+}
+
+// readBack refuses destinations from none of which a set could be read that is stored now.
+func (k Keys) readBack(at []*plan.Destination) error {
+	ids, err := k.read()
+	if err != nil {
+		return err
+	}
+	readable := func(d *plan.Destination) bool {
+		set, err := recipient.ParseSet(d.Recipients)
+		return err == nil && (len(set) == 0 || ids.Opens(set.Fingerprints()))
+	}
+	if !slices.ContainsFunc(at, readable) {
+		return errorf(ExitUsage, "the way back is stored at the plan's destinations and read again from there, and each of them is encrypted: give the file with the secret key of one of their recipients with --identity")
+	}
+	return nil
 }

@@ -157,7 +157,10 @@ func (w *restoring) prepare(p *plan.Plan, from *rehearsed) error {
 	}
 	w.open = p.Window
 	w.way = w.loaded.Config.WayBack(p, d, *export, w.q.Domain)
-	var err error
+	err := w.q.Keys.readBack(w.way.Destinations)
+	if err != nil {
+		return err
+	}
 	if w.spec, err = w.narrow(w.way, Only{}, 0, w.res); err != nil {
 		return err
 	}
@@ -468,7 +471,7 @@ func (w *restoring) wayBack(ctx context.Context) error {
 	}
 	defer s.close()
 	// What runs is what is replaced; where nothing was unsaved it is what was saved.
-	got, err := s.archive(ctx, FetchBackupRequest{Set: set, Failed: w.q.Failed}, sdk.VariantRunning)
+	got, err := s.archive(ctx, FetchBackupRequest{Set: set, Keys: w.q.Keys, Failed: w.q.Failed}, sdk.VariantRunning)
 	if err == nil {
 		err = copyFile(got.path, w.record.WayBack)
 	}

@@ -27,11 +27,17 @@ type Identities struct {
 	opened map[string]bool // fingerprints of their recipients
 }
 
+// Opens reports whether one of them opens what is encrypted for recipients with these
+// fingerprints, see [recipient.Recipient.Fingerprint].
+func (i *Identities) Opens(fingerprints []string) bool {
+	return i != nil && slices.ContainsFunc(fingerprints, func(f string) bool { return i.opened[f] })
+}
+
 // OpenAll reports whether they open every file of a copy, by what its manifest says of
 // the recipients. No identities open what is not encrypted.
 func (i *Identities) OpenAll(c backups.Copy) bool {
 	return !slices.ContainsFunc(c.Files, func(f backups.File) bool {
-		return f.Encrypted != nil && (i == nil || !slices.ContainsFunc(f.Encrypted.Recipients, func(r string) bool { return i.opened[r] }))
+		return f.Encrypted != nil && !i.Opens(f.Encrypted.Recipients)
 	})
 }
 

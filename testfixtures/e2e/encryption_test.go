@@ -18,16 +18,25 @@ import (
 	"github.com/dprun/dprun/testfixtures/need"
 )
 
-// encrypting adds an encryption block to the destination of a plan, and makes the key.
-func encrypting(t *testing.T, plan, identity string) string {
+// encryption makes a key, and a block of a destination that encrypts for it.
+func encryption(t *testing.T, identity string) string {
 	t.Helper()
 	key := need.Value(age.GenerateX25519Identity())(t)
 	need.Done(t, os.WriteFile(identity, []byte(key.String()+"\n"), 0o600))
+	return fmt.Sprintf("encryption { recipients = [%q] }", key.Recipient())
+}
+
+// identity is the file with the secret key of an encrypted destination.
+func (s *site) identity() string { return filepath.Join(s.dir, "identity") }
+
+// encrypting adds an encryption block to the destination of a plan, and makes the key.
+func encrypting(t *testing.T, plan, identity string) string {
+	t.Helper()
 	const config = `config { directory = "backups" }`
 	if strings.Count(plan, config) != 1 {
 		t.Fatal("the plan has not one such destination")
 	}
-	return strings.Replace(plan, config, fmt.Sprintf("%s\n  encryption { recipients = [%q] }", config, key.Recipient()), 1)
+	return strings.Replace(plan, config, config+"\n  "+encryption(t, identity), 1)
 }
 
 // TestAnEncryptedSecureBackupIsWholeWhenItIsOpened: every file of it is encrypted, and none lies open anywhere.
@@ -35,9 +44,8 @@ func TestAnEncryptedSecureBackupIsWholeWhenItIsOpened(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, dpsim.Scenario{Devices: []dpsim.Device{{Name: "gw", AppDomains: 1,
 		Certificates: []dpsim.Certificate{{Name: "backup"}}, Timings: &dpsim.Timings{SecureBackup: "0s"}}}})
-	identity := filepath.Join(s.dir, "identity")
-	s.write("plan.hcl", encrypting(t, devices, identity)+secureBackup)
-	res := s.run(func(r *runner.Runner) (*report.Result, error) { return r.Apply(t.Context(), s.request()) })
+	s.encryption = encryption(t, s.identity())
+	res := s.apply(secureBackup)
 	if res.ExitCode != 0 || res.Summary == nil || len(res.Summary.Tasks) != 1 {
 		t.Fatalf("exit %d, %+v", res.ExitCode, res.Summary)
 	}
@@ -53,7 +61,7 @@ func TestAnEncryptedSecureBackupIsWholeWhenItIsOpened(t *testing.T) {
 	if told := slices.Sorted(slices.Values(res.Summary.Tasks[0].Files)); len(stored) < 3 || !slices.Equal(told, stored) {
 		t.Errorf("the result names %v, stored are %v", told, stored)
 	}
-	for _, keys := range []runner.Keys{{}, {Files: []string{identity}}} {
+	for _, keys := range []runner.Keys{{}, {Files: []string{s.identity()}}} {
 		var got []report.Archive
 		exit, err := runner.Verify(t.Context(), runner.VerifyRequest{Paths: []string{root}, Keys: keys, Found: func(a report.Archive) { got = append(got, a) }})
 		if err != nil || len(got) != 1 || got[0].File != filepath.Dir(stored[0]) || got[0].Whole != (keys.Files != nil) || (exit == 0) != got[0].Whole {

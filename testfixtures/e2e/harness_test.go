@@ -57,6 +57,8 @@ type site struct {
 	patience string
 	// restore is what the devices' blocks hold beside config.
 	restore string
+	// encryption is the same for the destination's.
+	encryption string
 }
 
 // recorder keeps what a run publishes.
@@ -144,6 +146,7 @@ device "datapower" "gw" {
 destination "file" "local" {
   min_free = "1%"
   config { directory = "backups" }
+  # encryption
 }
 `
 
@@ -151,7 +154,7 @@ destination "file" "local" {
 // the engine's clock and the fleet's moved together.
 func (s *site) apply(plan string) *report.Result {
 	s.t.Helper()
-	s.write("plan.hcl", strings.Replace(strings.ReplaceAll(devices, `"1m"`, `"`+s.patience+`"`), "# restore", s.restore, 1)+plan)
+	s.write("plan.hcl", strings.Replace(strings.Replace(strings.ReplaceAll(devices, `"1m"`, `"`+s.patience+`"`), "# restore", s.restore, 1), "# encryption", s.encryption, 1)+plan)
 	return s.run(func(r *runner.Runner) (*report.Result, error) {
 		return r.Apply(context.Background(), s.request())
 	})
