@@ -3,6 +3,7 @@ package runner
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"io/fs"
@@ -10,8 +11,10 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/dprun/dprun/plan"
+	"github.com/dprun/dprun/runner/backups"
 	"github.com/dprun/dprun/runner/engine"
 	"github.com/dprun/dprun/runner/execute"
 	"github.com/dprun/dprun/runner/lifecycle"
@@ -201,12 +204,45 @@ func copyFile(from, to string) error {
 	return errors.Join(err, out.Close())
 }
 
+// noSecureBackup refuses a set that is a secure backup, after it was fetched and verified, and says how it is brought back.
+func (s *shelves) noSecureBackup(ctx context.Context, q FetchBackupRequest) error {
+	copies, err := s.wanted(ctx, q)
+	if err != nil {
+		return err
+	}
+	of := copies[0]
+	if !slices.ContainsFunc(of.Files, func(f backups.File) bool { return f.Variant == sdk.VariantSecureBackup }) {
+		return nil
+	}
+	q.Dir = s.file()
+	if _, err := s.fetch(ctx, q, copies); err != nil {
+		return err
+	}
+	firmware := "that it had"
+	var facts sdk.Facts
+	if d, err := s.Backup(ctx, of.Set); err == nil && json.Unmarshal(d.Facts, &facts) == nil && facts.Firmware != "" {
+		firmware = strings.TrimSpace(facts.Firmware + " " + facts.FirmwareBuild)
+	}
+	return errorf(1, "set %[1]s is a secure backup of %[2]s, of %[3]s: it was fetched now, and is whole. dprun does not restore it: a secure restore deletes all data of the appliance first. "+
+		"What to do: (1) take an appliance of the same machine type, with firmware %[4]s, the same licences and features, and at least the same RAID. "+
+		"(2) Get the private key of the certificate from its custodian (recovery_custodian in the plan), and put it there as a crypto identification credential. "+
+		"(3) `dprun backups fetch PLAN %[1]s --to DIR`, and copy the files to temporary:///restore/ of the appliance. "+
+		"(4) There, in `configure terminal`: `secure-restore CREDENTIAL temporary:///restore/ validate` changes nothing and says whether it would do. "+
+		"(5) `secure-restore CREDENTIAL temporary:///restore/`; the password of admin is set back. `dprun backups pack` makes a directory with all of this",
+		of.Set, of.Device, of.Captured.UTC().Format(time.RFC3339), firmware)
+}
+
 func (r *Runner) rehearsedSet(ctx context.Context, q RehearseRequest, res *report.Result) (*rehearsed, error) {
 	s, err := r.shelves(ctx, q.Source, q.Plan, "", "restore", res)
 	if err != nil || s == nil {
 		return nil, err
 	}
-	got, err := s.archive(ctx, FetchBackupRequest{Set: q.Archive, Keys: q.Keys, Failed: q.Failed}, sdk.VariantPersisted)
+	fetch := FetchBackupRequest{Set: q.Archive, Keys: q.Keys, Failed: q.Failed}
+	if err := s.noSecureBackup(ctx, fetch); err != nil {
+		s.close()
+		return nil, err
+	}
+	got, err := s.archive(ctx, fetch, sdk.VariantPersisted)
 	if err != nil {
 		s.close()
 		return nil, err

@@ -3,6 +3,7 @@ package datapower
 import (
 	"context"
 	"crypto/sha1"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
 	"encoding/pem"
@@ -238,6 +239,10 @@ func (s *source) recoverable(c secureBackupConfig, d *soma.CertificateDetails) (
 	if kept.PublicKeyAlgorithm != x509.RSA {
 		return true, failure.New(failure.Precondition, failure.CertificateDown, "%s: recovery_certificate has a key of %s, and a secure backup needs one of RSA", s.name, kept.PublicKeyAlgorithm).
 			WithRemedy("make a certificate with an RSA key, put it on the gateway, and name its file")
+	}
+	if pinned := sha256.Sum256(kept.Raw); c.Fingerprint != "" && fingerprint(c.Fingerprint) != hex.EncodeToString(pinned[:]) {
+		return true, failure.New(failure.Precondition, failure.CertificateDown, "%s: the certificate in recovery_certificate is not the one of recovery_fingerprint: its SHA-256 is %x", s.name, pinned).
+			WithRemedy("find out who exchanged the file, and whose private key brings the backups back")
 	}
 	sum := sha1.Sum(kept.Raw) // what the gateway tells
 	want := hex.EncodeToString(sum[:])

@@ -1,8 +1,10 @@
 package datapower
 
 import (
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/hex"
 	"fmt"
 	"net"
 	"os"
@@ -78,6 +80,9 @@ const (
 type secureBackupConfig struct {
 	Certificate  string `dprun:"certificate,required" doc:"Certificate object in the gateway's default domain that the backup is encrypted with."`
 	Recovery     string `dprun:"recovery_certificate" format:"certificates" doc:"File of the certificate whose private key you keep for a restore, in PEM form. A secure backup is refused when the gateway's certificate object holds another one."`
+	Fingerprint  string `dprun:"recovery_fingerprint" doc:"SHA-256 of the certificate in recovery_certificate, in hexadecimal, with or without colons: a file that somebody has exchanged is refused."`
+	Custodian    string `dprun:"recovery_custodian" doc:"Who keeps the private key of recovery_certificate. dprun check says whom to ask."`
+	Proven       string `dprun:"recovery_proven" doc:"Date of the last proof that this private key is at hand and fits, as 2026-11-28. dprun check warns when it is more than 100 days ago."`
 	Directory    string `dprun:"directory" default:"temporary:///dprun-sb/" doc:"Directory on the gateway, in temporary: or local:, that the backup is written to and removed from."`
 	IncludeISCSI bool   `dprun:"include_iscsi" default:"false" doc:"Include the iSCSI volume."`
 	IncludeRAID  bool   `dprun:"include_raid" default:"false" doc:"Include the RAID volume."`
@@ -158,6 +163,17 @@ func validateSecureBackup(c secureBackupConfig, known func(path ...string) bool)
 	if known("certificate") && (c.Certificate == "" || strings.ContainsAny(c.Certificate, "/:") || strings.ContainsFunc(c.Certificate, unicode.IsControl)) {
 		p.add("Unusable certificate", "certificate is the name of a certificate object in the default domain, not of a file.", "certificate")
 	}
+	if _, err := hex.DecodeString(fingerprint(c.Fingerprint)); known("recovery_fingerprint") && c.Fingerprint != "" && (err != nil || len(fingerprint(c.Fingerprint)) != 2*sha256.Size) {
+		p.add("Unusable fingerprint", "recovery_fingerprint is a SHA-256 in hexadecimal; `openssl x509 -in FILE -noout -fingerprint -sha256` shows it.", "recovery_fingerprint")
+	}
+	if _, err := time.Parse(time.DateOnly, c.Proven); known("recovery_proven") && c.Proven != "" && err != nil {
+		p.add("Unusable date", "recovery_proven is a date such as 2026-11-28.", "recovery_proven")
+	}
+	for name, value := range map[string]string{"recovery_custodian": c.Custodian, "recovery_fingerprint": c.Fingerprint, "recovery_proven": c.Proven} {
+		if known(name) && known("recovery_certificate") && value != "" && c.Recovery == "" {
+			p.add("No recovery certificate", name+" is about the certificate in recovery_certificate, which is not set.", name)
+		}
+	}
 	if known("directory") {
 		if err := checkDirectory(c.Directory); err != nil {
 			p.add("Unusable directory", "directory "+err.Error()+".", "directory")
@@ -165,6 +181,9 @@ func validateSecureBackup(c secureBackupConfig, known func(path ...string) bool)
 	}
 	return p
 }
+
+// fingerprint brings a fingerprint into one form.
+func fingerprint(text string) string { return strings.ToLower(strings.ReplaceAll(text, ":", "")) }
 
 // checkDirectory refuses what the gateway would not take, and a store's root: the backup's files are removed afterwards.
 func checkDirectory(dir string) error {

@@ -366,6 +366,10 @@ func TestASecureBackupIsFetchedWithAllItsFiles(t *testing.T) {
 		return got
 	}
 	got := fetch()
+	_, _, err := r.Rehearse(t.Context(), runner.RehearseRequest{Source: s.source(), Archive: got.Set, Device: "gw", Domain: "app01", Failed: func(f report.BackupFault) { t.Errorf("%+v", f) }})
+	if err == nil || !strings.Contains(err.Error(), "is whole. dprun does not restore it") || !strings.Contains(err.Error(), "with firmware IDG.") || !strings.Contains(err.Error(), "secure-restore CREDENTIAL") {
+		t.Errorf("a restore of a secure backup: %v", err)
+	}
 	want := files(t, dir)
 	if slices.Sort(got.Files); len(want) < 4 || !slices.Equal(got.Files, want) || got.Existed {
 		t.Errorf("fetched %+v, and there are %v", got, want)
