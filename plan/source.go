@@ -84,7 +84,7 @@ func Load(fsys fs.FS, name, at string) (Sources, Diagnostics) {
 			if f, ok := read(dir, file); ok {
 				s.AutoVars = append(s.AutoVars, f)
 			}
-		case only == "" && strings.HasSuffix(file, planSuffix) && !strings.HasSuffix(file, varsSuffix):
+		case only == "" && IsFile(file):
 			if f, ok := read(dir, file); ok {
 				s.Files = append(s.Files, f)
 			}
@@ -95,4 +95,9 @@ func Load(fsys fs.FS, name, at string) (Sources, Diagnostics) {
 			Detail: "The directory " + s.At + " holds no file that ends in .hcl. Give the plan file, or the directory that holds it."})
 	}
 	return s, ds
+}
+
+// IsFile reports whether a file of a directory is a plan file, by its name.
+func IsFile(name string) bool {
+	return strings.HasSuffix(name, planSuffix) && !strings.HasSuffix(name, varsSuffix)
 }

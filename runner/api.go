@@ -8,7 +8,9 @@ package runner
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -26,6 +28,16 @@ type Source struct {
 	VarFiles []string // --var-file, in order
 	Vars     []string // --var NAME=VALUE, in order
 	Environ  []string // the environment, for DPRUN_VAR_NAME and secret_env
+
+	files fs.FS // the plan's directory as it was when it was checked; nil: as it is
+}
+
+// fs is the directory that holds the plan.
+func (s Source) fs(dir string) fs.FS {
+	if s.files != nil {
+		return s.files
+	}
+	return os.DirFS(dir)
 }
 
 // Loaded is a compiled plan file.

@@ -39,7 +39,7 @@ func parse(src Source, version string) (file *plan.File, dir string, ds plan.Dia
 	if dir == "" {
 		dir = "."
 	}
-	sources, ds := plan.Load(os.DirFS(dir), name, dir)
+	sources, ds := plan.Load(src.fs(dir), name, dir)
 	if ds.HasErrors() {
 		return nil, dir, ds
 	}

@@ -91,7 +91,7 @@ func Load(ctx context.Context, src Source, plugins *Plugins) (*Loaded, plan.Diag
 	if file == nil {
 		return loaded, ds, nil
 	}
-	files := os.DirFS(dir)
+	files := src.fs(dir)
 	lock, more := plan.ReadLock(files, dir)
 	if ds = append(ds, more...); more.HasErrors() {
 		return loaded, ds, nil

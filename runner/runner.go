@@ -59,9 +59,12 @@ func Open(o Options) (*Runner, error) {
 		return nil, &Error{ExitBug, errors.Join(err, r.Close())}
 	}
 	pluginhost.Sweep(r.state.Work())
-	r.plugins = OpenPlugins(PluginOptions{Bundled: o.Bundled, Version: o.Version, Environ: o.Environ, Log: o.Log, Dir: r.state.Plugins(),
-		WorkDir: r.state.Work(), Redact: r.redact.Redact})
+	r.plugins = OpenPlugins(r.pluginOptions())
 	return r, nil
+}
+
+func (r *Runner) pluginOptions() PluginOptions {
+	return PluginOptions{Bundled: r.Bundled, Version: r.Version, Environ: r.Environ, Log: r.Log, Dir: r.state.Plugins(), WorkDir: r.state.Work(), Redact: r.redact.Redact}
 }
 
 // Close ends the plugins and closes the journal.

@@ -28,6 +28,7 @@ func (a *app) commands() []*cobra.Command {
 		{"restore", a.restoreCommand},
 		{"schedule", a.scheduleCommand},
 		{"drill", a.drillCommand},
+		{"serve", a.serveCommand},
 		{"sweep", a.sweepCommand},
 		{"verify", a.verifyCommand},
 		{"diff", a.diffCommand},

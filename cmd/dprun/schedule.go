@@ -12,8 +12,8 @@ import (
 )
 
 func (a *app) scheduleCommand() *cobra.Command {
-	c := &cobra.Command{Use: "schedule", Short: "Show when plans are due"}
-	c.AddCommand(a.scheduleListCommand())
+	c := &cobra.Command{Use: "schedule", Short: "Show when plans are due, and what became of that"}
+	c.AddCommand(a.scheduleListCommand(), a.schedulePastCommand())
 	return c
 }
 
@@ -54,5 +54,35 @@ func (a *app) scheduleListCommand() *cobra.Command {
 	c.Flags().StringVar(&src.plan, "plan", "", "which plan, when the file has several; without it all of them")
 	c.Flags().IntVar(&next, "next", 10, "how many times of each plan")
 	a.planFile(c, &src)
+	return c
+}
+
+func (a *app) schedulePastCommand() *cobra.Command {
+	var limit int
+	c := &cobra.Command{
+		Use:   "past",
+		Short: "Show what became of the times at which plans were due",
+		Long: "Shows what `dprun serve` decided about each time at which a plan was due, the newest first: run, and how that ended; missed, because nobody\n" +
+			"was there; outside the plan's window; overlaps, because a run of the plan was in progress. It shows how the server is, too, and which\n" +
+			"plan files do not validate.",
+		Args: arguments(0, 0),
+		RunE: a.runE(func(ctx context.Context, v view.View, _ []string) (err error) {
+			if err := notNegative("limit", limit); err != nil {
+				return err
+			}
+			r, err := a.open(v)
+			if err != nil {
+				return err
+			}
+			defer closing(r, &err)
+			found, err := r.Firings(ctx, limit)
+			if err != nil {
+				return err
+			}
+			v.Firings(found)
+			return nil
+		}),
+	}
+	c.Flags().IntVar(&limit, "limit", 50, "how many at most")
 	return c
 }

@@ -83,7 +83,7 @@ ALTER TABLE devices DROP COLUMN breaker_run;
 CREATE TABLE members (
   plan TEXT NOT NULL, origin TEXT NOT NULL, device TEXT NOT NULL, grp TEXT NOT NULL, endpoint TEXT NOT NULL,
   PRIMARY KEY (plan, origin, device)) WITHOUT ROWID;
-`, compact, copies, rooms, proofs, restores, subjects, evidenceTable}
+`, compact, copies, rooms, proofs, restores, subjects, evidenceTable, scheduled}
 
 // compact keeps of a finished run what is shown of it: a short row for each task,
 // and a body with its history and where its copies are. What only a replay needs
@@ -168,6 +168,22 @@ CREATE INDEX runs_started ON runs (started, id);
 CREATE INDEX runs_plan ON runs (plan, started, id);
 CREATE INDEX runs_unfinished ON runs (started, id) WHERE state = 'running';
 CREATE INDEX obligations_back ON obligations (paid_at) WHERE kind = 'unquiesce';
+`
+
+// scheduled keeps what a server decided about each time at which a plan was due.
+// One row is one decision: it is entered before the run begins.
+const scheduled = `
+CREATE TABLE schedules (
+  plan TEXT NOT NULL, origin TEXT NOT NULL, rules TEXT NOT NULL, since INTEGER NOT NULL,
+  PRIMARY KEY (plan, origin)) WITHOUT ROWID;
+CREATE TABLE firings (
+  plan TEXT NOT NULL, origin TEXT NOT NULL, due INTEGER NOT NULL, decided INTEGER NOT NULL, verdict TEXT NOT NULL,
+  run TEXT NOT NULL DEFAULT '', ended INTEGER NOT NULL DEFAULT 0, exit_code INTEGER NOT NULL DEFAULT 0, message TEXT NOT NULL DEFAULT '',
+  PRIMARY KEY (plan, origin, due)) WITHOUT ROWID;
+CREATE INDEX firings_due ON firings (due);
+CREATE TABLE server (
+  only INTEGER PRIMARY KEY CHECK (only = 1), host TEXT NOT NULL, pid INTEGER NOT NULL, plans TEXT NOT NULL, started INTEGER NOT NULL, beat INTEGER NOT NULL,
+  stopped INTEGER NOT NULL, broken TEXT NOT NULL);
 `
 
 // migrate brings the journal up to date, in a transaction that only one

@@ -16,6 +16,9 @@ func RunKey(run string) string { return "run/" + run }
 // JournalKey is held while a lost journal is put aside and a new one is begun.
 const JournalKey = "journal"
 
+// ServerKey is held while a server works on the state directory.
+const ServerKey = "server"
+
 // GuardKey is the key of a run's guard: held while the guard process lives.
 func GuardKey(run string) string { return "guard/" + run }
 

@@ -23,3 +23,42 @@ type DueTime struct {
 	Start   time.Time `json:"start"`             // due, and the jitter of that night
 	Outside bool      `json:"outside,omitempty"` // the plan's window is closed then, so it is not started
 }
+
+// Firings is what a server has decided.
+type Firings struct {
+	Server *Server  `json:"server,omitempty"` // absent: there was none
+	Due    []Firing `json:"due"`              // the newest first
+}
+
+// Server is what the last server of the state directory said of itself.
+type Server struct {
+	Host    string       `json:"host"`
+	PID     int          `json:"pid"`
+	Plans   string       `json:"plans"` // the directory of its plans
+	Started time.Time    `json:"started"`
+	Beat    time.Time    `json:"beat"`             // when it wrote this, which it does every minute
+	Stopped time.Time    `json:"stopped,omitzero"` // absent: it was not stopped in order
+	Running bool         `json:"running"`
+	Broken  []BrokenPlan `json:"broken"`
+}
+
+// BrokenPlan is a plan file that does not validate.
+type BrokenPlan struct {
+	Path     string    `json:"path"`
+	Since    time.Time `json:"since"`
+	Why      string    `json:"why"`
+	LastGood bool      `json:"last_good,omitempty"` // it is served as it was before
+}
+
+// Firing is what was decided about one time at which a plan was due.
+type Firing struct {
+	Plan     string    `json:"plan"`
+	Origin   string    `json:"file"`
+	Due      time.Time `json:"due"`
+	Decided  time.Time `json:"decided"`
+	Verdict  string    `json:"verdict"` // run, missed, outside or overlaps
+	Run      string    `json:"run,omitempty"`
+	Ended    time.Time `json:"ended,omitzero"` // absent: it is under way
+	ExitCode int       `json:"exit_code"`
+	Message  string    `json:"message,omitempty"`
+}

@@ -17,7 +17,10 @@ import (
 
 func TestThePageOnJSONNamesEveryTypeAndField(t *testing.T) {
 	t.Parallel()
-	page := append(need.Value(os.ReadFile("../../../docs/json.md"))(t), need.Value(os.ReadFile("../../../docs/json-backups.md"))(t)...)
+	var page []byte
+	for _, name := range []string{"json.md", "json-backups.md", "serve.md"} {
+		page = append(page, need.Value(os.ReadFile("../../../docs/"+name))(t)...)
+	}
 	source := need.Value(os.ReadFile("json.go"))(t)
 	found := regexp.MustCompile(`(?:line\(j, |typ :?= )"(\w+)"`).FindAllStringSubmatch(string(source), -1)
 	if len(found) < 15 {
@@ -29,7 +32,7 @@ func TestThePageOnJSONNamesEveryTypeAndField(t *testing.T) {
 		}
 	}
 	for _, v := range []any{
-		report.Version{}, report.Validation{}, report.Format{}, report.Archive{}, report.Diff{}, report.Drift{}, archive.Difference{}, report.Explanation{}, report.Plugin{}, report.NewPlugin{}, report.PluginRule{}, report.PluginTest{}, report.RunDetail{}, report.Pruned{}, report.Acknowledged{}, report.Failure{}, report.BackupFault{}, report.CheckedDestination{}, report.FetchedBackup{}, report.Pack{}, report.Schedule{},
+		report.Version{}, report.Validation{}, report.Format{}, report.Archive{}, report.Diff{}, report.Drift{}, archive.Difference{}, report.Explanation{}, report.Plugin{}, report.NewPlugin{}, report.PluginRule{}, report.PluginTest{}, report.RunDetail{}, report.Pruned{}, report.Acknowledged{}, report.Failure{}, report.BackupFault{}, report.CheckedDestination{}, report.FetchedBackup{}, report.Pack{}, report.Schedule{}, report.Firings{},
 		report.Preview{}, report.Check{}, checkFinding{}, report.Owed{}, diag.Diagnostic{}, event.RunInfo{}, event.Status{}, event.Progress{}, event.Log{}, event.Summary{},
 	} {
 		fields(t, string(page), reflect.TypeOf(v), map[reflect.Type]bool{})

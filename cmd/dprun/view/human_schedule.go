@@ -42,3 +42,47 @@ func (h *Human) Schedule(s report.Schedule) {
 		t.write(b, p, "  ")
 	})
 }
+
+// Firings implements [View].
+func (h *Human) Firings(f report.Firings) {
+	h.print(func(b *strings.Builder, p painter) {
+		switch s := f.Server; {
+		case s == nil:
+			b.WriteString("No dprun serve has worked on this state directory.\n")
+		case s.Running:
+			fmt.Fprintf(b, "dprun serve runs on %s as process %d, with the plans of %s.\n", Clean(s.Host), s.PID, Clean(s.Plans))
+		case !s.Stopped.IsZero():
+			fmt.Fprintf(b, "%s: dprun serve was stopped %s. Nothing starts plans.\n", p.paint(yellow, "Not running"), stamp(s.Stopped))
+		default:
+			fmt.Fprintf(b, "%s: dprun serve has died after %s. Start it again: it brings back first what is owed.\n", p.paint(alarm, "Not running"), stamp(s.Beat))
+		}
+		if f.Server != nil {
+			for _, x := range f.Server.Broken {
+				is := "it is not served"
+				if x.LastGood {
+					is = "it is served as it was before"
+				}
+				fmt.Fprintf(b, "%s: %s, since %s: %s: %s\n", p.paint(alarm, "Not valid"), Clean(x.Path), stamp(x.Since), is, Clean(x.Why))
+			}
+		}
+		t := table{head: []string{"DUE", "PLAN", "VERDICT", "EXIT", "RUN", "NOTE"}}
+		for _, x := range f.Due {
+			verdict, exit := toned(x.Verdict, red), ""
+			switch {
+			case x.Verdict == "outside":
+				verdict = text(x.Verdict)
+			case x.Verdict == "run" && x.Ended.IsZero():
+				verdict = toned("running", green)
+			case x.Verdict == "run":
+				exit = fmt.Sprint(x.ExitCode)
+				if verdict = toned("run", green); x.ExitCode != 0 {
+					verdict = toned("run", red)
+				}
+			}
+			t.add(text(stamp(x.Due)), text(x.Plan), verdict, number(exit), text(x.Run), text(x.Message))
+		}
+		if len(t.rows) > 0 {
+			t.write(b, p, "")
+		}
+	})
+}

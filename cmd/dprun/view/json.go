@@ -233,6 +233,9 @@ func (j *JSON) Drill(d *report.Drill) {
 	line(j, "drill", d)
 }
 
+// Firings implements [View].
+func (j *JSON) Firings(f report.Firings) { line(j, "firings", f) }
+
 // PrunedBackups implements [View].
 func (j *JSON) PrunedBackups(p report.PrunedBackups) { line(j, "pruned_backups", p) }
 

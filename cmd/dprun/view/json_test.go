@@ -68,6 +68,7 @@ func TestEveryResultIsValidJSONWithAType(t *testing.T) {
 	j.Coverage(&report.Coverage{Subjects: []report.CoverageSubject{{}}})
 	j.Schedule(report.Schedule{})
 	j.Drill(&report.Drill{Left: map[string]int{}, Sets: []report.DrilledSet{{}}})
+	j.Firings(report.Firings{})
 	j.PrunedBackups(report.PrunedBackups{Sets: []report.PrunedSet{{Why: []string{"last"}}}})
 	j.Rehearsal(report.Rehearsal{})
 	j.Restore(report.Restore{Steps: []report.RestoreStep{{}}})
@@ -94,7 +95,7 @@ func TestEveryResultIsValidJSONWithAType(t *testing.T) {
 		}
 		types = append(types, o.Type)
 	}
-	want := []string{"version", "validation", "format", "preview", "graph", "acknowledged", "run", "run", "task_detail", "log", "backup", "backup_detail", "imported", "backup_fault", "checked_destination", "fetched_backup", "pack", "coverage_subject", "coverage", "schedule", "drilled_set", "drill", "pruned_backups", "rehearsal", "restore", "pruned", "swept", "archive", "difference", "diff", "drift", "code", "plugin", "plugin_schema", "new_plugin", "plugin_rule", "plugin_test"}
+	want := []string{"version", "validation", "format", "preview", "graph", "acknowledged", "run", "run", "task_detail", "log", "backup", "backup_detail", "imported", "backup_fault", "checked_destination", "fetched_backup", "pack", "coverage_subject", "coverage", "schedule", "drilled_set", "drill", "firings", "pruned_backups", "rehearsal", "restore", "pruned", "swept", "archive", "difference", "diff", "drift", "code", "plugin", "plugin_schema", "new_plugin", "plugin_rule", "plugin_test"}
 	if d := cmp.Diff(want, types); d != "" {
 		t.Errorf("types (-want +got):\n%s", d)
 	}

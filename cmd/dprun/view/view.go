@@ -81,6 +81,8 @@ type View interface {
 	// DrilledSet shows what came of one set of a drill, Drill the drill in the end.
 	DrilledSet(report.DrilledSet)
 	Drill(*report.Drill)
+	// Firings says what a server has decided about the times at which plans were due.
+	Firings(report.Firings)
 	// PrunedBackups says what retention made of the sets at one destination.
 	PrunedBackups(report.PrunedBackups)
 	// Rehearsal says what a restore would do.

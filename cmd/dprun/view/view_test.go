@@ -442,6 +442,7 @@ func TestTextFromOutsideCannotSteerTheTerminal(t *testing.T) {
 	}
 	h.Coverage(&report.Coverage{Plan: evil, Subjects: []report.CoverageSubject{{Activity: evil, Device: evil, Domain: evil, State: "none", Code: evil, Why: evil},
 		{Activity: evil, Device: evil, Domain: evil, State: "excluded", Why: evil}, {Device: evil, Domain: evil, State: "stale", Proof: evil, Origin: evil, Set: evil, Import: &report.Proof{Set: evil, Device: evil, Why: evil}}}})
+	h.Firings(report.Firings{Server: &report.Server{Host: evil, Plans: evil, Running: true, Broken: []report.BrokenPlan{{Path: evil, Why: evil}}}, Due: []report.Firing{{Plan: evil, Verdict: evil, Run: evil, Message: evil}}})
 	h.Schedule(report.Schedule{Plan: evil})
 	h.Schedule(report.Schedule{Plan: evil, Rules: []report.ScheduleRule{{Cron: evil, Timezone: evil}}, Next: []report.DueTime{{Outside: true}}})
 	h.DrilledSet(report.DrilledSet{Set: evil, Device: evil, Domain: evil, As: evil, Verdict: "failed", Why: []string{evil}, Left: evil, Running: true})

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/dprun/dprun/cmd/dprun/view"
+	"github.com/dprun/dprun/runner"
+)
+
+func (a *app) serveCommand() *cobra.Command {
+	var q runner.ServeRequest
+	c := &cobra.Command{
+		Use:   "serve --plans DIR",
+		Short: "Run the plans of a directory when they are due",
+		Long: "Runs the plans of a directory when their schedules say so, as `dprun apply --yes` would, until it is stopped. What dead runs have left\n" +
+			"is brought back first, and every five minutes. Each plan file of the directory is a plan source of its own, and so is each directory\n" +
+			"of plan files in it. Changes are noticed by themselves, and at once with SIGHUP. A file that does not validate is served as it was before.\n\n" +
+			"SIGTERM and Ctrl-C stop it: nothing new is started, runs are cancelled, and it ends when what they have quiesced is back. A second\n" +
+			"one shortens the time for that.\n\n" +
+			"Exit codes: 0 stopped, 12 another server works on the state directory, 64 usage.",
+		Args: arguments(0, 0),
+		RunE: a.runDeaf(func(ctx context.Context, v view.View, _ []string) (err error) {
+			if q.Plans == "" {
+				return &usageError{err: errors.New("name the directory of the plans: dprun serve --plans DIR")}
+			}
+			if q.Plans, err = filepath.Abs(q.Plans); err != nil {
+				return &usageError{err: err}
+			}
+			dir, err := a.state()
+			if err != nil {
+				return &usageError{err: err}
+			}
+			q.Guard, q.Notify = guardArgs(dir), a.env("NOTIFY_SOCKET")
+			if a.logLevel == "" && a.env("DPRUN_LOG") == "" {
+				a.logLevel = "info"
+			}
+			r, err := a.open(v)
+			if err != nil {
+				return err
+			}
+			defer closing(r, &err)
+			log := a.log(v)
+			q.Listened = func(address string) { log.Info("health is answered", "address", address) }
+			var release func()
+			q.Signals, q.Reload, release = serveSignals()
+			defer release()
+			return misused(r.Serve(ctx, q))
+		}),
+	}
+	f := c.Flags()
+	f.StringVar(&q.Plans, "plans", "", "the directory of the plans")
+	f.StringVar(&q.Listen, "listen", "", "answer /healthz and /readyz at this address of the loopback interface, such as 127.0.0.1:8420")
+	must(c.MarkFlagDirname("plans"))
+	return c
+}
+
+// serveSignals delivers the signals that stop a server, by name, and those that
+// have it read its plans anew.
+func serveSignals() (stop <-chan string, reload <-chan struct{}, release func()) {
+	stops, again := make(chan string, 8), make(chan struct{}, 1)
+	caught := make(chan os.Signal, 8)
+	signal.Notify(caught, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	done := make(chan struct{})
+	go func() {
+		for {
+			select {
+			case s := <-caught:
+				if s != syscall.SIGHUP {
+					stops <- stopSignals[s]
+					continue
+				}
+				select {
+				case again <- struct{}{}:
+				default: // it reads them soon
+				}
+			case <-done:
+				return
+			}
+		}
+	}()
+	return stops, again, func() {
+		signal.Stop(caught)
+		close(done)
+	}
+}

@@ -1,0 +1,128 @@
+package schedule
+
+import (
+	"slices"
+	"time"
+)
+
+// Horizon is how far back due times are looked for that nobody has decided
+// about: longer than a server is down.
+const Horizon = 400 * 24 * time.Hour
+
+// maxJitter is more than a start can be put off.
+const maxJitter = 13 * time.Hour
+
+// most is how many due times are decided at once, the newest. A plan that is
+// due every minute and whose server was down for a year fills no journal.
+const most = 500
+
+// prompt is how late a start may be and still count as on time.
+const prompt = 2 * time.Minute
+
+// Verdict is what becomes of a due time.
+type Verdict string
+
+// The verdicts.
+const (
+	Run      Verdict = "run"
+	Missed   Verdict = "missed"   // nobody was there, and it is not made up for
+	Outside  Verdict = "outside"  // the window was closed
+	Overlaps Verdict = "overlaps" // a run of the plan was in progress
+)
+
+// Question is what is asked of a plan at one moment.
+type Question struct {
+	Now time.Time
+	// Since is from when on the plan has its schedules; nothing before is due.
+	Since time.Time
+	// Last is when it was asked before, by this process; zero: never.
+	Last time.Time
+	// Decided are the due times after [Question.From] that were decided, by Unix seconds.
+	Decided map[int64]bool
+	Running bool // a run of the plan is in progress
+}
+
+// From is after when due times are looked at. A clock that was set back leads
+// further back.
+func (q Question) From() time.Time {
+	from := q.Now.Add(-Horizon)
+	if q.Since.After(from) {
+		from = q.Since
+	}
+	if asked := q.Last.Add(-maxJitter); !q.Last.IsZero() && asked.After(from) {
+		from = asked
+	}
+	if q.Now.Before(from) {
+		return q.Now
+	}
+	return from
+}
+
+// Decision is what is to be done about one due time.
+type Decision struct {
+	Slot
+	Verdict Verdict
+	Why     string // a sentence for a person; empty: it is run on time
+}
+
+// Decide decides about what is due by now, the oldest first. At most one
+// decision is [Run]. What is due and put off by its jitter is left for later.
+func (p *Plan) Decide(q Question) (out []Decision) {
+	slots, waits := p.undecided(q)
+	for i, s := range slots {
+		d := Decision{Slot: s, Verdict: Run}
+		late := q.Now.Sub(s.Start) > prompt
+		switch {
+		case s.Outside:
+			d.Verdict, d.Why = Outside, "the plan's window is closed at that time"
+		case newer(slots[i+1:]) || waits:
+			d.Verdict, d.Why = Missed, "nobody was there to start it, and the plan is due again"
+		case late && !s.Late:
+			d.Verdict, d.Why = Missed, "nobody was there to start it, and the schedule says to leave it out"
+		case late && !p.stillOpen(s.Due, q.Now):
+			d.Verdict, d.Why = Missed, "nobody was there to start it, and its window has closed"
+		case q.Running:
+			d.Verdict, d.Why = Overlaps, "a run of the plan was in progress"
+		case late:
+			d.Why = "made up for: nobody was there to start it on time"
+		}
+		out = append(out, d)
+	}
+	return out
+}
+
+// newer reports whether one of the slots can be run.
+func newer(slots []Slot) bool {
+	return slices.ContainsFunc(slots, func(s Slot) bool { return !s.Outside })
+}
+
+// undecided are the slots that are due and that nobody has decided about. waits
+// says that a newer one is due and put off by its jitter.
+func (p *Plan) undecided(q Question) (slots []Slot, waits bool) {
+	since := q.From()
+	for {
+		due, by, ok := p.next(since)
+		if !ok || due.After(q.Now) {
+			break
+		}
+		if since = due; q.Decided[due.Unix()] {
+			continue
+		}
+		s := p.slot(due, by)
+		if s.Start.After(q.Now) {
+			waits = waits || !s.Outside
+		} else if slots = append(slots, s); len(slots) > 2*most {
+			slots = slices.Delete(slots, 0, most)
+		}
+	}
+	return slots[max(0, len(slots)-most):], waits
+}
+
+// stillOpen reports whether the window is open since due.
+func (p *Plan) stillOpen(due, now time.Time) bool {
+	if p.Window == nil {
+		return true
+	}
+	closes, ends := p.Window.ClosesAt(due)
+	return !ends || now.Before(closes)
+}

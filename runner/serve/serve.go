@@ -1,0 +1,350 @@
+// Package serve is a process that runs plans when they are due.
+//
+// It decides nothing about a run and nothing about time: package schedule says
+// what is due, the journal which due time is whose, and what runs a plan comes
+// in from outside. A due time is entered in the journal before anything of it
+// begins, so that it is started once at most, whatever ends the process.
+package serve
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/dprun/dprun/runner/clock"
+	"github.com/dprun/dprun/runner/journal"
+	"github.com/dprun/dprun/runner/schedule"
+)
+
+const (
+	beat         = 5 * time.Second // how often it is looked at what is due
+	readEvery    = 10 * time.Second
+	tellEvery    = time.Minute
+	recoverEvery = 5 * time.Minute
+)
+
+// Plan is a plan that is served.
+type Plan struct {
+	journal.Scheduled
+	Rules    string // its schedules as text: other ones begin anew
+	Schedule schedule.Plan
+	// Run runs it. It is asked to stop by the names of signals, and says which run it has begun.
+	Run func(signals <-chan string, begun func(run string)) End
+}
+
+// End is how a run ended.
+type End struct {
+	Run      string // empty: none was begun
+	ExitCode int
+	Message  string
+}
+
+// Catalogue is what the directory of plans holds.
+type Catalogue struct {
+	Plans  []Plan
+	Broken []journal.BrokenPlan
+}
+
+// Server runs plans. All its fields are needed.
+type Server struct {
+	Journal *journal.Journal
+	Clock   clock.Clock
+	Log     *slog.Logger
+	Self    journal.Server // who it is
+	// Read reads the plans. It gives nil where nothing has changed; always: also then.
+	Read func(always bool) *Catalogue
+	// Recover brings back what dead runs have left quiesced. It is asked to stop like a run.
+	Recover func(signals <-chan string)
+	// Notify tells the service manager.
+	Notify func(state string)
+
+	Health Health
+
+	done      chan func() // what ended beside the loop, for the loop
+	plans     []Plan
+	since     map[journal.Scheduled]time.Time
+	asked     map[journal.Scheduled]time.Time
+	jobs      map[any]chan<- string // what is under way, by plan or name
+	recovered time.Time             // when the last recovery ended
+	read      time.Time
+	reread    bool
+	told      time.Time
+	stopping  bool
+}
+
+// The jobs that are no runs.
+const (
+	recovery = "recovery"
+	reading  = "reading"
+)
+
+// Serve runs plans until a signal has come and what was under way has ended. A
+// second signal is passed on, too.
+func (s *Server) Serve(signals <-chan string, reload <-chan struct{}) {
+	s.done = make(chan func())
+	s.since, s.asked, s.jobs = map[journal.Scheduled]time.Time{}, map[journal.Scheduled]time.Time{}, map[any]chan<- string{}
+	waiter := s.Clock.Waiter()
+	defer waiter.Stop()
+	s.Self.Started = s.Clock.Now()
+	ready := false
+	for {
+		now := s.Clock.Now()
+		s.step(now)
+		if s.stopping && len(s.jobs) == 0 {
+			s.Self.Stopped = now
+			s.tell(now)
+			return
+		}
+		if !ready && !s.read.IsZero() {
+			s.Notify("READY=1")
+			ready = true
+		}
+		select {
+		case <-waiter.Wait(now.Add(beat), 0):
+		case ended := <-s.done:
+			ended()
+		case name := <-signals:
+			s.stop(name)
+		case <-reload:
+			s.Log.Info("the plans are read anew, as asked")
+			s.reread = true
+		}
+	}
+}
+
+// begin does something beside the loop; then is called in the loop when it has ended.
+func (s *Server) begin(key any, do func(signals <-chan string) (then func())) {
+	signals := make(chan string, 8)
+	s.jobs[key] = signals
+	go func() {
+		then := do(signals)
+		s.done <- func() {
+			delete(s.jobs, key)
+			then()
+		}
+	}()
+}
+
+func (s *Server) stop(signal string) {
+	if !s.stopping {
+		s.stopping = true
+		s.Health.set(func(h *Health) { h.stopping = true })
+		s.Notify("STOPPING=1")
+		s.Log.Info("stopping: nothing new is started, runs are cancelled and bring back what they have quiesced", "signal", signal, "runs", s.runs())
+	}
+	for _, job := range s.jobs {
+		select {
+		case job <- signal:
+		default: // so many that one more says nothing new
+		}
+	}
+}
+
+// runs counts the runs under way.
+func (s *Server) runs() (n int) {
+	for key := range s.jobs {
+		if _, is := key.(journal.Scheduled); is {
+			n++
+		}
+	}
+	return n
+}
+
+func (s *Server) step(now time.Time) {
+	s.Notify("WATCHDOG=1")
+	s.Health.set(func(h *Health) { h.beat = time.Now() })
+	if !s.stopping {
+		if s.jobs[recovery] == nil && (s.recovered.IsZero() || apart(now, s.recovered) >= recoverEvery) {
+			s.recover()
+		}
+		if s.jobs[reading] == nil && (s.reread || s.read.IsZero() || apart(now, s.read) >= readEvery) {
+			s.readPlans()
+		}
+		if !s.recovered.IsZero() { // before anything else
+			for _, p := range s.plans {
+				s.decide(p, now)
+			}
+		}
+	}
+	if s.told.IsZero() || apart(now, s.told) >= tellEvery {
+		s.tell(now)
+	}
+}
+
+// apart is the time between two instants: a clock that was set back shows, too.
+func apart(a, b time.Time) time.Duration { return a.Sub(b).Abs() }
+
+func (s *Server) recover() {
+	s.begin(recovery, func(signals <-chan string) func() {
+		s.Recover(signals)
+		return func() {
+			if s.recovered.IsZero() && !s.stopping {
+				s.closeDead()
+			}
+			s.recovered = s.Clock.Now()
+			s.Health.set(func(h *Health) { h.recovered = true })
+		}
+	})
+}
+
+// closeDead enters of the starts of a server that is gone how they ended.
+func (s *Server) closeDead() {
+	ctx := context.Background()
+	open, err := s.Journal.Firings(ctx, true, 1000)
+	if err != nil {
+		s.journalFailed(err)
+		return
+	}
+	for _, f := range open {
+		f.Ended, f.ExitCode, f.Message = s.Clock.Now(), 1, "the server ended before the run began; this time is not started again"
+		if f.Run != "" {
+			f.Message = "the server ended while the run was in progress; what it owed was brought back at the next start"
+			if run, err := s.Journal.Run(ctx, f.Run); err == nil && run.State == journal.Finished {
+				f.ExitCode = run.ExitCode
+			}
+		}
+		s.Log.Error("an earlier server ended before a run did", "plan", f.Plan, "due", f.Due, "run", f.Run, "message", f.Message)
+		if err := s.Journal.EndFiring(ctx, f); err != nil {
+			s.journalFailed(err)
+		}
+	}
+}
+
+func (s *Server) readPlans() {
+	always := s.reread || s.read.IsZero()
+	s.reread = false
+	s.begin(reading, func(<-chan string) func() {
+		found := s.Read(always)
+		return func() {
+			s.read = s.Clock.Now()
+			if found != nil {
+				s.adopt(found)
+			}
+		}
+	})
+}
+
+// adopt serves other plans from now on.
+func (s *Server) adopt(c *Catalogue) {
+	ctx, now := context.Background(), s.Clock.Now()
+	s.plans, s.Self.Broken = nil, c.Broken
+	served := map[journal.Scheduled]bool{}
+	for _, p := range c.Plans {
+		served[p.Scheduled] = true
+		if len(p.Schedule.Rules) == 0 {
+			continue
+		}
+		since, err := s.Journal.NoteSchedule(ctx, p.Scheduled, p.Rules, now)
+		if err != nil { // it is read anew
+			s.journalFailed(err)
+			s.reread = true
+			continue
+		}
+		s.since[p.Scheduled] = since
+		s.plans = append(s.plans, p)
+	}
+	if len(c.Broken) == 0 { // what cannot be read may hold one of them
+		if err := s.Journal.ForgetSchedules(ctx, func(k journal.Scheduled) bool { return served[k] }); err != nil {
+			s.journalFailed(err)
+		}
+	}
+	for _, b := range c.Broken {
+		what := "it is not served"
+		if b.LastGood {
+			what = "it is served as it was before"
+		}
+		s.Log.Error("a plan does not validate: "+what, "path", b.Path, "since", b.Since, "why", b.Why)
+	}
+	s.Log.Info("plans were read", "plans", len(c.Plans), "with schedules", len(s.plans), "not valid", len(c.Broken))
+	s.Health.set(func(h *Health) { h.loaded, h.broken = true, len(c.Broken) })
+	s.tell(now)
+}
+
+// decide decides what of a plan is due.
+func (s *Server) decide(p Plan, now time.Time) {
+	ctx := context.Background()
+	_, running := s.jobs[p.Scheduled]
+	if s.since[p.Scheduled].After(now) { // the clock was ahead when the plan was seen first
+		since, err := s.Journal.NoteSchedule(ctx, p.Scheduled, p.Rules, now)
+		if err != nil {
+			s.journalFailed(err)
+			return
+		}
+		s.since[p.Scheduled] = since
+	}
+	q := schedule.Question{Now: now, Since: s.since[p.Scheduled], Last: s.asked[p.Scheduled], Running: running}
+	var err error
+	if q.Decided, err = s.Journal.Decided(ctx, p.Scheduled, q.From(), now); err != nil {
+		s.journalFailed(err)
+		return
+	}
+	for _, d := range p.Schedule.Decide(q) {
+		f := journal.Firing{Scheduled: p.Scheduled, Due: d.Due, Decided: now, Verdict: string(d.Verdict), Message: d.Why}
+		mine, err := s.Journal.EnterFiring(ctx, f)
+		if err != nil {
+			s.journalFailed(err)
+			return
+		}
+		switch {
+		case !mine:
+		case d.Verdict == schedule.Run:
+			s.start(p, f)
+		case d.Verdict == schedule.Outside:
+			s.Log.Info("a plan is not started: "+d.Why, "plan", p.Plan, "file", p.Origin, "due", d.Due)
+		default:
+			s.Log.Warn("a plan is not started: "+d.Why, "plan", p.Plan, "file", p.Origin, "due", d.Due)
+		}
+	}
+	s.asked[p.Scheduled] = now
+}
+
+func (s *Server) start(p Plan, f journal.Firing) {
+	ctx, late := context.Background(), f.Message
+	s.Log.Info("a plan is started", "plan", p.Plan, "file", p.Origin, "due", f.Due, "note", late)
+	s.begin(p.Scheduled, func(signals <-chan string) func() {
+		end := p.Run(signals, func(run string) {
+			f.Run = run
+			if err := s.Journal.EndFiring(ctx, f); err != nil {
+				s.Log.Error("it cannot be entered which run a start has begun", "plan", p.Plan, "run", run, "error", err)
+			}
+		})
+		f.Run, f.Ended, f.ExitCode, f.Message = end.Run, s.Clock.Now(), end.ExitCode, end.Message
+		if f.Message == "" {
+			f.Message = late
+		}
+		return func() {
+			say := s.Log.Info
+			if end.ExitCode != 0 {
+				say = s.Log.Error
+			}
+			say("a plan has ended", "plan", p.Plan, "file", p.Origin, "run", end.Run, "exit code", end.ExitCode, "message", end.Message)
+			if err := s.Journal.EndFiring(ctx, f); err != nil {
+				s.journalFailed(err)
+			}
+		}
+	})
+}
+
+// tell enters that the server is alive.
+func (s *Server) tell(now time.Time) {
+	s.Self.Beat = now
+	if err := s.Journal.SetServer(context.Background(), s.Self); err != nil {
+		s.journalFailed(err)
+		return
+	}
+	s.told = now
+	s.Health.set(func(h *Health) { h.journal = true })
+}
+
+func (s *Server) journalFailed(err error) {
+	s.told = time.Time{} // tried again with the next beat
+	s.Health.set(func(h *Health) { h.journal = false })
+	s.Log.Error("the journal cannot be used: no plan is started before it can", "error", err)
+}
+
+// Identify is who this process is.
+func Identify(plans string) journal.Server {
+	host, _ := os.Hostname()
+	return journal.Server{Host: host, PID: os.Getpid(), Plans: plans}
+}

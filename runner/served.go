@@ -1,0 +1,231 @@
+package runner
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/dprun/dprun/plan"
+	"github.com/dprun/dprun/plan/diag"
+	"github.com/dprun/dprun/runner/journal"
+	"github.com/dprun/dprun/runner/serve"
+)
+
+// snapshot is a directory of plan files as it was when it was read first: a
+// plan that is run later is the one that was checked.
+type snapshot struct {
+	disk fs.FS
+	mu   sync.Mutex
+	seen map[string]any // by call and name: what the disk has answered
+}
+
+func newSnapshot(dir string) *snapshot { return &snapshot{disk: os.DirFS(dir), seen: map[string]any{}} }
+
+// answer is what the disk has answered to a question.
+type answer[T any] struct {
+	is  T
+	err error
+}
+
+func remembered[T any](s *snapshot, call, name string, ask func(fs.FS, string) (T, error)) (T, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if known, ok := s.seen[call+name].(answer[T]); ok {
+		return known.is, known.err
+	}
+	var a answer[T]
+	a.is, a.err = ask(s.disk, name)
+	s.seen[call+name] = a
+	return a.is, a.err
+}
+
+// Open implements [fs.FS]. What is opened otherwise than by the calls below is not remembered.
+func (s *snapshot) Open(name string) (fs.File, error) { return s.disk.Open(name) }
+
+// ReadFile implements [fs.ReadFileFS].
+func (s *snapshot) ReadFile(name string) ([]byte, error) {
+	b, err := remembered(s, "file ", name, fs.ReadFile)
+	return slices.Clone(b), err
+}
+
+// ReadDir implements [fs.ReadDirFS].
+func (s *snapshot) ReadDir(name string) ([]fs.DirEntry, error) {
+	return remembered(s, "dir ", name, fs.ReadDir)
+}
+
+// Stat implements [fs.StatFS].
+func (s *snapshot) Stat(name string) (fs.FileInfo, error) {
+	return remembered(s, "stat ", name, fs.Stat)
+}
+
+// served reads the plans of a directory, and keeps the last good ones.
+type served struct {
+	r       *Runner
+	q       ServeRequest
+	changed string // the fingerprint that was seen last
+	read    string // and the one of what was read
+	good    map[string][]serve.Plan
+	broken  map[string]journal.BrokenPlan
+}
+
+// Read reads the directory. It gives nil where nothing has changed, or where it
+// is being changed: it is read when it has stood still from one look to the next.
+func (s *served) Read(always bool) *serve.Catalogue {
+	print, sources, err := lookAt(s.q.Plans)
+	if err != nil {
+		return s.broke(s.q.Plans, err.Error())
+	}
+	still := print == s.changed
+	if s.changed = print; !always && (!still || print == s.read) {
+		return nil
+	}
+	s.read = print
+	plugins := OpenPlugins(s.r.pluginOptions())
+	defer plugins.Close() //nolint:errcheck // nothing is lost
+	good := map[string][]serve.Plan{}
+	broken := map[string]journal.BrokenPlan{}
+	for _, path := range sources {
+		plans, why := s.load(path, plugins)
+		if why == "" {
+			good[path] = plans
+			continue
+		}
+		b := journal.BrokenPlan{Path: path, Since: s.r.Clock.Now(), Why: why}
+		if before, was := s.broken[path]; was {
+			b.Since = before.Since
+		}
+		if good[path], b.LastGood = s.good[path]; !b.LastGood {
+			delete(good, path)
+		}
+		broken[path] = b
+	}
+	s.good, s.broken = good, broken
+	return s.catalogue()
+}
+
+// broke keeps everything as it is, where the directory cannot be read.
+func (s *served) broke(path, why string) *serve.Catalogue {
+	if before, was := s.broken[path]; was && before.Why == why {
+		return nil
+	}
+	s.read = "" // and is read when it can be
+	s.broken[path] = journal.BrokenPlan{Path: path, Since: s.r.Clock.Now(), Why: why, LastGood: len(s.good) > 0}
+	return s.catalogue()
+}
+
+func (s *served) catalogue() *serve.Catalogue {
+	c := &serve.Catalogue{}
+	for _, path := range slices.Sorted(maps.Keys(s.good)) {
+		c.Plans = append(c.Plans, s.good[path]...)
+	}
+	for _, path := range slices.Sorted(maps.Keys(s.broken)) {
+		c.Broken = append(c.Broken, s.broken[path])
+	}
+	return c
+}
+
+// load compiles one source and says why it cannot be used.
+func (s *served) load(path string, plugins *Plugins) (plans []serve.Plan, why string) {
+	dir := path
+	if info, err := os.Stat(path); err == nil && !info.IsDir() {
+		dir = filepath.Dir(path)
+	}
+	src := Source{Path: path, Environ: s.r.Environ, files: newSnapshot(dir)}
+	loaded, ds, err := Load(context.Background(), src, plugins)
+	if err != nil {
+		return nil, err.Error()
+	}
+	if ds.HasErrors() {
+		return nil, firstError(ds)
+	}
+	for _, p := range loaded.Config.Plans {
+		name := p.Name
+		served := serve.Plan{Scheduled: journal.Scheduled{Plan: name, Origin: originOf(loaded, p)}, Rules: rulesOf(p), Schedule: scheduleOf(p)}
+		served.Run = func(signals <-chan string, begun func(string)) serve.End {
+			return s.r.runServed(s.q, src, name, signals, begun)
+		}
+		plans = append(plans, served)
+	}
+	return plans, ""
+}
+
+// firstError is the first of a plan's errors, and how many there are.
+func firstError(ds diag.List) string {
+	i := slices.IndexFunc(ds, func(d diag.Diagnostic) bool { return d.Severity == diag.Error })
+	d := ds[i]
+	text := d.Summary + ": " + d.Detail
+	if d.Range != nil {
+		text = fmt.Sprintf("%s line %d: %s", d.Range.Filename, d.Range.Start.Line, text)
+	}
+	if n := errorsIn(ds); n > 1 {
+		text += fmt.Sprintf(" (and %d more errors)", n-1)
+	}
+	return text
+}
+
+// rulesOf are a plan's schedules as text. Jitter and what is done about missed
+// times may change without making them new.
+func rulesOf(p *plan.Plan) string {
+	var rules []string
+	for _, s := range p.Schedules {
+		rules = append(rules, s.Cron+" "+s.Timezone)
+	}
+	return strings.Join(rules, "\n")
+}
+
+// entriesServed is how much a directory of plans holds at most: more is no
+// directory of plans.
+const entriesServed = 20_000
+
+// lookAt finds the plan files of a directory, and the directories of them in it,
+// and makes a fingerprint of all that lies there, the files that plans read among it.
+func lookAt(dir string) (print string, sources []string, err error) {
+	var text strings.Builder
+	n := 0
+	holds := map[string]bool{}
+	err = filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		switch {
+		case err != nil && path == dir:
+			return fmt.Errorf("read the directory of plans: %w", err)
+		case err != nil:
+			fmt.Fprintf(&text, "%s: %v\n", path, err)
+			return nil
+		case path != dir && strings.HasPrefix(e.Name(), "."):
+			if e.IsDir() {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		if n++; n > entriesServed {
+			return fmt.Errorf("read the directory of plans: %s holds more than %d files; name a directory with plans alone", dir, entriesServed)
+		}
+		info, err := os.Stat(path) // a link counts as what it leads to
+		if err != nil {
+			fmt.Fprintf(&text, "%s: %v\n", path, err)
+			return nil
+		}
+		if !info.IsDir() {
+			fmt.Fprintf(&text, "%s %d %d %s\n", path, info.Size(), info.ModTime().UnixNano(), info.Mode())
+		}
+		if plan.IsFile(e.Name()) && info.Mode().IsRegular() {
+			switch parent := filepath.Dir(path); {
+			case parent == dir:
+				sources = append(sources, path)
+			case filepath.Dir(parent) == dir && !holds[parent]:
+				holds[parent] = true
+				sources = append(sources, parent)
+			}
+		}
+		return nil
+	})
+	if err == nil && len(sources) == 0 && text.Len() == 0 {
+		text.WriteString("empty")
+	}
+	return text.String(), sources, err
+}

@@ -1,0 +1,233 @@
+package e2e
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/dprun/dprun/runner"
+	"github.com/dprun/dprun/runner/clock"
+	"github.com/dprun/dprun/runner/journal"
+	"github.com/dprun/dprun/testfixtures/dpsim"
+	"github.com/dprun/dprun/testfixtures/need"
+)
+
+// firings opens a journal, and gives what a server has decided, the newest first.
+func firings(t *testing.T, state string) []journal.Firing {
+	t.Helper()
+	j := need.Value(journal.Open(filepath.Join(state, "journal.db")))(t)
+	defer func() { need.Done(t, j.Close()) }()
+	return need.Value(j.Firings(t.Context(), false, 100))(t)
+}
+
+// shifted is the machine's clock, set forward by hand.
+type shifted struct{ by atomic.Int64 }
+
+func (c *shifted) jump(d time.Duration) { c.by.Add(int64(d)) }
+func (c *shifted) Now() time.Time       { return time.Now().Add(time.Duration(c.by.Load())) }
+func (c *shifted) Waiter() clock.Waiter { return &shiftedWaiter{clock.System{}.Waiter(), c} }
+
+type shiftedWaiter struct {
+	clock.Waiter
+	clock *shifted
+}
+
+func (w *shiftedWaiter) Wait(t time.Time, underWay int) <-chan time.Time {
+	if !t.IsZero() {
+		t = t.Add(-time.Duration(w.clock.by.Load()))
+	}
+	return w.Waiter.Wait(t, underWay)
+}
+
+func serverOf(t *testing.T, state string) *journal.Server {
+	t.Helper()
+	j := need.Value(journal.Open(filepath.Join(state, "journal.db")))(t)
+	defer func() { need.Done(t, j.Close()) }()
+	return need.Value(j.Server(t.Context()))(t)
+}
+
+// TestAServerRunsPlansWhenTheyAreDue, by the use case of apply and with its
+// plugins: a domain is captured and stored. A file that has become wrong is served
+// as it was.
+func TestAServerRunsPlansWhenTheyAreDue(t *testing.T) {
+	t.Parallel()
+	s := startSite(t, dpsim.Scenario{Devices: []dpsim.Device{{Name: "gw", AppDomains: 1, Timings: &dpsim.Timings{Quiesce: "200ms", Unquiesce: "200ms"}}}})
+	moved := &shifted{}
+	moved.jump(time.Until(night))
+	plans := filepath.Join(s.dir, "plans")
+	need.Done(t, os.Mkdir(plans, 0o700))
+	for _, name := range []string{"fleet.json", "gw.pw"} {
+		need.Done(t, os.Link(filepath.Join(s.dir, name), filepath.Join(plans, name)))
+	}
+	text := strings.Replace(devices, `"backups"`, fmt.Sprintf("%q", filepath.Join(s.dir, "backups")), 1) +
+		strings.Replace(strings.Replace(quiescing, `quiesce = "domain"`, "", 1), "  activity", "  schedule {\n    cron = \"2,10 22 * * *\"\n  }\n  activity", 1)
+	s.write("plans/nightly.hcl", text)
+	state := filepath.Join(s.dir, "state")
+	signals, reload := make(chan string, 1), make(chan struct{})
+	r := s.open(moved)
+	done := make(chan error, 1)
+	go func() {
+		done <- r.Serve(t.Context(), runner.ServeRequest{Plans: plans, Signals: signals, Reload: reload})
+	}()
+	until := func(what string, holds func(all []journal.Firing, server *journal.Server) bool) {
+		t.Helper()
+		for end := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) {
+			server, all := serverOf(t, state), firings(t, state)
+			if server != nil && holds(all, server) {
+				return
+			}
+			if time.Now().After(end) {
+				t.Fatalf("waited in vain: %s: %+v %+v", what, server, all)
+			}
+			select {
+			case reload <- struct{}{}: // it looks at once
+			default:
+			}
+		}
+	}
+	ended := func(n int) func([]journal.Firing, *journal.Server) bool {
+		return func(all []journal.Firing, _ *journal.Server) bool { return len(all) == n && !all[0].Ended.IsZero() }
+	}
+	until("it is there", func([]journal.Firing, *journal.Server) bool { return true })
+	time.Sleep(100 * time.Millisecond)
+	moved.jump(2 * time.Minute)
+	until("the first run", ended(1))
+	s.write("plans/nightly.hcl", text+"\nplan {")
+	s.write("plans/other.hcl", "nothing")
+	until("the broken files", func(_ []journal.Firing, s *journal.Server) bool { return len(s.Broken) == 2 })
+	moved.jump(8 * time.Minute)
+	until("the second run", ended(2))
+	signals <- "SIGTERM"
+	need.Done(t, <-done)
+	need.Done(t, r.Close())
+	for i, f := range firings(t, state) {
+		due := night.Add([]time.Duration{10 * time.Minute, 2 * time.Minute}[i])
+		if f.Verdict != "run" || !f.Due.Equal(due) || f.ExitCode != 0 || f.Run == "" || f.Decided.Sub(due) > 2*time.Minute || f.Origin != filepath.Join(plans, "nightly.hcl") {
+			t.Errorf("%+v", f)
+		}
+	}
+	server := serverOf(t, state)
+	if len(server.Broken) != 2 || !server.Broken[0].LastGood || server.Broken[1].LastGood || server.Stopped.IsZero() {
+		t.Errorf("the server says %+v", server)
+	}
+	if n := len(files(t, filepath.Join(s.dir, "backups"))); n != 4 {
+		t.Errorf("%d files are stored", n)
+	}
+}
+
+// served is a server of a program whose plan is due now.
+type served struct {
+	*running
+	told *net.UnixConn
+	due  time.Time
+}
+
+func (p *program) serve(t *testing.T, due time.Time) *served {
+	t.Helper()
+	socket := filepath.Join(p.dir, "notify")
+	_ = os.Remove(socket)
+	told := need.Value(net.ListenUnixgram("unixgram", &net.UnixAddr{Name: socket, Net: "unixgram"}))(t)
+	t.Cleanup(func() { _ = told.Close() })
+	p.env = []string{"NOTIFY_SOCKET=" + socket}
+	return &served{p.start("serve", "--plans", "plans", "--listen", "127.0.0.1:0", "--log-level", "info"), told, due}
+}
+
+// until reads what the server tells the service manager, up to a state.
+func (s *served) until(t *testing.T, state string) {
+	t.Helper()
+	need.Done(t, s.told.SetReadDeadline(time.Now().Add(patience)))
+	b := make([]byte, 100)
+	for {
+		n, err := s.told.Read(b)
+		if err != nil {
+			t.Fatalf("it never tells %s: %v\n%s", state, err, s.out)
+		}
+		if string(b[:n]) == state {
+			return
+		}
+	}
+}
+
+var address = regexp.MustCompile(`address=(127\.0\.0\.1:\d+)`)
+
+// get asks the server by HTTP.
+func (s *served) get(t *testing.T, path string) (int, string) {
+	t.Helper()
+	res := need.Value(http.Get("http://" + address.FindStringSubmatch(s.out.String())[1] + path))(t)
+	defer res.Body.Close()
+	return res.StatusCode, string(need.Value(io.ReadAll(res.Body))(t))
+}
+
+// TestAKilledServerRecoversFirstAndStartsNothingTwice: server and guard are
+// killed with a domain quiesced. The next start brings it back, without a person.
+// A stop cancels a run, and ends when its domain is back.
+func TestAKilledServerRecoversFirstAndStartsNothingTwice(t *testing.T) {
+	t.Parallel()
+	p := guardedProgram(t, build(t), "", dpsim.Device{Name: "gw", AppDomains: 1})
+	due := time.Now().UTC().Truncate(time.Minute)
+	need.Done(t, os.Mkdir(filepath.Join(p.dir, "plans"), 0o700))
+	for _, name := range []string{"fleet.json", "gw.pw"} {
+		need.Done(t, os.Link(filepath.Join(p.dir, name), filepath.Join(p.dir, "plans", name)))
+	}
+	// due makes a plan that was due at the last full minute.
+	dueNow := func(name string) {
+		text := strings.Replace(realDevices, `"backups"`, fmt.Sprintf("%q", filepath.Join(p.dir, "backups")), 1) +
+			strings.Replace(quiescing, "  activity", fmt.Sprintf("  schedule {\n    cron = \"%d %d * * *\"\n  }\n  activity", due.Minute(), due.Hour()), 1)
+		p.write("plans/"+name, text)
+		j := need.Value(journal.Open(filepath.Join(p.state(), "journal.db")))(t)
+		need.Value(j.NoteSchedule(t.Context(), journal.Scheduled{Plan: "p", Origin: filepath.Join(p.dir, "plans", name)},
+			fmt.Sprintf("%d %d * * * UTC", due.Minute(), due.Hour()), due.Add(-time.Minute)))(t)
+		need.Done(t, j.Close())
+	}
+	p.exits(0, "owed") // makes the state directory
+	dueNow("one.hcl")
+	p.fault(dpsim.Fault{Kind: "hang", Operation: "do-export"})
+	first := p.serve(t, due)
+	first.until(t, "READY=1")
+	p.untilExporting("gw", "app01")
+	p.exits(12, "serve --plans plans", "another server works on this state directory")
+	if code, text := first.get(t, "/readyz"); code != 200 || text != "scheduler: ok\njournal: ok\nrecovery: ok\nplans: ok\n" {
+		t.Errorf("/readyz: %d %q", code, text)
+	}
+	if code, _ := first.get(t, "/api/v1/runs"); code != 404 {
+		t.Errorf("what needs a token is answered with %d", code)
+	}
+	for _, pid := range p.guards() {
+		need.Done(t, syscall.Kill(pid, syscall.SIGKILL))
+	}
+	first.killAll()
+	if p.quiesceState("gw", "app01") != "quiesced" {
+		t.Fatal("nothing is quiesced")
+	}
+
+	dueNow("two.hcl") // is due too, and comes after the recovery
+	quiesces, exports := p.sent()["do-action/DomainQuiesce"], p.sent()["do-export"]
+	second := p.serve(t, due)
+	second.until(t, "READY=1")
+	p.await("the next run captures", func() bool {
+		return p.sent()["do-action/DomainQuiesce"] == quiesces+1 && p.sent()["do-export"] > exports
+	})
+	if n := p.sent()["do-action/DomainUnquiesce"]; n == 0 {
+		t.Error("the next run began before the domain was back")
+	}
+	second.signal(syscall.SIGTERM)
+	second.until(t, "STOPPING=1")
+	second.exits(0, "stopping: nothing new is started")
+	if s := p.quiesceState("gw", "app01"); s != "" {
+		t.Errorf("app01 is %s", s)
+	}
+	p.exits(0, "owed", "Nothing is owed")
+	all := firings(t, p.state())
+	if len(all) != 2 || all[0].Run == all[1].Run || all[0].Run == "" || !strings.Contains(all[0].Message, "the server ended while the run was in progress") || all[1].ExitCode != 143 {
+		t.Errorf("%+v", all)
+	}
+}
