@@ -1,0 +1,80 @@
+package runner
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/dprun/dprun/testfixtures/need"
+)
+
+func TestADirectoryOfPlansHoldsFilesAndDirectories(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write := func(name, text string) {
+		need.Done(t, os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o700))
+		need.Done(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
+	}
+	look := func() (string, []string) {
+		print, sources, err := lookAt(dir)
+		need.Done(t, err)
+		for i := range sources {
+			sources[i] = need.Value(filepath.Rel(dir, sources[i]))(t)
+		}
+		return print, sources
+	}
+	empty, _ := look()
+	for _, name := range []string{"a.hcl", "b.dprunvars.hcl", "devices.csv", ".hidden.hcl", ".git/c.hcl", "both/d.hcl", "both/e.hcl", "both/deeper/f.hcl", "none/g.csv"} {
+		write(name, "x")
+	}
+	before, sources := look()
+	if d := cmp.Diff([]string{"a.hcl", "both"}, sources); d != "" || before == empty {
+		t.Error(d)
+	}
+	for _, name := range []string{"devices.csv", "both/e.hcl"} {
+		write(name, "longer")
+		after, _ := look()
+		if after == before {
+			t.Errorf("a change of %s is not seen", name)
+		}
+		before = after
+	}
+	write(".git/c.hcl", "longer")
+	if after, _ := look(); after != before {
+		t.Error("what is hidden counts")
+	}
+	if _, _, err := lookAt(filepath.Join(dir, "nowhere")); err == nil {
+		t.Error("a directory that is not there is empty")
+	}
+}
+
+// TestASnapshotIsWhatWasReadFirst, whatever stands on the disk now.
+func TestASnapshotIsWhatWasReadFirst(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	name := filepath.Join(dir, "a.hcl")
+	need.Done(t, os.WriteFile(name, []byte("first"), 0o600))
+	s := newSnapshot(dir)
+	read := func() string {
+		entries := need.Value(fs.ReadDir(s, "."))(t)
+		info := need.Value(fs.Stat(s, "a.hcl"))(t)
+		text := need.Value(fs.ReadFile(s, "a.hcl"))(t)
+		if len(entries) != 1 || info.Size() != int64(len(text)) {
+			t.Errorf("%v, %d bytes", entries, info.Size())
+		}
+		_, err := fs.ReadFile(s, "b.hcl")
+		if err == nil {
+			t.Error("b.hcl was not there")
+		}
+		return string(text)
+	}
+	_ = read()
+	need.Done(t, os.WriteFile(name, []byte("second"), 0o600))
+	need.Done(t, os.WriteFile(filepath.Join(dir, "b.hcl"), nil, 0o600))
+	if got := read(); got != "first" {
+		t.Errorf("read %q", got)
+	}
+}
