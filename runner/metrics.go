@@ -57,7 +57,7 @@ func (r *Runner) owedMetrics(ctx context.Context, v *metrics.Values) {
 		held bool
 	}
 	count, since := map[key]int{}, map[key]time.Time{}
-	for _, kind := range []string{string(pending.Unquiesce), lifecycle.OwedAfterUnquiesce, string(pending.Discard), string(pending.PostScript)} {
+	for _, kind := range []string{string(pending.Unquiesce), lifecycle.OwedAfterUnquiesce, string(pending.Discard), string(pending.PostScript), string(lifecycle.OweDrop), string(lifecycle.OweRestore)} {
 		count[key{kind, false}], count[key{kind, true}] = 0, 0 // there is nothing to compare with what is not there
 	}
 	for _, o := range left.Owed {

@@ -192,6 +192,9 @@ func (n *notifier) whole(what script.Event, s *event.Summary) script.Context {
 	exit := cmp.Or(s.ProcessExit, s.ExitCode)
 	c.Notice.Ended, c.Notice.ExitCode = s.Ended, &exit
 	c.Notice.Counts = &script.Counts{Succeeded: s.Succeeded, Failed: s.Failed, Cancelled: s.Cancelled, Skipped: s.Skipped, Bytes: s.Bytes}
+	if s.Evidence != nil {
+		c.Notice.Evidence = fmt.Sprintf("%d:%s", s.Evidence.Sequence, s.Evidence.Digest)
+	}
 	codes := map[string]int{}
 	tasks := slices.Clone(s.Tasks)
 	for _, t := range tasks {

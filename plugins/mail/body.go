@@ -51,6 +51,10 @@ func body(c script.Context) string {
 	if hidden := n.LeftOut + max(0, len(c.Tasks)-rowsAtMost); hidden > 0 {
 		line("  and %d more", hidden)
 	}
+	if n.Evidence != "" {
+		line("\nEvidence of this run: %s", n.Evidence)
+		line("Keep this mail: dprun evidence verify --expect %s finds out whether a record was removed or altered.", n.Evidence)
+	}
 	if len(n.Commands) > 0 {
 		line("\nOn %s, more is said by", n.Host)
 		for _, command := range n.Commands {

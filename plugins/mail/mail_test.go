@@ -170,7 +170,7 @@ func night() script.Context {
 		},
 		Notice: &script.Notice{
 			Event: script.Partial, ID: "01M84B-partial", Time: at, Host: "bärenhöhle", Started: at, Ended: at.Add(90 * time.Second), ExitCode: &three,
-			Counts: &script.Counts{Succeeded: 1, Failed: 1},
+			Counts: &script.Counts{Succeeded: 1, Failed: 1}, Evidence: "12:9f86",
 			Causes: []script.Cause{{Status: "UNQUIESCE_TIMEOUT_OCCURRED", Class: "critical", Means: "It is not back.", Do: "Bring it back.", Count: 1}},
 			Owed:   []script.Owed{{Run: "01M84B", Kind: "unquiesce", Device: "gw-2", Domain: "zahlung", Since: at, DeviceCommands: []string{"domain-unquiesce zahlung"}, Commands: []string{"dprun recover"}}},
 		},
@@ -211,6 +211,7 @@ func TestAMailArrivesAtARealServer(t *testing.T) {
 		"Run 01M84B of plan nightly on bärenhöhle.", "Exit code 3.",
 		"  gw-2 / zahlung: unquiesce, since ", "    on the gateway:  domain-unquiesce zahlung", "    on dprun's host: dprun recover",
 		"  UNQUIESCE_TIMEOUT_OCCURRED (1 task)", "    do:    Bring it back.", "    gw-2 / zahlung: gw-2 did not come back Bcc: intruder@example.test",
+		"dprun evidence verify --expect 12:9f86 finds out",
 		"  gw-1    orders   d         SUCCESS",
 	} {
 		if !strings.Contains(text, want) {

@@ -114,6 +114,7 @@ func (h *hook) data(c script.Context) string {
 			param("failed", strconv.Itoa(n.Counts.Failed))
 			param("skipped", strconv.Itoa(n.Counts.Skipped+n.Counts.Cancelled))
 		}
+		param("evidence", n.Evidence)
 		if len(n.Owed) > 0 {
 			param("owed", strconv.Itoa(len(n.Owed)))
 		}

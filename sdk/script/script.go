@@ -68,10 +68,12 @@ type Notice struct {
 	Ended    time.Time `json:"ended,omitzero"`      // zero: the run goes on
 	ExitCode *int      `json:"exit_code,omitempty"` // absent: the run goes on
 	Counts   *Counts   `json:"counts,omitempty"`
-	Causes   []Cause   `json:"causes,omitempty"`   // what did not go well, by status, the gravest first
-	Owed     []Owed    `json:"owed,omitempty"`     // everything that is not undone on this host, of this run and of others
-	LeftOut  int       `json:"left_out,omitempty"` // tasks that are not listed, because there are so many
-	Commands []string  `json:"commands,omitempty"` // what to type on the host of dprun to see more
+	Causes   []Cause   `json:"causes,omitempty"` // what did not go well, by status, the gravest first
+	Owed     []Owed    `json:"owed,omitempty"`   // everything that is not undone on this host, of this run and of others
+	// Evidence is the run's record of evidence as SEQUENCE:DIGEST. Whoever keeps it sees when that record, or one before it, is gone or altered.
+	Evidence string   `json:"evidence,omitempty"`
+	LeftOut  int      `json:"left_out,omitempty"` // tasks that are not listed, because there are so many
+	Commands []string `json:"commands,omitempty"` // what to type on the host of dprun to see more
 }
 
 // Counts counts the tasks of a run.

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -71,6 +72,9 @@ func TestAGatewayThatDoesNotComeBackIsToldAtOnceAndTheRestOnce(t *testing.T) {
 	}
 	if end.Hook != "notify" || end.Status != "PLAN_LEFT_A_DEVICE_QUIESCED" || *end.Notice.ExitCode != 16 || len(end.Notice.Owed) != 1 || len(end.Notice.Causes) == 0 || end.Notice.Causes[0].Class != "critical" || end.Notice.Causes[0].Do == "" {
 		t.Errorf("end: %+v %+v", end, end.Notice)
+	}
+	if e := res.Summary.Evidence; e == nil || end.Notice.Evidence != fmt.Sprintf("%d:%s", e.Sequence, e.Digest) || first.Notice.Evidence != "" {
+		t.Errorf("evidence %q and %q, the run has %+v", first.Notice.Evidence, end.Notice.Evidence, e)
 	}
 	if res.ExitCode != 16 || len(res.Summary.Warnings) != 1 || !strings.Contains(res.Summary.Warnings[0], `the notification "critical" by script exec.away was not sent: it returned 7: no route to the pager`) {
 		t.Errorf("exit code %d, warnings %q", res.ExitCode, res.Summary.Warnings)
