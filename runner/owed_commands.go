@@ -43,7 +43,7 @@ func restoreNote(o pending.Obligation) string {
 		return "look at " + o.Where() + ": what was restored there, and what was there before, is not known here any more"
 	}
 	again := func(what string) string {
-		return "dprun restore PLAN " + quoted(what) + " --device " + quoted(o.Device) + " --domain " + quoted(o.Domain)
+		return "dprun restore PLAN " + quoted(what) + " --device " + quoted(o.Device) + " --domain " + quoted(o.Domain) + " --unsaved"
 	}
 	note := "to go back to what was there before: " + again(r.WayBackSet)
 	if r.Set != "" {
