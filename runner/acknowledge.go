@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/dprun/dprun/runner/evidence"
 	"github.com/dprun/dprun/runner/journal"
 	"github.com/dprun/dprun/runner/lock"
 	"github.com/dprun/dprun/runner/pending"
@@ -24,7 +25,12 @@ var errNotLost = errorf(ExitUsage, "the journal is not lost: it is kept, and no 
 // done, or that a run which the journal has forgotten left nothing behind. The
 // error is an *[Error].
 func (r *Runner) Acknowledge(ctx context.Context, target string) (report.Acknowledged, error) {
-	return r.begin(Operation{}).acknowledge(ctx, target)
+	op := r.begin(Operation{})
+	done, err := op.acknowledge(ctx, target)
+	if err == nil && op.journal != nil {
+		r.prove(ctx, op.journal, nil, nil, evidence.Record{Kind: evidence.Acknowledge, Actions: []evidence.Action{{Device: done.Device, Run: done.Run, Outcome: "acknowledged"}}})
+	}
+	return done, err
 }
 
 func (r *operation) acknowledge(ctx context.Context, target string) (report.Acknowledged, error) {

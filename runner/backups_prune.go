@@ -11,10 +11,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/dprun/dprun/plan"
 	"github.com/dprun/dprun/runner/backups"
+	"github.com/dprun/dprun/runner/evidence"
 	"github.com/dprun/dprun/runner/execute"
 	"github.com/dprun/dprun/runner/journal"
 	"github.com/dprun/dprun/runner/lock"
@@ -63,6 +65,11 @@ func (r *Runner) PruneBackups(ctx context.Context, q PruneBackupsRequest) ([]rep
 	}
 	beginPrune(ctx, all)
 	out := make([]report.PrunedBackups, 0, len(all))
+	defer func() {
+		if done := deletedBy(out); len(done) > 0 {
+			r.prove(ctx, k.journal, loaded, p, evidence.Record{Kind: evidence.Prune, Plan: p.Name, Ended: r.Clock.Now(), Exit: res.ExitCode, Actions: done})
+		}
+	}()
 	for _, w := range all {
 		w.others = samePlace(w, all)
 		pruned := w.prune(ctx, q.DryRun)
@@ -73,6 +80,18 @@ func (r *Runner) PruneBackups(ctx context.Context, q PruneBackupsRequest) ([]rep
 		}
 	}
 	return out, res, nil
+}
+
+// deletedBy are the sets that were deleted, or may be.
+func deletedBy(all []report.PrunedBackups) (out []evidence.Action) {
+	for _, p := range all {
+		for _, s := range p.Sets {
+			if s.Outcome == report.DeletedSet || s.Outcome == report.Unfinished {
+				out = append(out, evidence.Action{Device: s.Device, Domain: s.Domain, Set: s.Set, Destination: p.Destination, Outcome: string(s.Outcome), Why: strings.Join(s.Why, "; ")})
+			}
+		}
+	}
+	return out
 }
 
 // exitPruned is 1 where nothing could be done and 3 where a part was left.

@@ -9,11 +9,13 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/dprun/dprun/plan"
 	"github.com/dprun/dprun/runner/backups"
 	"github.com/dprun/dprun/runner/drill"
+	"github.com/dprun/dprun/runner/evidence"
 	"github.com/dprun/dprun/runner/execute"
 	"github.com/dprun/dprun/runner/journal"
 	"github.com/dprun/dprun/runner/lock"
@@ -90,7 +92,17 @@ func (r *Runner) Drill(ctx context.Context, q DrillRequest) (*report.Drill, *rep
 	d.gateway = execute.New(execute.Options{Run: d.run, PlanName: p.Name, Version: r.Version, Plan: record.NewCompiledPlan(loaded.Config, p, loaded.secrets, &r.redact).ForRestores(), Plugins: host,
 		Credentials: credentials, Clock: r.Clock, Redact: &r.redact, Log: r.Log})
 	defer d.gateway.Close()
+	began := r.Clock.Now()
 	out, err := d.all(ctx)
+	if out != nil && !out.DryRun {
+		rec := evidence.Record{Kind: evidence.Drill, Plan: p.Name, Run: d.run, Started: began, Ended: r.Clock.Now(), Exit: out.ExitCode}
+		for _, s := range out.Sets {
+			if s.Verdict != "" {
+				rec.Actions = append(rec.Actions, evidence.Action{Device: s.Device, Domain: s.Domain, Set: s.Set, Outcome: s.Verdict, Why: strings.Join(s.Why, "; ")})
+			}
+		}
+		r.prove(ctx, s.journal, loaded, p, rec)
+	}
 	if out != nil {
 		res.ExitCode = graverExit(res.ExitCode, out.ExitCode)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/dprun/dprun/runner/backups"
 	"github.com/dprun/dprun/runner/engine"
 	"github.com/dprun/dprun/runner/event"
+	"github.com/dprun/dprun/runner/evidence"
 	"github.com/dprun/dprun/runner/execute"
 	"github.com/dprun/dprun/runner/journal"
 	"github.com/dprun/dprun/runner/lifecycle"
@@ -126,10 +127,16 @@ func (r *operation) restore(ctx context.Context, q RestoreRequest, res *report.R
 	}
 	defer from.close()
 	defer w.free()
+	r.change = q.Reason
 	if err := w.prepare(p, from); err != nil {
 		return nil, err
 	}
-	return w.run(ctx)
+	out, err := w.run(ctx)
+	if out != nil {
+		r.prove(ctx, r.journal, loaded, p, evidence.Record{Kind: evidence.Restore, Change: q.Reason, Plan: p.Name, Run: out.Run, Started: out.Began, Ended: out.Ended, Exit: exitRestored(restore.End(out.End)),
+			Actions: []evidence.Action{{Device: out.Device, Domain: out.Domain, Set: out.Set, Outcome: out.End, Why: out.Why}}})
+	}
+	return out, err
 }
 
 // prepare checks what needs no gateway, takes the lock of the run, and copies the

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/dprun/dprun/plan"
 	"github.com/dprun/dprun/runner/event"
 	"github.com/dprun/dprun/runner/evidence"
 	"github.com/dprun/dprun/runner/execute"
@@ -163,6 +164,18 @@ func (r *Runner) witness(ctx context.Context, j *journal.Journal, keys *signing.
 		return nil, fmt.Errorf("add a record to %s: %w", r.state.Evidence(), err)
 	}
 	return out, nil
+}
+
+// prove adds a record of something that is no run of a plan, signed as the plan says.
+// A key that cannot be used keeps nobody from what was done. The next run sends it.
+func (r *Runner) prove(ctx context.Context, j *journal.Journal, loaded *Loaded, p *plan.Plan, rec evidence.Record) {
+	keys, err := r.keysOf(loaded, p)
+	if err != nil {
+		keys = signing.Broken(err)
+	}
+	if _, err := r.witness(context.WithoutCancel(ctx), j, keys, rec); err != nil {
+		r.Log.Warn(noEvidence, "kind", rec.Kind, "error", err)
+	}
 }
 
 // sendEvidence brings destinations the records that they have not, up to head, and

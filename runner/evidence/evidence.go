@@ -26,6 +26,11 @@ const Version = 1
 const (
 	Apply   = "apply"   // a run
 	Recover = "recover" // a run that had died, and was finished by another process
+
+	Acknowledge = "acknowledge" // somebody took responsibility for what dprun cannot see
+	Prune       = "prune"       // sets were deleted
+	Restore     = "restore"
+	Drill       = "drill"
 )
 
 // Record is what stands about one run. It holds no secret: everything in it was
@@ -57,6 +62,18 @@ type Record struct {
 	Tasks   []Task    `json:"tasks,omitempty"`
 	Outages []Outage  `json:"out_of_service,omitempty"`
 	Copies  []Copy    `json:"copies,omitempty"`
+	Actions []Action  `json:"actions,omitempty"` // of what is no run of a plan
+}
+
+// Action is what was done to one thing outside of a run of a plan.
+type Action struct {
+	Device      string `json:"device,omitempty"`
+	Domain      string `json:"domain,omitempty"`
+	Run         string `json:"run,omitempty"` // that was acknowledged
+	Set         string `json:"set,omitempty"`
+	Destination string `json:"destination,omitempty"`
+	Outcome     string `json:"outcome"`
+	Why         string `json:"why,omitempty"`
 }
 
 // Program is a program that took part.

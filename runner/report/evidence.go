@@ -11,7 +11,7 @@ type EvidenceRecord struct {
 	Sequence int64     `json:"sequence"`
 	Digest   string    `json:"digest"` // SHA-256 of its file
 	Signed   bool      `json:"signed"` // there is a signature beside it, whoever made it
-	Kind     string    `json:"kind"`   // apply, recover
+	Kind     string    `json:"kind"`   // apply, recover, restore, drill, prune, acknowledge
 	Written  time.Time `json:"written"`
 	User     string    `json:"user"`
 	Host     string    `json:"host"`

@@ -23,6 +23,7 @@ import (
 	"github.com/dprun/dprun/runner"
 	"github.com/dprun/dprun/runner/clock"
 	"github.com/dprun/dprun/runner/event"
+	"github.com/dprun/dprun/runner/evidence"
 	"github.com/dprun/dprun/runner/pluginhost"
 	"github.com/dprun/dprun/runner/report"
 	"github.com/dprun/dprun/sdk"
@@ -211,13 +212,17 @@ func (s *site) run(f func(*runner.Runner) (*report.Result, error)) *report.Resul
 	return res
 }
 
-// files lists what stands below a directory, without directories.
+// files lists what stands below a directory, without directories and without the
+// records of evidence, of which each run leaves one.
 func files(t *testing.T, dir string) []string {
 	t.Helper()
 	var out []string
 	err := filepath.WalkDir(dir, func(p string, d os.DirEntry, err error) error {
-		if err == nil && !d.IsDir() {
-			rel, _ := filepath.Rel(dir, p)
+		rel, _ := filepath.Rel(dir, p)
+		switch {
+		case err == nil && rel == evidence.Dir:
+			return filepath.SkipDir
+		case err == nil && !d.IsDir():
 			out = append(out, rel)
 		}
 		return err

@@ -24,6 +24,7 @@ import (
 	"github.com/dprun/dprun/runner"
 	"github.com/dprun/dprun/runner/clock"
 	"github.com/dprun/dprun/runner/event"
+	"github.com/dprun/dprun/runner/evidence"
 	"github.com/dprun/dprun/runner/report"
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/testfixtures/dpsim"
@@ -398,8 +399,13 @@ func (p *player) outcome() *Outcome {
 	p.addTold(o)
 	backups := filepath.Join(p.dir, "backups")
 	p.must(filepath.WalkDir(backups, func(path string, d fs.DirEntry, err error) error {
-		if err == nil && !d.IsDir() {
-			path, err = filepath.Rel(backups, path)
+		if err != nil {
+			return err
+		}
+		if path, err = filepath.Rel(backups, path); path == evidence.Dir {
+			return filepath.SkipDir // each run leaves a record there
+		}
+		if !d.IsDir() {
 			o.Stored = append(o.Stored, path)
 		}
 		return err

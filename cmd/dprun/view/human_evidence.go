@@ -42,7 +42,11 @@ func (h *Human) EvidenceRecord(d report.EvidenceDetail) {
 		line("dprun", d.Program.Version)
 		line("plan", d.Plan)
 		line("run", d.Run)
-		line("result", fmt.Sprintf("%s, exit code %d", d.Code, d.Exit))
+		line("kind", d.Kind)
+		line("result", strings.TrimPrefix(fmt.Sprintf("%s, exit code %d", d.Code, d.Exit), ", "))
+		for _, a := range d.Actions {
+			line("action", action(a))
+		}
 		for _, f := range append(programs(d.Plugins), d.Files...) {
 			line("file", f.File+"  SHA-256 "+f.SHA256)
 		}
@@ -69,6 +73,21 @@ func (h *Human) EvidenceRecord(d report.EvidenceDetail) {
 			fmt.Fprintf(b, "  %s at %s: %s/%s\n", Clean(c.Set), Clean(c.Destination), Clean(c.Root), Clean(c.Path))
 		}
 	})
+}
+
+// action is what was done, in words.
+func action(a evidence.Action) string {
+	var of []string
+	for _, part := range []string{a.Set, strings.TrimSuffix(a.Device+"/"+a.Domain, "/"), a.Run, a.Destination} {
+		if part != "" {
+			of = append(of, part)
+		}
+	}
+	text := strings.Join(of, " ") + ": " + a.Outcome
+	if a.Why != "" {
+		text += ", " + a.Why
+	}
+	return text
 }
 
 // programs are plugins as files.
