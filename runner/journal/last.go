@@ -21,15 +21,19 @@ type LastSet struct {
 	Captured                       time.Time
 }
 
-// LastSets are the newest sets of everything, captured before a time.
+const selectLastSets = `SELECT c.plan, c.activity, c.device, c.domain, c.stamp
+	FROM (SELECT DISTINCT device, domain, activity FROM copies INDEXED BY copies_subject) s
+	CROSS JOIN copies c ON c.k = (SELECT k FROM copies x INDEXED BY copies_subject
+		WHERE x.device = s.device AND x.domain = s.domain AND x.activity = s.activity AND x.id < ?2 AND x.state = ?1 AND NOT x.imported ORDER BY x.id DESC LIMIT 1)`
+
+// LastSets are the newest sets of everything, captured before a time, by device, domain and activity.
 func (j *Journal) LastSets(ctx context.Context, before time.Time) ([]LastSet, error) {
 	return list(ctx, j, "list the last set of everything", func(s scanner) (l LastSet, err error) {
-		var newest, stamp string
-		if err := s.Scan(&l.Plan, &l.Activity, &l.Device, &l.Domain, &newest, &stamp); err != nil {
+		var stamp string
+		if err := s.Scan(&l.Plan, &l.Activity, &l.Device, &l.Domain, &stamp); err != nil {
 			return l, err
 		}
 		l.Captured, err = backups.ParseStamp(stamp)
 		return l, err
-	}, "SELECT plan, activity, device, domain, max(id), stamp FROM copies WHERE state = ? AND NOT imported AND id < ? GROUP BY plan, activity, device, domain ORDER BY 1, 2, 3, 4",
-		string(backups.Whole), backups.FirstID(before))
+	}, selectLastSets, string(backups.Whole), backups.FirstID(before))
 }

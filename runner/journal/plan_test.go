@@ -25,8 +25,8 @@ func TestLookingBackDoesNotReadEverything(t *testing.T) {
 	subject, _ := CopyFilter{Device: "gw", Domain: "d", Activity: "a"}.query()
 	for query, walks := range map[string]string{
 		sets: "c USING INDEX copies_set", older: "", set: "", device: "", selectSets: "", markCopy: "", subject: "",
-		selectSubjects: "copies USING COVERING INDEX copies_subject",
-		all:            "runs USING INDEX runs_started", some: "runs USING INDEX runs_started", next: "", plan: "",
+		selectSubjects: "copies USING COVERING INDEX copies_subject", selectLastSets: "copies USING COVERING INDEX copies_subject, s",
+		all: "runs USING INDEX runs_started", some: "runs USING INDEX runs_started", next: "", plan: "",
 		selectUnfinished: "runs USING INDEX runs_unfinished",
 		selectNewest:     "runs USING INDEX runs_started",
 		selectByPrefix:   "", selectRecords: "", selectEntries: "", lastEntry: "", selectTasks: "", countGood: "",

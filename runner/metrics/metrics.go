@@ -58,7 +58,7 @@ func Families() []Family {
 		{RunTasks, "Tasks of the plan's last ended run by the status in which they ended.", []string{"plan", "file", "status"}},
 		{RunSuccess, "When the plan's last run ended that had exit code 0 and was not narrowed.", []string{"plan", "file"}},
 		{RunRunning, "Since when a run of the plan is under way, or unfinished because its process died.", []string{"plan", "file"}},
-		{SetTime, "When the newest set was captured that is whole at a destination, as far as is known here; of a device as a whole the domain is empty.", []string{"plan", "activity", "device", "domain"}},
+		{SetTime, "When the newest set was captured that is whole at a destination, as far as is known here; by the plan that stored it; of a device as a whole the domain is empty.", []string{"plan", "activity", "device", "domain"}},
 		{SetsLeftOut, "Domains for which no dprun_set_time_seconds is written, because there are too many: then each device has one, of the oldest of its domains.", nil},
 		{Owed, "What is not undone: a device or domain that may be quiesced (unquiesce), a script that leads traffic back (after_unquiesce), files on a device (discard), other scripts (post_script), the domain of a drill (drop_domain), a restore whose end is not proven (restore). held: a process is at work on it in time.", []string{"kind", "held"}},
 		{OwedSince, "Since when the oldest of what is not undone is owed.", []string{"kind", "held"}},
