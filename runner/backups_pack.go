@@ -103,7 +103,8 @@ type packing struct {
 type packed struct {
 	report.PackedSet
 	manifest backups.Manifest
-	archive  string // below the pack: of the saved configuration, else of the running one; empty: none, it is a secure backup
+	secrets  []string // password aliases and maps, whose values no export holds
+	archive  string   // below the pack: of the saved configuration, else of the running one; empty: none, it is a secure backup
 	secure   bool
 }
 
@@ -152,6 +153,15 @@ func (p *packing) add(ctx context.Context, c report.CoverageSubject) error {
 			one.secure = true
 		case f.Variant == sdk.VariantPersisted || one.archive == "":
 			one.archive = path.Join(dir, f.Opened().File)
+		}
+	}
+	if one.archive != "" && one.Domain != "" {
+		settings, _, err := archive.Verifier{TempDir: p.scratch}.Settings(ctx, filepath.Join(p.request.Dir, filepath.FromSlash(one.archive)), one.Domain, []string{"PasswordAlias", "PasswordMap"})
+		if err != nil {
+			return errorf(1, "read %s: %w", one.archive, err)
+		}
+		for _, s := range settings {
+			one.secrets = append(one.secrets, s.Class+" "+s.Name)
 		}
 	}
 	p.sets = append(p.sets, one)
@@ -204,6 +214,7 @@ func (p *packing) objects() string {
 	for _, s := range p.sets {
 		fmt.Fprintf(&b, "%s (%s), captured %s\n", cmp.Or(s.Domain, "whole device"), s.Activity, s.Captured.UTC().Format(time.RFC3339))
 		list("keys, certificates and secrets that the gateway keeps back: put them in place first", s.manifest.Withheld)
+		list("passwords that come without their values: set them after the import", s.secrets)
 		for _, o := range s.manifest.Objects {
 			if s.Domain == "" {
 				fmt.Fprintf(&b, " domain %s\n", archive.Printable(o.Domain))
