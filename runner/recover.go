@@ -38,6 +38,7 @@ func (r *Runner) Recover(ctx context.Context, q RecoverRequest) (*report.Result,
 	r.plugins.warn()
 	res := &report.Result{}
 	op.looking = true
+	op.forgetRestores(ctx)
 	_, err := op.recover(ctx, res)
 	conclude(res, &err)
 	return res, err

@@ -112,6 +112,7 @@ func (r *operation) restore(ctx context.Context, q RestoreRequest, res *report.R
 	if r.journal == nil {
 		return nil, r.lost
 	}
+	r.forgetRestores(ctx)
 	var err error
 	if w.q.Policy, err = policyFile(q.Policy); err != nil {
 		return nil, err
@@ -655,4 +656,36 @@ func restoreOf(r journal.Restore) *report.Restore {
 		out.Steps = append(out.Steps, report.RestoreStep{Phase: string(s.Phase), Time: s.Time, Answer: string(s.Kind), Why: s.Why})
 	}
 	return out
+}
+
+// forgetRestores removes what restores have left that ended before they had
+// promised anything, and enters that: nothing was sent. Archives are secrets.
+func (r *operation) forgetRestores(ctx context.Context) {
+	entries, err := os.ReadDir(r.state.Restores())
+	if err != nil || len(entries) == 0 {
+		return
+	}
+	owed, damaged, err := r.pending.List()
+	if err != nil || len(damaged) > 0 {
+		return // one of these may be what a directory is needed for
+	}
+	for _, e := range entries {
+		run := e.Name()
+		if _, live := r.settler.Holder(ctx, run); live || slices.ContainsFunc(owed, func(o pending.Obligation) bool { return o.Run == run }) {
+			continue
+		}
+		if err := os.RemoveAll(filepath.Join(r.state.Restores(), run)); err != nil {
+			r.Log.Warn("what a restore has left could not be removed", "run", run, "error", err)
+		}
+		if r.journal == nil {
+			continue
+		}
+		known, err := r.journal.Restore(ctx, run)
+		if err == nil && known != nil && known.End == "" {
+			err = r.journal.EndRestore(ctx, run, string(restore.Denied), "dprun ended before anything was sent", r.Clock.Now())
+		}
+		if err != nil {
+			r.Log.Warn("how a restore ended could not be written down", "run", run, "error", err)
+		}
+	}
 }

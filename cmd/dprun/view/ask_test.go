@@ -36,3 +36,19 @@ func TestASignalAnswersNo(t *testing.T) {
 		t.Error("went on")
 	}
 }
+
+func TestOnlyTheNameOfTheDeviceGoesOn(t *testing.T) {
+	t.Parallel()
+	for answer, want := range map[string]bool{"gw1\n": true, " gw1 \n": true, "GW1\n": false, "yes\n": false, "\n": false, "": false} {
+		var out bytes.Buffer
+		if got := AskName(t.Context(), strings.NewReader(answer), &out, report.Rehearsal{Device: "gw1", Domain: "orders", Archive: "set 01"}); got != want {
+			t.Errorf("%q: %v, want %v", answer, got, want)
+		}
+		if !strings.HasPrefix(out.String(), "An import into a domain at work is an outage. Domain orders of gw1 gets what set 01 holds.\n") {
+			t.Errorf("asked %q", out.String())
+		}
+	}
+	if AskName(t.Context(), strings.NewReader("\n"), io.Discard, report.Rehearsal{}) {
+		t.Error("no name is no answer")
+	}
+}

@@ -122,7 +122,8 @@ func writeRestore(b *strings.Builder, p painter, r report.Restore) {
 func AskName(ctx context.Context, in io.Reader, out io.Writer, r report.Rehearsal) bool {
 	fmt.Fprintf(out, "An import into a domain at work is an outage. Domain %s of %s gets what %s holds.\n", Clean(r.Domain), Clean(r.Device), Clean(r.Archive))
 	fmt.Fprint(out, "Type the name of the device to go on: ")
-	return answered(ctx, in, out) == r.Device
+	name := answered(ctx, in, out)
+	return name != "" && name == r.Device
 }
 
 func subject(s string) string {

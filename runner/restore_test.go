@@ -1,0 +1,77 @@
+package runner
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/dprun/dprun/runner/journal"
+	"github.com/dprun/dprun/runner/pending"
+	"github.com/dprun/dprun/runner/settle"
+	"github.com/dprun/dprun/testfixtures/need"
+)
+
+// leftRestore makes the directory of a restore and its row, as a process has left them.
+func leftRestore(t *testing.T, r *Runner, run string) string {
+	t.Helper()
+	dir := filepath.Join(r.state.Restores(), run)
+	need.Done(t, os.Mkdir(dir, 0o700))
+	need.Done(t, os.WriteFile(filepath.Join(dir, "archive.zip"), nil, 0o600))
+	need.Done(t, r.kept.Load().journal.SetRestore(t.Context(), journal.Restore{Run: run, Device: "gw", Domain: "orders", Began: time.Now()}))
+	return dir
+}
+
+// Of a restore that was killed before it had promised anything no archive stays; what
+// one that is owed is looked at with stays, and so does that of one at work.
+func TestOnlyWhatARestoreIsLookedAtWithStays(t *testing.T) {
+	t.Parallel()
+	r := opened(t, 1)[0]
+	killed, owed, live := ended(t, r, "p"), ended(t, r, "p"), ended(t, r, "p")
+	dirs := map[string]string{killed: leftRestore(t, r, killed), owed: leftRestore(t, r, owed), live: leftRestore(t, r, live)}
+	need.Done(t, r.pending.Put(pending.Obligation{Key: pending.Key{Run: owed, ID: owedRestore}, Kind: pending.Restore, Device: "gw", Domain: "orders", Since: time.Now(), Endpoint: json.RawMessage(`{}`)}))
+	recovering(t, r, live)
+	r.begin(Operation{}).forgetRestores(t.Context())
+	for run, dir := range dirs {
+		_, err := os.Stat(dir)
+		if (err == nil) == (run == killed) {
+			t.Errorf("%s: %v", run, err)
+		}
+		end := need.Value(r.kept.Load().journal.Restore(t.Context(), run))(t).End
+		if (end == "refused") != (run == killed) {
+			t.Errorf("%s has ended %q", run, end)
+		}
+	}
+}
+
+// A restore that is not proven is owed, and keeps no backup from the device; a person
+// ends it.
+func TestARestoreThatIsNotProvenIsOwedAndKeepsNoBackup(t *testing.T) {
+	t.Parallel()
+	r := opened(t, 1)[0]
+	run := ended(t, r, "p")
+	dir := leftRestore(t, r, run)
+	body := need.Value(json.Marshal(map[string]string{"type": "datapower", "archive": filepath.Join(dir, "archive.zip"), "way_back_set": "01WAY"}))(t)
+	need.Done(t, r.pending.Put(pending.Obligation{Key: pending.Key{Run: run, ID: owedRestore}, Kind: pending.Restore, Device: "gw", Domain: "orders", Since: time.Now(), Endpoint: body}))
+	if left := r.Owed(t.Context()); left.ExitCode != ExitOwed || len(left.Owed) != 1 || left.Owed[0].Acknowledge != "dprun recover --ack gw" {
+		t.Errorf("owed: %+v", left)
+	}
+	op := r.begin(Operation{})
+	names, _ := settle.Blocked(need.Value(op.outstanding(t.Context()))(t), time.Now())
+	if len(names) > 0 {
+		t.Errorf("blocked: %v", names)
+	}
+	if done := need.Value(r.Acknowledge(t.Context(), "gw"))(t); done.Obligations != 1 {
+		t.Errorf("acknowledged: %+v", done)
+	}
+	if left := r.Owed(t.Context()); left.ExitCode != 0 || len(left.Owed) != 0 {
+		t.Errorf("still owed: %+v", left)
+	}
+	if _, err := os.Stat(dir); err == nil {
+		t.Error("its files stay")
+	}
+	if got := need.Value(r.kept.Load().journal.Restore(t.Context(), run))(t); got.End != "acknowledged" {
+		t.Errorf("it has ended %q", got.End)
+	}
+}
