@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/dprun/dprun/plan"
 	"github.com/dprun/dprun/runner/backups"
@@ -220,7 +219,7 @@ func (d *drilling) choose(ctx context.Context) (pick drill.Pick, err error) {
 	if err != nil {
 		return pick, &Error{ExitBug, err}
 	}
-	return drill.Query{Devices: d.of.Devices, Domains: d.of.Domains, Sample: d.of.Sample, MaxAge: d.of.MaxAge, Now: now, Own: d.shelves.own, Seed: d.run, Proofs: proofs, Opens: keys.OpenAll}.Choose(latest), nil
+	return drill.Query{Devices: d.of.Devices, Domains: d.of.Domains, Sample: d.of.Sample, MaxAge: d.of.MaxAge, Now: now, Seed: d.run, Proofs: proofs, Opens: keys.OpenAll}.Choose(latest), nil
 }
 
 // admit refuses the gateway unless the plan's file as it is now, the journal and the
@@ -359,12 +358,6 @@ func shortened(why []string) string {
 	return join(why)
 }
 
-const (
-	createLimit  = 12 * time.Minute // a gateway takes its time
-	importLimit  = time.Hour        // the gateway's own
-	compareLimit = 30 * time.Minute
-)
-
 // imported imports an archive as a domain, compares it, and removes the domain.
 func (d *drilling) imported(ctx context.Context, archive, domain string, c *drill.Course, out *report.DrilledSet) {
 	owed := pending.Obligation{Key: pending.Key{Run: d.run, ID: domain}, Kind: pending.DropDomain, Plan: d.shelves.plan, Device: d.of.Device.Name, Identity: d.of.Identity, Domain: domain,
@@ -390,12 +383,12 @@ func (d *drilling) imported(ctx context.Context, archive, domain string, c *dril
 		return call(dir)
 	}
 	device := d.of.Device.Name
-	c.Create = execute.Restoring(ctx, d.gateway, device, createLimit, func(ctx context.Context, r sdk.Restorer) error { return r.Create(ctx, target) })
+	c.Create = d.gateway.Restorer(ctx, device, func(ctx context.Context, _ sdk.Source, r sdk.Restorer) error { return r.Create(ctx, target) })
 	if c.Create != nil {
 		return
 	}
 	c.Import = dir(func(dir string) error {
-		return execute.Restoring(ctx, d.gateway, device, importLimit, func(ctx context.Context, r sdk.Restorer) (err error) {
+		return d.gateway.Restorer(ctx, device, func(ctx context.Context, _ sdk.Source, r sdk.Restorer) (err error) {
 			c.Report, err = r.Import(ctx, sdk.ImportRequest{Target: target, File: archive, Dir: dir, Disabled: true, RewriteLocalIP: true})
 			return err
 		})
@@ -404,7 +397,7 @@ func (d *drilling) imported(ctx context.Context, archive, domain string, c *dril
 		return
 	}
 	c.Look = dir(func(dir string) error {
-		return execute.Restoring(ctx, d.gateway, device, compareLimit, func(ctx context.Context, r sdk.Restorer) error {
+		return d.gateway.Restorer(ctx, device, func(ctx context.Context, _ sdk.Source, r sdk.Restorer) error {
 			found, err := r.Resembles(ctx, sdk.ResembleRequest{Target: target, Files: []string{archive}, Dir: dir, Disabled: true, RewriteLocalIP: true})
 			if err == nil {
 				c.Seen = &found.Of[0]

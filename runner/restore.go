@@ -13,6 +13,7 @@ import (
 	"github.com/dprun/dprun/plan"
 	"github.com/dprun/dprun/plan/window"
 	"github.com/dprun/dprun/runner/backups"
+	"github.com/dprun/dprun/runner/drill"
 	"github.com/dprun/dprun/runner/engine"
 	"github.com/dprun/dprun/runner/event"
 	"github.com/dprun/dprun/runner/evidence"
@@ -614,12 +615,32 @@ func (w *restoring) ended(ctx context.Context) (*report.Restore, error) {
 	if end == restore.Restored || end == restore.Faulty {
 		w.supersede(ctx)
 	}
+	if end == restore.Restored && w.row.Set != "" && w.q.Policy == "" { // with a policy it is not the set alone
+		if err := w.prove(context.WithoutCancel(ctx)); err != nil {
+			w.Log.Warn("that the set is proven by its restore could not be written down", "set", w.row.Set, "error", err)
+		}
+	}
 	out := restoreOf(w.row)
 	w.free()
 	if end == restore.Denied && w.refused != nil {
 		return out, w.refused
 	}
 	return out, nil
+}
+
+// prove enters that the set can be imported.
+func (w *restoring) prove(ctx context.Context) error {
+	for c, err := range w.journal.Copies(ctx, journal.CopyFilter{Set: w.row.Set}) {
+		if err != nil {
+			return err
+		}
+		file := drill.Archive(c) // which was fetched
+		if file == nil {
+			break
+		}
+		return w.journal.Prove(ctx, backups.Proof{Set: c.Set, SHA256: file.Opened().SHA256, Subject: backups.Set{c}.Subject(), At: w.Clock.Now(), Run: w.spec.ID, On: w.q.Device, Verdict: backups.Proven})
+	}
+	return journal.ErrNotFound
 }
 
 // supersede ends earlier restores of the domain that were not proven: what it is

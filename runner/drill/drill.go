@@ -23,7 +23,7 @@ const (
 	LeftDefault   Left = "default"     // of domain default: an import changes the gateway itself
 	LeftEncrypted Left = "encrypted"   // nothing here can read it: a secure backup, or one for whose recipients there is no identity
 	LeftDomains   Left = "all_domains" // an archive of several domains is not imported as one
-	LeftForeign   Left = "foreign"     // no run of this state directory stored it: what it holds would be executed
+	LeftForeign   Left = "foreign"     // nobody vouches for it: what it holds would be executed
 )
 
 // Query says what is to be drilled.
@@ -32,7 +32,6 @@ type Query struct {
 	Sample           int           // at most
 	MaxAge           time.Duration // what was proven is not drilled again for so long
 	Now              time.Time
-	Own              string // ID of the state directory
 	Seed             string // decides between those that have waited equally long
 	Proofs           []backups.Proof
 	Opens            func(backups.Copy) bool // whether its files can be read here: they may be encrypted
@@ -82,7 +81,7 @@ func (q Query) Choose(latest []backups.Set) Pick {
 func (q Query) unfit(s backups.Set) Left {
 	c := s[0]
 	switch {
-	case s.Origin(q.Own) != backups.Own:
+	case c.Imported && slices.ContainsFunc(s, func(c backups.Copy) bool { trusted, _ := c.Trust(); return !trusted }): // any of them may be fetched
 		return LeftForeign
 	case c.Domain == "default":
 		return LeftDefault

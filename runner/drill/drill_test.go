@@ -19,7 +19,7 @@ var now = time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
 func anything() pattern.Set { return pattern.Set{pattern.Literal("*")} }
 
 func query() drill.Query {
-	return drill.Query{Devices: anything(), Domains: anything(), Sample: 100, MaxAge: 30 * 24 * time.Hour, Now: now, Own: "own", Seed: "run",
+	return drill.Query{Devices: anything(), Domains: anything(), Sample: 100, MaxAge: 30 * 24 * time.Hour, Now: now, Seed: "run",
 		Opens: func(c backups.Copy) bool { return len(c.EncryptedFor()) == 0 }}
 }
 
@@ -31,6 +31,13 @@ func set(domain string, change func(*backups.Copy)) backups.Set {
 		change(&c)
 	}
 	return backups.Set{c}
+}
+
+// signed is a signature that counts.
+func signed() *backups.Signature {
+	s := &backups.Signature{}
+	s.Trusted = true
+	return s
 }
 
 func proof(domain string, days int, v backups.Verdict) backups.Proof {
@@ -102,15 +109,17 @@ func TestWhatCannotBeDrilledIsCounted(t *testing.T) {
 	got := q.Choose([]backups.Set{
 		set("default", nil), set("d-running", only(sdk.VariantRunning)), set("secure", whole(sdk.VariantSecureBackup)), set("all", whole(sdk.VariantPersisted)), set("d-odd", only("odd")),
 		set("d-foreign", func(c *backups.Copy) { c.Imported, c.StateID = true, "other" }), set("d-found", func(c *backups.Copy) { c.Imported = true }),
+		set("d-signed", func(c *backups.Copy) { c.Imported, c.Signature = true, signed() }),
+		append(set("d-half", func(c *backups.Copy) { c.Imported, c.Signature = true, signed() }), backups.Copy{Set: "SET-d-half", Imported: true, State: backups.Whole}),
 		set("d-sealed", func(c *backups.Copy) {
 			c.Files[1].Encrypted = &backups.Encrypted{Recipients: []string{"somebody"}}
 		}),
 		set("other", nil), set("d-elsewhere", func(c *backups.Copy) { c.Device = "gw2" }),
 	})
-	if diff := cmp.Diff([]string{"d-running"}, domains(got)); diff != "" {
+	if diff := cmp.Diff([]string{"d-signed", "d-running"}, domains(got)); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff(map[drill.Left]int{drill.LeftDefault: 1, drill.LeftEncrypted: 2, drill.LeftDomains: 2, drill.LeftForeign: 2}, got.Left); diff != "" {
+	if diff := cmp.Diff(map[drill.Left]int{drill.LeftDefault: 1, drill.LeftEncrypted: 2, drill.LeftDomains: 2, drill.LeftForeign: 3}, got.Left); diff != "" {
 		t.Error(diff)
 	}
 	if f := drill.Archive(set("d", nil)[0]); f == nil || f.File != "p.zip" {

@@ -11,7 +11,7 @@ type Drill struct {
 	DryRun bool   `json:"dry_run,omitempty"`
 	// Left counts the sets that are not drilled, by why: proven (an import has proven
 	// a set of the same, and that is young enough), later (the sample is full), default,
-	// encrypted, all_domains, foreign (no run of this state directory stored it).
+	// encrypted, all_domains, foreign (nobody vouches for it).
 	Left      map[string]int `json:"left"`
 	Proven    int            `json:"proven"`
 	Failed    int            `json:"failed"`

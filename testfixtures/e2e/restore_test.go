@@ -134,6 +134,9 @@ func TestARestoreEndsAsTheArchiveHasIt(t *testing.T) {
 	if s.target().SaveNeeded {
 		t.Error("it is not saved")
 	}
+	if d := need.Value(r.Backup(t.Context(), set))(t); len(d.Imports) != 1 || d.Imports[0].Drill || d.Imports[0].Verdict != "proven" || !d.Imports[0].Same {
+		t.Errorf("the set is proven by it: %+v", d.Imports)
+	}
 }
 
 // Whatever happens to the import, what is said of the domain is what it is: that

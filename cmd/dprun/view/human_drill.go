@@ -44,7 +44,7 @@ var leftOut = []struct{ why, text string }{
 	{"default", "of domain default, which is never drilled"},
 	{"encrypted", "encrypted: nothing here can read them"},
 	{"all_domains", "of all domains together, which are not imported as one"},
-	{"foreign", "found at a destination, and stored by no run of this state directory"},
+	{"foreign", "found at a destination, and nobody vouches for what they hold"},
 }
 
 // Drill implements [View].
