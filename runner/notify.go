@@ -279,7 +279,7 @@ func (n *notifier) tell(c script.Context) {
 }
 
 func (n *notifier) failed(what script.Event, address string, err error) {
-	text := fmt.Sprintf("the notification %q by script %s was not sent: %v; the run itself is not affected: tell by hand whoever waits for it, then mend the script or what it needs", what, address, err)
+	text := fmt.Sprintf("the notification %q by script %s failed: %v; the run itself is not affected: tell by hand whoever waits for it, then mend the script or what it needs", what, address, err)
 	n.warn(text)
 	n.mu.Lock()
 	n.warnings = append(n.warnings, text)

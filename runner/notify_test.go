@@ -138,7 +138,7 @@ func TestANotificationThatFailsIsAWarning(t *testing.T) {
 	o := newOutbox([]script.Event{script.Failed}, func(context.Context, script.Context) error { return errors.New("no route to host") })
 	s := event.Summary{ExitCode: 1, Code: string(status.RunFailed)}
 	warnings := o.ended(&s, nil)
-	if len(warnings) != 1 || !strings.Contains(warnings[0], `the notification "failed" by script mail.team was not sent: no route to host; the run itself is not affected`) {
+	if len(warnings) != 1 || !strings.Contains(warnings[0], `the notification "failed" by script mail.team failed: no route to host; the run itself is not affected`) {
 		t.Errorf("got %q", warnings)
 	}
 	if s.ExitCode != 1 || s.Code != string(status.RunFailed) {

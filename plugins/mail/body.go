@@ -35,7 +35,7 @@ func body(c script.Context) string {
 		line("Run %s of plan %s on %s.", c.Run, c.Plan, n.Host)
 	}
 	if !n.Started.IsZero() && !n.Ended.IsZero() {
-		line("From %s to %s, %s.", stamp(n.Started), stamp(n.Ended), n.Ended.Sub(n.Started).Round(time.Second))
+		line("It ran from %s to %s, %s.", stamp(n.Started), stamp(n.Ended), n.Ended.Sub(n.Started).Round(time.Second))
 	} else if !n.Started.IsZero() {
 		line("It began at %s and is still under way; this was written at %s.", stamp(n.Started), stamp(n.Time))
 	}

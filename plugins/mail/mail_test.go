@@ -208,7 +208,7 @@ func TestAMailArrivesAtARealServer(t *testing.T) {
 	}
 	text := string(need.Value(io.ReadAll(quotedprintable.NewReader(m.Body)))(t))
 	for _, want := range []string{
-		"Run 01M84B of plan nightly on bärenhöhle.", "Exit code 3.",
+		"Run 01M84B of plan nightly on bärenhöhle.", "Exit code 3.", "\nIt ran from 2026-11-2",
 		"  gw-2 / zahlung: unquiesce, since ", "    on the gateway:  domain-unquiesce zahlung", "    on dprun's host: dprun recover",
 		"  UNQUIESCE_TIMEOUT_OCCURRED (1 task)", "    do:    Bring it back.", "    gw-2 / zahlung: gw-2 did not come back Bcc: intruder@example.test",
 		"dprun evidence verify --expect 12:9f86 finds out",

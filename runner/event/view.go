@@ -87,7 +87,7 @@ type Summary struct {
 	Skipped     int          `json:"skipped"`
 	Bytes       int64        `json:"bytes"`              // captured
 	Withheld    int          `json:"withheld,omitempty"` // files that the devices do not give out, of all tasks
-	// Warnings say which notifications were not sent, and what to do.
+	// Warnings say which notifications failed, and what to do.
 	Warnings []string `json:"warnings,omitempty"`
 	// Owed lists what could not be undone; each entry ends in the command to type.
 	Owed []string `json:"owed,omitempty"`

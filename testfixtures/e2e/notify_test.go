@@ -76,7 +76,7 @@ func TestAGatewayThatDoesNotComeBackIsToldAtOnceAndTheRestOnce(t *testing.T) {
 	if e := res.Summary.Evidence; e == nil || end.Notice.Evidence != fmt.Sprintf("%d:%s", e.Sequence, e.Digest) || first.Notice.Evidence != "" {
 		t.Errorf("evidence %q and %q, the run has %+v", first.Notice.Evidence, end.Notice.Evidence, e)
 	}
-	if res.ExitCode != 16 || len(res.Summary.Warnings) != 1 || !strings.Contains(res.Summary.Warnings[0], `the notification "critical" by script exec.away was not sent: it returned 7: no route to the pager`) {
+	if res.ExitCode != 16 || len(res.Summary.Warnings) != 1 || !strings.Contains(res.Summary.Warnings[0], `the notification "critical" by script exec.away failed: it returned 7: no route to the pager`) {
 		t.Errorf("exit code %d, warnings %q", res.ExitCode, res.Summary.Warnings)
 	}
 }
