@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"time"
@@ -18,7 +19,8 @@ import (
 // ServeRequest asks to run plans when they are due.
 type ServeRequest struct {
 	Plans    string // the directory of the plans, absolute
-	Listen   string // where /healthz and /readyz are answered, such as 127.0.0.1:8420; empty: nowhere
+	Listen   string // where /healthz, /readyz and /metrics are answered, such as 127.0.0.1:8420; empty: nowhere
+	Tokens   string // the file with the hashes of tokens for /metrics; empty: it is not answered
 	Notify   string // the service manager's socket, by NOTIFY_SOCKET; empty: there is none
 	Signals  <-chan string
 	Reload   <-chan struct{}
@@ -50,7 +52,7 @@ func (r *Runner) Serve(ctx context.Context, q ServeRequest) error {
 		Read:    (&served{r: r, q: q, good: map[string][]serve.Plan{}, broken: map[string]journal.BrokenPlan{}}).Read,
 		Recover: r.recoverServed}
 	if q.Listen != "" {
-		stop, err := listen(q, s.Health.Handler())
+		stop, err := listen(q, s.Health.Handler(serve.Metrics{Tokens: q.Tokens, Write: r.writeMetrics}))
 		if err != nil {
 			return err
 		}
@@ -80,6 +82,15 @@ func listen(q ServeRequest, handler http.Handler) (stop func(), err error) {
 		q.Listened(l.Addr().String())
 	}
 	return func() { _ = server.Close() }, nil
+}
+
+func (r *Runner) writeMetrics(w io.Writer) error {
+	values, err := r.Metrics(context.Background())
+	if err != nil {
+		r.Log.Error("not all metrics can be read", "error", err)
+	}
+	_, writing := values.WriteTo(w)
+	return errors.Join(err, writing)
 }
 
 // recoverServed brings back what dead runs have left, and says what is left of that.

@@ -30,6 +30,9 @@ func (a *app) serveCommand() *cobra.Command {
 			if q.Plans == "" {
 				return &usageError{err: errors.New("name the directory of the plans: dprun serve --plans DIR")}
 			}
+			if q.Tokens != "" && q.Listen == "" {
+				return &usageError{err: errors.New("--token-file is for what --listen answers; give that, too")}
+			}
 			if q.Plans, err = filepath.Abs(q.Plans); err != nil {
 				return &usageError{err: err}
 			}
@@ -57,6 +60,7 @@ func (a *app) serveCommand() *cobra.Command {
 	f := c.Flags()
 	f.StringVar(&q.Plans, "plans", "", "the directory of the plans")
 	f.StringVar(&q.Listen, "listen", "", "answer /healthz and /readyz at this address of the loopback interface, such as 127.0.0.1:8420")
+	f.StringVar(&q.Tokens, "token-file", "", "answer /metrics, too, to whoever has a token; the file holds the SHA-256 of each")
 	must(c.MarkFlagDirname("plans"))
 	return c
 }

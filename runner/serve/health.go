@@ -1,9 +1,15 @@
 package serve
 
 import (
+	"bytes"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"strings"
 	"sync"
 	"time"
 )
@@ -29,8 +35,50 @@ func (h *Health) set(change func(*Health)) {
 	change(h)
 }
 
-// Handler answers /healthz and /readyz, and nothing else.
-func (h *Health) Handler() http.Handler {
+// Metrics answers /metrics to whoever has a token.
+type Metrics struct {
+	// Tokens is a file with the SHA-256 of a token in each line, in hexadecimal
+	// digits; empty: nobody has one. It is read for every request, so that one
+	// can be taken back.
+	Tokens string
+	Write  func(io.Writer) error
+}
+
+// allows reports whether a request brings one of the tokens. A file that cannot
+// be read allows nobody.
+func (m Metrics) allows(r *http.Request) bool {
+	token, is := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	text, err := os.ReadFile(m.Tokens)
+	if !is || err != nil {
+		return false
+	}
+	sum := sha256.Sum256([]byte(token))
+	allowed := false
+	for _, line := range strings.Fields(string(text)) {
+		known, err := hex.DecodeString(line)
+		if err == nil && subtle.ConstantTimeCompare(known, sum[:]) == 1 {
+			allowed = true
+		}
+	}
+	return allowed
+}
+
+func (m Metrics) answer(w http.ResponseWriter, r *http.Request) {
+	if !m.allows(r) {
+		w.Header().Set("WWW-Authenticate", "Bearer")
+		answer(w, http.StatusUnauthorized, "a token is needed\n")
+		return
+	}
+	var text bytes.Buffer
+	if err := m.Write(&text); err != nil && text.Len() == 0 {
+		answer(w, http.StatusInternalServerError, "the metrics cannot be read\n")
+		return
+	}
+	answer(w, http.StatusOK, text.String())
+}
+
+// Handler answers /healthz and /readyz, and /metrics where there are tokens.
+func (h *Health) Handler(m Metrics) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		h.mu.Lock()
@@ -50,6 +98,9 @@ func (h *Health) Handler() http.Handler {
 		}
 		answer(w, code, text)
 	})
+	if m.Tokens != "" {
+		mux.HandleFunc("GET /metrics", m.answer)
+	}
 	return mux
 }
 

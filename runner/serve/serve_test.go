@@ -1,9 +1,11 @@
 package serve
 
 import (
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -264,7 +266,7 @@ func TestHealthTellsWordsAndNothingElse(t *testing.T) {
 	var h Health
 	get := func(method, path string) (int, string) {
 		w := httptest.NewRecorder()
-		h.Handler().ServeHTTP(w, httptest.NewRequest(method, path, nil))
+		h.Handler(Metrics{}).ServeHTTP(w, httptest.NewRequest(method, path, nil))
 		return w.Code, w.Body.String()
 	}
 	if code, text := get("GET", "/healthz"); code != http.StatusServiceUnavailable || text != "the scheduler does not answer\n" {
@@ -285,5 +287,34 @@ func TestHealthTellsWordsAndNothingElse(t *testing.T) {
 		if code, text := get(c.method, c.path); code != c.code || text != c.text {
 			t.Errorf("%s %s: %d %q", c.method, c.path, code, text)
 		}
+	}
+}
+
+// TestMetricsNeedAToken, one whose hash stands in the file now.
+func TestMetricsNeedAToken(t *testing.T) {
+	t.Parallel()
+	m := Metrics{Tokens: filepath.Join(t.TempDir(), "tokens"), Write: func(w io.Writer) error { _, err := io.WriteString(w, "dprun_up 1\n"); return err }}
+	get := func(authorization string) (int, string) {
+		var h Health
+		w, r := httptest.NewRecorder(), httptest.NewRequest("GET", "/metrics", nil)
+		r.Header.Set("Authorization", authorization)
+		h.Handler(m).ServeHTTP(w, r)
+		return w.Code, w.Body.String()
+	}
+	if code, _ := get("Bearer secret"); code != http.StatusUnauthorized {
+		t.Errorf("without a file: %d", code)
+	}
+	// Of "other" and of "secret".
+	need.Done(t, os.WriteFile(m.Tokens, []byte("d9298a10d1b0735837dc4bd85dac641b0f3cef27a47e5d53a54f2f3f5b2fcffa\n2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b  -\n"), 0o600))
+	for authorization, want := range map[string]int{"Bearer secret": 200, "Bearer other": 200, "Bearer secre": 401, "Bearer ": 401, "": 401, "Basic secret": 401,
+		"Bearer 2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b": 401} {
+		code, text := get(authorization)
+		if code != want || (code == 200) != (text == "dprun_up 1\n") {
+			t.Errorf("%q: %d %q, want %d", authorization, code, text, want)
+		}
+	}
+	need.Done(t, os.WriteFile(m.Tokens, nil, 0o600))
+	if code, _ := get("Bearer secret"); code != http.StatusUnauthorized {
+		t.Errorf("a token that was taken back: %d", code)
 	}
 }
