@@ -46,7 +46,7 @@ func (h *History) VerifyEvidence(ctx context.Context, q VerifyEvidenceRequest) (
 
 // VerifyEvidence judges the records in files and directories. It needs no state directory.
 func VerifyEvidence(q VerifyEvidenceRequest) (report.VerifiedEvidence, error) {
-	var out report.VerifiedEvidence
+	out := report.VerifiedEvidence{Chains: []report.EvidenceChain{}}
 	var expect *evidence.Head
 	if q.Expect != "" {
 		n, digest, _ := strings.Cut(q.Expect, ":")

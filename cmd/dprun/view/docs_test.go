@@ -32,7 +32,7 @@ func TestThePageOnJSONNamesEveryTypeAndField(t *testing.T) {
 		}
 	}
 	for _, v := range []any{
-		report.Version{}, report.Validation{}, report.Format{}, report.Archive{}, report.Diff{}, report.Drift{}, archive.Difference{}, report.Explanation{}, report.Plugin{}, report.NewPlugin{}, report.PluginRule{}, report.PluginTest{}, report.RunDetail{}, report.Pruned{}, report.Acknowledged{}, report.Failure{}, report.BackupFault{}, report.CheckedDestination{}, report.FetchedBackup{}, report.Pack{}, report.Schedule{}, report.Firings{},
+		report.Version{}, report.Validation{}, report.Format{}, report.Archive{}, report.Diff{}, report.Drift{}, archive.Difference{}, report.Explanation{}, report.Plugin{}, report.NewPlugin{}, report.PluginRule{}, report.PluginTest{}, report.RunDetail{}, report.Pruned{}, report.Acknowledged{}, report.Failure{}, report.BackupFault{}, report.CheckedDestination{}, report.FetchedBackup{}, report.EvidenceRecord{}, report.ExportedEvidence{}, report.VerifiedEvidence{}, report.Pack{}, report.Schedule{}, report.Firings{},
 		report.Preview{}, report.Check{}, checkFinding{}, report.Owed{}, diag.Diagnostic{}, event.RunInfo{}, event.Status{}, event.Progress{}, event.Log{}, event.Summary{},
 	} {
 		fields(t, string(page), reflect.TypeOf(v), map[reflect.Type]bool{})

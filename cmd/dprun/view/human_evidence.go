@@ -123,7 +123,7 @@ func (h *Human) VerifiedEvidence(v report.VerifiedEvidence) {
 			if f.File != "" {
 				where = f.File + ": "
 			}
-			fmt.Fprintf(b, "%s %s%s\n", p.paint(red, strings.ToUpper(f.Kind)), Clean(where), Clean(f.Why))
+			fmt.Fprintf(b, "%s %s%s\n", p.paint(red, Clean(strings.ToUpper(f.Kind))), Clean(where), Clean(f.Why))
 		}
 		switch v.ExitCode {
 		case 0:

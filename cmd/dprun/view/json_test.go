@@ -64,6 +64,10 @@ func TestEveryResultIsValidJSONWithAType(t *testing.T) {
 	j.BackupFault(report.BackupFault{})
 	j.CheckedDestination(report.CheckedDestination{})
 	j.FetchedBackup(report.FetchedBackup{})
+	j.Evidence([]report.EvidenceRecord{{}})
+	j.EvidenceRecord(report.EvidenceDetail{})
+	j.ExportedEvidence(report.ExportedEvidence{})
+	j.VerifiedEvidence(report.VerifiedEvidence{Chains: []report.EvidenceChain{}})
 	j.Pack(report.Pack{})
 	j.Coverage(&report.Coverage{Subjects: []report.CoverageSubject{{}}})
 	j.Schedule(report.Schedule{})
@@ -95,7 +99,7 @@ func TestEveryResultIsValidJSONWithAType(t *testing.T) {
 		}
 		types = append(types, o.Type)
 	}
-	want := []string{"version", "validation", "format", "preview", "graph", "acknowledged", "run", "run", "task_detail", "log", "backup", "backup_detail", "imported", "backup_fault", "checked_destination", "fetched_backup", "pack", "coverage_subject", "coverage", "schedule", "drilled_set", "drill", "firings", "pruned_backups", "rehearsal", "restore", "pruned", "swept", "archive", "difference", "diff", "drift", "code", "plugin", "plugin_schema", "new_plugin", "plugin_rule", "plugin_test"}
+	want := []string{"version", "validation", "format", "preview", "graph", "acknowledged", "run", "run", "task_detail", "log", "backup", "backup_detail", "imported", "backup_fault", "checked_destination", "fetched_backup", "evidence", "evidence_record", "exported_evidence", "verified_evidence", "pack", "coverage_subject", "coverage", "schedule", "drilled_set", "drill", "firings", "pruned_backups", "rehearsal", "restore", "pruned", "swept", "archive", "difference", "diff", "drift", "code", "plugin", "plugin_schema", "new_plugin", "plugin_rule", "plugin_test"}
 	if d := cmp.Diff(want, types); d != "" {
 		t.Errorf("types (-want +got):\n%s", d)
 	}

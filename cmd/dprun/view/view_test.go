@@ -15,6 +15,7 @@ import (
 	"github.com/dprun/dprun/plan/diag"
 	"github.com/dprun/dprun/plugins/datapower/archive"
 	"github.com/dprun/dprun/runner/event"
+	"github.com/dprun/dprun/runner/evidence"
 	"github.com/dprun/dprun/runner/report"
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/schema"
@@ -440,6 +441,13 @@ func TestTextFromOutsideCannotSteerTheTerminal(t *testing.T) {
 		h.Pack(report.Pack{Device: evil, Dir: evil, Sets: []report.PackedSet{{Set: evil, Domain: evil, Activity: evil, Dir: evil}}, Missing: []report.Unpacked{{Domain: evil, Activity: evil, Why: evil}}})
 		h.FetchedBackup(report.FetchedBackup{Set: evil, Device: evil, Domain: evil, Captured: evil, Destination: evil, Dir: evil, Files: []string{evil}, Existed: existed})
 	}
+	h.Evidence([]report.EvidenceRecord{{Kind: evil, User: evil, Host: evil, Change: evil, Plan: evil, Run: evil, Code: evil}})
+	h.EvidenceRecord(report.EvidenceDetail{Record: evidence.Record{Kind: evil, User: evil, Host: evil, Change: evil, Plan: evil, Run: evil, Code: evil, Previous: evil,
+		Program: evidence.Program{Version: evil}, Plugins: []evidence.Program{{Name: evil, SHA256: evil}}, Files: []evidence.File{{File: evil, SHA256: evil}},
+		Outages: []evidence.Outage{{Device: evil, Domain: evil}}, Tasks: []evidence.Task{{Task: evil, Code: evil}}, Copies: []evidence.Copy{{Set: evil, Destination: evil, Root: evil, Path: evil}},
+		Actions: []evidence.Action{{Device: evil, Domain: evil, Run: evil, Set: evil, Destination: evil, Outcome: evil, Why: evil}}}})
+	h.ExportedEvidence(report.ExportedEvidence{Dir: evil})
+	h.VerifiedEvidence(report.VerifiedEvidence{Chains: []report.EvidenceChain{{StateID: evil, Keys: []string{evil}}}, Faults: []report.EvidenceFault{{Kind: evil, File: evil, Why: evil}}})
 	h.Coverage(&report.Coverage{Plan: evil, Subjects: []report.CoverageSubject{{Activity: evil, Device: evil, Domain: evil, State: "none", Code: evil, Why: evil},
 		{Activity: evil, Device: evil, Domain: evil, State: "excluded", Why: evil}, {Device: evil, Domain: evil, State: "stale", Proof: evil, Origin: evil, Set: evil, Import: &report.Proof{Set: evil, Device: evil, Why: evil}}}})
 	h.Firings(report.Firings{Server: &report.Server{Host: evil, Plans: evil, Running: true, Broken: []report.BrokenPlan{{Path: evil, Why: evil}}}, Due: []report.Firing{{Plan: evil, Verdict: evil, Run: evil, Message: evil}}})
