@@ -136,31 +136,32 @@ func (h *hook) domain() string {
 // takes. go-mail's own Send gives up the whole transaction when one recipient is
 // refused, so the commands after the login are given here.
 func (h *hook) send(ctx context.Context, m *gomail.Msg, to []string) (said string, err error) {
+	ctx, cancel := context.WithCancel(ctx) // closes the connection at the end, too
+	defer cancel()
 	var conn net.Conn
-	client, err := h.client(func(ctx context.Context, network, address string) (net.Conn, error) {
-		var d net.Dialer
-		var err error
-		if conn, err = d.DialContext(ctx, network, address); err != nil || h.config.TLS != tlsImplicit {
-			return conn, err
-		}
-		return tls.Client(conn, h.tls()), nil
-	})
-	if err != nil {
-		return "", failure.New(failure.Precondition, failure.BadConfig, "send a mail by %s: %w", h.server(), err)
-	}
-	// A server that takes the connection and says nothing is left when the time is
-	// up: the library bounds the connecting alone.
-	stop := context.AfterFunc(ctx, func() {
-		if conn != nil {
-			_ = conn.Close()
-		}
-	})
-	defer stop()
 	defer func() {
 		if conn != nil {
 			_ = conn.Close()
 		}
 	}()
+	client, err := h.client(func(dialing context.Context, network, address string) (net.Conn, error) {
+		var d net.Dialer
+		c, err := d.DialContext(dialing, network, address)
+		if err != nil {
+			return nil, err
+		}
+		conn = c
+		// A server that takes the connection and says nothing is left when the time is
+		// up: the library bounds the connecting alone.
+		context.AfterFunc(ctx, func() { _ = c.Close() })
+		if h.config.TLS != tlsImplicit {
+			return c, nil
+		}
+		return tls.Client(c, h.tls()), nil
+	})
+	if err != nil {
+		return "", failure.New(failure.Precondition, failure.BadConfig, "send a mail by %s: %w", h.server(), err)
+	}
 	s, err := client.DialToSMTPClientWithContext(ctx)
 	if err != nil {
 		return "", h.failed("connect", err)
