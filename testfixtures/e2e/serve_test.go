@@ -206,10 +206,7 @@ func TestAKilledServerRecoversFirstAndStartsNothingTwice(t *testing.T) {
 	for _, pid := range p.guards() {
 		need.Done(t, syscall.Kill(pid, syscall.SIGKILL))
 	}
-	first.killAll()
-	if p.quiesceState("gw", "app01") != "quiesced" {
-		t.Fatal("nothing is quiesced")
-	}
+	first.killAll() // the server may have started another guard meanwhile: then that one is at it first
 
 	dueNow("two.hcl") // is due too, and comes after the recovery
 	quiesces, exports := p.sent()["do-action/DomainQuiesce"], p.sent()["do-export"]
