@@ -85,7 +85,7 @@ func TestADeadRunIsRecovered(t *testing.T) {
 		p.exits(0, "recover")
 		p.recovered(task, "SUCCESS")
 		p.stored(1)
-		p.exits(0, "backups list --json", `"origin":"own","copies":[{"destination":"file.local","root":"`+p.dir+`/backups","path":"gw/domain/app01/`)
+		p.exits(0, "backups list --json", `"origin":"own","trusted":true,"copies":[{"destination":"file.local","root":"`+p.dir+`/backups","path":"gw/domain/app01/`)
 	})
 
 	t.Run("killed while storing", func(t *testing.T) {
@@ -97,7 +97,7 @@ func TestADeadRunIsRecovered(t *testing.T) {
 		p.exits(0, "recover")
 		p.recovered(task, "SUCCESS")
 		p.stored(1)
-		p.exits(0, "backups list --json", `"origin":"own","copies":[{"destination":"file.local","root":"`+p.dir+`/backups","path":"gw/domain/app01/`)
+		p.exits(0, "backups list --json", `"origin":"own","trusted":true,"copies":[{"destination":"file.local","root":"`+p.dir+`/backups","path":"gw/domain/app01/`)
 	})
 
 	t.Run("killed, and recovery killed", func(t *testing.T) {
@@ -260,7 +260,7 @@ func TestADeadRunIsRecovered(t *testing.T) {
 		r.exits(0)
 		p.recovered(task, "SUCCESS")
 		p.stored(1)
-		p.exits(0, "backups list --json", `"origin":"own","copies":[{"destination":"file.local","root":"`+p.dir+`/backups","path":"gw/domain/app01/`)
+		p.exits(0, "backups list --json", `"origin":"own","trusted":true,"copies":[{"destination":"file.local","root":"`+p.dir+`/backups","path":"gw/domain/app01/`)
 	})
 }
 
