@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"path"
-	"slices"
 	"strings"
 	"time"
 
@@ -22,14 +21,31 @@ type allowed struct {
 
 // refuses says why the key's signature does not count here and at that time.
 func (a allowed) refuses(namespace string, at time.Time) string {
-	matches := func(p string) bool { ok, err := path.Match(p, namespace); return ok && err == nil }
 	switch {
-	case a.namespaces != nil && !slices.ContainsFunc(a.namespaces, matches):
+	case a.namespaces != nil && !inNamespaces(a.namespaces, namespace):
 		return fmt.Sprintf("its signature is by a key that is not allowed for namespace %q", namespace)
 	case !a.after.IsZero() && at.Before(a.after), !a.before.IsZero() && at.After(a.before):
 		return "its signature is by a key that was not valid at " + at.UTC().Format(time.RFC3339)
 	}
 	return ""
+}
+
+// inNamespaces matches a list of patterns as OpenSSH does: only * and ? are special, and one
+// that begins with ! and matches rules out what others let in.
+func inNamespaces(patterns []string, namespace string) bool {
+	in := false
+	for _, p := range patterns {
+		p, not := strings.CutPrefix(p, "!")
+		is, err := path.Match(strings.NewReplacer(`\`, `\\`, "[", `\[`).Replace(p), namespace)
+		if err != nil || !is {
+			continue
+		}
+		if not {
+			return false
+		}
+		in = true
+	}
+	return in
 }
 
 // parse reads an allowed_signers file. A line that is a public key alone counts
