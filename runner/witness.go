@@ -144,13 +144,13 @@ func (r *Runner) witness(ctx context.Context, j *journal.Journal, keys *signing.
 			return after, err
 		}
 		name := evidence.FileName(head.Sequence)
+		// A signature that stands there has no record: it was left by a process that died.
+		if err := os.Remove(filepath.Join(r.state.Evidence(), name+signing.Suffix)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return after, err
+		}
 		if out.Signed {
 			text, err := keys.Sign(signing.Run, body)
 			if err != nil {
-				return after, err
-			}
-			// What stands there has no record: it was left by a process that died.
-			if err := os.Remove(filepath.Join(r.state.Evidence(), name+signing.Suffix)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return after, err
 			}
 			if err := r.state.AddEvidence(name+signing.Suffix, text); err != nil {
