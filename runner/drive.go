@@ -74,7 +74,7 @@ func (r *operation) drive(ctx context.Context, machine *lifecycle.Run, host *plu
 	if first.Kind == event.RunStarted { // the process ends with it
 		r.noteProcess(ctx, s)
 	}
-	s.Warnings = told.ended(s, r.requests)
+	r.tellEnd(told, s)
 	r.lines.flush()
 	r.sink.Summary(*s)
 	return s, nil

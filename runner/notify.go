@@ -152,26 +152,29 @@ func (n *notifier) critical(all []event.Status) script.Context {
 }
 
 // ended tells of the end of a run, when everything before is told. A request to
-// stop ends that early. The warnings are about everything that could not be told.
-func (n *notifier) ended(s *event.Summary, stop <-chan string) (warnings []string) {
+// stop ends that early; stopped is its signal, which nobody else gets then. The
+// warnings are about everything that could not be told.
+func (n *notifier) ended(s *event.Summary, stop <-chan string) (warnings []string, stopped string) {
 	if n == nil {
-		return nil
+		return nil, ""
 	}
 	told := make(chan struct{})
-	defer close(told)
-	go func() {
+	var listening sync.WaitGroup
+	listening.Go(func() {
 		select {
-		case <-stop:
+		case stopped = <-stop:
 		case <-told:
 		}
 		n.end()
-	}()
+	})
 	n.done.Wait()
 	what := eventOf(s)
 	if slices.ContainsFunc(n.blocks, func(b record.Notify) bool { return slices.Contains(b.On, what) }) {
 		n.tell(n.whole(what, s))
 	}
-	return n.warnings
+	close(told)
+	listening.Wait()
+	return n.warnings, stopped
 }
 
 // eventOf says as what a run that has ended is told.
@@ -284,6 +287,15 @@ func (n *notifier) failed(what script.Event, address string, err error) {
 	n.mu.Lock()
 	n.warnings = append(n.warnings, text)
 	n.mu.Unlock()
+}
+
+// tellEnd has people told of the end of a run. A request to stop that comes
+// meanwhile is for whatever would begin after it, too.
+func (r *operation) tellEnd(n *notifier, s *event.Summary) {
+	warnings, stopped := n.ended(s, r.requests)
+	if s.Warnings = warnings; stopped != "" {
+		r.stopped = stopped
+	}
 }
 
 // tellUnsettled tells of gateways of a dead run that could not be brought back at

@@ -98,7 +98,7 @@ func TestTheEndOfARunIsToldToThoseWhoAskForIt(t *testing.T) {
 	} {
 		for _, on := range script.Events() {
 			o := newOutbox([]script.Event{on}, fine)
-			warnings := o.ended(&tt.s, nil)
+			warnings, _ := o.ended(&tt.s, nil)
 			if len(warnings) > 0 || (len(o.sent) == 1) != (on == tt.want) || len(o.sent) > 1 {
 				t.Errorf("%s, for %s: told %+v, warnings %v", name, on, o.sent, warnings)
 			}
@@ -137,7 +137,7 @@ func TestANotificationThatFailsIsAWarning(t *testing.T) {
 	t.Parallel()
 	o := newOutbox([]script.Event{script.Failed}, func(context.Context, script.Context) error { return errors.New("no route to host") })
 	s := event.Summary{ExitCode: 1, Code: string(status.RunFailed)}
-	warnings := o.ended(&s, nil)
+	warnings, _ := o.ended(&s, nil)
 	if len(warnings) != 1 || !strings.Contains(warnings[0], `the notification "failed" by script mail.team failed: no route to host; the run itself is not affected`) {
 		t.Errorf("got %q", warnings)
 	}
@@ -153,7 +153,7 @@ func TestANotificationIsBoundedInTime(t *testing.T) {
 		return ctx.Err()
 	})
 	o.limit = 20 * time.Millisecond
-	if warnings := o.ended(&event.Summary{ExitCode: 1}, nil); len(warnings) != 1 || !strings.Contains(warnings[0], "deadline exceeded") {
+	if warnings, _ := o.ended(&event.Summary{ExitCode: 1}, nil); len(warnings) != 1 || !strings.Contains(warnings[0], "deadline exceeded") {
 		t.Errorf("got %q", warnings)
 	}
 }
@@ -167,7 +167,13 @@ func TestARequestToStopEndsATelling(t *testing.T) {
 		<-ctx.Done()
 		return ctx.Err()
 	})
-	if warnings := o.ended(&event.Summary{ExitCode: 1}, stop); len(warnings) != 1 || !strings.Contains(warnings[0], "canceled") {
-		t.Errorf("got %q", warnings)
+	op := &operation{requests: stop}
+	s := &event.Summary{ExitCode: 1}
+	op.tellEnd(o.notifier, s)
+	if len(s.Warnings) != 1 || !strings.Contains(s.Warnings[0], "canceled") {
+		t.Errorf("got %q", s.Warnings)
+	}
+	if op.stopped != "SIGTERM" { // an earlier run was finished: the plan is not begun any more
+		t.Errorf("the operation goes on: stopped by %q", op.stopped)
 	}
 }

@@ -297,7 +297,7 @@ func (r *operation) closeUnreplayed(ctx context.Context, run journal.Run) (*even
 	var rec record.Run
 	if err := json.Unmarshal(run.Spec, &rec); err == nil { // what cannot be replayed may still say whom to tell
 		exec := r.settler.Executor(run.ID, run.Plan, rec.Dir, rec.Plan(nil, r.fresh()))
-		s.Warnings = r.notifier(ctx, rec, run.Started, exec.Notify).ended(s, r.requests)
+		r.tellEnd(r.notifier(ctx, rec, run.Started, exec.Notify), s)
 		exec.Close()
 	}
 	r.sink.Summary(*s)
