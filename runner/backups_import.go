@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -97,15 +98,17 @@ type importing struct {
 	dpod        bool
 	dir         string // for fetched manifests
 
-	sizes map[string]int64      // of what the destination lists, by path
-	known map[string]manifestAt // by set
+	sizes map[string]int64         // of what the destination lists, by path
+	known map[string]*backups.Copy // by set; of each only what tells it from others
 	mu    sync.Mutex
 	read  []backups.Copy // not entered yet
 	found report.Imported
 }
 
-// manifestAt is the manifest of a copy that the journal knows.
-type manifestAt struct{ path, sha256 string }
+// told is what tells a copy from others of its set, without all that it holds.
+func told(c backups.Copy) *backups.Copy {
+	return &backups.Copy{Path: c.Path, SHA256: c.SHA256, Imported: c.Imported, Signature: c.Signature}
+}
 
 // manifestsAtOnce is how many manifests are read before what is new is entered.
 const manifestsAtOnce = 500
@@ -125,13 +128,13 @@ func (i *importing) all(ctx context.Context) error {
 	for _, o := range objects {
 		i.sizes[o.Path] = o.Size
 	}
-	i.known = map[string]manifestAt{}
+	i.known = map[string]*backups.Copy{}
 	for c, err := range i.journal.Copies(ctx, journal.CopyFilter{Root: i.found.Root}) {
 		if err != nil {
 			return err
 		}
 		if c.State != backups.Deleted { // what stands although it was deleted is found anew
-			i.known[c.Set] = manifestAt{c.Path, c.SHA256}
+			i.known[c.Set] = told(c)
 		}
 	}
 	if i.dir, err = os.MkdirTemp(i.state.Work(), "import-"); err != nil {
@@ -153,7 +156,10 @@ func (i *importing) all(ctx context.Context) error {
 	if i.dpod {
 		err = i.withoutManifest(ctx, objects)
 	}
-	slices.SortFunc(i.found.Refused, func(a, b report.RefusedManifest) int { return strings.Compare(a.Path, b.Path) })
+	slices.SortFunc(i.found.Refused, func(a, b report.RefusedManifest) int {
+		return cmp.Or(strings.Compare(a.Path, b.Path), strings.Compare(a.Why, b.Why))
+	})
+	i.found.Refused = slices.Compact(i.found.Refused)
 	return err
 }
 
@@ -207,7 +213,7 @@ func (i *importing) one(ctx context.Context, o sdk.Object, file string) error {
 		return nil
 	}
 	c := m.Copy(body)
-	c.Signature = signature
+	c.Signature, c.Imported = signature, true
 	c.Root, c.Destination, c.Stored = i.found.Root, i.destination, i.Clock.Now()
 	i.read = append(i.read, c)
 	return nil
@@ -251,14 +257,21 @@ func (i *importing) stands(c backups.Copy) (backups.State, string) {
 
 // enter enters what was read, and finds what contradicts the journal.
 func (i *importing) enter(ctx context.Context) error {
-	slices.SortFunc(i.read, func(a, b backups.Copy) int { return strings.Compare(a.Path, b.Path) }) // of two with one ID always the same one counts
+	slices.SortFunc(i.read, func(a, b backups.Copy) int { return strings.Compare(a.Path, b.Path) }) // of two with one ID always the same one counts, but for one that is signed
 	var fresh []backups.Copy
 	var marks []journal.CopyMark
 	for _, c := range i.read {
 		k, is := i.known[c.Set]
+		other := func(path, known string) { i.refuse(path, "it is of set "+c.Set+", whose manifest is "+known) }
+		if is && c.Outranks(k) {
+			if _, listed := i.sizes[k.Path]; listed && k.Path != c.Path {
+				other(k.Path, c.Path)
+			}
+			is = false
+		}
 		switch {
 		case !is:
-			i.known[c.Set] = manifestAt{c.Path, c.SHA256}
+			i.known[c.Set] = told(c)
 			if state, why := i.stands(c); state != backups.Whole {
 				c.State, c.Checked = state, c.Stored
 				i.refuse(c.Path, fmt.Sprintf("%s: the set is entered as %s; `dprun backups check` looks again", why, state))
@@ -267,12 +280,13 @@ func (i *importing) enter(ctx context.Context) error {
 			if c.StateID != i.own {
 				i.found.Foreign++
 			}
-		case k.path != c.Path:
-			i.refuse(c.Path, "it is of set "+c.Set+", whose manifest is "+k.path)
-		case k.sha256 != c.SHA256:
+		case k.Path != c.Path:
+			other(c.Path, k.Path)
+		case k.SHA256 != c.SHA256:
 			i.refuse(c.Path, "it is not what was stored: it was changed")
 			marks = append(marks, journal.CopyMark{Set: c.Set, Root: c.Root, State: backups.Altered, At: i.Clock.Now()})
 		default:
+			k.Signature = c.Signature
 			fresh = append(fresh, c) // only its signature is looked at
 		}
 	}

@@ -45,3 +45,10 @@ func (c *Copy) trusted() bool {
 	is, _ := c.Trust()
 	return is
 }
+
+// Outranks reports whether a copy that was found is to be known instead of another
+// manifest of the same set that was found before: somebody vouches for this one, and
+// nobody for the other.
+func (c *Copy) Outranks(other *Copy) bool {
+	return c.trusted() && !other.trusted() && c.SHA256 != other.SHA256
+}

@@ -236,13 +236,15 @@ func (j *Journal) MarkCopies(ctx context.Context, marks ...CopyMark) error {
 // known before. What the journal knows from a run of its own stays, unless it was
 // deleted: what stands there again has nobody but the destination to vouch for it.
 // Of what is known from an earlier import, only the signature is entered again:
-// who is trusted may have changed.
+// who is trusted may have changed. A manifest that somebody vouches for takes the place
+// of another one of its set for which nobody does.
 func (j *Journal) Import(ctx context.Context, found ...backups.Copy) (entered int, err error) {
 	err = j.write(ctx, "enter the backups of a destination", func(t *transaction) error {
 		entered = 0
 		for _, c := range found {
+			c.Imported = true
 			known, err := scanCopy(t.row(selectCopies+"c.id = ? AND r.root = ?", c.Set, c.Root))
-			if err == nil && known.State != backups.Deleted {
+			if err == nil && known.State != backups.Deleted && !c.Outranks(&known) {
 				if known.Imported && known.SHA256 == c.SHA256 && !reflect.DeepEqual(known.Signature, c.Signature) {
 					known.Signature = c.Signature
 					err = writeCopy(t, known)
@@ -255,7 +257,6 @@ func (j *Journal) Import(ctx context.Context, found ...backups.Copy) (entered in
 			if err != nil && !errors.Is(err, sql.ErrNoRows) {
 				return err
 			}
-			c.Imported = true
 			if err := writeCopy(t, c); err != nil {
 				return err
 			}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/dprun/dprun/runner/backups"
 	"github.com/dprun/dprun/runner/event"
+	"github.com/dprun/dprun/runner/signing"
 	"github.com/dprun/dprun/testfixtures/need"
 )
 
@@ -120,6 +121,26 @@ func TestACopyIsNotKnownWithoutItsResult(t *testing.T) {
 	}
 	for e, err := range j.Events(t.Context(), "01A") {
 		t.Errorf("journalled is %v, %v", e, err)
+	}
+}
+
+// TestASignedManifestTakesThePlaceOfOneThatWasPlanted: and never the other way round, whichever was found first.
+func TestASignedManifestTakesThePlaceOfOneThatWasPlanted(t *testing.T) {
+	t.Parallel()
+	j := openTest(t)
+	signed := aCopy(t, "01A", "gw1", "d", "/a", 0)
+	signed.Imported, signed.Signature = true, &backups.Signature{Size: 1, SHA256: strings.Repeat("22", 32), Verdict: signing.Verdict{Trusted: true, Key: "SHA256:k", Signer: "*"}}
+	planted := signed
+	planted.SHA256, planted.Path, planted.Signature = strings.Repeat("00", 32), "a/b.dprun.json", nil
+	for i, c := range []backups.Copy{planted, signed, planted} {
+		need.Value(j.Import(t.Context(), c))(t)
+		want := signed
+		if i == 0 {
+			want = planted
+		}
+		if diff := cmp.Diff([]backups.Copy{want}, copiesOf(t, j, CopyFilter{})); diff != "" {
+			t.Errorf("after import %d: %s", i, diff)
+		}
 	}
 }
 
