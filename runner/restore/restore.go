@@ -170,7 +170,7 @@ func (m *Machine) imported(a Answer) {
 		return
 	default:
 		m.lost = true
-		m.faults = append(m.faults, "what the device has reported of the import was not read: "+a.Why)
+		m.faults = append(append(m.faults, a.Faults...), "what the device has reported of the import was not read: "+a.Why)
 	}
 	m.to(Look)
 }
@@ -257,12 +257,17 @@ func Failed(err error) Answer {
 	return a
 }
 
-// Imported reads the report of an import. One that reports nothing is empty.
+// Imported reads the report of an import. One that reports no object and no file as
+// done is empty, whatever else it finds: a checkpoint that was made is no import.
 func Imported(r *sdk.ImportReport) Answer {
-	if r == nil || r.Objects+r.Files == 0 && len(r.Findings)+len(r.Down)+len(r.Skipped) == 0 {
-		return Answer{Kind: Empty, Why: "the device reported no object and no file"}
+	empty := Answer{Kind: Empty, Why: "the device reported no object and no file as imported"}
+	if r == nil {
+		return empty
 	}
 	a := Answer{Kind: Good}
+	if r.Objects+r.Files == 0 {
+		a = empty
+	}
 	for _, f := range r.Findings {
 		if f.Level == sdk.LevelError {
 			a.Faults = append(a.Faults, strings.TrimPrefix(f.Subject+": "+f.Message, ": "))

@@ -190,6 +190,18 @@ func TestAReportOfNothingIsNoGoodOne(t *testing.T) {
 			t.Errorf("%+v: %+v", r, got)
 		}
 	}
+	// That a checkpoint was made says nothing of the import.
+	beside := Imported(&sdk.ImportReport{Findings: []sdk.Finding{{Level: sdk.LevelOK, Check: "checkpoint", Message: "made"}, {Level: sdk.LevelError, Check: "results", Message: "it does not say what it has done"}}})
+	if beside.Kind != Empty || !slices.Equal(beside.Faults, []string{"it does not say what it has done"}) {
+		t.Errorf("a report of no object and no file: %+v", beside)
+	}
+	m := New()
+	for _, a := range []Answer{{Kind: Good}, {Kind: Good}, {Kind: Good}, {Kind: Good}, {Kind: Good}, {Kind: Good}, {Kind: Good}, beside, {Kind: Good, Old: true}} {
+		m.Answer(time.Time{}, a)
+	}
+	if phase, notBefore := m.Next(); phase != Look || notBefore.IsZero() {
+		t.Errorf("after a report of nothing one look is proof: %s", phase)
+	}
 	got := Imported(&sdk.ImportReport{Objects: 2, Findings: []sdk.Finding{{Level: sdk.LevelError, Subject: "A", Message: "no"}, {Level: sdk.LevelWarning, Message: "hm"}},
 		Down: []string{"B"}, Skipped: []string{"C"}})
 	if said := strings.Join(got.Faults, "|"); got.Kind != Good || said != "A: no|down: B|not there, and no error was reported: C" {
