@@ -1,6 +1,8 @@
 package runner
 
 import (
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/dprun/dprun/runner/pending"
@@ -48,8 +50,17 @@ func restoreNote(o pending.Obligation) string {
 	note := "to go back to what was there before: " + again(r.WayBackSet)
 	if r.Set != "" {
 		note += "; to restore again: " + again(r.Set)
+		if r.Policy != "" { // without it other things would be imported
+			note += " --policy " + quoted(r.Policy)
+		}
+		for _, name := range slices.Sorted(maps.Keys(r.Variables)) { // their values may be secret
+			note += " --policy-var " + quoted(name) + "=VALUE"
+		}
+		if r.RewriteLocalIP {
+			note += " --rewrite-local-ip"
+		}
 	}
-	return note + "; where it is as it should be and only not saved: save it on the gateway (switch " + o.Domain + ", write memory)"
+	return note + "; where it is as it should be and only not saved: save it on the gateway (switch domain " + o.Domain + ", write memory)"
 }
 
 // unset looks up the environment as it is without one variable: that of

@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"encoding/json"
 	"path/filepath"
 	"testing"
 
@@ -28,6 +29,11 @@ func TestWhatIsOwedSaysWhatToType(t *testing.T) {
 			Commands:       []string{"export DPRUN_STATE_DIR='/var/lib/d prun'", "dprun recover"}, Acknowledge: `dprun recover --ack 'it'\''s gw'`}},
 		"files": {at, pending.Obligation{Kind: pending.Discard, Device: "gw", Token: "temporary:///dprun-sb/r1"}, report.Owed{
 			DeviceCommands: []string{"configure terminal", "rmdir temporary:///dprun-sb/r1"}, Note: "answer y to rmdir", Commands: []string{"dprun recover"}, Acknowledge: "dprun recover --ack gw"}},
+		"a restore through a policy": {at, pending.Obligation{Kind: pending.Restore, Device: "gw", Domain: "app",
+			Endpoint: json.RawMessage(`{"set":"01SET","way_back_set":"01WAY","policy":"/s/restores/01R/policy.xml","variables":{"host":"b c","a":"1"},"rewrite_local_ip":true}`)}, report.Owed{
+			Note: "to go back to what was there before: dprun restore PLAN 01WAY --device gw --domain app --unsaved; to restore again: dprun restore PLAN 01SET --device gw --domain app --unsaved " +
+				"--policy /s/restores/01R/policy.xml --policy-var a=VALUE --policy-var host=VALUE --rewrite-local-ip; where it is as it should be and only not saved: save it on the gateway (switch domain app, write memory)",
+			Commands: []string{"dprun recover"}, Acknowledge: "dprun recover --ack gw"}},
 		"a plan's script": {at, pending.Obligation{Key: pending.Key{Run: "01R"}, Kind: pending.PostScript, Script: "exec.tell"}, report.Owed{
 			Note: "by hand, if it cannot be run any more: what script exec.tell does for the whole run", Commands: []string{"dprun recover"}, Acknowledge: "dprun recover --ack 01R"}},
 	} {

@@ -652,7 +652,8 @@ func (w *restoring) supersede(ctx context.Context) {
 		return
 	}
 	for _, o := range all {
-		if o.Kind != pending.Restore || o.Run == w.spec.ID || o.Device != w.q.Device || o.Domain != w.q.Domain || o.Live {
+		sameBox := o.Device == w.q.Device && o.Identity == w.facts.Identity // another plan may call another one so
+		if o.Kind != pending.Restore || o.Run == w.spec.ID || !sameBox || o.Domain != w.q.Domain || o.Live {
 			continue
 		}
 		err := w.settler.Done(ctx, o.Obligation.Obligation)

@@ -8,8 +8,10 @@ import (
 	"time"
 
 	"github.com/dprun/dprun/runner/journal"
+	"github.com/dprun/dprun/runner/lifecycle"
 	"github.com/dprun/dprun/runner/pending"
 	"github.com/dprun/dprun/runner/settle"
+	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/testfixtures/need"
 )
 
@@ -73,5 +75,21 @@ func TestARestoreThatIsNotProvenIsOwedAndKeepsNoBackup(t *testing.T) {
 	}
 	if got := need.Value(r.kept.Load().journal.Restore(t.Context(), run))(t); got.End != "acknowledged" {
 		t.Errorf("it has ended %q", got.End)
+	}
+}
+
+// Two plans may call two boxes alike: what is proven of one says nothing of the other.
+func TestARestoreEndsEarlierOnesOfItsOwnBoxAlone(t *testing.T) {
+	t.Parallel()
+	r := opened(t, 1)[0]
+	same, other := ended(t, r, "p"), ended(t, r, "q")
+	for run, identity := range map[string]string{same: "A1", other: "B2"} {
+		leftRestore(t, r, run)
+		need.Done(t, r.pending.Put(pending.Obligation{Key: pending.Key{Run: run, ID: owedRestore}, Kind: pending.Restore, Device: "gw", Domain: "orders", Identity: identity, Since: time.Now(), Endpoint: json.RawMessage(`{}`)}))
+	}
+	w := &restoring{operation: r.begin(Operation{}), q: RestoreRequest{RehearseRequest: RehearseRequest{Device: "gw", Domain: "orders"}}, spec: lifecycle.RunSpec{ID: "01NOW"}, facts: &sdk.Facts{Identity: "A1"}}
+	w.supersede(t.Context())
+	if left := r.Owed(t.Context()).Owed; len(left) != 1 || left[0].Run != other {
+		t.Errorf("owed: %+v", left)
 	}
 }
