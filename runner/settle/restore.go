@@ -34,7 +34,13 @@ func (s *Settler) lookAtRestore(ctx context.Context, src sdk.Source, o pending.O
 		if err := s.until(ctx, notBefore); err != nil {
 			return fmt.Errorf("what became of the restore of %s was not found out: stopped", o.Where())
 		}
-		m.Answer(s.Clock.Now(), LookAt(ctx, src, r, o.Domain))
+		var a restore.Answer
+		if err := sameBox(ctx, src, o); err != nil {
+			a = restore.Failed(err)
+		} else {
+			a = LookAt(ctx, src, r, o.Domain)
+		}
+		m.Answer(s.Clock.Now(), a)
 	}
 	end, why := m.End()
 	if s.Journal != nil {

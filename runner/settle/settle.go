@@ -232,7 +232,30 @@ func (s *Settler) drop(ctx context.Context, src sdk.Source, o pending.Obligation
 	if !ok {
 		return failure.New(failure.Precondition, failure.Unsupported, "the plugin of device %s does not remove domains any more", o.Device)
 	}
-	return s.patiently(ctx, o, dropLimit, hurried, func(ctx context.Context) error { return restorer.Drop(ctx, sdk.Target{Domain: o.Domain}) })
+	return s.patiently(ctx, o, dropLimit, hurried, func(ctx context.Context) error {
+		if err := sameBox(ctx, src, o); err != nil {
+			return err
+		}
+		return restorer.Drop(ctx, sdk.Target{Domain: o.Domain})
+	})
+}
+
+// sameBox is an error unless what answers says that it is the box that something is
+// owed to. On another one a domain is gone that never was there, and a member of the
+// same group looks like the one that was restored.
+func sameBox(ctx context.Context, src sdk.Source, o pending.Obligation) error {
+	if o.Identity == "" {
+		return nil
+	}
+	in, err := src.Inspect(ctx, sdk.InspectRequest{})
+	if err != nil {
+		return err
+	}
+	if has := in.Facts.Identity; has != o.Identity {
+		return failure.New(failure.Precondition, failure.OtherDevice, "%s is owed to the box %s, and what answers at the address of device %s says that it is %q: nothing was done there", o.Where(), o.Identity, o.Device, has).
+			WithRemedy("find out what answers there, and whether the account may read its name and serial number; where the box itself is gone, or somebody has looked at it: dprun recover --ack %s", o.Device)
+	}
+	return nil
 }
 
 // patiently asks a device that is still busy with what is to be undone again, for
