@@ -56,9 +56,6 @@ func (r *operation) witnessRun(ctx context.Context, exec *execute.Executor, host
 		destinations = append(destinations, d.Name)
 	}
 	e.Missing = r.sendEvidence(ctx, r.journal, exec, destinations, evidence.Head{Sequence: e.Sequence, Digest: e.Digest})
-	for _, m := range e.Missing {
-		r.Log.Warn("a destination does not have all records of evidence; the next run sends them again", "destination", m)
-	}
 	return e
 }
 
@@ -179,7 +176,8 @@ func (r *Runner) prove(ctx context.Context, j *journal.Journal, loaded *Loaded, 
 }
 
 // sendEvidence brings destinations the records that they have not, up to head, and
-// says which have not all of them afterwards, and why. One that was not reached is not asked.
+// says which have not all of them afterwards, and why. One that was not reached is not asked,
+// and not told of: either the run says so itself, or it had nothing to store.
 func (r *Runner) sendEvidence(ctx context.Context, j *journal.Journal, exec *execute.Executor, destinations []string, head evidence.Head) (missing []string) {
 	roots := exec.Roots()
 	var wait sync.WaitGroup
@@ -187,8 +185,12 @@ func (r *Runner) sendEvidence(ctx context.Context, j *journal.Journal, exec *exe
 	for _, d := range destinations {
 		wait.Go(func() {
 			err := errors.New("it was not reached")
-			if root, reached := roots[d]; reached {
+			root, reached := roots[d]
+			if reached {
 				err = r.sendEvidenceTo(ctx, j, exec, d, root, head)
+			}
+			if reached && err != nil {
+				r.Log.Warn("a destination does not have all records of evidence; the next run sends them again", "destination", d, "error", err)
 			}
 			if err != nil {
 				mu.Lock()

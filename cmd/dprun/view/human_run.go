@@ -153,11 +153,11 @@ func writeSummary(b *strings.Builder, p painter, s event.Summary, logs map[strin
 	}
 	writeFailures(b, p, s, logs, said)
 	writeFiles(b, p, s.Tasks)
-	writeVerdict(b, p, s)
 	if e := s.Evidence; e != nil {
 		signed := map[bool]string{true: "signed", false: "not signed"}[e.Signed]
-		fmt.Fprintf(b, "Evidence: record %d, %s, SHA-256 %s\n", e.Sequence, signed, Clean(e.Digest))
+		fmt.Fprintf(b, "\nEvidence: record %d, %s, SHA-256 %s\n", e.Sequence, signed, Clean(e.Digest))
 	}
+	writeVerdict(b, p, s)
 }
 
 // warned reports whether there is a warning about any task, or the run.
