@@ -67,7 +67,7 @@ func TestTheTutorialEndsWithAPlanThatUsesThePlugin(t *testing.T) {
 		}
 		return err
 	}))
-	if stored[".zip -r--------"] != 2 || stored[".json -r--------"] != 2 || len(stored) != 2 {
+	if stored[".zip -r--------"] != 2 || stored[".json -r--------"] != 3 || len(stored) != 2 {
 		t.Errorf("it stored %v\n%s", stored, out)
 	}
 	for _, want := range []string{"plugins.example.com/tutorial/vault", "2 of 2 tasks succeeded", "persisted.zip: whole"} {
