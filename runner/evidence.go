@@ -31,30 +31,31 @@ func (h *History) VerifyEvidence(ctx context.Context, q VerifyEvidenceRequest) (
 	if k.lost != nil {
 		return report.VerifiedEvidence{}, k.lost
 	}
-	if q.Expect == "" {
-		head, err := k.journal.Evidence(ctx, "")
-		if err != nil {
-			return report.VerifiedEvidence{}, &Error{ExitBug, err}
-		}
-		if head.Sequence > 0 {
-			q.Expect = fmt.Sprintf("%d:%s", head.Sequence, head.Digest)
-		}
+	head, err := k.journal.Evidence(ctx, "")
+	if err != nil {
+		return report.VerifiedEvidence{}, &Error{ExitBug, err}
 	}
 	q.Paths = []string{h.state.Evidence()}
-	return VerifyEvidence(q)
+	if head.Sequence == 0 {
+		return VerifyEvidence(q)
+	}
+	return VerifyEvidence(q, head)
 }
 
 // VerifyEvidence judges the records in files and directories. It needs no state directory.
-func VerifyEvidence(q VerifyEvidenceRequest) (report.VerifiedEvidence, error) {
+// also are records that must be there, beside the one that the request expects.
+func VerifyEvidence(q VerifyEvidenceRequest, also ...evidence.Head) (report.VerifiedEvidence, error) {
 	out := report.VerifiedEvidence{Chains: []report.EvidenceChain{}}
-	var expect *evidence.Head
+	expect := also
 	if q.Expect != "" {
 		n, digest, _ := strings.Cut(q.Expect, ":")
 		seq, err := strconv.ParseInt(n, 10, 64)
 		if err != nil || seq < 1 || len(digest) != 64 || strings.Trim(digest, "0123456789abcdef") != "" {
 			return out, errorf(ExitUsage, "--expect is SEQUENCE:DIGEST, such as 12:9f86d081…, as a run has printed it; %q is not", q.Expect)
 		}
-		expect = &evidence.Head{Sequence: seq, Digest: digest}
+		if head := (evidence.Head{Sequence: seq, Digest: digest}); !slices.Contains(expect, head) {
+			expect = append(expect, head)
+		}
 	}
 	var keys *signing.Keys
 	if q.AllowedSigners != "" {
@@ -73,7 +74,7 @@ func VerifyEvidence(q VerifyEvidenceRequest) (report.VerifiedEvidence, error) {
 	if err != nil {
 		return out, errorf(1, "read records of evidence: %w", err)
 	}
-	found := evidence.Verify(items, expect, keys)
+	found := evidence.Verify(items, keys, expect...)
 	signed := 0
 	for _, c := range found.Chains {
 		signed += c.Signed
@@ -90,11 +91,11 @@ func VerifyEvidence(q VerifyEvidenceRequest) (report.VerifiedEvidence, error) {
 	default:
 		out.Proves = "order, not authorship: nothing is signed, so whoever can write here could have made the whole chain anew"
 	}
-	if expect == nil {
+	if len(expect) == 0 {
 		out.Proves += "; that nothing was cut off at the end only shows with --expect"
 	}
 	switch {
-	case len(items) == 0 && expect == nil:
+	case len(items) == 0 && len(expect) == 0:
 		out.ExitCode = 1
 	case len(out.Faults) > 0:
 		out.ExitCode = ExitPartly

@@ -23,3 +23,18 @@ func TestTheSignatureOfARecordThatWasNeverWrittenIsNoneOfTheNext(t *testing.T) {
 		t.Errorf("exit %d, faults %+v", found.ExitCode, found.Faults)
 	}
 }
+
+// Whoever expects an older record is told, too, that the newest one of the state directory is gone.
+func TestAnOlderRecordThatIsExpectedHidesNoCut(t *testing.T) {
+	t.Parallel()
+	r := opened(t, 1)[0]
+	first := need.Value(r.witness(t.Context(), r.kept.Load().journal, nil, evidence.Record{Kind: evidence.Acknowledge}))(t)
+	need.Value(r.witness(t.Context(), r.kept.Load().journal, nil, evidence.Record{Kind: evidence.Acknowledge}))(t)
+	need.Done(t, os.Remove(filepath.Join(r.state.Evidence(), evidence.FileName(2))))
+	for _, expect := range []string{"", "1:" + first.Digest} {
+		found := need.Value(r.VerifyEvidence(t.Context(), VerifyEvidenceRequest{Expect: expect}))(t)
+		if found.ExitCode != ExitPartly || len(found.Faults) != 1 || found.Faults[0].Kind != string(evidence.Cut) {
+			t.Errorf("with --expect %q: exit %d, faults %+v", expect, found.ExitCode, found.Faults)
+		}
+	}
+}

@@ -122,20 +122,20 @@ func TestWhatWasDoneToAChainIsNamed(t *testing.T) {
 			want string
 		}{{nil, nil, c.unsigned}, {signer, auditor, c.signed}} {
 			items, head := chain(t, 5, s.keys, "operator")
-			var expect *Head
+			var expect []Head
 			if c.expect {
-				expect = &head
+				expect = append(expect, head)
 			}
-			if got := Verify(c.do(items), expect, s.who); say(got) != s.want {
+			if got := Verify(c.do(items), s.who, expect...); say(got) != s.want {
 				t.Errorf("%s, signed %t: %s, want %s\n%+v", name, s.keys != nil, say(got), s.want, got.Faults)
 			}
 		}
 	}
 	items, _ := chain(t, 2, signer, "operator")
-	if got := say(Verify(items, nil, somebody)); got != "signature 1, signature 2, unsigned 0" {
+	if got := say(Verify(items, somebody)); got != "signature 1, signature 2, unsigned 0" {
 		t.Errorf("signed by somebody who is not trusted: %s", got)
 	}
-	if got := Verify(items, nil, nil); len(got.Faults) > 0 || got.Chains[0].Signed != 2 || got.Chains[0].Trusted != 0 {
+	if got := Verify(items, nil); len(got.Faults) > 0 || got.Chains[0].Signed != 2 || got.Chains[0].Trusted != 0 {
 		t.Errorf("nobody said whose signatures count: %+v", got)
 	}
 }

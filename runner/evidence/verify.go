@@ -69,10 +69,10 @@ type found struct {
 	broken bool // it cannot be read
 }
 
-// Verify judges records, in whatever order they are given. expect is where a chain
-// must have come to, at least; nil: nobody knows. keys say whose signatures count;
-// nil: nobody has said.
-func Verify(items []Item, expect *Head, keys *signing.Keys) Result {
+// Verify judges records, in whatever order they are given. keys say whose signatures
+// count; nil: nobody has said. expect is where a chain must have come to, at least;
+// without one nobody knows.
+func Verify(items []Item, keys *signing.Keys, expect ...Head) Result {
 	var r Result
 	chains := map[string][]*found{}
 	var lost []*found
@@ -99,8 +99,8 @@ func Verify(items []Item, expect *Head, keys *signing.Keys) Result {
 	for _, state := range slices.Sorted(maps.Keys(chains)) {
 		r.chain(state, chains[state], keys)
 	}
-	if expect != nil {
-		r.expect(chains, *expect)
+	for _, want := range expect {
+		r.expect(chains, want)
 	}
 	return r
 }
