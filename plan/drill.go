@@ -80,13 +80,13 @@ func (c *compiler) checkDrills() {
 			return c.add(diag.DrillDevice, d.device.Expr.Range(), format, append([]any{d.Device.Name}, args...)...)
 		}
 		if value, has := d.Device.Labels[DrillLabel]; !has || value != "yes" {
-			refuse("The device %q has no label drill = \"yes\", by which its owner says that it is there for drills. If it is, write labels = { drill = \"yes\" } in its block.")
+			_ = refuse("The device %q has no label drill = \"yes\", by which its owner says that it is there for drills. If it is, write labels = { drill = \"yes\" } in its block.")
 		}
 		if d.Device.Restore == cty.NilVal && !failed {
-			refuse("The device %q has no restore block. It names the account that drills log in with: the one that makes backups needs no right to import.")
+			_ = refuse("The device %q has no restore block. It names the account that drills log in with: the one that makes backups needs no right to import.")
 		}
 		if d.Device.Group != "" {
-			refuse("The device %q belongs to the group %q, so others stand in for it. A drill needs a gateway that serves nobody.", d.Device.Group)
+			_ = refuse("The device %q belongs to the group %q, so others stand in for it. A drill needs a gateway that serves nobody.", d.Device.Group)
 		}
 		for _, p := range c.cfg.Plans {
 			for _, a := range p.Activities {

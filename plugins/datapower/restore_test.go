@@ -472,7 +472,8 @@ func TestTheAccessProfilesOfRestoresAndDrillsSuffice(t *testing.T) {
 	})
 	file, ctx := gateways["from"].backup("orders"), testContext(t)
 	for _, name := range []string{"restore", "drill", "reads"} {
-		g, domain, way := gateways[name], "orders", func(*sdk.ImportRequest) {}
+		g, domain := gateways[name], "orders"
+		var way func(*sdk.ImportRequest)
 		if name == "drill" {
 			domain = "dprun-drill"
 			g.create(domain)
