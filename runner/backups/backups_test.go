@@ -141,6 +141,22 @@ func TestAManifestThatCannotBeIsRefused(t *testing.T) {
 	}
 }
 
+// TestAManifestClaimsNoRecordOfEvidence: a prune deletes what a manifest lists.
+func TestAManifestClaimsNoRecordOfEvidence(t *testing.T) {
+	t.Parallel()
+	for at, file := range map[string]string{
+		"x" + Suffix:          "evidence/ABCDEFGHIJKLMNOPQRSTUVWXYZ/00000001.json",
+		"evidence/x" + Suffix: "ABCDEFGHIJKLMNOPQRSTUVWXYZ/00000001.json.sig",
+	} {
+		m := manifest()
+		m.Path = at
+		m.Artifacts[0].File = file
+		if _, err := ParseManifest(need.Value(json.Marshal(m))(t), at); err == nil || !strings.Contains(err.Error(), "record of evidence") {
+			t.Errorf("%s with %s: %v", at, file, err)
+		}
+	}
+}
+
 // FuzzParseManifest: whatever is taken stays below its directory, and is taken
 // again as it is written.
 func FuzzParseManifest(f *testing.F) {

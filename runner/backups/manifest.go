@@ -13,6 +13,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/dprun/dprun/runner/evidence"
 	"github.com/dprun/dprun/runner/signing"
 	"github.com/dprun/dprun/sdk/schema"
 )
@@ -222,6 +223,8 @@ func (m *Manifest) files() error {
 		switch {
 		case isManifest(f.File), isManifest(opened.File):
 			return fmt.Errorf("%s is a manifest, or the signature of one", name)
+		case evidence.Is(path.Join(path.Dir(m.Path), f.File)):
+			return fmt.Errorf("%s is a record of evidence, or the signature of one", name)
 		case seen[f.File] || seen[opened.File]:
 			return fmt.Errorf("%s is named twice", name)
 		case !isSHA256(f.SHA256) || !isSHA256(opened.SHA256):
