@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -93,7 +94,7 @@ func address(text string, insecure bool) (*url.URL, error) {
 		return u, nil
 	case u.Scheme != "http":
 		return nil, fmt.Errorf("the scheme is neither https nor http")
-	case insecure || u.Hostname() == "localhost" || strings.HasPrefix(u.Hostname(), "127.") || u.Hostname() == "::1":
+	case insecure || u.Hostname() == "localhost" || net.ParseIP(u.Hostname()).IsLoopback():
 		return u, nil
 	}
 	return nil, fmt.Errorf("with http everybody on the way can read it; use https, or say insecure_http = true")
