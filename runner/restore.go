@@ -500,6 +500,13 @@ func (w *restoring) recheck(ctx context.Context) error {
 	if err := denied(w.reads.Do(ctx, w.job(lifecycle.ActConfirm))); err != nil {
 		return err
 	}
+	got, err := w.reads.Do(ctx, w.job(lifecycle.ActInspect)) // an address may lead elsewhere by now, and another member looks the same
+	if err != nil {
+		return err
+	}
+	if has := got.Inspection.Facts.Identity; has != w.facts.Identity {
+		return errorf(1, "another one answers at the address of device %s: it was %s, and is %s now; nothing was sent. Find out what answers there, and restore again", w.q.Device, w.facts.Identity, has)
+	}
 	return w.roles(ctx)
 }
 

@@ -248,6 +248,9 @@ window "day" {
 				return s.fleet.Edit(dpsim.Edit{Device: "gw", Domain: "target", SaveNeeded: &[]bool{true}[0], Object: &dpsim.Object{Class: "Matching", Name: "late"}})
 			}
 		}, "way back", 1},
+		"another box since": {restorePlan, func(s *site, q *runner.RestoreRequest) {
+			q.Confirm = func(report.Rehearsal) error { return s.fleet.AddFault(dpsim.Fault{Kind: "another_device", Operation: "get-status/FirmwareVersion3"}) }
+		}, "another one answers", 1},
 		"default": {restorePlan, func(s *site, q *runner.RestoreRequest) { q.Domain = "default" }, "default", 1},
 		"nowhere": {restorePlan, func(s *site, q *runner.RestoreRequest) { q.Domain = "nowhere" }, "nowhere", 1},
 		"unsaved": {restorePlan, func(s *site, q *runner.RestoreRequest) {
