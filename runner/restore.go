@@ -694,13 +694,17 @@ func (r *operation) forgetRestores(ctx context.Context) {
 	if err != nil || len(entries) == 0 {
 		return
 	}
-	owed, damaged, err := r.pending.List()
-	if err != nil || len(damaged) > 0 {
-		return // one of these may be what a directory is needed for
-	}
 	for _, e := range entries {
 		run := e.Name()
-		if _, live := r.settler.Holder(ctx, run); live || slices.ContainsFunc(owed, func(o pending.Obligation) bool { return o.Run == run }) {
+		if held, _, err := r.locks.Held(lock.RunKey(run)); held || err != nil {
+			continue
+		}
+		// Whoever was at it is gone: what it has promised by now is all that it ever will.
+		owed, damaged, err := r.pending.List()
+		if err != nil || len(damaged) > 0 {
+			return // one of these may be what the directory is needed for
+		}
+		if slices.ContainsFunc(owed, func(o pending.Obligation) bool { return o.Run == run }) {
 			continue
 		}
 		if err := os.RemoveAll(filepath.Join(r.state.Restores(), run)); err != nil {

@@ -2,6 +2,7 @@ package runner
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/dprun/dprun/runner/journal"
 	"github.com/dprun/dprun/runner/lifecycle"
+	"github.com/dprun/dprun/runner/lock"
 	"github.com/dprun/dprun/runner/pending"
 	"github.com/dprun/dprun/runner/settle"
 	"github.com/dprun/dprun/sdk"
@@ -34,6 +36,10 @@ func TestOnlyWhatARestoreIsLookedAtWithStays(t *testing.T) {
 	dirs := map[string]string{killed: leftRestore(t, r, killed), owed: leftRestore(t, r, owed), live: leftRestore(t, r, live)}
 	need.Done(t, r.pending.Put(pending.Obligation{Key: pending.Key{Run: owed, ID: owedRestore}, Kind: pending.Restore, Device: "gw", Domain: "orders", Since: time.Now(), Endpoint: json.RawMessage(`{}`)}))
 	recovering(t, r, live)
+	unread := ended(t, r, "p") // whether somebody is at it cannot be told
+	dirs[unread] = leftRestore(t, r, unread)
+	path := r.locks.Path(lock.RunKey(unread))
+	need.Done(t, errors.Join(os.RemoveAll(path), os.Mkdir(path, 0o700)))
 	r.begin(Operation{}).forgetRestores(t.Context())
 	for run, dir := range dirs {
 		_, err := os.Stat(dir)
