@@ -375,11 +375,11 @@ func (d *drilling) imported(ctx context.Context, archive, domain string, c *dril
 	}()
 	target := sdk.Target{Domain: domain}
 	dir := func(call func(string) error) error {
-		dir, err := os.MkdirTemp(d.state.Work(), "drill-")
+		dir, err := os.MkdirTemp(d.state.Staging(), "drill-")
 		if err != nil {
 			return err
 		}
-		defer os.RemoveAll(dir) //nolint:errcheck // what stays is in the state directory, and readable by this user alone
+		defer os.RemoveAll(dir) //nolint:errcheck // what stays goes with dprun runs prune
 		return call(dir)
 	}
 	device := d.of.Device.Name

@@ -127,11 +127,11 @@ func (r *operation) lockDevice(ctx context.Context, exec *execute.Executor, devi
 
 // rehearse has a device say what an import of an archive would do.
 func (r *Runner) rehearse(ctx context.Context, exec *execute.Executor, q RehearseRequest, archive string) (*report.Rehearsal, error) {
-	dir, err := os.MkdirTemp(r.state.Work(), "rehearse-")
+	dir, err := os.MkdirTemp(r.state.Staging(), "rehearse-")
 	if err != nil {
 		return nil, &Error{ExitUsage, err}
 	}
-	defer os.RemoveAll(dir) //nolint:errcheck // what stays is in the state directory, and readable by this user alone
+	defer os.RemoveAll(dir) //nolint:errcheck // what stays goes with dprun runs prune
 	found, offered, err := exec.Rehearse(ctx, q.Device, sdk.RehearseRequest{Target: sdk.Target{Domain: q.Domain}, File: archive, Dir: dir, Unsaved: q.Unsaved,
 		Policy: q.Policy, Variables: q.Variables, RewriteLocalIP: q.RewriteLocalIP})
 	switch {
@@ -176,7 +176,7 @@ func (r *Runner) rehearsed(ctx context.Context, q RehearseRequest, res *report.R
 	case !info.Mode().IsRegular():
 		return nil, errorf(ExitUsage, "%s is no file: give the export of one domain", q.Archive)
 	}
-	dir, err := os.MkdirTemp(r.state.Work(), "archive-")
+	dir, err := os.MkdirTemp(r.state.Staging(), "archive-")
 	if err != nil {
 		return nil, &Error{ExitUsage, err}
 	}

@@ -249,7 +249,9 @@ window "day" {
 			}
 		}, "way back", 1},
 		"another box since": {restorePlan, func(s *site, q *runner.RestoreRequest) {
-			q.Confirm = func(report.Rehearsal) error { return s.fleet.AddFault(dpsim.Fault{Kind: "another_device", Operation: "get-status/FirmwareVersion3"}) }
+			q.Confirm = func(report.Rehearsal) error {
+				return s.fleet.AddFault(dpsim.Fault{Kind: "another_device", Operation: "get-status/FirmwareVersion3"})
+			}
 		}, "another one answers", 1},
 		"default": {restorePlan, func(s *site, q *runner.RestoreRequest) { q.Domain = "default" }, "default", 1},
 		"nowhere": {restorePlan, func(s *site, q *runner.RestoreRequest) { q.Domain = "nowhere" }, "nowhere", 1},
@@ -326,6 +328,14 @@ func TestAKilledRestoreIsLookedAt(t *testing.T) {
 	need.Done(t, p.fleet.ClearFaults(hang))
 	p.exits(16, "owed", "what became of a restore into domain target is not proven", "to go back to what was there before: dprun restore PLAN ")
 	p.exits(16, "apply plan.hcl --only domain=orders", "nightly: SUCCESS, 1 of 1 task succeeded") // backups go on
+	p.exits(0, "runs prune --staged-older-than 1ns")
+	for _, dir := range []string{"work", "staging"} {
+		for _, left := range files(t, filepath.Join(p.state(), dir)) {
+			if strings.HasSuffix(left, ".zip") {
+				t.Errorf("nobody removes %s: it may hold secrets", left)
+			}
+		}
+	}
 	before := len(p.fleet.Requests())
 	p.exits(16, "recover", "the domain is as the archive has it, and that is not saved")
 	for _, q := range p.fleet.Requests()[before:] {
