@@ -311,8 +311,13 @@ func (d *drilling) alone(ctx context.Context) (release func(), err error) {
 func (d *drilling) one(ctx context.Context, set backups.Set, domain string, out *report.DrilledSet) (stop string) {
 	var c drill.Course
 	archive, err := d.shelves.archive(ctx, FetchBackupRequest{Set: set[0].Set, Keys: d.request.Keys, Failed: d.request.Failed}, sdk.VariantPersisted)
-	if c.Fetch = err; err == nil {
+	if err == nil {
 		defer os.RemoveAll(archive.dir) //nolint:errcheck // the scratch directory goes in the end
+		if trusted, why := archive.set.Trust(); !trusted { // another copy, which the plan does not reach, may be
+			err = errorf(1, "nobody vouches for the copy that was fetched: %s", why)
+		}
+	}
+	if c.Fetch = err; err == nil {
 		c.Was = d.objects(archive)
 		if err := d.admit(ctx); err != nil {
 			return err.Error()

@@ -1,8 +1,11 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -11,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/dprun/dprun/runner"
+	"github.com/dprun/dprun/runner/backups"
 	"github.com/dprun/dprun/runner/clock"
 	"github.com/dprun/dprun/runner/report"
 	"github.com/dprun/dprun/testfixtures/dpsim"
@@ -122,6 +126,41 @@ func TestADrillFindsWhatAChecksumDoesNot(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"bad failed true", "good proven true"}, s.imported(runner.ExitPartly)); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestADrillImportsOnlyWhatSomebodyVouchesFor: the journal vouches for a copy that the
+// plan does not reach any more, and nobody for the one that is found where it does.
+func TestADrillImportsOnlyWhatSomebodyVouchesFor(t *testing.T) {
+	t.Parallel()
+	s := startSite(t, dpsim.Scenario{Devices: []dpsim.Device{
+		{Name: "gw", Serial: "7800162", Domains: []dpsim.Domain{{Name: "good"}}},
+		{Name: "lab", Serial: "7800163", Domains: []dpsim.Domain{{Name: "default", Objects: []dpsim.Object{{Class: "LogLabel", Name: "dprun-drill-gateway"}}}}},
+	}})
+	s.write("wrong.pw", "wrong")
+	s.write("plan.hcl", drillPlan)
+	r := s.open(clock.System{})
+	if res := need.Value(r.Apply(context.Background(), s.request()))(t); res.Summary == nil || res.Summary.Failed > 0 {
+		t.Fatalf("%+v", res.Summary)
+	}
+	planted := filepath.Join(s.dir, "elsewhere")
+	need.Done(t, os.CopyFS(planted, os.DirFS(filepath.Join(s.dir, "backups"))))
+	for _, f := range files(t, planted) {
+		if f = filepath.Join(planted, f); strings.HasSuffix(f, backups.Suffix) {
+			need.Done(t, os.WriteFile(f, bytes.Replace(need.Value(os.ReadFile(f))(t), []byte(`"read_back"`), []byte(`"sent"`), 1), 0o600))
+		}
+	}
+	s.write("plan.hcl", strings.NewReplacer(`"file" "local"`, `"file" "other"`, "file.local", "file.other", `"backups"`, `"elsewhere"`).Replace(drillPlan))
+	found, _, err := r.ImportBackups(t.Context(), runner.ImportRequest{Source: s.source()})
+	if need.Done(t, err); len(found) != 1 || found[0].Entered != 2 {
+		t.Fatalf("found %+v", found)
+	}
+	need.Done(t, r.Close())
+	if got := s.drilled(1); !strings.HasPrefix(got["good"], "undecided ") || !strings.Contains(got["good"], "nothing else vouches for it") {
+		t.Errorf("%q", got)
+	}
+	if n := s.fleet.State().Device("lab").Operations["do-import"]; n > 0 {
+		t.Errorf("%d archives were imported", n)
 	}
 }
 
