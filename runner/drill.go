@@ -312,7 +312,7 @@ func (d *drilling) one(ctx context.Context, set backups.Set, domain string, out 
 	var c drill.Course
 	archive, err := d.shelves.archive(ctx, FetchBackupRequest{Set: set[0].Set, Keys: d.request.Keys, Failed: d.request.Failed}, sdk.VariantPersisted)
 	if err == nil {
-		defer os.RemoveAll(archive.dir) //nolint:errcheck // the scratch directory goes in the end
+		defer os.RemoveAll(archive.dir)                    //nolint:errcheck // the scratch directory goes in the end
 		if trusted, why := archive.set.Trust(); !trusted { // another copy, which the plan does not reach, may be
 			err = errorf(1, "nobody vouches for the copy that was fetched: %s", why)
 		}

@@ -154,6 +154,7 @@ func (r *Runner) rehearse(ctx context.Context, exec *execute.Executor, q Rehears
 type rehearsed struct {
 	path, shown string
 	set         string        // its ID; empty: it is a file
+	copy        backups.Copy  // of the set, that holds the archive
 	untrusted   string        // why nobody vouches for the set; empty: somebody does, or it is a file
 	findings    []sdk.Finding // about where it comes from
 	close       func()
@@ -247,7 +248,7 @@ func (r *Runner) rehearsedSet(ctx context.Context, q RehearseRequest, res *repor
 		s.close()
 		return nil, err
 	}
-	out := &rehearsed{path: got.path, shown: "set " + got.set.Set, set: got.set.Set, findings: []sdk.Finding{}, close: s.close}
+	out := &rehearsed{path: got.path, shown: "set " + got.set.Set, set: got.set.Set, copy: got.set, findings: []sdk.Finding{}, close: s.close}
 	if trusted, why := got.set.Trust(); !trusted {
 		out.untrusted = why
 		out.findings = append(out.findings, sdk.Finding{Check: "origin", Level: sdk.LevelWarning, Subject: got.set.Set, Message: why,

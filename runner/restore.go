@@ -92,6 +92,7 @@ type restoring struct {
 	facts   *sdk.Facts
 	release []func()
 	machine *restore.Machine
+	copy    backups.Copy // that is restored, if it is of a set
 	record  record.Restore
 	row     journal.Restore
 	owed    *pending.Obligation // nil: nothing was promised
@@ -201,6 +202,7 @@ func (w *restoring) prepare(p *plan.Plan, from *rehearsed) error {
 		}
 		w.q.Policy = w.record.Policy
 	}
+	w.copy = from.copy
 	w.row = journal.Restore{Run: run, By: whoami(), Device: d.Name, Domain: w.q.Domain, Set: from.set, Shown: from.shown, Reason: w.q.Reason, Emergency: w.q.Emergency, Began: w.Clock.Now()}
 	return nil
 }
@@ -637,17 +639,11 @@ func (w *restoring) ended(ctx context.Context) (*report.Restore, error) {
 
 // prove enters that the set can be imported.
 func (w *restoring) prove(ctx context.Context) error {
-	for c, err := range w.journal.Copies(ctx, journal.CopyFilter{Set: w.row.Set}) {
-		if err != nil {
-			return err
-		}
-		file := drill.Archive(c) // which was fetched
-		if file == nil {
-			break
-		}
-		return w.journal.Prove(ctx, backups.Proof{Set: c.Set, SHA256: file.Opened().SHA256, Subject: backups.Set{c}.Subject(), At: w.Clock.Now(), Run: w.spec.ID, On: w.q.Device, Verdict: backups.Proven})
+	file := drill.Archive(w.copy) // which was fetched
+	if file == nil {
+		return journal.ErrNotFound
 	}
-	return journal.ErrNotFound
+	return w.journal.Prove(ctx, backups.Proof{Set: w.copy.Set, SHA256: file.Opened().SHA256, Subject: backups.Set{w.copy}.Subject(), At: w.Clock.Now(), Run: w.spec.ID, On: w.q.Device, Verdict: backups.Proven})
 }
 
 // supersede ends earlier restores of the domain that were not proven: what it is

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/dprun/dprun/runner/backups"
 	"github.com/dprun/dprun/runner/journal"
 	"github.com/dprun/dprun/runner/lifecycle"
 	"github.com/dprun/dprun/runner/lock"
@@ -97,5 +99,28 @@ func TestARestoreEndsEarlierOnesOfItsOwnBoxAlone(t *testing.T) {
 	w.supersede(t.Context())
 	if left := r.Owed(t.Context()).Owed; len(left) != 1 || left[0].Run != other {
 		t.Errorf("owed: %+v", left)
+	}
+}
+
+// What is proven by a restore is what was restored, and not what somebody has put at
+// another destination under the same ID.
+func TestARestoreProvesTheCopyThatItHasImported(t *testing.T) {
+	t.Parallel()
+	r := opened(t, 1)[0]
+	of := func(root, sum string) backups.Copy {
+		at := time.Date(2026, 11, 28, 2, 0, 0, 0, time.UTC)
+		c := backups.Copy{Root: root, Destination: "file.here", Plan: "p", Path: "gw/d.dprun.json", SHA256: strings.Repeat(sum, 32), Run: "01A", Task: "x/gw/d", Device: "gw", Domain: "d", Activity: "x", Type: "export_domain",
+			Stamp: at.Format("2006-01-02-15-04-05-") + "123", Captured: at, Verified: "read_back", State: backups.Whole, Stored: at,
+			Files: []backups.File{{File: "d.zip", Variant: "persisted", Size: 42, SHA256: strings.Repeat(sum, 32)}}}
+		c.Set = need.Value(backups.ID(c.Run, c.Task, c.Stamp))(t)
+		return c
+	}
+	planted, restored := of("/a", "00"), of("/b", "ab")
+	j := r.kept.Load().journal
+	need.Value(j.Import(t.Context(), planted, restored))(t)
+	w := &restoring{operation: r.begin(Operation{}), copy: restored, row: journal.Restore{Set: restored.Set}}
+	need.Done(t, w.prove(t.Context()))
+	if got := need.Value(j.Proofs(t.Context(), ""))(t); len(got) != 1 || got[0].SHA256 != restored.Files[0].SHA256 {
+		t.Errorf("proven is %+v", got)
 	}
 }
