@@ -60,7 +60,7 @@ func restoreNote(o pending.Obligation) string {
 			note += " --rewrite-local-ip"
 		}
 	}
-	return note + "; where it is as it should be and only not saved: save it on the gateway (switch domain " + o.Domain + ", write memory)"
+	return note + "; where it is as it should be and only not saved: save it on the gateway (switch domain " + o.Domain + ", configure terminal, write memory)"
 }
 
 // unset looks up the environment as it is without one variable: that of

@@ -327,6 +327,7 @@ func TestAKilledRestoreIsLookedAt(t *testing.T) {
 	r.killAll()
 	need.Done(t, p.fleet.ClearFaults(hang))
 	p.exits(16, "owed", "what became of a restore into domain target is not proven", "to go back to what was there before: dprun restore PLAN ")
+	p.exits(0, "runs show latest", "It has not ended: it is under way, or its process is gone.")
 	p.exits(16, "apply plan.hcl --only domain=orders", "nightly: SUCCESS, 1 of 1 task succeeded") // backups go on
 	p.exits(0, "runs prune --staged-older-than 1ns")
 	for _, dir := range []string{"work", "staging"} {

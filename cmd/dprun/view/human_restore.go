@@ -82,7 +82,7 @@ var ends = map[string]struct {
 	"unknown":              {"What the domain is now is NOT PROVEN: it is neither as before nor as the archive has it, or could not be read.", alarm},
 	"acknowledged":         {"What became of it was not proven; somebody has taken responsibility.", yellow},
 	"superseded":           {"What became of it was not proven; a later restore of the domain was.", yellow},
-	"":                     {"It is under way.", yellow},
+	"":                     {"It has not ended: it is under way, or its process is gone. `dprun owed` says whether it is left to somebody.", yellow},
 }
 
 // Restore implements [View].
