@@ -59,7 +59,7 @@ func (r *operation) forgotten(ctx context.Context) ([]forgottenRun, error) {
 		if err != nil {
 			return nil, fmt.Errorf("ask the journal what run %s owes: %w", id, err)
 		}
-		if drilled, done := ofDrill(owed); drilled { // a drill is no run of the journal
+		if aside, done := noRun(owed); aside { // a drill is no run of the journal, and a restore not from its beginning
 			if done {
 				_ = r.locks.Remove(lock.RunKey(id))
 			}
@@ -78,13 +78,13 @@ func (r *operation) forgotten(ctx context.Context) ([]forgottenRun, error) {
 	return out, nil
 }
 
-// ofDrill reports whether what a run has owed is a drill's, and whether all of it is done.
-func ofDrill(owed []journal.Obligation) (drilled, done bool) {
-	drilled, done = len(owed) > 0, true
+// noRun reports whether what a run has owed is a drill's or a restore's, and whether all of it is done.
+func noRun(owed []journal.Obligation) (aside, done bool) {
+	aside, done = len(owed) > 0, true
 	for _, o := range owed {
-		drilled, done = drilled && o.Kind == pending.DropDomain, done && !o.PaidAt.IsZero()
+		aside, done = aside && (o.Kind == pending.DropDomain || o.Kind == pending.Restore), done && !o.PaidAt.IsZero()
 	}
-	return drilled, done
+	return aside, done
 }
 
 func isDir(path string) bool {

@@ -38,7 +38,6 @@ func (r *Runner) Recover(ctx context.Context, q RecoverRequest) (*report.Result,
 	r.plugins.warn()
 	res := &report.Result{}
 	op.looking = true
-	op.forgetRestores(ctx)
 	_, err := op.recover(ctx, res)
 	conclude(res, &err)
 	return res, err
@@ -56,6 +55,7 @@ func (r *operation) recover(ctx context.Context, res *report.Result) (tried map[
 
 func (r *operation) recoverAll(ctx context.Context, res *report.Result) (tried map[string]bool, err error) {
 	tried = map[string]bool{}
+	r.forgetRestores(ctx)
 	all, err := r.outstanding(ctx)
 	if err != nil {
 		return tried, err

@@ -703,18 +703,43 @@ func (r *operation) forgetRestores(ctx context.Context) {
 		if slices.ContainsFunc(owed, func(o pending.Obligation) bool { return o.Run == run }) {
 			continue
 		}
+		if sent, err := r.mayHaveSent(ctx, run); sent || err != nil {
+			if err != nil {
+				r.Log.Warn("how a restore ended could not be read or written down", "run", run, "error", err)
+			}
+			continue
+		}
 		if err := os.RemoveAll(filepath.Join(r.state.Restores(), run)); err != nil {
 			r.Log.Warn("what a restore has left could not be removed", "run", run, "error", err)
 		}
-		if r.journal == nil {
-			continue
+	}
+}
+
+// mayHaveSent reports whether a restore whose process is gone has made its promise,
+// although there is no pending file: somebody has taken it away. Of every other one it
+// enters that nothing was sent, and gives its right back.
+func (r *operation) mayHaveSent(ctx context.Context, run string) (bool, error) {
+	if r.journal == nil {
+		return false, nil
+	}
+	known, err := r.journal.Restore(ctx, run)
+	if err != nil {
+		return false, err
+	}
+	if known != nil && known.End == "" {
+		var steps []restore.Step
+		if len(known.Steps) > 0 && json.Unmarshal(known.Steps, &steps) != nil || slices.ContainsFunc(steps, func(s restore.Step) bool { return s.Phase == restore.Promise && s.Kind == restore.Good }) {
+			return true, nil
 		}
-		known, err := r.journal.Restore(ctx, run)
-		if err == nil && known != nil && known.End == "" {
-			err = r.journal.EndRestore(ctx, run, string(restore.Denied), "dprun ended before anything was sent", r.Clock.Now())
-		}
-		if err != nil {
-			r.Log.Warn("how a restore ended could not be written down", "run", run, "error", err)
+		if err := r.journal.EndRestore(ctx, run, string(restore.Denied), "dprun ended before anything was sent", r.Clock.Now()); err != nil {
+			return false, err
 		}
 	}
+	owed, err := r.journal.Obligations(ctx, run)
+	for _, o := range owed {
+		if o.Kind == pending.Restore && err == nil {
+			err = r.journal.Pay(ctx, r.Clock.Now(), o.Key)
+		}
+	}
+	return false, err
 }

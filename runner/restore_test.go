@@ -55,6 +55,38 @@ func TestOnlyWhatARestoreIsLookedAtWithStays(t *testing.T) {
 	}
 }
 
+// A restore that was killed with the right to take a domain out of service, before it
+// had promised anything, is a run that the journal does not know. It owes nothing. One
+// whose pending file somebody has removed may have sent something.
+func TestAKilledRestoreOwesOnlyWhatItHasPromised(t *testing.T) {
+	t.Parallel()
+	r := opened(t, 1)[0]
+	j := r.kept.Load().journal
+	permitted, promised := "01M8J1X3RGMT9D2E6RR113QC0Y", ended(t, r, "p")
+	for run, steps := range map[string]string{permitted: "", promised: `[{"phase":"promise","answer":"good"}]`} {
+		dir := filepath.Join(r.state.Restores(), run)
+		need.Done(t, os.Mkdir(dir, 0o700))
+		need.Done(t, j.Remember(t.Context(), pending.Obligation{Key: pending.Key{Run: run, ID: owedRestore}, Kind: pending.Restore, Device: "gw", Domain: "orders", Since: time.Now()}))
+		if steps != "" {
+			need.Done(t, j.SetRestore(t.Context(), journal.Restore{Run: run, Device: "gw", Domain: "orders", Began: time.Now(), Steps: json.RawMessage(steps)}))
+		}
+	}
+	need.Done(t, os.WriteFile(r.locks.Path(lock.RunKey(permitted)), nil, 0o600)) // as a recovery leaves it
+	res, _ := r.Recover(t.Context(), RecoverRequest{})
+	if len(res.Owed) != 1 || res.Owed[0].Run != promised {
+		t.Errorf("owed: %+v", res.Owed)
+	}
+	if runs := need.Value(r.begin(Operation{}).forgotten(t.Context()))(t); len(runs) != 0 {
+		t.Errorf("forgotten: %+v", runs)
+	}
+	if _, err := os.Stat(filepath.Join(r.state.Restores(), permitted)); err == nil {
+		t.Error("its archive stays")
+	}
+	if res, err := r.Recover(t.Context(), RecoverRequest{}); len(res.Owed) != 1 {
+		t.Errorf("owed: %+v, %v", res.Owed, err)
+	}
+}
+
 // A restore that is not proven is owed, and keeps no backup from the device; a person
 // ends it.
 func TestARestoreThatIsNotProvenIsOwedAndKeepsNoBackup(t *testing.T) {
