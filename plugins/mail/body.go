@@ -22,7 +22,7 @@ func body(c script.Context) string {
 	line := func(format string, args ...any) {
 		b.WriteString(strings.TrimRight(fmt.Sprintf(format, args...), " ") + "\n")
 	}
-	line("%s", c.Headline())
+	line("%s", plain(c.Headline()))
 	line("")
 	if c.Message != "" {
 		line("%s", plain(c.Message))
