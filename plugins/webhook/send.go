@@ -243,11 +243,11 @@ func (h *hook) header(to http.Header, id string, body []byte, now time.Time) {
 	}
 }
 
-// retryAfter reads how many seconds a server asks to wait.
+// retryAfter reads how long a server asks to wait, as far as that is done.
 func retryAfter(h http.Header) time.Duration {
 	n, err := strconv.Atoi(h.Get("Retry-After"))
-	if err != nil || n < 0 || n > int(longestPause/time.Second) {
+	if err != nil || n < 0 {
 		return 0
 	}
-	return time.Duration(n) * time.Second
+	return time.Duration(min(n, int(longestPause/time.Second))) * time.Second
 }
