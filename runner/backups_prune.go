@@ -58,9 +58,13 @@ func (r *Runner) PruneBackups(ctx context.Context, q PruneBackupsRequest) ([]rep
 	exec := execute.New(execute.Options{Run: "prune", PlanName: p.Name, Version: r.Version, Plan: record.NewCompiledPlan(loaded.Config, p, loaded.secrets, &r.redact), Plugins: host,
 		Clock: r.Clock, Redact: &r.redact, Log: r.Log})
 	defer exec.Close()
+	restoring, err := r.setsOfRestores()
+	if err != nil {
+		return nil, res, errorf(ExitOwed, "nothing is deleted: which sets a restore that is not proven may need is not known: %w", err)
+	}
 	all := make([]*pruning, len(p.Destinations))
 	for i, d := range p.Destinations {
-		all[i] = &pruning{shelf: exec, ledger: k.journal, lock: r.lockSet, now: r.Clock.Now, work: r.state.Work(), own: own, plan: p, origin: originOf(loaded, p),
+		all[i] = &pruning{restoring: restoring, shelf: exec, ledger: k.journal, lock: r.lockSet, now: r.Clock.Now, work: r.state.Work(), own: own, plan: p, origin: originOf(loaded, p),
 			destination: d.Address, rule: p.RetentionAt(d)}
 	}
 	beginPrune(ctx, all)
@@ -140,6 +144,7 @@ type pruning struct {
 	destination string
 	rule        *plan.Retention // nil: none is set
 	others      []*pruning      // at other destinations of the plan that are the same place
+	restoring   map[string]bool // sets that restores which are not proven may need
 
 	root    string                  // empty: it was not asked
 	due     bool                    // there may be something to delete
@@ -409,9 +414,13 @@ func (r *Runner) foreseePrune(ctx context.Context, p *plan.Plan, origin string, 
 	if k.journal == nil {
 		return nil, nil
 	}
+	restoring, err := r.setsOfRestores()
+	if err != nil {
+		return nil, nil // a prune deletes nothing then
+	}
 	all := make([]*pruning, len(p.Destinations))
 	for i, d := range p.Destinations {
-		all[i] = &pruning{ledger: k.journal, now: r.Clock.Now, own: own, plan: p, origin: origin, destination: d.Address, rule: p.RetentionAt(d)}
+		all[i] = &pruning{restoring: restoring, ledger: k.journal, now: r.Clock.Now, own: own, plan: p, origin: origin, destination: d.Address, rule: p.RetentionAt(d)}
 		if a := answered[d.Address]; a != nil {
 			all[i].root = a.Location
 		}
@@ -477,6 +486,11 @@ func (w *pruning) verdicts(copies map[string]backups.Copy) ([]retention.Verdict,
 	for i := range verdicts {
 		if w.rule == nil {
 			keep(&verdicts[i], "no retention is set")
+		}
+	}
+	for i, v := range verdicts {
+		if w.restoring[v.ID] {
+			keep(&verdicts[i], "a restore that is not proven may need it: dprun owed")
 		}
 	}
 	for _, o := range w.others {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"iter"
 	"maps"
@@ -21,6 +22,7 @@ import (
 	"github.com/dprun/dprun/runner/backups"
 	"github.com/dprun/dprun/runner/journal"
 	"github.com/dprun/dprun/runner/lock"
+	"github.com/dprun/dprun/runner/pending"
 	"github.com/dprun/dprun/runner/report"
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
@@ -210,6 +212,20 @@ func TestAPruneDeletesWhatNoRuleKeeps(t *testing.T) {
 	}
 	if again := pruneBy(t, pruningOf(t, v), keepTwo, false); len(again.Sets) != 2 || exitPruned(again) != 0 {
 		t.Errorf("again: %v", outcomes(again))
+	}
+}
+
+func TestWhatARestoreThatIsNotProvenNeedsIsNotPruned(t *testing.T) {
+	t.Parallel()
+	r := opened(t, 1)[0]
+	need.Done(t, r.pending.Put(pending.Obligation{Key: pending.Key{Run: "r", ID: owedRestore}, Kind: pending.Restore, Device: "gw", Domain: "orders", Since: time.Now(),
+		Endpoint: json.RawMessage(`{"way_back_set":"set0"}`)}))
+	v := filled(4)
+	w := pruningOf(t, v)
+	w.restoring = need.Value(r.setsOfRestores())(t)
+	got := outcomes(pruneBy(t, w, keepTwo, false))
+	if diff := cmp.Diff([]string{"set3 stays (last)", "set2 stays (last)", "set1 deleted (no rule keeps it)", "set0 stays (a restore that is not proven may need it: dprun owed)"}, got); diff != "" {
+		t.Error(diff)
 	}
 }
 

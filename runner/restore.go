@@ -743,3 +743,27 @@ func (r *operation) mayHaveSent(ctx context.Context, run string) (bool, error) {
 	}
 	return false, err
 }
+
+// setsOfRestores are the sets that owed restores name: the way back, and what is to
+// be restored again. It is an error where one of them cannot be read.
+func (r *Runner) setsOfRestores() (map[string]bool, error) {
+	owed, damaged, err := r.pending.List()
+	if err == nil && len(damaged) > 0 {
+		err = damaged[0]
+	}
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]bool{}
+	for _, o := range owed {
+		if o.Kind != pending.Restore {
+			continue
+		}
+		of, err := record.RestoreOf(o)
+		if err != nil {
+			return nil, err
+		}
+		out[of.WayBackSet], out[of.Set] = true, true
+	}
+	return out, nil
+}
