@@ -81,7 +81,7 @@ func parseLine(line string) (allowed, error) {
 		fields = fields[1:]
 	}
 	if len(fields) < 2 || !isKeyType(fields[0]) {
-		return a, errors.New("there is no public key")
+		return a, errors.New("there is no public key (the lines of a file are written file(\"PATH\"))")
 	}
 	wire, err := base64.StdEncoding.DecodeString(fields[1])
 	if err == nil {
