@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/dprun/dprun/plan"
 	"github.com/dprun/dprun/runner/backups"
@@ -23,6 +24,7 @@ import (
 	"github.com/dprun/dprun/runner/report"
 	"github.com/dprun/dprun/runner/settle"
 	"github.com/dprun/dprun/sdk"
+	"github.com/dprun/dprun/sdk/failure"
 )
 
 // DrillRequest asks to import some sets of a plan on its drill gateway.
@@ -374,6 +376,9 @@ func (d *drilling) imported(ctx context.Context, archive, domain string, c *dril
 		d.Log.Warn("what is owed to the drill gateway could not be entered in the journal", "error", err)
 	}
 	defer func() {
+		if c.Create != nil && !failure.From(c.Create).Kind.Retryable() {
+			owed.Since = time.Time{} // nothing was asked for, or it was refused: no domain comes later
+		}
 		for _, s := range d.settler.Settle(context.WithoutCancel(ctx), []settle.Outstanding{{Obligation: journal.Obligation{Obligation: owed}, Filed: true}}, nil) {
 			out.Left = s.Trouble
 		}

@@ -24,6 +24,7 @@ type another struct {
 	sdk.Source
 	sdk.Restorer
 	identity string
+	domains  []sdk.Domain
 	mute     error
 	asked    int
 }
@@ -31,7 +32,7 @@ type another struct {
 func (a *another) Close() error { return nil }
 
 func (a *another) Inspect(context.Context, sdk.InspectRequest) (*sdk.Inspection, error) {
-	return &sdk.Inspection{Facts: sdk.Facts{Identity: a.identity}}, a.mute
+	return &sdk.Inspection{Facts: sdk.Facts{Identity: a.identity}, Domains: a.domains}, a.mute
 }
 
 func (a *another) Drop(context.Context, sdk.Target) error { a.asked++; return nil }
@@ -58,7 +59,7 @@ func TestOnlyTheBoxItselfShowsWhatIsOwedToIt(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := &Settler{Clock: clock.System{}, Log: slog.New(slog.NewTextHandler(io.Discard, nil))}
-			o := pending.Obligation{Key: pending.Key{Run: "r"}, Device: "gw", Identity: c.owed, Domain: "dprun-drill-r-a", Since: time.Now()}
+			o := pending.Obligation{Key: pending.Key{Run: "r"}, Device: "gw", Identity: c.owed, Domain: "dprun-drill-r-a", Since: time.Now().Add(-time.Hour)}
 			o.Kind = pending.DropDomain
 			err := s.drop(t.Context(), &c.src, o, func() bool { return true })
 			if (err == nil) != c.does || (c.src.asked > 0) != c.does {
@@ -74,6 +75,29 @@ func TestOnlyTheBoxItselfShowsWhatIsOwedToIt(t *testing.T) {
 			err = s.lookAtRestore(t.Context(), &c.src, o)
 			if (err == nil) != c.does || (c.src.asked > 0) != c.does {
 				t.Errorf("look: %v, asked %d times", err, c.src.asked)
+			}
+		})
+	}
+}
+
+// A domain whose making was cut may come later: one look that does not show it is not enough.
+func TestADomainOfADrillThatMayStillComeIsLookedForAgain(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		domains []sdk.Domain
+		since   time.Duration
+		done    bool
+	}{
+		"it is there":                   {[]sdk.Domain{{Name: "dprun-drill-r-a"}}, 0, true},
+		"it is not there yet":           {[]sdk.Domain{{Name: "default"}}, time.Minute, false},
+		"it would have come long since": {[]sdk.Domain{{Name: "default"}}, 5 * time.Minute, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := &Settler{Clock: clock.System{}, Log: slog.New(slog.NewTextHandler(io.Discard, nil))}
+			o := pending.Obligation{Key: pending.Key{Run: "r"}, Kind: pending.DropDomain, Device: "gw", Identity: "A1", Domain: "dprun-drill-r-a", Since: time.Now().Add(-c.since)}
+			if err := s.drop(t.Context(), &another{identity: "A1", domains: c.domains}, o, func() bool { return true }); (err == nil) != c.done {
+				t.Errorf("%v", err)
 			}
 		})
 	}

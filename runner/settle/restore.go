@@ -35,7 +35,7 @@ func (s *Settler) lookAtRestore(ctx context.Context, src sdk.Source, o pending.O
 			return fmt.Errorf("what became of the restore of %s was not found out: stopped", o.Where())
 		}
 		var a restore.Answer
-		if err := sameBox(ctx, src, o); err != nil {
+		if _, err := sameBox(ctx, src, o); err != nil {
 			a = restore.Failed(err)
 		} else {
 			a = LookAt(ctx, src, r, o.Domain)

@@ -233,29 +233,37 @@ func (s *Settler) drop(ctx context.Context, src sdk.Source, o pending.Obligation
 		return failure.New(failure.Precondition, failure.Unsupported, "the plugin of device %s does not remove domains any more", o.Device)
 	}
 	return s.patiently(ctx, o, dropLimit, hurried, func(ctx context.Context) error {
-		if err := sameBox(ctx, src, o); err != nil {
-			return err
+		found, err := sameBox(ctx, src, o)
+		if err == nil {
+			err = restorer.Drop(ctx, sdk.Target{Domain: o.Domain})
 		}
-		return restorer.Drop(ctx, sdk.Target{Domain: o.Domain})
+		if err != nil || slices.ContainsFunc(found.Domains, func(d sdk.Domain) bool { return d.Name == o.Domain }) {
+			return err // it was there, and is gone
+		}
+		if comes := o.Since.Add(comesWithin); s.Clock.Now().Before(comes) {
+			return failure.New(failure.Unavailable, failure.DeviceBusy, "%s is not there, and the gateway may still be making it: it is looked for until %s", o.Where(), comes.Format(time.TimeOnly))
+		}
+		return nil
 	})
 }
 
+// comesWithin is how long a domain may still appear after it was about to be asked
+// for: as long as a request may take, and a little for the clocks.
+const comesWithin = lifecycle.RequestLimit + 10*time.Second
+
 // sameBox is an error unless what answers says that it is the box that something is
 // owed to. On another one a domain is gone that never was there, and a member of the
-// same group looks like the one that was restored.
-func sameBox(ctx context.Context, src sdk.Source, o pending.Obligation) error {
-	if o.Identity == "" {
-		return nil
-	}
+// same group looks like the one that was restored. It gives what the box says.
+func sameBox(ctx context.Context, src sdk.Source, o pending.Obligation) (*sdk.Inspection, error) {
 	in, err := src.Inspect(ctx, sdk.InspectRequest{})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if has := in.Facts.Identity; has != o.Identity {
-		return failure.New(failure.Precondition, failure.OtherDevice, "%s is owed to the box %s, and what answers at the address of device %s says that it is %q: nothing was done there", o.Where(), o.Identity, o.Device, has).
+	if has := in.Facts.Identity; o.Identity != "" && has != o.Identity {
+		return nil, failure.New(failure.Precondition, failure.OtherDevice, "%s is owed to the box %s, and what answers at the address of device %s says that it is %q: nothing was done there", o.Where(), o.Identity, o.Device, has).
 			WithRemedy("find out what answers there, and whether the account may read its name and serial number; where the box itself is gone, or somebody has looked at it: dprun recover --ack %s", o.Device)
 	}
-	return nil
+	return in, nil
 }
 
 // patiently asks a device that is still busy with what is to be undone again, for
