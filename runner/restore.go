@@ -66,7 +66,7 @@ func (r *Runner) Restore(ctx context.Context, q RestoreRequest) (out *report.Res
 // exitRestored is the exit code of an end.
 func exitRestored(e restore.End) int {
 	switch e {
-	case restore.Restored:
+	case restore.Restored, restore.Same:
 		return 0
 	case restore.Faulty:
 		return ExitPartly
@@ -300,6 +300,7 @@ func (w *restoring) run(ctx context.Context) (*report.Restore, error) {
 // then on the second one does.
 func (w *restoring) do(ctx context.Context, phase restore.Phase, notBefore time.Time) restore.Answer {
 	var err error
+	good := restore.Answer{Kind: restore.Good}
 	switch phase {
 	case restore.Permit:
 		err = w.permit(w.asked)
@@ -308,7 +309,9 @@ func (w *restoring) do(ctx context.Context, phase restore.Phase, notBefore time.
 	case restore.WayBack:
 		err = w.wayBack(ctx)
 	case restore.Rehearse:
-		w.shown, err = w.rehearsal(w.asked)
+		if w.shown, err = w.rehearsal(w.asked); err == nil {
+			good.Same = w.same()
+		}
 	case restore.Ask:
 		if w.q.Confirm != nil {
 			err = w.q.Confirm(*w.shown)
@@ -335,7 +338,16 @@ func (w *restoring) do(ctx context.Context, phase restore.Phase, notBefore time.
 		}
 		return a
 	}
-	return restore.Answer{Kind: restore.Good}
+	return good
+}
+
+// same reports whether an import would change nothing: an outage for nothing. Where
+// changes may be unsaved, a restore also saves; and what a policy makes of the archive
+// is seen only when it was imported.
+func (w *restoring) same() bool {
+	return !w.q.Unsaved && w.q.Policy == "" && !w.q.RewriteLocalIP && !slices.ContainsFunc(w.shown.Changes, func(c sdk.Change) bool {
+		return c.Effect != sdk.EffectStays
+	})
 }
 
 func (w *restoring) target() sdk.Target { return sdk.Target{Domain: w.q.Domain} }

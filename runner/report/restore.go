@@ -15,7 +15,7 @@ type Restore struct {
 	Emergency bool          `json:"emergency,omitempty"` // outside of the window
 	Began     time.Time     `json:"began"`
 	Ended     time.Time     `json:"ended,omitzero"`
-	End       string        `json:"end,omitempty"` // restored, restored_with_faults, refused, unchanged, not_saved, unknown, acknowledged, superseded; absent: it has not ended
+	End       string        `json:"end,omitempty"` // restored, restored_with_faults, nothing_to_do, refused, unchanged, not_saved, unknown, acknowledged, superseded; absent: it has not ended
 	Why       string        `json:"why,omitempty"`
 	Pending   bool          `json:"pending,omitempty"` // neither the old nor the new state is proven and saved
 	Steps     []RestoreStep `json:"steps,omitempty"`

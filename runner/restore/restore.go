@@ -58,6 +58,8 @@ type Answer struct {
 	Why  string // of one that is not good, and of a look: in what the target differs
 	// Faults are what a good import has not done.
 	Faults []string
+	// Of a good rehearsal: the import would change nothing.
+	Same bool
 	// Of a good look: the target is as it was before, it is as the archive has it,
 	// and it has changes that are not saved.
 	Old, New, Unsaved bool
@@ -71,6 +73,7 @@ const (
 	Restored End = "restored"             // as the archive has it, saved, and proven
 	Faulty   End = "restored_with_faults" // the same, and not everything is up or was reported well
 	Denied   End = "refused"              // nothing was sent
+	Same     End = "nothing_to_do"        // nothing was sent, as it would have changed nothing
 	Old      End = "unchanged"            // proven to be as before
 	NotSaved End = "not_saved"            // as the archive has it, and a restart of the domain would bring the old one back
 	Unknown  End = "unknown"              // neither was proven
@@ -155,6 +158,10 @@ func (m *Machine) Answer(now time.Time, a Answer) {
 	default:
 		if a.Kind != Good {
 			m.ends(Denied, a.Why)
+			return
+		}
+		if m.phase == Rehearse && a.Same {
+			m.ends(Same, "the domain holds what the archive holds")
 			return
 		}
 		m.to(before[m.phase])

@@ -26,6 +26,9 @@ func answers(p Phase) (out []Answer) {
 		case Import:
 			a.Faults = []string{"down"}
 			out = append(out, a)
+		case Rehearse:
+			a.Same = true
+			out = append(out, a)
 		case Look, Confirm:
 			for n := 1; n < 8; n++ {
 				a.Old, a.New, a.Unsaved = n&1 != 0, n&2 != 0, n&4 != 0
@@ -110,7 +113,7 @@ func TestEveryWayThroughARestore(t *testing.T) {
 	for name, m := range map[string]*Machine{"begun here": New(), "left a minute ago": Resume(begin.Add(-time.Minute), begin), "left yesterday": Resume(begin.AddDate(0, 0, -1), begin)} {
 		here, want := !m.resumed, []End{Faulty, Old, NotSaved, Unknown}
 		if here {
-			want = append(want, Restored, Denied)
+			want = append(want, Restored, Denied, Same)
 		}
 		ends := map[End]int{}
 		walk(m, begin, course{}, map[string]bool{}, func(m *Machine, c course) {
@@ -153,6 +156,8 @@ func wrongWith(m *Machine, c course, here bool) string {
 		return "an end without a reason"
 	case end == Denied && c.imports == 1 && c.reported.Kind != Refused:
 		return "said to be refused, and something may have been sent"
+	case end == Same && c.imports > 0:
+		return "said to have nothing to do, and something was sent"
 	case end == Old && !(proof && c.seen.Old && !c.seen.New):
 		return "said to be unchanged without proof"
 	case end == Old && (!here || c.reported.Kind != Good) && !c.oldTwice && !m.long:

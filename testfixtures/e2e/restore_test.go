@@ -137,6 +137,10 @@ func TestARestoreEndsAsTheArchiveHasIt(t *testing.T) {
 	if d := need.Value(r.Backup(t.Context(), set))(t); len(d.Imports) != 1 || d.Imports[0].Drill || d.Imports[0].Verdict != "proven" || !d.Imports[0].Same {
 		t.Errorf("the set is proven by it: %+v", d.Imports)
 	}
+	s.clock.Advance(time.Minute)
+	if again, res, err := s.restores(s.wanting(set)); err != nil || again == nil || again.End != "nothing_to_do" || again.Pending || res.ExitCode != 0 || s.target().SaveNeeded {
+		t.Errorf("the same once more: %+v, %+v, %v", again, res, err)
+	}
 }
 
 // Whatever happens to the import, what is said of the domain is what it is: that

@@ -76,6 +76,7 @@ var ends = map[string]struct {
 }{
 	"restored":             {"Restored: the domain is as the archive has it, and that is saved.", green},
 	"restored_with_faults": {"Restored and saved, and not everything is as it should be.", yellow},
+	"nothing_to_do":        {"Not restored: nothing was sent, as it would have changed nothing.", green},
 	"refused":              {"Not restored: nothing was sent.", yellow},
 	"unchanged":            {"Not restored: the domain is proven to be as it was before.", yellow},
 	"not_saved":            {"The domain is as the archive has it, and that is NOT SAVED: a restart of the domain brings the old state back.", alarm},
