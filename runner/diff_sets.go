@@ -3,6 +3,7 @@ package runner
 import (
 	"context"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 
@@ -55,6 +56,19 @@ type fetchedArchive struct {
 	path string
 	dir  string // of all files of the set
 	set  backups.Copy
+}
+
+// objects are those of the set's manifest: what was up when it was captured.
+func (f fetchedArchive) objects() ([]backups.Objects, error) {
+	body, err := os.ReadFile(filepath.Join(f.dir, path.Base(f.set.Path)))
+	if err != nil {
+		return nil, err
+	}
+	m, err := backups.ParseManifest(body, f.set.Path)
+	if err != nil {
+		return nil, err
+	}
+	return m.Objects, nil
 }
 
 // archive fetches a set and says which of its files is the export of that variant,

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -345,15 +343,11 @@ func (d *drilling) one(ctx context.Context, set backups.Set, domain string, out 
 
 // objects are those of the set's manifest. Where it does not tell, nothing was down.
 func (d *drilling) objects(of fetchedArchive) []backups.Objects {
-	body, err := os.ReadFile(filepath.Join(of.dir, path.Base(of.set.Path)))
-	if err == nil {
-		var m *backups.Manifest
-		if m, err = backups.ParseManifest(body, of.set.Path); err == nil {
-			return m.Objects
-		}
+	was, err := of.objects()
+	if err != nil {
+		d.Log.Warn("which objects were down when the set was captured is not known", "set", of.set.Set, "error", err)
 	}
-	d.Log.Warn("which objects were down when the set was captured is not known", "set", of.set.Set, "error", err)
-	return nil
+	return was
 }
 
 // shortened is what is kept of why a set is not proven: the first things.

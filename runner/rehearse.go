@@ -157,6 +157,7 @@ type rehearsed struct {
 	copy        backups.Copy  // of the set, that holds the archive
 	untrusted   string        // why nobody vouches for the set; empty: somebody does, or it is a file
 	findings    []sdk.Finding // about where it comes from
+	up          []string      // services and handlers that were up when the set was captured
 	close       func()
 }
 
@@ -249,6 +250,15 @@ func (r *Runner) rehearsedSet(ctx context.Context, q RehearseRequest, res *repor
 		return nil, err
 	}
 	out := &rehearsed{path: got.path, shown: "set " + got.set.Set, set: got.set.Set, copy: got.set, findings: []sdk.Finding{}, close: s.close}
+	was, err := got.objects()
+	if err != nil {
+		r.Log.Warn("what was up when the set was captured is not known", "set", got.set.Set, "error", err)
+	}
+	for _, of := range was {
+		if of.Domain == got.set.Domain {
+			out.up = append(out.up, of.Up...)
+		}
+	}
 	if trusted, why := got.set.Trust(); !trusted {
 		out.untrusted = why
 		out.findings = append(out.findings, sdk.Finding{Check: "origin", Level: sdk.LevelWarning, Subject: got.set.Set, Message: why,

@@ -92,6 +92,7 @@ type restoring struct {
 	facts   *sdk.Facts
 	release []func()
 	machine *restore.Machine
+	up      []string     // what was up when the set was captured
 	copy    backups.Copy // that is restored, if it is of a set
 	record  record.Restore
 	row     journal.Restore
@@ -165,7 +166,7 @@ func (w *restoring) prepare(p *plan.Plan, from *rehearsed) error {
 	if export == nil {
 		return errorf(ExitUsage, "the plugin of device %s exports no single domain: there would be no way back", d.Name)
 	}
-	w.open = p.Window
+	w.open, w.up = p.Window, from.up
 	w.way = w.loaded.Config.WayBack(p, d, *export, w.q.Domain)
 	err := w.q.Keys.readBack(w.way.Destinations)
 	if err != nil {
@@ -555,10 +556,25 @@ func (w *restoring) importIt(ctx context.Context) restore.Answer {
 		return restore.Failed(err)
 	}
 	a := restore.Imported(got)
+	a.Faults = append(a.Faults, w.notUp(ctx)...)
 	for i, f := range a.Faults {
 		a.Faults[i] = w.redact.Redact(f)
 	}
 	return a
+}
+
+// notUp are the services and handlers that were up when the set was captured, and are
+// not now. A policy may leave out and disable on purpose.
+func (w *restoring) notUp(ctx context.Context) []string {
+	if len(w.up) == 0 || w.q.Policy != "" {
+		return nil
+	}
+	var now *sdk.HealthReport
+	err := w.imports.Restorer(ctx, w.q.Device, func(ctx context.Context, s sdk.Source, _ sdk.Restorer) (err error) {
+		now, err = execute.Health(ctx, s, sdk.HealthRequest{Target: w.target()})
+		return err
+	})
+	return restore.NotUp(w.up, now, err)
 }
 
 // look reads what the domain is now.

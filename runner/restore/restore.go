@@ -289,6 +289,32 @@ func Imported(r *sdk.ImportReport) Answer {
 	return a
 }
 
+// NotUp are the faults of what was up when the set was captured and is not now. What
+// lacks a key is down for a reason that an import does not call a fault. A reading that
+// failed is a fault too.
+func NotUp(was []string, now *sdk.HealthReport, err error) (faults []string) {
+	if err == nil && len(now.Unread) > 0 {
+		err = now.Unread[0].Failure
+	}
+	if err != nil {
+		return []string{"whether what was up when the backup was made is up again could not be read: " + err.Error()}
+	}
+	up := map[string]bool{}
+	for _, o := range now.Objects {
+		up[o.Class+" "+o.Name] = o.Up
+	}
+	for _, name := range was {
+		if !up[name] {
+			faults = append(faults, name+" was up when the backup was made, and is not")
+		}
+	}
+	const most = 20
+	if more := len(faults) - most; more > 0 {
+		faults = append(faults[:most], fmt.Sprintf("and %d more", more))
+	}
+	return faults
+}
+
 var errShort = errors.New("the answer is not about both files")
 
 // Looked reads how the target resembles the way back and the archive, in that order.

@@ -232,3 +232,27 @@ func TestALookIsAboutBothFiles(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+func TestWhatWasUpHasToBeUpAgain(t *testing.T) {
+	t.Parallel()
+	was := []string{"HTTPSSourceProtocolHandler shop", "MultiProtocolGateway shop"}
+	up := func(name string, up bool) sdk.ObjectHealth {
+		return sdk.ObjectHealth{Class: "HTTPSSourceProtocolHandler", Name: name, Serving: true, Up: up}
+	}
+	gateway := sdk.ObjectHealth{Class: "MultiProtocolGateway", Name: "shop", Serving: true, Up: true}
+	for name, c := range map[string]struct {
+		now  *sdk.HealthReport
+		err  error
+		want []string
+	}{
+		"all are":           {&sdk.HealthReport{Objects: []sdk.ObjectHealth{up("shop", true), gateway, up("more", false)}}, nil, nil},
+		"one lacks its key": {&sdk.HealthReport{Objects: []sdk.ObjectHealth{up("shop", false), gateway}}, nil, []string{"HTTPSSourceProtocolHandler shop was up when the backup was made, and is not"}},
+		"one is not told":   {&sdk.HealthReport{Objects: []sdk.ObjectHealth{gateway}}, nil, []string{"HTTPSSourceProtocolHandler shop was up when the backup was made, and is not"}},
+		"not readable":      {&sdk.HealthReport{Unread: []sdk.UnreadDomain{{Domain: "shop", Failure: failure.New(failure.Denied, "", "refused")}}}, nil, []string{"whether what was up when the backup was made is up again could not be read: refused"}},
+		"no answer":         {nil, errors.New("cut"), []string{"whether what was up when the backup was made is up again could not be read: cut"}},
+	} {
+		if got := NotUp(was, c.now, c.err); !slices.Equal(got, c.want) {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+}

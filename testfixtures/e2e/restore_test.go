@@ -29,7 +29,7 @@ plan "nightly" {
 // restoreDevice has a domain whose backup is restored into another one, which has
 // an object more and one that differs.
 var restoreDevice = dpsim.Device{Name: "gw", Timings: &dpsim.Timings{Checkpoint: "1ms"}, Domains: []dpsim.Domain{
-	{Name: "orders", Objects: []dpsim.Object{{Class: "Matching", Name: "both"}, {Class: "LogTarget", Name: "off", State: "disabled"}}},
+	{Name: "orders", Objects: []dpsim.Object{{Class: "Matching", Name: "both"}, {Class: "LogTarget", Name: "off", State: "disabled"}, {Class: "HTTPSourceProtocolHandler", Name: "shop"}}},
 	{Name: "target", Objects: []dpsim.Object{{Class: "Matching", Name: "mine"}, {Class: "LogTarget", Name: "off"}}},
 }}
 
