@@ -96,7 +96,7 @@ func TestDefaultsExportOfNewFirmwareCarriesStores(t *testing.T) {
 // The requests of public clients, one after the other.
 func TestWhatClientsSendIsAnswered(t *testing.T) {
 	t.Parallel()
-	f, g := one(t, dpsim.Device{AppDomains: 1})
+	f, g := one(t, dpsim.Device{AppDomains: 1, Timings: &dpsim.Timings{Checkpoint: "1s"}})
 	want(t, g.status("FirmwareStatus"), "<Version>IDG.10.0.1.5</Version>", "<BootCount>")
 	want(t, g.ask("default", `<m:get-status/>`), "<DomainStatus", "<FirmwareStatus", "<ObjectStatus", "<MemoryStatus")
 	domains := g.ask("default", `<m:get-config class="Domain"/>`)
