@@ -12,6 +12,7 @@ import (
 
 	"github.com/dprun/dprun/runner"
 	"github.com/dprun/dprun/runner/clock"
+	"github.com/dprun/dprun/runner/evidence"
 	"github.com/dprun/dprun/testfixtures/dpsim"
 	"github.com/dprun/dprun/testfixtures/ganesha"
 	"github.com/dprun/dprun/testfixtures/need"
@@ -163,6 +164,7 @@ plan "nightly" {
 				exports++
 			case strings.HasSuffix(name, ".dprun.json"):
 				manifests++
+			case strings.HasPrefix(name, evidence.Dir+"/"): // the record of the run
 			default:
 				t.Errorf("%s: %s was left behind, or is not what the gateway gave", v.name, name)
 			}
