@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"sync"
-	"sync/atomic"
-	"time"
 
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/client"
@@ -36,13 +34,10 @@ func call[T sdk.Instance, R any](ctx context.Context, h *holder[T], repeatable a
 		var none R
 		return none, err
 	}
-	given := ended(ctx)
 	r, err := f(value)
-	// The client's own clock began with the same end of the context, in another
-	// goroutine: on a busy machine this one may be behind.
-	if waited := given(); err != nil && waited >= client.CancelGrace-time.Second {
+	if hangs := new(client.HangError); errors.As(err, &hangs) {
 		h.p.host.options.Log.Warn("a plugin did not end a call that was given up: it hangs, and may still be at work until its process ends; tell whoever wrote it",
-			"plugin", proc.title(), "waited", waited.Round(time.Second), "call", err)
+			"plugin", proc.title(), "waited", client.CancelGrace, "call", err)
 	}
 	proc.calls.end()
 	switch {
@@ -52,19 +47,6 @@ func call[T sdk.Instance, R any](ctx context.Context, h *holder[T], repeatable a
 		return alone(ctx, h, repeatable, f)
 	}
 	return r, err
-}
-
-// ended gives what says how long ago a context has ended; 0: it has not.
-func ended(ctx context.Context) func() time.Duration {
-	var at atomic.Pointer[time.Time]
-	stop := context.AfterFunc(ctx, func() { now := time.Now(); at.Store(&now) })
-	return func() time.Duration {
-		stop()
-		if t := at.Load(); t != nil {
-			return time.Since(*t)
-		}
-		return 0
-	}
 }
 
 // alone does a call that was in flight when a process ended, in a process that

@@ -258,7 +258,10 @@ func follow[Q, E, R any](ctx context.Context, p *Plugin, call failure.Call, begi
 			if f.Kind == failure.Cancelled && errors.Is(ctx.Err(), context.DeadlineExceeded) {
 				f = failure.New(failure.Timeout, "", "%s: not done within the time limit: %w", call, ctx.Err())
 			}
-			return nil, p.refine(f)
+			if f = p.refine(f); errors.Is(context.Cause(bound), errCutOff) {
+				return nil, &HangError{f}
+			}
+			return nil, f
 		case done != nil:
 			return nil, p.refine(failure.New(failure.Internal, failure.Protocol, "%s: the plugin went on after it had said done", call))
 		}
