@@ -353,91 +353,6 @@ func (w *restoring) same() bool {
 
 func (w *restoring) target() sdk.Target { return sdk.Target{Domain: w.q.Domain} }
 
-// inWindow is an error outside of the plan's window.
-func (w *restoring) inWindow() error {
-	open := w.open
-	now := w.Clock.Now()
-	if open == nil || w.q.Emergency || open.Open(now) {
-		return nil
-	}
-	opens := "it does not open any more"
-	if at, ok := open.OpensAt(now); ok {
-		opens = "it opens on " + open.Say(at)
-	}
-	return errorf(13, "window %s is closed, and an import into a domain at work is an outage: %s. In an emergency add --emergency and --reason TEXT", open.Name, opens)
-}
-
-// permit takes the right to take the domain out of service, as for a quiesce.
-func (w *restoring) permit(ctx context.Context) error {
-	if err := w.inWindow(); err != nil {
-		return err
-	}
-	if why := w.spec.Devices[w.q.Device].Blocked; why != "" {
-		return errorf(1, "device %s: %s", w.q.Device, why)
-	}
-	facts, free, err := w.lockDevice(ctx, w.reads, w.q.Device, w.spec.ID)
-	if err != nil {
-		return err
-	}
-	w.facts = facts
-	w.release = append(w.release, free)
-	if why := w.spec.BlockedBoxes[facts.Identity]; why != "" {
-		return errorf(1, "device %s: %s", w.q.Device, why)
-	}
-	w.alone = true // what is done from here on is done under this lock
-	if err := w.roles(ctx); err != nil {
-		return err
-	}
-	held, end := context.WithCancel(context.WithoutCancel(ctx))
-	w.release = append(w.release, end)
-	waiting := context.AfterFunc(ctx, end)
-	got, err := w.reads.Do(held, w.job(lifecycle.ActPermit))
-	waiting()
-	return denied(got, err)
-}
-
-func denied(got *event.Result, err error) error {
-	if err == nil && got.Denial != nil {
-		return errorf(1, "%s", got.Denial.Why)
-	}
-	return err
-}
-
-// roles refuses what a quiesce would refuse: members of the group that do not
-// serve, a device that is active in a failover group, one that is busy.
-func (w *restoring) roles(ctx context.Context) error {
-	got, err := w.reads.Do(ctx, w.job(lifecycle.ActCheck))
-	if err != nil {
-		return err
-	}
-	c, g := got.Check, w.spec.Guard
-	switch {
-	case c.Busy || c.CurrentCommand != "":
-		return errorf(1, "device %s is busy: %s; restore when that has ended", w.q.Device, join(append(slices.Clone(c.BusyWith), c.CurrentCommand)))
-	case g.RefuseActive && c.Role == sdk.RoleUnknown:
-		return errorf(1, "whether device %s is the active member of a failover group could not be read: %s; mend that, or set quiesce_guard { active = \"allow\" }", w.q.Device, c.RoleDetail)
-	case g.RefuseActive && c.Role == sdk.RoleActive:
-		return errorf(1, "device %s is the active member of a failover group: %s; fail over to another one first, or set quiesce_guard { active = \"allow\" }", w.q.Device, c.RoleDetail)
-	}
-	if !g.Peers || w.task.Group == "" {
-		return nil
-	}
-	if len(w.task.Peers) == 0 {
-		return errorf(1, "no plan that was run with this state directory has another member of group %s, so nobody knows what serves instead; or set quiesce_guard { peers = \"ignore\" }", w.task.Group)
-	}
-	if got, err = w.reads.Do(ctx, w.job(lifecycle.ActPeers)); err != nil {
-		return err
-	}
-	var not []string
-	for _, p := range got.Peers {
-		not = append(not, p.Device+": "+p.Why)
-	}
-	if len(not) > 0 {
-		return errorf(1, "the other members of group %s are not all in service: %s; bring them into service first, or set quiesce_guard { peers = \"ignore\" }", w.task.Group, strings.Join(not, "; "))
-	}
-	return nil
-}
-
 // rehearsal has the device say what the import would do, and refuses what it must not.
 func (w *restoring) rehearsal(ctx context.Context) (*report.Rehearsal, error) {
 	found, err := w.rehearse(ctx, w.imports, w.q.RehearseRequest, w.record.Archive)
@@ -504,25 +419,6 @@ func (w *restoring) wayBack(ctx context.Context) error {
 	}
 	w.record.WayBackSet, w.row.WayBack = set, set
 	return nil
-}
-
-// recheck asks again for everything that may have come meanwhile: a person may
-// take an hour for the answer.
-func (w *restoring) recheck(ctx context.Context) error {
-	if err := w.inWindow(); err != nil {
-		return err
-	}
-	if err := denied(w.reads.Do(ctx, w.job(lifecycle.ActConfirm))); err != nil {
-		return err
-	}
-	got, err := w.reads.Do(ctx, w.job(lifecycle.ActInspect)) // an address may lead elsewhere by now, and another member looks the same
-	if err != nil {
-		return err
-	}
-	if has := got.Inspection.Facts.Identity; has != w.facts.Identity {
-		return errorf(1, "another one answers at the address of device %s: it was %s, and is %s now; nothing was sent. Find out what answers there, and restore again", w.q.Device, w.facts.Identity, has)
-	}
-	return w.roles(ctx)
 }
 
 // promise makes durable what is owed from here on.
@@ -674,29 +570,6 @@ func (w *restoring) prove(ctx context.Context) error {
 	return w.journal.Prove(ctx, backups.Proof{Set: w.copy.Set, SHA256: file.Opened().SHA256, Subject: backups.Set{w.copy}.Subject(), At: w.Clock.Now(), Run: w.spec.ID, On: w.q.Device, Verdict: backups.Proven})
 }
 
-// supersede ends earlier restores of the domain that were not proven: what it is
-// now is.
-func (w *restoring) supersede(ctx context.Context) {
-	all, err := w.outstanding(ctx)
-	if err != nil {
-		w.Log.Warn("earlier restores were not looked for", "error", err)
-		return
-	}
-	for _, o := range all {
-		sameBox := o.Device == w.q.Device && o.Identity == w.facts.Identity // another plan may call another one so
-		if o.Kind != pending.Restore || o.Run == w.spec.ID || !sameBox || o.Domain != w.q.Domain || o.Live {
-			continue
-		}
-		err := w.settler.Done(ctx, o.Obligation.Obligation)
-		if err == nil {
-			err = w.journal.EndRestore(context.WithoutCancel(ctx), o.Run, "superseded", "the restore of run "+w.spec.ID+" is proven", w.Clock.Now())
-		}
-		if err != nil {
-			w.Log.Warn("that an earlier restore has ended could not be written down", "run", o.Run, "error", err)
-		}
-	}
-}
-
 // restoreOf shows what the journal keeps.
 func restoreOf(r journal.Restore) *report.Restore {
 	out := &report.Restore{Run: r.Run, Device: r.Device, Domain: r.Domain, Set: r.Set, Archive: r.Shown, WayBack: r.WayBack, By: r.By, Reason: r.Reason, Emergency: r.Emergency,
@@ -709,67 +582,6 @@ func restoreOf(r journal.Restore) *report.Restore {
 		out.Steps = append(out.Steps, report.RestoreStep{Phase: string(s.Phase), Time: s.Time, Answer: string(s.Kind), Why: s.Why})
 	}
 	return out
-}
-
-// forgetRestores removes what restores have left that ended before they had
-// promised anything, and enters that: nothing was sent. Archives are secrets.
-func (r *operation) forgetRestores(ctx context.Context) {
-	entries, err := os.ReadDir(r.state.Restores())
-	if err != nil || len(entries) == 0 {
-		return
-	}
-	for _, e := range entries {
-		run := e.Name()
-		if held, _, err := r.locks.Held(lock.RunKey(run)); held || err != nil {
-			continue
-		}
-		// Whoever was at it is gone: what it has promised by now is all that it ever will.
-		owed, damaged, err := r.pending.List()
-		if err != nil || len(damaged) > 0 {
-			return // one of these may be what the directory is needed for
-		}
-		if slices.ContainsFunc(owed, func(o pending.Obligation) bool { return o.Run == run }) {
-			continue
-		}
-		if sent, err := r.mayHaveSent(ctx, run); sent || err != nil {
-			if err != nil {
-				r.Log.Warn("how a restore ended could not be read or written down", "run", run, "error", err)
-			}
-			continue
-		}
-		if err := os.RemoveAll(filepath.Join(r.state.Restores(), run)); err != nil {
-			r.Log.Warn("what a restore has left could not be removed", "run", run, "error", err)
-		}
-	}
-}
-
-// mayHaveSent reports whether a restore whose process is gone has made its promise,
-// although there is no pending file: somebody has taken it away. Of every other one it
-// enters that nothing was sent, and gives its right back.
-func (r *operation) mayHaveSent(ctx context.Context, run string) (bool, error) {
-	if r.journal == nil {
-		return false, nil
-	}
-	known, err := r.journal.Restore(ctx, run)
-	if err != nil {
-		return false, err
-	}
-	if known != nil && known.End == "" {
-		var steps []restore.Step
-		if len(known.Steps) > 0 && json.Unmarshal(known.Steps, &steps) != nil || slices.ContainsFunc(steps, func(s restore.Step) bool { return s.Phase == restore.Promise && s.Kind == restore.Good }) {
-			return true, nil
-		}
-		if err := r.journal.EndRestore(ctx, run, string(restore.Denied), "dprun ended before anything was sent", r.Clock.Now()); err != nil {
-			return false, err
-		}
-	}
-	owed, err := r.journal.Obligations(ctx, run)
-	for _, o := range owed {
-		if o.Kind == pending.Restore && err == nil {
-			err = r.journal.Pay(ctx, r.Clock.Now(), o.Key)
-		}
-	}
-	return false, err
 }
 
 // setsOfRestores are the sets that owed restores name: the way back, and what is to
