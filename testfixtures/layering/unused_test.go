@@ -11,7 +11,7 @@ import (
 
 // public are the packages that third parties import: nothing of ours has to
 // call what they export.
-var public = []string{"sdk", "sdk/schema", "sdk/failure", "sdk/store", "sdk/conformance"}
+var public = []string{"sdk", "sdk/schema", "sdk/failure", "sdk/store", "sdk/conformance", "cmd/dprun/web/access"}
 
 // TestNothingLandsThatNothingCalls: every function, method, type, constant and
 // variable of the product is used by the product or by its documentation. Tests
