@@ -65,7 +65,11 @@ func (x *directory) on(ctx context.Context, dir string, f func(*session) error) 
 	}
 	s := x.s
 	stop := context.AfterFunc(ctx, s.kill)
-	defer stop()
+	defer func() {
+		if !stop() {
+			s.kill() // what does so may not have begun, and nobody else may get the session meanwhile
+		}
+	}()
 	err := f(s)
 	if err == nil {
 		return nil

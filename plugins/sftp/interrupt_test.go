@@ -167,3 +167,21 @@ func TestFetchThatIsCutLeavesNoLocalFile(t *testing.T) {
 		t.Errorf("a part was left in the local file: %v", err)
 	}
 }
+
+// TestASessionThatWasCutIsNobodysAgain: whatever moment the caller gives up at,
+// the next call gets a session that works.
+func TestASessionThatWasCutIsNobodysAgain(t *testing.T) {
+	t.Parallel()
+	s := sshd.Start(t, sshd.Options{HostKeys: []string{sshd.ED25519}})
+	d := open(t, configFor(t, s))
+	for range 20 {
+		ctx, cancel := context.WithCancel(within(t, testLimit))
+		x := need.Value(d.acquire(ctx))(t)
+		_ = x.on(ctx, "", func(*session) error { cancel(); return nil })
+		if x.s.alive() {
+			t.Error("a session whose caller gave up counts as alive")
+		}
+		x.release()
+	}
+	need.Done(t, on(t, d, func(s *session) error { _, err := s.sftp.RealPath("."); return err }))
+}

@@ -48,6 +48,7 @@ type session struct {
 	stall    time.Duration // a request may stand still for so long
 	flushing atomic.Int32  // flushes and closes under way
 	stalled  atomic.Bool   // why the session was ended
+	killed   atomic.Bool   // the connection was cut from here
 	pinging  atomic.Bool
 	idleFrom time.Time     // guarded by the pool
 	done     chan struct{} // closed when the connection is gone
@@ -70,7 +71,10 @@ func (s *session) start() *session {
 }
 
 // kill cuts the connection: everything in flight fails at once.
-func (s *session) kill() { _ = s.ssh.Close() }
+func (s *session) kill() {
+	s.killed.Store(true) // the library notices a moment later
+	_ = s.ssh.Close()
+}
 
 // close cuts the connection and waits for what the session runs. The SFTP
 // channel is not closed in an orderly way: that waits for the server.
@@ -86,7 +90,7 @@ func (s *session) alive() bool {
 	case <-s.done:
 		return false
 	default:
-		return true
+		return !s.killed.Load()
 	}
 }
 
