@@ -6,7 +6,9 @@ import (
 	"errors"
 	"time"
 
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
+	grpcstatus "google.golang.org/grpc/status"
 
 	"github.com/dprun/dprun/sdk/failure"
 	"github.com/dprun/dprun/sdk/internal/wire"
@@ -39,22 +41,18 @@ func (p *Plugin) cancellable(ctx context.Context) (context.Context, func()) {
 	id := rand.Text()
 	call, cut := context.WithCancelCause(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() {
-		asked, done := context.WithTimeout(call, CancelGrace)
+		asked, done := context.WithTimeout(call, p.grace)
 		defer done()
-		defer func() {
-			if errors.Is(asked.Err(), context.DeadlineExceeded) {
-				cut(errCutOff)
-			}
-			cut(nil)
-		}()
 		again := time.NewTicker(200 * time.Millisecond) // a call may be cancelled before it has arrived
 		defer again.Stop()
 		for {
-			if _, err := p.plugin.Cancel(asked, &pluginv1.CancelRequest{Call: id}); err != nil {
+			if _, err := p.plugin.Cancel(asked, &pluginv1.CancelRequest{Call: id}); grpcstatus.Code(err) == codes.Unimplemented {
+				cut(nil) // such a plugin cannot be asked
 				return
 			}
 			select {
 			case <-asked.Done(): // the call has ended, or the grace
+				cut(errCutOff) // has no effect on a call that has ended
 				return
 			case <-again.C:
 			}

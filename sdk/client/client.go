@@ -33,6 +33,7 @@ type Plugin struct {
 	conn   grpc.ClientConnInterface
 	plugin pluginv1.PluginClient
 	refine func(*failure.Error) *failure.Error
+	grace  time.Duration
 
 	mu     sync.Mutex
 	schema *schema.Plugin
@@ -45,7 +46,7 @@ func New(conn grpc.ClientConnInterface, refine func(*failure.Error) *failure.Err
 		refine = func(f *failure.Error) *failure.Error { return f }
 	}
 	conn = telling{conn}
-	return &Plugin{conn: conn, plugin: pluginv1.NewPluginClient(conn), refine: refine}
+	return &Plugin{conn: conn, plugin: pluginv1.NewPluginClient(conn), refine: refine, grace: CancelGrace}
 }
 
 // telling tells the plugin when calls are given up.

@@ -34,6 +34,14 @@ type rude struct {
 	pluginv1.UnimplementedDestinationServer
 }
 
+// late is a rude plugin that is asked to end calls and whose answer is always
+// that the time for that is over, whatever the caller's clock says.
+type late struct{ rude }
+
+func (late) Cancel(context.Context, *pluginv1.CancelRequest) (*pluginv1.CancelReply, error) {
+	return nil, status.Error(codes.DeadlineExceeded, "too late")
+}
+
 type config struct {
 	Name string `dprun:"name"`
 }
@@ -80,9 +88,14 @@ func detailed(kind pluginv1.FailureKind, reason pluginv1.Reason) error {
 
 func dialRude(t *testing.T) sdk.Destination {
 	t.Helper()
+	return dial(t, rude{})
+}
+
+func dial(t *testing.T, served pluginv1.PluginServer) sdk.Destination {
+	t.Helper()
 	l := bufconn.Listen(1 << 20)
 	g := grpc.NewServer()
-	pluginv1.RegisterPluginServer(g, rude{})
+	pluginv1.RegisterPluginServer(g, served)
 	pluginv1.RegisterDestinationServer(g, rude{})
 	go func() { _ = g.Serve(l) }()
 	t.Cleanup(g.Stop)
@@ -92,7 +105,9 @@ func dialRude(t *testing.T) sdk.Destination {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
-	d, err := client.New(conn, nil).ConfigureDestination(t.Context(), "rude", cty.ObjectVal(map[string]cty.Value{"name": cty.StringVal("n")}))
+	p := client.New(conn, nil)
+	p.SetGrace(500 * time.Millisecond)
+	d, err := p.ConfigureDestination(t.Context(), "rude", cty.ObjectVal(map[string]cty.Value{"name": cty.StringVal("n")}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,6 +161,19 @@ func TestAPluginThatCannotCancelIsCutOff(t *testing.T) {
 	}
 	if took := time.Since(begin); took > 5*time.Second {
 		t.Errorf("took %v", took)
+	}
+}
+
+// TestAPluginThatDoesNotEndACallIsSaidToHang: also where it says before the
+// caller's clock does that its time is over.
+func TestAPluginThatDoesNotEndACallIsSaidToHang(t *testing.T) {
+	t.Parallel()
+	d := dial(t, late{})
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	_, err := d.Store(ctx, sdk.StoreRequest{Path: "deaf"}, nil)
+	if hang := new(client.HangError); !errors.As(err, &hang) || hang.Failure.Kind != failure.Timeout {
+		t.Errorf("got %v", err)
 	}
 }
 
