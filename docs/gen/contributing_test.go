@@ -18,10 +18,10 @@ func TestWhatContributorsAreToldIsThere(t *testing.T) {
 	page := string(need.Value(os.ReadFile("../../CONTRIBUTING.md"))(t))
 	targets := string(need.Value(os.ReadFile("../../Makefile"))(t))
 	help := need.Value(exec.Command("make", "-s", "-C", "../..", "help").Output())(t)
-	made := map[string]bool{"bin/dprun": true, "bin/dpsim": true}
+	made := map[string]bool{"bin/dprun": true, "bin/dpsim": true, "plan.hcl": true, "fleet.hcl": true, "steps.hcl": true, "expect.hcl": true}
 	paths := 0
 	for _, m := range regexp.MustCompile("`([a-z][\\w./-]*)`").FindAllStringSubmatch(page, -1) {
-		if !strings.Contains(m[1], "/") && !strings.Contains(m[1], ".") || made[m[1]] || m[1] == "plan.hcl" || m[1] == "fleet.hcl" || m[1] == "expect.hcl" {
+		if !strings.Contains(m[1], "/") && !strings.Contains(m[1], ".") || made[m[1]] {
 			continue
 		}
 		paths++
@@ -33,6 +33,11 @@ func TestWhatContributorsAreToldIsThere(t *testing.T) {
 	for _, m := range makes {
 		if !regexp.MustCompile(`(?m)^`+m[1]+`:.*##`).MatchString(targets) || !strings.Contains(string(help), "  "+m[1]+" ") {
 			t.Errorf("CONTRIBUTING.md names `make %s`, and `make help` does not list it", m[1])
+		}
+	}
+	for _, m := range regexp.MustCompile(`(?m)^go run \./(\S+)`).FindAllStringSubmatch(page, -1) {
+		if _, err := os.Stat(filepath.Join("../..", m[1], "main.go")); err != nil {
+			t.Errorf("CONTRIBUTING.md runs %s: %v", m[1], err)
 		}
 	}
 	tests := regexp.MustCompile(`(?m)go test \./(\S+) -run (\w+)`).FindAllStringSubmatch(page, -1)

@@ -77,21 +77,30 @@ func (s *Scenario) Differences(o *Outcome) []string {
 	return out
 }
 
-func (t ExpectedTask) differences(o *Outcome) []string {
+// seen finds the task that is meant, and the number of its run.
+func (t ExpectedTask) seen(o *Outcome) (history []event.Status, run int, err error) {
 	runs := o.Runs
 	if t.Plan != "" {
 		runs = slices.DeleteFunc(slices.Clone(runs), func(r Run) bool { return r.Plan != t.Plan })
 	}
-	run := len(runs)
+	run = len(runs)
 	if t.Run > 0 {
 		run = t.Run
 	}
 	if run == 0 || run > len(runs) {
-		return []string{fmt.Sprintf("task %s: there is no run %d", t.ID, run)}
+		return nil, run, fmt.Errorf("task %s: there is no run %d", t.ID, run)
 	}
 	h, ok := runs[run-1].Histories[t.ID]
 	if !ok {
-		return []string{fmt.Sprintf("run %d has no task %s", run, t.ID)}
+		return nil, run, fmt.Errorf("run %d has no task %s", run, t.ID)
+	}
+	return h, run, nil
+}
+
+func (t ExpectedTask) differences(o *Outcome) []string {
+	h, run, err := t.seen(o)
+	if err != nil {
+		return []string{err.Error()}
 	}
 	var out []string
 	if d := cmp.Diff(t.History, codes(h)); d != "" {

@@ -13,6 +13,8 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsimple"
 	"github.com/zclconf/go-cty/cty"
 	"golang.org/x/tools/txtar"
+
+	"github.com/dprun/dprun/runner/status"
 )
 
 // Scenario is one file, read.
@@ -24,14 +26,15 @@ type Scenario struct {
 	About  string
 	Expect Expect
 	steps  steps
-	files  map[string][]byte
+	parts  []txtar.File
+	files  map[string][]byte // the parts by name
 }
 
 // Expect is expect.hcl.
 type Expect struct {
 	// Exit is the exit code of the last command.
-	Exit int `hcl:"exit"`
-	// Code is the last code of the last run itself.
+	Exit int `hcl:"exit,optional"`
+	// Code is the last code of the last run itself; without it, it is not looked at.
 	Code string `hcl:"code,optional"`
 	// Down lists the domains, as device/domain, that are not in service at the end.
 	Down []string `hcl:"down,optional"`
@@ -49,9 +52,12 @@ type ExpectedTask struct {
 	// beginning, of those of the plan; the last if left out.
 	Plan string `hcl:"plan,optional"`
 	Run  int    `hcl:"run,optional"`
-	// History is every code, in order. The deciding failure stands twice: when
-	// it was decided, and at the end.
-	History []string `hcl:"history"`
+	// From is the code up to which the history goes as nearly every one does: a
+	// code of beginning.
+	From string `hcl:"from,optional"`
+	// History is every code, in order; in the file, those that follow From. The
+	// deciding failure stands twice: when it was decided, and at the end.
+	History []string `hcl:"history,optional"`
 	// Message is a part of the last message.
 	Message string `hcl:"message,optional"`
 	// Warnings are parts of the warnings beside the last message, in their
@@ -59,6 +65,15 @@ type ExpectedTask struct {
 	Warnings []string `hcl:"warnings,optional"`
 	// Unfinished: the last code is not final, as it could not be written down.
 	Unfinished bool `hcl:"unfinished,optional"`
+}
+
+// beginning is how a task begins that nothing stops.
+func beginning() []string {
+	var out []string
+	for _, c := range []status.Code{status.WaitingForPreValidation, status.ReadyForExecution, status.SentToMDB, status.ExecutionStarted, status.PreChecksStarted} {
+		out = append(out, string(c))
+	}
+	return out
 }
 
 // steps is steps.hcl.
@@ -139,7 +154,8 @@ func Load(path string) (*Scenario, error) {
 		return nil, fmt.Errorf("read a scenario: %w", err)
 	}
 	archive := txtar.Parse(text)
-	s := &Scenario{File: filepath.Base(path), About: strings.TrimSpace(string(archive.Comment)), files: map[string][]byte{}}
+	about, _, _ := strings.Cut(string(archive.Comment), siteMark)
+	s := &Scenario{File: filepath.Base(path), About: strings.TrimSpace(about), parts: archive.Files, files: map[string][]byte{}}
 	s.Code, _, _ = strings.Cut(s.File, ".")
 	for _, f := range archive.Files {
 		s.files[f.Name] = f.Data
@@ -151,6 +167,18 @@ func Load(path string) (*Scenario, error) {
 	}
 	if err := hclsimple.Decode("expect.hcl", s.files["expect.hcl"], nil, &s.Expect); err != nil {
 		return nil, fmt.Errorf("scenario %s: %w", s.File, err)
+	}
+	for i := range s.Expect.Tasks {
+		t := &s.Expect.Tasks[i]
+		if t.From == "" {
+			continue
+		}
+		begun := beginning()
+		n := slices.Index(begun, t.From)
+		if n < 0 {
+			return nil, fmt.Errorf("scenario %s: from = %q: a history can be shortened up to %s", s.File, t.From, strings.Join(begun, ", "))
+		}
+		t.History = append(begun[:n+1], t.History...)
 	}
 	if err := s.readSteps(); err != nil {
 		return nil, fmt.Errorf("scenario %s: %w", s.File, err)

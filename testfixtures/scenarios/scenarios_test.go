@@ -13,6 +13,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/dprun/dprun/plugins/datapower"
 	hook "github.com/dprun/dprun/plugins/exec"
 	"github.com/dprun/dprun/plugins/file"
@@ -25,6 +27,8 @@ import (
 	"github.com/dprun/dprun/testfixtures/plugins/wrong"
 	"github.com/dprun/dprun/testfixtures/scenario"
 )
+
+var update = flag.Bool("update", false, "make the scenarios expect what happens")
 
 var matrix = flag.Bool("matrix", false, "print one line for each code of the table, and how many were reached")
 
@@ -93,12 +97,31 @@ func TestEveryScenarioEndsAsItSays(t *testing.T) {
 			if s.About == "" {
 				t.Error("the file does not say what happens")
 			}
-			differences := s.Differences(scenario.Play(t, s, scenario.Options{Bundled: bundled(), Dprun: dprun}))
-			for _, d := range differences {
+			o := scenario.Play(t, s, scenario.Options{Bundled: bundled(), Dprun: dprun})
+			if *update && !t.Failed() {
+				need.Done(t, s.Update(o))
+				need.Done(t, os.WriteFile(s.File, need.Value(s.Text())(t), 0o644))
+			}
+			for _, d := range s.Differences(o) { // also of what -update does not write
 				t.Error(d)
 			}
 			r.reached = !t.Failed()
 		})
+	}
+}
+
+// TestEveryFileHasTheFormThatUpdateWrites: the header shows the site, and no
+// history repeats the usual beginning.
+func TestEveryFileHasTheFormThatUpdateWrites(t *testing.T) { // alone: -update also writes the files that are played
+	for _, s := range need.Value(scenario.LoadAll("."))(t) {
+		text := string(need.Value(s.Text())(t))
+		switch now := string(need.Value(os.ReadFile(s.File))(t)); {
+		case text == now:
+		case *update:
+			need.Done(t, os.WriteFile(s.File, []byte(text), 0o644))
+		default:
+			t.Errorf("%s: go test ./testfixtures/scenarios -run Form -update changes it (-now +then):\n%s", s.File, cmp.Diff(now, text))
+		}
 	}
 }
 
