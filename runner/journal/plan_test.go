@@ -43,6 +43,9 @@ func TestLookingBackDoesNotReadEverything(t *testing.T) {
 		rememberSizes: "",
 		payObligation: "",
 		selectDone:    "specs", // those of unfinished runs
+		selectAged:    "", selectOldest: "", selectStanding: "", selectBad: "", selectBody: "", selectSince: "", selectNotices: "",
+		selectOpen:  "runs USING INDEX runs_unfinished",
+		selectWhole: "runs USING INDEX runs_whole", // of the runs alone
 	} {
 		rows := need.Value(j.reader.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+query, make([]any, strings.Count(query, "?"))...))(t)
 		var walked []string

@@ -1,0 +1,174 @@
+package journal
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+
+	"github.com/dprun/dprun/runner/backups"
+)
+
+// newest holds a row for each subject of a plan with its newest set that is whole
+// somewhere and was stored from here; an empty ID: none is any more. With it, and
+// an index of the tasks that brought no copy, a look at everything reads what is
+// wrong and not all that is well.
+const newest = `
+CREATE TABLE newest (
+  plan TEXT NOT NULL, device TEXT NOT NULL, domain TEXT NOT NULL, activity TEXT NOT NULL, id TEXT NOT NULL,
+  PRIMARY KEY (plan, device, domain, activity)) WITHOUT ROWID;
+INSERT INTO newest SELECT plan, device, domain, activity, max(iif(state = 'whole', id, '')) FROM copies WHERE NOT imported GROUP BY plan, device, domain, activity;
+CREATE INDEX newest_age ON newest (plan, id);
+CREATE TRIGGER newest_stored AFTER INSERT ON copies WHEN new.state = 'whole' AND NOT new.imported BEGIN
+  INSERT INTO newest VALUES (new.plan, new.device, new.domain, new.activity, new.id) ON CONFLICT DO UPDATE SET id = excluded.id WHERE id < excluded.id;
+END;
+CREATE TRIGGER newest_changed AFTER UPDATE ON copies WHEN old.state <> new.state OR old.imported <> new.imported BEGIN
+  INSERT INTO newest VALUES (new.plan, new.device, new.domain, new.activity, coalesce((SELECT id FROM copies
+    WHERE device = new.device AND domain = new.domain AND activity = new.activity AND plan = new.plan AND state = 'whole' AND NOT imported ORDER BY id DESC LIMIT 1), ''))
+  ON CONFLICT DO UPDATE SET id = excluded.id;
+END;
+CREATE INDEX tasks_bad ON tasks (k) WHERE NOT good;
+CREATE INDEX runs_whole ON runs (plan, origin, n) WHERE state = 'finished' AND NOT partial AND tasks > 0;
+`
+
+// Standing is the newest set of something that a plan stored and that is whole
+// somewhere, as far as is known.
+type Standing struct {
+	backups.Subject
+	Set      string    // empty: there was one, and none is whole any more
+	Captured time.Time // to the millisecond; zero: there is none
+	// Wanted says that the run which was asked about, or a later one, had it to back up and did.
+	Wanted bool
+}
+
+func scanStanding(s scanner) (of Standing, err error) {
+	if err := s.Scan(&of.Device, &of.Domain, &of.Activity, &of.Set, &of.Wanted); err != nil || of.Set == "" {
+		return of, err
+	}
+	id, err := ulid.ParseStrict(of.Set)
+	if err != nil {
+		return of, fmt.Errorf("the set %q: %w", of.Set, err)
+	}
+	of.Captured = id.Timestamp().UTC()
+	return of, nil
+}
+
+const (
+	standing = `SELECT w.device, w.domain, w.activity, w.id, EXISTS (SELECT 1 FROM sizes z WHERE z.origin = ?2 AND z.device = w.device AND z.activity = w.activity AND z.plan = ?1
+		AND z.domain = w.domain AND z.run >= (SELECT n FROM runs WHERE id = ?3)) FROM newest w WHERE w.plan = ?1 AND `
+	selectAged     = standing + "w.id < ?4 UNION ALL " + standing + "w.id >= ?5"
+	selectOldest   = standing + "w.id >= ?4 AND w.id < ?5 ORDER BY w.id LIMIT 1" // of those that selectAged leaves out
+	selectStanding = standing + "w.device = ?4 AND w.domain = ?5 AND w.activity = ?6"
+	selectBad      = "SELECT k, id, activity, device, domain, code, final FROM tasks INDEXED BY tasks_bad WHERE k BETWEEN ? AND ? AND NOT good"
+	selectBody     = "SELECT history FROM bodies WHERE k = ?"
+	selectSince    = "SELECT " + runColumns + " FROM runs WHERE started >= ? ORDER BY started DESC, id DESC"
+	selectWhole    = "SELECT " + runColumns + " FROM runs WHERE n IN (SELECT max(n) FROM runs INDEXED BY runs_whole WHERE state = 'finished' AND NOT partial AND tasks > 0 GROUP BY plan, origin)"
+	selectPlaces   = "SELECT m.destination, m.root, m.free, m.total, max(m.at), coalesce(r.plan, '') FROM rooms m LEFT JOIN runs r ON r.id = m.run GROUP BY m.root, m.destination ORDER BY m.root"
+	selectNotices  = "SELECT l.run, l.time, l.text FROM runs r CROSS JOIN logs l ON l.run = r.id AND l.task = '' AND l.stream = ?2 WHERE r.started >= ?1 ORDER BY l.time DESC LIMIT ?3"
+	selectOpen     = "SELECT " + runColumns + " FROM runs WHERE state = 'running' ORDER BY started, id"
+)
+
+// Aged are the standings of a run's plan whose set was captured before a time, or
+// at another one or later, which is the future, or of which there is none.
+func (j *Journal) Aged(ctx context.Context, of Run, before, future time.Time) ([]Standing, error) {
+	return list(ctx, j, "list the old backups of plan "+of.Plan, scanStanding, selectAged, of.Plan, of.Origin, of.ID, backups.FirstID(before), backups.FirstID(future))
+}
+
+// OldestFresh is the oldest standing that Aged leaves out; nil: there is none.
+func (j *Journal) OldestFresh(ctx context.Context, of Run, before, future time.Time) (*Standing, error) {
+	return one(list(ctx, j, "find the oldest backup of plan "+of.Plan, scanStanding, selectOldest, of.Plan, of.Origin, of.ID, backups.FirstID(before), backups.FirstID(future)))
+}
+
+// Standing is the one of a subject of a run's plan; nil: nothing was ever stored.
+func (j *Journal) Standing(ctx context.Context, of Run, s backups.Subject) (*Standing, error) {
+	return one(list(ctx, j, "find the last backup of "+s.Device, scanStanding, selectStanding, of.Plan, of.Origin, of.ID, s.Device, s.Domain, s.Activity))
+}
+
+func one[T any](found []T, err error) (*T, error) {
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+	return &found[0], nil
+}
+
+// BadTask is a task that has ended without a good copy.
+type BadTask struct {
+	Task
+	row int64
+}
+
+// Bad lists the tasks of a run that have ended without a good copy, in the order
+// in which they ended.
+func (j *Journal) Bad(ctx context.Context, run string) ([]BadTask, error) {
+	n, _, err := j.number(ctx, run)
+	if err != nil || n == 0 {
+		return nil, err
+	}
+	first, last := rangeOf(n)
+	return list(ctx, j, "list what failed in run "+run, func(s scanner) (t BadTask, err error) {
+		t.Run = run
+		return t, s.Scan(&t.row, &t.ID, &t.Activity, &t.Device, &t.Domain, &t.Code, &t.Final)
+	}, selectBad, first, last)
+}
+
+// Message is what a task's last status says.
+func (j *Journal) Message(ctx context.Context, t BadTask) (string, error) {
+	found, err := list(ctx, j, "read how task "+t.ID+" ended", func(s scanner) (string, error) {
+		var body []byte
+		var steps []step
+		if err := s.Scan(&body); err != nil {
+			return "", err
+		}
+		if err := decode(body, &steps); err != nil || len(steps) == 0 {
+			return "", err
+		}
+		return steps[len(steps)-1].Message, nil
+	}, selectBody, t.row)
+	if err != nil || len(found) == 0 {
+		return "", err
+	}
+	return found[0], nil
+}
+
+// Since lists the runs that began at a time or later, the newest first.
+func (j *Journal) Since(ctx context.Context, at time.Time) ([]Run, error) {
+	return list(ctx, j, "list the runs of a night", scanRun, selectSince, stamp(at))
+}
+
+// Unended lists the runs that are under way or died, the oldest first, without their Spec.
+func (j *Journal) Unended(ctx context.Context) ([]Run, error) {
+	return list(ctx, j, "list the runs under way", scanRun, selectOpen)
+}
+
+// WholeRuns are the last finished run of each plan and file that had tasks and was not narrowed.
+func (j *Journal) WholeRuns(ctx context.Context) ([]Run, error) {
+	return list(ctx, j, "list the last whole run of each plan", scanRun, selectWhole)
+}
+
+// Place is the room of a destination as the last run saw it that looked.
+type Place struct {
+	Room
+	Plan string // whose run it was; empty: the run is gone
+}
+
+// Places lists the destinations that runs have looked at.
+func (j *Journal) Places(ctx context.Context) ([]Place, error) {
+	return list(ctx, j, "list the destinations", func(s scanner) (p Place, err error) {
+		return p, s.Scan(&p.Destination, &p.Root, &p.Free, &p.Total, moment{&p.At}, &p.Plan)
+	}, selectPlaces)
+}
+
+// Line is a line of output of a run itself.
+type Line struct {
+	Run  string
+	Time time.Time
+	Text string
+}
+
+// Lines are the newest lines of one stream of the runs that began since a time, the newest first.
+func (j *Journal) Lines(ctx context.Context, since time.Time, stream string, limit int) ([]Line, error) {
+	return list(ctx, j, "list what runs have said", func(s scanner) (l Line, err error) {
+		return l, s.Scan(&l.Run, moment{&l.Time}, &l.Text)
+	}, selectNotices, stamp(since), stream, limit)
+}

@@ -1,0 +1,417 @@
+package runner
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dprun/dprun/plan/pattern"
+	"github.com/dprun/dprun/runner/backups"
+	"github.com/dprun/dprun/runner/journal"
+	"github.com/dprun/dprun/runner/lock"
+	"github.com/dprun/dprun/runner/pending"
+	"github.com/dprun/dprun/runner/report"
+	"github.com/dprun/dprun/runner/schedule"
+	"github.com/dprun/dprun/runner/status"
+)
+
+// OverviewRequest asks for everything at one glance.
+type OverviewRequest struct {
+	Served []ServedPlan   // the plans of a server; nil: there is none
+	Zone   *time.Location // whose nights and mornings are meant; nil: that of this machine
+}
+
+// ServedPlan is what a glance has to know of a plan that is served. It was found
+// when the plan was read: a glance compiles nothing.
+type ServedPlan struct {
+	journal.Scheduled
+	Schedule schedule.Plan
+	Quiesces []string // devices
+}
+
+const (
+	// worstListed is how many subjects without a good set an overview lists.
+	worstListed = 100
+	// namesListed is how many devices and runs a cause lists.
+	namesListed = 20
+	// nextListed is how many due plans are listed.
+	nextListed = 20
+	// noticesListed is how many failed notifications are listed.
+	noticesListed = 20
+	// clocksDiffer is how far in the future a set may seem to be captured.
+	clocksDiffer = 5 * time.Minute
+	// serverLate is after how long without news a scheduler counts as hanging: it writes every minute.
+	serverLate = 3 * time.Minute
+	// fullSoon is how far ahead a destination that fills is told.
+	fullSoon = 14 * 24 * time.Hour
+)
+
+// Overview tells what is down, what runs, what has no backup, what failed tonight
+// and whether that is true. It contacts nothing and compiles nothing. It always
+// answers: what could not be read is told as unknown.
+func (r *Runner) Overview(ctx context.Context, q OverviewRequest) report.Overview {
+	if q.Zone == nil {
+		q.Zone = time.Local
+	}
+	op := r.begin(Operation{})
+	g := &glance{operation: op, request: q, now: r.Clock.Now(), served: map[journal.Scheduled]ServedPlan{}}
+	for _, s := range q.Served {
+		g.served[s.Scheduled] = s
+	}
+	o := report.Overview{At: g.now}
+	owed := op.owed(ctx)
+	o.Truth = g.truth(ctx) // first: whether there is a server says who brings things back
+	o.Down = g.down(ctx, owed, o.Truth)
+	o.Work = g.work(ctx, owed)
+	o.Coverage = g.coverage(ctx)
+	o.Failures = g.failures(ctx, owed, o.Coverage)
+	o.State = overviewState(o)
+	return o
+}
+
+// glance is what the parts of one overview share.
+type glance struct {
+	*operation
+	request OverviewRequest
+	now     time.Time
+	served  map[journal.Scheduled]ServedPlan
+	whole   map[journal.Scheduled]journal.Run // the last whole run of each plan
+}
+
+// unreadable says why the journal cannot be asked; empty: it can.
+func (g *glance) unreadable() string {
+	if g.journal == nil {
+		return g.lost.Error()
+	}
+	return ""
+}
+
+func (g *glance) down(ctx context.Context, owed report.Pending, truth report.OverviewTruth) report.OverviewDown {
+	d := report.OverviewDown{Owed: []report.OverviewOwed{}, Stops: owed.Stops}
+	if d.Stops == nil {
+		d.Stops = []report.Stop{}
+	}
+	if owed.Unknown != nil {
+		d.Unknown = owed.Unknown.Message
+	} else if why := g.unreadable(); why != "" {
+		d.Unknown = why
+	} else if _, err := g.journal.Owed(ctx); err != nil {
+		d.Unknown = err.Error() // the pending files tell what is owed, but not what stops quiesces
+	}
+	serves := truth.Server != nil && truth.Server.Running && !truth.Late
+	for _, o := range owed.Owed {
+		d.Owed = append(d.Owed, report.OverviewOwed{Owed: o, BringsBack: bringsBack(o, serves)})
+	}
+	slices.SortStableFunc(d.Owed, func(a, b report.OverviewOwed) int {
+		return cmp.Or(cmp.Compare(last10(a.Held), last10(b.Held)), a.Since.Compare(b.Since))
+	})
+	return d
+}
+
+// last10 sorts what is so behind what is not.
+func last10(is bool) int {
+	if is {
+		return 1
+	}
+	return 0
+}
+
+func (g *glance) work(ctx context.Context, owed report.Pending) report.OverviewWork {
+	w := report.OverviewWork{Unknown: g.unreadable(), Runs: []report.OverviewRun{}, Next: g.next()}
+	if w.Unknown != "" {
+		return w
+	}
+	open, err := g.journal.Unended(ctx)
+	if err != nil {
+		w.Unknown = err.Error()
+		return w
+	}
+	for _, run := range open {
+		o := report.OverviewRun{File: run.Origin, WindowOpen: true}
+		if o.Run, err = row(ctx, g.journal, run); err != nil {
+			w.Unknown = err.Error()
+			return w
+		}
+		var holder lock.Info
+		if holder, o.Alive = g.settler.Holder(ctx, run.ID); o.Alive {
+			o.Holder = holder.String()
+		}
+		for _, x := range owed.Owed {
+			if x.Run == run.ID && x.Kind == string(pending.Unquiesce) {
+				o.Quiesced++
+			}
+		}
+		if s, served := g.served[journal.Scheduled{Plan: run.Plan, Origin: run.Origin}]; served && s.Schedule.Window != nil {
+			o.WindowOpen = s.Schedule.Window.Open(g.now)
+			o.WindowCloses = closes(s.Schedule, g.now)
+		}
+		w.Runs = append(w.Runs, o)
+	}
+	return w
+}
+
+// closes is when the window of a plan that is open at a time ends; zero: it does not, or is not open.
+func closes(s schedule.Plan, at time.Time) time.Time {
+	if s.Window == nil || !s.Window.Open(at) {
+		return time.Time{}
+	}
+	end, ends := s.Window.ClosesAt(at)
+	if !ends {
+		return time.Time{}
+	}
+	return end
+}
+
+func (g *glance) next() []report.OverviewNext {
+	next := []report.OverviewNext{}
+	for _, p := range g.request.Served {
+		for _, slot := range p.Schedule.Next(g.now, 1) {
+			next = append(next, report.OverviewNext{Plan: p.Plan, File: p.Origin, Due: slot.Times.In(slot.Due), Start: slot.Times.In(slot.Start), Quiesces: p.Quiesces,
+				Outside: slot.Outside, WindowCloses: closes(p.Schedule, slot.Start)})
+		}
+	}
+	slices.SortStableFunc(next, func(a, b report.OverviewNext) int { return a.Start.Compare(b.Start) })
+	return next[:min(len(next), nextListed)]
+}
+
+// coverage judges every plan that is served, and every other one of which a run is known.
+func (g *glance) coverage(ctx context.Context) report.OverviewCoverage {
+	c := report.OverviewCoverage{Unknown: g.unreadable(), Plans: []report.OverviewPlan{}, Worst: []report.OverviewSubject{}}
+	if c.Unknown != "" {
+		return c
+	}
+	last, err := g.journal.LastRuns(ctx, false)
+	whole, wholeErr := g.journal.WholeRuns(ctx)
+	if err = errors.Join(err, wholeErr); err != nil {
+		c.Unknown = err.Error()
+		return c
+	}
+	g.whole = map[journal.Scheduled]journal.Run{}
+	ended := map[journal.Scheduled]journal.Run{}
+	var plans []journal.Scheduled
+	for _, p := range g.request.Served {
+		plans = append(plans, p.Scheduled)
+	}
+	for _, run := range whole {
+		g.whole[journal.Scheduled{Plan: run.Plan, Origin: run.Origin}] = run
+	}
+	for _, run := range last {
+		key := journal.Scheduled{Plan: run.Plan, Origin: run.Origin}
+		ended[key] = run
+		if _, served := g.served[key]; !served && g.request.Served == nil {
+			plans = append(plans, key) // what a server does not serve any more is nobody's goal
+		}
+	}
+	for _, key := range plans {
+		p := report.OverviewPlan{Plan: key.Plan, File: key.Origin, Goal: goalOf(g.served[key].Schedule, g.now)}
+		if run, known := ended[key]; known {
+			row, err := row(ctx, g.journal, run)
+			if err != nil {
+				c.Unknown = err.Error()
+				return c
+			}
+			p.LastRun = &row
+		}
+		worst, err := g.judge(ctx, key, &p)
+		if err != nil {
+			c.Unknown = err.Error()
+			return c
+		}
+		c.Plans, c.Worst = append(c.Plans, p), append(c.Worst, worst[:min(len(worst), worstListed)]...)
+	}
+	slices.SortStableFunc(c.Plans, func(a, b report.OverviewPlan) int { return cmp.Compare(urgency(a), urgency(b)) })
+	sortWorst(c.Worst)
+	c.Worst = c.Worst[:min(len(c.Worst), worstListed)]
+	for _, p := range c.Plans {
+		c.More += p.Stale + p.None
+	}
+	c.More -= len(c.Worst)
+	return c
+}
+
+// sortWorst brings what has no set at all to the front, and then what can wait least.
+func sortWorst(worst []report.OverviewSubject) {
+	slices.SortStableFunc(worst, func(a, b report.OverviewSubject) int {
+		return cmp.Or(cmp.Compare(last10(a.State != report.CoverageNone), last10(b.State != report.CoverageNone)), cmp.Compare(a.Waits, b.Waits),
+			strings.Compare(a.Device, b.Device), strings.Compare(a.Domain, b.Domain), strings.Compare(a.Activity, b.Activity))
+	})
+}
+
+// urgency sorts plans: those with something that has no set, those of which nothing is known, and then by how long they can wait.
+func urgency(p report.OverviewPlan) time.Duration {
+	switch {
+	case p.None > 0:
+		return -1 << 62
+	case p.Unknown != "":
+		return -1 << 61
+	}
+	return p.Waits
+}
+
+// judge counts what of a plan has a set that is young enough, and gives what has none.
+func (g *glance) judge(ctx context.Context, key journal.Scheduled, p *report.OverviewPlan) (worst []report.OverviewSubject, err error) {
+	run, known := g.whole[key]
+	if !known {
+		p.Unknown = "no run of the plan is known that was whole"
+		return nil, nil
+	}
+	limit, future := g.now.Add(-p.Goal), g.now.Add(clocksDiffer)
+	failed, err := g.failedOf(ctx, run, p)
+	if err != nil {
+		return nil, err
+	}
+	aged, err := g.journal.Aged(ctx, run, limit, future)
+	if err != nil {
+		return nil, err
+	}
+	add := func(of backups.Subject, s journal.Standing) {
+		out := report.OverviewSubject{Plan: key.Plan, File: key.Origin, Activity: of.Activity, Device: of.Device, Domain: of.Domain, State: report.CoverageNone, Code: failed[of]}
+		if s.Set == "" {
+			p.None++
+		} else {
+			p.Stale++
+			out.State, out.Set, out.Captured, out.Waits = report.CoverageStale, s.Set, s.Captured, s.Captured.Sub(limit)
+			p.Waits = min(p.Waits, out.Waits)
+		}
+		worst = append(worst, out)
+	}
+	for _, s := range aged {
+		if _, is := failed[s.Subject]; !is && !s.Wanted {
+			continue // the last whole run had nothing of it: its device has it no more
+		}
+		if !s.Captured.Before(future) { // by a clock that was ahead: what was before it counts
+			if s, err = g.before(ctx, key.Plan, s.Subject, future); err != nil {
+				return nil, err
+			}
+			if !s.Captured.Before(limit) {
+				continue
+			}
+		}
+		add(s.Subject, s)
+	}
+	for of := range failed { // of these, Aged has those that had a set once
+		s, err := g.journal.Standing(ctx, run, of)
+		if err != nil {
+			return nil, err
+		}
+		if s == nil {
+			add(of, journal.Standing{})
+		}
+	}
+	if p.Fresh = p.Expected - p.Stale - p.None; p.Stale+p.None > 0 {
+		sortWorst(worst)
+		return worst, nil
+	}
+	s, err := g.journal.OldestFresh(ctx, run, limit, future)
+	if s != nil {
+		p.Waits = s.Captured.Sub(limit)
+	}
+	return nil, err
+}
+
+// failedOf are what the run should have backed up and did not, with the codes in
+// which that ended, and counts what it should have backed up. What is never backed
+// up, or is gone, does not count. Where a device was not reached, the domains of
+// its last good run stand for the one task that it had.
+func (g *glance) failedOf(ctx context.Context, run journal.Run, p *report.OverviewPlan) (map[backups.Subject]string, error) {
+	bad, err := g.journal.Bad(ctx, run.ID)
+	if err != nil {
+		return nil, err
+	}
+	failed := map[backups.Subject]string{}
+	p.Expected = run.Tasks - len(bad)
+	for _, t := range bad {
+		if e, _ := status.Lookup(status.Code(t.Code)); e.Neutral || e.Gone() {
+			continue
+		}
+		domains := []string{t.Domain}
+		if !literal(t.Domain) {
+			known, err := g.journal.LastDomains(ctx, run.Plan, run.Origin, t.Activity, t.Device)
+			if err != nil {
+				return nil, err
+			}
+			if len(known) > 0 {
+				domains = known
+			}
+		}
+		for _, d := range domains {
+			failed[backups.Subject{Device: t.Device, Domain: d, Activity: t.Activity}] = t.Code
+		}
+	}
+	p.Expected += len(failed)
+	return failed, nil
+}
+
+// before is the newest whole set of something that was captured before a time.
+func (g *glance) before(ctx context.Context, plan string, of backups.Subject, at time.Time) (journal.Standing, error) {
+	for c, err := range g.journal.Copies(ctx, journal.CopyFilter{Plan: plan, Device: of.Device, Domain: of.Domain, Whole: of.Domain == "", Activity: of.Activity, Before: at, State: backups.Whole}) {
+		if err != nil {
+			return journal.Standing{}, err
+		}
+		if !c.Imported {
+			return journal.Standing{Subject: of, Set: c.Set, Captured: c.Captured}, nil
+		}
+	}
+	return journal.Standing{Subject: of}, nil
+}
+
+func (g *glance) truth(ctx context.Context) report.OverviewTruth {
+	t := report.OverviewTruth{Unknown: g.unreadable(), Broken: []report.BrokenPlan{}, Destinations: []report.OverviewDestination{}, Notices: []report.OverviewNotice{}}
+	if t.Unknown != "" {
+		return t
+	}
+	fired, err := g.Firings(ctx, 1)
+	places, placesErr := g.journal.Places(ctx)
+	lines, linesErr := g.journal.Lines(ctx, tonight(g.now, g.request.Zone), "notify", noticesListed)
+	runs, runsErr := g.journal.Runs(ctx, journal.Filter{}, 1)
+	if err = errors.Join(err, placesErr, linesErr, runsErr); err != nil {
+		t.Unknown = err.Error()
+		return t
+	}
+	for _, run := range runs {
+		t.Newest = later(run.Started, run.Ended)
+	}
+	if t.Server = fired.Server; t.Server != nil {
+		t.Newest = later(t.Newest, t.Server.Beat)
+		t.Broken = append(t.Broken, t.Server.Broken...)
+		t.Late = t.Server.Running && g.now.Sub(t.Server.Beat).Abs() > serverLate
+	}
+	for _, p := range places {
+		d := report.OverviewDestination{Plan: p.Plan, Room: room(p.Room)}
+		history, err := g.journal.Rooms(ctx, p.Plan, p.Destination, g.now.Add(-roomsSince))
+		if err != nil {
+			t.Unknown = err.Error()
+			return t
+		}
+		if len(history) > 0 && history[0].Root == p.Root {
+			d.FillsIn = fillsIn(history)
+		}
+		d.Full = d.Total > 0 && d.Free >= 0 && d.Free < d.Total/10 || d.FillsIn > 0 && d.At.Add(d.FillsIn).Before(g.now.Add(fullSoon))
+		t.Destinations = append(t.Destinations, d)
+	}
+	for _, l := range lines {
+		t.Notices = append(t.Notices, report.OverviewNotice(l))
+	}
+	return t
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// addName adds a name to a short list that has each once.
+func addName(list []string, name string) []string {
+	if name == "" || len(list) >= namesListed || slices.Contains(list, name) {
+		return list
+	}
+	return append(list, name)
+}
+
+// literal reports whether a task is of one domain or of a device, and not of all that match.
+func literal(domain string) bool { return pattern.IsLiteral(domain) && !strings.Contains(domain, ",") }

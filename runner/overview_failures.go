@@ -1,0 +1,186 @@
+package runner
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"github.com/dprun/dprun/runner/backups"
+	"github.com/dprun/dprun/runner/journal"
+	"github.com/dprun/dprun/runner/report"
+	"github.com/dprun/dprun/runner/schedule"
+	"github.com/dprun/dprun/runner/status"
+)
+
+// firingsRead is how many due times are looked at for those that came to no run.
+const firingsRead = 1000
+
+// cause is one cause of failures while it is put together.
+type cause struct {
+	report.OverviewCause
+	sample *journal.BadTask // the newest one
+	urgent urgent
+}
+
+// failures groups what failed tonight by its cause: the code that the catalogue
+// has a remedy for, or that a run was not begun.
+func (g *glance) failures(ctx context.Context, owed report.Pending, c report.OverviewCoverage) report.OverviewFailures {
+	since := tonight(g.now, g.request.Zone)
+	out := report.OverviewFailures{Unknown: g.unreadable(), Since: since, Morning: morningAfter(g.now, g.request.Zone), Causes: []report.OverviewCause{}}
+	if out.Unknown != "" {
+		return out
+	}
+	causes, err := g.causes(ctx, since, out.Morning, owed, c)
+	if err != nil {
+		out.Unknown = err.Error()
+		return out
+	}
+	for _, x := range causes {
+		if x.sample != nil {
+			if x.Message, err = g.journal.Message(ctx, *x.sample); err != nil {
+				out.Unknown = err.Error()
+				return out
+			}
+		}
+		if x.Tasks == 0 {
+			x.Why = "a later run has made up for it"
+		} else {
+			x.Now, x.Why = x.urgent.decide()
+		}
+		out.Causes = append(out.Causes, x.OverviewCause)
+	}
+	slices.SortStableFunc(out.Causes, func(a, b report.OverviewCause) int {
+		return cmp.Or(cmp.Compare(last10(!a.Now), last10(!b.Now)), cmp.Compare(last10(a.Tasks == 0), last10(b.Tasks == 0)), cmp.Compare(b.Tasks, a.Tasks), cmp.Compare(a.Code, b.Code))
+	})
+	return out
+}
+
+// causes finds them, in no order that means anything.
+func (g *glance) causes(ctx context.Context, since, morning time.Time, owed report.Pending, c report.OverviewCoverage) ([]*cause, error) {
+	var all []*cause
+	find := func(code, meaning, action string) *cause {
+		for _, x := range all {
+			if x.Code == code && x.Meaning == meaning {
+				return x
+			}
+		}
+		x := &cause{OverviewCause: report.OverviewCause{Code: code, Meaning: meaning, Action: action, Plans: []string{}}, urgent: urgent{now: g.now, morning: morning}}
+		all = append(all, x)
+		return x
+	}
+	down := map[string]bool{}
+	for _, o := range owed.Owed {
+		if !o.Held {
+			down[o.Device] = true
+		}
+	}
+	goals := map[journal.Scheduled]report.OverviewPlan{}
+	for _, p := range c.Plans {
+		goals[journal.Scheduled{Plan: p.Plan, Origin: p.File}] = p
+	}
+	runs, err := g.journal.Since(ctx, since)
+	if err != nil {
+		return nil, err
+	}
+	for _, run := range runs { // the newest first
+		key := journal.Scheduled{Plan: run.Plan, Origin: run.Origin}
+		bad, err := g.journal.Bad(ctx, run.ID)
+		if err != nil {
+			return nil, err
+		}
+		blamed := false
+		for _, t := range bad {
+			e, _ := status.Lookup(status.Code(t.Code))
+			if e.Neutral || e.Gone() {
+				continue
+			}
+			blamed = true
+			x := find(t.Code, e.Meaning, e.Action)
+			s, err := g.journal.Standing(ctx, run, backups.Subject{Device: t.Device, Domain: t.Domain, Activity: t.Activity})
+			if err != nil {
+				return nil, err
+			}
+			if s != nil && s.Set != "" && run.State == journal.Finished && s.Captured.After(run.Ended) {
+				x.MadeUp++
+				x.of(run, "")
+				continue
+			}
+			if x.Tasks++; x.sample == nil {
+				x.sample = &t
+			}
+			x.of(run, t.Device)
+			x.urgent.down = x.urgent.down || down[t.Device]
+			x.urgent.critical = x.urgent.critical || e.Class == status.ClassCritical
+			x.repeat(g.served[key].Schedule, g.now)
+			if s == nil || s.Set == "" {
+				x.urgent.none = x.urgent.none || literal(t.Domain)
+			} else {
+				x.passes(s.Captured.Add(cmp.Or(goals[key].Goal, goalAtLeast)))
+			}
+			if !literal(t.Domain) { // its device was not reached: the plan as a whole says how long that can wait
+				x.plan(goals[key], g.now)
+			}
+		}
+		if e, _ := status.Lookup(status.Code(run.Code)); run.State == journal.Finished && !blamed && (e.Bad() || run.ExitCode != 0 && run.ExitCode != ExitNothing) {
+			x := find(run.Code, e.Meaning, e.Action)
+			x.Tasks++
+			x.of(run, "")
+			x.urgent.critical = x.urgent.critical || e.Class == status.ClassCritical
+			x.repeat(g.served[key].Schedule, g.now)
+			x.plan(goals[key], g.now)
+		}
+	}
+	fired, err := g.journal.Firings(ctx, false, firingsRead)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range fired {
+		if f.Due.Before(since) || f.Run != "" || f.Verdict == string(schedule.Outside) || f.Verdict == string(schedule.Run) && (f.Ended.IsZero() || f.ExitCode == 0 || f.ExitCode == ExitNothing) {
+			continue
+		}
+		x := find("", notBegun, "`dprun schedule past` says why of each; start the plan by hand if its backups cannot wait.")
+		if x.Tasks++; x.Message == "" {
+			x.Message = f.Message
+		}
+		x.Plans, x.Last = addName(x.Plans, f.Plan), later(x.Last, f.Due)
+		x.repeat(g.served[f.Scheduled].Schedule, g.now)
+		x.plan(goals[f.Scheduled], g.now)
+	}
+	return all, nil
+}
+
+// notBegun is what stands for a meaning where there is no code.
+const notBegun = "A plan was due and no run of it was begun."
+
+// of adds one failure of a run.
+func (x *cause) of(run journal.Run, device string) {
+	x.Plans, x.Runs, x.Devices = addName(x.Plans, run.Plan), addName(x.Runs, run.ID), addName(x.Devices, device)
+	x.Last = later(x.Last, run.Started)
+}
+
+// repeat notes when the window closes in which it can be repeated.
+func (x *cause) repeat(s schedule.Plan, now time.Time) {
+	if s.Window != nil && s.Window.Open(x.urgent.morning) {
+		return // it can be repeated then, too
+	}
+	if end := closes(s, now); !end.IsZero() && (x.urgent.closes.IsZero() || end.Before(x.urgent.closes)) {
+		x.urgent.closes = end
+	}
+}
+
+// passes notes when the goal passes for something of it.
+func (x *cause) passes(at time.Time) {
+	if x.urgent.passes.IsZero() || at.Before(x.urgent.passes) {
+		x.urgent.passes = at
+	}
+}
+
+// plan notes how long a plan as a whole can wait. One of which nothing is known cannot.
+func (x *cause) plan(p report.OverviewPlan, now time.Time) {
+	if p.None > 0 || p.Plan == "" || p.Unknown != "" {
+		x.urgent.none = true
+		return
+	}
+	x.passes(now.Add(p.Waits))
+}
