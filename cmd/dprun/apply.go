@@ -67,8 +67,6 @@ func (a *app) applyCommand() *cobra.Command {
 			return a.operate(v, func(r *runner.Runner) (*report.Result, error) { return r.Apply(ctx, q) })
 		}),
 	}
-	src.variables(c.Flags())
-	src.selection(c.Flags())
 	a.planFlags(c, &src)
 	c.Flags().BoolVarP(&a.quiet, "quiet", "q", false, "print only what does not go well")
 	c.Flags().IntVar(&parallel, "parallel", 0, "tasks at once, instead of the plan's limits.parallel")
@@ -96,16 +94,17 @@ func (a *app) confirm(asked context.Context) func(report.Disruption) error {
 
 // operate does something that may end with things owed, and shows how it
 // ended: what is owed comes last.
-func (a *app) operate(v view.View, do func(*runner.Runner) (*report.Result, error)) (err error) {
-	r, err := a.open(v)
-	if err != nil {
-		return err
-	}
-	defer closing(r, &err)
-	res, err := do(r)
-	if res == nil {
-		return err
-	}
+func (a *app) operate(v view.View, do func(*runner.Runner) (*report.Result, error)) error {
+	return a.with(v, func(r *runner.Runner) error {
+		res, err := do(r)
+		if res == nil {
+			return err
+		}
+		return settled(v, res, err)
+	})
+}
+
+func settled(v view.View, res *report.Result, err error) error {
 	v.Diagnostics(res.Diagnostics)
 	var usage *usageError
 	if !errors.As(err, &usage) { // that one is shown when the command has ended
@@ -117,7 +116,7 @@ func (a *app) operate(v view.View, do func(*runner.Runner) (*report.Result, erro
 		v.Fail(*res.Unknown)
 	}
 	if len(res.Owed) > 0 {
-		v.Owed(res.Owed)
+		v.Show(res.Owed)
 	}
 	return err
 }

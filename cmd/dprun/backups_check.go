@@ -10,6 +10,7 @@ import (
 
 	"github.com/dprun/dprun/cmd/dprun/view"
 	"github.com/dprun/dprun/runner"
+	"github.com/dprun/dprun/runner/report"
 )
 
 // share is a flag's part of a whole, such as 10%.
@@ -43,20 +44,13 @@ func (a *app) backupsCheckCommand() *cobra.Command {
 			"Exit codes: 0 all backups are whole, 3 some are, 1 none is. Files that belong to no backup do not count, nor do backups of others.",
 		Args: planArg,
 		RunE: a.looking(&src, func(ctx context.Context, v view.View, r *runner.Runner, from runner.Source) error {
-			q.Source, q.Plan, q.Data, q.Found, q.Checked = from, src.plan, float64(data), v.BackupFault, v.CheckedDestination
+			q.Source, q.Plan, q.Data, q.Found, q.Checked = from, src.plan, float64(data), view.Each[report.BackupFault](v), view.Each[report.CheckedDestination](v)
 			res, err := r.CheckBackups(ctx, q)
-			v.Diagnostics(res.Diagnostics)
-			if err == nil && res.ExitCode != 0 {
-				err = status(res.ExitCode)
-			}
-			return misused(err)
+			return ended[any](v, res, err)
 		}),
 	}
-	src.variables(c.Flags())
-	c.Flags().StringVar(&src.plan, "plan", "", "which plan, when the file has several")
-	c.Flags().StringVar(&q.Destination, "destination", "", "only this destination of the plan, such as sftp.vault")
 	c.Flags().Var(&data, "read-data", "read the data too: all of it, or a share such as 10%")
 	c.Flags().Lookup("read-data").NoOptDefVal = "100%"
-	a.destinationFlag(c, &src, "destination")
+	a.destinationFlag(c, &src, &q.Destination, "destination", "only this destination of the plan, such as sftp.vault")
 	return c
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/dprun/dprun/cmd/dprun/view"
 	"github.com/dprun/dprun/runner"
+	"github.com/dprun/dprun/runner/report"
 )
 
 func (a *app) backupsFetchCommand() *cobra.Command {
@@ -45,35 +46,19 @@ func (a *app) backupsFetchCommand() *cobra.Command {
 			return nil
 		},
 		RunE: a.looking(&src, func(ctx context.Context, v view.View, r *runner.Runner, from runner.Source) error {
-			q.Source, q.Plan, q.Failed = from, src.plan, v.BackupFault
+			q.Source, q.Plan, q.Failed = from, src.plan, view.Each[report.BackupFault](v)
 			fetched, res, err := r.FetchBackup(ctx, q)
-			v.Diagnostics(res.Diagnostics)
-			if fetched != nil {
-				v.FetchedBackup(*fetched)
-			}
-			if err == nil && res.ExitCode != 0 {
-				err = status(res.ExitCode)
-			}
-			return misused(err)
+			return ended(v, res, err, some(fetched)...)
 		}),
 	}
-	src.variables(c.Flags())
-	c.Flags().StringVar(&src.plan, "plan", "", "which plan, when the file has several")
 	c.Flags().BoolVar(&latest, "latest", false, "the last good one of --device and --domain")
 	c.Flags().StringVar(&q.Device, "device", "", "with --latest: of this device")
 	c.Flags().StringVar(&q.Domain, "domain", "", "with --latest: of this domain; without it, of the whole device")
 	c.Flags().StringVar(&q.Activity, "activity", "", "with --latest: of this activity, where several back up the same")
-	c.Flags().StringVar(&q.From, "from", "", "only from this destination of the plan, such as sftp.vault")
 	c.Flags().StringVar(&q.Dir, "to", "", "the directory that the files go to; it is made where it is missing")
 	a.identityFlag(c, &q.Keys)
 	c.Flags().BoolVar(&q.Encrypted, "encrypted", false, "get encrypted files as they are stored, with their names that end in .age")
-	a.destinationFlag(c, &src, "from")
-	files := c.ValidArgsFunction
-	c.ValidArgsFunction = func(c *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
-		if len(args) == 1 {
-			return a.setNames()(c, nil, typed)
-		}
-		return files(c, args, typed)
-	}
+	a.destinationFlag(c, &src, &q.From, "from", "only from this destination of the plan, such as sftp.vault")
+	second(c, a.setNames(1))
 	return c
 }

@@ -30,20 +30,10 @@ func (a *app) backupsImportCommand() *cobra.Command {
 				return &usageError{err: fmt.Errorf("--layout is %q; it is dpod, or left out", layout)}
 			}
 			found, res, err := r.ImportBackups(ctx, q)
-			v.Diagnostics(res.Diagnostics)
-			for _, i := range found {
-				v.Imported(i)
-			}
-			if err == nil && res.ExitCode != 0 {
-				err = status(res.ExitCode)
-			}
-			return misused(err)
+			return ended(v, res, err, found...)
 		}),
 	}
-	src.variables(c.Flags())
-	c.Flags().StringVar(&src.plan, "plan", "", "which plan, when the file has several")
-	c.Flags().StringVar(&q.Destination, "destination", "", "only this destination of the plan, such as sftp.vault")
-	a.destinationFlag(c, &src, "destination")
+	a.destinationFlag(c, &src, &q.Destination, "destination", "only this destination of the plan, such as sftp.vault")
 	c.Flags().StringVar(&layout, "layout", "", "also what stands there without manifests, in this layout: dpod")
 	must(c.RegisterFlagCompletionFunc("layout", offering(func(*cobra.Command, []string, string) []string { return []string{"dpod"} })))
 	return c

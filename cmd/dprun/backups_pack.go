@@ -8,6 +8,7 @@ import (
 
 	"github.com/dprun/dprun/cmd/dprun/view"
 	"github.com/dprun/dprun/runner"
+	"github.com/dprun/dprun/runner/report"
 )
 
 func (a *app) backupsPackCommand() *cobra.Command {
@@ -33,20 +34,11 @@ func (a *app) backupsPackCommand() *cobra.Command {
 			return nil
 		},
 		RunE: a.looking(&src, func(ctx context.Context, v view.View, r *runner.Runner, from runner.Source) error {
-			q.Source, q.Plan, q.Failed = from, src.plan, v.BackupFault
+			q.Source, q.Plan, q.Failed = from, src.plan, view.Each[report.BackupFault](v)
 			pack, res, err := r.PackBackups(ctx, q)
-			v.Diagnostics(res.Diagnostics)
-			if pack != nil {
-				v.Pack(*pack)
-			}
-			if err == nil && res.ExitCode != 0 {
-				err = status(res.ExitCode)
-			}
-			return misused(err)
+			return ended(v, res, err, some(pack)...)
 		}),
 	}
-	src.variables(c.Flags())
-	c.Flags().StringVar(&src.plan, "plan", "", "which plan, when the file has several")
 	c.Flags().StringVar(&q.Device, "device", "", "the device of the plan")
 	c.Flags().StringVar(&q.Dir, "to", "", "an empty directory; it is made where it is missing")
 	a.identityFlag(c, &q.Keys)

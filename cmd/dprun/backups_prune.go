@@ -24,18 +24,9 @@ func (a *app) backupsPruneCommand() *cobra.Command {
 		RunE: a.looking(&src, func(ctx context.Context, v view.View, r *runner.Runner, from runner.Source) error {
 			q.Source, q.Plan = from, src.plan
 			pruned, res, err := r.PruneBackups(ctx, q)
-			v.Diagnostics(res.Diagnostics)
-			for _, p := range pruned {
-				v.PrunedBackups(p)
-			}
-			if err == nil && res.ExitCode != 0 {
-				err = status(res.ExitCode)
-			}
-			return err
+			return ended(v, res, err, pruned...)
 		}),
 	}
-	src.variables(c.Flags())
-	c.Flags().StringVar(&src.plan, "plan", "", "which plan, when the file has several")
 	c.Flags().BoolVar(&q.DryRun, "dry-run", false, "delete nothing, and list what would go and what would stay")
 	a.planFile(c, &src)
 	return c

@@ -41,13 +41,11 @@ func (a *app) checkCommand() *cobra.Command {
 				err = status(res.ExitCode)
 			}
 			if found != nil {
-				v.Check(found)
+				v.Show(*found)
 			}
 			return err
 		}),
 	}
-	src.variables(c.Flags())
-	src.selection(c.Flags())
 	a.planFlags(c, &src)
 	c.Flags().StringVar(&compare, "inventory", "", "compare the objects that the user is shown with those of a file that --write-inventory made")
 	c.Flags().StringVar(&write, "write-inventory", "", "write a file of how many objects of each class the user is shown; use an account that may read everything")

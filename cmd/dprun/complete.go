@@ -27,9 +27,11 @@ func offering(words func(c *cobra.Command, args []string, typed string) []string
 	}
 }
 
-// planFlags completes the flags of commands that read a plan, from that plan.
+// planFlags adds the flags of commands that do a plan or a part of it, and
+// completes them from that plan.
 func (a *app) planFlags(c *cobra.Command, src *source) {
 	of := a.planFile(c, src)
+	c.Flags().StringArrayVar(&src.only, "only", nil, "narrow what is done: activity, device, domain or a label, for example site=fra,device=fra-*,domain=orders; may be repeated")
 	must(c.RegisterFlagCompletionFunc("only", func(c *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
 		before := typed[:strings.LastIndex(typed, ",")+1]
 		words, directive := of(terms)(c, args, typed)
@@ -40,9 +42,11 @@ func (a *app) planFlags(c *cobra.Command, src *source) {
 	}))
 }
 
-// planFile completes a command's plan file and the flag --plan, and gives what
-// completes words of that plan.
+// planFile adds the flags that say which plan with which variables, completes
+// them and a command's plan file, and gives what completes words of that plan.
 func (a *app) planFile(c *cobra.Command, src *source) (of func(words func(*plan.Config) []string) completion) {
+	src.variables(c.Flags())
+	c.Flags().StringVar(&src.plan, "plan", "", "which plan, when the file has several")
 	c.ValidArgsFunction = func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 		if len(args) > 0 {
 			return nil, cobra.ShellCompDirectiveNoFileComp
@@ -69,8 +73,9 @@ func (a *app) planFile(c *cobra.Command, src *source) (of func(words func(*plan.
 	return of
 }
 
-// destinationFlag completes the flags of commands that look at a plan's destinations.
-func (a *app) destinationFlag(c *cobra.Command, src *source, flag string) {
+// destinationFlag adds a flag for one of a plan's destinations, and those for the plan.
+func (a *app) destinationFlag(c *cobra.Command, src *source, to *string, flag, usage string) {
+	c.Flags().StringVar(to, flag, "", usage)
 	must(c.RegisterFlagCompletionFunc(flag, a.planFile(c, src)(func(config *plan.Config) (names []string) {
 		for _, d := range config.Destinations {
 			names = append(names, d.Address)
@@ -141,10 +146,21 @@ func (a *app) runNames(tasks bool) completion {
 	})
 }
 
-// setNames completes a set.
-func (a *app) setNames() completion {
+// second completes a command's second argument.
+func second(c *cobra.Command, words completion) {
+	first := c.ValidArgsFunction
+	c.ValidArgsFunction = func(c *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+		if len(args) == 1 {
+			return words(c, args, typed)
+		}
+		return first(c, args, typed)
+	}
+}
+
+// setNames completes a set behind so many arguments.
+func (a *app) setNames(behind int) completion {
 	return a.recorded(func(ctx context.Context, q runner.CompleteRequest, args []string) []string {
-		if len(args) > 0 {
+		if len(args) != behind {
 			return nil
 		}
 		return runner.CompleteSets(ctx, q)

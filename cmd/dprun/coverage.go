@@ -25,18 +25,10 @@ func (a *app) coverageCommand() *cobra.Command {
 		Args: planArg,
 		RunE: a.looking(&src, func(ctx context.Context, v view.View, r *runner.Runner, from runner.Source) error {
 			covered, res, err := r.Coverage(ctx, runner.CoverageRequest{Source: from, Plan: src.plan, MaxAge: time.Duration(most), Keys: keys})
-			v.Diagnostics(res.Diagnostics)
-			if covered != nil {
-				v.Coverage(covered)
-			}
-			if err == nil && res.ExitCode != 0 {
-				err = status(res.ExitCode)
-			}
-			return misused(err)
+			return ended(v, res, err, some(covered)...)
 		}),
 	}
-	src.variables(c.Flags())
-	c.Flags().StringVar(&src.plan, "plan", "", "which plan, when the file has several")
+	a.planFile(c, &src)
 	c.Flags().Var(&most, "max-age", "how old the last good set may be, such as 26h or 8d")
 	a.identityFlag(c, &keys)
 	c.Flags().BoolVar(&a.all, "all", false, "show also what has a good backup, however much there is; else more than 40 are only counted")

@@ -53,7 +53,7 @@ func (a *app) diffCommand() *cobra.Command {
 		return misused(err)
 	}
 	shown := func(v view.View, d report.Diff) {
-		v.Diff(d)
+		v.Show(d)
 		differs = !d.Same
 	}
 	compare := a.runE(func(ctx context.Context, v view.View, args []string) error {
@@ -67,15 +67,15 @@ func (a *app) diffCommand() *cobra.Command {
 		switch {
 		case drift:
 			return a.looking(&src, func(ctx context.Context, v view.View, r *runner.Runner, from runner.Source) error {
-				res, err := r.Drift(ctx, runner.DriftRequest{Source: from, Plan: src.plan, Only: src.narrowed(), Keys: keys, Failed: v.BackupFault, Found: func(d report.Drift) {
-					v.Drift(d)
+				res, err := r.Drift(ctx, runner.DriftRequest{Source: from, Plan: src.plan, Only: src.narrowed(), Keys: keys, Failed: view.Each[report.BackupFault](v), Found: func(d report.Drift) {
+					v.Show(d)
 					differs = differs || d.State == report.DriftDiffers
 				}})
 				return ended(res.ExitCode, foreseen(ctx, v, res, err))
 			})(c, args)
 		case sets != "":
 			return a.looking(&src, func(ctx context.Context, v view.View, r *runner.Runner, from runner.Source) error {
-				d, res, err := r.DiffSets(ctx, runner.DiffSetsRequest{Source: from, Plan: src.plan, A: args[0], B: args[1], Keys: keys, Failed: v.BackupFault})
+				d, res, err := r.DiffSets(ctx, runner.DiffSetsRequest{Source: from, Plan: src.plan, A: args[0], B: args[1], Keys: keys, Failed: view.Each[report.BackupFault](v)})
 				if d != nil {
 					shown(v, *d)
 				}
@@ -84,8 +84,6 @@ func (a *app) diffCommand() *cobra.Command {
 		}
 		return compare(c, args)
 	}
-	src.variables(c.Flags())
-	src.selection(c.Flags())
 	c.Flags().BoolVar(&exitCode, "exit-code", false, "end with 3 if something differs")
 	c.Flags().BoolVar(&drift, "drift", false, "compare what the gateways of a plan run now with their last good backups")
 	c.Flags().StringVar(&sets, "sets", "", "the plan at whose destinations A and B are")
@@ -99,7 +97,7 @@ func (a *app) diffCommand() *cobra.Command {
 		case len(args) > 1:
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		case sets != "":
-			return a.setNames()(c, nil, typed)
+			return a.setNames(len(args))(c, args, typed)
 		}
 		return []string{"zip", "dprun.json"}, cobra.ShellCompDirectiveFilterFileExt
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/dprun/dprun/cmd/dprun/view"
 	"github.com/dprun/dprun/plan"
 	"github.com/dprun/dprun/runner"
+	"github.com/dprun/dprun/runner/report"
 )
 
 func (a *app) drillCommand() *cobra.Command {
@@ -38,24 +39,15 @@ func (a *app) drillCommand() *cobra.Command {
 			q.Drill = args[1]
 		}
 		return a.looking(&src, func(ctx context.Context, v view.View, r *runner.Runner, from runner.Source) error {
-			q.Source, q.Plan, q.Failed, q.Tried = from, src.plan, v.BackupFault, v.DrilledSet
+			q.Source, q.Plan, q.Failed, q.Tried = from, src.plan, view.Each[report.BackupFault](v), view.Each[report.DrilledSet](v)
 			drilled, res, err := r.Drill(ctx, q)
-			v.Diagnostics(res.Diagnostics)
-			if drilled != nil {
-				v.Drill(drilled)
-			}
-			if err == nil && res.ExitCode != 0 {
-				err = status(res.ExitCode)
-			}
-			return misused(err)
+			return ended(v, res, err, some(drilled)...)
 		})(cmd, args)
 	}
-	src.variables(c.Flags())
-	c.Flags().StringVar(&src.plan, "plan", "", "which plan, when the file has several")
 	c.Flags().BoolVar(&q.DryRun, "dry-run", false, "look at the gateway, show what would be imported, and import nothing")
 	c.Flags().BoolVar(&a.all, "all", false, "say everything of why a set is not proven")
 	a.identityFlag(c, &q.Keys)
-	names := a.planFile(c, &src)(func(config *plan.Config) (names []string) {
+	second(c, a.planFile(c, &src)(func(config *plan.Config) (names []string) {
 		for _, p := range config.Plans {
 			for _, d := range p.Drills {
 				if src.plan == "" || src.plan == p.Name {
@@ -64,13 +56,6 @@ func (a *app) drillCommand() *cobra.Command {
 			}
 		}
 		return names
-	})
-	files := c.ValidArgsFunction
-	c.ValidArgsFunction = func(c *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
-		if len(args) == 1 {
-			return names(c, args, typed)
-		}
-		return files(c, args, typed)
-	}
+	}))
 	return c
 }

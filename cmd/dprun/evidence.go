@@ -25,10 +25,7 @@ func (a *app) evidenceListCommand() *cobra.Command {
 		Args:  arguments(0, 0),
 		RunE: a.lookBack(func(_ context.Context, v view.View, h *runner.History, _ []string) error {
 			records, err := all(h.Evidence())
-			if err == nil {
-				v.Evidence(records)
-			}
-			return err
+			return show(v, records, err)
 		}),
 	}
 }
@@ -41,10 +38,7 @@ func (a *app) evidenceShowCommand() *cobra.Command {
 		Args:  arguments(1, 1),
 		RunE: a.lookBack(func(_ context.Context, v view.View, h *runner.History, args []string) error {
 			d, err := h.EvidenceRecord(args[0])
-			if err == nil {
-				v.EvidenceRecord(d)
-			}
-			return err
+			return show(v, d, err)
 		}),
 	}
 }
@@ -63,10 +57,7 @@ func (a *app) evidenceExportCommand() *cobra.Command {
 		},
 		RunE: a.lookBack(func(_ context.Context, v view.View, h *runner.History, _ []string) error {
 			e, err := h.ExportEvidence(to)
-			if err == nil {
-				v.ExportedEvidence(e)
-			}
-			return err
+			return show(v, e, err)
 		}),
 	}
 	c.Flags().StringVar(&to, "to", "", "the directory; it is made where it is missing")
@@ -107,6 +98,6 @@ func verified(v view.View, found report.VerifiedEvidence, err error) error {
 	if err != nil {
 		return err
 	}
-	v.VerifiedEvidence(found)
+	v.Show(found)
 	return status(found.ExitCode)
 }

@@ -29,9 +29,9 @@ func (a *app) explainCommand() *cobra.Command {
 				return misused(err)
 			}
 			if len(found) == 1 {
-				v.Explanation(found[0])
+				v.Show(found[0])
 			} else {
-				v.Codes(found)
+				v.Show(found)
 			}
 			return nil
 		}),

@@ -8,6 +8,7 @@ import (
 
 	"github.com/dprun/dprun/cmd/dprun/view"
 	"github.com/dprun/dprun/runner"
+	"github.com/dprun/dprun/runner/report"
 )
 
 func (a *app) fmtCommand() *cobra.Command {
@@ -19,7 +20,7 @@ func (a *app) fmtCommand() *cobra.Command {
 			"directory; - formats standard input to standard output. A file with a syntax error is left alone.\n\n" +
 			"With --check or --diff nothing is written. Exit codes: 0, 1 with --check when a file is not in the usual form, 10 for a syntax error.",
 		RunE: a.runE(func(ctx context.Context, v view.View, args []string) error {
-			q.Paths, q.Found = args, v.Format
+			q.Paths, q.Found = args, view.Each[report.Format](v)
 			ds, err := runner.Format(ctx, q)
 			v.Diagnostics(ds)
 			if e := new(runner.Error); errors.As(err, &e) {

@@ -18,20 +18,11 @@ func (a *app) graphCommand() *cobra.Command {
 		Short: "Draw what a run will do",
 		Long:  "Draws the steps of a run and what waits for what, as far as it is known without contacting a device.",
 		Args:  planArg,
-		RunE: a.runE(func(ctx context.Context, v view.View, args []string) (err error) {
+		RunE: a.looking(&src, func(ctx context.Context, v view.View, r *runner.Runner, from runner.Source) error {
 			f := view.GraphFormat(format)
 			if f != view.GraphDOT && f != view.GraphMermaid && f != view.GraphJSON {
 				return &usageError{err: fmt.Errorf("--format is %q; it is dot, mermaid or json", format)}
 			}
-			from, err := src.of(a, args[0])
-			if err != nil {
-				return err
-			}
-			r, err := a.open(v)
-			if err != nil {
-				return err
-			}
-			defer closing(r, &err)
 			g, res, err := r.Graph(ctx, runner.GraphRequest{Source: from, Plan: src.plan, Only: src.narrowed()})
 			if err := foreseen(ctx, v, res, err); g == nil || err != nil {
 				return err
@@ -40,8 +31,6 @@ func (a *app) graphCommand() *cobra.Command {
 			return nil
 		}),
 	}
-	src.variables(c.Flags())
-	src.selection(c.Flags())
 	a.planFlags(c, &src)
 	c.Flags().StringVar(&format, "format", string(view.GraphDOT), "dot, mermaid or json")
 	return c

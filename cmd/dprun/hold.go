@@ -18,18 +18,11 @@ func (a *app) holdCommand() *cobra.Command {
 			"EXECUTION_CANCELED_BECAUSE_QUIESCE_IS_ON_HOLD; tasks without a quiesce go on. What is quiesced is brought back as always.\n" +
 			"`dprun owed` shows the hold with who set it, when and why.",
 		Args: arguments(0, 0),
-		RunE: a.runE(func(ctx context.Context, v view.View, _ []string) (err error) {
-			r, err := a.open(v)
-			if err != nil {
-				return err
-			}
-			defer closing(r, &err)
-			h, err := r.Hold(ctx, q)
-			if err != nil {
-				return err
-			}
-			v.Hold(h)
-			return nil
+		RunE: a.runE(func(ctx context.Context, v view.View, _ []string) error {
+			return a.with(v, func(r *runner.Runner) error {
+				h, err := r.Hold(ctx, q)
+				return show(v, h, err)
+			})
 		}),
 	}
 	c.Flags().StringVar(&q.Reason, "reason", "", "why, for whoever finds the hold")

@@ -31,15 +31,7 @@ func (a *app) initCommand() *cobra.Command {
 				req.Mirrors = filepath.SplitList(dirs)
 			}
 			done, ds, err := plugins.Init(ctx, runner.Source{Path: filepath.Clean(args[0]), Environ: a.environ}, req)
-			v.Diagnostics(ds)
-			if err != nil {
-				return err
-			}
-			if ds.HasErrors() {
-				return a.told(v, runner.Invalid(ds))
-			}
-			v.Init(done)
-			return nil
+			return show(v, done, a.valid(v, ds, err))
 		}),
 	}
 	c.Flags().StringArrayVar(&req.Mirrors, "plugin-dir", nil, "directory to install from, laid out HOST/NAMESPACE/NAME/VERSION/OS_ARCH; may be repeated (default: $"+mirrorVariable+")")

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/dprun/dprun/cmd/dprun/view"
+	"github.com/dprun/dprun/runner"
 	"github.com/dprun/dprun/runner/report"
 )
 
@@ -15,21 +16,18 @@ func (a *app) owedCommand() *cobra.Command {
 		Short: "List what is still owed to devices, and how to do it by hand",
 		Long:  "Lists what ended or dead runs still owe: since when, the last error, and the commands to do it by hand.\n\nWhat a live process is at is listed with that process, and counts from the time on at which it should be back.\n\nExit codes: 0 no device may be quiesced, 16 one may, 17 traffic may be led around one.",
 		Args:  arguments(0, 0),
-		RunE: a.runE(func(ctx context.Context, v view.View, _ []string) (err error) {
-			r, err := a.open(v)
-			if err != nil {
-				return err
-			}
-			defer closing(r, &err)
-			left := r.Owed(ctx)
-			if left.Unknown == nil || len(left.Owed) > 0 { // else nobody knows that nothing is
-				v.Owed(left.Owed)
-			}
-			v.Hold(report.Hold{Stops: left.Stops})
-			if left.Unknown != nil {
-				v.Fail(*left.Unknown)
-			}
-			return status(left.ExitCode)
+		RunE: a.runE(func(ctx context.Context, v view.View, _ []string) error {
+			return a.with(v, func(r *runner.Runner) error {
+				left := r.Owed(ctx)
+				if left.Unknown == nil || len(left.Owed) > 0 { // else nobody knows that nothing is
+					v.Show(left.Owed)
+				}
+				v.Show(report.Hold{Stops: left.Stops})
+				if left.Unknown != nil {
+					v.Fail(*left.Unknown)
+				}
+				return status(left.ExitCode)
+			})
 		}),
 	}
 }

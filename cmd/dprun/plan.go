@@ -28,13 +28,11 @@ func (a *app) planCommand() *cobra.Command {
 				err = status(res.ExitCode)
 			}
 			if p != nil {
-				v.Preview(p)
+				v.Show(*p)
 			}
 			return err
 		}),
 	}
-	src.variables(c.Flags())
-	src.selection(c.Flags())
 	a.planFlags(c, &src)
 	c.Flags().BoolVar(&a.all, "all", false, "show every task, however many there are; else more than 40 are counted by activity and device")
 	c.Flags().BoolVar(&offline, "offline", false, "contact nothing")

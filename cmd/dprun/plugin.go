@@ -9,6 +9,7 @@ import (
 
 	"github.com/dprun/dprun/cmd/dprun/view"
 	"github.com/dprun/dprun/runner"
+	"github.com/dprun/dprun/runner/report"
 	"github.com/dprun/dprun/sdk/schema"
 )
 
@@ -34,8 +35,7 @@ func (a *app) pluginCommand() *cobra.Command {
 				return misused(err)
 			}
 			if format == "text" {
-				v.Plugin(s)
-				return nil
+				return show(v, s, nil)
 			}
 			text, err := s.JSONSchema()
 			if err == nil {
@@ -56,7 +56,7 @@ func (a *app) pluginCommand() *cobra.Command {
 			plugins := a.plugins(v)
 			defer closing(plugins, &err)
 			rows, exit, err := plugins.List(ctx)
-			v.Plugins(rows)
+			v.Show(rows)
 			if err == nil {
 				err = status(exit)
 			}
@@ -88,16 +88,11 @@ func (a *app) pluginTestCommand() *cobra.Command {
 			if q.Config, err = src.of(a, config); err != nil {
 				return err
 			}
-			q.Program, q.Size, q.Found = args[0], int64(size), v.PluginRule
+			q.Program, q.Size, q.Found = args[0], int64(size), view.Each[report.PluginRule](v)
 			tested, ds, err := runner.TestPlugin(ctx, a.pluginOptions(a.log(v)), q)
-			v.Diagnostics(ds)
-			switch {
-			case err != nil:
-				return misused(err)
-			case ds.HasErrors():
-				return a.told(v, runner.Invalid(ds))
+			if err := show(v, tested, a.valid(v, ds, err)); err != nil {
+				return err
 			}
-			v.PluginTest(tested)
 			return status(tested.ExitCode)
 		}),
 		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
@@ -127,11 +122,7 @@ func (a *app) pluginNewCommand() *cobra.Command {
 		RunE: a.runE(func(_ context.Context, v view.View, args []string) error {
 			q.Kind, q.Name = args[0], args[1]
 			written, err := runner.NewPlugin(q)
-			if err != nil {
-				return misused(err)
-			}
-			v.NewPlugin(written)
-			return nil
+			return show(v, written, misused(err))
 		}),
 		ValidArgsFunction: offering(func(_ *cobra.Command, args []string, _ string) []string {
 			if len(args) > 0 {

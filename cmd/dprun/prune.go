@@ -57,7 +57,7 @@ func (a *app) runsPruneCommand() *cobra.Command {
 		RunE: a.lookBack(func(ctx context.Context, v view.View, h *runner.History, _ []string) error {
 			p, err := h.Prune(ctx, runner.PruneRequest{RunsOlderThan: time.Duration(runs), StagedOlderThan: time.Duration(staged), DryRun: dry})
 			if p != nil {
-				v.Pruned(*p)
+				v.Show(*p)
 			}
 			return err
 		}),

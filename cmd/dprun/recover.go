@@ -31,7 +31,7 @@ func (a *app) recoverCommand() *cobra.Command {
 					if err != nil {
 						return nil, err
 					}
-					v.Acknowledged(done)
+					v.Show(done)
 				}
 				done := ack != ""
 				res, err := r.Recover(ctx, runner.RecoverRequest{Operation: op, Begin: func(due []report.Owed) {
@@ -43,7 +43,7 @@ func (a *app) recoverCommand() *cobra.Command {
 				switch {
 				case err != nil || len(res.Owed) > 0 || res.Unknown != nil:
 				case done || len(res.Recovered) > 0:
-					v.Owed(nil)
+					v.Show([]report.Owed{})
 				default:
 					v.NothingToRecover()
 				}

@@ -51,16 +51,9 @@ func (a *app) restoreCommand() *cobra.Command {
 		}
 		if dry {
 			return a.looking(&src, func(ctx context.Context, v view.View, r *runner.Runner, from runner.Source) error {
-				q.RehearseRequest.Source, q.RehearseRequest.Plan, q.Failed = from, src.plan, v.BackupFault
+				q.RehearseRequest.Source, q.RehearseRequest.Plan, q.Failed = from, src.plan, view.Each[report.BackupFault](v)
 				found, res, err := r.Rehearse(ctx, q.RehearseRequest)
-				v.Diagnostics(res.Diagnostics)
-				if found != nil {
-					v.Rehearsal(*found)
-				}
-				if err == nil && res.ExitCode != 0 {
-					err = status(res.ExitCode)
-				}
-				return misused(err)
+				return ended(v, res, err, some(found)...)
 			})(cmd, args)
 		}
 		return a.runDeaf(func(ctx context.Context, v view.View, args []string) error {
@@ -70,32 +63,24 @@ func (a *app) restoreCommand() *cobra.Command {
 			}
 			op, release := operation(ctx, v)
 			defer release()
-			q.Operation, q.RehearseRequest.Source, q.RehearseRequest.Plan, q.Failed = op, from, src.plan, v.BackupFault
+			q.Operation, q.RehearseRequest.Source, q.RehearseRequest.Plan, q.Failed = op, from, src.plan, view.Each[report.BackupFault](v)
 			q.Confirm = a.confirmRestore(op.Stop.Asked(), v, yes)
 			return a.operate(v, func(r *runner.Runner) (*report.Result, error) {
 				out, res, err := r.Restore(ctx, q)
 				if out != nil {
-					v.Restore(*out)
+					v.Show(*out)
 				}
 				return res, err
 			})
 		})(cmd, args)
 	}
-	src.variables(c.Flags())
-	c.Flags().StringVar(&src.plan, "plan", "", "which plan, when the file has several")
 	c.Flags().StringVar(&q.Device, "device", "", "the device of the plan that the domain is on")
 	c.Flags().StringVar(&q.Domain, "domain", "", "the domain to restore into; it has to be there")
 	c.Flags().BoolVar(&q.Unsaved, "unsaved", false, "allow a domain with changes that were not saved")
 	c.Flags().BoolVar(&a.all, "all", false, "list every object and file")
 	a.identityFlag(c, &q.Keys)
 	a.planFile(c, &src)
-	files := c.ValidArgsFunction
-	c.ValidArgsFunction = func(c *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
-		if len(args) == 1 {
-			return a.setNames()(c, nil, typed)
-		}
-		return files(c, args, typed)
-	}
+	second(c, a.setNames(1))
 	c.Flags().BoolVar(&dry, "dry-run", false, "show what would be done, and change nothing")
 	c.Flags().BoolVarP(&yes, "yes", "y", false, "restore without asking; needed off a terminal")
 	c.Flags().StringVar(&q.Reason, "reason", "", "why, for the record")
@@ -113,7 +98,7 @@ func (a *app) confirmRestore(asked context.Context, v view.View, yes bool) func(
 	_, in := terminal(a.stdin)
 	_, out := terminal(a.stderr)
 	return func(r report.Rehearsal) error {
-		v.Rehearsal(r)
+		v.Show(r)
 		switch {
 		case yes:
 		case !in || !out:

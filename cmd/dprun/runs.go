@@ -66,11 +66,7 @@ func (a *app) runsListCommand() *cobra.Command {
 				return err
 			}
 			runs, err := all(h.Runs(ctx, q))
-			if err != nil {
-				return err
-			}
-			v.Runs(runs)
-			return nil
+			return show(v, runs, err)
 		}),
 	}
 	c.Flags().IntVar(&q.Limit, "limit", 20, "how many; 0: all")
@@ -99,7 +95,7 @@ func (a *app) runsShowCommand() *cobra.Command {
 					}
 				}
 			}
-			v.RunDetail(d)
+			v.Show(d)
 			return err
 		}),
 	}
@@ -122,11 +118,7 @@ func (a *app) runsLogsCommand() *cobra.Command {
 				q.Task = args[1]
 			}
 			logs, err := all(h.Logs(ctx, q))
-			if err != nil {
-				return err
-			}
-			v.Logs(logs)
-			return nil
+			return show(v, logs, err)
 		}),
 	}
 	c.Flags().IntVar(&q.Limit, "limit", 0, "how many lines of each task; 0: all that is kept")

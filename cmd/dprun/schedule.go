@@ -37,23 +37,18 @@ func (a *app) scheduleListCommand() *cobra.Command {
 			plugins := a.plugins(v)
 			defer plugins.Close() //nolint:errcheck // nothing is lost
 			found, ds, err := plugins.Schedules(ctx, runner.SchedulesRequest{Source: from, Plan: src.plan, Next: next, Now: time.Now()})
-			v.Diagnostics(ds)
-			if err != nil {
-				return misused(err)
-			}
-			if ds.HasErrors() {
-				return a.told(v, runner.Invalid(ds))
+			if err := a.valid(v, ds, err); err != nil {
+				return err
 			}
 			for _, s := range found {
-				v.Schedule(s)
+				v.Show(s)
 			}
 			return nil
 		}),
 	}
-	src.variables(c.Flags())
-	c.Flags().StringVar(&src.plan, "plan", "", "which plan, when the file has several; without it all of them")
 	c.Flags().IntVar(&next, "next", 10, "how many times of each plan")
 	a.planFile(c, &src)
+	c.Flags().Lookup("plan").Usage += "; without it all of them"
 	return c
 }
 
@@ -66,21 +61,14 @@ func (a *app) schedulePastCommand() *cobra.Command {
 			"was there; outside the plan's window; overlaps, because a run of the plan was in progress. It shows how the server is, too, and which\n" +
 			"plan files do not validate.",
 		Args: arguments(0, 0),
-		RunE: a.runE(func(ctx context.Context, v view.View, _ []string) (err error) {
+		RunE: a.runE(func(ctx context.Context, v view.View, _ []string) error {
 			if err := notNegative("limit", limit); err != nil {
 				return err
 			}
-			r, err := a.open(v)
-			if err != nil {
-				return err
-			}
-			defer closing(r, &err)
-			found, err := r.Firings(ctx, limit)
-			if err != nil {
-				return err
-			}
-			v.Firings(found)
-			return nil
+			return a.with(v, func(r *runner.Runner) error {
+				found, err := r.Firings(ctx, limit)
+				return show(v, found, err)
+			})
 		}),
 	}
 	c.Flags().IntVar(&limit, "limit", 50, "how many at most")

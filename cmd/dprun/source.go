@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/dprun/dprun/cmd/dprun/view"
+	"github.com/dprun/dprun/plan/diag"
 	"github.com/dprun/dprun/runner"
 	"github.com/dprun/dprun/runner/report"
 )
@@ -28,11 +29,6 @@ type source struct {
 func (s *source) variables(f *pflag.FlagSet) {
 	f.StringArrayVar(&s.vars, "var", nil, "set a variable: NAME=VALUE; may be repeated")
 	f.StringArrayVar(&s.varFiles, "var-file", nil, "read variables from a file; may be repeated")
-}
-
-func (s *source) selection(f *pflag.FlagSet) {
-	f.StringVar(&s.plan, "plan", "", "which plan, when the file has several")
-	f.StringArrayVar(&s.only, "only", nil, "narrow what is done: activity, device, domain or a label, for example site=fra,device=fra-*,domain=orders; may be repeated")
 }
 
 // narrowed is all that narrows: the last --only alone would take in what an
@@ -72,18 +68,51 @@ func (s *source) of(a *app, path string) (runner.Source, error) {
 // looking makes the function of a command that looks at a plan and needs the
 // state directory.
 func (a *app) looking(src *source, do func(ctx context.Context, v view.View, r *runner.Runner, from runner.Source) error) func(*cobra.Command, []string) error {
-	return a.runE(func(ctx context.Context, v view.View, args []string) (err error) {
+	return a.runE(func(ctx context.Context, v view.View, args []string) error {
 		from, err := src.of(a, args[0])
 		if err != nil {
 			return err
 		}
-		r, err := a.open(v)
-		if err != nil {
-			return err
-		}
-		defer closing(r, &err)
-		return do(ctx, v, r, from)
+		return a.with(v, func(r *runner.Runner) error { return do(ctx, v, r, from) })
 	})
+}
+
+// with does something with the state directory.
+func (a *app) with(v view.View, do func(*runner.Runner) error) (err error) {
+	r, err := a.open(v)
+	if err != nil {
+		return err
+	}
+	defer closing(r, &err)
+	return do(r)
+}
+
+// ended shows what came of a command that looked at a plan, and says how that ended.
+func ended[T any](v view.View, res *report.Result, err error, found ...T) error {
+	v.Diagnostics(res.Diagnostics)
+	for _, f := range found {
+		v.Show(f)
+	}
+	if err == nil {
+		err = status(res.ExitCode)
+	}
+	return misused(err)
+}
+
+// some is what there is, if there is something.
+func some[T any](found *T) []T {
+	if found == nil {
+		return nil
+	}
+	return []T{*found}
+}
+
+// show shows what was found, if nothing failed.
+func show[T any](v view.View, found T, err error) error {
+	if err == nil {
+		v.Show(found)
+	}
+	return err
 }
 
 // planArg is the one argument of commands that read a plan.
@@ -119,6 +148,19 @@ func (a *app) open(v view.View) (*runner.Runner, error) {
 	return runner.Open(runner.Options{
 		StateDir: dir, Version: version, Bundled: bundled(), Environ: a.environ, Log: a.log(v),
 	})
+}
+
+// valid shows what is wrong or doubtful about a file, and says whether a command
+// can go on.
+func (a *app) valid(v view.View, found diag.List, err error) error {
+	v.Diagnostics(found)
+	switch {
+	case err != nil:
+		return misused(err)
+	case found.HasErrors():
+		return a.told(v, runner.Invalid(found))
+	}
+	return nil
 }
 
 // told ends a command that has told a person already what is wrong: a program

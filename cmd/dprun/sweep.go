@@ -22,18 +22,10 @@ func (a *app) sweepCommand() *cobra.Command {
 		Args: planArg,
 		RunE: a.looking(&src, func(ctx context.Context, v view.View, r *runner.Runner, from runner.Source) error {
 			swept, res, err := r.Sweep(ctx, runner.SweepRequest{Source: from, Plan: src.plan, OlderThan: time.Duration(older)})
-			v.Diagnostics(res.Diagnostics)
-			for _, s := range swept {
-				v.Swept(s)
-			}
-			if err == nil && res.ExitCode != 0 {
-				err = status(res.ExitCode)
-			}
-			return err
+			return ended(v, res, err, swept...)
 		}),
 	}
-	src.variables(c.Flags())
-	c.Flags().StringVar(&src.plan, "plan", "", "which plan, when the file has several")
+	a.planFile(c, &src)
 	c.Flags().Var(&older, "older-than", "remove what was last changed longer ago than this")
 	return c
 }

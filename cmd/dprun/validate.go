@@ -28,7 +28,7 @@ func (a *app) validateCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			v.Validation(found)
+			v.Show(found)
 			if !found.Valid {
 				return a.told(v, runner.Invalid(ds))
 			}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/dprun/dprun/cmd/dprun/view"
 	"github.com/dprun/dprun/runner"
+	"github.com/dprun/dprun/runner/report"
 )
 
 func (a *app) verifyCommand() *cobra.Command {
@@ -23,7 +24,7 @@ func (a *app) verifyCommand() *cobra.Command {
 			"Exit codes: 0 all are whole, 3 some are, 1 none is.",
 		Args: arguments(1, -1),
 		RunE: a.runE(func(ctx context.Context, v view.View, paths []string) error {
-			exit, err := runner.Verify(ctx, runner.VerifyRequest{Paths: paths, Keys: keys, Found: v.Archive})
+			exit, err := runner.Verify(ctx, runner.VerifyRequest{Paths: paths, Keys: keys, Found: view.Each[report.Archive](v)})
 			if err != nil {
 				return misused(err)
 			}

@@ -15,7 +15,7 @@ func (a *app) versionCommand() *cobra.Command {
 		Args:  arguments(0, 0),
 		RunE: a.runDeaf(func(_ context.Context, v view.View, _ []string) error {
 			if !a.json { // every JSON output begins with it
-				v.Version(about())
+				v.Show(about())
 			}
 			return nil
 		}),

@@ -30,7 +30,7 @@ func TestWhatEarlierRunsOweIsSaidBeforeItIsDone(t *testing.T) {
 		s.now = at(30 * time.Second)
 		h.Tick()
 		same(t, "after half a minute", s.err.String(), "2026-11-23T21:40:30Z still running: at what earlier runs owe, for 30s\n")
-		h.Owed(owed[:1])
+		h.Show(owed[:1])
 		s.err.Reset()
 		s.now = at(2 * time.Minute)
 		h.Tick()
@@ -56,7 +56,7 @@ func TestWhatToTypeIsSaidOnceForEachDevice(t *testing.T) {
 	files := down("fra-1", "", "")
 	files.Kind, files.DeviceCommands, files.Note = "discard", []string{"configure terminal", "rmdir temporary:///r"}, "answer y to rmdir"
 	var s stage
-	s.human(nil).Owed([]report.Owed{guarded(down("fra-1", "app01", "domain app01: refused")), files, down("fra-2", "app01", "no connection"), held,
+	s.human(nil).Show([]report.Owed{guarded(down("fra-1", "app01", "domain app01: refused")), files, down("fra-2", "app01", "no connection"), held,
 		guarded(down("fra-1", "app02", "domain app02: refused")), {Run: "01R", Plan: "nightly", Kind: "post_script", Note: "by hand, if it cannot be run any more: what script exec.tell does",
 			Commands: []string{"dprun recover"}, Acknowledge: "dprun recover --ack 01R"}})
 	same(t, "what is owed", s.out.String(), `
@@ -112,7 +112,7 @@ func TestWhatMayBeOutOfServiceIsListedFirst(t *testing.T) {
 	t.Parallel()
 	var s stage
 	h := s.human(nil)
-	h.Owed([]report.Owed{{Run: "01R", Plan: "nightly", Kind: "post_script"}, {Run: "01R", Kind: "discard", Device: "a"}, {Run: "01R", Kind: "unquiesce", Device: "a"}})
+	h.Show([]report.Owed{{Run: "01R", Plan: "nightly", Kind: "post_script"}, {Run: "01R", Kind: "discard", Device: "a"}, {Run: "01R", Kind: "unquiesce", Device: "a"}})
 	var titles []string
 	for l := range strings.Lines(s.out.String()) {
 		if strings.HasPrefix(l, "    ") && l[4] != ' ' {
@@ -151,7 +151,7 @@ func TestWhatSomebodyTookResponsibilityForIsAnsweredInWords(t *testing.T) {
 		"01R: taken as ended; the journal does not know it, and its lock and staged files are gone.\n": {Run: "01R"},
 	} {
 		var s stage
-		s.human(nil).Acknowledged(a)
+		s.human(nil).Show(a)
 		same(t, "the answer", s.out.String(), want)
 	}
 }
@@ -199,7 +199,7 @@ func TestAPreviewSaysWhatItDoesNotKnow(t *testing.T) {
 			t.Parallel()
 			var s stage
 			h := s.human(nil)
-			h.Preview(&c.preview)
+			h.Show(c.preview)
 			paragraphs := strings.Split(s.out.String(), "\n\n")
 			same(t, "the end", paragraphs[len(paragraphs)-1], c.last)
 		})
@@ -218,7 +218,7 @@ func TestAPreviewNamesDestinationsThatCannotBeUsed(t *testing.T) {
 		if asked {
 			p.Contacted, p.Destinations, p.Unusable = true, reports, unusable
 		}
-		h.Preview(p)
+		h.Show(*p)
 		if got := strings.Contains(s.out.String(), want); got != asked {
 			t.Errorf("asked %v: %q", asked, s.out.String())
 		}

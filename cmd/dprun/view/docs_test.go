@@ -21,14 +21,21 @@ func TestThePageOnJSONNamesEveryTypeAndField(t *testing.T) {
 	for _, name := range []string{"json.md", "json-backups.md", "serve.md"} {
 		page = append(page, need.Value(os.ReadFile("../../../docs/"+name))(t)...)
 	}
-	source := need.Value(os.ReadFile("json.go"))(t)
-	found := regexp.MustCompile(`(?:line\(j, |typ :?= )"(\w+)"`).FindAllStringSubmatch(string(source), -1)
-	if len(found) < 15 {
-		t.Fatalf("only %d types are found in json.go", len(found))
+	var types []string
+	for _, k := range results {
+		types = append(types, k.json)
 	}
-	for _, m := range found {
-		if !strings.Contains(string(page), "`"+m[1]+"`") {
-			t.Errorf("the type %q is not on the page", m[1])
+	for _, name := range []string{"json.go", "results.go"} {
+		for _, m := range regexp.MustCompile(`(?:line\(j, |each\(j, |typ :?= )"(\w+)"`).FindAllStringSubmatch(string(need.Value(os.ReadFile(name))(t)), -1) {
+			types = append(types, m[1])
+		}
+	}
+	if len(types) < 55 {
+		t.Fatalf("only %d types are found", len(types))
+	}
+	for _, typ := range types {
+		if !strings.Contains(string(page), "`"+typ+"`") {
+			t.Errorf("the type %q is not on the page", typ)
 		}
 	}
 	for _, v := range []any{

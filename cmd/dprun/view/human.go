@@ -1,6 +1,7 @@
 package view
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -111,9 +112,8 @@ func (h *Human) heartbeat(now time.Time) string {
 func (h *Human) result(s string) {
 	h.flush()
 	h.screen.clear()
-	if _, err := io.WriteString(h.o.Stdout, s); err != nil && h.err == nil {
-		h.err = err
-	}
+	_, err := io.WriteString(h.o.Stdout, s)
+	h.err = cmp.Or(h.err, err)
 }
 
 // say prints on standard error, after what was collected before.
@@ -135,12 +135,15 @@ func (h *Human) put(s string) {
 	}
 }
 
-// print builds a result with the lock held.
-func (h *Human) print(build func(b *strings.Builder, p painter)) {
+// Show implements [View].
+func (h *Human) Show(result any) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	var b strings.Builder
-	build(&b, h.outP)
+	k, err := kindFor(result)
+	if h.err = cmp.Or(h.err, err); err == nil {
+		k.write(h, &b, h.outP, result)
+	}
 	h.result(b.String())
 }
 

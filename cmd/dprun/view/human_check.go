@@ -21,29 +21,27 @@ var checkWords = map[sdk.Level]struct {
 	sdk.LevelOK:        {"ok", green},
 }
 
-// Check implements [View]. What is in the worst state comes first, within its
-// kind; what is not proven of several things alike is told once, at the end.
-func (h *Human) Check(c *report.Check) {
-	h.print(func(b *strings.Builder, p painter) {
-		fmt.Fprintf(b, "%s %s%s\n", p.paint(bold, "Check of plan"), Clean(c.Plan), narrowed(c.Only))
-		subjects := slices.Clone(c.Subjects)
-		slices.SortStableFunc(subjects, func(x, y report.CheckSubject) int {
-			if x.Kind != y.Kind {
-				return 0
-			}
-			return cmp.Compare(worst(x), worst(y))
-		})
-		alike := map[sdk.Finding]int{}
-		if !h.o.EveryTask {
-			alike = provenAlike(subjects)
+// showCheck begins with what is in the worst state, within its kind; what is not
+// proven of several things alike is told once, at the end.
+func (h *Human) showCheck(b *strings.Builder, p painter, c report.Check) {
+	fmt.Fprintf(b, "%s %s%s\n", p.paint(bold, "Check of plan"), Clean(c.Plan), narrowed(c.Only))
+	subjects := slices.Clone(c.Subjects)
+	slices.SortStableFunc(subjects, func(x, y report.CheckSubject) int {
+		if x.Kind != y.Kind {
+			return 0
 		}
-		for _, s := range subjects {
-			writeChecked(b, p, s, h.o.EveryTask, alike)
-		}
-		writeAlike(b, p, subjects, alike)
-		fmt.Fprintf(b, "\n%s, %s, %d not proven, %d ok.\n", p.paint(count(alarm, c.Errors), plural(c.Errors, "error", "errors")),
-			p.paint(count(yellow, c.Warnings), plural(c.Warnings, "warning", "warnings")), c.NotProven, c.OK)
+		return cmp.Compare(worst(x), worst(y))
 	})
+	alike := map[sdk.Finding]int{}
+	if !h.o.EveryTask {
+		alike = provenAlike(subjects)
+	}
+	for _, s := range subjects {
+		writeChecked(b, p, s, h.o.EveryTask, alike)
+	}
+	writeAlike(b, p, subjects, alike)
+	fmt.Fprintf(b, "\n%s, %s, %d not proven, %d ok.\n", p.paint(count(alarm, c.Errors), plural(c.Errors, "error", "errors")),
+		p.paint(count(yellow, c.Warnings), plural(c.Warnings, "warning", "warnings")), c.NotProven, c.OK)
 }
 
 // worst orders what was looked at: errors, then warnings, then the rest.

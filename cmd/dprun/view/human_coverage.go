@@ -10,61 +10,58 @@ import (
 // freshShown is how many subjects are shown although they have a good backup.
 const freshShown = 40
 
-// Coverage implements [View].
-func (h *Human) Coverage(c *report.Coverage) {
-	h.print(func(b *strings.Builder, p painter) {
-		every := h.o.EveryTask || len(c.Subjects) <= freshShown
-		t := table{head: []string{"ACTIVITY", "DEVICE", "DOMAIN", "LAST GOOD", "AGE", "COPIES", "PROOF", "SET"}}
-		never := table{head: []string{"ACTIVITY", "DEVICE", "DOMAIN", "WHY"}}
-		for _, s := range c.Subjects {
-			switch {
-			case s.State == report.CoverageExcluded:
-				never.add(text(s.Activity), text(s.Device), text(s.Domain), text(s.Why))
-			case s.State != report.CoverageFresh || every || failed(s):
-				t.add(coverageCells(s)...)
+func (h *Human) showCoverage(b *strings.Builder, p painter, c report.Coverage) {
+	every := h.o.EveryTask || len(c.Subjects) <= freshShown
+	t := table{head: []string{"ACTIVITY", "DEVICE", "DOMAIN", "LAST GOOD", "AGE", "COPIES", "PROOF", "SET"}}
+	never := table{head: []string{"ACTIVITY", "DEVICE", "DOMAIN", "WHY"}}
+	for _, s := range c.Subjects {
+		switch {
+		case s.State == report.CoverageExcluded:
+			never.add(text(s.Activity), text(s.Device), text(s.Domain), text(s.Why))
+		case s.State != report.CoverageFresh || every || failed(s):
+			t.add(coverageCells(s)...)
+		}
+	}
+	if len(t.rows) > 0 {
+		t.write(b, p, "")
+		b.WriteString("\n")
+	}
+	said := map[string]bool{}
+	for _, s := range c.Subjects {
+		if why := Clean(strings.TrimSpace(s.Code + " " + s.Why)); (s.State == report.CoverageNone || s.State == report.CoverageStale) && why != "" {
+			if where := Clean(s.Activity+" "+s.Device) + ": " + why; !said[where] {
+				said[where] = true
+				fmt.Fprintf(b, "%s\n", where)
 			}
 		}
-		if len(t.rows) > 0 {
-			t.write(b, p, "")
-			b.WriteString("\n")
+	}
+	for _, s := range c.Subjects {
+		if failed(s) && s.State != report.CoverageExcluded {
+			said[""] = true
+			fmt.Fprintf(b, "%s: %s\n", Clean(s.Activity+" "+strings.TrimSuffix(s.Device+"/"+s.Domain, "/")), p.paint(red, proofText(*s.Import)))
 		}
-		said := map[string]bool{}
-		for _, s := range c.Subjects {
-			if why := Clean(strings.TrimSpace(s.Code + " " + s.Why)); (s.State == report.CoverageNone || s.State == report.CoverageStale) && why != "" {
-				if where := Clean(s.Activity+" "+s.Device) + ": " + why; !said[where] {
-					said[where] = true
-					fmt.Fprintf(b, "%s\n", where)
-				}
-			}
-		}
-		for _, s := range c.Subjects {
-			if failed(s) && s.State != report.CoverageExcluded {
-				said[""] = true
-				fmt.Fprintf(b, "%s: %s\n", Clean(s.Activity+" "+strings.TrimSuffix(s.Device+"/"+s.Domain, "/")), p.paint(red, proofText(*s.Import)))
-			}
-		}
-		if len(said) > 0 {
-			b.WriteString("\n")
-		}
-		if len(never.rows) > 0 {
-			fmt.Fprintf(b, "%s\n", p.paint(bold, "Never backed up"))
-			never.write(b, p, "  ")
-			b.WriteString("\n")
-		}
-		if len(c.Rooms) > 0 {
-			writeRooms(b, p, c.Rooms)
-			b.WriteString("\n")
-		}
-		verdict := fmt.Sprintf("%s: %d of %d have a good backup of the last %s, %d an older one, %d none", Clean(c.Plan), c.Fresh, c.Fresh+c.Stale+c.None, span(c.MaxAge), c.Stale, c.None)
-		if c.Failed > 0 {
-			verdict += fmt.Sprintf("; of %d the last import FAILED", c.Failed)
-		}
-		colour := green
-		if c.Stale+c.None+c.Failed > 0 {
-			colour = red
-		}
-		fmt.Fprintf(b, "%s\n", p.paint(colour, verdict+"."))
-	})
+	}
+	if len(said) > 0 {
+		b.WriteString("\n")
+	}
+	if len(never.rows) > 0 {
+		fmt.Fprintf(b, "%s\n", p.paint(bold, "Never backed up"))
+		never.write(b, p, "  ")
+		b.WriteString("\n")
+	}
+	if len(c.Rooms) > 0 {
+		writeRooms(b, p, c.Rooms)
+		b.WriteString("\n")
+	}
+	verdict := fmt.Sprintf("%s: %d of %d have a good backup of the last %s, %d an older one, %d none", Clean(c.Plan), c.Fresh, c.Fresh+c.Stale+c.None, span(c.MaxAge), c.Stale, c.None)
+	if c.Failed > 0 {
+		verdict += fmt.Sprintf("; of %d the last import FAILED", c.Failed)
+	}
+	colour := green
+	if c.Stale+c.None+c.Failed > 0 {
+		colour = red
+	}
+	fmt.Fprintf(b, "%s\n", p.paint(colour, verdict+"."))
 }
 
 func coverageCells(s report.CoverageSubject) []cell {

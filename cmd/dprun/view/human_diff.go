@@ -8,50 +8,44 @@ import (
 	"github.com/dprun/dprun/runner/report"
 )
 
-// Diff implements [View].
-func (h *Human) Diff(d report.Diff) {
-	h.print(func(b *strings.Builder, p painter) {
-		for _, s := range []struct {
-			sign string
-			side report.DiffSide
-		}{{"---", d.A}, {"+++", d.B}} {
-			fmt.Fprintf(b, "%s %s: %s\n", s.sign, Clean(s.side.File), origin(s.side.Device, s.side.Made))
-		}
-		writeDifferences(b, p, d.Differences, "")
-		writeWithheld(b, "", d.Withheld)
-		if d.Same {
-			b.WriteString("They do not differ.\n")
-			return
-		}
-		fmt.Fprintf(b, "%d added, %d removed, %d changed", d.Added, d.Removed, d.Changed)
-		if d.Omitted > 0 {
-			fmt.Fprintf(b, ", and %d more that are not told", d.Omitted)
-		}
-		b.WriteString(".\n")
-	})
+func (h *Human) showDiff(b *strings.Builder, p painter, d report.Diff) {
+	for _, s := range []struct {
+		sign string
+		side report.DiffSide
+	}{{"---", d.A}, {"+++", d.B}} {
+		fmt.Fprintf(b, "%s %s: %s\n", s.sign, Clean(s.side.File), origin(s.side.Device, s.side.Made))
+	}
+	writeDifferences(b, p, d.Differences, "")
+	writeWithheld(b, "", d.Withheld)
+	if d.Same {
+		b.WriteString("They do not differ.\n")
+		return
+	}
+	fmt.Fprintf(b, "%d added, %d removed, %d changed", d.Added, d.Removed, d.Changed)
+	if d.Omitted > 0 {
+		fmt.Fprintf(b, ", and %d more that are not told", d.Omitted)
+	}
+	b.WriteString(".\n")
 }
 
-// Drift implements [View].
-func (h *Human) Drift(d report.Drift) {
-	h.print(func(b *strings.Builder, p painter) {
-		what := Clean(strings.TrimSuffix(d.Device+"/"+d.Domain, "/"))
-		since := "set " + Clean(d.Set) + " of " + Clean(d.Captured)
-		switch d.State {
-		case report.DriftSame:
-			fmt.Fprintf(b, "%s: as in %s\n", what, since)
-		case report.DriftDiffers:
-			fmt.Fprintf(b, "%s: %s %s\n", what, p.paint(yellow, "differs from"), since)
-		case report.DriftSkipped:
-			fmt.Fprintf(b, "%s: %s\n", what, Clean(d.Why))
-		default:
-			fmt.Fprintf(b, "%s: %s: %s\n", what, p.paint(red, "not compared"), Clean(d.Why))
-		}
-		writeDifferences(b, p, d.Differences, d.Domain)
-		writeWithheld(b, "  ", d.Withheld)
-		if d.Omitted > 0 {
-			fmt.Fprintf(b, "  … and %d more\n", d.Omitted)
-		}
-	})
+func (h *Human) showDrift(b *strings.Builder, p painter, d report.Drift) {
+	what := Clean(strings.TrimSuffix(d.Device+"/"+d.Domain, "/"))
+	since := "set " + Clean(d.Set) + " of " + Clean(d.Captured)
+	switch d.State {
+	case report.DriftSame:
+		fmt.Fprintf(b, "%s: as in %s\n", what, since)
+	case report.DriftDiffers:
+		fmt.Fprintf(b, "%s: %s %s\n", what, p.paint(yellow, "differs from"), since)
+	case report.DriftSkipped:
+		fmt.Fprintf(b, "%s: %s\n", what, Clean(d.Why))
+	default:
+		fmt.Fprintf(b, "%s: %s: %s\n", what, p.paint(red, "not compared"), Clean(d.Why))
+	}
+	writeDifferences(b, p, d.Differences, d.Domain)
+	writeWithheld(b, "  ", d.Withheld)
+	if d.Omitted > 0 {
+		fmt.Fprintf(b, "  … and %d more\n", d.Omitted)
+	}
 }
 
 func writeWithheld(b *strings.Builder, indent string, n int) {

@@ -7,14 +7,11 @@ import (
 	"github.com/dprun/dprun/runner/report"
 )
 
-// Hold implements [View].
-func (h *Human) Hold(v report.Hold) {
-	h.print(func(b *strings.Builder, p painter) {
-		if v.Released {
-			b.WriteString("The hold is released.\n")
-		}
-		writeStops(b, p, v.Stops)
-	})
+func (h *Human) showHold(b *strings.Builder, p painter, v report.Hold) {
+	if v.Released {
+		b.WriteString("The hold is released.\n")
+	}
+	writeStops(b, p, v.Stops)
 }
 
 // writeStops writes what forbids quiesces, or did.

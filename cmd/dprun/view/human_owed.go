@@ -11,32 +11,29 @@ import (
 	"github.com/dprun/dprun/runner/report"
 )
 
-// Owed implements [View].
-func (h *Human) Owed(owed []report.Owed) {
-	h.print(func(b *strings.Builder, p painter) {
-		h.owed, h.paying = nil, time.Time{} // said here, and better
-		if len(owed) == 0 {
-			b.WriteString("Nothing is owed" + h.where() + ".\n")
-			return
-		}
-		left := mine(owed)
-		if len(left) == 0 {
-			fmt.Fprintf(b, "\nNothing is left behind. Live processes are at %s:\n", plural(len(owed), "thing", "things"))
-		} else {
-			fmt.Fprintf(b, "\n%s\n", p.paint(alarm, plural(len(left), "thing is", "things are")+" still owed:"))
-		}
-		for _, of := range alikeBy(urgent(owed), owes) {
-			h.writeOwes(b, p, of)
-		}
-		var here []string
-		for _, o := range left {
-			here = append(here, o.Commands...)
-		}
-		if here = once(here); len(here) > 0 {
-			b.WriteString("\n  dprun tries again, and sees for itself what was done by hand, with:\n")
-			indented(b, here)
-		}
-	})
+func (h *Human) showOwed(b *strings.Builder, p painter, owed []report.Owed) {
+	h.owed, h.paying = nil, time.Time{} // said here, and better
+	if len(owed) == 0 {
+		b.WriteString("Nothing is owed" + h.where() + ".\n")
+		return
+	}
+	left := mine(owed)
+	if len(left) == 0 {
+		fmt.Fprintf(b, "\nNothing is left behind. Live processes are at %s:\n", plural(len(owed), "thing", "things"))
+	} else {
+		fmt.Fprintf(b, "\n%s\n", p.paint(alarm, plural(len(left), "thing is", "things are")+" still owed:"))
+	}
+	for _, of := range alikeBy(urgent(owed), owes) {
+		h.writeOwes(b, p, of)
+	}
+	var here []string
+	for _, o := range left {
+		here = append(here, o.Commands...)
+	}
+	if here = once(here); len(here) > 0 {
+		b.WriteString("\n  dprun tries again, and sees for itself what was done by hand, with:\n")
+		indented(b, here)
+	}
 }
 
 // writeOwes writes what one device owes, or one run to no device: first all

@@ -10,40 +10,37 @@ import (
 	"github.com/dprun/dprun/runner/report"
 )
 
-// Validation implements [View].
-func (h *Human) Validation(v report.Validation) {
-	h.print(func(b *strings.Builder, p painter) {
-		count := plural(v.Errors, "error", "errors") + ", " + plural(v.Warnings, "warning", "warnings")
-		if !v.Valid {
-			fmt.Fprintf(b, "%s %s\n", p.paint(alarm, "The plan is not valid:"), count)
-			return
+func (h *Human) showValidation(b *strings.Builder, p painter, v report.Validation) {
+	count := plural(v.Errors, "error", "errors") + ", " + plural(v.Warnings, "warning", "warnings")
+	if !v.Valid {
+		fmt.Fprintf(b, "%s %s\n", p.paint(alarm, "The plan is not valid:"), count)
+		return
+	}
+	fmt.Fprintf(b, "%s %s, %s, %s\n", p.paint(green, "The plan is valid:"), plural(len(v.Plans), "plan", "plans"), plural(v.Devices, "device", "devices"),
+		plural(v.Warnings, "warning", "warnings"))
+	if len(v.Plans) > 0 {
+		t := table{head: []string{"PLAN", "ACTIVITIES", "DEVICES", "DESTINATIONS"}}
+		for _, k := range v.Plans {
+			t.add(text(k.Plan), number(fmt.Sprint(k.Activities)), number(fmt.Sprint(k.Devices)), number(fmt.Sprint(k.Destinations)))
 		}
-		fmt.Fprintf(b, "%s %s, %s, %s\n", p.paint(green, "The plan is valid:"), plural(len(v.Plans), "plan", "plans"), plural(v.Devices, "device", "devices"),
-			plural(v.Warnings, "warning", "warnings"))
-		if len(v.Plans) > 0 {
-			t := table{head: []string{"PLAN", "ACTIVITIES", "DEVICES", "DESTINATIONS"}}
-			for _, k := range v.Plans {
-				t.add(text(k.Plan), number(fmt.Sprint(k.Activities)), number(fmt.Sprint(k.Devices)), number(fmt.Sprint(k.Destinations)))
-			}
-			b.WriteString("\n")
-			t.write(b, p, "")
+		b.WriteString("\n")
+		t.write(b, p, "")
+	}
+	if len(v.Labels) > 0 {
+		t := table{head: []string{"LABEL", "VALUE", "DEVICES"}}
+		for _, l := range v.Labels {
+			t.add(text(l.Label), text(l.Value), number(fmt.Sprint(l.Devices)))
 		}
-		if len(v.Labels) > 0 {
-			t := table{head: []string{"LABEL", "VALUE", "DEVICES"}}
-			for _, l := range v.Labels {
-				t.add(text(l.Label), text(l.Value), number(fmt.Sprint(l.Devices)))
-			}
-			b.WriteString("\n")
-			t.write(b, p, "")
+		b.WriteString("\n")
+		t.write(b, p, "")
+	}
+	if len(v.Groups) > 0 {
+		fmt.Fprintf(b, "\n%s with %s", plural(len(v.Groups), "group", "groups"), members(v.Groups))
+		if len(v.Single) > 0 {
+			fmt.Fprintf(b, "; of one member only: %s", Clean(strings.Join(v.Single, ", ")))
 		}
-		if len(v.Groups) > 0 {
-			fmt.Fprintf(b, "\n%s with %s", plural(len(v.Groups), "group", "groups"), members(v.Groups))
-			if len(v.Single) > 0 {
-				fmt.Fprintf(b, "; of one member only: %s", Clean(strings.Join(v.Single, ", ")))
-			}
-			b.WriteString("\n")
-		}
-	})
+		b.WriteString("\n")
+	}
 }
 
 // members says how many groups there are of each size.
@@ -62,18 +59,15 @@ func members(groups map[string]int) string {
 	return strings.Join(parts, ", ")
 }
 
-// Format implements [View].
-func (h *Human) Format(f report.Format) {
-	h.print(func(b *strings.Builder, p painter) {
-		switch {
-		case f.Text != nil:
-			b.WriteString(*f.Text)
-		case f.Diff != "":
-			writeDiff(b, p, f.Diff)
-		case f.Changed:
-			b.WriteString(Clean(f.File) + "\n")
-		}
-	})
+func (h *Human) showFormat(b *strings.Builder, p painter, f report.Format) {
+	switch {
+	case f.Text != nil:
+		b.WriteString(*f.Text)
+	case f.Diff != "":
+		writeDiff(b, p, f.Diff)
+	case f.Changed:
+		b.WriteString(Clean(f.File) + "\n")
+	}
 }
 
 func writeDiff(b *strings.Builder, p painter, diff string) {
@@ -93,75 +87,72 @@ func writeDiff(b *strings.Builder, p painter, diff string) {
 
 // Graph implements [View].
 func (h *Human) Graph(g report.Graph, f GraphFormat) {
-	h.print(func(b *strings.Builder, _ painter) {
-		if err := writeGraph(b, g, f); err != nil && h.err == nil {
-			h.err = err
-		}
-	})
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var b strings.Builder
+	h.err = cmp.Or(h.err, writeGraph(&b, g, f))
+	h.result(b.String())
 }
 
-// Preview implements [View].
-func (h *Human) Preview(v *report.Preview) {
-	h.print(func(b *strings.Builder, p painter) {
-		fmt.Fprintf(b, "%s %s%s\n", p.paint(bold, "Plan"), Clean(v.Plan), narrowed(v.Only))
-		if v.Window != "" {
-			t := green
-			if !v.WindowOpen {
-				t = yellow
-			}
-			fmt.Fprintf(b, "Window: %s\n", p.paint(t, Clean(v.Window)))
+func (h *Human) showPreview(b *strings.Builder, p painter, v report.Preview) {
+	fmt.Fprintf(b, "%s %s%s\n", p.paint(bold, "Plan"), Clean(v.Plan), narrowed(v.Only))
+	if v.Window != "" {
+		t := green
+		if !v.WindowOpen {
+			t = yellow
 		}
-		if v.TooShort != "" {
-			fmt.Fprintf(b, "%s %s\n", p.paint(yellow, "Too little time:"), Clean(v.TooShort))
-		}
-		if v.DryNight {
-			b.WriteString("Dry night: every task was gone through. Nothing was quiesced, captured or stored, and no script was run.\n")
-		}
-		most := rowsAtMost
-		if h.o.EveryTask {
-			most = len(v.Tasks)
-		}
-		writePreviewTasks(b, p, v.Tasks, most)
-		writeDestinations(b, p, v)
-		writePaths(b, p, v.Tasks, most)
-		for _, at := range slices.Sorted(maps.Keys(v.Encrypted)) {
-			fmt.Fprintf(b, "\nEncrypted at %s for %s.\n", Clean(at), Clean(strings.Join(v.Encrypted[at], ", ")))
-		}
-		for _, r := range v.Retention {
-			fmt.Fprintf(b, "\nRetention %s: at %s, dprun backups prune would delete %s (%s), captured from %s to %s.\n",
-				Clean(r.Retention), Clean(r.Destination), plural(r.Sets, "set", "sets"), size(r.Bytes), stamp(r.Oldest), stamp(r.Newest))
-		}
-		if len(v.Tasks) > most {
-			b.WriteString("\nThe tasks are counted, and the paths are those of one task of each activity; --all shows every task.\n")
-		}
-		var run, disruptive int
-		for _, k := range v.Tasks {
-			if k.Code == "" {
-				run++
-				if k.Disruptive != "" {
-					disruptive++
-				}
+		fmt.Fprintf(b, "Window: %s\n", p.paint(t, Clean(v.Window)))
+	}
+	if v.TooShort != "" {
+		fmt.Fprintf(b, "%s %s\n", p.paint(yellow, "Too little time:"), Clean(v.TooShort))
+	}
+	if v.DryNight {
+		b.WriteString("Dry night: every task was gone through. Nothing was quiesced, captured or stored, and no script was run.\n")
+	}
+	most := rowsAtMost
+	if h.o.EveryTask {
+		most = len(v.Tasks)
+	}
+	writePreviewTasks(b, p, v.Tasks, most)
+	writeDestinations(b, p, &v)
+	writePaths(b, p, v.Tasks, most)
+	for _, at := range slices.Sorted(maps.Keys(v.Encrypted)) {
+		fmt.Fprintf(b, "\nEncrypted at %s for %s.\n", Clean(at), Clean(strings.Join(v.Encrypted[at], ", ")))
+	}
+	for _, r := range v.Retention {
+		fmt.Fprintf(b, "\nRetention %s: at %s, dprun backups prune would delete %s (%s), captured from %s to %s.\n",
+			Clean(r.Retention), Clean(r.Destination), plural(r.Sets, "set", "sets"), size(r.Bytes), stamp(r.Oldest), stamp(r.Newest))
+	}
+	if len(v.Tasks) > most {
+		b.WriteString("\nThe tasks are counted, and the paths are those of one task of each activity; --all shows every task.\n")
+	}
+	var run, disruptive int
+	for _, k := range v.Tasks {
+		if k.Code == "" {
+			run++
+			if k.Disruptive != "" {
+				disruptive++
 			}
 		}
-		if len(v.Tasks) == 0 {
-			b.WriteString("\nNothing would run: none of the plan's devices is meant.\n")
-			return
-		}
-		fmt.Fprintf(b, "\n%s would run, %d would not", plural(run, "task", "tasks"), len(v.Tasks)-run)
-		if disruptive > 0 {
-			b.WriteString("; " + p.paint(yellow, plural(disruptive, "takes", "take")+" something out of service"))
-		}
-		if v.Window != "" && !v.WindowOpen {
-			b.WriteString("; " + p.paint(yellow, "none outside the window, which is closed now"))
-		}
-		if run > 0 && len(v.Unusable) > 0 {
-			b.WriteString("; " + p.paint(red, "none would succeed while "+enumerated(slices.Sorted(maps.Keys(v.Unusable)))+" cannot be used"))
-		}
-		b.WriteString(".\n")
-		if unexpanded(v) {
-			b.WriteString("Which domains there are is known to the devices only: each of them becomes a task.\n")
-		}
-	})
+	}
+	if len(v.Tasks) == 0 {
+		b.WriteString("\nNothing would run: none of the plan's devices is meant.\n")
+		return
+	}
+	fmt.Fprintf(b, "\n%s would run, %d would not", plural(run, "task", "tasks"), len(v.Tasks)-run)
+	if disruptive > 0 {
+		b.WriteString("; " + p.paint(yellow, plural(disruptive, "takes", "take")+" something out of service"))
+	}
+	if v.Window != "" && !v.WindowOpen {
+		b.WriteString("; " + p.paint(yellow, "none outside the window, which is closed now"))
+	}
+	if run > 0 && len(v.Unusable) > 0 {
+		b.WriteString("; " + p.paint(red, "none would succeed while "+enumerated(slices.Sorted(maps.Keys(v.Unusable)))+" cannot be used"))
+	}
+	b.WriteString(".\n")
+	if unexpanded(&v) {
+		b.WriteString("Which domains there are is known to the devices only: each of them becomes a task.\n")
+	}
 }
 
 // unexpanded reports whether tasks stand for all domains of a device that
@@ -317,21 +308,18 @@ func (h *Human) Paying(owed []report.Owed, then string) {
 	h.start()
 }
 
-// Acknowledged implements [View].
-func (h *Human) Acknowledged(a report.Acknowledged) {
-	h.print(func(b *strings.Builder, _ painter) {
-		if a.Journal != "" {
-			fmt.Fprintf(b, "A new journal was begun. What was left of the old one has names that end in %s.\n", Clean(a.Journal))
-			return
-		}
-		what := plural(a.Obligations, "obligation", "obligations") + " taken as done by hand"
-		switch {
-		case a.Obligations > 0:
-		case a.Run != "":
-			what = "taken as ended; the journal does not know it, and its lock and staged files are gone"
-		default:
-			what = "taken as in service; nothing else was owed"
-		}
-		fmt.Fprintf(b, "%s: %s.\n", Clean(cmp.Or(a.Device, a.Run)), what)
-	})
+func (h *Human) showAcknowledged(b *strings.Builder, _ painter, a report.Acknowledged) {
+	if a.Journal != "" {
+		fmt.Fprintf(b, "A new journal was begun. What was left of the old one has names that end in %s.\n", Clean(a.Journal))
+		return
+	}
+	what := plural(a.Obligations, "obligation", "obligations") + " taken as done by hand"
+	switch {
+	case a.Obligations > 0:
+	case a.Run != "":
+		what = "taken as ended; the journal does not know it, and its lock and staged files are gone"
+	default:
+		what = "taken as in service; nothing else was owed"
+	}
+	fmt.Fprintf(b, "%s: %s.\n", Clean(cmp.Or(a.Device, a.Run)), what)
 }

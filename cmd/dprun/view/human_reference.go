@@ -10,29 +10,23 @@ import (
 	"github.com/dprun/dprun/runner/status"
 )
 
-// Version implements [View].
-func (h *Human) Version(v report.Version) {
-	h.print(func(b *strings.Builder, _ painter) {
-		fmt.Fprintf(b, "dprun %s (%s %s/%s, plugin protocol %d)\n", v.Dprun, v.Go, v.OS, v.Arch, v.PluginProtocol)
-	})
+func (h *Human) showVersion(b *strings.Builder, _ painter, v report.Version) {
+	fmt.Fprintf(b, "dprun %s (%s %s/%s, plugin protocol %d)\n", v.Dprun, v.Go, v.OS, v.Arch, v.PluginProtocol)
 }
 
-// Codes implements [View].
-func (h *Human) Codes(all []report.Explanation) {
-	h.print(func(b *strings.Builder, p painter) {
-		t := table{head: []string{"CODE", "OF", "CLASS", "MEANING"}}
-		for _, e := range all {
-			of, meaning := e.Level, e.Meaning
-			switch e.Kind {
-			case "diagnostic":
-				of, meaning = "plan file", e.Summary
-			case "exit":
-				of = "exit code"
-			}
-			t.add(text(e.Code), text(of), toned(e.Class, classTone(e)), text(meaning))
+func (h *Human) showCodes(b *strings.Builder, p painter, all []report.Explanation) {
+	t := table{head: []string{"CODE", "OF", "CLASS", "MEANING"}}
+	for _, e := range all {
+		of, meaning := e.Level, e.Meaning
+		switch e.Kind {
+		case "diagnostic":
+			of, meaning = "plan file", e.Summary
+		case "exit":
+			of = "exit code"
 		}
-		t.write(b, p, "")
-	})
+		t.add(text(e.Code), text(of), toned(e.Class, classTone(e)), text(meaning))
+	}
+	t.write(b, p, "")
 }
 
 func classTone(e report.Explanation) tone {
@@ -47,32 +41,29 @@ func classTone(e report.Explanation) tone {
 	return toneOf(e.Code)
 }
 
-// Explanation implements [View].
-func (h *Human) Explanation(e report.Explanation) {
+func (h *Human) showExplanation(b *strings.Builder, p painter, e report.Explanation) {
 	columns := 78
 	if h.o.Size != nil {
 		if c, _ := h.o.Size(); c > 20 {
 			columns = min(c, 100)
 		}
 	}
-	h.print(func(b *strings.Builder, p painter) {
-		fmt.Fprintf(b, "%s\n", p.paint(bold, Clean(e.Code)))
-		if e.Summary != "" {
-			fmt.Fprintf(b, "  %s\n", Clean(e.Summary))
+	fmt.Fprintf(b, "%s\n", p.paint(bold, Clean(e.Code)))
+	if e.Summary != "" {
+		fmt.Fprintf(b, "  %s\n", Clean(e.Summary))
+	}
+	fmt.Fprintf(b, "  %s\n\n", p.paint(classTone(e), kindOf(e)))
+	type part struct{ head, body string }
+	parts := []part{{"Meaning", e.Meaning}, {"Usual cause", e.Cause}, {"What to do", e.Action}}
+	if e.Class == string(status.ClassCritical) { // somebody should act now, and read later
+		parts = append(parts[2:], parts[:2]...)
+	}
+	for _, part := range parts {
+		fmt.Fprintf(b, "%s\n", p.paint(bold, part.head))
+		for _, l := range wrap(Clean(part.body), columns-2) {
+			fmt.Fprintf(b, "  %s\n", l)
 		}
-		fmt.Fprintf(b, "  %s\n\n", p.paint(classTone(e), kindOf(e)))
-		type part struct{ head, body string }
-		parts := []part{{"Meaning", e.Meaning}, {"Usual cause", e.Cause}, {"What to do", e.Action}}
-		if e.Class == string(status.ClassCritical) { // somebody should act now, and read later
-			parts = append(parts[2:], parts[:2]...)
-		}
-		for _, part := range parts {
-			fmt.Fprintf(b, "%s\n", p.paint(bold, part.head))
-			for _, l := range wrap(Clean(part.body), columns-2) {
-				fmt.Fprintf(b, "  %s\n", l)
-			}
-		}
-	})
+	}
 }
 
 // kindOf says in words what a code is.
@@ -111,21 +102,18 @@ func wrap(s string, columns int) []string {
 	return append(out, current)
 }
 
-// Archive implements [View].
-func (h *Human) Archive(a report.Archive) {
-	h.print(func(b *strings.Builder, p painter) {
-		verdict := p.paint(green, "whole")
-		if !a.Whole {
-			verdict = p.paint(alarm, notWhole(a))
-		}
-		fmt.Fprintf(b, "%s: %s\n", Clean(a.File), verdict)
-		if a.Error != "" {
-			fmt.Fprintf(b, "  %s %s\n", p.paint(red, "error:"), Clean(a.Error))
-		}
-		if a.Report != nil {
-			writeReport(b, p, a.Report)
-		}
-	})
+func (h *Human) showArchive(b *strings.Builder, p painter, a report.Archive) {
+	verdict := p.paint(green, "whole")
+	if !a.Whole {
+		verdict = p.paint(alarm, notWhole(a))
+	}
+	fmt.Fprintf(b, "%s: %s\n", Clean(a.File), verdict)
+	if a.Error != "" {
+		fmt.Fprintf(b, "  %s %s\n", p.paint(red, "error:"), Clean(a.Error))
+	}
+	if a.Report != nil {
+		writeReport(b, p, a.Report)
+	}
 }
 
 // notWhole is the verdict on what is not whole: damaged, of another kind, or not read at all.

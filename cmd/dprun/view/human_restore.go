@@ -25,48 +25,45 @@ var effects = []struct {
 // changesShown is how many of a kind are listed unless all are asked for.
 const changesShown = 20
 
-// Rehearsal implements [View].
-func (h *Human) Rehearsal(r report.Rehearsal) {
-	h.print(func(b *strings.Builder, p painter) {
-		fmt.Fprintf(b, "%s of %s into domain %s of %s. dprun asked for no change.\n", p.paint(bold, "Rehearsal of a restore"), Clean(r.Archive), Clean(r.Domain), Clean(r.Device))
-		for _, f := range r.Findings {
-			w := checkWords[f.Level]
-			fmt.Fprintf(b, "  %s %s%s: %s\n", p.paint(w.tone, w.word), Clean(f.Check), subject(f.Subject), Clean(f.Message))
-			if f.Remedy != "" {
-				fmt.Fprintf(b, "    To do: %s.\n", Clean(f.Remedy))
+func (h *Human) showRehearsal(b *strings.Builder, p painter, r report.Rehearsal) {
+	fmt.Fprintf(b, "%s of %s into domain %s of %s. dprun asked for no change.\n", p.paint(bold, "Rehearsal of a restore"), Clean(r.Archive), Clean(r.Domain), Clean(r.Device))
+	for _, f := range r.Findings {
+		w := checkWords[f.Level]
+		fmt.Fprintf(b, "  %s %s%s: %s\n", p.paint(w.tone, w.word), Clean(f.Check), subject(f.Subject), Clean(f.Message))
+		if f.Remedy != "" {
+			fmt.Fprintf(b, "    To do: %s.\n", Clean(f.Remedy))
+		}
+	}
+	for _, e := range effects {
+		var names []string
+		for _, c := range r.Changes {
+			if c.Effect == e.effect {
+				names = append(names, strings.TrimSpace(Clean(c.Class)+" "+Clean(c.Name)))
 			}
 		}
-		for _, e := range effects {
-			var names []string
-			for _, c := range r.Changes {
-				if c.Effect == e.effect {
-					names = append(names, strings.TrimSpace(Clean(c.Class)+" "+Clean(c.Name)))
-				}
-			}
-			if len(names) == 0 {
-				continue
-			}
-			fmt.Fprintf(b, "\n%s, %s:\n", p.paint(e.tone, plural(len(names), "object or file", "objects and files")), e.says)
-			shown := len(names)
-			if !h.o.EveryTask {
-				shown = min(shown, changesShown)
-			}
-			for _, n := range names[:shown] {
-				fmt.Fprintf(b, "  %s\n", n)
-			}
-			if more := len(names) - shown; more > 0 {
-				fmt.Fprintf(b, "  and %d more; --all lists them\n", more)
-			}
+		if len(names) == 0 {
+			continue
 		}
-		switch {
-		case r.Refused:
-			fmt.Fprintf(b, "\n%s\n", p.paint(alarm, "This restore is refused."))
-		case len(r.Changes) == 0:
-			b.WriteString("\nThe domain holds what the archive holds: a restore would change nothing.\n")
-		default:
-			b.WriteString("\nNothing was found that forbids the restore.\n")
+		fmt.Fprintf(b, "\n%s, %s:\n", p.paint(e.tone, plural(len(names), "object or file", "objects and files")), e.says)
+		shown := len(names)
+		if !h.o.EveryTask {
+			shown = min(shown, changesShown)
 		}
-	})
+		for _, n := range names[:shown] {
+			fmt.Fprintf(b, "  %s\n", n)
+		}
+		if more := len(names) - shown; more > 0 {
+			fmt.Fprintf(b, "  and %d more; --all lists them\n", more)
+		}
+	}
+	switch {
+	case r.Refused:
+		fmt.Fprintf(b, "\n%s\n", p.paint(alarm, "This restore is refused."))
+	case len(r.Changes) == 0:
+		b.WriteString("\nThe domain holds what the archive holds: a restore would change nothing.\n")
+	default:
+		b.WriteString("\nNothing was found that forbids the restore.\n")
+	}
 }
 
 // ends say how a restore ended, for a person.
@@ -86,12 +83,7 @@ var ends = map[string]struct {
 	"":                     {"It has not ended: it is under way, or its process is gone. `dprun owed` says whether it is left to somebody.", yellow},
 }
 
-// Restore implements [View].
-func (h *Human) Restore(r report.Restore) {
-	h.print(func(b *strings.Builder, p painter) { writeRestore(b, p, r) })
-}
-
-func writeRestore(b *strings.Builder, p painter, r report.Restore) {
+func (h *Human) showRestore(b *strings.Builder, p painter, r report.Restore) {
 	fmt.Fprintf(b, "\n%s of %s into domain %s of %s, run %s\n", p.paint(bold, "Restore"), Clean(r.Archive), Clean(r.Domain), Clean(r.Device), Clean(r.Run))
 	e := ends[r.End]
 	fmt.Fprintf(b, "  %s\n", p.paint(e.tone, e.says))

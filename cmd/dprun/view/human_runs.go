@@ -10,19 +10,16 @@ import (
 	"github.com/dprun/dprun/runner/report"
 )
 
-// Runs implements [View].
-func (h *Human) Runs(rows []report.Run) {
-	h.print(func(b *strings.Builder, p painter) {
-		if len(rows) == 0 {
-			b.WriteString("No runs" + h.where() + ".\n")
-			return
-		}
-		t := table{head: []string{"RUN", "PLAN", "STARTED", "TIME", "TASKS", "STATUS", "EXIT"}}
-		for _, r := range rows {
-			t.add(runCells(r)...)
-		}
-		t.write(b, p, "")
-	})
+func (h *Human) showRuns(b *strings.Builder, p painter, rows []report.Run) {
+	if len(rows) == 0 {
+		b.WriteString("No runs" + h.where() + ".\n")
+		return
+	}
+	t := table{head: []string{"RUN", "PLAN", "STARTED", "TIME", "TASKS", "STATUS", "EXIT"}}
+	for _, r := range rows {
+		t.add(runCells(r)...)
+	}
+	t.write(b, p, "")
 }
 
 func runCells(r report.Run) []cell {
@@ -44,40 +41,35 @@ func runCells(r report.Run) []cell {
 	return []cell{text(r.ID), text(plan), text(stamp(r.Started)), number(took), number(fmt.Sprintf("%d/%d", r.Succeeded, r.Tasks)), status, number(exit)}
 }
 
-// RunDetail implements [View].
-func (h *Human) RunDetail(r report.RunDetail) {
-	h.print(func(b *strings.Builder, p painter) {
-		t := table{head: []string{"RUN", "PLAN", "STARTED", "TIME", "TASKS", "STATUS", "EXIT"}}
-		t.add(runCells(r.Run)...)
-		t.write(b, p, "")
-		if r.Only != "" {
-			fmt.Fprintf(b, "\nNarrowed to %s.\n", Clean(r.Only))
-		}
-		writeRooms(b, p, r.Rooms)
-		if len(r.History) > 0 {
-			fmt.Fprintf(b, "\n%s\n", p.paint(bold, "The run"))
-			writeTimeline(b, p, r.History)
-		}
-	})
-	for k := range details(r) { // there may be very many
-		h.print(func(b *strings.Builder, p painter) {
-			fmt.Fprintf(b, "\n%s  %s\n", p.paint(bold, Clean(k.Task)), p.paint(toneOf(k.Code), Clean(k.Code)))
-			writeTimeline(b, p, k.History)
-			for _, f := range k.Files {
-				fmt.Fprintf(b, "  stored: %s\n", Clean(f))
-			}
-		})
+func (h *Human) showRunDetail(b *strings.Builder, p painter, r report.RunDetail) {
+	t := table{head: []string{"RUN", "PLAN", "STARTED", "TIME", "TASKS", "STATUS", "EXIT"}}
+	t.add(runCells(r.Run)...)
+	t.write(b, p, "")
+	if r.Only != "" {
+		fmt.Fprintf(b, "\nNarrowed to %s.\n", Clean(r.Only))
 	}
-	h.print(func(b *strings.Builder, p painter) {
-		writeStops(b, p, r.Stops)
-		if r.Restore != nil {
-			writeRestore(b, p, *r.Restore)
+	writeRooms(b, p, r.Rooms)
+	if len(r.History) > 0 {
+		fmt.Fprintf(b, "\n%s\n", p.paint(bold, "The run"))
+		writeTimeline(b, p, r.History)
+	}
+	for k := range details(r) {
+		h.result(b.String()) // there may be very many
+		b.Reset()
+		fmt.Fprintf(b, "\n%s  %s\n", p.paint(bold, Clean(k.Task)), p.paint(toneOf(k.Code), Clean(k.Code)))
+		writeTimeline(b, p, k.History)
+		for _, f := range k.Files {
+			fmt.Fprintf(b, "  stored: %s\n", Clean(f))
 		}
-		if len(r.Staged) > 0 {
-			fmt.Fprintf(b, "\n%s\n", p.paint(bold, "Kept in staging"))
-			writeStaged(b, p, r.Staged)
-		}
-	})
+	}
+	writeStops(b, p, r.Stops)
+	if r.Restore != nil {
+		h.showRestore(b, p, *r.Restore)
+	}
+	if len(r.Staged) > 0 {
+		fmt.Fprintf(b, "\n%s\n", p.paint(bold, "Kept in staging"))
+		writeStaged(b, p, r.Staged)
+	}
 }
 
 // fillsSoon is when a destination that fills is to be looked after.
@@ -162,56 +154,47 @@ func writeStaged(b *strings.Builder, p painter, staged []report.Staged) {
 	t.write(b, p, "  ")
 }
 
-// Logs implements [View].
-func (h *Human) Logs(logs []event.Log) {
-	h.print(func(b *strings.Builder, p painter) {
-		for _, l := range logs {
-			what := l.Task
-			if what == "" {
-				what = "run"
-			}
-			fmt.Fprintf(b, "%s %s %s| %s\n", p.paint(faint, l.Time.Format(time.RFC3339)), Clean(what), Clean(l.Stream), Clean(strings.TrimRight(l.Text, "\r\n")))
+func (h *Human) showLogs(b *strings.Builder, p painter, logs []event.Log) {
+	for _, l := range logs {
+		what := l.Task
+		if what == "" {
+			what = "run"
 		}
-	})
+		fmt.Fprintf(b, "%s %s %s| %s\n", p.paint(faint, l.Time.Format(time.RFC3339)), Clean(what), Clean(l.Stream), Clean(strings.TrimRight(l.Text, "\r\n")))
+	}
 }
 
-// Swept implements [View].
-func (h *Human) Swept(v report.Swept) {
-	h.print(func(b *strings.Builder, p painter) {
-		fmt.Fprintf(b, "%s: removed %s.\n", Clean(v.Destination), plural(len(v.Removed), "temporary file", "temporary files"))
-		for _, name := range v.Removed {
-			fmt.Fprintf(b, "  %s\n", Clean(name))
-		}
-		if v.Error != "" {
-			fmt.Fprintf(b, "  %s %s\n", p.paint(red, "Error:"), Clean(v.Error))
-		}
-	})
+func (h *Human) showSwept(b *strings.Builder, p painter, v report.Swept) {
+	fmt.Fprintf(b, "%s: removed %s.\n", Clean(v.Destination), plural(len(v.Removed), "temporary file", "temporary files"))
+	for _, name := range v.Removed {
+		fmt.Fprintf(b, "  %s\n", Clean(name))
+	}
+	if v.Error != "" {
+		fmt.Fprintf(b, "  %s %s\n", p.paint(red, "Error:"), Clean(v.Error))
+	}
 }
 
-// Pruned implements [View].
-func (h *Human) Pruned(v report.Pruned) {
-	h.print(func(b *strings.Builder, p painter) {
-		var bytes int64
-		for _, s := range v.Staged {
-			bytes += s.Bytes
+func (h *Human) showPruned(b *strings.Builder, p painter, v report.Pruned) {
+	var bytes int64
+	for _, s := range v.Staged {
+		bytes += s.Bytes
+	}
+	did := "Removed"
+	if v.DryRun {
+		did = "Would remove"
+	}
+	fmt.Fprintf(b, "%s %s and staged files of %s (%s).\n", did, plural(len(v.Runs), "run", "runs"), plural(len(v.Staged), "task", "tasks"), size(bytes))
+	for _, r := range v.Runs {
+		fmt.Fprintf(b, "  run %s\n", Clean(r))
+	}
+	if len(v.Staged) > 0 {
+		writeStaged(b, p, v.Staged)
+	}
+	for _, k := range v.Kept {
+		why := "it still owes something, see dprun owed"
+		if k.Why == "last_good" {
+			why = "no newer run has a good copy of some device or domain"
 		}
-		did := "Removed"
-		if v.DryRun {
-			did = "Would remove"
-		}
-		fmt.Fprintf(b, "%s %s and staged files of %s (%s).\n", did, plural(len(v.Runs), "run", "runs"), plural(len(v.Staged), "task", "tasks"), size(bytes))
-		for _, r := range v.Runs {
-			fmt.Fprintf(b, "  run %s\n", Clean(r))
-		}
-		if len(v.Staged) > 0 {
-			writeStaged(b, p, v.Staged)
-		}
-		for _, k := range v.Kept {
-			why := "it still owes something, see dprun owed"
-			if k.Why == "last_good" {
-				why = "no newer run has a good copy of some device or domain"
-			}
-			fmt.Fprintf(b, "  run %s stays: %s\n", Clean(k.Run), why)
-		}
-	})
+		fmt.Fprintf(b, "  run %s stays: %s\n", Clean(k.Run), why)
+	}
 }

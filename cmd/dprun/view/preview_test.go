@@ -20,7 +20,7 @@ func TestAPreviewOfManyTasksIsCountedUnlessAllAreAskedFor(t *testing.T) {
 		v.Tasks = append(v.Tasks, k)
 	}
 	var s stage
-	s.human(nil).Preview(v)
+	s.human(nil).Show(*v)
 	same(t, "counted", s.out.String(), `Plan nightly
 
 ACTIVITY  DEVICE  TASKS  QUIESCES             WOULD END IN         WHY
@@ -36,7 +36,7 @@ The tasks are counted, and the paths are those of one task of each activity; --a
 97 tasks would run, 11 would not; 97 take something out of service.
 `)
 	s.out.Reset()
-	s.human(func(o *Options) { o.EveryTask = true }).Preview(v)
+	s.human(func(o *Options) { o.EveryTask = true }).Show(*v)
 	if n := strings.Count(s.out.String(), "\n"); n < 200 || strings.Contains(s.out.String(), "--all") {
 		t.Errorf("%d lines:\n%s", n, s.out.String())
 	}

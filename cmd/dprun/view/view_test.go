@@ -374,7 +374,7 @@ func TestWhatIsOwedComesLast(t *testing.T) {
 		var s stage
 		h := s.human(nil)
 		h.Summary(sum)
-		h.Owed([]report.Owed{owed})
+		h.Show([]report.Owed{owed})
 		need.Done(t, h.Close())
 		_, last, _ := strings.Cut(s.out.String(), "exit code 3)\n")
 		same(t, "after the summary", last, `
@@ -417,61 +417,61 @@ func TestTextFromOutsideCannotSteerTheTerminal(t *testing.T) {
 	h.Summary(event.Summary{Run: evil, Plan: evil, Code: evil, Message: evil, Owed: []string{evil}, Tasks: []event.TaskResult{{Task: evil, Activity: evil, Device: evil,
 		Domain: evil, Code: evil, Message: evil, Files: []string{evil}, Warnings: []string{evil}, Causes: []event.Cause{{Code: evil, Message: evil}}}}})
 	h.Diagnostics(diag.List{{Severity: diag.Error, Code: diag.Syntax, Summary: evil, Detail: evil, Range: &diag.Range{Filename: evil}}})
-	h.Preview(&report.Preview{Plan: evil, Window: evil, Destinations: map[string]*sdk.DestinationReport{evil: {Location: evil, Warnings: []string{evil}}},
+	h.Show(report.Preview{Plan: evil, Window: evil, Destinations: map[string]*sdk.DestinationReport{evil: {Location: evil, Warnings: []string{evil}}},
 		Tasks: []report.PreviewTask{{Task: evil, Activity: evil, Device: evil, Domain: evil, Code: evil, Message: evil, Disruptive: evil, Paths: map[string]string{evil: evil}}}})
-	h.Owed([]report.Owed{{Run: evil, Task: evil, Kind: evil, Device: evil, Domain: evil, LastError: evil, Commands: []string{evil}}})
-	h.Runs([]report.Run{{ID: evil, Plan: evil, Code: evil}})
-	h.RunDetail(report.RunDetail{Run: report.Run{ID: evil}, History: []event.Status{st}, Details: tasks(report.Task{Task: evil, Code: evil, Files: []string{evil},
+	h.Show([]report.Owed{{Run: evil, Task: evil, Kind: evil, Device: evil, Domain: evil, LastError: evil, Commands: []string{evil}}})
+	h.Show([]report.Run{{ID: evil, Plan: evil, Code: evil}})
+	h.Show(report.RunDetail{Run: report.Run{ID: evil}, History: []event.Status{st}, Details: tasks(report.Task{Task: evil, Code: evil, Files: []string{evil},
 		History: []event.Status{{Code: evil, Message: evil, Causes: []event.Cause{{Code: evil, Message: evil}}, Warnings: []string{evil}}}}),
 		Staged: []report.Staged{{Run: evil, Task: evil, Path: evil}}})
-	h.Logs([]event.Log{{Task: evil, Stream: evil, Text: evil}})
+	h.Show([]event.Log{{Task: evil, Stream: evil, Text: evil}})
 	set := report.Backup{Set: evil, Plan: evil, Run: evil, Task: evil, Activity: evil, ActivityType: evil, Device: evil, Domain: evil, Origin: evil,
 		Copies: []report.BackupCopy{{Destination: evil, Root: evil, Path: evil, State: evil, Verified: evil}, {State: "whole", Destination: evil}}}
-	h.Backups([]report.Backup{set})
-	h.Backup(report.BackupDetail{Backup: set, Identity: evil, StateID: evil, SHA256: evil, Files: []report.BackupFile{{File: evil, Variant: evil, SHA256: evil}},
+	h.Show([]report.Backup{set})
+	h.Show(report.BackupDetail{Backup: set, Identity: evil, StateID: evil, SHA256: evil, Files: []report.BackupFile{{File: evil, Variant: evil, SHA256: evil}},
 		Withheld: []string{evil}, Warnings: []string{evil}, Imports: []report.Proof{{Set: evil, Device: evil, Why: evil}}, Facts: need.Value(json.Marshal(map[string]string{"firmware": evil, "model": evil}))(t)})
-	h.Rehearsal(report.Rehearsal{Device: evil, Domain: evil, Archive: evil, Findings: []sdk.Finding{{Check: evil, Level: sdk.LevelError, Subject: evil, Message: evil, Remedy: evil}},
+	h.Show(report.Rehearsal{Device: evil, Domain: evil, Archive: evil, Findings: []sdk.Finding{{Check: evil, Level: sdk.LevelError, Subject: evil, Message: evil, Remedy: evil}},
 		Changes: []sdk.Change{{Effect: sdk.EffectNew, Class: evil, Name: evil}}})
-	h.Restore(report.Restore{Run: evil, Device: evil, Domain: evil, Archive: evil, WayBack: evil, By: evil, Reason: evil, End: evil, Why: evil,
+	h.Show(report.Restore{Run: evil, Device: evil, Domain: evil, Archive: evil, WayBack: evil, By: evil, Reason: evil, End: evil, Why: evil,
 		Steps: []report.RestoreStep{{Phase: evil, Answer: evil, Why: evil}}})
-	h.Imported(report.Imported{Destination: evil, Root: evil, Refused: []report.RefusedManifest{{Path: evil, Why: evil}}, Error: evil})
-	h.BackupFault(report.BackupFault{Destination: evil, Kind: evil, Set: evil, Device: evil, Domain: evil, Path: evil, Why: evil, Remedy: evil})
-	h.CheckedDestination(report.CheckedDestination{Destination: evil, Root: evil})
+	h.Show(report.Imported{Destination: evil, Root: evil, Refused: []report.RefusedManifest{{Path: evil, Why: evil}}, Error: evil})
+	h.Show(report.BackupFault{Destination: evil, Kind: evil, Set: evil, Device: evil, Domain: evil, Path: evil, Why: evil, Remedy: evil})
+	h.Show(report.CheckedDestination{Destination: evil, Root: evil})
 	for _, existed := range []bool{false, true} {
-		h.Pack(report.Pack{Device: evil, Dir: evil, Sets: []report.PackedSet{{Set: evil, Domain: evil, Activity: evil, Dir: evil}}, Missing: []report.Unpacked{{Domain: evil, Activity: evil, Why: evil}}})
-		h.FetchedBackup(report.FetchedBackup{Set: evil, Device: evil, Domain: evil, Captured: evil, Destination: evil, Dir: evil, Files: []string{evil}, Existed: existed})
+		h.Show(report.Pack{Device: evil, Dir: evil, Sets: []report.PackedSet{{Set: evil, Domain: evil, Activity: evil, Dir: evil}}, Missing: []report.Unpacked{{Domain: evil, Activity: evil, Why: evil}}})
+		h.Show(report.FetchedBackup{Set: evil, Device: evil, Domain: evil, Captured: evil, Destination: evil, Dir: evil, Files: []string{evil}, Existed: existed})
 	}
-	h.Evidence([]report.EvidenceRecord{{Kind: evil, User: evil, Host: evil, Change: evil, Plan: evil, Run: evil, Code: evil}})
-	h.EvidenceRecord(report.EvidenceDetail{Record: evidence.Record{Kind: evil, User: evil, Host: evil, Change: evil, Plan: evil, Run: evil, Code: evil, Previous: evil,
+	h.Show([]report.EvidenceRecord{{Kind: evil, User: evil, Host: evil, Change: evil, Plan: evil, Run: evil, Code: evil}})
+	h.Show(report.EvidenceDetail{Record: evidence.Record{Kind: evil, User: evil, Host: evil, Change: evil, Plan: evil, Run: evil, Code: evil, Previous: evil,
 		Program: evidence.Program{Version: evil}, Plugins: []evidence.Program{{Name: evil, SHA256: evil}}, Files: []evidence.File{{File: evil, SHA256: evil}},
 		Outages: []evidence.Outage{{Device: evil, Domain: evil}}, Tasks: []evidence.Task{{Task: evil, Code: evil}}, Copies: []evidence.Copy{{Set: evil, Destination: evil, Root: evil, Path: evil}},
 		Actions: []evidence.Action{{Device: evil, Domain: evil, Run: evil, Set: evil, Destination: evil, Outcome: evil, Why: evil}}}})
-	h.ExportedEvidence(report.ExportedEvidence{Dir: evil})
-	h.VerifiedEvidence(report.VerifiedEvidence{Chains: []report.EvidenceChain{{StateID: evil, Keys: []string{evil}}}, Faults: []report.EvidenceFault{{Kind: evil, File: evil, Why: evil}}})
-	h.Coverage(&report.Coverage{Plan: evil, Subjects: []report.CoverageSubject{{Activity: evil, Device: evil, Domain: evil, State: "none", Code: evil, Why: evil},
+	h.Show(report.ExportedEvidence{Dir: evil})
+	h.Show(report.VerifiedEvidence{Chains: []report.EvidenceChain{{StateID: evil, Keys: []string{evil}}}, Faults: []report.EvidenceFault{{Kind: evil, File: evil, Why: evil}}})
+	h.Show(report.Coverage{Plan: evil, Subjects: []report.CoverageSubject{{Activity: evil, Device: evil, Domain: evil, State: "none", Code: evil, Why: evil},
 		{Activity: evil, Device: evil, Domain: evil, State: "excluded", Why: evil}, {Device: evil, Domain: evil, State: "stale", Proof: evil, Origin: evil, Set: evil, Import: &report.Proof{Set: evil, Device: evil, Why: evil}}}})
-	h.Firings(report.Firings{Server: &report.Server{Host: evil, Plans: evil, Running: true, Broken: []report.BrokenPlan{{Path: evil, Why: evil}}}, Due: []report.Firing{{Plan: evil, Verdict: evil, Run: evil, Message: evil}}})
-	h.Schedule(report.Schedule{Plan: evil})
-	h.Schedule(report.Schedule{Plan: evil, Rules: []report.ScheduleRule{{Cron: evil, Timezone: evil}}, Next: []report.DueTime{{Outside: true}}})
-	h.DrilledSet(report.DrilledSet{Set: evil, Device: evil, Domain: evil, As: evil, Verdict: "failed", Why: []string{evil}, Left: evil, Running: true})
-	h.Drill(&report.Drill{Plan: evil, Drill: evil, Device: evil, Stopped: evil, Sets: []report.DrilledSet{{Set: evil, Device: evil, Domain: evil, Activity: evil}}})
-	h.Pruned(report.Pruned{Runs: []string{evil}, Kept: []report.KeptRun{{Run: evil}}, Staged: []report.Staged{{Task: evil}}})
-	h.Archive(report.Archive{File: evil, Error: evil, Report: &archive.Report{Domains: []string{evil}, Made: evil, Device: archive.Device{Name: evil}, Findings: []archive.Finding{{Entry: evil, Text: evil}}}})
+	h.Show(report.Firings{Server: &report.Server{Host: evil, Plans: evil, Running: true, Broken: []report.BrokenPlan{{Path: evil, Why: evil}}}, Due: []report.Firing{{Plan: evil, Verdict: evil, Run: evil, Message: evil}}})
+	h.Show(report.Schedule{Plan: evil})
+	h.Show(report.Schedule{Plan: evil, Rules: []report.ScheduleRule{{Cron: evil, Timezone: evil}}, Next: []report.DueTime{{Outside: true}}})
+	h.Show(report.DrilledSet{Set: evil, Device: evil, Domain: evil, As: evil, Verdict: "failed", Why: []string{evil}, Left: evil, Running: true})
+	h.Show(report.Drill{Plan: evil, Drill: evil, Device: evil, Stopped: evil, Sets: []report.DrilledSet{{Set: evil, Device: evil, Domain: evil, Activity: evil}}})
+	h.Show(report.Pruned{Runs: []string{evil}, Kept: []report.KeptRun{{Run: evil}}, Staged: []report.Staged{{Task: evil}}})
+	h.Show(report.Archive{File: evil, Error: evil, Report: &archive.Report{Domains: []string{evil}, Made: evil, Device: archive.Device{Name: evil}, Findings: []archive.Finding{{Entry: evil, Text: evil}}}})
 	side := report.DiffSide{File: evil, Domains: []string{evil}, Device: archive.Device{Name: evil}, Made: evil}
-	h.Diff(report.Diff{A: side, B: side, Differences: []archive.Difference{{Domain: evil, What: archive.WhatObject, Change: archive.Changed, Class: evil, Name: evil,
+	h.Show(report.Diff{A: side, B: side, Differences: []archive.Difference{{Domain: evil, What: archive.WhatObject, Change: archive.Changed, Class: evil, Name: evil,
 		Properties: []archive.Property{{Path: evil, Change: archive.Changed, Old: evil, New: evil}}}, {What: archive.WhatFile, Change: archive.Added, Name: evil, Text: evil}}})
-	h.Drift(report.Drift{Device: evil, Domain: evil, State: report.DriftUnknown, Why: evil})
-	h.Plugins([]report.Plugin{{Name: evil, Version: evil, Sources: []string{evil}}})
-	h.Plugin(schema.Plugin{Name: evil, Version: evil, Doc: evil, Env: []string{evil}, Hooks: []schema.HookType{{Name: evil, Doc: evil,
+	h.Show(report.Drift{Device: evil, Domain: evil, State: report.DriftUnknown, Why: evil})
+	h.Show([]report.Plugin{{Name: evil, Version: evil, Sources: []string{evil}}})
+	h.Show(schema.Plugin{Name: evil, Version: evil, Doc: evil, Env: []string{evil}, Hooks: []schema.HookType{{Name: evil, Doc: evil,
 		Config: schema.Block{Attributes: []schema.Attribute{{Name: evil, Doc: evil, Default: evil, OneOf: []string{evil}, Deprecated: evil}}}}}})
-	h.Validation(report.Validation{Valid: true, Labels: []report.LabelCount{{Label: evil, Value: evil}}, Plans: []report.PlanCount{{Plan: evil}}, Groups: map[string]int{evil: 1}, Single: []string{evil}})
-	h.Format(report.Format{File: evil, Changed: true})
-	h.Format(report.Format{File: evil, Changed: true, Diff: "+" + evil})
-	h.Explanation(report.Explanation{Code: evil, Meaning: evil})
-	h.Codes([]report.Explanation{{Code: evil, Meaning: evil}})
-	h.PrunedBackups(report.PrunedBackups{Destination: evil, Root: evil, Retention: evil, Error: evil,
+	h.Show(report.Validation{Valid: true, Labels: []report.LabelCount{{Label: evil, Value: evil}}, Plans: []report.PlanCount{{Plan: evil}}, Groups: map[string]int{evil: 1}, Single: []string{evil}})
+	h.Show(report.Format{File: evil, Changed: true})
+	h.Show(report.Format{File: evil, Changed: true, Diff: "+" + evil})
+	h.Show(report.Explanation{Code: evil, Meaning: evil})
+	h.Show([]report.Explanation{{Code: evil, Meaning: evil}})
+	h.Show(report.PrunedBackups{Destination: evil, Root: evil, Retention: evil, Error: evil,
 		Sets: []report.PrunedSet{{Set: evil, Device: evil, Domain: evil, Activity: evil, Outcome: report.Outcome(evil), Why: []string{evil}, Error: evil}}})
-	h.Swept(report.Swept{Destination: evil, Removed: []string{evil}, Error: evil})
+	h.Show(report.Swept{Destination: evil, Removed: []string{evil}, Error: evil})
 	h.Fail(report.Failure{Message: evil})
 	need.Value(h.LogWriter().Write([]byte(evil)))(t)
 	need.Done(t, h.Close())
@@ -506,7 +506,7 @@ func TestATimelineSaysWhenAndHowLong(t *testing.T) {
 	code := 0
 	last := entry("domains/fra-1/orders", "SUCCESS", 3500*time.Millisecond, true)
 	last.Message, last.Warnings = "1 file", []string{"unsaved changes"}
-	h.RunDetail(report.RunDetail{
+	h.Show(report.RunDetail{
 		Run:     report.Run{ID: "01R", Plan: "nightly", Code: "SUCCESS", Final: true, ExitCode: &code, Started: start, Ended: at(4 * time.Second), Tasks: 1, Succeeded: 1},
 		History: []event.Status{entry("", "SUCCESS", 4*time.Second, true)},
 		Details: tasks(report.Task{Task: "domains/fra-1/orders", Code: "SUCCESS", Final: true, Files: []string{"/b/orders.zip"}, History: []event.Status{
@@ -549,7 +549,7 @@ func TestALostResultIsReported(t *testing.T) {
 		t.Errorf("JSON: got %v", err)
 	}
 	h := NewHuman(Options{Stdout: full{}, Stderr: &bytes.Buffer{}, Manual: true})
-	h.Version(report.Version{})
+	h.Show(report.Version{})
 	if err := h.Close(); err != errFull {
 		t.Errorf("human: got %v", err)
 	}
