@@ -246,9 +246,12 @@ func blamed(instance any, f *failure.Error) *failure.Error {
 	return f
 }
 
+// titled is what says by which name a plugin is known.
+type titled interface{ Plugin() string }
+
 // named says in a failure which plugin it is about.
 func named(instance any, f *failure.Error) *failure.Error {
-	if b, ok := instance.(interface{ Plugin() string }); ok {
+	if b, ok := instance.(titled); ok {
 		f.Message = fmt.Sprintf("plugin %s: %s", b.Plugin(), f.Message)
 	}
 	return f
