@@ -1,0 +1,149 @@
+package access
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// Entry is one line of the audit log. It never holds a token, a code, a cookie
+// or the query of an address.
+type Entry struct {
+	Time    time.Time `json:"time"`
+	Event   string    `json:"event"`          // login, logout, refused, asked, answered
+	Name    string    `json:"name,omitempty"` // who, as people know him
+	Key     string    `json:"key,omitempty"`  // who, as the provider knows him
+	Role    Role      `json:"role,omitempty"`
+	Session string    `json:"session,omitempty"`
+	Address string    `json:"address"` // of whom asked; where a trusted proxy says so, behind it
+	Method  string    `json:"method,omitempty"`
+	Path    string    `json:"path,omitempty"`
+	Request string    `json:"request,omitempty"` // the same in asked and answered
+	Status  int       `json:"status,omitempty"`  // of HTTP
+	Why     string    `json:"why,omitempty"`
+	Run     string    `json:"run,omitempty"`
+	Reason  string    `json:"reason,omitempty"`
+	Change  string    `json:"change,omitempty"`
+	Untold  int       `json:"untold,omitempty"` // refusals since the last line that were too many to be written
+}
+
+// Audited is what a mutation was about. The handler that does it says so.
+type Audited struct{ Run, Reason, Change string }
+
+type auditedKey struct{}
+
+// Note has the audit log tell what the request's mutation was about.
+func Note(ctx context.Context, a Audited) {
+	if to, is := ctx.Value(auditedKey{}).(*Audited); is {
+		*to = a
+	}
+}
+
+// Audit writes down who did what: to a file that is only added to, or to the
+// server's log.
+type Audit struct {
+	log *slog.Logger
+
+	mu   sync.Mutex
+	path string
+	file *os.File
+	lost error // why the last line could not be written; nil: it could
+}
+
+// OpenAudit opens the audit log. path is its file, which is made with the mode
+// 0600; empty: lines go to log.
+func OpenAudit(path string, log *slog.Logger) (*Audit, error) {
+	a := &Audit{log: log}
+	return a, a.Reopen(path)
+}
+
+// Reopen takes up a file anew, so that one that was moved away is left alone.
+// Where that is not possible, it goes on with the one it has.
+func (a *Audit) Reopen(path string) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if path == "" {
+		a.leave()
+		return nil
+	}
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf("open the audit log: %w; make its directory, and let the server's user write there", err)
+	}
+	info, err := f.Stat()
+	if err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o027 != 0 {
+		err = fmt.Errorf("others may read or change it (mode %04o); run: chmod 0600 %s", info.Mode().Perm(), path)
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("open the audit log %s: %w", path, err), f.Close())
+	}
+	a.leave()
+	a.path, a.file = path, f
+	return nil
+}
+
+// leave closes the file. The caller holds the lock.
+func (a *Audit) leave() {
+	if a.file != nil {
+		_ = a.file.Close() // each line was synced
+	}
+	a.path, a.file, a.lost = "", nil, nil
+}
+
+// Close closes the file.
+func (a *Audit) Close() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.leave()
+}
+
+// Lost is why the last line could not be written; nil: it could.
+func (a *Audit) Lost() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.lost
+}
+
+// Write adds a line, and is back when it is durable. An error says what was not
+// written; the server's log has the line then.
+func (a *Audit) Write(e Entry) error {
+	line, err := json.Marshal(e)
+	if err != nil {
+		return err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.file == nil {
+		a.log.Info("audit", "entry", json.RawMessage(line))
+		return nil
+	}
+	err = appendLine(a.file, line)
+	if err != nil {
+		err = fmt.Errorf("write the audit log %s: %w", a.path, err)
+		a.log.Error("a line of the audit log was not written", "error", err, "entry", json.RawMessage(line))
+	}
+	a.lost = err
+	return err
+}
+
+// appendLine writes a line at once, so that it is whole or ends the file. The
+// one after a torn one begins anew.
+func appendLine(f *os.File, line []byte) error {
+	n, err := f.Write(append(line, '\n'))
+	if err != nil && n > 0 {
+		_, _ = io.WriteString(f, "\n")
+	}
+	if err == nil {
+		if err = f.Sync(); errors.Is(err, syscall.EINVAL) { // no file, but a pipe or a device
+			err = nil
+		}
+	}
+	return err
+}

@@ -1,0 +1,428 @@
+package access
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// ErrEnded is why the context of a request ends whose session, token or rights
+// have ended meanwhile.
+var ErrEnded = errors.New("the session or the token has ended")
+
+// policy is the content security policy: nothing inline, nothing from
+// elsewhere, in no frame. A login goes to the provider by a link, for
+// form-action holds for redirects, too.
+const policy = "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+
+// maxBody is how much of a request's body is read: plans that are posted, mostly.
+const maxBody = 4 << 20
+
+// Guard stands before everything that the server answers.
+type Guard struct {
+	now      func() time.Time
+	log      *slog.Logger
+	audit    *Audit
+	config   atomic.Pointer[Config]
+	secret   []byte        // seals logins that are under way
+	progress time.Duration // for how long a client may take nothing of an answer
+
+	sessions sessions
+	oidc     provider
+	crossed  atomic.Pointer[http.CrossOriginProtection]
+
+	asked   *buckets // by principal: requests
+	logins  *buckets // by address: logins at the provider
+	wrong   *buckets // by address: tokens that there are not
+	all     *rate.Limiter
+	refusal *rate.Limiter // how many refusals of strangers are written down
+
+	mu     sync.Mutex
+	live   map[*live]bool
+	came   map[string]time.Time // logins at the provider that have come back, until they count no more anyway
+	untold int
+}
+
+// live is a request that reads, and may do so for long.
+type live struct {
+	who identity
+	as  Principal
+	end context.CancelCauseFunc
+}
+
+// New makes a guard. Lines of the audit log go to audit.
+func New(c *Config, audit *Audit, now func() time.Time, log *slog.Logger) *Guard {
+	g := &Guard{now: now, log: log, audit: audit, secret: bits(), progress: 30 * time.Second, sessions: sessions{by: map[[32]byte]*session{}},
+		asked: newBuckets(), logins: newBuckets(), wrong: newBuckets(), all: rate.NewLimiter(1, 1), refusal: rate.NewLimiter(10, 100), live: map[*live]bool{}, came: map[string]time.Time{}}
+	g.Use(c)
+	return g
+}
+
+// Use has another configuration count from now on, also for who is logged in.
+func (g *Guard) Use(c *Config) {
+	p := http.NewCrossOriginProtection()
+	if c.ExternalURL != "" {
+		_ = p.AddTrustedOrigin(c.ExternalURL) // ReadConfig has seen that it is one
+	}
+	perMinute := 10 * c.Limits.LoginsPerMinute
+	g.all.SetLimitAt(g.now(), rate.Limit(perMinute)/60)
+	g.all.SetBurstAt(g.now(), perMinute)
+	g.crossed.Store(p)
+	g.config.Store(c)
+	g.Sweep()
+}
+
+// Sweep ends what has no right to be any more: sessions whose time is up, and
+// reading requests of those who have lost something. It is called every second.
+func (g *Guard) Sweep() {
+	c, now := g.config.Load(), g.now()
+	lives := g.sessions.sweep(c, now)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	maps.DeleteFunc(g.came, func(_ string, until time.Time) bool { return !now.Before(until) })
+	for l := range g.live {
+		p, is := l.who.resolve(c, now)
+		p.Session = l.as.Session
+		if !is || !same(p, l.as) || l.as.Session != "" && !lives[l.as.Session] {
+			l.end(ErrEnded)
+		}
+	}
+}
+
+// Handler answers open to everybody, and closed to who says who he is. The
+// pattern says what is open; login and logout are, too.
+func (g *Guard) Handler(closed http.Handler, open map[string]http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	for pattern, h := range open {
+		mux.Handle(pattern, h)
+	}
+	mux.HandleFunc("GET /login", g.form)
+	mux.HandleFunc("POST /login", g.enter)
+	mux.HandleFunc("GET /login/provider", g.leaveForProvider)
+	mux.HandleFunc("GET "+callbackPath, g.comeBack)
+	mux.HandleFunc("POST /logout", g.logout)
+	mux.Handle("/", g.required(closed))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c := g.config.Load()
+		local := localTo(r)
+		address, from := c.client(r)
+		q := &request{Entry: Entry{Address: address, Method: r.Method, Path: short(r.URL.Path)}}
+		r = r.WithContext(context.WithValue(r.Context(), requestKey{}, q))
+		w = &writer{ResponseWriter: w, within: g.progress}
+		g.headers(w, c)
+		switch {
+		case !from && !(local && IsLoopback(peer(r))):
+			g.refuse(w, r, http.StatusForbidden, "only the proxies of the configuration are answered here; ask by "+c.ExternalURL)
+		case !c.known(r.Host, local):
+			g.refuse(w, r, http.StatusMisdirectedRequest, "the server is not known by the name in the request; its configuration lists the names: external_url, hosts")
+		case g.crossed.Load().Check(r) != nil:
+			g.refuse(w, r, http.StatusForbidden, "the request comes from a page of another site, and was not done")
+		default:
+			r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+			mux.ServeHTTP(w, r)
+		}
+	})
+}
+
+// headers are those of every answer.
+func (g *Guard) headers(w http.ResponseWriter, c *Config) {
+	h := w.Header()
+	h.Set("Content-Security-Policy", policy)
+	h.Set("Referrer-Policy", "same-origin") // not no-referrer, which makes the Origin of our own forms null
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Cache-Control", "no-store")
+	if c.secure() {
+		h.Set("Strict-Transport-Security", "max-age=31536000")
+	}
+}
+
+// required lets pass who says who he is.
+func (g *Guard) required(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		who, p, done, ok := g.identify(w, r)
+		if !ok {
+			return
+		}
+		defer done()
+		c, q := g.config.Load(), requestOf(r)
+		q.Name, q.Key, q.Role, q.Session = p.Name, p.Key, p.Role, p.Session
+		if wait, ok := g.asked.take(p.Key, rate.Limit(c.Limits.RequestsPerSecond), 4*c.Limits.RequestsPerSecond, g.now()); !ok {
+			g.later(w, r, wait, "too many requests of "+p.Name)
+			return
+		}
+		ctx := With(r.Context(), p)
+		if reads(r) {
+			ctx, end := context.WithCancelCause(ctx)
+			defer end(nil)
+			defer g.watch(&live{who: who, as: p, end: end})()
+			next.ServeHTTP(w, r.WithContext(ctx))
+			g.tellRefusal(w, q)
+			return
+		}
+		g.mutation(ctx, w, r, next)
+	})
+}
+
+// mutation has the audit log tell of a request before and after it. What cannot
+// be written down is not done.
+func (g *Guard) mutation(ctx context.Context, w http.ResponseWriter, r *http.Request, next http.Handler) {
+	q := requestOf(r)
+	q.Request = random()[:12]
+	if err := g.tell(q.Entry, "asked"); err != nil {
+		g.answer(w, r, http.StatusServiceUnavailable, "the audit log cannot be written, so nothing was done. Whoever runs the server finds the cause in its log. "+
+			"The server goes on bringing gateways back, and so does dprun recover on its host")
+		return
+	}
+	about := &Audited{}
+	next.ServeHTTP(w, r.WithContext(context.WithValue(ctx, auditedKey{}, about)))
+	e := q.Entry
+	e.Status, e.Run, e.Reason, e.Change = status(w), about.Run, about.Reason, about.Change
+	_ = g.tell(e, "answered") // it is done; the server's log has the line
+}
+
+// identify finds out who asks, or answers that nobody does.
+func (g *Guard) identify(w http.ResponseWriter, r *http.Request) (who identity, p Principal, done func(), ok bool) {
+	c, now := g.config.Load(), g.now()
+	if token, brings := bearer(r); brings {
+		who = tokenIdentity(token)
+		if p, ok = who.resolve(c, now); ok {
+			return who, p, func() {}, true
+		}
+		if wait, ok := g.mistaken(r); !ok {
+			g.later(w, r, wait, "too many wrong tokens came from this address")
+			return who, p, nil, false
+		}
+		w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
+		g.refuse(w, r, http.StatusUnauthorized, "the token is not known or has expired")
+		return who, p, nil, false
+	}
+	if cookie, err := r.Cookie(c.cookie("")); err == nil {
+		if s, used := g.sessions.use(cookie.Value, c, now); s != nil {
+			if p, ok = s.who.resolve(c, now); ok {
+				p.Session = s.name
+				return s.who, p, func() { used(g.now()) }, true
+			}
+			used(now)
+			g.sessions.end(cookie.Value)
+		}
+	}
+	if reads(r) && strings.Contains(r.Header.Get("Accept"), "text/html") {
+		http.Redirect(w, r, "/login?next="+url.QueryEscape(r.URL.RequestURI()), http.StatusSeeOther)
+		return who, p, nil, false
+	}
+	w.Header().Set("WWW-Authenticate", "Bearer")
+	g.refuse(w, r, http.StatusUnauthorized, "log in, or send a token: Authorization: Bearer TOKEN")
+	return who, p, nil, false
+}
+
+// mistaken counts a wrong token; false: there were too many. Right ones are not
+// counted, so that nobody is locked out by what others do.
+func (g *Guard) mistaken(r *http.Request) (wait time.Duration, ok bool) {
+	perMinute := g.config.Load().Limits.LoginsPerMinute
+	return g.wrong.take(subnet(requestOf(r).Address), rate.Limit(perMinute)/60, perMinute, g.now())
+}
+
+// watch keeps a request that reads for Sweep.
+func (g *Guard) watch(l *live) (done func()) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.live[l] = true
+	return func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		delete(g.live, l)
+	}
+}
+
+// tell writes a line of the audit log.
+func (g *Guard) tell(e Entry, event string) error {
+	e.Time, e.Event = g.now().UTC(), event
+	return g.audit.Write(e)
+}
+
+// tellRefusal writes down that what is behind the guard has refused something.
+func (g *Guard) tellRefusal(w http.ResponseWriter, q *request) {
+	if code := status(w); code == http.StatusForbidden || code == http.StatusUnauthorized {
+		e := q.Entry
+		e.Status = code
+		_ = g.tell(e, "refused")
+	}
+}
+
+// refuse answers that something is not done, and has the audit log tell it. Of
+// strangers not more is written than the disk can bear.
+func (g *Guard) refuse(w http.ResponseWriter, r *http.Request, code int, why string) {
+	g.note(r, code, why)
+	g.answer(w, r, code, why)
+}
+
+// note writes a refusal down.
+func (g *Guard) note(r *http.Request, code int, why string) {
+	e := requestOf(r).Entry
+	e.Status, e.Why = code, why
+	g.mu.Lock()
+	told := g.refusal.AllowN(g.now(), 1)
+	if told {
+		e.Untold, g.untold = g.untold, 0
+	} else {
+		g.untold++
+	}
+	g.mu.Unlock()
+	if told {
+		_ = g.tell(e, "refused") // it is refused all the same
+	}
+}
+
+func (g *Guard) later(w http.ResponseWriter, r *http.Request, wait time.Duration, why string) {
+	seconds := int(wait.Round(time.Second).Seconds())
+	w.Header().Set("Retry-After", strconv.Itoa(seconds))
+	g.refuse(w, r, http.StatusTooManyRequests, fmt.Sprintf("%s; try again in %d s", why, seconds))
+}
+
+// answer tells a program in JSON (RFC 9457) and people in words why something
+// was not done.
+func (g *Guard) answer(w http.ResponseWriter, r *http.Request, code int, why string) {
+	if strings.HasPrefix(r.URL.Path, "/api/") {
+		w.Header().Set("Content-Type", "application/problem+json")
+		w.WriteHeader(code)
+		_ = json.NewEncoder(w).Encode(map[string]any{"status": code, "title": http.StatusText(code), "detail": why})
+		return
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(code)
+	_, _ = fmt.Fprintf(w, "%s: %s\n", http.StatusText(code), why)
+}
+
+// request is what the guard knows of a request; the handlers behind do not see it.
+type request struct{ Entry }
+
+type requestKey struct{}
+
+func requestOf(r *http.Request) *request { return r.Context().Value(requestKey{}).(*request) }
+
+// reads reports whether a request changes nothing.
+func reads(r *http.Request) bool {
+	return r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodOptions
+}
+
+// localTo reports whether a request came in by the loopback interface.
+func localTo(r *http.Request) bool {
+	a, is := r.Context().Value(http.LocalAddrContextKey).(interface{ String() string })
+	return is && IsLoopback(hostname(a.String()))
+}
+
+func peer(r *http.Request) string { return hostname(r.RemoteAddr) }
+
+// client is the address of who asks. Where TLS ends at a proxy that is whom the
+// proxy names; false: it is no proxy of ours that asks.
+func (c *Config) client(r *http.Request) (address string, ok bool) {
+	address = peer(r)
+	if c.Proxy == nil {
+		return address, true
+	}
+	if !c.Proxy.is(address) {
+		return address, false
+	}
+	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+	for i := len(hops) - 1; i >= 0; i-- {
+		ip, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
+		if err != nil {
+			break
+		}
+		if address = ip.Unmap().String(); !c.Proxy.is(address) {
+			break
+		}
+	}
+	return address, true
+}
+
+func (p *Proxy) is(address string) bool {
+	ip, err := netip.ParseAddr(address)
+	for _, n := range p.networks {
+		if err == nil && n.Contains(ip.Unmap()) {
+			return true
+		}
+	}
+	return false
+}
+
+// subnet is what counts as one address: of IPv6, where one person has many, a
+// network of 64 bits.
+func subnet(address string) string {
+	ip, err := netip.ParseAddr(address)
+	if err != nil || ip.Unmap().Is4() {
+		return address
+	}
+	n, _ := ip.Prefix(64)
+	return n.String()
+}
+
+// short bounds what a stranger writes into the audit log.
+func short(path string) string { return path[:min(len(path), 200)] }
+
+// same reports whether two principals are and may the same.
+func same(a, b Principal) bool {
+	return a.Key == b.Key && a.Role == b.Role && slices.Equal(a.Plans, b.Plans) && maps.Equal(a.Labels, b.Labels)
+}
+
+// writer remembers the status of an answer. Each write has a time of its own to
+// get through: an answer may take as long as it likes, such as a stream of
+// events, and nobody keeps one open by taking nothing.
+type writer struct {
+	http.ResponseWriter
+	within time.Duration
+	code   int
+	until  time.Time // the deadline that is set
+}
+
+func (w *writer) WriteHeader(code int) {
+	if w.code == 0 && code >= 200 {
+		w.code = code
+	}
+	w.progress()
+	w.ResponseWriter.WriteHeader(code)
+}
+
+func (w *writer) Write(b []byte) (int, error) {
+	if w.code == 0 {
+		w.code = http.StatusOK
+	}
+	w.progress()
+	return w.ResponseWriter.Write(b)
+}
+
+func (w *writer) progress() {
+	if until := time.Now().Add(w.within); until.Sub(w.until) > w.within/30 {
+		w.until = until
+		_ = http.NewResponseController(w.ResponseWriter).SetWriteDeadline(until)
+	}
+}
+
+// Unwrap lets [http.ResponseController] flush.
+func (w *writer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// Flush is for those who ask for an [http.Flusher].
+func (w *writer) Flush() { _ = http.NewResponseController(w.ResponseWriter).Flush() }
+
+func status(w http.ResponseWriter) int {
+	if own, is := w.(*writer); is && own.code != 0 {
+		return own.code
+	}
+	return http.StatusOK
+}
