@@ -2,19 +2,16 @@ package plan_test
 
 import (
 	"encoding/json"
-	"flag"
 	"os"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/zclconf/go-cty/cty"
 	ctyjson "github.com/zclconf/go-cty/cty/json"
 
 	"github.com/dprun/dprun/plan"
+	"github.com/dprun/dprun/testfixtures/golden"
 	"github.com/dprun/dprun/testfixtures/need"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
 
 type secrets map[string]string
 
@@ -96,12 +93,5 @@ func TestFullExampleMeansWhatItSays(t *testing.T) {
 	}
 	s = summary{devices, destinations, scripts, cfg.Windows, patterns, plans}
 	got := need.Value(json.MarshalIndent(s, "", "  "))(t)
-	const golden = "testdata/valid/full.golden.json"
-	if *update {
-		need.Done(t, os.WriteFile(golden, append(got, '\n'), 0o644))
-	}
-	want := need.Value(os.ReadFile(golden))(t)
-	if diff := cmp.Diff(string(want), string(got)+"\n"); diff != "" {
-		t.Error(diff)
-	}
+	golden.Same(t, "testdata/valid/full.golden.json", string(got)+"\n")
 }

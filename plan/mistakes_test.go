@@ -5,10 +5,9 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/dprun/dprun/plan"
 	"github.com/dprun/dprun/plan/diag"
+	"github.com/dprun/dprun/testfixtures/golden"
 	"github.com/dprun/dprun/testfixtures/need"
 )
 
@@ -30,14 +29,7 @@ func TestTypicalMistakesAreToldInFull(t *testing.T) {
 			for _, d := range append(ds, compiled...) {
 				got += diag.Text(d, diag.Style{Width: 100}) + "\n"
 			}
-			golden := filepath.Join(dir, "said.txt")
-			if *update {
-				need.Done(t, os.WriteFile(golden, []byte(got), 0o644))
-			}
-			want := need.Value(os.ReadFile(golden))(t)
-			if diff := cmp.Diff(string(want), got); diff != "" {
-				t.Error(diff)
-			}
+			golden.Same(t, filepath.Join(dir, "said.txt"), got)
 		})
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/dprun/dprun/testfixtures/dpsim"
+	"github.com/dprun/dprun/testfixtures/golden"
 	"github.com/dprun/dprun/testfixtures/need"
 )
 
@@ -135,7 +136,7 @@ func TestACheckFindsWhatIsInTheWayAndChangesNothing(t *testing.T) {
 					t.Errorf("the password of %s is shown", d.Name)
 				}
 			}
-			golden(t, filepath.Join("testdata", "check", c.name+".txt"), checkTold(dir, stderr.String()+stdout.String()))
+			golden.Same(t, filepath.Join("testdata", "check", c.name+".txt"), checkTold(dir, stderr.String()+stdout.String()))
 		})
 	}
 }

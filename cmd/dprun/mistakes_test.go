@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -14,15 +13,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/dprun/dprun/runner"
 	"github.com/dprun/dprun/testfixtures/dpsim"
+	"github.com/dprun/dprun/testfixtures/golden"
 	"github.com/dprun/dprun/testfixtures/need"
 	"github.com/dprun/dprun/testfixtures/sshd"
 )
-
-var update = flag.Bool("update", false, "write what is printed into the golden files")
 
 // mistake is one that administrators make. What they read about it is in a
 // golden file of that name: what was attempted, where, why it failed, what to do.
@@ -326,7 +322,7 @@ func TestEveryMistakeIsToldWithWhatToDo(t *testing.T) {
 				t.Errorf("exit code %d, want %d", got, m.code)
 			}
 			text := fmt.Sprintf("$ dprun %s\n%s%s", strings.Join(args, " "), told(dir, ordered(stderr.String())), told(dir, stdout.String()))
-			golden(t, filepath.Join("testdata", "mistakes", m.name+".txt"), text)
+			golden.Same(t, filepath.Join("testdata", "mistakes", m.name+".txt"), text)
 		})
 	}
 	files := need.Value(filepath.Glob("testdata/mistakes/*.txt"))(t)
@@ -338,18 +334,6 @@ func TestEveryMistakeIsToldWithWhatToDo(t *testing.T) {
 }
 
 // golden compares a text with that of a file.
-func golden(t *testing.T, file, text string) {
-	t.Helper()
-	if *update {
-		need.Done(t, os.WriteFile(file, []byte(text), 0o644))
-		return
-	}
-	want := need.Value(os.ReadFile(file))(t)
-	if d := cmp.Diff(string(want), text); d != "" {
-		t.Errorf("go test ./cmd/dprun -run 'Mistake|ACheck' -update writes what is printed now (-want +got):\n%s", d)
-	}
-}
-
 // ordered puts the lines of tasks side by side into one order.
 func ordered(text string) string {
 	var lines, tasks []string

@@ -23,12 +23,11 @@ import (
 	"github.com/dprun/dprun/runner/pluginhost"
 	"github.com/dprun/dprun/runner/status"
 	"github.com/dprun/dprun/sdk"
+	"github.com/dprun/dprun/testfixtures/golden"
 	"github.com/dprun/dprun/testfixtures/need"
 	"github.com/dprun/dprun/testfixtures/plugins/wrong"
 	"github.com/dprun/dprun/testfixtures/scenario"
 )
-
-var update = flag.Bool("update", false, "make the scenarios expect what happens")
 
 var matrix = flag.Bool("matrix", false, "print one line for each code of the table, and how many were reached")
 
@@ -98,7 +97,7 @@ func TestEveryScenarioEndsAsItSays(t *testing.T) {
 				t.Error("the file does not say what happens")
 			}
 			o := scenario.Play(t, s, scenario.Options{Bundled: bundled(), Dprun: dprun})
-			if *update && !t.Failed() {
+			if *golden.Update && !t.Failed() {
 				need.Done(t, s.Update(o))
 				need.Done(t, os.WriteFile(s.File, need.Value(s.Text())(t), 0o644))
 			}
@@ -117,7 +116,7 @@ func TestEveryFileHasTheFormThatUpdateWrites(t *testing.T) { // alone: -update a
 		text := string(need.Value(s.Text())(t))
 		switch now := string(need.Value(os.ReadFile(s.File))(t)); {
 		case text == now:
-		case *update:
+		case *golden.Update:
 			need.Done(t, os.WriteFile(s.File, []byte(text), 0o644))
 		default:
 			t.Errorf("%s: go test ./testfixtures/scenarios -run Form -update changes it (-now +then):\n%s", s.File, cmp.Diff(now, text))

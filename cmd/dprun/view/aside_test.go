@@ -9,6 +9,7 @@ import (
 	"github.com/dprun/dprun/runner/lifecycle"
 	"github.com/dprun/dprun/runner/report"
 	"github.com/dprun/dprun/sdk"
+	"github.com/dprun/dprun/testfixtures/golden"
 	"github.com/dprun/dprun/testfixtures/need"
 )
 
@@ -22,7 +23,7 @@ func TestWhatEarlierRunsOweIsSaidBeforeItIsDone(t *testing.T) {
 		var s stage
 		h := s.human(func(o *Options) { o.Live = live })
 		h.Paying(owed, "the plan is read after that")
-		same(t, "at first", s.err.String(), "First what earlier runs owe; the plan is read after that:\n  domain orders of device fra-1 may still be quiesced\n  after_unquiesce script of domain orders of device fra-1 is still to run\n")
+		golden.Same(t, "testdata/paying.txt", s.err.String())
 		s.err.Reset()
 		s.now = at(29 * time.Second)
 		h.Tick()
@@ -59,53 +60,12 @@ func TestWhatToTypeIsSaidOnceForEachDevice(t *testing.T) {
 	s.human(nil).Show([]report.Owed{guarded(down("fra-1", "app01", "domain app01: refused")), files, down("fra-2", "app01", "no connection"), held,
 		guarded(down("fra-1", "app02", "domain app02: refused")), {Run: "01R", Plan: "nightly", Kind: "post_script", Note: "by hand, if it cannot be run any more: what script exec.tell does",
 			Commands: []string{"dprun recover"}, Acknowledge: "dprun recover --ack 01R"}})
-	same(t, "what is owed", s.out.String(), `
-5 things are still owed:
-
-  device fra-1
-    domain app01 may still be quiesced, since 2026-11-23T21:26:00Z (14m00s)
-    domain app02 may still be quiesced, since 2026-11-23T21:26:00Z (14m00s)
-      run 01R of plan nightly
-      its guard, process 99, tries again at 2026-11-23T21:42:00Z
-      last error: domain app02: refused
-    domain crm may still be quiesced, since 2026-11-23T21:26:00Z (14m00s)
-      run 02R of plan nightly
-      held by process 17, back by 2026-11-23T21:41:00Z
-    files left on the device, since 2026-11-23T21:26:00Z (14m00s)
-      run 01R of plan nightly
-    by hand, on fra-1:
-      configure terminal
-      domain-unquiesce app01
-      domain-unquiesce app02
-      rmdir temporary:///r
-      show domains
-    answer y to rmdir
-    only if dprun cannot reach it, and all that device fra-1 owes is done by hand:
-      dprun recover --ack fra-1
-
-  device fra-2
-    domain app01 may still be quiesced, since 2026-11-23T21:26:00Z (14m00s)
-      run 01R of plan nightly
-      no process is at it now
-      last error: no connection
-    by hand, on fra-2:
-      configure terminal
-      domain-unquiesce app01
-      show domains
-    only if dprun cannot reach it, and all that device fra-2 owes is done by hand:
-      dprun recover --ack fra-2
-
-  run 01R
-    post-script of plan nightly is still to run
-      run 01R of plan nightly
-    by hand, if it cannot be run any more: what script exec.tell does
-    only if dprun cannot run it, and all that run 01R owes is done by hand:
-      dprun recover --ack 01R
-
-  dprun tries again, and sees for itself what was done by hand, with:
-      export DPRUN_STATE_DIR=/srv/dprun
-      dprun recover
-`)
+	golden.Same(t, "testdata/owed.txt", s.out.String())
+	for text, times := range map[string]int{"\n      configure terminal\n": 2, "\n      domain-unquiesce app01\n": 2, "\n      dprun recover --ack fra-1\n": 1, "\n      dprun recover\n": 1} {
+		if n := strings.Count(s.out.String(), text); n != times {
+			t.Errorf("%q stands there %d times, want %d", text, n, times)
+		}
+	}
 }
 
 func TestWhatMayBeOutOfServiceIsListedFirst(t *testing.T) {
@@ -134,8 +94,7 @@ func TestWhatRecoverySettlesIsSaidALineForEach(t *testing.T) {
 		h.Settled(orders)
 		h.Settled(whole)
 		h.Settled(files)
-		same(t, "what was settled", s.err.String(), "2026-11-23T21:40:00Z back in service: fra-1 / orders, was out of service 14m00s\n"+
-			"2026-11-23T21:40:00Z back in service: fra-1, was out of service 14m00s\n2026-11-23T21:40:00Z files removed from fra-1\n")
+		golden.Same(t, "testdata/settled.txt", s.err.String())
 	}
 	var out strings.Builder
 	NewJSON(Options{Stdout: &out, Told: Failures}, report.Version{}).Settled(orders)
@@ -145,15 +104,12 @@ func TestWhatRecoverySettlesIsSaidALineForEach(t *testing.T) {
 
 func TestWhatSomebodyTookResponsibilityForIsAnsweredInWords(t *testing.T) {
 	t.Parallel()
-	for want, a := range map[string]report.Acknowledged{
-		"gw-1: 2 obligations taken as done by hand.\n":                                                 {Device: "gw-1", Obligations: 2},
-		"gw-1: taken as in service; nothing else was owed.\n":                                          {Device: "gw-1"},
-		"01R: taken as ended; the journal does not know it, and its lock and staged files are gone.\n": {Run: "01R"},
-	} {
-		var s stage
-		s.human(nil).Show(a)
-		same(t, "the answer", s.out.String(), want)
+	var s stage
+	h := s.human(nil)
+	for _, a := range []report.Acknowledged{{Device: "gw-1", Obligations: 2}, {Device: "gw-1"}, {Run: "01R"}} {
+		h.Show(a)
 	}
+	golden.Same(t, "testdata/acknowledged.txt", s.out.String())
 }
 
 func TestAStopSignalIsAnswered(t *testing.T) {
@@ -166,8 +122,7 @@ func TestAStopSignalIsAnswered(t *testing.T) {
 	s.err.Reset()
 	h.Stopping("SIGINT", false)
 	h.Stopping("SIGINT", true)
-	same(t, "in a run", s.err.String(), "SIGINT: nothing new is started, and what is quiesced is brought back; once more shortens the time for that\n"+
-		"SIGINT again: there is less time now to bring back what is quiesced\n")
+	golden.Same(t, "testdata/stopping.txt", s.err.String())
 }
 
 func TestAScriptBetweenTwoPhasesIsNamed(t *testing.T) {
@@ -185,23 +140,18 @@ func TestAPreviewSaysWhatItDoesNotKnow(t *testing.T) {
 	t.Parallel()
 	tasks := []report.PreviewTask{{Task: "d/a/app*", Activity: "d", Device: "a", Domain: "app*"}}
 	reports := map[string]*sdk.DestinationReport{"file.disk": {Location: "/b", Free: -1, Total: -1}}
-	for name, c := range map[string]struct {
-		preview report.Preview
-		last    string
-	}{
-		"offline":             {report.Preview{Plan: "p", Tasks: tasks}, "1 task would run, 0 would not.\nWhich domains there are is known to the devices only: each of them becomes a task.\n"},
-		"online":              {report.Preview{Plan: "p", Tasks: tasks, Contacted: true, Destinations: reports}, "1 task would run, 0 would not.\n"},
-		"the window is open":  {report.Preview{Plan: "p", Tasks: tasks, Contacted: true, Destinations: reports, Window: "w is open", WindowOpen: true}, "1 task would run, 0 would not.\n"},
-		"the window is shut":  {report.Preview{Plan: "p", Tasks: tasks, Contacted: true, Destinations: reports, Window: "w is closed"}, "1 task would run, 0 would not; none outside the window, which is closed now.\n"},
-		"nothing is selected": {report.Preview{Plan: "p"}, "Nothing would run: none of the plan's devices is meant.\n"},
+	for name, preview := range map[string]report.Preview{
+		"offline":             {Plan: "p", Tasks: tasks},
+		"online":              {Plan: "p", Tasks: tasks, Contacted: true, Destinations: reports},
+		"the window is open":  {Plan: "p", Tasks: tasks, Contacted: true, Destinations: reports, Window: "w is open", WindowOpen: true},
+		"the window is shut":  {Plan: "p", Tasks: tasks, Contacted: true, Destinations: reports, Window: "w is closed"},
+		"nothing is selected": {Plan: "p"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var s stage
-			h := s.human(nil)
-			h.Show(c.preview)
-			paragraphs := strings.Split(s.out.String(), "\n\n")
-			same(t, "the end", paragraphs[len(paragraphs)-1], c.last)
+			s.human(nil).Show(preview)
+			golden.Same(t, "testdata/preview-"+strings.ReplaceAll(name, " ", "-")+".txt", s.out.String())
 		})
 	}
 }
