@@ -11,6 +11,7 @@ declare -A package=(
   [tinysshd]=tinysshd [rclone]=rclone [systemd-analyze]=systemd
   [age]=age [age-keygen]=age
   [apache2]=apache2-bin [openssl]=openssl
+  [node]=nodejs [npm]=npm
   [exim4]=exim4-daemon-light [rsyslogd]=rsyslog [promtool]=prometheus
 )
 # What is no command.

@@ -207,7 +207,7 @@ func (k *checker) external(c *Config) {
 			`Write scheme, name and, if it is not the usual one, port, such as "https://backup.bank.example". A path is not possible.`)
 		return
 	}
-	if encrypted := c.TLS != nil || c.Proxy != nil; encrypted != (u.Scheme == "https") && (encrypted || !IsLoopback(u.Hostname())) {
+	if fits := u.Scheme == "https"; c.secure() != fits || !fits && !IsLoopback(u.Hostname()) {
 		k.wrong(c.Body, "external_url", fmt.Sprintf("%s does not fit how the server listens", c.ExternalURL),
 			"With a tls or a proxy block it begins with https, without them with http and names the loopback interface.")
 	}

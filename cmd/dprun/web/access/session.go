@@ -7,7 +7,6 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -89,18 +88,21 @@ func (s *sessions) begin(who identity, key string, now time.Time) (cookie string
 	return cookie, begun
 }
 
-// room ends those of some sessions that are the longest unused, so that there is
+// room ends that of some sessions that is the longest unused, where there is no
 // room for one more.
 func (s *sessions) room(of func(*session) bool, most int) {
-	var hashes [][sha256.Size]byte
+	n := 0
+	var oldest [sha256.Size]byte
 	for h, o := range s.by {
-		if of(o) {
-			hashes = append(hashes, h)
+		if !of(o) {
+			continue
+		}
+		if n++; n == 1 || o.used.Before(s.by[oldest].used) {
+			oldest = h
 		}
 	}
-	slices.SortFunc(hashes, func(a, b [sha256.Size]byte) int { return s.by[a].used.Compare(s.by[b].used) })
-	for _, h := range hashes[:max(0, len(hashes)-most+1)] {
-		delete(s.by, h)
+	if n >= most {
+		delete(s.by, oldest)
 	}
 }
 
