@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,16 +20,25 @@ const ackJournal = "journal"
 
 var errNotLost = errorf(ExitUsage, "the journal is not lost: it is kept, and no new one was begun")
 
+// AcknowledgeRequest says what somebody has looked at.
+type AcknowledgeRequest struct {
+	Target string // a device, the ID of a run, or journal
+	By     string // who; empty: the user that dprun runs as
+	Reason string // for the record of evidence, with a change number
+	Change string
+}
+
 // Acknowledge enters that somebody looked at a device: what it owes to runs
 // that nobody works on is done, and it no longer keeps others from being
 // quiesced. With a run's ID it enters that what the run owes to no device is
 // done, or that a run which the journal has forgotten left nothing behind. The
 // error is an *[Error].
-func (r *Runner) Acknowledge(ctx context.Context, target string) (report.Acknowledged, error) {
+func (r *Runner) Acknowledge(ctx context.Context, q AcknowledgeRequest) (report.Acknowledged, error) {
 	op := r.begin(Operation{})
-	done, err := op.acknowledge(ctx, target)
+	op.by = cmp.Or(q.By, whoami())
+	done, err := op.acknowledge(ctx, q.Target)
 	if err == nil && op.journal != nil {
-		r.prove(ctx, op.journal, nil, nil, evidence.Record{Kind: evidence.Acknowledge, Actions: []evidence.Action{{Device: done.Device, Run: done.Run, Outcome: "acknowledged"}}})
+		r.prove(ctx, op.journal, nil, nil, evidence.Record{Kind: evidence.Acknowledge, User: q.By, Change: q.Change, Reason: q.Reason, Actions: []evidence.Action{{Device: done.Device, Run: done.Run, Outcome: "acknowledged"}}})
 	}
 	return done, err
 }
@@ -68,7 +78,7 @@ func (r *operation) acknowledge(ctx context.Context, target string) (report.Ackn
 			return done, &Error{ExitBug, err}
 		}
 		if o.Kind == pending.Restore && r.journal != nil {
-			if err := r.journal.EndRestore(ctx, o.Run, "acknowledged", "by "+whoami(), r.Clock.Now()); err != nil {
+			if err := r.journal.EndRestore(ctx, o.Run, "acknowledged", "by "+r.by, r.Clock.Now()); err != nil {
 				return done, &Error{ExitBug, err}
 			}
 		}
@@ -90,7 +100,7 @@ func (r *operation) acknowledge(ctx context.Context, target string) (report.Ackn
 	released := false
 	if r.journal != nil {
 		now := r.Clock.Now()
-		for _, err := range []error{r.journal.CloseBreaker(ctx, target, whoami(), now), r.journal.EndLockouts(ctx, target, now)} {
+		for _, err := range []error{r.journal.CloseBreaker(ctx, target, r.by, now), r.journal.EndLockouts(ctx, target, now)} {
 			switch {
 			case err == nil:
 				released = true

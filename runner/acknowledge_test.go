@@ -28,13 +28,13 @@ func TestWhatIsOwedToNoDeviceIsAcknowledgedByItsRun(t *testing.T) {
 	device := pending.Obligation{Key: pending.Key{Task: "d/gw-1", ID: "unquiesce"}, Kind: pending.Unquiesce, Device: "gw-1", Since: time.Now()}
 	both, other := run(script, device), run(device)
 
-	if _, err := r.Acknowledge(t.Context(), other); CodeOf(err) != ExitUsage || !strings.Contains(err.Error(), "gw-1") {
+	if _, err := r.Acknowledge(t.Context(), AcknowledgeRequest{Target: other}); CodeOf(err) != ExitUsage || !strings.Contains(err.Error(), "gw-1") {
 		t.Errorf("a run that owes to a device only: %v", err)
 	}
-	if _, err := r.Acknowledge(t.Context(), "gw-2"); CodeOf(err) != ExitUsage || !strings.HasSuffix(err.Error(), "something is to: "+both+", gw-1") {
+	if _, err := r.Acknowledge(t.Context(), AcknowledgeRequest{Target: "gw-2"}); CodeOf(err) != ExitUsage || !strings.HasSuffix(err.Error(), "something is to: "+both+", gw-1") {
 		t.Errorf("what nothing is owed to: %v", err)
 	}
-	done, err := r.Acknowledge(t.Context(), both)
+	done, err := r.Acknowledge(t.Context(), AcknowledgeRequest{Target: both})
 	if d := cmp.Diff(report.Acknowledged{Run: both, Obligations: 1}, done); err != nil || d != "" {
 		t.Errorf("%v %s", err, d)
 	}

@@ -70,6 +70,9 @@ type ApplyRequest struct {
 	Plan     string // the plan's name; empty: the only one of the file
 	Parallel int    // overrides limits.parallel when positive
 	Change   string // a change number or the like, for the record of evidence
+	Run      string // the ID that the run gets, by [journal.NewRunID]; empty: a new one
+	By       string // who asks for it, where that is not the user that dprun runs as
+	Reason   string // why, likewise for the record
 	Only     string // --only: site=fra,activity=domains,device=fra-*,domain=orders
 	// Read gets what there is to say about the plan, and why it cannot be run,
 	// before what is due for earlier runs is done, which may take minutes. Nil:

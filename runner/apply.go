@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -27,7 +28,7 @@ import (
 func (r *Runner) Apply(ctx context.Context, q ApplyRequest) (res *report.Result, err error) {
 	op := r.begin(q.Operation)
 	defer op.lines.flush()
-	op.change = q.Change
+	op.change, op.reason, op.by = q.Change, q.Reason, cmp.Or(q.By, username())
 	res = &report.Result{}
 	err = op.apply(ctx, q, res)
 	if stop := q.Stop; err != nil && res.Summary == nil && stop != nil {
@@ -54,7 +55,7 @@ func (r *operation) apply(ctx context.Context, q ApplyRequest, res *report.Resul
 	loaded, p, broken := r.load(reading, q.Source, q.Plan, only, res)
 	var spec lifecycle.RunSpec
 	if broken == nil && p != nil {
-		spec, broken = r.narrow(p, only, q.Parallel, res)
+		spec, broken = r.narrow(p, q.Run, only, q.Parallel, res)
 	}
 	var keys *signing.Keys
 	if broken == nil && p != nil {
@@ -335,7 +336,7 @@ func (r *operation) runUnder(ctx context.Context, held *lock.Lock, loaded *Loade
 	if err != nil {
 		return &Error{ExitBug, err}
 	}
-	rec.User, rec.Change = username(), r.change
+	rec.User, rec.Change, rec.Reason = r.by, r.change, r.reason
 	body, err := json.Marshal(rec)
 	if err != nil {
 		return &Error{ExitBug, fmt.Errorf("encode the run: %w", err)}

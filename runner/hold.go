@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"os"
@@ -14,6 +15,7 @@ import (
 type HoldRequest struct {
 	Reason  string // for whoever finds the hold
 	Release bool
+	By      string // who asks; empty: the user that dprun runs as
 }
 
 // Hold stops every quiesce of the state directory until it is released. What is
@@ -25,14 +27,14 @@ func (r *Runner) Hold(ctx context.Context, q HoldRequest) (report.Hold, error) {
 		return report.Hold{}, k.lost
 	}
 	var err error
-	now := r.Clock.Now()
+	now, by := r.Clock.Now(), cmp.Or(q.By, whoami())
 	if q.Release {
-		err = k.journal.CloseBreaker(ctx, "", whoami(), now)
+		err = k.journal.CloseBreaker(ctx, "", by, now)
 		if errors.Is(err, journal.ErrNotFound) {
 			return report.Hold{}, errorf(ExitUsage, "quiesces are not on hold: nothing to release")
 		}
 	} else {
-		err = k.journal.OpenBreaker(ctx, journal.Breaker{Since: now, Reason: q.Reason, By: whoami()})
+		err = k.journal.OpenBreaker(ctx, journal.Breaker{Since: now, Reason: q.Reason, By: by})
 	}
 	if err != nil {
 		return report.Hold{}, &Error{ExitBug, err}

@@ -359,12 +359,14 @@ func (r *Runner) load(ctx context.Context, src Source, name string, only Only, r
 	return loaded, p, err
 }
 
-// narrow is what of a plan is to be run. It gives an empty spec and no error
-// when the diagnostics say what is wrong.
-func (r *Runner) narrow(p *plan.Plan, only Only, parallel int, res *report.Result) (lifecycle.RunSpec, error) {
-	id, err := journal.NewRunID(r.Clock.Now())
-	if err != nil {
-		return lifecycle.RunSpec{}, &Error{ExitBug, err}
+// narrow is what of a plan is to be run, as which run; empty: a new one. It gives
+// an empty spec and no error when the diagnostics say what is wrong.
+func (r *Runner) narrow(p *plan.Plan, id string, only Only, parallel int, res *report.Result) (lifecycle.RunSpec, error) {
+	if id == "" {
+		var err error
+		if id, err = journal.NewRunID(r.Clock.Now()); err != nil {
+			return lifecycle.RunSpec{}, &Error{ExitBug, err}
+		}
 	}
 	spec, ds := specOf(p, id, only, parallel)
 	if res.Diagnostics = append(res.Diagnostics, ds...); ds.HasErrors() {

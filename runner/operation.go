@@ -71,6 +71,8 @@ type operation struct {
 	requests <-chan string // to stop
 	stopped  string        // the signal that came while an earlier run was being finished
 	change   string        // the change number that whoever began it has given
+	reason   string        // and why
+	by       string        // who began it
 	lines    *lines
 	settler  *settle.Settler
 	guarded  *guarded // the guard of the run that is under way; nil: none

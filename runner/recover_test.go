@@ -362,7 +362,7 @@ func TestAPermitOfAStoppedProcessIsNamedWhenItIsOverdue(t *testing.T) {
 			t.Errorf("due in %s: %+v", c.due, left)
 		}
 		need.Value(r.Recover(t.Context(), RecoverRequest{}))(t)
-		_, _ = r.Acknowledge(t.Context(), "gw")
+		_, _ = r.Acknowledge(t.Context(), AcknowledgeRequest{Target: "gw"})
 		if owed := need.Value(j.Owed(t.Context()))(t); len(owed) != 1 || owed[0].Attempts != 0 {
 			t.Errorf("due in %s: it was taken away: %+v", c.due, owed)
 		}
@@ -458,7 +458,7 @@ func TestAForgottenRunIsTold(t *testing.T) {
 	if left := r.Owed(t.Context()); left.Unknown == nil || !strings.Contains(left.Unknown.Message, staged) || !isDir(staged) {
 		t.Errorf("with staged files: %v", left.Unknown)
 	}
-	if _, err := r.Acknowledge(t.Context(), run); err != nil {
+	if _, err := r.Acknowledge(t.Context(), AcknowledgeRequest{Target: run}); err != nil {
 		t.Error(err)
 	}
 	if isDir(staged) {
@@ -519,7 +519,7 @@ func TestALostJournalIsTold(t *testing.T) {
 	if res, _ := r.Recover(t.Context(), RecoverRequest{}); res.ExitCode != ExitOwed {
 		t.Errorf("exit %d", res.ExitCode)
 	}
-	need.Value(r.Acknowledge(t.Context(), "journal"))(t)
+	need.Value(r.Acknowledge(t.Context(), AcknowledgeRequest{Target: "journal"}))(t)
 	if left := r.Owed(t.Context()); left.Unknown != nil || len(left.Owed) > 0 {
 		t.Errorf("after that: %+v", left)
 	}

@@ -172,7 +172,7 @@ func (w *restoring) prepare(p *plan.Plan, from *rehearsed) error {
 	if err != nil {
 		return err
 	}
-	if w.spec, err = w.narrow(w.way, Only{}, 0, w.res); err != nil {
+	if w.spec, err = w.narrow(w.way, "", Only{}, 0, w.res); err != nil {
 		return err
 	}
 	if w.spec.ID == "" {

@@ -104,7 +104,7 @@ func TestARestoreThatIsNotProvenIsOwedAndKeepsNoBackup(t *testing.T) {
 	if len(names) > 0 {
 		t.Errorf("blocked: %v", names)
 	}
-	if done := need.Value(r.Acknowledge(t.Context(), "gw"))(t); done.Obligations != 1 {
+	if done := need.Value(r.Acknowledge(t.Context(), AcknowledgeRequest{Target: "gw"}))(t); done.Obligations != 1 {
 		t.Errorf("acknowledged: %+v", done)
 	}
 	if left := r.Owed(t.Context()); left.ExitCode != 0 || len(left.Owed) != 0 {

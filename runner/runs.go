@@ -1,10 +1,13 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"slices"
+	"strings"
 
 	"github.com/dprun/dprun/plan/diag"
 	"github.com/dprun/dprun/runner/event"
@@ -76,6 +79,9 @@ func (h *History) find(ctx context.Context, ref string) (*journal.Journal, journ
 	}
 	run, err := k.journal.Run(ctx, ref)
 	if errors.Is(err, journal.ErrNotFound) || errors.Is(err, journal.ErrAmbiguous) {
+		if st, _ := k.journal.Start(ctx, strings.ToUpper(ref)); st != nil {
+			err = fmt.Errorf("run %s was asked for by %s and has not begun: %s", st.Run, st.By, cmp.Or(st.Message, "it is about to"))
+		}
 		err = &Error{ExitUsage, err}
 	}
 	return k.journal, run, err
@@ -93,6 +99,9 @@ func (h *History) Run(ctx context.Context, ref string) (report.RunDetail, error)
 		return d, err
 	}
 	d.Only = run.Only
+	if err := whoAsked(ctx, j, run.ID, &d); err != nil {
+		return d, err
+	}
 	if d.History, err = j.History(ctx, run.ID, ""); err != nil {
 		return d, err
 	}
@@ -135,6 +144,21 @@ func (h *History) Run(ctx context.Context, ref string) (report.RunDetail, error)
 		}
 	}
 	return d, nil
+}
+
+// whoAsked adds who asked a server for the run.
+func whoAsked(ctx context.Context, j *journal.Journal, run string, d *report.RunDetail) error {
+	st, err := j.Start(ctx, run)
+	if err == nil && st != nil {
+		of := startedOf(*st)
+		d.Asked = &of
+	}
+	cancel, more := j.Cancel(ctx, run)
+	if more == nil && cancel != nil {
+		of := report.Cancelled(*cancel)
+		d.Cancelled = &of
+	}
+	return errors.Join(err, more)
 }
 
 func stagedOf(e staging.Entry) report.Staged {

@@ -35,17 +35,27 @@ func (p *Plugins) Schedules(ctx context.Context, q SchedulesRequest) ([]report.S
 	}
 	var out []report.Schedule
 	for _, pl := range plans {
-		s := report.Schedule{Plan: pl.Name, Rules: []report.ScheduleRule{}, Next: []report.DueTime{}}
-		for _, r := range pl.Schedules {
-			s.Rules = append(s.Rules, report.ScheduleRule{Cron: r.Cron, Timezone: r.Timezone, Jitter: r.Jitter, Missed: r.Missed})
-		}
+		s := report.Schedule{Plan: pl.Name, Rules: scheduleRules(pl), Next: []report.DueTime{}}
 		times := scheduleOf(pl)
 		for _, slot := range times.Next(q.Now, q.Next) {
-			s.Next = append(s.Next, report.DueTime{Due: slot.Times.In(slot.Due), Start: slot.Times.In(slot.Start), Outside: slot.Outside})
+			s.Next = append(s.Next, dueTime(slot))
 		}
 		out = append(out, s)
 	}
 	return out, ds, nil
+}
+
+// scheduleRules are the schedules of a plan as they are shown.
+func scheduleRules(p *plan.Plan) []report.ScheduleRule {
+	rules := []report.ScheduleRule{}
+	for _, r := range p.Schedules {
+		rules = append(rules, report.ScheduleRule{Cron: r.Cron, Timezone: r.Timezone, Jitter: r.Jitter, Missed: r.Missed})
+	}
+	return rules
+}
+
+func dueTime(s schedule.Slot) report.DueTime {
+	return report.DueTime{Due: s.Times.In(s.Due), Start: s.Times.In(s.Start), Outside: s.Outside}
 }
 
 // scheduleOf is what of a plan decides when it is due.

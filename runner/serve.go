@@ -4,10 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net"
-	"net/http"
-	"time"
 
 	"github.com/dprun/dprun/runner/event"
 	"github.com/dprun/dprun/runner/journal"
@@ -18,14 +14,14 @@ import (
 
 // ServeRequest asks to run plans when they are due.
 type ServeRequest struct {
-	Plans    string // the directory of the plans, absolute
-	Listen   string // where /healthz, /readyz and /metrics are answered, such as 127.0.0.1:8420; empty: nowhere
-	Tokens   string // the file with the hashes of tokens for /metrics; empty: it is not answered
-	Notify   string // the service manager's socket, by NOTIFY_SOCKET; empty: there is none
-	Signals  <-chan string
-	Reload   <-chan struct{}
-	Guard    func(run string) []string // as in [ApplyRequest]
-	Listened func(address string)      // is called when it listens; nil: nobody wants to know
+	Plans   string // the directory of the plans, absolute
+	Notify  string // the service manager's socket, by NOTIFY_SOCKET; empty: there is none
+	Signals <-chan string
+	Reload  <-chan struct{}
+	Guard   func(run string) []string // as in [ApplyRequest]
+	// Web begins to answer people and programs, before anything else is done; stop
+	// ends that when the server has ended. Nil: nobody is answered.
+	Web func(*Service) (stop func(), err error)
 }
 
 // Serve runs the plans of a directory when they are due, each like [Runner.Apply]
@@ -48,11 +44,11 @@ func (r *Runner) Serve(ctx context.Context, q ServeRequest) error {
 		_, err := r.Recover(ctx, RecoverRequest{}) // gateways come first, and need no journal
 		return errors.Join(k.lost, err)
 	}
+	plans := &served{r: r, q: q, good: map[string][]serve.Plan{}, broken: map[string]journal.BrokenPlan{}}
 	s := &serve.Server{Journal: k.journal, Clock: r.Clock, Log: r.Log, Self: serve.Identify(q.Plans), Notify: serve.Notifier(q.Notify),
-		Read:    (&served{r: r, q: q, good: map[string][]serve.Plan{}, broken: map[string]journal.BrokenPlan{}}).Read,
-		Recover: r.recoverServed}
-	if q.Listen != "" {
-		stop, err := listen(q, s.Health.Handler(serve.Metrics{Tokens: q.Tokens, Write: r.writeMetrics}))
+		Read: plans.Read, Recover: r.recoverServed}
+	if q.Web != nil {
+		stop, err := q.Web(&Service{r: r, server: s, plans: plans})
 		if err != nil {
 			return err
 		}
@@ -62,39 +58,10 @@ func (r *Runner) Serve(ctx context.Context, q ServeRequest) error {
 	return nil
 }
 
-// listen answers HTTP. It listens on loopback only: nothing of it is encrypted,
-// and nobody is asked who he is.
-func listen(q ServeRequest, handler http.Handler) (stop func(), err error) {
-	host, _, err := net.SplitHostPort(q.Listen)
-	if err != nil {
-		return nil, errorf(ExitUsage, "listen on %s: %w; write it such as 127.0.0.1:8420", q.Listen, err)
-	}
-	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return nil, errorf(ExitUsage, "listen on %s: only the loopback interface is served, such as 127.0.0.1:8420: what is answered there is not encrypted", q.Listen)
-	}
-	l, err := net.Listen("tcp", q.Listen)
-	if err != nil {
-		return nil, errorf(ExitUsage, "listen on %s: %w", q.Listen, err)
-	}
-	server := &http.Server{Handler: handler, ReadTimeout: 5 * time.Second, WriteTimeout: 10 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 8 << 10}
-	go func() { _ = server.Serve(l) }()
-	if q.Listened != nil {
-		q.Listened(l.Addr().String())
-	}
-	return func() { _ = server.Close() }, nil
-}
-
-func (r *Runner) writeMetrics(w io.Writer) error {
-	values, err := r.Metrics(context.Background())
-	if err != nil {
-		r.Log.Error("not all metrics can be read", "error", err)
-	}
-	_, writing := values.WriteTo(w)
-	return errors.Join(err, writing)
-}
-
 // recoverServed brings back what dead runs have left, and says what is left of that.
-func (r *Runner) recoverServed(signals <-chan string) {
+func (r *Runner) recoverServed(signals <-chan string) { _, _ = r.recoverTelling(signals) }
+
+func (r *Runner) recoverTelling(signals <-chan string) (*report.Result, error) {
 	stop, release := stopOn(signals)
 	defer release()
 	res, err := r.Recover(context.Background(), RecoverRequest{Operation: Operation{Stop: stop},
@@ -114,6 +81,7 @@ func (r *Runner) recoverServed(signals <-chan string) {
 	if err != nil {
 		r.Log.Error("not all that is owed could be looked at", "error", err)
 	}
+	return res, err
 }
 
 // stopOn makes a request to stop of the names of signals.
@@ -141,7 +109,7 @@ func stopOn(signals <-chan string) (stop *Stop, release func()) {
 
 // runServed runs a plan of the server, by the use case that the command line
 // uses, too. Secrets and plugins of one plan are not those of another.
-func (r *Runner) runServed(q ServeRequest, src Source, name string, signals <-chan string, begun func(string)) (end serve.End) {
+func (r *Runner) runServed(q ServeRequest, src Source, name string, o serve.Order) (end serve.End) {
 	own, err := Open(r.Options)
 	if err != nil {
 		return serve.End{ExitCode: CodeOf(err), Message: err.Error()}
@@ -151,9 +119,13 @@ func (r *Runner) runServed(q ServeRequest, src Source, name string, signals <-ch
 			r.Log.Warn("a run's plugins or journal were not closed in order", "plan", name, "error", err)
 		}
 	}()
-	stop, release := stopOn(signals)
+	stop, release := stopOn(o.Signals)
 	defer release()
-	res, err := own.Apply(context.Background(), ApplyRequest{Source: src, Plan: name, Guard: q.Guard, Operation: Operation{Stop: stop, Sink: beginning{begun: begun}}})
+	apply := ApplyRequest{Source: src, Plan: name, Guard: q.Guard, Operation: Operation{Stop: stop, Sink: beginning{begun: o.Begun}}}
+	if o.Start != nil {
+		apply.Run, apply.Only, apply.By, apply.Reason, apply.Change = o.Start.Run, o.Start.Only, o.Start.By, o.Start.Reason, o.Start.Change
+	}
+	res, err := own.Apply(context.Background(), apply)
 	end.ExitCode = res.ExitCode
 	if res.Summary != nil {
 		end.Run, end.Message = res.Summary.Run, res.Summary.Message

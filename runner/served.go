@@ -10,10 +10,14 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/dprun/dprun/plan"
 	"github.com/dprun/dprun/plan/diag"
 	"github.com/dprun/dprun/runner/journal"
+	"github.com/dprun/dprun/runner/lifecycle"
+	"github.com/dprun/dprun/runner/report"
+	"github.com/dprun/dprun/runner/schedule"
 	"github.com/dprun/dprun/runner/serve"
 )
 
@@ -64,14 +68,23 @@ func (s *snapshot) Stat(name string) (fs.FileInfo, error) {
 	return remembered(s, "stat ", name, fs.Stat)
 }
 
+// servedPlan is what is told of a plan that is served.
+type servedPlan struct {
+	source   Source
+	schedule schedule.Plan
+	report   report.ServedPlan // without what changes
+}
+
 // served reads the plans of a directory, and keeps the last good ones.
 type served struct {
 	r       *Runner
 	q       ServeRequest
-	changed string // the fingerprint that was seen last
-	read    string // and the one of what was read
+	told    map[string]map[journal.Scheduled]servedPlan // by source
+	changed string                                      // the fingerprint that was seen last
+	read    string                                      // and the one of what was read
 	good    map[string][]serve.Plan
 	broken  map[string]journal.BrokenPlan
+	plans   atomic.Pointer[map[journal.Scheduled]servedPlan] // for those who ask; nil: nothing was read yet
 }
 
 // Read reads the directory. It gives nil where nothing has changed, or where it
@@ -88,12 +101,12 @@ func (s *served) Read(always bool) *serve.Catalogue {
 	s.read = print
 	plugins := OpenPlugins(s.r.pluginOptions())
 	defer plugins.Close() //nolint:errcheck // nothing is lost
-	good := map[string][]serve.Plan{}
+	good, told := map[string][]serve.Plan{}, map[string]map[journal.Scheduled]servedPlan{}
 	broken := map[string]journal.BrokenPlan{}
 	for _, path := range sources {
-		plans, why := s.load(path, plugins)
+		plans, tell, why := s.load(path, plugins)
 		if why == "" {
-			good[path] = plans
+			good[path], told[path] = plans, tell
 			continue
 		}
 		b := journal.BrokenPlan{Path: path, Since: s.r.Clock.Now(), Why: why}
@@ -103,9 +116,9 @@ func (s *served) Read(always bool) *serve.Catalogue {
 		if good[path], b.LastGood = s.good[path]; !b.LastGood {
 			delete(good, path)
 		}
-		broken[path] = b
+		told[path], broken[path] = s.told[path], b
 	}
-	s.good, s.broken = good, broken
+	s.good, s.told, s.broken = good, told, broken
 	return s.catalogue()
 }
 
@@ -121,6 +134,11 @@ func (s *served) broke(path, why string) *serve.Catalogue {
 
 func (s *served) catalogue() *serve.Catalogue {
 	c := &serve.Catalogue{}
+	all := map[journal.Scheduled]servedPlan{}
+	for _, of := range s.told {
+		maps.Copy(all, of)
+	}
+	s.plans.Store(&all)
 	for _, path := range slices.Sorted(maps.Keys(s.good)) {
 		c.Plans = append(c.Plans, s.good[path]...)
 	}
@@ -131,7 +149,7 @@ func (s *served) catalogue() *serve.Catalogue {
 }
 
 // load compiles one source and says why it cannot be used.
-func (s *served) load(path string, plugins *Plugins) (plans []serve.Plan, why string) {
+func (s *served) load(path string, plugins *Plugins) (plans []serve.Plan, told map[journal.Scheduled]servedPlan, why string) {
 	dir := path
 	if info, err := os.Stat(path); err == nil && !info.IsDir() {
 		dir = filepath.Dir(path)
@@ -139,20 +157,37 @@ func (s *served) load(path string, plugins *Plugins) (plans []serve.Plan, why st
 	src := Source{Path: path, Environ: s.r.Environ, files: newSnapshot(dir)}
 	loaded, ds, err := Load(context.Background(), src, plugins)
 	if err != nil {
-		return nil, err.Error()
+		return nil, nil, err.Error()
 	}
 	if ds.HasErrors() {
-		return nil, firstError(ds)
+		return nil, nil, firstError(ds)
 	}
+	told = map[journal.Scheduled]servedPlan{}
 	for _, p := range loaded.Config.Plans {
 		name := p.Name
 		served := serve.Plan{Scheduled: journal.Scheduled{Plan: name, Origin: originOf(loaded, p)}, Rules: rulesOf(p), Schedule: scheduleOf(p)}
-		served.Run = func(signals <-chan string, begun func(string)) serve.End {
-			return s.r.runServed(s.q, src, name, signals, begun)
-		}
+		served.Run = func(o serve.Order) serve.End { return s.r.runServed(s.q, src, name, o) }
 		plans = append(plans, served)
+		told[served.Scheduled] = servedPlan{source: src, schedule: served.Schedule, report: tellServed(p, served.Origin)}
 	}
-	return plans, ""
+	return plans, told, ""
+}
+
+// tellServed is what is told of a plan, whatever is under way.
+func tellServed(p *plan.Plan, origin string) report.ServedPlan {
+	t := report.ServedPlan{Plan: p.Name, File: origin, Rules: scheduleRules(p), Devices: map[string]map[string]string{}}
+	if p.Window != nil {
+		t.Window = p.Window.Name
+	}
+	for _, a := range p.Activities {
+		if q := lifecycle.QuiesceMode(a.Quiesce); q != lifecycle.QuiesceNone && q != "" {
+			t.Quiesces = append(t.Quiesces, a.Name)
+		}
+		for _, d := range a.Devices {
+			t.Devices[d.Name] = d.Labels
+		}
+	}
+	return t
 }
 
 // firstError is the first of a plan's errors, and how many there are.

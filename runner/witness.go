@@ -32,7 +32,7 @@ const recordsAtOnce = 1000
 // the destinations that the run has reached. What cannot be written fails no run: it
 // is said, and the record is nil.
 func (r *operation) witnessRun(ctx context.Context, exec *execute.Executor, host *pluginhost.Host, keys *signing.Keys, of record.Run, first event.Kind, s *event.Summary) *event.Evidence {
-	rec := evidence.Record{Kind: evidence.Apply, User: of.User, Change: of.Change, Files: of.Files, Run: s.Run, Plan: s.Plan, Only: s.Only,
+	rec := evidence.Record{Kind: evidence.Apply, User: of.User, Change: of.Change, Reason: of.Reason, Files: of.Files, Run: s.Run, Plan: s.Plan, Only: s.Only,
 		Started: s.Started, Ended: s.Ended, Exit: s.ExitCode, Code: s.Code}
 	if first == event.Interrupted {
 		rec.Kind = evidence.Recover

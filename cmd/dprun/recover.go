@@ -27,7 +27,7 @@ func (a *app) recoverCommand() *cobra.Command {
 			defer release()
 			return a.operate(v, func(r *runner.Runner) (*report.Result, error) {
 				if ack != "" {
-					done, err := r.Acknowledge(ctx, ack)
+					done, err := r.Acknowledge(ctx, runner.AcknowledgeRequest{Target: ack})
 					if err != nil {
 						return nil, err
 					}

@@ -11,11 +11,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/dprun/dprun/cmd/dprun/view"
+	"github.com/dprun/dprun/cmd/dprun/web"
 	"github.com/dprun/dprun/runner"
 )
 
 func (a *app) serveCommand() *cobra.Command {
 	var q runner.ServeRequest
+	var answers web.Options
 	c := &cobra.Command{
 		Use:   "serve --plans DIR",
 		Short: "Run the plans of a directory when they are due",
@@ -30,7 +32,7 @@ func (a *app) serveCommand() *cobra.Command {
 			if q.Plans == "" {
 				return &usageError{err: errors.New("name the directory of the plans: dprun serve --plans DIR")}
 			}
-			if q.Tokens != "" && q.Listen == "" {
+			if answers.Tokens != "" && answers.Listen == "" {
 				return &usageError{err: errors.New("--token-file is for what --listen answers; give that, too")}
 			}
 			if q.Plans, err = filepath.Abs(q.Plans); err != nil {
@@ -50,7 +52,11 @@ func (a *app) serveCommand() *cobra.Command {
 			}
 			defer closing(r, &err)
 			log := a.log(v)
-			q.Listened = func(address string) { log.Info("health is answered", "address", address) }
+			answers.Listened = func(address string) { log.Info("health is answered", "address", address) }
+			answers.Log = func(text string, err error) { log.Error(text, "error", err) }
+			if answers.Listen != "" {
+				q.Web = func(s *runner.Service) (func(), error) { return web.Listen(answers, s) }
+			}
 			var release func()
 			q.Signals, q.Reload, release = serveSignals()
 			defer release()
@@ -59,8 +65,8 @@ func (a *app) serveCommand() *cobra.Command {
 	}
 	f := c.Flags()
 	f.StringVar(&q.Plans, "plans", "", "the directory of the plans")
-	f.StringVar(&q.Listen, "listen", "", "answer /healthz and /readyz at this address of the loopback interface, such as 127.0.0.1:8420")
-	f.StringVar(&q.Tokens, "token-file", "", "answer /metrics, too, to whoever has a token; the file holds the SHA-256 of each")
+	f.StringVar(&answers.Listen, "listen", "", "answer /healthz and /readyz at this address of the loopback interface, such as 127.0.0.1:8420")
+	f.StringVar(&answers.Tokens, "token-file", "", "answer /metrics, too, to whoever has a token; the file holds the SHA-256 of each")
 	must(c.MarkFlagDirname("plans"))
 	return c
 }

@@ -47,6 +47,7 @@ type Record struct {
 	User    string    `json:"user"` // who ran dprun, on which host
 	Host    string    `json:"host"`
 	Change  string    `json:"change,omitempty"` // what that person gave as the reason: a change number
+	Reason  string    `json:"reason,omitempty"` // and in words
 	Program Program   `json:"program"`
 	Plugins []Program `json:"plugins,omitempty"` // that were there
 

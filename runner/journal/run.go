@@ -218,8 +218,9 @@ func scanWholeRun(s scanner) (r Run, err error) {
 
 // Filter narrows a list of runs; what is empty does not.
 type Filter struct {
-	Plan  string
-	After string // older than the run of this ID
+	Plan   string
+	Origin string
+	After  string // older than the run of this ID
 }
 
 // Runs lists runs, the newest first, without their Spec. A limit of 0 is none.
@@ -234,6 +235,10 @@ func (f Filter) query(limit int) (query string, args []any) {
 	if f.Plan != "" {
 		query += " AND plan = ?"
 		args = append(args, f.Plan)
+	}
+	if f.Origin != "" {
+		query += " AND origin = ?"
+		args = append(args, f.Origin)
 	}
 	if f.After != "" {
 		query += " AND (started, id) < (SELECT started, id FROM runs WHERE id = ?)"

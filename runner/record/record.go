@@ -30,6 +30,7 @@ type Run struct {
 	Files        []evidence.File        `json:"plan_files,omitempty"` // what the plan was read from
 	User         string                 `json:"user,omitempty"`       // who began the run
 	Change       string                 `json:"change,omitempty"`     // that person's change number
+	Reason       string                 `json:"reason,omitempty"`     // what that person gave as the reason
 	Devices      map[string]Endpoint    `json:"devices"`
 	Destinations map[string]Destination `json:"destinations"`
 	Keys         *Endpoint              `json:"signing,omitempty"` // of the signing block; nil: there is none

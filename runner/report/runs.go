@@ -35,6 +35,9 @@ type RunDetail struct {
 	Stops []Stop `json:"stops,omitempty"`
 	// Restore is the restore whose way back the run has stored.
 	Restore *Restore `json:"restore,omitempty"`
+	// Asked is who asked a server for the run, Cancelled who asked it to cancel it.
+	Asked     *Started   `json:"asked_for,omitempty"`
+	Cancelled *Cancelled `json:"cancelled,omitempty"`
 }
 
 // Room is how much room a destination had when a run looked at it.

@@ -10,6 +10,7 @@ import (
 	"context"
 	"log/slog"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/dprun/dprun/runner/clock"
@@ -29,8 +30,15 @@ type Plan struct {
 	journal.Scheduled
 	Rules    string // its schedules as text: other ones begin anew
 	Schedule schedule.Plan
-	// Run runs it. It is asked to stop by the names of signals, and says which run it has begun.
-	Run func(signals <-chan string, begun func(run string)) End
+	Run      func(Order) End // runs it
+}
+
+// Order is what a run is begun with.
+type Order struct {
+	Signals <-chan string    // ask it to stop, by name
+	Begun   func(run string) // is told which run it is
+	// Start is who asked for it, and as what; nil: its schedule.
+	Start *journal.Start
 }
 
 // End is how a run ended.
@@ -61,16 +69,23 @@ type Server struct {
 
 	Health Health
 
-	done      chan func() // what ended beside the loop, for the loop
-	plans     []Plan
+	once      sync.Once
+	done      chan func()   // what ended beside the loop, and what is asked from outside, for the loop
+	over      chan struct{} // closed when the loop has ended
+	plans     []Plan        // those that have schedules
 	since     map[journal.Scheduled]time.Time
 	asked     map[journal.Scheduled]time.Time
-	jobs      map[any]chan<- string // what is under way, by plan or name
-	recovered time.Time             // when the last recovery ended
+	jobs      map[any]*job // what is under way, by plan or name
+	recovered time.Time    // when the last recovery ended
 	read      time.Time
 	reread    bool
 	told      time.Time
 	stopping  bool
+
+	mu     sync.Mutex // of what others look at; only the loop changes it, but for the runs' names
+	all    []Plan
+	broken []journal.BrokenPlan
+	runs   map[journal.Scheduled]*job // those of the jobs that are runs
 }
 
 // The jobs that are no runs.
@@ -82,8 +97,9 @@ const (
 // Serve runs plans until a signal has come and what was under way has ended. A
 // second signal is passed on, too.
 func (s *Server) Serve(signals <-chan string, reload <-chan struct{}) {
-	s.done = make(chan func())
-	s.since, s.asked, s.jobs = map[journal.Scheduled]time.Time{}, map[journal.Scheduled]time.Time{}, map[any]chan<- string{}
+	s.prepare()
+	defer close(s.over)
+	s.since, s.asked, s.jobs = map[journal.Scheduled]time.Time{}, map[journal.Scheduled]time.Time{}, map[any]*job{}
 	waiter := s.Clock.Waiter()
 	defer waiter.Stop()
 	s.Self.Started = s.Clock.Now()
@@ -114,13 +130,24 @@ func (s *Server) Serve(signals <-chan string, reload <-chan struct{}) {
 }
 
 // begin does something beside the loop; then is called in the loop when it has ended.
-func (s *Server) begin(key any, do func(signals <-chan string) (then func())) {
-	signals := make(chan string, 8)
-	s.jobs[key] = signals
+func (s *Server) begin(key any, do func(j *job) (then func())) {
+	j := &job{signals: make(chan string, 8)}
+	s.jobs[key] = j
+	plan, run := key.(journal.Scheduled)
+	if run {
+		s.mu.Lock()
+		s.runs[plan] = j
+		s.mu.Unlock()
+	}
 	go func() {
-		then := do(signals)
+		then := do(j)
 		s.done <- func() {
 			delete(s.jobs, key)
+			if run {
+				s.mu.Lock()
+				delete(s.runs, plan)
+				s.mu.Unlock()
+			}
 			then()
 		}
 	}()
@@ -131,24 +158,11 @@ func (s *Server) stop(signal string) {
 		s.stopping = true
 		s.Health.set(func(h *Health) { h.stopping = true })
 		s.Notify("STOPPING=1")
-		s.Log.Info("stopping: nothing new is started, runs are cancelled and bring back what they have quiesced", "signal", signal, "runs", s.runs())
+		s.Log.Info("stopping: nothing new is started, runs are cancelled and bring back what they have quiesced", "signal", signal, "runs", len(s.runs))
 	}
-	for _, job := range s.jobs {
-		select {
-		case job <- signal:
-		default: // so many that one more says nothing new
-		}
+	for _, j := range s.jobs {
+		j.tell(signal)
 	}
-}
-
-// runs counts the runs under way.
-func (s *Server) runs() (n int) {
-	for key := range s.jobs {
-		if _, is := key.(journal.Scheduled); is {
-			n++
-		}
-	}
-	return n
 }
 
 func (s *Server) step(now time.Time) {
@@ -175,9 +189,11 @@ func (s *Server) step(now time.Time) {
 // apart is the time between two instants: a clock that was set back shows, too.
 func apart(a, b time.Time) time.Duration { return a.Sub(b).Abs() }
 
-func (s *Server) recover() {
-	s.begin(recovery, func(signals <-chan string) func() {
-		s.Recover(signals)
+func (s *Server) recover() { s.recoverBy(s.Recover) }
+
+func (s *Server) recoverBy(do func(signals <-chan string)) {
+	s.begin(recovery, func(j *job) func() {
+		do(j.signals)
 		return func() {
 			if s.recovered.IsZero() && !s.stopping {
 				s.closeDead()
@@ -191,18 +207,16 @@ func (s *Server) recover() {
 // closeDead enters of the starts of a server that is gone how they ended.
 func (s *Server) closeDead() {
 	ctx := context.Background()
+	s.closeDeadStarts(ctx)
 	open, err := s.Journal.Firings(ctx, true, 1000)
 	if err != nil {
 		s.journalFailed(err)
 		return
 	}
 	for _, f := range open {
-		f.Ended, f.ExitCode, f.Message = s.Clock.Now(), 1, "the server ended before the run began; this time is not started again"
-		if f.Run != "" {
-			f.Message = "the server ended while the run was in progress; what it owed was brought back at the next start"
-			if run, err := s.Journal.Run(ctx, f.Run); err == nil && run.State == journal.Finished {
-				f.ExitCode = run.ExitCode
-			}
+		f.Ended = s.Clock.Now()
+		if f.ExitCode, f.Message = s.died(ctx, f.Run); f.Message == "" {
+			f.ExitCode, f.Message = 1, "the server ended before the run began; this time is not started again"
 		}
 		s.Log.Error("an earlier server ended before a run did", "plan", f.Plan, "due", f.Due, "run", f.Run, "message", f.Message)
 		if err := s.Journal.EndFiring(ctx, f); err != nil {
@@ -214,7 +228,7 @@ func (s *Server) closeDead() {
 func (s *Server) readPlans() {
 	always := s.reread || s.read.IsZero()
 	s.reread = false
-	s.begin(reading, func(<-chan string) func() {
+	s.begin(reading, func(*job) func() {
 		found := s.Read(always)
 		return func() {
 			s.read = s.Clock.Now()
@@ -229,6 +243,9 @@ func (s *Server) readPlans() {
 func (s *Server) adopt(c *Catalogue) {
 	ctx, now := context.Background(), s.Clock.Now()
 	s.plans, s.Self.Broken = nil, c.Broken
+	s.mu.Lock()
+	s.all, s.broken = c.Plans, c.Broken
+	s.mu.Unlock()
 	served := map[journal.Scheduled]bool{}
 	for _, p := range c.Plans {
 		served[p.Scheduled] = true
@@ -302,13 +319,14 @@ func (s *Server) decide(p Plan, now time.Time) {
 func (s *Server) start(p Plan, f journal.Firing) {
 	ctx, late := context.Background(), f.Message
 	s.Log.Info("a plan is started", "plan", p.Plan, "file", p.Origin, "due", f.Due, "note", late)
-	s.begin(p.Scheduled, func(signals <-chan string) func() {
-		end := p.Run(signals, func(run string) {
+	s.begin(p.Scheduled, func(j *job) func() {
+		end := p.Run(Order{Signals: j.signals, Begun: func(run string) {
 			f.Run = run
+			s.begun(j, run)
 			if err := s.Journal.EndFiring(ctx, f); err != nil {
 				s.Log.Error("it cannot be entered which run a start has begun", "plan", p.Plan, "run", run, "error", err)
 			}
-		})
+		}})
 		f.Run, f.Ended, f.ExitCode, f.Message = end.Run, s.Clock.Now(), end.ExitCode, end.Message
 		if f.Message == "" {
 			f.Message = late

@@ -1,11 +1,7 @@
 package serve
 
 import (
-	"io"
 	"log/slog"
-	"net/http"
-	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -102,13 +98,13 @@ func newHouse(t *testing.T) *house {
 	t.Cleanup(func() { _ = h.journal.Close() })
 	times := need.Value(cron.Parse("30 2 * * *", "UTC"))(t)
 	p := Plan{Scheduled: nightly, Rules: "30 2 * * * UTC", Schedule: schedule.Plan{Name: "nightly", Rules: []schedule.Rule{{Times: times, Late: true}}},
-		Run: func(signals <-chan string, begun func(string)) End {
+		Run: func(o Order) End {
 			h.mu.Lock()
 			h.started++
 			run := h.run
 			h.mu.Unlock()
-			begun("01R")
-			return run(signals)
+			o.Begun("01R")
+			return run(o.Signals)
 		}}
 	h.server = &Server{Journal: h.journal, Clock: h, Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Self: Identify("/plans"),
 		Read: func(always bool) *Catalogue {
@@ -129,7 +125,7 @@ func newHouse(t *testing.T) *house {
 }
 
 func (h *house) loaded() {
-	h.await("the plans are read", func() bool { _, ready := h.server.Health.ready(); return ready })
+	h.await("the plans are read", func() bool { _, ready := h.server.Health.Ready(); return ready })
 }
 
 func (h *house) stop() {
@@ -196,7 +192,7 @@ func TestRecoveryComesFirst(t *testing.T) {
 	for range 5 {
 		h.to(h.Now())
 	}
-	if text, ready := h.server.Health.ready(); ready || !strings.Contains(text, "recovery: under way") || h.starts() != 0 {
+	if text, ready := h.server.Health.Ready(); ready || !strings.Contains(text, "recovery: under way") || h.starts() != 0 {
 		t.Errorf("%d starts, %s", h.starts(), text)
 	}
 	close(goOn)
@@ -236,7 +232,7 @@ func TestAStopWaitsForTheRuns(t *testing.T) {
 		t.Fatal("it ended before the run did")
 	default:
 	}
-	if _, ready := h.server.Health.ready(); ready {
+	if _, ready := h.server.Health.Ready(); ready {
 		t.Error("ready while it stops")
 	}
 	close(goOn)
@@ -255,7 +251,7 @@ func TestNothingIsStartedWithoutTheJournal(t *testing.T) {
 	need.Done(t, h.journal.Close())
 	h.at("11 02:30")
 	h.at("11 02:31")
-	if text, ready := h.server.Health.ready(); ready || !strings.Contains(text, "journal: cannot be written") || h.starts() != 0 {
+	if text, ready := h.server.Health.Ready(); ready || !strings.Contains(text, "journal: cannot be written") || h.starts() != 0 {
 		t.Errorf("%d starts, %s", h.starts(), text)
 	}
 	h.stop()
@@ -264,57 +260,11 @@ func TestNothingIsStartedWithoutTheJournal(t *testing.T) {
 func TestHealthTellsWordsAndNothingElse(t *testing.T) {
 	t.Parallel()
 	var h Health
-	get := func(method, path string) (int, string) {
-		w := httptest.NewRecorder()
-		h.Handler(Metrics{}).ServeHTTP(w, httptest.NewRequest(method, path, nil))
-		return w.Code, w.Body.String()
-	}
-	if code, text := get("GET", "/healthz"); code != http.StatusServiceUnavailable || text != "the scheduler does not answer\n" {
-		t.Errorf("%d %s", code, text)
+	if h.Live() {
+		t.Error("it lives before its first beat")
 	}
 	h = Health{beat: time.Now(), loaded: true, recovered: true, journal: true, broken: 2}
-	for _, c := range []struct {
-		method, path string
-		code         int
-		text         string
-	}{
-		{"GET", "/healthz", 200, "ok\n"},
-		{"GET", "/readyz", 200, "scheduler: ok\njournal: ok\nrecovery: ok\nplans: ok\nplan files that do not validate: 2\n"},
-		{"POST", "/readyz", 405, "Method Not Allowed\n"},
-		{"GET", "/", 404, "404 page not found\n"},
-		{"GET", "/metrics", 404, "404 page not found\n"},
-	} {
-		if code, text := get(c.method, c.path); code != c.code || text != c.text {
-			t.Errorf("%s %s: %d %q", c.method, c.path, code, text)
-		}
-	}
-}
-
-// TestMetricsNeedAToken, one whose hash stands in the file now.
-func TestMetricsNeedAToken(t *testing.T) {
-	t.Parallel()
-	m := Metrics{Tokens: filepath.Join(t.TempDir(), "tokens"), Write: func(w io.Writer) error { _, err := io.WriteString(w, "dprun_up 1\n"); return err }}
-	get := func(authorization string) (int, string) {
-		var h Health
-		w, r := httptest.NewRecorder(), httptest.NewRequest("GET", "/metrics", nil)
-		r.Header.Set("Authorization", authorization)
-		h.Handler(m).ServeHTTP(w, r)
-		return w.Code, w.Body.String()
-	}
-	if code, _ := get("Bearer secret"); code != http.StatusUnauthorized {
-		t.Errorf("without a file: %d", code)
-	}
-	// Of "other" and of "secret".
-	need.Done(t, os.WriteFile(m.Tokens, []byte("d9298a10d1b0735837dc4bd85dac641b0f3cef27a47e5d53a54f2f3f5b2fcffa\n2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b  -\n"), 0o600))
-	for authorization, want := range map[string]int{"Bearer secret": 200, "Bearer other": 200, "Bearer secre": 401, "Bearer ": 401, "": 401, "Basic secret": 401,
-		"Bearer 2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b": 401} {
-		code, text := get(authorization)
-		if code != want || (code == 200) != (text == "dprun_up 1\n") {
-			t.Errorf("%q: %d %q, want %d", authorization, code, text, want)
-		}
-	}
-	need.Done(t, os.WriteFile(m.Tokens, nil, 0o600))
-	if code, _ := get("Bearer secret"); code != http.StatusUnauthorized {
-		t.Errorf("a token that was taken back: %d", code)
+	if text, ready := h.Ready(); !ready || !h.Live() || text != "scheduler: ok\njournal: ok\nrecovery: ok\nplans: ok\nplan files that do not validate: 2\n" {
+		t.Errorf("%t %q", ready, text)
 	}
 }

@@ -48,6 +48,12 @@ func (h *Human) showRunDetail(b *strings.Builder, p painter, r report.RunDetail)
 	if r.Only != "" {
 		fmt.Fprintf(b, "\nNarrowed to %s.\n", Clean(r.Only))
 	}
+	if a := r.Asked; a != nil {
+		fmt.Fprintf(b, "\nAsked for %s.\n", Clean(askedBy(a.At, a.By, a.Change, a.Reason)))
+	}
+	if c := r.Cancelled; c != nil {
+		fmt.Fprintf(b, "\nCancelled %s.\n", Clean(askedBy(c.At, c.By, c.Change, c.Reason)))
+	}
 	writeRooms(b, p, r.Rooms)
 	if len(r.History) > 0 {
 		fmt.Fprintf(b, "\n%s\n", p.paint(bold, "The run"))
@@ -70,6 +76,18 @@ func (h *Human) showRunDetail(b *strings.Builder, p painter, r report.RunDetail)
 		fmt.Fprintf(b, "\n%s\n", p.paint(bold, "Kept in staging"))
 		writeStaged(b, p, r.Staged)
 	}
+}
+
+// askedBy says who asked a server for something, when and why.
+func askedBy(at time.Time, by, change, reason string) string {
+	s := "by " + by + " at " + stamp(at)
+	if change != "" {
+		s += ", change " + change
+	}
+	if reason != "" {
+		s += ": " + reason
+	}
+	return s
 }
 
 // fillsSoon is when a destination that fills is to be looked after.

@@ -1,0 +1,110 @@
+package journal
+
+import (
+	"context"
+	"time"
+)
+
+// asked keeps the runs that people and programs have asked a server for, and those
+// that they have asked it to cancel. A start is entered before the run begins.
+const asked = `
+CREATE TABLE starts (
+  run TEXT PRIMARY KEY, plan TEXT NOT NULL, origin TEXT NOT NULL, narrowed TEXT NOT NULL, at INTEGER NOT NULL, asked_by TEXT NOT NULL, reason TEXT NOT NULL,
+  change TEXT NOT NULL, key TEXT NOT NULL, digest TEXT NOT NULL, ended INTEGER NOT NULL DEFAULT 0, exit_code INTEGER NOT NULL DEFAULT 0, message TEXT NOT NULL DEFAULT '') WITHOUT ROWID;
+CREATE UNIQUE INDEX starts_key ON starts (asked_by, key) WHERE key <> '';
+CREATE INDEX starts_at ON starts (at);
+CREATE TABLE cancels (run TEXT PRIMARY KEY, at INTEGER NOT NULL, asked_by TEXT NOT NULL, reason TEXT NOT NULL, change TEXT NOT NULL) WITHOUT ROWID;
+`
+
+// Start is a run that somebody has asked a server for.
+type Start struct {
+	Scheduled
+	Run  string // the ID that it has, or was to have
+	Only string // what narrows it
+	Asked
+	Key, Digest string // of the request; an empty Key: it has none
+	// How it ended, or why it was not begun; zero: it is under way, or the server died.
+	Ended    time.Time
+	ExitCode int
+	Message  string
+}
+
+// Asked is who has asked for something, when and why.
+type Asked struct {
+	At     time.Time
+	By     string
+	Reason string
+	Change string // a change number
+}
+
+// startsKept is how long a start is kept at least: the keys of requests count so long.
+const startsKept = 400 * 24 * time.Hour
+
+// EnterStart enters that a run is about to begin. Starts that are older than a
+// year are forgotten.
+func (j *Journal) EnterStart(ctx context.Context, s Start) error {
+	return j.write(ctx, "enter that plan "+s.Plan+" is to be run", func(t *transaction) error {
+		if _, err := t.exec(`INSERT INTO starts (run, plan, origin, narrowed, at, asked_by, reason, change, key, digest) VALUES (?,?,?,?,?,?,?,?,?,?)`,
+			s.Run, s.Plan, s.Origin, s.Only, stamp(s.At), s.By, s.Reason, s.Change, s.Key, s.Digest); err != nil {
+			return err
+		}
+		before := stamp(s.At.Add(-startsKept))
+		if _, err := t.exec("DELETE FROM starts WHERE at < ?", before); err != nil {
+			return err
+		}
+		_, err := t.exec("DELETE FROM cancels WHERE at < ?", before)
+		return err
+	})
+}
+
+// EndStart enters how a start ended.
+func (j *Journal) EndStart(ctx context.Context, s Start) error {
+	return j.write(ctx, "enter how run "+s.Run+" ended", func(t *transaction) error {
+		res, err := t.exec("UPDATE starts SET ended = ?, exit_code = ?, message = ? WHERE run = ?", stamp(s.Ended), s.ExitCode, s.Message, s.Run)
+		return touched(res, err, "the start of run "+s.Run)
+	})
+}
+
+const selectStarts = "SELECT run, plan, origin, narrowed, at, asked_by, reason, change, key, digest, ended, exit_code, message FROM starts "
+
+func scanStart(r scanner) (s Start, err error) {
+	return s, r.Scan(&s.Run, &s.Plan, &s.Origin, &s.Only, moment{&s.At}, &s.By, &s.Reason, &s.Change, &s.Key, &s.Digest, moment{&s.Ended}, &s.ExitCode, &s.Message)
+}
+
+// StartByKey is what somebody has asked for under a key; nil: nothing.
+func (j *Journal) StartByKey(ctx context.Context, by, key string) (*Start, error) {
+	return oneOf(list(ctx, j, "look for a request", scanStart, selectStarts+"WHERE asked_by = ? AND key = ? AND key <> ''", by, key))
+}
+
+// Start is who asked for a run; nil: nobody asked a server.
+func (j *Journal) Start(ctx context.Context, run string) (*Start, error) {
+	return oneOf(list(ctx, j, "look for who asked for run "+run, scanStart, selectStarts+"WHERE run = ?", run))
+}
+
+// OpenStarts are those of which no end was entered.
+func (j *Journal) OpenStarts(ctx context.Context) ([]Start, error) {
+	return list(ctx, j, "list the runs that were asked for", scanStart, selectStarts+"WHERE ended = 0 ORDER BY at")
+}
+
+// EnterCancel enters who asked to cancel a run. The first one counts.
+func (j *Journal) EnterCancel(ctx context.Context, run string, a Asked) error {
+	return j.write(ctx, "enter that run "+run+" is to be cancelled", func(t *transaction) error {
+		_, err := t.exec("INSERT INTO cancels (run, at, asked_by, reason, change) VALUES (?,?,?,?,?) ON CONFLICT DO NOTHING", run, stamp(a.At), a.By, a.Reason, a.Change)
+		return err
+	})
+}
+
+// Cancel is who asked to cancel a run; nil: nobody asked a server.
+func (j *Journal) Cancel(ctx context.Context, run string) (*Asked, error) {
+	return oneOf(list(ctx, j, "look for who cancelled run "+run, func(r scanner) (a Asked, err error) {
+		return a, r.Scan(moment{&a.At}, &a.By, &a.Reason, &a.Change)
+	}, "SELECT at, asked_by, reason, change FROM cancels WHERE run = ?", run))
+}
+
+// oneOf is the first of what was found; nil: nothing was.
+func oneOf[T any](found []T, err error) (*T, error) {
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+	return &found[0], nil
+}

@@ -1,0 +1,63 @@
+package report
+
+import "time"
+
+// ServedPlan is a plan that a server serves, or a plan file that does not validate
+// and of which it serves nothing.
+type ServedPlan struct {
+	Plan     string         `json:"plan,omitempty"` // empty: of a file that was never valid
+	File     string         `json:"file"`           // that the plan stands in
+	Rules    []ScheduleRule `json:"schedules"`
+	Next     *DueTime       `json:"next,omitempty"`    // absent: it is not due
+	Window   string         `json:"window,omitempty"`  // the name of its window
+	Running  string         `json:"running,omitempty"` // the run of this server that is under way, or "beginning"
+	LastRun  *Run           `json:"last_run,omitempty"`
+	Broken   *BrokenPlan    `json:"broken,omitempty"`   // its file does not validate now
+	Quiesces []string       `json:"quiesces,omitempty"` // the names of its activities that take something out of service
+	// Devices are the labels of its devices, by name: who may see it is decided by those.
+	Devices map[string]map[string]string `json:"-"`
+}
+
+// Started is a run that somebody has asked a server for.
+type Started struct {
+	Run    string    `json:"run"` // its ID, also before it begins
+	Plan   string    `json:"plan"`
+	File   string    `json:"file"`
+	Only   string    `json:"only,omitempty"`
+	At     time.Time `json:"asked"`
+	By     string    `json:"by"`
+	Reason string    `json:"reason,omitempty"`
+	Change string    `json:"change,omitempty"`
+	// Ended is when the run was over, or it was clear that it does not begin; absent: it is under way.
+	Ended    time.Time `json:"ended,omitzero"`
+	ExitCode int       `json:"exit_code"`
+	Message  string    `json:"message,omitempty"`
+}
+
+// Cancelled is who asked to cancel a run.
+type Cancelled struct {
+	At     time.Time `json:"asked"`
+	By     string    `json:"by"`
+	Reason string    `json:"reason,omitempty"`
+	Change string    `json:"change,omitempty"`
+}
+
+// Refusal says why a server does not do what it was asked for. It is the cause of
+// an error, which says the same in full.
+type Refusal string
+
+// The refusals.
+const (
+	NotServed    Refusal = "not_served"    // there is no such plan, or no such run
+	Runs         Refusal = "runs"          // a run of the plan, or a recovery, is under way
+	Stopping     Refusal = "stopping"      // the server starts nothing any more
+	NotReady     Refusal = "not_ready"     // it has not yet brought back what earlier runs left
+	OnHold       Refusal = "on_hold"       // somebody has said that nothing new is to be started
+	OtherRequest Refusal = "other_request" // the key stands for another request
+	NotOurs      Refusal = "not_ours"      // another process does that run
+	AskedBefore  Refusal = "asked_before"  // the run is being cancelled already
+	OverAlready  Refusal = "over_already"  // the run has ended
+	Unwritten    Refusal = "unwritten"     // the journal cannot be written
+)
+
+func (r Refusal) Error() string { return string(r) }

@@ -1,0 +1,235 @@
+package serve
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/dprun/dprun/runner/journal"
+	"github.com/dprun/dprun/runner/report"
+)
+
+// job is something that is under way beside the loop.
+type job struct {
+	signals chan string
+	run     string // of a run that has begun, or that somebody asked for
+	told    bool   // somebody has asked to cancel it
+}
+
+// tell asks it to stop.
+func (j *job) tell(signal string) {
+	select {
+	case j.signals <- signal:
+	default: // so many that one more says nothing new
+	}
+}
+
+// View is what a server serves and does, for those who look at it.
+type View struct {
+	Plans  []Plan
+	Broken []journal.BrokenPlan
+	// Running are the runs under way, by plan; empty: it has not begun yet.
+	Running map[journal.Scheduled]string
+}
+
+// View is what the server serves and does now. It waits for nothing.
+func (s *Server) View() View {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	v := View{Plans: s.all, Broken: s.broken, Running: map[journal.Scheduled]string{}}
+	for p, j := range s.runs {
+		v.Running[p] = j.run
+	}
+	return v
+}
+
+func (s *Server) prepare() {
+	s.once.Do(func() {
+		s.done, s.over = make(chan func()), make(chan struct{})
+		s.runs = map[journal.Scheduled]*job{}
+	})
+}
+
+// begun notes which run a job is.
+func (s *Server) begun(j *job, run string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	j.run = run
+}
+
+// do does something in the loop, and waits for that.
+func (s *Server) do(ctx context.Context, f func()) error {
+	s.prepare()
+	done := make(chan struct{})
+	select {
+	case s.done <- func() { defer close(done); f() }:
+		<-done
+		return nil
+	case <-s.over:
+		return fmt.Errorf("the server has stopped: %w", report.Stopping)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Start begins a run that somebody asks for, beside the loop and like one that is
+// due: it is entered first, it is told of a stop, and keeps one that is due from
+// being started. What somebody has asked for under the same key is given again.
+// Errors wrap a [report.Refusal].
+func (s *Server) Start(ctx context.Context, q journal.Start) (journal.Start, error) {
+	var refused error
+	if err := s.do(ctx, func() { q, refused = s.startAsked(q) }); err != nil {
+		return q, err
+	}
+	return q, refused
+}
+
+func (s *Server) startAsked(q journal.Start) (journal.Start, error) {
+	ctx := context.Background()
+	known, err := s.Journal.StartByKey(ctx, q.By, q.Key)
+	switch {
+	case err != nil:
+		return q, s.unwritten(err)
+	case known != nil && known.Digest != q.Digest:
+		return q, fmt.Errorf("the key %q stands for another request, which has begun run %s; use a key of its own for each request: %w", q.Key, known.Run, report.OtherRequest)
+	case known != nil:
+		return *known, nil
+	case s.stopping:
+		return q, fmt.Errorf("the server is stopping and starts nothing any more: %w", report.Stopping)
+	case s.recovered.IsZero():
+		return q, fmt.Errorf("the server brings back first what earlier runs have left; ask again in a minute: %w", report.NotReady)
+	}
+	i := slices.IndexFunc(s.all, func(p Plan) bool { return p.Scheduled == q.Scheduled })
+	if i < 0 {
+		return q, fmt.Errorf("no plan %s of %s is served: %w", q.Plan, q.Origin, report.NotServed)
+	}
+	if run, runs := s.View().Running[q.Scheduled]; runs {
+		return q, fmt.Errorf("plan %s is already running (run %s); wait for it to end: %w", q.Plan, cmp.Or(run, "that begins just now"), report.Runs)
+	}
+	q.At = s.Clock.Now()
+	if err := s.Journal.EnterStart(ctx, q); err != nil {
+		return q, s.unwritten(err)
+	}
+	s.run(s.all[i], q)
+	return q, nil
+}
+
+func (s *Server) unwritten(err error) error {
+	s.journalFailed(err)
+	return fmt.Errorf("%w; nothing was begun: %w", err, report.Unwritten)
+}
+
+// run begins a run that was entered.
+func (s *Server) run(p Plan, q journal.Start) {
+	s.Log.Info("a plan is started, as asked", "plan", p.Plan, "file", p.Origin, "run", q.Run, "by", q.By, "change", q.Change, "reason", q.Reason)
+	s.begin(p.Scheduled, func(j *job) func() {
+		s.begun(j, q.Run)
+		end := p.Run(Order{Signals: j.signals, Begun: func(string) {}, Start: &q})
+		q.Ended, q.ExitCode, q.Message = s.Clock.Now(), end.ExitCode, end.Message
+		return func() {
+			say := s.Log.Info
+			if end.ExitCode != 0 {
+				say = s.Log.Error
+			}
+			say("a plan has ended", "plan", p.Plan, "file", p.Origin, "run", q.Run, "exit code", end.ExitCode, "message", end.Message)
+			if err := s.Journal.EndStart(context.Background(), q); err != nil {
+				s.journalFailed(err)
+			}
+		}
+	})
+}
+
+// Cancel asks a run of this server to stop. It brings back what it has quiesced.
+// Errors wrap a [report.Refusal].
+func (s *Server) Cancel(ctx context.Context, run string, by journal.Asked) error {
+	var refused error
+	if err := s.do(ctx, func() { refused = s.cancel(run, by) }); err != nil {
+		return err
+	}
+	return refused
+}
+
+func (s *Server) cancel(run string, by journal.Asked) error {
+	for p, is := range s.View().Running {
+		if is != run {
+			continue
+		}
+		j := s.runs[p]
+		if j.told {
+			return fmt.Errorf("run %s is being cancelled already; it ends when what it has quiesced is back: %w", run, report.AskedBefore)
+		}
+		by.At = s.Clock.Now()
+		if err := s.Journal.EnterCancel(context.Background(), run, by); err != nil { // it is stopped all the same
+			s.Log.Error("it cannot be entered who cancelled a run", "run", run, "by", by.By, "error", err)
+		}
+		s.Log.Warn("a run is cancelled, as asked", "run", run, "by", by.By, "change", by.Change, "reason", by.Reason)
+		j.told = true
+		j.tell("SIGTERM")
+		return nil
+	}
+	return fmt.Errorf("run %s is none of this server: %w", run, report.NotOurs)
+}
+
+// RecoverNow does a recovery that somebody asks for. It waits until the recovery
+// has ended; one that is given up waiting for goes on. Errors wrap a [report.Refusal].
+func (s *Server) RecoverNow(ctx context.Context, do func(signals <-chan string)) error {
+	var refused error
+	ended := make(chan struct{})
+	err := s.do(ctx, func() {
+		switch {
+		case s.stopping:
+			refused = fmt.Errorf("the server is stopping, and brings back what its own runs have quiesced: %w", report.Stopping)
+		case s.jobs[recovery] != nil:
+			refused = fmt.Errorf("a recovery is under way already; look again in a minute: %w", report.Runs)
+		default:
+			s.recoverBy(func(signals <-chan string) {
+				defer close(ended)
+				do(signals)
+			})
+		}
+	})
+	if err != nil || refused != nil {
+		return cmp.Or(err, refused)
+	}
+	select {
+	case <-ended:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// died says how the run of a server that is gone ended; empty: none had begun.
+func (s *Server) died(ctx context.Context, run string) (code int, message string) {
+	if run == "" {
+		return 1, ""
+	}
+	found, err := s.Journal.Run(ctx, run)
+	if err != nil {
+		return 1, ""
+	}
+	if code = 1; found.State == journal.Finished {
+		code = found.ExitCode
+	}
+	return code, "the server ended while the run was in progress; what it owed was brought back at the next start"
+}
+
+// closeDeadStarts is [Server.closeDead] of what people have asked for.
+func (s *Server) closeDeadStarts(ctx context.Context) {
+	open, err := s.Journal.OpenStarts(ctx)
+	if err != nil {
+		s.journalFailed(err)
+		return
+	}
+	for _, q := range open {
+		q.Ended = s.Clock.Now()
+		if q.ExitCode, q.Message = s.died(ctx, q.Run); q.Message == "" {
+			q.Message = "the server ended before the run began; it is not started again"
+		}
+		s.Log.Error("an earlier server ended before a run did", "plan", q.Plan, "run", q.Run, "by", q.By, "message", q.Message)
+		if err := s.Journal.EndStart(ctx, q); err != nil {
+			s.journalFailed(err)
+		}
+	}
+}

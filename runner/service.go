@@ -1,0 +1,237 @@
+package runner
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/dprun/dprun/runner/journal"
+	"github.com/dprun/dprun/runner/lock"
+	"github.com/dprun/dprun/runner/report"
+	"github.com/dprun/dprun/runner/serve"
+)
+
+// Service is what a server offers to people and programs. It answers whoever
+// calls it: who may do what is for others to decide. Errors are *[Error]; one of
+// a request that is refused wraps a [report.Refusal].
+type Service struct {
+	r      *Runner
+	server *serve.Server
+	plans  *served
+}
+
+// Ready says how the server is: a text with a line for each of its parts and no
+// name, whether its scheduler moves, and whether everything works.
+func (s *Service) Ready() (text string, live, ready bool) {
+	text, ready = s.server.Health.Ready()
+	return text, s.server.Health.Live(), ready
+}
+
+// Reads are the use cases of the state directory. Those that change something
+// belong to the server: they are methods of the Service.
+func (s *Service) Reads() *Runner { return s.r }
+
+// Plans lists what is served, by file and plan, and the files of which nothing is.
+func (s *Service) Plans(ctx context.Context) ([]report.ServedPlan, error) {
+	k := s.r.kept.Load()
+	v, now := s.server.View(), s.r.Clock.Now()
+	broken := map[string]bool{}
+	var out []report.ServedPlan
+	for key, p := range s.all() {
+		t := p.report
+		if slot := p.schedule.Next(now, 1); len(slot) > 0 {
+			due := dueTime(slot[0])
+			t.Next = &due
+		}
+		if run, runs := v.Running[key]; runs {
+			t.Running = cmp.Or(run, "beginning")
+		}
+		runs, err := k.journal.Runs(ctx, journal.Filter{Plan: key.Plan, Origin: key.Origin}, 1)
+		if err != nil {
+			return nil, &Error{ExitBug, err}
+		}
+		for _, run := range runs {
+			last, err := row(ctx, k.journal, run)
+			if err != nil {
+				return nil, &Error{ExitBug, err}
+			}
+			t.LastRun = &last
+		}
+		for _, b := range v.Broken {
+			if key.Origin == b.Path || strings.HasPrefix(key.Origin, b.Path+string(filepath.Separator)) {
+				broken[b.Path] = true
+				of := report.BrokenPlan(b)
+				t.Broken = &of
+			}
+		}
+		out = append(out, t)
+	}
+	for _, b := range v.Broken {
+		if of := report.BrokenPlan(b); !broken[b.Path] {
+			out = append(out, report.ServedPlan{File: b.Path, Rules: []report.ScheduleRule{}, Broken: &of})
+		}
+	}
+	slices.SortFunc(out, func(a, b report.ServedPlan) int {
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Plan, b.Plan))
+	})
+	return out, nil
+}
+
+func (s *Service) all() map[journal.Scheduled]servedPlan {
+	if all := s.plans.plans.Load(); all != nil {
+		return *all
+	}
+	return nil
+}
+
+// Source is the source of a plan that is served, by the plan's file, as it was
+// when it was checked. A file that is not served is an error, whatever stands there.
+func (s *Service) Source(file string) (Source, error) {
+	for key, p := range s.all() {
+		if key.Origin == file {
+			return p.source, nil
+		}
+	}
+	return Source{}, refuse(fmt.Errorf("no plan of %s is served: %w", file, report.NotServed))
+}
+
+// find finds a plan that is served by its name, and its file where two have that name.
+func (s *Service) find(name, file string) (found journal.Scheduled, err error) {
+	n := 0
+	for key := range s.all() {
+		if key.Plan == name && (file == "" || key.Origin == file) {
+			found, n = key, n+1
+		}
+	}
+	switch n {
+	case 1:
+		return found, nil
+	case 0:
+		return found, refuse(fmt.Errorf("no plan %q is served, or not of that file: %w", name, report.NotServed))
+	}
+	return found, refuse(fmt.Errorf("%d files have a plan %q: say which file: %w", n, name, report.NotServed))
+}
+
+// StartRequest asks for a run of a plan that is served.
+type StartRequest struct {
+	Plan   string
+	File   string   // that it stands in; empty: only one file has a plan of that name
+	Only   []string // what narrows it, as with --only
+	By     string   // who asks
+	Reason string
+	Change string // a change number
+	// Key is the request's own, of those that By makes; empty: it has none. With the
+	// same Digest again it gives the same run, with another one it is refused.
+	Key, Digest string
+}
+
+// Start begins a run: the same as one that is due, with its guard, and nobody is
+// asked. It is entered in the journal before it begins, and has its ID from then
+// on. What becomes of it is told by [Service.Started] and by the run itself.
+func (s *Service) Start(ctx context.Context, q StartRequest) (report.Started, error) {
+	only := strings.Join(q.Only, ",")
+	if _, err := ParseOnly(only); err != nil {
+		return report.Started{}, &Error{ExitUsage, err}
+	}
+	p, err := s.find(q.Plan, q.File)
+	if err != nil {
+		return report.Started{}, err
+	}
+	held, by, err := s.r.locks.Held(lock.PlanKey(p.Plan, p.Origin))
+	if _, ours := s.server.View().Running[p]; err == nil && held && !ours {
+		return report.Started{}, refuse(fmt.Errorf("plan %s is already running: %s; wait for it to end: %w", p.Plan, by, report.Runs))
+	}
+	run, err := journal.NewRunID(s.r.Clock.Now())
+	if err != nil {
+		return report.Started{}, &Error{ExitBug, err}
+	}
+	st, err := s.server.Start(ctx, journal.Start{Scheduled: p, Run: run, Only: only, Asked: journal.Asked{By: q.By, Reason: q.Reason, Change: q.Change}, Key: q.Key, Digest: q.Digest})
+	return startedOf(st), refuse(err)
+}
+
+// Started is what somebody has asked for and what became of it, by the run's ID.
+func (s *Service) Started(ctx context.Context, run string) (report.Started, error) {
+	st, err := s.r.kept.Load().journal.Start(ctx, run)
+	if err != nil {
+		return report.Started{}, &Error{ExitBug, err}
+	}
+	if st == nil {
+		return report.Started{}, refuse(fmt.Errorf("nobody has asked this server for a run %s: %w", run, report.NotServed))
+	}
+	return startedOf(*st), nil
+}
+
+func startedOf(s journal.Start) report.Started {
+	return report.Started{Run: s.Run, Plan: s.Plan, File: s.Origin, Only: s.Only, At: s.At, By: s.By, Reason: s.Reason, Change: s.Change,
+		Ended: s.Ended, ExitCode: s.ExitCode, Message: s.Message}
+}
+
+// CancelRequest asks to cancel a run.
+type CancelRequest struct {
+	Run    string // its whole ID
+	By     string
+	Reason string
+	Change string
+}
+
+// Cancel asks a run of this server to stop. It returns at once; the run ends when
+// what it has quiesced is back.
+func (s *Service) Cancel(ctx context.Context, q CancelRequest) error {
+	err := s.server.Cancel(ctx, q.Run, journal.Asked{By: q.By, Reason: q.Reason, Change: q.Change})
+	if !errors.Is(err, report.NotOurs) {
+		return refuse(err)
+	}
+	run, unknown := s.r.kept.Load().journal.Run(ctx, q.Run)
+	switch {
+	case unknown != nil || run.ID != q.Run:
+		return refuse(fmt.Errorf("there is no run %s: %w", q.Run, report.NotServed))
+	case run.State == journal.Finished:
+		return refuse(fmt.Errorf("run %s has ended already: %w", q.Run, report.OverAlready))
+	}
+	return refuse(fmt.Errorf("run %s is one of process %d of host %s and not of this server: it is stopped there, by Ctrl-C or `kill -TERM %d`. "+
+		"If that process is gone, bring back what it has quiesced: `dprun recover`, or the same of this server: %w", q.Run, run.PID, run.Host, run.PID, report.NotOurs))
+}
+
+// BringBack brings back what dead runs have left, now. One at a time is under way.
+func (s *Service) BringBack(ctx context.Context, by string) (*report.Result, error) {
+	var res *report.Result
+	var failed error
+	err := s.server.RecoverNow(ctx, func(signals <-chan string) {
+		s.r.Log.Info("what is owed is brought back, as asked", "by", by)
+		res, failed = s.r.recoverTelling(signals)
+	})
+	if err != nil {
+		return nil, refuse(err)
+	}
+	return res, failed
+}
+
+// Hold stops every quiesce, or allows them again.
+func (s *Service) Hold(ctx context.Context, q HoldRequest) (report.Hold, error) {
+	return s.r.Hold(ctx, q)
+}
+
+// Acknowledge enters that somebody has looked at a device.
+func (s *Service) Acknowledge(ctx context.Context, q AcknowledgeRequest) (report.Acknowledged, error) {
+	return s.r.Acknowledge(ctx, q)
+}
+
+// refuse gives an error of the server its exit code.
+func refuse(err error) error {
+	why := report.Refusal("")
+	switch {
+	case err == nil:
+		return nil
+	case !errors.As(err, &why):
+		return &Error{1, err}
+	case why == report.NotServed || why == report.OtherRequest:
+		return &Error{ExitUsage, err}
+	case why == report.Unwritten:
+		return &Error{ExitBug, err}
+	}
+	return &Error{ExitRunning, err}
+}
