@@ -21,14 +21,15 @@ func (a *app) applyCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "apply FILE|DIR",
 		Short: "Run a plan",
-		Long: "Runs a plan. What an earlier run left unfinished is finished first. Before anything is quiesced it asks on the\n" +
-			"terminal; off a terminal it needs --yes.\n\n" +
-			"A run that may quiesce starts a guard, a process of its own: when dprun is killed, or is stopped for too long, the guard brings back\n" +
-			"what was quiesced. It ends with the run.\n\n" +
-			"Ctrl-C, SIGTERM and SIGHUP stop it: nothing new is started, captures and stores are cancelled, what is owed is done. A second\n" +
-			"one shortens the time for that.\n\n" +
-			"Exit codes: 0 all tasks succeeded, 1 failed, 3 some succeeded, 10 plan invalid, 11 plugin missing or broken, 12 already running,\n" +
-			"13 outside the window, 14 nothing to do, 15 a plan-level check failed, 16 a device may still be quiesced, 17 traffic may be led around one, 130 and 143 cancelled.",
+		Long: "Runs a plan. First it finishes what an earlier run left. Before it quiesces anything it asks on the terminal; off a terminal it needs\n" +
+			"--yes.\n\n" +
+			"A run that may quiesce starts a guard, a process of its own. If dprun is killed or stopped for too long, the guard brings back what\n" +
+			"was quiesced. It ends with the run.\n\n" +
+			"Ctrl-C, SIGTERM and SIGHUP stop a run: it starts nothing new, cancels captures and stores, and does what must be undone. A second\n" +
+			"signal shortens the time for that.\n\n" +
+			"Exit codes: 0 all tasks succeeded, 1 failed, 3 some succeeded, 10 plan invalid, 11 plugin missing or broken, 12 already running, 13\n" +
+			"outside the window, 14 nothing to do, 15 a plan-level check failed, 16 a device may still be quiesced, 17 traffic may be led around\n" +
+			"one, 130 and 143 cancelled.",
 		Args: planArg,
 		RunE: a.runDeaf(func(ctx context.Context, v view.View, args []string) error {
 			if parallel < 0 {
@@ -68,11 +69,11 @@ func (a *app) applyCommand() *cobra.Command {
 		}),
 	}
 	a.planFlags(c, &src)
-	c.Flags().BoolVarP(&a.quiet, "quiet", "q", false, "print only what does not go well")
-	c.Flags().IntVar(&parallel, "parallel", 0, "tasks at once, instead of the plan's limits.parallel")
-	c.Flags().StringVar(&change, "change", "", "a change number or the like, which the run's record of evidence holds")
+	c.Flags().BoolVarP(&a.quiet, "quiet", "q", false, "print only what goes wrong")
+	c.Flags().IntVar(&parallel, "parallel", 0, "how many tasks run at once, in place of the plan's limits.parallel")
+	c.Flags().StringVar(&change, "change", "", "a change number or similar, kept in the run's record of evidence")
 	c.Flags().BoolVarP(&yes, "yes", "y", false, "quiesce without asking; needed off a terminal when the plan quiesces")
-	c.Flags().BoolVar(&noGuard, "no-guard", false, "start no guard process, which brings gateways back when dprun dies; only where dprun recover runs by itself every few minutes")
+	c.Flags().BoolVar(&noGuard, "no-guard", false, "start no guard process, so that nothing brings gateways back when dprun dies; only where dprun recover runs by itself every few minutes")
 	return c
 }
 

@@ -23,10 +23,10 @@ func (a *app) backupsListCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "list",
 		Short: "List backups, the newest first",
-		Long: "Lists sets, the newest first. A set is what one task captured; its copies are where it was stored. What is said of a copy is what is\n" +
-			"known of it since it was stored or last checked: no destination is contacted.\n\n" +
-			"With --latest it lists the last good set of each device, domain and activity. A set that was only found at a destination, by\n" +
-			"`dprun backups import`, does not take the place of one that a run has stored.",
+		Long: "Lists sets, the newest first. A set is what one task captured; a copy is a set at one destination. The state of a copy is what was\n" +
+			"seen when it was stored or last checked: no destination is contacted.\n\n" +
+			"With --latest it lists the last good set of each device, domain and activity. A set that `dprun backups import` found at a destination\n" +
+			"never replaces one that a run stored.",
 		Args: arguments(0, 0),
 		RunE: a.lookBack(func(ctx context.Context, v view.View, h *runner.History, _ []string) error {
 			if err := notNegative("limit", q.Limit); err != nil {
@@ -41,7 +41,7 @@ func (a *app) backupsListCommand() *cobra.Command {
 	c.Flags().StringVar(&q.Device, "device", "", "only of this device")
 	c.Flags().StringVar(&q.Domain, "domain", "", "only of this domain")
 	c.Flags().StringVar(&q.Plan, "plan", "", "only of this plan")
-	c.Flags().Var(&at, "at", "only sets that there were at this time, such as 2026-11-23T21:40:00Z or 2026-11-23")
+	c.Flags().Var(&at, "at", "only sets that existed at this time, such as 2026-11-23T21:40:00Z or 2026-11-23")
 	c.Flags().BoolVar(&q.Latest, "latest", false, "only the last good one of each device, domain and activity")
 	return c
 }
@@ -75,7 +75,7 @@ func (a *app) backupsShowCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "show SET",
 		Short: "Show a backup with its files, its copies and what is not in it",
-		Long:  "Shows everything that is known of a set. SET is its ID or a beginning of it. No destination is contacted.",
+		Long:  "Shows everything that is known about a set. SET is its ID, or the beginning of it. No destination is contacted.",
 		Args:  arguments(1, 1),
 
 		ValidArgsFunction: a.setNames(0),

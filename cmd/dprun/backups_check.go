@@ -35,12 +35,13 @@ func (a *app) backupsCheckCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "check FILE|DIR",
 		Short: "Compare what stands at a plan's destinations with what was stored",
-		Long: "Looks for every backup that was stored at the plan's destinations, of whatever plan: the manifest must be the one that was stored,\n" +
-			"and every file must be there with its size. With --read-data every byte is read too; with --read-data=10% that of the backups that were\n" +
-			"not read for the longest time, so that all are read in ten checks. What is missing, altered or somewhere else is named, and so is what\n" +
-			"belongs to no backup. `dprun backups list` shows afterwards what was found. A destination that does not answer, or that shows nothing at\n" +
-			"all, is said to be not checked: its backups are not taken for missing.\n\n" +
-			"No device is contacted, and no backup is changed. At most two files are read at once at each of them.\n\n" +
+		Long: "Checks every backup that was stored at the plan's destinations, whichever plan stored it. The manifest must be the one that was\n" +
+			"stored, and every file must be there with its size. --read-data reads every byte too. --read-data=10% reads a tenth, beginning with\n" +
+			"the backups that were not read for the longest time, so that ten checks read all.\n\n" +
+			"It names what is missing, altered or somewhere else, and files that belong to no backup. `dprun backups list` shows the result\n" +
+			"afterwards. A destination that does not answer, or that shows nothing at all, counts as not checked: its backups do not count as\n" +
+			"missing.\n\n" +
+			"No device is contacted, and no backup is changed. At most two files are read at once at each destination.\n\n" +
 			"Exit codes: 0 all backups are whole, 3 some are, 1 none is. Files that belong to no backup do not count, nor do backups of others.",
 		Args: planArg,
 		RunE: a.looking(&src, func(ctx context.Context, v view.View, r *runner.Runner, from runner.Source) error {

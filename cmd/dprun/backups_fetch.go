@@ -19,13 +19,14 @@ func (a *app) backupsFetchCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "fetch FILE|DIR [SET]",
 		Short: "Get the files of a backup",
-		Long: "Copies the files of a backup, and its manifest, from one of the plan's destinations to a directory: the one whose ID is given, or with\n" +
-			"--latest the last good one of a device and domain. Each file is compared with what was captured, by size and SHA-256, and an archive of\n" +
-			"a gateway is verified, before the file gets its name. A copy that cannot be used is named, and another one is taken. A file that is\n" +
-			"there already is never replaced; the same content is a success.\n\n" +
-			"Where a destination keeps backups encrypted, a copy is decrypted with the key of --identity, or with --encrypted left as it is stored.\n" +
-			"A copy that is not encrypted needs neither.\n\n" +
-			"No device is contacted. That a checksum is right does not say that an import works.",
+		Long: "Copies the files of a backup, and its manifest, from one of the plan's destinations to a directory. The backup is the one whose ID is\n" +
+			"given; with --latest it is the last good one of a device and domain.\n\n" +
+			"Before a file gets its name, its size and SHA-256 are compared with what was captured, and an archive of a gateway is verified. A copy\n" +
+			"that cannot be used is named, and another one is taken. A file that exists is never replaced; if its content is the same, that is a\n" +
+			"success.\n\n" +
+			"If a destination keeps backups encrypted, --identity gives the key that decrypts a copy, and --encrypted leaves it as it is stored. A\n" +
+			"copy that is not encrypted needs neither.\n\n" +
+			"No device is contacted. A correct checksum does not prove that an import works.",
 		Args: func(c *cobra.Command, args []string) error {
 			if err := arguments(1, 2)(c, args); err != nil {
 				return err
@@ -55,9 +56,9 @@ func (a *app) backupsFetchCommand() *cobra.Command {
 	c.Flags().StringVar(&q.Device, "device", "", "with --latest: of this device")
 	c.Flags().StringVar(&q.Domain, "domain", "", "with --latest: of this domain; without it, of the whole device")
 	c.Flags().StringVar(&q.Activity, "activity", "", "with --latest: of this activity, where several back up the same")
-	c.Flags().StringVar(&q.Dir, "to", "", "the directory that the files go to; it is made where it is missing")
+	c.Flags().StringVar(&q.Dir, "to", "", "the directory for the files; it is created if missing")
 	a.identityFlag(c, &q.Keys)
-	c.Flags().BoolVar(&q.Encrypted, "encrypted", false, "get encrypted files as they are stored, with their names that end in .age")
+	c.Flags().BoolVar(&q.Encrypted, "encrypted", false, "get encrypted files as they are stored; their names end in .age")
 	a.destinationFlag(c, &src, &q.From, "from", "only from this destination of the plan, such as sftp.vault")
 	second(c, a.setNames(1))
 	return c

@@ -16,11 +16,13 @@ func (a *app) backupsPackCommand() *cobra.Command {
 	var q runner.PackRequest
 	c := &cobra.Command{
 		Use:   "pack FILE|DIR",
-		Short: "Make a directory with everything for the worst day of a gateway",
-		Long: "Copies the last good backup of everything that the plan backs up of a device to an empty directory, checked as `backups fetch` does,\n" +
-			"and writes beside them what a person needs to bring the gateway back without dprun: README.txt with the gateway's firmware level, the\n" +
-			"order of steps and the commands; network.txt with network settings and domains, from the export of domain default; objects.txt with\n" +
-			"what was up, and which keys and certificates are in no export; and SHA256SUMS.\n\n" +
+		Short: "Collect in a directory everything that is needed to rebuild a gateway",
+		Long: "Copies the last good backup of everything that the plan backs up of a device to an empty directory, checked as `backups fetch` does.\n" +
+			"Beside them it writes what a person needs to bring the gateway back without dprun:\n" +
+			"README.txt: the gateway's firmware level, the order of steps and the commands.\n" +
+			"network.txt: network settings and domains, from the export of domain default.\n" +
+			"objects.txt: what was up, and which keys and certificates are in no export.\n" +
+			"SHA256SUMS: the checksums of all files.\n\n" +
 			"No device is contacted. Exit codes: 0 all of it is there, 3 something is missing, which is named, 1 there is no backup at all.",
 		Args: func(c *cobra.Command, args []string) error {
 			switch err := arguments(1, 1)(c, args); {
@@ -40,7 +42,7 @@ func (a *app) backupsPackCommand() *cobra.Command {
 		}),
 	}
 	c.Flags().StringVar(&q.Device, "device", "", "the device of the plan")
-	c.Flags().StringVar(&q.Dir, "to", "", "an empty directory; it is made where it is missing")
+	c.Flags().StringVar(&q.Dir, "to", "", "an empty directory; it is created if missing")
 	a.identityFlag(c, &q.Keys)
 	a.planFile(c, &src)
 	return c

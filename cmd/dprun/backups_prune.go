@@ -15,10 +15,10 @@ func (a *app) backupsPruneCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "prune FILE|DIR",
 		Short: "Delete the backups that a plan's retention does not keep",
-		Long: "Deletes the sets of a plan that its retention does not keep, at each of its destinations: the manifest first, then the files. Only\n" +
-			"good sets count, ages count from the newest of them, and that one never goes. No device is contacted.\n\n" +
-			"A set that somebody reads is left for the next time. A prune that was ended in between is finished by the next one. Where a\n" +
-			"destination refuses a delete, the set stays as it is, and the exit code is 3.\n\n" +
+		Long: "Deletes the sets that a plan's retention does not keep, at each of its destinations: the manifest first, then the files. Only good\n" +
+			"sets count. Ages count from the newest good set, and that one is never deleted. No device is contacted.\n\n" +
+			"A set that somebody is reading is left for the next prune. If a prune is interrupted, the next one finishes it. If a destination\n" +
+			"refuses a delete, the set stays as it is, and the exit code is 3.\n\n" +
 			"With --dry-run it deletes nothing, and lists what would go, what would stay, and why.",
 		Args: planArg,
 		RunE: a.looking(&src, func(ctx context.Context, v view.View, r *runner.Runner, from runner.Source) error {

@@ -19,12 +19,13 @@ func (a *app) checkCommand() *cobra.Command {
 	var compare, write string
 	c := &cobra.Command{
 		Use:   "check FILE|DIR",
-		Short: "Find out what would keep a run from its work",
-		Long: "Looks at everything that a run of the plan will need: of each device login, certificate, permissions by the appliance's own\n" +
-			"names, roles, settings and room; of each destination whether a few bytes can be stored; scripts, window, and what earlier runs owe.\n" +
-			"It changes nothing on gateways, and runs no script. What only the deed proves, such as the right to quiesce, is \"not proven\".\n\n" +
-			"Exit codes: 0 no error was found, 1 every device has one, 3 some have, 10 plan invalid, 11 plugin missing or broken,\n" +
-			"15 one of the whole plan, or no destination can be used, 16 a device may still be quiesced, 17 traffic may be led around one.",
+		Short: "Find out what would make a run fail",
+		Long: "Checks everything that a run of the plan will need. On each device: login, certificate, permissions (by the appliance's own names),\n" +
+			"roles, settings and free space. At each destination: whether a few bytes can be stored. And scripts, the window, and what earlier runs\n" +
+			"left to be undone.\n\n" +
+			"It changes nothing on gateways, and runs no script. What only a real run can prove, such as the right to quiesce, is \"not proven\".\n\n" +
+			"Exit codes: 0 no error was found, 1 every device has one, 3 some have, 10 plan invalid, 11 plugin missing or broken, 15 the whole plan\n" +
+			"has one, or no destination can be used, 16 a device may still be quiesced, 17 traffic may be led around one.",
 		Args: planArg,
 		RunE: a.looking(&src, func(ctx context.Context, v view.View, r *runner.Runner, from runner.Source) (err error) {
 			q := runner.CheckRequest{Source: from, Plan: src.plan, Only: src.narrowed()}
@@ -47,9 +48,9 @@ func (a *app) checkCommand() *cobra.Command {
 		}),
 	}
 	a.planFlags(c, &src)
-	c.Flags().StringVar(&compare, "inventory", "", "compare the objects that the user is shown with those of a file that --write-inventory made")
-	c.Flags().StringVar(&write, "write-inventory", "", "write a file of how many objects of each class the user is shown; use an account that may read everything")
-	c.Flags().BoolVar(&a.all, "all", false, "show also what is well")
+	c.Flags().StringVar(&compare, "inventory", "", "compare the objects that the user can see with a file that --write-inventory made")
+	c.Flags().StringVar(&write, "write-inventory", "", "write how many objects of each class the user can see to a file; use an account that may read everything")
+	c.Flags().BoolVar(&a.all, "all", false, "show what is in order, too")
 	return c
 }
 

@@ -16,12 +16,12 @@ func (a *app) coverageCommand() *cobra.Command {
 	most := age(26 * time.Hour)
 	c := &cobra.Command{
 		Use:   "coverage FILE|DIR",
-		Short: "Show what has a good backup that is young enough, and what has not",
-		Long: "Shows the last good set of everything that a plan should back up: of each device and domain of each activity, how old it is, how many\n" +
-			"copies are whole, and how they were verified. Which domains a device has is known from the runs: nothing is contacted and no secret\n" +
-			"is read. What is never backed up, such as a domain of API Connect, is listed with the reason.\n\n" +
-			"With --identity a backup counts only where one of the given keys opens a copy of it, as its manifest says for whom it is encrypted.\n\n" +
-			"The exit code is 3 where something has no good set, or its last one is older than --max-age, or is not opened.",
+		Short: "Show which devices and domains have a recent good backup, and which have none",
+		Long: "Shows the last good set of everything that a plan should back up. For each device and domain of each activity it says how old the set\n" +
+			"is, how many copies are whole, and how they were verified. It knows the domains of a device from earlier runs: nothing is contacted,\n" +
+			"and no secret is read. What is never backed up, such as a domain of API Connect, is listed with the reason.\n\n" +
+			"With --identity a backup counts only if one of the given keys opens a copy of it. The manifest says for whom a copy is encrypted.\n\n" +
+			"The exit code is 3 if something has no good set, or if its last one is older than --max-age or cannot be opened.",
 		Args: planArg,
 		RunE: a.looking(&src, func(ctx context.Context, v view.View, r *runner.Runner, from runner.Source) error {
 			covered, res, err := r.Coverage(ctx, runner.CoverageRequest{Source: from, Plan: src.plan, MaxAge: time.Duration(most), Keys: keys})

@@ -18,15 +18,15 @@ func (a *app) drillCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "drill FILE|DIR [NAME]",
 		Short: "Prove that backups can be imported, on a gateway for drills",
-		Long: "Imports some of a plan's backups as new domains on the gateway that a drill block names, compares what came of it with what they hold,\n" +
-			"and removes the domains again. What listens, polls, schedules, joins a group or sends data out is disabled or left out before it can\n" +
-			"start. Nothing is saved on the gateway. `dprun coverage` shows what a drill has proven, and what failed.\n\n" +
-			"NAME is the drill, when the plan has several. Drilled are the last good sets of what was drilled longest ago, as many as `sample` says.\n" +
-			"The gateway has to say itself that it is there for drills; it is asked before each import. Should dprun be killed, the next\n" +
-			"`dprun recover` removes the domain that it has left.\n\n" +
+		Long: "Imports some of a plan's backups as new domains on the gateway that a drill block names, compares the result with the backups, and\n" +
+			"removes the domains again. It disables or leaves out everything that listens, polls, schedules, joins a group or sends data out,\n" +
+			"before that can start. It saves nothing on the gateway. `dprun coverage` shows what a drill has proven, and what failed.\n\n" +
+			"NAME is the drill, when the plan has several. A drill takes the last good sets of what was drilled longest ago, as many as `sample`\n" +
+			"says. The gateway itself must say that it is there for drills; it is asked before each import. If dprun is killed, the next `dprun\n" +
+			"recover` removes the domain that was left.\n\n" +
 			"With --dry-run it looks at the gateway, lists what would be imported, and imports nothing.\n\n" +
-			"Exit codes: 0 every set is proven, 3 one is not, 1 the gateway was refused or no set could be judged, 14 there is nothing that can be\n" +
-			"drilled, 16 a domain of the drill may still be on the gateway.",
+			"Exit codes: 0 every set is proven, 3 one is not, 1 the gateway was refused or no set could be judged, 14 there is nothing to drill, 16\n" +
+			"a domain of the drill may still be on the gateway.",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 && len(args) != 2 {
 				return fmt.Errorf("give a plan file or directory, and perhaps the name of a drill, not %d arguments", len(args))
@@ -45,7 +45,7 @@ func (a *app) drillCommand() *cobra.Command {
 		})(cmd, args)
 	}
 	c.Flags().BoolVar(&q.DryRun, "dry-run", false, "look at the gateway, show what would be imported, and import nothing")
-	c.Flags().BoolVar(&a.all, "all", false, "say everything of why a set is not proven")
+	c.Flags().BoolVar(&a.all, "all", false, "show every reason why a set is not proven")
 	a.identityFlag(c, &q.Keys)
 	second(c, a.planFile(c, &src)(func(config *plan.Config) (names []string) {
 		for _, p := range config.Plans {

@@ -48,7 +48,7 @@ func (a *app) evidenceExportCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "export",
 		Short: "Copy the records of evidence to a directory",
-		Long:  "Copies all records of the state directory, with their signatures, to a directory. A file that is there already is never replaced.",
+		Long:  "Copies all records of the state directory, with their signatures, to a directory. An existing file is never replaced.",
 		Args: func(c *cobra.Command, args []string) error {
 			if to == "" {
 				return errors.New("--to is missing: name the directory that the records go to")
@@ -60,7 +60,7 @@ func (a *app) evidenceExportCommand() *cobra.Command {
 			return show(v, e, err)
 		}),
 	}
-	c.Flags().StringVar(&to, "to", "", "the directory; it is made where it is missing")
+	c.Flags().StringVar(&to, "to", "", "the directory; it is created if missing")
 	return c
 }
 
@@ -69,10 +69,10 @@ func (a *app) evidenceVerifyCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "verify [DIR|FILE...]",
 		Short: "Verify that records of evidence are as they were written",
-		Long: "Verifies records: those in the files and directories that are given, else those of the state directory, of which the journal knows how\n" +
-			"far they go. It names a record that was changed, one that is missing, files that changed places, and two chains. That the end was cut off\n" +
-			"shows only with --expect, which takes the number and the digest that a run has printed. Without signatures a chain proves the order of its\n" +
-			"records, and not who has written them.\n\n" +
+		Long: "Verifies the records in the given files and directories; without any, those of the state directory, whose journal knows how far they\n" +
+			"go. It names a record that was changed, one that is missing, files that changed places, and two chains.\n\n" +
+			"Only --expect shows that the end was cut off; it takes the number and the digest that a run has printed. Without signatures a chain\n" +
+			"proves the order of its records, and not who wrote them.\n\n" +
 			"Exit codes: 0 all is as it was written, 3 something is not, 1 there is nothing to verify.",
 		Args: arguments(0, -1),
 		RunE: func(c *cobra.Command, paths []string) error {
@@ -90,7 +90,7 @@ func (a *app) evidenceVerifyCommand() *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&q.Expect, "expect", "", "SEQUENCE:DIGEST of a record that must be there")
-	c.Flags().StringVar(&q.AllowedSigners, "allowed-signers", "", "a file that says whose signatures count, as of ssh-keygen -Y verify")
+	c.Flags().StringVar(&q.AllowedSigners, "allowed-signers", "", "a file that says whose signatures count, in the format of ssh-keygen -Y verify")
 	return c
 }
 

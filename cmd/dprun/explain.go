@@ -14,7 +14,7 @@ func (a *app) explainCommand() *cobra.Command {
 		Use:   "explain [CODE|WORD...]",
 		Short: "Say what a code means and what to do",
 		Long: "Says what a status code, the code of a diagnostic or an exit code means, what usually leads to it, and what to do.\n" +
-			"With other words it lists the codes in whose name, phase or text all of them stand; without any it lists all codes.",
+			"With other words it lists the codes whose name, phase or text contains all of them; without any word it lists all codes.",
 		Example: "  dprun explain EXECUTION_STORE_ERROR\n  dprun explain 16\n  dprun explain unquiesce",
 		Args:    arguments(0, -1),
 		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {

@@ -19,9 +19,10 @@ func (a *app) initCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "init FILE|DIR",
 		Short: "Install the plugins that a plan requires, and lock them",
-		Long: "Installs the plugins of the plan's required_plugins from a directory, and writes the lock file " + plan.LockFile + " beside the plan: " +
-			"from then on dprun uses no other plugin for it, to the byte. Commit the lock file. A version that is locked stays until --upgrade. Nothing is contacted.\n\n" +
-			"Exit codes: 0 all are installed, 10 the plan cannot be read, 11 a plugin cannot be had or does not work.",
+		Long: "Installs the plugins of the plan's required_plugins from a directory, and writes the lock file " + plan.LockFile + " beside the plan.\n" +
+			"From then on dprun uses exactly these plugins for the plan, byte for byte. Commit the lock file. A locked version stays until --upgrade.\n" +
+			"Nothing is contacted.\n\n" +
+			"Exit codes: 0 all are installed, 10 the plan cannot be read, 11 a plugin cannot be found or does not work.",
 		Args: planArg,
 		RunE: a.runE(func(ctx context.Context, v view.View, args []string) (err error) {
 			plugins := a.plugins(v)

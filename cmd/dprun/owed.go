@@ -13,9 +13,13 @@ import (
 func (a *app) owedCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "owed",
-		Short: "List what is still owed to devices, and how to do it by hand",
-		Long:  "Lists what ended or dead runs still owe: since when, the last error, and the commands to do it by hand.\n\nWhat a live process is at is listed with that process, and counts from the time on at which it should be back.\n\nExit codes: 0 no device may be quiesced, 16 one may, 17 traffic may be led around one.",
-		Args:  arguments(0, 0),
+		Short: "List what must still be undone, and how to do it by hand",
+		Long: "Lists what ended or dead runs have left that must be undone or done: what is still quiesced, files to remove from devices, scripts to\n" +
+			"run. It says since when, the last error, and the commands to do it by hand.\n\n" +
+			"If a live process works on something, that process is listed with it, and it counts for the exit code only from the time at which the\n" +
+			"target should be back.\n\n" +
+			"Exit codes: 0 no device may be quiesced, 16 one may, 17 traffic may be led around one.",
+		Args: arguments(0, 0),
 		RunE: a.runE(func(ctx context.Context, v view.View, _ []string) error {
 			return a.with(v, func(r *runner.Runner) error {
 				left := r.Owed(ctx)

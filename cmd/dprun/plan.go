@@ -16,11 +16,12 @@ func (a *app) planCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "plan FILE|DIR",
 		Short: "Show what a run would do",
-		Long: "Contacts the devices and destinations, read-only, and shows the tasks, where their files would go, and what would be out of service.\nWith --offline it contacts nothing and shows what is known without.\n" +
-			"With --dry-night it goes through every task as a run does, but for the quiesces, captures, stores and scripts: each check is made when\n" +
-			"it would be made, and each task is shown with the status that it would end in.\n\n" +
-			"Exit codes are those that apply would end with, as far as is known before it: 0 all tasks would run, 1 none would succeed, 3 some\n" +
-			"would, 10 plan invalid, 11 plugin missing or broken, 14 nothing to do, 15 no destination can be used. The window does not count.",
+		Long: "Contacts the devices and destinations, read-only, and shows the tasks, where their files would go, and what would be out of service.\n" +
+			"With --offline it contacts nothing and shows what is known without that.\n" +
+			"With --dry-night it goes through every task as a run does, without quiesces, captures, stores and scripts. It makes each check when a\n" +
+			"run would make it, and shows the status that each task would end in.\n\n" +
+			"The exit codes are those that apply would end with, as far as they are known before it: 0 all tasks would run, 1 none would succeed, 3\n" +
+			"some would, 10 plan invalid, 11 plugin missing or broken, 14 nothing to do, 15 no destination can be used. The window does not count.",
 		Args: planArg,
 		RunE: a.looking(&src, func(ctx context.Context, v view.View, r *runner.Runner, from runner.Source) error {
 			p, res, err := r.Preview(ctx, runner.PreviewRequest{Source: from, Plan: src.plan, Only: src.narrowed(), Offline: offline, DryNight: dry})
@@ -36,7 +37,7 @@ func (a *app) planCommand() *cobra.Command {
 	a.planFlags(c, &src)
 	c.Flags().BoolVar(&a.all, "all", false, "show every task, however many there are; else more than 40 are counted by activity and device")
 	c.Flags().BoolVar(&offline, "offline", false, "contact nothing")
-	c.Flags().BoolVar(&dry, "dry-night", false, "go through every task but for what changes something")
+	c.Flags().BoolVar(&dry, "dry-night", false, "go through every task, without the steps that change something")
 	c.MarkFlagsMutuallyExclusive("offline", "dry-night")
 	return c
 }

@@ -74,12 +74,13 @@ func (a *app) pluginTestCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "test PROGRAM --config FILE",
 		Short: "Find out whether a plugin keeps the rules for plugins",
-		Long: "Starts a plugin, installed or not, and looks at each rule that dprun relies on: that nothing is overwritten, that a copy is whole or not there,\n" +
-			"that secrets stay secret and so on. FILE is a plan's file with blocks of the plugin's types; it needs no plan. Each destination in it is tested: what is\n" +
-			"stored stands below a directory conformance-… and is removed; empty directories may stay. Of scripts, the one called \"fails\" ends with another code than 0, the one called\n" +
-			"\"hangs\" does not end; any other succeeds. --read-only leaves out what writes to a destination. Give it no destination that holds the only copy of\n" +
-			"something: a plugin that is wrong may delete more than it was asked to.\n\n" +
-			"Exit codes: 0 every rule that was looked at holds, 1 one does not, 10 FILE is invalid, 11 the plugin cannot be started.",
+		Long: "Starts a plugin, installed or not, and checks each rule that dprun relies on: nothing is overwritten, a copy is whole or not there,\n" +
+			"secrets stay secret, and so on.\n\n" +
+			"FILE is a plan file with blocks of the plugin's types; it needs no plan. Each destination in it is tested. What the tests store stands\n" +
+			"below a directory conformance-… and is removed; empty directories may stay. The script called \"fails\" must end with another code than\n" +
+			"0, the one called \"hangs\" must not end, and every other must succeed. --read-only leaves out what writes to a destination. Give it no\n" +
+			"destination that holds the only copy of something: a faulty plugin may delete more than it was asked to.\n\n" +
+			"Exit codes: 0 every rule that was checked holds, 1 one does not, 10 FILE is invalid, 11 the plugin cannot be started.",
 		Args: arguments(1, 1),
 		RunE: a.runE(func(ctx context.Context, v view.View, args []string) (err error) {
 			if config == "" {
@@ -105,7 +106,7 @@ func (a *app) pluginTestCommand() *cobra.Command {
 	src.variables(c.Flags())
 	c.Flags().StringVar(&config, "config", "", "a plan's file with blocks of the plugin's types")
 	c.Flags().BoolVar(&q.ReadOnly, "read-only", false, "leave out what writes to a destination")
-	c.Flags().StringArrayVar(&q.Rules, "rule", nil, "look at this rule only, such as store/overwrite; may be repeated")
+	c.Flags().StringArrayVar(&q.Rules, "rule", nil, "check this rule only, such as store/overwrite; may be repeated")
 	c.Flags().Var(&size, "size", "size of the large files that are stored, such as 8MiB (default 64MiB)")
 	must(c.RegisterFlagCompletionFunc("rule", offering(func(*cobra.Command, []string, string) (ids []string) { return runner.PluginRules() })))
 	return c
@@ -115,9 +116,9 @@ func (a *app) pluginNewCommand() *cobra.Command {
 	q := runner.NewPluginRequest{Version: version, Bundled: bundled()}
 	c := &cobra.Command{
 		Use:   "new destination|hook NAME",
-		Short: "Write the files of a plugin to begin with",
+		Short: "Write the files of a new plugin",
 		Long: "Writes a plugin in Go that works and keeps every rule for plugins, with its test, go.mod, README and CI file, into the directory\n" +
-			"dprun-plugin-NAME. What is there is never overwritten. Plans name its type NAME: `destination \"NAME\" …` or `script \"NAME\" …`.",
+			"dprun-plugin-NAME. It never overwrites a file. Plans name its type NAME: `destination \"NAME\" …` or `script \"NAME\" …`.",
 		Args: arguments(2, 2),
 		RunE: a.runE(func(_ context.Context, v view.View, args []string) error {
 			q.Kind, q.Name = args[0], args[1]

@@ -50,9 +50,10 @@ func (a *app) runsPruneCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "prune",
 		Short: "Remove old runs and what failed tasks left in staging",
-		Long: "Removes runs that ended long ago, and files that tasks of ended runs left in staging. A run that still owes something stays, and\n" +
-			"so does the last one with a good copy of a device or domain: it tells where that copy is. Copies at destinations are not touched.\n\n" +
-			"With --dry-run it removes nothing, and lists what it would.",
+		Long: "Removes runs that ended long ago, and files that tasks of ended runs left in staging. A run that has left something to be undone\n" +
+			"stays. The last run with a good copy of a device or domain stays too, because it knows where that copy is. Copies at destinations are\n" +
+			"not touched.\n\n" +
+			"With --dry-run it removes nothing, and lists what it would remove.",
 		Args: arguments(0, 0),
 		RunE: a.lookBack(func(ctx context.Context, v view.View, h *runner.History, _ []string) error {
 			p, err := h.Prune(ctx, runner.PruneRequest{RunsOlderThan: time.Duration(runs), StagedOlderThan: time.Duration(staged), DryRun: dry})
@@ -63,7 +64,7 @@ func (a *app) runsPruneCommand() *cobra.Command {
 		}),
 	}
 	c.Flags().BoolVar(&dry, "dry-run", false, "remove nothing, and list what would be")
-	c.Flags().Var(&runs, "older-than", "remove runs that ended before this long ago")
+	c.Flags().Var(&runs, "older-than", "remove runs that ended longer ago than this")
 	c.Flags().Var(&staged, "staged-older-than", "remove staged files that are older than this")
 	return c
 }

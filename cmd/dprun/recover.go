@@ -14,12 +14,14 @@ func (a *app) recoverCommand() *cobra.Command {
 	var ack string
 	c := &cobra.Command{
 		Use:   "recover",
-		Short: "Finish what dead runs left, and bring devices back",
-		Long: "Finishes the runs whose process is gone, brings back what they quiesced, and verifies it. Windows, limits and policies do not count.\n" +
-			"It may be run at any time and as often as wanted. With nothing to do it prints nothing, except on a terminal.\n\n" +
-			"--ack DEVICE says that somebody looked at the device and that it is in service: what it owes is taken as done. --ack RUN does so for\n" +
-			"what a run owes to no device: the post-script of its plan, when that cannot be run any more; and for a run that the journal has\n" +
-			"forgotten. --ack journal begins a new journal where the old one is lost.\n\n" +
+		Short: "Bring gateways back into service, and finish what dead runs left",
+		Long: "Brings gateways back into service. It finishes the runs whose process is gone, unquiesces what they quiesced, and verifies that it is\n" +
+			"back. Windows, limits and policies do not count. You may run it at any time and as often as you like. With nothing to do it prints\n" +
+			"nothing, except on a terminal.\n\n" +
+			"It changes no configuration: to bring one back from a backup, use `dprun restore`.\n\n" +
+			"--ack DEVICE says that somebody looked at the device and that it is in service: what must be undone there counts as done. --ack RUN\n" +
+			"does so for what belongs to a run and to no device: the post-script of its plan, when that cannot be run any more, and a run that the\n" +
+			"journal has forgotten. --ack journal begins a new journal where the old one is lost.\n\n" +
 			"Exit codes: 0 no device may be quiesced any more, 16 one may, 17 traffic may be led around one.",
 		Args: arguments(0, 0),
 		RunE: a.runDeaf(func(ctx context.Context, v view.View, _ []string) error {
@@ -51,8 +53,8 @@ func (a *app) recoverCommand() *cobra.Command {
 			})
 		}),
 	}
-	c.Flags().BoolVarP(&a.quiet, "quiet", "q", false, "print only what does not go well")
-	c.Flags().StringVar(&ack, "ack", "", "take what this device, or the plan of this run, owes as done by hand")
+	c.Flags().BoolVarP(&a.quiet, "quiet", "q", false, "print only what goes wrong")
+	c.Flags().StringVar(&ack, "ack", "", "take what must be undone on this device, or for the plan of this run, as done by hand")
 	must(c.RegisterFlagCompletionFunc("ack", a.owing()))
 	return c
 }

@@ -18,25 +18,26 @@ func (a *app) restoreCommand() *cobra.Command {
 	var dry, yes bool
 	c := &cobra.Command{
 		Use:   "restore FILE|DIR SET|ARCHIVE",
-		Short: "Restore an export into a domain of a gateway",
-		Long: "Imports an export of one domain into a domain of a gateway of the plan. First it stores an export of that domain, the way back, as a\n" +
-			"set of a run of its own. It shows what would be new or changed, what would stay because an import removes nothing, and which keys and\n" +
-			"certificates the archive does not hold and the domain does not have. Then it asks for the name of the device; off a terminal it needs\n" +
-			"--yes. After the import it reads the device's results, compares the domain with the archive, and saves. --dry-run shows all of that and\n" +
-			"changes nothing.\n\n" +
-			"SET is the ID of a backup or a beginning of it. It is fetched from the plan's destinations; of the two exports that it may hold, it is\n" +
-			"the one of what was saved on the gateway. ARCHIVE is a file. A set that was found at a destination and has no signature that\n" +
-			"counts needs --trust-unsigned.\n\n" +
-			"The gateway is logged in to as the block restore { } of the device says: the account that makes backups holds no right to import. A\n" +
-			"restore keeps to the plan's window, or takes --emergency and --reason. A hold, a device that did not come back, and members of the group\n" +
-			"that do not serve forbid it as they forbid a quiesce.\n\n" +
-			"It is refused into domain default, into a domain that takes its configuration from elsewhere (ConfigMode), is busy or not in\n" +
-			"service, or has changes that were not saved, and onto firmware older than the archive's. What could not be read counts as a no.\n\n" +
-			"An import that was cut off is never repeated: the domain is exported and compared. What is not proven is owed: dprun owed lists it, dprun\n" +
-			"recover looks again.\n\n" +
+		Short: "Restore a domain's configuration from a backup",
+		Long: "Restores the configuration of a domain: it imports an export of one domain into a domain of a gateway of the plan. To bring a gateway\n" +
+			"back into service that a run left quiesced, use `dprun recover`.\n\n" +
+			"First it stores an export of the target domain, the way back, as a set of a run of its own. It shows what would be new or changed,\n" +
+			"what would stay because an import removes nothing, and which keys and certificates neither the archive nor the domain has. Then it\n" +
+			"asks for the name of the device; off a terminal it needs --yes. After the import it reads the device's results, compares the domain\n" +
+			"with the archive, and saves. --dry-run shows all of that and changes nothing.\n\n" +
+			"SET is the ID of a backup, or the beginning of it. It is fetched from the plan's destinations. If it holds two exports, the one of\n" +
+			"what was saved on the gateway is taken. ARCHIVE is a file. A set that was found at a destination and has no signature that counts\n" +
+			"needs --trust-unsigned.\n\n" +
+			"dprun logs in with the account of the device's block restore { }: the account that makes backups has no right to import. A restore\n" +
+			"keeps to the plan's window, unless it has --emergency and --reason. A hold, a device that did not come back, and members of the group\n" +
+			"that do not serve forbid a restore as they forbid a quiesce.\n\n" +
+			"It refuses to restore into domain default, into a domain that takes its configuration from elsewhere (ConfigMode), is busy, is not in\n" +
+			"service or has unsaved changes, and onto firmware older than the archive's. What could not be read counts as a no.\n\n" +
+			"An import that was cut off is never repeated: the domain is exported and compared. If the result is not proven, `dprun owed` lists it,\n" +
+			"and `dprun recover` looks again.\n\n" +
 			"Exit codes: 0 restored (with --dry-run: nothing was found that forbids it), 1 nothing was changed, 3 restored with faults, 10 plan\n" +
-			"invalid, 11 plugin missing or broken, 13 outside the window, 16 what the domain is now is not proven or not saved, 64 the command line is\n" +
-			"wrong.",
+			"invalid, 11 plugin missing or broken, 13 outside the window, 16 what the domain is now is not proven or not saved, 64 the command line\n" +
+			"is wrong.",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 2 {
 				return fmt.Errorf("give a plan file or directory, and a set or an archive, not %d arguments", len(args))
@@ -75,8 +76,8 @@ func (a *app) restoreCommand() *cobra.Command {
 		})(cmd, args)
 	}
 	c.Flags().StringVar(&q.Device, "device", "", "the device of the plan that the domain is on")
-	c.Flags().StringVar(&q.Domain, "domain", "", "the domain to restore into; it has to be there")
-	c.Flags().BoolVar(&q.Unsaved, "unsaved", false, "allow a domain with changes that were not saved")
+	c.Flags().StringVar(&q.Domain, "domain", "", "the domain to restore into; it must exist")
+	c.Flags().BoolVar(&q.Unsaved, "unsaved", false, "allow a domain with unsaved changes")
 	c.Flags().BoolVar(&a.all, "all", false, "list every object and file")
 	a.identityFlag(c, &q.Keys)
 	a.planFile(c, &src)
@@ -84,9 +85,9 @@ func (a *app) restoreCommand() *cobra.Command {
 	c.Flags().BoolVar(&dry, "dry-run", false, "show what would be done, and change nothing")
 	c.Flags().BoolVarP(&yes, "yes", "y", false, "restore without asking; needed off a terminal")
 	c.Flags().StringVar(&q.Reason, "reason", "", "why, for the record")
-	c.Flags().BoolVar(&q.Emergency, "emergency", false, "restore outside of the plan's window; takes --reason")
-	c.Flags().BoolVar(&q.TrustUnsigned, "trust-unsigned", false, "restore a set for which neither the journal nor a signature vouches")
-	c.Flags().StringVar(&q.Policy, "policy", "", "a file with the statements of a deployment policy that the import goes through")
+	c.Flags().BoolVar(&q.Emergency, "emergency", false, "restore outside the plan's window; needs --reason")
+	c.Flags().BoolVar(&q.TrustUnsigned, "trust-unsigned", false, "restore a set that neither the journal nor a signature vouches for")
+	c.Flags().StringVar(&q.Policy, "policy", "", "a file with the statements of the deployment policy for the import")
 	c.Flags().StringToStringVar(&q.Variables, "policy-var", nil, "NAME=VALUE of a variable of the deployment policy; may be given again")
 	c.Flags().BoolVar(&q.RewriteLocalIP, "rewrite-local-ip", false, "make local addresses those of the interfaces of the same name on this gateway")
 	return c

@@ -78,7 +78,7 @@ func (a *app) runsShowCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "show RUN",
 		Short: "Show a run with every task's history",
-		Long:  "Shows a run with every task's history. RUN is a run's name, a beginning of it, or latest.",
+		Long:  "Shows a run with every task's history. RUN is the ID of a run, the beginning of it, or latest.",
 		Args:  arguments(1, 1),
 
 		ValidArgsFunction: a.runNames(false),
@@ -106,7 +106,7 @@ func (a *app) runsLogsCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "logs RUN [TASK]",
 		Short: "Show what scripts and plugins printed during a run",
-		Long:  "Shows the last lines that scripts and plugins printed, of one task or of the run and all its tasks.",
+		Long:  "Shows the last lines that scripts and plugins printed, for one task, or for the run and all its tasks.",
 		Args:  arguments(1, 2),
 
 		ValidArgsFunction: a.runNames(true),

@@ -12,7 +12,7 @@ import (
 )
 
 func (a *app) scheduleCommand() *cobra.Command {
-	c := &cobra.Command{Use: "schedule", Short: "Show when plans are due, and what became of that"}
+	c := &cobra.Command{Use: "schedule", Short: "Show when plans are due, and what happened at those times"}
 	c.AddCommand(a.scheduleListCommand(), a.schedulePastCommand())
 	return c
 }
@@ -23,8 +23,9 @@ func (a *app) scheduleListCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "list FILE|DIR",
 		Short: "Show when the plans of a file are due next",
-		Long: "Shows the schedules of each plan, and when `dprun serve` starts it next, on the nights of both clock changes too. Nothing is contacted and no\n" +
-			"secret is read.\n\nExit codes: 0 the plan is valid, 10 it is not, 11 a plugin is missing or broken.",
+		Long: "Shows the schedules of each plan, and when `dprun serve` starts it next, also in the nights of both clock changes. Nothing is\n" +
+			"contacted, and no secret is read.\n\n" +
+			"Exit codes: 0 the plan is valid, 10 it is not, 11 a plugin is missing or broken.",
 		Args: planArg,
 		RunE: a.runE(func(ctx context.Context, v view.View, args []string) error {
 			if next < 1 || next > 10000 {
@@ -56,10 +57,10 @@ func (a *app) schedulePastCommand() *cobra.Command {
 	var limit int
 	c := &cobra.Command{
 		Use:   "past",
-		Short: "Show what became of the times at which plans were due",
-		Long: "Shows what `dprun serve` decided about each time at which a plan was due, the newest first: run, and how that ended; missed, because nobody\n" +
-			"was there; outside the plan's window; overlaps, because a run of the plan was in progress. It shows how the server is, too, and which\n" +
-			"plan files do not validate.",
+		Short: "Show what happened when plans were due",
+		Long: "Shows what `dprun serve` decided each time that a plan was due, the newest first: run, and how that ended; missed, because no server\n" +
+			"was there; outside the plan's window; overlaps, because a run of the plan was in progress. It also shows the state of the server, and\n" +
+			"the plan files that do not validate.",
 		Args: arguments(0, 0),
 		RunE: a.runE(func(ctx context.Context, v view.View, _ []string) error {
 			if err := notNegative("limit", limit); err != nil {

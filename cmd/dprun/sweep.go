@@ -16,9 +16,9 @@ func (a *app) sweepCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "sweep FILE|DIR",
 		Short: "Remove temporary files that broken stores left at destinations",
-		Long: "Looks through the plan's destinations and removes the temporary files (.dprun-….part) of stores that did not end well, whoever made\n" +
-			"them. What the runs of this state directory left goes by itself; this is for what others left. Backups are not touched, and no\n" +
-			"device is contacted. A store that is under way changes its file all the time: keep --older-than well above how long one takes.",
+		Long: "Removes the temporary files (.dprun-….part) that stores left at the plan's destinations when they did not end well, whoever made them.\n" +
+			"dprun removes those of this state directory's runs by itself; this command is for those of others. Backups are not touched, and no\n" +
+			"device is contacted. A store in progress changes its file all the time: keep --older-than well above the time that a store takes.",
 		Args: planArg,
 		RunE: a.looking(&src, func(ctx context.Context, v view.View, r *runner.Runner, from runner.Source) error {
 			swept, res, err := r.Sweep(ctx, runner.SweepRequest{Source: from, Plan: src.plan, OlderThan: time.Duration(older)})
@@ -26,6 +26,6 @@ func (a *app) sweepCommand() *cobra.Command {
 		}),
 	}
 	a.planFile(c, &src)
-	c.Flags().Var(&older, "older-than", "remove what was last changed longer ago than this")
+	c.Flags().Var(&older, "older-than", "remove files that were last changed longer ago than this")
 	return c
 }

@@ -14,8 +14,9 @@ func (a *app) validateCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "validate FILE|DIR",
 		Short: "Check a plan without contacting anything",
-		Long:  "Checks a plan file, or all plan files of a directory, with everything that can be known without any network. No secret is read.\n\nExit codes: 0 the plan is valid, 10 it is not, 11 a plugin is missing or broken.",
-		Args:  planArg,
+		Long: "Checks a plan file, or all plan files of a directory, as far as it can be checked without the network and without reading secrets.\n\n" +
+			"Exit codes: 0 the plan is valid, 10 it is not, 11 a plugin is missing or broken.",
+		Args: planArg,
 		RunE: a.runE(func(ctx context.Context, v view.View, args []string) error {
 			from, err := src.of(a, args[0])
 			if err != nil {
