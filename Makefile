@@ -11,7 +11,7 @@ GOTESTFLAGS ?= -race
 
 export CGO_ENABLED ?= 0
 
-.PHONY: help test-fast lint-all build status-matrix demo test check fmt lint vet unit deps test-servers servers-results bench bench-quick soak generate docs clean darwin
+.PHONY: help packages test-fast lint-all build status-matrix demo test check fmt lint vet unit deps test-servers servers-results bench bench-quick soak generate docs clean darwin
 
 build: ## bin/dprun and bin/dpsim
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/dprun ./cmd/dprun
@@ -35,18 +35,18 @@ fmt: ## fails on files that gofmt would change
 	if [ -n "$$files" ]; then echo "not gofmt-ed:"; echo "$$files"; exit 1; fi
 
 vet: ## go vet of every module
-	$(GO) vet ./...
+	$(GO) vet ./... ./.release
 	$(GO) vet -tags builtservers ./testfixtures/servers
 	$(GO) vet -C $(BENCH) ./...
 	$(GO) vet -C $(S3) -tags builtservers ./...
 
 lint: ## staticcheck of every module
-	$(GO) run $(STATICCHECK) ./...
+	$(GO) run $(STATICCHECK) ./... ./.release
 	cd $(BENCH) && $(GO) run $(STATICCHECK) ./...
 	cd $(S3) && $(GO) run $(STATICCHECK) ./...
 
 lint-all: ## more linters, outside the gate: compiling them takes minutes
-	$(GO) run $(GOLANGCI) run ./...
+	$(GO) run $(GOLANGCI) run ./... ./.release
 
 darwin: ## darwin must compile
 	GOOS=darwin GOARCH=arm64 $(GO) build ./cmd/... ./plan/... ./runner/... ./plugins/... ./sdk/...
@@ -55,7 +55,7 @@ unit: export CGO_ENABLED = 1
 # A program with the race detector sleeps for a second before it ends, and the tests end thousands.
 unit: export GORACE = atexit_sleep_ms=0
 unit: deps build ## the tests, with the race detector
-	$(GO) test $(GOTESTFLAGS) -timeout 40m ./...
+	$(GO) test $(GOTESTFLAGS) -timeout 40m ./... ./.release
 	$(GO) test -C $(BENCH) $(GOTESTFLAGS) ./...
 	$(GO) test -C $(S3) $(GOTESTFLAGS) ./...
 
@@ -89,6 +89,10 @@ generate: ## protocol code and generated documentation
 
 docs: ## generated documentation
 	$(GO) run ./docs/gen
+
+packages: ## dist: packages for Debian and RPM, of what stands here
+	rm -rf dist
+	$(GO) run ./.release -packages deb,rpm
 
 clean:
 	rm -rf bin dist

@@ -24,6 +24,9 @@ type ServeRequest struct {
 	Web func(*Service) (stop func(), err error)
 }
 
+// ServeLeave is the name of the signal by which a server ends as soon as no run is in progress.
+const ServeLeave = serve.Leave
+
 // Serve runs the plans of a directory when they are due, each like [Runner.Apply]
 // and with a Runner of its own, until it is asked to stop. What dead runs have
 // left is done before anything else. Errors are *Error.

@@ -35,6 +35,7 @@ func (a *app) commands() []*cobra.Command {
 		{"graph", a.graphCommand},
 		{"explain", a.explainCommand},
 		{"plugin", a.pluginCommand},
+		{"man", a.manCommand},
 		{"version", a.versionCommand},
 	}
 	if len(a.args) > 0 {

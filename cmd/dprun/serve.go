@@ -25,7 +25,7 @@ func (a *app) serveCommand() *cobra.Command {
 			"is brought back first, and every five minutes. Each plan file of the directory is a plan source of its own, and so is each directory\n" +
 			"of plan files in it. Changes are noticed by themselves, and at once with SIGHUP. A file that does not validate is served as it was before.\n\n" +
 			"SIGTERM and Ctrl-C stop it: nothing new is started, runs are cancelled, and it ends when what they have quiesced is back. A second\n" +
-			"one shortens the time for that.\n\n" +
+			"one shortens the time for that. SIGUSR2 stops it as soon as no run is in progress, and cancels none.\n\n" +
 			"Exit codes: 0 stopped, 12 another server works on the state directory, 64 usage.",
 		Args: arguments(0, 0),
 		RunE: a.runDeaf(func(ctx context.Context, v view.View, _ []string) (err error) {
@@ -76,13 +76,18 @@ func (a *app) serveCommand() *cobra.Command {
 func serveSignals() (stop <-chan string, reload <-chan struct{}, release func()) {
 	stops, again := make(chan string, 8), make(chan struct{}, 1)
 	caught := make(chan os.Signal, 8)
-	signal.Notify(caught, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	signal.Notify(caught, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR2)
 	done := make(chan struct{})
 	go func() {
 		for {
 			select {
 			case s := <-caught:
-				if s != syscall.SIGHUP {
+				switch s {
+				case syscall.SIGHUP:
+				case syscall.SIGUSR2:
+					stops <- runner.ServeLeave
+					continue
+				default:
 					stops <- stopSignals[s]
 					continue
 				}

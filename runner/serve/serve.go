@@ -81,12 +81,18 @@ type Server struct {
 	reread    bool
 	told      time.Time
 	stopping  bool
+	leaving   bool
 
 	mu     sync.Mutex // of what others look at; only the loop changes it, but for the runs' names
 	all    []Plan
 	broken []journal.BrokenPlan
 	runs   map[journal.Scheduled]*job // those of the jobs that are runs
 }
+
+// Leave is the name of the signal by which a server ends as soon as no run is in
+// progress. Until then it goes on as before: a package that brings a newer
+// program sends it.
+const Leave = "SIGUSR2"
 
 // The jobs that are no runs.
 const (
@@ -107,6 +113,9 @@ func (s *Server) Serve(signals <-chan string, reload <-chan struct{}) {
 	for {
 		now := s.Clock.Now()
 		s.step(now)
+		if s.leaving && !s.stopping && len(s.runs) == 0 {
+			s.stop(Leave)
+		}
 		if s.stopping && len(s.jobs) == 0 {
 			s.Self.Stopped = now
 			s.tell(now)
@@ -121,7 +130,12 @@ func (s *Server) Serve(signals <-chan string, reload <-chan struct{}) {
 		case ended := <-s.done:
 			ended()
 		case name := <-signals:
-			s.stop(name)
+			if name != Leave {
+				s.stop(name)
+			} else {
+				s.leaving = true
+				s.Log.Info("ending when no run is in progress, as asked", "runs", len(s.runs))
+			}
 		case <-reload:
 			s.Log.Info("the plans are read anew, as asked")
 			s.reread = true

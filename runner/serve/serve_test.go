@@ -242,6 +242,35 @@ func TestAStopWaitsForTheRuns(t *testing.T) {
 	}
 }
 
+// TestAServerThatShallLeaveWaitsForTheRuns, and cancels none.
+func TestAServerThatShallLeaveWaitsForTheRuns(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	told, goOn := make(chan string, 1), make(chan struct{})
+	h.run = func(signals <-chan string) End {
+		select {
+		case name := <-signals:
+			told <- name
+		case <-goOn:
+		}
+		return End{Run: "01R"}
+	}
+	h.begin()
+	h.loaded()
+	h.at("11 02:30")
+	h.await("the run is started", func() bool { return h.starts() == 1 })
+	h.signals <- Leave
+	h.at("11 02:31")
+	if _, ready := h.server.Health.Ready(); !ready {
+		t.Error("it is not ready, and it goes on")
+	}
+	close(goOn)
+	<-h.ended
+	if got := h.decided(); got != "11T02:30 run" || len(told) > 0 {
+		t.Errorf("%s, and the run was told %d times", got, len(told))
+	}
+}
+
 // TestNothingIsStartedWithoutTheJournal, because nobody could tell later that it was.
 func TestNothingIsStartedWithoutTheJournal(t *testing.T) {
 	t.Parallel()
