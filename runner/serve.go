@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/dprun/dprun/runner/event"
 	"github.com/dprun/dprun/runner/journal"
 	"github.com/dprun/dprun/runner/lock"
 	"github.com/dprun/dprun/runner/report"
 	"github.com/dprun/dprun/runner/serve"
+	"github.com/dprun/dprun/runner/settle"
 )
 
 // ServeRequest asks to run plans when they are due.
@@ -61,18 +64,22 @@ func (r *Runner) Serve(ctx context.Context, q ServeRequest) error {
 	return nil
 }
 
-// recoverServed brings back what dead runs have left, and says what is left of that.
+// recoverServed brings back what dead runs have left, and says what is left of
+// that. What guards and other recoveries are at is waited for: a plan that is due
+// would leave out the domains that are still quiesced.
 func (r *Runner) recoverServed(signals <-chan string) { _, _ = r.recoverTelling(signals) }
 
 func (r *Runner) recoverTelling(signals <-chan string) (*report.Result, error) {
 	stop, release := stopOn(signals)
 	defer release()
+	r.awaitRecoveries(stop.Asked())
 	res, err := r.Recover(context.Background(), RecoverRequest{Operation: Operation{Stop: stop},
 		Begin: func(due []report.Owed) {
 			if len(due) > 0 {
 				r.Log.Warn("what earlier runs have left is brought back first", "owed", len(due))
 			}
 		}})
+	r.awaitRecoveries(stop.Asked()) // a guard may have noticed meanwhile that its run is gone
 	for _, s := range res.Recovered {
 		r.Log.Warn("a run that had died was finished", "plan", s.Plan, "run", s.Run, "code", s.Code, "message", s.Message)
 	}
@@ -85,6 +92,25 @@ func (r *Runner) recoverTelling(signals <-chan string) (*report.Result, error) {
 		r.Log.Error("not all that is owed could be looked at", "error", err)
 	}
 	return res, err
+}
+
+// awaitRecoveries returns when no other process brings something back any more,
+// what it brings back is overdue, or ctx ends.
+func (r *Runner) awaitRecoveries(ctx context.Context) {
+	waiter := r.Clock.Waiter()
+	defer waiter.Stop()
+	for {
+		now := r.Clock.Now()
+		all, err := r.begin(Operation{}).outstanding(ctx)
+		if err != nil || !slices.ContainsFunc(all, func(o settle.Outstanding) bool { return o.Live && o.Holder.Recovery && o.Attempts == 0 && o.Left(now) }) {
+			return // an error is told by the recovery
+		}
+		select {
+		case <-waiter.Wait(now.Add(time.Second), 0):
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // stopOn makes a request to stop of the names of signals.

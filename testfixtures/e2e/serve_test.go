@@ -212,6 +212,11 @@ func TestAKilledServerRecoversFirstAndStartsNothingTwice(t *testing.T) {
 	quiesces, exports := p.sent()["do-action/DomainQuiesce"], p.sent()["do-export"]
 	second := p.serve(t, due)
 	second.until(t, "READY=1")
+	defer func() {
+		if t.Failed() {
+			t.Logf("the second server:\n%s", second.out)
+		}
+	}()
 	p.await("the next run captures", func() bool {
 		return p.sent()["do-action/DomainQuiesce"] == quiesces+1 && p.sent()["do-export"] > exports
 	})
