@@ -13,9 +13,6 @@ import (
 	"github.com/dprun/dprun/runner/status"
 )
 
-// firingsRead is how many due times are looked at for those that came to no run.
-const firingsRead = 1000
-
 // cause is one cause of failures while it is put together.
 type cause struct {
 	report.OverviewCause
@@ -131,12 +128,12 @@ func (g *glance) causes(ctx context.Context, since, morning time.Time, owed repo
 			x.plan(goals[key], g.now)
 		}
 	}
-	fired, err := g.journal.Firings(ctx, false, firingsRead)
+	fired, err := g.journal.Undone(ctx, since)
 	if err != nil {
 		return nil, err
 	}
 	for _, f := range fired {
-		if f.Due.Before(since) || f.Run != "" || f.Verdict == string(schedule.Outside) || f.Verdict == string(schedule.Run) && (f.Ended.IsZero() || f.ExitCode == 0 || f.ExitCode == ExitNothing) {
+		if !missed(f) {
 			continue
 		}
 		x := find("", notBegun, "`dprun schedule past` says why of each; start the plan by hand if its backups cannot wait.")
@@ -152,6 +149,17 @@ func (g *glance) causes(ctx context.Context, since, morning time.Time, owed repo
 
 // notBegun is what stands for a meaning where there is no code.
 const notBegun = "A plan was due and no run of it was begun."
+
+// missed reports whether a due time that came to no run should have come to one.
+func missed(f journal.Firing) bool {
+	switch f.Verdict {
+	case string(schedule.Outside):
+		return false
+	case string(schedule.Run):
+		return !f.Ended.IsZero() && f.ExitCode != 0 && f.ExitCode != ExitNothing
+	}
+	return true
+}
 
 // of adds one failure of a run.
 func (x *cause) of(run journal.Run, device string) {

@@ -2,6 +2,7 @@ package journal
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -171,4 +172,67 @@ func (j *Journal) Lines(ctx context.Context, since time.Time, stream string, lim
 	return list(ctx, j, "list what runs have said", func(s scanner) (l Line, err error) {
 		return l, s.Scan(&l.Run, moment{&l.Time}, &l.Text)
 	}, selectNotices, stamp(since), stream, limit)
+}
+
+// Counted is a run, and how many of its tasks have ended without a good copy and should have brought one.
+type Counted struct {
+	Run
+	Failed int
+}
+
+const (
+	selectCounts = "SELECT " + runColumns + `, (SELECT count(*) FROM tasks INDEXED BY tasks_bad WHERE k BETWEEN n * 4294967296 AND n * 4294967296 + 4294967295 AND NOT good
+		AND code NOT IN (SELECT value FROM json_each(?2))) FROM runs WHERE started >= ?1 ORDER BY started DESC, id DESC`
+	selectUndone = selectFirings + "WHERE due >= ? AND run = '' ORDER BY due DESC"
+	selectOf     = `SELECT t.id, t.activity, t.device, t.domain, t.code, t.final, coalesce(json_extract(nullif(b.history, ''), '$[#-1].m'), '')
+		FROM tasks t LEFT JOIN bodies b ON b.k = t.k WHERE t.k BETWEEN ?1 AND ?2 AND t.device = ?3 AND (?4 = '' OR t.domain = ?4) ORDER BY t.activity, t.domain, t.id`
+)
+
+// Counts are the runs that began at a time or later, the newest first. Tasks that end in a neutral code do not count as failed.
+func (j *Journal) Counts(ctx context.Context, since time.Time, neutral []string) ([]Counted, error) {
+	codes, err := json.Marshal(neutral)
+	if err != nil {
+		return nil, err
+	}
+	return list(ctx, j, "count what failed in each night", func(s scanner) (c Counted, err error) {
+		return c, s.Scan(append(c.columns(), &c.Failed)...)
+	}, selectCounts, stamp(since), string(codes))
+}
+
+// Undone lists the due times since a time that came to no run, the newest first; also those whose run is about to begin.
+func (j *Journal) Undone(ctx context.Context, since time.Time) ([]Firing, error) {
+	return list(ctx, j, "list which due times came to no run", scanFiring, selectUndone, since.Unix())
+}
+
+// TaskEnd is a task and what its last status says.
+type TaskEnd struct {
+	Task
+	Message string
+}
+
+// TasksOf lists the tasks of a run for a device, or for one domain of it.
+func (j *Journal) TasksOf(ctx context.Context, run, device, domain string) ([]TaskEnd, error) {
+	n, finished, err := j.number(ctx, run)
+	if err != nil || n == 0 {
+		return nil, err
+	}
+	if finished {
+		first, last := rangeOf(n)
+		return list(ctx, j, "list what run "+run+" did with "+device, func(s scanner) (t TaskEnd, err error) {
+			t.Run = run
+			return t, s.Scan(&t.ID, &t.Activity, &t.Device, &t.Domain, &t.Code, &t.Final, &t.Message)
+		}, selectOf, first, last, device, domain)
+	}
+	_, all, err := j.Record(ctx, run)
+	var out []TaskEnd
+	for _, t := range all {
+		if t.Device == device && (domain == "" || t.Domain == domain) {
+			e := TaskEnd{Task: t.Task}
+			if len(t.History) > 0 {
+				e.Message = t.History[len(t.History)-1].Message
+			}
+			out = append(out, e)
+		}
+	}
+	return out, err
 }
