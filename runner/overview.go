@@ -259,7 +259,7 @@ func (g *glance) judge(ctx context.Context, key journal.Scheduled, p *report.Ove
 		return nil, nil
 	}
 	limit, future := g.now.Add(-p.Goal), g.now.Add(clocksDiffer)
-	failed, err := g.failedOf(ctx, run, p)
+	failed, never, err := g.failedOf(ctx, run, p)
 	if err != nil {
 		return nil, err
 	}
@@ -292,14 +292,8 @@ func (g *glance) judge(ctx context.Context, key journal.Scheduled, p *report.Ove
 		}
 		add(s.Subject, s)
 	}
-	for of := range failed { // of these, Aged has those that had a set once
-		s, err := g.journal.Standing(ctx, run, of)
-		if err != nil {
-			return nil, err
-		}
-		if s == nil {
-			add(of, journal.Standing{})
-		}
+	for _, of := range never {
+		add(of, journal.Standing{})
 	}
 	if p.Fresh = p.Expected - p.Stale - p.None; p.Stale+p.None > 0 {
 		sortWorst(worst)
@@ -313,36 +307,40 @@ func (g *glance) judge(ctx context.Context, key journal.Scheduled, p *report.Ove
 }
 
 // failedOf are what the run should have backed up and did not, with the codes in
-// which that ended, and counts what it should have backed up. What is never backed
-// up, or is gone, does not count. Where a device was not reached, the domains of
-// its last good run stand for the one task that it had.
-func (g *glance) failedOf(ctx context.Context, run journal.Run, p *report.OverviewPlan) (map[backups.Subject]string, error) {
-	bad, err := g.journal.Bad(ctx, run.ID)
+// which that ended, and of these what was never stored. It counts what the run
+// should have backed up: what is never backed up, or is gone, does not count. Where
+// a device was not reached, the domains of its last good run stand for the one
+// task that it had.
+func (g *glance) failedOf(ctx context.Context, run journal.Run, p *report.OverviewPlan) (failed map[backups.Subject]string, never []backups.Subject, err error) {
+	bad, err := g.journal.Bad(ctx, run)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	failed := map[backups.Subject]string{}
+	failed = map[backups.Subject]string{}
 	p.Expected = run.Tasks - len(bad)
 	for _, t := range bad {
 		if e, _ := status.Lookup(status.Code(t.Code)); e.Neutral || e.Gone() {
 			continue
 		}
-		domains := []string{t.Domain}
+		of := backups.Subject{Device: t.Device, Domain: t.Domain, Activity: t.Activity}
+		var domains []string
 		if !literal(t.Domain) {
-			known, err := g.journal.LastDomains(ctx, run.Plan, run.Origin, t.Activity, t.Device)
-			if err != nil {
-				return nil, err
-			}
-			if len(known) > 0 {
-				domains = known
+			if domains, err = g.journal.LastDomains(ctx, run.Plan, run.Origin, t.Activity, t.Device); err != nil {
+				return nil, nil, err
 			}
 		}
-		for _, d := range domains {
-			failed[backups.Subject{Device: t.Device, Domain: d, Activity: t.Activity}] = t.Code
+		for _, of.Domain = range domains { // a good run stored them
+			failed[of] = t.Code
+		}
+		if len(domains) == 0 {
+			of.Domain = t.Domain
+			if failed[of] = t.Code; !t.Stored {
+				never = append(never, of)
+			}
 		}
 	}
 	p.Expected += len(failed)
-	return failed, nil
+	return failed, never, nil
 }
 
 // before is the newest whole set of something that was captured before a time.

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/dprun/dprun/runner/backups"
 	"github.com/dprun/dprun/runner/journal"
 	"github.com/dprun/dprun/runner/report"
 	"github.com/dprun/dprun/runner/schedule"
@@ -16,7 +15,7 @@ import (
 // cause is one cause of failures while it is put together.
 type cause struct {
 	report.OverviewCause
-	sample *journal.BadTask // the newest one
+	sample *journal.Failed // of the newest run
 	urgent urgent
 }
 
@@ -82,47 +81,42 @@ func (g *glance) causes(ctx context.Context, since, morning time.Time, owed repo
 	}
 	for _, run := range runs { // the newest first
 		key := journal.Scheduled{Plan: run.Plan, Origin: run.Origin}
-		bad, err := g.journal.Bad(ctx, run.ID)
+		bad, err := g.journal.Failed(ctx, run)
 		if err != nil {
 			return nil, err
 		}
 		blamed := false
-		for _, t := range bad {
-			e, _ := status.Lookup(status.Code(t.Code))
+		for _, f := range bad {
+			e, _ := status.Lookup(status.Code(f.Code))
 			if e.Neutral || e.Gone() {
 				continue
 			}
 			blamed = true
-			x := find(t.Code, e.Meaning, e.Action)
-			s, err := g.journal.Standing(ctx, run, backups.Subject{Device: t.Device, Domain: t.Domain, Activity: t.Activity})
-			if err != nil {
-				return nil, err
-			}
-			if s != nil && s.Set != "" && run.State == journal.Finished && s.Captured.After(run.Ended) {
-				x.MadeUp++
-				x.of(run, "")
+			x := find(f.Code, e.Meaning, e.Action)
+			x.MadeUp += f.MadeUp
+			x.of(run)
+			if f.MadeUp == f.Tasks {
 				continue
 			}
-			if x.Tasks++; x.sample == nil {
-				x.sample = &t
+			if x.Tasks += f.Tasks - f.MadeUp; x.sample == nil {
+				x.sample = &f
 			}
-			x.of(run, t.Device)
-			x.urgent.down = x.urgent.down || down[t.Device]
+			x.Devices = addName(x.Devices, f.Device)
+			x.urgent.down = x.urgent.down || down[f.Device]
 			x.urgent.critical = x.urgent.critical || e.Class == status.ClassCritical
+			x.urgent.none = x.urgent.none || f.None > 0
 			x.repeat(g.served[key].Schedule, g.now)
-			if s == nil || s.Set == "" {
-				x.urgent.none = x.urgent.none || literal(t.Domain)
-			} else {
-				x.passes(s.Captured.Add(cmp.Or(goals[key].Goal, goalAtLeast)))
+			if !f.Oldest.IsZero() {
+				x.passes(f.Oldest.Add(cmp.Or(goals[key].Goal, goalAtLeast)))
 			}
-			if !literal(t.Domain) { // its device was not reached: the plan as a whole says how long that can wait
+			if f.Unexpanded > 0 { // the plan as a whole says how long that can wait
 				x.plan(goals[key], g.now)
 			}
 		}
 		if e, _ := status.Lookup(status.Code(run.Code)); run.State == journal.Finished && !blamed && (e.Bad() || run.ExitCode != 0 && run.ExitCode != ExitNothing) {
 			x := find(run.Code, e.Meaning, e.Action)
 			x.Tasks++
-			x.of(run, "")
+			x.of(run)
 			x.urgent.critical = x.urgent.critical || e.Class == status.ClassCritical
 			x.repeat(g.served[key].Schedule, g.now)
 			x.plan(goals[key], g.now)
@@ -162,8 +156,8 @@ func missed(f journal.Firing) bool {
 }
 
 // of adds one failure of a run.
-func (x *cause) of(run journal.Run, device string) {
-	x.Plans, x.Runs, x.Devices = addName(x.Plans, run.Plan), addName(x.Runs, run.ID), addName(x.Devices, device)
+func (x *cause) of(run journal.Run) {
+	x.Plans, x.Runs = addName(x.Plans, run.Plan), addName(x.Runs, run.ID)
 	x.Last = later(x.Last, run.Started)
 }
 

@@ -44,30 +44,42 @@ type Standing struct {
 }
 
 func scanStanding(s scanner) (of Standing, err error) {
-	if err := s.Scan(&of.Device, &of.Domain, &of.Activity, &of.Set, &of.Wanted); err != nil || of.Set == "" {
+	if err := s.Scan(&of.Device, &of.Domain, &of.Activity, &of.Set, &of.Wanted); err != nil {
 		return of, err
 	}
-	id, err := ulid.ParseStrict(of.Set)
-	if err != nil {
-		return of, fmt.Errorf("the set %q: %w", of.Set, err)
+	of.Captured, err = captured(of.Set)
+	return of, err
+}
+
+// captured is when a set was, to the millisecond; of none the zero time.
+func captured(set string) (time.Time, error) {
+	if set == "" {
+		return time.Time{}, nil
 	}
-	of.Captured = id.Timestamp().UTC()
-	return of, nil
+	id, err := ulid.ParseStrict(set)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("the set %q: %w", set, err)
+	}
+	return id.Timestamp().UTC(), nil
 }
 
 const (
 	standing = `SELECT w.device, w.domain, w.activity, w.id, EXISTS (SELECT 1 FROM sizes z WHERE z.origin = ?2 AND z.device = w.device AND z.activity = w.activity AND z.plan = ?1
 		AND z.domain = w.domain AND z.run >= (SELECT n FROM runs WHERE id = ?3)) FROM newest w WHERE w.plan = ?1 AND `
-	selectAged     = standing + "w.id < ?4 UNION ALL " + standing + "w.id >= ?5"
-	selectOldest   = standing + "w.id >= ?4 AND w.id < ?5 ORDER BY w.id LIMIT 1" // of those that selectAged leaves out
-	selectStanding = standing + "w.device = ?4 AND w.domain = ?5 AND w.activity = ?6"
-	selectBad      = "SELECT k, id, activity, device, domain, code, final FROM tasks INDEXED BY tasks_bad WHERE k BETWEEN ? AND ? AND NOT good"
-	selectBody     = "SELECT history FROM bodies WHERE k = ?"
-	selectSince    = "SELECT " + runColumns + " FROM runs WHERE started >= ? ORDER BY started DESC, id DESC"
-	selectWhole    = "SELECT " + runColumns + " FROM runs WHERE n IN (SELECT max(n) FROM runs INDEXED BY runs_whole WHERE state = 'finished' AND NOT partial AND tasks > 0 GROUP BY plan, origin)"
-	selectPlaces   = "SELECT m.destination, m.root, m.free, m.total, max(m.at), coalesce(r.plan, '') FROM rooms m LEFT JOIN runs r ON r.id = m.run GROUP BY m.root, m.destination ORDER BY m.root"
-	selectNotices  = "SELECT l.run, l.time, l.text FROM runs r CROSS JOIN logs l ON l.run = r.id AND l.task = '' AND l.stream = ?2 WHERE r.started >= ?1 ORDER BY l.time DESC LIMIT ?3"
-	selectOpen     = "SELECT " + runColumns + " FROM runs WHERE state = 'running' ORDER BY started, id"
+	selectAged   = standing + "w.id < ?4 UNION ALL " + standing + "w.id >= ?5"
+	selectOldest = standing + "w.id >= ?4 AND w.id < ?5 ORDER BY w.id LIMIT 1" // of those that selectAged leaves out
+	selectBad    = `SELECT t.id, t.activity, t.device, t.domain, t.code, t.final, w.id IS NOT NULL FROM tasks t INDEXED BY tasks_bad
+		LEFT JOIN newest w ON w.plan = ?3 AND w.device = t.device AND w.domain = t.domain AND w.activity = t.activity WHERE t.k BETWEEN ?1 AND ?2 AND NOT t.good`
+	selectFailed = `SELECT code, device, count(*), sum(id > ?4), sum(id = '' AND NOT wild), sum(wild), coalesce(min(iif(id > ?4, NULL, nullif(id, ''))), ''), max(iif(id > ?4, 0, k))
+		FROM (SELECT t.k, t.code, t.device, coalesce(w.id, '') AS id, instr(t.domain, '*') > 0 OR instr(t.domain, ',') > 0 AS wild FROM tasks t INDEXED BY tasks_bad
+		LEFT JOIN newest w ON w.plan = ?3 AND w.device = t.device AND w.domain = t.domain AND w.activity = t.activity WHERE t.k BETWEEN ?1 AND ?2 AND NOT t.good)
+		GROUP BY code, device`
+	selectBody    = "SELECT history FROM bodies WHERE k = ?"
+	selectSince   = "SELECT " + runColumns + " FROM runs WHERE started >= ? ORDER BY started DESC, id DESC"
+	selectWhole   = "SELECT " + runColumns + " FROM runs WHERE n IN (SELECT max(n) FROM runs INDEXED BY runs_whole WHERE state = 'finished' AND NOT partial AND tasks > 0 GROUP BY plan, origin)"
+	selectPlaces  = "SELECT m.destination, m.root, m.free, m.total, max(m.at), coalesce(r.plan, '') FROM rooms m LEFT JOIN runs r ON r.id = m.run GROUP BY m.root, m.destination ORDER BY m.root"
+	selectNotices = "SELECT l.run, l.time, l.text FROM runs r CROSS JOIN logs l ON l.run = r.id AND l.task = '' AND l.stream = ?2 WHERE r.started >= ?1 ORDER BY l.time DESC LIMIT ?3"
+	selectOpen    = "SELECT " + runColumns + " FROM runs WHERE state = 'running' ORDER BY started, id"
 )
 
 // Aged are the standings of a run's plan whose set was captured before a time, or
@@ -81,11 +93,6 @@ func (j *Journal) OldestFresh(ctx context.Context, of Run, before, future time.T
 	return one(list(ctx, j, "find the oldest backup of plan "+of.Plan, scanStanding, selectOldest, of.Plan, of.Origin, of.ID, backups.FirstID(before), backups.FirstID(future)))
 }
 
-// Standing is the one of a subject of a run's plan; nil: nothing was ever stored.
-func (j *Journal) Standing(ctx context.Context, of Run, s backups.Subject) (*Standing, error) {
-	return one(list(ctx, j, "find the last backup of "+s.Device, scanStanding, selectStanding, of.Plan, of.Origin, of.ID, s.Device, s.Domain, s.Activity))
-}
-
 func one[T any](found []T, err error) (*T, error) {
 	if err != nil || len(found) == 0 {
 		return nil, err
@@ -96,26 +103,60 @@ func one[T any](found []T, err error) (*T, error) {
 // BadTask is a task that has ended without a good copy.
 type BadTask struct {
 	Task
-	row int64
+	// Stored says that its plan has stored a set of the same before or since.
+	Stored bool
 }
 
 // Bad lists the tasks of a run that have ended without a good copy, in the order
 // in which they ended.
-func (j *Journal) Bad(ctx context.Context, run string) ([]BadTask, error) {
-	n, _, err := j.number(ctx, run)
+func (j *Journal) Bad(ctx context.Context, of Run) ([]BadTask, error) {
+	n, _, err := j.number(ctx, of.ID)
 	if err != nil || n == 0 {
 		return nil, err
 	}
 	first, last := rangeOf(n)
-	return list(ctx, j, "list what failed in run "+run, func(s scanner) (t BadTask, err error) {
-		t.Run = run
-		return t, s.Scan(&t.row, &t.ID, &t.Activity, &t.Device, &t.Domain, &t.Code, &t.Final)
-	}, selectBad, first, last)
+	return list(ctx, j, "list what failed in run "+of.ID, func(s scanner) (t BadTask, err error) {
+		t.Run = of.ID
+		return t, s.Scan(&t.ID, &t.Activity, &t.Device, &t.Domain, &t.Code, &t.Final, &t.Stored)
+	}, selectBad, first, last, of.Plan)
 }
 
-// Message is what a task's last status says.
-func (j *Journal) Message(ctx context.Context, t BadTask) (string, error) {
-	found, err := list(ctx, j, "read how task "+t.ID+" ended", func(s scanner) (string, error) {
+// Failed is how many tasks of a run have ended on a device in a code without a good copy.
+type Failed struct {
+	Code, Device string
+	Tasks        int // all of them
+	MadeUp       int // of these, with a good set that was captured after the run
+	None         int // of these, of a domain or a device of which there is no good set
+	Unexpanded   int // of these, that stand for all domains that match: the device was not reached
+	// Oldest is when the oldest of the last good sets of the rest was captured; zero: the rest has none.
+	Oldest time.Time
+	sample int64
+}
+
+// Failed counts what of a run has ended without a good copy, by code and device.
+func (j *Journal) Failed(ctx context.Context, of Run) ([]Failed, error) {
+	n, finished, err := j.number(ctx, of.ID)
+	if err != nil || n == 0 {
+		return nil, err
+	}
+	first, last := rangeOf(n)
+	after := "Z" // of a run under way nothing is made up for
+	if finished {
+		after = backups.FirstID(of.Ended)
+	}
+	return list(ctx, j, "count what failed in run "+of.ID, func(s scanner) (f Failed, err error) {
+		var oldest string
+		if err := s.Scan(&f.Code, &f.Device, &f.Tasks, &f.MadeUp, &f.None, &f.Unexpanded, &oldest, &f.sample); err != nil {
+			return f, err
+		}
+		f.Oldest, err = captured(oldest)
+		return f, err
+	}, selectFailed, first, last, of.Plan, after)
+}
+
+// Message is what the last status of the newest of the tasks says that are not made up for.
+func (j *Journal) Message(ctx context.Context, f Failed) (string, error) {
+	found, err := list(ctx, j, "read how a task of "+f.Device+" ended", func(s scanner) (string, error) {
 		var body []byte
 		var steps []step
 		if err := s.Scan(&body); err != nil {
@@ -125,7 +166,7 @@ func (j *Journal) Message(ctx context.Context, t BadTask) (string, error) {
 			return "", err
 		}
 		return steps[len(steps)-1].Message, nil
-	}, selectBody, t.row)
+	}, selectBody, f.sample)
 	if err != nil || len(found) == 0 {
 		return "", err
 	}

@@ -43,7 +43,7 @@ func TestLookingBackDoesNotReadEverything(t *testing.T) {
 		rememberSizes: "",
 		payObligation: "",
 		selectDone:    "specs", // those of unfinished runs
-		selectAged:    "", selectOldest: "", selectStanding: "", selectBad: "", selectBody: "", selectSince: "", selectNotices: "",
+		selectAged:    "", selectOldest: "", selectBad: "", selectFailed: "", selectBody: "", selectSince: "", selectNotices: "",
 		selectOpen:  "runs USING INDEX runs_unfinished",
 		selectWhole: "runs USING INDEX runs_whole", // of the runs alone
 	} {
