@@ -22,6 +22,9 @@ import (
 type OverviewRequest struct {
 	Served []ServedPlan   // the plans of a server; nil: there is none
 	Zone   *time.Location // whose nights and mornings are meant; nil: that of this machine
+	// Sees says whether somebody may know of a plan, or of a device in it; of what
+	// belongs to no plan, the plan is empty. Nil: he may know all.
+	Sees func(plan, device string) bool
 }
 
 // ServedPlan is what a glance has to know of a plan that is served. It was found
@@ -29,7 +32,24 @@ type OverviewRequest struct {
 type ServedPlan struct {
 	journal.Scheduled
 	Schedule schedule.Plan
-	Quiesces []string // devices
+	Quiesces []string // the devices of which something is taken out of service
+}
+
+// Overview answers the five questions about what the server serves and has done.
+func (s *Service) Overview(ctx context.Context) (report.Overview, error) {
+	return s.OverviewFor(ctx, nil), nil
+}
+
+// OverviewFor is what somebody is told who may not know everything: see [OverviewRequest].
+func (s *Service) OverviewFor(ctx context.Context, sees func(plan, device string) bool) report.Overview {
+	q := OverviewRequest{Served: []ServedPlan{}, Sees: sees}
+	for key, p := range s.all() {
+		q.Served = append(q.Served, ServedPlan{Scheduled: key, Schedule: p.schedule, Quiesces: p.quiesces})
+	}
+	slices.SortFunc(q.Served, func(a, b ServedPlan) int {
+		return cmp.Or(strings.Compare(a.Plan, b.Plan), strings.Compare(a.Origin, b.Origin))
+	})
+	return s.r.Overview(ctx, q)
 }
 
 const (
@@ -63,7 +83,9 @@ func (r *Runner) Overview(ctx context.Context, q OverviewRequest) report.Overvie
 	}
 	o := report.Overview{At: g.now}
 	owed := op.owed(ctx)
-	o.Truth = g.truth(ctx) // first: whether there is a server says who brings things back
+	owed.Owed = slices.DeleteFunc(owed.Owed, func(x report.Owed) bool { return !g.sees(x.Plan, x.Device) })
+	owed.Stops = slices.DeleteFunc(owed.Stops, func(x report.Stop) bool { return x.Device != "" && !g.sees("", x.Device) }) // a hold is for everybody
+	o.Truth = g.truth(ctx)                                                                                                  // first: whether there is a server says who brings things back
 	o.Down = g.down(ctx, owed, o.Truth)
 	o.Work = g.work(ctx, owed)
 	o.Coverage = g.coverage(ctx)
@@ -79,6 +101,10 @@ type glance struct {
 	now     time.Time
 	served  map[journal.Scheduled]ServedPlan
 	whole   map[journal.Scheduled]journal.Run // the last whole run of each plan
+}
+
+func (g *glance) sees(plan, device string) bool {
+	return g.request.Sees == nil || g.request.Sees(plan, device)
 }
 
 // unreadable says why the journal cannot be asked; empty: it can.
@@ -100,6 +126,9 @@ func (g *glance) down(ctx context.Context, owed report.Pending, truth report.Ove
 		d.Unknown = why
 	} else if _, err := g.journal.Owed(ctx); err != nil {
 		d.Unknown = err.Error() // the pending files tell what is owed, but not what stops quiesces
+	}
+	if d.Unknown != "" && !g.sees("", "") { // it may name what is of others
+		d.Unknown = "something may be owed that cannot be read; ask somebody who may see all plans"
 	}
 	serves := truth.Server != nil && truth.Server.Running && !truth.Late
 	for _, o := range owed.Owed {
@@ -130,6 +159,9 @@ func (g *glance) work(ctx context.Context, owed report.Pending) report.OverviewW
 		return w
 	}
 	for _, run := range open {
+		if !g.sees(run.Plan, "") {
+			continue
+		}
 		o := report.OverviewRun{File: run.Origin, WindowOpen: true}
 		if o.Run, err = row(ctx, g.journal, run); err != nil {
 			w.Unknown = err.Error()
@@ -168,8 +200,12 @@ func closes(s schedule.Plan, at time.Time) time.Time {
 func (g *glance) next() []report.OverviewNext {
 	next := []report.OverviewNext{}
 	for _, p := range g.request.Served {
+		if !g.sees(p.Plan, "") {
+			continue
+		}
+		quiesces := slices.DeleteFunc(slices.Clone(p.Quiesces), func(device string) bool { return !g.sees(p.Plan, device) })
 		for _, slot := range p.Schedule.Next(g.now, 1) {
-			next = append(next, report.OverviewNext{Plan: p.Plan, File: p.Origin, Due: slot.Times.In(slot.Due), Start: slot.Times.In(slot.Start), Quiesces: p.Quiesces,
+			next = append(next, report.OverviewNext{Plan: p.Plan, File: p.Origin, Due: slot.Times.In(slot.Due), Start: slot.Times.In(slot.Start), Quiesces: quiesces,
 				Outside: slot.Outside, WindowCloses: closes(p.Schedule, slot.Start)})
 		}
 	}
@@ -206,6 +242,9 @@ func (g *glance) coverage(ctx context.Context) report.OverviewCoverage {
 		}
 	}
 	for _, key := range plans {
+		if !g.sees(key.Plan, "") {
+			continue
+		}
 		p := report.OverviewPlan{Plan: key.Plan, File: key.Origin, Goal: goalOf(g.served[key].Schedule, g.now)}
 		if run, known := ended[key]; known {
 			row, err := row(ctx, g.journal, run)
@@ -268,6 +307,10 @@ func (g *glance) judge(ctx context.Context, key journal.Scheduled, p *report.Ove
 		return nil, err
 	}
 	add := func(of backups.Subject, s journal.Standing) {
+		if !g.sees(key.Plan, of.Device) {
+			p.Expected--
+			return
+		}
 		out := report.OverviewSubject{Plan: key.Plan, File: key.Origin, Activity: of.Activity, Device: of.Device, Domain: of.Domain, State: report.CoverageNone, Code: failed[of]}
 		if s.Set == "" {
 			p.None++
@@ -374,10 +417,16 @@ func (g *glance) truth(ctx context.Context) report.OverviewTruth {
 	}
 	if t.Server = fired.Server; t.Server != nil {
 		t.Newest = later(t.Newest, t.Server.Beat)
-		t.Broken = append(t.Broken, t.Server.Broken...)
+		if g.sees("", "") {
+			t.Broken = append(t.Broken, t.Server.Broken...)
+		}
+		t.Server.Broken = t.Broken // a file that is not valid may be of any plan
 		t.Late = t.Server.Running && g.now.Sub(t.Server.Beat).Abs() > serverLate
 	}
 	for _, p := range places {
+		if !g.sees(p.Plan, "") {
+			continue
+		}
 		d := report.OverviewDestination{Plan: p.Plan, Room: room(p.Room)}
 		history, err := g.journal.Rooms(ctx, p.Plan, p.Destination, g.now.Add(-roomsSince))
 		if err != nil {
@@ -391,7 +440,9 @@ func (g *glance) truth(ctx context.Context) report.OverviewTruth {
 		t.Destinations = append(t.Destinations, d)
 	}
 	for _, l := range lines {
-		t.Notices = append(t.Notices, report.OverviewNotice(l))
+		if g.sees(l.Plan, "") {
+			t.Notices = append(t.Notices, report.OverviewNotice(l))
+		}
 	}
 	return t
 }

@@ -80,6 +80,9 @@ func (g *glance) causes(ctx context.Context, since, morning time.Time, owed repo
 		return nil, err
 	}
 	for _, run := range runs { // the newest first
+		if !g.sees(run.Plan, "") {
+			continue
+		}
 		key := journal.Scheduled{Plan: run.Plan, Origin: run.Origin}
 		bad, err := g.journal.Failed(ctx, run)
 		if err != nil {
@@ -91,7 +94,9 @@ func (g *glance) causes(ctx context.Context, since, morning time.Time, owed repo
 			if e.Neutral || e.Gone() {
 				continue
 			}
-			blamed = true
+			if blamed = true; !g.sees(run.Plan, f.Device) {
+				continue
+			}
 			x := find(f.Code, e.Meaning, e.Action)
 			x.MadeUp += f.MadeUp
 			x.of(run)
@@ -127,7 +132,7 @@ func (g *glance) causes(ctx context.Context, since, morning time.Time, owed repo
 		return nil, err
 	}
 	for _, f := range fired {
-		if !missed(f) {
+		if !missed(f) || !g.sees(f.Plan, "") {
 			continue
 		}
 		x := find("", notBegun, "`dprun schedule past` says why of each; start the plan by hand if its backups cannot wait.")

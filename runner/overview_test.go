@@ -2,6 +2,7 @@ package runner
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 	"github.com/dprun/dprun/runner/clock"
 	"github.com/dprun/dprun/runner/event"
 	"github.com/dprun/dprun/runner/journal"
+	"github.com/dprun/dprun/runner/pending"
 	"github.com/dprun/dprun/runner/report"
 	"github.com/dprun/dprun/runner/schedule"
 	"github.com/dprun/dprun/testfixtures/need"
@@ -152,6 +154,33 @@ func TestAnOverviewGroupsWhatFailedTonight(t *testing.T) {
 	}
 	if o.Failures.Unknown != "" || o.State != report.OverviewNow {
 		t.Errorf("%q, %s", o.Failures.Unknown, o.State)
+	}
+}
+
+// Who may not know of a plan is told nothing of it, and that something is wrong
+// which may be his.
+func TestAnOverviewKeepsToWhatSomebodySees(t *testing.T) {
+	t.Parallel()
+	r := at3(opened(t, 1)[0])
+	j := r.kept.Load().journal
+	const failed = "EXECUTION_EXPORT_DOMAIN_PERSISTED_SOMA_ERROR"
+	for _, p := range []past{
+		{plan: "mine", id: "A1", at: night(0), ended: map[string]string{"x": "SUCCESS"}},
+		{plan: "hidden", id: "B1", at: night(0), ended: map[string]string{"x": failed}},
+		{plan: "hidden", id: "B0", at: night(0).Add(time.Minute), ended: map[string]string{"x": failed}, open: true},
+	} {
+		p.enter(t, j)
+	}
+	need.Value(j.EnterFiring(t.Context(), journal.Firing{Scheduled: journal.Scheduled{Plan: "hidden", Origin: "/plans/hidden.hcl"}, Due: night(0), Decided: night(0), Verdict: "missed"}))(t)
+	need.Done(t, r.pending.Put(pending.Obligation{Key: pending.Key{Run: "B0", Task: "t", ID: "unquiesce"}, Kind: pending.Unquiesce, Device: "hidden-gw", Plan: "hidden", Since: night(0)}))
+	need.Done(t, os.WriteFile(filepath.Join(r.state.Pending(), "hidden-broken.json"), []byte("{"), 0o600))
+	o := r.Overview(t.Context(), OverviewRequest{Zone: time.UTC, Sees: func(plan, _ string) bool { return plan == "mine" }})
+	text := string(need.Value(json.Marshal(o))(t))
+	if strings.Contains(text, "hidden") || o.State != report.OverviewUnknown || len(o.Coverage.Plans) != 1 {
+		t.Errorf("%s", text)
+	}
+	if all := r.Overview(t.Context(), OverviewRequest{Zone: time.UTC}); all.State != report.OverviewIsDown || len(all.Work.Runs) != 1 || all.Down.Owed[0].BringsBack == "" {
+		t.Errorf("who sees all: %+v", all)
 	}
 }
 

@@ -73,6 +73,7 @@ type servedPlan struct {
 	source   Source
 	schedule schedule.Plan
 	report   report.ServedPlan // without what changes
+	quiesces []string          // the devices of which something is taken out of service
 }
 
 // served reads the plans of a directory, and keeps the last good ones.
@@ -168,7 +169,7 @@ func (s *served) load(path string, plugins *Plugins) (plans []serve.Plan, told m
 		served := serve.Plan{Scheduled: journal.Scheduled{Plan: name, Origin: originOf(loaded, p)}, Rules: rulesOf(p), Schedule: scheduleOf(p)}
 		served.Run = func(o serve.Order) serve.End { return s.r.runServed(s.q, src, name, o) }
 		plans = append(plans, served)
-		told[served.Scheduled] = servedPlan{source: src, schedule: served.Schedule, report: tellServed(p, served.Origin)}
+		told[served.Scheduled] = servedPlan{source: src, schedule: served.Schedule, report: tellServed(p, served.Origin), quiesces: quiesced(p)}
 	}
 	return plans, told, ""
 }
@@ -188,6 +189,21 @@ func tellServed(p *plan.Plan, origin string) report.ServedPlan {
 		}
 	}
 	return t
+}
+
+// quiesced are the devices of which a run takes something out of service.
+func quiesced(p *plan.Plan) (devices []string) {
+	for _, a := range p.Activities {
+		if q := lifecycle.QuiesceMode(a.Quiesce); q == lifecycle.QuiesceNone || q == "" {
+			continue
+		}
+		for _, d := range a.Devices {
+			if !slices.Contains(devices, d.Name) {
+				devices = append(devices, d.Name)
+			}
+		}
+	}
+	return devices
 }
 
 // firstError is the first of a plan's errors, and how many there are.

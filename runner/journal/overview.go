@@ -78,7 +78,7 @@ const (
 	selectSince   = "SELECT " + runColumns + " FROM runs WHERE started >= ? ORDER BY started DESC, id DESC"
 	selectWhole   = "SELECT " + runColumns + " FROM runs WHERE n IN (SELECT max(n) FROM runs INDEXED BY runs_whole WHERE state = 'finished' AND NOT partial AND tasks > 0 GROUP BY plan, origin)"
 	selectPlaces  = "SELECT m.destination, m.root, m.free, m.total, max(m.at), coalesce(r.plan, '') FROM rooms m LEFT JOIN runs r ON r.id = m.run GROUP BY m.root, m.destination ORDER BY m.root"
-	selectNotices = "SELECT l.run, l.time, l.text FROM runs r CROSS JOIN logs l ON l.run = r.id AND l.task = '' AND l.stream = ?2 WHERE r.started >= ?1 ORDER BY l.time DESC LIMIT ?3"
+	selectNotices = "SELECT l.run, r.plan, l.time, l.text FROM runs r CROSS JOIN logs l ON l.run = r.id AND l.task = '' AND l.stream = ?2 WHERE r.started >= ?1 ORDER BY l.time DESC LIMIT ?3"
 	selectOpen    = "SELECT " + runColumns + " FROM runs WHERE state = 'running' ORDER BY started, id"
 )
 
@@ -204,6 +204,7 @@ func (j *Journal) Places(ctx context.Context) ([]Place, error) {
 // Line is a line of output of a run itself.
 type Line struct {
 	Run  string
+	Plan string
 	Time time.Time
 	Text string
 }
@@ -211,7 +212,7 @@ type Line struct {
 // Lines are the newest lines of one stream of the runs that began since a time, the newest first.
 func (j *Journal) Lines(ctx context.Context, since time.Time, stream string, limit int) ([]Line, error) {
 	return list(ctx, j, "list what runs have said", func(s scanner) (l Line, err error) {
-		return l, s.Scan(&l.Run, moment{&l.Time}, &l.Text)
+		return l, s.Scan(&l.Run, &l.Plan, moment{&l.Time}, &l.Text)
 	}, selectNotices, stamp(since), stream, limit)
 }
 

@@ -168,6 +168,7 @@ type OverviewDestination struct {
 // OverviewNotice is a notification that failed.
 type OverviewNotice struct {
 	Run  string    `json:"run"`
+	Plan string    `json:"plan"`
 	Time time.Time `json:"time"`
 	Text string    `json:"text"`
 }

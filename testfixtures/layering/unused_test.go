@@ -14,7 +14,7 @@ import (
 var public = []string{"sdk", "sdk/schema", "sdk/failure", "sdk/store", "sdk/conformance", "cmd/dprun/web/access"}
 
 // awaited are use cases of the server whose routes and pages follow.
-var awaited = []string{"Overview", "Nights", "Past", "Timeline"}
+var awaited = []string{"Overview", "OverviewFor", "Nights", "Outcomes", "Timeline"}
 
 // TestNothingLandsThatNothingCalls: every function, method, type, constant and
 // variable of the product is used by the product or by its documentation. Tests
