@@ -30,7 +30,7 @@ func TestWhatEarlierRunsOweIsSaidBeforeItIsDone(t *testing.T) {
 		same(t, "before it is time", s.err.String(), "")
 		s.now = at(30 * time.Second)
 		h.Tick()
-		same(t, "after half a minute", s.err.String(), "2026-11-23T21:40:30Z still running: at what earlier runs owe, for 30s\n")
+		same(t, "after half a minute", s.err.String(), "2026-11-23T21:40:30Z still running: undoing what earlier runs left, for 30s\n")
 		h.Show(owed[:1])
 		s.err.Reset()
 		s.now = at(2 * time.Minute)

@@ -93,7 +93,7 @@ func (h *Human) Tick() {
 // heartbeat says how the run stands and what takes longest.
 func (h *Human) heartbeat(now time.Time) string {
 	if h.track == nil {
-		return "at what earlier runs owe, for " + span(now.Sub(h.paying))
+		return "undoing what earlier runs left, for " + span(now.Sub(h.paying))
 	}
 	s := h.track.overall(now)
 	for i, k := range longest(h.track.active) {

@@ -21,7 +21,7 @@ func (h *Human) showOwed(b *strings.Builder, p painter, owed []report.Owed) {
 	if len(left) == 0 {
 		fmt.Fprintf(b, "\nNothing is left behind. Live processes are at %s:\n", plural(len(owed), "thing", "things"))
 	} else {
-		fmt.Fprintf(b, "\n%s\n", p.paint(alarm, plural(len(left), "thing is", "things are")+" still owed:"))
+		fmt.Fprintf(b, "\n%s\n", p.paint(alarm, plural(len(left), "thing", "things")+" must still be undone:"))
 	}
 	for _, of := range alikeBy(urgent(owed), owes) {
 		h.writeOwes(b, p, of)
@@ -31,7 +31,7 @@ func (h *Human) showOwed(b *strings.Builder, p painter, owed []report.Owed) {
 		here = append(here, o.Commands...)
 	}
 	if here = once(here); len(here) > 0 {
-		b.WriteString("\n  dprun tries again, and sees for itself what was done by hand, with:\n")
+		b.WriteString("\n  to make dprun try again (it sees what was done by hand):\n")
 		indented(b, here)
 	}
 }
@@ -76,7 +76,7 @@ func (h *Human) writeOwes(b *strings.Builder, p painter, owed []report.Owed) {
 		if !slices.ContainsFunc(left, func(o report.Owed) bool { return o.Kind != "post_script" }) {
 			cannot = "run it"
 		}
-		fmt.Fprintf(b, "    only if dprun cannot %s, and all that %s owes is done by hand:\n", cannot, Clean(who))
+		fmt.Fprintf(b, "    only if dprun cannot %s, and you have done everything for %s by hand:\n", cannot, Clean(who))
 		indented(b, acks)
 	}
 }
@@ -107,7 +107,7 @@ func circumstances(o report.Owed) []string {
 	case o.GuardedBy != "":
 		out = append(out, "its guard, "+o.GuardedBy+", tries again by itself")
 	case o.HeldBy == "" && o.Kind == "unquiesce":
-		out = append(out, "no process is at it now")
+		out = append(out, "no process is working on it")
 	}
 	if o.LastError != "" {
 		out = append(out, "last error: "+o.LastError)
@@ -220,7 +220,7 @@ func owedOf(o report.Owed, where string) string {
 
 // writeOwedTexts says what is owed when only the run's own words are known.
 func writeOwedTexts(b *strings.Builder, p painter, owed []string) {
-	fmt.Fprintf(b, "\n%s\n", p.paint(alarm, plural(len(owed), "thing is", "things are")+" still owed:"))
+	fmt.Fprintf(b, "\n%s\n", p.paint(alarm, plural(len(owed), "thing", "things")+" must still be undone:"))
 	for _, o := range owed {
 		for _, l := range lines(o) {
 			fmt.Fprintf(b, "  %s\n", l)

@@ -136,7 +136,7 @@ func (h *Human) showPreview(b *strings.Builder, p painter, v report.Preview) {
 		}
 	}
 	if len(v.Tasks) == 0 {
-		b.WriteString("\nNothing would run: none of the plan's devices is meant.\n")
+		b.WriteString("\nNothing would run: no device of the plan is selected.\n")
 		return
 	}
 	fmt.Fprintf(b, "\n%s would run, %d would not", plural(run, "task", "tasks"), len(v.Tasks)-run)
@@ -151,7 +151,7 @@ func (h *Human) showPreview(b *strings.Builder, p painter, v report.Preview) {
 	}
 	b.WriteString(".\n")
 	if unexpanded(&v) {
-		b.WriteString("Which domains there are is known to the devices only: each of them becomes a task.\n")
+		b.WriteString("Only the devices know which domains there are. Each domain becomes a task.\n")
 	}
 }
 
@@ -296,7 +296,7 @@ func (h *Human) Paying(owed []report.Owed, then string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.paying = h.o.Now()
-	text := "First what earlier runs owe"
+	text := "First, what earlier runs left must be undone"
 	if then != "" {
 		text += "; " + Clean(then)
 	}
@@ -313,13 +313,13 @@ func (h *Human) showAcknowledged(b *strings.Builder, _ painter, a report.Acknowl
 		fmt.Fprintf(b, "A new journal was begun. What was left of the old one has names that end in %s.\n", Clean(a.Journal))
 		return
 	}
-	what := plural(a.Obligations, "obligation", "obligations") + " taken as done by hand"
+	what := plural(a.Obligations, "obligation", "obligations") + " counted as done by hand"
 	switch {
 	case a.Obligations > 0:
 	case a.Run != "":
-		what = "taken as ended; the journal does not know it, and its lock and staged files are gone"
+		what = "counted as ended; the journal does not know it, and its lock and staged files are gone"
 	default:
-		what = "taken as in service; nothing else was owed"
+		what = "counted as in service; nothing else had to be undone"
 	}
 	fmt.Fprintf(b, "%s: %s.\n", Clean(cmp.Or(a.Device, a.Run)), what)
 }

@@ -68,9 +68,9 @@ func (h *Human) Stopping(signal string, again bool) {
 	if h.track == nil && h.paying.IsZero() {
 		return // there is nothing to wait for
 	}
-	text := signal + ": nothing new is started, and what is quiesced is brought back; once more shortens the time for that"
+	text := signal + ": dprun starts nothing new and brings back what is quiesced; a second signal shortens the time for that"
 	if again {
-		text = signal + " again: there is less time now to bring back what is quiesced"
+		text = signal + " again: less time is left to bring back what is quiesced"
 	}
 	h.say(h.errP.paint(yellow, Clean(text)) + "\n")
 }

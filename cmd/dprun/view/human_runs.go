@@ -209,7 +209,7 @@ func (h *Human) showPruned(b *strings.Builder, p painter, v report.Pruned) {
 		writeStaged(b, p, v.Staged)
 	}
 	for _, k := range v.Kept {
-		why := "it still owes something, see dprun owed"
+		why := "it left something that must be undone; see dprun owed"
 		if k.Why == "last_good" {
 			why = "no newer run has a good copy of some device or domain"
 		}
