@@ -154,27 +154,8 @@ func (f CopyFilter) query() (query string, args []any) {
 // fine. A loop that is slow keeps the journal's log from being tidied up.
 func (j *Journal) Copies(ctx context.Context, f CopyFilter) iter.Seq2[backups.Copy, error] {
 	return func(yield func(backups.Copy, error) bool) {
-		const doing = "list the copies of backups"
 		query, args := f.query()
-		rows, err := j.reader.QueryContext(ctx, query, args...)
-		if err != nil {
-			yield(backups.Copy{}, explain(doing, j.path, err))
-			return
-		}
-		defer rows.Close()
-		for rows.Next() {
-			c, err := scanCopy(rows)
-			if err != nil {
-				yield(backups.Copy{}, explain(doing, j.path, err))
-				return
-			}
-			if !yield(c, nil) {
-				return
-			}
-		}
-		if err := rows.Err(); err != nil {
-			yield(backups.Copy{}, explain(doing, j.path, err))
-		}
+		stream(ctx, j, "list the copies of backups", scanCopy, yield, query, args...)
 	}
 }
 
@@ -200,15 +181,10 @@ func (j *Journal) Set(ctx context.Context, ref string) (string, error) {
 	if ref != "" {
 		found, err = list(ctx, j, doing, func(s scanner) (id string, err error) { return id, s.Scan(&id) }, selectSets, ref)
 	}
-	switch {
-	case err != nil:
+	if err != nil {
 		return "", err
-	case len(found) == 0:
-		return "", fmt.Errorf("%s: %w; list the sets with `dprun backups list`", doing, ErrNotFound)
-	case len(found) == 2 && found[0] != ref:
-		return "", fmt.Errorf("%s: %w: %s and %s begin so; give more of it", doing, ErrAmbiguous, found[0], found[1])
 	}
-	return found[0], nil
+	return unique(found, func(id string) string { return id }, ref, doing, "list the sets with `dprun backups list`")
 }
 
 // CopyMark is what was found of a copy, or done to it.

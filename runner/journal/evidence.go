@@ -39,17 +39,15 @@ func (j *Journal) AppendEvidence(ctx context.Context, next func(after evidence.H
 // Evidence is the last record that a destination has, by its own name; with an
 // empty one, that the state directory has. The zero Head: none.
 func (j *Journal) Evidence(ctx context.Context, root string) (evidence.Head, error) {
-	found, err := list(ctx, j, "find the last record of evidence", func(s scanner) (h evidence.Head, err error) { return h, s.Scan(&h.Sequence, &h.Digest) }, selectEvidence, root)
-	if err != nil || len(found) == 0 {
+	found, err := only(list(ctx, j, "find the last record of evidence", func(s scanner) (h evidence.Head, err error) { return h, s.Scan(&h.Sequence, &h.Digest) }, selectEvidence, root))
+	if found == nil {
 		return evidence.Head{}, err
 	}
-	return found[0], nil
+	return *found, nil
 }
 
 // NoteEvidence enters the last record that a destination has.
 func (j *Journal) NoteEvidence(ctx context.Context, root string, h evidence.Head) error {
-	return j.write(ctx, "enter which records of evidence a destination has", func(t *transaction) error {
-		_, err := t.exec(noteEvidence, root, h.Sequence, h.Digest)
-		return err
-	})
+	return j.exec(ctx, "enter which records of evidence a destination has",
+		noteEvidence, root, h.Sequence, h.Digest)
 }

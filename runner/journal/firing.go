@@ -52,10 +52,7 @@ func (j *Journal) ForgetSchedules(ctx context.Context, still func(Scheduled) boo
 		if still(k) {
 			continue
 		}
-		if err := j.write(ctx, "forget the schedules of plan "+k.Plan, func(t *transaction) error {
-			_, err := t.exec("DELETE FROM schedules WHERE plan = ? AND origin = ?", k.Plan, k.Origin)
-			return err
-		}); err != nil {
+		if err := j.exec(ctx, "forget the schedules of plan "+k.Plan, "DELETE FROM schedules WHERE plan = ? AND origin = ?", k.Plan, k.Origin); err != nil {
 			return err
 		}
 	}
@@ -149,24 +146,18 @@ func (j *Journal) SetServer(ctx context.Context, s Server) error {
 	if err != nil {
 		return err
 	}
-	return j.write(ctx, "enter that the server is alive", func(t *transaction) error {
-		_, err := t.exec("INSERT OR REPLACE INTO server (only, host, pid, plans, started, beat, stopped, broken) VALUES (1,?,?,?,?,?,?,?)",
-			s.Host, s.PID, s.Plans, stamp(s.Started), stamp(s.Beat), stamp(s.Stopped), string(broken))
-		return err
-	})
+	return j.exec(ctx, "enter that the server is alive",
+		"INSERT OR REPLACE INTO server (only, host, pid, plans, started, beat, stopped, broken) VALUES (1,?,?,?,?,?,?,?)",
+		s.Host, s.PID, s.Plans, stamp(s.Started), stamp(s.Beat), stamp(s.Stopped), string(broken))
 }
 
 // Server is what the last server said of itself; nil: there was none.
 func (j *Journal) Server(ctx context.Context) (*Server, error) {
-	found, err := list(ctx, j, "read what the server says", func(r scanner) (s Server, err error) {
+	return only(list(ctx, j, "read what the server says", func(r scanner) (s Server, err error) {
 		var broken []byte
 		if err := r.Scan(&s.Host, &s.PID, &s.Plans, moment{&s.Started}, moment{&s.Beat}, moment{&s.Stopped}, &broken); err != nil {
 			return s, err
 		}
 		return s, json.Unmarshal(broken, &s.Broken)
-	}, "SELECT host, pid, plans, started, beat, stopped, broken FROM server")
-	if err != nil || len(found) == 0 {
-		return nil, err
-	}
-	return &found[0], nil
+	}, "SELECT host, pid, plans, started, beat, stopped, broken FROM server"))
 }

@@ -93,10 +93,8 @@ func (j *Journal) Confirm(ctx context.Context, now time.Time, g Guard, o pending
 
 // Withdraw takes back what was granted and not used.
 func (j *Journal) Withdraw(ctx context.Context, id pending.Key) error {
-	return j.write(ctx, "take back "+id.String(), func(t *transaction) error {
-		_, err := t.exec("DELETE FROM obligations WHERE run = ? AND task = ? AND id = ? AND paid_at = 0", id.Run, id.Task, id.ID)
-		return err
-	})
+	return j.exec(ctx, "take back "+id.String(),
+		"DELETE FROM obligations WHERE run = ? AND task = ? AND id = ? AND paid_at = 0", id.Run, id.Task, id.ID)
 }
 
 const (
@@ -201,19 +199,7 @@ func boxes(t *transaction, query string, args ...any) ([]seenBox, error) {
 // rowsOf reads rows into values, within a transaction.
 func rowsOf[T any](t *transaction, scan func(scanner) (T, error), query string, args ...any) ([]T, error) {
 	rows, err := t.query(query, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var out []T
-	for rows.Next() {
-		v, err := scan(rows)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, v)
-	}
-	return out, rows.Err()
+	return collect(rows, err, scan)
 }
 
 func names(boxes []seenBox) []string {

@@ -231,25 +231,78 @@ func (j *Journal) write(ctx context.Context, doing string, f func(*transaction) 
 	return nil
 }
 
-// list reads rows into values.
-func list[T any](ctx context.Context, j *Journal, doing string, scan func(scanner) (T, error), query string, args ...any) ([]T, error) {
-	rows, err := j.reader.QueryContext(ctx, query, args...)
+// exec runs one statement in a transaction of its own.
+func (j *Journal) exec(ctx context.Context, doing, query string, args ...any) error {
+	return j.write(ctx, doing, func(t *transaction) error {
+		_, err := t.exec(query, args...)
+		return err
+	})
+}
+
+// each hands the rows of a query on as values, until one is not wanted.
+func each[T any](rows *sql.Rows, err error, scan func(scanner) (T, error), wanted func(T) bool) error {
 	if err != nil {
-		return nil, explain(doing, j.path, err)
+		return err
 	}
 	defer rows.Close()
-	var out []T
 	for rows.Next() {
 		v, err := scan(rows)
 		if err != nil {
-			return nil, explain(doing, j.path, err)
+			return err
 		}
-		out = append(out, v)
+		if !wanted(v) {
+			return nil
+		}
 	}
-	if err := rows.Err(); err != nil {
+	return rows.Err()
+}
+
+// collect reads the rows of a query into values.
+func collect[T any](rows *sql.Rows, err error, scan func(scanner) (T, error)) (out []T, _ error) {
+	err = each(rows, err, scan, func(v T) bool {
+		out = append(out, v)
+		return true
+	})
+	return out, err
+}
+
+// list is what a query finds.
+func list[T any](ctx context.Context, j *Journal, doing string, scan func(scanner) (T, error), query string, args ...any) ([]T, error) {
+	rows, err := j.reader.QueryContext(ctx, query, args...)
+	out, err := collect(rows, err, scan)
+	if err != nil {
 		return nil, explain(doing, j.path, err)
 	}
 	return out, nil
+}
+
+// stream is [list] value by value. An error ends it.
+func stream[T any](ctx context.Context, j *Journal, doing string, scan func(scanner) (T, error), yield func(T, error) bool, query string, args ...any) {
+	rows, err := j.reader.QueryContext(ctx, query, args...)
+	if err = each(rows, err, scan, func(v T) bool { return yield(v, nil) }); err != nil {
+		var none T
+		yield(none, explain(doing, j.path, err))
+	}
+}
+
+// only is the first of what was found; nil: nothing was.
+func only[T any](found []T, err error) (*T, error) {
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+	return &found[0], nil
+}
+
+// unique is the one thing that a reference means, of up to two whose IDs begin so. Where
+// says how to see which there are.
+func unique[T any](found []T, id func(T) string, ref, doing, where string) (one T, err error) {
+	switch {
+	case len(found) == 0:
+		return one, fmt.Errorf("%s: %w; %s", doing, ErrNotFound, where)
+	case len(found) == 2 && id(found[0]) != ref:
+		return one, fmt.Errorf("%s: %w: %s and %s begin so; give more of it", doing, ErrAmbiguous, id(found[0]), id(found[1]))
+	}
+	return found[0], nil
 }
 
 // scanner is a row.

@@ -17,22 +17,16 @@ type Lockout struct {
 
 // LockOut enters that a credential was refused. A later refusal lasts from then.
 func (j *Journal) LockOut(ctx context.Context, l Lockout) error {
-	return j.write(ctx, "note that a credential was refused", func(t *transaction) error {
-		_, err := t.exec(`INSERT INTO lockouts (credential, device, since, until) VALUES (?1,?2,?3,?4)
+	return j.exec(ctx, "note that a credential was refused",
+		`INSERT INTO lockouts (credential, device, since, until) VALUES (?1,?2,?3,?4)
 			ON CONFLICT (credential) DO UPDATE SET device = ?2, since = ?3, until = ?4`, l.Credential, l.Device, stamp(l.Since), stamp(l.Until))
-		return err
-	})
 }
 
 // LockedOut gives the refusal because of which a credential is not used now, if there is one.
 func (j *Journal) LockedOut(ctx context.Context, credential string, now time.Time) (*Lockout, error) {
-	found, err := list(ctx, j, "look whether a credential may be used", func(s scanner) (l Lockout, err error) {
+	return only(list(ctx, j, "look whether a credential may be used", func(s scanner) (l Lockout, err error) {
 		return l, s.Scan(&l.Credential, &l.Device, moment{&l.Since}, moment{&l.Until})
-	}, "SELECT credential, device, since, until FROM lockouts WHERE credential = ? AND until > ?", credential, stamp(now))
-	if err != nil || len(found) == 0 {
-		return nil, err
-	}
-	return &found[0], nil
+	}, "SELECT credential, device, since, until FROM lockouts WHERE credential = ? AND until > ?", credential, stamp(now)))
 }
 
 // EndLockouts lets the credentials be used again that a device refused. Without

@@ -47,17 +47,17 @@ func (j *Journal) LastSizes(ctx context.Context, origin, device, activity string
 // an activity on a device, sorted; none when there was no such run. Partial
 // runs do not count.
 func (j *Journal) LastDomains(ctx context.Context, plan, origin, activity, device string) ([]string, error) {
-	found, err := list(ctx, j, "read the last domains of "+device, func(s scanner) (domains []string, err error) {
+	found, err := only(list(ctx, j, "read the last domains of "+device, func(s scanner) (domains []string, err error) {
 		var body []byte
 		if err := s.Scan(&body); err != nil {
 			return nil, err
 		}
 		return domains, json.Unmarshal(body, &domains)
-	}, "SELECT domains FROM good_domains WHERE plan = ? AND origin = ? AND activity = ? AND device = ?", plan, origin, activity, device)
-	if err != nil || len(found) == 0 {
+	}, "SELECT domains FROM good_domains WHERE plan = ? AND origin = ? AND activity = ? AND device = ?", plan, origin, activity, device))
+	if found == nil {
 		return nil, err
 	}
-	return found[0], nil
+	return *found, nil
 }
 
 // rememberDomains keeps, at the end of a run, what LastDomains will give. It

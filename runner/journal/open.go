@@ -208,18 +208,10 @@ func foldRun(ctx context.Context, q querier, run string) (*folded, error) {
 func (f *folded) rows(ctx context.Context, q querier, of event.Status) error {
 	first, last := rangeOf(f.n)
 	rows, err := q.QueryContext(ctx, selectRecords, first, last)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		r, err := scanRecord(rows, of)
-		if err != nil {
-			return err
-		}
+	return each(rows, err, func(s scanner) (*TaskRecord, error) { return scanRecord(s, of) }, func(r *TaskRecord) bool {
 		f.add(r)
-	}
-	return rows.Err()
+		return true
+	})
 }
 
 // scanRecord reads a task and its body.

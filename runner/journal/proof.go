@@ -17,11 +17,9 @@ CREATE INDEX proofs_set ON proofs (id);
 
 // Prove enters what came of an import.
 func (j *Journal) Prove(ctx context.Context, p backups.Proof) error {
-	return j.write(ctx, "enter what the import of set "+p.Set+" has shown", func(t *transaction) error {
-		_, err := t.exec("INSERT INTO proofs (id, sha256, device, domain, activity, at, run, imported_on, drill, verdict, why, excused) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
-			p.Set, p.SHA256, p.Device, p.Domain, p.Activity, stamp(p.At), p.Run, p.On, p.Drill, string(p.Verdict), p.Why, p.Excused)
-		return err
-	})
+	return j.exec(ctx, "enter what the import of set "+p.Set+" has shown",
+		"INSERT INTO proofs (id, sha256, device, domain, activity, at, run, imported_on, drill, verdict, why, excused) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
+		p.Set, p.SHA256, p.Device, p.Domain, p.Activity, stamp(p.At), p.Run, p.On, p.Drill, string(p.Verdict), p.Why, p.Excused)
 }
 
 // Proofs lists what came of imports, the newest first: of a set, or of all.

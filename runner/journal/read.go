@@ -30,37 +30,32 @@ func (j *Journal) Events(ctx context.Context, run string) iter.Seq2[event.Event,
 			return
 		}
 		first, last := rangeOf(n)
-		rows, err := j.reader.QueryContext(ctx, "SELECT events FROM entries WHERE k BETWEEN ? AND ? AND events <> '' ORDER BY k", first, last)
-		if err != nil {
-			fail(err)
-			return
-		}
-		defer rows.Close()
 		seq := 0
-		for rows.Next() {
+		scan := func(s scanner) (found []event.Event, err error) {
 			var body []byte
-			if err := rows.Scan(&body); err != nil {
-				fail(err)
-				return
+			if err = s.Scan(&body); err != nil {
+				return nil, err
 			}
-			var found []event.Event
-			if err := json.Unmarshal(body, &found); err != nil {
-				fail(fmt.Errorf("the entry after event %d: %w", seq, err))
-				return
+			if err = json.Unmarshal(body, &found); err != nil {
+				err = fmt.Errorf("the entry after event %d: %w", seq, err)
+			}
+			return found, err
+		}
+		stream(ctx, j, doing, scan, func(found []event.Event, err error) bool {
+			if err != nil {
+				return yield(event.Event{}, err)
 			}
 			for _, e := range found {
 				if seq++; e.V > event.Version {
 					fail(fmt.Errorf("event %d: version %d: %w", seq, e.V, ErrNewer))
-					return
+					return false
 				}
 				if !yield(e, nil) {
-					return
+					return false
 				}
 			}
-		}
-		if err := rows.Err(); err != nil {
-			fail(err)
-		}
+			return true
+		}, "SELECT events FROM entries WHERE k BETWEEN ? AND ? AND events <> '' ORDER BY k", first, last)
 	}
 }
 
@@ -145,25 +140,8 @@ func (j *Journal) Records(ctx context.Context, run string) iter.Seq2[*TaskRecord
 			return
 		}
 		first, last := rangeOf(n)
-		rows, err := j.reader.QueryContext(ctx, selectDetails, first, last)
-		if err != nil {
-			yield(nil, explain(doing, j.path, err))
-			return
-		}
-		defer rows.Close()
-		for rows.Next() {
-			r, err := scanRecord(rows, event.Status{Run: run, Plan: plan})
-			if err != nil {
-				yield(nil, explain(doing, j.path, err))
-				return
-			}
-			if !yield(r, nil) {
-				return
-			}
-		}
-		if err := rows.Err(); err != nil {
-			yield(nil, explain(doing, j.path, err))
-		}
+		scan := func(s scanner) (*TaskRecord, error) { return scanRecord(s, event.Status{Run: run, Plan: plan}) }
+		stream(ctx, j, doing, scan, yield, selectDetails, first, last)
 	}
 }
 
@@ -185,7 +163,7 @@ func (j *Journal) History(ctx context.Context, run, task string) ([]event.Status
 			query = selectOwn
 		}
 		first, last := rangeOf(n)
-		found, err := list(ctx, j, "read the history of task "+task, func(s scanner) (history []event.Status, err error) {
+		found, err := only(list(ctx, j, "read the history of task "+task, func(s scanner) (history []event.Status, err error) {
 			of := Task{Run: run, ID: task}
 			var plan string
 			var body []byte
@@ -195,11 +173,11 @@ func (j *Journal) History(ctx context.Context, run, task string) ([]event.Status
 			var steps []step
 			err = decode(body, &steps)
 			return after(nil, steps, of.status(event.Status{Run: run, Plan: plan})), err
-		}, query, n, first, last, task)
-		if err != nil || len(found) == 0 {
+		}, query, n, first, last, task))
+		if found == nil {
 			return nil, err
 		}
-		return found[0], nil
+		return *found, nil
 	}
 	f, err := j.fold(ctx, run)
 	switch {

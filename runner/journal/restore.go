@@ -2,9 +2,7 @@ package journal
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
-	"errors"
 	"time"
 
 	"github.com/dprun/dprun/runner/pending"
@@ -40,28 +38,20 @@ CREATE INDEX obligations_back ON obligations (paid_at) WHERE kind IN ('unquiesce
 
 // SetRestore enters what is known of a restore, in place of what was before.
 func (j *Journal) SetRestore(ctx context.Context, r Restore) error {
-	return j.write(ctx, "enter the restore of "+pending.Obligation{Device: r.Device, Domain: r.Domain}.Where(), func(t *transaction) error {
-		_, err := t.exec("INSERT OR REPLACE INTO restores ("+restoreColumns+") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)", r.Run, r.By, r.Device, r.Domain, r.Set, r.Shown, r.WayBack,
-			r.Reason, r.Emergency, stamp(r.Began), stamp(r.Ended), r.End, r.Why, string(r.Steps))
-		return err
-	})
+	return j.exec(ctx, "enter the restore of "+pending.Obligation{Device: r.Device, Domain: r.Domain}.Where(),
+		"INSERT OR REPLACE INTO restores ("+restoreColumns+") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)", r.Run, r.By, r.Device, r.Domain, r.Set, r.Shown, r.WayBack,
+		r.Reason, r.Emergency, stamp(r.Began), stamp(r.Ended), r.End, r.Why, string(r.Steps))
 }
 
 // EndRestore enters how a restore ended, where the journal knows it.
 func (j *Journal) EndRestore(ctx context.Context, run, end, why string, at time.Time) error {
-	return j.write(ctx, "enter how the restore of run "+run+" ended", func(t *transaction) error {
-		_, err := t.exec("UPDATE restores SET end = ?, why = ?, ended = ? WHERE run = ?", end, why, stamp(at), run)
-		return err
-	})
+	return j.exec(ctx, "enter how the restore of run "+run+" ended",
+		"UPDATE restores SET end = ?, why = ?, ended = ? WHERE run = ?", end, why, stamp(at), run)
 }
 
 // Restore is the restore of a run, or nil.
 func (j *Journal) Restore(ctx context.Context, run string) (*Restore, error) {
-	found, err := list(ctx, j, "read the restore of run "+run, scanRestore, "SELECT "+restoreColumns+" FROM restores WHERE run = ?", run)
-	if errors.Is(err, sql.ErrNoRows) || len(found) == 0 {
-		return nil, err
-	}
-	return &found[0], err
+	return only(list(ctx, j, "read the restore of run "+run, scanRestore, "SELECT "+restoreColumns+" FROM restores WHERE run = ?", run))
 }
 
 func scanRestore(s scanner) (r Restore, err error) {

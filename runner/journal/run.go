@@ -276,15 +276,10 @@ func (j *Journal) Run(ctx context.Context, ref string) (Run, error) {
 		// Two are enough to know that the beginning is not enough.
 		found, err = list(ctx, j, doing, scanWholeRun, selectByPrefix, strings.ToUpper(ref))
 	}
-	switch {
-	case err != nil:
+	if err != nil {
 		return Run{}, err
-	case len(found) == 0:
-		return Run{}, fmt.Errorf("%s: %w; list the runs with `dprun runs list`", doing, ErrNotFound)
-	case len(found) == 2 && found[0].ID != strings.ToUpper(ref):
-		return Run{}, fmt.Errorf("%s: %w: %s and %s begin so; give more of it", doing, ErrAmbiguous, found[0].ID, found[1].ID)
 	}
-	return found[0], nil
+	return unique(found, func(r Run) string { return r.ID }, strings.ToUpper(ref), doing, "list the runs with `dprun runs list`")
 }
 
 // orNil is stored JSON; nothing stored is nil again.
