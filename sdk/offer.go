@@ -44,7 +44,7 @@ func (p Plugin) Validate(k schema.Kind, typ, activity string, v cty.Value) ([]sc
 type offer struct {
 	block     schema.Block
 	validate  func(cty.Value) []schema.Diagnostic
-	configure func(context.Context, cty.Value, Env) (any, error) // nil for activities
+	configure func(context.Context, cty.Value, Env) (Instance, error) // nil for activities
 	source    *SourceType
 }
 
@@ -60,18 +60,18 @@ func (p Plugin) offer(k schema.Kind, typ, activity string) (offer, error) {
 				block, err := t.activity(activity)
 				return offer{block: block, validate: t.validates[activity]}, err
 			}
-			return offer{t.schema.Config, t.validate, func(ctx context.Context, v cty.Value, e Env) (any, error) { return t.configure(ctx, v, e) }, t}, nil
+			return offer{t.schema.Config, t.validate, t.configure, t}, nil
 		}
 	case schema.KindDestination:
 		for _, t := range p.Destinations {
 			if t.schema.Name == typ {
-				return offer{t.schema.Config, t.validate, func(ctx context.Context, v cty.Value, e Env) (any, error) { return t.configure(ctx, v, e) }, nil}, nil
+				return offer{t.schema.Config, t.validate, t.configure, nil}, nil
 			}
 		}
 	case schema.KindHook:
 		for _, t := range p.Hooks {
 			if t.schema.Name == typ {
-				return offer{t.schema.Config, t.validate, func(ctx context.Context, v cty.Value, e Env) (any, error) { return t.configure(ctx, v, e) }, nil}, nil
+				return offer{t.schema.Config, t.validate, t.configure, nil}, nil
 			}
 		}
 	}

@@ -39,7 +39,7 @@ type Env struct {
 // SourceType offers one type of device. Make it with [NewSource].
 type SourceType struct {
 	schema    schema.SourceType
-	configure func(ctx context.Context, v cty.Value, env Env) (Source, error)
+	configure func(ctx context.Context, v cty.Value, env Env) (Instance, error)
 	validate  func(v cty.Value) []schema.Diagnostic
 	validates map[string]func(v cty.Value) []schema.Diagnostic // by activity
 }
@@ -47,14 +47,14 @@ type SourceType struct {
 // DestinationType offers one type of destination. Make it with [NewDestination].
 type DestinationType struct {
 	schema    schema.DestinationType
-	configure func(ctx context.Context, v cty.Value, env Env) (Destination, error)
+	configure func(ctx context.Context, v cty.Value, env Env) (Instance, error)
 	validate  func(v cty.Value) []schema.Diagnostic
 }
 
 // HookType offers one type of script. Make it with [NewHook].
 type HookType struct {
 	schema    schema.HookType
-	configure func(ctx context.Context, v cty.Value, env Env) (Hook, error)
+	configure func(ctx context.Context, v cty.Value, env Env) (Instance, error)
 	validate  func(v cty.Value) []schema.Diagnostic
 }
 
@@ -80,18 +80,8 @@ func NewSource[C any, S Source](t schema.SourceType, configure func(ctx context.
 		validates[a.schema.Name] = a.validate
 	}
 	return SourceType{
-		schema: t,
-		configure: func(ctx context.Context, v cty.Value, env Env) (Source, error) {
-			c, err := schema.Decode[C](v)
-			if err != nil {
-				return nil, failure.New(failure.Precondition, failure.BadConfig, "read the configuration: %w", err)
-			}
-			s, err := configure(ctx, c, env)
-			if err != nil { // a nil S would not be nil
-				return nil, err
-			}
-			return s, nil
-		},
+		schema:    t,
+		configure: configured(configure),
 		validate:  validator(validate),
 		validates: validates,
 	}
@@ -115,19 +105,9 @@ func NewActivity[C any](a schema.Activity, validate Validator[C]) ActivityType {
 func NewDestination[C any, D Destination](t schema.DestinationType, configure func(ctx context.Context, c C, env Env) (D, error), validate Validator[C]) DestinationType {
 	t.Config, t.Abilities = schema.MustOf[C](), abilities(reflect.TypeFor[D]())
 	return DestinationType{
-		schema: t,
-		configure: func(ctx context.Context, v cty.Value, env Env) (Destination, error) {
-			c, err := schema.Decode[C](v)
-			if err != nil {
-				return nil, failure.New(failure.Precondition, failure.BadConfig, "read the configuration: %w", err)
-			}
-			d, err := configure(ctx, c, env)
-			if err != nil { // a nil D would not be nil
-				return nil, err
-			}
-			return d, nil
-		},
-		validate: validator(validate),
+		schema:    t,
+		configure: configured(configure),
+		validate:  validator(validate),
 	}
 }
 
@@ -135,15 +115,24 @@ func NewDestination[C any, D Destination](t schema.DestinationType, configure fu
 func NewHook[C any](t schema.HookType, configure func(ctx context.Context, c C, env Env) (Hook, error), validate Validator[C]) HookType {
 	t.Config = schema.MustOf[C]()
 	return HookType{
-		schema: t,
-		configure: func(ctx context.Context, v cty.Value, env Env) (Hook, error) {
-			c, err := schema.Decode[C](v)
-			if err != nil {
-				return nil, failure.New(failure.Precondition, failure.BadConfig, "read the configuration: %w", err)
-			}
-			return configure(ctx, c, env)
-		},
-		validate: validator(validate),
+		schema:    t,
+		configure: configured(configure),
+		validate:  validator(validate),
+	}
+}
+
+// configured reads a configuration before it makes an instance of it.
+func configured[C any, I Instance](configure func(context.Context, C, Env) (I, error)) func(context.Context, cty.Value, Env) (Instance, error) {
+	return func(ctx context.Context, v cty.Value, env Env) (Instance, error) {
+		c, err := schema.Decode[C](v)
+		if err != nil {
+			return nil, failure.New(failure.Precondition, failure.BadConfig, "read the configuration: %w", err)
+		}
+		i, err := configure(ctx, c, env)
+		if err != nil { // a nil I would not be nil
+			return nil, err
+		}
+		return i, nil
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"reflect"
 	"runtime/debug"
 	"strings"
 	"sync"
@@ -306,16 +307,39 @@ func instance[T any](s *Server, id uint64) (T, error) {
 	return i, nil
 }
 
-// able finds an instance that has an ability.
+// able finds an instance that can do something: what every one of its kind can,
+// or more.
 func able[A any](s *Server, call failure.Call, id uint64) (A, error) {
-	var none A
+	if len(abilities(reflect.TypeFor[A]())) == 0 {
+		return instance[A](s, id)
+	}
 	i, err := instance[Instance](s, id)
 	if err != nil {
+		var none A
 		return none, err
 	}
 	a, ok := As[A](i)
 	if !ok {
-		return none, failure.New(failure.Precondition, failure.Unsupported, "%s: the plugin %s does not offer it for this type", call, s.plugin.Name)
+		return a, failure.New(failure.Precondition, failure.Unsupported, "%s: the plugin %s does not offer it for this type", call, s.plugin.Name)
 	}
 	return a, nil
+}
+
+// asked is what an instance that can do something returns for one call.
+func asked[A, R any](s *Server, call failure.Call, id uint64, f func(A) (*R, error)) (*R, error) {
+	i, err := able[A](s, call, id)
+	if err != nil {
+		return nil, err
+	}
+	rep, err := f(i)
+	return rep, answered(rep, err, call)
+}
+
+// done is how a call ends that has no result.
+func done[A any](s *Server, call failure.Call, id uint64, f func(A) error) error {
+	i, err := able[A](s, call, id)
+	if err != nil {
+		return err
+	}
+	return f(i)
 }

@@ -29,12 +29,8 @@ func answered[R any](result *R, err error, call failure.Call) error {
 }
 
 func (d destinationServer) Check(ctx context.Context, r *pluginv1.DestinationCheckRequest) (*pluginv1.DestinationCheckReply, error) {
-	i, err := instance[Destination](d.s, r.Instance)
+	rep, err := asked(d.s, failure.CallCheckDestination, r.Instance, func(i Destination) (*DestinationReport, error) { return i.Check(ctx) })
 	if err != nil {
-		return nil, err
-	}
-	rep, err := i.Check(ctx)
-	if err := answered(rep, err, failure.CallCheckDestination); err != nil {
 		return nil, err
 	}
 	return &pluginv1.DestinationCheckReply{Free: rep.Free, Total: rep.Total, Location: rep.Location, WriteOnly: rep.WriteOnly, Warnings: rep.Warnings}, nil

@@ -53,12 +53,10 @@ func (t sourceServer) config(id uint64, activity string, raw []byte) (cty.Value,
 }
 
 func (t sourceServer) Inspect(ctx context.Context, r *pluginv1.InspectRequest) (*pluginv1.InspectReply, error) {
-	i, err := instance[Source](t.s, r.Instance)
+	rep, err := asked(t.s, failure.CallInspect, r.Instance, func(i Source) (*Inspection, error) {
+		return i.Inspect(ctx, InspectRequest{Domains: r.Domains, Drill: r.Drill})
+	})
 	if err != nil {
-		return nil, err
-	}
-	rep, err := i.Inspect(ctx, InspectRequest{Domains: r.Domains, Drill: r.Drill})
-	if err := answered(rep, err, failure.CallInspect); err != nil {
 		return nil, err
 	}
 	f := rep.Facts
@@ -121,28 +119,16 @@ func (t sourceServer) Check(ctx context.Context, r *pluginv1.SourceCheckRequest)
 }
 
 func (t sourceServer) Quiesce(ctx context.Context, r *pluginv1.QuiesceRequest) (*pluginv1.QuiesceReply, error) {
-	i, err := instance[Source](t.s, r.Instance)
-	if err != nil {
-		return nil, err
-	}
-	return &pluginv1.QuiesceReply{}, i.Quiesce(ctx, Target{Domain: r.Domain}, r.DeviceTimeout.AsDuration())
+	return &pluginv1.QuiesceReply{}, done(t.s, failure.CallQuiesce, r.Instance, func(i Source) error { return i.Quiesce(ctx, Target{Domain: r.Domain}, r.DeviceTimeout.AsDuration()) })
 }
 
 func (t sourceServer) Unquiesce(ctx context.Context, r *pluginv1.UnquiesceRequest) (*pluginv1.UnquiesceReply, error) {
-	i, err := instance[Source](t.s, r.Instance)
-	if err != nil {
-		return nil, err
-	}
-	return &pluginv1.UnquiesceReply{}, i.Unquiesce(ctx, Target{Domain: r.Domain})
+	return &pluginv1.UnquiesceReply{}, done(t.s, failure.CallUnquiesce, r.Instance, func(i Source) error { return i.Unquiesce(ctx, Target{Domain: r.Domain}) })
 }
 
 func (t sourceServer) QuiesceState(ctx context.Context, r *pluginv1.QuiesceStateRequest) (*pluginv1.QuiesceReport, error) {
-	i, err := instance[Source](t.s, r.Instance)
+	rep, err := asked(t.s, failure.CallQuiesceState, r.Instance, func(i Source) (*QuiesceReport, error) { return i.QuiesceState(ctx, Target{Domain: r.Domain}) })
 	if err != nil {
-		return nil, err
-	}
-	rep, err := i.QuiesceState(ctx, Target{Domain: r.Domain})
-	if err := answered(rep, err, failure.CallQuiesceState); err != nil {
 		return nil, err
 	}
 	return quiesceToWire(*rep), nil
@@ -181,20 +167,14 @@ func (t sourceServer) Capture(r *pluginv1.CaptureRequest, stream pluginv1.Source
 }
 
 func (t sourceServer) Discard(ctx context.Context, r *pluginv1.DiscardRequest) (*pluginv1.DiscardReply, error) {
-	i, err := instance[Source](t.s, r.Instance)
-	if err != nil {
-		return nil, err
-	}
-	return &pluginv1.DiscardReply{}, i.Discard(ctx, r.Token)
+	return &pluginv1.DiscardReply{}, done(t.s, failure.CallDiscard, r.Instance, func(i Source) error { return i.Discard(ctx, r.Token) })
 }
 
 func (t sourceServer) Health(ctx context.Context, r *pluginv1.HealthRequest) (*pluginv1.HealthReply, error) {
-	i, err := able[Healther](t.s, failure.CallHealth, r.Instance)
+	rep, err := asked(t.s, failure.CallHealth, r.Instance, func(i Healther) (*HealthReport, error) {
+		return i.Health(ctx, HealthRequest{Target: Target{Domain: r.Domain}, Domains: r.Domains})
+	})
 	if err != nil {
-		return nil, err
-	}
-	rep, err := i.Health(ctx, HealthRequest{Target: Target{Domain: r.Domain}, Domains: r.Domains})
-	if err := answered(rep, err, failure.CallHealth); err != nil {
 		return nil, err
 	}
 	reply := &pluginv1.HealthReply{}
@@ -244,15 +224,13 @@ func findingsToWire(findings []Finding) (out []*pluginv1.Finding) {
 }
 
 func (t sourceServer) Rehearse(ctx context.Context, r *pluginv1.RehearseRequest) (*pluginv1.RehearseReply, error) {
-	i, err := able[Rehearser](t.s, failure.CallRehearse, r.Instance)
-	if err != nil {
-		return nil, err
-	}
-	rep, err := i.Rehearse(ctx, RehearseRequest{
-		Target: Target{Domain: r.Domain}, File: r.File, Dir: r.Dir, Unsaved: r.Unsaved,
-		Policy: r.Policy, Variables: r.Variables, Disabled: r.Disabled, RewriteLocalIP: r.RewriteLocalIp,
+	rep, err := asked(t.s, failure.CallRehearse, r.Instance, func(i Rehearser) (*RehearseReport, error) {
+		return i.Rehearse(ctx, RehearseRequest{
+			Target: Target{Domain: r.Domain}, File: r.File, Dir: r.Dir, Unsaved: r.Unsaved,
+			Policy: r.Policy, Variables: r.Variables, Disabled: r.Disabled, RewriteLocalIP: r.RewriteLocalIp,
+		})
 	})
-	if err := answered(rep, err, failure.CallRehearse); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	reply := &pluginv1.RehearseReply{Findings: findingsToWire(rep.Findings)}
@@ -263,15 +241,13 @@ func (t sourceServer) Rehearse(ctx context.Context, r *pluginv1.RehearseRequest)
 }
 
 func (t sourceServer) Import(ctx context.Context, r *pluginv1.ImportRequest) (*pluginv1.ImportReply, error) {
-	i, err := able[Restorer](t.s, failure.CallImport, r.Instance)
-	if err != nil {
-		return nil, err
-	}
-	rep, err := i.Import(ctx, ImportRequest{
-		Target: Target{Domain: r.Domain}, File: r.File, Dir: r.Dir, Before: r.Before,
-		Policy: r.Policy, Variables: r.Variables, Disabled: r.Disabled, RewriteLocalIP: r.RewriteLocalIp,
+	rep, err := asked(t.s, failure.CallImport, r.Instance, func(i Restorer) (*ImportReport, error) {
+		return i.Import(ctx, ImportRequest{
+			Target: Target{Domain: r.Domain}, File: r.File, Dir: r.Dir, Before: r.Before,
+			Policy: r.Policy, Variables: r.Variables, Disabled: r.Disabled, RewriteLocalIP: r.RewriteLocalIp,
+		})
 	})
-	if err := answered(rep, err, failure.CallImport); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	return &pluginv1.ImportReply{
@@ -280,12 +256,10 @@ func (t sourceServer) Import(ctx context.Context, r *pluginv1.ImportRequest) (*p
 }
 
 func (t sourceServer) Resembles(ctx context.Context, r *pluginv1.ResembleRequest) (*pluginv1.ResembleReply, error) {
-	i, err := able[Restorer](t.s, failure.CallResemble, r.Instance)
+	rep, err := asked(t.s, failure.CallResemble, r.Instance, func(i Restorer) (*ResembleReport, error) {
+		return i.Resembles(ctx, ResembleRequest{Target: Target{Domain: r.Domain}, Files: r.Files, Dir: r.Dir, WayBack: r.WayBack, Policy: r.Policy, Variables: r.Variables, Disabled: r.Disabled, RewriteLocalIP: r.RewriteLocalIp})
+	})
 	if err != nil {
-		return nil, err
-	}
-	rep, err := i.Resembles(ctx, ResembleRequest{Target: Target{Domain: r.Domain}, Files: r.Files, Dir: r.Dir, WayBack: r.WayBack, Policy: r.Policy, Variables: r.Variables, Disabled: r.Disabled, RewriteLocalIP: r.RewriteLocalIp})
-	if err := answered(rep, err, failure.CallResemble); err != nil {
 		return nil, err
 	}
 	reply := &pluginv1.ResembleReply{SaveNeeded: rep.SaveNeeded}
@@ -296,25 +270,13 @@ func (t sourceServer) Resembles(ctx context.Context, r *pluginv1.ResembleRequest
 }
 
 func (t sourceServer) Save(ctx context.Context, r *pluginv1.SaveRequest) (*pluginv1.SaveReply, error) {
-	i, err := able[Restorer](t.s, failure.CallSave, r.Instance)
-	if err != nil {
-		return nil, err
-	}
-	return &pluginv1.SaveReply{}, i.Save(ctx, Target{Domain: r.Domain})
+	return &pluginv1.SaveReply{}, done(t.s, failure.CallSave, r.Instance, func(i Restorer) error { return i.Save(ctx, Target{Domain: r.Domain}) })
 }
 
 func (t sourceServer) Create(ctx context.Context, r *pluginv1.CreateRequest) (*pluginv1.CreateReply, error) {
-	i, err := able[Restorer](t.s, failure.CallCreate, r.Instance)
-	if err != nil {
-		return nil, err
-	}
-	return &pluginv1.CreateReply{}, i.Create(ctx, Target{Domain: r.Domain})
+	return &pluginv1.CreateReply{}, done(t.s, failure.CallCreate, r.Instance, func(i Restorer) error { return i.Create(ctx, Target{Domain: r.Domain}) })
 }
 
 func (t sourceServer) Drop(ctx context.Context, r *pluginv1.DropRequest) (*pluginv1.DropReply, error) {
-	i, err := able[Restorer](t.s, failure.CallDrop, r.Instance)
-	if err != nil {
-		return nil, err
-	}
-	return &pluginv1.DropReply{}, i.Drop(ctx, Target{Domain: r.Domain})
+	return &pluginv1.DropReply{}, done(t.s, failure.CallDrop, r.Instance, func(i Restorer) error { return i.Drop(ctx, Target{Domain: r.Domain}) })
 }

@@ -155,47 +155,29 @@ func (h *Host) Validate(ctx context.Context, k schema.Kind, typ, activity string
 // Source makes a configured source. The value has the type of its schema, is
 // wholly known and unmarked.
 func (h *Host) Source(ctx context.Context, typ string, config cty.Value) (sdk.Source, error) {
-	p, err := h.offering(ctx, Ref{schema.KindSource, typ})
+	i, err := held(ctx, h, Ref{schema.KindSource, typ}, config, (*client.Plugin).ConfigureSource)
 	if err != nil {
 		return nil, err
 	}
-	s := &source{holder: newHolder(p, func(ctx context.Context, c *client.Plugin) (sdk.Source, error) {
-		return c.ConfigureSource(ctx, typ, config)
-	})}
-	if err := s.prepare(ctx); err != nil {
-		return nil, err
-	}
-	return s, nil
+	return &source{holder: i}, nil
 }
 
 // Destination makes a configured destination.
 func (h *Host) Destination(ctx context.Context, typ string, config cty.Value) (sdk.Destination, error) {
-	p, err := h.offering(ctx, Ref{schema.KindDestination, typ})
+	i, err := held(ctx, h, Ref{schema.KindDestination, typ}, config, (*client.Plugin).ConfigureDestination)
 	if err != nil {
 		return nil, err
 	}
-	d := &destination{newHolder(p, func(ctx context.Context, c *client.Plugin) (sdk.Destination, error) {
-		return c.ConfigureDestination(ctx, typ, config)
-	})}
-	if err := d.prepare(ctx); err != nil {
-		return nil, err
-	}
-	return d, nil
+	return &destination{i}, nil
 }
 
 // Hook makes a configured hook.
 func (h *Host) Hook(ctx context.Context, typ string, config cty.Value) (sdk.Hook, error) {
-	p, err := h.offering(ctx, Ref{schema.KindHook, typ})
+	i, err := held(ctx, h, Ref{schema.KindHook, typ}, config, (*client.Plugin).ConfigureHook)
 	if err != nil {
 		return nil, err
 	}
-	k := &hook{newHolder(p, func(ctx context.Context, c *client.Plugin) (sdk.Hook, error) {
-		return c.ConfigureHook(ctx, typ, config)
-	})}
-	if err := k.prepare(ctx); err != nil {
-		return nil, err
-	}
-	return k, nil
+	return &hook{i}, nil
 }
 
 // drainTime is how long Close waits for calls in flight.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/zclconf/go-cty/cty"
+
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/client"
 	"github.com/dprun/dprun/sdk/failure"
@@ -22,8 +24,14 @@ type holder[T sdk.Instance] struct {
 	closed bool
 }
 
-func newHolder[T sdk.Instance](p *plugin, configure func(context.Context, *client.Plugin) (T, error)) *holder[T] {
-	return &holder[T]{p: p, configure: configure, gate: make(chan struct{}, 1)}
+// held makes an instance of a type, and finds out whether it can be configured.
+func held[T sdk.Instance](ctx context.Context, h *Host, r Ref, config cty.Value, configure func(*client.Plugin, context.Context, string, cty.Value) (T, error)) (*holder[T], error) {
+	p, err := h.offering(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	i := &holder[T]{p: p, gate: make(chan struct{}, 1), configure: func(ctx context.Context, c *client.Plugin) (T, error) { return configure(c, ctx, r.Type, config) }}
+	return i, i.prepare(ctx)
 }
 
 // prepare configures the instance now, to find out whether it can be.

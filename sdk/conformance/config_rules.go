@@ -38,13 +38,8 @@ func configValid(b *bed) {
 			b.Errorf("ValidateConfig refuses the configuration: %s: %s: %s", strings.Join(d.Path, "."), d.Summary, d.Detail)
 		}
 	}
-	i, err := b.instance(b.config)
-	if err != nil {
-		b.Fatalf("configure: %v", err)
-	}
-	if err := i.Close(); err != nil {
-		b.Errorf("close: %v", err)
-	}
+	i := b.configured()
+	b.end(i)
 }
 
 func (b *bed) validate(v cty.Value) []schema.Diagnostic {

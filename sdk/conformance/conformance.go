@@ -81,6 +81,31 @@ type rule struct {
 	run func(*bed)
 }
 
+// about makes rules for a kind of types.
+func about(k schema.Kind) func(id, holds, why, remedy string, run func(*bed)) rule {
+	return func(id, holds, why, remedy string, run func(*bed)) rule {
+		return rule{Rule{ID: id, Kind: k, Holds: holds, Why: why, Remedy: remedy}, run}
+	}
+}
+
+// offering is a rule for types that have an ability.
+func offering(a schema.Ability, r rule) rule {
+	r.Ability = a
+	return r
+}
+
+// readOnly is a rule that writes nothing.
+func readOnly(r rule) rule {
+	r.ReadOnly = true
+	return r
+}
+
+// inProcess is a rule for a plugin in a process of its own.
+func inProcess(r rule) rule {
+	r.Where = OwnProcess
+	return r
+}
+
 // rules are all rules, in the order of the documentation.
 func rules() []rule {
 	return slices.Concat(describeRules(), configRules(), lifecycleRules(), destinationRules(), crashRules(), hookRules(), sourceRules(), leakRules(), secretRules())

@@ -15,12 +15,9 @@ import (
 
 // crashRules are about a process that ends in the middle of something.
 func crashRules() []rule {
+	about := about(schema.KindDestination)
 	of := func(id, holds, why, remedy string, run func(*bed)) rule {
-		return rule{Rule{ID: id, Kind: schema.KindDestination, Where: OwnProcess, Holds: holds, Why: why, Remedy: remedy}, run}
-	}
-	offering := func(a schema.Ability, r rule) rule {
-		r.Ability = a
-		return r
+		return inProcess(about(id, holds, why, remedy, run))
 	}
 	return []rule{
 		of("crash/unpublished", "When the process is killed during a store, nothing stands under the final name, or the whole file does; the store can then be made again.",

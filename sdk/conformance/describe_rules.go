@@ -45,9 +45,7 @@ func describePure(b *bed) {
 	same("the second time", answer(b.running.again()))
 	if i, err := b.instance(b.config); err == nil {
 		same("after an instance was configured", answer(b.running.again()))
-		if err := i.Close(); err != nil {
-			b.Errorf("close: %v", err)
-		}
+		b.end(i)
 	}
 	other, err := b.s.Start(b.ctx)
 	if err != nil {

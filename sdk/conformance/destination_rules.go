@@ -17,17 +17,7 @@ import (
 )
 
 func destinationRules() []rule {
-	of := func(id, holds, why, remedy string, run func(*bed)) rule {
-		return rule{Rule{ID: id, Kind: schema.KindDestination, Holds: holds, Why: why, Remedy: remedy}, run}
-	}
-	offering := func(a schema.Ability, r rule) rule {
-		r.Ability = a
-		return r
-	}
-	readOnly := func(r rule) rule {
-		r.ReadOnly = true
-		return r
-	}
+	of := about(schema.KindDestination)
 	return []rule{
 		of("check/report", "A check says where the destination is, and how much room it has or that it cannot tell (-1).",
 			"The location stands in every message. Room that is not there is found in the middle of the night.",

@@ -18,13 +18,7 @@ import (
 const endLimit = 30 * time.Second
 
 func hookRules() []rule {
-	of := func(id, holds, why, remedy string, run func(*bed)) rule {
-		return rule{Rule{ID: id, Kind: schema.KindHook, Holds: holds, Why: why, Remedy: remedy}, run}
-	}
-	inProcess := func(r rule) rule {
-		r.Where = OwnProcess
-		return r
-	}
+	of := about(schema.KindHook)
 	return []rule{
 		of("hook/success", "A script that ends with 0 is a report with exit code 0.",
 			"A run would count a script as failed that was not, and raise an alarm.",
@@ -72,15 +66,9 @@ func (b *bed) hook(config cty.Value) sdk.Hook {
 	return h
 }
 
-func (b *bed) done(h sdk.Hook) {
-	if err := h.Close(); err != nil {
-		b.Errorf("close: %v", err)
-	}
-}
-
 func hookSucceeds(b *bed) {
 	h := b.hook(b.s.Config)
-	defer b.done(h)
+	defer b.end(h)
 	r, err := h.Run(b.ctx, request(), nil)
 	if err != nil {
 		b.Fatalf("run: %v", err)
@@ -92,7 +80,7 @@ func hookSucceeds(b *bed) {
 
 func hookOutput(b *bed) {
 	h := b.hook(b.s.Config)
-	defer b.done(h)
+	defer b.end(h)
 	var got int
 	r, err := h.Run(b.ctx, request(), func(o sdk.Output) {
 		if o.Stream != sdk.Stdout && o.Stream != sdk.Stderr {
@@ -113,7 +101,7 @@ func hookFails(b *bed) {
 	if h == nil {
 		return
 	}
-	defer b.done(h)
+	defer b.end(h)
 	r, err := h.Run(b.ctx, request(), nil)
 	if err != nil {
 		b.Fatalf("run: %v", err)
@@ -144,7 +132,7 @@ func (b *bed) wantEnd(ctx context.Context, kind failure.Kind) {
 	if h == nil {
 		return
 	}
-	defer b.done(h)
+	defer b.end(h)
 	begin := time.Now()
 	_, err := h.Run(ctx, request(), nil)
 	if f, ok := errors.AsType[*failure.Error](err); !ok || f.Kind != kind {
@@ -160,7 +148,7 @@ func hookEnded(b *bed) {
 	if h == nil {
 		return
 	}
-	defer b.done(h)
+	defer b.end(h)
 	ctx, cancel := context.WithTimeout(b.ctx, 500*time.Millisecond)
 	defer cancel()
 	_, _ = h.Run(ctx, request(), nil) // other rules are about the failure
@@ -171,7 +159,7 @@ func hookEnded(b *bed) {
 
 func hookConcurrent(b *bed) {
 	h := b.hook(b.s.Config)
-	defer b.done(h)
+	defer b.end(h)
 	var wg sync.WaitGroup
 	for range 4 {
 		wg.Go(func() {

@@ -27,10 +27,7 @@ func lifecycleRules() []rule {
 }
 
 func instancesAreIndependent(b *bed) {
-	first, err := b.instance(b.config)
-	if err != nil {
-		b.Fatalf("configure: %v", err)
-	}
+	first := b.configured()
 	second, err := b.instance(b.config)
 	if err != nil {
 		b.Fatalf("configure a second instance: %v", err)
@@ -38,26 +35,17 @@ func instancesAreIndependent(b *bed) {
 	if err := b.use(first); err != nil {
 		b.Errorf("the first of two instances: %v", err)
 	}
-	if err := first.Close(); err != nil {
-		b.Errorf("close: %v", err)
-	}
+	b.end(first)
 	if err := b.use(second); err != nil {
 		b.Errorf("an instance after another one was closed: %v", err)
 	}
-	if err := second.Close(); err != nil {
-		b.Errorf("close: %v", err)
-	}
+	b.end(second)
 }
 
 func closedIsClosed(b *bed) {
-	i, err := b.instance(b.config)
-	if err != nil {
-		b.Fatalf("configure: %v", err)
-	}
-	if err := i.Close(); err != nil {
-		b.Errorf("close: %v", err)
-	}
-	err = b.use(i)
+	i := b.configured()
+	b.end(i)
+	err := b.use(i)
 	f, ok := errors.AsType[*failure.Error](err)
 	switch {
 	case err == nil:
@@ -125,16 +113,11 @@ func (b *bed) grows(what string, count func() int) {
 func (b *bed) rounds(n int) {
 	b.Helper()
 	for range n {
-		i, err := b.instance(b.config)
-		if err != nil {
-			b.Fatalf("configure: %v", err)
-		}
+		i := b.configured()
 		if err := b.use(i); err != nil {
 			b.Errorf("use an instance: %v", err)
 		}
-		if err := i.Close(); err != nil {
-			b.Errorf("close: %v", err)
-		}
+		b.end(i)
 	}
 }
 

@@ -32,21 +32,7 @@ type Work struct {
 }
 
 func sourceRules() []rule {
-	of := func(id, holds, why, remedy string, run func(*bed)) rule {
-		return rule{Rule{ID: id, Kind: schema.KindSource, Holds: holds, Why: why, Remedy: remedy}, run}
-	}
-	readOnly := func(r rule) rule {
-		r.ReadOnly = true
-		return r
-	}
-	rehearsing := func(r rule) rule {
-		r.Ability = schema.AbilityRehearse
-		return r
-	}
-	restoring := func(r rule) rule {
-		r.Ability = schema.AbilityRestore
-		return r
-	}
+	of := about(schema.KindSource)
 	return []rule{
 		readOnly(of("source/identity", "Inspect gives an identity, the same one each time and in every instance.",
 			"Locks, groups and what is owed go by the identity. With another one dprun would quiesce a gateway beside its partner, or not bring it back.",
@@ -56,46 +42,46 @@ func sourceRules() []rule {
 			"List what the device lists. A state that it does not tell is unknown.", domainsOnce)),
 		readOnly(of("source/variants", "A check of a domain names the variants to capture, each once.",
 			"A check that names nothing leads to a task without a backup.",
-			"Fill in Variants.", variantsNamed)),
+			"Fill in Variants.", withWork(variantsNamed))),
 		readOnly(of("source/absent", "A check of a domain that is not there fails as not_found with the reason unknown_domain.",
 			"A backup of nothing would count as one. Another kind is tried again for hours.",
-			"Look the target up in what the device lists.", absentDomain)),
+			"Look the target up in what the device lists.", withWork(absentDomain))),
 		readOnly(of("source/state", "The state of a domain that is not there is a failure or unknown. It is never normal.",
 			"dprun takes normal for proof that a gateway is back in service.",
 			"Say normal only of what the device itself says it of.", absentState)),
 		of("source/capture", "A capture leaves regular files in its directory, exactly those that it names, with their size and SHA-256.",
 			"What is not named is thrown away; what is named and not there is no backup.",
-			"Name each file that you write, measure and hash it after it is closed, and remove the others.", capturesWhatItNames),
+			"Name each file that you write, measure and hash it after it is closed, and remove the others.", withWork(capturesWhatItNames)),
 		of("source/budget", "A capture that would write more than it may fails.",
 			"The disk of the staging directory runs full, and with it all other tasks fail.",
-			"Stop when more than MaxBytes would be written.", capturesWithinBudget),
+			"Stop when more than MaxBytes would be written.", withWork(capturesWithinBudget)),
 		of("source/again", "A capture that was cancelled ends soon, as cancelled, and the device can be captured again.",
 			"An operator who stops a run waits, and the next run finds the device busy.",
-			"Give the context to every request, and return failure.From(ctx.Err()).", cancelledCapture),
+			"Give the context to every request, and return failure.From(ctx.Err()).", withWork(cancelledCapture)),
 		of("source/quiesce", "A domain that is quiesced comes to be quiesced, and after an unquiesce it comes to be normal.",
 			"A gateway would be captured under traffic, or would stay out of service.",
-			"Return from Quiesce and Unquiesce when the device has accepted, and read the state from the device each time.", quiesces),
+			"Return from Quiesce and Unquiesce when the device has accepted, and read the state from the device each time.", quiescing(quiesces)),
 		of("source/unquiesce", "Unquiesce of a domain that is not quiesced succeeds.",
 			"What is owed is paid again after a crash. If that fails, dprun goes on saying that a gateway may be down.",
-			"Take it for a success when the device says that the domain is not quiesced.", unquiesceTwice),
-		rehearsing(of("rehearse/own", "What was captured a moment ago would change nothing where it came from.",
+			"Take it for a success when the device says that the domain is not quiesced.", quiescing(unquiesceTwice)),
+		offering(schema.AbilityRehearse, of("rehearse/own", "What was captured a moment ago would change nothing where it came from.",
 			"An operator could not tell what a restore does from what it does not.",
-			"Compare what means something: neither times, nor comments, nor an order that the device does not keep.", rehearsesOwn)),
-		rehearsing(of("rehearse/damaged", "An artifact of which a byte is wrong is corrupt, and is not rehearsed.",
+			"Compare what means something: neither times, nor comments, nor an order that the device does not keep.", withWork(rehearsesOwn))),
+		offering(schema.AbilityRehearse, of("rehearse/damaged", "An artifact of which a byte is wrong is corrupt, and is not rehearsed.",
 			"A device would be given what is no backup.",
-			"Verify the artifact before anything of it is sent.", rehearsesDamaged)),
-		rehearsing(of("rehearse/absent", "A rehearsal for a domain that is not there fails as not_found with the reason unknown_domain.",
+			"Verify the artifact before anything of it is sent.", withWork(rehearsesDamaged))),
+		offering(schema.AbilityRehearse, of("rehearse/absent", "A rehearsal for a domain that is not there fails as not_found with the reason unknown_domain.",
 			"A restore would make a domain by a slip of the pen.",
-			"Look the target up in what the device lists.", rehearsesAbsent)),
-		restoring(of("restore/own", "What is imported into a new domain is what it then resembles, before that it does not, and a save leaves nothing unsaved.",
+			"Look the target up in what the device lists.", withWork(rehearsesAbsent))),
+		offering(schema.AbilityRestore, of("restore/own", "What is imported into a new domain is what it then resembles, before that it does not, and a save leaves nothing unsaved.",
 			"A restore or a drill would be called good and is not, or what was restored is lost at the next restart.",
-			"Read the answers from the device each time: what was asked for is no proof.", restoresOwn)),
-		restoring(of("restore/refused", "An artifact of which a byte is wrong, a target that is not what its way back holds, and one that is not there are refused, and nothing is changed.",
+			"Read the answers from the device each time: what was asked for is no proof.", onRestorer(restoresOwn))),
+		offering(schema.AbilityRestore, of("restore/refused", "An artifact of which a byte is wrong, a target that is not what its way back holds, and one that is not there are refused, and nothing is changed.",
 			"A device would be given what is no backup, or what somebody has just changed would be lost.",
-			"Verify the artifact, compare the target with Before and look it up, in Import itself, before anything is sent.", restoreRefuses)),
-		restoring(of("restore/domains", "A domain that is there is not made again, and one that was removed is gone, also if it is removed again.",
+			"Verify the artifact, compare the target with Before and look it up, in Import itself, before anything is sent.", onRestorer(restoreRefuses))),
+		offering(schema.AbilityRestore, of("restore/domains", "A domain that is there is not made again, and one that was removed is gone, also if it is removed again.",
 			"A drill would import into somebody's domain, or leave its own behind.",
-			"Ask the device what it lists before and after.", restoreDomains)),
+			"Ask the device what it lists before and after.", onRestorer(restoreDomains))),
 	}
 }
 
@@ -109,12 +95,6 @@ func (b *bed) device() sdk.Source {
 	return i
 }
 
-func (b *bed) endSource(s sdk.Source) {
-	if err := s.Close(); err != nil {
-		b.Errorf("close: %v", err)
-	}
-}
-
 func sameIdentity(b *bed) {
 	seen := map[string]bool{}
 	for range 2 {
@@ -126,7 +106,7 @@ func sameIdentity(b *bed) {
 			}
 			seen[i.Facts.Identity] = true
 		}
-		b.endSource(s)
+		b.end(s)
 	}
 	if len(seen) != 1 || seen[""] {
 		b.Errorf("four inspections of one device give the identities %v", seen)
@@ -135,7 +115,7 @@ func sameIdentity(b *bed) {
 
 func domainsOnce(b *bed) {
 	s := b.device()
-	defer b.endSource(s)
+	defer b.end(s)
 	i, err := s.Inspect(b.ctx, sdk.InspectRequest{})
 	if err != nil {
 		b.Fatalf("inspect: %v", err)
@@ -174,13 +154,20 @@ func (b *bed) work() *Work {
 	return &w
 }
 
-func variantsNamed(b *bed) {
-	w := b.work()
-	if w == nil {
-		return
+// withWork looks at a device and what it is to do, if there is something.
+func withWork(f func(*bed, sdk.Source, *Work)) func(*bed) {
+	return func(b *bed) {
+		w := b.work()
+		if w == nil {
+			return
+		}
+		s := b.device()
+		defer b.end(s)
+		f(b, s, w)
 	}
-	s := b.device()
-	defer b.endSource(s)
+}
+
+func variantsNamed(b *bed, s sdk.Source, w *Work) {
 	rep, err := s.Check(b.ctx, sdk.CheckRequest{Activity: w.Activity, Config: w.Config, Target: sdk.Target{Domain: w.Domain}})
 	if err != nil {
 		b.Fatalf("check: %v", err)
@@ -190,13 +177,7 @@ func variantsNamed(b *bed) {
 	}
 }
 
-func absentDomain(b *bed) {
-	w := b.work()
-	if w == nil {
-		return
-	}
-	s := b.device()
-	defer b.endSource(s)
+func absentDomain(b *bed, s sdk.Source, w *Work) {
 	_, err := s.Check(b.ctx, sdk.CheckRequest{Activity: w.Activity, Config: w.Config, Target: sdk.Target{Domain: absent()}})
 	if f, ok := errors.AsType[*failure.Error](err); !ok || f.Kind != failure.NotFound || f.Reason != failure.UnknownDomain {
 		b.Errorf("check of a domain that is not there gives %v", err)
@@ -208,7 +189,7 @@ func absent() string { return "conformance-" + rand.Text()[:8] }
 
 func absentState(b *bed) {
 	s := b.device()
-	defer b.endSource(s)
+	defer b.end(s)
 	rep, err := s.QuiesceState(b.ctx, sdk.Target{Domain: absent()})
 	if err == nil && rep.State != sdk.StateUnknown {
 		b.Errorf("the state of a domain that is not there is %q", rep.State)
@@ -229,13 +210,7 @@ func (b *bed) capture(ctx context.Context, s sdk.Source, w *Work, limit int64) (
 	return dir, c, err
 }
 
-func capturesWhatItNames(b *bed) {
-	w := b.work()
-	if w == nil {
-		return
-	}
-	s := b.device()
-	defer b.endSource(s)
+func capturesWhatItNames(b *bed, s sdk.Source, w *Work) {
 	dir, c, err := b.capture(b.ctx, s, w, 0)
 	if err != nil {
 		b.Fatalf("capture: %v", err)
@@ -277,25 +252,13 @@ func capturesWhatItNames(b *bed) {
 	}
 }
 
-func capturesWithinBudget(b *bed) {
-	w := b.work()
-	if w == nil {
-		return
-	}
-	s := b.device()
-	defer b.endSource(s)
+func capturesWithinBudget(b *bed, s sdk.Source, w *Work) {
 	if _, c, err := b.capture(b.ctx, s, w, 16); err == nil {
 		b.Errorf("a capture that may write 16 bytes gives %+v", c.Artifacts)
 	}
 }
 
-func cancelledCapture(b *bed) {
-	w := b.work()
-	if w == nil {
-		return
-	}
-	s := b.device()
-	defer b.endSource(s)
+func cancelledCapture(b *bed, s sdk.Source, w *Work) {
 	begin := time.Now()
 	if _, _, err := b.capture(b.ctx, s, w, 0); err != nil {
 		b.Fatalf("capture: %v", err)
@@ -341,24 +304,18 @@ func (b *bed) comes(s sdk.Source, t sdk.Target, state sdk.QuiesceState) {
 	b.Errorf("the domain does not come to be %s; last it was %v", state, last)
 }
 
-// mayQuiesce is work for a domain that may be quiesced.
-func (b *bed) mayQuiesce() *Work {
-	b.Helper()
-	w := b.work()
-	if w != nil && !w.Quiesce {
-		notAsked(b.T, "not asked: %s", "nothing may be quiesced")
-		return nil
-	}
-	return w
+// quiescing looks at a domain that may be quiesced.
+func quiescing(f func(*bed, sdk.Source, sdk.Target)) func(*bed) {
+	return withWork(func(b *bed, s sdk.Source, w *Work) {
+		if !w.Quiesce {
+			notAsked(b.T, "not asked: %s", "nothing may be quiesced")
+			return
+		}
+		f(b, s, sdk.Target{Domain: w.Domain})
+	})
 }
 
-func quiesces(b *bed) {
-	w := b.mayQuiesce()
-	if w == nil {
-		return
-	}
-	s, t := b.device(), sdk.Target{Domain: w.Domain}
-	defer b.endSource(s)
+func quiesces(b *bed, s sdk.Source, t sdk.Target) {
 	if err := s.Quiesce(b.ctx, t, stateLimit); err != nil {
 		b.Errorf("quiesce: %v", err)
 	} else {
@@ -370,13 +327,7 @@ func quiesces(b *bed) {
 	b.comes(s, t, sdk.StateNormal)
 }
 
-func unquiesceTwice(b *bed) {
-	w := b.mayQuiesce()
-	if w == nil {
-		return
-	}
-	s, t := b.device(), sdk.Target{Domain: w.Domain}
-	defer b.endSource(s)
+func unquiesceTwice(b *bed, s sdk.Source, t sdk.Target) {
 	for range 2 {
 		if err := s.Unquiesce(b.ctx, t); err != nil {
 			b.Errorf("unquiesce what is not quiesced: %v", err)
@@ -386,19 +337,9 @@ func unquiesceTwice(b *bed) {
 }
 
 // rehearse captures the work, does something to the artifact and rehearses it.
-func (b *bed) rehearse(change func([]byte), domain func(string) string) (*sdk.RehearseReport, error) {
+func (b *bed) rehearse(s sdk.Source, w *Work, change func([]byte), domain string) (*sdk.RehearseReport, error) {
 	b.Helper()
-	w := b.work()
-	if w == nil {
-		return nil, nil
-	}
-	s := b.device()
-	defer b.endSource(s)
-	dir, c, err := b.capture(b.ctx, s, w, 0)
-	if err != nil || len(c.Artifacts) == 0 {
-		b.Fatalf("capture: %+v, %v", c, err)
-	}
-	file := filepath.Join(dir, filepath.FromSlash(c.Artifacts[0].Name))
+	file := b.artifact(s, w)
 	content, err := os.ReadFile(file)
 	if err == nil {
 		change(content)
@@ -408,18 +349,13 @@ func (b *bed) rehearse(change func([]byte), domain func(string) string) (*sdk.Re
 		b.Fatalf("change the artifact: %v", err)
 	}
 	rehearser, _ := sdk.As[sdk.Rehearser](s)
-	return rehearser.Rehearse(b.ctx, sdk.RehearseRequest{Target: sdk.Target{Domain: domain(w.Domain)}, File: file, Dir: b.TempDir()})
+	return rehearser.Rehearse(b.ctx, sdk.RehearseRequest{Target: sdk.Target{Domain: domain}, File: file, Dir: b.TempDir()})
 }
 
-func as(s string) string { return s }
-
-func rehearsesOwn(b *bed) {
-	rep, err := b.rehearse(func([]byte) {}, as)
+func rehearsesOwn(b *bed, s sdk.Source, w *Work) {
+	rep, err := b.rehearse(s, w, func([]byte) {}, w.Domain)
 	if err != nil {
 		b.Fatalf("rehearse: %v", err)
-	}
-	if rep == nil {
-		return
 	}
 	for _, f := range rep.Findings {
 		if f.Level == sdk.LevelError {
@@ -433,34 +369,33 @@ func rehearsesOwn(b *bed) {
 	}
 }
 
-func rehearsesDamaged(b *bed) {
-	rep, err := b.rehearse(func(content []byte) { content[len(content)/2] ^= 0x55 }, as)
-	if f, ok := errors.AsType[*failure.Error](err); (b.s.Work != nil) && (!ok || f.Kind != failure.Corrupt) {
+func rehearsesDamaged(b *bed, s sdk.Source, w *Work) {
+	rep, err := b.rehearse(s, w, damage, w.Domain)
+	if f, ok := errors.AsType[*failure.Error](err); !ok || f.Kind != failure.Corrupt {
 		b.Errorf("a rehearsal of a damaged artifact gives %+v, %v", rep, err)
 	}
 }
 
-func rehearsesAbsent(b *bed) {
-	_, err := b.rehearse(func([]byte) {}, func(string) string { return absent() })
-	if f, ok := errors.AsType[*failure.Error](err); (b.s.Work != nil) && (!ok || f.Kind != failure.NotFound || f.Reason != failure.UnknownDomain) {
+// damage makes one byte wrong.
+func damage(content []byte) { content[len(content)/2] ^= 0x55 }
+
+func rehearsesAbsent(b *bed, s sdk.Source, w *Work) {
+	_, err := b.rehearse(s, w, func([]byte) {}, absent())
+	if f, ok := errors.AsType[*failure.Error](err); !ok || f.Kind != failure.NotFound || f.Reason != failure.UnknownDomain {
 		b.Errorf("a rehearsal for a domain that is not there gives %v", err)
 	}
 }
 
-// restorer is a device on which domains may be made, or nil.
-func (b *bed) restorer() (s sdk.Source, r sdk.Restorer, w *Work) {
-	b.Helper()
-	w = b.work()
-	if w == nil {
-		return nil, nil, nil
-	}
-	if !w.Restore {
-		notAsked(b.T, "not asked: %s", "nothing may be imported")
-		return nil, nil, nil
-	}
-	s = b.device()
-	r, _ = sdk.As[sdk.Restorer](s)
-	return s, r, w
+// onRestorer looks at a device on which domains may be made.
+func onRestorer(f func(*bed, sdk.Source, sdk.Restorer, *Work)) func(*bed) {
+	return withWork(func(b *bed, s sdk.Source, w *Work) {
+		if !w.Restore {
+			notAsked(b.T, "not asked: %s", "nothing may be imported")
+			return
+		}
+		r, _ := sdk.As[sdk.Restorer](s)
+		f(b, s, r, w)
+	})
 }
 
 // made makes a domain, and gives what removes it.
@@ -497,12 +432,7 @@ func (b *bed) resemble(r sdk.Restorer, t sdk.Target, file string) (of sdk.Resemb
 	return rep.Of[0], rep.SaveNeeded
 }
 
-func restoresOwn(b *bed) {
-	s, r, w := b.restorer()
-	if s == nil {
-		return
-	}
-	defer b.endSource(s)
+func restoresOwn(b *bed, s sdk.Source, r sdk.Restorer, w *Work) {
 	file := b.artifact(s, w)
 	t, remove := b.made(r)
 	defer remove()
@@ -529,18 +459,13 @@ func restoresOwn(b *bed) {
 	}
 }
 
-func restoreRefuses(b *bed) {
-	s, r, w := b.restorer()
-	if s == nil {
-		return
-	}
-	defer b.endSource(s)
+func restoreRefuses(b *bed, s sdk.Source, r sdk.Restorer, w *Work) {
 	file := b.artifact(s, w)
 	content, err := os.ReadFile(file)
 	if err != nil {
 		b.Fatalf("read the artifact: %v", err)
 	}
-	content[len(content)/2] ^= 0x55
+	damage(content)
 	damaged := filepath.Join(b.TempDir(), "damaged")
 	if err := os.WriteFile(damaged, content, 0o600); err != nil {
 		b.Fatalf("damage the artifact: %v", err)
@@ -563,12 +488,7 @@ func restoreRefuses(b *bed) {
 	}
 }
 
-func restoreDomains(b *bed) {
-	s, r, _ := b.restorer()
-	if s == nil {
-		return
-	}
-	defer b.endSource(s)
+func restoreDomains(b *bed, s sdk.Source, r sdk.Restorer, _ *Work) {
 	t, remove := b.made(r)
 	if f, ok := errors.AsType[*failure.Error](r.Create(b.ctx, t)); !ok || f.Kind != failure.Exists {
 		b.Errorf("a domain that is there is made again: %v", f)

@@ -197,9 +197,7 @@ func (b *bed) cleanUp() {
 func (b *bed) close() {
 	b.Helper()
 	b.closed = true
-	if err := b.Close(); err != nil {
-		b.Errorf("close: %v", err)
-	}
+	b.end(b)
 }
 
 // instance configures one more instance of the subject.
@@ -211,6 +209,23 @@ func (b *bed) instance(config cty.Value) (sdk.Instance, error) {
 		return b.running.ConfigureSource(b.ctx, b.s.Type, config)
 	}
 	return b.running.ConfigureDestination(b.ctx, b.s.Type, config)
+}
+
+// configured makes an instance with the subject's configuration.
+func (b *bed) configured() sdk.Instance {
+	b.Helper()
+	i, err := b.instance(b.config)
+	if err != nil {
+		b.Fatalf("configure: %v", err)
+	}
+	return i
+}
+
+// end closes an instance.
+func (b *bed) end(i sdk.Instance) {
+	if err := i.Close(); err != nil {
+		b.Errorf("close: %v", err)
+	}
 }
 
 // use asks of an instance what it is for. The files that it stores are removed
