@@ -53,22 +53,19 @@ func (h *History) Backups(ctx context.Context, q BackupsRequest) iter.Seq2[repor
 
 // sets finds the sets that are asked for, and the ID of the state directory.
 func (h *History) sets(ctx context.Context, q BackupsRequest) (own string, _ iter.Seq2[backups.Set, error], err error) {
-	k := h.kept.Load()
-	if k.lost != nil {
-		return "", nil, k.lost
-	}
-	if own, err = h.state.ID(); err != nil {
-		return "", nil, &Error{ExitBug, err}
+	j, own, err := h.known()
+	if err != nil {
+		return "", nil, err
 	}
 	f := journal.CopyFilter{Plan: q.Plan, Device: q.Device, Domain: q.Domain, After: q.After}
 	if !q.At.IsZero() {
 		f.Before = q.At.Add(time.Millisecond)
 	}
-	sets := backups.Sets(k.journal.Copies(ctx, f))
+	sets := backups.Sets(j.Copies(ctx, f))
 	if !q.Latest {
 		return own, sets, nil
 	}
-	latest, err := latestOf(ctx, k.journal, f, own, h.now())
+	latest, err := latestOf(ctx, j, f, own, h.now())
 	return own, func(yield func(backups.Set, error) bool) {
 		for _, s := range latest {
 			if !yield(s, nil) {
@@ -118,22 +115,18 @@ func backup(s backups.Set, own string) report.Backup {
 
 // Backup gives everything that is known of one set: by its ID, or by a beginning of it.
 func (h *History) Backup(ctx context.Context, ref string) (report.BackupDetail, error) {
-	k := h.kept.Load()
-	if k.lost != nil {
-		return report.BackupDetail{}, k.lost
-	}
-	own, err := h.state.ID()
+	j, own, err := h.known()
 	if err != nil {
-		return report.BackupDetail{}, &Error{ExitBug, err}
+		return report.BackupDetail{}, err
 	}
-	id, err := k.journal.Set(ctx, ref)
+	id, err := j.Set(ctx, ref)
 	if errors.Is(err, journal.ErrNotFound) || errors.Is(err, journal.ErrAmbiguous) {
 		err = &Error{ExitUsage, err}
 	}
 	if err != nil {
 		return report.BackupDetail{}, err
 	}
-	for s, err := range backups.Sets(k.journal.Copies(ctx, journal.CopyFilter{Set: id})) {
+	for s, err := range backups.Sets(j.Copies(ctx, journal.CopyFilter{Set: id})) {
 		if err != nil {
 			return report.BackupDetail{}, err
 		}
@@ -144,7 +137,7 @@ func (h *History) Backup(ctx context.Context, ref string) (report.BackupDetail, 
 			f = f.Opened()
 			d.Files = append(d.Files, report.BackupFile{File: f.File, Variant: f.Variant, Size: f.Size, SHA256: f.SHA256})
 		}
-		proofs, err := k.journal.Proofs(ctx, id)
+		proofs, err := j.Proofs(ctx, id)
 		if err != nil {
 			return report.BackupDetail{}, err
 		}

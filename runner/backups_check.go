@@ -73,58 +73,93 @@ func (r *Runner) CheckBackups(ctx context.Context, q CheckBackupsRequest) (*repo
 	return res, nil
 }
 
-// shelves are the destinations of a plan, to look at what they keep.
-type shelves struct {
+// reached are the destinations of a plan, which can be asked.
+type reached struct {
 	*Runner
-	journal      *journal.Journal
-	exec         *execute.Executor
+	journal *journal.Journal
+	own     string // ID of the state directory
+	loaded  *Loaded
+	of      *plan.Plan
+	exec    *execute.Executor
+	close   func()
+}
+
+// reach opens the destinations of a plan. It gives nothing and no error when the
+// diagnostics say what is wrong with the plan.
+func (r *Runner) reach(ctx context.Context, from Source, name string, only Only, doing string, res *report.Result) (*reached, error) {
+	j, own, err := r.known()
+	if err != nil {
+		return nil, err
+	}
+	loaded, p, err := r.load(ctx, from, name, only, res)
+	if err != nil || p == nil {
+		return nil, err
+	}
+	host := r.startUnlockedHost()
+	exec := r.beside(loaded, p, execute.Options{Run: doing, Plugins: host, Staging: r.staging})
+	return &reached{r, j, own, loaded, p, exec, func() {
+		exec.Close()
+		_ = host.Close()
+	}}, nil
+}
+
+// beside does what is done with a plan beside its runs.
+func (r *Runner) beside(loaded *Loaded, p *plan.Plan, o execute.Options) *execute.Executor {
+	o.PlanName, o.Version, o.Clock, o.Redact, o.Log = p.Name, r.Version, r.Clock, &r.redact, r.Log
+	if o.Plan == nil {
+		o.Plan = record.NewCompiledPlan(loaded.Config, p, loaded.secrets, &r.redact)
+	}
+	return execute.New(o)
+}
+
+// restorer is [Runner.beside] with the accounts that restores log in with.
+func (r *Runner) restorer(loaded *Loaded, p *plan.Plan, o execute.Options) *execute.Executor {
+	o.Plan = record.NewCompiledPlan(loaded.Config, p, loaded.secrets, &r.redact).ForRestores()
+	return r.beside(loaded, p, o)
+}
+
+// shelves are destinations of a plan, to look at what they keep.
+type shelves struct {
+	*reached
 	plan         string
-	own          string // ID of the state directory
 	destinations []*plan.Destination
 	identities   *cipher.Identities // open what is encrypted; nil: nothing
 	scratch      string             // a directory for objects that are looked at
 	made         atomic.Int64
-	close        func()
 }
 
-// shelves opens the destinations of a plan, or one of them. It gives nothing and
-// no error when the diagnostics say what is wrong with the plan.
-func (r *Runner) shelves(ctx context.Context, from Source, name, only, doing string, res *report.Result) (*shelves, error) {
-	k := r.kept.Load()
-	if k.lost != nil {
-		return nil, k.lost
-	}
-	own, err := r.state.ID()
-	if err != nil {
-		return nil, &Error{ExitBug, err}
-	}
-	loaded, p, err := r.load(ctx, from, name, Only{}, res)
-	if err != nil || p == nil {
+// shelves opens the destinations of a plan, or one of them; see [Runner.reach].
+func (r *Runner) shelves(ctx context.Context, from Source, name, only, doing string, res *report.Result) (_ *shelves, err error) {
+	at, err := r.reach(ctx, from, name, Only{}, doing, res)
+	if err != nil || at == nil {
 		return nil, err
 	}
-	s := &shelves{Runner: r, journal: k.journal, plan: p.Name, own: own}
+	defer func() {
+		if err != nil {
+			at.close()
+		}
+	}()
+	s := &shelves{reached: at, plan: at.of.Name}
 	var addresses []string
-	for _, d := range p.Destinations {
+	for _, d := range at.of.Destinations {
 		addresses = append(addresses, d.Address)
 		if only == "" || d.Address == only {
 			s.destinations = append(s.destinations, d)
 		}
 	}
 	if len(s.destinations) == 0 {
-		return nil, &Error{ExitUsage, suggesting(fmt.Sprintf("plan %s has no destination %q", p.Name, only), only, addresses)}
+		return nil, &Error{ExitUsage, suggesting(fmt.Sprintf("plan %s has no destination %q", s.plan, only), only, addresses)}
 	}
 	if s.scratch, err = os.MkdirTemp(r.state.Staging(), doing+"-"); err != nil {
 		return nil, errorf(1, "make a directory for what is read: %w; make room in the state directory", err)
 	}
-	host := r.startUnlockedHost()
-	s.exec = execute.New(execute.Options{Run: doing, PlanName: p.Name, Version: r.Version, Plan: record.NewCompiledPlan(loaded.Config, p, loaded.secrets, &r.redact), Plugins: host,
-		Staging: r.staging, Clock: r.Clock, Redact: &r.redact, Log: r.Log})
-	s.close = func() {
-		s.exec.Close()
-		_ = host.Close()
-		_ = os.RemoveAll(s.scratch)
-	}
 	return s, nil
+}
+
+// close ends the destinations, and removes what was looked at.
+func (s *shelves) close() {
+	s.reached.close()
+	_ = os.RemoveAll(s.scratch)
 }
 
 // file is the path of a new local file.

@@ -17,9 +17,7 @@ import (
 
 	"github.com/dprun/dprun/plan"
 	"github.com/dprun/dprun/runner/backups"
-	"github.com/dprun/dprun/runner/execute"
 	"github.com/dprun/dprun/runner/journal"
-	"github.com/dprun/dprun/runner/record"
 	"github.com/dprun/dprun/runner/report"
 	"github.com/dprun/dprun/runner/signing"
 	"github.com/dprun/dprun/sdk"
@@ -44,34 +42,23 @@ const fetchesAtOnce = 8
 // error when the diagnostics say what is wrong with the plan.
 func (r *Runner) ImportBackups(ctx context.Context, q ImportRequest) ([]report.Imported, *report.Result, error) {
 	res := &report.Result{}
-	k := r.kept.Load()
-	if k.lost != nil {
-		return nil, res, k.lost
-	}
-	own, err := r.state.ID()
-	if err != nil {
-		return nil, res, &Error{ExitBug, err}
-	}
-	loaded, p, err := r.load(ctx, q.Source, q.Plan, noDevices(), res)
-	if err != nil || p == nil {
+	s, err := r.reach(ctx, q.Source, q.Plan, noDevices(), "import", res)
+	if err != nil || s == nil {
 		return nil, res, err
 	}
+	defer s.close()
+	p := s.of
 	at := slices.DeleteFunc(slices.Clone(p.Destinations), func(d *plan.Destination) bool { return q.Destination != "" && d.Address != q.Destination })
 	if len(at) == 0 {
 		return nil, res, errorf(ExitUsage, "plan %s has no destination %q", p.Name, q.Destination)
 	}
-	keys, err := r.keysOf(loaded, p)
+	keys, err := r.keysOf(s.loaded, p)
 	if err != nil {
 		return nil, res, err
 	}
-	host := r.startUnlockedHost()
-	defer func() { _ = host.Close() }()
-	exec := execute.New(execute.Options{Run: "import", PlanName: p.Name, Version: r.Version, Plan: record.NewCompiledPlan(loaded.Config, p, loaded.secrets, &r.redact), Plugins: host,
-		Staging: r.staging, Clock: r.Clock, Redact: &r.redact, Log: r.Log})
-	defer exec.Close()
 	var out []report.Imported
 	for _, d := range at {
-		i := importing{Runner: r, journal: k.journal, exec: exec, keys: keys, own: own, destination: d.Address, dpod: q.DPOD, found: report.Imported{Destination: d.Address}}
+		i := importing{reached: s, keys: keys, destination: d.Address, dpod: q.DPOD, found: report.Imported{Destination: d.Address}}
 		if err := i.all(ctx); err != nil {
 			i.found.Error = err.Error()
 			res.ExitCode = graverExit(res.ExitCode, 1)
@@ -89,11 +76,8 @@ func (r *Runner) ImportBackups(ctx context.Context, q ImportRequest) ([]report.I
 
 // importing is the import of one destination.
 type importing struct {
-	*Runner
-	journal     *journal.Journal
-	exec        *execute.Executor
+	*reached
 	keys        *signing.Keys // whose signatures count
-	own         string
 	destination string
 	dpod        bool
 	dir         string // for fetched manifests

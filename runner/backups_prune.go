@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"iter"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,12 +16,9 @@ import (
 	"github.com/dprun/dprun/plan"
 	"github.com/dprun/dprun/runner/backups"
 	"github.com/dprun/dprun/runner/evidence"
-	"github.com/dprun/dprun/runner/execute"
 	"github.com/dprun/dprun/runner/journal"
 	"github.com/dprun/dprun/runner/lock"
-	"github.com/dprun/dprun/runner/record"
 	"github.com/dprun/dprun/runner/report"
-	"github.com/dprun/dprun/runner/retention"
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
 )
@@ -41,37 +37,26 @@ type PruneBackupsRequest struct {
 // wrong with the plan.
 func (r *Runner) PruneBackups(ctx context.Context, q PruneBackupsRequest) ([]report.PrunedBackups, *report.Result, error) {
 	res := &report.Result{}
-	k := r.kept.Load()
-	if k.lost != nil {
-		return nil, res, k.lost
-	}
-	own, err := r.state.ID()
-	if err != nil {
-		return nil, res, &Error{ExitBug, err}
-	}
-	loaded, p, err := r.load(ctx, q.Source, q.Plan, Only{}, res)
-	if err != nil || p == nil {
+	at, err := r.reach(ctx, q.Source, q.Plan, Only{}, "prune", res)
+	if err != nil || at == nil {
 		return nil, res, err
 	}
-	host := r.startUnlockedHost()
-	defer func() { _ = host.Close() }()
-	exec := execute.New(execute.Options{Run: "prune", PlanName: p.Name, Version: r.Version, Plan: record.NewCompiledPlan(loaded.Config, p, loaded.secrets, &r.redact), Plugins: host,
-		Clock: r.Clock, Redact: &r.redact, Log: r.Log})
-	defer exec.Close()
+	defer at.close()
+	loaded, p := at.loaded, at.of
 	restoring, err := r.setsOfRestores()
 	if err != nil {
 		return nil, res, errorf(ExitOwed, "nothing is deleted: which sets a restore that is not proven may need is not known: %w", err)
 	}
 	all := make([]*pruning, len(p.Destinations))
 	for i, d := range p.Destinations {
-		all[i] = &pruning{restoring: restoring, shelf: exec, ledger: k.journal, lock: r.lockSet, now: r.Clock.Now, work: r.state.Work(), own: own, plan: p, origin: originOf(loaded, p),
+		all[i] = &pruning{restoring: restoring, shelf: at.exec, ledger: at.journal, lock: r.lockSet, now: r.Clock.Now, work: r.state.Work(), own: at.own, plan: p, origin: originOf(loaded, p),
 			destination: d.Address, rule: p.RetentionAt(d)}
 	}
 	beginPrune(ctx, all)
 	out := make([]report.PrunedBackups, 0, len(all))
 	defer func() {
 		if done := deletedBy(out); len(done) > 0 {
-			r.prove(ctx, k.journal, loaded, p, evidence.Record{Kind: evidence.Prune, Plan: p.Name, Ended: r.Clock.Now(), Exit: res.ExitCode, Actions: done})
+			r.prove(ctx, at.journal, loaded, p, evidence.Record{Kind: evidence.Prune, Plan: p.Name, Ended: r.Clock.Now(), Exit: res.ExitCode, Actions: done})
 		}
 	}()
 	for _, w := range all {
@@ -391,162 +376,10 @@ func (w *pruning) shared(c backups.Copy) string {
 	return ""
 }
 
-// policyOf is a rule as retention reads it.
-func policyOf(r *plan.Retention) (retention.Policy, error) {
-	if r == nil {
-		return retention.Policy{}, nil
-	}
-	zone, err := time.LoadLocation(r.Timezone)
-	if err != nil {
-		return retention.Policy{}, fmt.Errorf("the time zone of retention %s: %w", r.Address, err)
-	}
-	return retention.Policy{Last: r.KeepLast, Daily: r.KeepDaily, Weekly: r.KeepWeekly, Monthly: r.KeepMonthly, Within: r.KeepWithin, Zone: zone}, nil
-}
-
-// foreseePrune says what a prune would delete at the destinations that answered.
-// Nothing but the journal is asked.
-func (r *Runner) foreseePrune(ctx context.Context, p *plan.Plan, origin string, answered map[string]*sdk.DestinationReport) (out []report.PreviewRetention, err error) {
-	k := r.kept.Load()
-	own, err := r.state.ID()
-	if err != nil {
-		return nil, &Error{ExitBug, err}
-	}
-	if k.journal == nil {
-		return nil, nil
-	}
-	restoring, err := r.setsOfRestores()
-	if err != nil {
-		return nil, nil // a prune deletes nothing then
-	}
-	all := make([]*pruning, len(p.Destinations))
-	for i, d := range p.Destinations {
-		all[i] = &pruning{restoring: restoring, ledger: k.journal, now: r.Clock.Now, own: own, plan: p, origin: origin, destination: d.Address, rule: p.RetentionAt(d)}
-		if a := answered[d.Address]; a != nil {
-			all[i].root = a.Location
-		}
-	}
-	for _, w := range all {
-		if w.rule == nil || w.root == "" {
-			continue
-		}
-		w.others = samePlace(w, all)
-		goes, err := w.foresee(ctx)
-		if err != nil {
-			return nil, err
-		}
-		if goes.Sets > 0 {
-			out = append(out, goes)
-		}
-	}
-	return out, nil
-}
-
-// foresee says what a prune would delete, as far as the journal knows.
-func (w *pruning) foresee(ctx context.Context) (goes report.PreviewRetention, err error) {
-	copies, err := w.copies(ctx, journal.CopyFilter{Root: w.root})
-	if err == nil {
-		err = w.know(ctx, copies)
-	}
-	if err != nil {
-		return goes, err
-	}
-	maps.DeleteFunc(copies, func(_ string, c backups.Copy) bool { return c.Plan != w.plan.Name || c.State != backups.Whole })
-	verdicts, err := w.verdicts(copies)
-	goes.Destination, goes.Retention = w.destination, w.rule.Address
-	for _, v := range verdicts {
-		if v.Keep || w.shared(copies[v.ID]) != "" {
-			continue
-		}
-		if goes.Sets++; goes.Oldest.IsZero() || v.Stamp.Before(goes.Oldest) {
-			goes.Oldest = v.Stamp
-		}
-		if v.Stamp.After(goes.Newest) {
-			goes.Newest = v.Stamp
-		}
-		goes.Bytes += copies[v.ID].Bytes
-	}
-	return goes, err
-}
-
-// verdicts puts copies to the rule, and to those of other destinations that are the same place.
-func (w *pruning) verdicts(copies map[string]backups.Copy) ([]retention.Verdict, error) {
-	var sets []retention.Set
-	for _, c := range copies {
-		sets = append(sets, w.candidate(c))
-	}
-	now := w.now()
-	policy, err := policyOf(w.rule)
-	if err != nil {
-		return nil, err
-	}
-	verdicts := retention.Decide(policy, sets, now)
-	keep := func(v *retention.Verdict, format string, args ...any) {
-		v.Keep, v.Why = true, []string{fmt.Sprintf(format, args...)}
-	}
-	for i := range verdicts {
-		if w.rule == nil {
-			keep(&verdicts[i], "no retention is set")
-		}
-	}
-	for i, v := range verdicts {
-		if w.restoring[v.ID] {
-			keep(&verdicts[i], "a restore that is not proven may need it: dprun owed")
-		}
-	}
-	for _, o := range w.others {
-		policy, err := policyOf(o.rule)
-		if err != nil {
-			return nil, err
-		}
-		for i, v := range retention.Decide(policy, sets, now) { // in the same order
-			switch {
-			case verdicts[i].Keep:
-			case o.rule == nil:
-				keep(&verdicts[i], "destination %s is the same place, and has no retention", o.destination)
-			case v.Keep:
-				keep(&verdicts[i], "destination %s is the same place, and its retention %s keeps it: %s", o.destination, o.rule.Address, join(v.Why))
-			}
-		}
-	}
-	return verdicts, nil
-}
-
 // begun reports whether something of a copy is deleted: its manifest, which goes first.
 func (w *pruning) begun(c backups.Copy) bool {
 	_, there := w.objects[c.Path]
 	return !there
-}
-
-// candidate is a copy as retention sees it. Good is only what stands at the
-// destination with the sizes that it was stored with, where that was listed.
-func (w *pruning) candidate(c backups.Copy) retention.Set {
-	trusted, _ := c.Trust()
-	s := retention.Set{ID: c.Set, Destination: w.root, Device: c.Device, Domain: c.Domain, Activity: c.Activity, Stamp: c.Captured,
-		Foreign: c.StateID != w.own, Imported: !trusted, Gone: !inPlan(w.plan, c)}
-	switch {
-	case w.theirs(c.Run) != "":
-		s.Bad = w.theirs(c.Run)
-	case c.State != backups.Whole:
-		s.Bad = string(c.State)
-	case w.objects == nil:
-	case w.begun(c):
-		s.Bad = "its manifest is missing at the destination"
-	default:
-		for _, f := range c.Files {
-			name := c.At(f)
-			if size, there := w.objects[name]; !there {
-				s.Bad = "missing at the destination: " + name
-			} else if size != f.Size {
-				s.Bad = fmt.Sprintf("%s has %d bytes at the destination, not %d", name, size, f.Size)
-			}
-		}
-	}
-	return s
-}
-
-func inPlan(p *plan.Plan, c backups.Copy) bool {
-	a := p.Activity(c.Activity)
-	return a != nil && slices.ContainsFunc(a.Devices, func(d *plan.Device) bool { return d.Name == c.Device })
 }
 
 // remove deletes a copy, unless somebody reads it, and says what became of it.

@@ -34,13 +34,9 @@ type CoverageRequest struct {
 // the plan.
 func (r *Runner) Coverage(ctx context.Context, q CoverageRequest) (*report.Coverage, *report.Result, error) {
 	res := &report.Result{}
-	k := r.kept.Load()
-	if k.lost != nil {
-		return nil, res, k.lost
-	}
-	own, err := r.state.ID()
+	known, own, err := r.known()
 	if err != nil {
-		return nil, res, &Error{ExitBug, err}
+		return nil, res, err
 	}
 	keys, err := q.Keys.read()
 	if err != nil {
@@ -56,11 +52,11 @@ func (r *Runner) Coverage(ctx context.Context, q CoverageRequest) (*report.Cover
 		return nil, res, err
 	}
 	now := r.Clock.Now()
-	c := covering{journal: k.journal, plan: p, keys: keys, origin: originOf(loaded, p)}
+	c := covering{journal: known, plan: p, keys: keys, origin: originOf(loaded, p)}
 	if c.last, err = c.lastRun(ctx); err != nil {
 		return nil, res, err
 	}
-	proofs, err := k.journal.Proofs(ctx, "")
+	proofs, err := known.Proofs(ctx, "")
 	if err != nil {
 		return nil, res, &Error{ExitBug, err}
 	}
@@ -98,7 +94,7 @@ func (r *Runner) Coverage(ctx context.Context, q CoverageRequest) (*report.Cover
 	for _, d := range p.Destinations {
 		places = append(places, d.Address)
 	}
-	if out.Rooms, err = rooms(ctx, k.journal, p.Name, places, now); err != nil {
+	if out.Rooms, err = rooms(ctx, known, p.Name, places, now); err != nil {
 		return nil, res, err
 	}
 	res.ExitCode = out.ExitCode

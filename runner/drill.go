@@ -88,8 +88,7 @@ func (r *Runner) Drill(ctx context.Context, q DrillRequest) (*report.Drill, *rep
 	}
 	host := r.startHost(held) // recovery waits for a plugin that is still at it
 	defer func() { _ = host.Close() }()
-	d.gateway = execute.New(execute.Options{Run: d.run, PlanName: p.Name, Version: r.Version, Plan: record.NewCompiledPlan(loaded.Config, p, loaded.secrets, &r.redact).ForRestores(), Plugins: host,
-		Credentials: credentials, Clock: r.Clock, Redact: &r.redact, Log: r.Log})
+	d.gateway = r.restorer(loaded, p, execute.Options{Run: d.run, Plugins: host, Credentials: credentials})
 	defer d.gateway.Close()
 	began := r.Clock.Now()
 	out, err := d.all(ctx)

@@ -56,6 +56,18 @@ func (h *History) open(lost int) {
 	}
 }
 
+// known gives the journal, which must not be lost, and the ID of the state directory.
+func (h *History) known() (_ *journal.Journal, own string, err error) {
+	k := h.kept.Load()
+	if k.lost != nil {
+		return nil, "", k.lost
+	}
+	if own, err = h.state.ID(); err != nil {
+		return nil, "", &Error{ExitBug, err}
+	}
+	return k.journal, own, nil
+}
+
 // Close closes the journal and the staging area.
 func (h *History) Close() error {
 	var errs []error

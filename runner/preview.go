@@ -114,9 +114,8 @@ func (r *Runner) startLook(ctx context.Context, op *operation, loaded *Loaded, p
 	}
 	l := &look{Runner: r, plan: record.NewCompiledPlan(loaded.Config, p, loaded.secrets, &r.redact), host: r.startUnlockedHost()}
 	l.plan.Know(others, op.fresh())
-	l.exec = execute.New(execute.Options{Run: "preview", PlanName: p.Name, Version: r.Version, Plan: l.plan, Plugins: l.host, Staging: r.staging,
-		Locks: deviceLocks{r.locks, "preview"}, Permits: asking{&permit.Desk{Journal: op.journal, Pending: r.pending, Clock: r.Clock, Log: r.Log}},
-		Credentials: credentials, Clock: r.Clock, Redact: &r.redact, Log: r.Log, Output: func(string, string, string) {}})
+	l.exec = r.beside(loaded, p, execute.Options{Run: "preview", Plan: l.plan, Plugins: l.host, Staging: r.staging, Credentials: credentials,
+		Locks: deviceLocks{r.locks, "preview"}, Permits: asking{&permit.Desk{Journal: op.journal, Pending: r.pending, Clock: r.Clock, Log: r.Log}}, Output: func(string, string, string) {}})
 	return l, nil
 }
 

@@ -18,7 +18,6 @@ import (
 	"github.com/dprun/dprun/runner/engine"
 	"github.com/dprun/dprun/runner/execute"
 	"github.com/dprun/dprun/runner/lifecycle"
-	"github.com/dprun/dprun/runner/record"
 	"github.com/dprun/dprun/runner/report"
 	"github.com/dprun/dprun/sdk"
 )
@@ -69,8 +68,7 @@ func (r *Runner) Rehearse(ctx context.Context, q RehearseRequest) (*report.Rehea
 	}
 	host := r.startUnlockedHost()
 	defer func() { _ = host.Close() }()
-	exec := execute.New(execute.Options{Run: "rehearse", PlanName: p.Name, Version: r.Version, Plan: record.NewCompiledPlan(loaded.Config, p, loaded.secrets, &r.redact).ForRestores(), Plugins: host,
-		Credentials: credentials, Clock: r.Clock, Redact: &r.redact, Log: r.Log})
+	exec := r.restorer(loaded, p, execute.Options{Run: "rehearse", Plugins: host, Credentials: credentials})
 	defer exec.Close()
 	_, free, err := op.lockDevice(ctx, exec, q.Device, "")
 	if err != nil {

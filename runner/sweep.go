@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/dprun/dprun/runner/execute"
-	"github.com/dprun/dprun/runner/record"
 	"github.com/dprun/dprun/runner/report"
 )
 
@@ -28,8 +27,7 @@ func (r *Runner) Sweep(ctx context.Context, q SweepRequest) ([]report.Swept, *re
 	}
 	host := r.startUnlockedHost()
 	defer func() { _ = host.Close() }()
-	exec := execute.New(execute.Options{Run: "sweep", PlanName: p.Name, Version: r.Version, Plan: record.NewCompiledPlan(loaded.Config, p, loaded.secrets, &r.redact), Plugins: host,
-		Clock: r.Clock, Redact: &r.redact, Log: r.Log})
+	exec := r.beside(loaded, p, execute.Options{Run: "sweep", Plugins: host})
 	defer exec.Close()
 	out := make([]report.Swept, 0, len(p.Destinations))
 	for _, d := range p.Destinations {
