@@ -8,6 +8,8 @@ S3          = examples/plugins/s3
 VERSION    ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS     = -s -w -X main.version=$(VERSION)
 GOTESTFLAGS ?= -race
+# They wait more than they work, so they begin first.
+LONGEST     = ./testfixtures/e2e ./testfixtures/scenarios ./cmd/dprun
 
 export CGO_ENABLED ?= 0
 
