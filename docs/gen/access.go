@@ -9,7 +9,7 @@ import (
 	"github.com/dprun/dprun/plugins/datapower"
 )
 
-const accessIntro = "What a gateway's user needs so that dprun can work with it, and nothing more. It is made from the table that\n" +
+const accessIntro = "For gateway administrators: the rights that dprun's user on a gateway needs, and no more. It is made from the table that\n" +
 	"`dprun check` reads, so that what is named here is what is looked at.\n\n" +
 	"Make a user group on the gateway with the lines for what your plans do, put a user of its own into it (`group-defined`), and let\n" +
 	"`dprun check PLAN` say which line is missing. The names are those of the appliance's own management model; a line is\n" +

@@ -9,7 +9,7 @@ import (
 	"github.com/dprun/dprun/sdk/schema"
 )
 
-const conformanceIntro = "What every plugin must do, and how its author sees whether it does. Each rule has a case in the package `sdk/conformance`, which runs over real\n" +
+const conformanceIntro = "For authors of plugins: what every plugin must do, and how you see whether yours does. Each rule has a case in the package `sdk/conformance`, which runs over real\n" +
 	"gRPC, in a plugin's own tests and in `dprun plugin test` ([Writing plugins](writing-plugins.md#test-it)). An ID is stable: it is neither renamed nor used for something else.\n\n" +
 	"For each rule there is a plugin in `testfixtures/mutants` that breaks it and keeps all others: so it is known that the case finds it.\n\n" +
 	"Looked at where: `process` rules need the plugin in a process of its own, `inside` rules need it within the test's. What a destination does not offer is not asked of it.\n" +

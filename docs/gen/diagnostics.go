@@ -7,7 +7,7 @@ import (
 	"github.com/dprun/dprun/plan/diag"
 )
 
-const diagnosticsIntro = "What `dprun validate`, and every other command that reads a plan, can say about it. All errors of all files are said at once, sorted by\n" +
+const diagnosticsIntro = "For people who write plans: what `dprun validate`, and every other command that reads a plan, can say about it. All errors of all files are said at once, sorted by\n" +
 	"their place, each with its code and the source line. An error ends with exit code 10 and nothing is contacted; a warning stops nothing.\n" +
 	"With `--json` each is an object of type `diagnostic`. The same texts are printed by `dprun explain CODE`.\n" +
 	"Codes are stable: they are neither renamed nor used for something else.\n\n"

@@ -27,7 +27,7 @@ var undescribed = map[string]string{
 // functionsPage renders what plan files can call.
 func functionsPage(b *bytes.Buffer, table map[string]function.Function) {
 	generated(b, "Functions")
-	b.WriteString("What expressions of [plan files](expressions.md) can call. Functions that read a file read below the plan's directory only;\n" +
+	b.WriteString("For people who write plans: the functions that [expressions](expressions.md) can call. Functions that read a file read below the plan's directory only;\n" +
 		"those of [secrets](expressions.md#secrets) read nothing before a plan is applied or previewed.\n\n")
 	b.WriteString("| Function | Result |\n|---|---|\n")
 	for _, name := range slices.Sorted(maps.Keys(table)) {

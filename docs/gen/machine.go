@@ -11,7 +11,7 @@ import (
 // machinePage draws the tables of the machines.
 func machinePage(b *bytes.Buffer, regions []lifecycle.Region) {
 	generated(b, "The machines")
-	b.WriteString("What a run does is decided by two machines, one of a task and one of a run ([architecture](architecture.md)). Each is made of regions. " +
+	b.WriteString("For people who change dprun. Two machines decide what a run does, one of a task and one of a run ([architecture](architecture.md)). Each is made of regions. " +
 		"A region stands in one state, and its table lists what every event makes of every state; the charts are drawn from these tables. " +
 		"An event that a table does not list cannot happen. In *idle* nothing has happened yet.\n")
 	for _, r := range regions {

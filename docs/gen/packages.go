@@ -11,7 +11,7 @@ import (
 // packagesPage writes which package may import which, the highest floor first.
 func packagesPage(b *bytes.Buffer, rows []layering.Row) {
 	generated(b, "Packages")
-	b.WriteString("What each package holds, and which of ours it may import directly. A package imports from lower floors only. " +
+	b.WriteString("For people who change dprun: what each package holds, and which of our packages it may import directly. A package imports from lower floors only. " +
 		"`testfixtures/layering` holds this table and asserts it.\n\n")
 	b.WriteString("| floor | package | holds | imports, of ours |\n|---|---|---|---|\n")
 	for i := range rows {

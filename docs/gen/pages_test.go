@@ -150,3 +150,19 @@ func TestNoPageIsLongerThanSomebodyReads(t *testing.T) {
 		}
 	}
 }
+
+// TestEveryPageSaysFirstWhoNeedsIt: somebody in a hurry reads the first words,
+// and knows whether to go on.
+func TestEveryPageSaysFirstWhoNeedsIt(t *testing.T) {
+	t.Parallel()
+	title := regexp.MustCompile(`(?m)^# .*\n\n`)
+	for name, page := range written(t) {
+		if dir := filepath.Dir(name); dir == filepath.FromSlash("../..") || dir == filepath.FromSlash("../adr") && filepath.Base(name) != "README.md" {
+			continue
+		}
+		at := title.FindStringIndex(page)
+		if at == nil || !strings.HasPrefix(page[at[1]:], "For ") {
+			t.Errorf("%s: its first words do not say for whom it is (For operators …)", name)
+		}
+	}
+}

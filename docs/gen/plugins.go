@@ -9,7 +9,7 @@ import (
 	"github.com/dprun/dprun/sdk/schema"
 )
 
-const pluginsIntro = "The plugins that come with dprun and what their `config` blocks take. The same text for any installed plugin is printed by\n" +
+const pluginsIntro = "For people who write plans: the plugins that come with dprun, and the arguments of their `config` blocks. The same text for any installed plugin is printed by\n" +
 	"`dprun plugin describe NAME`.\n"
 
 // pluginsPage renders what plugins offer: types of devices with their

@@ -10,7 +10,7 @@ import (
 	"github.com/dprun/dprun/testfixtures/servers/results"
 )
 
-const serversIntro = `dprun is tested against the real servers below. The tables are what these tests saw, not what manuals say: each server ran with
+const serversIntro = `For people who choose a server for backups. dprun is tested against the real servers below. The tables are what these tests saw, not what manuals say: each server ran with
 dprun's plugin over loopback, stored files from 1 byte to 20 MB with ` + "`verify = \"read_back\"`" + `, and was asked request by request
 what it does. Another version or another configuration of a server may differ: ` + "`dprun plan`" + ` tries the destination before a run.
 

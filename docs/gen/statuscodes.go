@@ -9,7 +9,7 @@ import (
 	"github.com/dprun/dprun/runner/status"
 )
 
-const statusIntro = "Every task of a run has a history of status codes and ends in exactly one of them, marked `final` in the JSON output.\n" +
+const statusIntro = "For operators who read what a run reports. Every task of a run has a history of status codes and ends in exactly one of them, marked `final` in the JSON output.\n" +
 	"A failure is entered when it is decided; the way back, the stores and the post-script follow, and the deciding code is then\n" +
 	"repeated as the final one. The same texts are printed by `dprun explain CODE`.\n\n" +
 	"Codes of origin `dpod` have the exact names of the status table of IBM DataPower Operations Dashboard; those of origin\n" +
