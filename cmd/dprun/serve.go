@@ -32,8 +32,8 @@ func (a *app) serveCommand() *cobra.Command {
 			if q.Plans == "" {
 				return &usageError{err: errors.New("name the directory of the plans: dprun serve --plans DIR")}
 			}
-			if answers.Tokens != "" && answers.Listen == "" {
-				return &usageError{err: errors.New("--token-file is for what --listen answers; give that, too")}
+			if answers.Config != "" && answers.Listen != "" {
+				return &usageError{err: errors.New("give --listen or --config; the configuration says where it listens, too")}
 			}
 			if q.Plans, err = filepath.Abs(q.Plans); err != nil {
 				return &usageError{err: err}
@@ -52,29 +52,30 @@ func (a *app) serveCommand() *cobra.Command {
 			}
 			defer closing(r, &err)
 			log := a.log(v)
-			answers.Listened = func(address string) { log.Info("health is answered", "address", address) }
-			answers.Log = func(text string, err error) { log.Error(text, "error", err) }
-			if answers.Listen != "" {
+			answers.Listened = func(address string) { log.Info("requests are answered", "address", address) }
+			answers.Log = log
+			if answers.Listen != "" || answers.Config != "" {
 				q.Web = func(s *runner.Service) (func(), error) { return web.Listen(answers, s) }
 			}
 			var release func()
-			q.Signals, q.Reload, release = serveSignals()
+			q.Signals, q.Reload, answers.Reload, release = serveSignals()
 			defer release()
 			return misused(r.Serve(ctx, q))
 		}),
 	}
 	f := c.Flags()
 	f.StringVar(&q.Plans, "plans", "", "the directory of the plans")
-	f.StringVar(&answers.Listen, "listen", "", "answer /healthz and /readyz at this address of the loopback interface, such as 127.0.0.1:8420")
-	f.StringVar(&answers.Tokens, "token-file", "", "answer /metrics, too, to whoever has a token; the file holds the SHA-256 of each")
+	f.StringVar(&answers.Config, "config", "", "answer people and programs, as this file says")
+	f.StringVar(&answers.Listen, "listen", "", "without --config: answer /healthz and /readyz at this address of the loopback interface, such as 127.0.0.1:8420")
 	must(c.MarkFlagDirname("plans"))
+	must(c.MarkFlagFilename("config", "hcl"))
 	return c
 }
 
 // serveSignals delivers the signals that stop a server, by name, and those that
-// have it read its plans anew.
-func serveSignals() (stop <-chan string, reload <-chan struct{}, release func()) {
-	stops, again := make(chan string, 8), make(chan struct{}, 1)
+// have it read its plans and its configuration anew.
+func serveSignals() (stop <-chan string, plans, config <-chan struct{}, release func()) {
+	stops, again := make(chan string, 8), [2]chan struct{}{make(chan struct{}, 1), make(chan struct{}, 1)}
 	caught := make(chan os.Signal, 8)
 	signal.Notify(caught, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR2)
 	done := make(chan struct{})
@@ -91,16 +92,18 @@ func serveSignals() (stop <-chan string, reload <-chan struct{}, release func())
 					stops <- stopSignals[s]
 					continue
 				}
-				select {
-				case again <- struct{}{}:
-				default: // it reads them soon
+				for _, c := range again {
+					select {
+					case c <- struct{}{}:
+					default: // it reads soon
+					}
 				}
 			case <-done:
 				return
 			}
 		}
 	}()
-	return stops, again, func() {
+	return stops, again[0], again[1], func() {
 		signal.Stop(caught)
 		close(done)
 	}

@@ -3,24 +3,30 @@
 package web
 
 import (
+	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
+	"github.com/dprun/dprun/cmd/dprun/web/access"
 	"github.com/dprun/dprun/runner"
 	"github.com/dprun/dprun/runner/report"
 )
 
 // Options say what is answered, and where.
 type Options struct {
-	Listen   string               // such as 127.0.0.1:8420
-	Tokens   string               // the file with the hashes of tokens for /metrics; empty: it is not answered
+	Config   string               // the configuration file; empty: health alone is answered, at Listen
+	Listen   string               // an address of the loopback interface, such as 127.0.0.1:8420; with Config it says where
+	Reload   <-chan struct{}      // has the configuration read anew
 	Listened func(address string) // is called when it listens
-	Log      func(text string, err error)
+	Log      *slog.Logger
 }
 
 // Service is what is used of a server.
@@ -37,65 +43,192 @@ type Service interface {
 	Acknowledge(ctx context.Context, q runner.AcknowledgeRequest) (report.Acknowledged, error)
 }
 
-// Listen answers HTTP until it is stopped. It listens on loopback only: nothing
-// of it is encrypted, and nobody is asked who he is.
+// server is what listens.
+type server struct {
+	Options
+	service     Service
+	now         func() time.Time
+	guard       *access.Guard
+	audit       *access.Audit
+	certificate *certificate // nil: without TLS
+	started     *access.Config
+
+	mu    sync.Mutex
+	stale error // why the configuration could not be read anew; nil: it was
+}
+
+// Listen answers HTTP until it is stopped.
 func Listen(o Options, s Service) (stop func(), err error) {
-	host, _, err := net.SplitHostPort(o.Listen)
+	w, err := open(o, s, time.Now)
 	if err != nil {
-		return nil, misused("listen on %s: %w; write it such as 127.0.0.1:8420", o.Listen, err)
+		return nil, &runner.Error{ExitCode: runner.ExitUsage, Err: err}
 	}
-	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return nil, misused("listen on %s: only the loopback interface is served, such as 127.0.0.1:8420: what is answered there is not encrypted", o.Listen)
-	}
-	l, err := net.Listen("tcp", o.Listen)
+	l, err := net.Listen("tcp", w.started.Listen)
 	if err != nil {
-		return nil, misused("listen on %s: %w", o.Listen, err)
+		w.audit.Close()
+		return nil, &runner.Error{ExitCode: runner.ExitUsage, Err: fmt.Errorf("listen on %s: %w", w.started.Listen, err)}
 	}
-	server := &http.Server{Handler: o.handler(s), ReadTimeout: 5 * time.Second, WriteTimeout: 10 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 8 << 10}
-	go func() { _ = server.Serve(l) }()
-	o.Listened(l.Addr().String())
-	return func() { _ = server.Close() }, nil
+	address := l.Addr().String()
+	l = limited(l, w.started.Proxy != nil)
+	ctx, end := context.WithCancel(context.Background()) // streams end with it
+	// An answer may take long, a request may not: what is written has a time of
+	// its own, see access.
+	h := &http.Server{Handler: w.handler(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
+		BaseContext: func(net.Listener) context.Context { return ctx }, ErrorLog: slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug)}
+	if w.certificate != nil {
+		l = tls.NewListener(l, &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: w.certificate.get, NextProtos: []string{"h2", "http/1.1"}})
+	}
+	go func() { _ = h.Serve(l) }()
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		w.watch(ctx)
+	}()
+	o.Listened(address)
+	return func() {
+		end()
+		<-watched
+		brief, done := context.WithTimeout(context.Background(), 2*time.Second)
+		defer done()
+		_ = h.Shutdown(brief)
+		_ = h.Close()
+		w.audit.Close()
+	}, nil
 }
 
-func misused(format string, args ...any) error {
-	return &runner.Error{ExitCode: runner.ExitUsage, Err: fmt.Errorf(format, args...)}
+// open reads the configuration, and what it names.
+func open(o Options, s Service, now func() time.Time) (*server, error) {
+	w := &server{Options: o, service: s, now: now}
+	var err error
+	if o.Config == "" {
+		w.started, err = access.Loopback(o.Listen)
+	} else {
+		w.started, err = access.ReadConfig(o.Config)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if w.started.TLS != nil {
+		w.certificate = &certificate{now: now, log: o.Log}
+		if err := w.certificate.use(*w.started.TLS); err != nil {
+			return nil, err
+		}
+	}
+	if w.audit, err = access.OpenAudit(w.started.AuditLog, o.Log); err != nil {
+		return nil, err
+	}
+	w.guard = access.New(w.started, w.audit, now, o.Log)
+	return w, nil
 }
 
-// handler answers /healthz and /readyz, and /metrics where there are tokens.
-func (o Options) handler(s Service) http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
-		if _, live, _ := s.Ready(); !live {
-			answer(w, http.StatusServiceUnavailable, "the scheduler does not answer\n")
+// watch reads the configuration anew when it is asked to, and ends what has no
+// right to be any more.
+func (w *server) watch(ctx context.Context) {
+	every := time.NewTicker(time.Second)
+	defer every.Stop()
+	for {
+		select {
+		case <-every.C:
+			w.guard.Sweep()
+		case <-w.Reload:
+			w.reload()
+		case <-ctx.Done():
 			return
 		}
-		answer(w, http.StatusOK, "ok\n")
-	})
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		text, _, ready := s.Ready()
-		code := http.StatusOK
-		if !ready {
-			code = http.StatusServiceUnavailable
-		}
-		answer(w, code, text)
-	})
-	if o.Tokens != "" {
-		mux.HandleFunc("GET /metrics", metrics{tokens: o.Tokens, write: func(w io.Writer) error {
-			values, err := s.Reads().Metrics(context.Background())
-			if err != nil {
-				o.Log("not all metrics can be read", err)
-			}
-			_, writing := values.WriteTo(w)
-			return errors.Join(err, writing)
-		}}.answer)
 	}
-	return mux
+}
+
+// reload reads the configuration anew. Of one that is wrong nothing counts.
+func (w *server) reload() {
+	if w.Config == "" {
+		return
+	}
+	c, err := access.ReadConfig(w.Config)
+	if err == nil && (c.Listen != w.started.Listen || (c.TLS == nil) != (w.started.TLS == nil) || (c.Proxy == nil) != (w.started.Proxy == nil)) {
+		err = errors.New("listen, and whether there is a tls or a proxy block, count from the next start: start dprun serve again")
+	}
+	if err == nil && c.TLS != nil {
+		err = w.certificate.use(*c.TLS)
+	}
+	if err == nil {
+		err = w.audit.Reopen(c.AuditLog)
+	}
+	w.mu.Lock()
+	w.stale = err
+	w.mu.Unlock()
+	if err != nil {
+		w.Log.Error("the server's configuration was not taken over; the one before it counts", "file", w.Config, "error", err)
+		return
+	}
+	w.guard.Use(c)
+	w.Log.Info("the server's configuration was read", "file", w.Config, "tokens", len(c.Tokens))
+}
+
+// lines say what is wrong with what answers, for /readyz. They keep the server
+// from nothing, and tell no name.
+func (w *server) lines() string {
+	var text string
+	w.mu.Lock()
+	if w.stale != nil {
+		text += "configuration: wrong, the one before it counts\n"
+	}
+	w.mu.Unlock()
+	if w.audit.Lost() != nil {
+		text += "audit log: cannot be written, so nothing is done for people and programs\n"
+	}
+	if w.certificate != nil {
+		text += w.certificate.line()
+	}
+	return text
+}
+
+// handler answers health to everybody, and the rest to who says who he is.
+func (w *server) handler() http.Handler {
+	closed := http.NewServeMux()
+	closed.HandleFunc("GET /metrics", w.metrics)
+	return w.guard.Handler(closed, map[string]http.Handler{
+		"GET /healthz": http.HandlerFunc(w.healthz),
+		"GET /readyz":  http.HandlerFunc(w.readyz),
+	})
+}
+
+func (w *server) healthz(a http.ResponseWriter, _ *http.Request) {
+	if _, live, _ := w.service.Ready(); !live {
+		answer(a, http.StatusServiceUnavailable, "the scheduler does not answer\n")
+		return
+	}
+	answer(a, http.StatusOK, "ok\n")
+}
+
+func (w *server) readyz(a http.ResponseWriter, _ *http.Request) {
+	text, _, ready := w.service.Ready()
+	code := http.StatusOK
+	if !ready {
+		code = http.StatusServiceUnavailable
+	}
+	answer(a, code, text+w.lines())
+}
+
+// metrics are for those who may see all: they count over all plans and devices.
+func (w *server) metrics(a http.ResponseWriter, r *http.Request) {
+	if p, is := access.From(r.Context()); !is || !p.May(access.Viewer) || len(p.Plans)+len(p.Labels) > 0 {
+		answer(a, http.StatusForbidden, "metrics count over all plans and devices, and this access is limited to some\n")
+		return
+	}
+	values, err := w.service.Reads().Metrics(r.Context())
+	if err != nil {
+		w.Log.Error("not all metrics can be read", "error", err)
+	}
+	var text bytes.Buffer
+	if _, err := values.WriteTo(&text); err != nil || text.Len() == 0 {
+		answer(a, http.StatusInternalServerError, "the metrics cannot be read\n")
+		return
+	}
+	answer(a, http.StatusOK, text.String())
 }
 
 func answer(w http.ResponseWriter, code int, text string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(code)
 	_, _ = io.WriteString(w, text)
 }

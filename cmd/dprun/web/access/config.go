@@ -123,6 +123,25 @@ func ReadConfig(file string) (*Config, error) {
 	return c, nil
 }
 
+// Loopback is the configuration of a server that answers health alone, at an
+// address of the loopback interface.
+func Loopback(listen string) (*Config, error) {
+	host, _, err := net.SplitHostPort(listen)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w; write it such as 127.0.0.1:8420", listen, err)
+	}
+	if !IsLoopback(host) {
+		return nil, fmt.Errorf("listen on %s: without --config only the loopback interface is served, such as 127.0.0.1:8420: nothing there is encrypted", listen)
+	}
+	c, k := &Config{Listen: listen}, &checker{}
+	k.sessions(c)
+	k.limits(c)
+	return c, nil
+}
+
+// closed reports whether there is nobody to answer but who asks for health.
+func (c *Config) closed() bool { return len(c.Tokens) == 0 && c.OIDC == nil }
+
 // told makes one error of diagnostics, a line for each.
 func told(ds hcl.Diagnostics) error {
 	var text bytes.Buffer

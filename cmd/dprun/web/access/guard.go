@@ -106,10 +106,14 @@ func (g *Guard) Sweep() {
 // Handler answers open to everybody, and closed to who says who he is. The
 // pattern says what is open; login and logout are, too.
 func (g *Guard) Handler(closed http.Handler, open map[string]http.Handler) http.Handler {
-	mux := http.NewServeMux()
+	mux, few := http.NewServeMux(), http.NewServeMux()
 	for pattern, h := range open {
 		mux.Handle(pattern, h)
+		few.Handle(pattern, h)
 	}
+	few.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		g.answer(w, r, http.StatusNotFound, "only health is answered: the server has no configuration with tokens or a provider")
+	})
 	mux.HandleFunc("GET /login", g.form)
 	mux.HandleFunc("POST /login", g.enter)
 	mux.HandleFunc("GET /login/provider", g.leaveForProvider)
@@ -131,6 +135,8 @@ func (g *Guard) Handler(closed http.Handler, open map[string]http.Handler) http.
 			g.refuse(w, r, http.StatusMisdirectedRequest, "the server is not known by the name in the request; its configuration lists the names: external_url, hosts")
 		case g.crossed.Load().Check(r) != nil:
 			g.refuse(w, r, http.StatusForbidden, "the request comes from a page of another site, and was not done")
+		case c.closed():
+			few.ServeHTTP(w, r)
 		default:
 			r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 			mux.ServeHTTP(w, r)

@@ -1,0 +1,119 @@
+package web
+
+import (
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/dprun/dprun/cmd/dprun/web/access"
+)
+
+// look is how often at most the files of a certificate are looked at.
+const look = time.Minute
+
+// soon is how long before its end a certificate is spoken of.
+const soon = 14 * 24 * time.Hour
+
+// certificate is what the server shows. It is read anew when its files change;
+// where that fails, such as between the two of a new pair, the one before it
+// counts.
+type certificate struct {
+	now func() time.Time
+	log *slog.Logger
+
+	mu     sync.Mutex
+	files  access.TLS
+	loaded *tls.Certificate
+	read   [2]stamp
+	looked time.Time
+	wrong  error // why it could not be read anew; nil: it is what the files hold
+}
+
+// stamp tells one content of a file from another.
+type stamp struct {
+	modified time.Time
+	size     int64
+}
+
+func stampOf(file string) (stamp, error) {
+	i, err := os.Stat(file)
+	if err != nil {
+		return stamp{}, err
+	}
+	return stamp{i.ModTime(), i.Size()}, nil
+}
+
+// use takes over the certificate of files. Where that fails, nothing changes.
+func (c *certificate) use(files access.TLS) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.load(files)
+}
+
+// load reads files. The caller holds the lock.
+func (c *certificate) load(files access.TLS) error {
+	var read [2]stamp
+	var err error
+	for i, f := range []string{files.Certificate, files.Key} {
+		if read[i], err = stampOf(f); err != nil {
+			return fmt.Errorf("read the server's certificate: %w", err)
+		}
+	}
+	pair, err := tls.LoadX509KeyPair(files.Certificate, files.Key)
+	if err != nil {
+		return fmt.Errorf("read the server's certificate %s with the key %s: %w; both are PEM, and belong together", files.Certificate, files.Key, err)
+	}
+	c.files, c.loaded, c.read, c.looked, c.wrong = files, &pair, read, c.now(), nil
+	return nil
+}
+
+// get is for [tls.Config].
+func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.renew()
+	return c.loaded, nil
+}
+
+// renew looks whether the files have changed, once a minute at most. The caller
+// holds the lock.
+func (c *certificate) renew() {
+	if c.now().Before(c.looked.Add(look)) {
+		return
+	}
+	c.looked = c.now()
+	cert, err := stampOf(c.files.Certificate)
+	key, kerr := stampOf(c.files.Key)
+	if err == nil && kerr == nil && c.read == [2]stamp{cert, key} {
+		c.wrong = nil
+		return
+	}
+	if err := c.load(c.files); err != nil {
+		if c.wrong == nil {
+			c.log.Error("the server's certificate has changed and cannot be read; the one before it is shown", "error", err)
+		}
+		c.wrong = err
+		return
+	}
+	c.log.Info("the server's certificate was read anew", "until", c.loaded.Leaf.NotAfter)
+}
+
+// line says for /readyz what is wrong with it; empty: nothing.
+func (c *certificate) line() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.renew()
+	left := c.loaded.Leaf.NotAfter.Sub(c.now())
+	switch {
+	case left <= 0:
+		return "certificate: has expired\n"
+	case c.wrong != nil:
+		return "certificate: cannot be read, the one before it is shown\n"
+	case left < soon:
+		return fmt.Sprintf("certificate: expires in %d h\n", int(left.Hours()))
+	}
+	return ""
+}
