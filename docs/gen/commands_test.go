@@ -47,6 +47,7 @@ var notRun = map[string]string{
 	"install -m 0644 docs/systemd/dprun-serve.service /etc/systemd/system/":            "needs root and changes the host",
 	"systemctl enable --now dprun-serve.service":                                       "needs systemd",
 	"dprun serve --plans /etc/dprun/plans --listen 127.0.0.1:8420":                     "runs until it is stopped",
+	"dprun serve --plans /etc/dprun/plans --config /etc/dprun/serve.hcl":               "runs until it is stopped",
 	"systemctl enable --now dprun-recover.timer dprun-prune.timer dprun-nightly.timer": "needs systemd",
 	"systemctl enable dprun-recover.service      # at boot too":                        "needs systemd",
 	"runuser -u dprun -- env DPRUN_STATE_DIR=/var/lib/dprun sh":                        "needs root and the user that was made above",

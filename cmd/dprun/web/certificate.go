@@ -27,23 +27,14 @@ type certificate struct {
 	mu     sync.Mutex
 	files  access.TLS
 	loaded *tls.Certificate
-	read   [2]stamp
+	read   [2]os.FileInfo
 	looked time.Time
 	wrong  error // why it could not be read anew; nil: it is what the files hold
 }
 
-// stamp tells one content of a file from another.
-type stamp struct {
-	modified time.Time
-	size     int64
-}
-
-func stampOf(file string) (stamp, error) {
-	i, err := os.Stat(file)
-	if err != nil {
-		return stamp{}, err
-	}
-	return stamp{i.ModTime(), i.Size()}, nil
+// unchanged reports whether two looks at a file saw one content.
+func unchanged(a, b os.FileInfo) bool {
+	return os.SameFile(a, b) && a.ModTime().Equal(b.ModTime()) && a.Size() == b.Size()
 }
 
 // use takes over the certificate of files. Where that fails, nothing changes.
@@ -55,10 +46,10 @@ func (c *certificate) use(files access.TLS) error {
 
 // load reads files. The caller holds the lock.
 func (c *certificate) load(files access.TLS) error {
-	var read [2]stamp
+	var read [2]os.FileInfo
 	var err error
 	for i, f := range []string{files.Certificate, files.Key} {
-		if read[i], err = stampOf(f); err != nil {
+		if read[i], err = os.Stat(f); err != nil {
 			return fmt.Errorf("read the server's certificate: %w", err)
 		}
 	}
@@ -85,9 +76,9 @@ func (c *certificate) renew() {
 		return
 	}
 	c.looked = c.now()
-	cert, err := stampOf(c.files.Certificate)
-	key, kerr := stampOf(c.files.Key)
-	if err == nil && kerr == nil && c.read == [2]stamp{cert, key} {
+	cert, err := os.Stat(c.files.Certificate)
+	key, kerr := os.Stat(c.files.Key)
+	if err == nil && kerr == nil && unchanged(c.read[0], cert) && unchanged(c.read[1], key) {
 		c.wrong = nil
 		return
 	}

@@ -83,3 +83,14 @@ func TestAMistakeInAConfigurationIsToldWithItsPlace(t *testing.T) {
 		t.Errorf("a file that there is not: %v", err)
 	}
 }
+
+// TestTheConfigurationInTheDocumentationCounts reads docs/serve-access.md.
+func TestTheConfigurationInTheDocumentationCounts(t *testing.T) {
+	t.Parallel()
+	page := string(need.Value(os.ReadFile("../../../../docs/serve-access.md"))(t))
+	_, text, _ := strings.Cut(page, "```hcl fragment\n")
+	text, _, _ = strings.Cut(text, "```")
+	if c := configure(t, t.TempDir(), text); len(c.Tokens) != 1 || len(c.OIDC.Grants) != 3 || c.TLS == nil {
+		t.Errorf("it is read as %+v", c)
+	}
+}
