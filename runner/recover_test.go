@@ -210,7 +210,7 @@ func TestAServerWaitsForWhatGuardsBringBack(t *testing.T) {
 	waited := func(signals <-chan string) <-chan struct{} {
 		done := make(chan struct{})
 		go func() {
-			rs[1].recoverServed(signals)
+			_, _ = rs[1].recoverTelling(signals, unwatched{})
 			close(done)
 		}()
 		return done

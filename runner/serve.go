@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/dprun/dprun/runner/event"
@@ -50,30 +51,38 @@ func (r *Runner) Serve(ctx context.Context, q ServeRequest) error {
 		_, err := r.Recover(ctx, RecoverRequest{}) // gateways come first, and need no journal
 		return errors.Join(k.lost, err)
 	}
-	plans := &served{r: r, q: q, good: map[string][]serve.Plan{}, broken: map[string]journal.BrokenPlan{}}
+	feed := newNewsfeed(k.journal, r.Log)
+	over := make(chan struct{})
+	var follows sync.WaitGroup
+	follows.Go(func() { feed.serve(over) })
+	stop := func() {}
+	defer func() { // those who follow hear the last of it
+		close(over)
+		follows.Wait()
+		stop()
+	}()
+	plans := &served{r: r, q: q, feed: feed, good: map[string][]serve.Plan{}, broken: map[string]journal.BrokenPlan{}}
 	s := &serve.Server{Journal: k.journal, Clock: r.Clock, Log: r.Log, Self: serve.Identify(q.Plans), Notify: serve.Notifier(q.Notify),
-		Read: plans.Read, Recover: r.recoverServed}
+		Read: plans.Read, Recover: func(signals <-chan string) { _, _ = r.recoverTelling(signals, newsSink{feed: feed}) }}
 	if q.Web != nil {
-		stop, err := q.Web(&Service{r: r, server: s, plans: plans})
+		end, err := q.Web(&Service{r: r, server: s, plans: plans, feed: feed})
 		if err != nil {
 			return err
 		}
-		defer stop()
+		stop = end
 	}
 	s.Serve(q.Signals, q.Reload)
 	return nil
 }
 
-// recoverServed brings back what dead runs have left, and says what is left of
+// recoverTelling brings back what dead runs have left, and says what is left of
 // that. What guards and other recoveries are at is waited for: a plan that is due
 // would leave out the domains that are still quiesced.
-func (r *Runner) recoverServed(signals <-chan string) { _, _ = r.recoverTelling(signals) }
-
-func (r *Runner) recoverTelling(signals <-chan string) (*report.Result, error) {
+func (r *Runner) recoverTelling(signals <-chan string, sink event.Sink) (*report.Result, error) {
 	stop, release := stopOn(signals)
 	defer release()
 	r.awaitRecoveries(stop.Asked())
-	res, err := r.Recover(context.Background(), RecoverRequest{Operation: Operation{Stop: stop},
+	res, err := r.Recover(context.Background(), RecoverRequest{Operation: Operation{Stop: stop, Sink: sink},
 		Begin: func(due []report.Owed) {
 			if len(due) > 0 {
 				r.Log.Warn("what earlier runs have left is brought back first", "owed", len(due))
@@ -138,10 +147,17 @@ func stopOn(signals <-chan string) (stop *Stop, release func()) {
 
 // runServed runs a plan of the server, by the use case that the command line
 // uses, too. Secrets and plugins of one plan are not those of another.
-func (r *Runner) runServed(q ServeRequest, src Source, name string, o serve.Order) (end serve.End) {
+func (r *Runner) runServed(q ServeRequest, feed *newsfeed, src Source, name string, o serve.Order) (end serve.End) {
+	res := &report.Result{}
+	if o.Start != nil {
+		end.Run = o.Start.Run
+	}
+	defer func() { feed.tell(report.LiveEvent{Kind: "result", Run: end.Run, Result: res}) }()
 	own, err := Open(r.Options)
 	if err != nil {
-		return serve.End{ExitCode: CodeOf(err), Message: err.Error()}
+		conclude(res, &err)
+		end.ExitCode, end.Message = CodeOf(err), err.Error()
+		return end
 	}
 	defer func() {
 		if err := own.Close(); err != nil {
@@ -150,11 +166,11 @@ func (r *Runner) runServed(q ServeRequest, src Source, name string, o serve.Orde
 	}()
 	stop, release := stopOn(o.Signals)
 	defer release()
-	apply := ApplyRequest{Source: src, Plan: name, Guard: q.Guard, Operation: Operation{Stop: stop, Sink: beginning{begun: o.Begun}}}
+	apply := ApplyRequest{Source: src, Plan: name, Guard: q.Guard, Operation: Operation{Stop: stop, Sink: newsSink{feed: feed, begun: o.Begun}}}
 	if o.Start != nil {
 		apply.Run, apply.Only, apply.By, apply.Reason, apply.Change = o.Start.Run, o.Start.Only, o.Start.By, o.Start.Reason, o.Start.Change
 	}
-	res, err := own.Apply(context.Background(), apply)
+	res, err = own.Apply(context.Background(), apply)
 	end.ExitCode = res.ExitCode
 	if res.Summary != nil {
 		end.Run, end.Message = res.Summary.Run, res.Summary.Message
@@ -166,17 +182,4 @@ func (r *Runner) runServed(q ServeRequest, src Source, name string, o serve.Orde
 		end.Message = fmt.Sprintf("something is still owed to a device: dprun owed says what to do. %s", end.Message)
 	}
 	return end
-}
-
-// beginning is a sink that wants to know which run was begun.
-type beginning struct {
-	unwatched
-	begun func(run string)
-}
-
-// Run implements [event.Sink].
-func (b beginning) Run(i event.RunInfo) {
-	if !i.Recovery {
-		b.begun(i.Run)
-	}
 }

@@ -80,6 +80,7 @@ type servedPlan struct {
 type served struct {
 	r       *Runner
 	q       ServeRequest
+	feed    *newsfeed
 	told    map[string]map[journal.Scheduled]servedPlan // by source
 	changed string                                      // the fingerprint that was seen last
 	read    string                                      // and the one of what was read
@@ -167,7 +168,7 @@ func (s *served) load(path string, plugins *Plugins) (plans []serve.Plan, told m
 	for _, p := range loaded.Config.Plans {
 		name := p.Name
 		served := serve.Plan{Scheduled: journal.Scheduled{Plan: name, Origin: originOf(loaded, p)}, Rules: rulesOf(p), Schedule: scheduleOf(p)}
-		served.Run = func(o serve.Order) serve.End { return s.r.runServed(s.q, src, name, o) }
+		served.Run = func(o serve.Order) serve.End { return s.r.runServed(s.q, s.feed, src, name, o) }
 		plans = append(plans, served)
 		told[served.Scheduled] = servedPlan{source: src, schedule: served.Schedule, report: tellServed(p, served.Origin), quiesces: quiesced(p)}
 	}

@@ -22,6 +22,7 @@ type Service struct {
 	r      *Runner
 	server *serve.Server
 	plans  *served
+	feed   *newsfeed
 }
 
 // Ready says how the server is: a text with a line for each of its parts and no
@@ -202,7 +203,7 @@ func (s *Service) BringBack(ctx context.Context, by string) (*report.Result, err
 	var failed error
 	err := s.server.RecoverNow(ctx, func(signals <-chan string) {
 		s.r.Log.Info("what is owed is brought back, as asked", "by", by)
-		res, failed = s.r.recoverTelling(signals)
+		res, failed = s.r.recoverTelling(signals, newsSink{feed: s.feed})
 	})
 	if err != nil {
 		return nil, refuse(err)

@@ -38,7 +38,7 @@ const (
 )
 
 // hotStatements are prepared once.
-var hotStatements = []string{lastEntry, insertEntry, insertTask, insertBody, countTasks, enterRunCode, upsertObligation, payObligation, insertLog, enterRoot, enterFacts, insertCopy,
+var hotStatements = []string{lastEntry, insertEntry, insertTask, insertBody, countTasks, enterRunCode, upsertObligation, payObligation, insertLog, enterRoot, enterFacts, insertCopy, insertNews,
 	begin, commit, rollback}
 
 // Append writes a batch of a run in one transaction. With an error, an
@@ -104,6 +104,11 @@ func (o *openRun) enter(t *transaction, b Batch) error {
 	o.last++
 	if _, err := t.exec(insertEntry, o.last, string(events), string(statuses), files); err != nil {
 		return err
+	}
+	if o.fed && len(b.Statuses) > 0 {
+		if err := t.feed(b.Statuses[0].Run, NewsStatus, len(b.Statuses), b.Statuses); err != nil {
+			return err
+		}
 	}
 	for _, s := range ended {
 		var good *Good

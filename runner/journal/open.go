@@ -24,6 +24,7 @@ type openRun struct {
 	known        int   // tasks that have a history
 	own          history
 	tasks        map[string]*history // that have not ended
+	fed          bool                // its news is for a server, too
 	shared       []byte              // the history that many tasks have had so far
 }
 
@@ -64,6 +65,9 @@ func (j *Journal) openRun(t *transaction, run string) (*openRun, error) {
 		return nil, err
 	}
 	if err := f.into(o); err != nil {
+		return nil, err
+	}
+	if err := t.row("SELECT EXISTS (SELECT 1 FROM server)").Scan(&o.fed); err != nil {
 		return nil, err
 	}
 	j.open[run] = o

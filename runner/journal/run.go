@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/oklog/ulid/v2"
+
+	"github.com/dprun/dprun/runner/event"
 )
 
 // State says whether a run is over.
@@ -74,8 +76,10 @@ func (j *Journal) CreateRun(ctx context.Context, r Run) error {
 		if err != nil {
 			return err
 		}
-		_, err = t.exec("INSERT INTO specs (run, spec) VALUES (?,?)", n, string(r.Spec))
-		return err
+		if _, err = t.exec("INSERT INTO specs (run, spec) VALUES (?,?)", n, string(r.Spec)); err != nil {
+			return err
+		}
+		return t.feed(r.ID, NewsRun, 1, event.RunInfo{Run: r.ID, Plan: r.Plan, Only: r.Only, Started: r.Started})
 	})
 }
 
@@ -95,7 +99,7 @@ type End struct {
 	// Neutral are the final codes of tasks that do not count. Where all others of
 	// an activity's tasks on a device brought a good copy, their domains are what
 	// LastDomains gives from now on.
-	Neutral []string
+	Neutral []string `json:",omitempty"`
 }
 
 // FinishRun marks a run as over, and removes its events: nobody replays them any
@@ -123,7 +127,10 @@ func (j *Journal) FinishRun(ctx context.Context, run string, e End) error {
 		}
 		_, err = t.exec("UPDATE runs SET state = 'finished', ended = ?, exit_code = ?, code = coalesce(nullif(?, ''), code), history = ?, succeeded = ? WHERE n = ?",
 			stamp(e.Time), e.ExitCode, e.Code, "["+string(o.own.body)+"]", good, o.n)
-		return err
+		if err != nil {
+			return err
+		}
+		return t.feed(run, NewsEnd, 1, End{Time: e.Time, ExitCode: e.ExitCode, Code: e.Code})
 	})
 	if err == nil {
 		// The run is finished, whatever becomes of this: what stays is removed when the

@@ -73,12 +73,12 @@ func scanStart(r scanner) (s Start, err error) {
 
 // StartByKey is what somebody has asked for under a key; nil: nothing.
 func (j *Journal) StartByKey(ctx context.Context, by, key string) (*Start, error) {
-	return oneOf(list(ctx, j, "look for a request", scanStart, selectStarts+"WHERE asked_by = ? AND key = ? AND key <> ''", by, key))
+	return one(list(ctx, j, "look for a request", scanStart, selectStarts+"WHERE asked_by = ? AND key = ? AND key <> ''", by, key))
 }
 
 // Start is who asked for a run; nil: nobody asked a server.
 func (j *Journal) Start(ctx context.Context, run string) (*Start, error) {
-	return oneOf(list(ctx, j, "look for who asked for run "+run, scanStart, selectStarts+"WHERE run = ?", run))
+	return one(list(ctx, j, "look for who asked for run "+run, scanStart, selectStarts+"WHERE run = ?", run))
 }
 
 // OpenStarts are those of which no end was entered.
@@ -96,15 +96,7 @@ func (j *Journal) EnterCancel(ctx context.Context, run string, a Asked) error {
 
 // Cancel is who asked to cancel a run; nil: nobody asked a server.
 func (j *Journal) Cancel(ctx context.Context, run string) (*Asked, error) {
-	return oneOf(list(ctx, j, "look for who cancelled run "+run, func(r scanner) (a Asked, err error) {
+	return one(list(ctx, j, "look for who cancelled run "+run, func(r scanner) (a Asked, err error) {
 		return a, r.Scan(moment{&a.At}, &a.By, &a.Reason, &a.Change)
 	}, "SELECT at, asked_by, reason, change FROM cancels WHERE run = ?", run))
-}
-
-// oneOf is the first of what was found; nil: nothing was.
-func oneOf[T any](found []T, err error) (*T, error) {
-	if err != nil || len(found) == 0 {
-		return nil, err
-	}
-	return &found[0], nil
 }

@@ -58,6 +58,7 @@ const (
 	AskedBefore  Refusal = "asked_before"  // the run is being cancelled already
 	OverAlready  Refusal = "over_already"  // the run has ended
 	Unwritten    Refusal = "unwritten"     // the journal cannot be written
+	TooSlow      Refusal = "too_slow"      // whoever follows does not keep up
 )
 
 func (r Refusal) Error() string { return string(r) }

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"log/slog"
 	"net"
 	"net/http"
@@ -39,6 +40,7 @@ type Service interface {
 	Started(ctx context.Context, run string) (report.Started, error)
 	Cancel(ctx context.Context, q runner.CancelRequest) error
 	BringBack(ctx context.Context, by string) (*report.Result, error)
+	Events(ctx context.Context, q runner.EventsRequest) iter.Seq2[report.LiveEvent, error]
 	Hold(ctx context.Context, q runner.HoldRequest) (report.Hold, error)
 	Acknowledge(ctx context.Context, q runner.AcknowledgeRequest) (report.Acknowledged, error)
 }

@@ -1,0 +1,339 @@
+package runner
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/dprun/dprun/runner/event"
+	"github.com/dprun/dprun/runner/journal"
+	"github.com/dprun/dprun/runner/report"
+)
+
+const (
+	// lookEvery is how often the journal is looked at for what other processes do.
+	lookEvery = time.Second
+	// together is how long news waits for more, so that one look has all of it.
+	together = 20 * time.Millisecond
+	// waitsAtMost is how much news waits for one who follows.
+	waitsAtMost = 20_000
+	newsAtOnce  = 500 // rows of the journal
+)
+
+// EventsRequest says what somebody wants to follow.
+type EventsRequest struct {
+	After int64         // the number of the last event that is known; negative: only what comes from now on
+	Run   string        // only of this run; empty: of all
+	Beat  time.Duration // how long it may be silent before a beat is given; 0: for ever
+}
+
+// Events gives what becomes of all runs, the journalled history of each in its
+// order: first what was kept since a number, then what comes. It ends with ctx.
+// Whoever does not keep up gets [report.TooSlow], and can come again with the
+// number of the last event that he has seen; no run waits for him.
+func (s *Service) Events(ctx context.Context, q EventsRequest) iter.Seq2[report.LiveEvent, error] {
+	return func(yield func(report.LiveEvent, error) bool) {
+		l, from, err := s.feed.join(ctx)
+		if err != nil {
+			yield(report.LiveEvent{}, &Error{ExitBug, err})
+			return
+		}
+		defer s.feed.leave(l)
+		if q.After >= 0 && !s.feed.replay(ctx, q, from, yield) {
+			return
+		}
+		for {
+			batches, err := l.next(ctx, q.Beat)
+			if err != nil {
+				yield(report.LiveEvent{}, refuse(err))
+			}
+			if err != nil || batches == nil {
+				return
+			}
+			for _, batch := range batches {
+				for _, e := range batch {
+					if (q.Run == "" || e.Run == "" || e.Run == q.Run) && !yield(e, nil) {
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+// newsfeed hands what becomes of runs to those who follow. What is journalled it
+// reads from the journal, for all of them together: so the news of this server's
+// runs and of other processes comes in one order. What is not journalled is added
+// behind what was committed before it.
+type newsfeed struct {
+	journal *journal.Journal
+	log     *slog.Logger
+	wake    chan struct{}
+
+	turn sync.Mutex // held by who reads the journal
+	seq  int64      // of what was handed out
+
+	mu        sync.Mutex // never held while anything is waited for
+	listeners map[*listener]bool
+	live      []report.LiveEvent
+	over      bool
+}
+
+func newNewsfeed(j *journal.Journal, log *slog.Logger) *newsfeed {
+	return &newsfeed{journal: j, log: log, wake: make(chan struct{}, 1), listeners: map[*listener]bool{}}
+}
+
+// serve hands out news until done is closed.
+func (f *newsfeed) serve(done <-chan struct{}) {
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	for last := false; !last; {
+		select {
+		case <-tick.C:
+		case <-f.wake:
+			time.Sleep(together)
+		case <-done:
+			last = true
+		}
+		f.look()
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.over = true
+	for l := range f.listeners {
+		l.end(fmt.Errorf("the server has stopped: %w", report.Stopping))
+	}
+}
+
+// nudge says that there may be news in the journal.
+func (f *newsfeed) nudge() {
+	select {
+	case f.wake <- struct{}{}:
+	default: // it is about to be looked at
+	}
+}
+
+// tell hands out what is not journalled. It waits for nobody.
+func (f *newsfeed) tell(e report.LiveEvent) {
+	f.mu.Lock()
+	heard := len(f.listeners) > 0
+	if heard {
+		f.live = append(f.live, e)
+	}
+	f.mu.Unlock()
+	if heard {
+		f.nudge()
+	}
+}
+
+// look reads what is new, and hands it out.
+func (f *newsfeed) look() {
+	f.turn.Lock()
+	defer f.turn.Unlock()
+	f.mu.Lock()
+	live := f.live
+	f.live = nil
+	all := make([]*listener, 0, len(f.listeners))
+	for l := range f.listeners {
+		all = append(all, l)
+	}
+	f.mu.Unlock()
+	if len(all) == 0 {
+		return
+	}
+	for more := true; more; {
+		var found []journal.News
+		var err error
+		if found, more, err = f.journal.News(context.Background(), f.seq, newsAtOnce); err != nil {
+			f.log.Warn("what becomes of runs cannot be read for those who follow; it is tried again", "error", err)
+			more = false
+		}
+		batch := make([]report.LiveEvent, 0, len(found)+len(live))
+		for _, n := range found {
+			f.seq = n.Seq
+			batch = append(batch, liveOf(n))
+		}
+		if !more {
+			batch = append(batch, live...)
+		}
+		if len(batch) == 0 {
+			return
+		}
+		for _, l := range all {
+			l.add(batch)
+		}
+	}
+}
+
+func liveOf(n journal.News) report.LiveEvent {
+	e := report.LiveEvent{Seq: n.Seq, Run: n.Run, Kind: n.Kind, Begun: n.Begun, Status: n.Status}
+	if n.End != nil {
+		e.End = &report.RunEnd{Ended: n.End.Time, ExitCode: n.End.ExitCode, Code: n.End.Code}
+	}
+	return e
+}
+
+// join begins to follow, from what was handed out last.
+func (f *newsfeed) join(ctx context.Context) (l *listener, from int64, err error) {
+	f.turn.Lock()
+	defer f.turn.Unlock()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.over {
+		return nil, 0, refuse(fmt.Errorf("the server has stopped: %w", report.Stopping))
+	}
+	if len(f.listeners) == 0 { // nobody has followed: what was is in the journal
+		if _, f.seq, err = f.journal.NewsEnds(ctx); err != nil {
+			return nil, 0, err
+		}
+	}
+	l = &listener{news: make(chan struct{}, 1)}
+	f.listeners[l] = true
+	return l, f.seq, nil
+}
+
+func (f *newsfeed) leave(l *listener) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.listeners, l)
+}
+
+// replay gives what was kept after a number, up to what is handed out anyway. It
+// reports whether somebody wants more.
+func (f *newsfeed) replay(ctx context.Context, q EventsRequest, upTo int64, yield func(report.LiveEvent, error) bool) bool {
+	kept, newest, err := f.journal.NewsEnds(ctx)
+	if err != nil {
+		yield(report.LiveEvent{}, &Error{ExitBug, err})
+		return false
+	}
+	after := q.After
+	if after < kept || after > newest { // it is gone, or of another journal
+		if after = kept; !yield(report.LiveEvent{Kind: report.LiveGap, Seq: after}, nil) {
+			return false
+		}
+	}
+	for more := true; more && after < upTo; {
+		var found []journal.News
+		if found, more, err = f.journal.News(ctx, after, newsAtOnce); err != nil {
+			yield(report.LiveEvent{}, &Error{ExitBug, err})
+			return false
+		}
+		for _, n := range found {
+			if after = n.Seq; after > upTo {
+				break
+			}
+			if (q.Run == "" || n.Run == q.Run) && !yield(liveOf(n), nil) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// listener is one who follows. What waits for him is shared with the others.
+type listener struct {
+	news chan struct{}
+
+	mu      sync.Mutex
+	batches [][]report.LiveEvent
+	waiting int
+	ended   error
+}
+
+func (l *listener) add(batch []report.LiveEvent) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ended != nil {
+		return
+	}
+	if l.waiting += len(batch); l.waiting > waitsAtMost {
+		l.batches, l.ended = nil, fmt.Errorf("%d events wait to be read; follow anew from the last one that was read: %w", l.waiting, report.TooSlow)
+	} else {
+		l.batches = append(l.batches, batch)
+	}
+	l.say()
+}
+
+func (l *listener) end(why error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ended == nil {
+		l.ended = why
+	}
+	l.say()
+}
+
+func (l *listener) say() {
+	select {
+	case l.news <- struct{}{}:
+	default:
+	}
+}
+
+// next waits for what is new; nothing when ctx has ended.
+func (l *listener) next(ctx context.Context, beat time.Duration) ([][]report.LiveEvent, error) {
+	var silent <-chan time.Time
+	if beat > 0 {
+		timer := time.NewTimer(beat)
+		defer timer.Stop()
+		silent = timer.C
+	}
+	for {
+		l.mu.Lock()
+		batches, ended := l.batches, l.ended
+		l.batches, l.waiting = nil, 0
+		l.mu.Unlock()
+		if batches != nil {
+			return batches, nil
+		}
+		if ended != nil {
+			return nil, ended
+		}
+		select {
+		case <-l.news:
+		case <-silent:
+			return [][]report.LiveEvent{{{Kind: report.LiveBeat}}}, nil
+		case <-ctx.Done():
+			return nil, nil
+		}
+	}
+}
+
+// newsSink hands what a run of the server publishes to those who follow. What is
+// journalled they get from there.
+type newsSink struct {
+	feed  *newsfeed
+	begun func(run string) // is told which run has begun; nil: nobody wants to know
+}
+
+func (n newsSink) Run(i event.RunInfo) {
+	if n.begun != nil && !i.Recovery {
+		n.begun(i.Run)
+	}
+	if i.Recovery { // the journal has only the beginning
+		n.feed.tell(report.LiveEvent{Kind: journal.NewsRun, Run: i.Run, Begun: &i})
+	}
+	n.feed.nudge()
+}
+
+func (n newsSink) Status(event.Status) { n.feed.nudge() }
+
+// Statuses implements [event.StatusesSink].
+func (n newsSink) Statuses([]event.Status) { n.feed.nudge() }
+
+func (n newsSink) Progress(p event.Progress) {
+	n.feed.tell(report.LiveEvent{Kind: "progress", Run: p.Run, Progress: &p})
+}
+
+func (n newsSink) Log(l event.Log) { n.feed.tell(report.LiveEvent{Kind: "log", Run: l.Run, Log: &l}) }
+
+func (n newsSink) Summary(s event.Summary) {
+	n.feed.tell(report.LiveEvent{Kind: "summary", Run: s.Run, Summary: &s})
+}
+
+func (n newsSink) Settled(s event.Settled) {
+	n.feed.tell(report.LiveEvent{Kind: "settled", Run: s.Run, Settled: &s})
+}
