@@ -35,6 +35,9 @@ type app struct {
 	stateDir string
 	json     bool
 	quiet    bool
+	server   string // asks this server instead of the state directory; empty: it is not
+	tokens   string // the file with the token for it
+	ca       string
 	all      bool
 
 	noHelp error // help was asked for about a command that there is not
@@ -74,6 +77,9 @@ func (a *app) runE(do command) func(*cobra.Command, []string) error {
 func (a *app) runDeaf(do command) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		v, err := a.view(cmd)
+		if err == nil {
+			err = a.atServer(cmd)
+		}
 		if err != nil {
 			return err
 		}
@@ -111,6 +117,9 @@ func (a *app) view(cmd *cobra.Command) (view.View, error) {
 	o := view.Options{Stdout: a.stdout, Stderr: a.stderr, ColorStdout: a.colored(a.stdout), ColorStderr: a.colored(a.stderr), EveryTask: a.all, Together: onePlace(a.stdout, a.stderr)}
 	if dir, err := a.state(); err == nil {
 		o.StateDir = dir
+	}
+	if a.server != "" {
+		o.StateDir = a.server
 	}
 	switch level, _ := a.level(); {
 	case a.quiet:

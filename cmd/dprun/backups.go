@@ -28,7 +28,7 @@ func (a *app) backupsListCommand() *cobra.Command {
 			"With --latest it lists the last good set of each device, domain and activity. A set that `dprun backups import` found at a destination\n" +
 			"never replaces one that a run stored.",
 		Args: arguments(0, 0),
-		RunE: a.lookBack(func(ctx context.Context, v view.View, h *runner.History, _ []string) error {
+		RunE: a.lookAnywhere(func(ctx context.Context, v view.View, h past, _ []string) error {
 			if err := notNegative("limit", q.Limit); err != nil {
 				return err
 			}
@@ -43,7 +43,7 @@ func (a *app) backupsListCommand() *cobra.Command {
 	c.Flags().StringVar(&q.Plan, "plan", "", "only of this plan")
 	c.Flags().Var(&at, "at", "only sets that existed at this time, such as 2026-11-23T21:40:00Z or 2026-11-23")
 	c.Flags().BoolVar(&q.Latest, "latest", false, "only the last good one of each device, domain and activity")
-	return c
+	return alsoRemote(c, "limit", "device", "domain", "plan", "latest")
 }
 
 // moment is a flag's time. A day is meant to its end, in the local time zone.

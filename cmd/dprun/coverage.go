@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/dprun/dprun/cmd/dprun/remote"
 	"github.com/dprun/dprun/cmd/dprun/view"
 	"github.com/dprun/dprun/runner"
 )
@@ -23,8 +24,11 @@ func (a *app) coverageCommand() *cobra.Command {
 			"With --identity a backup counts only if one of the given keys opens a copy of it. The manifest says for whom a copy is encrypted.\n\n" +
 			"The exit code is 3 if something has no good set, or if its last one is older than --max-age or cannot be opened.",
 		Args: planArg,
-		RunE: a.looking(&src, func(ctx context.Context, v view.View, r *runner.Runner, from runner.Source) error {
+		RunE: a.hereOrThere(a.looking(&src, func(ctx context.Context, v view.View, r *runner.Runner, from runner.Source) error {
 			covered, res, err := r.Coverage(ctx, runner.CoverageRequest{Source: from, Plan: src.plan, MaxAge: time.Duration(most), Keys: keys})
+			return ended(v, res, err, some(covered)...)
+		}), func(ctx context.Context, v view.View, c *remote.Client, args []string) error {
+			covered, res, err := c.Coverage(ctx, remote.CoverageRequest{PlanRef: remote.PlanRef{Name: args[0], Plan: src.plan}, MaxAge: time.Duration(most)})
 			return ended(v, res, err, some(covered)...)
 		}),
 	}
@@ -32,5 +36,5 @@ func (a *app) coverageCommand() *cobra.Command {
 	c.Flags().Var(&most, "max-age", "how old the last good set may be, such as 26h or 8d")
 	a.identityFlag(c, &keys)
 	c.Flags().BoolVar(&a.all, "all", false, "show also what has a good backup, however much there is; else more than 40 are only counted")
-	return c
+	return alsoRemote(c, "plan", "max-age", "all")
 }

@@ -24,7 +24,7 @@ func (a *app) recoverCommand() *cobra.Command {
 			"journal has forgotten. --ack journal begins a new journal where the old one is lost.\n\n" +
 			"Exit codes: 0 no device may be quiesced any more, 16 one may, 17 traffic may be led around one.",
 		Args: arguments(0, 0),
-		RunE: a.runDeaf(func(ctx context.Context, v view.View, _ []string) error {
+		RunE: a.hereOrThere(a.runDeaf(func(ctx context.Context, v view.View, _ []string) error {
 			op, release := operation(ctx, v)
 			defer release()
 			return a.operate(v, func(r *runner.Runner) (*report.Result, error) {
@@ -51,10 +51,10 @@ func (a *app) recoverCommand() *cobra.Command {
 				}
 				return res, err
 			})
-		}),
+		}), recoverThere),
 	}
 	c.Flags().BoolVarP(&a.quiet, "quiet", "q", false, "print only what goes wrong")
 	c.Flags().StringVar(&ack, "ack", "", "take what must be undone on this device, or for the plan of this run, as done by hand")
 	must(c.RegisterFlagCompletionFunc("ack", a.owing()))
-	return c
+	return alsoRemote(c, "quiet")
 }

@@ -7,8 +7,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/dprun/dprun/cmd/dprun/remote"
 	"github.com/dprun/dprun/cmd/dprun/view"
 	"github.com/dprun/dprun/runner"
+	"github.com/dprun/dprun/runner/event"
 	"github.com/dprun/dprun/runner/report"
 )
 
@@ -16,6 +18,24 @@ func (a *app) runsCommand() *cobra.Command {
 	c := &cobra.Command{Use: "runs", Short: "Look at earlier runs"}
 	c.AddCommand(a.runsListCommand(), a.runsShowCommand(), a.runsLogsCommand(), a.runsPruneCommand())
 	return c
+}
+
+// past is what a state directory tells of what was, or a server of its own.
+type past interface {
+	Runs(ctx context.Context, q runner.RunsRequest) iter.Seq2[report.Run, error]
+	Run(ctx context.Context, ref string) (report.RunDetail, error)
+	Logs(ctx context.Context, q runner.LogsRequest) iter.Seq2[event.Log, error]
+	Backups(ctx context.Context, q runner.BackupsRequest) iter.Seq2[report.Backup, error]
+}
+
+// lookAnywhere makes a command that looks back here or at a server.
+func (a *app) lookAnywhere(do func(ctx context.Context, v view.View, h past, args []string) error) func(*cobra.Command, []string) error {
+	return a.hereOrThere(a.lookBack(func(ctx context.Context, v view.View, h *runner.History, args []string) error {
+		return do(ctx, v, h, args)
+	}),
+		func(ctx context.Context, v view.View, c *remote.Client, args []string) error {
+			return do(ctx, v, c, args)
+		})
 }
 
 // lookBack makes a command that looks back. What it is asked and there is not
@@ -61,7 +81,7 @@ func (a *app) runsListCommand() *cobra.Command {
 		Use:   "list",
 		Short: "List runs, the newest first",
 		Args:  arguments(0, 0),
-		RunE: a.lookBack(func(ctx context.Context, v view.View, h *runner.History, _ []string) error {
+		RunE: a.lookAnywhere(func(ctx context.Context, v view.View, h past, _ []string) error {
 			if err := notNegative("limit", q.Limit); err != nil {
 				return err
 			}
@@ -71,18 +91,18 @@ func (a *app) runsListCommand() *cobra.Command {
 	}
 	c.Flags().IntVar(&q.Limit, "limit", 20, "how many; 0: all")
 	c.Flags().StringVar(&q.Plan, "plan", "", "only runs of this plan")
-	return c
+	return alsoRemote(c, "limit", "plan")
 }
 
 func (a *app) runsShowCommand() *cobra.Command {
-	return &cobra.Command{
+	return alsoRemote(&cobra.Command{
 		Use:   "show RUN",
 		Short: "Show a run with every task's history",
 		Long:  "Shows a run with every task's history. RUN is the ID of a run, the beginning of it, or latest.",
 		Args:  arguments(1, 1),
 
 		ValidArgsFunction: a.runNames(false),
-		RunE: a.lookBack(func(ctx context.Context, v view.View, h *runner.History, args []string) error {
+		RunE: a.lookAnywhere(func(ctx context.Context, v view.View, h past, args []string) error {
 			d, err := h.Run(ctx, args[0])
 			if err != nil {
 				return err
@@ -98,7 +118,7 @@ func (a *app) runsShowCommand() *cobra.Command {
 			v.Show(d)
 			return err
 		}),
-	}
+	})
 }
 
 func (a *app) runsLogsCommand() *cobra.Command {
@@ -110,7 +130,7 @@ func (a *app) runsLogsCommand() *cobra.Command {
 		Args:  arguments(1, 2),
 
 		ValidArgsFunction: a.runNames(true),
-		RunE: a.lookBack(func(ctx context.Context, v view.View, h *runner.History, args []string) error {
+		RunE: a.lookAnywhere(func(ctx context.Context, v view.View, h past, args []string) error {
 			if err := notNegative("limit", q.Limit); err != nil {
 				return err
 			}
@@ -122,5 +142,5 @@ func (a *app) runsLogsCommand() *cobra.Command {
 		}),
 	}
 	c.Flags().IntVar(&q.Limit, "limit", 0, "how many lines of each task; 0: all that is kept")
-	return c
+	return alsoRemote(c, "limit")
 }

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/dprun/dprun/cmd/dprun/remote"
+	"github.com/dprun/dprun/cmd/dprun/view"
+	"github.com/dprun/dprun/runner/report"
+)
+
+// remotely is the annotation of a command that a server can be asked for. It
+// holds the names of the flags that mean something there.
+const remotely = "remotely"
+
+// alsoRemote says that a server can be asked for a command, too, with these of
+// its own flags.
+func alsoRemote(c *cobra.Command, flags ...string) *cobra.Command {
+	c.Annotations = map[string]string{remotely: strings.Join(flags, " ")}
+	return c
+}
+
+// hereOrThere makes a command that asks a server where one is named. There it is
+// ended by a stop signal, as it does nothing itself.
+func (a *app) hereOrThere(here func(*cobra.Command, []string) error, there func(ctx context.Context, v view.View, c *remote.Client, args []string) error) func(*cobra.Command, []string) error {
+	asks := a.runE(func(ctx context.Context, v view.View, args []string) error {
+		c, err := a.client()
+		if err != nil {
+			return err
+		}
+		return misused(there(ctx, v, c, args))
+	})
+	return func(cmd *cobra.Command, args []string) error {
+		if a.server != "" {
+			return asks(cmd, args)
+		}
+		return here(cmd, args)
+	}
+}
+
+// client is the server that is meant.
+func (a *app) client() (*remote.Client, error) {
+	tokens := a.tokens
+	if tokens == "" {
+		tokens = a.env("DPRUN_TOKEN_FILE")
+	}
+	c, err := remote.New(remote.Options{Server: a.server, TokenFile: tokens, CAFile: a.ca, Agent: "dprun/" + version})
+	return c, misused(err)
+}
+
+// atServer refuses what --server cannot be given with, before anything is done here
+// that was meant for elsewhere.
+func (a *app) atServer(c *cobra.Command) error {
+	wrong := func(format string, args ...any) error {
+		return &usageError{command: c.CommandPath(), err: fmt.Errorf(format, args...)}
+	}
+	given := func(name string) bool {
+		f := c.InheritedFlags().Lookup(name)
+		return f != nil && f.Changed
+	}
+	if given("server") && a.server == "" {
+		return wrong("--server is empty: write for example --server https://dprun.bank.example:8443")
+	}
+	if a.server == "" {
+		for _, name := range []string{"token-file", "server-ca"} {
+			if given(name) {
+				return wrong("--%s is for a server, and none is named: write for example --server https://dprun.bank.example:8443", name)
+			}
+		}
+		return nil
+	}
+	flags, can := c.Annotations[remotely]
+	if !can {
+		return wrong("%s works on this machine alone: leave out --server. A server answers recover, owed, coverage, runs list, runs show, runs logs and backups list", c.CommandPath())
+	}
+	var odd []string
+	c.Flags().Visit(func(f *pflag.Flag) {
+		if c.InheritedFlags().Lookup(f.Name) == nil && !slices.Contains(strings.Fields(flags), f.Name) {
+			odd = append(odd, "--"+f.Name)
+		}
+	})
+	if given("state-dir") {
+		odd = append(odd, "--state-dir")
+	}
+	if len(odd) > 0 {
+		return wrong("%s cannot be given with --server: leave out one of them", strings.Join(odd, ", "))
+	}
+	return nil
+}
+
+// recoverThere has a server bring back what is owed.
+func recoverThere(ctx context.Context, v view.View, c *remote.Client, _ []string) error {
+	left, err := c.Owed(ctx)
+	if err != nil {
+		return err
+	}
+	due := report.Unheld(left.Owed)
+	if len(due) > 0 {
+		v.Paying(due, "")
+	}
+	res, err := c.Recover(ctx)
+	switch {
+	case ctx.Err() != nil:
+		fmt.Fprintf(v.LogWriter(), "The server goes on: `dprun --server %s owed` says what is left.\n", c.Server())
+		return err
+	case err != nil:
+		return err
+	case len(res.Owed) > 0 || res.Unknown != nil:
+	case len(due)+len(res.Recovered) > 0:
+		v.Show([]report.Owed{})
+	default:
+		v.NothingToRecover()
+	}
+	return settled(v, res, nil)
+}
