@@ -13,7 +13,7 @@ LONGEST     = ./testfixtures/e2e ./testfixtures/scenarios ./cmd/dprun
 
 export CGO_ENABLED ?= 0
 
-.PHONY: help packages test-fast lint-all build status-matrix demo test check fmt lint vet unit deps test-servers servers-results bench bench-quick soak generate docs clean darwin
+.PHONY: help packages test-packages release test-release test-fast lint-all build status-matrix demo test check fmt lint vet unit deps test-servers servers-results bench bench-quick soak generate docs clean darwin
 
 build: ## bin/dprun and bin/dpsim
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/dprun ./cmd/dprun
@@ -39,6 +39,7 @@ fmt: ## fails on files that gofmt would change
 vet: ## go vet of every module
 	$(GO) vet ./... ./.release
 	$(GO) vet -tags builtservers ./testfixtures/servers
+	$(GO) vet -tags packages,release ./.release
 	$(GO) vet -C $(BENCH) ./...
 	$(GO) vet -C $(S3) -tags builtservers ./...
 
@@ -95,6 +96,18 @@ docs: ## generated documentation
 packages: ## dist: packages for Debian and RPM, of what stands here
 	rm -rf dist
 	$(GO) run ./.release -packages deb,rpm
+
+test-packages: deps ## installs the packages in a Debian of their own, as root; takes minutes
+	./testfixtures/install-deps.sh mmdebstrap rpm
+	$(GO) test -tags packages ./.release -run CleanHost -count 1 -timeout 30m
+
+OUT ?= dist
+
+release: ## all files of a release: make release TAG=v1.2.3, with KEY=FILE signed
+	$(GO) run ./.release -tag $(or $(TAG),$(error make release needs TAG=v1.2.3, a tag of this repository)) -out $(OUT) $(if $(KEY),-sign $(KEY))
+
+test-release: ## two builds of a tag are the same, byte for byte; takes minutes
+	$(GO) test -tags release ./.release -run SameBytes -count 1 -timeout 60m
 
 clean:
 	rm -rf bin dist

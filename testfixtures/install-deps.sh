@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs, from Debian's packages and only when root, what the tests need and
 # this machine lacks: real servers, and the tools that the benchmarks compare with.
+# Arguments are further commands that are packages of the same name.
 set -euo pipefail
 
 declare -A package=(
@@ -25,6 +26,7 @@ declare -A package_of=(
   [/usr/lib/python3/dist-packages/paramiko]=python3-paramiko
 )
 export PATH="$PATH:/usr/sbin:/sbin"
+for tool in "$@"; do package[$tool]=$tool; done
 missing=()
 for tool in "${!package[@]}"; do
   command -v "$tool" >/dev/null 2>&1 || missing+=("${package[$tool]}")
