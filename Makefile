@@ -98,8 +98,8 @@ packages: ## dist: packages for Debian and RPM, of what stands here
 	$(GO) run ./.release -packages deb,rpm
 
 test-packages: deps ## installs the packages in a Debian of their own, as root; takes minutes
-	./testfixtures/install-deps.sh mmdebstrap rpm
-	$(GO) test -tags packages ./.release -run CleanHost -count 1 -timeout 30m
+	./testfixtures/install-deps.sh mmdebstrap rpm buildah
+	$(GO) test -tags packages ./.release -run 'CleanHost|Image' -count 1 -timeout 30m
 
 OUT ?= dist
 

@@ -30,6 +30,14 @@ func (b *build) archive(p platform) error {
 		return err
 	}
 	files = append(files, found...)
+	if p.os == "linux" {
+		container, err := os.ReadFile(".release/Containerfile")
+		if err != nil {
+			return err
+		}
+		// The directory is there to have an owner in the image.
+		files = append(files, file{"Containerfile", 0o644, container}, file{"state/.keep", 0o644, nil})
+	}
 	name := fmt.Sprintf("dprun_%s_%s", number(b.version), p)
 	data, err := tarball(name, files, b.at)
 	if err != nil {

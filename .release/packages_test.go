@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -53,10 +54,17 @@ func newHost(t *testing.T) *host {
 	t.Cleanup(func() { _ = syscall.Unmount(filepath.Join(h.root, "proc"), syscall.MNT_DETACH) })
 	need.Done(t, os.MkdirAll(h.path("/run/systemd/system"), 0o755))
 	need.Done(t, os.WriteFile(h.path("/usr/local/bin/systemctl"), []byte(systemctl), 0o755))
-	l := need.Value(net.Listen("tcp", "127.0.0.1:0"))(t)
-	_, h.port, _ = net.SplitHostPort(l.Addr().String())
-	need.Done(t, l.Close())
+	h.port = freePort(t)
 	return h
+}
+
+func freePort(t *testing.T) string {
+	t.Helper()
+	l := need.Value(net.Listen("tcp", "127.0.0.1:0"))(t)
+	defer l.Close()
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	need.Done(t, err)
+	return port
 }
 
 func (h *host) path(p string) string { return filepath.Join(h.root, p) }
@@ -291,5 +299,52 @@ func TestThePackageOnACleanHost(t *testing.T) {
 	}
 	if scripts := string(need.Value(exec.Command("rpm", "-qp", "--scripts", rpm).Output())(t)); !strings.Contains(scripts, "preuninstall scriptlet") || !strings.Contains(scripts, "postuninstall scriptlet") {
 		t.Errorf("its scripts:\n%s", scripts)
+	}
+}
+
+// TestAnImageOfTheArchiveServes: built by Containerfile, run as its user, without root's rights.
+func TestAnImageOfTheArchiveServes(t *testing.T) {
+	t.Chdir(".") // back afterwards
+	out, store := t.TempDir(), t.TempDir()
+	b := need.Value(newBuild("v0.1.0", out, []platform{here}))(t)
+	defer b.close()
+	need.Done(t, b.archive(here))
+	buildah := func(args ...string) *exec.Cmd {
+		c := exec.Command("buildah", append([]string{"--root", filepath.Join(store, "root"), "--runroot", filepath.Join(store, "run"), "--storage-driver", "vfs"}, args...)...)
+		c.Env = append(os.Environ(), "BUILDAH_ISOLATION=chroot")
+		return c
+	}
+	does := func(c *exec.Cmd) string {
+		t.Helper()
+		text, err := c.Output()
+		if err != nil {
+			t.Fatalf("%v: %v", c, err)
+		}
+		return strings.TrimSpace(string(text))
+	}
+	does(exec.Command("tar", "-C", out, "-xf", filepath.Join(out, "dprun_0.1.0_"+here.String()+".tar.gz")))
+	dir := filepath.Join(out, "dprun_0.1.0_"+here.String())
+	does(buildah("build", "-t", "dprun", "-f", filepath.Join(dir, "Containerfile"), dir))
+	container := does(buildah("from", "localhost/dprun"))
+	t.Cleanup(func() { _ = buildah("rm", container).Run() })
+	plans := t.TempDir()
+	need.Done(t, os.Chmod(plans, 0o755))
+	h := &host{t: t, port: freePort(t)}
+	server := buildah("run", "-v", plans+":/etc/dprun/plans:ro", container, "--", "/usr/bin/dprun", "serve", "--plans", "/etc/dprun/plans", "--listen", "127.0.0.1:"+h.port)
+	server.Stdout, server.Stderr = t.Output(), t.Output()
+	need.Done(t, server.Start())
+	pid := 0
+	h.await("the container is ready", func() bool { return h.get("/readyz") == http.StatusOK })
+	for _, exe := range need.Value(filepath.Glob("/proc/[0-9]*/cmdline"))(t) {
+		if line, err := os.ReadFile(exe); err == nil && strings.HasPrefix(string(line), "/usr/bin/dprun\x00serve\x00") && strings.Contains(string(line), ":"+h.port+"\x00") {
+			pid = need.Value(strconv.Atoi(filepath.Base(filepath.Dir(exe))))(t)
+		}
+	}
+	if status := string(need.Value(os.ReadFile(fmt.Sprintf("/proc/%d/status", pid)))(t)); !strings.Contains(status, "Uid:\t65532\t65532\t65532\t65532\n") {
+		t.Errorf("it runs as somebody else:\n%s", status)
+	}
+	need.Done(t, syscall.Kill(pid, syscall.SIGTERM))
+	if err := server.Wait(); err != nil {
+		t.Errorf("it ends with %v", err)
 	}
 }
