@@ -9,6 +9,7 @@ import (
 
 	"github.com/dprun/dprun/plan/diag"
 	"github.com/dprun/dprun/plan/recipient"
+	"github.com/dprun/dprun/sdk/schema"
 )
 
 // hideKeys keeps a secret key that was pasted into an encryption block by mistake
@@ -97,4 +98,32 @@ func holdsKey(v cty.Value) (found bool) {
 		return true, nil
 	})
 	return found
+}
+
+// signingDecoder describes the arguments of a signing block.
+var signingDecoder = newDecoder(schema.Block{Attributes: []schema.Attribute{
+	{Name: "key", Type: schema.Type{Type: cty.String}, Sensitive: true},
+	{Name: "passphrase", Type: schema.Type{Type: cty.String}, Sensitive: true},
+	{Name: "allowed_signers", Type: schema.Type{Type: cty.String}},
+}})
+
+// signing reads the block of that name: an object of the private key, its
+// passphrase, and the text of an allowed_signers file, each null where it is not
+// set. Null: there is no block.
+func (c *compiler) signing(b *hclsyntax.Body, ctx *hcl.EvalContext) cty.Value {
+	n := nested(b, "signing")
+	if n == nil {
+		return cty.NullVal(signingDecoder.ty)
+	}
+	values := map[string]cty.Value{}
+	for name, v := range signingDecoder.absent {
+		if attr := n.Body.Attributes[name]; attr != nil {
+			v = c.decodeAttribute(signingDecoder, signingDecoder.attrs[name], attr, ctx)
+		}
+		values[name] = v
+	}
+	if n.Body.Attributes["key"] == nil && n.Body.Attributes["allowed_signers"] == nil {
+		c.add(diag.MissingArgument, n.DefRange(), "A signing block needs \"key\", to sign, or \"allowed_signers\", to know whose signatures count; or both.")
+	}
+	return cty.ObjectVal(values)
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/dprun/dprun/runner/backups"
 	"github.com/dprun/dprun/runner/journal"
+	"github.com/dprun/dprun/runner/lock"
 	"github.com/dprun/dprun/runner/report"
 )
 
@@ -147,4 +148,18 @@ func (h *History) Backup(ctx context.Context, ref string) (report.BackupDetail, 
 		return d, nil
 	}
 	return report.BackupDetail{}, errorf(ExitUsage, "set %s is not known any more", id) // removed between the two readings
+}
+
+// lockSet takes the lock of a set without waiting, with the mode of
+// [lock.SetKey]. It returns a *lock.HeldError when it cannot be had.
+func (r *Runner) lockSet(set string, mode lock.Mode) (release func(), err error) {
+	key := lock.SetKey(set)
+	held, err := r.locks.TryAcquire(key, mode, lock.Info{})
+	if err != nil {
+		return nil, err
+	}
+	return func() {
+		_ = held.Release()
+		_ = r.locks.Remove(key) // nobody else has it, or they remove it
+	}, nil
 }

@@ -6,6 +6,8 @@ import (
 	"github.com/dprun/dprun/plan"
 	"github.com/dprun/dprun/plan/recipient"
 	"github.com/dprun/dprun/runner/cipher"
+	"github.com/dprun/dprun/runner/record"
+	"github.com/dprun/dprun/runner/signing"
 )
 
 // Keys say where the identities are that open what is stored encrypted.
@@ -41,4 +43,17 @@ func (k Keys) readBack(at []*plan.Destination) error {
 		return errorf(ExitUsage, "the way back is stored at the plan's destinations and read again from there, and each of them is encrypted: give the file with the secret key of one of their recipients with --identity")
 	}
 	return nil
+}
+
+// keysOf gives the keys of a plan's signing block; nil: it has none, or there is no plan. What is wrong
+// with them is found before anything is contacted.
+func (r *Runner) keysOf(loaded *Loaded, p *plan.Plan) (*signing.Keys, error) {
+	if p == nil {
+		return nil, nil
+	}
+	keys, err := record.NewCompiledPlan(loaded.Config, p, loaded.secrets, &r.redact).Signing()
+	if err != nil {
+		return nil, errorf(ExitInvalid, "plan %s: %w", p.Name, err)
+	}
+	return keys, nil
 }

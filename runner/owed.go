@@ -1,18 +1,25 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"os"
+	"os/user"
 	"slices"
 	"strings"
 
 	"github.com/dprun/dprun/runner/event"
+	"github.com/dprun/dprun/runner/journal"
 	"github.com/dprun/dprun/runner/lifecycle"
 	"github.com/dprun/dprun/runner/lock"
 	"github.com/dprun/dprun/runner/pending"
+	"github.com/dprun/dprun/runner/record"
 	"github.com/dprun/dprun/runner/report"
 	"github.com/dprun/dprun/runner/settle"
+	"github.com/dprun/dprun/runner/state"
 )
 
 // Owed lists everything that is not undone, with who is at it, and says what
@@ -139,4 +146,146 @@ func owedExit(owed []report.Owed) int {
 		}
 	}
 	return exit
+}
+
+// HoldRequest asks to stop every quiesce, or to allow them again.
+type HoldRequest struct {
+	Reason  string // for whoever finds the hold
+	Release bool
+	By      string // who asks; empty: the user that dprun runs as
+}
+
+// Hold stops every quiesce of the state directory until it is released. What is
+// quiesced is brought back, and tasks without a quiesce go on. The report says
+// what stops quiesces now. The error is an *[Error].
+func (r *Runner) Hold(ctx context.Context, q HoldRequest) (report.Hold, error) {
+	k := r.kept.Load()
+	if k.journal == nil {
+		return report.Hold{}, k.lost
+	}
+	var err error
+	now, by := r.Clock.Now(), cmp.Or(q.By, whoami())
+	if q.Release {
+		err = k.journal.CloseBreaker(ctx, "", by, now)
+		if errors.Is(err, journal.ErrNotFound) {
+			return report.Hold{}, errorf(ExitUsage, "quiesces are not on hold: nothing to release")
+		}
+	} else {
+		err = k.journal.OpenBreaker(ctx, journal.Breaker{Since: now, Reason: q.Reason, By: by})
+	}
+	if err != nil {
+		return report.Hold{}, &Error{ExitBug, err}
+	}
+	stops, err := stops(ctx, k.journal, "")
+	if err != nil {
+		return report.Hold{}, &Error{ExitBug, err}
+	}
+	return report.Hold{Released: q.Release, Stops: stops}, nil
+}
+
+// stops lists what forbids quiesces now; with a run, what it has opened, closed or not.
+func stops(ctx context.Context, j *journal.Journal, run string) ([]report.Stop, error) {
+	if j == nil {
+		return nil, nil // that is told by itself
+	}
+	open, err := j.Breakers(ctx, run)
+	var out []report.Stop
+	for _, b := range open {
+		out = append(out, report.Stop{Device: b.Device, Environment: b.Environment, Since: b.Since, Reason: b.Reason, Run: b.Run, By: b.By, Closed: b.Closed, ClosedBy: b.ClosedBy})
+	}
+	return out, err
+}
+
+// whoami is the user and the host, for the record of what somebody did by hand.
+func whoami() string {
+	host, _ := os.Hostname()
+	return username() + "@" + host
+}
+
+// username is the user that dprun runs as; empty: it has no name.
+func username() string {
+	u, err := user.Current()
+	if err != nil {
+		return ""
+	}
+	return u.Username
+}
+
+// byHand fills in what to type by hand: on the appliance, then here. Every
+// command may be copied as it stands; the last one has dprun see for itself.
+func (r *Runner) byHand(item *report.Owed, o pending.Obligation) {
+	switch o.Kind {
+	case pending.Unquiesce:
+		back := "appliance-unquiesce"
+		if o.Domain != "" {
+			back = "domain-unquiesce " + o.Domain
+		}
+		item.DeviceCommands = []string{"configure terminal", back, report.LookCommand}
+	case pending.Discard:
+		item.DeviceCommands, item.Note = []string{"configure terminal", "rmdir " + o.Token}, "answer y to rmdir"
+	case pending.DropDomain:
+		item.DeviceCommands = []string{"configure terminal", "no domain " + o.Domain, "exit", "show domains"}
+		item.Note = "a drill has made this domain: nothing in it is needed, and something in it may be at work until it is gone"
+	case pending.Restore:
+		item.Note = restoreNote(o)
+	case pending.PostScript:
+		item.Note = "by hand, if it cannot be run any more: what script " + o.Script + " does for " + o.Where()
+	}
+	if elsewhere, err := state.Dir("", r.unset(state.EnvDir)); err != nil || elsewhere != r.StateDir {
+		item.Commands = append(item.Commands, "export "+state.EnvDir+"="+quoted(r.StateDir))
+	}
+	item.Commands = append(item.Commands, "dprun recover")
+	item.Acknowledge = "dprun recover --ack " + quoted(acknowledgedBy(o))
+}
+
+// restoreNote says what a person does about a restore that is not proven.
+func restoreNote(o pending.Obligation) string {
+	r, err := record.RestoreOf(o)
+	if err != nil || r.WayBackSet == "" {
+		return "look at " + o.Where() + ": what was restored there, and what was there before, is not known here any more"
+	}
+	again := func(what string) string {
+		return "dprun restore PLAN " + quoted(what) + " --device " + quoted(o.Device) + " --domain " + quoted(o.Domain) + " --unsaved"
+	}
+	note := "to go back to what was there before: " + again(r.WayBackSet)
+	if r.Set != "" {
+		note += "; to restore again: " + again(r.Set)
+		if r.Policy != "" { // without it other things would be imported
+			note += " --policy " + quoted(r.Policy)
+		}
+		for _, name := range slices.Sorted(maps.Keys(r.Variables)) { // their values may be secret
+			note += " --policy-var " + quoted(name) + "=VALUE"
+		}
+		if r.RewriteLocalIP {
+			note += " --rewrite-local-ip"
+		}
+	}
+	return note + "; where it is as it should be and only not saved: save it on the gateway (switch domain " + o.Domain + ", configure terminal, write memory)"
+}
+
+// unset looks up the environment as it is without one variable: that of
+// somebody who types a command later.
+func (r *Runner) unset(variable string) func(string) string {
+	return func(name string) string {
+		if name == variable {
+			return ""
+		}
+		for i := len(r.Environ) - 1; i >= 0; i-- {
+			if k, v, ok := strings.Cut(r.Environ[i], "="); ok && k == name {
+				return v
+			}
+		}
+		return ""
+	}
+}
+
+// quoted is a word as a shell reads it.
+func quoted(word string) string {
+	plain := func(c rune) bool {
+		return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune("-_./:@%+=,", c)
+	}
+	if word != "" && strings.IndexFunc(word, func(c rune) bool { return !plain(c) }) < 0 {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }

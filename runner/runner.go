@@ -3,6 +3,7 @@ package runner
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -11,13 +12,16 @@ import (
 
 	"github.com/dprun/dprun/runner/clock"
 	"github.com/dprun/dprun/runner/event"
+	"github.com/dprun/dprun/runner/execute"
 	"github.com/dprun/dprun/runner/journal"
 	"github.com/dprun/dprun/runner/lock"
 	"github.com/dprun/dprun/runner/pending"
+	"github.com/dprun/dprun/runner/permit"
 	"github.com/dprun/dprun/runner/pluginhost"
 	"github.com/dprun/dprun/runner/redact"
 	"github.com/dprun/dprun/runner/staging"
 	"github.com/dprun/dprun/runner/state"
+	"github.com/dprun/dprun/sdk/schema"
 )
 
 // Runner is an open state directory with everything that works on it.
@@ -167,3 +171,33 @@ func (l *lines) write() {
 }
 
 func join(names []string) string { return strings.Join(names, ", ") }
+
+// StateDir says which state directory is meant: by a flag, else by the
+// environment. It is not made.
+func StateDir(flag string, env func(string) string) (string, error) { return state.Dir(flag, env) }
+
+// credentials keep the accounts that an operation logs in with from being
+// locked out. Without a journal only what is owed is done, and that is not asked.
+func (r *Runner) credentials(j *journal.Journal) (execute.Credentials, error) {
+	if j == nil {
+		return nil, nil
+	}
+	key, err := r.state.Key()
+	if err != nil {
+		return nil, err
+	}
+	return &permit.Credentials{Journal: j, Clock: r.Clock, Key: key, Schema: func(ctx context.Context, typ string) (schema.Block, error) {
+		offers, err := r.plugins.host.Schemas(ctx, pluginhost.Ref{Kind: schema.KindSource, Type: typ})
+		if err != nil {
+			return schema.Block{}, err
+		}
+		for _, p := range offers {
+			for _, s := range p.Sources {
+				if s.Name == typ {
+					return s.Config, nil
+				}
+			}
+		}
+		return schema.Block{}, fmt.Errorf("no plugin offers the device type %q", typ)
+	}}, nil
+}

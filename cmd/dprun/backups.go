@@ -2,13 +2,18 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/dprun/dprun/cmd/dprun/remote"
 	"github.com/dprun/dprun/cmd/dprun/view"
 	"github.com/dprun/dprun/runner"
+	"github.com/dprun/dprun/runner/report"
 )
 
 func (a *app) backupsCommand() *cobra.Command {
@@ -84,4 +89,215 @@ func (a *app) backupsShowCommand() *cobra.Command {
 			return show(v, d, err)
 		}),
 	}
+}
+
+// share is a flag's part of a whole, such as 10%.
+type share float64
+
+func (s *share) String() string { return strconv.FormatFloat(float64(*s)*100, 'g', -1, 64) + "%" }
+func (s *share) Type() string   { return "share" }
+
+func (s *share) Set(text string) error {
+	percent, err := strconv.ParseFloat(strings.TrimSuffix(text, "%"), 64)
+	if err != nil || !strings.HasSuffix(text, "%") || !(percent > 0 && percent <= 100) {
+		return fmt.Errorf("%q: write for example 10%%; at most 100%%", text)
+	}
+	*s = share(percent / 100)
+	return nil
+}
+
+func (a *app) backupsCheckCommand() *cobra.Command {
+	var src source
+	var q runner.CheckBackupsRequest
+	var data share
+	c := &cobra.Command{
+		Use:   "check FILE|DIR",
+		Short: "Compare what stands at a plan's destinations with what was stored",
+		Long: "Checks every backup that was stored at the plan's destinations, whichever plan stored it. The manifest must be the one that was\n" +
+			"stored, and every file must be there with its size. --read-data reads every byte too. --read-data=10% reads a tenth, beginning with\n" +
+			"the backups that were not read for the longest time, so that ten checks read all.\n\n" +
+			"It names what is missing, altered or somewhere else, and files that belong to no backup. `dprun backups list` shows the result\n" +
+			"afterwards. A destination that does not answer, or that shows nothing at all, counts as not checked: its backups do not count as\n" +
+			"missing.\n\n" +
+			"No device is contacted, and no backup is changed. At most two files are read at once at each destination.\n\n" +
+			"Exit codes: 0 all backups are whole, 3 some are, 1 none is. Files that belong to no backup do not count, nor do backups of others.",
+		Args: planArg,
+		RunE: a.looking(&src, func(ctx context.Context, v view.View, r *runner.Runner, from runner.Source) error {
+			q.Source, q.Plan, q.Data, q.Found, q.Checked = from, src.plan, float64(data), view.Each[report.BackupFault](v), view.Each[report.CheckedDestination](v)
+			res, err := r.CheckBackups(ctx, q)
+			return ended[any](v, res, err)
+		}),
+	}
+	c.Flags().Var(&data, "read-data", "read the data too: all of it, or a share such as 10%")
+	c.Flags().Lookup("read-data").NoOptDefVal = "100%"
+	a.destinationFlag(c, &src, &q.Destination, "destination", "only this destination of the plan, such as sftp.vault")
+	return c
+}
+
+func (a *app) backupsFetchCommand() *cobra.Command {
+	var src source
+	var q runner.FetchBackupRequest
+	var latest bool
+	c := &cobra.Command{
+		Use:   "fetch FILE|DIR [SET]",
+		Short: "Get the files of a backup",
+		Long: "Copies the files of a backup, and its manifest, from one of the plan's destinations to a directory. The backup is the one whose ID is\n" +
+			"given; with --latest it is the last good one of a device and domain.\n\n" +
+			"Before a file gets its name, its size and SHA-256 are compared with what was captured, and an archive of a gateway is verified. A copy\n" +
+			"that cannot be used is named, and another one is taken. A file that exists is never replaced; if its content is the same, that is a\n" +
+			"success.\n\n" +
+			"If a destination keeps backups encrypted, --identity gives the key that decrypts a copy, and --encrypted leaves it as it is stored. A\n" +
+			"copy that is not encrypted needs neither.\n\n" +
+			"No device is contacted. A correct checksum does not prove that an import works.",
+		Args: func(c *cobra.Command, args []string) error {
+			if err := arguments(1, 2)(c, args); err != nil {
+				return err
+			}
+			q.Set = strings.Join(args[1:], "")
+			switch {
+			case q.Encrypted && len(q.Keys.Files) > 0:
+				return errors.New("give --identity to get the files decrypted, or --encrypted to get them as they are stored")
+			case latest == (q.Set != ""):
+				return errors.New("give the ID of a set, or --latest with --device")
+			case latest && q.Device == "":
+				return errors.New("--latest needs --device, and --domain unless the backup is of the whole device")
+			case !latest && q.Device+q.Domain+q.Activity != "":
+				return errors.New("--device, --domain and --activity go with --latest")
+			case q.Dir == "":
+				return errors.New("--to is missing: name the directory that the files go to")
+			}
+			return nil
+		},
+		RunE: a.looking(&src, func(ctx context.Context, v view.View, r *runner.Runner, from runner.Source) error {
+			q.Source, q.Plan, q.Failed = from, src.plan, view.Each[report.BackupFault](v)
+			fetched, res, err := r.FetchBackup(ctx, q)
+			return ended(v, res, err, some(fetched)...)
+		}),
+	}
+	c.Flags().BoolVar(&latest, "latest", false, "the last good one of --device and --domain")
+	c.Flags().StringVar(&q.Device, "device", "", "with --latest: of this device")
+	c.Flags().StringVar(&q.Domain, "domain", "", "with --latest: of this domain; without it, of the whole device")
+	c.Flags().StringVar(&q.Activity, "activity", "", "with --latest: of this activity, where several back up the same")
+	c.Flags().StringVar(&q.Dir, "to", "", "the directory for the files; it is created if missing")
+	a.identityFlag(c, &q.Keys)
+	c.Flags().BoolVar(&q.Encrypted, "encrypted", false, "get encrypted files as they are stored; their names end in .age")
+	a.destinationFlag(c, &src, &q.From, "from", "only from this destination of the plan, such as sftp.vault")
+	second(c, a.setNames(1))
+	return c
+}
+
+func (a *app) backupsImportCommand() *cobra.Command {
+	var src source
+	var q runner.ImportRequest
+	var layout string
+	c := &cobra.Command{
+		Use:   "import FILE|DIR",
+		Short: "Find the backups that stand at a plan's destinations",
+		Long: "Reads every manifest at the destinations of a plan, and enters the sets that this state directory does not know. Use it after the\n" +
+			"state directory was lost, or for sets from before it kept a list. No device is contacted, and no backup is changed.\n\n" +
+			"Anybody who can write to a destination can put a manifest there. So a set that was found never replaces one that a run of this state\n" +
+			"directory stored. A manifest that contradicts itself, its place or what was stored is refused; the exit code is then 3.\n\n" +
+			"With --layout dpod the old files of DPOD count too. They have no manifest: each is read once, and later checks compare it with that.\n" +
+			"No checksum is known from the time of the backup. A file that fits no pattern is named; the exit code is then 3 too.",
+		Args: planArg,
+		RunE: a.looking(&src, func(ctx context.Context, v view.View, r *runner.Runner, from runner.Source) error {
+			if q.Source, q.Plan, q.DPOD = from, src.plan, layout == "dpod"; layout != "" && !q.DPOD {
+				return &usageError{err: fmt.Errorf("--layout is %q; it is dpod, or left out", layout)}
+			}
+			found, res, err := r.ImportBackups(ctx, q)
+			return ended(v, res, err, found...)
+		}),
+	}
+	a.destinationFlag(c, &src, &q.Destination, "destination", "only this destination of the plan, such as sftp.vault")
+	c.Flags().StringVar(&layout, "layout", "", "also find files without a manifest, in this layout: dpod")
+	must(c.RegisterFlagCompletionFunc("layout", offering(func(*cobra.Command, []string, string) []string { return []string{"dpod"} })))
+	return c
+}
+
+func (a *app) backupsPackCommand() *cobra.Command {
+	var src source
+	var q runner.PackRequest
+	c := &cobra.Command{
+		Use:   "pack FILE|DIR",
+		Short: "Collect in a directory everything that is needed to rebuild a gateway",
+		Long: "Copies the last good backup of everything that the plan backs up of a device to an empty directory, checked as `backups fetch` does.\n" +
+			"Beside them it writes what a person needs to bring the gateway back without dprun:\n" +
+			"README.txt: the gateway's firmware level, the order of steps and the commands.\n" +
+			"network.txt: network settings and domains, from the export of domain default.\n" +
+			"objects.txt: what was up, and which keys and certificates are in no export.\n" +
+			"SHA256SUMS: the checksums of all files.\n\n" +
+			"No device is contacted. Exit codes: 0 all of it is there, 3 something is missing, which is named, 1 there is no backup at all.",
+		Args: func(c *cobra.Command, args []string) error {
+			switch err := arguments(1, 1)(c, args); {
+			case err != nil:
+				return err
+			case q.Device == "":
+				return errors.New("--device is missing: name a device of the plan")
+			case q.Dir == "":
+				return errors.New("--to is missing: name an empty directory")
+			}
+			return nil
+		},
+		RunE: a.looking(&src, func(ctx context.Context, v view.View, r *runner.Runner, from runner.Source) error {
+			q.Source, q.Plan, q.Failed = from, src.plan, view.Each[report.BackupFault](v)
+			pack, res, err := r.PackBackups(ctx, q)
+			return ended(v, res, err, some(pack)...)
+		}),
+	}
+	c.Flags().StringVar(&q.Device, "device", "", "the device of the plan")
+	c.Flags().StringVar(&q.Dir, "to", "", "an empty directory; it is created if missing")
+	a.identityFlag(c, &q.Keys)
+	a.planFile(c, &src)
+	return c
+}
+
+func (a *app) backupsPruneCommand() *cobra.Command {
+	var src source
+	var q runner.PruneBackupsRequest
+	c := &cobra.Command{
+		Use:   "prune FILE|DIR",
+		Short: "Delete the backups that a plan's retention does not keep",
+		Long: "Deletes the sets that a plan's retention does not keep, at each of its destinations: the manifest first, then the files. Only good\n" +
+			"sets count. Ages count from the newest good set, and that one is never deleted. No device is contacted.\n\n" +
+			"A set that somebody is reading is left for the next prune. If a prune is interrupted, the next one finishes it. If a destination\n" +
+			"refuses a delete, the set stays as it is, and the exit code is 3.\n\n" +
+			"With --dry-run it deletes nothing, and lists what would go, what would stay, and why.",
+		Args: planArg,
+		RunE: a.looking(&src, func(ctx context.Context, v view.View, r *runner.Runner, from runner.Source) error {
+			q.Source, q.Plan = from, src.plan
+			pruned, res, err := r.PruneBackups(ctx, q)
+			return ended(v, res, err, pruned...)
+		}),
+	}
+	c.Flags().BoolVar(&q.DryRun, "dry-run", false, "delete nothing, and list what would go and what would stay")
+	a.planFile(c, &src)
+	return c
+}
+
+func (a *app) coverageCommand() *cobra.Command {
+	var src source
+	var keys runner.Keys
+	most := age(26 * time.Hour)
+	c := &cobra.Command{
+		Use:   "coverage FILE|DIR",
+		Short: "Show which devices and domains have a recent good backup, and which have none",
+		Long: "Shows the last good set of everything that a plan should back up. For each device and domain of each activity it says how old the set\n" +
+			"is, how many copies are whole, and how they were verified. It knows the domains of a device from earlier runs: nothing is contacted,\n" +
+			"and no secret is read. What is never backed up, such as a domain of API Connect, is listed with the reason.\n\n" +
+			"With --identity a backup counts only if one of the given keys opens a copy of it. The manifest says for whom a copy is encrypted.\n\n" +
+			"The exit code is 3 if something has no good set, or if its last one is older than --max-age or cannot be opened.",
+		Args: planArg,
+		RunE: a.hereOrThere(a.looking(&src, func(ctx context.Context, v view.View, r *runner.Runner, from runner.Source) error {
+			covered, res, err := r.Coverage(ctx, runner.CoverageRequest{Source: from, Plan: src.plan, MaxAge: time.Duration(most), Keys: keys})
+			return ended(v, res, err, some(covered)...)
+		}), func(ctx context.Context, v view.View, c *remote.Client, args []string) error {
+			covered, res, err := c.Coverage(ctx, remote.CoverageRequest{PlanRef: remote.PlanRef{Name: args[0], Plan: src.plan}, MaxAge: time.Duration(most)})
+			return ended(v, res, err, some(covered)...)
+		}),
+	}
+	a.planFile(c, &src)
+	c.Flags().Var(&most, "max-age", "how old the last good set may be, such as 26h or 8d")
+	a.identityFlag(c, &keys)
+	c.Flags().BoolVar(&a.all, "all", false, "show also what has a good backup, however much there is; else more than 40 are only counted")
+	return alsoRemote(c, "plan", "max-age", "all")
 }

@@ -1,6 +1,12 @@
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/dprun/dprun/cmd/dprun/view"
+)
 
 // commands lists the commands. Where the command line begins with the name of
 // one, only that one is made: the others would be most of the time that
@@ -50,4 +56,18 @@ func (a *app) commands() []*cobra.Command {
 		made[i] = c.make()
 	}
 	return made
+}
+
+func (a *app) versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Say which dprun this is",
+		Args:  arguments(0, 0),
+		RunE: a.runDeaf(func(_ context.Context, v view.View, _ []string) error {
+			if !a.json { // every JSON output begins with it
+				v.Show(about())
+			}
+			return nil
+		}),
+	}
 }

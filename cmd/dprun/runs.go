@@ -3,7 +3,11 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
+	"strconv"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -143,4 +147,106 @@ func (a *app) runsLogsCommand() *cobra.Command {
 	}
 	c.Flags().IntVar(&q.Limit, "limit", 0, "how many lines of each task; 0: all that is kept")
 	return alsoRemote(c, "limit")
+}
+
+func (a *app) verifyCommand() *cobra.Command {
+	verify := &cobra.Command{Use: "verify", Short: "Check what was stored"}
+	var keys runner.Keys
+	archives := &cobra.Command{
+		Use:   "archive PATH...",
+		Short: "Check gateway exports, secure backups and whole directories of them",
+		Long: "Checks any gateway export or secure backup, whoever made it: the structure of the zip, the CRC of every entry, and the hashes that the\n" +
+			"gateway recorded. It says what is missing by design and what is wrong. If a manifest (*.dprun.json) beside a file lists it, the file\n" +
+			"is compared with the manifest. In a directory it checks everything, however deep; for a manifest, the files that it lists.\n\n" +
+			"An encrypted file (*.age) is decrypted with the key of --identity, in the system's directory for temporary files, and compared with\n" +
+			"what its manifest says about the captured file.\n\n" +
+			"Exit codes: 0 all are whole, 3 some are, 1 none is.",
+		Args: arguments(1, -1),
+		RunE: a.runE(func(ctx context.Context, v view.View, paths []string) error {
+			exit, err := runner.Verify(ctx, runner.VerifyRequest{Paths: paths, Keys: keys, Found: view.Each[report.Archive](v)})
+			if err != nil {
+				return misused(err)
+			}
+			return status(exit)
+		}),
+	}
+	a.identityFlag(archives, &keys)
+	verify.AddCommand(archives)
+	return verify
+}
+
+const day = 24 * time.Hour
+
+// age is a flag's duration that also takes days: 90d.
+type age time.Duration
+
+func (d *age) String() string {
+	if n := time.Duration(*d); n%day == 0 {
+		return fmt.Sprintf("%dd", n/day)
+	}
+	return time.Duration(*d).String()
+}
+
+func (d *age) Set(s string) error {
+	if n, ok := strings.CutSuffix(s, "d"); ok {
+		days, err := strconv.Atoi(n)
+		if err != nil || days < 0 || days > 36500 {
+			return fmt.Errorf("%q is not a number of days", s)
+		}
+		*d = age(time.Duration(days) * day)
+		return nil
+	}
+	n, err := time.ParseDuration(s)
+	if err != nil || n < 0 {
+		return fmt.Errorf("%q is not a duration such as 90d or 12h", s)
+	}
+	*d = age(n)
+	return nil
+}
+
+func (d *age) Type() string { return "duration" }
+
+func (a *app) runsPruneCommand() *cobra.Command {
+	runs, staged := age(90*day), age(7*day)
+	var dry bool
+	c := &cobra.Command{
+		Use:   "prune",
+		Short: "Remove old runs and what failed tasks left in staging",
+		Long: "Removes runs that ended long ago, and files that tasks of ended runs left in staging. A run that has left something to be undone\n" +
+			"stays. The last run with a good copy of a device or domain stays too, because it knows where that copy is. Copies at destinations are\n" +
+			"not touched.\n\n" +
+			"With --dry-run it removes nothing, and lists what it would remove.",
+		Args: arguments(0, 0),
+		RunE: a.lookBack(func(ctx context.Context, v view.View, h *runner.History, _ []string) error {
+			p, err := h.Prune(ctx, runner.PruneRequest{RunsOlderThan: time.Duration(runs), StagedOlderThan: time.Duration(staged), DryRun: dry})
+			if p != nil {
+				v.Show(*p)
+			}
+			return err
+		}),
+	}
+	c.Flags().BoolVar(&dry, "dry-run", false, "remove nothing, and list what would be")
+	c.Flags().Var(&runs, "older-than", "remove runs that ended longer ago than this")
+	c.Flags().Var(&staged, "staged-older-than", "remove staged files that are older than this")
+	return c
+}
+
+func (a *app) sweepCommand() *cobra.Command {
+	var src source
+	older := age(7 * day)
+	c := &cobra.Command{
+		Use:   "sweep FILE|DIR",
+		Short: "Remove temporary files that broken stores left at destinations",
+		Long: "Removes the temporary files (.dprun-….part) that stores left at the plan's destinations when they did not end well, whoever made them.\n" +
+			"dprun removes those of this state directory's runs by itself; this command is for those of others. Backups are not touched, and no\n" +
+			"device is contacted. A store in progress changes its file all the time: keep --older-than well above the time that a store takes.",
+		Args: planArg,
+		RunE: a.looking(&src, func(ctx context.Context, v view.View, r *runner.Runner, from runner.Source) error {
+			swept, res, err := r.Sweep(ctx, runner.SweepRequest{Source: from, Plan: src.plan, OlderThan: time.Duration(older)})
+			return ended(v, res, err, swept...)
+		}),
+	}
+	a.planFile(c, &src)
+	c.Flags().Var(&older, "older-than", "remove files that were last changed longer ago than this")
+	return c
 }

@@ -3,9 +3,13 @@ package journal
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/dprun/dprun/runner/backups"
+	"github.com/dprun/dprun/runner/pending"
 )
 
 // Size is how large the last good capture of something was, and how long it
@@ -125,3 +129,165 @@ func (o *openRun) goodDomains(t *transaction, e End) (good map[place][]string, c
 	}
 	return good, copies, rows.Err()
 }
+
+// Device is what was last seen of a device.
+type Device struct {
+	Name     string
+	Identity string
+	Facts    json.RawMessage
+	Seen     time.Time
+}
+
+func (d Device) write(t *transaction) error {
+	_, err := t.exec(`INSERT INTO devices (name, identity, facts, seen) VALUES (?1,?2,?3,?4)
+		ON CONFLICT (name) DO UPDATE SET identity = ?2, facts = ?3, seen = ?4`, d.Name, d.Identity, string(d.Facts), stamp(d.Seen))
+	return err
+}
+
+// LastRuns are the last finished run of each plan and file; good: of those that
+// ended with exit code 0 and were not narrowed.
+func (j *Journal) LastRuns(ctx context.Context, good bool) ([]Run, error) {
+	return list(ctx, j, "list the last run of each plan", scanRun,
+		"SELECT "+runColumns+" FROM runs WHERE n IN (SELECT max(n) FROM runs WHERE state = 'finished' AND (NOT ? OR exit_code = 0 AND NOT partial) GROUP BY plan, origin) ORDER BY plan, origin", good)
+}
+
+// LastSet is the newest set of something that this state directory stored and
+// that is whole at a destination, as far as is known.
+type LastSet struct {
+	Plan, Activity, Device, Domain string
+	Captured                       time.Time
+}
+
+const selectLastSets = `SELECT c.plan, c.activity, c.device, c.domain, c.stamp
+	FROM (SELECT DISTINCT device, domain, activity FROM copies INDEXED BY copies_subject) s
+	CROSS JOIN copies c ON c.k = (SELECT k FROM copies x INDEXED BY copies_subject
+		WHERE x.device = s.device AND x.domain = s.domain AND x.activity = s.activity AND x.id < ?2 AND x.state = ?1 AND NOT x.imported ORDER BY x.id DESC LIMIT 1)`
+
+// LastSets are the newest sets of everything, captured before a time, by device, domain and activity.
+func (j *Journal) LastSets(ctx context.Context, before time.Time) ([]LastSet, error) {
+	return list(ctx, j, "list the last set of everything", func(s scanner) (l LastSet, err error) {
+		var stamp string
+		if err := s.Scan(&l.Plan, &l.Activity, &l.Device, &l.Domain, &stamp); err != nil {
+			return l, err
+		}
+		l.Captured, err = backups.ParseStamp(stamp)
+		return l, err
+	}, selectLastSets, string(backups.Whole), backups.FirstID(before))
+}
+
+// Lockout is a credential that a device refused: it is not used for a while, so
+// that the account is not locked.
+type Lockout struct {
+	Credential string // an opaque name of it, no part of it
+	Device     string // that refused it
+	Since      time.Time
+	Until      time.Time
+}
+
+// LockOut enters that a credential was refused. A later refusal lasts from then.
+func (j *Journal) LockOut(ctx context.Context, l Lockout) error {
+	return j.exec(ctx, "note that a credential was refused",
+		`INSERT INTO lockouts (credential, device, since, until) VALUES (?1,?2,?3,?4)
+			ON CONFLICT (credential) DO UPDATE SET device = ?2, since = ?3, until = ?4`, l.Credential, l.Device, stamp(l.Since), stamp(l.Until))
+}
+
+// LockedOut gives the refusal because of which a credential is not used now, if there is one.
+func (j *Journal) LockedOut(ctx context.Context, credential string, now time.Time) (*Lockout, error) {
+	return only(list(ctx, j, "look whether a credential may be used", func(s scanner) (l Lockout, err error) {
+		return l, s.Scan(&l.Credential, &l.Device, moment{&l.Since}, moment{&l.Until})
+	}, "SELECT credential, device, since, until FROM lockouts WHERE credential = ? AND until > ?", credential, stamp(now)))
+}
+
+// EndLockouts lets the credentials be used again that a device refused. Without
+// one it is [ErrNotFound].
+func (j *Journal) EndLockouts(ctx context.Context, device string, now time.Time) error {
+	err := j.write(ctx, "let the credential of "+device+" be used", func(t *transaction) error {
+		res, err := t.exec("DELETE FROM lockouts WHERE device = ? AND until > ?", device, stamp(now))
+		return touched(res, err, "a refused credential of "+device)
+	})
+	if errors.Is(err, ErrNotFound) {
+		return ErrNotFound
+	}
+	return err
+}
+
+// proofs hold what came of imports of sets. They outlive the copies: that a
+// domain could not be imported stays true until one can be.
+const proofs = `
+CREATE TABLE proofs (
+  k INTEGER PRIMARY KEY, id TEXT NOT NULL, sha256 TEXT NOT NULL, device TEXT NOT NULL, domain TEXT NOT NULL, activity TEXT NOT NULL, at INTEGER NOT NULL,
+  run TEXT NOT NULL, imported_on TEXT NOT NULL, drill INTEGER NOT NULL, verdict TEXT NOT NULL, why TEXT NOT NULL, excused INTEGER NOT NULL);
+CREATE INDEX proofs_set ON proofs (id);
+`
+
+// Prove enters what came of an import.
+func (j *Journal) Prove(ctx context.Context, p backups.Proof) error {
+	return j.exec(ctx, "enter what the import of set "+p.Set+" has shown",
+		"INSERT INTO proofs (id, sha256, device, domain, activity, at, run, imported_on, drill, verdict, why, excused) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
+		p.Set, p.SHA256, p.Device, p.Domain, p.Activity, stamp(p.At), p.Run, p.On, p.Drill, string(p.Verdict), p.Why, p.Excused)
+}
+
+// Proofs lists what came of imports, the newest first: of a set, or of all.
+func (j *Journal) Proofs(ctx context.Context, set string) ([]backups.Proof, error) {
+	return list(ctx, j, "list what imports have shown", func(s scanner) (p backups.Proof, err error) {
+		return p, s.Scan(&p.Set, &p.SHA256, &p.Device, &p.Domain, &p.Activity, moment{&p.At}, &p.Run, &p.On, &p.Drill, &p.Verdict, &p.Why, &p.Excused)
+	}, "SELECT id, sha256, device, domain, activity, at, run, imported_on, drill, verdict, why, excused FROM proofs WHERE ?1 = '' OR id = ?1 ORDER BY at DESC, k DESC", set)
+}
+
+// rooms hold a row for each destination that a run looked at.
+const rooms = `
+CREATE TABLE rooms (
+  run TEXT NOT NULL, destination TEXT NOT NULL, root TEXT NOT NULL, free INTEGER NOT NULL, total INTEGER NOT NULL, at INTEGER NOT NULL,
+  PRIMARY KEY (run, destination)) WITHOUT ROWID;
+CREATE INDEX rooms_destination ON rooms (destination, at);
+`
+
+// Room is how much room a destination had when a run looked at it first.
+type Room struct {
+	Destination string // address in the plan, such as sftp.vault
+	Root        string // the destination as it names itself
+	Free, Total int64  // bytes; -1: it cannot tell
+	At          time.Time
+}
+
+func (r Room) write(t *transaction, run string) error {
+	_, err := t.exec("INSERT INTO rooms (run, destination, root, free, total, at) VALUES (?,?,?,?,?,?) ON CONFLICT DO NOTHING", run, r.Destination, r.Root, r.Free, r.Total, stamp(r.At))
+	return err
+}
+
+func scanRoom(s scanner) (r Room, err error) {
+	return r, s.Scan(&r.Destination, &r.Root, &r.Free, &r.Total, moment{&r.At})
+}
+
+// RoomsOf are the destinations that a run looked at.
+func (j *Journal) RoomsOf(ctx context.Context, run string) ([]Room, error) {
+	return list(ctx, j, "list the room at destinations", scanRoom, "SELECT destination, root, free, total, at FROM rooms WHERE run = ? ORDER BY destination", run)
+}
+
+// Rooms are how much room a destination had in the runs of a plan since a time, the newest first.
+func (j *Journal) Rooms(ctx context.Context, plan, destination string, since time.Time) ([]Room, error) {
+	return list(ctx, j, "list the room at a destination", scanRoom,
+		"SELECT destination, root, free, total, at FROM rooms WHERE destination = ? AND at >= ? AND run IN (SELECT id FROM runs WHERE plan = ?) ORDER BY at DESC", destination, stamp(since), plan)
+}
+
+// Script says of a script whether it has begun. It outlives the run's events: a
+// script that is owed is run once, also after its run.
+type Script struct {
+	Task, Action string
+	Begun        bool
+}
+
+func (s Script) write(t *transaction, run string) error {
+	_, err := t.exec(`INSERT INTO scripts (run, task, action, begun) VALUES (?1,?2,?3,?4) ON CONFLICT (run, task, action) DO UPDATE SET begun = ?4`,
+		run, s.Task, s.Action, s.Begun)
+	return err
+}
+
+// Begun reports whether an action that runs a script was started.
+func (j *Journal) Begun(ctx context.Context, id pending.Key, action string) (bool, error) {
+	found, err := list(ctx, j, "look whether a script was started for "+id.String(), func(s scanner) (begun bool, err error) { return begun, s.Scan(&begun) },
+		selectBegun, id.Run, id.Task, action)
+	return len(found) > 0 && found[0], err
+}
+
+const selectBegun = "SELECT begun FROM scripts WHERE run = ? AND task = ? AND action = ?"

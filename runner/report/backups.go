@@ -3,6 +3,8 @@ package report
 import (
 	"encoding/json"
 	"time"
+
+	"github.com/dprun/dprun/plugins/datapower/archive"
 )
 
 // Backup is one set: what one task captured.
@@ -79,4 +81,185 @@ type Imported struct {
 type RefusedManifest struct {
 	Path string `json:"path"`
 	Why  string `json:"why"`
+}
+
+// Pack is a directory with all that dprun has for the worst day of a gateway.
+type Pack struct {
+	Device  string      `json:"device"`
+	Dir     string      `json:"dir"`
+	Sets    []PackedSet `json:"sets"`
+	Missing []Unpacked  `json:"missing,omitempty"`
+	Files   int         `json:"files"` // all, with those that dprun has written
+	Bytes   int64       `json:"bytes"`
+}
+
+// PackedSet is a backup in a pack.
+type PackedSet struct {
+	Set      string    `json:"set"`
+	Domain   string    `json:"domain,omitempty"` // absent: the whole device
+	Activity string    `json:"activity"`
+	Captured time.Time `json:"captured"`
+	Dir      string    `json:"dir"`   // below that of the pack
+	Files    []string  `json:"files"` // below it, the manifest last
+}
+
+// Unpacked is what the plan should back up of the gateway and the pack does not hold.
+type Unpacked struct {
+	Domain   string `json:"domain,omitempty"`
+	Activity string `json:"activity"`
+	Why      string `json:"why"`
+}
+
+// Archive is the verdict on one archive.
+type Archive struct {
+	File  string `json:"file"`
+	Whole bool   `json:"whole"`
+	// Error says why it could not be read to its end.
+	Error  string          `json:"error,omitempty"`
+	Report *archive.Report `json:"report,omitempty"`
+}
+
+// BackupFault is one thing that is wrong with what stands at a destination.
+type BackupFault struct {
+	Destination string `json:"destination"`
+	Kind        string `json:"kind"` // missing, altered, truncated, moved, planted, unknown_set, foreign_set, stray, partial, elsewhere, not_checked
+	// Grave is false where nobody knows whether anything is wrong: strays, partials, sets of another state directory, copies elsewhere.
+	Grave  bool   `json:"grave"`
+	Set    string `json:"set,omitempty"`    // the set that it is a fault of
+	Device string `json:"device,omitempty"` // the set's
+	Domain string `json:"domain,omitempty"` // the set's
+	Path   string `json:"path,omitempty"`   // relative to the destination
+	Why    string `json:"why"`
+	Remedy string `json:"remedy,omitempty"`
+}
+
+// CheckedDestination says how the backups at one destination stand.
+type CheckedDestination struct {
+	Destination string `json:"destination"`
+	Root        string `json:"root,omitempty"` // as it names itself; absent: it was not reached
+	Copies      int    `json:"copies"`         // that should be there
+	Whole       int    `json:"whole"`
+	Missing     int    `json:"missing"`
+	Altered     int    `json:"altered"`
+	NotChecked  int    `json:"not_checked"`
+	Untrusted   int    `json:"untrusted,omitempty"` // of the whole ones, those that were found there and carry no signature that counts
+	Faults      int    `json:"faults"`              // all that were named
+	Read        int    `json:"read"`                // copies of which every byte was read
+	ReadBytes   int64  `json:"read_bytes"`          // of them
+}
+
+// FetchedBackup is a set that was fetched.
+type FetchedBackup struct {
+	Set         string   `json:"set"`
+	Device      string   `json:"device"`
+	Domain      string   `json:"domain,omitempty"`
+	Captured    string   `json:"captured"`              // RFC 3339, UTC
+	Destination string   `json:"destination,omitempty"` // where it came from; absent: all of it was there already
+	Dir         string   `json:"dir"`
+	Files       []string `json:"files"`                 // below dir, the manifest last
+	Encrypted   bool     `json:"encrypted,omitempty"`   // the files are encrypted, as they are stored
+	Existed     bool     `json:"existed,omitempty"`     // all of it was there already
+	NoManifest  bool     `json:"no_manifest,omitempty"` // it was compared with what the import found: no checksum is known from the time of the backup
+}
+
+// PrunedBackups is what retention made of a plan's sets at one destination.
+type PrunedBackups struct {
+	Destination string      `json:"destination"`
+	Root        string      `json:"root,omitempty"`      // the destination as it names itself
+	Retention   string      `json:"retention,omitempty"` // absent: none is set, and all sets stay
+	DryRun      bool        `json:"dry_run,omitempty"`
+	Sets        []PrunedSet `json:"sets"`            // by device, domain and activity, the newest first
+	Error       string      `json:"error,omitempty"` // why nothing more was done there
+}
+
+// PrunedSet is what became of one set, and why.
+type PrunedSet struct {
+	Set      string    `json:"set"`
+	Device   string    `json:"device"`
+	Domain   string    `json:"domain,omitempty"` // absent: the whole device
+	Activity string    `json:"activity"`
+	Captured time.Time `json:"captured"`
+	Bytes    int64     `json:"bytes"`
+	Outcome  Outcome   `json:"outcome"`
+	Why      []string  `json:"why"`             // the rules that keep it, why it goes, or who uses it
+	Error    string    `json:"error,omitempty"` // why it is not deleted although it goes
+}
+
+// Outcome is what became of a set.
+type Outcome string
+
+// The outcomes.
+const (
+	Stays      Outcome = "stays"
+	Goes       Outcome = "goes" // a dry run: it would be deleted
+	DeletedSet Outcome = "deleted"
+	InUse      Outcome = "in_use"     // somebody reads it: the next prune deletes it
+	Left       Outcome = "left"       // it could not be deleted, and stands as before
+	Unfinished Outcome = "unfinished" // its manifest is gone, or may be; the next prune goes on
+)
+
+// CoverageState says whether something has a backup that is young enough.
+type CoverageState string
+
+// The states of what a plan should back up.
+const (
+	CoverageFresh    CoverageState = "fresh"
+	CoverageStale    CoverageState = "stale"    // the last good one is too old
+	CoverageNone     CoverageState = "none"     // there is no good one
+	CoverageExcluded CoverageState = "excluded" // it is never backed up, and Why says why
+)
+
+// Coverage says what of a plan has a good backup that is young enough.
+type Coverage struct {
+	Plan     string            `json:"plan"`
+	At       time.Time         `json:"at"`
+	MaxAge   time.Duration     `json:"max_age_ns"`
+	Fresh    int               `json:"fresh"`
+	Stale    int               `json:"stale"`
+	None     int               `json:"none"`
+	Excluded int               `json:"excluded"`
+	Failed   int               `json:"failed"` // whose last import failed, whatever their state
+	ExitCode int               `json:"exit_code"`
+	Rooms    []Room            `json:"rooms,omitempty"` // of the plan's destinations, as the last run saw them
+	Subjects []CoverageSubject `json:"-"`               // objects of their own
+}
+
+// CoverageSubject is what one activity should back up of one device.
+type CoverageSubject struct {
+	Activity string        `json:"activity"`
+	Device   string        `json:"device"`
+	Domain   string        `json:"domain,omitempty"` // absent: the whole device
+	State    CoverageState `json:"state"`
+	Set      string        `json:"set,omitempty"` // the last good one
+	Captured time.Time     `json:"captured,omitzero"`
+	Age      time.Duration `json:"age_ns,omitempty"`
+	Copies   int           `json:"copies,omitempty"` // that are whole
+	Places   int           `json:"destinations"`     // of the plan
+	// Proof is the best that is known of a copy: checksum_verified (it was read again
+	// and hashed), sent (what was sent was hashed), manifest (it was only found).
+	Proof  string `json:"proof,omitempty"`
+	Origin string `json:"origin,omitempty"` // own, imported, foreign
+	// Unopened is a later good set that none of the given identities opens.
+	Unopened string `json:"unopened,omitempty"`
+	// Import is what the last import of a set of it has shown, this one or an older one.
+	Import *Proof `json:"import,omitempty"`
+	// Code and Why are how the last whole run ended for it, where that brought no backup.
+	Code string `json:"code,omitempty"`
+	Why  string `json:"why,omitempty"`
+}
+
+// Proof is what came of the import of a set.
+type Proof struct {
+	Set    string    `json:"set"`
+	Same   bool      `json:"same"` // it is the set that this stands with, with the same bytes
+	At     time.Time `json:"at"`
+	Drill  bool      `json:"drill"`  // on a gateway for drills; else it was restored
+	Device string    `json:"device"` // that it was imported on
+	Run    string    `json:"run"`
+	// Verdict is proven, failed, or undecided: something else than the set was in the way.
+	Verdict string `json:"verdict"`
+	Why     string `json:"why,omitempty"` // it is not proven
+	// Excused is how many objects the verdict leaves out: they are down for want of
+	// something that a drill disables, or of a file that no export holds.
+	Excused int `json:"excused,omitempty"`
 }

@@ -1,9 +1,13 @@
+// Package report holds what the use cases of package runner answer with: the
+// structs that the command line shows, as text or as JSON, and that a server
+// would send. They decide nothing and import nothing that does.
 package report
 
 import (
 	"iter"
 	"time"
 
+	"github.com/dprun/dprun/plan/diag"
 	"github.com/dprun/dprun/runner/event"
 )
 
@@ -70,4 +74,80 @@ type Staged struct {
 	Path  string `json:"path"`
 	Files int    `json:"files"`
 	Bytes int64  `json:"bytes"`
+}
+
+// Pruned says what was removed.
+type Pruned struct {
+	DryRun bool      `json:"dry_run,omitempty"` // nothing was: this is what would be
+	Runs   []string  `json:"runs"`
+	Kept   []KeptRun `json:"kept,omitempty"`
+	Staged []Staged  `json:"staged"`
+}
+
+// KeptRun is an old run that stays.
+type KeptRun struct {
+	Run string `json:"run"`
+	Why string `json:"why"` // owes, last_good
+}
+
+// Swept is what was removed at one destination.
+type Swept struct {
+	Destination string   `json:"destination"`
+	Removed     []string `json:"removed"`         // paths below its directory
+	Error       string   `json:"error,omitempty"` // why it could not be swept, or not to the end
+}
+
+// Result is how an operation on the state directory ended.
+type Result struct {
+	ExitCode    int             `json:"exit_code"`
+	Diagnostics diag.List       `json:"diagnostics,omitempty"` // of the plan file, warnings included
+	Told        diag.List       `json:"-"`                     // those that the caller was given while it was under way
+	Summary     *event.Summary  `json:"summary,omitempty"`     // of a run that was begun
+	Recovered   []event.Summary `json:"recovered,omitempty"`   // runs of earlier processes that were finished first
+	Owed        []Owed          `json:"owed,omitempty"`        // what is still owed
+	Unknown     *Failure        `json:"unknown,omitempty"`     // what else may be owed: it cannot be listed
+	Failure     *Failure        `json:"failure,omitempty"`     // why it was not done, or not to its end
+}
+
+// Failure says why something could not be done.
+type Failure struct {
+	Message  string `json:"message"`
+	ExitCode int    `json:"exit_code"`
+}
+
+// Disruption says what a run may take out of service.
+type Disruption struct {
+	Plan       string   `json:"plan"`
+	Activities []string `json:"activities"` // those that quiesce
+	Devices    []string `json:"devices"`
+}
+
+// Version is which dprun this is.
+type Version struct {
+	Dprun          string `json:"dprun"`
+	Format         int    `json:"format"` // of this JSON output
+	PluginProtocol int    `json:"plugin_protocol"`
+	Go             string `json:"go"`
+	OS             string `json:"os"`
+	Arch           string `json:"arch"`
+}
+
+// Stop is what forbids quiesces: a device that did not come back, or a hold that
+// somebody has set.
+type Stop struct {
+	Device string `json:"device,omitempty"` // empty: a hold
+	// Environment is among whose devices nothing is quiesced, as label=value; empty: all.
+	Environment string    `json:"environment,omitempty"`
+	Since       time.Time `json:"since"`
+	Reason      string    `json:"reason,omitempty"`
+	Run         string    `json:"run,omitempty"` // that saw it
+	By          string    `json:"by,omitempty"`  // who set a hold: user@host
+	Closed      time.Time `json:"closed,omitzero"`
+	ClosedBy    string    `json:"closed_by,omitempty"`
+}
+
+// Hold is what forbids quiesces now.
+type Hold struct {
+	Released bool // the hold was released just now
+	Stops    []Stop
 }
