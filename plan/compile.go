@@ -23,6 +23,7 @@ type Inputs struct {
 	// once; the answer has one element for each request. Nil: not asked.
 	Validate func([]ValidateRequest) [][]schema.Diagnostic
 	// Files is rooted at the plan's directory; functions read files through it.
+	// Nil: the text was sent by somebody, and functions read neither files nor secrets.
 	Files fs.FS
 	// Dir is the absolute path of the plan's directory; relative paths in
 	// configurations are made absolute against it.
@@ -86,7 +87,11 @@ func Compile(f *File, in Inputs) (*Config, Diagnostics) {
 	env := f.env.fork()
 	env.dir, env.unreadable = in.Dir, in.Unreadable
 	env.secrets = secret.NewStore(in.Secrets)
-	env.functions = function.Table(function.Files{FS: in.Files, Dir: in.Dir, Remember: env.remember, Empty: env.noteEmpty}, env.secrets)
+	secrets := env.secrets
+	if in.Files == nil {
+		secrets = nil
+	}
+	env.functions = function.Table(function.Files{FS: in.Files, Dir: in.Dir, Remember: env.remember, Empty: env.noteEmpty}, secrets)
 	c := &compiler{
 		sink: sink{env: env}, file: f, in: in, cfg: &Config{Dir: in.Dir, env: env},
 		targets: newTargetType(), deviceNames: map[string]*Device{}, checked: map[string]bool{},

@@ -3,6 +3,7 @@ package plan_test
 import (
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -521,8 +522,8 @@ func TestAFileCanBeCompiledTwice(t *testing.T) {
 	t.Parallel()
 	src := plan.Sources{Files: []plan.Source{{Name: "plan.hcl", Text: []byte(frame)}}}
 	f, _ := plan.Parse(src, "0.1.0")
-	first, _ := plan.Compile(f, plan.Inputs{Schemas: schemas(), Dir: "/plans"})
-	second, _ := plan.Compile(f, plan.Inputs{Schemas: schemas(), Dir: "/plans", Secrets: secrets{"PW": "hush"}})
+	first, _ := plan.Compile(f, plan.Inputs{Schemas: schemas(), Files: fstest.MapFS{}, Dir: "/plans"})
+	second, _ := plan.Compile(f, plan.Inputs{Schemas: schemas(), Files: fstest.MapFS{}, Dir: "/plans", Secrets: secrets{"PW": "hush"}})
 	if got := len(first.SensitiveValues()); got != 0 {
 		t.Errorf("the first compilation knows %d secrets", got)
 	}

@@ -25,6 +25,7 @@ func (a *app) commands() []*cobra.Command {
 		{"recover", a.recoverCommand},
 		{"owed", a.owedCommand},
 		{"guard", a.guardCommand},
+		{"validate-posted", a.postedCommand},
 		{"hold", a.holdCommand},
 		{"runs", a.runsCommand},
 		{"backups", a.backupsCommand},

@@ -14,7 +14,7 @@ import (
 )
 
 // Table gives every function by name. Files are read through f, secrets come
-// from s.
+// from s; nil: there are none.
 func Table(f Files, s *secret.Store) map[string]function.Function {
 	t := pure()
 	t["file"] = fileFunc(f)

@@ -10,6 +10,9 @@ import (
 	"github.com/dprun/dprun/plan/secret"
 )
 
+// errNoSecrets says that a text gets no secrets.
+var errNoSecrets = errors.New("a secret cannot be read here, where the text was sent; put a variable in its place, or check the plan where its file is, with dprun validate")
+
 // ErrSecretArgument says that where a secret comes from is itself a secret.
 var ErrSecretArgument = errors.New("where a secret is read from must not be a secret itself: it is stored and shown")
 
@@ -19,6 +22,9 @@ func secretFunc(f Files, s *secret.Store, kind secret.Kind, param string) functi
 		Params:      []function.Parameter{{Name: param, Type: cty.String, AllowMarked: true}},
 		Type:        function.StaticReturnType(cty.String),
 		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
+			if s == nil {
+				return cty.NilVal, errNoSecrets
+			}
 			if args[0].IsMarked() {
 				return cty.NilVal, ErrSecretArgument
 			}
@@ -40,6 +46,9 @@ func secretCommandFunc(f Files, s *secret.Store) function.Function {
 		Params:      []function.Parameter{{Name: "argv", Type: cty.List(cty.String), AllowMarked: true}},
 		Type:        function.StaticReturnType(cty.String),
 		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
+			if s == nil {
+				return cty.NilVal, errNoSecrets
+			}
 			if args[0].ContainsMarked() {
 				return cty.NilVal, ErrSecretArgument
 			}

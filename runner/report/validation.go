@@ -1,5 +1,7 @@
 package report
 
+import "github.com/dprun/dprun/plan/diag"
+
 // Validation is what a valid plan file holds.
 type Validation struct {
 	Valid    bool           `json:"valid"`
@@ -11,6 +13,12 @@ type Validation struct {
 	Groups   map[string]int `json:"groups,omitempty"`
 	// Single lists the groups that have one member: their member is protected by nobody.
 	Single []string `json:"groups_of_one,omitempty"`
+}
+
+// Posted is what a text holds that somebody has sent, and what is wrong with it.
+type Posted struct {
+	Validation
+	Diagnostics diag.List `json:"diagnostics"`
 }
 
 // PlanCount is one plan of the file.
