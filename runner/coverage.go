@@ -81,15 +81,7 @@ func (r *Runner) Coverage(ctx context.Context, q CoverageRequest) (*report.Cover
 			}
 		}
 	}
-	for _, s := range out.Subjects {
-		*map[report.CoverageState]*int{report.CoverageFresh: &out.Fresh, report.CoverageStale: &out.Stale, report.CoverageNone: &out.None, report.CoverageExcluded: &out.Excluded}[s.State]++
-		if s.Import != nil && s.Import.Verdict != string(backups.Proven) && s.State != report.CoverageExcluded {
-			out.Failed++
-		}
-	}
-	if out.Stale+out.None+out.Failed > 0 {
-		out.ExitCode = ExitPartly
-	}
+	out.Count()
 	var places []string
 	for _, d := range p.Destinations {
 		places = append(places, d.Address)

@@ -1,16 +1,22 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"os"
+	"os/exec"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/dprun/dprun/cmd/dprun/view"
 	"github.com/dprun/dprun/runner"
+	"github.com/dprun/dprun/runner/report"
 )
 
 // What the check of a text may take that somebody has sent: it can ask for any
@@ -47,4 +53,29 @@ func (a *app) postedCommand() *cobra.Command {
 			return json.NewEncoder(a.stdout).Encode(found)
 		}),
 	}
+}
+
+// validatePosted checks a text in a process of its own, which gets no environment,
+// and ends with ctx.
+func validatePosted(ctx context.Context, text string) (found report.Posted, err error) {
+	program, err := os.Executable()
+	if err != nil {
+		return found, err
+	}
+	c := exec.CommandContext(ctx, program, "validate-posted")
+	c.Env, c.Dir, c.WaitDelay = []string{}, "/", time.Second
+	c.Stdin = bytes.NewReader([]byte(text))
+	var out bytes.Buffer
+	c.Stdout = &out
+	err = c.Run()
+	if ctx.Err() != nil {
+		return found, ctx.Err()
+	}
+	if exit := new(exec.ExitError); errors.As(err, &exit) {
+		return found, &runner.Error{ExitCode: runner.ExitInvalid, Err: errors.New("the text asks for more memory or time than a check may take: nothing of it was judged")}
+	}
+	if err != nil {
+		return found, &runner.Error{ExitCode: runner.ExitBug, Err: fmt.Errorf("start the check of a text: %w", err)}
+	}
+	return found, json.Unmarshal(out.Bytes(), &found)
 }

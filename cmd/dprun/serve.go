@@ -53,7 +53,7 @@ func (a *app) serveCommand() *cobra.Command {
 			defer closing(r, &err)
 			log := a.log(v)
 			answers.Listened = func(address string) { log.Info("requests are answered", "address", address) }
-			answers.Log = log
+			answers.Log, answers.Check = log, validatePosted
 			if answers.Listen != "" || answers.Config != "" {
 				q.Web = func(s *runner.Service) (func(), error) { return web.Listen(answers, s) }
 			}

@@ -57,6 +57,8 @@ func pages() []page {
 		{"retention.md", "retention-examples", retentionExamples},
 		{"metrics.md", "metrics", metricsTable},
 		{"writing-plugins.md", "calls", callsTable},
+		{"openapi.json", "", openAPI},
+		{"api.md", "", apiPage},
 		{"functions.md", "", func(b *bytes.Buffer) { functionsPage(b, functions()) }},
 	}
 }

@@ -116,7 +116,7 @@ func TestPagesNameOnlyCodesThatExist(t *testing.T) {
 	// them, variables, and words of the plugin protocol.
 	other := map[string]bool{
 		"BACKUPS_ARE_DISABLED": true, "PRE_VALIDATION_INVALID_TIMEFRAME_FORMAT": true, "PRE_VALIDATION_QUIESCE_TIMEOUT_SYSPARM_TOO_SHORT": true,
-		"DEADLINE_EXCEEDED": true, "VERIFY_READ_BACK": true,
+		"DEADLINE_EXCEEDED": true, "VERIFY_READ_BACK": true, "PLAN_NOT_FOUND": true, "PLAN_NOT_STARTED": true,
 	}
 	for name, page := range written(t) {
 		for _, m := range codeWord.FindAllStringSubmatch(page, -1) {

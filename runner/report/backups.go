@@ -224,6 +224,21 @@ type Coverage struct {
 	Subjects []CoverageSubject `json:"-"`               // objects of their own
 }
 
+// Count counts the subjects, and says which exit code they call for: 3 where one has
+// no backup that is young enough, or its last import failed.
+func (c *Coverage) Count() {
+	c.Fresh, c.Stale, c.None, c.Excluded, c.Failed, c.ExitCode = 0, 0, 0, 0, 0, 0
+	for _, s := range c.Subjects {
+		*map[CoverageState]*int{CoverageFresh: &c.Fresh, CoverageStale: &c.Stale, CoverageNone: &c.None, CoverageExcluded: &c.Excluded}[s.State]++
+		if s.Import != nil && s.Import.Verdict != "proven" && s.State != CoverageExcluded {
+			c.Failed++
+		}
+	}
+	if c.Stale+c.None+c.Failed > 0 {
+		c.ExitCode = 3
+	}
+}
+
 // CoverageSubject is what one activity should back up of one device.
 type CoverageSubject struct {
 	Activity string        `json:"activity"`

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/dprun/dprun/cmd/dprun/web/access"
+	"github.com/dprun/dprun/cmd/dprun/web/api"
 	"github.com/dprun/dprun/runner"
 	"github.com/dprun/dprun/runner/report"
 )
@@ -28,21 +29,16 @@ type Options struct {
 	Reload   <-chan struct{}      // has the configuration read anew
 	Listened func(address string) // is called when it listens
 	Log      *slog.Logger
+	// Check checks the text of a plan that was sent, in a process of its own.
+	Check func(ctx context.Context, text string) (report.Posted, error)
 }
 
 // Service is what is used of a server.
 type Service interface {
+	api.Desk
 	Ready() (text string, live, ready bool)
 	Reads() *runner.Runner
-	Plans(ctx context.Context) ([]report.ServedPlan, error)
-	Source(file string) (runner.Source, error)
-	Start(ctx context.Context, q runner.StartRequest) (report.Started, error)
-	Started(ctx context.Context, run string) (report.Started, error)
-	Cancel(ctx context.Context, q runner.CancelRequest) error
-	BringBack(ctx context.Context, by string) (*report.Result, error)
 	Events(ctx context.Context, q runner.EventsRequest) iter.Seq2[report.LiveEvent, error]
-	Hold(ctx context.Context, q runner.HoldRequest) (report.Hold, error)
-	Acknowledge(ctx context.Context, q runner.AcknowledgeRequest) (report.Acknowledged, error)
 }
 
 // server is what listens.
@@ -54,6 +50,7 @@ type server struct {
 	audit       *access.Audit
 	certificate *certificate // nil: without TLS
 	started     *access.Config
+	api         http.Handler
 
 	mu    sync.Mutex
 	stale error // why the configuration could not be read anew; nil: it was
@@ -102,6 +99,9 @@ func Listen(o Options, s Service) (stop func(), err error) {
 func open(o Options, s Service, now func() time.Time) (*server, error) {
 	w := &server{Options: o, service: s, now: now}
 	var err error
+	if w.api, err = api.New(api.Options{Reads: s.Reads(), Desk: s, Check: o.Check, Log: o.Log, Open: func() (api.Fresh, error) { return runner.Open(s.Reads().Options) }}); err != nil {
+		return nil, err
+	}
 	if o.Config == "" {
 		w.started, err = access.Loopback(o.Listen)
 	} else {
@@ -188,6 +188,8 @@ func (w *server) lines() string {
 func (w *server) handler() http.Handler {
 	closed := http.NewServeMux()
 	closed.HandleFunc("GET /metrics", w.metrics)
+	closed.Handle("/api/", w.api)
+	closed.Handle("/op/", w.api)
 	return w.guard.Handler(closed, map[string]http.Handler{
 		"GET /healthz": http.HandlerFunc(w.healthz),
 		"GET /readyz":  http.HandlerFunc(w.readyz),

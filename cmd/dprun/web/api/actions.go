@@ -1,0 +1,176 @@
+package api
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/dprun/dprun/cmd/dprun/web/access"
+	"github.com/dprun/dprun/runner"
+	"github.com/dprun/dprun/runner/report"
+)
+
+// Why is what somebody gives as the reason for what he does.
+type Why struct {
+	Reason string `json:"reason,omitempty" maxLength:"1000" doc:"Why, for whoever reads the record"`
+	Change string `json:"change,omitempty" maxLength:"200" doc:"The number of the change"`
+}
+
+// Start asks for a run of a plan that is served.
+type Start struct {
+	Plan string   `json:"plan" minLength:"1" maxLength:"200"`
+	File string   `json:"file,omitempty" maxLength:"1000" doc:"The file that the plan stands in; needed where two have a plan of that name"`
+	Only []string `json:"only,omitempty" maxItems:"50" doc:"What narrows it, as --only of the command line"`
+	Why
+}
+
+func (a *api) actions() {
+	type startRequest struct {
+		Key  string `header:"Idempotency-Key" required:"true" minLength:"8" maxLength:"200" doc:"Made up for this request, such as a UUID. The same key with the same body gives the same run again, whatever happens between."`
+		Body Start
+	}
+	type startReply struct {
+		Location string `header:"Location" doc:"The run"`
+		Body     report.Started
+	}
+	register(a, access.Operator, quick(), huma.Operation{Method: http.MethodPost, Path: Base + "/runs", OperationID: "startRun", Summary: "Start a run of a plan that is served", Tags: []string{"runs"},
+		Description: "The run has its ID at once, and begins a moment later. What becomes of it: /runs/{run}/request, /runs/{run}, /runs/{run}/events.", DefaultStatus: http.StatusAccepted},
+		func(ctx context.Context, s sees, q *startRequest) (*startReply, error) {
+			b := q.Body
+			p, err := a.served(ctx, s, PlanPath{Plan: b.Plan, File: b.File})
+			if err == nil && !s.whole(b.Plan) {
+				err = notThere("plan", b.Plan)
+			}
+			if err != nil {
+				return nil, err
+			}
+			body, err := json.Marshal(b)
+			if err != nil {
+				return nil, err
+			}
+			digest := sha256.Sum256(body)
+			started, err := a.Desk.Start(ctx, runner.StartRequest{Plan: b.Plan, File: p.File, Only: b.Only, By: s.who.Name, Reason: b.Reason, Change: b.Change, Key: s.who.Key + " " + q.Key, Digest: hex.EncodeToString(digest[:])})
+			return &startReply{Location: Base + "/runs/" + started.Run, Body: started}, err
+		})
+	get(a, access.Viewer, quick(), "/runs/{run}/request", "getRunRequest", "Who asked this server for a run, and whether it is over", func(ctx context.Context, s sees, q *RunPath) (report.Started, error) {
+		return a.started(ctx, s, q.Run)
+	})
+	type cancelRequest struct {
+		RunPath
+		Body Why
+	}
+	register(a, access.Operator, quick(), huma.Operation{Method: http.MethodPost, Path: Base + "/runs/{run}/cancel", OperationID: "cancelRun", Summary: "Cancel a run of this server", Tags: []string{"runs"},
+		Description: "It is answered at once; the run ends when what it has quiesced is back.", DefaultStatus: http.StatusAccepted},
+		func(ctx context.Context, s sees, q *cancelRequest) (*struct{}, error) {
+			st, err := a.started(ctx, s, q.Run)
+			id, plan := st.Run, st.Plan
+			if err != nil { // one that was due, and nobody asked for
+				d, err := a.run(ctx, s, q.Run)
+				if err != nil {
+					return nil, err
+				}
+				id, plan = d.ID, d.Plan
+			}
+			if !s.whole(plan) {
+				return nil, notThere("run", q.Run)
+			}
+			return &struct{}{}, a.Desk.Cancel(ctx, runner.CancelRequest{Run: id, By: s.who.Name, Reason: q.Body.Reason, Change: q.Body.Change})
+		})
+	register(a, access.Operator, recovers(), huma.Operation{Method: http.MethodPost, Path: Base + "/recover", OperationID: "recover", Summary: "Bring back now what dead runs have left", Tags: []string{"recover"},
+		Description: "It is answered when that has ended, which may take minutes. A server does it by itself every five minutes.", DefaultStatus: http.StatusOK},
+		func(ctx context.Context, s sees, _ *struct{}) (*Reply[report.Result], error) {
+			if err := s.everything(); err != nil {
+				return nil, err
+			}
+			res, err := a.Desk.BringBack(ctx, s.who.Name)
+			if err != nil {
+				return nil, err
+			}
+			return &Reply[report.Result]{*res}, nil
+		})
+	a.holds()
+	type ackRequest struct {
+		Target string `path:"target" minLength:"1" maxLength:"200" doc:"A device, or the whole ID of a run; journal, where that is lost"`
+		Body   struct {
+			Reason string `json:"reason" minLength:"1" maxLength:"1000" doc:"What was looked at, and what was done by hand"`
+			Change string `json:"change,omitempty" maxLength:"200" doc:"The number of the change"`
+		}
+	}
+	register(a, access.Operator, quick(), huma.Operation{Method: http.MethodPost, Path: Base + "/pending/{target}/acknowledge", OperationID: "acknowledge", Tags: []string{"pending"},
+		Summary:     "Enter that somebody has looked at a device, and that all is done there",
+		Description: "It brings nothing back. What was owed counts as done from then on, on the word of who acknowledges it.", DefaultStatus: http.StatusOK},
+		func(ctx context.Context, s sees, q *ackRequest) (*Reply[report.Acknowledged], error) {
+			if !s.all() && !a.owes(ctx, s, q.Target) {
+				return nil, notThere("target", q.Target)
+			}
+			done, err := a.Desk.Acknowledge(ctx, runner.AcknowledgeRequest{Target: q.Target, By: s.who.Name, Reason: q.Body.Reason, Change: q.Body.Change})
+			return &Reply[report.Acknowledged]{done}, missing(err)
+		})
+}
+
+// holds registers what stops quiesces.
+func (a *api) holds() {
+	get(a, access.Viewer, quick(), "/hold", "getHold", "What forbids quiesces now", func(ctx context.Context, s sees, _ *struct{}) (List[report.Stop], error) {
+		return List[report.Stop]{Items: seenStops(s, "", a.Reads.Owed(ctx).Stops)}, nil
+	})
+	hold := func(ctx context.Context, s sees, q runner.HoldRequest) (*Reply[List[report.Stop]], error) {
+		if err := s.everything(); err != nil {
+			return nil, err
+		}
+		q.By = s.who.Name
+		h, err := a.Desk.Hold(ctx, q)
+		return &Reply[List[report.Stop]]{List[report.Stop]{Items: h.Stops}}, err
+	}
+	type holdRequest struct {
+		Body struct {
+			Reason string `json:"reason" minLength:"1" maxLength:"1000" doc:"For whoever finds the hold"`
+		}
+	}
+	register(a, access.Operator, quick(), huma.Operation{Method: http.MethodPost, Path: Base + "/hold", OperationID: "hold", Summary: "Stop every quiesce until the hold is released", Tags: []string{"hold"}, DefaultStatus: http.StatusOK},
+		func(ctx context.Context, s sees, q *holdRequest) (*Reply[List[report.Stop]], error) {
+			return hold(ctx, s, runner.HoldRequest{Reason: q.Body.Reason})
+		})
+	register(a, access.Operator, quick(), huma.Operation{Method: http.MethodDelete, Path: Base + "/hold", OperationID: "release", Summary: "Release the hold", Tags: []string{"hold"}, DefaultStatus: http.StatusOK},
+		func(ctx context.Context, s sees, _ *struct{}) (*Reply[List[report.Stop]], error) {
+			return hold(ctx, s, runner.HoldRequest{Release: true})
+		})
+}
+
+// everything is an error for whoever does not see all: what he asks for touches
+// everything.
+func (s sees) everything() error {
+	if s.all() {
+		return nil
+	}
+	return problemOf(http.StatusForbidden, "This concerns every gateway, and your access is limited.", "Ask somebody whose access is not.")
+}
+
+// started is a run that somebody asked for, if the caller sees it.
+func (a *api) started(ctx context.Context, s sees, run string) (report.Started, error) {
+	st, err := a.Desk.Started(ctx, run)
+	if err != nil {
+		return st, missing(err)
+	}
+	if !s.plan(st.Plan) {
+		return report.Started{}, notThere("run", run)
+	}
+	return st, nil
+}
+
+// owes reports whether a device or a run owes something, and the caller sees all of it.
+func (a *api) owes(ctx context.Context, s sees, target string) bool {
+	owes := false
+	for _, o := range a.Reads.Owed(ctx).Owed {
+		if o.Device == target || o.Run == target {
+			if !s.device(o.Plan, o.Device) {
+				return false
+			}
+			owes = true
+		}
+	}
+	return owes
+}

@@ -1,0 +1,177 @@
+package api
+
+import (
+	"context"
+
+	"github.com/dprun/dprun/cmd/dprun/web/access"
+	"github.com/dprun/dprun/runner"
+	"github.com/dprun/dprun/runner/event"
+	"github.com/dprun/dprun/runner/report"
+)
+
+// RunPath names a run.
+type RunPath struct {
+	Run string `path:"run" minLength:"1" maxLength:"64" doc:"Its ID, a beginning of it, or latest"`
+}
+
+// run is a run that the caller sees.
+func (a *api) run(ctx context.Context, s sees, ref string) (report.RunDetail, error) {
+	d, err := a.Reads.Run(ctx, ref)
+	if err != nil {
+		return d, missing(err)
+	}
+	if !s.plan(d.Plan) {
+		return d, notThere("run", ref)
+	}
+	return d, nil
+}
+
+func (a *api) reads() {
+	type runsQuery struct {
+		Page
+		Plan string `query:"plan" maxLength:"200" doc:"Only runs of this plan"`
+	}
+	get(a, access.Viewer, quick(), "/runs", "listRuns", "Runs, the newest first", func(ctx context.Context, s sees, q *runsQuery) (List[report.Run], error) {
+		from, err := q.where("runs/" + q.Plan)
+		if err != nil {
+			return List[report.Run]{}, err
+		}
+		return paged(q.Page, from.List, a.Reads.Runs(ctx, runner.RunsRequest{Plan: q.Plan, After: from.After}),
+			func(r report.Run) string { return r.ID }, func(r report.Run) bool { return s.plan(r.Plan) })
+	})
+	get(a, access.Viewer, quick(), "/runs/{run}", "getRun", "One run", func(ctx context.Context, s sees, q *RunPath) (report.RunDetail, error) {
+		d, err := a.run(ctx, s, q.Run)
+		if err != nil || s.whole(d.Plan) {
+			return d, err
+		}
+		return narrowed(s, d)
+	})
+	type tasksQuery struct {
+		RunPath
+		Page
+	}
+	get(a, access.Viewer, quick(), "/runs/{run}/tasks", "listTasks", "The tasks of a run, each with its history", func(ctx context.Context, s sees, q *tasksQuery) (List[report.Task], error) {
+		d, err := a.run(ctx, s, q.Run)
+		if err != nil {
+			return List[report.Task]{}, err
+		}
+		from, err := q.where("tasks/" + d.ID)
+		if err != nil {
+			return List[report.Task]{}, err
+		}
+		id := func(t report.Task) string { return t.Task }
+		return paged(q.Page, from.List, after(d.Details, from.After, id), id, func(t report.Task) bool { return s.device(d.Plan, t.Device) })
+	})
+	type logsQuery struct {
+		RunPath
+		Page
+		Task string `query:"task" maxLength:"500" doc:"Only lines of this task"`
+	}
+	get(a, access.Viewer, quick(), "/runs/{run}/logs", "listLogs", "What scripts and plugins printed: the run's own lines first, then those of its tasks",
+		func(ctx context.Context, s sees, q *logsQuery) (List[event.Log], error) {
+			d, err := a.run(ctx, s, q.Run)
+			if err != nil {
+				return List[event.Log]{}, err
+			}
+			return a.logs(ctx, s, d, q.Page, q.Task)
+		})
+	get(a, access.Viewer, quick(), "/pending", "listPending", "What is not undone, and what forbids quiesces", func(ctx context.Context, s sees, _ *struct{}) (report.Pending, error) {
+		p := a.Reads.Owed(ctx)
+		if s.all() {
+			return p, nil
+		}
+		out := report.Pending{ExitCode: p.ExitCode, Owed: []report.Owed{}, Stops: seenStops(s, "", p.Stops)}
+		for _, o := range p.Owed {
+			if s.device(o.Plan, o.Device) {
+				out.Owed = append(out.Owed, o)
+			}
+		}
+		if p.Unknown != nil { // it may name what he does not see
+			out.Unknown = &report.Failure{ExitCode: p.Unknown.ExitCode, Message: "More may be owed than can be listed; somebody who sees all of it is told what."}
+		}
+		return out, nil
+	})
+}
+
+// seenStops are the stops that a caller sees. A hold concerns everybody.
+func seenStops(s sees, plan string, all []report.Stop) []report.Stop {
+	out := []report.Stop{}
+	for _, x := range all {
+		if x.Device == "" || s.device(plan, x.Device) {
+			out = append(out, x)
+		}
+	}
+	return out
+}
+
+// narrowed leaves out of a run what belongs to devices that the caller does not see.
+// Its rooms and its own history are the plan's.
+func narrowed(s sees, d report.RunDetail) (report.RunDetail, error) {
+	mine := map[string]bool{}
+	for t, err := range d.Details {
+		if err != nil {
+			return d, err
+		}
+		mine[t.Task] = s.device(d.Plan, t.Device)
+	}
+	staged := []report.Staged{}
+	for _, x := range d.Staged {
+		if mine[x.Task] {
+			staged = append(staged, x)
+		}
+	}
+	d.Staged, d.Stops = staged, seenStops(s, d.Plan, d.Stops)
+	if d.Restore != nil && !s.device(d.Plan, d.Restore.Device) {
+		d.Restore = nil
+	}
+	return d, nil
+}
+
+// logs gives a page of the lines of a run. The cursor is a task and how many of its
+// lines were given: lines are only added, at the end of each task's.
+func (a *api) logs(ctx context.Context, s sees, d report.RunDetail, p Page, task string) (List[event.Log], error) {
+	out := List[event.Log]{Items: []event.Log{}}
+	from, err := p.where("logs/" + d.ID + "/" + task)
+	if err != nil {
+		return out, err
+	}
+	device := map[string]string{}
+	for t, err := range d.Details {
+		if err != nil {
+			return out, err
+		}
+		device[t.Task] = t.Device
+	}
+	if _, has := device[task]; task != "" && (!has || !s.device(d.Plan, device[task])) {
+		return out, notThere("task", task)
+	}
+	shown := func(of string) bool { return of == "" && s.whole(d.Plan) || of != "" && s.device(d.Plan, device[of]) }
+	passed := p.Cursor == ""
+	line := 0
+	var of string
+	for l, err := range a.Reads.Logs(ctx, runner.LogsRequest{Run: d.ID, Task: task}) {
+		if err != nil {
+			return out, missing(err)
+		}
+		if l.Task != of {
+			if of == from.After && !passed { // no more lines of it than were given
+				passed = true
+			}
+			of, line = l.Task, 0
+		}
+		line++
+		if !passed {
+			passed = of == from.After && line == from.Line
+			continue
+		}
+		if len(out.Items) == p.Limit {
+			out.Next = from.String()
+			break
+		}
+		if shown(of) {
+			out.Items = append(out.Items, l)
+		}
+		from.After, from.Line = of, line
+	}
+	return out, nil
+}

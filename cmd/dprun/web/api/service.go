@@ -1,0 +1,44 @@
+package api
+
+import (
+	"context"
+	"iter"
+
+	"github.com/dprun/dprun/runner"
+	"github.com/dprun/dprun/runner/event"
+	"github.com/dprun/dprun/runner/report"
+)
+
+// Reads are the use cases that read what is known: those of *[runner.Runner].
+type Reads interface {
+	Runs(ctx context.Context, q runner.RunsRequest) iter.Seq2[report.Run, error]
+	Run(ctx context.Context, ref string) (report.RunDetail, error)
+	Logs(ctx context.Context, q runner.LogsRequest) iter.Seq2[event.Log, error]
+	Backups(ctx context.Context, q runner.BackupsRequest) iter.Seq2[report.Backup, error]
+	Backup(ctx context.Context, ref string) (report.BackupDetail, error)
+	Owed(ctx context.Context) report.Pending
+	Firings(ctx context.Context, limit int) (report.Firings, error)
+	Evidence() iter.Seq2[report.EvidenceRecord, error]
+	EvidenceRecord(ref string) (report.EvidenceDetail, error)
+}
+
+// Desk is what a server offers beside that: those of *[runner.Service].
+type Desk interface {
+	OverviewFor(ctx context.Context, sees func(plan, device string) bool) report.Overview
+	Plans(ctx context.Context) ([]report.ServedPlan, error)
+	Source(file string) (runner.Source, error)
+	Start(ctx context.Context, q runner.StartRequest) (report.Started, error)
+	Started(ctx context.Context, run string) (report.Started, error)
+	Cancel(ctx context.Context, q runner.CancelRequest) error
+	BringBack(ctx context.Context, by string) (*report.Result, error)
+	Hold(ctx context.Context, q runner.HoldRequest) (report.Hold, error)
+	Acknowledge(ctx context.Context, q runner.AcknowledgeRequest) (report.Acknowledged, error)
+}
+
+// Fresh are the use cases that compile a plan: those of a *[runner.Runner] that is
+// closed afterwards.
+type Fresh interface {
+	Coverage(ctx context.Context, q runner.CoverageRequest) (*report.Coverage, *report.Result, error)
+	Preview(ctx context.Context, q runner.PreviewRequest) (*report.Preview, *report.Result, error)
+	Close() error
+}
