@@ -21,8 +21,8 @@ type Executor interface {
 	Do(ctx context.Context, job Job) (*event.Result, error)
 }
 
-// Job is an action with what the executor needs to know of its task. It is a
-// copy: the machine goes on meanwhile.
+// Job is an action with what the executor needs to know about its task. It is a
+// copy, because the machine goes on meanwhile.
 type Job struct {
 	Action lifecycle.Action
 	// Task is nil for the run's own actions.
@@ -45,13 +45,13 @@ type Job struct {
 
 // Journal makes batches durable.
 type Journal interface {
-	// Owe makes durable what a batch owes, apart from the history. With an
-	// error nothing that it stands for may begin.
+	// Owe makes the obligations of a batch durable, apart from the history. If
+	// it returns an error, nothing that they stand for may begin.
 	Owe(b Batch) error
 	// Append writes everything in one transaction, and returns when it is durable.
 	Append(ctx context.Context, b Batch) error
-	// Paid removes what a batch has paid from what is owed. It needs no room,
-	// and is called although the rest cannot be written.
+	// Paid removes the obligations that a batch has settled. It needs no room,
+	// and is called even if the rest cannot be written.
 	Paid(b Batch)
 }
 
@@ -82,9 +82,9 @@ type Options struct {
 	Signals <-chan string
 	// Until, when given, ends the engine early: it is asked after every batch.
 	Until func(*lifecycle.Run) bool
-	// Group is how long events may wait to be written together with later
-	// ones, in real time; zero or less: not at all. What must be durable first never
-	// waits, see pressing.
+	// Group is how long events may wait to be written together with later ones,
+	// in real time; zero or less: not at all. Events that must be durable first
+	// never wait, see pressing.
 	Group time.Duration
 }
 
@@ -108,14 +108,14 @@ type Engine struct {
 	cancel   context.CancelFunc // everything that is under way
 }
 
-// result is an event that came back, and from which flight. A flight that was
-// given up has an event without a kind.
+// result is an event that came back, and the flight that it came from. If that
+// flight was given up, the event has no kind.
 type result struct {
 	event.Event
 	from *flight
 }
 
-// progress is how far the transfer of a flight is.
+// progress is how much a flight has transferred.
 type progress struct {
 	event.Progress
 	of flightKey
@@ -139,7 +139,7 @@ func New(o Options) *Engine {
 
 // Run applies the first event (RunStarted, or Interrupted after a replay) and
 // drives the machine to its end. Cancelling ctx asks the run to stop, like a
-// signal; the run still does what it owes.
+// signal; the run still undoes what it must.
 func (e *Engine) Run(ctx context.Context, first event.Event) (exit int) {
 	defer e.cancel()
 	waiter := e.Clock.Waiter()
@@ -197,9 +197,10 @@ func (e *Engine) Run(ctx context.Context, first event.Event) (exit int) {
 	}
 }
 
-// handle applies events and everything that follows from them at once, makes
-// it durable, publishes it and starts what is new. What presses for nothing is
-// started at once and written and published with what comes soon; but a store begins when that is done.
+// handle applies events and everything that follows from them at once, makes it
+// durable, publishes it, and starts new actions. Actions that do not depend on
+// durability start immediately; their events are committed with the next group.
+// A store waits for the commit.
 func (e *Engine) handle(events []result) {
 	var b Batch
 	var starts []lifecycle.Action
@@ -240,22 +241,25 @@ func (e *Engine) handle(events []result) {
 	}
 }
 
-// pressing reports whether a batch has to be durable at once: nothing of it may begin
-// before, and a gateway may be down meanwhile. An action that can be repeated may begin earlier: if its
-// events are lost in a crash, recovery does it again, or finds it done. A store writes under a name that
-// the journal has to know, and waits with others; not when nothing is under way that it could wait for.
+// pressing reports whether a batch must be durable at once, because actions wait
+// for it and a gateway may be down meanwhile. An action that can be repeated may
+// start earlier: if a crash loses its events, recovery does it again, or finds
+// it done. A store needs the journal to know the name that it writes under, so
+// it waits together with others, unless nothing is in flight that it could wait
+// for.
 func (e *Engine) pressing(b Batch, starts []lifecycle.Action) bool {
 	return len(b.Owe) > 0 || len(b.Pay) > 0 || slices.ContainsFunc(starts, func(a lifecycle.Action) bool {
 		return a.Once() || a.Owed() || a.Kind == lifecycle.ActStore && e.underWay == 0
 	})
 }
 
-// writeWaiting writes and publishes what waits, and begins what is held.
+// writeWaiting writes and publishes the waiting events, and starts the actions
+// that were held.
 func (e *Engine) writeWaiting() {
 	held := e.held
 	e.held = nil
 	if !e.write() {
-		// Nothing of it may begin; what is owed is done regardless.
+		// None of these actions may start; obligations are settled regardless.
 		e.handle(e.startOwed(held))
 		return
 	}
@@ -264,8 +268,8 @@ func (e *Engine) writeWaiting() {
 	}
 }
 
-// write makes durable and publishes what waits. It is published in any case;
-// false means that the journal cannot be written since just now.
+// write makes the waiting events durable and publishes them. It publishes them
+// in any case; false means that this write was the first to fail.
 func (e *Engine) write() bool {
 	b := e.waiting
 	e.waiting, e.due = Batch{}, nil
@@ -281,8 +285,8 @@ func (e *Engine) write() bool {
 	return err == nil
 }
 
-// startOwed starts what pays an obligation when the journal has failed, and
-// returns that it has, and that the rest was not begun.
+// startOwed starts the actions that settle obligations when the journal has
+// failed. For the others it returns that they were not begun.
 func (e *Engine) startOwed(starts []lifecycle.Action) []result {
 	var events, ended []result
 	for _, a := range starts {
@@ -304,8 +308,9 @@ func (e *Engine) notBegun(a lifecycle.Action) result {
 		Failure: failure.New(failure.Cancelled, "", "%s was not begun: the journal cannot be written", a.Kind)}}
 }
 
-// apply folds an event into the machine. from is the flight that it ends; the
-// result of one that was given up meanwhile ends no other of the same name.
+// apply folds an event into the machine. from is the flight that the event ends.
+// The result of a flight that was given up must not end another flight of the
+// same name.
 func (e *Engine) apply(ev event.Event, from *flight, b *Batch) {
 	ev.V = event.Version
 	if ev.Time.IsZero() {
@@ -319,14 +324,15 @@ func (e *Engine) apply(ev event.Event, from *flight, b *Batch) {
 	b.Statuses = append(b.Statuses, e.Options.Run.Apply(ev)...)
 }
 
-// holds reports whether a flight that ended so holds something that was
-// granted: it stays in flight until it is no longer pending.
+// holds reports whether a flight that ended with this event keeps what it was
+// granted. It then stays in flight until the machine no longer wants it.
 func (f *flight) holds(ended event.Event) bool {
 	return f.action.Kind.Held() && ended.Failure == nil
 }
 
-// diff compares what one task wants in flight with what is: it cancels what
-// disappeared and returns what is new, marked as under way.
+// diff compares the actions that one task wants in flight with those that are.
+// It cancels those that are no longer wanted, and returns the new ones, marked
+// as under way.
 func (e *Engine) diff(id string) []lifecycle.Action {
 	wanted := e.Options.Run.PendingOf(id)
 	want := make(map[lifecycle.ActionID]bool, len(wanted))
@@ -425,7 +431,8 @@ func (e *Engine) commit(b Batch) error {
 	if e.broken {
 		return nil
 	}
-	// Not the run's context: what has happened is written down although the run is being stopped.
+	// Not the run's context: events are written down even while the run is being
+	// stopped.
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	if err := e.Journal.Append(ctx, b); err != nil {
@@ -434,8 +441,8 @@ func (e *Engine) commit(b Batch) error {
 	return nil
 }
 
-// publish tells what happened. A status is final once it is durable: one that
-// could not be written down is entered by recovery.
+// publish sends statuses to the sinks. A status is final only once it is
+// durable; recovery enters one that could not be written.
 func (e *Engine) publish(b Batch) {
 	if e.broken {
 		for i := range b.Statuses {

@@ -10,9 +10,9 @@ import (
 	"github.com/dprun/dprun/sdk/failure"
 )
 
-// flight is an action from the moment that the machine wants it until the
-// machine no longer does. It waits for its time, then it is a call of the
-// executor; a timer is never more than its time.
+// flight is an action from the moment at which the machine wants it until the
+// machine no longer does. It waits for its time, and then it is a call of the
+// executor. A timer only waits for its time.
 type flight struct {
 	action lifecycle.Action
 	at     int                // its place among the timers; -1: it is none of them
@@ -69,8 +69,8 @@ func (e *Engine) start(a lifecycle.Action) {
 	}
 }
 
-// ring takes the flights whose time has come: it begins their calls, and
-// returns the results of those that are no more than timers.
+// ring takes the flights whose time has come. It starts their calls, and returns
+// the results of those that are only timers.
 func (e *Engine) ring() []result {
 	var out []result
 	for now := e.Clock.Now(); len(e.timers) > 0 && !e.timers.next().After(now); {
@@ -84,8 +84,8 @@ func (e *Engine) ring() []result {
 	return out
 }
 
-// launch calls the executor, beside whatever else is under way. Exactly one
-// result comes back, unless the engine ends before.
+// launch calls the executor in a goroutine. Exactly one result comes back,
+// unless the engine ends before.
 func (e *Engine) launch(f *flight) {
 	ctx, cancel := context.WithCancel(e.ctx)
 	f.cancel = cancel
@@ -107,8 +107,8 @@ func (e *Engine) launch(f *flight) {
 	})
 }
 
-// beside runs f in a goroutine that has nothing to do, or in a new one. They are
-// kept until the engine ends, as the stack of a new one has to grow first.
+// beside runs f in an idle goroutine, or in a new one. Goroutines are kept until
+// the engine ends, because the stack of a new one has to grow first.
 func (e *Engine) beside(f func()) {
 	select {
 	case e.hands <- f:
@@ -142,7 +142,7 @@ func (e *Engine) land(batch []result, r result) []result {
 	return append(batch, r)
 }
 
-// setIdle notes whether a call waits for a lock: it is not at work then.
+// setIdle notes whether a call waits for a lock; it then does no work.
 func (e *Engine) setIdle(f *flight, idle bool) {
 	switch {
 	case idle && !f.idle:

@@ -12,13 +12,13 @@ import (
 	"github.com/dprun/dprun/sdk/failure"
 )
 
-// checkShared is how long a destination's check serves other tasks that ask: it
-// does all that a store does, and hundreds of tasks need not make hundreds of
-// probes.
+// checkShared is how long one check of a destination serves other tasks that
+// ask. A check does all that a store does, and hundreds of tasks need not make
+// hundreds of them.
 const checkShared = time.Minute
 
-// sharedCheck is the last check of a destination. Whoever holds its token may
-// look at it, and ask.
+// sharedCheck is the last check of a destination. The holder of its token may
+// read it, and may check again.
 type sharedCheck struct {
 	token  chan struct{}
 	at     time.Time
@@ -64,8 +64,8 @@ func (x *Executor) checkDestination(ctx context.Context, j engine.Job) (*event.R
 	return &event.Result{Destination: r}, nil
 }
 
-// prepare computes the stamp and where the set goes, and refuses two sets at
-// one place.
+// prepare computes the stamp and the directory of the set, and refuses two sets
+// in one directory.
 func (x *Executor) prepare(ctx context.Context, j engine.Job) (*event.Result, error) {
 	p := &event.Prepared{Stamp: plan.FormatStamp(j.Started), Sets: map[string]string{}}
 	at := x.scope(j)

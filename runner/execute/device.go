@@ -54,7 +54,7 @@ func (x *Executor) quiesceState(ctx context.Context, j engine.Job) (*event.Resul
 	})
 }
 
-// health reads which objects of the target are up, where the source tells that.
+// health reads which objects of the target are up, if the source can tell.
 func (x *Executor) health(ctx context.Context, j engine.Job) (*event.Result, error) {
 	return x.ask(ctx, j, lifecycle.HealthLimit, func(ctx context.Context, s sdk.Source) (*event.Result, error) {
 		r, err := Health(ctx, s, sdk.HealthRequest{Target: target(j), Domains: j.Action.Domains})
@@ -65,8 +65,8 @@ func (x *Executor) health(ctx context.Context, j engine.Job) (*event.Result, err
 	})
 }
 
-// Health reads which objects of a target are up. A source that does not tell is
-// a failure of kind precondition.
+// Health reads which objects of a target are up. If the source cannot tell, that
+// is a failure of kind precondition.
 func Health(ctx context.Context, s sdk.Source, r sdk.HealthRequest) (*sdk.HealthReport, error) {
 	h, ok := sdk.As[sdk.Healther](s)
 	if !ok {
@@ -105,8 +105,8 @@ func (x *Executor) discard(ctx context.Context, j engine.Job) (*event.Result, er
 	})
 }
 
-// lock takes the device's lock. Two names of one box are one box: the key is
-// the identity that the inspection told.
+// lock takes the device's lock. The key is the identity that the inspection
+// found, so that two names of one box share one lock.
 func (x *Executor) lock(ctx context.Context, j engine.Job) (*event.Result, error) {
 	identity := j.Action.Device
 	if j.Facts != nil && j.Facts.Identity != "" {
@@ -119,8 +119,8 @@ func (x *Executor) lock(ctx context.Context, j engine.Job) (*event.Result, error
 	}
 	free := release
 	if j.Task != nil && j.Task.Activity.Quiesce == lifecycle.QuiesceDomain && !j.Action.Exclusive {
-		// Who quiesces a domain has it alone: another run waits here, and does
-		// not find it quiesced.
+		// A task that quiesces a domain holds it alone. Another run waits here,
+		// so it does not find the domain quiesced.
 		domain, err := x.Locks.Acquire(ctx, identity+"/"+j.Task.Domain, true, waiting)
 		if err != nil {
 			release()
@@ -187,9 +187,9 @@ func (x *Executor) capture(ctx context.Context, j engine.Job) (*event.Result, er
 	return &event.Result{Capture: out}, nil
 }
 
-// measure is the size of the last good capture where that says anything about
-// the next one: a secure backup grows by whole volumes when the plan asks for
-// them, and tells its size before it is fetched.
+// measure is the size of the last good capture, if that says anything about the
+// next one. A secure backup grows by whole volumes if the plan asks for them,
+// and its size is known before it is fetched.
 func (x *Executor) measure(j engine.Job) int64 {
 	if j.Action.Variant == sdk.VariantSecureBackup {
 		return 0
@@ -197,8 +197,9 @@ func (x *Executor) measure(j engine.Job) int64 {
 	return j.Task.LastSize
 }
 
-// exceeded is why a capture failed: that it was ended here because it wrote too
-// much, or its own failure, with the reason of the limit that it met.
+// exceeded returns why a capture failed: it was ended here because it wrote too
+// much; or it failed itself, and the failure gets the reason of the limit that
+// it met.
 func exceeded(bound context.Context, b staging.Budget, err error) error {
 	var over *failure.Error
 	if errors.As(context.Cause(bound), &over) {
@@ -228,8 +229,8 @@ func fileName(j engine.Job, captured string) string {
 	return captured
 }
 
-// stagingFailure marks an error of the staging area as one. What the plugin
-// left there against the protocol is not one of the staging area.
+// stagingFailure marks an error of the staging area. If the plugin broke the
+// protocol there, that is not an error of the staging area.
 func stagingFailure(err error) *failure.Error {
 	f := failure.From(err)
 	if f.Kind != failure.Internal || f.Reason != "" && f.Reason != failure.StagingIO {
@@ -246,10 +247,10 @@ func blamed(instance any, f *failure.Error) *failure.Error {
 	return f
 }
 
-// titled is what says by which name a plugin is known.
+// titled gives the name under which a plugin is known.
 type titled interface{ Plugin() string }
 
-// named says in a failure which plugin it is about.
+// named adds to a failure which plugin it is about.
 func named(instance any, f *failure.Error) *failure.Error {
 	if b, ok := instance.(titled); ok {
 		f.Message = fmt.Sprintf("plugin %s: %s", b.Plugin(), f.Message)

@@ -21,12 +21,12 @@ import (
 	"github.com/dprun/dprun/sdk/failure"
 )
 
-// Encryption is random: the same file encrypted again has other bytes, and those would
-// collide at the destination with what an earlier attempt has stored. So a file is
-// encrypted once for each set of recipients, and what came of it is made durable in
-// staging, with an index that says what it is, before any of it is stored. Every
-// destination with these recipients, and every later attempt, also of a process that
-// recovers the run, sends these bytes.
+// Encryption is random: encrypting a file again gives other bytes, which would
+// collide at the destination with those of an earlier attempt. So each file is
+// encrypted once for each set of recipients. Before any of it is stored, the
+// result is made durable in staging, with an index. Every destination with these
+// recipients sends these bytes, and so does every later attempt, also of a
+// process that recovers the run.
 
 // indexName is the index of a directory of encrypted files. It is durable when they are.
 const indexName = "index.json"
@@ -89,7 +89,8 @@ func (x *Executor) listed(ctx context.Context, j engine.Job, c event.Captured) (
 	return out, err
 }
 
-// recipientsOf are those of the action's destination; nil: it is stored plain.
+// recipientsOf returns the recipients of the action's destination; nil: files
+// are stored in plain.
 func recipientsOf(j engine.Job) []string {
 	for _, d := range j.Task.Destinations {
 		if d.Name == j.Action.Destination {
@@ -99,8 +100,8 @@ func recipientsOf(j engine.Job) []string {
 	return nil
 }
 
-// encryptedFor gives the files of a variant encrypted, as they were encrypted before; and
-// encrypts them where they were not, if it may.
+// encryptedFor returns the encrypted files of a variant. It encrypts them if
+// they were not encrypted before and if it may.
 func (x *Executor) encryptedFor(ctx context.Context, j engine.Job, c event.Captured, recipients []string, may bool) ([]encrypted, error) {
 	set, err := recipient.ParseSet(recipients)
 	if err != nil {
@@ -124,8 +125,8 @@ func (x *Executor) encryptedFor(ctx context.Context, j engine.Job, c event.Captu
 	return i.value, nil
 }
 
-// encryptedBefore finds what a process before this one has encrypted and made durable. What
-// is not whole was not stored anywhere.
+// encryptedBefore finds what an earlier process has encrypted and made durable.
+// An incomplete result was not stored anywhere.
 func (x *Executor) encryptedBefore(ctx context.Context, j engine.Job, c event.Captured, variant string) ([]encrypted, error) {
 	dirs, err := x.Staging.Attempts(x.Run, j.Task.ID, variant)
 	if err != nil {
@@ -199,8 +200,8 @@ func (x *Executor) encrypt(ctx context.Context, j engine.Job, c event.Captured, 
 	return files, nil
 }
 
-// noRoomToEncrypt is why files could not be encrypted. Room in staging comes when other
-// tasks are done.
+// noRoomToEncrypt returns why files could not be encrypted. Staging gets room
+// when other tasks are done.
 func noRoomToEncrypt(err error) error {
 	f := *failure.From(err)
 	if f.Kind == failure.NoSpace {

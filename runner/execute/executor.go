@@ -41,7 +41,7 @@ type Endpoint struct {
 }
 
 // Plan answers what the plan says about the things that an action names. A
-// compiled plan is one; the record of an interrupted run is another.
+// compiled plan implements it, and so does the record of an interrupted run.
 type Plan interface {
 	Device(ctx context.Context, name string) (Endpoint, error)
 	Destination(ctx context.Context, name string) (Endpoint, sdk.Verify, error)
@@ -49,14 +49,14 @@ type Plan interface {
 	// reference product's positional arguments.
 	Script(ctx context.Context, address string, at Scope) (e Endpoint, dpod bool, err error)
 	ActivityConfig(ctx context.Context, at Scope) (cty.Value, error)
-	// Doubts say what is odd about the secrets that a device or a destination
-	// is logged in to with, without the secrets; one of the names is empty.
+	// Doubts returns what is odd about the secrets that log in to a device or a
+	// destination, without the secrets. One of the two names is empty.
 	Doubts(device, destination string) []string
 	// Set is the set's directory at a destination and the set's name.
 	Set(ctx context.Context, destination string, at Scope) (dir, name string, err error)
 }
 
-// Scope says for what a lazy argument is evaluated.
+// Scope is what a lazy argument is evaluated for.
 type Scope struct {
 	Run      string
 	Plan     string
@@ -86,7 +86,8 @@ type Options struct {
 	Staging  *staging.Staging
 	Locks    Locks
 	Permits  Permits // nil: nothing is quiesced
-	// Credentials are asked before a device is; nil: only what is owed is done.
+	// Credentials are asked before a device is. With nil, only obligations are
+	// settled.
 	Credentials Credentials
 	Keys        *signing.Keys // sign manifests; nil: they are not signed
 	Clock       clock.Clock
@@ -120,18 +121,18 @@ func New(o Options) *Executor {
 		encrypted: map[string]*instance[[]encrypted]{}}
 }
 
-// Limits of single requests. Phases are the machines'; a gateway may take a
-// minute to answer while it quiesces.
+// Limits of single requests; the limits of phases belong to the machines. A
+// gateway may take a minute to answer while it quiesces.
 const (
 	requestLimit = lifecycle.RequestLimit
 	inspectLimit = 3 * time.Minute
 	checkLimit   = 2 * time.Minute
-	// A destination that takes longer over a few bytes than this is away.
+	// A destination that takes longer for a few bytes counts as away.
 	destinationLimit = time.Minute
 )
 
-// limitError says that one request took too long. The limit goes by the
-// runner's clock, like every other time-out.
+// limitError reports that one request took too long. The limit uses the runner's
+// clock, like every other time-out.
 type limitError struct{ limit time.Duration }
 
 func (e *limitError) Error() string { return fmt.Sprintf("no answer within %s", e.limit) }
@@ -152,7 +153,7 @@ func (x *Executor) limited(ctx context.Context, limit time.Duration) (context.Co
 	return ctx, func() { cancel(context.Canceled) }
 }
 
-// late turns an error of a request that was cut off by its limit into a time-out.
+// late turns the error of a request that its limit cut off into a time-out.
 func late(ctx context.Context, err error) error {
 	if l := new(limitError); err != nil && errors.As(context.Cause(ctx), &l) {
 		return failure.New(failure.Timeout, "", "%w (%w)", l, err)
@@ -179,8 +180,8 @@ func (x *Executor) Do(ctx context.Context, j engine.Job) (*event.Result, error) 
 	return r, nil
 }
 
-// doubted adds to a refused login what may be wrong with the secret: what an
-// editor adds to a file is sent as a part of the password.
+// doubted adds to a refused login what may be wrong with the secret, such as a
+// line end that an editor added and that is sent as part of the password.
 func (x *Executor) doubted(a lifecycle.Action, err error) error {
 	f := *failure.From(err)
 	if f.Reason != failure.BadCredentials {
@@ -197,7 +198,7 @@ func (x *Executor) doubted(a lifecycle.Action, err error) error {
 	return &f
 }
 
-// asks names the device that an action asks something of; empty: none.
+// asks returns the device that an action sends a request to; empty: none.
 func asks(a lifecycle.Action) string {
 	switch a.Kind {
 	case lifecycle.ActInspect, lifecycle.ActProbe, lifecycle.ActQuiesceState, lifecycle.ActUnquiesceState, lifecycle.ActValidate, lifecycle.ActCheck, lifecycle.ActRecheck, lifecycle.ActQuiesce,
@@ -245,8 +246,8 @@ func (x *Executor) do(ctx context.Context, j engine.Job) (*event.Result, error) 
 	return nil, failure.New(failure.Internal, "", "unknown action %q", j.Action.Kind)
 }
 
-// clean keeps known secrets out of a failure's texts, and names the device as
-// the plan does: its plugin knows an address only.
+// clean removes known secrets from the texts of a failure, and uses the plan's
+// name of the device: its plugin knows an address only.
 func (x *Executor) clean(device string, err error) error {
 	f := *failure.From(err)
 	if device != "" {
@@ -286,7 +287,8 @@ func (x *Executor) scope(j engine.Job) Scope {
 	return s
 }
 
-// outputsSoFar is what scripts have put out; the map is not changed any more.
+// outputsSoFar returns the outputs of all scripts so far. The map does not
+// change afterwards.
 func (x *Executor) outputsSoFar() map[string]json.RawMessage {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -309,7 +311,7 @@ func (x *Executor) putOut(more map[string]json.RawMessage) {
 	x.outputs = all
 }
 
-// owner marks what a task leaves anywhere as its own.
+// owner marks everything that a task leaves anywhere as its own.
 func (x *Executor) owner(j engine.Job) string {
 	if j.Task == nil {
 		return x.Run

@@ -28,8 +28,8 @@ func (i *instance[T]) ready() bool {
 	}
 }
 
-// once gives the instance of a name. The first who asks makes it, and who asks
-// meanwhile waits for him; one who is stopped stops nobody else. An error is
+// once returns the instance of a name. The first caller makes it, and later
+// callers wait for that. A caller that is stopped stops nobody else. An error is
 // not kept: a later attempt makes the instance again.
 func once[T any](ctx context.Context, mu *sync.Mutex, all map[string]*instance[T], name string, configure func(*instance[T]) error) (*instance[T], error) {
 	for {

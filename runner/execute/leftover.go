@@ -12,8 +12,8 @@ import (
 	"github.com/dprun/dprun/sdk/failure"
 )
 
-// sweepLimit bounds what is spent at each destination, at the start and at the
-// end of a run, on removing what broken stores left there.
+// sweepLimit bounds the time spent at each destination, at the start and at the
+// end of a run, to remove the leftovers of broken stores.
 const sweepLimit = 10 * time.Second
 
 // Leftover is where a store that did not end well may have left a temporary file.
@@ -23,7 +23,7 @@ type Leftover struct {
 	Owner       string `json:"owner"`     // of the temporary names
 }
 
-// Expect says that such files may be there: what a dead run has left.
+// Expect notes that a dead run may have left such files.
 func (x *Executor) Expect(left []Leftover) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -71,15 +71,15 @@ func (x *Executor) sweep(ctx context.Context, d sdk.Destination, l Leftover) err
 	return nil
 }
 
-// Left is where stores that did not end well may have left something. No store
-// is under way.
+// Left returns where stores that did not end well may have left something. No
+// store may be under way.
 func (x *Executor) Left() []Leftover {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	return slices.Collect(maps.Keys(x.left))
 }
 
-// Sweep removes what was left, and returns what it could not.
+// Sweep removes leftovers, and returns those that it could not remove.
 func (x *Executor) Sweep(ctx context.Context, left []Leftover) (rest []Leftover) {
 	byDestination := map[string][]Leftover{}
 	for _, l := range left {
@@ -119,8 +119,8 @@ func (x *Executor) sweepAt(ctx context.Context, name string, left []Leftover) (r
 	return rest
 }
 
-// SweepAll removes the temporary files of everybody at a destination that were
-// last changed longer ago.
+// SweepAll removes all temporary files at a destination, whoever made them,
+// whose last change is longer ago.
 func (x *Executor) SweepAll(ctx context.Context, destination string, olderThan time.Duration) ([]string, error) {
 	d, _, err := x.destination(ctx, destination)
 	if err != nil {

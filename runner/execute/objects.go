@@ -12,12 +12,15 @@ import (
 	"github.com/dprun/dprun/sdk/failure"
 )
 
-// objectsLimit bounds the reading of a domain's objects: a backup does not wait for it for long.
+// objectsLimit bounds the reading of a domain's objects, so that a backup does
+// not wait for it for long.
 const objectsLimit = 30 * time.Second
 
-// objects are the states of a task's objects for its manifest. Of a target that was quiesced they are those
-// from before; a domain is asked, with one request; a whole device is not, as that takes one for each domain.
-// What cannot be read is told, and is no failure.
+// objects returns the states of a task's objects for its manifest. For a target
+// that was quiesced, these are the states from before. A domain is asked with
+// one request. A whole device is not asked, because that takes one request for
+// each domain. If the states cannot be read, the manifest says so, and the task
+// goes on.
 func (x *Executor) objects(ctx context.Context, j engine.Job, s sdk.Source) []backups.Objects {
 	x.mu.Lock()
 	kept, read := x.before[j.Task.ID]
@@ -43,7 +46,7 @@ func (x *Executor) objects(ctx context.Context, j engine.Job, s sdk.Source) []ba
 	return objectsOf(r)
 }
 
-// keepObjects keeps what was read before a quiesce for the manifest.
+// keepObjects keeps the states that were read before a quiesce for the manifest.
 func (x *Executor) keepObjects(task string, o []backups.Objects) {
 	x.mu.Lock()
 	defer x.mu.Unlock()

@@ -17,25 +17,27 @@ import (
 
 // Permits grant the right to quiesce, over all runs of the state directory.
 type Permits interface {
-	// Grant returns when the right is granted, and it is held until ctx ends. It
-	// tells what it waits for. A denial is what waiting does not end.
+	// Grant returns when the right is granted; it is held until ctx ends. It
+	// reports what it waits for. It returns a denial if waiting does not help.
 	Grant(ctx context.Context, c Claim, waiting func(why string)) (*event.Denial, error)
-	// Confirm reports what has come to forbid it since.
+	// Confirm reports what forbids the quiesce by now.
 	Confirm(ctx context.Context, c Claim) (*event.Denial, error)
-	// Excused lists the members of the group that are out of service by a right of their own.
+	// Excused lists the members of the group that are out of service by a permit
+	// of their own.
 	Excused(ctx context.Context, c Claim) ([]string, error)
 }
 
 // Credentials keep accounts from being locked out, over all runs of the state directory.
 type Credentials interface {
-	// Of names what logs in to an endpoint; empty: nothing does.
+	// Of returns the name of the credential that logs in to an endpoint; empty:
+	// none.
 	Of(ctx context.Context, e Endpoint) (string, error)
-	// Use makes a call that logs in to a device, or fails as a refused login does
-	// because the credential must not be used now.
+	// Use makes a call that logs in to a device. If the credential must not be
+	// used now, it fails as a refused login does.
 	Use(ctx context.Context, credential, device string, call func() error) error
 }
 
-// Claim is what a permit is asked for.
+// Claim is what a task asks a permit for.
 type Claim struct {
 	Task     *lifecycle.TaskSpec
 	Identity string               // of the box
@@ -66,8 +68,8 @@ func (x *Executor) confirm(ctx context.Context, j engine.Job) (*event.Result, er
 // peersAtOnce bounds how many members of a group are read at the same time.
 const peersAtOnce = 8
 
-// peers reads the other members of the device's group. One whose reading may
-// work next time makes the whole reading fail, so that it is tried again.
+// peers reads the other members of the device's group. If the reading of one may
+// work next time, the whole reading fails, so that it is tried again.
 func (x *Executor) peers(ctx context.Context, j engine.Job) (*event.Result, error) {
 	ctx, cancel := x.limited(ctx, checkLimit)
 	defer cancel()
@@ -106,8 +108,8 @@ func (x *Executor) peers(ctx context.Context, j engine.Job) (*event.Result, erro
 	return res, nil
 }
 
-// awayFrom says why a device does not count as serving a target. The error is
-// one that may pass.
+// awayFrom returns why a device does not count as serving a target. It returns
+// an error if that may pass.
 func (x *Executor) awayFrom(ctx context.Context, device string, t sdk.Target) (why string, err error) {
 	var r *sdk.QuiesceReport
 	err = x.logIn(ctx, device, func() error {
@@ -127,8 +129,8 @@ func (x *Executor) awayFrom(ctx context.Context, device string, t sdk.Target) (w
 	return f.Error(), nil
 }
 
-// notServing says why a reading does not show a target in service. Only an
-// explicit "normal" does.
+// notServing returns why a reading does not show a target in service. Only an
+// explicit "normal" shows that.
 func notServing(r *sdk.QuiesceReport) string {
 	switch {
 	case r.State == sdk.StateNormal:

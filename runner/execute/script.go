@@ -36,8 +36,8 @@ func (x *Executor) script(ctx context.Context, j engine.Job) (*event.Result, err
 	return &event.Result{Script: r}, nil
 }
 
-// Notify runs a script for a notification, until ctx ends. It is no action: whoever
-// asks for it sees to what its failure means, which is nothing for the run.
+// Notify runs a script for a notification, until ctx ends. It is not an action
+// of the run, so its failure means nothing for the run; the caller handles it.
 func (x *Executor) Notify(ctx context.Context, address string, c script.Context) error {
 	r, err := x.hook(ctx, engine.Job{}, address, Scope{Run: x.Run, Plan: x.PlanName, Status: c.Status, Outputs: x.outputsSoFar()}, c)
 	if err == nil && r.ExitCode != 0 {
@@ -46,7 +46,7 @@ func (x *Executor) Notify(ctx context.Context, address string, c script.Context)
 	return err
 }
 
-// hook runs a script once. Its instance lives for the one run: the
+// hook runs a script once. Its instance lives for that one run, because the
 // configuration is evaluated for this task.
 func (x *Executor) hook(ctx context.Context, j engine.Job, address string, at Scope, c script.Context) (*sdk.RunReport, error) {
 	e, dpod, err := x.Plan.Script(ctx, address, at)
@@ -107,8 +107,8 @@ func scriptEnv(c script.Context) map[string]string {
 	return env
 }
 
-// endpoint is the host and port of the job's device, as its configuration has
-// them; the device's name stands for a host that it does not have.
+// endpoint returns the host and port of the job's device, as its configuration
+// has them. Without a host it returns the device's name.
 func (x *Executor) endpoint(ctx context.Context, j engine.Job) (host, port string) {
 	if j.Task == nil {
 		return "", ""

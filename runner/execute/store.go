@@ -97,7 +97,7 @@ func (x *Executor) Roots() map[string]string {
 	return maps.Clone(x.roots)
 }
 
-// exactly stores one file, and takes no other result than what was asked for.
+// exactly stores one file, and accepts only the result that was asked for.
 func (x *Executor) exactly(ctx context.Context, d sdk.Destination, left Leftover, q sdk.StoreRequest, progress func(int64)) (*sdk.StoreReport, error) {
 	x.beforeStore(ctx, d, left)
 	r, err := d.Store(ctx, q, progress)
@@ -116,10 +116,10 @@ func (x *Executor) exactly(ctx context.Context, d sdk.Destination, left Leftover
 	return r, nil
 }
 
-// together adds one file of a set to the report on those before it, nil for
-// the first one. The set is where its directory is, which ends in a slash; it
-// has no hash. A destination that does not name its files by their paths names
-// the last of them.
+// together adds the report on one file of a set to the report on the files
+// before it, which is nil for the first one. The path of the set is its
+// directory, which ends in a slash; the set has no hash. If a destination does
+// not name its files by their paths, the set has the name of the last file.
 func together(before, r *sdk.StoreReport, a event.Artifact) *sdk.StoreReport {
 	out := *r
 	if dir, ok := strings.CutSuffix(r.Location, "/"+a.File); ok {
@@ -142,7 +142,7 @@ func together(before, r *sdk.StoreReport, a event.Artifact) *sdk.StoreReport {
 	return &out
 }
 
-// weaker is what can be said of two copies together.
+// weaker returns what holds for two copies together.
 func weaker(a, b sdk.Verify) sdk.Verify {
 	if a == sdk.VerifyReadBack {
 		return b
@@ -210,8 +210,8 @@ func (x *Executor) manifest(ctx context.Context, j engine.Job) (*event.Result, e
 	return &event.Result{Store: r, Copy: &c}, nil
 }
 
-// small stores a small file of a task's set. It is made again from the journal
-// whenever it is needed: it lies in staging only for as long as it is stored.
+// small stores a small file of a task's set. The file is made again from the
+// journal whenever it is needed, so it stays in staging only while it is stored.
 func (x *Executor) small(ctx context.Context, j engine.Job, d sdk.Destination, verify sdk.Verify, name string, body []byte) (*sdk.StoreReport, error) {
 	file, done, err := x.Staging.Write(x.Run, j.Task.ID, body)
 	if err != nil {
@@ -237,8 +237,9 @@ func (x *Executor) sign(ctx context.Context, j engine.Job, d sdk.Destination, ve
 	return &backups.Signature{Size: r.Size, SHA256: r.SHA256, Verdict: x.Keys.Check(signing.Manifest, body, text, x.Clock.Now())}, nil
 }
 
-// root is the destination as it names itself. A run that is recovered has not
-// checked it yet. Where it cannot be asked, the name of a file tells.
+// root returns the name that the destination gives itself. A recovered run has
+// not checked it yet; if the destination cannot be asked, the name of a file
+// tells.
 func (x *Executor) root(ctx context.Context, destination, location, file string) string {
 	x.mu.Lock()
 	root, known := x.roots[destination]

@@ -9,8 +9,8 @@ import (
 	"github.com/dprun/dprun/sdk/failure"
 )
 
-// Root is how a destination names itself. It is found out by a check, which does
-// what a store does and leaves nothing.
+// Root returns the name that a destination gives itself. It finds that out with
+// a check, which does what a store does and leaves nothing.
 func (x *Executor) Root(ctx context.Context, destination string) (string, error) {
 	d, _, err := x.destination(ctx, destination)
 	if err != nil {
@@ -25,8 +25,8 @@ func (x *Executor) Root(ctx context.Context, destination string) (string, error)
 	return r.Location, nil
 }
 
-// List gives what a destination keeps below a directory; empty: all of it. A list
-// that cannot be true is a failure: nothing is concluded from it.
+// List returns what a destination holds below a directory; empty: everything. An
+// impossible list is a failure, so that nobody draws conclusions from it.
 func (x *Executor) List(ctx context.Context, destination, prefix string) ([]sdk.Object, error) {
 	d, _, err := x.destination(ctx, destination)
 	if err != nil {
@@ -51,7 +51,8 @@ func (x *Executor) List(ctx context.Context, destination, prefix string) ([]sdk.
 	return found, nil
 }
 
-// Leftovers gives the temporary objects at a destination, as far as it shows them.
+// Leftovers returns the temporary objects at a destination, as far as it shows
+// them.
 func (x *Executor) Leftovers(ctx context.Context, destination string) ([]sdk.Object, error) {
 	d, _, err := x.destination(ctx, destination)
 	if err != nil {

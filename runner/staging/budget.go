@@ -12,13 +12,13 @@ import (
 )
 
 const (
-	// reserveMost is what stays free on the file system of the staging
-	// directory, which the journal shares; on a small one less: a twentieth.
+	// reserveMost stays free on the file system of the staging directory, which
+	// the journal shares. On a small file system a twentieth stays free.
 	reserveMost  = 512 << 20
 	reserveShare = 20
 
-	// A capture may grow to so many times the last good one and some room, so
-	// that one without end is noticed before it fills the disk.
+	// A capture may grow to this many times the size of the last good one, and
+	// some room. So one that never ends is noticed before it fills the disk.
 	growthFactor = 10
 	growthRoom   = 1 << 30
 
@@ -33,8 +33,8 @@ type Budget struct {
 	reserve int64 // bytes that must stay free
 }
 
-// Budget is what a capture may write now, whose last good one had a size; 0:
-// not known, or no measure. Every error is a *failure.Error.
+// Budget returns how much a capture may write now. last is the size of the last
+// good one; 0: unknown, or not comparable. Every error is a *failure.Error.
 func (s *Staging) Budget(last int64) (Budget, error) {
 	free, total, err := s.room(s.dir)
 	if err != nil {
@@ -56,12 +56,12 @@ func noRoom(dir string, free, reserve int64) *failure.Error {
 		WithRemedy("make room in the state directory, for example with `dprun runs prune`")
 }
 
-// Bound measures what is written to the directory for as long as the context
-// lives. It ends the context, with a *failure.Error as its cause, when that is
-// more than the budget, and when the file system runs short of the reserve and
-// no other capture has written more: one without end does not end the others.
-// It counts among the others until the returned function is called, which is
-// when its files are discarded or whole.
+// Bound measures what is written to the directory, as long as the context lives.
+// It ends the context, with a *failure.Error as its cause, in two cases: more
+// was written than the budget; or the file system runs short of the reserve and
+// no other capture has written more. So a capture that never ends does not end
+// the others. The capture counts until the returned function is called, when its
+// files are discarded or whole.
 func (d *Dir) Bound(ctx context.Context, b Budget) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	done := make(chan struct{})
@@ -112,7 +112,7 @@ func (d *Dir) written() (total int64) {
 }
 
 // measured notes how much a capture has written (below zero: it ended), and
-// reports whether no other has written more.
+// reports whether no other capture has written more.
 func (s *Staging) measured(d *Dir, written int64) (largest bool) {
 	s.measuring.Lock()
 	defer s.measuring.Unlock()

@@ -23,11 +23,11 @@ const (
 	followAtMost = 32
 )
 
-// follower reads large files while a plugin writes them: it hashes what is
-// new, and tells the kernel to start writing it to the disk. When the plugin
-// is done, little is left to hash and to sync. It is an optimisation only:
-// what it sees is used where it proves the claimed hash (see digest), and
-// every error just ends the following of a file.
+// follower reads large files while a plugin writes them. It hashes new bytes,
+// and tells the kernel to start writing them to the disk, so that little is left
+// to hash and to sync when the plugin is done. It is only an optimisation: its
+// result is used only if it gives the claimed hash (see digest), and an error
+// just ends the following of that file.
 type follower struct {
 	root  *os.Root
 	first *time.Timer

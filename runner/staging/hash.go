@@ -16,10 +16,10 @@ import (
 // blocks are what files are read through: large enough for few calls, small enough for a core's cache.
 var blocks = sync.Pool{New: func() any { return new([256 << 10]byte) }}
 
-// digest is the SHA-256 of a file. Where the follower has hashed its beginning
-// while it was written, only the rest is read; if that does not give the
-// claimed hash the file may have been written out of order, and all of it is
-// read again. So only a whole fresh reading can contradict a claim.
+// digest returns the SHA-256 of a file. If the follower has hashed the beginning
+// while the file was written, only the rest is read. If that does not give the
+// claimed hash, the file may have been written out of order, and all of it is
+// read again. So only a complete fresh reading can contradict a claim.
 func digest(ctx context.Context, f *os.File, info fs.FileInfo, claimed string, fs []*followed) ([]byte, error) {
 	want, _ := hex.DecodeString(claimed) // not hex: equal to no sum
 	for _, known := range fs {

@@ -68,7 +68,8 @@ func (s *Staging) verify(ctx context.Context, f Sealed) error {
 	return nil
 }
 
-// RemoveRun removes everything that is staged for a run; nothing there is fine.
+// RemoveRun removes everything that is staged for a run. It succeeds if there is
+// nothing.
 func (s *Staging) RemoveRun(run string) error {
 	if run == "" || component(run) != run {
 		return fmt.Errorf("remove what is staged for a run: %q cannot be the name of one", run)
@@ -82,8 +83,8 @@ func (s *Staging) RemoveRun(run string) error {
 	return nil
 }
 
-// Remove removes everything that is staged for a task that is done; nothing there
-// is fine. The run's next task may get its directories.
+// Remove removes everything that is staged for a task that is done. It succeeds
+// if there is nothing. The run's next task may get its directories.
 func (s *Staging) Remove(run, task string) error {
 	dir, err := s.taskDir(run, task)
 	if err != nil {
@@ -141,7 +142,7 @@ func (s *Staging) List() ([]Entry, error) {
 
 func (s *Staging) entry(dir string) (Entry, bool) {
 	e := Entry{Run: path.Dir(dir), Task: taskOf(path.Base(dir)), Path: dir}
-	// What disappears while it is counted is not counted.
+	// Files that disappear while they are counted do not count.
 	_ = fs.WalkDir(s.root.FS(), dir, func(p string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return nil
@@ -162,8 +163,8 @@ func (s *Staging) entry(dir string) (Entry, bool) {
 	return e, !e.Modified.IsZero() // else removed meanwhile
 }
 
-// Stale lists what was last written before an instant, but for what keep wants
-// kept (nil: nothing).
+// Stale lists what was last written before an instant, except what keep wants to
+// keep (nil: nothing).
 func (s *Staging) Stale(before time.Time, keep func(Entry) bool) ([]Entry, error) {
 	entries, err := s.List()
 	return slices.DeleteFunc(entries, func(e Entry) bool { return !e.Modified.Before(before) || keep != nil && keep(e) }), err
@@ -212,7 +213,7 @@ func (s *Staging) Attempts(run, task, variant string) ([]string, error) {
 	return out, nil
 }
 
-// Drop removes staged files. One that is not there is dropped.
+// Drop removes staged files. It succeeds for a file that does not exist.
 func (s *Staging) Drop(staged ...string) error {
 	for _, f := range staged {
 		if err := s.root.Remove(f); err != nil && !errors.Is(err, fs.ErrNotExist) {

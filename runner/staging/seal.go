@@ -47,12 +47,14 @@ type Sealed struct {
 // Path is the directory's absolute path, for the plugin.
 func (d *Dir) Path() string { return filepath.Join(d.staging.dir, filepath.FromSlash(d.rel)) }
 
-// Seal takes over what the plugin has written: exactly the claimed files,
-// regular ones with no second name, each of the claimed size and hash as
-// measured here. When it returns, files and directories are durable and the
-// files read-only. Every error is a *failure.Error; a claim that is false is of
-// the kind internal, with its reason: the plugin's fault, no device's. What is
-// there then is for [Dir.Discard].
+// Seal takes over the files that the plugin has written. They must be exactly
+// the claimed files: regular, with a single name, and of the claimed size and
+// hash as measured here. When Seal returns, files and directories are durable
+// and the files read-only.
+//
+// Every error is a *failure.Error. A false claim is of the kind internal, with
+// its reason, because it is the fault of the plugin and not of a device. After
+// an error the caller calls [Dir.Discard].
 func (d *Dir) Seal(ctx context.Context, claimed []sdk.Artifact) ([]Sealed, error) {
 	followed := d.follower.end()
 	defer closeAll(followed)
@@ -110,7 +112,7 @@ func (d *Dir) Discard() error {
 	return nil
 }
 
-// tree is what stands in a capture's directory.
+// tree is the content of a capture's directory.
 type tree struct {
 	files map[string]fs.FileInfo
 	dirs  []string // parents before what is in them
@@ -165,7 +167,7 @@ func readDir(root *os.Root, dir string) ([]fs.DirEntry, error) {
 	return f.ReadDir(-1)
 }
 
-// broken is a capture that is not what the protocol says, by fault of the plugin.
+// broken is the failure of a plugin that broke the protocol in its capture.
 func broken(format string, args ...any) *failure.Error {
 	return failure.New(failure.Internal, failure.Protocol, "the plugin left "+format, args...).
 		WithRemedy("report this to the plugin's authors")
@@ -192,7 +194,8 @@ func checkClaims(claimed []sdk.Artifact) error {
 	return nil
 }
 
-// matches compares what is there with what was claimed, names and sizes.
+// matches compares the files that exist with those that were claimed, by name
+// and size.
 func (t *tree) matches(claimed []sdk.Artifact) error {
 	for _, c := range claimed {
 		info, there := t.files[c.Name]
@@ -264,8 +267,8 @@ func (d *Dir) sealFile(ctx context.Context, c sdk.Artifact, seen fs.FileInfo, fo
 	return nil
 }
 
-// syncDirectories makes the names durable: those in the capture, the capture's own,
-// where that is new, and those of its parents.
+// syncDirectories makes the names durable: those in the capture, that of the
+// capture itself if it is new, and those of its parents.
 func (d *Dir) syncDirectories(dirs []string) error {
 	for _, dir := range dirs {
 		if err := syncDir(d.root, dir); err != nil {
@@ -280,8 +283,8 @@ func (d *Dir) syncDirectories(dirs []string) error {
 	return d.staging.syncRun(path.Dir(d.task), d.name)
 }
 
-// syncRun makes the name of a task durable, and that of its run. A sync does for all captures
-// that were begun before it.
+// syncRun makes the names of a task and of its run durable. One sync serves all
+// captures that were begun before it.
 func (s *Staging) syncRun(run string, task int) error {
 	if err := s.syncNames(run, task); err != nil {
 		return err

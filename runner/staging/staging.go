@@ -164,8 +164,8 @@ func taskOf(name string) string {
 	return task
 }
 
-// component is a name as one component of a path: itself where it is harmless,
-// else what can be read of it and a hash.
+// component returns a name as one component of a path: the name itself if it is
+// harmless, else its readable part and a hash.
 func component(name string) string {
 	if c := clean(name, 64); c == name && c != "" {
 		return c
@@ -186,9 +186,9 @@ func clean(name string, length int) string {
 	return name[:min(len(name), length)]
 }
 
-// Write puts a small file beside a task's captures, for as long as a plugin
-// has to read it. It is not made durable. The caller gives it back: whole says that
-// the plugin has read it, and nobody does any more.
+// Write puts a small file beside a task's captures while a plugin has to read
+// it. The file is not made durable. The caller gives it back; whole says that
+// the plugin has read it and that nobody reads it any more.
 func (s *Staging) Write(run, task string, body []byte) (file string, done func(whole bool), err error) {
 	parent, err := s.taskDir(run, task)
 	if err != nil {
@@ -223,7 +223,7 @@ func (s *Staging) Write(run, task string, body []byte) (file string, done func(w
 	return filepath.Join(s.dir, filepath.FromSlash(rel)), done, nil
 }
 
-// note opens a file that nobody reads, or makes one.
+// note opens a file that nobody reads at the moment, or makes one.
 func (s *Staging) note(t *taskTree, parent string) (rel string, f *os.File, err error) {
 	if n := len(t.notes) - 1; n >= 0 {
 		rel, t.notes = path.Join(parent, t.notes[n]), t.notes[:n]

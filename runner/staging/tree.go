@@ -9,10 +9,10 @@ import (
 	"strings"
 )
 
-// Making and removing directories is most of what staging a small file costs.
-// So a task that is done leaves its directories, empty, to the next one of the
-// run, which gives the tree its own name. Only what was sealed is used again: a
-// late writer of an attempt that was given up reaches nothing.
+// Making and removing directories is most of the cost of staging a small file.
+// So a finished task leaves its directories, empty, to the next task of the run,
+// which renames the tree. Only directories of sealed files are used again, so
+// that a late writer of an attempt that was given up reaches nothing.
 
 const (
 	// maxSpare bounds the trees that are kept for the next tasks of a run.
@@ -90,7 +90,7 @@ func (d *Dir) over(sealed bool) {
 }
 
 // release empties the tree of a task that is done, and keeps it for the next
-// one. false: it is to be removed.
+// one. If it returns false, the tree is to be removed.
 func (s *Staging) release(rel string) bool {
 	s.making.Lock()
 	t := s.trees[rel]
@@ -120,8 +120,8 @@ func (s *Staging) release(rel string) bool {
 	return true
 }
 
-// empties removes the files of a directory. false: there was something else, or
-// it could not be done.
+// empties removes the files of a directory. It returns false if there was
+// something else, or if a removal failed.
 func (s *Staging) empties(dir string) bool {
 	root, err := s.root.OpenRoot(dir)
 	if err != nil {
@@ -140,8 +140,8 @@ func (s *Staging) empties(dir string) bool {
 	return true
 }
 
-// EndRun removes the directories of a run that hold no captured file, and its own with the last of
-// them. Nothing of the run is captured any more.
+// EndRun removes the directories of a run that hold no captured file, and with
+// the last of them that of the run. The run must not capture any more.
 func (s *Staging) EndRun(run string) error {
 	if run == "" || component(run) != run {
 		return errors.New("the run has no name")
@@ -156,7 +156,8 @@ func (s *Staging) EndRun(run string) error {
 	return nil
 }
 
-// forget makes the next tree of a run one that this process has not made. It is called with the lock held.
+// forget makes the next tree of a run count as one that this process has not
+// made. The caller holds the lock.
 func (s *Staging) forget(run string) {
 	maps.DeleteFunc(s.trees, func(rel string, _ *taskTree) bool { return path.Dir(rel) == run })
 	delete(s.spare, run)

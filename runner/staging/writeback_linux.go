@@ -18,8 +18,7 @@ func startWriting(f *os.File, offset, length int64) {
 	})
 }
 
-// syncData makes a file's content and size durable, and not what else is new of
-// it: its mode.
+// syncData makes a file's content and size durable, but not its mode.
 func syncData(f *os.File) error {
 	for {
 		if err := unix.Fdatasync(int(f.Fd())); err != unix.EINTR {
