@@ -21,16 +21,17 @@ type Action struct {
 
 	Device string
 	Domain string
-	// Domains are, of an inspection, globs of the domains that the run may have
-	// tasks for; of a reading of objects, the domains of a device that are read,
-	// where it is not all of them.
+	// Domains are, for an inspection, globs of the domains that the run may have
+	// tasks for. For a reading of objects they are the domains of a device to
+	// read, if not all are read.
 	Domains     []string
 	Destination string
 	Script      string // address
 	Hook        string // which script it is: pre, post, before_quiesce, after_unquiesce
 	Token       string
 	Exclusive   bool // of a lock
-	// Owe is what a permit enters as owed: the quiesce that it is for.
+	// Owe is the obligation that a permit enters: that of the quiesce that it is
+	// for.
 	Owe *Obligation
 	// DeviceTimeout is what the device itself is told to wait before it forces a quiesce.
 	DeviceTimeout time.Duration
@@ -52,8 +53,8 @@ func (a Action) Once() bool {
 	return false
 }
 
-// Owed reports whether the action pays something that is owed to the outside
-// world: it is done even when the journal cannot be written.
+// Owed reports whether the action settles an obligation. Such an action is done
+// even when the journal cannot be written.
 func (a Action) Owed() bool {
 	switch a.Kind {
 	case ActUnquiesce, ActUnquiesceState, ActHealthBack, ActUnquiesceTimer, ActDiscard:
@@ -62,8 +63,8 @@ func (a Action) Owed() bool {
 	return false
 }
 
-// idOf is the action that an event belongs to; the zero ID, which no action has,
-// where it names none.
+// idOf returns the action that an event belongs to, or the zero ID, which no
+// action has, if the event names none.
 func idOf(e event.Event) ActionID {
 	id, err := ParseActionID(e.Action)
 	if err != nil {
@@ -90,8 +91,8 @@ const (
 	OwedPlanPostScript = "plan_post_script"
 )
 
-// HookOf is which hook an owed script is: part of its action's ID, and told
-// to the script.
+// HookOf returns which hook an owed script is. The name is part of its action's
+// ID, and the script is told it.
 func HookOf(obligation string) string {
 	switch obligation {
 	case OwedPostScript:
@@ -105,7 +106,8 @@ func HookOf(obligation string) string {
 // owedDiscard is the ID of the obligation to remove a variant's files from the device.
 func owedDiscard(variant string) string { return "discard/" + variant }
 
-// Obligation is something owed to the outside world until it is paid.
+// Obligation is something that must be done to the outside world until it is
+// settled.
 type Obligation struct {
 	ID     string         `json:"id"` // stable within its task
 	Kind   ObligationKind `json:"kind"`

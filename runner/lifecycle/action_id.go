@@ -48,7 +48,7 @@ const (
 	ActDestinationTimer ActionKind = "timer/destination" // when a destination that was away may be tried
 )
 
-// form is what the ID of a kind has beside the kind.
+// form is what the ID of an action has besides its kind.
 type form struct{ target, variant, attempt bool }
 
 var forms = map[ActionKind]form{
@@ -86,7 +86,7 @@ var forms = map[ActionKind]form{
 }
 
 // Held reports whether an action stays in flight after it was granted, until it
-// is no longer pending: only then what it holds is given back.
+// is no longer pending. Only then does it give back what it holds.
 func (k ActionKind) Held() bool { return k == ActLock || k == ActPermit }
 
 // Timer reports whether an action only waits for its time.
@@ -98,8 +98,8 @@ func (k ActionKind) Timer() bool {
 	return false
 }
 
-// ActionID tells an action from all others of its task. Outside of the machine
-// (in events, in the journal, in what is shown) it stands as a text, which
+// ActionID identifies an action among all actions of its task. Outside the
+// machine (in events, in the journal, in what is shown) it is a text, which
 // [ParseActionID] reads.
 type ActionID struct {
 	Kind    ActionKind
@@ -108,7 +108,7 @@ type ActionID struct {
 	Attempt int    // from 1
 }
 
-// The actions of which a task has one.
+// The actions that a task has only one of.
 var (
 	deviceLock = ActionID{Kind: ActLock, Target: "device"}
 	thePermit  = ActionID{Kind: ActPermit}

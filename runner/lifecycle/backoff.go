@@ -17,8 +17,8 @@ const (
 	// destination that is away for the whole of timeouts.store is asked about
 	// seventy times.
 	storeMost = 2 * time.Minute
-	// patience is how long the check of a destination is repeated: a server or
-	// a network that is away for half a minute costs nobody a backup.
+	// patience is how long the check of a destination is repeated, so that a
+	// server or network that is away for half a minute costs nobody a backup.
 	patience = time.Minute
 	// unquiesceAgain is how long a device may still show quiesced before the
 	// unquiesce, which is safe to repeat, is sent again.
@@ -89,14 +89,15 @@ func (c *call) giveUp(f *failure.Error) {
 	c.state, c.failure = calls.after(c.state, callFails), f
 }
 
-// poll asks anew after a pause: what failed before does not count.
+// poll asks anew after a pause; earlier failures do not count.
 func (c *call) poll(now time.Time, pause time.Duration) {
 	c.state = calls.after(c.state, callPolls)
 	c.attempts = attempts{attempt: c.attempt, begun: now}
 	c.again(now, pause)
 }
 
-// fail records a failed attempt, after which the call is tried again or not.
+// fail records a failed attempt, after which the call may or may not be tried
+// again.
 func (c *call) fail(f *failure.Error, again bool, now time.Time, seed uint64, id string) {
 	c.failed++
 	if !again {
@@ -116,8 +117,8 @@ func (c *call) settle(f *failure.Error, now time.Time, seed uint64, id string) {
 	c.fail(f, fewTimes(f, c.failed+1), now, seed, id)
 }
 
-// settlePatiently is settle for what is worth waiting for: attempts are bounded
-// by the time since the first one began, not by their number.
+// settlePatiently is settle for a call that is worth waiting for: the time since
+// the first attempt bounds the attempts, and their number does not.
 func (c *call) settlePatiently(f *failure.Error, now time.Time, seed uint64, id string) {
 	if f == nil {
 		c.answer()
@@ -126,12 +127,13 @@ func (c *call) settlePatiently(f *failure.Error, now time.Time, seed uint64, id 
 	c.fail(f, mayPass(f, c.failed+1) && now.Sub(c.begun) < patience, now, seed, id)
 }
 
-// fewTimes reports whether a request that failed so for the n-th time is made again.
+// fewTimes reports whether a request is repeated after its n-th failure of this
+// kind.
 func fewTimes(f *failure.Error, n int) bool { return f.Kind.Retryable() && n < maxAttempts }
 
-// mayPass reports whether a destination that failed so for the n-th time may
-// serve a later attempt. A plugin that crashes every time does not get better
-// by waiting.
+// mayPass reports whether a destination may serve a later attempt after its n-th
+// failure of this kind. A plugin that crashes every time does not get better by
+// waiting.
 func mayPass(f *failure.Error, n int) bool {
 	return f.Kind.Retryable() && (f.Reason != failure.Crashed || n < maxAttempts)
 }

@@ -21,18 +21,19 @@ const RequestLimit = 90 * time.Second
 // domain of a gateway.
 const HealthLimit = 3 * time.Minute
 
-// arrivesWithin is how long a quiesce may still take effect after it was sent:
+// arrivesWithin is how long after its sending a quiesce may still take effect:
 // as long as its request may take, and a little for the clocks.
 const arrivesWithin = RequestLimit + 10*time.Second
 
-// DebtSpec is all that the way back of one quiesce needs. It is journalled and
-// stands in the pending file, so that any process can bring the target back.
+// DebtSpec holds everything that the way back of one quiesce needs. It is
+// journalled and is in the pending file, so that any process can bring the
+// target back.
 type DebtSpec struct {
 	Device string `json:"device"`
 	Domain string `json:"domain,omitempty"` // empty: the whole device
 	// Domains were in service before the quiesce, and must be again.
 	Domains []string `json:"domains,omitempty"`
-	// QuiescedAt is when the quiesce was about to be sent.
+	// QuiescedAt is the time right before the quiesce was sent.
 	QuiescedAt time.Time     `json:"quiesced_at,omitzero"`
 	Unquiesce  time.Duration `json:"unquiesce,omitempty"`
 	Grace      time.Duration `json:"grace,omitempty"`
@@ -44,7 +45,7 @@ type DebtSpec struct {
 	Healthy time.Duration `json:"healthy,omitempty"`
 }
 
-// restartLeast is the least time that an attempt has which looks first.
+// restartLeast is the least time of an attempt that reads the state first.
 const restartLeast = 30 * time.Second
 
 // Target names what was quiesced, for messages.
@@ -97,8 +98,8 @@ const (
 	debtStaysIll debtEvent = "recovery brought it back, and not healthy"
 )
 
-// debts is the table of the way back. Only explicit readings lead to returned,
-// and an end is left only to be tried anew.
+// debts is the table of the way back. Only explicit readings lead to returned.
+// An attempt that has ended can only be started anew.
 var debts = newTable("debt", "The way back of a target: in a task, after a replay, and from a pending file alike.", []row[debtState, debtEvent]{
 	{debtOpen, debtBegins, debtSending, ""},
 	{debtOpen, debtRestarts, debtLooking, ""},
@@ -180,11 +181,11 @@ var hastes = newTable("haste", "How much time one attempt at a way back has.", [
 	{hasteHurry, hasteHurries, hasteHurry, ""},
 })
 
-// Debt is the machine of the way back: it sends the unquiesce, reads the state
-// until the target is explicitly in service, and its objects until those are up
-// that were up before the quiesce. A task uses it, and so does
-// whoever finds the pending file of a task that died. It is not replayed but
-// restarted: it reads, acts and reads.
+// Debt is the machine of the way back. It sends the unquiesce, reads the state
+// until the target is explicitly in service, and reads the target's objects
+// until those that were up before the quiesce are up. A task uses it, and so
+// does a process that finds the pending file of a dead task. It is not replayed
+// but restarted: it reads, acts, and reads again.
 type Debt struct {
 	spec  DebtSpec
 	state debtState
@@ -228,7 +229,7 @@ func NewDebt(spec DebtSpec) *Debt {
 	return d
 }
 
-// Spec is what the debt was made from, and what was seen since.
+// Spec returns what the debt was made from, with what was seen since.
 func (d *Debt) Spec() DebtSpec {
 	s := d.spec
 	s.Felt = d.arrival == arrivalSeen
@@ -239,7 +240,7 @@ func (d *Debt) Spec() DebtSpec {
 // every object up that must be.
 func (d *Debt) Returned() bool { return d != nil && d.state == debtReturned }
 
-// GaveUp reports whether the attempt ended without that.
+// GaveUp reports whether the attempt ended and the target did not return.
 func (d *Debt) GaveUp() bool { return d != nil && (d.state == debtGaveUp || d.state == debtUnwell) }
 
 // Denied reports whether the attempt ended because the login was refused.
@@ -252,7 +253,8 @@ func (d *Debt) on(e debtEvent) { d.state = debts.after(d.state, e) }
 // show notes that the target follows the quiesce.
 func (d *Debt) show() { d.arrival = arrivals.after(d.arrival, arrivalShows) }
 
-// Refuse notes that the device refused the quiesce: it cannot arrive.
+// Refuse notes that the device refused the quiesce, so that it cannot take
+// effect.
 func (d *Debt) Refuse() { d.arrival = arrivals.after(d.arrival, arrivalRefuses) }
 
 // ended reports whether the attempt is over.
@@ -264,7 +266,7 @@ func (d *Debt) Begin(now time.Time) {
 	d.on(debtBegins)
 }
 
-// Restart reads the state first: another process may have been at it.
+// Restart reads the state first, because another process may have worked on it.
 func (d *Debt) Restart(now time.Time) {
 	d.since, d.denials, d.refusal, d.unread = now, 0, "", ""
 	d.healing = healing{polls: d.healing.polls}
@@ -274,7 +276,7 @@ func (d *Debt) Restart(now time.Time) {
 	d.on(debtRestarts)
 }
 
-// Hurry gives up the grace: somebody asked twice to stop.
+// Hurry gives up the grace, because somebody asked twice to stop.
 func (d *Debt) Hurry() { d.haste = hastes.after(d.haste, hasteHurries) }
 
 // Observe notes a reading, on the way down too.
@@ -294,7 +296,8 @@ func (d *Debt) Observe(r *sdk.QuiesceReport) {
 	}
 }
 
-// allDown reports whether a reading shows every domain quiesced that is to be.
+// allDown reports whether a reading shows as quiesced every domain that is to
+// be.
 func (d *Debt) allDown(r *sdk.QuiesceReport) bool {
 	for _, name := range d.spec.Domains {
 		if r.Domains[name] != sdk.StateQuiesced {
@@ -324,8 +327,8 @@ func (d *Debt) limit() time.Time {
 	return at
 }
 
-// healthLimit is how long the objects may take. Whoever asked twice to stop
-// waits for them a little.
+// healthLimit is how long the objects may take. After a second request to stop
+// it is short.
 func (d *Debt) healthLimit() time.Duration {
 	if d.haste == hasteHurry {
 		return min(d.spec.Healthy, restartLeast)
@@ -333,8 +336,8 @@ func (d *Debt) healthLimit() time.Duration {
 	return d.spec.Healthy
 }
 
-// arrives is until when the quiesce may take effect, and whether that is still
-// possible at a time: it was not refused, and nothing was seen of it.
+// arrives returns until when the quiesce may take effect, and whether that is
+// still possible at a time: it was not refused, and no reading has shown it.
 func (d *Debt) arrives(now time.Time) (until time.Time, open bool) {
 	until = d.spec.QuiescedAt.Add(arrivesWithin)
 	return until, d.arrival == arrivalOpen && now.Before(until)
@@ -398,7 +401,7 @@ func (d *Debt) onSent(now time.Time, f *failure.Error) {
 
 func (d *Debt) id(of string) string { return d.spec.Device + "/" + d.spec.Domain + "/" + of }
 
-// onRead judges a reading. No reading but an explicit one ends the way back.
+// onRead judges a reading. Only an explicit reading ends the way back.
 func (d *Debt) onRead(now time.Time, r *sdk.QuiesceReport, f *failure.Error) {
 	d.unread, d.refusal = "", ""
 	if f != nil {
@@ -425,8 +428,8 @@ func (d *Debt) onRead(now time.Time, r *sdk.QuiesceReport, f *failure.Error) {
 	}
 }
 
-// askAgain reports whether the unquiesce is sent once more. A target that is
-// on its way back is given time, and so is one that was asked just now.
+// askAgain reports whether to send the unquiesce once more. A target that is
+// coming back gets time, and so does one that was asked just now.
 func (d *Debt) askAgain(now time.Time) bool {
 	if d.polls.state == sdk.StateUnquiescing && !d.sentAt.IsZero() && d.unread == "" {
 		return false
@@ -434,9 +437,9 @@ func (d *Debt) askAgain(now time.Time) bool {
 	return d.sentAt.IsZero() || now.Sub(d.sentAt) >= unquiesceAgain
 }
 
-// lacks says what a reading lacks to show the target in service; empty: nothing.
-// Every domain that was in service before, or was seen down since, must be
-// there and explicitly normal.
+// lacks returns what a reading lacks to show the target in service; empty:
+// nothing. Every domain that was in service before, or was seen down since, must
+// be in the reading and explicitly normal.
 func (d *Debt) lacks(r *sdk.QuiesceReport, f *failure.Error) string {
 	switch {
 	case f != nil:
@@ -465,8 +468,8 @@ func (d *Debt) expected() []string {
 	return slices.Compact(names)
 }
 
-// maxDenials is how often a login may be refused on the way back: more
-// attempts would lock the account, and with it everybody who could help.
+// maxDenials is how often a login may be refused on the way back. More attempts
+// would lock the account, for people too.
 const maxDenials = 2
 
 func (d *Debt) lockedOut(f *failure.Error) bool {
@@ -478,8 +481,8 @@ func (d *Debt) lockedOut(f *failure.Error) bool {
 	return d.denials >= maxDenials
 }
 
-// Waiting says what keeps a target that may be back from counting as back, and
-// until when; empty: nothing but the target.
+// Waiting returns what keeps a target that may be back from counting as back,
+// and until when; empty: only the target itself.
 func (d *Debt) Waiting(now time.Time) string {
 	until, open := d.arrives(now)
 	if !open {
@@ -509,7 +512,7 @@ func (d *Debt) Trouble() string {
 	return strings.Join(parts, "; ")
 }
 
-// Complaint says that the target did not come back, and what to type.
+// Complaint is the message that the target did not come back, and what to type.
 func (d *Debt) Complaint() string {
 	if d.state == debtUnwell {
 		return fmt.Sprintf("%s IS IN SERVICE AGAIN, AND NOT HEALTHY: what carried traffic before the quiesce is not up %s after the return: %s. "+

@@ -29,7 +29,7 @@ func described(domain, name, why string) string {
 // mostNamed is how many objects a message names.
 const mostNamed = 10
 
-// listed writes what a message names, and how much more there is.
+// listed returns what a message names, and how many more there are.
 func listed(names []string) string {
 	if more := len(names) - mostNamed; more > 0 {
 		names = append(slices.Clone(names[:mostNamed]), fmt.Sprintf("and %d more", more))
@@ -38,13 +38,13 @@ func listed(names []string) string {
 }
 
 // healing is the last part of a way back: the target is in service, and the
-// objects are looked at that must be up again.
+// objects that must be up again are read.
 type healing struct {
 	since time.Time // timeouts.healthy counts from here
 	polls polls
-	// only are the domains that are read next, where some of a device's have
-	// nothing that is missing; empty: all. A gateway with many domains is then
-	// not asked about each of them again and again.
+	// only are the domains to read next, if some domains of a device lack
+	// nothing; empty: all. So a gateway with many domains is not asked about
+	// each of them again and again.
 	only  []string
 	lacks []string          // what the latest reading lacks
 	read  *sdk.HealthReport // the latest reading
@@ -65,9 +65,9 @@ func (d *Debt) lookAtAll(now time.Time) {
 	h.polls.at = now
 }
 
-// onHealth judges a reading of the objects. A reading that could not be had, or
-// that leaves a domain out, shows nothing to be up. Only a reading of every
-// domain ends the way back.
+// onHealth judges a reading of the objects. A reading that failed, or that
+// leaves a domain out, shows no object as up. Only a reading of every domain
+// ends the way back.
 func (d *Debt) onHealth(now time.Time, r *sdk.HealthReport, f *failure.Error) {
 	h := &d.healing
 	lacks, where := d.spec.unwell(r, f, h.only)
@@ -89,9 +89,9 @@ func (d *Debt) onHealth(now time.Time, r *sdk.HealthReport, f *failure.Error) {
 	d.on(debtReadIll)
 }
 
-// unwell lists what a reading of some domains (none: of all) lacks to show every
-// object up that was, and in which domains. An object that somebody has disabled
-// since is not waited for: no quiesce does that.
+// unwell lists the objects that were up and that a reading of some domains (nil:
+// of all) does not show as up, and their domains. It does not wait for an object
+// that somebody has disabled since: no quiesce does that.
 func (s DebtSpec) unwell(r *sdk.HealthReport, f *failure.Error, only []string) (lacks, where []string) {
 	if f != nil {
 		return []string{"the objects cannot be read (" + f.Error() + ")"}, only

@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// Overrun says what the window that is open now, or opens next, has no time for,
-// by what the tasks have taken so far. Empty: all fits, or nothing is known.
+// Overrun returns which work does not fit into the window that is open now or
+// opens next, going by how long the tasks have taken so far. Empty: all of it
+// fits, or nothing is known.
 func (s RunSpec) Overrun(now time.Time, tasks []TaskSpec) string {
 	w := s.Window
 	if w == nil {

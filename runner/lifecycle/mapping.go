@@ -71,12 +71,12 @@ func destinationCode(family string, f *failure.Error) status.Code {
 	return status.PreChecksDestinationNotUsable
 }
 
-// captureCode maps a failed capture of a variant. What the device delivered
-// has codes of its own where the table knows them: an export that is damaged is
-// an error of its management interface, a file of a secure backup is told by
-// what is wrong with it. A plugin that is wrong about its own files (it named
-// one that is not there, or another size or hash than is measured) breaks the
-// protocol, whatever was captured: no table's code says that of a device.
+// captureCode maps a failed capture of a variant. The table has codes for what
+// the device delivered: a damaged export is an error of its management
+// interface, and a file of a secure backup has codes for what is wrong with it.
+// A plugin that is wrong about its own files (it named one that does not exist,
+// or another size or hash than is measured) breaks the protocol. No code of the
+// table says that about a device.
 func captureCode(variant string, f *failure.Error) status.Code {
 	type codes struct{ empty, save, other status.Code }
 	c := codes{status.ExportPersistedEmptyFile, status.ExportPersistedSaveFileException, status.ExportPersistedSOMAError}
@@ -105,8 +105,8 @@ func captureCode(variant string, f *failure.Error) status.Code {
 	return c.other
 }
 
-// pluginFault tells a fault of a plugin or the host (a process that died, a
-// broken protocol) from one of the device.
+// pluginFault reports whether a failure is the fault of a plugin or the host (a
+// process that died, a broken protocol), and not of the device.
 func pluginFault(f *failure.Error) bool {
 	return f.Kind == failure.Internal || f.Reason == failure.Crashed || f.Reason == failure.Protocol
 }
@@ -135,7 +135,7 @@ func inspectCode(f *failure.Error) status.Code {
 	return status.SkippedDeviceNotAvailable
 }
 
-// unreadCode maps why a fact that a quiesce depends on could not be read.
+// unreadCode maps the failure to read a fact that a quiesce depends on.
 func unreadCode(f *failure.Error) status.Code {
 	if f.Reason == failure.NotPermitted {
 		return status.PermissionMissingOnDevice

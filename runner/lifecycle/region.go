@@ -5,10 +5,10 @@ import (
 	"sync"
 )
 
-// A machine is made of regions: each keeps track of one thing, stands in one
-// state at a time, and has a table that lists what every event makes of every
-// state. What a table does not list cannot happen: it ends the machine, and
-// what it owes is done from the pending files.
+// A machine is made of regions. Each region keeps track of one thing, stands in
+// one state at a time, and has a table that lists what every event makes of
+// every state. An event that the table does not list cannot happen: it ends the
+// machine, and the pending files settle what it owes.
 
 // moves is the table of a region.
 type moves[S, E comparable] struct {
@@ -24,7 +24,7 @@ type row[S, E comparable] struct {
 	from S
 	on   E
 	to   S
-	// unseen says why no run that is played in a test shows it.
+	// unseen says why no run that a test plays shows the move.
 	unseen string
 }
 
@@ -47,7 +47,7 @@ func newTable[S, E comparable](name, about string, rows []row[S, E]) *moves[S, E
 	})}
 }
 
-// witness, when set, is told of every move. Tests set it.
+// witness, if set, is told every move. Tests set it.
 var witness func(region, from, on string)
 
 // after is the state that an event leads to.

@@ -47,7 +47,7 @@ var stages = newTable("stage", "The step of a run.", []row[stage, stageEvent]{
 	{stagePostScript, stageEnds, stageDone, ""},
 })
 
-// stop is why no task is begun any more. The gravest reason counts.
+// stop is why no more tasks begin. The gravest reason counts.
 type stop string
 
 const (

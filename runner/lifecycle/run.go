@@ -73,8 +73,8 @@ type device struct {
 	inspection *sdk.Inspection
 }
 
-// onlyDefault reports whether the device is known to have no domain but
-// default. One that tells of no domains at all has said nothing.
+// onlyDefault reports whether the device is known to have only the domain
+// default. A device that reported no domains at all has said nothing.
 func (d *device) onlyDefault() bool {
 	if d == nil || d.inspection == nil || len(d.inspection.Domains) == 0 {
 		return false
@@ -156,7 +156,8 @@ func (r *Run) Facts(device string) *sdk.Facts {
 // Done reports whether the run has ended, and with which exit code.
 func (r *Run) Done() (exit int, done bool) { return r.exit, r.stage == stageDone }
 
-// Expanded reports whether the tasks are known, and those that cannot work are ended.
+// Expanded reports whether the tasks are known, and those that cannot work have
+// ended.
 func (r *Run) Expanded() bool { return r.stage > stageValidate }
 
 // Cancelled is the signal by which the run was asked to stop, or empty.
@@ -234,7 +235,7 @@ func (r *Run) each(f func(*Task) []event.Status) {
 	}
 }
 
-// take accounts for what a step of a task led to: slots, error policy, breaker.
+// take accounts for the results of a task's step: slots, error policy, breaker.
 func (r *Run) take(t *Task, out []event.Status) {
 	r.out = append(r.out, out...)
 	r.dirty[t.id] = true
@@ -286,7 +287,7 @@ func (r *Run) enter(c status.Code, message string) *event.Status {
 	return &r.out[len(r.out)-1]
 }
 
-// onStart: inside the window? Outside nothing is contacted.
+// onStart: is the window open? Outside it nothing is contacted.
 func (r *Run) onStart() {
 	if r.stage != stageNew {
 		return
@@ -454,7 +455,8 @@ func (r *Run) onTimer(a Action) {
 	}
 }
 
-// onInterrupted ends what was not begun; tasks under way undo and finish.
+// onInterrupted ends the tasks that had not begun; tasks under way undo and
+// finish.
 func (r *Run) onInterrupted(e event.Event) {
 	r.interrupted = true
 	r.now = e.Time

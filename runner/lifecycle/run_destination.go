@@ -11,10 +11,10 @@ import (
 	"github.com/dprun/dprun/sdk/failure"
 )
 
-// gate is what the run knows of one destination: who stores there, and whether
-// it answers. While it does not, one store at a time tries it, with growing
-// pauses; the others wait and cost nobody a time-out of their own. Captures and
-// the other destinations go on.
+// gate is what the run knows about one destination: who stores there, and
+// whether it answers. While it does not answer, one store at a time tries it,
+// with growing pauses. The others wait, and their time-outs do not run. Captures
+// and the other destinations go on.
 type gate struct {
 	name     string
 	capacity int // stores at once; zero: no bound
@@ -29,7 +29,7 @@ type gate struct {
 	trying   *Task     // the one that does
 
 	// dead is why the checks of the destination were given up, and checkAfter
-	// when a task may ask again. Until then the tasks that come go on without it.
+	// when a task may check it again. Until then new tasks go on without it.
 	dead       *failure.Error
 	checks     int
 	checkAfter time.Time
@@ -52,7 +52,8 @@ func newGate(name string, capacity int) *gate {
 
 func (g *gate) on(e doorEvent) { g.door = doors.after(g.door, e) }
 
-// away reports whether the destination did not answer, and has not since.
+// away reports whether the destination did not answer, and has not answered
+// since.
 func (g *gate) away() bool { return g.door == doorAway || g.door == doorTrying }
 
 // want queues a task that neither holds a place nor waits for one.
@@ -76,7 +77,7 @@ func (g *gate) leave(t *Task) {
 
 func (g *gate) room() bool { return g.capacity <= 0 || len(g.holders) < g.capacity }
 
-// next admits the task whose turn it is, or gives nil.
+// next admits the task whose turn it is, or returns nil.
 func (g *gate) next(now time.Time) *Task {
 	for len(g.queue) > 0 && g.room() {
 		if g.door == doorTrying || g.door == doorAway && now.Before(g.until) {
@@ -97,8 +98,8 @@ func (g *gate) next(now time.Time) *Task {
 	return nil
 }
 
-// fail notes that a store got no answer. Of those that were under way together
-// the first one counts.
+// fail notes that a store got no answer. If several were under way together, the
+// first failure counts.
 func (g *gate) fail(t *Task, now time.Time, seed uint64) {
 	if g.door == doorAway || g.door == doorTrying && g.trying != t {
 		return
@@ -108,12 +109,12 @@ func (g *gate) fail(t *Task, now time.Time, seed uint64) {
 	g.until = now.Add(growing(seed, g.name, g.failures, storeMost))
 }
 
-// answers reports whether a failure was said by the destination itself.
+// answers reports whether the failure came from the destination itself.
 func answers(f *failure.Error) bool {
 	return f == nil || !f.Kind.Retryable() && f.Kind != failure.Internal && f.Kind != failure.Cancelled
 }
 
-// listen notes what a task has heard of its destinations.
+// listen notes what a task learned about its destinations.
 func (r *Run) listen(t *Task) {
 	news := t.heard
 	t.heard = nil
@@ -220,8 +221,8 @@ func (r *Run) admit(g *gate) {
 	}
 }
 
-// spareCheck answers the check of a destination of which the run knows that it
-// cannot be used. Now and then one task asks all the same.
+// spareCheck answers a task's check of a destination that the run knows to be
+// unusable. Now and then one task checks all the same.
 func (r *Run) spareCheck(g *gate, t *Task) {
 	if !t.asksDestination(g.name) || g.checking == t {
 		return

@@ -25,7 +25,7 @@ func (s *slots) init(l Limits) {
 	s.held, s.onDevice = map[*Task]bool{}, map[*Task][][2]string{}
 }
 
-// lacking is the first resource of which no slot is left for a task on a
+// lacking returns the first resource that has no slot left for a task on a
 // device, if there is one.
 func (s *slots) lacking(l Limits, device string, labels map[string]string) (resource, bool) {
 	if at := (resource{ofDevice, device, ""}); !s.free(l, at) {
@@ -94,8 +94,8 @@ func (s *slots) leave(t *Task) bool {
 	return true
 }
 
-// leaveDevice gives back what the task holds of its device and labels, and
-// lets others look whether they can use it.
+// leaveDevice gives back the slots of the task's device and labels, and wakes
+// others that may use them.
 func (r *Run) leaveDevice(t *Task) {
 	for _, of := range r.slots.leaveDevice(t) {
 		r.freed = true
@@ -177,7 +177,8 @@ func (r *Run) consider(l *line, closes time.Time) {
 	r.take(t, t.Dispatch(r.now))
 }
 
-// pass lets the next line look at what this one was woken for and did not take.
+// pass wakes the next line for a slot that this one was woken for and did not
+// take.
 func (r *Run) pass(l *line) {
 	woken := l.woken
 	if l.woken = (resource{}); r.slots.free(r.spec.Limits, woken) {
@@ -185,12 +186,13 @@ func (r *Run) pass(l *line) {
 	}
 }
 
-// storesAtMost is how many tasks may wait to be stored, where captures are faster
-// than stores: each has files in staging, and keeps what it knows in memory.
+// storesAtMost is how many tasks may wait to be stored when captures are faster
+// than stores. Each of them has files in staging and its state in memory.
 const storesAtMost = 4096
 
-// full reports whether as many tasks run as may run at all, or as much waits in
-// staging as may wait there. While a destination does not answer, captures go on.
+// full reports whether the run has as many tasks as may run, or as much in
+// staging as may wait there. While a destination does not answer, captures go
+// on.
 func (r *Run) full() bool {
 	l := r.spec.Limits
 	return l.Parallel > 0 && r.slots.run >= l.Parallel || r.spec.Staging > 0 && r.backlog.full(r.spec.Staging) ||
@@ -224,7 +226,8 @@ func (b *backlog) expect(t *Task) {
 	b.bytes += b.coming[t]
 }
 
-// note counts what a task that has come to its stores, or to its end, has in staging.
+// note counts what a task has in staging when it has come to its stores or to
+// its end.
 func (b *backlog) note(t *Task) {
 	if n, ok := b.coming[t]; ok {
 		delete(b.coming, t)
@@ -240,15 +243,15 @@ func (b *backlog) note(t *Task) {
 	}
 }
 
-// full reports whether no more may come. Where nothing is being stored, waiting
+// full reports whether no more may come. If nothing is being stored, waiting
 // would not help.
 func (b *backlog) full(limit int64) bool { return len(b.stored) > 0 && b.bytes >= limit }
 
 func dependency(activity, device string) string { return activity + "\x00" + device }
 
-// obstacle is what the task has to wait for, if there is something: an
-// activity that it depends on has living tasks on its own device, whose result
-// does not matter; or a slot.
+// obstacle returns what the task has to wait for, if anything: an activity that
+// it depends on has living tasks on its device (whatever their result will be),
+// or there is no slot.
 func (r *Run) obstacle(t *Task, labels map[string]string) (resource, bool) {
 	for _, a := range t.spec.Activity.DependsOn {
 		if r.open[dependency(a, t.spec.Device)] > 0 {

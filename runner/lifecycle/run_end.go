@@ -47,7 +47,7 @@ func (r *Run) advancePostScript() {
 	r.end(code, message, exit)
 }
 
-// judge is the run's result as far as it is known.
+// judge returns the run's result as far as it is known.
 func (r *Run) judge() (status.Code, string, int) {
 	var n Tally
 	var down, unwell, away int
@@ -122,7 +122,7 @@ func (n *Tally) Add(c status.Code) {
 	}
 }
 
-// Exit is the exit code of a run in which nothing happened but that.
+// Exit is the exit code of a run in which only these tasks ended.
 func (n Tally) Exit() int {
 	switch {
 	case n.Good > 0 && n.Bad+n.Cancelled+n.Skipped == 0:
@@ -135,7 +135,7 @@ func (n Tally) Exit() int {
 	return exitNothing
 }
 
-// String counts in words; what there is none of is left out.
+// String counts in words, and leaves out what there is none of.
 func (n Tally) String() string {
 	all := n.Good + n.Bad + n.Cancelled + n.Skipped + n.Neutral
 	tasks := "tasks"

@@ -77,7 +77,7 @@ func (r *Run) expandDomains(a Activity, d *device) {
 	}
 }
 
-// unmatched says why none of the domains that a device has is meant.
+// unmatched returns why the activity is for none of the device's domains.
 func (a Activity) unmatched(device string, has []string) string {
 	list := strings.Join(has, ", ")
 	if a.Only == nil {
@@ -91,7 +91,8 @@ func (a Activity) unmatched(device string, has []string) string {
 	return "no domain of " + device + " is named by --only; it has: " + list
 }
 
-// leftOut says by which rule of the plan a domain does not belong to an activity.
+// leftOut returns the rule of the plan by which a domain does not belong to an
+// activity.
 func (a Activity) leftOut(device, domain string) string {
 	set := a.domainsOf(device)
 	for _, p := range set {
@@ -112,8 +113,8 @@ func quoted(names []string) string {
 	return strings.Join(out, ", ")
 }
 
-// excluded gives a domain that --only names and that the activity does not
-// mean; empty where that is not certain without the device's own list.
+// excluded returns a domain that --only names and that the activity is not for;
+// empty if that is not certain without the device's own list.
 func (a Activity) excluded(device string) string {
 	if a.Only == nil || a.Scope == schema.ScopeDevice {
 		return ""
@@ -130,8 +131,8 @@ func (a Activity) excluded(device string) string {
 	return excluded
 }
 
-// undecided says why a domain must not be quiesced: whether API Connect manages
-// it could not be read. The code is empty where nothing is in the way.
+// undecided returns why a domain must not be quiesced if nobody could read
+// whether API Connect manages it. The code is empty if nothing forbids it.
 func (d *device) undecided(a Activity, domain string) (status.Code, string) {
 	if spec := (TaskSpec{Activity: a, Domain: domain, OnlyDefault: d.onlyDefault()}); !spec.Quiesces() {
 		return "", ""
@@ -144,7 +145,7 @@ func (d *device) undecided(a Activity, domain string) (status.Code, string) {
 	return "", ""
 }
 
-// advanceValidate asks the devices about the tasks that are for a whole one.
+// advanceValidate asks the devices about the tasks for whole devices.
 func (r *Run) advanceValidate() {
 	if r.stopped() {
 		r.dismissForStop()
@@ -185,16 +186,16 @@ func (r *Run) expandUncontacted(c status.Code, message string) {
 	}
 }
 
-// Foreseen is a task before anything was contacted. Code and Message are how it
-// would end in any case; empty for one that would run.
+// Foreseen is a task before anything was contacted. Code and Message say how it
+// would end in any case; they are empty for one that would run.
 type Foreseen struct {
 	Spec    TaskSpec
 	Code    status.Code
 	Message string
 }
 
-// Uncontacted gives the tasks that are known without contacting a device:
-// those for domains stand unexpanded.
+// Uncontacted returns the tasks that are known without contacting a device.
+// Tasks for domains are not expanded.
 func Uncontacted(spec RunSpec) []Foreseen {
 	r := NewRun(spec)
 	r.expandUncontacted(status.PlanFailedPreValidation, "")
@@ -240,8 +241,9 @@ func (a Activity) domainsOf(device string) pattern.Set {
 	return a.Domains
 }
 
-// Unexpanded is what stands for the domains of an activity on a device as long
-// as they are not known: its patterns. It is empty for one on whole devices.
+// Unexpanded stands for the domains of an activity on a device while they are
+// not known: it is the activity's patterns. It is empty for an activity on whole
+// devices.
 func (a Activity) Unexpanded(device string) string {
 	if a.Scope == schema.ScopeDevice {
 		return ""

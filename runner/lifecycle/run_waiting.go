@@ -6,11 +6,11 @@ import (
 	"slices"
 )
 
-// waiting holds the tasks that were not dispatched. It gives the next one that
-// may start, in creation order, without looking at those that may not: the
-// tasks of an activity on a device stand in a line, since they wait for the
-// same things, and a line whose first task cannot start is parked at what it
-// waits for until some of that is freed.
+// waiting holds the tasks that were not dispatched. It returns the next one that
+// may start, in creation order, without looking at those that may not. The tasks
+// of an activity on a device form a line, because they wait for the same things.
+// A line whose first task cannot start is parked at what it waits for, until
+// some of that is freed.
 type waiting struct {
 	tasks  []*Task // in creation order, those that wait no more included
 	in     map[*Task]bool
@@ -22,10 +22,11 @@ type waiting struct {
 // line is the tasks of one activity on one device, in creation order.
 type line struct {
 	tasks []numbered
-	// first is the number of the first task when the line was put where it
-	// stands: by it lines are ordered.
+	// first is the number of the line's first task when the line got its place.
+	// Lines are ordered by it.
 	first int
-	// woken is for what the line was woken, until it is looked at.
+	// woken is the resource that the line was woken for, until the line is
+	// looked at.
 	woken resource
 }
 
@@ -81,8 +82,9 @@ func (w *waiting) put(l *line) {
 	heap.Push(&w.open, l)
 }
 
-// next takes the line out whose first task is the earliest of those that may
-// be able to start, or nil. A line that has come to its end is given too.
+// next takes out the line with the earliest first task among those that may be
+// able to start, or returns nil. It also returns a line that has come to its
+// end.
 func (w *waiting) next() *line {
 	for len(w.open) > 0 {
 		l := heap.Pop(&w.open).(*line)
@@ -108,9 +110,8 @@ func (w *waiting) park(l *line, at resource) {
 	heap.Push(p, l)
 }
 
-// wake lets the first line that is parked at a resource be looked at. Each
-// slot that is freed wakes one; who finds that it cannot use the slot wakes
-// the next.
+// wake lets the first line that is parked at a resource be looked at. Each freed
+// slot wakes one line. A line that cannot use the slot wakes the next.
 func (w *waiting) wake(at resource) (woken bool) {
 	p := w.parked[at]
 	if p == nil {

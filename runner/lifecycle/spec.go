@@ -28,8 +28,9 @@ type RunSpec struct {
 	Destinations []Destination     `json:"destinations"`
 	Devices      map[string]Device `json:"devices"`
 	Activities   []Activity        `json:"activities"`
-	// BlockedBoxes says why a box must not be used, by its identity: a plan may
-	// know it by another name than the run that it owes something to.
+	// BlockedBoxes says why a box must not be used, by its identity, because a
+	// plan may know it by another name than the run that left something to be
+	// undone there.
 	BlockedBoxes map[string]string `json:"blocked_boxes,omitempty"`
 	// LastSize is the size in bytes of the last good capture, by task ID.
 	LastSize map[string]int64 `json:"last_size,omitempty"`
@@ -39,7 +40,7 @@ type RunSpec struct {
 	Only string `json:"only,omitempty"`
 	// LastDomains holds the domains of the last good run, by activity and device ("activity/device").
 	LastDomains map[string][]string `json:"last_domains,omitempty"`
-	// Staging is how many bytes may wait in staging to be stored; while more do,
+	// Staging is how many bytes may wait in staging to be stored. While more do,
 	// no task begins. Zero: no bound.
 	Staging int64 `json:"staging,omitempty"`
 	// AwaitDestinations: no device is contacted before every destination is
@@ -65,8 +66,8 @@ const (
 	Halt   ErrorPolicy = "halt"   // every waiting task is cancelled
 )
 
-// Limits bound what runs at once, up to the end of its captures: what is only
-// stored is bounded by its destinations. Zero: no bound.
+// Limits bound what runs at once, up to the end of its captures. Destinations
+// bound the tasks that only store. Zero: no bound.
 type Limits struct {
 	Parallel  int            `json:"parallel,omitempty"`
 	PerDevice int            `json:"per_device,omitempty"`
@@ -90,26 +91,31 @@ type Guard struct {
 	// how many of one group, over all runs of the state directory. Zero: no bound.
 	MaxDevices  int `json:"max_devices,omitempty"`
 	MaxPerGroup int `json:"max_per_group,omitempty"`
-	// Settle is how long after the return of a member of a group no other is quiesced.
+	// Settle is the pause after the return of a member of a group, during which
+	// no other member is quiesced.
 	Settle time.Duration `json:"settle,omitempty"`
 	// Peers: every other member of the group must be seen in service right before.
 	Peers bool `json:"peers,omitempty"`
-	// RefuseActive: a member that is active in a failover group is not quiesced.
+	// RefuseActive refuses to quiesce a member that is active in a failover
+	// group.
 	RefuseActive bool `json:"refuse_active,omitempty"`
-	// RefuseAPIConnect: a device is not quiesced as a whole where API Connect has a domain.
+	// RefuseAPIConnect refuses to quiesce a whole device on which API Connect
+	// has a domain.
 	RefuseAPIConnect bool `json:"refuse_api_connect,omitempty"`
-	// Environment is the label whose value names the devices among which one that
-	// did not return stops every quiesce. Empty: all devices.
+	// Environment is the label whose value divides devices into environments. A
+	// device that did not return stops every quiesce in its environment. Empty:
+	// all devices are one.
 	Environment string `json:"environment,omitempty"`
 }
 
-// Device is what the machines know of a device before it was contacted.
+// Device is what the machines know about a device before it is contacted.
 type Device struct {
 	Labels map[string]string `json:"labels,omitempty"`
 	Group  string            `json:"group,omitempty"`
 	// Peers are the other members of the group, over all plans of the state directory.
 	Peers []string `json:"peers,omitempty"`
-	// Blocked says why the device must not be used, when it still owes something.
+	// Blocked says why the device must not be used, if something must still be
+	// undone there.
 	Blocked string `json:"blocked,omitempty"`
 }
 
@@ -119,7 +125,8 @@ type Destination struct {
 	Family   string  `json:"family,omitempty"`
 	Parallel int     `json:"parallel,omitempty"` // stores at once; zero: no bound
 	MinFree  MinFree `json:"min_free,omitzero"`
-	// Recipients are the public keys for which what is stored there is encrypted.
+	// Recipients are the public keys that the destination's files are encrypted
+	// for.
 	Recipients []string `json:"recipients,omitempty"`
 }
 
@@ -204,8 +211,8 @@ type Activity struct {
 	Only *pattern.Set `json:"only,omitempty"`
 }
 
-// SetDomains says which domains of a device the activity is for. The first
-// device's are kept as the activity's; others are kept where they differ.
+// SetDomains sets which domains of a device the activity is for. Those of the
+// first device are kept as the activity's; others are kept if they differ.
 func (a *Activity) SetDomains(device string, set pattern.Set) {
 	if a.Domains == nil {
 		a.Domains = set
@@ -246,8 +253,8 @@ type TaskSpec struct {
 	Environment string
 }
 
-// sharedSpec is what the tasks of an activity on a device have in common. It is
-// kept once for all of them.
+// sharedSpec is what the tasks of an activity on a device have in common, kept
+// once for all of them.
 type sharedSpec struct {
 	Run          string
 	Plan         string
@@ -267,9 +274,10 @@ type sharedSpec struct {
 // defaultDomain is the domain that every appliance has and never takes down.
 const defaultDomain = "default"
 
-// Quiesces reports whether the task will send a quiesce: never on the default
-// domain, which the appliance does not take down, nor on a device that has no
-// other. Such a device accepts a quiesce, and never shows that it took effect.
+// Quiesces reports whether the task will send a quiesce. It never does for the
+// default domain, which the appliance does not take down, nor for a device that
+// has no other domain: such a device accepts a quiesce, and never shows that it
+// took effect.
 func (s TaskSpec) Quiesces() bool {
 	switch s.Activity.Quiesce {
 	case QuiesceDomain:
@@ -280,8 +288,8 @@ func (s TaskSpec) Quiesces() bool {
 	return false
 }
 
-// mayWait reports whether the task has its device, or a domain of it, alone, and
-// may have to wait for that.
+// mayWait reports whether the task needs its device, or a domain of it, for
+// itself, and may have to wait for that.
 func (s TaskSpec) mayWait() bool {
 	return s.Activity.Exclusive || s.Activity.Quiesce == QuiesceDomain || s.Activity.Quiesce == QuiesceDevice
 }
@@ -294,11 +302,12 @@ func (s TaskSpec) returns() time.Duration {
 	return s.Timeouts.Quiesce + s.Timeouts.Unquiesce + 2*s.Timeouts.Grace
 }
 
-// needs is how much of the window a task must still have that has spent some
-// time on its device.
+// needs returns how much of the window must be left for a task that has spent
+// some time on its device.
 func (s TaskSpec) needs(spent time.Duration) time.Duration { return max(s.returns(), s.Usual-spent) }
 
-// tooShort says why a task is not begun that has so much of the window left, or nothing.
+// tooShort returns why a task does not begin with so much of the window left, or
+// nothing.
 func (s TaskSpec) tooShort(left, spent time.Duration, target string) string {
 	if left >= s.needs(spent) {
 		return ""

@@ -55,7 +55,7 @@ type Task struct {
 	*work // idle while it waits, and when it has ended and nothing of it is needed any more
 }
 
-// brought is what a task that has ended brought.
+// brought is the result of a task that has ended.
 type brought struct {
 	bytes    int64
 	spent    time.Duration
@@ -115,8 +115,8 @@ func (t *Task) begin() {
 	}
 }
 
-// rest forgets the work of a task that has ended, and of which nothing is owed,
-// left over or to be explained. What it brought is kept.
+// rest forgets the work of a task that has ended and has nothing left to undo,
+// to remove or to explain. It keeps the task's result.
 func (t *Task) rest() {
 	if t.work == idle || len(t.failures) > 0 || len(t.Obligations()) > 0 || len(t.Unstored()) > 0 {
 		return
@@ -125,7 +125,7 @@ func (t *Task) rest() {
 	t.work = idle
 }
 
-// Spec is what the task was made from.
+// Spec returns what the task was made from.
 func (t *Task) Spec() TaskSpec {
 	s := t.spec
 	return TaskSpec{ID: t.id, Run: s.Run, Plan: s.Plan, Activity: s.Activity, Device: s.Device, Domain: t.domain, Seed: s.Seed, Window: s.Window, Timeouts: s.Timeouts,
@@ -137,7 +137,7 @@ func (t *Task) quiesces() bool { return t.Spec().Quiesces() }
 // Final is the last status, or nil while the task lives.
 func (t *Task) Final() *event.Status { return t.final }
 
-// Failed reports whether a failure has been decided, before the end too.
+// Failed reports whether a failure has been decided, also before the end.
 func (t *Task) Failed() bool { return len(t.failures) > 0 }
 
 // MayBeDown reports whether this task sent a quiesce and has not seen its target return.
@@ -172,7 +172,8 @@ func (t *Task) Apply(e event.Event) []event.Status {
 	})
 }
 
-// step runs f at a time, then lets the task go on, and returns what was entered.
+// step runs f at a time, then lets the task go on, and returns the statuses that
+// were entered.
 func (t *Task) step(now time.Time, f func()) []event.Status {
 	t.out = nil
 	if t.final != nil {
@@ -251,7 +252,8 @@ func (t *Task) Forbid(now time.Time, code status.Code, message string) []event.S
 // to takes the task to another phase.
 func (t *Task) to(e phaseEvent) { t.phase = phases.after(t.phase, e) }
 
-// abandon ends forward work: nothing more is begun, and what is owed is done.
+// abandon ends forward work: nothing more begins, and what must be undone is
+// undone.
 func (t *Task) abandon() { t.course = courses.after(t.course, courseAbandons) }
 
 // stopped reports whether forward work on the device must end: abandoned, or
@@ -306,7 +308,7 @@ func (t *Task) end(c status.Code, message string) {
 	t.final = &last
 }
 
-// outcome is the code that decides, as far as it is known.
+// outcome returns the deciding code, as far as it is known.
 func (t *Task) outcome() (status.Code, string) {
 	if len(t.failures) > 0 {
 		best := t.failures[0]
@@ -416,9 +418,10 @@ func (t *Task) Pending() []Action {
 	return as
 }
 
-// runLimit is when the long-running clock runs out. It covers the phases 5 to
-// 10, stands still while the lock or the permit is waited for, and fires once. After an
-// interruption only what is bounded by itself is left.
+// runLimit returns when the long-running clock runs out. The clock covers phases
+// 5 to 10, stands still while the task waits for the lock or the permit, and
+// fires once. After an interruption only actions with limits of their own are
+// left.
 func (t *Task) runLimit() (time.Time, bool) {
 	if t.phase < PhasePreChecks || t.phase > PhaseUnquiesce || t.lock.state == lockWaiting || t.permit.state == lockWaiting || t.lock.state == lockWithout || t.spec.Timeouts.Run <= 0 || t.stopped() {
 		return time.Time{}, false
@@ -433,7 +436,8 @@ func (t *Task) has(c status.Code) bool {
 	return slices.ContainsFunc(t.failures, func(f entered) bool { return f.code == c })
 }
 
-// spent is how long the task has been at its device, waits for others left out.
+// spent returns how long the task has been at its device, without the time that
+// it waited for others.
 func (t *Task) spent() time.Duration {
 	until := t.now
 	if !t.left.IsZero() {
@@ -442,8 +446,8 @@ func (t *Task) spent() time.Duration {
 	return until.Sub(t.started) - t.waited()
 }
 
-// Spent is how long the task kept its device, waits for others left out; zero
-// where it did not come to its stores.
+// Spent returns how long the task kept its device, without the time that it
+// waited for others; zero if it did not come to its stores.
 func (t *Task) Spent() time.Duration {
 	if t.work == idle {
 		return t.brought.spent

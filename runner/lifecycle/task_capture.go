@@ -26,8 +26,8 @@ func (t *Task) beginCaptures() {
 	}
 }
 
-// advanceCapture makes one variant after the other. The first that fails ends
-// forward work: nothing of a half set is published.
+// advanceCapture captures one variant after the other. The first failure ends
+// forward work, so that no part of a half set is published.
 func (t *Task) advanceCapture() {
 	for _, c := range t.captures {
 		if c.state == captureLeft {
@@ -112,7 +112,7 @@ func (t *Task) whole() bool {
 	return len(t.captures) > 0
 }
 
-// Withheld counts the files that the device has and does not give out.
+// Withheld counts the files that the device has and does not export.
 func (t *Task) Withheld() int {
 	if t.work == idle {
 		return t.withheld
@@ -125,11 +125,13 @@ func (t *Task) Withheld() int {
 	return len(slices.Compact(out))
 }
 
-// muchSmaller is how many times smaller than the last good backup one must be
-// to be worth a look: the last one may have had another export, of unsaved changes.
+// muchSmaller is the factor by which a backup must be smaller than the last good
+// one to deserve a look: the last one may have held an export of unsaved changes
+// too.
 const muchSmaller = 3
 
-// shrunk warns when everything is captured and much less than the last time.
+// shrunk warns when everything is captured and it is much less than the last
+// time.
 func (t *Task) shrunk() {
 	if now := t.Bytes(); t.whole() && now*muchSmaller < t.lastSize {
 		t.warnings = append(t.warnings, fmt.Sprintf("this backup has %s, and the last good one had %s; see whether something is missing on the device before you rely on it",
@@ -147,7 +149,7 @@ func (t *Task) pendingDiscard(add func(Action)) {
 }
 
 // onDiscarded: a device that is still busy with the backup is asked again, for
-// as long as one waits for a device to come back.
+// as long as the task waits for a device to come back.
 func (t *Task) onDiscarded(a Action, f *failure.Error) {
 	d := &t.capture(a.Variant).deposit
 	if d.since.IsZero() {

@@ -18,9 +18,10 @@ const busyLimit = 5 * time.Minute
 // checkFresh is how old the device check may be right before a quiesce.
 const checkFresh = 10 * time.Second
 
-// advancePreChecks: device up, then destinations there, then room on them. Who
-// takes the device's lock together with others has it at once, and its check
-// says at once whether the device is up: it is not asked twice.
+// advancePreChecks: the device is up, then the destinations exist, then they
+// have room. A task that shares the device's lock with others gets it at once;
+// its device check also says whether the device is up, so the device is not
+// asked twice.
 func (t *Task) advancePreChecks() {
 	if t.stopped() {
 		t.toPostScript()
@@ -72,8 +73,9 @@ func (t *Task) pendingPreChecks(add func(Action)) {
 	}
 }
 
-// onDestinationCheck decides about one destination. The task stops only if
-// none is left; otherwise the code is entered now and is the final one.
+// onDestinationCheck decides about one destination. The task stops only if no
+// destination is left; if others are left, the code is entered now and is the
+// final one at the end.
 func (t *Task) onDestinationCheck(a Action, r *sdk.DestinationReport, f *failure.Error) {
 	d := t.destination(a.Destination)
 	if d == nil {
@@ -104,8 +106,8 @@ func (t *Task) loseDestination(d *destination, why string, f *failure.Error) {
 	t.fail(rankStore, destinationCode(d.spec.Family, f), fmt.Sprintf("destination %s: %s", d.spec.Name, why))
 }
 
-// withoutDestination answers the check of a destination from what the run
-// knows of it already: it is not asked.
+// withoutDestination answers the check of a destination from what the run knows
+// about it already, without asking it.
 func (t *Task) withoutDestination(now time.Time, name, why string, f *failure.Error) []event.Status {
 	return t.step(now, func() {
 		d := t.destination(name)
@@ -120,8 +122,9 @@ func (t *Task) asksDestination(name string) bool {
 	return t.phase == PhasePreChecks && d != nil && d.check.asking()
 }
 
-// short says how a destination falls short of the room that must be free and
-// what to do about it, or nothing. A destination that cannot tell is taken to have room.
+// short returns how far a destination falls short of the room that must be free,
+// and what to do about it, or nothing. A destination that cannot tell counts as
+// having room.
 func (m MinFree) short(r *sdk.DestinationReport, need int64) string {
 	if r == nil || r.Free < 0 {
 		return ""
@@ -140,7 +143,7 @@ func (m MinFree) short(r *sdk.DestinationReport, need int64) string {
 	return ""
 }
 
-// size writes bytes as a person reads them.
+// size formats bytes as a person reads them.
 func size(n int64) string {
 	const unit = 1000
 	if n < unit {
@@ -172,8 +175,8 @@ func (t *Task) advanceLock() {
 }
 
 // pendingWait bounds the wait for the device's lock or the permit, during which
-// the long-running clock stands still: it ends with the window, and nobody waits
-// longer than in the queue.
+// the long-running clock stands still. The wait ends with the window, and is no
+// longer than that in the queue.
 func (t *Task) pendingWait(l *lock, add func(Action)) {
 	if l.state != lockWaiting {
 		return
@@ -219,8 +222,8 @@ func (t *Task) pendingCheck(add func(Action)) {
 	}
 }
 
-// judge decides on a finished device check: true means go on; false that
-// the task failed or that the check is repeated because the device is busy.
+// judge decides on a finished device check. True: the task goes on. False: it
+// failed, or repeats the check because the device is busy.
 func (t *Task) judge(c *call) bool {
 	if f := c.failure; f != nil {
 		t.fail(rankFirst, checkCode(f), f.Error())
@@ -278,7 +281,7 @@ func orElse(text, otherwise string) string {
 	return text
 }
 
-// otherWork says what else the device does that ends, or nothing.
+// otherWork returns what else the device does that will end, or nothing.
 func otherWork(r *sdk.CheckReport) string {
 	var work []string
 	if r.CurrentCommand != "" {

@@ -27,7 +27,7 @@ func (t *Task) onStarted(id ActionID) {
 	}
 }
 
-// onNotBegun takes a start back: nothing is owed on its account.
+// onNotBegun takes a start back: nothing must be undone because of it.
 func (t *Task) onNotBegun(id ActionID) {
 	switch id.Kind {
 	case ActQuiesce:
@@ -156,7 +156,7 @@ func (t *Task) onTimer(a Action) {
 	}
 }
 
-// onCancel stops forward work; what is owed is still done.
+// onCancel stops forward work; what must be undone is still undone.
 func (t *Task) onCancel(c status.Code, message string) {
 	if t.cancels++; t.cancels > 1 && t.debt != nil {
 		t.debt.Hurry()
@@ -187,8 +187,8 @@ func (t *Task) onFault(e event.Event) {
 
 const neverStarted = "the run was interrupted before this task began; run the backup again"
 
-// Unreplayed is how a task ends whose run cannot be replayed, by the last code
-// that its history has: what it owes is done from the pending files.
+// Unreplayed returns how a task ends whose run cannot be replayed, by the last
+// code of its history. The pending files settle what it owes.
 func Unreplayed(last status.Code) (code status.Code, message string) {
 	e, known := status.Lookup(last)
 	if last == "" || known && len(e.Phases) > 0 && Phase(slices.Max(e.Phases)) < PhaseDispatch {
@@ -197,12 +197,13 @@ func Unreplayed(last status.Code) (code status.Code, message string) {
 	return status.RecoveredObligationsPaid, "the run was interrupted and cannot be finished as it was begun; what this task owes is done without it (`dprun owed` lists what is left); run the plan again"
 }
 
-// onInterrupted is applied after the replay of a run that died. Nothing that
-// must not be repeated is sent again: a quiesce of unknown outcome is undone,
-// a script of unknown outcome is left alone. What was staged whole is stored.
+// onInterrupted is applied after the replay of a run that died. It sends nothing
+// again that must not be repeated: a quiesce of unknown outcome is undone, and a
+// script of unknown outcome is left alone. Files that were staged whole are
+// stored.
 //
-// What recovery did before that for the task's target, and removed from the
-// device, is in done; what is not in it is done now.
+// done lists what recovery did before that for the task's target, and what it
+// removed from the device. The task does the rest now.
 func (t *Task) onInterrupted(done []event.Recovered) {
 	if t.phase < PhaseDispatch {
 		t.end(status.RecoveredNeverStarted, neverStarted)

@@ -11,9 +11,9 @@ import (
 	"github.com/dprun/dprun/sdk/failure"
 )
 
-// survey is what was read of a target's objects before its quiesce: once with
-// the device check, and once right before the quiesce. What the two do not
-// agree on is not demanded after the return: it changes by itself.
+// survey is what was read about a target's objects before its quiesce: once with
+// the device check, and once right before the quiesce. An object on which the
+// two readings differ changes by itself, so it need not be up after the return.
 type survey struct {
 	first, second call
 	readings      []*sdk.HealthReport // those that came, in their order
@@ -38,8 +38,9 @@ func (t *Task) pendingSurvey(add func(Action)) {
 	}
 }
 
-// onSurvey folds a reading. One that fails keeps no task from its backup: who
-// may not read the state of objects may make one. What is not read is told.
+// onSurvey folds a reading. A failed reading does not keep the task from its
+// backup, because an account may make backups and not be allowed to read the
+// state of objects. A warning names what was not read.
 func (t *Task) onSurvey(a Action, r *sdk.HealthReport, f *failure.Error) {
 	c := &t.survey.first
 	if a.Kind == ActHealthAgain {
@@ -56,9 +57,9 @@ func (t *Task) onSurvey(a Action, r *sdk.HealthReport, f *failure.Error) {
 	}
 }
 
-// surveyed reports whether a reading is over and the task goes on. An object
-// that somebody has quiesced ends it: the unquiesce would bring it back. After
-// before_quiesce that is the script's doing.
+// surveyed reports whether a reading is over and the task goes on. The task ends
+// if somebody has quiesced an object, because the unquiesce would bring it back.
+// After before_quiesce such an object is the script's doing.
 func (t *Task) surveyed(c *call) bool {
 	if !t.surveys() {
 		return true
@@ -93,7 +94,7 @@ func (t *Task) surveyed(c *call) bool {
 // objectID is an object of a device.
 type objectID struct{ domain, name string }
 
-// before is what the readings say together.
+// before is the result of all readings.
 type before struct {
 	up      Objects             // carry traffic, and were up whenever they were read
 	changed []objectID          // carry traffic, and were up in one reading only
@@ -102,7 +103,8 @@ type before struct {
 	read    map[string]bool     // domains that were read
 }
 
-// compare puts the readings together. A domain counts in those that read it.
+// compare combines the readings. A domain counts only in the readings that read
+// it.
 func (s *survey) compare() before {
 	b := before{up: Objects{}, down: map[objectID]string{}, read: map[string]bool{}}
 	readings := make([]map[objectID]sdk.ObjectHealth, len(s.readings))
@@ -159,7 +161,8 @@ func (s *survey) compare() before {
 	return b
 }
 
-// tellSurvey warns of what was not up before the quiesce, or not known to be.
+// tellSurvey warns about objects that were not up before the quiesce, or not
+// known to be.
 func (t *Task) tellSurvey() {
 	if !t.surveys() {
 		return
@@ -185,7 +188,8 @@ func (t *Task) tellSurvey() {
 	}
 }
 
-// notBack says that the target did not return, or not whole.
+// notBack is the message that the target did not return, or not with all of its
+// objects.
 func (t *Task) notBack() string {
 	if t.debt.Unwell() {
 		return t.target() + " did not come back healthy"
@@ -193,15 +197,16 @@ func (t *Task) notBack() string {
 	return t.target() + " did not come back"
 }
 
-// tellHealing says once that objects are waited for.
+// tellHealing says once that the task waits for objects.
 func (t *Task) tellHealing(told bool) {
 	if lacks := t.debt.healing.lacks; !told && len(lacks) > 0 {
 		t.enter(status.UnquiesceWaitingForHealthy, "%s is in service; not up yet: %s", t.target(), listed(lacks))
 	}
 }
 
-// tellReturn warns of what is down since the quiesce and was not waited for:
-// objects that carry no traffic, and those that were disabled meanwhile.
+// tellReturn warns about objects that are down since the quiesce and that the
+// task did not wait for: those that carry no traffic, and those that were
+// disabled meanwhile.
 func (t *Task) tellReturn() {
 	read := t.debt.healing.read
 	if read == nil {

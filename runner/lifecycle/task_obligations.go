@@ -4,7 +4,7 @@ import (
 	"time"
 )
 
-// Obligations is what the task owes to the outside world now.
+// Obligations returns what the task must still undo or do in the outside world.
 func (t *Task) Obligations() []Obligation {
 	var os []Obligation
 	if t.MayBeDown() {
@@ -29,14 +29,14 @@ func (t *Task) oweUnquiesce(debt DebtSpec) Obligation {
 	return Obligation{ID: OwedUnquiesce, Kind: OweUnquiesce, Task: t.id, Device: t.spec.Device, Domain: debt.Domain, Debt: &debt, DueBack: t.dueBack()}
 }
 
-// dueBack is when the task's target should be back at the latest, whatever
-// happens: after that something is wrong with whoever works on it.
+// dueBack returns when the task's target should be back at the latest, whatever
+// happens. After that, something is wrong with the process that works on it.
 func (t *Task) dueBack() time.Time {
 	return t.started.Add(t.waited() + t.spec.Timeouts.Run + t.spec.Timeouts.Unquiesce + t.spec.Timeouts.Grace + arrivesWithin + t.spec.Timeouts.Healthy)
 }
 
 // owesPostScript reports whether the post-script must run even if the run is
-// interrupted: what a pre-script began, it ends.
+// interrupted, because it ends what a pre-script began.
 func (t *Task) owesPostScript() bool {
 	p := t.spec.Activity.PostScript
 	return p != nil && p.When != OnSuccess && t.pre.ran() && !t.post.ended()

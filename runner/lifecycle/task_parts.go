@@ -18,7 +18,7 @@ type lock struct {
 
 func (l *lock) on(e lockEvent) { l.state = locks.after(l.state, e) }
 
-// awaits notes that somebody else holds it. It reports whether that is news.
+// awaits notes that somebody else holds it, and reports whether that is news.
 func (l *lock) awaits(now time.Time) bool {
 	if l.state != lockAsking {
 		return false
@@ -36,7 +36,7 @@ func (l *lock) answer(now time.Time, e lockEvent) {
 	l.on(e)
 }
 
-// release gives it back, or ends the wish for it.
+// release gives it back, or ends the wait for it.
 func (l *lock) release() {
 	if l.wanted() || l.state == lockRefused {
 		l.on(lockReleases)
@@ -55,7 +55,8 @@ type entered struct {
 	rank    rank
 }
 
-// rank orders failures by what they mean for the operator: the lowest decides.
+// rank orders failures by what they mean for the operator. The failure with the
+// lowest rank decides.
 type rank int
 
 const (
@@ -117,7 +118,7 @@ type destination struct {
 
 func (d *destination) on(e copyEvent) { d.state = copies.after(d.state, e) }
 
-// heard is what a check or a store told of a destination.
+// heard is what a check or a store learned about a destination.
 type heard struct {
 	destination string
 	from        ActionKind

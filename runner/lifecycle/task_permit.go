@@ -10,8 +10,8 @@ import (
 	"github.com/dprun/dprun/sdk/failure"
 )
 
-// permitted reports whether the task may quiesce, as far as other devices are
-// concerned, and asks. The permit is held until the target is back.
+// permitted reports whether other devices let the task quiesce, and asks for the
+// permit. The task holds the permit until the target is back.
 func (t *Task) permitted() bool {
 	if t.permit.state == lockIdle {
 		t.permit.on(lockAsks)
@@ -48,8 +48,9 @@ func (t *Task) denied(d *event.Denial) {
 	t.fail(rankFirst, code, fmt.Sprintf("%s was not quiesced: %s", t.target(), d.Why))
 }
 
-// stillRight reads everything that decides about the quiesce once more, where
-// it was read too long ago or something was done since. True: it may be sent.
+// stillRight reads everything that decides about the quiesce once more, if it
+// was read too long ago or something was done since. True: the quiesce may be
+// sent.
 func (t *Task) stillRight() bool {
 	if t.pre.state != scriptIdle || t.before.state != scriptIdle || t.now.Sub(t.checkAt) > checkFresh {
 		t.recheck.begin(t.now)
@@ -63,8 +64,8 @@ func (t *Task) stillRight() bool {
 	if t.peers.asking() || !t.judgePeers() {
 		return false
 	}
-	// Members that do not answer may be asked for minutes: what somebody has
-	// stopped meanwhile is read last.
+	// Members that do not answer may be asked for minutes. So what somebody may
+	// have stopped meanwhile is read last.
 	if t.now.Sub(t.permitAt) > checkFresh {
 		t.confirm.begin(t.now)
 	}
@@ -85,7 +86,7 @@ func (t *Task) judgePermit() bool {
 	return false
 }
 
-// judgePeers decides on what the other members of the group were seen to do.
+// judgePeers decides on what the reading of the group's other members showed.
 func (t *Task) judgePeers() bool {
 	var not []string
 	switch {
@@ -110,7 +111,7 @@ func (t *Task) judgePeers() bool {
 	return false
 }
 
-// judgeRole refuses to quiesce what traffic depends on just now.
+// judgeRole refuses to quiesce a device that traffic depends on just now.
 func (t *Task) judgeRole() bool {
 	r, g := t.checked, t.spec.Guard
 	whole := g.RefuseAPIConnect && t.spec.Activity.Quiesce == QuiesceDevice
@@ -137,7 +138,7 @@ func (t *Task) judgeRole() bool {
 	return false
 }
 
-// heldUp says what a task has waited for.
+// heldUp returns what a task has waited for.
 func (t *Task) heldUp() string {
 	if t.permit.state == lockWaiting {
 		return "too many other devices were quiesced all the time, or one of its group"

@@ -20,7 +20,7 @@ type quiesce struct {
 
 func (q *quiesce) on(e quiesceEvent) { q.state = quiesces.after(q.state, e) }
 
-// begun reports whether the quiesce was about to be sent, or more.
+// begun reports whether the quiesce was about to be sent, or has been sent.
 func (q quiesce) begun() bool { return q.state != quiesceIdle && q.state != quiesceChecking }
 
 func (q quiesce) last() string {
@@ -54,8 +54,8 @@ func (t *Task) advanceQuiesce() {
 		t.toUndo()
 		return
 	}
-	// The objects come first: they may take minutes to read, and what may forbid
-	// the quiesce is read after that.
+	// The objects come first, because reading them may take minutes. What may
+	// forbid the quiesce is read after that.
 	if t.beginSurvey(&t.survey.second); !t.surveyed(&t.survey.second) || !t.stillRight() {
 		return
 	}
@@ -65,8 +65,8 @@ func (t *Task) advanceQuiesce() {
 	t.enter(status.QuiesceStarted, "%s", t.target())
 }
 
-// windowStillFits cancels a task that has not begun when too little of the
-// window is left for it to come back in time.
+// windowStillFits cancels a task that has not begun if too little of the window
+// is left for its target to come back in time.
 func (t *Task) windowStillFits() bool {
 	w := t.spec.Window
 	if w == nil || t.quiesce.begun() || t.phase != PhaseQuiesce {
@@ -129,8 +129,8 @@ func (t *Task) quiesceDebt() DebtSpec {
 	return spec
 }
 
-// onQuiesceSent: accepted, refused, or nobody knows. An unknown outcome is
-// never sent again; the state tells.
+// onQuiesceSent: the quiesce was accepted or refused, or the outcome is unknown.
+// An unknown one is never sent again; the state shows what happened.
 func (t *Task) onQuiesceSent(f *failure.Error) {
 	q := &t.quiesce
 	if t.debt == nil { // its start was not journalled as an event of its own
@@ -245,7 +245,7 @@ func (t *Task) tellWaiting(message string) {
 }
 
 // recovered takes over what was done for an interrupted task from its pending
-// file: its target is back, or why it is not.
+// file: its target is back, or the reason why not.
 func (t *Task) recovered(r event.Recovered) {
 	told := t.debt.GaveUp() // the history says so already
 	t.beginUndo()
@@ -268,7 +268,7 @@ func (t *Task) recovered(r event.Recovered) {
 	}
 }
 
-// refusal tells an answer of the device from the loss of one.
+// refusal distinguishes an answer of the device from a lost one.
 func refusal(f *failure.Error) bool {
 	switch f.Kind {
 	case failure.Denied, failure.NotFound, failure.Exists, failure.Precondition:
@@ -277,7 +277,7 @@ func refusal(f *failure.Error) bool {
 	return false
 }
 
-// toUndo leaves forward work: everything that is owed comes next.
+// toUndo leaves forward work: next comes everything that must be undone.
 func (t *Task) toUndo() { t.to(phaseUndoes) }
 
 // advanceUnquiesce waits for the target's return and the clean-up on the device.

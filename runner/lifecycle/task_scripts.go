@@ -69,9 +69,9 @@ func (t *Task) drained() bool {
 	return false
 }
 
-// rejoined reports whether after_unquiesce is done or not due, and begins it.
-// It is due once before_quiesce was started or a quiesce was sent, and the
-// target is in service. A target that did not come back is not let in.
+// rejoined reports whether after_unquiesce is done or not due, and begins it. It
+// is due when before_quiesce was started or a quiesce was sent, and the target
+// is in service. It is not run for a target that did not come back.
 func (t *Task) rejoined() bool {
 	s := t.spec.Activity.AfterUnquiesce
 	if s == nil || t.after.ended() || !t.before.ran() && t.debt == nil {
@@ -123,8 +123,8 @@ func (t *Task) onScript(a Action, r *sdk.RunReport, f *failure.Error) {
 	}
 }
 
-// scriptReturned says what a script complained of, what that means for who
-// reads it at night, and what to do.
+// scriptReturned is the message of a failed script: what it complained about,
+// what that means for the person who reads it at night, and what to do.
 func scriptReturned(a Action, r *sdk.RunReport) string {
 	remedy := "mend what it complains of, or the script, and run the plan again"
 	switch a.Hook {

@@ -83,8 +83,8 @@ func (t *Task) letStore(name string, now time.Time) {
 	d.on(copyAdmitted)
 }
 
-// away says that a destination which the task waits for does not answer. That
-// time counts; the time in its queue does not.
+// away notes that a destination which the task waits for does not answer. That
+// time counts for the time-out; time in the queue does not.
 func (t *Task) away(name string, now time.Time) {
 	if d := t.destination(name); d.state == copyQueued {
 		d.on(copyLeaves)
@@ -92,7 +92,7 @@ func (t *Task) away(name string, now time.Time) {
 	}
 }
 
-// back says that such a destination answers again.
+// back notes that such a destination answers again.
 func (t *Task) back(name string) {
 	if d := t.destination(name); d.state == copyAway {
 		d.on(copyReturns)
@@ -119,8 +119,8 @@ func (t *Task) pendingStore(add func(Action)) {
 	}
 }
 
-// onStored: one variant after the other, then the manifest, whose presence
-// says that the set is whole.
+// onStored: one variant follows the other, and then the manifest, which shows
+// that the set is whole.
 func (t *Task) onStored(a Action, r *sdk.StoreReport, f *failure.Error) {
 	d := t.destination(a.Destination)
 	if d == nil {
@@ -150,8 +150,8 @@ func (t *Task) onStored(a Action, r *sdk.StoreReport, f *failure.Error) {
 	t.enter(status.StoreDone, "destination %s: %s", d.spec.Name, t.stored(d))
 }
 
-// onStoreFailed: what may pass is tried again until the time-out; the capture
-// stays staged meanwhile, and is not made again.
+// onStoreFailed: a failure that may pass is tried again until the time-out.
+// Meanwhile the capture stays staged, and is not made again.
 func (t *Task) onStoreFailed(d *destination, a Action, f *failure.Error) {
 	d.last = f
 	d.store.failed++
@@ -168,7 +168,8 @@ func (t *Task) onStoreFailed(d *destination, a Action, f *failure.Error) {
 	}
 }
 
-// refuseStore gives up a destination that let nobody in: it is not asked again.
+// refuseStore gives up a destination that refused the login, and does not ask it
+// again.
 func (t *Task) refuseStore(now time.Time, name string, f *failure.Error) []event.Status {
 	return t.step(now, func() {
 		d := t.destination(name)
@@ -226,8 +227,8 @@ func (t *Task) Stored(name string) []sdk.StoreReport {
 	return nil
 }
 
-// Unstored names the destinations at which a store was begun and is not known
-// to have ended well.
+// Unstored names the destinations at which a store began and is not known to
+// have ended well.
 func (t *Task) Unstored() (out []string) {
 	for _, d := range t.dests {
 		switch d.state {
@@ -238,8 +239,8 @@ func (t *Task) Unstored() (out []string) {
 	return out
 }
 
-// Locations is where the copies stand, file by file, as the destinations name
-// them.
+// Locations returns where the copies are, file by file, in the destinations' own
+// words.
 func (t *Task) Locations() []string {
 	if t.work == idle {
 		return t.files
@@ -284,7 +285,8 @@ func (t *Task) summary() string {
 	return text
 }
 
-// toPostScript: all work is done or given up; the script is told the outcome.
+// toPostScript: all work is done or given up, and the script is told the
+// outcome.
 func (t *Task) toPostScript() { t.to(phaseEnding) }
 
 func (t *Task) advancePostScript() {

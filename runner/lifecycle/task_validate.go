@@ -10,7 +10,7 @@ import (
 	"github.com/dprun/dprun/sdk/failure"
 )
 
-// validating reports whether the device's answer is still awaited.
+// validating reports whether the task still waits for the device's answer.
 func (t *Task) validating() bool { return t.phase == PhaseValidate && t.validate.asking() }
 
 func (t *Task) pendingValidation(add func(Action)) {
@@ -20,9 +20,9 @@ func (t *Task) pendingValidation(add func(Action)) {
 }
 
 // onValidated ends a task that cannot work on this device: wrong mode, no
-// certificate, no room. Whatever may have passed by the time that the task
-// runs (a device that is busy or away, a backup of somebody else) is left to
-// the checks of that time.
+// certificate, no room. A trouble that may have passed when the task runs (the
+// device is busy or away, somebody else makes a backup) is left to the checks of
+// that time.
 func (t *Task) onValidated(a Action, r *sdk.CheckReport, f *failure.Error) {
 	t.settle(&t.validate, a, f)
 	if !t.validate.done() {
@@ -40,8 +40,8 @@ func (t *Task) onValidated(a Action, r *sdk.CheckReport, f *failure.Error) {
 	}
 }
 
-// shortOnDevice says how the device falls short of the room that this backup
-// needs, or nothing. A device that cannot tell is taken to have room.
+// shortOnDevice returns how far the device falls short of the room that this
+// backup needs, or nothing. A device that cannot tell counts as having room.
 func (t *Task) shortOnDevice(r *sdk.CheckReport) string {
 	if r == nil {
 		return ""
