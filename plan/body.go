@@ -10,8 +10,8 @@ import (
 	"github.com/dprun/dprun/plan/diag"
 )
 
-// bodySpec says what a block of the core may hold. What plugins define is
-// described by a schema instead and stands in `config`.
+// bodySpec says what a block of the core may hold. Arguments of plugins are in
+// `config`, and a schema describes them.
 type bodySpec struct {
 	labels   []string
 	required []string

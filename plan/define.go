@@ -167,8 +167,9 @@ func (c *compiler) compileScripts() {
 	})
 }
 
-// unknownType says that no plugin offers a block's type. What refers to the
-// block by the type that was probably meant is then not said to be wrong too.
+// unknownType says that no plugin offers a block's type. It also keeps
+// references to the block, by the type that was probably meant, from being
+// reported as wrong.
 func (s *sink) unknownType(b *hclsyntax.Block, kind schema.Kind, in Schemas) {
 	have := in.types(kind)
 	there := "There are " + listed(have)

@@ -13,8 +13,8 @@ import (
 	"github.com/dprun/dprun/plan/diag"
 )
 
-// File is the syntax of all files of a plan, read together. What it holds is
-// structurally sound: unknown words were reported by [Parse] and are ignored.
+// File is the syntax of all files of a plan, read together. Its contents are
+// structurally sound: [Parse] reported unknown words, and they are ignored.
 type File struct {
 	env    *environment
 	blocks map[string][]*hclsyntax.Block // by type, in file order

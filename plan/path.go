@@ -16,7 +16,7 @@ import (
 // maxComponent is how long a name may be on every file system that matters.
 const maxComponent = 255
 
-// What stands in a path for what is not known yet.
+// Placeholders in a path for names that are not known yet.
 const (
 	pendingDomain = "<domain>"
 	pendingStamp  = "<stamp>"

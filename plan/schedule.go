@@ -11,7 +11,7 @@ import (
 	"github.com/dprun/dprun/plan/window"
 )
 
-// What is done about a time that was missed.
+// The ways to treat a time that was missed.
 const (
 	RunOnce = "run_once"
 	Skip    = "skip"

@@ -57,9 +57,8 @@ func rootsOf(vars []hcl.Traversal) roots {
 	return r
 }
 
-// variables are the names of the scope, of which only those in want are
-// made. What does not belong to the scope, such as the device of a plan's own
-// script, is not among them.
+// variables returns the names of the scope that are in want. It leaves out names
+// that do not belong to the scope, such as the device in a plan's own script.
 func (s Scope) variables(want roots) map[string]cty.Value {
 	return s.names(want, func(name string) string { return name }, func(text, _ string) cty.Value {
 		if text == "" {

@@ -30,7 +30,8 @@ func As[A any](i Instance) (A, bool) {
 	return a, ok
 }
 
-// optional are the interfaces of the abilities. Who has one has those that it embeds.
+// optional holds the interfaces of the abilities. A type that has one also has
+// those that the interface embeds.
 var optional = map[schema.Ability]reflect.Type{
 	schema.AbilitySweep:     reflect.TypeFor[Sweeper](),
 	schema.AbilityRead:      reflect.TypeFor[Reader](),

@@ -6,13 +6,14 @@ import (
 )
 
 // Destination is one configured place for files. Its methods may be called
-// concurrently. Every error is a *failure.Error. Paths are slash-separated
-// and relative to the configured directory; the host has already escaped
-// their components and refuses "..", but a plugin checks again.
+// concurrently. Every error is a *failure.Error. Paths are slash-separated and
+// relative to the configured directory. The host has already escaped their
+// components and refuses "..", but a plugin checks again.
 //
-// What else a destination can do it says by implementing [Sweeper], [Reader],
-// [Lister], [Deleter], [Summer] and [LeftoverLister]; Describe tells the host. Whoever keeps files under
-// names stands on the package store, which implements all of it.
+// A destination shows what else it can do by implementing [Sweeper], [Reader],
+// [Lister], [Deleter], [Summer] and [LeftoverLister]; Describe tells the host.
+// If it keeps files under names, build it on the package store, which implements
+// all of these.
 type Destination interface {
 	// Check finds out whether a Store would succeed: it does with a few bytes
 	// what a Store does, and says how much room is left and what a Store

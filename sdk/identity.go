@@ -13,10 +13,11 @@ import (
 	"github.com/dprun/dprun/sdk/internal/wire"
 )
 
-// identify makes what this process serves one host with, and nobody else: the
-// host whose certificate is given in PEM. What is written to the file that
-// it gives goes to stdout, and the handshake line among it names the certificate
-// of this process. Without a host's certificate there is no TLS, as go-plugin has it.
+// identify makes the identity that lets this process serve one host and nobody
+// else: the host whose certificate is given in PEM. Everything that is written
+// to the returned file goes to stdout, and its handshake line names the
+// certificate of this process. Without a host's certificate there is no TLS, as
+// in go-plugin.
 func identify(host string, stdout *os.File) (provide func() (*tls.Config, error), _ *os.File, err error) {
 	if host == "" {
 		return nil, stdout, nil

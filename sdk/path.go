@@ -12,10 +12,10 @@ import (
 // name has a component that begins so.
 const TempPrefix = ".dprun-"
 
-// CheckPath refuses what is no final name of an object: an absolute path, one
-// with empty, "." or ".." components, one with backslashes or characters that
-// [schema.Steers], one that looks temporary. [Serve] checks every path with it
-// before a destination sees it.
+// CheckPath refuses a path that cannot be the final name of an object: an
+// absolute one, one with empty, "." or ".." components, one with backslashes or
+// characters that [schema.Steers], and one that looks temporary. [Serve] checks
+// every path with it before a destination sees it.
 func CheckPath(path string) error {
 	bad := !fs.ValidPath(path) || path == "." || strings.Contains(path, `\`) ||
 		strings.ContainsFunc(path, schema.Steers)

@@ -64,13 +64,13 @@ type HookType struct {
 // not known is the zero value in c.
 type Validator[C any] func(c C, known func(path ...string) bool) []schema.Diagnostic
 
-// NewSource offers a type of device whose configuration is a C (a tagged
-// struct, see [schema.Of]). configure makes an instance for one device; it
-// does no network I/O. The schema's Name, Doc, Endpoint are taken from t; its
-// Config and Activities are filled in from C and activities. What an S can do
-// beyond [Source] goes into the schema; configure therefore returns the type
-// itself. It panics on a struct that is no schema: that is a fault of the
-// plugin's code.
+// NewSource offers a type of device whose configuration is a C (a tagged struct,
+// see [schema.Of]). configure makes an instance for one device; it does no
+// network I/O. The schema's Name, Doc and Endpoint are taken from t; its Config
+// and Activities are made from C and activities. The schema also says what an S
+// can do beyond [Source], so configure returns the type itself. NewSource panics
+// on a struct from which no schema can be made: that is an error in the plugin's
+// code.
 func NewSource[C any, S Source](t schema.SourceType, configure func(ctx context.Context, c C, env Env) (S, error), validate Validator[C], activities ...ActivityType) SourceType {
 	t.Config, t.Abilities = schema.MustOf[C](), abilities(reflect.TypeFor[S]())
 	validates := make(map[string]func(cty.Value) []schema.Diagnostic, len(activities))
@@ -99,9 +99,9 @@ func NewActivity[C any](a schema.Activity, validate Validator[C]) ActivityType {
 	return ActivityType{schema: a, validate: validator(validate)}
 }
 
-// NewDestination offers a type of destination whose configuration is a C. What
-// a D can do beyond storing goes into the schema; configure therefore returns
-// the type itself and not a [Destination].
+// NewDestination offers a type of destination whose configuration is a C. The
+// schema also says what a D can do beyond storing, so configure returns the type
+// itself and not a [Destination].
 func NewDestination[C any, D Destination](t schema.DestinationType, configure func(ctx context.Context, c C, env Env) (D, error), validate Validator[C]) DestinationType {
 	t.Config, t.Abilities = schema.MustOf[C](), abilities(reflect.TypeFor[D]())
 	return DestinationType{

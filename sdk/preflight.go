@@ -13,8 +13,9 @@ import (
 // Unstable in protocol version 1.
 type Preflighter interface {
 	// Preflight reads what the activities will need, each thing by itself, and
-	// changes nothing on the device. What the device refuses or lacks is a
-	// finding. The error is a device that cannot be asked at all.
+	// changes nothing on the device. It returns a finding for everything that
+	// the device refuses or lacks, and an error only if the device cannot be
+	// asked at all.
 	Preflight(ctx context.Context, r PreflightRequest) (*PreflightReport, error)
 }
 

@@ -6,11 +6,12 @@ import "context"
 //
 // Unstable in protocol version 1.
 type Rehearser interface {
-	// Rehearse verifies the artifact, compares it with what the target holds, and
-	// has the device try the import as far as it can without doing it. It changes
-	// nothing on the device. What forbids a restore is a finding of level error;
-	// what could not be read forbids it too. It fails when the artifact is not
-	// whole, and when the device does not answer or has no such target.
+	// Rehearse verifies the artifact, compares it with what the target holds,
+	// and has the device try the import as far as it can without doing it. It
+	// changes nothing on the device. A finding of level error forbids a restore;
+	// something that could not be read forbids it too. It fails if the artifact
+	// is not whole, if the device does not answer, and if the device has no such
+	// target.
 	Rehearse(ctx context.Context, r RehearseRequest) (*RehearseReport, error)
 }
 

@@ -8,16 +8,16 @@ import "context"
 // Unstable in protocol version 1.
 type Restorer interface {
 	Rehearser
-	// Import sends the artifact to the target, once, and reads the device's results
-	// whole. Nobody repeats it. Before anything is sent it makes sure that the
-	// target still is as r.Before has it, and that the artifact is whole: if not,
-	// it fails.
+	// Import sends the artifact to the target, once, and reads all of the
+	// device's results. Nobody repeats it. Before it sends anything it makes
+	// sure that the target still is as r.Before has it, and that the artifact is
+	// whole; if not, it fails.
 	//
 	// A failure of kind precondition, denied, not_found or corrupt says that
-	// nothing was sent, or that the device took nothing of it. Any other one
-	// leaves open whether the device has applied all, some or nothing of it: who
-	// asked looks with Resembles. An import of which the device reports errors is
-	// no failure: they are findings of level error.
+	// nothing was sent, or that the device applied nothing. Any other failure
+	// leaves open whether the device has applied all, some or nothing of it: the
+	// caller then looks with Resembles. If the device reports errors of the
+	// import, that is not a failure: they are findings of level error.
 	Import(ctx context.Context, r ImportRequest) (*ImportReport, error)
 	// Resembles exports the target and says how it differs from each of the
 	// artifacts, as far as an import of that artifact goes. It changes nothing on
@@ -83,8 +83,9 @@ type ResembleRequest struct {
 	// WayBack says that the first of the files is an export of the target from
 	// before the import: every difference from it counts.
 	WayBack bool
-	// Policy, Variables, Disabled and RewriteLocalIP are those of the import: what
-	// it then changes and leaves out is no difference from the other files.
+	// Policy, Variables, Disabled and RewriteLocalIP are those of the import.
+	// What they change and leave out does not count as a difference from the
+	// other files.
 	Policy         string
 	Variables      map[string]string
 	Disabled       bool

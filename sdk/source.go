@@ -208,7 +208,7 @@ type CheckReport struct {
 	// Warnings end up beside a SUCCESS.
 	Warnings []string `json:"warnings,omitempty"`
 
-	// What follows answers a request with Quiesce only.
+	// The following fields answer a request with Quiesce only.
 
 	// Role is the target's part in failover groups: of a domain, in its own and
 	// in those of the device; of a device, in all. RoleDetail says which group

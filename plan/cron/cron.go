@@ -2,9 +2,9 @@
 //
 // A schedule is five fields of cron in the wall-clock time of one IANA zone.
 // Each wall-clock time means one instant: the first at which the clocks of the
-// zone show it or something later. So what is due in the hour that is skipped
-// in spring is due right after the skip, and what is due in the hour that is
-// repeated in autumn is due in its first pass only.
+// zone show it or something later. So a time in the hour that is skipped in
+// spring is due right after the skip. A time in the hour that is repeated in
+// autumn is due in the first pass only.
 package cron
 
 import (

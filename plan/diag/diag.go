@@ -1,8 +1,8 @@
-// Package diag holds what the plan language says about a plan: diagnostics as
-// data, the catalogue of their codes, and their text form.
+// Package diag holds the diagnostics of the plan language as data, the catalogue
+// of their codes, and their text form.
 //
-// A diagnostic's JSON form is the struct itself. Whatever prints one prints
-// it from this struct, so the forms cannot drift apart.
+// A diagnostic's JSON form is the struct itself. Everything that prints a
+// diagnostic prints it from this struct, so the forms cannot drift apart.
 package diag
 
 import (

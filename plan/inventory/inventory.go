@@ -153,7 +153,7 @@ type reader struct {
 	errs   Errors
 	visit  func(record) // is given every record instead of the result; nil: nobody
 
-	// What follows from ty, and would take time to find for each record.
+	// Derived from ty, because finding them for each record would take time.
 	types    map[string]cty.Type
 	required []string             // in order
 	made     cty.Type             // what a record becomes

@@ -188,8 +188,8 @@ func scalarText(n ast.Node) string {
 	return n.String()
 }
 
-// value makes a value of a node. What is written as a number, as true or as
-// false and is for a text stays as it is written.
+// value makes a value of a node. A number, true or false that is for a text
+// stays as it is written.
 func (y *yamlFile) value(n ast.Node, want cty.Type, depth int) (cty.Value, bool) {
 	if tag, ok := n.(*ast.TagNode); ok && tag.Start.Value == "!!str" {
 		want = cty.String

@@ -1,9 +1,9 @@
 // Package secret carries secrets through expressions.
 //
 // A secret value is marked with where it came from. The mark follows the value
-// through every expression, so whatever is made of a secret is known to be
-// secret, and is unmarked only where a plugin is handed its configuration.
-// What is stored for recovery is the reference, never the value.
+// through every expression, so dprun knows that every value made from a secret
+// is secret. Marks are removed only where a plugin is handed its configuration.
+// For recovery the reference is stored, never the value.
 package secret
 
 import (

@@ -9,10 +9,10 @@ import (
 	"github.com/zclconf/go-cty/cty"
 )
 
-// Uses reports whether an expression works with a secret, in whatever part of
-// it, and names the secrets that it could find. What the HCL library or a
-// function says about such an expression may quote the secret, so it is shown
-// to nobody. An expression that cannot be looked into counts as one.
+// Uses reports whether any part of an expression works with a secret, and names
+// the secrets that it found. Messages of the HCL library or of a function about
+// such an expression may quote the secret, so they are shown to nobody. An
+// expression that cannot be analysed counts as one.
 func Uses(e hcl.Expression, ctx *hcl.EvalContext) (refs []string, uses bool) {
 	node, ok := e.(hclsyntax.Expression)
 	if !ok {
@@ -41,7 +41,8 @@ func Uses(e hcl.Expression, ctx *hcl.EvalContext) (refs []string, uses bool) {
 			if !ds.HasErrors() {
 				note(v)
 			}
-			// What a call refuses is judged by its arguments.
+			// Whether a refusal may quote a secret depends on the arguments of
+			// the call.
 			uses = uses || n != e && strings.HasPrefix(n.Name, "secret_")
 		}
 		return nil

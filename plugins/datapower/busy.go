@@ -20,14 +20,16 @@ const (
 	usersIgnore = "ignore"
 )
 
-// connections are the ways to log in by the names of the command line. What is not here is no administrator: the gateway's own services.
+// connections are the ways to log in, by the names of the command line. Other
+// connections are the gateway's own services and not administrators.
 var connections = map[string]string{
 	"serial-port": "the serial port", "telnet": "telnet", "secure-shell": "SSH", "web-gui": "the web interface",
 	"saml-artifact": "the XML management interface", "rest-mgmt": "the REST management interface",
 }
 
-// busy reads what else the gateway does: its load and who is logged in. What cannot be read is a warning, or a reason to wait where the
-// plan asks to wait for administrators.
+// busy reads what else the gateway does: its load, and who is logged in. If that
+// cannot be read, it returns a warning; if the plan asks to wait for
+// administrators, it returns a reason to wait.
 func (s *source) busy(ctx context.Context, c *classes, limits throttle, out *sdk.CheckReport) error {
 	if err := s.load(ctx, c, limits, out); err != nil || s.users.policy == usersIgnore {
 		return err

@@ -123,7 +123,8 @@ func (a *ahead) written(ctx context.Context, n int64) {
 	a.begun.Written(n)
 }
 
-// stop returns the verifier that knows what was inflated. What is under way is left undone if it is of no use.
+// stop returns the verifier that knows what was inflated. If the archive is
+// useless, it does not finish the work under way.
 func (a *ahead) stop(useless bool) archive.Verifier {
 	if a.begun == nil {
 		return a.verifier

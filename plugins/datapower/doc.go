@@ -1,9 +1,9 @@
-// Package datapower is the source plugin for IBM DataPower gateways: it inspects, quiesces, exports and backs up appliances over
-// their XML management interface, and says of no capture that it succeeded before every byte of it was verified.
+// Package datapower is the source plugin for IBM DataPower gateways. It inspects, quiesces, exports and backs up appliances over
+// their XML management interface. It reports a capture as a success only after it has verified every byte of it.
 //
 // # What an answer may mean
 //
-// Nothing is concluded from what a gateway does not say. What each read leads to, for every way in which it may be answered:
+// The plugin concludes nothing from what a gateway does not say. The table shows what each read leads to, for every kind of answer:
 //
 //	read                        empty                        refused            an error, another or a garbled answer   lost or late
 //	DomainStatus                error: every gateway has     failure, names     failure                                 failure, read
@@ -30,7 +30,7 @@
 //	                                                         the missing right
 //	get-filestore               no file                      failure            failure                                 as above
 //
-// A class is unknown where the gateway says of it what it says of a class that does not exist ([soma.Client.KnowsNot]); the words
-// decide nothing. An HTTP status of 500 and above is read once more at once. An action (quiesce, unquiesce, secure backup) counts as
-// accepted only by OK. A refused removal of an empty directory is no failure: its files are gone.
+// A class is unknown if the gateway answers for it as it does for a class that does not exist ([soma.Client.KnowsNot]); the words
+// decide nothing. After an HTTP status of 500 or above the read is repeated once, at once. An action (quiesce, unquiesce, secure
+// backup) counts as accepted only by OK. A refused removal of an empty directory is not a failure: its files are gone.
 package datapower

@@ -16,7 +16,7 @@ import (
 	"github.com/dprun/dprun/sdk"
 )
 
-// What a preflight is content with.
+// The limits that satisfy a preflight.
 const (
 	certificateWarning = 30 * 24 * time.Hour // that a certificate must still be good for
 	clockTolerance     = time.Minute         // between the gateway's clock and the host's
@@ -213,7 +213,8 @@ type counted struct {
 	err error
 }
 
-// read reads what a right is for. What others need as well is kept.
+// read reads what a right is for. It keeps an answer that other rights need as
+// well.
 func (p *preflight) read(ctx context.Context, a Access, domain string) error {
 	keep := func(in map[string]counted, c counted) error {
 		p.mu.Lock()

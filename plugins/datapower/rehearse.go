@@ -304,8 +304,8 @@ func startScript(name string) bool {
 	return strings.HasPrefix(name, "config/") && strings.HasSuffix(name, ".cfg") && strings.Count(name, "/") == 1
 }
 
-// dryRun has the gateway import the archive without doing it, and reads its results whole. A word that nobody has recorded is told, and
-// is no proof.
+// dryRun has the gateway try the import without doing it, and reads all of its
+// results. An unknown word is reported, and proves nothing.
 func (h *rehearsal) dryRun(ctx context.Context) error {
 	f, err := os.Open(h.request.File)
 	if err != nil {

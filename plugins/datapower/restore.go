@@ -310,7 +310,8 @@ const (
 	statesLimit = 3 * time.Minute  // for objects to come up
 )
 
-// states reads what became of the domain's objects. That they cannot be read is told, and is no proof of anything.
+// states reads what became of the domain's objects. If they cannot be read, that
+// is reported, and proves nothing.
 func (i *restore) states(ctx context.Context) {
 	name := i.request.Target.Domain
 	objects, err := i.settled(ctx)
@@ -327,7 +328,8 @@ func (i *restore) states(ctx context.Context) {
 	i.out.SaveNeeded = d.SaveNeeded
 }
 
-// settled reads the objects until they stay the same and none is on its way, or the time is over. What is down has time to come up.
+// settled reads the objects until they stay the same and none is coming up, or
+// the time is over. So objects that are down have time to come up.
 func (i *restore) settled(ctx context.Context) ([]soma.Object, error) {
 	name := i.request.Target.Domain
 	var last []soma.Object
@@ -367,7 +369,7 @@ func pendingState(o soma.Object) bool {
 	return strings.HasPrefix(strings.ToLower(o.OpState), "pending")
 }
 
-// Events of objects that are down for a reason that is no surprise.
+// Events of objects whose being down is expected.
 const (
 	eventDisabled   = "0x0034000d"
 	eventReferenced = "0x0036000e" // by what is referred to

@@ -73,9 +73,9 @@ func (d *destination) missing() bool {
 	return errors.Is(err, fs.ErrNotExist)
 }
 
-// cannot is the failure of opening or making the directory. What stands in its
-// place, or on the way to it, may be somebody's only copy of something: the
-// advice is to name another place.
+// cannot is the failure to open or make the directory. Something else that is in
+// its place, or on the way to it, may be somebody's only copy. So the advice is
+// to name another place.
 func (d *destination) cannot(what string, err error) *failure.Error {
 	for at := d.directory; ; at = filepath.Dir(at) {
 		info, err := os.Stat(at)

@@ -40,7 +40,8 @@ type hook struct {
 // Close has nothing to release.
 func (h *hook) Close() error { return nil }
 
-// Run sends one mail. What fails before the server was given it is tried again.
+// Run sends one mail. A failure before the server was given the mail is tried
+// again.
 func (h *hook) Run(ctx context.Context, r sdk.RunRequest, output func(sdk.Output)) (*sdk.RunReport, error) {
 	var c script.Context
 	if err := json.Unmarshal(r.Context, &c); len(r.Context) > 0 && err != nil {

@@ -53,7 +53,7 @@ func newMountedTree(dir string, timeout time.Duration, mode fs.FileMode, system 
 }
 
 // await runs f, which may hang in the kernel, and gives up waiting for it when
-// ctx ends. What f returns later is cleaned up by drop.
+// ctx ends. drop cleans up what f returns later.
 func await[T any](ctx context.Context, stuck *atomic.Int32, f func() (T, error), drop func(T)) (T, error) {
 	type result struct {
 		value T

@@ -37,8 +37,8 @@ type hook struct {
 // Close has nothing to release.
 func (h *hook) Close() error { return nil }
 
-// Run sends the lines. What fails is sent again, all of it: a log may have a line
-// twice, and should not lack one.
+// Run sends the lines. After a failure it sends all of them again: a log may
+// have a line twice, and should not lack one.
 func (h *hook) Run(ctx context.Context, r sdk.RunRequest, output func(sdk.Output)) (*sdk.RunReport, error) {
 	var c script.Context
 	if err := json.Unmarshal(r.Context, &c); len(r.Context) > 0 && err != nil {

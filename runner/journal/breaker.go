@@ -41,8 +41,8 @@ func scanBreaker(s scanner) (b Breaker, err error) {
 	return b, s.Scan(&b.Device, &b.Environment, moment{&b.Since}, &b.Reason, &b.Run, &b.By, moment{&b.Closed}, &b.ClosedBy)
 }
 
-// write opens a breaker; one that is open keeps its first reason. What the
-// device owes says in which environment it is.
+// write opens a breaker; an open one keeps its first reason. The device's
+// obligation says which environment the breaker is for.
 func (b Breaker) write(t *transaction) error {
 	if b.Environment == "" && b.Device != "" {
 		if err := t.row(`SELECT coalesce(max(environment), '') FROM obligations WHERE run = ? AND device = ? AND paid_at = 0 AND kind = 'unquiesce'`,

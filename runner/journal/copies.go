@@ -17,8 +17,8 @@ import (
 )
 
 // copies hold a row for each set at each destination. They outlive their runs.
-// What many rows share, the destination's own name and the facts of a device in
-// a run, stands in a table of its own.
+// Values that many rows share (the destination's own name, and the facts of a
+// device in a run) are in a table of their own.
 const copies = `
 CREATE TABLE roots (n INTEGER PRIMARY KEY, root TEXT NOT NULL UNIQUE);
 CREATE TABLE facts (n INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, facts TEXT NOT NULL);
@@ -208,12 +208,13 @@ func (j *Journal) MarkCopies(ctx context.Context, marks ...CopyMark) error {
 	})
 }
 
-// Import enters copies that were found at a destination, and says how many were not
-// known before. What the journal knows from a run of its own stays, unless it was
-// deleted: what stands there again has nobody but the destination to vouch for it.
-// Of what is known from an earlier import, only the signature is entered again:
-// who is trusted may have changed. A manifest that somebody vouches for takes the place
-// of another one of its set for which nobody does.
+// Import enters copies that were found at a destination, and returns how many
+// were not known before. A copy that the journal knows from a run of its own
+// stays as it is, unless it was deleted: if it is there again, only the
+// destination vouches for it. For a copy from an earlier import only the
+// signature is entered again, because the trusted keys may have changed. A
+// manifest that somebody vouches for replaces another manifest of its set that
+// nobody vouches for.
 func (j *Journal) Import(ctx context.Context, found ...backups.Copy) (entered int, err error) {
 	err = j.write(ctx, "enter the backups of a destination", func(t *transaction) error {
 		entered = 0

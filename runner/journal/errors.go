@@ -13,7 +13,7 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// What an error may be, for errors.Is.
+// The kinds of errors, for errors.Is.
 var (
 	ErrFull      = errors.New("there is no room")
 	ErrReadOnly  = errors.New("it cannot be written")

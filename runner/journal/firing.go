@@ -59,10 +59,11 @@ func (j *Journal) ForgetSchedules(ctx context.Context, still func(Scheduled) boo
 	return nil
 }
 
-// EnterFiring enters what was decided about a due time, and reports whether it
-// is the caller's: nobody has decided about it before. A run is started only
-// after that, so that whatever ends the process, one due time is one run at
-// most. What was not run and was decided by a clock that was ahead does not count.
+// EnterFiring enters what was decided about a due time, and reports whether the
+// decision is the caller's: nobody has decided about it before. A run starts
+// only after that, so one due time gives at most one run, however the process
+// ends. A time that was not run does not count if the clock that decided it was
+// ahead.
 func (j *Journal) EnterFiring(ctx context.Context, f Firing) (mine bool, err error) {
 	return mine, j.write(ctx, "enter that plan "+f.Plan+" is due", func(t *transaction) error {
 		res, err := t.exec(`INSERT INTO firings (plan, origin, due, decided, verdict, message) VALUES (?,?,?,?,?,?) ON CONFLICT (plan, origin, due) DO UPDATE

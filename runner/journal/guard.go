@@ -17,10 +17,10 @@ import (
 type Guard struct {
 	// MaxDevices bounds the devices; 0: no bound. Several domains of a device count once.
 	MaxDevices int
-	// Group are the names of the devices of the same group, MaxPerGroup how
+	// Group holds the names of the devices of the same group, MaxPerGroup how
 	// many of them may be quiesced at once (0: no bound), and Settle how long
-	// ago another one must have come back. What plans have declared in the group
-	// Named since then is of it, too.
+	// ago another one must have come back. Devices that plans have added to the
+	// group Named since then belong to it too.
 	Group       []string
 	Named       string
 	MaxPerGroup int

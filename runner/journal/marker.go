@@ -32,7 +32,7 @@ func setMark(path string) error {
 	return errors.Join(f.Close(), syncDir(path))
 }
 
-// empty reports whether there is no journal in a file.
+// empty reports whether a file holds no journal.
 func empty(path string) bool {
 	info, err := os.Stat(path)
 	return errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0

@@ -23,7 +23,8 @@ type Obligation struct {
 const (
 	insertObligation = `INSERT INTO obligations (run, task, id, kind, device, identity, domain, token, script, endpoint, since, plan, due_back, debt)
 		VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14)`
-	// What is owed anew after it was paid is owed from then; what is owed already, since it was first.
+	// An obligation that comes back after it was settled counts from then; one
+	// that is open already keeps its first time.
 	upsertObligation = insertObligation + ` ON CONFLICT (run, task, id) DO UPDATE SET kind = ?4, device = ?5, identity = ?6, domain = ?7, token = ?8, script = ?9, endpoint = ?10,
 		plan = ?12, due_back = ?13, debt = ?14, since = iif(paid_at = 0, since, ?11), paid_at = 0`
 	payObligation     = "UPDATE obligations SET paid_at = max(?, 1) WHERE run = ? AND task = ? AND id = ? AND paid_at = 0"
@@ -60,8 +61,8 @@ func writeObligation(t *transaction, query, run string, o pending.Obligation) er
 	return err
 }
 
-// Remember enters what is owed that the journal does not know. What it knows
-// stays as it is: it may have been paid since somebody looked.
+// Remember enters obligations that the journal does not know. It changes none
+// that the journal knows: such a one may have been settled meanwhile.
 func (j *Journal) Remember(ctx context.Context, owed ...pending.Obligation) error {
 	return j.write(ctx, "enter what is owed", func(t *transaction) error {
 		for _, o := range owed {
@@ -103,8 +104,8 @@ func (j *Journal) NoteAttempt(ctx context.Context, id pending.Key, message strin
 	})
 }
 
-// Pay enters that obligations of any runs are no longer owed since a time.
-// What is paid already stays so.
+// Pay enters that obligations of any runs were settled at a time. One that was
+// settled before keeps its time.
 func (j *Journal) Pay(ctx context.Context, at time.Time, ids ...pending.Key) error {
 	return j.write(ctx, "enter what was paid", func(t *transaction) error {
 		for _, id := range ids {

@@ -42,9 +42,10 @@ const selectOld = `SELECT id, EXISTS (SELECT 1 FROM obligations o WHERE o.run = 
 	FROM runs WHERE state = 'finished' AND ended < ? ORDER BY started, id`
 
 // Prune removes finished runs that ended before a time, with everything about
-// them, unless they still owe something or hold the last good copy of a plan's
-// activity on a device or domain. What later runs need beside that (sizes,
-// domains, devices) stays. Of copies, what was deleted before that time is forgotten. After an error the report tells what is gone already.
+// them. A run stays if it still has obligations, or holds the last good copy of
+// a plan's activity on a device or domain. Facts that later runs need (sizes,
+// domains, devices) stay. Copies that were deleted before that time are
+// forgotten. After an error the report says what is gone already.
 func (j *Journal) Prune(ctx context.Context, q PruneRequest) (PruneReport, error) {
 	var report PruneReport
 	type old struct {

@@ -61,7 +61,7 @@ func NewRunID(now time.Time) (string, error) {
 	return id.String(), nil
 }
 
-// CreateRun enters a run. What is known of it later is not taken over.
+// CreateRun enters a run. It ignores the fields that are known only later.
 func (j *Journal) CreateRun(ctx context.Context, r Run) error {
 	if r.ID == "" {
 		return errors.New("enter a run into the journal: it has no ID")
@@ -102,8 +102,8 @@ type End struct {
 	Neutral []string `json:",omitempty"`
 }
 
-// FinishRun marks a run as over, and removes its events: nobody replays them any
-// more. What it still owes stays owed.
+// FinishRun marks a run as over, and removes its events, which nobody replays
+// any more. Its open obligations stay.
 func (j *Journal) FinishRun(ctx context.Context, run string, e End) error {
 	err := j.write(ctx, "finish run "+run, func(t *transaction) error {
 		o, err := j.openRun(t, run)

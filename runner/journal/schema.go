@@ -85,10 +85,10 @@ CREATE TABLE members (
   PRIMARY KEY (plan, origin, device)) WITHOUT ROWID;
 `, compact, copies, rooms, proofs, restores, subjects, evidenceTable, scheduled, newest, asked, feed}
 
-// compact keeps of a finished run what is shown of it: a short row for each task,
-// and a body with its history and where its copies are. What only a replay needs
-// stands in entries, one for each commit, and goes when the run is finished. All
-// three have the numbers from their run's times 2^32 on.
+// compact keeps what is shown of a finished run: a short row for each task, and
+// a body with its history and the places of its copies. Entries, one for each
+// commit, hold what only a replay needs, and are removed when the run is
+// finished. All three have the numbers from their run's times 2^32 on.
 const compact = `
 ALTER TABLE runs RENAME TO runs3;
 DROP INDEX runs_started;

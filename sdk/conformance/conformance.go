@@ -119,8 +119,8 @@ func Rules() (out []Rule) {
 	return out
 }
 
-// Cases are the cases for a subject. What a subject does not offer is not asked
-// of it: such a case passes, and says so.
+// Cases returns the cases for a subject. A case about something that the subject
+// does not offer passes, and says so.
 func Cases(s Subject) (out []Case) {
 	s.defaults()
 	for _, r := range rules() {

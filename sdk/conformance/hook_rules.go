@@ -48,7 +48,8 @@ func request() sdk.RunRequest {
 	return sdk.RunRequest{Context: json.RawMessage(`{"version":1,"run":"conformance"}`), Env: map[string]string{"DPRUN_RUN": "conformance"}}
 }
 
-// hook configures a hook for one case; nil: there is no configuration for it.
+// hook configures a hook for one case; nil: the test has no configuration for
+// it.
 func (b *bed) hook(config cty.Value) sdk.Hook {
 	b.Helper()
 	if config == cty.NilVal {

@@ -31,7 +31,8 @@ import (
 // Starter starts a plugin. Each call starts it anew.
 type Starter func(ctx context.Context) (*Running, error)
 
-// Running is a plugin that has been started. Whoever started it calls Stop.
+// Running is a plugin that has been started. The caller that started it calls
+// Stop.
 type Running struct {
 	*client.Plugin
 	dir   string                                 // private to the plugin, which is given dir/tmp

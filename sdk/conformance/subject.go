@@ -48,7 +48,8 @@ func (s *Subject) defaults() {
 	}
 }
 
-// bed is where one case runs. What the plugin does not offer is nil.
+// bed is where one case runs. Fields for things that the plugin does not offer
+// are nil.
 type bed struct {
 	T
 	ctx     context.Context

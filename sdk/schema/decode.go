@@ -10,9 +10,9 @@ import (
 	"github.com/zclconf/go-cty/cty"
 )
 
-// Decode fills a T from a wholly known, unmarked value of its schema's type.
-// It applies no defaults: [Block.ApplyDefaults] has done that. What is null
-// becomes the zero value.
+// Decode fills a T from a wholly known, unmarked value of its schema's type. It
+// applies no defaults: [Block.ApplyDefaults] has done that. A null value becomes
+// the zero value.
 func Decode[T any](v cty.Value) (T, error) { return NewDecoder[T]().Decode(v) }
 
 // DecodeKnown is [Decode] for a value whose parts may be unknown; these
@@ -86,9 +86,9 @@ func fieldsOf(t reflect.Type) []field {
 	return fields
 }
 
-// Known reports whether the value at a path (names of blocks, indexes from 0
-// in lists of blocks, then the argument) is wholly known. What is absent is
-// known to be absent; a path that the type does not have is not known.
+// Known reports whether the value at a path (names of blocks, indexes from 0 in
+// lists of blocks, then the argument) is wholly known. An absent value counts as
+// known; a path that the type does not have counts as unknown.
 func Known(v cty.Value, path ...string) bool {
 	for _, step := range path {
 		v, _ = v.Unmark()

@@ -180,7 +180,8 @@ func (a Attribute) scalar() object {
 	return out
 }
 
-// typeSchema describes values of a type. scalar goes to what is no collection.
+// typeSchema describes values of a type. scalar is used for types that are not
+// collections.
 func typeSchema(t cty.Type, scalar object) object {
 	out := object{}
 	switch {

@@ -64,8 +64,8 @@ func Of[T any]() (Block, error) {
 	return blockOf(reflect.TypeFor[T]())
 }
 
-// MustOf is [Of] for structs that are part of the program: it panics on one
-// that is no schema.
+// MustOf is [Of] for structs that are part of the program. It panics if no
+// schema can be made from the struct.
 func MustOf[T any]() Block {
 	b, err := Of[T]()
 	if err != nil {

@@ -41,7 +41,7 @@ func ParseDuration(s string) (time.Duration, error) {
 
 var sizePattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^([0-9]+(?:\.[0-9]+)?) ?([a-zA-Z]*)$`) })
 
-// sizeUnit gives a unit's bytes, or 0 for what is no unit.
+// sizeUnit returns a unit's bytes, or 0 for an unknown unit.
 func sizeUnit(s string) float64 {
 	switch strings.ToLower(s) {
 	case "", "b":

@@ -70,7 +70,9 @@ type Notice struct {
 	Counts   *Counts   `json:"counts,omitempty"`    // of its tasks
 	Causes   []Cause   `json:"causes,omitempty"`    // what did not go well, by status, the gravest first
 	Owed     []Owed    `json:"owed,omitempty"`      // everything that is not undone on this host, of this run and of others
-	// Evidence is the run's record of evidence as SEQUENCE:DIGEST. Whoever keeps it sees when that record, or one before it, is gone or altered.
+	// Evidence is the run's record of evidence as SEQUENCE:DIGEST. A person who
+	// keeps it can see later whether that record, or one before it, is gone or
+	// altered.
 	Evidence string   `json:"evidence,omitempty"`
 	LeftOut  int      `json:"left_out,omitempty"` // tasks that are not listed, because there are so many
 	Commands []string `json:"commands,omitempty"` // what to type on the host of dprun to see more

@@ -10,11 +10,12 @@ import (
 	"github.com/dprun/dprun/sdk/schema"
 )
 
-// Atomic offers a type of destination whose files stand there whole or not at
-// all: everything that dprun expects is made of the operations of [Files].
-// configure gives them for a configuration, a C (see [schema.Of]), and contacts
-// nobody; validate may be nil. What needs a connection for each call, or files
-// with a mode, uses [New] and [sdk.NewDestination] instead.
+// Atomic offers a type of destination whose files are there whole or not at all.
+// It makes everything that dprun expects from the operations of [Files].
+// configure returns them for a configuration, a C (see [schema.Of]), and
+// contacts nobody; validate may be nil. If the destination needs a connection
+// for each call, or files with a mode, use [New] and [sdk.NewDestination]
+// instead.
 func Atomic[C any](t schema.DestinationType, configure func(ctx context.Context, c C, env sdk.Env) (Files, error), validate sdk.Validator[C]) sdk.DestinationType {
 	return sdk.NewDestination(t, func(ctx context.Context, c C, env sdk.Env) (*Destination, error) {
 		f, err := configure(ctx, c, env)

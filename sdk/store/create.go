@@ -30,8 +30,8 @@ func (u *upload) runObjects(ctx context.Context) (*sdk.StoreReport, error) {
 	if report, err := u.existing(ctx); report != nil || err != nil {
 		return report, err
 	}
-	// What is published cannot be taken back by everybody: the staged file is
-	// looked at before.
+	// Not every destination can take back what is published, so the staged file
+	// is checked before.
 	switch sum, err := u.src.sum(); {
 	case err != nil:
 		return nil, u.sourceFailure(err)

@@ -132,8 +132,8 @@ func (s *session) noDirectory() *failure.Error {
 	return s.failf(failure.NotFound, failure.NoDirectory, "the directory %s is not there", s.Location("")).WithRemedy("%s", s.d.o.DirectoryRemedy)
 }
 
-// ready sees that the top is there. What is missing may be a mount: nothing is
-// made of it.
+// ready makes sure that the top directory exists. A missing one may be a mount,
+// so ready does not create it.
 func (s *session) ready(ctx context.Context) error {
 	i, err := s.Stat(ctx, "")
 	switch {

@@ -56,30 +56,32 @@ type Names interface {
 	List(ctx context.Context, dir string) ([]Info, error)
 }
 
-// Objects are what an object store keeps: whole objects, which get no other
-// name later, and no directories: a name is a directory as long as others
-// begin with it and a slash. What is said of the errors of [Files] goes for
-// them too. [NewObjects] makes a destination of them.
+// Objects are the operations of an object store. It keeps whole objects, which
+// get no other name later. It has no directories: a name is a directory as long
+// as others begin with it and a slash. The rules for errors are those of
+// [Files]. [NewObjects] makes a destination of them.
 type Objects interface {
 	Names
 	// Create makes an object under its final name: all of it, or none. It
-	// refuses a name that is taken, with fs.ErrExist, however many try at the
-	// same time. After another error the object may stand there, whole: the
-	// caller looks. ctx outlives the call that it is made for by a minute when
-	// everything was read of c, because half way the outcome would not be known.
-	// What must be cleared up after a process that was killed is noted in an
-	// object with the name temporary; Remove of that name clears it up.
+	// refuses a name that is taken, with fs.ErrExist, however many callers try
+	// at the same time. After another error the whole object may be there: the
+	// caller looks.
+	//
+	// Once everything was read from c, ctx lives a minute longer than the call,
+	// because half way the outcome would not be known. An object with the name
+	// temporary notes what must be cleared up if the process is killed; Remove
+	// of that name clears it up.
 	Create(ctx context.Context, temporary, final string, c Content) (Info, error)
 	// Probe finds out whether the destination does what Create relies on, beyond
-	// what two calls of Create have shown: that small objects are stored,
-	// and that a name that is taken is refused. taken is an object that stands
-	// there. It leaves nothing. What a later Create cannot do it says in warnings,
-	// a sentence each.
+	// what two calls of Create have shown: it stores small objects, and refuses
+	// a name that is taken. taken is an object that is there. Probe leaves
+	// nothing behind. Its warnings say, a sentence each, what a later Create
+	// cannot do.
 	Probe(ctx context.Context, taken string) (warnings []string, err error)
 }
 
-// Content is a local file on its way to [Objects]. What is read through the
-// ReaderAt counts as sent; it may be read more than once.
+// Content is a local file on its way to [Objects]. Bytes that are read through
+// the ReaderAt count as sent; they may be read more than once.
 type Content struct {
 	io.ReaderAt
 	// Local gives the same bytes and counts nothing: for checksums that are to be

@@ -232,9 +232,9 @@ func (c *counter) finish() {
 	}
 }
 
-// hasher computes a SHA-256 in a goroutine of its own, so that hashing does
-// not stand between reading and sending. What is written to it is copied. One
-// who was given up may still write when it is finished.
+// hasher computes a SHA-256 in a goroutine of its own, so that hashing does not
+// delay sending. It copies what is written to it. A writer that was given up may
+// still write when the hasher is finished.
 type hasher struct {
 	mu       sync.Mutex
 	finished bool

@@ -51,10 +51,10 @@ func (d *Difference) Absent() (first, second string) {
 	return why(was), why(is)
 }
 
-// What is what a difference is about.
+// What says which kind of thing a difference is about.
 type What string
 
-// What differs.
+// The kinds of things that differ.
 const (
 	WhatDomain What = "domain"
 	WhatObject What = "object"
@@ -87,9 +87,11 @@ func (e *NotWhole) Error() string {
 	return fmt.Sprintf("%s is not whole, so it is not compared: %s", Printable(e.Name), strings.TrimPrefix(e.Problem.String(), string(Problem)+": "))
 }
 
-// Diff says how the export of the second name differs from that of the first: in objects, whatever their order, and files. Who made them and
-// when, and the comment of an export, do not count. Both are verified first. It reads each twice, and keeps a fingerprint of each thing in
-// between, and of what differs little more than it tells.
+// Diff returns how the export of the second name differs from that of the first:
+// in objects, whatever their order, and in files. The author, the time and the
+// comment of an export do not count. Both exports are verified first. Diff reads
+// each twice. In between it keeps a fingerprint of each thing, and of the
+// differences little more than it reports.
 func (v Verifier) Diff(ctx context.Context, a, b string) (*Diff, error) {
 	before, err := v.snapshot(ctx, a)
 	if err != nil {
@@ -486,7 +488,8 @@ func (c *comparison) keep(at place, n *node) {
 	c.kept[at] = n
 }
 
-// lines counts the lines that only one of two texts has, wherever they stand; none if one is no text.
+// lines counts the lines that only one of two texts has, wherever they are. It
+// counts none if one of them is not a text.
 func lines(a, b []byte) (removed, added int) {
 	for _, t := range [][]byte{a, b} {
 		if bytes.IndexByte(t, 0) >= 0 || !utf8.Valid(t) {

@@ -77,8 +77,9 @@ func (z *zipFile) lookup(src string) (int, bool) {
 	return i, ok
 }
 
-// openZip reads the central directory and checks that its records fit together. What is wrong is recorded; the error is one of
-// reading. An archive whose directory cannot be found has no entries.
+// openZip reads the central directory and checks that its records fit together.
+// It records what is wrong, and returns an error only if reading failed. An
+// archive whose directory cannot be found has no entries.
 func openZip(rec *recorder, label string, r io.ReaderAt, size int64) (*zipFile, error) {
 	z := &zipFile{label: label, r: r, size: size, byName: map[string]int{}}
 	whole := strings.TrimSuffix(label, "/")

@@ -36,8 +36,10 @@ type contents struct {
 	read bool   // the entry was read to its end and is what its records say
 }
 
-// readEntry reads an entry to its end, checks it against its records, and hands its bytes to extra (if not nil) and to the hash
-// (if not nil), in one pass. What is wrong is recorded. The error is one of the medium, of the context or of extra.
+// readEntry reads an entry to its end, checks it against its records, and hands
+// its bytes to extra (if not nil) and to the hash (if not nil), in one pass. It
+// records what is wrong. It returns an error of the medium, of the context or of
+// extra.
 func (z *zipFile) readEntry(ctx context.Context, rec *recorder, w *worker, i int, h hash.Hash, extra func([]byte) error, overlap bool) (contents, error) {
 	e := &z.entries[i]
 	if e.skip {

@@ -82,7 +82,7 @@ func (t *tree) close() (*node, error) {
 	}
 	n := t.stack[len(t.stack)-1]
 	t.stack = t.stack[:len(t.stack)-1]
-	// How an export is laid out does not count, and a blank is no value.
+	// The layout of an export does not count, and a blank is not a value.
 	if trimmed := bytes.TrimSpace(n.staged); len(n.kids) > 0 || len(trimmed) == 0 {
 		n.staged = trimmed
 	}

@@ -244,7 +244,8 @@ var (
 	closed = map[string]bool{"PasswordAlias": true, "PasswordMap": true}
 )
 
-// maxSearched is the length in bytes up to which values are searched for secrets. What is longer is none to read in a line.
+// maxSearched is the length in bytes up to which values are searched for
+// secrets. Nobody reads a longer one in a line.
 const maxSearched = 64 << 10
 
 func secretText(name, value string) bool {

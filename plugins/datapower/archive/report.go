@@ -54,7 +54,7 @@ const (
 	CodeNoFiles   Code = "no-files"   // no list of files, or an empty one
 	CodeNoDomains Code = "no-domains" // no list of domains in a backup
 
-	// What an archive is of and what it should be of; see [Report.Compare].
+	// The archive is not of what it should be of; see [Report.Compare].
 	CodeOtherDevice   Code = "other-device"
 	CodeOtherDomain   Code = "other-domain"
 	CodeMissingDomain Code = "missing-domain"

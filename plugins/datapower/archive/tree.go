@@ -14,9 +14,12 @@ import (
 // errNothing says that a directory holds nothing to verify.
 var errNothing = errors.New("the directory holds no exports (*.zip, *.zip.age), no secure backup (" + ManifestName + ") and no manifests (*" + besideSuffix + ")")
 
-// Find gives what there is to verify at a path, each for [Verifier.VerifyFile]: the file itself, or the directory of a secure backup; of
-// any other directory every archive, every secure backup and every file that a manifest lists, however deep; of a manifest the files
-// that it lists. What a manifest lists and what is not there is among them.
+// Find returns what there is to verify at a path, each for
+// [Verifier.VerifyFile]. For a file, or the directory of a secure backup, that
+// is the path itself. For any other directory it is every archive, every secure
+// backup and every file that a manifest lists, however deep. For a manifest it
+// is the files that it lists. Files that a manifest lists and that do not exist
+// are included.
 func (v Verifier) Find(ctx context.Context, name string) ([]string, error) {
 	info, err := os.Stat(name)
 	switch {

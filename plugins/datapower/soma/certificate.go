@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// CertificateDetails is what a device tells of a certificate object. What it does not tell is empty.
+// CertificateDetails is what a device tells about a certificate object. Fields
+// that it does not tell are empty.
 type CertificateDetails struct {
 	SHA1     string // fingerprint, lower-case hex
 	Key      string // "rsa", "ecdsa", or the device's own word

@@ -49,7 +49,8 @@ func (c *Client) Backup(ctx context.Context, r BackupRequest, w io.Writer) (*Fil
 	return c.transfer(ctx, "do-backup", "", b.String(), newFileSink(w, r.MaxBytes, r.Progress), false)
 }
 
-// GetFile writes one file of the device to w; maxBytes bounds it, 0: no bound. An empty file is no error.
+// GetFile writes one file of the device to w; maxBytes bounds it, 0: no bound.
+// An empty file is not an error.
 func (c *Client) GetFile(ctx context.Context, domain, name string, maxBytes int64, w io.Writer) (*File, error) {
 	return c.transfer(ctx, "get-file", domain, `<dp:get-file name="`+escape(name)+`"/>`, newFileSink(w, maxBytes, nil), true)
 }

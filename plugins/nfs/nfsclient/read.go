@@ -72,8 +72,8 @@ func (r *reader) fill(ctx context.Context, size uint64) error {
 	return nil
 }
 
-// settle waits for a block and passes it on. What the server left out of it is
-// asked for again.
+// settle waits for a block and passes it on. It asks again for what the server
+// left out of the block.
 func (r *reader) settle(ctx context.Context, b askedBlock, w io.Writer) (total int64, eof bool, err error) {
 	pass := func(d *decoder) error {
 		data, end, err := decodeRead(d, b.count)

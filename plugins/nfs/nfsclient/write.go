@@ -66,8 +66,8 @@ func (w *writer) send(ctx context.Context, data []byte) error {
 	return nil
 }
 
-// settle waits for the oldest WRITE. What the server did not take of it is sent
-// again, and so is a block that it asks to be sent later.
+// settle waits for the oldest WRITE. It sends again what the server did not take
+// of it, and a block that the server asks to get later.
 func (w *writer) settle(ctx context.Context) error {
 	b := w.sent[0]
 	w.sent = w.sent[:copy(w.sent, w.sent[1:])]

@@ -2,5 +2,6 @@
 
 package offspring
 
-// End does nothing: there is no way to tell whose a process is.
+// End does nothing: on this system nobody can tell to which plugin a process
+// belongs.
 func End(string) {}

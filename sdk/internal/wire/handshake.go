@@ -29,8 +29,9 @@ const Service = "/dprun.plugin.v1."
 // Name is the one name in go-plugin's plugin set.
 const Name = "dprun"
 
-// The largest messages, in bytes. What a plugin answers is small, because
-// artifacts travel by file; what the host sends may list a whole fleet's tasks.
+// The largest messages, in bytes. A plugin's answers are small, because
+// artifacts travel by file. The host's requests may list the tasks of a whole
+// fleet.
 const (
 	MaxReply   = 4 << 20
 	MaxRequest = 64 << 20
