@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"net"
@@ -140,7 +141,7 @@ func (p *program) serve(t *testing.T, due time.Time) *served {
 	told := need.Value(net.ListenUnixgram("unixgram", &net.UnixAddr{Name: socket, Net: "unixgram"}))(t)
 	t.Cleanup(func() { _ = told.Close() })
 	p.env = []string{"NOTIFY_SOCKET=" + socket}
-	return &served{p.start("serve", "--plans", "plans", "--listen", "127.0.0.1:0", "--log-level", "info"), told, due}
+	return &served{p.start("serve", "--plans", "plans", "--config", "serve.hcl", "--log-level", "info"), told, due}
 }
 
 // until reads what the server tells the service manager, up to a state.
@@ -161,10 +162,19 @@ func (s *served) until(t *testing.T, state string) {
 
 var address = regexp.MustCompile(`address=(127\.0\.0\.1:\d+)`)
 
-// get asks the server by HTTP.
-func (s *served) get(t *testing.T, path string) (int, string) {
+// lets writes a configuration that lets a token in.
+func (p *program) lets(token string) {
+	p.write("serve.hcl", fmt.Sprintf("listen = \"127.0.0.1:0\"\ntoken \"t\" {\n  sha256 = \"%x\"\n  role   = \"viewer\"\n}\n", sha256.Sum256([]byte(token))))
+}
+
+// get asks the server by HTTP; token may be empty.
+func (s *served) get(t *testing.T, path, token string) (int, string) {
 	t.Helper()
-	res := need.Value(http.Get("http://" + address.FindStringSubmatch(s.out.String())[1] + path))(t)
+	q := need.Value(http.NewRequest("GET", "http://"+address.FindStringSubmatch(s.out.String())[1]+path, nil))(t)
+	if token != "" {
+		q.Header.Set("Authorization", "Bearer "+token)
+	}
+	res := need.Value(http.DefaultClient.Do(q))(t)
 	defer res.Body.Close()
 	return res.StatusCode, string(need.Value(io.ReadAll(res.Body))(t))
 }
@@ -191,17 +201,29 @@ func TestAKilledServerRecoversFirstAndStartsNothingTwice(t *testing.T) {
 		need.Done(t, j.Close())
 	}
 	p.exits(0, "owed") // makes the state directory
+	p.lets("first")
 	dueNow("one.hcl")
 	p.fault(dpsim.Fault{Kind: "hang", Operation: "do-export"})
 	first := p.serve(t, due)
 	first.until(t, "READY=1")
 	p.untilExporting("gw", "app01")
 	p.exits(12, "serve --plans plans", "another server works on this state directory")
-	if code, text := first.get(t, "/readyz"); code != 200 || text != "scheduler: ok\njournal: ok\nrecovery: ok\nplans: ok\n" {
+	if code, text := first.get(t, "/readyz", ""); code != 200 || text != "scheduler: ok\njournal: ok\nrecovery: ok\nplans: ok\n" {
 		t.Errorf("/readyz: %d %q", code, text)
 	}
-	if code, _ := first.get(t, "/api/v1/runs"); code != 404 {
-		t.Errorf("what needs a token is answered with %d", code)
+	for token, want := range map[string]int{"": 401, "other": 401, "first": 200} {
+		if code, text := first.get(t, "/metrics", token); code != want || (code == 200) != strings.Contains(text, "dprun_") {
+			t.Errorf("/metrics with the token %q: %d %s", token, code, text)
+		}
+	}
+	p.lets("second")
+	first.signal(syscall.SIGHUP)
+	p.await("another token counts", func() bool {
+		code, _ := first.get(t, "/metrics", "second")
+		return code == 200
+	})
+	if code, _ := first.get(t, "/metrics", "first"); code != 401 {
+		t.Errorf("with a token that was taken back: %d", code)
 	}
 	for _, pid := range p.guards() {
 		need.Done(t, syscall.Kill(pid, syscall.SIGKILL))
