@@ -45,10 +45,9 @@ type Guard struct {
 	oidc     provider
 	crossed  atomic.Pointer[http.CrossOriginProtection]
 
-	asked   *buckets // by principal: requests
-	logins  *buckets // by address: logins at the provider
-	wrong   *buckets // by address: tokens that there are not
-	all     *rate.Limiter
+	asked   *buckets      // by principal: requests
+	logins  *buckets      // by address, and of all together: logins at the provider
+	wrong   *buckets      // by address: tokens that there are not
 	refusal *rate.Limiter // how many refusals of strangers are written down
 
 	mu     sync.Mutex
@@ -66,8 +65,8 @@ type live struct {
 
 // New makes a guard. Lines of the audit log go to audit.
 func New(c *Config, audit *Audit, now func() time.Time, log *slog.Logger) *Guard {
-	g := &Guard{now: now, log: log, audit: audit, secret: bits(), progress: 30 * time.Second, sessions: sessions{by: map[[32]byte]*session{}},
-		asked: newBuckets(), logins: newBuckets(), wrong: newBuckets(), all: rate.NewLimiter(1, 1), refusal: rate.NewLimiter(10, 100), live: map[*live]bool{}, came: map[string]time.Time{}}
+	g := &Guard{now: now, log: log, audit: audit, secret: bits(), progress: 30 * time.Second, sessions: sessions{most: maxSessions, by: map[[32]byte]*session{}},
+		asked: newBuckets(), logins: newBuckets(), wrong: newBuckets(), refusal: rate.NewLimiter(10, 100), live: map[*live]bool{}, came: map[string]time.Time{}}
 	g.Use(c)
 	return g
 }
@@ -78,9 +77,6 @@ func (g *Guard) Use(c *Config) {
 	if c.ExternalURL != "" {
 		_ = p.AddTrustedOrigin(c.ExternalURL) // ReadConfig has seen that it is one
 	}
-	perMinute := 10 * c.Limits.LoginsPerMinute
-	g.all.SetLimitAt(g.now(), rate.Limit(perMinute)/60)
-	g.all.SetBurstAt(g.now(), perMinute)
 	g.crossed.Store(p)
 	g.config.Store(c)
 	g.Sweep()
@@ -305,9 +301,13 @@ func (g *Guard) later(w http.ResponseWriter, r *http.Request, wait time.Duration
 // was not done.
 func (g *Guard) answer(w http.ResponseWriter, r *http.Request, code int, why string) {
 	if strings.HasPrefix(r.URL.Path, "/api/") {
+		exit := 64 // usage, as dprun ends with it; 1: it may work later
+		if code == http.StatusTooManyRequests || code == http.StatusServiceUnavailable {
+			exit = 1
+		}
 		w.Header().Set("Content-Type", "application/problem+json")
 		w.WriteHeader(code)
-		_ = json.NewEncoder(w).Encode(map[string]any{"status": code, "title": http.StatusText(code), "detail": why})
+		_ = json.NewEncoder(w).Encode(map[string]any{"status": code, "title": http.StatusText(code), "detail": why, "exit_code": exit})
 		return
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")

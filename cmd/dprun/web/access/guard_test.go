@@ -224,8 +224,15 @@ func TestNobodyPassesWithoutSayingWhoHeIs(t *testing.T) {
 	if to := a.Header.Get("Location"); to != "/login?next=%2Fruns%3Fplan%3Da%26b" {
 		t.Errorf("a browser is sent to %s", to)
 	}
-	if a := d.expect(401, "GET", "/api/v1/runs", token("wrong")); a.Header.Get("Content-Type") != "application/problem+json" {
-		t.Errorf("a program is answered in %s", a.Header.Get("Content-Type"))
+	a = d.expect(401, "GET", "/api/v1/runs", token("wrong"))
+	var problem struct {
+		Status int    `json:"status"`
+		Detail string `json:"detail"`
+		Exit   int    `json:"exit_code"`
+	}
+	need.Done(t, json.NewDecoder(a.Body).Decode(&problem))
+	if a.Header.Get("Content-Type") != "application/problem+json" || problem.Status != 401 || problem.Exit != 64 || problem.Detail == "" {
+		t.Errorf("a program is answered %+v in %s", problem, a.Header.Get("Content-Type"))
 	}
 }
 

@@ -39,7 +39,12 @@ func (b *buckets) take(who string, every rate.Limit, burst int, now time.Time) (
 		l.SetLimitAt(now, every)
 		l.SetBurstAt(now, burst)
 	}
-	return takeOne(l, now)
+	r := l.ReserveN(now, 1)
+	if wait = r.DelayFrom(now); !r.OK() || wait > 0 {
+		r.CancelAt(now)
+		return max(wait, time.Second), false
+	}
+	return 0, true
 }
 
 // forget drops those that have all of theirs again.
@@ -49,13 +54,4 @@ func (b *buckets) forget(now time.Time) {
 			delete(b.by, who)
 		}
 	}
-}
-
-func takeOne(l *rate.Limiter, now time.Time) (wait time.Duration, ok bool) {
-	r := l.ReserveN(now, 1)
-	if wait = r.DelayFrom(now); !r.OK() || wait > 0 {
-		r.CancelAt(now)
-		return max(wait, time.Second), false
-	}
-	return 0, true
 }

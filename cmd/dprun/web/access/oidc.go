@@ -236,7 +236,7 @@ func (g *Guard) mayLogin(w http.ResponseWriter, r *http.Request) bool {
 	perMinute := g.config.Load().Limits.LoginsPerMinute
 	wait, ok := g.logins.take(subnet(requestOf(r).Address), rate.Limit(perMinute)/60, perMinute, g.now())
 	if ok {
-		wait, ok = takeOne(g.all, g.now())
+		wait, ok = g.logins.take("all", rate.Limit(10*perMinute)/60, 10*perMinute, g.now())
 	}
 	if !ok {
 		g.later(w, r, wait, "too many people log in at once")
@@ -255,9 +255,6 @@ func (g *Guard) comeBack(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c.setCookie(w, "-login", "", 0)
-	if !g.mayLogin(w, r) {
-		return
-	}
 	if !g.first(u) {
 		g.refuseLogin(w, r, http.StatusBadRequest, "This login has come back already. Begin it again.")
 		return

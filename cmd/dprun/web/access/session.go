@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// How many sessions there may be, and of one person. Where one more begins, the
+// How many sessions there may be at most, and of one person. Where one more begins, the
 // one that was not used for the longest time ends.
 const (
 	maxSessions    = 4096
@@ -66,6 +66,8 @@ type session struct {
 }
 
 type sessions struct {
+	most int
+
 	mu sync.Mutex
 	by map[[sha256.Size]byte]*session
 }
@@ -83,7 +85,7 @@ func (s *sessions) begin(who identity, key string, now time.Time) (cookie string
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.room(func(o *session) bool { return o.key == key }, maxSessionsOne)
-	s.room(func(*session) bool { return true }, maxSessions)
+	s.room(func(*session) bool { return true }, s.most)
 	s.by[hash] = begun
 	return cookie, begun
 }

@@ -3,6 +3,7 @@ package access
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -166,10 +167,11 @@ func TestSessionsAreBounded(t *testing.T) {
 	if used, _ := s.use(other, c, now); used == nil {
 		t.Error("the session of somebody else has ended")
 	}
-	for range maxSessions {
+	s.most = 100
+	for range s.most {
 		s.begin(tokenIdentity(nightToken), random(), now)
 	}
-	if len(s.by) != maxSessions {
+	if len(s.by) != s.most {
 		t.Errorf("there are %d sessions", len(s.by))
 	}
 }
@@ -348,4 +350,32 @@ func TestAnAuditLogThatOthersReadIsNotTakenUp(t *testing.T) {
 	if es := d.entries(); len(es) != 1 || es[0].Event != "login" {
 		t.Errorf("after it was moved away: %+v", es)
 	}
+}
+
+func TestLoginsAtTheProviderAreLimited(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, plainFile()+`
+oidc {
+  issuer    = "http://127.0.0.1:1"
+  client_id = "dprun"
+  role "viewer" {
+    claim  = "groups"
+    values = ["staff"]
+  }
+}
+limits {
+  logins_per_minute = 2
+}
+`)
+	for range 2 {
+		d.expect(503, "GET", "/login/provider")
+	}
+	d.expect(429, "GET", "/login/provider")
+	for i := range 18 { // twenty of all together
+		d.expect(503, "GET", "/login/provider", from(fmt.Sprintf("192.0.2.%d:1", 100+i)))
+	}
+	d.expect(429, "GET", "/login/provider", from("192.0.2.99:1"))
+	d.login(nightToken) // by a token it goes on
+	d.pass(3 * time.Second)
+	d.expect(503, "GET", "/login/provider", from("192.0.2.99:1"))
 }
