@@ -241,8 +241,12 @@ func TestATokenEndsWithItsDay(t *testing.T) {
 	d := newDesk(t, plainFile())
 	d.time = time.Date(2027, 3, 1, 23, 59, 59, 0, time.UTC)
 	d.expect(200, "GET", "/metrics", token(metrics))
+	c := d.login(metrics)
+	d.expect(200, "GET", "/metrics", with(c))
 	d.pass(time.Second)
 	d.expect(401, "GET", "/metrics", token(metrics))
+	d.expect(401, "GET", "/metrics", with(c))
+	d.expect(401, "POST", "/login", form("token", metrics))
 }
 
 func TestOnlyKnownNamesAreAnswered(t *testing.T) {

@@ -3,6 +3,8 @@ package access
 import (
 	"bufio"
 	"context"
+	"crypto/rand"
+	"crypto/rsa"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -18,6 +20,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+	"github.com/coreos/go-oidc/v3/oidc/oidctest"
 
 	"github.com/dprun/dprun/testfixtures/need"
 	"github.com/dprun/dprun/testfixtures/npm"
@@ -357,5 +362,83 @@ func TestWhatAProviderMustNotDo(t *testing.T) {
 		if _, _, err := p.get(t.Context(), &OIDC{Issuer: s.URL}, time.Now()); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// TestAnIDTokenHasToBelongToTheLogin: a provider that signs whatever it is told to.
+func TestAnIDTokenHasToBelongToTheLogin(t *testing.T) {
+	t.Parallel()
+	key := need.Value(rsa.GenerateKey(rand.Reader, 2048))(t)
+	keys := &oidctest.Server{PublicKeys: []oidctest.PublicKey{{PublicKey: key.Public(), KeyID: "k", Algorithm: oidc.RS256}}}
+	var id, info, token string
+	var s *httptest.Server
+	s = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		switch r.URL.Path {
+		case "/.well-known/openid-configuration":
+			fmt.Fprintf(w, `{"issuer":%[1]q,"authorization_endpoint":"%[1]s/auth","token_endpoint":"%[1]s/token","jwks_uri":"%[1]s/keys","userinfo_endpoint":"%[1]s/me"}`, s.URL)
+		case "/token":
+			fmt.Fprintf(w, `{"access_token":"a","token_type":"Bearer","id_token":%q%s}`, id, token)
+		case "/me":
+			_, _ = io.WriteString(w, info)
+		default:
+			keys.ServeHTTP(w, r)
+		}
+	}))
+	defer s.Close()
+	keys.SetIssuer(s.URL)
+	d := newDesk(t, fmt.Sprintf("external_url = \"http://localhost:8420\"\noidc {\n  issuer    = %q\n  client_id = \"dprun\"\n  role \"viewer\" {\n    claim  = \"realm.groups\"\n    values = [\"staff\"]\n  }\n}\n", s.URL))
+	redeem := func(claims map[string]any) (*person, error) {
+		all := map[string]any{"iss": s.URL, "aud": "dprun", "sub": "7", "nonce": "n", "iat": d.now().Unix(), "exp": d.now().Add(time.Minute).Unix()}
+		for name, v := range claims {
+			if all[name] = v; v == nil {
+				delete(all, name)
+			}
+		}
+		id = oidctest.SignIDToken(key, "k", oidc.RS256, string(need.Value(json.Marshal(all))(t)))
+		return d.guard.redeem(t.Context(), d.guard.config.Load(), underWay{Nonce: "n"}, "code")
+	}
+	info = `{"sub":"7","preferred_username":"anna\n","realm":{"groups":"staff"}}`
+	who, err := redeem(map[string]any{"aud": []string{"dprun", "other"}, "azp": "dprun"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p, is := who.resolve(d.guard.config.Load()); !is || p.Name != "anna " || p.Key != s.URL+" 7" || p.Role != Viewer {
+		t.Errorf("who logs in is %+v, %v", p, is)
+	}
+	for name, c := range map[string]struct {
+		claims map[string]any
+		info   string
+	}{
+		"no subject":                {claims: map[string]any{"sub": ""}, info: `{"sub":""}`},
+		"no nonce":                  {claims: map[string]any{"nonce": nil}},
+		"another nonce":             {claims: map[string]any{"nonce": "m"}},
+		"another audience":          {claims: map[string]any{"aud": "other"}},
+		"made for another client":   {claims: map[string]any{"azp": "other"}},
+		"several, for nobody":       {claims: map[string]any{"aud": []string{"dprun", "other"}}},
+		"another issuer":            {claims: map[string]any{"iss": "https://evil.example"}},
+		"has expired":               {claims: map[string]any{"exp": d.now().Add(-2 * skew).Unix()}},
+		"no expiry":                 {claims: map[string]any{"exp": nil}},
+		"still to come":             {claims: map[string]any{"iat": d.now().Add(2 * skew).Unix()}},
+		"of another access token":   {claims: map[string]any{"at_hash": "x"}},
+		"userinfo of somebody else": {info: `{"sub":"8","realm":{"groups":["staff"]}}`},
+	} {
+		info = `{"sub":"7"}`
+		if c.info != "" {
+			info = c.info
+		}
+		if who, err := redeem(c.claims); err == nil {
+			t.Errorf("%s: %+v logs in", name, who)
+		}
+	}
+	other := need.Value(rsa.GenerateKey(rand.Reader, 2048))(t)
+	key, other = other, key
+	if _, err := redeem(nil); err == nil {
+		t.Error("a signature of another key counts")
+	}
+	key = other
+	token = `,"id_token":""`
+	if _, err := redeem(nil); err == nil {
+		t.Error("no ID token at all is enough")
 	}
 }

@@ -63,41 +63,33 @@ func TestASessionEndsWithItsTime(t *testing.T) {
 	d.expect(401, "GET", "/", with(c))
 }
 
-// stream begins a request that lasts until it is ended, and gives why.
-func (d *desk) stream(with ...func(*http.Request)) (ended <-chan error) {
+// stream begins a request that lasts until its context, which it gives, ends.
+func (d *desk) stream(with ...func(*http.Request)) context.Context {
 	d.t.Helper()
-	begun, end := make(chan bool), make(chan error, 1)
+	begun := make(chan context.Context)
 	d.then = func(_ http.ResponseWriter, r *http.Request) {
-		close(begun)
+		begun <- r.Context()
 		<-r.Context().Done()
-		end <- context.Cause(r.Context())
 	}
 	go d.ask("GET", "/api/v1/events", with...)
-	<-begun
+	ctx := <-begun
 	d.then = nil
-	return end
+	return ctx
 }
 
-func (d *desk) goesOn(what string, ended <-chan error) {
+func (d *desk) goesOn(what string, stream context.Context) {
 	d.t.Helper()
 	d.guard.Sweep()
-	select {
-	case err := <-ended:
-		d.t.Errorf("%s: the stream was ended: %v", what, err)
-	default:
+	if stream.Err() != nil {
+		d.t.Errorf("%s: the stream was ended: %v", what, context.Cause(stream))
 	}
 }
 
-func (d *desk) ends(what string, ended <-chan error) {
+func (d *desk) ends(what string, stream context.Context) {
 	d.t.Helper()
 	d.guard.Sweep()
-	select {
-	case err := <-ended:
-		if !errors.Is(err, ErrEnded) {
-			d.t.Errorf("%s: the stream ended with %v", what, err)
-		}
-	case <-time.After(time.Minute):
-		d.t.Errorf("%s: the stream goes on", what)
+	if err := context.Cause(stream); !errors.Is(err, ErrEnded) {
+		d.t.Errorf("%s: the stream ended with %v", what, err)
 	}
 }
 
