@@ -35,6 +35,9 @@ func (a *app) applyCommand() *cobra.Command {
 			if parallel < 0 {
 				return &usageError{err: fmt.Errorf("--parallel is %d; it is 1 or more", parallel)}
 			}
+			if a.server != "" {
+				return a.applyThere(ctx, v, &src, args[0], change, yes)
+			}
 			from, err := src.of(a, args[0])
 			if err != nil {
 				return err
@@ -74,7 +77,7 @@ func (a *app) applyCommand() *cobra.Command {
 	c.Flags().StringVar(&change, "change", "", "a change number or similar, kept in the run's record of evidence")
 	c.Flags().BoolVarP(&yes, "yes", "y", false, "quiesce without asking; needed off a terminal when the plan quiesces")
 	c.Flags().BoolVar(&noGuard, "no-guard", false, "start no guard process, so that nothing brings gateways back when dprun dies; only where dprun recover runs by itself every few minutes")
-	return c
+	return alsoRemote(c, "plan", "only", "quiet", "change", "yes")
 }
 
 // confirm asks whether something may be taken out of service. Where there is

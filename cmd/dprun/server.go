@@ -11,6 +11,7 @@ import (
 
 	"github.com/dprun/dprun/cmd/dprun/remote"
 	"github.com/dprun/dprun/cmd/dprun/view"
+	"github.com/dprun/dprun/runner"
 	"github.com/dprun/dprun/runner/report"
 )
 
@@ -76,7 +77,7 @@ func (a *app) atServer(c *cobra.Command) error {
 	}
 	flags, can := c.Annotations[remotely]
 	if !can {
-		return wrong("%s works on this machine alone: leave out --server. A server answers recover, owed, coverage, runs list, runs show, runs logs and backups list", c.CommandPath())
+		return wrong("%s works on this machine alone: leave out --server. A server answers apply, recover, owed, coverage, runs list, runs show, runs logs and backups list", c.CommandPath())
 	}
 	var odd []string
 	c.Flags().Visit(func(f *pflag.Flag) {
@@ -117,4 +118,53 @@ func recoverThere(ctx context.Context, v view.View, c *remote.Client, _ []string
 		v.NothingToRecover()
 	}
 	return settled(v, res, nil)
+}
+
+// applyThere has a server run a plan that it serves, and follows the run.
+func (a *app) applyThere(ctx context.Context, v view.View, src *source, name, change string, yes bool) error {
+	if err := src.check(); err != nil {
+		return err
+	}
+	c, err := a.client()
+	if err != nil {
+		return err
+	}
+	asked, signals, release := named(ctx)
+	defer release()
+	q := remote.ApplyRequest{PlanRef: remote.PlanRef{Name: name, Plan: src.plan}, Only: src.only, Change: change, Sink: v, Signals: signals, Asked: asked,
+		Say: func(text string) { fmt.Fprintln(v.LogWriter(), view.Clean(text)) }}
+	if !yes {
+		q.Confirm = a.confirm(asked)
+	}
+	res, err := c.Apply(ctx, q)
+	if err != nil {
+		return misused(err)
+	}
+	return settled(v, res, nil)
+}
+
+// named delivers the stop signals by their names; asked ends with the first one.
+func named(ctx context.Context) (asked context.Context, names <-chan string, release func()) {
+	signals, deaf := catch()
+	asked, stop := context.WithCancelCause(ctx)
+	out, done := make(chan string, 8), make(chan struct{})
+	go func() {
+		for {
+			select {
+			case s := <-signals:
+				stop(runner.Stopped(stopSignals[s]))
+				select {
+				case out <- stopSignals[s]:
+				default: // so many that one more says nothing new
+				}
+			case <-done:
+				return
+			}
+		}
+	}()
+	return asked, out, func() {
+		deaf()
+		close(done)
+		stop(nil)
+	}
 }

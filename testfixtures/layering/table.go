@@ -82,7 +82,7 @@ func Rows() []Row {
 		{1, "cmd/dprun/web/access", "who asks the server, and what he may do", []string{"plan/pattern"}},
 		{10, "cmd/dprun/web/api", "what programs are answered: REST as OpenAPI 3.1 describes it, from the same use cases as the command line", []string{"cmd/dprun/web/access", "plan/diag", "runner", "runner/event", "runner/report", "sdk/schema"}},
 		{11, "cmd/dprun/web", "what a server answers by HTTP", []string{"cmd/dprun/web/access", "cmd/dprun/web/api", "runner", "runner/report"}},
-		{10, "cmd/dprun/remote", "asks a server what the command line asks a state directory otherwise", []string{"plan/diag", "runner", "runner/event", "runner/report"}},
+		{10, "cmd/dprun/remote", "asks a server what the command line asks a state directory otherwise", []string{"plan/diag", "runner", "runner/event", "runner/report", "runner/status"}},
 		{12, "cmd/dprun", "the command line: flags in, one use case, its report handed to a view", []string{"cmd/dprun/remote", "cmd/dprun/view", "cmd/dprun/web", "plan", "plan/diag", "plugins/datapower", "plugins/exec", "plugins/file", "plugins/mail", "plugins/nfs", "plugins/sftp", "plugins/syslog", "plugins/webhook", "runner", "runner/event", "runner/report", "sdk", "sdk/schema"}},
 	}
 }

@@ -326,3 +326,18 @@ type quietly struct{ error }
 
 func (quietly) Error() string   { return "" }
 func (q quietly) Unwrap() error { return q.error }
+
+// statusIn is the HTTP status of an error; 0: it is none of an answer.
+func statusIn(err error) int {
+	if r := (*refused)(nil); errors.As(err, &r) {
+		return r.status
+	}
+	return 0
+}
+
+// passing reports whether the same question may be answered later.
+func passing(err error) bool {
+	u := unanswered{}
+	return errors.As(err, &u) || statusIn(err) == http.StatusTooManyRequests || statusIn(err) == http.StatusBadGateway ||
+		statusIn(err) == http.StatusServiceUnavailable || statusIn(err) == http.StatusGatewayTimeout
+}

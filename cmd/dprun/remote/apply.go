@@ -1,0 +1,364 @@
+package remote
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/dprun/dprun/runner"
+	"github.com/dprun/dprun/runner/event"
+	"github.com/dprun/dprun/runner/report"
+)
+
+const (
+	// startPatience is how long it is tried to start a run when no answer comes.
+	startPatience = time.Minute
+	// lostPatience is how long a run is looked for when the server does not answer any more.
+	lostPatience = 10 * time.Minute
+	// lookEvery is how often it is looked whether a run is over, whatever its events say.
+	lookEvery = 15 * time.Second
+	// resultPatience is how long its result is waited for when a run is over.
+	resultPatience = 3 * time.Second
+)
+
+// ApplyRequest asks for a run of a plan that a server serves.
+type ApplyRequest struct {
+	PlanRef
+	Only   []string
+	Change string
+	Sink   event.Sink // gets what the run publishes
+	// Confirm is asked before a plan is started that quiesces; nil: the caller has the answer.
+	Confirm func(report.Disruption) error
+	// Signals ask to stop, by name: the first has the server cancel the run, and with
+	// the second nobody follows it any more.
+	Signals <-chan string
+	Asked   context.Context   // ends with the first signal
+	Say     func(text string) // tells a person what is under way
+}
+
+// Apply starts a run and follows it to its end. The result's exit code is the run's.
+func (c *Client) Apply(ctx context.Context, q ApplyRequest) (*report.Result, error) {
+	p, err := c.plan(q.Asked, q.PlanRef)
+	if err != nil {
+		return nil, err
+	}
+	if q.Confirm != nil && len(p.Quiesces) > 0 {
+		if d := c.disruption(q.Asked, p, q.Only); len(d.Activities) > 0 {
+			if err := q.Confirm(d); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if q.Asked.Err() != nil {
+		return nil, context.Cause(q.Asked)
+	}
+	started, err := c.start(ctx, p, q)
+	if err != nil {
+		return nil, err
+	}
+	f := &follower{client: c, q: q, run: started.Run, seen: map[string]int{}, events: make(chan report.LiveEvent), broken: make(chan error), heard: time.Now()}
+	return f.follow(ctx)
+}
+
+// disruption is what a run may take out of service, as far as the plan alone tells.
+// Where that cannot be had, all of the plan's activities that quiesce.
+func (c *Client) disruption(ctx context.Context, p report.ServedPlan, only []string) report.Disruption {
+	d := report.Disruption{Plan: p.Plan, Activities: p.Quiesces}
+	var preview report.Preview
+	v := query("file", p.File)
+	if len(only) > 0 {
+		v["only"] = only
+	}
+	if err := c.call(ctx, request{doing: "ask what plan " + p.Plan + " quiesces", method: http.MethodGet, path: "/plans/" + url.PathEscape(p.Plan) + "/preview", query: v, into: &preview}); err != nil {
+		return d
+	}
+	d.Activities = nil
+	for _, t := range preview.Tasks {
+		if !slices.Contains(p.Quiesces, t.Activity) {
+			continue
+		}
+		if !slices.Contains(d.Activities, t.Activity) {
+			d.Activities = append(d.Activities, t.Activity)
+		}
+		if !slices.Contains(d.Devices, t.Device) {
+			d.Devices = append(d.Devices, t.Device)
+		}
+	}
+	return d
+}
+
+// start starts the run. The key makes one run of it, however often it is asked.
+func (c *Client) start(ctx context.Context, p report.ServedPlan, q ApplyRequest) (started report.Started, err error) {
+	body := struct {
+		Plan   string   `json:"plan"`
+		File   string   `json:"file,omitempty"`
+		Only   []string `json:"only,omitempty"`
+		Change string   `json:"change,omitempty"`
+	}{p.Plan, p.File, q.Only, q.Change}
+	ask := request{doing: "start plan " + p.Plan, method: http.MethodPost, path: "/runs", header: map[string]string{"Idempotency-Key": rand.Text()}, body: body, into: &started, most: startPatience / 2}
+	pause := backoff{}
+	for begun := time.Now(); ; {
+		err = c.call(ctx, ask)
+		if u := (unanswered{}); !errors.As(err, &u) || time.Since(begun) > startPatience || !pause.wait(ctx, q.Signals) {
+			break
+		}
+	}
+	if u := (unanswered{}); errors.As(err, &u) {
+		err = &runner.Error{ExitCode: 1, Err: fmt.Errorf("%w. Whether the run has begun is not known: `dprun --server %s runs list` says so", err, c.Server())}
+	}
+	return started, err
+}
+
+// backoff is the pause between two tries.
+type backoff struct{ last time.Duration }
+
+// wait waits, and reports whether to go on: not when somebody asks to stop.
+func (b *backoff) wait(ctx context.Context, stop <-chan string) bool {
+	b.last = min(max(2*b.last, time.Second/2), 10*time.Second)
+	t := time.NewTimer(b.last)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-stop:
+	case <-ctx.Done():
+	}
+	return false
+}
+
+// follower follows one run. Its fields are of the loop in follow.
+type follower struct {
+	client *Client
+	q      ApplyRequest
+	run    string
+	events chan report.LiveEvent
+	broken chan error // why the stream has ended, each time
+
+	seen    map[string]int // the last status of each task that was shown, by its number
+	told    bool           // that the run has begun
+	missed  bool           // statuses, which are to be had from the journal
+	summary *event.Summary
+	result  *report.Result
+	heard   time.Time // when the server was there last
+	asked   int       // how often somebody has asked to stop
+}
+
+// follow shows the run until it is over.
+func (f *follower) follow(ctx context.Context) (*report.Result, error) {
+	streaming, stop := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() { defer close(done); f.listen(streaming) }()
+	defer func() {
+		stop()
+		<-done
+	}()
+	look := time.NewTimer(lookEvery)
+	defer look.Stop()
+	for {
+		select {
+		case e := <-f.events:
+			f.heard = time.Now()
+			f.take(e)
+			if f.result != nil {
+				return f.over(ctx, report.Started{ExitCode: f.result.ExitCode})
+			}
+			if e.End != nil {
+				look.Reset(resultPatience)
+			}
+		case err := <-f.broken:
+			if !passing(err) && statusIn(err) != http.StatusNotFound {
+				f.q.Say(fmt.Sprintf("%v; the run goes on at the server, and it is looked at every %s", err, lookEvery))
+			}
+			f.missed = true
+		case signal := <-f.q.Signals:
+			if err := f.stop(ctx, signal); err != nil {
+				return nil, err
+			}
+		case <-look.C:
+			look.Reset(lookEvery)
+			var st report.Started
+			err := f.client.call(ctx, request{doing: "look at run " + f.run, method: http.MethodGet, path: runPath(f.run) + "/request", into: &st})
+			switch {
+			case err == nil:
+				if f.heard = time.Now(); !st.Ended.IsZero() {
+					return f.over(ctx, st)
+				}
+			case !passing(err), time.Since(f.heard) > lostPatience:
+				return nil, &runner.Error{ExitCode: 1, Err: fmt.Errorf("%w. How run %s ends is not known here: look again with `%s`", err, f.run, f.again())}
+			}
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// again is how somebody looks at the run later.
+func (f *follower) again() string {
+	return fmt.Sprintf("dprun --server %s runs show %s", f.client.Server(), f.run)
+}
+
+// listen keeps a stream of the run's events.
+func (f *follower) listen(ctx context.Context) {
+	var last int64
+	pause := backoff{}
+	for ctx.Err() == nil {
+		err := f.client.streams(ctx, f.run, last, func(e report.LiveEvent) {
+			pause.last = 0
+			last = max(last, e.Seq)
+			select {
+			case f.events <- e:
+			case <-ctx.Done():
+			}
+		})
+		if ctx.Err() != nil {
+			return
+		}
+		select {
+		case f.broken <- err:
+		case <-ctx.Done():
+			return
+		}
+		if !passing(err) && statusIn(err) != http.StatusNotFound || !pause.wait(ctx, nil) { // a run that is about to begin is not there yet
+			return
+		}
+	}
+}
+
+// take shows one event.
+func (f *follower) take(e report.LiveEvent) {
+	switch {
+	case e.Kind == report.LiveGap:
+		f.missed = true
+	case e.Run != "" && e.Run != f.run:
+	case e.Begun != nil:
+		f.begin(*e.Begun)
+	case e.Status != nil:
+		f.status(*e.Status)
+	case e.Progress != nil:
+		f.q.Sink.Progress(*e.Progress)
+	case e.Log != nil:
+		f.q.Sink.Log(*e.Log)
+	case e.Settled != nil:
+		f.q.Sink.Settled(*e.Settled)
+	case e.Summary != nil:
+		f.summary = e.Summary // comes last
+	case e.Result != nil:
+		f.result = e.Result
+	}
+}
+
+func (f *follower) begin(i event.RunInfo) {
+	if !f.told {
+		f.told = true
+		f.q.Sink.Run(i)
+	}
+}
+
+// status shows a status that was not shown. One that does not follow the last one
+// of its history waits for those between.
+func (f *follower) status(s event.Status) {
+	switch last := f.seen[s.Task]; {
+	case s.Seq <= last:
+	case s.Seq > last+1:
+		f.missed = true
+	default:
+		f.seen[s.Task] = s.Seq
+		f.q.Sink.Status(s)
+	}
+}
+
+// stop does what a signal asks for.
+func (f *follower) stop(ctx context.Context, signal string) error {
+	if f.asked++; f.asked > 1 {
+		return &runner.Error{ExitCode: runner.Stopped(signal).ExitCode, Err: fmt.Errorf("%s again: run %s is not followed any more; it was asked to stop, and ends at the server. Look again with `%s`", signal, f.run, f.again())}
+	}
+	f.q.Say(fmt.Sprintf("%s: the server is asked to cancel run %s; it brings back what is quiesced, and that is waited for. Once more leaves the run to the server", signal, f.run))
+	body := struct {
+		Reason string `json:"reason"`
+	}{signal + " at the command line"}
+	err := f.client.call(ctx, request{doing: "cancel run " + f.run, method: http.MethodPost, path: runPath(f.run) + "/cancel", body: body, most: 20 * time.Second})
+	if err != nil {
+		f.asked = 0 // so that it can be asked again
+		f.q.Say(fmt.Sprintf("%v; the run goes on. Once more asks again", err))
+	}
+	return nil
+}
+
+// over shows what has not been shown, and says how the run has ended.
+func (f *follower) over(ctx context.Context, st report.Started) (*report.Result, error) {
+	if err := f.catchUp(ctx); err != nil && f.summary == nil {
+		if f.result == nil || f.result.Summary != nil {
+			return nil, &runner.Error{ExitCode: cmp.Or(st.ExitCode, 1), Err: fmt.Errorf("%w. Run %s is over: look again with `%s`", err, f.run, f.again())}
+		}
+	}
+	if f.result != nil && f.result.Summary != nil {
+		f.summary = f.result.Summary
+	}
+	if f.summary != nil {
+		f.q.Sink.Summary(*f.summary)
+	}
+	if f.result != nil {
+		return f.result, nil
+	}
+	res := &report.Result{ExitCode: st.ExitCode, Summary: f.summary}
+	if f.summary == nil && st.Message != "" {
+		res.Failure = &report.Failure{Message: st.Message, ExitCode: st.ExitCode}
+	}
+	left, err := f.client.Owed(ctx)
+	if err != nil {
+		res.Unknown = &report.Failure{Message: err.Error(), ExitCode: runner.CodeOf(err)}
+	} else {
+		res.Owed, res.Unknown = left.Owed, left.Unknown
+	}
+	return res, nil
+}
+
+// catchUp shows the statuses that no event has brought, and makes a summary where
+// none has come. A run that has not begun has neither.
+func (f *follower) catchUp(ctx context.Context) error {
+	if !f.missed && f.summary != nil {
+		return nil
+	}
+	d, err := f.client.Run(ctx, f.run)
+	if statusIn(err) == http.StatusNotFound {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	s := &event.Summary{Run: d.ID, Plan: d.Plan, Only: d.Only, Code: d.Code, Started: d.Started, Ended: d.Ended, Succeeded: d.Succeeded}
+	if d.ExitCode != nil {
+		s.ExitCode = *d.ExitCode
+	}
+	all := slices.Clone(d.History)
+	if n := len(d.History); n > 0 {
+		s.Message, s.Warnings = d.History[n-1].Message, d.History[n-1].Warnings
+	}
+	for t, err := range d.Details {
+		if err != nil {
+			return err
+		}
+		all = append(all, t.History...)
+		addTo(s, t)
+	}
+	f.begin(event.RunInfo{Run: d.ID, Plan: d.Plan, Only: d.Only, Started: d.Started})
+	slices.SortStableFunc(all, func(a, b event.Status) int {
+		return cmp.Or(a.Time.Compare(b.Time), cmp.Compare(a.Task, b.Task), cmp.Compare(a.Seq, b.Seq))
+	})
+	for _, st := range all {
+		if st.Seq > f.seen[st.Task] {
+			f.seen[st.Task] = st.Seq
+			f.q.Sink.Status(st)
+		}
+	}
+	if f.summary == nil && d.Final {
+		f.summary = s
+	}
+	return nil
+}
