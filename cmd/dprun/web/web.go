@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"log/slog"
 	"net"
 	"net/http"
@@ -38,7 +37,6 @@ type Service interface {
 	api.Desk
 	Ready() (text string, live, ready bool)
 	Reads() *runner.Runner
-	Events(ctx context.Context, q runner.EventsRequest) iter.Seq2[report.LiveEvent, error]
 }
 
 // server is what listens.

@@ -71,6 +71,7 @@ var (
 	quick    = func() pace { return pace{most: 10 * time.Second} }
 	compiles = func() pace { return pace{most: 30 * time.Second, slots: make(chan struct{}, 4)} }
 	contacts = func() pace { return pace{most: 5 * time.Minute, slots: make(chan struct{}, 2)} }
+	follows  = pace{slots: make(chan struct{}, 500)} // of all servers of a process together, which is one
 	recovers = func() pace { return pace{most: 30 * time.Minute} }
 )
 
@@ -110,6 +111,8 @@ func assemble(o Options) *api {
 	a.backups()
 	a.plans()
 	a.actions()
+	a.events()
+	a.nights()
 	a.reference()
 	a.describes()
 	return a

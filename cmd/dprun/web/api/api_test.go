@@ -39,6 +39,8 @@ type desk struct {
 	started   []runner.StartRequest
 	cancelled []runner.CancelRequest
 	did       []string
+	followed  []runner.EventsRequest
+	events    []report.LiveEvent
 	fail      error // what every use case answers with
 }
 
@@ -163,6 +165,32 @@ func (d *desk) OverviewFor(_ context.Context, sees func(plan, device string) boo
 		}
 	}
 	return o
+}
+
+func (d *desk) Nights(context.Context, runner.NightsRequest) (report.Nights, error) {
+	return report.Nights{Zone: "UTC", Nights: []time.Time{began}, Plans: []report.NightsPlan{{Plan: "night", Cells: []report.Night{{State: report.NightGood}}}, {Plan: "other"}}}, d.fail
+}
+
+func (d *desk) Outcomes(_ context.Context, q runner.OutcomesRequest) (report.Outcomes, error) {
+	out := report.Outcomes{Next: map[bool]string{true: "01JDRUN2"}[q.After == ""]}
+	for id, tasks := range d.tasks {
+		for _, x := range tasks {
+			if x.Device == q.Device && (id == "01JDRUN3") == (q.After == "") {
+				out.Items = append(out.Items, report.TaskOutcome{Run: id, Plan: map[bool]string{true: "other", false: "night"}[x.Device == "gw-3"], Device: x.Device})
+			}
+		}
+	}
+	return out, d.fail
+}
+
+func (d *desk) Timeline(_ context.Context, q runner.TimelineRequest) (report.Timeline, error) {
+	return report.Timeline{Run: report.Run{ID: q.Run}, Tasks: []report.TimelineTask{{Task: "all/gw-1", Device: "gw-1"}, {Task: "all/gw-2", Device: "gw-2"}},
+		Out: []report.OutOfService{{Device: "gw-1", Begin: began}, {Device: "gw-2", Begin: began}}}, d.fail
+}
+
+func (d *desk) Events(_ context.Context, q runner.EventsRequest) iter.Seq2[report.LiveEvent, error] {
+	d.followed = append(d.followed, q)
+	return items(d.events, d.fail)
 }
 
 func (d *desk) Source(string) (runner.Source, error) { return runner.Source{}, d.fail }
@@ -357,6 +385,11 @@ func TestWhoIsLimitedSeesWhatIsHis(t *testing.T) {
 		{fra, "/pending", []string{"gw-1", "change freeze"}, []string{"gw-2", "gw-3"}},
 		{night, "/overview", []string{"gw-1"}, []string{"gw-3"}},
 		{fra, "/overview", []string{"gw-1"}, []string{"gw-2", "gw-3"}},
+		{night, "/nights", []string{"night"}, []string{"other"}},
+		{fra, "/runs/01JDRUN3/timeline", []string{"gw-1"}, []string{"gw-2"}},
+		{night, "/devices/gw-1/history", []string{"gw-1"}, nil},
+		{night, "/devices/gw-3/history", nil, []string{"gw-3"}},
+		{fra, "/devices/gw-2/history", nil, []string{"gw-2"}},
 		{night, "/schedules", []string{"night"}, []string{"other", "/etc/dprun"}},
 		{night, "/evidence", []string{"night"}, []string{"other"}},
 		{fra, "/evidence", nil, []string{"night", "other"}},
@@ -394,7 +427,7 @@ func TestPagesGiveEveryThingOnceWhileNewOnesCome(t *testing.T) {
 		target string
 		want   int
 	}{{"/runs", 3}, {"/runs?plan=night", 2}, {"/backups", 5}, {"/backups?latest=true", 5}, {"/runs/01JDRUN3/tasks", 2}, {"/runs/01JDRUN3/logs", 9},
-		{"/runs/01JDRUN3/logs?task=all/gw-1", 3}, {"/evidence", 3}} {
+		{"/runs/01JDRUN3/logs?task=all/gw-1", 3}, {"/evidence", 3}, {"/devices/gw-1/history", 2}} {
 		d := newDesk()
 		h := d.api(t)
 		seen, next := map[string]bool{}, ""

@@ -35,6 +35,7 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if route.pace.most == 0 {
+		defer func() { <-route.pace.slots }()
 		a.mux.ServeHTTP(w, r)
 		return
 	}

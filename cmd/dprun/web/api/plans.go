@@ -81,7 +81,7 @@ func (a *api) plans() {
 		var most time.Duration
 		if q.MaxAge != "" {
 			var err error
-			if most, err = time.ParseDuration(q.MaxAge); err != nil || most <= 0 {
+			if most, err = time.ParseDuration(q.MaxAge); err != nil || most < 0 {
 				return Covered{}, problemOf(http.StatusUnprocessableEntity, "max_age is no time: "+quoted(q.MaxAge)+".", "Write it such as 26h.")
 			}
 		}

@@ -17,6 +17,9 @@ type Reads interface {
 	Backups(ctx context.Context, q runner.BackupsRequest) iter.Seq2[report.Backup, error]
 	Backup(ctx context.Context, ref string) (report.BackupDetail, error)
 	Owed(ctx context.Context) report.Pending
+	Nights(ctx context.Context, q runner.NightsRequest) (report.Nights, error)
+	Outcomes(ctx context.Context, q runner.OutcomesRequest) (report.Outcomes, error)
+	Timeline(ctx context.Context, q runner.TimelineRequest) (report.Timeline, error)
 	Firings(ctx context.Context, limit int) (report.Firings, error)
 	Evidence() iter.Seq2[report.EvidenceRecord, error]
 	EvidenceRecord(ref string) (report.EvidenceDetail, error)
@@ -31,6 +34,7 @@ type Desk interface {
 	Started(ctx context.Context, run string) (report.Started, error)
 	Cancel(ctx context.Context, q runner.CancelRequest) error
 	BringBack(ctx context.Context, by string) (*report.Result, error)
+	Events(ctx context.Context, q runner.EventsRequest) iter.Seq2[report.LiveEvent, error]
 	Hold(ctx context.Context, q runner.HoldRequest) (report.Hold, error)
 	Acknowledge(ctx context.Context, q runner.AcknowledgeRequest) (report.Acknowledged, error)
 }

@@ -1,0 +1,201 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/dprun/dprun/cmd/dprun/web/access"
+	"github.com/dprun/dprun/runner"
+	"github.com/dprun/dprun/runner/event"
+	"github.com/dprun/dprun/runner/report"
+)
+
+// heartbeat is how long a stream of events is silent at most: proxies cut off what
+// says nothing.
+const heartbeat = 15 * time.Second
+
+// Last is from where on events are given.
+type Last struct {
+	ID string `header:"Last-Event-ID" maxLength:"20" pattern:"^[0-9]*$" doc:"The id of the last event that is known; browsers send it by themselves when they come again"`
+}
+
+func (a *api) events() {
+	type allRequest struct{ Last }
+	stream(a, "/events", "followEvents", "Follow all runs", func(in *allRequest) (Last, string) { return in.Last, "" })
+	type runRequest struct {
+		RunPath
+		Last
+	}
+	stream(a, "/runs/{run}/events", "followRun", "Follow one run", func(in *runRequest) (Last, string) { return in.Last, in.Run })
+}
+
+// stream registers what is followed; of says from where on, and which run (none: all).
+func stream[I any](a *api, path, id, summary string, of func(*I) (Last, string)) {
+	item := a.huma.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[report.LiveEvent](), true, "")
+	op := huma.Operation{Method: http.MethodGet, Path: Base + path, OperationID: id, Summary: summary, Tags: []string{tag(path)},
+		Description: "It begins with what comes from now on, and with Last-Event-ID with what was after it; 0 gives all that is kept. Server-sent events: `event` is the kind, `data` a LiveEvent, `id` its number where it has one. A `gap` says that something is not kept any more: look at everything anew. " +
+			"Whoever does not keep up is cut off, and comes again with Last-Event-ID. Silence is broken by a comment every 15 seconds.",
+		Responses: map[string]*huma.Response{"200": {Description: "Events, until the caller goes or his right to see them ends", Content: map[string]*huma.MediaType{"text/event-stream": {Schema: item}}}}}
+	register(a, access.Viewer, follows, op, func(ctx context.Context, s sees, in *I) (*huma.StreamResponse, error) {
+		last, run := of(in)
+		q := runner.EventsRequest{After: -1, Beat: heartbeat}
+		if run != "" {
+			d, err := a.run(ctx, s, run)
+			if err != nil {
+				return nil, err
+			}
+			q.Run = d.ID
+		}
+		if last.ID != "" {
+			var err error
+			if q.After, err = strconv.ParseInt(last.ID, 10, 64); err != nil {
+				return nil, problemOf(http.StatusUnprocessableEntity, "Last-Event-ID is none that was given.", "Leave it out, and look at everything anew.")
+			}
+		}
+		return &huma.StreamResponse{Body: func(c huma.Context) {
+			_, w := humago.Unwrap(c)
+			a.follow(ctx, s, q, w)
+		}}, nil
+	})
+}
+
+// follow writes events until the caller has gone or does not keep up.
+func (a *api) follow(ctx context.Context, s sees, q runner.EventsRequest, w http.ResponseWriter) {
+	h := w.Header()
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Accel-Buffering", "no") // for proxies that would collect them
+	w.WriteHeader(http.StatusOK)
+	flush := http.NewResponseController(w).Flush
+	if _, err := fmt.Fprint(w, "retry: 3000\n\n"); err != nil || flush() != nil {
+		return
+	}
+	narrow := &narrowing{api: a, sees: s, runs: map[string]*followed{}}
+	for e, err := range a.Desk.Events(ctx, q) {
+		if err != nil {
+			fmt.Fprintf(w, ": %s\n\n", strings.ReplaceAll(string(harmless([]byte(problem(a.Log, err).Detail))), "\n", " "))
+			_ = flush()
+			return
+		}
+		text, err := narrow.frame(ctx, e)
+		if err != nil {
+			a.Log.Error("an event cannot be told", "run", e.Run, "kind", e.Kind, "error", err)
+			return
+		}
+		if len(text) == 0 {
+			continue
+		}
+		if _, err := w.Write(text); err != nil || flush() != nil {
+			return
+		}
+	}
+}
+
+// narrowing leaves out of a stream what its caller does not see.
+type narrowing struct {
+	*api
+	sees
+	runs map[string]*followed
+}
+
+// followed is what is known of a run of a stream.
+type followed struct {
+	plan    string
+	devices map[string]string // by task
+}
+
+// frame is an event as it is sent; empty: it is not.
+func (n *narrowing) frame(ctx context.Context, e report.LiveEvent) ([]byte, error) {
+	if e.Kind == report.LiveBeat {
+		return []byte(": beat\n\n"), nil
+	}
+	if !n.all() && e.Kind != report.LiveGap {
+		if e.Run == "" {
+			return nil, nil
+		}
+		var shown bool
+		if e, shown = n.narrow(ctx, e); !shown {
+			return nil, nil
+		}
+	}
+	text, err := encode(e)
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	if e.Seq > 0 {
+		fmt.Fprintf(&b, "id: %d\n", e.Seq)
+	}
+	fmt.Fprintf(&b, "event: %s\ndata: %s\n\n", e.Kind, bytes.TrimSpace(text))
+	return b.Bytes(), nil
+}
+
+// run is the run of an event; what it says itself is taken first, since the journal
+// may not have it yet.
+func (n *narrowing) followed(ctx context.Context, e report.LiveEvent) *followed {
+	f := n.runs[e.Run]
+	if f == nil {
+		f = &followed{devices: map[string]string{}}
+		if d, err := n.Reads.Run(ctx, e.Run); err == nil && d.ID == e.Run {
+			f.plan = d.Plan
+			for t, err := range d.Details {
+				if err != nil {
+					break
+				}
+				f.devices[t.Task] = t.Device
+			}
+		}
+		n.runs[e.Run] = f
+	}
+	if e.Begun != nil {
+		f.plan = e.Begun.Plan
+	}
+	if st := e.Status; st != nil && st.Task != "" && st.Device != "" {
+		f.devices[st.Task] = st.Device
+	}
+	return f
+}
+
+// narrow leaves out of an event what its caller does not see.
+func (n *narrowing) narrow(ctx context.Context, e report.LiveEvent) (report.LiveEvent, bool) {
+	f := n.followed(ctx, e)
+	if f.plan == "" || !n.plan(f.plan) {
+		return e, false
+	}
+	if n.whole(f.plan) {
+		return e, true
+	}
+	mine := func(task string) bool {
+		return task != "" && f.devices[task] != "" && n.device(f.plan, f.devices[task])
+	}
+	switch {
+	case e.Status != nil:
+		return e, e.Status.Task == "" || mine(e.Status.Task)
+	case e.Progress != nil:
+		return e, mine(e.Progress.Task)
+	case e.Log != nil:
+		return e, mine(e.Log.Task)
+	case e.Settled != nil:
+		return e, n.device(f.plan, e.Settled.Device)
+	case e.Summary != nil:
+		own := *e.Summary
+		own.Tasks, own.Owed, own.Warnings, own.ProcessWhy = []event.TaskResult{}, nil, nil, ""
+		for _, t := range e.Summary.Tasks {
+			if n.device(f.plan, t.Device) {
+				own.Tasks = append(own.Tasks, t)
+			}
+		}
+		e.Summary = &own
+		return e, true
+	}
+	return e, e.Begun != nil || e.End != nil
+}
