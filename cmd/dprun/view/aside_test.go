@@ -174,3 +174,19 @@ func TestAPreviewNamesDestinationsThatCannotBeUsed(t *testing.T) {
 		}
 	}
 }
+
+func TestAStopOfQuiescesSaysForWhatAndHowItEnds(t *testing.T) {
+	t.Parallel()
+	var s stage
+	s.human(nil).Show(report.Hold{Stops: []report.Stop{
+		{Since: start, By: "anna", Reason: "change 4711"},
+		{Device: "fra-1", Since: start},
+		{Device: "fra-2", Environment: "env=qa", Since: start, Closed: at(time.Hour), ClosedBy: "dprun recover"},
+	}})
+	golden.Same(t, "testdata/quiesce-stopped.txt", s.out.String())
+	for _, key := range []string{"the fleet since 2026-11-23T21:40:00Z by anna (change 4711)", "dprun hold --release", "fra-1 did not come back. dprun recover", "env=qa", "Ended 2026-11-23T22:40:00Z"} {
+		if !strings.Contains(s.out.String(), key) {
+			t.Errorf("%q is not said", key)
+		}
+	}
+}

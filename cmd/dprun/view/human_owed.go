@@ -238,21 +238,14 @@ func (h *Human) showHold(b *strings.Builder, p painter, v report.Hold) {
 // writeStops writes what forbids quiesces, or did.
 func writeStops(b *strings.Builder, p painter, stops []report.Stop) {
 	for _, s := range stops {
-		of := "Every quiesce"
-		if s.Environment != "" {
-			of += " of " + s.Environment
-		}
+		stopped := "Quiesce stopped for " + Clean(cmp.Or(s.Environment, "the fleet"))
 		if s.Device == "" {
-			fmt.Fprintf(b, "%s is on hold, since %s by %s%s. dprun hold --release ends that.\n", p.paint(alarm, of), stamp(s.Since), Clean(s.By), because(s.Reason))
+			fmt.Fprintf(b, "%s since %s by %s%s: it is on hold. dprun hold --release ends the hold.\n", p.paint(alarm, stopped), stamp(s.Since), Clean(s.By), because(s.Reason))
 			continue
 		}
-		is := "is stopped"
-		if !s.Closed.IsZero() {
-			is = "was stopped"
-		}
-		fmt.Fprintf(b, "%s %s, since %s: %s did not come back.", p.paint(alarm, of), is, stamp(s.Since), Clean(s.Device)) // its task says more
+		fmt.Fprintf(b, "%s since %s: %s did not come back.", p.paint(alarm, stopped), stamp(s.Since), Clean(s.Device)) // its task says more
 		if s.Closed.IsZero() {
-			b.WriteString(" dprun recover ends that once it is back.\n")
+			b.WriteString(" dprun recover ends that once the device is back.\n")
 		} else {
 			fmt.Fprintf(b, " Ended %s by %s.\n", stamp(s.Closed), Clean(s.ClosedBy))
 		}
