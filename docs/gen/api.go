@@ -66,7 +66,7 @@ func apiPage(b *bytes.Buffer) {
 		panic(err)
 	}
 	generated(b, "The REST API of dprun serve: reference")
-	fmt.Fprintf(b, "Version %s. [How to use it](rest.md); [the same as OpenAPI 3.1](openapi.json), which a server answers at `%s/openapi.json`.\n\n", api.Version, api.Base)
+	fmt.Fprintf(b, "For programs that speak to a server, and their authors. Version %s. [How to use it](rest.md); [the same as OpenAPI 3.1](openapi.json), which a server answers at `%s/openapi.json`.\n\n", api.Version, api.Base)
 	b.WriteString("## Who may call what\n\nWithout a token or a session nothing is answered (401), and with a lesser role nothing is done (403).\n\n| Route |")
 	for _, r := range access.Roles() {
 		fmt.Fprintf(b, " %s |", r)
