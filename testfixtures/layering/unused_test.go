@@ -11,7 +11,7 @@ import (
 
 // public are the packages that third parties import: nothing of ours has to
 // call what they export.
-var public = []string{"sdk", "sdk/schema", "sdk/failure", "sdk/store", "sdk/conformance", "cmd/dprun/web/access"}
+var public = []string{"sdk", "sdk/schema", "sdk/failure", "sdk/store", "sdk/conformance"}
 
 // awaited are use cases of the server whose routes and pages follow.
 var awaited = []string{"Overview", "OverviewFor", "Nights", "Outcomes", "Timeline"}

@@ -336,6 +336,7 @@ token "night" {
 			t.Errorf("asked by %s for %q: %s", c.peer, c.forwarded, got)
 		}
 	}
+	d.expect(200, "GET", "/healthz", from("127.0.0.1:1")) // the machine itself
 	c := d.login(nightToken, host("backup.bank.example"), from("10.0.0.5:1"))
 	if !c.Secure || c.Name != "__Host-dprun" {
 		t.Errorf("behind a proxy the cookie is %v", c)

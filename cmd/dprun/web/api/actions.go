@@ -54,6 +54,7 @@ func (a *api) actions() {
 			}
 			digest := sha256.Sum256(body)
 			started, err := a.Desk.Start(ctx, runner.StartRequest{Plan: b.Plan, File: p.File, Only: b.Only, By: s.who.Name, Reason: b.Reason, Change: b.Change, Key: s.who.Key + " " + q.Key, Digest: hex.EncodeToString(digest[:])})
+			access.Note(ctx, access.Audited{Run: started.Run, Reason: b.Reason, Change: b.Change})
 			return &startReply{Location: Base + "/runs/" + started.Run, Body: started}, err
 		})
 	get(a, access.Viewer, quick(), "/runs/{run}/request", "getRunRequest", "Who asked this server for a run, and whether it is over", func(ctx context.Context, s sees, q *RunPath) (report.Started, error) {
@@ -78,6 +79,7 @@ func (a *api) actions() {
 			if !s.whole(plan) {
 				return nil, notThere("run", q.Run)
 			}
+			access.Note(ctx, access.Audited{Run: id, Reason: q.Body.Reason, Change: q.Body.Change})
 			return &struct{}{}, a.Desk.Cancel(ctx, runner.CancelRequest{Run: id, By: s.who.Name, Reason: q.Body.Reason, Change: q.Body.Change})
 		})
 	register(a, access.Operator, recovers(), huma.Operation{Method: http.MethodPost, Path: Base + "/recover", OperationID: "recover", Summary: "Bring back now what dead runs have left", Tags: []string{"recover"},
@@ -107,6 +109,7 @@ func (a *api) actions() {
 			if !s.all() && !a.owes(ctx, s, q.Target) {
 				return nil, notThere("target", q.Target)
 			}
+			access.Note(ctx, access.Audited{Reason: q.Body.Reason, Change: q.Body.Change})
 			done, err := a.Desk.Acknowledge(ctx, runner.AcknowledgeRequest{Target: q.Target, By: s.who.Name, Reason: q.Body.Reason, Change: q.Body.Change})
 			return &Reply[report.Acknowledged]{done}, missing(err)
 		})
@@ -122,6 +125,7 @@ func (a *api) holds() {
 			return nil, err
 		}
 		q.By = s.who.Name
+		access.Note(ctx, access.Audited{Reason: q.Reason})
 		h, err := a.Desk.Hold(ctx, q)
 		return &Reply[List[report.Stop]]{List[report.Stop]{Items: h.Stops}}, err
 	}

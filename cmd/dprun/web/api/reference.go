@@ -57,7 +57,9 @@ func (a *api) reference() {
 		func(ctx context.Context, s sees, q *execute) (*Reply[ReferenceResult], error) {
 			_, err := a.served(ctx, s, PlanPath{Plan: q.Reference})
 			if err == nil && s.whole(q.Reference) {
-				_, err = a.Desk.Start(ctx, runner.StartRequest{Plan: q.Reference, By: s.who.Name, Reason: "asked for by the call of DPOD"})
+				var started report.Started
+				started, err = a.Desk.Start(ctx, runner.StartRequest{Plan: q.Reference, By: s.who.Name, Reason: "asked for by the call of DPOD"})
+				access.Note(ctx, access.Audited{Run: started.Run, Reason: "asked for by the call of DPOD"})
 			} else if err == nil {
 				err = notThere("plan", q.Reference)
 			}
