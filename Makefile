@@ -13,7 +13,7 @@ LONGEST     = ./testfixtures/e2e ./testfixtures/scenarios ./cmd/dprun
 
 export CGO_ENABLED ?= 0
 
-.PHONY: help packages test-packages release test-release test-fast lint-all build status-matrix demo test check fmt lint vet unit deps test-servers servers-results bench bench-quick soak generate docs clean darwin
+.PHONY: help packages test-packages release test-release test-fast lint-all build status-matrix demo test check fmt lint vet unit deps test-servers servers-results screenshots bench bench-quick soak generate docs clean darwin
 
 build: ## bin/dprun and bin/dpsim
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/dprun ./cmd/dprun
@@ -76,6 +76,9 @@ servers-results: deps ## writes anew what docs/servers.md says of every server
 	$(GO) test -count 1 ./testfixtures/servers -run 'Packaged|Ganesha' -update
 	./testfixtures/servers/built/run.sh -update
 	$(GO) run ./docs/gen
+
+screenshots: deps ## makes the pictures of docs/page.md anew
+	$(GO) test -count 1 ./testfixtures/browser -run TestScreenshots -update
 
 bench: deps build ## each figure beside its peer; see docs/benchmarks.md
 	$(BENCH)/run.sh

@@ -12,13 +12,18 @@ declare -A package=(
   [tinysshd]=tinysshd [rclone]=rclone [systemd-analyze]=systemd
   [age]=age [age-keygen]=age
   [apache2]=apache2-bin [openssl]=openssl
+<<<<<<< HEAD
   [node]=nodejs [npm]=npm
+=======
+  [chromium]=chromium [npm]=npm
+>>>>>>> 109dd4b (wip)
   [exim4]=exim4-daemon-light [rsyslogd]=rsyslog [promtool]=prometheus
 )
 # What is no command.
 declare -A package_of=(
   [/usr/lib/*/ganesha/libfsalvfs.so]=nfs-ganesha-vfs
   [/usr/lib/*/rsyslog/lmnsd_ossl.so]=rsyslog-openssl
+  [/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf]=fonts-dejavu-core
   [/usr/lib/openssh/sftp-server]=openssh-sftp-server
   [/usr/libexec/gesftpserver]=gesftpserver
   [/usr/lib/proftpd/mod_sftp.so]=proftpd-mod-crypto

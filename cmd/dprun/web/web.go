@@ -17,6 +17,7 @@ import (
 
 	"github.com/dprun/dprun/cmd/dprun/web/access"
 	"github.com/dprun/dprun/cmd/dprun/web/api"
+	"github.com/dprun/dprun/cmd/dprun/web/page"
 	"github.com/dprun/dprun/runner"
 	"github.com/dprun/dprun/runner/report"
 )
@@ -37,6 +38,7 @@ type Service interface {
 	api.Desk
 	Ready() (text string, live, ready bool)
 	Reads() *runner.Runner
+	page.Desk
 }
 
 // server is what listens.
@@ -45,6 +47,7 @@ type server struct {
 	service     Service
 	now         func() time.Time
 	guard       *access.Guard
+	page        http.Handler
 	audit       *access.Audit
 	certificate *certificate // nil: without TLS
 	started     *access.Config
@@ -118,7 +121,8 @@ func open(o Options, s Service, now func() time.Time) (*server, error) {
 		return nil, err
 	}
 	w.guard = access.New(w.started, w.audit, now, o.Log)
-	return w, nil
+	w.page, err = page.New(page.Options{Desk: s, Reads: s.Reads(), Now: now, Log: o.Log, Open: func() (page.Fresh, error) { return runner.Open(s.Reads().Options) }})
+	return w, err
 }
 
 // watch reads the configuration anew when it is asked to, and ends what has no
@@ -188,9 +192,11 @@ func (w *server) handler() http.Handler {
 	closed.HandleFunc("GET /metrics", w.metrics)
 	closed.Handle("/api/", w.api)
 	closed.Handle("/op/", w.api)
+	closed.Handle("/", w.page)
 	return w.guard.Handler(closed, map[string]http.Handler{
-		"GET /healthz": http.HandlerFunc(w.healthz),
-		"GET /readyz":  http.HandlerFunc(w.readyz),
+		"GET /healthz":           http.HandlerFunc(w.healthz),
+		"GET /readyz":            http.HandlerFunc(w.readyz),
+		"GET " + page.StaticPath: w.page,
 	})
 }
 

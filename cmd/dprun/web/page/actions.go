@@ -1,0 +1,272 @@
+package page
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dprun/dprun/cmd/dprun/web/access"
+	"github.com/dprun/dprun/runner"
+	"github.com/dprun/dprun/runner/report"
+)
+
+// form is what is asked before something that is never one click.
+type form struct {
+	Post   string // where it goes
+	Name   string // what has to be typed
+	What   string // what that is: "the device's name"
+	Button string
+	// Typed, Reason and Change are what was filled in; Wrong what is wrong with it.
+	Typed, Reason, Change, Only string
+	Wrong                       []string
+	Key                         string // of the request: sent twice, it is done once
+	Narrow                      bool   // it can be narrowed
+}
+
+// filled reads a form. Names are compared without the blanks around them.
+func (f form) filled(r *http.Request) form {
+	f.Typed, f.Reason, f.Change = strings.TrimSpace(r.PostFormValue("name")), strings.TrimSpace(r.PostFormValue("reason")), strings.TrimSpace(r.PostFormValue("change"))
+	f.Only, f.Key = strings.TrimSpace(r.PostFormValue("only")), r.PostFormValue("key")
+	if f.Typed != f.Name {
+		f.Wrong = append(f.Wrong, fmt.Sprintf("Type %s as it is written above: %s.", f.What, f.Name))
+	}
+	if f.Reason == "" {
+		f.Wrong = append(f.Wrong, "Say why, for whoever reads the record.")
+	}
+	if f.Change == "" {
+		f.Wrong = append(f.Wrong, "Give the number of the change or incident.")
+	}
+	if len(f.Typed)+len(f.Reason)+len(f.Change)+len(f.Only) > 4000 {
+		f.Wrong = append(f.Wrong, "Be shorter: all fields together hold 4,000 characters.")
+	}
+	return f
+}
+
+// again shows a form again, with why nothing was done.
+func again(a answer, f *form, err error) answer {
+	a.status = http.StatusUnprocessableEntity
+	if err != nil {
+		f.Wrong = append(f.Wrong, err.Error())
+		a.status = http.StatusConflict
+	}
+	return a
+}
+
+// bringingBack is how long somebody waits for a recovery; it goes on after that.
+const bringingBack = 5 * time.Second
+
+func (p *pages) bringBack(r *http.Request, who access.Sight) (answer, error) {
+	ctx, cancel := context.WithTimeout(r.Context(), bringingBack)
+	defer cancel()
+	_, err := p.Desk.BringBack(ctx, who.Who.Name)
+	if errors.Is(err, report.Runs) || errors.Is(err, context.DeadlineExceeded) {
+		return answer{to: "/?done=recovering"}, nil // it goes on
+	}
+	return answer{to: "/?done=recover"}, err
+}
+
+func (p *pages) hold(r *http.Request, who access.Sight) (answer, error) {
+	_, err := p.Desk.Hold(r.Context(), runner.HoldRequest{By: who.Who.Name, Reason: "by one click on the page"})
+	return answer{to: "/?done=hold"}, err
+}
+
+// partly refuses to do something to a plan of which somebody sees some devices only.
+func partly(plan string) error {
+	return notFound("you may see some devices of plan " + plan + " only, and this would touch them all")
+}
+
+// askCancel asks before a run is cancelled.
+func (p *pages) askCancel(r *http.Request, who access.Sight) (answer, error) {
+	a, _, err := p.cancelling(r, who)
+	return a, err
+}
+
+// cancelPage is what is asked before a run is cancelled.
+type cancelPage struct {
+	Run  runPage
+	Form form
+	Down []report.Owed // what it keeps quiesced
+}
+
+func (p *pages) cancelling(r *http.Request, who access.Sight) (answer, *cancelPage, error) {
+	run, err := p.runDetail(r.Context(), who, r.PathValue("run"))
+	if err == nil && !who.Whole(run.Plan) {
+		err = partly(run.Plan)
+	}
+	if err != nil {
+		return answer{}, nil, err
+	}
+	v := &cancelPage{Run: run, Form: form{Post: "/runs/" + run.ID + "/cancel", Name: run.Plan, What: "the plan's name", Button: "Cancel this run"}}
+	for _, o := range p.Reads.Owed(r.Context()).Owed {
+		if o.Run == run.ID && o.Kind == "unquiesce" {
+			v.Down = append(v.Down, o)
+		}
+	}
+	return answer{Title: "Cancel a run of " + run.Plan, page: "cancel.html", Data: v}, v, nil
+}
+
+func (p *pages) cancel(r *http.Request, who access.Sight) (answer, error) {
+	a, v, err := p.cancelling(r, who)
+	if err != nil {
+		return a, err
+	}
+	if v.Form = v.Form.filled(r); len(v.Form.Wrong) == 0 {
+		access.Note(r.Context(), access.Audited{Run: v.Run.ID, Reason: v.Form.Reason, Change: v.Form.Change})
+		if err = p.Desk.Cancel(r.Context(), runner.CancelRequest{Run: v.Run.ID, By: who.Who.Name, Reason: v.Form.Reason, Change: v.Form.Change}); err == nil {
+			return answer{to: "/runs/" + v.Run.ID + "?done=cancel"}, nil
+		}
+	}
+	return again(a, &v.Form, err), nil
+}
+
+// askStart asks before a plan is run, and shows what would be quiesced.
+func (p *pages) askStart(r *http.Request, who access.Sight) (answer, error) {
+	a, _, err := p.starting(r, who)
+	return a, err
+}
+
+func (p *pages) starting(r *http.Request, who access.Sight) (answer, *planPage, error) {
+	v, err := p.served(r, who)
+	if err == nil && !who.Whole(v.Plan) {
+		err = partly(v.Plan)
+	}
+	if err != nil {
+		return answer{}, nil, err
+	}
+	src, err := p.Desk.Source(v.File)
+	if err != nil {
+		return answer{}, nil, err
+	}
+	err = p.fresh(r.Context(), func(f Fresh) error {
+		preview, res, err := f.Preview(r.Context(), runner.PreviewRequest{Source: src, Plan: v.Plan, Offline: true})
+		if v.Preview = preview; err == nil && preview == nil {
+			return runner.Invalid(res.Diagnostics)
+		}
+		return err
+	})
+	if err != nil {
+		return answer{}, nil, err
+	}
+	for _, t := range v.Preview.Tasks {
+		if t.Disruptive != "" {
+			v.Out = append(v.Out, t)
+		}
+	}
+	v.Form = form{Post: at("/plan/run", "file", v.File, "plan", v.Plan), Name: v.Plan, What: "the plan's name", Button: "Run this plan now", Key: rand.Text(), Narrow: true}
+	return answer{Title: "Run plan " + v.Plan, page: "start.html", Data: &v}, &v, nil
+}
+
+func (p *pages) start(r *http.Request, who access.Sight) (answer, error) {
+	a, v, err := p.starting(r, who)
+	if err != nil {
+		return a, err
+	}
+	if v.Form = v.Form.filled(r); len(v.Form.Wrong) == 0 {
+		q := runner.StartRequest{Plan: v.Plan, File: v.File, By: who.Who.Name, Reason: v.Form.Reason, Change: v.Form.Change, Key: v.Form.Key}
+		if v.Form.Only != "" {
+			q.Only = strings.Fields(v.Form.Only)
+		}
+		sum := sha256.Sum256(fmt.Appendf(nil, "%q", []string{q.Plan, q.File, v.Form.Only, q.Reason, q.Change}))
+		q.Digest = hex.EncodeToString(sum[:])
+		var begun report.Started
+		begun, err = p.Desk.Start(r.Context(), q)
+		access.Note(r.Context(), access.Audited{Run: begun.Run, Reason: q.Reason, Change: q.Change})
+		if err == nil {
+			return answer{to: "/runs/" + begun.Run}, nil
+		}
+	}
+	return again(a, &v.Form, err), nil
+}
+
+// acknowledgePage is what is asked before something counts as done.
+type acknowledgePage struct {
+	Owner owner
+	Form  form
+}
+
+func (p *pages) askAcknowledge(r *http.Request, who access.Sight) (answer, error) {
+	a, _, err := p.acknowledging(r, who)
+	return a, err
+}
+
+func (p *pages) acknowledging(r *http.Request, who access.Sight) (answer, *acknowledgePage, error) {
+	target := r.FormValue("target")
+	all := owners(p.Reads.Owed(r.Context()).Owed)
+	i := slices.IndexFunc(all, func(o owner) bool {
+		return o.Target == target && !slices.ContainsFunc(o.Owed, func(x report.Owed) bool { return !who.Device(x.Plan, x.Device) })
+	})
+	if i < 0 {
+		return answer{}, nil, notFound("nothing is owed by " + target)
+	}
+	v := &acknowledgePage{Owner: all[i], Form: form{Post: at("/pending/acknowledge", "target", target), Name: target, What: "the name of the " + strings.Fields(all[i].Name)[0], Button: "All of this is done"}}
+	return answer{Title: "Acknowledge what " + all[i].Name + " owes", page: "acknowledge.html", Data: v}, v, nil
+}
+
+func (p *pages) acknowledge(r *http.Request, who access.Sight) (answer, error) {
+	a, v, err := p.acknowledging(r, who)
+	if err != nil {
+		return a, err
+	}
+	if v.Form = v.Form.filled(r); len(v.Form.Wrong) == 0 {
+		access.Note(r.Context(), access.Audited{Reason: v.Form.Reason, Change: v.Form.Change})
+		if _, err = p.Desk.Acknowledge(r.Context(), runner.AcknowledgeRequest{Target: v.Owner.Target, By: who.Who.Name, Reason: v.Form.Reason, Change: v.Form.Change}); err == nil {
+			return answer{to: "/pending?done=acknowledge"}, nil
+		}
+	}
+	return again(a, &v.Form, err), nil
+}
+
+// releasePage is what is asked before quiesces are allowed again.
+type releasePage struct {
+	Stops []report.Stop
+	Form  form
+}
+
+func (p *pages) askRelease(r *http.Request, _ access.Sight) (answer, error) {
+	a, _ := p.releasing(r)
+	return a, nil
+}
+
+func (p *pages) releasing(r *http.Request) (answer, *releasePage) {
+	v := &releasePage{Stops: p.Reads.Owed(r.Context()).Stops, Form: form{Post: "/hold/release", Name: "release", What: "the word", Button: "Allow quiesces again"}}
+	return answer{Title: "Release the hold", page: "release.html", Data: v}, v
+}
+
+func (p *pages) release(r *http.Request, who access.Sight) (answer, error) {
+	a, v := p.releasing(r)
+	var err error
+	if v.Form = v.Form.filled(r); len(v.Form.Wrong) == 0 {
+		access.Note(r.Context(), access.Audited{Reason: v.Form.Reason, Change: v.Form.Change})
+		by := fmt.Sprintf("%s (%s, %s)", who.Who.Name, v.Form.Reason, v.Form.Change) // a release has no other place for them
+		if _, err = p.Desk.Hold(r.Context(), runner.HoldRequest{Release: true, By: by}); err == nil {
+			return answer{to: "/pending?done=release"}, nil
+		}
+	}
+	return again(a, &v.Form, err), nil
+}
+
+// pendingPage is what is owed, and what forbids quiesces.
+type pendingPage struct {
+	Owners  []owner
+	Stops   []report.Stop
+	Unknown *report.Failure
+	Outside int
+}
+
+func (p *pages) pending(r *http.Request, who access.Sight) (answer, error) {
+	all := p.Reads.Owed(r.Context())
+	v := pendingPage{Stops: all.Stops, Unknown: all.Unknown}
+	mine := slices.DeleteFunc(slices.Clone(all.Owed), func(o report.Owed) bool { return !who.Device(o.Plan, o.Device) })
+	if v.Stops = slices.DeleteFunc(v.Stops, func(s report.Stop) bool { return s.Device != "" && !who.Device("", s.Device) }); v.Unknown != nil && !who.All() { // it may name what is of others
+		v.Unknown = &report.Failure{Message: "ask somebody who may see all plans"}
+	}
+	v.Owners, v.Outside = owners(mine), len(all.Owed)-len(mine)
+	return answer{Title: "Pending", page: "pending.html", Data: v, Events: events}, nil
+}

@@ -1,0 +1,270 @@
+// Package page answers people: pages that the server makes, complete without a
+// script. A script of our own renews them when something happens.
+package page
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"path"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/dprun/dprun/cmd/dprun/web/access"
+	"github.com/dprun/dprun/runner"
+	"github.com/dprun/dprun/sdk/schema"
+)
+
+//go:embed templates/*.html static/*
+var files embed.FS
+
+// pages answer requests. They hold no state: each answer is read anew.
+type pages struct {
+	Options
+	slots     chan struct{} // for what compiles plans
+	templates map[string]*template.Template
+	version   string // of the static files
+}
+
+// New gives the pages of a server. An [access.Guard] stands before them, and puts
+// who asks into the request's context; without, nothing but the static files is
+// answered. What the guard looks after, such as forged forms and headers, is not
+// looked after here.
+func New(o Options) (http.Handler, error) {
+	p := &pages{Options: o, slots: make(chan struct{}, 2), templates: map[string]*template.Template{}}
+	if err := p.parse(); err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET "+StaticPath, p.static())
+	mux.HandleFunc("GET "+events, p.news)
+	for pattern, r := range p.routes() {
+		mux.Handle(pattern, p.answering(r))
+	}
+	return mux, nil
+}
+
+// StaticPath is where style and script are; they need no login.
+const StaticPath = "/static/"
+
+// route is what is answered, and to whom.
+type route struct {
+	least  access.Role
+	answer func(r *http.Request, who access.Sight) (answer, error)
+}
+
+func (p *pages) routes() map[string]route {
+	return map[string]route{
+		"GET /{$}":                  {access.Viewer, p.overview},
+		"GET /runs":                 {access.Viewer, p.runs},
+		"GET /runs/{run}":           {access.Viewer, p.run},
+		"GET /runs/{run}/cancel":    {access.Operator, p.askCancel},
+		"POST /runs/{run}/cancel":   {access.Operator, p.cancel},
+		"GET /runs/{run}/timeline":  {access.Viewer, p.timeline},
+		"GET /nights":               {access.Viewer, p.nights},
+		"GET /device":               {access.Viewer, p.device},
+		"GET /sets":                 {access.Viewer, p.sets},
+		"GET /sets/{set}":           {access.Viewer, p.set},
+		"POST /sets/{set}/diff":     {access.Operator, p.diff},
+		"GET /plans":                {access.Viewer, p.plans},
+		"GET /plan":                 {access.Viewer, p.plan},
+		"GET /plan/run":             {access.Operator, p.askStart},
+		"POST /plan/run":            {access.Operator, p.start},
+		"GET /schedules":            {access.Viewer, p.schedules},
+		"GET /pending":              {access.Viewer, p.pending},
+		"GET /pending/acknowledge":  {access.Operator, p.askAcknowledge},
+		"POST /pending/acknowledge": {access.Operator, p.acknowledge},
+		"POST /recover":             {access.Operator, p.bringBack},
+		"POST /hold":                {access.Operator, p.hold},
+		"GET /hold/release":         {access.Admin, p.askRelease},
+		"POST /hold/release":        {access.Admin, p.release},
+		"GET /evidence":             {access.Viewer, p.evidence},
+	}
+}
+
+// answer is a page, or where to go instead.
+type answer struct {
+	Title string
+	page  string // the template
+	Data  any
+	// Events is the path of the stream that renews the page; empty: it is not renewed.
+	Events string
+	status int    // 0: 200
+	to     string // see there, 303
+}
+
+// at is a path with a query of pairs.
+func at(to string, pairs ...string) string {
+	q := url.Values{}
+	for i := 0; i < len(pairs); i += 2 {
+		if pairs[i+1] != "" {
+			q.Set(pairs[i], pairs[i+1])
+		}
+	}
+	if len(q) == 0 {
+		return to
+	}
+	return to + "?" + q.Encode()
+}
+
+// shown is what the layout gets.
+type shown struct {
+	answer
+	Now     time.Time
+	Who     access.Principal
+	Version string
+	Path    string
+	Done    string // what was done just now
+	// Can says by role what he may do: what he may not is not offered.
+	Can map[string]bool
+}
+
+// dones are what may be said to be done; no other text comes from an address.
+var dones = map[string]string{
+	"recover":     "What was owed has been looked at. What is left stands below.",
+	"recovering":  "What we quiesced is being brought back. This page says when it is.",
+	"hold":        "Nothing new is quiesced now. What is quiesced comes back as planned.",
+	"release":     "The hold is released.",
+	"acknowledge": "It is acknowledged, and on record with your name.",
+	"cancel":      "The run was asked to stop. It brings back what it has quiesced first.",
+}
+
+func (p *pages) answering(of route) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		who, is := access.From(r.Context())
+		var a answer
+		err := errors.New("say first who you are")
+		switch {
+		case !is:
+			a.status = http.StatusUnauthorized
+		case !who.May(of.least):
+			a.status, err = http.StatusForbidden, fmt.Errorf("this takes the role %s, and you have %s", of.least, who.Role)
+		default:
+			r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
+			var sees access.Sight
+			if sees, err = p.sight(r.Context(), who); err == nil {
+				a, err = of.answer(r, sees)
+			}
+		}
+		if err != nil {
+			a = p.refusal(r, err, a.status)
+		}
+		if a.to != "" {
+			http.Redirect(w, r, a.to, http.StatusSeeOther)
+			return
+		}
+		p.write(w, r, who, a)
+	})
+}
+
+// notFound is what there is not, or what somebody may not know of: both look the same.
+type notFound string
+
+func (n notFound) Error() string { return string(n) }
+
+// refusal is the page for an error.
+func (p *pages) refusal(r *http.Request, err error, status int) answer {
+	unknown := notFound("")
+	if status == 0 {
+		status = http.StatusInternalServerError
+		switch code := runner.CodeOf(err); {
+		case errors.As(err, &unknown) || code == runner.ExitUsage:
+			status = http.StatusNotFound
+		case code == runner.ExitRunning || code == runner.ExitOwed:
+			status = http.StatusConflict
+		case code == runner.ExitInvalid:
+			status = http.StatusUnprocessableEntity
+		}
+	}
+	if status == http.StatusInternalServerError {
+		p.Log.Error("a page could not be made", "path", r.URL.Path, "error", err)
+	}
+	return answer{Title: map[int]string{401: "Not logged in", 403: "Not allowed", 404: "Not found"}[status], page: "refusal.html", status: status, Data: err.Error()}
+}
+
+func (p *pages) write(w http.ResponseWriter, r *http.Request, who access.Principal, a answer) {
+	if a.Title == "" {
+		a.Title = "That did not work"
+	}
+	var b bytes.Buffer
+	s := shown{answer: a, Now: p.Now(), Who: who, Version: p.version, Path: r.URL.Path, Done: dones[r.URL.Query().Get("done")], Can: map[string]bool{}}
+	for _, role := range access.Roles() {
+		s.Can[string(role)] = who.May(role)
+	}
+	if err := p.templates[a.page].Execute(&b, s); err != nil {
+		p.Log.Error("a page could not be made", "path", r.URL.Path, "error", err)
+		http.Error(w, "This page could not be made. The server's log says why; dprun owed and dprun recover work without it.", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	if a.status != 0 {
+		w.WriteHeader(a.status)
+	}
+	_, _ = w.Write(clean(b.Bytes()))
+}
+
+// clean replaces what would turn the direction of writing around, and control
+// characters: text of devices and scripts stands in pages.
+func clean(page []byte) []byte {
+	return bytes.Map(func(r rune) rune {
+		if r != '\n' && r != '\t' && schema.Steers(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, page)
+}
+
+// parse reads the templates, each with the layout and what they share.
+func (p *pages) parse() error {
+	shared, err := template.New("layout.html").Funcs(p.funcs()).ParseFS(files, "templates/layout.html", "templates/parts.html")
+	if err != nil {
+		return err
+	}
+	all, err := fs.Glob(files, "templates/*.html")
+	if err != nil {
+		return err
+	}
+	for _, name := range all {
+		t, err := shared.Clone()
+		if err == nil {
+			t, err = t.ParseFS(files, name)
+		}
+		if err != nil {
+			return err
+		}
+		p.templates[path.Base(name)] = t
+	}
+	sum := sha256.New()
+	for _, name := range []string{"style.css", "page.js"} {
+		b, err := files.ReadFile("static/" + name)
+		if err != nil {
+			return err
+		}
+		sum.Write(b)
+	}
+	p.version = hex.EncodeToString(sum.Sum(nil))[:12]
+	return nil
+}
+
+// static gives style and script. Their address changes with them.
+func (p *pages) static() http.Handler {
+	serve := http.FileServerFS(files)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/") {
+			http.NotFound(w, r)
+			return
+		}
+		if r.URL.RawQuery == p.version {
+			w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
+		}
+		serve.ServeHTTP(w, r)
+	})
+}

@@ -1,0 +1,122 @@
+package page
+
+import (
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/net/html"
+
+	"github.com/dprun/dprun/cmd/dprun/web/access"
+	"github.com/dprun/dprun/testfixtures/need"
+	"github.com/dprun/dprun/testfixtures/site"
+)
+
+var admin = access.Principal{Name: "anna@bank.example", Role: access.Admin}
+
+// handler gives the pages of a site as somebody sees them.
+func handler(t *testing.T, s *site.Site, who access.Principal) http.Handler {
+	t.Helper()
+	h := need.Value(New(Options{Desk: s, Reads: s, Open: func() (Fresh, error) { return s, nil }, Now: func() time.Time { return site.Now }, Log: slog.New(slog.NewTextHandler(t.Output(), nil))}))(t)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h.ServeHTTP(w, r.WithContext(access.With(r.Context(), who)))
+	})
+}
+
+func get(h http.Handler, path string) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+	return w
+}
+
+func post(h http.Handler, path string, fields url.Values) *httptest.ResponseRecorder {
+	r := httptest.NewRequest("POST", path, strings.NewReader(fields.Encode()))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.Header.Set("Sec-Fetch-Site", "same-origin")
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}
+
+// TestNamesAreTextOnEveryPage: whatever things are called, a page holds only the
+// elements and attributes that its template has, no script of its own and nothing
+// that turns the direction of writing around.
+func TestNamesAreTextOnEveryPage(t *testing.T) {
+	t.Parallel()
+	for kind, n := range map[string]site.Names{"plain": site.Plain, "hostile": site.Hostile, "long": site.Long} {
+		h := handler(t, &site.Site{Names: n, Rows: 110}, admin)
+		pages := map[string]*httptest.ResponseRecorder{"diff": post(h, "/sets/01SETA/diff", url.Values{"with": {"01SETB"}})}
+		for name, path := range n.Addresses() {
+			pages[name] = get(h, path)
+		}
+		for path, w := range pages {
+			if w.Code != 200 {
+				t.Errorf("%s names, %s: status %d\n%s", kind, path, w.Code, w.Body)
+			}
+			sound(t, kind+" names, "+path, w)
+		}
+	}
+}
+
+// sound checks what holds for every page.
+func sound(t *testing.T, of string, w *httptest.ResponseRecorder) {
+	t.Helper()
+	body := w.Body.String()
+	if strings.Contains(body, "\u202e") {
+		t.Errorf("%s: the direction of writing can be turned around", of)
+	}
+	tree := need.Value(html.Parse(strings.NewReader(body)))(t)
+	scripts := 0
+	var ids []string
+	for n := range tree.Descendants() {
+		if n.Type != html.ElementNode {
+			continue
+		}
+		switch n.Data {
+		case "script":
+			scripts++
+		case "img", "b", "style", "iframe", "object":
+			t.Errorf("%s: an element %s", of, n.Data)
+		}
+		for _, a := range n.Attr {
+			switch {
+			case strings.HasPrefix(a.Key, "on") || a.Key == "style":
+				t.Errorf("%s: an attribute %s=%q", of, a.Key, a.Val)
+			case a.Key == "href" || a.Key == "src" || a.Key == "action":
+				if a.Val != "" && !strings.HasPrefix(a.Val, "/") && !strings.HasPrefix(a.Val, "#") {
+					t.Errorf("%s: it leads to %q", of, a.Val)
+				}
+			case a.Key == "id":
+				ids = append(ids, a.Val)
+			}
+		}
+	}
+	if scripts != 1 {
+		t.Errorf("%s: %d scripts", of, scripts)
+	}
+	seen := map[string]bool{}
+	for _, id := range ids {
+		if seen[id] {
+			t.Errorf("%s: the ID %q stands twice", of, id)
+		}
+		seen[id] = true
+	}
+}
+
+// TestAnEmptySiteSaysThatInWords: every page of a server that has nothing.
+func TestAnEmptySiteSaysThatInWords(t *testing.T) {
+	t.Parallel()
+	h := handler(t, &site.Site{Names: site.Plain, Empty: true}, admin)
+	for path, want := range map[string]string{"/": "Nothing is quiesced because of us.", "/runs": "There are no runs.", "/sets": "There are no sets.", "/plans": "No plan is served.", "/schedules": "Nothing is due.",
+		"/pending": "Nothing is owed", "/evidence": "There are no records yet.", "/nights": "No plan ran or was due", "/device?device=x": "No run had anything to do with it", "/hold/release": "Quiesces are not on hold."} {
+		w := get(h, path)
+		if w.Code != 200 || !strings.Contains(w.Body.String(), want) {
+			t.Errorf("%s: status %d, without %q\n%s", path, w.Code, want, w.Body)
+		}
+		sound(t, path, w)
+	}
+}

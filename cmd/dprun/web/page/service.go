@@ -1,0 +1,93 @@
+package page
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"log/slog"
+	"time"
+
+	"github.com/dprun/dprun/cmd/dprun/web/access"
+	"github.com/dprun/dprun/runner"
+	"github.com/dprun/dprun/runner/report"
+)
+
+// Options are what the pages are made of.
+type Options struct {
+	Desk  Desk
+	Reads Reads
+	Open  func() (Fresh, error) // opens the state directory once more
+	Now   func() time.Time
+	Log   *slog.Logger
+}
+
+// Desk is what a server does for people: *[runner.Service].
+type Desk interface {
+	// OverviewFor answers the five questions, as far as somebody sees.
+	OverviewFor(ctx context.Context, sees func(plan, device string) bool) report.Overview
+	// Plans are the plans that are served, and the files that do not validate.
+	Plans(ctx context.Context) ([]report.ServedPlan, error)
+	// Source is where a served plan is read from; never from elsewhere.
+	Source(file string) (runner.Source, error)
+	Start(ctx context.Context, q runner.StartRequest) (report.Started, error)
+	// Started is what somebody has asked for, also before the run has begun.
+	Started(ctx context.Context, run string) (report.Started, error)
+	// Events gives what becomes of runs, as it happens.
+	Events(ctx context.Context, q runner.EventsRequest) iter.Seq2[report.LiveEvent, error]
+	Cancel(ctx context.Context, q runner.CancelRequest) error
+	BringBack(ctx context.Context, by string) (*report.Result, error)
+	Hold(ctx context.Context, q runner.HoldRequest) (report.Hold, error)
+	Acknowledge(ctx context.Context, q runner.AcknowledgeRequest) (report.Acknowledged, error)
+}
+
+// Reads are the use cases that read: *[runner.Runner].
+type Reads interface {
+	Runs(ctx context.Context, q runner.RunsRequest) iter.Seq2[report.Run, error]
+	Run(ctx context.Context, ref string) (report.RunDetail, error)
+	Timeline(ctx context.Context, q runner.TimelineRequest) (report.Timeline, error)
+	Nights(ctx context.Context, q runner.NightsRequest) (report.Nights, error)
+	Outcomes(ctx context.Context, q runner.OutcomesRequest) (report.Outcomes, error)
+	Backups(ctx context.Context, q runner.BackupsRequest) iter.Seq2[report.Backup, error]
+	Backup(ctx context.Context, ref string) (report.BackupDetail, error)
+	Owed(ctx context.Context) report.Pending
+	Firings(ctx context.Context, limit int) (report.Firings, error)
+	Evidence() iter.Seq2[report.EvidenceRecord, error]
+}
+
+// Fresh are the use cases that compile a plan: those of a *[runner.Runner] that is
+// closed afterwards, so that plugins and secrets of one plan are not those of another.
+type Fresh interface {
+	Coverage(ctx context.Context, q runner.CoverageRequest) (*report.Coverage, *report.Result, error)
+	Preview(ctx context.Context, q runner.PreviewRequest) (*report.Preview, *report.Result, error)
+	DiffSets(ctx context.Context, q runner.DiffSetsRequest) (*report.Diff, *report.Result, error)
+	Close() error
+}
+
+// fresh has something done with plans that are compiled, a few at once.
+func (p *pages) fresh(ctx context.Context, do func(Fresh) error) error {
+	select {
+	case p.slots <- struct{}{}:
+		defer func() { <-p.slots }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	f, err := p.Open()
+	if err != nil {
+		return err
+	}
+	return errors.Join(do(f), f.Close())
+}
+
+// sight is what somebody sees.
+func (p *pages) sight(ctx context.Context, who access.Principal) (access.Sight, error) {
+	s := access.Sight{Who: who}
+	if len(who.Labels) == 0 {
+		return s, nil
+	}
+	all, err := p.Desk.Plans(ctx)
+	s.Fleet = access.Fleet{}
+	for _, plan := range all {
+		s.Fleet.Add(plan.Plan, plan.Devices)
+	}
+	return s, err
+}
