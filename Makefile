@@ -13,7 +13,7 @@ LONGEST     = ./testfixtures/e2e ./testfixtures/scenarios ./cmd/dprun
 
 export CGO_ENABLED ?= 0
 
-.PHONY: help packages test-packages release test-release test-fast lint-all build status-matrix demo test check fmt lint vet unit deps test-servers servers-results screenshots bench bench-quick soak generate docs clean darwin
+.PHONY: fuzz-api help packages test-packages release test-release test-fast lint-all build status-matrix demo test check fmt lint vet unit deps test-servers servers-results screenshots bench bench-quick soak generate docs clean darwin
 
 build: ## bin/dprun and bin/dpsim
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/dprun ./cmd/dprun
@@ -61,6 +61,9 @@ unit: deps build ## the tests, with the race detector
 	$(GO) test $(GOTESTFLAGS) -timeout 40m ./... ./.release
 	$(GO) test -C $(BENCH) $(GOTESTFLAGS) ./...
 	$(GO) test -C $(S3) $(GOTESTFLAGS) ./...
+
+fuzz-api: ## ten minutes of requests made from the REST API's own description: an internal error fails it
+	$(GO) test ./cmd/dprun/web/api -run MadeFromTheDescription -fuzz-api 10m -timeout 15m -v
 
 status-matrix: deps ## plays a scenario for every status code; a code that is not reached fails it
 	$(GO) test -c -o bin/status-matrix ./testfixtures/scenarios

@@ -1,13 +1,17 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
 	"flag"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -16,6 +20,11 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/dprun/dprun/cmd/dprun/web/access"
+	"github.com/dprun/dprun/plugins/datapower"
+	"github.com/dprun/dprun/plugins/file"
+	"github.com/dprun/dprun/runner"
+	"github.com/dprun/dprun/runner/report"
+	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/testfixtures/need"
 )
 
@@ -162,6 +171,13 @@ func TestRequestsMadeFromTheDescriptionFindNoInternalError(t *testing.T) {
 			t.Errorf("%s %s: %d %s", req.Method, req.URL, w.Code, w.Body)
 		}
 		conforms(t, req, w)
+		if strings.Contains(w.Body.String(), "hush-hush") {
+			t.Errorf("%s %s tells the password", req.Method, req.URL)
+		}
+		var started report.Started
+		if w.Code == http.StatusAccepted && json.Unmarshal(w.Body.Bytes(), &started) == nil && started.Run != "" {
+			g.seeds["run"] = append(g.seeds["run"][max(0, len(g.seeds["run"])-20):], started.Run)
+		}
 		var list struct{ Next string }
 		if w.Code == http.StatusOK && json.Unmarshal(w.Body.Bytes(), &list) == nil && list.Next != "" && len(g.cursors) < 50 {
 			g.cursors = append(g.cursors, list.Next)
@@ -173,8 +189,90 @@ func TestRequestsMadeFromTheDescriptionFindNoInternalError(t *testing.T) {
 	}
 }
 
-// fuzzed is what the requests are made to, and what is there to be named.
+// bundled are the plugins of the server that the requests are made to.
+var bundled = map[string]func() sdk.Plugin{"datapower": datapower.Plugin, "file": file.Plugin}
+
+func TestMain(m *testing.M) {
+	runner.ServePlugin(os.Args[1:], bundled)
+	os.Exit(m.Run())
+}
+
+// fuzzed is a server with two plans whose gateways do not answer, and what is there
+// to be named. What it starts runs, and fails.
 func fuzzed(t *testing.T) (http.Handler, map[string][]string, error) {
-	return newDesk().api(t), map[string][]string{"run": {"01JDRUN3", "01JDRUN2"}, "set": {"01JDSET31", "01JDSET23"}, "record": {"3"}, "plan": {"night", "other"}, "reference": {"night"},
-		"device": {"gw-1", "gw-3"}, "target": {"gw-1", "gw-3"}, "task": {"all/gw-1"}, "file": {"/plans/night.hcl"}, "text": {"good"}}, nil
+	dir, plans := t.TempDir(), t.TempDir()
+	need.Done(t, os.WriteFile(filepath.Join(dir, "password"), []byte("hush-hush-hush"), 0o600))
+	for name, site := range map[string]string{"night": "fra", "other": "ber"} {
+		need.Done(t, os.WriteFile(filepath.Join(plans, name+".hcl"), fmt.Appendf(nil, `
+device "datapower" "gw-%[2]s" {
+  labels = { site = %[2]q }
+  config {
+    host     = "127.0.0.1"
+    port     = 1
+    username = "backup"
+    password = secret_file("%[3]s/password")
+  }
+}
+destination "file" "disk" {
+  config { directory = %[3]q }
+}
+plan %[1]q {
+  destinations = [destination.file.disk]
+  activity "export_domain" "all" {
+    devices = ["*"]
+    domains = ["orders"]
+  }
+}
+`, name, site, dir), 0o600))
+	}
+	r, err := runner.Open(runner.Options{StateDir: filepath.Join(dir, "state"), Version: "0.0.0", Bundled: bundled})
+	if err != nil {
+		return nil, nil, err
+	}
+	signals, ready, ended := make(chan string, 2), make(chan *runner.Service, 1), make(chan error, 1)
+	go func() {
+		ended <- r.Serve(context.Background(), runner.ServeRequest{Plans: plans, Signals: signals, Web: func(s *runner.Service) (func(), error) {
+			ready <- s
+			return func() {}, nil
+		}})
+	}()
+	t.Cleanup(func() {
+		signals <- "SIGTERM"
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		need.Done(t, r.Close())
+	})
+	var s *runner.Service
+	select {
+	case s = <-ready:
+	case err := <-ended:
+		ended <- nil
+		return nil, nil, err
+	}
+	for {
+		if _, _, is := s.Ready(); is {
+			break
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	all, err := s.Plans(t.Context())
+	if err != nil {
+		return nil, nil, err
+	}
+	seeds := map[string][]string{"plan": {"night", "other"}, "reference": {"night"}, "device": {"gw-fra", "gw-ber"}, "target": {"gw-fra", "journal"}, "run": {"latest"}, "record": {"1", "2"},
+		"only": {"device=gw-fra", "domain=orders"}, "text": {"plan \"x\" {}"}, "max_age": {"26h"}}
+	for _, p := range all {
+		seeds["file"] = append(seeds["file"], p.File)
+	}
+	if len(all) != 2 || all[0].Plan == "" || all[1].Plan == "" {
+		return nil, nil, fmt.Errorf("it serves %+v %+v", all, all[0].Broken)
+	}
+	plugins := runner.OpenPlugins(runner.PluginOptions{Bundled: bundled, Version: "0.0.0", Log: slog.New(slog.DiscardHandler)})
+	t.Cleanup(func() { _ = plugins.Close() })
+	h, err := New(Options{Reads: s.Reads(), Desk: s, Open: func() (Fresh, error) { return runner.Open(s.Reads().Options) },
+		Check: func(ctx context.Context, text string) (report.Posted, error) {
+			return plugins.ValidatePosted(ctx, "plan.hcl", []byte(text))
+		}})
+	return h, seeds, err
 }
