@@ -119,7 +119,7 @@ func (a *app) view(cmd *cobra.Command) (view.View, error) {
 		o.StateDir = dir
 	}
 	if a.server != "" {
-		o.StateDir = a.server
+		o.StateDir = "of " + a.server
 	}
 	switch level, _ := a.level(); {
 	case a.quiet:

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/dprun/dprun/runner"
@@ -23,8 +24,11 @@ const (
 	lostPatience = 10 * time.Minute
 	// lookEvery is how often it is looked whether a run is over, whatever its events say.
 	lookEvery = 15 * time.Second
+	lookFirst = time.Second // and at first, before there are events
 	// resultPatience is how long its result is waited for when a run is over.
 	resultPatience = 3 * time.Second
+	// listenPatience is how long a run that is to be started waits for its events to be followed.
+	listenPatience = 5 * time.Second
 )
 
 // ApplyRequest asks for a run of a plan that a server serves.
@@ -58,11 +62,24 @@ func (c *Client) Apply(ctx context.Context, q ApplyRequest) (*report.Result, err
 	if q.Asked.Err() != nil {
 		return nil, context.Cause(q.Asked)
 	}
+	f := &follower{client: c, q: q, begun: make(chan struct{}), seen: map[string]int{}, events: make(chan report.LiveEvent), broken: make(chan error)}
+	streaming, stop := context.WithCancel(ctx)
+	listening, done := make(chan struct{}), make(chan struct{})
+	go func() { defer close(done); f.listen(streaming, sync.OnceFunc(func() { close(listening) })) }()
+	defer func() {
+		stop()
+		<-done
+	}()
+	select { // a short run is over before one could begin to follow it
+	case <-listening:
+	case <-time.After(listenPatience):
+	}
 	started, err := c.start(ctx, p, q)
 	if err != nil {
 		return nil, err
 	}
-	f := &follower{client: c, q: q, run: started.Run, seen: map[string]int{}, events: make(chan report.LiveEvent), broken: make(chan error), heard: time.Now()}
+	f.run, f.heard = started.Run, time.Now()
+	close(f.begun)
 	return f.follow(ctx)
 }
 
@@ -136,6 +153,7 @@ func (b *backoff) wait(ctx context.Context, stop <-chan string) bool {
 type follower struct {
 	client *Client
 	q      ApplyRequest
+	begun  chan struct{} // is closed when the run is known
 	run    string
 	events chan report.LiveEvent
 	broken chan error // why the stream has ended, each time
@@ -143,6 +161,7 @@ type follower struct {
 	seen    map[string]int // the last status of each task that was shown, by its number
 	told    bool           // that the run has begun
 	missed  bool           // statuses, which are to be had from the journal
+	cut     bool           // there is no stream of events now
 	summary *event.Summary
 	result  *report.Result
 	heard   time.Time // when the server was there last
@@ -151,19 +170,13 @@ type follower struct {
 
 // follow shows the run until it is over.
 func (f *follower) follow(ctx context.Context) (*report.Result, error) {
-	streaming, stop := context.WithCancel(ctx)
-	done := make(chan struct{})
-	go func() { defer close(done); f.listen(streaming) }()
-	defer func() {
-		stop()
-		<-done
-	}()
-	look := time.NewTimer(lookEvery)
+	pause := lookFirst
+	look := time.NewTimer(pause)
 	defer look.Stop()
 	for {
 		select {
 		case e := <-f.events:
-			f.heard = time.Now()
+			f.heard, pause, f.cut = time.Now(), lookEvery, false
 			f.take(e)
 			if f.result != nil {
 				return f.over(ctx, report.Started{ExitCode: f.result.ExitCode})
@@ -175,19 +188,23 @@ func (f *follower) follow(ctx context.Context) (*report.Result, error) {
 			if !passing(err) && statusIn(err) != http.StatusNotFound {
 				f.q.Say(fmt.Sprintf("%v; the run goes on at the server, and it is looked at every %s", err, lookEvery))
 			}
-			f.missed = true
+			f.missed, f.cut = true, true
 		case signal := <-f.q.Signals:
 			if err := f.stop(ctx, signal); err != nil {
 				return nil, err
 			}
 		case <-look.C:
-			look.Reset(lookEvery)
+			look.Reset(pause)
+			pause = min(2*pause, lookEvery)
 			var st report.Started
 			err := f.client.call(ctx, request{doing: "look at run " + f.run, method: http.MethodGet, path: runPath(f.run) + "/request", into: &st})
 			switch {
 			case err == nil:
 				if f.heard = time.Now(); !st.Ended.IsZero() {
 					return f.over(ctx, st)
+				}
+				if f.cut {
+					_ = f.catchUp(ctx) // it is looked again
 				}
 			case !passing(err), time.Since(f.heard) > lostPatience:
 				return nil, &runner.Error{ExitCode: 1, Err: fmt.Errorf("%w. How run %s ends is not known here: look again with `%s`", err, f.run, f.again())}
@@ -203,12 +220,14 @@ func (f *follower) again() string {
 	return fmt.Sprintf("dprun --server %s runs show %s", f.client.Server(), f.run)
 }
 
-// listen keeps a stream of the run's events.
-func (f *follower) listen(ctx context.Context) {
+// listen keeps a stream of events: first of all runs, as the one that is meant has
+// not begun, and of that run alone after the connection was cut.
+func (f *follower) listen(ctx context.Context, listening func()) {
 	var last int64
+	run := ""
 	pause := backoff{}
 	for ctx.Err() == nil {
-		err := f.client.streams(ctx, f.run, last, func(e report.LiveEvent) {
+		err := f.client.streams(ctx, run, last, listening, func(e report.LiveEvent) {
 			pause.last = 0
 			last = max(last, e.Seq)
 			select {
@@ -216,7 +235,11 @@ func (f *follower) listen(ctx context.Context) {
 			case <-ctx.Done():
 			}
 		})
-		if ctx.Err() != nil {
+		listening()
+		select {
+		case <-f.begun:
+			run = f.run
+		case <-ctx.Done():
 			return
 		}
 		select {
@@ -319,6 +342,17 @@ func (f *follower) over(ctx context.Context, st report.Started) (*report.Result,
 	return res, nil
 }
 
+// place is where a status stands among those of one instant: a run begins before its tasks and ends after them.
+func place(s event.Status) int {
+	switch {
+	case s.Task != "":
+		return 0
+	case s.Final:
+		return 1
+	}
+	return -1
+}
+
 // catchUp shows the statuses that no event has brought, and makes a summary where
 // none has come. A run that has not begun has neither.
 func (f *follower) catchUp(ctx context.Context) error {
@@ -349,7 +383,7 @@ func (f *follower) catchUp(ctx context.Context) error {
 	}
 	f.begin(event.RunInfo{Run: d.ID, Plan: d.Plan, Only: d.Only, Started: d.Started})
 	slices.SortStableFunc(all, func(a, b event.Status) int {
-		return cmp.Or(a.Time.Compare(b.Time), cmp.Compare(a.Task, b.Task), cmp.Compare(a.Seq, b.Seq))
+		return cmp.Or(a.Time.Compare(b.Time), cmp.Compare(place(a), place(b)), cmp.Compare(a.Task, b.Task), cmp.Compare(a.Seq, b.Seq))
 	})
 	for _, st := range all {
 		if st.Seq > f.seen[st.Task] {
@@ -359,6 +393,10 @@ func (f *follower) catchUp(ctx context.Context) error {
 	}
 	if f.summary == nil && d.Final {
 		f.summary = s
+		var e event.Evidence
+		if f.client.call(ctx, request{doing: "look for the record of run " + f.run, method: http.MethodGet, path: "/evidence/" + url.PathEscape(f.run), into: &e}) == nil {
+			s.Evidence = &e // without it, its line is missing
+		}
 	}
 	return nil
 }

@@ -30,7 +30,11 @@ func (s *seen) Progress(p event.Progress) {
 }
 func (s *seen) Log(l event.Log) { s.lines = append(s.lines, "log "+l.Text) }
 func (s *seen) Summary(e event.Summary) {
-	s.lines = append(s.lines, fmt.Sprintf("summary %s %d of %d", e.Code, e.Succeeded, len(e.Tasks)))
+	line := fmt.Sprintf("summary %s %d of %d", e.Code, e.Succeeded, len(e.Tasks))
+	if e.Evidence != nil {
+		line += fmt.Sprintf(", record %d", e.Evidence.Sequence)
+	}
+	s.lines = append(s.lines, line)
 }
 func (s *seen) Settled(e event.Settled) { s.lines = append(s.lines, "settled "+e.Device) }
 
@@ -89,9 +93,11 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			history = append(history, *f.status("t", i+1, code).Status)
 		}
 		reply(page[report.Task]{Items: []report.Task{{Run: "R1", Task: "t", Code: "SUCCESS", Final: true, History: history}}})
+	case "GET /evidence/R1":
+		reply(event.Evidence{Sequence: 4})
 	case "GET /pending":
 		reply(report.Pending{Owed: []report.Owed{{Device: "gw1"}}})
-	case "GET /runs/R1/events":
+	case "GET /events", "GET /runs/R1/events":
 		f.after = append(f.after, r.Header.Get("Last-Event-ID"))
 		if len(f.streams) == 0 {
 			http.NotFound(w, r)
@@ -162,7 +168,7 @@ func TestARunIsFollowedOverDisconnects(t *testing.T) {
 	if len(f.keys) != 2 || f.keys[0] != f.keys[1] || len(f.keys[0]) < 20 {
 		t.Errorf("the start was asked with the keys %q", f.keys)
 	}
-	if d := cmp.Diff([]string{"0", "11"}, f.after); d != "" {
+	if d := cmp.Diff([]string{"", "11"}, f.after); d != "" {
 		t.Error(d)
 	}
 }
@@ -171,7 +177,7 @@ func TestARunIsFollowedOverDisconnects(t *testing.T) {
 // code is the run's, and what is owed is told.
 func TestARunWhoseEventsAreLostIsLookedAt(t *testing.T) {
 	t.Parallel()
-	all := []string{"run R1", " 1 PLAN_STARTED", "t 1 EXECUTION_STARTED", "t 2 EXECUTION_STORE_STARTED", "t 3 SUCCESS", "summary PLAN_PARTLY_FAILED 1 of 1"}
+	all := []string{"run R1", " 1 PLAN_STARTED", "t 1 EXECUTION_STARTED", "t 2 EXECUTION_STORE_STARTED", "t 3 SUCCESS", "summary PLAN_PARTLY_FAILED 1 of 1, record 4"}
 	end := report.LiveEvent{Seq: 90, Kind: "end", Run: "R1", End: &report.RunEnd{ExitCode: 3}}
 	gap := &fake{ended: report.Started{Run: "R1", Ended: time.Unix(9, 0), ExitCode: 16}}
 	gap.streams = [][]report.LiveEvent{{{Kind: "gap"}, gap.status("t", 3, "SUCCESS"), end}}

@@ -23,16 +23,20 @@ const (
 	lineAtMost = 16 << 20
 )
 
-// streams reads the events of a run after the one with a number, and hands them to
-// take, until the stream ends, which is an error always.
-func (c *Client) streams(ctx context.Context, run string, after int64, take func(report.LiveEvent)) error {
-	doing := "follow run " + run
+// streams reads events after the one with a number, of a run or, without one, of all
+// that comes from now on. It hands them to take until the stream ends, which is an
+// error always. begun is called when nothing that follows is missed.
+func (c *Client) streams(ctx context.Context, run string, after int64, begun func(), take func(report.LiveEvent)) error {
+	doing, path, header := "follow run "+run, runPath(run)+"/events", map[string]string{"Accept": "text/event-stream", "Last-Event-ID": strconv.FormatInt(after, 10)}
+	if run == "" {
+		doing, path = "follow the runs", "/events"
+		delete(header, "Last-Event-ID")
+	}
 	ctx, cut := context.WithCancelCause(ctx)
 	defer cut(nil)
 	quiet := time.AfterFunc(silent, func() { cut(fmt.Errorf("it has said nothing for %s", silent)) })
 	defer quiet.Stop()
-	resp, err := c.send(ctx, request{doing: doing, method: http.MethodGet, path: runPath(run) + "/events",
-		header: map[string]string{"Accept": "text/event-stream", "Last-Event-ID": strconv.FormatInt(after, 10)}})
+	resp, err := c.send(ctx, request{doing: doing, method: http.MethodGet, path: path, header: header})
 	if err != nil {
 		return err
 	}
@@ -40,6 +44,7 @@ func (c *Client) streams(ctx context.Context, run string, after int64, take func
 	if kind, _, _ := strings.Cut(resp.Header.Get("Content-Type"), ";"); kind != "text/event-stream" {
 		return c.failed(doing, fmt.Errorf("it answers %q and no events", kind), c.otherVersion())
 	}
+	begun()
 	err = readEvents(resp.Body, func() { quiet.Reset(silent) }, func(data []byte) error {
 		var e report.LiveEvent
 		if err := json.Unmarshal(data, &e); err != nil {
