@@ -1,6 +1,7 @@
 package api
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -42,9 +43,9 @@ func TestARefusedRequestIsAnsweredByItsKind(t *testing.T) {
 		status int
 	}{
 		{&runner.Error{ExitCode: runner.ExitUsage, Err: report.OtherRequest}, http.StatusUnprocessableEntity},
-		{&runner.Error{ExitCode: runner.ExitRunning, Err: report.Runs}, http.StatusConflict},
+		{&runner.Error{ExitCode: runner.ExitRunning, Err: fmt.Errorf("plan night is already running: %w", report.Runs)}, http.StatusConflict},
 	} {
-		if p := problem(nil, c.err); p.Status != c.status {
+		if p := problem(nil, c.err); p.Status != c.status || strings.HasSuffix(p.Detail, ": runs") {
 			t.Errorf("%v: %d, want %d", c.err, p.Status, c.status)
 		}
 	}

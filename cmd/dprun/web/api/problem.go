@@ -8,11 +8,13 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/dprun/dprun/plan/diag"
 	"github.com/dprun/dprun/runner"
+	"github.com/dprun/dprun/runner/report"
 )
 
 // Problem is what is answered instead of what was asked for (RFC 9457), with the
@@ -119,6 +121,9 @@ func problem(log *slog.Logger, err error) *Problem {
 	}
 	p := problemOf(statusOf(e.ExitCode), e.Error(), "")
 	p.ExitCode = e.ExitCode
+	if why := report.Refusal(""); errors.As(err, &why) { // that word is for programs
+		p.Detail = strings.TrimSuffix(p.Detail, ": "+string(why))
+	}
 	exits := runner.Exits()
 	if i := slices.IndexFunc(exits, func(x runner.Exit) bool { return x.Code == e.ExitCode }); i >= 0 && e.ExitCode != runner.ExitUsage {
 		p.Action = exits[i].Action
