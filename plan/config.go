@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -58,7 +57,7 @@ func (c *Config) Texts() map[string][]byte {
 	defer c.env.mu.Unlock()
 	out := map[string][]byte{}
 	for name, text := range c.env.texts {
-		if !c.env.given[name] && !strings.HasSuffix(name, varsSuffix) {
+		if !c.env.given[name] && !IsVariables(name) {
 			out[name] = text
 		}
 	}

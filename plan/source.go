@@ -97,7 +97,10 @@ func Load(fsys fs.FS, name, at string) (Sources, Diagnostics) {
 	return s, ds
 }
 
+// IsVariables reports whether a file holds values of variables, by its name.
+func IsVariables(name string) bool { return strings.HasSuffix(name, varsSuffix) }
+
 // IsFile reports whether a file of a directory is a plan file, by its name.
 func IsFile(name string) bool {
-	return strings.HasSuffix(name, planSuffix) && !strings.HasSuffix(name, varsSuffix)
+	return strings.HasSuffix(name, planSuffix) && !IsVariables(name)
 }

@@ -13,8 +13,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/dprun/dprun/plan"
 	"github.com/dprun/dprun/runner/event"
 	"github.com/dprun/dprun/runner/journal"
+	"github.com/dprun/dprun/runner/lifecycle"
 	"github.com/dprun/dprun/runner/pending"
 	"github.com/dprun/dprun/runner/record"
 	"github.com/dprun/dprun/runner/report"
@@ -319,4 +321,40 @@ func (r *operation) tellUnsettled(ctx context.Context, run journal.Run, owed []s
 		n.tell(n.critical(bad))
 		n.end()
 	}
+}
+
+// missedOf tells people that a plan was not run when it was due, by its notify
+// blocks; nil: none of them wants to know. Secrets are read when it is told.
+func (r *Runner) missedOf(loaded *Loaded, p *plan.Plan) func(due time.Time, times int, why string) {
+	if !slices.ContainsFunc(p.Notify, func(n plan.Notify) bool { return slices.Contains(n.On, script.Missed) }) {
+		return nil
+	}
+	rec, err := record.Of(record.NewCompiledPlan(loaded.Config, p, nil, &r.redact), lifecycle.RunSpec{Plan: p.Name})
+	if err != nil {
+		r.Log.Error("nobody can be told when the plan is missed", "plan", p.Name, "error", err)
+		return nil
+	}
+	file := originOf(loaded, p)
+	return func(due time.Time, times int, why string) {
+		op := r.begin(Operation{})
+		exec := op.settler.Executor("", p.Name, rec.Dir, rec.Plan(nil, r.fresh()))
+		defer exec.Close()
+		n := op.notifier(context.Background(), rec, time.Time{}, exec.Notify)
+		defer n.end()
+		n.warn = func(text string) { r.Log.Error(text, "plan", p.Name) }
+		n.tell(n.missed(file, due, times, why))
+	}
+}
+
+// missed makes the notification of times at which the plan was not run.
+func (n *notifier) missed(file string, due time.Time, times int, why string) script.Context {
+	at := due.UTC().Format(time.RFC3339)
+	sum := sha256.Sum256([]byte(file))
+	c := n.about(script.Missed, n.run.Plan+"-"+hex.EncodeToString(sum[:4])+"-"+at+"-missed")
+	c.Message = fmt.Sprintf("plan %s was due at %s and was not run: %s", n.run.Plan, at, why)
+	if times > 1 {
+		c.Message = fmt.Sprintf("plan %s was due %d times, the last time at %s, and was not run: %s", n.run.Plan, times, at, why)
+	}
+	c.Notice.Commands = []string{"dprun schedule past", "dprun coverage"}
+	return c
 }

@@ -86,6 +86,9 @@ func (r *Runner) Firings(ctx context.Context, limit int) (f report.Firings, err 
 	for _, x := range all {
 		f.Due = append(f.Due, report.Firing{Plan: x.Plan, Origin: x.Origin, Due: x.Due, Decided: x.Decided, Verdict: x.Verdict, Run: x.Run, Ended: x.Ended, ExitCode: x.ExitCode, Message: x.Message})
 	}
+	if f.Paused, err = pauseOf(k.journal.Paused(ctx)); err != nil {
+		return f, &Error{ExitBug, err}
+	}
 	s, err := k.journal.Server(ctx)
 	if err != nil {
 		return f, &Error{ExitBug, err}

@@ -61,11 +61,18 @@ func (r *Runner) Serve(ctx context.Context, q ServeRequest) error {
 		follows.Wait()
 		stop()
 	}()
-	plans := &served{r: r, q: q, feed: feed, good: map[string][]serve.Plan{}, broken: map[string]journal.BrokenPlan{}}
+	plans := &served{r: r, q: q, feed: feed, good: map[string][]serve.Plan{}, told: map[string]map[journal.Scheduled]servedPlan{}, broken: map[string]journal.BrokenPlan{}}
+	if before, err := k.journal.Server(ctx); err == nil && before != nil { // since when it is broken does not begin anew
+		for _, b := range before.Broken {
+			plans.broken[b.Path] = b
+		}
+	}
+	service := &Service{r: r, plans: plans, feed: feed}
 	s := &serve.Server{Journal: k.journal, Clock: r.Clock, Log: r.Log, Self: serve.Identify(q.Plans), Notify: serve.Notifier(q.Notify),
-		Read: plans.Read, Recover: func(signals <-chan string) { _, _ = r.recoverTelling(signals, newsSink{feed: feed}) }}
+		Read: plans.Read, Recover: func(signals <-chan string) { _, _ = service.recover(signals) }}
+	service.server = s
 	if q.Web != nil {
-		end, err := q.Web(&Service{r: r, server: s, plans: plans, feed: feed})
+		end, err := q.Web(service)
 		if err != nil {
 			return err
 		}

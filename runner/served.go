@@ -106,10 +106,20 @@ func (s *served) Read(always bool) *serve.Catalogue {
 	good, told := map[string][]serve.Plan{}, map[string]map[journal.Scheduled]servedPlan{}
 	broken := map[string]journal.BrokenPlan{}
 	for _, path := range sources {
-		plans, tell, why := s.load(path, plugins)
+		dir := planDir(path)
+		files := newSnapshot(dir)
+		plans, tell, secrets, why := s.load(path, files, plugins)
 		if why == "" {
 			good[path], told[path] = plans, tell
+			s.keep(path, files, secrets)
 			continue
+		}
+		if s.good[path] == nil { // it may have been valid before this process began
+			if files = s.recall(path, dir); files != nil {
+				if before, tell, _, wrong := s.load(path, files, plugins); wrong == "" {
+					s.good[path], s.told[path] = before, tell
+				}
+			}
 		}
 		b := journal.BrokenPlan{Path: path, Since: s.r.Clock.Now(), Why: why}
 		if before, was := s.broken[path]; was {
@@ -119,6 +129,11 @@ func (s *served) Read(always bool) *serve.Catalogue {
 			delete(good, path)
 		}
 		told[path], broken[path] = s.told[path], b
+	}
+	for path := range s.good { // it is gone, and so is what was kept of it
+		if !slices.Contains(sources, path) {
+			_ = os.Remove(s.keptFile(path))
+		}
 	}
 	s.good, s.told, s.broken = good, told, broken
 	return s.catalogue()
@@ -150,29 +165,27 @@ func (s *served) catalogue() *serve.Catalogue {
 	return c
 }
 
-// load compiles one source and says why it cannot be used.
-func (s *served) load(path string, plugins *Plugins) (plans []serve.Plan, told map[journal.Scheduled]servedPlan, why string) {
-	dir := path
-	if info, err := os.Stat(path); err == nil && !info.IsDir() {
-		dir = filepath.Dir(path)
-	}
-	src := Source{Path: path, Environ: s.r.Environ, files: newSnapshot(dir)}
+// load compiles one source and says why it cannot be used. secrets are those that
+// stand in its text.
+func (s *served) load(path string, files *snapshot, plugins *Plugins) (plans []serve.Plan, told map[journal.Scheduled]servedPlan, secrets []string, why string) {
+	src := Source{Path: path, Environ: s.r.Environ, files: files}
 	loaded, ds, err := Load(context.Background(), src, plugins)
 	if err != nil {
-		return nil, nil, err.Error()
+		return nil, nil, nil, err.Error()
 	}
 	if ds.HasErrors() {
-		return nil, nil, firstError(ds)
+		return nil, nil, nil, firstError(ds)
 	}
 	told = map[journal.Scheduled]servedPlan{}
 	for _, p := range loaded.Config.Plans {
 		name := p.Name
 		served := serve.Plan{Scheduled: journal.Scheduled{Plan: name, Origin: originOf(loaded, p)}, Rules: rulesOf(p), Schedule: scheduleOf(p)}
 		served.Run = func(o serve.Order) serve.End { return s.r.runServed(s.q, s.feed, src, name, o) }
+		served.Missed = s.r.missedOf(loaded, p)
 		plans = append(plans, served)
 		told[served.Scheduled] = servedPlan{source: src, schedule: served.Schedule, report: tellServed(p, served.Origin), quiesces: quiesced(p)}
 	}
-	return plans, told, ""
+	return plans, told, loaded.Config.SensitiveValues(), ""
 }
 
 // tellServed is what is told of a plan, whatever is under way.

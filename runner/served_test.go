@@ -1,6 +1,8 @@
 package runner
 
 import (
+	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -76,5 +78,55 @@ func TestASnapshotIsWhatWasReadFirst(t *testing.T) {
 	need.Done(t, os.WriteFile(filepath.Join(dir, "b.hcl"), nil, 0o600))
 	if got := read(); got != "first" {
 		t.Errorf("read %q", got)
+	}
+}
+
+// TestACopyOfASnapshotIsWhatWasRead, and holds nothing that may be a secret.
+func TestACopyOfASnapshotIsWhatWasRead(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := &served{r: opened(t, 1)[0]}
+	read := func(of fs.FS) string {
+		var names []string
+		for _, e := range need.Value(fs.ReadDir(of, "."))(t) {
+			names = append(names, e.Name())
+		}
+		if _, err := fs.Stat(of, "none"); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("none: %v", err)
+		}
+		info := need.Value(fs.Stat(of, "a.hcl"))(t)
+		text := need.Value(fs.ReadFile(of, "a.hcl"))(t)
+		return fmt.Sprint(names, info.Size(), info.Mode(), info.IsDir(), string(text))
+	}
+	need.Done(t, os.WriteFile(filepath.Join(dir, "a.hcl"), []byte("valid"), 0o600))
+	valid := newSnapshot(dir)
+	want := read(valid)
+	if s.recall(dir, dir) != nil {
+		t.Error("a copy before one was made")
+	}
+	s.keep(dir, valid, []string{"secret"})
+	need.Done(t, os.WriteFile(filepath.Join(dir, "a.hcl"), []byte("broken"), 0o640))
+	need.Done(t, os.WriteFile(filepath.Join(dir, "b.hcl"), nil, 0o600))
+	if got := read(s.recall(dir, dir)); got != want {
+		t.Errorf("recalled %s, was %s", got, want)
+	}
+	file := s.keptFile(dir)
+	text := need.Value(os.ReadFile(file))(t)
+	need.Done(t, os.WriteFile(file, append(text, ' '), 0o600))
+	if s.recall(dir, dir) != nil {
+		t.Error("a damaged copy is used")
+	}
+	secret := newSnapshot(dir)
+	_ = read(secret)
+	s.keep(dir, secret, []string{"brok"})
+	if _, err := os.Stat(file); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a copy with a secret is kept, or the one before: %v", err)
+	}
+	vars := newSnapshot(dir)
+	need.Done(t, os.WriteFile(filepath.Join(dir, "a.dprunvars.hcl"), []byte("x = 1"), 0o600))
+	need.Value(fs.ReadFile(vars, "a.dprunvars.hcl"))(t)
+	s.keep(dir, vars, nil)
+	if _, err := os.Stat(file); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a copy of variables is kept: %v", err)
 	}
 }

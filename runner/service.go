@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/dprun/dprun/runner/journal"
 	"github.com/dprun/dprun/runner/lock"
@@ -23,6 +24,9 @@ type Service struct {
 	server *serve.Server
 	plans  *served
 	feed   *newsfeed
+
+	mu       sync.Mutex
+	finished []string // runs that had died, and that this server has finished
 }
 
 // Ready says how the server is: a text with a line for each of its parts and no
@@ -203,12 +207,82 @@ func (s *Service) BringBack(ctx context.Context, by string) (*report.Result, err
 	var failed error
 	err := s.server.RecoverNow(ctx, func(signals <-chan string) {
 		s.r.Log.Info("what is owed is brought back, as asked", "by", by)
-		res, failed = s.r.recoverTelling(signals, newsSink{feed: s.feed})
+		res, failed = s.recover(signals)
 	})
 	if err != nil {
 		return nil, refuse(err)
 	}
 	return res, failed
+}
+
+// recover brings back what dead runs have left, and remembers which they were.
+func (s *Service) recover(signals <-chan string) (*report.Result, error) {
+	res, err := s.r.recoverTelling(signals, newsSink{feed: s.feed})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, run := range res.Recovered {
+		s.finished = append(s.finished, run.Run)
+	}
+	return res, err
+}
+
+// Recovered are the runs that had died, and were finished by this server or, of
+// those that an earlier server had begun, by a guard. The newest is the last.
+func (s *Service) Recovered(ctx context.Context) ([]report.RecoveredRun, error) {
+	s.mu.Lock()
+	runs := slices.Clone(s.finished)
+	s.mu.Unlock()
+	runs = append(runs, s.server.View().Dead...)
+	slices.Sort(runs)
+	out := []report.RecoveredRun{}
+	for _, id := range slices.Compact(runs) {
+		run, err := s.r.kept.Load().journal.Run(ctx, id)
+		if errors.Is(err, journal.ErrNotFound) {
+			continue // it did not begin, or is gone by now
+		}
+		if err != nil {
+			return nil, &Error{ExitBug, err}
+		}
+		out = append(out, report.RecoveredRun{Run: run.ID, Plan: run.Plan, File: run.Origin, Started: run.Started, Ended: run.Ended, Code: run.Code, Final: run.State == journal.Finished})
+	}
+	return out, nil
+}
+
+// PauseRequest asks to start nothing new, or to start again what is due.
+type PauseRequest struct {
+	Release bool
+	By      string
+	Reason  string
+	Change  string
+}
+
+// Pause has the server start nothing new: neither what is due nor what somebody
+// asks for, also when it is started anew, until somebody releases it. Runs under
+// way go on. What is due meanwhile is made up for as what is missed.
+func (s *Service) Pause(ctx context.Context, q PauseRequest) (*report.Pause, error) {
+	j := s.r.kept.Load().journal
+	at := journal.Asked{At: s.r.Clock.Now(), By: q.By, Reason: q.Reason, Change: q.Change}
+	var err error
+	if q.Release {
+		err = j.EndPause(ctx, at)
+	} else {
+		err = j.BeginPause(ctx, at)
+	}
+	if errors.Is(err, journal.ErrNotFound) {
+		return nil, errorf(ExitUsage, "nothing is paused: plans are started when they are due")
+	}
+	if err != nil {
+		return nil, &Error{ExitBug, err}
+	}
+	s.server.Look(ctx)
+	return pauseOf(j.Paused(ctx))
+}
+
+func pauseOf(p *journal.Asked, err error) (*report.Pause, error) {
+	if err != nil || p == nil {
+		return nil, err
+	}
+	return &report.Pause{Since: p.At, By: p.By, Reason: p.Reason, Change: p.Change}, nil
 }
 
 // Hold stops every quiesce, or allows them again.

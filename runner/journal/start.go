@@ -16,6 +16,14 @@ CREATE INDEX starts_at ON starts (at);
 CREATE TABLE cancels (run TEXT PRIMARY KEY, at INTEGER NOT NULL, asked_by TEXT NOT NULL, reason TEXT NOT NULL, change TEXT NOT NULL) WITHOUT ROWID;
 `
 
+// pauses keeps since when a server starts nothing new, who asked for it, and who ended it.
+const pauses = `
+CREATE TABLE pauses (
+  since INTEGER NOT NULL, asked_by TEXT NOT NULL, reason TEXT NOT NULL, change TEXT NOT NULL, ended INTEGER NOT NULL DEFAULT 0, ended_by TEXT NOT NULL DEFAULT '',
+  ended_reason TEXT NOT NULL DEFAULT '');
+CREATE UNIQUE INDEX pauses_open ON pauses (ended) WHERE ended = 0;
+`
+
 // Start is a run that somebody has asked a server for.
 type Start struct {
 	Scheduled
@@ -99,4 +107,27 @@ func (j *Journal) Cancel(ctx context.Context, run string) (*Asked, error) {
 	return one(list(ctx, j, "look for who cancelled run "+run, func(r scanner) (a Asked, err error) {
 		return a, r.Scan(moment{&a.At}, &a.By, &a.Reason, &a.Change)
 	}, "SELECT at, asked_by, reason, change FROM cancels WHERE run = ?", run))
+}
+
+// BeginPause enters that nothing new is to be started. One that is there stays.
+func (j *Journal) BeginPause(ctx context.Context, a Asked) error {
+	return j.write(ctx, "enter that nothing new is to be started", func(t *transaction) error {
+		_, err := t.exec("INSERT INTO pauses (since, asked_by, reason, change) VALUES (?,?,?,?) ON CONFLICT DO NOTHING", stamp(a.At), a.By, a.Reason, a.Change)
+		return err
+	})
+}
+
+// EndPause enters that what is due is to be started again. Without a pause it is [ErrNotFound].
+func (j *Journal) EndPause(ctx context.Context, a Asked) error {
+	return j.write(ctx, "enter that plans are to be started again", func(t *transaction) error {
+		res, err := t.exec("UPDATE pauses SET ended = max(?,1), ended_by = ?, ended_reason = ? WHERE ended = 0", stamp(a.At), a.By, a.Reason)
+		return touched(res, err, "the pause")
+	})
+}
+
+// Paused is who asked to start nothing new; nil: nobody.
+func (j *Journal) Paused(ctx context.Context) (*Asked, error) {
+	return one(list(ctx, j, "look whether anything new is to be started", func(r scanner) (a Asked, err error) {
+		return a, r.Scan(moment{&a.At}, &a.By, &a.Reason, &a.Change)
+	}, "SELECT since, asked_by, reason, change FROM pauses WHERE ended = 0"))
 }

@@ -27,6 +27,7 @@ type DueTime struct {
 // Firings is what a server has decided.
 type Firings struct {
 	Server *Server  `json:"server,omitempty"` // absent: there was none
+	Paused *Pause   `json:"paused,omitempty"` // nothing new is started
 	Due    []Firing `json:"due"`              // the newest first
 }
 

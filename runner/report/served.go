@@ -42,6 +42,25 @@ type Cancelled struct {
 	Change string    `json:"change,omitempty"`
 }
 
+// Pause says that a server starts nothing new.
+type Pause struct {
+	Since  time.Time `json:"since"`
+	By     string    `json:"by"`
+	Reason string    `json:"reason,omitempty"`
+	Change string    `json:"change,omitempty"`
+}
+
+// RecoveredRun is a run that had died, and that was finished without a person.
+type RecoveredRun struct {
+	Run     string    `json:"run"`
+	Plan    string    `json:"plan"`
+	File    string    `json:"file"`
+	Started time.Time `json:"started"`
+	Ended   time.Time `json:"ended,omitzero"`
+	Code    string    `json:"code"`
+	Final   bool      `json:"final"` // false: it is not finished yet
+}
+
 // Refusal says why a server does not do what it was asked for. It is the cause of
 // an error, which says the same in full.
 type Refusal string

@@ -1,6 +1,7 @@
 package schedule
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -40,6 +41,8 @@ type Question struct {
 	// Decided are the due times after [Question.From] that were decided, by Unix seconds.
 	Decided map[int64]bool
 	Running bool // a run of the plan is in progress
+	// Away says why nothing was started until now; empty: nobody was there to do it.
+	Away string
 }
 
 // From is after when due times are looked at. A clock that was set back leads
@@ -69,6 +72,7 @@ type Decision struct {
 // decision is [Run]. What is due and put off by its jitter is left for later.
 func (p *Plan) Decide(q Question) (out []Decision) {
 	slots, waits := p.undecided(q)
+	away := cmp.Or(q.Away, "nobody was there to start it")
 	for i, s := range slots {
 		d := Decision{Slot: s, Verdict: Run}
 		late := q.Now.Sub(s.Start) > prompt
@@ -76,15 +80,15 @@ func (p *Plan) Decide(q Question) (out []Decision) {
 		case s.Outside:
 			d.Verdict, d.Why = Outside, "the plan's window is closed at that time"
 		case newer(slots[i+1:]) || waits:
-			d.Verdict, d.Why = Missed, "nobody was there to start it, and the plan is due again"
+			d.Verdict, d.Why = Missed, away+", and the plan is due again"
 		case late && !s.Late:
-			d.Verdict, d.Why = Missed, "nobody was there to start it, and the schedule says to leave it out"
+			d.Verdict, d.Why = Missed, away+", and the schedule says to leave it out"
 		case late && !p.stillOpen(s.Due, q.Now):
-			d.Verdict, d.Why = Missed, "nobody was there to start it, and its window has closed"
+			d.Verdict, d.Why = Missed, away+", and its window has closed"
 		case q.Running:
 			d.Verdict, d.Why = Overlaps, "a run of the plan was in progress"
 		case late:
-			d.Why = "made up for: nobody was there to start it on time"
+			d.Why = "made up for: " + away + " on time"
 		}
 		out = append(out, d)
 	}

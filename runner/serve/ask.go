@@ -31,13 +31,14 @@ type View struct {
 	Broken []journal.BrokenPlan
 	// Running are the runs under way, by plan; empty: it has not begun yet.
 	Running map[journal.Scheduled]string
+	Dead    []string // runs that an earlier server had begun and not ended
 }
 
 // View is what the server serves and does now. It waits for nothing.
 func (s *Server) View() View {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	v := View{Plans: s.all, Broken: s.broken, Running: map[journal.Scheduled]string{}}
+	v := View{Plans: s.all, Broken: s.broken, Dead: slices.Clone(s.dead), Running: map[journal.Scheduled]string{}}
 	for p, j := range s.runs {
 		v.Running[p] = j.run
 	}
@@ -50,6 +51,19 @@ func (s *Server) prepare() {
 		s.runs = map[journal.Scheduled]*job{}
 	})
 }
+
+// noteDead notes a run that an earlier server had begun and not ended.
+func (s *Server) noteDead(run string) {
+	if run == "" {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.dead = append(s.dead, run)
+}
+
+// Look has the loop look at once at what is to be done.
+func (s *Server) Look(ctx context.Context) { _ = s.do(ctx, func() {}) }
 
 // begun notes which run a job is.
 func (s *Server) begun(j *job, run string) {
@@ -95,10 +109,16 @@ func (s *Server) startAsked(q journal.Start) (journal.Start, error) {
 		return q, fmt.Errorf("the key %q stands for another request, which has begun run %s; use a key of its own for each request: %w", q.Key, known.Run, report.OtherRequest)
 	case known != nil:
 		return *known, nil
-	case s.stopping:
+	case s.stopping || s.leaving:
 		return q, fmt.Errorf("the server is stopping and starts nothing any more: %w", report.Stopping)
 	case s.recovered.IsZero():
 		return q, fmt.Errorf("the server brings back first what earlier runs have left; ask again in a minute: %w", report.NotReady)
+	}
+	if !s.mayStart() {
+		if s.paused == nil {
+			return q, fmt.Errorf("the journal cannot be read; nothing was begun: %w", report.Unwritten)
+		}
+		return q, fmt.Errorf("nothing new is to be started: %s has asked for that; lift it first: %w", s.paused.By, report.OnHold)
 	}
 	i := slices.IndexFunc(s.all, func(p Plan) bool { return p.Scheduled == q.Scheduled })
 	if i < 0 {
@@ -224,6 +244,7 @@ func (s *Server) closeDeadStarts(ctx context.Context) {
 	}
 	for _, q := range open {
 		q.Ended = s.Clock.Now()
+		s.noteDead(q.Run)
 		if q.ExitCode, q.Message = s.died(ctx, q.Run); q.Message == "" {
 			q.Message = "the server ended before the run began; it is not started again"
 		}

@@ -31,6 +31,8 @@ type Plan struct {
 	Rules    string // its schedules as text: other ones begin anew
 	Schedule schedule.Plan
 	Run      func(Order) End // runs it
+	// Missed tells people that it was not run at some times, the last of them due; nil: nobody is to be told.
+	Missed func(due time.Time, times int, why string)
 }
 
 // Order is what a run is begun with.
@@ -81,12 +83,15 @@ type Server struct {
 	reread    bool
 	told      time.Time
 	stopping  bool
+	paused    *journal.Asked // who has asked to start nothing new; nil: nobody
+	lifted    *journal.Asked // the one that ended just now
 	leaving   bool
 
 	mu     sync.Mutex // of what others look at; only the loop changes it, but for the runs' names
 	all    []Plan
 	broken []journal.BrokenPlan
 	runs   map[journal.Scheduled]*job // those of the jobs that are runs
+	dead   []string                   // runs that an earlier server had begun and not ended
 }
 
 // Leave is the name of the signal by which a server ends as soon as no run is in
@@ -189,10 +194,11 @@ func (s *Server) step(now time.Time) {
 		if s.jobs[reading] == nil && (s.reread || s.read.IsZero() || apart(now, s.read) >= readEvery) {
 			s.readPlans()
 		}
-		if !s.recovered.IsZero() { // before anything else
+		if !s.recovered.IsZero() && s.mayStart() { // before anything else
 			for _, p := range s.plans {
 				s.decide(p, now)
 			}
+			s.lifted = nil // whatever was kept from being started is decided about
 		}
 	}
 	if s.told.IsZero() || apart(now, s.told) >= tellEvery {
@@ -229,6 +235,7 @@ func (s *Server) closeDead() {
 	}
 	for _, f := range open {
 		f.Ended = s.Clock.Now()
+		s.noteDead(f.Run)
 		if f.ExitCode, f.Message = s.died(ctx, f.Run); f.Message == "" {
 			f.ExitCode, f.Message = 1, "the server ended before the run began; this time is not started again"
 		}
@@ -283,7 +290,7 @@ func (s *Server) adopt(c *Catalogue) {
 	for _, b := range c.Broken {
 		what := "it is not served"
 		if b.LastGood {
-			what = "it is served as it was before"
+			what = "the last good one is served, as it was before"
 		}
 		s.Log.Error("a plan does not validate: "+what, "path", b.Path, "since", b.Since, "why", b.Why)
 	}
@@ -305,11 +312,15 @@ func (s *Server) decide(p Plan, now time.Time) {
 		s.since[p.Scheduled] = since
 	}
 	q := schedule.Question{Now: now, Since: s.since[p.Scheduled], Last: s.asked[p.Scheduled], Running: running}
+	if s.lifted != nil {
+		q.Away = "nothing new was to be started, as " + s.lifted.By + " had asked"
+	}
 	var err error
 	if q.Decided, err = s.Journal.Decided(ctx, p.Scheduled, q.From(), now); err != nil {
 		s.journalFailed(err)
 		return
 	}
+	var missed []schedule.Decision
 	for _, d := range p.Schedule.Decide(q) {
 		f := journal.Firing{Scheduled: p.Scheduled, Due: d.Due, Decided: now, Verdict: string(d.Verdict), Message: d.Why}
 		mine, err := s.Journal.EnterFiring(ctx, f)
@@ -326,8 +337,48 @@ func (s *Server) decide(p Plan, now time.Time) {
 		default:
 			s.Log.Warn("a plan is not started: "+d.Why, "plan", p.Plan, "file", p.Origin, "due", d.Due)
 		}
+		if mine && d.Verdict == schedule.Missed {
+			missed = append(missed, d)
+		}
 	}
 	s.asked[p.Scheduled] = now
+	if len(missed) > 0 && p.Missed != nil {
+		s.tellMissed(p, missed)
+	}
+}
+
+// telling is the job of telling people what of a plan was missed.
+type telling struct {
+	journal.Scheduled
+	due int64
+}
+
+// tellMissed tells people once of all that was missed: it is entered before.
+func (s *Server) tellMissed(p Plan, missed []schedule.Decision) {
+	last := missed[len(missed)-1]
+	s.begin(telling{p.Scheduled, last.Due.Unix()}, func(*job) func() {
+		p.Missed(last.Due, len(missed), last.Why)
+		return func() {}
+	})
+}
+
+// mayStart reports whether anything new may be started. What the journal cannot
+// tell counts as no.
+func (s *Server) mayStart() bool {
+	paused, err := s.Journal.Paused(context.Background())
+	if err != nil {
+		s.journalFailed(err)
+		return false
+	}
+	if s.paused != nil && paused == nil {
+		s.lifted = s.paused
+		s.Log.Info("plans are started again when they are due")
+	}
+	if s.paused == nil && paused != nil {
+		s.Log.Warn("nothing new is started, as asked", "since", paused.At, "by", paused.By, "change", paused.Change, "reason", paused.Reason)
+	}
+	s.paused = paused
+	return paused == nil
 }
 
 func (s *Server) start(p Plan, f journal.Firing) {

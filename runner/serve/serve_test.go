@@ -1,6 +1,8 @@
 package serve
 
 import (
+	"errors"
+	"fmt"
 	"log/slog"
 	"path/filepath"
 	"strings"
@@ -13,6 +15,7 @@ import (
 	"github.com/dprun/dprun/plan/cron"
 	"github.com/dprun/dprun/runner/clock"
 	"github.com/dprun/dprun/runner/journal"
+	"github.com/dprun/dprun/runner/report"
 	"github.com/dprun/dprun/runner/schedule"
 	"github.com/dprun/dprun/testfixtures/need"
 )
@@ -295,5 +298,119 @@ func TestHealthTellsWordsAndNothingElse(t *testing.T) {
 	h = Health{beat: time.Now(), loaded: true, recovered: true, journal: true, broken: 2}
 	if text, ready := h.Ready(); !ready || !h.Live() || text != "scheduler: ok\njournal: ok\nrecovery: ok\nplans: ok\nplan files that do not validate: 2\n" {
 		t.Errorf("%t %q", ready, text)
+	}
+}
+
+// asks asks for a run of the plan of every night.
+func (h *house) asks(key, digest string) (journal.Start, error) {
+	run := need.Value(journal.NewRunID(h.Now()))(h.t)
+	return h.server.Start(h.t.Context(), journal.Start{Scheduled: nightly, Run: run, Asked: journal.Asked{By: "anna", Reason: "a test"}, Key: key, Digest: digest})
+}
+
+// TestWhatSomebodyAsksForIsEnteredFirst, is begun once for a key, and keeps what is due from beginning.
+func TestWhatSomebodyAsksForIsEnteredFirst(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	told, goOn := make(chan string, 2), make(chan struct{})
+	h.run = func(signals <-chan string) End {
+		told <- <-signals
+		<-goOn
+		return End{Run: "01R", ExitCode: 143, Message: "cancelled"}
+	}
+	h.begin()
+	h.loaded()
+	first := need.Value(h.asks("k", "d"))(t)
+	if entered := need.Value(h.journal.Start(t.Context(), first.Run))(t); entered == nil || entered.By != "anna" || !entered.Ended.IsZero() {
+		t.Errorf("entered: %+v", entered)
+	}
+	if again, err := h.asks("k", "d"); err != nil || again.Run != first.Run {
+		t.Errorf("asked again: %+v, %v", again, err)
+	}
+	if _, err := h.asks("k", "other"); !errors.Is(err, report.OtherRequest) {
+		t.Errorf("another request under the key: %v", err)
+	}
+	if _, err := h.asks("", ""); !errors.Is(err, report.Runs) {
+		t.Errorf("while it runs: %v", err)
+	}
+	if _, err := h.server.Start(t.Context(), journal.Start{Scheduled: journal.Scheduled{Plan: "none"}}); !errors.Is(err, report.NotServed) {
+		t.Errorf("a plan that there is not: %v", err)
+	}
+	h.at("11 02:30")
+	by := journal.Asked{By: "bert", Reason: "wrong night"}
+	need.Done(t, h.server.Cancel(t.Context(), first.Run, by))
+	if err := h.server.Cancel(t.Context(), first.Run, by); !errors.Is(err, report.AskedBefore) {
+		t.Errorf("cancelled twice: %v", err)
+	}
+	if name := <-told; name != "SIGTERM" {
+		t.Error(name)
+	}
+	close(goOn)
+	h.await("the run ends", func() bool { return len(need.Value(h.journal.OpenStarts(t.Context()))(t)) == 0 })
+	if err := h.server.Cancel(t.Context(), first.Run, by); !errors.Is(err, report.NotOurs) {
+		t.Errorf("cancelled when it was over: %v", err)
+	}
+	if c := need.Value(h.journal.Cancel(t.Context(), first.Run))(t); c == nil || c.By != "bert" || c.Reason != "wrong night" {
+		t.Errorf("who cancelled it: %+v", c)
+	}
+	if again, err := h.asks("k", "d"); err != nil || again.ExitCode != 143 || again.Message != "cancelled" {
+		t.Errorf("asked when it was over: %+v, %v", again, err)
+	}
+	h.stop()
+	if got := h.decided(); got != "11T02:30 overlaps" || h.starts() != 1 {
+		t.Errorf("%s; %d starts", got, h.starts())
+	}
+	if _, err := h.asks("", ""); !errors.Is(err, report.Stopping) {
+		t.Errorf("after the end: %v", err)
+	}
+}
+
+// TestNothingNewIsStartedDuringAPause, and what was due is made up for after it.
+func TestNothingNewIsStartedDuringAPause(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	need.Done(t, h.journal.BeginPause(t.Context(), journal.Asked{At: noon, By: "anna"}))
+	h.begin()
+	h.loaded()
+	h.at("11 02:30")
+	if _, err := h.asks("", ""); !errors.Is(err, report.OnHold) || !strings.Contains(err.Error(), "anna") {
+		t.Errorf("asked for a run: %v", err)
+	}
+	if got := h.decided(); got != "" || h.starts() != 0 {
+		t.Errorf("%s; %d starts", got, h.starts())
+	}
+	need.Done(t, h.journal.EndPause(t.Context(), journal.Asked{At: noon}))
+	h.at("11 02:40")
+	h.await("it is made up for", func() bool { return h.starts() == 1 })
+	h.stop()
+	if f := need.Value(h.journal.Firings(t.Context(), false, 9))(t); len(f) != 1 || !strings.Contains(f[0].Message, "anna had asked") {
+		t.Errorf("%+v", f)
+	}
+}
+
+// TestWhatIsMissedIsToldOnce, whatever was missed at a time.
+func TestWhatIsMissedIsToldOnce(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	var told []string
+	read := h.server.Read
+	h.server.Read = func(always bool) *Catalogue {
+		c := read(always)
+		if c != nil {
+			c.Plans[0].Missed = func(due time.Time, times int, why string) {
+				h.mu.Lock()
+				defer h.mu.Unlock()
+				told = append(told, fmt.Sprint(due.Format("02T15:04 "), times, " ", why))
+			}
+		}
+		return c
+	}
+	need.Value(h.journal.NoteSchedule(t.Context(), nightly, "30 2 * * * UTC", noon))(t)
+	h.now = noon.Add(4*24*time.Hour + 14*time.Hour + 31*time.Minute) // the fifth night
+	h.begin()
+	h.await("it is made up for", func() bool { return h.starts() == 1 })
+	h.to(h.Now())
+	h.stop()
+	if d := cmp.Diff([]string{"14T02:30 4 nobody was there to start it, and the plan is due again"}, told); d != "" {
+		t.Error(d)
 	}
 }

@@ -73,7 +73,7 @@ func Open(dir string) (*State, error) {
 			Remedy: "give a local directory with --state-dir or " + EnvDir}
 	}
 	s := &State{root: root}
-	for _, d := range []string{root, s.Staging(), s.Locks(), s.Plugins(), s.Work(), s.Pending(), s.Leftovers(), s.Restores(), s.Evidence()} {
+	for _, d := range []string{root, s.Staging(), s.Locks(), s.Plugins(), s.Work(), s.Pending(), s.Leftovers(), s.Restores(), s.Evidence(), s.Served()} {
 		if err := os.Mkdir(d, private); err != nil && !errors.Is(err, fs.ErrExist) {
 			return nil, fmt.Errorf("create %s in the state directory: %w", d, err)
 		}
@@ -165,6 +165,10 @@ func (s *State) Restores() string { return filepath.Join(s.root, "restores") }
 
 // Evidence is the directory of the records of what was done.
 func (s *State) Evidence() string { return filepath.Join(s.root, "evidence") }
+
+// Served is the directory of the copies of plans that a server serves, as they
+// were when they were valid last.
+func (s *State) Served() string { return filepath.Join(s.root, "served") }
 
 // AddEvidence adds a file to them, durably. One of its name stays as it is, and is
 // an error that is [fs.ErrExist].

@@ -51,11 +51,14 @@ func (h *Human) showFirings(b *strings.Builder, p painter, f report.Firings) {
 	default:
 		fmt.Fprintf(b, "%s: dprun serve has died after %s. Start it again: it brings back first what is owed.\n", p.paint(alarm, "Not running"), stamp(s.Beat))
 	}
+	if s := f.Paused; s != nil {
+		fmt.Fprintf(b, "%s: nothing new is started, as asked %s\n", p.paint(yellow, "Paused"), Clean(askedBy(s.Since, s.By, s.Change, s.Reason)))
+	}
 	if f.Server != nil {
 		for _, x := range f.Server.Broken {
 			is := "it is not served"
 			if x.LastGood {
-				is = "it is served as it was before"
+				is = "the last good one is served"
 			}
 			fmt.Fprintf(b, "%s: %s, since %s: %s: %s\n", p.paint(alarm, "Not valid"), Clean(x.Path), stamp(x.Since), is, Clean(x.Why))
 		}
