@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -19,6 +20,7 @@ import (
 	"github.com/dprun/dprun/runner"
 	"github.com/dprun/dprun/runner/clock"
 	"github.com/dprun/dprun/runner/journal"
+	"github.com/dprun/dprun/runner/report"
 	"github.com/dprun/dprun/testfixtures/dpsim"
 	"github.com/dprun/dprun/testfixtures/need"
 )
@@ -111,6 +113,7 @@ func TestAServerRunsPlansWhenTheyAreDue(t *testing.T) {
 	signals <- "SIGTERM"
 	need.Done(t, <-done)
 	need.Done(t, r.Close())
+	askedOfAServer(t, s.open(moved), plans)
 	for i, f := range firings(t, state) {
 		due := night.Add([]time.Duration{10 * time.Minute, 2 * time.Minute}[i])
 		if f.Verdict != "run" || !f.Due.Equal(due) || f.ExitCode != 0 || f.Run == "" || f.Decided.Sub(due) > 2*time.Minute || f.Origin != filepath.Join(plans, "nightly.hcl") {
@@ -122,9 +125,65 @@ func TestAServerRunsPlansWhenTheyAreDue(t *testing.T) {
 		t.Errorf("the server says %+v", server)
 	}
 	stored := slices.DeleteFunc(files(t, filepath.Join(s.dir, "backups")), func(name string) bool { return filepath.Ext(name) != ".zip" })
-	if len(stored) != 2 {
+	if len(stored) != 3 {
 		t.Errorf("stored: %v", stored)
 	}
+}
+
+// askedOfAServer asks a server that was started anew for a run of a plan whose
+// file has become wrong: of the last good one. The run is the same as one that is
+// due, and whoever follows it misses nothing.
+func askedOfAServer(t *testing.T, r *runner.Runner, plans string) {
+	t.Helper()
+	signals, up, done := make(chan string, 1), make(chan *runner.Service, 1), make(chan error, 1)
+	go func() {
+		done <- r.Serve(t.Context(), runner.ServeRequest{Plans: plans, Signals: signals,
+			Web: func(s *runner.Service) (func(), error) { up <- s; return func() {}, nil }})
+	}()
+	s := <-up
+	q := runner.StartRequest{Plan: "p", By: "anna", Reason: "a test", Change: "CHG1", Key: "k", Digest: "d"}
+	var started report.Started
+	for end := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
+		var err error
+		if started, err = s.Start(t.Context(), q); err == nil {
+			break
+		}
+		if time.Now().After(end) || !errors.Is(err, report.NotReady) && !errors.Is(err, report.NotServed) {
+			t.Fatalf("asked for a run: %v", err)
+		}
+	}
+	if again, err := s.Start(t.Context(), q); err != nil || again.Run != started.Run {
+		t.Errorf("asked again: %+v, %v", again, err)
+	}
+	statuses := 0
+	for e, err := range s.Events(t.Context(), runner.EventsRequest{After: 0, Run: started.Run}) {
+		need.Done(t, err)
+		if e.Status != nil {
+			statuses++
+		}
+		if e.End != nil && e.End.ExitCode != 0 {
+			t.Errorf("it ended with %+v", e.End)
+		}
+		if e.End != nil {
+			break
+		}
+	}
+	run := need.Value(s.Reads().Run(t.Context(), started.Run))(t)
+	for task, err := range run.Details {
+		need.Done(t, err)
+		statuses -= len(task.History)
+	}
+	if statuses -= len(run.History); statuses != 0 || run.Asked == nil || run.Asked.By != "anna" {
+		t.Errorf("%d statuses more than the run has; asked for by %+v", statuses, run.Asked)
+	}
+	for _, p := range need.Value(s.Plans(t.Context()))(t) {
+		if p.Plan == "p" && (p.Broken == nil || !p.Broken.LastGood || p.LastRun == nil || p.LastRun.ID != started.Run) {
+			t.Errorf("the plan is told as %+v", p)
+		}
+	}
+	signals <- "SIGTERM"
+	need.Done(t, <-done)
+	need.Done(t, r.Close())
 }
 
 // served is a server of a program whose plan is due now.
