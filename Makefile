@@ -25,8 +25,13 @@ demo: build ## simulated gateways, one backup, the result
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' Makefile
 
-test-fast: ## what needs no server, no root and no other program: about a minute
-	$(GO) test ./plan/... ./runner/... ./sdk/... ./cmd/dprun/view ./plugins/datapower/soma ./testfixtures/layering
+# Without what compiles a database, and without the longest searches: `make test` has them.
+FAST = ./plan/... ./runner/backups ./runner/drill ./runner/engine ./runner/evidence ./runner/graph ./runner/lifecycle ./runner/lock ./runner/metrics ./runner/mirror \
+	./runner/redact ./runner/restore ./runner/retention ./runner/schedule ./runner/secret ./runner/state ./runner/status ./sdk/... ./cmd/dprun/view ./plugins/datapower/soma ./testfixtures/layering
+SLOW = TestARunInterruptedAnywhere|TestAskingWhatIsPending|TestNothingLands
+
+test-fast: ## the pure core, the language, the SDK: no server, no root, no other program; about a minute
+	$(GO) test -short -vet=off -ldflags='-s -w' -skip '$(SLOW)' $(FAST)
 
 test: deps check unit ## all that CI runs
 

@@ -50,7 +50,7 @@ func (b *build) archive(p platform) error {
 // links hold.
 func (b *build) documents() (files []file, err error) {
 	for _, glob := range []string{"LICENSE", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "docs/*.md", "docs/adr/*", "docs/alerts/*", "docs/systemd/*",
-		"examples/*.hcl", "examples/*.csv", "examples/certs/*", "examples/scripts/*"} {
+		"examples/*.hcl", "examples/*.csv", "examples/certs/*", "examples/scripts/*", "examples/serve/*"} {
 		found, err := read(glob)
 		if err != nil {
 			return nil, err
@@ -165,6 +165,7 @@ func (b *build) packages(p platform, kinds ...string) error {
 	if err := os.Mkdir(stage, 0o700); err != nil {
 		return err
 	}
+	contents = append(contents, content{filepath.Join(b.root, "examples/serve/serve.hcl"), "/etc/dprun/serve.hcl", "config|noreplace", "", info{"root", "dprun", 0o640}})
 	program, err := os.ReadFile(b.path(p))
 	if err != nil {
 		return err

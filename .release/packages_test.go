@@ -94,7 +94,7 @@ func (h *host) serve() *exec.Cmd {
 	if !strings.Contains(unit, "\nEnvironment=DPRUN_STATE_DIR=/var/lib/dprun\n") {
 		h.t.Fatalf("the unit has another state directory:\n%s", unit)
 	}
-	c := h.command(user+":"+user, strings.Fields(strings.ReplaceAll(start, "127.0.0.1:8420", "127.0.0.1:"+h.port))...)
+	c := h.command(user+":"+user, strings.Fields(start)...)
 	c.Stdout, c.Stderr = h.t.Output(), h.t.Output()
 	need.Done(h.t, c.Start())
 	h.t.Cleanup(func() { _ = c.Process.Kill() })
@@ -215,6 +215,8 @@ func TestThePackageOnACleanHost(t *testing.T) {
 	if got := h.does("0:0", "dpkg", "--verify", "dprun"); got != "" {
 		t.Error(got)
 	}
+	// The administrator's change outlives the upgrade.
+	h.does("0:0", "sed", "-i", "s/127.0.0.1:8420/127.0.0.1:"+h.port+"/", "/etc/dprun/serve.hcl")
 	for name, text := range map[string]string{
 		"/etc/dprun/gw.password": gw.Password, "/etc/dprun/ca.pem": string(need.Value(os.ReadFile(gw.CAFile))(t)),
 		"/etc/dprun/plans/nightly.hcl": strings.NewReplacer("PORT", fmt.Sprint(gw.Port), "SCHEDULE", `schedule { cron = "* * * * *" }`).Replace(servedPlan),

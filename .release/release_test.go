@@ -71,7 +71,7 @@ func TestAPackageHoldsWhatAServiceNeeds(t *testing.T) {
 	held := string(need.Value(exec.Command("dpkg-deb", "-c", found[0]).Output())(t))
 	for _, want := range []string{
 		`drwxr-x--- root/dprun .* ./etc/dprun/`, `drwxr-x--- root/dprun .* ./etc/dprun/plans/`, `drwx------ dprun/dprun .* ./var/lib/dprun/`,
-		`-rwxr-xr-x root/root .* ./usr/bin/dprun`, `-rw-r--r-- root/root .* ./usr/lib/systemd/system/dprun-serve.service`, `-rw-r--r-- .* ./usr/lib/systemd/system/dprun-recover.timer`,
+		`-rw-r----- root/dprun .* ./etc/dprun/serve.hcl`, `-rwxr-xr-x root/root .* ./usr/bin/dprun`, `-rw-r--r-- root/root .* ./usr/lib/systemd/system/dprun-serve.service`, `-rw-r--r-- .* ./usr/lib/systemd/system/dprun-recover.timer`,
 		`-rw-r--r-- .* ./usr/share/man/man1/dprun.1.gz`, `-rw-r--r-- .* ./usr/share/man/man1/dprun-backups-list.1.gz`,
 		`-rw-r--r-- .* ./usr/share/bash-completion/completions/dprun`, `-rw-r--r-- .* ./usr/share/zsh/vendor-completions/_dprun`, `-rw-r--r-- .* ./usr/share/fish/vendor_completions.d/dprun.fish`,
 		`-rw-r--r-- .* ./usr/share/doc/dprun/copyright`, `-rw-r--r-- .* ./usr/share/doc/dprun/THIRD_PARTY_LICENSES`, `-rw-r--r-- .* ./usr/share/doc/dprun/docs/serve.md`, `-rwxr-xr-x .* ./usr/share/doc/dprun/examples/scripts/ticket`,
@@ -90,7 +90,7 @@ func TestAPackageHoldsWhatAServiceNeeds(t *testing.T) {
 	file := func(path string) string {
 		return string(need.Value(exec.Command("sh", "-c", `dpkg-deb --fsys-tarfile "$1" | tar -xO "./$2"`, "sh", found[0], path).Output())(t))
 	}
-	if unit := file("usr/lib/systemd/system/dprun-serve.service"); !strings.Contains(unit, "\nExecStart=/usr/bin/dprun serve ") || strings.Contains(unit, "/usr/local/") {
+	if unit := file("usr/lib/systemd/system/dprun-serve.service"); !strings.Contains(unit, "\nExecStart=/usr/bin/dprun serve --plans /etc/dprun/plans --config /etc/dprun/serve.hcl\n") || strings.Contains(unit, "/usr/local/") {
 		t.Errorf("the unit starts another program:\n%s", unit)
 	}
 	texts := file("usr/share/doc/dprun/THIRD_PARTY_LICENSES")

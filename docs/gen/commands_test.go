@@ -40,6 +40,7 @@ var notRun = map[string]string{
 	"install -m 0600 -o dprun -g dprun gw1.password /etc/dprun/gw1.password":                                  "needs root and the user that was made above",
 	"install -m 0644 docs/systemd/dprun-*.service docs/systemd/dprun-*.timer /etc/systemd/system/":            "needs root and changes the host",
 	"apt install ./dprun_0.1.0-1_amd64.deb     # or: dnf install ./dprun-0.1.0-1.x86_64.rpm":                  "make test-packages does it, in a root of its own",
+	"install -m 0640 -g dprun examples/serve/serve.hcl /etc/dprun/serve.hcl":                                  "needs root and the user that was made above",
 	"install -m 0640 -g dprun plan.hcl /etc/dprun/plans/nightly.hcl":                                          "needs root and the package's user",
 	"runuser -u dprun -- env DPRUN_STATE_DIR=/var/lib/dprun dprun check /etc/dprun/plans/nightly.hcl":         "needs root and the package's user",
 	"make release TAG=v0.1.0":                                                          "make test-release runs it, and says of the files what the page says",
