@@ -245,7 +245,7 @@ func (s *Site) Preview(context.Context, runner.PreviewRequest) (*report.Preview,
 
 func (s *Site) Firings(context.Context, int) (f report.Firings, err error) {
 	if !s.Empty {
-		f.Server = &report.Server{Host: s.Device, PID: 7, Plans: s.File, Running: true, Beat: Now, Started: Now, Broken: []report.BrokenPlan{{Path: s.File, Why: s.Plan, Since: Now, LastGood: true}}}
+		f.Server = &report.Server{Host: "host", PID: 7, Plans: "/etc/dprun/plans", Running: true, Beat: Now, Started: Now, Broken: []report.BrokenPlan{{Path: s.File, Why: s.Plan, Since: Now, LastGood: true}}}
 		f.Due = []report.Firing{{Plan: s.Plan, Due: Now, Verdict: "missed", Message: s.Plan}, {Plan: s.Plan, Due: Now, Verdict: "run", Run: "01ENDED", Ended: Now, ExitCode: 3}, {Plan: s.Plan, Verdict: "outside"}}
 	}
 	return f, nil
