@@ -36,12 +36,6 @@ func (f *File) Stat(ctx context.Context) (Attr, error) {
 	return a, opError("stat", f.path, err)
 }
 
-// Truncate sets the file's size.
-func (f *File) Truncate(ctx context.Context, size int64) error {
-	n := uint64(size)
-	return opError("truncate", f.path, f.fs.nfs.setAttr(ctx, f.h, SetAttr{Size: &n}))
-}
-
 // SetMode sets the file's mode.
 func (f *File) SetMode(ctx context.Context, mode uint32) error {
 	return opError("set the mode of", f.path, f.fs.nfs.setAttr(ctx, f.h, SetAttr{Mode: &mode}))

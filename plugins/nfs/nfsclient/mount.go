@@ -20,7 +20,6 @@ const (
 	portmapPort    = 111
 	minTransfer    = 4 << 10 // of what is wanted
 	maxWindow      = 64
-	unmountTimeout = 5 * time.Second
 )
 
 // Options say which export to use and how.
