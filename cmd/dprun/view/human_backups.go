@@ -115,9 +115,7 @@ func (h *Human) showBackup(b *strings.Builder, p painter, d report.BackupDetail)
 		if len(items) > 0 {
 			fmt.Fprintf(b, "\n%s\n", p.paint(bold, head))
 		}
-		for _, i := range items {
-			fmt.Fprintf(b, "  %s\n", Clean(i))
-		}
+		indented(b, "  ", items)
 	}
 	list(fmt.Sprintf("Not in it: %s that the device does not export", plural(len(d.Withheld), "file", "files")), d.Withheld)
 	list("Warnings", d.Warnings)

@@ -21,9 +21,7 @@ func (h *Human) showDrilledSet(b *strings.Builder, p painter, s report.DrilledSe
 	if more := len(shown) - 10; more > 0 && !h.o.EveryTask {
 		shown = append(shown[:10:10], fmt.Sprintf("and %d more", more))
 	}
-	for _, why := range shown {
-		fmt.Fprintf(b, "  %s\n", Clean(why))
-	}
+	indented(b, "  ", shown)
 	if s.Left != "" {
 		fmt.Fprintf(b, "  %s %s\n  What to do: dprun recover removes it; dprun owed says more\n", p.paint(alarm, Clean("Domain "+s.As+" may still be there:")), Clean(s.Left))
 	}

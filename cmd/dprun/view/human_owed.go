@@ -32,7 +32,7 @@ func (h *Human) showOwed(b *strings.Builder, p painter, owed []report.Owed) {
 	}
 	if here = once(here); len(here) > 0 {
 		b.WriteString("\n  to make dprun try again (it sees what was done by hand):\n")
-		indented(b, here)
+		indented(b, "      ", here)
 	}
 }
 
@@ -52,9 +52,7 @@ func (h *Human) writeOwes(b *strings.Builder, p painter, owed []report.Owed) {
 			}
 			b.WriteString("\n")
 		}
-		for _, l := range circumstances(of[len(of)-1]) {
-			fmt.Fprintf(b, "      %s\n", Clean(l))
-		}
+		indented(b, "      ", circumstances(of[len(of)-1]))
 	}
 	left := mine(owed)
 	if len(left) == 0 {
@@ -62,22 +60,20 @@ func (h *Human) writeOwes(b *strings.Builder, p painter, owed []report.Owed) {
 	}
 	if on := report.OnDevice(left); len(on) > 0 {
 		fmt.Fprintf(b, "    by hand, %s:\n", Clean("on "+left[0].Device))
-		indented(b, on)
+		indented(b, "      ", on)
 	}
 	var notes, acks []string
 	for _, o := range left {
 		notes, acks = append(notes, o.Note), append(acks, o.Acknowledge)
 	}
-	for _, n := range once(notes) {
-		fmt.Fprintf(b, "    %s\n", Clean(n))
-	}
+	indented(b, "    ", once(notes))
 	if acks = once(acks); len(acks) > 0 {
 		cannot := "reach it"
 		if !slices.ContainsFunc(left, func(o report.Owed) bool { return o.Kind != "post_script" }) {
 			cannot = "run it"
 		}
 		fmt.Fprintf(b, "    only if dprun cannot %s, and you have done everything for %s by hand:\n", cannot, Clean(who))
-		indented(b, acks)
+		indented(b, "      ", acks)
 	}
 }
 
@@ -145,9 +141,10 @@ func once(all []string) (out []string) {
 	return out
 }
 
-func indented(b *strings.Builder, commands []string) {
-	for _, c := range commands {
-		fmt.Fprintf(b, "      %s\n", Clean(c))
+// indented writes a line for each of some texts.
+func indented(b *strings.Builder, indent string, texts []string) {
+	for _, t := range texts {
+		fmt.Fprintf(b, "%s%s\n", indent, Clean(t))
 	}
 }
 

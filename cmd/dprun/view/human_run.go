@@ -1,6 +1,7 @@
 package view
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"path"
@@ -90,15 +91,38 @@ func (h *Human) Log(l event.Log) {
 	if h.o.Told == Failures {
 		return // said with the task that fails
 	}
-	h.say(h.errP.paint(faint, logLine(l)) + "\n")
+	h.say(h.errP.paint(faint, stamp(l.Time)+" "+logLine(l)) + "\n")
 }
 
+// logLine is a line of a script's output with whose it is.
 func logLine(l event.Log) string {
-	what := l.Task
-	if what == "" {
-		what = "run"
+	return fmt.Sprintf("%s %s| %s", Clean(cmp.Or(l.Task, "run")), Clean(l.Stream), Clean(strings.TrimRight(l.Text, "\r\n")))
+}
+
+// writeCauses writes what else has gone wrong.
+func writeCauses(b *strings.Builder, p painter, indent string, causes []event.Cause) {
+	for _, c := range causes {
+		fmt.Fprintf(b, "%salso %s", indent, p.paint(toneOf(c.Code), Clean(c.Code)))
+		if c.Message != "" {
+			b.WriteString(": " + Clean(c.Message))
+		}
+		b.WriteString("\n")
 	}
-	return fmt.Sprintf("%s %s %s| %s", stamp(l.Time), Clean(what), Clean(l.Stream), Clean(strings.TrimRight(l.Text, "\r\n")))
+}
+
+// writeLast writes the last lines of a script's output.
+func writeLast(b *strings.Builder, p painter, logs []event.Log) {
+	for _, l := range logs {
+		fmt.Fprintf(b, "    %s\n", p.paint(faint, Clean(l.Stream)+"| "+Clean(strings.TrimRight(l.Text, "\r\n"))))
+	}
+}
+
+// some is a text unless what it is of is nothing.
+func some[N int | int64](n N, text string) string {
+	if n > 0 {
+		return text
+	}
+	return ""
 }
 
 // Summary implements [event.Sink].
@@ -195,14 +219,8 @@ func writeTasks(b *strings.Builder, p painter, tasks []event.TaskResult) {
 	}
 	t := table{head: []string{"ACTIVITY", "DEVICE", "DOMAIN", "STATUS", "TIME", "SIZE", "FILES"}}
 	for _, k := range tasks {
-		bytes, files := "", ""
-		if k.Bytes > 0 {
-			bytes = size(k.Bytes)
-		}
-		if len(k.Files) > 0 {
-			files = fmt.Sprint(len(k.Files))
-		}
-		t.add(text(k.Activity), text(k.Device), text(k.Domain), toned(k.Code, toneOf(k.Code)), number(span(k.Duration)), number(bytes), number(files))
+		t.add(text(k.Activity), text(k.Device), text(k.Domain), toned(k.Code, toneOf(k.Code)), number(span(k.Duration)),
+			number(some(k.Bytes, size(k.Bytes))), number(some(len(k.Files), fmt.Sprint(len(k.Files)))))
 	}
 	t.write(b, p, "")
 }
@@ -229,14 +247,8 @@ func writeCounted(b *strings.Builder, p painter, tasks []event.TaskResult) {
 	t := table{head: []string{"ACTIVITY", "DEVICE", "TASKS", "STATUS", "LONGEST", "SIZE", "FILES"}}
 	for _, at := range order {
 		n := sums[at]
-		bytes, files := "", ""
-		if n.bytes > 0 {
-			bytes = size(n.bytes)
-		}
-		if n.files > 0 {
-			files = fmt.Sprint(n.files)
-		}
-		t.add(text(at.activity), text(at.device), number(fmt.Sprint(n.tasks)), toned(at.code, toneOf(at.code)), number(span(n.longest)), number(bytes), number(files))
+		t.add(text(at.activity), text(at.device), number(fmt.Sprint(n.tasks)), toned(at.code, toneOf(at.code)), number(span(n.longest)),
+			number(some(n.bytes, size(n.bytes))), number(some(n.files, fmt.Sprint(n.files))))
 	}
 	t.write(b, p, "")
 }
@@ -294,23 +306,13 @@ func writeFailures(b *strings.Builder, p painter, s event.Summary, logs map[stri
 		if k.Message != "" {
 			fmt.Fprintf(b, "    %s\n", Clean(k.Message))
 		}
-		for _, c := range k.Causes {
-			fmt.Fprintf(b, "    also %s", p.paint(toneOf(c.Code), Clean(c.Code)))
-			if c.Message != "" {
-				b.WriteString(": " + Clean(c.Message))
-			}
-			b.WriteString("\n")
-		}
-		for _, l := range logs[k.Task] {
-			fmt.Fprintf(b, "    %s\n", p.paint(faint, Clean(l.Stream)+"| "+Clean(strings.TrimRight(l.Text, "\r\n"))))
-		}
+		writeCauses(b, p, "    ", k.Causes)
+		writeLast(b, p, logs[k.Task])
 	}
 	if own := logs[""]; bad(s.Code) && len(own) > 0 {
 		heading()
 		b.WriteString("  the run\n")
-		for _, l := range own {
-			fmt.Fprintf(b, "    %s\n", p.paint(faint, Clean(l.Stream)+"| "+Clean(strings.TrimRight(l.Text, "\r\n"))))
-		}
+		writeLast(b, p, own)
 	}
 	if failed || !first {
 		fmt.Fprintf(b, "  %s\n", p.paint(faint, "dprun explain CODE says what a code means and what to do."))
@@ -347,9 +349,7 @@ func writeFiles(b *strings.Builder, p painter, tasks []event.TaskResult) {
 	}
 	fmt.Fprintf(b, "\n%s\n", p.paint(bold, "Files"))
 	if len(all) <= listed {
-		for _, f := range all {
-			fmt.Fprintf(b, "  %s\n", Clean(f))
-		}
+		indented(b, "  ", all)
 		return
 	}
 	for _, g := range gather(all) {

@@ -152,13 +152,7 @@ func writeTimeline(b *strings.Builder, p painter, history []event.Status) {
 		return
 	}
 	last := history[len(history)-1]
-	for _, c := range last.Causes {
-		fmt.Fprintf(b, "  also %s", p.paint(toneOf(c.Code), Clean(c.Code)))
-		if c.Message != "" {
-			b.WriteString(": " + Clean(c.Message))
-		}
-		b.WriteString("\n")
-	}
+	writeCauses(b, p, "  ", last.Causes)
 	for _, w := range last.Warnings {
 		fmt.Fprintf(b, "  %s %s\n", p.paint(yellow, "warning:"), Clean(w))
 	}
@@ -174,19 +168,13 @@ func writeStaged(b *strings.Builder, p painter, staged []report.Staged) {
 
 func (h *Human) showLogs(b *strings.Builder, p painter, logs []event.Log) {
 	for _, l := range logs {
-		what := l.Task
-		if what == "" {
-			what = "run"
-		}
-		fmt.Fprintf(b, "%s %s %s| %s\n", p.paint(faint, l.Time.Format(time.RFC3339)), Clean(what), Clean(l.Stream), Clean(strings.TrimRight(l.Text, "\r\n")))
+		fmt.Fprintf(b, "%s %s\n", p.paint(faint, l.Time.Format(time.RFC3339)), logLine(l))
 	}
 }
 
 func (h *Human) showSwept(b *strings.Builder, p painter, v report.Swept) {
 	fmt.Fprintf(b, "%s: removed %s.\n", Clean(v.Destination), plural(len(v.Removed), "temporary file", "temporary files"))
-	for _, name := range v.Removed {
-		fmt.Fprintf(b, "  %s\n", Clean(name))
-	}
+	indented(b, "  ", v.Removed)
 	if v.Error != "" {
 		fmt.Fprintf(b, "  %s %s\n", p.paint(red, "Error:"), Clean(v.Error))
 	}
