@@ -1,8 +1,10 @@
 package view
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"path/filepath"
 	"strings"
 
 	"github.com/dprun/dprun/runner/report"
@@ -198,4 +200,198 @@ func (h *Human) showPrunedBackups(b *strings.Builder, p painter, r report.Pruned
 func outcomeCell(s report.PrunedSet) cell {
 	colour := map[report.Outcome]tone{report.Stays: green, report.InUse: yellow, report.Left: red, report.Unfinished: red}[s.Outcome]
 	return toned(strings.ReplaceAll(string(s.Outcome), "_", " "), colour)
+}
+
+// faultWords are what a person calls the kinds of faults.
+var faultWords = map[string]string{
+	"missing": "MISSING", "altered": "ALTERED", "truncated": "CUT SHORT", "moved": "MOVED", "planted": "DO NOT TRUST", "unknown_set": "NOT KNOWN HERE",
+	"foreign_set": "of others", "stray": "stray", "partial": "stray part", "elsewhere": "elsewhere", "not_checked": "NOT CHECKED",
+}
+
+func (h *Human) showBackupFault(b *strings.Builder, p painter, f report.BackupFault) {
+	colour := yellow
+	if f.Grave {
+		colour = alarm
+	}
+	fmt.Fprintf(b, "%s: %s", Clean(f.Destination), p.paint(colour, Clean(cmp.Or(faultWords[f.Kind], f.Kind))))
+	if f.Set != "" {
+		fmt.Fprintf(b, ", set %s of %s", Clean(f.Set), Clean(strings.TrimSuffix(f.Device+"/"+f.Domain, "/")))
+	}
+	b.WriteString("\n")
+	if f.Path != "" {
+		fmt.Fprintf(b, "  %s\n", Clean(f.Path))
+	}
+	fmt.Fprintf(b, "  %s\n", Clean(f.Why))
+	if f.Remedy != "" {
+		fmt.Fprintf(b, "  What to do: %s\n", Clean(f.Remedy))
+	}
+}
+
+func (h *Human) showCheckedDestination(b *strings.Builder, p painter, d report.CheckedDestination) {
+	colour := green
+	if d.Whole != d.Copies {
+		colour = red
+	}
+	fmt.Fprintf(b, "%s: %s", Clean(d.Destination), p.paint(colour, fmt.Sprintf("%d of %s whole", d.Whole, plural(d.Copies, "backup", "backups"))))
+	for _, n := range []struct {
+		n    int
+		what string
+	}{{d.Missing, "missing"}, {d.Altered, "altered"}, {d.NotChecked, "not checked"}} {
+		if n.n > 0 {
+			fmt.Fprintf(b, ", %d %s", n.n, n.what)
+		}
+	}
+	if d.Read > 0 {
+		fmt.Fprintf(b, "; every byte of %d was read (%s)", d.Read, size(d.ReadBytes))
+	} else {
+		b.WriteString("; no data was read")
+	}
+	b.WriteString(".\n")
+}
+
+func (h *Human) showPack(b *strings.Builder, p painter, r report.Pack) {
+	t := table{head: []string{"DOMAIN", "ACTIVITY", "CAPTURED", "SET", "DIRECTORY"}}
+	for _, s := range r.Sets {
+		t.add(text(cmp.Or(s.Domain, "(whole device)")), text(s.Activity), text(stamp(s.Captured)), text(s.Set), text(s.Dir))
+	}
+	if len(t.rows) > 0 {
+		t.write(b, p, "")
+		b.WriteString("\n")
+	}
+	for _, m := range r.Missing {
+		fmt.Fprintf(b, "%s %s of %s: %s\n", p.paint(red, "Missing:"), Clean(m.Activity), Clean(cmp.Or(m.Domain, "the whole device")), Clean(m.Why))
+	}
+	fmt.Fprintf(b, "%s for the worst day of %s: %s, %s. Begin with README.txt; `sha256sum -c SHA256SUMS` checks all of it.\n",
+		p.paint(bold, Clean(r.Dir)), Clean(r.Device), plural(r.Files, "file", "files"), size(r.Bytes))
+}
+
+func (h *Human) showFetchedBackup(b *strings.Builder, _ painter, f report.FetchedBackup) {
+	of := Clean(strings.TrimSuffix(f.Device+"/"+f.Domain, "/"))
+	proof := "checksum verified"
+	if f.NoManifest {
+		proof = "the same as when it was imported; no checksum is known from the time of the backup"
+	}
+	if f.Encrypted {
+		proof += " and still encrypted (`age -d -i IDENTITY FILE` decrypts)"
+	}
+	if f.Existed {
+		fmt.Fprintf(b, "Set %s of %s, captured %s, is there already, %s:\n", Clean(f.Set), of, Clean(f.Captured), proof)
+	} else {
+		fmt.Fprintf(b, "Set %s of %s, captured %s, fetched from %s, %s:\n", Clean(f.Set), of, Clean(f.Captured), Clean(f.Destination), proof)
+	}
+	for _, name := range f.Files {
+		fmt.Fprintf(b, "  %s\n", Clean(filepath.Join(f.Dir, name)))
+	}
+}
+
+// freshShown is how many subjects are shown although they have a good backup.
+const freshShown = 40
+
+func (h *Human) showCoverage(b *strings.Builder, p painter, c report.Coverage) {
+	every := h.o.EveryTask || len(c.Subjects) <= freshShown
+	t := table{head: []string{"ACTIVITY", "DEVICE", "DOMAIN", "LAST GOOD", "AGE", "COPIES", "PROOF", "SET"}}
+	never := table{head: []string{"ACTIVITY", "DEVICE", "DOMAIN", "WHY"}}
+	for _, s := range c.Subjects {
+		switch {
+		case s.State == report.CoverageExcluded:
+			never.add(text(s.Activity), text(s.Device), text(s.Domain), text(s.Why))
+		case s.State != report.CoverageFresh || every || failed(s):
+			t.add(coverageCells(s)...)
+		}
+	}
+	if len(t.rows) > 0 {
+		t.write(b, p, "")
+		b.WriteString("\n")
+	}
+	said := map[string]bool{}
+	for _, s := range c.Subjects {
+		if why := Clean(strings.TrimSpace(s.Code + " " + s.Why)); (s.State == report.CoverageNone || s.State == report.CoverageStale) && why != "" {
+			if where := Clean(s.Activity+" "+s.Device) + ": " + why; !said[where] {
+				said[where] = true
+				fmt.Fprintf(b, "%s\n", where)
+			}
+		}
+	}
+	for _, s := range c.Subjects {
+		if failed(s) && s.State != report.CoverageExcluded {
+			said[""] = true
+			fmt.Fprintf(b, "%s: %s\n", Clean(s.Activity+" "+strings.TrimSuffix(s.Device+"/"+s.Domain, "/")), p.paint(red, proofText(*s.Import)))
+		}
+	}
+	if len(said) > 0 {
+		b.WriteString("\n")
+	}
+	if len(never.rows) > 0 {
+		fmt.Fprintf(b, "%s\n", p.paint(bold, "Never backed up"))
+		never.write(b, p, "  ")
+		b.WriteString("\n")
+	}
+	if len(c.Rooms) > 0 {
+		writeRooms(b, p, c.Rooms)
+		b.WriteString("\n")
+	}
+	verdict := fmt.Sprintf("%s: %d of %d have a good backup of the last %s, %d an older one, %d none", Clean(c.Plan), c.Fresh, c.Fresh+c.Stale+c.None, span(c.MaxAge), c.Stale, c.None)
+	if c.Failed > 0 {
+		verdict += fmt.Sprintf("; of %d the last import FAILED", c.Failed)
+	}
+	colour := green
+	if c.Stale+c.None+c.Failed > 0 {
+		colour = red
+	}
+	fmt.Fprintf(b, "%s\n", p.paint(colour, verdict+"."))
+}
+
+func coverageCells(s report.CoverageSubject) []cell {
+	colour := map[report.CoverageState]tone{report.CoverageStale: yellow, report.CoverageNone: red}[s.State]
+	cells := []cell{text(s.Activity), text(s.Device), text(s.Domain)}
+	if s.Set == "" {
+		return append(cells, toned("never", colour), number(""), number(""), text(""), text(""))
+	}
+	proof := strings.ReplaceAll(s.Proof, "_", " ")
+	switch s.Proof {
+	case "sent":
+		proof = "checksum of what was sent"
+	case "manifest":
+		proof = "found, not verified (" + s.Origin + ")"
+	}
+	proofColour := plain
+	if i := s.Import; i != nil {
+		imported := importText(*i)
+		switch {
+		case i.Verdict != "proven":
+			proof, proofColour = imported, red
+		case i.Same:
+			proof, proofColour = imported, green
+		default:
+			proof += "; an older set " + imported
+		}
+	}
+	return append(cells, toned(stamp(s.Captured), colour), number(span(s.Age)), number(fmt.Sprintf("%d/%d", s.Copies, s.Places)), toned(proof, proofColour), text(s.Set))
+}
+
+// failed reports whether the last import of something has failed.
+func failed(s report.CoverageSubject) bool { return s.Import != nil && s.Import.Verdict != "proven" }
+
+// importText is what an import has shown, in a few words.
+func importText(i report.Proof) string {
+	how := map[bool]string{true: "drill", false: "import"}[i.Drill]
+	switch i.Verdict {
+	case "proven":
+		return how + "-proven on " + stamp(i.At)
+	case "undecided":
+		return how + " on " + stamp(i.At) + " says nothing of it"
+	}
+	return how + " FAILED on " + stamp(i.At)
+}
+
+// proofText is what an import has shown, in full.
+func proofText(i report.Proof) string {
+	out := fmt.Sprintf("%s (set %s on %s)", importText(i), i.Set, i.Device)
+	if i.Why != "" {
+		out += ": " + i.Why
+	}
+	if i.Excused > 0 {
+		out += excusedText(i.Excused)
+	}
+	return Clean(out)
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/dprun/dprun/runner/status"
 	"github.com/dprun/dprun/sdk/schema"
 )
 
@@ -137,4 +138,122 @@ func plural(n int, one, many string) string {
 		return "1 " + one
 	}
 	return fmt.Sprintf("%d %s", n, many)
+}
+
+// cell is one field of a table.
+type cell struct {
+	text  string
+	tone  tone
+	right bool // flush right
+}
+
+func text(s string) cell          { return cell{text: Clean(s)} }
+func toned(s string, t tone) cell { return cell{text: Clean(s), tone: t} }
+func number(s string) cell        { return cell{text: s, right: true} }
+
+// table lines its columns up.
+type table struct {
+	head []string
+	rows [][]cell
+}
+
+func (t *table) add(cells ...cell) { t.rows = append(t.rows, cells) }
+
+// write draws the table. Columns in which every row is empty are left out.
+func (t *table) write(b *strings.Builder, p painter, indent string) {
+	widths := make([]int, len(t.head))
+	used := make([]bool, len(t.head))
+	right := make([]bool, len(t.head))
+	for i, h := range t.head {
+		widths[i] = width(h)
+	}
+	last := 0
+	for _, r := range t.rows {
+		for i, c := range r {
+			widths[i] = max(widths[i], width(c.text))
+			if c.text != "" {
+				used[i] = true
+				last = max(last, i)
+			}
+			right[i] = right[i] || c.right
+		}
+	}
+	row := func(cells []cell) {
+		var line strings.Builder
+		for i, c := range cells {
+			if !used[i] {
+				continue
+			}
+			blank := strings.Repeat(" ", widths[i]-width(c.text))
+			painted := p.paint(c.tone, c.text)
+			switch {
+			case right[i]:
+				line.WriteString(blank + painted)
+			case i == last:
+				line.WriteString(painted)
+			default:
+				line.WriteString(painted + blank)
+			}
+			if i != last {
+				line.WriteString("  ")
+			}
+		}
+		b.WriteString(indent + strings.TrimRight(line.String(), " ") + "\n")
+	}
+	head := make([]cell, len(t.head))
+	for i, h := range t.head {
+		head[i] = cell{text: h, tone: bold}
+	}
+	row(head)
+	for _, r := range t.rows {
+		row(r)
+	}
+}
+
+// tone is an ANSI colour; the empty one is the terminal's own.
+type tone string
+
+const (
+	plain  tone = ""
+	bold   tone = "\x1b[1m"
+	faint  tone = "\x1b[2m"
+	red    tone = "\x1b[31m"
+	alarm  tone = "\x1b[1;31m"
+	green  tone = "\x1b[32m"
+	yellow tone = "\x1b[33m"
+)
+
+// painter colours text, or does not.
+type painter bool
+
+func (p painter) paint(t tone, s string) string {
+	if !bool(p) || t == plain || s == "" {
+		return s
+	}
+	return string(t) + s + "\x1b[0m"
+}
+
+// toneOf is the colour of a status code.
+func toneOf(code string) tone {
+	e, ok := status.Lookup(status.Code(code))
+	if !ok {
+		return plain
+	}
+	switch e.Class {
+	case status.ClassSuccess:
+		return green
+	case status.ClassFailed, status.ClassInvalid:
+		return red
+	case status.ClassCritical:
+		return alarm
+	case status.ClassSkipped, status.ClassCancelled:
+		return yellow
+	}
+	return plain
+}
+
+// bad reports whether a task's result has to be said again at the end.
+func bad(code string) bool {
+	e, ok := status.Lookup(status.Code(code))
+	return !ok || e.Class != status.ClassSuccess && e.Class != status.ClassInterim && !e.Neutral
 }

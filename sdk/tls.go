@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/dprun/dprun/sdk/failure"
 	"github.com/dprun/dprun/sdk/internal/wire"
 )
 
@@ -64,4 +65,21 @@ func nameIn(line string, certificate []byte) string {
 	}
 	fields[5] = base64.RawStdEncoding.EncodeToString(certificate)
 	return strings.Join(fields, "|") + "\n"
+}
+
+// Roots reads the certificates that a TLS connection trusts from a file in PEM
+// form. An empty path is nil, for those of the system; a file without one is a failure.
+func Roots(file string) (*x509.CertPool, error) {
+	if file == "" {
+		return nil, nil
+	}
+	pem, err := os.ReadFile(file)
+	if err != nil {
+		return nil, failure.New(failure.Precondition, failure.BadConfig, "read the trusted certificates: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, failure.New(failure.Precondition, failure.BadConfig, "read the trusted certificates: %s holds none in PEM form", file)
+	}
+	return pool, nil
 }
