@@ -13,7 +13,6 @@ import (
 	"github.com/dprun/dprun/plan"
 	"github.com/dprun/dprun/plan/window"
 	"github.com/dprun/dprun/runner/backups"
-	"github.com/dprun/dprun/runner/drill"
 	"github.com/dprun/dprun/runner/engine"
 	"github.com/dprun/dprun/runner/event"
 	"github.com/dprun/dprun/runner/evidence"
@@ -515,95 +514,4 @@ func (w *restoring) insisting(ctx context.Context) (_ context.Context, deaf func
 		}
 	}()
 	return ctx, func() { close(done); cancel() }
-}
-
-// note enters what is known of the restore.
-func (w *restoring) note(ctx context.Context, end restore.End) {
-	if !w.begun {
-		return
-	}
-	steps, err := json.Marshal(w.machine.Steps())
-	if err == nil {
-		w.row.Steps, w.row.End = steps, string(end)
-		err = w.journal.SetRestore(context.WithoutCancel(ctx), w.row)
-	}
-	if err != nil {
-		w.Log.Error("what is known of the restore could not be written down", "run", w.spec.ID, "error", err)
-	}
-}
-
-// ended enters the end, and takes off what is not owed any more.
-func (w *restoring) ended(ctx context.Context) (*report.Restore, error) {
-	end, why := w.machine.End()
-	w.row.Ended, w.row.Why = w.Clock.Now(), w.redact.Redact(why)
-	if !w.begun {
-		return nil, w.refused
-	}
-	w.note(ctx, end)
-	if w.owed != nil && !end.Pending() {
-		if err := w.settler.Done(ctx, *w.owed); err != nil {
-			return nil, &Error{ExitBug, err}
-		}
-	}
-	if end == restore.Restored || end == restore.Faulty {
-		w.supersede(ctx)
-	}
-	if end == restore.Restored && w.row.Set != "" && w.q.Policy == "" { // with a policy it is not the set alone
-		if err := w.prove(context.WithoutCancel(ctx)); err != nil {
-			w.Log.Warn("that the set is proven by its restore could not be written down", "set", w.row.Set, "error", err)
-		}
-	}
-	out := restoreOf(w.row)
-	w.free()
-	if end == restore.Denied && w.refused != nil {
-		return out, w.refused
-	}
-	return out, nil
-}
-
-// prove enters that the set can be imported.
-func (w *restoring) prove(ctx context.Context) error {
-	file := drill.Archive(w.copy) // which was fetched
-	if file == nil {
-		return journal.ErrNotFound
-	}
-	return w.journal.Prove(ctx, backups.Proof{Set: w.copy.Set, SHA256: file.Opened().SHA256, Subject: backups.Set{w.copy}.Subject(), At: w.Clock.Now(), Run: w.spec.ID, On: w.q.Device, Verdict: backups.Proven})
-}
-
-// restoreOf shows what the journal keeps.
-func restoreOf(r journal.Restore) *report.Restore {
-	out := &report.Restore{Run: r.Run, Device: r.Device, Domain: r.Domain, Set: r.Set, Archive: r.Shown, WayBack: r.WayBack, By: r.By, Reason: r.Reason, Emergency: r.Emergency,
-		Began: r.Began, Ended: r.Ended, End: r.End, Why: r.Why, Pending: restore.End(r.End).Pending()}
-	var steps []restore.Step
-	if err := json.Unmarshal(r.Steps, &steps); err != nil && len(r.Steps) > 0 {
-		out.Why = strings.TrimPrefix(out.Why+"; its phases cannot be read", "; ")
-	}
-	for _, s := range steps {
-		out.Steps = append(out.Steps, report.RestoreStep{Phase: string(s.Phase), Time: s.Time, Answer: string(s.Kind), Why: s.Why})
-	}
-	return out
-}
-
-// setsOfRestores are the sets that owed restores name: the way back, and what is to
-// be restored again. It is an error where one of them cannot be read.
-func (r *Runner) setsOfRestores() (map[string]bool, error) {
-	owed, damaged, err := r.pending.List()
-	if err == nil && len(damaged) > 0 {
-		err = damaged[0]
-	}
-	if err != nil {
-		return nil, err
-	}
-	out := map[string]bool{}
-	for _, o := range owed {
-		if o.Kind != pending.Restore {
-			continue
-		}
-		of, err := record.RestoreOf(o)
-		if err != nil {
-			return nil, err
-		}
-		out[of.WayBackSet], out[of.Set] = true, true
-	}
-	return out, nil
 }

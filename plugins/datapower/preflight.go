@@ -119,29 +119,6 @@ func (p *preflight) shownCertificate() {
 	}
 }
 
-// proofAge is how old the proof that the private key is at hand may be: a quarter, and some patience.
-const proofAge = 100 * 24 * time.Hour
-
-// recoveryProof says when somebody last proved that the private key of the recovery certificate is at hand. dprun never sees it.
-func (p *preflight) recoveryProof(check string, c secureBackupConfig) {
-	whom := "its custodian"
-	if c.Custodian != "" {
-		whom = archive.Printable(c.Custodian)
-	}
-	at, err := time.Parse(time.DateOnly, c.Proven)
-	remedy := "have " + whom + " prove it, as the page on checks says, and write the date into recovery_proven"
-	switch {
-	case err != nil:
-		p.found(check, sdk.LevelNotProven, c.Certificate, remedy, "whether its private key is at hand is not known: the plan does not say when that was last proven")
-	case at.After(p.now.Add(24 * time.Hour)):
-		p.found(check, sdk.LevelWarning, c.Certificate, remedy, "the proof that its private key is at hand has a date in the future: %s", c.Proven)
-	case p.now.Sub(at) > proofAge:
-		p.found(check, sdk.LevelWarning, c.Certificate, remedy, "that its private key is at hand was last proven %d days ago, on %s", days(p.now.Sub(at)), c.Proven)
-	default:
-		p.found(check, sdk.LevelOK, c.Certificate, "", "that its private key is at hand was proven on %s", c.Proven)
-	}
-}
-
 func days(d time.Duration) int { return int(d / (24 * time.Hour)) }
 
 // involved are the domains that activities work on, as far as they are known.
