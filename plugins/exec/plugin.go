@@ -44,9 +44,7 @@ var (
 
 func validate(c Config, known func(...string) bool) []schema.Diagnostic {
 	var ds []schema.Diagnostic
-	bad := func(path []string, summary, format string, args ...any) {
-		ds = append(ds, schema.Diagnostic{Severity: schema.SeverityError, Summary: summary, Detail: fmt.Sprintf(format, args...), Path: path})
-	}
+	bad := schema.Reporter(&ds)
 	if known("command") && (len(c.Command) == 0 || c.Command[0] == "") {
 		bad([]string{"command"}, "Empty command", "The first element of \"command\" is the program to run; write [\"./script\", \"argument\"].")
 	}

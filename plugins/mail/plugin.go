@@ -59,9 +59,7 @@ func configure(_ context.Context, c Config, _ sdk.Env) (sdk.Hook, error) {
 
 func validate(c Config, known func(...string) bool) []schema.Diagnostic {
 	var ds []schema.Diagnostic
-	bad := func(path []string, summary, format string, args ...any) {
-		ds = append(ds, schema.Diagnostic{Severity: schema.SeverityError, Summary: summary, Detail: fmt.Sprintf(format, args...), Path: path})
-	}
+	bad := schema.Reporter(&ds)
 	address := func(path []string, text string) {
 		if _, err := mail.ParseAddress(text); err != nil || strings.ContainsAny(text, "\r\n") {
 			bad(path, "Not an address", "%q is no mail address: write it like \"team@example.com\" or \"The team <team@example.com>\".", text)

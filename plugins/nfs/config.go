@@ -2,7 +2,6 @@ package nfs
 
 import (
 	"context"
-	"fmt"
 	"io/fs"
 	"path"
 	"strconv"
@@ -61,29 +60,25 @@ func configure(_ context.Context, c Config, env sdk.Env) (*destination, error) {
 // validate checks what the schema cannot say.
 func validate(c Config, known func(...string) bool) []schema.Diagnostic {
 	var out []schema.Diagnostic
-	bad := func(argument, summary, format string, args ...any) {
-		out = append(out, schema.Diagnostic{
-			Severity: schema.SeverityError, Summary: summary, Detail: fmt.Sprintf(format, args...), Path: []string{argument},
-		})
-	}
+	bad := schema.Reporter(&out)
 	if c.Export != "" && known("export") && !strings.HasPrefix(c.Export, "/") {
-		bad("export", "Export is not an absolute path", "An export is named by its absolute path on the server, but this is %q. `showmount -e SERVER` lists them.", c.Export)
+		bad([]string{"export"}, "Export is not an absolute path", "An export is named by its absolute path on the server, but this is %q. `showmount -e SERVER` lists them.", c.Export)
 	}
 	if strings.ContainsAny(c.Server, "/ ") || strings.Contains(c.Server, ":/") {
-		bad("server", "Server is not a host name or address", "%q is not a host name or address; the path belongs into `export`.", c.Server)
+		bad([]string{"server"}, "Server is not a host name or address", "%q is not a host name or address; the path belongs into `export`.", c.Server)
 	}
 	if known("directory") && !validDirectory(c.Directory) {
-		bad("directory", "Unusable directory", "`directory` is a relative path below the export or the mount, without \"..\", but this is %q.", c.Directory)
+		bad([]string{"directory"}, "Unusable directory", "`directory` is a relative path below the export or the mount, without \"..\", but this is %q.", c.Directory)
 	}
 	if _, ok := fileMode(c.FileMode); !ok && known("file_mode") {
-		bad("file_mode", "Unusable file mode", "`file_mode` is an octal mode by which the owner can read and write, such as \"0600\" or \"0640\", but this is %q.", c.FileMode)
+		bad([]string{"file_mode"}, "Unusable file mode", "`file_mode` is an octal mode by which the owner can read and write, such as \"0600\" or \"0640\", but this is %q.", c.FileMode)
 	}
 	if c.Mount == "" {
 		return out
 	}
 	for argument, set := range map[string]bool{"uid": c.UID != nil, "gid": c.GID != nil, "nfs_port": c.NFSPort != 0, "mount_port": c.MountPort != 0} {
 		if set {
-			bad(argument, "Argument without effect", "`%s` is for `server` and `export`; with `mount` the operating system decides about it. Leave `%s` out.", argument, argument)
+			bad([]string{argument}, "Argument without effect", "`%s` is for `server` and `export`; with `mount` the operating system decides about it. Leave `%s` out.", argument, argument)
 		}
 	}
 	return out

@@ -4,7 +4,6 @@ package syslog
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"slices"
 	"strconv"
@@ -71,31 +70,29 @@ func configure(_ context.Context, c Config, _ sdk.Env) (sdk.Hook, error) {
 
 func validate(c Config, known func(...string) bool) []schema.Diagnostic {
 	var ds []schema.Diagnostic
-	bad := func(path, summary, format string, args ...any) {
-		ds = append(ds, schema.Diagnostic{Severity: schema.SeverityError, Summary: summary, Detail: fmt.Sprintf(format, args...), Path: []string{path}})
-	}
+	bad := schema.Reporter(&ds)
 	if known("transport") && known("host") && known("socket") {
 		switch {
 		case c.Transport == overUnix && c.Host != "":
-			bad("host", "Not of this transport", "A unix socket is on this host: leave out \"host\", or choose another transport.")
+			bad([]string{"host"}, "Not of this transport", "A unix socket is on this host: leave out \"host\", or choose another transport.")
 		case c.Transport == overUnix && c.Socket == "":
-			bad("transport", "No server", "With transport = \"unix\", \"socket\" is the path of the socket.")
+			bad([]string{"transport"}, "No server", "With transport = \"unix\", \"socket\" is the path of the socket.")
 		case c.Transport != overUnix && c.Host == "":
-			bad("transport", "No server", "With transport = %q, \"host\" names the server.", c.Transport)
+			bad([]string{"transport"}, "No server", "With transport = %q, \"host\" names the server.", c.Transport)
 		case c.Transport != overUnix && c.Socket != "":
-			bad("socket", "Not of this transport", "Only transport = \"unix\" has a socket.")
+			bad([]string{"socket"}, "Not of this transport", "Only transport = \"unix\" has a socket.")
 		}
 	}
 	name := func(path, text string, longest int) {
 		if known(path) && (len(text) > longest || strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' })) {
-			bad(path, "Not a name of syslog", "%q is not printable ASCII without spaces, of at most %d characters.", text, longest)
+			bad([]string{path}, "Not a name of syslog", "%q is not printable ASCII without spaces, of at most %d characters.", text, longest)
 		}
 	}
 	name("app_name", c.AppName, 48)
 	name("hostname", c.Hostname, 255)
 	name("structured_data_id", c.Data, 32)
 	if known("structured_data_id") && strings.ContainsAny(c.Data, `="]`) {
-		bad("structured_data_id", "Not a name of syslog", "%q holds one of = ] and the quotation mark.", c.Data)
+		bad([]string{"structured_data_id"}, "Not a name of syslog", "%q holds one of = ] and the quotation mark.", c.Data)
 	}
 	return ds
 }

@@ -56,9 +56,7 @@ func configure(_ context.Context, c Config, _ sdk.Env) (sdk.Hook, error) { retur
 
 func validate(c Config, known func(...string) bool) []schema.Diagnostic {
 	var ds []schema.Diagnostic
-	bad := func(path []string, summary, format string, args ...any) {
-		ds = append(ds, schema.Diagnostic{Severity: schema.SeverityError, Summary: summary, Detail: fmt.Sprintf(format, args...), Path: path})
-	}
+	bad := schema.Reporter(&ds)
 	if known("url") && known("insecure_http") && c.URL != "" {
 		if u, err := address(c.URL, c.InsecureHTTP); err != nil {
 			bad([]string{"url"}, "Not a usable URL", "%v.", err)

@@ -35,6 +35,13 @@ func HasErrors(ds []Diagnostic) bool {
 	return false
 }
 
+// Reporter returns what adds an error about an argument to a list, for a plugin that looks at its own configuration.
+func Reporter(to *[]Diagnostic) func(path []string, summary, format string, args ...any) {
+	return func(path []string, summary, format string, args ...any) {
+		*to = append(*to, errorAt(path, summary, format, args...))
+	}
+}
+
 func errorAt(path []string, summary, format string, args ...any) Diagnostic {
 	return Diagnostic{Severity: SeverityError, Summary: summary, Detail: fmt.Sprintf(format, args...), Path: path}
 }
