@@ -1,6 +1,7 @@
 package nfs
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,8 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -289,3 +292,129 @@ func (t *mountedTree) location(name string) string {
 }
 
 func (t *mountedTree) close() error { return nil }
+
+const (
+	copySize   = 1 << 20
+	closeLimit = 3 * time.Second
+)
+
+// mountedFile is a file being written to a mounted directory.
+type mountedFile struct {
+	tree *mountedTree
+	file *os.File
+}
+
+func (f *mountedFile) writeFrom(ctx context.Context, r io.Reader) (int64, error) {
+	return await(ctx, f.tree.stuck, func() (int64, error) {
+		return io.CopyBuffer(writerOnly{f.file}, readerUntil{ctx, r}, make([]byte, copySize))
+	}, nil)
+}
+
+// commit flushes. An error that the server reported late, such as a full disk,
+// shows here.
+func (f *mountedFile) commit(ctx context.Context) error {
+	_, err := await(ctx, f.tree.stuck, func() (struct{}, error) { return struct{}{}, f.file.Sync() }, nil)
+	return err
+}
+
+func (f *mountedFile) rewind() error {
+	_, err := f.file.Seek(0, io.SeekStart)
+	return err
+}
+
+func (f *mountedFile) setMode(ctx context.Context) error {
+	_, err := await(ctx, f.tree.stuck, func() (struct{}, error) { return struct{}{}, f.file.Chmod(f.tree.mode) }, nil)
+	return err
+}
+
+func (f *mountedFile) stat(ctx context.Context) (info, error) {
+	return await(ctx, f.tree.stuck, func() (info, error) {
+		fi, err := f.file.Stat()
+		if err != nil {
+			return info{}, err
+		}
+		return localInfo(fi), nil
+	}, nil)
+}
+
+// close comes before a removal, which would only rename an open file, but does
+// not wait long for a server that is gone.
+func (f *mountedFile) close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), closeLimit)
+	defer cancel()
+	_, err := await(ctx, f.tree.stuck, func() (struct{}, error) { return struct{}{}, f.file.Close() }, nil)
+	return err
+}
+
+// writerOnly and readerUntil keep io.Copy to plain reads and writes.
+type writerOnly struct{ io.Writer }
+
+// readerUntil reads until ctx ends.
+type readerUntil struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (r readerUntil) Read(p []byte) (int, error) {
+	if r.ctx.Err() != nil {
+		return 0, context.Cause(r.ctx)
+	}
+	return r.r.Read(p)
+}
+
+// coveringType returns the file system type of the mount that dir, a real
+// absolute path, is on. table is in the form of /proc/self/mountinfo.
+func coveringType(table io.Reader, dir string) (string, error) {
+	best, kind := -1, ""
+	lines := bufio.NewScanner(table)
+	lines.Buffer(nil, 1<<20) // overlay mounts have long options
+	for lines.Scan() {
+		point, fsType, ok := parseMount(lines.Text())
+		// Of mounts on one point, the last one in the table is on top.
+		if ok && covers(point, dir) && len(point) >= best {
+			best, kind = len(point), fsType
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return "", err
+	}
+	if best < 0 {
+		return "", errors.New("the table of mounts has no line for it")
+	}
+	return kind, nil
+}
+
+// parseMount reads one line: ID, parent, device, root, mount point, options,
+// any number of tags, "-", type, source, options.
+func parseMount(line string) (point, fsType string, ok bool) {
+	head, rest, found := strings.Cut(line, " - ")
+	fields := strings.Fields(head)
+	types := strings.Fields(rest)
+	if !found || len(fields) < 6 || len(types) == 0 {
+		return "", "", false
+	}
+	return unescape(fields[4]), types[0], true
+}
+
+func covers(point, dir string) bool {
+	return point == "/" || dir == point || strings.HasPrefix(dir, point+"/")
+}
+
+// unescape undoes the octal escapes of spaces and the like.
+func unescape(s string) string {
+	if !strings.Contains(s, `\`) {
+		return s
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] == '\\' && i+4 <= len(s) {
+			if n, err := strconv.ParseUint(s[i+1:i+4], 8, 8); err == nil {
+				b.WriteByte(byte(n))
+				i += 3
+				continue
+			}
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
+}
