@@ -154,6 +154,9 @@ func (g *glance) work(ctx context.Context, owed report.Pending) report.OverviewW
 		return w
 	}
 	open, err := g.journal.Unended(ctx)
+	if err == nil {
+		w.Paused, err = pauseOf(g.journal.Paused(ctx))
+	}
 	if err != nil {
 		w.Unknown = err.Error()
 		return w

@@ -153,7 +153,7 @@ func overviewState(o report.Overview) report.OverviewState {
 			state = report.OverviewMorning
 		}
 	}
-	if len(t.Broken)+len(t.Notices)+len(o.Down.Stops) > 0 {
+	if len(t.Broken)+len(t.Notices)+len(o.Down.Stops) > 0 || o.Work.Paused != nil {
 		state = report.OverviewMorning
 	}
 	for _, d := range t.Destinations {

@@ -287,3 +287,19 @@ func TestTheGoalOfAPlanFollowsItsSchedules(t *testing.T) {
 		}
 	}
 }
+
+// A pause is told with who asked for it, and a night during one is not simply good.
+func TestAnOverviewTellsThatNothingNewIsStarted(t *testing.T) {
+	t.Parallel()
+	r := at3(opened(t, 1)[0])
+	j := r.kept.Load().journal
+	past{plan: "a", id: "A1", at: night(0), ended: map[string]string{"x": "SUCCESS"}}.enter(t, j)
+	need.Done(t, j.BeginPause(t.Context(), journal.Asked{At: night(0), By: "anna", Reason: "a freeze"}))
+	if o := r.Overview(t.Context(), OverviewRequest{Zone: time.UTC}); o.State != report.OverviewMorning || o.Work.Paused == nil || o.Work.Paused.By != "anna" || !o.Work.Paused.Since.Equal(night(0)) {
+		t.Errorf("during a pause: %s, %+v", o.State, o.Work.Paused)
+	}
+	need.Done(t, j.EndPause(t.Context(), journal.Asked{At: three, By: "otto", Reason: "over"}))
+	if o := r.Overview(t.Context(), OverviewRequest{Zone: time.UTC}); o.State != report.OverviewGood || o.Work.Paused != nil {
+		t.Errorf("afterwards: %s, %+v", o.State, o.Work.Paused)
+	}
+}

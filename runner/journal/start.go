@@ -2,6 +2,7 @@ package journal
 
 import (
 	"context"
+	"strings"
 	"time"
 )
 
@@ -120,7 +121,7 @@ func (j *Journal) BeginPause(ctx context.Context, a Asked) error {
 // EndPause enters that what is due is to be started again. Without a pause it is [ErrNotFound].
 func (j *Journal) EndPause(ctx context.Context, a Asked) error {
 	return j.write(ctx, "enter that plans are to be started again", func(t *transaction) error {
-		res, err := t.exec("UPDATE pauses SET ended = max(?,1), ended_by = ?, ended_reason = ? WHERE ended = 0", stamp(a.At), a.By, a.Reason)
+		res, err := t.exec("UPDATE pauses SET ended = max(?,1), ended_by = ?, ended_reason = ? WHERE ended = 0", stamp(a.At), a.By, strings.TrimSpace(a.Reason+" "+a.Change))
 		return touched(res, err, "the pause")
 	})
 }

@@ -48,6 +48,7 @@ type OverviewWork struct {
 	Unknown string         `json:"unknown,omitempty"` // why it is not known
 	Runs    []OverviewRun  `json:"runs"`              // under way, or left by a dead process; the oldest first
 	Next    []OverviewNext `json:"next"`              // the earliest first; of plans that are served
+	Paused  *Pause         `json:"paused,omitempty"`  // nothing new is started, what is due neither
 }
 
 // OverviewRun is a run that has not ended.

@@ -95,6 +95,9 @@ func (s *Site) BringBack(_ context.Context, by string) (*report.Result, error) {
 func (s *Site) Hold(_ context.Context, q runner.HoldRequest) (report.Hold, error) {
 	return report.Hold{}, s.call(q)
 }
+func (s *Site) Pause(_ context.Context, q runner.PauseRequest) (*report.Pause, error) {
+	return nil, s.call(q)
+}
 func (s *Site) Acknowledge(_ context.Context, q runner.AcknowledgeRequest) (report.Acknowledged, error) {
 	return report.Acknowledged{}, s.call(q)
 }
@@ -281,7 +284,8 @@ func (s *Site) OverviewFor(context.Context, func(plan, device string) bool) repo
 	}
 	o.Down.Stops = []report.Stop{{Since: Now, By: s.Plan, Reason: s.Domain}}
 	o.Work = report.OverviewWork{Runs: []report.OverviewRun{{Run: s.someRun("PLAN_STARTED", false), File: s.File, Alive: true, Holder: "process 7", Quiesced: 1, WindowCloses: Now.Add(time.Hour), WindowOpen: true}},
-		Next: []report.OverviewNext{{Plan: s.Plan, File: s.File, Due: Now.Add(time.Hour), Start: Now.Add(time.Hour), Quiesces: []string{s.Device}, WindowCloses: Now.Add(2 * time.Hour)}}}
+		Next:   []report.OverviewNext{{Plan: s.Plan, File: s.File, Due: Now.Add(time.Hour), Start: Now.Add(time.Hour), Quiesces: []string{s.Device}, WindowCloses: Now.Add(2 * time.Hour)}},
+		Paused: &report.Pause{Since: Now.Add(-time.Hour), By: s.Plan, Reason: s.Domain, Change: s.Device}}
 	o.Coverage = report.OverviewCoverage{Plans: []report.OverviewPlan{{Plan: s.Plan, File: s.File, Goal: 24 * time.Hour, Expected: 120, Fresh: 117, Stale: 2, None: 1}},
 		Worst: []report.OverviewSubject{{Plan: s.Plan, Activity: "domains", Device: s.Device, Domain: s.Domain, State: report.CoverageNone, Code: "EXECUTION_EXPORT_DOMAIN_PERSISTED_SOMA_ERROR"}}, More: 2}
 	o.Failures = report.OverviewFailures{Since: Now.Add(-9 * time.Hour), Causes: []report.OverviewCause{{Code: "EXECUTION_EXPORT_DOMAIN_PERSISTED_SOMA_ERROR", Meaning: "The export failed.", Action: "Look. " + s.Device, Tasks: 2, MadeUp: 1, Message: s.Domain, Plans: []string{s.Plan}, Devices: []string{s.Device},
@@ -306,6 +310,6 @@ func (n Names) Addresses() map[string]string {
 		"timeline": "/runs/01RUNNING/timeline", "nights": "/nights", "device": at("/device", "device", n.Device), "domain": at("/device", "device", n.Device, "domain", n.Domain),
 		"cancel": "/runs/01RUNNING/cancel", "sets": "/sets", "sets of a device": at("/sets", "device", n.Device, "domain", n.Domain, "latest", "yes"), "set": "/sets/01SETA",
 		"plans": "/plans", "plan": at("/plan", "file", n.File, "plan", n.Plan), "broken plan": at("/plan", "file", n.File+"x"), "start": at("/plan/run", "file", n.File, "plan", n.Plan),
-		"schedules": "/schedules", "pending": "/pending", "acknowledge": at("/pending/acknowledge", "target", n.Device), "release": "/hold/release", "evidence": "/evidence",
+		"schedules": "/schedules", "pending": "/pending", "acknowledge": at("/pending/acknowledge", "target", n.Device), "release": "/hold/release", "lift": "/pause/lift", "evidence": "/evidence",
 	}
 }

@@ -39,7 +39,6 @@ type Service interface {
 	Ready() (text string, live, ready bool)
 	Reads() *runner.Runner
 	page.Desk
-	Pause(ctx context.Context, q runner.PauseRequest) (*report.Pause, error)
 	Recovered(ctx context.Context) ([]report.RecoveredRun, error)
 }
 

@@ -95,6 +95,7 @@ func (a *api) actions() {
 			return &Reply[report.Result]{*res}, nil
 		})
 	a.holds()
+	a.pauses()
 	type ackRequest struct {
 		Target string `path:"target" minLength:"1" maxLength:"200" doc:"A device, or the whole ID of a run; journal, where that is lost"`
 		Body   struct {
@@ -138,9 +139,42 @@ func (a *api) holds() {
 		func(ctx context.Context, s sees, q *holdRequest) (*Reply[List[report.Stop]], error) {
 			return hold(ctx, s, runner.HoldRequest{Reason: q.Body.Reason})
 		})
-	register(a, access.Operator, quick(), huma.Operation{Method: http.MethodDelete, Path: Base + "/hold", OperationID: "release", Summary: "Release the hold", Tags: []string{"hold"}, DefaultStatus: http.StatusOK},
+	register(a, access.Admin, quick(), huma.Operation{Method: http.MethodDelete, Path: Base + "/hold", OperationID: "release", Summary: "Release the hold", Tags: []string{"hold"}, DefaultStatus: http.StatusOK},
 		func(ctx context.Context, s sees, _ *struct{}) (*Reply[List[report.Stop]], error) {
 			return hold(ctx, s, runner.HoldRequest{Release: true})
+		})
+}
+
+// pauses registers what stops and allows starts.
+func (a *api) pauses() {
+	pause := func(ctx context.Context, s sees, q runner.PauseRequest) (*Reply[List[report.Pause]], error) {
+		if err := s.everything(); err != nil {
+			return nil, err
+		}
+		q.By = s.who.Name
+		access.Note(ctx, access.Audited{Reason: q.Reason, Change: q.Change})
+		p, err := a.Desk.Pause(ctx, q)
+		now := List[report.Pause]{Items: []report.Pause{}}
+		if p != nil {
+			now.Items = append(now.Items, *p)
+		}
+		return &Reply[List[report.Pause]]{now}, err
+	}
+	type pauseRequest struct {
+		Body struct {
+			Reason string `json:"reason" minLength:"1" maxLength:"1000" doc:"For whoever finds the pause, or reads the record"`
+			Change string `json:"change,omitempty" maxLength:"200" doc:"The number of the change"`
+		}
+	}
+	register(a, access.Operator, quick(), huma.Operation{Method: http.MethodPost, Path: Base + "/pause", OperationID: "pause", Summary: "Start nothing new until the pause is lifted", Tags: []string{"pause"},
+		Description: "Neither what is due nor what somebody asks for is started, also by a server that is started anew. Runs under way go on. Asked for again, the pause that is there stays, and is given. /overview tells of it under work.", DefaultStatus: http.StatusOK},
+		func(ctx context.Context, s sees, q *pauseRequest) (*Reply[List[report.Pause]], error) {
+			return pause(ctx, s, runner.PauseRequest{Reason: q.Body.Reason, Change: q.Body.Change})
+		})
+	register(a, access.Operator, quick(), huma.Operation{Method: http.MethodPost, Path: Base + "/pause/lift", OperationID: "liftPause", Summary: "Start again what is due", Tags: []string{"pause"},
+		Description: "What was due meanwhile is made up for as what is missed. Without a pause it is refused.", DefaultStatus: http.StatusOK},
+		func(ctx context.Context, s sees, q *pauseRequest) (*Reply[List[report.Pause]], error) {
+			return pause(ctx, s, runner.PauseRequest{Release: true, Reason: q.Body.Reason, Change: q.Body.Change})
 		})
 }
 

@@ -73,6 +73,8 @@ func TestWhoIsLimitedTouchesNothingThatHeDoesNotSeeAllOf(t *testing.T) {
 		{night, "POST", "/recover", "", 403},
 		{fra, "POST", "/hold", `{"reason":"x"}`, 403},
 		{night, "DELETE", "/hold", "", 403},
+		{night, "POST", "/pause", `{"reason":"x"}`, 403},
+		{fra, "POST", "/pause/lift", `{"reason":"x"}`, 403},
 		{night, "POST", "/pending/gw-3/acknowledge", `{"reason":"x"}`, 404},
 		{night, "POST", "/pending/journal/acknowledge", `{"reason":"x"}`, 404},
 		{night, "POST", "/pending/gw-1/acknowledge", `{"reason":"x"}`, 200},
@@ -128,5 +130,27 @@ func TestTheCallsOfDPODAreAnsweredInItsWords(t *testing.T) {
 	}
 	if w := ask(t, h, &admin, http.MethodGet, "/op/api/v1/backupplan/night", ""); w.Code != http.StatusNotFound {
 		t.Errorf("below the list: %d", w.Code)
+	}
+}
+
+func TestAPauseIsAskedForAndLiftedWithAReason(t *testing.T) {
+	t.Parallel()
+	d := newDesk()
+	h := d.api(t)
+	operator := access.Principal{Name: "otto", Key: "o", Role: access.Operator}
+	for _, path := range []string{"/pause", "/pause/lift"} {
+		read[Problem](t, ask(t, h, &operator, http.MethodPost, Base+path, `{"change":"CHG1"}`), http.StatusUnprocessableEntity)
+	}
+	on := read[List[report.Pause]](t, ask(t, h, &operator, http.MethodPost, Base+"/pause", `{"reason":"a freeze","change":"CHG1"}`), http.StatusOK)
+	if len(on.Items) != 1 || on.Items[0].By != "otto" || on.Items[0].Reason != "a freeze" || on.Items[0].Change != "CHG1" {
+		t.Errorf("%+v", on)
+	}
+	off := read[List[report.Pause]](t, ask(t, h, &operator, http.MethodPost, Base+"/pause/lift", `{"reason":"it is over","change":"CHG1"}`), http.StatusOK)
+	if want := []string{"pause true by otto: a freeze CHG1", "pause false by otto: it is over CHG1"}; len(off.Items) != 0 || !slices.Equal(d.did, want) {
+		t.Errorf("%+v, %q", off, d.did)
+	}
+	d.fail = &runner.Error{ExitCode: runner.ExitUsage, Err: fmt.Errorf("nothing is paused")}
+	if w := ask(t, h, &operator, http.MethodPost, Base+"/pause/lift", `{"reason":"again"}`); w.Code < 400 || w.Code >= 500 {
+		t.Errorf("lifted without a pause: %d %s", w.Code, w.Body)
 	}
 }

@@ -222,6 +222,14 @@ func (d *desk) Hold(_ context.Context, q runner.HoldRequest) (report.Hold, error
 	return report.Hold{Stops: []report.Stop{{Since: began, By: q.By}}}, d.fail
 }
 
+func (d *desk) Pause(_ context.Context, q runner.PauseRequest) (*report.Pause, error) {
+	d.did = append(d.did, fmt.Sprintf("pause %v by %s: %s %s", !q.Release, q.By, q.Reason, q.Change))
+	if q.Release {
+		return nil, d.fail
+	}
+	return &report.Pause{Since: began, By: q.By, Reason: q.Reason, Change: q.Change}, d.fail
+}
+
 func (d *desk) Acknowledge(_ context.Context, q runner.AcknowledgeRequest) (report.Acknowledged, error) {
 	d.did = append(d.did, fmt.Sprintf("acknowledge %s by %s: %s %s", q.Target, q.By, q.Reason, q.Change))
 	return report.Acknowledged{Device: q.Target, Obligations: 1}, d.fail

@@ -36,6 +36,7 @@ type Desk interface {
 	BringBack(ctx context.Context, by string) (*report.Result, error)
 	Events(ctx context.Context, q runner.EventsRequest) iter.Seq2[report.LiveEvent, error]
 	Hold(ctx context.Context, q runner.HoldRequest) (report.Hold, error)
+	Pause(ctx context.Context, q runner.PauseRequest) (*report.Pause, error)
 	Acknowledge(ctx context.Context, q runner.AcknowledgeRequest) (report.Acknowledged, error)
 }
 

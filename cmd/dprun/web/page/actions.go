@@ -62,7 +62,18 @@ func again(a answer, f *form, err error) answer {
 // bringingBack is how long somebody waits for a recovery; it goes on after that.
 const bringingBack = 5 * time.Second
 
+// everything refuses what concerns every gateway to whom some plans or devices alone are shown.
+func everything(who access.Sight) error {
+	if who.All() {
+		return nil
+	}
+	return notFound("this concerns every gateway, and your access is limited: ask somebody whose access is not")
+}
+
 func (p *pages) bringBack(r *http.Request, who access.Sight) (answer, error) {
+	if err := everything(who); err != nil {
+		return answer{}, err
+	}
 	ctx, cancel := context.WithTimeout(r.Context(), bringingBack)
 	defer cancel()
 	_, err := p.Desk.BringBack(ctx, who.Who.Name)
@@ -73,8 +84,55 @@ func (p *pages) bringBack(r *http.Request, who access.Sight) (answer, error) {
 }
 
 func (p *pages) hold(r *http.Request, who access.Sight) (answer, error) {
-	_, err := p.Desk.Hold(r.Context(), runner.HoldRequest{By: who.Who.Name, Reason: "by one click on the page"})
+	err := everything(who)
+	if err == nil {
+		_, err = p.Desk.Hold(r.Context(), runner.HoldRequest{By: who.Who.Name, Reason: oneClick})
+	}
 	return answer{to: "/?done=hold"}, err
+}
+
+// oneClick is the reason of what is asked for without one.
+const oneClick = "by one click on the page"
+
+func (p *pages) pause(r *http.Request, who access.Sight) (answer, error) {
+	err := everything(who)
+	if err == nil {
+		_, err = p.Desk.Pause(r.Context(), runner.PauseRequest{By: who.Who.Name, Reason: oneClick})
+	}
+	return answer{to: "/?done=pause"}, err
+}
+
+// liftPage is what is asked before plans are started again.
+type liftPage struct {
+	Work report.OverviewWork // the pause, and what is due next
+	Form form
+}
+
+func (p *pages) askLift(r *http.Request, who access.Sight) (answer, error) {
+	a, _, err := p.lifting(r, who)
+	return a, err
+}
+
+func (p *pages) lifting(r *http.Request, who access.Sight) (answer, *liftPage, error) {
+	if err := everything(who); err != nil {
+		return answer{}, nil, err
+	}
+	v := &liftPage{Work: p.Desk.OverviewFor(r.Context(), nil).Work, Form: form{Post: "/pause/lift", Name: "start", What: "the word", Button: "Start plans again when they are due"}}
+	return answer{Title: "Lift the pause", page: "lift.html", Data: v}, v, nil
+}
+
+func (p *pages) lift(r *http.Request, who access.Sight) (answer, error) {
+	a, v, err := p.lifting(r, who)
+	if err != nil {
+		return a, err
+	}
+	if v.Form = v.Form.filled(r); len(v.Form.Wrong) == 0 {
+		access.Note(r.Context(), access.Audited{Reason: v.Form.Reason, Change: v.Form.Change})
+		if _, err = p.Desk.Pause(r.Context(), runner.PauseRequest{Release: true, By: who.Who.Name, Reason: v.Form.Reason, Change: v.Form.Change}); err == nil {
+			return answer{to: "/?done=lift"}, nil
+		}
+	}
+	return again(a, &v.Form, err), nil
 }
 
 // partly refuses to do something to a plan of which somebody sees some devices only.
@@ -229,19 +287,24 @@ type releasePage struct {
 	Form  form
 }
 
-func (p *pages) askRelease(r *http.Request, _ access.Sight) (answer, error) {
-	a, _ := p.releasing(r)
-	return a, nil
+func (p *pages) askRelease(r *http.Request, who access.Sight) (answer, error) {
+	a, _, err := p.releasing(r, who)
+	return a, err
 }
 
-func (p *pages) releasing(r *http.Request) (answer, *releasePage) {
+func (p *pages) releasing(r *http.Request, who access.Sight) (answer, *releasePage, error) {
+	if err := everything(who); err != nil {
+		return answer{}, nil, err
+	}
 	v := &releasePage{Stops: p.Reads.Owed(r.Context()).Stops, Form: form{Post: "/hold/release", Name: "release", What: "the word", Button: "Allow quiesces again"}}
-	return answer{Title: "Release the hold", page: "release.html", Data: v}, v
+	return answer{Title: "Release the hold", page: "release.html", Data: v}, v, nil
 }
 
 func (p *pages) release(r *http.Request, who access.Sight) (answer, error) {
-	a, v := p.releasing(r)
-	var err error
+	a, v, err := p.releasing(r, who)
+	if err != nil {
+		return a, err
+	}
 	if v.Form = v.Form.filled(r); len(v.Form.Wrong) == 0 {
 		access.Note(r.Context(), access.Audited{Reason: v.Form.Reason, Change: v.Form.Change})
 		by := fmt.Sprintf("%s (%s, %s)", who.Who.Name, v.Form.Reason, v.Form.Change) // a release has no other place for them

@@ -160,6 +160,12 @@ func work(w report.OverviewWork, now time.Time) glance {
 	if g.More == "" && w.Unknown == "" {
 		g.More = "No plan is due."
 	}
+	if x := w.Paused; x != nil {
+		g.More = fmt.Sprintf("Nothing new is started: %s has asked for that, %s ago.", x.By, view.Span(now.Sub(x.Since)))
+		if g.Tone == good || g.Tone == calm {
+			g.Tone, g.Word = warn, "Look"
+		}
+	}
 	return g
 }
 

@@ -84,6 +84,9 @@ func (p *pages) routes() map[string]route {
 		"POST /pending/acknowledge": {access.Operator, p.acknowledge},
 		"POST /recover":             {access.Operator, p.bringBack},
 		"POST /hold":                {access.Operator, p.hold},
+		"POST /pause":               {access.Operator, p.pause},
+		"GET /pause/lift":           {access.Operator, p.askLift},
+		"POST /pause/lift":          {access.Operator, p.lift},
 		"GET /hold/release":         {access.Admin, p.askRelease},
 		"POST /hold/release":        {access.Admin, p.release},
 		"GET /evidence":             {access.Viewer, p.evidence},
@@ -123,8 +126,10 @@ type shown struct {
 	Version string
 	Path    string
 	Done    string // what was done just now
-	// Can says by role what he may do: what he may not is not offered.
+	// Can says by role what he may do: what he may not is not offered. All says
+	// whether he may touch what concerns every gateway.
 	Can map[string]bool
+	All bool
 }
 
 // dones are what may be said to be done; no other text comes from an address.
@@ -133,6 +138,8 @@ var dones = map[string]string{
 	"recovering":  "What we quiesced is being brought back. This page says when it is.",
 	"hold":        "Nothing new is quiesced now. What is quiesced comes back as planned.",
 	"release":     "The hold is released.",
+	"pause":       "Nothing new is started now, also after the server was started anew. Runs under way go on.",
+	"lift":        "Plans are started again when they are due.",
 	"acknowledge": "It is acknowledged, and on record with your name.",
 	"cancel":      "The run was asked to stop. It brings back what it has quiesced first.",
 }
@@ -195,7 +202,7 @@ func (p *pages) write(w http.ResponseWriter, r *http.Request, who access.Princip
 		a.Title = "That did not work"
 	}
 	var b bytes.Buffer
-	s := shown{answer: a, Now: p.Now(), Who: who, Version: p.version, Path: r.URL.Path, Done: dones[r.URL.Query().Get("done")], Can: map[string]bool{}}
+	s := shown{answer: a, Now: p.Now(), Who: who, Version: p.version, Path: r.URL.Path, Done: dones[r.URL.Query().Get("done")], Can: map[string]bool{}, All: access.Sight{Who: who}.All()}
 	for _, role := range access.Roles() {
 		s.Can[string(role)] = who.May(role)
 	}

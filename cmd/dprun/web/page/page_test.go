@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"golang.org/x/net/html"
 
 	"github.com/dprun/dprun/cmd/dprun/web/access"
+	"github.com/dprun/dprun/runner"
 	"github.com/dprun/dprun/testfixtures/need"
 	"github.com/dprun/dprun/testfixtures/site"
 )
@@ -112,11 +114,51 @@ func TestAnEmptySiteSaysThatInWords(t *testing.T) {
 	t.Parallel()
 	h := handler(t, &site.Site{Names: site.Plain, Empty: true}, admin)
 	for path, want := range map[string]string{"/": "Nothing is quiesced because of us.", "/runs": "There are no runs.", "/sets": "There are no sets.", "/plans": "No plan is served.", "/schedules": "Nothing is due.",
-		"/pending": "Nothing is owed", "/evidence": "There are no records yet.", "/nights": "No plan ran or was due", "/device?device=x": "No run had anything to do with it", "/hold/release": "Quiesces are not on hold."} {
+		"/pending": "Nothing is owed", "/evidence": "There are no records yet.", "/nights": "No plan ran or was due", "/device?device=x": "No run had anything to do with it", "/hold/release": "Quiesces are not on hold.", "/pause/lift": "Nothing is paused"} {
 		w := get(h, path)
 		if w.Code != 200 || !strings.Contains(w.Body.String(), want) {
 			t.Errorf("%s: status %d, without %q\n%s", path, w.Code, want, w.Body)
 		}
 		sound(t, path, w)
+	}
+}
+
+// TestAPauseIsOneClickAndLiftingItAsksForAReason: and whoever is limited to some
+// plans is offered neither, nor a hold.
+func TestAPauseIsOneClickAndLiftingItAsksForAReason(t *testing.T) {
+	t.Parallel()
+	operator := access.Principal{Name: "otto", Role: access.Operator}
+	none := &site.Site{Names: site.Plain, Empty: true}
+	if body := get(handler(t, none, operator), "/").Body.String(); !strings.Contains(body, `action="/pause"`) || strings.Contains(body, `href="/pause/lift"`) {
+		t.Errorf("without a pause:\n%s", body)
+	}
+	s := &site.Site{Names: site.Plain}
+	h := handler(t, s, operator)
+	if body := get(h, "/").Body.String(); strings.Contains(body, `action="/pause"`) || !strings.Contains(body, `href="/pause/lift"`) || !strings.Contains(body, "Nothing new is started: "+s.Plan) {
+		t.Errorf("during a pause:\n%s", body)
+	}
+	limited := handler(t, s, access.Principal{Name: "lisa", Role: access.Admin, Plans: []string{s.Plan}})
+	if body := get(limited, "/").Body.String(); strings.Contains(body, "/pause") || strings.Contains(body, "/hold") || strings.Contains(body, "/recover") {
+		t.Errorf("who is limited is offered what concerns every gateway:\n%s", body)
+	}
+	said := url.Values{"name": {"start"}, "reason": {"the freeze is over"}, "change": {"CHG1"}}
+	for _, path := range []string{"/pause", "/pause/lift", "/hold", "/hold/release", "/recover"} {
+		if w := post(limited, path, said); w.Code != http.StatusNotFound {
+			t.Errorf("%s by one who is limited: %d", path, w.Code)
+		}
+	}
+	if w := post(h, "/pause/lift", url.Values{"name": {"start"}, "change": {"CHG1"}}); w.Code != http.StatusUnprocessableEntity || !strings.Contains(w.Body.String(), "Say why") {
+		t.Errorf("lifted without a reason: %d\n%s", w.Code, w.Body)
+	}
+	if w := post(h, "/hold/release", said); w.Code != http.StatusForbidden {
+		t.Errorf("a hold released by an operator: %d", w.Code)
+	}
+	post(h, "/pause", nil)
+	if w := post(h, "/pause/lift", said); w.Code != http.StatusSeeOther {
+		t.Errorf("lifted: %d\n%s", w.Code, w.Body)
+	}
+	want := []any{runner.PauseRequest{By: "otto", Reason: oneClick}, runner.PauseRequest{Release: true, By: "otto", Reason: "the freeze is over", Change: "CHG1"}}
+	if got := s.Asked(); !slices.Equal(got, want) {
+		t.Errorf("asked %+v, want %+v", got, want)
 	}
 }

@@ -37,6 +37,7 @@ type Desk interface {
 	Cancel(ctx context.Context, q runner.CancelRequest) error
 	BringBack(ctx context.Context, by string) (*report.Result, error)
 	Hold(ctx context.Context, q runner.HoldRequest) (report.Hold, error)
+	Pause(ctx context.Context, q runner.PauseRequest) (*report.Pause, error)
 	Acknowledge(ctx context.Context, q runner.AcknowledgeRequest) (report.Acknowledged, error)
 }
 
