@@ -1,6 +1,9 @@
 package report
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // ServedPlan is a plan that a server serves, or a plan file that does not validate
 // and of which it serves nothing.
@@ -16,6 +19,22 @@ type ServedPlan struct {
 	Quiesces []string       `json:"quiesces,omitempty"` // the names of its activities that take something out of service
 	// Devices are the labels of its devices, by name: who may see it is decided by those.
 	Devices map[string]map[string]string `json:"-"`
+}
+
+// PlansFor are served plans as somebody is told who may not know all: why a file is
+// not valid he is told where each plan that comes from it is wholly his.
+func PlansFor(all []ServedPlan, whole func(plan string) bool) []ServedPlan {
+	out := slices.Clone(all)
+	for i, p := range out {
+		if p.Broken != nil && slices.ContainsFunc(all, func(o ServedPlan) bool {
+			return o.Broken != nil && o.Broken.Path == p.Broken.Path && !whole(o.Plan)
+		}) {
+			b := *p.Broken
+			b.Why = "somebody who may see all of it can read why"
+			out[i].Broken = &b
+		}
+	}
+	return out
 }
 
 // Started is a run that somebody has asked a server for.

@@ -154,3 +154,18 @@ func TestAPauseIsAskedForAndLiftedWithAReason(t *testing.T) {
 		t.Errorf("lifted without a pause: %d %s", w.Code, w.Body)
 	}
 }
+
+func TestOnlyAnAdministratorLiftsAHold(t *testing.T) {
+	t.Parallel()
+	d := newDesk()
+	h, operator := d.api(t), access.Principal{Name: "o", Key: "o", Role: access.Operator}
+	if w := ask(t, h, &operator, http.MethodDelete, Base+"/hold", ""); w.Code != http.StatusForbidden || len(d.did) != 0 {
+		t.Errorf("an operator: %d, done: %v", w.Code, d.did)
+	}
+	if w := ask(t, h, &operator, http.MethodPost, Base+"/hold", `{"reason":"freeze"}`); w.Code != http.StatusOK {
+		t.Errorf("an operator who holds: %d", w.Code)
+	}
+	if w := ask(t, h, &admin, http.MethodDelete, Base+"/hold", ""); w.Code != http.StatusOK {
+		t.Errorf("an administrator: %d", w.Code)
+	}
+}

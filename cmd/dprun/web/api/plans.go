@@ -20,9 +20,18 @@ type PlanPath struct {
 	File string `query:"file" maxLength:"1000" doc:"The file that it stands in; needed where two have a plan of that name"`
 }
 
+// plansFor are the plans without what may name devices and plans that the caller does not see.
+func (a *api) plansFor(ctx context.Context, s sees) ([]report.ServedPlan, error) {
+	all, err := a.Desk.Plans(ctx)
+	if !s.all() {
+		all = report.PlansFor(all, s.whole)
+	}
+	return all, err
+}
+
 // served is a plan that the caller sees.
 func (a *api) served(ctx context.Context, s sees, q PlanPath) (found report.ServedPlan, err error) {
-	all, err := a.Desk.Plans(ctx)
+	all, err := a.plansFor(ctx, s)
 	if err != nil {
 		return found, err
 	}
@@ -50,7 +59,7 @@ type Covered struct {
 func (a *api) plans() {
 	get(a, access.Viewer, quick(), "/plans", "listPlans", "The plans that are served, and the files that do not validate", func(ctx context.Context, s sees, _ *struct{}) (List[report.ServedPlan], error) {
 		out := List[report.ServedPlan]{Items: []report.ServedPlan{}}
-		all, err := a.Desk.Plans(ctx)
+		all, err := a.plansFor(ctx, s)
 		for _, p := range all {
 			if p.Plan == "" && s.all() || p.Plan != "" && s.plan(p.Plan) {
 				out.Items = append(out.Items, p)

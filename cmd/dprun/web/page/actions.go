@@ -202,7 +202,7 @@ func (p *pages) starting(r *http.Request, who access.Sight) (answer, *planPage, 
 	if err != nil {
 		return answer{}, nil, err
 	}
-	err = p.fresh(r.Context(), func(f Fresh) error {
+	err = p.fresh(r.Context(), p.slots, func(f Fresh) error {
 		preview, res, err := f.Preview(r.Context(), runner.PreviewRequest{Source: src, Plan: v.Plan, Offline: true})
 		if v.Preview = preview; err == nil && preview == nil {
 			return runner.Invalid(res.Diagnostics)
@@ -321,13 +321,18 @@ type pendingPage struct {
 	Stops   []report.Stop
 	Unknown *report.Failure
 	Outside int
+	Stopped string // how many devices that he may not see forbid quiesces; empty: none
 }
 
 func (p *pages) pending(r *http.Request, who access.Sight) (answer, error) {
 	all := p.Reads.Owed(r.Context())
-	v := pendingPage{Stops: all.Stops, Unknown: all.Unknown}
+	v := pendingPage{Unknown: all.Unknown}
 	mine := slices.DeleteFunc(slices.Clone(all.Owed), func(o report.Owed) bool { return !who.Device(o.Plan, o.Device) })
-	if v.Stops = slices.DeleteFunc(v.Stops, func(s report.Stop) bool { return s.Device != "" && !who.Device("", s.Device) }); v.Unknown != nil && !who.All() { // it may name what is of others
+	v.Stops = slices.DeleteFunc(slices.Clone(all.Stops), func(s report.Stop) bool { return s.Device != "" && !who.Device("", s.Device) })
+	if hidden := len(all.Stops) - len(v.Stops); hidden > 0 {
+		v.Stopped = count(hidden, "device", "devices")
+	}
+	if v.Unknown != nil && !who.All() { // it may name what is of others
 		v.Unknown = &report.Failure{Message: "ask somebody who may see all plans"}
 	}
 	v.Owners, v.Outside = owners(mine), len(all.Owed)-len(mine)

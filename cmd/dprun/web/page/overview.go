@@ -53,7 +53,7 @@ func (p *pages) overview(r *http.Request, who access.Sight) (answer, error) {
 	}
 	v.OnHold = slices.ContainsFunc(o.Down.Stops, func(s report.Stop) bool { return s.Device == "" && s.Environment == "" && s.Closed.IsZero() })
 	now := p.Now()
-	v.Glance = []glance{down(o, v.Outside, now), work(o.Work, now), coverage(o.Coverage), failures(o.Failures), truth(o.Truth, now)}
+	v.Glance = []glance{down(o, v.Outside, now), work(o.Work, now), coverage(o.Coverage), failures(o.Failures), truth(o.Truth, who.All(), now)}
 	title := "Overview"
 	if o.State == report.OverviewIsDown {
 		title = "DOWN: overview"
@@ -235,8 +235,9 @@ func failures(f report.OverviewFailures) glance {
 	return g
 }
 
-// truth answers whether the page is true.
-func truth(t report.OverviewTruth, now time.Time) glance {
+// truth answers whether the page is true. Who does not see all is not told which
+// files are not valid, so he is not told either that all are.
+func truth(t report.OverviewTruth, all bool, now time.Time) glance {
 	g := glance{ID: "truth", Question: "Is this page true?", Tone: good, Word: "Good"}
 	full := 0
 	for _, d := range t.Destinations {
@@ -262,6 +263,8 @@ func truth(t report.OverviewTruth, now time.Time) glance {
 		g.Tone, g.Word, g.Answer = bad, "Look", fmt.Sprintf("The scheduler has not moved for %s.", view.Span(now.Sub(t.Server.Beat)))
 	case len(doubts) > 0:
 		g.Tone, g.Word, g.Answer = warn, "Look", "It is, and "+strings.Join(doubts, ", ")+"."
+	case !all:
+		g.Answer = "It is, as far as you may see. The scheduler moves, destinations have room. Whether your plans are valid is under Plans."
 	default:
 		g.Answer = "It is. The scheduler moves, plans are valid, destinations have room."
 	}

@@ -4,6 +4,7 @@ package page
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
@@ -30,6 +31,7 @@ var files embed.FS
 type pages struct {
 	Options
 	slots     chan struct{} // for what compiles plans
+	fetches   chan struct{} // for what reads from destinations, too: one that hangs keeps nobody from a plan's page
 	templates map[string]*template.Template
 	version   string // of the static files
 }
@@ -39,7 +41,7 @@ type pages struct {
 // answered. What the guard looks after, such as forged forms and headers, is not
 // looked after here.
 func New(o Options) (http.Handler, error) {
-	p := &pages{Options: o, slots: make(chan struct{}, 2), templates: map[string]*template.Template{}}
+	p := &pages{Options: o, slots: make(chan struct{}, 2), fetches: make(chan struct{}, 2), templates: map[string]*template.Template{}}
 	if err := p.parse(); err != nil {
 		return nil, err
 	}
@@ -59,6 +61,14 @@ const StaticPath = "/static/"
 type route struct {
 	least  access.Role
 	answer func(r *http.Request, who access.Sight) (answer, error)
+}
+
+// longest is how long an answer may take. What is compared is read from destinations.
+func longest(r *http.Request) time.Duration {
+	if strings.HasSuffix(r.URL.Path, "/diff") {
+		return 5 * time.Minute
+	}
+	return 30 * time.Second
 }
 
 func (p *pages) routes() map[string]route {
@@ -156,6 +166,9 @@ func (p *pages) answering(of route) http.Handler {
 			a.status, err = http.StatusForbidden, fmt.Errorf("this takes the role %s, and you have %s", of.least, who.Role)
 		default:
 			r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
+			ctx, end := context.WithTimeout(r.Context(), longest(r))
+			defer end()
+			r = r.WithContext(ctx)
 			var sees access.Sight
 			if sees, err = p.sight(r.Context(), who); err == nil {
 				a, err = of.answer(r, sees)
@@ -179,7 +192,10 @@ func (n notFound) Error() string { return string(n) }
 
 // refusal is the page for an error.
 func (p *pages) refusal(r *http.Request, err error, status int) answer {
-	unknown := notFound("")
+	unknown, told := notFound(""), new(runner.Error)
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+		status, err = http.StatusServiceUnavailable, errors.New("it took too long, and was given up: try again later")
+	}
 	if status == 0 {
 		status = http.StatusInternalServerError
 		switch code := runner.CodeOf(err); {
@@ -193,6 +209,9 @@ func (p *pages) refusal(r *http.Request, err error, status int) answer {
 	}
 	if status == http.StatusInternalServerError {
 		p.Log.Error("a page could not be made", "path", r.URL.Path, "error", err)
+		if !errors.As(err, &told) { // nobody has made sure that it may be shown
+			err = errors.New("something went wrong in the server; its log says what")
+		}
 	}
 	return answer{Title: map[int]string{401: "Not logged in", 403: "Not allowed", 404: "Not found"}[status], page: "refusal.html", status: status, Data: err.Error()}
 }

@@ -1,6 +1,7 @@
 package page
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -23,20 +24,35 @@ var admin = access.Principal{Name: "anna@bank.example", Role: access.Admin}
 // handler gives the pages of a site as somebody sees them.
 func handler(t *testing.T, s *site.Site, who access.Principal) http.Handler {
 	t.Helper()
-	h := need.Value(New(Options{Desk: s, Reads: s, Open: func() (Fresh, error) { return s, nil }, Now: func() time.Time { return site.Now }, Log: slog.New(slog.NewTextHandler(t.Output(), nil))}))(t)
+	return as(t, Options{Desk: s, Reads: s, Open: func() (Fresh, error) { return s, nil }}, who)
+}
+
+// as gives the pages of something else.
+func as(t *testing.T, o Options, who access.Principal) http.Handler {
+	t.Helper()
+	o.Now, o.Log = func() time.Time { return site.Now }, slog.New(slog.NewTextHandler(t.Output(), nil))
+	h := need.Value(New(o))(t)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h.ServeHTTP(w, r.WithContext(access.With(r.Context(), who)))
 	})
 }
 
 func get(h http.Handler, path string) *httptest.ResponseRecorder {
+	return getIn(context.Background(), h, path)
+}
+
+func getIn(ctx context.Context, h http.Handler, path string) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
-	h.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+	h.ServeHTTP(w, httptest.NewRequestWithContext(ctx, "GET", path, nil))
 	return w
 }
 
 func post(h http.Handler, path string, fields url.Values) *httptest.ResponseRecorder {
-	r := httptest.NewRequest("POST", path, strings.NewReader(fields.Encode()))
+	return postIn(context.Background(), h, path, fields)
+}
+
+func postIn(ctx context.Context, h http.Handler, path string, fields url.Values) *httptest.ResponseRecorder {
+	r := httptest.NewRequestWithContext(ctx, "POST", path, strings.NewReader(fields.Encode()))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.Header.Set("Sec-Fetch-Site", "same-origin")
 	w := httptest.NewRecorder()

@@ -1,6 +1,7 @@
 package page
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"slices"
@@ -18,13 +19,13 @@ type plansPage struct {
 }
 
 func (p *pages) plans(r *http.Request, who access.Sight) (answer, error) {
-	all, err := p.Desk.Plans(r.Context())
+	all, err := p.plansFor(r.Context(), who)
 	v := plansPage{}
 	for _, s := range all {
 		if s.Plan == "" && !who.All() || s.Plan != "" && !who.Plan(s.Plan) {
 			continue
 		}
-		if s = partOf(s, who); s.Broken != nil {
+		if s.Broken != nil {
 			v.Broken++
 		}
 		v.Plans = append(v.Plans, s)
@@ -32,14 +33,13 @@ func (p *pages) plans(r *http.Request, who access.Sight) (answer, error) {
 	return answer{Title: "Plans", page: "plans.html", Data: v, Events: events}, err
 }
 
-// partOf is a plan without what may name devices that somebody does not see.
-func partOf(s report.ServedPlan, who access.Sight) report.ServedPlan {
-	if s.Broken != nil && !who.All() && !who.Whole(s.Plan) {
-		b := *s.Broken
-		b.Why = "somebody who may see all of it can read why"
-		s.Broken = &b
+// plansFor are the plans without what may name devices and plans that somebody does not see.
+func (p *pages) plansFor(ctx context.Context, who access.Sight) ([]report.ServedPlan, error) {
+	all, err := p.Desk.Plans(ctx)
+	if !who.All() {
+		all = report.PlansFor(all, who.Whole)
 	}
-	return s
+	return all, err
 }
 
 // planPage is one plan.
@@ -51,12 +51,13 @@ type planPage struct {
 	Preview     *report.Preview
 	Out         []report.PreviewTask // of the preview: what takes something out of service
 	Form        form
+	whole       bool // nothing of its file is kept from who asks
 }
 
 // served finds the plan that a request is about.
 func (p *pages) served(r *http.Request, who access.Sight) (v planPage, err error) {
 	file, name := r.FormValue("file"), r.FormValue("plan")
-	all, err := p.Desk.Plans(r.Context())
+	all, err := p.plansFor(r.Context(), who)
 	i := slices.IndexFunc(all, func(s report.ServedPlan) bool { return s.File == file && s.Plan == name })
 	switch {
 	case err != nil:
@@ -64,7 +65,8 @@ func (p *pages) served(r *http.Request, who access.Sight) (v planPage, err error
 	case i < 0 || name == "" && !who.All() || name != "" && !who.Plan(name):
 		return v, notFound("there is no plan " + name + " in " + file)
 	}
-	v.ServedPlan = partOf(all[i], who)
+	v.ServedPlan = all[i]
+	v.whole = who.All() || !slices.ContainsFunc(all, func(s report.ServedPlan) bool { return s.File == file && !who.Whole(s.Plan) })
 	return v, nil
 }
 
@@ -83,7 +85,7 @@ func (p *pages) plan(r *http.Request, who access.Sight) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	err = p.fresh(r.Context(), func(f Fresh) error {
+	err = p.fresh(r.Context(), p.slots, func(f Fresh) error {
 		c, res, err := f.Coverage(r.Context(), runner.CoverageRequest{Source: src, Plan: v.Plan})
 		if res != nil {
 			v.Diagnostics = res.Diagnostics
@@ -93,11 +95,15 @@ func (p *pages) plan(r *http.Request, who access.Sight) (answer, error) {
 		}
 		return err
 	})
+	if !who.All() { // what is said of other files names what is in them
+		v.Diagnostics = slices.DeleteFunc(v.Diagnostics, func(d diag.Diagnostic) bool { return !v.whole || d.Range == nil || d.Range.Filename != v.File })
+	}
 	switch {
+	case err != nil && !v.whole:
+		v.Unknown = "somebody who may see all of it is told why"
 	case err != nil:
 		v.Unknown = err.Error()
 	case !who.Whole(v.Plan):
-		v.Diagnostics = nil
 		v.Coverage.Subjects = slices.DeleteFunc(v.Coverage.Subjects, func(s report.CoverageSubject) bool { return !who.Device(v.Plan, s.Device) })
 		v.Coverage.Count()
 	}

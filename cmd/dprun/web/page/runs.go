@@ -67,6 +67,9 @@ func (p *pages) run(r *http.Request, who access.Sight) (answer, error) {
 	if runner.CodeOf(err) == runner.ExitUsage { // asked for, and not begun yet or never
 		s, unknown := p.Desk.Started(r.Context(), r.PathValue("run"))
 		if unknown == nil && who.Plan(s.Plan) {
+			if !who.Whole(s.Plan) && s.Message != "" { // it may name a device that he does not see
+				s.Message = "Somebody who may see all of the plan is told why."
+			}
 			return answer{Title: "Run of " + s.Plan, page: "started.html", Data: s, Events: events}, nil
 		}
 	}

@@ -64,11 +64,12 @@ type Fresh interface {
 	Close() error
 }
 
-// fresh has something done with plans that are compiled, a few at once.
-func (p *pages) fresh(ctx context.Context, do func(Fresh) error) error {
+// fresh has something done with plans that are compiled, a few at once: as many as
+// there are slots.
+func (p *pages) fresh(ctx context.Context, slots chan struct{}, do func(Fresh) error) error {
 	select {
-	case p.slots <- struct{}{}:
-		defer func() { <-p.slots }()
+	case slots <- struct{}{}:
+		defer func() { <-slots }()
 	case <-ctx.Done():
 		return ctx.Err()
 	}

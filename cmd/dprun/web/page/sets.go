@@ -96,7 +96,7 @@ func (p *pages) diff(r *http.Request, who access.Sight) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	err = p.fresh(r.Context(), func(f Fresh) error {
+	err = p.fresh(r.Context(), p.fetches, func(f Fresh) error {
 		d, res, err := f.DiffSets(r.Context(), runner.DiffSetsRequest{Source: src, Plan: v.Plan, A: with, B: v.Set,
 			Failed: func(f report.BackupFault) { v.Faults = append(v.Faults, f) }})
 		if v.Diff = d; err == nil && d == nil {
