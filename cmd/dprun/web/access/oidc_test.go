@@ -355,7 +355,9 @@ func TestWhatAProviderMustNotDo(t *testing.T) {
 		}, "did not match"},
 		"no JSON":   {func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `<html>`) }, "discovery"},
 		"not there": {http.NotFound, "404"},
-		"elsewhere": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "https://evil.example", http.StatusFound) }, "302"},
+		"elsewhere": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "https://evil.example", http.StatusFound)
+		}, "302"},
 	} {
 		answer = c.answer
 		p := &provider{}
