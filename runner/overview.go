@@ -25,6 +25,8 @@ type OverviewRequest struct {
 	// Sees says whether somebody may know of a plan, or of a device in it; of what
 	// belongs to no plan, the plan is empty. Nil: he may know all.
 	Sees func(plan, device string) bool
+	// Recovered gives the runs that had died and were finished, the newest last; nil: there is no server.
+	Recovered func(ctx context.Context) ([]report.RecoveredRun, error)
 }
 
 // ServedPlan is what a glance has to know of a plan that is served. It was found
@@ -42,7 +44,7 @@ func (s *Service) Overview(ctx context.Context) (report.Overview, error) {
 
 // OverviewFor is what somebody is told who may not know everything: see [OverviewRequest].
 func (s *Service) OverviewFor(ctx context.Context, sees func(plan, device string) bool) report.Overview {
-	q := OverviewRequest{Served: []ServedPlan{}, Sees: sees}
+	q := OverviewRequest{Served: []ServedPlan{}, Sees: sees, Recovered: s.Recovered}
 	for key, p := range s.all() {
 		q.Served = append(q.Served, ServedPlan{Scheduled: key, Schedule: p.schedule, Quiesces: p.quiesces})
 	}
@@ -59,6 +61,8 @@ const (
 	namesListed = 20
 	// nextListed is how many due plans are listed.
 	nextListed = 20
+	// recoveredListed is how many runs that had died are listed.
+	recoveredListed = 20
 	// noticesListed is how many failed notifications are listed.
 	noticesListed = 20
 	// clocksDiffer is how far in the future a set may seem to be captured.
@@ -116,7 +120,7 @@ func (g *glance) unreadable() string {
 }
 
 func (g *glance) down(ctx context.Context, owed report.Pending, truth report.OverviewTruth) report.OverviewDown {
-	d := report.OverviewDown{Owed: []report.OverviewOwed{}, Stops: owed.Stops}
+	d := report.OverviewDown{Owed: []report.OverviewOwed{}, Stops: owed.Stops, Recovered: []report.RecoveredRun{}}
 	if d.Stops == nil {
 		d.Stops = []report.Stop{}
 	}
@@ -126,6 +130,8 @@ func (g *glance) down(ctx context.Context, owed report.Pending, truth report.Ove
 		d.Unknown = why
 	} else if _, err := g.journal.Owed(ctx); err != nil {
 		d.Unknown = err.Error() // the pending files tell what is owed, but not what stops quiesces
+	} else if d.Recovered, err = g.recovered(ctx); err != nil {
+		d.Unknown = err.Error()
 	}
 	if d.Unknown != "" && !g.sees("", "") { // it may name what is of others
 		d.Unknown = "something may be owed that cannot be read; ask somebody who may see all plans"
@@ -138,6 +144,25 @@ func (g *glance) down(ctx context.Context, owed report.Pending, truth report.Ove
 		return cmp.Or(cmp.Compare(last10(a.Held), last10(b.Held)), a.Since.Compare(b.Since))
 	})
 	return d
+}
+
+// recovered are the runs that had died, as far as somebody sees: the newest first.
+func (g *glance) recovered(ctx context.Context) ([]report.RecoveredRun, error) {
+	out := []report.RecoveredRun{}
+	if g.request.Recovered == nil {
+		return out, nil
+	}
+	all, err := g.request.Recovered(ctx)
+	for _, run := range slices.Backward(all) {
+		if !g.sees(run.Plan, "") {
+			continue
+		}
+		run.Out = slices.DeleteFunc(slices.Clone(run.Out), func(x report.OutOfService) bool { return !g.sees(run.Plan, x.Device) })
+		if out = append(out, run); len(out) == recoveredListed {
+			break
+		}
+	}
+	return out, err
 }
 
 // last10 sorts what is so behind what is not.

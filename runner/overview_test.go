@@ -2,7 +2,9 @@ package runner
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -178,6 +180,27 @@ func TestAnOverviewKeepsToWhatSomebodySees(t *testing.T) {
 	text := string(need.Value(json.Marshal(o))(t))
 	if strings.Contains(text, "hidden") || o.State != report.OverviewUnknown || len(o.Coverage.Plans) != 1 {
 		t.Errorf("%s", text)
+	}
+	died := func(ctx context.Context) (all []report.RecoveredRun, err error) {
+		for _, id := range []string{"A1", "B1"} {
+			run := need.Value(r.recovered(ctx, id))(t)
+			run.Out = []report.OutOfService{{Device: "gw"}, {Device: "hidden-gw"}}
+			all = append(all, run)
+		}
+		return all, nil
+	}
+	need.Done(t, os.Remove(filepath.Join(r.state.Pending(), "hidden-broken.json")))
+	o = r.Overview(t.Context(), OverviewRequest{Zone: time.UTC, Recovered: died, Sees: func(plan, device string) bool { return plan == "mine" && device != "hidden-gw" }})
+	text = string(need.Value(json.Marshal(o))(t))
+	if strings.Contains(text, "hidden") || len(o.Down.Recovered) != 1 || o.Down.Recovered[0].Run != "A1" || !o.Down.Recovered[0].Final || len(o.Down.Recovered[0].Out) != 1 {
+		t.Errorf("%s", text)
+	}
+	if all := r.Overview(t.Context(), OverviewRequest{Zone: time.UTC, Recovered: died}); len(all.Down.Recovered) != 2 || all.Down.Recovered[0].Run != "B1" {
+		t.Errorf("who sees all, of what had died: %+v", all.Down.Recovered)
+	}
+	lost := func(context.Context) ([]report.RecoveredRun, error) { return nil, errors.New("it cannot be read") }
+	if u := r.Overview(t.Context(), OverviewRequest{Zone: time.UTC, Recovered: lost}); u.Down.Unknown != "it cannot be read" {
+		t.Errorf("what had died cannot be read: %+v", u.Down)
 	}
 	if all := r.Overview(t.Context(), OverviewRequest{Zone: time.UTC}); all.State != report.OverviewIsDown || len(all.Work.Runs) != 1 || all.Down.Owed[0].BringsBack == "" {
 		t.Errorf("who sees all: %+v", all)

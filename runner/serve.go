@@ -67,7 +67,7 @@ func (r *Runner) Serve(ctx context.Context, q ServeRequest) error {
 			plans.broken[b.Path] = b
 		}
 	}
-	service := &Service{r: r, plans: plans, feed: feed}
+	service := &Service{r: r, plans: plans, feed: feed, over: map[string]report.RecoveredRun{}}
 	s := &serve.Server{Journal: k.journal, Clock: r.Clock, Log: r.Log, Self: serve.Identify(q.Plans), Notify: serve.Notifier(q.Notify),
 		Read: plans.Read, Recover: func(signals <-chan string) { _, _ = service.recover(signals) }}
 	service.server = s

@@ -26,7 +26,8 @@ type Service struct {
 	feed   *newsfeed
 
 	mu       sync.Mutex
-	finished []string // runs that had died, and that this server has finished
+	finished []string                       // runs that had died, and that this server has finished
+	over     map[string]report.RecoveredRun // those that are finished: nothing of them changes
 }
 
 // Ready says how the server is: a text with a line for each of its parts and no
@@ -229,23 +230,44 @@ func (s *Service) recover(signals <-chan string) (*report.Result, error) {
 // Recovered are the runs that had died, and were finished by this server or, of
 // those that an earlier server had begun, by a guard. The newest is the last.
 func (s *Service) Recovered(ctx context.Context) ([]report.RecoveredRun, error) {
+	dead := s.server.View().Dead
 	s.mu.Lock()
-	runs := slices.Clone(s.finished)
-	s.mu.Unlock()
-	runs = append(runs, s.server.View().Dead...)
+	defer s.mu.Unlock()
+	runs := slices.Concat(s.finished, dead)
 	slices.Sort(runs)
 	out := []report.RecoveredRun{}
 	for _, id := range slices.Compact(runs) {
-		run, err := s.r.kept.Load().journal.Run(ctx, id)
-		if errors.Is(err, journal.ErrNotFound) {
-			continue // it did not begin, or is gone by now
+		of, known := s.over[id]
+		if !known {
+			var err error
+			of, err = s.r.recovered(ctx, id)
+			if errors.Is(err, journal.ErrNotFound) {
+				continue // it did not begin, or is gone by now
+			}
+			if err != nil {
+				return nil, &Error{ExitBug, err}
+			}
+			if of.Final && !slices.ContainsFunc(of.Out, func(x report.OutOfService) bool { return x.End.IsZero() }) {
+				s.over[id] = of
+			}
 		}
-		if err != nil {
-			return nil, &Error{ExitBug, err}
-		}
-		out = append(out, report.RecoveredRun{Run: run.ID, Plan: run.Plan, File: run.Origin, Started: run.Started, Ended: run.Ended, Code: run.Code, Final: run.State == journal.Finished})
+		out = append(out, of)
 	}
 	return out, nil
+}
+
+// recovered is a run that had died, as it stands in the journal.
+func (r *Runner) recovered(ctx context.Context, id string) (report.RecoveredRun, error) {
+	k := r.kept.Load()
+	if k.journal == nil {
+		return report.RecoveredRun{}, k.lost
+	}
+	run, err := k.journal.Run(ctx, id)
+	if err != nil {
+		return report.RecoveredRun{}, err
+	}
+	t, err := r.Timeline(ctx, TimelineRequest{Run: id, Limit: 1})
+	return report.RecoveredRun{Run: run.ID, Plan: run.Plan, File: run.Origin, Started: run.Started, Ended: run.Ended, Code: run.Code, Final: run.State == journal.Finished, Out: t.Out}, err
 }
 
 // PauseRequest asks to start nothing new, or to start again what is due.

@@ -35,6 +35,9 @@ type OverviewDown struct {
 	Unknown string         `json:"unknown,omitempty"` // what else may be owed and cannot be read; empty: all of it can
 	Owed    []OverviewOwed `json:"owed"`              // what nobody is at in time, and what a run at work holds
 	Stops   []Stop         `json:"stops"`             // what forbids quiesces
+	// Recovered are the runs that had died, and were finished without a person
+	// since the server's start; the newest first, at most 20.
+	Recovered []RecoveredRun `json:"recovered"`
 }
 
 // OverviewOwed is one thing that is owed, and who does it.

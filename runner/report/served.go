@@ -78,6 +78,8 @@ type RecoveredRun struct {
 	Ended   time.Time `json:"ended,omitzero"`
 	Code    string    `json:"code"`
 	Final   bool      `json:"final"` // false: it is not finished yet
+	// Out is what the run had quiesced, and when that was seen back.
+	Out []OutOfService `json:"out_of_service"`
 }
 
 // Refusal says why a server does not do what it was asked for. It is the cause of

@@ -283,6 +283,8 @@ func (s *Site) OverviewFor(context.Context, func(plan, device string) bool) repo
 		o.Down.Owed = append(o.Down.Owed, report.OverviewOwed{Owed: x, BringsBack: "Its guard tries again. " + s.Device})
 	}
 	o.Down.Stops = []report.Stop{{Since: Now, By: s.Plan, Reason: s.Domain}}
+	out := []report.OutOfService{{Device: s.Device, Domain: s.Domain, Begin: Now.Add(-50 * time.Minute), End: Now.Add(-45 * time.Minute)}}
+	o.Down.Recovered = []report.RecoveredRun{{Run: "01ENDED", Plan: s.Plan, File: s.File, Started: Now.Add(-time.Hour), Ended: Now.Add(-44 * time.Minute), Code: "PLAN_PARTLY_FAILED", Final: true, Out: out}}
 	o.Work = report.OverviewWork{Runs: []report.OverviewRun{{Run: s.someRun("PLAN_STARTED", false), File: s.File, Alive: true, Holder: "process 7", Quiesced: 1, WindowCloses: Now.Add(time.Hour), WindowOpen: true}},
 		Next:   []report.OverviewNext{{Plan: s.Plan, File: s.File, Due: Now.Add(time.Hour), Start: Now.Add(time.Hour), Quiesces: []string{s.Device}, WindowCloses: Now.Add(2 * time.Hour)}},
 		Paused: &report.Pause{Since: Now.Add(-time.Hour), By: s.Plan, Reason: s.Domain, Change: s.Device}}

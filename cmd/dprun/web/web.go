@@ -39,7 +39,6 @@ type Service interface {
 	Ready() (text string, live, ready bool)
 	Reads() *runner.Runner
 	page.Desk
-	Recovered(ctx context.Context) ([]report.RecoveredRun, error)
 }
 
 // server is what listens.

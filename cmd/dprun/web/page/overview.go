@@ -108,6 +108,9 @@ func down(o report.Overview, outside int, now time.Time) glance {
 	default:
 		g.Tone, g.Word, g.Answer = good, "Good", "Nothing is quiesced because of us."
 	}
+	if text := broughtBack(o.Down.Recovered, now); text != "" {
+		g.More = text + " " + g.More
+	}
 	if n := len(o.Down.Stops); n > 0 {
 		g.More = "Quiesces are stopped. " + g.More
 		if g.Tone == good || g.Tone == calm {
@@ -115,6 +118,30 @@ func down(o report.Overview, outside int, now time.Time) glance {
 		}
 	}
 	return g
+}
+
+// broughtBack says what was brought back without a person in the last day; empty: nothing was.
+func broughtBack(all []report.RecoveredRun, now time.Time) string {
+	runs, left := 0, 0
+	var last time.Time
+	for _, run := range all {
+		switch {
+		case !run.Final:
+			left++
+		case now.Sub(run.Ended) < 24*time.Hour:
+			runs++
+			if run.Ended.After(last) {
+				last = run.Ended
+			}
+		}
+	}
+	switch {
+	case left > 0:
+		return fmt.Sprintf("%s had died, and %s not finished yet.", count(left, "run", "runs"), map[bool]string{true: "is", false: "are"}[left == 1])
+	case runs > 0:
+		return fmt.Sprintf("%s had died, and %s finished without a person, the last one %s.", count(runs, "run", "runs"), map[bool]string{true: "was", false: "were"}[runs == 1], ago(now, last))
+	}
+	return ""
 }
 
 // work answers what runs, and what comes next.

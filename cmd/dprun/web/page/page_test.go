@@ -15,6 +15,7 @@ import (
 
 	"github.com/dprun/dprun/cmd/dprun/web/access"
 	"github.com/dprun/dprun/runner"
+	"github.com/dprun/dprun/runner/report"
 	"github.com/dprun/dprun/testfixtures/need"
 	"github.com/dprun/dprun/testfixtures/site"
 )
@@ -176,5 +177,25 @@ func TestAPauseIsOneClickAndLiftingItAsksForAReason(t *testing.T) {
 	want := []any{runner.PauseRequest{By: "otto", Reason: oneClick}, runner.PauseRequest{Release: true, By: "otto", Reason: "the freeze is over", Change: "CHG1"}}
 	if got := s.Asked(); !slices.Equal(got, want) {
 		t.Errorf("asked %+v, want %+v", got, want)
+	}
+}
+
+// TestTheOverviewSaysAfterACrashWhatIsBack: what was quiesced, when it was seen
+// back, and that nobody had to do it. What is not finished is never told as done.
+func TestTheOverviewSaysAfterACrashWhatIsBack(t *testing.T) {
+	t.Parallel()
+	s := &site.Site{Names: site.Plain}
+	body := get(handler(t, s, admin), "/").Body.String()
+	for _, want := range []string{"1 run had died, and was finished without a person, the last one 44m", "had died. It was finished without a person, <time datetime=\"2026-11-29T02:16:00Z\">",
+		s.Device + " " + s.Domain + "</span> was quiesced <time datetime=\"2026-11-29T02:10:00Z\">", "and was seen back <time datetime=\"2026-11-29T02:15:00Z\">"} {
+		if !strings.Contains(body, want) {
+			t.Errorf("without %q:\n%s", want, body)
+		}
+	}
+	old := report.RecoveredRun{Final: true, Ended: site.Now.Add(-25 * time.Hour)}
+	for want, all := range map[string][]report.RecoveredRun{"": {old}, "2 runs had died, and are not finished yet.": {{}, old, {}}} {
+		if got := broughtBack(all, site.Now); got != want {
+			t.Errorf("%+v: %q, want %q", all, got, want)
+		}
 	}
 }
