@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -219,6 +220,30 @@ func (s *served) until(t *testing.T, state string) {
 	}
 }
 
+// servesPlans makes a directory of plans, for gateways by name.
+func (p *program) servesPlans(devices ...string) {
+	p.t.Helper()
+	need.Done(p.t, os.Mkdir(filepath.Join(p.dir, "plans"), 0o700))
+	names := []string{"fleet.json"}
+	for _, d := range devices {
+		names = append(names, d+".pw")
+	}
+	for _, name := range names {
+		need.Done(p.t, os.Link(filepath.Join(p.dir, name), filepath.Join(p.dir, "plans", name)))
+	}
+}
+
+// due writes a file with a plan p that was due at a full minute.
+func (p *program) due(at time.Time, name, text string) {
+	p.t.Helper()
+	text = strings.Replace(text, `"backups"`, fmt.Sprintf("%q", filepath.Join(p.dir, "backups")), 1)
+	p.write("plans/"+name, strings.Replace(text, "  activity", fmt.Sprintf("  schedule {\n    cron = \"%d %d * * *\"\n  }\n  activity", at.Minute(), at.Hour()), 1))
+	j := need.Value(journal.Open(filepath.Join(p.state(), "journal.db")))(p.t)
+	need.Value(j.NoteSchedule(p.t.Context(), journal.Scheduled{Plan: "p", Origin: filepath.Join(p.dir, "plans", name)},
+		fmt.Sprintf("%d %d * * * UTC", at.Minute(), at.Hour()), at.Add(-time.Minute)))(p.t)
+	need.Done(p.t, j.Close())
+}
+
 var address = regexp.MustCompile(`address=(127\.0\.0\.1:\d+)`)
 
 // lets writes a configuration that lets a token in.
@@ -245,20 +270,8 @@ func TestAKilledServerRecoversFirstAndStartsNothingTwice(t *testing.T) {
 	t.Parallel()
 	p := guardedProgram(t, build(t), "", dpsim.Device{Name: "gw", AppDomains: 1})
 	due := time.Now().UTC().Truncate(time.Minute)
-	need.Done(t, os.Mkdir(filepath.Join(p.dir, "plans"), 0o700))
-	for _, name := range []string{"fleet.json", "gw.pw"} {
-		need.Done(t, os.Link(filepath.Join(p.dir, name), filepath.Join(p.dir, "plans", name)))
-	}
-	// due makes a plan that was due at the last full minute.
-	dueNow := func(name string) {
-		text := strings.Replace(realDevices, `"backups"`, fmt.Sprintf("%q", filepath.Join(p.dir, "backups")), 1) +
-			strings.Replace(quiescing, "  activity", fmt.Sprintf("  schedule {\n    cron = \"%d %d * * *\"\n  }\n  activity", due.Minute(), due.Hour()), 1)
-		p.write("plans/"+name, text)
-		j := need.Value(journal.Open(filepath.Join(p.state(), "journal.db")))(t)
-		need.Value(j.NoteSchedule(t.Context(), journal.Scheduled{Plan: "p", Origin: filepath.Join(p.dir, "plans", name)},
-			fmt.Sprintf("%d %d * * * UTC", due.Minute(), due.Hour()), due.Add(-time.Minute)))(t)
-		need.Done(t, j.Close())
-	}
+	p.servesPlans("gw")
+	dueNow := func(name string) { p.due(due, name, realDevices+quiescing) }
 	p.exits(0, "owed") // makes the state directory
 	p.lets("first")
 	dueNow("one.hcl")
@@ -315,4 +328,87 @@ func TestAKilledServerRecoversFirstAndStartsNothingTwice(t *testing.T) {
 	if len(all) != 2 || all[0].Run == all[1].Run || all[0].Run == "" || !strings.Contains(all[0].Message, "the server ended while the run was in progress") || all[1].ExitCode != 143 {
 		t.Errorf("%+v", all)
 	}
+}
+
+// TestAfterACrashTheOverviewSaysWhatIsBack: the server is killed with its guards
+// while three runs are under way, two of which have quiesced a domain. The next
+// start brings both back and finishes the three, without a person, and says so.
+func TestAfterACrashTheOverviewSaysWhatIsBack(t *testing.T) {
+	t.Parallel()
+	gateways := []string{"gwa", "gwb", "gwc"}
+	var devices []dpsim.Device
+	for _, name := range gateways {
+		devices = append(devices, dpsim.Device{Name: name, AppDomains: 1})
+	}
+	p := guardedProgram(t, build(t), "", devices...)
+	p.exits(0, "owed") // makes the state directory
+	p.servesPlans(gateways...)
+	p.lets("secret")
+	p.fault(dpsim.Fault{Kind: "hang", Operation: "do-export"})
+	due := time.Now().UTC().Truncate(time.Minute)
+	for _, name := range gateways {
+		plan := strings.Replace(quiescing, `["*"]`, fmt.Sprintf("[%q]", name), 1)
+		if name == "gwc" {
+			plan = strings.Replace(plan, `    quiesce = "domain"`, "", 1)
+		}
+		p.writeTogether("together.hcl", plan)
+		p.due(due, name+".hcl", string(need.Value(os.ReadFile(filepath.Join(p.dir, "together.hcl")))(t)))
+	}
+	exports := func(device string) int { return p.fleet.State().Device(device).Operations["do-export"] }
+	first := p.serve(t, due)
+	first.until(t, "READY=1")
+	p.untilExporting("gwa", "app01")
+	p.untilExporting("gwb", "app01")
+	p.await("the third run exports", func() bool { return exports("gwc") > 0 })
+	first.signal(syscall.SIGSTOP) // so that it starts no other guard
+	for _, pid := range p.guards() {
+		need.Done(t, syscall.Kill(pid, syscall.SIGKILL))
+	}
+	first.killAll()
+	if a, b := p.quiesceState("gwa", "app01"), p.quiesceState("gwb", "app01"); a != "quiesced" || b != "quiesced" || len(p.guards()) > 0 {
+		t.Fatalf("after the kill app01 is %q and %q, with guards %v", a, b, p.guards())
+	}
+	before := exports("gwa") + exports("gwb") + exports("gwc")
+
+	second := p.serve(t, due)
+	defer func() {
+		if t.Failed() {
+			t.Logf("the second server:\n%s", second.out)
+		}
+	}()
+	second.until(t, "READY=1")
+	var o report.Overview
+	p.await("the overview tells of three runs that were finished", func() bool {
+		code, text := second.get(t, "/api/v1/overview", "secret")
+		o = report.Overview{}
+		return code == http.StatusOK && json.Unmarshal([]byte(text), &o) == nil && len(o.Down.Recovered) == 3 &&
+			!slices.ContainsFunc(o.Down.Recovered, func(r report.RecoveredRun) bool { return !r.Final })
+	})
+	for _, name := range gateways[:2] {
+		if s := p.quiesceState(name, "app01"); s != "" {
+			t.Errorf("app01 of %s is %s", name, s)
+		}
+		if n := p.fleet.State().Device(name).Operations["do-action/DomainQuiesce"]; n != 1 {
+			t.Errorf("app01 of %s was quiesced %d times", name, n)
+		}
+	}
+	if n := exports("gwa") + exports("gwb") + exports("gwc"); n != before {
+		t.Errorf("%d exports after the next start: something was started twice", n-before)
+	}
+	back := map[string]bool{}
+	for _, run := range o.Down.Recovered {
+		for _, x := range run.Out {
+			back[x.Device+" "+x.Domain] = x.End.After(x.Begin)
+		}
+	}
+	if len(o.Down.Owed) > 0 || o.Down.Unknown != "" || len(back) != 2 || !back["gwa app01"] || !back["gwb app01"] {
+		t.Errorf("the overview says %+v", o.Down)
+	}
+	if code, page := second.get(t, "/", "secret"); code != http.StatusOK || !strings.Contains(page, "Nothing is quiesced because of us.") ||
+		!strings.Contains(page, "3 runs had died, and were finished without a person") {
+		t.Errorf("the page: %d\n%s", code, page)
+	}
+	p.exits(0, "owed", "Nothing is owed")
+	second.signal(syscall.SIGTERM)
+	second.exits(0)
 }
