@@ -182,6 +182,9 @@ type TimelineRequest struct {
 	Run   string // its ID, a beginning of it, or latest
 	After string // the cursor: the task before the first one; empty: from the first on
 	Limit int    // how many tasks; 0: all
+	// Sees says whether somebody may know of a device in a plan; nil: he may know all.
+	// What he may not know of is not counted, and is no cursor.
+	Sees func(plan, device string) bool
 }
 
 // Timeline tells what a run did when, and what it kept out of service. The error
@@ -210,6 +213,9 @@ func (h *History) Timeline(ctx context.Context, q TimelineRequest) (report.Timel
 		if err != nil {
 			return t, err
 		}
+		if q.Sees != nil && !q.Sees(run.Plan, task.Device) {
+			continue
+		}
 		for _, s := range task.History {
 			if _, begun := quiesced[task.ID]; s.Code == string(status.QuiesceStarted) && !begun {
 				quiesced[task.ID] = s.Time
@@ -226,6 +232,9 @@ func (h *History) Timeline(ctx context.Context, q TimelineRequest) (report.Timel
 	}
 	if after {
 		return t, &Error{ExitUsage, errors.New("no task " + q.After + " is known to go on from")}
+	}
+	if q.Sees != nil {
+		owed = slices.DeleteFunc(owed, func(o journal.Obligation) bool { return !q.Sees(run.Plan, o.Device) })
 	}
 	t.Out = outOfService(owed, quiesced)
 	return t, nil

@@ -156,6 +156,18 @@ func TestATimelineHasTheStepsOfEachTask(t *testing.T) {
 	if o := first.Out[0]; !o.Begin.Equal(three.Add(time.Minute)) || !o.End.IsZero() {
 		t.Errorf("%+v", o)
 	}
+	but := func(hidden string) func(plan, device string) bool {
+		return func(plan, device string) bool { return plan == "a" && device != hidden }
+	}
+	if all := need.Value(r.Timeline(t.Context(), TimelineRequest{Run: "R1", Sees: but("other")}))(t); len(all.Tasks) != 3 || len(all.Out) != 1 {
+		t.Errorf("with nothing hidden: %+v", all)
+	}
+	if none := need.Value(r.Timeline(t.Context(), TimelineRequest{Run: "R1", Limit: 1, Sees: but("gw")}))(t); len(none.Tasks) != 0 || len(none.Out) != 0 || none.Next != "" {
+		t.Errorf("of a device that is hidden: %+v", none)
+	}
+	if _, err := r.Timeline(t.Context(), TimelineRequest{Run: "R1", After: first.Next, Sees: but("gw")}); err == nil {
+		t.Error("a cursor that is hidden goes on")
+	}
 	if _, err := r.Timeline(t.Context(), TimelineRequest{Run: "R1", After: "nothing"}); err == nil {
 		t.Error("a cursor that is not known goes on")
 	}

@@ -196,6 +196,9 @@ func (a *api) started(ctx context.Context, s sees, run string) (report.Started, 
 	if !s.plan(st.Plan) {
 		return report.Started{}, notThere("run", run)
 	}
+	if !s.whole(st.Plan) {
+		st = startedFor(st)
+	}
 	return st, nil
 }
 

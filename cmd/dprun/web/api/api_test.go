@@ -184,8 +184,13 @@ func (d *desk) Outcomes(_ context.Context, q runner.OutcomesRequest) (report.Out
 }
 
 func (d *desk) Timeline(_ context.Context, q runner.TimelineRequest) (report.Timeline, error) {
-	return report.Timeline{Run: report.Run{ID: q.Run}, Tasks: []report.TimelineTask{{Task: "all/gw-1", Device: "gw-1"}, {Task: "all/gw-2", Device: "gw-2"}},
-		Out: []report.OutOfService{{Device: "gw-1", Begin: began}, {Device: "gw-2", Begin: began}}}, d.fail
+	t := report.Timeline{Run: report.Run{ID: q.Run}, Steps: []report.Step{{Code: "PLAN_STARTED", Message: "gw-2 is slow"}}}
+	for _, device := range []string{"gw-1", "gw-2"} {
+		if q.Sees == nil || q.Sees("night", device) {
+			t.Tasks, t.Out = append(t.Tasks, report.TimelineTask{Task: "all/" + device, Device: device}), append(t.Out, report.OutOfService{Device: device, Begin: began})
+		}
+	}
+	return t, d.fail
 }
 
 func (d *desk) Events(_ context.Context, q runner.EventsRequest) iter.Seq2[report.LiveEvent, error] {

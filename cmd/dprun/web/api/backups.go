@@ -59,6 +59,9 @@ func (a *api) backups() {
 			out := report.Firings{Due: []report.Firing{}}
 			for _, d := range f.Due {
 				if s.plan(d.Plan) {
+					if !s.whole(d.Plan) { // it may name what he does not see
+						d.Message = ""
+					}
 					out.Due = append(out.Due, d)
 				}
 			}
@@ -86,7 +89,7 @@ func (a *api) backups() {
 		if err != nil {
 			return d, missing(err)
 		}
-		if !s.all() && (d.Plan == "" || !s.whole(d.Plan)) {
+		if !s.wholeRecord(d) {
 			return report.EvidenceDetail{}, notThere("record", q.Record)
 		}
 		return d, nil

@@ -79,7 +79,7 @@ func (a *api) follow(ctx context.Context, s sees, q runner.EventsRequest, w http
 	if _, err := fmt.Fprint(w, "retry: 3000\n\n"); err != nil || flush() != nil {
 		return
 	}
-	narrow := &narrowing{api: a, sees: s, runs: map[string]*followed{}}
+	narrow := &narrowing{api: a, sees: s, looked: time.Now(), runs: map[string]*followed{}}
 	for e, err := range a.Desk.Events(ctx, q) {
 		if err != nil {
 			fmt.Fprintf(w, ": %s\n\n", strings.ReplaceAll(string(harmless([]byte(problem(a.Log, err).Detail))), "\n", " "))
@@ -104,7 +104,18 @@ func (a *api) follow(ctx context.Context, s sees, q runner.EventsRequest, w http
 type narrowing struct {
 	*api
 	sees
-	runs map[string]*followed
+	looked time.Time // when it was found out what he sees
+	runs   map[string]*followed
+}
+
+// look finds out anew what the caller sees: plans and labels change under a stream.
+// A run is looked at with what counts when it begins, or a little later.
+func (n *narrowing) look(ctx context.Context, e report.LiveEvent) (err error) {
+	if len(n.who.Labels) > 0 && (e.Begun != nil || time.Since(n.looked) >= heartbeat) {
+		n.sees, err = n.sight(ctx)
+		n.looked = time.Now()
+	}
+	return err
 }
 
 // followed is what is known of a run of a stream.
@@ -121,6 +132,9 @@ func (n *narrowing) frame(ctx context.Context, e report.LiveEvent) ([]byte, erro
 	if !n.all() && e.Kind != report.LiveGap {
 		if e.Run == "" {
 			return nil, nil
+		}
+		if err := n.look(ctx, e); err != nil {
+			return nil, err
 		}
 		var shown bool
 		if e, shown = n.narrow(ctx, e); !shown {
@@ -149,6 +163,7 @@ func (n *narrowing) followed(ctx context.Context, e report.LiveEvent) *followed 
 			f.plan = d.Plan
 			for t, err := range d.Details {
 				if err != nil {
+					f.plan = "" // it cannot be told whose the run is
 					break
 				}
 				f.devices[t.Task] = t.Device
@@ -171,21 +186,37 @@ func (n *narrowing) narrow(ctx context.Context, e report.LiveEvent) (report.Live
 	if f.plan == "" || !n.plan(f.plan) {
 		return e, false
 	}
-	if n.whole(f.plan) {
+	if len(n.who.Labels) == 0 {
 		return e, true
+	}
+	whole := func() bool {
+		for _, device := range f.devices { // a run may have had other devices than its plan has now
+			if !n.device(f.plan, device) {
+				return false
+			}
+		}
+		return n.whole(f.plan)
 	}
 	mine := func(task string) bool {
 		return task != "" && f.devices[task] != "" && n.device(f.plan, f.devices[task])
 	}
 	switch {
+	case e.Status != nil && e.Status.Task == "":
+		if !whole() {
+			own := wordless(*e.Status)
+			e.Status = &own
+		}
+		return e, true
 	case e.Status != nil:
-		return e, e.Status.Task == "" || mine(e.Status.Task)
+		return e, mine(e.Status.Task)
 	case e.Progress != nil:
 		return e, mine(e.Progress.Task)
 	case e.Log != nil:
-		return e, mine(e.Log.Task)
+		return e, e.Log.Task == "" && whole() || mine(e.Log.Task)
 	case e.Settled != nil:
 		return e, n.device(f.plan, e.Settled.Device)
+	case e.Summary != nil && whole():
+		return e, true
 	case e.Summary != nil:
 		own := *e.Summary
 		own.Tasks, own.Owed, own.Warnings, own.ProcessWhy = []event.TaskResult{}, nil, nil, ""
@@ -196,6 +227,10 @@ func (n *narrowing) narrow(ctx context.Context, e report.LiveEvent) (report.Live
 		}
 		e.Summary = &own
 		return e, true
+	}
+	if e.Begun != nil && !whole() {
+		own := *e.Begun
+		own.Only, e.Begun = "", &own
 	}
 	return e, e.Begun != nil || e.End != nil
 }

@@ -88,6 +88,44 @@ func (s sees) plan(name string) bool {
 	return false
 }
 
+// wholeRun reports whether he sees all of a run, also of one whose plan had other
+// devices than now.
+func (s sees) wholeRun(d report.RunDetail) (bool, error) {
+	if len(s.who.Labels) == 0 || d.Details == nil {
+		return s.whole(d.Plan), nil
+	}
+	whole := s.whole(d.Plan)
+	for t, err := range d.Details {
+		if err != nil {
+			return false, err
+		}
+		whole = whole && s.device(d.Plan, t.Device)
+	}
+	return whole, nil
+}
+
+// wholeRecord reports whether he sees all that a record of evidence tells of.
+func (s sees) wholeRecord(r report.EvidenceDetail) bool {
+	if s.all() {
+		return true
+	}
+	whole := r.Plan != "" && s.whole(r.Plan)
+	of := func(device string) { whole = whole && (device == "" || s.device(r.Plan, device)) }
+	for _, t := range r.Tasks {
+		of(t.Device)
+	}
+	for _, o := range r.Outages {
+		of(o.Device)
+	}
+	for _, c := range r.Copies {
+		of(c.Device)
+	}
+	for _, x := range r.Actions {
+		of(x.Device)
+	}
+	return whole
+}
+
 // whole reports whether he sees all of a plan: what he does to it touches no device
 // that he does not see.
 func (s sees) whole(name string) bool {

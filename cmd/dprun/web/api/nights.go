@@ -61,26 +61,24 @@ func (a *api) nights() {
 		if err != nil {
 			return report.Timeline{}, err
 		}
-		t, err := a.Reads.Timeline(ctx, runner.TimelineRequest{Run: d.ID, After: from.After, Limit: q.Limit})
+		whole, err := s.wholeRun(d)
+		if err != nil {
+			return report.Timeline{}, err
+		}
+		asked := runner.TimelineRequest{Run: d.ID, After: from.After, Limit: q.Limit}
+		if !whole {
+			asked.Sees = s.device
+		}
+		t, err := a.Reads.Timeline(ctx, asked)
 		if err != nil {
 			return t, err
 		}
 		if t.Next != "" {
 			t.Next = at{List: from.List, After: t.Next}.String()
 		}
-		if s.whole(d.Plan) {
-			return t, nil
-		}
-		tasks, away := t.Tasks, t.Out
-		t.Tasks, t.Out = []report.TimelineTask{}, []report.OutOfService{}
-		for _, x := range tasks {
-			if s.device(d.Plan, x.Device) {
-				t.Tasks = append(t.Tasks, x)
-			}
-		}
-		for _, x := range away {
-			if s.device(d.Plan, x.Device) {
-				t.Out = append(t.Out, x)
+		for i := range t.Steps {
+			if !whole {
+				t.Steps[i].Message = ""
 			}
 		}
 		return t, nil

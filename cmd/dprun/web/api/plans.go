@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -101,7 +102,7 @@ func (a *api) plans() {
 		return with(a, func(f Fresh) (Covered, error) {
 			c, res, err := f.Coverage(ctx, runner.CoverageRequest{Source: source, Plan: p.Plan, MaxAge: most})
 			if err != nil || c == nil {
-				return Covered{}, unmade(res, err)
+				return Covered{}, a.unmade(ctx, s, p, res, err)
 			}
 			return coveredFor(s, *c), nil
 		})
@@ -123,11 +124,11 @@ func (a *api) plans() {
 				return with(a, func(f Fresh) (*Reply[report.Preview], error) {
 					v, res, err := f.Preview(ctx, runner.PreviewRequest{Source: source, Plan: p.Plan, Only: strings.Join(q.Only, ","), Offline: offline})
 					if err != nil || v == nil {
-						return nil, unmade(res, err)
+						return nil, a.unmade(ctx, s, p, res, err)
 					}
 					out := *v
 					if !s.whole(p.Plan) {
-						out.Tasks = nil
+						out.Tasks, out.TooShort, out.Unusable = nil, "", nil // they may name what he does not see
 						for _, t := range v.Tasks {
 							if s.device(p.Plan, t.Device) {
 								out.Tasks = append(out.Tasks, t)
@@ -173,10 +174,18 @@ func with[T any](a *api, do func(Fresh) (T, error)) (out T, err error) {
 	return do(f)
 }
 
-// unmade says why there is no report.
-func unmade(res *report.Result, err error) error {
+// unmade says why there is no report, to whom nothing of the plan's file is kept from.
+func (a *api) unmade(ctx context.Context, s sees, p report.ServedPlan, res *report.Result, err error) error {
 	if err == nil {
 		err = runner.Invalid(res.Diagnostics)
+	}
+	if !s.all() && runner.CodeOf(err) != 0 {
+		all, unknown := a.Desk.Plans(ctx)
+		if unknown != nil || slices.ContainsFunc(all, func(o report.ServedPlan) bool { return o.File == p.File && !s.whole(o.Plan) }) {
+			of := problemOf(http.StatusUnprocessableEntity, "The plan "+quoted(p.Plan)+" cannot be looked at.", "Ask somebody who may see all of its file: he is told why.")
+			of.ExitCode = runner.CodeOf(err)
+			return of
+		}
 	}
 	if e := new(runner.Error); errors.As(err, &e) && res != nil && res.Diagnostics.HasErrors() {
 		p := problemOf(http.StatusUnprocessableEntity, e.Error(), "Mend what the diagnostics say.")

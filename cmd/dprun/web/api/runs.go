@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"slices"
 
 	"github.com/dprun/dprun/cmd/dprun/web/access"
 	"github.com/dprun/dprun/runner"
@@ -41,7 +42,10 @@ func (a *api) reads() {
 	})
 	get(a, access.Viewer, quick(), "/runs/{run}", "getRun", "One run", func(ctx context.Context, s sees, q *RunPath) (report.RunDetail, error) {
 		d, err := a.run(ctx, s, q.Run)
-		if err != nil || s.whole(d.Plan) {
+		if err != nil {
+			return d, err
+		}
+		if whole, err := s.wholeRun(d); err != nil || whole {
 			return d, err
 		}
 		return narrowed(s, d)
@@ -60,7 +64,14 @@ func (a *api) reads() {
 			return List[report.Task]{}, err
 		}
 		id := func(t report.Task) string { return t.Task }
-		return paged(q.Page, from.List, after(d.Details, from.After, id), id, func(t report.Task) bool { return s.device(d.Plan, t.Device) })
+		mine := func(yield func(report.Task, error) bool) { // a cursor names a task: never one that he does not see
+			for t, err := range d.Details {
+				if (err != nil || s.device(d.Plan, t.Device)) && !yield(t, err) {
+					return
+				}
+			}
+		}
+		return paged(q.Page, from.List, after(mine, from.After, id), id, func(report.Task) bool { return true })
 	})
 	type logsQuery struct {
 		RunPath
@@ -104,8 +115,8 @@ func seenStops(s sees, plan string, all []report.Stop) []report.Stop {
 	return out
 }
 
-// narrowed leaves out of a run what belongs to devices that the caller does not see.
-// Its rooms and its own history are the plan's.
+// narrowed leaves out of a run what belongs to devices that the caller does not see,
+// and of what is said of all of it the words, which may name one. Its rooms are the plan's.
 func narrowed(s sees, d report.RunDetail) (report.RunDetail, error) {
 	mine := map[string]bool{}
 	for t, err := range d.Details {
@@ -120,11 +131,31 @@ func narrowed(s sees, d report.RunDetail) (report.RunDetail, error) {
 			staged = append(staged, x)
 		}
 	}
-	d.Staged, d.Stops = staged, seenStops(s, d.Plan, d.Stops)
+	d.Staged, d.Stops, d.Only = staged, seenStops(s, d.Plan, d.Stops), ""
+	d.History = slices.Clone(d.History)
+	for i := range d.History {
+		d.History[i] = wordless(d.History[i])
+	}
+	if d.Asked != nil {
+		asked := startedFor(*d.Asked)
+		d.Asked = &asked
+	}
 	if d.Restore != nil && !s.device(d.Plan, d.Restore.Device) {
 		d.Restore = nil
 	}
 	return d, nil
+}
+
+// wordless is a status without what may name a device.
+func wordless(st event.Status) event.Status {
+	st.Message, st.Causes, st.Warnings = "", nil, nil
+	return st
+}
+
+// startedFor is a run that was asked for, as somebody is told who does not see all of its plan.
+func startedFor(st report.Started) report.Started {
+	st.Only, st.Message = "", ""
+	return st
 }
 
 // logs gives a page of the lines of a run. The cursor is a task and how many of its
@@ -145,7 +176,11 @@ func (a *api) logs(ctx context.Context, s sees, d report.RunDetail, p Page, task
 	if _, has := device[task]; task != "" && (!has || !s.device(d.Plan, device[task])) {
 		return out, notThere("task", task)
 	}
-	shown := func(of string) bool { return of == "" && s.whole(d.Plan) || of != "" && s.device(d.Plan, device[of]) }
+	whole, err := s.wholeRun(d)
+	if err != nil {
+		return out, err
+	}
+	shown := func(of string) bool { return of == "" && whole || of != "" && s.device(d.Plan, device[of]) }
 	passed := p.Cursor == ""
 	line := 0
 	var of string

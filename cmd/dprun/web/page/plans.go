@@ -127,6 +127,11 @@ func (p *pages) schedules(r *http.Request, who access.Sight) (answer, error) {
 		v.Past.Server.Broken = nil
 	}
 	v.Past.Due = slices.DeleteFunc(v.Past.Due, func(f report.Firing) bool { return !who.Plan(f.Plan) })
+	for i, f := range v.Past.Due {
+		if !who.Whole(f.Plan) { // it may name what he does not see
+			v.Past.Due[i].Message = ""
+		}
+	}
 	all, err := p.Desk.Plans(r.Context())
 	for _, s := range all {
 		if who.Plan(s.Plan) && s.Next != nil {

@@ -90,10 +90,7 @@ func (p *pages) runDetail(ctx context.Context, who access.Sight, ref string) (v 
 	if !who.Plan(v.Plan) {
 		return v, notFound("there is no run " + ref)
 	}
-	if !who.Whole(v.Plan) { // what is said of the whole run may name devices that he does not see
-		v.History, v.Only, v.Staged, v.Restore = nil, "", nil, nil
-		v.Stops = slices.DeleteFunc(v.Stops, func(s report.Stop) bool { return !who.Device(v.Plan, s.Device) })
-	}
+	whole := who.Whole(v.Plan)
 	byCode := map[string]int{}
 	if v.Details != nil {
 		for t, err := range v.Details {
@@ -101,6 +98,7 @@ func (p *pages) runDetail(ctx context.Context, who access.Sight, ref string) (v 
 				return v, err
 			}
 			if !who.Device(v.Plan, t.Device) {
+				whole = false // also where the plan had other devices than now
 				continue
 			}
 			if t.Final {
@@ -119,6 +117,10 @@ func (p *pages) runDetail(ctx context.Context, who access.Sight, ref string) (v 
 			}
 			v.Tasks = append(v.Tasks, t)
 		}
+	}
+	if !whole { // what is said of the whole run may name devices that he does not see
+		v.History, v.Only, v.Staged, v.Restore = nil, "", nil, nil
+		v.Stops = slices.DeleteFunc(v.Stops, func(s report.Stop) bool { return !who.Device(v.Plan, s.Device) })
 	}
 	slices.SortStableFunc(v.Tasks, func(a, b report.Task) int { return cmp.Compare(rank(a), rank(b)) })
 	for code, n := range byCode {

@@ -2,7 +2,6 @@ package page
 
 import (
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/dprun/dprun/cmd/dprun/web/access"
@@ -21,15 +20,17 @@ type timelinePage struct {
 const rowsDrawn = 100
 
 func (p *pages) timeline(r *http.Request, who access.Sight) (answer, error) {
-	t, err := p.Reads.Timeline(r.Context(), runner.TimelineRequest{Run: r.PathValue("run"), After: r.FormValue("after"), Limit: rowsDrawn})
+	q := runner.TimelineRequest{Run: r.PathValue("run"), After: r.FormValue("after"), Limit: rowsDrawn}
+	if !who.All() {
+		q.Sees = who.Device
+	}
+	t, err := p.Reads.Timeline(r.Context(), q)
 	if err != nil {
 		return answer{}, err
 	}
 	if !who.Plan(t.Run.Plan) {
 		return answer{}, notFound("there is no run " + r.PathValue("run"))
 	}
-	t.Tasks = slices.DeleteFunc(t.Tasks, func(x report.TimelineTask) bool { return !who.Device(t.Run.Plan, x.Device) })
-	t.Out = slices.DeleteFunc(t.Out, func(x report.OutOfService) bool { return !who.Device(t.Run.Plan, x.Device) })
 	v := timelinePage{Timeline: t, Picture: draw(t, p.Now())}
 	if t.Next != "" {
 		v.Next = at("/runs/"+t.Run.ID+"/timeline", "after", t.Next)
