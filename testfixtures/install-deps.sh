@@ -12,11 +12,7 @@ declare -A package=(
   [tinysshd]=tinysshd [rclone]=rclone [systemd-analyze]=systemd
   [age]=age [age-keygen]=age
   [apache2]=apache2-bin [openssl]=openssl
-<<<<<<< HEAD
-  [node]=nodejs [npm]=npm
-=======
-  [chromium]=chromium [npm]=npm
->>>>>>> 109dd4b (wip)
+  [node]=nodejs [npm]=npm [chromium]=chromium
   [exim4]=exim4-daemon-light [rsyslogd]=rsyslog [promtool]=prometheus
 )
 # What is no command.
