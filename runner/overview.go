@@ -37,12 +37,8 @@ type ServedPlan struct {
 	Quiesces []string // the devices of which something is taken out of service
 }
 
-// Overview answers the five questions about what the server serves and has done.
-func (s *Service) Overview(ctx context.Context) (report.Overview, error) {
-	return s.OverviewFor(ctx, nil), nil
-}
-
-// OverviewFor is what somebody is told who may not know everything: see [OverviewRequest].
+// OverviewFor answers the five questions about what the server serves and has
+// done, to somebody who may not know everything: see [OverviewRequest].
 func (s *Service) OverviewFor(ctx context.Context, sees func(plan, device string) bool) report.Overview {
 	q := OverviewRequest{Served: []ServedPlan{}, Sees: sees, Recovered: s.Recovered}
 	for key, p := range s.all() {

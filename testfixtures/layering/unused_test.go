@@ -13,9 +13,6 @@ import (
 // call what they export.
 var public = []string{"sdk", "sdk/schema", "sdk/failure", "sdk/store", "sdk/conformance"}
 
-// awaited are use cases of the server whose pages follow.
-var awaited = []string{"Overview"}
-
 // TestNothingLandsThatNothingCalls: every function, method, type, constant and
 // variable of the product is used by the product or by its documentation. Tests
 // do not count.
@@ -45,7 +42,6 @@ func TestNothingLandsThatNothingCalls(t *testing.T) {
 			switch {
 			case o == nil || used[nameOf(o)] || id.Name == "_" || id.Name == "main" || id.Name == "init":
 			case slices.Contains(public, rel) && o.Exported():
-			case rel == "runner" && slices.Contains(awaited, id.Name):
 			case o.Parent() != nil && o.Parent() != p.Types.Scope(): // local
 			default:
 				if f, ok := o.(*types.Func); ok && f.Signature().Recv() != nil && called[f.Name()] {
