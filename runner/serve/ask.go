@@ -3,6 +3,7 @@ package serve
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -111,7 +112,7 @@ func (s *Server) startAsked(q journal.Start) (journal.Start, error) {
 		return *known, nil
 	case s.stopping || s.leaving:
 		return q, fmt.Errorf("the server is stopping and starts nothing any more: %w", report.Stopping)
-	case s.recovered.IsZero():
+	case !s.ready():
 		return q, fmt.Errorf("the server brings back first what earlier runs have left; ask again in a minute: %w", report.NotReady)
 	}
 	if !s.mayStart() {
@@ -172,7 +173,7 @@ func (s *Server) Cancel(ctx context.Context, run string, by journal.Asked) error
 
 func (s *Server) cancel(run string, by journal.Asked) error {
 	for p, is := range s.View().Running {
-		if is != run {
+		if is == "" || is != run { // one that is about to begin has no name yet
 			continue
 		}
 		j := s.runs[p]
@@ -220,37 +221,41 @@ func (s *Server) RecoverNow(ctx context.Context, do func(signals <-chan string))
 	}
 }
 
-// died says how the run of a server that is gone ended; empty: none had begun.
-func (s *Server) died(ctx context.Context, run string) (code int, message string) {
+// died notes a run of a server that is gone, and says how it ended; what: it is
+// not started again where it had not begun.
+func (s *Server) died(ctx context.Context, run, what string) (code int, message string, err error) {
+	unbegun := "the server ended before the run began; " + what + " is not started again"
 	if run == "" {
-		return 1, ""
+		return 1, unbegun, nil
 	}
+	s.noteDead(run)
 	found, err := s.Journal.Run(ctx, run)
-	if err != nil {
-		return 1, ""
+	switch {
+	case errors.Is(err, journal.ErrNotFound):
+		return 1, unbegun, nil
+	case err != nil:
+		return 0, "", err
+	case found.State == journal.Finished:
+		return found.ExitCode, "the server ended while the run was in progress; the run was finished without it", nil
 	}
-	if code = 1; found.State == journal.Finished {
-		code = found.ExitCode
-	}
-	return code, "the server ended while the run was in progress; what it owed was brought back at the next start"
+	return 1, "the server ended while the run was in progress, and the run is not finished yet; `dprun owed` says what must still be undone", nil
 }
 
 // closeDeadStarts is [Server.closeDead] of what people have asked for.
-func (s *Server) closeDeadStarts(ctx context.Context) {
+func (s *Server) closeDeadStarts(ctx context.Context) error {
 	open, err := s.Journal.OpenStarts(ctx)
 	if err != nil {
-		s.journalFailed(err)
-		return
+		return err
 	}
 	for _, q := range open {
 		q.Ended = s.Clock.Now()
-		s.noteDead(q.Run)
-		if q.ExitCode, q.Message = s.died(ctx, q.Run); q.Message == "" {
-			q.Message = "the server ended before the run began; it is not started again"
+		if q.ExitCode, q.Message, err = s.died(ctx, q.Run, "it"); err == nil {
+			s.Log.Error("an earlier server ended before a run did", "plan", q.Plan, "run", q.Run, "by", q.By, "message", q.Message)
+			err = s.Journal.EndStart(ctx, q)
 		}
-		s.Log.Error("an earlier server ended before a run did", "plan", q.Plan, "run", q.Run, "by", q.By, "message", q.Message)
-		if err := s.Journal.EndStart(ctx, q); err != nil {
-			s.journalFailed(err)
+		if err != nil {
+			return err
 		}
 	}
+	return nil
 }

@@ -7,6 +7,7 @@
 package serve
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"os"
@@ -79,6 +80,7 @@ type Server struct {
 	asked     map[journal.Scheduled]time.Time
 	jobs      map[any]*job // what is under way, by plan or name
 	recovered time.Time    // when the last recovery ended
+	closed    bool         // how the starts of a server that is gone have ended is entered
 	read      time.Time
 	reread    bool
 	told      time.Time
@@ -194,7 +196,7 @@ func (s *Server) step(now time.Time) {
 		if s.jobs[reading] == nil && (s.reread || s.read.IsZero() || apart(now, s.read) >= readEvery) {
 			s.readPlans()
 		}
-		if !s.recovered.IsZero() && s.mayStart() { // before anything else
+		if s.ready() && s.mayStart() { // before anything else
 			for _, p := range s.plans {
 				s.decide(p, now)
 			}
@@ -215,35 +217,42 @@ func (s *Server) recoverBy(do func(signals <-chan string)) {
 	s.begin(recovery, func(j *job) func() {
 		do(j.signals)
 		return func() {
-			if s.recovered.IsZero() && !s.stopping {
-				s.closeDead()
-			}
 			s.recovered = s.Clock.Now()
 			s.Health.set(func(h *Health) { h.recovered = true })
 		}
 	})
 }
 
+// ready reports whether what earlier runs have left was looked after, so that
+// something new may begin: a start that is still open is one of a server that is gone.
+func (s *Server) ready() bool {
+	if !s.closed && !s.recovered.IsZero() {
+		if err := s.closeDead(context.Background()); err != nil {
+			s.journalFailed(err)
+			return false
+		}
+		s.closed = true
+	}
+	return s.closed
+}
+
 // closeDead enters of the starts of a server that is gone how they ended.
-func (s *Server) closeDead() {
-	ctx := context.Background()
-	s.closeDeadStarts(ctx)
+func (s *Server) closeDead(ctx context.Context) error {
 	open, err := s.Journal.Firings(ctx, true, 1000)
-	if err != nil {
-		s.journalFailed(err)
-		return
+	if err = cmp.Or(s.closeDeadStarts(ctx), err); err != nil {
+		return err
 	}
 	for _, f := range open {
 		f.Ended = s.Clock.Now()
-		s.noteDead(f.Run)
-		if f.ExitCode, f.Message = s.died(ctx, f.Run); f.Message == "" {
-			f.ExitCode, f.Message = 1, "the server ended before the run began; this time is not started again"
+		if f.ExitCode, f.Message, err = s.died(ctx, f.Run, "this time"); err == nil {
+			s.Log.Error("an earlier server ended before a run did", "plan", f.Plan, "due", f.Due, "run", f.Run, "message", f.Message)
+			err = s.Journal.EndFiring(ctx, f)
 		}
-		s.Log.Error("an earlier server ended before a run did", "plan", f.Plan, "due", f.Due, "run", f.Run, "message", f.Message)
-		if err := s.Journal.EndFiring(ctx, f); err != nil {
-			s.journalFailed(err)
+		if err != nil {
+			return err
 		}
 	}
+	return nil
 }
 
 func (s *Server) readPlans() {
@@ -392,7 +401,7 @@ func (s *Server) start(p Plan, f journal.Firing) {
 				s.Log.Error("it cannot be entered which run a start has begun", "plan", p.Plan, "run", run, "error", err)
 			}
 		}})
-		f.Run, f.Ended, f.ExitCode, f.Message = end.Run, s.Clock.Now(), end.ExitCode, end.Message
+		f.Run, f.Ended, f.ExitCode, f.Message = cmp.Or(end.Run, f.Run), s.Clock.Now(), end.ExitCode, end.Message // one that failed may not say which it was
 		if f.Message == "" {
 			f.Message = late
 		}
@@ -401,7 +410,7 @@ func (s *Server) start(p Plan, f journal.Firing) {
 			if end.ExitCode != 0 {
 				say = s.Log.Error
 			}
-			say("a plan has ended", "plan", p.Plan, "file", p.Origin, "run", end.Run, "exit code", end.ExitCode, "message", end.Message)
+			say("a plan has ended", "plan", p.Plan, "file", p.Origin, "run", f.Run, "exit code", end.ExitCode, "message", end.Message)
 			if err := s.Journal.EndFiring(ctx, f); err != nil {
 				s.journalFailed(err)
 			}

@@ -144,6 +144,7 @@ func TestAPlanIsStartedOnceANight(t *testing.T) {
 	h.loaded()
 	for _, at := range []string{"11 02:29", "11 02:30", "11 02:31", "11 02:30", "12 02:30"} { // the clock is set back, too
 		h.at(at)
+		h.await("what was begun has ended", func() bool { return len(need.Value(h.journal.Firings(t.Context(), true, 9))(t)) == 0 })
 	}
 	h.await("two runs", func() bool { return h.starts() == 2 })
 	h.stop()
@@ -206,6 +207,64 @@ func TestRecoveryComesFirst(t *testing.T) {
 	}
 	if f := need.Value(h.journal.Firings(t.Context(), false, 9))(t)[1]; f.ExitCode != 1 || !strings.Contains(f.Message, "the server ended before the run began") {
 		t.Errorf("what a dead server had begun: %+v", f)
+	}
+}
+
+// TestWhatADeadServerHadBegunIsNotSaidToBeDone before it is.
+func TestWhatADeadServerHadBegunIsNotSaidToBeDone(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	for i, run := range []string{"01A", "01B"} {
+		need.Done(t, h.journal.CreateRun(t.Context(), journal.Run{ID: run, Plan: nightly.Plan, Origin: nightly.Origin, Started: noon}))
+		f := journal.Firing{Scheduled: nightly, Due: noon.Add(time.Duration(i-9) * time.Hour), Decided: noon, Verdict: "run"}
+		need.Value(h.journal.EnterFiring(t.Context(), f))(t)
+		f.Run = run
+		need.Done(t, h.journal.EndFiring(t.Context(), f))
+	}
+	need.Done(t, h.journal.FinishRun(t.Context(), "01A", journal.End{Time: noon, ExitCode: 3, Code: "X"}))
+	h.begin()
+	h.loaded()
+	h.await("how they ended is entered", func() bool { return len(need.Value(h.journal.Firings(t.Context(), true, 9))(t)) == 0 })
+	h.stop()
+	f := need.Value(h.journal.Firings(t.Context(), false, 9))(t)
+	if f[1].ExitCode != 3 || !strings.Contains(f[1].Message, "was finished without it") {
+		t.Errorf("one that was finished: %+v", f[1])
+	}
+	if f[0].ExitCode != 1 || !strings.Contains(f[0].Message, "not finished yet; `dprun owed` says") {
+		t.Errorf("one that was not: %+v", f[0])
+	}
+}
+
+// TestARunThatFailsIsStillTheOneThatWasBegun, and before it has a name nobody can mean it.
+func TestARunThatFailsIsStillTheOneThatWasBegun(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	began, goOn := make(chan struct{}), make(chan struct{})
+	read := h.server.Read
+	h.server.Read = func(always bool) *Catalogue {
+		c := read(always)
+		if c != nil {
+			c.Plans[0].Run = func(o Order) End {
+				close(began)
+				<-goOn
+				o.Begun("01R")
+				return End{ExitCode: 70, Message: "the journal is full"}
+			}
+		}
+		return c
+	}
+	h.begin()
+	h.loaded()
+	h.at("11 02:30")
+	<-began
+	if err := h.server.Cancel(t.Context(), "", journal.Asked{}); !errors.Is(err, report.NotOurs) {
+		t.Errorf("cancelled without a name: %v", err)
+	}
+	close(goOn)
+	h.await("it has ended", func() bool { return len(need.Value(h.journal.Firings(t.Context(), true, 9))(t)) == 0 })
+	h.stop()
+	if f := need.Value(h.journal.Firings(t.Context(), false, 9))(t); len(f) != 1 || f[0].Run != "01R" || f[0].ExitCode != 70 {
+		t.Errorf("%+v", f)
 	}
 }
 
