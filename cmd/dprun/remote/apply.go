@@ -73,6 +73,8 @@ func (c *Client) Apply(ctx context.Context, q ApplyRequest) (*report.Result, err
 	select { // a short run is over before one could begin to follow it
 	case <-listening:
 	case <-time.After(listenPatience):
+	case <-q.Asked.Done():
+		return nil, context.Cause(q.Asked)
 	}
 	started, err := c.start(ctx, p, q)
 	if err != nil {
@@ -92,7 +94,7 @@ func (c *Client) disruption(ctx context.Context, p report.ServedPlan, only []str
 	if len(only) > 0 {
 		v["only"] = only
 	}
-	if err := c.call(ctx, request{doing: "ask what plan " + p.Plan + " quiesces", method: http.MethodGet, path: "/plans/" + url.PathEscape(p.Plan) + "/preview", query: v, into: &preview}); err != nil {
+	if err := c.call(ctx, request{doing: "ask what plan " + p.Plan + " quiesces", method: http.MethodGet, path: "/plans/" + url.PathEscape(p.Plan) + "/preview", query: v, into: &preview, holds: "tasks"}); err != nil {
 		return d
 	}
 	d.Activities = nil
@@ -118,7 +120,7 @@ func (c *Client) start(ctx context.Context, p report.ServedPlan, q ApplyRequest)
 		Only   []string `json:"only,omitempty"`
 		Change string   `json:"change,omitempty"`
 	}{p.Plan, p.File, q.Only, q.Change}
-	ask := request{doing: "start plan " + p.Plan, method: http.MethodPost, path: "/runs", header: map[string]string{"Idempotency-Key": rand.Text()}, body: body, into: &started, most: startPatience / 2}
+	ask := request{doing: "start plan " + p.Plan, method: http.MethodPost, path: "/runs", header: map[string]string{"Idempotency-Key": rand.Text()}, body: body, into: &started, holds: "run", most: startPatience / 2}
 	pause := backoff{}
 	for begun := time.Now(); ; {
 		err = c.call(ctx, ask)
@@ -166,6 +168,7 @@ type follower struct {
 	result  *report.Result
 	heard   time.Time // when the server was there last
 	asked   int       // how often somebody has asked to stop
+	failed  bool      // the server did not take that
 }
 
 // follow shows the run until it is over.
@@ -197,7 +200,7 @@ func (f *follower) follow(ctx context.Context) (*report.Result, error) {
 			look.Reset(pause)
 			pause = min(2*pause, lookEvery)
 			var st report.Started
-			err := f.client.call(ctx, request{doing: "look at run " + f.run, method: http.MethodGet, path: runPath(f.run) + "/request", into: &st})
+			err := f.client.call(ctx, request{doing: "look at run " + f.run, method: http.MethodGet, path: runPath(f.run) + "/request", into: &st, holds: "run"})
 			switch {
 			case err == nil:
 				if f.heard = time.Now(); !st.Ended.IsZero() {
@@ -258,7 +261,7 @@ func (f *follower) take(e report.LiveEvent) {
 	switch {
 	case e.Kind == report.LiveGap:
 		f.missed = true
-	case e.Run != "" && e.Run != f.run:
+	case e.Run != f.run: // also what is of no run: another plan that was not begun
 	case e.Begun != nil:
 		f.begin(*e.Begun)
 	case e.Status != nil:
@@ -306,9 +309,14 @@ func (f *follower) stop(ctx context.Context, signal string) error {
 		Reason string `json:"reason"`
 	}{signal + " at the command line"}
 	err := f.client.call(ctx, request{doing: "cancel run " + f.run, method: http.MethodPost, path: runPath(f.run) + "/cancel", body: body, most: 20 * time.Second})
-	if err != nil {
-		f.asked = 0 // so that it can be asked again
+	switch {
+	case statusIn(err) == http.StatusConflict: // it is being cancelled, or is over
+		f.q.Say(err.Error())
+	case err != nil && !f.failed:
+		f.asked, f.failed = 0, true // so that it can be asked again, once
 		f.q.Say(fmt.Sprintf("%v; the run goes on. Once more asks again", err))
+	case err != nil:
+		f.q.Say(fmt.Sprintf("%v; the run goes on. Once more leaves it to the server", err))
 	}
 	return nil
 }
@@ -394,7 +402,7 @@ func (f *follower) catchUp(ctx context.Context) error {
 	if f.summary == nil && d.Final {
 		f.summary = s
 		var e event.Evidence
-		if f.client.call(ctx, request{doing: "look for the record of run " + f.run, method: http.MethodGet, path: "/evidence/" + url.PathEscape(f.run), into: &e}) == nil {
+		if f.client.call(ctx, request{doing: "look for the record of run " + f.run, method: http.MethodGet, path: "/evidence/" + url.PathEscape(f.run), into: &e, holds: "sequence"}) == nil {
 			s.Evidence = &e // without it, its line is missing
 		}
 	}

@@ -48,6 +48,7 @@ type fake struct {
 
 	keys, after []string
 	cancelled   int
+	refuses     int // with which status it refuses to cancel; 0: it does not
 }
 
 func (f *fake) status(task string, seq int, code string) report.LiveEvent {
@@ -81,6 +82,12 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		reply(report.Started{Run: "R1", Plan: "nightly"})
 	case "POST /runs/R1/cancel":
 		f.cancelled++
+		if f.refuses != 0 {
+			w.Header().Set("Content-Type", "application/problem+json")
+			w.WriteHeader(f.refuses)
+			reply(problem{Detail: "no", ExitCode: 1})
+			return
+		}
 		w.WriteHeader(http.StatusAccepted)
 	case "GET /runs/R1/request":
 		reply(f.ended)
@@ -202,6 +209,57 @@ func TestTheFirstSignalCancelsAndTheSecondLeaves(t *testing.T) {
 	_, _, told, err := apply(t, f, ApplyRequest{Signals: signals})
 	if runner.CodeOf(err) != runner.ExitSIGTERM || !strings.Contains(err.Error(), "runs show R1") || f.cancelled != 1 || len(told) != 1 || !strings.Contains(told[0], "is asked to cancel run R1") {
 		t.Errorf("%d, %v; cancelled %d; told %q", runner.CodeOf(err), err, f.cancelled, told)
+	}
+}
+
+// TestWhoeverCannotCancelCanLeave: somebody else has cancelled the run, or the server takes no request.
+func TestWhoeverCannotCancelCanLeave(t *testing.T) {
+	t.Parallel()
+	for status, cancelled := range map[int]int{http.StatusConflict: 1, http.StatusForbidden: 2} {
+		f := &fake{refuses: status}
+		f.streams = [][]report.LiveEvent{{began()}}
+		signals := make(chan string, cancelled+1)
+		for range cap(signals) {
+			signals <- "SIGINT"
+		}
+		ctx, late := context.WithTimeout(t.Context(), 30*time.Second)
+		if _, _, told, err := apply(t, f, ApplyRequest{Signals: signals, Asked: ctx}); runner.CodeOf(err) != runner.ExitSIGINT || f.cancelled != cancelled {
+			t.Errorf("%d: %v; asked %d times; told %q", status, err, f.cancelled, told)
+		}
+		late()
+	}
+}
+
+// TestWhatBecameOfNoRunIsNotTheEndOfThisOne: another plan may be due and not begin.
+func TestWhatBecameOfNoRunIsNotTheEndOfThisOne(t *testing.T) {
+	t.Parallel()
+	f := &fake{}
+	f.streams = [][]report.LiveEvent{append([]report.LiveEvent{began(), {Kind: "result", Result: &report.Result{ExitCode: 11}}}, done(3)...)}
+	if res, _, _, err := apply(t, f, ApplyRequest{}); err != nil || res.ExitCode != 3 {
+		t.Errorf("%+v, %v", res, err)
+	}
+}
+
+// TestNobodyWhoStopsBeforeTheStartStartsSomething, also while it is waited for events.
+func TestNobodyWhoStopsBeforeTheStartStartsSomething(t *testing.T) {
+	t.Parallel()
+	asked, stop := context.WithCancelCause(t.Context())
+	var f fake
+	started := false
+	client := to(t, func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case strings.HasSuffix(r.URL.Path, "/events"):
+			stop(runner.Stopped("SIGINT"))
+			<-r.Context().Done()
+		case r.Method == http.MethodPost:
+			started = true
+			http.NotFound(w, r)
+		default:
+			f.ServeHTTP(w, r)
+		}
+	})
+	if _, err := client.Apply(t.Context(), ApplyRequest{PlanRef: PlanRef{Name: "nightly"}, Asked: asked}); runner.CodeOf(err) != runner.ExitSIGINT || started {
+		t.Errorf("%v; started: %t", err, started)
 	}
 }
 

@@ -145,6 +145,7 @@ type request struct {
 	header map[string]string
 	body   any
 	into   any           // what the answer is read into; nil: it is not looked at
+	holds  string        // what every such answer has: without it nothing is known
 	most   time.Duration // zero: patience
 }
 
@@ -202,6 +203,10 @@ func (c *Client) call(ctx context.Context, q request) error {
 	}
 	if err := json.Unmarshal(text, q.into); err != nil {
 		return c.failed(q.doing, fmt.Errorf("its answer cannot be read: %w", err), c.otherVersion())
+	}
+	var has map[string]json.RawMessage
+	if err := json.Unmarshal(text, &has); err != nil || has[q.holds] == nil || string(has[q.holds]) == "null" {
+		return c.failed(q.doing, fmt.Errorf("its answer cannot be read: it has no %q", q.holds), c.otherVersion())
 	}
 	return nil
 }

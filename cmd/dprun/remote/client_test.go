@@ -142,6 +142,33 @@ func TestWhatIsNoAnswer(t *testing.T) {
 	}
 }
 
+// TestAnAnswerWithoutWhatWasAskedForIsNone: it does not say that nothing is owed, or that all has a backup.
+func TestAnAnswerWithoutWhatWasAskedForIsNone(t *testing.T) {
+	t.Parallel()
+	for _, body := range []string{`{}`, `null`, `{"owed":null,"items":null,"exit_code":null,"run":null}`} {
+		client := to(t, func(w http.ResponseWriter, r *http.Request) {
+			if strings.HasSuffix(r.URL.Path, "/plans") && body == `{}` {
+				fmt.Fprint(w, `{"items":[{"plan":"p","file":"/p.hcl"}]}`)
+				return
+			}
+			fmt.Fprint(w, body)
+		})
+		_, owed := client.Owed(t.Context())
+		_, recovered := client.Recover(t.Context())
+		_, _, covered := client.Coverage(t.Context(), CoverageRequest{PlanRef: PlanRef{Name: "p"}})
+		_, shown := client.Run(t.Context(), "latest")
+		var listed error
+		for _, err := range client.Backups(t.Context(), runner.BackupsRequest{}) {
+			listed = err
+		}
+		for what, err := range map[string]error{"owed": owed, "recover": recovered, "coverage": covered, "run": shown, "backups": listed} {
+			if err == nil || !strings.Contains(err.Error(), "its answer cannot be read: it has no") {
+				t.Errorf("%s of %s: %v", what, body, err)
+			}
+		}
+	}
+}
+
 func TestAListIsReadToItsEndOrItsLimit(t *testing.T) {
 	t.Parallel()
 	var asked []string

@@ -36,7 +36,7 @@ func pages[T any](ctx context.Context, c *Client, doing, path string, query url.
 			}
 			query.Set("limit", strconv.Itoa(size))
 			var p page[T]
-			if err := c.call(ctx, request{doing: doing, method: http.MethodGet, path: path, query: query, into: &p}); err != nil {
+			if err := c.call(ctx, request{doing: doing, method: http.MethodGet, path: path, query: query, into: &p, holds: "items"}); err != nil {
 				yield(none, err)
 				return
 			}
@@ -79,7 +79,7 @@ func (c *Client) Runs(ctx context.Context, q runner.RunsRequest) iter.Seq2[repor
 // Run is [runner.History.Run].
 func (c *Client) Run(ctx context.Context, ref string) (report.RunDetail, error) {
 	var d report.RunDetail
-	err := c.call(ctx, request{doing: "look at run " + ref, method: http.MethodGet, path: runPath(ref), into: &d})
+	err := c.call(ctx, request{doing: "look at run " + ref, method: http.MethodGet, path: runPath(ref), into: &d, holds: "run"})
 	if err != nil {
 		return d, err
 	}
@@ -132,13 +132,13 @@ func (c *Client) Backups(ctx context.Context, q runner.BackupsRequest) iter.Seq2
 // Owed is [runner.Runner.Owed].
 func (c *Client) Owed(ctx context.Context) (report.Pending, error) {
 	var p report.Pending
-	return p, c.call(ctx, request{doing: "ask what must still be undone", method: http.MethodGet, path: "/pending", into: &p})
+	return p, c.call(ctx, request{doing: "ask what must still be undone", method: http.MethodGet, path: "/pending", into: &p, holds: "owed"})
 }
 
 // Recover has the server bring back what dead runs have left.
 func (c *Client) Recover(ctx context.Context) (*report.Result, error) {
 	res := &report.Result{}
-	if err := c.call(ctx, request{doing: "bring back what dead runs have left", method: http.MethodPost, path: "/recover", into: res, most: recoverPatience}); err != nil {
+	if err := c.call(ctx, request{doing: "bring back what dead runs have left", method: http.MethodPost, path: "/recover", into: res, holds: "exit_code", most: recoverPatience}); err != nil {
 		return nil, err
 	}
 	return res, nil
@@ -162,7 +162,7 @@ func (c *Client) Coverage(ctx context.Context, q CoverageRequest) (*report.Cover
 		Subjects []report.CoverageSubject `json:"subjects"`
 	}
 	v := query("file", p.File, "max_age", q.MaxAge.String())
-	err = c.call(ctx, request{doing: "ask for the backups of plan " + p.Plan, method: http.MethodGet, path: "/plans/" + url.PathEscape(p.Plan) + "/coverage", query: v, into: &found})
+	err = c.call(ctx, request{doing: "ask for the backups of plan " + p.Plan, method: http.MethodGet, path: "/plans/" + url.PathEscape(p.Plan) + "/coverage", query: v, into: &found, holds: "exit_code"})
 	if r := (*refused)(nil); errors.As(err, &r) && r.ExitCode == runner.ExitInvalid {
 		res.Diagnostics, res.ExitCode = r.Diagnostics, runner.ExitInvalid
 	}
@@ -183,7 +183,7 @@ type PlanRef struct {
 // plan finds a plan that is served.
 func (c *Client) plan(ctx context.Context, ref PlanRef) (found report.ServedPlan, err error) {
 	var all page[report.ServedPlan]
-	if err := c.call(ctx, request{doing: "look for plan " + ref.Name, method: http.MethodGet, path: "/plans", into: &all}); err != nil {
+	if err := c.call(ctx, request{doing: "look for plan " + ref.Name, method: http.MethodGet, path: "/plans", into: &all, holds: "items"}); err != nil {
 		return found, err
 	}
 	n := 0
