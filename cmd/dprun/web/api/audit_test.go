@@ -30,6 +30,8 @@ func TestTheAuditLogTellsWhatAMutationWasAbout(t *testing.T) {
 		{"POST", Base + "/runs/01JDRUN1/cancel", `{"reason":"why","change":"CHG1"}`, "01JDRUN1", "why", "CHG1"},
 		{"POST", Base + "/pending/gw-1/acknowledge", `{"reason":"why","change":"CHG1"}`, "", "why", "CHG1"},
 		{"POST", Base + "/hold", `{"reason":"why"}`, "", "why", ""},
+		{"POST", Base + "/pause", `{"reason":"why","change":"CHG1"}`, "", "why", "CHG1"},
+		{"POST", Base + "/pause/lift", `{"reason":"why","change":"CHG1"}`, "", "why", "CHG1"},
 		{"POST", referenceBase + "night/execute", "", "01JDNEW", "asked for by the call of DPOD", ""},
 	} {
 		r := httptest.NewRequest(c.method, c.path, strings.NewReader(c.body))
