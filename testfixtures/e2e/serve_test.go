@@ -220,6 +220,16 @@ func (s *served) until(t *testing.T, state string) {
 	}
 }
 
+// killWithGuards ends the server and its guards as a crash of the host does.
+func (s *served) killWithGuards(t *testing.T) {
+	t.Helper()
+	s.signal(syscall.SIGSTOP) // so that it starts no other guard
+	for _, pid := range s.p.guards() {
+		need.Done(t, syscall.Kill(pid, syscall.SIGKILL))
+	}
+	s.killAll()
+}
+
 // servesPlans makes a directory of plans, for gateways by name.
 func (p *program) servesPlans(devices ...string) {
 	p.t.Helper()
@@ -297,10 +307,7 @@ func TestAKilledServerRecoversFirstAndStartsNothingTwice(t *testing.T) {
 	if code, _ := first.get(t, "/metrics", "first"); code != 401 {
 		t.Errorf("with a token that was taken back: %d", code)
 	}
-	for _, pid := range p.guards() {
-		need.Done(t, syscall.Kill(pid, syscall.SIGKILL))
-	}
-	first.killAll() // the server may have started another guard meanwhile: then that one is at it first
+	first.killWithGuards(t)
 
 	dueNow("two.hcl") // is due too, and comes after the recovery
 	quiesces, exports := p.sent()["do-action/DomainQuiesce"], p.sent()["do-export"]
@@ -360,11 +367,7 @@ func TestAfterACrashTheOverviewSaysWhatIsBack(t *testing.T) {
 	p.untilExporting("gwa", "app01")
 	p.untilExporting("gwb", "app01")
 	p.await("the third run exports", func() bool { return exports("gwc") > 0 })
-	first.signal(syscall.SIGSTOP) // so that it starts no other guard
-	for _, pid := range p.guards() {
-		need.Done(t, syscall.Kill(pid, syscall.SIGKILL))
-	}
-	first.killAll()
+	first.killWithGuards(t)
 	if a, b := p.quiesceState("gwa", "app01"), p.quiesceState("gwb", "app01"); a != "quiesced" || b != "quiesced" || len(p.guards()) > 0 {
 		t.Fatalf("after the kill app01 is %q and %q, with guards %v", a, b, p.guards())
 	}
