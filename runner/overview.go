@@ -40,6 +40,7 @@ type ServedPlan struct {
 // OverviewFor answers the five questions about what the server serves and has
 // done, to somebody who may not know everything: see [OverviewRequest].
 func (s *Service) OverviewFor(ctx context.Context, sees func(plan, device string) bool) report.Overview {
+	read := s.plans.plans.Load() != nil // before it is looked which they are
 	q := OverviewRequest{Served: []ServedPlan{}, Sees: sees, Recovered: s.Recovered}
 	for key, p := range s.all() {
 		q.Served = append(q.Served, ServedPlan{Scheduled: key, Schedule: p.schedule, Quiesces: p.quiesces})
@@ -47,7 +48,12 @@ func (s *Service) OverviewFor(ctx context.Context, sees func(plan, device string
 	slices.SortFunc(q.Served, func(a, b ServedPlan) int {
 		return cmp.Or(strings.Compare(a.Plan, b.Plan), strings.Compare(a.Origin, b.Origin))
 	})
-	return s.r.Overview(ctx, q)
+	o := s.r.Overview(ctx, q)
+	if !read && o.Coverage.Unknown == "" { // no plan is judged: nobody knows which there are
+		o.Coverage.Unknown = "the plans have not been read yet; look again in a minute"
+		o.State = overviewState(o)
+	}
+	return o
 }
 
 const (

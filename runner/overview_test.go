@@ -22,6 +22,7 @@ import (
 	"github.com/dprun/dprun/runner/pending"
 	"github.com/dprun/dprun/runner/report"
 	"github.com/dprun/dprun/runner/schedule"
+	"github.com/dprun/dprun/runner/serve"
 	"github.com/dprun/dprun/testfixtures/need"
 )
 
@@ -255,6 +256,19 @@ func TestAnOverviewOfWhatCannotBeReadIsUnknown(t *testing.T) {
 }
 
 // When somebody is woken, and when not.
+// TestNothingIsGoodBeforeThePlansAreRead: a server that has just begun knows of none.
+func TestNothingIsGoodBeforeThePlansAreRead(t *testing.T) {
+	t.Parallel()
+	s := &Service{r: at3(opened(t, 1)[0]), plans: &served{}, server: &serve.Server{}}
+	if o := s.OverviewFor(t.Context(), nil); o.State != report.OverviewUnknown || !strings.Contains(o.Coverage.Unknown, "not been read yet") {
+		t.Errorf("before: %s, %q", o.State, o.Coverage.Unknown)
+	}
+	s.plans.plans.Store(&map[journal.Scheduled]servedPlan{})
+	if o := s.OverviewFor(t.Context(), nil); o.State != report.OverviewGood || o.Coverage.Unknown != "" {
+		t.Errorf("after: %s, %q", o.State, o.Coverage.Unknown)
+	}
+}
+
 func TestWhoIsWokenForAFailure(t *testing.T) {
 	t.Parallel()
 	morning := three.Add(5 * time.Hour)
