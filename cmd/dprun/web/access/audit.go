@@ -41,9 +41,23 @@ type auditedKey struct{}
 
 // Note has the audit log tell what the request's mutation was about.
 func Note(ctx context.Context, a Audited) {
-	if to, is := ctx.Value(auditedKey{}).(*Audited); is {
-		*to = a
+	if to, is := ctx.Value(auditedKey{}).(*noted); is {
+		to.mu.Lock()
+		defer to.mu.Unlock()
+		to.Audited = a
 	}
+}
+
+// noted is what a mutation was about. What does it may go on when its answer is given up.
+type noted struct {
+	mu sync.Mutex
+	Audited
+}
+
+func (n *noted) get() Audited {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.Audited
 }
 
 // Audit writes down who did what: to a file that is only added to, or to the

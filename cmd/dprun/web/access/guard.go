@@ -191,9 +191,9 @@ func (g *Guard) mutation(ctx context.Context, w http.ResponseWriter, r *http.Req
 			"The server goes on bringing gateways back, and so does dprun recover on its host")
 		return
 	}
-	about := &Audited{}
-	next.ServeHTTP(w, r.WithContext(context.WithValue(ctx, auditedKey{}, about)))
-	e := q.Entry
+	noted := &noted{}
+	next.ServeHTTP(w, r.WithContext(context.WithValue(ctx, auditedKey{}, noted)))
+	e, about := q.Entry, noted.get()
 	e.Status, e.Run, e.Reason, e.Change = status(w), about.Run, about.Reason, about.Change
 	_ = g.tell(e, "answered") // it is done; the server's log has the line
 }

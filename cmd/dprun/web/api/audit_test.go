@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
@@ -14,17 +15,65 @@ import (
 	"time"
 
 	"github.com/dprun/dprun/cmd/dprun/web/access"
+	"github.com/dprun/dprun/runner"
+	"github.com/dprun/dprun/runner/report"
 	"github.com/dprun/dprun/testfixtures/need"
 )
 
-func TestTheAuditLogTellsWhatAMutationWasAbout(t *testing.T) {
-	t.Parallel()
+// audited is an API behind a guard that lets in whoever has the token t, and the file of its audit log.
+func audited(t *testing.T, behind http.Handler) (h http.Handler, log string) {
+	t.Helper()
 	dir := t.TempDir()
 	file, log := filepath.Join(dir, "serve.hcl"), filepath.Join(dir, "audit.log")
 	need.Done(t, os.WriteFile(file, fmt.Appendf(nil, "hosts = [\"example.com\"]\ntoken \"t\" {\n  sha256 = \"%x\"\n  role   = \"admin\"\n}\n", sha256.Sum256([]byte("t"))), 0o600))
 	audit := need.Value(access.OpenAudit(log, slog.Default()))(t)
-	defer audit.Close()
-	h := access.New(need.Value(access.ReadConfig(file))(t), audit, time.Now, slog.Default()).Handler(newDesk().api(t), nil)
+	t.Cleanup(audit.Close)
+	return access.New(need.Value(access.ReadConfig(file))(t), audit, time.Now, slog.Default()).Handler(behind, nil), log
+}
+
+// lastOf is the last line of an audit log.
+func lastOf(t *testing.T, log string) (e access.Entry) {
+	t.Helper()
+	lines := strings.Split(strings.TrimSpace(string(need.Value(os.ReadFile(log))(t))), "\n")
+	need.Done(t, json.Unmarshal([]byte(lines[len(lines)-1]), &e))
+	return e
+}
+
+// slow is a desk that starts a run after whoever asked for it has gone.
+type slow struct {
+	*desk
+	asked, gone chan struct{}
+}
+
+func (s slow) Start(ctx context.Context, q runner.StartRequest) (report.Started, error) {
+	close(s.asked)
+	<-s.gone
+	return s.desk.Start(ctx, q)
+}
+
+func TestTheAuditLogCallsNothingDoneOfWhichNobodyKnows(t *testing.T) {
+	t.Parallel()
+	s := slow{newDesk(), make(chan struct{}), make(chan struct{})}
+	h, log := audited(t, need.Value(New(Options{Reads: s, Desk: s}))(t))
+	ctx, leave := context.WithCancel(t.Context())
+	r := httptest.NewRequestWithContext(ctx, http.MethodPost, Base+"/runs", strings.NewReader(`{"plan":"night"}`))
+	for k, v := range map[string]string{"Authorization": "Bearer t", "Content-Type": "application/json", "Idempotency-Key": "0123456789"} {
+		r.Header.Set(k, v)
+	}
+	go func() {
+		<-s.asked
+		leave()
+	}()
+	h.ServeHTTP(httptest.NewRecorder(), r)
+	close(s.gone)
+	if e := lastOf(t, log); e.Event != "answered" || e.Status != http.StatusServiceUnavailable {
+		t.Errorf("a start that goes on: %+v", e)
+	}
+}
+
+func TestTheAuditLogTellsWhatAMutationWasAbout(t *testing.T) {
+	t.Parallel()
+	h, log := audited(t, newDesk().api(t))
 	for _, c := range []struct{ method, path, body, run, reason, change string }{
 		{"POST", Base + "/runs", `{"plan":"night","reason":"why","change":"CHG1"}`, "01JDNEW", "why", "CHG1"},
 		{"POST", Base + "/runs/01JDRUN1/cancel", `{"reason":"why","change":"CHG1"}`, "01JDRUN1", "why", "CHG1"},
@@ -40,10 +89,7 @@ func TestTheAuditLogTellsWhatAMutationWasAbout(t *testing.T) {
 		r.Header.Set("Idempotency-Key", "0123456789")
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, r)
-		lines := strings.Split(strings.TrimSpace(string(need.Value(os.ReadFile(log))(t))), "\n")
-		var e access.Entry
-		need.Done(t, json.Unmarshal([]byte(lines[len(lines)-1]), &e))
-		if w.Code >= http.StatusBadRequest || e.Event != "answered" || e.Path != c.path || e.Status != w.Code || e.Run != c.run || e.Reason != c.reason || e.Change != c.change {
+		if e := lastOf(t, log); w.Code >= http.StatusBadRequest || e.Event != "answered" || e.Path != c.path || e.Status != w.Code || e.Run != c.run || e.Reason != c.reason || e.Change != c.change {
 			t.Errorf("%s %s: %d %s: the log tells %+v", c.method, c.path, w.Code, w.Body, e)
 		}
 	}
