@@ -255,7 +255,6 @@ func TestAnOverviewOfWhatCannotBeReadIsUnknown(t *testing.T) {
 	}
 }
 
-// When somebody is woken, and when not.
 // TestNothingIsGoodBeforeThePlansAreRead: a server that has just begun knows of none.
 func TestNothingIsGoodBeforeThePlansAreRead(t *testing.T) {
 	t.Parallel()
@@ -263,12 +262,21 @@ func TestNothingIsGoodBeforeThePlansAreRead(t *testing.T) {
 	if o := s.OverviewFor(t.Context(), nil); o.State != report.OverviewUnknown || !strings.Contains(o.Coverage.Unknown, "not been read yet") {
 		t.Errorf("before: %s, %q", o.State, o.Coverage.Unknown)
 	}
+	_, listed := s.Plans(t.Context())
+	_, sourced := s.Source("nightly.hcl")
+	_, started := s.Start(t.Context(), StartRequest{Plan: "p"})
+	for _, err := range []error{listed, sourced, started} {
+		if !errors.Is(err, report.NotReady) {
+			t.Errorf("asked what is served before it is known: %v", err)
+		}
+	}
 	s.plans.plans.Store(&map[journal.Scheduled]servedPlan{})
 	if o := s.OverviewFor(t.Context(), nil); o.State != report.OverviewGood || o.Coverage.Unknown != "" {
 		t.Errorf("after: %s, %q", o.State, o.Coverage.Unknown)
 	}
 }
 
+// When somebody is woken, and when not.
 func TestWhoIsWokenForAFailure(t *testing.T) {
 	t.Parallel()
 	morning := three.Add(5 * time.Hour)

@@ -43,6 +43,9 @@ func (s *Service) Reads() *Runner { return s.r }
 
 // Plans lists what is served, by file and plan, and the files of which nothing is.
 func (s *Service) Plans(ctx context.Context) ([]report.ServedPlan, error) {
+	if err := s.hasRead(); err != nil {
+		return nil, err
+	}
 	k := s.r.kept.Load()
 	v, now := s.server.View(), s.r.Clock.Now()
 	broken := map[string]bool{}
@@ -87,6 +90,14 @@ func (s *Service) Plans(ctx context.Context) ([]report.ServedPlan, error) {
 	return out, nil
 }
 
+// hasRead is an error as long as it is not known what is served.
+func (s *Service) hasRead() error {
+	if s.plans.plans.Load() == nil {
+		return refuse(fmt.Errorf("the server has not read its plans yet; ask again in a minute: %w", report.NotReady))
+	}
+	return nil
+}
+
 func (s *Service) all() map[journal.Scheduled]servedPlan {
 	if all := s.plans.plans.Load(); all != nil {
 		return *all
@@ -97,6 +108,9 @@ func (s *Service) all() map[journal.Scheduled]servedPlan {
 // Source is the source of a plan that is served, by the plan's file, as it was
 // when it was checked. A file that is not served is an error, whatever stands there.
 func (s *Service) Source(file string) (Source, error) {
+	if err := s.hasRead(); err != nil {
+		return Source{}, err
+	}
 	for key, p := range s.all() {
 		if key.Origin == file {
 			return p.source, nil
@@ -107,6 +121,9 @@ func (s *Service) Source(file string) (Source, error) {
 
 // find finds a plan that is served by its name, and its file where two have that name.
 func (s *Service) find(name, file string) (found journal.Scheduled, err error) {
+	if err := s.hasRead(); err != nil {
+		return found, err
+	}
 	n := 0
 	for key := range s.all() {
 		if key.Plan == name && (file == "" || key.Origin == file) {

@@ -43,6 +43,7 @@ func TestARefusedRequestIsAnsweredByItsKind(t *testing.T) {
 		status int
 	}{
 		{&runner.Error{ExitCode: runner.ExitUsage, Err: report.OtherRequest}, http.StatusUnprocessableEntity},
+		{&runner.Error{ExitCode: runner.ExitRunning, Err: report.NotReady}, http.StatusServiceUnavailable},
 		{&runner.Error{ExitCode: runner.ExitRunning, Err: fmt.Errorf("plan night is already running: %w", report.Runs)}, http.StatusConflict},
 	} {
 		if p := problem(nil, c.err); p.Status != c.status || strings.HasSuffix(p.Detail, ": runs") {

@@ -119,7 +119,11 @@ func problem(log *slog.Logger, err error) *Problem {
 	if !errors.As(err, &e) {
 		return internal(log, err)
 	}
-	p := problemOf(statusOf(e.ExitCode), e.Error(), "")
+	status := statusOf(e.ExitCode)
+	if errors.Is(err, report.NotReady) {
+		status = http.StatusServiceUnavailable
+	}
+	p := problemOf(status, e.Error(), "")
 	p.ExitCode = e.ExitCode
 	if why := report.Refusal(""); errors.As(err, &why) { // that word is for programs
 		p.Detail = strings.TrimSuffix(p.Detail, ": "+string(why))
