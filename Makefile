@@ -63,7 +63,7 @@ unit: export CGO_ENABLED = 1
 # A program with the race detector sleeps for a second before it ends, and the tests end thousands.
 unit: export GORACE = atexit_sleep_ms=0
 unit: deps build ## the tests, with the race detector
-	$(GO) test $(GOTESTFLAGS) -timeout 40m ./... ./.release
+	$(GO) test $(GOTESTFLAGS) -timeout 40m $(LONGEST) ./... ./.release
 	$(GO) test -C $(BENCH) $(GOTESTFLAGS) ./...
 	$(GO) test -C $(S3) $(GOTESTFLAGS) ./...
 

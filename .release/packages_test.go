@@ -262,6 +262,9 @@ func TestThePackageOnACleanHost(t *testing.T) {
 	apply.Stdout, apply.Stderr = t.Output(), t.Output()
 	need.Done(t, apply.Start())
 	h.await("the domain is quiesced", quiesced)
+	if out, err := h.command("0:0", "dpkg", "-r", "dprun").CombinedOutput(); err == nil || !strings.Contains(string(out), "dprun is not removed") {
+		t.Errorf("a removal while a run keeps a domain quiesced: %v\n%s", err, out)
+	}
 	need.Done(t, fleet.AddFault(dpsim.Fault{Kind: "hang", Operation: "do-action/DomainUnquiesce"}))
 	need.Done(t, apply.Process.Kill())
 	_ = apply.Wait() // killed

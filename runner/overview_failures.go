@@ -136,7 +136,7 @@ func (g *glance) causes(ctx context.Context, since, morning time.Time, owed repo
 			continue
 		}
 		x := find("", notBegun, "`dprun schedule past` says why of each; start the plan by hand if its backups cannot wait.")
-		if x.Tasks++; x.Message == "" {
+		if x.Tasks++; x.Message == "" && g.request.Sees == nil { // it may name a device that somebody does not see
 			x.Message = f.Message
 		}
 		x.Plans, x.Last = addName(x.Plans, f.Plan), later(x.Last, f.Due)
