@@ -102,7 +102,7 @@ func TestASignalStopsARunInOrder(t *testing.T) {
 			}
 			need.Done(t, c.Process.Signal(signal))
 			rest := need.Value(io.ReadAll(stderr))(t)
-			if !bytes.Contains(rest, []byte(": nothing new is started")) {
+			if !bytes.Contains(rest, []byte("starts nothing new")) {
 				t.Errorf("the signal is not answered:\n%s", rest)
 			}
 			if got := code(t, c.Wait()); got != want {
