@@ -42,7 +42,7 @@ func (a *api) actions() {
 		func(ctx context.Context, s sees, q *startRequest) (*startReply, error) {
 			b := q.Body
 			p, err := a.served(ctx, s, PlanPath{Plan: b.Plan, File: b.File})
-			if err == nil && !s.whole(b.Plan) {
+			if err == nil && !s.Whole(b.Plan) {
 				err = notThere("plan", b.Plan)
 			}
 			if err != nil {
@@ -53,7 +53,7 @@ func (a *api) actions() {
 				return nil, err
 			}
 			digest := sha256.Sum256(body)
-			started, err := a.Desk.Start(ctx, runner.StartRequest{Plan: b.Plan, File: p.File, Only: b.Only, By: s.who.Name, Reason: b.Reason, Change: b.Change, Key: s.who.Key + " " + q.Key, Digest: hex.EncodeToString(digest[:])})
+			started, err := a.Desk.Start(ctx, runner.StartRequest{Plan: b.Plan, File: p.File, Only: b.Only, By: s.Who.Name, Reason: b.Reason, Change: b.Change, Key: s.Who.Key + " " + q.Key, Digest: hex.EncodeToString(digest[:])})
 			access.Note(ctx, access.Audited{Run: started.Run, Reason: b.Reason, Change: b.Change})
 			return &startReply{Location: Base + "/runs/" + started.Run, Body: started}, err
 		})
@@ -76,11 +76,11 @@ func (a *api) actions() {
 				}
 				id, plan = d.ID, d.Plan
 			}
-			if !s.whole(plan) {
+			if !s.Whole(plan) {
 				return nil, notThere("run", q.Run)
 			}
 			access.Note(ctx, access.Audited{Run: id, Reason: q.Body.Reason, Change: q.Body.Change})
-			return &struct{}{}, a.Desk.Cancel(ctx, runner.CancelRequest{Run: id, By: s.who.Name, Reason: q.Body.Reason, Change: q.Body.Change})
+			return &struct{}{}, a.Desk.Cancel(ctx, runner.CancelRequest{Run: id, By: s.Who.Name, Reason: q.Body.Reason, Change: q.Body.Change})
 		})
 	register(a, access.Operator, recovers(), huma.Operation{Method: http.MethodPost, Path: Base + "/recover", OperationID: "recover", Summary: "Bring back now what dead runs have left", Tags: []string{"recover"},
 		Description: "It is answered when that has ended, which may take minutes. A server does it by itself every five minutes.", DefaultStatus: http.StatusOK},
@@ -88,7 +88,7 @@ func (a *api) actions() {
 			if err := s.everything(); err != nil {
 				return nil, err
 			}
-			res, err := a.Desk.BringBack(ctx, s.who.Name)
+			res, err := a.Desk.BringBack(ctx, s.Who.Name)
 			if err != nil {
 				return nil, err
 			}
@@ -107,11 +107,11 @@ func (a *api) actions() {
 		Summary:     "Enter that somebody has looked at a device, and that all is done there",
 		Description: "It brings nothing back. What was owed counts as done from then on, on the word of who acknowledges it.", DefaultStatus: http.StatusOK},
 		func(ctx context.Context, s sees, q *ackRequest) (*Reply[report.Acknowledged], error) {
-			if !s.all() && !a.owes(ctx, s, q.Target) {
+			if !s.All() && !a.owes(ctx, s, q.Target) {
 				return nil, notThere("target", q.Target)
 			}
 			access.Note(ctx, access.Audited{Reason: q.Body.Reason, Change: q.Body.Change})
-			done, err := a.Desk.Acknowledge(ctx, runner.AcknowledgeRequest{Target: q.Target, By: s.who.Name, Reason: q.Body.Reason, Change: q.Body.Change})
+			done, err := a.Desk.Acknowledge(ctx, runner.AcknowledgeRequest{Target: q.Target, By: s.Who.Name, Reason: q.Body.Reason, Change: q.Body.Change})
 			return &Reply[report.Acknowledged]{done}, missing(err)
 		})
 }
@@ -125,7 +125,7 @@ func (a *api) holds() {
 		if err := s.everything(); err != nil {
 			return nil, err
 		}
-		q.By = s.who.Name
+		q.By = s.Who.Name
 		access.Note(ctx, access.Audited{Reason: q.Reason})
 		h, err := a.Desk.Hold(ctx, q)
 		return &Reply[List[report.Stop]]{List[report.Stop]{Items: h.Stops}}, err
@@ -151,7 +151,7 @@ func (a *api) pauses() {
 		if err := s.everything(); err != nil {
 			return nil, err
 		}
-		q.By = s.who.Name
+		q.By = s.Who.Name
 		access.Note(ctx, access.Audited{Reason: q.Reason, Change: q.Change})
 		p, err := a.Desk.Pause(ctx, q)
 		now := List[report.Pause]{Items: []report.Pause{}}
@@ -181,7 +181,7 @@ func (a *api) pauses() {
 // everything is an error for whoever does not see all: what he asks for touches
 // everything.
 func (s sees) everything() error {
-	if s.all() {
+	if s.All() {
 		return nil
 	}
 	return problemOf(http.StatusForbidden, "This concerns every gateway, and your access is limited.", "Ask somebody whose access is not.")
@@ -193,10 +193,10 @@ func (a *api) started(ctx context.Context, s sees, run string) (report.Started, 
 	if err != nil {
 		return st, missing(err)
 	}
-	if !s.plan(st.Plan) {
+	if !s.Plan(st.Plan) {
 		return report.Started{}, notThere("run", run)
 	}
-	if !s.whole(st.Plan) {
+	if !s.Whole(st.Plan) {
 		st = startedFor(st)
 	}
 	return st, nil

@@ -53,13 +53,13 @@ func (a *api) backups() {
 	get(a, access.Viewer, quick(), "/schedules", "listFirings", "What was decided about the times at which plans were due, the newest first, and how the server is",
 		func(ctx context.Context, s sees, q *firingsQuery) (report.Firings, error) {
 			f, err := a.Reads.Firings(ctx, q.Limit)
-			if err != nil || s.all() {
+			if err != nil || s.All() {
 				return f, err
 			}
 			out := report.Firings{Due: []report.Firing{}}
 			for _, d := range f.Due {
-				if s.plan(d.Plan) {
-					if !s.whole(d.Plan) { // it may name what he does not see
+				if s.Plan(d.Plan) {
+					if !s.Whole(d.Plan) { // it may name what he does not see
 						d.Message = ""
 					}
 					out.Due = append(out.Due, d)
@@ -79,7 +79,7 @@ func (a *api) backups() {
 			return List[report.EvidenceRecord]{}, err
 		}
 		id := func(r report.EvidenceRecord) string { return strconv.FormatInt(r.Sequence, 10) }
-		return paged(q.Page, from.List, after(a.Reads.Evidence(), from.After, id), id, func(r report.EvidenceRecord) bool { return s.all() || r.Plan != "" && s.whole(r.Plan) })
+		return paged(q.Page, from.List, after(a.Reads.Evidence(), from.After, id), id, func(r report.EvidenceRecord) bool { return s.All() || r.Plan != "" && s.Whole(r.Plan) })
 	})
 	type recordPath struct {
 		Record string `path:"record" minLength:"1" maxLength:"64" doc:"Its number, or the whole ID of its run"`

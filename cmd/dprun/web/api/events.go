@@ -111,7 +111,7 @@ type narrowing struct {
 // look finds out anew what the caller sees: plans and labels change under a stream.
 // A run is looked at with what counts when it begins, or a little later.
 func (n *narrowing) look(ctx context.Context, e report.LiveEvent) (err error) {
-	if len(n.who.Labels) > 0 && (e.Begun != nil || time.Since(n.looked) >= heartbeat) {
+	if len(n.Who.Labels) > 0 && (e.Begun != nil || time.Since(n.looked) >= heartbeat) {
 		n.sees, err = n.sight(ctx)
 		n.looked = time.Now()
 	}
@@ -129,7 +129,7 @@ func (n *narrowing) frame(ctx context.Context, e report.LiveEvent) ([]byte, erro
 	if e.Kind == report.LiveBeat {
 		return []byte(": beat\n\n"), nil
 	}
-	if !n.all() && e.Kind != report.LiveGap {
+	if !n.All() && e.Kind != report.LiveGap {
 		if e.Run == "" {
 			return nil, nil
 		}
@@ -183,10 +183,10 @@ func (n *narrowing) followed(ctx context.Context, e report.LiveEvent) *followed 
 // narrow leaves out of an event what its caller does not see.
 func (n *narrowing) narrow(ctx context.Context, e report.LiveEvent) (report.LiveEvent, bool) {
 	f := n.followed(ctx, e)
-	if f.plan == "" || !n.plan(f.plan) {
+	if f.plan == "" || !n.Plan(f.plan) {
 		return e, false
 	}
-	if len(n.who.Labels) == 0 {
+	if len(n.Who.Labels) == 0 {
 		return e, true
 	}
 	whole := func() bool {
@@ -195,7 +195,7 @@ func (n *narrowing) narrow(ctx context.Context, e report.LiveEvent) (report.Live
 				return false
 			}
 		}
-		return n.whole(f.plan)
+		return n.Whole(f.plan)
 	}
 	mine := func(task string) bool {
 		return task != "" && f.devices[task] != "" && n.device(f.plan, f.devices[task])

@@ -2,40 +2,14 @@ package api
 
 import (
 	"context"
-	"maps"
 
 	"github.com/dprun/dprun/cmd/dprun/web/access"
 	"github.com/dprun/dprun/runner/report"
 )
 
-// fleet is which devices the served plans have, and their labels: what limits of
-// access are measured by.
-type fleet map[string]map[string]map[string]string // plan, device, label
-
-// fleetOf is the devices of all plans. Of two plans of one name, a device that they
-// label differently has none: whose it is cannot be told.
-func fleetOf(all []report.ServedPlan) fleet {
-	out := fleet{}
-	for _, p := range all {
-		if out[p.Plan] == nil {
-			out[p.Plan] = map[string]map[string]string{}
-		}
-		for device, labels := range p.Devices {
-			if before, twice := out[p.Plan][device]; twice && !maps.Equal(before, labels) {
-				labels = nil
-			}
-			out[p.Plan][device] = labels
-		}
-	}
-	return out
-}
-
-// sees decides what one caller sees, and what he may touch. All routes ask it, and
-// nothing else does. What it cannot know it denies.
-type sees struct {
-	who   access.Principal
-	fleet fleet // nil: he is not limited to labels, so nobody asks
-}
+// sees is what one caller sees, and what he may touch. All routes ask it, and
+// nothing else.
+type sees struct{ access.Sight }
 
 // sight is what the caller of a request sees.
 func (a *api) sight(ctx context.Context) (sees, error) {
@@ -43,58 +17,30 @@ func (a *api) sight(ctx context.Context) (sees, error) {
 	if !ok {
 		return sees{}, unknownCaller()
 	}
-	s := sees{who: who}
+	s := sees{access.Sight{Who: who, Fleet: access.Fleet{}}}
 	if len(who.Labels) == 0 {
-		return s, nil
+		return s, nil // he is not limited to labels, so nobody asks
 	}
 	all, err := a.Desk.Plans(ctx)
-	s.fleet = fleetOf(all)
+	for _, p := range all {
+		s.Fleet.Add(p.Plan, p.Devices)
+	}
 	return s, err
 }
 
-// all reports whether nothing is kept from him.
-func (s sees) all() bool { return len(s.who.Plans) == 0 && len(s.who.Labels) == 0 }
-
-// device reports whether he sees what belongs to a device in a plan. Of what
-// belongs to no plan, the plan is empty.
+// device reports whether he sees what belongs to a device in a plan. What should
+// name a device and does not is kept from whoever is limited to labels.
 func (s sees) device(plan, device string) bool {
-	if len(s.who.Labels) == 0 {
-		return s.who.MaySeePlan(plan)
-	}
-	if plan != "" {
-		return s.who.MaySee(plan, s.fleet[plan][device])
-	}
-	if !s.who.MaySeePlan("") {
-		return false
-	}
-	for _, devices := range s.fleet {
-		if labels, has := devices[device]; has && s.who.MaySee("", labels) {
-			return true
-		}
-	}
-	return false
-}
-
-// plan reports whether he sees a plan: one of its devices is enough.
-func (s sees) plan(name string) bool {
-	if len(s.who.Labels) == 0 {
-		return s.who.MaySeePlan(name)
-	}
-	for device := range s.fleet[name] {
-		if s.device(name, device) {
-			return true
-		}
-	}
-	return false
+	return (device != "" || len(s.Who.Labels) == 0) && s.Device(plan, device)
 }
 
 // wholeRun reports whether he sees all of a run, also of one whose plan had other
 // devices than now.
 func (s sees) wholeRun(d report.RunDetail) (bool, error) {
-	if len(s.who.Labels) == 0 || d.Details == nil {
-		return s.whole(d.Plan), nil
+	if len(s.Who.Labels) == 0 || d.Details == nil {
+		return s.Whole(d.Plan), nil
 	}
-	whole := s.whole(d.Plan)
+	whole := s.Whole(d.Plan)
 	for t, err := range d.Details {
 		if err != nil {
 			return false, err
@@ -106,10 +52,10 @@ func (s sees) wholeRun(d report.RunDetail) (bool, error) {
 
 // wholeRecord reports whether he sees all that a record of evidence tells of.
 func (s sees) wholeRecord(r report.EvidenceDetail) bool {
-	if s.all() {
+	if s.All() {
 		return true
 	}
-	whole := r.Plan != "" && s.whole(r.Plan)
+	whole := r.Plan != "" && s.Whole(r.Plan)
 	of := func(device string) { whole = whole && (device == "" || s.device(r.Plan, device)) }
 	for _, t := range r.Tasks {
 		of(t.Device)
@@ -124,18 +70,4 @@ func (s sees) wholeRecord(r report.EvidenceDetail) bool {
 		of(x.Device)
 	}
 	return whole
-}
-
-// whole reports whether he sees all of a plan: what he does to it touches no device
-// that he does not see.
-func (s sees) whole(name string) bool {
-	if len(s.who.Labels) == 0 {
-		return s.who.MaySeePlan(name)
-	}
-	for device := range s.fleet[name] {
-		if !s.device(name, device) {
-			return false
-		}
-	}
-	return len(s.fleet[name]) > 0
 }

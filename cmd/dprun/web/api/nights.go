@@ -19,7 +19,7 @@ func (a *api) nights() {
 		all := n.Plans
 		n.Plans = []report.NightsPlan{}
 		for _, p := range all {
-			if s.plan(p.Plan) {
+			if s.Plan(p.Plan) {
 				n.Plans = append(n.Plans, p)
 			}
 		}

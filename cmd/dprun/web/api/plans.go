@@ -24,8 +24,8 @@ type PlanPath struct {
 // plansFor are the plans without what may name devices and plans that the caller does not see.
 func (a *api) plansFor(ctx context.Context, s sees) ([]report.ServedPlan, error) {
 	all, err := a.Desk.Plans(ctx)
-	if !s.all() {
-		all = report.PlansFor(all, s.whole)
+	if !s.All() {
+		all = report.PlansFor(all, s.Whole)
 	}
 	return all, err
 }
@@ -38,7 +38,7 @@ func (a *api) served(ctx context.Context, s sees, q PlanPath) (found report.Serv
 	}
 	n := 0
 	for _, p := range all {
-		if p.Plan == q.Plan && (q.File == "" || p.File == q.File) && s.plan(p.Plan) {
+		if p.Plan == q.Plan && (q.File == "" || p.File == q.File) && s.Plan(p.Plan) {
 			found, n = p, n+1
 		}
 	}
@@ -62,7 +62,7 @@ func (a *api) plans() {
 		out := List[report.ServedPlan]{Items: []report.ServedPlan{}}
 		all, err := a.plansFor(ctx, s)
 		for _, p := range all {
-			if p.Plan == "" && s.all() || p.Plan != "" && s.plan(p.Plan) {
+			if p.Plan == "" && s.All() || p.Plan != "" && s.Plan(p.Plan) {
 				out.Items = append(out.Items, p)
 			}
 		}
@@ -73,12 +73,12 @@ func (a *api) plans() {
 	})
 	get(a, access.Viewer, quick(), "/overview", "getOverview", "What is down because of us, what runs and comes next, what has no young enough backup, what failed, and whether all that is true",
 		func(ctx context.Context, s sees, _ *struct{}) (report.Overview, error) {
-			if s.all() {
+			if s.All() {
 				return a.Desk.OverviewFor(ctx, nil), nil
 			}
 			return a.Desk.OverviewFor(ctx, func(plan, device string) bool {
 				if device == "" {
-					return s.plan(plan)
+					return s.Plan(plan)
 				}
 				return s.device(plan, device)
 			}), nil
@@ -115,7 +115,7 @@ func (a *api) plans() {
 		register(a, least, p, huma.Operation{Method: method, Path: Base + "/plans/{plan}/preview", OperationID: id, Summary: summary, Tags: []string{"plans"}, DefaultStatus: http.StatusOK},
 			func(ctx context.Context, s sees, q *previewQuery) (*Reply[report.Preview], error) {
 				p, source, err := a.source(ctx, s, q.PlanPath)
-				if err == nil && !offline && !s.whole(p.Plan) {
+				if err == nil && !offline && !s.Whole(p.Plan) {
 					err = notThere("plan", q.Plan)
 				}
 				if err != nil {
@@ -127,7 +127,7 @@ func (a *api) plans() {
 						return nil, a.unmade(ctx, s, p, res, err)
 					}
 					out := *v
-					if !s.whole(p.Plan) {
+					if !s.Whole(p.Plan) {
 						out.Tasks, out.TooShort, out.Unusable = nil, "", nil // they may name what he does not see
 						for _, t := range v.Tasks {
 							if s.device(p.Plan, t.Device) {
@@ -179,9 +179,9 @@ func (a *api) unmade(ctx context.Context, s sees, p report.ServedPlan, res *repo
 	if err == nil {
 		err = runner.Invalid(res.Diagnostics)
 	}
-	if !s.all() && runner.CodeOf(err) != 0 {
+	if !s.All() && runner.CodeOf(err) != 0 {
 		all, unknown := a.Desk.Plans(ctx)
-		if unknown != nil || slices.ContainsFunc(all, func(o report.ServedPlan) bool { return o.File == p.File && !s.whole(o.Plan) }) {
+		if unknown != nil || slices.ContainsFunc(all, func(o report.ServedPlan) bool { return o.File == p.File && !s.Whole(o.Plan) }) {
 			of := problemOf(http.StatusUnprocessableEntity, "The plan "+quoted(p.Plan)+" cannot be looked at.", "Ask somebody who may see all of its file: he is told why.")
 			of.ExitCode = runner.CodeOf(err)
 			return of
@@ -198,7 +198,7 @@ func (a *api) unmade(ctx context.Context, s sees, p report.ServedPlan, res *repo
 // coveredFor leaves out what the caller does not see, and counts the rest.
 func coveredFor(s sees, c report.Coverage) Covered {
 	out := Covered{Coverage: c, Subjects: []report.CoverageSubject{}}
-	if s.whole(c.Plan) {
+	if s.Whole(c.Plan) {
 		out.Subjects = append(out.Subjects, c.Subjects...)
 		return out
 	}

@@ -43,7 +43,7 @@ func (a *api) reference() {
 			all, err := a.Desk.Plans(ctx)
 			out := ReferencePlans{Plans: []ReferencePlan{}}
 			for _, p := range all {
-				if p.Plan != "" && s.plan(p.Plan) {
+				if p.Plan != "" && s.Plan(p.Plan) {
 					out.Plans = append(out.Plans, ReferencePlan{Name: p.Plan, Description: p.File, URI: referenceBase + p.Plan + "/execute"})
 				}
 			}
@@ -56,9 +56,9 @@ func (a *api) reference() {
 		Tags: []string{"dpod"}, DefaultStatus: http.StatusOK},
 		func(ctx context.Context, s sees, q *execute) (*Reply[ReferenceResult], error) {
 			_, err := a.served(ctx, s, PlanPath{Plan: q.Reference})
-			if err == nil && s.whole(q.Reference) {
+			if err == nil && s.Whole(q.Reference) {
 				var started report.Started
-				started, err = a.Desk.Start(ctx, runner.StartRequest{Plan: q.Reference, By: s.who.Name, Reason: "asked for by the call of DPOD"})
+				started, err = a.Desk.Start(ctx, runner.StartRequest{Plan: q.Reference, By: s.Who.Name, Reason: "asked for by the call of DPOD"})
 				access.Note(ctx, access.Audited{Run: started.Run, Reason: "asked for by the call of DPOD"})
 			} else if err == nil {
 				err = notThere("plan", q.Reference)

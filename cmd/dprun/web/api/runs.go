@@ -21,7 +21,7 @@ func (a *api) run(ctx context.Context, s sees, ref string) (report.RunDetail, er
 	if err != nil {
 		return d, missing(err)
 	}
-	if !s.plan(d.Plan) {
+	if !s.Plan(d.Plan) {
 		return d, notThere("run", ref)
 	}
 	return d, nil
@@ -38,7 +38,7 @@ func (a *api) reads() {
 			return List[report.Run]{}, err
 		}
 		return paged(q.Page, from.List, a.Reads.Runs(ctx, runner.RunsRequest{Plan: q.Plan, After: from.After}),
-			func(r report.Run) string { return r.ID }, func(r report.Run) bool { return s.plan(r.Plan) })
+			func(r report.Run) string { return r.ID }, func(r report.Run) bool { return s.Plan(r.Plan) })
 	})
 	get(a, access.Viewer, quick(), "/runs/{run}", "getRun", "One run", func(ctx context.Context, s sees, q *RunPath) (report.RunDetail, error) {
 		d, err := a.run(ctx, s, q.Run)
@@ -88,7 +88,7 @@ func (a *api) reads() {
 		})
 	get(a, access.Viewer, quick(), "/pending", "listPending", "What is not undone, and what forbids quiesces", func(ctx context.Context, s sees, _ *struct{}) (report.Pending, error) {
 		p := a.Reads.Owed(ctx)
-		if s.all() {
+		if s.All() {
 			return p, nil
 		}
 		out := report.Pending{ExitCode: p.ExitCode, Owed: []report.Owed{}, Stops: seenStops(s, "", p.Stops)}
