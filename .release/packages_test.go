@@ -3,6 +3,7 @@
 package main
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -103,8 +104,23 @@ func (h *host) serve() *exec.Cmd {
 	if code := h.get("/healthz"); code != http.StatusOK {
 		h.t.Fatalf("/healthz answers %d", code)
 	}
+	h.sees("Is anything down because of us?")
 	return c
 }
+
+// sees reads the page as somebody who has a token.
+func (h *host) sees(text string) {
+	h.t.Helper()
+	r := need.Value(http.NewRequest(http.MethodGet, "http://127.0.0.1:"+h.port+"/", nil))(h.t)
+	r.Header.Set("Authorization", "Bearer "+pageToken)
+	a := need.Value(http.DefaultClient.Do(r))(h.t)
+	defer a.Body.Close()
+	if page := need.Value(io.ReadAll(a.Body))(h.t); a.StatusCode != http.StatusOK || !strings.Contains(string(page), text) {
+		h.t.Fatalf("the page answers %d without %q:\n%s", a.StatusCode, text, page)
+	}
+}
+
+const pageToken = "a-token-of-this-test"
 
 func (h *host) get(path string) int {
 	r, err := http.Get("http://127.0.0.1:" + h.port + path)
@@ -217,6 +233,7 @@ func TestThePackageOnACleanHost(t *testing.T) {
 	}
 	// The administrator's change outlives the upgrade.
 	h.does("0:0", "sed", "-i", "s/127.0.0.1:8420/127.0.0.1:"+h.port+"/", "/etc/dprun/serve.hcl")
+	h.does("0:0", "sh", "-c", fmt.Sprintf("printf 'token \"page\" {\\n  sha256 = \"%x\"\\n  role = \"viewer\"\\n}\\n' >>/etc/dprun/serve.hcl", sha256.Sum256([]byte(pageToken))))
 	for name, text := range map[string]string{
 		"/etc/dprun/gw.password": gw.Password, "/etc/dprun/ca.pem": string(need.Value(os.ReadFile(gw.CAFile))(t)),
 		"/etc/dprun/plans/nightly.hcl": strings.NewReplacer("PORT", fmt.Sprint(gw.Port), "SCHEDULE", `schedule { cron = "* * * * *" }`).Replace(servedPlan),
