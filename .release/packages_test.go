@@ -48,7 +48,7 @@ esac
 func newHost(t *testing.T) *host {
 	t.Helper()
 	h := &host{t: t, root: filepath.Join(t.TempDir(), "root")}
-	if out, err := exec.Command("mmdebstrap", "--quiet", "--variant=minbase", "bookworm", h.root, "http://deb.debian.org/debian").CombinedOutput(); err != nil {
+	if out, err := exec.Command("mmdebstrap", "--quiet", "--variant=minbase", "bookworm", h.root).CombinedOutput(); err != nil {
 		t.Fatalf("a root of Debian: %v\n%s", err, out)
 	}
 	need.Done(t, syscall.Mount("proc", filepath.Join(h.root, "proc"), "proc", 0, ""))

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -128,5 +129,37 @@ func TestACopyOfASnapshotIsWhatWasRead(t *testing.T) {
 	s.keep(dir, vars, nil)
 	if _, err := os.Stat(file); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a copy of variables is kept: %v", err)
+	}
+}
+
+// TestAServerWaitsForWhatGuardsBringBack, so that no plan that is due leaves out
+// a domain which is in service a moment later.
+func TestAServerWaitsForWhatGuardsBringBack(t *testing.T) {
+	t.Parallel()
+	rs := opened(t, 2)
+	run := dead(t, rs[0], "p")
+	owe(t, rs[0], run, "gw", "app")
+	held := recovering(t, rs[0], run)
+	waited := func(signals <-chan string) <-chan struct{} {
+		done := make(chan struct{})
+		go func() {
+			_, _ = rs[1].recoverTelling(signals, unwatched{})
+			close(done)
+		}()
+		return done
+	}
+	signals := make(chan string, 1)
+	for _, end := range []func(){func() { signals <- "SIGTERM" }, func() { need.Done(t, held.Release()) }} {
+		done := waited(signals)
+		select {
+		case <-done:
+			t.Error("it goes on while another process brings the domain back")
+		case <-time.After(time.Second): // a recovery alone looks for a quarter of that
+		}
+		end()
+		<-done
+	}
+	if n, _ := attempts(t, rs[1], run); n != 1 {
+		t.Errorf("%d attempts, want 1: the recovery that was left to it", n)
 	}
 }
