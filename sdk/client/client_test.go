@@ -34,14 +34,6 @@ type rude struct {
 	pluginv1.UnimplementedDestinationServer
 }
 
-// late is a rude plugin that is asked to end calls and whose answer is always
-// that the time for that is over, whatever the caller's clock says.
-type late struct{ rude }
-
-func (late) Cancel(context.Context, *pluginv1.CancelRequest) (*pluginv1.CancelReply, error) {
-	return nil, status.Error(codes.DeadlineExceeded, "too late")
-}
-
 type config struct {
 	Name string `dprun:"name"`
 }
@@ -161,19 +153,6 @@ func TestAPluginThatCannotCancelIsCutOff(t *testing.T) {
 	}
 	if took := time.Since(begin); took > 5*time.Second {
 		t.Errorf("took %v", took)
-	}
-}
-
-// TestAPluginThatDoesNotEndACallIsSaidToHang: also where it says before the
-// caller's clock does that its time is over.
-func TestAPluginThatDoesNotEndACallIsSaidToHang(t *testing.T) {
-	t.Parallel()
-	d := dial(t, late{})
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
-	_, err := d.Store(ctx, sdk.StoreRequest{Path: "deaf"}, nil)
-	if hang := new(client.HangError); !errors.As(err, &hang) || hang.Failure.Kind != failure.Timeout {
-		t.Errorf("got %v", err)
 	}
 }
 
