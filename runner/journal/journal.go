@@ -11,7 +11,8 @@ import (
 	"path/filepath"
 	"time"
 
-	_ "modernc.org/sqlite" // registers the driver "sqlite"
+	"modernc.org/sqlite" // registers the driver "sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 const (
@@ -104,7 +105,7 @@ func (j *Journal) connect(busy time.Duration) error {
 	if j.writers, err = sql.Open("sqlite", dsn(j.path, "immediate", common...)); err != nil {
 		return err
 	}
-	if j.writer, err = j.writers.Conn(ctx); err != nil {
+	if j.writer, err = firstConn(ctx, j.writers, busy); err != nil {
 		return err
 	}
 	if j.reader, err = sql.Open("sqlite", dsn(j.path, "deferred", append(common, "query_only(1)")...)); err != nil {
@@ -121,6 +122,22 @@ func (j *Journal) connect(busy time.Duration) error {
 		}
 	}
 	return nil
+}
+
+// firstConn connects. While processes make one new file a WAL database, SQLite
+// tells some of them at once that it is busy: there it heeds no busy_timeout.
+func firstConn(ctx context.Context, db *sql.DB, busy time.Duration) (*sql.Conn, error) {
+	for until := time.Now().Add(busy); ; time.Sleep(10 * time.Millisecond) {
+		conn, err := db.Conn(ctx)
+		if err == nil || !isBusy(err) || time.Now().After(until) {
+			return conn, err
+		}
+	}
+}
+
+func isBusy(err error) bool {
+	var s *sqlite.Error
+	return errors.As(err, &s) && s.Code()&0xff == sqlite3.SQLITE_BUSY
 }
 
 func dsn(path, lock string, pragmas ...string) string {
