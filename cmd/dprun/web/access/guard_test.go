@@ -101,6 +101,13 @@ func (d *desk) pass(t time.Duration) {
 	d.time = d.time.Add(t)
 }
 
+// at sets the clock.
+func (d *desk) at(t time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.time = t
+}
+
 // asked is a request from 192.0.2.7 to localhost by the loopback interface,
 // unless what it is made with says otherwise.
 func asked(method, path string, with ...func(*http.Request)) *http.Request {
@@ -239,7 +246,7 @@ func TestNobodyPassesWithoutSayingWhoHeIs(t *testing.T) {
 func TestATokenEndsWithItsDay(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, plainFile())
-	d.time = time.Date(2027, 3, 1, 23, 59, 59, 0, time.UTC)
+	d.at(time.Date(2027, 3, 1, 23, 59, 59, 0, time.UTC))
 	d.expect(200, "GET", "/metrics", token(metrics))
 	c := d.login(metrics)
 	d.expect(200, "GET", "/metrics", with(c))

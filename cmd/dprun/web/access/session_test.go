@@ -120,7 +120,7 @@ func TestAStreamEndsWithWhatItWasBegunWith(t *testing.T) {
 	d.guard.Use(configure(t, d.dir, strings.Replace(plainFile(), hash(metrics), hash("new"), 1)))
 	d.ends("another token under the name", other)
 	s = d.stream(token("new"))
-	d.time = time.Date(2027, 3, 2, 0, 0, 0, 0, time.UTC)
+	d.at(time.Date(2027, 3, 2, 0, 0, 0, 0, time.UTC))
 	d.ends("the token's last day", s)
 }
 
