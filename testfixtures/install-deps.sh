@@ -7,7 +7,7 @@ set -euo pipefail
 declare -A package=(
   [sshd]=openssh-server [sftp]=openssh-client [ssh-keygen]=openssh-client
   [ganesha.nfsd]=nfs-ganesha [rpcbind]=rpcbind [unshare]=util-linux [ip]=iproute2
-  [gcc]=gcc [curl]=curl [xmllint]=libxml2-utils [unzip]=unzip [ps]=procps [sqlite3]=sqlite3
+  [gcc]=gcc [curl]=curl [jq]=jq [xmllint]=libxml2-utils [unzip]=unzip [ps]=procps [sqlite3]=sqlite3
   [mysecureshell]=mysecureshell [proftpd]=proftpd-core [dropbear]=dropbear-bin
   [tinysshd]=tinysshd [rclone]=rclone [systemd-analyze]=systemd
   [age]=age [age-keygen]=age

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bufio"
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"maps"
 	"os"
@@ -10,6 +12,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -49,9 +52,6 @@ var notRun = map[string]string{
 	"systemctl daemon-reload":                                                          "needs systemd",
 	"install -d -m 0750 -o root -g dprun /etc/dprun/plans":                             "needs root and changes the host",
 	"install -m 0644 docs/systemd/dprun-serve.service /etc/systemd/system/":            "needs root and changes the host",
-	"export DPRUN_TOKEN_FILE=~/.config/dprun/token":                                    "belongs to the reader",
-	"dprun --server https://dprun.bank.example:8443 runs list":                         "needs a server; the tests of cmd/dprun ask one",
-	"dprun --server https://dprun.bank.example:8443 coverage nightly":                  "needs a server; the tests of cmd/dprun ask one",
 	"systemctl enable --now dprun-serve.service":                                       "needs systemd",
 	"dprun serve --plans /etc/dprun/plans --listen 127.0.0.1:8420":                     "runs until it is stopped",
 	"dprun serve --plans /etc/dprun/plans --config /etc/dprun/serve.hcl":               "runs until it is stopped",
@@ -61,20 +61,26 @@ var notRun = map[string]string{
 	"systemctl start dprun-nightly.service && journalctl -u dprun-nightly -f":          "needs systemd",
 }
 
-// prelude defines what belongs to the reader: how to tell somebody. Without
-// jq on the machine its part of a pipe is left out.
+// prelude defines what belongs to the reader: how to tell somebody. A request
+// that a server refuses fails, and a stream ends after a moment.
 const prelude = `set -e
 notify() { echo "notify: $*"; }
 page() { echo "page: $*"; }
 mail() { echo "mail: $*"; cat; }
-command -v jq >/dev/null || jq() { cat >/dev/null; }
+curl() {
+  case "$1" in
+    -N) command curl -sS --fail-with-body --max-time 1 "$@" || [ $? = 28 ] ;;
+    *) command curl -sS --fail-with-body "$@" ;;
+  esac
+}
 `
 
 // workspace is a directory with the plan of docs/getting-started.md, whose
 // gateway is a simulated one.
 type workspace struct {
-	dir string
-	env []string
+	dir    string
+	env    []string
+	server string // its URL; empty: none runs
 }
 
 func newWorkspace(t *testing.T) workspace {
@@ -111,11 +117,12 @@ func newWorkspace(t *testing.T) workspace {
 		}
 		plan = strings.ReplaceAll(plan, from, to)
 	}
-	for _, dir := range []string{"backups", "bin", "installed", "nightly", "state"} {
+	for _, dir := range []string{"backups", "bin", "installed", "nightly", "served", "state"} {
 		need.Done(t, os.Mkdir(filepath.Join(w.dir, dir), 0o700))
 	}
 	for name, text := range map[string]string{
 		"plan.hcl": plan, "nightly/plan.hcl": plan, "gw1.password": gw.Password, "nightly/gw1.password": gw.Password,
+		"served/plan.hcl": plan, "served/gw1.password": gw.Password,
 		"go.work": "go 1.26.0\n\nuse " + root + "\n",
 	} {
 		need.Done(t, os.WriteFile(filepath.Join(w.dir, name), []byte(text), 0o600))
@@ -126,7 +133,56 @@ func newWorkspace(t *testing.T) workspace {
 	return w
 }
 
+// served are the addresses of servers in the documentation.
+var served = regexp.MustCompile(`https://(backup\.example:8420|dprun\.bank\.example:8443)`)
+
+var listening = regexp.MustCompile(`address=(127\.0\.0\.1:\d+)`)
+
+// serve starts a server of the plan, for an admin's token.
+func (w *workspace) serve(t *testing.T) {
+	t.Helper()
+	const token = "a-token-of-somebody"
+	for name, text := range map[string]string{
+		"token": token, "serve.hcl": fmt.Sprintf("listen = \"127.0.0.1:0\"\ntoken \"t\" {\n  sha256 = \"%x\"\n  role   = \"admin\"\n}\n", sha256.Sum256([]byte(token))),
+	} {
+		need.Done(t, os.WriteFile(filepath.Join(w.dir, name), []byte(text), 0o600))
+	}
+	cmd := exec.Command(filepath.Join(w.dir, "bin", "dprun"), "serve", "--plans", "served", "--config", "serve.hcl", "--log-level", "info")
+	cmd.Dir, cmd.Env = w.dir, w.env
+	log := need.Value(cmd.StderrPipe())(t)
+	need.Done(t, cmd.Start())
+	var said strings.Builder
+	found, ended := make(chan string, 1), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for lines := bufio.NewScanner(log); lines.Scan(); {
+			fmt.Fprintln(&said, lines.Text())
+			if m := listening.FindStringSubmatch(lines.Text()); m != nil {
+				found <- "http://" + m[1]
+			}
+		}
+	}()
+	t.Cleanup(func() {
+		need.Done(t, cmd.Process.Signal(syscall.SIGTERM))
+		<-ended
+		_ = cmd.Wait()
+		if t.Failed() {
+			t.Logf("the server says:\n%s", said.String())
+		}
+	})
+	select {
+	case w.server = <-found:
+	case <-ended:
+		t.Fatalf("the server ended:\n%s", said.String())
+	}
+	w.env = append(w.env, "TOKEN="+token)
+}
+
 func (w workspace) run(script string) (string, error) {
+	if w.server != "" {
+		script = served.ReplaceAllLiteralString(script, w.server)
+		script = strings.ReplaceAll(script, "~/.config/dprun/token", filepath.Join(w.dir, "token"))
+	}
 	for from, to := range map[string]string{
 		"/etc/dprun/nightly": filepath.Join(w.dir, "nightly"), "/usr/local/bin/": filepath.Join(w.dir, "installed") + "/", " /backups/": " " + filepath.Join(w.dir, "backups") + "/",
 		"./examples/plugins/": "github.com/dprun/dprun/examples/plugins/",
@@ -177,6 +233,9 @@ func TestCommandsInTheDocumentationRun(t *testing.T) {
 				if out, err := w.run("dprun apply plan.hcl"); err != nil {
 					t.Fatalf("%v\n%s", err, out)
 				}
+			}
+			if slices.ContainsFunc(list, func(f fence) bool { return served.MatchString(f.text) }) {
+				w.serve(t)
 			}
 			for _, f := range list {
 				if out, err := w.run(f.text); err != nil {

@@ -30,6 +30,8 @@ type fence struct {
 	text     string
 }
 
+var languages = []string{"cron", "go", "hcl", "json", "mermaid", "sh", "text"}
+
 func (f fence) String() string { return fmt.Sprintf("%s:%d", f.page, f.line) }
 
 func fences(t *testing.T, language string) []fence {
@@ -40,13 +42,16 @@ func fences(t *testing.T, language string) []fence {
 		n := 0
 		for line := range strings.Lines(page) {
 			n++
-			info, marked := strings.CutPrefix(strings.TrimRight(line, "\n"), "```")
+			info, marked := strings.CutPrefix(strings.Trim(line, " \n"), "```")
 			switch {
 			case marked && open == nil:
 				words := strings.Fields(info)
 				open = &fence{page: filepath.Base(name), line: n}
 				if len(words) > 0 {
 					open.language, open.fragment = words[0], slices.Contains(words[1:], "fragment")
+					if !slices.Contains(languages, open.language) {
+						t.Errorf("%s: no test looks at blocks of %q; there are %v", open, open.language, languages)
+					}
 				}
 				if len(words) > 1 && !open.fragment {
 					open.file = words[1]
