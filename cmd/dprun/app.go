@@ -20,8 +20,8 @@ import (
 	"github.com/dprun/dprun/sdk"
 )
 
-// app is one invocation: what came in from outside, and the flags that all
-// commands share.
+// app is one invocation of dprun: its surroundings, and the flags that all commands
+// share.
 type app struct {
 	args    []string
 	stdin   io.Reader
@@ -35,15 +35,14 @@ type app struct {
 	stateDir string
 	json     bool
 	quiet    bool
-	server   string // asks this server instead of the state directory; empty: it is not
-	tokens   string // the file with the token for it
+	server   string // the address of the server to ask; empty: the state directory is used
+	tokens   string // the file that holds the token for the server
 	ca       string
 	all      bool
 
-	noHelp error // help was asked for about a command that there is not
+	noHelp error // why help cannot be shown: it was asked for a command that does not exist
 }
 
-// execute runs the command that the arguments name.
 func (a *app) execute() error {
 	root := a.root()
 	root.SetArgs(a.args)
@@ -56,10 +55,10 @@ func (a *app) execute() error {
 	return a.noHelp
 }
 
-// command is what a command does with a view.
+// command does the work of one subcommand and shows the result in a view.
 type command func(ctx context.Context, v view.View, args []string) error
 
-// runE makes a cobra function of a command that a stop signal ends.
+// runE returns the cobra function of a command that ends at the first stop signal.
 func (a *app) runE(do command) func(*cobra.Command, []string) error {
 	return a.runDeaf(func(ctx context.Context, v view.View, args []string) error {
 		ctx, stop := interruptible(ctx)
@@ -73,7 +72,7 @@ func (a *app) runE(do command) func(*cobra.Command, []string) error {
 	})
 }
 
-// runDeaf makes a cobra function of a command that deals with signals itself.
+// runDeaf returns the cobra function of a command that handles signals itself.
 func (a *app) runDeaf(do command) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		v, err := a.view(cmd)
@@ -89,7 +88,7 @@ func (a *app) runDeaf(do command) func(*cobra.Command, []string) error {
 		switch {
 		case errors.As(err, &usage):
 			usage.command = cmd.CommandPath()
-			if a.json { // the text of it comes last, on standard error
+			if a.json { // the text follows on standard error, as the last output
 				v.Fail(report.Failure{Message: usage.Error(), ExitCode: exitCode(err)})
 				usage.shown = true
 			}
@@ -106,7 +105,6 @@ func (a *app) runDeaf(do command) func(*cobra.Command, []string) error {
 	}
 }
 
-// view makes the view that the flags ask for.
 func (a *app) view(cmd *cobra.Command) (view.View, error) {
 	if a.color != "auto" && a.color != "always" && a.color != "never" {
 		return nil, &usageError{command: cmd.CommandPath(), err: fmt.Errorf("--color is %q; it is auto, always or never", a.color)}
@@ -143,7 +141,7 @@ func (a *app) view(cmd *cobra.Command) (view.View, error) {
 	return view.NewHuman(o), nil
 }
 
-// about is which dprun this is.
+// about describes this dprun.
 func about() report.Version {
 	return report.Version{Dprun: version, Format: view.FormatVersion, PluginProtocol: sdk.ProtocolVersion, Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH}
 }
@@ -175,7 +173,7 @@ func onePlace(one, other any) bool {
 	return os.SameFile(infos[0], infos[1])
 }
 
-// terminal gives the descriptor of a stream that is a terminal.
+// terminal returns the descriptor of a stream that is a terminal.
 func terminal(stream any) (fd int, ok bool) {
 	f, isFile := stream.(*os.File)
 	if !isFile || !term.IsTerminal(int(f.Fd())) {
@@ -184,7 +182,7 @@ func terminal(stream any) (fd int, ok bool) {
 	return int(f.Fd()), true
 }
 
-// level is from where on log lines are shown.
+// level returns the lowest level of log lines that are shown.
 func (a *app) level() (slog.Level, error) {
 	name, from := a.logLevel, "--log-level"
 	if name == "" {
@@ -203,7 +201,8 @@ func (a *app) level() (slog.Level, error) {
 	return 0, fmt.Errorf("%s is %q; it is debug, info, warn or error", from, name)
 }
 
-// log writes log lines to standard error, above what a view draws there.
+// log returns a logger that writes to standard error, above anything the view draws
+// there.
 func (a *app) log(v view.View) *slog.Logger {
 	level, err := a.level()
 	if err != nil {
@@ -216,5 +215,5 @@ func (a *app) log(v view.View) *slog.Logger {
 	return slog.New(slog.NewTextHandler(v.LogWriter(), o))
 }
 
-// state says which state directory is meant; it is not created.
+// state returns the path of the state directory. It does not create the directory.
 func (a *app) state() (string, error) { return runner.StateDir(a.stateDir, a.env) }

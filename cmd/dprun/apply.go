@@ -80,8 +80,9 @@ func (a *app) applyCommand() *cobra.Command {
 	return alsoRemote(c, "plan", "only", "quiet", "change", "yes")
 }
 
-// confirm asks whether something may be taken out of service. Where there is
-// nobody to ask, the answer must have been given on the command line.
+// confirm returns a function that asks whether gateways may be taken out of service.
+// Off a terminal nobody can be asked, so it fails and names the flag that answers in
+// advance.
 func (a *app) confirm(asked context.Context) func(report.Disruption) error {
 	_, in := terminal(a.stdin)
 	_, out := terminal(a.stderr)
@@ -96,8 +97,8 @@ func (a *app) confirm(asked context.Context) func(report.Disruption) error {
 	}
 }
 
-// operate does something that may end with things owed, and shows how it
-// ended: what is owed comes last.
+// operate runs an operation that may leave pending recoveries, and shows how it ended.
+// What is still pending comes last.
 func (a *app) operate(v view.View, do func(*runner.Runner) (*report.Result, error)) error {
 	return a.with(v, func(r *runner.Runner) error {
 		res, err := do(r)
@@ -111,7 +112,7 @@ func (a *app) operate(v view.View, do func(*runner.Runner) (*report.Result, erro
 func settled(v view.View, res *report.Result, err error) error {
 	v.Diagnostics(res.Diagnostics)
 	var usage *usageError
-	if !errors.As(err, &usage) { // that one is shown when the command has ended
+	if !errors.As(err, &usage) { // a usage error is shown when the command ends
 		if err = status(res.ExitCode); res.Failure != nil {
 			v.Fail(*res.Failure)
 		}

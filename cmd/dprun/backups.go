@@ -51,7 +51,8 @@ func (a *app) backupsListCommand() *cobra.Command {
 	return alsoRemote(c, "limit", "device", "domain", "plan", "latest")
 }
 
-// moment is a flag's time. A day is meant to its end, in the local time zone.
+// moment is the value of a flag that takes a time. A bare date means the end of that
+// day in the local time zone.
 type moment time.Time
 
 func (m *moment) String() string {
@@ -91,7 +92,7 @@ func (a *app) backupsShowCommand() *cobra.Command {
 	}
 }
 
-// share is a flag's part of a whole, such as 10%.
+// share is the value of a flag that takes a part of a whole, such as 10%.
 type share float64
 
 func (s *share) String() string { return strconv.FormatFloat(float64(*s)*100, 'g', -1, 64) + "%" }

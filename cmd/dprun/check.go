@@ -54,9 +54,9 @@ func (a *app) checkCommand() *cobra.Command {
 	return c
 }
 
-// inventoryFile is the form of an inventory's file.
+// inventoryFile is the content of an inventory file.
 type inventoryFile struct {
-	Version int              `json:"version"` // 1
+	Version int              `json:"version"` // always 1
 	Devices report.Inventory `json:"devices"`
 }
 

@@ -8,9 +8,9 @@ import (
 	"github.com/dprun/dprun/cmd/dprun/view"
 )
 
-// commands lists the commands. Where the command line begins with the name of
-// one, only that one is made: the others would be most of the time that
-// `dprun version` takes in this package.
+// commands returns the subcommands. If the command line begins with the name of one,
+// only that one is built: building the others would take most of the time that this
+// package spends on `dprun version`.
 func (a *app) commands() []*cobra.Command {
 	all := []struct {
 		name string
@@ -65,7 +65,7 @@ func (a *app) versionCommand() *cobra.Command {
 		Short: "Say which dprun this is",
 		Args:  arguments(0, 0),
 		RunE: a.runDeaf(func(_ context.Context, v view.View, _ []string) error {
-			if !a.json { // every JSON output begins with it
+			if !a.json { // every JSON output begins with the version
 				v.Show(about())
 			}
 			return nil

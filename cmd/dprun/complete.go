@@ -12,14 +12,14 @@ import (
 	"github.com/dprun/dprun/runner"
 )
 
-// completed is how many names a shell is offered at most.
+// completed is the highest number of names that a shell is offered.
 const completed = 200
 
-// completion is what a shell offers for a word that is typed.
+// completion returns what a shell offers for the word being typed.
 type completion = func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective)
 
-// offering makes a completion of a function that finds the words. What cannot
-// be found is not offered: nobody reads an error in the middle of a line.
+// offering makes a completion from a function that finds words. Errors offer nothing,
+// because nobody reads an error in the middle of a line.
 func offering(words func(c *cobra.Command, args []string, typed string) []string) completion {
 	return func(c *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
 		found := words(c, args, typed)
@@ -27,7 +27,7 @@ func offering(words func(c *cobra.Command, args []string, typed string) []string
 	}
 }
 
-// planFlags adds the flags of commands that do a plan or a part of it, and
+// planFlags adds the flags of commands that work on all or part of a plan, and
 // completes them from that plan.
 func (a *app) planFlags(c *cobra.Command, src *source) {
 	of := a.planFile(c, src)
@@ -42,8 +42,8 @@ func (a *app) planFlags(c *cobra.Command, src *source) {
 	}))
 }
 
-// planFile adds the flags that say which plan with which variables, completes
-// them and a command's plan file, and gives what completes words of that plan.
+// planFile adds the flags that choose a plan and its variables. It completes them and
+// the command's plan file. It returns a function that makes completions from that plan.
 func (a *app) planFile(c *cobra.Command, src *source) (of func(words func(*plan.Config) []string) completion) {
 	src.variables(c.Flags())
 	c.Flags().StringVar(&src.plan, "plan", "", "which plan, when the file has several")
@@ -73,7 +73,8 @@ func (a *app) planFile(c *cobra.Command, src *source) (of func(words func(*plan.
 	return of
 }
 
-// destinationFlag adds a flag for one of a plan's destinations, and those for the plan.
+// destinationFlag adds a flag that names one of a plan's destinations, and the flags
+// that choose the plan.
 func (a *app) destinationFlag(c *cobra.Command, src *source, to *string, flag, usage string) {
 	c.Flags().StringVar(to, flag, "", usage)
 	must(c.RegisterFlagCompletionFunc(flag, a.planFile(c, src)(func(config *plan.Config) (names []string) {
@@ -84,14 +85,15 @@ func (a *app) destinationFlag(c *cobra.Command, src *source, to *string, flag, u
 	})))
 }
 
-// must ends on a mistake of this program: a flag that is not there.
+// must panics on an error that only a mistake in this program can cause, such as a
+// missing flag.
 func must(err error) {
 	if err != nil {
 		panic(err)
 	}
 }
 
-// terms are what --only can be made of.
+// terms returns the terms that --only accepts for a plan.
 func terms(config *plan.Config) []string {
 	var activities, devices, labels []string
 	for _, p := range config.Plans {
@@ -113,8 +115,8 @@ func terms(config *plan.Config) []string {
 	return all
 }
 
-// compiled compiles the plan that is named on the command line, with no secret
-// read and nothing contacted; nil when there is none or it has errors.
+// compiled compiles the plan named on the command line. It reads no secrets and
+// contacts nothing. It returns nil if no plan is named or the plan has errors.
 func (a *app) compiled(src *source, args []string) *plan.Config {
 	if len(args) != 1 {
 		return nil
@@ -124,7 +126,7 @@ func (a *app) compiled(src *source, args []string) *plan.Config {
 		return nil
 	}
 	plugins := a.pluginsWith(slog.New(slog.DiscardHandler))
-	defer plugins.Close() //nolint:errcheck // nothing is lost
+	defer plugins.Close() //nolint:errcheck // closing loses nothing
 	loaded, _, err := runner.Load(context.Background(), from, plugins)
 	if err != nil || loaded == nil {
 		return nil
@@ -132,7 +134,7 @@ func (a *app) compiled(src *source, args []string) *plan.Config {
 	return loaded.Config
 }
 
-// runNames completes a run, and tasks of it where they are asked for.
+// runNames completes the names of runs, and of a run's tasks if tasks is true.
 func (a *app) runNames(tasks bool) completion {
 	return a.recorded(func(ctx context.Context, q runner.CompleteRequest, args []string) []string {
 		switch {
@@ -146,7 +148,7 @@ func (a *app) runNames(tasks bool) completion {
 	})
 }
 
-// second completes a command's second argument.
+// second makes words complete a command's second argument.
 func second(c *cobra.Command, words completion) {
 	first := c.ValidArgsFunction
 	c.ValidArgsFunction = func(c *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
@@ -157,7 +159,8 @@ func second(c *cobra.Command, words completion) {
 	}
 }
 
-// setNames completes a set behind so many arguments.
+// setNames completes the name of a set, as the argument that follows behind other
+// arguments.
 func (a *app) setNames(behind int) completion {
 	return a.recorded(func(ctx context.Context, q runner.CompleteRequest, args []string) []string {
 		if len(args) != behind {
@@ -167,7 +170,7 @@ func (a *app) setNames(behind int) completion {
 	})
 }
 
-// owing completes the devices and runs that something is owed to.
+// owing completes the devices and runs with pending recoveries.
 func (a *app) owing() completion {
 	return a.recorded(func(ctx context.Context, q runner.CompleteRequest, _ []string) []string {
 		return runner.CompleteOwing(ctx, q)
@@ -185,11 +188,11 @@ func (a *app) recorded(names func(ctx context.Context, q runner.CompleteRequest,
 	})
 }
 
-// pluginNames completes a plugin.
+// pluginNames completes the names of plugins.
 func (a *app) pluginNames() completion {
 	return offering(func(_ *cobra.Command, args []string, _ string) []string {
 		plugins := a.pluginsWith(slog.New(slog.DiscardHandler))
-		defer plugins.Close() //nolint:errcheck // nothing is lost
+		defer plugins.Close() //nolint:errcheck // closing loses nothing
 		if len(args) > 0 {
 			return nil
 		}

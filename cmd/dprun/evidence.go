@@ -76,7 +76,7 @@ func (a *app) evidenceVerifyCommand() *cobra.Command {
 			"Exit codes: 0 all is as it was written, 3 something is not, 1 there is nothing to verify.",
 		Args: arguments(0, -1),
 		RunE: func(c *cobra.Command, paths []string) error {
-			if len(paths) > 0 { // without a state directory: an auditor has none
+			if len(paths) > 0 { // files need no state directory: an auditor has none
 				return a.runE(func(_ context.Context, v view.View, paths []string) error {
 					q.Paths = paths
 					found, err := runner.VerifyEvidence(q)

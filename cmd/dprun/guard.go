@@ -12,12 +12,14 @@ import (
 	"github.com/dprun/dprun/runner"
 )
 
-// guardArgs make this program the guard of a run in a state directory.
+// guardArgs returns the arguments that make this program the guard of a run in a state
+// directory.
 func guardArgs(stateDir string) func(run string) []string {
 	return func(run string) []string { return []string{"guard", "--state-dir", stateDir, "--run", run} }
 }
 
-// guardCommand is what a run starts to be guarded. Nobody types it.
+// guardCommand is the command that a run starts to be guarded. It is not meant for
+// people.
 func (a *app) guardCommand() *cobra.Command {
 	var run string
 	c := &cobra.Command{
@@ -50,7 +52,7 @@ func (a *app) guardCommand() *cobra.Command {
 					return err
 				}})
 			if err != nil && !ready {
-				fmt.Fprintln(a.stdout, view.Clean(err.Error())) // the run says it
+				fmt.Fprintln(a.stdout, view.Clean(err.Error())) // the run reads this line and reports it
 			}
 			return err
 		}),

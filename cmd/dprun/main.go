@@ -17,8 +17,8 @@ import (
 	"github.com/dprun/dprun/runner/report"
 )
 
-// How much the heap may grow before it is collected: reading a plan, and
-// while a run is under way, which should stay small.
+// How far the heap may grow between two garbage collections, in percent: while a plan
+// is read, and during a run, which should stay small.
 const (
 	gcPercent    = 400
 	gcPercentRun = 200
@@ -28,9 +28,9 @@ const (
 var version = "dev"
 
 func main() {
-	runner.ServePlugin(os.Args[1:], bundled()) // does not return when this process is a plugin's
-	// A plan is read once and thrown away: collecting its garbage less often
-	// saves a sixth of the time that a large one takes.
+	runner.ServePlugin(os.Args[1:], bundled()) // does not return if this process serves a plugin
+	// A plan is read once and thrown away. Collecting garbage less often saves a sixth
+	// of the time that a large plan takes.
 	debug.SetGCPercent(gcPercent)
 	os.Exit(run(&app{
 		args: os.Args[1:], stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
@@ -38,7 +38,7 @@ func main() {
 	}))
 }
 
-// run runs the command line and gives the exit code. It does not panic.
+// run executes the command line and returns the exit code. It does not panic.
 func run(a *app) (code int) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -50,7 +50,7 @@ func run(a *app) (code int) {
 	code = exitCode(err)
 	var usage *usageError
 	if errors.As(err, &usage) {
-		if !usage.shown && (a.json || slices.Contains(a.args, "--json")) { // what stands after a wrong flag was not read
+		if !usage.shown && (a.json || slices.Contains(a.args, "--json")) { // the parser stopped at the wrong flag, so --json may stand unread behind it
 			view.NewJSON(view.Options{Stdout: a.stdout, Stderr: a.stderr}, about()).Fail(report.Failure{Message: usage.Error(), ExitCode: code})
 		}
 		fmt.Fprint(a.stderr, usage.text())
@@ -58,19 +58,19 @@ func run(a *app) (code int) {
 	return code
 }
 
-// crashed says that dprun itself is at fault.
+// crashed reports a panic as a fault of dprun itself.
 func crashed(w io.Writer, p any, stack []byte) int {
 	fmt.Fprintf(w, "dprun crashed: %v\n\nThis is a fault of dprun %s. If a run was under way: `dprun recover`, then `dprun owed`.\nPlease report it with this text:\n\n%s", p, version, stack)
 	return runner.ExitBug
 }
 
-// Exit codes beside those of package runner and of runs.
+// The exit codes that package runner and the runs do not define.
 const (
 	exitOK     = 0
 	exitFailed = 1
 )
 
-// exitCode is the one place where an error becomes an exit code.
+// exitCode turns an error into an exit code. Nothing else does.
 func exitCode(err error) int {
 	var status exitStatus
 	var usage *usageError
@@ -85,12 +85,12 @@ func exitCode(err error) int {
 	return runner.CodeOf(err)
 }
 
-// exitStatus ends a command with an exit code; what there is to say was said.
+// exitStatus ends a command with an exit code and no further message.
 type exitStatus int
 
 func (e exitStatus) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 
-// status makes an error of an exit code; nil for 0.
+// status returns an error for an exit code; nil for 0.
 func status(code int) error {
 	if code == exitOK {
 		return nil
@@ -98,11 +98,11 @@ func status(code int) error {
 	return exitStatus(code)
 }
 
-// usageError is a wrong command line.
+// usageError reports a wrong command line.
 type usageError struct {
-	command string // the command it is about, for the pointer to its help
+	command string // the command whose help the message points to
 	err     error
-	shown   bool // as an object, on standard output
+	shown   bool // already shown as an object on standard output
 }
 
 func (e *usageError) Error() string { return e.err.Error() }
@@ -112,16 +112,16 @@ func (e *usageError) text() string {
 	return fmt.Sprintf("Error: %s\nSee `%s --help`.\n", view.Clean(e.err.Error()), e.command)
 }
 
-// stopSignals are the signals by which dprun is asked to stop.
+// stopSignals are the signals that ask dprun to stop, with their names.
 var stopSignals = map[os.Signal]string{syscall.SIGINT: "SIGINT", syscall.SIGTERM: "SIGTERM", syscall.SIGHUP: "SIGHUP"}
 
-// watchPipe keeps a closed pipe at standard output or error from ending the
-// process: a run goes on and brings back what it quiesced, whoever listens.
-// The signal is caught, not ignored: an ignored one would be inherited by scripts.
+// watchPipe keeps the process alive when standard output or error is a closed pipe: a
+// run continues and brings back what it quiesced even if nobody listens. The signal is
+// caught rather than ignored, because scripts would inherit an ignored signal.
 func watchPipe() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }
 
-// catch delivers the stop signals. One that was ignored when dprun was
-// started (nohup) stays so.
+// catch delivers the stop signals. A signal that was ignored when dprun started (nohup)
+// stays ignored.
 func catch() (signals <-chan os.Signal, stop func()) {
 	c := make(chan os.Signal, 8)
 	for s := range stopSignals {
@@ -132,8 +132,8 @@ func catch() (signals <-chan os.Signal, stop func()) {
 	return c, func() { signal.Stop(c) }
 }
 
-// operation is one that the view shows and every stop signal asks to stop. A
-// signal is told and passed on: what to do about it is the run's decision.
+// operation returns an operation that the view shows and that every stop signal asks to
+// stop. The view reports the signal, and the run decides what to do about it.
 func operation(ctx context.Context, v view.View) (op runner.Operation, release func()) {
 	signals, deaf := catch()
 	op = runner.Operation{Sink: v, Stop: runner.NewStop(ctx)}
@@ -160,8 +160,8 @@ func operation(ctx context.Context, v view.View) (op runner.Operation, release f
 	}
 }
 
-// interruptible ends a context with the first stop signal; the second one
-// ends the process. It is for commands that owe nothing to anybody.
+// interruptible ends a context at the first stop signal; the second one ends the
+// process. It is for commands that leave nothing to bring back.
 func interruptible(ctx context.Context) (_ context.Context, stop func()) {
 	signals, release := catch()
 	ctx, cancel := context.WithCancelCause(ctx)

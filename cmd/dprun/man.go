@@ -13,7 +13,7 @@ import (
 	"github.com/dprun/dprun/cmd/dprun/view"
 )
 
-// manCommand writes the manual pages that packages hold.
+// manCommand writes the manual pages that the packages install.
 func (a *app) manCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:    "man DIR",
@@ -21,13 +21,13 @@ func (a *app) manCommand() *cobra.Command {
 		Hidden: true,
 		Args:   arguments(1, 1),
 		RunE: a.runDeaf(func(_ context.Context, _ view.View, args []string) error {
-			a.args = nil // or only this command is made
+			a.args = nil // otherwise the tree would hold this command alone
 			return manualPages(args[0], a.root())
 		}),
 	}
 }
 
-// manualPages writes the page of a command and those of the commands below it.
+// manualPages writes the manual pages of a command and of its subcommands.
 func manualPages(dir string, c *cobra.Command) error {
 	if !c.IsAvailableCommand() && c.HasParent() {
 		return nil
@@ -42,7 +42,7 @@ func manualPages(dir string, c *cobra.Command) error {
 
 func pageName(c *cobra.Command) string { return strings.ReplaceAll(c.CommandPath(), " ", "-") }
 
-// manualPage is a command's help in the form of man(7).
+// manualPage returns a command's help as a page for man(7).
 func manualPage(c *cobra.Command) string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
@@ -57,7 +57,7 @@ func manualPage(c *cobra.Command) string {
 	}
 	for i, paragraph := range strings.Split(strings.Trim(long, "\n"), "\n\n") {
 		switch {
-		case strings.HasPrefix(paragraph, "  "): // what is written as it stands
+		case strings.HasPrefix(paragraph, "  "): // an indented paragraph is kept as it is written
 			line(".nf\n%s\n.fi", roff(paragraph))
 			continue
 		case i > 0:
@@ -112,7 +112,7 @@ func options(b *strings.Builder, title string, flags *pflag.FlagSet) {
 	})
 }
 
-// roff keeps a text from being read as requests of man(7).
+// roff escapes a text so that man(7) does not read it as requests.
 func roff(text string) string {
 	text = strings.NewReplacer(`\`, `\e`, "-", `\-`, "'", `\(aq`, "`", `\(ga`).Replace(text)
 	lines := strings.Split(text, "\n")

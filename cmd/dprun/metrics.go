@@ -44,15 +44,15 @@ func (a *app) metricsCommand() *cobra.Command {
 	return c
 }
 
-// replace writes a file in one step: whoever reads it sees the old one or the
-// new one. Everybody may read it.
+// replace writes a file in one step: readers see the old content or the new one. The
+// file is readable by everybody.
 func replace(file string, text io.WriterTo) error {
 	fail := func(err error) error { return fmt.Errorf("write %s: %w", file, err) }
 	f, err := os.CreateTemp(filepath.Dir(file), "."+filepath.Base(file)+".*")
 	if err != nil {
 		return fail(err)
 	}
-	defer func() { _ = os.Remove(f.Name()) }() // it is there only after an error
+	defer func() { _ = os.Remove(f.Name()) }() // the file still exists only after an error
 	_, err = text.WriteTo(f)
 	if err = errors.Join(err, f.Chmod(0o644), f.Close()); err == nil {
 		err = os.Rename(f.Name(), file)

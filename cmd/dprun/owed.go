@@ -34,7 +34,7 @@ func (a *app) owedCommand() *cobra.Command {
 }
 
 func showOwed(v view.View, left report.Pending) error {
-	if left.Unknown == nil || len(left.Owed) > 0 { // else nobody knows that nothing is
+	if left.Unknown == nil || len(left.Owed) > 0 { // after a failed reading an empty list would say that nothing is pending
 		v.Show(left.Owed)
 	}
 	v.Show(report.Hold{Stops: left.Stops})

@@ -46,8 +46,8 @@ func (a *app) planCommand() *cobra.Command {
 	return c
 }
 
-// foreseen shows the diagnostics of a plan that was looked at, and says whether
-// that came to an end.
+// foreseen shows the diagnostics of a plan that was examined. It returns an error if
+// the examination failed, was interrupted or found errors.
 func foreseen(ctx context.Context, v view.View, res *report.Result, err error) error {
 	v.Diagnostics(res.Diagnostics)
 	switch {
@@ -61,7 +61,8 @@ func foreseen(ctx context.Context, v view.View, res *report.Result, err error) e
 	return nil
 }
 
-// closing closes what a command opened; an error of it counts when there is no other.
+// closing closes what a command opened. The error of closing counts only if there is no
+// other.
 func closing(c interface{ Close() error }, err *error) {
 	if e := c.Close(); e != nil && *err == nil {
 		*err = e
@@ -82,7 +83,7 @@ func (a *app) validateCommand() *cobra.Command {
 				return err
 			}
 			plugins := a.plugins(v)
-			defer plugins.Close() //nolint:errcheck // nothing is lost
+			defer plugins.Close() //nolint:errcheck // closing loses nothing
 			found, ds, err := plugins.Validate(ctx, from)
 			v.Diagnostics(ds)
 			if err != nil {
@@ -178,7 +179,8 @@ func (a *app) explainCommand() *cobra.Command {
 	}
 }
 
-// mirrorVariable names directories to install plugins from, as PATH names some.
+// mirrorVariable names the environment variable with the directories to install plugins
+// from, written like PATH.
 const mirrorVariable = "DPRUN_PLUGIN_MIRROR"
 
 func (a *app) initCommand() *cobra.Command {

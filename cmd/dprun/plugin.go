@@ -146,7 +146,7 @@ func (a *app) pluginNewCommand() *cobra.Command {
 	return c
 }
 
-// sizeFlag is a flag for a size in bytes.
+// sizeFlag is the value of a flag that takes a size in bytes.
 type sizeFlag int64
 
 func (b *sizeFlag) String() string { return "" }
@@ -160,7 +160,7 @@ func (b *sizeFlag) Set(s string) error {
 	return err
 }
 
-// bundled are the plugins inside dprun. Each is served by a process of its own.
+// bundled are the plugins inside dprun. A process of its own serves each of them.
 func bundled() map[string]func() sdk.Plugin {
 	return map[string]func() sdk.Plugin{
 		"datapower": datapower.Plugin,

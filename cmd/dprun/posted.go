@@ -19,15 +19,16 @@ import (
 	"github.com/dprun/dprun/runner/report"
 )
 
-// What the check of a text may take that somebody has sent: it can ask for any
-// amount, and the process that asks for too much ends instead of the server.
+// Limits for the process that checks a text sent by somebody. The text can ask for any
+// amount of memory and time; with these limits that process ends instead of the server.
 const (
 	postedMemory = 1 << 30 // bytes
 	postedCPU    = 10      // seconds
 	postedText   = 1 << 20 // bytes
 )
 
-// postedCommand is what a server starts to check a text. Nobody types it.
+// postedCommand is the command that a server starts to check a text. It is not meant
+// for people.
 func (a *app) postedCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:    "validate-posted",
@@ -45,7 +46,7 @@ func (a *app) postedCommand() *cobra.Command {
 				return err
 			}
 			plugins := runner.OpenPlugins(runner.PluginOptions{Bundled: bundled(), Version: version, Log: a.log(v)})
-			defer plugins.Close() //nolint:errcheck // nothing is lost
+			defer plugins.Close() //nolint:errcheck // closing loses nothing
 			found, err := plugins.ValidatePosted(ctx, "plan.hcl", text)
 			if err != nil {
 				return err
@@ -55,7 +56,7 @@ func (a *app) postedCommand() *cobra.Command {
 	}
 }
 
-// validatePosted checks a text in a process of its own, which gets no environment,
+// validatePosted checks a text in a process of its own. The process gets no environment
 // and ends with ctx.
 func validatePosted(ctx context.Context, text string) (found report.Posted, err error) {
 	program, err := os.Executable()

@@ -94,8 +94,8 @@ func (a *app) restoreCommand() *cobra.Command {
 	return c
 }
 
-// confirmRestore shows what was rehearsed and asks whether it may be done. Where
-// there is nobody to ask, the answer must have been given on the command line.
+// confirmRestore returns a function that shows the rehearsal and asks whether to
+// restore. Off a terminal nobody can be asked, so it fails unless yes is set.
 func (a *app) confirmRestore(asked context.Context, v view.View, yes bool) func(report.Rehearsal) error {
 	_, in := terminal(a.stdin)
 	_, out := terminal(a.stderr)

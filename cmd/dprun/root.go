@@ -12,7 +12,7 @@ import (
 	"github.com/dprun/dprun/plan/diag"
 )
 
-// root makes the tree of commands.
+// root builds the tree of commands.
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "dprun",
@@ -41,8 +41,8 @@ func (a *app) root() *cobra.Command {
 	return root
 }
 
-// strict makes every wrong command line a usageError, of this command and of
-// those below it.
+// strict turns every wrong command line of a command and its subcommands into a
+// usageError.
 func strict(c *cobra.Command) {
 	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return &usageError{command: c.CommandPath(), err: flagError(c, err)}
@@ -63,7 +63,8 @@ func strict(c *cobra.Command) {
 	}
 }
 
-// flagError says what a flag takes, where the parser would quote its own functions.
+// flagError says which values a flag takes. The parser's own text would quote its
+// functions.
 func flagError(c *cobra.Command, err error) error {
 	var invalid *pflag.InvalidValueError
 	var number *strconv.NumError
@@ -87,8 +88,8 @@ func flagError(c *cobra.Command, err error) error {
 	return fmt.Errorf("--%s is %q; it is %s", invalid.GetFlag().Name, invalid.GetValue(), takes)
 }
 
-// arguments checks how many arguments there are, and says how the command is
-// written where that is wrong; most < 0: any number.
+// arguments checks the number of arguments. Its error shows how the command is written.
+// If most < 0, there is no upper limit.
 func arguments(least, most int) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
 		if n := len(args); n < least || most >= 0 && n > most {
@@ -98,7 +99,7 @@ func arguments(least, most int) cobra.PositionalArgs {
 	}
 }
 
-// notNegative checks a flag that is a number of things.
+// notNegative rejects a negative value of a flag that counts things.
 func notNegative(flag string, n int) error {
 	if n < 0 {
 		return &usageError{err: fmt.Errorf("--%s is %d; it is 0 or more", flag, n)}
@@ -106,8 +107,8 @@ func notNegative(flag string, n int) error {
 	return nil
 }
 
-// strictHelp keeps help about a command that there is not from being help
-// about the one above it.
+// strictHelp rejects help about an unknown subcommand, which cobra would answer with
+// the help of the command above it.
 func (a *app) strictHelp(root *cobra.Command) {
 	help := root.HelpFunc()
 	root.SetHelpFunc(func(c *cobra.Command, args []string) {
@@ -129,7 +130,7 @@ func (a *app) strictHelp(root *cobra.Command) {
 	}
 }
 
-// group is a command that only holds others.
+// group answers for a command that only holds subcommands.
 func group(c *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		c.SetOut(c.ErrOrStderr())
@@ -141,7 +142,7 @@ func group(c *cobra.Command, args []string) error {
 	return &usageError{command: c.CommandPath(), err: noCommand(c, args[0])}
 }
 
-// noCommand says that a command holds no such other, and which one may be meant.
+// noCommand reports an unknown subcommand and suggests a similar one.
 func noCommand(c *cobra.Command, name string) error {
 	var names []string
 	for _, sub := range c.Commands() {

@@ -24,7 +24,7 @@ func (a *app) runsCommand() *cobra.Command {
 	return c
 }
 
-// past is what a state directory tells of what was, or a server of its own.
+// past is the history that a state directory or a server holds.
 type past interface {
 	Runs(ctx context.Context, q runner.RunsRequest) iter.Seq2[report.Run, error]
 	Run(ctx context.Context, ref string) (report.RunDetail, error)
@@ -32,7 +32,8 @@ type past interface {
 	Backups(ctx context.Context, q runner.BackupsRequest) iter.Seq2[report.Backup, error]
 }
 
-// lookAnywhere makes a command that looks back here or at a server.
+// lookAnywhere makes a command that reads the history of this state directory or of a
+// server.
 func (a *app) lookAnywhere(do func(ctx context.Context, v view.View, h past, args []string) error) func(*cobra.Command, []string) error {
 	return a.hereOrThere(a.lookBack(func(ctx context.Context, v view.View, h *runner.History, args []string) error {
 		return do(ctx, v, h, args)
@@ -42,8 +43,8 @@ func (a *app) lookAnywhere(do func(ctx context.Context, v view.View, h past, arg
 		})
 }
 
-// lookBack makes a command that looks back. What it is asked and there is not
-// is a wrong command line.
+// lookBack makes a command that reads the history of this state directory. If something
+// that it is asked for does not exist, that is a wrong command line.
 func (a *app) lookBack(do func(ctx context.Context, v view.View, h *runner.History, args []string) error) func(*cobra.Command, []string) error {
 	return a.runE(func(ctx context.Context, v view.View, args []string) (err error) {
 		dir, err := a.state()
@@ -59,7 +60,8 @@ func (a *app) lookBack(do func(ctx context.Context, v view.View, h *runner.Histo
 	})
 }
 
-// misused makes a wrong command line of a use case's error that is one.
+// misused turns an error with the exit code for wrong usage into a usageError, and
+// returns others unchanged.
 func misused(err error) error {
 	if e := new(runner.Error); errors.As(err, &e) && e.ExitCode == runner.ExitUsage {
 		return &usageError{err: err}
@@ -67,7 +69,8 @@ func misused(err error) error {
 	return err
 }
 
-// all collects what a use case gives one by one: a table has to be measured.
+// all collects the items of a use case: a table needs all of them to measure its
+// columns.
 func all[T any](items iter.Seq2[T, error]) ([]T, error) {
 	var out []T
 	for item, err := range items {
@@ -177,7 +180,7 @@ func (a *app) verifyCommand() *cobra.Command {
 
 const day = 24 * time.Hour
 
-// age is a flag's duration that also takes days: 90d.
+// age is the value of a flag that takes a duration, also in days: 90d.
 type age time.Duration
 
 func (d *age) String() string {

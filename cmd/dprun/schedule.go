@@ -36,7 +36,7 @@ func (a *app) scheduleListCommand() *cobra.Command {
 				return err
 			}
 			plugins := a.plugins(v)
-			defer plugins.Close() //nolint:errcheck // nothing is lost
+			defer plugins.Close() //nolint:errcheck // closing loses nothing
 			found, ds, err := plugins.Schedules(ctx, runner.SchedulesRequest{Source: from, Plan: src.plan, Next: next, Now: time.Now()})
 			if err := a.valid(v, ds, err); err != nil {
 				return err

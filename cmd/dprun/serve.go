@@ -72,8 +72,8 @@ func (a *app) serveCommand() *cobra.Command {
 	return c
 }
 
-// serveSignals delivers the signals that stop a server, by name, and those that
-// have it read its plans and its configuration anew.
+// serveSignals delivers the signals that stop a server, by name, and those that make it
+// read its plans and its configuration again.
 func serveSignals() (stop <-chan string, plans, config <-chan struct{}, release func()) {
 	stops, again := make(chan string, 8), [2]chan struct{}{make(chan struct{}, 1), make(chan struct{}, 1)}
 	caught := make(chan os.Signal, 8)
@@ -95,7 +95,7 @@ func serveSignals() (stop <-chan string, plans, config <-chan struct{}, release 
 				for _, c := range again {
 					select {
 					case c <- struct{}{}:
-					default: // it reads soon
+					default: // a reading is already due
 					}
 				}
 			case <-done:

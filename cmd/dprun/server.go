@@ -15,19 +15,19 @@ import (
 	"github.com/dprun/dprun/runner/report"
 )
 
-// remotely is the annotation of a command that a server can be asked for. It
-// holds the names of the flags that mean something there.
+// remotely is the annotation of commands that also work through a server. Its value
+// holds the names of the flags that apply there.
 const remotely = "remotely"
 
-// alsoRemote says that a server can be asked for a command, too, with these of
-// its own flags.
+// alsoRemote marks a command as one that also works through a server, with these of its
+// flags.
 func alsoRemote(c *cobra.Command, flags ...string) *cobra.Command {
 	c.Annotations = map[string]string{remotely: strings.Join(flags, " ")}
 	return c
 }
 
-// hereOrThere makes a command that asks a server where one is named. There it is
-// ended by a stop signal, as it does nothing itself.
+// hereOrThere makes a command that asks a server if one is named. A stop signal ends
+// the remote form at once, because it does nothing itself.
 func (a *app) hereOrThere(here func(*cobra.Command, []string) error, there func(ctx context.Context, v view.View, c *remote.Client, args []string) error) func(*cobra.Command, []string) error {
 	asks := a.runE(func(ctx context.Context, v view.View, args []string) error {
 		c, err := a.client()
@@ -44,7 +44,7 @@ func (a *app) hereOrThere(here func(*cobra.Command, []string) error, there func(
 	}
 }
 
-// client is the server that is meant.
+// client returns the client of the server that the flags name.
 func (a *app) client() (*remote.Client, error) {
 	tokens := a.tokens
 	if tokens == "" {
@@ -54,8 +54,8 @@ func (a *app) client() (*remote.Client, error) {
 	return c, misused(err)
 }
 
-// atServer refuses what --server cannot be given with, before anything is done here
-// that was meant for elsewhere.
+// atServer rejects commands and flags that --server does not support, before a command
+// meant for the server does anything here.
 func (a *app) atServer(c *cobra.Command) error {
 	wrong := func(format string, args ...any) error {
 		return &usageError{command: c.CommandPath(), err: fmt.Errorf(format, args...)}
@@ -94,7 +94,7 @@ func (a *app) atServer(c *cobra.Command) error {
 	return nil
 }
 
-// recoverThere has a server bring back what is owed.
+// recoverThere makes a server bring back what must be undone.
 func recoverThere(ctx context.Context, v view.View, c *remote.Client, _ []string) error {
 	left, err := c.Owed(ctx)
 	if err != nil {
@@ -120,7 +120,7 @@ func recoverThere(ctx context.Context, v view.View, c *remote.Client, _ []string
 	return settled(v, res, nil)
 }
 
-// applyThere has a server run a plan that it serves, and follows the run.
+// applyThere makes a server run one of its plans, and follows the run.
 func (a *app) applyThere(ctx context.Context, v view.View, src *source, name, change string, yes bool) error {
 	if err := src.check(); err != nil {
 		return err
@@ -143,7 +143,7 @@ func (a *app) applyThere(ctx context.Context, v view.View, src *source, name, ch
 	return settled(v, res, nil)
 }
 
-// named delivers the stop signals by their names; asked ends with the first one.
+// named delivers the stop signals by name. The first one ends asked.
 func named(ctx context.Context) (asked context.Context, names <-chan string, release func()) {
 	signals, deaf := catch()
 	asked, stop := context.WithCancelCause(ctx)
@@ -155,7 +155,7 @@ func named(ctx context.Context) (asked context.Context, names <-chan string, rel
 				stop(runner.Stopped(stopSignals[s]))
 				select {
 				case out <- stopSignals[s]:
-				default: // so many that one more says nothing new
+				default: // so many are waiting that one more adds nothing
 				}
 			case <-done:
 				return

@@ -19,7 +19,7 @@ import (
 	"github.com/dprun/dprun/runner/report"
 )
 
-// source holds the flags that say which plan with which variables.
+// source holds the flags that choose a plan and its variables.
 type source struct {
 	plan     string
 	only     []string
@@ -32,12 +32,12 @@ func (s *source) variables(f *pflag.FlagSet) {
 	f.StringArrayVar(&s.varFiles, "var-file", nil, "read variables from a file; may be repeated")
 }
 
-// narrowed is all that narrows: the last --only alone would take in what an
-// earlier one leaves out.
+// narrowed joins all --only flags: the last one alone would include what an earlier one
+// excludes.
 func (s *source) narrowed() string { return strings.Join(s.only, ",") }
 
-// check says what is wrong with the flags alone. An empty --only, of a variable
-// that was not set, would silently mean the whole plan.
+// check validates the flags without reading the plan. It rejects an empty --only, which
+// comes from an unset variable and would silently mean the whole plan.
 func (s *source) check() error {
 	for _, o := range s.only {
 		if strings.TrimSpace(o) == "" {
@@ -50,24 +50,24 @@ func (s *source) check() error {
 	return nil
 }
 
-// of makes the runner's source of a path.
+// of returns the runner's source for a path.
 func (s *source) of(a *app, path string) (runner.Source, error) {
-	if err := s.check(); err != nil { // before what is owed is done, which may take minutes
+	if err := s.check(); err != nil { // first, because undoing what earlier runs left may take minutes
 		return runner.Source{}, err
 	}
 	for _, v := range s.vars {
 		if name, _, ok := strings.Cut(v, "="); !ok || name == "" {
-			return runner.Source{}, &usageError{err: errors.New("--var is not NAME=VALUE")} // the value may be secret
+			return runner.Source{}, &usageError{err: errors.New("--var is not NAME=VALUE")} // the message omits the value: it may be secret
 		}
 	}
 	if path != "" {
-		path = filepath.Clean(path) // a file's name is what stands after the last slash
+		path = filepath.Clean(path) // a file's name is what follows the last slash
 	}
 	return runner.Source{Path: path, VarFiles: s.varFiles, Vars: s.vars, Environ: a.environ}, nil
 }
 
-// looking makes the function of a command that looks at a plan and needs the
-// state directory.
+// looking makes the function of a command that reads a plan and needs the state
+// directory.
 func (a *app) looking(src *source, do func(ctx context.Context, v view.View, r *runner.Runner, from runner.Source) error) func(*cobra.Command, []string) error {
 	return a.runE(func(ctx context.Context, v view.View, args []string) error {
 		from, err := src.of(a, args[0])
@@ -78,7 +78,7 @@ func (a *app) looking(src *source, do func(ctx context.Context, v view.View, r *
 	})
 }
 
-// with does something with the state directory.
+// with opens the state directory, calls do and closes it.
 func (a *app) with(v view.View, do func(*runner.Runner) error) (err error) {
 	r, err := a.open(v)
 	if err != nil {
@@ -88,7 +88,8 @@ func (a *app) with(v view.View, do func(*runner.Runner) error) (err error) {
 	return do(r)
 }
 
-// ended shows what came of a command that looked at a plan, and says how that ended.
+// ended shows the result of a command that read a plan, and returns how the command
+// ended.
 func ended[T any](v view.View, res *report.Result, err error, found ...T) error {
 	v.Diagnostics(res.Diagnostics)
 	for _, f := range found {
@@ -100,7 +101,7 @@ func ended[T any](v view.View, res *report.Result, err error, found ...T) error 
 	return misused(err)
 }
 
-// some is what there is, if there is something.
+// some returns a slice with the value, or an empty one for nil.
 func some[T any](found *T) []T {
 	if found == nil {
 		return nil
@@ -108,7 +109,7 @@ func some[T any](found *T) []T {
 	return []T{*found}
 }
 
-// show shows what was found, if nothing failed.
+// show shows a result unless err is set, and returns err.
 func show[T any](v view.View, found T, err error) error {
 	if err == nil {
 		v.Show(found)
@@ -116,7 +117,7 @@ func show[T any](v view.View, found T, err error) error {
 	return err
 }
 
-// planArg is the one argument of commands that read a plan.
+// planArg accepts the single argument of commands that read a plan.
 func planArg(_ *cobra.Command, args []string) error {
 	if len(args) != 1 {
 		return fmt.Errorf("give one plan file or directory, not %d", len(args))
@@ -124,7 +125,7 @@ func planArg(_ *cobra.Command, args []string) error {
 	return nil
 }
 
-// plugins opens the plugins without making a state directory.
+// plugins opens the plugins without creating a state directory.
 func (a *app) plugins(v view.View) *runner.Plugins { return a.pluginsWith(a.log(v)) }
 
 func (a *app) pluginsWith(log *slog.Logger) *runner.Plugins {
@@ -139,7 +140,6 @@ func (a *app) pluginOptions(log *slog.Logger) runner.PluginOptions {
 	return o
 }
 
-// open opens the runner on the state directory.
 func (a *app) open(v view.View) (*runner.Runner, error) {
 	debug.SetGCPercent(gcPercentRun)
 	dir, err := a.state()
@@ -151,8 +151,8 @@ func (a *app) open(v view.View) (*runner.Runner, error) {
 	})
 }
 
-// valid shows what is wrong or doubtful about a file, and says whether a command
-// can go on.
+// valid shows the diagnostics of a file, and returns an error if the command cannot go
+// on.
 func (a *app) valid(v view.View, found diag.List, err error) error {
 	v.Diagnostics(found)
 	switch {
@@ -164,8 +164,8 @@ func (a *app) valid(v view.View, found diag.List, err error) error {
 	return nil
 }
 
-// told ends a command that has told a person already what is wrong: a program
-// gets the error as the last object.
+// told ends a command whose diagnostics have already told a person what is wrong. A
+// program also gets the error, as the last object.
 func (a *app) told(v view.View, e *runner.Error) error {
 	if a.json {
 		v.Fail(report.Failure{Message: e.Error(), ExitCode: e.ExitCode})
@@ -173,7 +173,7 @@ func (a *app) told(v view.View, e *runner.Error) error {
 	return status(e.ExitCode)
 }
 
-// identityFlag adds the flag for the keys that open what is stored encrypted.
+// identityFlag adds the flag for the keys that open encrypted backups.
 func (a *app) identityFlag(c *cobra.Command, keys *runner.Keys) {
 	c.Flags().StringArrayVar(&keys.Files, "identity", nil, "a file with a secret key of age or SSH that opens encrypted backups; may be repeated")
 	if fd, ok := terminal(a.stdin); ok {
