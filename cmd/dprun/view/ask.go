@@ -10,7 +10,7 @@ import (
 	"github.com/dprun/dprun/runner/report"
 )
 
-// disruption says what a run takes out of service.
+// disruption describes what a run takes out of service.
 func disruption(d report.Disruption) string {
 	activities := "activity "
 	if len(d.Activities) > 1 {
@@ -20,7 +20,7 @@ func disruption(d report.Disruption) string {
 		Clean(strings.Join(d.Activities, ", ")), plural(len(d.Devices), "device", "devices"))
 }
 
-// Unasked says why a run that nobody can be asked about does not begin.
+// Unasked explains why a run does not begin when nobody can be asked.
 func Unasked(d report.Disruption) string {
 	const most = 10
 	names := d.Devices
@@ -32,8 +32,8 @@ func Unasked(d report.Disruption) string {
 		"nothing of this plan was contacted; if that is what you want, add --yes"
 }
 
-// Ask asks a person whether what will be out of service may be so. It is
-// false when ctx ends first, and on anything but "yes".
+// Ask asks a person whether the run may take gateways out of service. Only the answer
+// "yes" returns true. It returns false if ctx ends first.
 func Ask(ctx context.Context, in io.Reader, out io.Writer, d report.Disruption) bool {
 	fmt.Fprintf(out, "Plan %s:\n", disruption(d))
 	const most = 20
@@ -48,16 +48,16 @@ func Ask(ctx context.Context, in io.Reader, out io.Writer, d report.Disruption) 
 	return strings.EqualFold(answered(ctx, in, out), "yes")
 }
 
-// answered is the line that a person types; empty when ctx ends first.
+// answered returns the line that a person types, or nothing if ctx ends first.
 func answered(ctx context.Context, in io.Reader, out io.Writer) string {
 	answer := make(chan string, 1)
-	go func() { // left behind when ctx ends first: a read of a terminal cannot be cancelled
+	go func() { // still waits if ctx ends first: a read of a terminal cannot be cancelled
 		s, _ := bufio.NewReader(in).ReadString('\n')
 		answer <- s
 	}()
 	select {
 	case s := <-answer:
-		if !strings.HasSuffix(s, "\n") { // the input ended: what comes next is on a line of its own all the same
+		if !strings.HasSuffix(s, "\n") { // the input ended without a line feed; the next output begins a new line
 			fmt.Fprintln(out)
 		}
 		return strings.TrimSpace(s)

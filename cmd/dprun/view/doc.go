@@ -1,8 +1,8 @@
-// Package view shows what commands have to say. Commands never print: they
-// hand structs to a [View], which is either the human one or the JSON one.
-// Both are made from the same structs, so they cannot drift apart.
+// Package view shows the results of commands. Commands never print. They pass structs
+// to a [View], which is either the human one or the JSON one. Both show the same
+// structs, so they cannot drift apart.
 //
-// Standard output holds the result. Progress, warnings and diagnostics of the
-// human view go to standard error; the JSON view puts everything on standard
-// output, one object a line.
+// Standard output holds the result. The human view writes progress, warnings and
+// diagnostics to standard error. The JSON view writes everything to standard output,
+// one object a line.
 package view

@@ -13,32 +13,34 @@ import (
 	"github.com/dprun/dprun/runner/report"
 )
 
-// How often the screen is drawn, and how long it may be silent without one.
+// How often the screen is drawn, and how long the view may stay silent without a
+// screen.
 const (
 	drawEvery      = 200 * time.Millisecond
 	heartbeatEvery = 30 * time.Second
 )
 
-// Human writes for a person.
+// Human is the view for a person.
 type Human struct {
 	o    Options
 	outP painter
 	errP painter
 
 	mu      sync.Mutex
-	err     error // the first of writing the result
+	err     error // the first error of writing the result
 	track   *tracker
 	screen  screen
-	paying  time.Time        // since when earlier runs' debts are paid; zero: not now
+	paying  time.Time        // since when recoveries of earlier runs are under way; zero: not now
 	said    time.Time        // when something was last printed on standard error
-	owed    []string         // from a summary, to be printed last
-	group   group            // of tasks that end alike, not yet said
-	ended   map[string]alike // how tasks ended, as far as it was said
+	owed    []string         // from a summary; printed last
+	group   group            // tasks that ended alike, not yet reported
+	ended   map[string]alike // how tasks ended, as far as it was reported
 	ticking chan struct{}
 	stopped chan struct{}
 }
 
-// NewHuman makes a human view. Unless o.Manual, it draws until Close.
+// NewHuman returns a human view. It redraws by itself until Close, unless o.Manual is
+// set.
 func NewHuman(o Options) *Human {
 	if o.Now == nil {
 		o.Now = time.Now
@@ -47,7 +49,7 @@ func NewHuman(o Options) *Human {
 	return h
 }
 
-// start begins to draw on its own; it is called with the first run.
+// start begins the periodic drawing. The first run calls it.
 func (h *Human) start() {
 	if h.o.Manual || h.ticking != nil {
 		return
@@ -72,7 +74,7 @@ func (h *Human) start() {
 	}(h.ticking, h.stopped)
 }
 
-// Tick draws the screen afresh, or gives a sign of life when it is time for one.
+// Tick redraws the screen. Without a screen it prints a sign of life when one is due.
 func (h *Human) Tick() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -90,7 +92,7 @@ func (h *Human) Tick() {
 	}
 }
 
-// heartbeat says how the run stands and what takes longest.
+// heartbeat describes the state of the run and its longest steps.
 func (h *Human) heartbeat(now time.Time) string {
 	if h.track == nil {
 		return "undoing what earlier runs left, for " + span(now.Sub(h.paying))
@@ -108,7 +110,6 @@ func (h *Human) heartbeat(now time.Time) string {
 	return s
 }
 
-// result prints on standard output.
 func (h *Human) result(s string) {
 	h.flush()
 	h.screen.clear()
@@ -116,19 +117,19 @@ func (h *Human) result(s string) {
 	h.err = cmp.Or(h.err, err)
 }
 
-// say prints on standard error, after what was collected before.
+// say prints on standard error, after the tasks collected so far.
 func (h *Human) say(s string) {
 	h.flush()
 	h.put(s)
 }
 
-// put prints on standard error, above what is drawn.
+// put prints on standard error, above the screen.
 func (h *Human) put(s string) {
 	if s == "" {
 		return
 	}
 	h.screen.clear()
-	io.WriteString(h.o.Stderr, s) //nolint:errcheck // nowhere to tell it
+	io.WriteString(h.o.Stderr, s) //nolint:errcheck // there is nowhere to report it
 	h.said = h.o.Now()
 	if h.o.Live && h.track != nil {
 		h.draw()
@@ -183,7 +184,6 @@ func (w logWriter) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// end stops drawing a run.
 func (h *Human) end() {
 	h.flush()
 	h.screen.clear()

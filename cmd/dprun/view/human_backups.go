@@ -23,7 +23,8 @@ func (h *Human) showBackups(b *strings.Builder, p painter, sets []report.Backup)
 	t.write(b, p, "")
 }
 
-// copiesCell names the destinations of a set, and what is not as it should be.
+// copiesCell names the destinations of a set, and marks copies that are not whole and
+// sets of doubtful origin.
 func copiesCell(s report.Backup) cell {
 	var at []string
 	colour := plain
@@ -202,7 +203,7 @@ func outcomeCell(s report.PrunedSet) cell {
 	return toned(strings.ReplaceAll(string(s.Outcome), "_", " "), colour)
 }
 
-// faultWords are what a person calls the kinds of faults.
+// faultWords are the words for kinds of faults.
 var faultWords = map[string]string{
 	"missing": "MISSING", "altered": "ALTERED", "truncated": "CUT SHORT", "moved": "MOVED", "planted": "DO NOT TRUST", "unknown_set": "NOT KNOWN HERE",
 	"foreign_set": "of others", "stray": "stray", "partial": "stray part", "elsewhere": "elsewhere", "not_checked": "NOT CHECKED",
@@ -284,7 +285,7 @@ func (h *Human) showFetchedBackup(b *strings.Builder, _ painter, f report.Fetche
 	}
 }
 
-// freshShown is how many subjects are shown although they have a good backup.
+// freshShown is the highest number of subjects with a good backup that are listed.
 const freshShown = 40
 
 func (h *Human) showCoverage(b *strings.Builder, p painter, c report.Coverage) {
@@ -369,10 +370,10 @@ func coverageCells(s report.CoverageSubject) []cell {
 	return append(cells, toned(stamp(s.Captured), colour), number(span(s.Age)), number(fmt.Sprintf("%d/%d", s.Copies, s.Places)), toned(proof, proofColour), text(s.Set))
 }
 
-// failed reports whether the last import of something has failed.
+// failed reports whether the last import of a subject failed.
 func failed(s report.CoverageSubject) bool { return s.Import != nil && s.Import.Verdict != "proven" }
 
-// importText is what an import has shown, in a few words.
+// importText tells in a few words what an import proved.
 func importText(i report.Proof) string {
 	how := map[bool]string{true: "drill", false: "import"}[i.Drill]
 	switch i.Verdict {
@@ -384,7 +385,7 @@ func importText(i report.Proof) string {
 	return how + " FAILED on " + stamp(i.At)
 }
 
-// proofText is what an import has shown, in full.
+// proofText tells in full what an import proved.
 func proofText(i report.Proof) string {
 	out := fmt.Sprintf("%s (set %s on %s)", importText(i), i.Set, i.Device)
 	if i.Why != "" {

@@ -10,7 +10,7 @@ import (
 	"github.com/dprun/dprun/sdk"
 )
 
-// checkWords say how a finding is meant.
+// checkWords are the words and colours for levels of findings.
 var checkWords = map[sdk.Level]struct {
 	word string
 	tone tone
@@ -21,8 +21,8 @@ var checkWords = map[sdk.Level]struct {
 	sdk.LevelOK:        {"ok", green},
 }
 
-// showCheck begins with what is in the worst state, within its kind; what is not
-// proven of several things alike is told once, at the end.
+// showCheck lists subjects by kind, those with the worst findings first. Findings of
+// "not proven" that several subjects share are listed once, at the end.
 func (h *Human) showCheck(b *strings.Builder, p painter, c report.Check) {
 	fmt.Fprintf(b, "%s %s%s\n", p.paint(bold, "Check of plan"), Clean(c.Plan), narrowed(c.Only))
 	subjects := slices.Clone(c.Subjects)
@@ -44,7 +44,7 @@ func (h *Human) showCheck(b *strings.Builder, p painter, c report.Check) {
 		p.paint(count(yellow, c.Warnings), plural(c.Warnings, "warning", "warnings")), c.NotProven, c.OK)
 }
 
-// worst orders what was looked at: errors, then warnings, then the rest.
+// worst is the sort key of a subject: errors first, then warnings, then the rest.
 func worst(s report.CheckSubject) int {
 	switch n := s.Counts(); {
 	case n.Errors > 0:
@@ -55,7 +55,8 @@ func worst(s report.CheckSubject) int {
 	return 2
 }
 
-// provenAlike counts what is not proven of several things in the same words.
+// provenAlike counts the "not proven" findings that at least two subjects share word
+// for word.
 func provenAlike(subjects []report.CheckSubject) map[sdk.Finding]int {
 	n := map[sdk.Finding]int{}
 	for _, s := range subjects {
@@ -73,7 +74,7 @@ func provenAlike(subjects []report.CheckSubject) map[sdk.Finding]int {
 	return n
 }
 
-// count is the tone of a number of things that should be none.
+// count returns the tone for a number that should be 0.
 func count(t tone, n int) tone {
 	if n == 0 {
 		return plain
@@ -81,8 +82,8 @@ func count(t tone, n int) tone {
 	return t
 }
 
-// writeChecked writes one thing with what was found about it. What is well is
-// counted, unless all is shown, and so is what is told of several at once.
+// writeChecked writes a subject with its findings. Unless all is set, it only counts
+// findings that are ok and findings in alike.
 func writeChecked(b *strings.Builder, p painter, s report.CheckSubject, all bool, alike map[sdk.Finding]int) {
 	var counted []string
 	if n := s.Counts().OK; n > 0 && !all {
@@ -102,7 +103,7 @@ func writeChecked(b *strings.Builder, p painter, s report.CheckSubject, all bool
 	}
 }
 
-// writeAlike writes what is not proven of several things.
+// writeAlike writes the "not proven" findings that several subjects share.
 func writeAlike(b *strings.Builder, p painter, subjects []report.CheckSubject, alike map[sdk.Finding]int) {
 	if len(alike) == 0 {
 		return

@@ -54,7 +54,8 @@ func writeWithheld(b *strings.Builder, indent string, n int) {
 	}
 }
 
-// writeDifferences gives a heading to each domain but the given one.
+// writeDifferences writes differences with a heading for each domain except the given
+// one.
 func writeDifferences(b *strings.Builder, p painter, all []archive.Difference, domain string) {
 	for _, x := range all {
 		if x.Domain != domain {
@@ -65,7 +66,7 @@ func writeDifferences(b *strings.Builder, p painter, all []archive.Difference, d
 	}
 }
 
-// signs are what begins a line about a change, and its colour.
+// signs are the mark and the colour at the start of a line about a change.
 var signs = map[archive.Change]struct {
 	sign string
 	tone tone
@@ -109,7 +110,7 @@ func writeDifference(b *strings.Builder, p painter, x archive.Difference) {
 	}
 }
 
-// values gives what a property was and is.
+// values shows the old and the new value of a property.
 func values(y archive.Property) string {
 	switch {
 	case y.Hidden:

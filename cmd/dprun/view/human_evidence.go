@@ -69,7 +69,7 @@ func (h *Human) showEvidenceRecord(b *strings.Builder, p painter, d report.Evide
 	}
 }
 
-// action is what was done, in words.
+// action describes an action in words.
 func action(a evidence.Action) string {
 	var of []string
 	for _, part := range []string{a.Set, strings.TrimSuffix(a.Device+"/"+a.Domain, "/"), a.Run, a.Destination} {
@@ -84,7 +84,7 @@ func action(a evidence.Action) string {
 	return text
 }
 
-// programs are plugins as files.
+// programs returns plugins as files.
 func programs(all []evidence.Program) (out []evidence.File) {
 	for _, p := range all {
 		out = append(out, evidence.File{File: "plugin " + p.Name, SHA256: p.SHA256})

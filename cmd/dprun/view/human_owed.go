@@ -12,7 +12,7 @@ import (
 )
 
 func (h *Human) showOwed(b *strings.Builder, p painter, owed []report.Owed) {
-	h.owed, h.paying = nil, time.Time{} // said here, and better
+	h.owed, h.paying = nil, time.Time{} // this list replaces the one from the summary
 	if len(owed) == 0 {
 		b.WriteString("Nothing is owed" + h.where() + ".\n")
 		return
@@ -36,12 +36,12 @@ func (h *Human) showOwed(b *strings.Builder, p painter, owed []report.Owed) {
 	}
 }
 
-// writeOwes writes what one device owes, or one run to no device: first all
-// that it is, then once what to type.
+// writeOwes writes the obligations of one device, or of one run without a device: first
+// all obligations, then the commands to type, each once.
 func (h *Human) writeOwes(b *strings.Builder, p painter, owed []report.Owed) {
 	who := owes(owed[0])
 	fmt.Fprintf(b, "\n  %s\n", p.paint(bold, Clean(who)))
-	same := func(o report.Owed) string { // whatever the domain
+	same := func(o report.Owed) string { // apart from the domain
 		return strings.ReplaceAll(strings.Join(circumstances(o), "\n"), cmp.Or(o.Domain, "\n"), "\n")
 	}
 	for _, of := range alikeBy(owed, same) {
@@ -77,8 +77,8 @@ func (h *Human) writeOwes(b *strings.Builder, p painter, owed []report.Owed) {
 	}
 }
 
-// circumstances are the run that an obligation is of, who is at it, and why it
-// is not done.
+// circumstances tells which run an obligation belongs to, who is working on it, and why
+// it is not done.
 func circumstances(o report.Owed) []string {
 	run := "run " + o.Run
 	if o.Plan != "" {
@@ -111,8 +111,7 @@ func circumstances(o report.Owed) []string {
 	return out
 }
 
-// alikeBy groups by what a function says of each; groups and members keep
-// their order.
+// alikeBy groups obligations by key. Groups and their members keep their order.
 func alikeBy(owed []report.Owed, key func(report.Owed) string) (groups [][]report.Owed) {
 	at := map[string]int{}
 	for _, o := range owed {
@@ -126,12 +125,12 @@ func alikeBy(owed []report.Owed, key func(report.Owed) string) (groups [][]repor
 	return groups
 }
 
-// mine are those that no live process is at.
+// mine returns the obligations that no live process is working on.
 func mine(owed []report.Owed) []report.Owed {
 	return slices.DeleteFunc(slices.Clone(owed), func(o report.Owed) bool { return o.Held })
 }
 
-// once keeps the first of each line, and no empty one.
+// once removes repeated and empty lines.
 func once(all []string) (out []string) {
 	for _, l := range all {
 		if l != "" && !slices.Contains(out, l) {
@@ -141,21 +140,21 @@ func once(all []string) (out []string) {
 	return out
 }
 
-// indented writes a line for each of some texts.
 func indented(b *strings.Builder, indent string, texts []string) {
 	for _, t := range texts {
 		fmt.Fprintf(b, "%s%s\n", indent, Clean(t))
 	}
 }
 
-// urgent orders what is owed: first what may be out of service.
+// urgent sorts obligations: gateways that may be out of service come first.
 func urgent(owed []report.Owed) []report.Owed {
 	return slices.SortedStableFunc(slices.Values(owed), func(a, b report.Owed) int {
 		return cmp.Compare(calm(a), calm(b))
 	})
 }
 
-// calm is 0 for what somebody should be woken up for.
+// calm returns 0 for an obligation that is worth waking somebody up, and more for
+// others.
 func calm(o report.Owed) int {
 	if o.Kind == "unquiesce" {
 		return 0
@@ -163,7 +162,7 @@ func calm(o report.Owed) int {
 	return 1
 }
 
-// owes names what owes: a device, or a run.
+// owes names the device or run that an obligation belongs to.
 func owes(o report.Owed) string {
 	if o.Device == "" {
 		return "run " + o.Run
@@ -171,7 +170,7 @@ func owes(o report.Owed) string {
 	return "device " + o.Device
 }
 
-// owedWhat is what is owed, said below the name of what owes it.
+// owedWhat describes an obligation below the name of its owner.
 func owedWhat(o report.Owed) string {
 	where := "the device"
 	switch {
@@ -183,7 +182,7 @@ func owedWhat(o report.Owed) string {
 	return owedOf(o, where)
 }
 
-// owedTitle is what is owed, in one line that stands alone.
+// owedTitle describes an obligation in one line that stands alone.
 func owedTitle(o report.Owed) string {
 	where := "device " + o.Device
 	switch {
@@ -215,7 +214,7 @@ func owedOf(o report.Owed, where string) string {
 	return o.Kind + " of " + where
 }
 
-// writeOwedTexts says what is owed when only the run's own words are known.
+// writeOwedTexts lists obligations of which only the run's own words are known.
 func writeOwedTexts(b *strings.Builder, p painter, owed []string) {
 	fmt.Fprintf(b, "\n%s\n", p.paint(alarm, plural(len(owed), "thing", "things")+" must still be undone:"))
 	for _, o := range owed {
@@ -232,7 +231,7 @@ func (h *Human) showHold(b *strings.Builder, p painter, v report.Hold) {
 	writeStops(b, p, v.Stops)
 }
 
-// writeStops writes what forbids quiesces, or did.
+// writeStops lists what forbids quiesces, or did so.
 func writeStops(b *strings.Builder, p painter, stops []report.Stop) {
 	for _, s := range stops {
 		stopped := "Quiesce stopped for " + Clean(cmp.Or(s.Environment, "the fleet"))
@@ -240,7 +239,7 @@ func writeStops(b *strings.Builder, p painter, stops []report.Stop) {
 			fmt.Fprintf(b, "%s since %s by %s%s: it is on hold. dprun hold --release ends the hold.\n", p.paint(alarm, stopped), stamp(s.Since), Clean(s.By), because(s.Reason))
 			continue
 		}
-		fmt.Fprintf(b, "%s since %s: %s did not come back.", p.paint(alarm, stopped), stamp(s.Since), Clean(s.Device)) // its task says more
+		fmt.Fprintf(b, "%s since %s: %s did not come back.", p.paint(alarm, stopped), stamp(s.Since), Clean(s.Device)) // the status of its task says more
 		if s.Closed.IsZero() {
 			b.WriteString(" dprun recover ends that once the device is back.\n")
 		} else {

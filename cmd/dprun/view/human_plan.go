@@ -45,7 +45,7 @@ func (h *Human) showValidation(b *strings.Builder, p painter, v report.Validatio
 	}
 }
 
-// members says how many groups there are of each size.
+// members says how many groups of each size there are.
 func members(groups map[string]int) string {
 	sizes := map[int]int{}
 	for _, n := range groups {
@@ -157,13 +157,13 @@ func (h *Human) showPreview(b *strings.Builder, p painter, v report.Preview) {
 	}
 }
 
-// unexpanded reports whether tasks stand for all domains of a device that
-// match, because no device was asked.
+// unexpanded reports whether a task may stand for several domains of a device, because
+// no device was asked.
 func unexpanded(v *report.Preview) bool {
 	return !v.Contacted && slices.ContainsFunc(v.Tasks, func(k report.PreviewTask) bool { return k.Code == "" && k.Domain != "" })
 }
 
-// writePreviewCounts counts many tasks by activity, device and what would become of them.
+// writePreviewCounts counts tasks by activity, device and expected result.
 func writePreviewCounts(b *strings.Builder, p painter, tasks []report.PreviewTask) {
 	type key struct{ activity, device, disruptive, code, message string }
 	counts := map[key]int{}
@@ -183,7 +183,7 @@ func writePreviewCounts(b *strings.Builder, p painter, tasks []report.PreviewTas
 	t.write(b, p, "")
 }
 
-// writePreviewTasks shows the tasks; more than most are counted.
+// writePreviewTasks lists the tasks, or counts them if there are more than most.
 func writePreviewTasks(b *strings.Builder, p painter, tasks []report.PreviewTask, most int) {
 	if len(tasks) == 0 {
 		return
@@ -256,8 +256,8 @@ func enumerated(names []string) string {
 	return strings.Join(names, "")
 }
 
-// writePaths shows where files go: of every task, or, of more than most, of the
-// first one of each activity.
+// writePaths lists the paths of the files of every task. If there are more tasks than
+// most, it lists only the first task of each activity.
 func writePaths(b *strings.Builder, p painter, tasks []report.PreviewTask, most int) {
 	t := table{head: []string{"TASK", "DESTINATION", "PATH"}}
 	shown := map[string]bool{}
@@ -276,7 +276,7 @@ func writePaths(b *strings.Builder, p painter, tasks []report.PreviewTask, most 
 	}
 }
 
-// where names the state directory: what another one holds is not known here.
+// where names the state directory, because the answer holds only for that one.
 func (h *Human) where() string {
 	if h.o.StateDir == "" {
 		return ""
@@ -326,17 +326,16 @@ func (h *Human) showAcknowledged(b *strings.Builder, _ painter, a report.Acknowl
 	fmt.Fprintf(b, "%s: %s.\n", Clean(cmp.Or(a.Device, a.Run)), what)
 }
 
-// GraphFormat is how a graph is written.
+// GraphFormat is a notation for graphs.
 type GraphFormat string
 
-// The formats.
+// The notations for graphs.
 const (
 	GraphDOT     GraphFormat = "dot"
 	GraphMermaid GraphFormat = "mermaid"
 	GraphJSON    GraphFormat = "json"
 )
 
-// writeGraph writes a graph in a format.
 func writeGraph(w io.Writer, g report.Graph, f GraphFormat) error {
 	switch f {
 	case GraphDOT:
@@ -367,7 +366,7 @@ func writeDOT(w io.Writer, g report.Graph) error {
 	return err
 }
 
-// quote writes a DOT string.
+// quote returns a string in DOT notation.
 func quote(s string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", " ").Replace(s) + `"`
 }

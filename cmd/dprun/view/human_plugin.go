@@ -133,7 +133,8 @@ func (d describer) block(s schema.Block, indent string) {
 	}
 }
 
-// traits are an argument's type, default and bounds, as an author of plans sees them.
+// traits are the type, default and bounds of an argument, as the author of a plan sees
+// them.
 func traits(a schema.Attribute) string {
 	parts := []string{a.TypeName()}
 	switch {

@@ -55,7 +55,7 @@ func (h *Human) showExplanation(b *strings.Builder, p painter, e report.Explanat
 	fmt.Fprintf(b, "  %s\n\n", p.paint(classTone(e), kindOf(e)))
 	type part struct{ head, body string }
 	parts := []part{{"Meaning", e.Meaning}, {"Usual cause", e.Cause}, {"What to do", e.Action}}
-	if e.Class == string(status.ClassCritical) { // somebody should act now, and read later
+	if e.Class == string(status.ClassCritical) { // somebody should act now and read later
 		parts = append(parts[2:], parts[:2]...)
 	}
 	for _, part := range parts {
@@ -66,7 +66,7 @@ func (h *Human) showExplanation(b *strings.Builder, p painter, e report.Explanat
 	}
 }
 
-// kindOf says in words what a code is.
+// kindOf names the kind of a code in words.
 func kindOf(e report.Explanation) string {
 	switch e.Kind {
 	case "diagnostic":
@@ -116,7 +116,8 @@ func (h *Human) showArchive(b *strings.Builder, p painter, a report.Archive) {
 	}
 }
 
-// notWhole is the verdict on what is not whole: damaged, of another kind, or not read at all.
+// notWhole is the verdict on an archive that is damaged, is of another kind or was not
+// read at all.
 func notWhole(a report.Archive) string {
 	switch {
 	case a.Report == nil:
@@ -127,7 +128,7 @@ func notWhole(a report.Archive) string {
 	return "NOT WHOLE"
 }
 
-// origin says where and when an archive was made.
+// origin tells where and when an archive was made.
 func origin(d archive.Device, made string) string {
 	var parts []string
 	for _, part := range []string{d.Product, d.Model, d.Name, d.Serial, d.Firmware, d.Build} {

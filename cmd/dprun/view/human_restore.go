@@ -10,7 +10,7 @@ import (
 	"github.com/dprun/dprun/sdk"
 )
 
-// effects say what a restore does, the most important first.
+// effects are the effects of a restore, the most important first.
 var effects = []struct {
 	effect sdk.Effect
 	says   string
@@ -22,7 +22,7 @@ var effects = []struct {
 	{sdk.EffectStays, "would stay: the archive does not have it, and a restore removes nothing", bold},
 }
 
-// changesShown is how many of a kind are listed unless all are asked for.
+// changesShown is how many changes of a kind are listed unless all are requested.
 const changesShown = 20
 
 func (h *Human) showRehearsal(b *strings.Builder, p painter, r report.Rehearsal) {
@@ -66,7 +66,7 @@ func (h *Human) showRehearsal(b *strings.Builder, p painter, r report.Rehearsal)
 	}
 }
 
-// ends say how a restore ended, for a person.
+// ends describes the results of a restore for a person.
 var ends = map[string]struct {
 	says string
 	tone tone
@@ -110,8 +110,8 @@ func (h *Human) showRestore(b *strings.Builder, p painter, r report.Restore) {
 	}
 }
 
-// AskName shows what a restore replaces and has a person type the name of its
-// device. It is false when ctx ends first, and on any other answer.
+// AskName shows what a restore replaces and asks a person to type the name of its
+// device. Any other answer returns false, and so does the end of ctx.
 func AskName(ctx context.Context, in io.Reader, out io.Writer, r report.Rehearsal) bool {
 	fmt.Fprintf(out, "An import into a domain at work is an outage. Domain %s of %s gets what %s holds.\n", Clean(r.Domain), Clean(r.Device), Clean(r.Archive))
 	fmt.Fprint(out, "Type the name of the device to go on: ")
@@ -151,7 +151,8 @@ func excusedText(n int) string {
 	return fmt.Sprintf("; %s not judged, for want of what a drill disables or of files that no export holds", plural(n, "object is", "objects are"))
 }
 
-// leftOut says why sets are not drilled, in the order of the reasons.
+// leftOut holds the reasons for which sets are not drilled, in the order in which they
+// are shown.
 var leftOut = []struct{ why, text string }{
 	{"proven", "proven not long ago"},
 	{"later", "left for the next drill"},

@@ -28,7 +28,7 @@ func (h *Human) Run(r event.RunInfo) {
 	h.start()
 }
 
-// narrowed says that a run is not for all of its plan.
+// narrowed names the part of the plan that a run is for; empty: all of it.
 func narrowed(only string) string {
 	if only == "" {
 		return ""
@@ -36,7 +36,7 @@ func narrowed(only string) string {
 	return ", narrowed to " + Clean(only)
 }
 
-// tracked returns the tracker; a run that was not announced is begun here.
+// tracking returns the tracker of a run. It starts one if the run was not announced.
 func (h *Human) tracking(run, plan string) *tracker {
 	if h.track == nil {
 		h.track, h.ended = newTracker(event.RunInfo{Run: run, Plan: plan, Started: h.o.Now()}), map[string]alike{}
@@ -67,7 +67,7 @@ func (h *Human) Stopping(signal string, again bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.track == nil && h.paying.IsZero() {
-		return // there is nothing to wait for
+		return // nothing to wait for
 	}
 	text := signal + ": dprun starts nothing new and brings back what is quiesced; a second signal shortens the time for that"
 	if again {
@@ -89,17 +89,17 @@ func (h *Human) Log(l event.Log) {
 	defer h.mu.Unlock()
 	h.tracking(l.Run, "").log(l)
 	if h.o.Told == Failures {
-		return // said with the task that fails
+		return // shown with the task that fails
 	}
 	h.say(h.errP.paint(faint, stamp(l.Time)+" "+logLine(l)) + "\n")
 }
 
-// logLine is a line of a script's output with whose it is.
+// logLine is a line of a script's output, preceded by its task and stream.
 func logLine(l event.Log) string {
 	return fmt.Sprintf("%s %s| %s", Clean(cmp.Or(l.Task, "run")), Clean(l.Stream), Clean(strings.TrimRight(l.Text, "\r\n")))
 }
 
-// writeCauses writes what else has gone wrong.
+// writeCauses lists the other causes of a failure.
 func writeCauses(b *strings.Builder, p painter, indent string, causes []event.Cause) {
 	for _, c := range causes {
 		fmt.Fprintf(b, "%salso %s", indent, p.paint(toneOf(c.Code), Clean(c.Code)))
@@ -110,14 +110,13 @@ func writeCauses(b *strings.Builder, p painter, indent string, causes []event.Ca
 	}
 }
 
-// writeLast writes the last lines of a script's output.
 func writeLast(b *strings.Builder, p painter, logs []event.Log) {
 	for _, l := range logs {
 		fmt.Fprintf(b, "    %s\n", p.paint(faint, Clean(l.Stream)+"| "+Clean(strings.TrimRight(l.Text, "\r\n"))))
 	}
 }
 
-// some is a text unless what it is of is nothing.
+// some returns text, or nothing if n is 0.
 func some[N int | int64](n N, text string) string {
 	if n > 0 {
 		return text
@@ -145,8 +144,8 @@ func (h *Human) Summary(s event.Summary) {
 	h.result(b.String())
 }
 
-// Settled implements [event.Sink]. It is said however little is: a target was
-// out of service for longer than a run would have had it.
+// Settled implements [event.Sink]. It always prints, because a target was out of
+// service for longer than the run intended.
 func (h *Human) Settled(s event.Settled) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -168,8 +167,8 @@ func (h *Human) Settled(s event.Settled) {
 	h.say(h.errP.paint(faint, stamp(s.Time)) + " " + text + "\n")
 }
 
-// writeSummary is a run's result: the table of tasks, what went wrong said
-// again, where the files are, and one line.
+// writeSummary writes a run's result: the table of tasks, the failures once more, where
+// the files are, and the verdict in one line.
 func writeSummary(b *strings.Builder, p painter, s event.Summary, logs map[string][]event.Log, said map[string]alike) {
 	if len(s.Tasks) > 0 {
 		b.WriteString("\n")
@@ -184,12 +183,12 @@ func writeSummary(b *strings.Builder, p painter, s event.Summary, logs map[strin
 	writeVerdict(b, p, s)
 }
 
-// warned reports whether there is a warning about any task, or the run.
+// warned reports whether the run or any of its tasks has a warning.
 func warned(s event.Summary) bool {
 	return len(s.Warnings) > 0 || slices.ContainsFunc(s.Tasks, func(k event.TaskResult) bool { return len(k.Warnings) > 0 })
 }
 
-// writeVerdict is a run's result in one line.
+// writeVerdict writes a run's result in one line.
 func writeVerdict(b *strings.Builder, p painter, s event.Summary) {
 	fmt.Fprintf(b, "\n%s %s", p.paint(bold, Clean(s.Plan)+":"), p.paint(toneOf(s.Code), Clean(s.Code)))
 	if s.Message != "" {
@@ -209,7 +208,8 @@ func writeVerdict(b *strings.Builder, p painter, s event.Summary) {
 	fmt.Fprintf(b, ", in %s (run %s, %s)\n", span(s.Ended.Sub(s.Started)), Clean(s.Run), exit)
 }
 
-// rowsAtMost is how many tasks have a row each; more are counted by device and status.
+// rowsAtMost is the highest number of tasks that are listed one by one. More are
+// counted by device and status.
 const rowsAtMost = 40
 
 func writeTasks(b *strings.Builder, p painter, tasks []event.TaskResult) {
@@ -225,7 +225,7 @@ func writeTasks(b *strings.Builder, p painter, tasks []event.TaskResult) {
 	t.write(b, p, "")
 }
 
-// writeCounted counts many tasks.
+// writeCounted counts tasks by activity, device and status.
 func writeCounted(b *strings.Builder, p painter, tasks []event.TaskResult) {
 	type key struct{ activity, device, code string }
 	type sum struct {
@@ -253,11 +253,11 @@ func writeCounted(b *strings.Builder, p painter, tasks []event.TaskResult) {
 	t.write(b, p, "")
 }
 
-// alike is what a task's failure has in common with others.
+// alike identifies failures that can be reported together.
 type alike struct{ code, message string }
 
-// together finds the tasks that failed alike, where they are so many that
-// they are told as one.
+// together finds groups of tasks that failed alike and are large enough to be reported
+// as one.
 func together(tasks []event.TaskResult, logs map[string][]event.Log) map[alike][]string {
 	groups := map[alike][]string{}
 	for _, k := range tasks {
@@ -270,9 +270,9 @@ func together(tasks []event.TaskResult, logs map[string][]event.Log) map[alike][
 	return groups
 }
 
-// writeFailures says again what did not go well: code, message, the other
-// causes and the last lines of output. What was said already, at the same place,
-// is left out where there is nothing to add.
+// writeFailures lists once more what went wrong: code, message, other causes and the
+// last lines of output. It leaves out failures in said, which the same terminal already
+// shows in full.
 func writeFailures(b *strings.Builder, p painter, s event.Summary, logs map[string][]event.Log, said map[string]alike) {
 	failed := false
 	first := true
@@ -335,10 +335,11 @@ func writeFailures(b *strings.Builder, p painter, s event.Summary, logs map[stri
 	}
 }
 
-// listed is how many files are named one by one; more are told by where they are.
+// listed is the highest number of files that are named one by one. Of more, only the
+// directories are named.
 const listed = 12
 
-// writeFiles says where the copies are.
+// writeFiles lists where the copies are.
 func writeFiles(b *strings.Builder, p painter, tasks []event.TaskResult) {
 	var all []string
 	for _, k := range tasks {
@@ -362,8 +363,7 @@ type gathered struct {
 	files int
 }
 
-// gather groups locations by server, each with the directory that holds all
-// of them.
+// gather groups locations by server, each with the directory that holds all of them.
 func gather(files []string) []gathered {
 	groups := map[string][]string{}
 	var order []string

@@ -60,7 +60,7 @@ func (h *Human) showRunDetail(b *strings.Builder, p painter, r report.RunDetail)
 		writeTimeline(b, p, r.History)
 	}
 	for k := range details(r) {
-		h.result(b.String()) // there may be very many
+		h.result(b.String()) // written task by task, because there may be very many
 		b.Reset()
 		fmt.Fprintf(b, "\n%s  %s\n", p.paint(bold, Clean(k.Task)), p.paint(toneOf(k.Code), Clean(k.Code)))
 		writeTimeline(b, p, k.History)
@@ -78,7 +78,7 @@ func (h *Human) showRunDetail(b *strings.Builder, p painter, r report.RunDetail)
 	}
 }
 
-// askedBy says who asked a server for something, when and why.
+// askedBy tells who asked a server for something, when and why.
 func askedBy(at time.Time, by, change, reason string) string {
 	s := "by " + by + " at " + stamp(at)
 	if change != "" {
@@ -90,10 +90,10 @@ func askedBy(at time.Time, by, change, reason string) string {
 	return s
 }
 
-// fillsSoon is when a destination that fills is to be looked after.
+// fillsSoon is how long before a destination is full it deserves attention.
 const fillsSoon = 14 * 24 * time.Hour
 
-// writeRooms says how much room destinations had.
+// writeRooms lists the free space of destinations.
 func writeRooms(b *strings.Builder, p painter, rooms []report.Room) {
 	if len(rooms) == 0 {
 		return
@@ -116,8 +116,8 @@ func writeRooms(b *strings.Builder, p painter, rooms []report.Room) {
 	t.write(b, p, "")
 }
 
-// details are the tasks of a run, as far as they can be read. Who has asked for
-// the run knows why they end.
+// details yields the tasks of a run up to the first error of reading them. The caller
+// that asked for the run keeps that error.
 func details(r report.RunDetail) iter.Seq[report.Task] {
 	return func(yield func(report.Task) bool) {
 		if r.Details == nil {
@@ -131,8 +131,8 @@ func details(r report.RunDetail) iter.Seq[report.Task] {
 	}
 }
 
-// writeTimeline shows a history: when each status was entered, after how long
-// since the first one, and how long it lasted.
+// writeTimeline lists the statuses of a history: when each was entered, how long after
+// the first one, and how long it lasted.
 func writeTimeline(b *strings.Builder, p painter, history []event.Status) {
 	t := table{head: []string{"TIME", "AT", "LASTED", "STATUS", "MESSAGE"}}
 	for i, s := range history {

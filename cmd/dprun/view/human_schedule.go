@@ -7,7 +7,7 @@ import (
 	"github.com/dprun/dprun/runner/report"
 )
 
-// nightStamp is a time as somebody reads it who was written it in cron.
+// nightStamp is the time format for people who write times in cron notation.
 const nightStamp = "Mon 2006-01-02 15:04:05 MST"
 
 func (h *Human) showSchedule(b *strings.Builder, p painter, s report.Schedule) {

@@ -16,8 +16,8 @@ import (
 	"github.com/dprun/dprun/sdk/schema"
 )
 
-// JSON writes one object a line to standard output. The first line is the
-// version's.
+// JSON is the view for programs. It writes one object a line to standard output; the
+// first line describes the version.
 type JSON struct {
 	mu     sync.Mutex
 	out    io.Writer
@@ -26,14 +26,14 @@ type JSON struct {
 	err    error
 }
 
-// NewJSON makes a JSON view and writes its first line.
+// NewJSON returns a JSON view and writes its first line.
 func NewJSON(o Options, v report.Version) *JSON {
 	j := &JSON{out: o.Stdout, stderr: o.Stderr, quiet: o.Told == Failures}
 	j.Show(v)
 	return j
 }
 
-// line writes one object with its type first.
+// line writes an object whose first field is its type.
 func line(j *JSON, typ string, v any) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -44,14 +44,14 @@ func line(j *JSON, typ string, v any) {
 	j.err = cmp.Or(j.err, err)
 }
 
-// each writes one object for each of several.
+// each writes one object for each item.
 func each[T any](j *JSON, typ string, all []T) {
 	for _, v := range all {
 		line(j, typ, v)
 	}
 }
 
-// typed is the JSON form of a struct with a type before its fields, and a line feed.
+// typed encodes a struct with a type before its fields and a line feed at the end.
 func typed(typ string, v any) ([]byte, error) {
 	var b bytes.Buffer
 	b.WriteString(`{"type":"` + typ + `",`)
@@ -68,8 +68,8 @@ func typed(typ string, v any) ([]byte, error) {
 	return harmless(append(out[:at], out[at+1:]...)), nil
 }
 
-// harmless escapes what JSON allows to stand as it is and a terminal takes for a
-// command, or that turns the direction of writing around.
+// harmless escapes the characters that JSON allows unescaped although a terminal reads
+// them as commands or they reverse the direction of writing.
 func harmless(b []byte) []byte {
 	if !bytes.ContainsFunc(b, steers) {
 		return b
@@ -87,7 +87,7 @@ func harmless(b []byte) []byte {
 
 func steers(r rune) bool { return r != '\n' && schema.Steers(r) }
 
-// harmlessWriter is harmless for what others write.
+// harmlessWriter applies harmless to what others write.
 type harmlessWriter struct{ to io.Writer }
 
 func (p harmlessWriter) Write(b []byte) (int, error) {
@@ -95,8 +95,7 @@ func (p harmlessWriter) Write(b []byte) (int, error) {
 	return len(b), err
 }
 
-// filled puts empty lists in the place of those that are nil: a list is never
-// null to a reader.
+// filled replaces nil lists by empty ones: readers never find null for a list.
 func filled(v any) any {
 	in := reflect.ValueOf(v)
 	if in.Kind() != reflect.Struct {
@@ -120,13 +119,15 @@ func (j *JSON) Diagnostics(l diag.List) {
 // Graph implements [View].
 func (j *JSON) Graph(g report.Graph, _ GraphFormat) { line(j, "graph", g) }
 
-// NothingToRecover implements [View]. No object says the same.
+// NothingToRecover implements [View]. It writes nothing: the absence of objects says
+// the same.
 func (j *JSON) NothingToRecover() {}
 
-// Paying implements [View]. What is left of it comes as objects at the end.
+// Paying implements [View]. It writes nothing: pending recoveries that remain follow as
+// objects at the end.
 func (j *JSON) Paying([]report.Owed, string) {}
 
-// Stopping implements [View]. The statuses tell.
+// Stopping implements [View]. It writes nothing: the statuses show it.
 func (j *JSON) Stopping(string, bool) {}
 
 // Fail implements [View].
@@ -138,9 +139,9 @@ func (j *JSON) Run(r event.RunInfo) { line(j, "run", r) }
 // Status implements [event.Sink].
 func (j *JSON) Status(s event.Status) { j.Statuses([]event.Status{s}) }
 
-// Statuses implements [event.StatusesSink]: many are written at once.
+// Statuses implements [event.StatusesSink]. It writes many statuses at once.
 func (j *JSON) Statuses(all []event.Status) {
-	if j.quiet { // the results come with the summary
+	if j.quiet { // the results follow with the summary
 		return
 	}
 	j.mu.Lock()
@@ -160,7 +161,7 @@ func (j *JSON) Statuses(all []event.Status) {
 	}
 }
 
-// writtenAtOnce is about how many bytes of statuses are written in one go.
+// writtenAtOnce is about how many bytes of statuses go into one write.
 const writtenAtOnce = 32 << 10
 
 // Progress implements [event.Sink].
@@ -177,8 +178,8 @@ func (j *JSON) Log(l event.Log) {
 	}
 }
 
-// Summary implements [event.Sink]. The result of every task comes before it,
-// an object each: lines stay short enough for a log.
+// Summary implements [event.Sink]. An object for every task's result comes before it,
+// so that lines stay short enough for a log.
 func (j *JSON) Summary(s event.Summary) {
 	for _, t := range s.Tasks {
 		line(j, "task_summary", summarized(s.Run, t))

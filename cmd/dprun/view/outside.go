@@ -6,21 +6,22 @@ import (
 	"github.com/dprun/dprun/runner/report"
 )
 
-// What other views of the same reports say in the same words.
+// The functions below let other views of the same reports use the same words.
 
-// Span is a duration in the two units that matter.
+// Span writes a duration in its two largest units.
 func Span(d time.Duration) string { return span(d) }
 
-// Size is a number of bytes in decimal units.
+// Size writes a number of bytes in decimal units.
 func Size(n int64) string { return size(n) }
 
-// OwedTitle is what is owed, in one line that stands alone.
+// OwedTitle describes an obligation in one line that stands alone.
 func OwedTitle(o report.Owed) string { return owedTitle(o) }
 
-// Circumstances are the run that an obligation is of, who is at it, and why it is not done.
+// Circumstances tells which run an obligation belongs to, who is working on it, and why
+// it is not done.
 func Circumstances(o report.Owed) []string { return circumstances(o) }
 
-// ProofText is what an import has shown.
+// ProofText tells what an import proved.
 func ProofText(p report.Proof) string { return proofText(p) }
 
 // OriginText says who vouches for a set of this origin.

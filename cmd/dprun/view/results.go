@@ -9,18 +9,16 @@ import (
 	"github.com/dprun/dprun/runner/report"
 )
 
-// kind is one kind of result.
 type kind struct {
 	of    reflect.Type
-	json  string                                                    // its type, or that of each of a list
-	write func(h *Human, b *strings.Builder, p painter, result any) // for a person
+	json  string                                                    // the type of its object, or of each object of a list
+	write func(h *Human, b *strings.Builder, p painter, result any) // writes it for a person
 }
 
 func result[T any](json string, write func(h *Human, b *strings.Builder, p painter, result T)) kind {
 	return kind{reflect.TypeFor[T](), json, func(h *Human, b *strings.Builder, p painter, v any) { write(h, b, p, v.(T)) }}
 }
 
-// results are all kinds of results.
 var results = []kind{
 	result("version", (*Human).showVersion),
 	result("init", (*Human).showInit),
@@ -28,7 +26,7 @@ var results = []kind{
 	result("format", (*Human).showFormat),
 	result("preview", (*Human).showPreview),
 	result("check", (*Human).showCheck),
-	result("owed", (*Human).showOwed), // an empty list says that nothing is
+	result("owed", (*Human).showOwed), // an empty list says that nothing is pending
 	result("quiesce_stop", (*Human).showHold),
 	result("acknowledged", (*Human).showAcknowledged),
 	result("run", (*Human).showRuns),
@@ -67,7 +65,7 @@ var results = []kind{
 	result("plugin_test", (*Human).showPluginTest),
 }
 
-// kindFor finds the kind of a result. An error is a mistake of this program.
+// kindFor returns the kind of a result. An error means a mistake in this program.
 func kindFor(result any) (kind, error) {
 	for _, k := range results {
 		if k.of == reflect.TypeOf(result) {
@@ -77,8 +75,8 @@ func kindFor(result any) (kind, error) {
 	return kind{}, fmt.Errorf("there is no way to show a %T", result)
 }
 
-// Show implements [View]. Parts of some are an object each: lines stay short
-// enough for a log.
+// Show implements [View]. It writes the parts of large results as objects of their own,
+// so that lines stay short enough for a log.
 func (j *JSON) Show(result any) {
 	k, err := kindFor(result)
 	if err != nil {
@@ -110,7 +108,7 @@ func (j *JSON) Show(result any) {
 		line(j, k.json, v)
 	case report.Drill:
 		for _, s := range v.Sets {
-			if s.Verdict == "" { // the others were told when they were drilled
+			if s.Verdict == "" { // others were reported when they were drilled
 				line(j, "drilled_set", s)
 			}
 		}

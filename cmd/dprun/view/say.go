@@ -9,30 +9,30 @@ import (
 	"github.com/dprun/dprun/runner/status"
 )
 
-// namedInGroup is how many tasks of a group are named; up to so many are said
-// one by one.
+// namedInGroup is how many tasks of a group are named. Smaller groups are reported one
+// by one.
 const namedInGroup = 3
 
-// Told is how much of a run's course is printed on standard error.
+// Told says how much of a run's course the view prints on standard error.
 type Told int
 
-// How much is told.
+// The amounts of detail.
 const (
-	Steps    Told = iota // of each task: that it began, that a domain goes out of service and is back, and how it ended
+	Steps    Told = iota // of each task: its beginning, when a domain goes out of service and comes back, and its end
 	All                  // every status
-	Failures             // only what did not go well
+	Failures             // only failures
 )
 
-// group collects tasks that end alike at the same moment, such as those that a
-// signal cancels.
+// group collects tasks that end alike at the same moment, such as those that a signal
+// cancels.
 type group struct {
 	code, message string
 	at            time.Time
 	tasks         []string
 }
 
-// milestones are the interim statuses that are said off a terminal, in words:
-// from when on a task is at work, and what concerns a gateway's service.
+// milestones are the interim statuses that are reported off a terminal, in words: those
+// that say that a task has begun its work, and those about a gateway's service.
 var milestones = map[status.Code]string{
 	status.ExecutionStarted:        "starting",
 	status.WaitingForPermit:        "waiting",
@@ -42,15 +42,15 @@ var milestones = map[status.Code]string{
 	status.UnquiesceDone:           "back in service",
 }
 
-// called reports whether a final status is one of many alike: the task was
-// called off or not begun.
+// called reports whether a status is the end of a task that was cancelled or not
+// started. Such endings often come in great numbers.
 func called(s event.Status) bool {
 	e, ok := status.Lookup(status.Code(s.Code))
 	return ok && s.Final && s.Task != "" && len(s.Causes) == 0 && (e.Class == status.ClassCancelled || e.Class == status.ClassSkipped)
 }
 
-// news says what a status means to somebody who follows the run; empty when
-// it is not worth a line.
+// news says what a status means to somebody who follows the run. It returns nothing if
+// the status is not worth a line.
 func (h *Human) news(s event.Status) string {
 	what, code, message := s.Task, s.Code, s.Message
 	if what == "" {
@@ -60,11 +60,11 @@ func (h *Human) news(s event.Status) string {
 	interim := known && e.Class == status.ClassInterim
 	switch {
 	case h.o.Told == Failures && !(s.Final && bad(s.Code)),
-		h.o.Told == Steps && s.Task != "" && !s.Final && known && e.Class == status.ClassCancelled, // said when the task has ended
+		h.o.Told == Steps && s.Task != "" && !s.Final && known && e.Class == status.ClassCancelled, // reported when the task has ended
 		h.o.Live && s.Task != "" && !s.Final: // the screen shows it
 		return ""
 	case h.o.Told == Steps && s.Task != "" && interim:
-		if status.Code(s.Code) != status.WaitingForPermit { // whose message names what it waits for
+		if status.Code(s.Code) != status.WaitingForPermit { // its message names what the task waits for
 			message = ""
 		}
 		if code = milestones[status.Code(s.Code)]; code == "" {
@@ -83,7 +83,8 @@ func (h *Human) news(s event.Status) string {
 	return l + "\n"
 }
 
-// collect adds a task to those that end alike; what ended otherwise is said first.
+// collect adds a task to the group of those that end alike. It first reports a group
+// that ended otherwise.
 func (h *Human) collect(s event.Status) {
 	if h.group.code != s.Code || h.group.message != s.Message {
 		h.flush()
@@ -92,7 +93,7 @@ func (h *Human) collect(s event.Status) {
 	h.group.tasks = append(h.group.tasks, s.Task)
 }
 
-// flush says what was collected.
+// flush reports the collected tasks.
 func (h *Human) flush() {
 	g := h.group
 	h.group = group{}
@@ -111,7 +112,7 @@ func (h *Human) flush() {
 	}
 }
 
-// named names a few of many tasks.
+// named names the first tasks of a list and counts the rest.
 func named(tasks []string) string {
 	if len(tasks) <= namedInGroup {
 		return Clean(strings.Join(tasks, ", "))

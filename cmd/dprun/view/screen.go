@@ -7,15 +7,14 @@ import (
 	"time"
 )
 
-// screen draws a few lines at the end of a terminal's output and replaces
-// them by the next ones.
+// screen draws a few lines at the end of a terminal's output and replaces them with the
+// next ones.
 type screen struct {
 	w     io.Writer
 	size  func() (columns, rows int)
-	drawn int // lines that stand there
+	drawn int // how many lines are drawn now
 }
 
-// clear removes what was drawn.
 func (s *screen) clear() {
 	if s.drawn == 0 {
 		return
@@ -24,8 +23,8 @@ func (s *screen) clear() {
 	s.drawn = 0
 }
 
-// room is how many lines and columns may be used: never so many that lines
-// wrap or scroll away.
+// room returns how many columns and rows may be used, so that lines neither wrap nor
+// scroll away.
 func (s *screen) room() (columns, rows int) {
 	columns, rows = 80, 24
 	if s.size != nil {
@@ -36,7 +35,7 @@ func (s *screen) room() (columns, rows int) {
 	return columns - 1, max(1, min(10, rows-2))
 }
 
-// draw replaces what was drawn. The lines carry no colour and no line feed.
+// draw replaces the drawn lines. The new ones must hold no colour and no line feed.
 func (s *screen) draw(lines []string) {
 	var b strings.Builder
 	if s.drawn > 0 {
@@ -49,17 +48,17 @@ func (s *screen) draw(lines []string) {
 		b.WriteString("\x1b[J")
 	}
 	s.drawn = len(lines)
-	io.WriteString(s.w, b.String()) //nolint:errcheck // nowhere to tell it
+	io.WriteString(s.w, b.String()) //nolint:errcheck // there is nowhere to report it
 }
 
-// draw shows the tasks under way and how the run stands.
+// draw shows the active tasks and the state of the run.
 func (h *Human) draw() {
 	now := h.o.Now()
 	columns, rows := h.screen.room()
 	var out []string
 	under := h.track.active
 	for i, k := range under {
-		if i >= rows-2 && len(under) > rows-1 { // the last line is the run's
+		if i >= rows-2 && len(under) > rows-1 { // the last line is for the run
 			if rows > 1 {
 				out = append(out, fit(fmt.Sprintf("  … and %d more", len(under)-i), columns))
 			}

@@ -8,8 +8,8 @@ import (
 	"github.com/dprun/dprun/sdk"
 )
 
-// Bounds of what one task's result holds as a line of JSON. systemd's journal
-// cuts a line at 48 KiB, and half a line is nothing to a reader.
+// Limits for a task's result as a line of JSON. systemd's journal cuts lines at 48 KiB,
+// and readers cannot use half a line.
 const (
 	filesAtMost   = 50
 	textsAtMost   = 20
@@ -17,13 +17,13 @@ const (
 	messageLonger = 2000
 )
 
-// runSummary is a run's summary; its tasks are objects of their own.
+// runSummary is a run's summary without its tasks, which are objects of their own.
 type runSummary struct {
 	event.Summary
 	Tasks int `json:"tasks"`
 }
 
-// previewed is a preview; its tasks are objects of their own.
+// previewed is a preview without its tasks, which are objects of their own.
 type previewed struct {
 	*report.Preview
 	Tasks int `json:"tasks"`
@@ -33,7 +33,7 @@ type previewed struct {
 type TaskSummary struct {
 	Run string `json:"run"`
 	event.TaskResult
-	// Omitted counts the files, causes and warnings that were too many for a line.
+	// Omitted counts the files, causes and warnings that did not fit into the line.
 	Omitted int `json:"omitted,omitempty"`
 }
 
@@ -52,7 +52,7 @@ func summarized(run string, t event.TaskResult) TaskSummary {
 	return s
 }
 
-// first gives the beginning of a list and counts the rest.
+// first returns the first items of a list and adds the number of the others to omitted.
 func first[T any](all []T, most int, omitted *int) []T {
 	if len(all) <= most {
 		return all
@@ -61,7 +61,7 @@ func first[T any](all []T, most int, omitted *int) []T {
 	return all[:most]
 }
 
-// cut shortens a text.
+// cut shortens a text to most bytes.
 func cut(s string, most int) string {
 	if len(s) <= most {
 		return s
@@ -69,13 +69,13 @@ func cut(s string, most int) string {
 	return strings.ToValidUTF8(s[:most], "") + "…"
 }
 
-// checked is a check; its findings are objects of their own.
+// checked is a check without its findings, which are objects of their own.
 type checked struct {
 	*report.Check
 	Subjects int `json:"subjects"`
 }
 
-// checkFinding is one finding of a check, and what it is about.
+// checkFinding is a finding of a check together with its subject.
 type checkFinding struct {
 	Kind report.CheckKind `json:"kind"`
 	Name string           `json:"name"`

@@ -10,10 +10,9 @@ import (
 	"github.com/dprun/dprun/sdk/schema"
 )
 
-// Clean keeps text from outside (plugins, devices, scripts, names) from
-// steering the terminal: control characters, line feeds among them, and the
-// characters that turn the direction of writing around become U+FFFD; a tab
-// becomes a blank.
+// Clean makes text from outside (plugins, devices, scripts, names) safe for a terminal.
+// It replaces control characters, including line feeds, and characters that reverse the
+// direction of writing by U+FFFD, and a tab by a blank.
 func Clean(s string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
@@ -26,8 +25,8 @@ func Clean(s string) string {
 	}, s)
 }
 
-// straight replaces the characters that turn the direction of writing around
-// in text that may be coloured already.
+// straight replaces the characters that reverse the direction of writing, in text that
+// may already hold colours.
 func straight(s string) string {
 	return strings.Map(func(r rune) rune {
 		if schema.Steers(r) && !unicode.IsControl(r) {
@@ -37,7 +36,7 @@ func straight(s string) string {
 	}, s)
 }
 
-// lines cleans a text of several lines.
+// lines splits a text into lines and cleans each of them.
 func lines(s string) []string {
 	var out []string
 	for l := range strings.SplitSeq(strings.TrimRight(s, "\r\n"), "\n") {
@@ -46,8 +45,8 @@ func lines(s string) []string {
 	return out
 }
 
-// width is how many columns a text takes on a terminal: good enough for names
-// and messages.
+// width returns how many columns a text takes on a terminal. It is exact enough for
+// names and messages.
 func width(s string) int {
 	n := 0
 	for _, r := range s {
@@ -77,7 +76,8 @@ func runeWidth(r rune) int {
 	return 1
 }
 
-// fit cuts a text to so many columns, with an ellipsis where something is missing.
+// fit shortens a text to a number of columns. An ellipsis shows that something is
+// missing.
 func fit(s string, columns int) string {
 	if columns <= 0 || width(s) <= columns {
 		return s
@@ -91,7 +91,7 @@ func fit(s string, columns int) string {
 	return s
 }
 
-// size writes bytes in decimal units, as destinations and disks are sold.
+// size writes a number of bytes in decimal units, the units in which disks are sold.
 func size(n int64) string {
 	if n < 1000 {
 		return fmt.Sprintf("%d B", n)
@@ -106,7 +106,7 @@ func size(n int64) string {
 	return ""
 }
 
-// span writes a duration in the two units that matter.
+// span writes a duration in its two largest units.
 func span(d time.Duration) string {
 	switch {
 	case d < 0:
@@ -125,7 +125,7 @@ func span(d time.Duration) string {
 	return fmt.Sprintf("%dd%dh", int(d.Hours())/24, int(d.Hours())%24)
 }
 
-// stamp writes a point in time with its offset.
+// stamp writes a time with its offset from UTC.
 func stamp(t time.Time) string {
 	if t.IsZero() {
 		return ""
@@ -140,18 +140,17 @@ func plural(n int, one, many string) string {
 	return fmt.Sprintf("%d %s", n, many)
 }
 
-// cell is one field of a table.
 type cell struct {
 	text  string
 	tone  tone
-	right bool // flush right
+	right bool // aligned to the right
 }
 
 func text(s string) cell          { return cell{text: Clean(s)} }
 func toned(s string, t tone) cell { return cell{text: Clean(s), tone: t} }
 func number(s string) cell        { return cell{text: s, right: true} }
 
-// table lines its columns up.
+// table aligns its columns.
 type table struct {
 	head []string
 	rows [][]cell
@@ -159,7 +158,7 @@ type table struct {
 
 func (t *table) add(cells ...cell) { t.rows = append(t.rows, cells) }
 
-// write draws the table. Columns in which every row is empty are left out.
+// write draws the table without the columns that are empty in every row.
 func (t *table) write(b *strings.Builder, p painter, indent string) {
 	widths := make([]int, len(t.head))
 	used := make([]bool, len(t.head))
@@ -210,7 +209,7 @@ func (t *table) write(b *strings.Builder, p painter, indent string) {
 	}
 }
 
-// tone is an ANSI colour; the empty one is the terminal's own.
+// tone is an ANSI colour. The empty tone is the terminal's own colour.
 type tone string
 
 const (
@@ -223,7 +222,7 @@ const (
 	yellow tone = "\x1b[33m"
 )
 
-// painter colours text, or does not.
+// painter adds colours to text if it is true.
 type painter bool
 
 func (p painter) paint(t tone, s string) string {
@@ -233,7 +232,7 @@ func (p painter) paint(t tone, s string) string {
 	return string(t) + s + "\x1b[0m"
 }
 
-// toneOf is the colour of a status code.
+// toneOf returns the colour of a status code.
 func toneOf(code string) tone {
 	e, ok := status.Lookup(status.Code(code))
 	if !ok {
@@ -252,7 +251,7 @@ func toneOf(code string) tone {
 	return plain
 }
 
-// bad reports whether a task's result has to be said again at the end.
+// bad reports whether a task's result must be repeated at the end.
 func bad(code string) bool {
 	e, ok := status.Lookup(status.Code(code))
 	return !ok || e.Class != status.ClassSuccess && e.Class != status.ClassInterim && !e.Neutral

@@ -12,36 +12,35 @@ import (
 	"github.com/dprun/dprun/runner/status"
 )
 
-// Bounds of what is remembered for the screen.
+// Limits of what is remembered for the screen.
 const (
-	keptLines  = 10               // of output of each task
-	rateWindow = 10 * time.Second // over which a rate is measured
+	keptLines  = 10               // output lines of each task
+	rateWindow = 10 * time.Second // the time over which a rate is measured
 )
 
-// tracker knows how a run stands, from what was published.
+// tracker derives the state of a run from the published events.
 type tracker struct {
 	run     event.RunInfo
-	tasks   map[string]*tracked // all that were heard of; nil: it waits, or has ended
-	active  []*tracked          // under way, those that began first at the top
+	tasks   map[string]*tracked // all known tasks; nil: it waits, or has ended
+	active  []*tracked          // tasks under way, the earliest first
 	done    int
-	called  int       // off: cancelled, which is not done
+	called  int       // cancelled tasks, which are not in done
 	began   time.Time // when the first task left the queue
 	moved   []movement
-	logs    map[string][]event.Log // last lines by task; the run's own under ""
+	logs    map[string][]event.Log // the last lines of each task; those of the run are under ""
 	runCode string
 }
 
-// tracked is one task.
 type tracked struct {
 	id       string
 	status   event.Status
-	since    time.Time // of the status
+	since    time.Time // when the status was entered
 	progress *event.Progress
 	moved    []movement
 	active   bool
 }
 
-// movement is how many bytes came at a time.
+// movement is a number of bytes transferred up to a time.
 type movement struct {
 	at    time.Time
 	bytes int64
@@ -51,7 +50,7 @@ func newTracker(r event.RunInfo) *tracker {
 	return &tracker{run: r, tasks: map[string]*tracked{}, logs: map[string][]event.Log{}}
 }
 
-// task finds a task, or begins to know it.
+// task returns the entry of a task and adds one if it is missing.
 func (t *tracker) task(id string) *tracked {
 	k := t.tasks[id]
 	if k == nil {
@@ -75,7 +74,7 @@ func (t *tracker) status(s event.Status) {
 			t.done++
 		}
 		if class == status.ClassSuccess {
-			delete(t.logs, s.Task) // they are shown of a failure
+			delete(t.logs, s.Task) // only failures show them
 		}
 		t.tasks[s.Task] = nil
 		if known != nil && known.active {
@@ -125,7 +124,7 @@ func (t *tracker) log(l event.Log) {
 	t.logs[l.Task] = kept
 }
 
-// recent drops what is older than the window over which rates are measured.
+// recent drops the movements outside the window over which rates are measured.
 func recent(m []movement, now time.Time) []movement {
 	i := 0
 	for i < len(m) && now.Sub(m[i].at) > rateWindow {
@@ -134,14 +133,14 @@ func recent(m []movement, now time.Time) []movement {
 	return slices.Delete(m, 0, i)
 }
 
-// rate is bytes a second over the last seconds; 0 when nothing moves.
+// rate returns the current number of bytes a second; 0 when nothing moves.
 func rate(m []movement, now time.Time) float64 {
 	m = recent(slices.Clone(m), now)
 	if len(m) < 2 {
 		return 0
 	}
 	var sum int64
-	for _, x := range m[1:] { // the first one's bytes came before the window
+	for _, x := range m[1:] { // the bytes of the first one came before the window
 		sum += x.bytes
 	}
 	d := now.Sub(m[0].at).Seconds()
@@ -151,7 +150,8 @@ func rate(m []movement, now time.Time) float64 {
 	return float64(sum) / d
 }
 
-// eta is how long the rest takes if it goes on as before; 0 when that cannot be told.
+// eta estimates how long the remaining tasks take at the pace so far; 0 when there is
+// no estimate.
 func (t *tracker) eta(now time.Time) time.Duration {
 	left := len(t.tasks) - t.done - t.called
 	if t.began.IsZero() || t.done == 0 || left == 0 {
@@ -160,10 +160,10 @@ func (t *tracker) eta(now time.Time) time.Duration {
 	return (now.Sub(t.began) / time.Duration(t.done)) * time.Duration(left)
 }
 
-// dispatch is the phase from which on a task is under way.
+// dispatch is the first phase in which a task counts as under way.
 const dispatch = 4
 
-// phase is the phase that a code belongs to; -1 for a code that is unknown.
+// phase returns the phase of a code; -1 if the code is unknown or has no phase.
 func phase(code string) int {
 	e, ok := status.Lookup(status.Code(code))
 	if !ok || len(e.Phases) == 0 {
@@ -172,7 +172,7 @@ func phase(code string) int {
 	return e.Phases[0]
 }
 
-// doing says what a task does: from its transfer, else from its status.
+// doing says what a task is doing, from its transfer or else from its status.
 func (k *tracked) doing() string {
 	if k.progress != nil {
 		switch id, _ := lifecycle.ParseActionID(k.progress.Action); id.Kind {
@@ -196,7 +196,7 @@ func (k *tracked) doing() string {
 	return strings.ToLower(Clean(k.status.Code))
 }
 
-// amount says how far a task's transfer is.
+// amount says how far a task's transfer has come.
 func (k *tracked) amount(now time.Time) string {
 	if k.progress == nil {
 		return ""
@@ -211,7 +211,7 @@ func (k *tracked) amount(now time.Time) string {
 	return s
 }
 
-// overall is the one line that says how the run stands.
+// overall describes the state of the run in one line.
 func (t *tracker) overall(now time.Time) string {
 	parts := []string{fmt.Sprintf("%d of %s done", t.done, plural(len(t.tasks), "task", "tasks"))}
 	if t.called > 0 {
@@ -230,7 +230,7 @@ func (t *tracker) overall(now time.Time) string {
 	return strings.Join(parts, " · ")
 }
 
-// longest orders tasks by how long they are in their status, longest first.
+// longest sorts tasks by the time that they have spent in their status, longest first.
 func longest(tasks []*tracked) []*tracked {
 	return slices.SortedStableFunc(slices.Values(tasks), func(a, b *tracked) int { return cmp.Compare(a.since.UnixNano(), b.since.UnixNano()) })
 }
