@@ -11,20 +11,20 @@ import (
 	"github.com/dprun/dprun/runner/pending"
 )
 
-// Batch is what is written in one transaction.
+// Batch holds the changes of one transaction.
 type Batch struct {
-	// Time is when what is paid is paid; zero: now.
+	// Time is when the obligations in Pay were settled; zero: now.
 	Time time.Time
-	// Events are kept until the run is finished. Of one that is finished, or
-	// unknown, they are not kept: nobody replays it.
+	// Events are kept until the run is finished. Events of a finished or unknown run
+	// are dropped, because nobody replays it.
 	Events   []event.Event
-	Statuses []event.Status       // each follows the last one of its history
-	Owe      []pending.Obligation // owed from now on; Run is the batch's
-	Pay      []pending.Key        // no longer owed; Run is the batch's
-	Scripts  []Script             // that were started, or turned out not to have begun
-	Good     []Good               // of the tasks that end
+	Statuses []event.Status       // each follows the last status of its task
+	Owe      []pending.Obligation // must be undone from now on; Run is the batch's
+	Pay      []pending.Key        // has been undone; Run is the batch's
+	Scripts  []Script             // that have started, or turned out not to have begun
+	Good     []Good               // for the tasks that end in this batch
 	Devices  []Device
-	Rooms    []Room    // of destinations that the run has looked at; the first row of each counts
+	Rooms    []Room    // destinations that the run has looked at; only the first row of each counts
 	Trip     []Breaker // devices that did not come back
 }
 
@@ -37,18 +37,18 @@ const (
 	enterRunCode = "UPDATE runs SET code = ? WHERE n = ?"
 )
 
-// hotStatements are prepared once.
+// hotStatements are prepared once, because every run repeats them often.
 var hotStatements = []string{lastEntry, insertEntry, insertTask, insertBody, countTasks, enterRunCode, upsertObligation, payObligation, insertLog, enterRoot, enterFacts, insertCopy, insertNews,
 	begin, commit, rollback}
 
-// Append writes a batch of a run in one transaction. With an error, an
-// *[Error], nothing was written.
+// Append writes a batch of a run in one transaction. When it returns an error,
+// which is an *[Error], it has written nothing.
 func (j *Journal) Append(ctx context.Context, run string, b Batch) error {
 	if b.Time.IsZero() {
 		b.Time = time.Now()
 	}
 	return j.write(ctx, "append to run "+run, func(t *transaction) error {
-		t.failed = func() { delete(j.open, run) } // what stands in the file counts
+		t.failed = func() { delete(j.open, run) } // read the run from the file again
 		o, err := j.openRun(t, run)
 		if err != nil {
 			return err
@@ -68,12 +68,13 @@ func (j *Journal) Append(ctx context.Context, run string, b Batch) error {
 	})
 }
 
-// statusesAtOnce bounds an entry: when a fleet is expanded, all of its tasks get
-// their first statuses in one batch.
+// statusesAtOnce is the number of statuses that one entry may hold. A run that
+// expands its plan over a fleet gives all tasks their first statuses in one
+// batch.
 const statusesAtOnce = 1000
 
-// enter writes the events and statuses of a batch: one entry for all of them,
-// and one row for each task that has ended.
+// enter writes the events and statuses of a batch: one entry for all of them, and
+// one row for each task that has ended.
 func (o *openRun) enter(t *transaction, b Batch) error {
 	for len(b.Statuses) > statusesAtOnce {
 		some := Batch{Events: b.Events, Statuses: b.Statuses[:statusesAtOnce], Good: b.Good}
@@ -134,7 +135,7 @@ func (o *openRun) enter(t *transaction, b Batch) error {
 	return nil
 }
 
-// close writes the row and the body of a task that needs no more entries.
+// close writes the row and the body of a task that gets no more entries.
 func (o *openRun) close(t *transaction, s event.Status, good *Good) error {
 	h := o.tasks[s.Task]
 	files, err := encodeFiles(h.files)

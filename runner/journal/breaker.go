@@ -6,21 +6,21 @@ import (
 	"time"
 )
 
-// Breaker forbids quiesces until it is closed: a device did not come back, or
-// somebody said so (a hold, which has no device).
+// Breaker forbids quiesces until it is closed. It is open because a device did
+// not come back, or because a person set a hold (a breaker without a device).
 type Breaker struct {
 	Device      string
-	Environment string // among whose devices nothing is quiesced, as label=value; empty: all
+	Environment string // label=value: dprun quiesces none of these devices; empty: no device at all
 	Since       time.Time
 	Reason      string
 	Run         string // the run that saw it
 	By          string // who set a hold: user@host
 
 	Closed   time.Time // zero: open
-	ClosedBy string    // who or what closed it
+	ClosedBy string    // the person or the process that closed it
 }
 
-// String says since when and why, for an operator.
+// String tells an operator since when the breaker is open, and why.
 func (b Breaker) String() string {
 	s := "since " + b.Since.Format(time.RFC3339)
 	if b.By != "" {
@@ -41,8 +41,8 @@ func scanBreaker(s scanner) (b Breaker, err error) {
 	return b, s.Scan(&b.Device, &b.Environment, moment{&b.Since}, &b.Reason, &b.Run, &b.By, moment{&b.Closed}, &b.ClosedBy)
 }
 
-// write opens a breaker; an open one keeps its first reason. The device's
-// obligation says which environment the breaker is for.
+// write opens a breaker. A breaker that is open already keeps its first reason.
+// If b names no environment, write takes it from the device's open obligation.
 func (b Breaker) write(t *transaction) error {
 	if b.Environment == "" && b.Device != "" {
 		if err := t.row(`SELECT coalesce(max(environment), '') FROM obligations WHERE run = ? AND device = ? AND paid_at = 0 AND kind = 'unquiesce'`,
@@ -55,13 +55,13 @@ func (b Breaker) write(t *transaction) error {
 	return err
 }
 
-// OpenBreaker opens a breaker, or sets a hold where b has no device.
+// OpenBreaker opens a breaker, or sets a hold if b has no device.
 func (j *Journal) OpenBreaker(ctx context.Context, b Breaker) error {
 	return j.write(ctx, "stop quiesces", b.write)
 }
 
-// CloseBreaker enters that a device is back, or ends the hold where the device
-// is empty. One that is not open is [ErrNotFound].
+// CloseBreaker enters that a device is back, or ends the hold if device is empty.
+// It returns [ErrNotFound] if no such breaker is open.
 func (j *Journal) CloseBreaker(ctx context.Context, device, by string, at time.Time) error {
 	what := "the breaker of " + device
 	if device == "" {
@@ -73,8 +73,8 @@ func (j *Journal) CloseBreaker(ctx context.Context, device, by string, at time.T
 	})
 }
 
-// Breakers lists what forbids quiesces now, the oldest first; with a run, all
-// that the run has opened, closed ones too.
+// Breakers lists the open breakers, the oldest first. With a run, it lists all
+// breakers that the run has opened, including closed ones.
 func (j *Journal) Breakers(ctx context.Context, run string) ([]Breaker, error) {
 	if run != "" {
 		return list(ctx, j, "list the breakers of run "+run, scanBreaker, "SELECT "+breakerColumns+" FROM breakers WHERE run = ? ORDER BY since", run)
@@ -86,11 +86,12 @@ func (j *Journal) Breakers(ctx context.Context, run string) ([]Breaker, error) {
 type Member struct {
 	Group, Device string
 	Plan, Origin  string
-	// Endpoint is how it is reached: sealed, without a secret.
+	// Endpoint is the sealed connection to the device: it holds references in the
+	// place of secrets.
 	Endpoint []byte
 }
 
-// SetMembers replaces what a plan says of groups.
+// SetMembers replaces the groups that a plan has declared before.
 func (j *Journal) SetMembers(ctx context.Context, plan, origin string, members []Member) error {
 	return j.write(ctx, "note the groups of plan "+plan, func(t *transaction) error {
 		if _, err := t.exec("DELETE FROM members WHERE plan = ? AND origin = ?", plan, origin); err != nil {
@@ -105,7 +106,7 @@ func (j *Journal) SetMembers(ctx context.Context, plan, origin string, members [
 	})
 }
 
-// Members lists the devices of all groups, over all plans.
+// Members lists the devices of all groups of all plans.
 func (j *Journal) Members(ctx context.Context) ([]Member, error) {
 	return list(ctx, j, "list the groups", func(s scanner) (m Member, err error) {
 		return m, s.Scan(&m.Group, &m.Device, &m.Plan, &m.Origin, &m.Endpoint)

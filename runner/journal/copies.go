@@ -16,9 +16,9 @@ import (
 	"github.com/dprun/dprun/runner/backups"
 )
 
-// copies hold a row for each set at each destination. They outlive their runs.
-// Values that many rows share (the destination's own name, and the facts of a
-// device in a run) are in a table of their own.
+// The copies table holds a row for each set at each destination. The rows outlive
+// their runs. Two tables hold values that many rows share: the name that a
+// destination gives itself, and the facts of a device in a run.
 const copies = `
 CREATE TABLE roots (n INTEGER PRIMARY KEY, root TEXT NOT NULL UNIQUE);
 CREATE TABLE facts (n INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, facts TEXT NOT NULL);
@@ -31,7 +31,8 @@ CREATE UNIQUE INDEX copies_set ON copies (id, root);
 CREATE INDEX copies_device ON copies (device, domain, id);
 `
 
-// subjects finds the copies of one subject, and which subjects there are, without reading a copy.
+// subjects lets a query find the copies of one subject, and list the subjects,
+// without reading a copy.
 const subjects = `
 DROP INDEX copies_device;
 CREATE INDEX copies_subject ON copies (device, domain, activity, id);
@@ -51,16 +52,16 @@ const (
 	markCopy     = "UPDATE copies SET state = ?, checked = ? WHERE id = ? AND root = (SELECT n FROM roots WHERE root = ?)"
 )
 
-// copyBody is what is only shown of a copy.
+// copyBody holds the fields of a copy that no query filters by.
 type copyBody struct {
 	Files    []backups.File `json:"f"`
 	Withheld []string       `json:"k,omitempty"`
 	Warnings []string       `json:"w,omitempty"`
-	// Signature is not only shown, but few copies have one.
+	// Signature is here, although it decides about trust, because few copies have one.
 	Signature *backups.Signature `json:"s,omitempty"`
 }
 
-// writeCopy enters a copy, in place of what was known of it.
+// writeCopy enters a copy. It replaces an earlier entry of the same set and root.
 func writeCopy(t *transaction, c backups.Copy) error {
 	fail := func(err error) error { return fmt.Errorf("set %s at %s: %w", c.Set, c.Root, err) }
 	body, err := json.Marshal(copyBody{c.Files, c.Withheld, c.Warnings, c.Signature})
@@ -106,22 +107,23 @@ func scanCopy(s scanner) (c backups.Copy, err error) {
 	return c, err
 }
 
-// CopyFilter narrows a list of copies; what is empty does not.
+// CopyFilter narrows a list of copies. An empty field does not narrow it.
 type CopyFilter struct {
 	Set    string    // this set only
-	After  string    // sets that are older than this one, which is the cursor of a list
-	Before time.Time // captured before it, to the millisecond
-	Run    string    // of a run that has begun at Since, or later
+	After  string    // only sets that are older than this one: the cursor of a list
+	Before time.Time // only sets that were captured before it, to the millisecond
+	Run    string    // of this run, which began at Since or later
 	Since  time.Time
 	Device string
-	Domain string // with Device or without
-	Whole  bool   // of whole devices only
-	// Activity is of use with Device, and Domain or Whole: the copies of one subject are found at once.
+	Domain string // with or without Device
+	Whole  bool   // only copies of whole devices
+	// Activity together with Device, and Domain or Whole, is fast: it names one
+	// subject.
 	Activity string
 	Plan     string
 	Root     string
 	State    backups.State
-	// Identity is that of the box.
+	// Identity is the box's own.
 	Identity string
 }
 
@@ -149,9 +151,9 @@ func (f CopyFilter) query() (query string, args []any) {
 	return query + " ORDER BY c.id DESC, r.root", args
 }
 
-// Copies are what is known of copies: the newest set first, the copies of one
-// set after each other, by destination. An error ends it; breaking the loop is
-// fine. A loop that is slow keeps the journal's log from being tidied up.
+// Copies yields the known copies: the newest set first, and the copies of one set
+// together, ordered by destination. An error ends the sequence. A caller may
+// break the loop; while the loop runs, SQLite cannot shorten its write-ahead log.
 func (j *Journal) Copies(ctx context.Context, f CopyFilter) iter.Seq2[backups.Copy, error] {
 	return func(yield func(backups.Copy, error) bool) {
 		query, args := f.query()
@@ -161,7 +163,8 @@ func (j *Journal) Copies(ctx context.Context, f CopyFilter) iter.Seq2[backups.Co
 
 const selectSubjects = "SELECT DISTINCT device, domain, activity FROM copies INDEXED BY copies_subject WHERE (?1 = '' OR device = ?1) AND (?2 = '' OR domain = ?2)"
 
-// Subjects are what there are, or were, copies of: of a device and a domain, or of all where these are empty.
+// Subjects lists the subjects that have or had copies. An empty device or domain
+// means all.
 func (j *Journal) Subjects(ctx context.Context, device, domain string) ([]backups.Subject, error) {
 	return list(ctx, j, "list what there are backups of", func(s scanner) (of backups.Subject, err error) {
 		return of, s.Scan(&of.Device, &of.Domain, &of.Activity)
@@ -171,7 +174,7 @@ func (j *Journal) Subjects(ctx context.Context, device, domain string) ([]backup
 
 const selectSets = "SELECT DISTINCT id FROM copies WHERE id >= ?1 AND id < ?1 || char(1114111) ORDER BY id LIMIT 2"
 
-// Set finds a set by its ID, or by a beginning of it that no other set shares.
+// Set finds a set by its ID, or by a prefix of the ID that no other set shares.
 // It returns ErrNotFound or ErrAmbiguous.
 func (j *Journal) Set(ctx context.Context, ref string) (string, error) {
 	doing := fmt.Sprintf("find set %q", ref)
@@ -187,15 +190,15 @@ func (j *Journal) Set(ctx context.Context, ref string) (string, error) {
 	return unique(found, func(id string) string { return id }, ref, doing, "list the sets with `dprun backups list`")
 }
 
-// CopyMark is what was found of a copy, or done to it.
+// CopyMark is the state that dprun found a copy in, or brought it into.
 type CopyMark struct {
 	Set, Root string
 	State     backups.State
 	At        time.Time
 }
 
-// MarkCopies enters what was found of copies, in one transaction. It returns
-// ErrNotFound for a copy that the journal does not know; then nothing is entered.
+// MarkCopies enters the states of copies in one transaction. It returns
+// ErrNotFound, and enters nothing, if the journal does not know one of them.
 func (j *Journal) MarkCopies(ctx context.Context, marks ...CopyMark) error {
 	return j.write(ctx, "enter what was found of backups", func(t *transaction) error {
 		for _, m := range marks {
@@ -208,13 +211,12 @@ func (j *Journal) MarkCopies(ctx context.Context, marks ...CopyMark) error {
 	})
 }
 
-// Import enters copies that were found at a destination, and returns how many
-// were not known before. A copy that the journal knows from a run of its own
-// stays as it is, unless it was deleted: if it is there again, only the
-// destination vouches for it. For a copy from an earlier import only the
-// signature is entered again, because the trusted keys may have changed. A
-// manifest that somebody vouches for replaces another manifest of its set that
-// nobody vouches for.
+// Import enters copies that were found at a destination, and returns how many it
+// entered as new. It leaves a copy that the journal knows from a run of its own
+// as it is, unless that copy was deleted: if it is there again, only the
+// destination vouches for it. For a copy from an earlier import it enters only
+// the signature again, because the trusted keys may have changed. A trusted
+// manifest replaces another manifest of its set that nobody vouches for.
 func (j *Journal) Import(ctx context.Context, found ...backups.Copy) (entered int, err error) {
 	err = j.write(ctx, "enter the backups of a destination", func(t *transaction) error {
 		entered = 0
@@ -244,8 +246,8 @@ func (j *Journal) Import(ctx context.Context, found ...backups.Copy) (entered in
 	return entered, err
 }
 
-// Origins are the files whose plan of a name has made backups, and which of them each run was of that is
-// still known. Files are those of plans of whatever device.
+// Origins returns the files whose plans of this name have made backups (of any
+// device), and the file of each run of this name that the journal still knows.
 func (j *Journal) Origins(ctx context.Context, plan string) (files []string, runs map[string]string, err error) {
 	const doing = "find the plans of a name"
 	files, err = list(ctx, j, doing, func(s scanner) (file string, err error) { return file, s.Scan(&file) }, "SELECT DISTINCT origin FROM sizes WHERE plan = ? ORDER BY origin", plan)

@@ -26,9 +26,9 @@ var (
 	ErrAmbiguous = errors.New("ambiguous")
 )
 
-// Error is a journal that could not do what was asked.
+// Error says that the journal could not do something, and what to do about it.
 type Error struct {
-	Doing  string // what was attempted
+	Doing  string // the operation that was attempted
 	Path   string
 	Kind   error // one of the above, or nil
 	Err    error
@@ -47,7 +47,7 @@ func (e *Error) Error() string {
 	return s
 }
 
-// Unwrap gives the kind and the cause.
+// Unwrap returns the kind and the cause.
 func (e *Error) Unwrap() []error {
 	if e.Kind == nil {
 		return []error{e.Err}
@@ -55,8 +55,9 @@ func (e *Error) Unwrap() []error {
 	return []error{e.Kind, e.Err}
 }
 
-// explain says of an error what an operator can do about it. Errors that are
-// explained already, and those that are answers (not found, a guard), stay.
+// explain adds what an operator can do about an error. It returns errors that
+// have an explanation, and errors that are answers (not found, a guard), as they
+// are.
 func explain(doing, path string, err error) error {
 	var known *Error
 	var guard *GuardError
@@ -88,7 +89,7 @@ func classify(path string, err error) (remedy string, kind error) {
 		case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
 			return salvage, ErrDamaged
 		case sqlite3.SQLITE_IOERR:
-			if noRoom(path) { // SQLite has a dozen codes for what could not be written
+			if noRoom(path) { // SQLite has a dozen codes for failed writes
 				return full()
 			}
 			return "look at the kernel's log, and check the disk and its quota", ErrIO
@@ -108,8 +109,8 @@ func full() (string, error) {
 	return "make room on the file system of the state directory; `dprun recover` brings gateways back without it", ErrFull
 }
 
-// noRoom reports whether the file system of a path has next to nothing left:
-// less than SQLite needs to open its shared memory, or no file.
+// noRoom reports whether a path's file system is nearly full: it has less room
+// than SQLite needs to open its shared memory, or no file is left on it.
 func noRoom(path string) bool {
 	var fs unix.Statfs_t
 	if unix.Statfs(filepath.Dir(path), &fs) != nil {
@@ -122,8 +123,8 @@ func readOnly() (string, error) {
 	return "check who owns the state directory and whether its file system is mounted read-only", ErrReadOnly
 }
 
-// salvage is what to do about a damaged journal. It may hold what is owed to
-// devices, so it is never thrown away silently.
+// salvage tells what to do about a damaged journal. dprun never discards one
+// silently, because it may say what must be undone on devices.
 const salvage = "keep a copy of it with its -wal and -shm files, check by hand that no gateway is quiesced, then restore it from a backup or move it away"
 
 func damaged(doing, path string, err error) *Error {

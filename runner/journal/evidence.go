@@ -8,8 +8,9 @@ import (
 	"github.com/dprun/dprun/runner/evidence"
 )
 
-// evidenceTable holds how far the chain of records goes: of this state directory,
-// whose root is empty, and at each destination. The records themselves are files.
+// evidenceTable holds the head of the chain of records: for this state directory,
+// whose root is empty, and for each destination. The records themselves are
+// files.
 const evidenceTable = `
 CREATE TABLE evidence (root TEXT PRIMARY KEY, seq INTEGER NOT NULL, digest TEXT NOT NULL) WITHOUT ROWID;
 `
@@ -19,8 +20,8 @@ const (
 	noteEvidence   = "INSERT INTO evidence (root, seq, digest) VALUES (?1,?2,?3) ON CONFLICT (root) DO UPDATE SET seq = ?2, digest = ?3 WHERE seq < ?2"
 )
 
-// AppendEvidence lets next make the record that follows the last one, and enters
-// it. Records of several processes that do so at once follow each other.
+// AppendEvidence calls next to make the record that follows the last one, and
+// enters the record. Processes that append at the same time take turns.
 func (j *Journal) AppendEvidence(ctx context.Context, next func(after evidence.Head) (evidence.Head, error)) error {
 	return j.write(ctx, "enter a record of evidence", func(t *transaction) error {
 		var h evidence.Head
@@ -36,8 +37,8 @@ func (j *Journal) AppendEvidence(ctx context.Context, next func(after evidence.H
 	})
 }
 
-// Evidence is the last record that a destination has, by its own name; with an
-// empty one, that the state directory has. The zero Head: none.
+// Evidence returns the last record that a destination has. root is the name that
+// the destination gives itself; empty: the state directory. The zero Head: none.
 func (j *Journal) Evidence(ctx context.Context, root string) (evidence.Head, error) {
 	found, err := only(list(ctx, j, "find the last record of evidence", func(s scanner) (h evidence.Head, err error) { return h, s.Scan(&h.Sequence, &h.Digest) }, selectEvidence, root))
 	if found == nil {
@@ -46,7 +47,7 @@ func (j *Journal) Evidence(ctx context.Context, root string) (evidence.Head, err
 	return *found, nil
 }
 
-// NoteEvidence enters the last record that a destination has.
+// NoteEvidence enters the last record that a destination has. It never goes back.
 func (j *Journal) NoteEvidence(ctx context.Context, root string, h evidence.Head) error {
 	return j.exec(ctx, "enter which records of evidence a destination has",
 		noteEvidence, root, h.Sequence, h.Digest)

@@ -9,22 +9,23 @@ import (
 	"github.com/dprun/dprun/runner/event"
 )
 
-// feed keeps the last news of all runs in the order in which it was committed,
-// for those who follow a server. A row holds n news of one run; last is the
-// number of the last one. It is written where there is or was a server.
+// The feed table keeps the last news of all runs in the order of their commits,
+// for the followers of a server. A row holds n news of one run; last is the
+// number of its last one. Rows are written only if the state directory has or had
+// a server.
 const feed = `
 CREATE TABLE feed (last INTEGER PRIMARY KEY, n INTEGER NOT NULL, run TEXT NOT NULL, kind TEXT NOT NULL, body TEXT NOT NULL);
 `
 
-// newsKept is how much news is kept at least: what a follower that was away for a
-// night's run has missed.
+// newsKept is the least number of news that are kept: enough for a follower that
+// was away during a night's run.
 const newsKept = 20_000
 
-// newsSwept is after how much news what is older is removed.
+// newsSwept is the number of news after which older ones are removed again.
 const newsSwept = 1000
 
-// insertNews gives the news the numbers that follow. The last row is never removed,
-// so that no number is given twice.
+// insertNews numbers the news on from the last row. That row is never removed, so
+// no number is given twice.
 const insertNews = `INSERT INTO feed (last, n, run, kind, body) SELECT (SELECT coalesce(max(last), 0) FROM feed) + ?1, ?1, ?2, ?3, ?4
 	WHERE EXISTS (SELECT 1 FROM server) RETURNING last`
 
@@ -35,9 +36,9 @@ const (
 	NewsEnd    = "end"    // a run is over
 )
 
-// News is something that became of a run. One of the fields is set, by its kind.
+// News is one change of a run. Kind says which of the last three fields is set.
 type News struct {
-	Seq    int64 // over all runs of the state directory
+	Seq    int64 // counts over all runs of the state directory
 	Run    string
 	Kind   string
 	Begun  *event.RunInfo
@@ -45,7 +46,7 @@ type News struct {
 	End    *End
 }
 
-// feed enters news of a run.
+// feed enters n news of a run, of which body holds one, or a list of statuses.
 func (t *transaction) feed(run, kind string, n int, body any) error {
 	text, err := json.Marshal(body)
 	if err != nil {
@@ -68,8 +69,8 @@ func (t *transaction) feed(run, kind string, n int, body any) error {
 	return err
 }
 
-// News is what became of all runs after a number, at most so many rows of it.
-// more says that there is more.
+// News returns the changes of all runs after a number, from at most the given
+// number of rows. more says that there may be more rows.
 func (j *Journal) News(ctx context.Context, after int64, rows int) (all []News, more bool, err error) {
 	type row struct {
 		last      int64
@@ -107,8 +108,8 @@ func (j *Journal) News(ctx context.Context, after int64, rows int) (all []News, 
 	return all, len(found) == rows, err
 }
 
-// NewsEnds are the number of the newest news, and the one after which nothing is
-// missing.
+// NewsEnds returns the number of the newest news, and kept: a follower that has
+// all news up to kept or later has missed nothing.
 func (j *Journal) NewsEnds(ctx context.Context) (kept, newest int64, err error) {
 	_, err = list(ctx, j, "look how much news there is", func(s scanner) (any, error) { return nil, s.Scan(&kept, &newest) },
 		"SELECT coalesce((SELECT last - n FROM feed ORDER BY last LIMIT 1), 0), coalesce(max(last), 0) FROM feed")

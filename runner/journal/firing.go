@@ -6,31 +6,31 @@ import (
 	"time"
 )
 
-// Scheduled names a plan that has schedules: its name and the file it stands in.
+// Scheduled names a plan that has schedules: its name and the file that holds it.
 type Scheduled struct{ Plan, Origin string }
 
-// Firing is what a server decided about one time at which a plan was due.
+// Firing is a server's decision about one time at which a plan was due.
 type Firing struct {
 	Scheduled
 	Due     time.Time // a whole second
 	Decided time.Time
-	Verdict string // run, or why it was not run
-	// Of a run:
-	Run      string    // its ID; empty: it was not begun
-	Ended    time.Time // zero: it is under way, or the server died
+	Verdict string // "run", or why the plan was not run
+	// The rest is about a run.
+	Run      string    // its ID; empty: the run did not begin
+	Ended    time.Time // zero: the run is under way, or the server died
 	ExitCode int
-	Message  string // what there is to say beside the run's own record
+	Message  string // adds to the run's own record
 }
 
-// firingsKept is how many due times of a plan are kept, the newest.
+// firingsKept is the number of newest due times that are kept for each plan.
 const firingsKept = 2000
 
-// ran is the verdict by which a plan was started.
+// ran is the verdict of a due time that started a run.
 const ran = "run"
 
-// NoteSchedule enters the rules of a plan's schedules, and says from when on the
-// plan has them: other rules begin now, and so do those of a clock that was
-// ahead.
+// NoteSchedule enters the rules of a plan's schedules, and returns the time from
+// which they apply. That is now if the rules have changed, or if the noted time
+// lies in the future because an earlier clock was ahead.
 func (j *Journal) NoteSchedule(ctx context.Context, s Scheduled, rules string, now time.Time) (since time.Time, err error) {
 	return since, j.write(ctx, "note the schedules of plan "+s.Plan, func(t *transaction) error {
 		if _, err := t.exec(`INSERT INTO schedules (plan, origin, rules, since) VALUES (?1,?2,?3,?4) ON CONFLICT (plan, origin) DO UPDATE
@@ -41,8 +41,8 @@ func (j *Journal) NoteSchedule(ctx context.Context, s Scheduled, rules string, n
 	})
 }
 
-// ForgetSchedules forgets the schedules of plans that are served no more. When
-// they come back they begin anew.
+// ForgetSchedules removes the schedules of plans for which still returns false.
+// If such a plan comes back, its schedules apply from then.
 func (j *Journal) ForgetSchedules(ctx context.Context, still func(Scheduled) bool) error {
 	all, err := list(ctx, j, "list the schedules", func(s scanner) (k Scheduled, err error) { return k, s.Scan(&k.Plan, &k.Origin) }, "SELECT plan, origin FROM schedules")
 	if err != nil {
@@ -59,11 +59,10 @@ func (j *Journal) ForgetSchedules(ctx context.Context, still func(Scheduled) boo
 	return nil
 }
 
-// EnterFiring enters what was decided about a due time, and reports whether the
-// decision is the caller's: nobody has decided about it before. A run starts
-// only after that, so one due time gives at most one run, however the process
-// ends. A time that was not run does not count if the clock that decided it was
-// ahead.
+// EnterFiring enters the decision about a due time, and reports whether it is the
+// first one: only then may the caller start a run. So one due time gives at most
+// one run, whenever the process ends. A decision not to run is replaced if it was
+// made later than this one, which means that the earlier clock was ahead.
 func (j *Journal) EnterFiring(ctx context.Context, f Firing) (mine bool, err error) {
 	return mine, j.write(ctx, "enter that plan "+f.Plan+" is due", func(t *transaction) error {
 		res, err := t.exec(`INSERT INTO firings (plan, origin, due, decided, verdict, message) VALUES (?,?,?,?,?,?) ON CONFLICT (plan, origin, due) DO UPDATE
@@ -82,7 +81,8 @@ func (j *Journal) EnterFiring(ctx context.Context, f Firing) (mine bool, err err
 	})
 }
 
-// EndFiring enters how a start ended, or, without an end, which run it has begun.
+// EndFiring enters how a start ended, or, with a zero Ended, which run it has
+// begun.
 func (j *Journal) EndFiring(ctx context.Context, f Firing) error {
 	return j.write(ctx, "enter how plan "+f.Plan+" ended", func(t *transaction) error {
 		res, err := t.exec("UPDATE firings SET run = ?, ended = ?, exit_code = ?, message = ? WHERE plan = ? AND origin = ? AND due = ?",
@@ -100,8 +100,8 @@ func scanFiring(s scanner) (f Firing, err error) {
 	return f, err
 }
 
-// Decided lists the times at which a plan was due after t and that count as
-// decided at now, by Unix seconds.
+// Decided returns the times after which a plan was due and that were decided, as
+// Unix seconds. It leaves out decisions that lie after now, except those to run.
 func (j *Journal) Decided(ctx context.Context, s Scheduled, after, now time.Time) (map[int64]bool, error) {
 	found, err := list(ctx, j, "list when plan "+s.Plan+" was due", scanFiring,
 		selectFirings+"WHERE plan = ? AND origin = ? AND due > ? AND (verdict = '"+ran+"' OR decided <= ?)", s.Plan, s.Origin, after.Unix(), stamp(now))
@@ -113,7 +113,7 @@ func (j *Journal) Decided(ctx context.Context, s Scheduled, after, now time.Time
 }
 
 // Firings lists the newest due times of all plans, the newest first. With open,
-// it lists the starts of which no end was entered.
+// it lists only starts whose end was not entered.
 func (j *Journal) Firings(ctx context.Context, open bool, limit int) ([]Firing, error) {
 	where := ""
 	if open {
@@ -122,14 +122,14 @@ func (j *Journal) Firings(ctx context.Context, open bool, limit int) ([]Firing, 
 	return list(ctx, j, "list when plans were due", scanFiring, selectFirings+where+"ORDER BY due DESC, origin, plan LIMIT ?", limit)
 }
 
-// Server is what a server says of itself.
+// Server holds the facts that a server enters about itself.
 type Server struct {
 	Host    string
 	PID     int
 	Plans   string // the directory of its plans
 	Started time.Time
-	Beat    time.Time // when it was alive last
-	Stopped time.Time // zero: it is at work, or died
+	Beat    time.Time // the last time it said that it was alive
+	Stopped time.Time // zero: it is running, or died
 	Broken  []BrokenPlan
 }
 
@@ -138,10 +138,10 @@ type BrokenPlan struct {
 	Path     string    `json:"path"`
 	Since    time.Time `json:"since"`
 	Why      string    `json:"why"`
-	LastGood bool      `json:"last_good,omitempty"` // it is served as it was before
+	LastGood bool      `json:"last_good,omitempty"` // the server still uses its last good version
 }
 
-// SetServer enters what the server of this state directory says of itself.
+// SetServer replaces the facts about the server of this state directory.
 func (j *Journal) SetServer(ctx context.Context, s Server) error {
 	broken, err := json.Marshal(s.Broken)
 	if err != nil {
@@ -152,7 +152,7 @@ func (j *Journal) SetServer(ctx context.Context, s Server) error {
 		s.Host, s.PID, s.Plans, stamp(s.Started), stamp(s.Beat), stamp(s.Stopped), string(broken))
 }
 
-// Server is what the last server said of itself; nil: there was none.
+// Server returns the facts about the last server; nil: there was none.
 func (j *Journal) Server(ctx context.Context) (*Server, error) {
 	return only(list(ctx, j, "read what the server says", func(r scanner) (s Server, err error) {
 		var broken []byte

@@ -10,48 +10,50 @@ import (
 	"github.com/dprun/dprun/runner/pending"
 )
 
-// Guard bounds what may be quiesced at once, over all runs that share the
-// journal. It is asked in the transaction that enters the new obligation, so two
-// runs cannot both take the last slot. A slot is free when the unquiesce is
-// paid: when the return was verified.
+// Guard limits how many gateways may be quiesced at once, over all runs that
+// share the journal. The journal checks it in the transaction that enters the new
+// obligation, so two runs cannot both take the last slot. A slot becomes free
+// when the return of its gateway has been verified.
 type Guard struct {
-	// MaxDevices bounds the devices; 0: no bound. Several domains of a device count once.
+	// MaxDevices is the most devices that may be quiesced at once; 0: no limit.
+	// Several domains of a device count once.
 	MaxDevices int
-	// Group holds the names of the devices of the same group, MaxPerGroup how
-	// many of them may be quiesced at once (0: no bound), and Settle how long
-	// ago another one must have come back. Devices that plans have added to the
-	// group Named since then belong to it too.
+	// Group holds the names of the devices of the same group. MaxPerGroup is the
+	// most of them that may be quiesced at once (0: no limit). Settle is the time
+	// that must pass after one of them has come back. Devices that plans have since
+	// added to the group Named belong to it too.
 	Group       []string
 	Named       string
 	MaxPerGroup int
 	Settle      time.Duration
-	// Environment is what the device belongs to, as label=value: a device that did
-	// not return stops the quiesces of its environment. Empty: of all devices.
+	// Environment is the environment of the device, as label=value. A device that
+	// did not come back stops the quiesces of its environment. Empty: of all
+	// devices.
 	Environment string
 }
 
-// Denial is why a guard refuses.
+// Denial is the reason for which a guard refuses a quiesce.
 type Denial string
 
 // The denials.
 const (
-	DeniedHold    Denial = "hold"    // somebody has stopped every quiesce
+	DeniedHold    Denial = "hold"    // a person has stopped every quiesce
 	DeniedBreaker Denial = "breaker" // a device did not come back
 	DeniedDevices Denial = "max_devices"
 	DeniedGroup   Denial = "max_per_group"
 	DeniedSettle  Denial = "settle"
 )
 
-// Passes reports whether a denial ends by itself.
+// Passes reports whether the reason goes away without a person.
 func (d Denial) Passes() bool { return d != DeniedHold && d != DeniedBreaker }
 
-// GuardError says that a device must not be quiesced now: an answer, and no
-// fault of the journal.
+// GuardError says that a device must not be quiesced now. It is an answer, and
+// not a fault of the journal.
 type GuardError struct {
 	Denial  Denial
-	Devices []string  // the devices on whose account
-	Until   time.Time // of DeniedSettle: when to ask again
-	Why     string    // of DeniedHold and DeniedBreaker: what was noted
+	Devices []string  // the devices that cause the denial
+	Until   time.Time // with DeniedSettle: when to ask again
+	Why     string    // with DeniedHold and DeniedBreaker: the reason that was noted
 }
 
 func (e *GuardError) Error() string {
@@ -69,9 +71,10 @@ func (e *GuardError) Error() string {
 	return fmt.Sprintf("%s is quiesced, and quiesce_guard allows no more devices", on)
 }
 
-// Grant enters that a quiesce is about to be sent, if the guard allows it. With
-// a *[GuardError] it does not, and nothing was entered. Asked again for the same
-// device it allows what it has allowed.
+// Grant enters the obligation of a quiesce that is about to be sent, if the guard
+// allows the quiesce. Otherwise it returns a *[GuardError] and enters nothing.
+// The device's own open obligation does not count, so a repeated request is
+// granted.
 func (j *Journal) Grant(ctx context.Context, now time.Time, g Guard, o pending.Obligation) error {
 	return j.write(ctx, "ask for the quiesce of "+o.Where(), func(t *transaction) error {
 		if err := g.ask(t, now, o); err != nil {
@@ -85,20 +88,20 @@ func (j *Journal) Grant(ctx context.Context, now time.Time, g Guard, o pending.O
 	})
 }
 
-// Confirm reports, with a *[GuardError], what has come to forbid every quiesce
-// of an environment, be it granted or not.
+// Confirm checks again whether anything now forbids every quiesce of the device's
+// environment, even one that was granted. If so, it returns a *[GuardError].
 func (j *Journal) Confirm(ctx context.Context, now time.Time, g Guard, o pending.Obligation) error {
 	return j.write(ctx, "ask again for the quiesce of "+o.Where(), func(t *transaction) error { return g.stopped(t, now, o) })
 }
 
-// Withdraw takes back what was granted and not used.
+// Withdraw removes an obligation that was granted and not used.
 func (j *Journal) Withdraw(ctx context.Context, id pending.Key) error {
 	return j.exec(ctx, "take back "+id.String(),
 		"DELETE FROM obligations WHERE run = ? AND task = ? AND id = ? AND paid_at = 0", id.Run, id.Task, id.ID)
 }
 
 const (
-	// A restore takes its target out of service as a quiesce does.
+	// A restore takes its target out of service like a quiesce.
 	selectDown = "SELECT device, 0 FROM obligations WHERE paid_at = 0 AND kind IN ('unquiesce', 'restore') AND device <> ? GROUP BY device"
 	selectBack = "SELECT device, max(paid_at) FROM obligations WHERE kind IN ('unquiesce', 'restore') AND paid_at > ? AND device <> ? GROUP BY device ORDER BY 2 DESC"
 )
@@ -141,8 +144,8 @@ func (g *Guard) ask(t *transaction, now time.Time, o pending.Obligation) error {
 	return nil
 }
 
-// stopped refuses everything while a breaker of the environment is open, a hold
-// is set, or another device should have been back by now.
+// stopped refuses every quiesce while a breaker of the environment is open, a
+// hold is set, or another device is overdue.
 func (g *Guard) stopped(t *transaction, now time.Time, o pending.Obligation) error {
 	open, err := rowsOf(t, scanBreaker, "SELECT "+breakerColumns+" FROM breakers WHERE closed = 0 ORDER BY device, since")
 	if err != nil {
@@ -170,23 +173,23 @@ func (g *Guard) stopped(t *transaction, now time.Time, o pending.Obligation) err
 	return nil
 }
 
-// lateBox is a box that should have been back at a time.
+// lateBox is a device, and the time by which it should have been back.
 type lateBox struct {
 	seenBox
 	environment string
 }
 
-// meet reports whether two environments may have a device in common: only two
-// values of one label certainly have none.
+// meet reports whether two environments may share a device. They certainly share
+// none only if they give one label two different values.
 func meet(a, b string) bool {
 	label, value, known := strings.Cut(a, "=")
 	other, its, alsoKnown := strings.Cut(b, "=")
 	return !known || !alsoKnown || label != other || value == its
 }
 
-// seenBox is a device and a time at which something was seen of it. Its name
-// counts: gateways that share a certificate may tell the same identity, and one
-// that has two names is only waited for.
+// seenBox is a device and the time of an observation. Its name identifies it:
+// gateways that share a certificate may report one identity. A gateway with two
+// names counts twice, and the worst of that is a longer wait.
 type seenBox struct {
 	name string
 	at   time.Time
@@ -196,7 +199,7 @@ func boxes(t *transaction, query string, args ...any) ([]seenBox, error) {
 	return rowsOf(t, func(s scanner) (b seenBox, err error) { return b, s.Scan(&b.name, moment{&b.at}) }, query, args...)
 }
 
-// rowsOf reads rows into values, within a transaction.
+// rowsOf reads the rows of a query within a transaction.
 func rowsOf[T any](t *transaction, scan func(scanner) (T, error), query string, args ...any) ([]T, error) {
 	rows, err := t.query(query, args...)
 	return collect(rows, err, scan)

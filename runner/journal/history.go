@@ -7,26 +7,26 @@ import (
 	"github.com/dprun/dprun/runner/event"
 )
 
-// step is one status of a history as it is stored: without what is the same
-// for all of them, and without its number, which is its place.
+// step is the stored form of one status in a history. It omits the fields that
+// all statuses of the history share, and the number, which is its position.
 type step struct {
 	Code     string        `json:"c"`
-	After    int64         `json:"t"` // nanoseconds since the step before; of the first one since 1970
+	After    int64         `json:"t"` // nanoseconds since the previous step; the first step counts from 1970
 	Final    bool          `json:"f,omitempty"`
 	Message  string        `json:"m,omitempty"`
 	Causes   []event.Cause `json:"k,omitempty"`
 	Warnings []string      `json:"w,omitempty"`
 }
 
-// history is what is known of a task that has not ended, or of a run.
+// history is the history of a run, or of a task that has not ended.
 type history struct {
 	body  []byte // the steps, comma-separated
 	len   int
-	at    int64 // the time of the last one
+	at    int64 // the time of the last step
 	files []string
 }
 
-// add appends a status, and returns the step as it was appended.
+// add appends a status, and returns its encoded step.
 func (h *history) add(s event.Status) ([]byte, error) {
 	at := stamp(s.Time)
 	b, err := json.Marshal(step{Code: s.Code, After: at - h.at, Final: s.Final, Message: s.Message, Causes: s.Causes, Warnings: s.Warnings})
@@ -41,22 +41,22 @@ func (h *history) add(s event.Status) ([]byte, error) {
 	return b, nil
 }
 
-// entered is what an entry holds of one history.
+// entered holds the steps that one entry adds to one history.
 type entered struct {
 	Task     string `json:"i"`
-	Activity string `json:"a,omitempty"` // with Device and Domain, on the first step
+	Activity string `json:"a,omitempty"` // the first step of a task has it, with Device and Domain
 	Device   string `json:"d,omitempty"`
 	Domain   string `json:"o,omitempty"`
 	Steps    []step `json:"h"`
 }
 
-// stored is where a copy of a task stands.
+// stored is the place of a copy of a task.
 type stored struct {
 	Task string `json:"i"`
 	File string `json:"f"`
 }
 
-// encodeFiles is empty for none.
+// encodeFiles returns an empty text for no files.
 func encodeFiles(files []string) (string, error) {
 	if len(files) == 0 {
 		return "", nil
@@ -65,7 +65,7 @@ func encodeFiles(files []string) (string, error) {
 	return string(b), err
 }
 
-// decode reads stored JSON, of which nothing is an empty text.
+// decode reads stored JSON. An empty text stands for nothing.
 func decode(text []byte, into any) error {
 	if len(text) == 0 {
 		return nil

@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	// busyTimeout is how long another process may hold the journal.
+	// busyTimeout is the longest wait for another process that holds the journal.
 	busyTimeout = 10 * time.Second
 	readers     = 4
 )
@@ -24,17 +24,17 @@ const (
 // Journal is an open journal. Its methods may be called concurrently.
 type Journal struct {
 	path    string
-	writer  *sql.Conn // of writers, which has but this one
+	writer  *sql.Conn // the only connection of writers
 	reader  *sql.DB
 	writers *sql.DB
-	turn    chan struct{} // held by who writes
+	turn    chan struct{} // the goroutine that writes holds it
 	hot     map[string]*sql.Stmt
-	open    map[string]*openRun // by the run's ID; of who has the turn
+	open    map[string]*openRun // by the run's ID; only the holder of turn may use it
 }
 
-// Open opens the journal in a file on a local file system, makes it (mode
-// 0600) where it is missing, and brings an older one up to date. It waits up
-// to ten seconds for other processes. Errors are *[Error].
+// Open opens the journal in a file on a local file system. It creates a missing
+// file (mode 0600), and brings an older one up to date. It waits up to ten
+// seconds for other processes. Its errors are *[Error].
 func Open(path string) (*Journal, error) { return open(path, busyTimeout) }
 
 func open(path string, busy time.Duration) (*Journal, error) {
@@ -64,9 +64,9 @@ func open(path string, busy time.Duration) (*Journal, error) {
 	return j, nil
 }
 
-// create makes the file private before SQLite makes it with the umask's mode;
-// the -wal and -shm files inherit it. A file that is there is not opened:
-// closing it would drop the locks of every other journal in this process.
+// create makes a private file, because SQLite would create it with the umask's
+// mode; the -wal and -shm files inherit the mode. It never opens a file that
+// exists: closing it would drop the locks of every other journal in this process.
 func create(path string) error {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
@@ -98,7 +98,7 @@ func (j *Journal) connect(busy time.Duration) error {
 	if err != nil {
 		return err
 	}
-	if info.Size() == 0 { // counts only before the first page, and later needs the writer's lock for nothing
+	if info.Size() == 0 { // it only works before the first page; later it would take the writer's lock in vain
 		common = append(common, "auto_vacuum(INCREMENTAL)")
 	}
 	ctx := context.Background()
@@ -124,8 +124,8 @@ func (j *Journal) connect(busy time.Duration) error {
 	return nil
 }
 
-// firstConn connects. While processes make one new file a WAL database, SQLite
-// tells some of them at once that it is busy: there it heeds no busy_timeout.
+// firstConn connects. While several processes make one new file a WAL database,
+// SQLite returns SQLITE_BUSY to some of them and ignores busy_timeout.
 func firstConn(ctx context.Context, db *sql.DB, busy time.Duration) (*sql.Conn, error) {
 	for until := time.Now().Add(busy); ; time.Sleep(10 * time.Millisecond) {
 		conn, err := db.Conn(ctx)
@@ -155,7 +155,7 @@ func (j *Journal) Close() error {
 			errs = append(errs, s.Close())
 		}
 	}
-	// The reader first: the last connection that closes tidies up the log.
+	// The reader first: the last connection to close removes the log.
 	if j.reader != nil {
 		errs = append(errs, j.reader.Close())
 	}
@@ -171,16 +171,16 @@ func (j *Journal) Close() error {
 	return nil
 }
 
-// Path is the journal's file.
+// Path returns the path of the journal's file.
 func (j *Journal) Path() string { return j.path }
 
-// transaction is what a writer works in.
+// transaction gives a writer access to its open transaction.
 type transaction struct {
 	ctx  context.Context
 	conn *sql.Conn
 	hot  map[string]*sql.Stmt
 
-	failed func() // called when nothing of it was written; nil: nobody wants to know
+	failed func() // called if the transaction was rolled back; may be nil
 }
 
 func (t *transaction) exec(query string, args ...any) (sql.Result, error) {
@@ -201,17 +201,17 @@ func (t *transaction) row(query string, args ...any) *sql.Row {
 	return t.conn.QueryRowContext(t.ctx, query, args...)
 }
 
-// A transaction is begun and ended by statements that are prepared: what the
-// driver does itself prepares them each time.
+// These statements, which begin and end a transaction, are prepared once. The
+// driver's own transactions would prepare them each time.
 const (
-	begin    = "BEGIN IMMEDIATE" // a reader that becomes a writer could not wait for others
+	begin    = "BEGIN IMMEDIATE" // a reader that turns into a writer could not wait for other writers
 	commit   = "COMMIT"
 	rollback = "ROLLBACK"
 )
 
-// write runs f in one transaction. ctx bounds the wait for other writers of
-// this process; a transaction that has begun is not cut, so an error always
-// means that nothing was written.
+// write runs f in one transaction. ctx limits only the wait for other writers of
+// this process. Nothing interrupts a transaction that has begun, so an error
+// always means that nothing was written.
 func (j *Journal) write(ctx context.Context, doing string, f func(*transaction) error) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("%s: %w", doing, err)
@@ -232,7 +232,7 @@ func (j *Journal) write(ctx context.Context, doing string, f func(*transaction) 
 		if whole {
 			return
 		}
-		_, _ = t.exec(rollback) // after an error of the disk SQLite has done it
+		_, _ = t.exec(rollback) // after a disk error SQLite has rolled back already
 		if t.failed != nil {
 			t.failed()
 		}
@@ -256,7 +256,8 @@ func (j *Journal) exec(ctx context.Context, doing, query string, args ...any) er
 	})
 }
 
-// each hands the rows of a query on as values, until one is not wanted.
+// each passes the rows of a query to wanted as values, until wanted returns
+// false.
 func each[T any](rows *sql.Rows, err error, scan func(scanner) (T, error), wanted func(T) bool) error {
 	if err != nil {
 		return err
@@ -274,7 +275,7 @@ func each[T any](rows *sql.Rows, err error, scan func(scanner) (T, error), wante
 	return rows.Err()
 }
 
-// collect reads the rows of a query into values.
+// collect reads all rows of a query.
 func collect[T any](rows *sql.Rows, err error, scan func(scanner) (T, error)) (out []T, _ error) {
 	err = each(rows, err, scan, func(v T) bool {
 		out = append(out, v)
@@ -283,7 +284,7 @@ func collect[T any](rows *sql.Rows, err error, scan func(scanner) (T, error)) (o
 	return out, err
 }
 
-// list is what a query finds.
+// list runs a query and returns its rows as values.
 func list[T any](ctx context.Context, j *Journal, doing string, scan func(scanner) (T, error), query string, args ...any) ([]T, error) {
 	rows, err := j.reader.QueryContext(ctx, query, args...)
 	out, err := collect(rows, err, scan)
@@ -293,7 +294,7 @@ func list[T any](ctx context.Context, j *Journal, doing string, scan func(scanne
 	return out, nil
 }
 
-// stream is [list] value by value. An error ends it.
+// stream yields the rows of a query one by one. An error ends it.
 func stream[T any](ctx context.Context, j *Journal, doing string, scan func(scanner) (T, error), yield func(T, error) bool, query string, args ...any) {
 	rows, err := j.reader.QueryContext(ctx, query, args...)
 	if err = each(rows, err, scan, func(v T) bool { return yield(v, nil) }); err != nil {
@@ -302,7 +303,7 @@ func stream[T any](ctx context.Context, j *Journal, doing string, scan func(scan
 	}
 }
 
-// only is the first of what was found; nil: nothing was.
+// only returns the first value of a list, or nil if the list is empty.
 func only[T any](found []T, err error) (*T, error) {
 	if err != nil || len(found) == 0 {
 		return nil, err
@@ -310,8 +311,8 @@ func only[T any](found []T, err error) (*T, error) {
 	return &found[0], nil
 }
 
-// unique is the one thing that a reference means, of up to two whose IDs begin so. Where
-// says how to see which there are.
+// unique returns the one value that ref means. found holds up to two values whose
+// IDs begin with ref, in order. where tells the user how to list the candidates.
 func unique[T any](found []T, id func(T) string, ref, doing, where string) (one T, err error) {
 	switch {
 	case len(found) == 0:
@@ -322,10 +323,9 @@ func unique[T any](found []T, id func(T) string, ref, doing, where string) (one 
 	return found[0], nil
 }
 
-// scanner is a row.
 type scanner interface{ Scan(dest ...any) error }
 
-// stamp is a time as it is stored.
+// stamp returns the stored form of a time.
 func stamp(t time.Time) int64 {
 	if t.IsZero() {
 		return 0

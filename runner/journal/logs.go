@@ -9,12 +9,12 @@ import (
 )
 
 const (
-	maxLine  = 4 << 10 // bytes of a line that are kept
-	maxLines = 1000    // of a task that are kept: the last
+	maxLine  = 4 << 10 // bytes that are kept of a line
+	maxLines = 1000    // newest lines that are kept of a task
 )
 
-// AppendLog enters lines of output. Of a task (and of a run itself) the last
-// thousand are kept, and of a line the first 4 KiB.
+// AppendLog enters lines of output. The journal keeps the last thousand lines of
+// a task (and of the run itself), and the first 4 KiB of each line.
 func (j *Journal) AppendLog(ctx context.Context, lines ...event.Log) error {
 	if len(lines) == 0 {
 		return nil
@@ -39,7 +39,7 @@ func (j *Journal) AppendLog(ctx context.Context, lines ...event.Log) error {
 const insertLog = `INSERT INTO logs (run, task, seq, time, stream, text)
 	SELECT ?1, ?2, coalesce(max(seq), 0) + 1, ?3, ?4, ?5 FROM logs WHERE run = ?1 AND task = ?2 RETURNING seq`
 
-// cut shortens a line at a character's border.
+// cut shortens a line without splitting a character.
 func cut(text string) string {
 	if len(text) <= maxLine {
 		return text
@@ -51,8 +51,8 @@ func cut(text string) string {
 	return text[:n] + " …"
 }
 
-// Logs are the last lines of output of a task, or with an empty task of the
-// run itself, in their order. A limit of 0 is all that is kept.
+// Logs returns the last lines of a task's output in their order; with an empty
+// task, those of the run itself. A limit of 0 returns all that are kept.
 func (j *Journal) Logs(ctx context.Context, run, task string, limit int) ([]event.Log, error) {
 	if limit <= 0 {
 		limit = -1

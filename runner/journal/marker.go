@@ -9,12 +9,12 @@ import (
 	"time"
 )
 
-// A marker stands beside a journal that was made. Without it an emptied or
-// removed journal would look like that of a new state directory, and everything
-// that it knew to be owed would be forgotten.
+// A marker beside the journal shows that the journal was made. Without it, an
+// emptied or removed journal would look like that of a new state directory, and
+// dprun would forget everything that must be undone.
 const markerSuffix = ".made"
 
-// mark reports whether the journal of a path was made before.
+// mark reports whether a journal was made at this path before.
 func mark(path string) (bool, error) {
 	_, err := os.Lstat(path + markerSuffix)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -32,21 +32,21 @@ func setMark(path string) error {
 	return errors.Join(f.Close(), syncDir(path))
 }
 
-// empty reports whether a file holds no journal.
+// empty reports whether a file is missing or has no bytes.
 func empty(path string) bool {
 	info, err := os.Stat(path)
 	return errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0
 }
 
-// lost says that a journal was made here, and is gone.
+// lost is the error for a journal that was made at this path and is gone.
 func lost(path string) *Error {
 	return &Error{Doing: "open it", Path: path, Kind: ErrLost, Err: fmt.Errorf("%s says that it was made, and it is empty, was removed or has lost its -wal file", path+markerSuffix),
 		Remedy: "`dprun recover` brings back what the pending files name; look at the gateways of your plans (show domains); restore the journal from a copy, " +
 			"or begin a new one with `dprun recover --ack journal`"}
 }
 
-// Restart puts what is left of a lost journal aside, under names that end in
-// aside, and begins a new one.
+// Restart renames what is left of a lost journal, and begins a new one. aside is
+// the suffix of the renamed files.
 func Restart(path string, now time.Time) (j *Journal, aside string, err error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {

@@ -12,25 +12,25 @@ import (
 	"github.com/dprun/dprun/runner/pending"
 )
 
-// Size is how large the last good capture of something was, and how long it
-// kept its device.
+// Size is the size of the last good capture of something, and the time that it
+// kept its device busy.
 type Size struct {
 	Device, Activity, Domain string
 	Bytes                    int64
-	Took                     time.Duration // of several runs, the later ones counting more
-	At                       time.Time     // when the run ended
+	Took                     time.Duration // average over several runs; later ones count more
+	At                       time.Time     // the end of the run
 }
 
-// Good says of a task that it has brought a good copy: how large it is, and how
-// long it kept its device.
+// Good says that a task has brought a good copy, how large the copy is, and how
+// long the task kept its device busy.
 type Good struct {
 	Task  string
 	Bytes int64
 	Took  time.Duration
 }
 
-// rememberSizes makes the good copies of a run the last ones, but where those of
-// a later run are known: a run that died may be finished after it.
+// rememberSizes makes the good copies of a run the last ones. It leaves the
+// copies of a later run, because a run that died may be finished after that one.
 const rememberSizes = `INSERT INTO sizes (origin, plan, device, activity, domain, bytes, took, at, run)
 	SELECT ?1, ?2, device, activity, domain, bytes, took, ?3, ?4 FROM tasks WHERE k BETWEEN ?5 AND ?6 AND good
 	ON CONFLICT (origin, device, activity, plan, domain) DO UPDATE SET bytes = excluded.bytes, at = excluded.at, run = excluded.run,
@@ -39,7 +39,8 @@ const rememberSizes = `INSERT INTO sizes (origin, plan, device, activity, domain
 
 const selectSizes = `SELECT domain, bytes, took, max(at) FROM sizes WHERE origin = ? AND device = ? AND activity = ? GROUP BY domain ORDER BY domain`
 
-// LastSizes are the last good captures that plans of a file made of a device.
+// LastSizes returns the sizes of the last good captures of a device by an
+// activity, in any plan of a file.
 func (j *Journal) LastSizes(ctx context.Context, origin, device, activity string) ([]Size, error) {
 	return list(ctx, j, "read the last sizes of "+device, func(s scanner) (z Size, err error) {
 		z.Device, z.Activity = device, activity
@@ -47,9 +48,9 @@ func (j *Journal) LastSizes(ctx context.Context, origin, device, activity string
 	}, selectSizes, origin, device, activity)
 }
 
-// LastDomains are the domains that the last good run of a plan backed up with
-// an activity on a device, sorted; none when there was no such run. Partial
-// runs do not count.
+// LastDomains returns the domains, sorted, that an activity backed up on a device
+// in the plan's last good run; none if there was no such run. Partial runs do not
+// count.
 func (j *Journal) LastDomains(ctx context.Context, plan, origin, activity, device string) ([]string, error) {
 	found, err := only(list(ctx, j, "read the last domains of "+device, func(s scanner) (domains []string, err error) {
 		var body []byte
@@ -64,9 +65,9 @@ func (j *Journal) LastDomains(ctx context.Context, plan, origin, activity, devic
 	return *found, nil
 }
 
-// rememberDomains keeps, at the end of a run, what LastDomains will give. It
-// is a table of its own so that it outlives the run. It returns how many tasks
-// brought a copy.
+// rememberDomains stores the result of LastDomains at the end of a run, in a
+// table of its own that outlives the run. It returns how many tasks brought a
+// copy.
 func (o *openRun) rememberDomains(t *transaction, run string, e End) (copies int, err error) {
 	var partial bool
 	if err := t.row("SELECT partial FROM runs WHERE n = ?", o.n).Scan(&partial); err != nil {
@@ -97,8 +98,8 @@ func (o *openRun) rememberDomains(t *transaction, run string, e End) (copies int
 
 type place struct{ activity, device string }
 
-// goodDomains gives the domains with a good copy for every activity and device
-// where no task ended otherwise than good or neutral, and counts the good tasks.
+// goodDomains returns the domains with a good copy for every activity and device
+// whose other tasks all ended in a neutral code, and counts the good tasks.
 func (o *openRun) goodDomains(t *transaction, e End) (good map[place][]string, copies int, err error) {
 	first, last := rangeOf(o.n)
 	rows, err := t.query("SELECT activity, device, domain, code, final, good FROM tasks WHERE k BETWEEN ? AND ?", first, last)
@@ -130,7 +131,7 @@ func (o *openRun) goodDomains(t *transaction, e End) (good map[place][]string, c
 	return good, copies, rows.Err()
 }
 
-// Device is what was last seen of a device.
+// Device holds the facts that dprun last read from a device.
 type Device struct {
 	Name     string
 	Identity string
@@ -144,15 +145,15 @@ func (d Device) write(t *transaction) error {
 	return err
 }
 
-// LastRuns are the last finished run of each plan and file; good: of those that
-// ended with exit code 0 and were not narrowed.
+// LastRuns returns the last finished run of each plan and file. With good, it
+// considers only runs that ended with exit code 0 and were not narrowed.
 func (j *Journal) LastRuns(ctx context.Context, good bool) ([]Run, error) {
 	return list(ctx, j, "list the last run of each plan", scanRun,
 		"SELECT "+runColumns+" FROM runs WHERE n IN (SELECT max(n) FROM runs WHERE state = 'finished' AND (NOT ? OR exit_code = 0 AND NOT partial) GROUP BY plan, origin) ORDER BY plan, origin", good)
 }
 
-// LastSet is the newest set of something that this state directory stored and
-// that is whole at a destination, as far as is known.
+// LastSet is the newest set of a subject that this state directory stored and
+// that, as far as is known, is whole at a destination.
 type LastSet struct {
 	Plan, Activity, Device, Domain string
 	Captured                       time.Time
@@ -163,7 +164,8 @@ const selectLastSets = `SELECT c.plan, c.activity, c.device, c.domain, c.stamp
 	CROSS JOIN copies c ON c.k = (SELECT k FROM copies x INDEXED BY copies_subject
 		WHERE x.device = s.device AND x.domain = s.domain AND x.activity = s.activity AND x.id < ?2 AND x.state = ?1 AND NOT x.imported ORDER BY x.id DESC LIMIT 1)`
 
-// LastSets are the newest sets of everything, captured before a time, by device, domain and activity.
+// LastSets returns the newest set of each subject among those captured before a
+// time.
 func (j *Journal) LastSets(ctx context.Context, before time.Time) ([]LastSet, error) {
 	return list(ctx, j, "list the last set of everything", func(s scanner) (l LastSet, err error) {
 		var stamp string
@@ -175,31 +177,33 @@ func (j *Journal) LastSets(ctx context.Context, before time.Time) ([]LastSet, er
 	}, selectLastSets, string(backups.Whole), backups.FirstID(before))
 }
 
-// Lockout is a credential that a device refused: it is not used for a while, so
-// that the account is not locked.
+// Lockout is a credential that a device has refused. dprun does not use it for a
+// while, so that the device does not lock the account.
 type Lockout struct {
-	Credential string // an opaque name of it, no part of it
-	Device     string // that refused it
+	Credential string // an opaque name, which contains no part of the secret
+	Device     string // the device that refused it
 	Since      time.Time
 	Until      time.Time
 }
 
-// LockOut enters that a credential was refused. A later refusal lasts from then.
+// LockOut enters that a credential was refused. A later refusal replaces an
+// earlier one.
 func (j *Journal) LockOut(ctx context.Context, l Lockout) error {
 	return j.exec(ctx, "note that a credential was refused",
 		`INSERT INTO lockouts (credential, device, since, until) VALUES (?1,?2,?3,?4)
 			ON CONFLICT (credential) DO UPDATE SET device = ?2, since = ?3, until = ?4`, l.Credential, l.Device, stamp(l.Since), stamp(l.Until))
 }
 
-// LockedOut gives the refusal because of which a credential is not used now, if there is one.
+// LockedOut returns the refusal that forbids a credential now; nil: it may be
+// used.
 func (j *Journal) LockedOut(ctx context.Context, credential string, now time.Time) (*Lockout, error) {
 	return only(list(ctx, j, "look whether a credential may be used", func(s scanner) (l Lockout, err error) {
 		return l, s.Scan(&l.Credential, &l.Device, moment{&l.Since}, moment{&l.Until})
 	}, "SELECT credential, device, since, until FROM lockouts WHERE credential = ? AND until > ?", credential, stamp(now)))
 }
 
-// EndLockouts lets the credentials be used again that a device refused. Without
-// one it is [ErrNotFound].
+// EndLockouts allows the credentials again that a device has refused. It returns
+// [ErrNotFound] if there are none.
 func (j *Journal) EndLockouts(ctx context.Context, device string, now time.Time) error {
 	err := j.write(ctx, "let the credential of "+device+" be used", func(t *transaction) error {
 		res, err := t.exec("DELETE FROM lockouts WHERE device = ? AND until > ?", device, stamp(now))
@@ -211,8 +215,8 @@ func (j *Journal) EndLockouts(ctx context.Context, device string, now time.Time)
 	return err
 }
 
-// proofs hold what came of imports of sets. They outlive the copies: that a
-// domain could not be imported stays true until one can be.
+// The proofs table holds the results of imports. They outlive the copies: a
+// failed import of a domain counts until another import succeeds.
 const proofs = `
 CREATE TABLE proofs (
   k INTEGER PRIMARY KEY, id TEXT NOT NULL, sha256 TEXT NOT NULL, device TEXT NOT NULL, domain TEXT NOT NULL, activity TEXT NOT NULL, at INTEGER NOT NULL,
@@ -220,21 +224,21 @@ CREATE TABLE proofs (
 CREATE INDEX proofs_set ON proofs (id);
 `
 
-// Prove enters what came of an import.
+// Prove enters the result of an import.
 func (j *Journal) Prove(ctx context.Context, p backups.Proof) error {
 	return j.exec(ctx, "enter what the import of set "+p.Set+" has shown",
 		"INSERT INTO proofs (id, sha256, device, domain, activity, at, run, imported_on, drill, verdict, why, excused) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
 		p.Set, p.SHA256, p.Device, p.Domain, p.Activity, stamp(p.At), p.Run, p.On, p.Drill, string(p.Verdict), p.Why, p.Excused)
 }
 
-// Proofs lists what came of imports, the newest first: of a set, or of all.
+// Proofs lists the results of imports, the newest first. An empty set means all.
 func (j *Journal) Proofs(ctx context.Context, set string) ([]backups.Proof, error) {
 	return list(ctx, j, "list what imports have shown", func(s scanner) (p backups.Proof, err error) {
 		return p, s.Scan(&p.Set, &p.SHA256, &p.Device, &p.Domain, &p.Activity, moment{&p.At}, &p.Run, &p.On, &p.Drill, &p.Verdict, &p.Why, &p.Excused)
 	}, "SELECT id, sha256, device, domain, activity, at, run, imported_on, drill, verdict, why, excused FROM proofs WHERE ?1 = '' OR id = ?1 ORDER BY at DESC, k DESC", set)
 }
 
-// rooms hold a row for each destination that a run looked at.
+// The rooms table holds a row for each destination that a run looked at.
 const rooms = `
 CREATE TABLE rooms (
   run TEXT NOT NULL, destination TEXT NOT NULL, root TEXT NOT NULL, free INTEGER NOT NULL, total INTEGER NOT NULL, at INTEGER NOT NULL,
@@ -242,11 +246,11 @@ CREATE TABLE rooms (
 CREATE INDEX rooms_destination ON rooms (destination, at);
 `
 
-// Room is how much room a destination had when a run looked at it first.
+// Room is the free space of a destination when a run first looked at it.
 type Room struct {
 	Destination string // address in the plan, such as sftp.vault
-	Root        string // the destination as it names itself
-	Free, Total int64  // bytes; -1: it cannot tell
+	Root        string // the name that the destination gives itself
+	Free, Total int64  // bytes; -1: the destination cannot tell
 	At          time.Time
 }
 
@@ -259,19 +263,20 @@ func scanRoom(s scanner) (r Room, err error) {
 	return r, s.Scan(&r.Destination, &r.Root, &r.Free, &r.Total, moment{&r.At})
 }
 
-// RoomsOf are the destinations that a run looked at.
+// RoomsOf returns the space at the destinations that a run looked at.
 func (j *Journal) RoomsOf(ctx context.Context, run string) ([]Room, error) {
 	return list(ctx, j, "list the room at destinations", scanRoom, "SELECT destination, root, free, total, at FROM rooms WHERE run = ? ORDER BY destination", run)
 }
 
-// Rooms are how much room a destination had in the runs of a plan since a time, the newest first.
+// Rooms returns the space that runs of a plan have seen at a destination since a
+// time, the newest first.
 func (j *Journal) Rooms(ctx context.Context, plan, destination string, since time.Time) ([]Room, error) {
 	return list(ctx, j, "list the room at a destination", scanRoom,
 		"SELECT destination, root, free, total, at FROM rooms WHERE destination = ? AND at >= ? AND run IN (SELECT id FROM runs WHERE plan = ?) ORDER BY at DESC", destination, stamp(since), plan)
 }
 
-// Script says of a script whether it has begun. It outlives the run's events: a
-// script that is owed is run once, also after its run.
+// Script says whether a script has begun. The row outlives the run's events,
+// because a pending script must run exactly once, even after its run.
 type Script struct {
 	Task, Action string
 	Begun        bool
@@ -283,7 +288,7 @@ func (s Script) write(t *transaction, run string) error {
 	return err
 }
 
-// Begun reports whether an action that runs a script was started.
+// Begun reports whether a script action has started.
 func (j *Journal) Begun(ctx context.Context, id pending.Key, action string) (bool, error) {
 	found, err := list(ctx, j, "look whether a script was started for "+id.String(), func(s scanner) (begun bool, err error) { return begun, s.Scan(&begun) },
 		selectBegun, id.Run, id.Task, action)

@@ -9,22 +9,22 @@ import (
 	"github.com/dprun/dprun/runner/pending"
 )
 
-// Obligation is the row of something that is or was owed: history and
-// counting. The truth of what must be undone is its pending file.
+// Obligation is the row of an obligation, open or settled. Rows serve history and
+// counting; only the pending file says whether something must be undone.
 type Obligation struct {
 	pending.Obligation
 
 	Attempts  int
 	LastError string
 	NextTry   time.Time
-	PaidAt    time.Time // zero: owed
+	PaidAt    time.Time // zero: it is still open
 }
 
 const (
 	insertObligation = `INSERT INTO obligations (run, task, id, kind, device, identity, domain, token, script, endpoint, since, plan, due_back, debt)
 		VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14)`
-	// An obligation that comes back after it was settled counts from then; one
-	// that is open already keeps its first time.
+	// An obligation that returns after it was settled counts from then. An open one
+	// keeps its first time.
 	upsertObligation = insertObligation + ` ON CONFLICT (run, task, id) DO UPDATE SET kind = ?4, device = ?5, identity = ?6, domain = ?7, token = ?8, script = ?9, endpoint = ?10,
 		plan = ?12, due_back = ?13, debt = ?14, since = iif(paid_at = 0, since, ?11), paid_at = 0`
 	payObligation     = "UPDATE obligations SET paid_at = max(?, 1) WHERE run = ? AND task = ? AND id = ? AND paid_at = 0"
@@ -33,7 +33,7 @@ const (
 	selectOwing       = "SELECT " + obligationColumns + " FROM obligations WHERE run = ? ORDER BY since, task, id"
 )
 
-// writeObligations enters first what is owed, then what is paid.
+// writeObligations enters first the new obligations, then the settled ones.
 func writeObligations(t *transaction, run string, now time.Time, owe []pending.Obligation, pay []pending.Key) error {
 	for _, o := range owe {
 		if err := writeObligation(t, upsertObligation, run, o); err != nil {
@@ -61,8 +61,8 @@ func writeObligation(t *transaction, query, run string, o pending.Obligation) er
 	return err
 }
 
-// Remember enters obligations that the journal does not know. It changes none
-// that the journal knows: such a one may have been settled meanwhile.
+// Remember enters obligations that the journal does not know. It leaves known
+// ones unchanged, because they may have been settled meanwhile.
 func (j *Journal) Remember(ctx context.Context, owed ...pending.Obligation) error {
 	return j.write(ctx, "enter what is owed", func(t *transaction) error {
 		for _, o := range owed {
@@ -74,12 +74,12 @@ func (j *Journal) Remember(ctx context.Context, owed ...pending.Obligation) erro
 	})
 }
 
-// Owed lists what is owed over all runs, the oldest first.
+// Owed lists the open obligations of all runs, the oldest first.
 func (j *Journal) Owed(ctx context.Context) ([]Obligation, error) {
 	return list(ctx, j, "list what is owed", scanObligation, selectOwed)
 }
 
-// Obligations lists what a run owed and owes.
+// Obligations lists the open and the settled obligations of a run.
 func (j *Journal) Obligations(ctx context.Context, run string) ([]Obligation, error) {
 	return list(ctx, j, "list what run "+run+" owes", scanObligation, selectOwing, run)
 }
@@ -94,8 +94,9 @@ func scanObligation(s scanner) (o Obligation, err error) {
 	return o, err
 }
 
-// NoteAttempt enters a failed attempt to pay, and when the same process tries
-// next. With the zero time it does not, and what another process has planned stays.
+// NoteAttempt enters a failed attempt to settle an obligation, and when the same
+// process tries again. A zero time means never, and keeps the time that another
+// process has noted.
 func (j *Journal) NoteAttempt(ctx context.Context, id pending.Key, message string, next time.Time) error {
 	return j.write(ctx, "note an attempt at "+id.String(), func(t *transaction) error {
 		res, err := t.exec(`UPDATE obligations SET attempts = attempts + 1, last_error = ?, next_try = MAX(next_try, ?)
@@ -104,8 +105,8 @@ func (j *Journal) NoteAttempt(ctx context.Context, id pending.Key, message strin
 	})
 }
 
-// Pay enters that obligations of any runs were settled at a time. One that was
-// settled before keeps its time.
+// Pay enters that obligations of any runs were settled at a time. An obligation
+// that was settled before keeps its time.
 func (j *Journal) Pay(ctx context.Context, at time.Time, ids ...pending.Key) error {
 	return j.write(ctx, "enter what was paid", func(t *transaction) error {
 		for _, id := range ids {

@@ -13,29 +13,30 @@ import (
 	"github.com/dprun/dprun/runner/event"
 )
 
-// openRun is what a writer knows of an unfinished run, so that it need not read
-// what it has written. It is of the process that works on the run; what another
-// one has entered meanwhile is noticed, and read.
+// openRun caches a writer's knowledge of an unfinished run, so that the writer
+// need not read its own entries. If another process has entered something
+// meanwhile, the writer notices it and reads the run again.
 type openRun struct {
-	n            int64 // of the run; its rows and entries are numbered from base on
+	n            int64 // number of the run; see rangeOf for its rows and entries
 	plan, origin string
-	last         int64 // entry
-	row          int64 // of a task that has ended, the last one
-	known        int   // tasks that have a history
+	last         int64 // the last entry
+	row          int64 // the last row of an ended task
+	known        int   // the number of tasks that have a history
 	own          history
-	tasks        map[string]*history // that have not ended
-	fed          bool                // its news is for a server, too
-	shared       []byte              // the history that many tasks have had so far
+	tasks        map[string]*history // the tasks that have not ended
+	fed          bool                // a server's followers get its news
+	shared       []byte              // the latest history, which other tasks may have as well
 }
 
-// perRun is how many entries, and how many tasks, a run has numbers for. They
-// follow each other in their tables, and are read and removed at one go.
+// perRun is the number of entries, and of tasks, that a run has numbers for. So
+// the entries of a run are together in their table, and one range reads or
+// removes them.
 const perRun = 1 << 32
 
-// rangeOf gives the first and the last number of a run.
+// rangeOf returns the first and the last number of a run's rows.
 func rangeOf(run int64) (first, last int64) { return run * perRun, (run+1)*perRun - 1 }
 
-// openRun gives what is known of an unfinished run; nil of any other.
+// openRun returns an unfinished run; nil if there is none with this ID.
 func (j *Journal) openRun(t *transaction, run string) (*openRun, error) {
 	o := j.open[run]
 	if o != nil {
@@ -79,7 +80,7 @@ func (o *openRun) lastEntry(t *transaction) (n int64, err error) {
 	return n, t.row(lastEntry, first, last).Scan(&n)
 }
 
-// learnFiles notes where copies stand, and encodes it for an entry.
+// learnFiles notes the places of new copies, and encodes them for an entry.
 func (o *openRun) learnFiles(events []event.Event) string {
 	var found []stored
 	for _, e := range events {
@@ -94,12 +95,12 @@ func (o *openRun) learnFiles(events []event.Event) string {
 	if len(found) == 0 {
 		return ""
 	}
-	b, _ := json.Marshal(found) // strings only
+	b, _ := json.Marshal(found) // it holds only strings
 	return string(b)
 }
 
-// follow adds statuses to their histories. It gives them encoded for an entry,
-// and those that end their task.
+// follow adds statuses to their histories. It returns their encoding for an
+// entry, and the statuses that end a task.
 func (o *openRun) follow(all []event.Status) (encoded []byte, ended []event.Status, err error) {
 	for i, s := range all {
 		h := &o.own
@@ -141,7 +142,8 @@ func (o *openRun) follow(all []event.Status) (encoded []byte, ended []event.Stat
 	return encoded, ended, nil
 }
 
-// first is a text on the first status of a history only.
+// first returns text for the first status of a history, and nothing for the
+// others.
 func first(s event.Status, text string) string {
 	if s.Seq > 1 {
 		return ""
@@ -149,7 +151,8 @@ func first(s event.Status, text string) string {
 	return text
 }
 
-// share lets tasks that wait with the same history have one copy of it.
+// share lets tasks with the same history use one copy of it. Many tasks wait with
+// the same one.
 func (o *openRun) share(h *history) {
 	if slices.Equal(h.body, o.shared) {
 		h.body = o.shared
@@ -159,8 +162,8 @@ func (o *openRun) share(h *history) {
 	}
 }
 
-// folded is what stands of a run: the rows of tasks that have ended, and the
-// entries of what has not.
+// folded is the whole record of a run: tasks that have ended come from rows, the
+// others from entries.
 type folded struct {
 	n     int64
 	own   []event.Status
@@ -180,7 +183,7 @@ const (
 	selectEntries = "SELECT statuses, files FROM entries WHERE k BETWEEN ? AND ? AND statuses || files <> '' ORDER BY k"
 )
 
-// foldRun reads a run with all its tasks. A run that is not there has none.
+// foldRun reads a run with all its tasks. An unknown run gives an empty record.
 func foldRun(ctx context.Context, q querier, run string) (*folded, error) {
 	f := &folded{tasks: map[string]*TaskRecord{}}
 	var plan string
@@ -233,7 +236,7 @@ func scanRecord(row scanner, of event.Status) (*TaskRecord, error) {
 	return r, nil
 }
 
-// entries adds what tasks without a final row have in the run's entries.
+// entries adds the statuses of tasks without a final row from the run's entries.
 func (f *folded) entries(ctx context.Context, q querier, of event.Status) error {
 	first, last := rangeOf(f.n)
 	rows, err := q.QueryContext(ctx, selectEntries, first, last)
@@ -281,7 +284,8 @@ func (f *folded) follow(e entered, of event.Status) {
 	r.Code, r.Final = last.Code, last.Final
 }
 
-// after gives the statuses that follow others. They share what of holds.
+// after turns steps into the statuses that follow before. of holds the fields
+// that they share.
 func after(before []event.Status, steps []step, of event.Status) []event.Status {
 	var at int64
 	if n := len(before); n > 0 {
@@ -304,7 +308,7 @@ func (f *folded) add(r *TaskRecord) {
 	f.order = append(f.order, r.ID)
 }
 
-// into gives a writer the histories that have not ended.
+// into fills in the histories that have not ended.
 func (f *folded) into(o *openRun) error {
 	o.known = len(f.tasks)
 	for _, s := range f.own {

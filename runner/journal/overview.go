@@ -11,10 +11,10 @@ import (
 	"github.com/dprun/dprun/runner/backups"
 )
 
-// newest holds a row for each subject of a plan with its newest set that is whole
-// somewhere and was stored from here; an empty ID: none is any more. With it, and
-// an index of the tasks that brought no copy, a look at everything reads what is
-// wrong and not all that is well.
+// The newest table has a row for each subject of a plan: its newest set that a
+// run of this state directory stored and that is whole somewhere. An empty ID
+// means that none is whole any more. The table, and an index of the tasks that
+// brought no copy, let an overview read only what is wrong.
 const newest = `
 CREATE TABLE newest (
   plan TEXT NOT NULL, device TEXT NOT NULL, domain TEXT NOT NULL, activity TEXT NOT NULL, id TEXT NOT NULL,
@@ -33,13 +33,14 @@ CREATE INDEX tasks_bad ON tasks (k) WHERE NOT good;
 CREATE INDEX runs_whole ON runs (plan, origin, n) WHERE state = 'finished' AND NOT partial AND tasks > 0;
 `
 
-// Standing is the newest set of something that a plan stored and that is whole
-// somewhere, as far as is known.
+// Standing is the newest set of a subject that a plan stored and that, as far as
+// is known, is whole somewhere.
 type Standing struct {
 	backups.Subject
 	Set      string    // empty: there was one, and none is whole any more
-	Captured time.Time // to the millisecond; zero: there is none
-	// Wanted says that the run which was asked about, or a later one, had it to back up and did.
+	Captured time.Time // to the millisecond; zero: Set is empty
+	// Wanted says that the given run, or a later one, was to back up the subject,
+	// and did.
 	Wanted bool
 }
 
@@ -51,7 +52,8 @@ func scanStanding(s scanner) (of Standing, err error) {
 	return of, err
 }
 
-// captured is when a set was, to the millisecond; of none the zero time.
+// captured returns the time of a set's capture, to the millisecond; zero if set
+// is empty.
 func captured(set string) (time.Time, error) {
 	if set == "" {
 		return time.Time{}, nil
@@ -82,13 +84,14 @@ const (
 	selectOpen    = "SELECT " + runColumns + " FROM runs WHERE state = 'running' ORDER BY started, id"
 )
 
-// Aged are the standings of a run's plan whose set was captured before a time, or
-// at another one or later, which is the future, or of which there is none.
+// Aged returns the standings of a run's plan that are old, impossible or empty:
+// captured before one time, captured at future or later, or without a whole set.
 func (j *Journal) Aged(ctx context.Context, of Run, before, future time.Time) ([]Standing, error) {
 	return list(ctx, j, "list the old backups of plan "+of.Plan, scanStanding, selectAged, of.Plan, of.Origin, of.ID, backups.FirstID(before), backups.FirstID(future))
 }
 
-// OldestFresh is the oldest standing that Aged leaves out; nil: there is none.
+// OldestFresh returns the oldest standing that Aged leaves out; nil: there is
+// none.
 func (j *Journal) OldestFresh(ctx context.Context, of Run, before, future time.Time) (*Standing, error) {
 	return one(list(ctx, j, "find the oldest backup of plan "+of.Plan, scanStanding, selectOldest, of.Plan, of.Origin, of.ID, backups.FirstID(before), backups.FirstID(future)))
 }
@@ -100,15 +103,16 @@ func one[T any](found []T, err error) (*T, error) {
 	return &found[0], nil
 }
 
-// BadTask is a task that has ended without a good copy.
+// BadTask is a task that ended without a good copy.
 type BadTask struct {
 	Task
-	// Stored says that its plan has stored a set of the same before or since.
+	// Stored says that its plan has stored a set of the same subject, before or
+	// since.
 	Stored bool
 }
 
-// Bad lists the tasks of a run that have ended without a good copy, in the order
-// in which they ended.
+// Bad lists the tasks of a run that ended without a good copy, in the order of
+// their ends.
 func (j *Journal) Bad(ctx context.Context, of Run) ([]BadTask, error) {
 	n, _, err := j.number(ctx, of.ID)
 	if err != nil || n == 0 {
@@ -121,26 +125,29 @@ func (j *Journal) Bad(ctx context.Context, of Run) ([]BadTask, error) {
 	}, selectBad, first, last, of.Plan)
 }
 
-// Failed is how many tasks of a run have ended on a device in a code without a good copy.
+// Failed counts the tasks of a run that ended without a good copy, for one code
+// and one device.
 type Failed struct {
 	Code, Device string
 	Tasks        int // all of them
-	MadeUp       int // of these, with a good set that was captured after the run
-	None         int // of these, of a domain or a device of which there is no good set
-	Unexpanded   int // of these, that stand for all domains that match: the device was not reached
-	// Oldest is when the oldest of the last good sets of the rest was captured; zero: the rest has none.
+	MadeUp       int // those that have a good set captured after the run
+	None         int // those whose domain or device has no good set
+	Unexpanded   int // those that stand for all matching domains, because the device was not reached
+	// Oldest is the capture time of the oldest of the last good sets that the other
+	// tasks have; zero: there is none.
 	Oldest time.Time
 	sample int64
 }
 
-// Failed counts what of a run has ended without a good copy, by code and device.
+// Failed counts the tasks of a run that ended without a good copy, by code and
+// device.
 func (j *Journal) Failed(ctx context.Context, of Run) ([]Failed, error) {
 	n, finished, err := j.number(ctx, of.ID)
 	if err != nil || n == 0 {
 		return nil, err
 	}
 	first, last := rangeOf(n)
-	after := "Z" // of a run under way nothing is made up for
+	after := "Z" // greater than every ID: a run under way has no later sets
 	if finished {
 		after = backups.FirstID(of.Ended)
 	}
@@ -154,7 +161,8 @@ func (j *Journal) Failed(ctx context.Context, of Run) ([]Failed, error) {
 	}, selectFailed, first, last, of.Plan, after)
 }
 
-// Message is what the last status of the newest of the tasks says that are not made up for.
+// Message returns the message of the last status of the newest task in f that has
+// no newer good set.
 func (j *Journal) Message(ctx context.Context, f Failed) (string, error) {
 	found, err := list(ctx, j, "read how a task of "+f.Device+" ended", func(s scanner) (string, error) {
 		var body []byte
@@ -178,20 +186,22 @@ func (j *Journal) Since(ctx context.Context, at time.Time) ([]Run, error) {
 	return list(ctx, j, "list the runs of a night", scanRun, selectSince, stamp(at))
 }
 
-// Unended lists the runs that are under way or died, the oldest first, without their Spec.
+// Unended lists the runs that are under way or died, the oldest first, without
+// their Spec.
 func (j *Journal) Unended(ctx context.Context) ([]Run, error) {
 	return list(ctx, j, "list the runs under way", scanRun, selectOpen)
 }
 
-// WholeRuns are the last finished run of each plan and file that had tasks and was not narrowed.
+// WholeRuns returns, for each plan and file, the last finished run that had tasks
+// and was not narrowed.
 func (j *Journal) WholeRuns(ctx context.Context) ([]Run, error) {
 	return list(ctx, j, "list the last whole run of each plan", scanRun, selectWhole)
 }
 
-// Place is the room of a destination as the last run saw it that looked.
+// Place is the space at a destination when a run last looked at it.
 type Place struct {
 	Room
-	Plan string // whose run it was; empty: the run is gone
+	Plan string // the plan of that run; empty: the run was removed
 }
 
 // Places lists the destinations that runs have looked at.
@@ -209,14 +219,16 @@ type Line struct {
 	Text string
 }
 
-// Lines are the newest lines of one stream of the runs that began since a time, the newest first.
+// Lines returns the newest lines of one stream, of the runs that began since a
+// time, the newest first.
 func (j *Journal) Lines(ctx context.Context, since time.Time, stream string, limit int) ([]Line, error) {
 	return list(ctx, j, "list what runs have said", func(s scanner) (l Line, err error) {
 		return l, s.Scan(&l.Run, &l.Plan, moment{&l.Time}, &l.Text)
 	}, selectNotices, stamp(since), stream, limit)
 }
 
-// Counted is a run, and how many of its tasks have ended without a good copy and should have brought one.
+// Counted is a run, and the number of its tasks that should have brought a good
+// copy and did not.
 type Counted struct {
 	Run
 	Failed int
@@ -230,7 +242,8 @@ const (
 		FROM tasks t LEFT JOIN bodies b ON b.k = t.k WHERE t.k BETWEEN ?1 AND ?2 AND t.device = ?3 AND (?4 = '' OR t.domain = ?4) ORDER BY t.activity, t.domain, t.id`
 )
 
-// Counts are the runs that began at a time or later, the newest first. Tasks that end in a neutral code do not count as failed.
+// Counts returns the runs that began at a time or later, the newest first. Tasks
+// that ended in a neutral code do not count as failed.
 func (j *Journal) Counts(ctx context.Context, since time.Time, neutral []string) ([]Counted, error) {
 	codes, err := json.Marshal(neutral)
 	if err != nil {
@@ -241,18 +254,20 @@ func (j *Journal) Counts(ctx context.Context, since time.Time, neutral []string)
 	}, selectCounts, stamp(since), string(codes))
 }
 
-// Undone lists the due times since a time that came to no run, the newest first; also those whose run is about to begin.
+// Undone lists the due times since a time that have no run, the newest first.
+// That includes those whose run is about to begin.
 func (j *Journal) Undone(ctx context.Context, since time.Time) ([]Firing, error) {
 	return list(ctx, j, "list which due times came to no run", scanFiring, selectUndone, since.Unix())
 }
 
-// TaskEnd is a task and what its last status says.
+// TaskEnd is a task and the message of its last status.
 type TaskEnd struct {
 	Task
 	Message string
 }
 
-// TasksOf lists the tasks of a run for a device, or for one domain of it.
+// TasksOf lists the tasks of a run on a device; with a domain, only those of the
+// domain.
 func (j *Journal) TasksOf(ctx context.Context, run, device, domain string) ([]TaskEnd, error) {
 	n, finished, err := j.number(ctx, run)
 	if err != nil || n == 0 {

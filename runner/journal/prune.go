@@ -6,19 +6,19 @@ import (
 	"time"
 )
 
-// PruneRequest says what may be removed.
+// PruneRequest says what Prune may remove.
 type PruneRequest struct {
-	Before time.Time // runs that ended before it
-	DryRun bool      // remove nothing, and report what would be
+	Before time.Time // only runs that ended before it
+	DryRun bool      // report, and remove nothing
 }
 
-// Why says why an old run stays.
+// Why is the reason for which an old run stays.
 type Why string
 
 // The reasons to keep an old run.
 const (
-	Owes     Why = "owes"      // something is not undone yet
-	LastGood Why = "last_good" // nothing newer holds a good copy of something
+	Owes     Why = "owes"      // something must still be undone
+	LastGood Why = "last_good" // it holds the last good copy of something
 )
 
 // Kept is an old run that stays.
@@ -27,25 +27,25 @@ type Kept struct {
 	Why Why
 }
 
-// PruneReport is what was removed.
+// PruneReport says what Prune removed and what it kept.
 type PruneReport struct {
-	// Runs are the runs that are gone, the oldest first: their staged files
-	// and locks can go as well.
+	// Runs are the removed runs, the oldest first: the caller may remove their
+	// staged files and locks as well.
 	Runs []string
-	// Kept are runs of that age that stay.
+	// Kept are runs that are old enough and stay.
 	Kept []Kept
 }
 
-// The last run with a good copy of something is what a later one is compared
-// with, and tells where that copy is.
+// The run with the last good copy of something stays: later runs compare with it,
+// and it tells where the copy is.
 const selectOld = `SELECT id, EXISTS (SELECT 1 FROM obligations o WHERE o.run = runs.id AND o.paid_at = 0), n IN (SELECT run FROM sizes)
 	FROM runs WHERE state = 'finished' AND ended < ? ORDER BY started, id`
 
 // Prune removes finished runs that ended before a time, with everything about
-// them. A run stays if it still has obligations, or holds the last good copy of
-// a plan's activity on a device or domain. Facts that later runs need (sizes,
-// domains, devices) stay. Copies that were deleted before that time are
-// forgotten. After an error the report says what is gone already.
+// them. A run stays if something of it must still be undone, or if it holds the
+// last good copy of a plan's activity on a device or domain. Facts that later
+// runs need (sizes, domains, devices) stay. Prune also forgets copies that were
+// deleted before that time. After an error the report says what is gone already.
 func (j *Journal) Prune(ctx context.Context, q PruneRequest) (PruneReport, error) {
 	var report PruneReport
 	type old struct {
@@ -57,7 +57,8 @@ func (j *Journal) Prune(ctx context.Context, q PruneRequest) (PruneReport, error
 		return report, err
 	}
 	if !q.DryRun {
-		// Nothing of a run may be left when its row goes: a later one gets its number.
+		// All entries of a finished run must be gone before its row: a later run gets
+		// its number.
 		if err := j.tidy(ctx); err != nil {
 			return report, err
 		}
@@ -72,7 +73,7 @@ func (j *Journal) Prune(ctx context.Context, q PruneRequest) (PruneReport, error
 		case q.DryRun:
 			gone = true
 		default:
-			// One run in a transaction: others can write in between.
+			// One run in a transaction, so that others can write in between.
 			if gone, err = j.remove(ctx, r.id); err != nil {
 				return report, err
 			}
@@ -93,13 +94,14 @@ func (j *Journal) Prune(ctx context.Context, q PruneRequest) (PruneReport, error
 	return report, j.shrink(ctx)
 }
 
-// copiesAtOnce is how many copies are forgotten in one transaction: others can write in between.
+// copiesAtOnce is the number of copies that one transaction forgets, so that
+// others can write in between.
 const copiesAtOnce = 5000
 
 const forgetCopies = "DELETE FROM copies WHERE k IN (SELECT k FROM copies WHERE state = 'deleted' AND checked < ? LIMIT ?)"
 
-// forgetDeleted removes what is known of copies that were deleted before a
-// time, and reports whether there was any.
+// forgetDeleted removes the rows of copies that were deleted before a time, and
+// reports whether there were any.
 func (j *Journal) forgetDeleted(ctx context.Context, before time.Time) (some bool, err error) {
 	for more := true; more; {
 		err := j.write(ctx, "forget copies that were deleted", func(t *transaction) error {
@@ -118,7 +120,8 @@ func (j *Journal) forgetDeleted(ctx context.Context, before time.Time) (some boo
 	return some, nil
 }
 
-// remove deletes a run if it owes nothing, and reports whether it did.
+// remove deletes a run, unless something of it must still be undone, and reports
+// whether it did.
 func (j *Journal) remove(ctx context.Context, run string) (gone bool, err error) {
 	err = j.write(ctx, "remove run "+run, func(t *transaction) error {
 		var n int64
@@ -144,10 +147,11 @@ func (j *Journal) remove(ctx context.Context, run string) (gone bool, err error)
 	return gone && err == nil, err
 }
 
-// pagesAtOnce is how many pages are given back in one transaction: others can write in between.
+// pagesAtOnce is the number of pages that one transaction frees, so that others
+// can write in between.
 const pagesAtOnce = 2048
 
-// shrink gives room back to the file system.
+// shrink returns free room to the file system.
 func (j *Journal) shrink(ctx context.Context) error {
 	for before := -1; ; {
 		var left int
@@ -157,21 +161,21 @@ func (j *Journal) shrink(ctx context.Context) error {
 			}
 			return t.row("PRAGMA freelist_count").Scan(&left)
 		})
-		if err != nil || left == 0 || left == before { // one that was made without auto_vacuum keeps them
+		if err != nil || left == 0 || left == before { // a journal made without auto_vacuum keeps its pages
 			return err
 		}
 		before = left
 	}
 }
 
-// drain runs what does its work row by row.
+// drain runs a statement that works row by row.
 func (t *transaction) drain(query string) error {
 	rows, err := t.query(query)
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
-	for rows.Next() { // a page is freed by a step
+	for rows.Next() { // each step frees a page
 	}
 	return rows.Err()
 }

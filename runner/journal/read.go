@@ -13,9 +13,9 @@ import (
 	"github.com/dprun/dprun/runner/event"
 )
 
-// Events reads the events of a run in their order, until the run is finished:
-// afterwards there are none. An error ends it. Breaking the loop is fine; a loop
-// that is slow keeps the journal's log from being tidied up.
+// Events yields the events of an unfinished run in their order. A finished run
+// has none. An error ends the sequence. A caller may break the loop; while the
+// loop runs, SQLite cannot shorten its write-ahead log.
 func (j *Journal) Events(ctx context.Context, run string) iter.Seq2[event.Event, error] {
 	return func(yield func(event.Event, error) bool) {
 		doing := "read the events of run " + run
@@ -59,7 +59,7 @@ func (j *Journal) Events(ctx context.Context, run string) iter.Seq2[event.Event,
 	}
 }
 
-// Task is where a task of a run stands.
+// Task is a task of a run, and the code that it has reached.
 type Task struct {
 	Run, ID                  string
 	Activity, Device, Domain string
@@ -67,20 +67,20 @@ type Task struct {
 	Final                    bool
 }
 
-// TaskRecord is a task with what is kept of it.
+// TaskRecord is a task with its history and its files.
 type TaskRecord struct {
 	Task
 	History []event.Status
-	Files   []string // where its copies are
+	Files   []string // the places of its copies
 }
 
-// status is what all statuses of the task share.
+// status fills in the fields that all statuses of the task share.
 func (t Task) status(of event.Status) event.Status {
 	of.Task, of.Activity, of.Device, of.Domain = t.ID, t.Activity, t.Device, t.Domain
 	return of
 }
 
-// Record is what is kept of a run: its own history, and its tasks by activity,
+// Record returns the record of a run: its own history, and its tasks by activity,
 // device and domain.
 func (j *Journal) Record(ctx context.Context, run string) (own []event.Status, tasks []*TaskRecord, err error) {
 	f, err := j.fold(ctx, run)
@@ -96,7 +96,8 @@ func (j *Journal) Record(ctx context.Context, run string) (own []event.Status, t
 	return f.own, tasks, nil
 }
 
-// fold reads a run in one snapshot: what ends meanwhile is either in its entries or in its rows.
+// fold reads a run in one snapshot. So a task that ends meanwhile is either in
+// the entries or in the rows.
 func (j *Journal) fold(ctx context.Context, run string) (*folded, error) {
 	doing := "read run " + run
 	tx, err := j.reader.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
@@ -111,9 +112,9 @@ func (j *Journal) fold(ctx context.Context, run string) (*folded, error) {
 	return f, nil
 }
 
-// Records are the tasks of a run with what is kept of them, by activity, device
-// and domain. Those of a finished run are read one by one. An error ends it;
-// breaking the loop is fine.
+// Records yields the tasks of a run with their records, by activity, device and
+// domain. It reads those of a finished run one by one. An error ends the
+// sequence; a caller may break the loop.
 func (j *Journal) Records(ctx context.Context, run string) iter.Seq2[*TaskRecord, error] {
 	return func(yield func(*TaskRecord, error) bool) {
 		n, finished, err := j.number(ctx, run)
@@ -145,13 +146,14 @@ func (j *Journal) Records(ctx context.Context, run string) iter.Seq2[*TaskRecord
 	}
 }
 
-// selectDetails sorts the rows without their bodies, which are looked up one by
-// one: the limit, which is none, keeps them from being joined first.
+// selectDetails sorts the rows without their bodies, and looks the bodies up one
+// by one. LIMIT -1 limits nothing; it keeps SQLite from joining the bodies first.
 const selectDetails = `SELECT t.id, t.activity, t.device, t.domain, t.code, t.final, b.history, b.files
 	FROM (SELECT k, id, activity, device, domain, code, final FROM tasks WHERE k BETWEEN ? AND ? ORDER BY activity, device, domain, id LIMIT -1) t
 	CROSS JOIN bodies b ON b.k = t.k`
 
-// History is a task's statuses in their order, or with an empty task the run's own.
+// History returns a task's statuses in their order; with an empty task, the run's
+// own.
 func (j *Journal) History(ctx context.Context, run, task string) ([]event.Status, error) {
 	n, finished, err := j.number(ctx, run)
 	if err != nil {
@@ -197,7 +199,7 @@ const (
 		CROSS JOIN bodies b ON b.k = t.k WHERE r.n = ?1`
 )
 
-// Statuses are all statuses of a run, by time and then by task.
+// Statuses returns all statuses of a run, ordered by time and then by task.
 func (j *Journal) Statuses(ctx context.Context, run string) ([]event.Status, error) {
 	f, err := j.fold(ctx, run)
 	if err != nil {
@@ -213,7 +215,7 @@ func (j *Journal) Statuses(ctx context.Context, run string) ([]event.Status, err
 	return all, nil
 }
 
-// Tasks are the tasks of a run, by activity, device and domain.
+// Tasks returns the tasks of a run, ordered by activity, device and domain.
 func (j *Journal) Tasks(ctx context.Context, run string) ([]Task, error) {
 	of, finished, err := j.number(ctx, run)
 	if err != nil {
@@ -239,13 +241,14 @@ const (
 	countGood   = "SELECT count(*) FROM tasks WHERE k BETWEEN ? AND ? AND good"
 )
 
-// number gives the number of a run, and whether it is finished; 0 when it is not there.
+// number returns the number of a run, and whether the run is finished; 0: there
+// is no such run.
 func (j *Journal) number(ctx context.Context, run string) (n int64, finished bool, err error) {
 	_, err = list(ctx, j, "look for run "+run, func(s scanner) (any, error) { return nil, s.Scan(&n, &finished) }, "SELECT n, state = 'finished' FROM runs WHERE id = ?", run)
 	return n, finished, err
 }
 
-// Succeeded is how many tasks of a run have brought a good copy so far.
+// Succeeded counts the tasks of a run that have brought a good copy so far.
 func (j *Journal) Succeeded(ctx context.Context, run string) (int, error) {
 	n, _, err := j.number(ctx, run)
 	if err != nil {

@@ -8,16 +8,16 @@ import (
 	"github.com/dprun/dprun/runner/pending"
 )
 
-// Restore is what the journal keeps of one restore. It has the ID of the run that
-// has stored its way back.
+// Restore is the journal's record of one restore. Run is the run that stored its
+// way back.
 type Restore struct {
 	Run            string
 	By             string // user@host
 	Device, Domain string
-	Set            string // what was restored; empty: a file
-	Shown          string // the same in words
-	WayBack        string // the set; empty: none was stored
-	Reason         string // as somebody gave it
+	Set            string // the set that was restored; empty: a file
+	Shown          string // the set or the file in words
+	WayBack        string // the set with the way back; empty: none was stored
+	Reason         string // as a person gave it
 	Emergency      bool   // outside of the window
 	Began, Ended   time.Time
 	End            string // empty: it is under way
@@ -36,20 +36,21 @@ CREATE INDEX obligations_back ON obligations (paid_at) WHERE kind IN ('unquiesce
 	restoreColumns = "run, by, device, domain, set_id, shown, way_back, reason, emergency, began, ended, end, why, steps"
 )
 
-// SetRestore enters what is known of a restore, in place of what was before.
+// SetRestore enters the record of a restore. It replaces an earlier one.
 func (j *Journal) SetRestore(ctx context.Context, r Restore) error {
 	return j.exec(ctx, "enter the restore of "+pending.Obligation{Device: r.Device, Domain: r.Domain}.Where(),
 		"INSERT OR REPLACE INTO restores ("+restoreColumns+") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)", r.Run, r.By, r.Device, r.Domain, r.Set, r.Shown, r.WayBack,
 		r.Reason, r.Emergency, stamp(r.Began), stamp(r.Ended), r.End, r.Why, string(r.Steps))
 }
 
-// EndRestore enters how a restore ended, where the journal knows it.
+// EndRestore enters how a restore ended. It does nothing if the journal does not
+// know the restore.
 func (j *Journal) EndRestore(ctx context.Context, run, end, why string, at time.Time) error {
 	return j.exec(ctx, "enter how the restore of run "+run+" ended",
 		"UPDATE restores SET end = ?, why = ?, ended = ? WHERE run = ?", end, why, stamp(at), run)
 }
 
-// Restore is the restore of a run, or nil.
+// Restore returns the restore of a run; nil: there was none.
 func (j *Journal) Restore(ctx context.Context, run string) (*Restore, error) {
 	return only(list(ctx, j, "read the restore of run "+run, scanRestore, "SELECT "+restoreColumns+" FROM restores WHERE run = ?", run))
 }

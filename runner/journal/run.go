@@ -28,31 +28,32 @@ const (
 type Run struct {
 	ID   string
 	Plan string
-	// Origin is the absolute path of the file that holds the plan: two files
-	// may have plans of one name.
+	// Origin is the absolute path of the plan's file. It is needed because two files
+	// may have plans with the same name.
 	Origin string
-	Only   string // what narrowed it, as text
-	// Spec is what the run's machine decides on, kept until the run is finished;
-	// Runs leaves it out. The text of the plan and of its variable files is not
-	// kept: it may hold secrets.
+	Only   string // the filter that narrowed it, as text
+	// Spec is the input of the run's machine. It is kept until the run is finished,
+	// and Runs leaves it out. The journal does not keep the text of the plan and of
+	// its variable files, because that text may hold secrets.
 	Spec           json.RawMessage
 	MachineVersion int
 	Started        time.Time
 	Host           string
 	PID            int
-	// Partial is true for a run that was narrowed by a filter: it says
-	// nothing about which domains a device has.
+	// Partial says that a filter narrowed the run. Such a run does not tell which
+	// domains a device has.
 	Partial bool
 
 	State    State
 	Ended    time.Time
 	ExitCode int
-	Code     string // of the run, as far as it has one
-	// Tasks counts its tasks, Succeeded those that ended well: of an unfinished run, see [Journal.Succeeded].
+	Code     string // the run's own code, if it has one
+	// Tasks counts all tasks, Succeeded those that ended well. Of an unfinished run,
+	// use [Journal.Succeeded].
 	Tasks, Succeeded int
 }
 
-// NewRunID is a new name for a run: a ULID, so that names sort by time.
+// NewRunID returns a new ID for a run: a ULID, so that IDs sort by time.
 func NewRunID(now time.Time) (string, error) {
 	id, err := ulid.New(ulid.Timestamp(now), rand.Reader)
 	if err != nil {
@@ -83,7 +84,7 @@ func (j *Journal) CreateRun(ctx context.Context, r Run) error {
 	})
 }
 
-// Adopt enters the process that goes on with an unfinished run.
+// Adopt enters the process that continues an unfinished run.
 func (j *Journal) Adopt(ctx context.Context, run, host string, pid int) error {
 	return j.write(ctx, "take over run "+run, func(t *transaction) error {
 		res, err := t.exec("UPDATE runs SET host = ?, pid = ? WHERE id = ? AND state = 'running'", host, pid, run)
@@ -91,19 +92,19 @@ func (j *Journal) Adopt(ctx context.Context, run, host string, pid int) error {
 	})
 }
 
-// End is how a run ended.
+// End says how a run ended.
 type End struct {
 	Time     time.Time
 	ExitCode int
 	Code     string
-	// Neutral are the final codes of tasks that do not count. Where all others of
-	// an activity's tasks on a device brought a good copy, their domains are what
-	// LastDomains gives from now on.
+	// Neutral are the final codes of tasks that do not count. If all other tasks of
+	// an activity on a device brought a good copy, LastDomains returns their domains
+	// from now on.
 	Neutral []string `json:",omitempty"`
 }
 
-// FinishRun marks a run as over, and removes its events, which nobody replays
-// any more. Its open obligations stay.
+// FinishRun marks a run as finished, and removes its events, because nobody
+// replays them any more. Its open obligations stay.
 func (j *Journal) FinishRun(ctx context.Context, run string, e End) error {
 	err := j.write(ctx, "finish run "+run, func(t *transaction) error {
 		o, err := j.openRun(t, run)
@@ -133,8 +134,8 @@ func (j *Journal) FinishRun(ctx context.Context, run string, e End) error {
 		return t.feed(run, NewsEnd, 1, End{Time: e.Time, ExitCode: e.ExitCode, Code: e.Code})
 	})
 	if err == nil {
-		// The run is finished, whatever becomes of this: what stays is removed when the
-		// next one ends, or when old runs are.
+		// The run is finished even if this fails. The next run that ends, or a prune,
+		// removes what is left.
 		_ = j.tidy(ctx)
 	}
 	return err
@@ -159,13 +160,14 @@ func (o *openRun) closeAll(t *transaction, run string) error {
 	return nil
 }
 
-// entriesAtOnce is how many entries are removed in one transaction: others can write in between.
+// entriesAtOnce is the number of entries that one transaction removes, so that
+// others can write in between.
 const entriesAtOnce = 4096
 
 const selectDone = "SELECT run FROM specs CROSS JOIN runs ON runs.n = specs.run WHERE state = 'finished'" // there are few specs
 
-// tidy removes what only unfinished runs need of those that are finished, and
-// gives the room back.
+// tidy removes the entries and specs of finished runs, which only unfinished runs
+// need, and returns the room to the file system.
 func (j *Journal) tidy(ctx context.Context) error {
 	done, err := list(ctx, j, "find finished runs", func(s scanner) (n int64, err error) { return n, s.Scan(&n) }, selectDone)
 	if err != nil || len(done) == 0 {
@@ -183,7 +185,7 @@ func (j *Journal) tidy(ctx context.Context) error {
 				if more = removed == entriesAtOnce; more || err != nil {
 					return err
 				}
-				_, err = t.exec("DELETE FROM specs WHERE run = ?", n) // last: it says that there may be more
+				_, err = t.exec("DELETE FROM specs WHERE run = ?", n) // last: the spec says that entries may be left
 				return err
 			})
 			if err != nil {
@@ -194,7 +196,7 @@ func (j *Journal) tidy(ctx context.Context) error {
 	return j.shrink(ctx)
 }
 
-// touched turns a change that met no row into ErrNotFound.
+// touched returns ErrNotFound for a change that met no row.
 func touched(res sql.Result, err error, what string) error {
 	if err != nil {
 		return err
@@ -223,20 +225,22 @@ func scanWholeRun(s scanner) (r Run, err error) {
 	return r, err
 }
 
-// Filter narrows a list of runs; what is empty does not.
+// Filter narrows a list of runs. An empty field does not narrow it.
 type Filter struct {
 	Plan   string
 	Origin string
-	After  string // older than the run of this ID
+	After  string // only runs older than the one with this ID
 }
 
-// Runs lists runs, the newest first, without their Spec. A limit of 0 is none.
+// Runs lists runs, the newest first, without their Spec. A limit of 0 means no
+// limit.
 func (j *Journal) Runs(ctx context.Context, f Filter, limit int) ([]Run, error) {
 	query, args := f.query(limit)
 	return list(ctx, j, "list runs", scanRun, query, args...)
 }
 
-// query asks for what the filter says and no more: so an index can answer it.
+// query has only the conditions that the filter needs, so that an index can
+// answer it.
 func (f Filter) query(limit int) (query string, args []any) {
 	query = "SELECT " + runColumns + " FROM runs WHERE true"
 	if f.Plan != "" {
@@ -261,18 +265,19 @@ func (f Filter) query(limit int) (query string, args []any) {
 
 const selectUnfinished = selectWholeRuns + "WHERE state = 'running' ORDER BY started, id"
 
-// UnfinishedRuns lists the runs that are under way or died, the oldest first, whole.
+// UnfinishedRuns lists the runs that are under way or died, the oldest first,
+// with their Spec.
 func (j *Journal) UnfinishedRuns(ctx context.Context) ([]Run, error) {
 	return list(ctx, j, "list unfinished runs", scanWholeRun, selectUnfinished)
 }
 
 const (
 	selectNewest   = selectWholeRuns + "ORDER BY started DESC, id DESC LIMIT 1"
-	selectByPrefix = selectWholeRuns + "WHERE id >= ?1 AND id < ?1 || char(1114111) ORDER BY id LIMIT 2" // the one that is exactly so comes first
+	selectByPrefix = selectWholeRuns + "WHERE id >= ?1 AND id < ?1 || char(1114111) ORDER BY id LIMIT 2" // an ID that equals ref comes first
 )
 
-// Run finds a run by its ID, by a beginning of it that no other run shares,
-// or, with "latest", the newest. It returns ErrNotFound or ErrAmbiguous.
+// Run finds a run by its ID, by a prefix of the ID that no other run shares, or,
+// with "latest", the newest one. It returns ErrNotFound or ErrAmbiguous.
 func (j *Journal) Run(ctx context.Context, ref string) (Run, error) {
 	doing := fmt.Sprintf("find run %q", ref)
 	var found []Run
@@ -280,7 +285,7 @@ func (j *Journal) Run(ctx context.Context, ref string) (Run, error) {
 	if ref == "latest" {
 		found, err = list(ctx, j, doing, scanWholeRun, selectNewest)
 	} else if ref != "" {
-		// Two are enough to know that the beginning is not enough.
+		// Two results show that the prefix is ambiguous.
 		found, err = list(ctx, j, doing, scanWholeRun, selectByPrefix, strings.ToUpper(ref))
 	}
 	if err != nil {
@@ -289,7 +294,7 @@ func (j *Journal) Run(ctx context.Context, ref string) (Run, error) {
 	return unique(found, func(r Run) string { return r.ID }, strings.ToUpper(ref), doing, "list the runs with `dprun runs list`")
 }
 
-// orNil is stored JSON; nothing stored is nil again.
+// orNil returns stored JSON; nil if nothing was stored.
 func orNil(stored []byte) json.RawMessage {
 	if len(stored) == 0 {
 		return nil

@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// migrations bring a journal from version i to i+1 (PRAGMA user_version). One
-// that was released is never changed.
+// migrations bring a journal from version i to i+1 (PRAGMA user_version). A
+// released migration never changes.
 var migrations = []string{`
 CREATE TABLE runs (
   id TEXT PRIMARY KEY, plan TEXT NOT NULL, origin TEXT NOT NULL, vars TEXT NOT NULL, spec TEXT NOT NULL,
@@ -85,10 +85,11 @@ CREATE TABLE members (
   PRIMARY KEY (plan, origin, device)) WITHOUT ROWID;
 `, compact, copies, rooms, proofs, restores, subjects, evidenceTable, scheduled, newest, asked, feed, pauses}
 
-// compact keeps what is shown of a finished run: a short row for each task, and
-// a body with its history and the places of its copies. Entries, one for each
-// commit, hold what only a replay needs, and are removed when the run is
-// finished. All three have the numbers from their run's times 2^32 on.
+// compact keeps only the parts of a finished run that dprun shows: a short row
+// for each task, and a body with its history and the places of its copies.
+// Entries, one for each commit, hold the rest, which only a replay needs; they
+// are removed when the run is finished. The rows of all three tables are numbered
+// from the run's number times 2^32.
 const compact = `
 ALTER TABLE runs RENAME TO runs3;
 DROP INDEX runs_started;
@@ -170,8 +171,8 @@ CREATE INDEX runs_unfinished ON runs (started, id) WHERE state = 'running';
 CREATE INDEX obligations_back ON obligations (paid_at) WHERE kind = 'unquiesce';
 `
 
-// scheduled keeps what a server decided about each time at which a plan was due.
-// One row is one decision: it is entered before the run begins.
+// scheduled keeps a server's decision about each time at which a plan was due.
+// One row is one decision, and it is entered before the run begins.
 const scheduled = `
 CREATE TABLE schedules (
   plan TEXT NOT NULL, origin TEXT NOT NULL, rules TEXT NOT NULL, since INTEGER NOT NULL,
@@ -186,18 +187,18 @@ CREATE TABLE server (
   stopped INTEGER NOT NULL, broken TEXT NOT NULL);
 `
 
-// migrate brings the journal up to date, in a transaction that only one
-// process can have. A newer journal is refused.
+// migrate brings the journal up to date, in a transaction that only one process
+// can have. It refuses a newer journal.
 func (j *Journal) migrate(ctx context.Context) error {
 	var found int
 	if err := j.writer.QueryRowContext(ctx, "PRAGMA user_version").Scan(&found); err != nil {
 		return err
 	}
 	if marked, err := mark(j.path); err == nil && marked && found == 0 {
-		return lost(j.path) // its pages were only in the -wal file, and that is gone
+		return lost(j.path) // its pages were only in the -wal file, which is gone
 	}
 	if found == len(migrations) {
-		return nil // the usual case, without the lock: somebody may be writing
+		return nil // the usual case takes no lock, because somebody may be writing
 	}
 	tx, err := j.writer.BeginTx(ctx, nil) // immediate: other processes wait here
 	if err != nil {

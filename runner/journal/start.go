@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// asked keeps the runs that people and programs have asked a server for, and those
-// that they have asked it to cancel. A start is entered before the run begins.
+// asked keeps the runs that people and programs asked a server to start, and
+// those that they asked it to cancel. A start is entered before the run begins.
 const asked = `
 CREATE TABLE starts (
   run TEXT PRIMARY KEY, plan TEXT NOT NULL, origin TEXT NOT NULL, narrowed TEXT NOT NULL, at INTEGER NOT NULL, asked_by TEXT NOT NULL, reason TEXT NOT NULL,
@@ -17,7 +17,8 @@ CREATE INDEX starts_at ON starts (at);
 CREATE TABLE cancels (run TEXT PRIMARY KEY, at INTEGER NOT NULL, asked_by TEXT NOT NULL, reason TEXT NOT NULL, change TEXT NOT NULL) WITHOUT ROWID;
 `
 
-// pauses keeps since when a server starts nothing new, who asked for it, and who ended it.
+// pauses keeps since when a server starts nothing new, who asked for that, and
+// who ended it.
 const pauses = `
 CREATE TABLE pauses (
   since INTEGER NOT NULL, asked_by TEXT NOT NULL, reason TEXT NOT NULL, change TEXT NOT NULL, ended INTEGER NOT NULL DEFAULT 0, ended_by TEXT NOT NULL DEFAULT '',
@@ -25,20 +26,21 @@ CREATE TABLE pauses (
 CREATE UNIQUE INDEX pauses_open ON pauses (ended) WHERE ended = 0;
 `
 
-// Start is a run that somebody has asked a server for.
+// Start is a run that somebody asked a server to start.
 type Start struct {
 	Scheduled
-	Run  string // the ID that it has, or was to have
-	Only string // what narrows it
+	Run  string // the ID that it has, or would have got
+	Only string // the filter that narrows it
 	Asked
-	Key, Digest string // of the request; an empty Key: it has none
-	// How it ended, or why it was not begun; zero: it is under way, or the server died.
+	Key, Digest string // of the request; an empty Key: the request has none
+	// How it ended, or why it did not begin; zero: it is under way, or the server
+	// died.
 	Ended    time.Time
 	ExitCode int
 	Message  string
 }
 
-// Asked is who has asked for something, when and why.
+// Asked says who asked for something, when and why.
 type Asked struct {
 	At     time.Time
 	By     string
@@ -46,11 +48,12 @@ type Asked struct {
 	Change string // a change number
 }
 
-// startsKept is how long a start is kept at least: the keys of requests count so long.
+// startsKept is the least time for which a start is kept. It is also how long the
+// keys of requests count.
 const startsKept = 400 * 24 * time.Hour
 
-// EnterStart enters that a run is about to begin. Starts that are older than a
-// year are forgotten.
+// EnterStart enters that a run is about to begin. It forgets starts that are
+// older than startsKept.
 func (j *Journal) EnterStart(ctx context.Context, s Start) error {
 	return j.write(ctx, "enter that plan "+s.Plan+" is to be run", func(t *transaction) error {
 		if _, err := t.exec(`INSERT INTO starts (run, plan, origin, narrowed, at, asked_by, reason, change, key, digest) VALUES (?,?,?,?,?,?,?,?,?,?)`,
@@ -80,22 +83,23 @@ func scanStart(r scanner) (s Start, err error) {
 	return s, r.Scan(&s.Run, &s.Plan, &s.Origin, &s.Only, moment{&s.At}, &s.By, &s.Reason, &s.Change, &s.Key, &s.Digest, moment{&s.Ended}, &s.ExitCode, &s.Message)
 }
 
-// StartByKey is what somebody has asked for under a key; nil: nothing.
+// StartByKey returns the start that somebody requested with a key; nil: there is
+// none.
 func (j *Journal) StartByKey(ctx context.Context, by, key string) (*Start, error) {
 	return one(list(ctx, j, "look for a request", scanStart, selectStarts+"WHERE asked_by = ? AND key = ? AND key <> ''", by, key))
 }
 
-// Start is who asked for a run; nil: nobody asked a server.
+// Start returns who asked for a run; nil: nobody asked a server for it.
 func (j *Journal) Start(ctx context.Context, run string) (*Start, error) {
 	return one(list(ctx, j, "look for who asked for run "+run, scanStart, selectStarts+"WHERE run = ?", run))
 }
 
-// OpenStarts are those of which no end was entered.
+// OpenStarts returns the starts whose end was not entered.
 func (j *Journal) OpenStarts(ctx context.Context) ([]Start, error) {
 	return list(ctx, j, "list the runs that were asked for", scanStart, selectStarts+"WHERE ended = 0 ORDER BY at")
 }
 
-// EnterCancel enters who asked to cancel a run. The first one counts.
+// EnterCancel enters who asked to cancel a run. Only the first request counts.
 func (j *Journal) EnterCancel(ctx context.Context, run string, a Asked) error {
 	return j.write(ctx, "enter that run "+run+" is to be cancelled", func(t *transaction) error {
 		_, err := t.exec("INSERT INTO cancels (run, at, asked_by, reason, change) VALUES (?,?,?,?,?) ON CONFLICT DO NOTHING", run, stamp(a.At), a.By, a.Reason, a.Change)
@@ -103,14 +107,15 @@ func (j *Journal) EnterCancel(ctx context.Context, run string, a Asked) error {
 	})
 }
 
-// Cancel is who asked to cancel a run; nil: nobody asked a server.
+// Cancel returns who asked to cancel a run; nil: nobody asked a server to.
 func (j *Journal) Cancel(ctx context.Context, run string) (*Asked, error) {
 	return one(list(ctx, j, "look for who cancelled run "+run, func(r scanner) (a Asked, err error) {
 		return a, r.Scan(moment{&a.At}, &a.By, &a.Reason, &a.Change)
 	}, "SELECT at, asked_by, reason, change FROM cancels WHERE run = ?", run))
 }
 
-// BeginPause enters that nothing new is to be started. One that is there stays.
+// BeginPause enters that the server is to start nothing new. An open pause stays
+// as it is.
 func (j *Journal) BeginPause(ctx context.Context, a Asked) error {
 	return j.write(ctx, "enter that nothing new is to be started", func(t *transaction) error {
 		_, err := t.exec("INSERT INTO pauses (since, asked_by, reason, change) VALUES (?,?,?,?) ON CONFLICT DO NOTHING", stamp(a.At), a.By, a.Reason, a.Change)
@@ -118,7 +123,8 @@ func (j *Journal) BeginPause(ctx context.Context, a Asked) error {
 	})
 }
 
-// EndPause enters that what is due is to be started again. Without a pause it is [ErrNotFound].
+// EndPause enters that the server is to start what is due again. It returns
+// [ErrNotFound] if there is no pause.
 func (j *Journal) EndPause(ctx context.Context, a Asked) error {
 	return j.write(ctx, "enter that plans are to be started again", func(t *transaction) error {
 		res, err := t.exec("UPDATE pauses SET ended = max(?,1), ended_by = ?, ended_reason = ? WHERE ended = 0", stamp(a.At), a.By, strings.TrimSpace(a.Reason+" "+a.Change))
@@ -126,7 +132,7 @@ func (j *Journal) EndPause(ctx context.Context, a Asked) error {
 	})
 }
 
-// Paused is who asked to start nothing new; nil: nobody.
+// Paused returns who asked to start nothing new; nil: nobody did.
 func (j *Journal) Paused(ctx context.Context) (*Asked, error) {
 	return one(list(ctx, j, "look whether anything new is to be started", func(r scanner) (a Asked, err error) {
 		return a, r.Scan(moment{&a.At}, &a.By, &a.Reason, &a.Change)
