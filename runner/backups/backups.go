@@ -1,6 +1,6 @@
-// Package backups holds what a backup is once it is stored: a set is what one
-// task captured, a copy is a set at one destination, and the manifest beside a
-// copy says what belongs to it. It reads and writes nothing itself.
+// Package backups describes stored backups. A set is what one task captured, a
+// copy is a set at one destination, and the manifest beside a copy lists its
+// files. The package itself reads and writes nothing.
 package backups
 
 import (
@@ -15,62 +15,63 @@ import (
 	"github.com/oklog/ulid/v2"
 )
 
-// State says what is known of a copy.
+// State is the known state of a copy.
 type State string
 
-// The states of a copy. It is whole from the moment that its manifest was
-// stored; the others are what a check or a delete found or did later.
+// The states of a copy. A copy is whole as soon as its manifest is stored. A
+// later check or deletion brings it into one of the others.
 const (
 	Whole State = "whole"
-	// Deleting is a copy that dprun is deleting, or was when it died: the manifest
-	// goes first. It is entered before anything is deleted.
+	// Deleting is a copy that dprun is deleting, or was deleting when it died. The
+	// state is entered before anything is deleted, and the manifest goes first.
 	Deleting State = "deleting"
-	Deleted  State = "deleted" // by dprun, as the plan's retention says
-	Missing  State = "missing" // something of it is not at the destination
-	Altered  State = "altered" // something of it is not what was stored
+	Deleted  State = "deleted" // dprun deleted it, by the plan's retention
+	Missing  State = "missing" // some of its files are not at the destination
+	Altered  State = "altered" // some of its files are not as they were stored
 )
 
-// Copy is a set at one destination. Its key is Set and Root.
+// Copy is a set at one destination. Set and Root are its key.
 type Copy struct {
 	Set  string // see [ID]
-	Root string // the destination as it names itself, such as sftp://vault/srv/backups
+	Root string // the name that the destination gives itself, such as sftp://vault/srv/backups
 
 	Destination string // address in the plan, such as sftp.vault
 	Plan        string
 	Path        string // of the manifest, relative to Root
-	SHA256      string // of the manifest; lower-case hex; empty: it has none, see [Copy.HasManifest]
+	SHA256      string // of the manifest; lower-case hex; empty: it has no manifest, see [Copy.HasManifest]
 	Run, Task   string
 	Device      string
-	Identity    string // of the box itself, where its facts are known
+	Identity    string // of the box itself, if its facts are known
 	Domain      string // empty: the whole device
 	Activity    string
 	Type        string    // of the activity, such as domain_export
-	Stamp       string    // when the task began, as in the names of files
-	Captured    time.Time // the same, as a time
+	Stamp       string    // start of the task, as in names of files
+	Captured    time.Time // the stamp as a time
 	Bytes       int64     // of all files
 	Files       []File
 	Withheld    []string        // files that the device did not give out
 	Warnings    []string        // of the capture and of the store
-	Facts       json.RawMessage // of the device at that time, an sdk.Facts; nil: not known
+	Facts       json.RawMessage // of the device at that time, an sdk.Facts; nil: unknown
 	Verified    string          // how it was verified when it was stored, an sdk.Verify
 	Durable     bool
-	StateID     string // of the state directory that stored it; empty: not known
-	// Imported is true of a copy that was found at a destination. Without a signature
-	// that counts, nothing but the destination vouches for it, and it never takes
-	// the place of one that is trusted: see [Copy.Trust].
+	StateID     string // of the state directory that stored it; empty: unknown
+	// Imported marks a copy that was found at a destination. Only the destination
+	// vouches for it, unless it has a signature that counts. It never replaces a
+	// trusted copy: see [Copy.Trust].
 	Imported bool
-	// Signature is the file beside the manifest that signs it; nil: there is none.
+	// Signature is the signature file beside the manifest; nil: there is none.
 	Signature *Signature
 
 	State  State
-	Stored time.Time // when it became whole; of an imported copy, when it was entered
-	// Checked is when every byte was last read and compared, or when a look found it
-	// missing or altered; zero: not since it was stored. A look that reads no
-	// data does not touch it.
+	Stored time.Time // when it became whole; for an imported copy, when it was entered
+	// Checked is the last time that dprun read and compared every byte, or found the
+	// copy missing or altered; zero: not since it was stored. A check that reads no
+	// data does not change it.
 	Checked time.Time
 }
 
-// EncryptedFor names the recipients of a copy, see [Encrypted]; nil: it is not encrypted.
+// EncryptedFor returns the recipients of a copy, see [Encrypted]; nil: it is not
+// encrypted.
 func (c *Copy) EncryptedFor() (all []string) {
 	for _, f := range c.Files {
 		if f.Encrypted == nil {
@@ -85,9 +86,9 @@ func (c *Copy) EncryptedFor() (all []string) {
 	return all
 }
 
-// ID is the set of a task: a ULID of the stamp's millisecond whose other bytes
-// come from the run and the task, so that it can be computed from every
-// manifest. An error says that the stamp is none.
+// ID returns the ID of a task's set: a ULID with the stamp's millisecond, whose
+// other bytes are derived from the run and the task. So every manifest is enough
+// to compute it. It returns an error if the stamp is not valid.
 func ID(run, task, stamp string) (string, error) {
 	at, err := ParseStamp(stamp)
 	if err != nil {
@@ -105,17 +106,18 @@ func ID(run, task, stamp string) (string, error) {
 	return id.String(), nil
 }
 
-// FirstID is the least ID that a set of a time can have, to the millisecond.
+// FirstID returns the lowest ID that a set captured at this time can have, to the
+// millisecond.
 func FirstID(at time.Time) string {
 	var id ulid.ULID
-	_ = id.SetTime(uint64(max(at.UnixMilli(), 0))) // years after 10889 have none: all sets are older
+	_ = id.SetTime(uint64(max(at.UnixMilli(), 0))) // it fails only for years after 10889, and then leaves the lowest ID of all
 	return id.String()
 }
 
-// secondsLayout is what a stamp begins with; the milliseconds follow.
+// secondsLayout is the first part of a stamp; the milliseconds follow.
 const secondsLayout = "2006-01-02-15-04-05"
 
-// ParseStamp reads a task's start as it stands in names and manifests:
+// ParseStamp reads the stamp of a task in names and manifests:
 // yyyy-MM-dd-HH-mm-ss-SSS, in UTC.
 func ParseStamp(stamp string) (time.Time, error) {
 	bad := fmt.Errorf("the stamp %q is not of the form yyyy-MM-dd-HH-mm-ss-SSS", stamp)

@@ -10,24 +10,25 @@ import (
 	"time"
 )
 
-// A copy without a manifest is one of DPOD's old sets: its Path is where the
-// manifest would be, without the suffix, and its hashes are those of the import.
+// A copy without a manifest is one of DPOD's old sets. Its Path is the path that
+// a manifest would have, without the suffix, and the import computed its hashes.
 
-// HasManifest reports whether a manifest stands beside the copy.
+// HasManifest reports whether the copy has a manifest.
 func (c *Copy) HasManifest() bool { return c.SHA256 != "" }
 
-// dpodSettles is how old a stamp of DPOD must be: the backup may still be
-// written, and the time zone of the stamp is not documented.
+// dpodSettles is the least age of a DPOD stamp. A younger backup may still be
+// being written, and the time zone of the stamps is not documented.
 const dpodSettles = 24 * time.Hour
 
-// The layouts of DPOD, by docs/coming-from-dpod.md. Its text and its example differ
-// on all domains, with and without `domain/`: both count.
+// The layouts of DPOD, see docs/coming-from-dpod.md. Its documentation shows
+// exports of all domains both with and without `domain/`, so dprun accepts both.
 var (
 	dpodSecure = regexp.MustCompile(`^(([^/]+)/secure-backup/([^/]+))/.+$`)
 	dpodExport = regexp.MustCompile(`^(([^/]+)/(?:domain/([^/]+)|all-domains)/(.+)-export-([0-9-]{23}))-(persisted|nonpersisted)\.zip$`)
 )
 
-// dpodFile says which set of DPOD a file belongs to. An error says that its name is none of DPOD's.
+// dpodFile returns the DPOD set that a file belongs to, without the other files.
+// It returns an error if the name does not fit DPOD's layout.
 func dpodFile(at string) (c Copy, variant string, err error) {
 	none := errors.New("its name is none of DPOD's layout, and no manifest lists it")
 	if err := local(at); err != nil {
@@ -37,7 +38,7 @@ func dpodFile(at string) (c Copy, variant string, err error) {
 		c, variant = Copy{Path: m[1], Device: m[2], Stamp: m[3], Type: "secure_backup"}, "secure_backup"
 	} else if m := dpodExport.FindStringSubmatch(at); m != nil {
 		c, variant = Copy{Path: m[1], Device: m[2], Domain: m[3], Stamp: m[5], Type: "export_domain"}, map[string]string{"persisted": "persisted", "nonpersisted": "running"}[m[6]]
-		if c.Domain == "" || c.Domain == "all-domains" { // a gateway takes the name for all of them
+		if c.Domain == "" || c.Domain == "all-domains" { // a gateway takes this name for all domains
 			c.Domain, c.Type = "", "export_all_domains"
 		}
 		if m[4] != c.Domain && (c.Domain != "" || m[4] != "all-domains") {
@@ -49,15 +50,15 @@ func dpodFile(at string) (c Copy, variant string, err error) {
 	if c.Set, err = ID("", "dpod "+c.Path, c.Stamp); err != nil {
 		return c, "", none
 	}
-	c.Captured, _ = ParseStamp(c.Stamp) // ID has read it
+	c.Captured, _ = ParseStamp(c.Stamp) // ID has read it already
 	c.Activity, c.State, c.Imported = "dpod-"+c.Type, Whole, true
 	return c, variant, nil
 }
 
-// DPOD sorts objects that no known set lists into the sets of DPOD.
-// Manifests says which paths are those of manifests, whose
-// files are not DPOD's even where the manifest is refused. The sets have no
-// SHA-256 yet. Refused says of each path that does not count why.
+// DPOD groups objects that no known set lists into DPOD's sets. manifests holds
+// the paths of manifests: files of their sets do not count as DPOD's, even if the
+// manifest was refused. The sets have no SHA-256 yet. refused maps each rejected
+// path to the reason.
 func DPOD(objects []Object, manifests map[string]bool, now time.Time) (sets []Copy, refused map[string]string) {
 	refused = map[string]string{}
 	found := map[string]*Copy{}

@@ -18,30 +18,31 @@ import (
 	"github.com/dprun/dprun/sdk/schema"
 )
 
-// Suffix ends the name of every manifest.
+// Suffix is the end of every manifest's name.
 const Suffix = ".dprun.json"
 
-// AgeSuffix ends the name of every encrypted file of a set.
+// AgeSuffix is the end of every encrypted file's name.
 const AgeSuffix = ".age"
 
-// MaxManifest is how many bytes a manifest may have.
+// MaxManifest is the largest size of a manifest, in bytes.
 const MaxManifest = 8 << 20
 
-// The bounds of what a manifest says.
+// The limits of a manifest's content.
 const (
 	maxFiles = 100_000
-	maxSize  = 1 << 50 // bytes, of a file and of a set
-	maxText  = 4096    // bytes, of a name or a path
+	maxSize  = 1 << 50 // bytes, for a file and for a set
+	maxText  = 4096    // bytes, for a name or a path
 )
 
-// Manifest stands beside each set and is stored last: its presence means that
-// the set is whole. A destination can be read without the journal.
+// Manifest lists the files of a set and stands beside them. It is stored last, so
+// its presence means that the set is whole. With it, a destination can be read
+// without the journal.
 type Manifest struct {
-	Version int    `json:"version"`         // of this form: 1
-	Dprun   string `json:"dprun"`           // the version that wrote it
-	Set     string `json:"set,omitempty"`   // see ID; manifests of older versions have none
-	State   string `json:"state,omitempty"` // ID of the state directory that it comes from; likewise
-	Path    string `json:"path,omitempty"`  // its own, relative to the destination; likewise
+	Version int    `json:"version"`         // version of this form: 1
+	Dprun   string `json:"dprun"`           // version of the dprun that wrote it
+	Set     string `json:"set,omitempty"`   // see ID; older versions left it out
+	State   string `json:"state,omitempty"` // ID of the state directory that stored it; older versions left it out
+	Path    string `json:"path,omitempty"`  // its own path, relative to the destination; older versions left it out
 	Run     string `json:"run"`
 	Plan    string `json:"plan"`
 	Task    string `json:"task"`
@@ -51,29 +52,31 @@ type Manifest struct {
 	Device   string `json:"device"`
 	Domain   string `json:"domain,omitempty"`
 	Stamp    string `json:"stamp"`
-	// Captured is the stamp as a time: when the task began.
+	// Captured is the stamp as a time: the start of the task.
 	Captured  time.Time       `json:"captured,omitzero"`
 	Facts     json.RawMessage `json:"facts,omitempty"` // of the device, an sdk.Facts
-	Verified  string          `json:"verified"`        // how every copy was verified, as the destination reported
+	Verified  string          `json:"verified"`        // how the destination says that it verified every copy
 	Durable   bool            `json:"durable"`         // the destination made every copy durable
-	ModeKept  bool            `json:"mode_kept"`       // every copy has the file mode that it was to have
+	ModeKept  bool            `json:"mode_kept"`       // every copy has the requested file mode
 	Artifacts []File          `json:"artifacts"`
 	Warnings  []string        `json:"warnings,omitempty"`
-	// Withheld names the files that the device has and does not give out: keys,
-	// certificates and secrets, which a restore needs from elsewhere.
+	// Withheld names files that the device has and does not give out: keys,
+	// certificates and secrets. A restore needs them from elsewhere.
 	Withheld []string `json:"withheld,omitempty"`
-	// Objects say what was up when the set was captured, or right before a quiesce: a restore is to bring it
-	// up again. There is an entry for each domain that was looked at; none for a whole device that was not quiesced.
+	// Objects say what was up at the capture, or right before a quiesce; a restore
+	// must bring it up again. There is an entry for each domain that was read, and
+	// none for a whole device that was not quiesced.
 	Objects []Objects `json:"objects,omitempty"`
 }
 
-// Objects are the states of a domain's objects: each "Class name", in lexical order.
+// Objects are the states of a domain's objects. Each is written "Class name", in
+// lexical order.
 type Objects struct {
-	Domain   string   `json:"domain,omitempty"`   // empty: of a domain that cannot be told
+	Domain   string   `json:"domain,omitempty"`   // empty: the domain is not known
 	Up       []string `json:"up,omitempty"`       // services and handlers that were up
-	Down     []string `json:"down,omitempty"`     // objects of whatever kind that were not, and why as the device said it
-	Disabled []string `json:"disabled,omitempty"` // services and handlers that an administrator has switched off
-	Unread   string   `json:"unread,omitempty"`   // why nothing is known; empty: it was read
+	Down     []string `json:"down,omitempty"`     // objects of any kind that were down, with the device's reason
+	Disabled []string `json:"disabled,omitempty"` // services and handlers that an administrator has disabled
+	Unread   string   `json:"unread,omitempty"`   // why the states are unknown; empty: they were read
 }
 
 // File is one file of a set.
@@ -82,24 +85,26 @@ type File struct {
 	Variant string `json:"variant"`
 	Size    int64  `json:"size"`   // bytes
 	SHA256  string `json:"sha256"` // lower-case hex
-	// Encrypted says that the file is encrypted with age. Size and SHA256 are those of what
-	// stands there; Plain is what was captured. Nil: it is not encrypted.
+	// Encrypted says that the file is encrypted with age. Then Size and SHA256 are
+	// those of the encrypted file, and Plain describes the captured one. Nil: it is
+	// not encrypted.
 	Encrypted *Encrypted `json:"encrypted,omitempty"`
 	Plain     *Content   `json:"plain,omitempty"`
 }
 
-// Encrypted says for whom a file is encrypted.
+// Encrypted names the recipients that can decrypt a file.
 type Encrypted struct {
-	Recipients []string `json:"recipients"` // what names their public keys, see recipient.Fingerprint
+	Recipients []string `json:"recipients"` // fingerprints of their public keys, see recipient.Fingerprint
 }
 
-// Content is what a file holds.
+// Content is the size and the hash of a file's content.
 type Content struct {
 	Size   int64  `json:"size"`   // bytes
 	SHA256 string `json:"sha256"` // lower-case hex
 }
 
-// Copy is what the manifest says of a copy of its set; body are its bytes.
+// Copy returns the copy that the manifest describes. body holds the manifest's
+// bytes.
 func (m *Manifest) Copy(body []byte) Copy {
 	sum := sha256.Sum256(body)
 	c := Copy{Set: m.Set, Plan: m.Plan, Path: m.Path, SHA256: hex.EncodeToString(sum[:]), Run: m.Run, Task: m.Task, Device: m.Device, Domain: m.Domain,
@@ -117,16 +122,16 @@ func (m *Manifest) Copy(body []byte) Copy {
 	return c
 }
 
-// errCut is a manifest of which only the beginning is there.
+// errCut says that only the beginning of a manifest is there.
 var errCut = errors.New("it ends too early")
 
-// ErrNewer is a manifest of a form that this version does not know.
+// ErrNewer says that this version does not know the form of a manifest.
 var ErrNewer = errors.New("it is of a newer dprun")
 
 // ParseManifest reads a manifest that was found at a path of a destination. It
-// trusts nothing: what the manifest says must be possible, and must agree with
-// itself and with the place where it was found. Set, Captured and Path are
-// filled in where an older version has left them out.
+// trusts nothing: the content must be possible, must not contradict itself, and
+// must fit the place. ParseManifest fills in Set, Captured and Path if an older
+// version left them out.
 func ParseManifest(body []byte, at string) (*Manifest, error) {
 	if len(body) > MaxManifest {
 		return nil, fmt.Errorf("it has more than %d bytes", MaxManifest)
@@ -172,8 +177,8 @@ func (m *Manifest) names() error {
 			return fmt.Errorf("it names no %s", what)
 		}
 	}
-	// What a device or a server has said, which is what is withheld and the warnings,
-	// may hold anything: it is only shown.
+	// Withheld and Warnings are texts of a device or a server. They may hold
+	// anything, because they are only shown.
 	for _, t := range []string{m.Dprun, m.State, m.Run, m.Plan, m.Task, m.Activity, m.Type, m.Device, m.Domain} {
 		if err := plain(t); err != nil {
 			return fmt.Errorf("%q %w", shorten(t), err)
@@ -185,7 +190,7 @@ func (m *Manifest) names() error {
 	return nil
 }
 
-// identify checks the set's ID and its time, or fills them in.
+// identify checks the set's ID and time, or fills them in.
 func (m *Manifest) identify() error {
 	id, err := ID(m.Run, m.Task, m.Stamp)
 	if err != nil {
@@ -194,7 +199,7 @@ func (m *Manifest) identify() error {
 	if m.Set != "" && m.Set != id {
 		return fmt.Errorf("it says that its set is %q, and its run, task and stamp make %s", shorten(m.Set), id)
 	}
-	at, _ := ParseStamp(m.Stamp) // ID has read it
+	at, _ := ParseStamp(m.Stamp) // ID has read it already
 	if !m.Captured.IsZero() && !m.Captured.Equal(at) {
 		return fmt.Errorf("it says that it was captured at %s, and its stamp is %s", m.Captured.Format(time.RFC3339Nano), m.Stamp)
 	}
@@ -241,7 +246,8 @@ func (m *Manifest) files() error {
 	return nil
 }
 
-// Opened is the file as it was captured: itself, or what is encrypted in it.
+// Opened returns the file as it was captured: itself, or the content of an
+// encrypted file.
 func (f File) Opened() File {
 	if f.Encrypted == nil || f.Plain == nil {
 		return f
@@ -249,10 +255,10 @@ func (f File) Opened() File {
 	return File{File: strings.TrimSuffix(f.File, AgeSuffix), Variant: f.Variant, Size: f.Plain.Size, SHA256: f.Plain.SHA256}
 }
 
-// maxRecipients bounds for how many a file may be encrypted.
+// maxRecipients limits the recipients of a file.
 const maxRecipients = 1000
 
-// encryption checks what is said of a file that is encrypted.
+// encryption checks the encryption fields of a file.
 func (f File) encryption() error {
 	switch {
 	case f.Encrypted == nil && f.Plain == nil:
@@ -279,8 +285,8 @@ func isSHA256(text string) bool {
 	return err == nil && len(sum) == sha256.Size && strings.ToLower(text) == text
 }
 
-// local refuses a path that is not below the directory that it is relative to,
-// or is written in more than one way.
+// local refuses a path that does not lie below its directory, or that has more
+// than one spelling.
 func local(p string) error {
 	if err := plain(p); err != nil {
 		return err
@@ -291,7 +297,7 @@ func local(p string) error {
 	return nil
 }
 
-// plain refuses what would not be shown as it is.
+// plain refuses a text that a terminal would not show as it is.
 func plain(text string) error {
 	switch {
 	case len(text) > maxText:
@@ -304,7 +310,7 @@ func plain(text string) error {
 	return nil
 }
 
-// shorten keeps a message readable, whatever the text is that it quotes.
+// shorten limits the length of a quoted text, so that a message stays readable.
 func shorten(text string) string {
 	const most = 200
 	if len(text) <= most {

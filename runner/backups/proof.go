@@ -2,33 +2,34 @@ package backups
 
 import "time"
 
-// Verdict is what an import has shown of a set.
+// Verdict is the result of importing a set.
 type Verdict string
 
 // The verdicts.
 const (
-	Proven    Verdict = "proven"    // the import was whole, and what it made is what the set holds
-	Failed    Verdict = "failed"    // it was not, and that is the set's affair
-	Undecided Verdict = "undecided" // something else was in the way: it says nothing of the set
+	Proven    Verdict = "proven"    // the import was complete, and its result is what the set holds
+	Failed    Verdict = "failed"    // the import failed because of the set
+	Undecided Verdict = "undecided" // something else prevented the import: it says nothing about the set
 )
 
-// Proof is what came of an import of a set.
+// Proof records one import of a set.
 type Proof struct {
 	Set    string // see [ID]
-	SHA256 string // of the archive that was imported, decrypted: one with other bytes is not proven by it
+	SHA256 string // of the imported archive, decrypted: the proof is only about these bytes
 	Subject
-	At    time.Time // when it was known
-	Run   string    // the drill or restore
-	On    string    // the device that it was imported on
-	Drill bool      // on a gateway that is there for that, with nothing enabled that comes alive; else it was restored
+	At    time.Time // when the verdict was known
+	Run   string    // the drill or the restore
+	On    string    // the device that imported it
+	Drill bool      // true: on a gateway that exists only for drills, with everything disabled that could start to work; false: a restore
 	Verdict
-	Why string // why it is not proven
-	// Excused is how many objects the verdict leaves out: they are down for want of
-	// something that a drill disables, or of a file that no export holds.
+	Why string // why the set is not proven
+	// Excused is the number of objects that the verdict leaves out. They are down
+	// because the drill disabled something, or because no export holds a file that
+	// they need.
 	Excused int
 }
 
-// Proves reports whether the proof is one of the bytes that a copy holds.
+// Proves reports whether the proof is about the bytes of this copy.
 func (p Proof) Proves(c Copy) bool {
 	if p.Set != c.Set {
 		return false

@@ -12,15 +12,15 @@ type Origin string
 
 // The origins, the most trusted first.
 const (
-	Own      Origin = "own"      // a run of this state directory stored it and wrote that down
-	Imported Origin = "imported" // found at a destination, and its manifest names this state directory
-	Foreign  Origin = "foreign"  // found at a destination, and its manifest names another one or none
+	Own      Origin = "own"      // a run of this state directory stored it and entered it in the journal
+	Imported Origin = "imported" // found at a destination; its manifest names this state directory
+	Foreign  Origin = "foreign"  // found at a destination; its manifest names another state directory or none
 )
 
-// Set is what one task captured, with all its known copies, the best one first.
+// Set holds all known copies of what one task captured, the best one first.
 type Set []Copy
 
-// Sets are the sets of copies of which those of one set follow each other.
+// Sets groups copies into sets. The copies of one set must follow each other.
 func Sets(copies iter.Seq2[Copy, error]) iter.Seq2[Set, error] {
 	return func(yield func(Set, error) bool) {
 		var set Set
@@ -43,8 +43,8 @@ func Sets(copies iter.Seq2[Copy, error]) iter.Seq2[Set, error] {
 	}
 }
 
-// sorted brings the best copy to the front: one that is whole, of these one that
-// is trusted, of these one that is not imported.
+// sorted puts the best copy first: whole ones before others, then trusted ones,
+// then ones that are not imported.
 func (s Set) sorted() Set {
 	rank := func(c Copy) (n int) {
 		if c.State != Whole {
@@ -62,15 +62,16 @@ func (s Set) sorted() Set {
 	return s
 }
 
-// Good reports whether a copy of it is whole, as far as is known.
+// Good reports whether at least one copy is whole, as far as is known.
 func (s Set) Good() bool { return s[0].State == Whole }
 
-// Kept reports whether there is a copy of it that was not deleted.
+// Kept reports whether at least one copy was not deleted.
 func (s Set) Kept() bool {
 	return slices.ContainsFunc(s, func(c Copy) bool { return c.State != Deleted })
 }
 
-// Origin says who vouches for the set's best copy; state is the ID of the state directory.
+// Origin returns who vouches for the set's best copy. state is the ID of the
+// state directory.
 func (s Set) Origin(state string) Origin {
 	switch {
 	case !s[0].Imported:
@@ -81,19 +82,19 @@ func (s Set) Origin(state string) Origin {
 	return Foreign
 }
 
-// Subject is what a set is a backup of.
+// Subject is the device, the domain and the activity that a set is a backup of.
 type Subject struct{ Device, Domain, Activity string }
 
-// Subject is what the set is a backup of.
+// Subject returns the subject of the set.
 func (s Set) Subject() Subject { return Subject{s[0].Device, s[0].Domain, s[0].Activity} }
 
-// clocksDiffer is how far in the future a set may seem to be captured.
+// clocksDiffer is how far in the future the capture of a set may lie.
 const clocksDiffer = 5 * time.Minute
 
-// Latest gives the last good set of each subject, the newest first. One that is
-// trusted more comes before one that is newer: a set that somebody has put at a
-// destination never takes the place of one that a run has stored or signed. One that says
-// that it is of the future says nothing of now.
+// Latest returns the last good set of each subject, the newest first. A more
+// trusted set wins over a newer one: a set that somebody has put at a destination
+// never replaces one that a run has stored or signed. Sets whose stamp lies in
+// the future do not count.
 func Latest(sets iter.Seq2[Set, error], state string, now time.Time) ([]Set, error) {
 	best := map[Subject]Set{}
 	for s, err := range sets {
@@ -112,8 +113,8 @@ func Latest(sets iter.Seq2[Set, error], state string, now time.Time) ([]Set, err
 	return out, nil
 }
 
-// Last is what [Latest] gives for one subject, nil for none. The newest set comes
-// first; no more are read than are needed.
+// Last returns the set that [Latest] would return for one subject; nil: there is
+// none. sets must begin with the newest; Last reads only as many as it needs.
 func Last(sets iter.Seq2[Set, error], of Subject, state string, now time.Time) (Set, error) {
 	var best Set
 	for s, err := range sets {
@@ -130,12 +131,13 @@ func Last(sets iter.Seq2[Set, error], of Subject, state string, now time.Time) (
 	return best, nil
 }
 
-// counts reports whether the set may be the last good one.
+// counts reports whether the set can be the last good one.
 func (s Set) counts(now time.Time) bool {
 	return s.Good() && !s[0].Captured.After(now.Add(clocksDiffer))
 }
 
-// before reports whether the set is preferred to another one, or there is none.
+// before reports whether the set is better than the other one. Every set is
+// better than nil.
 func (s Set) before(other Set, state string) bool {
 	trust := func(s Set) int {
 		switch {

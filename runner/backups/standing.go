@@ -19,36 +19,35 @@ type Object struct {
 	Modified time.Time // zero: the destination does not say
 }
 
-// Answer is what a destination says when it is asked for one object and reads
-// all of it.
+// Answer is a destination's answer to a request to read one object completely.
 type Answer struct {
-	Absent bool // it says that there is no such object
+	Absent bool // the destination says that there is no such object
 	Size   int64
 	SHA256 string
-	Body   []byte // of a manifest that is not the one that was stored; nil: not read
-	Err    error  // it gave no answer: nothing is known of the object
+	Body   []byte // of a manifest that differs from the stored one; nil: not read
+	Err    error  // there was no answer: the object's state is unknown
 }
 
-// FaultKind says what is wrong with what stands at a destination.
+// FaultKind says what is wrong at a destination.
 type FaultKind string
 
-// The kinds of faults. Of Stray, Partial, Foreign and Elsewhere nobody knows
-// whether anything is wrong.
+// The kinds of faults. Stray, Partial, Foreign and Elsewhere do not say that
+// anything is wrong.
 const (
 	FaultMissing    FaultKind = "missing"     // it is not there
-	FaultAltered    FaultKind = "altered"     // it is not what was stored
+	FaultAltered    FaultKind = "altered"     // it differs from what was stored
 	FaultTruncated  FaultKind = "truncated"   // it ends too early
-	FaultMoved      FaultKind = "moved"       // it stands elsewhere
+	FaultMoved      FaultKind = "moved"       // it is at another place
 	FaultPlanted    FaultKind = "planted"     // a manifest that contradicts the journal, or itself
 	FaultUnknown    FaultKind = "unknown_set" // a manifest of this state directory that the journal does not know
 	FaultForeign    FaultKind = "foreign_set" // a manifest of another state directory
 	FaultStray      FaultKind = "stray"       // a file that belongs to no set
-	FaultPartial    FaultKind = "partial"     // a temporary file of a store that did not end well
-	FaultElsewhere  FaultKind = "elsewhere"   // copies stand where the destination was before
-	FaultNotChecked FaultKind = "not_checked" // there was no answer: nothing is known
+	FaultPartial    FaultKind = "partial"     // a temporary file of a store that failed
+	FaultElsewhere  FaultKind = "elsewhere"   // copies are where the destination was before
+	FaultNotChecked FaultKind = "not_checked" // there was no answer, so nothing is known
 )
 
-// Grave reports whether a fault speaks against the backups of the destination.
+// Grave reports whether a fault casts doubt on the backups of the destination.
 func (k FaultKind) Grave() bool {
 	return k != FaultStray && k != FaultPartial && k != FaultForeign && k != FaultElsewhere
 }
@@ -61,7 +60,7 @@ type Fault struct {
 	Remedy string // what to do
 }
 
-// What is to be done where something is gone or not as it was stored.
+// What to do if a file is gone or not as it was stored.
 const (
 	remedyLost     = "`dprun backups show SET` names other copies, and `dprun apply PLAN --only device=DEVICE,domain=DOMAIN` makes a new backup"
 	remedyDisk     = "do not restore it; look at the destination's disk and at who may write there; " + remedyLost
@@ -69,16 +68,17 @@ const (
 	remedyAsk      = "mend what the message says, and check again"
 )
 
-// Ledger is what the journal knows of one destination.
+// Ledger is the journal's knowledge of one destination.
 type Ledger struct {
 	own    string
 	copies []*Copy
 	bySet  map[string]*Copy
-	byHash map[string]*Copy // of the manifest
-	files  map[string]*Copy // every object's path
+	byHash map[string]*Copy // by the manifest's hash
+	files  map[string]*Copy // by the path of every object
 }
 
-// NewLedger makes the ledger of a destination. own is the ID of this state directory.
+// NewLedger returns the ledger of a destination. own is the ID of this state
+// directory.
 func NewLedger(own string, copies []Copy) *Ledger {
 	l := &Ledger{own: own, bySet: map[string]*Copy{}, byHash: map[string]*Copy{}, files: map[string]*Copy{}}
 	for i := range copies {
@@ -92,10 +92,11 @@ func NewLedger(own string, copies []Copy) *Ledger {
 	return l
 }
 
-// At is the path of one of a copy's files, relative to the destination.
+// At returns the path of one of the copy's files, relative to the destination.
 func (c *Copy) At(f File) string { return path.Join(path.Dir(c.Path), f.File) }
 
-// Unknown are the objects that belong to no set of the journal, manifests apart.
+// Unknown returns the objects that belong to no set of the journal, with
+// manifests separate from the others.
 func (l *Ledger) Unknown(objects []Object) (manifests, others []Object) {
 	for _, o := range objects {
 		switch {
@@ -109,9 +110,10 @@ func (l *Ledger) Unknown(objects []Object) (manifests, others []Object) {
 	return manifests, others
 }
 
-// Asks are the objects of a copy that the destination must be asked for: the
-// manifest, if it has one, what it does not list as it was stored, and with data all of it.
-// What a list leaves out may be there, and what it shows may not be the truth.
+// Asks returns the objects of a copy that dprun must ask the destination for: the
+// manifest, if there is one, and every file that listed does not show with the
+// stored size. With data, it returns all files. A listing may leave out objects
+// that exist, and may be wrong about those that it shows.
 func (c *Copy) Asks(listed map[string]int64, data bool) []string {
 	var ask []string
 	if c.HasManifest() {
@@ -125,9 +127,9 @@ func (c *Copy) Asks(listed map[string]int64, data bool) []string {
 	return ask
 }
 
-// Judge says how a copy stands, by the answers to what [Copy.Asks] names.
-// moved is where its manifest stands instead, if it was found elsewhere. The
-// state is empty when nothing is proved.
+// Judge returns the state of a copy, by the answers to what [Copy.Asks] returned.
+// moved is the place where its manifest was found instead, or empty. The state is
+// empty if nothing is proven.
 func (l *Ledger) Judge(c *Copy, listed map[string]int64, answers map[string]Answer, moved string) (State, []Fault) {
 	var faults []Fault
 	if f := l.manifestFault(c, answers[c.Path], moved); f != nil {
@@ -137,7 +139,7 @@ func (l *Ledger) Judge(c *Copy, listed map[string]int64, answers map[string]Answ
 		for _, f := range files {
 			a, asked := answers[c.At(f)]
 			if size, ok := listed[path.Join(path.Dir(moved), f.File)]; moved != "" && a.Absent && ok && size == f.Size {
-				continue // it was moved with its manifest
+				continue // it was moved together with its manifest
 			}
 			if fault := fileFault(c.At(f), f, a); asked && fault != nil {
 				if remedy != "" && fault.Kind != FaultNotChecked {
@@ -148,12 +150,12 @@ func (l *Ledger) Judge(c *Copy, listed map[string]int64, answers map[string]Answ
 		}
 	}
 	look(c.Files, "")
-	state := stateOf(faults) // the backup is as good without its signature
+	state := stateOf(faults) // a missing signature does not make the backup worse
 	look(c.Parts()[len(c.Files):], remedyUnsigned)
 	return state, faults
 }
 
-// stateOf is the state that faults prove.
+// stateOf returns the state that the faults prove.
 func stateOf(faults []Fault) State {
 	state := Whole
 	for _, f := range faults {
@@ -214,7 +216,7 @@ func fileFault(at string, f File, a Answer) *Fault {
 	return nil
 }
 
-// Of is what a copy is a copy of, as a person names it.
+// Of names the device and the domain of a copy as a person does.
 func (c *Copy) Of() string {
 	if c.Domain == "" {
 		return c.Device
@@ -222,11 +224,12 @@ func (c *Copy) Of() string {
 	return c.Device + "/" + c.Domain
 }
 
-// Moved is the known copy whose manifest has a hash; nil: none has it.
+// Moved returns the known copy whose manifest has this hash; nil: there is none.
 func (l *Ledger) Moved(sha256 string) *Copy { return l.byHash[sha256] }
 
-// Stranger says what a manifest is that belongs to no set of the journal. The
-// files are what it lists, by their paths; nil: it cannot be believed.
+// Stranger says what to think of a manifest that belongs to no set of the
+// journal. files are the paths of the objects that it lists; nil: it cannot be
+// believed.
 func (l *Ledger) Stranger(at string, body []byte) (f Fault, files []string) {
 	m, err := ParseManifest(body, at)
 	switch {
@@ -256,8 +259,8 @@ func (l *Ledger) Stranger(at string, body []byte) (f Fault, files []string) {
 
 const remedyPlanted = "do not restore it; find out who can write there, and remove it"
 
-// Strays are the objects that no manifest lists. The claimed are paths that a manifest
-// does list which is not in the journal.
+// Strays returns a fault for each object that no manifest lists. claimed holds
+// the paths that manifests list which are not in the journal.
 func Strays(others []Object, claimed map[string]bool) (out []Fault) {
 	for _, o := range others {
 		if !claimed[o.Path] {
@@ -271,8 +274,9 @@ func Strays(others []Object, claimed map[string]bool) (out []Fault) {
 	return out
 }
 
-// Sample chooses the copies whose every byte is read: the part of all bytes that
-// share says, those first that were not read for the longest time. At least one is.
+// Sample chooses the copies whose every byte is read, so that they make up the
+// given share of all bytes. It takes first the copies that were not read for the
+// longest time, and always at least one.
 func Sample(copies []*Copy, share float64) map[*Copy]bool {
 	var all, taken int64
 	oldest := slices.Clone(copies)
@@ -291,7 +295,8 @@ func Sample(copies []*Copy, share float64) map[*Copy]bool {
 	return out
 }
 
-// proved is when every byte of the copy was last compared with what was captured.
+// proved returns the last time that every byte of the copy was compared with the
+// captured bytes.
 func (c *Copy) proved() time.Time {
 	if c.Checked.After(c.Stored) {
 		return c.Checked

@@ -7,16 +7,16 @@ import (
 	"github.com/dprun/dprun/runner/signing"
 )
 
-// Signature is the file beside a manifest that signs it, and what it proved when
-// it was stored or found.
+// Signature is the file beside a manifest that signs the manifest, and the
+// verdict about it when the copy was stored or found.
 type Signature struct {
 	Size   int64  `json:"size"`   // bytes
 	SHA256 string `json:"sha256"` // lower-case hex
 	signing.Verdict
 }
 
-// Parts are the files of a copy that its manifest stands for: what was captured,
-// and the manifest's signature, if it has one.
+// Parts returns the files that the manifest of a copy stands for: the captured
+// files, and the manifest's signature if it has one.
 func (c *Copy) Parts() []File {
 	if c.Signature == nil {
 		return c.Files
@@ -24,9 +24,9 @@ func (c *Copy) Parts() []File {
 	return append(slices.Clip(c.Files), File{File: path.Base(c.Path) + signing.Suffix, Size: c.Signature.Size, SHA256: c.Signature.SHA256})
 }
 
-// Trust says whether somebody vouches for a copy beside the destination that keeps
-// it: the journal, of what a run has stored, or a signature that counts. Why says
-// why nobody does.
+// Trust says whether anybody other than the destination vouches for a copy: the
+// journal, because a run stored it, or a signature that counts. why is the reason
+// if nobody does.
 func (c *Copy) Trust() (trusted bool, why string) {
 	const found = "it was found at the destination, and nothing else vouches for it: "
 	switch {
@@ -46,9 +46,9 @@ func (c *Copy) trusted() bool {
 	return is
 }
 
-// Outranks reports whether a copy that was found is to be known instead of another
-// manifest of the same set that was found before: somebody vouches for this one, and
-// nobody for the other.
+// Outranks reports whether a found copy replaces another manifest of the same set
+// that was found before. It does if somebody vouches for it and nobody for the
+// other one.
 func (c *Copy) Outranks(other *Copy) bool {
 	return c.trusted() && !other.trusted() && c.SHA256 != other.SHA256
 }

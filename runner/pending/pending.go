@@ -1,12 +1,12 @@
-// Package pending keeps what must be undone, one file for each obligation: a
-// target to be brought back, files to be removed from a device, a script to be
-// run.
+// Package pending keeps the obligations: one file for each thing that must be
+// undone or done, such as a target to bring back, files to remove from a device,
+// or a script to run.
 //
-// A file is written before the thing is done that it stands for, and removed
-// after the undoing was verified. It holds all that is needed to undo without
-// the journal, the plan and a free block of the disk, and no secret: only
-// references to secrets. The files are the truth of what is owed; the journal
-// is history.
+// dprun writes a file before the action that the file can undo, and removes it
+// after it has verified that the action was undone. The file holds everything
+// that this needs: neither the journal, nor the plan, nor a free block of the
+// disk is required. It holds references to secrets, and never a secret. The files
+// decide what must be undone; the journal is only history.
 package pending
 
 import (
@@ -26,10 +26,10 @@ import (
 	"github.com/dprun/dprun/runner/lifecycle"
 )
 
-// version is that of the JSON form of a file.
+// version is the version of a file's JSON form.
 const version = 1
 
-// Kind is what is owed.
+// Kind says what must be undone or done.
 type Kind = lifecycle.ObligationKind
 
 // The kinds of obligations.
@@ -41,8 +41,8 @@ const (
 	Restore    = lifecycle.OweRestore
 )
 
-// Key names an obligation: ID is unique within its task, or within its run
-// when Task is empty.
+// Key names an obligation. ID is unique within its task, or within its run if
+// Task is empty.
 type Key struct {
 	Run  string `json:"run"`
 	Task string `json:"task,omitempty"`
@@ -56,22 +56,22 @@ func (o Key) String() string {
 	return o.Run + " " + o.Task + " " + o.ID
 }
 
-// Obligation is something owed to the outside world until it is done.
+// Obligation is something that must be undone or done outside of dprun.
 type Obligation struct {
 	Key
 	Kind     Kind      `json:"kind"`
 	Plan     string    `json:"plan,omitempty"`
 	Device   string    `json:"device,omitempty"`
-	Identity string    `json:"identity,omitempty"` // of the box, where it is known
+	Identity string    `json:"identity,omitempty"` // of the box, if it is known
 	Domain   string    `json:"domain,omitempty"`   // empty: the whole device
-	Token    string    `json:"token,omitempty"`    // of a discard
-	Script   string    `json:"script,omitempty"`   // its address
+	Token    string    `json:"token,omitempty"`    // names the capture whose files a discard removes
+	Script   string    `json:"script,omitempty"`   // address of the script in the plan
 	Since    time.Time `json:"since"`
-	// DueBack is when the target should be back at the latest; zero: not known.
+	// DueBack is the latest time by which the target should be back; zero: unknown.
 	DueBack time.Time `json:"due_back_by,omitzero"`
-	// Debt says how the target of an unquiesce comes back.
+	// Debt says how the target of an unquiesce is brought back.
 	Debt *lifecycle.DebtSpec `json:"debt,omitempty"`
-	// Endpoint is the plugin and its configuration, with references of secrets.
+	// Endpoint is the plugin and its configuration, with references to secrets.
 	Endpoint json.RawMessage `json:"endpoint,omitempty"`
 }
 
@@ -86,8 +86,8 @@ func (o Obligation) Where() string {
 	return "domain " + o.Domain + " of " + o.Device
 }
 
-// Way is how the target of an unquiesce comes back. An obligation that does
-// not say gets the defaults.
+// Way returns how to bring the target of an unquiesce back. It returns defaults
+// if the obligation does not say.
 func (o Obligation) Way() lifecycle.DebtSpec {
 	if o.Debt != nil {
 		return *o.Debt
@@ -95,13 +95,14 @@ func (o Obligation) Way() lifecycle.DebtSpec {
 	return lifecycle.DebtSpec{Device: o.Device, Domain: o.Domain, QuiescedAt: o.Since, Unquiesce: time.Minute, Grace: 3 * time.Minute}
 }
 
-// Dir is the directory of the files.
+// Dir is a directory of pending files.
 type Dir struct{ path string }
 
-// Open returns the pending files of a directory, which need not be there.
+// Open returns the pending files of a directory. The directory need not exist.
 func Open(path string) *Dir { return &Dir{path: path} }
 
-// Damaged is a file that cannot be read: something may be owed, and what is unknown.
+// Damaged is a pending file that cannot be read: something may have to be undone,
+// and nobody knows what.
 type Damaged struct {
 	Path string
 	Err  error
@@ -113,14 +114,14 @@ func (d Damaged) Error() string {
 
 const suffix = ".json"
 
-// Path is the file of an obligation.
+// Path returns the path of an obligation's file.
 func (d *Dir) Path(id Key) string {
 	sum := sha256.Sum256([]byte(id.Task + "\x00" + id.ID))
 	return filepath.Join(d.path, id.Run+"-"+hex.EncodeToString(sum[:8])+suffix)
 }
 
-// Put makes an obligation durable: when it returns, the file survives a crash.
-// It replaces a file of the same ID.
+// Put makes an obligation durable: when it returns, the file survives a crash. It
+// replaces a file of the same key.
 func (d *Dir) Put(o Obligation) error {
 	body, err := json.MarshalIndent(struct {
 		V int `json:"v"`
@@ -150,7 +151,8 @@ func (d *Dir) Put(o Obligation) error {
 	return nil
 }
 
-// Remove says that an obligation is done. One that is not there is.
+// Remove removes the file of a settled obligation. It returns nil if there is no
+// file.
 func (d *Dir) Remove(id Key) error {
 	err := os.Remove(d.Path(id))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -165,8 +167,8 @@ func (d *Dir) Remove(id Key) error {
 	return nil
 }
 
-// List reads every file, the oldest obligation first, and names those that
-// cannot be read. The error is that of the directory.
+// List reads all files, the oldest obligation first, and names those that it
+// cannot read. The error is about the directory.
 func (d *Dir) List() (out []Obligation, damaged []Damaged, err error) {
 	entries, err := os.ReadDir(d.path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -177,12 +179,12 @@ func (d *Dir) List() (out []Obligation, damaged []Damaged, err error) {
 	}
 	for _, e := range entries {
 		if !strings.HasSuffix(e.Name(), suffix) {
-			continue // being written
+			continue // still being written
 		}
 		path := filepath.Join(d.path, e.Name())
 		o, err := d.read(path)
 		switch {
-		case errors.Is(err, fs.ErrNotExist): // done meanwhile
+		case errors.Is(err, fs.ErrNotExist): // settled meanwhile
 		case err != nil:
 			damaged = append(damaged, Damaged{path, err})
 		default:
@@ -214,11 +216,11 @@ func (d *Dir) read(path string) (Obligation, error) {
 	return in.Obligation, nil
 }
 
-// errClaimed says that another process is at it.
+// errClaimed says that another process is settling the obligation.
 var errClaimed = errors.New("another process is doing it just now")
 
-// Claim makes this process the only one that settles an obligation. It takes
-// no room on the disk. There is false when the obligation has no file.
+// Claim makes this process the only one that settles an obligation, and needs no
+// room on the disk. there is false if the obligation has no file.
 func (d *Dir) Claim(id Key) (release func(), there bool, err error) {
 	for {
 		f, err := os.Open(d.Path(id))
@@ -240,7 +242,7 @@ func (d *Dir) Claim(id Key) (release func(), there bool, err error) {
 		if err1 == nil && err2 == nil && os.SameFile(mine, now) {
 			return func() { _ = f.Close() }, true, nil
 		}
-		_ = f.Close() // it was replaced or removed meanwhile
+		_ = f.Close() // the file was replaced or removed meanwhile
 	}
 }
 
