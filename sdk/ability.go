@@ -11,16 +11,16 @@ import (
 // Close releases it.
 type Instance interface{ Close() error }
 
-// Far is an instance behind the protocol: it has every method, and knows from
-// Describe which of them its plugin offers.
+// Far is an instance behind the protocol. It has every method; Offers tells
+// which of them the plugin has described.
 type Far interface {
-	Offers(a schema.Ability) bool // whether its plugin has said so
+	Offers(a schema.Ability) bool // whether the plugin has described it
 }
 
-// As gives what an instance can do beyond what every one of its kind can. For
-// a destination A is [Sweeper], [Reader], [Lister], [Deleter], [Summer] or
-// [LeftoverLister], for a source it is [Healther], [Preflighter], [Rehearser]
-// or [Restorer].
+// As returns i as an A, an interface of an optional ability, if i offers it.
+// The abilities of a destination are [Sweeper], [Reader], [Lister], [Deleter],
+// [Summer] and [LeftoverLister]; those of a source are [Healther],
+// [Preflighter], [Rehearser] and [Restorer].
 func As[A any](i Instance) (A, bool) {
 	a, ok := i.(A)
 	if far, behind := i.(Far); ok && behind {
@@ -30,8 +30,8 @@ func As[A any](i Instance) (A, bool) {
 	return a, ok
 }
 
-// optional holds the interfaces of the abilities. A type that has one also has
-// those that the interface embeds.
+// optional holds the interface of each ability. A type that implements an
+// interface also has the abilities that the interface embeds.
 var optional = map[schema.Ability]reflect.Type{
 	schema.AbilitySweep:     reflect.TypeFor[Sweeper](),
 	schema.AbilityRead:      reflect.TypeFor[Reader](),

@@ -10,66 +10,68 @@ import (
 // relative to the configured directory. The host has already escaped their
 // components and refuses "..", but a plugin checks again.
 //
-// A destination shows what else it can do by implementing [Sweeper], [Reader],
-// [Lister], [Deleter], [Summer] and [LeftoverLister]; Describe tells the host.
-// If it keeps files under names, build it on the package store, which implements
-// all of these.
+// A destination offers more by implementing [Sweeper], [Reader], [Lister],
+// [Deleter], [Summer] and [LeftoverLister]; Describe tells the host. If it
+// keeps files under names, build it on the package store, which implements all
+// of these.
 type Destination interface {
-	// Check finds out whether a Store would succeed: it does with a few bytes
-	// what a Store does, and says how much room is left and what a Store
-	// cannot have there (durable, a file mode). It leaves nothing behind.
+	// Check finds out whether a Store would succeed. It does what a Store does,
+	// with a few bytes, and leaves nothing behind. It reports how much room is
+	// left and which guarantees a Store cannot give there (durability, the file
+	// mode).
 	Check(ctx context.Context) (*DestinationReport, error)
-	// Store copies one local file to r.Path: all or nothing. It writes under
-	// a temporary name in the final directory (made when missing), makes it
-	// durable, verifies as r.Verify says and publishes by rename. When it
-	// returns an error nothing stands under the final name that was not
-	// there before, and the temporary object is removed if the server can
-	// still be reached. A final name that holds the same content already is
-	// a success; one that holds something else is failure.Exists.
+	// Store copies one local file to r.Path: all or nothing. It writes under a
+	// temporary name in the final directory (made when missing), makes the copy
+	// durable, verifies it as r.Verify says and publishes it by rename. After
+	// an error the final name holds what it held before, and the temporary
+	// object is removed if the server can still be reached. If the final name
+	// already holds the same content, Store succeeds; if it holds something
+	// else, Store fails with failure.Exists.
 	Store(ctx context.Context, r StoreRequest, progress func(bytes int64)) (*StoreReport, error)
 	// Close releases the instance and its connections.
 	Close() error
 }
 
-// Sweeper is a destination that may leave temporary objects behind.
+// Sweeper is a destination that can remove temporary objects left behind.
 type Sweeper interface {
-	// Sweep removes temporary objects that this plugin left behind and that
-	// are older than r.OlderThan. It never touches a final name.
+	// Sweep removes temporary objects that this plugin left behind and that are
+	// older than r.OlderThan. It never touches a final name.
 	Sweep(ctx context.Context, r SweepRequest) (*SweepReport, error)
 }
 
-// Reader is a destination that gives back what it keeps.
+// Reader is a destination from which stored objects can be copied back.
 type Reader interface {
 	// Fetch copies one object to a new local file and returns its size and
-	// SHA-256; failure.NotFound when it is not there.
+	// SHA-256. If the object is missing it fails with failure.NotFound.
 	Fetch(ctx context.Context, r FetchRequest, progress func(int64)) (*FetchReport, error)
 }
 
-// Lister is a destination that tells what it keeps.
+// Lister is a destination that can list its stored objects.
 type Lister interface {
-	// List gives every object below a prefix directory, in lexical order,
-	// without temporary objects. A directory that is not there is empty.
+	// List returns every object below a prefix directory, in lexical order,
+	// without temporary objects. A missing directory counts as empty.
 	List(ctx context.Context, prefix string) ([]Object, error)
 }
 
-// Deleter is a destination that removes what it keeps.
+// Deleter is a destination from which stored objects can be removed.
 type Deleter interface {
-	// Delete removes one object; one that is not there is a success.
+	// Delete removes one object. If the object is missing it succeeds.
 	Delete(ctx context.Context, path string) error
 }
 
-// Summer is a destination that reads what it keeps for its hash alone. Without
-// it, an object is fetched to be checked.
+// Summer is a destination that can hash an object without handing out a copy.
+// Without it, checking an object means fetching it.
 type Summer interface {
-	// Sum reads one object as the destination has it now and returns its size
-	// and SHA-256; failure.NotFound when it is not there. It keeps nothing.
+	// Sum reads one object as the destination holds it now and returns its size
+	// and SHA-256. It keeps no copy. If the object is missing it fails with
+	// failure.NotFound.
 	Sum(ctx context.Context, path string, progress func(int64)) (*FetchReport, error)
 }
 
-// LeftoverLister is a destination that shows what a sweep could remove.
+// LeftoverLister is a destination that can list what a sweep could remove.
 type LeftoverLister interface {
-	// Leftovers gives every temporary object below a prefix directory, in lexical
-	// order: of stores that did not end well, and of those under way.
+	// Leftovers returns every temporary object below a prefix directory, in
+	// lexical order. They belong to stores that failed and to stores under way.
 	Leftovers(ctx context.Context, prefix string) ([]Object, error)
 }
 
@@ -86,13 +88,13 @@ const (
 
 // DestinationReport is the state of a destination. Sizes are bytes.
 type DestinationReport struct {
-	// Free and Total are -1 when the destination cannot tell.
+	// Free and Total are -1 if the destination cannot tell.
 	Free  int64 `json:"free"`
 	Total int64 `json:"total"`
 	// Location is the destination as a person names it, for example "sftp://vault/srv/backups".
 	Location string `json:"location"`
-	// WriteOnly says why what is stored cannot be read back; empty: it can.
-	// Such a destination is of use only with `verify = "sent"`.
+	// WriteOnly says why stored objects cannot be read back; empty: they can.
+	// Such a destination works only with `verify = "sent"`.
 	WriteOnly string   `json:"write_only,omitempty"`
 	Warnings  []string `json:"warnings,omitempty"` // what an operator should know beforehand, a sentence each
 }
@@ -103,27 +105,28 @@ type StoreRequest struct {
 	Path   string // final name
 	Size   int64  // bytes
 	SHA256 string // lower-case hex
-	Verify Verify // at least how; empty: read back
-	// Owner marks temporary names as belonging to this task, for Sweep. It is any
-	// text that is not empty: who makes it a part of a name escapes it.
+	Verify Verify // the least verification required; empty: read back
+	// Owner marks temporary names as belonging to this task, for Sweep. It is
+	// any text that is not empty. A plugin that puts it into a name escapes it.
 	Owner string
 }
 
-// StoreReport says what stands at the destination now.
+// StoreReport describes the stored copy.
 type StoreReport struct {
 	Location string `json:"location"` // as a person names it
 	Size     int64  `json:"size"`     // bytes
 	SHA256   string `json:"sha256"`   // lower-case hex
-	Verified Verify `json:"verified"` // what was done, no less than was asked for
-	// Durable is false when the server could not be asked to make it durable.
+	Verified Verify `json:"verified"` // how it was verified: at least as r.Verify asked
+	// Durable is false if the server offers no way to make the copy durable.
 	Durable bool `json:"durable"`
-	// ModeKept is false when the copy has another file mode than it was to
-	// have, or when its mode could not be read. It is true where files have no mode.
+	// ModeKept is false if the copy has a file mode other than the intended
+	// one, or if its mode could not be read. It is true where files have no
+	// mode.
 	ModeKept bool `json:"mode_kept"`
-	// Existed is true when the same content stood there already.
+	// Existed is true if the same content was there already.
 	Existed bool `json:"existed,omitempty"`
 	// Warnings say what an operator should know about this copy, for example
-	// which mode it has. Durable needs no warning of its own.
+	// its file mode. A copy that is not Durable needs no warning of its own.
 	Warnings []string `json:"warnings,omitempty"`
 }
 
@@ -131,7 +134,7 @@ type StoreReport struct {
 type Object struct {
 	Path     string    `json:"path"`     // relative to the configured directory, as in [StoreRequest]
 	Size     int64     `json:"size"`     // bytes
-	Modified time.Time `json:"modified"` // by the destination's clock; zero: it does not say
+	Modified time.Time `json:"modified"` // by the destination's clock; zero: not told
 }
 
 // FetchRequest asks for one object as a local file.
@@ -140,7 +143,7 @@ type FetchRequest struct {
 	File string // absolute path of a file that does not exist yet
 }
 
-// FetchReport describes what was fetched, or only read.
+// FetchReport describes an object that was fetched or read.
 type FetchReport struct {
 	Size   int64  `json:"size"`   // bytes
 	SHA256 string `json:"sha256"` // of what was received, lower-case hex
@@ -148,12 +151,12 @@ type FetchReport struct {
 
 // SweepRequest bounds a sweep.
 type SweepRequest struct {
-	Prefix    string        // directory below which to look; empty: everywhere
+	Prefix    string        // directory to look below; empty: everywhere
 	Owner     string        // only this owner's; empty: any owner's
 	OlderThan time.Duration // only objects last changed longer ago
 }
 
-// SweepReport names what was removed.
+// SweepReport lists the removed objects.
 type SweepReport struct {
-	Removed []string `json:"removed,omitempty"` // paths of the temporary objects that are gone now
+	Removed []string `json:"removed,omitempty"` // their paths
 }

@@ -7,24 +7,25 @@ import (
 
 // Hook is one configured script. Every error is a *failure.Error.
 type Hook interface {
-	// Run runs the script once and returns how it ended. A script that ran
-	// and returned non-zero is a report, not an error; one that could not be
-	// started, or was ended by the context, is an error. When Run returns,
-	// nothing that it started is still alive. output gets what the script
-	// prints, in order, bounded by the plugin.
+	// Run runs the script once and returns how it ended. A script that exits
+	// with a non-zero code is a report, not an error. A script that could not
+	// be started, or that the context ended, is an error. When Run returns,
+	// every process that it started has ended. output receives what the script
+	// prints, in order; the plugin limits how much.
 	Run(ctx context.Context, r RunRequest, output func(Output)) (*RunReport, error)
 	// Close releases the instance.
 	Close() error
 }
 
-// RunRequest is what a script is told.
+// RunRequest tells a script what it runs for.
 type RunRequest struct {
-	// Context is a JSON object: run, plan, activity, device, domain, status …; goes to stdin.
+	// Context is a JSON object for the script's standard input: run, plan,
+	// activity, device, domain, status …; see package script.
 	Context json.RawMessage
-	// Env holds DPRUN_* variables; no secret is among them.
+	// Env holds the DPRUN_* variables. It never holds a secret.
 	Env map[string]string
-	// Dir is where the script runs unless its configuration says otherwise:
-	// the absolute path of the plan's directory; empty: anywhere.
+	// Dir is the absolute path of the plan's directory. The script runs there
+	// unless its configuration names another directory; empty: anywhere.
 	Dir string
 	// Arguments are appended to the script's own.
 	Arguments []string
@@ -48,8 +49,9 @@ type Output struct {
 // RunReport is how a script ended.
 type RunReport struct {
 	ExitCode int `json:"exit_code"` // 0: it succeeded
-	// Outputs is the "outputs" object of its standard output, when it printed one.
+	// Outputs is the "outputs" object that the script printed on standard
+	// output; nil: it printed none.
 	Outputs map[string]json.RawMessage `json:"outputs,omitempty"`
-	// Tail is the end of what it printed on both streams.
+	// Tail is the end of what the script printed on both streams.
 	Tail string `json:"tail,omitempty"`
 }

@@ -25,10 +25,10 @@ func (p Plugin) Schema() schema.Plugin {
 	return s
 }
 
-// Validate checks a configuration as the answer to ValidateConfig: what the
-// schema finds wrong, or, when it finds nothing, what the plugin's own
-// validator says. It is pure; the value is unmarked and may hold unknowns.
-// activity is used for [schema.KindActivity] only.
+// Validate checks a configuration: it returns what the schema finds wrong or,
+// if the schema finds nothing, what the plugin's own validator finds. It does
+// no I/O. The value is unmarked and may hold unknowns. activity is used for
+// [schema.KindActivity] only.
 func (p Plugin) Validate(k schema.Kind, typ, activity string, v cty.Value) ([]schema.Diagnostic, error) {
 	o, err := p.offer(k, typ, activity)
 	if err != nil {
@@ -40,7 +40,7 @@ func (p Plugin) Validate(k schema.Kind, typ, activity string, v cty.Value) ([]sc
 	return o.validate(v), nil
 }
 
-// offer is what a plugin does for one type.
+// offer is one type of a plugin, of whatever kind.
 type offer struct {
 	block     schema.Block
 	validate  func(cty.Value) []schema.Diagnostic

@@ -8,14 +8,14 @@ import (
 	"github.com/dprun/dprun/sdk/schema"
 )
 
-// TempPrefix begins the names of temporary objects at a destination. No final
-// name has a component that begins so.
+// TempPrefix begins the names of temporary objects at a destination. No
+// component of a final name begins with it.
 const TempPrefix = ".dprun-"
 
 // CheckPath refuses a path that cannot be the final name of an object: an
-// absolute one, one with empty, "." or ".." components, one with backslashes or
-// characters that [schema.Steers], and one that looks temporary. [Serve] checks
-// every path with it before a destination sees it.
+// absolute path; one with empty, "." or ".." components; one with backslashes
+// or characters that [schema.Steers]; and one that looks temporary. [Serve]
+// checks every path with it before a destination sees the path.
 func CheckPath(path string) error {
 	bad := !fs.ValidPath(path) || path == "." || strings.Contains(path, `\`) ||
 		strings.ContainsFunc(path, schema.Steers)

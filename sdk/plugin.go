@@ -20,7 +20,7 @@ type Plugin struct {
 	Version string // semantic version, for example "1.2.0"
 	Doc     string // one or two sentences, for `dprun plugin describe`
 	// Env names the environment variables that the plugin's process needs
-	// beside PATH, HOME, LANG, TZ, TMPDIR and the proxy settings.
+	// besides PATH, HOME, LANG, TZ, TMPDIR and the proxy settings.
 	Env []string
 
 	Sources      []SourceType      // devices
@@ -28,7 +28,7 @@ type Plugin struct {
 	Hooks        []HookType        // scripts
 }
 
-// Env is what an instance gets beside its configuration.
+// Env is what an instance gets besides its configuration.
 type Env struct {
 	// Log goes to the host's log through the redactor.
 	Log *slog.Logger
@@ -58,19 +58,19 @@ type HookType struct {
 	validate  func(v cty.Value) []schema.Diagnostic
 }
 
-// Validator checks a configuration beyond what the schema can say: no I/O,
-// and arguments may still be unknown. known reports whether the argument at a
-// path (names of blocks, then of the argument) has a value already; what is
-// not known is the zero value in c.
+// Validator checks a configuration beyond what the schema can express. It does
+// no I/O. Arguments that are still unknown hold their zero value in c; known
+// reports whether the argument at a path (names of blocks, then of the
+// argument) has its value already.
 type Validator[C any] func(c C, known func(path ...string) bool) []schema.Diagnostic
 
-// NewSource offers a type of device whose configuration is a C (a tagged struct,
-// see [schema.Of]). configure makes an instance for one device; it does no
-// network I/O. The schema's Name, Doc and Endpoint are taken from t; its Config
-// and Activities are made from C and activities. The schema also says what an S
-// can do beyond [Source], so configure returns the type itself. NewSource panics
-// on a struct from which no schema can be made: that is an error in the plugin's
-// code.
+// NewSource offers a type of device whose configuration is a C (a tagged
+// struct, see [schema.Of]). configure makes an instance for one device; it does
+// no network I/O. It returns the concrete type, because the schema also says
+// which optional abilities an S has. The schema's Name, Doc and Endpoint are
+// taken from t; its Config and Activities are made from C and activities.
+// NewSource panics if no schema can be made from the struct: that is an error
+// in the plugin's code.
 func NewSource[C any, S Source](t schema.SourceType, configure func(ctx context.Context, c C, env Env) (S, error), validate Validator[C], activities ...ActivityType) SourceType {
 	t.Config, t.Abilities = schema.MustOf[C](), abilities(reflect.TypeFor[S]())
 	validates := make(map[string]func(cty.Value) []schema.Diagnostic, len(activities))
@@ -99,9 +99,9 @@ func NewActivity[C any](a schema.Activity, validate Validator[C]) ActivityType {
 	return ActivityType{schema: a, validate: validator(validate)}
 }
 
-// NewDestination offers a type of destination whose configuration is a C. The
-// schema also says what a D can do beyond storing, so configure returns the type
-// itself and not a [Destination].
+// NewDestination offers a type of destination whose configuration is a C.
+// configure returns the concrete type, not a [Destination], because the schema
+// also says which optional abilities a D has.
 func NewDestination[C any, D Destination](t schema.DestinationType, configure func(ctx context.Context, c C, env Env) (D, error), validate Validator[C]) DestinationType {
 	t.Config, t.Abilities = schema.MustOf[C](), abilities(reflect.TypeFor[D]())
 	return DestinationType{
@@ -121,7 +121,8 @@ func NewHook[C any](t schema.HookType, configure func(ctx context.Context, c C, 
 	}
 }
 
-// configured reads a configuration before it makes an instance of it.
+// configured wraps configure so that it takes a configuration as the schema has
+// it.
 func configured[C any, I Instance](configure func(context.Context, C, Env) (I, error)) func(context.Context, cty.Value, Env) (Instance, error) {
 	return func(ctx context.Context, v cty.Value, env Env) (Instance, error) {
 		c, err := schema.Decode[C](v)

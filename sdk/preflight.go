@@ -7,14 +7,14 @@ import (
 	"github.com/zclconf/go-cty/cty"
 )
 
-// Preflighter is a source that finds out beforehand what would keep activities
-// from doing their work.
+// Preflighter is a source that can find out beforehand what would keep
+// activities from succeeding.
 //
 // Unstable in protocol version 1.
 type Preflighter interface {
-	// Preflight reads what the activities will need, each thing by itself, and
-	// changes nothing on the device. It returns a finding for everything that
-	// the device refuses or lacks, and an error only if the device cannot be
+	// Preflight reads everything that the activities will need, each thing on
+	// its own, and changes nothing on the device. What the device refuses or
+	// lacks becomes a finding. Preflight fails only if the device cannot be
 	// asked at all.
 	Preflight(ctx context.Context, r PreflightRequest) (*PreflightReport, error)
 }
@@ -29,14 +29,14 @@ type PreflightRequest struct {
 type PreflightActivity struct {
 	Activity string    // its type
 	Config   cty.Value // of the activity's schema
-	Domains  []string  // of an activity on domains
+	Domains  []string  // for an activity on domains
 	Quiesce  string    // "none", "domain" or "device"
 }
 
-// PreflightReport is what was found.
+// PreflightReport holds the findings of a preflight.
 type PreflightReport struct {
-	Findings []Finding `json:"findings"` // what is well too
-	// Objects counts the objects that the account is shown.
+	Findings []Finding `json:"findings"` // good ones too
+	// Objects counts the objects that the account can see.
 	Objects []ObjectCount `json:"objects,omitempty"`
 }
 
@@ -44,25 +44,25 @@ type PreflightReport struct {
 type ObjectCount struct {
 	Domain string `json:"domain"` // its name
 	Class  string `json:"class"`  // as the device names it
-	Count  int    `json:"count"`  // of those that the account may see
+	Count  int    `json:"count"`  // objects that the account can see
 }
 
-// Finding is one thing that was looked at.
+// Finding is the result of one check.
 type Finding struct {
-	Check   string `json:"check"`             // a stable word for what was looked at, such as "permission"
-	Level   Level  `json:"level"`             // how it is meant
-	Subject string `json:"subject,omitempty"` // which one of several
-	Message string `json:"message"`           // what was found, a sentence
+	Check   string `json:"check"`             // a stable word for the check, such as "permission"
+	Level   Level  `json:"level"`             // how serious it is
+	Subject string `json:"subject,omitempty"` // which of several things was checked
+	Message string `json:"message"`           // what was found, as a sentence
 	Remedy  string `json:"remedy,omitempty"`  // what to do about it
 }
 
-// Level says how a finding is meant.
+// Level says how serious a finding is.
 type Level string
 
-// The levels, the worst first.
+// The levels, worst first.
 const (
 	LevelError     Level = "error"      // the activity would fail, or do harm
 	LevelWarning   Level = "warning"    // it would work; somebody should look
-	LevelNotProven Level = "not_proven" // it cannot be known without doing it
+	LevelNotProven Level = "not_proven" // only doing it would show
 	LevelOK        Level = "ok"         // as it should be
 )

@@ -2,58 +2,58 @@ package sdk
 
 import "context"
 
-// Rehearser is a source that finds out what a restore of an artifact would do.
+// Rehearser is a source that can find out what restoring an artifact would do.
 //
 // Unstable in protocol version 1.
 type Rehearser interface {
-	// Rehearse verifies the artifact, compares it with what the target holds,
-	// and has the device try the import as far as it can without doing it. It
-	// changes nothing on the device. A finding of level error forbids a restore;
-	// something that could not be read forbids it too. It fails if the artifact
-	// is not whole, if the device does not answer, and if the device has no such
-	// target.
+	// Rehearse verifies the artifact, compares it with the content of the
+	// target, and has the device try the import as far as it can without
+	// importing. It changes nothing on the device. A finding of level error
+	// forbids a restore; anything that could not be read forbids it too.
+	// Rehearse fails if the artifact is not whole, if the device does not
+	// answer, or if the device has no such target.
 	Rehearse(ctx context.Context, r RehearseRequest) (*RehearseReport, error)
 }
 
 // RehearseRequest says what would be restored, and where.
 type RehearseRequest struct {
-	Target Target // a domain that is there
+	Target Target // an existing domain
 	File   string // absolute path of the artifact
-	Dir    string // an empty private directory for what is read meanwhile; the host discards it
-	// Unsaved allows a target with changes that were not saved: a restore would
-	// mix with them.
+	Dir    string // an empty private directory for temporary files; the host discards it
+	// Unsaved allows a target with unsaved changes. A restore would mix with
+	// them.
 	Unsaved bool
-	// Policy, Variables, Disabled and RewriteLocalIP are those of the import that
-	// is rehearsed: see [ImportRequest].
+	// Policy, Variables, Disabled and RewriteLocalIP are those of the rehearsed
+	// import: see [ImportRequest].
 	Policy         string
 	Variables      map[string]string
 	Disabled       bool
 	RewriteLocalIP bool
 }
 
-// RehearseReport is what a restore would do.
+// RehearseReport says what a restore would do.
 type RehearseReport struct {
-	Findings []Finding `json:"findings,omitempty"` // what forbids it, and what somebody should know before
-	// Changes are what would differ afterwards, what would stay although the
-	// artifact does not have it, and what the artifact does not bring. There are
-	// none where a finding forbids the restore.
+	Findings []Finding `json:"findings,omitempty"` // what forbids the restore, and what somebody should know before it
+	// Changes lists what would differ afterwards, what would stay although the
+	// artifact lacks it, and what the artifact does not bring. It is empty if a
+	// finding forbids the restore.
 	Changes []Change `json:"changes,omitempty"`
 }
 
-// Change is what a restore means for one object or file.
+// Change says what a restore would do to one object or file.
 type Change struct {
 	Effect Effect `json:"effect"`          // what would happen to it
-	Class  string `json:"class,omitempty"` // of an object; empty: it is a file
-	Name   string `json:"name"`            // as the artifact, or the device, has it
+	Class  string `json:"class,omitempty"` // of an object; empty: this is a file
+	Name   string `json:"name"`            // as the artifact or the device names it
 }
 
-// Effect is what a restore does to something.
+// Effect is what a restore does to an object or file.
 type Effect string
 
 // The effects.
 const (
-	EffectNew     Effect = "new"     // it is not there, and would be
-	EffectChanged Effect = "changed" // it is there, and would be replaced
-	EffectStays   Effect = "stays"   // the artifact does not have it: a restore removes nothing
-	EffectAbsent  Effect = "absent"  // the artifact names it, does not hold it, and it is not there: what needs it would be down
+	EffectNew     Effect = "new"     // it is missing and would be added
+	EffectChanged Effect = "changed" // it exists and would be replaced
+	EffectStays   Effect = "stays"   // the artifact lacks it and it would stay: a restore removes nothing
+	EffectAbsent  Effect = "absent"  // the artifact names it without holding it, and the device lacks it: what needs it would be down
 )

@@ -2,105 +2,108 @@ package sdk
 
 import "context"
 
-// Restorer is a source that imports artifacts, and proves what became of the
+// Restorer is a source that can import artifacts and prove what became of the
 // target. It can also rehearse.
 //
 // Unstable in protocol version 1.
 type Restorer interface {
 	Rehearser
-	// Import sends the artifact to the target, once, and reads all of the
-	// device's results. Nobody repeats it. Before it sends anything it makes
-	// sure that the target still is as r.Before has it, and that the artifact is
-	// whole; if not, it fails.
+	// Import sends the artifact to the target exactly once and reads all of the
+	// device's results. The host never repeats it. Before it sends anything it
+	// makes sure that the target is still as r.Before has it and that the
+	// artifact is whole; if not, it fails.
 	//
-	// A failure of kind precondition, denied, not_found or corrupt says that
-	// nothing was sent, or that the device applied nothing. Any other failure
-	// leaves open whether the device has applied all, some or nothing of it: the
-	// caller then looks with Resembles. If the device reports errors of the
-	// import, that is not a failure: they are findings of level error.
+	// A failure of kind precondition, denied, not_found or corrupt means that
+	// nothing was sent or that the device applied nothing. After any other
+	// failure the device may have applied all, some or nothing; the caller then
+	// looks with Resembles. Errors of the import that the device reports are
+	// not a failure: they are findings of level error.
 	Import(ctx context.Context, r ImportRequest) (*ImportReport, error)
-	// Resembles exports the target and says how it differs from each of the
-	// artifacts, as far as an import of that artifact goes. It changes nothing on
-	// the device.
+	// Resembles exports the target and says how it differs from each artifact,
+	// looking only at what an import of that artifact would write. It changes
+	// nothing on the device.
 	Resembles(ctx context.Context, r ResembleRequest) (*ResembleReport, error)
-	// Save makes the running configuration of the target the saved one, and reads
-	// that it is.
+	// Save saves the running configuration of the target and checks that it is
+	// saved.
 	Save(ctx context.Context, t Target) error
-	// Create makes a domain that is not there yet, and waits until it can be used.
-	// It marks it as made by dprun, and saves nothing: a domain that nobody saves
-	// goes with the next restart of the device.
+	// Create makes a new domain and waits until it can be used. It marks the
+	// domain as made by dprun. It saves nothing, so the next restart of the
+	// device removes the domain unless somebody saves it.
 	Create(ctx context.Context, t Target) error
-	// Drop removes a domain that Create made, with all that is in it, and reads
-	// that it is gone. One that is not there is gone; one without the mark of
-	// Create is not removed. It saves nothing.
+	// Drop removes a domain that Create made, with everything in it, and checks
+	// that it is gone. It succeeds if there is no such domain, and refuses a
+	// domain without Create's mark. It saves nothing.
 	Drop(ctx context.Context, t Target) error
 }
 
 // ImportRequest says what is imported, and where.
 type ImportRequest struct {
-	Target Target // a domain that is there
+	Target Target // an existing domain
 	File   string // absolute path of the artifact
-	Dir    string // an empty private directory for what is read meanwhile; the host discards it
-	// Before is the path of an export of the target that the import replaces, the
-	// way back; empty: the target is a domain that Create has just made.
+	Dir    string // an empty private directory for temporary files; the host discards it
+	// Before is the path of an export of the target from before the import: the
+	// way back. Empty: Create has just made the target.
 	Before string
-	// Policy is the path of a file with the statements of a deployment policy, in
-	// the device's own form; empty: none. Variables are for it.
+	// Policy is the path of a file with the statements of a deployment policy,
+	// in the device's own form; empty: none. Variables are the policy's.
 	Policy    string
 	Variables map[string]string
-	// Disabled is for a drill: whatever listens, polls, schedules, joins a group or
-	// sends data out is disabled or left out before it can start. Not with Policy.
+	// Disabled is for a drill: everything that listens, polls, schedules, joins
+	// a group or sends data out is disabled or left out before it can start. It
+	// excludes Policy.
 	Disabled bool
-	// RewriteLocalIP makes local addresses those of the interfaces of the same name here.
+	// RewriteLocalIP replaces local addresses with those of the interfaces of
+	// the same name on this device.
 	RewriteLocalIP bool
 }
 
-// ImportReport is what an import has done, by the device's own results and by
-// the state of its objects afterwards.
+// ImportReport says what an import has done, according to the device's own
+// results and the state of its objects afterwards.
 type ImportReport struct {
-	// Findings of level error say that the import is not to be called good; of a
-	// drill also that something may be running that must not.
+	// A finding of level error means that the import must not be called good.
+	// In a drill it also means that something may be running that must not run.
 	Findings []Finding `json:"findings,omitempty"`
-	Objects  int       `json:"objects"` // that the device says it has configured
-	Files    int       `json:"files"`   // that the device says it has copied
-	// Down are the objects that were up before, or are new, and are down for
-	// another reason than that they are disabled, with the reason.
+	Objects  int       `json:"objects"` // objects that the device says it configured
+	Files    int       `json:"files"`   // files that the device says it copied
+	// Down lists, with the reason, the objects that are down although they were
+	// up before or are new. Disabled objects are not among them.
 	Down []string `json:"down,omitempty"`
-	// Skipped are the objects that the artifact holds and that are not there
-	// afterwards, although nothing reports an error.
+	// Skipped lists the objects that the artifact holds and the target lacks
+	// afterwards, although the device reports no error.
 	Skipped    []string `json:"skipped,omitempty"`
-	SaveNeeded bool     `json:"save_needed,omitempty"` // the target has changes that are not saved
-	// Excused counts the objects that are down, and not among Down, because they
-	// need a file that the artifact does not hold, or refer to something that is down.
+	SaveNeeded bool     `json:"save_needed,omitempty"` // the target has unsaved changes
+	// Excused counts the objects that are down but not listed in Down, because
+	// they need a file that the artifact does not hold or refer to an object
+	// that is down.
 	Excused int `json:"excused,omitempty"`
 }
 
 // ResembleRequest asks how a target differs from artifacts.
 type ResembleRequest struct {
-	Target Target   // a domain that is there
+	Target Target   // an existing domain
 	Files  []string // absolute paths of the artifacts
-	Dir    string   // an empty private directory for what is read meanwhile; the host discards it
-	// WayBack says that the first of the files is an export of the target from
-	// before the import: every difference from it counts.
+	Dir    string   // an empty private directory for temporary files; the host discards it
+	// WayBack says that the first file is an export of the target from before
+	// the import: every difference from it counts.
 	WayBack bool
 	// Policy, Variables, Disabled and RewriteLocalIP are those of the import.
-	// What they change and leave out does not count as a difference from the
-	// other files.
+	// For the other files, what they change or leave out is not counted as a
+	// difference.
 	Policy         string
 	Variables      map[string]string
 	Disabled       bool
 	RewriteLocalIP bool
 }
 
-// ResembleReport is how a target differs from artifacts.
+// ResembleReport says how a target differs from artifacts.
 type ResembleReport struct {
-	Of         []Resemblance `json:"of"`                    // one for each file, in their order
-	SaveNeeded bool          `json:"save_needed,omitempty"` // the target has changes that are not saved
+	Of         []Resemblance `json:"of"`                    // one for each file, in the same order
+	SaveNeeded bool          `json:"save_needed,omitempty"` // the target has unsaved changes
 }
 
-// Resemblance is how a target differs from one artifact.
+// Resemblance says how a target differs from one artifact.
 type Resemblance struct {
-	Equal       bool     `json:"equal"`                 // everything that the artifact holds is there, as the artifact has it
-	Only        bool     `json:"only"`                  // nothing is there that the artifact does not have
-	Differences []string `json:"differences,omitempty"` // the first of them, in words; also what an import always changes
+	Equal       bool     `json:"equal"`                 // the target has everything that the artifact holds, unchanged
+	Only        bool     `json:"only"`                  // the target has nothing that the artifact lacks
+	Differences []string `json:"differences,omitempty"` // the first few, in words; also what an import always changes
 }

@@ -23,16 +23,17 @@ import (
 	"github.com/dprun/dprun/sdk/internal/wire"
 )
 
-// How long calls in flight get to undo what they began: when the host shuts
-// the plugin down in order, and when the host is gone.
+// These limits say how long calls in flight may take to undo what they began:
+// when the host shuts the plugin down in order, and when the host is gone.
 const (
 	shutdownGrace = 1500 * time.Millisecond
 	orphanGrace   = 5 * time.Second
 )
 
 // Serve is all that a plugin's main has to call. It serves p until the host
-// is done with it or is gone, and exits. Started by hand it says what it is;
-// with the one argument "describe" it prints the plugin's schema as JSON.
+// shuts it down or is gone, and exits. If a person starts the program, it says
+// what it is; with the single argument "describe" it prints the plugin's schema
+// as JSON.
 //
 // Standard output belongs to the protocol: Serve moves it to standard error,
 // which the host logs.
@@ -67,8 +68,8 @@ func serve(p Plugin, args []string) int {
 		return 70
 	}
 	s.first = sync.OnceFunc(func() {
-		// go-plugin has put pipes of its own in the place of both, whose
-		// content is lost when the process crashes.
+		// go-plugin has replaced both with pipes of its own, whose content is
+		// lost when the process crashes.
 		os.Stdout, os.Stderr = stderr, stderr
 	})
 	os.Stdout = named // for the handshake line
@@ -103,20 +104,21 @@ func byHand(p Plugin, args []string, stdout, stderr io.Writer) int {
 	return 64
 }
 
-// watchHost ends the process when the host is gone: the host holds the other
-// end of a pipe, which the kernel closes however the host dies. A plugin that
-// is so watched ignores the signals that ask a whole session or service to
-// stop: the host decides when it has finished with the plugin.
+// watchHost ends the process when the host is gone. The host holds the other
+// end of a pipe, and the kernel closes it however the host dies. A plugin that
+// is watched like this ignores the signals that stop a whole session or
+// service: the host decides when it no longer needs the plugin.
 func watchHost(s *Server) {
 	fd, err := strconv.Atoi(os.Getenv(wire.EnvOrphan))
 	if err != nil || fd < 3 {
 		return
 	}
-	// The pipe, and the host's locks before it, are not for our own children.
+	// The children of this process must not inherit the pipe, nor the host's
+	// locks, whose descriptors come before it.
 	for i := 3; i <= fd; i++ {
 		syscall.CloseOnExec(i)
 	}
-	// Not signal.Ignore: children would inherit that.
+	// signal.Ignore would not do: children would inherit it.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	pipe := os.NewFile(uintptr(fd), "orphan pipe")
 	go func() {
@@ -135,10 +137,11 @@ func watchHost(s *Server) {
 	}()
 }
 
-// maxLogText bounds one value in a log line.
+// maxLogText bounds one value in a log line, in bytes.
 const maxLogText = 16 << 10
 
-// newLog writes the lines that go-plugin hosts understand.
+// newLog returns a logger that writes lines in the form that go-plugin hosts
+// understand.
 func newLog(w io.Writer, level string) *slog.Logger {
 	var l slog.Level
 	if l.UnmarshalText([]byte(level)) != nil {

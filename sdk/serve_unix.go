@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// moveStdout makes descriptor 1 another standard error, for whatever prints
-// without asking, and returns the real standard output for the handshake, and
-// the standard error.
+// moveStdout makes descriptor 1 a copy of standard error, so that nothing can
+// print into the protocol by accident. It returns the real standard output, for
+// the handshake line, and standard error.
 func moveStdout() (stdout, stderr *os.File, err error) {
 	fd, err := unix.FcntlInt(1, unix.F_DUPFD_CLOEXEC, 3)
 	if err != nil {

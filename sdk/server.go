@@ -40,7 +40,8 @@ type Server struct {
 	pluginv1.UnimplementedPluginServer
 }
 
-// streamWorkers is how many goroutines are kept for calls. One that finds none free gets a new one.
+// streamWorkers is how many goroutines are kept ready for calls. A call that
+// finds none free gets a new one.
 const streamWorkers = 8
 
 // NewServer checks what p offers and makes a server of it.
@@ -75,15 +76,16 @@ func NewServer(p Plugin, env Env) (*Server, error) {
 	}, nil
 }
 
-// Options are the gRPC server options that the protocol needs.
+// Options returns the gRPC server options that the protocol needs.
 func (s *Server) Options() []grpc.ServerOption {
 	return []grpc.ServerOption{
 		grpc.MaxRecvMsgSize(wire.MaxRequest),
 		grpc.MaxSendMsgSize(wire.MaxReply),
-		// Fixed windows: else each end measures the delay of the line, on a socket of the same machine, with two more messages a call.
+		// Without fixed windows each end would measure the delay of the line,
+		// with two more messages a call, on a socket within one machine.
 		grpc.StaticStreamWindowSize(wire.Window),
 		grpc.StaticConnWindowSize(wire.Window),
-		// Kept goroutines have a stack that is large enough already.
+		// A goroutine that is kept has a stack that is large enough already.
 		grpc.NumStreamWorkers(streamWorkers),
 		grpc.ChainUnaryInterceptor(s.unary),
 		grpc.ChainStreamInterceptor(s.stream),
@@ -125,7 +127,7 @@ func (s *Server) Close(ctx context.Context) {
 	}
 }
 
-// unary gives a call the server's life, turns a panic into a failure and an
+// unary ends a call when the server closes, turns a panic into a failure and an
 // error into a status.
 func (s *Server) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (resp any, err error) {
 	if !strings.HasPrefix(info.FullMethod, wire.Service) {
@@ -159,7 +161,8 @@ type boundStream struct {
 
 func (b boundStream) Context() context.Context { return b.ctx }
 
-// enter bounds a call: by the time that the host has for it, by the server's life, and by a later Cancel of its identifier.
+// enter bounds a call by the host's time limit, by the server's life, and by a
+// later Cancel of the call's identifier.
 func (s *Server) enter(ctx context.Context) (context.Context, func()) {
 	s.first()
 	s.calls.Add(1)
@@ -184,7 +187,7 @@ func (s *Server) enter(ctx context.Context) (context.Context, func()) {
 	}
 }
 
-// Cancel asks a call in flight to end. One that is over is a success.
+// Cancel asks a call in flight to end. It succeeds if the call is over already.
 func (s *Server) Cancel(_ context.Context, r *pluginv1.CancelRequest) (*pluginv1.CancelReply, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -194,7 +197,8 @@ func (s *Server) Cancel(_ context.Context, r *pluginv1.CancelRequest) (*pluginv1
 	return &pluginv1.CancelReply{}, nil
 }
 
-// guard runs f and makes a panic an internal failure; its stack goes to the log.
+// guard runs f and turns a panic into an internal failure. The stack goes to
+// the log.
 func (s *Server) guard(method string, f func() error) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -307,8 +311,8 @@ func instance[T any](s *Server, id uint64) (T, error) {
 	return i, nil
 }
 
-// able finds an instance that can do something: what every one of its kind can,
-// or more.
+// able finds an instance that implements A, which every instance of its kind
+// does or an ability adds.
 func able[A any](s *Server, call failure.Call, id uint64) (A, error) {
 	if len(abilities(reflect.TypeFor[A]())) == 0 {
 		return instance[A](s, id)
@@ -325,7 +329,7 @@ func able[A any](s *Server, call failure.Call, id uint64) (A, error) {
 	return a, nil
 }
 
-// asked is what an instance that can do something returns for one call.
+// asked answers a call that has a result.
 func asked[A, R any](s *Server, call failure.Call, id uint64, f func(A) (*R, error)) (*R, error) {
 	i, err := able[A](s, call, id)
 	if err != nil {
@@ -335,7 +339,7 @@ func asked[A, R any](s *Server, call failure.Call, id uint64, f func(A) (*R, err
 	return rep, answered(rep, err, call)
 }
 
-// done is how a call ends that has no result.
+// done answers a call that has no result.
 func done[A any](s *Server, call failure.Call, id uint64, f func(A) error) error {
 	i, err := able[A](s, call, id)
 	if err != nil {

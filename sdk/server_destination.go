@@ -20,7 +20,7 @@ type destinationServer struct {
 	s *Server
 }
 
-// answered is the error of a call, or that the plugin has returned nothing at all.
+// answered turns an empty answer without an error into a failure of the plugin.
 func answered[R any](result *R, err error, call failure.Call) error {
 	if err == nil && result == nil {
 		return failure.New(failure.Internal, failure.Protocol, "%s: the plugin returned neither a result nor an error", call)
@@ -100,7 +100,7 @@ func (d destinationServer) Sum(r *pluginv1.SumRequest, stream pluginv1.Destinati
 	return fetched(r.Path, failure.CallSum, stream, func(progress func(int64)) (*FetchReport, error) { return i.Sum(stream.Context(), r.Path, progress) })
 }
 
-// lister is what a request for a list asks for.
+// lister returns the method that the request asks for: List or Leftovers.
 func (d destinationServer) lister(r *pluginv1.ListRequest) (func(context.Context, string) ([]Object, error), error) {
 	if r.Leftovers {
 		i, err := able[LeftoverLister](d.s, failure.CallList, r.Instance)

@@ -35,11 +35,12 @@ func (h hookServer) Run(r *pluginv1.RunRequest, stream pluginv1.Hook_RunServer) 
 	return nil
 }
 
-// progressEvery is how often a running call reports its progress at most.
+// progressEvery is the shortest time between two reports of progress of a call.
 const progressEvery = 100 * time.Millisecond
 
-// sender serialises what one call sends and stops when the call is over: a
-// handler may report from several goroutines, a gRPC stream may not.
+// sender sends the events of one call, one at a time, and drops them once the
+// call is over. A handler may report from several goroutines; a gRPC stream
+// must not be used by several.
 type sender[E any] struct {
 	send func(E) error
 
@@ -48,11 +49,11 @@ type sender[E any] struct {
 	sent time.Time
 }
 
-// newSender makes one for a call that begins now: one that is over in no time
-// reports no progress.
+// newSender makes a sender for a call that begins now. A call that ends within
+// progressEvery reports no progress.
 func newSender[E any](send func(E) error) *sender[E] { return &sender[E]{send: send, sent: time.Now()} }
 
-// event sends e unless it may be left out and the last one was just now.
+// event sends e. It drops a droppable event that follows the last one too soon.
 func (s *sender[E]) event(e E, droppable bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -66,7 +67,7 @@ func (s *sender[E]) event(e E, droppable bool) {
 	}
 }
 
-// close lets nothing more through.
+// close makes later events be dropped.
 func (s *sender[E]) close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

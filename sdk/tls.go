@@ -14,11 +14,11 @@ import (
 	"github.com/dprun/dprun/sdk/internal/wire"
 )
 
-// identify makes the identity that lets this process serve one host and nobody
-// else: the host whose certificate is given in PEM. Everything that is written
-// to the returned file goes to stdout, and its handshake line names the
-// certificate of this process. Without a host's certificate there is no TLS, as
-// in go-plugin.
+// identify makes the identity with which this process serves exactly one host:
+// the one whose certificate is given in PEM. The returned file passes
+// everything on to stdout and adds the certificate of this process to the
+// handshake line. Without a host's certificate there is no TLS, as in
+// go-plugin.
 func identify(host string, stdout *os.File) (provide func() (*tls.Config, error), _ *os.File, err error) {
 	if host == "" {
 		return nil, stdout, nil
@@ -43,7 +43,7 @@ func identify(host string, stdout *os.File) (provide func() (*tls.Config, error)
 				line, named = with, true
 			}
 			if _, werr := io.WriteString(stdout, line); err != nil || werr != nil {
-				return // nobody listens any more, or nothing more is said
+				return // stdout is closed, or everything was copied
 			}
 		}
 	}()
@@ -67,8 +67,9 @@ func nameIn(line string, certificate []byte) string {
 	return strings.Join(fields, "|") + "\n"
 }
 
-// Roots reads the certificates that a TLS connection trusts from a file in PEM
-// form. An empty path is nil, for those of the system; a file without one is a failure.
+// Roots reads the certificates that a TLS connection trusts from a PEM file.
+// For an empty path it returns nil, which stands for the system's. It fails if
+// the file holds no certificate.
 func Roots(file string) (*x509.CertPool, error) {
 	if file == "" {
 		return nil, nil
