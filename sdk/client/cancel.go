@@ -15,28 +15,31 @@ import (
 	pluginv1 "github.com/dprun/dprun/sdk/proto/dprun/plugin/v1"
 )
 
-// CancelGrace is how long a call that was asked to end may take to clean up.
+// CancelGrace is how long a call may take to clean up after it was asked to
+// end.
 const CancelGrace = 15 * time.Second
 
-// A HangError is the failure of a call that the plugin did not end within
-// [CancelGrace] of being asked to, so it was cut off. The plugin may still be at work.
+// A HangError is the failure of a call that was cut off, because the plugin did not
+// end it within [CancelGrace] of being asked to. The plugin may still be working on
+// it.
 type HangError struct {
-	Failure *failure.Error // what the call came to for its caller
+	Failure *failure.Error // the failure that the caller gets
 }
 
-// Error gives the text of the failure.
+// Error returns the text of the failure.
 func (e *HangError) Error() string { return e.Failure.Error() }
 
-// Unwrap gives the failure.
+// Unwrap returns the failure.
 func (e *HangError) Unwrap() error { return e.Failure }
 
-// errCutOff is why the context of a call has ended that the plugin did not end.
+// errCutOff is the cause of a call's context when the plugin did not end the
+// call.
 var errCutOff = errors.New("the plugin did not end the call")
 
 // cancellable returns a context for one streaming call. It does not end with
-// ctx: when ctx ends, the plugin is asked to end the call and the stream then
+// ctx: when ctx ends, the plugin is asked to end the call, and the stream then
 // brings its own result. So a call that has returned has left nothing running
-// in the plugin. A plugin that does not listen is cut off after a grace.
+// in the plugin. A plugin that does not react is cut off after [CancelGrace].
 func (p *Plugin) cancellable(ctx context.Context) (context.Context, func()) {
 	id := rand.Text()
 	call, cut := context.WithCancelCause(context.WithoutCancel(ctx))
@@ -47,11 +50,11 @@ func (p *Plugin) cancellable(ctx context.Context) (context.Context, func()) {
 		defer again.Stop()
 		for {
 			if _, err := p.plugin.Cancel(asked, &pluginv1.CancelRequest{Call: id}); grpcstatus.Code(err) == codes.Unimplemented {
-				cut(nil) // such a plugin cannot be asked
+				cut(nil) // the plugin cannot be asked to end the call
 				return
 			}
 			select {
-			case <-asked.Done(): // the call has ended, or the grace
+			case <-asked.Done(): // the call has ended, or the grace is over
 				cut(errCutOff) // has no effect on a call that has ended
 				return
 			case <-again.C:

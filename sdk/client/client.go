@@ -1,5 +1,5 @@
-// Package client is the host's end of the plugin protocol: it returns the
-// very interfaces that plugin authors implement.
+// Package client is the host's end of the plugin protocol. It returns the same
+// interfaces that plugin authors implement.
 package client
 
 import (
@@ -24,11 +24,11 @@ import (
 	"github.com/dprun/dprun/sdk/schema"
 )
 
-// releaseTimeout bounds the farewell to an instance.
+// releaseTimeout bounds the release of an instance.
 const releaseTimeout = 5 * time.Second
 
-// Plugin speaks to one plugin. It may be used concurrently. Every error of it
-// and of what it returns is a *failure.Error.
+// Plugin calls one plugin. It may be used concurrently. Every error that it or
+// the instances it makes return is a *failure.Error.
 type Plugin struct {
 	conn   grpc.ClientConnInterface
 	plugin pluginv1.PluginClient
@@ -39,8 +39,9 @@ type Plugin struct {
 	schema *schema.Plugin
 }
 
-// New speaks over a connection. refine, if not nil, may replace every failure
-// before it is returned: a host that owns the process knows why it went away.
+// New makes a client for a connection. refine, if not nil, may replace every
+// failure before it is returned: a host that owns the plugin's process knows
+// why it ended.
 func New(conn grpc.ClientConnInterface, refine func(*failure.Error) *failure.Error) *Plugin {
 	if refine == nil {
 		refine = func(f *failure.Error) *failure.Error { return f }
@@ -49,24 +50,25 @@ func New(conn grpc.ClientConnInterface, refine func(*failure.Error) *failure.Err
 	return &Plugin{conn: conn, plugin: pluginv1.NewPluginClient(conn), refine: refine, grace: CancelGrace}
 }
 
-// telling tells the plugin when calls are given up.
+// telling tells the plugin each call's time limit.
 type telling struct{ grpc.ClientConnInterface }
 
-// Invoke implements [grpc.ClientConnInterface]. Streams see to that themselves; see [Plugin.cancellable].
+// Invoke implements [grpc.ClientConnInterface]. Streaming calls do the same in [Plugin.cancellable].
 func (c telling) Invoke(ctx context.Context, method string, args, reply any, opts ...grpc.CallOption) error {
 	return c.ClientConnInterface.Invoke(wire.Outgoing(ctx, ctx), method, args, reply, opts...)
 }
 
-// WithLimit notes that the calls of a context are given up after a while. The
-// plugin is told; ending them is left to whoever knows the clock.
+// WithLimit notes after how long the host gives up the calls of a context. The
+// plugin is told; WithLimit itself ends no call, because only the caller knows
+// which clock counts.
 func WithLimit(ctx context.Context, limit time.Duration) context.Context {
 	return wire.WithLimit(ctx, limit)
 }
 
-// Handshake is what go-plugin's client needs to know of the protocol.
+// Handshake returns what go-plugin's client needs to know of the protocol.
 func Handshake() plugin.HandshakeConfig { return wire.Handshake() }
 
-// Versions are go-plugin's plugin sets by the version of the protocol; dispense
+// Versions returns go-plugin's plugin sets by version of the protocol. Dispense
 // [PluginName] to get a [*Plugin].
 func Versions(refine func(*failure.Error) *failure.Error) map[int]plugin.PluginSet {
 	return wire.Versions(&wire.Glue{Dial: func(conn grpc.ClientConnInterface) any { return New(conn, refine) }})
@@ -75,7 +77,7 @@ func Versions(refine func(*failure.Error) *failure.Error) map[int]plugin.PluginS
 // PluginName is the name to dispense.
 const PluginName = wire.Name
 
-// DialOptions are what a connection to a plugin needs.
+// DialOptions returns the options that a connection to a plugin needs.
 func DialOptions() []grpc.DialOption {
 	return []grpc.DialOption{
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(wire.MaxReply), grpc.MaxCallSendMsgSize(wire.MaxRequest)),
@@ -86,17 +88,18 @@ func DialOptions() []grpc.DialOption {
 // Service is the prefix of every method of the protocol.
 const Service = wire.Service
 
-// EndOffspring ends what a plugin's process has left behind; see its package.
+// EndOffspring ends the processes that a plugin's process has left behind; see
+// package offspring.
 func EndOffspring(dir string) { offspring.End(dir) }
 
 // The environment variables of a plugin's process.
 const (
-	EnvOrphan   = wire.EnvOrphan   // number of the descriptor whose end says that the host is gone
+	EnvOrphan   = wire.EnvOrphan   // number of the descriptor that reads EOF when the host is gone
 	EnvDir      = wire.EnvDir      // the private directory
-	EnvLogLevel = wire.EnvLogLevel // from which level on log lines are worth sending
+	EnvLogLevel = wire.EnvLogLevel // lowest level of log lines that are worth sending
 )
 
-// fail makes err the failure of a call, or nil.
+// fail turns err into the failure of a call; nil stays nil.
 func (p *Plugin) fail(call failure.Call, err error) error {
 	if err == nil {
 		return nil
@@ -104,7 +107,8 @@ func (p *Plugin) fail(call failure.Call, err error) error {
 	return p.refine(wire.Failure(call, err))
 }
 
-// Describe asks what the plugin offers. The answer is kept.
+// Describe asks what the plugin offers, once; later calls return the same
+// answer.
 func (p *Plugin) Describe(ctx context.Context) (schema.Plugin, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -123,8 +127,8 @@ func (p *Plugin) Describe(ctx context.Context) (schema.Plugin, error) {
 	return s, nil
 }
 
-// The calls of every plugin that are not in the failure package because no
-// status code is decided by them.
+// These calls are not in package failure, because no status code depends on
+// them.
 const (
 	callDescribe failure.Call = "describe"
 	callValidate failure.Call = "validate"
@@ -192,7 +196,7 @@ func (p *Plugin) ConfigureHook(ctx context.Context, typ string, cfg cty.Value) (
 	return &hook{instance: i, c: pluginv1.NewHookClient(p.conn)}, nil
 }
 
-// configure makes an instance, and tells what it can do beside what all of its kind can.
+// configure makes an instance and returns its abilities.
 func (p *Plugin) configure(ctx context.Context, k schema.Kind, typ string, cfg cty.Value) (instance, offered, error) {
 	s, err := p.Describe(ctx)
 	if err != nil {
@@ -233,9 +237,10 @@ func (i instance) Close() error {
 	return i.p.fail(failure.CallConfigure, err)
 }
 
-// follow makes a call that a stream of events answers, and reads that to its
-// end. event returns the result with the one that says done; a stream that ends
-// without it, or goes on after it, failed.
+// follow makes a call that is answered by a stream of events, and reads the
+// stream to its end. event returns the result for the last event and nil for
+// the others. A stream that ends without a last event, or goes on after it, is
+// a failure.
 func follow[Q, E, R any](ctx context.Context, p *Plugin, call failure.Call, begin func(context.Context, *Q, ...grpc.CallOption) (grpc.ServerStreamingClient[E], error),
 	request *Q, event func(*E) (done *R),
 ) (*R, error) {

@@ -73,7 +73,8 @@ func (d *destination) Sum(ctx context.Context, path string, progress func(int64)
 	return follow(ctx, d.p, failure.CallSum, d.c.Sum, &pluginv1.SumRequest{Instance: d.id, Path: path}, fetchReport(progress))
 }
 
-// fetchReport tells the progress of a fetch and gives its report, nil before its end.
+// fetchReport handles the events of a fetch: it passes progress on and returns the
+// report for the last event, nil before.
 func fetchReport(progress func(int64)) func(*pluginv1.FetchEvent) *sdk.FetchReport {
 	return func(e *pluginv1.FetchEvent) *sdk.FetchReport {
 		if progress != nil {

@@ -8,23 +8,26 @@ import (
 	"github.com/dprun/dprun/sdk/internal/wire"
 )
 
-// Identity is how a host proves to the plugins that it starts that it is their
-// host. One will do for all of them: its key leaves the host's memory for none.
+// Identity proves to the plugins that a host starts that it is their host. One
+// identity serves all plugins: its key never leaves the host's memory.
 type Identity struct{ certificate tls.Certificate }
 
-// NewIdentity makes one. The error is that of the system's random numbers.
+// NewIdentity makes an identity. It fails only if the system has no random
+// numbers.
 func NewIdentity() (Identity, error) {
 	c, err := wire.NewCertificate()
 	return Identity{c}, err
 }
 
-// Env is the variable, NAME=VALUE, by which a plugin's process knows its host. No secret is in it.
+// Env returns the environment variable, NAME=VALUE, that tells a plugin's process who its host is.
+// It holds no secret.
 func (i Identity) Env() string {
 	return wire.EnvHost + "=" + string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: i.certificate.Certificate[0]}))
 }
 
-// TLS is the configuration of the connection to one process. go-plugin puts
-// the certificate in that the process names in its handshake; no other is trusted.
+// TLS returns the configuration of the connection to one process. The connection
+// trusts only the certificate that the process names in its handshake; go-plugin
+// adds it.
 func (i Identity) TLS() *tls.Config {
 	return &tls.Config{Certificates: []tls.Certificate{i.certificate}, RootCAs: x509.NewCertPool(), ServerName: wire.ServerName, MinVersion: tls.VersionTLS12}
 }

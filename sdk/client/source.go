@@ -57,12 +57,13 @@ func quiesceFromWire(w *pluginv1.QuiesceReport) sdk.QuiesceReport {
 	return r
 }
 
-// stateFromWire reads a state; one that we do not know is unknown.
+// stateFromWire reads a state. A state that this side does not know is unknown.
 func stateFromWire(s pluginv1.QuiesceState) sdk.QuiesceState {
 	return cmp.Or(wire.Word[sdk.QuiesceState](s), sdk.StateUnknown)
 }
 
-// roleFromWire reads a role; one that we do not know is unknown, and not none.
+// roleFromWire reads a role. A role that this side does not know is unknown,
+// not none.
 func roleFromWire(r pluginv1.FailoverRole) sdk.FailoverRole {
 	switch role := wire.Word[sdk.FailoverRole](r); {
 	case r == pluginv1.FailoverRole_FAILOVER_ROLE_UNSPECIFIED, role == sdk.RoleStandby, role == sdk.RoleActive:

@@ -61,7 +61,7 @@ type changed struct {
 	value cty.Value
 }
 
-// changes makes configurations of v, each with one argument changed.
+// changes makes configurations from v, each with one argument changed.
 func changes(block schema.Block, v cty.Value, of func(schema.Attribute) (what string, bad cty.Value)) (out []changed) {
 	if v.IsNull() || !v.IsKnown() {
 		return nil
@@ -112,7 +112,7 @@ func unknown(a schema.Attribute) (string, cty.Value) {
 func configRequired(b *bed) { b.wantPaths(changes(b.block, b.config, missing)) }
 func configValues(b *bed)   { b.wantPaths(changes(b.block, b.config, forbidden)) }
 
-// wantPaths wants an error at the path of each change.
+// wantPaths reports every change for which there is no error at its path.
 func (b *bed) wantPaths(list []changed) {
 	b.Helper()
 	if len(list) == 0 {

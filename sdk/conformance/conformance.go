@@ -28,51 +28,53 @@ import (
 	"github.com/dprun/dprun/sdk/schema"
 )
 
-// T is what a case needs of a test; *testing.T is one.
+// T is the part of *testing.T that a case needs.
 type T interface {
 	Helper()                           // as that of *testing.T
-	Logf(format string, args ...any)   // tells something that is no failure
-	Errorf(format string, args ...any) // tells a failure and goes on
+	Logf(format string, args ...any)   // logs something that is not a failure
+	Errorf(format string, args ...any) // reports a failure and goes on
 	// Fatalf does not return.
 	Fatalf(format string, args ...any)
-	// TempDir is a fresh local directory that is removed after the case.
+	// TempDir returns a fresh local directory that is removed after the case.
 	TempDir() string
 }
 
-// Rule is one thing that must hold.
+// Rule is one thing that every plugin must do.
 type Rule struct {
-	// ID names the rule for good: "store/overwrite". No other rule ever gets it.
+	// ID names the rule for ever, for example "store/overwrite". No other rule
+	// ever gets it.
 	ID string `json:"id"`
-	// Kind is the kind of types that it is for; empty: every kind.
+	// Kind is the kind of types that the rule is for; empty: every kind.
 	Kind schema.Kind `json:"kind,omitempty"`
 	// Holds says what must hold, Why what an operator suffers otherwise, Remedy
 	// what the author of a plugin does about it. Each is a sentence or two.
 	Holds  string `json:"holds"`
 	Why    string `json:"why"`
 	Remedy string `json:"remedy"`
-	// ReadOnly: nothing is written to the target.
+	// ReadOnly says that the rule writes nothing to the target.
 	ReadOnly bool `json:"read_only,omitempty"`
-	// Where the rule can be looked at.
+	// Where says how the plugin must have been started.
 	Where Where `json:"where,omitempty"`
-	// Ability is what a type must offer for the rule to be asked of it.
+	// Ability is the ability that the rule is about; empty: it is for every
+	// type.
 	Ability schema.Ability `json:"ability,omitempty"`
 }
 
 // Where says how a plugin must have been started for a rule.
 type Where string
 
-// The places.
+// The ways of starting.
 const (
-	Anywhere   Where = ""        // wherever it was started
-	OwnProcess Where = "process" // only where the plugin is a process of its own
-	SameAsTest Where = "inside"  // only where it is served within the test's process
+	Anywhere   Where = ""        // either way
+	OwnProcess Where = "process" // only if the plugin is a process of its own
+	SameAsTest Where = "inside"  // only if the plugin is served within the test's process
 )
 
-// Case is a rule and how it is looked at. Cases of one list do not disturb each
-// other and may run concurrently; each starts the plugin anew.
+// Case is a rule and the function that tests it. Cases of one list do not
+// disturb each other and may run concurrently; each starts the plugin anew.
 type Case struct {
 	Rule
-	Run func(ctx context.Context, t T) // starts the plugin, looks, and stops it; blocks until then
+	Run func(ctx context.Context, t T) // starts the plugin, tests the rule and stops the plugin; blocks until then
 }
 
 // rule is a Rule and its code.
@@ -81,37 +83,37 @@ type rule struct {
 	run func(*bed)
 }
 
-// about makes rules for a kind of types.
+// about returns a function that makes rules for a kind of types.
 func about(k schema.Kind) func(id, holds, why, remedy string, run func(*bed)) rule {
 	return func(id, holds, why, remedy string, run func(*bed)) rule {
 		return rule{Rule{ID: id, Kind: k, Holds: holds, Why: why, Remedy: remedy}, run}
 	}
 }
 
-// offering is a rule for types that have an ability.
+// offering makes r a rule for types that have an ability.
 func offering(a schema.Ability, r rule) rule {
 	r.Ability = a
 	return r
 }
 
-// readOnly is a rule that writes nothing.
+// readOnly marks a rule that writes nothing.
 func readOnly(r rule) rule {
 	r.ReadOnly = true
 	return r
 }
 
-// inProcess is a rule for a plugin in a process of its own.
+// inProcess makes r a rule for a plugin in a process of its own.
 func inProcess(r rule) rule {
 	r.Where = OwnProcess
 	return r
 }
 
-// rules are all rules, in the order of the documentation.
+// rules returns all rules, in the order of the documentation.
 func rules() []rule {
 	return slices.Concat(describeRules(), configRules(), lifecycleRules(), destinationRules(), crashRules(), hookRules(), sourceRules(), leakRules(), secretRules())
 }
 
-// Rules lists every rule.
+// Rules returns all rules.
 func Rules() (out []Rule) {
 	for _, r := range rules() {
 		out = append(out, r.Rule)
@@ -120,7 +122,7 @@ func Rules() (out []Rule) {
 }
 
 // Cases returns the cases for a subject. A case about something that the subject
-// does not offer passes, and says so.
+// does not offer passes, and the log says so.
 func Cases(s Subject) (out []Case) {
 	s.defaults()
 	for _, r := range rules() {
@@ -131,20 +133,21 @@ func Cases(s Subject) (out []Case) {
 	return out
 }
 
-// Result is how one case ended.
+// Result says how one case ended.
 type Result struct {
 	Rule
-	Passed bool `json:"passed"` // the rule holds, or was not asked
-	// NotAsked says why the rule could not be looked at; it counts as passed.
+	Passed bool `json:"passed"` // the rule holds or was not tested
+	// NotAsked says why the rule could not be tested; it counts as passed.
 	NotAsked string        `json:"not_asked,omitempty"`
 	Log      []string      `json:"log,omitempty"` // what was wrong
-	Took     time.Duration `json:"-"`             // how long it was looked at
+	Took     time.Duration `json:"-"`             // how long it took
 }
 
 // caseLimit is how long a case may take outside of a test.
 const caseLimit = 3 * time.Minute
 
-// Run runs cases one after the other, outside of a test. It stops when ctx ends.
+// Run runs cases one after the other, outside of a test, and reports whether all
+// passed. It stops when ctx ends.
 func Run(ctx context.Context, cases []Case, each func(Result)) (passed bool) {
 	passed = true
 	for _, c := range cases {
@@ -163,7 +166,7 @@ func runOne(ctx context.Context, c Case) Result {
 	ctx, cancel := context.WithTimeout(ctx, caseLimit)
 	defer cancel()
 	done := make(chan struct{})
-	go func() { // a goroutine of its own, because Fatalf ends it
+	go func() { // in its own goroutine, because Fatalf ends it
 		defer close(done)
 		defer func() {
 			if r := recover(); r != nil {
@@ -189,7 +192,7 @@ func runOne(ctx context.Context, c Case) Result {
 	return Result{Rule: c.Rule, Passed: !b.failed, NotAsked: b.notAsked, Log: slices.Clone(b.log), Took: time.Since(begin)}
 }
 
-// bench is a T without a test.
+// bench is the T of [Run].
 type bench struct {
 	mu       sync.Mutex
 	failed   bool
@@ -218,7 +221,7 @@ func (b *bench) Fatalf(format string, args ...any) {
 	runtime.Goexit()
 }
 
-// NotAsked notes that the rule cannot be looked at.
+// NotAsked notes that the rule cannot be tested.
 func (b *bench) NotAsked(why string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

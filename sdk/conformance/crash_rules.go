@@ -13,7 +13,7 @@ import (
 	"github.com/dprun/dprun/sdk/schema"
 )
 
-// crashRules are about a process that ends in the middle of something.
+// crashRules are about a process that is killed in the middle of its work.
 func crashRules() []rule {
 	about := about(schema.KindDestination)
 	of := func(id, holds, why, remedy string, run func(*bed)) rule {
@@ -41,8 +41,8 @@ func crashRules() []rule {
 	}
 }
 
-// killDuring kills the plugin's process while it stores a large file. false: the
-// store was faster.
+// killDuring kills the plugin's process while it stores a large file. It returns
+// false if the store was faster.
 func (b *bed) killDuring(want []byte) (r sdk.StoreRequest, during bool) {
 	b.Helper()
 	r = b.source("killed/file", want)
@@ -84,7 +84,7 @@ func (b *bed) wantWholeOrNothing(r sdk.StoreRequest, want []byte) {
 		return
 	}
 	if b.lister == nil {
-		return // that it can be stored again says enough
+		return // that the file can be stored again is enough
 	}
 	objects, err := b.lister.List(b.ctx, b.dir)
 	if err != nil {
@@ -111,7 +111,8 @@ func killedAfter(b *bed) {
 	b.fetch(r.Path, want)
 }
 
-// left makes a store leave something temporary. false: it left nothing.
+// left makes a store leave a temporary object. It returns false if nothing was
+// left.
 func (b *bed) left() bool {
 	b.Helper()
 	if _, during := b.killDuring(content(b.s.Large)); !during {
@@ -121,7 +122,7 @@ func (b *bed) left() bool {
 	return true
 }
 
-// sweep sweeps, and gives how many objects were removed.
+// sweep sweeps and returns how many objects were removed.
 func (b *bed) sweep(r sdk.SweepRequest) int {
 	b.Helper()
 	rep, err := b.sweeper.Sweep(context.WithoutCancel(b.ctx), r)

@@ -49,8 +49,8 @@ func (b *bed) store(r sdk.StoreRequest) *sdk.StoreReport {
 	return rep
 }
 
-// fetch reads an object back and compares it. Of a destination that gives
-// nothing back it is asked whether the same stands there already.
+// fetch reads an object back and compares it. A destination that cannot be read
+// is asked instead to store the same again, which must find it there.
 func (b *bed) fetch(path string, want []byte) {
 	b.Helper()
 	if b.reader == nil {
@@ -101,7 +101,8 @@ func (b *bed) wantFailure(what string, err error, kind failure.Kind) {
 	}
 }
 
-// wantNothing checks that nothing stands at a path, as far as the destination tells.
+// wantNothing checks that there is nothing at a path, as far as the destination can
+// tell.
 func (b *bed) wantNothing(path string) {
 	b.Helper()
 	ctx := context.WithoutCancel(b.ctx)

@@ -203,7 +203,7 @@ func namesAreKept(b *bed) {
 	b.wantListed("names", names)
 }
 
-// wantListed checks the names in a directory, in whatever order.
+// wantListed checks the names in a directory, in any order.
 func (b *bed) wantListed(dir string, want []string) {
 	b.Helper()
 	objects, err := b.lister.List(b.ctx, b.path(dir))
@@ -220,8 +220,8 @@ func (b *bed) wantListed(dir string, want []string) {
 	}
 }
 
-// keptOrRefused stores under each name something else, and checks that what was
-// not refused is there under its own name.
+// keptOrRefused stores different content under each name. Every name must
+// either be refused or keep its own content.
 func (b *bed) keptOrRefused(dir string, names ...string) {
 	b.Helper()
 	var kept []string
@@ -241,7 +241,7 @@ func (b *bed) keptOrRefused(dir string, names ...string) {
 
 func unicodeNames(b *bed) {
 	const name = "Größe-漢字-🗄-caf"
-	b.keptOrRefused("unicode", name+"\u00e9", name+"e\u0301") // é in one character, and in two
+	b.keptOrRefused("unicode", name+"\u00e9", name+"e\u0301") // é as one character and as two
 }
 
 func longNames(b *bed) {
@@ -251,7 +251,7 @@ func longNames(b *bed) {
 }
 
 func progressGrows(b *bed) {
-	r := b.source("file", content(b.s.Large)) // one that is over in no time reports none
+	r := b.source("file", content(b.s.Large)) // a fast store reports no progress
 	var last int64
 	_, err := b.Store(b.ctx, r, func(n int64) {
 		if n < last || n > r.Size {
@@ -328,7 +328,7 @@ func failedStoresLeaveNothing(b *bed) {
 	hash.SHA256 = strings.Repeat("0", 64)
 	short.Size++
 	for _, r := range []sdk.StoreRequest{taken, hash, short, below} {
-		_, _ = b.Store(b.ctx, r, nil) // other rules are about the failures
+		_, _ = b.Store(b.ctx, r, nil) // other rules test the failures
 	}
 	b.wantSwept()
 }
@@ -342,13 +342,13 @@ func cancelledStore(b *bed) {
 	timer := time.AfterFunc(took/3, cancel)
 	defer timer.Stop()
 	_, err := b.Store(ctx, r, nil)
-	if err == nil { // it was faster; then the file is whole
+	if err == nil { // the store was faster; then the file is whole
 		b.fetch(r.Path, want)
 		return
 	}
 	b.wantFailure("a cancelled store", err, failure.Cancelled)
 	b.wantNothing(r.Path)
-	b.store(r) // and the instance is as good as before
+	b.store(r) // the instance works as before
 }
 
 // takes measures how long the store of a large file takes.
@@ -479,7 +479,7 @@ func cancelledFetch(b *bed) {
 	defer timer.Stop()
 	file := filepath.Join(b.TempDir(), "fetched")
 	_, err := b.reader.Fetch(ctx, sdk.FetchRequest{Path: r.Path, File: file}, nil)
-	if err == nil { // it was faster; then the file is whole
+	if err == nil { // the store was faster; then the file is whole
 		if st, err := os.Stat(file); err != nil || st.Size() != r.Size {
 			b.Errorf("a fetch that was faster than its cancellation left %v, %v", st, err)
 		}
@@ -494,7 +494,7 @@ func cancelledFetch(b *bed) {
 func sumIsOfNow(b *bed) {
 	for i, want := range [][]byte{content(b.s.Ordinary), content(b.s.Ordinary)} {
 		r := b.source("file", want)
-		if b.deleter == nil { // then each has a name of its own
+		if b.deleter == nil { // it cannot delete, so each round uses a new name
 			r.Path = b.path("file of " + r.SHA256)
 		} else if i > 0 {
 			if err := b.deleter.Delete(b.ctx, r.Path); err != nil {
@@ -515,7 +515,8 @@ func nothingHasNoSum(b *bed) {
 	b.wantFailure("the sum of nothing", err, failure.NotFound)
 }
 
-// listed are stored by the rules about lists; each file holds its own name.
+// listed are the names that the rules about lists store; each file holds its
+// own name.
 var listed = []string{"a", "b.txt", "b/10", "b/2", "b/c/1", "bb/1"}
 
 func (b *bed) storeListed() {

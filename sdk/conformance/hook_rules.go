@@ -48,8 +48,8 @@ func request() sdk.RunRequest {
 	return sdk.RunRequest{Context: json.RawMessage(`{"version":1,"run":"conformance"}`), Env: map[string]string{"DPRUN_RUN": "conformance"}}
 }
 
-// hook configures a hook for one case; nil: the test has no configuration for
-// it.
+// hook configures a hook for one case. It returns nil if the test gives no
+// configuration for it.
 func (b *bed) hook(config cty.Value) sdk.Hook {
 	b.Helper()
 	if config == cty.NilVal {
@@ -126,7 +126,7 @@ func hookDeadline(b *bed) {
 	b.wantEnd(ctx, failure.Timeout)
 }
 
-// wantEnd runs what hangs until its context ends.
+// wantEnd runs a hook that hangs until its context ends.
 func (b *bed) wantEnd(ctx context.Context, kind failure.Kind) {
 	b.Helper()
 	h := b.hook(b.s.Hangs)
@@ -152,7 +152,7 @@ func hookEnded(b *bed) {
 	defer b.end(h)
 	ctx, cancel := context.WithTimeout(b.ctx, 500*time.Millisecond)
 	defer cancel()
-	_, _ = h.Run(ctx, request(), nil) // other rules are about the failure
+	_, _ = h.Run(ctx, request(), nil) // other rules test the failure
 	if left := b.running.offspring(); len(left) > 0 {
 		b.Errorf("the run has ended, and these processes are alive: %v", left)
 	}

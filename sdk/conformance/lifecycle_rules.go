@@ -87,16 +87,17 @@ func leakRules() []rule {
 // rounds is how many instances are used between two counts.
 const rounds = 8
 
-// grows counts, uses some instances and counts again until it is as before.
+// grows counts, uses some instances and counts again. It waits until the count
+// is back where it was.
 func (b *bed) grows(what string, count func() int) {
 	b.Helper()
-	b.rounds(2) // what is made once and kept
+	b.rounds(2) // makes what is made once and kept
 	before := count()
 	if before < 0 {
 		notAsked(b.T, "not asked: %s", "this system does not tell")
 		return
 	}
-	for range 10 { // what is about to end does not count
+	for range 10 { // leave time for what is about to end
 		time.Sleep(20 * time.Millisecond)
 		before = min(before, count())
 	}
@@ -157,7 +158,8 @@ func secretRules() []rule {
 	}
 }
 
-// provoke makes a plugin speak, in success and failure, and gives what it said.
+// provoke makes the plugin succeed and fail, and returns everything that it
+// said.
 func (b *bed) provoke() string {
 	b.Helper()
 	var mu sync.Mutex
@@ -190,7 +192,8 @@ func (b *bed) provoke() string {
 	return said.String()
 }
 
-// withSecrets gives the secrets of the configuration; none: the case is over.
+// withSecrets returns the secrets of the configuration. Without any, it ends
+// the case.
 func (b *bed) withSecrets() []string {
 	all := secrets(b.block, b.config)
 	if !tells(strings.Join(all, "\n"), all) {

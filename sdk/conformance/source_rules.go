@@ -19,15 +19,15 @@ import (
 	"github.com/dprun/dprun/sdk/schema"
 )
 
-// Work is what a source is asked to do in the cases about its activities.
+// Work is what a source does in the cases about its activities.
 type Work struct {
 	Activity string    // the activity's type
 	Config   cty.Value // of the activity's schema; arguments with a default may be left out
-	Domain   string    // one that the device has and that can be quiesced
-	// Quiesce says that the domain may be quiesced and brought back.
+	Domain   string    // a domain of the device that can be quiesced
+	// Quiesce allows the cases to quiesce the domain and bring it back.
 	Quiesce bool
-	// Restore says that domains may be made on the device, imported into, and
-	// removed.
+	// Restore allows the cases to make domains on the device, import into them
+	// and remove them.
 	Restore bool
 }
 
@@ -85,7 +85,7 @@ func sourceRules() []rule {
 	}
 }
 
-// device configures an instance.
+// device configures a source.
 func (b *bed) device() sdk.Source {
 	b.Helper()
 	i, err := b.running.ConfigureSource(b.ctx, b.s.Type, b.config)
@@ -132,7 +132,8 @@ func domainsOnce(b *bed) {
 	}
 }
 
-// work gives what the source is to do, with its configuration whole; nil: it is not asked.
+// work returns the work with its configuration completed. It returns nil if the subject
+// has none.
 func (b *bed) work() *Work {
 	b.Helper()
 	if b.s.Work == nil {
@@ -154,7 +155,7 @@ func (b *bed) work() *Work {
 	return &w
 }
 
-// withWork looks at a device and what it is to do, if there is something.
+// withWork makes a rule's function of f, which needs a device and work.
 func withWork(f func(*bed, sdk.Source, *Work)) func(*bed) {
 	return func(b *bed) {
 		w := b.work()
@@ -184,7 +185,7 @@ func absentDomain(b *bed, s sdk.Source, w *Work) {
 	}
 }
 
-// absent is the name of a domain that no device has.
+// absent returns the name of a domain that no device has.
 func absent() string { return "conformance-" + rand.Text()[:8] }
 
 func absentState(b *bed) {
@@ -269,7 +270,7 @@ func cancelledCapture(b *bed, s sdk.Source, w *Work) {
 	timer := time.AfterFunc(took/3, cancel)
 	defer timer.Stop()
 	begin = time.Now()
-	if _, _, err := b.capture(ctx, s, w, 0); err != nil { // else it was faster
+	if _, _, err := b.capture(ctx, s, w, 0); err != nil { // the capture was faster
 		if f, ok := errors.AsType[*failure.Error](err); !ok || f.Kind != failure.Cancelled {
 			b.Errorf("a cancelled capture gives %v, want a failure of the kind cancelled", err)
 		}
@@ -285,7 +286,7 @@ func cancelledCapture(b *bed, s sdk.Source, w *Work) {
 // stateLimit is how long a domain may take to quiesce and to come back.
 const stateLimit = time.Minute
 
-// comes waits until the device says that a domain is in a state.
+// comes waits until the device reports that a domain is in a state.
 func (b *bed) comes(s sdk.Source, t sdk.Target, state sdk.QuiesceState) {
 	b.Helper()
 	var last any
@@ -304,7 +305,8 @@ func (b *bed) comes(s sdk.Source, t sdk.Target, state sdk.QuiesceState) {
 	b.Errorf("the domain does not come to be %s; last it was %v", state, last)
 }
 
-// quiescing looks at a domain that may be quiesced.
+// quiescing makes a rule's function of f, which needs a domain that may be
+// quiesced.
 func quiescing(f func(*bed, sdk.Source, sdk.Target)) func(*bed) {
 	return withWork(func(b *bed, s sdk.Source, w *Work) {
 		if !w.Quiesce {
@@ -336,7 +338,7 @@ func unquiesceTwice(b *bed, s sdk.Source, t sdk.Target) {
 	b.comes(s, t, sdk.StateNormal)
 }
 
-// rehearse captures the work, does something to the artifact and rehearses it.
+// rehearse captures the work, changes the artifact and rehearses it.
 func (b *bed) rehearse(s sdk.Source, w *Work, change func([]byte), domain string) (*sdk.RehearseReport, error) {
 	b.Helper()
 	file := b.artifact(s, w)
@@ -376,7 +378,7 @@ func rehearsesDamaged(b *bed, s sdk.Source, w *Work) {
 	}
 }
 
-// damage makes one byte wrong.
+// damage changes one byte.
 func damage(content []byte) { content[len(content)/2] ^= 0x55 }
 
 func rehearsesAbsent(b *bed, s sdk.Source, w *Work) {
@@ -386,7 +388,8 @@ func rehearsesAbsent(b *bed, s sdk.Source, w *Work) {
 	}
 }
 
-// onRestorer looks at a device on which domains may be made.
+// onRestorer makes a rule's function of f, which needs a device on which
+// domains may be made.
 func onRestorer(f func(*bed, sdk.Source, sdk.Restorer, *Work)) func(*bed) {
 	return withWork(func(b *bed, s sdk.Source, w *Work) {
 		if !w.Restore {
@@ -398,7 +401,7 @@ func onRestorer(f func(*bed, sdk.Source, sdk.Restorer, *Work)) func(*bed) {
 	})
 }
 
-// made makes a domain, and gives what removes it.
+// made makes a domain and returns the function that removes it.
 func (b *bed) made(r sdk.Restorer) (t sdk.Target, remove func()) {
 	b.Helper()
 	t = sdk.Target{Domain: absent()}
@@ -412,7 +415,7 @@ func (b *bed) made(r sdk.Restorer) (t sdk.Target, remove func()) {
 	}
 }
 
-// artifact is the path of the first artifact of a capture of the work.
+// artifact returns the path of the first artifact of a capture of the work.
 func (b *bed) artifact(s sdk.Source, w *Work) string {
 	b.Helper()
 	dir, c, err := b.capture(b.ctx, s, w, 0)
@@ -422,7 +425,8 @@ func (b *bed) artifact(s sdk.Source, w *Work) string {
 	return filepath.Join(dir, filepath.FromSlash(c.Artifacts[0].Name))
 }
 
-// resemble is how a domain resembles an artifact, and whether it is saved.
+// resemble returns how a domain resembles an artifact, and whether the domain
+// has unsaved changes.
 func (b *bed) resemble(r sdk.Restorer, t sdk.Target, file string) (of sdk.Resemblance, unsaved bool) {
 	b.Helper()
 	rep, err := r.Resembles(b.ctx, sdk.ResembleRequest{Target: t, Files: []string{file}, Dir: b.TempDir()})

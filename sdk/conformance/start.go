@@ -31,18 +31,17 @@ import (
 // Starter starts a plugin. Each call starts it anew.
 type Starter func(ctx context.Context) (*Running, error)
 
-// Running is a plugin that has been started. The caller that started it calls
-// Stop.
+// Running is a plugin that has been started. Its starter calls Stop.
 type Running struct {
 	*client.Plugin
-	dir   string                                 // private to the plugin, which is given dir/tmp
-	again func() (*client.Plugin, error)         // a client that has kept nothing
+	dir   string                                 // private to the plugin, which gets dir/tmp
+	again func() (*client.Plugin, error)         // makes a client that has no cached answers
 	stop  func()                                 // ends it in order
-	log   *buffer                                // what it has written
-	label string                                 // of the goroutines of a plugin within this process
-	pid   int                                    // of a process of its own; else 0
-	kill  func()                                 // ends its process as a crash does
-	leave func(limit time.Duration) (ended bool) // does as if the host were gone
+	log   *buffer                                // everything that it has written
+	label string                                 // label of the goroutines of a plugin within this process
+	pid   int                                    // of a process of its own, else 0
+	kill  func()                                 // ends its process the way a crash does
+	leave func(limit time.Duration) (ended bool) // acts as if the host were gone
 }
 
 // Stop ends the plugin and everything that it has started.
@@ -115,18 +114,18 @@ func Program(path string, args ...string) Starter {
 		}
 		s, err := r.Describe(ctx)
 		if err != nil || len(s.Env) == 0 {
-			return r, nil // whoever asks gets the failure
+			return r, nil // the first call returns the failure
 		}
 		r.Stop()
 		return program(path, args, append(slices.Clone(passed), s.Env...), true)(ctx)
 	}
 }
 
-// ProgramInClear starts a built plugin without mutual TLS, which is most of what
-// a start costs: for tests that start hundreds.
+// ProgramInClear starts a built plugin without mutual TLS, which takes most of
+// the time of a start. It is for tests that start hundreds.
 func ProgramInClear(path string, args ...string) Starter { return program(path, args, passed, false) }
 
-// passed are the variables that every plugin gets from dprun.
+// passed are the environment variables that dprun gives to every plugin.
 var passed = []string{
 	"SSL_CERT_FILE", "SSL_CERT_DIR", "GODEBUG", "GORACE", "PATH", "HOME", "LANG", "TZ", "TMPDIR",
 	"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
@@ -168,7 +167,7 @@ func program(path string, args, variables []string, mutualTLS bool) Starter {
 		}
 		stop := sync.OnceFunc(func() {
 			c.Kill()
-			kill() // the others of its group
+			kill() // the others of its process group
 			_ = orphan.Close()
 			client.EndOffspring(dir)
 			_ = os.RemoveAll(dir)
@@ -205,7 +204,7 @@ func program(path string, args, variables []string, mutualTLS bool) Starter {
 	}
 }
 
-// said is what a plugin wrote before it failed, or nil.
+// said returns what a plugin wrote before it failed, as an error; nil: nothing.
 func said(log string) error {
 	if log = strings.TrimSpace(log); log == "" {
 		return nil
@@ -221,7 +220,8 @@ func privateDir() (string, error) {
 	return dir, os.Mkdir(filepath.Join(dir, "tmp"), 0o700)
 }
 
-// goroutines counts those of a plugin that is served within this process.
+// goroutines counts the goroutines of a plugin that is served within this
+// process.
 func (r *Running) goroutines() int {
 	var b bytes.Buffer
 	_ = pprof.Lookup("goroutine").WriteTo(&b, 1)
@@ -236,7 +236,7 @@ func (r *Running) goroutines() int {
 	return n
 }
 
-// descriptors counts the open files of the plugin's process; -1: this system does not tell.
+// descriptors counts the open files of the plugin's process; -1: this system cannot tell.
 func (r *Running) descriptors() int {
 	entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", r.pid))
 	if err != nil {
@@ -245,8 +245,8 @@ func (r *Running) descriptors() int {
 	return len(entries)
 }
 
-// offspring lists the processes that the plugin has started and that are alive,
-// with their command lines. Only Linux tells.
+// offspring returns the command lines of live processes that the plugin has
+// started. Only Linux can tell.
 func (r *Running) offspring() (out []string) {
 	procs, _ := filepath.Glob("/proc/[0-9]*")
 	for _, proc := range procs {
@@ -258,14 +258,14 @@ func (r *Running) offspring() (out []string) {
 			continue
 		}
 		line, _ := os.ReadFile(proc + "/cmdline")
-		if len(line) > 0 { // else it has ended
+		if len(line) > 0 { // an ended process has none
 			out = append(out, filepath.Base(proc)+" "+strings.TrimSpace(strings.ReplaceAll(string(line), "\x00", " ")))
 		}
 	}
 	return out
 }
 
-// buffer is a log that several goroutines write.
+// buffer is a log that several goroutines may write.
 type buffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer

@@ -13,15 +13,15 @@ import (
 	"github.com/dprun/dprun/sdk/schema"
 )
 
-// Subject is a type of a plugin that is looked at, and how it is configured.
+// Subject is the type of a plugin that is tested, with its configuration.
 type Subject struct {
 	// Start starts the plugin: [InProcess] or [Program].
 	Start Starter
-	// Process starts it in a process of its own, for the rules that need one.
-	// Nil: Start does, or they are not asked.
+	// Process starts the plugin in a process of its own, for the rules that
+	// need one. Nil: Start does so, or those rules are not tested.
 	Process Starter
-	// Kind and Type say which of the plugin's types is looked at: a destination,
-	// a hook or a source.
+	// Kind and Type name the tested type of the plugin: a destination, a hook or
+	// a source.
 	Kind schema.Kind
 	Type string
 	// Config configures an instance; arguments with a default may be left out.
@@ -30,12 +30,13 @@ type Subject struct {
 	// least a line and ends with 0.
 	Config cty.Value
 	// Fails configures a hook that ends with another code, Hangs one that does
-	// not end by itself within a minute. cty.NilVal: what needs it is not asked.
+	// not end by itself within a minute. Rules that need a cty.NilVal here are
+	// not tested.
 	Fails, Hangs cty.Value
-	// Work is what a source is asked to do; nil: what needs it is not asked.
+	// Work is what a source does; nil: rules that need it are not tested.
 	Work *Work
-	// Ordinary is the size in bytes of an ordinary file, 0: 9 MiB and a bit.
-	// Large is that of the file whose store is cancelled, 0: 64 MiB.
+	// Ordinary is the size of an ordinary file in bytes; 0: 9 MiB and a bit.
+	// Large is the size of the file whose store is cancelled; 0: 64 MiB.
 	Ordinary, Large int64
 }
 
@@ -48,8 +49,8 @@ func (s *Subject) defaults() {
 	}
 }
 
-// bed is where one case runs. Fields for things that the plugin does not offer
-// are nil.
+// bed holds what one case works with. Fields for abilities that the plugin
+// lacks are nil.
 type bed struct {
 	T
 	ctx     context.Context
@@ -68,11 +69,11 @@ type bed struct {
 	remains sdk.LeftoverLister
 	dir     string
 	owner   string
-	closed  bool // the destination
+	closed  bool // whether the destination is closed
 
 }
 
-// notAsked ends a case whose rule cannot be looked at.
+// notAsked ends a case whose rule cannot be tested.
 func notAsked(t T, format string, why string) {
 	if b, ok := t.(interface{ NotAsked(string) }); ok {
 		b.NotAsked(why)
@@ -81,7 +82,7 @@ func notAsked(t T, format string, why string) {
 	t.Logf(format, why)
 }
 
-// look looks at a rule.
+// look tests a rule.
 func (r rule) look(ctx context.Context, t T, s Subject) {
 	b := &bed{T: t, ctx: ctx, s: s, dir: "dprun-conformance/" + rand.Text(), owner: rand.Text()}
 	start := s.Start
@@ -101,7 +102,7 @@ func (r rule) look(ctx context.Context, t T, s Subject) {
 	r.run(b)
 }
 
-// lacks says why a rule cannot be looked at here; empty: it can.
+// lacks says why a rule cannot be tested here; empty: it can.
 func (b *bed) lacks(r Rule) string {
 	switch {
 	case r.Where == OwnProcess && b.running.pid == 0:
@@ -143,7 +144,7 @@ func (b *bed) start(start Starter) {
 	}
 }
 
-// restart starts the plugin anew, after its process was ended, and opens its destination.
+// restart starts the plugin again after its process was ended, and opens its destination.
 func (b *bed) restart() {
 	b.Helper()
 	b.running.Stop()
@@ -163,7 +164,7 @@ func (b *bed) open() {
 	b.summer, b.remains = offered[sdk.Summer](d), offered[sdk.LeftoverLister](d)
 }
 
-// offered is what a destination can do beyond storing, or nil.
+// offered returns d as an A, or nil if d does not offer it.
 func offered[A any](d sdk.Destination) (none A) {
 	if a, ok := sdk.As[A](d); ok {
 		return a
@@ -183,7 +184,7 @@ func (b *bed) cleanUp() {
 			b.Errorf("list after the case: %v", err)
 		}
 		for _, o := range objects {
-			if !strings.HasPrefix(o.Path, b.dir+"/") { // a destination whose list is wrong may hold somebody's backups
+			if !strings.HasPrefix(o.Path, b.dir+"/") { // a destination with a wrong list may hold somebody's backups
 				b.Errorf("the list of %s holds %s, which is not in it; nothing more is cleared up", b.dir, o.Path)
 				break
 			}
@@ -201,7 +202,7 @@ func (b *bed) close() {
 	b.end(b)
 }
 
-// instance configures one more instance of the subject.
+// instance configures another instance of the subject.
 func (b *bed) instance(config cty.Value) (sdk.Instance, error) {
 	switch b.s.Kind {
 	case schema.KindHook:
@@ -229,8 +230,8 @@ func (b *bed) end(i sdk.Instance) {
 	}
 }
 
-// use asks of an instance what it is for. The files that it stores are removed
-// where the destination can.
+// use makes an instance do its work once. Stored files are removed if the
+// destination can do that.
 func (b *bed) use(i sdk.Instance) error {
 	b.Helper()
 	switch i := i.(type) {
@@ -255,7 +256,7 @@ func (b *bed) use(i sdk.Instance) error {
 	return nil
 }
 
-// secrets are the values of the subject's sensitive arguments.
+// secrets returns the values of the sensitive arguments.
 func secrets(block schema.Block, v cty.Value) (out []string) {
 	if v == cty.NilVal || v.IsNull() || !v.IsKnown() {
 		return nil
@@ -285,7 +286,7 @@ func secrets(block schema.Block, v cty.Value) (out []string) {
 	return out
 }
 
-// tells reports whether a text gives a secret away: the whole of it or, of one
+// tells reports whether a text gives a secret away: all of it or, for a secret
 // of several lines, one line of its body.
 func tells(text string, secrets []string) bool {
 	for _, s := range secrets {
@@ -298,7 +299,7 @@ func tells(text string, secrets []string) bool {
 	return false
 }
 
-// speak makes an instance succeed and fail, and notes what it says.
+// speak makes an instance succeed and fail, and notes everything that it says.
 func (b *bed) speak(i sdk.Instance, note func(...any)) {
 	b.Helper()
 	switch i := i.(type) {

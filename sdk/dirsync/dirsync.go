@@ -1,21 +1,22 @@
-// Package dirsync shares the syncs that make names in a directory durable. The making of names and the
-// syncs are counted, so that one sync does for all names that were made before it began, whoever has it made.
+// Package dirsync shares the syncs that make names in a directory durable. One sync serves all names that
+// were made before it began, no matter who made them or who waits for it.
 package dirsync
 
 import "sync"
 
-// Names are those in one directory. The zero value has none. Its methods may be called concurrently.
+// Names are the names in one directory. The zero value holds none. Its methods may be called
+// concurrently.
 type Names struct {
 	syncing sync.Mutex
 
 	mu      sync.Mutex
-	made    int // the last one
-	durable int // all up to this one are
-	lost    int // the last one that a failed sync was to make durable; none up to it is sure to be
+	made    int // number of the last name
+	durable int // names up to this number are durable
+	lost    int // number of the last name that a failed sync covered; no name up to it is sure to be durable
 	err     error
 }
 
-// Made numbers a name that has been made just now.
+// Made returns the number of a name that was made just now.
 func (n *Names) Made() int {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -23,8 +24,9 @@ func (n *Names) Made() int {
 	return n.made
 }
 
-// Last is the number of the last name. Where none was made, or a sync of the last one has failed, it
-// is a new number, for which there will be another sync: another process may have made names.
+// Last returns the number of the last name. If none was made, or if a sync of the last one has
+// failed, it returns a new number, so that there will be another sync: another process may have made
+// names.
 func (n *Names) Last() int {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -34,15 +36,16 @@ func (n *Names) Last() int {
 	return n.made
 }
 
-// Durable reports whether all names are.
+// Durable reports whether all names are durable.
 func (n *Names) Durable() bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.durable == n.made
 }
 
-// Keep makes the names up to a number durable, by a sync that begins after they were made. The error
-// of a sync is that of all who relied on it: the kernel may not tell the next one of it.
+// Keep makes the names up to a number durable, by a sync that begins after they were made. If that
+// sync fails, everybody who relied on it gets the error: the kernel may not report it to the next
+// sync.
 func (n *Names) Keep(last int, sync func() error) error {
 	n.syncing.Lock()
 	defer n.syncing.Unlock()

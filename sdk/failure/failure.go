@@ -1,7 +1,8 @@
 // Package failure holds the typed failures that cross the plugin boundary.
 //
-// The host maps (call, reason, else kind) to a status code; text decides
-// nothing. It is a leaf: plugins, host and machines all import it.
+// The host maps call and reason, or else the kind, to a status code. Texts
+// decide nothing. The package is a leaf: plugins, host and machines all import
+// it.
 package failure
 
 import (
@@ -17,12 +18,12 @@ type Kind string
 // The kinds. Every failure has one.
 const (
 	Unavailable  Kind = "unavailable"  // could not be reached, or went away
-	Timeout      Kind = "timeout"      // reached, but no answer within the limit
+	Timeout      Kind = "timeout"      // reached, but did not answer within the limit
 	Denied       Kind = "denied"       // credentials or permission refused; never retried
-	NotFound     Kind = "not_found"    // the named thing is not there
-	Exists       Kind = "exists"       // something else stands where this should go
+	NotFound     Kind = "not_found"    // the named thing does not exist
+	Exists       Kind = "exists"       // something else is already there
 	NoSpace      Kind = "no_space"     // no room
-	Corrupt      Kind = "corrupt"      // data arrived, and is wrong
+	Corrupt      Kind = "corrupt"      // data arrived and is wrong
 	Precondition Kind = "precondition" // the state of the other side does not allow it
 	Cancelled    Kind = "cancelled"    // given up on request
 	Internal     Kind = "internal"     // a fault of the plugin or the host
@@ -36,7 +37,8 @@ func Kinds() []Kind {
 // Retryable reports whether a call that failed so may succeed when tried again.
 func (k Kind) Retryable() bool { return k == Unavailable || k == Timeout }
 
-// Reason says more than the kind, from a closed list per call; empty: nothing more is known.
+// Reason says more than the kind. Each call has a closed list of reasons; empty: nothing
+// more is known.
 type Reason string
 
 // The reasons. [Reasons] says which of them a call may give.
@@ -44,54 +46,54 @@ const (
 	// Devices.
 	BadCredentials  Reason = "bad_credentials"  // user or password refused
 	BadCertificate  Reason = "bad_certificate"  // TLS verification failed
-	BadReply        Reason = "bad_reply"        // an answer that is not of the protocol
-	NotPermitted    Reason = "not_permitted"    // logged in, operation refused
+	BadReply        Reason = "bad_reply"        // the answer does not follow the protocol
+	NotPermitted    Reason = "not_permitted"    // logged in, but the operation was refused
 	UnknownDomain   Reason = "unknown_domain"   // no such domain on the device
 	AlreadyQuiesced Reason = "already_quiesced" // quiesced by somebody else
-	DeviceBusy      Reason = "device_busy"      // another command runs on the device
+	DeviceBusy      Reason = "device_busy"      // another command is running on the device
 	NotDRMode       Reason = "not_dr_mode"      // secure backup mode is off
-	NoCertificate   Reason = "no_certificate"   // the named certificate is not there
-	CertificateDown Reason = "certificate_down" // it is there and down or expired
-	ForeignBackup   Reason = "foreign_backup"   // traces of a secure backup that is not ours
+	NoCertificate   Reason = "no_certificate"   // the named certificate does not exist
+	CertificateDown Reason = "certificate_down" // the certificate exists, but is down or expired
+	ForeignBackup   Reason = "foreign_backup"   // traces of a secure backup that dprun did not make
 	UnsavedChanges  Reason = "unsaved_changes"  // refused because of unsaved changes
-	Unsupported     Reason = "unsupported"      // the device or the server cannot do that at all
+	Unsupported     Reason = "unsupported"      // the device or the server cannot do this at all
 
 	// Capture.
 	DeviceError Reason = "device_error" // the device answered with an error
-	EmptyFile   Reason = "empty_file"   // a file has no content
-	WrongHash   Reason = "wrong_hash"   // a file has another hash than the device says
-	WrongSize   Reason = "wrong_size"   // a file has another size than the device says
-	MissingFile Reason = "missing_file" // a file that the device lists is not there
-	BadArchive  Reason = "bad_archive"  // an archive that cannot be read
-	NotBase64   Reason = "not_base64"   // an answer that should be base64 and is not
+	EmptyFile   Reason = "empty_file"   // a file is empty
+	WrongHash   Reason = "wrong_hash"   // a file's hash differs from the one that the device reports
+	WrongSize   Reason = "wrong_size"   // a file's size differs from the one that the device reports
+	MissingFile Reason = "missing_file" // a file that the device lists is missing
+	BadArchive  Reason = "bad_archive"  // an archive cannot be read
+	NotBase64   Reason = "not_base64"   // an answer should be base64 and is not
 	DeviceSpace Reason = "device_space" // no room on the device
 	StagingIO   Reason = "staging_io"   // writing to staging failed
 	Stalled     Reason = "stalled"      // no byte for too long
 
-	// Capture: what came is well-formed, and is not what was asked for.
+	// Capture: well-formed data that is not what was asked for.
 	EmptyArchive  Reason = "empty_archive"  // an archive without an entry
-	NoDetails     Reason = "no_details"     // it does not say what it is of
+	NoDetails     Reason = "no_details"     // it does not say where it comes from
 	NoFileList    Reason = "no_file_list"   // it does not list its files
 	TrailingBytes Reason = "trailing_bytes" // something follows its end
-	OtherDevice   Reason = "other_device"   // it is of another device
-	OtherDomain   Reason = "other_domain"   // it is of another domain
-	MissingDomain Reason = "missing_domain" // a domain that the device has is not in it
-	ExtraDomain   Reason = "extra_domain"   // a domain is in it that was not asked for
+	OtherDevice   Reason = "other_device"   // it comes from another device
+	OtherDomain   Reason = "other_domain"   // it comes from another domain
+	MissingDomain Reason = "missing_domain" // it lacks a domain that the device has
+	ExtraDomain   Reason = "extra_domain"   // it holds a domain that was not asked for
 
 	// Destinations.
 	Unreachable Reason = "unreachable"
-	NoDirectory Reason = "no_directory"  // the configured directory is not there
+	NoDirectory Reason = "no_directory"  // the configured directory does not exist
 	OutOfSpace  Reason = "no_space"      // no room, or the quota is used up
-	ReadOnly    Reason = "read_only"     // nothing can be written there
-	NoAccess    Reason = "denied"        // the right to do it is missing
-	Mismatch    Reason = "mismatch"      // what was read back is not what was sent
+	ReadOnly    Reason = "read_only"     // the destination is read-only
+	NoAccess    Reason = "denied"        // permission is missing
+	Mismatch    Reason = "mismatch"      // the data read back differs from the data sent
 	NotDurable  Reason = "not_durable"   // the server could not make it durable
-	Occupied    Reason = "occupied"      // the final name holds something else
+	Occupied    Reason = "occupied"      // the final name already holds something else
 	SourceIO    Reason = "source_io"     // the staged file could not be read
-	NotMounted  Reason = "not_mounted"   // a path that is not a live mount
+	NotMounted  Reason = "not_mounted"   // the path is not a live mount
 	HostKey     Reason = "host_key"      // the server's key is unknown or changed
-	NoSuchFile  Reason = "no_such_file"  // the named object is not there
-	ModeNotKept Reason = "mode_not_kept" // the copy has another file mode, and the plan requires its own
+	NoSuchFile  Reason = "no_such_file"  // the named object does not exist
+	ModeNotKept Reason = "mode_not_kept" // the copy has another file mode than the one that the plan requires
 
 	// Hooks.
 	NotExecutable Reason = "not_executable" // the command could not be started
@@ -120,10 +122,10 @@ const (
 	CallPreflight        Call = "preflight"         // Preflight, where it is offered
 	CallRehearse         Call = "rehearse"          // Rehearse, where it is offered
 	CallImport           Call = "import"            // Import, where restores are offered
-	CallResemble         Call = "resemble"          // Resembles, there
-	CallSave             Call = "save"              // Save, there
-	CallCreate           Call = "create"            // Create, there
-	CallDrop             Call = "drop"              // Drop, there
+	CallResemble         Call = "resemble"          // Resembles, where restores are offered
+	CallSave             Call = "save"              // Save, where restores are offered
+	CallCreate           Call = "create"            // Create, where restores are offered
+	CallDrop             Call = "drop"              // Drop, where restores are offered
 	CallCheckDestination Call = "check_destination" // [sdk.Destination]'s Check
 	CallStore            Call = "store"             // its Store
 	CallFetch            Call = "fetch"             // Fetch, where it is offered
@@ -147,7 +149,8 @@ var (
 	serverReasons = []Reason{Unreachable, Stalled, BadCredentials, HostKey, NoDirectory, NotMounted, ReadOnly, NoAccess, OutOfSpace, NoSuchFile, ModeNotKept, Unsupported}
 )
 
-// Reasons is the closed list of reasons that a call may give, the empty one included.
+// Reasons returns the closed list of reasons that a call may give, including the
+// empty one.
 func Reasons(c Call) []Reason {
 	out := append([]Reason(nil), anyReasons...)
 	switch c {
@@ -196,19 +199,19 @@ func Reasons(c Call) []Reason {
 	return out
 }
 
-// Error is a failure with its class. Message says what was attempted, on
-// what, and why it failed; Remedy what the operator should do. Neither holds
-// a secret.
+// Error is a failure with its class. Message says what was attempted, on what,
+// and why it failed. Remedy says what the operator should do. Neither holds a
+// secret.
 type Error struct {
-	Kind    Kind   `json:"kind"`             // what it means for what happens next
-	Reason  Reason `json:"reason,omitempty"` // one of [Reasons] for the call; empty: the kind says all
+	Kind    Kind   `json:"kind"`             // the class, which decides about retries
+	Reason  Reason `json:"reason,omitempty"` // one of [Reasons] for the call; empty: nothing more is known
 	Message string `json:"message"`
 	Remedy  string `json:"remedy,omitempty"`
 
 	cause error
 }
 
-// Error gives the message, and the remedy where there is one.
+// Error returns the message and, if there is one, the remedy.
 func (e *Error) Error() string {
 	if e.Remedy == "" {
 		return e.Message
@@ -216,7 +219,8 @@ func (e *Error) Error() string {
 	return e.Message + "; " + e.Remedy
 }
 
-// Unwrap gives the cause on the side where the failure happened; it does not travel.
+// Unwrap returns the cause. It is known only on the side where the failure happened,
+// because it does not travel.
 func (e *Error) Unwrap() error { return e.cause }
 
 // New returns a failure with a formatted message; a %w operand becomes the cause.
@@ -231,8 +235,9 @@ func (e *Error) WithRemedy(format string, args ...any) *Error {
 	return e
 }
 
-// From returns err as a failure: one found in its chain, a context's end by
-// its kind, anything else as internal. From(nil) is nil.
+// From returns err as a failure: the one in its chain if there is one, the end
+// of a context as a failure of its kind, anything else as internal. From(nil)
+// is nil.
 func From(err error) *Error {
 	if err == nil {
 		return nil
@@ -240,7 +245,7 @@ func From(err error) *Error {
 	var f *Error
 	switch {
 	case errors.As(err, &f):
-		if f.Error() != err.Error() { // keep what wrappers added
+		if f.Error() != err.Error() { // keep the text that wrappers added
 			return &Error{Kind: f.Kind, Reason: f.Reason, Message: err.Error(), cause: err}
 		}
 		return f

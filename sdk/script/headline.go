@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Headline says in one line of text what a script was told, for the subject of a
-// mail or a line of a log: the event or the outcome first.
+// Headline sums up a script's context in one line, for the subject of a mail or
+// a line of a log. The event or the outcome comes first.
 func (c Context) Headline() string {
 	n := c.Notice
 	if n == nil {
@@ -45,9 +45,9 @@ func where(device, domain string) string {
 	return device + "/" + domain
 }
 
-// ASCII makes a line of printable ASCII of a text, of at most limit bytes: what
-// every header and every log can hold. Line ends become spaces, other characters
-// question marks.
+// ASCII returns a text as one line of printable ASCII of at most limit bytes,
+// which every header and every log can hold. Line ends become spaces, other
+// characters question marks.
 func ASCII(text string, limit int) string {
 	out := strings.Map(func(r rune) rune {
 		switch {

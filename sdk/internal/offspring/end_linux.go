@@ -9,12 +9,12 @@ import (
 	"syscall"
 )
 
-// rounds bounds how often it is looked again: a process may start another one
-// while it is being looked for.
+// rounds bounds how often End looks again. A process may start another one
+// while End looks.
 const rounds = 10
 
-// End kills every process but this one that has dir in its environment or runs
-// below it.
+// End kills every process that has dir in its environment or runs below it,
+// except this one.
 func End(dir string) {
 	if len(dir) < 2 || !filepath.IsAbs(dir) {
 		return

@@ -2,6 +2,6 @@
 
 package offspring
 
-// End does nothing: on this system nobody can tell to which plugin a process
+// End does nothing: this system does not tell to which plugin a process
 // belongs.
 func End(string) {}

@@ -1,3 +1,3 @@
 // Package wire holds what both ends of the plugin protocol share: the
-// handshake, and the forms of failures and values on the wire.
+// handshake, and how failures and values are written on the wire.
 package wire

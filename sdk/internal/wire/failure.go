@@ -14,10 +14,10 @@ import (
 	pluginv1 "github.com/dprun/dprun/sdk/proto/dprun/plugin/v1"
 )
 
-// maxText bounds a message on the wire: it travels in a header.
+// maxText bounds a message on the wire, in bytes: it travels in a header.
 const maxText = 16 << 10
 
-// Status is err as a gRPC status that carries a typed failure.
+// Status returns err as a gRPC status that carries a typed failure.
 func Status(err error) error {
 	if err == nil {
 		return nil
@@ -30,17 +30,17 @@ func Status(err error) error {
 	return st.Err()
 }
 
-// FailureToWire is a failure as a message of the protocol.
+// FailureToWire returns a failure as a message of the protocol.
 func FailureToWire(f *failure.Error) *pluginv1.Failure {
 	return &pluginv1.Failure{Kind: Enum[pluginv1.FailureKind](f.Kind), Reason: Enum[pluginv1.Reason](f.Reason), Message: text(f.Message), Remedy: text(f.Remedy)}
 }
 
-// FailureFromWire reads a failure of one call. A reason that the call may not
-// give is dropped.
+// FailureFromWire reads a failure of one call. It drops a reason that the call
+// may not give.
 func FailureFromWire(call failure.Call, p *pluginv1.Failure) *failure.Error {
 	kind, reason := Word[failure.Kind](p.GetKind()), Word[failure.Reason](p.GetReason())
 	if kind == "" {
-		kind = failure.Internal // a newer SDK's: what it says still counts
+		kind = failure.Internal // from a newer SDK: its text still counts
 	}
 	if call != "" && !slices.Contains(failure.Reasons(call), reason) {
 		reason = ""
@@ -79,8 +79,8 @@ func code(k failure.Kind) codes.Code {
 	return codes.Internal
 }
 
-// Failure reads the failure of one call from its error. A reason that the
-// call may not give is dropped.
+// Failure reads the failure of one call from its error. It drops a reason that
+// the call may not give.
 func Failure(call failure.Call, err error) *failure.Error {
 	if err == nil {
 		return nil

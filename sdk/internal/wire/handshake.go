@@ -8,19 +8,19 @@ import (
 	"google.golang.org/grpc"
 )
 
-// The environment variables that the host sets for a plugin's process beside
-// go-plugin's own.
+// These environment variables are set by the host for a plugin's process,
+// besides go-plugin's own.
 const (
 	// EnvOrphan is the number of the descriptor that reads EOF when the host is gone.
 	EnvOrphan = "DPRUN_ORPHAN_FD"
 	// EnvDir is the plugin's private directory.
 	EnvDir = "DPRUN_PLUGIN_DIR"
-	// EnvLogLevel is the level from which log lines are worth sending.
+	// EnvLogLevel is the lowest level of log lines that are worth sending.
 	EnvLogLevel = "DPRUN_PLUGIN_LOG"
 )
 
-// MetaCall is the metadata of calls that the host can cancel in order: an
-// identifier for Cancel.
+// MetaCall is the metadata key of a call's identifier, with which the host can
+// cancel the call in order.
 const MetaCall = "dprun-call"
 
 // Service is the prefix of every method of the protocol.
@@ -37,18 +37,19 @@ const (
 	MaxRequest = 64 << 20
 )
 
-// Window is how much may be under way in each direction before the other end
-// has taken it, in bytes.
+// Window is how many bytes may be on their way in each direction before the
+// other end has taken them.
 const Window = 1 << 20
 
-// Versions gives what joins each version of the protocol that this side speaks
-// to go-plugin: both sides take the highest that they have in common.
+// Versions returns the glue to go-plugin for each version of the protocol that
+// this side speaks. The two sides use the highest version that they have in
+// common.
 func Versions(g *Glue) map[int]plugin.PluginSet {
 	return map[int]plugin.PluginSet{1: {Name: g}}
 }
 
-// Handshake tells a plugin that it was started by dprun. Its version is for
-// plugins that cannot negotiate.
+// Handshake tells a plugin that dprun started it. Its version is for plugins
+// that cannot negotiate.
 func Handshake() plugin.HandshakeConfig {
 	return plugin.HandshakeConfig{
 		ProtocolVersion:  1,
@@ -57,7 +58,8 @@ func Handshake() plugin.HandshakeConfig {
 	}
 }
 
-// Glue joins the protocol to go-plugin. Exactly one field is used on each end.
+// Glue joins the protocol to go-plugin. Each end sets exactly one of its
+// fields.
 type Glue struct {
 	plugin.NetRPCUnsupportedPlugin
 	// Serve adds the services to the plugin's server.

@@ -11,17 +11,18 @@ import (
 	"time"
 )
 
-// EnvHost holds the certificate of the host that a plugin serves, in PEM. The
-// name is go-plugin's; the plugin names its own certificate in the handshake.
+// EnvHost holds the certificate of the plugin's host, in PEM. The name is
+// go-plugin's. The plugin sends its own certificate in the handshake.
 const EnvHost = "PLUGIN_CLIENT_CERT"
 
-// ServerName is what both ends call the plugin in TLS, as go-plugin does.
+// ServerName is the plugin's name in TLS on both ends; it is go-plugin's
+// choice.
 const ServerName = "localhost"
 
-// NewCertificate makes what one end of the protocol proves itself with to the
-// other: a key that stays in the memory of this process, and a certificate that
-// signs itself. go-plugin would make them on the curve P-521, which Go computes
-// without assembly: for a run of one task that was half of all processor time.
+// NewCertificate makes the certificate with which one end of the protocol
+// proves its identity. It signs itself, and its key stays in the memory of this
+// process. go-plugin would use the curve P-521, which Go computes without
+// assembly: that took half of the processor time of a run of one task.
 func NewCertificate() (tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -34,7 +35,8 @@ func NewCertificate() (tls.Certificate, error) {
 	now := time.Now()
 	template := &x509.Certificate{
 		SerialNumber: serial, Subject: pkix.Name{CommonName: ServerName}, DNSNames: []string{ServerName},
-		// The other end trusts exactly this certificate; a clock that is set during a run must not end it.
+		// The other end trusts exactly this certificate, so its dates add nothing. Setting the clock
+		// during a run must not end the run.
 		NotBefore: now.AddDate(-1, 0, 0), NotAfter: now.AddDate(30, 0, 0),
 		KeyUsage:    x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth}, BasicConstraintsValid: true, IsCA: true,

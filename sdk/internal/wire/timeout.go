@@ -9,24 +9,24 @@ import (
 	"google.golang.org/grpc/metadata"
 )
 
-// MetaTimeout is the metadata that says in how many milliseconds the host
-// gives a call up.
+// MetaTimeout is the metadata key of the time after which the host gives a call
+// up, in milliseconds.
 const MetaTimeout = "dprun-timeout"
 
-// slack is how much later a plugin is told to give up than the host does, so
-// that it is the host that says so.
+// slack is added to the limit that a plugin is told, so that the host is the
+// one that reports the timeout.
 const slack = 2 * time.Second
 
 type limitKey struct{}
 
-// WithLimit notes when the calls of a context are given up, which does not end
-// it: that goes by the host's own clock.
+// WithLimit notes when the calls of a context are given up. It does not end
+// them: the host's own clock does.
 func WithLimit(ctx context.Context, limit time.Duration) context.Context {
 	return context.WithValue(ctx, limitKey{}, time.Now().Add(limit))
 }
 
-// Outgoing tells a plugin when a call is given up, where that is known of ctx.
-// It returns call with the metadata.
+// Outgoing returns call with the limit of ctx, if it has one, as metadata for
+// the plugin.
 func Outgoing(ctx, call context.Context) context.Context {
 	at, known := ctx.Deadline()
 	if limit, ok := ctx.Value(limitKey{}).(time.Time); ok && (!known || limit.Before(at)) {
@@ -39,7 +39,7 @@ func Outgoing(ctx, call context.Context) context.Context {
 	return metadata.AppendToOutgoingContext(call, MetaTimeout, strconv.FormatInt(left.Milliseconds(), 10))
 }
 
-// Incoming bounds a call by what the host has told of it.
+// Incoming bounds a call by the limit that the host has sent.
 func Incoming(ctx context.Context) (context.Context, context.CancelFunc) {
 	md, _ := metadata.FromIncomingContext(ctx)
 	left, err := strconv.ParseInt(strings.Join(md.Get(MetaTimeout), ""), 10, 64)

@@ -9,8 +9,8 @@ import (
 	"github.com/dprun/dprun/sdk/schema"
 )
 
-// Encode writes a configuration in the type that its schema implies. Marked
-// values are refused: the host takes marks off at this boundary, on purpose.
+// Encode writes a configuration in the type that its schema implies. It refuses
+// marked values: the host must take marks off deliberately before this point.
 func Encode(b schema.Block, v cty.Value) ([]byte, error) {
 	if v == cty.NilVal {
 		v = cty.EmptyObjectVal

@@ -6,7 +6,8 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// Word is an enumerated value as the SDK writes it; empty: it is not known here.
+// Word returns an enumerated value as the SDK writes it; empty: this side does
+// not know it.
 func Word[W ~string](e protoreflect.Enum) W {
 	values := e.Descriptor().Values()
 	v := values.ByNumber(e.Number())
@@ -16,7 +17,7 @@ func Word[W ~string](e protoreflect.Enum) W {
 	return W(strings.ToLower(strings.TrimPrefix(string(v.Name()), prefix(values))))
 }
 
-// Enum is a word as a value of the protocol; 0: there is no such word.
+// Enum returns a word as a value of the protocol; 0: there is no such word.
 func Enum[E interface {
 	~int32
 	protoreflect.Enum
