@@ -12,15 +12,16 @@ import (
 )
 
 // Check validates a value of the block's type against everything that the
-// schema says: required arguments and blocks, one_of, formats, bounds, groups
-// of which one may be set. Unknown values pass; marks are looked through, and
-// a value that is marked or sensitive is never repeated in a text. Errors and
+// schema states: required arguments and blocks, one_of, formats, bounds, and
+// groups of which only one may be set. Unknown values pass. Marks do not
+// matter, but a marked or sensitive value never appears in a text. Errors and
 // deprecation warnings come in the order of the schema.
 func (b Block) Check(v cty.Value) []Diagnostic {
 	return b.check(v, nil)
 }
 
-// CheckParts is [Block.Check] for the object of these values, by name.
+// CheckParts is [Block.Check] for an object that is given as its values by
+// name.
 func (b Block) CheckParts(values map[string]cty.Value) []Diagnostic {
 	return b.checkParts(func(name string) (cty.Value, bool) { v, ok := values[name]; return v, ok }, nil)
 }
@@ -35,7 +36,8 @@ func HasErrors(ds []Diagnostic) bool {
 	return false
 }
 
-// Reporter returns what adds an error about an argument to a list, for a plugin that looks at its own configuration.
+// Reporter returns a function that appends an error about an argument to a list. It is for a plugin's own
+// validators.
 func Reporter(to *[]Diagnostic) func(path []string, summary, format string, args ...any) {
 	return func(path []string, summary, format string, args ...any) {
 		*to = append(*to, errorAt(path, summary, format, args...))
@@ -66,13 +68,14 @@ func (b Block) check(v cty.Value, path []string) []Diagnostic {
 	}, path)
 }
 
-// has is [cty.Type.HasAttribute], which normalizes every name that it is asked for.
+// has does what [cty.Type.HasAttribute] does, without normalizing the name each
+// time.
 func has(object cty.Type, name string) bool {
 	_, ok := object.AttributeTypes()[name]
 	return ok || object.HasAttribute(name)
 }
 
-// parts gives the value of an argument or block, and whether there is one.
+// parts returns the value of an argument or block, and whether there is one.
 type parts func(name string) (cty.Value, bool)
 
 func (b *Block) checkParts(of parts, path []string) []Diagnostic {
@@ -104,7 +107,7 @@ type state int
 const (
 	notSet state = iota
 	isSet
-	maySet // unknown
+	maySet // the value is unknown
 )
 
 func stateOf(v cty.Value) state {
@@ -118,7 +121,8 @@ func stateOf(v cty.Value) state {
 	return isSet
 }
 
-// stateOf is [stateOf] for a block's value: an empty list is not set.
+// stateOf is the function [stateOf] for a block's value: an empty list is not
+// set.
 func (n *Nested) stateOf(v cty.Value) state {
 	s := stateOf(v)
 	if n.Nesting == NestingList && s == isSet {
@@ -141,7 +145,7 @@ func (b *Block) stateIn(of parts, name string) state {
 	return stateOf(v)
 }
 
-// check checks a block's value; path is that of the block around it.
+// check checks a block's value; path is the path of the enclosing block.
 func (n *Nested) check(v cty.Value, s state, path []string) []Diagnostic {
 	if s == notSet && !n.Required {
 		return nil
@@ -211,7 +215,7 @@ func quoted(names []string, last string) string {
 	return strings.Join(q[:len(q)-1], ", ") + " " + last + " " + q[len(q)-1]
 }
 
-// check checks an argument's value; path is that of the block around it.
+// check checks an argument's value; path is the path of the enclosing block.
 func (a *Attribute) check(v cty.Value, path []string) []Diagnostic {
 	u, marks := v.Unmark()
 	hide := a.Sensitive || len(marks) > 0
@@ -248,8 +252,8 @@ func (a *Attribute) check(v cty.Value, path []string) []Diagnostic {
 	return ds
 }
 
-// checkElement checks one value, the argument's own or an element's: the one
-// at step below path.
+// checkElement checks one value: the argument's own, or the element at step
+// below path.
 func (a *Attribute) checkElement(v cty.Value, hide bool, path []string, step string) []Diagnostic {
 	u, marks := v.Unmark()
 	hide = hide || len(marks) > 0
@@ -306,7 +310,7 @@ func (a *Attribute) checkElement(v cty.Value, hide bool, path []string, step str
 	return nil
 }
 
-// outside returns the rule that n breaks, or nothing.
+// outside returns the rule that n breaks; empty: none.
 func (a *Attribute) outside(n float64) string {
 	low, high := a.Min != nil && n < *a.Min, a.Max != nil && n > *a.Max
 	switch {

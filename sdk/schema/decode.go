@@ -10,17 +10,17 @@ import (
 	"github.com/zclconf/go-cty/cty"
 )
 
-// Decode fills a T from a wholly known, unmarked value of its schema's type. It
-// applies no defaults: [Block.ApplyDefaults] has done that. A null value becomes
-// the zero value.
+// Decode fills a T from a value of its schema's type. The value must be wholly
+// known and unmarked. Decode applies no defaults: [Block.ApplyDefaults] has done
+// that. A null value becomes the zero value.
 func Decode[T any](v cty.Value) (T, error) { return NewDecoder[T]().Decode(v) }
 
-// DecodeKnown is [Decode] for a value whose parts may be unknown; these
-// become the zero value. [Known] tells them from what was written so.
+// DecodeKnown is [Decode] for a value whose parts may be unknown. Unknown parts
+// become the zero value; [Known] tells them from parts that hold that value.
 func DecodeKnown[T any](v cty.Value) (T, error) { return NewDecoder[T]().DecodeKnown(v) }
 
-// Decoder does what [Decode] does, for many values: it looks at the struct's
-// tags once. It may be used concurrently.
+// Decoder does what [Decode] does, for many values. It reads the struct's tags
+// only once. It may be used concurrently.
 type Decoder[T any] struct{ fields []field }
 
 // NewDecoder makes a decoder of configurations.
@@ -40,7 +40,7 @@ func (d Decoder[T]) DecodeKnown(v cty.Value) (T, error) {
 	var out T
 	if err := decodeBlock(v, d.fields, reflect.ValueOf(&out).Elem()); err != nil {
 		var none T
-		if v.ContainsMarked() { // whatever else is wrong
+		if v.ContainsMarked() { // reported before any other error
 			err = errMarked
 		}
 		return none, err
@@ -48,10 +48,11 @@ func (d Decoder[T]) DecodeKnown(v cty.Value) (T, error) {
 	return out, nil
 }
 
-// errMarked is an error of the host's: it takes marks off before a value goes anywhere.
+// errMarked is an error of the host: it must take marks off before it passes a value
+// on.
 var errMarked = errors.New("the configuration holds marked values")
 
-// field is one field of a configuration struct that takes part.
+// field is one tagged field of a configuration struct.
 type field struct {
 	index  int
 	name   string // of the argument or block; empty for an embedded struct
@@ -122,8 +123,8 @@ func Known(v cty.Value, path ...string) bool {
 	return v.IsWhollyKnown()
 }
 
-// decodeBlock fills out from v, and refuses marks: in what it decodes as it
-// goes, and in what else an object holds beforehand.
+// decodeBlock fills out from v. It refuses marks, both in what it decodes and
+// in other parts of the object.
 func decodeBlock(v cty.Value, fields []field, out reflect.Value) error {
 	if v.IsMarked() {
 		return errMarked
@@ -172,7 +173,7 @@ func decodeFields(v cty.Value, fields []field, out reflect.Value) error {
 	return nil
 }
 
-// countOf is how many arguments and blocks the fields are.
+// countOf counts the arguments and blocks of the fields.
 func countOf(fields []field) int {
 	n := 0
 	for i := range fields {
@@ -206,7 +207,7 @@ func decodeNested(v cty.Value, fields []field, out reflect.Value) error {
 	return decodeBlock(v, fields, out)
 }
 
-// decodeArgument fills out from v; what is null or unknown leaves the zero value.
+// decodeArgument fills out from v. A null or unknown value leaves the zero value.
 func decodeArgument(v cty.Value, format Format, out reflect.Value) error {
 	if out.Type() == valueType {
 		out.Set(reflect.ValueOf(v))

@@ -6,10 +6,10 @@ import (
 	"github.com/zclconf/go-cty/cty"
 )
 
-// ApplyDefaults makes a value complete: what an object leaves out is added as
-// null (an empty list for a list of blocks), and null arguments are replaced
-// by their defaults, in nested blocks too. A single block that is absent stays
-// null; unknown values and marks stay what they are.
+// ApplyDefaults completes a value. It adds missing arguments and blocks as null
+// (a list of blocks as an empty list) and replaces null arguments by their
+// defaults, in nested blocks too. A single block that is absent stays null;
+// unknown values and marks stay as they are.
 func (b Block) ApplyDefaults(v cty.Value) (cty.Value, error) {
 	v, marks := v.Unmark()
 	if v.IsNull() || !v.IsKnown() {

@@ -13,13 +13,13 @@ import (
 type object = map[string]any
 
 // JSONSchema describes the configurations of a plugin's types as a JSON Schema
-// of draft 2020-12: of an object such as
+// of draft 2020-12. It describes an object such as
 //
 //	{"destination": {"sftp": {"host": "vault.example.net", …}}}
 //
-// with the kind of block, the type and what its config block holds; activities
-// stand under "activity". It says what a schema can say: bounds of sizes and
-// durations and what a plugin checks by itself are not in it.
+// with the kind of block, the type and the content of its config block;
+// activities are under "activity". The JSON Schema leaves out what it cannot
+// express: bounds of sizes and durations, and a plugin's own checks.
 func (p Plugin) JSONSchema() ([]byte, error) {
 	kinds := map[string]object{}
 	add := func(kind, name, doc string, b Block) error {
@@ -65,7 +65,7 @@ func (p Plugin) JSONSchema() ([]byte, error) {
 	return json.MarshalIndent(out, "", "  ")
 }
 
-// closed is an object with these properties and no other.
+// closed is an object with exactly these properties.
 func closed(properties object, required []string) object {
 	out := object{"type": "object", "properties": properties, "additionalProperties": false}
 	if len(required) > 0 {
@@ -123,7 +123,7 @@ func (b Block) jsonSchema() (object, error) {
 	return out, nil
 }
 
-// each requires one name after the other.
+// each returns, for every name, an object that requires it.
 func each(names []string) (out []object) {
 	for _, n := range names {
 		out = append(out, object{"required": []string{n}})
@@ -154,7 +154,7 @@ func (a Attribute) jsonSchema() (object, error) {
 	return out, err
 }
 
-// scalar is what holds for the argument's value, or for each element of it.
+// scalar describes the argument's value, or each element of it.
 func (a Attribute) scalar() object {
 	out := object{}
 	if a.Integer {
@@ -180,8 +180,8 @@ func (a Attribute) scalar() object {
 	return out
 }
 
-// typeSchema describes values of a type. scalar is used for types that are not
-// collections.
+// typeSchema describes values of a type. Types that are not collections are
+// described by scalar.
 func typeSchema(t cty.Type, scalar object) object {
 	out := object{}
 	switch {

@@ -28,8 +28,8 @@ var (
 	valueType    = reflect.TypeFor[cty.Value]()
 )
 
-// IsName reports whether a plugin or an argument may be called s: lower case
-// letters, digits and underscores, beginning with a letter.
+// IsName reports whether s can be the name of a plugin or an argument: lower
+// case letters, digits and underscores, beginning with a letter.
 func IsName(s string) bool {
 	for i := range len(s) {
 		switch c := s[i]; {
@@ -261,7 +261,7 @@ func typeOf(t reflect.Type, format Format) (cty.Type, error) {
 	return cty.NilType, fmt.Errorf("%s is not a type of argument", t)
 }
 
-// elementType is the type that format, one_of and bounds speak about: the
+// elementType returns the type to which format, one_of and bounds apply: the
 // argument's own, or that of its elements.
 func (a Attribute) elementType() cty.Type {
 	if t := a.Type.Type; t.IsListType() || t.IsMapType() {
@@ -315,7 +315,7 @@ func (a Attribute) bound(s string) (*float64, error) {
 	return &n, err
 }
 
-// defaultValue is the default as a value of the argument's type.
+// defaultValue returns the default as a value of the argument's type.
 func (a Attribute) defaultValue() (cty.Value, error) {
 	if a.Default == "" {
 		return cty.NullVal(a.Type.Type), nil

@@ -1,12 +1,12 @@
 // Package schema describes a plugin's configuration as data.
 //
-// A schema is what the plan language checks a `config` block against, what the
-// documentation and the JSON Schema are generated from, and what travels in
-// the answer to Describe. It is a leaf: no gRPC, no HCL, nothing of the host.
+// The plan language checks a `config` block against its schema. The
+// documentation and the JSON Schema are generated from it, and it travels in
+// the answer to Describe. The package is a leaf: it knows no gRPC, no HCL and
+// nothing of the host.
 //
-// A plugin author does not write a Block by hand: [Of] derives it from a
-// tagged struct, and [Decode] fills that struct from a value of the schema's
-// type.
+// A plugin author does not write a Block by hand: [Of] derives it from a tagged
+// struct, and [Decode] fills that struct from a value of the schema's type.
 package schema
 
 import (
@@ -14,15 +14,16 @@ import (
 )
 
 // Block is the schema of one block body: its arguments and its nested blocks.
-// Names within one Block are unique over both.
+// Names within one Block are unique across both.
 type Block struct {
 	Doc        string      `json:"doc,omitempty"`        // sentences for `dprun plugin describe` and pages
 	Deprecated string      `json:"deprecated,omitempty"` // what to use instead; empty: not deprecated
 	Attributes []Attribute `json:"attributes,omitempty"` // in the order in which they are shown
 	Blocks     []Nested    `json:"blocks,omitempty"`     // likewise
-	// ExactlyOne lists groups of argument or block names of which exactly one must be set.
+	// ExactlyOne lists groups of argument or block names. Exactly one of each group must
+	// be set.
 	ExactlyOne [][]string `json:"exactly_one,omitempty"`
-	// AtMostOne lists groups of names of which at most one may be set.
+	// AtMostOne lists groups of names. At most one of each group may be set.
 	AtMostOne [][]string `json:"at_most_one,omitempty"`
 }
 
@@ -33,7 +34,7 @@ type Attribute struct {
 	Doc        string   `json:"doc,omitempty"`        // a sentence
 	Required   bool     `json:"required,omitempty"`   // a plan must set it
 	Default    string   `json:"default,omitempty"`    // written as in a plan; converted to Type; empty: null
-	Sensitive  bool     `json:"sensitive,omitempty"`  // its value is a secret: it reaches no log and no message
+	Sensitive  bool     `json:"sensitive,omitempty"`  // its value is a secret: it appears in no log and no message
 	Deprecated string   `json:"deprecated,omitempty"` // what to use instead; empty: not deprecated
 	OneOf      []string `json:"one_of,omitempty"`     // the allowed values of a string
 	Format     Format   `json:"format,omitempty"`     // what a string holds
@@ -45,12 +46,12 @@ type Attribute struct {
 // Nested is one nested block type.
 type Nested struct {
 	Name     string  `json:"name"`               // as in a plan
-	Nesting  Nesting `json:"nesting"`            // how often, and what its value is
+	Nesting  Nesting `json:"nesting"`            // how often it may occur, and what its value is
 	Required bool    `json:"required,omitempty"` // at least one
-	Block    Block   `json:"block"`              // what stands in it
+	Block    Block   `json:"block"`              // its content
 }
 
-// Often says in words how often the block may stand.
+// Often says in words how often the block may occur.
 func (n Nested) Often() string {
 	switch {
 	case n.Nesting == NestingList && n.Required:
@@ -63,16 +64,16 @@ func (n Nested) Often() string {
 	return "at most once"
 }
 
-// Nesting says how often a nested block may stand and what its value is.
+// Nesting says how often a nested block may occur and what its value is.
 type Nesting string
 
-// The nestings: a single block is an object or null, a list is a list of objects.
+// The nestings.
 const (
 	NestingSingle Nesting = "single" // at most once: an object or null
 	NestingList   Nesting = "list"   // any number of times: a list of objects
 )
 
-// Format says what a string argument holds beyond being a string.
+// Format says what kind of text a string argument holds.
 type Format string
 
 // The formats that the language checks and the SDK decodes.
@@ -81,21 +82,22 @@ const (
 	FormatDuration Format = "duration" // "90s", "2h"; a time.Duration in the struct
 	FormatSize     Format = "size"     // "10MB", "1GiB", a bare number of bytes; an int64 in the struct
 	FormatPort     Format = "port"     // a number from 1 to 65535
-	FormatPath     Format = "path"     // a local path; the host makes it absolute against the file that wrote it
-	FormatFile     Format = "file"     // the path of a file that must be there before anything runs; absolute like a path
+	FormatPath     Format = "path"     // a local path; a relative one starts at the file that holds it, and the host makes it absolute
+	FormatFile     Format = "file"     // the path of a file that must exist before anything runs; made absolute like a path
 	// FormatCertificates is a file that holds certificates in PEM form.
 	FormatCertificates Format = "certificates"
-	// FormatProgram is a program and its arguments. One with a slash in its
-	// relative name is looked for in the directory that the argument
-	// working_directory names, else in the plan's, and must be there.
+	// FormatProgram is a program and its arguments. A relative program name
+	// with a slash is looked up in the directory that the argument
+	// working_directory names, otherwise in the plan's directory. The program
+	// must exist.
 	FormatProgram Format = "program"
 )
 
-// Type is a cty type that knows its JSON form (cty's type serialisation).
+// Type is a cty type that can be written as JSON (cty's type serialisation).
 type Type struct{ cty.Type }
 
-// TypeName is the type as an author of plans sees it: a format where there is
-// one, else the type of the value as the language writes it.
+// TypeName is the type as authors of plans know it: the format if there is one,
+// otherwise the type of the value in the language's own words.
 func (a Attribute) TypeName() string {
 	switch {
 	case a.Format != FormatNone:
@@ -128,9 +130,9 @@ func (t Type) MarshalJSON() ([]byte, error) { return t.Type.MarshalJSON() }
 // UnmarshalJSON reads cty's own JSON form of the type.
 func (t *Type) UnmarshalJSON(b []byte) error { return t.Type.UnmarshalJSON(b) }
 
-// ImpliedType is the object type of a value of the block: every argument by
-// its type, a single nested block as an object (null when absent), a list of
-// blocks as a list of objects (empty when absent).
+// ImpliedType returns the object type of a value of the block. Every argument
+// has its type, a single nested block is an object (null if absent), and a list
+// of blocks is a list of objects (empty if absent).
 func (b Block) ImpliedType() cty.Type {
 	atys := make(map[string]cty.Type, len(b.Attributes)+len(b.Blocks))
 	for _, a := range b.Attributes {
@@ -146,7 +148,7 @@ func (b Block) ImpliedType() cty.Type {
 	return cty.Object(atys)
 }
 
-// Attribute returns the argument of that name, or nil.
+// Attribute returns the argument with that name, or nil.
 func (b Block) Attribute(name string) *Attribute {
 	for i := range b.Attributes {
 		if b.Attributes[i].Name == name {
@@ -156,7 +158,7 @@ func (b Block) Attribute(name string) *Attribute {
 	return nil
 }
 
-// Nested returns the nested block type of that name, or nil.
+// Nested returns the nested block type with that name, or nil.
 func (b Block) Nested(name string) *Nested {
 	for i := range b.Blocks {
 		if b.Blocks[i].Name == name {
@@ -166,7 +168,7 @@ func (b Block) Nested(name string) *Nested {
 	return nil
 }
 
-// Plugin is what Describe answers: everything that a plugin offers, as data.
+// Plugin is the answer to Describe: everything that a plugin offers, as data.
 type Plugin struct {
 	Name         string            `json:"name"`                   // its own name
 	Version      string            `json:"version"`                // semantic: "1.2.0"
@@ -175,7 +177,7 @@ type Plugin struct {
 	Destinations []DestinationType `json:"destinations,omitempty"` // types of destinations
 	Hooks        []HookType        `json:"hooks,omitempty"`        // types of scripts
 	// Env names the environment variables that the host passes on to the
-	// plugin's process beside its own allow-list.
+	// plugin's process besides its own allow-list.
 	Env []string `json:"env,omitempty"`
 }
 
@@ -184,12 +186,12 @@ type SourceType struct {
 	Name       string     `json:"name"`          // the plugin's name, or one that begins with it and an underscore
 	Doc        string     `json:"doc,omitempty"` // a sentence or two
 	Config     Block      `json:"config"`        // of the device's config block
-	Activities []Activity `json:"activities"`    // what it does on a device
-	// IdentityPath names the arguments that say which endpoint a device is
-	// (host, port): two devices with equal ones get a warning.
+	Activities []Activity `json:"activities"`    // what it can do on a device
+	// Endpoint names the arguments that say which endpoint a device is (host,
+	// port). Two devices with equal endpoints get a warning.
 	Endpoint []string `json:"endpoint,omitempty"`
-	// Abilities are what it can do beyond every source, in the order of the
-	// alphabet. The SDK fills them in.
+	// Abilities are what it can do beyond what every source can, in
+	// alphabetical order. The SDK fills them in.
 	Abilities []Ability `json:"abilities,omitempty"`
 }
 
@@ -198,17 +200,18 @@ type Activity struct {
 	Name   string `json:"name"`          // the TYPE of `activity "TYPE" "label"`
 	Doc    string `json:"doc,omitempty"` // a sentence or two
 	Config Block  `json:"config"`        // of the activity's config block
-	Scope  Scope  `json:"scope"`         // what one task is for
-	// Quiesce lists the values of `quiesce` that the activity can use beside "none".
+	Scope  Scope  `json:"scope"`         // what one task covers
+	// Quiesce lists the values of `quiesce` that the activity supports besides
+	// "none".
 	Quiesce []string `json:"quiesce,omitempty"`
 	// Exclusive activities take the device's lock alone; the others share it.
 	Exclusive bool `json:"exclusive,omitempty"`
 }
 
-// Scope says what a task of an activity is for.
+// Scope says what one task of an activity covers.
 type Scope string
 
-// The scopes: one task a device, or one a device and domain.
+// The scopes.
 const (
 	ScopeDevice Scope = "device" // one task for a device
 	ScopeDomain Scope = "domain" // one for each domain of it
@@ -219,28 +222,28 @@ type DestinationType struct {
 	Name   string `json:"name"`          // the plugin's name, or one that begins with it and an underscore
 	Doc    string `json:"doc,omitempty"` // a sentence or two
 	Config Block  `json:"config"`        // of the destination's config block
-	// Family "nfs" makes the status codes …_NFS_… apply; every other
-	// destination gets their …_DESTINATION_… twins.
+	// Family "nfs" selects the status codes …_NFS_…; every other destination
+	// gets their …_DESTINATION_… twins.
 	Family string `json:"family,omitempty"`
-	// Abilities are what it can do beyond storing, in the order of the alphabet.
-	// The SDK fills them in.
+	// Abilities are what it can do beyond storing, in alphabetical order. The
+	// SDK fills them in.
 	Abilities []Ability `json:"abilities,omitempty"`
 }
 
 // Ability is something that a type can do beyond what every type of its kind can.
 type Ability string
 
-// The abilities of destinations. One that is not known means nothing.
+// The abilities of destinations. An unknown ability has no effect.
 const (
 	AbilityDelete    Ability = "delete"    // remove what is stored
-	AbilityList      Ability = "list"      // tell what is stored
-	AbilityLeftovers Ability = "leftovers" // tell what a sweep could remove
+	AbilityList      Ability = "list"      // list what is stored
+	AbilityLeftovers Ability = "leftovers" // list what a sweep could remove
 	AbilityRead      Ability = "read"      // give back what is stored
-	AbilitySum       Ability = "sum"       // hash what is stored, without a copy here
-	AbilitySweep     Ability = "sweep"     // remove what broken stores left behind
+	AbilitySum       Ability = "sum"       // hash what is stored without fetching it
+	AbilitySweep     Ability = "sweep"     // remove what interrupted stores left behind
 )
 
-// The abilities of sources. One that is not known means nothing.
+// The abilities of sources. An unknown ability has no effect.
 const (
 	AbilityHealth    Ability = "health"    // tell which objects are up
 	AbilityPreflight Ability = "preflight" // tell beforehand what would keep activities from running
@@ -292,8 +295,8 @@ func (p Plugin) offers(k Kind) (out []offered) {
 	return out
 }
 
-// Config finds the schema of a configuration. activity is used for
-// [KindActivity] only; typ then names the source type.
+// Config returns the schema of a configuration, if the plugin has one. activity
+// is used for [KindActivity] only; typ then names the source type.
 func (p Plugin) Config(k Kind, typ, activity string) (Block, bool) {
 	for _, t := range p.offers(k) {
 		if t.name == typ {
@@ -310,7 +313,7 @@ func (p Plugin) Config(k Kind, typ, activity string) (Block, bool) {
 	return Block{}, false
 }
 
-// Abilities are what a type can do beyond what every type of its kind can.
+// Abilities returns what a type can do beyond what every type of its kind can.
 func (p Plugin) Abilities(k Kind, typ string) []Ability {
 	for _, t := range p.offers(k) {
 		if t.name == typ {
@@ -320,7 +323,7 @@ func (p Plugin) Abilities(k Kind, typ string) []Ability {
 	return nil
 }
 
-// Types lists what the plugin offers of a kind.
+// Types lists the names of the types of a kind.
 func (p Plugin) Types(k Kind) []string {
 	var names []string
 	for _, t := range p.offers(k) {
@@ -335,16 +338,16 @@ type Severity string
 // The severities.
 const (
 	SeverityError   Severity = "error"   // the plan cannot be used
-	SeverityWarning Severity = "warning" // it can, and somebody should look
+	SeverityWarning Severity = "warning" // it can be used, but somebody should look
 )
 
-// Diagnostic is a plugin's word about its configuration. Path names the
-// argument it is about, so that the host can point at the place in the plan:
-// names of blocks (each followed by its index from 0 where the block is a
-// list), then of the argument, then of the element.
+// Diagnostic is what a plugin says about its configuration. Path names the
+// argument, so that the host can show its place in the plan: names of blocks
+// (each followed by its index from 0 if the block is a list), then the
+// argument, then the element.
 type Diagnostic struct {
 	Severity Severity `json:"severity"` // whether the plan can be used
 	Summary  string   `json:"summary"`  // a short noun phrase, no full stop
-	Detail   string   `json:"detail"`   // the rule, the value unless sensitive, the fix
+	Detail   string   `json:"detail"`   // the rule, the value unless sensitive, and the fix
 	Path     []string `json:"path,omitempty"`
 }

@@ -10,8 +10,9 @@ import (
 	"time"
 )
 
-// ParseDuration reads a duration as plans write it: what [time.ParseDuration]
-// reads, with whole days in front ("7d", "1d12h"), and never negative.
+// ParseDuration reads a duration as plans write it: the form of
+// [time.ParseDuration], optionally with whole days in front ("7d", "1d12h"). It
+// refuses negative durations.
 func ParseDuration(s string) (time.Duration, error) {
 	rest, days := s, int64(0)
 	digits := 0
@@ -41,7 +42,7 @@ func ParseDuration(s string) (time.Duration, error) {
 
 var sizePattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^([0-9]+(?:\.[0-9]+)?) ?([a-zA-Z]*)$`) })
 
-// sizeUnit returns a unit's bytes, or 0 for an unknown unit.
+// sizeUnit returns the number of bytes in a unit; 0: no such unit.
 func sizeUnit(s string) float64 {
 	switch strings.ToLower(s) {
 	case "", "b":

@@ -10,12 +10,12 @@ import (
 	"github.com/dprun/dprun/sdk/schema"
 )
 
-// Atomic offers a type of destination whose files are there whole or not at all.
-// It makes everything that dprun expects from the operations of [Files].
-// configure returns them for a configuration, a C (see [schema.Of]), and
-// contacts nobody; validate may be nil. If the destination needs a connection
-// for each call, or files with a mode, use [New] and [sdk.NewDestination]
-// instead.
+// Atomic offers a type of destination for a store whose files appear whole or
+// not at all. From the operations of [Files] it makes everything that dprun
+// expects. configure returns those operations for a configuration, a C (see
+// [schema.Of]), and contacts nobody; validate may be nil. If the destination
+// needs a connection for each call, or if its files have a mode, use [New] and
+// [sdk.NewDestination] instead.
 func Atomic[C any](t schema.DestinationType, configure func(ctx context.Context, c C, env sdk.Env) (Files, error), validate sdk.Validator[C]) sdk.DestinationType {
 	return sdk.NewDestination(t, func(ctx context.Context, c C, env sdk.Env) (*Destination, error) {
 		f, err := configure(ctx, c, env)
@@ -26,8 +26,8 @@ func Atomic[C any](t schema.DestinationType, configure func(ctx context.Context,
 	}, validate)
 }
 
-// InfoOf describes what the os package, or a client that speaks its language,
-// has found, for [Files.Stat]:
+// InfoOf turns the result of a stat of the os package, or of a client in its
+// style, into the result of [Files.Stat]:
 //
 //	return store.InfoOf(os.Lstat(name))
 func InfoOf(i fs.FileInfo, err error) (Info, error) {
@@ -37,11 +37,11 @@ func InfoOf(i fs.FileInfo, err error) (Info, error) {
 	return Info{Name: i.Name(), Size: i.Size(), Modified: i.ModTime(), Dir: i.IsDir(), Regular: i.Mode().IsRegular(), Mode: i.Mode().Perm()}, nil
 }
 
-// InfosOf describes what a directory holds, for [Files.List]:
+// InfosOf turns the content of a directory into the result of [Files.List]:
 //
 //	return store.InfosOf(os.ReadDir(name))
 //
-// What went away meanwhile is left out.
+// It leaves out entries that have vanished meanwhile.
 func InfosOf(entries []fs.DirEntry, err error) ([]Info, error) {
 	if err != nil {
 		return nil, err
@@ -58,7 +58,7 @@ func InfosOf(entries []fs.DirEntry, err error) ([]Info, error) {
 	return out, nil
 }
 
-// Get hands on a writer that fails when the call has ended.
+// Get passes on a writer that fails once the call has ended.
 func (s *session) Get(ctx context.Context, name string, expect int64, w io.Writer) (int64, error) {
 	return s.Names.Get(ctx, name, expect, during{ctx, w})
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/dprun/dprun/sdk/failure"
 )
 
-// Check implements [sdk.Destination]: it does with a few bytes what a Store
-// does, and leaves nothing.
+// Check implements [sdk.Destination]: it does what a Store does, with a few
+// bytes, and leaves nothing behind.
 func (d *Destination) Check(ctx context.Context) (*sdk.DestinationReport, error) {
 	var report *sdk.DestinationReport
 	err := d.in(ctx, "check", "", func(s *session) error {
@@ -44,8 +44,8 @@ const (
 type probe struct {
 	*session
 	report *sdk.DestinationReport
-	names  []string // that may stand there
-	dir    string   // likewise
+	names  []string // files that may exist now
+	dir    string   // a directory that may exist now
 }
 
 func (p *probe) run(ctx context.Context) error {
@@ -108,7 +108,8 @@ func (p *probe) write(ctx context.Context, temp string, content []byte) (durable
 	return durable, p.requireMode(i.Mode)
 }
 
-// read reads the file back. A destination that cannot be read is of use for some.
+// read reads the file back. A destination that cannot be read is still useful to
+// some.
 func (p *probe) read(ctx context.Context, temp string, content []byte) error {
 	var got bytes.Buffer
 	_, err := p.Get(ctx, temp, int64(len(content)), &got)
@@ -123,7 +124,7 @@ func (p *probe) read(ctx context.Context, temp string, content []byte) error {
 	return nil
 }
 
-// refused reports whether an error says that the right is missing.
+// refused reports whether an error says that permission is missing.
 func refused(err error) bool {
 	f, ok := errors.AsType[*failure.Error](err)
 	return errors.Is(err, fs.ErrPermission) || ok && f.Kind == failure.Denied

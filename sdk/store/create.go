@@ -13,7 +13,7 @@ import (
 	"github.com/dprun/dprun/sdk/failure"
 )
 
-// runObjects is run where a file needs no other name first.
+// runObjects stores an object directly under its final name.
 func (u *upload) runObjects(ctx context.Context) (*sdk.StoreReport, error) {
 	if err := u.prove(ctx); err != nil {
 		return nil, err
@@ -24,14 +24,14 @@ func (u *upload) runObjects(ctx context.Context) (*sdk.StoreReport, error) {
 		} else if err != nil && !absent(err) {
 			return nil, u.fail(ctx, "look whether a file is in the way", err)
 		} else if i.Dir {
-			break // it has no file above it either
+			break // no file can be in the way above it either
 		}
 	}
 	if report, err := u.existing(ctx); report != nil || err != nil {
 		return report, err
 	}
-	// Not every destination can take back what is published, so the staged file
-	// is checked before.
+	// Some destinations cannot take back what is published, so the staged file
+	// is checked first.
 	switch sum, err := u.src.sum(); {
 	case err != nil:
 		return nil, u.sourceFailure(err)
@@ -57,7 +57,7 @@ func (u *upload) runObjects(ctx context.Context) (*sdk.StoreReport, error) {
 	return u.report(u.r.Verify), nil
 }
 
-// created looks at an object that stands there.
+// created verifies an object that has just been stored.
 func (u *upload) created(ctx context.Context, i Info) error {
 	if err := u.src.finish(u.r); err != nil {
 		return u.sourceFailure(err)
@@ -74,7 +74,7 @@ func (u *upload) created(ctx context.Context, i Info) error {
 	return u.readBack(ctx, u.r.Path)
 }
 
-// takeBack removes an object of this store that nobody vouches for.
+// takeBack removes an object of this store that could not be verified.
 func (u *upload) takeBack(ctx context.Context, cause error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupLimit)
 	defer cancel()
@@ -87,7 +87,7 @@ func (u *upload) takeBack(ctx context.Context, cause error) error {
 	return &f
 }
 
-// prove tries out once what [Objects] promise.
+// prove tests once whether the destination keeps what [Objects] promise.
 func (s *session) prove(ctx context.Context) error {
 	s.d.mu.Lock()
 	proven := s.d.proven
@@ -101,7 +101,8 @@ func (s *session) prove(ctx context.Context) error {
 	return err
 }
 
-// runObjects sees that an object comes whole and is not replaced by another.
+// runObjects tests that an object arrives whole and that another one does not
+// replace it.
 func (p *probe) runObjects(ctx context.Context) error {
 	name, content := TempName("check"), []byte(probeText)
 	create := func(content []byte) error {
@@ -142,8 +143,9 @@ func (p *probe) runObjects(ctx context.Context) error {
 	return nil
 }
 
-// uncut ends when ctx does as long as not all of the file was read, and a
-// while later otherwise: half way the outcome would not be known.
+// uncut returns a context that ends with ctx until the whole file was read, and
+// [publishLimit] after ctx from then on. A cut half way would leave the outcome
+// unknown.
 func (s *source) uncut(ctx context.Context) (context.Context, context.CancelFunc) {
 	out, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() {
@@ -159,14 +161,14 @@ func (s *source) uncut(ctx context.Context) (context.Context, context.CancelFunc
 	return out, func() { stop(); cancel() }
 }
 
-// settle leaves a known state after a store that failed: the temporary file
-// gone, and the final name either ours and whole, which is a success after
-// all, or as it was before. cause is returned otherwise.
+// settle cleans up after a failed store. It removes the temporary file. If the
+// final name turns out to hold the whole content, the store has succeeded after
+// all; otherwise settle returns cause.
 func (u *upload) settle(ctx context.Context, cause error) (*sdk.StoreReport, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupLimit)
 	defer cancel()
 	if u.publishing {
-		// The answer may be lost, or another store was faster.
+		// The answer may have been lost, or another store was faster.
 		report, err := u.existing(ctx)
 		other := failure.From(cause).Kind == failure.Exists
 		switch {
@@ -179,7 +181,7 @@ func (u *upload) settle(ctx context.Context, cause error) (*sdk.StoreReport, err
 			f := failure.From(cause)
 			f.Message += "; whether the file stands under its final name is not known"
 			return nil, f
-		case err != nil: // something else stands there now
+		case err != nil: // something else is there now
 			cause = err
 		}
 	}
@@ -187,14 +189,15 @@ func (u *upload) settle(ctx context.Context, cause error) (*sdk.StoreReport, err
 	return nil, cause
 }
 
-// removeTemp removes a temporary file, as well as it can be done.
+// removeTemp tries to remove a temporary file, and remembers it if that fails.
 func (s *session) removeTemp(ctx context.Context, name string) {
 	if err := s.Remove(ctx, name); err != nil && !absent(err) {
 		s.leave(name, err)
 	}
 }
 
-// leave remembers a temporary file that could not be removed. Nothing uses it any more.
+// leave remembers a temporary file that could not be removed. Nothing uses that file
+// any more.
 func (s *session) leave(name string, err error) {
 	s.d.o.Log.Warn("a temporary file is left; the next store removes it, or a sweep", "file", s.Location(name), "error", err)
 	s.d.mu.Lock()
@@ -202,7 +205,8 @@ func (s *session) leave(name string, err error) {
 	s.d.leftovers = append(s.d.leftovers, name)
 }
 
-// removeLeftovers removes what earlier stores and checks could not.
+// removeLeftovers removes temporary files that earlier stores and checks could
+// not remove.
 func (s *session) removeLeftovers(ctx context.Context) {
 	s.d.mu.Lock()
 	names := s.d.leftovers

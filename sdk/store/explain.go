@@ -10,9 +10,9 @@ import (
 	"github.com/dprun/dprun/sdk/failure"
 )
 
-// Explain makes an error a failure whose message begins with what was
-// attempted. A failure keeps its class; errors of the os package, and those
-// that wrap them, get the one that they mean everywhere.
+// Explain turns an error into a failure whose message begins with what was
+// attempted. A failure keeps its class. Errors of the os package, and errors
+// that wrap them, get the class that they mean everywhere.
 func Explain(what string, err error) *failure.Error {
 	if f, ok := errors.AsType[*failure.Error](err); ok {
 		return prefixed(what, f)
@@ -29,7 +29,7 @@ func prefixed(what string, f *failure.Error) *failure.Error {
 	return out
 }
 
-// class is what an error means.
+// class is the meaning of an error.
 type class struct {
 	kind   failure.Kind
 	reason failure.Reason
@@ -77,14 +77,14 @@ const (
 	remedyOccupied = "see whose it is (a set has a manifest, *.dprun.json, beside it) before moving it away, or make the destination's `path` distinct, for example with ${stamp}"
 )
 
-// InTheWay is the failure of [Files.Mkdir] where a file stands instead of a
-// directory. It may be somebody's only copy of something: nobody is told to
-// remove it.
+// InTheWay is the failure of [Files.Mkdir] if there is a file in place of a
+// directory. The file may be somebody's only copy of something, so the remedy
+// never is to remove it.
 func InTheWay(location string) *failure.Error {
 	return failure.New(failure.Exists, failure.Occupied, "%s is there and is not a directory: %w", location, fs.ErrExist).WithRemedy(remedyInTheWay)
 }
 
-// absent reports whether an error says that a name is not there.
+// absent reports whether an error says that a name does not exist.
 func absent(err error) bool {
 	if errors.Is(err, fs.ErrNotExist) {
 		return true
@@ -93,7 +93,7 @@ func absent(err error) bool {
 	return ok && f.Kind == failure.NotFound && f.Reason == failure.NoSuchFile
 }
 
-// ended is the failure of something that its context ended.
+// ended is the failure of an operation whose context has ended.
 func ended(ctx context.Context, what string) *failure.Error {
 	err := ctx.Err()
 	if errors.Is(err, context.DeadlineExceeded) {
@@ -102,8 +102,8 @@ func ended(ctx context.Context, what string) *failure.Error {
 	return failure.New(failure.Cancelled, "", "%s: %w", what, err)
 }
 
-// session is one call of the destination: its files and what the messages of
-// its failures begin with.
+// session is one call of the destination: its files, and the beginning of the
+// messages of its failures.
 type session struct {
 	Names
 	files   Files   // nil: objects
@@ -112,7 +112,8 @@ type session struct {
 	what    string
 }
 
-// fail says what was done when an error came; "": the error says it.
+// fail turns err into a failure. doing says what was being done; "": the error
+// says it.
 func (s *session) fail(ctx context.Context, doing string, err error) *failure.Error {
 	what := s.what
 	if doing != "" {
@@ -132,8 +133,8 @@ func (s *session) noDirectory() *failure.Error {
 	return s.failf(failure.NotFound, failure.NoDirectory, "the directory %s is not there", s.Location("")).WithRemedy("%s", s.d.o.DirectoryRemedy)
 }
 
-// ready makes sure that the top directory exists. A missing one may be a mount,
-// so ready does not create it.
+// ready makes sure that the top directory exists. It does not create it,
+// because a missing one may be a mount.
 func (s *session) ready(ctx context.Context) error {
 	i, err := s.Stat(ctx, "")
 	switch {
@@ -145,7 +146,8 @@ func (s *session) ready(ctx context.Context) error {
 	return nil
 }
 
-// missing is the failure of something that is not there, or of a top that is not.
+// missing is the failure of something that does not exist, or of a missing top
+// directory.
 func (s *session) missing(ctx context.Context, err error) error {
 	if absent(err) {
 		if err := s.ready(ctx); err != nil {

@@ -9,74 +9,75 @@ import (
 
 // Files is a directory at a destination. Names are relative to it and
 // slash-separated; "" is the directory itself. Its methods may be called
-// concurrently, and each ends soon after its context: reading from what Put
-// sends and writing to what Get fills fails from then on.
+// concurrently. Each method ends soon after its context: from then on, reading
+// from Put's source and writing to Get's writer fail.
 //
-// Errors. None of the operations is repeated, here or by the caller: who
-// knows that a repetition is harmless repeats inside. A *failure.Error gives
-// kind, reason and remedy, and says in its message why; what was attempted on
-// what stands before it already. Every other error is classified by
-// [Explain], which knows those of the os package. That a name is not there is
-// told with fs.ErrNotExist, or with the kind not_found and the reason
+// Errors. Neither the operations nor their caller repeat anything; an
+// implementation that knows a repetition to be harmless repeats inside. A
+// *failure.Error gives kind, reason and remedy, and its message says why; the
+// caller puts in front of it what was attempted on what. Every other error is
+// classified by [Explain], which knows those of the os package. A missing name
+// is reported with fs.ErrNotExist, or with the kind not_found and the reason
 // no_such_file.
 type Files interface {
 	Names
-	// Mkdir makes sure that a directory is there, and those between it and
-	// the top. The top itself is fs.ErrNotExist where it is missing: it may be
-	// a mount. A file that stands in the way is fs.ErrExist.
+	// Mkdir makes sure that a directory exists, with those between it and the
+	// top. If the top itself is missing, it fails with fs.ErrNotExist: the top
+	// may be a mount. If a file is in the way, it fails with fs.ErrExist.
 	Mkdir(ctx context.Context, dir string) error
-	// Put makes a new file of size bytes, with the mode that files are to have
-	// before there is anything in it, and says how the destination describes
-	// it then. src is an io.WriterTo too, which is cheaper where the writer is
-	// an io.ReaderFrom. It may be read more than once and from many
-	// goroutines. After an error there may be a part of the file; it is
-	// removed with Remove.
+	// Put makes a new file of size bytes and returns how the destination then
+	// describes it. The file gets its final mode before it gets any content.
+	// src also is an io.WriterTo, which costs less if the writer is an
+	// io.ReaderFrom. It may be read more than once and from many goroutines.
+	// After an error a part of the file may exist; the caller removes it with
+	// Remove.
 	Put(ctx context.Context, name string, src io.ReaderAt, size int64) (Info, error)
-	// Publish gives a file its final name in the same directory, and takes the
-	// temporary one away. It refuses a name that is taken, with fs.ErrExist. After
-	// another error the file may have either name.
+	// Publish gives a file its final name in the same directory and takes the
+	// temporary name away. If the final name is taken, it fails with fs.ErrExist.
+	// After another error the file may have either name.
 	Publish(ctx context.Context, temporary, final string) error
 }
 
 // Names are what [Files] and [Objects] have in common.
 type Names interface {
-	// Location names a file as a person does.
+	// Location returns the name of a file as a person would write it.
 	Location(name string) string
-	// Get writes a file to w, in order, as the destination has it now, past
-	// whatever cache it wrote through. It returns how many bytes the file has:
-	// expect is how many it should have, by which requests can be sent ahead,
-	// and further than one byte beyond that it need not look.
+	// Get writes a file to w, in order, as the destination has it now,
+	// bypassing any cache of what was written. It returns how many bytes the
+	// file has. expect is the expected number, so that requests can be sent
+	// ahead; Get need not read further than one byte beyond it.
 	Get(ctx context.Context, name string, expect int64, w io.Writer) (int64, error)
 	// Remove removes a file.
 	Remove(ctx context.Context, name string) error
-	// Stat describes what has a name; links are not followed.
+	// Stat describes a name; it does not follow links.
 	Stat(ctx context.Context, name string) (Info, error)
-	// List describes what is in one directory. Where directories are only parts
-	// of names it may give everything below instead, by names relative to dir.
+	// List describes the content of one directory. Where directories are only
+	// parts of names it may return everything below instead, with names
+	// relative to dir.
 	List(ctx context.Context, dir string) ([]Info, error)
 }
 
-// Objects are the operations of an object store. It keeps whole objects, which
-// get no other name later. It has no directories: a name is a directory as long
-// as others begin with it and a slash. The rules for errors are those of
-// [Files]. [NewObjects] makes a destination of them.
+// Objects are the operations of an object store. It keeps whole objects that
+// are never renamed. It has no directories: a name is a directory while other
+// names begin with it and a slash. Errors follow the rules of [Files].
+// [NewObjects] makes a destination of them.
 type Objects interface {
 	Names
-	// Create makes an object under its final name: all of it, or none. It
-	// refuses a name that is taken, with fs.ErrExist, however many callers try
-	// at the same time. After another error the whole object may be there: the
-	// caller looks.
+	// Create makes an object under its final name: all of it or nothing. If the
+	// name is taken it fails with fs.ErrExist, however many callers try at the
+	// same time. After another error the whole object may exist; the caller
+	// looks.
 	//
-	// Once everything was read from c, ctx lives a minute longer than the call,
-	// because half way the outcome would not be known. An object with the name
-	// temporary notes what must be cleared up if the process is killed; Remove
-	// of that name clears it up.
+	// Once all of c was read, ctx lives a minute longer than the call, because
+	// a cut half way would leave the outcome unknown. An object with the name
+	// temporary records what must be cleaned up if the process is killed;
+	// Remove of that name cleans it up.
 	Create(ctx context.Context, temporary, final string, c Content) (Info, error)
-	// Probe finds out whether the destination does what Create relies on, beyond
-	// what two calls of Create have shown: it stores small objects, and refuses
-	// a name that is taken. taken is an object that is there. Probe leaves
-	// nothing behind. Its warnings say, a sentence each, what a later Create
-	// cannot do.
+	// Probe finds out whether the destination supports everything else that
+	// Create relies on. Two calls of Create have shown already that it stores
+	// small objects and refuses a name that is taken; taken is an existing
+	// object. Probe leaves nothing behind. Its warnings say, a sentence each,
+	// what a later Create cannot do.
 	Probe(ctx context.Context, taken string) (warnings []string, err error)
 }
 
@@ -84,30 +85,30 @@ type Objects interface {
 // the ReaderAt count as sent; they may be read more than once.
 type Content struct {
 	io.ReaderAt
-	// Local gives the same bytes and counts nothing: for checksums that are to be
-	// known before anything is sent.
+	// Local reads the same bytes without counting them, for checksums that must
+	// be known before anything is sent.
 	Local io.ReaderAt
 	Size  int64 // bytes
-	// SHA256 is lower-case hex. Local was compared with it.
+	// SHA256 is lower-case hex. It has been compared with the content of Local.
 	SHA256 string
 }
 
 // Info describes a file or a directory.
 type Info struct {
-	Name     string    // last component; only List's counts
+	Name     string    // last component; used only for List
 	Size     int64     // bytes
-	Modified time.Time // by the destination's clock; zero: it does not say
+	Modified time.Time // by the destination's clock; zero: not told
 	Dir      bool      // it is a directory
-	Regular  bool      // it is a file, and no link, pipe or the like
-	// Mode holds the permissions; 0: the destination does not say.
+	Regular  bool      // it is a regular file, not a link, pipe or the like
+	// Mode holds the permissions; 0: not told.
 	Mode fs.FileMode
 	// Durable says whether the content survives a power failure.
 	Durable Durability
-	// Unconfirmed says of a new object that the destination did not compare a
-	// checksum with it: it is read back, whatever the request says.
+	// Unconfirmed says that the destination did not compare a checksum with the
+	// new object. The object is then read back, whatever the request says.
 	Unconfirmed bool
-	// Unfit says why an object is not as a store is to leave it, whatever it holds;
-	// nil: it is.
+	// Unfit says why an object must not stay as it is although it was stored; nil:
+	// it may stay.
 	Unfit error
 }
 
@@ -115,41 +116,44 @@ type Info struct {
 type Durability int
 
 const (
-	// Unasked is for whoever has [Syncer], or cannot tell: without it, it is No.
+	// Unasked is for files with a [Syncer], and for files that cannot tell.
+	// Without a Syncer it counts as No.
 	Unasked Durability = iota
-	// No says that the destination could not be asked, or has refused.
+	// No says that the destination cannot be asked to make it durable, or has
+	// refused.
 	No
-	// Yes says that the destination has it on its disk, as far as can be told.
+	// Yes says that the destination has it on disk, as far as it can tell.
 	Yes
 )
 
-// Syncer is implemented by files that can be made durable one by one, and
-// whose names need that too.
+// Syncer is implemented by files that can be made durable one by one, and whose
+// names must be made durable too.
 type Syncer interface {
 	// Sync makes the content of a file or the names in a directory durable; ""
-	// is the top. false: that cannot be asked of this destination.
+	// is the top. It returns false if the destination cannot be asked to do
+	// this.
 	Sync(ctx context.Context, name string) (bool, error)
 }
 
 // Spacer is implemented by files that know how much room there is.
 type Spacer interface {
-	// Space gives bytes; -1: it cannot be told.
+	// Space returns bytes; -1: not known.
 	Space(ctx context.Context, dir string) (free, total int64, err error)
 }
 
-// DirRemover is implemented by files whose directories [Destination.Check] can
-// try out. Without it, it makes none.
+// DirRemover is implemented by files whose directories can be removed, so that
+// [Destination.Check] can try to make one. Without it, Check makes none.
 type DirRemover interface {
 	// RemoveDir removes an empty directory.
 	RemoveDir(ctx context.Context, dir string) error
 }
 
-// Open gives the files for one call of the destination, through one
-// connection where there are such things. release gives them back. Its errors
-// say on their own what was attempted.
+// Open opens the files for one call of the destination, through one connection
+// if it needs connections. release gives them back. The message of its error
+// says on its own what was attempted.
 type Open func(ctx context.Context) (files Files, release func(), err error)
 
-// Always is for files that need no opening.
+// Always returns an [Open] for files that need no opening.
 func Always(f Files) Open {
 	return func(context.Context) (Files, func(), error) { return f, func() {}, nil }
 }

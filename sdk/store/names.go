@@ -20,20 +20,21 @@ const (
 	tempSuffix = ".part"
 	randomSize = 8 // bytes
 
-	// maxOwner keeps a temporary name well below the usual 255 bytes.
+	// maxOwner, in bytes, keeps a temporary name well below the usual limit of
+	// 255.
 	maxOwner = 120
 	maxName  = 255
 )
 
-// TempName makes a new temporary name of an owner.
+// TempName returns a new temporary name for an owner.
 func TempName(owner string) string {
 	var b [randomSize]byte
 	rand.Read(b[:]) // never fails
 	return sdk.TempPrefix + escapeOwner(owner) + "-" + hex.EncodeToString(b[:]) + tempSuffix
 }
 
-// tempOwner takes a name apart: the owner as escapeOwner writes it, and
-// whether it is a temporary name at all.
+// tempOwner splits a temporary name. It returns the owner as escapeOwner writes
+// it, and whether the name is temporary at all.
 func tempOwner(name string) (string, bool) {
 	rest, ok := strings.CutPrefix(name, sdk.TempPrefix)
 	if !ok {
@@ -70,7 +71,8 @@ func escapeOwner(owner string) string {
 	return b.String()
 }
 
-// checkPath is [sdk.CheckPath], and refuses what cannot be a file name everywhere.
+// checkPath is [sdk.CheckPath]; it also refuses what is not a valid file name on
+// every system.
 func checkPath(p string) error {
 	if err := sdk.CheckPath(p); err != nil {
 		return err
@@ -90,7 +92,8 @@ func checkPath(p string) error {
 	return nil
 }
 
-// checkPrefix is checkPath for a directory, where empty is the whole destination.
+// checkPrefix is checkPath for a directory; empty stands for the whole
+// destination.
 func checkPrefix(p string) error {
 	if p == "" {
 		return nil
@@ -98,7 +101,7 @@ func checkPrefix(p string) error {
 	return checkPath(p)
 }
 
-// dirOf is the directory of a name; "" is the top.
+// dirOf returns the directory of a name; "" is the top.
 func dirOf(name string) string {
 	if dir := path.Dir(name); dir != "." {
 		return dir

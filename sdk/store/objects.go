@@ -17,7 +17,7 @@ import (
 	"github.com/dprun/dprun/sdk/failure"
 )
 
-// Fetch implements [sdk.Reader]. The local file is removed again on failure.
+// Fetch implements [sdk.Reader]. After a failure it removes the local file.
 func (d *Destination) Fetch(ctx context.Context, r sdk.FetchRequest, progress func(int64)) (*sdk.FetchReport, error) {
 	if err := checkPath(r.Path); err != nil {
 		return nil, err
@@ -62,8 +62,9 @@ func (d *Destination) Fetch(ctx context.Context, r sdk.FetchRequest, progress fu
 	return report, nil
 }
 
-// Sum implements [sdk.Summer]. Hashing beside reading, as a fetch does, would
-// cost another copy of every byte: who wants both cores asks for two objects.
+// Sum implements [sdk.Summer]. It does not hash in a goroutine of its own, as a
+// fetch does, because that would copy every byte once more. To use two cores,
+// ask for two objects.
 func (d *Destination) Sum(ctx context.Context, name string, progress func(int64)) (*sdk.FetchReport, error) {
 	if err := checkPath(name); err != nil {
 		return nil, err
@@ -95,7 +96,7 @@ func (d *Destination) Sum(ctx context.Context, name string, progress func(int64)
 	return report, nil
 }
 
-// counted hashes what is written to it and tells how much that is.
+// counted hashes and counts what is written to it.
 type counted struct {
 	h     hash.Hash
 	count counter
@@ -107,7 +108,7 @@ func (c *counted) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// regular describes an object that can be read.
+// regular describes an object, and fails if it is not a regular file.
 func (s *session) regular(ctx context.Context, name string) (Info, error) {
 	i, err := s.Stat(ctx, name)
 	if err != nil {
@@ -119,8 +120,8 @@ func (s *session) regular(ctx context.Context, name string) (Info, error) {
 	return i, nil
 }
 
-// localWriter writes to a local file and remembers its failure, as against
-// one of the destination.
+// localWriter writes to a local file and remembers if that failed, to tell it
+// from a failure of the destination.
 type localWriter struct {
 	w      io.Writer
 	hasher *hasher
@@ -140,7 +141,7 @@ func (l *localWriter) Write(p []byte) (int, error) {
 
 // List implements [sdk.Lister]. Links are neither listed nor followed.
 func (d *Destination) List(ctx context.Context, prefix string) ([]sdk.Object, error) {
-	return d.list(ctx, prefix, func(name string) bool { return sdk.CheckPath(name) == nil }) // else temporary, or a name that no store has made
+	return d.list(ctx, prefix, func(name string) bool { return sdk.CheckPath(name) == nil }) // others are temporary, or not made by a store
 }
 
 // Leftovers implements [sdk.LeftoverLister].
@@ -194,8 +195,8 @@ func (d *Destination) Sweep(ctx context.Context, r sdk.SweepRequest) (*sdk.Sweep
 	return report, nil
 }
 
-// walk visits every regular file below a directory. One that is not there is
-// empty; a destination that is not there is a failure.
+// walk visits every regular file below a directory. A missing directory counts
+// as empty; a missing destination is a failure.
 func (d *Destination) walk(ctx context.Context, doing, prefix string, visit func(s *session, name string, i Info) error) error {
 	if err := checkPrefix(prefix); err != nil {
 		return err
@@ -209,7 +210,7 @@ func (d *Destination) walk(ctx context.Context, doing, prefix string, visit func
 			pending = pending[:len(pending)-1]
 			entries, err := s.List(ctx, dir)
 			if err != nil {
-				if absent(err) { // never there, or removed meanwhile
+				if absent(err) { // it never existed, or was removed meanwhile
 					continue
 				}
 				return s.fail(ctx, "", err)
@@ -236,7 +237,7 @@ func (d *Destination) Delete(ctx context.Context, name string) error {
 	}
 	return d.in(ctx, "delete", name, func(s *session) error {
 		i, err := s.Stat(ctx, name)
-		if err == nil && i.Dir { // some remove those too, when they are empty
+		if err == nil && i.Dir { // some destinations remove empty directories too
 			return s.failf(failure.Precondition, "", "it is a directory")
 		}
 		if err == nil {

@@ -16,17 +16,18 @@ import (
 )
 
 const (
-	// progressStep keeps reports rare against the data that they are about.
+	// progressStep is how many bytes are sent between two reports of progress.
 	progressStep = 4 << 20
 	// blockSize is large enough for few calls and small enough for a core's cache.
 	blockSize = 256 << 10
-	// chunk is how much the kernel copies between two looks at the context.
+	// chunk is how many bytes the kernel copies before the context is looked at
+	// again.
 	chunk = 8 << 20
 )
 
-// source is the staged file on its way: it counts and, where that is asked
-// for, hashes what is read of it, and remembers that reading failed, as
-// against what was done with the bytes.
+// source is the staged file while it is sent. It counts the bytes that are read
+// of it and hashes them if asked to. It remembers whether reading failed, to
+// tell that from a failure to send.
 type source struct {
 	ctx  context.Context
 	file *os.File
@@ -35,7 +36,7 @@ type source struct {
 	mu     sync.Mutex
 	count  counter
 	hasher *hasher // nil: nothing is hashed on the way
-	hashed int64   // how far, in one piece from the start
+	hashed int64   // bytes hashed, in one piece from the start
 	err    error
 }
 
@@ -73,7 +74,7 @@ func (s *source) close() {
 	_ = s.file.Close()
 }
 
-// ReadAt implements [io.ReaderAt]. It fails when the call has ended.
+// ReadAt implements [io.ReaderAt]. It fails once the call has ended.
 func (s *source) ReadAt(p []byte, off int64) (int, error) {
 	if err := s.ctx.Err(); err != nil {
 		return 0, err
@@ -104,7 +105,7 @@ func (s *source) took(p []byte, off int64, err error) {
 	if s.hasher == nil {
 		return
 	}
-	if off == 0 && s.hashed > 0 { // it is sent again
+	if off == 0 && s.hashed > 0 { // the file is sent again
 		s.hasher.finish()
 		s.hasher, s.hashed = newHasher(), 0
 	}
@@ -114,8 +115,8 @@ func (s *source) took(p []byte, off int64, err error) {
 	}
 }
 
-// WriteTo implements [io.WriterTo]. Where nothing is to be hashed on the way
-// it leaves copying to the kernel, if that can do it.
+// WriteTo implements [io.WriterTo]. Unless it must hash, it lets the kernel
+// copy if the kernel can.
 func (s *source) WriteTo(w io.Writer) (int64, error) {
 	to, ok := w.(io.ReaderFrom)
 	if s.hasher != nil || !ok {
@@ -145,8 +146,8 @@ func (s *source) WriteTo(w io.Writer) (int64, error) {
 	return done, nil
 }
 
-// finish says what was wrong with the staged file; nil: it is as it was
-// announced, as far as it was looked at.
+// finish says what was wrong with the staged file. It returns nil if everything
+// that was read is as announced.
 func (s *source) finish(r sdk.StoreRequest) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -165,7 +166,7 @@ func (s *source) finish(r sdk.StoreRequest) error {
 		return nil
 	}
 	sum := s.hasher.finish()
-	if s.hashed != s.size { // it was not read in one piece
+	if s.hashed != s.size { // it was not read in one piece, so it is read again
 		if sum, err = s.sum(); err != nil {
 			return err
 		}
@@ -176,31 +177,31 @@ func (s *source) finish(r sdk.StoreRequest) error {
 	return nil
 }
 
-// changed says that the staged file is another one than was announced.
+// changed is the failure of a staged file that differs from what was announced.
 func (s *source) changed(r sdk.StoreRequest) error {
 	return fmt.Errorf("the staged file %s is not the one that was captured: its content has changed", r.Source)
 }
 
-// blocks are kept from one file to the next: many small files would leave as
-// many large blocks to be collected.
+// blocks are reused from file to file: otherwise many small files would leave
+// many large blocks to the garbage collector.
 var blocks = sync.Pool{New: func() any { return new([blockSize]byte) }}
 
-// Copy copies block by block to the end of r, and lets neither side take a
-// shortcut around what the other counts or hashes.
+// Copy copies block by block to the end of r. It bypasses shortcuts such as
+// io.WriterTo, which would pass by what the other side counts or hashes.
 func Copy(w io.Writer, r io.Reader) (int64, error) {
 	block := blocks.Get().(*[blockSize]byte)
 	defer blocks.Put(block)
 	return io.CopyBuffer(struct{ io.Writer }{w}, struct{ io.Reader }{r}, block[:])
 }
 
-// failed reports whether reading failed, as against what was done with the bytes.
+// failed reports whether reading the staged file failed.
 func (s *source) failed() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.err != nil
 }
 
-// sum reads the staged file for its hash.
+// sum reads the staged file and returns its hash.
 func (s *source) sum() (string, error) {
 	h := sha256.New()
 	if _, err := Copy(h, io.NewSectionReader(s.file, 0, s.size)); err != nil {
@@ -211,7 +212,7 @@ func (s *source) sum() (string, error) {
 
 func hexSum(h hash.Hash) string { return hex.EncodeToString(h.Sum(nil)) }
 
-// counter reports how many bytes went by, in steps.
+// counter reports in steps how many bytes were read.
 type counter struct {
 	report   func(int64)
 	n, shown int64
@@ -224,7 +225,7 @@ func (c *counter) upTo(n int64) {
 	}
 }
 
-// finish reports what was not reported yet.
+// finish reports the bytes that were not reported yet.
 func (c *counter) finish() {
 	if c.report != nil && c.n != c.shown {
 		c.shown = c.n
@@ -234,7 +235,7 @@ func (c *counter) finish() {
 
 // hasher computes a SHA-256 in a goroutine of its own, so that hashing does not
 // delay sending. It copies what is written to it. A writer that was given up may
-// still write when the hasher is finished.
+// still write after finish.
 type hasher struct {
 	mu       sync.Mutex
 	finished bool
@@ -276,7 +277,7 @@ func (h *hasher) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// finish ends the goroutine and gives the hash in lower-case hex.
+// finish ends the goroutine and returns the hash in lower-case hex.
 func (h *hasher) finish() string {
 	h.mu.Lock()
 	if !h.finished {

@@ -15,44 +15,44 @@ import (
 )
 
 const (
-	// cleanupLimit bounds what is done after a call was given up.
+	// cleanupLimit bounds the cleaning up after a call was given up.
 	cleanupLimit = 20 * time.Second
-	// small is a file of so few bytes that doing one thing after the other takes
-	// less than another goroutine.
+	// small is the size in bytes up to which doing one thing after the other
+	// takes less time than another goroutine.
 	small = 1 << 20
-	// publishLimit bounds the publishing of a file, which is not cut when the
-	// call ends: half way its outcome would not be known.
+	// publishLimit bounds the publishing of a file. The end of the call does
+	// not cut it, because the outcome would be unknown half way.
 	publishLimit = time.Minute
 )
 
-// Options fit a destination to what is below it.
+// Options adapt a destination to the storage below it.
 type Options struct {
 	Mode Mode // of the copies
-	// DirectoryRemedy says what to do where the configured directory is missing.
+	// DirectoryRemedy says what to do if the configured directory is missing.
 	DirectoryRemedy string
 	Log             *slog.Logger // nil: nowhere
 }
 
-// Mode is the file mode that copies are to have.
+// Mode is the file mode that copies should have.
 type Mode struct {
 	Want fs.FileMode // 0: files have no mode
-	// Required makes another mode a failure; otherwise it is a warning.
+	// Required makes another mode a failure instead of a warning.
 	Required bool
-	// Tell says, for the warning and the failure, which mode copies have and what to
-	// do about it; 0: the destination does not say.
+	// Tell returns, for the warning and the failure, which mode copies have and what
+	// to do about it. got is 0 if the destination does not tell.
 	Tell func(got fs.FileMode) string
 }
 
-// Destination does with [Files] or [Objects] what [sdk.Destination] promises, and reads,
-// lists, deletes and sweeps.
+// Destination does with [Files] or [Objects] what [sdk.Destination] promises. It can
+// also read, list, delete and sweep.
 type Destination struct {
 	open    Open    // of files
-	objects Objects // nil: files
+	objects Objects // nil: the destination has files
 	o       Options
 
 	mu        sync.Mutex
 	leftovers []string // temporary files that could not be removed
-	proven    bool     // that objects are as they are to be
+	proven    bool     // whether the objects keep what they promise
 }
 
 // New makes a destination of files.
@@ -63,16 +63,16 @@ func New(o Options, open Open) *Destination {
 	return &Destination{open: open, o: o}
 }
 
-// NewObjects makes a destination of objects, which have no mode. Whether the
-// server keeps what [Objects] promise is tried out by Check, or else before
-// the first Store; a server that replaces what is there is refused.
+// NewObjects makes a destination of objects, which have no mode. Check, or the
+// first Store without a Check, tests whether the server keeps what [Objects]
+// promise; a server that replaces existing objects is refused.
 func NewObjects(o Options, objects Objects) *Destination {
 	d := New(o, nil)
 	d.objects = objects
 	return d
 }
 
-// Close implements [sdk.Destination]. Objects that are an [io.Closer] are closed.
+// Close implements [sdk.Destination]. It closes objects that are an [io.Closer].
 func (d *Destination) Close() error {
 	if c, ok := d.objects.(io.Closer); ok {
 		return c.Close()
@@ -80,7 +80,7 @@ func (d *Destination) Close() error {
 	return nil
 }
 
-// in runs f on opened files. doing and name say what is attempted.
+// in opens the files and runs f. doing and name say what is attempted.
 func (d *Destination) in(ctx context.Context, doing, name string, f func(*session) error) error {
 	if err := ctx.Err(); err != nil {
 		return failure.From(err)
@@ -164,7 +164,7 @@ func (u *upload) run(ctx context.Context) (*sdk.StoreReport, error) {
 	return u.settle(ctx, err)
 }
 
-// report describes what stands under the final name.
+// report describes the object under the final name.
 func (u *upload) report(verified sdk.Verify) *sdk.StoreReport {
 	r := &sdk.StoreReport{Location: u.Location(u.r.Path), Size: u.r.Size, SHA256: u.r.SHA256, Verified: verified, Durable: u.durable, ModeKept: true}
 	if w := u.modeWarning(u.mode); w != "" {
@@ -173,7 +173,8 @@ func (u *upload) report(verified sdk.Verify) *sdk.StoreReport {
 	return r
 }
 
-// modeWarning says that copies have another mode than they are to have; empty: they have not.
+// modeWarning says that copies have another mode than they should have; empty: they have the
+// right one.
 func (s *session) modeWarning(mode fs.FileMode) string {
 	if s.d.o.Mode.Want == 0 || mode == s.d.o.Mode.Want {
 		return ""
@@ -181,7 +182,7 @@ func (s *session) modeWarning(mode fs.FileMode) string {
 	return s.d.o.Mode.Tell(mode)
 }
 
-// requireMode refuses another mode where the plan asks for that.
+// requireMode fails if the mode differs and the plan requires its own.
 func (s *session) requireMode(mode fs.FileMode) error {
 	if w := s.modeWarning(mode); w != "" && s.d.o.Mode.Required {
 		return s.failf(failure.Precondition, failure.ModeNotKept, "require_mode is set, and %s", w).
@@ -190,8 +191,8 @@ func (s *session) requireMode(mode fs.FileMode) error {
 	return nil
 }
 
-// existing looks at the final name. The same content is a success, something
-// else a failure, nothing is nil, nil.
+// existing looks at the final name. The same content is a success, other
+// content a failure, and a free name gives nil, nil.
 func (u *upload) existing(ctx context.Context) (*sdk.StoreReport, error) {
 	i, err := u.Stat(ctx, u.r.Path)
 	if err != nil && absent(err) {
@@ -230,13 +231,13 @@ func (u *upload) existing(ctx context.Context) (*sdk.StoreReport, error) {
 	return report, nil
 }
 
-// occupied is the failure of a final name that has something else.
+// occupied is the failure of a final name that holds something else.
 func (u *upload) occupied(i Info) error {
 	return u.failf(failure.Exists, failure.Occupied, "something else stands there already (%d bytes, changed %s)", i.Size, i.Modified.UTC().Format(time.RFC3339)).
 		WithRemedy("%s", remedyOccupied)
 }
 
-// syncDir makes the final name durable, where that can be asked for.
+// syncDir makes the final name durable, if the destination can be asked.
 func (u *upload) syncDir(ctx context.Context) error {
 	s, ok := u.Names.(Syncer)
 	if !ok || !u.durable {
@@ -247,7 +248,7 @@ func (u *upload) syncDir(ctx context.Context) error {
 	return err
 }
 
-// room refuses early what cannot fit.
+// room fails early if the file cannot fit.
 func (u *upload) room(ctx context.Context) error {
 	s, ok := u.Names.(Spacer)
 	if !ok || u.r.Size == 0 {
@@ -255,7 +256,7 @@ func (u *upload) room(ctx context.Context) error {
 	}
 	free, _, err := s.Space(ctx, u.dir)
 	if err != nil || free < 0 || free >= u.r.Size {
-		return nil // what follows says what is wrong
+		return nil // the next step says what is wrong
 	}
 	return u.failf(failure.NoSpace, failure.OutOfSpace, "%d bytes are needed, %d are free", u.r.Size, free).
 		WithRemedy("make room at %s", u.Location(""))
@@ -272,7 +273,7 @@ func (u *upload) write(ctx context.Context) error {
 			return u.sourceFailure(wrong)
 		}
 	}
-	if err != nil && absent(err) { // was the top taken away meanwhile?
+	if err != nil && absent(err) { // was the top removed meanwhile?
 		if gone := u.ready(ctx); gone != nil {
 			return gone
 		}
@@ -303,7 +304,7 @@ func (u *upload) write(ctx context.Context) error {
 		return u.readBack(ctx, u.temp)
 	}
 	done := make(chan error, 1)
-	go func() { done <- synced() }() // while it is read
+	go func() { done <- synced() }() // while the file is read back
 	if u.r.Verify == sdk.VerifyReadBack {
 		err = u.readBack(ctx, u.temp)
 	}
@@ -317,7 +318,7 @@ func (u *upload) sourceFailure(err error) error {
 	return u.failf(failure.Corrupt, failure.SourceIO, "%w", err).WithRemedy("look at the local disk; capture again")
 }
 
-// readBack reads the file again and compares the hash.
+// readBack reads the file back and compares the hash.
 func (u *upload) readBack(ctx context.Context, name string) error {
 	h := sha256.New()
 	n, err := u.Get(ctx, name, u.r.Size, h)
@@ -349,7 +350,7 @@ func (u *upload) publish(ctx context.Context) error {
 	if err := u.files.Publish(uncut, u.temp, u.r.Path); err != nil {
 		return u.fail(uncut, "give it its final name", err)
 	}
-	if err := u.syncDir(uncut); err != nil { // the content is durable; is the name?
+	if err := u.syncDir(uncut); err != nil { // the content is durable; make the name durable too
 		u.publishing = false
 		if removeErr := u.Remove(uncut, u.r.Path); removeErr != nil {
 			u.d.o.Log.Warn("take a file away whose name could not be made durable", "file", u.Location(u.r.Path), "error", removeErr)
