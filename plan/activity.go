@@ -98,7 +98,8 @@ func (c *compiler) compileActivity(p *Plan, b *hclsyntax.Block, i instance) *Act
 	return a
 }
 
-// activitySchema finds what the devices' source offers under the activity's type.
+// activitySchema looks up the activity's type among what the devices' source
+// offers.
 func (c *compiler) activitySchema(a *Activity, b *hclsyntax.Block) bool {
 	types := map[string]bool{}
 	for _, d := range a.Devices {
@@ -204,8 +205,8 @@ func (c *compiler) activityDevices(a *Activity, b *hclsyntax.Block, ctx *hcl.Eva
 	}
 }
 
-// complete reports whether all instances of all definitions are known, so
-// that the absence of one means something.
+// complete reports whether all instances of all definitions are known. Only
+// then does a missing instance mean something.
 func (ds definitions) complete() bool {
 	for _, d := range ds.byPath {
 		if !d.known {
@@ -249,7 +250,7 @@ func (c *compiler) dependsOn(a *Activity, b *hclsyntax.Block, ctx *hcl.EvalConte
 	}
 }
 
-// checkCycles says of each circle of activities once that it is one.
+// checkCycles reports each cycle of dependent activities once.
 func (c *compiler) checkCycles(p *Plan) {
 	const visiting, done = 1, 2
 	state := map[string]int{}

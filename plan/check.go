@@ -14,8 +14,9 @@ import (
 	"github.com/dprun/dprun/plan/secret"
 )
 
-// checkActivity type-checks what is worked out for each task of an activity,
-// with every real device that differs in what the expressions ask of it.
+// checkActivity type-checks the expressions that are evaluated for each task of
+// an activity. It uses the real devices, one of each kind that the expressions
+// can tell apart.
 func (c *compiler) checkActivity(p *Plan, a *Activity, b *hclsyntax.Block) {
 	scopes := func(vars []hcl.Traversal, check func(Scope)) {
 		uses := usesOf(vars)
@@ -57,7 +58,7 @@ func (c *compiler) checkActivity(p *Plan, a *Activity, b *hclsyntax.Block) {
 	}
 }
 
-// variablesOf collects what the expressions of a block refer to.
+// variablesOf collects the references in the expressions of a block.
 func variablesOf(b *hclsyntax.Block) []hcl.Traversal {
 	if b == nil {
 		return nil
@@ -91,8 +92,8 @@ func (c *compiler) checkScript(sc *Script, s Scope) {
 	}
 }
 
-// checkRecoverable warns of a device that will be quiesced although a crash
-// would leave nobody able to log in again.
+// checkRecoverable warns of a device that will be quiesced although nobody
+// could log in again after a crash.
 func (c *compiler) checkRecoverable(d *Device) {
 	id := "recoverable " + d.Name
 	if d.configured == nil || c.checked[id] || !d.Config.ContainsMarked() {
@@ -109,8 +110,8 @@ func (c *compiler) checkRecoverable(d *Device) {
 	}
 }
 
-// checkPaths checks a destination's paths for all devices of a plan, and that
-// no two devices share one.
+// checkPaths checks a destination's path for all devices of a plan, and that no
+// two devices share one.
 func (c *compiler) checkPaths(p *Plan, d *Destination) {
 	if d.path == nil {
 		return
@@ -140,7 +141,7 @@ func (c *compiler) checkPaths(p *Plan, d *Destination) {
 			before := len(c.list)
 			path := d.pathFor(&c.sink, Scope{Plan: p, Activity: a, Device: dev})
 			if len(c.list) > before {
-				return // the same is wrong with every other device
+				return // every other device has the same error
 			}
 			if path == "" || said {
 				continue
@@ -156,8 +157,8 @@ func (c *compiler) checkPaths(p *Plan, d *Destination) {
 	}
 }
 
-// checkFixedNames refuses a path that is the same in every run for files
-// whose names are: those of the second run would meet those of the first.
+// checkFixedNames refuses a path that is the same in every run for files whose
+// names are the same too: the second run would meet the files of the first.
 func (c *compiler) checkFixedNames(d *Destination, a *Activity, path string, r hcl.Range) {
 	if a.Type != "secure_backup" || strings.Contains(path, pendingStamp) || strings.Contains(path, pendingRun) {
 		return
@@ -170,7 +171,7 @@ func (c *compiler) checkFixedNames(d *Destination, a *Activity, path string, r h
 	c.add(diag.PathCollision, r, "The files of a secure backup have the same names every time, and the path %q is the same in every run. Add ${stamp}.", path)
 }
 
-// schemaPath turns a path inside a value into one inside a schema.
+// schemaPath turns a path inside a value into a path inside its schema.
 func schemaPath(p cty.Path) []string {
 	var steps []string
 	for _, step := range p {
@@ -188,8 +189,8 @@ func schemaPath(p cty.Path) []string {
 	return steps
 }
 
-// checkUnused checks the scripts and paths that no plan uses as far as that
-// is possible without knowing for what they would be used.
+// checkUnused checks scripts and paths that no plan uses, as far as that is
+// possible without knowing their use.
 func (c *compiler) checkUnused() {
 	for _, sc := range c.cfg.Scripts {
 		if sc.config.decoder != nil && !c.checked["script "+sc.Address] {
@@ -211,8 +212,9 @@ func (c *compiler) checkUnused() {
 	}
 }
 
-// checkEmpty warns of inventories without a record, and refuses a plan to which
-// they leave nothing: it would succeed every night and back up nothing.
+// checkEmpty warns of inventories without a record. It refuses a plan that has
+// no devices left because of them: such a plan would succeed every night and
+// back up nothing.
 func (c *compiler) checkEmpty() {
 	if len(c.env.empty) == 0 {
 		return
@@ -222,7 +224,7 @@ func (c *compiler) checkEmpty() {
 		c.add(diag.EmptyInventory, start(name), "The inventory holds no record, so nothing that is made of it is in the plan. Where the list is filled by a program, look whether that worked; if it is to be empty, remove the call of inventory().")
 	}
 	if c.failed() {
-		return // what is wrong may be why there is nothing
+		return // another error may be the cause
 	}
 	for i, name := range names {
 		names[i] = c.env.shown(name)
@@ -231,7 +233,7 @@ func (c *compiler) checkEmpty() {
 		if slices.ContainsFunc(p.Activities, func(a *Activity) bool { return len(a.Devices) > 0 }) {
 			continue
 		}
-		c.list = slices.DeleteFunc(c.list, func(d diag.Diagnostic) bool { return d.Code == diag.NoMatch }) // which follows from it
+		c.list = slices.DeleteFunc(c.list, func(d diag.Diagnostic) bool { return d.Code == diag.NoMatch }) // it follows from the empty inventory
 		c.add(diag.NothingToBackUp, hclRange(p.Range), "The plan %q has no device to back up, and %s no record. Fill the inventory, or give the plan other devices.", p.Name, holdNo(names))
 	}
 }

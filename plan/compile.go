@@ -19,29 +19,30 @@ import (
 // Inputs are what a plan is compiled with.
 type Inputs struct {
 	Schemas Schemas
-	// Validate asks the plugins' own checks about many configurations at
-	// once; the answer has one element for each request. Nil: not asked.
+	// Validate runs the plugins' own checks on many configurations at once. The
+	// answer has one element for each request. Nil: no such checks.
 	Validate func([]ValidateRequest) [][]schema.Diagnostic
-	// Files is rooted at the plan's directory; functions read files through it.
-	// Nil: the text was sent by somebody, and functions read neither files nor secrets.
+	// Files is rooted at the plan's directory; functions read files through it. Nil:
+	// the plan is a text that somebody sent, and functions can read neither files nor
+	// secrets.
 	Files fs.FS
-	// Dir is the absolute path of the plan's directory; relative paths in
+	// Dir is the absolute path of the plan's directory. Relative paths in
 	// configurations are made absolute against it.
 	Dir  string
 	Vars VarInputs
-	// Now is the time at which the plan is looked at: windows are checked for
-	// the year after it. Zero: they are not.
+	// Now is the current time: windows are checked for the year after it. Zero:
+	// windows are not checked.
 	Now time.Time
-	// Unreadable says why the file at an absolute path is none of a format, or
-	// nil. It is asked about the files that arguments name and that must be
-	// there. Nil: not asked.
+	// Unreadable says why the file at an absolute path is not of the given
+	// format; nil: it is. It is asked about files that must exist and that
+	// arguments name. Nil: files are not checked.
 	Unreadable func(path string, format schema.Format) error
-	// Secrets reads secrets. Nil: they are unknown values.
+	// Secrets reads secrets. Nil: secrets are unknown values.
 	Secrets SecretReader
 }
 
-// ValidateRequest is one configuration for the plugin's own check. Secrets in
-// it are unknown values, whether they were read or not.
+// ValidateRequest is one configuration for a plugin's own check. Its secrets
+// are unknown values, even if they were read.
 type ValidateRequest struct {
 	Kind     string // "source", "destination" or "hook"
 	Type     string
@@ -49,17 +50,17 @@ type ValidateRequest struct {
 	Config   cty.Value
 }
 
-// compiler holds what is compiled so far.
+// compiler holds what has been compiled so far.
 type compiler struct {
 	sink
 	file *File
 	in   Inputs
 	cfg  *Config
 
-	base  *hcl.EvalContext // functions alone
-	root  *hcl.EvalContext // and var, local
-	plans *hcl.EvalContext // and references; for plans and activities
-	tasks *hcl.EvalContext // and patterns; for the domains of activities
+	base  *hcl.EvalContext // functions only
+	root  *hcl.EvalContext // adds var and local
+	plans *hcl.EvalContext // adds references; for plans and activities
+	tasks *hcl.EvalContext // adds patterns; for the domains of activities
 
 	scripts      definitions
 	destinations definitions
@@ -70,19 +71,20 @@ type compiler struct {
 	targets      cty.Type // of references
 	deviceNames  map[string]*Device
 	drills       []drillAt
-	byValue      bool // some variable is a secret whose value was given
+	byValue      bool // whether the value of some secret variable was given
 	toValidate   []validation
-	checked      map[string]bool // lazy arguments that were checked already
+	checked      map[string]bool // lazy arguments that have been checked
 }
 
-// validation is one request to a plugin and where its answer belongs.
+// validation is one request to a plugin and the place that its answer belongs
+// to.
 type validation struct {
 	request ValidateRequest
 	at      *configured
 }
 
-// Compile checks a parsed plan against the schemas and evaluates it. The
-// Config is never nil; it can be run only when there are no errors.
+// Compile checks a parsed plan against the schemas and evaluates it. The Config
+// is never nil. It can be run only if there are no errors.
 func Compile(f *File, in Inputs) (*Config, Diagnostics) {
 	env := f.env.fork()
 	env.dir, env.unreadable = in.Dir, in.Unreadable
@@ -121,8 +123,9 @@ func Compile(f *File, in Inputs) (*Config, Diagnostics) {
 	return c.cfg, c.done()
 }
 
-// withoutConsequences drops what may only follow from a syntax error: whatever
-// is said of a file that has one, and that something is missing.
+// withoutConsequences drops diagnostics that may only follow from a syntax
+// error: all others about the same file, and those that report something
+// missing.
 func (f *File) withoutConsequences(list diag.List) diag.List {
 	if !slices.Contains(slices.Collect(maps.Values(f.broken)), true) {
 		return list
@@ -137,7 +140,7 @@ func (f *File) withoutConsequences(list diag.List) diag.List {
 	})
 }
 
-// askPlugins hands every configuration to its plugin's own check.
+// askPlugins passes every configuration to its plugin's own check.
 func (c *compiler) askPlugins() {
 	if c.in.Validate == nil || len(c.toValidate) == 0 {
 		return
@@ -160,17 +163,17 @@ func (c *compiler) askPlugins() {
 	}
 }
 
-// validate notes a configuration for [compiler.askPlugins].
+// validate records a configuration for [compiler.askPlugins].
 func (c *compiler) validate(kind, typ, activity string, at *configured) {
 	hidden := at.hidden
-	at.hidden = cty.NilVal // a plan is kept for long, and this is for now
+	at.hidden = cty.NilVal // needed only now, and a plan is kept for long
 	if c.in.Validate != nil {
 		c.toValidate = append(c.toValidate, validation{ValidateRequest{kind, typ, activity, hidden}, at})
 	}
 }
 
-// hideSecrets replaces what is marked by unknown values. It also tells
-// whether there was anything to hide; if not, the value is the same.
+// hideSecrets replaces marked values by unknown ones. It also reports whether
+// there were any; if not, it returns the same value.
 func hideSecrets(v cty.Value) (cty.Value, bool) {
 	switch {
 	case v.IsMarked():
@@ -178,7 +181,8 @@ func hideSecrets(v cty.Value) (cty.Value, bool) {
 	case v.Type().IsPrimitiveType() || !v.IsKnown() || v.IsNull():
 		return v, false
 	case v.Type().IsObjectType():
-		// Maps of values and objects of them take long to make: only where needed.
+		// Maps of values and objects take long to make, so make them only if
+		// needed.
 		if !v.ContainsMarked() {
 			return v, false
 		}
@@ -202,7 +206,8 @@ func hideSecrets(v cty.Value) (cty.Value, bool) {
 	return hidden, true
 }
 
-// hideParts hides what is secret in the values themselves.
+// hideParts replaces the secrets among the values themselves, and reports
+// whether there were any.
 func hideParts(values map[string]cty.Value) (changed bool) {
 	for name, v := range values {
 		if hidden, is := hideSecrets(v); is {
@@ -212,21 +217,22 @@ func hideParts(values map[string]cty.Value) (changed bool) {
 	return changed
 }
 
-// definition is one block, with what its instances became.
+// definition is one block and the instances made of it.
 type definition struct {
 	block *hclsyntax.Block
 	keyed bool
 	items map[string]any // by key; "" without for_each
-	known bool           // false when for_each could not be used
+	known bool           // false: for_each could not be used
 }
 
-// definitions are the blocks of one type by the path of their labels.
+// definitions holds the blocks of one type by the path of their labels.
 type definitions struct {
 	byPath map[string]*definition
 	order  []string
 }
 
-// define registers a block. It answers nil when the name is taken.
+// define registers a block. If the name is taken, it reports that and returns
+// nil.
 func (c *compiler) define(ds *definitions, b *hclsyntax.Block) *definition {
 	path := b.Labels[len(b.Labels)-1]
 	if len(b.Labels) == 2 {

@@ -14,7 +14,7 @@ import (
 	"github.com/dprun/dprun/sdk/script"
 )
 
-// Diagnostics is what the language says about a plan.
+// Diagnostics are errors and warnings about a plan.
 type Diagnostics = diag.List
 
 // Range is a place in a plan file.
@@ -30,13 +30,14 @@ type Config struct {
 	Windows      []*window.Window
 	Patterns     []*Pattern
 	Plans        []*Plan
-	// Variables holds the values of the variables that are not sensitive, as JSON values can.
+	// Variables holds the values of the variables that are not sensitive, in types that JSON
+	// has.
 	Variables map[string]cty.Value
 
 	env *environment
 }
 
-// Plan finds a plan by its name; nil when there is none.
+// Plan returns the plan with a name, or nil.
 func (c *Config) Plan(name string) *Plan {
 	for _, p := range c.Plans {
 		if p.Name == name {
@@ -46,12 +47,12 @@ func (c *Config) Plan(name string) *Plan {
 	return nil
 }
 
-// SensitiveValues lists the texts of all secrets read so far, for the
-// redactor. It grows when lazy arguments read further secrets.
+// SensitiveValues lists the texts of all secrets read so far, for the redactor.
+// It grows while lazy arguments read more secrets.
 func (c *Config) SensitiveValues() []string { return c.env.secrets.Plain() }
 
-// Texts are what the plan was made of, by name: its files and the inventories that
-// they read. Files of variables are left out, as they may hold secrets.
+// Texts returns what the plan was made of, by name: its files and the inventories
+// that they read. It leaves out files of variables, because they may hold secrets.
 func (c *Config) Texts() map[string][]byte {
 	c.env.mu.Lock()
 	defer c.env.mu.Unlock()
@@ -66,7 +67,7 @@ func (c *Config) Texts() map[string][]byte {
 
 // Device is one device.
 type Device struct {
-	Name   string // unique over the plan
+	Name   string // unique within the plan
 	Type   string // "datapower"
 	Label  string // the block's label
 	Key    string // its for_each key; empty without for_each
@@ -74,21 +75,21 @@ type Device struct {
 	Group  string    // empty: none
 	Vars   cty.Value // an object, never null; secrets are marked
 	Config cty.Value // of the type's schema; secrets are marked
-	// Restore is Config with what the restore block says in place of its own:
-	// how the device is logged in to for restores and drills. NilVal: it has no
-	// such block, and nothing is imported there.
+	// Restore is Config with the arguments of the restore block in place of its
+	// own: it says how to log in to the device for restores and drills. NilVal:
+	// the device has no restore block, and nothing is imported there.
 	Restore cty.Value
 	Range   Range
 
-	scope      atomic.Pointer[cty.Value] // as `device` in lazy arguments, once that is asked for
+	scope      atomic.Pointer[cty.Value] // `device` in lazy arguments; made when first needed
 	configured *configured
 }
 
-// Restores reports whether the plan says how the device is logged in to for a restore.
+// Restores reports whether the plan says how to log in to the device for a restore.
 func (d *Device) Restores() bool { return d.Restore != cty.NilVal }
 
-// Pattern is a named matcher. Labels match one value or any of a list and are
-// for devices only.
+// Pattern is a named matcher. Labels match one value or any of a list. They
+// apply to devices only.
 type Pattern struct {
 	Address string // "edge_prod", `edge["fra"]` with for_each
 	pattern.Pattern
@@ -96,7 +97,7 @@ type Pattern struct {
 	Range  Range
 }
 
-// MatchesDevice reports whether a device fits the pattern's names and labels.
+// MatchesDevice reports whether the pattern's names and labels match a device.
 func (p *Pattern) MatchesDevice(d *Device) bool {
 	for name, values := range p.Labels {
 		got, has := d.Labels[name]
@@ -113,15 +114,15 @@ type Script struct {
 	Type    string
 	Name    string
 	Timeout time.Duration
-	// Arguments is "dpod" when the reference product's positional arguments
-	// are to be passed; empty otherwise.
+	// Arguments is "dpod" if the script gets the reference product's positional
+	// arguments; otherwise it is empty.
 	Arguments string
 	Range     Range
 
 	config lazyConfig
 }
 
-// When says after what a post-script runs.
+// When says after which outcome a post-script runs.
 type When string
 
 // The conditions of a post-script.
@@ -137,7 +138,8 @@ type PostScript struct {
 	When   When
 }
 
-// Notify is whom a plan tells, by a script, and of what.
+// Notify says which script a plan's notifications go through, and which events
+// cause one.
 type Notify struct {
 	On     []script.Event
 	Script *Script
@@ -151,29 +153,29 @@ type Destination struct {
 	Family   string // of its type's schema
 	Config   cty.Value
 	Verify   string // "read_back" or "sent"
-	Parallel int    // tasks that store there at once
+	Parallel int    // tasks that store there at the same time
 	MinFree  MinFree
-	// Retention is its own. Nil: that of the plan.
+	// Retention is the destination's own. Nil: the plan's applies.
 	Retention *Retention
-	// Recipients are the public keys for which everything that is stored there is
-	// encrypted. Nil: it is not encrypted.
+	// Recipients are the public keys for which everything stored there is
+	// encrypted. Nil: nothing is encrypted.
 	Recipients []string
 	Range      Range
 
-	keepsAll   bool      // it cannot forget anything
+	keepsAll   bool      // it cannot delete anything
 	path       *lazyExpr // nil: the default layout
 	env        *environment
 	configured *configured
 }
 
-// MinFree is the space that must stay free at a destination: a percentage or
-// a number of bytes, whichever is not zero.
+// MinFree is the space that must stay free at a destination: a percentage or a
+// number of bytes. At most one of the two is not zero.
 type MinFree struct {
 	Percent float64 `json:"percent,omitempty"`
 	Bytes   int64   `json:"bytes,omitempty"`
 }
 
-// Limits bound what runs at once.
+// Limits bound what runs at the same time.
 type Limits struct {
 	Parallel  int // tasks of a run, up to the end of their captures
 	PerDevice int
@@ -185,18 +187,18 @@ type Timeouts struct {
 	Queue, Run, Quiesce, Unquiesce, Grace, Store, Healthy time.Duration
 }
 
-// Guard bounds which devices are quiesced together.
+// Guard bounds which devices are quiesced at the same time.
 type Guard struct {
 	MaxDevices  int
 	MaxPerGroup int
 	Settle      time.Duration
 	Peers       string // [PeersUp] or "ignore"
-	Active      string // [Refuse] or "allow": what is active in a failover group
-	APIConnect  string // the same: a device that API Connect has a domain on
-	Environment string // a label; empty: all devices are one environment
+	Active      string // [Refuse] or "allow", for a target that is active in a failover group
+	APIConnect  string // [Refuse] or "allow", for a device with a domain that API Connect manages
+	Environment string // a label; empty: all devices belong to one environment
 }
 
-// Words of a guard.
+// Values of a guard's arguments.
 const (
 	PeersUp = "up"
 	Refuse  = "refuse"
@@ -215,7 +217,7 @@ type Plan struct {
 	Window       *window.Window // nil: always
 	ErrorPolicy  string
 	Destinations []*Destination
-	Retention    *Retention // nil: all sets are kept, but where a destination has its own
+	Retention    *Retention // nil: all sets are kept, except where a destination has its own
 	Signing      cty.Value  // see [compiler.signing]; secrets are marked; null: nothing is signed
 	PreScript    *Script
 	PostScript   *PostScript
@@ -229,7 +231,7 @@ type Plan struct {
 	Range        Range
 }
 
-// Activity finds an activity by its name; nil when there is none.
+// Activity returns the activity with a name, or nil.
 func (p *Plan) Activity(name string) *Activity {
 	for _, a := range p.Activities {
 		if a.Name == name {
@@ -239,7 +241,7 @@ func (p *Plan) Activity(name string) *Activity {
 	return nil
 }
 
-// Activity is what a plan does on some devices.
+// Activity is what a plan does on some of the devices.
 type Activity struct {
 	Name    string
 	Type    string // "export_domain"
@@ -261,32 +263,32 @@ type Activity struct {
 	config  lazyConfig
 }
 
-// Schemas are what the plugins offer, by type.
+// Schemas holds the schemas that the plugins offer, by type.
 type Schemas struct {
 	Sources      map[string]schema.SourceType
 	Destinations map[string]schema.DestinationType
 	Hooks        map[string]schema.HookType
-	// Offered names all types of a kind. It is needed of the kinds of which a
-	// plan uses a type that there is not.
+	// Offered lists all type names of a kind. It is needed only for kinds of
+	// which the plan uses a type that does not exist.
 	Offered map[schema.Kind][]string
 }
 
-// The language's words for secrets; see package secret.
+// These are names of package secret.
 type (
-	// SecretRef says where a secret is read.
+	// SecretRef says where to read a secret.
 	SecretRef    = secret.Ref
 	SecretReader = secret.Reader
 	SecretAt     = secret.At
 )
 
-// Reveal removes every mark of a value, for the boundary to a plugin.
+// Reveal removes every mark from a value before it goes to a plugin.
 func Reveal(v cty.Value) (cty.Value, []SecretAt) { return secret.Reveal(v) }
 
-// Seal gives the JSON form of a value with references in place of secrets;
+// Seal returns the JSON form of a value with references in place of secrets;
 // see [secret.Seal].
 func Seal(v cty.Value) ([]byte, bool) { return secret.Seal(v) }
 
-// Unseal undoes [Seal], reading the secrets afresh.
+// Unseal undoes [Seal]. It reads the secrets again.
 func Unseal(sealed []byte, ty cty.Type, r SecretReader) (cty.Value, error) {
 	return secret.Unseal(sealed, ty, r)
 }

@@ -20,15 +20,15 @@ import (
 	"github.com/dprun/dprun/sdk/schema"
 )
 
-// decoder turns a config block's syntax into a value of its schema's type. It
-// is made once for each schema, so that decoding one of thousands of devices
-// looks up and allocates little.
+// decoder turns the syntax of a config block into a value of its schema's type.
+// One decoder is made for each schema, so that decoding one of thousands of
+// devices takes few lookups and allocations.
 type decoder struct {
 	block  schema.Block
 	ty     cty.Type
 	attrs  map[string]*schema.Attribute
 	blocks map[string]*nestedDecoder
-	absent map[string]cty.Value // the value of everything that is not written
+	absent map[string]cty.Value // the value of everything that the block does not set
 	names  []string
 }
 
@@ -65,24 +65,25 @@ func newDecoder(b schema.Block) *decoder {
 	return d
 }
 
-// configured remembers where the arguments of a decoded config were written,
-// so that a later diagnostic about one can point at it.
+// configured records where the arguments of a decoded config were written, so
+// that a later diagnostic can point at them.
 type configured struct {
 	owner  owner
 	body   *hclsyntax.Body
 	header hcl.Range
-	// hidden is the value for the plugin's own check: what is secret is unknown.
+	// hidden is the value for the plugin's own check, with secrets as unknown
+	// values.
 	hidden cty.Value
 }
 
-// rangeAt finds the place of a schema path: the expression of the argument,
-// else the innermost block that was written.
+// rangeAt returns the place of a schema path: the argument's expression or,
+// without one, the innermost block that was written.
 func (c *configured) rangeAt(p []string) hcl.Range {
 	at, _ := c.placeAt(p)
 	return at
 }
 
-// placeAt is [configured.rangeAt] with the expression, which is nil for a block.
+// placeAt is [configured.rangeAt] with the expression, or nil for a block.
 func (c *configured) placeAt(p []string) (hcl.Range, hclsyntax.Expression) {
 	body, at := c.body, c.header
 	if body == nil {
@@ -123,9 +124,9 @@ func (c *configured) placeAt(p []string) (hcl.Range, hclsyntax.Expression) {
 	return at, nil
 }
 
-// decodeConfig decodes the config block of a block and checks it. The answer
-// is always a value of the schema's type, with unknown values where something
-// is wrong; ok tells whether anything was.
+// decodeConfig decodes and checks the config block of a block. It always
+// returns a value of the schema's type, with unknown values in place of wrong
+// ones. ok is false if anything was wrong.
 func (s *sink) decodeConfig(d *decoder, block *hclsyntax.Block, ctx *hcl.EvalContext) (cty.Value, *configured, bool) {
 	c := &configured{owner: ownerOf(block, ctx), header: block.DefRange()}
 	config := nested(block.Body, "config")
@@ -155,14 +156,14 @@ func (s *sink) decodeConfig(d *decoder, block *hclsyntax.Block, ctx *hcl.EvalCon
 		return v, c, false
 	}
 	c.hidden = v
-	if hideParts(values) { // of which v has a copy
+	if hideParts(values) { // v holds a copy of them
 		c.hidden = cty.ObjectVal(values)
 	}
 	return v, c, true
 }
 
-// told adds to what the schema's check says what the missing argument is for,
-// and how a secret is written.
+// told adds to a diagnostic of the schema's check what a missing argument is
+// for, and how to write a secret.
 func (d *decoder) told(found schema.Diagnostic) schema.Diagnostic {
 	if found.Summary != "Missing argument" || len(found.Path) != 1 {
 		return found
@@ -178,7 +179,7 @@ func (d *decoder) told(found schema.Diagnostic) schema.Diagnostic {
 	return found
 }
 
-// checkCode is the code of what a schema's check says.
+// checkCode returns the code for a diagnostic of a schema's check.
 func checkCode(summary string) diag.Code {
 	switch summary {
 	case "Missing argument", "Missing value":
@@ -278,7 +279,8 @@ func (s *sink) decodeAttribute(d *decoder, a *schema.Attribute, attr *hclsyntax.
 	return v
 }
 
-// fileThere says that a file which an argument names cannot be used, if the caller of the compiler looks at files.
+// fileThere reports a file that an argument names and that cannot be used. It does so only if the compiler's
+// caller checks files.
 func (s *sink) fileThere(a *schema.Attribute, v cty.Value, attr *hclsyntax.Attribute) {
 	if s.env.unreadable == nil || a.Sensitive || v.IsMarked() || !v.IsKnown() || v.IsNull() || v.Type() != cty.String || v.AsString() == "" {
 		return
@@ -289,8 +291,8 @@ func (s *sink) fileThere(a *schema.Attribute, v cty.Value, attr *hclsyntax.Attri
 	}
 }
 
-// programThere is fileThere for a program with a relative path. One that is
-// absolute or stands in PATH is another machine's matter as often as this one's.
+// programThere is fileThere for a program with a relative path. A program with
+// an absolute path or in PATH may just as well be on another machine.
 func (s *sink) programThere(a *schema.Attribute, command, dir cty.Value, attr *hclsyntax.Attribute) {
 	if s.env.unreadable == nil || command.IsMarked() || !command.IsKnown() || command.IsNull() || command.LengthInt() == 0 {
 		return
@@ -364,7 +366,7 @@ func (s *sink) decodeDynamic(d *decoder, b *hclsyntax.Block, ctx *hcl.EvalContex
 	case v.IsMarked():
 		s.add(diag.SecretShown, r, "for_each is made of a secret; how many blocks there are would show.")
 	case !v.IsKnown():
-		// Only lazy arguments have values that are not known yet; the block is checked once.
+		// Only lazy arguments have unknown values; the block is checked once.
 		c := child(ctx)
 		c.Variables = map[string]cty.Value{iterator: cty.DynamicVal}
 		s.decodeNested(n, b, content.Body, c, values, lists)
@@ -396,7 +398,8 @@ func (s *sink) unknownConfigBlock(d *decoder, b *hclsyntax.Block) {
 	s.unknownName(diag.UnknownBlock, b.TypeRange, b.Type, slices.Sorted(maps.Keys(d.blocks)), "The plugin has no block %q here. It has %s.", b.Type, listed(slices.Sorted(maps.Keys(d.blocks))))
 }
 
-// absolute makes a path absolute against the file that wrote it.
+// absolute makes a path absolute against the directory of the file that holds
+// it.
 func (e *environment) absolute(v cty.Value, file string) cty.Value {
 	u, marks := v.Unmark()
 	if !u.IsKnown() || u.IsNull() {

@@ -20,8 +20,8 @@ import (
 
 const defaultScriptTimeout = 10 * time.Minute
 
-// storesAtOnce is how many tasks store at a destination at once unless the plan
-// says otherwise. An SSH server takes ten sessions on a connection.
+// storesAtOnce is the default number of tasks that store at a destination at
+// the same time. An SSH server allows ten sessions on a connection.
 const storesAtOnce = 8
 
 func (c *compiler) compileWindows() {
@@ -167,9 +167,8 @@ func (c *compiler) compileScripts() {
 	})
 }
 
-// unknownType says that no plugin offers a block's type. It also keeps
-// references to the block, by the type that was probably meant, from being
-// reported as wrong.
+// unknownType reports that no plugin offers a block's type. References to the
+// block by the type that was probably meant are then not reported as wrong.
 func (s *sink) unknownType(b *hclsyntax.Block, kind schema.Kind, in Schemas) {
 	have := in.types(kind)
 	there := "There are " + listed(have)
@@ -186,8 +185,8 @@ func (s *sink) unknownType(b *hclsyntax.Block, kind schema.Kind, in Schemas) {
 	}
 }
 
-// types lists the types of a kind: those that the plan uses, and those that
-// could have been meant by one that there is not.
+// types lists the type names of a kind: those that the plan uses, and those
+// that an unknown type may have been meant for.
 func (s Schemas) types(kind schema.Kind) []string {
 	names := slices.Clone(s.Offered[kind])
 	switch kind {

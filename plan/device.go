@@ -17,21 +17,22 @@ import (
 	"github.com/dprun/dprun/sdk/schema"
 )
 
-// deviceJob is one device to be. The expressions of ten thousand devices are
-// most of the work of a compilation and do not depend on each other, so they
-// are evaluated side by side; what concerns several devices follows in order.
+// deviceJob compiles one device. Evaluating the expressions of ten thousand
+// devices is most of the work of a compilation. They do not depend on each
+// other, so they are evaluated in parallel; checks across devices follow in
+// order.
 type deviceJob struct {
 	block      *hclsyntax.Block
 	definition *definition
 	entry      entry
-	first      bool // of its block
+	first      bool // the first device of its block
 	sink       sink
 
 	device   *Device
 	nameAt   hcl.Range
 	decoded  bool
-	restores *configured // of the restore block; nil: it has none, or a wrong one
-	endpoint string      // what it leads to; empty when that is not known
+	restores *configured // of the restore block; nil: none, or a wrong one
+	endpoint string      // where the device can be reached; empty: not known
 }
 
 func (c *compiler) compileDevices() {
@@ -71,7 +72,7 @@ func (c *compiler) compileDevices() {
 	}
 }
 
-// foldDevice evaluates what is the same for all devices of a block.
+// foldDevice evaluates what all devices of a block have in common.
 func (c *compiler) foldDevice(b *hclsyntax.Block) *folding {
 	var d *decoder
 	if ty, ok := c.in.Schemas.Sources[b.Labels[0]]; ok {
@@ -100,7 +101,7 @@ func (c *compiler) decodeDevices(jobs []deviceJob) {
 	workers.Wait()
 }
 
-// decode works out everything of one device that no other has to do with.
+// decode works out everything about one device that does not involve others.
 func (j *deviceJob) decode(schemas Schemas) {
 	s, b, i := &j.sink, j.block, j.entry.instance()
 	d := &Device{Type: b.Labels[0], Label: b.Labels[1], Key: i.key, Range: *rangeOf(b.DefRange()), Vars: cty.EmptyObjectVal}
@@ -126,8 +127,8 @@ func (j *deviceJob) decode(schemas Schemas) {
 	}
 }
 
-// decodeRestore decodes the restore block of a device: what it says takes the
-// place of what the config block says. It must not lead to another device.
+// decodeRestore decodes the restore block of a device, whose arguments replace
+// those of the config block. It must not lead to another device.
 func (s *sink) decodeRestore(d *decoder, ty schema.SourceType, of *Device, b, restore *hclsyntax.Block, ctx *hcl.EvalContext) *configured {
 	c := &configured{owner: ownerOf(b, ctx), body: restore.Body, header: restore.TypeRange}
 	outer := s.owner
@@ -158,13 +159,13 @@ func (s *sink) decodeRestore(d *decoder, ty schema.SourceType, of *Device, b, re
 	}
 	of.Restore = cty.ObjectVal(values)
 	c.hidden = of.Restore
-	if hideParts(values) { // of which Restore has a copy
+	if hideParts(values) { // Restore holds a copy of them
 		c.hidden = cty.ObjectVal(values)
 	}
 	return c
 }
 
-// written reports whether a body says something about an argument or a block.
+// written reports whether a body sets an argument or has a block of that name.
 func written(body *hclsyntax.Body, name string) bool {
 	return body.Attributes[name] != nil || slices.ContainsFunc(body.Blocks, func(b *hclsyntax.Block) bool {
 		return b.Type == name || b.Type == "dynamic" && len(b.Labels) == 1 && b.Labels[0] == name
@@ -211,7 +212,7 @@ func (c *compiler) uniqueName(d *Device, at hcl.Range) {
 	c.deviceNames[d.Name] = d
 }
 
-// deviceLabels reads the labels; one that is null is not there.
+// deviceLabels reads the labels. It leaves out labels that are null.
 func (s *sink) deviceLabels(b *hclsyntax.Body, ctx *hcl.EvalContext) map[string]string {
 	v, ok := s.shownLoose(b, "labels", ctx)
 	if !ok {
@@ -238,7 +239,7 @@ func (s *sink) deviceLabels(b *hclsyntax.Body, ctx *hcl.EvalContext) map[string]
 	return labels
 }
 
-// shownLoose is [sink.shown] for an object of which some elements may be unknown.
+// shownLoose is [sink.shown] for an object that may hold unknown elements.
 func (s *sink) shownLoose(b *hclsyntax.Body, name string, ctx *hcl.EvalContext) (cty.Value, bool) {
 	attr := b.Attributes[name]
 	if attr == nil {
@@ -258,7 +259,7 @@ func (s *sink) shownLoose(b *hclsyntax.Body, name string, ctx *hcl.EvalContext) 
 	return v, true
 }
 
-// marksInside looks one level deep, which is as deep as labels are.
+// marksInside looks one level deep, which is as deep as labels go.
 func marksInside(v cty.Value) bool {
 	for it := v.ElementIterator(); it.Next(); {
 		if _, e := it.Element(); e.IsMarked() {
@@ -268,7 +269,8 @@ func marksInside(v cty.Value) bool {
 	return false
 }
 
-// endpointOf is what a device leads to, as a key; empty when that is not known.
+// endpointOf returns a key for the endpoint of a device; empty: the endpoint is
+// not known.
 func endpointOf(d *Device, ty schema.SourceType) string {
 	if len(ty.Endpoint) == 0 {
 		return ""
@@ -287,7 +289,7 @@ func endpointOf(d *Device, ty schema.SourceType) string {
 			continue
 		}
 		if v.Type() == cty.Number {
-			// Converting a number to a text is slow enough to show.
+			// Converting a number to a text takes noticeable time.
 			if n, ok := wholeNumber(v); ok {
 				key += "\x00" + strconv.Itoa(n)
 				continue
@@ -302,7 +304,7 @@ func endpointOf(d *Device, ty schema.SourceType) string {
 	return key
 }
 
-// endpoint warns about two devices that lead to the same place.
+// endpoint warns about two devices with the same endpoint.
 func (c *compiler) endpoint(j *deviceJob, ty schema.SourceType, seen map[string]*Device) {
 	d, key := j.device, j.endpoint
 	if key == "" {

@@ -13,20 +13,20 @@ import (
 	"github.com/dprun/dprun/sdk/schema"
 )
 
-// Drill says which sets of a plan are imported on a gateway that is there for
-// nothing else, to prove that they can be.
+// Drill says which sets of a plan are imported on a gateway that serves only
+// this purpose, to prove that they can be restored.
 type Drill struct {
 	Name     string
-	Device   *Device // nil: wrong, and reported
-	Identity string  // of the box, as the device names itself
+	Device   *Device // nil: it is wrong, which was reported
+	Identity string  // of the device, as it reports it
 	Devices  pattern.Set
 	Domains  pattern.Set
-	Sample   int           // sets of one drill, at most
-	MaxAge   time.Duration // what was proven is not drilled again for so long
+	Sample   int           // largest number of sets in one drill
+	MaxAge   time.Duration // a set that was proven is drilled again only after this time
 	Range    Range
 }
 
-// DrillLabel is the label that a drill gateway has, with the value "yes".
+// DrillLabel is the label of a drill gateway. Its value is "yes".
 const DrillLabel = "drill"
 
 func (c *compiler) compileDrills(p *Plan, b *hclsyntax.Block, ctx *hcl.EvalContext) {
@@ -52,7 +52,7 @@ func (c *compiler) compileDrills(p *Plan, b *hclsyntax.Block, ctx *hcl.EvalConte
 	}
 }
 
-// globs are those of a list of texts, or one that fits everything.
+// globs reads a list of globs; without it, everything matches.
 func (c *compiler) globs(b *hclsyntax.Body, name string, ctx *hcl.EvalContext) pattern.Set {
 	match := []string{"*"}
 	if texts := c.texts(b, name, ctx); texts != nil {
@@ -63,16 +63,16 @@ func (c *compiler) globs(b *hclsyntax.Body, name string, ctx *hcl.EvalContext) p
 	return pattern.Set{{Match: match}}
 }
 
-// drillAt is a drill and where its device stands.
+// drillAt is a drill and the place where it names its device.
 type drillAt struct {
 	*Drill
 	device *hclsyntax.Attribute
 }
 
-// checkDrills refuses a drill gateway that is used for anything else: what is
-// imported there must not meet anything that somebody needs.
+// checkDrills refuses a drill gateway that is used for anything else: an import
+// there must not touch anything that somebody needs.
 func (c *compiler) checkDrills() {
-	failed := c.failed() // a restore block that is wrong is none
+	failed := c.failed() // a wrong restore block counts as none
 	for _, d := range c.drills {
 		if d.Device == nil {
 			continue
@@ -100,9 +100,9 @@ func (c *compiler) checkDrills() {
 	}
 }
 
-// WayBack is a plan with one activity in place of its own: an export of one
-// domain of a device as it is. It has no window, no scripts and no quiesce; what
-// it makes is stored as the plan's own sets are.
+// WayBack returns a plan whose only activity is an export of one domain of a
+// device as it is. The plan has no window, no scripts and no quiesce. Its sets
+// are stored like the original plan's own.
 func (c *Config) WayBack(p *Plan, d *Device, export schema.Activity, domain string) *Plan {
 	made := *p
 	made.Window, made.PreScript, made.PostScript, made.ErrorPolicy = nil, nil, nil, Halt

@@ -13,8 +13,8 @@ import (
 )
 
 // hideKeys keeps a secret key that was pasted into an encryption block by mistake
-// out of everything that is said of the file, wherever in the block it stands. It
-// goes first: what is said of an argument quotes it.
+// out of all diagnostics about the file, wherever in the block it is. It must run
+// first, because diagnostics about an argument quote it.
 func (s *sink) hideKeys(b *hclsyntax.Block) (found bool) {
 	if b.Type != "encryption" {
 		return false
@@ -39,7 +39,8 @@ func (s *sink) secretKey(r hcl.Range) {
 		"Whoever could read this file could have read the secret key: make a new one, and encrypt for that.")
 }
 
-// recipients reads for whom what is stored at a destination is encrypted; nil: for nobody.
+// recipients returns the public keys for which a destination's files are encrypted; nil:
+// none.
 func (c *compiler) recipients(b *hclsyntax.Body, ctx *hcl.EvalContext) []string {
 	block := nested(b, "encryption")
 	if block == nil {
@@ -54,7 +55,7 @@ func (c *compiler) recipients(b *hclsyntax.Body, ctx *hcl.EvalContext) []string 
 	if !ok {
 		return nil
 	}
-	if !containsMarked(v) && holdsKey(v) { // before its type is looked at: what is said of that quotes it
+	if !containsMarked(v) && holdsKey(v) { // before its type is checked, because that diagnostic quotes it
 		c.env.hide(r)
 		c.secretKey(r)
 		return nil
@@ -89,7 +90,7 @@ func (c *compiler) recipients(b *hclsyntax.Body, ctx *hcl.EvalContext) []string 
 	return out
 }
 
-// holdsKey reports whether a text within a value is a secret key.
+// holdsKey reports whether a text within a value contains a secret key.
 func holdsKey(v cty.Value) (found bool) {
 	_ = cty.Walk(v, func(_ cty.Path, e cty.Value) (bool, error) {
 		if e.IsKnown() && !e.IsNull() && e.Type() == cty.String {
@@ -107,9 +108,9 @@ var signingDecoder = newDecoder(schema.Block{Attributes: []schema.Attribute{
 	{Name: "allowed_signers", Type: schema.Type{Type: cty.String}},
 }})
 
-// signing reads the block of that name: an object of the private key, its
-// passphrase, and the text of an allowed_signers file, each null where it is not
-// set. Null: there is no block.
+// signing reads the signing block: an object of the private key, its passphrase,
+// and the text of an allowed_signers file, each null if it is not set. Without a
+// block it returns null.
 func (c *compiler) signing(b *hclsyntax.Body, ctx *hcl.EvalContext) cty.Value {
 	n := nested(b, "signing")
 	if n == nil {

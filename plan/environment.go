@@ -18,30 +18,30 @@ import (
 	"github.com/dprun/dprun/sdk/schema"
 )
 
-// environment is what everything compiled from one plan shares.
+// environment is shared by everything that is compiled from one plan.
 type environment struct {
 	dir        string
-	at         string // the plan's directory as the reader of diagnostics knows it
+	at         string // the plan's directory as diagnostics show it
 	secrets    *secret.Store
 	functions  map[string]function.Function
-	unreadable func(string, schema.Format) error // nil: files are not looked at
+	unreadable func(string, schema.Format) error // nil: files are not checked
 	bodies     map[string]*hclsyntax.Body        // for the context of snippets
 
 	mu       sync.Mutex
 	texts    map[string][]byte // source text by file name
-	given    map[string]bool   // names that are paths as the reader knows them
+	given    map[string]bool   // names that are already paths as diagnostics show them
 	decoders map[string]*decoder
-	hidden   map[string][]diag.Hidden // of each file: secrets that are written in it
+	hidden   map[string][]diag.Hidden // by file: the secrets that are written in it
 	empty    map[string]bool          // inventories without a record
-	uses     map[string]use           // what the diagnostics about instances speak of
-	mistaken map[string]bool          // references to blocks whose type is misspelt, with the type that was meant
+	uses     map[string]use           // by diagnostic: the instance and expression that it is about
+	mistaken map[string]bool          // references to blocks with a misspelt type, by the type that was meant
 }
 
 func newEnvironment(at string) *environment {
 	return &environment{at: at, texts: map[string][]byte{}, given: map[string]bool{}, bodies: map[string]*hclsyntax.Body{}, decoders: map[string]*decoder{}}
 }
 
-// fork makes the environment of one compilation, so that a file can be
+// fork returns the environment for one compilation, so that a file can be
 // compiled again with other inputs while the first result is in use.
 func (e *environment) fork() *environment {
 	e.mu.Lock()
@@ -55,7 +55,7 @@ func (e *environment) remember(name string, text []byte) {
 	e.texts[name] = text
 }
 
-// hide keeps a stretch of a file out of all snippets.
+// hide keeps a part of a file out of all snippets.
 func (e *environment) hide(r hcl.Range) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -68,7 +68,7 @@ func (e *environment) hide(r hcl.Range) {
 	}
 }
 
-// noteEmpty notes an inventory without a record.
+// noteEmpty records an inventory without a record.
 func (e *environment) noteEmpty(name string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -78,7 +78,7 @@ func (e *environment) noteEmpty(name string) {
 	e.empty[name] = true
 }
 
-// mistake notes a reference that is right but for the block that it means.
+// mistake records a correct reference to a block whose type is misspelt.
 func (e *environment) mistake(reference string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -94,7 +94,7 @@ func (e *environment) isMistaken(reference string) bool {
 	return e.mistaken[reference]
 }
 
-// use notes what a diagnostic about an instance speaks of.
+// use records which instance and expression a diagnostic is about.
 func (e *environment) use(d *diag.Diagnostic, u use) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -110,14 +110,14 @@ func (e *environment) used(d *diag.Diagnostic) use {
 	return e.uses[d.Instance+" "+d.Range.String()]
 }
 
-// text is the source text of a file that was remembered.
+// text returns the source text of a file that was remembered.
 func (e *environment) text(name string) []byte {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.texts[name]
 }
 
-// shown is a file's name as the reader of diagnostics knows it.
+// shown returns a file's name as diagnostics show it.
 func (e *environment) shown(name string) string {
 	if e.at == "" || name == "" || e.given[name] {
 		return name
@@ -125,7 +125,7 @@ func (e *environment) shown(name string) string {
 	return filepath.Join(e.at, filepath.FromSlash(name))
 }
 
-// decoder gives the decoder of a schema block; id names the block.
+// decoder returns the decoder of a schema block; id names the block.
 func (e *environment) decoder(id string, b schema.Block) *decoder {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -137,8 +137,8 @@ func (e *environment) decoder(id string, b schema.Block) *decoder {
 	return d
 }
 
-// snippet finds the source line of a range, and the byte offsets of one that
-// knows only its line and column.
+// snippet returns the source line of a range. If the range has only line and
+// column, it also adds the byte offsets.
 func (e *environment) snippet(r Range) (*Range, *diag.Snippet) {
 	e.mu.Lock()
 	text, ok := e.texts[r.Filename]
@@ -167,10 +167,10 @@ func (e *environment) snippet(r Range) (*Range, *diag.Snippet) {
 	return &r, s
 }
 
-// blockAround is the header of the top-level block that holds a byte.
+// blockAround returns the header of the top-level block around a byte.
 func blockAround(body *hclsyntax.Body, at int) string {
 	lo, hi := 0, len(body.Blocks)
-	for lo < hi { // blocks stand in the order of the file
+	for lo < hi { // blocks are in the order of the file
 		mid := (lo + hi) / 2
 		if body.Blocks[mid].CloseBraceRange.End.Byte <= at {
 			lo = mid + 1
@@ -204,5 +204,5 @@ func splitSuggestion(detail string) (rest, suggestion string) {
 	return strings.TrimSpace(didYouMean().ReplaceAllLiteralString(detail, " ")), m[1]
 }
 
-// child makes a context below another with one more set of names.
+// child returns a context below another one, for one more set of names.
 func child(parent *hcl.EvalContext) *hcl.EvalContext { return parent.NewChild() }

@@ -15,8 +15,8 @@ import (
 	"github.com/dprun/dprun/plan/secret"
 )
 
-// function says what our own functions know better than a text. It answers
-// false when the error is not one of theirs.
+// function explains the errors of our own functions, which know more than the
+// text of a diagnostic. It returns false for any other error.
 func (s *sink) function(d *hcl.Diagnostic, call hclsyntax.FunctionCallDiagExtra) bool {
 	err := call.FunctionCallError()
 	var r hcl.Range
@@ -63,8 +63,8 @@ func capital(text string) string {
 	return strings.ToUpper(text[:1]) + text[1:]
 }
 
-// scopes says where the names of the language are known, for the message to
-// somebody who used one elsewhere.
+// scopeOf says where a name of the language can be used, for the message to
+// somebody who used it elsewhere.
 func scopeOf(name string) string {
 	switch name {
 	case "each":
@@ -81,8 +81,8 @@ func scopeOf(name string) string {
 	return ""
 }
 
-// reference says which step of a reference leads nowhere. It answers false
-// when it cannot tell.
+// reference says which step of a reference leads nowhere. It returns false if
+// it cannot tell.
 func (s *sink) reference(d *hcl.Diagnostic, r hcl.Range) bool {
 	var t hcl.Traversal
 	base := cty.NilVal
@@ -136,7 +136,7 @@ func (s *sink) reference(d *hcl.Diagnostic, r hcl.Range) bool {
 	return false
 }
 
-// missing says that a value has no such attribute or key.
+// missing reports that a value lacks an attribute or key.
 func (s *sink) missing(base cty.Value, step hcl.Traverser, sofar hcl.Traversal, r hcl.Range) bool {
 	given := ""
 	switch step := step.(type) {

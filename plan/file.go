@@ -13,17 +13,17 @@ import (
 	"github.com/dprun/dprun/plan/diag"
 )
 
-// File is the syntax of all files of a plan, read together. Its contents are
-// structurally sound: [Parse] reported unknown words, and they are ignored.
+// File is the syntax of all files of a plan, read together. Its structure is
+// valid: [Parse] reports and drops unknown words.
 type File struct {
 	env    *environment
 	blocks map[string][]*hclsyntax.Block // by type, in file order
 	autos  []Source
-	// broken names the files with syntax errors; what else is said of them
+	// broken names the files with syntax errors. Other diagnostics about them
 	// may only follow from those.
 	broken  map[string]bool
 	plugins []RequiredPlugin
-	// refused is set when the plan is for another version.
+	// refused is set if the plan is for another version.
 	refused bool
 }
 
@@ -33,16 +33,17 @@ type TypeUse struct {
 	Range Range  `json:"range"`
 }
 
-// Required are the plugin types that a plan uses, each once, by name.
+// Required lists the plugin types that a plan uses, each once, by name.
 type Required struct {
 	Sources      []TypeUse `json:"sources"`
 	Destinations []TypeUse `json:"destinations"`
 	Hooks        []TypeUse `json:"hooks"`
 }
 
-// Parse reads the syntax of a plan's files. version is this program's own: a
-// plan that asks for another one gets this one diagnostic and nothing else,
-// since whatever else is wrong may be right there. The File is never nil.
+// Parse reads the syntax of a plan's files. version is this program's version.
+// A plan that asks for another version gets only that diagnostic, because
+// anything else that looks wrong may be right for that version. The File is
+// never nil.
 func Parse(src Sources, version string) (*File, Diagnostics) {
 	f := &File{env: newEnvironment(src.At), blocks: map[string][]*hclsyntax.Block{}, autos: src.AutoVars, broken: map[string]bool{}}
 	s := &sink{env: f.env}
@@ -89,8 +90,8 @@ func Parse(src Sources, version string) (*File, Diagnostics) {
 	return f, s.done()
 }
 
-// Format writes the text of a file in the usual form. One with a syntax error is
-// not formatted: the diagnostics say what is wrong.
+// Format returns the text of a file in the usual form. It does not format a file
+// with a syntax error; the diagnostics say what is wrong.
 func Format(name string, text []byte) ([]byte, Diagnostics) {
 	s := &sink{env: newEnvironment("")}
 	s.env.remember(name, text)
@@ -101,7 +102,7 @@ func Format(name string, text []byte) ([]byte, Diagnostics) {
 	return hclwrite.Format(text), nil
 }
 
-// mayBeHCL reports whether a file's name leaves open that it holds HCL.
+// mayBeHCL reports whether a file may hold HCL, by its name.
 func mayBeHCL(name string) bool {
 	switch strings.ToLower(path.Ext(name)) {
 	case ".csv", ".json", ".yaml", ".yml", ".xml", ".zip":
@@ -110,12 +111,12 @@ func mayBeHCL(name string) bool {
 	return true
 }
 
-// start is the beginning of a file.
+// start is the range at the beginning of a file.
 func start(name string) hcl.Range {
 	return hcl.Range{Filename: name, Start: hcl.InitialPos, End: hcl.InitialPos}
 }
 
-// checkVersion looks at required_version alone.
+// checkVersion checks required_version and nothing else.
 func checkVersion(env *environment, bodies []*hclsyntax.Body, version string) (Diagnostics, bool) {
 	s := &sink{env: env}
 	ok := true
@@ -146,8 +147,8 @@ func checkVersion(env *environment, bodies []*hclsyntax.Body, version string) (D
 	return s.done(), ok
 }
 
-// RequiredTypes lists the plugin types that the plan uses, with the first
-// place of each.
+// RequiredTypes lists the plugin types that the plan uses, with the first place
+// of each.
 func (f *File) RequiredTypes() Required {
 	uses := func(blockType string) []TypeUse {
 		first := map[string]Range{}

@@ -12,27 +12,27 @@ import (
 	"github.com/dprun/dprun/sdk/schema"
 )
 
-// folding is what a block with for_each says alike for all its instances,
-// evaluated once: of thousands of rows of an inventory, most say little that
-// is their own. Expressions are pure, and what has an error in it is not
-// folded, so what is said about an instance is the same as without.
+// folding holds what all instances of a block with for_each have in common,
+// evaluated once: of thousands of rows of an inventory, most add little of
+// their own. Expressions are pure, and an expression with an error is not
+// folded, so the diagnostics about an instance are the same as without folding.
 //
-// It is made before the instances are decoded and not changed afterwards.
+// It is made before the instances are decoded and does not change afterwards.
 type folding struct {
 	ctx    *hcl.EvalContext // without `each`
 	exprs  map[hclsyntax.Expression]hclsyntax.Expression
 	bodies map[*hclsyntax.Body]*foldedBody
 }
 
-// foldedBody is a body of a config block without what does not change.
+// foldedBody is the body of a config block without its constant parts.
 type foldedBody struct {
-	values     map[string]cty.Value // what does not change, and what is not written
+	values     map[string]cty.Value // the constant parts, and what is not set
 	attributes hclsyntax.Attributes
 	blocks     hclsyntax.Blocks
 }
 
-// fold evaluates what is the same for all instances of a block. d is nil when
-// the type of its config is not known.
+// fold evaluates what is the same for all instances of a block. d is nil if the
+// type of its config is not known.
 func (e *environment) fold(b *hclsyntax.Block, d *decoder, ctx *hcl.EvalContext) *folding {
 	f := &folding{ctx: ctx, exprs: map[hclsyntax.Expression]hclsyntax.Expression{}, bodies: map[*hclsyntax.Body]*foldedBody{}}
 	for _, name := range []string{"name", "labels", "group", "vars"} {
@@ -46,8 +46,8 @@ func (e *environment) fold(b *hclsyntax.Block, d *decoder, ctx *hcl.EvalContext)
 	return f
 }
 
-// body folds the body of a config block and of the blocks inside it. The
-// content of dynamic blocks is left alone: it has names of its own.
+// body folds the body of a config block and of the blocks inside it. It leaves
+// out the content of dynamic blocks, which has names of its own.
 func (f *folding) body(env *environment, d *decoder, body *hclsyntax.Body) {
 	folded := &foldedBody{values: make(map[string]cty.Value, len(d.absent)), attributes: hclsyntax.Attributes{}}
 	for name, v := range d.absent {
@@ -93,8 +93,8 @@ func (f *folding) body(env *environment, d *decoder, body *hclsyntax.Body) {
 	f.bodies[body] = folded
 }
 
-// block decodes all blocks of a name; it answers false when there is
-// something to say about one of them.
+// block decodes all blocks of a name. It returns false if there is a diagnostic
+// about one of them.
 func (f *folding) block(env *environment, n *nestedDecoder, body *hclsyntax.Body) (cty.Value, bool) {
 	s := &sink{env: env}
 	only := &hclsyntax.Body{Blocks: slices.DeleteFunc(slices.Clone(body.Blocks), func(b *hclsyntax.Block) bool { return b.Type != n.Name })}
@@ -107,16 +107,16 @@ func (f *folding) block(env *environment, n *nestedDecoder, body *hclsyntax.Body
 	return v, len(s.list) == 0
 }
 
-// remember folds an expression if there is anything to fold.
+// remember folds an expression if it has constant parts.
 func (f *folding) remember(e hclsyntax.Expression) {
 	if folded := f.expr(e); folded != e {
 		f.exprs[e] = folded
 	}
 }
 
-// expr gives the expression with the parts replaced that do not change, or
-// the very same. Only such expressions are looked into whose parts are all
-// evaluated, and in the scope of the whole.
+// expr returns the expression with its constant parts replaced, or the same
+// expression. It looks only into expressions whose parts are all evaluated, and
+// evaluated in the scope of the whole.
 func (f *folding) expr(e hclsyntax.Expression) hclsyntax.Expression {
 	if _, done := e.(*hclsyntax.LiteralValueExpr); done {
 		return e
@@ -160,14 +160,14 @@ func (f *folding) all(list []hclsyntax.Expression) []hclsyntax.Expression {
 	return made
 }
 
-// same reports whether what refers to these names is the same for all
-// instances of a block.
+// same reports whether an expression with these references has the same value
+// for all instances of a block.
 func same(vars []hcl.Traversal) bool {
 	return !slices.ContainsFunc(vars, func(t hcl.Traversal) bool { return t.RootName() == "each" })
 }
 
-// foldedTemplate is a template that knows a short way to its value when all
-// its parts are plain texts and whole numbers; else it goes the long one.
+// foldedTemplate is a template that is evaluated in a short way if all its
+// parts are plain texts and whole numbers.
 type foldedTemplate struct{ *hclsyntax.TemplateExpr }
 
 // Value implements hclsyntax.Expression.
@@ -183,8 +183,8 @@ func (t *foldedTemplate) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics
 	return cty.StringVal(string(text)), nil
 }
 
-// appendPlain appends a text or a whole number as a template does. Numbers
-// have 512 bits, and the general way to write one is slow enough to show.
+// appendPlain appends a text or a whole number as a template does. The general
+// way to write a number takes noticeable time, because numbers have 512 bits.
 func appendPlain(text []byte, v cty.Value) ([]byte, bool) {
 	if v.IsMarked() || !v.IsKnown() || v.IsNull() {
 		return text, false

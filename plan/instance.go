@@ -13,16 +13,18 @@ import (
 	"github.com/dprun/dprun/plan/inventory"
 )
 
-// maxInstances bounds for how many instances the same is said of one place.
+// maxInstances bounds the number of instances for which the same diagnostic
+// about one place is reported.
 const maxInstances = 20
 
-// owner is the block that a config belongs to, and which of its instances.
+// owner is the block that a config belongs to, with the instance of that block.
 type owner struct {
 	block *hclsyntax.Block
-	key   cty.Value // of for_each; nil without
+	key   cty.Value // of for_each; nil without it
 }
 
-// ownerOf finds the instance in the context in which its config is evaluated.
+// ownerOf returns the block and the instance whose config is evaluated in a
+// context.
 func ownerOf(b *hclsyntax.Block, ctx *hcl.EvalContext) owner {
 	o := owner{block: b}
 	if b.Body.Attributes["for_each"] == nil {
@@ -37,19 +39,19 @@ func ownerOf(b *hclsyntax.Block, ctx *hcl.EvalContext) owner {
 	return o
 }
 
-// address is the instance as one refers to it.
+// address returns the instance as a reference would name it.
 func (o owner) address() string {
 	return o.block.Type + "." + strings.Join(o.block.Labels, ".") + `["` + o.key.AsString() + `"]`
 }
 
-// use is an expression as an instance evaluates it.
+// use is an expression that an instance evaluates.
 type use struct {
 	owner owner
 	expr  hclsyntax.Expression
 }
 
-// named says of which instance a diagnostic speaks, if what is wrong may be
-// right with another one.
+// named adds the instance to a diagnostic, if other instances may not have the
+// same error.
 func (s *sink) named(d *diag.Diagnostic, o owner, expr hclsyntax.Expression) {
 	if expr == nil || o.key == cty.NilVal || same(expr.Variables()) {
 		return
@@ -59,8 +61,9 @@ func (s *sink) named(d *diag.Diagnostic, o owner, expr hclsyntax.Expression) {
 	s.env.use(d, use{o, expr})
 }
 
-// ofInstances keeps what is said of one place for many instances to the first
-// of them, and leads to the line of the inventory that an instance is from.
+// ofInstances limits diagnostics that many instances have at one place to the
+// first instances. It also points to the line of the inventory that an instance
+// comes from.
 func (c *compiler) ofInstances(list diag.List) diag.List {
 	type place struct {
 		at   string
@@ -68,7 +71,7 @@ func (c *compiler) ofInstances(list diag.List) diag.List {
 	}
 	kept := make(diag.List, 0, len(list))
 	seen, last := map[place]int{}, map[place]int{}
-	for _, d := range list.Sorted() { // the same may be said twice of one
+	for _, d := range list.Sorted() { // an instance may have the same diagnostic twice
 		if d.Instance == "" || d.Range == nil {
 			kept = append(kept, d)
 			continue
@@ -92,7 +95,7 @@ func (c *compiler) ofInstances(list diag.List) diag.List {
 	return kept
 }
 
-// cell finds where an inventory has the value that an expression uses.
+// cell returns the place in an inventory of the value that an expression uses.
 func (c *compiler) cell(u use) (diag.Range, bool) {
 	if u.expr == nil {
 		return diag.Range{}, false
@@ -123,10 +126,10 @@ func (c *compiler) cell(u use) (diag.Range, bool) {
 	return inventory.Find(name, c.env.text(name), texts[1], u.owner.key.AsString(), column)
 }
 
-// inventoryOf finds the call that an expression, or the local value that it
-// is, consists of.
+// inventoryOf returns the call of inventory() that an expression consists of,
+// directly or as a local value.
 func (c *compiler) inventoryOf(e hclsyntax.Expression) *hclsyntax.FunctionCallExpr {
-	for range len(c.file.blocks["locals"]) + 1 { // values that refer to each other in a circle have no end
+	for range len(c.file.blocks["locals"]) + 1 { // bounded, because local values may refer to each other in a cycle
 		switch is := e.(type) {
 		case *hclsyntax.ParenthesesExpr:
 			e = is.Expression

@@ -12,7 +12,7 @@ import (
 	"github.com/dprun/dprun/plan/diag"
 )
 
-// lazyConfig is a config block that is worked out for each task.
+// lazyConfig is a config block that is evaluated for each task.
 type lazyConfig struct {
 	env     *environment
 	decoder *decoder
@@ -23,7 +23,7 @@ type lazyConfig struct {
 	script  bool
 }
 
-// lazyExpr is an argument that is worked out for each task.
+// lazyExpr is an argument that is evaluated for each task.
 type lazyExpr struct {
 	env  *environment
 	expr hclsyntax.Expression
@@ -51,14 +51,14 @@ func (l lazyConfig) decode(s *sink, scope Scope) (cty.Value, *configured, bool) 
 	return v, at, s.secretsHidden(l, v, at) && ok
 }
 
-// decodeAnywhere checks a config that no task uses: what it would know of a
-// task is unknown.
+// decodeAnywhere checks a config that no task uses. Everything that a task
+// would provide is unknown.
 func (l lazyConfig) decodeAnywhere(s *sink) {
 	v, at, _ := s.decodeConfig(l.decoder, l.block, anywhere(l.ctx))
 	s.secretsHidden(l, v, at)
 }
 
-// anywhere is a context in which every name of a task is unknown.
+// anywhere returns a context in which every name of a task is unknown.
 func anywhere(ctx *hcl.EvalContext) *hcl.EvalContext {
 	made := child(ctx)
 	made.Variables = map[string]cty.Value{}
@@ -69,8 +69,8 @@ func anywhere(ctx *hcl.EvalContext) *hcl.EvalContext {
 }
 
 // secretsHidden refuses a secret in an argument of a script that is not made
-// for one: it would end up in an argument vector or environment, which other
-// users of the machine can read.
+// for secrets: it would end up in an argument vector or environment, which
+// other users of the machine can read.
 func (s *sink) secretsHidden(l lazyConfig, v cty.Value, at *configured) bool {
 	hidden := true
 	for _, a := range l.decoder.block.Attributes {
@@ -88,14 +88,14 @@ func (l lazyConfig) value(scope Scope) (cty.Value, Diagnostics) {
 	return v, s.done()
 }
 
-// ConfigFor gives the script's configuration for a task or plan.
+// ConfigFor returns the script's configuration for a task or plan.
 func (s *Script) ConfigFor(scope Scope) (cty.Value, Diagnostics) { return s.config.value(scope) }
 
-// ConfigFor gives the activity's configuration for a task.
+// ConfigFor returns the activity's configuration for a task.
 func (a *Activity) ConfigFor(scope Scope) (cty.Value, Diagnostics) { return a.config.value(scope) }
 
-// DomainsFor gives what the domains of a device are matched with. For an
-// activity on whole devices it is empty.
+// DomainsFor returns the globs for the domains of a device. For an activity on
+// whole devices it is empty.
 func (a *Activity) DomainsFor(scope Scope) (pattern.Set, Diagnostics) {
 	if a.domains == nil {
 		return nil, nil
@@ -133,8 +133,9 @@ func (l *lazyExpr) patterns(s *sink, scope Scope) pattern.Set {
 	return set
 }
 
-// deviceUses finds what an expression asks of the device, besides its name
-// and key: devices that agree in all of it need only be checked once.
+// deviceUses holds the parts of the device that an expression uses, besides its
+// name and key. Of the devices that agree in all of them only one need be
+// checked.
 type deviceUses []hcl.Traversal
 
 func usesOf(vars []hcl.Traversal) deviceUses {
@@ -153,8 +154,8 @@ func usesOf(vars []hcl.Traversal) deviceUses {
 	return uses
 }
 
-// everythingOf is [usesOf] with the device's name and key: devices that agree
-// in it have the same values, secrets among them.
+// everythingOf is [usesOf] with the device's name and key. Devices that agree
+// in it have the same values, including secrets.
 func everythingOf(vars []hcl.Traversal) deviceUses {
 	var uses deviceUses
 	for _, t := range vars {
@@ -165,8 +166,7 @@ func everythingOf(vars []hcl.Traversal) deviceUses {
 	return uses
 }
 
-// key is equal for devices for which an expression has values of the same
-// types, and where they are texts the same values.
+// key returns the same text for devices whose used parts have the same values.
 func (u deviceUses) key(d *Device) string {
 	var b strings.Builder
 	b.WriteString(d.Type)
@@ -196,8 +196,8 @@ func (u deviceUses) key(d *Device) string {
 	return b.String()
 }
 
-// eachOf finds the `each` of a context, so that a lazy argument keeps it
-// without the references that its block had.
+// eachOf returns a context with only the `each` of another, so that a lazy
+// argument keeps it without the references that its block had.
 func eachOf(base, ctx *hcl.EvalContext) *hcl.EvalContext {
 	for c := ctx; c != nil; c = c.Parent() {
 		if v, ok := c.Variables["each"]; ok {

@@ -14,9 +14,9 @@ import (
 	"github.com/dprun/dprun/sdk/schema"
 )
 
-// secretGiven refuses plain text in the place of a secret. Only what is marked
-// is kept out of the journal and of what is shown, so nothing else may stand
-// in an argument that a plugin calls sensitive.
+// secretGiven refuses plain text in place of a secret. Only marked values are
+// kept out of the journal and of all output, so an argument that a plugin calls
+// sensitive must be marked.
 func (s *sink) secretGiven(a *schema.Attribute, v cty.Value, e hclsyntax.Expression, ctx *hcl.EvalContext) {
 	if v.IsMarked() {
 		return
@@ -52,14 +52,14 @@ func unmarked(v cty.Value) (bare, known bool) {
 	return bare, known
 }
 
-// ofTheRun reports whether a reference is to what only a run knows.
+// ofTheRun reports whether a reference is to something that only a run knows.
 func ofTheRun(vars []hcl.Traversal) bool {
 	return slices.ContainsFunc(vars, func(t hcl.Traversal) bool {
 		return contains([]string{"run", "status", "domain", "stamp", "artifact"}, t.RootName())
 	})
 }
 
-// instead writes the argument as a reference.
+// instead returns the argument written as a reference.
 func (s *sink) instead(a *schema.Attribute, e hclsyntax.Expression) string {
 	file := a.Name
 	switch {
@@ -84,8 +84,8 @@ func (s *sink) instead(a *schema.Attribute, e hclsyntax.Expression) string {
 	return fmt.Sprintf("%s = secret_file(%s)", a.Name, from)
 }
 
-// hideLiterals keeps the texts that an expression is made of out of snippets,
-// except those that say where to read.
+// hideLiterals keeps the literal texts of an expression out of snippets, except
+// those that say where to read.
 func (s *sink) hideLiterals(e hclsyntax.Expression) {
 	places := map[hclsyntax.Node]bool{}
 	_ = hclsyntax.VisitAll(e, func(n hclsyntax.Node) hcl.Diagnostics {
@@ -112,8 +112,8 @@ func (s *sink) hideLiterals(e hclsyntax.Expression) {
 	})
 }
 
-// sensitive evaluates what a sensitive variable is given. The value is not
-// marked before it is known, so an error is told without its reason.
+// sensitive evaluates the value given to a sensitive variable. The value cannot
+// be marked before it is known, so an error is reported without its reason.
 func (s *sink) sensitive(name string, e hclsyntax.Expression, ctx *hcl.EvalContext) (cty.Value, bool) {
 	s.hideLiterals(e)
 	v, ds := e.Value(ctx)

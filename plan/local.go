@@ -11,13 +11,13 @@ import (
 	"github.com/dprun/dprun/plan/diag"
 )
 
-// locals works out local values in the order in which they need each other.
+// locals evaluates local values, each after those that it needs.
 type locals struct {
 	c      *compiler
 	vars   cty.Value
 	exprs  map[string]*hclsyntax.Attribute
 	values map[string]cty.Value
-	path   []string // what is being worked out
+	path   []string // the values being evaluated
 }
 
 func (c *compiler) compileLocals(vars cty.Value) cty.Value {
@@ -44,7 +44,7 @@ func (c *compiler) compileLocals(vars cty.Value) cty.Value {
 func (l *locals) resolve(name string) {
 	attr := l.exprs[name]
 	if attr == nil {
-		return // an unknown name; evaluating the reference says so
+		return // an unknown name; evaluating the reference reports it
 	}
 	if _, done := l.values[name]; done {
 		return
@@ -72,10 +72,10 @@ func (l *locals) resolve(name string) {
 	}
 	l.path = l.path[:len(l.path)-1]
 	if _, done := l.values[name]; done {
-		return // part of a circle
+		return // part of a cycle
 	}
 	ctx := child(l.c.base)
-	// All names are there, so that a misspelt one is told from one that comes later.
+	// All names are listed, to tell a misspelt one from one that comes later.
 	for n := range l.exprs {
 		if _, ok := used[n]; !ok {
 			used[n] = cty.DynamicVal

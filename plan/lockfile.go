@@ -16,10 +16,11 @@ import (
 	"github.com/dprun/dprun/plan/diag"
 )
 
-// LockFile is the name of the file that pins the plugins of a plan, beside it.
+// LockFile is the name of the file beside a plan that pins its plugins.
 const LockFile = ".dprun.lock.hcl"
 
-// Lock is the content of a lock file: which plugins a plan may use, to the byte.
+// Lock is the content of a lock file. It pins the plugins that a plan may use to
+// the byte.
 type Lock struct {
 	Plugins []LockedPlugin `hcl:"plugin,block"`
 }
@@ -29,13 +30,13 @@ type LockedPlugin struct {
 	Name        string `hcl:"name,label"`
 	Source      string `hcl:"source"`
 	Version     string `hcl:"version"`
-	Constraints string `hcl:"constraints,optional"` // those of the plan when it was locked
-	// Digests are over all files of the package, one for each platform
+	Constraints string `hcl:"constraints,optional"` // the plan's when it was locked
+	// Digests cover all files of the package, one digest for each platform
 	// ("linux_amd64"), in the form that Go modules use ("h1:…").
 	Digests map[string]string `hcl:"digests"`
 }
 
-// Plugin finds the entry of a plugin; nil: it is not locked.
+// Plugin returns the entry of a plugin; nil: it is not locked.
 func (l *Lock) Plugin(name string) *LockedPlugin {
 	if l == nil {
 		return nil
@@ -49,7 +50,7 @@ func (l *Lock) Plugin(name string) *LockedPlugin {
 }
 
 // ReadLock reads the lock file of a plan's directory; nil: there is none. at is
-// the path by which the reader of diagnostics knows the directory.
+// the path of the directory as diagnostics show it.
 func ReadLock(dir fs.FS, at string) (*Lock, Diagnostics) {
 	s := &sink{env: newEnvironment(at)}
 	wrong := func(r hcl.Range, what string) (*Lock, Diagnostics) {
@@ -87,7 +88,7 @@ func ReadLock(dir fs.FS, at string) (*Lock, Diagnostics) {
 	return l, nil
 }
 
-// Text is the lock as a file.
+// Text returns the lock as the text of a file.
 func (l *Lock) Text() []byte {
 	f := hclwrite.NewEmptyFile()
 	for _, c := range []string{"# Written by dprun init. Keep it in version control beside the plan:", "# dprun starts no plugin that differs from it."} {
@@ -100,8 +101,8 @@ func (l *Lock) Text() []byte {
 	return hclwrite.Format(f.Bytes())
 }
 
-// CheckLock says which of the plugins that the plan requires are not locked as
-// it requires them. Without a lock file nothing is.
+// CheckLock reports the plugins that the plan requires and that are not locked
+// as it requires them. Without a lock file no plugin is locked.
 func (f *File) CheckLock(l *Lock) Diagnostics {
 	s := &sink{env: f.env}
 	for _, r := range f.plugins {
@@ -149,12 +150,12 @@ func parseConstraints(text string) ([]constraint, error) {
 }
 
 // allows reports whether every constraint allows a version. A pre-release
-// counts as the release that it comes before: a build made on the way to
-// 0.2.0 can do what 0.2.0 can.
+// counts as the release that it precedes: a build made on the way to 0.2.0 can
+// do what 0.2.0 can.
 func allows(cs []constraint, version string) bool {
 	v := "v" + strings.TrimPrefix(version, "v")
 	if !semver.IsValid(v) {
-		return true // a development build that knows no version
+		return true // a development build, whose version is not known
 	}
 	v = semver.Canonical(v)
 	v = strings.TrimSuffix(v, semver.Prerelease(v))

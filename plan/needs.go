@@ -9,9 +9,9 @@ import (
 )
 
 // SecretsOf lists the secrets that a plan needs for the devices that uses
-// reports, each once; with those of the other members of groups of which a
-// member is quiesced, because they are looked at before. Those that depend on
-// what only a run knows, such as the domain, are not among them.
+// selects, each once. It includes those of the other members of a group of
+// which a member is quiesced, because dprun looks at the members first. It
+// leaves out secrets that depend on what only a run knows, such as the domain.
 func (c *Config) SecretsOf(p *Plan, uses func(*Device) bool) []SecretRef {
 	refs := &secretRefs{seen: map[string]bool{}}
 	note := refs.note
@@ -38,7 +38,7 @@ func (c *Config) SecretsOf(p *Plan, uses func(*Device) bool) []SecretRef {
 				configs = append(configs, &sc.config)
 			}
 		}
-		alike := map[string]bool{} // devices for which a config was looked at
+		alike := map[string]bool{} // devices whose config was looked at
 		for _, d := range a.Devices {
 			if !uses(d) {
 				continue
@@ -61,8 +61,8 @@ func (c *Config) SecretsOf(p *Plan, uses func(*Device) bool) []SecretRef {
 	return refs.list
 }
 
-// SecretsOfRestore lists the secrets by which a device is logged in to for a
-// restore or a drill, and those of the other members of its group; see
+// SecretsOfRestore lists the secrets for logging in to a device for a restore
+// or a drill, and those of the other members of its group; see
 // [Config.SecretsOf].
 func (c *Config) SecretsOfRestore(device string) []SecretRef {
 	refs := &secretRefs{seen: map[string]bool{}}
@@ -70,7 +70,7 @@ func (c *Config) SecretsOfRestore(device string) []SecretRef {
 		if d.Name != device {
 			continue
 		}
-		refs.note(d.Config) // also of one that no activity is for
+		refs.note(d.Config) // also if no activity uses the device
 		if d.Restore != cty.NilVal {
 			refs.note(d.Restore)
 		}
@@ -83,7 +83,7 @@ func (c *Config) SecretsOfRestore(device string) []SecretRef {
 	return refs.list
 }
 
-// secretRefs are references of secrets, each once.
+// secretRefs collects references of secrets, each once.
 type secretRefs struct {
 	list []SecretRef
 	seen map[string]bool
@@ -100,8 +100,8 @@ func (r *secretRefs) note(v cty.Value) {
 	}
 }
 
-// lookedAt are the devices that an activity needs to reach for one of its own:
-// that one, and if it is quiesced its group.
+// lookedAt returns the devices that an activity must reach for a device: the
+// device itself and, if it is quiesced, its group.
 func (c *Config) lookedAt(a *Activity, d *Device) []*Device {
 	out := []*Device{d}
 	if a.Quiesce == quiesceNone || d.Group == "" {

@@ -13,19 +13,20 @@ import (
 	"github.com/dprun/dprun/sdk/schema"
 )
 
-// maxComponent is how long a name may be on every file system that matters.
+// maxComponent, in bytes, is the longest name that every common file system
+// allows.
 const maxComponent = 255
 
-// Placeholders in a path for names that are not known yet.
+// These stand in a path for names that are not known yet.
 const (
 	pendingDomain = "<domain>"
 	pendingStamp  = "<stamp>"
 	pendingRun    = "<run>"
 )
 
-// EscapeComponent makes a name usable as one component of a path: what would
-// separate, hide, turn around or break it is written byte by byte as % and two
-// hexadecimal digits, and so is %, so that different names stay different.
+// EscapeComponent makes a name usable as one component of a path. Bytes that
+// would separate, hide, reverse or break the path are written as % and two
+// hexadecimal digits. So is %, so that different names stay different.
 func EscapeComponent(name string) string {
 	var b strings.Builder
 	for i := 0; i < len(name); {
@@ -42,7 +43,7 @@ func EscapeComponent(name string) string {
 	return b.String()
 }
 
-// pathVariables are the names of a scope as components of a path.
+// pathVariables returns the names of a scope as components of a path.
 func (s Scope) pathVariables(want roots) map[string]cty.Value {
 	vars := s.names(want, EscapeComponent, func(text, placeholder string) cty.Value {
 		if text == "" {
@@ -55,10 +56,10 @@ func (s Scope) pathVariables(want roots) map[string]cty.Value {
 	return vars
 }
 
-// PathFor gives the directory of a task's set at the destination, relative to
+// PathFor returns the directory of a task's set at the destination, relative to
 // the destination's own directory, with slashes. Names in it are escaped. A
-// stamp, domain or run that is not known yet is written as <stamp>, <domain>
-// or <run>. Without a `path` it is the reference product's layout:
+// stamp, domain or run that is not known yet is written as <stamp>, <domain> or
+// <run>. Without a `path` the layout is the reference product's:
 //
 //	one domain    DEVICE/domain/DOMAIN
 //	all domains   DEVICE/domain/all-domains

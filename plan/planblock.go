@@ -13,7 +13,7 @@ import (
 	"github.com/dprun/dprun/sdk/script"
 )
 
-// minQuiesce is what a gateway takes at least.
+// minQuiesce is the shortest quiesce timeout that a gateway accepts.
 const minQuiesce = 60 * time.Second
 
 func (c *compiler) compilePlans() {
@@ -192,7 +192,7 @@ func (c *compiler) notify(b *hclsyntax.Body, ctx *hcl.EvalContext) (all []Notify
 	return all
 }
 
-// checkPlan looks at what concerns the plan as a whole.
+// checkPlan checks the plan as a whole.
 func (c *compiler) checkPlan(p *Plan, b *hclsyntax.Block, ctx *hcl.EvalContext) {
 	if !slices.ContainsFunc(b.Body.Blocks, func(n *hclsyntax.Block) bool { return n.Type == "activity" }) {
 		c.add(diag.MissingBlock, b.DefRange(), "The plan %q does nothing: it needs at least one activity block.", p.Name)
@@ -213,8 +213,8 @@ func (c *compiler) checkPlan(p *Plan, b *hclsyntax.Block, ctx *hcl.EvalContext) 
 	}
 }
 
-// checkGuard refuses several quiesced devices where no group keeps the
-// members of a pair apart.
+// checkGuard refuses several quiesced devices at the same time if no group
+// keeps the members of a pair apart.
 func (c *compiler) checkGuard(p *Plan, b *hclsyntax.Block) {
 	if p.Guard.MaxDevices < 2 {
 		return
@@ -240,7 +240,7 @@ func (c *compiler) checkGuard(p *Plan, b *hclsyntax.Block) {
 		"With max_devices = %d several devices may be down together, and nothing keeps those without a group apart: %s. Give each a `group`, or leave max_devices at 1.", p.Guard.MaxDevices, someOf(names))
 }
 
-// someOf lists a few names and how many more there are.
+// someOf lists a few names and says how many more there are.
 func someOf(names []string) string {
 	const most = 5
 	if len(names) <= most {
@@ -251,7 +251,7 @@ func someOf(names []string) string {
 
 func (c *compiler) checkLabels(p *Plan, b *hclsyntax.Block) {
 	if !c.devices.complete() {
-		return // the missing ones may have the label
+		return // the missing devices may have the label
 	}
 	for label := range p.Limits.PerLabel {
 		has := slices.ContainsFunc(p.Activities, func(a *Activity) bool {

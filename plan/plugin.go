@@ -14,18 +14,18 @@ import (
 	"github.com/dprun/dprun/sdk/schema"
 )
 
-// RequiredPlugin is an installed plugin that a plan asks for in required_plugins.
+// RequiredPlugin is an installed plugin that a plan requires in required_plugins.
 type RequiredPlugin struct {
 	Name    string // of the plugin
 	Source  string // HOST/NAMESPACE/NAME: where mirrors keep it
-	Version string // the constraints as they were written; empty: any
+	Version string // the constraints as written; empty: any version
 	Range   Range
 
 	allowed []constraint
 }
 
-// Allows reports whether the plan takes a version, such as "1.2.0". A
-// pre-release is taken only where the plan names it.
+// Allows reports whether the plan accepts a version, such as "1.2.0". It
+// accepts a pre-release only if it names that pre-release.
 func (r RequiredPlugin) Allows(version string) bool {
 	v := "v" + version
 	if !semver.IsValid(v) || strings.Count(version, ".") < 2 {
@@ -37,11 +37,11 @@ func (r RequiredPlugin) Allows(version string) bool {
 	return allows(r.allowed, version)
 }
 
-// RequiredPlugins are the plugins that the plan asks for, by name.
+// RequiredPlugins returns the plugins that the plan requires, by name.
 func (f *File) RequiredPlugins() []RequiredPlugin { return slices.Clone(f.plugins) }
 
-// requiredPlugins reads the required_plugins blocks. They hold plain texts, as
-// they are needed before anything can be evaluated.
+// requiredPlugins reads the required_plugins blocks. They hold plain texts,
+// because they are needed before anything can be evaluated.
 func (s *sink) requiredPlugins(blocks []*hclsyntax.Block) (list []RequiredPlugin) {
 	for _, b := range blocks {
 		n := nested(b.Body, "required_plugins")
@@ -68,7 +68,7 @@ func (s *sink) requiredPlugins(blocks []*hclsyntax.Block) (list []RequiredPlugin
 	return list
 }
 
-// requiredPlugin reads one; wrong says what cannot be understood.
+// requiredPlugin reads one requirement; wrong says what cannot be understood.
 func requiredPlugin(attr *hclsyntax.Attribute) (r RequiredPlugin, wrong string) {
 	const form = "Write it like s3 = { source = \"plugins.example.com/backup/s3\", version = \"~> 1.0\" }."
 	r = RequiredPlugin{Name: attr.Name, Range: *rangeOf(hcl.RangeBetween(attr.NameRange, attr.Expr.Range()))}
@@ -104,8 +104,8 @@ func requiredPlugin(attr *hclsyntax.Attribute) (r RequiredPlugin, wrong string) 
 	return r, ""
 }
 
-// CheckPluginSource says what is wrong with the source of a plugin, or nothing.
-// Its parts become names of directories.
+// CheckPluginSource says what is wrong with the source of a plugin; empty:
+// nothing. Parts of the source become names of directories.
 func CheckPluginSource(source, name string) string {
 	parts := strings.Split(source, "/")
 	if len(parts) != 3 || parts[2] != name {

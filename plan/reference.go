@@ -12,8 +12,8 @@ import (
 	"github.com/dprun/dprun/plan/window"
 )
 
-// target is what a reference to a definition evaluates to. It is opaque to
-// expressions: it can be chosen, listed and passed on, not looked into.
+// target is the value of a reference to a definition. Expressions can choose,
+// list and pass it on, but cannot look inside.
 type target struct {
 	kind string
 	path string
@@ -21,10 +21,11 @@ type target struct {
 }
 
 // newTargetType makes the type of references. Capsule types are compared by
-// identity, so a compilation makes it once.
+// identity, so a compilation makes it only once.
 func newTargetType() cty.Type { return cty.Capsule("reference", reflect.TypeFor[target]()) }
 
-// bindReferences makes the contexts in which definitions can be referred to.
+// bindReferences makes the contexts in which expressions can refer to
+// definitions.
 func (c *compiler) bindReferences() {
 	ty := c.targets
 	c.plans, c.tasks = child(c.root), child(c.root)
@@ -42,8 +43,8 @@ func (c *compiler) bindReferences() {
 	}
 }
 
-// refersTo reports whether any plan refers to a kind of definition. Only
-// then is it worth making an object of ten thousand devices.
+// refersTo reports whether any plan refers to a kind of definition. Otherwise
+// making an object of ten thousand devices would be wasted.
 func (c *compiler) refersTo(root string) bool {
 	for _, b := range c.file.blocks["plan"] {
 		if refersInLists(b.Body, root) {
@@ -71,8 +72,8 @@ func refersInLists(b *hclsyntax.Body, root string) bool {
 	return false
 }
 
-// namespace makes the object of all definitions of a kind: by name, or by type and
-// name; each a reference, or an object of references by for_each key.
+// namespace makes the object of all definitions of a kind, by name or by type and
+// name. Each is a reference or, with for_each, an object of references by key.
 func namespace(ds definitions, kind string, ty cty.Type) cty.Value {
 	flat := map[string]cty.Value{}
 	typed := map[string]map[string]cty.Value{}
@@ -101,7 +102,7 @@ func (d *definition) value(kind, path string, ty cty.Type) cty.Value {
 	if !d.keyed {
 		item, ok := d.items[""]
 		if !ok {
-			return cty.DynamicVal // wrong, and reported
+			return cty.DynamicVal // it is wrong, which was reported
 		}
 		return cty.CapsuleVal(ty, &target{kind, path, item})
 	}
@@ -114,15 +115,15 @@ func (d *definition) value(kind, path string, ty cty.Type) cty.Value {
 
 // element is one member of a list of references and texts.
 type element struct {
-	target *target // nil for a text
+	target *target // nil: a text
 	text   string
 	rng    hcl.Range
 }
 
 // elements flattens the value of a list argument. A collection of references,
-// such as all instances of a for_each, stands for its members.
+// such as all instances of a for_each, becomes its members.
 func (s *sink) elements(attr *hclsyntax.Attribute, ctx *hcl.EvalContext, what string) ([]element, bool) {
-	// The members of a list that is written out have ranges of their own.
+	// In a list that is written out, each member has its own range.
 	if list, ok := attr.Expr.(*hclsyntax.TupleConsExpr); ok {
 		var all []element
 		complete := true
@@ -223,7 +224,8 @@ func (s *sink) window(body *hclsyntax.Body, ctx *hcl.EvalContext) *window.Window
 	return w
 }
 
-// stepName is the text of an attribute or index step; empty for others.
+// stepName returns the text of an attribute or index step; empty for other
+// steps.
 func stepName(step hcl.Traverser) string {
 	switch step := step.(type) {
 	case hcl.TraverseAttr:

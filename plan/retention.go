@@ -13,7 +13,7 @@ import (
 	"github.com/dprun/dprun/sdk/schema"
 )
 
-// Retention says which sets are kept. A rule that is zero keeps nothing.
+// Retention says which sets are kept. A rule of zero keeps nothing.
 type Retention struct {
 	Address     string // "standard"
 	KeepLast    int
@@ -25,9 +25,9 @@ type Retention struct {
 	Range       Range
 }
 
-// RetentionAt is the rule by which the sets of a plan at a destination are
-// kept: the destination's own, else the plan's. Nil: all are kept, which is so
-// too where the destination cannot list, read and delete.
+// RetentionAt returns the rules for keeping the sets of a plan at a
+// destination: the destination's own, otherwise the plan's. Nil: all sets are
+// kept. It is also nil if the destination cannot list, read and delete.
 func (p *Plan) RetentionAt(d *Destination) *Retention {
 	if d.keepsAll {
 		return nil
@@ -61,8 +61,8 @@ func (c *compiler) compileRetentions() {
 	})
 }
 
-// allKnown reports whether each argument has a value. One that has none was
-// reported where its value comes from.
+// allKnown reports whether each argument has a value. A missing value was
+// reported where the value comes from.
 func allKnown(b *hclsyntax.Body, ctx *hcl.EvalContext) bool {
 	for _, attr := range b.Attributes {
 		if v, ds := attr.Expr.Value(ctx); ds.HasErrors() || !v.IsKnown() {
@@ -72,7 +72,7 @@ func allKnown(b *hclsyntax.Body, ctx *hcl.EvalContext) bool {
 	return true
 }
 
-// retention reads the argument of that name, of a plan or a destination.
+// retention reads the retention argument of a plan or a destination.
 func (c *compiler) retention(b *hclsyntax.Body, ctx *hcl.EvalContext) *Retention {
 	in := child(ctx)
 	in.Variables = map[string]cty.Value{"retention": namespace(c.retentions, "retention", c.targets)}
@@ -84,8 +84,8 @@ func able(ty schema.DestinationType, all ...schema.Ability) bool {
 	return !slices.ContainsFunc(all, func(a schema.Ability) bool { return !slices.Contains(ty.Abilities, a) })
 }
 
-// checkRetention warns once of each destination that a retention means and that
-// cannot do what it asks.
+// checkRetention warns, once for each, of destinations that have a retention
+// and cannot carry it out.
 func (c *compiler) checkRetention() {
 	for _, d := range c.cfg.Destinations {
 		ty, known := c.in.Schemas.Destinations[d.Type]

@@ -11,30 +11,32 @@ import (
 	"github.com/dprun/dprun/plan/window"
 )
 
-// The ways to treat a time that was missed.
+// What happens to a start that was missed.
 const (
 	RunOnce = "run_once"
 	Skip    = "skip"
 )
 
-// maxJitter keeps a start on the night that it belongs to.
+// maxJitter keeps a start within the night that it belongs to.
 const maxJitter = 12 * time.Hour
 
-// Schedule is one schedule of a plan: when `dprun serve` starts it.
+// Schedule is one schedule of a plan. It says when `dprun serve` starts the
+// plan.
 type Schedule struct {
 	Cron     string
 	Timezone string // an IANA zone
 	Times    *cron.Times
-	Jitter   time.Duration // a start is put off by up to so much
+	Jitter   time.Duration // a start is delayed by at most this
 	Missed   string        // [RunOnce] or [Skip]
 	Range    Range
 }
 
-// schedules reads the schedule blocks of a plan. Its window is known by then.
+// schedules reads the schedule blocks of a plan. They are read after the plan's
+// window.
 func (c *compiler) schedules(p *Plan, b *hclsyntax.Body, ctx *hcl.EvalContext) {
 	var open *window.Schedule
 	if p.Window != nil {
-		open, _ = p.Window.Compile() // what is wrong with it was said at the window
+		open, _ = p.Window.Compile() // its errors were reported at the window
 	}
 	for _, n := range b.Blocks {
 		if n.Type != "schedule" {

@@ -9,29 +9,30 @@ import (
 	"github.com/dprun/dprun/sdk/schema"
 )
 
-// AllDomains is what `domain` is for tasks of a whole device.
+// AllDomains is the value of `domain` for tasks on a whole device.
 const AllDomains = "ALL"
 
-// Scope is what lazy arguments know. An empty text is not known yet.
+// Scope holds the names that lazy arguments can use. An empty text is not known
+// yet.
 type Scope struct {
 	Run      RunScope
 	Plan     *Plan
 	Activity *Activity // nil: a script of the plan itself
-	Device   *Device   // likewise
-	Domain   string    // AllDomains without being said for tasks of a whole device
+	Device   *Device   // nil: a script of the plan itself
+	Domain   string    // for tasks on a whole device always AllDomains
 	Stamp    string    // the task's start; see FormatStamp
 	Artifact string
 	Status   string
 }
 
-// RunScope is what lazy arguments know of the run. Outputs of scripts are
+// RunScope holds what lazy arguments can use of the run. Outputs of scripts are
 // known once ID is.
 type RunScope struct {
 	ID      string
 	Outputs map[string]cty.Value
 }
 
-// FormatStamp writes a task's start as the reference product does:
+// FormatStamp formats a task's start as the reference product does:
 // yyyy-MM-dd-HH-mm-ss-SSS, in UTC.
 func FormatStamp(t time.Time) string {
 	t = t.UTC()
@@ -46,7 +47,7 @@ func (s Scope) domain() string {
 	return s.Domain
 }
 
-// roots are the names that an expression starts its references with.
+// roots are the first names of an expression's references.
 type roots map[string]bool
 
 func rootsOf(vars []hcl.Traversal) roots {
@@ -68,8 +69,8 @@ func (s Scope) variables(want roots) map[string]cty.Value {
 	})
 }
 
-// names makes the variables; name changes each name of the plan, pending makes
-// the value of a text that may not be known yet.
+// names makes the variables. It passes each name of the plan through name.
+// pending makes the value of a text that may not be known yet.
 func (s Scope) names(want roots, name func(string) string, pending func(text, placeholder string) cty.Value) map[string]cty.Value {
 	vars := map[string]cty.Value{}
 	if want["run"] {
@@ -107,7 +108,7 @@ func (s Scope) names(want roots, name func(string) string, pending func(text, pl
 	return vars
 }
 
-// object is the device as `device`, its names passed through name.
+// object returns the device as `device`, with its names passed through name.
 func (d *Device) object(name func(string) string) cty.Value {
 	if d.unchanged(name) {
 		return d.plain()
@@ -115,8 +116,8 @@ func (d *Device) object(name func(string) string) cty.Value {
 	return d.renamed(name)
 }
 
-// plain is the device as `device`. Ten thousand devices are seldom all asked
-// for it, so it is made when one is.
+// plain returns the device as `device`. It is made on first use, because few of
+// ten thousand devices are ever asked for it.
 func (d *Device) plain() cty.Value {
 	if made := d.scope.Load(); made != nil {
 		return *made

@@ -14,14 +14,14 @@ import (
 	"github.com/dprun/dprun/plan/secret"
 )
 
-// sink collects diagnostics and finishes them with snippets.
+// sink collects diagnostics and completes them with snippets.
 type sink struct {
 	env  *environment
 	list diag.List
-	// folded is what the block that is looked at says alike for all its
-	// instances; nil: it has one, or is not folded.
+	// folded is what all instances of the current block have in common; nil:
+	// the block has one instance or is not folded.
 	folded *folding
-	owner  owner // of the config that is decoded now
+	owner  owner // of the config that is being decoded
 }
 
 func (s *sink) foldedBody(body *hclsyntax.Body) *foldedBody {
@@ -31,7 +31,7 @@ func (s *sink) foldedBody(body *hclsyntax.Body) *foldedBody {
 	return s.folded.bodies[body]
 }
 
-// add says something about a place.
+// add reports a diagnostic about a place in a file.
 func (s *sink) add(code diag.Code, r hcl.Range, format string, args ...any) *diag.Diagnostic {
 	entry, _ := diag.Lookup(code)
 	s.list = append(s.list, diag.Diagnostic{
@@ -41,15 +41,15 @@ func (s *sink) add(code diag.Code, r hcl.Range, format string, args ...any) *dia
 	return &s.list[len(s.list)-1]
 }
 
-// addBare says something that has no place in a file.
+// addBare reports a diagnostic without a place in a file.
 func (s *sink) addBare(code diag.Code, format string, args ...any) {
 	s.add(code, hcl.Range{}, format, args...).Range = nil
 }
 
-// failed reports whether an error was said.
+// failed reports whether there was an error.
 func (s *sink) failed() bool { return s.list.HasErrors() }
 
-// done gives the diagnostics sorted and with their source lines.
+// done returns the diagnostics, sorted and with their source lines.
 func (s *sink) done() Diagnostics {
 	list := s.list.Sorted()
 	for i := range list {
@@ -79,14 +79,13 @@ func related(message string, r hcl.Range) *diag.Related {
 	return &diag.Related{Message: message, Range: *rangeOf(r)}
 }
 
-// unknownName says that a name is not one of those that may stand here.
+// unknownName reports a name that is not allowed here.
 func (s *sink) unknownName(code diag.Code, r hcl.Range, given string, candidates []string, format string, args ...any) {
 	s.add(code, r, format, args...).Suggestion = diag.Suggest(given, candidates)
 }
 
-// mapHCL turns the summaries of the HCL library into codes. Anything that it
-// says while a file is parsed and that is not here is a syntax error;
-// anything else an invalid expression.
+// codeOf turns a summary of the HCL library into a code. Any other summary is a
+// syntax error while a file is parsed, and an invalid expression afterwards.
 func codeOf(summary string, parsing bool) diag.Code {
 	switch summary {
 	case "Attribute redefined":
@@ -104,11 +103,11 @@ func codeOf(summary string, parsing bool) diag.Code {
 	return diag.InvalidExpression
 }
 
-// withheld says in neutral words what may quote a secret otherwise. It answers
-// false when the diagnostic has to do with none, or says itself that a secret
-// cannot be read.
+// withheld replaces a diagnostic that could quote a secret by a neutral one. It
+// returns false if the diagnostic has nothing to do with a secret, or if it
+// only says that a secret cannot be read.
 func (s *sink) withheld(d *hcl.Diagnostic, code diag.Code) bool {
-	if d.Expression == nil { // only the syntax was looked at
+	if d.Expression == nil { // only the syntax was checked
 		return false
 	}
 	call, isCall := hcl.DiagnosticExtra[hclsyntax.FunctionCallDiagExtra](d)
@@ -134,7 +133,7 @@ func (s *sink) withheld(d *hcl.Diagnostic, code diag.Code) bool {
 	return true
 }
 
-// hcl takes over what the HCL library says about syntax or an expression.
+// hcl adds the HCL library's diagnostics about syntax or an expression.
 func (s *sink) hcl(ds hcl.Diagnostics, parsing bool) {
 	for _, d := range ds {
 		if d.Severity != hcl.DiagError {

@@ -21,8 +21,8 @@ type Sources struct {
 	Files []Source
 	// AutoVars are the *.auto.dprunvars.hcl files beside them.
 	AutoVars []Source
-	// At is the directory of the files as the reader of diagnostics knows it;
-	// it is put before their names there. Empty: it is not said.
+	// At is the directory of the files as diagnostics show it; they put it
+	// before the names. Empty: names are shown without a directory.
 	At string `json:"-"`
 }
 
@@ -32,12 +32,11 @@ const (
 	autoVarsSuffix = ".auto.dprunvars.hcl"
 )
 
-// Load reads one plan file, or all plan files of a directory: those that end
-// in .hcl, are not variable files and do not begin with a dot. name is
-// relative to fsys, "." for its root; the names of what is read are relative
-// to the directory that holds the plan, which is also what the plan's paths
-// and functions are relative to.
-// at is the path by which the reader of diagnostics knows the root of fsys.
+// Load reads one plan file, or all plan files of a directory: those that end in
+// .hcl, are not variable files and do not begin with a dot. name is relative to
+// fsys, "." for its root. The names of the files read are relative to the
+// directory of the plan, and so are the plan's paths and functions. at is the
+// path of the root of fsys as diagnostics show it.
 func Load(fsys fs.FS, name, at string) (Sources, Diagnostics) {
 	var s Sources
 	var ds Diagnostics

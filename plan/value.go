@@ -14,12 +14,12 @@ import (
 	"github.com/dprun/dprun/sdk/schema"
 )
 
-// eval evaluates an expression. When it has no value this is said, and the
-// answer is an unknown value, so that nothing that depends on it is reported
+// eval evaluates an expression. If it has no value, eval reports that and
+// returns an unknown value, so that nothing that depends on it is reported
 // again.
 func (s *sink) eval(e hclsyntax.Expression, ctx *hcl.EvalContext) (cty.Value, bool) {
 	if s.folded != nil {
-		// An error is told as the whole expression has it.
+		// An error is reported for the whole expression.
 		if short, ok := s.folded.exprs[e]; ok {
 			if v, ds := short.Value(ctx); !ds.HasErrors() {
 				return v, true
@@ -34,9 +34,10 @@ func (s *sink) eval(e hclsyntax.Expression, ctx *hcl.EvalContext) (cty.Value, bo
 	return v, true
 }
 
-// shown evaluates an argument of the core, which is printed and stored: a
-// secret in it is an error. It answers false when there is no usable value:
-// unset, null, unknown because of an earlier error, or reported now.
+// shown evaluates an argument of the core. Such values are printed and stored,
+// so a secret in one is an error. It returns false if there is no usable value:
+// it is not set, null, unknown because of an earlier error, or wrong, which
+// shown reports.
 func (s *sink) shown(b *hclsyntax.Body, name string, ctx *hcl.EvalContext, ty cty.Type) (cty.Value, bool) {
 	attr := b.Attributes[name]
 	if attr == nil {
@@ -68,8 +69,8 @@ func (s *sink) shownValue(v cty.Value, r hcl.Range, name string, ty cty.Type) (c
 	return c, true
 }
 
-// containsMarked is [cty.Value.ContainsMarked], which takes its time with
-// what holds nothing.
+// containsMarked is [cty.Value.ContainsMarked], which is slow even for values
+// without parts.
 func containsMarked(v cty.Value) bool {
 	return v.IsMarked() || !v.Type().IsPrimitiveType() && v.ContainsMarked()
 }
@@ -90,8 +91,8 @@ func typeText(ty cty.Type) string {
 	return "a " + ty.FriendlyName()
 }
 
-// wrongType says of an argument what it takes, what it was given and how to
-// write it. example is a value that it may have; empty: none is known.
+// wrongType says what an argument takes, what it was given and how to write it.
+// example is a valid value; empty: none is known.
 func wrongType(name, example string, want cty.Type, v cty.Value, err error) string {
 	given := "this is " + described(v)
 	switch {
@@ -114,7 +115,7 @@ func wrongType(name, example string, want cty.Type, v cty.Value, err error) stri
 	return fmt.Sprintf("%q takes a %s, and %s: %s.", name, want.FriendlyName(), given, err)
 }
 
-// described names a value that is not secret, a short one with what it holds.
+// described names a value that is not secret. It quotes a short one.
 func described(v cty.Value) string {
 	ty := v.Type()
 	switch {
@@ -153,7 +154,7 @@ func (s *sink) text(b *hclsyntax.Body, name string, ctx *hcl.EvalContext) (strin
 	return v.AsString(), true
 }
 
-// word is a text that is one of a few.
+// word reads a text that must be one of a few words.
 func (s *sink) word(b *hclsyntax.Body, name string, ctx *hcl.EvalContext, fallback string, words ...string) string {
 	v, ok := s.text(b, name, ctx)
 	if !ok {
@@ -166,7 +167,7 @@ func (s *sink) word(b *hclsyntax.Body, name string, ctx *hcl.EvalContext, fallba
 	return v
 }
 
-// texts is a list of texts; nil when it is not set.
+// texts reads a list of texts; nil if it is not set.
 func (s *sink) texts(b *hclsyntax.Body, name string, ctx *hcl.EvalContext) []string {
 	v, ok := s.shown(b, name, ctx, cty.List(cty.String))
 	if !ok {
@@ -188,7 +189,7 @@ func (s *sink) stringsOf(v cty.Value, r hcl.Range, name string) []string {
 	return list
 }
 
-// whole is a whole number of at least low.
+// whole reads a whole number of at least low.
 func (s *sink) whole(b *hclsyntax.Body, name string, ctx *hcl.EvalContext, fallback, low int) int {
 	v, ok := s.shown(b, name, ctx, cty.Number)
 	if !ok {
@@ -211,7 +212,7 @@ func wholeNumber(v cty.Value) (int, bool) {
 	return int(n), accuracy == big.Exact && n < 1<<31
 }
 
-// duration is a length of time of at least low.
+// duration reads a length of time of at least low.
 func (s *sink) duration(b *hclsyntax.Body, name string, ctx *hcl.EvalContext, fallback, low time.Duration) time.Duration {
 	v, ok := s.text(b, name, ctx)
 	if !ok {
@@ -229,15 +230,15 @@ func (s *sink) duration(b *hclsyntax.Body, name string, ctx *hcl.EvalContext, fa
 	return d
 }
 
-// instance is one of what a block with for_each defines, or the only one of a
-// block without.
+// instance is one instance of a block with for_each, or the only one of a block
+// without it.
 type instance struct {
 	key   string
 	keyed bool
 	ctx   *hcl.EvalContext
 }
 
-// entry is an instance whose context is not made yet.
+// entry is an instance without its context.
 type entry struct {
 	key, value cty.Value // nil values without for_each
 	outer      *hcl.EvalContext
@@ -261,8 +262,8 @@ func (i instance) address(label string) string {
 	return label + `["` + i.key + `"]`
 }
 
-// instances expands for_each, by key. It answers false when for_each cannot
-// be used; how many there are is then not known.
+// instances expands for_each, by key. It returns false if for_each cannot be
+// used; then their number is not known.
 func (s *sink) instances(b *hclsyntax.Body, ctx *hcl.EvalContext) ([]instance, bool) {
 	entries, ok := s.entries(b, ctx)
 	list := make([]instance, len(entries))
@@ -282,7 +283,8 @@ func (s *sink) entries(b *hclsyntax.Body, ctx *hcl.EvalContext) ([]entry, bool) 
 		return nil, false
 	}
 	r := attr.Expr.Range()
-	// The elements of a map may hold secrets; its keys and its size may not.
+	// The elements of a map may hold secrets, but its keys and its size must
+	// not.
 	if v.IsMarked() || v.Type().IsSetType() && v.ContainsMarked() {
 		s.add(diag.SecretShown, r, "for_each is made of a secret, and its keys name things that are printed. Use a value that is not secret.")
 		return nil, false
@@ -290,7 +292,7 @@ func (s *sink) entries(b *hclsyntax.Body, ctx *hcl.EvalContext) ([]entry, bool) 
 	ty := v.Type()
 	switch {
 	case !v.IsKnown():
-		return nil, false // its cause was said before
+		return nil, false // its cause was reported before
 	case v.IsNull():
 		s.add(diag.InvalidForEach, r, "for_each is null. For nothing at all write an empty map, {}.")
 		return nil, false

@@ -14,8 +14,9 @@ import (
 	"github.com/dprun/dprun/plan/diag"
 )
 
-// VarInputs are the values that variables are given, in rising precedence
-// after defaults and the *.auto.dprunvars.hcl files.
+// VarInputs are the values given to variables. Later fields take precedence
+// over earlier ones, and all of them over defaults and the *.auto.dprunvars.hcl
+// files.
 type VarInputs struct {
 	Files []Source          // --var-file, in order
 	Env   map[string]string // DPRUN_VAR_name by name; names that the plan does not declare are ignored
@@ -31,7 +32,7 @@ type variable struct {
 	ty        cty.Type
 	defaults  *typeexpr.Defaults
 	sensitive bool
-	nullable  bool // null is a value like any other; else it means the default
+	nullable  bool // null is a valid value; otherwise null means the default
 	value     cty.Value
 }
 
@@ -42,7 +43,7 @@ type given struct {
 	isText bool
 	origin string
 	rng    hcl.Range
-	// refused is set when the value may not be given like this, which was reported.
+	// refused is set if the value must not be given this way, which was reported.
 	refused bool
 }
 
@@ -107,7 +108,7 @@ func (c *compiler) givenValues(declared map[string]*variable) map[string]given {
 			c.env.remember(f.Name, f.Text)
 			parsed, ds := hclsyntax.ParseConfig(f.Text, f.Name, hcl.InitialPos)
 			if ds.HasErrors() && slices.ContainsFunc(slices.Collect(maps.Values(declared)), func(v *variable) bool { return v.sensitive }) {
-				c.env.hide(hcl.Range{Filename: f.Name, End: hcl.Pos{Byte: len(f.Text)}}) // no telling which lines are secret
+				c.env.hide(hcl.Range{Filename: f.Name, End: hcl.Pos{Byte: len(f.Text)}}) // any line may hold a secret
 			}
 			c.hcl(ds, true)
 			if parsed == nil {
@@ -222,8 +223,8 @@ func (c *compiler) variableValue(name string, v *variable, g given) cty.Value {
 	return converted
 }
 
-// parseText reads a value of the environment or of --var: a text for a
-// variable that is one, else an expression without references.
+// parseText reads a value from the environment or --var. For a variable of type
+// text it is that text, otherwise an expression without references.
 func parseText(text string, ty cty.Type) (cty.Value, error) {
 	if ty == cty.String || ty == cty.DynamicPseudoType {
 		return cty.StringVal(text), nil
