@@ -1,8 +1,8 @@
-// Package cron answers when a schedule is due.
+// Package cron says when a schedule is due.
 //
 // A schedule is five fields of cron in the wall-clock time of one IANA zone.
-// Each wall-clock time means one instant: the first at which the clocks of the
-// zone show it or something later. So a time in the hour that is skipped in
+// Each wall-clock time means one instant: the first at which the zone's clocks
+// show that time or a later one. So a time in the hour that is skipped in
 // spring is due right after the skip. A time in the hour that is repeated in
 // autumn is due in the first pass only.
 package cron
@@ -18,17 +18,17 @@ import (
 	"github.com/dprun/dprun/plan/window"
 )
 
-// horizon is how far ahead a due time is looked for: the 29 February that is
-// the farthest away, with 2100 between.
+// horizon is how far ahead Next looks for a due time. Between two 29 Februaries
+// there are at most eight years, with 2100 between them.
 const horizon = 8 // years
 
-// unrestricted is set by the parser in a field that is "*": such a field leaves
-// the choice to the other one of day of the month and day of the week.
+// unrestricted is set by the parser in a field that is "*". Of day of the month
+// and day of the week, such a field leaves the choice to the other one.
 const unrestricted = 1 << 63
 
-// Times are when a schedule is due. It is immutable.
+// Times says when a schedule is due. It is immutable.
 type Times struct {
-	fields *parser.SpecSchedule // in UTC, which has no changes of the clocks
+	fields *parser.SpecSchedule // in UTC, whose clocks never change
 	loc    *time.Location
 }
 
@@ -61,7 +61,7 @@ func Parse(expression, zone string) (*Times, error) {
 	return t, nil
 }
 
-// Next is when it is due first after t; zero: not within eight years.
+// Next returns the first due time after t; zero: none within eight years.
 func (t *Times) Next(after time.Time) time.Time {
 	local := after.In(t.loc)
 	_, offset := local.Zone()
@@ -75,11 +75,11 @@ func (t *Times) Next(after time.Time) time.Time {
 	}
 }
 
-// In writes an instant as the clocks of the schedule's zone show it.
+// In returns an instant as the clocks of the schedule's zone show it.
 func (t *Times) In(at time.Time) time.Time { return at.In(t.loc) }
 
-// Meets is when it is due first, from t on and while the window is open; zero:
-// not within eight years. A nil window is always open.
+// Meets returns the first due time from t on at which the window is open; zero:
+// none within eight years. A nil window is always open.
 func (t *Times) Meets(w *window.Schedule, from time.Time) time.Time {
 	end := from.AddDate(horizon, 0, 0)
 	for at := from; ; {

@@ -1,7 +1,7 @@
 package diag
 
-// Code names a kind of diagnostic. Codes are stable: they are neither renamed
-// nor used for something else.
+// Code names a kind of diagnostic. Codes are stable: they are never renamed or
+// reused.
 type Code string
 
 // Entry explains a code.
@@ -85,7 +85,7 @@ const (
 	PluginNotLocked        Code = "plugin-not-locked"
 )
 
-// Lookup finds the entry of a code.
+// Lookup returns the entry of a code.
 func Lookup(code Code) (Entry, bool) {
 	for _, e := range Catalogue() {
 		if e.Code == code {
@@ -95,8 +95,8 @@ func Lookup(code Code) (Entry, bool) {
 	return Entry{}, false
 }
 
-// Catalogue lists every code of the plan language, in the order in which a
-// plan is read.
+// Catalogue lists every code of the plan language, in the order in which a plan
+// is processed.
 func Catalogue() []Entry {
 	return []Entry{
 		{FileUnreadable, Error, "File cannot be read",

@@ -28,17 +28,20 @@ type Diagnostic struct {
 	Code     Code     `json:"code"`
 	// Summary is a short noun phrase without a full stop.
 	Summary string `json:"summary"`
-	// Detail says the rule, the value unless it is secret, and the fix, in full sentences.
+	// Detail gives the rule, the value unless it is secret, and the fix, in full
+	// sentences.
 	Detail string `json:"detail"`
-	// Instance is which one of a block with for_each is meant, such as
-	// device.datapower.edge["fra-57"]; empty: all of them, or the block has none.
+	// Instance names the instance of a block with for_each, such as
+	// device.datapower.edge["fra-57"]. Empty: all instances, or the block has no
+	// for_each.
 	Instance string `json:"instance,omitempty"`
-	// Range is the place that is meant; nil for what has no place in a file.
+	// Range is the place in a file; nil: there is none.
 	Range   *Range   `json:"range,omitempty"`
 	Snippet *Snippet `json:"snippet,omitempty"`
-	// Suggestion is the name that was probably meant; empty when none is near.
+	// Suggestion is the name that was probably meant; empty: no name is close
+	// enough.
 	Suggestion string `json:"suggestion,omitempty"`
-	// Related is another place that has to do with it, such as the first of two definitions.
+	// Related is another place involved, such as the first of two definitions.
 	Related *Related `json:"related,omitempty"`
 }
 
@@ -49,14 +52,14 @@ type Related struct {
 	Snippet *Snippet `json:"snippet,omitempty"`
 }
 
-// Range is a stretch of a file, its end not included.
+// Range is a part of a file, without its end.
 type Range struct {
 	Filename string `json:"filename"`
 	Start    Pos    `json:"start"`
 	End      Pos    `json:"end"`
 }
 
-// String is the range as "file:line,column".
+// String returns the range as "file:line,column".
 func (r Range) String() string {
 	return fmt.Sprintf("%s:%d,%d", r.Filename, r.Start.Line, r.Start.Column)
 }
@@ -81,7 +84,7 @@ type Snippet struct {
 	HighlightEnd   int `json:"highlight_end"`
 }
 
-// Error is the diagnostic as one line, so that it can travel as an error.
+// Error returns the diagnostic as one line, so that it can be used as an error.
 func (d Diagnostic) Error() string {
 	text := d.Summary
 	if d.Detail != "" {
@@ -96,12 +99,12 @@ func (d Diagnostic) Error() string {
 // List is a list of diagnostics.
 type List []Diagnostic
 
-// HasErrors reports whether any of them is an error.
+// HasErrors reports whether any diagnostic is an error.
 func (l List) HasErrors() bool {
 	return slices.ContainsFunc(l, func(d Diagnostic) bool { return d.Severity == Error })
 }
 
-// Err joins the errors of the list, without the warnings; nil when there are none.
+// Err joins the errors of the list, without the warnings; nil: there are none.
 func (l List) Err() error {
 	var errs []error
 	for _, d := range l {
@@ -112,8 +115,8 @@ func (l List) Err() error {
 	return errors.Join(errs...)
 }
 
-// Sorted returns the list ordered by file and position, those without a place
-// first, each said once.
+// Sorted returns the list ordered by file and position, without duplicates.
+// Diagnostics without a place come first.
 func (l List) Sorted() List {
 	sorted := slices.Clone(l)
 	slices.SortStableFunc(sorted, compare)

@@ -6,11 +6,12 @@ import (
 	"unicode/utf8"
 )
 
-// Style says how [Text] draws.
+// Style says how [Text] formats a diagnostic.
 type Style struct {
 	// Color turns ANSI colours on.
 	Color bool
-	// Width is where details are wrapped; 0: nowhere.
+	// Width is the number of columns at which details are wrapped; 0: they are
+	// not.
 	Width int
 }
 
@@ -22,7 +23,7 @@ const (
 	ansiFaint  = "\x1b[2m"
 )
 
-// Text draws a diagnostic for a person: severity, summary and code, the place
+// Text formats a diagnostic for a person: severity, summary and code, the place
 // with its source line underlined, the detail. It ends with a line feed.
 func Text(d Diagnostic, s Style) string {
 	var b strings.Builder
@@ -80,7 +81,7 @@ func place(b *strings.Builder, r Range, s *Snippet, tone string, paint func(code
 	fmt.Fprintf(b, "%s%s%s\n", paint(ansiFaint, "      | "), indent, paint(tone, strings.Repeat("^", marks)))
 }
 
-// clean keeps a plan's text from steering the terminal.
+// clean removes what could make a plan's text control the terminal.
 func clean(text string) string {
 	return strings.Map(func(c rune) rune {
 		if c < ' ' && c != '\t' || c == 0x7f || c >= 0x80 && c < 0xa0 {

@@ -7,14 +7,14 @@ import (
 	"slices"
 )
 
-// Hidden is a stretch of bytes of a file that snippets do not show.
+// Hidden is a range of bytes of a file that snippets must not show.
 type Hidden struct{ Start, End int }
 
-// hiddenMark stands in a snippet where something hidden stood.
+// hiddenMark replaces hidden text in a snippet.
 const hiddenMark = "(sensitive)"
 
-// NewSnippet cuts the first line of a range out of its file, without what is
-// hidden; nil when the range does not lie in it.
+// NewSnippet returns the first line of a range, without hidden text; nil: the
+// range is not within the file.
 func NewSnippet(src []byte, r Range, hidden ...Hidden) *Snippet {
 	if r.Start.Byte < 0 || r.Start.Byte > len(src) || r.End.Byte < r.Start.Byte {
 		return nil
@@ -25,7 +25,7 @@ func NewSnippet(src []byte, r Range, hidden ...Hidden) *Snippet {
 		end = r.Start.Byte + i
 	}
 	line := bytes.TrimRight(src[begin:end], "\r")
-	for _, at := range ageKey.FindAllIndex(line, -1) { // nobody means to show one, whatever the line is quoted for
+	for _, at := range ageKey.FindAllIndex(line, -1) { // such keys are never shown, whatever the line is quoted for
 		hidden = append(slices.Clip(hidden), Hidden{Start: begin + at[0], End: begin + at[1]})
 	}
 	code, moved := withoutHidden(line, begin, hidden)
@@ -37,15 +37,16 @@ func NewSnippet(src []byte, r Range, hidden ...Hidden) *Snippet {
 	}
 }
 
-// ageKey is a secret key of age.
+// ageKey matches a secret key of age.
 var ageKey = regexp.MustCompile(`(?i)AGE-SECRET-KEY-[A-Z0-9-]+`)
 
-// withoutHidden gives a line, which begins at a byte of its file, with marks
-// for what is hidden, and where in it a byte of the file is now. A byte that
-// is hidden is at the beginning of the mark, or at its end.
+// withoutHidden replaces the hidden parts of a line by marks. begin is the
+// line's first byte in its file. The returned function says where a byte of the
+// file now is in the line; a hidden byte is at the beginning of the mark or at
+// its end.
 func withoutHidden(line []byte, begin int, hidden []Hidden) ([]byte, func(at int, end bool) int) {
 	clip := func(at int) int { return max(0, min(at-begin, len(line))) }
-	type cut struct{ start, end, at int } // in the line, and in what is shown
+	type cut struct{ start, end, at int } // start and end in the line, at in the result
 	var cuts []cut
 	var shown []byte
 	done := 0

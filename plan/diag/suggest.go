@@ -2,8 +2,8 @@ package diag
 
 import "slices"
 
-// Suggest returns the candidate that is nearest to a mistyped name, or
-// nothing when none is near. Equal distances are settled by the alphabet.
+// Suggest returns the candidate nearest to a mistyped name; empty: none is
+// near. Of equally near candidates it returns the first in alphabetical order.
 func Suggest(given string, candidates []string) string {
 	best, bestDistance := "", max(1, min(3, len(given)/3))+1
 	for _, c := range slices.Sorted(slices.Values(candidates)) {
@@ -14,8 +14,8 @@ func Suggest(given string, candidates []string) string {
 	return best
 }
 
-// distance counts the characters to insert, remove, replace or swap with
-// their neighbour to make b out of a.
+// distance is the number of characters to insert, remove, replace or swap with
+// their neighbour to turn a into b.
 func distance(a, b []rune) int {
 	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range last {

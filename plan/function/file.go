@@ -17,16 +17,16 @@ import (
 	"github.com/dprun/dprun/plan/secret"
 )
 
-// Files is where functions read files: a root at the plan's directory.
-// Remember, when set, is told of every file that was read as an inventory,
-// so that a diagnostic can show its lines.
-// Dir is the absolute path of that directory: what a secret is read from is
-// kept for later, when the working directory may be another one.
+// Files says where functions read files: below a root at the plan's directory.
+// Remember, if set, is called with every file that was read as an inventory, so
+// that a diagnostic can show its lines. Dir is the absolute path of the
+// directory. It is stored with references to secrets, because the working
+// directory may be another one when they are read again.
 type Files struct {
 	FS       fs.FS
 	Dir      string
 	Remember func(name string, src []byte)
-	// Empty, when set, is told of every inventory without a record.
+	// Empty, if set, is called for every inventory without a record.
 	Empty func(name string)
 }
 
@@ -53,7 +53,7 @@ func (f Files) read(name string) (string, []byte, error) {
 	return clean, b, nil
 }
 
-// reason leaves out the path that fs errors repeat.
+// reason removes the path that errors of package fs repeat.
 func reason(err error) error {
 	var p *fs.PathError
 	if errors.As(err, &p) {
@@ -156,7 +156,8 @@ func templateFileFunc(f Files, inner map[string]function.Function) function.Func
 	})
 }
 
-// firstShown is [first] without what may quote a secret that the template reads.
+// firstShown is [first] without texts that may quote a secret that the template
+// reads.
 func firstShown(diags hcl.Diagnostics) string {
 	for _, d := range diags {
 		if d.Severity != hcl.DiagError || d.Expression == nil {

@@ -1,4 +1,4 @@
-// Package function is the table of functions that plan files can call.
+// Package function defines the functions that plan files can call.
 package function
 
 import (
@@ -13,8 +13,8 @@ import (
 	"github.com/dprun/dprun/plan/secret"
 )
 
-// Table gives every function by name. Files are read through f, secrets come
-// from s; nil: there are none.
+// Table returns all functions by name. Files are read through f, secrets
+// through s; nil: secrets cannot be read.
 func Table(f Files, s *secret.Store) map[string]function.Function {
 	t := pure()
 	t["file"] = fileFunc(f)
@@ -23,7 +23,7 @@ func Table(f Files, s *secret.Store) map[string]function.Function {
 	t["secret_env"] = secretFunc(f, s, secret.KindEnv, "name")
 	t["secret_file"] = secretFunc(f, s, secret.KindFile, "path")
 	t["secret_command"] = secretCommandFunc(f, s)
-	// A template may call everything but templatefile itself.
+	// A template may call every function except templatefile.
 	inner := make(map[string]function.Function, len(t))
 	for name, fn := range t {
 		inner[name] = fn
@@ -32,7 +32,7 @@ func Table(f Files, s *secret.Store) map[string]function.Function {
 	return t
 }
 
-// Pure gives the functions that need nothing but their arguments.
+// pure returns the functions that need only their arguments.
 func pure() map[string]function.Function {
 	return map[string]function.Function{
 		"abs":             stdlib.AbsoluteFunc,
@@ -105,8 +105,8 @@ func pure() map[string]function.Function {
 	}
 }
 
-// withoutMark makes a function of a text skip the byte order mark that some
-// editors begin a text with.
+// withoutMark makes a function ignore the byte order mark with which some
+// editors begin a text.
 func withoutMark(fn function.Function) function.Function {
 	skip := func(args []cty.Value) []cty.Value {
 		if v := args[0]; v.IsKnown() && !v.IsNull() {

@@ -11,8 +11,8 @@ import (
 	"github.com/dprun/dprun/plan/inventory"
 )
 
-// inventoryFunc is inventory(path, key, type). The type is not a value but a
-// type expression, so the argument is taken as it is written.
+// inventoryFunc is inventory(path, key, type). The type is a type expression,
+// not a value, so that argument is not evaluated.
 func inventoryFunc(f Files) function.Function {
 	read := func(args []cty.Value) (cty.Value, error) {
 		closure := customdecode.ExpressionClosureFromVal(args[2])
@@ -25,7 +25,7 @@ func inventoryFunc(f Files) function.Function {
 			return cty.NilVal, function.NewArgError(0, err)
 		}
 		if f.Remember != nil {
-			f.Remember(name, inventory.WithoutMark(src)) // places are counted without it
+			f.Remember(name, inventory.WithoutMark(src)) // positions do not count it
 		}
 		v, err := inventory.Read(name, src, args[1].AsString(), inventory.Type{Type: ty, Defaults: defaults})
 		var wrong inventory.Errors
@@ -37,8 +37,8 @@ func inventoryFunc(f Files) function.Function {
 		}
 		return v, err
 	}
-	// The type of the result is known only from the type expression; reading
-	// the file twice for it would be a waste, so it is left open.
+	// Only the type expression gives the type of the result, and reading the
+	// file twice for it would be a waste, so the type stays open.
 	return function.New(&function.Spec{
 		Description: "Reads a CSV, JSON or YAML file of devices, by key.",
 		Params: []function.Parameter{

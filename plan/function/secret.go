@@ -10,10 +10,10 @@ import (
 	"github.com/dprun/dprun/plan/secret"
 )
 
-// errNoSecrets says that a text gets no secrets.
+// errNoSecrets is the error of reading a secret in a text that was sent.
 var errNoSecrets = errors.New("a secret cannot be read here, where the text was sent; put a variable in its place, or check the plan where its file is, with dprun validate")
 
-// ErrSecretArgument says that where a secret comes from is itself a secret.
+// ErrSecretArgument is the error of a secret whose place is itself a secret.
 var ErrSecretArgument = errors.New("where a secret is read from must not be a secret itself: it is stored and shown")
 
 func secretFunc(f Files, s *secret.Store, kind secret.Kind, param string) function.Function {
@@ -65,7 +65,7 @@ func secretCommandFunc(f Files, s *secret.Store) function.Function {
 			if len(ref.Args) == 0 || ref.Args[0] == "" {
 				return cty.NilVal, function.NewArgErrorf(0, "the command must not be empty")
 			}
-			// A bare name is looked for in PATH; everything else is a path.
+			// A bare name is looked up in PATH; everything else is a path.
 			if strings.ContainsRune(ref.Args[0], '/') {
 				ref.Args[0] = f.absolute(ref.Args[0])
 			}

@@ -12,8 +12,8 @@ import (
 	"github.com/dprun/dprun/plan/diag"
 )
 
-// readCSV reads RFC 4180: commas, double quotes, a header line. Spaces around
-// a cell do not count; an empty cell is null.
+// readCSV reads CSV as RFC 4180 describes it: commas, double quotes, a header
+// line. Spaces around a cell do not count; an empty cell is null.
 func (r *reader) readCSV() {
 	c := csv.NewReader(bytes.NewReader(r.src))
 	c.ReuseRecord = true
@@ -91,7 +91,8 @@ func (r *reader) readCSV() {
 	}
 }
 
-// separator is what a header of a single column is probably separated by.
+// separator guesses the character that separates the columns of a header that
+// seems to have only one.
 func separator(columns []string) string {
 	if len(columns) != 1 {
 		return ""
@@ -116,8 +117,8 @@ func (r *reader) csvError(err error) {
 	r.wrong(0, "", nil, "This is not CSV: %v.", err)
 }
 
-// cellRange is where a cell stands; nil when that is not known. Its byte
-// offset is found from line and column when the diagnostic is shown.
+// cellRange returns the place of a cell; nil: it is not known. Its byte offset
+// is computed from line and column when the diagnostic is shown.
 func (r *reader) cellRange(c cell) *diag.Range {
 	if c.column == 0 {
 		return nil

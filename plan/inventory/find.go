@@ -10,9 +10,9 @@ import (
 	"github.com/dprun/dprun/plan/diag"
 )
 
-// Find says where a file that [Read] accepts has one value: that of an
-// attribute in the record with a key. Of CSV it is the cell, of other formats
-// the beginning of the line.
+// Find returns the place of one value in a file that [Read] accepts: the value
+// of an attribute in the record with a key. In CSV the place is the cell, in
+// other formats the beginning of the line.
 func Find(name string, src []byte, key, value, attribute string) (at diag.Range, ok bool) {
 	r := newReader(name, src, key, Type{Type: cty.EmptyObject})
 	r.visit = func(rec record) {

@@ -1,5 +1,6 @@
-// Package inventory reads lists of devices that are kept outside the plan:
-// CSV, JSON or YAML files, one record a device, each checked against a type.
+// Package inventory reads lists of devices that are kept outside the plan: CSV,
+// JSON or YAML files with one record for each device. Every record is checked
+// against a type.
 package inventory
 
 import (
@@ -17,20 +18,20 @@ import (
 	"github.com/dprun/dprun/plan/diag"
 )
 
-// Type is what every record is checked against: an object type whose optional
+// Type is the type that every record must have: an object type whose optional
 // attributes may have defaults.
 type Type struct {
 	Type     cty.Type
 	Defaults *typeexpr.Defaults
 }
 
-// Error is one thing that is wrong in an inventory file.
+// Error is one error in an inventory file.
 type Error struct {
 	File   string
-	Line   int    // from 1; 0 when the place is not known
-	Column string // the column's or attribute's name; empty for the whole record
+	Line   int    // from 1; 0: the place is not known
+	Column string // name of the column or attribute; empty: the whole record
 	Range  *diag.Range
-	Rule   string // full sentences: what is wrong and what is right
+	Rule   string // what is wrong and what is right, in full sentences
 }
 
 // Error implements error.
@@ -45,7 +46,7 @@ func (e *Error) Error() string {
 	return where + ": " + e.Rule
 }
 
-// Errors are all that is wrong in one file.
+// Errors are all errors in one file.
 type Errors []*Error
 
 // Error implements error.
@@ -57,23 +58,23 @@ func (e Errors) Error() string {
 	return strings.Join(texts, "\n")
 }
 
-// record is one device as the file writes it, its cells in the file's order.
+// record is one device as it is written, with its cells in the file's order.
 type record struct {
 	line  int
 	cells []cell
 }
 
-// cell is one value of a record. Where it stands within its line is known of
-// CSV only.
+// cell is one value of a record. Its place within the line is known only in
+// CSV.
 type cell struct {
 	name   string
 	value  cty.Value
 	line   int
-	column int // from 1; 0 when it is not known
+	column int // from 1; 0: not known
 	length int
 }
 
-// cell finds a cell by its name.
+// cell returns the cell with a name.
 func (rec *record) cell(name string) (cell, bool) {
 	for i := range rec.cells {
 		if rec.cells[i].name == name {
@@ -83,12 +84,12 @@ func (rec *record) cell(name string) (cell, bool) {
 	return cell{}, false
 }
 
-// maxErrors bounds what is said about one file; the hundredth line of a
-// mistaken column says nothing new.
+// maxErrors bounds the errors reported for one file: the hundredth error in one
+// column says nothing new.
 const maxErrors = 100
 
-// Read gives the records of a file as a map by the value of the key column.
-// name decides the format by its ending; the content is src. The error is
+// Read returns the records of a file as a map by the value of the key column.
+// The ending of name decides the format; src is the content. Its error is an
 // Errors. An empty cell is null, so that defaults apply.
 func Read(name string, src []byte, key string, ty Type) (cty.Value, error) {
 	if !ty.Type.IsObjectType() {
@@ -117,10 +118,11 @@ func Read(name string, src []byte, key string, ty Type) (cty.Value, error) {
 	return cty.MapVal(r.result), nil
 }
 
-// NotUTF8Rule says what is wrong with a file that [NotUTF8] finds.
+// NotUTF8Rule explains the error that [NotUTF8] finds.
 const NotUTF8Rule = "This byte is not UTF-8, so the text cannot be read. Save the file as UTF-8, without changing it otherwise."
 
-// NotUTF8 finds the first byte of a text that is not UTF-8.
+// NotUTF8 returns the place of the first byte that is not UTF-8, if there is
+// one.
 func NotUTF8(src []byte) (at diag.Pos, is bool) {
 	if utf8.Valid(src) {
 		return at, false
@@ -140,7 +142,7 @@ func NotUTF8(src []byte) (at diag.Pos, is bool) {
 	return at, true
 }
 
-// WithoutMark removes the byte order mark that some editors begin a text with.
+// WithoutMark removes the byte order mark with which some editors begin a text.
 func WithoutMark(src []byte) []byte { return bytes.TrimPrefix(src, []byte("\xef\xbb\xbf")) }
 
 type reader struct {
@@ -151,13 +153,14 @@ type reader struct {
 	first  map[string]int // the line of each key
 	result map[string]cty.Value
 	errs   Errors
-	visit  func(record) // is given every record instead of the result; nil: nobody
+	visit  func(record) // if not nil, it gets every record instead of the result
 
-	// Derived from ty, because finding them for each record would take time.
+	// These are derived from ty once, because finding them for each record
+	// would take time.
 	types    map[string]cty.Type
-	required []string             // in order
-	made     cty.Type             // what a record becomes
-	missing  map[string]cty.Value // what stands for a missing value; nil: [typeexpr.Defaults] knows
+	required []string             // sorted
+	made     cty.Type             // the type of a complete record
+	missing  map[string]cty.Value // values of missing attributes; nil: use [typeexpr.Defaults]
 }
 
 func newReader(name string, src []byte, key string, ty Type) *reader {
@@ -193,7 +196,7 @@ func (r *reader) wrong(line int, column string, rng *diag.Range, format string, 
 	}
 }
 
-// add checks one record and takes it over.
+// add checks one record and adds it to the result.
 func (r *reader) add(rec record) {
 	if r.visit != nil {
 		r.visit(rec)
@@ -204,7 +207,7 @@ func (r *reader) add(rec record) {
 	for _, c := range rec.cells {
 		aty, known := r.types[c.name]
 		if !known {
-			continue // the key alone, or a column that the type does not ask for
+			continue // the key, or a column that the type does not have
 		}
 		v, err := convert.Convert(c.value, aty)
 		if err != nil {
@@ -242,7 +245,7 @@ func (r *reader) add(rec record) {
 	r.result[key] = v
 }
 
-// complete makes a record's values an object of the type.
+// complete makes an object of the type from a record's values.
 func (r *reader) complete(obj map[string]cty.Value) (cty.Value, error) {
 	if r.missing != nil {
 		for name, instead := range r.missing {
@@ -254,7 +257,7 @@ func (r *reader) complete(obj map[string]cty.Value) (cty.Value, error) {
 			return v, nil
 		}
 	}
-	// Null is left out, so that defaults apply to it.
+	// Nulls are left out, so that defaults apply.
 	for name, v := range obj {
 		if v.IsNull() {
 			delete(obj, name)
@@ -281,9 +284,10 @@ func (r *reader) keyOf(rec record) (string, int) {
 	return v.AsString(), c.line
 }
 
-// misspelt finds the attribute that a column was probably meant to be. A
-// column that the type does not ask for is nobody's business, unless it looks
-// like one that is not there: its default would be taken silently.
+// misspelt returns the attribute that a column was probably meant to be.
+// Columns that the type does not have are ignored, unless one resembles an
+// attribute that is missing: otherwise that attribute would silently get its
+// default.
 func misspelt[V any](r *reader, name string, present map[string]V) string {
 	if name == r.key || r.ty.Type.HasAttribute(name) {
 		return ""

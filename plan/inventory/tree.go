@@ -11,11 +11,10 @@ import (
 	"github.com/zclconf/go-cty/cty"
 )
 
-// The tree formats hold a list of objects, or an object of objects whose keys
-// are the inventory's keys.
+// treeShape describes the formats that are trees.
 const treeShape = "An inventory is a list of objects, or an object of objects by key."
 
-// readJSON walks the tokens, so that every record's line is known.
+// readJSON reads token by token, so that the line of every record is known.
 func (r *reader) readJSON() {
 	d := json.NewDecoder(bytes.NewReader(r.src))
 	open, err := d.Token()
@@ -72,8 +71,8 @@ func (r *reader) lineAt(offset int64) int {
 	return 1 + bytes.Count(r.src[:min(int(offset), len(r.src))], []byte("\n"))
 }
 
-// addObject adds a record; key is the object's key where it has one, lines
-// the line of each attribute where they are known.
+// addObject adds a record. key is the object's key if it has one; lines holds
+// the line of each attribute if known.
 func (r *reader) addObject(line int, key cty.Value, object map[string]cty.Value, lines map[string]int) {
 	rec := record{line: line, cells: make([]cell, 0, len(object)+1)}
 	for _, name := range slices.Sorted(mapKeys(object)) {
@@ -97,7 +96,7 @@ func (r *reader) addObject(line int, key cty.Value, object map[string]cty.Value,
 	r.add(rec)
 }
 
-// want is the type that an attribute is for.
+// want returns the type that an attribute should have.
 func (r *reader) want(name string) cty.Type {
 	if ty, ok := r.types[name]; ok {
 		return ty
@@ -108,8 +107,8 @@ func (r *reader) want(name string) cty.Type {
 	return cty.DynamicPseudoType
 }
 
-// within is the type of an element of a value that is for a type; name is that
-// of an attribute.
+// within returns the type that an element of a value should have, given the
+// type of the value; name is the attribute's name.
 func within(want cty.Type, name string) cty.Type {
 	switch {
 	case want.IsCollectionType():
@@ -133,8 +132,8 @@ func jsonObject(raw []byte) (map[string]any, error) {
 	return object, nil
 }
 
-// jsonValue makes a value of a JSON one. A number that is for a text stays as
-// it is written.
+// jsonValue turns JSON into a value. A number stays as it is written if a text
+// is wanted.
 func jsonValue(x any, want cty.Type) cty.Value {
 	switch x := x.(type) {
 	case string:
@@ -159,8 +158,8 @@ func jsonValue(x any, want cty.Type) cty.Value {
 	return cty.NullVal(cty.DynamicPseudoType)
 }
 
-// number is what is written as a number: the text itself where a text is
-// wanted, so that 0123 and 1.10 are not changed.
+// number reads a number. If a text is wanted it returns the text unchanged, so
+// that 0123 and 1.10 stay as they are.
 func number(text string, want cty.Type) cty.Value {
 	if want == cty.String {
 		return cty.StringVal(text)

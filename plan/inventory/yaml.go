@@ -8,16 +8,16 @@ import (
 	"github.com/zclconf/go-cty/cty"
 )
 
-// Bounds for a hostile file: of what is nested, and of what aliases repeat.
+// Bounds for a hostile file: for nesting and for what aliases repeat.
 const (
 	maxDepth   = 64
 	maxAliases = 1 << 17
 )
 
-// yamlFile is a document with what its aliases stand for.
+// yamlFile is a document with its anchors.
 type yamlFile struct {
 	anchors map[string]ast.Node
-	aliases int // that were followed
+	aliases int // number of aliases that were followed
 }
 
 func (r *reader) readYAML() {
@@ -48,7 +48,7 @@ func (r *reader) readYAML() {
 	}
 }
 
-// anchors collects what the anchors of a document name.
+// anchors holds the nodes of a document that have anchors, by name.
 type anchors map[string]ast.Node
 
 // Visit implements ast.Visitor.
@@ -59,9 +59,9 @@ func (a anchors) Visit(n ast.Node) ast.Visitor {
 	return a
 }
 
-// addKeyed adds a record of an object of records. One that is there to be
-// merged into others is none: it has an anchor, and a key that begins with
-// "_", "." or "x-".
+// addKeyed adds a record of an object of records. It skips entries that exist
+// only to be merged into others: they have an anchor, and a key that begins
+// with "_", "." or "x-".
 func (r *reader) addKeyed(y *yamlFile, kv *ast.MappingValueNode) {
 	key := yamlKey(kv.Key)
 	if _, anchored := kv.Value.(*ast.AnchorNode); anchored && (strings.HasPrefix(key, "_") || strings.HasPrefix(key, ".") || strings.HasPrefix(key, "x-")) {
@@ -100,8 +100,8 @@ func lineOf(n ast.Node) int {
 	return 0
 }
 
-// plain follows anchors, aliases and tags to what they stand for; nil where
-// that has no end.
+// plain follows anchors, aliases and tags to the node that they stand for; nil:
+// they are nested too deeply or repeat too much.
 func (y *yamlFile) plain(n ast.Node, depth int) ast.Node {
 	for ; depth <= maxDepth; depth++ {
 		switch is := n.(type) {
@@ -124,11 +124,12 @@ func (y *yamlFile) plain(n ast.Node, depth int) ast.Node {
 // member is a key of a mapping with its value.
 type member struct {
 	*ast.MappingValueNode
-	merged bool // it stands in what was merged
+	merged bool // it comes from a merged mapping
 }
 
-// mapping lists the members of a mapping, each key once: what is merged with
-// "<<" gives way to what the mapping says itself, and to what is merged before.
+// mapping lists the members of a mapping, each key once. The mapping's own
+// members win over those merged with "<<", and earlier merged ones over later
+// ones.
 func (y *yamlFile) mapping(n ast.Node, depth int) ([]member, bool) {
 	var written []*ast.MappingValueNode
 	switch n := y.plain(n, depth).(type) {
@@ -172,7 +173,7 @@ func (y *yamlFile) mapping(n ast.Node, depth int) ([]member, bool) {
 	return all, true
 }
 
-// yamlKey is a key as it is written.
+// yamlKey returns a key as it is written.
 func yamlKey(n ast.MapKeyNode) string {
 	if s, ok := n.(*ast.StringNode); ok {
 		return s.Value
@@ -180,7 +181,7 @@ func yamlKey(n ast.MapKeyNode) string {
 	return scalarText(n)
 }
 
-// scalarText is a number or another plain word as it is written.
+// scalarText returns a number or another plain word as it is written.
 func scalarText(n ast.Node) string {
 	if t := n.GetToken(); t != nil {
 		return t.Value
@@ -188,8 +189,8 @@ func scalarText(n ast.Node) string {
 	return n.String()
 }
 
-// value makes a value of a node. A number, true or false that is for a text
-// stays as it is written.
+// value turns a node into a value. Numbers, true and false stay as they are
+// written if a text is wanted.
 func (y *yamlFile) value(n ast.Node, want cty.Type, depth int) (cty.Value, bool) {
 	if tag, ok := n.(*ast.TagNode); ok && tag.Start.Value == "!!str" {
 		want = cty.String

@@ -1,28 +1,28 @@
 // Package pattern matches the names of devices and domains.
 //
-// A glob holds `*` anywhere and as often as one likes; each stands for any
-// run of characters, the empty one too. Everything else stands for itself,
-// and case matters. A glob without a star is a literal name.
+// In a glob each `*` stands for any number of characters, including none. There
+// may be any number of them, anywhere. Everything else stands for itself, and
+// case matters. A glob without a star is a literal name.
 package pattern
 
 import "strings"
 
-// Pattern is a matcher of names: at least one glob of Match fits and none of
+// Pattern matches a name if at least one glob of Match matches it and none of
 // Except does. The zero Pattern matches nothing.
 type Pattern struct {
 	Match  []string `json:"match"`
 	Except []string `json:"except,omitempty"`
 }
 
-// Set is a list of patterns of which any may fit.
+// Set is a list of patterns. It matches what any of them matches.
 type Set []Pattern
 
-// Matches reports whether the pattern fits the name.
+// Matches reports whether the pattern matches the name.
 func (p Pattern) Matches(name string) bool {
 	return anyGlob(p.Match, name) && !anyGlob(p.Except, name)
 }
 
-// Matches reports whether any pattern of the set fits the name.
+// Matches reports whether any pattern of the set matches the name.
 func (s Set) Matches(name string) bool {
 	for _, p := range s {
 		if p.Matches(name) {
@@ -32,15 +32,15 @@ func (s Set) Matches(name string) bool {
 	return false
 }
 
-// Literal makes a pattern of one glob, as a plan's list of strings writes it.
+// Literal returns a pattern of one glob, as a plan's list of strings writes it.
 func Literal(glob string) Pattern { return Pattern{Match: []string{glob}} }
 
 // IsLiteral reports whether a glob names exactly one thing.
 func IsLiteral(glob string) bool { return !strings.Contains(glob, "*") }
 
-// Glob reports whether one glob fits a name. Between two stars the leftmost
-// place is always as good as any other, so one pass from left to right is
-// enough: nothing is ever tried twice, however many stars there are.
+// Glob reports whether one glob matches a name. It needs only one pass from
+// left to right, however many stars there are: between two stars the leftmost
+// match is always as good as any other.
 func Glob(glob, name string) bool {
 	head, rest, starred := strings.Cut(glob, "*")
 	if !starred {

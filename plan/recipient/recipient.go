@@ -1,4 +1,4 @@
-// Package recipient reads for whom files are encrypted: the public keys of age.
+// Package recipient reads the public keys of age for which files are encrypted.
 package recipient
 
 import (
@@ -15,23 +15,24 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// Recipient is a public key that files are encrypted for.
+// Recipient is a public key for which files are encrypted.
 type Recipient struct {
 	age.Recipient
 	// Text is the key as it is written, without the comment of an SSH key.
 	Text string
-	// PostQuantum keys are not mixed with others: whoever broke those would need no other.
+	// PostQuantum keys must not be mixed with others: somebody who can break the others
+	// would not need this one.
 	PostQuantum bool
 }
 
-// Secret reports whether a text is or holds a secret key, of age or of SSH.
+// Secret reports whether a text is or contains a secret key of age or SSH.
 func Secret(text string) bool {
 	upper := strings.ToUpper(text)
 	return strings.Contains(upper, "AGE-SECRET-KEY-") || strings.Contains(upper, "AGE-PLUGIN-") || strings.Contains(upper, "PRIVATE KEY")
 }
 
-// Parse reads a recipient: age1…, age1pq1…, ssh-ed25519 … or ssh-rsa …. An error says
-// what to give instead. It never quotes the text, which may be a secret.
+// Parse reads a recipient: age1…, age1pq1…, ssh-ed25519 … or ssh-rsa …. Its error
+// says what to give instead. The error never quotes the text, which may be a secret.
 func Parse(text string) (Recipient, error) {
 	text = strings.TrimSpace(text)
 	if Secret(text) {
@@ -45,7 +46,7 @@ func Parse(text string) (Recipient, error) {
 			return Recipient{}, damaged()
 		}
 		return Recipient{r, r.String(), true}, nil
-	case strings.HasPrefix(text, "age1") && strings.Contains(text[len("age1"):], "1"): // the key itself has no 1: what is before it names a plugin
+	case strings.HasPrefix(text, "age1") && strings.Contains(text[len("age1"):], "1"): // the key itself has no 1, so a plugin's name comes before it
 		return Recipient{}, errors.New("this recipient needs a plugin of age, and dprun could not open again what is encrypted for it: give the recipient that age-keygen prints, which begins with age1")
 	case strings.HasPrefix(text, "age1"):
 		r, err := age.ParseX25519Recipient(text)
@@ -74,10 +75,11 @@ func damaged() error {
 	return errors.New("this recipient is damaged: a part of it is missing or mistyped; copy all of it")
 }
 
-// Set are recipients of which each can open what is encrypted for all.
+// Set is a list of recipients. Each of them can open what is encrypted for the
+// set.
 type Set []Recipient
 
-// ParseSet reads recipients that were valid before.
+// ParseSet reads recipients that were checked before.
 func ParseSet(texts []string) (Set, error) {
 	var out Set
 	for _, t := range texts {
@@ -90,7 +92,7 @@ func ParseSet(texts []string) (Set, error) {
 	return out, nil
 }
 
-// Ages are the recipients as age takes them.
+// Ages returns the recipients as package age takes them.
 func (s Set) Ages() []age.Recipient {
 	out := make([]age.Recipient, len(s))
 	for i, r := range s {
@@ -99,7 +101,7 @@ func (s Set) Ages() []age.Recipient {
 	return out
 }
 
-// Key is the same for the same recipients in whatever order.
+// Key returns the same text for the same recipients in any order.
 func (s Set) Key() string {
 	texts := make([]string, len(s))
 	for i, r := range s {
@@ -110,7 +112,7 @@ func (s Set) Key() string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// Fingerprints name the recipients, in their order.
+// Fingerprints returns the fingerprints of the recipients, in their order.
 func (s Set) Fingerprints() []string {
 	out := make([]string, len(s))
 	for i, r := range s {
@@ -119,14 +121,14 @@ func (s Set) Fingerprints() []string {
 	return out
 }
 
-// Fingerprint names the recipient in a manifest: an age1… key is short enough to stand
-// for itself, an SSH key is named as ssh-keygen -l names it, and a post-quantum key by
+// Fingerprint names the recipient in a manifest. An age1… key is short enough to stand
+// for itself; an SSH key has the name that ssh-keygen -l shows, and a post-quantum key
 // its SHA-256.
 func (r Recipient) Fingerprint() string {
 	kind, key, isSSH := strings.Cut(r.Text, " ")
 	switch {
 	case isSSH:
-		raw, _ := base64.StdEncoding.DecodeString(key) // it was marshalled here
+		raw, _ := base64.StdEncoding.DecodeString(key) // Parse has marshalled it
 		sum := sha256.Sum256(raw)
 		return kind + " SHA256:" + base64.RawStdEncoding.EncodeToString(sum[:])
 	case r.PostQuantum:

@@ -12,14 +12,14 @@ import (
 	ctyjson "github.com/zclconf/go-cty/cty/json"
 )
 
-// At is a secret at a place inside a value.
+// At is a secret and its place inside a value.
 type At struct {
 	Path cty.Path
 	Ref  Ref
 }
 
-// Reveal removes every mark and says what was secret where. It is for the
-// boundary to a plugin only.
+// Reveal removes every mark and lists the secrets with their places. It must be
+// used only where a value goes to a plugin.
 func Reveal(v cty.Value) (plain cty.Value, refs []At) {
 	if v == cty.NilVal {
 		return v, nil
@@ -40,14 +40,14 @@ func Reveal(v cty.Value) (plain cty.Value, refs []At) {
 
 func pathText(p cty.Path) string { return fmt.Sprintf("%#v", p) }
 
-// placeholder stands for a secret while the value is turned into JSON. It
-// holds a NUL, which no HCL string can.
+// placeholder replaces a secret while the value is turned into JSON. It holds a
+// NUL, which no HCL string can hold.
 const placeholder = "\x00secret:"
 
-// Seal gives the JSON form of a value in which each secret string is replaced
-// by its reference as {"$secret": …}. It answers false when that cannot be
-// undone: some secret is a variable's value, is not known, or was made into
-// something else, so that the reference alone would not bring it back.
+// Seal returns the JSON form of a value in which each secret string is replaced
+// by its reference as {"$secret": …}. ok is false if the references would not
+// bring the value back: a secret is a variable's value, is not known, or was
+// changed by an expression.
 func Seal(v cty.Value) (sealed []byte, ok bool) {
 	plain, marked := v.UnmarkDeepWithPaths()
 	refs := map[string]Ref{}
@@ -113,8 +113,8 @@ func wholeSecret(plain cty.Value, m cty.PathValueMarks) (Ref, bool) {
 	return Ref{}, false
 }
 
-// Unseal undoes [Seal]: it reads each secret afresh and marks it again. The
-// error names the references that could not be read.
+// Unseal undoes [Seal]: it reads each secret again and marks it. Its error
+// names the references that could not be read.
 func Unseal(sealed []byte, ty cty.Type, r Reader) (cty.Value, error) {
 	tree, err := decodeTree(sealed)
 	if err != nil {
@@ -174,7 +174,7 @@ func decodeTree(b []byte) (any, error) {
 	return tree, err
 }
 
-// mapTree rebuilds a JSON tree, parents before what they hold.
+// mapTree rebuilds a JSON tree, parents before children.
 func mapTree(x any, f func(any) any) any {
 	switch x := f(x).(type) {
 	case map[string]any:

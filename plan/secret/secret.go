@@ -1,9 +1,9 @@
 // Package secret carries secrets through expressions.
 //
-// A secret value is marked with where it came from. The mark follows the value
-// through every expression, so dprun knows that every value made from a secret
-// is secret. Marks are removed only where a plugin is handed its configuration.
-// For recovery the reference is stored, never the value.
+// A secret value is marked with its origin. The mark follows the value through
+// every expression, so dprun knows that every value made from a secret is
+// secret. Marks are removed only where a plugin gets its configuration. For
+// recovery the reference is stored, never the value.
 package secret
 
 import (
@@ -27,16 +27,16 @@ const (
 	KindVariable Kind = "variable"
 )
 
-// Ref says where a secret comes from. Its JSON form is stable.
+// Ref says where a secret is read. Its JSON form is stable.
 type Ref struct {
 	Kind Kind     `json:"kind"`
-	Args []string `json:"args"` // a name, a path, an argv
+	Args []string `json:"args"` // a name, a path or an argv
 }
 
 // Readable reports whether the secret can be read again.
 func (r Ref) Readable() bool { return r.Kind != KindVariable }
 
-// String names the reference as a plan writes it.
+// String returns the reference as a plan writes it.
 func (r Ref) String() string {
 	switch {
 	case r.Kind == KindVariable && len(r.Args) == 1:
@@ -51,36 +51,36 @@ func (r Ref) String() string {
 
 func (r Ref) key() string {
 	b, err := json.Marshal(r)
-	if err != nil { // strings only: cannot happen
+	if err != nil { // cannot happen: strings only
 		return r.String()
 	}
 	return string(b)
 }
 
-// Reader reads secrets. Errors name the reference and what is wrong, never a
+// Reader reads secrets. Its errors name the reference and the reason, never a
 // value.
 type Reader interface {
 	ReadSecret(Ref) (string, error)
 }
 
-// Mark is the cty mark of a secret, used by pointer: one for each reference
-// of a [Store]. It prints as its reference.
+// Mark is the cty mark of a secret. It is used by pointer; a [Store] has one
+// for each reference. It prints as its reference.
 type Mark struct {
 	Ref   Ref
 	plain cty.Value
 }
 
-// String implements fmt.Stringer without the value.
+// String returns the reference, not the value.
 func (m *Mark) String() string { return m.Ref.String() }
 
-// GoString keeps %#v from showing the value.
+// GoString keeps the value out of %#v.
 func (m *Mark) GoString() string { return m.Ref.String() }
 
 // MarshalJSON keeps the value out of JSON.
 func (m *Mark) MarshalJSON() ([]byte, error) { return json.Marshal(m.Ref) }
 
-// Store gives secret values and remembers each, so that one reference is read
-// once. Its methods may be called concurrently.
+// Store reads secrets and keeps them, so that each reference is read only once.
+// Its methods may be called concurrently.
 type Store struct {
 	reader Reader
 
@@ -91,11 +91,11 @@ type Store struct {
 // NewStore makes a store. With a nil reader every secret is an unknown value.
 func NewStore(r Reader) *Store { return &Store{reader: r, marks: map[string]*Mark{}} }
 
-// ErrNotRead is a reader's answer for a secret that it does not read now: the
-// value is unknown, and asked for again when it is needed.
+// ErrNotRead is a reader's error for a secret that it does not read now. The
+// secret is an unknown value until it is needed and read again.
 var ErrNotRead = errors.New("the secret is not read yet")
 
-// Value gives the marked string of a reference.
+// Value returns the marked string of a reference.
 func (s *Store) Value(ref Ref) (cty.Value, error) {
 	s.mu.Lock()
 	m, ok := s.marks[ref.key()]
@@ -104,7 +104,7 @@ func (s *Store) Value(ref Ref) (cty.Value, error) {
 		return m.plain.Mark(m), nil
 	}
 	m = &Mark{Ref: ref, plain: cty.UnknownVal(cty.String).RefineNotNull()}
-	if s.reader != nil { // it may take its time; others go on
+	if s.reader != nil { // reading may take long; others go on meanwhile
 		text, err := s.reader.ReadSecret(ref)
 		switch {
 		case errors.Is(err, ErrNotRead):
@@ -123,8 +123,8 @@ func (s *Store) Value(ref Ref) (cty.Value, error) {
 	return m.plain.Mark(m), nil
 }
 
-// Variable marks the value of a sensitive variable. A value that is secret by
-// reference already keeps its own marks.
+// Variable marks the value of a sensitive variable. A value that already is
+// secret by reference keeps its own marks.
 func (s *Store) Variable(name string, v cty.Value) cty.Value {
 	if v.IsMarked() {
 		return v
@@ -156,14 +156,14 @@ func (s *Store) Plain() []string {
 	return all
 }
 
-// ReadError says that a secret could not be read.
+// ReadError is the error of a secret that could not be read.
 type ReadError struct {
 	Ref Ref
 	Err error
 }
 
-// Unreadable reports whether an error is that of a secret that cannot be
-// read, which never holds the secret.
+// Unreadable reports whether an error is a [ReadError], which never holds the
+// secret.
 func Unreadable(err error) bool {
 	var e *ReadError
 	return errors.As(err, &e)
@@ -172,5 +172,5 @@ func Unreadable(err error) bool {
 // Error implements error.
 func (e *ReadError) Error() string { return fmt.Sprintf("read %s: %v", e.Ref, e.Err) }
 
-// Unwrap gives the reader's own error.
+// Unwrap returns the reader's own error.
 func (e *ReadError) Unwrap() error { return e.Err }

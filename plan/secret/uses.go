@@ -9,10 +9,10 @@ import (
 	"github.com/zclconf/go-cty/cty"
 )
 
-// Uses reports whether any part of an expression works with a secret, and names
+// Uses reports whether any part of an expression involves a secret, and names
 // the secrets that it found. Messages of the HCL library or of a function about
-// such an expression may quote the secret, so they are shown to nobody. An
-// expression that cannot be analysed counts as one.
+// such an expression may quote the secret, so they must not be shown. An
+// expression that cannot be analysed counts as one that involves a secret.
 func Uses(e hcl.Expression, ctx *hcl.EvalContext) (refs []string, uses bool) {
 	node, ok := e.(hclsyntax.Expression)
 	if !ok {
@@ -35,14 +35,14 @@ func Uses(e hcl.Expression, ctx *hcl.EvalContext) (refs []string, uses bool) {
 	_ = hclsyntax.VisitAll(node, func(n hclsyntax.Node) hcl.Diagnostics {
 		switch n := n.(type) {
 		case *hclsyntax.LiteralValueExpr:
-			note(n.Val) // of an expression that was worked out in part
+			note(n.Val) // of an expression that was evaluated in part
 		case *hclsyntax.FunctionCallExpr:
 			v, ds := n.Value(ctx)
 			if !ds.HasErrors() {
 				note(v)
 			}
-			// Whether a refusal may quote a secret depends on the arguments of
-			// the call.
+			// The text of an error may quote a secret only if an argument of
+			// the call is secret.
 			uses = uses || n != e && strings.HasPrefix(n.Name, "secret_")
 		}
 		return nil
@@ -54,8 +54,8 @@ func Uses(e hcl.Expression, ctx *hcl.EvalContext) (refs []string, uses bool) {
 	return refs, uses
 }
 
-// along follows a reference as far as it leads. A part that is secret stands
-// for the whole: what lies beyond it is secret too.
+// along follows a reference as far as it leads. If a part is secret, it is
+// returned for the whole: everything beyond it is secret too.
 func along(t hcl.Traversal, ctx *hcl.EvalContext) cty.Value {
 	v := cty.NilVal
 	for c := ctx; c != nil && v == cty.NilVal; c = c.Parent() {
@@ -70,7 +70,7 @@ func along(t hcl.Traversal, ctx *hcl.EvalContext) cty.Value {
 		by, ok := step.(interface {
 			TraversalStep(cty.Value) (cty.Value, hcl.Diagnostics)
 		})
-		if !ok { // a splat: whatever is below
+		if !ok { // a splat may reach anything below
 			return v
 		}
 		next, ds := by.TraversalStep(v)
@@ -82,7 +82,7 @@ func along(t hcl.Traversal, ctx *hcl.EvalContext) cty.Value {
 	return v
 }
 
-// Withheld is what stands in the place of a text that may quote a secret.
+// Withheld replaces a text that may quote a secret.
 func Withheld(refs []string) string {
 	if len(refs) == 0 {
 		return "It works with a secret, so the reason is not shown: it could hold the secret. Check what kind of value is needed here, and the secret itself."

@@ -6,17 +6,17 @@ import (
 	"slices"
 	"strings"
 	"time"
-	_ "time/tzdata" // zones are right on machines without a zone database
+	_ "time/tzdata" // zones are right also on machines without a zone database
 )
 
-// The years that a window's dates may name; a typing error beyond them would
+// Dates of a window must be in these years. A mistyped year outside them would
 // only cost time.
 const (
 	minYear = 1970
 	maxYear = 2199
 )
 
-// Field names what an [Error] is about.
+// Field names the part of a window that an [Error] is about.
 type Field string
 
 // The fields.
@@ -31,10 +31,10 @@ const (
 // Error says which text of a window is wrong.
 type Error struct {
 	Field Field
-	Deny  bool // in a deny; else in an allow
-	Index int  // which allow or deny
+	Deny  bool // it is about a deny; otherwise about an allow
+	Index int  // index of the allow or deny
 	Value string
-	Rule  string // a full sentence: what is wrong and what is right
+	Rule  string // what is wrong and what is right, in full sentences
 }
 
 // Error implements error.
@@ -54,8 +54,8 @@ var weekdays = map[string]time.Weekday{
 	"thu": time.Thursday, "fri": time.Friday, "sat": time.Saturday,
 }
 
-// Compile checks the window and prepares it for many questions. The error
-// joins one [*Error] for each wrong text.
+// Compile checks the window and prepares it for repeated use. The error joins
+// one [*Error] for each wrong text.
 func (w Window) Compile() (*Schedule, error) {
 	s := &Schedule{loc: time.UTC}
 	var errs []error

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// date is a day of the calendar, in no zone.
+// date is a day of the calendar, without a zone.
 type date struct {
 	year  int
 	month time.Month

@@ -5,29 +5,30 @@ import (
 	"time"
 )
 
-// Schedule is a compiled [Window]. It is immutable; use it where the same
-// window is asked often.
+// Schedule is a compiled [Window]. It is immutable. Use it to ask the same
+// window often.
 type Schedule struct {
 	loc      *time.Location
 	allow    []rule
 	deny     []rule
-	lastDate date // the latest date that any rule names; zero when none does
+	lastDate date // latest date in any rule; zero: no rule has dates
 }
 
 // rule is an allow or a deny with its texts parsed.
 type rule struct {
 	days     [7]bool // by time.Weekday
 	dates    []date  // sorted; nil: every date
-	wholeDay bool    // from and to were left out
-	from, to int     // minutes after midnight; to may lie on the next day
+	wholeDay bool    // neither from nor to is set
+	from, to int     // minutes after midnight; to may be on the next day
 }
 
-// span is a stretch of time without its end.
+// span is a period of time without its end.
 type span struct{ from, to time.Time }
 
-// probeDays is how far beyond the last named date the answer "never" needs to
-// be looked for. Rules without dates recur weekly; a month has every weekday
-// often enough that a gap hidden by one change of the clocks shows.
+// probeDays is how many days beyond the last named date must be searched before
+// the answer is "never". Rules without dates recur weekly. A month holds every
+// weekday often enough to reach beyond a period that one change of the clocks
+// hides.
 const probeDays = 31
 
 // Open reports whether t is inside the window.
@@ -36,7 +37,7 @@ func (s *Schedule) Open(t time.Time) bool {
 	return open
 }
 
-// ClosesAt returns the end of the open stretch that holds t; see [Window.ClosesAt].
+// ClosesAt returns the end of the open period that holds t; see [Window.ClosesAt].
 func (s *Schedule) ClosesAt(t time.Time) (time.Time, bool) { return s.seek(t, false) }
 
 // OpensAt returns the first open instant at or after t; see [Window.OpensAt].
@@ -59,10 +60,10 @@ func (s *Schedule) seek(t time.Time, open bool) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// at says whether x is open and when that may change next.
+// at says whether the window is open at x and when that may change next.
 func (s *Schedule) at(x time.Time) (open bool, next time.Time) {
-	// A rule's stretch reaches at most into the day after the one it belongs
-	// to, and a change of the clocks moves a date by less than a day.
+	// A rule's period reaches at most into the day after its own, and a change
+	// of the clocks moves a date by less than a day.
 	local := x.In(s.loc)
 	today := dateOf(local)
 	next = s.dateEnd(local)
@@ -99,12 +100,12 @@ func (s *Schedule) at(x time.Time) (open bool, next time.Time) {
 	return open && !denied, next
 }
 
-// onDates reports whether the rule is about whole calendar dates. As a denial
-// it then asks what the clocks show, not which boundary has passed: where a
-// repeated hour spans midnight a date comes back for a while.
+// onDates reports whether the rule is about whole calendar dates. Such a denial
+// depends on the date that the clocks show, not on boundaries that were passed:
+// if a repeated hour spans midnight, a date comes back for a while.
 func (r *rule) onDates() bool { return r.dates != nil && r.wholeDay }
 
-// has reports whether the rule has a stretch that belongs to day d.
+// has reports whether the rule has a period that belongs to day d.
 func (r *rule) has(d date) bool {
 	if !r.days[d.weekday()] {
 		return false
@@ -116,19 +117,19 @@ func (r *rule) has(d date) bool {
 	return found
 }
 
-// dateEnd is when the clocks leave local's date or are changed.
+// dateEnd returns when the clocks leave local's date or change.
 func (s *Schedule) dateEnd(local time.Time) time.Time {
 	_, offset := local.Zone()
 	midnight := dateOf(local).add(1).utc().Add(-time.Duration(offset) * time.Second)
 	// On the last day of a leap year beyond the zone's table, such as 2040-12-31,
-	// the library says that the offset ends where it is asked.
+	// the library reports that the offset ends at the very instant asked about.
 	if _, end := local.ZoneBounds(); end.After(local) && end.Before(midnight) {
 		return end.UTC()
 	}
 	return midnight
 }
 
-// span is the stretch of a rule that belongs to day d.
+// span returns the period of a rule that belongs to day d.
 func (s *Schedule) span(r *rule, d date) (span, bool) {
 	if !r.has(d) {
 		return span{}, false
@@ -137,17 +138,18 @@ func (s *Schedule) span(r *rule, d date) (span, bool) {
 	return sp, sp.from.Before(sp.to)
 }
 
-// instant is the first moment at which the clocks show d at that minute, or
-// something later.
+// instant returns the first moment at which the clocks show d at that minute,
+// or a later time.
 func (s *Schedule) instant(d date, minute int) time.Time {
 	return Instant(s.loc, time.Date(d.year, d.month, d.day, 0, minute, 0, 0, time.UTC))
 }
 
-// Instant is the first moment at which the clocks of a zone show a wall-clock
-// time, or something later. The wall-clock time is given as if it were UTC.
+// Instant returns the first moment at which the clocks of a zone show a
+// wall-clock time or a later one. The wall-clock time is given as if it were
+// UTC.
 func Instant(loc *time.Location, wall time.Time) time.Time {
-	// Zones are at most 15 hours away from UTC; starting a day early meets
-	// every zone in which the wall time can have been shown.
+	// Zones are at most 15 hours away from UTC. A start one day early covers
+	// every zone in which the clocks can have shown the time.
 	for at := wall.Add(-24 * time.Hour); ; {
 		zoned := at.In(loc)
 		_, offset := zoned.Zone()

@@ -1,15 +1,15 @@
-// Package window answers when a plan may run.
+// Package window says when a plan may run.
 //
 // A window is written in wall-clock time of one IANA zone. Every wall-clock
 // boundary means exactly one instant: the first at which the clocks of that
-// zone show it or something later. So a boundary in the hour that is skipped
-// in spring is the instant after the skip, a boundary in the hour that is
-// repeated in autumn is its first pass, and a stretch between two boundaries
-// is never cut in two.
+// zone show that time or a later one. So a boundary in the hour that is skipped
+// in spring is the instant after the skip, and a boundary in the hour that is
+// repeated in autumn is its first pass. A period between two boundaries is
+// never cut in two.
 //
-// An allowed stretch belongs to the day on which it opens, also when it
-// crosses midnight. A denied date is the calendar date of the instant itself.
-// Denial wins. A window without any allow is open whenever it is not denied.
+// An allowed period belongs to the day on which it opens, even if it crosses
+// midnight. A denied date is the calendar date of the instant itself. Denial
+// wins. A window without any allow is open whenever it is not denied.
 package window
 
 import (
@@ -17,8 +17,8 @@ import (
 	"time"
 )
 
-// Window is a named set of allowed and denied stretches. Its JSON form is
-// stable; it is written into the journal.
+// Window is a named set of allowed and denied periods. Its JSON form is stable,
+// because it is written into the journal.
 type Window struct {
 	Name     string  `json:"name"`
 	Timezone string  `json:"timezone"` // IANA name; empty: UTC
@@ -26,11 +26,10 @@ type Window struct {
 	Deny     []Deny  `json:"deny,omitempty"`
 }
 
-// Allow is one recurring stretch. Nil Days mean every day, nil Dates every
-// date, while an empty list means none; when both are given both must fit the
-// day of the opening.
-// From and To are "HH:MM"; From defaults to "00:00" and To to "24:00". A To
-// before From is on the following day.
+// Allow is one recurring period. Nil Days mean every day and nil Dates every
+// date, while an empty list means none. If both are given, the day of the
+// opening must match both. From and To are "HH:MM"; From defaults to "00:00"
+// and To to "24:00". A To before From is on the following day.
 type Allow struct {
 	Days  []string `json:"days"`  // mon, tue, wed, thu, fri, sat, sun
 	Dates []string `json:"dates"` // "2026-12-25"
@@ -38,8 +37,8 @@ type Allow struct {
 	To    string   `json:"to,omitempty"`
 }
 
-// Deny is one stretch that is never open. It reads like [Allow], except that
-// one with Dates never crosses midnight.
+// Deny is one period in which the window is never open. It is written like
+// [Allow], except that a Deny with Dates never crosses midnight.
 type Deny struct {
 	Days  []string `json:"days"`
 	Dates []string `json:"dates"`
@@ -54,8 +53,8 @@ func (w Window) Open(t time.Time) bool {
 	return err == nil && s.Open(t)
 }
 
-// ClosesAt returns the end of the open stretch that holds t, and false when
-// it never ends. When t is outside the window the answer is t itself.
+// ClosesAt returns the end of the open period that holds t; false: it never
+// ends. If t is outside the window, it returns t.
 func (w Window) ClosesAt(t time.Time) (time.Time, bool) {
 	s, err := w.Compile()
 	if err != nil {
@@ -64,8 +63,7 @@ func (w Window) ClosesAt(t time.Time) (time.Time, bool) {
 	return s.ClosesAt(t)
 }
 
-// OpensAt returns the first open instant at or after t, and false when there
-// is none.
+// OpensAt returns the first open instant at or after t; false: there is none.
 func (w Window) OpensAt(t time.Time) (time.Time, bool) {
 	s, err := w.Compile()
 	if err != nil {
@@ -74,8 +72,8 @@ func (w Window) OpensAt(t time.Time) (time.Time, bool) {
 	return s.OpensAt(t)
 }
 
-// Say writes an instant as the clocks of the window's zone show it, with the
-// zone's abbreviation: for a person who knows the window by its plan.
+// Say formats an instant as the clocks of the window's zone show it, with the
+// zone's abbreviation. It is for a person who knows the window from its plan.
 func (w Window) Say(t time.Time) string {
 	loc := time.UTC
 	if s, err := w.Compile(); err == nil {
@@ -84,15 +82,15 @@ func (w Window) Say(t time.Time) string {
 	return t.In(loc).Format("Mon 2006-01-02 15:04 MST")
 }
 
-// Skip is an opening that a change of the clocks leaves out.
+// Skip is an opening that does not happen because the clocks change.
 type Skip struct {
-	Allow    int    // which of the window's allow blocks
+	Allow    int    // index of the window's allow block
 	Date     string // "2027-03-28"
 	From, To string // of the block
 }
 
-// Skips finds, for each allow block, the first day in the year after t on
-// which the whole of it lies in an hour that the clocks skip, so that the
+// Skips returns, for each allow block, the first day in the year after t on
+// which all of its period falls into an hour that the clocks skip, so that the
 // window does not open.
 func (w Window) Skips(t time.Time) []Skip {
 	s, err := w.Compile()

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// NearZone finds the IANA zone that was meant by a name that is none: one
-// letter of it is missing, too much, wrong or in the wrong place, or it is
-// written with spaces or in small letters. Empty: there is none.
+// NearZone returns the IANA zone that a wrong name was probably meant to be. It
+// allows for one letter that is missing, superfluous, wrong or misplaced, and
+// for names with spaces or in small letters. Empty: no zone is near.
 func NearZone(given string) string {
 	if len(given) > 64 {
 		return ""
@@ -46,7 +46,7 @@ func NearZone(given string) string {
 	return ""
 }
 
-// titled writes each word of a zone's name with a capital.
+// titled capitalizes each word of a zone's name.
 func titled(name string) string {
 	b := []byte(strings.ToLower(name))
 	for i := range b {
