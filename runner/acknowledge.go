@@ -15,24 +15,24 @@ import (
 	"github.com/dprun/dprun/runner/report"
 )
 
-// ackJournal is the target that begins a new journal where the old one is lost.
+// ackJournal is the target that begins a new journal if the old one is lost.
 const ackJournal = "journal"
 
 var errNotLost = errorf(ExitUsage, "the journal is not lost: it is kept, and no new one was begun")
 
-// AcknowledgeRequest says what somebody has looked at.
+// AcknowledgeRequest names what a person has looked at.
 type AcknowledgeRequest struct {
-	Target string // a device, the ID of a run, or journal
-	By     string // who; empty: the user that dprun runs as
+	Target string // a device, the ID of a run, or "journal"
+	By     string // the person; empty: the user that dprun runs as
 	Reason string // for the record of evidence, with a change number
 	Change string
 }
 
-// Acknowledge enters that somebody looked at a device: what it owes to runs
-// that nobody works on is done, and it no longer keeps others from being
-// quiesced. With a run's ID it enters that what the run owes to no device is
-// done, or that a run which the journal has forgotten left nothing behind. The
-// error is an *[Error].
+// Acknowledge enters that a person looked at a device. Everything pending on the
+// device that no live process works on counts as done, and the device no longer
+// stops quiesces of others. With a run's ID, Acknowledge enters that everything
+// pending for the run itself, and not for a device, is done; or that a run which
+// the journal has forgotten left nothing behind. The error is an *[Error].
 func (r *Runner) Acknowledge(ctx context.Context, q AcknowledgeRequest) (report.Acknowledged, error) {
 	op := r.begin(Operation{})
 	op.by = cmp.Or(q.By, whoami())
@@ -125,7 +125,7 @@ func (r *operation) acknowledge(ctx context.Context, target string) (report.Ackn
 	return done, &Error{ExitUsage, err}
 }
 
-// acknowledgedBy is the name that somebody acknowledges an obligation by.
+// acknowledgedBy returns the target that acknowledges an obligation.
 func acknowledgedBy(o pending.Obligation) string {
 	if o.Device == "" {
 		return o.Run
@@ -133,8 +133,8 @@ func acknowledgedBy(o pending.Obligation) string {
 	return o.Device
 }
 
-// beginJournal puts what is left of a lost journal aside and begins a new one.
-// Of several that do so at once, one does.
+// beginJournal renames what is left of a lost journal and begins a new one. If
+// several processes do so at once, only one succeeds.
 func (r *operation) beginJournal(ctx context.Context) (report.Acknowledged, error) {
 	if !errors.Is(r.lost, journal.ErrLost) {
 		return report.Acknowledged{}, r.lost
@@ -145,7 +145,7 @@ func (r *operation) beginJournal(ctx context.Context) (report.Acknowledged, erro
 	}
 	defer func() { _ = held.Release() }()
 	if r.Runner.kept.Load().journal == nil {
-		r.open(ExitOwed) // another process may have begun it meanwhile
+		r.open(ExitOwed) // another process may have begun a new one meanwhile
 	}
 	switch k := r.Runner.kept.Load(); {
 	case k.journal != nil:

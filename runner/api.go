@@ -1,8 +1,8 @@
-// Package runner runs compiled plans: it brings together the language, the
+// Package runner holds the use cases of dprun. It connects the language, the
 // plugins, the machines, the journal, the staging area and the locks.
 //
-// A command opens what it needs: [OpenPlugins] and [Load] for everything that
-// only reads a plan, [Open] for everything that uses the state directory.
+// A command opens only what it needs: [OpenPlugins] and [Load] to read a plan,
+// [Open] to use the state directory.
 package runner
 
 import (
@@ -29,10 +29,10 @@ type Source struct {
 	Vars     []string // --var NAME=VALUE, in order
 	Environ  []string // the environment, for DPRUN_VAR_NAME and secret_env
 
-	files fs.FS // the plan's directory as it was when it was checked; nil: as it is
+	files fs.FS // the plan's directory as it was when it was checked; nil: as it is now
 }
 
-// fs is the directory that holds the plan.
+// fs returns the directory that holds the plan.
 func (s Source) fs(dir string) fs.FS {
 	if s.files != nil {
 		return s.files
@@ -46,20 +46,20 @@ type Loaded struct {
 
 	file    *plan.File
 	inputs  plan.Inputs
-	secrets *secret.Store // what was read for it; nil: nothing
+	secrets *secret.Store // the secrets that were read for it; nil: none
 }
 
-// Options are the parts that every operation on the state directory shares.
+// Options are needed by every operation on the state directory.
 type Options struct {
 	StateDir string // absolute
-	Version  string // dprun's own
-	// Bundled are the plugins that this program serves itself, by name.
+	Version  string // version of dprun
+	// Bundled are the plugins that are part of this program, by name.
 	Bundled map[string]func() sdk.Plugin
 	Environ []string
 	Log     *slog.Logger
 	Clock   clock.Clock
-	// Group is how long an event that nothing depends on may wait to be written
-	// with others; zero: 10 ms, negative: not at all.
+	// Group is the longest time for which an event may wait to be written together
+	// with others, if nothing depends on it. Zero: 10 ms, negative: no wait.
 	Group time.Duration
 }
 
@@ -69,22 +69,22 @@ type ApplyRequest struct {
 	Source   Source
 	Plan     string // the plan's name; empty: the only one of the file
 	Parallel int    // overrides limits.parallel when positive
-	Change   string // a change number or the like, for the record of evidence
-	Run      string // the ID that the run gets, by [journal.NewRunID]; empty: a new one
-	By       string // who asks for it, where that is not the user that dprun runs as
-	Reason   string // why, likewise for the record
+	Change   string // a change number, for the record of evidence
+	Run      string // the run's ID, from [journal.NewRunID]; empty: a new one
+	By       string // the person who asks; empty: the user that dprun runs as
+	Reason   string // the reason, for the record of evidence
 	Only     string // --only: site=fra,activity=domains,device=fra-*,domain=orders
-	// Read gets what there is to say about the plan, and why it cannot be run,
-	// before what is due for earlier runs is done, which may take minutes. Nil:
-	// the result has it.
+	// Read receives the diagnostics of the plan, the reason why it cannot run, and
+	// what earlier runs left. It is called before their recovery begins, which may
+	// take minutes. Nil: only the result has the diagnostics.
 	Read func(found plan.Diagnostics, broken error, due []report.Owed)
-	// Confirm is asked before anything that will be quiesced is touched. An error
-	// ends the operation with it. Nil: the caller has the answer already.
+	// Confirm is called before dprun touches a gateway that the run will quiesce. An
+	// error ends the operation. Nil: the caller has the consent already.
 	Confirm func(report.Disruption) error
-	// Guard makes the arguments with which this program, started again, calls
-	// [Guard] for a run. A run that may quiesce starts such a process first, and
-	// fails without it. Nil: no run is guarded; then the caller sees to it that
-	// somebody recovers when this process dies.
+	// Guard returns the arguments with which this program, started again, calls
+	// [Guard] for a run. A run that may quiesce starts this process first, and fails
+	// if it cannot. Nil: the run has no guard, and the caller makes sure that
+	// somebody recovers if this process dies.
 	Guard func(run string) (args []string)
 }
 
@@ -93,13 +93,13 @@ type PreviewRequest struct {
 	Source  Source
 	Plan    string
 	Only    string
-	Offline bool // stop at what is known without contacting anything
-	// DryNight goes through the whole run but for what changes something:
-	// quiesces, captures, stores, scripts.
+	Offline bool // contact nothing, and stop at what is known without that
+	// DryNight runs the whole plan without the steps that change something:
+	// quiesces, captures, stores and scripts.
 	DryNight bool
 }
 
-// Error is an operation that could not be begun; it carries the exit code.
+// Error says that an operation could not begin. It carries the exit code.
 type Error struct {
 	ExitCode int
 	Err      error
@@ -108,17 +108,17 @@ type Error struct {
 func (e *Error) Error() string { return e.Err.Error() }
 func (e *Error) Unwrap() error { return e.Err }
 
-// The exit codes of operations that do not come to a run. Those of a run are
-// the run machine's.
+// The exit codes of operations that do not reach a run. The run machine defines
+// those of a run.
 const (
-	ExitPartly  = 3  // some of it went well
+	ExitPartly  = 3  // a part succeeded
 	ExitInvalid = 10 // the plan has errors
 	ExitPlugin  = 11 // a plugin is missing, untrusted or broken at start
 	ExitRunning = 12 // the same plan is already running, or its run is being recovered
 	ExitNothing = 14 // nothing to do
 	ExitCheck   = 15 // a check of the whole plan has failed
 	ExitOwed    = 16 // a device may still be quiesced
-	ExitAway    = 17 // it is back, but a script that should lead traffic back has not worked
+	ExitAway    = 17 // the device is back, but the script that leads traffic back to it has failed
 	ExitUsage   = 64
 	ExitBug     = 70
 	ExitSIGINT  = 130
@@ -129,7 +129,7 @@ func errorf(code int, format string, args ...any) *Error {
 	return &Error{ExitCode: code, Err: fmt.Errorf(format, args...)}
 }
 
-// CodeOf is the exit code that an error calls for.
+// CodeOf returns the exit code for an error; 1 if the error carries none.
 func CodeOf(err error) int {
 	if e := new(Error); errors.As(err, &e) {
 		return e.ExitCode
@@ -137,8 +137,8 @@ func CodeOf(err error) int {
 	return 1
 }
 
-// conclude settles with what exit code an operation ends, and what is said of
-// its error: that a device may be quiesced wins over everything else.
+// conclude decides the exit code and the failure of a result. A device that may
+// be quiesced wins over every other reason.
 func conclude(res *report.Result, err *error) {
 	if all := slices.Concat(res.Told, res.Diagnostics); *err == nil && all.HasErrors() {
 		*err = Invalid(all)
@@ -150,7 +150,7 @@ func conclude(res *report.Result, err *error) {
 		*err = &Error{res.ExitCode, errors.New((*err).Error())}
 	}
 	res.ExitCode = CodeOf(*err)
-	if res.Unknown == nil || !strings.Contains(res.Unknown.Message, (*err).Error()) { // a lost journal is both
+	if res.Unknown == nil || !strings.Contains(res.Unknown.Message, (*err).Error()) { // a lost journal is in both
 		res.Failure = &report.Failure{Message: (*err).Error(), ExitCode: res.ExitCode}
 	}
 }

@@ -22,9 +22,8 @@ import (
 	"github.com/dprun/dprun/runner/signing"
 )
 
-// Apply runs a plan. What an earlier process left unfinished is finished
-// first. The error, when there is one, is an *Error, or what Confirm returned;
-// the result says the same of it in the end.
+// Apply runs a plan. It first finishes what an earlier process left. The error is
+// an *Error, or the error that Confirm returned; the result says the same.
 func (r *Runner) Apply(ctx context.Context, q ApplyRequest) (res *report.Result, err error) {
 	op := r.begin(q.Operation)
 	defer op.lines.flush()
@@ -33,7 +32,7 @@ func (r *Runner) Apply(ctx context.Context, q ApplyRequest) (res *report.Result,
 	err = op.apply(ctx, q, res)
 	if stop := q.Stop; err != nil && res.Summary == nil && stop != nil {
 		if e := new(Error); errors.As(context.Cause(stop.asked), &e) {
-			err = e // before there was a run to cancel
+			err = e // there was no run yet that could be cancelled
 		}
 	}
 	conclude(res, &err)
@@ -45,9 +44,8 @@ func (r *operation) apply(ctx context.Context, q ApplyRequest, res *report.Resul
 	if err != nil {
 		return &Error{ExitUsage, err}
 	}
-	// The plan is read first, which contacts no gateway. Recovery comes next
-	// whatever became of that: a plan that is broken now must not keep devices
-	// from being brought back.
+	// The plan is read first, which contacts no gateway. The recovery comes next in
+	// any case: a broken plan must not keep dprun from bringing devices back.
 	reading := ctx
 	if q.Stop != nil {
 		reading = q.Stop.asked
@@ -97,24 +95,24 @@ func (r *operation) apply(ctx context.Context, q ApplyRequest, res *report.Resul
 		if r.guarded, err = r.guard(spec.ID, q.Guard); err != nil {
 			return err
 		}
-		defer r.guarded.leave() // after what is owed was looked at: then the guard goes on with it
+		defer r.guarded.leave() // runs after the last look at what is pending: the guard then works on that
 	}
-	res.ExitCode = 0 // what is owed is looked at again in the end
+	res.ExitCode = 0 // the last look at what is pending decides it
 	if err := r.run(ctx, loaded, p, spec, keys, others, q.Only != "", res); err != nil {
 		_, again := r.recover(ctx, res)
 		return errors.Join(err, again)
 	}
 	r.noteOwed(ctx, res)
-	res.Owed = slices.DeleteFunc(res.Owed, func(o report.Owed) bool { return o.Held }) // other runs are at it
+	res.Owed = slices.DeleteFunc(res.Owed, func(o report.Owed) bool { return o.Held }) // other runs work on these
 	return nil
 }
 
-// holdPlan takes a plan's lock for a new run. Since this process has looked
-// for dead runs, one of the plan may have died, or another process may have
-// begun to recover one: the new run must not begin beside it. Once the lock is
-// ours no new run of the plan can come.
+// holdPlan takes a plan's lock for a new run. Since this process looked for dead
+// runs, a run of the plan may have died, or another process may have begun to
+// recover one, and the new run must not begin beside it. Once the lock is ours,
+// no new run of the plan can appear.
 //
-// tried are the dead runs with which this process has done what it can.
+// tried holds the dead runs for which this process has done what it can.
 func (r *operation) holdPlan(ctx context.Context, plan, origin string, tried map[string]bool, res *report.Result) (_ *lock.Lock, err error) {
 	held, err := r.locks.TryAcquire(lock.PlanKey(plan, origin), lock.Exclusive, lock.Info{})
 	if h := new(lock.HeldError); errors.As(err, &h) {
@@ -143,13 +141,13 @@ func (r *operation) holdPlan(ctx context.Context, plan, origin string, tried map
 		}
 		again = again || !tried[run.ID]
 	}
-	if again { // it died since this process has looked
+	if again { // a run died since this process looked
 		if _, err := r.recover(ctx, res); err != nil {
 			return nil, err
 		}
 		return held, r.unlessStopped()
 	}
-	// What others were at when it was looked at first may be owed, or paid, now.
+	// Others may have finished, or left behind, what they held at the first look.
 	if res.ExitCode == ExitOwed || res.ExitCode == ExitAway {
 		res.ExitCode = 0
 	}
@@ -157,8 +155,8 @@ func (r *operation) holdPlan(ctx context.Context, plan, origin string, tried map
 	return held, r.unlessStopped()
 }
 
-// unlessStopped is an error when a recovery was asked to stop: whoever did
-// that wants no run either.
+// unlessStopped returns an error if a recovery was asked to stop: nobody who
+// stops a recovery wants a new run.
 func (r *operation) unlessStopped() error {
 	if r.stopped == "" {
 		return nil
@@ -166,8 +164,8 @@ func (r *operation) unlessStopped() error {
 	return errorf(1, "stopped by %s while an earlier run was being finished; the plan was not begun", r.stopped)
 }
 
-// remember adds to the spec what earlier runs left in the journal: sizes,
-// domains, and devices that still owe.
+// remember adds facts of earlier runs to the spec: sizes, domains, and devices
+// that are blocked because something must still be undone on them.
 func (r *operation) remember(ctx context.Context, origin string, s *lifecycle.RunSpec) error {
 	s.LastSize, s.Usual, s.LastDomains = map[string]int64{}, map[string]time.Duration{}, map[string][]string{}
 	for _, a := range s.Activities {
@@ -204,8 +202,8 @@ func (r *operation) remember(ctx context.Context, origin string, s *lifecycle.Ru
 	return nil
 }
 
-// group notes the groups of the plan's file, and adds to the spec which other
-// members each device has.
+// group enters the groups of the plan's file in the journal, and adds to the spec
+// the other members of each device's group.
 func (r *operation) group(ctx context.Context, loaded *Loaded, p *plan.Plan, s *lifecycle.RunSpec) (map[string]record.Endpoint, error) {
 	mine, err := record.Members(loaded.Config, p, originOf(loaded, p))
 	if err == nil {
@@ -220,9 +218,9 @@ func (r *operation) group(ctx context.Context, loaded *Loaded, p *plan.Plan, s *
 	return r.peers(ctx, loaded, s)
 }
 
-// forgetMembers takes back what other plans of the same files have declared and
-// the files no longer say: a device that was removed, or is in another group. The
-// plan may be gone, or not run for a month.
+// forgetMembers removes group members that other plans of the same files declared
+// and the files no longer declare, because the device was removed or is in
+// another group. Those plans may be gone, or may not run for a month.
 func (r *operation) forgetMembers(ctx context.Context, loaded *Loaded) error {
 	all, err := r.journal.Members(ctx)
 	if err != nil {
@@ -238,7 +236,7 @@ func (r *operation) forgetMembers(ctx context.Context, loaded *Loaded) error {
 			says[k] = append(says[k], m)
 		}
 	}
-	for k := range stale { // a run at work still has what it began with
+	for k := range stale { // a live run still uses the groups that it began with
 		if held, _, err := r.locks.Held(lock.PlanKey(k.plan, k.origin)); held || err != nil {
 			delete(stale, k)
 		}
@@ -251,15 +249,16 @@ func (r *operation) forgetMembers(ctx context.Context, loaded *Loaded) error {
 	return nil
 }
 
-// isStale reports whether a plan's file has been loaded and no longer declares a member.
+// isStale reports whether the file of a member's plan is loaded and no longer
+// declares the member.
 func isStale(loaded *Loaded, m journal.Member) bool {
 	return slices.ContainsFunc(loaded.Config.Plans, func(p *plan.Plan) bool { return originOf(loaded, p) == m.Origin }) &&
 		!slices.ContainsFunc(loaded.Config.Devices, func(d *plan.Device) bool { return d.Name == m.Device && d.Group == m.Group })
 }
 
-// peers adds to the spec which other members each device's group has, over all
-// plans. It returns how those are reached that the plan's file does not name. A
-// plan whose file is gone declares nothing any more.
+// peers adds to the spec the other members of each device's group, from all
+// plans. It returns the connections of members that the plan's file does not
+// name. A plan whose file is gone no longer declares members.
 func (r *operation) peers(ctx context.Context, loaded *Loaded, s *lifecycle.RunSpec) (map[string]record.Endpoint, error) {
 	all, err := r.journal.Members(ctx)
 	if err != nil {
@@ -319,12 +318,12 @@ func (r *operation) run(ctx context.Context, loaded *Loaded, p *plan.Plan, spec 
 	return r.runUnder(ctx, held, loaded, p, spec, keys, others, partial, res)
 }
 
-// runUnder is [operation.run] under the lock of the run.
+// runUnder is [operation.run] with the run's lock held.
 func (r *operation) runUnder(ctx context.Context, held *lock.Lock, loaded *Loaded, p *plan.Plan, spec lifecycle.RunSpec, keys *signing.Keys, others map[string]record.Endpoint, partial bool, res *report.Result) error {
 	host := r.startHost(held)
 	defer func() { _ = host.Close() }()
-	// Half of what is free: the other half is for the captures under way, for
-	// what failed tasks leave, and for the journal.
+	// Half of the free room. The other half is for captures under way, for what
+	// failed tasks leave, and for the journal.
 	free, err := r.staging.Free()
 	if err != nil {
 		return &Error{ExitBug, err}

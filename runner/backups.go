@@ -14,20 +14,20 @@ import (
 	"github.com/dprun/dprun/runner/report"
 )
 
-// BackupsRequest asks for sets; what is empty does not narrow.
+// BackupsRequest selects sets. An empty field does not narrow the list.
 type BackupsRequest struct {
 	Plan, Device, Domain string
-	At                   time.Time // those that there were at that time
-	// Latest asks for the last good set of each device, domain and activity only.
-	// One that was only found at a destination does not take the place of one that
-	// a run has stored.
+	At                   time.Time // only sets that existed at that time
+	// Latest asks only for the last good set of each device, domain and activity. A
+	// set that was only found at a destination does not replace one that a run has
+	// stored.
 	Latest bool
-	After  string // the cursor: only sets that stand after this one; empty: from the newest on
-	Limit  int    // how many; 0: all
+	After  string // cursor: only sets after this one in the list; empty: from the newest on
+	Limit  int    // the most sets to list; 0: all
 }
 
-// Backups lists sets, the newest first, without those that are deleted
-// everywhere. The ID of the last one is the cursor for those that follow.
+// Backups lists sets, the newest first, except those that are deleted everywhere.
+// The ID of the last set is the cursor for the next page.
 func (h *History) Backups(ctx context.Context, q BackupsRequest) iter.Seq2[report.Backup, error] {
 	return func(yield func(report.Backup, error) bool) {
 		own, sets, err := h.sets(ctx, q)
@@ -52,7 +52,7 @@ func (h *History) Backups(ctx context.Context, q BackupsRequest) iter.Seq2[repor
 	}
 }
 
-// sets finds the sets that are asked for, and the ID of the state directory.
+// sets returns the requested sets, and the ID of the state directory.
 func (h *History) sets(ctx context.Context, q BackupsRequest) (own string, _ iter.Seq2[backups.Set, error], err error) {
 	j, own, err := h.known()
 	if err != nil {
@@ -76,7 +76,8 @@ func (h *History) sets(ctx context.Context, q BackupsRequest) (own string, _ ite
 	}, err
 }
 
-// latestOf finds the last good set of each subject, and reads no more sets of it than it must.
+// latestOf returns the last good set of each subject. It reads no more sets than
+// it needs.
 func latestOf(ctx context.Context, j *journal.Journal, f journal.CopyFilter, own string, now time.Time) (out []backups.Set, err error) {
 	subjects, err := j.Subjects(ctx, f.Device, f.Domain)
 	if err != nil {
@@ -96,7 +97,7 @@ func latestOf(ctx context.Context, j *journal.Journal, f journal.CopyFilter, own
 	return out, nil
 }
 
-// backup sums a set up.
+// backup summarizes a set.
 func backup(s backups.Set, own string) report.Backup {
 	first := s[0]
 	b := report.Backup{Set: first.Set, Captured: first.Captured, Plan: first.Plan, Run: first.Run, Task: first.Task, Activity: first.Activity, ActivityType: first.Type,
@@ -114,7 +115,8 @@ func backup(s backups.Set, own string) report.Backup {
 	return b
 }
 
-// Backup gives everything that is known of one set: by its ID, or by a beginning of it.
+// Backup returns everything that is known about one set. ref is its ID or a
+// prefix of the ID.
 func (h *History) Backup(ctx context.Context, ref string) (report.BackupDetail, error) {
 	j, own, err := h.known()
 	if err != nil {
@@ -147,11 +149,11 @@ func (h *History) Backup(ctx context.Context, ref string) (report.BackupDetail, 
 		}
 		return d, nil
 	}
-	return report.BackupDetail{}, errorf(ExitUsage, "set %s is not known any more", id) // removed between the two readings
+	return report.BackupDetail{}, errorf(ExitUsage, "set %s is not known any more", id) // it was removed between the two reads
 }
 
-// lockSet takes the lock of a set without waiting, with the mode of
-// [lock.SetKey]. It returns a *lock.HeldError when it cannot be had.
+// lockSet takes the lock of a set without waiting, with a mode as [lock.SetKey]
+// explains. It returns a *lock.HeldError if another process holds the lock.
 func (r *Runner) lockSet(set string, mode lock.Mode) (release func(), err error) {
 	key := lock.SetKey(set)
 	held, err := r.locks.TryAcquire(key, mode, lock.Info{})
@@ -160,6 +162,6 @@ func (r *Runner) lockSet(set string, mode lock.Mode) (release func(), err error)
 	}
 	return func() {
 		_ = held.Release()
-		_ = r.locks.Remove(key) // nobody else has it, or they remove it
+		_ = r.locks.Remove(key) // it fails while others hold the lock, and then they remove it
 	}, nil
 }

@@ -27,26 +27,26 @@ import (
 	"github.com/dprun/dprun/sdk/failure"
 )
 
-// CheckBackupsRequest asks how the backups at a plan's destinations stand.
+// CheckBackupsRequest asks for a check of the backups at a plan's destinations.
 type CheckBackupsRequest struct {
 	Source      Source
 	Plan        string  // the plan's name; empty: the only one of the file
-	Destination string  // its address; empty: all of the plan
-	Data        float64 // which part of all bytes is read, from 0 to 1
-	// Found gets what is wrong as soon as it is known, Checked each destination
-	// when it is done.
+	Destination string  // address of the only destination to check; empty: all of the plan
+	Data        float64 // the share of all bytes to read, from 0 to 1
+	// Found receives each fault as soon as it is known. Checked receives each
+	// destination when its check is done.
 	Found   func(report.BackupFault)
 	Checked func(report.CheckedDestination)
 }
 
-// readersAtOnce is how many objects of one destination are read side by side:
-// a check must not get in the way of a run.
+// readersAtOnce is the number of objects of one destination that are read at the
+// same time. It is low so that a check does not slow down a run.
 const readersAtOnce = 2
 
-// CheckBackups compares what stands at a plan's destinations with what the
-// journal knows, and enters what it finds. No device is contacted, and nothing
-// is changed at a destination. The exit code is 0 when every copy is whole and
-// nothing grave was found, 1 when none is, 3 otherwise.
+// CheckBackups compares the content of a plan's destinations with the journal,
+// and enters what it finds. It contacts no device and changes nothing at a
+// destination. The exit code is 0 if every copy is whole and nothing grave was
+// found, 1 if no copy is whole, and 3 otherwise.
 func (r *Runner) CheckBackups(ctx context.Context, q CheckBackupsRequest) (*report.Result, error) {
 	res := &report.Result{}
 	s, err := r.shelves(ctx, q.Source, q.Plan, q.Destination, "check", res)
@@ -73,7 +73,7 @@ func (r *Runner) CheckBackups(ctx context.Context, q CheckBackupsRequest) (*repo
 	return res, nil
 }
 
-// reached are the destinations of a plan, which can be asked.
+// reached gives access to a plan's destinations.
 type reached struct {
 	*Runner
 	journal *journal.Journal
@@ -84,8 +84,8 @@ type reached struct {
 	close   func()
 }
 
-// reach opens the destinations of a plan. It gives nothing and no error when the
-// diagnostics say what is wrong with the plan.
+// reach opens the destinations of a plan. It returns neither a result nor an
+// error if the diagnostics say that the plan is wrong.
 func (r *Runner) reach(ctx context.Context, from Source, name string, only Only, doing string, res *report.Result) (*reached, error) {
 	j, own, err := r.known()
 	if err != nil {
@@ -103,7 +103,7 @@ func (r *Runner) reach(ctx context.Context, from Source, name string, only Only,
 	}}, nil
 }
 
-// beside does what is done with a plan beside its runs.
+// beside returns an executor for work on a plan outside of its runs.
 func (r *Runner) beside(loaded *Loaded, p *plan.Plan, o execute.Options) *execute.Executor {
 	o.PlanName, o.Version, o.Clock, o.Redact, o.Log = p.Name, r.Version, r.Clock, &r.redact, r.Log
 	if o.Plan == nil {
@@ -112,23 +112,24 @@ func (r *Runner) beside(loaded *Loaded, p *plan.Plan, o execute.Options) *execut
 	return execute.New(o)
 }
 
-// restorer is [Runner.beside] with the accounts that restores log in with.
+// restorer is [Runner.beside] with the accounts for restores.
 func (r *Runner) restorer(loaded *Loaded, p *plan.Plan, o execute.Options) *execute.Executor {
 	o.Plan = record.NewCompiledPlan(loaded.Config, p, loaded.secrets, &r.redact).ForRestores()
 	return r.beside(loaded, p, o)
 }
 
-// shelves are destinations of a plan, to look at what they keep.
+// shelves are the destinations of a plan whose content is read.
 type shelves struct {
 	*reached
 	plan         string
 	destinations []*plan.Destination
-	identities   *cipher.Identities // open what is encrypted; nil: nothing
-	scratch      string             // a directory for objects that are looked at
+	identities   *cipher.Identities // decrypt the files; nil: none given
+	scratch      string             // a directory for fetched objects
 	made         atomic.Int64
 }
 
-// shelves opens the destinations of a plan, or one of them; see [Runner.reach].
+// shelves opens the destinations of a plan, or only one of them. See
+// [Runner.reach].
 func (r *Runner) shelves(ctx context.Context, from Source, name, only, doing string, res *report.Result) (_ *shelves, err error) {
 	at, err := r.reach(ctx, from, name, Only{}, doing, res)
 	if err != nil || at == nil {
@@ -156,47 +157,47 @@ func (r *Runner) shelves(ctx context.Context, from Source, name, only, doing str
 	return s, nil
 }
 
-// close ends the destinations, and removes what was looked at.
+// close ends the destinations and removes the fetched objects.
 func (s *shelves) close() {
 	s.reached.close()
 	_ = os.RemoveAll(s.scratch)
 }
 
-// file is the path of a new local file.
+// file returns the path of a new local file.
 func (s *shelves) file() string {
 	return filepath.Join(s.scratch, strconv.FormatInt(s.made.Add(1), 10))
 }
 
-// read is the content of a manifest.
+// read returns the content of a manifest.
 func (s *shelves) read(ctx context.Context, destination, path string) ([]byte, error) {
 	file := s.file()
-	defer os.Remove(file) //nolint:errcheck // the directory goes
+	defer os.Remove(file) //nolint:errcheck // its directory is removed anyway
 	if _, err := s.exec.Fetch(ctx, destination, sdk.FetchRequest{Path: path, File: file}, backups.MaxManifest); err != nil {
 		return nil, err
 	}
 	return os.ReadFile(file)
 }
 
-// copies are those that the journal knows.
+// copies returns the copies that the journal knows.
 func (s *shelves) copies(ctx context.Context, f journal.CopyFilter) (all []backups.Copy, err error) {
 	for c, err := range s.journal.Copies(ctx, f) {
 		if err != nil {
 			return nil, &Error{ExitBug, err}
 		}
-		c.Facts, c.Withheld, c.Warnings = nil, nil, nil // most of its size, and nobody here asks for them
+		c.Facts, c.Withheld, c.Warnings = nil, nil, nil // most of a copy's size, and no caller needs them
 		all = append(all, c)
 	}
 	return all, nil
 }
 
-// shelfCheck is the check of one destination.
+// shelfCheck checks one destination.
 type shelfCheck struct {
 	*shelves
 	request CheckBackupsRequest
 	ledger  *backups.Ledger
-	gone    func(backups.Copy) bool // it was deleted before the destination was listed
+	gone    func(backups.Copy) bool // reports whether a copy was deleted before the destination was listed
 	listed  map[string]int64
-	moved   map[string]string // set: where its manifest was found
+	moved   map[string]string // by set: the place where its manifest was found
 
 	mu    sync.Mutex
 	told  report.CheckedDestination
@@ -217,14 +218,14 @@ func (c *shelfCheck) found(of *backups.Copy, f backups.Fault) {
 	c.request.Found(b)
 }
 
-// nothing says that none of the copies was checked.
+// nothing reports that none of the copies was checked.
 func (c *shelfCheck) nothing(copies []backups.Copy, why, remedy string) {
 	c.told.Copies, c.told.NotChecked = len(copies), len(copies)
 	c.found(nil, backups.Fault{Kind: backups.FaultNotChecked, Why: fmt.Sprintf("none of its %d copies was checked: %s", len(copies), why), Remedy: remedy})
 }
 
-// notDeleted are the copies that should be there. What is being deleted is a
-// matter of the next prune.
+// notDeleted returns the copies that should exist. Those being deleted are left
+// to the next prune.
 func notDeleted(all []backups.Copy) (out []backups.Copy) {
 	for _, c := range all {
 		if c.State != backups.Deleted && c.State != backups.Deleting {
@@ -234,13 +235,13 @@ func notDeleted(all []backups.Copy) (out []backups.Copy) {
 	return out
 }
 
-// all checks the destination. An error ends the check of all.
+// all checks the destination. An error ends the whole check.
 func (c *shelfCheck) all(ctx context.Context) error {
 	ofPlan, err := c.copies(ctx, journal.CopyFilter{Plan: c.plan})
 	if err != nil {
 		return err
 	}
-	var stored []backups.Copy // by this plan, at what the destination was then
+	var stored []backups.Copy // by this plan, at any place that this destination has had
 	roots := map[string]int{}
 	for _, one := range notDeleted(ofPlan) {
 		if one.Destination == c.told.Destination {
@@ -276,8 +277,10 @@ func (c *shelfCheck) all(ctx context.Context) error {
 	return c.compare(ctx, before, objects)
 }
 
-// rootWithout is how a destination has named itself, where it takes nothing now and may still be read:
-// an account may have the right to read alone. Roots are those of its copies; empty: nobody knows.
+// rootWithout returns the name under which a destination stored its copies, if
+// err only says that it accepts nothing now. It may still be readable, because an
+// account may only be allowed to read. roots counts the copies by name. It
+// returns an empty text if the name is uncertain.
 func rootWithout(err error, roots map[string]int) (root string) {
 	if kind := failure.From(err).Kind; len(roots) != 1 || kind != failure.NoSpace && kind != failure.Denied && kind != failure.Precondition {
 		return ""
@@ -287,8 +290,8 @@ func rootWithout(err error, roots map[string]int) (root string) {
 	return root
 }
 
-// elsewhere says how many copies stand where the destination was before. Where
-// there is none at the place that it is now, that may be the wrong one.
+// elsewhere reports the copies that are at former places of the destination. If
+// there are none at its present place, that place may be the wrong one.
 func (c *shelfCheck) elsewhere(roots map[string]int, some bool) {
 	kind := backups.FaultElsewhere
 	if !some {
@@ -300,9 +303,10 @@ func (c *shelfCheck) elsewhere(roots map[string]int, some bool) {
 	}
 }
 
-// compare compares what is listed with what the journal knew before the list was asked for.
+// compare compares the listed objects with what the journal knew before the
+// listing.
 func (c *shelfCheck) compare(ctx context.Context, before []backups.Copy, objects []sdk.Object) error {
-	after, err := c.copies(ctx, journal.CopyFilter{Root: c.told.Root}) // sets that were stored meanwhile are no strangers
+	after, err := c.copies(ctx, journal.CopyFilter{Root: c.told.Root}) // sets stored since then are not strangers
 	if err != nil {
 		return err
 	}
@@ -310,7 +314,7 @@ func (c *shelfCheck) compare(ctx context.Context, before []backups.Copy, objects
 	for _, one := range before {
 		gone[one.Set] = one.State == backups.Deleted
 	}
-	// What stands there of a set that was deleted before is a stranger.
+	// Objects of a set that was deleted before the listing are strangers.
 	c.gone = func(one backups.Copy) bool { return gone[one.Set] && one.State == backups.Deleted }
 	c.ledger, c.listed, c.moved = backups.NewLedger(c.own, slices.DeleteFunc(after, c.gone)), make(map[string]int64, len(objects)), map[string]string{}
 	known := make([]backups.Object, len(objects))
@@ -356,7 +360,7 @@ func (c *shelfCheck) compare(ctx context.Context, before []backups.Copy, objects
 type stranger struct {
 	path string
 	body []byte
-	of   *backups.Copy // whose manifest it is by its hash
+	of   *backups.Copy // the copy that has a manifest with the same hash
 }
 
 // strangers reads the manifests that belong to no set, and finds out which of
@@ -367,7 +371,7 @@ func (c *shelfCheck) strangers(ctx context.Context, manifests []backups.Object) 
 		switch {
 		case ctx.Err() != nil:
 			return nil, ctx.Err()
-		case err != nil && failure.From(err).Kind == failure.NotFound: // gone since it was listed
+		case err != nil && failure.From(err).Kind == failure.NotFound: // removed since the listing
 			continue
 		case err != nil:
 			c.found(nil, backups.Fault{Kind: backups.FaultNotChecked, Path: o.Path, Why: "this manifest belongs to no set and was not read: " + err.Error(), Remedy: "mend that, and check again"})
@@ -398,7 +402,7 @@ func (c *shelfCheck) every(ctx context.Context, should []backups.Copy) error {
 		readers.Go(func() {
 			for one := range next {
 				if errs[i] == nil {
-					errs[i] = c.one(ctx, one, data[one] || one.State != backups.Whole) // what was not whole is so again only when all of it was read
+					errs[i] = c.one(ctx, one, data[one] || one.State != backups.Whole) // a copy that was not whole becomes whole again only after all of it was read
 				}
 			}
 		})
@@ -414,7 +418,7 @@ func (c *shelfCheck) every(ctx context.Context, should []backups.Copy) error {
 	return errors.Join(append(errs, ctx.Err())...)
 }
 
-// one checks a copy and enters what was found, both under its lock.
+// one checks a copy and enters the result, both under the set's lock.
 func (c *shelfCheck) one(ctx context.Context, one *backups.Copy, data bool) error {
 	release, err := c.lockSet(one.Set, lock.Shared)
 	if held := new(lock.HeldError); errors.As(err, &held) {
@@ -445,7 +449,7 @@ func (c *shelfCheck) one(ctx context.Context, one *backups.Copy, data bool) erro
 	}
 	c.mu.Lock()
 	if !answers[one.Path].Absent {
-		delete(c.moved, one.Set) // it is there: what stands elsewhere is another
+		delete(c.moved, one.Set) // it is in its place, so the one elsewhere is another
 	}
 	moved := c.moved[one.Set]
 	c.mu.Unlock()
@@ -481,13 +485,13 @@ func (c *shelfCheck) ask(ctx context.Context, of *backups.Copy, path string) bac
 	}
 	a := backups.Answer{Size: r.Size, SHA256: r.SHA256}
 	if path == of.Path && r.SHA256 != of.SHA256 {
-		a.Body, _ = c.read(ctx, c.told.Destination, path) // it only makes the words better
+		a.Body, _ = c.read(ctx, c.told.Destination, path) // it only improves the message
 	}
 	return a
 }
 
-// isAbsent reports whether a failure proves that an object is not there: a
-// directory or a mount that is missing does not.
+// isAbsent reports whether an error proves that an object does not exist. A
+// missing directory or mount proves nothing.
 func isAbsent(err error) bool {
 	f := failure.From(err)
 	return f.Kind == failure.NotFound && (f.Reason == failure.NoSuchFile || f.Reason == "")
@@ -515,7 +519,7 @@ func (c *shelfCheck) count(one *backups.Copy, state backups.State, data bool) {
 	}
 }
 
-// unknown says what belongs to no set.
+// unknown reports the objects that belong to no set.
 func (c *shelfCheck) unknown(ctx context.Context, strangers []stranger, others []backups.Object) error {
 	claimed := map[string]bool{}
 	claim := func(of *backups.Copy, at string) {
@@ -525,7 +529,7 @@ func (c *shelfCheck) unknown(ctx context.Context, strangers []stranger, others [
 		}
 	}
 	for _, s := range strangers {
-		if s.of != nil && c.moved[s.of.Set] == s.path { // it was named with its set
+		if s.of != nil && c.moved[s.of.Set] == s.path { // it was reported with its set
 			claim(s.of, s.path)
 			continue
 		}
@@ -533,7 +537,7 @@ func (c *shelfCheck) unknown(ctx context.Context, strangers []stranger, others [
 		for _, file := range files {
 			claimed[file] = true
 		}
-		if f.Kind == backups.FaultUnknown { // has a run entered it meanwhile?
+		if f.Kind == backups.FaultUnknown { // a run may have entered it meanwhile
 			after, err := c.copies(ctx, journal.CopyFilter{Root: c.told.Root})
 			if err != nil {
 				return err

@@ -25,23 +25,24 @@ import (
 	"github.com/dprun/dprun/sdk/failure"
 )
 
-// FetchBackupRequest asks for a set: by its ID, or the last good one of a device and domain.
+// FetchBackupRequest asks for a set: by its ID, or the last good one of a device
+// and domain.
 type FetchBackupRequest struct {
 	Source         Source
-	Plan           string                   // whose destinations are asked; empty: the only one of the file
-	Set            string                   // its ID or a beginning of it; empty: the latest
-	Device, Domain string                   // of the latest
-	Activity       string                   // of the latest, where several make backups of the same
-	From           string                   // the address of the only destination to ask; empty: all of the plan
-	Dir            string                   // where the files go
-	Keys           Keys                     // open what is stored encrypted
-	Encrypted      bool                     // encrypted files are wanted as they are stored
-	Failed         func(report.BackupFault) // gets each copy that could not be used
+	Plan           string                   // the plan whose destinations are asked; empty: the only one of the file
+	Set            string                   // its ID or a prefix of the ID; empty: the latest set
+	Device, Domain string                   // of the latest set
+	Activity       string                   // of the latest set, if several activities back up the same
+	From           string                   // address of the only destination to ask; empty: all of the plan
+	Dir            string                   // directory for the files
+	Keys           Keys                     // decrypt what is stored encrypted
+	Encrypted      bool                     // fetch encrypted files as they are stored
+	Failed         func(report.BackupFault) // receives each copy that could not be used
 }
 
-// FetchBackup copies the files of a set to a local directory. What it leaves
-// there was compared with what was captured, by size and SHA-256, and an archive of a
-// gateway was verified. A file that is there already is never replaced.
+// FetchBackup copies the files of a set to a local directory. It compares the
+// size and the SHA-256 of every file with those of the capture, and verifies the
+// archives of gateways. It never replaces an existing file.
 func (r *Runner) FetchBackup(ctx context.Context, q FetchBackupRequest) (*report.FetchedBackup, *report.Result, error) {
 	res := &report.Result{}
 	s, err := r.shelves(ctx, q.Source, q.Plan, q.From, "fetch", res)
@@ -69,9 +70,10 @@ func (s *shelves) fetch(ctx context.Context, q FetchBackupRequest, copies []back
 	return f.all(ctx, copies)
 }
 
-// wanted are the copies of the set that is asked for, those first that are whole as far as is known.
+// wanted returns the copies of the requested set, first those that are whole as
+// far as is known.
 func (s *shelves) wanted(ctx context.Context, q FetchBackupRequest) ([]backups.Copy, error) {
-	if s.identities == nil && len(q.Keys.Files) > 0 { // once: a person may be asked
+	if s.identities == nil && len(q.Keys.Files) > 0 { // only once, because it may ask a person
 		var err error
 		if s.identities, err = q.Keys.read(); err != nil {
 			return nil, err
@@ -111,16 +113,16 @@ func (s *shelves) wanted(ctx context.Context, q FetchBackupRequest) ([]backups.C
 	return s.openable(out, q.Encrypted)
 }
 
-// sameFiles reports whether two copies hold the same, as it is when it is opened.
+// sameFiles reports whether two copies hold the same files once they are opened.
 func sameFiles(a, b backups.Copy, opened func(backups.File) backups.File) bool {
 	return slices.EqualFunc(a.Files, b.Files, func(a, b backups.File) bool {
 		return opened(a).File == opened(b).File && opened(a).SHA256 == opened(b).SHA256
 	})
 }
 
-// openable are the copies that are not encrypted, or that an identity opens; or, to be
-// fetched as they are stored, those that are encrypted. The first copy is the best known
-// one: of others counts only what says that it holds the same.
+// openable returns the copies that are not encrypted or that an identity opens.
+// With encrypted, it returns the encrypted copies instead. The first copy is the
+// most trusted one, so a copy counts only if it claims to hold the same files.
 func (s *shelves) openable(copies []backups.Copy, encrypted bool) ([]backups.Copy, error) {
 	var out []backups.Copy
 	var to []string
@@ -148,7 +150,7 @@ func (s *shelves) openable(copies []backups.Copy, encrypted bool) ([]backups.Cop
 	return nil, errorf(1, "fetch set %s: none of the given identities opens it: it is encrypted for %s; give the file with the secret key of one of them with --identity", set, join(to))
 }
 
-// rank orders copies by how likely they are good.
+// rank orders copies, the most likely good ones first.
 func rank(c backups.Copy) int {
 	rank := slices.Index([]backups.State{backups.Whole, backups.Missing, backups.Altered}, c.State)
 	if trusted, _ := c.Trust(); !trusted {
@@ -157,7 +159,7 @@ func rank(c backups.Copy) int {
 	return rank
 }
 
-// latest finds the last good set of a device and domain.
+// latest returns the last good set of a device and domain.
 func (s *shelves) latest(ctx context.Context, q FetchBackupRequest) (string, error) {
 	sets, err := backups.Latest(backups.Sets(s.journal.Copies(ctx, journal.CopyFilter{Device: q.Device, Domain: q.Domain})), s.own, s.Clock.Now())
 	if err != nil {
@@ -170,7 +172,7 @@ func (s *shelves) latest(ctx context.Context, q FetchBackupRequest) (string, err
 		return of.Domain != q.Domain || q.Activity != "" && of.Activity != q.Activity
 	})
 	made := func(s backups.Set) bool { return s[0].HasManifest() }
-	if slices.ContainsFunc(sets, made) { // DPOD's old ones stand back
+	if slices.ContainsFunc(sets, made) { // DPOD's old sets count only if there are no others
 		sets = slices.DeleteFunc(sets, func(s backups.Set) bool { return !made(s) })
 	}
 	for _, one := range sets {
@@ -191,27 +193,28 @@ type fetching struct {
 	*shelves
 	request FetchBackupRequest
 	set     string
-	temp    string // the directory that the files go to first
+	temp    string // temporary directory for the files
 }
 
-// wantedFile is one file of the set, as it is to be here.
+// wantedFile is one file of the set with its local name.
 type wantedFile struct {
 	name string // relative to the directory
 	from []shelved
 }
 
-// shelved is a file in one copy.
+// shelved is a file of one copy.
 type shelved struct {
 	backups.Copy
-	stored, here backups.File // at the destination, and when it is opened; the size is what it has at most
+	stored, here backups.File // at the destination, and after decryption; the sizes are upper limits
 }
 
 func (w wantedFile) is(sum string) bool {
 	return slices.ContainsFunc(w.from, func(f shelved) bool { return f.here.SHA256 == sum })
 }
 
-// wantedFiles are the files of the set, the manifest last. Each copy has a manifest of its
-// own, and where it is encrypted for others, files of its own.
+// wantedFiles returns the files of the set, the manifest last. Each copy has a
+// manifest of its own, and files of its own if it is encrypted for other
+// recipients.
 func (f *fetching) wantedFiles(copies []backups.Copy) []wantedFile {
 	opened := func(file backups.File) backups.File {
 		if f.request.Encrypted {
@@ -241,8 +244,8 @@ func (f *fetching) wantedFiles(copies []backups.Copy) []wantedFile {
 	return out
 }
 
-// all fetches the set, unless all of it is there. The manifest comes last: where
-// it is, the set is whole.
+// all fetches the set, unless all files are there already. The manifest comes
+// last: its presence means that the set is whole.
 func (f *fetching) all(ctx context.Context, copies []backups.Copy) (*report.FetchedBackup, error) {
 	first := copies[0]
 	out := &report.FetchedBackup{Set: f.set, Device: first.Device, Domain: first.Domain, Captured: first.Captured.UTC().Format(time.RFC3339), Dir: f.request.Dir, NoManifest: !first.HasManifest()}
@@ -269,7 +272,7 @@ func (f *fetching) all(ctx context.Context, copies []backups.Copy) (*report.Fetc
 	if f.temp, err = os.MkdirTemp(dir, sdk.TempPrefix+"fetch-"); err != nil {
 		return nil, f.fail("%w", err)
 	}
-	defer os.RemoveAll(f.temp) //nolint:errcheck // nobody takes it for a backup
+	defer os.RemoveAll(f.temp) //nolint:errcheck // nobody mistakes it for a backup
 	for _, w := range files {
 		if out.Destination, err = f.file(ctx, w); err != nil {
 			return nil, err
@@ -295,9 +298,10 @@ func (f *fetching) all(ctx context.Context, copies []backups.Copy) (*report.Fetc
 	return out, nil
 }
 
-// signature fetches the signature of the manifest that came from a destination: each
-// copy has a manifest of its own. Nil: it has none, or none could be had, which
-// was told; the backup is as good without it.
+// signature fetches the signature of the manifest that came from a destination,
+// because each copy has a manifest of its own. It returns nil if there is no
+// signature, or if the signature could not be fetched, which it reports; the
+// backup is good without it.
 func (f *fetching) signature(ctx context.Context, copies []backups.Copy, destination string) *wantedFile {
 	for _, c := range copies {
 		if c.Destination != destination || c.Signature == nil {
@@ -316,7 +320,8 @@ func (f *fetching) fail(format string, args ...any) error {
 	return errorf(1, "fetch set "+f.set+": "+format, args...)
 }
 
-// isThere reports whether a file is in the directory already. Another one of its name is an error.
+// isThere reports whether the directory has the file already. A different file of
+// this name is an error.
 func (f *fetching) isThere(dir string, w wantedFile) (bool, error) {
 	if !filepath.IsLocal(filepath.FromSlash(w.name)) {
 		return false, f.fail("%q does not lie below its directory", w.name)
@@ -334,7 +339,8 @@ func (f *fetching) isThere(dir string, w wantedFile) (bool, error) {
 	return true, nil
 }
 
-// file fetches one file below the temporary directory, and says from which destination.
+// file fetches one file into the temporary directory, and returns the destination
+// that had it.
 func (f *fetching) file(ctx context.Context, w wantedFile) (destination string, err error) {
 	temp := filepath.Join(f.temp, filepath.FromSlash(w.name))
 	if err := os.MkdirAll(filepath.Dir(temp), 0o700); err != nil {
@@ -361,18 +367,18 @@ func (f *fetching) file(ctx context.Context, w wantedFile) (destination string, 
 	return "", f.fail("no copy of %s could be used; nothing was left in %s", w.name, f.request.Dir)
 }
 
-// from fetches a file from one copy, compares it with what was stored, opens it, and
-// compares that with what was captured.
+// from fetches a file from one copy, compares it with the stored file, decrypts
+// it, and compares the result with the captured file.
 func (f *fetching) from(ctx context.Context, c shelved, temp string) error {
 	stored := temp
 	sealed := c.stored.File != c.here.File
 	if sealed {
 		stored = f.shelves.file()
-		defer os.Remove(stored) //nolint:errcheck // its directory goes
+		defer os.Remove(stored) //nolint:errcheck // its directory is removed anyway
 	}
 	r, err := f.exec.Fetch(ctx, c.Destination, sdk.FetchRequest{Path: c.At(c.stored), File: stored}, c.stored.Size)
 	if err == nil {
-		var sum string // what is here counts, not what a plugin says of it
+		var sum string // the local file counts, not what the plugin says about it
 		if sum, err = sumOf(stored); err == nil && (sum != c.stored.SHA256 || r.SHA256 != sum) {
 			err = failure.New(failure.Corrupt, failure.Mismatch, "it is not what was stored: its SHA-256 is %s, and was %s", sum, c.stored.SHA256)
 		}
@@ -386,7 +392,7 @@ func (f *fetching) from(ctx context.Context, c shelved, temp string) error {
 	return err
 }
 
-// open decrypts what was fetched.
+// open decrypts a fetched file.
 func (f *fetching) open(ctx context.Context, c shelved, stored, temp string) error {
 	got, err := decrypt(ctx, f.identities, stored, temp)
 	switch {
@@ -402,7 +408,7 @@ func (f *fetching) open(ctx context.Context, c shelved, stored, temp string) err
 	return nil
 }
 
-// decrypt opens a file into a new one.
+// decrypt decrypts a file into a new one.
 func decrypt(ctx context.Context, with *cipher.Identities, from, to string) (got backups.Content, err error) {
 	in, err := os.Open(from)
 	if err != nil {
@@ -417,7 +423,7 @@ func decrypt(ctx context.Context, with *cipher.Identities, from, to string) (got
 	return got, errors.Join(err, out.Close())
 }
 
-// verify verifies the archives of gateways among what was fetched.
+// verify verifies the gateway archives among the fetched files.
 func (f *fetching) verify(ctx context.Context) error {
 	if f.request.Encrypted {
 		return nil
@@ -434,7 +440,7 @@ func (f *fetching) verify(ctx context.Context) error {
 	return err
 }
 
-// place gives a file its final name, durably and without replacing anything.
+// place gives a file its final name durably. It never replaces a file.
 func place(temp, dir, name string) error {
 	from, to := filepath.Join(temp, filepath.FromSlash(name)), filepath.Join(dir, filepath.FromSlash(name))
 	if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
@@ -463,7 +469,7 @@ func place(temp, dir, name string) error {
 	return errors.Join(parent.Sync(), parent.Close())
 }
 
-// sumOf is the SHA-256 of a local file.
+// sumOf returns the SHA-256 of a local file.
 func sumOf(name string) (string, error) {
 	f, err := os.Open(name)
 	if err != nil {

@@ -24,22 +24,22 @@ import (
 	"github.com/dprun/dprun/sdk/failure"
 )
 
-// ImportRequest asks to find the sets at a plan's destinations.
+// ImportRequest asks for an import of the sets at a plan's destinations.
 type ImportRequest struct {
 	Source      Source
 	Plan        string // the plan's name; empty: the only one of the file
-	Destination string // its address; empty: all of the plan
-	DPOD        bool   // also the old files of DPOD, which have no manifest
+	Destination string // address of the only destination; empty: all of the plan
+	DPOD        bool   // also import DPOD's old files, which have no manifest
 }
 
-// fetchesAtOnce is how many manifests are fetched side by side.
+// fetchesAtOnce is the number of manifests that are fetched at the same time.
 const fetchesAtOnce = 8
 
-// ImportBackups reads every manifest at a plan's destinations and enters the
-// sets that are not known, of whatever plan. No device is contacted, and nothing
-// that a run has written down is changed, but for a copy whose manifest is not
-// the one that was stored: it is marked as altered. It gives nothing and no
-// error when the diagnostics say what is wrong with the plan.
+// ImportBackups reads every manifest at a plan's destinations and enters the sets
+// that the journal does not know, of all plans. It contacts no device. It does
+// not change what a run has entered, except that it marks a copy as altered if
+// the manifest differs from the stored one. It returns neither a result nor an
+// error if the diagnostics say that the plan is wrong.
 func (r *Runner) ImportBackups(ctx context.Context, q ImportRequest) ([]report.Imported, *report.Result, error) {
 	res := &report.Result{}
 	s, err := r.reach(ctx, q.Source, q.Plan, noDevices(), "import", res)
@@ -77,24 +77,26 @@ func (r *Runner) ImportBackups(ctx context.Context, q ImportRequest) ([]report.I
 // importing is the import of one destination.
 type importing struct {
 	*reached
-	keys        *signing.Keys // whose signatures count
+	keys        *signing.Keys // the trusted signing keys
 	destination string
 	dpod        bool
 	dir         string // for fetched manifests
 
-	sizes map[string]int64         // of what the destination lists, by path
-	known map[string]*backups.Copy // by set; of each only what tells it from others
+	sizes map[string]int64         // sizes of the listed objects, by path
+	known map[string]*backups.Copy // by set; only the fields that distinguish copies
 	mu    sync.Mutex
 	read  []backups.Copy // not entered yet
 	found report.Imported
 }
 
-// told is what tells a copy from others of its set, without all that it holds.
+// told returns a copy with only the fields that distinguish it from others of its
+// set.
 func told(c backups.Copy) *backups.Copy {
 	return &backups.Copy{Path: c.Path, SHA256: c.SHA256, Imported: c.Imported, Signature: c.Signature}
 }
 
-// manifestsAtOnce is how many manifests are read before what is new is entered.
+// manifestsAtOnce is the number of manifests that are read before the new sets
+// are entered.
 const manifestsAtOnce = 500
 
 func (i *importing) all(ctx context.Context) error {
@@ -117,14 +119,14 @@ func (i *importing) all(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if c.State != backups.Deleted { // what stands although it was deleted is found anew
+		if c.State != backups.Deleted { // a set that exists although it was deleted counts as new
 			i.known[c.Set] = told(c)
 		}
 	}
 	if i.dir, err = os.MkdirTemp(i.state.Work(), "import-"); err != nil {
 		return err
 	}
-	defer os.RemoveAll(i.dir) //nolint:errcheck // what stays is in the state directory, and small
+	defer os.RemoveAll(i.dir) //nolint:errcheck // it is in the state directory, and small
 	manifests := slices.DeleteFunc(slices.Clone(objects), func(o sdk.Object) bool { return !strings.HasSuffix(o.Path, backups.Suffix) })
 	i.found.Manifests = len(manifests)
 	for some := range slices.Chunk(manifests, manifestsAtOnce) {
@@ -133,7 +135,7 @@ func (i *importing) all(ctx context.Context) error {
 		for n, o := range some {
 			group.Go(func() error { return i.one(at, o, filepath.Join(i.dir, strconv.Itoa(n))) })
 		}
-		if err := errors.Join(group.Wait(), i.enter(context.WithoutCancel(ctx))); err != nil { // what was read counts
+		if err := errors.Join(group.Wait(), i.enter(context.WithoutCancel(ctx))); err != nil { // what was read is entered even if the read was cancelled
 			return err
 		}
 	}
@@ -147,7 +149,8 @@ func (i *importing) all(ctx context.Context) error {
 	return err
 }
 
-// rootBefore is how a destination has named itself before, where it takes nothing now: why says so.
+// rootBefore returns the name under which the destination stored its copies, if
+// why says that it accepts nothing now.
 func (i *importing) rootBefore(ctx context.Context, why error) (string, error) {
 	roots := map[string]int{}
 	for c, err := range i.journal.Copies(ctx, journal.CopyFilter{}) {
@@ -170,7 +173,7 @@ func (i *importing) refuse(path, why string) {
 
 // one reads a manifest. An error ends the import.
 func (i *importing) one(ctx context.Context, o sdk.Object, file string) error {
-	defer os.Remove(file) //nolint:errcheck // the directory goes
+	defer os.Remove(file) //nolint:errcheck // its directory is removed anyway
 	var m *backups.Manifest
 	_, err := i.exec.Fetch(ctx, i.destination, sdk.FetchRequest{Path: o.Path, File: file}, backups.MaxManifest)
 	if f := failure.From(err); err != nil && f.Kind != failure.Corrupt && f.Kind != failure.NotFound {
@@ -203,20 +206,21 @@ func (i *importing) one(ctx context.Context, o sdk.Object, file string) error {
 	return nil
 }
 
-// signature reads the signature beside a manifest; nil: there is none. An error ends the import.
+// signature reads the signature beside a manifest; nil: there is none. An error
+// ends the import.
 func (i *importing) signature(ctx context.Context, m *backups.Manifest, body []byte, file string) (*backups.Signature, error) {
 	name := m.Path + signing.Suffix
 	if _, listed := i.sizes[name]; !listed {
 		return nil, nil
 	}
-	defer os.Remove(file) //nolint:errcheck // the directory goes
+	defer os.Remove(file) //nolint:errcheck // its directory is removed anyway
 	r, err := i.exec.Fetch(ctx, i.destination, sdk.FetchRequest{Path: name, File: file}, signing.MaxSignature)
 	var text []byte
 	if err == nil {
 		text, err = os.ReadFile(file)
 	}
 	switch f := failure.From(err); {
-	case err != nil && isAbsent(err): // gone since it was listed
+	case err != nil && isAbsent(err): // removed since the listing
 		return nil, nil
 	case err != nil && f.Kind == failure.Corrupt:
 		return &backups.Signature{Size: i.sizes[name], Verdict: signing.Verdict{Why: "its signature cannot be read: " + err.Error()}}, nil
@@ -226,7 +230,8 @@ func (i *importing) signature(ctx context.Context, m *backups.Manifest, body []b
 	return &backups.Signature{Size: r.Size, SHA256: r.SHA256, Verdict: i.keys.Check(signing.Manifest, body, text, m.Captured)}, nil
 }
 
-// stands says how a set stands by what the destination lists: a manifest alone is no backup.
+// stands returns the state of a set by the destination's listing: a manifest
+// without its files is not a backup.
 func (i *importing) stands(c backups.Copy) (backups.State, string) {
 	for _, f := range c.Files {
 		switch size, listed := i.sizes[c.At(f)]; {
@@ -239,9 +244,10 @@ func (i *importing) stands(c backups.Copy) (backups.State, string) {
 	return backups.Whole, ""
 }
 
-// enter enters what was read, and finds what contradicts the journal.
+// enter enters the manifests that were read, and refuses those that contradict
+// the journal.
 func (i *importing) enter(ctx context.Context) error {
-	slices.SortFunc(i.read, func(a, b backups.Copy) int { return strings.Compare(a.Path, b.Path) }) // of two with one ID always the same one counts, but for one that is signed
+	slices.SortFunc(i.read, func(a, b backups.Copy) int { return strings.Compare(a.Path, b.Path) }) // so of two with one ID the same one always counts, unless the other is signed
 	var fresh []backups.Copy
 	var marks []journal.CopyMark
 	for _, c := range i.read {
@@ -271,7 +277,7 @@ func (i *importing) enter(ctx context.Context) error {
 			marks = append(marks, journal.CopyMark{Set: c.Set, Root: c.Root, State: backups.Altered, At: i.Clock.Now()})
 		default:
 			k.Signature = c.Signature
-			fresh = append(fresh, c) // only its signature is looked at
+			fresh = append(fresh, c) // only its signature matters
 		}
 	}
 	i.read = i.read[:0]
@@ -282,11 +288,12 @@ func (i *importing) enter(ctx context.Context) error {
 	return i.journal.MarkCopies(ctx, marks...)
 }
 
-// withoutManifest enters the sets of DPOD. A set counts once every file was read: its
-// SHA-256 of now is all that later checks and fetches can compare with.
+// withoutManifest enters DPOD's sets. A set counts only after every file was
+// read: its present SHA-256 is all that later checks and fetches can compare
+// with.
 func (i *importing) withoutManifest(ctx context.Context, objects []sdk.Object) error {
 	var known []backups.Copy
-	names := map[string]bool{} // paths of sets, or of manifests
+	names := map[string]bool{} // paths of sets and of manifests
 	for c, err := range i.journal.Copies(ctx, journal.CopyFilter{Root: i.found.Root}) {
 		if err != nil {
 			return err
@@ -340,7 +347,8 @@ func (i *importing) withoutManifest(ctx context.Context, objects []sdk.Object) e
 	return nil
 }
 
-// sum fills in the SHA-256 of a set's files. Why says what speaks against the set; an error ends the import.
+// sum fills in the SHA-256 of a set's files. why says what is wrong with the set;
+// err ends the import.
 func (i *importing) sum(ctx context.Context, c backups.Copy) (why, err error) {
 	for n := range c.Files {
 		f := &c.Files[n]

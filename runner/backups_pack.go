@@ -22,19 +22,21 @@ import (
 	"github.com/dprun/dprun/sdk"
 )
 
-// PackRequest asks for everything for the worst day of a gateway.
+// PackRequest asks for a pack: everything that is needed to rebuild a gateway.
 type PackRequest struct {
 	Source Source
 	Plan   string // the plan's name; empty: the only one of the file
 	Device string // the device's name in the plan
-	Dir    string // an empty directory, or one that is not there yet
-	Keys   Keys   // open what is stored encrypted
+	Dir    string // a directory that is empty or does not exist
+	Keys   Keys   // decrypt what is stored encrypted
 	Failed func(report.BackupFault)
 }
 
-// PackBackups copies the newest good set of everything that a plan backs up of a gateway to a directory, with what
-// a person needs to bring it back without dprun. No device is contacted. What the pack lacks is named in it; the exit
-// code is 3 then, and 1 where it holds no set. A directory without SHA256SUMS is no pack: that comes last.
+// PackBackups copies the newest good set of everything that a plan backs up of a
+// gateway to a directory, with instructions to bring the gateway back without
+// dprun. It contacts no device. The pack names what it lacks; then the exit code
+// is 3, or 1 if the pack holds no set. SHA256SUMS comes last: a directory without
+// it is not a complete pack.
 func (r *Runner) PackBackups(ctx context.Context, q PackRequest) (*report.Pack, *report.Result, error) {
 	covered, res, err := r.Coverage(ctx, CoverageRequest{Source: q.Source, Plan: q.Plan, MaxAge: time.Hour})
 	if err != nil || covered == nil {
@@ -75,7 +77,7 @@ func (r *Runner) PackBackups(ctx context.Context, q PackRequest) (*report.Pack, 
 	return &p.out, res, nil
 }
 
-// emptyDir makes a directory, or says that something is in it.
+// emptyDir creates a directory. It returns an error if the directory has content.
 func emptyDir(dir string) error {
 	switch entries, err := os.ReadDir(dir); {
 	case errors.Is(err, fs.ErrNotExist):
@@ -99,16 +101,16 @@ type packing struct {
 	out     report.Pack
 }
 
-// packed is a set that is in the pack.
+// packed is a set in the pack.
 type packed struct {
 	report.PackedSet
 	manifest backups.Manifest
-	secrets  []string // password aliases and maps, whose values no export holds
-	archive  string   // below the pack: of the saved configuration, else of the running one; empty: none, it is a secure backup
+	secrets  []string // password aliases and maps; no export holds their values
+	archive  string   // path in the pack: the export of the saved configuration, or else of the running one; empty: a secure backup
 	secure   bool
 }
 
-// add fetches the last good set of something.
+// add fetches the last good set of a subject.
 func (p *packing) add(ctx context.Context, c report.CoverageSubject) error {
 	missing := func(why string) {
 		p.out.Missing = append(p.out.Missing, report.Unpacked{Domain: c.Domain, Activity: c.Activity, Why: why})
@@ -140,7 +142,7 @@ func (p *packing) add(ctx context.Context, c report.CoverageSubject) error {
 		if strings.HasSuffix(name, backups.Suffix) {
 			body, err := os.ReadFile(filepath.Join(q.Dir, filepath.FromSlash(name)))
 			if err == nil {
-				err = json.Unmarshal(body, &one.manifest) // it is the one that was stored: its SHA-256 was compared
+				err = json.Unmarshal(body, &one.manifest) // it is the stored one, because its SHA-256 was compared
 			}
 			if err != nil {
 				return errorf(1, "read the manifest of set %s: %w", c.Set, err)
@@ -169,11 +171,13 @@ func (p *packing) add(ctx context.Context, c report.CoverageSubject) error {
 	return nil
 }
 
-// networkClasses are the classes of objects in domain default that a new gateway needs before anything can be imported.
+// networkClasses are the classes of domain default that a new gateway needs
+// before any import.
 var networkClasses = []string{"AccessControlList", "DNSNameService", "Domain", "EthernetInterface", "HostAlias", "LinkAggregation", "MgmtInterface", "NTPService", "NetworkSettings", "RestMgmtInterface", "SSHService", "StandbyControl",
 	"SystemSettings", "TimeSettings", "VLANInterface", "WebGUI"}
 
-// network is what an export tells of addresses and domains; empty: there is none of domain default.
+// network returns the addresses and domains from an export; empty: the pack has
+// no export of domain default.
 func (p *packing) network(ctx context.Context) (text string, err error) {
 	for _, s := range p.sets {
 		if s.archive == "" || s.Domain != "" && s.Domain != "default" {
@@ -199,7 +203,8 @@ func (p *packing) network(ctx context.Context) (text string, err error) {
 	return "", nil
 }
 
-// objects is what was up when the sets were captured, and which files are in none of them.
+// objects lists what was up at the capture of the sets, and the files that no set
+// holds.
 func (p *packing) objects() string {
 	var b strings.Builder
 	list := func(what string, names []string) {
@@ -231,7 +236,7 @@ func (p *packing) objects() string {
 	return b.String()
 }
 
-// write writes what goes with the sets, the sums last.
+// write writes the texts of the pack, and the checksums last.
 func (p *packing) write(ctx context.Context) error {
 	network, err := p.network(ctx)
 	if err != nil {

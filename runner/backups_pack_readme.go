@@ -12,7 +12,7 @@ import (
 	"github.com/dprun/dprun/sdk"
 )
 
-// readme is what a person reads first.
+// readme returns the text that a person reads first.
 func (p *packing) readme(network bool) string {
 	var b strings.Builder
 	say := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
@@ -40,7 +40,7 @@ func (p *packing) called(s packed) string {
 	return archive.Printable(s.Domain)
 }
 
-// gateway says which box it was, by the newest set that knows.
+// gateway names the box, from the newest set that knows it.
 func (p *packing) gateway(say func(string, ...any)) {
 	newest := slices.Clone(p.sets)
 	slices.SortFunc(newest, func(a, b packed) int { return b.Captured.Compare(a.Captured) })
@@ -62,7 +62,7 @@ func (p *packing) gateway(say func(string, ...any)) {
 	say("Model and firmware of the gateway are in none of the sets.\n")
 }
 
-// steps are what to do, in order.
+// steps lists what to do, in order.
 func (p *packing) steps(say func(string, ...any), network bool) {
 	n := 0
 	step := func(title string) { n++; say("%d. %s\n", n, title) }

@@ -23,18 +23,18 @@ import (
 	"github.com/dprun/dprun/sdk/failure"
 )
 
-// PruneBackupsRequest asks to delete the sets of a plan that its retention does
+// PruneBackupsRequest asks to delete those sets of a plan that its retention does
 // not keep.
 type PruneBackupsRequest struct {
 	Source Source
 	Plan   string // the plan's name; empty: the only one of the file
-	DryRun bool   // only say what would go
+	DryRun bool   // only report what would be deleted
 }
 
-// PruneBackups deletes what the retention of a plan does not keep, at each of
-// its destinations, and goes on with what an earlier prune began. No device is
-// contacted. It gives nothing and no error when the diagnostics say what is
-// wrong with the plan.
+// PruneBackups deletes what the retention of a plan does not keep, at each of its
+// destinations, and continues deletions that an earlier prune began. It contacts
+// no device. It returns neither a result nor an error if the diagnostics say that
+// the plan is wrong.
 func (r *Runner) PruneBackups(ctx context.Context, q PruneBackupsRequest) ([]report.PrunedBackups, *report.Result, error) {
 	res := &report.Result{}
 	at, err := r.reach(ctx, q.Source, q.Plan, Only{}, "prune", res)
@@ -71,7 +71,7 @@ func (r *Runner) PruneBackups(ctx context.Context, q PruneBackupsRequest) ([]rep
 	return out, res, nil
 }
 
-// deletedBy are the sets that were deleted, or may be.
+// deletedBy returns the sets that were deleted, or may have been.
 func deletedBy(all []report.PrunedBackups) (out []evidence.Action) {
 	for _, p := range all {
 		for _, s := range p.Sets {
@@ -83,7 +83,8 @@ func deletedBy(all []report.PrunedBackups) (out []evidence.Action) {
 	return out
 }
 
-// exitPruned is 1 where nothing could be done and 3 where a part was left.
+// exitPruned returns 1 if the destination could not be pruned, 3 if a set could
+// not be deleted, and otherwise 0.
 func exitPruned(p report.PrunedBackups) int {
 	switch {
 	case p.Error != "":
@@ -94,7 +95,7 @@ func exitPruned(p report.PrunedBackups) int {
 	return 0
 }
 
-// shelf is what a prune needs of destinations.
+// shelf is the part of the destinations that a prune needs.
 type shelf interface {
 	Root(ctx context.Context, destination string) (string, error)
 	List(ctx context.Context, destination, prefix string) ([]sdk.Object, error)
@@ -102,7 +103,7 @@ type shelf interface {
 	Delete(ctx context.Context, destination, path string) error
 }
 
-// ledger is what a prune needs of the journal.
+// ledger is the part of the journal that a prune needs.
 type ledger interface {
 	Copies(ctx context.Context, f journal.CopyFilter) iter.Seq2[backups.Copy, error]
 	Origins(ctx context.Context, plan string) (files []string, runs map[string]string, err error)
@@ -111,12 +112,12 @@ type ledger interface {
 
 // pruning is a prune at one destination.
 //
-// What is to be deleted is owed from the moment that its row says "deleting",
-// which is entered before. It is not a pending file: nothing is out of service
-// because of it, the journal holds all that is needed, and when the journal is
-// lost too, a set without a manifest is nobody's backup. A prune that died left
-// the manifest, and then nothing was deleted and the set is whole; or it did
-// not, and the next prune deletes the files.
+// A deletion is pending as soon as its row says "deleting", which is entered
+// before anything is deleted. It needs no pending file: nothing is out of service
+// because of it, the journal holds everything that is needed, and if the journal
+// is lost too, a set without a manifest is nobody's backup. If a prune dies
+// before it has deleted the manifest, nothing is deleted and the set is whole. If
+// it dies later, the next prune deletes the files.
 type pruning struct {
 	shelf       shelf
 	ledger      ledger
@@ -125,24 +126,24 @@ type pruning struct {
 	work        string // directory for fetched manifests
 	own         string // ID of the state directory
 	plan        *plan.Plan
-	origin      string // the file that holds the plan
+	origin      string // the plan's file
 	destination string
-	rule        *plan.Retention // nil: none is set
-	others      []*pruning      // at other destinations of the plan that are the same place
-	restoring   map[string]bool // sets that restores which are not proven may need
+	rule        *plan.Retention // nil: no retention is set
+	others      []*pruning      // the plan's other destinations that are the same place
+	restoring   map[string]bool // sets that an unproven restore may need
 
-	root    string                  // empty: it was not asked
+	root    string                  // empty: the destination was not asked
 	due     bool                    // there may be something to delete
-	err     error                   // why it was not begun
+	err     error                   // why the prune could not begin
 	objects map[string]int64        // sizes by path, as listed at the beginning; nil: not listed
-	claims  map[string][]string     // sets of whatever plan that have a file, by its path
-	theirs  func(run string) string // says why a set of a run is none of this plan; empty: it is
-	unread  map[string]error        // sets whose deletion was begun and whose manifest was not read
-	silent  bool                    // the destination does not answer any more
+	claims  map[string][]string     // by path of a file: the sets of any plan that have it
+	theirs  func(run string) string // returns why a set of a run does not belong to this plan; empty: it does
+	unread  map[string]error        // sets whose deletion was begun and whose manifest could not be read
+	silent  bool                    // the destination no longer answers
 }
 
-// samePlace are those whose destination names itself as this one does: what one rule keeps stays,
-// whatever another one says.
+// samePlace returns the destinations that give themselves the same name as this
+// one. A set stays if the rule of any of them keeps it.
 func samePlace(w *pruning, all []*pruning) (out []*pruning) {
 	for _, o := range all {
 		if o != w && o.root != "" && o.root == w.root {
@@ -167,8 +168,8 @@ func (w *pruning) prune(ctx context.Context, dry bool) report.PrunedBackups {
 	return out
 }
 
-// beginPrune finds out how destinations name themselves, if there may be something to delete at one of
-// them, and lists those where there is.
+// beginPrune asks the destinations for their names, if there may be something to
+// delete at one of them, and lists the objects of those with something to delete.
 func beginPrune(ctx context.Context, all []*pruning) {
 	some := false
 	for _, w := range all {
@@ -189,7 +190,7 @@ func beginPrune(ctx context.Context, all []*pruning) {
 	}
 }
 
-// anything reports whether a prune has anything to do.
+// anything reports whether a prune may have something to do.
 func (w *pruning) anything(ctx context.Context) (bool, error) {
 	for _, state := range []backups.State{backups.Deleting, backups.Whole} {
 		if some, err := w.copies(ctx, journal.CopyFilter{Plan: w.plan.Name, State: state}); err != nil || len(some) > 0 {
@@ -207,8 +208,9 @@ func (w *pruning) all(ctx context.Context, out *report.PrunedBackups) error {
 	if err != nil {
 		return err
 	}
-	// The newest of everything always stays, so some set must stand there: else it
-	// is another directory, or an empty mount point, and nothing is gone.
+	// The newest set of everything always stays, so at least one set must be there.
+	// Otherwise the place is another directory or an empty mount point, and the sets
+	// are not lost.
 	stored, standing := 0, 0
 	for _, c := range copies {
 		if c.State == backups.Whole {
@@ -236,11 +238,11 @@ func (w *pruning) all(ctx context.Context, out *report.PrunedBackups) error {
 	return w.decide(ctx, copies, out)
 }
 
-// know finds out which sets have which files, and which are those of this plan.
+// know finds out which sets have which files, and which sets are not this plan's.
 func (w *pruning) know(ctx context.Context, copies map[string]backups.Copy) (err error) {
 	w.claims = map[string][]string{}
 	for id, c := range copies {
-		if !c.Imported || w.objects == nil || !w.begun(c) { // a manifest that was removed because it lied claims nothing
+		if !c.Imported || w.objects == nil || !w.begun(c) { // a manifest that was removed because it lied has no claims
 			for _, name := range filePaths(c) {
 				w.claims[name] = append(w.claims[name], id)
 			}
@@ -250,8 +252,9 @@ func (w *pruning) know(ctx context.Context, copies map[string]backups.Copy) (err
 	return err
 }
 
-// otherFiles tells the sets of another file's plan with the same name, which competes with none of this
-// one. A file that is gone was moved, and its sets are those of this one.
+// otherFiles returns a function that tells whether a set comes from a plan of the
+// same name in another file. Such sets do not compete with those of this plan. If
+// that file is gone, it was moved here, and its sets are this plan's.
 func (w *pruning) otherFiles(ctx context.Context) (func(run string) string, error) {
 	files, runs, err := w.ledger.Origins(ctx, w.plan.Name)
 	if err != nil {
@@ -274,14 +277,14 @@ func (w *pruning) otherFiles(ctx context.Context) (func(run string) string, erro
 	}, nil
 }
 
-// copies are those of a filter, by set, without those that are deleted.
+// copies returns the copies of a filter by set, except deleted ones.
 func (w *pruning) copies(ctx context.Context, f journal.CopyFilter) (map[string]backups.Copy, error) {
 	copies := map[string]backups.Copy{}
 	for c, err := range w.ledger.Copies(ctx, f) {
 		if err != nil {
 			return nil, err
 		}
-		if c.State != backups.Deleted { // of those there may be many
+		if c.State != backups.Deleted { // there may be many deleted ones
 			c.Facts, c.Withheld, c.Warnings = nil, nil, nil
 			copies[c.Set] = c
 		}
@@ -289,8 +292,8 @@ func (w *pruning) copies(ctx context.Context, f journal.CopyFilter) (map[string]
 	return copies, nil
 }
 
-// wholeAgain makes a copy a backup again that a prune wanted to delete and of
-// which nothing is deleted, unless somebody is at it.
+// wholeAgain makes a copy a backup again if a prune wanted to delete it and has
+// deleted nothing of it. It does nothing while another process works on the copy.
 func (w *pruning) wholeAgain(ctx context.Context, c backups.Copy, dry bool) (backups.Copy, error) {
 	release, err := w.lock(c.Set, lock.Exclusive)
 	if errors.As(err, new(*lock.HeldError)) {
@@ -307,7 +310,7 @@ func (w *pruning) wholeAgain(ctx context.Context, c backups.Copy, dry bool) (bac
 	state, err := w.manifest(ctx, c)
 	switch {
 	case err != nil && ctx.Err() == nil && !failure.From(err).Kind.Retryable():
-		w.unread[c.Set] = err // what is not good does not count: the others of its device are judged without it
+		w.unread[c.Set] = err // the set does not count as good, and the others of its device are judged without it
 		return c, nil
 	case err != nil || state == backups.Missing:
 		return c, err
@@ -319,7 +322,7 @@ func (w *pruning) wholeAgain(ctx context.Context, c backups.Copy, dry bool) (bac
 	return c, w.mark(ctx, c, state)
 }
 
-// list gives the sizes of what stands at the destination, by path.
+// list returns the sizes of the objects at the destination, by path.
 func (w *pruning) list(ctx context.Context) (map[string]int64, error) {
 	found, err := w.shelf.List(ctx, w.destination, "")
 	if err != nil {
@@ -332,7 +335,8 @@ func (w *pruning) list(ctx context.Context) (map[string]int64, error) {
 	return sizes, nil
 }
 
-// decide puts the plan's sets to the rule, and deletes what goes.
+// decide applies the rule to the plan's sets, and deletes those that the rule
+// does not keep.
 func (w *pruning) decide(ctx context.Context, copies map[string]backups.Copy, out *report.PrunedBackups) error {
 	verdicts, err := w.verdicts(copies)
 	if err != nil {
@@ -363,8 +367,9 @@ func (w *pruning) decide(ctx context.Context, copies map[string]backups.Copy, ou
 	return nil
 }
 
-// shared says why a copy cannot be deleted alone: another set has a file of it. One of the two manifests
-// lies, and was imported: no run stores over what stands there.
+// shared says why a copy cannot be deleted alone: another set lists a file of it.
+// Then one of the two manifests lies and was imported, because no run stores over
+// existing files.
 func (w *pruning) shared(c backups.Copy) string {
 	for _, name := range filePaths(c) {
 		for _, other := range w.claims[name] {
@@ -376,13 +381,15 @@ func (w *pruning) shared(c backups.Copy) string {
 	return ""
 }
 
-// begun reports whether something of a copy is deleted: its manifest, which goes first.
+// begun reports whether the deletion of a copy has begun: the manifest goes
+// first, so it is gone.
 func (w *pruning) begun(c backups.Copy) bool {
 	_, there := w.objects[c.Path]
 	return !there
 }
 
-// remove deletes a copy, unless somebody reads it, and says what became of it.
+// remove deletes a copy, unless another process reads it, and enters the outcome
+// in s.
 func (w *pruning) remove(ctx context.Context, c backups.Copy, s *report.PrunedSet) {
 	if w.silent {
 		s.Outcome, s.Error = report.Left, "it was not tried: the destination does not answer"
@@ -405,7 +412,7 @@ func (w *pruning) remove(ctx context.Context, c backups.Copy, s *report.PrunedSe
 }
 
 func (w *pruning) removeLocked(ctx context.Context, c backups.Copy) (report.Outcome, error) {
-	// Another process may have been at it before the lock was free.
+	// Another process may have changed it before the lock was free.
 	now, err := w.row(ctx, c.Set)
 	if err != nil {
 		return report.Left, err
@@ -439,9 +446,9 @@ func (w *pruning) removeLocked(ctx context.Context, c backups.Copy) (report.Outc
 	return report.DeletedSet, nil
 }
 
-// refused is what became of a set whose manifest could not be deleted. It stays
-// a backup only where its manifest was seen after a clear refusal: a request
-// that got no answer may still be at work.
+// refused returns the outcome for a set whose manifest could not be deleted. The
+// set stays a backup only if the refusal was clear and its manifest was seen
+// afterwards: a request without an answer may still take effect.
 func (w *pruning) refused(ctx context.Context, c backups.Copy, why error) (report.Outcome, error) {
 	if failure.From(why).Kind.Retryable() {
 		return report.Unfinished, fmt.Errorf("nobody knows whether its manifest is deleted: %w; the next prune looks", why)
@@ -455,7 +462,7 @@ func (w *pruning) refused(ctx context.Context, c backups.Copy, why error) (repor
 	return report.Left, fmt.Errorf("the destination refuses to delete it, and it stays whole: %w", why)
 }
 
-// row is the copy as the journal has it now; empty: it has none.
+// row returns the journal's present row of a copy; empty: there is none.
 func (w *pruning) row(ctx context.Context, set string) (backups.Copy, error) {
 	for c, err := range w.ledger.Copies(ctx, journal.CopyFilter{Set: set, Root: w.root}) {
 		return c, err
@@ -463,14 +470,14 @@ func (w *pruning) row(ctx context.Context, set string) (backups.Copy, error) {
 	return backups.Copy{}, nil
 }
 
-// manifest says whether the manifest of a copy is the one that was stored, was
-// altered or is missing.
+// manifest reports whether the manifest of a copy is as it was stored, altered or
+// missing.
 func (w *pruning) manifest(ctx context.Context, c backups.Copy) (backups.State, error) {
 	dir, err := os.MkdirTemp(w.work, "prune-")
 	if err != nil {
 		return "", err
 	}
-	defer os.RemoveAll(dir) //nolint:errcheck // what stays is in the state directory, and small
+	defer os.RemoveAll(dir) //nolint:errcheck // it is in the state directory, and small
 	r, err := w.shelf.Fetch(ctx, w.destination, sdk.FetchRequest{Path: c.Path, File: filepath.Join(dir, "manifest")}, backups.MaxManifest)
 	switch {
 	case err != nil && isAbsent(err):
@@ -487,7 +494,7 @@ func (w *pruning) mark(ctx context.Context, c backups.Copy, s backups.State) err
 	return w.ledger.MarkCopies(ctx, journal.CopyMark{Set: c.Set, Root: w.root, State: s, At: w.now()})
 }
 
-// confirm enters as deleted what is seen to be gone.
+// confirm enters sets as deleted after a new listing no longer shows them.
 func (w *pruning) confirm(ctx context.Context, out []report.PrunedSet, copies map[string]backups.Copy) {
 	var deleted []*report.PrunedSet
 	for i := range out {

@@ -15,7 +15,7 @@ import (
 	"github.com/dprun/dprun/sdk"
 )
 
-// policyOf is a rule as retention reads it.
+// policyOf returns a rule in the form that retention reads.
 func policyOf(r *plan.Retention) (retention.Policy, error) {
 	if r == nil {
 		return retention.Policy{}, nil
@@ -28,7 +28,7 @@ func policyOf(r *plan.Retention) (retention.Policy, error) {
 }
 
 // foreseePrune says what a prune would delete at the destinations that answered.
-// Nothing but the journal is asked.
+// It asks only the journal.
 func (r *Runner) foreseePrune(ctx context.Context, p *plan.Plan, origin string, answered map[string]*sdk.DestinationReport) (out []report.PreviewRetention, err error) {
 	k := r.kept.Load()
 	own, err := r.state.ID()
@@ -40,7 +40,7 @@ func (r *Runner) foreseePrune(ctx context.Context, p *plan.Plan, origin string, 
 	}
 	restoring, err := r.setsOfRestores()
 	if err != nil {
-		return nil, nil // a prune deletes nothing then
+		return nil, nil // then a prune deletes nothing
 	}
 	all := make([]*pruning, len(p.Destinations))
 	for i, d := range p.Destinations {
@@ -65,7 +65,7 @@ func (r *Runner) foreseePrune(ctx context.Context, p *plan.Plan, origin string, 
 	return out, nil
 }
 
-// foresee says what a prune would delete, as far as the journal knows.
+// foresee says what a prune would delete, by the journal alone.
 func (w *pruning) foresee(ctx context.Context) (goes report.PreviewRetention, err error) {
 	copies, err := w.copies(ctx, journal.CopyFilter{Root: w.root})
 	if err == nil {
@@ -92,7 +92,8 @@ func (w *pruning) foresee(ctx context.Context) (goes report.PreviewRetention, er
 	return goes, err
 }
 
-// verdicts puts copies to the rule, and to those of other destinations that are the same place.
+// verdicts applies the rule to copies, and the rules of other destinations that
+// are the same place.
 func (w *pruning) verdicts(copies map[string]backups.Copy) ([]retention.Verdict, error) {
 	var sets []retention.Set
 	for _, c := range copies {
@@ -135,8 +136,8 @@ func (w *pruning) verdicts(copies map[string]backups.Copy) ([]retention.Verdict,
 	return verdicts, nil
 }
 
-// candidate is a copy as retention sees it. Good is only what stands at the
-// destination with the sizes that it was stored with, where that was listed.
+// candidate returns a copy in the form that retention judges. If the destination
+// was listed, a copy is good only if its files are there with their stored sizes.
 func (w *pruning) candidate(c backups.Copy) retention.Set {
 	trusted, _ := c.Trust()
 	s := retention.Set{ID: c.Set, Destination: w.root, Device: c.Device, Domain: c.Domain, Activity: c.Activity, Stamp: c.Captured,

@@ -23,23 +23,23 @@ import (
 	"github.com/dprun/dprun/sdk/schema"
 )
 
-// CheckRequest asks what a plan's next run will find.
+// CheckRequest asks what the next run of a plan would meet.
 type CheckRequest struct {
 	Source Source
 	Plan   string
 	Only   string
-	// Inventory is what was shown to an account that may read everything. Nil:
-	// nothing is compared.
+	// Inventory is what the devices show to an account that may read everything.
+	// Nil: nothing is compared.
 	Inventory report.Inventory
 }
 
-// checksAtOnce bounds how many devices are asked at the same time.
+// checksAtOnce limits how many devices are checked at the same time.
 const checksAtOnce = 8
 
-// Check looks at everything that a run of the plan will need. It reads only
-// from devices, writes and removes a few bytes at destinations, and runs no
-// script. It gives no report and no error when the diagnostics say what is
-// wrong with the plan.
+// Check examines everything that a run of the plan needs. It only reads from
+// devices, writes and removes a few bytes at destinations, and runs no script. It
+// returns neither a report nor an error if the diagnostics say that the plan is
+// wrong.
 func (r *Runner) Check(ctx context.Context, q CheckRequest) (*report.Check, *report.Result, error) {
 	res := &report.Result{}
 	loaded, p, spec, err := r.foresee(ctx, PreviewRequest{Source: q.Source, Plan: q.Plan, Only: q.Only}, res)
@@ -58,7 +58,7 @@ func (r *Runner) Check(ctx context.Context, q CheckRequest) (*report.Check, *rep
 	machine, seen := l.upToTasks(ctx, spec)
 	c.destinations(machine, seen)
 	if len(spec.Destinations) > 0 && len(machine.Unusable()) == len(spec.Destinations) {
-		alone := spec // the devices are looked at all the same
+		alone := spec // the devices are checked in any case
 		alone.Destinations = nil
 		machine, seen = l.upToTasks(ctx, alone)
 	}
@@ -86,7 +86,7 @@ type checking struct {
 	shown report.Inventory
 }
 
-// about adds what was found about something.
+// about adds findings about a subject, the worst first.
 func (c *checking) about(kind report.CheckKind, name string, findings ...sdk.Finding) {
 	for i := range findings {
 		f := &findings[i]
@@ -101,7 +101,7 @@ func gravity(l sdk.Level) int {
 	return slices.Index([]sdk.Level{sdk.LevelError, sdk.LevelWarning, sdk.LevelNotProven, sdk.LevelOK}, l)
 }
 
-// report counts what was found, and says what it means for a scheduler.
+// report counts the findings, and sets the exit code for a scheduler.
 func (c *checking) report(p *plan.Plan) *report.Check {
 	out := &report.Check{Plan: p.Name, Only: c.spec.Only, Subjects: c.subjects, Inventory: c.shown}
 	var failed, of = map[report.CheckKind]int{}, map[report.CheckKind]int{}
@@ -125,7 +125,7 @@ func (c *checking) report(p *plan.Plan) *report.Check {
 	return out
 }
 
-// ofPlan looks at the window, and at what the state directory knows.
+// ofPlan checks the window and the state directory.
 func (c *checking) ofPlan(ctx context.Context, op *operation, p *plan.Plan) {
 	findings := windowFindings(c.spec, c.Clock.Now())
 	due := report.Unheld(op.owed(ctx).Owed)
@@ -144,7 +144,7 @@ func (c *checking) ofPlan(ctx context.Context, op *operation, p *plan.Plan) {
 	c.about(report.CheckPlan, p.Name, findings...)
 }
 
-// stopped says what forbids the plan's quiesces: a hold, or a device that did
+// stopped returns what forbids the plan's quiesces: a hold, or a device that did
 // not come back.
 func (c *checking) stopped(ctx context.Context, op *operation) (out []sdk.Finding) {
 	if !slices.ContainsFunc(c.spec.Activities, quiesces) {
@@ -167,7 +167,8 @@ func (c *checking) stopped(ctx context.Context, op *operation) (out []sdk.Findin
 	return out
 }
 
-// stagingRoom compares the room for captures with the last good ones.
+// stagingRoom compares the free room for captures with the sizes of the last good
+// ones.
 func (c *checking) stagingRoom() []sdk.Finding {
 	free, err := c.staging.Free()
 	if err != nil {
@@ -185,7 +186,7 @@ func (c *checking) stagingRoom() []sdk.Finding {
 	return []sdk.Finding{f}
 }
 
-// windowFindings look at the plan's window.
+// windowFindings checks the plan's window.
 func windowFindings(s lifecycle.RunSpec, now time.Time) []sdk.Finding {
 	const check = "window"
 	if s.Window == nil {
@@ -204,8 +205,8 @@ func windowFindings(s lifecycle.RunSpec, now time.Time) []sdk.Finding {
 	return append([]sdk.Finding{f}, windowLength(s, *s.Window, opens)...)
 }
 
-// windowLength compares the next stretch of a window with what a task that
-// quiesces must have left of it to begin.
+// windowLength compares the next opening of a window with the time that a task
+// that quiesces needs before it may begin.
 func windowLength(s lifecycle.RunSpec, w window.Window, opens time.Time) []sdk.Finding {
 	if !slices.ContainsFunc(s.Activities, quiesces) {
 		return nil
@@ -224,7 +225,7 @@ func quiesces(a lifecycle.Activity) bool {
 	return a.Quiesce == lifecycle.QuiesceDomain || a.Quiesce == lifecycle.QuiesceDevice
 }
 
-// destinations says what the run's own check of them found.
+// destinations returns the findings of the run's own check of the destinations.
 func (c *checking) destinations(machine *lifecycle.Run, seen *answers) {
 	unusable := map[string]lifecycle.Unusable{}
 	for _, u := range machine.Unusable() {
@@ -258,13 +259,13 @@ func (c *checking) destinations(machine *lifecycle.Run, seen *answers) {
 	}
 }
 
-// ofDevice is what a run would do on one device.
+// ofDevice holds the tasks of one device.
 type ofDevice struct {
 	name  string
 	tasks []*lifecycle.Task
 }
 
-// devices looks at every device, several at once.
+// devices checks every device, several at the same time.
 func (c *checking) devices(ctx context.Context, machine *lifecycle.Run, seen *answers) {
 	byName := map[string]*ofDevice{}
 	var order []*ofDevice
@@ -314,9 +315,9 @@ func (c *checking) devices(ctx context.Context, machine *lifecycle.Run, seen *an
 	}
 }
 
-// peers says whether the other members of a device's group serve what will be
-// quiesced on it. Those that the plan's check has asked already are not asked
-// again: a refused login would count twice.
+// peers reports whether the other members of a device's group serve what will be
+// quiesced on the device. It does not ask members again that this check has
+// asked: a refused login would count twice.
 func (c *checking) peers(ctx context.Context, d *ofDevice, seen *answers) []sdk.Finding {
 	var specs []lifecycle.TaskSpec
 	for _, t := range d.tasks {
@@ -350,7 +351,8 @@ func (c *checking) peers(ctx context.Context, d *ofDevice, seen *answers) []sdk.
 	return []sdk.Finding{f}
 }
 
-// away says which members of the group do not serve the target of a task, and why.
+// away returns the members of the group that do not serve the target of a task,
+// and the reasons.
 func (c *checking) away(ctx context.Context, s lifecycle.TaskSpec, seen *answers) (away []string, err error) {
 	ask := s
 	ask.Peers = nil
@@ -380,7 +382,8 @@ func (c *checking) away(ctx context.Context, s lifecycle.TaskSpec, seen *answers
 	return away, nil
 }
 
-// notServing says why an inspection does not show the target of a task in service.
+// notServing returns why an inspection does not show the target of a task in
+// service; empty: it does.
 func notServing(in *sdk.Inspection, s lifecycle.TaskSpec) string {
 	device := s.Activity.Quiesce == lifecycle.QuiesceDevice
 	found := false
@@ -399,8 +402,8 @@ func notServing(in *sdk.Inspection, s lifecycle.TaskSpec) string {
 	return ""
 }
 
-// weighed weighs what was found about failover roles and API Connect as the
-// plan's quiesce_guard does.
+// weighed changes the levels of findings about failover roles and API Connect to
+// what the plan's quiesce_guard says.
 func weighed(findings []sdk.Finding, g lifecycle.Guard) []sdk.Finding {
 	for i := range findings {
 		f := &findings[i]
@@ -414,7 +417,7 @@ func weighed(findings []sdk.Finding, g lifecycle.Guard) []sdk.Finding {
 	return findings
 }
 
-// device says what the tasks of a device would find there.
+// device returns what the tasks of a device would meet there.
 func (c *checking) device(ctx context.Context, d *ofDevice, seen *answers) []sdk.Finding {
 	in, f := seen.inspections[d.name], seen.failures[d.name]
 	var out []sdk.Finding
@@ -427,7 +430,7 @@ func (c *checking) device(ctx context.Context, d *ofDevice, seen *answers) []sdk
 	case in != nil:
 		out = append(out, factFindings(in, c.largest(d))...)
 		out = append(out, taskFindings(d.tasks)...)
-	default: // nothing was asked of it, and its tasks say why
+	default: // it was not asked, and its tasks say why
 		return taskFindings(d.tasks)
 	}
 	activities, err := c.preflightOf(ctx, d, in)
@@ -452,8 +455,8 @@ func (c *checking) device(ctx context.Context, d *ofDevice, seen *answers) []sdk
 	return append(out, inventoryFindings(c.expected[d.name], shown)...)
 }
 
-// inventoryFindings compare what an account is shown with what another one was
-// shown, in the domains that were looked at.
+// inventoryFindings compares what an account is shown with the inventory, in the
+// domains that were read.
 func inventoryFindings(expected, shown map[string]map[string]int) []sdk.Finding {
 	const check = "objects"
 	if expected == nil {
@@ -482,7 +485,7 @@ func inventoryFindings(expected, shown map[string]map[string]int) []sdk.Finding 
 	return out
 }
 
-// preflightOf are the activities on a device, with the domains that they
+// preflightOf returns the activities on a device, with the domains that they
 // would work on.
 func (c *checking) preflightOf(ctx context.Context, d *ofDevice, in *sdk.Inspection) (out []sdk.PreflightActivity, err error) {
 	for _, a := range c.spec.Activities {
@@ -512,7 +515,8 @@ func (c *checking) preflightOf(ctx context.Context, d *ofDevice, in *sdk.Inspect
 	return out, nil
 }
 
-// largest is the size of the largest of the last good backups of a device.
+// largest returns the size of the largest of the last good backups of a device,
+// in bytes.
 func (c *checking) largest(d *ofDevice) (n int64) {
 	for _, t := range d.tasks {
 		n = max(n, t.Spec().LastSize)
@@ -520,7 +524,7 @@ func (c *checking) largest(d *ofDevice) (n int64) {
 	return n
 }
 
-// inspectFinding is why a device cannot be asked.
+// inspectFinding says why a device could not be inspected.
 func inspectFinding(device string, f *failure.Error) sdk.Finding {
 	check := "connect"
 	switch f.Reason {
@@ -539,7 +543,7 @@ func failureFinding(check, device string, err error) sdk.Finding {
 	return sdk.Finding{Check: check, Level: sdk.LevelError, Message: strings.TrimPrefix(f.Message, "device "+device+": "), Remedy: f.Remedy}
 }
 
-// factFindings are what an inspection tells of the device itself.
+// factFindings returns what an inspection says about the device itself.
 func factFindings(in *sdk.Inspection, largest int64) []sdk.Finding {
 	f := in.Facts
 	out := []sdk.Finding{{Check: "identity", Level: sdk.LevelOK, Subject: f.Identity, Message: fmt.Sprintf("it calls itself %q, has serial number %s and runs %s", f.DeviceName, cmp.Or(f.Serial, "(not told)"), cmp.Or(f.Firmware, "firmware that it does not tell"))}}
@@ -554,7 +558,7 @@ func factFindings(in *sdk.Inspection, largest int64) []sdk.Finding {
 	return append(out, space)
 }
 
-// taskFindings are the tasks that would not run, and why.
+// taskFindings returns the tasks that would not run, and why.
 func taskFindings(tasks []*lifecycle.Task) []sdk.Finding {
 	var out []sdk.Finding
 	for _, t := range tasks {

@@ -18,7 +18,7 @@ import (
 	"github.com/dprun/dprun/sdk/schema"
 )
 
-// scripts looks at the program of every script that the run may run.
+// scripts checks the program of every script that the run may run.
 func (c *checking) scripts(ctx context.Context) {
 	seen := map[string]bool{}
 	look := func(s *lifecycle.Script, at execute.Scope) {
@@ -45,7 +45,7 @@ func (c *checking) scripts(ctx context.Context) {
 	}
 }
 
-// script says whether a script's program can be run by the user that checks.
+// script reports whether the user who runs the check may run a script's program.
 func (c *checking) script(ctx context.Context, address string, at execute.Scope) sdk.Finding {
 	const check = "executable"
 	e, _, err := c.plan.Script(ctx, address, at)
@@ -74,7 +74,8 @@ func (c *checking) script(ctx context.Context, address string, at execute.Scope)
 	return sdk.Finding{Check: check, Level: sdk.LevelOK, Subject: found, Message: "its program is there and executable; it was not run"}
 }
 
-// program is the program that a script's configuration names; empty: none.
+// program returns the program that a script's configuration names; empty: it
+// names none.
 func program(s plan.Schemas, e execute.Endpoint) string {
 	attributes := s.Hooks[e.Type].Config.Attributes
 	i := slices.IndexFunc(attributes, func(a schema.Attribute) bool { return a.Format == schema.FormatProgram })

@@ -10,14 +10,14 @@ import (
 	"github.com/dprun/dprun/runner/journal"
 )
 
-// CompleteRequest asks for names that a shell offers while somebody types.
+// CompleteRequest asks for names that a shell offers for completion.
 type CompleteRequest struct {
-	StateDir string // it is not made
-	Run      string // whose tasks are meant
-	Limit    int    // how many names at most
+	StateDir string // a missing one is not created
+	Run      string // the run whose tasks are wanted
+	Limit    int    // the most names
 }
 
-// CompleteRuns are the runs, each with what describes it after a tab.
+// CompleteRuns returns the runs, each with a description after a tab.
 func CompleteRuns(ctx context.Context, q CompleteRequest) []string {
 	return q.read(func(j *journal.Journal) []string {
 		names := []string{"latest"}
@@ -29,7 +29,7 @@ func CompleteRuns(ctx context.Context, q CompleteRequest) []string {
 	})
 }
 
-// CompleteTasks are the tasks of a run.
+// CompleteTasks returns the tasks of a run.
 func CompleteTasks(ctx context.Context, q CompleteRequest) []string {
 	return q.read(func(j *journal.Journal) (names []string) {
 		r, err := j.Run(ctx, q.Run)
@@ -44,7 +44,7 @@ func CompleteTasks(ctx context.Context, q CompleteRequest) []string {
 	})
 }
 
-// CompleteSets are the newest sets, each with what describes it after a tab.
+// CompleteSets returns the newest sets, each with a description after a tab.
 func CompleteSets(ctx context.Context, q CompleteRequest) []string {
 	return q.read(func(j *journal.Journal) (names []string) {
 		for s, err := range backups.Sets(j.Copies(ctx, journal.CopyFilter{})) {
@@ -57,7 +57,8 @@ func CompleteSets(ctx context.Context, q CompleteRequest) []string {
 	})
 }
 
-// CompleteOwing are the devices, and the runs, that something is owed to.
+// CompleteOwing returns the devices and the runs on which something must be
+// undone.
 func CompleteOwing(ctx context.Context, q CompleteRequest) []string {
 	return q.read(func(j *journal.Journal) (names []string) {
 		owed, _ := j.Owed(ctx)
@@ -69,7 +70,7 @@ func CompleteOwing(ctx context.Context, q CompleteRequest) []string {
 	})
 }
 
-// read gives what the journal knows; nothing when there is none yet.
+// read returns names from the journal; none if there is no journal.
 func (q CompleteRequest) read(names func(*journal.Journal) []string) []string {
 	if _, err := os.Stat(q.StateDir); err != nil {
 		return nil

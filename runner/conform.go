@@ -22,21 +22,21 @@ import (
 
 // TestRequest asks whether a plugin keeps the rules for plugins.
 type TestRequest struct {
-	Program string // the plugin's file, installed or not
-	// Config is a plan's file with blocks of the plugin's types: each destination
-	// is tested, and a script of each type, for which those with the names
-	// "fails" and "hangs" do what they are called.
+	Program string // the plugin's file; it need not be installed
+	// Config is a plan file with blocks of the plugin's types. Each destination is
+	// tested, and one script of each type. Scripts named "fails" and "hangs" must
+	// fail and hang for their type.
 	Config   Source
-	ReadOnly bool     // only what writes nothing to the destination
-	Rules    []string // their IDs; empty: all
-	Size     int64    // of the large files, in bytes; 0: the suite's
-	// Found gets each rule as soon as it was looked at.
+	ReadOnly bool     // test only rules that write nothing to the destination
+	Rules    []string // IDs of the rules to test; empty: all
+	Size     int64    // size of the large files, in bytes; 0: the suite's default
+	// Found receives each rule as soon as it was tested.
 	Found func(report.PluginRule)
 }
 
-// TestPlugin looks at the rules. The exit code is 1 when one does not hold. The
-// error, an *[Error], says why nothing was looked at; what is wrong with the
-// configuration stands in the diagnostics.
+// TestPlugin tests the rules. The exit code is 1 if a rule does not hold. The
+// error, an *[Error], says why nothing was tested; the diagnostics say what is
+// wrong with the configuration.
 func TestPlugin(ctx context.Context, o PluginOptions, q TestRequest) (t report.PluginTest, ds plan.Diagnostics, err error) {
 	if err := knownRules(q.Rules); err != nil {
 		return t, nil, err
@@ -69,7 +69,7 @@ func TestPlugin(ctx context.Context, o PluginOptions, q TestRequest) (t report.P
 		})
 		conformance.Run(ctx, cases, func(r conformance.Result) {
 			if ctx.Err() != nil {
-				return // it was stopped, and may have failed for that
+				return // it was stopped, and the rule may have failed only because of that
 			}
 			found := report.PluginRule{Block: s.block, Rule: r.ID, Holds: r.Holds, Result: report.RuleHolds, NotAsked: r.NotAsked}
 			switch {
@@ -97,7 +97,7 @@ func TestPlugin(ctx context.Context, o PluginOptions, q TestRequest) (t report.P
 	return t, ds, nil
 }
 
-// PluginRules are the IDs of the rules for plugins.
+// PluginRules returns the IDs of the rules for plugins.
 func PluginRules() (ids []string) {
 	for _, r := range conformance.Rules() {
 		ids = append(ids, r.ID)
@@ -105,7 +105,7 @@ func PluginRules() (ids []string) {
 	return ids
 }
 
-// knownRules refuses an ID that no rule has.
+// knownRules returns an error for an ID that no rule has.
 func knownRules(ids []string) error {
 	all := PluginRules()
 	for _, id := range ids {
@@ -120,7 +120,8 @@ func knownRules(ids []string) error {
 	return nil
 }
 
-// onlyPlugin are the bundled plugins and one file, wherever it is.
+// onlyPlugin opens the bundled plugins and one other plugin, wherever its file
+// is.
 func onlyPlugin(o PluginOptions, name, program string) (_ *Plugins, remove func(), err error) {
 	program, err = filepath.Abs(program)
 	if err != nil {
@@ -149,7 +150,7 @@ type subject struct {
 	block string // destination.webdav.vault
 }
 
-// subjectsOf reads the blocks of a plugin's types, with their secrets.
+// subjectsOf returns the blocks of a plugin's types, with their secrets.
 func subjectsOf(ctx context.Context, plugins *Plugins, src Source, offered schema.Plugin, known *redact.Redactor) ([]subject, plan.Diagnostics, error) {
 	loaded, ds, err := Load(ctx, src, plugins)
 	ds = slices.DeleteFunc(ds, func(d diag.Diagnostic) bool { return d.Code == diag.NoPlan })
@@ -191,7 +192,8 @@ func subjectsOf(ctx context.Context, plugins *Plugins, src Source, offered schem
 	return subjects, ds, nil
 }
 
-// configured are the blocks of a plugin's types.
+// configured returns the blocks of a plugin's types, with values that reveal has
+// changed.
 func configured(c *plan.Config, offered schema.Plugin, reveal func(cty.Value) cty.Value) (out []subject, err error) {
 	for _, d := range c.Destinations {
 		if slices.Contains(offered.Types(schema.KindDestination), d.Type) {
@@ -225,7 +227,7 @@ func configured(c *plan.Config, offered schema.Plugin, reveal func(cty.Value) ct
 	return out, err
 }
 
-// exampleBlock shows what a configuration might hold.
+// exampleBlock returns a block that a configuration might hold.
 func exampleBlock(offered schema.Plugin) string {
 	block, types := "destination", offered.Types(schema.KindDestination)
 	if len(types) == 0 {
