@@ -20,18 +20,19 @@ import (
 	"github.com/dprun/dprun/sdk/schema"
 )
 
-// CoverageRequest asks what of a plan has a good backup that is young enough.
+// CoverageRequest asks which parts of a plan have a good backup that is recent
+// enough.
 type CoverageRequest struct {
 	Source Source
 	Plan   string // the plan's name; empty: the only one of the file
 	MaxAge time.Duration
-	Keys   Keys // a set counts only where these open it; none given: they are not asked
+	Keys   Keys // a set counts only if these open it; none given: every set counts
 }
 
-// Coverage finds the last good set of everything that a plan should back up.
-// Which domains that are, the journal says: nothing is contacted and no secret is
-// read. It gives nothing and no error when the diagnostics say what is wrong with
-// the plan.
+// Coverage finds the last good set of everything that a plan should back up. The
+// journal says which domains those are. Coverage contacts nothing and reads no
+// secret. It returns neither a report nor an error if the diagnostics say that
+// the plan is wrong.
 func (r *Runner) Coverage(ctx context.Context, q CoverageRequest) (*report.Coverage, *report.Result, error) {
 	res := &report.Result{}
 	known, own, err := r.known()
@@ -93,18 +94,18 @@ func (r *Runner) Coverage(ctx context.Context, q CoverageRequest) (*report.Cover
 	return out, res, nil
 }
 
-// covering is what is known of a plan's backups.
+// covering holds what the journal knows about a plan's backups.
 type covering struct {
 	journal *journal.Journal
 	plan    *plan.Plan
-	keys    *cipher.Identities // nil: they are not asked
+	keys    *cipher.Identities // nil: none given, every set counts
 	origin  string
 	last    map[backups.Subject]ending
-	proofs  map[backups.Subject]backups.Proof // what the last import has shown
+	proofs  map[backups.Subject]backups.Proof // results of the last imports
 }
 
-// sets are those of a domain, or of the device as a whole, the newest first, with the
-// copies that the given identities open.
+// sets returns the sets of a domain, or of the whole device, the newest first,
+// with only the copies that the given identities open.
 func (c *covering) sets(ctx context.Context, device, domain string) iter.Seq2[backups.Set, error] {
 	return backups.Sets(func(yield func(backups.Copy, error) bool) {
 		for one, err := range c.copies(ctx, device, domain) {
@@ -119,8 +120,8 @@ func (c *covering) copies(ctx context.Context, device, domain string) iter.Seq2[
 	return c.journal.Copies(ctx, journal.CopyFilter{Plan: c.plan.Name, Device: device, Domain: domain, Whole: domain == ""})
 }
 
-// unopened says of something without a good backup that is young enough that there is
-// one, which no given identity opens.
+// unopened says that a subject without a recent good backup has one that no given
+// identity opens.
 func (c *covering) unopened(ctx context.Context, out *report.CoverageSubject, s backups.Subject, own string, now time.Time) error {
 	if c.keys == nil || out.State != report.CoverageNone && out.State != report.CoverageStale {
 		return nil
@@ -134,14 +135,14 @@ func (c *covering) unopened(ctx context.Context, out *report.CoverageSubject, s 
 	return nil
 }
 
-// ending is how a task of the last run ended.
+// ending says how a task of the last run ended.
 type ending struct{ code, message string }
 
-// runsBack is how many runs are looked at for the last one that was whole.
+// runsBack is the number of runs that are searched for the last whole one.
 const runsBack = 200
 
-// lastRun gives how the tasks of the plan's last run ended. A run that was
-// narrowed, or that ended before it had tasks, does not count.
+// lastRun returns how the tasks of the plan's last run ended. Narrowed runs, and
+// runs that ended before they had tasks, do not count.
 func (c *covering) lastRun(ctx context.Context) (map[backups.Subject]ending, error) {
 	runs, err := c.journal.Runs(ctx, journal.Filter{Plan: c.plan.Name}, runsBack)
 	if err != nil {
@@ -167,10 +168,11 @@ func (c *covering) lastRun(ctx context.Context) (map[backups.Subject]ending, err
 	return out, nil
 }
 
-// subjects is what an activity should back up of a device: the device, or the
-// domains that the last good run found, that the last run had tasks for, and that
-// the plan names. Where no run is known, those that there are sets of; and where
-// nothing is known at all, the plan's patterns stand for its domains.
+// subjects returns what an activity should back up of a device: the device
+// itself, or the domains that the last good run found, that the last run had
+// tasks for, and that the plan names. If no run is known, it returns the domains
+// with stored sets. If nothing at all is known, the plan's patterns stand for the
+// domains.
 func (c *covering) subjects(ctx context.Context, a *plan.Activity, d *plan.Device) ([]backups.Subject, error) {
 	of := func(domain string) backups.Subject {
 		return backups.Subject{Device: d.Name, Domain: domain, Activity: a.Name}
@@ -229,7 +231,7 @@ func (c *covering) subjects(ctx context.Context, a *plan.Activity, d *plan.Devic
 	return out, nil
 }
 
-// judge says whether something has a good backup that is young enough.
+// judge reports whether a subject has a good backup that is recent enough.
 func (c *covering) judge(s backups.Subject, set backups.Set, now time.Time, most time.Duration, own string) report.CoverageSubject {
 	out := report.CoverageSubject{Activity: s.Activity, Device: s.Device, Domain: s.Domain, State: report.CoverageNone, Places: len(c.plan.Destinations)}
 	if set != nil {
@@ -244,7 +246,7 @@ func (c *covering) judge(s backups.Subject, set backups.Set, now time.Time, most
 		out.Import = &was
 	}
 	e, known := c.last[s]
-	if !known { // the device was not reached: its domains have one task
+	if !known { // the device was not reached, so one task stands for its domains
 		for of, ended := range c.last {
 			if of.Device == s.Device && of.Activity == s.Activity && !pattern.IsLiteral(of.Domain) {
 				e, known = ended, true
@@ -266,12 +268,13 @@ func (c *covering) judge(s backups.Subject, set backups.Set, now time.Time, most
 	return out
 }
 
-// proof is what an import has shown, next to a set.
+// proof returns the result of an import in the form of a report. of is the set
+// that the report shows.
 func proof(p backups.Proof, of backups.Set) report.Proof {
 	return report.Proof{Set: p.Set, Same: slices.ContainsFunc(of, p.Proves), At: p.At, Drill: p.Drill, Device: p.On, Run: p.Run, Verdict: string(p.Verdict), Why: p.Why, Excused: p.Excused}
 }
 
-// proofOf counts the copies that are whole, and says how the best one was verified.
+// proofOf counts the whole copies, and says how the best one was verified.
 func proofOf(set backups.Set) (whole int, best string) {
 	proofs := []string{"manifest", "sent", "checksum_verified"}
 	at := 0

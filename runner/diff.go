@@ -16,8 +16,9 @@ import (
 	"github.com/dprun/dprun/sdk"
 )
 
-// Diff says how the second of two gateway exports differs from the first. Each is an archive, or a manifest that lists one. Nothing of a state
-// directory is read, and no device asked.
+// Diff says how the second of two gateway exports differs from the first. Each is
+// an archive, or a manifest that lists one. It reads no state directory and
+// contacts no device.
 func Diff(ctx context.Context, a, b string) (report.Diff, error) {
 	verifier := archive.Verifier{Sets: &archive.Sets{}}
 	for _, path := range []*string{&a, &b} {
@@ -60,16 +61,16 @@ func Diff(ctx context.Context, a, b string) (report.Diff, error) {
 // DiffSetsRequest asks how two sets differ, or a set and an archive.
 type DiffSetsRequest struct {
 	Source Source
-	Plan   string // whose destinations are asked; empty: the only one of the file
-	A, B   string // IDs of sets or beginnings of them, or paths
-	Keys   Keys   // open what is stored encrypted
-	// Failed gets each copy that could not be used.
+	Plan   string // the plan whose destinations are asked; empty: the only one of the file
+	A, B   string // IDs of sets or prefixes of them, or paths
+	Keys   Keys   // decrypt what is stored encrypted
+	// Failed receives each copy that could not be used.
 	Failed func(report.BackupFault)
 }
 
-// DiffSets says how the second of two sets differs from the first. What it
-// fetches is gone afterwards. Of a set with two archives it is that which was
-// running at that time.
+// DiffSets says how the second of two sets differs from the first. It removes the
+// fetched files afterwards. If a set has two archives, it uses the one of the
+// running configuration.
 func (r *Runner) DiffSets(ctx context.Context, q DiffSetsRequest) (*report.Diff, *report.Result, error) {
 	res := &report.Result{}
 	s, err := r.shelves(ctx, q.Source, q.Plan, "", "diff", res)
@@ -96,14 +97,14 @@ func (r *Runner) DiffSets(ctx context.Context, q DiffSetsRequest) (*report.Diff,
 	return &d, res, nil
 }
 
-// fetchedArchive is an archive of a set that was fetched.
+// fetchedArchive is a fetched archive of a set.
 type fetchedArchive struct {
 	path string
-	dir  string // of all files of the set
+	dir  string // holds all files of the set
 	set  backups.Copy
 }
 
-// objects are those of the set's manifest: what was up when it was captured.
+// objects returns the objects of the set's manifest: what was up at the capture.
 func (f fetchedArchive) objects() ([]backups.Objects, error) {
 	body, err := os.ReadFile(filepath.Join(f.dir, path.Base(f.set.Path)))
 	if err != nil {
@@ -116,8 +117,8 @@ func (f fetchedArchive) objects() ([]backups.Objects, error) {
 	return m.Objects, nil
 }
 
-// archive fetches a set and says which of its files is the export of that variant,
-// or the only export that it has.
+// archive fetches a set and returns its export of that variant, or the only
+// export that it has.
 func (s *shelves) archive(ctx context.Context, q FetchBackupRequest, variant string) (fetchedArchive, error) {
 	copies, err := s.wanted(ctx, q)
 	if err != nil {

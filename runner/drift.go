@@ -14,22 +14,23 @@ import (
 	"github.com/dprun/dprun/sdk"
 )
 
-// DriftRequest asks how the gateways of a plan differ from their last good backups.
+// DriftRequest asks how the gateways of a plan differ from their last good
+// backups.
 type DriftRequest struct {
 	Source Source
 	Plan   string
 	Only   string
-	Keys   Keys // open what is stored encrypted
-	// Found gets each device or domain as soon as it is known.
+	Keys   Keys // decrypt what is stored encrypted
+	// Found receives each device or domain as soon as its result is known.
 	Found func(report.Drift)
-	// Failed gets each copy of a set that could not be used.
+	// Failed receives each copy of a set that could not be used.
 	Failed func(report.BackupFault)
 }
 
-// Drift exports what every domain of a plan runs now and compares that with its
-// last good backup. Nothing is quiesced, no script is run, and the exports are
-// not kept. The exit code is 3 when some could not be compared, 1 when none
-// could, 14 when there is nothing to compare.
+// Drift exports the running configuration of every domain of a plan and compares
+// it with the last good backup. It quiesces nothing, runs no script, and does not
+// keep the exports. The exit code is 3 if some domains could not be compared, 1
+// if none could, and 14 if there is nothing to compare.
 func (r *Runner) Drift(ctx context.Context, q DriftRequest) (*report.Result, error) {
 	res := &report.Result{}
 	loaded, p, spec, err := r.foresee(ctx, PreviewRequest{Source: q.Source, Plan: q.Plan, Only: q.Only}, res)
@@ -49,7 +50,7 @@ func (r *Runner) Drift(ctx context.Context, q DriftRequest) (*report.Result, err
 		return res, err
 	}
 	defer l.close()
-	l.exec.Run = filepath.Base(shelves.scratch) // what is captured goes with it
+	l.exec.Run = filepath.Base(shelves.scratch) // so that the captured files are removed with the scratch directory
 	spec.Window, spec.PreScript, spec.PostScript = nil, nil, nil
 	for i := range spec.Activities {
 		a := &spec.Activities[i]
@@ -78,14 +79,14 @@ func (r *Runner) Drift(ctx context.Context, q DriftRequest) (*report.Result, err
 	return res, nil
 }
 
-// drifting does what a run reads, and its exports, which it compares.
+// drifting does the reads of a run and its exports, and compares the exports.
 type drifting struct {
 	dryExecutor
 	shelves *shelves
 	request DriftRequest
 
 	mu                sync.Mutex
-	variants          map[string][]string // by task: what there is to capture
+	variants          map[string][]string // by task: the variants to capture
 	told              map[string]bool     // by task
 	compared, unknown int
 }
@@ -94,7 +95,7 @@ type drifting struct {
 func (x *drifting) Do(ctx context.Context, j engine.Job) (*event.Result, error) {
 	switch j.Action.Kind {
 	case lifecycle.ActCapture:
-	case lifecycle.ActLock: // an export waits for a run that has the gateway or domain
+	case lifecycle.ActLock: // an export waits for a run that holds the gateway or domain
 		return x.real.Do(ctx, j)
 	case lifecycle.ActCheckDestination: // nothing is stored
 		return &event.Result{Destination: &sdk.DestinationReport{Free: -1}}, nil
@@ -117,12 +118,12 @@ func (x *drifting) Do(ctx context.Context, j engine.Job) (*event.Result, error) 
 		x.tell(j.Task.ID, d)
 		return x.dryExecutor.Do(ctx, j)
 	case j.Action.Variant == sdk.VariantPersisted && running:
-		return x.dryExecutor.Do(ctx, j) // what runs is captured next
+		return x.dryExecutor.Do(ctx, j) // the running configuration is captured next
 	}
 	defer x.shelves.staging.Remove(filepath.Base(x.shelves.scratch), j.Task.ID) //nolint:errcheck // it goes with the scratch directory
 	res, err := x.real.Do(ctx, j)
 	if err != nil {
-		return nil, err // the machine may try again, and says what became of it
+		return nil, err // the machine may try again, and tells the outcome
 	}
 	if err := x.compare(ctx, res.Capture, &d); err != nil {
 		d.State, d.Why = report.DriftUnknown, err.Error()
@@ -131,7 +132,7 @@ func (x *drifting) Do(ctx context.Context, j engine.Job) (*event.Result, error) 
 	return res, nil
 }
 
-// compare compares what was captured with the last good set.
+// compare compares a capture with the last good set.
 func (x *drifting) compare(ctx context.Context, c *event.Captured, d *report.Drift) error {
 	got, err := x.shelves.archive(ctx, FetchBackupRequest{Device: d.Device, Domain: d.Domain, Activity: d.Activity, Failed: x.request.Failed}, sdk.VariantRunning)
 	if err != nil {

@@ -29,24 +29,26 @@ import (
 type DrillRequest struct {
 	Source Source
 	Plan   string // the plan's name; empty: the only one of the file
-	Drill  string // its name; empty: the only one of the plan
-	DryRun bool   // look at the gateway, and import nothing
-	Keys   Keys   // open what is stored encrypted
-	// Failed gets each copy that could not be used, Tried each set as soon as it
-	// is known what came of it.
+	Drill  string // the drill's name; empty: the only one of the plan
+	DryRun bool   // check the gateway, and import nothing
+	Keys   Keys   // decrypt what is stored encrypted
+	// Failed receives each copy that could not be used. Tried receives each set as
+	// soon as its result is known.
 	Failed func(report.BackupFault)
 	Tried  func(report.DrilledSet)
 }
 
-// Drill imports sets of a plan as new domains on a gateway that is there for
-// nothing else, with everything disabled that comes alive, compares what came of
-// it, and removes the domains again. What that has shown is entered, and [Runner.Coverage]
-// tells it. A domain is promised to be removed before it is made: whatever becomes of
-// this process, [Runner.Recover] removes it. Nothing is saved on the gateway.
+// Drill imports sets of a plan as new domains on a gateway that serves only
+// drills, with everything disabled that could start to work. It compares the
+// result with the set, enters the proof for [Runner.Coverage], and removes the
+// domain again. It writes a pending file before it creates a domain, so
+// [Runner.Recover] removes the domain even if this process dies. It saves nothing
+// on the gateway.
 //
-// It gives nothing and no error when the diagnostics say what is wrong with the
-// plan. The exit code of the result is 0 when every set is proven, 3 when one is
-// not, 14 when there is none to drill, 16 when a domain may still be there.
+// Drill returns neither a report nor an error if the diagnostics say that the
+// plan is wrong. The exit code of the result is 0 if every set is proven, 3 if
+// one is not, 14 if there is none to drill, and 16 if a domain may still be
+// there.
 func (r *Runner) Drill(ctx context.Context, q DrillRequest) (*report.Drill, *report.Result, error) {
 	res := &report.Result{}
 	s, err := r.shelves(ctx, q.Source, q.Plan, "", "drill", res)
@@ -74,7 +76,7 @@ func (r *Runner) Drill(ctx context.Context, q DrillRequest) (*report.Drill, *rep
 	if d.run, err = journal.NewRunID(r.Clock.Now()); err != nil {
 		return nil, res, &Error{ExitBug, err}
 	}
-	held, err := r.locks.TryAcquire(lock.RunKey(d.run), lock.Exclusive, lock.Info{Run: d.run, Beginning: true}) // it never is a run of the journal
+	held, err := r.locks.TryAcquire(lock.RunKey(d.run), lock.Exclusive, lock.Info{Run: d.run, Beginning: true}) // the journal never has this run
 	if err != nil {
 		return nil, res, &Error{ExitBug, err}
 	}
@@ -86,7 +88,7 @@ func (r *Runner) Drill(ctx context.Context, q DrillRequest) (*report.Drill, *rep
 	if err != nil {
 		return nil, res, &Error{ExitBug, err}
 	}
-	host := r.startHost(held) // recovery waits for a plugin that is still at it
+	host := r.startHost(held) // a recovery waits for a plugin that still works
 	defer func() { _ = host.Close() }()
 	d.gateway = r.restorer(loaded, p, execute.Options{Run: d.run, Plugins: host, Credentials: credentials})
 	defer d.gateway.Close()
@@ -110,7 +112,7 @@ func (r *Runner) Drill(ctx context.Context, q DrillRequest) (*report.Drill, *rep
 	return out, res, err
 }
 
-// drillOf finds the drill that is asked for, and its plan.
+// drillOf finds the requested drill and its plan.
 func drillOf(c *plan.Config, q DrillRequest) (*plan.Plan, *plan.Drill, error) {
 	p, err := Pick(c, q.Plan)
 	if err != nil {
@@ -140,10 +142,11 @@ type drilling struct {
 	of       *plan.Drill
 	run      string
 	gateway  *execute.Executor
-	endpoint json.RawMessage // of the gateway, sealed
+	endpoint json.RawMessage // the sealed connection to the gateway
 }
 
-// all drills the sample. One set is imported at a time, so that what is seen is of it alone.
+// all drills the sample. It imports one set at a time, so that each result
+// belongs to that set alone.
 func (d *drilling) all(ctx context.Context) (*report.Drill, error) {
 	out := &report.Drill{Plan: d.shelves.plan, Drill: d.of.Name, Device: d.of.Device.Name, Run: d.run, DryRun: d.request.DryRun, Left: map[string]int{}}
 	pick, err := d.choose(ctx)
@@ -221,8 +224,9 @@ func (d *drilling) choose(ctx context.Context) (pick drill.Pick, err error) {
 	return drill.Query{Devices: d.of.Devices, Domains: d.of.Domains, Sample: d.of.Sample, MaxAge: d.of.MaxAge, Now: now, Seed: d.run, Proofs: proofs, Opens: keys.OpenAll}.Choose(latest), nil
 }
 
-// admit refuses the gateway unless the plan's file as it is now, the journal and the
-// gateway itself say that it is there for drills. It comes right before each import.
+// admit refuses the gateway unless the present plan file, the journal and the
+// gateway itself say that it serves only drills. It is called right before each
+// import.
 func (d *drilling) admit(ctx context.Context) error {
 	fail := func(err error) error {
 		return errorf(1, "nothing is imported on %s: %w", d.of.Device.Name, err)
@@ -255,8 +259,8 @@ func (d *drilling) admit(ctx context.Context) error {
 	return nil
 }
 
-// users are those who use the gateway for something else, as far as the journal
-// knows: plans that have backed the box up, under whatever name, and groups.
+// users returns the other uses of the gateway that the journal knows: plans that
+// have backed the box up, under any name, and groups.
 func (d *drilling) users(ctx context.Context) (used []string, err error) {
 	add := func(text string) {
 		if !slices.Contains(used, text) {
@@ -281,7 +285,8 @@ func (d *drilling) users(ctx context.Context) (used []string, err error) {
 	return used, nil
 }
 
-// alone takes the gateway's lock, and refuses one on which an earlier drill has left something.
+// alone takes the gateway's lock. It refuses a gateway on which an earlier drill
+// has left something.
 func (d *drilling) alone(ctx context.Context) (release func(), err error) {
 	release, err = deviceLocks{d.locks, d.run}.Acquire(ctx, d.of.Identity, true, func(holder string) {
 		d.Log.Info("waiting for the drill gateway", "device", d.of.Device.Name, "held by", holder)
@@ -305,14 +310,14 @@ func (d *drilling) alone(ctx context.Context) (release func(), err error) {
 	return release, nil
 }
 
-// one drills a set, and enters what that has shown. It says why no other must
-// follow, if so.
+// one drills a set and enters the proof. stop says why no other set may follow;
+// empty: the drill goes on.
 func (d *drilling) one(ctx context.Context, set backups.Set, domain string, out *report.DrilledSet) (stop string) {
 	var c drill.Course
 	archive, err := d.shelves.archive(ctx, FetchBackupRequest{Set: set[0].Set, Keys: d.request.Keys, Failed: d.request.Failed}, sdk.VariantPersisted)
 	if err == nil {
-		defer os.RemoveAll(archive.dir)                    //nolint:errcheck // the scratch directory goes in the end
-		if trusted, why := archive.set.Trust(); !trusted { // another copy, which the plan does not reach, may be
+		defer os.RemoveAll(archive.dir)                    //nolint:errcheck // the scratch directory is removed in the end
+		if trusted, why := archive.set.Trust(); !trusted { // a copy that this plan does not reach may be trusted
 			err = errorf(1, "nobody vouches for the copy that was fetched: %s", why)
 		}
 	}
@@ -340,7 +345,8 @@ func (d *drilling) one(ctx context.Context, set backups.Set, domain string, out 
 	return ""
 }
 
-// objects are those of the set's manifest. Where it does not tell, nothing was down.
+// objects returns the objects of the set's manifest. If it cannot be read, no
+// object counts as down.
 func (d *drilling) objects(of fetchedArchive) []backups.Objects {
 	was, err := of.objects()
 	if err != nil {
@@ -349,7 +355,8 @@ func (d *drilling) objects(of fetchedArchive) []backups.Objects {
 	return was
 }
 
-// shortened is what is kept of why a set is not proven: the first things.
+// shortened returns the first reasons why a set is not proven. The journal keeps
+// only these.
 func shortened(why []string) string {
 	const most = 3
 	if more := len(why) - most; more > 0 {
@@ -365,12 +372,12 @@ func (d *drilling) imported(ctx context.Context, archive, domain string, c *dril
 	if c.Create = d.pending.Put(owed); c.Create != nil {
 		return
 	}
-	if err := d.journal.Remember(ctx, owed); err != nil { // the file is the truth
+	if err := d.journal.Remember(ctx, owed); err != nil { // only the pending file is decisive
 		d.Log.Warn("what is owed to the drill gateway could not be entered in the journal", "error", err)
 	}
 	defer func() {
 		if c.Create != nil && !failure.From(c.Create).Kind.Retryable() {
-			owed.Since = time.Time{} // nothing was asked for, or it was refused: no domain comes later
+			owed.Since = time.Time{} // no domain was created, and none will appear later
 		}
 		for _, s := range d.settler.Settle(context.WithoutCancel(ctx), []settle.Outstanding{{Obligation: journal.Obligation{Obligation: owed}, Filed: true}}, nil) {
 			out.Left = s.Trouble
@@ -382,7 +389,7 @@ func (d *drilling) imported(ctx context.Context, archive, domain string, c *dril
 		if err != nil {
 			return err
 		}
-		defer os.RemoveAll(dir) //nolint:errcheck // what stays goes with dprun runs prune
+		defer os.RemoveAll(dir) //nolint:errcheck // dprun runs prune removes what is left
 		return call(dir)
 	}
 	device := d.of.Device.Name

@@ -20,20 +20,19 @@ import (
 	"github.com/dprun/dprun/runner/status"
 )
 
-// groupFor is how long events wait for others to be committed with them. A
-// task has a dozen events that nothing depends on, and each commit is a sync
-// of the disk.
+// groupFor is the time for which events wait to be committed together. A task has
+// a dozen events that nothing depends on, and each commit syncs the disk.
 const groupFor = 10 * time.Millisecond
 
-// drive runs a machine with an executor and a journal, then closes the run.
-// A panic closes it too: what is owed is then paid from its own rows, not left
-// to a recovery that would meet the same fault.
+// drive runs a machine with an executor and a journal, then closes the run. It
+// closes the run after a panic too: then the pending files alone say what must be
+// undone, and no recovery replays the run into the same fault.
 func (r *operation) drive(ctx context.Context, machine *lifecycle.Run, host *pluginhost.Host, x execute.Plan, keys *signing.Keys, b *record.Writer, first event.Event, started time.Time) (_ *event.Summary, err error) {
 	spec := machine.Spec()
 	defer func() {
 		if p := recover(); p != nil {
 			r.Log.Error("dprun itself is at fault", "run", spec.ID, "panic", p, "stack", string(debug.Stack()))
-			body, _ := json.Marshal(b.Record) // as it was written down
+			body, _ := json.Marshal(b.Record) // as it was entered in the journal
 			_, closing := r.closeUnreplayed(context.WithoutCancel(ctx), journal.Run{ID: spec.ID, Plan: spec.Plan, Started: started, Spec: body})
 			err = errors.Join(errorf(ExitBug, "internal error in run %s: %v; it was ended there, and what it owes is done without it: see `dprun owed`, then `dprun recover`", spec.ID, p), closing)
 		}
@@ -48,7 +47,7 @@ func (r *operation) drive(ctx context.Context, machine *lifecycle.Run, host *plu
 		return nil, &Error{ExitBug, err}
 	}
 	sweeping := r.beginSweep(ctx, exec, machine, b.Record.Dir, first.Kind)
-	var dropping sync.WaitGroup // beside the machine: a large file takes its time
+	var dropping sync.WaitGroup // runs beside the machine, because large files take their time to remove
 	defer func() {
 		dropping.Wait()
 		if err := r.staging.EndRun(spec.ID); err != nil {
@@ -61,7 +60,7 @@ func (r *operation) drive(ctx context.Context, machine *lifecycle.Run, host *plu
 		Group: r.Group}).Run(r.asked(ctx), first)
 	sweeping.Wait()
 	s := summarize(machine, exit, started, r.Clock.Now())
-	s.Evidence = r.witnessRun(context.WithoutCancel(ctx), exec, host, keys, b.Record, first.Kind, s) // before the run is over: no run is without
+	s.Evidence = r.witnessRun(context.WithoutCancel(ctx), exec, host, keys, b.Record, first.Kind, s) // before the run is over, so that no finished run lacks a record
 	r.sweepOwn(context.WithoutCancel(ctx), exec, spec.ID, b.Record.Dir)
 	exec.Close()
 	desk.Close()
@@ -71,7 +70,7 @@ func (r *operation) drive(ctx context.Context, machine *lifecycle.Run, host *plu
 		r.Log.Error("the run's end could not be written down", "run", spec.ID, "error", err)
 		s.ExitCode = graverExit(ExitBug, s.ExitCode)
 	}
-	if first.Kind == event.RunStarted { // the process ends with it
+	if first.Kind == event.RunStarted { // the process ends with this run
 		r.noteProcess(ctx, s)
 	}
 	r.tellEnd(told, s)
@@ -80,8 +79,8 @@ func (r *operation) drive(ctx context.Context, machine *lifecycle.Run, host *plu
 	return s, nil
 }
 
-// asked is a context that has ended when a signal came while gateways were
-// brought back: the run that is being finished is to stop, too.
+// asked returns a context that has ended if a signal came while gateways were
+// being brought back: the run that is being finished must stop as well.
 func (r *operation) asked(ctx context.Context) context.Context {
 	if r.stopped == "" {
 		return ctx
@@ -91,15 +90,15 @@ func (r *operation) asked(ctx context.Context) context.Context {
 	return ctx
 }
 
-// dropStaged removes the staged files of a task that no longer needs them: the
-// copies are verified, and the journal says so. A failed task's stay.
+// dropStaged removes the staged files of a task that no longer needs them: its
+// copies are verified, and the journal says so. The files of a failed task stay.
 func (r *Runner) dropStaged(run, task string) {
 	if err := r.staging.Remove(run, task); err != nil {
 		r.Log.Warn("staged files could not be removed", "run", run, "task", task, "error", err)
 	}
 }
 
-// executor does the actions of a run.
+// executor returns the executor of a run's actions.
 func (r *operation) executor(run, plan, dir string, answers execute.Plan, host *pluginhost.Host, permits execute.Permits) *execute.Executor {
 	var locks execute.Locks = deviceLocks{r.locks, run}
 	if r.alone {
@@ -110,14 +109,14 @@ func (r *operation) executor(run, plan, dir string, answers execute.Plan, host *
 		Output: func(task, stream, text string) { r.output(run, task, stream, text) }})
 }
 
-// output publishes and keeps a line that something printed.
+// output publishes and keeps a line of output.
 func (r *operation) output(run, task, stream, text string) {
 	l := event.Log{Run: run, Task: task, Time: r.Clock.Now(), Stream: stream, Text: text}
 	r.sink.Log(l)
 	r.lines.add(l)
 }
 
-// neutralCodes are the codes of tasks without which a run is as good.
+// neutralCodes returns the codes of tasks that do not make a run less good.
 func neutralCodes() []string {
 	var out []string
 	for _, e := range status.Catalogue() {

@@ -20,12 +20,12 @@ import (
 // VerifyEvidenceRequest asks whether records are as they were written.
 type VerifyEvidenceRequest struct {
 	Paths          []string // files and directories; none: the records of the state directory
-	Expect         string   // SEQUENCE:DIGEST of a record that must be there; empty: none is expected
-	AllowedSigners string   // a file that says whose signatures count; empty: nobody says
+	Expect         string   // SEQUENCE:DIGEST of a record that must exist; empty: none is required
+	AllowedSigners string   // file with the signers whose signatures count; empty: no signature counts
 }
 
-// VerifyEvidence judges records. Of those of the state directory, the journal says
-// how far they must go.
+// VerifyEvidence judges the records of the state directory. The journal says how
+// far they must go.
 func (h *History) VerifyEvidence(ctx context.Context, q VerifyEvidenceRequest) (report.VerifiedEvidence, error) {
 	k := h.kept.Load()
 	if k.lost != nil {
@@ -42,8 +42,9 @@ func (h *History) VerifyEvidence(ctx context.Context, q VerifyEvidenceRequest) (
 	return VerifyEvidence(q, head)
 }
 
-// VerifyEvidence judges the records in files and directories. It needs no state directory.
-// also are records that must be there, beside the one that the request expects.
+// VerifyEvidence judges the records in files and directories. It needs no state
+// directory. also holds records that must exist, besides the one that the request
+// expects.
 func VerifyEvidence(q VerifyEvidenceRequest, also ...evidence.Head) (report.VerifiedEvidence, error) {
 	out := report.VerifiedEvidence{Chains: []report.EvidenceChain{}}
 	expect := also
@@ -158,7 +159,7 @@ func (h *History) Evidence() iter.Seq2[report.EvidenceRecord, error] {
 	}
 }
 
-// EvidenceRecord gives one record: by its number, or by the ID of its run.
+// EvidenceRecord returns one record, by its number or by the ID of its run.
 func (h *History) EvidenceRecord(ref string) (report.EvidenceDetail, error) {
 	if n, err := strconv.ParseInt(ref, 10, 64); err == nil && n > 0 {
 		return h.record(n)
@@ -190,8 +191,9 @@ func (h *History) record(n int64) (d report.EvidenceDetail, err error) {
 	return d, nil
 }
 
-// ExportEvidence copies the records of the state directory, with their signatures,
-// to another directory. A file that is there already and is another one is an error.
+// ExportEvidence copies the records of the state directory, with their
+// signatures, to another directory. An existing file with other content is an
+// error.
 func (h *History) ExportEvidence(to string) (report.ExportedEvidence, error) {
 	out := report.ExportedEvidence{Dir: to}
 	fail := func(err error) (report.ExportedEvidence, error) {

@@ -11,8 +11,9 @@ import (
 	"github.com/dprun/dprun/runner/status"
 )
 
-// Explain finds what there is to say about a code, however it is written, or the
-// codes that words are about. Without words it gives all. The error is an *[Error].
+// Explain returns the explanation of a code, however it is written, or of all
+// codes that the words are about. Without words it returns all. The error is an
+// *[Error].
 func Explain(words []string) ([]report.Explanation, error) {
 	all := explanations()
 	if len(words) == 0 {
@@ -29,11 +30,10 @@ func Explain(words []string) ([]report.Explanation, error) {
 	return nil, unknownCode(all, strings.Join(words, " "))
 }
 
-// Codes are all codes that can be explained.
+// Codes returns all codes that can be explained.
 func Codes() []string { return codesOf(explanations()) }
 
-// explanations puts the catalogues together: the status codes, the
-// diagnostics, the exit codes.
+// explanations joins the catalogues: status codes, diagnostics and exit codes.
 func explanations() []report.Explanation {
 	var out []report.Explanation
 	for _, e := range status.Catalogue() {
@@ -74,8 +74,8 @@ func explanation(all []report.Explanation, code string) (report.Explanation, boo
 	return all[i], true
 }
 
-// matching finds the codes in whose name or phase all words stand; where there
-// are none, those in whose text they do.
+// matching returns the codes whose name or phase contains all words. If there are
+// none, it returns those whose text contains them.
 func matching(all []report.Explanation, words []string) []report.Explanation {
 	with := func(text func(report.Explanation) string) (out []report.Explanation) {
 		for _, e := range all {

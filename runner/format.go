@@ -25,17 +25,17 @@ type FormatRequest struct {
 	// current directory.
 	Paths     []string
 	Stdin     io.Reader
-	Recursive bool // also the directories below
-	// With Check or Diff nothing is written. With Check a file that is not in the
-	// usual form is an error, with Diff it is shown how it differs.
+	Recursive bool // also in the directories below
+	// With Check or Diff, Format writes nothing. With Check, a file that is not in
+	// the usual form is an error. With Diff, Format shows the difference.
 	Check, Diff bool
-	// Found gets what was found in each file as soon as that is known.
+	// Found receives the result for each file as soon as it is known.
 	Found func(report.Format)
 }
 
-// Format writes plan files in the usual form. The diagnostics say which could not
-// be read as plan files, which leaves them alone. The error, an *[Error], says
-// that there are such, or what Check found.
+// Format writes plan files in the usual form. The diagnostics name the files that
+// are not valid plan files; Format leaves those unchanged. The error, an
+// *[Error], says that there are such files, or that Check found one.
 func Format(ctx context.Context, q FormatRequest) (plan.Diagnostics, error) {
 	if len(q.Paths) == 0 {
 		q.Paths = []string{"."}
@@ -108,8 +108,8 @@ func (q FormatRequest) one(name string) (*report.Format, plan.Diagnostics) {
 	return r, nil
 }
 
-// planFiles lists what is to be formatted at a path: the file itself, or the
-// *.hcl files of the directory. What begins with a dot is left alone.
+// planFiles lists the files to format at a path: the file itself, or the *.hcl
+// files of the directory. It leaves out names that begin with a dot.
 func planFiles(path string, recursive bool) ([]string, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -139,7 +139,7 @@ func planFiles(path string, recursive bool) ([]string, error) {
 	return files, err
 }
 
-// replace puts new contents in a file's place, whole or not at all.
+// replace replaces the content of a file, completely or not at all.
 func replace(name string, contents []byte) (err error) {
 	target, err := filepath.EvalSymlinks(name)
 	if err != nil {
@@ -173,8 +173,8 @@ func unformatted(name string, err error) diag.Diagnostic {
 	return diag.Diagnostic{Severity: diag.Error, Code: diag.FileUnreadable, Summary: "File cannot be formatted", Detail: fmt.Sprintf("%s: %v.", name, err)}
 }
 
-// keepOwner gives a new file the owner of the one that it replaces. Only root
-// can; for everybody else it is the same already, or cannot be had.
+// keepOwner gives a new file the owner of the file that it replaces. Only root
+// can change an owner; for other users the owner is the same, or cannot be kept.
 func keepOwner(f *os.File, old fs.FileInfo) error {
 	sys, ok := old.Sys().(*syscall.Stat_t)
 	if !ok || os.Geteuid() != 0 {

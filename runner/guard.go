@@ -26,51 +26,51 @@ import (
 	"github.com/dprun/dprun/runner/state"
 )
 
-// What a run tells its guard over the pipe. A pipe that ends without either
-// says that the run's process is gone.
+// The words of a run to its guard, over the pipe. If the pipe ends without one of
+// them, the run's process is gone.
 const (
 	sayGoodbye = 'q' // nothing is quiesced any more
-	sayLeft    = 'o' // the run has ended, and a target did not come back
+	sayLeft    = 'o' // the run has ended, and a target has not come back
 )
 
 const (
-	// guardLooks is how often a guard looks for targets that are overdue. A look
-	// reads one directory.
+	// guardLooks is the time between two looks for overdue targets. A look reads one
+	// directory.
 	guardLooks = 5 * time.Second
-	// A guard that could not do everything tries again after a pause, which
-	// doubles. Each try may log in to the gateway: the pauses keep a password
-	// that is refused from being tried every few seconds.
+	// A guard that could not do everything tries again after a pause, which doubles.
+	// Each try may log in to the gateway. The pauses keep the guard from repeating a
+	// refused password every few seconds.
 	guardFirstPause = 15 * time.Second
 	guardLastPause  = 5 * time.Minute
-	// guardSuspended is how long a run may be stopped while a target is quiesced,
-	// as by Ctrl-Z: long enough for somebody who looks at it.
+	// guardSuspended is how long a run may be stopped (as by Ctrl-Z) while a target
+	// is quiesced. It leaves a person time to look at the run.
 	guardSuspended = 5 * time.Minute
-	// guardLimit ends a guard that cannot bring back what its run has left.
+	// guardLimit ends a guard that cannot undo what its run has left.
 	guardLimit = 24 * time.Hour
 )
 
 // GuardRequest asks to guard one run.
 type GuardRequest struct {
 	Run string
-	// Process is the run's.
+	// Process is the run's process ID.
 	Process int
-	// Alive is the end of a pipe that the run's process holds open.
+	// Alive is the read end of a pipe that the run's process holds open.
 	Alive io.Reader
-	// Ready is called once, when the guard watches.
+	// Ready is called once, when the guard begins to watch.
 	Ready func() error
-	// Signals are the names of signals that ask the guard to end. They are
-	// ignored while the run's process is alive: it may still quiesce.
+	// Signals are the names of signals that ask the guard to end. The guard ignores
+	// them while the run's process is alive, because the run may still quiesce.
 	Signals <-chan string
 }
 
-// Guard watches over one run until that says goodbye. When the run's process is
-// gone, it does what [Runner.Recover] does, for this run alone, and again until
-// nothing of the run is owed or a day has passed. While the process is alive it
-// does so for targets that should be back by now: the process may hang. One that
-// is stopped for long while a target is quiesced is asked to end.
+// Guard watches over one run until the run says goodbye. When the run's process
+// is gone, Guard does what [Runner.Recover] does, for this run alone, and repeats
+// it until everything is undone or a day has passed. While the process is alive,
+// Guard brings back only overdue targets, because the process may hang. It asks a
+// process to end that was stopped for too long while a target is quiesced.
 //
-// The state directory is opened only when there is something to do. A guard
-// needs no journal, no log file and no free block of the disk.
+// Guard opens the state directory only if there is something to undo. It needs
+// neither the journal, nor a log file, nor a free block of the disk.
 func Guard(ctx context.Context, o Options, q GuardRequest) error {
 	if o.Clock == nil {
 		o.Clock = clock.System{}
@@ -92,7 +92,7 @@ func Guard(ctx context.Context, o Options, q GuardRequest) error {
 	}
 	defer func() {
 		_ = held.Release()
-		_ = locks.Remove(lock.GuardKey(q.Run)) // it tells who guards the run: nobody any more
+		_ = locks.Remove(lock.GuardKey(q.Run)) // its lock names the guard of the run, and there is none any more
 	}()
 	if err := q.Ready(); err != nil {
 		return &Error{ExitBug, fmt.Errorf("tell the run that its guard watches: %w", err)}
@@ -107,13 +107,13 @@ type guard struct {
 	options Options
 	request GuardRequest
 	pending *pending.Dir
-	said    chan byte // what the run says; 0: its process is gone
+	said    chan byte // the word of the run; 0: its process is gone
 	log     *slog.Logger
 }
 
 func (g *guard) listen() {
 	word := []byte{0}
-	_, _ = io.ReadFull(g.request.Alive, word) // at the end of the pipe it stays 0
+	_, _ = io.ReadFull(g.request.Alive, word) // it stays 0 at the end of the pipe
 	g.said <- word[0]
 }
 
@@ -157,8 +157,8 @@ func (g *guard) watch(ctx context.Context) error {
 	}
 }
 
-// ask has a run that is stopped go on, and end in order: it brings back itself
-// what it has quiesced, which is better than to have it done by others.
+// ask makes a stopped run continue and end in order. Then the run itself brings
+// back what it has quiesced, which is better than if the guard does it.
 func (g *guard) ask() {
 	g.log.Warn("the process of the run was stopped and has kept a target quiesced: it is asked to end, and to go on for that", "process", g.request.Process, "after", guardSuspended)
 	for _, s := range []syscall.Signal{syscall.SIGTERM, syscall.SIGCONT} {
@@ -168,11 +168,11 @@ func (g *guard) ask() {
 	}
 }
 
-// sight is what a guard sees when it looks.
+// sight holds what a guard sees at one look.
 type sight struct {
-	owed    []pending.Obligation // by the run
-	unknown bool                 // something may be owed that cannot be read
-	stopped bool                 // the run's process is
+	owed    []pending.Obligation // the obligations of the run
+	unknown bool                 // something that cannot be read may have to be undone
+	stopped bool                 // the run's process is stopped
 }
 
 // down reports whether a target may be quiesced, as far as the run knows.
@@ -180,10 +180,10 @@ func (s sight) down() bool {
 	return s.unknown || slices.ContainsFunc(s.owed, func(o pending.Obligation) bool { return o.Kind == pending.Unquiesce })
 }
 
-// nothing reports whether nothing is owed, and that is sure.
+// nothing reports whether it is certain that nothing must be undone.
 func (s sight) nothing() bool { return len(s.owed) == 0 && !s.unknown }
 
-// sightOf reads what a run owes.
+// sightOf reads the obligations of a run.
 func sightOf(dir *pending.Dir, run string) (s sight, err error) {
 	all, damaged, err := dir.List()
 	for _, o := range all {
@@ -203,24 +203,24 @@ func (g *guard) look() sight {
 	return s
 }
 
-// try is how a try went.
+// try holds the result of one try.
 type try struct {
 	clean bool          // nothing is left to do
-	left  bool          // something is still owed, or may be
-	pause time.Duration // before the next one
-	asked bool          // to stop
+	left  bool          // something must still be undone, or may have to be
+	pause time.Duration // time until the next one
+	asked bool          // the guard was asked to stop
 }
 
-// recover does what the run owes. pause is how long the guard waits after it
-// when something is left, if nothing calls for more.
+// recover undoes what the run has left. pause is how long the guard waits
+// afterwards if something is left and nothing requires a longer pause.
 func (g *guard) recover(ctx context.Context, why string, pause time.Duration) (t try) {
 	t.pause = pause
 	if _, err := os.Stat(g.options.StateDir); errors.Is(err, fs.ErrNotExist) {
-		t.clean = true // removed: it must not be made anew
+		t.clean = true // the directory was removed, and must not be created again
 		return t
 	}
 	defer func() {
-		if p := recover(); p != nil { // what ended the run's process may end this try, and not the guard
+		if p := recover(); p != nil { // the fault that ended the run's process may end this try, but not the guard
 			g.log.Error("dprun itself is at fault; the guard tries again", "panic", p, "stack", string(debug.Stack()))
 			t.left = true
 		}
@@ -253,8 +253,8 @@ func (g *guard) recover(ctx context.Context, why string, pause time.Duration) (t
 	return t
 }
 
-// stoppable passes signals on to one recovery. release reports whether there
-// was one.
+// stoppable passes signals on to one recovery. release reports whether there was
+// a signal.
 func (g *guard) stoppable(ctx context.Context) (stop *Stop, release func() bool) {
 	stop = NewStop(ctx)
 	done, ended, asked := make(chan struct{}), make(chan struct{}), false
@@ -278,11 +278,12 @@ func (g *guard) stoppable(ctx context.Context) (stop *Stop, release func() bool)
 	}
 }
 
-// concerns reports whether an operation is for what a run owes.
+// concerns reports whether an operation undoes what a run has left. A guard works
+// for one run only.
 func (r *operation) concerns(run string) bool { return r.guarding == "" || r.guarding == run }
 
-// note leaves a line of the guard in the output of its run: `dprun runs logs`
-// and `dprun runs show` have it.
+// note adds a line of the guard to the output of its run, for `dprun runs logs`
+// and `dprun runs show`.
 func (r *operation) note(text string) {
 	r.output(r.guarding, "", "guard", fmt.Sprintf("guard process %d: %s", os.Getpid(), text))
 }
@@ -291,7 +292,7 @@ func (r *operation) note(text string) {
 type guardSink struct {
 	unwatched
 	log  *slog.Logger
-	mu   sync.Mutex // it may be called late
+	mu   sync.Mutex // methods may be called late
 	done []string
 }
 
@@ -318,28 +319,28 @@ func (s *guardSink) Summary(e event.Summary) {
 	s.log.Warn("the run was finished", "code", e.Code, "message", e.Message)
 }
 
-// watch decides what a guard does. It knows no clock and reads no file.
+// watch decides what a guard does. It reads neither clock nor file.
 type watch struct {
-	over  time.Time // since when the run does not bring back anything itself; zero: it may
+	over  time.Time // the time after which the run brings nothing back itself; zero: it still may
 	why   string
 	bye   bool
-	since time.Time // since when the process was seen stopped while a target is quiesced
-	tries int       // without everything done
-	next  time.Time // not before
+	since time.Time // when the process was first seen stopped while a target is quiesced
+	tries int       // tries that did not do everything
+	next  time.Time // earliest time of the next try
 	last  try
 }
 
 // step is what a guard does next.
 type step struct {
-	ask        bool // the process to end
+	ask        bool // ask the process to end
 	act        bool
 	why        string
 	end        bool
-	unfinished bool // it ends though something is owed
+	unfinished bool // the guard ends although something must still be undone
 	look       time.Time
 }
 
-// hear takes what the run says; 0 is the end of its pipe.
+// hear takes a word of the run; 0 is the end of its pipe.
 func (w *watch) hear(now time.Time, word byte) {
 	switch word {
 	case sayGoodbye:
@@ -363,7 +364,7 @@ func (w *watch) decide(now time.Time, s sight) step {
 		return step{end: true, unfinished: true}
 	case !now.Before(w.next):
 		return step{act: true, why: w.why}
-	case w.last.left && s.nothing(): // the run may be finished now
+	case w.last.left && s.nothing(): // the run can perhaps be finished now
 		return step{act: true, why: "somebody else has brought back what the run had quiesced"}
 	}
 	return step{look: earlier(now.Add(guardLooks), w.next)}
@@ -398,7 +399,7 @@ func earlier(a, b time.Time) time.Time {
 	return b
 }
 
-// pause is the time between the try that comes, or was just made, and the next.
+// pause returns the time between the present or last try and the next.
 func (w *watch) pause() time.Duration {
 	p := guardFirstPause
 	for range w.tries {
@@ -409,7 +410,7 @@ func (w *watch) pause() time.Duration {
 	return p
 }
 
-// tried notes how a try went.
+// tried notes the result of a try.
 func (w *watch) tried(now time.Time, t try) {
 	w.next, w.last = now.Add(t.pause), t
 	w.tries++

@@ -20,11 +20,11 @@ import (
 )
 
 const (
-	// guardStarts is how long a guard may take until it watches.
+	// guardStarts is the longest time that a guard may take until it watches.
 	guardStarts = 30 * time.Second
 	// guardEnds is how long a run waits for its guard to end after a goodbye.
 	guardEnds = 5 * time.Second
-	// guardLogLimit is how large the log of the guards grows before a new one is begun.
+	// guardLogLimit is the size in bytes at which a new log of the guards is begun.
 	guardLogLimit = 1 << 20
 )
 
@@ -32,12 +32,12 @@ const (
 // it watches. Any other line says why it cannot.
 const GuardReady = "ready"
 
-// guarded is a run's end of its guard process: dprun itself, started again in a
-// session of its own, so that nothing that ends or stops the run's process, its
-// group or its terminal reaches it.
+// guarded is a run's side of its guard process. The guard is dprun itself,
+// started again in a session of its own, so that nothing that ends or stops the
+// run's process, its group or its terminal reaches the guard.
 type guarded struct {
 	run     string
-	args    []string // that make this program a guard
+	args    []string // the arguments that make this program a guard
 	environ []string
 	logFile string
 	log     *slog.Logger
@@ -45,18 +45,18 @@ type guarded struct {
 
 	mu      sync.Mutex
 	leaving bool
-	now     *guardProcess // nil: there is none
+	now     *guardProcess // nil: there is no guard now
 }
 
 // guardProcess is one guard process.
 type guardProcess struct {
 	cmd   *exec.Cmd
-	alive *os.File      // our end of the pipe
+	alive *os.File      // the run's end of the pipe
 	ended chan struct{} // closed when the process is gone
 }
 
-// guard starts the guard of a run that may quiesce. Without a guard, the result
-// is nil and does nothing.
+// guard starts the guard of a run that may quiesce. With nil args there is no
+// guard; then the result is nil, and its methods do nothing.
 func (r *operation) guard(run string, args func(run string) []string) (*guarded, error) {
 	if args == nil {
 		r.Log.Warn("this run has no guard: when dprun dies, a gateway stays quiesced until dprun recover runs", "run", run)
@@ -71,7 +71,7 @@ func (r *operation) guard(run string, args func(run string) []string) (*guarded,
 	return g, nil
 }
 
-// start starts a guard and waits until it watches. The lock is held.
+// start starts a guard and waits until it watches. The caller holds the lock.
 func (g *guarded) start() (err error) {
 	defer func() {
 		if err != nil {
@@ -95,7 +95,7 @@ func (g *guarded) start() (err error) {
 	}
 	defer func() { _ = says.Close() }()
 	cmd := &exec.Cmd{Path: self, Args: append([]string{"dprun"}, g.args...), Env: g.environ, Stdin: watched, Stdout: out, SysProcAttr: &syscall.SysProcAttr{Setsid: true}}
-	if log := g.openLog(); log != nil { // a guard needs none
+	if log := g.openLog(); log != nil { // a guard works without a log
 		defer func() { _ = log.Close() }()
 		cmd.Stderr = log
 	}
@@ -137,8 +137,8 @@ func (g *guarded) openLog() *os.File {
 	return f
 }
 
-// follow waits for the end of a guard, and starts another one where the run
-// has not ended.
+// follow waits for the end of a guard, and starts another one if the run has not
+// ended.
 func (g *guarded) follow(p *guardProcess) {
 	_ = p.cmd.Wait()
 	close(p.ended)
@@ -155,7 +155,8 @@ func (g *guarded) follow(p *guardProcess) {
 	}
 }
 
-// ensure starts a guard where there is none. Without one nothing may be quiesced.
+// ensure starts a guard if there is none. Without a guard nothing may be
+// quiesced.
 func (g *guarded) ensure() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -165,14 +166,14 @@ func (g *guarded) ensure() error {
 	return g.start()
 }
 
-// leave ends the guard: at once when nothing is quiesced any more. Otherwise it
-// goes on without the run.
+// leave ends the guard at once if nothing is quiesced any more. Otherwise the
+// guard continues without the run.
 func (g *guarded) leave() {
 	if g == nil {
 		return
 	}
 	word := byte(sayGoodbye)
-	if s, _ := sightOf(g.pending, g.run); s.down() { // also where it cannot be read
+	if s, _ := sightOf(g.pending, g.run); s.down() { // true also if the pending files cannot be read
 		word = sayLeft
 	}
 	g.mu.Lock()
@@ -182,7 +183,7 @@ func (g *guarded) leave() {
 	if p == nil {
 		return
 	}
-	_, _ = p.alive.Write([]byte{word}) // one that is gone is not told
+	_, _ = p.alive.Write([]byte{word}) // a guard that is gone needs no word
 	_ = p.alive.Close()
 	if word == sayLeft {
 		return
@@ -194,8 +195,8 @@ func (g *guarded) leave() {
 	}
 }
 
-// journal returns the journal of a guarded run: what is quiesced is written
-// down only while a guard watches.
+// journal returns the journal of a guarded run. It accepts a quiesce only while a
+// guard watches.
 func (g *guarded) journal(j engine.Journal) engine.Journal {
 	if g == nil {
 		return j

@@ -10,24 +10,24 @@ import (
 	"github.com/dprun/dprun/runner/state"
 )
 
-// History is what the state directory tells of runs: the part of a [Runner]
-// that needs no plugin and no lock.
+// History reads what the state directory knows about runs. It is the part of a
+// [Runner] that needs no plugin and no lock.
 type History struct {
 	state   *state.State
-	kept    atomic.Pointer[kept] // somebody may begin a lost journal anew while others look back
+	kept    atomic.Pointer[kept] // a lost journal may be begun anew during a read
 	staging *staging.Staging
 	now     func() time.Time
 }
 
 // kept is the journal of a state directory.
 type kept struct {
-	journal *journal.Journal // nil when it cannot be opened: lost says why
+	journal *journal.Journal // nil: it cannot be opened, and lost says why
 	lost    error
 }
 
-// OpenHistory opens the history of a state directory, and makes it where it is
-// missing. A journal that cannot be opened is the error of what needs it.
-// Errors are *Error.
+// OpenHistory opens the history of a state directory, and creates a missing one.
+// If the journal cannot be opened, only the methods that need it return that
+// error. The errors of OpenHistory are *Error.
 func OpenHistory(dir string) (*History, error) {
 	h := &History{now: time.Now}
 	var err error
@@ -43,7 +43,7 @@ func OpenHistory(dir string) (*History, error) {
 	return h, nil
 }
 
-// open opens the journal. lost is the exit code of one that was lost.
+// open opens the journal. lost is the exit code if the journal was lost.
 func (h *History) open(lost int) {
 	j, err := journal.Open(h.state.Journal())
 	switch {
@@ -56,7 +56,8 @@ func (h *History) open(lost int) {
 	}
 }
 
-// known gives the journal, which must not be lost, and the ID of the state directory.
+// known returns the journal, which must not be lost, and the ID of the state
+// directory.
 func (h *History) known() (_ *journal.Journal, own string, err error) {
 	k := h.kept.Load()
 	if k.lost != nil {
