@@ -18,35 +18,41 @@ import (
 )
 
 const (
-	// startPatience is how long it is tried to start a run when no answer comes.
+	// startPatience is how long to keep trying to start a run while no answer comes.
 	startPatience = time.Minute
-	// lostPatience is how long a run is looked for when the server does not answer any more.
+	// lostPatience is how long to keep looking for a run after the server stops
+	// answering.
 	lostPatience = 10 * time.Minute
-	// lookEvery is how often it is looked whether a run is over, whatever its events say.
+	// lookEvery is the longest pause between two questions whether the run has ended.
+	// They are asked independently of the run's events.
 	lookEvery = 15 * time.Second
-	lookFirst = time.Second // and at first, before there are events
-	// resultPatience is how long its result is waited for when a run is over.
+	lookFirst = time.Second // the first such pause
+	// resultPatience is how long to wait for the result after the run's end was
+	// reported.
 	resultPatience = 3 * time.Second
-	// listenPatience is how long a run that is to be started waits for its events to be followed.
+	// listenPatience is how long to wait for the stream of events before starting the
+	// run.
 	listenPatience = 5 * time.Second
 )
 
-// ApplyRequest asks for a run of a plan that a server serves.
+// ApplyRequest describes the run to start of a plan that a server serves.
 type ApplyRequest struct {
 	PlanRef
 	Only   []string
 	Change string
-	Sink   event.Sink // gets what the run publishes
-	// Confirm is asked before a plan is started that quiesces; nil: the caller has the answer.
+	Sink   event.Sink // receives what the run publishes
+	// Confirm is asked before a plan that quiesces is started; nil: the caller has
+	// already agreed.
 	Confirm func(report.Disruption) error
-	// Signals ask to stop, by name: the first has the server cancel the run, and with
-	// the second nobody follows it any more.
+	// Signals delivers the names of stop signals. At the first one the server is asked
+	// to cancel the run; at the second one this program stops following it.
 	Signals <-chan string
 	Asked   context.Context   // ends with the first signal
-	Say     func(text string) // tells a person what is under way
+	Say     func(text string) // tells a person what is happening
 }
 
-// Apply starts a run and follows it to its end. The result's exit code is the run's.
+// Apply starts a run and follows it to its end. The exit code of the result is that of
+// the run.
 func (c *Client) Apply(ctx context.Context, q ApplyRequest) (*report.Result, error) {
 	p, err := c.plan(q.Asked, q.PlanRef)
 	if err != nil {
@@ -70,7 +76,7 @@ func (c *Client) Apply(ctx context.Context, q ApplyRequest) (*report.Result, err
 		stop()
 		<-done
 	}()
-	select { // a short run is over before one could begin to follow it
+	select { // a short run would end before anybody follows it
 	case <-listening:
 	case <-time.After(listenPatience):
 	case <-q.Asked.Done():
@@ -85,8 +91,9 @@ func (c *Client) Apply(ctx context.Context, q ApplyRequest) (*report.Result, err
 	return f.follow(ctx)
 }
 
-// disruption is what a run may take out of service, as far as the plan alone tells.
-// Where that cannot be had, all of the plan's activities that quiesce.
+// disruption returns what a run may take out of service, as far as the plan alone
+// tells. If the server does not answer, it returns all activities of the plan that
+// quiesce.
 func (c *Client) disruption(ctx context.Context, p report.ServedPlan, only []string) report.Disruption {
 	d := report.Disruption{Plan: p.Plan, Activities: p.Quiesces}
 	var preview report.Preview
@@ -112,7 +119,8 @@ func (c *Client) disruption(ctx context.Context, p report.ServedPlan, only []str
 	return d
 }
 
-// start starts the run. The key makes one run of it, however often it is asked.
+// start starts the run. All tries carry the same key, so that the server starts one run
+// only.
 func (c *Client) start(ctx context.Context, p report.ServedPlan, q ApplyRequest) (started report.Started, err error) {
 	body := struct {
 		Plan   string   `json:"plan"`
@@ -134,10 +142,10 @@ func (c *Client) start(ctx context.Context, p report.ServedPlan, q ApplyRequest)
 	return started, err
 }
 
-// backoff is the pause between two tries.
+// backoff is the growing pause between tries.
 type backoff struct{ last time.Duration }
 
-// wait waits, and reports whether to go on: not when somebody asks to stop.
+// wait sleeps before the next try. It returns false if somebody asks to stop.
 func (b *backoff) wait(ctx context.Context, stop <-chan string) bool {
 	b.last = min(max(2*b.last, time.Second/2), 10*time.Second)
 	t := time.NewTimer(b.last)
@@ -151,27 +159,27 @@ func (b *backoff) wait(ctx context.Context, stop <-chan string) bool {
 	return false
 }
 
-// follower follows one run. Its fields are of the loop in follow.
+// follower follows one run. Its state from seen on belongs to the loop in follow.
 type follower struct {
 	client *Client
 	q      ApplyRequest
-	begun  chan struct{} // is closed when the run is known
+	begun  chan struct{} // closed once run is set
 	run    string
 	events chan report.LiveEvent
-	broken chan error // why the stream has ended, each time
+	broken chan error // an error for each time that the stream ended
 
-	seen    map[string]int // the last status of each task that was shown, by its number
-	told    bool           // that the run has begun
-	missed  bool           // statuses, which are to be had from the journal
-	cut     bool           // there is no stream of events now
+	seen    map[string]int // by task: the number of the last status that was shown
+	told    bool           // the beginning of the run was shown
+	missed  bool           // some statuses must be read from the journal
+	cut     bool           // there is no stream of events at the moment
 	summary *event.Summary
 	result  *report.Result
-	heard   time.Time // when the server was there last
-	asked   int       // how often somebody has asked to stop
-	failed  bool      // the server did not take that
+	heard   time.Time // when the server last answered
+	asked   int       // how often somebody asked to stop
+	failed  bool      // the server did not accept the request to stop
 }
 
-// follow shows the run until it is over.
+// follow shows the run until it ends.
 func (f *follower) follow(ctx context.Context) (*report.Result, error) {
 	pause := lookFirst
 	look := time.NewTimer(pause)
@@ -207,7 +215,7 @@ func (f *follower) follow(ctx context.Context) (*report.Result, error) {
 					return f.over(ctx, st)
 				}
 				if f.cut {
-					_ = f.catchUp(ctx) // it is looked again
+					_ = f.catchUp(ctx) // the next look tries again
 				}
 			case !passing(err), time.Since(f.heard) > lostPatience:
 				return nil, &runner.Error{ExitCode: 1, Err: fmt.Errorf("%w. How run %s ends is not known here: look again with `%s`", err, f.run, f.again())}
@@ -218,13 +226,13 @@ func (f *follower) follow(ctx context.Context) (*report.Result, error) {
 	}
 }
 
-// again is how somebody looks at the run later.
+// again returns the command that shows the run later.
 func (f *follower) again() string {
 	return fmt.Sprintf("dprun --server %s runs show %s", f.client.Server(), f.run)
 }
 
-// listen keeps a stream of events: first of all runs, as the one that is meant has
-// not begun, and of that run alone after the connection was cut.
+// listen keeps a stream of events open. The first stream covers all runs, because the
+// wanted run has not begun. After a cut connection the stream covers that run alone.
 func (f *follower) listen(ctx context.Context, listening func()) {
 	var last int64
 	run := ""
@@ -250,7 +258,7 @@ func (f *follower) listen(ctx context.Context, listening func()) {
 		case <-ctx.Done():
 			return
 		}
-		if !passing(err) && statusIn(err) != http.StatusNotFound || !pause.wait(ctx, nil) { // a run that is about to begin is not there yet
+		if !passing(err) && statusIn(err) != http.StatusNotFound || !pause.wait(ctx, nil) { // 404: a run that is about to begin is not known yet
 			return
 		}
 	}
@@ -261,7 +269,7 @@ func (f *follower) take(e report.LiveEvent) {
 	switch {
 	case e.Kind == report.LiveGap:
 		f.missed = true
-	case e.Run != f.run: // also what is of no run: another plan that was not begun
+	case e.Run != f.run: // also events without a run: another plan that was not begun
 	case e.Begun != nil:
 		f.begin(*e.Begun)
 	case e.Status != nil:
@@ -273,7 +281,7 @@ func (f *follower) take(e report.LiveEvent) {
 	case e.Settled != nil:
 		f.q.Sink.Settled(*e.Settled)
 	case e.Summary != nil:
-		f.summary = e.Summary // comes last
+		f.summary = e.Summary // shown last
 	case e.Result != nil:
 		f.result = e.Result
 	}
@@ -286,8 +294,8 @@ func (f *follower) begin(i event.RunInfo) {
 	}
 }
 
-// status shows a status that was not shown. One that does not follow the last one
-// of its history waits for those between.
+// status shows a status once and in order. If statuses before it are missing, it waits
+// until they are read from the journal.
 func (f *follower) status(s event.Status) {
 	switch last := f.seen[s.Task]; {
 	case s.Seq <= last:
@@ -299,7 +307,7 @@ func (f *follower) status(s event.Status) {
 	}
 }
 
-// stop does what a signal asks for.
+// stop reacts to a signal.
 func (f *follower) stop(ctx context.Context, signal string) error {
 	if f.asked++; f.asked > 1 {
 		return &runner.Error{ExitCode: runner.Stopped(signal).ExitCode, Err: fmt.Errorf("%s again: run %s is not followed any more; it was asked to stop, and ends at the server. Look again with `%s`", signal, f.run, f.again())}
@@ -321,7 +329,7 @@ func (f *follower) stop(ctx context.Context, signal string) error {
 	return nil
 }
 
-// over shows what has not been shown, and says how the run has ended.
+// over shows the remaining statuses and returns the result of the run.
 func (f *follower) over(ctx context.Context, st report.Started) (*report.Result, error) {
 	if err := f.catchUp(ctx); err != nil && f.summary == nil {
 		if f.result == nil || f.result.Summary != nil {
@@ -350,7 +358,8 @@ func (f *follower) over(ctx context.Context, st report.Started) (*report.Result,
 	return res, nil
 }
 
-// place is where a status stands among those of one instant: a run begins before its tasks and ends after them.
+// place orders statuses of the same instant: a run begins before its tasks and ends
+// after them.
 func place(s event.Status) int {
 	switch {
 	case s.Task != "":
@@ -361,8 +370,8 @@ func place(s event.Status) int {
 	return -1
 }
 
-// catchUp shows the statuses that no event has brought, and makes a summary where
-// none has come. A run that has not begun has neither.
+// catchUp shows the statuses that no event delivered, and builds a summary if none
+// arrived. It does nothing for a run that has not begun.
 func (f *follower) catchUp(ctx context.Context) error {
 	if !f.missed && f.summary != nil {
 		return nil
@@ -403,7 +412,7 @@ func (f *follower) catchUp(ctx context.Context) error {
 		f.summary = s
 		var e event.Evidence
 		if f.client.call(ctx, request{doing: "look for the record of run " + f.run, method: http.MethodGet, path: "/evidence/" + url.PathEscape(f.run), into: &e, holds: "sequence"}) == nil {
-			s.Evidence = &e // without it, its line is missing
+			s.Evidence = &e // without an answer the summary lacks the line about evidence
 		}
 	}
 	return nil

@@ -1,6 +1,6 @@
-// Package remote asks a server (`dprun serve`) what the command line asks a state
-// directory otherwise: the same requests in, the same reports out, the same exit
-// codes. It decides nothing; whoever shows a report cannot tell where it came from.
+// Package remote asks a server (`dprun serve`) for what the command line otherwise
+// reads from a state directory. Requests, reports and exit codes are the same. The
+// package decides nothing, and code that shows a report cannot tell where it came from.
 package remote
 
 import (
@@ -23,29 +23,30 @@ import (
 	"github.com/dprun/dprun/runner"
 )
 
-// Options say which server is meant, and who asks.
+// Options name the server and the program that asks.
 type Options struct {
 	Server    string // such as https://dprun.bank.example
 	TokenFile string // holds the token
-	CAFile    string // PEM certificates of authorities that count beside those of the system; empty: none
-	Agent     string // what this program calls itself
+	CAFile    string // PEM certificates of authorities to trust in addition to the system's; empty: none
+	Agent     string // the name of this program
 }
 
-// base is where the API begins that this package knows.
+// base is the path of the API version that this package speaks.
 const base = "/api/v1"
 
 const (
-	// patience is how long one answer may take.
+	// patience is the time limit for one answer.
 	patience = 75 * time.Second
-	// recoverPatience is how long a recovery may take, of which a server says nothing before its end.
+	// recoverPatience is the time limit for a recovery. The server says nothing before
+	// it has ended.
 	recoverPatience = 31 * time.Minute
-	// bodyAtMost bounds an answer, in bytes.
+	// bodyAtMost is the longest accepted answer, in bytes.
 	bodyAtMost = 64 << 20
-	// tokenAtMost bounds a token, in bytes.
+	// tokenAtMost is the longest accepted token, in bytes.
 	tokenAtMost = 4 << 10
 )
 
-// Client is a server as its users see it. Its methods give a *[runner.Error].
+// Client asks one server. Its methods return errors of type *[runner.Error].
 type Client struct {
 	server    *url.URL
 	tokenFile string
@@ -54,8 +55,8 @@ type Client struct {
 	http      *http.Client
 }
 
-// New makes a client, and contacts nobody. A token is given to nobody but the
-// server that was named: by TLS, or on this machine.
+// New returns a client without contacting the server. The client sends its token to the
+// named server only, and only over TLS or on this machine.
 func New(o Options) (*Client, error) {
 	u, err := url.Parse(o.Server)
 	switch {
@@ -80,7 +81,7 @@ func New(o Options) (*Client, error) {
 	c.http = &http.Client{
 		Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}, ForceAttemptHTTP2: true,
 			DialContext: (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 15 * time.Second}).DialContext, TLSHandshakeTimeout: 10 * time.Second, IdleConnTimeout: time.Minute},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // the token is for one server
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // the token is for one server only
 	}
 	return c, nil
 }
@@ -102,7 +103,7 @@ func readToken(path string) (string, error) {
 	if err != nil {
 		return "", misused("read the token: %w", err)
 	}
-	defer f.Close() //nolint:errcheck // it was read
+	defer f.Close() //nolint:errcheck // it is only read
 	text, err := io.ReadAll(io.LimitReader(f, tokenAtMost+1))
 	if err != nil {
 		return "", misused("read the token: %w", err)
@@ -114,7 +115,7 @@ func readToken(path string) (string, error) {
 	return token, nil
 }
 
-// roots are the authorities that count; nil: those of the system.
+// roots returns the trusted authorities; nil: those of the system.
 func roots(path string) (*x509.CertPool, error) {
 	if path == "" {
 		return nil, nil
@@ -133,23 +134,22 @@ func roots(path string) (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// Server is the server's address, for messages.
 func (c *Client) Server() string { return c.server.String() }
 
-// request is one question.
+// request is a call to the server.
 type request struct {
 	doing  string // what is attempted, for messages
 	method string
-	path   string // after the API's base
+	path   string // below base
 	query  url.Values
 	header map[string]string
 	body   any
-	into   any           // what the answer is read into; nil: it is not looked at
-	holds  string        // what every such answer has: without it nothing is known
-	most   time.Duration // zero: patience
+	into   any           // receives the answer; nil: the answer is ignored
+	holds  string        // a field that a complete answer has; an answer without it is refused
+	most   time.Duration // the time limit; zero: patience
 }
 
-// problem is what a server answers instead of what was asked for.
+// problem is the server's explanation for a call that failed.
 type problem struct {
 	Detail      string    `json:"detail"`
 	ExitCode    int       `json:"exit_code"`
@@ -162,7 +162,7 @@ type problem struct {
 	} `json:"faults"`
 }
 
-// refused is an answer that is a problem.
+// refused is an error for an answer that reports a problem.
 type refused struct {
 	status int
 	problem
@@ -171,12 +171,12 @@ type refused struct {
 
 func (r *refused) Error() string { return r.text }
 
-// unanswered is a question to which there was no answer: asking again may help.
+// unanswered marks a call without an answer. Asking again may help.
 type unanswered struct{ error }
 
 func (u unanswered) Unwrap() error { return u.error }
 
-// call asks one question.
+// call sends a request and reads the answer.
 func (c *Client) call(ctx context.Context, q request) error {
 	most := q.most
 	if most == 0 {
@@ -189,7 +189,7 @@ func (c *Client) call(ctx context.Context, q request) error {
 	if err != nil {
 		return err
 	}
-	defer resp.Body.Close() //nolint:errcheck // it was read
+	defer resp.Body.Close() //nolint:errcheck // it is only read
 	text, err := io.ReadAll(io.LimitReader(resp.Body, bodyAtMost+1))
 	switch {
 	case asked.Err() != nil:
@@ -211,7 +211,7 @@ func (c *Client) call(ctx context.Context, q request) error {
 	return nil
 }
 
-// send asks, and gives an answer that is none of a problem. Its body is the caller's.
+// send sends a request and returns a successful answer. The caller closes its body.
 func (c *Client) send(ctx context.Context, q request) (*http.Response, error) {
 	u := c.server.JoinPath(base + q.path)
 	u.RawQuery = q.query.Encode()
@@ -245,22 +245,22 @@ func (c *Client) send(ctx context.Context, q request) (*http.Response, error) {
 	if resp.StatusCode >= 200 && resp.StatusCode < 300 {
 		return resp, nil
 	}
-	defer resp.Body.Close() //nolint:errcheck // it was read
+	defer resp.Body.Close() //nolint:errcheck // it is only read
 	return nil, c.answered(q.doing, resp)
 }
 
-// cause is why a question has ended without an answer.
+// cause returns the reason why a call ended without an answer.
 func cause(ctx context.Context, err error) error {
 	if why := context.Cause(ctx); why != nil {
 		return why
 	}
 	if wrapped := new(url.Error); errors.As(err, &wrapped) {
-		return wrapped.Err // the address stands in the message already
+		return wrapped.Err // the message names the address already
 	}
 	return err
 }
 
-// reachable says what to do about a server that does not answer.
+// reachable advises what to do about a server that does not answer.
 func reachable(err error) string {
 	var unknown x509.UnknownAuthorityError
 	var name x509.HostnameError
@@ -276,7 +276,8 @@ func reachable(err error) string {
 	return "see that `dprun serve` runs there, and that the address is right"
 }
 
-// failed is an error that a person can do something about.
+// failed returns an error that says what was attempted, where, why it failed and what
+// to do.
 func (c *Client) failed(doing string, err error, action string) error {
 	return &runner.Error{ExitCode: 1, Err: fmt.Errorf("%s at server %s: %w; %s", doing, c.Server(), err, action)}
 }
@@ -285,7 +286,7 @@ func (c *Client) otherVersion() string {
 	return "it may be another version of dprun: this one knows " + base + "; use the dprun of that server, or look at its page"
 }
 
-// answered makes an error of an answer that is none of what was asked for.
+// answered returns the error for an answer that is not a success.
 func (c *Client) answered(doing string, resp *http.Response) error {
 	text, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
 	kind, _, _ := strings.Cut(resp.Header.Get("Content-Type"), ";")
@@ -326,13 +327,13 @@ func id(of string) string {
 	return "The server's log has it as " + of
 }
 
-// quietly is a cause that adds nothing to the text.
+// quietly wraps an error without adding to the text.
 type quietly struct{ error }
 
 func (quietly) Error() string   { return "" }
 func (q quietly) Unwrap() error { return q.error }
 
-// statusIn is the HTTP status of an error; 0: it is none of an answer.
+// statusIn returns the HTTP status that an error reports; 0 if it reports none.
 func statusIn(err error) int {
 	if r := (*refused)(nil); errors.As(err, &r) {
 		return r.status
@@ -340,7 +341,7 @@ func statusIn(err error) int {
 	return 0
 }
 
-// passing reports whether the same question may be answered later.
+// passing reports whether the same call may succeed later.
 func passing(err error) bool {
 	u := unanswered{}
 	return errors.As(err, &u) || statusIn(err) == http.StatusTooManyRequests || statusIn(err) == http.StatusBadGateway ||

@@ -15,7 +15,7 @@ import (
 	"github.com/dprun/dprun/runner/report"
 )
 
-// pageSize is how many things are asked for at once.
+// pageSize is how many items one call asks for.
 const pageSize = 500
 
 // page is a part of a list.
@@ -24,7 +24,7 @@ type page[T any] struct {
 	Next  string `json:"next"`
 }
 
-// pages goes through a list; a limit of 0 is none.
+// pages yields the items of a list, up to limit; 0: all of them.
 func pages[T any](ctx context.Context, c *Client, doing, path string, query url.Values, limit int) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var none T
@@ -71,12 +71,12 @@ func query(pairs ...string) url.Values {
 	return q
 }
 
-// Runs is [runner.History.Runs].
+// Runs works like [runner.History.Runs].
 func (c *Client) Runs(ctx context.Context, q runner.RunsRequest) iter.Seq2[report.Run, error] {
 	return pages[report.Run](ctx, c, "list the runs", "/runs", query("plan", q.Plan), q.Limit)
 }
 
-// Run is [runner.History.Run].
+// Run works like [runner.History.Run].
 func (c *Client) Run(ctx context.Context, ref string) (report.RunDetail, error) {
 	var d report.RunDetail
 	err := c.call(ctx, request{doing: "look at run " + ref, method: http.MethodGet, path: runPath(ref), into: &d, holds: "run"})
@@ -89,13 +89,13 @@ func (c *Client) Run(ctx context.Context, ref string) (report.RunDetail, error) 
 
 func runPath(ref string) string { return "/runs/" + url.PathEscape(ref) }
 
-// Logs is [runner.History.Logs].
+// Logs works like [runner.History.Logs].
 func (c *Client) Logs(ctx context.Context, q runner.LogsRequest) iter.Seq2[event.Log, error] {
 	lines := pages[event.Log](ctx, c, "read what was printed in run "+q.Run, runPath(q.Run)+"/logs", query("task", q.Task), 0)
 	if q.Limit == 0 {
 		return lines
 	}
-	return func(yield func(event.Log, error) bool) { // the last ones of each task
+	return func(yield func(event.Log, error) bool) { // keeps the last lines of each task
 		var held []event.Log
 		flush := func() bool {
 			for _, l := range held[max(0, len(held)-q.Limit):] {
@@ -120,7 +120,7 @@ func (c *Client) Logs(ctx context.Context, q runner.LogsRequest) iter.Seq2[event
 	}
 }
 
-// Backups is [runner.History.Backups].
+// Backups works like [runner.History.Backups].
 func (c *Client) Backups(ctx context.Context, q runner.BackupsRequest) iter.Seq2[report.Backup, error] {
 	v := query("plan", q.Plan, "device", q.Device, "domain", q.Domain)
 	if q.Latest {
@@ -129,13 +129,13 @@ func (c *Client) Backups(ctx context.Context, q runner.BackupsRequest) iter.Seq2
 	return pages[report.Backup](ctx, c, "list the backups", "/backups", v, q.Limit)
 }
 
-// Owed is [runner.Runner.Owed].
+// Owed works like [runner.Runner.Owed].
 func (c *Client) Owed(ctx context.Context) (report.Pending, error) {
 	var p report.Pending
 	return p, c.call(ctx, request{doing: "ask what must still be undone", method: http.MethodGet, path: "/pending", into: &p, holds: "owed"})
 }
 
-// Recover has the server bring back what dead runs have left.
+// Recover makes the server undo what dead runs left.
 func (c *Client) Recover(ctx context.Context) (*report.Result, error) {
 	res := &report.Result{}
 	if err := c.call(ctx, request{doing: "bring back what dead runs have left", method: http.MethodPost, path: "/recover", into: res, holds: "exit_code", most: recoverPatience}); err != nil {
@@ -144,13 +144,14 @@ func (c *Client) Recover(ctx context.Context) (*report.Result, error) {
 	return res, nil
 }
 
-// CoverageRequest asks what of a plan has a good backup that is young enough.
+// CoverageRequest asks which subjects of a plan have a good backup that is young
+// enough.
 type CoverageRequest struct {
 	PlanRef
 	MaxAge time.Duration
 }
 
-// Coverage is [runner.Runner.Coverage].
+// Coverage works like [runner.Runner.Coverage].
 func (c *Client) Coverage(ctx context.Context, q CoverageRequest) (*report.Coverage, *report.Result, error) {
 	res := &report.Result{}
 	p, err := c.plan(ctx, q.PlanRef)
@@ -176,11 +177,11 @@ func (c *Client) Coverage(ctx context.Context, q CoverageRequest) (*report.Cover
 
 // PlanRef names a plan of a server.
 type PlanRef struct {
-	Name string // of the plan, or the path of its file there
-	Plan string // the plan's name, where Name is a file that holds several; empty: the only one
+	Name string // the plan's name, or the path of its file at the server
+	Plan string // the plan's name if Name is a file that holds several; empty: the only one
 }
 
-// plan finds a plan that is served.
+// plan finds a plan among those that the server serves.
 func (c *Client) plan(ctx context.Context, ref PlanRef) (found report.ServedPlan, err error) {
 	var all page[report.ServedPlan]
 	if err := c.call(ctx, request{doing: "look for plan " + ref.Name, method: http.MethodGet, path: "/plans", into: &all, holds: "items"}); err != nil {

@@ -17,15 +17,17 @@ import (
 )
 
 const (
-	// silent is after how long without a word a stream counts as cut: the server says something every 15 seconds.
+	// silent is how long a stream may be silent before it counts as cut: the server
+	// sends something every 15 seconds.
 	silent = 45 * time.Second
-	// lineAtMost bounds a line of a stream, in bytes: a summary of many tasks is one.
+	// lineAtMost is the longest line of a stream, in bytes. The summary of a run with
+	// many tasks is one line.
 	lineAtMost = 16 << 20
 )
 
-// streams reads events after the one with a number, of a run or, without one, of all
-// that comes from now on. It hands them to take until the stream ends, which is an
-// error always. begun is called when nothing that follows is missed.
+// streams passes events to take until the stream ends; it always returns an error. With
+// a run, it reads that run's events that follow the number after. Without one, it reads
+// all events from now on. It calls begun once no later event can be missed.
 func (c *Client) streams(ctx context.Context, run string, after int64, begun func(), take func(report.LiveEvent)) error {
 	doing, path, header := "follow run "+run, runPath(run)+"/events", map[string]string{"Accept": "text/event-stream", "Last-Event-ID": strconv.FormatInt(after, 10)}
 	if run == "" {
@@ -40,7 +42,7 @@ func (c *Client) streams(ctx context.Context, run string, after int64, begun fun
 	if err != nil {
 		return err
 	}
-	defer resp.Body.Close() //nolint:errcheck // it was read
+	defer resp.Body.Close() //nolint:errcheck // it is only read
 	if kind, _, _ := strings.Cut(resp.Header.Get("Content-Type"), ";"); kind != "text/event-stream" {
 		return c.failed(doing, fmt.Errorf("it answers %q and no events", kind), c.otherVersion())
 	}
@@ -59,8 +61,8 @@ func (c *Client) streams(ctx context.Context, run string, after int64, begun fun
 	return c.failed(doing, unanswered{err}, "it is tried again")
 }
 
-// readEvents reads a stream of events and hands over the data of each. heard is
-// called for every line. It ends with an error.
+// readEvents reads a stream of events and passes the data of each to take. It calls
+// heard for every line. It always returns an error.
 func readEvents(r io.Reader, heard func(), take func(data []byte) error) error {
 	lines := bufio.NewScanner(r)
 	lines.Buffer(make([]byte, 0, 64<<10), lineAtMost)
@@ -79,7 +81,7 @@ func readEvents(r io.Reader, heard func(), take func(data []byte) error) error {
 		}
 		name, value, _ := bytes.Cut(line, []byte(":"))
 		if string(name) != "data" {
-			continue // a comment, or what stands in the data too
+			continue // a comment, or a field that the data repeats
 		}
 		if data != nil {
 			data = append(data, '\n')

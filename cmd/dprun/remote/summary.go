@@ -6,8 +6,8 @@ import (
 	"github.com/dprun/dprun/runner/status"
 )
 
-// addTo adds to a summary what the journal tells of a task. It does not tell how
-// large the copies are.
+// addTo adds a task from the journal to a summary. The size of the copies stays 0,
+// because the journal does not hold it.
 func addTo(s *event.Summary, t report.Task) {
 	if !t.Final || len(t.History) == 0 {
 		return
@@ -21,7 +21,7 @@ func addTo(s *event.Summary, t report.Task) {
 	}
 	s.Tasks = append(s.Tasks, r)
 	switch e, _ := status.Lookup(status.Code(t.Code)); e.Class {
-	case status.ClassSuccess: // counted by the journal
+	case status.ClassSuccess: // the journal counts these
 	case status.ClassSkipped:
 		s.Skipped++
 	case status.ClassCancelled:

@@ -13,33 +13,33 @@ import (
 	"time"
 )
 
-// Entry is one line of the audit log. It never holds a token, a code, a cookie
-// or the query of an address.
+// Entry is one line of the audit log. It never holds a token, a code, a cookie or the
+// query of an address.
 type Entry struct {
 	Time    time.Time `json:"time"`
 	Event   string    `json:"event"`          // login, logout, refused, asked, answered
-	Name    string    `json:"name,omitempty"` // who, as people know him
-	Key     string    `json:"key,omitempty"`  // who, as the provider knows him
+	Name    string    `json:"name,omitempty"` // the caller's name for people
+	Key     string    `json:"key,omitempty"`  // the caller's name at the provider
 	Role    Role      `json:"role,omitempty"`
 	Session string    `json:"session,omitempty"`
-	Address string    `json:"address"` // of whom asked; where a trusted proxy says so, behind it
+	Address string    `json:"address"` // of the caller; behind a trusted proxy, the one that the proxy reports
 	Method  string    `json:"method,omitempty"`
 	Path    string    `json:"path,omitempty"`
 	Request string    `json:"request,omitempty"` // the same in asked and answered
-	Status  int       `json:"status,omitempty"`  // of HTTP
+	Status  int       `json:"status,omitempty"`  // the HTTP status
 	Why     string    `json:"why,omitempty"`
 	Run     string    `json:"run,omitempty"`
 	Reason  string    `json:"reason,omitempty"`
 	Change  string    `json:"change,omitempty"`
-	Untold  int       `json:"untold,omitempty"` // refusals since the last line that were too many to be written
+	Untold  int       `json:"untold,omitempty"` // refusals since the last line that were too many to write
 }
 
-// Audited is what a mutation was about. The handler that does it says so.
+// Audited describes a mutation. The handler that does it passes it to Note.
 type Audited struct{ Run, Reason, Change string }
 
 type auditedKey struct{}
 
-// Note has the audit log tell what the request's mutation was about.
+// Note records for the audit log what the request's mutation is about.
 func Note(ctx context.Context, a Audited) {
 	if to, is := ctx.Value(auditedKey{}).(*noted); is {
 		to.mu.Lock()
@@ -48,7 +48,8 @@ func Note(ctx context.Context, a Audited) {
 	}
 }
 
-// noted is what a mutation was about. What does it may go on when its answer is given up.
+// noted holds what a mutation is about. It has a lock, because the handler may continue
+// after the answer was given up.
 type noted struct {
 	mu sync.Mutex
 	Audited
@@ -60,26 +61,25 @@ func (n *noted) get() Audited {
 	return n.Audited
 }
 
-// Audit writes down who did what: to a file that is only added to, or to the
-// server's log.
+// Audit writes who did what to a file that is only appended to, or to the server's log.
 type Audit struct {
 	log *slog.Logger
 
 	mu   sync.Mutex
 	path string
 	file *os.File
-	lost error // why the last line could not be written; nil: it could
+	lost error // why the last line could not be written; nil: it was written
 }
 
-// OpenAudit opens the audit log. path is its file, which is made with the mode
-// 0600; empty: lines go to log.
+// OpenAudit opens the audit log. path names its file, which is created with mode 0600.
+// If path is empty, lines go to log.
 func OpenAudit(path string, log *slog.Logger) (*Audit, error) {
 	a := &Audit{log: log}
 	return a, a.Reopen(path)
 }
 
-// Reopen takes up a file anew, so that one that was moved away is left alone.
-// Where that is not possible, it goes on with the one it has.
+// Reopen opens the file again, so that a file that was moved away is no longer used. If
+// that fails, Audit continues with the file that it has.
 func (a *Audit) Reopen(path string) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -106,27 +106,26 @@ func (a *Audit) Reopen(path string) error {
 // leave closes the file. The caller holds the lock.
 func (a *Audit) leave() {
 	if a.file != nil {
-		_ = a.file.Close() // each line was synced
+		_ = a.file.Close() // each line was synced already
 	}
 	a.path, a.file, a.lost = "", nil, nil
 }
 
-// Close closes the file.
 func (a *Audit) Close() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.leave()
 }
 
-// Lost is why the last line could not be written; nil: it could.
+// Lost returns why the last line could not be written; nil: it was written.
 func (a *Audit) Lost() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.lost
 }
 
-// Write adds a line, and is back when it is durable. An error says what was not
-// written; the server's log has the line then.
+// Write appends a line and returns once it is durable. If it fails, the line goes to
+// the server's log.
 func (a *Audit) Write(e Entry) error {
 	line, err := json.Marshal(e)
 	if err != nil {
@@ -147,15 +146,16 @@ func (a *Audit) Write(e Entry) error {
 	return err
 }
 
-// appendLine writes a line at once, so that it is whole or ends the file. The
-// one after a torn one begins anew.
+// appendLine writes a line in one call, so that only the last line of a file can be
+// incomplete. After a partial write it adds a line feed, so that the next line starts
+// afresh.
 func appendLine(f *os.File, line []byte) error {
 	n, err := f.Write(append(line, '\n'))
 	if err != nil && n > 0 {
 		_, _ = io.WriteString(f, "\n")
 	}
 	if err == nil {
-		if err = f.Sync(); errors.Is(err, syscall.EINVAL) { // no file, but a pipe or a device
+		if err = f.Sync(); errors.Is(err, syscall.EINVAL) { // a pipe or a device, not a file
 			err = nil
 		}
 	}

@@ -19,73 +19,73 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 )
 
-// Config is what the server's configuration file says, checked. It holds no
-// secret: hashes of tokens, and names of files.
+// Config is the checked content of the server's configuration file. It holds no
+// secrets: only hashes of tokens, and names of files.
 type Config struct {
 	Listen      string    `hcl:"listen,optional"`       // host and port; default 127.0.0.1:8420
-	ExternalURL string    `hcl:"external_url,optional"` // as people reach it: scheme, host, port; no slash at its end
-	Hosts       []string  `hcl:"hosts,optional"`        // further names by which it is reached
-	AuditLog    string    `hcl:"audit_log,optional"`    // file; empty: the server's log
+	ExternalURL string    `hcl:"external_url,optional"` // the address that people use: scheme, host, port; without a slash at its end
+	Hosts       []string  `hcl:"hosts,optional"`        // further names of the server
+	AuditLog    string    `hcl:"audit_log,optional"`    // a file; empty: the server's log
 	TLS         *TLS      `hcl:"tls,block"`
 	Proxy       *Proxy    `hcl:"proxy,block"`
 	Tokens      []Token   `hcl:"token,block"`
 	OIDC        *OIDC     `hcl:"oidc,block"`
-	Sessions    *Sessions `hcl:"sessions,block"` // ReadConfig fills in what is left out
+	Sessions    *Sessions `hcl:"sessions,block"` // ReadConfig fills in missing values
 	Limits      *Limits   `hcl:"limits,block"`   // likewise
 	Body        hcl.Body  `hcl:",body"`
 }
 
-// TLS names the files of the certificate, with its chain, and of its key.
+// TLS names the files of the certificate with its chain, and of its key.
 type TLS struct {
 	Certificate string   `hcl:"certificate"`
 	Key         string   `hcl:"key"`
 	Body        hcl.Body `hcl:",body"`
 }
 
-// Proxy says that TLS ends at a proxy, and at which addresses that is. Nobody
-// else is answered, and it is believed for whom it asks.
+// Proxy says that TLS ends at a proxy, and names the proxy's addresses. Only these
+// addresses are answered, and the proxy is trusted to name the caller's address.
 type Proxy struct {
 	Addresses []string `hcl:"addresses"` // IP addresses, or networks such as 10.1.2.0/24
 	Body      hcl.Body `hcl:",body"`
 	networks  []netip.Prefix
 }
 
-// Token lets a program in.
+// Token grants access to a program.
 type Token struct {
 	Name    string            `hcl:"name,label"`
 	SHA256  string            `hcl:"sha256"`
 	Role    string            `hcl:"role"`
 	Plans   []string          `hcl:"plans,optional"`
 	Labels  map[string]string `hcl:"labels,optional"`
-	Expires string            `hcl:"expires,optional"` // date (to its end, UTC) or RFC 3339; empty: never
+	Expires string            `hcl:"expires,optional"` // a date (until its end, UTC) or RFC 3339; empty: never
 	Body    hcl.Body          `hcl:",body"`
 	sum     []byte
 	expires time.Time
 }
 
-// OIDC is the provider that people log in with.
+// OIDC is the provider that people use to log in.
 type OIDC struct {
 	Issuer           string   `hcl:"issuer"`
 	ClientID         string   `hcl:"client_id"`
 	ClientSecretFile string   `hcl:"client_secret_file,optional"` // empty: a public client
-	CAFile           string   `hcl:"ca_file,optional"`            // who signs the provider's certificate; empty: the system's
-	Scopes           []string `hcl:"scopes,optional"`             // beside openid; default profile, email
-	NameClaim        string   `hcl:"name_claim,optional"`         // what people are called by; default: email, preferred_username, name
+	CAFile           string   `hcl:"ca_file,optional"`            // the authority of the provider's certificate; empty: the system's
+	Scopes           []string `hcl:"scopes,optional"`             // in addition to openid; default profile, email
+	NameClaim        string   `hcl:"name_claim,optional"`         // the claim with a person's name; default: email, preferred_username, name
 	Grants           []Grant  `hcl:"role,block"`
 	Body             hcl.Body `hcl:",body"`
 }
 
-// Grant gives a role to whoever has one of the values in a claim.
+// Grant gives a role to people with one of the values in a claim.
 type Grant struct {
 	Role   string            `hcl:"role,label"`
-	Claim  string            `hcl:"claim"` // a name; a dot goes into an object
+	Claim  string            `hcl:"claim"` // a name; a dot selects a field of an object
 	Values []string          `hcl:"values"`
 	Plans  []string          `hcl:"plans,optional"`
 	Labels map[string]string `hcl:"labels,optional"`
 	Body   hcl.Body          `hcl:",body"`
 }
 
-// Sessions bounds how long somebody stays logged in.
+// Sessions limits how long somebody stays logged in.
 type Sessions struct {
 	IdleText      string   `hcl:"idle,optional"`
 	LongestText   string   `hcl:"longest,optional"`
@@ -93,15 +93,15 @@ type Sessions struct {
 	idle, longest time.Duration
 }
 
-// Limits bounds how often somebody is answered.
+// Limits limits how often somebody is answered.
 type Limits struct {
-	LoginsPerMinute   int      `hcl:"logins_per_minute,optional"`   // attempts, of one address
+	LoginsPerMinute   int      `hcl:"logins_per_minute,optional"`   // attempts from one address
 	RequestsPerSecond int      `hcl:"requests_per_second,optional"` // of one person or token
 	Body              hcl.Body `hcl:",body"`
 }
 
-// ReadConfig reads the configuration file. Paths in it that are relative belong
-// to its directory. The error names each place and what to do there.
+// ReadConfig reads and checks the configuration file. Relative paths in it start at its
+// directory. The error names each faulty place and what to do there.
 func ReadConfig(file string) (*Config, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -123,8 +123,8 @@ func ReadConfig(file string) (*Config, error) {
 	return c, nil
 }
 
-// Loopback is the configuration of a server that answers health alone, at an
-// address of the loopback interface.
+// Loopback returns the configuration of a server that answers only health requests, at
+// a loopback address.
 func Loopback(listen string) (*Config, error) {
 	host, _, err := net.SplitHostPort(listen)
 	if err != nil {
@@ -139,10 +139,11 @@ func Loopback(listen string) (*Config, error) {
 	return c, nil
 }
 
-// closed reports whether there is nobody to answer but who asks for health.
+// closed reports whether nobody can get access, so that only health requests are
+// answered.
 func (c *Config) closed() bool { return len(c.Tokens) == 0 && c.OIDC == nil }
 
-// told makes one error of diagnostics, a line for each.
+// told returns one error with a line for each diagnostic.
 func told(ds hcl.Diagnostics) error {
 	var text bytes.Buffer
 	for i, d := range ds {
@@ -157,13 +158,13 @@ func told(ds hcl.Diagnostics) error {
 	return errors.New(text.String())
 }
 
-// checker finds what a configuration has that decoding does not see.
+// checker finds mistakes that decoding does not notice.
 type checker struct {
 	dir string
 	ds  hcl.Diagnostics
 }
 
-// wrong adds a diagnostic at an argument of a block, or at the block's begin.
+// wrong adds a diagnostic at an argument of a block, or at the start of the block.
 func (k *checker) wrong(body hcl.Body, argument, summary, detail string) {
 	at := body.MissingItemRange()
 	if b, is := body.(*hclsyntax.Body); is {
@@ -363,17 +364,18 @@ func (k *checker) limits(c *Config) {
 	}
 }
 
-// IsLoopback reports whether a host, without a port, is this machine alone.
+// IsLoopback reports whether a host, without a port, is a loopback address or
+// localhost.
 func IsLoopback(host string) bool {
 	ip, err := netip.ParseAddr(strings.Trim(host, "[]"))
 	return strings.EqualFold(host, "localhost") || err == nil && ip.Unmap().IsLoopback()
 }
 
-// secure reports whether people reach the server by https.
+// secure reports whether people reach the server over HTTPS.
 func (c *Config) secure() bool { return c.TLS != nil || c.Proxy != nil }
 
-// known reports whether the server is reached under a name. The names of the
-// loopback interface count for who asks by it.
+// known reports whether host is a name of the server. Names of the loopback interface
+// are valid only for requests that arrive there.
 func (c *Config) known(host string, local bool) bool {
 	name := hostname(host)
 	if name == "" {
@@ -385,7 +387,7 @@ func (c *Config) known(host string, local bool) bool {
 	return local && IsLoopback(name) || slices.ContainsFunc(c.Hosts, func(h string) bool { return strings.EqualFold(h, name) })
 }
 
-// hostname is a Host header's name, without port and closing dot.
+// hostname returns the name in a Host header, without the port and a trailing dot.
 func hostname(host string) string {
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		host = h

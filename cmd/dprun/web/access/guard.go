@@ -20,50 +20,51 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// ErrEnded is why the context of a request ends whose session, token or rights
-// have ended meanwhile.
+// ErrEnded is the cause when a request's context ends because its session, token or
+// rights have ended.
 var ErrEnded = errors.New("the session or the token has ended")
 
-// policy is the content security policy: nothing inline, nothing from
-// elsewhere, in no frame. A login goes to the provider by a link, for
-// form-action holds for redirects, too.
+// policy is the content security policy: nothing inline, nothing from other sites, no
+// frames. The login goes to the provider through a link, because form-action also
+// applies to redirects.
 const policy = "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 
-// maxBody is how much of a request's body is read: plans that are posted, mostly.
+// maxBody is the longest accepted body of a request, in bytes. Plans that are sent are
+// the longest.
 const maxBody = 4 << 20
 
-// Guard stands before everything that the server answers.
+// Guard protects everything that the server answers.
 type Guard struct {
 	now      func() time.Time
 	log      *slog.Logger
 	audit    *Audit
 	config   atomic.Pointer[Config]
-	secret   []byte        // seals logins that are under way
-	progress time.Duration // for how long a client may take nothing of an answer
+	secret   []byte        // encrypts unfinished logins
+	progress time.Duration // how long a client may accept nothing of an answer
 
 	sessions sessions
 	oidc     provider
 	crossed  atomic.Pointer[http.CrossOriginProtection]
 
-	asked   *buckets      // by principal: requests
-	logins  *buckets      // by address, and of all together: logins at the provider
-	wrong   *buckets      // by address: tokens that there are not
-	refusal *rate.Limiter // how many refusals of strangers are written down
+	asked   *buckets      // requests, by principal
+	logins  *buckets      // logins at the provider, by address and in total
+	wrong   *buckets      // wrong tokens, by address
+	refusal *rate.Limiter // limits how many refusals of strangers are written down
 
 	mu     sync.Mutex
 	live   map[*live]bool
-	came   map[string]time.Time // logins at the provider that have come back, until they count no more anyway
+	came   map[string]time.Time // logins that came back from the provider, until they expire
 	untold int
 }
 
-// live is a request that reads, and may do so for long.
+// live is a reading request, which may last long.
 type live struct {
 	who identity
 	as  Principal
 	end context.CancelCauseFunc
 }
 
-// New makes a guard. Lines of the audit log go to audit.
+// New returns a guard that writes its audit log to audit.
 func New(c *Config, audit *Audit, now func() time.Time, log *slog.Logger) *Guard {
 	g := &Guard{now: now, log: log, audit: audit, secret: bits(), progress: 30 * time.Second, sessions: sessions{most: maxSessions, by: map[[32]byte]*session{}},
 		asked: newBuckets(), logins: newBuckets(), wrong: newBuckets(), refusal: rate.NewLimiter(10, 100), live: map[*live]bool{}, came: map[string]time.Time{}}
@@ -71,19 +72,19 @@ func New(c *Config, audit *Audit, now func() time.Time, log *slog.Logger) *Guard
 	return g
 }
 
-// Use has another configuration count from now on, also for who is logged in.
+// Use replaces the configuration, also for people who are logged in.
 func (g *Guard) Use(c *Config) {
 	p := http.NewCrossOriginProtection()
 	if c.ExternalURL != "" {
-		_ = p.AddTrustedOrigin(c.ExternalURL) // ReadConfig has seen that it is one
+		_ = p.AddTrustedOrigin(c.ExternalURL) // ReadConfig has checked the address
 	}
 	g.crossed.Store(p)
 	g.config.Store(c)
 	g.Sweep()
 }
 
-// Sweep ends what has no right to be any more: sessions whose time is up, and
-// reading requests of those who have lost something. It is called every second.
+// Sweep ends expired sessions, and reading requests of callers who have lost rights. It
+// is called every second.
 func (g *Guard) Sweep() {
 	c, now := g.config.Load(), g.now()
 	lives := g.sessions.sweep(c, now)
@@ -99,8 +100,8 @@ func (g *Guard) Sweep() {
 	}
 }
 
-// Handler answers open to everybody, and closed to who says who he is. The
-// pattern says what is open; login and logout are, too.
+// Handler serves the patterns in open to everybody, and closed to callers with valid
+// credentials. Login and logout are open too.
 func (g *Guard) Handler(closed http.Handler, open map[string]http.Handler) http.Handler {
 	mux, few := http.NewServeMux(), http.NewServeMux()
 	for pattern, h := range open {
@@ -140,11 +141,11 @@ func (g *Guard) Handler(closed http.Handler, open map[string]http.Handler) http.
 	})
 }
 
-// headers are those of every answer.
+// headers sets the headers of every answer.
 func (g *Guard) headers(w http.ResponseWriter, c *Config) {
 	h := w.Header()
 	h.Set("Content-Security-Policy", policy)
-	h.Set("Referrer-Policy", "same-origin") // not no-referrer, which makes the Origin of our own forms null
+	h.Set("Referrer-Policy", "same-origin") // no-referrer would make the Origin of our own forms null
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
@@ -154,7 +155,7 @@ func (g *Guard) headers(w http.ResponseWriter, c *Config) {
 	}
 }
 
-// required lets pass who says who he is.
+// required passes on the requests of callers with valid credentials.
 func (g *Guard) required(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		who, p, done, ok := g.identify(w, r)
@@ -181,8 +182,8 @@ func (g *Guard) required(next http.Handler) http.Handler {
 	})
 }
 
-// mutation has the audit log tell of a request before and after it. What cannot
-// be written down is not done.
+// mutation writes a request to the audit log before and after it is handled. If the
+// first line cannot be written, the request is not handled.
 func (g *Guard) mutation(ctx context.Context, w http.ResponseWriter, r *http.Request, next http.Handler) {
 	q := requestOf(r)
 	q.Request = random()[:12]
@@ -195,10 +196,11 @@ func (g *Guard) mutation(ctx context.Context, w http.ResponseWriter, r *http.Req
 	next.ServeHTTP(w, r.WithContext(context.WithValue(ctx, auditedKey{}, noted)))
 	e, about := q.Entry, noted.get()
 	e.Status, e.Run, e.Reason, e.Change = status(w), about.Run, about.Reason, about.Change
-	_ = g.tell(e, "answered") // it is done; the server's log has the line
+	_ = g.tell(e, "answered") // already done; the server's log has the line
 }
 
-// identify finds out who asks, or answers that nobody does.
+// identify finds the caller of a request. If there is none with valid credentials, it
+// answers the request and returns false.
 func (g *Guard) identify(w http.ResponseWriter, r *http.Request) (who identity, p Principal, done func(), ok bool) {
 	c, now := g.config.Load(), g.now()
 	if token, brings := bearer(r); brings {
@@ -233,14 +235,14 @@ func (g *Guard) identify(w http.ResponseWriter, r *http.Request) (who identity, 
 	return who, p, nil, false
 }
 
-// mistaken counts a wrong token; false: there were too many. Right ones are not
-// counted, so that nobody is locked out by what others do.
+// mistaken counts a wrong token and returns false if there were too many. Correct
+// tokens are not counted, so that wrong tokens of others lock nobody out.
 func (g *Guard) mistaken(r *http.Request) (wait time.Duration, ok bool) {
 	perMinute := g.config.Load().Limits.LoginsPerMinute
 	return g.wrong.take(subnet(requestOf(r).Address), rate.Limit(perMinute)/60, perMinute, g.now())
 }
 
-// watch keeps a request that reads for Sweep.
+// watch registers a reading request for Sweep.
 func (g *Guard) watch(l *live) (done func()) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -258,7 +260,8 @@ func (g *Guard) tell(e Entry, event string) error {
 	return g.audit.Write(e)
 }
 
-// tellRefusal writes down that what is behind the guard has refused something.
+// tellRefusal writes to the audit log that a handler behind the guard refused a
+// request.
 func (g *Guard) tellRefusal(w http.ResponseWriter, q *request) {
 	if code := status(w); code == http.StatusForbidden || code == http.StatusUnauthorized {
 		e := q.Entry
@@ -267,14 +270,14 @@ func (g *Guard) tellRefusal(w http.ResponseWriter, q *request) {
 	}
 }
 
-// refuse answers that something is not done, and has the audit log tell it. Of
-// strangers not more is written than the disk can bear.
+// refuse refuses a request and writes that to the audit log. The number of lines that
+// strangers can cause is limited, to protect the disk.
 func (g *Guard) refuse(w http.ResponseWriter, r *http.Request, code int, why string) {
 	g.note(r, code, why)
 	g.answer(w, r, code, why)
 }
 
-// note writes a refusal down.
+// note writes a refusal to the audit log.
 func (g *Guard) note(r *http.Request, code int, why string) {
 	e := requestOf(r).Entry
 	e.Status, e.Why = code, why
@@ -287,7 +290,7 @@ func (g *Guard) note(r *http.Request, code int, why string) {
 	}
 	g.mu.Unlock()
 	if told {
-		_ = g.tell(e, "refused") // it is refused all the same
+		_ = g.tell(e, "refused") // the request is refused in any case
 	}
 }
 
@@ -297,11 +300,10 @@ func (g *Guard) later(w http.ResponseWriter, r *http.Request, wait time.Duration
 	g.refuse(w, r, http.StatusTooManyRequests, fmt.Sprintf("%s; try again in %d s", why, seconds))
 }
 
-// answer tells a program in JSON (RFC 9457) and people in words why something
-// was not done.
+// answer explains a refusal: to a program in JSON (RFC 9457), to people in words.
 func (g *Guard) answer(w http.ResponseWriter, r *http.Request, code int, why string) {
 	if strings.HasPrefix(r.URL.Path, "/api/") {
-		exit := 64 // usage, as dprun ends with it; 1: it may work later
+		exit := 64 // the exit code of wrong usage; 1: it may work later
 		if code == http.StatusTooManyRequests || code == http.StatusServiceUnavailable {
 			exit = 1
 		}
@@ -315,7 +317,7 @@ func (g *Guard) answer(w http.ResponseWriter, r *http.Request, code int, why str
 	_, _ = fmt.Fprintf(w, "%s: %s\n", http.StatusText(code), why)
 }
 
-// request is what the guard knows of a request; the handlers behind do not see it.
+// request is what the guard knows of a request. Other handlers do not see it.
 type request struct{ Entry }
 
 type requestKey struct{}
@@ -327,7 +329,7 @@ func reads(r *http.Request) bool {
 	return r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodOptions
 }
 
-// localTo reports whether a request came in by the loopback interface.
+// localTo reports whether a request arrived at the loopback interface.
 func localTo(r *http.Request) bool {
 	a, is := r.Context().Value(http.LocalAddrContextKey).(interface{ String() string })
 	return is && IsLoopback(hostname(a.String()))
@@ -335,8 +337,8 @@ func localTo(r *http.Request) bool {
 
 func peer(r *http.Request) string { return hostname(r.RemoteAddr) }
 
-// client is the address of who asks. Where TLS ends at a proxy that is whom the
-// proxy names; false: it is no proxy of ours that asks.
+// client returns the address of the caller. Behind a proxy, that is the address that
+// the proxy names; false means that the request does not come from a configured proxy.
 func (c *Config) client(r *http.Request) (address string, ok bool) {
 	address = peer(r)
 	if c.Proxy == nil {
@@ -368,8 +370,8 @@ func (p *Proxy) is(address string) bool {
 	return false
 }
 
-// subnet is what counts as one address: of IPv6, where one person has many, a
-// network of 64 bits.
+// subnet returns what counts as one address. For IPv6 that is the network of 64 bits,
+// because one person has many addresses.
 func subnet(address string) string {
 	ip, err := netip.ParseAddr(address)
 	if err != nil || ip.Unmap().Is4() {
@@ -379,22 +381,22 @@ func subnet(address string) string {
 	return n.String()
 }
 
-// short bounds what a stranger writes into the audit log.
+// short limits what a stranger can write into the audit log, in bytes.
 func short(path string) string { return path[:min(len(path), 200)] }
 
-// same reports whether two principals are and may the same.
+// same reports whether two principals are the same and have the same rights.
 func same(a, b Principal) bool {
 	return a.Key == b.Key && a.Role == b.Role && slices.Equal(a.Plans, b.Plans) && maps.Equal(a.Labels, b.Labels)
 }
 
-// writer remembers the status of an answer. Each write has a time of its own to
-// get through: an answer may take as long as it likes, such as a stream of
-// events, and nobody keeps one open by taking nothing.
+// writer remembers the status of an answer. Every write has its own time limit: an
+// answer such as a stream of events may take as long as it likes, while a client that
+// accepts nothing cannot keep one open.
 type writer struct {
 	http.ResponseWriter
 	within time.Duration
 	code   int
-	until  time.Time // the deadline that is set
+	until  time.Time // the current deadline
 }
 
 func (w *writer) WriteHeader(code int) {
@@ -420,10 +422,10 @@ func (w *writer) progress() {
 	}
 }
 
-// Unwrap lets [http.ResponseController] flush.
+// Unwrap lets [http.ResponseController] reach the answer.
 func (w *writer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// Flush is for those who ask for an [http.Flusher].
+// Flush implements [http.Flusher].
 func (w *writer) Flush() { _ = http.NewResponseController(w.ResponseWriter).Flush() }
 
 func status(w http.ResponseWriter) int {

@@ -7,8 +7,8 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// buckets limit how often each of many may do something. Their number is
-// bounded: who comes when there is no room shares one with the others that do.
+// buckets limits how often each of many callers may do something. The number of buckets
+// is bounded: callers for whom there is no room share one.
 type buckets struct {
 	mu  sync.Mutex
 	max int
@@ -17,8 +17,8 @@ type buckets struct {
 
 func newBuckets() *buckets { return &buckets{max: 10_000, by: map[string]*rate.Limiter{}} }
 
-// take takes one of what somebody has left; it tells how long he has to wait
-// where nothing is.
+// take uses one of the caller's permits. If there is none left, it returns false and
+// how long to wait.
 func (b *buckets) take(who string, every rate.Limit, burst int, now time.Time) (wait time.Duration, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -35,7 +35,7 @@ func (b *buckets) take(who string, every rate.Limit, burst int, now time.Time) (
 			b.by[who] = l
 		}
 	}
-	if l.Limit() != every || l.Burst() != burst { // another configuration
+	if l.Limit() != every || l.Burst() != burst { // the configuration has changed
 		l.SetLimitAt(now, every)
 		l.SetBurstAt(now, burst)
 	}
@@ -47,7 +47,7 @@ func (b *buckets) take(who string, every rate.Limit, burst int, now time.Time) (
 	return 0, true
 }
 
-// forget drops those that have all of theirs again.
+// forget drops the buckets that are full again.
 func (b *buckets) forget(now time.Time) {
 	for who, l := range b.by {
 		if l.TokensAt(now) >= float64(l.Burst()) {

@@ -14,8 +14,8 @@ var loginHTML string
 
 var loginPage = template.Must(template.New("login").Parse(loginHTML))
 
-// cookie is the name of a cookie: the prefix has browsers take it from nobody
-// but this host, where they talk to it by https.
+// cookie returns the name of a cookie. Over HTTPS its prefix makes browsers accept the
+// cookie from this host only.
 func (c *Config) cookie(what string) string {
 	if c.secure() {
 		return "__Host-dprun" + what
@@ -23,7 +23,7 @@ func (c *Config) cookie(what string) string {
 	return "dprun" + what
 }
 
-// setCookie sets a cookie that no script reads and no other site sends.
+// setCookie sets a cookie that scripts cannot read and other sites cannot send.
 func (c *Config) setCookie(w http.ResponseWriter, what, value string, age time.Duration) {
 	k := &http.Cookie{Name: c.cookie(what), Value: value, Path: "/", MaxAge: int(age.Seconds()), Secure: c.secure(), HttpOnly: true, SameSite: http.SameSiteLaxMode}
 	if value == "" {
@@ -32,7 +32,7 @@ func (c *Config) setCookie(w http.ResponseWriter, what, value string, age time.D
 	http.SetCookie(w, k)
 }
 
-// form shows how to log in.
+// form shows the login form.
 func (g *Guard) form(w http.ResponseWriter, r *http.Request) {
 	said := ""
 	if r.URL.Query().Has("out") {
@@ -58,7 +58,7 @@ func (g *Guard) showForm(w http.ResponseWriter, r *http.Request, code int, said 
 	_, _ = w.Write(page.Bytes())
 }
 
-// enter logs in who types a token.
+// enter logs in a person who types a token.
 func (g *Guard) enter(w http.ResponseWriter, r *http.Request) {
 	who := tokenIdentity(strings.TrimSpace(r.PostFormValue("token")))
 	p, is := who.resolve(g.config.Load(), g.now())
@@ -73,7 +73,7 @@ func (g *Guard) enter(w http.ResponseWriter, r *http.Request) {
 	g.begin(w, r, who, p, r.PostFormValue("next"))
 }
 
-// begin begins a session. An older one of the browser ends.
+// begin starts a session. It ends an older session of the same browser.
 func (g *Guard) begin(w http.ResponseWriter, r *http.Request, who identity, p Principal, next string) {
 	c := g.config.Load()
 	if old, err := r.Cookie(c.cookie("")); err == nil {
@@ -87,13 +87,12 @@ func (g *Guard) begin(w http.ResponseWriter, r *http.Request, who identity, p Pr
 	http.Redirect(w, r, within(next), http.StatusSeeOther)
 }
 
-// refuseLogin shows the form again, with why.
+// refuseLogin shows the form again with the reason.
 func (g *Guard) refuseLogin(w http.ResponseWriter, r *http.Request, code int, why string) {
 	g.note(r, code, why)
 	g.showForm(w, r, code, why)
 }
 
-// logout ends the session.
 func (g *Guard) logout(w http.ResponseWriter, r *http.Request) {
 	c := g.config.Load()
 	if cookie, err := r.Cookie(c.cookie("")); err == nil {
@@ -109,7 +108,8 @@ func (g *Guard) logout(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, "/login?out", http.StatusSeeOther)
 }
 
-// within is where to go after the login: a path of this server, and nothing else.
+// within returns the path to open after the login. It accepts only paths of this
+// server.
 func within(next string) string {
 	if !strings.HasPrefix(next, "/") || strings.HasPrefix(next, "//") || strings.ContainsAny(next, "\\\r\n\t") {
 		return "/"

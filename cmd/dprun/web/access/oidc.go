@@ -25,24 +25,26 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// callbackPath is where people come back from the provider.
+// callbackPath is the path to which the provider sends people back.
 const callbackPath = "/login/callback"
 
 const (
 	loginTime    = 10 * time.Minute // for a login at the provider
-	providerTime = 10 * time.Second // for each of its answers
-	providerAge  = time.Hour        // after which its description is asked for anew
-	providerRest = 5 * time.Second  // after a failure, before it is asked again
-	skew         = time.Minute      // by which its clock may differ
+	providerTime = 10 * time.Second // for each answer of the provider
+	providerAge  = time.Hour        // after which its description is read again
+	providerRest = 5 * time.Second  // after a failure, before the provider is asked again
+	skew         = time.Minute      // tolerated difference of the provider's clock
 )
 
-// person is who logged in with the provider, and what that says of him.
+// person is somebody who logged in at the provider, with the provider's claims about
+// that person.
 type person struct {
 	issuer, client, subject, name string
 	claims                        map[string]any
 }
 
-// resolve is who that is by a configuration: the first role that fits counts.
+// resolve returns the principal by a configuration. The first grant that fits decides
+// the role.
 func (p *person) resolve(c *Config) (Principal, bool) {
 	if c.OIDC == nil || c.OIDC.Issuer != p.issuer || c.OIDC.ClientID != p.client {
 		return Principal{}, false
@@ -55,8 +57,8 @@ func (p *person) resolve(c *Config) (Principal, bool) {
 	return Principal{}, false
 }
 
-// values are the texts of a claim. A name with a dot that is none itself goes
-// into an object, as in realm_access.roles.
+// values returns the texts of a claim. If no claim has a name with a dot, the name
+// selects a field of an object, as in realm_access.roles.
 func values(claims map[string]any, name string) (out []string) {
 	v, is := claims[name]
 	if outer, inner, dotted := strings.Cut(name, "."); !is && dotted {
@@ -77,14 +79,14 @@ func values(claims map[string]any, name string) (out []string) {
 	return out
 }
 
-// provider is what is known of the provider. It is asked when somebody logs in,
-// so that the server starts without it.
+// provider holds what is known of the provider. It is contacted when somebody logs in,
+// so that the server also starts without it.
 type provider struct {
 	mu     sync.Mutex
-	of     string // issuer and CA that the rest is of
+	of     string // the issuer and CA that the rest belongs to
 	found  *oidc.Provider
 	client *http.Client
-	again  time.Time // when it is asked anew
+	again  time.Time // when to ask the provider again
 	failed error
 }
 
@@ -108,14 +110,14 @@ func (p *provider) get(ctx context.Context, o *OIDC, now time.Time) (*oidc.Provi
 		}
 	}
 	p.again = now.Add(providerRest)
-	if p.found == nil { // what it once said goes on to count
+	if p.found == nil { // the previous answer stays valid
 		p.failed = err
 	}
 	return p.found, p.client, p.failed
 }
 
-// clientFor makes the client that asks the provider. It follows nobody to
-// somewhere else, and takes no endless answer.
+// clientFor returns the client for the provider. It follows no redirects and limits the
+// length of answers.
 func clientFor(o *OIDC) (*http.Client, error) {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	if o.CAFile != "" {
@@ -147,7 +149,7 @@ func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
 	return a, err
 }
 
-// oauth is what the exchange with a provider needs.
+// oauth returns the settings of the exchange with a provider.
 func oauth(c *Config, p *oidc.Provider) (*oauth2.Config, error) {
 	o := c.OIDC
 	var of struct {
@@ -159,7 +161,7 @@ func oauth(c *Config, p *oidc.Provider) (*oauth2.Config, error) {
 	e := p.Endpoint()
 	e.AuthStyle = oauth2.AuthStyleInHeader
 	if o.ClientSecretFile == "" || len(of.Methods) > 0 && !slices.Contains(of.Methods, "client_secret_basic") {
-		e.AuthStyle = oauth2.AuthStyleInParams // trying both would show a code twice
+		e.AuthStyle = oauth2.AuthStyleInParams // trying both styles would send a code twice
 	}
 	conf := &oauth2.Config{ClientID: o.ClientID, Endpoint: e, RedirectURL: c.ExternalURL + callbackPath, Scopes: append([]string{oidc.ScopeOpenID}, o.Scopes...)}
 	if o.ClientSecretFile != "" {
@@ -172,19 +174,19 @@ func oauth(c *Config, p *oidc.Provider) (*oauth2.Config, error) {
 	return conf, nil
 }
 
-// underWay is a login that went to the provider. The browser has it, sealed.
+// underWay is an unfinished login at the provider. The browser holds it, encrypted.
 type underWay struct {
 	State, Nonce, Verifier, Next string
 	Until                        time.Time
 }
 
-// away is what somebody is told whom the provider cannot log in now.
+// away is the message when the provider cannot log people in.
 func away(o *OIDC, err error) string {
 	return fmt.Sprintf("%s cannot be asked who you are: %s. Try again later, or log in with a token. Whoever runs the server finds out with: curl %s/.well-known/openid-configuration",
 		o.Issuer, plain(err), strings.TrimSuffix(o.Issuer, "/"))
 }
 
-// plain is an error without what a provider's answer holds beside its reason.
+// plain describes an error. Of an answer from the provider it keeps only the reason.
 func plain(err error) string {
 	if r := new(oauth2.RetrieveError); errors.As(err, &r) {
 		if r.ErrorCode == "" {
@@ -195,7 +197,7 @@ func plain(err error) string {
 	return printable(err.Error())
 }
 
-// printable bounds what somebody else wrote.
+// printable limits a text from elsewhere to printable characters and a safe length.
 func printable(s string) string {
 	s = strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {
@@ -206,7 +208,7 @@ func printable(s string) string {
 	return s[:min(len(s), 300)]
 }
 
-// leaveForProvider sends somebody to the provider.
+// leaveForProvider sends the browser to the provider.
 func (g *Guard) leaveForProvider(w http.ResponseWriter, r *http.Request) {
 	c := g.config.Load()
 	if c.OIDC == nil {
@@ -231,7 +233,8 @@ func (g *Guard) leaveForProvider(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, conf.AuthCodeURL(u.State, oidc.Nonce(u.Nonce), oauth2.S256ChallengeOption(u.Verifier)), http.StatusSeeOther)
 }
 
-// mayLogin counts an attempt to log in with the provider, which is work for it.
+// mayLogin counts an attempt to log in at the provider, which costs the provider work.
+// It answers the request and returns false if there were too many.
 func (g *Guard) mayLogin(w http.ResponseWriter, r *http.Request) bool {
 	perMinute := g.config.Load().Limits.LoginsPerMinute
 	wait, ok := g.logins.take(subnet(requestOf(r).Address), rate.Limit(perMinute)/60, perMinute, g.now())
@@ -244,7 +247,7 @@ func (g *Guard) mayLogin(w http.ResponseWriter, r *http.Request) bool {
 	return ok
 }
 
-// comeBack logs in who comes back from the provider.
+// comeBack logs in a person who returns from the provider.
 func (g *Guard) comeBack(w http.ResponseWriter, r *http.Request) {
 	c, now := g.config.Load(), g.now()
 	cookie, err := r.Cookie(c.cookie("-login"))
@@ -287,7 +290,7 @@ func (g *Guard) comeBack(w http.ResponseWriter, r *http.Request) {
 	g.begin(w, r, identity{person: who}, p, u.Next)
 }
 
-// first reports whether a login comes back for the first time.
+// first reports whether a login returns for the first time.
 func (g *Guard) first(u underWay) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -296,13 +299,14 @@ func (g *Guard) first(u underWay) bool {
 	return !came
 }
 
-// unanswered is that the provider did not answer at all.
+// unanswered reports that the provider did not answer at all.
 type unanswered struct{ error }
 
-// Unwrap is what happened.
+// Unwrap returns the reason.
 func (u *unanswered) Unwrap() error { return u.error }
 
-// redeem gets for a code who has logged in, and checks what the provider says.
+// redeem exchanges a code for the person who logged in, and checks what the provider
+// says.
 func (g *Guard) redeem(ctx context.Context, c *Config, u underWay, code string) (*person, error) {
 	p, client, err := g.oidc.get(ctx, c.OIDC, g.now())
 	if err != nil {
@@ -351,7 +355,7 @@ func (g *Guard) redeem(ctx context.Context, c *Config, u underWay, code string) 
 	return who, nil
 }
 
-// complete asks the provider for what the ID token does not say of groups or name.
+// complete asks the provider for the groups or the name that the ID token lacks.
 func (p *person) complete(ctx context.Context, o *OIDC, from *oidc.Provider, t *oauth2.Token) error {
 	lacks := func(g Grant) bool { return len(values(p.claims, g.Claim)) == 0 }
 	if from.UserInfoEndpoint() == "" || !slices.ContainsFunc(o.Grants, lacks) && p.called(o.NameClaim) != p.subject {
@@ -376,8 +380,8 @@ func (p *person) complete(ctx context.Context, o *OIDC, from *oidc.Provider, t *
 	return nil
 }
 
-// called is what people know somebody by; what the provider knows him by where
-// it says nothing else.
+// called returns a person's name for people. If the provider names none, it is the name
+// that the provider uses itself.
 func (p *person) called(claim string) string {
 	for _, c := range []string{claim, "email", "preferred_username", "name"} {
 		if v, is := p.claims[c].(string); is && v != "" {
@@ -387,7 +391,7 @@ func (p *person) called(claim string) string {
 	return p.subject
 }
 
-// seal encrypts a login that is under way, for this process alone.
+// seal encrypts an unfinished login, for this process only.
 func (g *Guard) seal(u underWay) string {
 	text, err := json.Marshal(u)
 	if err != nil {

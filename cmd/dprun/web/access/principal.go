@@ -1,4 +1,4 @@
-// Package access says who asks the server, and what he may do.
+// Package access decides who a caller of the server is, and what the caller may do.
 package access
 
 import (
@@ -8,48 +8,48 @@ import (
 	"github.com/dprun/dprun/plan/pattern"
 )
 
-// Role is what somebody may do. Each includes the ones before it.
+// Role is a level of rights. Each role includes those before it.
 type Role string
 
-// The roles, from the least.
+// The roles, from the least rights to the most.
 const (
 	Viewer   Role = "viewer"   // reads
-	Operator Role = "operator" // starts, cancels, brings back, acknowledges, starts nothing new
+	Operator Role = "operator" // starts, cancels, recovers, acknowledges, holds
 	Admin    Role = "admin"    // restores, overrides, fetches
 )
 
-// Roles are all roles, the least first.
+// Roles returns all roles, the one with the least rights first.
 func Roles() []Role { return []Role{Viewer, Operator, Admin} }
 
-// Principal is who asks.
+// Principal is an authenticated caller.
 type Principal struct {
-	Name string // as people know him: "anna@bank.example", "token night"
+	Name string // for people: "anna@bank.example", "token night"
 	Key  string // stable and unique: issuer and subject, or the name of a token
 	Role Role
-	// Plans are globs of the names of plans; none: he sees all.
+	// Plans are globs for names of plans; none: all plans are visible.
 	Plans []string
-	// Labels are globs of values by label, all of which a device must fit;
-	// none: he sees all.
+	// Labels are globs for values by label. A visible device must match all of them;
+	// none: all devices are visible.
 	Labels  map[string]string
-	Session string // which session; empty: he came with a token
+	Session string // the name of the session; empty: the caller sent a token
 }
 
-// May reports whether he has a role, or one that includes it. An unknown role
-// may nothing, and nobody may what needs an unknown role.
+// May reports whether the principal has a role, or one that includes it. An unknown
+// role has no rights, and nobody has an unknown role.
 func (p Principal) May(role Role) bool {
 	has, needs := slices.Index(Roles(), p.Role), slices.Index(Roles(), role)
 	return needs >= 0 && has >= needs
 }
 
-// MaySeePlan reports whether he may know of a plan. What belongs to no plan,
-// whose name is empty, is seen by those alone who see all plans.
+// MaySeePlan reports whether the principal may know of a plan. Things without a plan,
+// whose name is empty, are visible only to principals who see all plans.
 func (p Principal) MaySeePlan(plan string) bool {
 	return len(p.Plans) == 0 || plan != "" && slices.ContainsFunc(p.Plans, func(glob string) bool { return pattern.Glob(glob, plan) })
 }
 
-// MaySee reports whether he may know of a device, by its labels, in a plan. A
-// device that lacks a label he is limited to is not seen, and so is one whose
-// labels are not known.
+// MaySee reports whether the principal may know of a device with these labels in a
+// plan. If access is limited by a label, devices without that label and devices with
+// unknown labels are hidden.
 func (p Principal) MaySee(plan string, labels map[string]string) bool {
 	for label, glob := range p.Labels {
 		if value, has := labels[label]; !has || !pattern.Glob(glob, value) {
@@ -61,12 +61,13 @@ func (p Principal) MaySee(plan string, labels map[string]string) bool {
 
 type key struct{}
 
-// With gives what is done for a request the principal who asks.
+// With returns a context for work on behalf of a principal.
 func With(ctx context.Context, p Principal) context.Context {
 	return context.WithValue(ctx, key{}, p)
 }
 
-// From is who asks; false: nobody said who he is, and he may nothing.
+// From returns the principal of a context. False means that the caller is unknown and
+// has no rights.
 func From(ctx context.Context) (Principal, bool) {
 	p, is := ctx.Value(key{}).(Principal)
 	return p, is

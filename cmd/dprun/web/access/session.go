@@ -12,27 +12,27 @@ import (
 	"time"
 )
 
-// How many sessions there may be at most, and of one person. Where one more begins, the
-// one that was not used for the longest time ends.
+// How many sessions there may be in total, and of one person. When one more begins, the
+// one that was unused for the longest time ends.
 const (
 	maxSessions    = 4096
 	maxSessionsOne = 16
 )
 
-// identity is what somebody has shown. What he may do is worked out for every
-// request: by the configuration that counts then.
+// identity is the credential of a caller. Its rights are derived for every request from
+// the current configuration.
 type identity struct {
-	sum    []byte  // SHA-256 of a token; nil: he logged in with the provider
+	sum    []byte  // SHA-256 of a token; nil: a login at the provider
 	person *person // nil: a token
 }
 
-// resolve is who that is by a configuration; false: nobody any more.
+// resolve returns the principal by a configuration; false: it is not valid any more.
 func (i identity) resolve(c *Config, now time.Time) (Principal, bool) {
 	if i.person != nil {
 		return i.person.resolve(c)
 	}
 	var found *Token
-	for n := range c.Tokens { // all of them, so that the time tells nothing
+	for n := range c.Tokens { // compares all of them, so that the time taken reveals nothing
 		if t := &c.Tokens[n]; subtle.ConstantTimeCompare(t.sum, i.sum) == 1 {
 			found = t
 		}
@@ -43,26 +43,25 @@ func (i identity) resolve(c *Config, now time.Time) (Principal, bool) {
 	return Principal{Name: "token " + found.Name, Key: "token:" + found.Name, Role: Role(found.Role), Plans: found.Plans, Labels: found.Labels}, true
 }
 
-// tokenIdentity is that of whoever has a token.
 func tokenIdentity(token string) identity {
 	sum := sha256.Sum256([]byte(token))
 	return identity{sum: sum[:]}
 }
 
-// bearer is the token of a request; "", false: it brings none.
+// bearer returns the token of a request; false: it has none.
 func bearer(r *http.Request) (string, bool) {
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	return strings.TrimSpace(token), strings.EqualFold(scheme, "Bearer")
 }
 
-// session is one login. Only its hash is kept of what the browser has.
+// session is one login. Of the browser's cookie only a hash is kept.
 type session struct {
-	name  string // as logs and streams know it
+	name  string // its name in logs and streams
 	who   identity
-	key   string // of the principal when it began
+	key   string // of the principal when the session began
 	begun time.Time
 	used  time.Time
-	open  int // requests under way: an open stream of events is a use
+	open  int // requests under way: an open stream of events counts as use
 }
 
 type sessions struct {
@@ -72,12 +71,12 @@ type sessions struct {
 	by map[[sha256.Size]byte]*session
 }
 
-// over reports whether a session's time is up.
+// over reports whether a session has expired.
 func (s *session) over(c *Config, now time.Time) bool {
 	return !now.Before(s.begun.Add(c.Sessions.longest)) || s.open == 0 && !now.Before(s.used.Add(c.Sessions.idle))
 }
 
-// begin begins a session and gives what the browser gets.
+// begin starts a session and returns its cookie.
 func (s *sessions) begin(who identity, key string, now time.Time) (cookie string, begun *session) {
 	cookie = random()
 	hash := sha256.Sum256([]byte(cookie))
@@ -90,8 +89,8 @@ func (s *sessions) begin(who identity, key string, now time.Time) (cookie string
 	return cookie, begun
 }
 
-// room ends that of some sessions that is the longest unused, where there is no
-// room for one more.
+// room makes room for one more among the sessions that of selects. If there are already
+// most, it ends the one that was unused for the longest time.
 func (s *sessions) room(of func(*session) bool, most int) {
 	n := 0
 	var oldest [sha256.Size]byte
@@ -108,8 +107,8 @@ func (s *sessions) room(of func(*session) bool, most int) {
 	}
 }
 
-// use is the session of a cookie, for one more request. done has to be called
-// after it. nil: there is no such session.
+// use returns the session of a cookie for one more request; nil: there is none. The
+// caller must call done after the request.
 func (s *sessions) use(cookie string, c *Config, now time.Time) (found *session, done func(now time.Time)) {
 	hash := sha256.Sum256([]byte(cookie))
 	s.mu.Lock()
@@ -142,8 +141,8 @@ func (s *sessions) end(cookie string) *session {
 	return found
 }
 
-// sweep ends the sessions whose time is up, and of those who are nobody any
-// more. It gives the names of the others.
+// sweep ends the sessions that have expired and those whose principal is not valid any
+// more. It returns the names of the others.
 func (s *sessions) sweep(c *Config, now time.Time) (live map[string]bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -158,7 +157,7 @@ func (s *sessions) sweep(c *Config, now time.Time) (live map[string]bool) {
 	return live
 }
 
-// random is 256 bits that nobody guesses, for cookies and logins.
+// random returns 256 random bits for cookies and logins.
 func random() string { return base64.RawURLEncoding.EncodeToString(bits()) }
 
 func bits() []byte {

@@ -2,12 +2,12 @@ package access
 
 import "maps"
 
-// Fleet is which devices the served plans have, and their labels: what limits are
-// measured by. The keys are plan, device and label.
+// Fleet holds the labels of the devices of the served plans. Limits of access are
+// checked against it. The keys are plan, device and label.
 type Fleet map[string]map[string]map[string]string
 
-// Add enters the devices of a plan. Of two plans of one name, a device that they
-// label differently has no labels: whose it is cannot be told.
+// Add adds the devices of a plan. If two plans of the same name label a device
+// differently, the device has no labels: nobody can tell whose it is.
 func (f Fleet) Add(plan string, devices map[string]map[string]string) {
 	if f[plan] == nil {
 		f[plan] = map[string]map[string]string{}
@@ -20,17 +20,17 @@ func (f Fleet) Add(plan string, devices map[string]map[string]string) {
 	}
 }
 
-// Sight is what somebody sees, and may touch. What it cannot know it denies.
+// Sight decides what a principal may see and touch. It denies what it cannot know.
 type Sight struct {
 	Who   Principal
-	Fleet Fleet // may be nil where he is not limited to labels
+	Fleet Fleet // may be nil if access is not limited by labels
 }
 
-// All reports whether nothing is kept from him.
+// All reports whether nothing is hidden from the principal.
 func (s Sight) All() bool { return len(s.Who.Plans) == 0 && len(s.Who.Labels) == 0 }
 
-// Device reports whether he sees what belongs to a device in a plan. Of what
-// belongs to no plan, the plan is empty; of what belongs to no device, the device.
+// Device reports whether things of a device in a plan are visible. plan is empty for
+// things without a plan, device for things without a device.
 func (s Sight) Device(plan, device string) bool {
 	if device == "" {
 		return s.Plan(plan)
@@ -52,7 +52,7 @@ func (s Sight) Device(plan, device string) bool {
 	return false
 }
 
-// Plan reports whether he sees a plan: one of its devices is enough.
+// Plan reports whether a plan is visible. One visible device is enough.
 func (s Sight) Plan(name string) bool {
 	if len(s.Who.Labels) == 0 {
 		return s.Who.MaySeePlan(name)
@@ -65,8 +65,8 @@ func (s Sight) Plan(name string) bool {
 	return false
 }
 
-// Whole reports whether he sees all of a plan: what he does to it touches no device
-// that he does not see.
+// Whole reports whether all of a plan is visible, so that an action on the plan touches
+// no hidden device.
 func (s Sight) Whole(name string) bool {
 	if len(s.Who.Labels) == 0 {
 		return s.Who.MaySeePlan(name)
