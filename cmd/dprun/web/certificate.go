@@ -11,15 +11,15 @@ import (
 	"github.com/dprun/dprun/cmd/dprun/web/access"
 )
 
-// look is how often at most the files of a certificate are looked at.
+// look is the shortest pause between two checks of the certificate's files.
 const look = time.Minute
 
-// soon is how long before its end a certificate is spoken of.
+// soon is how long before its end the health report begins to mention a certificate.
 const soon = 14 * 24 * time.Hour
 
-// certificate is what the server shows. It is read anew when its files change;
-// where that fails, such as between the two of a new pair, the one before it
-// counts.
+// certificate is the server's TLS certificate. It is read again when its files change.
+// If that fails, for example between the two files of a new pair, the previous one
+// stays in use.
 type certificate struct {
 	now func() time.Time
 	log *slog.Logger
@@ -29,15 +29,15 @@ type certificate struct {
 	loaded *tls.Certificate
 	read   [2]os.FileInfo
 	looked time.Time
-	wrong  error // why it could not be read anew; nil: it is what the files hold
+	wrong  error // why the last reading failed; nil: the certificate is that of the files
 }
 
-// unchanged reports whether two looks at a file saw one content.
+// unchanged reports whether a file has the same content in two checks.
 func unchanged(a, b os.FileInfo) bool {
 	return os.SameFile(a, b) && a.ModTime().Equal(b.ModTime()) && a.Size() == b.Size()
 }
 
-// use takes over the certificate of files. Where that fails, nothing changes.
+// use switches to the certificate in files. If that fails, nothing changes.
 func (c *certificate) use(files access.TLS) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -61,7 +61,7 @@ func (c *certificate) load(files access.TLS) error {
 	return nil
 }
 
-// get is for [tls.Config].
+// get implements GetCertificate of [tls.Config].
 func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -69,8 +69,8 @@ func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return c.loaded, nil
 }
 
-// renew looks whether the files have changed, once a minute at most. The caller
-// holds the lock.
+// renew checks, once a minute at most, whether the files have changed. The caller holds
+// the lock.
 func (c *certificate) renew() {
 	if c.now().Before(c.looked.Add(look)) {
 		return
@@ -92,7 +92,7 @@ func (c *certificate) renew() {
 	c.log.Info("the server's certificate was read anew", "until", c.loaded.Leaf.NotAfter)
 }
 
-// line says for /readyz what is wrong with it; empty: nothing.
+// line reports for /readyz what is wrong with the certificate; empty: nothing.
 func (c *certificate) line() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()

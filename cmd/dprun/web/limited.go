@@ -5,15 +5,15 @@ import (
 	"sync"
 )
 
-// How many connections there may be, and from one address. Backups need file
-// descriptors, too, and nobody takes all of them by connecting.
+// The highest number of connections, in total and from one address. Backups need file
+// descriptors too, so that connecting must not be able to take all of them.
 const (
 	maxConnections    = 1024
 	maxConnectionsOne = 128
 )
 
-// limited closes connections of which there are too many. proxied: all come
-// from a proxy, which has no limit of its own.
+// limited closes connections in excess of the limits. proxied says that all connections
+// come from a proxy, for which there is no limit by address.
 func limited(l net.Listener, proxied bool) net.Listener {
 	return &limitedListener{Listener: l, proxied: proxied, by: map[string]int{}}
 }

@@ -1,5 +1,5 @@
-// Package web is what answers HTTP for a server: it listens, and puts what there
-// is to answer under one roof.
+// Package web serves HTTP for a server. It listens, and combines the API, the pages,
+// health and metrics behind one guard.
 package web
 
 import (
@@ -22,18 +22,18 @@ import (
 	"github.com/dprun/dprun/runner/report"
 )
 
-// Options say what is answered, and where.
+// Options say what is served, and where.
 type Options struct {
-	Config   string               // the configuration file; empty: health alone is answered, at Listen
-	Listen   string               // an address of the loopback interface, such as 127.0.0.1:8420; with Config it says where
-	Reload   <-chan struct{}      // has the configuration read anew
-	Listened func(address string) // is called when it listens
+	Config   string               // the configuration file; empty: only health is served, at Listen
+	Listen   string               // a loopback address such as 127.0.0.1:8420; with Config, that file decides
+	Reload   <-chan struct{}      // asks for a new reading of the configuration
+	Listened func(address string) // called once it listens
 	Log      *slog.Logger
 	// Check checks the text of a plan that was sent, in a process of its own.
 	Check func(ctx context.Context, text string) (report.Posted, error)
 }
 
-// Service is what is used of a server.
+// Service is the part of a server that this package uses.
 type Service interface {
 	api.Desk
 	Ready() (text string, live, ready bool)
@@ -41,7 +41,7 @@ type Service interface {
 	page.Desk
 }
 
-// server is what listens.
+// server serves HTTP.
 type server struct {
 	Options
 	service     Service
@@ -49,15 +49,15 @@ type server struct {
 	guard       *access.Guard
 	page        http.Handler
 	audit       *access.Audit
-	certificate *certificate // nil: without TLS
+	certificate *certificate // nil: no TLS
 	started     *access.Config
 	api         http.Handler
 
 	mu    sync.Mutex
-	stale error // why the configuration could not be read anew; nil: it was
+	stale error // why the last reading of the configuration failed; nil: it succeeded
 }
 
-// Listen answers HTTP until it is stopped.
+// Listen serves HTTP until stop is called.
 func Listen(o Options, s Service) (stop func(), err error) {
 	w, err := open(o, s, time.Now)
 	if err != nil {
@@ -70,9 +70,9 @@ func Listen(o Options, s Service) (stop func(), err error) {
 	}
 	address := l.Addr().String()
 	l = limited(l, w.started.Proxy != nil)
-	ctx, end := context.WithCancel(context.Background()) // streams end with it
-	// An answer may take long, a request may not: what is written has a time of
-	// its own, see access.
+	ctx, end := context.WithCancel(context.Background()) // ends the streams
+	// There is no limit for a whole answer, because each write has its own (see
+	// access). Requests have one.
 	h := &http.Server{Handler: w.handler(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
 		BaseContext: func(net.Listener) context.Context { return ctx }, ErrorLog: slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug)}
 	if w.certificate != nil {
@@ -96,7 +96,7 @@ func Listen(o Options, s Service) (stop func(), err error) {
 	}, nil
 }
 
-// open reads the configuration, and what it names.
+// open reads the configuration and the files that it names.
 func open(o Options, s Service, now func() time.Time) (*server, error) {
 	w := &server{Options: o, service: s, now: now}
 	var err error
@@ -125,8 +125,8 @@ func open(o Options, s Service, now func() time.Time) (*server, error) {
 	return w, err
 }
 
-// watch reads the configuration anew when it is asked to, and ends what has no
-// right to be any more.
+// watch reads the configuration when it is asked to, and ends expired sessions and
+// requests without rights.
 func (w *server) watch(ctx context.Context) {
 	every := time.NewTicker(time.Second)
 	defer every.Stop()
@@ -142,7 +142,7 @@ func (w *server) watch(ctx context.Context) {
 	}
 }
 
-// reload reads the configuration anew. Of one that is wrong nothing counts.
+// reload reads the configuration. If the file is wrong, nothing changes.
 func (w *server) reload() {
 	if w.Config == "" {
 		return
@@ -168,8 +168,8 @@ func (w *server) reload() {
 	w.Log.Info("the server's configuration was read", "file", w.Config, "tokens", len(c.Tokens))
 }
 
-// lines say what is wrong with what answers, for /readyz. They keep the server
-// from nothing, and tell no name.
+// lines reports for /readyz what is wrong with the listening part. Such lines do not
+// make the server unready, and hold no names.
 func (w *server) lines() string {
 	var text string
 	w.mu.Lock()
@@ -186,7 +186,7 @@ func (w *server) lines() string {
 	return text
 }
 
-// handler answers health to everybody, and the rest to who says who he is.
+// handler serves health to everybody, and the rest to callers with valid credentials.
 func (w *server) handler() http.Handler {
 	closed := http.NewServeMux()
 	closed.HandleFunc("GET /metrics", w.metrics)
@@ -217,7 +217,8 @@ func (w *server) readyz(a http.ResponseWriter, _ *http.Request) {
 	answer(a, code, text+w.lines())
 }
 
-// metrics are for those who may see all: they count over all plans and devices.
+// metrics serves the metrics to callers who may see everything, because they count over
+// all plans and devices.
 func (w *server) metrics(a http.ResponseWriter, r *http.Request) {
 	if p, is := access.From(r.Context()); !is || !p.May(access.Viewer) || len(p.Plans)+len(p.Labels) > 0 {
 		answer(a, http.StatusForbidden, "metrics count over all plans and devices, and this access is limited to some\n")

@@ -14,13 +14,13 @@ import (
 	"github.com/dprun/dprun/runner/report"
 )
 
-// Why is what somebody gives as the reason for what he does.
+// Why is the reason that a caller gives for an action.
 type Why struct {
 	Reason string `json:"reason,omitempty" maxLength:"1000" doc:"Why, for whoever reads the record"`
 	Change string `json:"change,omitempty" maxLength:"200" doc:"The number of the change"`
 }
 
-// Start asks for a run of a plan that is served.
+// Start is a request to run a plan that is served.
 type Start struct {
 	Plan string   `json:"plan" minLength:"1" maxLength:"200"`
 	File string   `json:"file,omitempty" maxLength:"1000" doc:"The file that the plan stands in; needed where two have a plan of that name"`
@@ -69,7 +69,7 @@ func (a *api) actions() {
 		func(ctx context.Context, s sees, q *cancelRequest) (*struct{}, error) {
 			st, err := a.started(ctx, s, q.Run)
 			id, plan := st.Run, st.Plan
-			if err != nil { // one that was due, and nobody asked for
+			if err != nil { // a run that was due, which nobody asked for
 				d, err := a.run(ctx, s, q.Run)
 				if err != nil {
 					return nil, err
@@ -116,7 +116,7 @@ func (a *api) actions() {
 		})
 }
 
-// holds registers what stops quiesces.
+// holds registers the routes that stop and allow quiesces.
 func (a *api) holds() {
 	get(a, access.Viewer, quick(), "/hold", "getHold", "What forbids quiesces now", func(ctx context.Context, s sees, _ *struct{}) (List[report.Stop], error) {
 		return List[report.Stop]{Items: seenStops(s, "", a.Reads.Owed(ctx).Stops)}, nil
@@ -145,7 +145,7 @@ func (a *api) holds() {
 		})
 }
 
-// pauses registers what stops and allows starts.
+// pauses registers the routes that stop and allow starts.
 func (a *api) pauses() {
 	pause := func(ctx context.Context, s sees, q runner.PauseRequest) (*Reply[List[report.Pause]], error) {
 		if err := s.everything(); err != nil {
@@ -178,8 +178,8 @@ func (a *api) pauses() {
 		})
 }
 
-// everything is an error for whoever does not see all: what he asks for touches
-// everything.
+// everything returns an error if the caller's access is limited. It guards actions that
+// concern every gateway.
 func (s sees) everything() error {
 	if s.All() {
 		return nil
@@ -187,7 +187,7 @@ func (s sees) everything() error {
 	return problemOf(http.StatusForbidden, "This concerns every gateway, and your access is limited.", "Ask somebody whose access is not.")
 }
 
-// started is a run that somebody asked for, if the caller sees it.
+// started returns a run that somebody asked for, if the caller may see it.
 func (a *api) started(ctx context.Context, s sees, run string) (report.Started, error) {
 	st, err := a.Desk.Started(ctx, run)
 	if err != nil {
@@ -202,7 +202,8 @@ func (a *api) started(ctx context.Context, s sees, run string) (report.Started, 
 	return st, nil
 }
 
-// owes reports whether a device or a run owes something, and the caller sees all of it.
+// owes reports whether a device or run has pending recoveries and the caller may see
+// all of them.
 func (a *api) owes(ctx context.Context, s sees, target string) bool {
 	owes := false
 	for _, o := range a.Reads.Owed(ctx).Owed {

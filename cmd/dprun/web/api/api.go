@@ -1,7 +1,7 @@
-// Package api answers programs: REST as OpenAPI 3.1 describes it, from the same use
-// cases and the same structs as the command line. The operations are the routes that
-// are registered here, each with the least role that it needs and the time that it
-// may take; what a caller sees of them, the limits of his access decide (see sees).
+// Package api answers programs over REST, described in OpenAPI 3.1. It uses the same
+// use cases and the same structs as the command line. Its operations are the registered
+// routes. Each route has the least role that it needs and a time limit. The limits of a
+// caller's access decide what the caller sees of an answer (see sees).
 package api
 
 import (
@@ -24,24 +24,25 @@ import (
 	"github.com/dprun/dprun/runner/report"
 )
 
-// Version is the API's own. It grows with what is added; what is taken away or
-// means something else makes a new base path.
+// Version is the version of the API itself. Additions raise it. Removing a field or
+// changing its meaning needs a new base path.
 const Version = "1.0"
 
-// Base is where the API begins.
+// Base is the path of the API.
 const Base = "/api/v1"
 
-// Options are what the API works on.
+// Options are what the API needs.
 type Options struct {
 	Reads Reads
 	Desk  Desk
-	Open  func() (Fresh, error) // opens the state directory once more
-	// Check checks a text that was posted, and takes nothing of this process.
+	Open  func() (Fresh, error) // opens the state directory a further time
+	// Check checks the text of a plan that was sent. It must not use up the resources
+	// of this process.
 	Check func(ctx context.Context, text string) (report.Posted, error)
 	Log   *slog.Logger
 }
 
-// api is the routes while they are registered.
+// api holds the routes while they are registered.
 type api struct {
 	Options
 	huma   huma.API
@@ -50,7 +51,7 @@ type api struct {
 	wrong  []error
 }
 
-// Route is one operation and who may call it.
+// Route is an operation with the least role that may call it.
 type Route struct {
 	Method, Path string
 	Least        access.Role
@@ -58,26 +59,24 @@ type Route struct {
 	pace         pace
 }
 
-// pace is how long a route may take, and how many calls of its kind there may be at
-// once.
+// pace is the time limit of a route, and the number of its calls that may run at once.
 type pace struct {
-	most  time.Duration // zero: it ends with the session
-	slots chan struct{} // nil: as many as come
+	most  time.Duration // zero: the call ends with the session
+	slots chan struct{} // nil: any number
 }
 
-// The paces: what reads the journal, what compiles plans, what contacts devices and
-// destinations, and what follows.
+// The paces of routes that read the journal, compile plans, contact devices and
+// destinations, and follow runs.
 var (
 	quick    = func() pace { return pace{most: 10 * time.Second} }
 	compiles = func() pace { return pace{most: 30 * time.Second, slots: make(chan struct{}, 4)} }
 	contacts = func() pace { return pace{most: 5 * time.Minute, slots: make(chan struct{}, 2)} }
-	follows  = pace{slots: make(chan struct{}, 500)} // of all servers of a process together, which is one
+	follows  = pace{slots: make(chan struct{}, 500)} // shared by all servers of a process, of which there is one
 	recovers = func() pace { return pace{most: 30 * time.Minute} }
 )
 
-// New makes the handler of everything below /api/ and /op/. Who calls, it takes
-// from the request's context. A route without a role is an error: it must not be
-// there.
+// New returns the handler of everything below /api/ and /op/. It takes the caller from
+// the request's context. It fails if a route has no role.
 func New(o Options) (http.Handler, error) {
 	a := assemble(o)
 	for path, item := range a.huma.OpenAPI().Paths {
@@ -118,7 +117,7 @@ func assemble(o Options) *api {
 	return a
 }
 
-// register makes a route. do gets what the caller sees.
+// register adds a route. do receives what the caller may see.
 func register[I, O any](a *api, least access.Role, p pace, op huma.Operation, do func(ctx context.Context, s sees, in *I) (*O, error)) {
 	if !slices.Contains(access.Roles(), least) {
 		a.wrong = append(a.wrong, fmt.Errorf("%s %s has no role: say who may call it", op.Method, op.Path))
@@ -139,7 +138,7 @@ func register[I, O any](a *api, least access.Role, p pace, op huma.Operation, do
 		}
 		status := http.StatusForbidden
 		if strings.HasPrefix(op.Path, referenceBase) {
-			status = http.StatusUnauthorized // as the original does
+			status = http.StatusUnauthorized // as huma's own handler does
 		}
 		_ = huma.WriteErr(a.huma, c, status, fmt.Sprintf("This needs the role %s, and %s has %s.", least, who.Name, who.Role))
 	}}
@@ -156,10 +155,10 @@ func register[I, O any](a *api, least access.Role, p pace, op huma.Operation, do
 	})
 }
 
-// Reply is a reply that has a body.
+// Reply is a reply with a body.
 type Reply[T any] struct{ Body T }
 
-// get registers what reads one thing.
+// get registers a route that reads one thing.
 func get[I, T any](a *api, least access.Role, p pace, path, id, summary string, do func(ctx context.Context, s sees, in *I) (T, error)) {
 	register(a, least, p, huma.Operation{Method: http.MethodGet, Path: Base + path, OperationID: id, Summary: summary, Tags: []string{tag(path)}},
 		func(ctx context.Context, s sees, in *I) (*Reply[T], error) {
@@ -168,11 +167,11 @@ func get[I, T any](a *api, least access.Role, p pace, path, id, summary string, 
 		})
 }
 
-// tag is the first part of a path.
+// tag returns the first part of a path.
 func tag(path string) string { return strings.SplitN(strings.TrimPrefix(path, "/"), "/", 2)[0] }
 
-// nameOf names a schema: as its type, with its package before it where that is not
-// the reports' or this one.
+// nameOf returns the name of a schema: that of its type, with the package in front
+// unless it is package report or this one.
 func nameOf(t reflect.Type, hint string) string {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
@@ -203,7 +202,7 @@ func operations(p *huma.PathItem) map[string]*huma.Operation {
 	return all
 }
 
-// Describe gives the description of the API as JSON, and its routes in order.
+// Describe returns the description of the API as JSON, and its routes in order.
 func Describe() ([]byte, []Route, error) {
 	h, err := New(Options{})
 	if err != nil {
@@ -215,7 +214,7 @@ func Describe() ([]byte, []Route, error) {
 	return append(text, '\n'), routes, err
 }
 
-// describes serves the description.
+// describes registers the route of the description.
 func (a *api) describes() {
 	var text []byte
 	register(a, access.Viewer, quick(), huma.Operation{Method: http.MethodGet, Path: Base + "/openapi.json", OperationID: "openapi", Summary: "This description", Tags: []string{"openapi"}},

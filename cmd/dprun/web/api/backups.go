@@ -29,7 +29,7 @@ func (a *api) backups() {
 			req.After = from.After
 		}
 		all := a.Reads.Backups(ctx, req)
-		if q.Latest { // what is the last one does not depend on the cursor
+		if q.Latest { // which set is the latest does not depend on the cursor
 			all = after(all, from.After, id)
 		}
 		return paged(q.Page, from.List, all, id, func(b report.Backup) bool { return s.device(b.Plan, b.Device) })
@@ -59,13 +59,13 @@ func (a *api) backups() {
 			out := report.Firings{Due: []report.Firing{}}
 			for _, d := range f.Due {
 				if s.Plan(d.Plan) {
-					if !s.Whole(d.Plan) { // it may name what he does not see
+					if !s.Whole(d.Plan) { // it may name hidden devices
 						d.Message = ""
 					}
 					out.Due = append(out.Due, d)
 				}
 			}
-			if f.Server != nil { // which plan a broken file holds is not known
+			if f.Server != nil { // the plan of a broken file is unknown, so it may be a hidden one
 				server := *f.Server
 				server.Broken, server.Plans = []report.BrokenPlan{}, ""
 				out.Server = &server

@@ -7,7 +7,7 @@ import (
 	"net/http"
 )
 
-// Page is which part of a list is asked for.
+// Page selects a part of a list.
 type Page struct {
 	Cursor string `query:"cursor" maxLength:"1000" doc:"The next of the reply before; absent: from the beginning. It stays good while new things come."`
 	Limit  int    `query:"limit" minimum:"1" maximum:"500" default:"50" doc:"How many at most. Fewer do not mean the end: that is a reply without next."`
@@ -19,11 +19,12 @@ type List[T any] struct {
 	Next  string `json:"next,omitempty" doc:"The cursor for what follows; absent: this is the end"`
 }
 
-// looked is how many things are looked at for one page: somebody who may see one
-// of a million is given shorter pages, not longer waits.
+// looked is the highest number of items examined for one page. A caller who may see one
+// item in a million gets shorter pages, not longer waits.
 const looked = 5000
 
-// at is what a cursor holds: the list it is of, and after what in it to go on.
+// at is the content of a cursor: the list that it belongs to, and the item after which
+// to continue.
 type at struct {
 	List  string `json:"l"`
 	After string `json:"a"`
@@ -31,11 +32,11 @@ type at struct {
 }
 
 func (a at) String() string {
-	text, _ := json.Marshal(a) // strings
+	text, _ := json.Marshal(a) // cannot fail: all fields are strings or numbers
 	return base64.RawURLEncoding.EncodeToString(text)
 }
 
-// where reads a cursor of a list.
+// where decodes the cursor, which must belong to list.
 func (p Page) where(list string) (at, error) {
 	if p.Cursor == "" {
 		return at{List: list}, nil
@@ -51,8 +52,8 @@ func (p Page) where(list string) (at, error) {
 	return a, nil
 }
 
-// paged takes a page from a list that stands after a cursor already. id is what
-// the cursor for what follows holds; shown says which are given.
+// paged takes a page from a list that already starts behind the cursor. id returns what
+// the next cursor holds for an item; shown reports whether the caller may see it.
 func paged[T any](p Page, list string, all iter.Seq2[T, error], id func(T) string, shown func(T) bool) (List[T], error) {
 	out := List[T]{Items: []T{}}
 	seen, last := 0, ""
@@ -72,8 +73,8 @@ func paged[T any](p Page, list string, all iter.Seq2[T, error], id func(T) strin
 	return out, nil
 }
 
-// after leaves out what stands up to the cursor, and that itself. Where that is
-// gone, nothing is left: the list ends.
+// after skips the items up to and including the one at the cursor. If that item no
+// longer exists, the list is empty.
 func after[T any](all iter.Seq2[T, error], cursor string, id func(T) string) iter.Seq2[T, error] {
 	if cursor == "" {
 		return all

@@ -13,7 +13,7 @@ import (
 	"github.com/dprun/dprun/sdk/schema"
 )
 
-// format writes and reads JSON.
+// format reads and writes JSON.
 var format = huma.Format{
 	Marshal: func(w io.Writer, v any) error {
 		text, err := encode(v)
@@ -35,8 +35,8 @@ var format = huma.Format{
 	},
 }
 
-// encode is the JSON form of a reply. What a terminal would take for a command is
-// escaped: somebody will look at it with curl.
+// encode returns the JSON of a reply. It escapes what a terminal would read as
+// commands, because people look at replies with curl.
 func encode(v any) ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
@@ -64,8 +64,9 @@ func harmless(text []byte) []byte {
 
 func steers(r rune) bool { return r != '\n' && schema.Steers(r) }
 
-// filled puts empty lists and maps in the place of those that are nil: neither is
-// ever null to a reader. What is given stays as it is; others may have it, too.
+// filled returns a copy of a value in which empty lists and maps replace nil ones:
+// readers never find null for either. It does not change the original, which others may
+// hold.
 func filled(in reflect.Value) reflect.Value {
 	switch in.Kind() {
 	case reflect.Pointer:

@@ -19,11 +19,11 @@ import (
 	"github.com/dprun/dprun/runner/report"
 )
 
-// heartbeat is how long a stream of events is silent at most: proxies cut off what
-// says nothing.
+// heartbeat is the longest silence of a stream of events. Proxies cut silent
+// connections.
 const heartbeat = 15 * time.Second
 
-// Last is from where on events are given.
+// Last says after which event a stream begins.
 type Last struct {
 	ID string `header:"Last-Event-ID" maxLength:"20" pattern:"^[0-9]*$" doc:"The id of the last event that is known; browsers send it by themselves when they come again"`
 }
@@ -38,7 +38,8 @@ func (a *api) events() {
 	stream(a, "/runs/{run}/events", "followRun", "Follow one run", func(in *runRequest) (Last, string) { return in.Last, in.Run })
 }
 
-// stream registers what is followed; of says from where on, and which run (none: all).
+// stream registers a stream of events. of returns where it begins and which run it is
+// about; no run means all.
 func stream[I any](a *api, path, id, summary string, of func(*I) (Last, string)) {
 	item := a.huma.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[report.LiveEvent](), true, "")
 	op := huma.Operation{Method: http.MethodGet, Path: Base + path, OperationID: id, Summary: summary, Tags: []string{tag(path)},
@@ -68,12 +69,12 @@ func stream[I any](a *api, path, id, summary string, of func(*I) (Last, string))
 	})
 }
 
-// follow writes events until the caller has gone or does not keep up.
+// follow writes events until the caller disconnects or does not keep up.
 func (a *api) follow(ctx context.Context, s sees, q runner.EventsRequest, w http.ResponseWriter) {
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-store")
-	h.Set("X-Accel-Buffering", "no") // for proxies that would collect them
+	h.Set("X-Accel-Buffering", "no") // stops proxies from collecting events
 	w.WriteHeader(http.StatusOK)
 	flush := http.NewResponseController(w).Flush
 	if _, err := fmt.Fprint(w, "retry: 3000\n\n"); err != nil || flush() != nil {
@@ -100,16 +101,16 @@ func (a *api) follow(ctx context.Context, s sees, q runner.EventsRequest, w http
 	}
 }
 
-// narrowing leaves out of a stream what its caller does not see.
+// narrowing removes from a stream what its caller may not see.
 type narrowing struct {
 	*api
 	sees
-	looked time.Time // when it was found out what he sees
+	looked time.Time // when the caller's sight was last determined
 	runs   map[string]*followed
 }
 
-// look finds out anew what the caller sees: plans and labels change under a stream.
-// A run is looked at with what counts when it begins, or a little later.
+// look determines the caller's sight again, because plans and labels change during a
+// stream: at the beginning of a run, and otherwise once a heartbeat.
 func (n *narrowing) look(ctx context.Context, e report.LiveEvent) (err error) {
 	if len(n.Who.Labels) > 0 && (e.Begun != nil || time.Since(n.looked) >= heartbeat) {
 		n.sees, err = n.sight(ctx)
@@ -118,13 +119,14 @@ func (n *narrowing) look(ctx context.Context, e report.LiveEvent) (err error) {
 	return err
 }
 
-// followed is what is known of a run of a stream.
+// followed is what is known of a run in a stream.
 type followed struct {
 	plan    string
 	devices map[string]string // by task
 }
 
-// frame is an event as it is sent; empty: it is not.
+// frame encodes an event for the stream. It returns nothing for an event that the
+// caller may not see.
 func (n *narrowing) frame(ctx context.Context, e report.LiveEvent) ([]byte, error) {
 	if e.Kind == report.LiveBeat {
 		return []byte(": beat\n\n"), nil
@@ -153,8 +155,8 @@ func (n *narrowing) frame(ctx context.Context, e report.LiveEvent) ([]byte, erro
 	return b.Bytes(), nil
 }
 
-// run is the run of an event; what it says itself is taken first, since the journal
-// may not have it yet.
+// followed returns what is known of the run of an event. The event itself takes
+// precedence, because the journal may not hold it yet.
 func (n *narrowing) followed(ctx context.Context, e report.LiveEvent) *followed {
 	f := n.runs[e.Run]
 	if f == nil {
@@ -163,7 +165,7 @@ func (n *narrowing) followed(ctx context.Context, e report.LiveEvent) *followed 
 			f.plan = d.Plan
 			for t, err := range d.Details {
 				if err != nil {
-					f.plan = "" // it cannot be told whose the run is
+					f.plan = "" // unknown: nobody can tell whose run it is
 					break
 				}
 				f.devices[t.Task] = t.Device
@@ -180,7 +182,8 @@ func (n *narrowing) followed(ctx context.Context, e report.LiveEvent) *followed 
 	return f
 }
 
-// narrow leaves out of an event what its caller does not see.
+// narrow removes from an event what its caller may not see. It returns false if nothing
+// may be shown.
 func (n *narrowing) narrow(ctx context.Context, e report.LiveEvent) (report.LiveEvent, bool) {
 	f := n.followed(ctx, e)
 	if f.plan == "" || !n.Plan(f.plan) {
@@ -190,7 +193,7 @@ func (n *narrowing) narrow(ctx context.Context, e report.LiveEvent) (report.Live
 		return e, true
 	}
 	whole := func() bool {
-		for _, device := range f.devices { // a run may have had other devices than its plan has now
+		for _, device := range f.devices { // the run may have other devices than its plan has now
 			if !n.device(f.plan, device) {
 				return false
 			}

@@ -14,8 +14,8 @@ import (
 	"github.com/dprun/dprun/cmd/dprun/web/access"
 )
 
-// ServeHTTP answers one request: within the time of its route, and with nothing to
-// whom nobody knows.
+// ServeHTTP answers a request within the time limit of its route. It refuses unknown
+// callers.
 func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if _, ok := access.From(r.Context()); !ok {
 		unknownCaller().write(w)
@@ -42,8 +42,8 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.timed(w, r, route)
 }
 
-// timed answers from a buffer: what comes too late is thrown away, and the caller
-// told so. The slot is free when the work has really ended.
+// timed answers from a buffer. If the answer comes too late, it is thrown away and the
+// caller is told so. The slot becomes free only when the work has really ended.
 func (a *api) timed(w http.ResponseWriter, r *http.Request, route Route) {
 	ctx, cancel := context.WithTimeout(r.Context(), route.pace.most)
 	defer cancel()
@@ -62,27 +62,27 @@ func (a *api) timed(w http.ResponseWriter, r *http.Request, route Route) {
 		}()
 		a.mux.ServeHTTP(b, r.WithContext(ctx))
 	}()
-	over := time.NewTimer(route.pace.most + time.Second) // what heeds its context says so itself
+	over := time.NewTimer(route.pace.most + time.Second) // work that heeds its context reports the timeout itself
 	defer over.Stop()
 	select {
 	case b := <-reply:
 		b.send(w, r)
 	case <-over.C:
 		late().write(w)
-	case <-r.Context().Done(): // nobody listens; the audit log tells that it may go on
+	case <-r.Context().Done(): // nobody listens; the audit log tells that the work may go on
 		late().write(w)
 	}
 }
 
-// route is the route of a request. One whose path ends in a slash is not all that is
-// below it.
+// route returns the route of a request. A route whose path ends in a slash does not
+// cover the paths below it.
 func (a *api) route(r *http.Request) (Route, bool) {
 	_, pattern := a.mux.Handler(r)
 	route, ok := a.routes[pattern]
 	return route, ok && (!strings.HasSuffix(route.Path, "/") || r.URL.Path == route.Path)
 }
 
-// unrouted says what is wrong with a path, or with the method.
+// unrouted says whether the path or the method of a request is wrong.
 func (a *api) unrouted(r *http.Request) *Problem {
 	var allowed []string
 	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodDelete} {
@@ -104,7 +104,7 @@ func unknownCaller() *Problem {
 	return problemOf(http.StatusUnauthorized, "Nobody is answered without saying who he is.", "Send a token of the server's configuration: Authorization: Bearer TOKEN")
 }
 
-// write answers with the problem.
+// write sends the problem as the answer.
 func (p *Problem) write(w http.ResponseWriter) {
 	for k, v := range p.header {
 		w.Header()[k] = v
@@ -139,7 +139,7 @@ func (b *buffer) Write(p []byte) (int, error) {
 	return b.body.Write(p)
 }
 
-// send gives the reply, or says that it is the one which the caller has already.
+// send sends the reply, or says that the caller already has it.
 func (b *buffer) send(w http.ResponseWriter, r *http.Request) {
 	for k, v := range b.header {
 		w.Header()[k] = v

@@ -7,11 +7,11 @@ import (
 	"github.com/dprun/dprun/runner/report"
 )
 
-// sees is what one caller sees, and what he may touch. All routes ask it, and
-// nothing else.
+// sees decides what a caller may see and touch. All routes use it, and nothing else
+// does.
 type sees struct{ access.Sight }
 
-// sight is what the caller of a request sees.
+// sight returns what the caller of a request may see.
 func (a *api) sight(ctx context.Context) (sees, error) {
 	who, ok := access.From(ctx)
 	if !ok {
@@ -19,7 +19,7 @@ func (a *api) sight(ctx context.Context) (sees, error) {
 	}
 	s := sees{access.Sight{Who: who, Fleet: access.Fleet{}}}
 	if len(who.Labels) == 0 {
-		return s, nil // he is not limited to labels, so nobody asks
+		return s, nil // access is not limited by labels, so the labels do not matter
 	}
 	all, err := a.Desk.Plans(ctx)
 	for _, p := range all {
@@ -28,14 +28,14 @@ func (a *api) sight(ctx context.Context) (sees, error) {
 	return s, err
 }
 
-// device reports whether he sees what belongs to a device in a plan. What should
-// name a device and does not is kept from whoever is limited to labels.
+// device reports whether things of a device in a plan are visible. Things that should
+// name a device but do not are hidden from callers who are limited by labels.
 func (s sees) device(plan, device string) bool {
 	return (device != "" || len(s.Who.Labels) == 0) && s.Device(plan, device)
 }
 
-// wholeRun reports whether he sees all of a run, also of one whose plan had other
-// devices than now.
+// wholeRun reports whether all of a run is visible, even if its plan had other devices
+// at that time.
 func (s sees) wholeRun(d report.RunDetail) (bool, error) {
 	if len(s.Who.Labels) == 0 || d.Details == nil {
 		return s.Whole(d.Plan), nil
@@ -50,7 +50,7 @@ func (s sees) wholeRun(d report.RunDetail) (bool, error) {
 	return whole, nil
 }
 
-// wholeRecord reports whether he sees all that a record of evidence tells of.
+// wholeRecord reports whether everything in a record of evidence is visible.
 func (s sees) wholeRecord(r report.EvidenceDetail) bool {
 	if s.All() {
 		return true

@@ -8,7 +8,7 @@ import (
 	"github.com/dprun/dprun/runner/report"
 )
 
-// nights registers what is told of the past beside single runs.
+// nights registers the routes that cover more than one run.
 func (a *api) nights() {
 	type nightsQuery struct {
 		Nights int    `query:"nights" minimum:"1" maximum:"400" default:"30" doc:"How many, the present one among them"`

@@ -21,7 +21,8 @@ type PlanPath struct {
 	File string `query:"file" maxLength:"1000" doc:"The file that it stands in; needed where two have a plan of that name"`
 }
 
-// plansFor are the plans without what may name devices and plans that the caller does not see.
+// plansFor returns the plans, without texts that may name devices and plans hidden from
+// the caller.
 func (a *api) plansFor(ctx context.Context, s sees) ([]report.ServedPlan, error) {
 	all, err := a.Desk.Plans(ctx)
 	if !s.All() {
@@ -30,7 +31,7 @@ func (a *api) plansFor(ctx context.Context, s sees) ([]report.ServedPlan, error)
 	return all, err
 }
 
-// served is a plan that the caller sees.
+// served returns a plan that the caller may see.
 func (a *api) served(ctx context.Context, s sees, q PlanPath) (found report.ServedPlan, err error) {
 	all, err := a.plansFor(ctx, s)
 	if err != nil {
@@ -51,7 +52,7 @@ func (a *api) served(ctx context.Context, s sees, q PlanPath) (found report.Serv
 	return found, problemOf(http.StatusUnprocessableEntity, "Several files have a plan "+quoted(q.Plan)+".", "Say which one is meant, with file.")
 }
 
-// Covered is what of a plan has a good backup, with everything that it is about.
+// Covered says which subjects of a plan have a good backup, with all subjects.
 type Covered struct {
 	report.Coverage
 	Subjects []report.CoverageSubject `json:"subjects"`
@@ -128,7 +129,7 @@ func (a *api) plans() {
 					}
 					out := *v
 					if !s.Whole(p.Plan) {
-						out.Tasks, out.TooShort, out.Unusable = nil, "", nil // they may name what he does not see
+						out.Tasks, out.TooShort, out.Unusable = nil, "", nil // they may name hidden devices
 						for _, t := range v.Tasks {
 							if s.device(p.Plan, t.Device) {
 								out.Tasks = append(out.Tasks, t)
@@ -155,7 +156,7 @@ func (a *api) plans() {
 	preview(http.MethodPost, access.Operator, contacts(), "makePreview", "What a run would do now: devices and destinations are asked, and no secret is told", false)
 }
 
-// source is a plan that the caller sees, and its text as it was when it was checked.
+// source returns a plan that the caller may see, and its text as it was checked.
 func (a *api) source(ctx context.Context, s sees, q PlanPath) (p report.ServedPlan, src runner.Source, err error) {
 	if p, err = a.served(ctx, s, q); err == nil {
 		src, err = a.Desk.Source(p.File)
@@ -163,8 +164,8 @@ func (a *api) source(ctx context.Context, s sees, q PlanPath) (p report.ServedPl
 	return p, src, err
 }
 
-// with does something with a Runner of its own: which plugins a plan locks, and
-// which secrets are taken out of texts, belongs to one plan at a time.
+// with calls do with a Runner of its own: the plugins that a plan locks, and the
+// secrets that are removed from texts, belong to one plan at a time.
 func with[T any](a *api, do func(Fresh) (T, error)) (out T, err error) {
 	f, err := a.Open()
 	if err != nil {
@@ -174,7 +175,8 @@ func with[T any](a *api, do func(Fresh) (T, error)) (out T, err error) {
 	return do(f)
 }
 
-// unmade says why there is no report, to whom nothing of the plan's file is kept from.
+// unmade says why there is no report. It gives the reason only to callers who may see
+// everything in the plan's file.
 func (a *api) unmade(ctx context.Context, s sees, p report.ServedPlan, res *report.Result, err error) error {
 	if err == nil {
 		err = runner.Invalid(res.Diagnostics)
@@ -195,7 +197,7 @@ func (a *api) unmade(ctx context.Context, s sees, p report.ServedPlan, res *repo
 	return err
 }
 
-// coveredFor leaves out what the caller does not see, and counts the rest.
+// coveredFor removes what the caller may not see, and counts the rest.
 func coveredFor(s sees, c report.Coverage) Covered {
 	out := Covered{Coverage: c, Subjects: []report.CoverageSubject{}}
 	if s.Whole(c.Plan) {

@@ -17,8 +17,8 @@ import (
 	"github.com/dprun/dprun/runner/report"
 )
 
-// Problem is what is answered instead of what was asked for (RFC 9457), with the
-// exit code that dprun would have ended with, and what to do.
+// Problem is the answer to a request that failed (RFC 9457). It also holds the exit
+// code that dprun would have ended with, and advice on what to do.
 type Problem struct {
 	Title       string    `json:"title" doc:"The status in words"`
 	Status      int       `json:"status" doc:"The HTTP status"`
@@ -32,8 +32,8 @@ type Problem struct {
 	header http.Header
 }
 
-// Fault is one thing that is wrong with a request. The value is not repeated:
-// it may be a secret that stands in the wrong place.
+// Fault is one mistake in a request. It does not repeat the value, which may be a
+// secret in the wrong place.
 type Fault struct {
 	Place   string `json:"place,omitempty" doc:"Such as query.limit or body.plan"`
 	Message string `json:"message"`
@@ -53,7 +53,7 @@ func (p *Problem) ContentType(string) string { return problemType }
 
 const problemType = "application/problem+json"
 
-// problemOf makes a problem that is no use case's.
+// problemOf returns a problem that no use case caused.
 func problemOf(status int, detail, action string) *Problem {
 	p := &Problem{Title: http.StatusText(status), Status: status, Detail: detail, ExitCode: runner.ExitUsage, Action: action}
 	switch status {
@@ -67,8 +67,8 @@ func problemOf(status int, detail, action string) *Problem {
 	return p
 }
 
-// init makes the library tell what is wrong with a request in our form. It takes
-// that from a variable of its own only; nothing else here uses it.
+// init makes the library report mistakes in a request in our form. The library takes
+// that function only from a global variable. Nothing else here uses that variable.
 func init() {
 	huma.DefaultArrayNullable = false // see filled
 	huma.NewError = func(status int, message string, faults ...error) huma.StatusError {
@@ -88,10 +88,10 @@ func init() {
 	}
 }
 
-// faultsTold is how many faults of one request are told.
+// faultsTold is the highest number of faults that are reported for one request.
 const faultsTold = 20
 
-// statusOf is the HTTP status of an exit code.
+// statusOf returns the HTTP status for an exit code.
 func statusOf(exit int) int {
 	switch exit {
 	case runner.ExitUsage, runner.ExitInvalid, runner.ExitNothing:
@@ -103,11 +103,12 @@ func statusOf(exit int) int {
 	case runner.ExitBug:
 		return http.StatusInternalServerError
 	}
-	return http.StatusBadGateway // what was asked for this had something against it
+	return http.StatusBadGateway // something that was contacted for the request refused or failed
 }
 
-// problem makes a problem of a use case's error. Of what is no *runner.Error the
-// text stays in the log: nobody has made sure that it may be shown.
+// problem returns the problem for a use case's error. It hides the text of errors that
+// are not a *runner.Error, because nobody has checked that it may be shown. The log has
+// that text.
 func problem(log *slog.Logger, err error) *Problem {
 	if p := (*Problem)(nil); errors.As(err, &p) {
 		return p
@@ -125,7 +126,7 @@ func problem(log *slog.Logger, err error) *Problem {
 	}
 	p := problemOf(status, e.Error(), "")
 	p.ExitCode = e.ExitCode
-	if why := report.Refusal(""); errors.As(err, &why) { // that word is for programs
+	if why := report.Refusal(""); errors.As(err, &why) { // the word is meant for programs
 		p.Detail = strings.TrimSuffix(p.Detail, ": "+string(why))
 	}
 	exits := runner.Exits()
@@ -139,7 +140,7 @@ func problem(log *slog.Logger, err error) *Problem {
 	return p
 }
 
-// internal says that this server is at fault, with what finds the reason in its log.
+// internal reports a fault of this server, with an ID by which its log can be searched.
 func internal(log *slog.Logger, err error) *Problem {
 	p := problemOf(http.StatusInternalServerError, "Something went wrong in the server.", "Look for the ID in the server's log, and report it.")
 	p.ID = newID()
@@ -157,8 +158,8 @@ func newID() string {
 	return hex.EncodeToString(b)
 }
 
-// missing makes an error about what was named in the path one of something that
-// is not there.
+// missing turns an error about a name in the path into the answer that it does not
+// exist.
 func missing(err error) error {
 	if e := new(runner.Error); errors.As(err, &e) && e.ExitCode == runner.ExitUsage {
 		return problemOf(http.StatusNotFound, e.Error(), "")
@@ -166,8 +167,8 @@ func missing(err error) error {
 	return err
 }
 
-// notThere is the answer about what is not there, and about what somebody may not
-// see: they are told apart by nobody.
+// notThere is the answer about something that does not exist or that the caller may not
+// see. Nobody can tell the two apart.
 func notThere(what, name string) error {
 	return problemOf(http.StatusNotFound, "There is no "+what+" "+quoted(name)+", or it is outside the limits of your access.", "")
 }

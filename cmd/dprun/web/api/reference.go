@@ -12,15 +12,15 @@ import (
 	"github.com/dprun/dprun/runner/report"
 )
 
-// The two calls for backups of IBM DataPower Operations Dashboard, for what calls
-// them today. An API reference is a plan's name here.
+// The two backup calls of IBM DataPower Operations Dashboard, for programs that use
+// them today. The name of a plan takes the place of the API reference.
 
-// ReferencePlans is what its list of plans answers.
+// ReferencePlans is the answer to the call that lists plans.
 type ReferencePlans struct {
 	Plans []ReferencePlan `json:"plans"`
 }
 
-// ReferencePlan is one plan of it.
+// ReferencePlan is one plan in that list.
 type ReferencePlan struct {
 	Name        string `json:"name"`
 	Description string `json:"description"`
@@ -28,7 +28,7 @@ type ReferencePlan struct {
 	Updated     int64  `json:"lastUpdateTime" doc:"Milliseconds since 1970; 0: it is not known"`
 }
 
-// ReferenceResult is what its execution of a plan answers.
+// ReferenceResult is the answer to the call that executes a plan.
 type ReferenceResult struct {
 	Result    string `json:"resultCode" enum:"SUCCESS,ERROR"`
 	ErrorCode string `json:"resultErrorCode" enum:"SUCCESS,PLAN_NOT_FOUND,PLAN_NOT_STARTED" doc:"PLAN_NOT_STARTED is dprun's own"`
@@ -67,7 +67,7 @@ func (a *api) reference() {
 		})
 }
 
-// referenceResult is what becomes of a start in those words.
+// referenceResult describes the result of a start in those words.
 func (a *api) referenceResult(err error) ReferenceResult {
 	p := (*Problem)(nil)
 	switch {

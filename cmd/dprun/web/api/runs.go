@@ -15,7 +15,7 @@ type RunPath struct {
 	Run string `path:"run" minLength:"1" maxLength:"64" doc:"Its ID, a beginning of it, or latest"`
 }
 
-// run is a run that the caller sees.
+// run returns a run that the caller may see.
 func (a *api) run(ctx context.Context, s sees, ref string) (report.RunDetail, error) {
 	d, err := a.Reads.Run(ctx, ref)
 	if err != nil {
@@ -64,7 +64,7 @@ func (a *api) reads() {
 			return List[report.Task]{}, err
 		}
 		id := func(t report.Task) string { return t.Task }
-		mine := func(yield func(report.Task, error) bool) { // a cursor names a task: never one that he does not see
+		mine := func(yield func(report.Task, error) bool) { // a cursor names a task, so it must never be a hidden one
 			for t, err := range d.Details {
 				if (err != nil || s.device(d.Plan, t.Device)) && !yield(t, err) {
 					return
@@ -97,14 +97,14 @@ func (a *api) reads() {
 				out.Owed = append(out.Owed, o)
 			}
 		}
-		if p.Unknown != nil { // it may name what he does not see
+		if p.Unknown != nil { // it may name hidden devices
 			out.Unknown = &report.Failure{ExitCode: p.Unknown.ExitCode, Message: "More may be owed than can be listed; somebody who sees all of it is told what."}
 		}
 		return out, nil
 	})
 }
 
-// seenStops are the stops that a caller sees. A hold concerns everybody.
+// seenStops returns the stops that the caller may see. A hold concerns everybody.
 func seenStops(s sees, plan string, all []report.Stop) []report.Stop {
 	out := []report.Stop{}
 	for _, x := range all {
@@ -115,8 +115,9 @@ func seenStops(s sees, plan string, all []report.Stop) []report.Stop {
 	return out
 }
 
-// narrowed leaves out of a run what belongs to devices that the caller does not see,
-// and of what is said of all of it the words, which may name one. Its rooms are the plan's.
+// narrowed removes from a run what belongs to hidden devices. It also removes the texts
+// about the run as a whole, which may name such a device. Its rooms belong to the plan
+// and stay.
 func narrowed(s sees, d report.RunDetail) (report.RunDetail, error) {
 	mine := map[string]bool{}
 	for t, err := range d.Details {
@@ -146,20 +147,22 @@ func narrowed(s sees, d report.RunDetail) (report.RunDetail, error) {
 	return d, nil
 }
 
-// wordless is a status without what may name a device.
+// wordless returns a status without the texts that may name a device.
 func wordless(st event.Status) event.Status {
 	st.Message, st.Causes, st.Warnings = "", nil, nil
 	return st
 }
 
-// startedFor is a run that was asked for, as somebody is told who does not see all of its plan.
+// startedFor returns a requested run without the texts that may name devices, for
+// callers who see only a part of its plan.
 func startedFor(st report.Started) report.Started {
 	st.Only, st.Message = "", ""
 	return st
 }
 
-// logs gives a page of the lines of a run. The cursor is a task and how many of its
-// lines were given: lines are only added, at the end of each task's.
+// logs returns a page of the lines of a run. The cursor holds a task and the number of
+// its lines that were given. That works because lines are only added at the end of a
+// task.
 func (a *api) logs(ctx context.Context, s sees, d report.RunDetail, p Page, task string) (List[event.Log], error) {
 	out := List[event.Log]{Items: []event.Log{}}
 	from, err := p.where("logs/" + d.ID + "/" + task)
@@ -189,7 +192,7 @@ func (a *api) logs(ctx context.Context, s sees, d report.RunDetail, p Page, task
 			return out, missing(err)
 		}
 		if l.Task != of {
-			if of == from.After && !passed { // no more lines of it than were given
+			if of == from.After && !passed { // the task has no more lines than were given
 				passed = true
 			}
 			of, line = l.Task, 0

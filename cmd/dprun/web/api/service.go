@@ -9,7 +9,7 @@ import (
 	"github.com/dprun/dprun/runner/report"
 )
 
-// Reads are the use cases that read what is known: those of *[runner.Runner].
+// Reads are the use cases that read what is known. *[runner.Runner] implements them.
 type Reads interface {
 	Runs(ctx context.Context, q runner.RunsRequest) iter.Seq2[report.Run, error]
 	Run(ctx context.Context, ref string) (report.RunDetail, error)
@@ -25,7 +25,7 @@ type Reads interface {
 	EvidenceRecord(ref string) (report.EvidenceDetail, error)
 }
 
-// Desk is what a server offers beside that: those of *[runner.Service].
+// Desk are the further use cases of a server. *[runner.Service] implements them.
 type Desk interface {
 	OverviewFor(ctx context.Context, sees func(plan, device string) bool) report.Overview
 	Plans(ctx context.Context) ([]report.ServedPlan, error)
@@ -40,8 +40,8 @@ type Desk interface {
 	Acknowledge(ctx context.Context, q runner.AcknowledgeRequest) (report.Acknowledged, error)
 }
 
-// Fresh are the use cases that compile a plan: those of a *[runner.Runner] that is
-// closed afterwards.
+// Fresh are the use cases that compile a plan. A *[runner.Runner] that is closed
+// afterwards implements them.
 type Fresh interface {
 	Coverage(ctx context.Context, q runner.CoverageRequest) (*report.Coverage, *report.Result, error)
 	Preview(ctx context.Context, q runner.PreviewRequest) (*report.Preview, *report.Result, error)

@@ -17,20 +17,21 @@ import (
 	"github.com/dprun/dprun/runner/report"
 )
 
-// form is what is asked before something that is never one click.
+// form asks for a confirmation before an action that must never be a single click.
 type form struct {
-	Post   string // where it goes
-	Name   string // what has to be typed
+	Post   string // where the form is sent
+	Name   string // what the person must type
 	What   string // what that is: "the device's name"
 	Button string
-	// Typed, Reason and Change are what was filled in; Wrong what is wrong with it.
+	// Typed, Reason, Change and Only are what the person entered. Wrong lists what is
+	// wrong with it.
 	Typed, Reason, Change, Only string
 	Wrong                       []string
-	Key                         string // of the request: sent twice, it is done once
-	Narrow                      bool   // it can be narrowed
+	Key                         string // of the request: a form that is sent twice acts once
+	Narrow                      bool   // the run can be narrowed to a part of the plan
 }
 
-// filled reads a form. Names are compared without the blanks around them.
+// filled reads a form that was sent. It ignores blanks around names.
 func (f form) filled(r *http.Request) form {
 	f.Typed, f.Reason, f.Change = strings.TrimSpace(r.PostFormValue("name")), strings.TrimSpace(r.PostFormValue("reason")), strings.TrimSpace(r.PostFormValue("change"))
 	f.Only, f.Key = strings.TrimSpace(r.PostFormValue("only")), r.PostFormValue("key")
@@ -49,7 +50,7 @@ func (f form) filled(r *http.Request) form {
 	return f
 }
 
-// again shows a form again, with why nothing was done.
+// again shows a form again and says why nothing was done.
 func again(a answer, f *form, err error) answer {
 	a.status = http.StatusUnprocessableEntity
 	if err != nil {
@@ -59,10 +60,12 @@ func again(a answer, f *form, err error) answer {
 	return a
 }
 
-// bringingBack is how long somebody waits for a recovery; it goes on after that.
+// bringingBack is how long the page waits for a recovery. The recovery continues after
+// that.
 const bringingBack = 5 * time.Second
 
-// everything refuses what concerns every gateway to whom some plans or devices alone are shown.
+// everything returns an error if somebody's access is limited. It guards actions that
+// concern every gateway.
 func everything(who access.Sight) error {
 	if who.All() {
 		return nil
@@ -78,7 +81,7 @@ func (p *pages) bringBack(r *http.Request, who access.Sight) (answer, error) {
 	defer cancel()
 	_, err := p.Desk.BringBack(ctx, who.Who.Name)
 	if errors.Is(err, report.Runs) || errors.Is(err, context.DeadlineExceeded) {
-		return answer{to: "/?done=recovering"}, nil // it goes on
+		return answer{to: "/?done=recovering"}, nil // the recovery goes on
 	}
 	return answer{to: "/?done=recover"}, err
 }
@@ -91,7 +94,7 @@ func (p *pages) hold(r *http.Request, who access.Sight) (answer, error) {
 	return answer{to: "/?done=hold"}, err
 }
 
-// oneClick is the reason of what is asked for without one.
+// oneClick is the recorded reason of actions that ask for none.
 const oneClick = "by one click on the page"
 
 func (p *pages) pause(r *http.Request, who access.Sight) (answer, error) {
@@ -102,7 +105,7 @@ func (p *pages) pause(r *http.Request, who access.Sight) (answer, error) {
 	return answer{to: "/?done=pause"}, err
 }
 
-// liftPage is what is asked before plans are started again.
+// liftPage asks for a confirmation before plans are started again.
 type liftPage struct {
 	Work report.OverviewWork // the pause, and what is due next
 	Form form
@@ -135,22 +138,22 @@ func (p *pages) lift(r *http.Request, who access.Sight) (answer, error) {
 	return again(a, &v.Form, err), nil
 }
 
-// partly refuses to do something to a plan of which somebody sees some devices only.
+// partly refuses an action on a plan of which somebody may see only some devices.
 func partly(plan string) error {
 	return notFound("you may see some devices of plan " + plan + " only, and this would touch them all")
 }
 
-// askCancel asks before a run is cancelled.
+// askCancel asks for a confirmation before a run is cancelled.
 func (p *pages) askCancel(r *http.Request, who access.Sight) (answer, error) {
 	a, _, err := p.cancelling(r, who)
 	return a, err
 }
 
-// cancelPage is what is asked before a run is cancelled.
+// cancelPage asks for a confirmation before a run is cancelled.
 type cancelPage struct {
 	Run  runPage
 	Form form
-	Down []report.Owed // what it keeps quiesced
+	Down []report.Owed // what the run keeps quiesced
 }
 
 func (p *pages) cancelling(r *http.Request, who access.Sight) (answer, *cancelPage, error) {
@@ -184,7 +187,8 @@ func (p *pages) cancel(r *http.Request, who access.Sight) (answer, error) {
 	return again(a, &v.Form, err), nil
 }
 
-// askStart asks before a plan is run, and shows what would be quiesced.
+// askStart asks for a confirmation before a plan is run, and shows what it would
+// quiesce.
 func (p *pages) askStart(r *http.Request, who access.Sight) (answer, error) {
 	a, _, err := p.starting(r, who)
 	return a, err
@@ -243,7 +247,7 @@ func (p *pages) start(r *http.Request, who access.Sight) (answer, error) {
 	return again(a, &v.Form, err), nil
 }
 
-// acknowledgePage is what is asked before something counts as done.
+// acknowledgePage asks for a confirmation before something counts as done.
 type acknowledgePage struct {
 	Owner owner
 	Form  form
@@ -281,7 +285,7 @@ func (p *pages) acknowledge(r *http.Request, who access.Sight) (answer, error) {
 	return again(a, &v.Form, err), nil
 }
 
-// releasePage is what is asked before quiesces are allowed again.
+// releasePage asks for a confirmation before quiesces are allowed again.
 type releasePage struct {
 	Stops []report.Stop
 	Form  form
@@ -307,7 +311,7 @@ func (p *pages) release(r *http.Request, who access.Sight) (answer, error) {
 	}
 	if v.Form = v.Form.filled(r); len(v.Form.Wrong) == 0 {
 		access.Note(r.Context(), access.Audited{Reason: v.Form.Reason, Change: v.Form.Change})
-		by := fmt.Sprintf("%s (%s, %s)", who.Who.Name, v.Form.Reason, v.Form.Change) // a release has no other place for them
+		by := fmt.Sprintf("%s (%s, %s)", who.Who.Name, v.Form.Reason, v.Form.Change) // a release records them nowhere else
 		if _, err = p.Desk.Hold(r.Context(), runner.HoldRequest{Release: true, By: by}); err == nil {
 			return answer{to: "/pending?done=release"}, nil
 		}
@@ -315,13 +319,13 @@ func (p *pages) release(r *http.Request, who access.Sight) (answer, error) {
 	return again(a, &v.Form, err), nil
 }
 
-// pendingPage is what is owed, and what forbids quiesces.
+// pendingPage shows what must be undone, and what forbids quiesces.
 type pendingPage struct {
 	Owners  []owner
 	Stops   []report.Stop
 	Unknown *report.Failure
 	Outside int
-	Stopped string // how many devices that he may not see forbid quiesces; empty: none
+	Stopped string // how many hidden devices forbid quiesces; empty: none
 }
 
 func (p *pages) pending(r *http.Request, who access.Sight) (answer, error) {
@@ -332,7 +336,7 @@ func (p *pages) pending(r *http.Request, who access.Sight) (answer, error) {
 	if hidden := len(all.Stops) - len(v.Stops); hidden > 0 {
 		v.Stopped = count(hidden, "device", "devices")
 	}
-	if v.Unknown != nil && !who.All() { // it may name what is of others
+	if v.Unknown != nil && !who.All() { // it may name hidden devices
 		v.Unknown = &report.Failure{Message: "ask somebody who may see all plans"}
 	}
 	v.Owners, v.Outside = owners(mine), len(all.Owed)-len(mine)

@@ -10,21 +10,22 @@ import (
 	"github.com/dprun/dprun/runner/report"
 )
 
-// events is the stream that has pages renewed.
+// events is the path of the stream that makes pages reload.
 const events = "/news"
 
-// beat is after how long without news a stream says that it is there.
+// beat is how long a stream is silent before it sends a sign of life.
 const beat = 15 * time.Second
 
-// news says that something has happened, and not what: a page is asked for then, by
-// whoever may see it. It ends with the session, as its context does.
+// news tells a browser that something happened, without saying what. The browser then
+// asks for its page again, which shows what the person may see. The stream ends with
+// the session, because its context does.
 func (p *pages) news(w http.ResponseWriter, r *http.Request) {
 	if who, is := access.From(r.Context()); !is || !who.May(access.Viewer) {
 		http.Error(w, "log in first", http.StatusUnauthorized)
 		return
 	}
 	w.Header().Set("Content-Type", "text/event-stream")
-	w.Header().Set("X-Accel-Buffering", "no") // a proxy that would hold it back
+	w.Header().Set("X-Accel-Buffering", "no") // stops proxies from holding events back
 	say := func(text string) bool {
 		_, err := io.WriteString(w, text+"\n\n")
 		return err == nil && http.NewResponseController(w).Flush() == nil
@@ -36,7 +37,7 @@ func (p *pages) news(w http.ResponseWriter, r *http.Request) {
 		text := "event: news\ndata:"
 		switch {
 		case err != nil:
-			return // the browser comes again
+			return // the browser connects again
 		case e.Kind == report.LiveBeat:
 			text = ": here"
 		case e.Progress != nil || e.Log != nil:

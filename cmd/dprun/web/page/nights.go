@@ -10,7 +10,7 @@ import (
 	"github.com/dprun/dprun/runner/report"
 )
 
-// nightsShown is how many nights are beside each other.
+// nightsShown is how many nights are shown beside each other.
 const nightsShown = 14
 
 func (p *pages) nights(r *http.Request, who access.Sight) (answer, error) {
@@ -19,7 +19,7 @@ func (p *pages) nights(r *http.Request, who access.Sight) (answer, error) {
 	return answer{Title: "Nights", page: "nights.html", Data: n, Events: events}, err
 }
 
-// nightTone is how a night looks.
+// nightTone is the tone of a night.
 func nightTone(s report.NightState) tone {
 	switch s {
 	case report.NightGood:
@@ -32,7 +32,7 @@ func nightTone(s report.NightState) tone {
 	return calm
 }
 
-// devicePage is what came of a device or domain, run by run.
+// devicePage shows the results of a device or domain, run by run.
 type devicePage struct {
 	Device, Domain string
 	Items          []report.TaskOutcome

@@ -12,21 +12,22 @@ import (
 	"github.com/dprun/dprun/runner/report"
 )
 
-// overviewPage is the five questions with their answers.
+// overviewPage answers the five questions.
 type overviewPage struct {
 	report.Overview
 	Glance  []glance
 	Owners  []owner
-	Back    map[string]string // by an owner's name: who or what brings it back
-	OnHold  bool              // nothing new is quiesced, as somebody has said so
-	Outside int               // things that are owed and that he may not see
+	Back    map[string]string // by the name of an owner: who or what brings it back
+	OnHold  bool              // somebody has stopped new quiesces
+	Outside int               // pending recoveries that are hidden from the person
 }
 
-// glance is one question with its answer in a few words. Its ID is that of the part of the page with the rest.
+// glance is a question with its answer in a few words. ID names the part of the page
+// with the details.
 type glance struct {
 	ID, Question string
 	Tone         tone
-	Word         string // what the tone says
+	Word         string // the tone in a word
 	Answer       string
 	More         string
 }
@@ -120,7 +121,8 @@ func down(o report.Overview, outside int, now time.Time) glance {
 	return g
 }
 
-// broughtBack says what was brought back without a person in the last day; empty: nothing was.
+// broughtBack tells what was brought back automatically during the last day; empty:
+// nothing.
 func broughtBack(all []report.RecoveredRun, now time.Time) string {
 	runs, left := 0, 0
 	var last time.Time
@@ -144,7 +146,7 @@ func broughtBack(all []report.RecoveredRun, now time.Time) string {
 	return ""
 }
 
-// work answers what runs, and what comes next.
+// work answers what runs and what comes next.
 func work(w report.OverviewWork, now time.Time) glance {
 	g := glance{ID: "work", Question: "What runs, or will be quiesced?", Tone: good, Word: "Good"}
 	dead, quiesced := 0, 0
@@ -196,7 +198,7 @@ func work(w report.OverviewWork, now time.Time) glance {
 	return g
 }
 
-// coverage answers what has no good set within its goal.
+// coverage answers which subjects have no good set within their goal.
 func coverage(c report.OverviewCoverage) glance {
 	g := glance{ID: "coverage", Question: "What has no good backup?", Tone: good, Word: "Good"}
 	expected, stale, none, unknown := 0, 0, 0, 0
@@ -235,7 +237,7 @@ func coverage(c report.OverviewCoverage) glance {
 	return g
 }
 
-// failures answers what failed tonight, and whether it needs somebody now.
+// failures answers what failed tonight, and whether that needs somebody now.
 func failures(f report.OverviewFailures) glance {
 	g := glance{ID: "failures", Question: "What failed tonight?", Tone: good, Word: "Good"}
 	urgent, tasks := 0, 0
@@ -262,8 +264,8 @@ func failures(f report.OverviewFailures) glance {
 	return g
 }
 
-// truth answers whether the page is true. Who does not see all is not told which
-// files are not valid, so he is not told either that all are.
+// truth answers whether the page is true. If access is limited, it names no invalid
+// files, and so it does not say that all are valid either.
 func truth(t report.OverviewTruth, all bool, now time.Time) glance {
 	g := glance{ID: "truth", Question: "Is this page true?", Tone: good, Word: "Good"}
 	full := 0
@@ -322,7 +324,7 @@ func belong(n int) string {
 	return fmt.Sprintf("%d things that are owed belong", n)
 }
 
-// clock is a time within a day or two, short.
+// clock is the short form of a time within a day or two.
 func clock(t time.Time) string { return t.Local().Format("Mon 15:04 MST") }
 
 func ago(now, t time.Time) string {

@@ -1,5 +1,5 @@
-// Package page answers people: pages that the server makes, complete without a
-// script. A script of our own renews them when something happens.
+// Package page answers people with pages made by the server. The pages are complete
+// without a script. A script of our own reloads them when something happens.
 package page
 
 import (
@@ -27,19 +27,19 @@ import (
 //go:embed templates/*.html static/*
 var files embed.FS
 
-// pages answer requests. They hold no state: each answer is read anew.
+// pages answers requests. It keeps no state: each answer is read afresh.
 type pages struct {
 	Options
-	slots     chan struct{} // for what compiles plans
-	fetches   chan struct{} // for what reads from destinations, too: one that hangs keeps nobody from a plan's page
+	slots     chan struct{} // for answers that compile plans
+	fetches   chan struct{} // for answers that read from destinations; separate, so that a destination that hangs blocks no plan's page
 	templates map[string]*template.Template
-	version   string // of the static files
+	version   string // a digest of the static files
 }
 
-// New gives the pages of a server. An [access.Guard] stands before them, and puts
-// who asks into the request's context; without, nothing but the static files is
-// answered. What the guard looks after, such as forged forms and headers, is not
-// looked after here.
+// New returns the pages of a server. An [access.Guard] must stand in front of them. It
+// puts the caller into the request's context; without a caller only the static files
+// are answered. New relies on the guard for what the guard handles, such as forged
+// forms and headers.
 func New(o Options) (http.Handler, error) {
 	p := &pages{Options: o, slots: make(chan struct{}, 2), fetches: make(chan struct{}, 2), templates: map[string]*template.Template{}}
 	if err := p.parse(); err != nil {
@@ -54,16 +54,17 @@ func New(o Options) (http.Handler, error) {
 	return mux, nil
 }
 
-// StaticPath is where style and script are; they need no login.
+// StaticPath is the path of the style and the script, which need no login.
 const StaticPath = "/static/"
 
-// route is what is answered, and to whom.
+// route is a page with the least role that may see it.
 type route struct {
 	least  access.Role
 	answer func(r *http.Request, who access.Sight) (answer, error)
 }
 
-// longest is how long an answer may take. What is compared is read from destinations.
+// longest is the time limit of an answer. A comparison takes longer, because it reads
+// from destinations.
 func longest(r *http.Request) time.Duration {
 	if strings.HasSuffix(r.URL.Path, "/diff") {
 		return 5 * time.Minute
@@ -103,18 +104,20 @@ func (p *pages) routes() map[string]route {
 	}
 }
 
-// answer is a page, or where to go instead.
+// answer is a page, or the path to open instead.
 type answer struct {
 	Title string
 	page  string // the template
 	Data  any
-	// Events is the path of the stream that renews the page; empty: it is not renewed.
+	// Events is the path of the stream that reloads the page; empty: the page is not
+	// reloaded.
 	Events string
 	status int    // 0: 200
-	to     string // see there, 303
+	to     string // the path to open instead, with status 303
 }
 
-// at is a path with a query of pairs.
+// at returns a path with a query made of pairs of names and values. It leaves out empty
+// values.
 func at(to string, pairs ...string) string {
 	q := url.Values{}
 	for i := 0; i < len(pairs); i += 2 {
@@ -128,7 +131,7 @@ func at(to string, pairs ...string) string {
 	return to + "?" + q.Encode()
 }
 
-// shown is what the layout gets.
+// shown is the data of the layout.
 type shown struct {
 	answer
 	Now     time.Time
@@ -136,13 +139,14 @@ type shown struct {
 	Version string
 	Path    string
 	Done    string // what was done just now
-	// Can says by role what he may do: what he may not is not offered. All says
-	// whether he may touch what concerns every gateway.
+	// Can says by role what the person may do: the page offers nothing else. All says
+	// whether that includes what concerns every gateway.
 	Can map[string]bool
 	All bool
 }
 
-// dones are what may be said to be done; no other text comes from an address.
+// dones are the texts about what was done. The address selects one of them and cannot
+// supply other text.
 var dones = map[string]string{
 	"recover":     "What was owed has been looked at. What is left stands below.",
 	"recovering":  "What we quiesced is being brought back. This page says when it is.",
@@ -185,12 +189,13 @@ func (p *pages) answering(of route) http.Handler {
 	})
 }
 
-// notFound is what there is not, or what somebody may not know of: both look the same.
+// notFound reports something that does not exist or that the person may not see. Both
+// look the same.
 type notFound string
 
 func (n notFound) Error() string { return string(n) }
 
-// refusal is the page for an error.
+// refusal returns the page for an error.
 func (p *pages) refusal(r *http.Request, err error, status int) answer {
 	unknown, told := notFound(""), new(runner.Error)
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
@@ -209,7 +214,7 @@ func (p *pages) refusal(r *http.Request, err error, status int) answer {
 	}
 	if status == http.StatusInternalServerError {
 		p.Log.Error("a page could not be made", "path", r.URL.Path, "error", err)
-		if !errors.As(err, &told) { // nobody has made sure that it may be shown
+		if !errors.As(err, &told) { // nobody has checked that it may be shown
 			err = errors.New("something went wrong in the server; its log says what")
 		}
 	}
@@ -237,8 +242,8 @@ func (p *pages) write(w http.ResponseWriter, r *http.Request, who access.Princip
 	_, _ = w.Write(clean(b.Bytes()))
 }
 
-// clean replaces what would turn the direction of writing around, and control
-// characters: text of devices and scripts stands in pages.
+// clean replaces control characters and those that reverse the direction of writing,
+// because pages hold text from devices and scripts.
 func clean(page []byte) []byte {
 	return bytes.Map(func(r rune) rune {
 		if r != '\n' && r != '\t' && schema.Steers(r) {
@@ -248,7 +253,7 @@ func clean(page []byte) []byte {
 	}, page)
 }
 
-// parse reads the templates, each with the layout and what they share.
+// parse reads the templates, each with the layout and the shared parts.
 func (p *pages) parse() error {
 	shared, err := template.New("layout.html").Funcs(p.funcs()).ParseFS(files, "templates/layout.html", "templates/parts.html")
 	if err != nil {
@@ -280,7 +285,7 @@ func (p *pages) parse() error {
 	return nil
 }
 
-// static gives style and script. Their address changes with them.
+// static serves the style and the script. Their address changes when they change.
 func (p *pages) static() http.Handler {
 	serve := http.FileServerFS(files)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

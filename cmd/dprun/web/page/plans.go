@@ -12,7 +12,7 @@ import (
 	"github.com/dprun/dprun/runner/report"
 )
 
-// plansPage is all plans of the server.
+// plansPage shows all plans of the server.
 type plansPage struct {
 	Plans  []report.ServedPlan
 	Broken int
@@ -33,7 +33,8 @@ func (p *pages) plans(r *http.Request, who access.Sight) (answer, error) {
 	return answer{Title: "Plans", page: "plans.html", Data: v, Events: events}, err
 }
 
-// plansFor are the plans without what may name devices and plans that somebody does not see.
+// plansFor returns the plans, without texts that may name devices and plans hidden from
+// the person.
 func (p *pages) plansFor(ctx context.Context, who access.Sight) ([]report.ServedPlan, error) {
 	all, err := p.Desk.Plans(ctx)
 	if !who.All() {
@@ -42,19 +43,19 @@ func (p *pages) plansFor(ctx context.Context, who access.Sight) ([]report.Served
 	return all, err
 }
 
-// planPage is one plan.
+// planPage shows one plan.
 type planPage struct {
 	report.ServedPlan
 	Coverage    *report.Coverage
-	Unknown     string    // why the coverage is not known
+	Unknown     string    // why the coverage is unknown
 	Diagnostics diag.List // of the file as it is served
 	Preview     *report.Preview
-	Out         []report.PreviewTask // of the preview: what takes something out of service
+	Out         []report.PreviewTask // the tasks of the preview that take something out of service
 	Form        form
-	whole       bool // nothing of its file is kept from who asks
+	whole       bool // nothing in its file is hidden from the person
 }
 
-// served finds the plan that a request is about.
+// served returns the plan that a request is about.
 func (p *pages) served(r *http.Request, who access.Sight) (v planPage, err error) {
 	file, name := r.FormValue("file"), r.FormValue("plan")
 	all, err := p.plansFor(r.Context(), who)
@@ -95,7 +96,7 @@ func (p *pages) plan(r *http.Request, who access.Sight) (answer, error) {
 		}
 		return err
 	})
-	if !who.All() { // what is said of other files names what is in them
+	if !who.All() { // texts about other files may name hidden devices and plans
 		v.Diagnostics = slices.DeleteFunc(v.Diagnostics, func(d diag.Diagnostic) bool { return !v.whole || d.Range == nil || d.Range.Filename != v.File })
 	}
 	switch {
@@ -111,9 +112,9 @@ func (p *pages) plan(r *http.Request, who access.Sight) (answer, error) {
 	return a, nil
 }
 
-// schedulesPage is what is due, and what became of what was.
+// schedulesPage shows what is due, and the results of what was due.
 type schedulesPage struct {
-	Plans []report.ServedPlan // that are due, the next first
+	Plans []report.ServedPlan // plans with a schedule, the next one first
 	Past  report.Firings
 }
 
@@ -128,7 +129,7 @@ func (p *pages) schedules(r *http.Request, who access.Sight) (answer, error) {
 	}
 	v.Past.Due = slices.DeleteFunc(v.Past.Due, func(f report.Firing) bool { return !who.Plan(f.Plan) })
 	for i, f := range v.Past.Due {
-		if !who.Whole(f.Plan) { // it may name what he does not see
+		if !who.Whole(f.Plan) { // it may name hidden devices
 			v.Past.Due[i].Message = ""
 		}
 	}

@@ -14,15 +14,15 @@ import (
 )
 
 const (
-	rowsShown  = 50   // of a list; the rest is behind a link
-	tasksShown = 1000 // of a run; the command line shows all
+	rowsShown  = 50   // rows of a list; the rest is behind a link
+	tasksShown = 1000 // tasks of a run; the command line shows all
 )
 
 // runsPage is a list of runs.
 type runsPage struct {
 	Plan string
 	Runs []report.Run
-	Next string // the cursor; empty: that is all
+	Next string // the cursor of the next page; empty: this is the last one
 }
 
 func (p *pages) runs(r *http.Request, who access.Sight) (answer, error) {
@@ -43,19 +43,19 @@ func (p *pages) runs(r *http.Request, who access.Sight) (answer, error) {
 	return answer{Title: "Runs", page: "runs.html", Data: v, Events: events}, nil
 }
 
-// runPage is one run.
+// runPage shows one run.
 type runPage struct {
 	report.RunDetail
-	Tasks     []report.Task // what went wrong first, then what is under way
+	Tasks     []report.Task // failures first, then tasks under way
 	Omitted   int
 	Ended     int
 	Good      int
 	Advice    []advice
-	Served    bool // by this server: it can be cancelled here
-	Cancelled bool // somebody has asked for it
+	Served    bool // this server runs it and can cancel it
+	Cancelled bool // somebody has asked to cancel it
 }
 
-// advice is what to do about a code that tasks ended in.
+// advice says what to do about a code with which tasks ended.
 type advice struct {
 	Code  string
 	Tasks int
@@ -64,10 +64,10 @@ type advice struct {
 
 func (p *pages) run(r *http.Request, who access.Sight) (answer, error) {
 	v, err := p.runDetail(r.Context(), who, r.PathValue("run"))
-	if runner.CodeOf(err) == runner.ExitUsage { // asked for, and not begun yet or never
+	if runner.CodeOf(err) == runner.ExitUsage { // the run was asked for but has not begun, or never will
 		s, unknown := p.Desk.Started(r.Context(), r.PathValue("run"))
 		if unknown == nil && who.Plan(s.Plan) {
-			if !who.Whole(s.Plan) && s.Message != "" { // it may name a device that he does not see
+			if !who.Whole(s.Plan) && s.Message != "" { // it may name a hidden device
 				s.Message = "Somebody who may see all of the plan is told why."
 			}
 			return answer{Title: "Run of " + s.Plan, page: "started.html", Data: s, Events: events}, nil
@@ -98,7 +98,7 @@ func (p *pages) runDetail(ctx context.Context, who access.Sight, ref string) (v 
 				return v, err
 			}
 			if !who.Device(v.Plan, t.Device) {
-				whole = false // also where the plan had other devices than now
+				whole = false // also if the plan had other devices at that time
 				continue
 			}
 			if t.Final {
@@ -118,7 +118,7 @@ func (p *pages) runDetail(ctx context.Context, who access.Sight, ref string) (v 
 			v.Tasks = append(v.Tasks, t)
 		}
 	}
-	if !whole { // what is said of the whole run may name devices that he does not see
+	if !whole { // texts about the whole run may name hidden devices
 		v.History, v.Only, v.Staged, v.Restore = nil, "", nil, nil
 		v.Stops = slices.DeleteFunc(v.Stops, func(s report.Stop) bool { return !who.Device(v.Plan, s.Device) })
 	}
@@ -132,7 +132,7 @@ func (p *pages) runDetail(ctx context.Context, who access.Sight, ref string) (v 
 	return v, err
 }
 
-// rank orders tasks: what went wrong, what is under way, the rest.
+// rank orders tasks: failures, tasks under way, the rest.
 func rank(t report.Task) int {
 	e, _ := status.Lookup(status.Code(t.Code))
 	switch {
@@ -144,7 +144,7 @@ func rank(t report.Task) int {
 	return 2
 }
 
-// lastOf is a history's last entry.
+// lastOf returns the last entry of a history.
 func lastOf(history []event.Status) (s event.Status) {
 	if len(history) > 0 {
 		s = history[len(history)-1]

@@ -12,27 +12,27 @@ import (
 	"github.com/dprun/dprun/runner/report"
 )
 
-// Options are what the pages are made of.
+// Options are what the pages need.
 type Options struct {
 	Desk  Desk
 	Reads Reads
-	Open  func() (Fresh, error) // opens the state directory once more
+	Open  func() (Fresh, error) // opens the state directory a further time
 	Now   func() time.Time
 	Log   *slog.Logger
 }
 
-// Desk is what a server does for people: *[runner.Service].
+// Desk are the use cases of a server. *[runner.Service] implements them.
 type Desk interface {
-	// OverviewFor answers the five questions, as far as somebody sees.
+	// OverviewFor answers the five questions, as far as the person may see.
 	OverviewFor(ctx context.Context, sees func(plan, device string) bool) report.Overview
-	// Plans are the plans that are served, and the files that do not validate.
+	// Plans returns the served plans, and the files that are not valid.
 	Plans(ctx context.Context) ([]report.ServedPlan, error)
-	// Source is where a served plan is read from; never from elsewhere.
+	// Source returns the source of a served plan. It refuses other files.
 	Source(file string) (runner.Source, error)
 	Start(ctx context.Context, q runner.StartRequest) (report.Started, error)
-	// Started is what somebody has asked for, also before the run has begun.
+	// Started returns a run that somebody asked for, even before it has begun.
 	Started(ctx context.Context, run string) (report.Started, error)
-	// Events gives what becomes of runs, as it happens.
+	// Events yields the events of runs as they happen.
 	Events(ctx context.Context, q runner.EventsRequest) iter.Seq2[report.LiveEvent, error]
 	Cancel(ctx context.Context, q runner.CancelRequest) error
 	BringBack(ctx context.Context, by string) (*report.Result, error)
@@ -41,7 +41,7 @@ type Desk interface {
 	Acknowledge(ctx context.Context, q runner.AcknowledgeRequest) (report.Acknowledged, error)
 }
 
-// Reads are the use cases that read: *[runner.Runner].
+// Reads are the use cases that read. *[runner.Runner] implements them.
 type Reads interface {
 	Runs(ctx context.Context, q runner.RunsRequest) iter.Seq2[report.Run, error]
 	Run(ctx context.Context, ref string) (report.RunDetail, error)
@@ -55,8 +55,9 @@ type Reads interface {
 	Evidence() iter.Seq2[report.EvidenceRecord, error]
 }
 
-// Fresh are the use cases that compile a plan: those of a *[runner.Runner] that is
-// closed afterwards, so that plugins and secrets of one plan are not those of another.
+// Fresh are the use cases that compile a plan. A *[runner.Runner] that is closed
+// afterwards implements them, so that the plugins and secrets of one plan do not serve
+// another.
 type Fresh interface {
 	Coverage(ctx context.Context, q runner.CoverageRequest) (*report.Coverage, *report.Result, error)
 	Preview(ctx context.Context, q runner.PreviewRequest) (*report.Preview, *report.Result, error)
@@ -64,8 +65,8 @@ type Fresh interface {
 	Close() error
 }
 
-// fresh has something done with plans that are compiled, a few at once: as many as
-// there are slots.
+// fresh calls do with use cases that compile plans. At most as many calls run at once
+// as there are slots.
 func (p *pages) fresh(ctx context.Context, slots chan struct{}, do func(Fresh) error) error {
 	select {
 	case slots <- struct{}{}:
@@ -80,7 +81,7 @@ func (p *pages) fresh(ctx context.Context, slots chan struct{}, do func(Fresh) e
 	return errors.Join(do(f), f.Close())
 }
 
-// sight is what somebody sees.
+// sight returns what somebody may see.
 func (p *pages) sight(ctx context.Context, who access.Principal) (access.Sight, error) {
 	s := access.Sight{Who: who}
 	if len(who.Labels) == 0 {

@@ -30,7 +30,7 @@ func (p *pages) sets(r *http.Request, who access.Sight) (answer, error) {
 		if !who.Device(set.Plan, set.Device) {
 			continue
 		}
-		if len(v.Sets) == rowsShown && !v.Latest { // the last ones of all are no list that goes on
+		if len(v.Sets) == rowsShown && !v.Latest { // the list of latest sets has no further page
 			v.Next = at("/sets", "plan", v.Plan, "device", v.Device, "domain", v.Domain, "after", v.Sets[rowsShown-1].Set)
 			break
 		}
@@ -39,16 +39,16 @@ func (p *pages) sets(r *http.Request, who access.Sight) (answer, error) {
 	return answer{Title: "Sets", page: "sets.html", Data: v}, nil
 }
 
-// setPage is one set, with those that it can be compared with.
+// setPage shows one set, and the sets that it can be compared with.
 type setPage struct {
 	report.BackupDetail
 	Others []report.Backup
-	File   string // of the served plan that stored it; empty: none of that name is served
+	File   string // the served plan that stored it; empty: no plan of that name is served
 	Diff   *report.Diff
 	Faults []report.BackupFault // copies that could not be used
 }
 
-// othersShown is how many sets a set can be compared with on its page.
+// othersShown is how many sets the page of a set offers for a comparison.
 const othersShown = 30
 
 func (p *pages) setDetail(ctx context.Context, who access.Sight, ref string) (v setPage, err error) {
@@ -81,8 +81,8 @@ func (p *pages) set(r *http.Request, who access.Sight) (answer, error) {
 	return answer{Title: "Set of " + strings.TrimSuffix(v.Device+" "+v.Domain, " "), page: "set.html", Data: v}, err
 }
 
-// diff fetches two sets and compares them. It is asked for with POST: it reads
-// from destinations, which no link to it should do.
+// diff fetches two sets and compares them. It needs POST, because it reads from
+// destinations, and following a link should not do that.
 func (p *pages) diff(r *http.Request, who access.Sight) (answer, error) {
 	v, err := p.setDetail(r.Context(), who, r.PathValue("set"))
 	if err != nil {

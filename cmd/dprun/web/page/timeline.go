@@ -9,14 +9,14 @@ import (
 	"github.com/dprun/dprun/runner/report"
 )
 
-// timelinePage is a run in its time: a picture, and the same as text.
+// timelinePage shows the course of a run as a picture and as text.
 type timelinePage struct {
 	report.Timeline
 	Picture picture
 	Next    string
 }
 
-// rowsDrawn is how many tasks a picture shows.
+// rowsDrawn is the highest number of tasks in a picture.
 const rowsDrawn = 100
 
 func (p *pages) timeline(r *http.Request, who access.Sight) (answer, error) {
@@ -46,10 +46,10 @@ func (p *pages) timeline(r *http.Request, who access.Sight) (answer, error) {
 const (
 	rowHigh  = 18
 	labelled = 300 // where the bars begin
-	drawn    = 700 // how wide the time is
+	drawn    = 700 // the width of the time axis
 )
 
-// picture is what the SVG of a timeline is made of.
+// picture is the data of a timeline's SVG.
 type picture struct {
 	Width, Height int
 	Rows          []pictureRow
@@ -58,7 +58,7 @@ type picture struct {
 
 // pictureRow is one device, domain or task.
 type pictureRow struct {
-	Y     int // the line of its text
+	Y     int // the baseline of its text
 	Label string
 	Bars  []bar
 }
@@ -66,7 +66,7 @@ type pictureRow struct {
 // bar is a stretch of time.
 type bar struct {
 	X, Y, Width, Height int
-	Class               string // out, or a tone
+	Class               string // "out", or a tone
 	Text                string
 }
 
@@ -76,7 +76,7 @@ type tick struct {
 	Text string
 }
 
-// draw places a run's time: first what was out of service, then the tasks.
+// draw places the times of a run: first those out of service, then the tasks.
 func draw(t report.Timeline, now time.Time) picture {
 	begin, end := t.Run.Started, t.Run.Ended
 	if end.IsZero() {
@@ -121,7 +121,7 @@ func draw(t report.Timeline, now time.Time) picture {
 	return pic
 }
 
-// short is a label that fits beside its bar.
+// short shortens a label to the room beside its bar.
 func short(label string) string {
 	const most = 42
 	if r := []rune(label); len(r) > most {

@@ -12,7 +12,7 @@ import (
 	"github.com/dprun/dprun/runner/status"
 )
 
-// tone is how something looks. The words beside it say the same.
+// tone is how something looks. A word beside it always says the same.
 type tone string
 
 // The tones.
@@ -24,7 +24,7 @@ const (
 	calm  tone = "calm"
 )
 
-// toneOf is the tone of a status code.
+// toneOf returns the tone of a status code.
 func toneOf(code string) tone {
 	e, ok := status.Lookup(status.Code(code))
 	if !ok {
@@ -43,7 +43,7 @@ func toneOf(code string) tone {
 	return calm
 }
 
-// adviceFor is what a status code means, and what to do about it.
+// adviceFor tells what a status code means and what to do about it.
 func adviceFor(code string) string {
 	e, ok := status.Lookup(status.Code(code))
 	if !ok {
@@ -52,7 +52,7 @@ func adviceFor(code string) string {
 	return strings.TrimSpace(e.Meaning + " " + e.Action)
 }
 
-// timeShown is a time as it is read: the day first, and always with its zone.
+// timeShown is the format of times: the day first, and always with the zone.
 const timeShown = "2006-01-02 15:04:05 MST"
 
 func stamp(t time.Time) string {
@@ -62,19 +62,19 @@ func stamp(t time.Time) string {
 	return t.Local().Format(timeShown)
 }
 
-// owner is a device that owes, or a run that owes to no device, with all that it owes.
+// owner is a device, or a run without a device, with all its pending recoveries.
 type owner struct {
 	Name   string // "device gw-a", "run 01…"
-	Target string // what is acknowledged
+	Target string // the name to acknowledge
 	Plan   string
 	Owed   []report.Owed
 	ByHand []string // commands on the device
 	Notes  []string
 	Here   []string // commands for dprun
-	Held   bool     // live processes are at all of it
+	Held   bool     // live processes are working on all of it
 }
 
-// ownerOf names who owes something: a device, or a run.
+// ownerOf names the device or run that an obligation belongs to.
 func ownerOf(o report.Owed) string {
 	if o.Device == "" {
 		return "run " + o.Run
@@ -82,7 +82,7 @@ func ownerOf(o report.Owed) string {
 	return "device " + o.Device
 }
 
-// owners groups what is owed by who owes it; what may be out of service first.
+// owners groups obligations by owner. Owners that may be out of service come first.
 func owners(owed []report.Owed) (out []owner) {
 	owed = slices.SortedStableFunc(slices.Values(owed), func(a, b report.Owed) int {
 		down := func(o report.Owed) int {
@@ -114,7 +114,7 @@ func owners(owed []report.Owed) (out []owner) {
 	return out
 }
 
-// add appends what is not there yet, and nothing empty.
+// add appends texts that are neither empty nor present.
 func add(to []string, more ...string) []string {
 	for _, m := range more {
 		if m != "" && !slices.Contains(to, m) {
@@ -124,7 +124,7 @@ func add(to []string, more ...string) []string {
 	return to
 }
 
-// link is an entry of the list of pages.
+// link is an entry in the list of pages.
 type link struct {
 	To, Text string
 	Here     bool
@@ -158,7 +158,7 @@ func (p *pages) funcs() template.FuncMap {
 	}
 }
 
-// shellWord is a text as one word of a shell's command line.
+// shellWord quotes a text as one word of a shell's command line.
 func shellWord(s string) string {
 	if s != "" && strings.IndexFunc(s, func(r rune) bool {
 		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./:=,@", r))
