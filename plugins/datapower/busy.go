@@ -10,8 +10,8 @@ import (
 	"github.com/dprun/dprun/sdk"
 )
 
-// busyAt is the percentage of processors or capacity from which on a gateway is too busy to be quiesced: the members of its group that
-// take over would be too. IBM's model calls a load above 90 "at or near capacity".
+// busyAt is the percentage of processors or capacity at which a gateway is too busy to be quiesced: the members
+// of its group that take over would be too busy as well. IBM's model calls a load above 90 "at or near capacity".
 const busyAt = 90
 
 // The values of active_users.
@@ -20,8 +20,8 @@ const (
 	usersIgnore = "ignore"
 )
 
-// connections are the ways to log in, by the names of the command line. Other
-// connections are the gateway's own services and not administrators.
+// connections are the ways in which administrators log in, by the names of the
+// command line. Other connections are the gateway's own services.
 var connections = map[string]string{
 	"serial-port": "the serial port", "telnet": "telnet", "secure-shell": "SSH", "web-gui": "the web interface",
 	"saml-artifact": "the XML management interface", "rest-mgmt": "the REST management interface",
@@ -81,14 +81,14 @@ func (s *source) load(ctx context.Context, c *classes, limits throttle, out *sdk
 	return nil
 }
 
-// users is what the plan says of administrators who are logged in.
+// users is what the plan says about administrators who are logged in.
 type users struct {
-	own    string // the account that dprun uses
+	own    string // the account of dprun
 	policy string
 	ignore []string
 }
 
-// administrators says who is logged in, one sentence for each.
+// administrators lists who is logged in, one sentence for each.
 func (u users) administrators(rows []soma.User) (out []string) {
 	for _, r := range rows {
 		by, ok := connections[r.Connection]

@@ -15,11 +15,11 @@ import (
 	"github.com/dprun/dprun/sdk/failure"
 )
 
-// progressEvery bounds how often progress is told.
+// progressEvery is the shortest time between two reports of progress.
 const progressEvery = 250 * time.Millisecond
 
-// verifiedLater is the size in bytes from which it is said that an archive has come
-// and is verified now: that takes a while then.
+// verifiedLater is the size in bytes from which Capture reports that an archive has
+// arrived and is being verified, because verifying takes a while from then on.
 const verifiedLater = 32 << 20
 
 // Capture makes one variant of an activity's artifacts and verifies it.
@@ -43,7 +43,8 @@ func (s *source) Capture(ctx context.Context, r sdk.CaptureRequest, emit func(sd
 	return nil, noActivity(r.Activity)
 }
 
-// export receives an archive into the directory: one request. On a refusal a second one tells whether the domain is still there.
+// export receives an archive into the directory, with one request. After a refusal a second request finds out
+// whether the domain still exists.
 func (s *source) export(ctx context.Context, r sdk.CaptureRequest, backup bool, emit func(sdk.CaptureProgress)) (*sdk.Capture, error) {
 	if r.Variant != sdk.VariantPersisted && r.Variant != sdk.VariantRunning {
 		return nil, failure.New(failure.Internal, failure.Protocol, "activity %s has no variant %q", r.Activity, r.Variant)
@@ -76,7 +77,7 @@ func (s *source) export(ctx context.Context, r sdk.CaptureRequest, backup bool, 
 	if err != nil {
 		return nil, s.exportFailure(ctx, r, err, what)
 	}
-	// The host makes durable what it takes over, and compares its hash with the one of what was received.
+	// The host makes the file durable and compares its hash with that of the received bytes.
 	received := sdk.CaptureProgress{Bytes: got.Size, Total: got.Size}
 	if got.Size >= verifiedLater {
 		received.Message = fmt.Sprintf("%s: received %d bytes; verifying", what, got.Size)
@@ -101,10 +102,11 @@ func (s *source) export(ctx context.Context, r sdk.CaptureRequest, backup bool, 
 	return out, nil
 }
 
-// aheadFrom is the size from which an archive is inflated while it is received: a smaller one is verified in no time.
+// aheadFrom is the size in bytes from which an archive is inflated while it is received. A smaller one is
+// verified quickly anyway.
 const aheadFrom = 4 << 20
 
-// ahead inflates a file while it is written, if it grows large.
+// ahead inflates a file while it is written, once it is large.
 type ahead struct {
 	verifier archive.Verifier
 	file     *os.File
@@ -123,7 +125,7 @@ func (a *ahead) written(ctx context.Context, n int64) {
 	a.begun.Written(n)
 }
 
-// stop returns the verifier that knows what was inflated. If the archive is
+// stop returns the verifier, which knows what was inflated. If the archive is
 // useless, it does not finish the work under way.
 func (a *ahead) stop(useless bool) archive.Verifier {
 	if a.begun == nil {
@@ -136,8 +138,9 @@ func (a *ahead) stop(useless bool) archive.Verifier {
 	return a.begun.Stop(a.verifier)
 }
 
-// compare adds to the findings how an archive differs from what was asked for, and returns what could not be compared. before are the
-// gateway's domains before the archive was asked for: of those that came or went meanwhile, none is missed and none is too many.
+// compare adds to the findings how an archive differs from what was asked for, and returns what could not be
+// compared. before are the gateway's domains before the archive was asked for. Domains that came or went
+// meanwhile are neither missed nor reported as superfluous.
 func (s *source) compare(ctx context.Context, r sdk.CaptureRequest, backup bool, before []string, found *archive.Report) (unsure []string, err error) {
 	asked := archive.Asked{Kind: archive.KindExport, Domains: []string{r.Target.Domain}}
 	if backup {
@@ -180,7 +183,7 @@ func (s *source) domainNames(ctx context.Context) ([]string, error) {
 	return names, nil
 }
 
-// serialNumber is the gateway's, asked for once.
+// serialNumber returns the gateway's serial number, which it reads once.
 func (s *source) serialNumber(ctx context.Context) (string, error) {
 	if serial := s.serial.Load(); serial != nil {
 		return *serial, nil
@@ -206,7 +209,7 @@ func (s *source) receive(ctx context.Context, r sdk.CaptureRequest, backup bool,
 	return s.client.Backup(ctx, soma.BackupRequest{Domains: domains, Persisted: persisted, Comment: comment, MaxBytes: r.MaxBytes, Progress: progress}, file)
 }
 
-// throttled passes progress on a few times a second.
+// throttled passes progress on at most every progressEvery.
 func throttled(emit func(sdk.CaptureProgress)) func(int64) {
 	last := time.Now()
 	return func(n int64) {
@@ -217,7 +220,7 @@ func throttled(emit func(sdk.CaptureProgress)) func(int64) {
 	}
 }
 
-// exportFailure says why no archive came.
+// exportFailure says why no archive arrived.
 func (s *source) exportFailure(ctx context.Context, r sdk.CaptureRequest, err error, what string) *failure.Error {
 	f := s.failed(err, "%s", what)
 	switch soma.ClassOf(err) {
@@ -243,7 +246,7 @@ func (s *source) unread(ctx context.Context, err error, what string) *failure.Er
 	return s.staging(err, what+": verify the archive")
 }
 
-// reasons of the findings that have one; any other is a bad archive.
+// reasons are the reasons of findings; any other finding is a bad archive.
 var reasons = map[archive.Code]failure.Reason{
 	archive.CodeHash:          failure.WrongHash,
 	archive.CodeMissing:       failure.MissingFile,
@@ -258,7 +261,7 @@ var reasons = map[archive.Code]failure.Reason{
 	archive.CodeExtraDomain:   failure.ExtraDomain,
 }
 
-// unfit turns what is wrong with an archive into a failure, or returns nil.
+// unfit turns the errors in an archive into a failure; nil: there are none.
 func (s *source) unfit(found *archive.Report, what string) *failure.Error {
 	problems := found.Problems()
 	if len(problems) == 0 {
@@ -278,7 +281,7 @@ func (s *source) unfit(found *archive.Report, what string) *failure.Error {
 	return failure.New(failure.Corrupt, reason, "%s: %s: the archive cannot be kept as a backup: %s", s.name, what, strings.Join(texts, "; "))
 }
 
-// maxWarnings bounds what stands beside a success.
+// maxWarnings bounds the warnings beside a success.
 const maxWarnings = 20
 
 func warnings(found *archive.Report) []string {

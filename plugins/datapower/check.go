@@ -21,8 +21,9 @@ import (
 	"github.com/dprun/dprun/sdk/schema"
 )
 
-// Check reads what decides whether an activity can run: three requests for exports, up to nine for a secure backup. Before a quiesce
-// it reads what speaks against one: eight more for a domain, and two more for each domain of a device.
+// Check reads what decides whether an activity can run: with three requests for an export, and up to nine for a
+// secure backup. Before a quiesce it also reads what speaks against one: with eight more for a domain, and two
+// more for each domain of a device.
 func (s *source) Check(ctx context.Context, r sdk.CheckRequest) (*sdk.CheckReport, error) {
 	domains, err := s.client.DomainStatus(ctx)
 	if err != nil {
@@ -93,7 +94,7 @@ func noActivity(name string) *failure.Error {
 	return failure.New(failure.Internal, failure.Protocol, "plugin datapower has no activity %q", name)
 }
 
-// decode fills an activity's configuration, defaults included.
+// decode reads an activity's configuration, with its defaults.
 func decode[C any](v cty.Value) (C, error) {
 	full, err := schema.MustOf[C]().ApplyDefaults(v)
 	if err == nil {
@@ -106,7 +107,7 @@ func decode[C any](v cty.Value) (C, error) {
 	return none, failure.New(failure.Precondition, failure.BadConfig, "read the activity's configuration: %w", err)
 }
 
-// variants are the exports to make. Persisted and running are equal unless there are unsaved changes.
+// variants returns the exports to make. Without unsaved changes, persisted and running are equal.
 func variants(persisted string, unsaved bool) []string {
 	switch {
 	case persisted == runningOnly:
@@ -117,10 +118,12 @@ func variants(persisted string, unsaved bool) []string {
 	return []string{sdk.VariantPersisted}
 }
 
-// secureBackupCommand is what the default domain shows while a secure backup is made.
+// secureBackupCommand is the current command of the default domain while a secure
+// backup is made.
 const secureBackupCommand = "secure-backup"
 
-// checkSecureBackup reads the gateway's backup mode, the certificate and what lies in the directory.
+// checkSecureBackup reads the gateway's backup mode, the certificate and the content of the
+// directory.
 func (s *source) checkSecureBackup(ctx context.Context, c secureBackupConfig, unsaved []string, out *sdk.CheckReport) error {
 	if out.CurrentCommand == secureBackupCommand {
 		return failure.New(failure.Precondition, failure.ForeignBackup, "%s: another secure backup is running on it", s.name).
@@ -172,7 +175,7 @@ func (s *source) checkSecureBackup(ctx context.Context, c secureBackupConfig, un
 
 const notSecureRemedy = "the mode is chosen when a gateway is initialised: use export_all_domains, or initialise it again"
 
-// backupMode reads the gateway's backup mode; empty: it does not tell it.
+// backupMode reads the gateway's backup mode; empty: the gateway does not tell.
 func (s *source) backupMode(ctx context.Context, settings *soma.Node) (string, error) {
 	if mode := settings.Value("BackupMode"); mode != "" {
 		return mode, nil
@@ -187,7 +190,8 @@ func (s *source) backupMode(ctx context.Context, settings *soma.Node) (string, e
 	return nodes[0].Value("mode"), nil
 }
 
-// checkCertificate reads all certificates, as what a gateway answers for one that it does not have is not certain.
+// checkCertificate reads all certificates, because it is uncertain how a gateway answers for one that does not
+// exist.
 func (s *source) checkCertificate(ctx context.Context, c secureBackupConfig) error {
 	all, err := s.certificates(ctx)
 	if err != nil {
@@ -214,7 +218,7 @@ func (s *source) checkCertificate(ctx context.Context, c secureBackupConfig) err
 	return nil
 }
 
-// usable says why the certificate of a name cannot be used.
+// usable says why the certificate with a name cannot be used.
 func (s *source) usable(all []certificate, name string) *failure.Error {
 	i := slices.IndexFunc(all, func(c certificate) bool { return c.name == name })
 	switch {
@@ -228,8 +232,8 @@ func (s *source) usable(all []certificate, name string) *failure.Error {
 	return nil
 }
 
-// recoverable compares the gateway's certificate with the one whose private key is kept. told is false where the gateway does not
-// tell which one it has.
+// recoverable compares the gateway's certificate with the one whose private key is kept. told is false if the
+// gateway does not tell which one it has.
 func (s *source) recoverable(c secureBackupConfig, d *soma.CertificateDetails) (told bool, f *failure.Error) {
 	kept, err := readCertificate(c.Recovery)
 	if err != nil {
@@ -244,7 +248,7 @@ func (s *source) recoverable(c secureBackupConfig, d *soma.CertificateDetails) (
 		return true, failure.New(failure.Precondition, failure.CertificateDown, "%s: the certificate in recovery_certificate is not the one of recovery_fingerprint: its SHA-256 is %x", s.name, pinned).
 			WithRemedy("find out who exchanged the file, and whose private key brings the backups back")
 	}
-	sum := sha1.Sum(kept.Raw) // what the gateway tells
+	sum := sha1.Sum(kept.Raw) // the gateway tells the SHA-1
 	want := hex.EncodeToString(sum[:])
 	if d.SHA1 != "" && d.SHA1 != want {
 		return true, failure.New(failure.Precondition, failure.CertificateDown, "%s: certificate object %q holds another certificate (SHA-1 %.40s) than recovery_certificate (SHA-1 %s): what it encrypts could not be restored",
@@ -254,7 +258,7 @@ func (s *source) recoverable(c secureBackupConfig, d *soma.CertificateDetails) (
 	return d.SHA1 != "", nil
 }
 
-// readCertificate reads the first certificate of a file in PEM form.
+// readCertificate reads the first certificate of a PEM file.
 func readCertificate(name string) (*x509.Certificate, error) {
 	text, err := os.ReadFile(name)
 	if err != nil {

@@ -12,13 +12,15 @@ import (
 )
 
 const (
-	// ownCheckpoint is the only checkpoint that dprun makes and removes: a domain has few, and they are the administrators'.
+	// ownCheckpoint is the only checkpoint that dprun makes and removes. A domain has few checkpoints, and they
+	// belong to the administrators.
 	ownCheckpoint   = "dprun-restore"
 	checkpointLimit = 5 * time.Minute
 )
 
-// checkpoint has the gateway keep the domain as it is before it is imported into, where a slot is free. It is a second way back, on the gateway
-// itself: that there is none forbids nothing. A domain that is busy with it at the end is an error.
+// checkpoint has the gateway save a checkpoint of the domain before an import, if a slot is free. It is a second
+// way back, on the gateway itself, so its absence forbids nothing. It fails if the domain is still busy with it
+// at the end.
 func (i *restore) checkpoint(ctx context.Context) error {
 	const check = "checkpoint"
 	name := i.request.Target.Domain

@@ -10,30 +10,32 @@ import (
 	"github.com/dprun/dprun/plugins/datapower/soma"
 )
 
-// classes finds out, within one moment, which classes the gateway's firmware does not know.
+// classes finds out which classes the gateway's firmware does not know. It is used for one
+// short series of reads only.
 type classes struct {
 	gateway *soma.Client
 
 	mu     sync.Mutex
-	absent map[string]bool // answers that stand for an unknown class, or do not
-	worked map[string]bool // kinds of reads that the gateway has answered with rows
+	absent map[string]bool // by answer: whether it stands for an unknown class
+	worked map[string]bool // kinds of reads for which the gateway has returned rows
 }
 
-// newClasses begins a moment in which the gateway has answered a status class already.
+// newClasses makes a classes for a gateway that has just answered a read of a status
+// class.
 func newClasses(c *soma.Client) *classes {
 	return &classes{gateway: c, absent: map[string]bool{}, worked: map[string]bool{"get-status": true}}
 }
 
-// works notes that the gateway has answered a read of the kind.
+// works records that the gateway has answered a read of this kind.
 func (c *classes) works(kind string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.worked[kind] = true
 }
 
-// known drops an error by which the gateway says that it does not know a class: it then has no object of it. The answer must be
-// the one that it gives for a class that does not exist. An answer that names no class could be one for everything, so it counts
-// only where the gateway has answered another read of the kind.
+// known drops an error that means that the gateway does not know a class: it then has no object of that class.
+// The error must equal the answer for a class that does not exist. An answer that names no class could be the
+// answer to everything, so it counts only if the gateway has answered another read of the same kind.
 func (c *classes) known(ctx context.Context, err error) error {
 	var e *soma.Error
 	if !errors.As(err, &e) {
@@ -54,13 +56,14 @@ func (c *classes) known(ctx context.Context, err error) error {
 	return err
 }
 
-// rowsOf reads a class; none if the gateway does not know it.
+// rowsOf reads a class. It returns none if the gateway does not know the class.
 func rowsOf[T any](ctx context.Context, c *classes, read func(context.Context) ([]T, error)) ([]T, error) {
 	rows, err := again(func() ([]T, error) { return read(ctx) })
 	return rows, c.known(ctx, err)
 }
 
-// objects reads the objects of a configuration class in a domain.
+// objects returns a function that reads the objects of a configuration class in
+// a domain.
 func (c *classes) objects(domain, class string) func(context.Context) ([]*soma.Node, error) {
 	return func(ctx context.Context) ([]*soma.Node, error) {
 		nodes, err := c.gateway.GetConfig(ctx, domain, class, "")
@@ -71,22 +74,24 @@ func (c *classes) objects(domain, class string) func(context.Context) ([]*soma.N
 	}
 }
 
-// apiConnect reads whether API Connect manages a domain: it holds its service object.
+// apiConnect reads whether API Connect manages a domain. Such a domain has API
+// Connect's service object.
 func (c *classes) apiConnect(ctx context.Context, domain string) (bool, error) {
 	switch {
 	case domain == defaultDomain:
 		return false, nil
-	case strings.HasPrefix(domain, "APIMgmt_"): // how version 5 names them
+	case strings.HasPrefix(domain, "APIMgmt_"): // names given by version 5
 		return true, nil
 	}
 	nodes, err := rowsOf(ctx, c, c.objects(domain, "APIConnectGatewayService"))
 	return len(nodes) > 0, err
 }
 
-// errDecided ends a reading of domains of which one decides.
+// errDecided ends a reading of domains once one of them decides.
 var errDecided = errors.New("decided")
 
-// overDomains reads something of every domain, a few at a time. It ends where one value decides for all, or with the first error.
+// overDomains reads something of every domain, a few at a time. It ends once one value decides for all, or with
+// the first error.
 func overDomains[T any](ctx context.Context, domains []string, read func(context.Context, string) (T, error), decides func(T) bool) ([]T, error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)

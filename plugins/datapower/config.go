@@ -45,7 +45,7 @@ type TLSConfig struct {
 	LegacyCiphers bool   `dprun:"legacy_ciphers" default:"false" doc:"Also offer RSA key exchange and ciphers in CBC mode, which many appliances have alone (AES128-SHA, AES256-SHA). A gateway that has DHE ciphers alone cannot be reached: add an ECDHE or RSA cipher to its SSL server profile."`
 }
 
-// SchemaConstraints says how the arguments exclude each other.
+// SchemaConstraints says which arguments exclude each other.
 func (TLSConfig) SchemaConstraints() schema.Constraints {
 	return schema.Constraints{AtMostOne: [][]string{{"ca_file", "fingerprint_sha256"}, {"server_name", "fingerprint_sha256"}}}
 }
@@ -101,10 +101,12 @@ func tlsVersion(s string) uint16 {
 	return tls.VersionTLS12
 }
 
-// address is where the gateway is reached. The plugin does not know what the plan calls it: whoever asks does.
+// address returns host and port of the gateway. The plugin does not know the gateway's name in the plan; the
+// host does.
 func (c Config) address() string { return net.JoinHostPort(c.Host, strconv.Itoa(c.Port)) }
 
-// clientConfig reads what the configuration names and makes the client's.
+// clientConfig reads the files that the configuration names and makes the
+// configuration of the client.
 func (c Config) clientConfig() (soma.Config, error) {
 	out := soma.Config{
 		Host: c.Host, Port: c.Port, Username: c.Username, Password: c.Password, Path: c.Path, ConnectTimeout: c.ConnectTimeout, Answer: c.AnswerTimeout, Stall: c.StallTimeout,
@@ -134,7 +136,7 @@ func (p *problems) add(summary, detail string, at ...string) {
 	*p = append(*p, schema.Diagnostic{Severity: schema.SeverityError, Summary: summary, Detail: detail, Path: at})
 }
 
-// validateConfig says what the schema cannot. It reads nothing but its arguments.
+// validateConfig checks what the schema cannot. It reads no files.
 func validateConfig(c Config, known func(path ...string) bool) []schema.Diagnostic {
 	var p problems
 	if known("host") && (c.Host == "" || strings.ContainsAny(c.Host, "/@[] ") || strings.Count(c.Host, ":") == 1 || strings.ContainsFunc(c.Host, unicode.IsControl)) {
@@ -157,7 +159,7 @@ func validateConfig(c Config, known func(path ...string) bool) []schema.Diagnost
 	return p
 }
 
-// validateSecureBackup says what the schema cannot.
+// validateSecureBackup checks what the schema cannot.
 func validateSecureBackup(c secureBackupConfig, known func(path ...string) bool) []schema.Diagnostic {
 	var p problems
 	if known("certificate") && (c.Certificate == "" || strings.ContainsAny(c.Certificate, "/:") || strings.ContainsFunc(c.Certificate, unicode.IsControl)) {
@@ -182,10 +184,11 @@ func validateSecureBackup(c secureBackupConfig, known func(path ...string) bool)
 	return p
 }
 
-// fingerprint brings a fingerprint into one form.
+// fingerprint normalizes a fingerprint.
 func fingerprint(text string) string { return strings.ToLower(strings.ReplaceAll(text, ":", "")) }
 
-// checkDirectory refuses what the gateway would not take, and a store's root: the backup's files are removed afterwards.
+// checkDirectory refuses a directory that the gateway would not accept. It also refuses the root of a store,
+// because the backup's files are removed afterwards.
 func checkDirectory(dir string) error {
 	store, rest, _ := strings.Cut(dir, ":")
 	if store != "temporary" && store != "local" {
@@ -206,7 +209,8 @@ func checkDirectory(dir string) error {
 	return nil
 }
 
-// remedy says which argument of the tls block mends a failed connection, given what the block has now.
+// remedy says which argument of the tls block to change after a failed connection, given the block as
+// it is.
 func (c TLSConfig) remedy(e *soma.Error) string {
 	pin := fmt.Sprintf("fingerprint_sha256 = %q", e.Fingerprint)
 	switch e.TLS {

@@ -15,17 +15,18 @@ import (
 
 const (
 	domainEvery = time.Second
-	builtLimit  = 3 * time.Minute  // for a new domain to be usable
-	goneLimit   = 10 * time.Minute // for a domain to go
-	savedLimit  = time.Minute      // for a saved configuration to be shown as such
+	builtLimit  = 3 * time.Minute  // for a new domain to become usable
+	goneLimit   = 10 * time.Minute // for a domain to disappear
+	savedLimit  = time.Minute      // until a saved configuration is shown as saved
 
-	// madeByDprun begins the comment of a domain that dprun made. Others are not removed.
+	// madeByDprun begins the comment of a domain that dprun made. Other domains are never
+	// removed.
 	madeByDprun = "made by dprun"
 )
 
 var domainName = regexp.MustCompile(`^[-_a-zA-Z0-9]{1,128}$`)
 
-// Save writes the running configuration of a domain, and reads that no change is left to be saved.
+// Save saves the running configuration of a domain, and checks that no unsaved change is left.
 func (s *source) Save(ctx context.Context, t sdk.Target) error {
 	const what = "save the configuration"
 	if t.Device() {
@@ -98,7 +99,7 @@ func (s *source) Drop(ctx context.Context, t sdk.Target) error {
 		WithRemedy("see who is logged in to the domain"))
 }
 
-// ours is an error unless the comment of a domain says that dprun made it.
+// ours fails unless the domain's comment says that dprun made it.
 func (s *source) ours(ctx context.Context, domain, what string) error {
 	configs, err := s.client.GetConfig(ctx, defaultDomain, "Domain", domain)
 	if err != nil {
@@ -111,7 +112,8 @@ func (s *source) ours(ctx context.Context, domain, what string) error {
 	return nil
 }
 
-// until asks again until something is so. An answer that does not come is waited for like one that says no; at the end it is the error.
+// until repeats so until it returns true or limit is over. An answer that is lost counts as false; at the end it
+// is the error.
 func (s *source) until(ctx context.Context, limit time.Duration, so func() (bool, error), not error) error {
 	for waited := time.Duration(0); ; waited += domainEvery {
 		done, err := so()
@@ -130,7 +132,8 @@ func (s *source) until(ctx context.Context, limit time.Duration, so func() (bool
 	}
 }
 
-// wrapped is a failure of something that was asked for and is not seen to be done.
+// wrapped is the failure of something that was asked for but does not show as
+// done.
 func (s *source) wrapped(err error) error {
 	var e *soma.Error
 	if errors.As(err, &e) {

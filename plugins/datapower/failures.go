@@ -29,7 +29,7 @@ func (s *source) failed(err error, what string, args ...any) *failure.Error {
 	return f
 }
 
-// classify maps what the client tells apart to kind and reason. Nothing depends on what a gateway's texts say.
+// classify maps the client's errors to kind and reason. Nothing depends on the words of a gateway.
 func classify(e *soma.Error) (failure.Kind, failure.Reason, string) {
 	switch e.Class {
 	case soma.Denied:
@@ -67,7 +67,7 @@ func classify(e *soma.Error) (failure.Kind, failure.Reason, string) {
 	return failure.Internal, "", ""
 }
 
-// permission says what the user must be allowed.
+// permission says which right the user needs.
 func permission(e *soma.Error) string {
 	kind, class, _ := strings.Cut(e.Op, " ")
 	switch kind {
@@ -87,13 +87,14 @@ func stagingKind(err error) failure.Kind {
 	return failure.Unavailable
 }
 
-// staging is a failure of writing what was captured.
+// staging is a failure to write what was captured.
 func (s *source) staging(err error, what string) *failure.Error {
 	return failure.New(stagingKind(err), failure.StagingIO, "%s: %s: %w", s.name, what, err)
 }
 
-// answered reports whether the gateway itself answered, with something else than what it was asked for: a refusal, an error of its
-// own, an answer that cannot be understood. Anything else is the loss of an answer, and the same request may succeed later.
+// answered reports whether the gateway itself answered, but not with what it was asked for: with a refusal, an
+// error of its own, or an answer that cannot be understood. Any other error is the loss of an answer, and the
+// same request may succeed later.
 func answered(err error) bool {
 	switch soma.ClassOf(err) {
 	case soma.Result, soma.Fault, soma.HTTPStatus, soma.Refused, soma.BadReply, soma.TooLarge:

@@ -10,7 +10,8 @@ import (
 	"github.com/dprun/dprun/sdk/failure"
 )
 
-// services are the classes that take traffic by themselves. Handlers are told by the end of their name.
+// services are the classes that receive traffic themselves. Handlers are recognised by the end of their
+// class name.
 var services = map[string]bool{
 	"XMLFirewallService": true, "XSLProxyService": true, "XSLCoprocService": true, "WebAppFW": true, "WebTokenService": true,
 	"HTTPService": true, "TCPProxyService": true, "SSLProxyService": true, "MultiProtocolGateway": true, "WSGateway": true,
@@ -23,11 +24,11 @@ func serving(class string) bool {
 	return services[class] || strings.HasSuffix(class, "ProtocolHandler")
 }
 
-// inQuiescence is the event of an object that was quiesced.
+// inQuiescence is the event code of an object that was quiesced.
 const inQuiescence = "0x0036003d"
 
-// Health reads the objects of a domain with one request, those of a device with one for its domains and one for each of them but
-// default, which a quiesce does not take down. Where the domains are named it reads only these.
+// Health reads the objects of a domain with one request. For a device it uses one request for its domains and one
+// for each domain except default, which a quiesce does not take down. If r names domains, it reads only these.
 func (s *source) Health(ctx context.Context, r sdk.HealthRequest) (*sdk.HealthReport, error) {
 	names := []string{r.Target.Domain}
 	switch {
@@ -71,14 +72,15 @@ func (s *source) Health(ctx context.Context, r sdk.HealthRequest) (*sdk.HealthRe
 	return out, nil
 }
 
-// health is what was read of one domain.
+// health is the reading of one domain.
 type health struct {
 	objects []sdk.ObjectHealth
 	failure *failure.Error
-	lost    bool // no answer came
+	lost    bool // there was no answer
 }
 
-// domainHealth reads the objects of a domain. Every domain has some, so a reply without any says nothing.
+// domainHealth reads the objects of a domain. Every domain has some, so an answer without any counts as
+// unread.
 func (s *source) domainHealth(ctx context.Context, domain string) (h health) {
 	objects, err := again(func() ([]soma.Object, error) { return s.client.ObjectStatus(ctx, domain) })
 	if err == nil {
@@ -102,7 +104,7 @@ func (s *source) domainHealth(ctx context.Context, domain string) (h health) {
 	return h
 }
 
-// told is an error if a reply does not say what it is asked for.
+// told fails if an answer lacks what it was asked for.
 func told(domain string, objects []soma.Object) error {
 	text := ""
 	if len(objects) == 0 {

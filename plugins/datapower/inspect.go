@@ -13,15 +13,16 @@ import (
 	"github.com/dprun/dprun/sdk/failure"
 )
 
-// inspectParallel bounds the requests of one inspection at a time: the management plane serves others too.
+// inspectParallel bounds the concurrent requests of one inspection, because the management plane serves
+// others too.
 const inspectParallel = 2
 
-// defaultDomain never goes down and holds what concerns the whole gateway.
+// defaultDomain never goes down. It holds what concerns the whole gateway.
 const defaultDomain = "default"
 
-// Inspect reads facts and domains: four requests, one for each application domain that is asked for, and one for each class that the
-// gateway does not know. A gateway that answers is inspected, whatever it refuses to tell: that stands in the inspection as unread, and whoever
-// needs it decides.
+// Inspect reads facts and domains: with four requests, one more for each application domain that is asked for,
+// and one for each class that the gateway does not know. If the gateway answers, Inspect succeeds, whatever the
+// gateway refuses to tell: such facts are unread, and the host decides whether it needs them.
 func (s *source) Inspect(ctx context.Context, req sdk.InspectRequest) (*sdk.Inspection, error) {
 	domains, err := s.client.DomainStatus(ctx)
 	if err != nil {
@@ -56,7 +57,8 @@ func (s *source) Inspect(ctx context.Context, req sdk.InspectRequest) (*sdk.Insp
 	return r.in, nil
 }
 
-// recognise refuses a gateway that is not the pinned one, or does not say which one it is.
+// recognise refuses a gateway that is not the pinned one, or that does not say which one
+// it is.
 func (s *source) recognise(f sdk.Facts) error {
 	for _, pin := range []struct{ argument, want, has string }{{"serial", s.pinned.Serial, f.Serial}, {"device_name", s.pinned.DeviceName, f.DeviceName}} {
 		if pin.want != "" && pin.want != pin.has {
@@ -72,10 +74,10 @@ type reading struct {
 	*source
 	*classes
 	in *sdk.Inspection
-	mu sync.Mutex // of in.Unread
+	mu sync.Mutex // guards in.Unread
 }
 
-// again repeats a read that the gateway failed at, once: an error of its own may pass.
+// again repeats a read once if the gateway failed: an error of its own may pass.
 func again[T any](read func() (T, error)) (T, error) {
 	v, err := read()
 	var e *soma.Error
@@ -85,8 +87,8 @@ func again[T any](read func() (T, error)) (T, error) {
 	return v, err
 }
 
-// unread writes a fact down that could not be read, if the gateway answered. It returns any other error as a failure of the
-// inspection, which is then made again.
+// unread records a fact that could not be read, if the gateway answered. It returns any other error as a failure
+// of the inspection, which the host then repeats.
 func (r *reading) unread(err error, fact sdk.Fact, domain, what string) error {
 	if err == nil {
 		return nil
@@ -134,7 +136,8 @@ func (r *reading) facts(ctx context.Context) error {
 	return nil
 }
 
-// drillMarker is the object, a log category, by which the administrators of a gateway mark it for drills. It does nothing.
+// drillMarker is the name of a log category with which administrators mark a gateway for drills. The object
+// itself does nothing.
 const drillMarker = "dprun-drill-gateway"
 
 // drillGateway reads whether the gateway is marked for drills.
@@ -149,7 +152,8 @@ func (r *reading) drillGateway(ctx context.Context) error {
 	return nil
 }
 
-// identity names the box itself. Containers and virtual machines share serial numbers, so their certificate stands for them.
+// identity identifies the box itself. Containers and virtual machines share serial numbers, so their certificate
+// identifies them.
 func identity(f sdk.Facts) string {
 	if serial := strings.TrimLeft(f.Serial, "0"); !f.Container && serial != "" && serial != "1" && f.DeviceName != "" {
 		return f.Serial + "/" + f.DeviceName
@@ -157,12 +161,14 @@ func identity(f sdk.Facts) string {
 	return "tls:" + f.TLSFingerprint
 }
 
-// container reports whether the gateway runs as a container, which its product says.
+// container reports whether the gateway runs as a container, according to its
+// product name.
 func container(f *soma.Firmware, settings *soma.Node) bool {
 	return strings.HasPrefix(strings.ToLower(settings.Value("ProductID")), "software") || strings.EqualFold(f.MachineType, "software")
 }
 
-// space reads how much room the gateway has; unknown if it cannot be read.
+// space reads how much room the gateway has; it is unknown if it cannot be
+// read.
 func (s *source) space(ctx context.Context) (sdk.Space, error) {
 	fs, err := again(func() (*soma.Filesystem, error) { return s.client.FilesystemStatus(ctx) })
 	if err != nil {
@@ -171,7 +177,7 @@ func (s *source) space(ctx context.Context) (sdk.Space, error) {
 	return sdk.Space{FreeTemporary: fs.FreeTemporary, TotalTemporary: fs.TotalTemporary, FreeInternal: fs.FreeInternal, TotalInternal: fs.TotalInternal}, nil
 }
 
-// settings reads the SystemSettings object; nil if the gateway shows none.
+// settings reads the SystemSettings object; nil: the gateway shows none.
 func (s *source) settings(ctx context.Context) (*soma.Node, error) {
 	nodes, err := again(func() ([]*soma.Node, error) { return s.client.GetConfig(ctx, defaultDomain, "SystemSettings", "") })
 	if err != nil || len(nodes) == 0 {
@@ -186,7 +192,8 @@ type certificate struct {
 	up   bool
 }
 
-// certificates reads the certificate objects of the default domain and whether they are up.
+// certificates reads the certificate objects of the default domain, and whether they are
+// up.
 func (s *source) certificates(ctx context.Context) ([]certificate, error) {
 	nodes, err := again(func() ([]*soma.Node, error) { return s.client.GetConfig(ctx, defaultDomain, "CryptoCertificate", "") })
 	if err != nil || len(nodes) == 0 {
@@ -209,7 +216,8 @@ func (s *source) certificates(ctx context.Context) ([]certificate, error) {
 	return out, nil
 }
 
-// findAPIConnect marks the domains that API Connect manages, of those that a glob fits.
+// findAPIConnect marks, among the domains that match a glob, those that API Connect
+// manages.
 func (r *reading) findAPIConnect(ctx context.Context, globs []string) error {
 	var names []string
 	at := map[string]int{}
@@ -233,9 +241,10 @@ func (r *reading) findAPIConnect(ctx context.Context, globs []string) error {
 	return nil
 }
 
-// expression is what the globs fit, in which * stands for any text.
+// expression returns a regular expression for the globs, in which * stands for
+// any text.
 func expression(globs []string) *regexp.Regexp {
-	forms := []string{"^$"} // no domain has no name
+	forms := []string{"^$"} // matches nothing, because every domain has a name
 	for _, g := range globs {
 		forms = append(forms, "^(?s:"+strings.ReplaceAll(regexp.QuoteMeta(g), `\*`, ".*")+")$")
 	}

@@ -20,7 +20,7 @@ const (
 	activitySecureBackup = "secure_backup"
 )
 
-// Plugin is what the bundled plugin serves.
+// Plugin returns the bundled plugin.
 func Plugin() sdk.Plugin {
 	memo := archive.NewMemo() // the gateways of a fleet share much of what they export
 	return sdk.Plugin{
@@ -52,16 +52,16 @@ func Plugin() sdk.Plugin {
 
 // source is one configured gateway.
 type source struct {
-	name   string // as errors call it: where it is reached
+	name   string // the gateway's name in errors: host and port
 	tls    TLSConfig
 	client *soma.Client
 	users  users
-	pinned sdk.Facts // Serial and DeviceName, where the plan pins them
+	pinned sdk.Facts // Serial and DeviceName, if the plan pins them
 	temp   string
 	memo   *archive.Memo
 	serial atomic.Pointer[string] // of the gateway; nil: not read yet
 	log    *slog.Logger
-	pause  func(ctx context.Context, d time.Duration) error // waits; an error ends what is waited for
+	pause  func(ctx context.Context, d time.Duration) error // waits; an error ends the operation
 }
 
 func configure(c Config, env sdk.Env, memo *archive.Memo) (*source, error) {
@@ -87,7 +87,7 @@ func configure(c Config, env sdk.Env, memo *archive.Memo) (*source, error) {
 	}, nil
 }
 
-// pause waits.
+// pause waits for d, or until ctx ends.
 func pause(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -99,7 +99,7 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// Close drops the connections to the gateway.
+// Close closes the connections to the gateway.
 func (s *source) Close() error {
 	s.client.Close()
 	return nil

@@ -16,15 +16,16 @@ import (
 	"github.com/dprun/dprun/sdk/failure"
 )
 
-// started is what a drill does about the objects of a class that start something by themselves.
+// started says what a drill does about objects of a class that start something on their own.
 type started struct {
-	uri string // the class in a deployment policy; empty: not known, so that no policy can be made for it
-	out bool   // it is left out; else it is disabled
+	uri string // the class in a deployment policy; empty: not known, so no policy can be made for it
+	out bool   // true: it is left out; false: it is disabled
 }
 
-// starting are the classes whose objects listen, poll, consume, connect out, schedule, join a group, or send data away. Those that take
-// configuration from elsewhere or join others are left out: disabling them might come too late. So are TCP proxies, which an import always
-// enables. Classes and names are those of the gateway's own model.
+// starting are the classes whose objects listen, poll, consume, connect out, schedule, join a group, or send data
+// away. Classes that take configuration from elsewhere or join others are left out, because disabling them might
+// come too late. So are TCP proxies, which an import always enables. Classes and names come from the gateway's
+// own model.
 var starting = func() map[string]started {
 	out := map[string]started{}
 	for text, leftOut := range map[string]bool{disabledInDrill: false, leftOutOfDrill: true} {
@@ -37,7 +38,7 @@ var starting = func() map[string]started {
 	return out
 }()
 
-// A dash stands for a name that is not known.
+// A dash means that the name is not known.
 const disabledInDrill = `
 AMQPBroker network/amqp
 AMQPSourceProtocolHandler protocol/amqp
@@ -135,7 +136,7 @@ WSRRServer config/wsrr-server
 WSRRSubscription services/wsrr-subscription
 `
 
-// startNothing are other classes of domains, as the gateway's own model has them.
+// startNothing are the other classes of domains in the gateway's own model.
 const startNothing = `
 AAAPolicy xml/aaapolicy
 APICollection config/api-collection
@@ -198,7 +199,7 @@ WSStylePolicyRule wsm/wsm-rule
 XPathRoutingMap xml/xpath-routing
 `
 
-// uris are the names of classes in a deployment policy; a class without one is not known.
+// uris are the names of classes in a deployment policy. A class without one is not known.
 var uris = func() map[string]string {
 	out := map[string]string{}
 	for line := range strings.Lines(startNothing) {
@@ -216,11 +217,11 @@ var uris = func() map[string]string {
 type policy struct {
 	statements
 	variables map[string]string
-	drill     bool // it is the drill's own
+	drill     bool // it is the drill's own policy
 }
 
-// drillPolicy disables and leaves out what starts something by itself. Of a class that is not known here nobody knows what it starts: its
-// objects are disabled by their names.
+// drillPolicy disables or leaves out everything that starts something on its own. Nobody knows what objects of an
+// unknown class start, so each of them is disabled by its name.
 func drillPolicy(objects []archive.Object) policy {
 	p := policy{drill: true}
 	for _, class := range slices.Sorted(maps.Keys(starting)) {
@@ -240,18 +241,19 @@ func drillPolicy(objects []archive.Object) policy {
 	return p
 }
 
-// disable adds a statement: of several for one property the gateway takes the first that fits.
+// disable adds a statement. Of several statements for one property the gateway uses the first
+// that matches.
 func (s *statements) disable(resource, name string) {
 	s.Modified = append(s.Modified, modification{Match: "*/*/" + resource + "?Name=" + name + "&Property=mAdminState&Value=enabled", Type: "change", Value: "disabled"})
 }
 
-// known reports whether it is known what objects of a class start.
+// known reports whether dprun knows what objects of a class start.
 func known(class string) bool {
 	_, ok := uris[class]
 	return ok
 }
 
-// nameable are the names that a matching statement can hold.
+// nameable matches the names that a matching statement can hold.
 var nameable = regexp.MustCompile(`^[^&=?]+$`)
 
 // beyond says why an object of an archive cannot be kept from starting in a drill; empty: it can.
@@ -272,7 +274,7 @@ func (p *policy) beyond(o archive.Object) string {
 	return ""
 }
 
-// statements are what a deployment policy holds.
+// statements is the content of a deployment policy.
 type statements struct {
 	Accepted, Filtered []string
 	Modified           []modification
@@ -280,7 +282,8 @@ type statements struct {
 
 type modification struct{ Match, Type, Property, Value string }
 
-// String is the policy as the gateway takes it: its parts have a fixed order.
+// String returns the policy in the gateway's form, whose parts have a fixed
+// order.
 func (p *statements) String() string {
 	var b strings.Builder
 	element := func(name, value string) {
@@ -307,7 +310,8 @@ func (p *statements) String() string {
 
 const maxPolicy = 1 << 20 // bytes of a policy file
 
-// policyOf is the policy of a request, but for the statements of a drill. One that cannot be right is an error: the gateway itself takes no notice of a statement that fits nothing.
+// policyOf returns the policy of a request; the statements of a drill come later. It refuses a policy that cannot
+// be right, because the gateway silently ignores a statement that matches nothing.
 func (s *source) policyOf(file string, variables map[string]string, disabled bool, what string) (policy, error) {
 	wrong := func(err error) (policy, error) {
 		return policy{}, failure.New(failure.Precondition, failure.BadConfig, "%s: %s: the deployment policy cannot be used: %w", s.name, what, err).
@@ -342,7 +346,8 @@ func (s *source) policyOf(file string, variables map[string]string, disabled boo
 	return policy{statements: *p, variables: variables}, nil
 }
 
-// parsePolicy reads the statements of a policy, alone or within the element of the policy itself.
+// parsePolicy reads the statements of a policy, with or without the enclosing element of the
+// policy.
 func parsePolicy(text []byte) (*statements, error) {
 	if len(text) > maxPolicy {
 		return nil, fmt.Errorf("it has more than %d bytes", maxPolicy)
@@ -396,7 +401,7 @@ func (p *statements) statement(d *xml.Decoder, t xml.StartElement) error {
 	}
 	match := strings.TrimSpace(one.Text)
 	switch name {
-	case "mAdminState", "UserSummary": // they say nothing about what is imported
+	case "mAdminState", "UserSummary": // they say nothing about the imported objects
 		if match == "disabled" && name == "mAdminState" {
 			return errors.New("it is disabled")
 		}
@@ -424,7 +429,7 @@ func (p *statements) statement(d *xml.Decoder, t xml.StartElement) error {
 // matchingStatement is the form of a matching statement in the gateway's own model.
 var matchingStatement = regexp.MustCompile(`^[-_a-zA-Z0-9:.*]+/[-_a-zA-Z0-9.*]+/[-a-z0-9/*]+(\?(Name|Property|Value)=[^&]+(&(Name|Property|Value)=[^&]+)*)?$`)
 
-// check says what the gateway would not understand in a modification.
+// check refuses a modification that the gateway would not understand.
 func (m modification) check() error {
 	property := strings.Contains(m.Match, "Property=")
 	switch {
@@ -442,7 +447,8 @@ func (m modification) check() error {
 
 var policyVariable = regexp.MustCompile(`\$\{([^}]*)\}`)
 
-// bind checks that every variable has a value and every value a variable.
+// bind checks that every variable has a value, and that every value belongs to
+// a variable.
 func (p *statements) bind(variables map[string]string) error {
 	used := map[string]bool{}
 	for _, m := range p.Modified {
@@ -461,8 +467,9 @@ func (p *statements) bind(variables map[string]string) error {
 	return nil
 }
 
-// DrillClasses are the classes whose objects a drill keeps from starting something: those that it disables, those that it leaves out, and those
-// for which no policy can be made, so that an archive with such an object is not drilled.
+// DrillClasses returns the classes whose objects a drill keeps from starting something: those that it disables,
+// those that it leaves out, and those for which no policy can be made. An archive with an object of the last kind
+// is not drilled.
 func DrillClasses() (disabled, leftOut, refused []string) {
 	for _, class := range slices.Sorted(maps.Keys(starting)) {
 		switch s := starting[class]; {

@@ -8,8 +8,8 @@ import (
 	"github.com/dprun/dprun/plugins/datapower/archive"
 )
 
-// fit says whether a matching statement is about an object. It is not always known here: what the gateway calls a class in a policy is known of
-// some classes only, and the patterns are Perl's.
+// fit says whether a matching statement is about an object. dprun cannot always know: it knows the policy names
+// of some classes only, and the patterns are Perl's.
 type fit int
 
 const (
@@ -41,7 +41,8 @@ func matchingOf(text string) matching {
 	return m
 }
 
-// of says whether the statement is about an object of a domain, whatever its properties are.
+// of says whether the statement is about an object of a domain, whatever the object's
+// properties are.
 func (m matching) of(domain, class, name string) fit {
 	out := fits
 	least := func(f fit) { out = min(out, f) }
@@ -55,7 +56,7 @@ func (m matching) of(domain, class, name string) fit {
 		return fitsNot
 	}
 	if m.address != "*" {
-		least(fitsPerhaps) // of the gateway that exported
+		least(fitsPerhaps) // the domain of the gateway that exported
 	}
 	least(pattern(m.domain, domain))
 	if uri := uris[class]; uri != "" {
@@ -79,7 +80,7 @@ func (m matching) of(domain, class, name string) fit {
 	return out
 }
 
-// leavesOut reports whether the policy keeps an object of an archive from being imported. Where that is not certain it does not.
+// leavesOut reports whether the policy certainly keeps an object of an archive from being imported.
 func (s *statements) leavesOut(domain, class, name string) bool {
 	accepted := func(text string) bool { return matchingOf(text).of(domain, class, name) != fitsNot }
 	filtered := func(text string) bool {
@@ -89,8 +90,8 @@ func (s *statements) leavesOut(domain, class, name string) bool {
 	return len(s.Accepted) > 0 && !slices.ContainsFunc(s.Accepted, accepted) || slices.ContainsFunc(s.Filtered, filtered)
 }
 
-// explains reports whether a property of an imported object is as the policy makes it, where the archive has it otherwise: old is what the
-// domain has.
+// explains reports whether the policy explains a difference: the archive has another value for the property, and
+// the policy makes it what it is. old is the domain's value.
 func (p *policy) explains(domain, class, name string, d archive.Property) bool {
 	for _, m := range p.Modified {
 		s := matchingOf(m.Match)
@@ -111,7 +112,7 @@ func (p *policy) explains(domain, class, name string, d archive.Property) bool {
 			if about == fits && !s.value && d.Change == archive.Added {
 				return true
 			}
-		case d.Hidden: // what it is cannot be seen
+		case d.Hidden: // its value cannot be seen
 			if about == fits && !s.value {
 				return true
 			}

@@ -16,14 +16,14 @@ import (
 	"github.com/dprun/dprun/sdk"
 )
 
-// The limits that satisfy a preflight.
+// The limits of a preflight.
 const (
-	certificateWarning = 30 * 24 * time.Hour // that a certificate must still be good for
-	clockTolerance     = time.Minute         // between the gateway's clock and the host's
-	checkpointsDefault = 3                   // that a domain may have, where its object does not say
+	certificateWarning = 30 * 24 * time.Hour // a certificate must be valid at least so much longer
+	clockTolerance     = time.Minute         // largest difference between the gateway's clock and the host's
+	checkpointsDefault = 3                   // that a domain may have, if its object does not say
 )
 
-// activity is one that a preflight is for.
+// activity is an activity that a preflight covers.
 type activity struct{ sdk.PreflightActivity }
 
 func (a activity) quiesces() bool { return a.Quiesce == "domain" || a.Quiesce == "device" }
@@ -31,7 +31,7 @@ func (a activity) quiesces() bool { return a.Quiesce == "domain" || a.Quiesce ==
 // preflight is one preflight under way.
 type preflight struct {
 	*source
-	now        time.Time // by the host's clock, when the answer came
+	now        time.Time // by the host's clock, when the answer arrived
 	activities []activity
 	domains    *soma.Domains
 	out        sdk.PreflightReport
@@ -41,7 +41,8 @@ type preflight struct {
 	checkpoints map[string]counted
 }
 
-// Preflight reads what the activities will need: a request for each right and each domain that it is needed in, and a few more.
+// Preflight reads what the activities will need. It uses one request for each right in each domain that needs it,
+// and a few more.
 func (s *source) Preflight(ctx context.Context, r sdk.PreflightRequest) (*sdk.PreflightReport, error) {
 	p := &preflight{source: s, objectsIn: map[string]counted{}, checkpoints: map[string]counted{}}
 	for _, a := range r.Activities {
@@ -80,13 +81,13 @@ func (s *source) Preflight(ctx context.Context, r sdk.PreflightRequest) (*sdk.Pr
 	return &p.out, nil
 }
 
-// found writes a finding down.
+// found adds a finding.
 func (p *preflight) found(check string, l sdk.Level, subject, remedy, message string, args ...any) {
 	p.out.Findings = append(p.out.Findings, sdk.Finding{Check: check, Level: l, Subject: archive.Printable(subject), Message: fmt.Sprintf(message, args...), Remedy: remedy})
 }
 
-// unread writes down that something could not be read, if the gateway answered. The rights themselves are findings of their own, so a
-// refusal is not told twice. Any other error ends the preflight.
+// unread adds a finding about something that could not be read, if the gateway answered. Rights have findings of
+// their own, so a refusal is not reported twice. Any other error ends the preflight.
 func (p *preflight) unread(check string, err error, what string) error {
 	if err == nil || soma.ClassOf(err) == soma.Refused {
 		return nil
@@ -99,7 +100,7 @@ func (p *preflight) unread(check string, err error, what string) error {
 	return nil
 }
 
-// shownCertificate looks at the certificate of the management interface.
+// shownCertificate checks the certificate of the management interface.
 func (p *preflight) shownCertificate() {
 	c := p.client.Certificate()
 	if c == nil {
@@ -121,7 +122,8 @@ func (p *preflight) shownCertificate() {
 
 func days(d time.Duration) int { return int(d / (24 * time.Hour)) }
 
-// involved are the domains that activities work on, as far as they are known.
+// involved returns the domains that activities work on, as far as they are
+// known.
 func (p *preflight) involved() []string {
 	var out []string
 	for _, a := range p.activities {
@@ -134,13 +136,13 @@ func (p *preflight) involved() []string {
 		}
 	}
 	if len(p.domains.Domains) == 0 {
-		out = append(out, defaultDomain) // which others there are is not known
+		out = append(out, defaultDomain) // the other domains are not known
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
 }
 
-// permissions reads everything that the activities read, and names the rights that are missing.
+// permissions reads everything that the activities read, and reports missing rights.
 func (p *preflight) permissions(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -184,14 +186,14 @@ func (p *preflight) permissions(ctx context.Context) error {
 	return context.Cause(ctx)
 }
 
-// counted is what was counted in a domain, by class where there are classes.
+// counted is a count of objects in a domain, by class if there are classes.
 type counted struct {
 	by  map[string]int
 	err error
 }
 
-// read reads what a right is for. It keeps an answer that other rights need as
-// well.
+// read reads what a right allows. It keeps an answer that other rights need
+// too.
 func (p *preflight) read(ctx context.Context, a Access, domain string) error {
 	keep := func(in map[string]counted, c counted) error {
 		p.mu.Lock()
@@ -214,7 +216,8 @@ func (p *preflight) read(ctx context.Context, a Access, domain string) error {
 	return a.read(ctx, p.client, domain)
 }
 
-// permission says whether a right is there; clear: what was not refused was given.
+// permission reports whether a right exists. clear says that everything that was
+// not refused was granted.
 func (p *preflight) permission(a Access, domains, refused []string, clear bool) {
 	const check = "permission"
 	if len(refused) == 0 {
@@ -239,7 +242,7 @@ func (p *preflight) permission(a Access, domains, refused []string, clear bool) 
 	p.found(check, level, a.line(domain), "add the line "+a.line(domain)+" to the access profile of the user's group", "the user may not %s %s", a.For, archive.Printable(where))
 }
 
-// some names a few of many.
+// some lists a few of many names.
 func some(names []string) string {
 	if more := len(names) - maxDetails; more > 0 {
 		return strings.Join(names[:maxDetails], ", ") + fmt.Sprintf(" and %d more", more)
@@ -247,7 +250,7 @@ func some(names []string) string {
 	return strings.Join(names, ", ")
 }
 
-// executing says of the rights that only their use proves what is known of them.
+// executing reports what is known about rights that only their use proves.
 func (p *preflight) executing(own rights) {
 	for _, a := range Accesses() {
 		if a.Proven() || a.CheckOnly || !a.needed(p.activities) {
@@ -255,7 +258,7 @@ func (p *preflight) executing(own rights) {
 		}
 		domain := defaultDomain
 		granted, known := own.grants(domain, a.Resource, a.Letters)
-		if a.Note != "" { // no one line stands for it
+		if a.Note != "" { // no single line of a profile stands for it
 			known = false
 		}
 		remedy := "add the line " + a.line("*") + " to the access profile of the user's group"
@@ -275,12 +278,13 @@ func (p *preflight) executing(own rights) {
 	}
 }
 
-// isUnquiesce reports whether the right brings something back that was quiesced.
+// isUnquiesce reports whether the right is needed to bring back what was
+// quiesced.
 func (a Access) isUnquiesce() bool {
 	return a.Resource == "config/domainunquiesce" || a.Resource == "config/unquiesce"
 }
 
-// states looks at what DomainStatus tells of the domains that are backed up, and of the device.
+// states checks what DomainStatus says about the backed up domains and the device.
 func (p *preflight) states() {
 	if len(p.domains.Domains) == 0 {
 		return
@@ -324,7 +328,7 @@ func (p *preflight) states() {
 	}
 }
 
-// against looks at what speaks against a quiesce, for activities that quiesce.
+// against checks what speaks against a quiesce, for activities that quiesce.
 func (p *preflight) against(ctx context.Context) error {
 	c := newClasses(p.client)
 	limits, err := p.throttle(ctx)
@@ -349,7 +353,7 @@ func (p *preflight) against(ctx context.Context) error {
 			if out.Role, out.RoleDetail, err = p.roleOf(ctx, c, names); err == nil {
 				err = p.apiConnectOf(ctx, c, names, &out)
 			}
-		case "domain": // what is of the device is read once for all of its domains
+		case "domain": // what concerns the device is read once for all of its domains
 			out.Role, out.RoleDetail, err = p.roleOf(ctx, c, slices.DeleteFunc(slices.Clone(a.Domains), func(d string) bool { return d == defaultDomain }))
 		}
 		if err != nil {
@@ -378,7 +382,7 @@ func (p *preflight) throttled(ctx context.Context, limits throttle) error {
 	return nil
 }
 
-// busyFound says what would keep a quiesce waiting.
+// busyFound reports what would make a quiesce wait.
 func (p *preflight) busyFound(r sdk.CheckReport) {
 	const remedy = "see who and what is at work: a quiesce waits for it, or goes on beside it, as the device's active_users says"
 	for _, w := range r.BusyWith {
@@ -409,7 +413,7 @@ func (p *preflight) roleFound(r sdk.CheckReport) {
 	}
 }
 
-// clock compares the clocks.
+// clock compares the gateway's clock with the host's.
 func (p *preflight) clock() {
 	if p.domains.Time.IsZero() {
 		return
@@ -427,7 +431,7 @@ func (p *preflight) clock() {
 	}
 }
 
-// objects tells how many objects the user is shown.
+// objects reports how many objects the user can see.
 func (p *preflight) objects(context.Context) error {
 	for _, d := range slices.Sorted(maps.Keys(p.objectsIn)) {
 		c := p.objectsIn[d]
@@ -441,7 +445,7 @@ func (p *preflight) objects(context.Context) error {
 	return nil
 }
 
-// slots counts the slots for checkpoints that are free.
+// slots counts the free slots for checkpoints.
 func (p *preflight) slots(ctx context.Context) error {
 	nodes, err := p.client.GetConfig(ctx, defaultDomain, "Domain", "")
 	if err := p.unread("checkpoints", err, "the domains' settings"); err != nil {
@@ -473,7 +477,8 @@ func (p *preflight) slots(ctx context.Context) error {
 	return nil
 }
 
-// otherBackups looks for what backups of others, and our own, leave on the gateway.
+// otherBackups looks for files that backups, by others and by dprun, have left on
+// the gateway.
 func (p *preflight) otherBackups(ctx context.Context) error {
 	files, _, err := p.client.Filestore(ctx, defaultDomain, "export:")
 	if err != nil {
@@ -487,7 +492,7 @@ func (p *preflight) otherBackups(ctx context.Context) error {
 	return nil
 }
 
-// secureBackup looks at what a secure backup needs.
+// secureBackup checks what a secure backup needs.
 func (p *preflight) secureBackup(ctx context.Context, a activity) error {
 	c, err := decode[secureBackupConfig](a.Config)
 	if err != nil {
@@ -527,7 +532,7 @@ func (p *preflight) secureBackup(ctx context.Context, a activity) error {
 	return nil
 }
 
-// backupCertificate looks at the certificate that a secure backup is encrypted with.
+// backupCertificate checks the certificate that encrypts a secure backup.
 func (p *preflight) backupCertificate(ctx context.Context, c secureBackupConfig) error {
 	const check = "certificate"
 	all, err := p.certificates(ctx)

@@ -8,24 +8,26 @@ import (
 	"github.com/dprun/dprun/sdk"
 )
 
-// Access is a right that dprun uses on a gateway. The names of the resources are those of the appliance's own management model.
+// Access is a right that dprun uses on a gateway. The names of resources come from the appliance's own management
+// model.
 type Access struct {
-	Resource string // by the appliance's own name, such as "status/domain-status"
+	Resource string // the appliance's name, such as "status/domain-status"
 	Letters  string // r, x or d
-	// Domains says that it is needed in every domain that is backed up. Else it is needed in the default domain, or for the whole
-	// gateway.
+	// Domains says that the right is needed in every backed up domain. Otherwise it is needed in the default
+	// domain, or for the whole gateway.
 	Domains bool
 	For     string // what dprun does with it, after "may"
-	Note    string // what else there is to know, a sentence
-	// Activities need it; none named: all do.
+	Note    string // what else to know, as a sentence
+	// Activities lists the activities that need the right; empty: all do.
 	Activities []string
-	Quiesce    string // only where the plan quiesces: "any", "domain" or "device"
-	// CheckOnly: `dprun check` alone uses it.
+	Quiesce    string // needed only if the plan quiesces this: "any", "domain" or "device"
+	// CheckOnly says that only `dprun check` uses the right.
 	CheckOnly bool
 
-	// status, config and store are what is read to see whether the right is there; none of them: it cannot be seen by reading.
+	// status, config and store name what is read to see whether the right exists; all empty: reading cannot show
+	// it.
 	status, config, store string
-	login                 bool // whoever is answered has it
+	login                 bool // everybody who gets an answer has it
 }
 
 // Proven reports whether reading shows that the right is there.
@@ -33,11 +35,11 @@ func (a Access) Proven() bool { return a.login || a.status != "" || a.config != 
 
 const unknownGate = "It is the resource of the REST interface or of the command line; which one stands for XML management is not known."
 
-// anyQuiesce stands for both kinds of quiesce.
+// anyQuiesce stands for either kind of quiesce.
 const anyQuiesce = "any"
 
-// Accesses are all rights that dprun uses. A read that is added to the plugin is added here: a test has the simulated gateway refuse
-// everything else.
+// Accesses returns all rights that dprun uses. Add a right here for every read that is added to the plugin: a
+// test has the simulated gateway refuse everything else.
 func Accesses() []Access {
 	exports := []string{activityExport, activityAllDomains}
 	secure := []string{activitySecureBackup}
@@ -94,7 +96,7 @@ func (a Access) needed(activities []activity) bool {
 	})
 }
 
-// read reads what the right is for, in a domain.
+// read reads what the right allows in a domain.
 func (a Access) read(ctx context.Context, c *soma.Client, domain string) error {
 	switch {
 	case a.login:
@@ -109,13 +111,13 @@ func (a Access) read(ctx context.Context, c *soma.Client, domain string) error {
 	return err
 }
 
-// line is the right as a line of an access profile.
+// line returns the right as a line of an access profile.
 func (a Access) line(domain string) string {
 	return "*/" + domain + "/" + a.Resource + "?Access=" + a.Letters
 }
 
-// AccessProfile are the lines of the access profile that an activity needs, with what it quiesces: "none", "domain" or "device".
-// What `dprun check` alone reads is among them.
+// AccessProfile returns the lines of the access profile that an activity needs. quiesce is what the activity
+// quiesces: "none", "domain" or "device". The lines include what only `dprun check` reads.
 func AccessProfile(activityType, quiesce string) []string {
 	one := []activity{{sdk.PreflightActivity{Activity: activityType, Quiesce: quiesce}}}
 	var out []Access
@@ -123,14 +125,15 @@ func AccessProfile(activityType, quiesce string) []string {
 		if !a.needed(one) {
 			continue
 		}
-		// One line for a resource: the gateway takes the most specific one alone.
+		// One line for a resource, because the gateway uses only the most
+		// specific one.
 		if i := slices.IndexFunc(out, func(o Access) bool { return o.Resource == a.Resource }); i >= 0 {
 			out[i].Letters += "+" + a.Letters
 			continue
 		}
 		out = append(out, a)
 	}
-	if slices.ContainsFunc(out, Access.everything) { // it stands for all that is only read
+	if slices.ContainsFunc(out, Access.everything) { // it covers everything that is only read
 		out = slices.DeleteFunc(out, func(a Access) bool { return a.Letters == "r" && !a.everything() })
 	}
 	var lines []string
@@ -140,8 +143,8 @@ func AccessProfile(activityType, quiesce string) []string {
 	return lines
 }
 
-// RestoreProfile are the lines of the access profile that restores need, or drills. A gateway skips without a word what the account may not
-// write: so it may write everything in domains other than default.
+// RestoreProfile returns the lines of the access profile that restores or drills need. The account may write
+// everything in domains other than default, because a gateway silently skips what an account may not write.
 func RestoreProfile(drill bool) []string {
 	lines := []string{
 		"*/*/login/xml-mgmt?Access=x", "*/*/*?Access=r+w+a", "*/default/*?Access=r",
@@ -153,8 +156,8 @@ func RestoreProfile(drill bool) []string {
 	return append(lines, "*/*/config/save-config?Access=x", "*/*/config/save-chkpoint?Access=x", "*/*/config/remove-chkpoint?Access=x")
 }
 
-// profileLine is the right as a line of an access profile, for all domains that it is needed in. Of rights that only their use proves
-// it is not known whether a domain can be named.
+// profileLine returns the right as a line of an access profile, for all domains that need it. For rights that
+// only their use proves, it is not known whether a line can name a domain.
 func (a Access) profileLine() string {
 	if !a.Domains && !a.login && a.Proven() {
 		return a.line(defaultDomain)
@@ -162,5 +165,5 @@ func (a Access) profileLine() string {
 	return a.line("*")
 }
 
-// everything reports whether the right is to every resource.
+// everything reports whether the right covers every resource.
 func (a Access) everything() bool { return a.Resource == "*" }

@@ -7,11 +7,12 @@ import (
 	"strings"
 )
 
-// rights are what an account may do, as far as the gateway tells it: the access profile of its group. An account with little access
-// cannot read its own, and one of a directory service has none on the gateway. Then they are not known.
+// rights are what an account may do, as far as the gateway tells: the access profile of its group. They are not
+// known for an account that cannot read its own group, nor for one of a directory service, which has none on the
+// gateway.
 type rights struct {
 	known      bool
-	privileged bool // everything
+	privileged bool // may do everything
 	lines      []profileLine
 }
 
@@ -19,7 +20,7 @@ type rights struct {
 type profileLine struct {
 	domain, resource string
 	letters          []string
-	narrowed         bool // it is for some addresses, objects or files only
+	narrowed         bool // covers only some addresses, objects or files
 }
 
 func parseProfileLine(text string) (profileLine, bool) {
@@ -48,7 +49,7 @@ func (l profileLine) fits(domain, resource string) bool {
 	return l.resource == "*" || err == nil && r
 }
 
-// specific orders the lines that fit: the most specific one wins.
+// specific orders matching lines. The most specific one wins.
 func (l profileLine) specific() int {
 	n := 2 * len(strings.ReplaceAll(l.resource, "*", ""))
 	if l.domain != "*" {
@@ -80,7 +81,8 @@ func (r rights) grants(domain, resource, letter string) (granted, known bool) {
 	return granted, known
 }
 
-// ownRights reads what the account may do. That it cannot be read says nothing.
+// ownRights reads what the account may do. If it cannot be read, nothing is
+// known.
 func (s *source) ownRights(ctx context.Context) rights {
 	users, err := s.client.GetConfig(ctx, defaultDomain, "User", s.users.own)
 	if err != nil || len(users) != 1 || users[0].Attrs["name"] != s.users.own {

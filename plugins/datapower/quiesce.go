@@ -12,7 +12,8 @@ import (
 	"github.com/dprun/dprun/sdk/failure"
 )
 
-// Quiesce sends one request. The gateway accepts and goes on in the background.
+// Quiesce sends one request. The gateway accepts and works on in the
+// background.
 func (s *source) Quiesce(ctx context.Context, t sdk.Target, deviceTimeout time.Duration) error {
 	var err error
 	switch t.Domain {
@@ -40,7 +41,8 @@ func (s *source) Quiesce(ctx context.Context, t sdk.Target, deviceTimeout time.D
 	return f
 }
 
-// Unquiesce sends one request. A refusal of a target that is in service is none.
+// Unquiesce sends one request. If the gateway refuses because the target is in
+// service, Unquiesce succeeds.
 func (s *source) Unquiesce(ctx context.Context, t sdk.Target) error {
 	var err error
 	switch t.Domain {
@@ -80,7 +82,7 @@ func (s *source) QuiesceState(ctx context.Context, t sdk.Target) (*sdk.QuiesceRe
 	return &r, nil
 }
 
-// reread reads the state after a refusal, to tell why; nil if it cannot be read.
+// reread reads the state after a refusal, to explain it; nil: it cannot be read.
 func (s *source) reread(ctx context.Context, t sdk.Target) (*sdk.QuiesceReport, bool) {
 	domains, err := s.client.DomainStatus(ctx)
 	if err != nil {
@@ -102,8 +104,9 @@ func describe(t sdk.Target) string {
 	return "domain " + t.Domain
 }
 
-// states are the words that gateways have for quiesce states: the tokens of the status class, the empty one included, and the
-// sentences that stand for them in the web interface. A word that is not here is unknown: it must never pass for "back in service".
+// states maps the words that gateways use for quiesce states: the tokens of the status class, including the empty
+// one, and the sentences of the web interface. Any other word is unknown: it must never count as "back in
+// service".
 var states = map[string]sdk.QuiesceState{
 	"":                         sdk.StateNormal,
 	"quiesce not in progress":  sdk.StateNormal,
@@ -118,7 +121,7 @@ var states = map[string]sdk.QuiesceState{
 	"error":                                          sdk.StateError,
 }
 
-// quiesceState reads the state of a domain. A row that does not tell it leaves it unknown.
+// quiesceState returns the state of a domain; unknown: the row does not tell.
 func quiesceState(d soma.Domain) sdk.QuiesceState {
 	if state, ok := states[strings.ToLower(strings.TrimSpace(d.QuiesceState))]; ok && d.QuiesceTold {
 		return state
@@ -131,8 +134,9 @@ var distance = map[sdk.QuiesceState]int{
 	sdk.StateNormal: 0, sdk.StateUnquiescing: 1, sdk.StateQuiescing: 2, sdk.StateQuiesced: 3, sdk.StateUnknown: 4, sdk.StateError: 5,
 }
 
-// report reads the state of a target from the domains: of the one, or of all but default, which never goes down. ok is false if
-// the domain is not listed. A device that lists no domain but default says nothing about those that it has, so it is unknown.
+// report derives the state of a target from the domains: from its own row or, for a device, from all except
+// default, which never goes down. ok is false if the domain is not listed. If a device lists only default, its
+// state is unknown, because that says nothing about its other domains.
 func report(domains *soma.Domains, t sdk.Target) (r sdk.QuiesceReport, ok bool) {
 	r = sdk.QuiesceReport{State: sdk.StateNormal, Domains: map[string]sdk.QuiesceState{}}
 	var details []string
@@ -163,7 +167,7 @@ func report(domains *soma.Domains, t sdk.Target) (r sdk.QuiesceReport, ok bool) 
 	return r, t.Device() || len(r.Domains) > 0
 }
 
-// maxDetails bounds what is said of one reading.
+// maxDetails bounds the details of one reading.
 const maxDetails = 3
 
 func summary(details []string) string {

@@ -18,8 +18,9 @@ import (
 	"github.com/dprun/dprun/sdk/failure"
 )
 
-// Rehearse finds out what a restore of an export would do to a domain. It reads the target's state and settings, exports what runs
-// there, compares that with the archive, and has the gateway import the archive with its own dry run.
+// Rehearse finds out what a restore of an export would do to a domain. It reads the target's state and settings,
+// exports the running configuration, compares it with the archive, and has the gateway import the archive as a
+// dry run.
 func (s *source) Rehearse(ctx context.Context, r sdk.RehearseRequest) (*sdk.RehearseReport, error) {
 	if r.Target.Device() {
 		return nil, failure.New(failure.Precondition, failure.Unsupported, "%s: only a domain can be restored", s.name)
@@ -54,7 +55,7 @@ func (s *source) Rehearse(ctx context.Context, r sdk.RehearseRequest) (*sdk.Rehe
 	return h.out, nil
 }
 
-// rehearsal is one under way.
+// rehearsal is one rehearsal under way.
 type rehearsal struct {
 	*source
 	request sdk.RehearseRequest
@@ -62,14 +63,14 @@ type rehearsal struct {
 	set     *archive.Report
 	size    int64
 	out     *sdk.RehearseReport
-	noted   map[string]int // how many objects each check has named
+	noted   map[string]int // by check: how many objects it has named
 }
 
 func (h *rehearsal) found(level sdk.Level, check, subject, remedy, format string, args ...any) {
 	h.out.Findings = append(h.out.Findings, sdk.Finding{Check: check, Level: level, Subject: archive.Printable(subject), Message: fmt.Sprintf(format, args...), Remedy: remedy})
 }
 
-// refuse says why the target is not to be restored from this archive.
+// refuse adds a finding that forbids restoring the target from this archive.
 func (h *rehearsal) refuse(check, subject, remedy, format string, args ...any) {
 	h.found(sdk.LevelError, check, subject, remedy, format, args...)
 }
@@ -78,7 +79,8 @@ func (h *rehearsal) refused() bool {
 	return slices.ContainsFunc(h.out.Findings, func(f sdk.Finding) bool { return f.Level == sdk.LevelError })
 }
 
-// readArchive verifies the archive. Nothing of it is sent unless it is whole: the gateway executes what dp-aux holds.
+// readArchive verifies the archive. Nothing is sent unless the archive is whole, because the gateway executes
+// what dp-aux holds.
 func (h *rehearsal) readArchive(ctx context.Context) error {
 	const what = rehearsing
 	f, err := os.Open(h.request.File)
@@ -118,7 +120,7 @@ func (h *rehearsal) readArchive(ctx context.Context) error {
 	return nil
 }
 
-// readTarget reads what forbids a restore, and whether the target has changes that are not saved.
+// readTarget reads what forbids a restore, and whether the target has unsaved changes.
 func (h *rehearsal) readTarget(ctx context.Context) (unsaved bool, err error) {
 	name := h.request.Target.Domain
 	if name == defaultDomain {
@@ -170,7 +172,7 @@ func (h *rehearsal) readTarget(ctx context.Context) (unsaved bool, err error) {
 	return d.SaveNeeded, nil
 }
 
-// firmware compares levels such as IDG.10.0.1.5 and 10.0.1.5.
+// firmware compares firmware levels, such as IDG.10.0.1.5 and 10.0.1.5.
 func (h *rehearsal) firmware(here string) {
 	there := h.set.Device.Firmware
 	older, known := olderFirmware(here, there)
@@ -182,7 +184,8 @@ func (h *rehearsal) firmware(here string) {
 	}
 }
 
-// olderFirmware reports whether level a is older than b. Levels are numbers between dots, behind a product's name perhaps.
+// olderFirmware reports whether level a is older than b. Levels are numbers between dots, possibly after a
+// product's name.
 func olderFirmware(a, b string) (older, known bool) {
 	x, y := level(a), level(b)
 	if len(x) < 2 || len(y) < 2 {
@@ -212,10 +215,12 @@ const (
 	exportTarget = rehearsing + ": export the target"
 )
 
-// executing are the classes whose objects bring configuration from elsewhere, by themselves.
+// executing are the classes whose objects bring in configuration from elsewhere on their
+// own.
 var executing = []string{"ImportPackage", "IncludeConfig", "ConfigSequence", "GitOps", "Domain"}
 
-// compare says what would change, what stays, and what an import cannot bring.
+// compare reports what would change, what would stay, and what an import cannot
+// bring.
 func (h *rehearsal) compare(ctx context.Context) error {
 	target := filepath.Join(h.request.Dir, "target.zip")
 	if err := h.exportTo(ctx, target, h.request.Target.Domain, rehearsing); err != nil {
@@ -250,28 +255,28 @@ func (h *rehearsal) compare(ctx context.Context) error {
 }
 
 const (
-	maxChanges = 20_000 // a message of the protocol has 4 MiB at most
+	maxChanges = 20_000 // a message of the protocol has at most 4 MiB
 	maxNoted   = 50     // objects that are named for the same reason
 )
 
-// note says what somebody should know of an object.
+// note adds a finding about an object that somebody should know.
 func (h *rehearsal) note(check, subject, remedy, text string) {
 	if h.noted[check]++; h.noted[check] <= maxNoted {
 		h.found(sdk.LevelWarning, check, subject, remedy, "%s", text)
 	}
 }
 
-// effect is what a restore means for one thing that differs between the target and the archive.
+// effect says what a restore does to one thing that differs between the target and the archive.
 func (h *rehearsal) effect(d archive.Difference) {
-	there, lacks := d.Absent() // what the export of the target lists and withholds is there
+	there, lacks := d.Absent() // the target has what its export lists and withholds
 	c := sdk.Change{Effect: sdk.EffectChanged, Class: d.Class, Name: d.Name}
 	switch {
 	case d.What == archive.WhatFile && (strings.HasPrefix(d.Name, "dp-aux/") || startScript(d.Name)):
-		return // part of the export itself; what the objects stand for
+		return // part of the export itself; the objects stand for it
 	case d.Change == archive.Removed:
 		c.Effect = sdk.EffectStays
 	case d.What == archive.WhatObject && h.policy.drill && h.policy.leavesOut(h.from(), d.Class, d.Name), d.Change == archive.Changed && always(h.from(), d, &h.policy, false):
-		return // it would be as it is
+		return // it would stay as it is
 	case lacks != "" && (d.Change == archive.Added || there == archive.Missing):
 		c.Effect = sdk.EffectAbsent
 	case lacks != "":
@@ -291,7 +296,7 @@ func (h *rehearsal) effect(d archive.Difference) {
 	}
 }
 
-// from is the domain that the archive is of; empty: it does not say.
+// from returns the domain that the archive comes from; empty: it does not say.
 func (h *rehearsal) from() string {
 	if len(h.set.Domains) == 0 {
 		return ""
@@ -299,13 +304,14 @@ func (h *rehearsal) from() string {
 	return h.set.Domains[0]
 }
 
-// startScript reports whether a file is the saved configuration of a domain. Its objects stand for it.
+// startScript reports whether a file is the saved configuration of a domain. The archive's objects
+// stand for it.
 func startScript(name string) bool {
 	return strings.HasPrefix(name, "config/") && strings.HasSuffix(name, ".cfg") && strings.Count(name, "/") == 1
 }
 
 // dryRun has the gateway try the import without doing it, and reads all of its
-// results. An unknown word is reported, and proves nothing.
+// results. An unknown result is reported; it proves nothing.
 func (h *rehearsal) dryRun(ctx context.Context) error {
 	f, err := os.Open(h.request.File)
 	if err != nil {
@@ -336,7 +342,7 @@ func (h *rehearsal) dryRun(ctx context.Context) error {
 	for _, f := range got.Files {
 		switch f.Status {
 		case "missing-file", "missing-key":
-			continue // they stand in the changes as absent, if they are not there
+			continue // if they are missing, the changes list them as absent
 		}
 		words["files: "+cmp.Or(f.Status, "(no word)")]++
 	}
@@ -360,7 +366,7 @@ func (h *rehearsal) dryRun(ctx context.Context) error {
 	return nil
 }
 
-// unchanged reads that the dry run has left the target as it was.
+// unchanged checks that the dry run has left the target as it was.
 func (h *rehearsal) unchanged(ctx context.Context, unsaved bool) error {
 	domains, err := h.client.DomainStatus(ctx)
 	if err != nil {

@@ -21,9 +21,10 @@ var _ sdk.Restorer = (*source)(nil)
 
 const importing = "import"
 
-// Import gives an export to a domain. It verifies the archive, exports the target and compares that with what it must still be, and sends the
-// archive once. Then it reads the gateway's results and, until nothing changes any more, the state of the domain's objects: what the gateway
-// skips stands in no result.
+// Import imports an export into a domain. It verifies the archive, exports the target, compares that export with
+// what the target must still be, and sends the archive once. Then it reads the gateway's results. It reads the
+// state of the domain's objects until nothing changes any more, because the results do not mention what the
+// gateway skips.
 func (s *source) Import(ctx context.Context, r sdk.ImportRequest) (*sdk.ImportReport, error) {
 	i := &restore{source: s, request: r, out: &sdk.ImportReport{}, was: map[objectKey]soma.Object{}, wanted: map[objectKey]archive.Object{}, refused: map[objectKey]bool{}}
 	f, err := i.prepare(ctx)
@@ -49,7 +50,7 @@ func (s *source) Import(ctx context.Context, r sdk.ImportRequest) (*sdk.ImportRe
 	return i.out, nil
 }
 
-// unsent makes a failure say that nothing was sent, which an answer that did not come would leave open.
+// unsent makes a failure say that nothing was sent. A lost answer on its own would leave that open.
 func unsent(err error) error {
 	f := failure.From(err)
 	switch f.Kind {
@@ -59,7 +60,7 @@ func unsent(err error) error {
 	return failure.New(failure.Precondition, f.Reason, "%w; nothing was imported", err).WithRemedy("%s", f.Remedy)
 }
 
-// unknown is the failure of an import that was sent and of which no results came.
+// unknown is the failure of an import that was sent and whose results were lost.
 func (s *source) unknown(err error) error {
 	f := s.failed(err, importing)
 	kind := failure.Unavailable
@@ -78,20 +79,21 @@ type restore struct {
 	request  sdk.ImportRequest
 	policy   policy
 	contents *archive.Contents
-	from     string                       // the domain that the archive is of
+	from     string                       // domain that the archive comes from
 	wanted   map[objectKey]archive.Object // the archive's objects
 	size     int64
-	was      map[objectKey]soma.Object // the target's objects before
+	was      map[objectKey]soma.Object // the target's objects before the import
 	refused  map[objectKey]bool        // by the gateway's own results
 	out      *sdk.ImportReport
 }
 
-// found notes a finding.
+// found adds a finding.
 func (i *restore) found(level sdk.Level, check, subject, remedy, format string, args ...any) {
 	i.out.Findings = append(i.out.Findings, sdk.Finding{Check: check, Level: level, Subject: archive.Printable(subject), Message: fmt.Sprintf(format, args...), Remedy: remedy})
 }
 
-// prepare does all that comes before the archive is sent. It gives the archive that it has verified.
+// prepare does everything that comes before the archive is sent. It returns the archive that it has
+// verified.
 func (i *restore) prepare(ctx context.Context) (_ *os.File, err error) {
 	r := i.request
 	if r.Target.Device() || r.Target.Domain == defaultDomain {
@@ -138,7 +140,8 @@ func (i *restore) prepare(ctx context.Context) (_ *os.File, err error) {
 	return f, i.asBefore(ctx, objects)
 }
 
-// readArchive verifies the archive: the gateway executes what dp-aux holds.
+// readArchive verifies the archive, because the gateway executes what dp-aux
+// holds.
 func (i *restore) readArchive(ctx context.Context, f *os.File) error {
 	contents, report, err := archive.Verifier{TempDir: i.temp}.Contents(ctx, f, i.size)
 	if err != nil {
@@ -165,7 +168,8 @@ func (i *restore) readArchive(ctx context.Context, f *os.File) error {
 	return nil
 }
 
-// ready reads that the domain is there, in service, and that nothing else is done in it.
+// ready checks that the domain exists and is in service, and that nobody else is working
+// in it.
 func (i *restore) ready(ctx context.Context) error {
 	d, err := i.domain(ctx, i.request.Target.Domain, importing)
 	if err != nil {
@@ -193,7 +197,7 @@ func (s *source) domain(ctx context.Context, name, what string) (*soma.Domain, e
 	return &domains.Domains[i], nil
 }
 
-// asBefore is an error unless the target is what it was when its way back was made.
+// asBefore fails unless the target is what it was when its way back was made.
 func (i *restore) asBefore(ctx context.Context, objects []soma.Object) error {
 	r := i.request
 	if r.Before == "" {
@@ -216,7 +220,7 @@ func (i *restore) asBefore(ctx context.Context, objects []soma.Object) error {
 	return nil
 }
 
-// results reads what the gateway says it has done.
+// results evaluates what the gateway reports.
 func (i *restore) results(got *soma.ImportResults) {
 	const look = "look at the domain now, and at the gateway's log of the time"
 	name := i.request.Target.Domain
@@ -246,7 +250,7 @@ func (i *restore) results(got *soma.ImportResults) {
 			i.out.Files++
 		case f.Status != "ignored":
 			failed.add(f.Name, strings.TrimSpace("the gateway's result is "+orNone(f.Status)+" "+f.Reason))
-		case !startScript(archive.FileName(f.Name)): // which the objects stand for
+		case !startScript(archive.FileName(f.Name)): // the objects stand for it
 			ignored.add(f.Name, "the gateway has left what was there")
 		}
 	}
@@ -267,7 +271,7 @@ func (i *restore) results(got *soma.ImportResults) {
 	default:
 		level := sdk.LevelError
 		if len(absent) > 0 && len(i.contents.Absent) > 0 {
-			level = sdk.LevelWarning // that is what it found
+			level = sdk.LevelWarning // the missing files explain it
 		}
 		i.found(level, "results", name, look, "the gateway found errors: detected-errors is %s", archive.Printable(got.DetectedErrors))
 	}
@@ -288,12 +292,13 @@ func (i *restore) results(got *soma.ImportResults) {
 	i.all(sdk.LevelWarning, "not_copied", skips, uncopied)
 }
 
-// list are things with what there is to say of each.
+// list holds names, each with a text about it.
 type list [][2]string
 
 func (l *list) add(subject, text string) { *l = append(*l, [2]string{subject, text}) }
 
-// all tells of the first of a list, and how many more there are.
+// all adds a finding for each of the first entries of a list, and says how many
+// more there are.
 func (i *restore) all(level sdk.Level, check, remedy string, l list) {
 	for n, item := range l {
 		if n == maxNoted {
@@ -306,12 +311,12 @@ func (i *restore) all(level sdk.Level, check, remedy string, l list) {
 
 const (
 	statesEvery = time.Second
-	statesRest  = 10 * time.Second // that the states are to stay the same while something is down that should not be
+	statesRest  = 10 * time.Second // how long states must stay the same while an object is down that should not be
 	statesLimit = 3 * time.Minute  // for objects to come up
 )
 
-// states reads what became of the domain's objects. If they cannot be read, that
-// is reported, and proves nothing.
+// states evaluates the state of the domain's objects. If they cannot be read, it
+// reports that; it proves nothing.
 func (i *restore) states(ctx context.Context) {
 	name := i.request.Target.Domain
 	objects, err := i.settled(ctx)
@@ -329,12 +334,12 @@ func (i *restore) states(ctx context.Context) {
 }
 
 // settled reads the objects until they stay the same and none is coming up, or
-// the time is over. So objects that are down have time to come up.
+// until the limit is over. This gives objects that are down time to come up.
 func (i *restore) settled(ctx context.Context) ([]soma.Object, error) {
 	name := i.request.Target.Domain
 	var last []soma.Object
 	var unread error
-	var since time.Duration // the last change
+	var since time.Duration // time since the last change
 	for waited := time.Duration(0); ; waited += statesEvery {
 		objects, err := i.client.ObjectStatus(ctx, name)
 		if err == nil {
@@ -369,13 +374,14 @@ func pendingState(o soma.Object) bool {
 	return strings.HasPrefix(strings.ToLower(o.OpState), "pending")
 }
 
-// Events of objects whose being down is expected.
+// These events explain why an object is down although nothing is wrong.
 const (
 	eventDisabled   = "0x0034000d"
-	eventReferenced = "0x0036000e" // by what is referred to
+	eventReferenced = "0x0036000e" // something that it refers to is down
 )
 
-// judge compares the objects with those before and with the archive's.
+// judge compares the objects with those from before the import and with the
+// archive's.
 func (i *restore) judge(objects []soma.Object) {
 	there := map[objectKey]bool{}
 	down, running, unknown := list{}, list{}, list{}
@@ -414,7 +420,7 @@ func (i *restore) judge(objects []soma.Object) {
 	i.all(sdk.LevelError, "skipped", "see whether the gateway knows and has licensed the class, and whether the account may write it", skipped)
 }
 
-// running reports whether an object of a drill may be at work: the archive brought it, and it is not disabled.
+// running reports whether an object of a drill may be running: it comes from the archive and is not disabled.
 func (i *restore) running(o soma.Object) bool {
 	key := objectKey{o.Class, o.Name}
 	_, old := i.was[key]
@@ -423,15 +429,15 @@ func (i *restore) running(o soma.Object) bool {
 	return i.policy.drill && (starts || !known(o.Class) && serving(o.Class)) && o.AdminState != "disabled" && (want || !old)
 }
 
-// down reports whether an object is down that was up before or is new, for a reason that nobody expects.
+// down reports whether an object that was up before, or is new, is down for an unexpected reason.
 func (i *restore) down(o soma.Object) bool {
 	key := objectKey{o.Class, o.Name}
 	was, old := i.was[key]
 	return !o.Up() && o.AdminState != "disabled" && (!old || was.Up()) && ((old && !i.policy.drill) || !i.expected(o, i.wanted[key]))
 }
 
-// expected reports whether a new object is down for a reason that was to be expected: something that it refers to, or a file that the
-// archive does not hold.
+// expected reports whether a new object is down for an expected reason: because of something that it refers to,
+// or of a file that the archive does not hold.
 func (i *restore) expected(o soma.Object, wanted archive.Object) bool {
 	_, absent := i.contents.Absent[wanted.File]
 	return strings.EqualFold(o.EventCode, eventReferenced) || strings.EqualFold(o.EventCode, eventDisabled) || wanted.File != "" && absent
@@ -439,7 +445,8 @@ func (i *restore) expected(o soma.Object, wanted archive.Object) bool {
 
 const comparing = "compare a domain with what it should hold"
 
-// Resembles exports what runs in a domain and compares it with each archive.
+// Resembles exports the running configuration of a domain and compares it with
+// each archive.
 func (s *source) Resembles(ctx context.Context, r sdk.ResembleRequest) (*sdk.ResembleReport, error) {
 	if r.Target.Device() {
 		return nil, failure.New(failure.Precondition, failure.Unsupported, "%s: only a domain can be compared", s.name)
@@ -479,7 +486,7 @@ func (s *source) Resembles(ctx context.Context, r sdk.ResembleRequest) (*sdk.Res
 	return out, os.Remove(target)
 }
 
-// drillPolicyOf is the policy that a drill of an archive has.
+// drillPolicyOf returns the policy for a drill of an archive.
 func (s *source) drillPolicyOf(ctx context.Context, file string) (policy, error) {
 	f, err := os.Open(file)
 	if err != nil {
@@ -497,7 +504,7 @@ func (s *source) drillPolicyOf(ctx context.Context, file string) (policy, error)
 	return drillPolicy(contents.Objects), nil
 }
 
-// exportTo writes an export of what runs in a domain.
+// exportTo writes an export of the running configuration of a domain.
 func (s *source) exportTo(ctx context.Context, name, domain, what string) error {
 	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
@@ -513,10 +520,10 @@ func (s *source) exportTo(ctx context.Context, name, domain, what string) error 
 	return nil
 }
 
-const maxDifferences = 200 // that are told
+const maxDifferences = 200 // differences that are reported
 
-// resemblance is how a domain differs from an archive that was imported with a policy: the first of the two is the domain. Without any, nothing was
-// imported, and every difference counts.
+// resemblance says how a domain differs from an archive that was imported with a policy; the first of the two in
+// diff is the domain. Without a policy nothing was imported, and every difference counts.
 func resemblance(diff *archive.Diff, p *policy, rewritten bool) sdk.Resemblance {
 	out := sdk.Resemblance{Equal: diff.Omitted == 0, Only: diff.Omitted == 0}
 	from := ""
@@ -528,12 +535,12 @@ func resemblance(diff *archive.Diff, p *policy, rewritten bool) sdk.Resemblance 
 		text := strings.TrimSpace(d.Class + " " + d.Name)
 		switch {
 		case d.What == archive.WhatFile && (strings.HasPrefix(d.Name, "dp-aux/") || startScript(d.Name)):
-			continue // part of the export itself; what the objects stand for
+			continue // part of the export itself; the objects stand for it
 		case d.Change == archive.Removed:
 			out.Only = false
 			text += ": the archive does not have it"
 		case lacks != "":
-			continue // whether it is as it was cannot be known
+			continue // nobody can know whether it is unchanged
 		case p != nil && d.What == archive.WhatObject && p.leavesOut(from, d.Class, d.Name):
 			text += ": is left out by the policy"
 		case p != nil && d.Change == archive.Changed && always(from, d, p, rewritten):
@@ -552,7 +559,8 @@ func resemblance(diff *archive.Diff, p *policy, rewritten bool) sdk.Resemblance 
 	return out
 }
 
-// properties name the first properties that differ; never their values, which may be secret.
+// properties names the first properties that differ, without their values, which may be
+// secret.
 func properties(ps []archive.Property) string {
 	var names []string
 	for _, p := range ps[:min(3, len(ps))] {
@@ -564,7 +572,7 @@ func properties(ps []archive.Property) string {
 	return " in " + strings.Join(names, ", ")
 }
 
-// always reports whether an object differs from the archive's in nothing but what an import changes of itself.
+// always reports whether an object differs from the archive's only in what every import changes.
 func always(from string, d archive.Difference, p *policy, rewritten bool) bool {
 	if len(d.Properties) == 0 || d.Omitted > 0 {
 		return false

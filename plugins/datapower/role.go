@@ -11,19 +11,21 @@ import (
 	"github.com/dprun/dprun/sdk"
 )
 
-// part is what one group, or one class, says about the failover role.
+// part is the role according to one group or one class.
 type part struct {
 	role   sdk.FailoverRole
 	detail string
 }
 
-// weight orders roles: one group in which the target is active decides, then one that cannot be read.
+// weight orders roles. A group in which the target is active decides, and after that a group that
+// cannot be read.
 var weight = map[sdk.FailoverRole]int{"": 0, sdk.RoleStandby: 1, sdk.RoleUnknown: 2, sdk.RoleActive: 3}
 
-// parts is what all groups say.
+// parts holds the roles according to all groups.
 type parts []part
 
-// together is the role that follows from all groups, with the groups that decide it.
+// together returns the role that follows from all groups, and names the groups that
+// decide it.
 func (ps parts) together() (role sdk.FailoverRole, detail string) {
 	var details []string
 	for _, p := range ps {
@@ -37,8 +39,8 @@ func (ps parts) together() (role sdk.FailoverRole, detail string) {
 	return role, summary(details)
 }
 
-// standbyParts reads the states of standby groups. The one active member has the group's address; initial takes no part in the group,
-// and in learn and speak the members are still electing.
+// standbyParts reads the states of standby groups. The only active member has the group's address. A member in
+// state initial takes no part in the group; in learn and speak the members are still electing.
 func standbyParts(rows []soma.Standby) (out parts) {
 	for _, r := range rows {
 		group := fmt.Sprintf("standby group %s of interface %s", orNone(r.Group), orNone(r.Interface))
@@ -56,8 +58,8 @@ func standbyParts(rows []soma.Standby) (out parts) {
 	return out
 }
 
-// selfBalancedParts compares the self-balanced services with the standby groups that balance them. A row says which target is active
-// and not whether that is this gateway: the standby group says that, so there must be one.
+// selfBalancedParts compares the self-balanced services with the standby groups that balance them. A row says
+// which target is active, not whether that is this gateway. The standby group says that, so there must be one.
 func selfBalancedParts(rows []soma.SelfBalanced, groups []soma.Standby) (out parts) {
 	for _, r := range rows {
 		service := fmt.Sprintf("self-balanced service %s in domain %s", orNone(r.Service), orNone(r.Domain))
@@ -72,7 +74,8 @@ func selfBalancedParts(rows []soma.SelfBalanced, groups []soma.Standby) (out par
 	return out
 }
 
-// quotaParts reads the role of the quota enforcement server. One that is down and says nothing else takes no part.
+// quotaParts reads the role of the quota enforcement server. A server that is down and reports nothing else takes
+// no part.
 func quotaParts(rows []soma.Quota) (out parts) {
 	for _, r := range rows {
 		mode, role := strings.ToLower(r.Mode), strings.ToLower(r.Role)
@@ -89,10 +92,10 @@ func quotaParts(rows []soma.Quota) (out parts) {
 	return out
 }
 
-// peering is a gateway peering as its configuration has it.
+// peering is the configuration of a gateway peering.
 type peering struct {
-	name, address string // of this member; a host alias is resolved
-	peers         bool   // others are named
+	name, address string // of this member, with host aliases resolved
+	peers         bool   // whether it names other members
 	cluster       bool
 }
 
@@ -106,7 +109,7 @@ func peeringOf(n *soma.Node) (p peering, ok bool) {
 	return p, n.Value("mAdminState") != "disabled" && !alone
 }
 
-// part reads the peering's role from the members that the gateway lists.
+// part derives the peering's role from the members that the gateway lists.
 func (p peering) part(domain string, rows []soma.Peer) part {
 	what := fmt.Sprintf("gateway peering %s in domain %s", orNone(p.name), domain)
 	unknown := func(why string) part { return part{sdk.RoleUnknown, "the role in " + what + " is not known: " + why} }
@@ -136,7 +139,7 @@ func (p peering) part(domain string, rows []soma.Peer) part {
 			if p.cluster || p.peers || others {
 				return part{sdk.RoleActive, "primary of " + what}
 			}
-			decided = part{} // a group of one: nobody else has or takes its work
+			decided = part{} // a group of one: there is no other member
 		case "unknown":
 			return unknown("the gateway cannot tell whether it is the primary")
 		default:
@@ -146,7 +149,7 @@ func (p peering) part(domain string, rows []soma.Peer) part {
 	return decided
 }
 
-// sameAddress compares addresses in whatever way they are written; a port after one is left out.
+// sameAddress compares addresses regardless of notation. It ignores a port.
 func sameAddress(a, b string) bool {
 	parse := func(s string) string {
 		if at, err := netip.ParseAddrPort(s); err == nil {
@@ -167,9 +170,9 @@ func orNone(s string) string {
 	return archive.Printable(s)
 }
 
-// roleOf reads the failover role of a target: the groups of the device, and the gateway peerings of the domain or, for a device, of
-// all its domains. Reading ends where one group decides. An error is the loss of an answer; anything else that is in the way makes the
-// role unknown.
+// roleOf reads the failover role of a target from the groups of the device and the gateway peerings of the domain
+// or, for a device, of all its domains. It stops once one group decides. Its error is the loss of an answer; any
+// other obstacle makes the role unknown.
 func (s *source) roleOf(ctx context.Context, c *classes, domains []string) (sdk.FailoverRole, string, error) {
 	var ps parts
 	for _, read := range []func(context.Context, *classes) (parts, error){s.deviceParts, s.quotaPart} {
@@ -194,7 +197,8 @@ func (s *source) roleOf(ctx context.Context, c *classes, domains []string) (sdk.
 	return role, detail, nil
 }
 
-// unreadable makes an answer that is not one a part that is unknown. It returns the loss of an answer.
+// unreadable turns an error into a part with an unknown role if the gateway answered. It returns the
+// loss of an answer.
 func (s *source) unreadable(err error, what string) (parts, error) {
 	f := s.failed(err, "check: read %s", what)
 	if !answered(err) {
@@ -228,7 +232,7 @@ func (s *source) quotaPart(ctx context.Context, c *classes) (parts, error) {
 	if len(rows) > 0 {
 		return quotaParts(rows), nil
 	}
-	// No row: then no server may be configured for a peer group.
+	// Without a row, no server may be configured for a peer group.
 	servers, err := rowsOf(ctx, c, c.objects(defaultDomain, "QuotaEnforcementServer"))
 	if err != nil {
 		return s.unreadable(err, "the configuration of its quota enforcement server")
@@ -260,7 +264,7 @@ func (s *source) peeringParts(ctx context.Context, c *classes, domain string) (p
 			if p.cluster {
 				read = s.client.ClusterPeers
 			}
-			// The object is there, so the class is known.
+			// The object exists, so the class is known.
 			if rows[p.cluster], err = again(func() ([]soma.Peer, error) { return read(ctx, domain) }); err != nil {
 				more, err := s.unreadable(err, what)
 				return append(ps, more...), err
@@ -275,7 +279,8 @@ func (s *source) peeringParts(ctx context.Context, c *classes, domain string) (p
 	return ps, nil
 }
 
-// resolved is the address that a host alias of the gateway stands for; an address is itself.
+// resolved returns the address behind a host alias of the gateway; an address stays as it
+// is.
 func (s *source) resolved(ctx context.Context, address string) (string, error) {
 	if address == "" || sameAddress(address, address) {
 		return address, nil
@@ -292,8 +297,8 @@ func (s *source) resolved(ctx context.Context, address string) (string, error) {
 	return address, nil
 }
 
-// against reads what speaks against a quiesce of the target: what else the gateway does, the target's failover role and, for a device,
-// the domains that API Connect manages.
+// against reads what speaks against a quiesce of the target: what else the gateway is doing, the target's
+// failover role and, for a device, the domains that API Connect manages.
 func (s *source) against(ctx context.Context, domains *soma.Domains, t sdk.Target, limits throttle, out *sdk.CheckReport) error {
 	c := newClasses(s.client)
 	err := s.busy(ctx, c, limits, out)
@@ -307,7 +312,8 @@ func (s *source) against(ctx context.Context, domains *soma.Domains, t sdk.Targe
 	return s.apiConnectOf(ctx, c, names, out)
 }
 
-// apiConnectOf finds the domains that API Connect manages: they go down with the device.
+// apiConnectOf finds the domains that API Connect manages and that go down with the
+// device.
 func (s *source) apiConnectOf(ctx context.Context, c *classes, names []string, out *sdk.CheckReport) error {
 	type answer struct {
 		managed bool

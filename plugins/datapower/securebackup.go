@@ -19,15 +19,17 @@ import (
 )
 
 const (
-	// The manifest may appear after the gateway has answered; it is looked for at growing intervals until the context ends.
+	// The manifest may appear after the gateway has answered. It is looked for at growing intervals until the
+	// context ends.
 	manifestFirst = time.Second
 	manifestMost  = 15 * time.Second
 
 	maxBackupManifest = 64 << 20
 )
 
-// secureBackup makes a secure backup on the gateway, fetches its files and compares them with the manifest. The files stay on the
-// gateway until Discard is called with the token, which is told before the gateway is asked.
+// secureBackup makes a secure backup on the gateway, fetches its files and compares them with the manifest. The
+// files stay on the gateway until Discard is called with the token. The token is reported before the gateway is
+// asked for the backup.
 func (s *source) secureBackup(ctx context.Context, r sdk.CaptureRequest, c secureBackupConfig, emit func(sdk.CaptureProgress)) (*sdk.Capture, error) {
 	if r.Variant != sdk.VariantSecureBackup {
 		return nil, failure.New(failure.Internal, failure.Protocol, "activity %s has no variant %q", r.Activity, r.Variant)
@@ -38,7 +40,8 @@ func (s *source) secureBackup(ctx context.Context, r sdk.CaptureRequest, c secur
 	if err != nil && (!lost(err) || ctx.Err() != nil) {
 		return nil, s.failed(err, "secure backup")
 	}
-	// Whether the gateway makes the backup is open when its answer is lost: it is never asked twice, and what it does then tells.
+	// If the answer is lost, the gateway may or may not be making the backup. It is never asked twice; its
+	// behaviour shows which.
 	files, err := s.waitForManifest(ctx, dir, err)
 	if err != nil {
 		return nil, err
@@ -59,11 +62,11 @@ func (s *source) secureBackup(ctx context.Context, r sdk.CaptureRequest, c secur
 	return out, nil
 }
 
-// outage is how long a management interface may be away while a secure backup is made: the backup is not repeated, so what it left is
-// fetched when the interface is back.
+// outage is how long the management interface may be unreachable while a secure backup is made. The backup is not
+// repeated, so its files are fetched when the interface is back.
 const outage = 5 * time.Minute
 
-// lost reports whether no whole answer came, for whatever reason lies between here and the gateway.
+// lost reports whether no whole answer arrived, whatever the cause between here and the gateway.
 func lost(err error) bool {
 	switch soma.ClassOf(err) {
 	case soma.Unreachable, soma.Lost, soma.Truncated, soma.Stalled, soma.Deadline:
@@ -72,7 +75,7 @@ func lost(err error) bool {
 	return false
 }
 
-// patiently repeats a read whose answer is lost, with growing pauses.
+// patiently repeats a read while its answers are lost, with growing pauses.
 func patiently[T any](ctx context.Context, read func() (T, error)) (T, error) {
 	begun := time.Now()
 	for wait := manifestFirst; ; wait = min(2*wait, manifestMost) {
@@ -90,7 +93,7 @@ func patiently[T any](ctx context.Context, read func() (T, error)) (T, error) {
 	}
 }
 
-// warnOfRAID warns of a RAID volume that a secure backup leaves out.
+// warnOfRAID warns of a RAID volume, which a secure backup leaves out.
 func (s *source) warnOfRAID(ctx context.Context, c *classes, out *sdk.CheckReport) error {
 	volumes, err := rowsOf(ctx, c, c.objects(defaultDomain, "RaidVolume"))
 	if err != nil {
@@ -126,8 +129,8 @@ func (s *source) filesIn(ctx context.Context, dir string) ([]soma.StoredFile, er
 	return out, nil
 }
 
-// waitForManifest lists the files when the manifest is among them. unanswered is why no answer came to the request for the backup: then
-// the wait ends when the gateway does not make one.
+// waitForManifest waits until the manifest exists, and lists the files. unanswered is why the request for the
+// backup got no answer; the wait then ends once the gateway is not making a backup.
 func (s *source) waitForManifest(ctx context.Context, dir string, unanswered error) ([]soma.StoredFile, error) {
 	for wait := manifestFirst; ; wait = min(2*wait, manifestMost) {
 		making := true
@@ -160,7 +163,7 @@ func (s *source) waitForManifest(ctx context.Context, dir string, unanswered err
 	}
 }
 
-// fetch receives the manifest and every file that it lists. A file that is there and not listed is left where it is.
+// fetch receives the manifest and every file that it lists. It ignores files that are not listed.
 func (s *source) fetch(ctx context.Context, r sdk.CaptureRequest, there []soma.StoredFile, out *sdk.Capture, emit func(sdk.CaptureProgress)) error {
 	sizes := map[string]soma.StoredFile{}
 	var manifest soma.StoredFile
@@ -205,7 +208,7 @@ func (s *source) fetch(ctx context.Context, r sdk.CaptureRequest, there []soma.S
 		switch {
 		case name == archive.ManifestName: // it may have grown since it was listed
 			most = maxBackupManifest
-		case most < 0 && r.MaxBytes > 0: // the gateway does not tell
+		case most < 0 && r.MaxBytes > 0: // the gateway does not tell the size
 			most = max(1, r.MaxBytes-before)
 		}
 		got, err := s.fetchFile(ctx, r.Dir, name, sizes[name].Path, most)
@@ -258,8 +261,9 @@ func (s *source) fetchFile(ctx context.Context, dir, name, from string, most int
 	return got, nil
 }
 
-// Discard removes the files of a secure backup from the gateway, once it makes none any more: what it has not written yet would
-// stay. Below temporary: the empty directory stays: the gateway cannot remove it.
+// Discard removes the files of a secure backup from the gateway. It waits until the gateway makes no backup any
+// more, because files written later would stay. An empty directory below temporary: stays, because the gateway
+// cannot remove it.
 func (s *source) Discard(ctx context.Context, token string) error {
 	if err := checkDirectory(token); err != nil {
 		return failure.New(failure.Internal, failure.Protocol, "%s: discard: the token %q is none of ours", s.name, archive.Printable(token))
@@ -299,10 +303,12 @@ func (s *source) Discard(ctx context.Context, token string) error {
 	return nil
 }
 
-// proofAge is how old the proof that the private key is at hand may be: a quarter, and some patience.
+// proofAge is the greatest age of a proof that the private key is at hand: a quarter and some days of
+// grace.
 const proofAge = 100 * 24 * time.Hour
 
-// recoveryProof says when somebody last proved that the private key of the recovery certificate is at hand. dprun never sees it.
+// recoveryProof reports when somebody last proved that the private key of the recovery certificate is at hand.
+// dprun never sees that key.
 func (p *preflight) recoveryProof(check string, c secureBackupConfig) {
 	whom := "its custodian"
 	if c.Custodian != "" {

@@ -11,10 +11,10 @@ import (
 	"github.com/dprun/dprun/sdk"
 )
 
-// throttle is what the gateway's own throttle settings say, in percent; 0: no limit.
+// throttle holds the gateway's own throttle settings, in percent; 0: no limit.
 type throttle struct {
-	memory    int // free memory below which it turns traffic away
-	temporary int // free temporary space below which it turns traffic away, and restarts if that does not help
+	memory    int // below this, free memory makes it turn traffic away
+	temporary int // below this, free temporary space makes it turn traffic away, and then restart if that does not help
 }
 
 // throttleOf reads a Throttler object.
@@ -43,7 +43,8 @@ func (s *source) throttle(ctx context.Context) (throttle, error) {
 	return throttleOf(nodes[0])
 }
 
-// room reads how much room the gateway has, how much of it must stay free, and, where that is short, what dprun left there.
+// room reads how much room the gateway has and how much of it must stay free. If room is short, it also reads
+// what dprun has left there.
 func (s *source) room(ctx context.Context, r sdk.CheckRequest, domains *soma.Domains, out *sdk.CheckReport) (t throttle, err error) {
 	if out.Space, err = s.space(ctx); err != nil {
 		f := s.failed(err, "check: read its file systems")
@@ -75,17 +76,19 @@ func (s *source) room(ctx context.Context, r sdk.CheckRequest, domains *soma.Dom
 	return t, nil
 }
 
-// short reports whether what is free is less than twice what is needed, or less than a twentieth of all.
+// short reports whether the free space is less than twice the need, or less than a twentieth of the
+// total.
 func short(r *sdk.CheckReport, need int64) bool {
 	tight := func(free, total int64) bool { return free >= 0 && free-r.KeepTemporary < max(2*need, total/20) }
 	return tight(r.Space.FreeTemporary, r.Space.TotalTemporary) || r.Space.FreeInternal >= 0 && r.Space.FreeInternal < max(2*need, r.Space.TotalInternal/20)
 }
 
-// beside is about what a domain's archive holds beside the files of local:, in bytes: configuration, schemas, IBM's files.
+// beside is the approximate size of a domain's archive without the files of local:, in bytes: configuration,
+// schemas, IBM's files.
 const beside = 2_000_000
 
-// estimate is about how much a backup of the target takes that was never made: the files of its domains. It is read only where the
-// gateway has a limit that must not be crossed: one request for each domain.
+// estimate returns the approximate size of the target's first backup: the files of its domains. It is read, with
+// one request for each domain, only if the gateway has a limit that must not be crossed.
 func (s *source) estimate(ctx context.Context, t sdk.Target, domains *soma.Domains) (int64, error) {
 	sizes, err := overDomains(ctx, namesOf(domains, t), func(ctx context.Context, domain string) (int64, error) {
 		files, _, err := s.client.Filestore(ctx, domain, "local:")
@@ -102,7 +105,7 @@ func (s *source) estimate(ctx context.Context, t sdk.Target, domains *soma.Domai
 	return sum, err
 }
 
-// namesOf are the domains of a target.
+// namesOf returns the domains of a target.
 func namesOf(domains *soma.Domains, t sdk.Target) []string {
 	if !t.Device() {
 		return []string{t.Domain}
@@ -114,13 +117,13 @@ func namesOf(domains *soma.Domains, t sdk.Target) []string {
 	return names
 }
 
-// The places where dprun, and the gateway for it, leave files.
+// These are the places where dprun, and the gateway on its behalf, leave files.
 const (
 	secureBackupDir = "temporary:///dprun-sb"
-	exportFile      = "export:///export.zip" // a backup of domains leaves it
+	exportFile      = "export:///export.zip" // left by a backup of domains
 )
 
-// leftovers names the files that earlier backups left on the gateway.
+// leftovers lists the files that earlier backups have left on the gateway.
 func (s *source) leftovers(ctx context.Context, out *sdk.CheckReport) error {
 	for _, place := range []struct{ dir, file, by string }{
 		{secureBackupDir, "", "an earlier secure backup"}, {"export:", path.Base(exportFile), "an earlier backup of domains"},
