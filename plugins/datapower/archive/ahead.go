@@ -8,22 +8,24 @@ import (
 	"sync/atomic"
 )
 
-// Ahead inflates the entries of an archive while it is being written, so that little is left to do when it is whole. It decides nothing:
-// what it has inflated it remembers by its compressed data (see [Memo]), and [Verifier.Verify] checks everything as ever. So it goes by
-// the headers in front of the data, and ends at the first one that it cannot follow.
+// Ahead inflates the entries of an archive while it is being written, so that little is left to do once it is
+// complete. It decides nothing. It remembers what it has inflated by the compressed data (see [Memo]), and
+// [Verifier.Verify] checks everything as usual. Ahead relies on the headers in front of the data, and stops at
+// the first one that it cannot follow.
 type Ahead struct {
 	r       io.ReaderAt
 	memo    *Memo
 	written atomic.Int64
-	more    chan struct{} // something was written
-	whole   chan struct{} // nothing more is
+	more    chan struct{} // signals that more was written
+	whole   chan struct{} // signals that nothing more will be written
 	done    chan struct{}
 }
 
-// aheadEntries bounds what is remembered of one archive, about 16 MiB.
+// aheadEntries bounds what is remembered of one archive, to about 16 MiB.
 const aheadEntries = 100_000
 
-// Ahead begins to inflate an archive that is being written to r. [Ahead.Stop] must be called.
+// Ahead starts to inflate an archive that is being written to r. The caller must call
+// [Ahead.Stop].
 func (v Verifier) Ahead(ctx context.Context, r io.ReaderAt) *Ahead {
 	a := &Ahead{r: r, memo: v.Memo.within(aheadEntries), more: make(chan struct{}, 1), whole: make(chan struct{}), done: make(chan struct{})}
 	go func() {
@@ -38,7 +40,7 @@ func (v Verifier) Ahead(ctx context.Context, r io.ReaderAt) *Ahead {
 	return a
 }
 
-// Written says how many bytes can be read.
+// Written says how many bytes can be read so far.
 func (a *Ahead) Written(n int64) {
 	a.written.Store(n)
 	select {
@@ -47,7 +49,7 @@ func (a *Ahead) Written(n int64) {
 	}
 }
 
-// Stop ends it, and returns the verifier that knows what was inflated.
+// Stop ends the work and returns the verifier, which knows what was inflated.
 func (a *Ahead) Stop(v Verifier) Verifier {
 	close(a.whole)
 	<-a.done
@@ -55,7 +57,8 @@ func (a *Ahead) Stop(v Verifier) Verifier {
 	return v
 }
 
-// reach waits until n bytes are written. It is false if there will be less.
+// reach waits until n bytes are written. It returns false if there will be
+// fewer.
 func (a *Ahead) reach(n int64) bool {
 	for a.written.Load() < n {
 		select {
@@ -66,13 +69,14 @@ func (a *Ahead) reach(n int64) bool {
 	}
 	select {
 	case <-a.whole:
-		return false // the rest is for many workers
+		return false // many workers are faster at the rest
 	default:
 		return true
 	}
 }
 
-// run follows the records of an archive from its beginning. The records of an archive that is stored in it follow as if they were its own.
+// run follows the records of an archive from its beginning. If an archive is stored inside, its records follow as
+// if they were the outer one's.
 func (a *Ahead) run(ctx context.Context, w *worker) {
 	var b [localSize + maxName]byte
 	var claimed int64
@@ -122,7 +126,8 @@ func (a *Ahead) run(ctx context.Context, w *worker) {
 	}
 }
 
-// entry inflates an entry and remembers what it is. It is false if that is not what its header says.
+// entry inflates an entry and remembers the result. It returns false if the entry is not what its
+// header says.
 func (a *Ahead) entry(ctx context.Context, w *worker, e *entry, at int64) bool {
 	key, err := a.memo.keyOf(io.NewSectionReader(a.r, at, e.packed), w.buf)
 	if err != nil {

@@ -16,7 +16,8 @@ import (
 	"sync"
 )
 
-// besideSuffix ends the name of the manifest that is stored beside a set: it lists the set's files with sizes and SHA-256.
+// besideSuffix ends the name of the manifest that is stored beside a set. The manifest lists the set's files with
+// sizes and SHA-256.
 const besideSuffix = ".dprun.json"
 
 // encryptedSuffix ends the name of a file that is stored encrypted.
@@ -31,7 +32,7 @@ const (
 type beside struct {
 	name   string
 	files  []ManifestFile
-	domain string // empty: of the whole gateway
+	domain string // empty: the whole gateway
 	serial string // of the gateway; empty: not told
 	err    error  // why it cannot be used
 }
@@ -44,13 +45,14 @@ func (m *beside) list(file string) (ManifestFile, bool) {
 	return m.files[i], true
 }
 
-// Sets keeps what the manifests of a directory say. Each directory is read once.
+// Sets caches the manifests of directories, so that each directory is read only
+// once.
 type Sets struct {
 	mu   sync.Mutex
 	dirs map[string][]beside
 }
 
-// in reads the manifests of a directory. A nil Sets keeps nothing.
+// in returns the manifests of a directory. A nil Sets caches nothing.
 func (s *Sets) in(dir string) ([]beside, error) {
 	if s != nil {
 		s.mu.Lock()
@@ -83,7 +85,7 @@ func (s *Sets) in(dir string) ([]beside, error) {
 	return out, nil
 }
 
-// gone is the report on a file that is not there though a manifest lists it; nil if none does.
+// gone returns the report for a missing file that a manifest lists; nil: no manifest lists it.
 func (v Verifier) gone(name string) *Report {
 	manifests, err := v.Sets.in(filepath.Dir(name))
 	if err != nil {
@@ -103,7 +105,7 @@ func (v Verifier) gone(name string) *Report {
 func (v Verifier) compareBeside(ctx context.Context, report *Report, name string) (*Report, error) {
 	dir, base := filepath.Dir(name), filepath.Base(name)
 	manifests, err := v.Sets.in(dir)
-	if errors.Is(err, fs.ErrPermission) { // of the directory: the archive alone may be read
+	if errors.Is(err, fs.ErrPermission) { // of the directory, while the archive can be read
 		return report, nil
 	}
 	if err != nil {
@@ -138,8 +140,8 @@ func (v Verifier) compareBeside(ctx context.Context, report *Report, name string
 	return rec.finish(), nil
 }
 
-// readBeside reads the manifests among the entries. One that cannot be used is a warning: the gateway's own list decides whether the
-// backup is whole.
+// readBeside reads the manifests among the entries. An unusable manifest is only a warning, because the gateway's
+// own list decides whether the backup is whole.
 func readBeside(rec *recorder, dir fs.FS, entries []fs.DirEntry) ([]beside, error) {
 	var out []beside
 	for _, e := range entries {

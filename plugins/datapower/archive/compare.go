@@ -6,23 +6,25 @@ import (
 	"strings"
 )
 
-// Asked is what an archive was asked for.
+// Asked is what the archive should contain.
 type Asked struct {
 	Kind    Kind
 	Serial  string   // of the gateway; empty: not known
-	Domains []string // each of them must be there
-	// Also are domains that may be there: those that came or went while the archive was made.
+	Domains []string // each of them must be in the archive
+	// Also lists domains that may be in the archive: those that came or went while it was
+	// made.
 	Also []string
 }
 
-// Compare adds to the findings how the archive differs from what was asked for. Names are compared as they are written.
+// Compare adds findings about differences between the archive and what was asked for. Names must be equal as they
+// are written.
 func (r *Report) Compare(a Asked) {
 	add := func(c Code, format string, args ...any) {
 		r.Findings = append(r.Findings, Finding{Severity: Problem, Code: c, Text: fmt.Sprintf(format, args...)})
 	}
 	defer r.sort()
 	if r.Kind == "" {
-		return // whatever else is wrong with it is known
+		return // its other errors are known
 	}
 	if r.Kind != a.Kind {
 		add(CodeList, "asked for was %s, and this is %s", kindText[a.Kind], kindText[r.Kind])
@@ -38,7 +40,7 @@ func (r *Report) Compare(a Asked) {
 		return slices.ContainsFunc(names, func(n string) bool { return Printable(n) == Printable(name) })
 	}
 	switch {
-	case len(r.Domains) == 0 && slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Code == CodeNoDetails }): // which says so
+	case len(r.Domains) == 0 && slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Code == CodeNoDetails }): // that finding says so already
 	case len(r.Domains) == 0:
 		add(CodeOtherDomain, "it does not say of which domain it is")
 	case len(r.Domains) == 1 && len(a.Domains) == 1 && !has(a.Domains, r.Domains[0]):
@@ -55,7 +57,7 @@ func (r *Report) Compare(a Asked) {
 			}
 		}
 	}
-	// A gateway that is asked for all files lists its own at least.
+	// If a gateway is asked for all files, it lists at least its own.
 	for i, f := range r.Findings {
 		if f.Code == CodeNoFiles {
 			r.Findings[i].Severity = Problem
@@ -63,8 +65,9 @@ func (r *Report) Compare(a Asked) {
 	}
 }
 
-// kindText says what each kind is.
+// kindText describes each kind.
 var kindText = map[Kind]string{KindExport: "the export of one domain", KindBackup: "a backup of domains", KindSecureBackup: "a secure backup"}
 
-// squeezed leaves out white space: gateways group the digits of a serial number differently.
+// squeezed removes white space, because gateways group the digits of a serial number
+// differently.
 func squeezed(s string) string { return strings.Join(strings.Fields(s), "") }

@@ -9,21 +9,21 @@ import (
 	"sync"
 )
 
-// Contents is what an import of an export is about.
+// Contents is what an import of an export would bring.
 type Contents struct {
 	Objects []Object
-	Files   []string          // that the archive holds, without those of the export itself, as "local/a.txt"
-	Absent  map[string]string // that it lists and does not hold, with why: [Withheld] or [Missing]
+	Files   []string          // in the archive, without those of the export itself, as "local/a.txt"
+	Absent  map[string]string // listed but not in the archive, with the reason: [Withheld] or [Missing]
 }
 
-// Object is an object of an export, by what decides whether it works.
+// Object is an object of an export, with what decides whether it works.
 type Object struct {
 	Class, Name string
-	AdminState  string // "enabled" or "disabled"; empty: the export does not say
-	File        string // that it needs, as "cert/a.pem"; empty: none
+	AdminState  string // "enabled" or "disabled"; empty: not told
+	File        string // the file that it needs, as "cert/a.pem"; empty: none
 }
 
-// Contents verifies the export of a domain and lists what is in it.
+// Contents verifies the export of a domain and lists its content.
 func (v Verifier) Contents(ctx context.Context, r io.ReaderAt, size int64) (*Contents, *Report, error) {
 	out := &Contents{Absent: map[string]string{}}
 	var mu sync.Mutex
@@ -62,7 +62,7 @@ func (v Verifier) Contents(ctx context.Context, r io.ReaderAt, size int64) (*Con
 	return out, report, err
 }
 
-// FileName brings a name such as cert:///a.pem into the form of entry names.
+// FileName turns a name such as cert:///a.pem into the form of entry names.
 func FileName(uri string) string {
 	store, path, ok := strings.Cut(uri, ":")
 	if !ok {
@@ -71,13 +71,13 @@ func FileName(uri string) string {
 	return sourceName(store + "/" + path)
 }
 
-// Setting is an object of an export, as text to read.
+// Setting is an object of an export, as text for a reader.
 type Setting struct {
 	Class, Name string
-	Lines       []string // its properties, by name; what may be a secret is not shown
+	Lines       []string // its properties, by name; possible secrets are left out
 }
 
-// Settings verifies an archive and gives the objects of some classes that a domain has in it, by class and name.
+// Settings verifies an archive. It returns a domain's objects of some classes, by class and name.
 func (v Verifier) Settings(ctx context.Context, file, domain string, classes []string) ([]Setting, *Report, error) {
 	var out []Setting
 	var mu sync.Mutex

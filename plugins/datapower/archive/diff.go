@@ -15,28 +15,32 @@ import (
 	"unicode/utf8"
 )
 
-// Difference is one thing that the second of two archives has otherwise than the first. Its texts are safe to print.
+// Difference is one thing that differs between two archives. Its texts are safe to print.
 type Difference struct {
-	// Domain is that which it is about; of a backup of domains, empty is what belongs to none of them.
+	// Domain is the domain that it is about. In a backup of domains it is empty for what belongs to
+	// none of them.
 	Domain string `json:"domain,omitempty"`
 	What   What   `json:"what"`
 	Change Change `json:"change"`
 	Class  string `json:"class,omitempty"` // of an object
-	// Name is that of the object or file. A class and name that an archive has twice is a (2) more the second time.
+	// Name is the name of the object or file. If an archive has a class and name twice, the second name ends in
+	// (2).
 	Name string `json:"name,omitempty"`
-	// Properties are what differs in an object that changed, none if there is too much of it.
+	// Properties are the differing properties of a changed object. There are none if too much
+	// would have to be kept.
 	Properties []Property `json:"properties,omitempty"`
 	Omitted    int        `json:"omitted,omitempty"` // properties beyond the first thousand
-	// Of a file: its size in bytes in both archives, and of texts that are not too long how many lines only one of them has.
+	// These are for a file: its size in bytes in both archives and, for texts that are not too long, how many
+	// lines only one of them has.
 	OldSize      int64  `json:"old_size,omitempty"`
 	NewSize      int64  `json:"new_size,omitempty"`
 	LinesRemoved int    `json:"lines_removed,omitempty"`
 	LinesAdded   int    `json:"lines_added,omitempty"`
-	Text         string `json:"text,omitempty"` // what else there is to say
+	Text         string `json:"text,omitempty"` // more about the difference
 }
 
-// Absent says why the first and the second archive name the file and do not hold it: [Withheld] or [Missing]; empty: an archive holds it,
-// or does not name it.
+// Absent says why the first and the second archive name the file without holding it: [Withheld] or [Missing].
+// Empty: the archive holds the file, or does not name it.
 func (d *Difference) Absent() (first, second string) {
 	was, is, both := strings.Cut(d.Text, " -> ")
 	if !both {
@@ -61,23 +65,24 @@ const (
 	WhatFile   What = "file"
 )
 
-// Diff is how two archives differ.
+// Diff lists the differences between two archives.
 type Diff struct {
 	A, B        *Report
 	Differences []Difference // by domain, objects before files, by class and name
 	Omitted     int          // differences beyond the first hundred thousand
-	// Withheld is how many files neither archive holds, as the gateway exports only their names: whether they changed cannot be known.
+	// Withheld counts the files that neither archive holds, because the gateway exports only their names. Nobody
+	// can know whether they changed.
 	Withheld int
 }
 
 const (
 	maxThings      = 500_000 // objects and files of an archive
 	maxDifferences = 100_000
-	maxDetail      = 32 << 20 // of objects and of files of the first archive that are kept to compare what is in them
-	maxLines       = 1 << 20  // size of a text whose lines are counted
+	maxDetail      = 32 << 20 // of objects and files of the first archive, kept to compare their content
+	maxLines       = 1 << 20  // largest text whose lines are counted
 )
 
-// NotWhole says that an archive cannot be compared because it is broken.
+// NotWhole says that an archive is broken and cannot be compared.
 type NotWhole struct {
 	Name    string
 	Problem Finding // the first one
@@ -87,11 +92,11 @@ func (e *NotWhole) Error() string {
 	return fmt.Sprintf("%s is not whole, so it is not compared: %s", Printable(e.Name), strings.TrimPrefix(e.Problem.String(), string(Problem)+": "))
 }
 
-// Diff returns how the export of the second name differs from that of the first:
-// in objects, whatever their order, and in files. The author, the time and the
-// comment of an export do not count. Both exports are verified first. Diff reads
-// each twice. In between it keeps a fingerprint of each thing, and of the
-// differences little more than it reports.
+// Diff returns the differences between the export with the second name and the
+// one with the first: in objects, whatever their order, and in files. Author,
+// time and comment of an export do not count. Both exports are verified first.
+// Diff reads each of them twice. In between it keeps a fingerprint of each
+// thing, and of the differences little more than it reports.
 func (v Verifier) Diff(ctx context.Context, a, b string) (*Diff, error) {
 	before, err := v.snapshot(ctx, a)
 	if err != nil {
@@ -116,23 +121,25 @@ func (v Verifier) Diff(ctx context.Context, a, b string) (*Diff, error) {
 	return c.finish(), nil
 }
 
-// collector gets what is in an archive, from several goroutines.
+// collector receives the content of an archive, from several goroutines.
 type collector struct {
-	part   func(label string) bool // false: nothing of this archive within the archive is asked for
+	part   func(label string) bool // false: this inner archive is not wanted
 	object func(label string, n *node) error
-	// file returns what takes the bytes of an entry, and what is called at their end; nil: it need not be read.
+	// file returns a function for the bytes of an entry and one that is called at their end; nil: the entry
+	// need not be read.
 	file   func(label string, e *entry) (func([]byte) error, func())
 	absent func(label, name, why string)
 }
 
-// absent hands on a file that is listed and not there, and need not be.
+// absent passes on a listed file that the archive does not hold and need not hold.
 func (r *run) absent(c *contentsOf, name, why string) {
 	if collect := r.verifier.collect; collect != nil {
 		collect.absent(c.zip.label, name, why)
 	}
 }
 
-// place is where an object stands: in which of the archives within, and a fingerprint of class, name and how many of these came before.
+// place identifies an object: its inner archive, and a fingerprint of its class, its name and how many of these
+// came before it.
 type place struct {
 	label string
 	key   [16]byte
@@ -144,10 +151,11 @@ func placeOf(label string, n *node, nth int) place {
 	return place{label, [16]byte(h.Sum(nil))}
 }
 
-// twins counts the objects of one class and name as they come.
+// twins counts the objects with the same class and name.
 type twins map[place]int
 
-// next is the place of an object, and the how-manieth it is, from 0.
+// next returns the place of an object, and how many of its class and name came
+// before it.
 func (t twins) next(label string, n *node) (place, int) {
 	first := placeOf(label, n, 0)
 	nth := t[first]
@@ -158,20 +166,20 @@ func (t twins) next(label string, n *node) (place, int) {
 	return placeOf(label, n, nth), nth
 }
 
-// fileKey is where a file stands: in which of the archives within, and its name there.
+// fileKey identifies a file: its inner archive, and its name there.
 type fileKey struct{ label, name string }
 
-// fileState is what is compared of a file.
+// fileState is what is compared about a file.
 type fileState struct {
 	sum    [sha256.Size]byte
 	size   int64
 	absent string // why it is not in the archive
 }
 
-// snapshot is what is in an archive.
+// snapshot is the content of an archive.
 type snapshot struct {
 	report  *Report
-	parts   map[string]bool // labels of the archives within
+	parts   map[string]bool // labels of the inner archives
 	objects map[place][sha256.Size]byte
 	files   map[fileKey]fileState
 	things  int
@@ -237,7 +245,7 @@ func (v Verifier) snapshot(ctx context.Context, name string) (*snapshot, error) 
 	return s, nil
 }
 
-// startup reports whether a file is a saved configuration, which says in a comment when it was written.
+// startup reports whether a file is a saved configuration, whose comment says when it was written.
 func startup(name string) bool {
 	return strings.HasPrefix(name, "config/") && strings.HasSuffix(name, ".cfg")
 }
@@ -245,7 +253,8 @@ func startup(name string) bool {
 // generatedLine begins the line of a saved configuration that says when it was generated, and by which firmware.
 var generatedLine = []byte("# configuration generated ")
 
-// fileHash hashes a file. Of a saved configuration the line that says when it was written does not count; it is among the first.
+// fileHash hashes a file. It leaves out the line of a saved configuration that says when it was written, which is
+// one of the first lines.
 type fileHash struct {
 	h      hash.Hash
 	config bool
@@ -276,7 +285,7 @@ func (f *fileHash) done() [sha256.Size]byte {
 	return [sha256.Size]byte(f.h.Sum(nil))
 }
 
-// undated takes the line out of a saved configuration, or its beginning, that says when it was written.
+// undated removes the line that says when it was written from a saved configuration or its beginning.
 func undated(text []byte) []byte {
 	i := bytes.Index(text, generatedLine)
 	if i < 0 || i > 0 && len(bytes.TrimSpace(text[bytes.LastIndexByte(text[:i], '\n')+1:i])) > 0 {
@@ -293,14 +302,14 @@ func undated(text []byte) []byte {
 type comparison struct {
 	before, after *snapshot
 	diff          Diff
-	kept          map[place]*node // objects of the first archive that changed; nil: it was not kept
+	kept          map[place]*node // objects of the first archive that changed; nil: not kept
 	texts         map[fileKey][]byte
 	detailed      int
 	changed       map[fileKey]*Difference
 	found         []located
 }
 
-// located is a difference with where it stands, by which they are sorted.
+// located is a difference with its sort key.
 type located struct {
 	*Difference
 	nth int
@@ -314,7 +323,7 @@ func (c *comparison) add(d *Difference, nth int) {
 	c.found = append(c.found, located{d, nth})
 }
 
-// domain gives the domain that a part of the archives is of.
+// domain returns the domain of an inner archive.
 func (c *comparison) domain(label string) string {
 	if r := c.diff.A; label == "" && r.Kind == KindExport && len(r.Domains) > 0 {
 		return r.Domains[0]
@@ -322,12 +331,14 @@ func (c *comparison) domain(label string) string {
 	return Printable(strings.TrimSuffix(strings.TrimSuffix(label, "/"), ".zip"))
 }
 
-// both reports whether both archives have a part: what is in one that only one of them has is not told thing by thing.
+// both reports whether both archives have an inner archive. If only one of them has it, its content is not
+// listed.
 func (c *comparison) both(label string) bool {
 	return label == "" || c.before.parts[label] && c.after.parts[label]
 }
 
-// compare finds what differs but for what is in it: domains and files.
+// compare finds differences in domains and files, without looking inside the
+// files.
 func (c *comparison) compare() {
 	for _, side := range []struct {
 		has, lacks *snapshot
@@ -366,7 +377,7 @@ func (c *comparison) compare() {
 	}
 }
 
-// Why a listed file is not in an archive.
+// These are the reasons why a listed file is not in an archive.
 const (
 	Withheld = "only its name is exported"
 	Missing  = "listed, but not on the gateway"
@@ -384,9 +395,10 @@ func (c *comparison) file(at fileKey, change Change, absent ...string) *Differen
 	return d
 }
 
-// detail reads an archive again, for what differs from the other one. Of the first archive it keeps what changed; with second it compares that.
+// detail reads an archive again for the content of what differs. It keeps changed things of the first archive;
+// with second it compares those of the second.
 func (c *comparison) detail(ctx context.Context, v Verifier, name string, own, other *snapshot, second bool) error {
-	open := map[string]bool{} // parts in which something differs
+	open := map[string]bool{} // inner archives in which something differs
 	count := func(of, with *snapshot) (n int) {
 		for at, sum := range of.objects {
 			if with.objects[at] != sum && c.both(at.label) {
@@ -408,14 +420,14 @@ func (c *comparison) detail(ctx context.Context, v Verifier, name string, own, o
 		changeOf = Added
 	}
 	seen := twins{}
-	v.Workers, v.Memo = 1, nil // in the order of the archive: what is kept does not depend on chance
+	v.Workers, v.Memo = 1, nil // in the order of the archive, so that chance does not decide what is kept
 	v.collect = &collector{
 		part: func(label string) bool { return open[label] },
 		object: func(label string, n *node) error {
 			at, nth := seen.next(label, n)
 			theirs, both := other.objects[at]
 			if own.objects[at] != n.sum || !c.both(label) || theirs == n.sum {
-				return nil // if it is another than before, it is missed below
+				return nil // if it has changed since, it is missed below
 			}
 			expected--
 			d := &Difference{Domain: c.domain(label), What: WhatObject, Change: changeOf, Class: Printable(n.class), Name: Printable(n.name)}
@@ -489,7 +501,7 @@ func (c *comparison) keep(at place, n *node) {
 }
 
 // lines counts the lines that only one of two texts has, wherever they are. It
-// counts none if one of them is not a text.
+// returns zero if one of them is not a text.
 func lines(a, b []byte) (removed, added int) {
 	for _, t := range [][]byte{a, b} {
 		if bytes.IndexByte(t, 0) >= 0 || !utf8.Valid(t) {
@@ -510,7 +522,7 @@ func lines(a, b []byte) (removed, added int) {
 	return removed, added
 }
 
-// finish puts the differences in order.
+// finish sorts the differences.
 func (c *comparison) finish() *Diff {
 	rank := map[What]int{WhatDomain: 0, WhatObject: 1, WhatFile: 2}
 	slices.SortFunc(c.found, func(a, b located) int {

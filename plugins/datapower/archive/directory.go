@@ -29,14 +29,15 @@ const (
 	methodStored  = 0
 	methodDeflate = 8
 
-	// The directory is held in memory, so what it may claim is bounded: far above any domain, far below any memory.
+	// The directory is held in memory, so its claims are bounded: far above any domain, far below any memory.
 	maxDirectory = 64 << 20
 	maxEntries   = 500_000
 	maxName      = 4096
 
-	// maxRatio is what DEFLATE can reach at most; an entry that claims more lies.
+	// maxRatio is the highest ratio that DEFLATE can reach. An entry that claims
+	// more lies.
 	maxRatio = 1032
-	// maxInflation and inflationFloor bound what all entries of an archive may claim together.
+	// maxInflation and inflationFloor bound the claims of all entries of an archive together.
 	maxInflation   = 200
 	inflationFloor = 1 << 30
 )
@@ -51,13 +52,13 @@ type entry struct {
 	packed   int64 // compressed size
 	size     int64
 	offset   int64 // of the local header
-	bound    int64 // where the next entry or the directory starts
-	skip     bool  // its records are wrong in a way that makes reading it pointless
+	bound    int64 // offset at which the next entry or the directory starts
+	skip     bool  // its records are so wrong that reading it is pointless
 }
 
 func (e *entry) dir() bool { return strings.HasSuffix(e.name, "/") }
 
-// zipFile is an opened archive. label prefixes the names of its entries in findings.
+// zipFile is an open archive. label prefixes the names of its entries in findings.
 type zipFile struct {
 	label   string
 	r       io.ReaderAt
@@ -68,7 +69,7 @@ type zipFile struct {
 
 func (z *zipFile) path(name string) string { return z.label + name }
 
-// lookup finds the entry that a listed file names.
+// lookup returns the entry of a listed file.
 func (z *zipFile) lookup(src string) (int, bool) {
 	if i, ok := z.byName[src]; ok {
 		return i, true
@@ -78,8 +79,8 @@ func (z *zipFile) lookup(src string) (int, bool) {
 }
 
 // openZip reads the central directory and checks that its records fit together.
-// It records what is wrong, and returns an error only if reading failed. An
-// archive whose directory cannot be found has no entries.
+// It records what is wrong, and returns an error only if reading fails. An
+// archive without a directory that can be found has no entries.
 func openZip(rec *recorder, label string, r io.ReaderAt, size int64) (*zipFile, error) {
 	z := &zipFile{label: label, r: r, size: size, byName: map[string]int{}}
 	whole := strings.TrimSuffix(label, "/")
@@ -115,9 +116,9 @@ type structureError struct{ text string }
 
 func (e *structureError) Error() string { return e.text }
 
-// endRecord is what the end of central directory record says, the zip64 one included.
+// endRecord holds the end of central directory record, including its zip64 form.
 type endRecord struct {
-	at       int64 // where the directory must end
+	at       int64 // offset at which the directory must end
 	size     int64
 	offset   int64
 	count    int64
@@ -249,7 +250,7 @@ func (z *zipFile) readEntries(rec *recorder, whole string, start int64, end endR
 	return nil
 }
 
-// zip64Sizes replaces those of the values that are marked as being in the zip64 extra field, in its order.
+// zip64Sizes replaces the values that are marked as being in the zip64 extra field, in the field's order.
 func zip64Sizes(extra []byte, values ...*int64) {
 	for len(extra) >= 4 {
 		id, n := binary.LittleEndian.Uint16(extra), int(binary.LittleEndian.Uint16(extra[2:]))
@@ -273,7 +274,7 @@ func zip64Sizes(extra []byte, values ...*int64) {
 	}
 }
 
-// checkLayout checks names, claims and places of the entries, and prepares the look-up by name.
+// checkLayout checks names, claims and positions of the entries, and prepares lookup.
 func (z *zipFile) checkLayout(rec *recorder, whole string, start, shift int64) {
 	order := make([]*entry, len(z.entries))
 	var claimed int64
@@ -330,13 +331,13 @@ func (z *zipFile) checkLayout(rec *recorder, whole string, start, shift int64) {
 	}
 }
 
-// readError is an error of the medium, as opposed to a fault of the archive.
+// readError is an error of the medium, not of the archive.
 type readError struct{ err error }
 
 func (e *readError) Error() string { return e.err.Error() }
 func (e *readError) Unwrap() error { return e.err }
 
-// readAt fills p. A source that is shorter than its size said is an error of reading.
+// readAt fills p. If the source is shorter than its size said, that is a read error.
 func readAt(r io.ReaderAt, p []byte, at int64) error {
 	n, err := r.ReadAt(p, at)
 	if n == len(p) {

@@ -29,15 +29,15 @@ func newHash(n int) hash.Hash {
 	return nil
 }
 
-// contents is what reading an entry to its end gave.
+// contents is the result of reading an entry to its end.
 type contents struct {
 	size int64
 	sum  []byte // of the hash that was asked for
-	read bool   // the entry was read to its end and is what its records say
+	read bool   // the entry was read to its end and matches its records
 }
 
-// readEntry reads an entry to its end, checks it against its records, and hands
-// its bytes to extra (if not nil) and to the hash (if not nil), in one pass. It
+// readEntry reads an entry to its end and checks it against its records. In one
+// pass it hands the bytes to extra and to the hash, if they are not nil. It
 // records what is wrong. It returns an error of the medium, of the context or of
 // extra.
 func (z *zipFile) readEntry(ctx context.Context, rec *recorder, w *worker, i int, h hash.Hash, extra func([]byte) error, overlap bool) (contents, error) {
@@ -110,7 +110,7 @@ func (z *zipFile) readEntry(ctx context.Context, rec *recorder, w *worker, i int
 	return out, nil
 }
 
-// medium marks errors of the source as such, so that they are not taken for faults of the archive.
+// medium marks read errors of the source, so that they are not taken for faults of the archive.
 type medium struct{ r io.Reader }
 
 func (m *medium) Read(p []byte) (int, error) {
@@ -141,7 +141,8 @@ func copyStored(src io.Reader, buf []byte, to sink) (passed, error) {
 	}
 }
 
-// summer computes CRC-32 and a hash of what passes; after start the hash runs beside the decoder.
+// summer computes CRC-32 and a hash of the bytes that pass. After start, the hash runs in
+// parallel to the decoder.
 type summer struct {
 	ctx   context.Context
 	crc   uint32
@@ -163,7 +164,7 @@ func (s *summer) start() {
 	}()
 }
 
-// stop waits for the hash. It may be called again.
+// stop waits for the hash. It may be called more than once.
 func (s *summer) stop() {
 	if s.todo == nil {
 		return
@@ -196,7 +197,8 @@ func (s *summer) write(p []byte) error {
 	return nil
 }
 
-// localHeader checks the header in front of an entry's data against the directory and returns where the data starts.
+// localHeader checks the header in front of an entry's data against the directory and returns where the data
+// starts.
 func (z *zipFile) localHeader(rec *recorder, w *worker, e *entry) (int64, bool, error) {
 	p := z.path(e.name)
 	b := w.buf[:min(int64(localSize+len(e.name)+512), z.size-e.offset)]

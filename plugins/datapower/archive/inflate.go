@@ -8,12 +8,13 @@ import (
 	"github.com/klauspost/compress/flate"
 )
 
-// sink takes the bytes of an entry. The slice must not be changed, and is valid until the call returns, or the next call where it is kept.
+// sink receives the bytes of an entry. It must not change the slice. The slice is valid until sink returns or,
+// for kept pieces, until the next call returns.
 type sink func(p []byte) error
 
-// passed says how much of an entry was read, and to what it decoded.
+// passed says how much of an entry was read, and what it decoded to.
 type passed struct {
-	in  int64 // compressed bytes, up to and with the last one that the stream uses
+	in  int64 // compressed bytes, up to the last one that the stream uses
 	out int64
 }
 
@@ -23,23 +24,25 @@ var (
 	errLimit     = errors.New("the compressed data inflates to more than its declared size")
 )
 
-// inflater decodes one DEFLATE stream after another in buffers of its own, whatever a stream claims.
+// inflater decodes one DEFLATE stream after another. It uses its own buffers, whatever a stream
+// claims.
 type inflater struct {
 	src  counted
-	in   *bufio.Reader // the decoder never reads ahead of what it uses from one of these
+	in   *bufio.Reader // lets the decoder read no further than it needs
 	from decoder
 	bufs [2][]byte // for pieces that are kept; nil: not needed yet
 	cur  int
 }
 
-// decoder gives what it decodes from its own window, without a copy, or into a buffer.
+// decoder decodes a stream and passes on its own window without a copy, or fills a
+// buffer.
 type decoder interface {
 	io.Reader
 	io.WriterTo
 	flate.Resetter
 }
 
-// counted counts what is read.
+// counted counts the bytes that are read.
 type counted struct {
 	r io.Reader
 	n int64
@@ -57,9 +60,9 @@ func newInflater() *inflater {
 	return d
 }
 
-// decode reads one stream from src and gives its bytes to to, at most limit of them and one piece more. Errors of src and of to
-// are returned as they are; otherwise the error is errCorrupt, errTruncated or errLimit. The result is right as far as decoding came.
-// With kept, a piece stays as it is while the next one is decoded.
+// decode reads one stream from src and writes its bytes to to: at most limit of them and one piece more. It
+// returns errors of src and of to unchanged; otherwise its error is errCorrupt, errTruncated or errLimit. The
+// result is right as far as decoding got. With kept, a piece stays unchanged while the next one is decoded.
 func (d *inflater) decode(src io.Reader, limit int64, to sink, kept bool) (passed, error) {
 	d.src = counted{r: src}
 	d.in.Reset(&d.src)
@@ -111,11 +114,11 @@ func (d *inflater) pieces(out *output) error {
 	}
 }
 
-// output counts and bounds what a stream decodes to.
+// output counts and bounds the output of a stream.
 type output struct {
 	n, limit int64
 	to       sink
-	err      error // of to, or errLimit
+	err      error // error of to, or errLimit
 }
 
 func (o *output) Write(p []byte) (int, error) {
@@ -130,7 +133,7 @@ func (o *output) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// readFull fills p as far as there is something to read; unlike io.ReadFull it keeps the reader's own error.
+// readFull fills p as far as there are bytes. Unlike io.ReadFull it keeps the reader's own error.
 func readFull(r io.Reader, p []byte) (n int, err error) {
 	for n < len(p) && err == nil {
 		var k int

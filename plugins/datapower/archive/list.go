@@ -12,31 +12,33 @@ const (
 	maxDomains = 10_000
 )
 
-// listed is one file element of export.xml. Files live in the archive under Src.
+// listed is one file element of export.xml. The archive holds the file under
+// Src.
 type listed struct {
 	name, src string
-	hash      string // base64; empty if there is none
-	missing   bool   // the file was not on the device
-	key       bool   // a key, certificate or secret, withheld
+	hash      string // base64; empty: none
+	missing   bool   // the device did not have the file
+	key       bool   // a key, certificate or secret, which is withheld
 }
 
-// list reads an export.xml as it arrives. Files are handed on one by one, so that a long list needs no memory here.
+// list reads an export.xml as it arrives. It passes files on one by one, so that a long list needs no memory
+// here.
 type list struct {
 	scan    scanner
 	file    func(listed)
-	object  func(*node) error // gets each object of the configuration; nil: they are not kept
+	object  func(*node) error // receives each object of the configuration; nil: objects are dropped
 	tree    tree
 	device  Device
-	details bool   // export-details are there
-	domain  string // of export-details, else that of the configuration
-	config  string // the domain that the configuration is of
+	details bool   // export-details were seen
+	domain  string // from export-details, otherwise from the configuration
+	config  string // the domain of the configuration
 	made    string
 	domains []string // of a backup
-	filed   bool     // there is a list of files
+	filed   bool     // a list of files was seen
 	files   int
 
-	section string // the child of the root that is open
-	value   []byte // text of the element of export-details that is open
+	section string // the open child of the root
+	value   []byte // text of the open element of export-details
 	reading bool
 	domFull bool
 	date    string

@@ -31,8 +31,8 @@ type ManifestFile struct {
 	Checksum string // lower-case hex; empty: not given. Its length tells the algorithm: MD5, SHA-1, SHA-256 or SHA-512
 }
 
-// ReadManifest reads a secure backup's manifest. Its signature is not checked: that needs the device's own secrets. The manifest's
-// own entry in itself is left out.
+// ReadManifest reads a secure backup's manifest. It cannot check the signature, because that needs the device's
+// own secrets. It leaves out the manifest's own entry.
 func ReadManifest(r io.Reader) ([]ManifestFile, error) {
 	m := &manifest{}
 	m.scan = scanner{open: m.open, text: m.text, close: m.close}
@@ -62,13 +62,13 @@ func ReadManifest(r io.Reader) ([]ManifestFile, error) {
 	return m.files, nil
 }
 
-// manifest reads <ROOT>/backupmanifest/files/file with filename, filesize, checksum; the name of the root is not fixed, and a
-// manifest without such a root is read as well.
+// manifest reads <ROOT>/backupmanifest/files/file with filename, filesize, checksum. The root may have any name
+// or be missing.
 type manifest struct {
 	scan  scanner
 	files []ManifestFile
 	found bool
-	base  int // depth of backupmanifest, 0: not open
+	base  int // depth of backupmanifest; 0: it is not open
 	list  bool
 	file  *ManifestFile
 	value []byte
@@ -132,7 +132,8 @@ func (m *manifest) close(depth int, _ []byte) error {
 	return nil
 }
 
-// Hash returns the hash to compare the checksum with, and the checksum itself; nil if there is none or it is of no known length.
+// Hash returns the hash to compare the checksum with, and the checksum; nil: there is none, or its length is
+// unknown.
 func (f ManifestFile) Hash() (hash.Hash, []byte) {
 	sum, err := hex.DecodeString(f.Checksum)
 	if err != nil || len(sum) == 0 {
@@ -141,8 +142,9 @@ func (f ManifestFile) Hash() (hash.Hash, []byte) {
 	return newHash(len(sum)), sum
 }
 
-// VerifyDir verifies the files of a secure backup against the manifest beside them: sizes first, then checksums; and against the
-// manifests that were stored with them, where there are any. The archives themselves are encrypted and not looked into.
+// VerifyDir verifies the files of a secure backup against the manifest beside them, first sizes and then
+// checksums. It also verifies them against the manifests that dprun stored with them, if there are any. It does
+// not look into the archives, because they are encrypted.
 func (v Verifier) VerifyDir(ctx context.Context, dir fs.FS) (*Report, error) {
 	rec := &recorder{report: Report{Kind: KindSecureBackup}}
 	fail := func(err error) (*Report, error) {
@@ -204,7 +206,7 @@ func (v Verifier) VerifyDir(ctx context.Context, dir fs.FS) (*Report, error) {
 	return rec.finish(), err
 }
 
-// checkFiles compares files with the list that the named manifest has.
+// checkFiles compares files with the list of the named manifest.
 func (v Verifier) checkFiles(ctx context.Context, rec *recorder, dir fs.FS, files []ManifestFile, by string) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

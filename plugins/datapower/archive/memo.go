@@ -7,21 +7,23 @@ import (
 	"sync"
 )
 
-// Memo remembers what compressed data inflates to. Gateways of one firmware put the same files, megabytes of them, into every
-// export, so much of what a fleet's exports unpack to has been unpacked before. The key is a hash of an entry's compressed data:
-// the same data inflates to the same content, whose length, CRC-32 and SHA-1 are then known, and one changed byte is another key.
-// Everything else about an entry is checked as ever. A Memo may be shared by any number of verifications at once.
+// Memo remembers what compressed data inflates to. Gateways of one firmware put the same megabytes of files into
+// every export, so much of a fleet's exports has been inflated before. The key is a hash of an entry's compressed
+// data. The same data inflates to the same content, whose length, CRC-32 and SHA-1 are then known; one changed
+// byte gives another key. Everything else about an entry is checked as usual. Any number of verifications may
+// share a Memo at the same time.
 type Memo struct {
 	seeds [2]maphash.Seed
-	outer *Memo // knows more; nil: none
+	outer *Memo // is asked as well; nil: none
 	most  int
 	mu    sync.Mutex
 	known map[memoKey]remembered
-	order []memoKey // the oldest first
+	order []memoKey // oldest first
 }
 
-// memoKey is 128 bits of a hash whose seeds are drawn when a memo is made: two different entries share a key by chance once in
-// 2^128, and nobody can make them. A SHA-256 would cost a fifth of what it saves.
+// memoKey is 128 bits of a hash with seeds that are drawn when a memo is made. Two different entries share a key
+// by chance once in 2^128, and nobody can construct such entries. A SHA-256 would cost a fifth of the time that
+// the memo saves.
 type memoKey [2]uint64
 
 // NewMemo returns an empty memo.
@@ -29,7 +31,8 @@ func NewMemo() *Memo {
 	return &Memo{seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}, most: memoEntries, known: map[memoKey]remembered{}}
 }
 
-// within returns an empty memo that knows what m knows too, which may be nil.
+// within returns an empty memo that also knows everything that m knows. m may
+// be nil.
 func (m *Memo) within(most int) *Memo {
 	inner := NewMemo()
 	if inner.most = most; m != nil {
@@ -38,16 +41,16 @@ func (m *Memo) within(most int) *Memo {
 	return inner
 }
 
-// remembered is what an entry that was right has inflated to.
+// remembered is the result of inflating a correct entry.
 type remembered struct {
 	in, out int64
 	crc     uint32
-	sha1    []byte // nil: it was not asked for
+	sha1    []byte // nil: it was not computed
 }
 
 const (
 	memoEntries  = 4096
-	memoSmallest = 4 << 10  // smaller entries inflate in no time
+	memoSmallest = 4 << 10  // smaller entries inflate quickly anyway
 	memoLargest  = 64 << 20 // larger ones are hardly ever the same twice
 )
 
@@ -56,10 +59,11 @@ func (m *Memo) fits(e *entry) bool {
 	return m != nil && e.method == methodDeflate && e.packed >= memoSmallest && e.packed <= memoLargest
 }
 
-// keyOf reads an entry's compressed data through a buffer. Each half of the key chains the hashes of the buffer's fillings.
+// keyOf reads an entry's compressed data through a buffer. Each half of the key chains the hashes of successive
+// buffers.
 func (m *Memo) keyOf(src io.Reader, buf []byte) (memoKey, error) {
 	var key memoKey
-	const chain = 8 // bytes of the key in front of the data
+	const chain = 8 // bytes of the previous key in front of the data
 	for {
 		n, err := io.ReadFull(src, buf[chain:])
 		if n > 0 {

@@ -9,8 +9,8 @@ import (
 
 const maxPrintable = 240
 
-// Printable makes a name that came from outside safe to show: control and other unprintable characters become "?", and what is
-// very long is cut.
+// Printable makes a name from outside safe to show: control and other unprintable characters become "?", and a
+// very long name is cut.
 func Printable(s string) string {
 	if len(s) > maxPrintable {
 		cut := maxPrintable
@@ -27,7 +27,8 @@ func Printable(s string) string {
 	}, s)
 }
 
-// unsafeName says why a name must not be used as a path below a directory, or "".
+// unsafeName says why a name must not be used as a path below a directory; empty:
+// it may.
 func unsafeName(name string) string {
 	switch {
 	case name == "":
@@ -60,7 +61,7 @@ func unsafeName(name string) string {
 // SafeName reports whether a name can be used as a path below a directory.
 func SafeName(name string) bool { return unsafeName(name) == "" }
 
-// sourceName brings the src of a listed file into the form of entry names.
+// sourceName turns the src of a listed file into the form of entry names.
 func sourceName(src string) string {
 	return strings.TrimPrefix(path.Clean("/"+strings.ReplaceAll(src, `\`, "/")), "/")
 }

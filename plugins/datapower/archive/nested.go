@@ -11,12 +11,12 @@ import (
 )
 
 const (
-	// memorySpool is the size up to which an archive within an archive is unpacked in memory.
+	// memorySpool is the size up to which an inner archive is unpacked in memory.
 	memorySpool     = 4 << 20
 	defaultMaxSpool = 16 << 30
 )
 
-// shared is what nested archives look up in the outer one.
+// shared holds what inner archives look up in the outer one.
 type shared struct {
 	zip  *zipFile
 	sums [][]byte // SHA-1 by entry; nil: not read, or damaged
@@ -30,7 +30,7 @@ func (s *shared) use(i int) {
 	s.mu.Unlock()
 }
 
-// report says which entries of the outer archive nothing vouches for.
+// report reports the entries of the outer archive that no list confirms.
 func (s *shared) report(rec *recorder, c *contentsOf) {
 	for i := range s.zip.entries {
 		e := &s.zip.entries[i]
@@ -45,7 +45,7 @@ func (s *shared) report(rec *recorder, c *contentsOf) {
 	}
 }
 
-// nested finds the domain archives of an outer archive, by entry.
+// nested returns the domain archives in an outer archive, by entry.
 func (c *contentsOf) nested() map[int]string {
 	out := map[int]string{}
 	for i := range c.zip.entries {
@@ -57,19 +57,19 @@ func (c *contentsOf) nested() map[int]string {
 	return out
 }
 
-// policy finds the exports within a policy package of API Connect, by entry.
+// policy returns the exports in a policy package of API Connect, by entry.
 func (c *contentsOf) policy() map[int]string {
 	out := map[int]string{}
 	for i := range c.zip.entries {
 		name := c.zip.entries[i].name
 		if rest, ok := strings.CutPrefix(name, "implementation/"); ok && strings.HasSuffix(rest, ".zip") && !strings.Contains(rest, "/") && c.zip.byName[name] == i {
-			out[i] = "" // of whatever domain it was made in
+			out[i] = "" // it may come from any domain
 		}
 	}
 	return out
 }
 
-// nestedArchives verifies the domain archives, a few side by side; their entries go to the same pool.
+// nestedArchives verifies the domain archives, a few in parallel. Their entries go to the same pool.
 func (r *run) nestedArchives(c *contentsOf, nested map[int]string, shared *shared) error {
 	named := map[string]bool{}
 	if c.list != nil {
@@ -141,8 +141,9 @@ func (r *run) domainArchive(z *zipFile, i int, domain string, shared *shared) er
 	return r.entries(c, nil, nil)
 }
 
-// unpack makes the archive within an archive readable at any place: in place if it is stored, else in memory or in a temporary
-// file that has no name any more. The source is nil if the entry is damaged; that is recorded.
+// unpack makes an inner archive readable at any position. A stored one is read in place; others are unpacked in
+// memory or in a temporary file that has no name any more. The source is nil if the entry is damaged, which
+// unpack records.
 func (r *run) unpack(z *zipFile, i int) (io.ReaderAt, int64, func(), error) {
 	e := &z.entries[i]
 	nothing := func() {}
@@ -169,7 +170,7 @@ func (r *run) unpack(z *zipFile, i int) (io.ReaderAt, int64, func(), error) {
 		if err != nil {
 			return nil, 0, nothing, fmt.Errorf("unpack %s: %w", Printable(e.name), err)
 		}
-		_ = os.Remove(f.Name()) // best effort: where a system refuses it now, release does it
+		_ = os.Remove(f.Name()) // best effort; if a system refuses it now, release does it
 		release = func() { _ = f.Close(); _ = os.Remove(f.Name()) }
 		src = f
 		write = func(p []byte) error { _, err := f.Write(p); return err }

@@ -11,12 +11,13 @@ import (
 )
 
 const (
-	// maxObject bounds what one object takes in memory, in bytes; the largest of real ones are far below 1 MiB.
+	// maxObject bounds the memory of one object, in bytes. The largest real ones are far below 1 MiB.
 	maxObject = 16 << 20
-	nodeCost  = 160 // of an element, whatever is in it
+	nodeCost  = 160 // of an element without its content
 )
 
-// node is an element of an object: the object itself, a property, or a part of one.
+// node is an element of an object: the object itself, a property, or a part of a
+// property.
 type node struct {
 	class  string // the element's name
 	name   string // of an object
@@ -30,7 +31,7 @@ type node struct {
 
 type attribute struct{ name, value string }
 
-// tree builds objects from what a scanner finds, one after the other.
+// tree builds one object after the other from what a scanner finds.
 type tree struct {
 	stack []*node
 	size  int // of the object
@@ -69,20 +70,21 @@ func (t *tree) add(p []byte) {
 		return // between objects
 	}
 	if t.size += len(p); t.size > maxObject {
-		return // told at the next tag
+		return // reported at the next tag
 	}
 	n := t.stack[len(t.stack)-1]
 	n.staged = append(n.staged, p...)
 }
 
-// close ends the innermost element. It returns the object that has ended with it, or nil.
+// close ends the innermost element. If that ends an object it returns the object,
+// otherwise nil.
 func (t *tree) close() (*node, error) {
 	if err := t.fits(); err != nil {
 		return nil, err
 	}
 	n := t.stack[len(t.stack)-1]
 	t.stack = t.stack[:len(t.stack)-1]
-	// The layout of an export does not count, and a blank is not a value.
+	// The layout of an export does not count, and white space is not a value.
 	if trimmed := bytes.TrimSpace(n.staged); len(n.kids) > 0 || len(trimmed) == 0 {
 		n.staged = trimmed
 	}
@@ -97,8 +99,8 @@ func (t *tree) close() (*node, error) {
 	return nil, nil
 }
 
-// seal brings a node into its canonical form and hashes it: attributes in order, and properties by name. The order of properties of one
-// name stays: it decides what the gateway does.
+// seal puts a node into canonical form and hashes it: attributes sorted, and properties sorted by name.
+// Properties of the same name keep their order, because the gateway depends on it.
 func (n *node) seal() {
 	slices.SortFunc(n.attrs, func(a, b attribute) int { return strings.Compare(a.name, b.name) })
 	slices.SortStableFunc(n.kids, func(a, b *node) int { return strings.Compare(a.class, b.class) })
@@ -108,13 +110,13 @@ func (n *node) seal() {
 		write(h, a.name, a.value)
 	}
 	for _, k := range n.kids {
-		h.Write([]byte{0xff, 0xff, 0xff, 0xff}) // no length: attributes have ended
+		h.Write([]byte{0xff, 0xff, 0xff, 0xff}) // not a length: ends the attributes
 		h.Write(k.sum[:])
 	}
 	h.Sum(n.sum[:0])
 }
 
-// write hashes texts so that no two lists of texts give the same.
+// write hashes texts so that different lists of texts give different hashes.
 func write(h hash.Hash, texts ...string) {
 	var length [4]byte
 	for _, t := range texts {

@@ -15,22 +15,22 @@ type worker struct {
 	memo     *Memo // nil: nothing is remembered
 }
 
-// workers keeps what verifications leave behind: a fleet's exports are verified one after the other, and each worker holds
-// hundreds of kilobytes.
+// workers keeps the workers of finished verifications for the next one. A fleet's exports are verified one after
+// the other, and each worker holds hundreds of kilobytes.
 var workers = sync.Pool{New: func() any {
 	return &worker{inflater: newInflater(), sha1: sha1.New(), buf: make([]byte, 128<<10)}
 }}
 
-// pool runs jobs on a fixed number of workers. Jobs must not wait for other jobs. A job that panics becomes a finding about its
-// subject: what is in an archive must not end the process, in which other archives are verified too.
+// pool runs jobs on a fixed number of workers. Jobs must not wait for other jobs. A job that panics becomes a
+// finding about its subject: no archive may end the process, in which other archives are verified too.
 type pool struct {
-	jobs chan func(*worker) // nil: each runs where it is started, one at a time
+	jobs chan func(*worker) // nil: each job runs where it is started, one at a time
 	wg   sync.WaitGroup
 	size int
 	rec  *recorder
 	memo *Memo
 	mu   sync.Mutex
-	only *worker // of a pool of one
+	only *worker // of a pool with one worker
 }
 
 func newPool(size int, memo *Memo, rec *recorder) *pool {
@@ -54,7 +54,8 @@ func newPool(size int, memo *Memo, rec *recorder) *pool {
 	return p
 }
 
-// run runs a job on a worker, taking one where there is none, and returns it if it can be used again.
+// run runs a job on a worker, or on a new one if w is nil. It returns the worker if it can be used
+// again.
 func (p *pool) run(w *worker, job func(*worker)) *worker {
 	if w == nil {
 		w = workers.Get().(*worker)
@@ -82,14 +83,15 @@ func (p *pool) stop() {
 	p.wg.Wait()
 }
 
-// start hands a job about a subject to a worker. done is called when it has ended, however it ended.
+// start hands a job about a subject to a worker. done is called when the job has ended, in whatever
+// way.
 func (p *pool) start(subject string, job func(*worker), done func()) {
 	guarded := func(w *worker) {
 		defer done()
 		if p.rec.survive(subject, func() { job(w) }) {
 			return
 		}
-		w.inflater = nil // whatever state the worker is in, it is not used again
+		w.inflater = nil // the worker may be in any state, so it is not used again
 	}
 	if p.jobs != nil {
 		p.jobs <- guarded
@@ -107,7 +109,8 @@ func (p *pool) do(subject string, job func(*worker)) {
 	<-ended
 }
 
-// survive runs f and makes a finding about the subject of its panic. It reports whether there was none.
+// survive runs f and turns a panic into a finding about the subject. It reports whether f did not
+// panic.
 func (r *recorder) survive(subject string, f func()) (well bool) {
 	defer func() {
 		if fault := recover(); fault != nil {

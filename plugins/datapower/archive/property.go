@@ -9,7 +9,8 @@ import (
 	"unicode/utf8"
 )
 
-// Change is what became of something from the first archive to the second.
+// Change says what happened to something between the first archive and the
+// second.
 type Change string
 
 // The changes.
@@ -19,24 +20,25 @@ const (
 	Changed Change = "changed"
 )
 
-// Property is a property of an object that differs. Its texts are safe to print.
+// Property is a differing property of an object. Its texts are safe to print.
 type Property struct {
-	// Path leads to it from its object, as in "StyleRules[2]/Match" (the second one); attributes begin with "@". The place is that in the first
-	// archive, of what was added that in the second.
+	// Path leads from the object to the property, as in "StyleRules[2]/Match" (the second one); attributes begin
+	// with "@". The index is the one in the first archive or, for an added property, in the second.
 	Path   string `json:"path"`
 	Change Change `json:"change"`
 	Old    string `json:"old,omitempty"`
 	New    string `json:"new,omitempty"`
-	// Hidden: its values are, or may be, secret, and not in Old and New.
+	// Hidden says that the values are or may be secret. Old and New are then
+	// empty.
 	Hidden bool `json:"hidden,omitempty"`
 }
 
 const (
-	maxProperties = 1000    // told of one object
-	maxAlign      = 1 << 20 // pairs of values of one property that are compared to find which were moved in between
+	maxProperties = 1000    // reported for one object
+	maxAlign      = 1 << 20 // pairs of values of one property that are compared to find moved ones
 )
 
-// properties collects what differs between two objects.
+// properties collects the differences between two objects.
 type properties struct {
 	found   []Property
 	omitted int
@@ -54,7 +56,8 @@ func (p *properties) add(path string, c Change, old, now string, hidden bool) {
 	p.found = append(p.found, d)
 }
 
-// excerpts makes two values safe to show. Of long ones that begin alike it gives what is around the first difference.
+// excerpts makes two values safe to show. If long ones begin alike, it returns the part around the first
+// difference.
 func excerpts(old, now string) (string, string) {
 	const context = 40
 	if max(len(old), len(now)) > maxPrintable {
@@ -71,7 +74,8 @@ func excerpts(old, now string) (string, string) {
 	return Printable(old), Printable(now)
 }
 
-// compare adds what differs between two nodes of one class. hidden says that all of it is secret.
+// compare adds the differences between two nodes of one class. hidden says that they are secret
+// as a whole.
 func (p *properties) compare(path string, a, b *node, hidden bool) {
 	if a.sum == b.sum {
 		return
@@ -120,7 +124,7 @@ func (p *properties) attributes(path string, a, b *node, hidden bool) {
 	}
 }
 
-// groups gives a node's kids by class, each in their order.
+// groups returns a node's children by class, each in their order.
 func (n *node) groups() map[string][]*node {
 	out := map[string][]*node{}
 	for _, k := range n.kids {
@@ -153,10 +157,11 @@ func (p *properties) group(path string, a, b []*node, hidden bool) {
 	}
 }
 
-// stretch is where two lists differ: from a to endA in the first, from b to endB in the second.
+// stretch is a part in which two lists differ: from a to endA in the first, from b to endB in
+// the second.
 type stretch struct{ a, endA, b, endB int }
 
-// aligned finds the stretches in which two lists differ, of lists that are not too long the shortest ones.
+// aligned returns the parts in which two lists differ; if the lists are not too long, the shortest parts.
 func aligned(a, b []*node) []stretch {
 	from := 0
 	for from < len(a) && from < len(b) && a[from].sum == b[from].sum {
@@ -210,7 +215,8 @@ func aligned(a, b []*node) []stretch {
 	return out
 }
 
-// summary gives a node on one line. It is masked if nothing of it may be shown.
+// summary returns a node as one line. If hidden is set or the node may be
+// secret, the text is masked.
 func (n *node) summary(hidden bool) (text string, masked bool) {
 	if hidden = hidden || secret(n); len(n.kids) == 0 || hidden {
 		return n.text, hidden
@@ -234,25 +240,27 @@ func (n *node) summary(hidden bool) (text string, masked bool) {
 }
 
 var (
-	// secretName matches the names of properties that hold secrets: those that the gateways' own model marks as passwords, and those like them.
+	// secretName matches the names of properties that hold secrets: those that the gateways' own model marks as
+	// passwords, and similar ones.
 	secretName = regexp.MustCompile(`(?i)pass(word|phrase|wd|code|$)|secret|pwd|pw$|hmac|community|credentials?$|credvalue|token$|^key$|api-?key`)
-	// secretValue matches values with a secret in them: addresses with a user, headers and parameters.
+	// secretValue matches values that contain a secret: addresses with a user, headers and parameters.
 	secretValue = regexp.MustCompile(`(?i)://[^/?#]*@|(passw|passphrase|pwd|secret|token|authorization|api-?key)[\w.-]*["']?\s*[=:]|\b(bearer|basic)\s|-----BEGIN`)
-	// secretWord matches the name of a header or parameter, given as a value, whose own value stands beside it.
+	// secretWord matches a value that names a header or parameter whose own value is beside it.
 	secretWord = regexp.MustCompile(`(?i)passw|passphrase|pwd|secret|token|authorization|cookie|api-?key|credential`)
-	// closed are the classes of which nothing is shown.
+	// closed are the classes whose content is never shown.
 	closed = map[string]bool{"PasswordAlias": true, "PasswordMap": true}
 )
 
-// maxSearched is the length in bytes up to which values are searched for
-// secrets. Nobody reads a longer one in a line.
+// maxSearched is the length in bytes up to which values are searched for secrets. Longer values
+// count as secret: nobody would read them in one line.
 const maxSearched = 64 << 10
 
 func secretText(name, value string) bool {
 	return len(value) > maxSearched || secretName.MatchString(name) || secretValue.MatchString(value)
 }
 
-// secret reports whether what a property holds must not be shown. A reference to another object is its name.
+// secret reports whether the value of a property must not be shown. A reference to another object is only a
+// name.
 func secret(n *node) bool {
 	if _, reference := n.attr("class"); reference {
 		return false

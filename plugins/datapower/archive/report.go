@@ -11,7 +11,7 @@ import (
 // Kind is what was verified.
 type Kind string
 
-// The kinds. An empty kind means that it could not be told.
+// The kinds. An empty kind means that the kind is unknown.
 const (
 	KindExport       Kind = "export"        // one domain
 	KindBackup       Kind = "backup"        // an archive of domain archives
@@ -22,14 +22,14 @@ const (
 // Severity is the weight of a finding.
 type Severity string
 
-// The severities, worst first. Only a problem makes an archive unfit.
+// The severities, worst first. Only a problem makes an archive unusable.
 const (
 	Problem  Severity = "problem"
 	Warning  Severity = "warning"
 	ByDesign Severity = "by-design" // the gateway leaves it out on purpose
 )
 
-// Code names the class of a finding, for programs.
+// Code is the class of a finding, for programs.
 type Code string
 
 // The codes.
@@ -38,31 +38,31 @@ const (
 	CodeContent   Code = "content"   // compressed data or CRC-32 is wrong
 	CodeHash      Code = "hash"      // a listed hash differs
 	CodeSize      Code = "size"      // a listed size differs
-	CodeMissing   Code = "missing"   // listed and not there, or said to be missing
+	CodeMissing   Code = "missing"   // listed but missing, or reported as missing
 	CodeKey       Code = "key"       // key, certificate or secret withheld
-	CodeNoHash    Code = "no-hash"   // nothing to check it with
-	CodeUnlisted  Code = "unlisted"  // there and not listed
+	CodeNoHash    Code = "no-hash"   // there is no hash to check it with
+	CodeUnlisted  Code = "unlisted"  // in the archive but not listed
 	CodeName      Code = "name"      // a name that must not be used as a path
 	CodeList      Code = "list"      // export.xml or backupmanifest.xml cannot be used
 	CodeLimit     Code = "limit"     // more than this program is willing to read
-	CodeFault     Code = "fault"     // this program failed while it read it
-	CodeNoExport  Code = "no-export" // a zip archive that no gateway exported
-	CodePattern   Code = "pattern"   // an export within the export, compared as a file
+	CodeFault     Code = "fault"     // this program failed while reading it
+	CodeNoExport  Code = "no-export" // a zip archive that does not come from a gateway
+	CodePattern   Code = "pattern"   // an export inside the export, compared as a file
 	CodeEmpty     Code = "empty"     // no entries at all
-	CodeTrailing  Code = "trailing"  // bytes behind the end
+	CodeTrailing  Code = "trailing"  // bytes after the end
 	CodeNoDetails Code = "no-details"
 	CodeNoFiles   Code = "no-files"   // no list of files, or an empty one
 	CodeNoDomains Code = "no-domains" // no list of domains in a backup
 
-	// The archive is not of what it should be of; see [Report.Compare].
+	// The archive is not from where it should be; see [Report.Compare].
 	CodeOtherDevice   Code = "other-device"
 	CodeOtherDomain   Code = "other-domain"
 	CodeMissingDomain Code = "missing-domain"
 	CodeExtraDomain   Code = "extra-domain"
 )
 
-// Finding is one thing worth telling. Entry is safe to print; it is empty if the finding is about the whole archive. Entries of
-// nested archives are written as "orders.zip/local/a.xsl".
+// Finding is one thing worth reporting. Entry is safe to print; it is empty if the finding is about the whole
+// archive. Entries of inner archives are written as "orders.zip/local/a.xsl".
 type Finding struct {
 	Severity Severity `json:"severity"`
 	Code     Code     `json:"code"`
@@ -70,7 +70,7 @@ type Finding struct {
 	Text     string   `json:"text"`
 }
 
-// String gives the finding on one line.
+// String returns the finding as one line.
 func (f Finding) String() string {
 	if f.Entry == "" {
 		return fmt.Sprintf("%s: %s", f.Severity, f.Text)
@@ -78,7 +78,8 @@ func (f Finding) String() string {
 	return fmt.Sprintf("%s: %s: %s", f.Severity, f.Entry, f.Text)
 }
 
-// Device is what an export says about where it was made. Each value is safe to print.
+// Device is what an export says about the device that made it. Each value is safe to
+// print.
 type Device struct {
 	Name     string `json:"name,omitempty"`
 	Serial   string `json:"serial,omitempty"`
@@ -88,29 +89,31 @@ type Device struct {
 	Build    string `json:"build,omitempty"`
 }
 
-// Report is the result of a verification. Sizes are bytes; nested archives are included in all counts.
+// Report is the result of a verification. Sizes are in bytes; all counts include inner archives.
 type Report struct {
 	Kind         Kind     `json:"kind,omitempty"`
 	Domains      []string `json:"domains,omitempty"`
 	Device       Device   `json:"device"`
-	Made         string   `json:"made,omitempty"` // date and time as the device wrote them
+	Made         string   `json:"made,omitempty"` // date and time as the device writes them
 	Entries      int      `json:"entries"`        // files and directories
 	Compressed   int64    `json:"compressed"`
 	Uncompressed int64    `json:"uncompressed"`
 	Hashed       int      `json:"hashed"` // files whose listed hash was right
-	// Withheld names the files that the gateway lists and does not export: keys, certificates and secrets, in cert: and sharedcert:.
+	// Withheld names the files that the gateway lists without exporting them: keys, certificates and secrets, in
+	// cert: and sharedcert:.
 	Withheld []string `json:"withheld,omitempty"`
-	// AsListedIn names the manifests beside it that list its files with the sizes and SHA-256 that they have.
+	// AsListedIn names the manifests beside the archive whose sizes and SHA-256 match its files.
 	AsListedIn []string  `json:"as_listed_in,omitempty"`
 	Findings   []Finding `json:"findings,omitempty"`
-	// Omitted counts the findings beyond the first thousand; a problem is never among them while a lesser finding is kept.
+	// Omitted counts the findings beyond the first thousand. A problem is never left out while a lesser finding
+	// is kept.
 	Omitted int `json:"omitted,omitempty"`
 }
 
-// Whole reports whether nothing is wrong: no finding is a problem.
+// Whole reports whether no finding is a problem.
 func (r *Report) Whole() bool { return len(r.Problems()) == 0 }
 
-// Problems returns the findings that make the archive unfit.
+// Problems returns the findings that make the archive unusable.
 func (r *Report) Problems() []Finding { return r.with(Problem) }
 
 // Warnings returns the findings that an operator should know although the archive is whole.
@@ -132,7 +135,7 @@ const maxFindings = 1000
 type recorder struct {
 	mu     sync.Mutex
 	report Report
-	lesser int // findings kept that are no problems
+	lesser int // kept findings that are not problems
 }
 
 func (r *recorder) add(s Severity, c Code, entry, format string, args ...any) {
@@ -160,7 +163,7 @@ func (r *recorder) count(f func(*Report)) {
 	f(&r.report)
 }
 
-// finish puts the findings in a stable order.
+// finish sorts the findings.
 func (r *recorder) finish() *Report {
 	r.report.sort()
 	slices.Sort(r.report.Domains)
@@ -169,7 +172,7 @@ func (r *recorder) finish() *Report {
 	return &r.report
 }
 
-// sort puts the findings in order: worst first, then by entry.
+// sort sorts the findings: worst first, then by entry.
 func (r *Report) sort() {
 	rank := map[Severity]int{Problem: 0, Warning: 1, ByDesign: 2}
 	slices.SortStableFunc(r.Findings, func(a, b Finding) int {

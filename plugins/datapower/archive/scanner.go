@@ -14,16 +14,16 @@ const (
 	maxNames  = 64 << 10 // names of all open elements together
 )
 
-// scanner splits XML into tags and text as it arrives, without allocating. It checks that elements nest and close; it knows
-// nothing of namespaces beyond cutting prefixes off, and it refuses document type declarations.
+// scanner splits XML into tags and text as it arrives, without allocating. It checks that elements nest and
+// close, and refuses document type declarations. Of namespaces it only removes the prefixes.
 type scanner struct {
 	open  func(depth int, name, attrs []byte) error
 	text  func(p []byte)
 	close func(depth int, name []byte) error
 
-	rest  []byte // what of the input could not be used yet
+	rest  []byte // input that could not be used yet
 	state scanState
-	names []byte // names of the open elements, one after the other
+	names []byte // names of the open elements, concatenated
 	ends  []int
 	root  bool // the root element has been seen
 	began bool
@@ -71,7 +71,7 @@ func (s *scanner) write(p []byte) error {
 
 func (s *scanner) keep(buf []byte) { s.rest = append(s.rest[:0], buf...) }
 
-// step uses some of buf and says how much; 0 means that more is needed.
+// step uses a part of buf and returns its length; 0: it needs more.
 func (s *scanner) step(buf []byte) (int, error) {
 	if s.state != scanText {
 		stop := terminators[s.state]
@@ -82,7 +82,7 @@ func (s *scanner) step(buf []byte) (int, error) {
 			n = i
 		}
 		if s.state == scanCData {
-			// As text is handed on escaped.
+			// Text is passed on in escaped form.
 			if err := s.chars(bytes.ReplaceAll(buf[:i], []byte("&"), []byte("&amp;"))); err != nil {
 				return 0, err
 			}
@@ -128,7 +128,7 @@ func (s *scanner) step(buf []byte) (int, error) {
 	return end + 1, s.tag(buf[1:end])
 }
 
-// tagEnd finds the ">" that ends a tag, outside of quotes.
+// tagEnd returns the position of the ">" that ends a tag, outside of quotes.
 func tagEnd(buf []byte) int {
 	var quote byte
 	for i, c := range buf {

@@ -11,15 +11,15 @@ import (
 	"strings"
 )
 
-// errNothing says that a directory holds nothing to verify.
+// errNothing is the error for a directory without anything to verify.
 var errNothing = errors.New("the directory holds no exports (*.zip, *.zip.age), no secure backup (" + ManifestName + ") and no manifests (*" + besideSuffix + ")")
 
 // Find returns what there is to verify at a path, each for
 // [Verifier.VerifyFile]. For a file, or the directory of a secure backup, that
 // is the path itself. For any other directory it is every archive, every secure
-// backup and every file that a manifest lists, however deep. For a manifest it
-// is the files that it lists. Files that a manifest lists and that do not exist
-// are included.
+// backup and every file that a manifest lists, at any depth. For a manifest it
+// is the files that it lists. Files that a manifest lists are included even if
+// they do not exist.
 func (v Verifier) Find(ctx context.Context, name string) ([]string, error) {
 	info, err := os.Stat(name)
 	switch {
@@ -42,7 +42,7 @@ func (v Verifier) Find(ctx context.Context, name string) ([]string, error) {
 		case d.IsDir():
 		case strings.HasSuffix(at, besideSuffix):
 			listed, err := v.listedBy(at)
-			if err == nil { // else the archives that it belongs to say so
+			if err == nil { // otherwise the archives of this manifest report it
 				found = append(found, listed...)
 			}
 		case strings.EqualFold(filepath.Ext(strings.TrimSuffix(at, encryptedSuffix)), ".zip"), d.Name() == ManifestName+encryptedSuffix:
@@ -65,10 +65,12 @@ func isSecureBackup(dir string) bool {
 	return err == nil && info.Mode().IsRegular()
 }
 
-// Encrypted reports whether a file that [Verifier.Find] gives is encrypted with age, by its name: it has to be decrypted first.
+// Encrypted reports, by its name, whether a file from [Verifier.Find] is encrypted with age and must be decrypted
+// first.
 func Encrypted(name string) bool { return strings.HasSuffix(name, encryptedSuffix) }
 
-// listedBy gives the files that a manifest lists. The files of a secure backup are one: their directory.
+// listedBy returns the files that a manifest lists. For the files of a secure backup it returns their
+// directory once.
 func (v Verifier) listedBy(name string) ([]string, error) {
 	dir := filepath.Dir(name)
 	manifests, err := v.Sets.in(dir)
@@ -89,7 +91,7 @@ func (v Verifier) listedBy(name string) ([]string, error) {
 	for _, f := range manifests[i].files {
 		at := filepath.Join(dir, filepath.FromSlash(f.Name))
 		if _, err := os.Stat(at); err == nil && filepath.Ext(at) == ".tgz" {
-			continue // of a secure backup whose own list is missing, which is told
+			continue // of a secure backup without its own list, which is reported
 		}
 		out = append(out, at)
 	}

@@ -17,21 +17,23 @@ import (
 	"sync"
 )
 
-// Verifier holds the bounds of a verification. The zero value uses all cores and the system's directory for temporary files.
+// Verifier holds the limits of a verification. The zero value uses all cores and the system's directory for
+// temporary files.
 type Verifier struct {
-	// Workers is the number of entries that are read side by side; 0: as many as there are cores, and one for a small archive. Each takes
-	// about 350 KiB.
+	// Workers is the number of entries that are read in parallel; 0: one for each core, and one for a small
+	// archive. Each takes about 350 KiB.
 	Workers int
-	// TempDir is where large compressed archives within archives are unpacked to while they are read; empty: the system's.
+	// TempDir is where large compressed inner archives are unpacked while they are read; empty: the system's
+	// directory.
 	TempDir string
 	// MaxSpool bounds the size of one such file in bytes; 0: 16 GiB.
 	MaxSpool int64
-	// Memo, when given, is shared with other verifications: what they have inflated already is not inflated again.
+	// Memo, if set, is shared with other verifications: data that one of them has inflated is not inflated again.
 	Memo *Memo
-	// Sets, when given, keeps what manifests say for the next archive of their directory.
+	// Sets, if set, caches manifests for the next archive of their directory.
 	Sets *Sets
 
-	collect *collector // gets what is in the archive; nil: nobody
+	collect *collector // receives the content of the archive; nil: nobody needs it
 }
 
 // VerifyFile verifies an export, or the directory of a secure backup. See [Verifier.Verify].
@@ -39,7 +41,8 @@ func VerifyFile(ctx context.Context, name string) (*Report, error) {
 	return Verifier{}.VerifyFile(ctx, name)
 }
 
-// VerifyFile verifies the export or the directory of that name, and compares it with the manifests beside it that list it.
+// VerifyFile verifies the export or the directory with that name, and compares it with the manifests beside it
+// that list it.
 func (v Verifier) VerifyFile(ctx context.Context, name string) (*Report, error) {
 	info, err := os.Stat(name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -65,8 +68,9 @@ func (v Verifier) VerifyFile(ctx context.Context, name string) (*Report, error) 
 	return v.compareBeside(ctx, report, name)
 }
 
-// Verify reads an export to its end and says what is wrong with it. The error is nil however broken the archive is: it is for a
-// medium that cannot be read and for a context that ended. The report is then as far as verification came.
+// Verify reads an export to its end and reports what is wrong with it. However broken the archive is, the error
+// is nil: an error means that the medium could not be read or that the context ended. The report then covers what
+// was verified before.
 func (v Verifier) Verify(ctx context.Context, r io.ReaderAt, size int64) (*Report, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -98,8 +102,8 @@ func (v Verifier) Verify(ctx context.Context, r io.ReaderAt, size int64) (*Repor
 	return run.rec.finish(), err
 }
 
-// smallArchive is the size up to which an archive is read at once and verified where it stands: handing its entries to others would cost
-// more than to inflate them.
+// smallArchive is the size up to which an archive is read as a whole and verified on the spot: distributing its
+// entries would cost more than inflating them.
 const smallArchive = 512 << 10
 
 var smallArchives = sync.Pool{New: func() any { return new([]byte) }}
@@ -107,19 +111,19 @@ var smallArchives = sync.Pool{New: func() any { return new([]byte) }}
 // run is one verification.
 type run struct {
 	ctx      context.Context
-	cancel   context.CancelCauseFunc // ends everything at the first error of the medium
+	cancel   context.CancelCauseFunc // ends the verification at the first error of the medium
 	verifier Verifier
 	pool     *pool
 	rec      recorder
 }
 
-// expectation is what the list says of one entry.
+// expectation is what the list says about one entry.
 type expectation struct {
 	hash   string // base64
 	listed bool
 }
 
-// contentsOf is an archive with what its list says.
+// contentsOf is an archive with the content of its list.
 type contentsOf struct {
 	zip       *zipFile
 	list      *list
@@ -128,7 +132,8 @@ type contentsOf struct {
 	omitted   int
 }
 
-// maxElsewhere bounds how many listed files may be missing before they are only counted.
+// maxElsewhere bounds how many missing files are reported one by one; more are only
+// counted.
 const maxElsewhere = 10_000
 
 const exportXML = "export.xml"
@@ -183,7 +188,8 @@ func (r *run) readList(label string, src io.ReaderAt, size int64) (*contentsOf, 
 	return c, nil
 }
 
-// said checks that a list says what every gateway's does: whose export it is, of which domain, and its files.
+// said checks that a list says what every gateway's list says: whose export it is, of which domain, and its
+// files.
 func (c *contentsOf) said(rec *recorder) {
 	l, p := c.list, c.zip.path(exportXML)
 	if !l.details {
@@ -194,7 +200,7 @@ func (c *contentsOf) said(rec *recorder) {
 	}
 	switch {
 	case len(l.domains) > 0: // the domains' own lists name the files
-	case len(c.nested()) > 0: // so do they here, but a gateway that takes it back may look for the domains in this list
+	case len(c.nested()) > 0: // the domains' own lists name the files, but a gateway may look for the domains in this list when it imports it
 		if l.details {
 			rec.add(Warning, CodeNoDomains, p, "it does not list the domains, as gateways do: whether it can be restored whole is not known")
 		}
@@ -205,7 +211,7 @@ func (c *contentsOf) said(rec *recorder) {
 	}
 }
 
-// place notes what the list says of a file with the entry it is about.
+// place assigns what the list says about a file to its entry.
 func (c *contentsOf) place(f listed) {
 	if i, ok := c.zip.lookup(f.src); ok && f.src != "" {
 		c.expected[i] = expectation{hash: f.hash, listed: true}
@@ -224,7 +230,7 @@ func (r *run) outer(src io.ReaderAt, size int64) error {
 		return err
 	}
 	if len(c.zip.entries) == 0 {
-		return nil // why is recorded
+		return nil // the reason is recorded
 	}
 	nested := c.nested()
 	kind := KindExport
@@ -250,8 +256,8 @@ func (r *run) outer(src io.ReaderAt, size int64) error {
 		r.missing(c, nil)
 		return r.entries(c, nil, nil)
 	}
-	// Entries that the nested archives share are hashed with the rest of the outer archive; what the lists within expect of
-	// them is compared afterwards.
+	// Entries that the inner archives share are hashed with the rest of the outer archive. They are compared with
+	// the inner lists afterwards.
 	shared := &shared{sums: make([][]byte, len(c.zip.entries)), used: make([]bool, len(c.zip.entries)), zip: c.zip}
 	if err := r.entries(c, nested, shared); err != nil {
 		return err
@@ -266,7 +272,8 @@ func (r *run) outer(src io.ReaderAt, size int64) error {
 	return nil
 }
 
-// noExport says once what is wrong with an archive that has no list: nothing in it can be compared with anything.
+// noExport reports once what is wrong with an archive that has no list: its content cannot be compared with
+// anything.
 func (r *run) noExport(c *contentsOf, nested map[int]string) {
 	var within []string
 	for i := range nested {
@@ -281,7 +288,8 @@ func (r *run) noExport(c *contentsOf, nested map[int]string) {
 	}
 }
 
-// entries verifies the entries of an archive but its list and those of skip. With shared, every entry is hashed and its sum kept.
+// entries verifies the entries of an archive except its list and those in skip. With shared, it hashes every
+// entry and keeps the hash.
 func (r *run) entries(c *contentsOf, skip map[int]string, shared *shared) error {
 	order, total := c.order(skip)
 	var wg sync.WaitGroup
@@ -300,7 +308,8 @@ func (r *run) entries(c *contentsOf, skip map[int]string, shared *shared) error 
 	return context.Cause(r.ctx)
 }
 
-// order gives the entries to read: those first that would keep one core busy when the others are done, then by place.
+// order returns the entries to read: by position, except that entries come first that would keep one core busy
+// after the others have finished.
 func (c *contentsOf) order(skip map[int]string) ([]int, int64) {
 	order := make([]int, 0, len(c.zip.entries))
 	var total int64
@@ -398,7 +407,7 @@ func (r *run) compare(p string, want, got []byte) {
 	r.rec.count(func(rep *Report) { rep.Hashed++ })
 }
 
-// plain reads an entry for its CRC-32 alone.
+// plain reads an entry only to check its CRC-32.
 func (r *run) plain(w *worker, z *zipFile, i int) error {
 	_, err := z.readEntry(r.ctx, &r.rec, w, i, nil, nil, false)
 	return err
@@ -409,7 +418,8 @@ func generated(name string) bool {
 	return name == exportXML || strings.HasPrefix(name, "dp-aux/") || path.Dir(name) == "config" && path.Ext(name) == ".cfg"
 }
 
-// missing reports the listed files that are not in the archive. With shared, files may be in the outer archive instead.
+// missing reports listed files that are not in the archive. With shared, they may be in the outer archive
+// instead.
 func (r *run) missing(c *contentsOf, shared *shared) {
 	for _, f := range c.elsewhere {
 		name := f.src
@@ -438,7 +448,7 @@ func (r *run) missing(c *contentsOf, shared *shared) {
 	}
 }
 
-// inOuter compares what a nested list says of a file that is in the outer archive.
+// inOuter compares an inner list with a file in the outer archive.
 func (r *run) inOuter(p string, f listed, i int, shared *shared) {
 	shared.use(i)
 	sum, err := base64.StdEncoding.DecodeString(f.hash)
@@ -457,7 +467,8 @@ func (r *run) inOuter(p string, f listed, i int, shared *shared) {
 	}
 }
 
-// isMedium reports whether an error is of reading rather than of the archive.
+// isMedium reports whether an error is a read error, not a fault of the
+// archive.
 func isMedium(err error) bool {
 	var m *readError
 	return errors.As(err, &m)
