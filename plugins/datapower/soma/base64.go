@@ -12,7 +12,7 @@ var (
 
 const badDigit = 1 << 31
 
-// digits holds, for each place of a group of four, the value of every digit in its position; other bytes have the top bit set.
+// digits holds the value of every digit at each position in a group of four. Other bytes have the top bit set.
 var digits = func() (t [4][256]uint32) {
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 	for place := range t {
@@ -26,17 +26,17 @@ var digits = func() (t [4][256]uint32) {
 	return t
 }()
 
-// base64Decoder decodes base64 that arrives in pieces. White space may stand anywhere, also as XML character references.
+// base64Decoder decodes base64 that arrives in pieces. White space may appear anywhere, also as XML character references.
 type base64Decoder struct {
 	group [4]byte
-	n     int // bytes of group
+	n     int // bytes in group
 	pads  int
 	chars int64 // read so far
 	ref   []byte
 	inRef bool
 }
 
-// decode appends what src decodes to. It uses all of src.
+// decode appends the decoded bytes of src to dst. It uses all of src.
 func (d *base64Decoder) decode(dst, src []byte) ([]byte, error) {
 	for len(src) > 0 {
 		if d.n == 0 && d.pads == 0 && !d.inRef && len(src) >= 8 {
@@ -58,7 +58,7 @@ func (d *base64Decoder) decode(dst, src []byte) ([]byte, error) {
 	return dst, nil
 }
 
-// decodeGroups decodes pairs of plain groups for as long as there are some, and says how much of src it used.
+// decodeGroups decodes pairs of plain groups while there are any. It returns how much of src it used.
 func decodeGroups(dst, src []byte) ([]byte, int) {
 	n := len(dst)
 	need := n + len(src)/4*3 + 8

@@ -9,22 +9,22 @@ import (
 )
 
 const (
-	// maxHeld is how many bytes of a reply are read before it is looked at; what follows is read as it is taken apart. As no element and no
-	// attribute has less than four, a reply that is held has no more than [maxNodes].
+	// maxHeld is how many bytes of a reply are read before it is parsed; the rest is read while it is parsed.
+	// Every element or attribute takes at least four bytes, so a held reply has no more than [maxNodes].
 	maxHeld = 4 * maxNodes
-	// firstHeld is room for a status list of 200 domains.
+	// firstHeld has room for a status list of 200 domains.
 	firstHeld = 96 << 10
 )
 
-// held is a reply without a file, or its beginning.
+// held is a reply without a file, or the beginning of one.
 type held struct {
 	b    []byte
-	rest io.Reader // what follows; nil: b is all of it
+	rest io.Reader // the rest of the reply; nil: b is all of it
 }
 
 var holds = sync.Pool{New: func() any { return &held{b: make([]byte, 0, firstHeld)} }}
 
-// hold reads a reply. An error of reading is found again by who reads on.
+// hold reads a reply. If reading fails, the reader of rest gets the error.
 func hold(body io.Reader) *held {
 	h := holds.Get().(*held)
 	h.b, h.rest = h.b[:0], body
@@ -46,7 +46,7 @@ func hold(body io.Reader) *held {
 	return h
 }
 
-// release gives the buffer back: nothing may point into it any more.
+// release gives the buffer back. Nothing may point into it any more.
 func (h *held) release() {
 	h.rest = nil
 	holds.Put(h)
@@ -64,8 +64,7 @@ type broken struct{ err error }
 
 func (b broken) Read([]byte) (int, error) { return 0, b.err }
 
-// watchdog reads a body and calls stalled if a read takes longer than the limit. Time between reads does not count: it is the
-// reader's own.
+// watchdog reads a body and calls stalled if a read takes longer than the limit. Time between reads does not count.
 type watchdog struct {
 	body  io.ReadCloser
 	timer *time.Timer
@@ -85,7 +84,7 @@ func (w *watchdog) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// close drops the connection unless the body was read to its end.
+// close closes the connection unless the body was read to its end.
 func (w *watchdog) close() {
 	w.timer.Stop()
 	_ = w.body.Close()

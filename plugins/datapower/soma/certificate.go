@@ -6,15 +6,15 @@ import (
 	"time"
 )
 
-// CertificateDetails is what a device tells about a certificate object. Fields
-// that it does not tell are empty.
+// CertificateDetails holds what a device says about a certificate object.
+// Fields that it does not tell are empty.
 type CertificateDetails struct {
 	SHA1     string // fingerprint, lower-case hex
-	Key      string // "rsa", "ecdsa", or the device's own word
+	Key      string // "rsa", "ecdsa", or another word of the device
 	NotAfter time.Time
 }
 
-// CertificateDetails reads the details of a certificate object. Older firmware does not have the operation.
+// CertificateDetails reads the details of a certificate object. Older firmware lacks the operation.
 func (c *Client) CertificateDetails(ctx context.Context, domain, object string) (*CertificateDetails, error) {
 	const op = "do-view-certificate-details"
 	r, err := c.call(ctx, op, domain, `<dp:`+op+`><dp:certificate-object>`+escape(object)+`</dp:certificate-object></dp:`+op+`>`, nil)
@@ -44,7 +44,7 @@ func (c *Client) CertificateDetails(ctx context.Context, domain, object string) 
 	return nil, &Error{Op: op, Class: BadReply, Text: "the reply holds no details"}
 }
 
-// hexadecimal brings a fingerprint into the form of lower-case hex without separators.
+// hexadecimal normalizes a fingerprint to lower-case hex without separators.
 func hexadecimal(s string) string {
 	return strings.ToLower(strings.NewReplacer(":", "", " ", "").Replace(s))
 }

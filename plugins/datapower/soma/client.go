@@ -18,7 +18,7 @@ import (
 	"time"
 )
 
-// DefaultPath is where current firmware listens; older ones also take /service/mgmt/2004.
+// DefaultPath is the path of current firmware. Older firmware also accepts /service/mgmt/2004.
 const DefaultPath = "/service/mgmt/current"
 
 // Config describes a device's management interface.
@@ -32,18 +32,19 @@ type Config struct {
 
 	// ConnectTimeout bounds connecting and, separately, the TLS handshake; 0: 10 s.
 	ConnectTimeout time.Duration
-	// Answer bounds how long the device may take to begin its answer; 0: 10 min. A secure backup and an import are answered when
-	// they are made, and are bounded by the caller.
+	// Answer bounds how long the device may take to begin its answer; 0: 10 min. A secure backup and an import
+	// are answered only when they are done, so the caller bounds them.
 	Answer time.Duration
-	// Stall bounds how long nothing may arrive within a reply that has begun; 0: 60 s.
+	// Stall bounds how long a reply that has begun may pause; 0: 60 s.
 	Stall time.Duration
-	// IdleConnections is how many connections are kept for later requests, as connecting costs both sides more than a request; 0: 4.
+	// IdleConnections is how many connections are kept for later requests, because connecting costs both sides
+	// more than a request; 0: 4.
 	IdleConnections int
-	// MaxReply bounds a reply without its file, in bytes; 0: 16 MiB.
+	// MaxReply bounds a reply in bytes, without its file; 0: 16 MiB.
 	MaxReply int64
 }
 
-// Client talks to one device. Its methods may be called concurrently. The context of each bounds the whole call.
+// Client talks to one device. Its methods may be called concurrently. The context of each call bounds all of it.
 type Client struct {
 	config      Config
 	url         string
@@ -85,9 +86,9 @@ func New(c Config) (*Client, error) {
 			MaxIdleConns:        c.IdleConnections,
 			MaxIdleConnsPerHost: c.IdleConnections,
 			IdleConnTimeout:     30 * time.Second,
-			ReadBufferSize:      16 << 10, // a read of TLS gives no more, and a fleet has many connections
+			ReadBufferSize:      16 << 10, // a TLS read returns no more, and a fleet has many connections
 		},
-		// A redirect would carry the credentials elsewhere.
+		// A redirect would send the credentials elsewhere.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	return client, nil
@@ -100,7 +101,8 @@ func setDefault[T comparable](v *T, d T) {
 	}
 }
 
-// Fingerprint is the SHA-256 of the certificate the device showed last, lower-case hex; empty before the first connection.
+// Fingerprint returns the SHA-256, in lower-case hex, of the certificate that the device showed last; empty
+// before the first connection.
 func (c *Client) Fingerprint() string {
 	if shown := c.certificate.Load(); shown != nil {
 		return fingerprintOf(shown)
@@ -108,16 +110,16 @@ func (c *Client) Fingerprint() string {
 	return ""
 }
 
-// Certificate is what the device showed last; nil before the first connection.
+// Certificate returns the certificate that the device showed last; nil before the first connection.
 func (c *Client) Certificate() *x509.Certificate { return c.certificate.Load() }
 
-// read sends a request that changes nothing, and whose reply has no file, or shares the answer to the same one of the same moment. The
-// reply is not to be changed.
+// read sends a request that changes nothing and whose reply has no file. It shares the answer with callers who
+// ask the same at the same moment, so the reply must not be changed.
 func (c *Client) read(ctx context.Context, op, domain, body string) (*reply, error) {
 	return share(ctx, c, c.reads, op, domain, body, func(ctx context.Context) (*reply, error) { return c.call(ctx, op, domain, body, nil) })
 }
 
-// share asks what read asks, or shares the answer with those who ask the same at the same moment.
+// share does what read does, with any type of answer.
 func share[T any](ctx context.Context, c *Client, reads *coalescer[T], op, domain, body string, read func(context.Context) (T, error)) (T, error) {
 	answer, err, ok := reads.do(ctx, domain+"\x00"+body, read)
 	if !ok {
@@ -128,17 +130,17 @@ func share[T any](ctx context.Context, c *Client, reads *coalescer[T], op, domai
 	return answer, err
 }
 
-// Close drops idle connections.
+// Close closes idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-// call sends one request and reads the reply. file, if not nil, takes the reply's file.
+// call sends one request and reads the reply. file, if not nil, receives the reply's file.
 func (c *Client) call(ctx context.Context, op, domain, body string, file *fileSink) (*reply, error) {
 	r := &reply{op: op}
 	err := c.exchange(ctx, op, domain, messageOf(domain, body), func(in io.Reader) error { return c.take(in, r, file) })
 	return r, err
 }
 
-// take reads a reply, and says what the device said instead of doing what was asked.
+// take reads a reply. If the device did not do what was asked, the error is what the device said instead.
 func (c *Client) take(in io.Reader, r *reply, file *fileSink) error {
 	if err := r.read(in, c.config.MaxReply, file); err != nil {
 		return err
@@ -146,7 +148,7 @@ func (c *Client) take(in io.Reader, r *reply, file *fileSink) error {
 	return r.failure()
 }
 
-// exchange sends one request, and hands on what a reply holds.
+// exchange sends one request and passes the body of the reply to take.
 func (c *Client) exchange(ctx context.Context, op, domain string, m message, take func(io.Reader) error) error {
 	err := c.post(ctx, op, m, take)
 	var e *Error
@@ -156,7 +158,7 @@ func (c *Client) exchange(ctx context.Context, op, domain string, m message, tak
 	return err
 }
 
-// message is a request as it is sent.
+// message is the body of a request.
 type message struct {
 	io.Reader
 	size int64
@@ -174,7 +176,7 @@ func (c *Client) post(ctx context.Context, op string, m message, take func(io.Re
 	if err != nil {
 		return &Error{Op: op, Class: BadRequest, Text: "the request cannot be made", cause: err}
 	}
-	req.ContentLength = m.size // a device may not take a request in pieces
+	req.ContentLength = m.size // a device may refuse a request in chunks
 	req.Header.Set("Content-Type", "text/xml; charset=utf-8")
 	req.Header.Set("User-Agent", "dprun")
 	req.SetBasicAuth(c.config.Username, c.config.Password)
@@ -203,7 +205,7 @@ func (c *Client) post(ctx context.Context, op string, m message, take func(io.Re
 	return nil
 }
 
-// statusError reads what it can of an answer that is not 200.
+// statusError reads what it can of an answer with a status other than 200.
 func (c *Client) statusError(ctx context.Context, op string, status int, body io.Reader) error {
 	if status == http.StatusUnauthorized {
 		return &Error{Op: op, Class: Denied, Status: status, Text: "user or password refused (HTTP 401)"}
@@ -237,7 +239,7 @@ func envelope(domain, operation string) string {
 	return b.String()
 }
 
-// escape makes a value safe as text and as attribute.
+// escape makes a value safe as text and as an attribute.
 func escape(s string) string {
 	var b strings.Builder
 	_ = xml.EscapeText(&b, []byte(s)) // a strings.Builder does not fail
@@ -253,8 +255,8 @@ func onOff(b bool) string {
 
 const connBuffer = 128 << 10
 
-// bufferedConn reads from the network in large pieces. TLS asks for one record of 16 KiB at a time; at the rates of an export over
-// a fast network that is most of the cost of a transfer.
+// bufferedConn reads from the network in large pieces. TLS asks for one record of 16 KiB at a time, which would
+// be most of the cost of an export over a fast network.
 type bufferedConn struct {
 	net.Conn
 	r *bufio.Reader
@@ -262,7 +264,7 @@ type bufferedConn struct {
 
 func (c *bufferedConn) Read(p []byte) (int, error) { return c.r.Read(p) }
 
-// dialer connects within timeout.
+// dialer returns a dial function that connects within timeout.
 func dialer(timeout time.Duration) func(ctx context.Context, network, addr string) (net.Conn, error) {
 	d := &net.Dialer{Timeout: timeout, KeepAlive: 30 * time.Second}
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {

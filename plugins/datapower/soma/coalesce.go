@@ -6,20 +6,20 @@ import (
 	"time"
 )
 
-// patience is how long a read waits for the same read that is under way, so that more callers may share it. A device answers within
-// that time unless something is wrong.
+// patience is how long a read waits for the same read under way, so that more callers can share it. A device
+// answers within that time unless something is wrong.
 const patience = time.Second
 
-// coalescer lets callers that ask the same at one moment share one answer. A read is shared only by those that asked before its request
-// was sent: who asks while it is under way gets the next one. Nothing is kept.
+// coalescer lets callers who ask the same at one moment share one answer. Only callers who asked before a request
+// was sent share its answer: a caller who asks while it is under way gets the next one. No answer is kept.
 type coalescer[T any] struct {
 	mu       sync.Mutex
 	waiting  map[string]*flight[T] // asked for, not sent yet
-	sent     map[string]*flight[T] // the last one that is under way
+	sent     map[string]*flight[T] // the last one under way
 	patience time.Duration
 }
 
-// flight is one request and those who wait for it.
+// flight is one request with the callers who wait for it.
 type flight[T any] struct {
 	ctx     context.Context
 	cancel  context.CancelCauseFunc
@@ -33,8 +33,8 @@ func newCoalescer[T any]() *coalescer[T] {
 	return &coalescer[T]{waiting: map[string]*flight[T]{}, sent: map[string]*flight[T]{}, patience: patience}
 }
 
-// do answers with a read of a key that is sent after the call. The read itself goes on for as long as one of its callers waits. ok is
-// false if ctx ended first.
+// do returns the answer of a read for key that is sent after the call of do. The read goes on while at least one
+// of its callers waits. ok is false if ctx ended first.
 func (c *coalescer[T]) do(ctx context.Context, key string, read func(context.Context) (T, error)) (answer T, err error, ok bool) {
 	c.mu.Lock()
 	f := c.waiting[key]
@@ -62,7 +62,7 @@ func (c *coalescer[T]) do(ctx context.Context, key string, read func(context.Con
 	return answer, nil, false
 }
 
-// fly sends a request when the one before it is answered, or after a while.
+// fly sends a request once the one before it is answered, or after [patience].
 func (c *coalescer[T]) fly(key string, f, before *flight[T], read func(context.Context) (T, error)) {
 	defer f.cancel(nil)
 	if before != nil {

@@ -14,7 +14,7 @@ import (
 	"unicode/utf8"
 )
 
-// Class tells failures apart.
+// Class is the kind of a failure.
 type Class string
 
 // The classes.
@@ -23,15 +23,15 @@ const (
 	Refused     Class = "refused"     // logged in, but the operation was refused
 	Result      Class = "result"      // the device answered with an error text
 	Fault       Class = "fault"       // the device rejected the message
-	HTTPStatus  Class = "http_status" // not an answer of the management interface
-	BadReply    Class = "bad_reply"   // not XML, or not what was asked for
+	HTTPStatus  Class = "http_status" // the answer does not come from the management interface
+	BadReply    Class = "bad_reply"   // not XML, or an answer to something else
 	EmptyFile   Class = "empty_file"  // the device built no file
 	ErrorFile   Class = "error_file"  // the file's content is the word ERROR
 	NotBase64   Class = "not_base64"  // the file's text cannot be decoded
-	CutFile     Class = "cut_file"    // the reply is whole, the text of its file ends within a group of digits
+	CutFile     Class = "cut_file"    // the reply is complete, but its file ends within a group of digits
 	Truncated   Class = "truncated"   // the reply ended early
 	TooLarge    Class = "too_large"   // more than the caller allowed
-	Sink        Class = "sink"        // what takes the file failed
+	Sink        Class = "sink"        // the receiver of the file failed
 	TLSFailure  Class = "tls"         // no trusted connection
 	Unreachable Class = "unreachable" // no connection
 	Lost        Class = "lost"        // the connection broke before an answer; whether the device acted is unknown
@@ -43,16 +43,16 @@ const (
 
 // Error is the error of every call.
 type Error struct {
-	Op     string // the operation, for example "do-export" or "get-status DomainStatus"
+	Op     string // the operation, such as "do-export" or "get-status DomainStatus"
 	Domain string // the domain that was asked
 	Class  Class
-	Text   string // what the device said, or what is wrong; safe to print
-	Status int    // of HTTP, if it is why
-	// Fingerprint is the SHA-256 of the certificate that was not trusted, lower-case hex: what one would pin.
+	Text   string // the device's text, or what is wrong; safe to print
+	Status int    // HTTP status, if it is the reason
+	// Fingerprint is the SHA-256 of the certificate that was not trusted, in lower-case hex. It is the value to pin.
 	Fingerprint string
-	// TLS tells failures of class TLSFailure apart.
+	// TLS is the cause of a failure of class TLSFailure.
 	TLS TLSCause
-	// Names are those that the certificate is for, if another was asked for.
+	// Names are the names in the certificate, if it lacks the one that was asked for.
 	Names []string
 
 	cause error
@@ -83,13 +83,13 @@ type silentError struct{ limit time.Duration }
 
 func (e *silentError) Error() string { return fmt.Sprintf("no answer within %v", e.limit) }
 
-// pinError carries the fingerprint that was met instead of the pinned one.
+// pinError holds the fingerprint that was shown instead of the pinned one.
 type pinError struct{ got string }
 
 func (e *pinError) Error() string { return errPin.Error() + ": its SHA-256 fingerprint is " + e.got }
 func (e *pinError) Unwrap() error { return errPin }
 
-// transportError classifies an error of sending a request or of waiting for the answer.
+// transportError classifies an error in sending a request or waiting for the answer.
 func transportError(ctx context.Context, op string, err error, stall time.Duration) *Error {
 	var u *url.Error
 	if errors.As(err, &u) {
@@ -130,7 +130,7 @@ func transportError(ctx context.Context, op string, err error, stall time.Durati
 	return e
 }
 
-// connectRemedy says what to look at when no connection comes about.
+// connectRemedy says what to check if no connection can be made.
 func connectRemedy(err error) string {
 	switch name := new(net.DNSError); {
 	case errors.As(err, &name) && name.IsNotFound:
@@ -145,7 +145,7 @@ func connectRemedy(err error) string {
 
 const maxErrorText = 2000
 
-// printable makes text of the device safe to show on one line.
+// printable makes a device's text safe to show on one line.
 func printable(s string) string {
 	if len(s) > maxErrorText {
 		cut := maxErrorText

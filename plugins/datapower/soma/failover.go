@@ -2,13 +2,13 @@ package soma
 
 import "context"
 
-// Standby is a row of StandbyStatus2: an interface's part in a standby group.
+// Standby is a row of StandbyStatus2: the role of an interface in a standby group.
 type Standby struct {
 	Interface, Group string
 	State            string // active, standby, listen, speak, learn, initial
 }
 
-// Standbys reads the standby groups that the device is in.
+// Standbys reads the standby groups of the device.
 func (c *Client) Standbys(ctx context.Context) ([]Standby, error) {
 	return rowsOf(ctx, c, "default", "StandbyStatus2", func(n *Node) Standby {
 		return Standby{Interface: n.Value("Name"), Group: n.Value("Group"), State: n.Value("State")}
@@ -42,8 +42,8 @@ func (c *Client) Quotas(ctx context.Context) ([]Quota, error) {
 	})
 }
 
-// Peer is a row of GatewayPeeringStatus, a member of a peer group, or of GatewayPeeringClusterStatus, a node of a cluster, which names
-// no group.
+// Peer is a row of GatewayPeeringStatus, a member of a peer group, or of GatewayPeeringClusterStatus, a node of a
+// cluster. A cluster row names no group.
 type Peer struct {
 	Group, Address string
 	Primary        string // yes, no, unknown
@@ -54,7 +54,7 @@ func (c *Client) Peers(ctx context.Context, domain string) ([]Peer, error) {
 	return rowsOf(ctx, c, domain, "GatewayPeeringStatus", peer)
 }
 
-// ClusterPeers reads the nodes of the clusters that the gateway peerings of a domain make up.
+// ClusterPeers reads the nodes of the clusters of a domain's gateway peerings.
 func (c *Client) ClusterPeers(ctx context.Context, domain string) ([]Peer, error) {
 	return rowsOf(ctx, c, domain, "GatewayPeeringClusterStatus", peer)
 }

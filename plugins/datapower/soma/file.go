@@ -23,24 +23,24 @@ const (
 type File struct {
 	Size   int64
 	SHA256 string    // lower-case hex
-	Time   time.Time // the device's clock when it answered; zero if it did not say
+	Time   time.Time // the device's clock when it answered; zero: not told
 }
 
-// decoded are blocks of decoded text, [blocks] for each file that is being received.
+// decoded are blocks of decoded text. Each file that is being received uses [blocks] of them.
 var decoded = sync.Pool{New: func() any {
 	b := make([]byte, 0, blockSize+readBuffer)
 	return &b
 }}
 
-// fileSink takes the text of a reply's file: it decodes on the caller's goroutine while another one hashes and writes.
+// fileSink receives the text of a reply's file. It decodes on the caller's goroutine while another one hashes and writes.
 type fileSink struct {
-	text     *bufio.Reader // what the reply is read from
+	text     *bufio.Reader // the reply
 	w        io.Writer
 	max      int64 // bytes; 0: no bound
 	progress func(int64)
 	size     int64
 	sum      hash.Hash
-	head     []byte // start of the text, to recognise ERROR
+	head     []byte // beginning of the text, to recognise ERROR
 }
 
 func newFileSink(w io.Writer, max int64, progress func(int64)) *fileSink {
@@ -74,14 +74,14 @@ func (f *fileSink) put(b []byte) error {
 	return nil
 }
 
-// decoding fills blocks. The first one that is full starts a writer beside it; a file that fits into one needs none.
+// decoding fills blocks. The first full block starts a writer in parallel. A file that fits into one block needs no writer.
 type decoding struct {
 	sink       *fileSink
 	block      *[]byte
 	full, free chan *[]byte // nil: no writer
 	failed     chan struct{}
 	done       chan struct{}
-	err        error // of the sink; the writer's own until it is done
+	err        error // error of the sink; until it is done it belongs to the writer
 }
 
 func (d *decoding) startWriter() {
@@ -104,7 +104,7 @@ func (d *decoding) startWriter() {
 	}()
 }
 
-// next hands a full block to the writer and takes an empty one. It is false when the writer has failed.
+// next passes a full block to the writer and takes an empty one. It returns false if the writer has failed.
 func (d *decoding) next() bool {
 	if d.full == nil {
 		d.startWriter()
@@ -120,7 +120,7 @@ func (d *decoding) next() bool {
 	}
 }
 
-// end writes what is left, waits for the writer and gives the blocks back.
+// end writes the last block, waits for the writer and gives the blocks back.
 func (d *decoding) end() error {
 	if d.full == nil {
 		d.err = d.sink.put(*d.block)
@@ -175,7 +175,7 @@ func (d *decoding) decode(op string, r *bufio.Reader) error {
 			return f.textError(op, err)
 		}
 		if len(*d.block) >= blockSize && !d.next() {
-			return nil // the rest is of no use; the end tells why
+			return nil // the rest is useless; end returns the reason
 		}
 	}
 }

@@ -10,49 +10,51 @@ import (
 	"sync/atomic"
 )
 
-// ImportedFile is a file of a package as the device lists it. Status is the device's own word: "missing-file" and "missing-key" mean
-// that the package does not hold it; no list of the others is known.
+// ImportedFile is a file of a package as the device lists it. Status is a word of the device: "missing-file" and
+// "missing-key" mean that the package does not hold the file; the other words are not documented.
 type ImportedFile struct{ Name, Source, Status string }
 
-// ImportedObject is an object of a package as the device lists it; of Status no word is known. As the device has configured it, Status is
-// "SUCCESS", or the object has failed.
+// ImportedObject is an object of a package. In the device's list of the package its Status has no known words. In
+// the list of what was configured, Status is "SUCCESS", or the object has failed.
 type ImportedObject struct{ Class, Name, Status string }
 
-// CopiedFile is a file that the device has copied. Status is "OK", or "ignored" where it left what was there, or the file has failed, for
-// the reason that the device may tell.
+// CopiedFile is a file that the device has copied. Status is "OK" if it was copied and "ignored" if the existing
+// file was left in place. Otherwise copying failed; the device may give a Reason.
 type CopiedFile struct{ Name, Status, Reason string }
 
-// ImportResults are the whole results of an import.
+// ImportResults are the complete results of an import.
 type ImportResults struct {
-	// Domain is the one that the device says it imported into; empty: it does not say.
+	// Domain is the domain that the device names; empty: it names none.
 	Domain string
-	// DetectedErrors is what the device says about errors that it found, in its own words; empty: it does not say.
+	// DetectedErrors says, in the device's own words, whether it found errors; empty: not told.
 	DetectedErrors string
 	Files          []ImportedFile
 	Objects        []ImportedObject
-	// Configured and Copied are what the device has done; Logged says that it tells so at all. A dry run has none of it.
+	// Configured and Copied list what the device has done. Logged says whether the device reports it at all.
+	// After a dry run all of them are empty.
 	Configured []ImportedObject
 	Copied     []CopiedFile
 	Logged     bool
 }
 
-// ImportRequest asks a domain to import a package: everything in it, over what is there.
+// ImportRequest asks a domain to import a whole package over its present content.
 type ImportRequest struct {
 	Domain         string
 	Export         io.Reader // the package
 	Size           int64     // its size in bytes
-	DryRun         bool      // only say what an import would do
+	DryRun         bool      // only report what an import would do
 	RewriteLocalIP bool
-	// Policy is what a deployment policy holds, as XML; empty: none. Variables are for it.
+	// Policy is the content of a deployment policy, as XML; empty: none. Variables are the policy's.
 	Policy    string
 	Variables map[string]string
 }
 
 const opImport = "do-import"
 
-// Import sends a package as it is read, once, with every switch. sent reports whether anything of it may have reached the device: what an
-// error then means for the domain is not known. Without a time limit of the caller's it may take as long as the device takes. Of a dry run
-// results that tell of no object and of no file are an error of class BadReply: nothing shows that the device has read the package.
+// Import sends a package once, as it is read, with every switch. sent reports whether any part of it may have
+// reached the device; after an error it is then unknown what the device did. Import may take as long as the
+// device takes, unless the caller sets a limit. If the results of a dry run name no object and no file, the error
+// is of class BadReply: nothing shows that the device has read the package.
 func (c *Client) Import(ctx context.Context, q ImportRequest) (out *ImportResults, sent bool, err error) {
 	op := opImport
 	if q.DryRun {
@@ -61,7 +63,7 @@ func (c *Client) Import(ctx context.Context, q ImportRequest) (out *ImportResult
 	before, after, _ := strings.Cut(envelope(q.Domain, `<dp:do-import source-type="ZIP" dry-run="`+boolText(q.DryRun)+`" overwrite-files="true" overwrite-objects="true" rewrite-local-ip="`+boolText(q.RewriteLocalIP)+`"><dp:input-file>`+
 		fileHere+`</dp:input-file>`+q.policy()+`</dp:do-import>`), fileHere)
 	text, encoded := io.Pipe()
-	defer text.Close() //nolint:errcheck // it always gives nil
+	defer text.Close() //nolint:errcheck // always returns nil
 	go func() {
 		w := base64.NewEncoder(base64.StdEncoding, encoded)
 		_, err := io.Copy(w, q.Export)
@@ -91,7 +93,7 @@ func (c *Client) Import(ctx context.Context, q ImportRequest) (out *ImportResult
 	return out, sent, nil
 }
 
-// policy is the inline policy of a request, with its variables.
+// policy returns the inline policy of a request, with its variables.
 func (q *ImportRequest) policy() string {
 	if q.Policy == "" {
 		return ""
@@ -107,7 +109,7 @@ func (q *ImportRequest) policy() string {
 	return text + "</dp:deployment-policy-variables>"
 }
 
-// begun knows whether anybody has begun to read.
+// begun records whether anybody has begun to read.
 type begun struct {
 	io.Reader
 	read atomic.Bool
@@ -118,7 +120,7 @@ func (b *begun) Read(p []byte) (int, error) {
 	return b.Reader.Read(p)
 }
 
-// fileHere stands for the package in a message. It cannot be part of one otherwise: a domain's name is escaped.
+// fileHere stands for the package in a message. It cannot occur in a message otherwise, because a domain's name is escaped.
 const fileHere = "<file/>"
 
 func importResults(n *Node) *ImportResults {

@@ -11,13 +11,13 @@ import (
 	"time"
 )
 
-// Namespace is that of the management interface's own elements. Rows of status and configuration are in none.
+// Namespace is the namespace of the management interface's own elements. Rows of status and configuration have none.
 const Namespace = "http://www.datapower.com/schemas/management"
 
 const (
 	maxNodeDepth = 64
-	// maxNodes bounds elements and attributes together: small ones take twenty times the room that they take on the wire. A store of
-	// 50,000 files has three elements and one attribute for each.
+	// maxNodes bounds elements and attributes together, because small ones take twenty times as much memory as on
+	// the wire. A store of 50,000 files has three elements and one attribute for each.
 	maxNodes = 250_000
 	maxTag   = 64 << 10
 	maxTail  = 1 << 20 // what may follow a file
@@ -44,7 +44,7 @@ func (n *Node) Child(name string) *Node {
 	return nil
 }
 
-// Value is the text of the first child of that name, or "".
+// Value returns the text of the first child with that name, or "".
 func (n *Node) Value(name string) string {
 	if c := n.Child(name); c != nil {
 		return c.Text
@@ -52,10 +52,10 @@ func (n *Node) Value(name string) string {
 	return ""
 }
 
-// On reports whether the first child of that name says so; the device writes "on" and "off".
+// On reports whether the first child with that name is "on". The device writes "on" and "off".
 func (n *Node) On(name string) bool { return n.Value(name) == "on" }
 
-// reply is what one request was answered with.
+// reply is the answer to one request.
 type reply struct {
 	op        string
 	timestamp string
@@ -63,15 +63,15 @@ type reply struct {
 	logs      []string
 	fault     string
 	nodes     []*Node // children of the body
-	body      string  // which of those it was
+	body      string  // name of the child of the body
 	file      *fileSink
 	response  bool
 	kept      int     // elements and attributes
-	stampAt   int64   // where the text of the timestamp begins in the reply
-	cuts      []int64 // where the list of rows begins, and where each of them ends
+	stampAt   int64   // offset of the timestamp's text in the reply
+	cuts      []int64 // offsets of the beginning of the list of rows and of the end of each row
 }
 
-// Time is the device's clock as the reply gives it, zero if it does not.
+// time returns the device's clock from the reply; zero: not told.
 func (r *reply) time() time.Time {
 	t, err := time.Parse(time.RFC3339, r.timestamp)
 	if err != nil {
@@ -80,14 +80,14 @@ func (r *reply) time() time.Time {
 	return t
 }
 
-// source feeds an XML decoder byte by byte, so that it never reads ahead of what it returned, and bounds what it takes.
+// source feeds an XML decoder byte by byte, so that it never reads beyond what it has returned, and bounds its input.
 type source struct {
 	r     io.ByteReader
 	left  int64
 	last  [2]byte
 	limit bool
-	tag   int  // bytes of the tag that is open; 0: none
-	quote byte // that is open in the tag
+	tag   int  // bytes of the open tag; 0: none
+	quote byte // the open quote in the tag
 }
 
 var errTooManyNodes = fmt.Errorf("the reply has more than %d elements and attributes", maxNodes)
@@ -108,7 +108,7 @@ func (s *source) ReadByte() (byte, error) {
 	return c, err
 }
 
-// bound counts the bytes of a tag: the decoder holds all of its attributes before anybody sees one.
+// bound counts the bytes of a tag, because the decoder holds all attributes of a tag before it returns one.
 func (s *source) bound(c byte) error {
 	switch {
 	case s.tag == 0:
@@ -135,7 +135,7 @@ func (s *source) bound(c byte) error {
 	return nil
 }
 
-// Read makes source an io.Reader; the decoder uses ReadByte.
+// Read implements io.Reader; the decoder uses ReadByte.
 func (s *source) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
@@ -148,10 +148,10 @@ func (s *source) Read(p []byte) (int, error) {
 	return 1, nil
 }
 
-// readers are for one reply with a file each.
+// readers are reused, one for each reply with a file.
 var readers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, readBuffer) }}
 
-// read takes a reply apart. Without a sink, a file is an error.
+// read parses a reply. Without a sink, a file in it is an error.
 func (r *reply) read(body io.Reader, limit int64, file *fileSink) error {
 	if file == nil {
 		h := hold(body)
@@ -168,7 +168,7 @@ func (r *reply) read(body io.Reader, limit int64, file *fileSink) error {
 	return r.parse(reader, limit, file)
 }
 
-// parse reads one byte after the other, and with a file none beyond the reply.
+// parse reads byte by byte; if the reply has a file, it reads nothing beyond the reply.
 func (r *reply) parse(in io.ByteReader, limit int64, file *fileSink) error {
 	src := &source{r: in, left: limit}
 	d := xml.NewDecoder(src)
@@ -200,7 +200,7 @@ func (r *reply) parse(in io.ByteReader, limit int64, file *fileSink) error {
 
 var errNotSOAP = errors.New("the reply is not of the management interface")
 
-// envelope walks Envelope, Body and response, then reads on to the end so that the connection can be used again.
+// envelope reads Envelope, Body and response. It then reads on to the end, so that the connection can be used again.
 func (r *reply) envelope(d *xml.Decoder, src *source, file *fileSink) error {
 	root, err := nextStart(d)
 	if err != nil {
@@ -252,7 +252,7 @@ func nextStart(d *xml.Decoder) (xml.StartElement, error) {
 	}
 }
 
-// children calls f with each child of the element that is open; f must read it to its end.
+// children calls f with each child of the open element. f must read the child to its end.
 func children(d *xml.Decoder, f func(xml.StartElement) error) error {
 	for {
 		t, err := d.Token()
@@ -361,7 +361,7 @@ func (r *reply) readNode(d *xml.Decoder, e xml.StartElement, depth int) (*Node, 
 	}
 }
 
-// collectLogs gathers the texts of an error log; its elements are prefixed on some firmware and not on others.
+// collectLogs collects the texts of an error log. Some firmware prefixes its elements, other firmware does not.
 func (r *reply) collectLogs(n *Node) {
 	for _, c := range n.Children {
 		if c.Name == "log-event" && c.Text != "" {
@@ -388,7 +388,7 @@ func (r *reply) readFault(d *xml.Decoder, e xml.StartElement) error {
 
 const authenticationFailure = "Authentication failure"
 
-// failure is what the device said instead of doing what was asked, or nil.
+// failure returns what the device said instead of doing what was asked; nil: it did.
 func (r *reply) failure() error {
 	if r.fault != "" {
 		return &Error{Op: r.op, Class: Fault, Text: "the device rejected the request: " + printable(r.fault)}

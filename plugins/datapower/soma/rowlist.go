@@ -8,27 +8,28 @@ import (
 	"sync/atomic"
 )
 
-// rowList reads a status list that has a row for every domain of a device, and is asked for with every task. Each read is a request of
-// its own, and what it says holds for that moment alone. But a row that has the same bytes as in the last reply means the same, and is
-// not decoded again: so the cost of a read follows what has changed, not how many domains there are.
+// rowList reads a status list that has a row for every domain of a device and is read with every task. Each read
+// is a request of its own, and its result holds only for that moment. But a row with the same bytes as in the
+// last reply means the same and is not decoded again. So the cost of a read depends on how much has changed, not
+// on the number of domains.
 //
-// All bytes of a reply are compared: the envelope up to the rows, except the time, and what follows them must be those of the last reply,
-// and each row either is the same one or is decoded. Otherwise the reply is taken apart as any other.
+// All bytes of a reply are compared. What comes before and after the rows must equal the last reply, except for
+// the time, and each row is either equal or decoded. Otherwise the reply is parsed like any other.
 type rowList[T any] struct {
 	class  string
 	decode func(*Node) (T, string) // or what is wrong with the row
 	last   atomic.Pointer[told[T]]
 }
 
-// told is what a reply said, with its text.
+// told is the content of a reply, with its text.
 type told[T any] struct {
-	before, after string // of the time, up to the rows
+	before, after string // before the time, and between the time and the rows
 	texts         []string
 	rows          []T
 	tail          string
 }
 
-// read reads the rows and the time of a reply. The rows are shared with other replies and not to be changed.
+// read returns the rows and the time of a reply. The rows are shared with other replies and must not be changed.
 func (l *rowList[T]) read(r *reply, in io.Reader, limit int64) ([]T, error) {
 	h := hold(in)
 	defer h.release()
@@ -65,7 +66,7 @@ func (l *rowList[T]) read(r *reply, in io.Reader, limit int64) ([]T, error) {
 	return rows, nil
 }
 
-// remember keeps a reply that is nothing but its time and its rows.
+// remember keeps a reply that consists only of its time and its rows.
 func (l *rowList[T]) remember(b []byte, r *reply, rows []T) {
 	end := r.stampAt + int64(len(r.timestamp))
 	if len(r.results) > 0 || len(rows) == 0 || len(r.cuts) != len(rows)+1 || r.timestamp == "" || end >= r.cuts[0] ||
@@ -80,7 +81,7 @@ func (l *rowList[T]) remember(b []byte, r *reply, rows []T) {
 	l.last.Store(t)
 }
 
-// again reads a reply that is the last one but for its time and some of its rows; else there are no rows.
+// again reads a reply that equals the last one except for its time and some rows. For any other reply it returns no rows.
 func (l *rowList[T]) again(b []byte) (rows []T, stamp string) {
 	last := l.last.Load()
 	if last == nil {
@@ -129,7 +130,7 @@ func (l *rowList[T]) again(b []byte) (rows []T, stamp string) {
 	return now.rows, stamp
 }
 
-// row decodes the row that b begins with, and says how many bytes it has.
+// row decodes the row at the beginning of b and returns its size in bytes.
 func (l *rowList[T]) row(b []byte) (row T, size int, ok bool) {
 	d := xml.NewDecoder(&source{r: bytes.NewReader(b), left: int64(len(b))})
 	start, err := nextStart(d)
@@ -152,7 +153,7 @@ func cutPrefix(b []byte, prefix string) ([]byte, bool) {
 	return b[len(prefix):], true
 }
 
-// stampLength is how many bytes of b can be a time.
+// stampLength returns how many bytes at the beginning of b can be a time.
 func stampLength(b []byte) int {
 	for i, c := range b {
 		if (c < '0' || c > '9') && c != '-' && c != '+' && c != ':' && c != '.' && c != 'T' && c != 'Z' {

@@ -10,8 +10,7 @@ import (
 	"time"
 )
 
-// Status reads the rows of a status class. Every class that dprun reads is named by a method below; a request without class,
-// which would return everything, cannot be made.
+// status reads the rows of a status class. It always names a class: a request without one would return everything.
 func (c *Client) status(ctx context.Context, domain, class string) (*reply, error) {
 	r, err := c.read(ctx, "get-status "+class, domain, getStatus(class))
 	if err != nil {
@@ -22,7 +21,7 @@ func (c *Client) status(ctx context.Context, domain, class string) (*reply, erro
 
 func getStatus(class string) string { return `<dp:get-status class="` + class + `"/>` }
 
-// ReadStatus reads a status class and reports only whether the device gives it: its rows may be of any form.
+// ReadStatus reports only whether the device returns a status class. The rows may have any form.
 func (c *Client) ReadStatus(ctx context.Context, domain, class string) error {
 	if class == "" {
 		return &Error{Op: "get-status", Class: BadRequest, Text: "the request names no class"}
@@ -31,7 +30,8 @@ func (c *Client) ReadStatus(ctx context.Context, domain, class string) error {
 	return err
 }
 
-// rows selects the rows of the class. Rows of other classes alone are an answer to another question.
+// rows returns the rows of the class. A reply with rows of other classes only answers another
+// question and is an error.
 func (r *reply) rows(class string) ([]*Node, error) {
 	var out []*Node
 	for _, n := range r.nodes {
@@ -71,14 +71,14 @@ func (c *Client) oneRow(ctx context.Context, class string) (*Node, error) {
 type Domain struct {
 	Name           string
 	SaveNeeded     bool
-	CurrentCommand string // what runs in the domain; empty: nothing
-	QuiesceState   string // as the device writes it; empty: idle
-	QuiesceTold    bool   // the row has a quiesce state at all
+	CurrentCommand string // what is running in the domain; empty: nothing
+	QuiesceState   string // the device's word; empty: idle
+	QuiesceTold    bool   // whether the row has a quiesce state at all
 	InterfaceState string // newer firmware only
 	FailsafeMode   string // newer firmware only
 }
 
-// Domains is the state of all domains, with the device's clock. Those who asked at one moment share it: it is not to be changed.
+// Domains is the state of all domains, with the device's clock. Callers who asked at one moment share it, so it must not be changed.
 type Domains struct {
 	Domains []Domain
 	Time    time.Time
@@ -86,7 +86,7 @@ type Domains struct {
 
 const domainStatus = "DomainStatus"
 
-// DomainStatus reads the state of every domain. A reply without any row is an error: every device has a domain.
+// DomainStatus reads the state of every domain. A reply without a row is an error, because every device has a domain.
 func (c *Client) DomainStatus(ctx context.Context) (*Domains, error) {
 	const op, domain = "get-status " + domainStatus, "default"
 	body := getStatus(domainStatus)
@@ -123,14 +123,14 @@ func domainOf(n *Node) (Domain, string) {
 	return d, ""
 }
 
-// Filesystem is room on the device, in bytes; -1: not told.
+// Filesystem is the room on the device, in bytes; -1: not told.
 type Filesystem struct {
 	FreeTemporary, TotalTemporary int64
 	FreeInternal, TotalInternal   int64
 	FreeEncrypted, TotalEncrypted int64
 }
 
-// FilesystemStatus reads how much room the device has. It counts in megabytes; of the two kinds the smaller is assumed.
+// FilesystemStatus reads how much room the device has. The device counts in megabytes; the smaller of the two meanings is assumed.
 func (c *Client) FilesystemStatus(ctx context.Context) (*Filesystem, error) {
 	row, err := c.oneRow(ctx, "FilesystemStatus")
 	if err != nil {
@@ -155,8 +155,8 @@ type Firmware struct {
 	Serial, Version, Build, BuildDate, DeliveryType, MachineType, ModelType string
 }
 
-// Firmware reads what the device is and runs. It asks for the newest form of the status and, while the device does not know it, for
-// older ones: three requests at most.
+// Firmware reads what the device is and which firmware it runs. It asks for the newest form of the status and,
+// while the device does not know it, for older ones: with three requests at most.
 func (c *Client) Firmware(ctx context.Context) (*Firmware, error) {
 	var first error
 	for _, class := range []string{"FirmwareVersion3", "FirmwareVersion2", "FirmwareVersion"} {
@@ -184,7 +184,7 @@ type Object struct {
 	Class, Name, OpState, AdminState, ConfigState, EventCode, ErrorCode string
 }
 
-// Up reports whether the object works.
+// Up reports whether the object is up.
 func (o Object) Up() bool { return o.OpState == "up" }
 
 // ObjectStatus reads the state of every object of a domain.
@@ -203,7 +203,7 @@ func (c *Client) ObjectStatus(ctx context.Context, domain string) ([]Object, err
 	return out, nil
 }
 
-// Checkpoints are the names of a domain's configuration checkpoints.
+// Checkpoints returns the names of a domain's configuration checkpoints.
 func (c *Client) Checkpoints(ctx context.Context, domain string) ([]string, error) {
 	rows, _, err := c.statusRows(ctx, domain, "DomainCheckpointStatus")
 	var out []string
@@ -213,7 +213,7 @@ func (c *Client) Checkpoints(ctx context.Context, domain string) ([]string, erro
 	return out, err
 }
 
-// GetConfig reads the objects of a class in a domain; with a name only that one. No such object gives no nodes.
+// GetConfig reads the objects of a class in a domain; with a name, only that one. If there is no such object it returns no nodes.
 func (c *Client) GetConfig(ctx context.Context, domain, class, name string) ([]*Node, error) {
 	body := `<dp:get-config class="` + escape(class) + `"`
 	if name != "" {
@@ -229,11 +229,12 @@ func (c *Client) GetConfig(ctx context.Context, domain, class, name string) ([]*
 	return r.rows(class)
 }
 
-// noClass is the name of no class.
+// noClass is a name that no class has.
 const noClass = "DprunAsksForNoClass"
 
-// KnowsNot reports whether err, an error of reading a status or configuration class, is what the device answers for a class that
-// it does not know. Its words are its own affair: it is asked for a class that does not exist, and says the same or something else.
+// KnowsNot reports whether err, an error of reading a status or configuration class, is the device's answer for a
+// class that it does not know. It does not rely on the device's words: it asks for a class that does not exist
+// and compares the answers.
 func (c *Client) KnowsNot(ctx context.Context, err error) bool {
 	var e, none *Error
 	if !errors.As(err, &e) || e.Class != Result && e.Class != Fault {
@@ -275,7 +276,7 @@ func (c *Client) SystemLoad(ctx context.Context) (int, error) {
 	return c.percent(ctx, "SystemUsage", "Load")
 }
 
-// User is a row of ActiveUsers: somebody, or something, that is logged in.
+// User is a row of ActiveUsers: a person or program that is logged in.
 type User struct {
 	Name, Connection, Address, Login, Domain string
 }

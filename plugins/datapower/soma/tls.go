@@ -16,19 +16,19 @@ import (
 type TLS struct {
 	// CAs are the roots to verify against, in PEM; empty: the system's.
 	CAs []byte
-	// ServerName is the name the certificate must be for; empty: the host of the endpoint.
+	// ServerName is the name that the certificate must have; empty: the host of the endpoint.
 	ServerName string
-	// Fingerprint pins the device's certificate by the SHA-256 of its DER form, in hex with or without colons. It replaces roots
-	// and name: exactly this certificate is trusted, also after it expired.
+	// Fingerprint pins the device's certificate by the SHA-256 of its DER form, in hex with or without colons. It
+	// replaces roots and name: exactly this certificate is trusted, even after it has expired.
 	Fingerprint string
-	// MinVersion is a tls.VersionTLS… constant; 0: TLS 1.2. Below that the legacy ciphers are offered too, which appliances of that
-	// age need.
+	// MinVersion is a tls.VersionTLS… constant; 0: TLS 1.2. Below TLS 1.2 the legacy ciphers are offered too,
+	// which appliances of that age need.
 	MinVersion uint16
-	// LegacyCiphers offers RSA key exchange and ciphers in CBC mode beside the current ones.
+	// LegacyCiphers offers RSA key exchange and CBC ciphers in addition to the current ones.
 	LegacyCiphers bool
 }
 
-// ParseFingerprint brings a SHA-256 fingerprint into the form of lower-case hex without separators.
+// ParseFingerprint normalizes a SHA-256 fingerprint to lower-case hex without separators.
 func ParseFingerprint(s string) (string, error) {
 	h := hexadecimal(strings.TrimPrefix(strings.TrimSpace(s), "sha256:"))
 	if b, err := hex.DecodeString(h); err != nil || len(b) != sha256.Size {
@@ -42,7 +42,7 @@ func fingerprintOf(c *x509.Certificate) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// config makes the configuration of a connection. seen is called with every certificate that was accepted.
+// config returns the configuration of a connection. seen is called with every certificate that was accepted.
 func (t TLS) config(seen func(*x509.Certificate)) (*tls.Config, error) {
 	c := &tls.Config{ServerName: t.ServerName, MinVersion: t.MinVersion}
 	if c.MinVersion == 0 {
@@ -67,7 +67,7 @@ func (t TLS) config(seen func(*x509.Certificate)) (*tls.Config, error) {
 		if pin, err = ParseFingerprint(t.Fingerprint); err != nil {
 			return nil, err
 		}
-		// The chain is not looked at because the certificate itself is compared below, on resumed sessions as well.
+		// The chain is not verified because the certificate itself is compared below, also in resumed sessions.
 		c.InsecureSkipVerify = true
 	}
 	c.VerifyConnection = func(s tls.ConnectionState) error {
@@ -83,27 +83,27 @@ func (t TLS) config(seen func(*x509.Certificate)) (*tls.Config, error) {
 	return c, nil
 }
 
-// TLSCause is why no trusted connection came about.
+// TLSCause says why no trusted connection was made.
 type TLSCause string
 
-// The causes. An empty one is something else.
+// The causes. Empty: any other.
 const (
-	NoCommonVersion  TLSCause = "version"     // the two sides have no version of TLS in common
-	NoCommonCipher   TLSCause = "cipher"      // nor a cipher, or a key exchange
-	ClientWanted     TLSCause = "client_cert" // the device asks for a certificate of the client
-	NotTLS           TLSCause = "not_tls"     // the answer is no TLS
+	NoCommonVersion  TLSCause = "version"     // the two sides have no TLS version in common
+	NoCommonCipher   TLSCause = "cipher"      // the two sides have no cipher or key exchange in common
+	ClientWanted     TLSCause = "client_cert" // the device requires a client certificate
+	NotTLS           TLSCause = "not_tls"     // the answer is not TLS
 	OtherName        TLSCause = "name"        // the certificate is for another name
-	UnknownAuthority TLSCause = "authority"   // nobody who is trusted has signed it
+	UnknownAuthority TLSCause = "authority"   // no trusted authority has signed it
 	Expired          TLSCause = "expired"     // it is not valid at this time
-	OtherPin         TLSCause = "pin"         // it is not the pinned one
+	OtherPin         TLSCause = "pin"         // it is not the pinned certificate
 )
 
-// The alerts of RFC 5246 and 8446 by which a device says why it does not go on.
+// These alerts of RFC 5246 and 8446 say why a device refuses the handshake.
 var alerts = map[tls.AlertError]TLSCause{
 	40: NoCommonCipher, 71: NoCommonCipher, 70: NoCommonVersion, 116: ClientWanted,
 }
 
-// tlsFailure fills e in if err is a failure to make a trusted connection, and reports whether it is.
+// tlsFailure fills e in and returns true if err is a failure to make a trusted connection.
 func (e *Error) tlsFailure(err error) bool {
 	if text, cause, ok := ofTLS(err); ok {
 		e.Class, e.Text, e.TLS = TLSFailure, "TLS: "+text, cause
@@ -134,7 +134,7 @@ func ofTLS(err error) (text string, cause TLSCause, ok bool) {
 				return "the device refuses the connection: " + strings.TrimPrefix(alert.Err.Error(), "tls: "), cause, true
 			}
 		}
-		return text, "", false // it may pass
+		return text, "", false // it may be temporary
 	case strings.Contains(err.Error(), "server selected unsupported protocol version"):
 		return text, NoCommonVersion, true
 	}
@@ -156,7 +156,7 @@ func ofVerification(err error) TLSCause {
 	return ""
 }
 
-// ofCertificate adds what one needs to know of the certificate that was not trusted.
+// ofCertificate adds what the operator needs to know about the untrusted certificate.
 func (e *Error) ofCertificate(err error) {
 	var pin *pinError
 	var verification *tls.CertificateVerificationError

@@ -11,14 +11,14 @@ import (
 // ExportRequest asks for a domain's configuration and files.
 type ExportRequest struct {
 	Domain    string
-	Persisted bool // what is saved, instead of what runs
+	Persisted bool // the saved configuration instead of the running one
 	Comment   string
-	MaxBytes  int64       // bound of the file; 0: none
-	Progress  func(int64) // bytes written so far; called from another goroutine, never after the call returned
+	MaxBytes  int64       // of the file; 0: no bound
+	Progress  func(int64) // bytes written so far; called from another goroutine, never after the call has returned
 }
 
-// Export writes the export of everything in one domain to w: all objects with what they refer to, and all files. No file at all is
-// an error, of class EmptyFile.
+// Export writes the export of everything in one domain to w: all objects with what they refer to, and all files.
+// A reply without a file is an error of class EmptyFile.
 func (c *Client) Export(ctx context.Context, r ExportRequest, w io.Writer) (*File, error) {
 	op := `<dp:do-export format="ZIP" all-files="true" persisted="` + boolText(r.Persisted) + `"><dp:user-comment>` + escape(r.Comment) + `</dp:user-comment>` +
 		`<dp:object class="all-classes" name="all-objects" ref-objects="true" ref-files="true" include-debug="false"/></dp:do-export>`
@@ -49,7 +49,7 @@ func (c *Client) Backup(ctx context.Context, r BackupRequest, w io.Writer) (*Fil
 	return c.transfer(ctx, "do-backup", "", b.String(), newFileSink(w, r.MaxBytes, r.Progress), false)
 }
 
-// GetFile writes one file of the device to w; maxBytes bounds it, 0: no bound.
+// GetFile writes one file of the device to w. maxBytes bounds it; 0: no bound.
 // An empty file is not an error.
 func (c *Client) GetFile(ctx context.Context, domain, name string, maxBytes int64, w io.Writer) (*File, error) {
 	return c.transfer(ctx, "get-file", domain, `<dp:get-file name="`+escape(name)+`"/>`, newFileSink(w, maxBytes, nil), true)
@@ -83,7 +83,7 @@ type StoredFile struct {
 	Modified string // in the device's zone, as "2020-02-10 05:51:47"
 }
 
-// Filestore lists every file of a store of a domain, for example of "temporary:", and its directories.
+// Filestore lists every file and directory of a domain's store, for example of "temporary:".
 func (c *Client) Filestore(ctx context.Context, domain, store string) (files []StoredFile, directories []string, err error) {
 	r, err := c.read(ctx, "get-filestore", domain, `<dp:get-filestore location="`+escape(store)+`"/>`)
 	if err != nil {
@@ -116,8 +116,8 @@ func (c *Client) Filestore(ctx context.Context, domain, store string) (files []S
 	return files, directories, nil
 }
 
-// NormalizePath brings the ways in which the device writes a path, with one, two or three slashes after the store, into one:
-// "store:///dir/file".
+// NormalizePath turns any form in which the device writes a path, with one, two or three slashes after the store,
+// into "store:///dir/file".
 func NormalizePath(p string) string {
 	store, rest, ok := strings.Cut(p, ":")
 	if !ok {
