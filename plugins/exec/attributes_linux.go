@@ -2,7 +2,8 @@ package exec
 
 import "syscall"
 
-// processAttributes give the script a group of its own, and end it with us.
+// processAttributes puts the script into its own process group and makes the
+// kernel end it when this process ends.
 func processAttributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }

@@ -4,7 +4,7 @@ package exec
 
 import "syscall"
 
-// processAttributes give the script a group of its own.
+// processAttributes puts the script into its own process group.
 func processAttributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true}
 }

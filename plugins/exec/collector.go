@@ -13,14 +13,14 @@ import (
 )
 
 const (
-	// maxLine bounds one piece of output; longer lines come in several.
+	// maxLine bounds one piece of output, in bytes; a longer line is passed on in several pieces.
 	maxLine = 16 << 10
-	// maxTail is how much of the end of the output is reported.
+	// maxTail is how many bytes of the end of the output are reported.
 	maxTail = 8 << 10
 )
 
-// collector passes a script's output on, line by line, up to a limit, and
-// keeps its end, and its standard output for the outputs.
+// collector passes a script's output on, line by line, up to a limit. It keeps
+// the end of the output, and standard output for the script's outputs.
 type collector struct {
 	limit int
 	emit  func(sdk.Output)
@@ -76,14 +76,14 @@ func (c *collector) piece(stream sdk.Stream, p []byte) {
 	c.emit(sdk.Output{Stream: stream, Text: strings.ToValidUTF8(string(p), "�")})
 }
 
-// finish lets nothing more through.
+// finish makes later output be dropped.
 func (c *collector) finish() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.emit = func(sdk.Output) {}
 }
 
-// tail is the end of both streams, from the beginning of a line if possible.
+// tail returns the end of both streams, if possible from the beginning of a line.
 func (c *collector) tail() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -97,7 +97,7 @@ func (c *collector) tail() string {
 	return strings.ToValidUTF8(string(end), "�")
 }
 
-// lastLine is the last line for an error's text.
+// lastLine returns the last line, for the text of an error.
 func (c *collector) lastLine() string {
 	t := strings.TrimSpace(c.tail())
 	if i := strings.LastIndexByte(t, '\n'); i >= 0 {
@@ -109,8 +109,8 @@ func (c *collector) lastLine() string {
 	return "; its last line: " + t
 }
 
-// outputs reads the outputs: standard output, or its last line, is a JSON
-// object with a member "outputs". Anything else is text and no error.
+// outputs reads the script's outputs: standard output, or its last line, is a
+// JSON object with a member "outputs". Anything else is plain text, not an error.
 func (c *collector) outputs() (map[string]json.RawMessage, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -21,9 +21,9 @@ import (
 )
 
 const (
-	// killGrace is how long a script that is asked to end may take.
+	// killGrace is how long a script may take to end after it was asked to.
 	killGrace = 5 * time.Second
-	// outputLimit bounds what is passed on of a script's output, in bytes.
+	// outputLimit is how many bytes of a script's output are passed on.
 	outputLimit = 1 << 20
 )
 
@@ -37,7 +37,7 @@ type hook struct {
 
 var _ sdk.Hook = (*hook)(nil)
 
-// Close has nothing to release.
+// Close does nothing, because there is nothing to release.
 func (h *hook) Close() error { return nil }
 
 // Run runs the script once.
@@ -109,8 +109,8 @@ func (h *hook) command(r sdk.RunRequest, private string) (*exec.Cmd, error) {
 	return cmd, nil
 }
 
-// environment is small on purpose: what programs need to work at all, what
-// the plan says, what the run says.
+// environment is deliberately small: what programs need to work at all, what
+// the plan sets, and what the run sets.
 func environment(plan, run map[string]string, secrets string) []string {
 	vars := map[string]string{}
 	for _, name := range []string{"PATH", "HOME", "LANG", "TZ", "TMPDIR"} {
@@ -128,8 +128,8 @@ func environment(plan, run map[string]string, secrets string) []string {
 	return env
 }
 
-// contextFile gives a script its context as a file, so that nobody has to
-// wait for a script that does not read it.
+// contextFile writes the script's context to a file, so that nobody has to wait
+// for a script that does not read it.
 func contextFile(dir string, body []byte) (*os.File, error) {
 	path := filepath.Join(dir, "context.json")
 	if err := os.WriteFile(path, body, 0o600); err != nil {
@@ -142,8 +142,8 @@ func contextFile(dir string, body []byte) (*os.File, error) {
 	return f, os.Remove(path)
 }
 
-// supervise runs the process to its end, or to the context's, and leaves
-// nothing of its group alive. The error says that it could not be started.
+// supervise runs the process until it ends or ctx ends, and ends every process
+// of its group. Its error means that the process could not be started.
 func (h *hook) supervise(ctx context.Context, cmd *exec.Cmd, out *collector) (*os.ProcessState, error) {
 	outR, outW, err := os.Pipe()
 	if err != nil {
@@ -161,8 +161,8 @@ func (h *hook) supervise(ctx context.Context, cmd *exec.Cmd, out *collector) (*o
 
 	started, ended := make(chan error, 1), make(chan struct{})
 	go func() {
-		// The kernel ends the script when the thread that started it ends,
-		// which is then when this process is killed.
+		// The kernel ends the script when the thread that started it ends. With
+		// a locked thread that happens only when this process is killed.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		defer close(ended)
@@ -170,7 +170,7 @@ func (h *hook) supervise(ctx context.Context, cmd *exec.Cmd, out *collector) (*o
 		_, _ = outW.Close(), errW.Close()
 		started <- err
 		if err == nil {
-			_ = cmd.Wait() // its state says all
+			_ = cmd.Wait() // its state tells everything
 		}
 	}()
 	if err := <-started; err != nil {
@@ -189,7 +189,7 @@ func (h *hook) supervise(ctx context.Context, cmd *exec.Cmd, out *collector) (*o
 		case <-time.After(h.grace):
 		}
 	}
-	_ = syscall.Kill(group, syscall.SIGKILL) // and whatever it has left in the background
+	_ = syscall.Kill(group, syscall.SIGKILL) // ends what the script left in the background
 	<-ended
 	drained := make(chan struct{})
 	go func() {
@@ -198,7 +198,7 @@ func (h *hook) supervise(ctx context.Context, cmd *exec.Cmd, out *collector) (*o
 	}()
 	select {
 	case <-drained:
-	case <-time.After(time.Second): // a process that left the group holds the pipes
+	case <-time.After(time.Second): // a process that left the group may still hold the pipes
 		_, _ = outR.Close(), errR.Close()
 		<-drained
 	}
@@ -206,7 +206,7 @@ func (h *hook) supervise(ctx context.Context, cmd *exec.Cmd, out *collector) (*o
 	return cmd.ProcessState, nil
 }
 
-// exitCode is the code as a shell would tell it.
+// exitCode returns the code that a shell would report.
 func exitCode(s *os.ProcessState) int {
 	if w, ok := s.Sys().(syscall.WaitStatus); ok && w.Signaled() {
 		return 128 + int(w.Signal())

@@ -43,14 +43,15 @@ func newDestination(directory string, create, requireMode bool, log *slog.Logger
 	return d
 }
 
-// tellMode is about file systems without modes of their own (exFAT, some
-// shares), which give what their mount says.
+// tellMode explains file systems without modes of their own (exFAT, some
+// shares), whose mount sets the mode.
 func tellMode(got fs.FileMode) string {
 	return fmt.Sprintf("files have mode %04o, not %04o: mount the file system with another mask (fmask, file_mode), or use one that has modes", got, fileMode)
 }
 
-// open opens the directory. Every call does so anew: it may have been mounted
-// meanwhile, and what is open cannot be unmounted. One that is still to be made is not opened.
+// open opens the directory. Every call opens it again, because it may have been mounted
+// meanwhile and because an open directory cannot be unmounted. It does not open a directory
+// that the first store will make.
 func (d *destination) open(context.Context) (store.Files, func(), error) {
 	if d.missing() {
 		f := &files{d: d}
@@ -64,7 +65,7 @@ func (d *destination) open(context.Context) (store.Files, func(), error) {
 	return f, f.close, nil
 }
 
-// missing reports whether the directory is still to be made by the first store.
+// missing reports whether the directory does not exist yet and the first store will make it.
 func (d *destination) missing() bool {
 	if !d.create {
 		return false
@@ -73,9 +74,9 @@ func (d *destination) missing() bool {
 	return errors.Is(err, fs.ErrNotExist)
 }
 
-// cannot is the failure to open or make the directory. Something else that is in
-// its place, or on the way to it, may be somebody's only copy. So the advice is
-// to name another place.
+// cannot is the failure to open or make the directory. If something else is in
+// its place, or on the way to it, that may be somebody's only copy. So the
+// remedy is to name another place.
 func (d *destination) cannot(what string, err error) *failure.Error {
 	for at := d.directory; ; at = filepath.Dir(at) {
 		info, err := os.Stat(at)
@@ -94,8 +95,8 @@ func (d *destination) cannot(what string, err error) *failure.Error {
 	return f
 }
 
-// Check implements [sdk.Destination]. A directory that is still to be made is
-// not made by a check.
+// Check implements [sdk.Destination]. It does not make a directory that the
+// first store will make.
 func (d *destination) Check(ctx context.Context) (*sdk.DestinationReport, error) {
 	if !d.missing() {
 		return d.Destination.Check(ctx)

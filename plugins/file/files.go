@@ -15,17 +15,17 @@ import (
 	"github.com/dprun/dprun/sdk/store"
 )
 
-// files are what is below the directory, opened once for one call.
+// files is the directory, opened for one call.
 type files struct {
 	d    *destination
-	root *os.Root // nil: the directory is still to be made
+	root *os.Root // nil: the first store will make the directory
 
 	mu   sync.Mutex
-	at   *place // where the first operation was: a store stays in one directory
-	made *made  // the small file that Put has made last, open until it is made durable
+	at   *place // directory of the first operation: a store stays in one directory
+	made *made  // last small file that Put has made, open until it is made durable
 
-	below string // the directory that Mkdir was asked for last
-	above []upTo // those above it
+	below string // last directory that Mkdir was called for
+	above []upTo // the directories above it
 }
 
 // place is an open directory.
@@ -55,12 +55,12 @@ func (f *files) close() {
 
 func (p *place) close() { _, _ = p.root.Close(), p.self.Close() }
 
-// in opens the directory that a name is in, and gives the last part of the name.
-// An open directory spares the way to it; that may go by links, as long as they
-// stay below the top. done is called when the place is not used any more.
+// in opens the directory that contains a name and returns the last part of the name.
+// It skips the path if the directory is open already. The path may contain links that
+// stay below the top. The caller calls done when it no longer uses the directory.
 func (f *files) in(name string) (at *place, base string, done func(), err error) {
 	if f.root == nil {
-		return nil, "", nil, fs.ErrNotExist // the top is still to be made
+		return nil, "", nil, fs.ErrNotExist // the top does not exist yet
 	}
 	dir, base := path.Split(name)
 	dir = local(dir)
@@ -86,7 +86,7 @@ func (f *files) in(name string) (at *place, base string, done func(), err error)
 	return at, base, func() {}, nil
 }
 
-// finish hands over the file that Put has made under a name, nil if it was another.
+// finish hands over the file that Put has made under a name; nil: Put made another one.
 func (f *files) finish(name string) *os.File {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -102,8 +102,8 @@ func (f *files) Location(name string) string {
 	return filepath.Join(f.d.directory, filepath.FromSlash(name))
 }
 
-// Mkdir makes the top too, where that is asked for. The names of new directories are made
-// durable with those in the last of them.
+// Mkdir makes the top too, if the plan allows it. The names of new directories are made
+// durable together with those in the last directory.
 func (f *files) Mkdir(ctx context.Context, dir string) (err error) {
 	if f.root == nil {
 		if err := os.MkdirAll(f.d.directory, dirMode); err != nil {
@@ -127,7 +127,7 @@ func (f *files) Mkdir(ctx context.Context, dir string) (err error) {
 	return nil
 }
 
-// makeDir makes a directory, and those above it where it must.
+// makeDir makes a directory and the missing ones above it.
 func (f *files) makeDir(dir string) error {
 	parent := path.Dir(dir)
 	err := f.root.Mkdir(dir, dirMode)
@@ -172,7 +172,7 @@ func (f *files) Put(_ context.Context, name string, src io.ReaderAt, size int64)
 	} else {
 		f.mu.Lock()
 		if f.made != nil {
-			_ = f.made.file.Close() // nobody has asked for it
+			_ = f.made.file.Close() // nobody has asked to make it durable
 		}
 		f.made = &made{name, out}
 		f.mu.Unlock()
@@ -190,11 +190,11 @@ func (f *files) Put(_ context.Context, name string, src io.ReaderAt, size int64)
 	return i, nil
 }
 
-// earlyFrom is the size from which it pays to write a file to the disk before it is whole.
+// earlyFrom is the size in bytes from which it pays to start writing a file to disk before it is complete.
 const earlyFrom = 1 << 20
 
-// early lets the kernel begin at once to write to the disk what it is given,
-// so that making it durable finds little left.
+// early tells the kernel to start writing to disk at once, so that making the
+// file durable takes little time.
 type early struct {
 	*os.File
 	n int64
@@ -211,7 +211,7 @@ func (w *early) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// ReadFrom copies within the kernel, where it can do that.
+// ReadFrom copies within the kernel if the kernel can do that.
 func (w *early) ReadFrom(r io.Reader) (int64, error) {
 	n, err := w.File.ReadFrom(r)
 	w.begun(n)
@@ -228,7 +228,7 @@ func (f *files) Get(ctx context.Context, name string, _ int64, w io.Writer) (int
 	return n, explain(err)
 }
 
-// open opens a file to read it. A link in its place is followed from the top.
+// open opens a file for reading. If the name is a link, it is followed from the top.
 func (f *files) open(name string) (*os.File, error) {
 	if at, base, done, err := f.in(name); err == nil {
 		defer done()
@@ -239,7 +239,7 @@ func (f *files) open(name string) (*os.File, error) {
 	return f.root.Open(local(name))
 }
 
-// until reads until the call ends.
+// until is a reader that fails once the call has ended.
 type until struct {
 	ctx context.Context
 	r   io.Reader
@@ -252,16 +252,16 @@ func (u until) Read(p []byte) (int, error) {
 	return u.r.Read(p)
 }
 
-// Publish renames without taking the name from another file, where the file
-// system can do that; else it links, which never does so either. Where there are no hard
-// links, a rename right after a look has to do.
+// Publish renames a file without replacing another. If the file system cannot do that,
+// it makes a hard link, which never replaces either. Without hard links it checks that
+// the name is free and renames right after.
 func (f *files) Publish(_ context.Context, temporary, final string) error {
 	at, temp, done, err := f.in(temporary)
 	if err != nil {
 		return explain(err)
 	}
 	defer done()
-	if file := f.finish(temporary); file != nil { // nobody has made it durable: what was written may be told only now
+	if file := f.finish(temporary); file != nil { // nobody has made it durable, so write errors may show only now
 		if err := file.Close(); err != nil {
 			return explain(err)
 		}
@@ -283,7 +283,7 @@ func (f *files) Publish(_ context.Context, temporary, final string) error {
 	return explain(at.root.Rename(temp, final))
 }
 
-// cannotRenameNew reports whether a system or a file system (NFS, some FUSE) cannot
+// cannotRenameNew reports whether a system or file system (NFS, some FUSE) cannot
 // rename without replacing.
 func cannotRenameNew(err error) bool {
 	return errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.EPERM) || cannotLink(err)
@@ -335,7 +335,8 @@ func (f *files) List(_ context.Context, dir string) ([]store.Info, error) {
 	return out, nil
 }
 
-// onlyTop is for a directory that is still to be made: it counts as empty.
+// onlyTop is for a top directory that does not exist yet: it counts as empty,
+// and nothing below it exists.
 func onlyTop(name string) error {
 	if name == "" {
 		return nil
@@ -343,9 +344,10 @@ func onlyTop(name string) error {
 	return fs.ErrNotExist
 }
 
-// Sync implements [store.Syncer]. A file is made durable by what wrote it, which
-// is told of everything that went wrong since; with the names in a directory that
-// Mkdir was asked for, those of it and of the directories above it are.
+// Sync implements [store.Syncer]. A file is synced through the descriptor that
+// wrote it, which receives every write error since. With the names in the
+// directory that Mkdir was last called for, it also makes the names of that
+// directory and of those above it durable.
 func (f *files) Sync(_ context.Context, name string) (bool, error) {
 	f.mu.Lock()
 	at, above := f.at, f.above
@@ -357,7 +359,7 @@ func (f *files) Sync(_ context.Context, name string) (bool, error) {
 		return f.sync(at, name)
 	}
 	kept := make(chan error, 1)
-	go func() { kept <- f.keep(above) }() // the disk does both at once
+	go func() { kept <- f.keep(above) }() // the disk does both at the same time
 	durable, err := f.sync(at, name)
 	if lost := <-kept; err == nil && lost != nil {
 		return false, explain(lost)
@@ -383,8 +385,8 @@ func (f *files) sync(at *place, name string) (bool, error) {
 	return durable && err == nil, err
 }
 
-// keep makes the names of directories durable, where that can be asked for. One that must not
-// be read, and in which no name was made, is as somebody else has made it.
+// keep makes the names in directories durable, if the file system can be asked. It skips a
+// directory that must not be read and in which no name was made: somebody else made that one.
 func (f *files) keep(above []upTo) error {
 	for _, up := range above {
 		err := up.names.Keep(up.last, func() error {
@@ -401,7 +403,7 @@ func (f *files) keep(above []upTo) error {
 	return nil
 }
 
-// synced is whether that could be asked for, and has been done.
+// synced reports whether the file system could be asked for a sync and has done it.
 func synced(err error) (bool, error) {
 	if errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOTSUP) || errors.Is(err, syscall.ENOSYS) {
 		return false, nil
@@ -415,7 +417,7 @@ func (f *files) Space(context.Context, string) (free, total int64, err error) {
 	return free, total, nil
 }
 
-// space is what a file system has free for us, and its size, in bytes.
+// space returns the free space that we may use and the size of a file system, in bytes.
 func space(dir string) (free, total int64) {
 	var st syscall.Statfs_t
 	if err := syscall.Statfs(dir, &st); err != nil {
@@ -424,12 +426,12 @@ func space(dir string) (free, total int64) {
 	return int64(st.Bavail) * int64(st.Bsize), int64(st.Blocks) * int64(st.Bsize)
 }
 
-// local is a name as [os.Root] wants it.
+// local returns a name in the form that [os.Root] needs.
 func local(name string) string { return path.Join(".", name) }
 
-// explain tells the refusal of os.Root to leave the directory, which has no
-// exported error: a *PathError without a system error in it. [store.Explain]
-// knows all others.
+// explain recognises the error with which os.Root refuses to leave the
+// directory. That error is not exported: it is a *PathError without a system
+// error. [store.Explain] knows all others.
 func explain(err error) error {
 	var errno syscall.Errno
 	_, ofPath := errors.AsType[*fs.PathError](err)

@@ -9,15 +9,15 @@ import (
 	"github.com/dprun/dprun/sdk/dirsync"
 )
 
-// directories are those that names were made in, so that stores of one moment share
-// the sync of a directory that is above theirs.
+// directories are the directories in which names were made. Concurrent stores share
+// the sync of a directory above theirs.
 type directories struct {
 	mu    sync.Mutex
 	names map[string]*names
 }
 
-// most bounds how many directories are remembered whose names are durable: of one that
-// is not, one more sync is asked for.
+// most bounds the remembered directories whose names are all durable. A directory that
+// is forgotten is synced once more.
 const most = 4096
 
 func (d *directories) of(dir string) *names {
@@ -37,8 +37,8 @@ func (d *directories) of(dir string) *names {
 	return n
 }
 
-// above gives the directories above one, the nearest first. Their names up to now are still to be
-// made durable, those of another process too where this one has not synced the directory yet.
+// above returns the directories above dir, the nearest first. Their present names must still be made
+// durable, including those of another process if this process has not synced the directory yet.
 func (d *directories) above(dir string) (out []upTo) {
 	for at := dir; at != "."; {
 		at = path.Dir(at)
@@ -49,7 +49,7 @@ func (d *directories) above(dir string) (out []upTo) {
 	return out
 }
 
-// upTo is one name of a directory and all that were made in it before.
+// upTo is a name in a directory, with all names that were made there before.
 type upTo struct {
 	dir   string
 	names *names
@@ -57,13 +57,13 @@ type upTo struct {
 	made  bool // by this process
 }
 
-// names are those in one directory.
+// names are the names in one directory.
 type names struct {
 	dirsync.Names
 	own atomic.Bool // this process has made one
 }
 
-// making counts a name that has been made just now.
+// making counts a name that was made just now.
 func (n *names) making() {
 	n.own.Store(true)
 	n.Made()

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// renameNew gives a file of a directory another name there, unless that is taken.
+// renameNew renames a file within a directory, unless the new name is taken.
 func renameNew(dir *os.File, from, to string) error {
 	defer runtime.KeepAlive(dir)
 	fd := int(dir.Fd())

@@ -11,12 +11,12 @@ import (
 )
 
 const (
-	rowsAtMost     = 200 // of the table of tasks
-	examplesAtMost = 10  // tasks that are named below a cause
-	longestMessage = 600 // of one of them, in bytes
+	rowsAtMost     = 200 // in the table of tasks
+	examplesAtMost = 10  // tasks that are named for a cause
+	longestMessage = 600 // of one task, in bytes
 )
 
-// body is the text of the mail.
+// body returns the text of the mail.
 func body(c script.Context) string {
 	var b strings.Builder
 	line := func(format string, args ...any) {
@@ -64,7 +64,7 @@ func body(c script.Context) string {
 	return b.String()
 }
 
-// owed lists what is not undone, first of all: it is what cannot wait.
+// owed lists what must still be undone. It comes first, because it cannot wait.
 func owed(line func(string, ...any), all []script.Owed) {
 	if len(all) == 0 {
 		return
@@ -121,7 +121,7 @@ func table(b *strings.Builder, tasks []script.Task) {
 	for _, t := range tasks[:min(len(tasks), rowsAtMost)] {
 		_, _ = fmt.Fprintf(w, "  %s\t%s\t%s\t%s\n", plain(t.Device), plain(t.Domain), plain(t.Activity), plain(t.Status))
 	}
-	_ = w.Flush() // a Builder takes everything
+	_ = w.Flush() // a Builder accepts everything
 }
 
 func place(device, domain string) string {
@@ -133,7 +133,7 @@ func place(device, domain string) string {
 
 func stamp(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05 MST") }
 
-// plain makes one line of what a gateway or a server said.
+// plain turns the words of a gateway or server into one line.
 func plain(text string) string {
 	text = strings.Join(strings.FieldsFunc(text, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }), " ")
 	if len(text) > longestMessage {

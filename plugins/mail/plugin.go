@@ -1,5 +1,5 @@
-// Package mail sends what a script is told as a mail: one message for each time
-// it is run, over a connection of its own.
+// Package mail sends a script's context as a mail: one message for each run of
+// the script, over its own connection.
 package mail
 
 import (
@@ -12,7 +12,7 @@ import (
 	"github.com/dprun/dprun/sdk/schema"
 )
 
-// How a connection is protected.
+// The ways to protect a connection.
 const (
 	tlsStart    = "starttls"
 	tlsImplicit = "implicit"

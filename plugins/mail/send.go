@@ -26,7 +26,7 @@ import (
 
 const (
 	tries      = 3
-	firstPause = 2 * time.Second // before the second try; each further one waits twice as long
+	firstPause = 2 * time.Second // before the second try; it doubles before each further one
 	// subjectAtMost bounds a subject, so that no server folds or cuts it.
 	subjectAtMost = 200
 )
@@ -37,11 +37,10 @@ type hook struct {
 	roots  *x509.CertPool // nil: those of the system
 }
 
-// Close has nothing to release.
+// Close does nothing, because there is nothing to release.
 func (h *hook) Close() error { return nil }
 
-// Run sends one mail. A failure before the server was given the mail is tried
-// again.
+// Run sends one mail. It tries again only after a failure before the server received the mail.
 func (h *hook) Run(ctx context.Context, r sdk.RunRequest, output func(sdk.Output)) (*sdk.RunReport, error) {
 	var c script.Context
 	if err := json.Unmarshal(r.Context, &c); len(r.Context) > 0 && err != nil {
@@ -76,14 +75,14 @@ func (h *hook) Run(ctx context.Context, r sdk.RunRequest, output func(sdk.Output
 	}
 }
 
-// ended is the failure of a mail whose time is up. last is what was in the way.
+// ended is the failure of a mail whose time is over. last is the last error.
 func (h *hook) ended(ctx context.Context, last error) error {
 	return failure.From(fmt.Errorf("send a mail by %s: %w (%v)", h.server(), ctx.Err(), last))
 }
 
 func (h *hook) server() string { return net.JoinHostPort(h.config.Host, fmt.Sprint(h.config.Port)) }
 
-// message is the mail, and to whom.
+// message returns the mail and its recipients.
 func (h *hook) message(c script.Context, now time.Time) (*gomail.Msg, []string, error) {
 	m := gomail.NewMsg()
 	if err := m.From(h.config.From); err != nil {
@@ -113,7 +112,7 @@ func (h *hook) message(c script.Context, now time.Time) (*gomail.Msg, []string, 
 	return m, to, nil
 }
 
-// messageID makes what may stand before the @ of a Message-ID.
+// messageID returns text in a form that is valid before the @ of a Message-ID.
 func messageID(text string) string {
 	return strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' {
@@ -123,7 +122,7 @@ func messageID(text string) string {
 	}, strings.Trim(text, "-"))
 }
 
-// domain is that of the sender.
+// domain returns the domain of the sender.
 func (h *hook) domain() string {
 	if a, err := mail.ParseAddress(h.config.From); err == nil {
 		if _, domain, ok := strings.Cut(a.Address, "@"); ok {
@@ -133,11 +132,11 @@ func (h *hook) domain() string {
 	return "localhost"
 }
 
-// send hands the mail over in one transaction, for everybody whom the server
-// takes. go-mail's own Send gives up the whole transaction when one recipient is
-// refused, so the commands after the login are given here.
+// send delivers the mail in one transaction to every recipient that the server
+// accepts. It sends the commands after the login itself, because go-mail's own
+// Send gives up the whole transaction if one recipient is refused.
 func (h *hook) send(ctx context.Context, m *gomail.Msg, to []string) (said string, err error) {
-	ctx, cancel := context.WithCancel(ctx) // closes the connection at the end, too
+	ctx, cancel := context.WithCancel(ctx) // ends the connection as well
 	defer cancel()
 	var conn net.Conn
 	defer func() {
@@ -152,8 +151,8 @@ func (h *hook) send(ctx context.Context, m *gomail.Msg, to []string) (said strin
 			return nil, err
 		}
 		conn = c
-		// A server that takes the connection and says nothing is left when the time is
-		// up: the library bounds the connecting alone.
+		// The library bounds only the connecting. So this ends a connection whose
+		// server says nothing, when the time is over.
 		context.AfterFunc(ctx, func() { _ = c.Close() })
 		if h.config.TLS != tlsImplicit {
 			return c, nil
@@ -197,7 +196,7 @@ func (h *hook) send(ctx context.Context, m *gomail.Msg, to []string) (said strin
 	return said, nil
 }
 
-// login logs in by the best way that the server offers. The connection is encrypted.
+// login logs in by the best method that the server offers. The connection is encrypted.
 func (h *hook) login(s *smtp.Client) error {
 	user, password := h.config.Username, h.config.Password
 	if user == "" {
@@ -243,7 +242,7 @@ func data(s *smtp.Client, m *gomail.Msg) (said string, err error) {
 	return said, nil
 }
 
-// unsure is a loss of the connection by which the mail may have been taken.
+// unsure is the loss of a connection after which the mail may or may not have been accepted.
 type unsure struct{ error }
 
 func (h *hook) client(dial gomail.DialContextFunc) (*gomail.Client, error) {
@@ -268,7 +267,7 @@ func (h *hook) tls() *tls.Config {
 	return &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: h.roots, ServerName: cmp.Or(h.config.ServerName, h.config.Host)}
 }
 
-// failed says what the server, or the way to it, has refused.
+// failed turns an error of the server, or of the way to it, into a failure.
 func (h *hook) failed(what string, err error) error {
 	make := func(k failure.Kind, remedy string) error {
 		return failure.New(k, "", "send a mail by %s, %s: %w", h.server(), what, err).WithRemedy("%s", remedy)

@@ -29,7 +29,7 @@ type Config struct {
 	Timeout   time.Duration `dprun:"timeout" format:"duration" min:"1s" default:"60s" doc:"How long the server may take over one call before it counts as not answering."`
 }
 
-// SchemaConstraints implements the rule that is stated in Mount's text.
+// SchemaConstraints implements the rule in the documentation of Mount.
 func (Config) SchemaConstraints() schema.Constraints {
 	return schema.Constraints{ExactlyOne: [][]string{{"server", "mount"}, {"export", "mount"}}}
 }
@@ -57,7 +57,7 @@ func configure(_ context.Context, c Config, env sdk.Env) (*destination, error) {
 	return newDestination(c, env)
 }
 
-// validate checks what the schema cannot say.
+// validate checks what the schema cannot.
 func validate(c Config, known func(...string) bool) []schema.Diagnostic {
 	var out []schema.Diagnostic
 	bad := schema.Reporter(&out)
@@ -84,7 +84,7 @@ func validate(c Config, known func(...string) bool) []schema.Diagnostic {
 	return out
 }
 
-// fileMode reads the configured mode.
+// fileMode parses the configured mode.
 func fileMode(text string) (fs.FileMode, bool) {
 	n, err := strconv.ParseUint(text, 8, 32)
 	mode := fs.FileMode(n)
@@ -95,7 +95,7 @@ func validDirectory(dir string) bool {
 	return dir == "" || fs.ValidPath(strings.Trim(dir, "/"))
 }
 
-// base is the configured directory as a relative path, "" for the top.
+// base returns the configured directory as a relative path; "" is the top.
 func (c Config) base() string {
 	dir := path.Clean("/" + c.Directory)
 	return dir[1:]

@@ -14,19 +14,19 @@ import (
 	"github.com/dprun/dprun/sdk/store"
 )
 
-// maxSends is how often a file is sent whole when the server loses what it
-// had in memory.
+// maxSends bounds how often a file is sent as a whole because the server lost
+// what it held in memory.
 const maxSends = 3
 
-// directory is what is below the configured directory.
+// directory is the configured directory with everything below it.
 type directory struct{ d *destination }
 
 func (f directory) full(name string) string { return path.Join(f.d.base, name) }
 
 func (f directory) Location(name string) string { return f.d.tree.location(f.full(name)) }
 
-// Mkdir does not make the configured directory: what is missing may be a mount
-// on the server.
+// Mkdir does not make the configured directory itself: if it is missing, it may
+// be a mount on the server.
 func (f directory) Mkdir(ctx context.Context, dir string) error {
 	i, err := f.d.tree.stat(ctx, f.d.base)
 	switch {
@@ -42,7 +42,7 @@ func (f directory) Mkdir(ctx context.Context, dir string) error {
 	return doing("make the directory", err)
 }
 
-// inTheWay names what stands where a directory is needed.
+// inTheWay is the failure that names the file in place of a needed directory.
 func (f directory) inTheWay(ctx context.Context, dir string) error {
 	at := ""
 	for part := range strings.SplitSeq(dir, "/") {
@@ -59,7 +59,7 @@ func (f directory) RemoveDir(ctx context.Context, dir string) error {
 	return explain(f.d.tree.removeDir(ctx, f.full(dir)))
 }
 
-// Put sends the file again where the server restarts on the way.
+// Put sends the file again if the server restarts meanwhile.
 func (f directory) Put(ctx context.Context, name string, src io.ReaderAt, size int64) (store.Info, error) {
 	out, err := f.d.tree.create(ctx, f.full(name))
 	if err != nil {
@@ -82,7 +82,7 @@ func (f directory) Put(ctx context.Context, name string, src io.ReaderAt, size i
 			return store.Info{}, explain(err)
 		}
 	}
-	// A mode that was not granted at once (a umask, an ACL of the directory) is asked for again.
+	// If a mode was not granted at once (because of a umask or the directory's ACL), ask for it again.
 	i, err := out.stat(ctx)
 	if err == nil && i.mode != f.d.mode {
 		if refused := out.setMode(ctx); refused != nil {
@@ -93,7 +93,8 @@ func (f directory) Put(ctx context.Context, name string, src io.ReaderAt, size i
 	return i.described(), doing("ask for its size and mode", err)
 }
 
-// notDurable is a COMMIT or fsync that failed. A reason that says more wins.
+// notDurable is the failure of a COMMIT or fsync. If the error has a reason
+// that says more, it keeps that reason.
 func notDurable(err error) error {
 	f := failure.From(doing("make it durable", err))
 	if f.Reason == "" && f.Kind == failure.Unavailable {
@@ -107,9 +108,9 @@ func (f directory) Get(ctx context.Context, name string, _ int64, w io.Writer) (
 	return n, explain(err)
 }
 
-// Publish gives the file its final name as a second one, which NFS refuses when
-// it is taken, and takes the first one away. Where the server has no links it
-// looks, and renames: a rename of NFS replaces.
+// Publish gives the file its final name as a second name, which NFS refuses if
+// it is taken, and then removes the first. If the server has no links, Publish
+// checks that the name is free and renames, because a rename of NFS replaces.
 func (f directory) Publish(ctx context.Context, temporary, final string) error {
 	err := f.d.tree.link(ctx, f.full(temporary), f.full(final))
 	switch {
@@ -129,7 +130,7 @@ func (f directory) Publish(ctx context.Context, temporary, final string) error {
 	return explain(f.d.tree.publish(ctx, f.full(temporary), f.full(final)))
 }
 
-// noLinks are the answers of servers that give a file no second name.
+// noLinks are the errors of servers that cannot give a file a second name.
 var noLinks = []error{
 	nfsclient.ErrNotSupp, nfsclient.ErrPerm, nfsclient.ErrAcces, nfsclient.ErrInval, nfsclient.ErrMLink, nfsclient.ErrXDev, nfsclient.ErrIO, nfsclient.ErrServerFault,
 	syscall.ENOTSUP, syscall.EPERM, syscall.EACCES, syscall.EINVAL, syscall.EMLINK, syscall.EXDEV, syscall.ENOSYS,
@@ -162,8 +163,8 @@ func (f directory) Space(ctx context.Context, _ string) (free, total int64, err 
 	return free, total, explain(err)
 }
 
-// described says of every file that it is durable: a server has what it
-// acknowledges on its disk, names too, and says so of files after a COMMIT.
+// described describes every file as durable: a server has what it acknowledges
+// on disk, including names, and acknowledges files after a COMMIT.
 func (i info) described() store.Info {
 	return store.Info{Name: i.name, Size: i.size, Modified: i.modified, Dir: i.dir, Regular: i.regular, Mode: i.mode, Durable: store.Yes}
 }

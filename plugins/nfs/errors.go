@@ -13,21 +13,21 @@ import (
 	"github.com/dprun/dprun/sdk/store"
 )
 
-// errNotMounted and errHanging are what a mounted directory adds to the errors
-// of the operating system.
+// errNotMounted and errHanging are the errors of a mounted directory that the
+// operating system does not have.
 var (
 	errNotMounted = errors.New("it is not on a live NFS mount")
 	errHanging    = errors.New("the mount does not answer")
 )
 
-// class is what an error means.
+// class is the meaning of an error.
 type class struct {
 	kind   failure.Kind
 	reason failure.Reason
 	remedy string
 }
 
-// explain gives an error of a tree its kind, reason and remedy; nil stays nil.
+// explain adds kind, reason and remedy to an error of a tree; nil stays nil.
 func explain(err error) error {
 	if err == nil {
 		return nil
@@ -41,7 +41,7 @@ func explain(err error) error {
 	return f
 }
 
-// doing is explain, and says what was done.
+// doing is explain with what was being done.
 func doing(what string, err error) error {
 	if err == nil {
 		return nil
@@ -49,7 +49,7 @@ func doing(what string, err error) error {
 	return store.Explain(what, explain(err))
 }
 
-// notADirectory are the errors that say that a file stands where a directory is needed.
+// notADirectory are the errors that mean that a file is in place of a needed directory.
 var notADirectory = []error{nfsclient.ErrNotDir, syscall.ENOTDIR}
 
 const (
@@ -85,7 +85,7 @@ func classify(err error) class {
 	return classifyRest(err)
 }
 
-// classifyRest is for what may hide below a more telling error.
+// classifyRest classifies errors that may be wrapped in ones that say more.
 func classifyRest(err error) class {
 	var (
 		mount    nfsclient.MountStatus

@@ -15,8 +15,8 @@ import (
 	"github.com/dprun/dprun/plugins/nfs/nfsclient"
 )
 
-// exportTree is an export that this plugin speaks to itself. It is mounted when
-// it is first used, and again after its handles went stale.
+// exportTree is an export that this plugin accesses itself. It is mounted on
+// first use, and again after its handles became stale.
 type exportTree struct {
 	options  nfsclient.Options
 	mounting chan struct{} // holds one token: the right to mount
@@ -34,8 +34,8 @@ func newExportTree(o nfsclient.Options) *exportTree {
 	return t
 }
 
-// with runs f on the mounted export. An export whose handles are stale is
-// mounted afresh by the next call.
+// with runs f on the mounted export. If the handles are stale, the next call
+// mounts the export again.
 func (t *exportTree) with(ctx context.Context, f func(*nfsclient.FS) error) error {
 	fs, err := t.mounted(ctx)
 	if err != nil {
@@ -77,8 +77,8 @@ func (t *exportTree) mounted(ctx context.Context) (*nfsclient.FS, error) {
 	return fs, nil
 }
 
-// forget makes the next call mount again. Calls of others that are under way
-// fail as unavailable, which is what they are about to find out.
+// forget makes the next call mount again. Concurrent calls on the old mount
+// fail as unavailable, which they would find out anyway.
 func (t *exportTree) forget(fs *nfsclient.FS) {
 	t.mu.Lock()
 	if t.fs == fs {
@@ -162,9 +162,9 @@ func (t *exportTree) read(ctx context.Context, name string, w io.Writer) (n int6
 	return n, err
 }
 
-// link gives a file one more name. A lost connection leaves open whether the
-// server did it, and a server that did it for a request whose answer was lost says
-// that the name is taken: the file's id tells.
+// link gives a file another name. After a lost connection the server may or may
+// not have done it. A server that did it for a request whose answer was lost then
+// reports that the name is taken. In both cases the file's id tells.
 func (t *exportTree) link(ctx context.Context, from, to string) error {
 	return t.with(ctx, func(fs *nfsclient.FS) error {
 		err := fs.Link(ctx, from, to)
@@ -180,8 +180,8 @@ func (t *exportTree) link(ctx context.Context, from, to string) error {
 	})
 }
 
-// publish renames. A lost connection leaves open whether the server did it: the
-// file's id tells.
+// publish renames. After a lost connection the server may or may not have done
+// it; the file's id tells.
 func (t *exportTree) publish(ctx context.Context, from, to string) error {
 	return t.with(ctx, func(fs *nfsclient.FS) error {
 		before, err := fs.Stat(ctx, from)

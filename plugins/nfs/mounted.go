@@ -17,29 +17,28 @@ import (
 	"time"
 )
 
-// maxStuck bounds the threads that a stale mount can hold: a call that waits
-// for a server in the kernel can not be cancelled.
+// maxStuck bounds the threads that a stale mount can hold, because a call that
+// waits for a server in the kernel cannot be cancelled.
 const maxStuck = 16
 
 // mountedTree is a directory that the operating system has mounted. Every
-// operation opens the directory anew and asks the opened one whether it is on
-// NFS, so that an unmount in between cannot send files to the local disk.
+// operation opens the directory again and asks the open directory whether it is
+// on NFS. So an unmount in between cannot send files to the local disk.
 type mountedTree struct {
 	dir     string
-	timeout time.Duration // of the first answer
+	timeout time.Duration // for the first answer
 	system  mountSystem
-	mode    fs.FileMode // of files that are made
+	mode    fs.FileMode // of new files
 	stuck   *atomic.Int32
 }
 
-// mountSystem is what is asked of the operating system about mounts.
+// mountSystem is what the operating system is asked about mounts.
 type mountSystem struct {
-	// fsType returns the type of the file system that the table of mounts has
-	// for a directory.
+	// fsType returns the type of a directory's file system according to the table of mounts.
 	fsType func(dir string) (string, error)
 	// statFS describes the file system of an open directory.
 	statFS func(f *os.File) (fileSystem, error)
-	// dropCache makes the next read of the file ask the server again.
+	// dropCache makes the next read of the file ask the server.
 	dropCache func(f *os.File) error
 }
 
@@ -55,8 +54,8 @@ func newMountedTree(dir string, timeout time.Duration, mode fs.FileMode, system 
 	return &mountedTree{dir: dir, timeout: timeout, system: system, mode: mode, stuck: new(atomic.Int32)}
 }
 
-// await runs f, which may hang in the kernel, and gives up waiting for it when
-// ctx ends. drop cleans up what f returns later.
+// await runs f, which may hang in the kernel, and stops waiting for it when ctx
+// ends. drop then cleans up a later result of f.
 func await[T any](ctx context.Context, stuck *atomic.Int32, f func() (T, error), drop func(T)) (T, error) {
 	type result struct {
 		value T
@@ -79,7 +78,7 @@ func await[T any](ctx context.Context, stuck *atomic.Int32, f func() (T, error),
 		return r.value, r.err
 	case <-ctx.Done():
 		stuck.Add(1)
-		go func() { // ends when the kernel lets go of f
+		go func() { // ends when the kernel returns from f
 			r := <-ch
 			stuck.Add(-1)
 			if drop != nil && r.err == nil {
@@ -113,7 +112,7 @@ func (t *mountedTree) openLive() (_ *os.Root, fs fileSystem, err error) {
 	root, err := os.OpenRoot(real)
 	if err != nil {
 		if info, lookErr := os.Stat(real); lookErr == nil && !info.IsDir() {
-			err = fmt.Errorf("open %s: %w", t.dir, syscall.ENOTDIR) // OpenRoot's own has no number
+			err = fmt.Errorf("open %s: %w", t.dir, syscall.ENOTDIR) // OpenRoot's own error has no number
 		}
 		return nil, fs, err
 	}
@@ -140,7 +139,7 @@ func (t *mountedTree) openLive() (_ *os.Root, fs fileSystem, err error) {
 	return root, fs, nil
 }
 
-// on runs f on the opened directory.
+// on runs f on the open directory.
 func on[T any](ctx context.Context, t *mountedTree, f func(*os.Root) (T, error), drop func(T)) (T, error) {
 	root, _, err := t.open(ctx)
 	if err != nil {
@@ -153,13 +152,13 @@ func on[T any](ctx context.Context, t *mountedTree, f func(*os.Root) (T, error),
 	}, drop)
 }
 
-// do is on for what has no result.
+// do is [on] for a function without a result.
 func (t *mountedTree) do(ctx context.Context, f func(*os.Root) error) error {
 	_, err := on(ctx, t, func(r *os.Root) (struct{}, error) { return struct{}{}, f(r) }, nil)
 	return err
 }
 
-// local is a tree's path as os.Root wants it.
+// local returns a tree's path in the form that os.Root needs.
 func local(name string) string { return path.Join(".", name) }
 
 func localInfo(fi fs.FileInfo) info {
@@ -186,7 +185,7 @@ func (t *mountedTree) readDir(ctx context.Context, dir string) ([]info, error) {
 		for _, e := range entries {
 			fi, err := e.Info()
 			if errors.Is(err, fs.ErrNotExist) {
-				continue // removed meanwhile
+				continue // it was removed meanwhile
 			}
 			if err != nil {
 				return nil, err
@@ -201,7 +200,7 @@ func (t *mountedTree) mkdirAll(ctx context.Context, dir string) error {
 	return t.do(ctx, func(r *os.Root) error { return r.MkdirAll(local(dir), dirMode(t.mode)) })
 }
 
-// dirMode lets those enter a directory who may read the files in it.
+// dirMode adds the right to enter a directory for everybody who may read the files in it.
 func dirMode(file fs.FileMode) fs.FileMode { return file | file&0o444>>2 | 0o300 }
 
 func (t *mountedTree) removeDir(ctx context.Context, dir string) error { return t.remove(ctx, dir) }
@@ -216,8 +215,7 @@ func (t *mountedTree) create(ctx context.Context, name string) (output, error) {
 	return &mountedFile{tree: t, file: f}, nil
 }
 
-// read drops what the kernel has cached of the file: what counts is what the
-// server has.
+// read first drops the kernel's cache of the file, because only what the server has counts.
 func (t *mountedTree) read(ctx context.Context, name string, w io.Writer) (int64, error) {
 	return on(ctx, t, func(r *os.Root) (int64, error) {
 		f, err := r.Open(local(name))
@@ -232,8 +230,8 @@ func (t *mountedTree) read(ctx context.Context, name string, w io.Writer) (int64
 	}, nil)
 }
 
-// link gives a file one more name. The kernel says that it is taken for a
-// request that it had to send again, too: that it is the same file tells.
+// link gives a file another name. If the kernel had to send the request again, it may
+// report that the name is taken although it is the same file. So link compares the files.
 func (t *mountedTree) link(ctx context.Context, from, to string) error {
 	return t.do(ctx, func(r *os.Root) error {
 		err := r.Link(local(from), local(to))
@@ -251,7 +249,7 @@ func (t *mountedTree) link(ctx context.Context, from, to string) error {
 	})
 }
 
-// publish renames and makes the name durable.
+// publish renames and makes the new name durable.
 func (t *mountedTree) publish(ctx context.Context, from, to string) error {
 	return t.do(ctx, func(r *os.Root) error {
 		if err := r.Rename(local(from), local(to)); err != nil {
@@ -261,8 +259,8 @@ func (t *mountedTree) publish(ctx context.Context, from, to string) error {
 	})
 }
 
-// syncDir flushes a directory. NFS makes names durable by itself, and some
-// systems do not take the call there.
+// syncDir syncs a directory. NFS makes names durable by itself, and some
+// systems refuse the call on a directory.
 func syncDir(r *os.Root, dir string) error {
 	d, err := r.Open(dir)
 	if err != nil {
@@ -298,7 +296,7 @@ const (
 	closeLimit = 3 * time.Second
 )
 
-// mountedFile is a file being written to a mounted directory.
+// mountedFile is a file that is being written to a mounted directory.
 type mountedFile struct {
 	tree *mountedTree
 	file *os.File
@@ -310,8 +308,7 @@ func (f *mountedFile) writeFrom(ctx context.Context, r io.Reader) (int64, error)
 	}, nil)
 }
 
-// commit flushes. An error that the server reported late, such as a full disk,
-// shows here.
+// commit syncs the file. Errors that the server reports late, such as a full disk, show here.
 func (f *mountedFile) commit(ctx context.Context) error {
 	_, err := await(ctx, f.tree.stuck, func() (struct{}, error) { return struct{}{}, f.file.Sync() }, nil)
 	return err
@@ -337,8 +334,8 @@ func (f *mountedFile) stat(ctx context.Context) (info, error) {
 	}, nil)
 }
 
-// close comes before a removal, which would only rename an open file, but does
-// not wait long for a server that is gone.
+// close must come before a removal, which would only rename an open file. It
+// does not wait long for a server that is gone.
 func (f *mountedFile) close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeLimit)
 	defer cancel()
@@ -346,7 +343,7 @@ func (f *mountedFile) close() error {
 	return err
 }
 
-// writerOnly and readerUntil keep io.Copy to plain reads and writes.
+// writerOnly and readerUntil restrict io.Copy to plain reads and writes.
 type writerOnly struct{ io.Writer }
 
 // readerUntil reads until ctx ends.
@@ -363,14 +360,14 @@ func (r readerUntil) Read(p []byte) (int, error) {
 }
 
 // coveringType returns the file system type of the mount that dir, a real
-// absolute path, is on. table is in the form of /proc/self/mountinfo.
+// absolute path, is on. table has the form of /proc/self/mountinfo.
 func coveringType(table io.Reader, dir string) (string, error) {
 	best, kind := -1, ""
 	lines := bufio.NewScanner(table)
 	lines.Buffer(nil, 1<<20) // overlay mounts have long options
 	for lines.Scan() {
 		point, fsType, ok := parseMount(lines.Text())
-		// Of mounts on one point, the last one in the table is on top.
+		// Of several mounts on one point, the last one in the table is on top.
 		if ok && covers(point, dir) && len(point) >= best {
 			best, kind = len(point), fsType
 		}
@@ -384,7 +381,7 @@ func coveringType(table io.Reader, dir string) (string, error) {
 	return kind, nil
 }
 
-// parseMount reads one line: ID, parent, device, root, mount point, options,
+// parseMount parses one line: ID, parent, device, root, mount point, options,
 // any number of tags, "-", type, source, options.
 func parseMount(line string) (point, fsType string, ok bool) {
 	head, rest, found := strings.Cut(line, " - ")
@@ -400,7 +397,7 @@ func covers(point, dir string) bool {
 	return point == "/" || dir == point || strings.HasPrefix(dir, point+"/")
 }
 
-// unescape undoes the octal escapes of spaces and the like.
+// unescape replaces the octal escapes of spaces and similar characters.
 func unescape(s string) string {
 	if !strings.Contains(s, `\`) {
 		return s

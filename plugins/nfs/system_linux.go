@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// nfsMagic is the type that statfs gives for NFS of any version.
+// nfsMagic is the type that statfs returns for every version of NFS.
 const nfsMagic = 0x6969
 
 // hostSystem asks the kernel.

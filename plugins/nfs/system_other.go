@@ -7,8 +7,8 @@ import (
 	"os"
 )
 
-// hostSystem knows no way to tell a live NFS mount from a directory here, so
-// every path is refused.
+// hostSystem cannot tell a live NFS mount from a directory on this system, so
+// it refuses every path.
 func hostSystem() mountSystem {
 	err := errors.New("`mount` is supported on Linux only; set server and export instead")
 	return mountSystem{

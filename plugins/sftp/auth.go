@@ -12,14 +12,14 @@ import (
 	"github.com/dprun/dprun/sdk/failure"
 )
 
-// credentials are what a session logs in with.
+// credentials are used to log in to the server.
 type credentials struct {
 	signer   ssh.Signer
 	password string
 	agent    string // path of the agent's socket
 }
 
-// newCredentials reads the key. The texts of its errors hold no part of it.
+// newCredentials reads the key. The texts of its errors contain no part of the key.
 func newCredentials(c Config, agentSocket string) (credentials, error) {
 	bad := func(format string, args ...any) *failure.Error {
 		return failure.New(failure.Precondition, failure.BadConfig, format, args...)
@@ -79,7 +79,7 @@ func parseCertificate(text string) (*ssh.Certificate, error) {
 	return cert, nil
 }
 
-// valid reports whether a certificate can be used at a time.
+// valid fails if a certificate cannot be used at the given time.
 func valid(cert *ssh.Certificate, at time.Time) error {
 	const form = "2006-01-02 15:04 MST"
 	t := uint64(at.Unix())
@@ -92,11 +92,11 @@ func valid(cert *ssh.Certificate, at time.Time) error {
 	return nil
 }
 
-// errMoreThanAPassword says that a login needs somebody who answers: for a
-// second factor, or for a new password in place of one that has expired.
+// errMoreThanAPassword says that a login needs a person to answer: for a second
+// factor, or for a new password because the old one has expired.
 var errMoreThanAPassword = errors.New("the server asks for more than a password")
 
-// methods gives the ways to log in, and what to call once the login is over.
+// methods returns the methods of logging in, and a function to call when the login is over.
 func (c credentials) methods() ([]ssh.AuthMethod, func(), error) {
 	switch {
 	case c.signer != nil:

@@ -16,8 +16,8 @@ import (
 	"github.com/dprun/dprun/sdk/store"
 )
 
-// Check implements [sdk.Destination]. A server's habits decide what a store can
-// do there: they are found out first, and told.
+// Check implements [sdk.Destination]. It first finds out the server's habits,
+// because they decide what a store can do there, and reports them.
 func (d *destination) Check(ctx context.Context) (*sdk.DestinationReport, error) {
 	x, err := d.acquire(ctx)
 	if err != nil {
@@ -51,7 +51,7 @@ func (d *destination) Check(ctx context.Context) (*sdk.DestinationReport, error)
 	return nil, store.Explain(what, err)
 }
 
-// warnings say what a store cannot have on this server.
+// warnings says which guarantees a store cannot give on this server.
 func (d *destination) warnings(h *habits, s *session) []string {
 	var out []string
 	if !h.durable {
@@ -74,10 +74,10 @@ func (d *destination) warnings(h *habits, s *session) []string {
 	return out
 }
 
-// skippedShown is how many lines that were skipped are told one by one.
+// skippedShown is how many skipped lines are shown one by one.
 const skippedShown = 3
 
-// modeWarning says that copies have another mode than they are to have; empty: they have not.
+// modeWarning says that copies have another mode than they should have; empty: they have the right one.
 func (d *destination) modeWarning(mode fs.FileMode) string {
 	if mode == d.fileMode {
 		return ""
@@ -93,8 +93,8 @@ func (d *destination) tellMode(mode fs.FileMode) string {
 		mode, d.fileMode, d.config.Username)
 }
 
-// known gives the server's habits. They are found out once; afterwards it is
-// seen to only that a file can be written.
+// known returns the server's habits. It finds them out once; later it only
+// checks that a file can be written.
 func (d *destination) known(ctx context.Context, x *directory) (*habits, error) {
 	select {
 	case d.probing <- struct{}{}:
@@ -122,9 +122,9 @@ func (d *destination) known(ctx context.Context, x *directory) (*habits, error) 
 	return known, nil
 }
 
-// habitsFor is known for a store: it writes soon enough itself.
+// habitsFor is [destination.known] for a store, which soon writes a file anyway.
 func (d *destination) habitsFor(ctx context.Context, x *directory) (*habits, error) {
-	select { // they may just be found out
+	select { // another call may be finding them out
 	case d.probing <- struct{}{}:
 		<-d.probing
 	case <-ctx.Done():
@@ -136,19 +136,19 @@ func (d *destination) habitsFor(ctx context.Context, x *directory) (*habits, err
 	return d.known(ctx, x)
 }
 
-// probe does with a few bytes what a store does.
+// probe does what a store does, with a few bytes.
 type probe struct {
 	d    *destination
 	s    *session
 	h    habits
-	left []string // files that are there
+	left []string // files that exist now
 }
 
 func (p *probe) fail(ctx context.Context, err error, doing string) error {
 	return store.Explain(doing, p.d.explain(ctx, p.s, err, p.s.base))
 }
 
-// cleanUp removes what is left, whatever became of ctx.
+// cleanUp removes the remaining files, even if ctx has ended.
 func (p *probe) cleanUp(ctx context.Context, x *directory) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupLimit)
 	defer cancel()
@@ -200,12 +200,12 @@ func (p *probe) run(ctx context.Context) error {
 	if err := p.remove(ctx, name); err != nil {
 		return err
 	}
-	// Many servers flush a file and not the directory that holds its name.
+	// Many servers sync a file but not the directory that holds its name.
 	p.h.durable = p.h.durable && flush(p.s, p.s.base)
 	return p.makeDirectory(ctx)
 }
 
-// learnMissing asks for a name that nobody has used.
+// learnMissing asks for a name that nobody uses, to learn the answer.
 func (p *probe) learnMissing() error {
 	name := p.name()
 	_, err := p.s.sftp.Lstat(name)
@@ -222,7 +222,7 @@ func (p *probe) learnMissing() error {
 	return nil
 }
 
-// write makes a file as a store does.
+// write makes a file the way a store does.
 func (p *probe) write(ctx context.Context, content []byte) (string, error) {
 	name := p.name()
 	f, err := create(p.s, name)
@@ -259,7 +259,7 @@ func (p *probe) write(ctx context.Context, content []byte) (string, error) {
 	return name, nil
 }
 
-// withoutDot reports whether the server takes the same name without its dot.
+// withoutDot reports whether the server accepts the same name without its dot.
 func (p *probe) withoutDot() bool {
 	name := path.Join(p.s.base, strings.TrimPrefix(path.Base(p.name()), "."))
 	f, err := create(p.s, name)
@@ -313,9 +313,9 @@ func (p *probe) rename(ctx context.Context, name string) (string, error) {
 	return to, nil
 }
 
-// replace finds out whether a rename replaces a file. It does not only where it
-// is refused twice, and works in between with a name that is free: one refusal may
-// have another reason, and then every store has to look first.
+// replace finds out whether a rename replaces a file. The server counts as not replacing
+// only if it refuses twice and, in between, renames to a free name. One refusal alone
+// may have another reason, and then every store must check the name first.
 func (p *probe) replace(ctx context.Context, name string) error {
 	other, err := p.write(ctx, []byte("x"))
 	if err != nil {
@@ -353,7 +353,7 @@ func (p *probe) remove(ctx context.Context, name string) error {
 	return nil
 }
 
-// gone says that a file need not be removed any more.
+// gone records that a file need not be removed any more.
 func (p *probe) gone(name string) {
 	p.left = slices.DeleteFunc(p.left, func(n string) bool { return n == name })
 }

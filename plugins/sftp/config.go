@@ -11,14 +11,14 @@ import (
 )
 
 const (
-	// portablePacket is what every server has to take.
+	// portablePacket is the size that every server must accept.
 	portablePacket = 32768
-	// maxWindowPacket is OpenSSH's limit, and the SSH library's.
+	// maxWindowPacket is the limit of OpenSSH and of the SSH library.
 	maxWindowPacket = 261120
-	// bytesInFlight is what is under way for one file: enough for a gigabit at
-	// 30 ms there and back.
+	// bytesInFlight bounds the bytes under way for one file. It is enough for a
+	// gigabit line with a round trip of 30 ms.
 	bytesInFlight = 4 << 20
-	maxInFlight   = 64 // as many as OpenSSH's own client, which every server has met
+	maxInFlight   = 64 // as many as OpenSSH's own client uses, so every server has seen that many
 )
 
 // Config is the `config` block of a destination "sftp".
@@ -42,14 +42,14 @@ type Config struct {
 	StallTimeout   time.Duration `dprun:"stall_timeout" default:"60s" min:"1s" max:"30m" doc:"How long the server may leave a request unanswered. Flushing and closing a file may take ten times as long."`
 }
 
-// SchemaConstraints says how the arguments exclude each other.
+// SchemaConstraints says which arguments exclude each other.
 func (Config) SchemaConstraints() schema.Constraints {
 	return schema.Constraints{ExactlyOne: [][]string{{"private_key", "password", "agent"}}}
 }
 
 func (c Config) addr() string { return net.JoinHostPort(c.Host, strconv.Itoa(c.Port)) }
 
-// location names a place on the server as a person does.
+// location returns a place on the server as a person would write it.
 func (c Config) location(dir string) string {
 	host := c.Host
 	if c.Port != 22 {
@@ -63,7 +63,7 @@ func (c Config) location(dir string) string {
 	return "sftp://" + host + dir
 }
 
-// window is how much is asked for at a time, and how often at once.
+// window returns the size of one request, and how many may be under way for one file.
 func (c Config) window(l limits) (packet, inFlight int) {
 	packet = c.PacketSize
 	if packet == 0 {

@@ -24,7 +24,7 @@ type destination struct {
 	timing   timing
 	there    *there
 
-	probing chan struct{} // held while habits are found out
+	probing chan struct{} // held while habits are being found out
 	habits  atomic.Pointer[habits]
 }
 
@@ -58,8 +58,8 @@ func newDestination(c Config, env sdk.Env, agentSocket string, t timing) (*desti
 	return d, nil
 }
 
-// parseMode reads permission bits; the owner keeps read and write, without
-// which a copy could not be verified.
+// parseMode parses permission bits. The owner must be able to read and write,
+// because otherwise a copy could not be verified.
 func parseMode(s string) (fs.FileMode, error) {
 	n, err := strconv.ParseUint(s, 8, 32)
 	if err != nil || n > 0o777 || n&0o600 != 0o600 {
@@ -68,7 +68,7 @@ func parseMode(s string) (fs.FileMode, error) {
 	return fs.FileMode(n), nil
 }
 
-// space is the room of the file system that holds dir, in bytes; -1: unknown.
+// space returns the room in the file system that holds dir, in bytes; -1: unknown.
 func space(s *session, dir string) (free, total int64) {
 	if !s.has(extStatVFS) {
 		return -1, -1
@@ -90,7 +90,7 @@ func blocks(n, size uint64) int64 {
 	return int64(n * size)
 }
 
-// Close implements [sdk.Destination]. Calls still running are waited for.
+// Close implements [sdk.Destination]. It waits for calls that are still running.
 func (d *destination) Close() error {
 	d.pool.close()
 	return nil

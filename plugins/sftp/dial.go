@@ -19,8 +19,8 @@ import (
 	"github.com/dprun/dprun/sdk/failure"
 )
 
-// ciphers in order of preference. AES-GCM costs half of what ChaCha20 does
-// where the processor has AES instructions, on both sides.
+// ciphers are in order of preference. If the processor has AES instructions,
+// AES-GCM costs half as much as ChaCha20 on both sides.
 var ciphers = []string{
 	ssh.CipherAES128GCM, ssh.CipherAES256GCM, ssh.CipherChaCha20Poly1305,
 	ssh.CipherAES128CTR, ssh.CipherAES192CTR, ssh.CipherAES256CTR,
@@ -31,13 +31,13 @@ type dialer struct {
 	config      Config
 	credentials credentials
 	timing      timing
-	refused     atomic.Pointer[failure.Error] // the login
+	refused     atomic.Pointer[failure.Error] // failure of a login that was refused
 }
 
 // dial connects, checks the server's key, logs in and starts SFTP.
 func (d *dialer) dial(ctx context.Context) (*session, error) {
 	c := d.config
-	// A login that was refused is not repeated: each try may lock the account.
+	// A refused login is not repeated, because each attempt may lock the account.
 	if f := d.refused.Load(); f != nil {
 		again := *f
 		again.Message += " before, and not tried again in this run"
@@ -67,10 +67,10 @@ func (d *dialer) dial(ctx context.Context) (*session, error) {
 		return nil, failure.New(kind, failure.Unreachable, "connect to %s: %w", c.addr(), err).
 			WithRemedy("check host and port, that sshd runs there, and what stands in between")
 	}
-	// The handshake knows no context: closing the connection ends it.
+	// The handshake takes no context, so closing the connection ends it.
 	stop := context.AfterFunc(dialCtx, func() { _ = conn.Close() })
 	s, err := d.handshake(conn, keys, auth)
-	if !stop() && err == nil { // cut at the last moment
+	if !stop() && err == nil { // it was cut at the last moment
 		s.close()
 		err = dialCtx.Err()
 	}
@@ -120,7 +120,7 @@ func (d *dialer) handshake(conn net.Conn, keys *hostKeys, auth []ssh.AuthMethod)
 	return session, nil
 }
 
-// startSFTP starts the subsystem on a connection that is logged in.
+// startSFTP starts the SFTP subsystem on a connection after the login.
 func (d *dialer) startSFTP(client *ssh.Client) (*session, error) {
 	c := d.config
 	ch, requests, err := client.OpenChannel("session", nil)
@@ -161,7 +161,7 @@ func (d *dialer) startSFTP(client *ssh.Client) (*session, error) {
 	return s.start(), nil
 }
 
-// noSFTP explains a login that worked and led to something else than SFTP.
+// noSFTP explains a login that succeeded but led to something other than SFTP.
 func (d *dialer) noSFTP(err error) error {
 	c := d.config
 	remedy := fmt.Sprintf("try it by hand: sftp -P %d %s@%s", c.Port, c.Username, c.Host)
@@ -241,7 +241,7 @@ func (d *dialer) loginRemedy() string {
 	return "check user name and password, and that the server allows logins with a password"
 }
 
-// ended is the failure of something that its context ended.
+// ended is the failure of an operation whose context has ended.
 func ended(ctx context.Context, format string, args ...any) *failure.Error {
 	f := failure.New(failure.Cancelled, "", format, args...)
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
@@ -253,14 +253,14 @@ func ended(ctx context.Context, format string, args ...any) *failure.Error {
 	return f
 }
 
-// readBuffer holds several SSH packets. The SSH library reads through 4 KiB,
-// which costs two system calls for each packet of 32 KiB.
+// readBuffer, in bytes, holds several SSH packets. The SSH library on its own
+// reads 4 KiB at a time, which costs two system calls for each packet of 32 KiB.
 const readBuffer = 256 << 10
 
-// greetingSize is how much of what a server says first is kept.
+// greetingSize is how many bytes of the server's first words are kept.
 const greetingSize = 200
 
-// bufferedConn reads ahead, and keeps what the server said first.
+// bufferedConn reads ahead, and keeps the server's first words.
 type bufferedConn struct {
 	net.Conn
 	r *bufio.Reader
@@ -283,7 +283,7 @@ func (c *bufferedConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// greeting is what the server said first; spoken reports whether that is SSH.
+// greeting returns the server's first words; spoken reports whether they are SSH.
 func (c *bufferedConn) greeting() (said string, spoken bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

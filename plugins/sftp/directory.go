@@ -14,15 +14,15 @@ import (
 	"github.com/dprun/dprun/sdk/store"
 )
 
-// directory is what is below the configured directory, for one call. It has
-// one session. When that is gone, whoever clears up gets a fresh one in its
-// place; nothing else is tried again.
+// directory is the configured directory with everything below it, for one call.
+// It has one session. If the session is lost, only cleaning up gets a new one;
+// nothing else is tried again.
 type directory struct {
 	d     *destination
-	first *session // of the pool
-	s     *session // first, or the one in its place
-	gone  bool     // s is of no use any more
-	taken string   // a directory that is taken to be there, as it was there a moment ago
+	first *session // from the pool
+	s     *session // first, or its replacement
+	gone  bool     // s can no longer be used
+	taken string   // a directory that is assumed to exist, because it did a moment ago
 }
 
 // open implements [store.Open].
@@ -49,8 +49,8 @@ func (x *directory) release() {
 	x.d.pool.release(x.first)
 }
 
-// on runs f on a session. When ctx ends first the connection is cut, so that
-// f returns. dir is what a failure may be about.
+// on runs f on a session. If ctx ends first, it cuts the connection, so that f
+// returns. dir is the directory that a failure may be about.
 func (x *directory) on(ctx context.Context, dir string, f func(*session) error) error {
 	if x.gone || !x.s.alive() {
 		x.s.kill()
@@ -67,7 +67,7 @@ func (x *directory) on(ctx context.Context, dir string, f func(*session) error) 
 	stop := context.AfterFunc(ctx, s.kill)
 	defer func() {
 		if !stop() {
-			s.kill() // what does so may not have begun, and nobody else may get the session meanwhile
+			s.kill() // the server may still carry out the request, so nobody else may get the session meanwhile
 		}
 	}()
 	err := f(s)
@@ -78,8 +78,8 @@ func (x *directory) on(ctx context.Context, dir string, f func(*session) error) 
 	return x.d.explain(ctx, s, err, path.Join(s.base, dir))
 }
 
-// connectionFailed reports whether err, plain or explained, came from a
-// connection that is gone; the session itself notices a little later.
+// connectionFailed reports whether err, explained or not, comes from a lost
+// connection. The session itself notices the loss a little later.
 func connectionFailed(s *session, err error) bool {
 	if f, ok := errors.AsType[*failure.Error](err); ok {
 		return f.Reason == failure.Unreachable || f.Reason == failure.Stalled
@@ -91,7 +91,7 @@ func (x *directory) Location(name string) string {
 	return x.d.config.location(path.Join(x.s.base, name))
 }
 
-// Mkdir finds out the server's habits too: whatever follows needs them.
+// Mkdir also finds out the server's habits, because everything after it needs them.
 func (x *directory) Mkdir(ctx context.Context, dir string) error {
 	return x.on(ctx, dir, func(s *session) error {
 		if err := x.make(ctx, s, path.Join(s.base, dir)); err != nil {
@@ -102,8 +102,8 @@ func (x *directory) Mkdir(ctx context.Context, dir string) error {
 	})
 }
 
-// make asks for a directory first and then makes what is missing. One that was
-// there a moment ago is not asked for: [directory.Put] notices when it is gone.
+// make checks whether a directory exists and then makes what is missing. It skips
+// a directory that existed a moment ago: [directory.Put] notices if it is gone.
 func (x *directory) make(ctx context.Context, s *session, dir string) error {
 	if x.d.there.has(dir) {
 		x.taken = dir
@@ -154,9 +154,9 @@ func (x *directory) makeAll(ctx context.Context, s *session, dir string) error {
 	return nil
 }
 
-// made ends the making of a directory, and flushes its name.
+// made completes a new directory, and syncs its name.
 func (x *directory) made(s *session, dir, parent string) {
-	_ = s.sftp.Chmod(dir, directoryMode(x.d.fileMode)) // what matters is the files' mode
+	_ = s.sftp.Chmod(dir, directoryMode(x.d.fileMode)) // the mode of the files is what matters
 	flush(s, parent)
 	x.d.there.add(dir)
 }
@@ -166,7 +166,7 @@ func (x *directory) makeOne(ctx context.Context, s *session, dir string) (made b
 	if err == nil {
 		return true, nil
 	}
-	// It may be there already, or have been made meanwhile.
+	// It may exist already, or another call has just made it.
 	st, serr := s.sftp.Stat(dir)
 	switch {
 	case serr == nil && st.IsDir():
@@ -177,7 +177,7 @@ func (x *directory) makeOne(ctx context.Context, s *session, dir string) (made b
 	return false, store.Explain("make the directory "+dir, x.d.explain(ctx, s, err, path.Dir(dir)))
 }
 
-// directoryMode lets those enter who may read the files.
+// directoryMode adds the right to enter a directory for everybody who may read the files.
 func directoryMode(file fs.FileMode) fs.FileMode { return file | file>>2&0o111 }
 
 func (x *directory) Put(ctx context.Context, name string, src io.ReaderAt, size int64) (i store.Info, err error) {
@@ -194,8 +194,8 @@ func (x *directory) Put(ctx context.Context, name string, src io.ReaderAt, size 
 		if err != nil {
 			return err
 		}
-		// Exports hold keys and passwords: not readable for all, whatever the umask.
-		// Whether the server did so is seen below.
+		// Exports hold keys and passwords, so they must not be readable for all,
+		// whatever the umask. Whether the server has set the mode is checked below.
 		_ = f.Chmod(x.d.fileMode)
 		if _, err := f.ReadFromWithConcurrency(io.NewSectionReader(src, 0, size), s.inFlight); err != nil {
 			failed := x.d.explainWrite(ctx, s, err, path.Dir(full))
@@ -224,7 +224,7 @@ func (x *directory) Get(ctx context.Context, name string, expect int64, w io.Wri
 	return n, err
 }
 
-// Publish looks first where the server's rename replaces.
+// Publish checks that the name is free if the server's rename replaces.
 func (x *directory) Publish(ctx context.Context, temporary, final string) error {
 	return x.on(ctx, path.Dir(final), func(s *session) error {
 		h, err := x.d.habitsFor(ctx, x)
@@ -253,16 +253,16 @@ func taken() error {
 	return failure.New(failure.Exists, failure.Occupied, "something else was put there meanwhile: %w", fs.ErrExist)
 }
 
-// How often, and how long after, a name is looked for again that a cut session
-// may have been about to make.
+// A cut session may have been about to make a name. These say how often, and at
+// which intervals, to look for that name again.
 const (
 	lateLooks = 3
 	lateAfter = 300 * time.Millisecond
 )
 
-// Remove goes on where the session is cut meanwhile, and asks again when it was
-// cut before: the server may carry out
-// what that one had asked for, and make the file, after it was told to remove it.
+// Remove continues on a new session if its session is cut. If a session was cut
+// before, Remove asks again later: the server may carry out the request of that
+// session, and make the file, after it was told to remove it.
 func (x *directory) Remove(ctx context.Context, name string) error {
 	for look := 1; ; look++ {
 		missing := false
@@ -275,7 +275,7 @@ func (x *directory) Remove(ctx context.Context, name string) error {
 			return err
 		}
 		if x.gone {
-			continue // the session was being cut: again on a new one
+			continue // its session was being cut: try again on a new one
 		}
 		select {
 		case <-time.After(lateAfter):
@@ -285,7 +285,7 @@ func (x *directory) Remove(ctx context.Context, name string) error {
 	}
 }
 
-// Stat follows links for the configured directory alone.
+// Stat follows links only for the configured directory itself.
 func (x *directory) Stat(ctx context.Context, name string) (i store.Info, err error) {
 	err = x.on(ctx, path.Dir(name), func(s *session) error {
 		full := path.Join(s.base, name)
@@ -304,7 +304,7 @@ func (x *directory) Stat(ctx context.Context, name string) (i store.Info, err er
 	return i, err
 }
 
-// lstat does not follow links where the server can do that.
+// lstat does not follow links if the server supports that.
 func lstat(s *session, name string) (os.FileInfo, error) {
 	st, err := s.sftp.Lstat(name)
 	if status(err) == statusUnsupported {
@@ -325,7 +325,7 @@ func (x *directory) List(ctx context.Context, dir string) (out []store.Info, err
 	return out, err
 }
 
-// Sync implements [store.Syncer]. Many servers flush files and not directories.
+// Sync implements [store.Syncer]. Many servers sync files but not directories.
 func (x *directory) Sync(ctx context.Context, name string) (durable bool, err error) {
 	err = x.on(ctx, name, func(s *session) error {
 		durable = flush(s, path.Join(s.base, name))
@@ -334,8 +334,8 @@ func (x *directory) Sync(ctx context.Context, name string) (durable bool, err er
 	return durable, err
 }
 
-// flush makes a file or a directory that stands there already durable. Servers
-// that cannot do so answer false.
+// flush makes an existing file or directory durable. It returns false if the
+// server cannot do that.
 func flush(s *session, name string) bool {
 	f, err := s.sftp.Open(name)
 	if err != nil {
@@ -346,8 +346,8 @@ func flush(s *session, name string) bool {
 	return err == nil
 }
 
-// Space implements [store.Spacer]. Stores of one moment share an answer: what does not
-// fit after all is told when it is written.
+// Space implements [store.Spacer]. Concurrent stores share an answer: a file that does
+// not fit after all fails when it is written.
 func (x *directory) Space(ctx context.Context, dir string) (free, total int64, err error) {
 	full := path.Join(x.s.base, dir)
 	if free, total, ok := x.d.there.room(full); ok && dir != "" {

@@ -12,8 +12,8 @@ import (
 	"github.com/dprun/dprun/sdk/failure"
 )
 
-// Status codes of SFTP. Those above 8 are of later drafts of the protocol,
-// which some servers use in version 3 as well.
+// Status codes of SFTP. Those above 8 belong to later drafts of the protocol;
+// some servers use them in version 3 too.
 const (
 	statusNoSuchFile   = 2
 	statusPermission   = 3
@@ -27,8 +27,8 @@ const (
 // readOnlyFlag is ST_RDONLY in a statvfs reply.
 const readOnlyFlag = 1
 
-// status is the SFTP status code that an error was, or -1. The library has
-// errors of its own for two of them.
+// status returns the SFTP status code of an error, or -1. The library has its
+// own errors for two of the codes.
 func status(err error) int {
 	var s *pkgsftp.StatusError
 	switch {
@@ -42,16 +42,16 @@ func status(err error) int {
 	return -1
 }
 
-// lost reports whether an error means that the connection is gone.
+// lost reports whether an error means that the connection is lost.
 func lost(err error) bool {
 	var n net.Error
 	return errors.Is(err, pkgsftp.ErrSSHFxConnectionLost) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
 		errors.Is(err, net.ErrClosed) || errors.As(err, &n)
 }
 
-// explain turns what the server answered to an operation on dir, or below it,
-// into a failure that says why. SFTP has one code for everything from a full
-// disk to a broken one, so the file system is asked.
+// explain turns the server's answer to an operation in dir into a failure that
+// says why. SFTP has one code for everything from a full disk to a broken one,
+// so explain asks the file system.
 func (d *destination) explain(ctx context.Context, s *session, err error, dir string) *failure.Error {
 	if f, ok := errors.AsType[*failure.Error](err); ok {
 		return f
@@ -88,9 +88,9 @@ func (d *destination) explain(ctx context.Context, s *session, err error, dir st
 		WithRemedy("look at the server's log; a full disk and a used-up quota of user %s are the usual causes", d.config.Username)
 }
 
-// explainWrite is explain for data that a server took the file for and then
-// refused. Where it names no cause, that is a quota or a full disk on every
-// server that was met; waiting does not mend those.
+// explainWrite is explain for data that a server refused after it had accepted
+// the file. If the server names no cause, all known servers mean a quota or a
+// full disk, and waiting does not help.
 func (d *destination) explainWrite(ctx context.Context, s *session, err error, dir string) *failure.Error {
 	f := d.explain(ctx, s, err, dir)
 	if f.Reason == "" && status(err) == statusFailure {
@@ -100,7 +100,7 @@ func (d *destination) explainWrite(ctx context.Context, s *session, err error, d
 	return f
 }
 
-// explainGeneric asks the file system of the nearest directory that is there.
+// explainGeneric asks the file system of the nearest directory that exists.
 func (d *destination) explainGeneric(s *session, dir string) *failure.Error {
 	if !s.has(extStatVFS) {
 		return nil
@@ -122,8 +122,8 @@ func (d *destination) explainGeneric(s *session, dir string) *failure.Error {
 	return nil
 }
 
-// full is the room below which a file system that refused a write counts as
-// full: less than a packet's worth may be left over.
+// full is the room in bytes below which a file system that refused a write
+// counts as full. Less than one packet's worth may be left over.
 const full = 1 << 20
 
 func (d *destination) readOnly() *failure.Error {

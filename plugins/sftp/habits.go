@@ -11,30 +11,30 @@ import (
 	pkgsftp "github.com/pkg/sftp"
 )
 
-// habits are what a server does where the protocol leaves it open. [destination.probe] finds them out.
+// habits are how a server behaves where the protocol leaves a choice. [destination.probe] finds them out.
 type habits struct {
-	// missing is the status for a name that is not there. Some servers answer
-	// with a failure without a cause, which means something else elsewhere.
+	// missing is the status for a name that does not exist. Some servers answer
+	// with a failure without a cause, which means something else on other servers.
 	missing int
-	// posixRename says that only the extension renames.
+	// posixRename says that only the extension can rename.
 	posixRename bool
-	// replaces says that a rename replaces what stands under the new name.
+	// replaces says that a rename replaces a file with the new name.
 	replaces bool
-	// mode is what a file has of the mode that was set; 0: the server does not say.
+	// mode is the file mode after a mode was set; 0: the server does not tell.
 	mode    fs.FileMode
 	durable bool
 	// writeOnly says why files cannot be read back; empty: they can.
 	writeOnly string
-	// noDirectories says that no directory can be made.
+	// noDirectories says that directories cannot be made.
 	noDirectories bool
 }
 
-// absent reports whether an answer means that the name is not there.
+// absent reports whether an answer means that the name does not exist.
 func (h *habits) absent(err error) bool {
 	return errors.Is(err, os.ErrNotExist) || err != nil && status(err) == h.missing
 }
 
-// look describes what stands under a name, links not followed; nil: nothing.
+// look describes what has a name, without following links; nil: nothing has it.
 func (h *habits) look(ctx context.Context, s *session, name string) (os.FileInfo, error) {
 	st, err := lstat(s, name)
 	switch {
@@ -45,7 +45,7 @@ func (h *habits) look(ctx context.Context, s *session, name string) (os.FileInfo
 	case errors.Is(err, os.ErrNotExist):
 		return nil, nil
 	}
-	// That answer can mean anything: the directory knows, where it may be listed.
+	// That answer can mean anything. A listing of the directory, if allowed, decides.
 	entries, lerr := s.sftp.ReadDirContext(ctx, path.Dir(name))
 	if lerr == nil && slices.ContainsFunc(entries, func(e os.FileInfo) bool { return e.Name() == path.Base(name) }) {
 		return nil, err
@@ -53,9 +53,9 @@ func (h *habits) look(ctx context.Context, s *session, name string) (os.FileInfo
 	return nil, nil
 }
 
-// create makes a new file. TRUNC changes nothing for a file that is new, and
-// servers exist that know CREAT and EXCL only together with it; others do not
-// know EXCL at all, and the name is random.
+// create makes a new file. TRUNC changes nothing for a new file, but some
+// servers accept CREAT and EXCL only together with it. Other servers do not
+// support EXCL at all; there the random name must do.
 func create(s *session, name string) (*pkgsftp.File, error) {
 	f, err := s.sftp.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|os.O_EXCL)
 	if status(err) == statusUnsupported {
@@ -66,8 +66,8 @@ func create(s *session, name string) (*pkgsftp.File, error) {
 
 // rename gives a file another name, in the way that works on this server.
 //
-// The protocol's own rename must refuse a name that exists, and OpenSSH's is
-// free of races there (link, then unlink); posix-rename replaces.
+// The protocol's own rename must refuse a name that exists, and OpenSSH does
+// that without races (link, then unlink). posix-rename replaces.
 func (h *habits) rename(s *session, from, to string) error {
 	if h.posixRename {
 		return s.sftp.PosixRename(from, to)
@@ -75,7 +75,7 @@ func (h *habits) rename(s *session, from, to string) error {
 	return s.sftp.Rename(from, to)
 }
 
-// finish flushes and closes a file, and describes it as the server has it then.
+// finish syncs and closes a file, and describes it as the server then has it.
 func finish(s *session, f *pkgsftp.File, name string) (st os.FileInfo, durable bool, err error) {
 	err = s.flush(f.Sync)
 	durable = err == nil

@@ -16,12 +16,12 @@ import (
 type hostKeys struct {
 	config Config
 	*knownHosts
-	// refused is why the key was refused. The handshake gives it as text only.
+	// refused is the reason why the key was refused. The handshake passes it on only as text.
 	refused *failure.Error
 }
 
-// loadHostKeys reads the file anew for every connection: a key that an
-// operator has just added counts at the next try.
+// loadHostKeys reads the file for every connection, so that a key that an
+// operator has just added counts at the next attempt.
 func loadHostKeys(c Config) (*hostKeys, error) {
 	k, err := readKnownHosts(c.KnownHosts)
 	if errors.Is(err, os.ErrNotExist) {
@@ -35,7 +35,7 @@ func loadHostKeys(c Config) (*hostKeys, error) {
 	return &hostKeys{config: c, knownHosts: k}, nil
 }
 
-// algorithms are the kinds of keys that the server may show; nil: any.
+// algorithms returns the kinds of keys that the server may show; nil: any.
 func (h *hostKeys) algorithms() []string {
 	return h.knownHosts.algorithms(h.config.Host, h.config.Port)
 }
@@ -81,7 +81,7 @@ func (h *hostKeys) refuse(v verdict, key ssh.PublicKey) *failure.Error {
 	return refused("the server shows %s, and %s holds no key for it", shown, c.KnownHosts).WithRemedy("%s", scan)
 }
 
-// shownKey names a key as ssh-keygen -l does.
+// shownKey names a key the way ssh-keygen -l does.
 func shownKey(key ssh.PublicKey) string {
 	if cert, ok := key.(*ssh.Certificate); ok {
 		return fmt.Sprintf("a certificate for %s %s", cert.Key.Type(), ssh.FingerprintSHA256(cert.Key))

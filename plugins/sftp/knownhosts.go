@@ -14,11 +14,11 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// knownHosts is a known_hosts file, read as OpenSSH reads it: lines that
-// cannot be read are skipped, whoever they are about.
+// knownHosts is a known_hosts file, read the way OpenSSH reads it: lines that
+// cannot be read are skipped, no matter which server they are about.
 type knownHosts struct {
 	lines   []knownLine
-	skipped []string // what was skipped, one line each
+	skipped []string // skipped lines, each described in one line
 }
 
 // The markers of lines.
@@ -89,7 +89,7 @@ func parseKnownLine(text string) (knownLine, error) {
 	return l, nil
 }
 
-// hashedName takes "|1|SALT|HASH" apart.
+// hashedName splits "|1|SALT|HASH".
 func hashedName(s string) (salt, hash []byte, err error) {
 	parts := strings.Split(s, "|")
 	if len(parts) != 4 || parts[1] != "1" {
@@ -103,8 +103,8 @@ func hashedName(s string) (salt, hash []byte, err error) {
 	return salt, hash, nil
 }
 
-// names are those under which a server may stand: with its port, and as the
-// fall back without it.
+// names returns the names under which a server may be listed: with its port
+// and, as a fallback, without it.
 func names(host string, port int) []string {
 	host = strings.ToLower(host)
 	if port == 22 {
@@ -113,7 +113,7 @@ func names(host string, port int) []string {
 	return []string{"[" + host + "]:" + strconv.Itoa(port), host}
 }
 
-// of gives the lines about a name that carry a marker.
+// of returns the lines about a name that have a marker.
 func (k *knownHosts) of(name, marker string) []knownLine {
 	var out []knownLine
 	for _, l := range k.lines {
@@ -147,7 +147,7 @@ func (l *knownLine) matches(name string) bool {
 
 // glob matches * and ?.
 func glob(pattern, s string) bool {
-	star, from := -1, 0 // where the last * was, and what it has not taken yet
+	star, from := -1, 0 // position of the last *, and of the text that it has not matched yet
 	p, i := 0, 0
 	for i < len(s) {
 		switch {
@@ -169,7 +169,7 @@ func glob(pattern, s string) bool {
 
 func sameKey(a, b ssh.PublicKey) bool { return bytes.Equal(a.Marshal(), b.Marshal()) }
 
-// standing is what a file says of a key that a server shows.
+// standing says what a file says about a key that a server shows.
 type standing int
 
 const (
@@ -183,11 +183,11 @@ const (
 type verdict struct {
 	standing
 	lines   []knownLine
-	invalid error // of a certificate whose authority is known
+	invalid error // why a certificate with a known authority is invalid
 }
 
-// judge says what the file says of a key. Without a line about the server and
-// its port, one about the server alone counts.
+// judge says what the file says about a key. If no line names the server with
+// its port, lines with the server alone count.
 func (k *knownHosts) judge(host string, port int, key ssh.PublicKey) verdict {
 	for _, name := range names(host, port) {
 		if hit := k.revokes(name, key); hit != nil {
@@ -212,7 +212,7 @@ func (k *knownHosts) judge(host string, port int, key ssh.PublicKey) verdict {
 	return first
 }
 
-// revokes gives the lines that revoke a key, or what a certificate rests on.
+// revokes returns the lines that revoke a key, or the key or authority of a certificate.
 func (k *knownHosts) revokes(name string, key ssh.PublicKey) []knownLine {
 	keys := []ssh.PublicKey{key}
 	if cert, ok := key.(*ssh.Certificate); ok {
@@ -236,7 +236,7 @@ func (k *knownHosts) judgeName(name, host string, key ssh.PublicKey) verdict {
 				}
 			}
 		}
-		key = cert.Key // the key alone may be known
+		key = cert.Key // its key may be listed
 	}
 	for _, l := range k.of(name, "") {
 		switch {
@@ -249,7 +249,7 @@ func (k *knownHosts) judgeName(name, host string, key ssh.PublicKey) verdict {
 	return v
 }
 
-// checkHostCertificate checks everything but who signed it. The names in it may hold wildcards.
+// checkHostCertificate checks everything except who signed the certificate. The names in it may hold wildcards.
 func checkHostCertificate(cert *ssh.Certificate, host string) error {
 	if cert.CertType != ssh.HostCert {
 		return fmt.Errorf("it is not a certificate for a host")
@@ -263,15 +263,15 @@ func checkHostCertificate(cert *ssh.Certificate, host string) error {
 	return (&ssh.CertChecker{}).CheckCert(principal, cert)
 }
 
-// certAlgorithms are the certificates that are understood.
+// certAlgorithms are the supported kinds of certificates.
 var certAlgorithms = []string{
 	ssh.CertAlgoED25519v01, ssh.CertAlgoECDSA256v01, ssh.CertAlgoECDSA384v01, ssh.CertAlgoECDSA521v01,
 	ssh.CertAlgoRSASHA512v01, ssh.CertAlgoRSASHA256v01,
 }
 
-// algorithms restricts the negotiation to the kinds of keys that the file
-// holds for the server. Without it a server with several keys may show one
-// that is not in the file, which looks like a changed key. Nil: unknown server.
+// algorithms returns the kinds of keys that the file holds for the server, to
+// restrict the negotiation. Otherwise a server with several keys may show one that
+// is not in the file, which looks like a changed key. Nil: the server is unknown.
 func (k *knownHosts) algorithms(host string, port int) []string {
 	var out []string
 	for _, name := range names(host, port) {

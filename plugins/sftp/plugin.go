@@ -13,7 +13,7 @@ import (
 // agentVariable names the agent's socket.
 const agentVariable = "SSH_AUTH_SOCK"
 
-// Plugin is what the bundled plugin serves.
+// Plugin returns the bundled plugin.
 func Plugin() sdk.Plugin {
 	return sdk.Plugin{
 		Name:    "sftp",
@@ -33,7 +33,7 @@ func configure(_ context.Context, c Config, env sdk.Env) (*destination, error) {
 	return newDestination(c, env, os.Getenv(agentVariable), defaultTiming)
 }
 
-// validate says what the schema cannot. It reads nothing but its arguments.
+// validate checks what the schema cannot. It reads only its arguments.
 func validate(c Config, known func(path ...string) bool) []schema.Diagnostic {
 	var out []schema.Diagnostic
 	bad := schema.Reporter(&out)

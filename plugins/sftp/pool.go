@@ -18,14 +18,14 @@ type pool struct {
 	mu     sync.Mutex
 	idle   []*session
 	closed bool
-	wg     sync.WaitGroup // keepalives
+	wg     sync.WaitGroup // counts keepalives
 }
 
 func newPool(size int, dial func(context.Context) (*session, error)) *pool {
 	return &pool{dial: dial, slots: make(chan struct{}, size), closing: make(chan struct{})}
 }
 
-// acquire gives a session that was alive a moment ago, waiting for a free slot.
+// acquire waits for a free slot and returns a session that was alive a moment ago.
 func (p *pool) acquire(ctx context.Context) (*session, error) {
 	select {
 	case p.slots <- struct{}{}:
@@ -105,7 +105,7 @@ func (p *pool) release(s *session) {
 	<-p.slots
 }
 
-// expire takes s out of the pool if it has been idle for too long.
+// expire removes s from the pool if it has been idle for too long.
 func (p *pool) expire(s *session) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -118,8 +118,7 @@ func (p *pool) expire(s *session) bool {
 	return false
 }
 
-// close ends idle sessions and waits for those in use, which end when they
-// are released.
+// close ends idle sessions and waits for those in use, which end when they are released.
 func (p *pool) close() {
 	p.closeOnce.Do(func() {
 		close(p.closing)

@@ -11,13 +11,13 @@ import (
 
 // timing holds the times of a session's upkeep. Tests shorten them.
 type timing struct {
-	keepalive time.Duration // a server that has been silent for longer is asked for a sign of life
-	silence   time.Duration // silent for that long: the connection is dead
-	recheck   time.Duration // an idle session is asked before use when it was idle for longer
-	idle      time.Duration // an idle session is closed after that
+	keepalive time.Duration // a server that is silent for longer is asked for a sign of life
+	silence   time.Duration // the connection is dead after so much silence
+	recheck   time.Duration // a session that was idle for longer is asked before use
+	idle      time.Duration // a session that was idle for so long is closed
 }
 
-// cleanupLimit bounds clearing up after a check.
+// cleanupLimit bounds cleaning up after a check.
 const cleanupLimit = 20 * time.Second
 
 var defaultTiming = timing{
@@ -27,8 +27,8 @@ var defaultTiming = timing{
 	idle:      2 * time.Minute,
 }
 
-// flushFactor is how many times longer than another request a flush or a
-// close may take: the server writes all of a file to its disk meanwhile.
+// flushFactor is how many times longer than other requests a sync or a close
+// may take, because the server writes the whole file to disk meanwhile.
 const flushFactor = 10
 
 // session is one connection with one SFTP channel.
@@ -39,16 +39,16 @@ type session struct {
 	base string // the destination's directory, absolute on the server
 
 	packet   int // bytes of a read or write request
-	inFlight int // requests at a time for one file
+	inFlight int // requests under way for one file
 
-	skipped []string // what known_hosts holds and nobody can read
+	skipped []string // lines of known_hosts that cannot be read
 
 	now      func() time.Time
 	timing   timing
-	stall    time.Duration // a request may stand still for so long
-	flushing atomic.Int32  // flushes and closes under way
-	stalled  atomic.Bool   // why the session was ended
-	killed   atomic.Bool   // the connection was cut from here
+	stall    time.Duration // longest time without progress of a request
+	flushing atomic.Int32  // syncs and closes under way
+	stalled  atomic.Bool   // set if the session was ended for lack of progress
+	killed   atomic.Bool   // set if this side cut the connection
 	pinging  atomic.Bool
 	idleFrom time.Time     // guarded by the pool
 	done     chan struct{} // closed when the connection is gone
@@ -62,7 +62,7 @@ func (s *session) start() *session {
 		_ = s.ssh.Wait()
 		close(s.done)
 	})
-	// The SFTP server may end alone and leave the connection standing.
+	// The SFTP server may end on its own and leave the connection open.
 	s.wg.Go(func() {
 		_ = s.sftp.Wait()
 		s.kill()
@@ -70,21 +70,21 @@ func (s *session) start() *session {
 	return s
 }
 
-// kill cuts the connection: everything in flight fails at once.
+// kill cuts the connection. Everything in flight fails at once.
 func (s *session) kill() {
 	s.killed.Store(true) // the library notices a moment later
 	_ = s.ssh.Close()
 }
 
-// close cuts the connection and waits for what the session runs. The SFTP
-// channel is not closed in an orderly way: that waits for the server.
+// close cuts the connection and waits for the session's goroutines. It does not
+// close the SFTP channel in order, because that would wait for the server.
 func (s *session) close() {
 	s.kill()
 	_ = s.sftp.Close()
 	s.wg.Wait()
 }
 
-// alive reports whether the connection is there, as far as is known.
+// alive reports whether the connection still exists, as far as is known.
 func (s *session) alive() bool {
 	select {
 	case <-s.done:
@@ -94,24 +94,24 @@ func (s *session) alive() bool {
 	}
 }
 
-// flush runs f, during which the server may write a whole file to its disk.
+// flush runs f, during which the server may write a whole file to disk.
 func (s *session) flush(f func() error) error {
 	s.flushing.Add(1)
 	defer s.flushing.Add(-1)
 	return f()
 }
 
-// ping asks the server for a sign of life, with a request of SFTP: servers
-// exist that hang up when they are asked with one of SSH. Without an answer in
-// time the connection is cut, and an answer that comes just then is too late.
+// ping asks the server for a sign of life. It uses an SFTP request, because
+// some servers hang up on an SSH one. Without an answer in time it cuts the
+// connection; an answer that arrives just then is too late.
 func (s *session) ping(limit time.Duration) bool {
 	timer := time.AfterFunc(limit, s.kill)
 	_, err := s.sftp.RealPath(".")
 	return timer.Stop() && (err == nil || !lost(err)) // a refusal is an answer
 }
 
-// keepalive looks after the connection until it is gone. expire is asked each
-// time whether the session has been idle for too long.
+// keepalive watches the connection until it is gone. Each time it calls expire,
+// which ends a session that has been idle for too long.
 func (s *session) keepalive(expire func() bool) {
 	ticker := time.NewTicker(min(s.timing.keepalive, max(s.stall/4, time.Millisecond)))
 	defer ticker.Stop()
@@ -128,9 +128,9 @@ func (s *session) keepalive(expire func() bool) {
 	}
 }
 
-// answers reports whether the server does what it was asked for, and whether
-// it says anything at all. On a slow line the answer to a ping stands behind
-// megabytes of data; what arrives meanwhile is a sign of life too.
+// answers reports whether the server makes progress, and whether it says
+// anything at all. On a slow line the answer to a ping waits behind megabytes
+// of data; the data that arrives meanwhile is a sign of life too.
 func (s *session) answers() bool {
 	limit := s.stall
 	if s.flushing.Load() > 0 {
@@ -155,7 +155,7 @@ func (s *session) has(extension string) bool {
 	return ok
 }
 
-// The extensions that are used.
+// The extensions of the protocol that are used.
 const (
 	extFsync       = "fsync@openssh.com"
 	extLimits      = "limits@openssh.com"

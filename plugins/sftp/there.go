@@ -6,16 +6,16 @@ import (
 )
 
 const (
-	// stillThere is how long a directory counts as being there. The files of a set
-	// are stored right after each other.
+	// stillThere is how long a directory that existed is assumed to exist. The
+	// files of a set are stored right after each other.
 	stillThere = 30 * time.Second
-	// maxThere bounds the directories that are remembered.
+	// maxThere bounds the remembered directories.
 	maxThere = 4096
-	// plenty is room in bytes that need not be asked for again at once.
+	// plenty is room, in bytes, that need not be asked for again soon.
 	plenty = 1 << 30
 )
 
-// there remembers directories that were there a moment ago, by their absolute
+// there remembers directories that existed a moment ago, by their absolute
 // names, and how much room they had.
 type there struct {
 	mu    sync.Mutex
@@ -25,7 +25,7 @@ type there struct {
 
 type place struct {
 	until       time.Time
-	asked       bool // for its room
+	asked       bool // whether its room was asked for
 	free, total int64
 }
 
@@ -52,7 +52,7 @@ func (t *there) remove(dir string) {
 	delete(t.known, dir)
 }
 
-// room is what a directory that is there had for us, if that was asked.
+// room returns the room in an existing directory, if it was asked for.
 func (t *there) room(dir string) (free, total int64, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -63,7 +63,7 @@ func (t *there) room(dir string) (free, total int64, ok bool) {
 func (t *there) setRoom(dir string, free, total int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if p, ok := t.known[dir]; ok && free >= plenty { // else it may be made meanwhile
+	if p, ok := t.known[dir]; ok && free >= plenty { // otherwise somebody may free some meanwhile
 		p.asked, p.free, p.total = true, free, total
 		t.known[dir] = p
 	}

@@ -8,8 +8,8 @@ import (
 	pkgsftp "github.com/pkg/sftp"
 )
 
-// copyOut reads a remote file into w, in order. It gives how many bytes there
-// are; more than expect is as far as it looks.
+// copyOut reads a remote file into w, in order, and returns its size in bytes.
+// It stops soon after expect; the size is then only known to be larger.
 func copyOut(s *session, name string, expect int64, w io.Writer) (int64, error) {
 	f, err := s.sftp.Open(name)
 	if err != nil {
@@ -22,8 +22,8 @@ func copyOut(s *session, name string, expect int64, w io.Writer) (int64, error) 
 	return n, err
 }
 
-// buffers are kept from one file to the next: many small files would leave as many
-// large blocks to be collected.
+// buffers are reused from file to file: otherwise many small files would leave
+// many large blocks to the garbage collector.
 var buffers sync.Pool // of *[]byte
 
 func buffer(size int) []byte {
@@ -42,10 +42,10 @@ type part struct {
 	done chan struct{}
 }
 
-// receive reads with many requests in flight. A server may give less than it
-// is asked for: each part is asked for until it is whole, which the library's
-// ReadAt does for a buffer of one packet. (Its WriteTo takes a short answer
-// for a whole one.) A part without its end is the end of the file.
+// receive reads with many requests in flight. A server may return less than was
+// asked for, so each part is asked for until it is complete; the library's
+// ReadAt does that for a buffer of one packet. (Its WriteTo takes a short
+// answer for a complete one.) A part that stays short is the end of the file.
 func (s *session) receive(f *pkgsftp.File, expect int64, w io.Writer) (n int64, err error) {
 	inFlight := make(chan *part, s.inFlight-1) // one more is being written
 	stop := make(chan struct{})
@@ -70,7 +70,7 @@ func (s *session) receive(f *pkgsftp.File, expect int64, w io.Writer) (n int64, 
 	defer func() {
 		close(stop)
 		for p := range inFlight {
-			<-p.done // it uses f
+			<-p.done // it still uses f
 		}
 	}()
 	for p := range inFlight {

@@ -22,27 +22,27 @@ const (
 	typeExtendedReply = 201
 )
 
-// maxPacket is the longest packet that a server may send while it is opened.
+// maxPacket is the longest packet, in bytes, that a server may send while the session is opened.
 const maxPacket = 256 << 10
 
-// wire stands between the SSH channel and the SFTP library, which knows
-// neither which requests a server leaves unanswered nor the server's limits.
+// wire is the layer between the SSH channel and the SFTP library. The library
+// knows neither which requests a server leaves unanswered nor the server's limits.
 type wire struct {
 	ch   ssh.Channel
 	in   io.Reader // the replayed answer to INIT, then the channel
-	skip int       // bytes of the library's own INIT that are still to be dropped
+	skip int       // bytes of the library's own INIT that must still be dropped
 
 	sent, received framer
 
 	mu         sync.Mutex
 	now        func() time.Time
 	heard      time.Time           // the server's last byte
-	moved      time.Time           // the last time that a request went on
-	unanswered map[uint32]struct{} // without those that only keep the connection alive
-	upkeep     bool                // the request that is being sent is one of those
+	moved      time.Time           // the last time that a request made progress
+	unanswered map[uint32]struct{} // without requests that only keep the connection alive
+	upkeep     bool                // whether the request being sent only keeps the connection alive
 }
 
-// limits are what a server says it takes at most; zero: it does not say.
+// limits are the sizes that a server says it accepts; zero: not told.
 type limits struct{ read, write uint64 }
 
 // openWire starts SFTP on a channel and asks the server for its limits.
@@ -66,7 +66,7 @@ func openWire(ch ssh.Channel, now func() time.Time) (*wire, limits, error) {
 	return w, l, nil
 }
 
-// talkError says that a login speaks something else than SFTP.
+// talkError says that a login leads to something other than SFTP.
 type talkError struct{ said string }
 
 func (e *talkError) Error() string { return fmt.Sprintf("the login prints text: %q", e.said) }
@@ -85,11 +85,11 @@ func readVersion(ch ssh.Channel) ([]byte, error) {
 		return nil, err
 	}
 	rest := make([]byte, 200)
-	more, _ := ch.Read(rest) // what is there already is enough to tell what it is
+	more, _ := ch.Read(rest) // what is there already is enough to recognise it
 	return nil, &talkError{strings.TrimSpace(string(head[:n]) + string(rest[:more]))}
 }
 
-// askLimits sends limits@openssh.com. A server that offers it and refuses has no limits that are known.
+// askLimits sends limits@openssh.com. If a server offers that extension but refuses, its limits are unknown.
 func askLimits(ch ssh.Channel) (limits, error) {
 	request := binary.BigEndian.AppendUint32(nil, uint32(1+4+4+len(extLimits)))
 	request = append(request, typeExtended, 0, 0, 0, 0)
@@ -150,7 +150,7 @@ func (w *wire) Write(p []byte) (int, error) {
 	upkeep := w.upkeep
 	w.mu.Unlock()
 	n, err := w.ch.Write(p[dropped:])
-	if err == nil && !upkeep { // the server takes the data
+	if err == nil && !upkeep { // the server accepts the data
 		w.mu.Lock()
 		w.moved = w.now()
 		w.mu.Unlock()
@@ -161,14 +161,14 @@ func (w *wire) Write(p []byte) (int, error) {
 // Close implements [io.Closer].
 func (w *wire) Close() error { return w.ch.Close() }
 
-// silent is for how long the server has said nothing.
+// silent returns how long the server has said nothing.
 func (w *wire) silent() time.Duration {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.now().Sub(w.heard)
 }
 
-// waiting is for how long no request has gone on; zero when all are answered.
+// waiting returns how long no request has made progress; zero: all are answered.
 func (w *wire) waiting() time.Duration {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -182,7 +182,7 @@ func (w *wire) waiting() time.Duration {
 type framer struct {
 	head [9]byte // length, type, id
 	have int
-	rest int64 // bytes of the packet behind its head
+	rest int64 // bytes of the packet after its head
 }
 
 func (f *framer) feed(p []byte, packet func(typ byte, id uint32)) {

@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	// lineAtMost bounds a line: RFC 5424 has servers take 2 KiB, and rsyslog cuts at 8 KiB.
+	// lineAtMost bounds a line, in bytes. By RFC 5424 servers should accept 2 KiB; rsyslog cuts at 8 KiB.
 	lineAtMost = 2048
 	// linesAtMost bounds the lines of one notification.
 	linesAtMost = 50
@@ -42,8 +42,8 @@ func severity(c script.Context) int {
 	return sevInfo
 }
 
-// lines are what is sent of what a script was told: one for the run, or one for
-// each gateway that needs somebody now.
+// lines returns the lines to send for a script's context: one for the run or,
+// for a critical notification, one for each gateway that needs attention.
 func (h *hook) lines(c script.Context, now time.Time) [][]byte {
 	if c.Notice == nil || c.Notice.Event != script.Critical || len(c.Tasks) == 0 {
 		return [][]byte{h.line(c, now)}
@@ -58,7 +58,7 @@ func (h *hook) lines(c script.Context, now time.Time) [][]byte {
 	return out
 }
 
-// line is one message of RFC 5424 in plain ASCII, which needs no byte order mark.
+// line returns one message of RFC 5424 in plain ASCII, which needs no byte order mark.
 func (h *hook) line(c script.Context, now time.Time) []byte {
 	host := h.config.Hostname
 	if host == "" {
@@ -80,13 +80,13 @@ func msgID(c script.Context) string {
 	return c.Hook
 }
 
-// word is a field of the header.
+// word returns text as a field of the header.
 func word(text string, longest int) string {
 	return strings.ReplaceAll(script.ASCII(text, longest), " ", "_")
 }
 
-// data is the structured data. Each value is bounded, so that all of it leaves
-// room for the text.
+// data returns the structured data. Each value is bounded, so that together
+// they leave room for the text.
 func (h *hook) data(c script.Context) string {
 	if h.config.Data == "-" {
 		return "-"

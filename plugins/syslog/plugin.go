@@ -1,5 +1,5 @@
-// Package syslog sends what a script is told to a syslog server, as RFC 5424
-// has it: one short line for a run, and one for each gateway that needs somebody.
+// Package syslog sends a script's context to a syslog server as RFC 5424 describes:
+// one short line for a run, and one for each gateway that needs attention.
 package syslog
 
 import (
@@ -97,7 +97,7 @@ func validate(c Config, known func(...string) bool) []schema.Diagnostic {
 	return ds
 }
 
-// facilities are those that programs may use, by number.
+// facility returns the number of a facility that programs may use.
 func facility(name string) int {
 	if i := slices.Index([]string{"local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7"}, name); i >= 0 {
 		return 16 + i

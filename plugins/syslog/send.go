@@ -22,8 +22,8 @@ import (
 const (
 	tries      = 3
 	firstPause = time.Second
-	// closing is how long a server may take to close its end, which shows that it
-	// has read everything.
+	// closing is how long a server may take to close its end of the connection,
+	// which shows that it has read everything.
 	closing = 2 * time.Second
 )
 
@@ -34,11 +34,11 @@ type hook struct {
 	network, address string
 }
 
-// Close has nothing to release.
+// Close does nothing, because there is nothing to release.
 func (h *hook) Close() error { return nil }
 
-// Run sends the lines. After a failure it sends all of them again: a log may
-// have a line twice, and should not lack one.
+// Run sends the lines. After a failure it sends all of them again: a line that
+// is logged twice is better than a missing one.
 func (h *hook) Run(ctx context.Context, r sdk.RunRequest, output func(sdk.Output)) (*sdk.RunReport, error) {
 	var c script.Context
 	if err := json.Unmarshal(r.Context, &c); len(r.Context) > 0 && err != nil {
@@ -68,7 +68,7 @@ func (h *hook) Run(ctx context.Context, r sdk.RunRequest, output func(sdk.Output
 	}
 }
 
-// failed says what was in the way.
+// failed turns an error of sending into a failure.
 func (h *hook) failed(ctx context.Context, err error) *failure.Error {
 	what := fmt.Sprintf("send to syslog at %s over %s", h.address, h.config.Transport)
 	switch {
@@ -120,9 +120,9 @@ func (h *hook) send(ctx context.Context, lines [][]byte) error {
 	return finish(conn)
 }
 
-// finish says that nothing comes any more, and waits for the other end to say the
-// same: a server that refuses what it was sent cuts the connection. One that keeps
-// its end open has said nothing against it.
+// finish closes the sending side and waits for the server to close its side. A
+// server that refuses what it received cuts the connection. If the server keeps
+// its end open, it has not refused anything.
 func finish(conn net.Conn) error {
 	if c, ok := conn.(interface{ CloseWrite() error }); ok {
 		if err := c.CloseWrite(); err != nil {

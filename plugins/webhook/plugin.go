@@ -1,5 +1,5 @@
-// Package webhook posts what a script is told to a URL: as the JSON that every
-// script gets, or as a template makes it.
+// Package webhook posts a script's context to a URL, as the JSON that every
+// script gets or as a template formats it.
 package webhook
 
 import (
@@ -35,7 +35,7 @@ type Config struct {
 	Timeout       time.Duration     `dprun:"timeout" format:"duration" min:"1s" default:"15s" doc:"How long one request may take."`
 }
 
-// SchemaConstraints implements what stands with url and secret_url.
+// SchemaConstraints implements the rules in the documentation of url and secret_url.
 func (Config) SchemaConstraints() schema.Constraints {
 	return schema.Constraints{ExactlyOne: [][]string{{"url", "secret_url"}}}
 }
@@ -82,7 +82,7 @@ func validate(c Config, known func(...string) bool) []schema.Diagnostic {
 	return ds
 }
 
-// address reads a URL that something may be posted to. The error does not hold it.
+// address parses a URL and checks that it can be posted to. Its error does not contain the URL.
 func address(text string, insecure bool) (*url.URL, error) {
 	u, err := url.Parse(text)
 	switch {
@@ -98,7 +98,7 @@ func address(text string, insecure bool) (*url.URL, error) {
 	return nil, fmt.Errorf("with http everybody on the way can read it; use https, or say insecure_http = true")
 }
 
-// parse reads a template, and tries it on what a script is told.
+// parse parses a template, and tries it on a sample of a script's context.
 func parse(text string) (*template.Template, error) {
 	t, err := template.New("template").Option("missingkey=error").Funcs(template.FuncMap{"json": asJSON}).Parse(text)
 	if err != nil {
@@ -112,7 +112,7 @@ func asJSON(v any) (string, error) {
 	return string(b), err
 }
 
-// sample is a notification that has everything that one may have.
+// sample returns a notification with every field set.
 func sample() script.Context {
 	zero := 0
 	return script.Context{Version: 1, Hook: "notify", Run: "R", Plan: "p", Tasks: []script.Task{{}},

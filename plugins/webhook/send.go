@@ -29,11 +29,11 @@ import (
 const (
 	tries      = 3
 	firstPause = time.Second
-	// longestPause bounds what a server may ask for with Retry-After.
+	// longestPause bounds the pause that a server may ask for with Retry-After.
 	longestPause = 20 * time.Second
 	bodyAtMost   = 1 << 20 // of what is posted, in bytes
 	answerAtMost = 64 << 10
-	quoted       = 200 // bytes of an answer in an error
+	quoted       = 200 // bytes of an answer that an error quotes
 	whsec        = "whsec_"
 )
 
@@ -50,7 +50,7 @@ func newHook(c Config) (*hook, error) {
 	bad := func(what string, err error) error {
 		return failure.New(failure.Precondition, failure.BadConfig, "post to a webhook: %s: %w", what, err).WithRemedy("correct the plan")
 	}
-	c.SigningKey = strings.TrimRight(c.SigningKey, "\r\n") // as it stands in a file
+	c.SigningKey = strings.TrimRight(c.SigningKey, "\r\n") // files often end with a line feed
 	h := &hook{config: c, key: []byte(c.SigningKey)}
 	text := c.URL
 	if text == "" {
@@ -77,18 +77,18 @@ func newHook(c Config) (*hook, error) {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots, ServerName: c.ServerName}
 	t.ForceAttemptHTTP2 = true
-	// A signature and a password are for the server that was named.
+	// The signature and the password are only for the server in the URL.
 	h.client = &http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	return h, nil
 }
 
-// Close ends the connections.
+// Close closes the connections.
 func (h *hook) Close() error {
 	h.client.CloseIdleConnections()
 	return nil
 }
 
-// Run posts once, and again where that is safe.
+// Run posts once, and repeats the request if that is safe.
 func (h *hook) Run(ctx context.Context, r sdk.RunRequest, output func(sdk.Output)) (*sdk.RunReport, error) {
 	body, id, err := h.body(r.Context)
 	if err != nil {
@@ -121,7 +121,7 @@ func (h *hook) Run(ctx context.Context, r sdk.RunRequest, output func(sdk.Output
 	}
 }
 
-// body is what is posted, and the ID under which.
+// body returns the body to post and the notification's ID.
 func (h *hook) body(told []byte) (body []byte, id string, err error) {
 	var c script.Context
 	if err := json.Unmarshal(told, &c); len(told) > 0 && err != nil {
@@ -149,12 +149,12 @@ func (h *hook) body(told []byte) (body []byte, id string, err error) {
 	return body, script.ASCII(id, 200), nil
 }
 
-// answer is what came of one request.
+// answer is the result of one request.
 type answer struct {
 	status string
-	err    error // nil: it was taken
-	again  bool  // it was surely not taken, and may be next time
-	unsure bool  // nobody knows whether it was taken
+	err    error // nil: the server accepted it
+	again  bool  // the server certainly did not accept it, and may the next time
+	unsure bool  // it is not known whether the server accepted it
 	after  time.Duration
 }
 
@@ -165,14 +165,14 @@ func (h *hook) post(ctx context.Context, id string, body []byte, now time.Time) 
 	if err != nil {
 		return answer{err: failure.New(failure.Precondition, failure.BadConfig, "post to %s: %w", h.url.Host, bare(err))}
 	}
-	req.GetBody = nil // the transport does not send it again by itself
+	req.GetBody = nil // the transport must not send it again on its own
 	h.header(req.Header, id, body, now)
 	res, err := h.client.Do(req)
 	if err != nil {
 		return h.lost(err, sent.Load())
 	}
 	defer func() { _ = res.Body.Close() }()
-	said, _ := io.ReadAll(io.LimitReader(res.Body, answerAtMost)) // the status has told already
+	said, _ := io.ReadAll(io.LimitReader(res.Body, answerAtMost)) // the status already says what matters
 	a := answer{status: res.Status}
 	fail := func(k failure.Kind, remedy string) answer {
 		text := strings.TrimSpace(string(said))
@@ -199,7 +199,7 @@ func (h *hook) post(ctx context.Context, id string, body []byte, now time.Time) 
 	return fail(failure.Precondition, "correct the template, the headers or the URL")
 }
 
-// lost says what became of a request without an answer.
+// lost says what follows from a request without an answer.
 func (h *hook) lost(err error, sent bool) answer {
 	err = bare(err)
 	if errors.As(err, new(*tls.CertificateVerificationError)) {
@@ -215,7 +215,7 @@ func (h *hook) lost(err error, sent bool) answer {
 	return answer{unsure: true, err: failure.New(kind, "", "post to %s: no whole answer: %w", h.url.Host, err).WithRemedy("look there whether it was taken; with idempotent = true it would be sent again")}
 }
 
-// bare takes the URL out of an error of the client: it may be a secret.
+// bare removes the URL from an error of the client, because it may be a secret.
 func bare(err error) error {
 	if u := new(url.Error); errors.As(err, &u) {
 		return u.Err
@@ -228,7 +228,7 @@ func (h *hook) header(to http.Header, id string, body []byte, now time.Time) {
 		to.Set(name, value)
 	}
 	for name, value := range h.config.SecretHeaders {
-		to.Set(name, strings.TrimRight(value, "\r\n")) // as it stands in a file
+		to.Set(name, strings.TrimRight(value, "\r\n")) // files often end with a line feed
 	}
 	to.Set("Content-Type", h.config.ContentType)
 	to.Set("User-Agent", "dprun")
@@ -238,12 +238,12 @@ func (h *hook) header(to http.Header, id string, body []byte, now time.Time) {
 	to.Set("Webhook-Timestamp", stamp)
 	if len(h.key) > 0 {
 		mac := hmac.New(sha256.New, h.key)
-		_, _ = fmt.Fprintf(mac, "%s.%s.%s", id, stamp, body) // a hash takes everything
+		_, _ = fmt.Fprintf(mac, "%s.%s.%s", id, stamp, body) // a hash accepts everything
 		to.Set("Webhook-Signature", "v1,"+base64.StdEncoding.EncodeToString(mac.Sum(nil)))
 	}
 }
 
-// retryAfter reads how long a server asks to wait, as far as that is done.
+// retryAfter returns how long the server asks to wait, bounded by [longestPause].
 func retryAfter(h http.Header) time.Duration {
 	n, err := strconv.Atoi(h.Get("Retry-After"))
 	if err != nil || n < 0 {

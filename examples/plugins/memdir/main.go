@@ -1,6 +1,6 @@
-// The plugin memdir is the smallest destination there can be: it keeps files
-// in memory until dprun ends. It shows what a plugin author writes: a few
-// operations on whole files. What dprun promises is made of them by sdk/store.
+// The plugin memdir is the smallest possible destination: it keeps files in
+// memory until dprun ends. It shows what a plugin author writes: a few operations
+// on whole files. sdk/store makes everything that dprun promises out of them.
 //
 //	go build -o PLUGIN_DIRECTORY/dprun-plugin-memdir .
 package main
@@ -38,7 +38,7 @@ type config struct {
 	Capacity int64 `dprun:"capacity" format:"size" default:"1GiB" min:"1" doc:"How much may be kept."`
 }
 
-// memory is [store.Files]; its methods' contract is there.
+// memory implements [store.Files], which documents its methods.
 type memory struct {
 	mu    sync.Mutex
 	free  int64
@@ -49,7 +49,7 @@ func (m *memory) lock() (unlock func()) { m.mu.Lock(); return m.mu.Unlock }
 
 func (m *memory) Location(name string) string { return "memory/" + name }
 
-// Mkdir has nothing to make: directories are parts of names.
+// Mkdir does nothing, because directories are only parts of names.
 func (m *memory) Mkdir(_ context.Context, dir string) error {
 	defer m.lock()()
 	for ; dir != "" && dir != "."; dir = path.Dir(dir) {

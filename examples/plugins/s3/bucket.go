@@ -19,16 +19,16 @@ import (
 	"github.com/dprun/dprun/sdk/store"
 )
 
-// maxKey leaves room, of the 1,024 bytes that S3 takes, for a temporary name.
+// maxKey leaves room for a temporary name within the 1,024 bytes that S3 allows.
 const maxKey = 880
 
-// bucket is [store.Objects]; its methods' contract is there.
+// bucket implements [store.Objects], which documents its methods.
 type bucket struct {
 	core   *minio.Core
 	config config
-	idle   func() // closes connections that nobody uses
-	// What Probe has found: whether the server may be asked to complete an upload,
-	// and whether it looks at checksums.
+	idle   func() // closes idle connections
+	// These are what Probe has found out: whether the server may complete an
+	// upload in parts, and whether it compares checksums.
 	parts, confirms atomic.Bool
 }
 
@@ -40,7 +40,7 @@ func (b *bucket) Close() error {
 
 func (b *bucket) key(name string) string { return path.Join(b.config.Prefix, name) }
 
-// below is how the keys in a directory begin.
+// below returns the beginning of the keys in a directory.
 func (b *bucket) below(dir string) string {
 	if key := b.key(dir); key != "" {
 		return key + "/"
@@ -54,7 +54,7 @@ func (b *bucket) Location(name string) string {
 
 func (b *bucket) Stat(ctx context.Context, name string) (store.Info, error) {
 	if name == "" {
-		// HEAD would do, and its answer has no room for what is wrong.
+		// HEAD would do, but its answer cannot say what is wrong.
 		_, err := b.any(ctx, b.below(""))
 		return store.Info{Dir: true}, err
 	}
@@ -80,7 +80,7 @@ func (b *bucket) Stat(ctx context.Context, name string) (store.Info, error) {
 	return store.Info{}, err
 }
 
-// any reports whether a key begins so.
+// any reports whether any key begins with prefix.
 func (b *bucket) any(ctx context.Context, prefix string) (bool, error) {
 	for o := range b.core.ListObjectsIter(ctx, b.config.Bucket, minio.ListObjectsOptions{Prefix: prefix, Recursive: true, MaxKeys: 1}) {
 		return o.Err == nil, explain(o.Err)
@@ -99,7 +99,7 @@ func (b *bucket) List(ctx context.Context, dir string) (out []store.Info, _ erro
 		if o.Err != nil {
 			return nil, explain(o.Err)
 		}
-		if name, ok := strings.CutPrefix(o.Key, below); ok && !strings.HasSuffix(name, "/") { // else a directory that somebody made by hand
+		if name, ok := strings.CutPrefix(o.Key, below); ok && !strings.HasSuffix(name, "/") { // others are directories that somebody made by hand
 			out = append(out, store.Info{Name: name, Size: o.Size, Modified: o.LastModified, Regular: true})
 		}
 	}
@@ -116,8 +116,8 @@ func (b *bucket) Get(ctx context.Context, name string, expect int64, w io.Writer
 	return n, explain(err)
 }
 
-// Remove removes an object. Where the bucket keeps versions this one stays as
-// an older version, which is the bucket's to remove.
+// Remove removes an object. In a bucket with versions it stays as an older
+// version, which the bucket's own rules remove.
 func (b *bucket) Remove(ctx context.Context, name string) error {
 	if temporary(name) {
 		if err := b.abandon(ctx, name); err != nil {
@@ -125,7 +125,7 @@ func (b *bucket) Remove(ctx context.Context, name string) error {
 		}
 	} else if o, err := b.head(ctx, name); err != nil {
 		return err
-	} else if mode, until := lock(o); until.After(time.Now()) { // some servers would hide it behind a marker, and keep it
+	} else if mode, until := lock(o); until.After(time.Now()) { // some servers would hide it behind a marker and keep it
 		return failure.New(failure.Denied, failure.NoAccess, "it is locked until %s (%s)", until.UTC().Format(time.RFC3339), mode).
 			WithRemedy("wait until then")
 	}
@@ -134,8 +134,7 @@ func (b *bucket) Remove(ctx context.Context, name string) error {
 
 func temporary(name string) bool { return strings.HasPrefix(path.Base(name), sdk.TempPrefix) }
 
-// retention is how an object is to be locked; nil: not at all, as those that are
-// there to find something out.
+// retention says how to lock an object; nil: not at all, as for objects that only test the server.
 func (b *bucket) retention(name string) *retention {
 	if temporary(name) {
 		return nil
@@ -143,7 +142,7 @@ func (b *bucket) retention(name string) *retention {
 	return b.config.Retention
 }
 
-// lock says how an object is locked, and until when.
+// lock returns how an object is locked, and until when.
 func lock(o minio.ObjectInfo) (mode string, until time.Time) {
 	until, err := time.Parse(time.RFC3339, o.Metadata.Get("X-Amz-Object-Lock-Retain-Until-Date"))
 	if err != nil {
@@ -152,7 +151,7 @@ func lock(o minio.ObjectInfo) (mode string, until time.Time) {
 	return o.Metadata.Get("X-Amz-Object-Lock-Mode"), until
 }
 
-// Create implements [store.Objects] with one PUT, or in parts.
+// Create implements [store.Objects] with one PUT or with an upload in parts.
 func (b *bucket) Create(ctx context.Context, temporary, final string, c store.Content) (store.Info, error) {
 	send, begin := b.put, time.Now().Add(-time.Second) // locks end at whole seconds
 	if c.Size > b.config.Above {
@@ -166,12 +165,13 @@ func (b *bucket) Create(ctx context.Context, temporary, final string, c store.Co
 		begin = begin.Add(r.Period)
 	}
 	return store.Info{
-		Size: o.Size, Regular: true, Durable: store.No, // nobody can be asked for the disk
+		Size: o.Size, Regular: true, Durable: store.No, // S3 cannot be asked about the disk
 		Unconfirmed: !b.confirms.Load(), Unfit: b.unlocked(final, o, begin),
 	}, err
 }
 
-// unlocked says that an object is not locked so long; nil: it is, or need not be.
+// unlocked is the failure of an object that is not locked for long enough; nil:
+// it is, or need not be.
 func (b *bucket) unlocked(name string, o minio.ObjectInfo, atLeast time.Time) error {
 	r := b.retention(name)
 	if mode, until := lock(o); r == nil || mode == r.Mode && !until.Before(atLeast) {

@@ -15,7 +15,7 @@ import (
 	"github.com/dprun/dprun/sdk/failure"
 )
 
-// answer is what a code of S3, or of one of the servers, means.
+// answer is the meaning of an error code of S3, or of one of the servers.
 type answer struct {
 	kind   failure.Kind
 	reason failure.Reason
@@ -51,8 +51,8 @@ var answers = map[string]answer{
 	"NoSuchUpload":               {failure.Unavailable, "", "see whether a sweep or a rule of the bucket ended the upload"},
 }
 
-// explain gives an error of the client its class. What the os package has an
-// error for becomes that one: the SDK knows what it means.
+// explain turns an error of the client into a failure. If the os package has an error
+// with the same meaning, explain returns that error, because the SDK knows what it means.
 func explain(err error) error {
 	if err == nil {
 		return nil
@@ -72,7 +72,7 @@ func explain(err error) error {
 			a = answers["AccessDenied"]
 		case r.StatusCode == http.StatusTooManyRequests || r.StatusCode >= http.StatusInternalServerError:
 			a = busy
-		case r.StatusCode == 0: // said by the client, of what it was to send
+		case r.StatusCode == 0: // the client refuses what it should send
 			a = name
 		default:
 			a = answer{failure.Precondition, "", "see the server's log"}

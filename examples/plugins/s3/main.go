@@ -1,4 +1,4 @@
-// The plugin s3 stores at S3 and at servers that speak its protocol.
+// The plugin s3 stores files in S3 and on servers that speak its protocol.
 //
 //	go build -o PLUGIN_DIRECTORY/dprun-plugin-s3 .
 package main
@@ -56,7 +56,7 @@ type retention struct {
 	Period time.Duration `dprun:"period,required" format:"duration" min:"1m" doc:"How long, from when it is stored."`
 }
 
-// validate says what the schema cannot.
+// validate checks what the schema cannot.
 func validate(c config, known func(path ...string) bool) (out []schema.Diagnostic) {
 	say := func(s schema.Severity, name, summary, detail string) {
 		out = append(out, schema.Diagnostic{Severity: s, Summary: summary, Detail: detail, Path: []string{name}})
@@ -95,7 +95,7 @@ func configure(_ context.Context, c config, env sdk.Env) (*store.Destination, er
 	core, err := minio.NewCore(u.Host, &minio.Options{
 		Creds: credentials.NewStaticV4(c.AccessKey, c.SecretKey, c.SessionToken), Secure: u.Scheme == "https", Region: c.Region,
 		Transport: transport, BucketLookup: lookup,
-		MaxRetries: 1, // a conditional request whose answer was lost would be refused the second time; retries are dprun's
+		MaxRetries: 1, // a repeated conditional request would be refused if the first answer was lost; dprun does the retries
 	})
 	if err != nil {
 		return nil, failure.New(failure.Precondition, failure.BadConfig, "use endpoint %s: %w", c.Endpoint, err)

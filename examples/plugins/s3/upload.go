@@ -23,18 +23,18 @@ import (
 // maxParts is how many parts an object may have.
 const maxParts = 10_000
 
-// plain makes the client send bytes as they are. It would frame them otherwise,
+// plain makes the client send bytes as they are. Otherwise it would frame them,
 // and some servers store the frames too.
 func plain() minio.PutObjectOptions { return minio.PutObjectOptions{DisableContentSha256: true} }
 
-// condition makes a request fail that would replace something.
+// condition makes a request fail if it would replace an object.
 func condition() minio.PutObjectOptions {
 	o := plain()
 	o.SetMatchETagExcept("*")
 	return o
 }
 
-// locked adds what retention asks for.
+// locked adds the headers for the configured retention.
 func (b *bucket) locked(name string, o minio.PutObjectOptions) minio.PutObjectOptions {
 	if r := b.retention(name); r != nil {
 		o.Mode, o.RetainUntilDate = minio.RetentionMode(r.Mode), time.Now().Add(r.Period)
@@ -42,8 +42,8 @@ func (b *bucket) locked(name string, o minio.PutObjectOptions) minio.PutObjectOp
 	return o
 }
 
-// digests reads a piece of a file for what is sent ahead of it. Without them
-// servers take a connection that ends early for the end of the file.
+// digests computes the checksums of a piece of a file before it is sent. Without
+// them, servers take a connection that ends early for the end of the file.
 func digests(r io.ReaderAt, off, n int64) (md5Base64, sha256Hex string, err error) {
 	m, s := md5.New(), sha256.New()
 	_, err = store.Copy(io.MultiWriter(m, s), io.NewSectionReader(r, off, n))
@@ -61,11 +61,11 @@ func (b *bucket) put(ctx context.Context, _, final string, c store.Content) erro
 		return err
 	}
 	o := b.locked(final, condition())
-	o.UserMetadata = map[string]string{"X-Amz-Checksum-Sha256": base64.StdEncoding.EncodeToString(raw)} // the client sends it as the header that it is
+	o.UserMetadata = map[string]string{"X-Amz-Checksum-Sha256": base64.StdEncoding.EncodeToString(raw)} // the client sends it as this header
 	for try := 1; ; try++ {
 		_, err = b.core.PutObject(ctx, b.config.Bucket, b.key(final), io.NewSectionReader(c, 0, c.Size), c.Size, sum, c.SHA256, o)
-		// Of two requests that make one object at the same time, versitygw may tell
-		// one that a directory stands there. Asked again, it says what does.
+		// If two requests make one object at the same time, versitygw may tell one of
+		// them that there is a directory. When asked again, it names the real reason.
 		err = explain(err)
 		if f, told := errors.AsType[*failure.Error](err); !told || f.Kind != failure.Exists || try == 3 || ctx.Err() != nil {
 			return err
@@ -74,16 +74,16 @@ func (b *bucket) put(ctx context.Context, _, final string, c store.Content) erro
 	}
 }
 
-// note is the content of the object that stands under the temporary name while
-// a file is sent in parts. Servers list unfinished uploads in various ways, or
-// not at all, and nobody's name stands in that list.
+// note is the content of the object under the temporary name while a file is
+// sent in parts. It is needed because servers list unfinished uploads in
+// different ways or not at all, and the list does not say who began them.
 type note struct {
 	Key    string `json:"key"`
 	Upload string `json:"upload"`
 }
 
-// multipart sends a file in parts, one after the other: what is in memory does
-// not depend on their size.
+// multipart sends a file in parts, one after the other. Memory use does not
+// depend on the size of the parts.
 func (b *bucket) multipart(ctx context.Context, temporary, final string, c store.Content) error {
 	if !b.parts.Load() {
 		return failure.New(failure.Precondition, failure.Unsupported, "the file has %d bytes, and this server cannot be trusted with uploads in parts: see the warnings of `dprun check`", c.Size).
@@ -105,12 +105,12 @@ func (b *bucket) multipart(ctx context.Context, temporary, final string, c store
 	if err := b.sendParts(ctx, n, c); err != nil {
 		return err
 	}
-	// The upload is gone; the note may stay for the next sweep.
+	// The upload is gone; the next sweep may remove the note.
 	_ = b.core.RemoveObject(ctx, b.config.Bucket, b.key(temporary), minio.RemoveObjectOptions{})
 	return nil
 }
 
-// sendParts sends the parts and makes an object of them.
+// sendParts sends the parts and completes the object.
 func (b *bucket) sendParts(ctx context.Context, n note, c store.Content) error {
 	size := max(b.config.PartSize, (c.Size+maxParts-1)/maxParts)
 	var parts []minio.CompletePart
@@ -131,8 +131,7 @@ func (b *bucket) sendParts(ctx context.Context, n note, c store.Content) error {
 	return explain(err)
 }
 
-// abandon gives up the upload that the note with a temporary name is about, if
-// there is one.
+// abandon aborts the upload that the note under a temporary name describes, if there is one.
 func (b *bucket) abandon(ctx context.Context, temporary string) error {
 	var text bytes.Buffer
 	if _, err := b.Get(ctx, temporary, 4<<10, &text); err != nil {
@@ -140,21 +139,21 @@ func (b *bucket) abandon(ctx context.Context, temporary string) error {
 	}
 	var n note
 	if json.Unmarshal(text.Bytes(), &n) != nil || n.Upload == "" || path.Dir(n.Key) != path.Dir(b.key(temporary)) {
-		return nil // a probe
+		return nil // it is from a probe
 	}
 	return b.abort(ctx, n)
 }
 
 func (b *bucket) abort(ctx context.Context, n note) error {
 	err := b.core.AbortMultipartUpload(ctx, b.config.Bucket, n.Key, n.Upload)
-	if minio.ToErrorResponse(err).StatusCode == http.StatusNotFound { // completed, or aborted before
+	if minio.ToErrorResponse(err).StatusCode == http.StatusNotFound { // it was completed or aborted before
 		return nil
 	}
 	return explain(err)
 }
 
-// probeParts tries to make an upload in parts replace what stands there; the
-// server is to refuse that with fs.ErrExist.
+// probeParts tries to replace an object by an upload in parts. The server must
+// refuse that with fs.ErrExist.
 func (b *bucket) probeParts(ctx context.Context, taken string) (err error) {
 	n := note{Key: b.key(taken)}
 	if n.Upload, err = b.core.NewMultipartUpload(ctx, b.config.Bucket, n.Key, minio.PutObjectOptions{}); err != nil {
@@ -169,7 +168,7 @@ func (b *bucket) probeParts(ctx context.Context, taken string) (err error) {
 	return err
 }
 
-// takesWrong reports whether the server stores what a checksum says is wrong.
+// takesWrong reports whether the server stores content that does not match its checksum.
 func (b *bucket) takesWrong(ctx context.Context) (bool, error) {
 	name, content := store.TempName("check"), []byte("probe")
 	_, sha, _ := digests(bytes.NewReader(content), 0, int64(len(content)))

@@ -32,7 +32,7 @@ const (
 	FIFO        FileType = 7
 )
 
-// Attr holds a file's attributes as the server told them.
+// Attr holds a file's attributes as the server reported them.
 type Attr struct {
 	Type     FileType
 	Mode     uint32 // permission bits
@@ -47,10 +47,10 @@ type Attr struct {
 	CTime    time.Time
 }
 
-// IsDir says whether the file is a directory.
+// IsDir reports whether the file is a directory.
 func (a Attr) IsDir() bool { return a.Type == Directory }
 
-// IsRegular says whether the file is a regular one.
+// IsRegular reports whether the file is a regular file.
 func (a Attr) IsRegular() bool { return a.Type == Regular }
 
 func (d *decoder) time() time.Time {
@@ -80,7 +80,7 @@ func (d *decoder) postOpAttr() (Attr, bool) {
 	return a, d.err == nil
 }
 
-// wcc skips weak cache consistency data: this client keeps no cache.
+// wcc skips weak cache consistency data, because this client keeps no cache.
 func (d *decoder) wcc() {
 	if d.bool() {
 		d.take(24) // size, mtime, ctime before the operation

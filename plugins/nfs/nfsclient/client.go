@@ -12,15 +12,15 @@ import (
 	"time"
 )
 
-// jukeboxWait is the pause before a call that the server asked to try later is
-// sent again; it doubles up to jukeboxLimit.
+// jukeboxWait is the pause before a call is sent again after the server asked
+// to try later. It doubles up to jukeboxLimit.
 const (
 	jukeboxWait  = 100 * time.Millisecond
 	jukeboxLimit = 5 * time.Second
 )
 
-// client keeps one connection to one port of a server and makes a new one when
-// a call finds the old one ended.
+// client keeps one connection to one port of a server. It makes a new
+// connection when a call finds the old one ended.
 type client struct {
 	server      string
 	port        int
@@ -69,7 +69,7 @@ func (c *client) idle() {
 	}
 }
 
-// live returns the connection if it still works, without waiting.
+// live returns the connection if it still works; it does not wait.
 func (c *client) live() (*conn, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -82,7 +82,7 @@ func (c *client) live() (*conn, error) {
 	return nil, nil
 }
 
-// connect returns a working connection, making one if needed.
+// connect returns a working connection, and makes one if needed.
 func (c *client) connect(ctx context.Context) (*conn, error) {
 	if cn, err := c.live(); cn != nil || err != nil {
 		return cn, err
@@ -122,7 +122,7 @@ func (c *client) connect(ctx context.Context) (*conn, error) {
 	return cn, nil
 }
 
-// call is a request under way.
+// call is one request that has been sent.
 type call struct {
 	cl       *client
 	req      request
@@ -133,8 +133,8 @@ type call struct {
 }
 
 // start sends req and returns without waiting for the reply, which wait
-// fetches. Every started call must be waited for or dropped. req.data must stay
-// unchanged until then: a lost connection makes wait send it again.
+// returns. Every started call must be waited for or dropped. Until then
+// req.data must stay unchanged: after a lost connection wait sends it again.
 func (c *client) start(ctx context.Context, req request) (*call, error) {
 	k := &call{cl: c, req: req}
 	for {
@@ -163,8 +163,8 @@ func (k *call) send(ctx context.Context) error {
 	return err
 }
 
-// mayReplay says whether the call may be sent again after err, once, and only
-// if being carried out twice does no harm.
+// mayReplay reports whether the call may be sent again after err. It may be
+// sent again once, and only if carrying it out twice does no harm.
 func (k *call) mayReplay(ctx context.Context, err error) bool {
 	if k.replayed || !k.req.replay || ctx.Err() != nil || !errors.Is(err, ErrDisconnected) {
 		return false
@@ -173,7 +173,7 @@ func (k *call) mayReplay(ctx context.Context, err error) bool {
 	return true
 }
 
-// drop gives up a call whose reply is not wanted.
+// drop gives up a call whose reply is not needed.
 func (k *call) drop() {
 	if k.ch != nil {
 		k.conn.forget(k.xid, k.ch)
@@ -181,7 +181,7 @@ func (k *call) drop() {
 }
 
 // wait returns the results of the call. The caller releases the record when it
-// is done with the results.
+// no longer uses the results.
 func (k *call) wait(ctx context.Context) (*record, decoder, error) {
 	for {
 		rec, err := k.await(ctx)
@@ -219,8 +219,8 @@ func (k *call) await(ctx context.Context) (*record, error) {
 	}
 }
 
-// roundTrip sends req and hands its results to decode, which must not keep
-// them. A server that asks to try later is asked again until ctx ends or the
+// roundTrip sends req and passes its results to decode, which must not keep
+// them. If the server asks to try later, it asks again until ctx ends or the
 // call's time-out has passed.
 func (c *client) roundTrip(ctx context.Context, req request, decode func(*decoder) error) error {
 	pause := jukeboxWait
@@ -267,17 +267,16 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// lowestReserved and reservedPorts bound the source ports that servers take
-// for those of root. Ports below 512 belong to well-known services.
+// lowestReserved and reservedPorts bound the source ports that servers accept
+// as root's. Ports below 512 belong to well-known services.
 const (
 	lowestReserved = 512
 	reservedPorts  = 1024 - lowestReserved
 	reservedTries  = 48
 )
 
-// dial connects to server:port from a port below 1024 where the system allows
-// it, because a server whose export is "secure" refuses others, and from any
-// port where it does not.
+// dial connects to server:port, if the system allows it from a port below 1024,
+// because a server with a "secure" export refuses others. Otherwise it uses any port.
 func dial(ctx context.Context, server string, port int) (net.Conn, error) {
 	address := net.JoinHostPort(server, strconv.Itoa(port))
 	first := rand.IntN(reservedPorts)

@@ -13,8 +13,8 @@ import (
 )
 
 // conn is one TCP connection. Any number of goroutines may send requests over
-// it; one goroutine of its own reads the replies and hands each to its caller.
-// The first error ends the connection for every caller.
+// it. Its own goroutine reads the replies and hands each to its caller. The
+// first error ends the connection for every caller.
 type conn struct {
 	nc      net.Conn
 	cred    credential
@@ -27,14 +27,14 @@ type conn struct {
 	err     error // why the connection ended
 }
 
-// reply is what came back for one request: a record to be released after use,
-// or the reason why none will come.
+// reply is the answer to one request: a record, to be released after use, or
+// the reason why there will be none.
 type reply struct {
 	record *record
 	err    error
 }
 
-// record is the memory of one reply.
+// record holds the bytes of one reply.
 type record struct {
 	b    []byte
 	pool *sync.Pool
@@ -48,9 +48,9 @@ func (r *record) release() {
 
 const smallRecord = 8 << 10
 
-// recordPools hold the memory of replies, so that a transfer of any length
-// uses that of one window. A pool is safe for concurrent use and has no state
-// that a caller could see.
+// recordPools reuse the memory of replies, so that a transfer of any length
+// needs only that of one window. A pool is safe for concurrent use and has no
+// state that a caller could see.
 type recordPools struct{ small, large sync.Pool }
 
 func (p *recordPools) get(n int) *record {
@@ -84,7 +84,7 @@ func (c *conn) close(why error) {
 	<-c.done
 }
 
-// abort ends the connection: every caller that waits gets why.
+// abort ends the connection. Every waiting caller gets why.
 func (c *conn) abort(why error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -118,7 +118,7 @@ func (c *conn) register() (uint32, <-chan reply, error) {
 	return c.xid, ch, nil
 }
 
-// forget gives up a transaction: a reply that still comes is dropped.
+// forget gives up a transaction. A reply that still arrives is dropped.
 func (c *conn) forget(xid uint32, ch <-chan reply) {
 	c.mu.Lock()
 	delete(c.waiting, xid)
@@ -131,8 +131,8 @@ func (c *conn) forget(xid uint32, ch <-chan reply) {
 }
 
 // send writes one request. When it returns, nothing refers to r.data any more.
-// A request that could not be written whole leaves the stream of records cut in
-// the middle, so any error ends the connection.
+// Any error ends the connection, because a request that was written in part
+// cuts the stream of records in the middle.
 func (c *conn) send(ctx context.Context, r *request, scratch *encoder, timeout time.Duration) (uint32, <-chan reply, error) {
 	select {
 	case <-c.sending:
@@ -212,15 +212,15 @@ func (c *conn) deliver(rec *record) {
 	defer c.mu.Unlock()
 	ch, ok := c.waiting[xid]
 	if !ok {
-		rec.release() // its caller gave up
+		rec.release() // its caller has given up
 		return
 	}
 	delete(c.waiting, xid)
 	ch <- reply{record: rec}
 }
 
-// readRecord reads one record: fragments, each led by its length (RFC 5531
-// §11). No more memory is set aside than maxRecord, whatever the lengths say.
+// readRecord reads one record: fragments, each preceded by its length (RFC 5531
+// §11). It never allocates more than maxRecord, whatever the lengths say.
 func readRecord(in io.Reader, pools *recordPools) (*record, error) {
 	var rec *record
 	for range maxFragments {
@@ -255,7 +255,7 @@ func readRecord(in io.Reader, pools *recordPools) (*record, error) {
 	return nil, &ProtocolError{fmt.Sprintf("a reply in more than %d fragments", maxFragments)}
 }
 
-// grow returns a record of n bytes that starts with those of old.
+// grow returns a record of n bytes that begins with the bytes of old.
 func grow(old *record, n int, pools *recordPools) *record {
 	if old != nil && n <= cap(old.b) {
 		old.b = old.b[:n]

@@ -5,9 +5,9 @@
 // that context does. Calls share one connection per server and are matched to
 // their replies by transaction id, so several WRITE or READ requests are under
 // way at once. Data is written UNSTABLE and made durable by [File.Commit],
-// which compares the server's write verifiers: a server that restarted in
-// between has lost data, and Commit says so with [ErrVerifierChanged].
+// which compares the server's write verifiers. If the server has restarted in
+// between, it has lost data, and Commit fails with [ErrVerifierChanged].
 //
 // Nothing that a server sends is trusted: every length is checked against a
-// bound before memory is set aside for it.
+// bound before memory is allocated for it.
 package nfsclient

@@ -2,15 +2,15 @@ package nfsclient
 
 import "context"
 
-// File is a file of an FS with a position. It is used by one goroutine at a
-// time and needs no closing: the server keeps no state of it.
+// File is a file of an FS with a position. Only one goroutine at a time may use
+// it. It needs no closing, because the server keeps no state about it.
 type File struct {
 	fs     *FS
 	h      handle
 	path   string
 	offset uint64
 
-	verf        verifier // of the server's life that has our unstable data
+	verf        verifier // of the server's life that holds our unstable data
 	hasVerf     bool
 	verfChanged bool
 }
@@ -22,15 +22,14 @@ func (f *FS) newFile(h handle, path string) *File {
 // Path returns the path by which the file was opened or created.
 func (f *File) Path() string { return f.path }
 
-// Rewind goes back to the start, to write the file again after
-// ErrVerifierChanged.
+// Rewind goes back to the start, to write the file again after ErrVerifierChanged.
 func (f *File) Rewind() {
 	f.offset = 0
 	f.hasVerf, f.verfChanged = false, false
 }
 
-// Stat asks the server for the file's attributes, by handle: a file that was
-// renamed meanwhile is still found.
+// Stat asks the server for the file's attributes by handle, so it also works
+// after the file was renamed.
 func (f *File) Stat(ctx context.Context) (Attr, error) {
 	a, err := f.fs.nfs.getAttr(ctx, f.h)
 	return a, opError("stat", f.path, err)
@@ -41,9 +40,9 @@ func (f *File) SetMode(ctx context.Context, mode uint32) error {
 	return opError("set the mode of", f.path, f.fs.nfs.setAttr(ctx, f.h, SetAttr{Mode: &mode}))
 }
 
-// Commit makes everything written durable. ErrVerifierChanged means that the
-// server restarted since and that the file must be written again from its start
-// (Rewind); after any other error nothing is known to be durable.
+// Commit makes everything written durable. After ErrVerifierChanged the file
+// must be written again from its start (Rewind), because the server has
+// restarted. After any other error nothing is known to be durable.
 func (f *File) Commit(ctx context.Context) error {
 	var v verifier
 	err := f.fs.nfs.roundTrip(ctx, commitRequest(f.h), func(d *decoder) (err error) {

@@ -13,7 +13,7 @@ const (
 	defaultFile = 0o640
 )
 
-// split cuts a path into its names. A path can not leave the export.
+// split splits a path into its names. It refuses a path that leaves the export.
 func split(path string) ([]string, error) {
 	var names []string
 	for name := range strings.SplitSeq(path, "/") {
@@ -41,7 +41,7 @@ func checkName(name string) error {
 	return nil
 }
 
-// walk looks up names one after the other, starting at the root.
+// walk looks up one name after the other, starting at the root.
 func (f *FS) walk(ctx context.Context, names []string) (handle, Attr, error) {
 	if len(names) == 0 {
 		a, err := f.nfs.getAttr(ctx, f.root)
@@ -61,8 +61,7 @@ func (f *FS) walk(ctx context.Context, names []string) (handle, Attr, error) {
 	return h, a, nil
 }
 
-// parent returns the handle of the directory that holds path, and path's last
-// name.
+// parent returns the handle of the directory that holds path, and the last name of path.
 func (f *FS) parent(ctx context.Context, path string) (handle, string, error) {
 	names, err := split(path)
 	if err != nil {
@@ -90,7 +89,7 @@ func (f *FS) find(ctx context.Context, path string) (handle, Attr, error) {
 	return f.walk(ctx, names)
 }
 
-// Stat returns the attributes of path. A symbolic link is not followed.
+// Stat returns the attributes of path. It does not follow a symbolic link.
 func (f *FS) Stat(ctx context.Context, path string) (Attr, error) {
 	_, a, err := f.find(ctx, path)
 	return a, opError("stat", path, err)
@@ -106,7 +105,7 @@ func (f *FS) StatFS(ctx context.Context, path string) (Space, error) {
 	return s, opError("statfs", path, err)
 }
 
-// MkdirAll makes the directory path and those above it that do not exist.
+// MkdirAll makes the directory path and the missing ones above it.
 func (f *FS) MkdirAll(ctx context.Context, path string) error {
 	return opError("mkdir", path, f.mkdirAll(ctx, path))
 }
@@ -137,10 +136,10 @@ func (f *FS) mkdirAll(ctx context.Context, path string) error {
 	return nil
 }
 
-// dirMode is the mode of directories that are made.
+// dirMode returns the mode of new directories.
 func (f *FS) dirMode() uint32 { return f.fileMode | f.fileMode&0o444>>2 | 0o300 }
 
-// Create makes the file path, which must not exist (else ErrExist).
+// Create makes the file path. If it exists, it fails with ErrExist.
 func (f *FS) Create(ctx context.Context, path string) (*File, error) {
 	dir, name, err := f.parent(ctx, path)
 	if err != nil {
@@ -165,9 +164,9 @@ func (f *FS) Open(ctx context.Context, path string) (*File, error) {
 	return f.newFile(h, path), nil
 }
 
-// Link gives a file one more name; a name that is taken is ErrExist. Servers
-// whose file system has no such thing answer ErrNotSupp, or another refusal. If
-// the connection is lost meanwhile (ErrDisconnected) it may have happened or not.
+// Link gives a file another name. If the name is taken it fails with ErrExist.
+// Servers whose file system has no links answer ErrNotSupp, or refuse in another
+// way. After a lost connection (ErrDisconnected) it may have happened or not.
 func (f *FS) Link(ctx context.Context, file, name string) error {
 	h, _, err := f.find(ctx, file)
 	if err != nil {
@@ -180,8 +179,8 @@ func (f *FS) Link(ctx context.Context, file, name string) error {
 	return opError("link", file+" to "+name, f.nfs.link(ctx, h, dir, last))
 }
 
-// Rename moves a file to a new name, replacing what has that name. If the
-// connection is lost meanwhile (ErrDisconnected) it may have happened or not.
+// Rename renames a file and replaces what has the new name. After a lost
+// connection (ErrDisconnected) it may have happened or not.
 func (f *FS) Rename(ctx context.Context, from, to string) error {
 	fromDir, fromName, err := f.parent(ctx, from)
 	if err != nil {

@@ -28,25 +28,25 @@ type Options struct {
 	Server string
 	// Export is the exported path as the server names it.
 	Export string
-	// NFSPort and MountPort are the TCP ports of the two services. Zero asks
-	// the server's portmapper; where it does not know, NFS is at 2049.
+	// NFSPort and MountPort are the TCP ports of the two services. Zero: ask
+	// the server's portmapper; if it does not know NFS, use 2049.
 	NFSPort, MountPort int
-	// UID, GID and Groups are who the calls are made as (AUTH_SYS).
+	// UID, GID and Groups are the identity under which calls are made (AUTH_SYS).
 	UID, GID uint32
 	Groups   []uint32
-	// Machine is the client's name in the credentials; empty means the host's.
+	// Machine is the client's name in the credentials; empty: the host's name.
 	Machine string
-	// WriteSize and ReadSize are the bytes of one call; zero means
-	// DefaultTransfer. The server's limits bound them, and so does 1 MiB.
+	// WriteSize and ReadSize are the bytes of one call; zero: DefaultTransfer.
+	// They are bounded by the server's limits and by 1 MiB.
 	WriteSize, ReadSize int
 	// Window is how many WRITEs or READs of one file are under way at once;
-	// zero means DefaultWindow. A transfer needs WriteSize × Window of memory.
+	// zero: DefaultWindow. A transfer needs WriteSize × Window bytes of memory.
 	Window int
-	// FileMode is the mode of files that are made; zero means 0640. Directories
-	// can be entered by those who may read.
+	// FileMode is the mode of new files; zero: 0640. Everybody who may read the
+	// files may enter new directories.
 	FileMode uint32
-	// DialTimeout bounds one connection attempt, CallTimeout the silence of a
-	// server that owes a reply. Zero means the defaults.
+	// DialTimeout bounds one connection attempt. CallTimeout bounds the silence
+	// of a server that owes a reply. Zero: the defaults.
 	DialTimeout, CallTimeout time.Duration
 }
 
@@ -69,8 +69,8 @@ func (o *Options) setDefaults() {
 	}
 }
 
-// transferSize is the wanted size within ours and the server's limit, which is
-// kept however small it is. A limit of zero is unknown.
+// transferSize returns the wanted size, bounded by our limit and the server's. The
+// server's limit is respected however small it is; a limit of zero is unknown.
 func transferSize(wanted int, limit uint32) int {
 	n := wanted
 	if n <= 0 {
@@ -83,9 +83,8 @@ func transferSize(wanted int, limit uint32) int {
 	return n
 }
 
-// FS is a mounted export. Its methods may be called from several goroutines.
-// Paths are relative to the export's root, separated by slashes; the empty path
-// is the root itself.
+// FS is a mounted export. Its methods may be called concurrently. Paths are relative
+// to the export's root and separated by slashes; the empty path is the root itself.
 type FS struct {
 	nfs       *client
 	mountd    *client
@@ -142,7 +141,7 @@ func mount(ctx context.Context, o *Options) (_ *FS, err error) {
 }
 
 // Close ends the connections; calls under way fail with ErrClosed. The server
-// keeps its note of the mount, which has no effect on anything.
+// keeps its record of the mount, which has no effect.
 func (f *FS) Close() error {
 	f.nfs.close()
 	f.mountd.close()
@@ -180,13 +179,14 @@ func (c *client) mnt(ctx context.Context, export string) (root handle, err error
 	return root, err
 }
 
-// allowsSys reports whether AUTH_SYS is worth trying. A server that lists none
-// takes any, and so does one that lists AUTH_NULL: it looks at no credential.
+// allowsSys reports whether AUTH_SYS is worth trying. A server that lists nothing
+// accepts any credential. So does one that lists AUTH_NULL, because it checks none.
 func allowsSys(listed []uint32) bool {
 	return len(listed) == 0 || slices.Contains(listed, authSys) || slices.Contains(listed, authNone)
 }
 
-// flavors names what an export allows, as its server's configuration does.
+// flavors returns the names of what an export allows, as its server's
+// configuration writes them.
 func flavors(listed []uint32) string {
 	names := map[uint32]string{390003: "sec=krb5", 390004: "sec=krb5i", 390005: "sec=krb5p"}
 	var out []string
@@ -200,8 +200,7 @@ func flavors(listed []uint32) string {
 	return strings.Join(out, ", ")
 }
 
-// findPorts asks the portmapper, at its port, for those that the options leave
-// open.
+// findPorts asks the portmapper, at port portmap, for the ports that the options leave open.
 func findPorts(ctx context.Context, o *Options, portmap int) error {
 	if o.NFSPort != 0 && o.MountPort != 0 {
 		return nil
@@ -236,7 +235,7 @@ const (
 	protoTCP    = 6
 )
 
-// getPort asks for the TCP port of a program; 0 means that it is not registered.
+// getPort asks for the TCP port of a program; 0: it is not registered.
 func (c *client) getPort(ctx context.Context, prog, vers uint32) (port int, err error) {
 	var e encoder
 	e.u32(prog)

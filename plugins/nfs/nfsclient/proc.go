@@ -31,8 +31,8 @@ const (
 	fileSync = 2
 )
 
-// verifier tells one life of a server from the next: data written UNSTABLE is
-// safe only if COMMIT answers with the verifier that WRITE answered with.
+// verifier identifies one life of a server, from one restart to the next. Data
+// written UNSTABLE is safe only if COMMIT returns the verifier that WRITE returned.
 type verifier [8]byte
 
 func (d *decoder) verifier() (v verifier) {
@@ -44,7 +44,7 @@ func nfsRequest(proc uint32, replay bool, args encoder) request {
 	return request{prog: progNFS, vers: versNFS, proc: proc, args: args.b, replay: replay}
 }
 
-// status reads the status every NFS result starts with.
+// status reads the status with which every NFS result starts.
 func (d *decoder) status() error {
 	s := d.u32()
 	if d.err != nil {
@@ -92,7 +92,7 @@ func (e *encoder) dirop(dir handle, name string) {
 	e.str(name)
 }
 
-// lookup finds name in dir. Attributes that the server left out are fetched.
+// lookup finds name in dir. If the server left the attributes out, it asks for them.
 func (c *client) lookup(ctx context.Context, dir handle, name string) (h handle, a Attr, err error) {
 	var e encoder
 	e.dirop(dir, name)
@@ -108,7 +108,7 @@ func (c *client) lookup(ctx context.Context, dir handle, name string) (h handle,
 	return h, a, err
 }
 
-// created reads the results of CREATE and MKDIR; a handle may be left out.
+// created reads the results of CREATE and MKDIR; the server may leave the handle out.
 func (d *decoder) created() (h handle) {
 	if d.bool() {
 		h = d.handle()
@@ -161,7 +161,7 @@ func (c *client) rename(ctx context.Context, from handle, oldName string, to han
 	})
 }
 
-// link gives a file one more name, in a directory where no other has it.
+// link gives a file another name, which must not be taken in the directory.
 func (c *client) link(ctx context.Context, file, dir handle, name string) error {
 	var e encoder
 	e.opaque(file)
@@ -172,7 +172,7 @@ func (c *client) link(ctx context.Context, file, dir handle, name string) error 
 	})
 }
 
-// Space is what FSSTAT tells of a file system.
+// Space is the answer to FSSTAT.
 type Space struct {
 	// Total, Free and Available are bytes; Available is what this client's
 	// user may still use.
@@ -189,12 +189,12 @@ func (c *client) fsStat(ctx context.Context, h handle) (s Space, err error) {
 		s.Total, s.Free, s.Available = d.u64(), d.u64(), d.u64()
 		s.TotalFiles, s.FreeFiles = d.u64(), d.u64()
 		d.u64() // files available to this user
-		d.u32() // seconds for which this holds
+		d.u32() // seconds for which this is valid
 	})
 	return s, err
 }
 
-// Limits is what FSINFO tells of a server.
+// Limits is the answer to FSINFO.
 type Limits struct {
 	ReadMax, ReadPreferred   uint32
 	WriteMax, WritePreferred uint32
@@ -218,7 +218,7 @@ func (c *client) fsInfo(ctx context.Context, h handle) (l Limits, err error) {
 	return l, err
 }
 
-// writeRequest asks for data to be written at offset; data is not copied.
+// writeRequest returns a request to write data at offset. It does not copy data.
 func writeRequest(h handle, offset uint64, data []byte) request {
 	e := encoder{make([]byte, 0, maxHandle+24)}
 	e.opaque(h)
@@ -285,8 +285,7 @@ func readRequest(h handle, offset uint64, count int) request {
 	return nfsRequest(procRead, true, e)
 }
 
-// decodeRead returns the bytes read, which alias the reply, and whether the
-// file ends after them.
+// decodeRead returns the bytes read, which alias the reply, and whether the file ends after them.
 func decodeRead(d *decoder, asked int) (data []byte, eof bool, err error) {
 	if err := d.status(); err != nil {
 		return nil, false, err

@@ -13,9 +13,9 @@ type askedBlock struct {
 	count  int
 }
 
-// WriteTo reads from the file's position to its end and writes that to w, in
-// order, with up to the window's number of READs under way at once. It returns
-// the bytes written to w.
+// WriteTo reads from the file's position to its end and writes the bytes to w,
+// in order, with as many READs under way at once as the window allows. It
+// returns the number of bytes written to w.
 func (f *File) WriteTo(ctx context.Context, w io.Writer) (int64, error) {
 	r := &reader{file: f, next: f.offset}
 	n, err := r.run(ctx, w)
@@ -35,8 +35,7 @@ func (r *reader) run(ctx context.Context, w io.Writer) (int64, error) {
 			b.call.drop()
 		}
 	}()
-	// The size only bounds how far ahead is asked: the end of the file is where
-	// the server says so.
+	// The size only bounds how far ahead is asked. The server decides where the file ends.
 	a, err := r.file.fs.nfs.getAttr(ctx, r.file.h)
 	if err != nil {
 		return 0, err
@@ -57,8 +56,7 @@ func (r *reader) run(ctx context.Context, w io.Writer) (int64, error) {
 	}
 }
 
-// fill asks for blocks until the window is full or the end is reached, but for
-// one block at least.
+// fill asks for blocks until the window is full or the end is reached, and for at least one block.
 func (r *reader) fill(ctx context.Context, size uint64) error {
 	f := r.file
 	for len(r.asked) == 0 || len(r.asked) < f.fs.window && r.next < size {

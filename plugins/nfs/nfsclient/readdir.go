@@ -19,7 +19,7 @@ type DirEntry struct {
 	Attr Attr
 }
 
-// ReadDir returns what the directory holds, without "." and "..", by name.
+// ReadDir returns the content of the directory, without "." and "..", sorted by name.
 func (f *FS) ReadDir(ctx context.Context, path string) ([]DirEntry, error) {
 	h, a, err := f.find(ctx, path)
 	if err == nil && !a.IsDir() {
@@ -46,7 +46,7 @@ type dirPage struct {
 type rawEntry struct {
 	DirEntry
 	cookie uint64
-	known  bool // the attributes came along
+	known  bool // the server sent the attributes too
 }
 
 func (f *FS) readDir(ctx context.Context, dir handle) ([]DirEntry, error) {
@@ -67,7 +67,7 @@ func (f *FS) readDir(ctx context.Context, dir handle) ([]DirEntry, error) {
 			if !e.known {
 				_, e.Attr, err = f.nfs.lookup(ctx, dir, e.Name)
 				if errors.Is(err, ErrNoEnt) {
-					continue // removed meanwhile
+					continue // it was removed meanwhile
 				}
 				if err != nil {
 					return nil, err

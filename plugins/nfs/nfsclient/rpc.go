@@ -50,14 +50,14 @@ func newCredential(machine string, uid, gid uint32, groups []uint32) credential 
 	return e.b
 }
 
-// request is one remote call, kept so that it can be sent again.
+// request is one remote call. It is kept so that it can be sent again.
 type request struct {
 	prog, vers, proc uint32
-	// args are the encoded arguments; data, if any, follows them as XDR opaque
-	// data without being copied (args ends with its length).
+	// args are the encoded arguments. If data is not empty, args ends with its
+	// length, and data follows as XDR opaque data without being copied.
 	args []byte
 	data []byte
-	// replay marks a call that has the same effect when it is sent twice.
+	// replay marks a call whose effect is the same if it is sent twice.
 	replay bool
 }
 

@@ -7,7 +7,7 @@ import (
 )
 
 // Status is an NFS version 3 status other than NFS3_OK (RFC 1813 §2.6). It is
-// an error: compare with errors.Is.
+// an error; compare it with errors.Is.
 type Status uint32
 
 // The statuses of RFC 1813, named as there.
@@ -73,7 +73,7 @@ var statusText = map[Status][2]string{
 	ErrJukebox:     {"JUKEBOX", "the server asks to try later"},
 }
 
-// Name is the status as RFC 1813 spells it, such as NFS3ERR_NOSPC.
+// Name returns the status as RFC 1813 spells it, such as NFS3ERR_NOSPC.
 func (s Status) Name() string {
 	if t, ok := statusText[s]; ok {
 		return "NFS3ERR_" + t[0]
@@ -88,7 +88,7 @@ func (s Status) Error() string {
 	return "unknown status (" + s.Name() + ")"
 }
 
-// Is makes a Status match io/fs's sentinels where they mean the same.
+// Is makes a Status match the errors of io/fs that mean the same.
 func (s Status) Is(target error) bool {
 	switch target {
 	case fs.ErrNotExist:
@@ -117,7 +117,7 @@ const (
 	MountErrServerFault MountStatus = 10006
 )
 
-// Name is the status as RFC 1813 spells it, such as MNT3ERR_ACCES.
+// Name returns the status as RFC 1813 spells it, such as MNT3ERR_ACCES.
 func (s MountStatus) Name() string {
 	if t, ok := statusText[Status(s)]; ok {
 		return "MNT3ERR_" + t[0]
@@ -138,23 +138,23 @@ func (s MountStatus) Error() string {
 	return "refused (" + s.Name() + ")"
 }
 
-// Is makes a MountStatus match io/fs's sentinels where they mean the same.
+// Is makes a MountStatus match the errors of io/fs that mean the same.
 func (s MountStatus) Is(target error) bool { return Status(s).Is(target) }
 
 // Errors that are not statuses of a server.
 var (
 	// ErrVerifierChanged: the server's write verifier changed between a WRITE
-	// and the COMMIT, so data that it had only in memory may be lost. The file
-	// must be written again from its start (see [File.Rewind]).
+	// and the COMMIT. Data that the server had only in memory may be lost, so
+	// the file must be written again from its start (see [File.Rewind]).
 	ErrVerifierChanged = errors.New("the server lost unwritten data (its write verifier changed); the file must be sent again")
-	// ErrTimeout: the server accepted a connection and did not answer in time.
+	// ErrTimeout: the server accepted a connection but did not answer in time.
 	ErrTimeout = errors.New("the server does not answer")
 	// ErrClosed: the FS was closed.
 	ErrClosed = errors.New("the NFS client is closed")
-	// ErrDisconnected: the connection ended while a call was under way.
-	// Whether the server carried out that call is not known.
+	// ErrDisconnected: the connection ended during a call. The server may or
+	// may not have carried the call out.
 	ErrDisconnected = errors.New("the connection to the server was lost")
-	// ErrNoProgress: the server acknowledges writes of no bytes.
+	// ErrNoProgress: the server acknowledges writes of zero bytes.
 	ErrNoProgress = errors.New("the server accepts a write and writes no bytes")
 )
 
@@ -186,7 +186,7 @@ func opError(op, path string, err error) error {
 	return &OpError{Op: op, Path: path, Err: err}
 }
 
-// ProtocolError reports a reply that is not what the protocol allows.
+// ProtocolError reports a reply that the protocol does not allow.
 type ProtocolError struct {
 	// Detail says what is wrong with it.
 	Detail string
@@ -198,7 +198,7 @@ func (e *ProtocolError) Error() string { return "the server sent a malformed rep
 type RPCError struct {
 	// Reason is the refusal as RFC 5531 spells it, such as PROG_UNAVAIL.
 	Reason string
-	// Auth says that the credentials were refused.
+	// Auth says that the server refused the credentials.
 	Auth bool
 }
 

@@ -13,10 +13,10 @@ type sentBlock struct {
 	offset uint64
 }
 
-// WriteFrom writes what r holds from the file's position on, and returns the
-// bytes that the server acknowledged. Up to the window's number of WRITEs are
-// under way at once; nothing is durable before Commit. After an error holes are
-// possible: remove the file, or write it again from its start.
+// WriteFrom writes the content of r from the file's position on, and returns
+// how many bytes the server acknowledged. As many WRITEs are under way at once
+// as the window allows. Nothing is durable before Commit. After an error the
+// file may have holes: remove it, or write it again from its start.
 func (f *File) WriteFrom(ctx context.Context, r io.Reader) (int64, error) {
 	w := &writer{file: f, buffers: newRing(f.fs.window+1, f.fs.writeSize)}
 	n, err := w.run(ctx, r)
@@ -66,8 +66,8 @@ func (w *writer) send(ctx context.Context, data []byte) error {
 	return nil
 }
 
-// settle waits for the oldest WRITE. It sends again what the server did not take
-// of it, and a block that the server asks to get later.
+// settle waits for the oldest WRITE. It sends again what the server did not
+// accept of it, and a block that the server wants to get later.
 func (w *writer) settle(ctx context.Context) error {
 	b := w.sent[0]
 	w.sent = w.sent[:copy(w.sent, w.sent[1:])]
@@ -97,7 +97,7 @@ func (w *writer) took(res written) {
 	w.acked += int64(res.count)
 }
 
-// wait returns the result of the WRITE under way.
+// wait returns the result of the WRITE.
 func (b sentBlock) wait(ctx context.Context) (res written, err error) {
 	err = b.call.finish(ctx, func(d *decoder) (err error) {
 		res, err = decodeWritten(d, len(b.data))
@@ -106,7 +106,7 @@ func (b sentBlock) wait(ctx context.Context) (res written, err error) {
 	return res, err
 }
 
-// rewrite writes data at offset by itself, outside the window.
+// rewrite writes data at offset on its own, outside the window.
 func (w *writer) rewrite(ctx context.Context, offset uint64, data []byte) (res written, err error) {
 	err = w.file.fs.nfs.roundTrip(ctx, writeRequest(w.file.h, offset, data), func(d *decoder) (err error) {
 		res, err = decodeWritten(d, len(data))
@@ -130,8 +130,8 @@ func (w *writer) dropAll() {
 	}
 }
 
-// ring hands out the same buffers in turn: with one more buffer than the
-// window is wide, the next one is never that of a WRITE under way.
+// ring hands out the same buffers in turn. It has one more buffer than the
+// window is wide, so the next buffer never belongs to a WRITE under way.
 type ring struct {
 	size    int
 	next    int

@@ -42,12 +42,11 @@ func (e *encoder) str(s string) {
 
 var zeros [4]byte
 
-// padding is the number of bytes that round n up to XDR's unit of four.
+// padding returns how many bytes round n up to XDR's unit of four.
 func padding(n int) int { return (4 - n&3) & 3 }
 
-// decoder reads XDR from b. The first error sticks and every later read
-// returns a zero value, so a caller checks err once at the end. Slices that it
-// returns alias b.
+// decoder reads XDR from b. The first error sticks and every later read returns a
+// zero value, so a caller checks err once at the end. Slices that it returns alias b.
 type decoder struct {
 	b   []byte
 	err error
