@@ -23,7 +23,7 @@ const setsAtMost = 5000
 // Metrics tells what the state directory knows, for a server of Prometheus. It
 // contacts nothing. With an error it has what could be read.
 func (r *Runner) Metrics(ctx context.Context) (*metrics.Values, error) {
-	v := &metrics.Values{}
+	v := &metrics.Values{State: r.StateDir}
 	now := r.Clock.Now()
 	v.Set(metrics.BuildInfo, 1, r.Version)
 	v.SetTime(metrics.WrittenTime, now)

@@ -12,7 +12,12 @@ import (
 	"time"
 )
 
-// Family is one metric: its name, what it means and its labels. All are gauges.
+// StateLabel is on every metric. node_exporter reads the files of several state
+// directories on one host, and drops a series that it has from another file.
+const StateLabel = "state"
+
+// Family is one metric: its name, what it means and its labels beside
+// StateLabel. All are gauges.
 type Family struct {
 	Name   string
 	Help   string
@@ -73,14 +78,17 @@ func Families() []Family {
 }
 
 // Values are what is known of the metrics.
-type Values struct{ of map[string][]string }
+type Values struct {
+	State string // the state directory's path
+	of    map[string][]string
+}
 
 // Set adds a value, with its labels in the order of the family.
 func (v *Values) Set(name string, value float64, labels ...string) {
 	if v.of == nil {
 		v.of = map[string][]string{}
 	}
-	v.of[name] = append(v.of[name], pairs(family(name).Labels, labels)+" "+number(value))
+	v.of[name] = append(v.of[name], pairs(append([]string{StateLabel}, family(name).Labels...), append([]string{v.State}, labels...))+" "+number(value))
 }
 
 // SetTime adds a time; the zero one is not known.
@@ -96,9 +104,6 @@ func family(name string) Family {
 }
 
 func pairs(names, values []string) string {
-	if len(names) == 0 {
-		return ""
-	}
 	all := make([]string, len(names))
 	for i, name := range names {
 		all[i] = name + `="` + escaped(values[i]) + `"`

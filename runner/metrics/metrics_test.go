@@ -37,7 +37,7 @@ func TestEveryMetricIsDescribedTheSameWithAndWithoutAValue(t *testing.T) {
 
 func TestValuesAreWrittenAsTheFormatHasThem(t *testing.T) {
 	t.Parallel()
-	var v metrics.Values
+	v := metrics.Values{State: "/s"}
 	v.Set(metrics.RunTasks, 3, `a "plan"`, "/srv\\plans\n", "SUCCESS")
 	v.Set(metrics.RunDuration, 1.25, "p", "f")
 	v.Set(metrics.Free, 1<<50, "p", "f", "file.disk")
@@ -45,10 +45,10 @@ func TestValuesAreWrittenAsTheFormatHasThem(t *testing.T) {
 	v.SetTime(metrics.Hold, time.Time{})
 	text := written(t, &v)
 	for _, want := range []string{
-		"dprun_run_tasks{plan=\"a \\\"plan\\\"\",file=\"/srv\\\\plans\\n\",status=\"SUCCESS\"} 3\n",
-		"dprun_run_duration_seconds{plan=\"p\",file=\"f\"} 1.25\n",
-		"dprun_destination_free_bytes{plan=\"p\",file=\"f\",destination=\"file.disk\"} 1125899906842624\n",
-		"\ndprun_metrics_time_seconds 1.795897525697e+09\n",
+		"dprun_run_tasks{state=\"/s\",plan=\"a \\\"plan\\\"\",file=\"/srv\\\\plans\\n\",status=\"SUCCESS\"} 3\n",
+		"dprun_run_duration_seconds{state=\"/s\",plan=\"p\",file=\"f\"} 1.25\n",
+		"dprun_destination_free_bytes{state=\"/s\",plan=\"p\",file=\"f\",destination=\"file.disk\"} 1125899906842624\n",
+		"\ndprun_metrics_time_seconds{state=\"/s\"} 1.795897525697e+09\n",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("lacks %q:\n%s", want, text)
