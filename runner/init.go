@@ -19,17 +19,18 @@ import (
 	"github.com/dprun/dprun/sdk/failure"
 )
 
-// InitRequest says where plugins are taken from, and whether newer ones are.
+// InitRequest says where to take plugins from, and whether to take newer ones.
 type InitRequest struct {
 	Mirrors []string // directories; see [mirror]
-	// Upgrade takes the newest version that the plan allows; else a locked one stays.
+	// Upgrade takes the newest version that the plan allows. Without it, a locked
+	// version stays.
 	Upgrade bool
 }
 
-// platform is this program's, as packages name it.
+// platform returns this program's platform in the form that packages use.
 func platform() string { return runtime.GOOS + "_" + runtime.GOARCH }
 
-// parse reads the syntax of a plan's files, which lie in dir. Without a file the
+// parse reads the syntax of a plan's files, which are in dir. If file is nil, the
 // diagnostics say why.
 func parse(src Source, version string) (file *plan.File, dir string, ds plan.Diagnostics) {
 	dir, name := filepath.Split(src.Path)
@@ -47,7 +48,8 @@ func parse(src Source, version string) (file *plan.File, dir string, ds plan.Dia
 	return file, dir, append(ds, more...)
 }
 
-// locked says why an installed plugin may not be started for the plan that was loaded.
+// locked returns why an installed plugin may not be started for the loaded plan;
+// nil: it may.
 func (p *Plugins) locked(name, file string) *failure.Error {
 	l := p.lock.Load()
 	if l == nil {
@@ -82,7 +84,8 @@ func (p *Plugins) locked(name, file string) *failure.Error {
 }
 
 // Init installs the plugins that a plan requires, and writes its lock file. It
-// contacts nobody. The error, an *[Error], is a plugin that cannot be had.
+// contacts no device and no server. The error, an *[Error], says that a plugin is
+// not available.
 func (p *Plugins) Init(ctx context.Context, src Source, req InitRequest) (out report.Init, ds plan.Diagnostics, err error) {
 	file, dir, ds := parse(src, p.version)
 	if ds.HasErrors() {
@@ -94,7 +97,7 @@ func (p *Plugins) Init(ctx context.Context, src Source, req InitRequest) (out re
 		return out, ds, nil
 	}
 	after := &plan.Lock{}
-	var back []func() error // what was used is used again, unless all of it works and is locked
+	var back []func() error // returns to the former versions, unless everything works and is locked
 	defer func() {
 		for _, b := range back {
 			if failed := b(); failed != nil {
@@ -114,7 +117,7 @@ func (p *Plugins) Init(ctx context.Context, src Source, req InitRequest) (out re
 		out.Plugins = append(out.Plugins, row)
 	}
 	required := slices.Clone(after.Plugins)
-	if before != nil && !isDir(src.Path) { // other plans beside it have the same lock file
+	if before != nil && !isDir(src.Path) { // other plans beside it use the same lock file
 		for _, k := range before.Plugins {
 			if after.Plugin(k.Name) == nil {
 				after.Plugins = append(after.Plugins, k)
@@ -132,7 +135,8 @@ func (p *Plugins) Init(ctx context.Context, src Source, req InitRequest) (out re
 	return out, ds, nil
 }
 
-// initOne chooses a version of a plugin, and installs it where it is not there yet; back takes that back.
+// initOne chooses a version of a plugin, and installs it if it is missing. back
+// undoes the installation.
 func (p *Plugins) initOne(r plan.RequiredPlugin, before *plan.LockedPlugin, req InitRequest) (row report.InitPlugin, entry plan.LockedPlugin, back func() error, err error) {
 	if info, err := p.host.Info(r.Name); err == nil && info.Bundled {
 		return row, entry, nil, errors.New("it comes with dprun: take it out of required_plugins")
@@ -197,7 +201,8 @@ func (p *Plugins) holds(entry plan.LockedPlugin, want string) bool {
 	return err == nil && got == want
 }
 
-// unavailable says that no mirror holds what a plan requires, and what they hold.
+// unavailable says that no mirror holds the required plugin, and what the mirrors
+// hold.
 func unavailable(r plan.RequiredPlugin, found []mirror.Package, mirrors []string) error {
 	if len(mirrors) == 0 {
 		return errors.New("no directory to install it from is named: give one with --plugin-dir or $DPRUN_PLUGIN_MIRROR")
@@ -212,11 +217,11 @@ func unavailable(r plan.RequiredPlugin, found []mirror.Package, mirrors []string
 	return fmt.Errorf("%s holds no version that the plan allows (%s) for %s; there are: %s", join(mirrors), cmp.Or(r.Version, "any release"), platform(), join(have))
 }
 
-// describeAll asks each plugin that the plan requires what it offers: one that does
-// not work on this machine is found now.
+// describeAll asks each required plugin what it offers, so that a plugin that
+// does not work on this machine is found now.
 func (p *Plugins) describeAll(ctx context.Context, l *plan.Lock, required []plan.LockedPlugin) error {
 	p.lock.Store(l)
-	host := pluginhost.New(p.options) // it finds what was installed just now
+	host := pluginhost.New(p.options) // a new host finds the plugins that were just installed
 	defer func() { _ = host.Close() }()
 	for _, k := range required {
 		s, err := host.Describe(ctx, k.Name)
@@ -230,13 +235,13 @@ func (p *Plugins) describeAll(ctx context.Context, l *plan.Lock, required []plan
 	return nil
 }
 
-// writeLock writes the lock file where it changes. A plan that requires nothing
-// and has none gets none.
+// writeLock writes the lock file if it changes. A plan without required plugins
+// gets no lock file if it has none.
 func writeLock(path string, before, after *plan.Lock) (changed bool, err error) {
 	if before == nil && len(after.Plugins) == 0 || before != nil && bytes.Equal(before.Text(), after.Text()) {
 		return false, nil
 	}
-	if before == nil { // an empty one locks everything out, and the next init mends it
+	if before == nil { // an empty one allows no plugin, and the next init completes it
 		f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 		if err != nil {
 			return false, err

@@ -10,14 +10,14 @@ import (
 	"github.com/dprun/dprun/runner/signing"
 )
 
-// Keys say where the identities are that open what is stored encrypted.
+// Keys names the identities that decrypt what is stored encrypted.
 type Keys struct {
-	Files []string // as age-keygen and ssh-keygen make them
-	// Ask asks a person for the passphrase of such a file; nil: nobody can be asked.
+	Files []string // files of age-keygen and ssh-keygen
+	// Ask asks a person for the passphrase of a file; nil: nobody can be asked.
 	Ask func(file string) ([]byte, error)
 }
 
-// read reads the identities; nil where none are given.
+// read reads the identities; nil: none are given.
 func (k Keys) read() (*cipher.Identities, error) {
 	if len(k.Files) == 0 {
 		return nil, nil
@@ -29,7 +29,8 @@ func (k Keys) read() (*cipher.Identities, error) {
 	return out, nil
 }
 
-// readBack refuses destinations from none of which a set could be read that is stored now.
+// readBack refuses destinations if no set that is stored now could be read from
+// any of them.
 func (k Keys) readBack(at []*plan.Destination) error {
 	ids, err := k.read()
 	if err != nil {
@@ -45,8 +46,8 @@ func (k Keys) readBack(at []*plan.Destination) error {
 	return nil
 }
 
-// keysOf gives the keys of a plan's signing block; nil: it has none, or there is no plan. What is wrong
-// with them is found before anything is contacted.
+// keysOf returns the keys of a plan's signing block; nil: there is no block or no
+// plan. So wrong keys are found before anything is contacted.
 func (r *Runner) keysOf(loaded *Loaded, p *plan.Plan) (*signing.Keys, error) {
 	if p == nil {
 		return nil, nil

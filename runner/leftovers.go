@@ -18,16 +18,17 @@ import (
 	"github.com/dprun/dprun/runner/report"
 )
 
-// leftovers is a note of what stores of one run may have left at destinations
-// that could not be asked to remove it. The next run of a plan of the same
-// directory that uses the destination removes it.
+// leftovers notes what the stores of one run may have left at destinations that
+// could not remove it. The next run of a plan in the same directory that uses the
+// destination removes it.
 type leftovers struct {
-	Dir  string             `json:"dir"` // of the plan: it says what a destination's name means
+	Dir  string             `json:"dir"` // the plan's directory, which gives the destination's name its meaning
 	Left []execute.Leftover `json:"left"`
 }
 
-// beginSweep begins to remove what earlier stores left: of the run itself, when
-// it is recovered, before it stores anew; of others beside it.
+// beginSweep begins to remove what earlier stores left. A recovered run removes
+// its own leftovers before it stores again; other runs' leftovers are removed
+// beside the run.
 func (r *Runner) beginSweep(ctx context.Context, x *execute.Executor, machine *lifecycle.Run, dir string, first event.Kind) *sync.WaitGroup {
 	beside := &sync.WaitGroup{}
 	if first == event.Interrupted {
@@ -38,7 +39,7 @@ func (r *Runner) beginSweep(ctx context.Context, x *execute.Executor, machine *l
 	return beside
 }
 
-// leftByDead is what the stores of a run that is being recovered may have left.
+// leftByDead returns what the stores of a run under recovery may have left.
 func leftByDead(x *execute.Executor, machine *lifecycle.Run) (out []execute.Leftover) {
 	for _, t := range machine.Tasks() {
 		for _, name := range t.Unstored() {
@@ -48,8 +49,8 @@ func leftByDead(x *execute.Executor, machine *lifecycle.Run) (out []execute.Left
 	return out
 }
 
-// sweepNoted removes what the notes tell of and the run's destinations can be
-// asked for. It runs beside the run.
+// sweepNoted removes the noted leftovers at the run's destinations. It works
+// beside the run.
 func (r *Runner) sweepNoted(ctx context.Context, x *execute.Executor, spec lifecycle.RunSpec, dir string) {
 	entries, err := os.ReadDir(r.state.Leftovers())
 	if err != nil {
@@ -64,7 +65,7 @@ func (r *Runner) sweepNoted(ctx context.Context, x *execute.Executor, spec lifec
 			err = json.Unmarshal(body, &note)
 		}
 		if errors.Is(err, fs.ErrNotExist) {
-			continue // another run was faster
+			continue // another run has removed it
 		}
 		if err != nil {
 			r.Log.Warn("a note of what stores left cannot be read; remove it, and what older *.part files stand at the destinations", "file", file, "error", err)
@@ -91,7 +92,8 @@ func (r *Runner) sweepNoted(ctx context.Context, x *execute.Executor, spec lifec
 	}
 }
 
-// sweepOwn removes what the run's own stores left, and notes what it could not.
+// sweepOwn removes what the run's own stores left, and notes what it could not
+// remove.
 func (r *Runner) sweepOwn(ctx context.Context, x *execute.Executor, run, dir string) {
 	left := x.Left()
 	if len(left) == 0 {
@@ -103,7 +105,7 @@ func (r *Runner) sweepOwn(ctx context.Context, x *execute.Executor, run, dir str
 	}
 }
 
-// writeLeftovers writes a note, or removes the one of nothing.
+// writeLeftovers writes a note, or removes an empty one.
 func writeLeftovers(file string, note leftovers) error {
 	if len(note.Left) == 0 {
 		if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -132,10 +134,10 @@ type SweepRequest struct {
 	OlderThan time.Duration
 }
 
-// Sweep removes temporary files of stores that did not end well, whoever made
-// them. It looks at everything that stands at the plan's destinations; no
-// device is contacted. It gives nothing and no error when the diagnostics say
-// what is wrong with the plan.
+// Sweep removes temporary files of failed stores, no matter which process made
+// them. It lists everything at the plan's destinations, and contacts no device.
+// It returns neither a result nor an error if the diagnostics say that the plan
+// is wrong.
 func (r *Runner) Sweep(ctx context.Context, q SweepRequest) ([]report.Swept, *report.Result, error) {
 	res := &report.Result{}
 	loaded, p, err := r.load(ctx, q.Source, q.Plan, Only{}, res)

@@ -26,30 +26,31 @@ import (
 	"github.com/dprun/dprun/sdk/schema"
 )
 
-// PluginOptions are the parts of [Plugins].
+// PluginOptions are the options of [OpenPlugins].
 type PluginOptions struct {
 	Bundled map[string]func() sdk.Plugin
-	Version string // dprun's own
+	Version string // version of dprun
 	Environ []string
 	Log     *slog.Logger
 	// Dir holds third-party plugins; empty: there are none.
 	Dir string
-	// WorkDir is where processes get their private directories; empty: the system's.
+	// WorkDir holds the private directories of plugin processes; empty: the system's
+	// default.
 	WorkDir string
 	Redact  func(string) string
 }
 
-// Plugins are the plugins there are: enough to compile a plan, without a
+// Plugins are the available plugins. They are enough to compile a plan without a
 // state directory.
 type Plugins struct {
 	options pluginhost.Options
 	version string
 	host    *pluginhost.Host
-	lock    atomic.Pointer[plan.Lock] // of the plan that was loaded; nil: it has none
+	lock    atomic.Pointer[plan.Lock] // of the loaded plan; nil: it has none
 	warned  sync.Once
 }
 
-// OpenPlugins finds the plugins. No process is started before one is needed.
+// OpenPlugins finds the plugins. It starts no process before one is needed.
 func OpenPlugins(o PluginOptions) *Plugins {
 	p := &Plugins{version: o.Version, options: pluginhost.Options{Bundled: o.Bundled, Dir: o.Dir, WorkDir: o.WorkDir, Log: o.Log, Redact: o.Redact,
 		LookupEnv: func(name string) (string, bool) {
@@ -65,11 +66,11 @@ func OpenPlugins(o PluginOptions) *Plugins {
 	return p
 }
 
-// warn says, once, which files of the plugin directory are not started. Who
+// warn says once which files of the plugin directory are not used. A caller that
 // needs one of them gets an error.
 func (p *Plugins) warn() {
 	p.warned.Do(func() {
-		said := map[string]bool{} // a directory's fault is that of all its files
+		said := map[string]bool{} // a fault of the directory is repeated for all its files
 		for _, u := range p.host.Unfit() {
 			if why := u.Err.Error(); !said[why] {
 				p.options.Log.Warn("a file of the plugin directory is not used", "why", why)
@@ -82,9 +83,9 @@ func (p *Plugins) warn() {
 // Close ends the processes that were started.
 func (p *Plugins) Close() error { return p.host.Close() }
 
-// Load reads, parses and compiles a plan. Every secret is an unknown value,
-// and none is read. The diagnostics hold everything that is wrong with the
-// plan; the error, an *Error, is a plugin that is missing or broken.
+// Load reads, parses and compiles a plan. It reads no secret: every secret is an
+// unknown value. The diagnostics say everything that is wrong with the plan. The
+// error, an *Error, says that a plugin is missing or broken.
 func Load(ctx context.Context, src Source, plugins *Plugins) (*Loaded, plan.Diagnostics, error) {
 	loaded := &Loaded{}
 	file, dir, ds := parse(src, plugins.version)
@@ -97,7 +98,7 @@ func Load(ctx context.Context, src Source, plugins *Plugins) (*Loaded, plan.Diag
 		return loaded, ds, nil
 	}
 	plugins.lock.Store(lock)
-	if more := file.CheckLock(lock); more.HasErrors() { // what its plugins offer is not known
+	if more := file.CheckLock(lock); more.HasErrors() { // the schemas of its plugins are not known
 		return loaded, append(ds, more...), nil
 	}
 	vars, more := variables(src)
@@ -114,9 +115,10 @@ func Load(ctx context.Context, src Source, plugins *Plugins) (*Loaded, plan.Diag
 	return loaded, append(ds, more...).Sorted(), nil
 }
 
-// readSecrets reads the secrets that one plan of the file needs for the
-// devices that only leaves, and those that also names, and compiles the file again with them. Secrets can
-// decide about others, so this is done until there are none to read.
+// readSecrets reads the secrets that one plan of the file needs for the devices
+// that only selects, and those that also names. It compiles the file again with
+// them, and repeats that until no secret is missing, because secrets can decide
+// which others are needed.
 func (l *Loaded) readSecrets(ctx context.Context, name string, only Only, secrets *secret.Store, also ...secretsOf) (plan.Diagnostics, error) {
 	return l.readNeeded(ctx, secrets, func(c *plan.Config) ([]plan.SecretRef, error) {
 		p, err := Pick(c, name)
@@ -131,16 +133,16 @@ func (l *Loaded) readSecrets(ctx context.Context, name string, only Only, secret
 	})
 }
 
-// secretsOf names secrets of a plan's file that its runs do not need.
+// secretsOf returns secrets of a plan's file that its runs do not need.
 type secretsOf func(*plan.Config) []plan.SecretRef
 
-// secretsOfRestore names those by which a device is logged in to for a restore.
+// secretsOfRestore returns the secrets with which a restore logs in to a device.
 func secretsOfRestore(device string) secretsOf {
 	return func(c *plan.Config) []plan.SecretRef { return c.SecretsOfRestore(device) }
 }
 
-// readNeeded reads the secrets that are needed, and compiles the file again with
-// them, until none is missing.
+// readNeeded reads the needed secrets and compiles the file again with them,
+// until none is missing.
 func (l *Loaded) readNeeded(ctx context.Context, secrets *secret.Store, needed func(*plan.Config) ([]plan.SecretRef, error)) (plan.Diagnostics, error) {
 	l.secrets = secrets
 	for {
@@ -166,7 +168,7 @@ func (l *Loaded) readNeeded(ctx context.Context, secrets *secret.Store, needed f
 	}
 }
 
-// openFiles warns of files whose secret others of the machine can read.
+// openFiles warns about secret files that other users of the machine can read.
 func openFiles(secrets *secret.Store) plan.Diagnostics {
 	var ds plan.Diagnostics
 	for _, name := range secrets.Open() {
@@ -177,7 +179,8 @@ func openFiles(secrets *secret.Store) plan.Diagnostics {
 	return ds
 }
 
-// unreadable says why a file is none of a format; each is opened once.
+// unreadable returns a function that says why a file does not have a format. It
+// opens each file once.
 func unreadable() func(string, schema.Format) error {
 	type file struct {
 		path   string
@@ -200,7 +203,7 @@ func unreadable() func(string, schema.Format) error {
 	}
 }
 
-// certificatesIn says why a file holds no certificate.
+// certificatesIn returns an error if a file holds no certificate.
 func certificatesIn(path string) error {
 	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
 		return err
@@ -215,17 +218,18 @@ func certificatesIn(path string) error {
 	return nil
 }
 
-// missingError is the path of a file that is not there.
+// missingError is the path of a file that does not exist.
 type missingError string
 
 func (e missingError) Error() string {
 	return string(e) + " does not exist; correct the path, or put the file there"
 }
 
-// Is tells errors.Is that it is one of a file that does not exist.
+// Is tells errors.Is that the file does not exist.
 func (e missingError) Is(target error) bool { return target == fs.ErrNotExist }
 
-// openFile opens and closes a file. A pipe is left alone, as opening it would wait for a writer.
+// openFile opens and closes a file. It does not open a pipe, because that would
+// wait for a writer.
 func openFile(path string) error {
 	info, err := os.Stat(path)
 	switch {
@@ -245,7 +249,7 @@ func openFile(path string) error {
 	return f.Close()
 }
 
-// validate asks the plugins' own checks about many configurations.
+// validate runs the plugins' own checks on many configurations.
 func (p *Plugins) validate(ctx context.Context, reqs []plan.ValidateRequest) [][]schema.Diagnostic {
 	out := make([][]schema.Diagnostic, len(reqs))
 	var wg sync.WaitGroup
@@ -259,7 +263,7 @@ func (p *Plugins) validate(ctx context.Context, reqs []plan.ValidateRequest) [][
 
 func (p *Plugins) validateSome(ctx context.Context, reqs []plan.ValidateRequest, out [][]schema.Diagnostic) {
 	for i, q := range reqs {
-		if q.Type == "" { // an activity on no device: nobody knows whose it is
+		if q.Type == "" { // an activity on no device: its plugin is unknown
 			continue
 		}
 		kind := schema.Kind(q.Kind)
@@ -274,7 +278,7 @@ func (p *Plugins) validateSome(ctx context.Context, reqs []plan.ValidateRequest,
 	}
 }
 
-// variables collects what the command line and the environment set.
+// variables collects the values from the command line and the environment.
 func variables(src Source) (plan.VarInputs, plan.Diagnostics) {
 	v := plan.VarInputs{Env: map[string]string{}}
 	var ds plan.Diagnostics
@@ -297,8 +301,9 @@ func variables(src Source) (plan.VarInputs, plan.Diagnostics) {
 	return v, ds
 }
 
-// schemas asks the plugins for the schemas of the types that a plan uses. A
-// type that no plugin offers is left out: the language says so at its place.
+// schemas asks the plugins for the schemas of the types that a plan uses. It
+// leaves out a type that no plugin offers; the language reports that at its place
+// in the plan.
 func (p *Plugins) schemas(ctx context.Context, need plan.Required) (plan.Schemas, error) {
 	s := plan.Schemas{Sources: map[string]schema.SourceType{}, Destinations: map[string]schema.DestinationType{}, Hooks: map[string]schema.HookType{},
 		Offered: map[schema.Kind][]string{}}
@@ -336,8 +341,9 @@ func (p *Plugins) schemas(ctx context.Context, need plan.Required) (plan.Schemas
 	return s, nil
 }
 
-// load compiles a file, picks one plan of it and reads the secrets that this
-// plan needs, and those that also names. It gives no plan and no error when the diagnostics say what is wrong.
+// load compiles a file, picks one plan of it, and reads the secrets that this
+// plan needs and those that also names. It returns neither a plan nor an error if
+// the diagnostics say that the plan is wrong.
 func (r *Runner) load(ctx context.Context, src Source, name string, only Only, res *report.Result, also ...secretsOf) (*Loaded, *plan.Plan, error) {
 	loaded, ds, err := Load(ctx, src, r.plugins)
 	res.Diagnostics = ds
@@ -359,8 +365,8 @@ func (r *Runner) load(ctx context.Context, src Source, name string, only Only, r
 	return loaded, p, err
 }
 
-// narrow is what of a plan is to be run, as which run; empty: a new one. It gives
-// an empty spec and no error when the diagnostics say what is wrong.
+// narrow returns the part of a plan to run. id is the run's ID; empty: a new one.
+// It returns an empty spec and no error if the diagnostics say what is wrong.
 func (r *Runner) narrow(p *plan.Plan, id string, only Only, parallel int, res *report.Result) (lifecycle.RunSpec, error) {
 	if id == "" {
 		var err error
@@ -376,7 +382,7 @@ func (r *Runner) narrow(p *plan.Plan, id string, only Only, parallel int, res *r
 	return spec, only.check(p, spec)
 }
 
-// Pick finds the plan to run: by name, or the only one.
+// Pick returns the plan with a name; with an empty name, the only plan.
 func Pick(c *plan.Config, name string) (*plan.Plan, error) {
 	var names []string
 	for _, p := range c.Plans {
@@ -396,8 +402,9 @@ func Pick(c *plan.Config, name string) (*plan.Plan, error) {
 	return nil, errorf(ExitUsage, "the file has several plans (%s): name one with --plan", join(names))
 }
 
-// originOf is the absolute path of the file that holds a plan. With the plan's
-// name it says which plan a run is of: files may share a state directory.
+// originOf returns the absolute path of the file that holds a plan. Together with
+// the plan's name it identifies the plan of a run, because files may share a
+// state directory.
 func originOf(l *Loaded, p *plan.Plan) string {
 	return filepath.Join(l.Config.Dir, filepath.FromSlash(p.Range.Filename))
 }

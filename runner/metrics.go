@@ -16,12 +16,12 @@ import (
 	"github.com/dprun/dprun/runner/report"
 )
 
-// setsAtMost is how many domains have a metric of their own: a server of
-// Prometheus counts what each line costs it.
+// setsAtMost is the most domains that get a metric of their own, because each
+// line costs a Prometheus server memory.
 const setsAtMost = 5000
 
-// Metrics tells what the state directory knows, for a server of Prometheus. It
-// contacts nothing. With an error it has what could be read.
+// Metrics returns what the state directory knows, for a Prometheus server. It
+// contacts nothing. With an error it returns what could be read.
 func (r *Runner) Metrics(ctx context.Context) (*metrics.Values, error) {
 	v := &metrics.Values{State: r.StateDir}
 	now := r.Clock.Now()
@@ -49,7 +49,7 @@ func truth(is bool) float64 {
 	return 0
 }
 
-// owedMetrics counts what is not undone, and what stops quiesces.
+// owedMetrics counts what must still be undone, and what stops quiesces.
 func (r *Runner) owedMetrics(ctx context.Context, v *metrics.Values) {
 	left := r.Owed(ctx)
 	type key struct {
@@ -58,7 +58,7 @@ func (r *Runner) owedMetrics(ctx context.Context, v *metrics.Values) {
 	}
 	count, since := map[key]int{}, map[key]time.Time{}
 	for _, kind := range []string{string(pending.Unquiesce), lifecycle.OwedAfterUnquiesce, string(pending.Discard), string(pending.PostScript), string(lifecycle.OweDrop), string(lifecycle.OweRestore)} {
-		count[key{kind, false}], count[key{kind, true}] = 0, 0 // there is nothing to compare with what is not there
+		count[key{kind, false}], count[key{kind, true}] = 0, 0 // a query cannot compare anything with a missing metric
 	}
 	for _, o := range left.Owed {
 		k := key{kindOf(o), o.Held}
@@ -88,7 +88,7 @@ func kindOf(o report.Owed) string {
 	return o.Kind
 }
 
-// runMetrics tells of the last run of each plan, and of those under way.
+// runMetrics returns the last run of each plan, and the runs under way.
 func runMetrics(ctx context.Context, v *metrics.Values, j *journal.Journal) error {
 	last, err := j.LastRuns(ctx, false)
 	if err != nil {
@@ -133,7 +133,7 @@ func runMetrics(ctx context.Context, v *metrics.Values, j *journal.Journal) erro
 		return err
 	}
 	seen := map[[2]string]bool{}
-	for _, run := range unfinished { // the oldest first: it is the one to look at
+	for _, run := range unfinished { // the oldest first, because it is the one to look at
 		if of := [2]string{run.Plan, run.Origin}; !seen[of] {
 			seen[of] = true
 			v.SetTime(metrics.RunRunning, run.Started, run.Plan, run.Origin)
@@ -142,8 +142,8 @@ func runMetrics(ctx context.Context, v *metrics.Values, j *journal.Journal) erro
 	return nil
 }
 
-// setMetrics tells of the last set of everything; of more than that many, of the
-// oldest of each device.
+// setMetrics returns the last set of each subject. If there are more than most,
+// it returns only the oldest of each device.
 func setMetrics(ctx context.Context, v *metrics.Values, j *journal.Journal, now time.Time, most int) error {
 	sets, err := j.LastSets(ctx, now)
 	if err != nil {
@@ -171,8 +171,8 @@ func setMetrics(ctx context.Context, v *metrics.Values, j *journal.Journal, now 
 	return nil
 }
 
-// sizeMetrics tells how large the state directory is. What goes away meanwhile
-// does not count.
+// sizeMetrics returns the size of the state directory. Files that disappear
+// during the walk do not count.
 func (r *Runner) sizeMetrics(v *metrics.Values) error {
 	var size int64
 	err := filepath.WalkDir(r.StateDir, func(_ string, d fs.DirEntry, err error) error {

@@ -18,15 +18,16 @@ import (
 
 // NightsRequest asks for the last nights.
 type NightsRequest struct {
-	Nights int            // how many, the present one among them; at most [NightsMost]
-	Zone   *time.Location // whose noons; nil: that of this machine
+	Nights int            // the number of nights, including the present one; at most [NightsMost]
+	Zone   *time.Location // a night goes from noon to noon in it; nil: the machine's zone
 	Plan   string         // empty: all
 }
 
-// NightsMost is how many nights are told at once.
+// NightsMost is the most nights of one answer.
 const NightsMost = 400
 
-// Nights tells what the last nights of the plans came to. The error is an *[Error].
+// Nights returns the results of the plans in the last nights. The error is an
+// *[Error].
 func (h *History) Nights(ctx context.Context, q NightsRequest) (report.Nights, error) {
 	if q.Zone == nil {
 		q.Zone = time.Local
@@ -46,7 +47,7 @@ func (h *History) Nights(ctx context.Context, q NightsRequest) (report.Nights, e
 	cell := func(key journal.Scheduled, at time.Time) *report.Night {
 		i, ours := place[nightOf(at, q.Zone)]
 		if !ours || q.Plan != "" && q.Plan != key.Plan {
-			return &report.Night{} // of a clock that was ahead, or not asked for
+			return &report.Night{} // not asked for, or from a clock that was ahead
 		}
 		if plans[key] == nil {
 			plans[key] = make([]report.Night, len(out.Nights))
@@ -69,7 +70,7 @@ func (h *History) Nights(ctx context.Context, q NightsRequest) (report.Nights, e
 		c.Failed += run.Failed
 		c.Running = c.Running || run.State != journal.Finished
 		if run.State == journal.Finished && run.Failed == 0 && run.ExitCode != 0 && run.ExitCode != ExitNothing {
-			c.Failed++ // the run as a whole
+			c.Failed++ // the run as a whole has failed
 		}
 	}
 	fired, err := k.journal.Undone(ctx, since)
@@ -93,7 +94,8 @@ func (h *History) Nights(ctx context.Context, q NightsRequest) (report.Nights, e
 	return out, nil
 }
 
-// neutral are the codes of tasks that do not count: nothing of them had to be backed up.
+// neutral returns the codes of tasks that do not count, because there was nothing
+// to back up.
 func neutral() (codes []string) {
 	for _, e := range status.Catalogue() {
 		if e.Neutral || e.Gone() {
@@ -119,23 +121,24 @@ func nightState(n report.Night) report.NightState {
 	return report.NightPartly
 }
 
-// OutcomesRequest asks what runs came to for a device, or for one domain of it.
+// OutcomesRequest asks for the results of runs for a device, or for one domain of
+// it.
 type OutcomesRequest struct {
 	Device string
-	Domain string // empty: all of them, and the device itself
-	After  string // the cursor; empty: from the newest run on
-	Limit  int    // about how many: those of one run stay together
+	Domain string // empty: all domains, and the device itself
+	After  string // cursor; empty: from the newest run on
+	Limit  int    // the approximate size of a page: results of one run stay together
 }
 
 const (
-	// runsAtOnce is how many runs are gone through for one page of outcomes.
+	// runsAtOnce is the number of runs that one page of results covers at most.
 	runsAtOnce = 200
 	// outcomesMost is the largest page.
 	outcomesMost = 1000
 )
 
-// Outcomes tells what runs came to for a device or domain, the newest first. The
-// error is an *[Error].
+// Outcomes returns the results of runs for a device or domain, the newest first.
+// The error is an *[Error].
 func (h *History) Outcomes(ctx context.Context, q OutcomesRequest) (report.Outcomes, error) {
 	out := report.Outcomes{Items: []report.TaskOutcome{}}
 	k := h.kept.Load()
@@ -177,18 +180,19 @@ func (h *History) Outcomes(ctx context.Context, q OutcomesRequest) (report.Outco
 	return out, nil
 }
 
-// TimelineRequest asks for a run in its time.
+// TimelineRequest asks for the timeline of a run.
 type TimelineRequest struct {
-	Run   string // its ID, a beginning of it, or latest
-	After string // the cursor: the task before the first one; empty: from the first on
-	Limit int    // how many tasks; 0: all
-	// Sees says whether somebody may know of a device in a plan; nil: he may know all.
-	// What he may not know of is not counted, and is no cursor.
+	Run   string // its ID, a prefix of the ID, or latest
+	After string // cursor: the task before the first one; empty: from the first task on
+	Limit int    // the most tasks; 0: all
+	// Sees reports whether the caller may know about a device in a plan; nil: about
+	// all. Tasks that the caller may not see are not counted, and cannot be a
+	// cursor.
 	Sees func(plan, device string) bool
 }
 
-// Timeline tells what a run did when, and what it kept out of service. The error
-// is an *[Error], or one of the journal.
+// Timeline returns what a run did and when, and what it kept out of service. The
+// error is an *[Error], or one of the journal.
 func (h *History) Timeline(ctx context.Context, q TimelineRequest) (report.Timeline, error) {
 	t := report.Timeline{Tasks: []report.TimelineTask{}, Out: []report.OutOfService{}}
 	j, run, err := h.find(ctx, q.Run)
@@ -240,7 +244,7 @@ func (h *History) Timeline(ctx context.Context, q TimelineRequest) (report.Timel
 	return t, nil
 }
 
-// steps are statuses, each until the next one.
+// steps returns statuses with the time until the next one.
 func steps(history []event.Status) []report.Step {
 	out := make([]report.Step, 0, len(history))
 	for i, s := range history {
@@ -257,10 +261,10 @@ func steps(history []event.Status) []report.Step {
 	return out
 }
 
-// outOfService are the spans of what a run has quiesced, by what it owed: what
-// brought a target back after the run's end counts, too. A right to quiesce that
-// was given back unused is none. What is still owed counts, whatever the
-// history says: nobody has seen that it serves.
+// outOfService returns the times for which a run kept targets quiesced, from its
+// obligations. So a return after the run's end counts too. A permit that was
+// returned unused does not count. An open obligation counts whatever the history
+// says, because nobody has seen that the target serves.
 func outOfService(owed []journal.Obligation, quiesced map[string]time.Time) []report.OutOfService {
 	out := []report.OutOfService{}
 	for _, o := range owed {

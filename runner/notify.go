@@ -26,21 +26,22 @@ import (
 )
 
 const (
-	// notifyLimit bounds one notification: a run that has ended waits no longer for it.
+	// notifyLimit limits one notification: a run that has ended waits no longer for
+	// it.
 	notifyLimit = time.Minute
-	// unsettledLimit bounds one beside which gateways wait to be brought back.
+	// unsettledLimit limits a notification that delays the return of other gateways.
 	unsettledLimit = 20 * time.Second
-	// toldAtMost is how many tasks a notification lists.
+	// toldAtMost is the most tasks that a notification lists.
 	toldAtMost = 500
 )
 
-// notifier tells people of one run, by the scripts of its plan's notify blocks.
-// What cannot wait is told beside the run, which does not wait for it. What fails
-// is a warning and nothing else.
+// notifier notifies people about one run, by the scripts of its plan's notify
+// blocks. It sends urgent notifications beside the run, which does not wait for
+// them. A notification that fails is only a warning.
 type notifier struct {
 	blocks []record.Notify
 	run    event.RunInfo
-	types  map[string]string // of activities, by name
+	types  map[string]string // by name of the activity
 	send   func(ctx context.Context, address string, c script.Context) error
 	warn   func(text string)
 	owed   func(ctx context.Context) []report.Owed
@@ -51,13 +52,13 @@ type notifier struct {
 
 	mu       sync.Mutex
 	seen     map[string]bool
-	waiting  []event.Status // critical, and not told yet
+	waiting  []event.Status // critical statuses that were not sent yet
 	telling  bool
 	done     sync.WaitGroup
 	warnings []string
 }
 
-// notifier makes the one of a run; nil: its plan tells nobody.
+// notifier returns the notifier of a run; nil: its plan notifies nobody.
 func (r *operation) notifier(ctx context.Context, rec record.Run, started time.Time, send func(context.Context, string, script.Context) error) *notifier {
 	if len(rec.Notify) == 0 {
 		return nil
@@ -72,7 +73,7 @@ func (r *operation) notifier(ctx context.Context, rec record.Run, started time.T
 	return n
 }
 
-// sink passes on what a run publishes, and looks for what cannot wait.
+// sink returns a sink that passes everything on, and notices critical statuses.
 func (n *notifier) sink(s *patientSink) event.Sink {
 	if n == nil {
 		return s
@@ -93,15 +94,15 @@ func (s notifyingSink) Statuses(all []event.Status) {
 	s.patientSink.Statuses(all)
 }
 
-// see has people told of critical statuses, each once. Those that come while it
-// is being told of others are told together.
+// see sends notifications about critical statuses, each once. Those that arrive
+// during a notification are sent together in the next one.
 func (n *notifier) see(all []event.Status) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, s := range all {
 		e, _ := status.Lookup(status.Code(s.Code))
 		key := s.Task + " " + s.Code
-		if e.Class != status.ClassCritical || n.seen[key] || s.Task == "" && len(n.seen) > 0 { // the run's own says it again
+		if e.Class != status.ClassCritical || n.seen[key] || s.Task == "" && len(n.seen) > 0 { // the run's own status repeats it
 			continue
 		}
 		if n.seen == nil {
@@ -129,9 +130,9 @@ func (n *notifier) tellWaiting() {
 	}
 }
 
-// critical makes the notification of statuses that need somebody now.
+// critical returns the notification about statuses that need a person now.
 func (n *notifier) critical(all []event.Status) script.Context {
-	first := sha256.Sum256([]byte(all[0].Task + " " + all[0].Code)) // no other notification of the run has that
+	first := sha256.Sum256([]byte(all[0].Task + " " + all[0].Code)) // unique among the notifications of the run
 	c := n.about(script.Critical, n.run.Run+"-critical-"+hex.EncodeToString(first[:4]))
 	c.Status, c.Message = all[0].Code, all[0].Message
 	codes := map[string]int{}
@@ -153,9 +154,9 @@ func (n *notifier) critical(all []event.Status) script.Context {
 	return c
 }
 
-// ended tells of the end of a run, when everything before is told. A request to
-// stop ends that early; stopped is its signal, which nobody else gets then. The
-// warnings are about everything that could not be told.
+// ended notifies about the end of a run, after all earlier notifications. A
+// request to stop cuts that short; stopped is its signal, which ended has
+// consumed. The warnings name all notifications that failed.
 func (n *notifier) ended(s *event.Summary, stop <-chan string) (warnings []string, stopped string) {
 	if n == nil {
 		return nil, ""
@@ -179,7 +180,7 @@ func (n *notifier) ended(s *event.Summary, stop <-chan string) (warnings []strin
 	return n.warnings, stopped
 }
 
-// eventOf says as what a run that has ended is told.
+// eventOf returns the event as which the end of a run is notified.
 func eventOf(s *event.Summary) script.Event {
 	switch {
 	case s.ExitCode == 0 && s.ProcessExit == 0:
@@ -190,7 +191,7 @@ func eventOf(s *event.Summary) script.Event {
 	return script.Failed
 }
 
-// whole makes the notification of a run that has ended.
+// whole returns the notification about a run that has ended.
 func (n *notifier) whole(what script.Event, s *event.Summary) script.Context {
 	c := n.about(what, n.run.Run+"-"+string(what))
 	c.Status, c.Message = s.Code, s.Message
@@ -222,19 +223,19 @@ func (n *notifier) whole(what script.Event, s *event.Summary) script.Context {
 }
 
 func (n *notifier) about(what script.Event, id string) script.Context {
-	host, _ := os.Hostname() // a notification without it is one
+	host, _ := os.Hostname() // a notification works without a host name
 	return script.Context{Version: 1, Hook: "notify", Run: n.run.Run, Plan: n.run.Plan,
 		Notice: &script.Notice{Event: what, ID: id, Time: n.now(), Host: host, Started: n.run.Started}}
 }
 
-// rankOf orders statuses for who reads them.
+// rankOf orders statuses by their urgency for the reader.
 func rankOf(code string) int {
 	e, _ := status.Lookup(status.Code(code))
 	return slices.Index([]status.Class{status.ClassCritical, status.ClassFailed, status.ClassInvalid, status.ClassCancelled, status.ClassSkipped, status.ClassSuccess}, e.Class)
 }
 
-// causes are the statuses that are no success, the gravest first, with what to do.
-// own are codes of the run itself.
+// causes returns the statuses that are not a success, the gravest first, with
+// what to do. own are codes of the run itself.
 func causes(run string, codes map[string]int, own []string) (out []script.Cause) {
 	for _, code := range own {
 		if _, also := codes[code]; !also {
@@ -261,7 +262,7 @@ func owedOf(all []report.Owed) (out []script.Owed) {
 	return out[:min(len(out), toldAtMost)]
 }
 
-// tell sends a notification by every script that is to have it, side by side.
+// tell sends a notification by all scripts for its event, at the same time.
 func (n *notifier) tell(c script.Context) {
 	var all sync.WaitGroup
 	for _, b := range n.blocks {
@@ -291,8 +292,8 @@ func (n *notifier) failed(what script.Event, address string, err error) {
 	n.mu.Unlock()
 }
 
-// tellEnd has people told of the end of a run. A request to stop that comes
-// meanwhile is for whatever would begin after it, too.
+// tellEnd notifies about the end of a run. A request to stop that arrives
+// meanwhile also stops whatever would begin next.
 func (r *operation) tellEnd(n *notifier, s *event.Summary) {
 	warnings, stopped := n.ended(s, r.requests)
 	if s.Warnings = warnings; stopped != "" {
@@ -300,12 +301,13 @@ func (r *operation) tellEnd(n *notifier, s *event.Summary) {
 	}
 }
 
-// tellUnsettled tells of gateways of a dead run that could not be brought back at
-// the first try, where nobody finishes the run: who does tells of them.
+// tellUnsettled notifies about gateways of a dead run that did not come back at
+// the first try. It is for runs that nobody finishes; otherwise the process that
+// finishes the run notifies about them.
 func (r *operation) tellUnsettled(ctx context.Context, run journal.Run, owed []settle.Outstanding, how []event.Recovered) {
 	var rec record.Run
 	if err := json.Unmarshal(run.Spec, &rec); err != nil {
-		return // said by who replays it
+		return // the process that replays the run reports this
 	}
 	var bad []event.Status
 	for _, o := range owed {
@@ -323,8 +325,9 @@ func (r *operation) tellUnsettled(ctx context.Context, run journal.Run, owed []s
 	}
 }
 
-// missedOf tells people that a plan was not run when it was due, by its notify
-// blocks; nil: none of them wants to know. Secrets are read when it is told.
+// missedOf returns a function that notifies, by the plan's notify blocks, that
+// the plan did not run when it was due; nil: no block asks for that. The function
+// reads the secrets when it is called.
 func (r *Runner) missedOf(loaded *Loaded, p *plan.Plan) func(due time.Time, times int, why string) {
 	if !slices.ContainsFunc(p.Notify, func(n plan.Notify) bool { return slices.Contains(n.On, script.Missed) }) {
 		return nil
@@ -346,7 +349,7 @@ func (r *Runner) missedOf(loaded *Loaded, p *plan.Plan) func(due time.Time, time
 	}
 }
 
-// missed makes the notification of times at which the plan was not run.
+// missed returns the notification about times at which the plan did not run.
 func (n *notifier) missed(file string, due time.Time, times int, why string) script.Context {
 	at := due.UTC().Format(time.RFC3339)
 	sum := sha256.Sum256([]byte(file))

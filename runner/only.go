@@ -12,7 +12,7 @@ import (
 	"github.com/dprun/dprun/runner/lifecycle"
 )
 
-// Only narrows a run: terms of one key are alternatives, different keys must all fit.
+// Only narrows a run. Values of one key are alternatives; all keys must fit.
 type Only struct {
 	expr       string // as it was written
 	activities pattern.Set
@@ -48,7 +48,7 @@ func ParseOnly(expr string) (Only, error) {
 	return o, nil
 }
 
-// noDevices narrows to no device: only the secrets of destinations are read.
+// noDevices selects no device, so that only the secrets of destinations are read.
 func noDevices() Only { return Only{devices: pattern.Set{}} }
 
 func (o Only) activity(name string) bool { return o.activities == nil || o.activities.Matches(name) }
@@ -73,9 +73,9 @@ func (o Only) domains() *pattern.Set {
 	return &set
 }
 
-// check says what of a selection fits nothing of a plan: a key that no device
-// has as a label is a wrong command line, a value that fits nothing leaves
-// nothing to do. spec is the plan narrowed.
+// check returns an error if a part of the selection fits nothing in the plan. A
+// key that no device has as a label is a wrong command line; a value that fits
+// nothing leaves nothing to do. spec is the narrowed plan.
 func (o Only) check(p *plan.Plan, spec lifecycle.RunSpec) error {
 	if o.expr == "" {
 		return nil
@@ -132,7 +132,7 @@ func globs(s pattern.Set) string {
 	return strings.Join(all, " or ")
 }
 
-// suggesting adds to a message what was probably meant, and what there is.
+// suggesting adds to a message the most similar name, and the names that exist.
 func suggesting(message, given string, have []string) error {
 	const most = 10
 	shown, rest := slices.Sorted(slices.Values(have)), ""

@@ -8,45 +8,46 @@ import (
 	"github.com/dprun/dprun/runner/settle"
 )
 
-// Operation is what every request holds that may take long: who watches it,
-// and by what it is asked to stop. Several may be under way on one [Runner],
-// each with its own.
+// Operation is the part of every request that may take long: it says who watches,
+// and how the operation is asked to stop. One [Runner] may have several under
+// way, each with its own.
 type Operation struct {
-	Sink event.Sink // gets the events of this operation and of no other; nil: nobody watches
-	Stop *Stop      // nil: it is never asked to stop
+	Sink event.Sink // receives the events of this operation alone; nil: nobody watches
+	Stop *Stop      // nil: the operation is never asked to stop
 }
 
-// Stop asks an operation to stop. What that means is for the operation to
-// decide: a run starts nothing new, and brings back what it has quiesced.
+// Stop asks an operation to stop. Each operation decides how: a run starts
+// nothing new, and brings back what it has quiesced.
 type Stop struct {
 	asked    context.Context
 	end      context.CancelCauseFunc
 	requests chan string
 }
 
-// NewStop makes a request to stop that is not made yet. It ends with ctx, too.
+// NewStop returns a Stop that nobody has used yet. The end of ctx also asks to
+// stop.
 func NewStop(ctx context.Context) *Stop {
 	s := &Stop{requests: make(chan string, 8)}
 	s.asked, s.end = context.WithCancelCause(ctx)
 	return s
 }
 
-// Ask asks to stop, by a signal's name. A run hurries when it is asked again.
+// Ask asks to stop, with the name of a signal. A run that is asked again hurries.
 func (s *Stop) Ask(signal string) {
 	s.end(Stopped(signal))
 	select {
 	case s.requests <- signal:
-	default: // so many that one more says nothing new
+	default: // one more request would change nothing
 	}
 }
 
-// Asked ends when it is asked to stop for the first time.
+// Asked returns a context that ends at the first request to stop.
 func (s *Stop) Asked() context.Context { return s.asked }
 
-// Release gives up what the Stop holds of its context.
+// Release frees the resources of the context.
 func (s *Stop) Release() { s.end(nil) }
 
-// Stopped is the error of something that a signal has ended.
+// Stopped returns the error of an operation that a signal has ended.
 func Stopped(signal string) *Error {
 	code := ExitSIGTERM
 	if signal == "SIGINT" {
@@ -55,7 +56,7 @@ func Stopped(signal string) *Error {
 	return &Error{code, stoppedBy(signal)}
 }
 
-// stoppedBy is a signal that has ended something.
+// stoppedBy is the name of the signal that has ended an operation.
 type stoppedBy string
 
 func (s stoppedBy) Error() string { return "stopped by " + string(s) }
@@ -63,22 +64,22 @@ func (s stoppedBy) Error() string { return "stopped by " + string(s) }
 // Is tells errors.Is that it is a cancellation.
 func (s stoppedBy) Is(target error) bool { return target == context.Canceled }
 
-// operation is one operation that is under way, and what it alone knows.
+// operation is one operation under way, with the state that only it has.
 type operation struct {
 	*Runner
-	*kept    // as it was when the operation began
+	*kept    // the journal when the operation began
 	sink     *patientSink
-	requests <-chan string // to stop
+	requests <-chan string // requests to stop
 	stopped  string        // the signal that came while an earlier run was being finished
-	change   string        // the change number that whoever began it has given
-	reason   string        // and why
-	by       string        // who began it
+	change   string        // the change number from the request
+	reason   string        // the reason from the request
+	by       string        // who made the request
 	lines    *lines
 	settler  *settle.Settler
-	guarded  *guarded // the guard of the run that is under way; nil: none
-	alone    bool     // the only device of the run is locked already
-	looking  bool     // at what became of restores
-	guarding string   // the run whose guard this process is: it does nothing for others
+	guarded  *guarded // the guard of the run under way; nil: none
+	alone    bool     // the run's only device is locked already
+	looking  bool     // it examines restores that are not proven
+	guarding string   // the run that this process guards: it undoes nothing of others; empty: no guard
 }
 
 // begin begins an operation.
@@ -110,16 +111,16 @@ func (unwatched) Log(event.Log)           {}
 func (unwatched) Summary(event.Summary)   {}
 func (unwatched) Settled(event.Settled)   {}
 
-// Exit is what an exit code means.
+// Exit explains an exit code.
 type Exit struct {
 	Code    int
 	Meaning string
-	Cause   string // what usually leads to it
-	Action  string // what a scheduler, or the person it wakes, does
+	Cause   string // the usual reasons
+	Action  string // what a scheduler, or the person whom it wakes, must do
 }
 
-// Exits are the exit codes of dprun, in order. They are an interface: a code
-// keeps its meaning. 2 is never used on purpose.
+// Exits returns the exit codes of dprun, in order. They are an interface: a code
+// never changes its meaning. 2 is never used, on purpose.
 func Exits() []Exit {
 	return []Exit{
 		{0, "All tasks succeeded. Tasks in `SKIPPED_APIC_DOMAIN` do not count.",
@@ -170,9 +171,9 @@ func Exits() []Exit {
 	}
 }
 
-// graverExit is the exit code that wins: a device that may be quiesced before
-// everything, then traffic that may be led away, then an internal error, then
-// the later one that is not a success.
+// graverExit returns the exit code that wins: first that a device may be
+// quiesced, then that traffic may be led away, then an internal error, then the
+// later code that is not 0.
 func graverExit(a, b int) int {
 	for _, code := range []int{ExitOwed, ExitAway, ExitBug} {
 		if a == code || b == code {

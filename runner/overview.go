@@ -18,29 +18,30 @@ import (
 	"github.com/dprun/dprun/runner/status"
 )
 
-// OverviewRequest asks for everything at one glance.
+// OverviewRequest asks for the overview of everything.
 type OverviewRequest struct {
-	Served []ServedPlan   // the plans of a server; nil: there is none
-	Zone   *time.Location // whose nights and mornings are meant; nil: that of this machine
-	// Sees says whether somebody may know of a plan, or of a device in it; of what
-	// belongs to no plan, the plan is empty. Nil: he may know all.
+	Served []ServedPlan   // the plans of a server; nil: there is no server
+	Zone   *time.Location // zone for nights and mornings; nil: the machine's zone
+	// Sees reports whether the caller may know about a plan, or about a device in a
+	// plan. For things that belong to no plan, plan is empty. Nil: about everything.
 	Sees func(plan, device string) bool
-	// Recovered gives the runs that had died and were finished, the newest last; nil: there is no server.
+	// Recovered returns the runs that had died and were finished, the newest last;
+	// nil: there is no server.
 	Recovered func(ctx context.Context) ([]report.RecoveredRun, error)
 }
 
-// ServedPlan is what a glance has to know of a plan that is served. It was found
-// when the plan was read: a glance compiles nothing.
+// ServedPlan holds the facts about a served plan that an overview needs. They
+// were found when the plan was read, because an overview compiles nothing.
 type ServedPlan struct {
 	journal.Scheduled
 	Schedule schedule.Plan
-	Quiesces []string // the devices of which something is taken out of service
+	Quiesces []string // the devices on which it quiesces something
 }
 
-// OverviewFor answers the five questions about what the server serves and has
-// done, to somebody who may not know everything: see [OverviewRequest].
+// OverviewFor returns the overview of what the server serves and has done, for a
+// caller who may not know everything: see [OverviewRequest].
 func (s *Service) OverviewFor(ctx context.Context, sees func(plan, device string) bool) report.Overview {
-	read := s.plans.plans.Load() != nil // before it is looked which they are
+	read := s.plans.plans.Load() != nil // read this before the plans themselves
 	q := OverviewRequest{Served: []ServedPlan{}, Sees: sees, Recovered: s.Recovered}
 	for key, p := range s.all() {
 		q.Served = append(q.Served, ServedPlan{Scheduled: key, Schedule: p.schedule, Quiesces: p.quiesces})
@@ -49,7 +50,7 @@ func (s *Service) OverviewFor(ctx context.Context, sees func(plan, device string
 		return cmp.Or(strings.Compare(a.Plan, b.Plan), strings.Compare(a.Origin, b.Origin))
 	})
 	o := s.r.Overview(ctx, q)
-	if !read && o.Coverage.Unknown == "" { // no plan is judged: nobody knows which there are
+	if !read && o.Coverage.Unknown == "" { // no plan is judged, because the plans are not known
 		o.Coverage.Unknown = "the plans have not been read yet; look again in a minute"
 		o.State = overviewState(o)
 	}
@@ -57,27 +58,29 @@ func (s *Service) OverviewFor(ctx context.Context, sees func(plan, device string
 }
 
 const (
-	// worstListed is how many subjects without a good set an overview lists.
+	// worstListed is the most subjects without a good set that an overview lists.
 	worstListed = 100
-	// namesListed is how many devices and runs a cause lists.
+	// namesListed is the most devices and runs that a cause lists.
 	namesListed = 20
-	// nextListed is how many due plans are listed.
+	// nextListed is the most due plans that an overview lists.
 	nextListed = 20
-	// recoveredListed is how many runs that had died are listed.
+	// recoveredListed is the most runs listed that had died.
 	recoveredListed = 20
-	// noticesListed is how many failed notifications are listed.
+	// noticesListed is the most failed notifications listed.
 	noticesListed = 20
-	// clocksDiffer is how far in the future a set may seem to be captured.
+	// clocksDiffer is how far in the future the capture of a set may lie.
 	clocksDiffer = 5 * time.Minute
-	// serverLate is after how long without news a scheduler counts as hanging: it writes every minute.
+	// serverLate is the silence after which a scheduler counts as hanging. A working
+	// one writes every minute.
 	serverLate = 3 * time.Minute
-	// fullSoon is how far ahead a destination that fills is told.
+	// fullSoon is how far ahead a destination that fills up is reported.
 	fullSoon = 14 * 24 * time.Hour
 )
 
-// Overview tells what is down, what runs, what has no backup, what failed tonight
-// and whether that is true. It contacts nothing and compiles nothing. It always
-// answers: what could not be read is told as unknown.
+// Overview says what is out of service, what runs, what has no backup, what
+// failed tonight, and how reliable that is. It contacts nothing and compiles
+// nothing. It always returns an answer, and marks what it could not read as
+// unknown.
 func (r *Runner) Overview(ctx context.Context, q OverviewRequest) report.Overview {
 	if q.Zone == nil {
 		q.Zone = time.Local
@@ -90,8 +93,8 @@ func (r *Runner) Overview(ctx context.Context, q OverviewRequest) report.Overvie
 	o := report.Overview{At: g.now}
 	owed := op.owed(ctx)
 	owed.Owed = slices.DeleteFunc(owed.Owed, func(x report.Owed) bool { return !g.sees(x.Plan, x.Device) })
-	owed.Stops = slices.DeleteFunc(owed.Stops, func(x report.Stop) bool { return x.Device != "" && !g.sees("", x.Device) }) // a hold is for everybody
-	o.Truth = g.truth(ctx)                                                                                                  // first: whether there is a server says who brings things back
+	owed.Stops = slices.DeleteFunc(owed.Stops, func(x report.Stop) bool { return x.Device != "" && !g.sees("", x.Device) }) // a hold concerns everybody
+	o.Truth = g.truth(ctx)                                                                                                  // first, because only a running server brings things back by itself
 	o.Down = g.down(ctx, owed, o.Truth)
 	o.Work = g.work(ctx, owed)
 	o.Coverage = g.coverage(ctx)
@@ -100,7 +103,7 @@ func (r *Runner) Overview(ctx context.Context, q OverviewRequest) report.Overvie
 	return o
 }
 
-// glance is what the parts of one overview share.
+// glance holds the state that the parts of one overview share.
 type glance struct {
 	*operation
 	request OverviewRequest
@@ -113,7 +116,7 @@ func (g *glance) sees(plan, device string) bool {
 	return g.request.Sees == nil || g.request.Sees(plan, device)
 }
 
-// unreadable says why the journal cannot be asked; empty: it can.
+// unreadable returns why the journal cannot be read; empty: it can.
 func (g *glance) unreadable() string {
 	if g.journal == nil {
 		return g.lost.Error()
@@ -131,11 +134,11 @@ func (g *glance) down(ctx context.Context, owed report.Pending, truth report.Ove
 	} else if why := g.unreadable(); why != "" {
 		d.Unknown = why
 	} else if _, err := g.journal.Owed(ctx); err != nil {
-		d.Unknown = err.Error() // the pending files tell what is owed, but not what stops quiesces
+		d.Unknown = err.Error() // the pending files say what must be undone, but not what stops quiesces
 	} else if d.Recovered, err = g.recovered(ctx); err != nil {
 		d.Unknown = err.Error()
 	}
-	if d.Unknown != "" && !g.sees("", "") { // it may name what is of others
+	if d.Unknown != "" && !g.sees("", "") { // the text may name devices that the caller must not see
 		d.Unknown = "something may be owed that cannot be read; ask somebody who may see all plans"
 	}
 	serves := truth.Server != nil && truth.Server.Running && !truth.Late
@@ -148,7 +151,8 @@ func (g *glance) down(ctx context.Context, owed report.Pending, truth report.Ove
 	return d
 }
 
-// recovered are the runs that had died, as far as somebody sees: the newest first.
+// recovered returns the runs that had died and that the caller may see, the
+// newest first.
 func (g *glance) recovered(ctx context.Context) ([]report.RecoveredRun, error) {
 	out := []report.RecoveredRun{}
 	if g.request.Recovered == nil {
@@ -167,7 +171,7 @@ func (g *glance) recovered(ctx context.Context) ([]report.RecoveredRun, error) {
 	return out, err
 }
 
-// last10 sorts what is so behind what is not.
+// last10 sorts values that are true behind those that are false.
 func last10(is bool) int {
 	if is {
 		return 1
@@ -215,7 +219,8 @@ func (g *glance) work(ctx context.Context, owed report.Pending) report.OverviewW
 	return w
 }
 
-// closes is when the window of a plan that is open at a time ends; zero: it does not, or is not open.
+// closes returns when the window of a plan closes if it is open at a time; zero:
+// it is closed, or never closes.
 func closes(s schedule.Plan, at time.Time) time.Time {
 	if s.Window == nil || !s.Window.Open(at) {
 		return time.Time{}
@@ -243,7 +248,8 @@ func (g *glance) next() []report.OverviewNext {
 	return next[:min(len(next), nextListed)]
 }
 
-// coverage judges every plan that is served, and every other one of which a run is known.
+// coverage judges every served plan. Without a server, it judges every plan that
+// has a known run.
 func (g *glance) coverage(ctx context.Context) report.OverviewCoverage {
 	c := report.OverviewCoverage{Unknown: g.unreadable(), Plans: []report.OverviewPlan{}, Worst: []report.OverviewSubject{}}
 	if c.Unknown != "" {
@@ -268,7 +274,7 @@ func (g *glance) coverage(ctx context.Context) report.OverviewCoverage {
 		key := journal.Scheduled{Plan: run.Plan, Origin: run.Origin}
 		ended[key] = run
 		if _, served := g.served[key]; !served && g.request.Served == nil {
-			plans = append(plans, key) // what a server does not serve any more is nobody's goal
+			plans = append(plans, key) // nobody expects backups of a plan that a server no longer serves
 		}
 	}
 	for _, key := range plans {
@@ -301,7 +307,7 @@ func (g *glance) coverage(ctx context.Context) report.OverviewCoverage {
 	return c
 }
 
-// sortWorst brings what has no set at all to the front, and then what can wait least.
+// sortWorst puts subjects without any set first, then those that can wait least.
 func sortWorst(worst []report.OverviewSubject) {
 	slices.SortStableFunc(worst, func(a, b report.OverviewSubject) int {
 		return cmp.Or(cmp.Compare(last10(a.State != report.CoverageNone), last10(b.State != report.CoverageNone)), cmp.Compare(a.Waits, b.Waits),
@@ -309,7 +315,8 @@ func sortWorst(worst []report.OverviewSubject) {
 	})
 }
 
-// urgency sorts plans: those with something that has no set, those of which nothing is known, and then by how long they can wait.
+// urgency orders plans: first those with a subject without any set, then those
+// about which nothing is known, then by how long they can wait.
 func urgency(p report.OverviewPlan) time.Duration {
 	switch {
 	case p.None > 0:
@@ -320,7 +327,8 @@ func urgency(p report.OverviewPlan) time.Duration {
 	return p.Waits
 }
 
-// judge counts what of a plan has a set that is young enough, and gives what has none.
+// judge counts the subjects of a plan with a recent good set, and returns the
+// others.
 func (g *glance) judge(ctx context.Context, key journal.Scheduled, p *report.OverviewPlan) (worst []report.OverviewSubject, err error) {
 	run, known := g.whole[key]
 	if !known {
@@ -353,9 +361,9 @@ func (g *glance) judge(ctx context.Context, key journal.Scheduled, p *report.Ove
 	}
 	for _, s := range aged {
 		if _, is := failed[s.Subject]; !is && !s.Wanted {
-			continue // the last whole run had nothing of it: its device has it no more
+			continue // the last whole run had no task for it, because its device has it no more
 		}
-		if !s.Captured.Before(future) { // by a clock that was ahead: what was before it counts
+		if !s.Captured.Before(future) { // by a clock that was ahead: an earlier set counts
 			if s, err = g.before(ctx, key.Plan, s.Subject, future); err != nil {
 				return nil, err
 			}
@@ -379,11 +387,11 @@ func (g *glance) judge(ctx context.Context, key journal.Scheduled, p *report.Ove
 	return nil, err
 }
 
-// failedOf are what the run should have backed up and did not, with the codes in
-// which that ended, and of these what was never stored. It counts what the run
-// should have backed up: what is never backed up, or is gone, does not count. Where
-// a device was not reached, the domains of its last good run stand for the one
-// task that it had.
+// failedOf returns the subjects that the run should have backed up and did not,
+// with their final codes, and those of them that were never stored. It counts the
+// subjects that the run should have backed up; domains that are never backed up,
+// or are gone, do not count. If a device was not reached, the domains of its last
+// good run stand for its only task.
 func (g *glance) failedOf(ctx context.Context, run journal.Run, p *report.OverviewPlan) (failed map[backups.Subject]string, never []backups.Subject, err error) {
 	bad, err := g.journal.Bad(ctx, run)
 	if err != nil {
@@ -402,7 +410,7 @@ func (g *glance) failedOf(ctx context.Context, run journal.Run, p *report.Overvi
 				return nil, nil, err
 			}
 		}
-		for _, of.Domain = range domains { // a good run stored them
+		for _, of.Domain = range domains { // a good run has stored them
 			failed[of] = t.Code
 		}
 		if len(domains) == 0 {
@@ -416,7 +424,8 @@ func (g *glance) failedOf(ctx context.Context, run journal.Run, p *report.Overvi
 	return failed, never, nil
 }
 
-// before is the newest whole set of something that was captured before a time.
+// before returns the newest whole set of a subject that was captured before a
+// time.
 func (g *glance) before(ctx context.Context, plan string, of backups.Subject, at time.Time) (journal.Standing, error) {
 	for c, err := range g.journal.Copies(ctx, journal.CopyFilter{Plan: plan, Device: of.Device, Domain: of.Domain, Whole: of.Domain == "", Activity: of.Activity, Before: at, State: backups.Whole}) {
 		if err != nil {
@@ -450,7 +459,7 @@ func (g *glance) truth(ctx context.Context) report.OverviewTruth {
 		if g.sees("", "") {
 			t.Broken = append(t.Broken, t.Server.Broken...)
 		}
-		t.Server.Broken = t.Broken // a file that is not valid may be of any plan
+		t.Server.Broken = t.Broken // an invalid file may belong to any plan
 		t.Late = t.Server.Running && g.now.Sub(t.Server.Beat).Abs() > serverLate
 	}
 	for _, p := range places {
@@ -484,7 +493,7 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// addName adds a name to a short list that has each once.
+// addName adds a name to a short list, at most once.
 func addName(list []string, name string) []string {
 	if name == "" || len(list) >= namesListed || slices.Contains(list, name) {
 		return list
@@ -492,5 +501,6 @@ func addName(list []string, name string) []string {
 	return append(list, name)
 }
 
-// literal reports whether a task is of one domain or of a device, and not of all that match.
+// literal reports whether a task is about one domain or a device, and not about
+// all that match a pattern.
 func literal(domain string) bool { return pattern.IsLiteral(domain) && !strings.Contains(domain, ",") }

@@ -10,24 +10,24 @@ import (
 )
 
 const (
-	// goalAtLeast is the goal of a plan without schedules, and the least of any.
+	// goalAtLeast is the goal of a plan without schedules, and the smallest goal.
 	goalAtLeast = 26 * time.Hour
-	// goalMargin is how long a run may take longer than the one before.
+	// goalMargin is how much longer a run may take than the one before.
 	goalMargin = 2 * time.Hour
-	// goalTimes is how many due times are looked at for the longest pause.
+	// goalTimes is the number of due times that are searched for the longest pause.
 	goalTimes = 16
-	// morningHour is when people come who were not woken.
+	// morningHour is when people come to work who were not woken.
 	morningHour = 8
 	// noonHour is when a night begins and ends.
 	noonHour = 12
-	// lastsFor is how long after its noon a night is still the one that is asked about.
+	// lastsFor is how long after its noon the last night is still shown.
 	lastsFor = 6 * time.Hour
-	// repeatNeeds is the least time that a window leaves for a repeat.
+	// repeatNeeds is the least time in a window that allows a repeat.
 	repeatNeeds = 15 * time.Minute
 )
 
-// goalOf is how old the good sets of a plan may be: the longest pause between two
-// of its next starts, and two hours.
+// goalOf returns the greatest age that the good sets of a plan may have: the
+// longest pause between two of its next starts, plus two hours.
 func goalOf(s schedule.Plan, now time.Time) time.Duration {
 	goal := goalAtLeast
 	var before time.Time
@@ -43,7 +43,7 @@ func goalOf(s schedule.Plan, now time.Time) time.Duration {
 	return goal
 }
 
-// nightOf is the noon with which the night of an instant begins.
+// nightOf returns the noon at which the night of an instant begins.
 func nightOf(t time.Time, zone *time.Location) time.Time {
 	local := t.In(zone)
 	noon := time.Date(local.Year(), local.Month(), local.Day(), noonHour, 0, 0, 0, zone)
@@ -53,11 +53,11 @@ func nightOf(t time.Time, zone *time.Location) time.Time {
 	return noon
 }
 
-// tonight is the noon with which the night begins that somebody asks about: until
-// the evening that is still the last one.
+// tonight returns the noon at which the night begins that people ask about. Until
+// the evening that is the last night.
 func tonight(now time.Time, zone *time.Location) time.Time { return nightOf(now.Add(-lastsFor), zone) }
 
-// morningAfter is the first 08:00 after a time.
+// morningAfter returns the first 08:00 after a time.
 func morningAfter(t time.Time, zone *time.Location) time.Time {
 	local := t.In(zone)
 	for day := local.Day(); ; day++ {
@@ -67,20 +67,20 @@ func morningAfter(t time.Time, zone *time.Location) time.Time {
 	}
 }
 
-// urgent is what decides when a cause of failures needs somebody.
+// urgent holds the facts that decide when a cause of failures needs a person.
 type urgent struct {
 	now, morning time.Time
-	down         bool // something of it is out of service, or may be, and nobody brings it back in time
+	down         bool // something of it is out of service, or may be, and nothing brings it back in time
 	critical     bool // the catalogue says that a person should look now
-	// closes is when the window ends in which it can be repeated; zero: there is
-	// none, it is closed, or it does not end before the morning.
+	// closes is the end of the window in which it can be repeated; zero: there is no
+	// window, it is closed, or it does not end before the morning.
 	closes time.Time
-	none   bool      // something of it has no good set at all
-	passes time.Time // when the goal passes first for something of it that has a set; zero: there is none
+	none   bool      // a subject of it has no good set at all
+	passes time.Time // when the goal of a subject with a set first passes; zero: there is no such subject
 }
 
-// decide says whether somebody is needed now, and why. Who is asleep is woken for
-// what cannot be done in the morning any more, and for nothing else.
+// decide reports whether a person is needed now, and why. It wakes people only
+// for things that they can no longer do in the morning.
 func (u urgent) decide() (now bool, why string) {
 	switch {
 	case u.down:
@@ -101,7 +101,8 @@ func (u urgent) decide() (now bool, why string) {
 	return true, fmt.Sprintf("the last good backup is too old at %s, before the morning", u.passes.In(u.morning.Location()).Format("15:04"))
 }
 
-// bringsBack says who does what is owed. serves: a server is at work on the state directory.
+// bringsBack says who undoes something that is pending. serves reports whether a
+// server works on the state directory.
 func bringsBack(o report.Owed, serves bool) string {
 	what := "brings it back"
 	if o.Kind != string(lifecycle.OweUnquiesce) {
@@ -122,8 +123,8 @@ func bringsBack(o report.Owed, serves bool) string {
 	return "nobody: type `dprun recover`, or do it by hand"
 }
 
-// overviewState is the gravest of what an overview holds. What is not known is graver
-// than what can wait: it may be anything.
+// overviewState returns the gravest state in an overview. Something unknown is
+// graver than something that can wait, because it may be anything.
 func overviewState(o report.Overview) report.OverviewState {
 	for _, x := range o.Down.Owed {
 		if !x.Held {
@@ -133,7 +134,7 @@ func overviewState(o report.Overview) report.OverviewState {
 	t := o.Truth
 	for _, r := range o.Work.Runs {
 		if !r.Alive {
-			return report.OverviewUnknown // what it has left is known when it is recovered
+			return report.OverviewUnknown // what it has left is known only after its recovery
 		}
 	}
 	if o.Down.Unknown+o.Work.Unknown+o.Coverage.Unknown+o.Failures.Unknown+t.Unknown != "" || t.Late || t.Server != nil && !t.Server.Running && t.Server.Stopped.IsZero() {

@@ -12,15 +12,15 @@ import (
 	"github.com/dprun/dprun/runner/status"
 )
 
-// cause is one cause of failures while it is put together.
+// cause is one cause of failures under construction.
 type cause struct {
 	report.OverviewCause
 	sample *journal.Failed // of the newest run
 	urgent urgent
 }
 
-// failures groups what failed tonight by its cause: the code that the catalogue
-// has a remedy for, or that a run was not begun.
+// failures groups tonight's failures by their cause: the code for which the
+// catalogue has a remedy, or that a run did not begin.
 func (g *glance) failures(ctx context.Context, owed report.Pending, c report.OverviewCoverage) report.OverviewFailures {
 	since := tonight(g.now, g.request.Zone)
 	out := report.OverviewFailures{Unknown: g.unreadable(), Since: since, Morning: morningAfter(g.now, g.request.Zone), Causes: []report.OverviewCause{}}
@@ -52,7 +52,7 @@ func (g *glance) failures(ctx context.Context, owed report.Pending, c report.Ove
 	return out
 }
 
-// causes finds them, in no order that means anything.
+// causes returns the causes in no particular order.
 func (g *glance) causes(ctx context.Context, since, morning time.Time, owed report.Pending, c report.OverviewCoverage) ([]*cause, error) {
 	var all []*cause
 	find := func(code, meaning, action string) *cause {
@@ -114,7 +114,7 @@ func (g *glance) causes(ctx context.Context, since, morning time.Time, owed repo
 			if !f.Oldest.IsZero() {
 				x.passes(f.Oldest.Add(cmp.Or(goals[key].Goal, goalAtLeast)))
 			}
-			if f.Unexpanded > 0 { // the plan as a whole says how long that can wait
+			if f.Unexpanded > 0 { // the plan as a whole says how long the device can wait
 				x.plan(goals[key], g.now)
 			}
 		}
@@ -136,7 +136,7 @@ func (g *glance) causes(ctx context.Context, since, morning time.Time, owed repo
 			continue
 		}
 		x := find("", notBegun, "`dprun schedule past` says why of each; start the plan by hand if its backups cannot wait.")
-		if x.Tasks++; x.Message == "" && g.request.Sees == nil { // it may name a device that somebody does not see
+		if x.Tasks++; x.Message == "" && g.request.Sees == nil { // the message may name a device that the caller must not see
 			x.Message = f.Message
 		}
 		x.Plans, x.Last = addName(x.Plans, f.Plan), later(x.Last, f.Due)
@@ -146,10 +146,10 @@ func (g *glance) causes(ctx context.Context, since, morning time.Time, owed repo
 	return all, nil
 }
 
-// notBegun is what stands for a meaning where there is no code.
+// notBegun is the meaning shown for a due time without a run, which has no code.
 const notBegun = "A plan was due and no run of it was begun."
 
-// missed reports whether a due time that came to no run should have come to one.
+// missed reports whether a due time without a run should have had one.
 func missed(f journal.Firing) bool {
 	switch f.Verdict {
 	case string(schedule.Outside):
@@ -166,24 +166,25 @@ func (x *cause) of(run journal.Run) {
 	x.Last = later(x.Last, run.Started)
 }
 
-// repeat notes when the window closes in which it can be repeated.
+// repeat notes when the window closes in which the run can be repeated.
 func (x *cause) repeat(s schedule.Plan, now time.Time) {
 	if s.Window != nil && s.Window.Open(x.urgent.morning) {
-		return // it can be repeated then, too
+		return // it can also be repeated in the morning
 	}
 	if end := closes(s, now); !end.IsZero() && (x.urgent.closes.IsZero() || end.Before(x.urgent.closes)) {
 		x.urgent.closes = end
 	}
 }
 
-// passes notes when the goal passes for something of it.
+// passes notes when the goal of a subject passes.
 func (x *cause) passes(at time.Time) {
 	if x.urgent.passes.IsZero() || at.Before(x.urgent.passes) {
 		x.urgent.passes = at
 	}
 }
 
-// plan notes how long a plan as a whole can wait. One of which nothing is known cannot.
+// plan notes how long a plan as a whole can wait. A plan about which nothing is
+// known cannot wait.
 func (x *cause) plan(p report.OverviewPlan, now time.Time) {
 	if p.None > 0 || p.Plan == "" || p.Unknown != "" {
 		x.urgent.none = true

@@ -22,12 +22,12 @@ import (
 	"github.com/dprun/dprun/runner/state"
 )
 
-// Owed lists everything that is not undone, with who is at it, and says what
-// else may be owed: a pending file that cannot be read, a run that the journal
-// has forgotten.
+// Owed lists everything that must still be undone, with the process that works on
+// it. It also says what cannot be listed: a damaged pending file, or a run that
+// the journal has forgotten.
 func (r *Runner) Owed(ctx context.Context) report.Pending { return r.begin(Operation{}).owed(ctx) }
 
-// outstanding lists what is not done. The error is an *[Error].
+// outstanding lists what must still be undone. The error is an *[Error].
 func (r *operation) outstanding(ctx context.Context) ([]settle.Outstanding, error) {
 	all, err := r.settler.Outstanding(ctx)
 	if err != nil {
@@ -45,7 +45,7 @@ func (r *operation) owed(ctx context.Context) report.Pending {
 	var out []report.Owed
 	for _, o := range all {
 		item := report.Owed{Run: o.Run, Task: o.Task, Plan: o.Plan, Kind: string(o.Kind), ID: o.ID, Device: o.Device, Domain: o.Domain, Since: o.Since, DueBack: o.DueBack,
-			LastError: o.LastError, Held: o.Left(now) && !(o.Holder.Recovery && o.Attempts > 0)} // a recovery that has failed before says nothing of this time
+			LastError: o.LastError, Held: o.Left(now) && !(o.Holder.Recovery && o.Attempts > 0)} // a recovery that has failed before promises nothing this time
 		if held, by, err := r.locks.Held(lock.GuardKey(o.Run)); o.Kind == pending.Unquiesce && err == nil && held && by.PID > 0 {
 			item.GuardedBy = fmt.Sprintf("process %d", by.PID)
 			if !o.Live && o.NextTry.After(now) {
@@ -68,8 +68,8 @@ func (r *operation) owed(ctx context.Context) report.Pending {
 	return p
 }
 
-// pendingOf adds the exit code that a list calls for: a device that may be
-// quiesced decides it, then traffic that may be led away.
+// pendingOf adds the exit code to a list: first a device that may be quiesced
+// decides it, then traffic that may be led away.
 func pendingOf(owed []report.Owed, unknown error) report.Pending {
 	p := report.Pending{Owed: owed, ExitCode: owedExit(owed)}
 	if e := new(Error); errors.As(unknown, &e) {
@@ -79,7 +79,8 @@ func pendingOf(owed []report.Owed, unknown error) report.Pending {
 	return p
 }
 
-// unknown is an error about what may be owed and cannot be listed.
+// unknown returns an error about things that may have to be undone and cannot be
+// listed.
 func (r *operation) unknown(ctx context.Context) error {
 	exit := ExitOwed
 	var says []string
@@ -109,14 +110,14 @@ func (r *operation) unknown(ctx context.Context) error {
 	return errorf(exit, "%s", strings.Join(says, "\n"))
 }
 
-// noteOwed puts what is still owed into a result.
+// noteOwed enters in a result what must still be undone.
 func (r *operation) noteOwed(ctx context.Context, res *report.Result) {
 	left := r.owed(context.WithoutCancel(ctx))
 	res.Owed, res.Unknown, res.ExitCode = left.Owed, left.Unknown, graverExit(res.ExitCode, left.ExitCode)
 }
 
-// noteProcess puts into a summary with what code the process ends, and why,
-// where something else than the run decides about it.
+// noteProcess enters in a summary the exit code of the process and its reason, if
+// something other than the run decides it.
 func (r *operation) noteProcess(ctx context.Context, s *event.Summary) {
 	left := report.Result{ExitCode: s.ExitCode}
 	r.noteOwed(ctx, &left)
@@ -126,14 +127,14 @@ func (r *operation) noteProcess(ctx context.Context, s *event.Summary) {
 	s.ProcessExit = left.ExitCode
 	i := slices.IndexFunc(left.Owed, func(o report.Owed) bool { return owedExit([]report.Owed{o}) == left.ExitCode })
 	if i < 0 {
-		s.ProcessWhy, _, _ = strings.Cut(left.Unknown.Message, ": ") // all of it comes last
+		s.ProcessWhy, _, _ = strings.Cut(left.Unknown.Message, ": ") // the full text comes last
 		return
 	}
 	s.ProcessWhy = fmt.Sprintf("run %s still owes something to device %s: dprun owed", left.Owed[i].Run, left.Owed[i].Device)
 }
 
-// owedExit is the exit code that what is owed calls for. In a domain that a drill
-// has left something may be at work.
+// owedExit returns the exit code for pending obligations. A domain that a drill
+// left counts like a quiesced one, because something may be at work in it.
 func owedExit(owed []report.Owed) int {
 	exit := 0
 	for _, o := range owed {
@@ -148,15 +149,15 @@ func owedExit(owed []report.Owed) int {
 	return exit
 }
 
-// HoldRequest asks to stop every quiesce, or to allow them again.
+// HoldRequest asks to stop every quiesce, or to allow quiesces again.
 type HoldRequest struct {
 	Reason  string // for whoever finds the hold
 	Release bool
-	By      string // who asks; empty: the user that dprun runs as
+	By      string // the person who asks; empty: the user that dprun runs as
 }
 
-// Hold stops every quiesce of the state directory until it is released. What is
-// quiesced is brought back, and tasks without a quiesce go on. The report says
+// Hold stops every quiesce of the state directory until it is released. Quiesced
+// targets are brought back, and tasks without a quiesce continue. The report says
 // what stops quiesces now. The error is an *[Error].
 func (r *Runner) Hold(ctx context.Context, q HoldRequest) (report.Hold, error) {
 	k := r.kept.Load()
@@ -183,10 +184,11 @@ func (r *Runner) Hold(ctx context.Context, q HoldRequest) (report.Hold, error) {
 	return report.Hold{Released: q.Release, Stops: stops}, nil
 }
 
-// stops lists what forbids quiesces now; with a run, what it has opened, closed or not.
+// stops lists what forbids quiesces now. With a run, it lists what the run has
+// opened, closed or not.
 func stops(ctx context.Context, j *journal.Journal, run string) ([]report.Stop, error) {
 	if j == nil {
-		return nil, nil // that is told by itself
+		return nil, nil // callers report a journal that cannot be opened themselves
 	}
 	open, err := j.Breakers(ctx, run)
 	var out []report.Stop
@@ -196,13 +198,14 @@ func stops(ctx context.Context, j *journal.Journal, run string) ([]report.Stop, 
 	return out, err
 }
 
-// whoami is the user and the host, for the record of what somebody did by hand.
+// whoami returns the user and the host, for the record of manual actions.
 func whoami() string {
 	host, _ := os.Hostname()
 	return username() + "@" + host
 }
 
-// username is the user that dprun runs as; empty: it has no name.
+// username returns the name of the user that dprun runs as; empty: the user has
+// no name.
 func username() string {
 	u, err := user.Current()
 	if err != nil {
@@ -211,8 +214,9 @@ func username() string {
 	return u.Username
 }
 
-// byHand fills in what to type by hand: on the appliance, then here. Every
-// command may be copied as it stands; the last one has dprun see for itself.
+// byHand fills in the commands for a person: first those for the appliance, then
+// those for this host. Every command can be copied as it is; the last one makes
+// dprun verify the result.
 func (r *Runner) byHand(item *report.Owed, o pending.Obligation) {
 	switch o.Kind {
 	case pending.Unquiesce:
@@ -238,7 +242,7 @@ func (r *Runner) byHand(item *report.Owed, o pending.Obligation) {
 	item.Acknowledge = "dprun recover --ack " + quoted(acknowledgedBy(o))
 }
 
-// restoreNote says what a person does about a restore that is not proven.
+// restoreNote says what a person can do about a restore that is not proven.
 func restoreNote(o pending.Obligation) string {
 	r, err := record.RestoreOf(o)
 	if err != nil || r.WayBackSet == "" {
@@ -250,10 +254,10 @@ func restoreNote(o pending.Obligation) string {
 	note := "to go back to what was there before: " + again(r.WayBackSet)
 	if r.Set != "" {
 		note += "; to restore again: " + again(r.Set)
-		if r.Policy != "" { // without it other things would be imported
+		if r.Policy != "" { // without the policy, dprun would import other things
 			note += " --policy " + quoted(r.Policy)
 		}
-		for _, name := range slices.Sorted(maps.Keys(r.Variables)) { // their values may be secret
+		for _, name := range slices.Sorted(maps.Keys(r.Variables)) { // names only, because the values may be secret
 			note += " --policy-var " + quoted(name) + "=VALUE"
 		}
 		if r.RewriteLocalIP {
@@ -263,8 +267,8 @@ func restoreNote(o pending.Obligation) string {
 	return note + "; where it is as it should be and only not saved: save it on the gateway (switch domain " + o.Domain + ", configure terminal, write memory)"
 }
 
-// unset looks up the environment as it is without one variable: that of
-// somebody who types a command later.
+// unset returns a lookup in the environment without one variable. It is the
+// environment of a person who types a command later.
 func (r *Runner) unset(variable string) func(string) string {
 	return func(name string) string {
 		if name == variable {
@@ -279,7 +283,7 @@ func (r *Runner) unset(variable string) func(string) string {
 	}
 }
 
-// quoted is a word as a shell reads it.
+// quoted returns a word in the form that a shell reads.
 func quoted(word string) string {
 	plain := func(c rune) bool {
 		return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune("-_./:@%+=,", c)

@@ -7,13 +7,13 @@ import (
 	"github.com/dprun/dprun/runner/event"
 )
 
-// viewPatience is how long a run waits for what shows it.
+// viewPatience is how long a run waits for its output to be shown.
 const viewPatience = time.Second
 
-// patientSink hands what is published to a sink, in order and from one goroutine
-// at a time. It waits for the sink, but not for long: output that is stopped
-// (Ctrl-S, a pager that nobody scrolls) must not keep a gateway quiesced.
-// What the sink is late with it gets when it goes on.
+// patientSink passes events on to a sink, in order and from one goroutine at a
+// time. It waits for the sink only briefly: output that is stopped (Ctrl-S, a
+// pager that nobody scrolls) must not keep a gateway quiesced. A late sink gets
+// the missing events when it continues.
 type patientSink struct {
 	sink     event.Sink
 	patience time.Duration
@@ -21,8 +21,8 @@ type patientSink struct {
 	mu      sync.Mutex
 	queue   []*published
 	running bool
-	late    bool // the sink did not come back in time, and is not waited for
-	failed  any  // it panicked when nobody waited
+	late    bool // the sink did not return in time, and is no longer waited for
+	failed  any  // the value of a panic while nobody waited
 }
 
 type published struct {
@@ -33,7 +33,8 @@ type published struct {
 
 func newPatientSink(s event.Sink) *patientSink { return &patientSink{sink: s, patience: viewPatience} }
 
-// publish shows something, and waits for that up to a limit (0: none).
+// publish passes an event on, and waits for that at most limit (0: without a
+// limit).
 func (o *patientSink) publish(limit time.Duration, show func()) {
 	p := &published{show: show, done: make(chan struct{})}
 	o.mu.Lock()
@@ -60,7 +61,7 @@ func (o *patientSink) publish(limit time.Duration, show func()) {
 	select {
 	case <-p.done:
 		if p.failed != nil {
-			panic(p.failed) // where it would have been without a goroutine between
+			panic(p.failed) // as if there were no goroutine in between
 		}
 	case <-over:
 		o.mu.Lock()
@@ -93,7 +94,7 @@ func (o *patientSink) deliver() {
 	}
 }
 
-// call gives what a function panicked with.
+// call returns the value with which a function panicked; nil: it did not.
 func call(f func()) (failed any) {
 	defer func() { failed = recover() }()
 	f()
@@ -111,7 +112,7 @@ func (o *patientSink) Run(i event.RunInfo) { o.publish(o.patience, func() { o.si
 
 func (o *patientSink) Status(s event.Status) { o.publish(o.patience, func() { o.sink.Status(s) }) }
 
-// Statuses implements [event.StatusesSink]: the sink is waited for once.
+// Statuses implements [event.StatusesSink]. It waits for the sink only once.
 func (o *patientSink) Statuses(all []event.Status) {
 	o.publish(o.patience, func() {
 		if together, ok := o.sink.(event.StatusesSink); ok {
@@ -125,7 +126,7 @@ func (o *patientSink) Statuses(all []event.Status) {
 }
 
 func (o *patientSink) Progress(p event.Progress) {
-	if !o.behind() { // there will be news
+	if !o.behind() { // newer progress will follow
 		o.publish(o.patience, func() { o.sink.Progress(p) })
 	}
 }
@@ -134,5 +135,6 @@ func (o *patientSink) Log(l event.Log) { o.publish(o.patience, func() { o.sink.L
 
 func (o *patientSink) Settled(s event.Settled) { o.publish(o.patience, func() { o.sink.Settled(s) }) }
 
-// Summary waits for everything before it: the run is over, and nothing is kept from it.
+// Summary waits for all earlier events: the run is over, and its output must be
+// complete.
 func (o *patientSink) Summary(s event.Summary) { o.publish(0, func() { o.sink.Summary(s) }) }

@@ -18,19 +18,19 @@ import (
 	"github.com/dprun/dprun/sdk/schema"
 )
 
-// ServePlugin serves a plugin of this program where the arguments say that the
-// process was started to be one. It does not return then.
+// ServePlugin serves one of this program's plugins if the arguments say that the
+// process was started as a plugin. In that case it does not return.
 func ServePlugin(args []string, bundled map[string]func() sdk.Plugin) {
 	pluginhost.ServeBundled(args, bundled)
 }
 
-// Names are the plugins that there are.
+// Names returns the names of the available plugins.
 func (p *Plugins) Names() []string { return p.host.Names() }
 
-// List gives the plugins and the files that should be some, by name. All are
-// asked at once: one that does not answer takes half a minute. The exit code says
-// that one cannot be used; the error, an *[Error], what is wrong with the whole
-// directory.
+// List returns the plugins, and the files that should be plugins, by name. It
+// asks all plugins at the same time, because one that does not answer takes half
+// a minute. The exit code says that a plugin cannot be used; the error, an
+// *[Error], says what is wrong with the whole directory.
 func (p *Plugins) List(ctx context.Context) (rows []report.Plugin, exit int, err error) {
 	names := p.host.Names()
 	rows = make([]report.Plugin, len(names))
@@ -54,7 +54,7 @@ func (p *Plugins) List(ctx context.Context) (rows []report.Plugin, exit int, err
 	return rows, exit, err
 }
 
-// row is what a list says of a plugin that can be started, or should be.
+// row returns the row of a plugin, even if the plugin cannot be started.
 func (p *Plugins) row(ctx context.Context, name string) report.Plugin {
 	row := report.Plugin{Name: name}
 	s, bad := p.host.Describe(ctx, name)
@@ -68,7 +68,7 @@ func (p *Plugins) row(ctx context.Context, name string) report.Plugin {
 	return row
 }
 
-// Describe gives what one plugin offers. The error is an *[Error].
+// Describe returns what one plugin offers. The error is an *[Error].
 func (p *Plugins) Describe(ctx context.Context, name string) (schema.Plugin, error) {
 	names := p.host.Names()
 	for _, u := range p.host.Unfit() {
@@ -89,7 +89,7 @@ func (p *Plugins) Describe(ctx context.Context, name string) (schema.Plugin, err
 	return s, nil
 }
 
-// pluginRow makes a list's row of a plugin's schema.
+// pluginRow turns a plugin's schema into a row of the list.
 func pluginRow(s schema.Plugin) report.Plugin {
 	p := report.Plugin{Name: s.Name, Version: s.Version, Sources: s.Types(schema.KindSource), Destinations: s.Types(schema.KindDestination), Hooks: s.Types(schema.KindHook)}
 	for _, t := range s.Sources {
@@ -100,16 +100,16 @@ func pluginRow(s schema.Plugin) report.Plugin {
 	return p
 }
 
-// NewPluginRequest asks for the files of a plugin to begin with.
+// NewPluginRequest asks for the first files of a new plugin.
 type NewPluginRequest struct {
 	Kind    string // destination or hook
 	Name    string
 	Dir     string // empty: dprun-plugin-NAME
-	Version string // dprun's own
-	// Replace is a directory of dprun's source to build the plugin with, where
-	// that is not a release.
+	Version string // version of dprun
+	// Replace is a directory with dprun's source, to build the plugin with a version
+	// that is not released.
 	Replace string
-	Bundled map[string]func() sdk.Plugin // whose names are taken
+	Bundled map[string]func() sdk.Plugin // their names are taken
 }
 
 var (
@@ -117,7 +117,7 @@ var (
 	released   = regexp.MustCompile(`^v?([0-9]+\.[0-9]+\.[0-9]+(?:-[0-9A-Za-z.]+)?)$`)
 )
 
-// NewPlugin writes the files. It replaces none.
+// NewPlugin writes the files. It never replaces a file.
 func NewPlugin(q NewPluginRequest) (report.NewPlugin, error) {
 	kinds := []string{"destination", "hook"}
 	switch _, bundled := q.Bundled[q.Name]; {
@@ -150,7 +150,8 @@ func NewPlugin(q NewPluginRequest) (report.NewPlugin, error) {
 	return report.NewPlugin{Plugin: q.Name, Kind: q.Kind, Directory: dir, Files: files}, nil
 }
 
-// languageVersion is the version of Go that this program was built with, without its patch.
+// languageVersion returns the version of Go that this program was built with,
+// without the patch number.
 func languageVersion() string {
 	parts := strings.SplitN(strings.TrimPrefix(runtime.Version(), "go"), ".", 3)
 	if len(parts) < 2 {

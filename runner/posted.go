@@ -9,10 +9,11 @@ import (
 	"github.com/dprun/dprun/sdk/schema"
 )
 
-// ValidatePosted checks a plan that somebody has sent, as [Plugins.Validate] does one
-// that stands in a file, and looks at nothing but the text: no file is read or looked
-// for, no environment, and functions that read secrets are errors. What it takes is not
-// bounded: a short text can ask for much memory, so it belongs into a process of its own.
+// ValidatePosted checks the text of a plan that somebody has sent, as
+// [Plugins.Validate] checks a file. It uses only the text: it reads no file and
+// no environment, and functions that read secrets are errors. Its memory use has
+// no limit, and a short text can need much, so the caller must run it in a
+// process of its own.
 func (p *Plugins) ValidatePosted(ctx context.Context, name string, text []byte) (report.Posted, error) {
 	var out report.Posted
 	file, ds := plan.Parse(plan.Sources{Files: []plan.Source{{Name: name, Text: text}}}, p.version)

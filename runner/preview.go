@@ -24,11 +24,11 @@ import (
 	"github.com/dprun/dprun/sdk/failure"
 )
 
-// stampShown stands for the time of a task that has not started.
+// stampShown stands for the start of a task that has not started.
 const stampShown = "yyyy-MM-dd-HH-mm-ss-SSS"
 
-// Preview says what a run would do now. It contacts destinations and devices
-// read-only, or, offline, nothing.
+// Preview says what a run would do now. It only reads from destinations and
+// devices; offline, it contacts nothing.
 func (r *Runner) Preview(ctx context.Context, q PreviewRequest) (*report.Preview, *report.Result, error) {
 	res := &report.Result{}
 	loaded, p, spec, err := r.foresee(ctx, q, res)
@@ -91,8 +91,8 @@ func (r *Runner) Preview(ctx context.Context, q PreviewRequest) (*report.Preview
 	return v, res, nil
 }
 
-// look is what contacts destinations and devices for no run: it reads, and
-// writes and removes a few bytes at destinations.
+// look contacts destinations and devices without a run. It only reads from
+// devices, and writes and removes a few bytes at destinations.
 type look struct {
 	*Runner
 	plan *record.CompiledPlan
@@ -100,7 +100,7 @@ type look struct {
 	host *pluginhost.Host
 }
 
-// startLook adds to the spec what the state directory knows, and starts to look.
+// startLook adds to the spec what the state directory knows, and starts a look.
 func (r *Runner) startLook(ctx context.Context, op *operation, loaded *Loaded, p *plan.Plan, spec *lifecycle.RunSpec) (*look, error) {
 	if err := op.remember(ctx, originOf(loaded, p), spec); err != nil {
 		return nil, err
@@ -120,8 +120,8 @@ func (r *Runner) startLook(ctx context.Context, op *operation, loaded *Loaded, p
 	return l, nil
 }
 
-// asking says of permits what would forbid them, and grants none: nothing is
-// entered in the journal.
+// asking says what would forbid a permit. It grants none and enters nothing in
+// the journal.
 type asking struct{ *permit.Desk }
 
 // Grant implements [execute.Permits].
@@ -134,8 +134,8 @@ func (l *look) close() {
 	_ = l.host.Close()
 }
 
-// upToTasks does what a run does up to its tasks. The window and the scripts
-// are for runs: a preview may be made at noon.
+// upToTasks does the steps of a run that come before its tasks. It ignores the
+// window and the scripts, so that a preview can be made at noon.
 func (l *look) upToTasks(ctx context.Context, spec lifecycle.RunSpec) (*lifecycle.Run, *answers) {
 	spec.Window, spec.PreScript, spec.PostScript = nil, nil, nil
 	spec.AwaitDestinations = true
@@ -146,8 +146,8 @@ func (l *look) upToTasks(ctx context.Context, spec lifecycle.RunSpec) (*lifecycl
 	return machine, w
 }
 
-// foresee reads a plan and says what of it is meant. It gives no plan and no
-// error when the diagnostics say what is wrong.
+// foresee reads a plan and selects the part that is meant. It returns neither a
+// plan nor an error if the diagnostics say what is wrong.
 func (r *Runner) foresee(ctx context.Context, q PreviewRequest, res *report.Result) (loaded *Loaded, p *plan.Plan, spec lifecycle.RunSpec, err error) {
 	only, err := ParseOnly(q.Only)
 	if err != nil {
@@ -176,9 +176,9 @@ func (r *Runner) foresee(ctx context.Context, q PreviewRequest, res *report.Resu
 	return loaded, p, spec, only.check(p, spec)
 }
 
-// exitForeseen is the code that a run would end with, as far as is known before it:
-// what would run is taken to succeed, unless a destination cannot be used, for
-// a task is a success only with all its copies.
+// exitForeseen returns the exit code that a run would probably have. It takes
+// tasks that would run as successes, unless a destination cannot be used: a task
+// succeeds only with all its copies.
 func exitForeseen(v *report.Preview) int {
 	var n lifecycle.Tally
 	for _, t := range v.Tasks {
@@ -214,7 +214,7 @@ func (r *Runner) previewTask(ctx context.Context, x *record.CompiledPlan, t *lif
 	return out
 }
 
-// encryptedFor names the recipients of each encrypted destination of a plan.
+// encryptedFor returns the recipients of each encrypted destination of a plan.
 func encryptedFor(p *plan.Plan) (map[string][]string, error) {
 	out := map[string][]string{}
 	for _, d := range p.Destinations {
@@ -229,7 +229,7 @@ func encryptedFor(p *plan.Plan) (map[string][]string, error) {
 	return out, nil
 }
 
-// disruptive says what a task takes out of service.
+// disruptive says what a task takes out of service; empty: nothing.
 func disruptive(s lifecycle.TaskSpec) string {
 	switch {
 	case !s.Quiesces():
@@ -257,11 +257,12 @@ func windowStands(w *window.Window, now time.Time) (string, bool) {
 	return w.Name + " is closed and never opens", false
 }
 
-// answers keeps what destinations and devices told; nothing is written down.
+// answers keeps the answers of destinations and devices in memory, and writes
+// nothing.
 type answers struct {
 	destinations map[string]*sdk.DestinationReport
 	inspections  map[string]*sdk.Inspection
-	failures     map[string]*failure.Error // why a device was not inspected
+	failures     map[string]*failure.Error // why a device could not be inspected
 }
 
 func newAnswers() *answers {
@@ -297,29 +298,28 @@ func (w *answers) Append(_ context.Context, b engine.Batch) error {
 	return nil
 }
 
-// previewing is the sink of a preview: it says what the preview waits for, and
-// nothing else.
+// previewing is the sink of a preview. It shows only what the preview waits for.
 type previewing struct {
 	unwatched
 	log *slog.Logger
 }
 
-// Status logs what is entered for the run before its end.
+// Status logs the statuses of the run itself, except the first and the last.
 func (p previewing) Status(s event.Status) {
 	if s.Task == "" && !s.Final && s.Message != "" && s.Code != string(status.RunStarted) {
 		p.log.Warn(s.Message)
 	}
 }
 
-// dryExecutor does what a run reads, and answers for everything else as if it
-// had gone well: nothing is quiesced, captured or stored, and no script is run.
-// Of a permit it is asked what would forbid it.
-// What is not named as a read is not done.
+// dryExecutor does the reads of a run, and answers all other actions as if they
+// had succeeded: it quiesces, captures and stores nothing, and runs no script. Of
+// a permit it asks only what would forbid it. An action that is not listed as a
+// read is not done.
 type dryExecutor struct {
 	real engine.Executor
 
 	mu   sync.Mutex
-	down map[string]bool // by task: it would have quiesced its target
+	down map[string]bool // by task: the task would have quiesced its target
 }
 
 // Do implements [engine.Executor].
@@ -356,8 +356,8 @@ func (x *dryExecutor) Do(ctx context.Context, j engine.Job) (*event.Result, erro
 	return &event.Result{}, nil
 }
 
-// dryNight goes through a whole run but for what changes something. The window
-// is for runs: a dry night may be made at noon.
+// dryNight does a whole run without the actions that change something. It ignores
+// the window, so that a dry night can be made at noon.
 func (l *look) dryNight(ctx context.Context, spec lifecycle.RunSpec) (*lifecycle.Run, *answers) {
 	spec.Window = nil
 	machine, told := lifecycle.NewRun(spec), newAnswers()

@@ -12,15 +12,15 @@ import (
 
 // PruneRequest asks to remove old runs and old staged files.
 type PruneRequest struct {
-	RunsOlderThan   time.Duration // since they ended
+	RunsOlderThan   time.Duration // counted from their ends
 	StagedOlderThan time.Duration
-	DryRun          bool // only say what would be removed
+	DryRun          bool // only report what would be removed
 }
 
-// Prune removes runs that ended long ago, and files that tasks of ended runs
-// left in staging. A run that still owes something stays, and so does the last
-// one with a good copy of a device or domain. With an error, what was removed
-// all the same is returned, or nil.
+// Prune removes runs that ended long ago, and files that tasks of ended runs left
+// in staging. A run stays if something of it must still be undone, or if it has
+// the last good copy of a device or domain. Even with an error it may return what
+// it has removed.
 func (h *History) Prune(ctx context.Context, q PruneRequest) (*report.Pruned, error) {
 	k := h.kept.Load()
 	if e := new(Error); errors.As(k.lost, &e) {
@@ -31,7 +31,7 @@ func (h *History) Prune(ctx context.Context, q PruneRequest) (*report.Pruned, er
 		return nil, err
 	}
 	now := h.now()
-	// Staged files first: what they free may be the room that the journal needs.
+	// Staged files first, because the journal may need the room that they free.
 	remove := h.staging.Sweep
 	if q.DryRun {
 		remove = h.staging.Stale
@@ -52,8 +52,8 @@ func (h *History) Prune(ctx context.Context, q PruneRequest) (*report.Pruned, er
 	return p, unswept
 }
 
-// needed are the runs whose staged files may be needed: unfinished ones, and
-// those that something is owed of.
+// needed returns the runs whose staged files may be needed: unfinished runs, and
+// runs of which something must still be undone.
 func needed(ctx context.Context, j *journal.Journal) (map[string]bool, error) {
 	unfinished, err := j.UnfinishedRuns(ctx)
 	if err != nil {
@@ -73,7 +73,7 @@ func needed(ctx context.Context, j *journal.Journal) (map[string]bool, error) {
 	return needed, nil
 }
 
-// unprunable says what to do where the journal cannot be opened.
+// unprunable says what to do if the journal cannot be opened.
 func (h *History) unprunable() string {
 	return "Nothing was removed: only the journal tells which staged files an unfinished run still needs. If it is room that is missing, staged files go first, " +
 		"by hand: the directories of " + h.state.Staging() + " have the names of their runs; remove those of runs that are not to be finished, then do the same again"

@@ -21,16 +21,16 @@ import (
 	"github.com/dprun/dprun/runner/status"
 )
 
-// RecoverRequest asks to do what is owed.
+// RecoverRequest asks to undo what earlier runs left.
 type RecoverRequest struct {
 	Operation
-	// Begin gets what is owed and left to no process at work, before anything of
-	// it is done. It may be nil.
+	// Begin receives what must be undone and no live process works on, before the
+	// recovery begins. It may be nil.
 	Begin func(due []report.Owed)
 }
 
-// Recover brings back what dead runs have left quiesced, finishes those runs,
-// and does what ended runs still owe. The result says the same of an error.
+// Recover brings back what dead runs left quiesced, finishes those runs, and
+// undoes what ended runs have left. The result says the same as the error.
 func (r *Runner) Recover(ctx context.Context, q RecoverRequest) (*report.Result, error) {
 	op := r.begin(q.Operation)
 	defer op.lines.flush()
@@ -45,10 +45,10 @@ func (r *Runner) Recover(ctx context.Context, q RecoverRequest) (*report.Result,
 	return res, err
 }
 
-// recover does what is owed and that no live process is at, and notes in res
-// what is left. Devices come first, from the pending files alone; then the
-// runs are finished, which needs the journal. tried are the unfinished runs
-// that no other process works on.
+// recover undoes what no live process works on, and enters in res what is left.
+// Devices come first, from the pending files alone; then the runs are finished,
+// which needs the journal. tried holds the unfinished runs that no other process
+// works on.
 func (r *operation) recover(ctx context.Context, res *report.Result) (tried map[string]bool, err error) {
 	tried, err = r.recoverAll(ctx, res)
 	r.noteOwed(ctx, res)
@@ -70,7 +70,7 @@ func (r *operation) recoverAll(ctx context.Context, res *report.Result) (tried m
 			_ = l.Release()
 		}
 	}()
-	if all, err = r.outstanding(ctx); err != nil { // before the locks were taken, others may have settled
+	if all, err = r.outstanding(ctx); err != nil { // others may have undone something before the locks were taken
 		return tried, err
 	}
 	r.settler.Note(ctx, all)
@@ -78,7 +78,7 @@ func (r *operation) recoverAll(ctx context.Context, res *report.Result) (tried m
 	byRun := map[string][]settle.Outstanding{}
 	var devices []settle.Outstanding
 	for _, o := range all {
-		if o.Kind == pending.Restore && !r.looking { // nothing is down for it, and a look takes its time
+		if o.Kind == pending.Restore && !r.looking { // no target is out of service because of it, and a look takes time
 			continue
 		}
 		if mine[o.Run] || o.Overdue(now) && !o.Unused() && r.concerns(o.Run) {
@@ -93,7 +93,7 @@ func (r *operation) recoverAll(ctx context.Context, res *report.Result) (tried m
 		how[s.Run] = append(how[s.Run], s.Recovered)
 	}
 	var scripts []pending.Obligation
-	for _, run := range unfinished { // one that cannot be finished keeps no other from it
+	for _, run := range unfinished { // a run that cannot be finished does not stop the others
 		tried[run.ID] = mine[run.ID]
 		if held[run.ID] == nil {
 			r.tellUnsettled(ctx, run, byRun[run.ID], how[run.ID])
@@ -120,7 +120,7 @@ func (r *operation) recoverAll(ctx context.Context, res *report.Result) (tried m
 	return tried, errs
 }
 
-// unfinished lists the runs that have not ended, as far as the journal tells.
+// unfinished lists the runs that have not ended, by the journal.
 func (r *operation) unfinished(ctx context.Context) ([]journal.Run, error) {
 	if r.journal == nil {
 		return nil, r.lost
@@ -132,8 +132,8 @@ func (r *operation) unfinished(ctx context.Context) ([]journal.Run, error) {
 	return runs, nil
 }
 
-// ended reports whether a run is not to be finished any more: it has ended, or
-// the journal does not know it.
+// ended reports whether a run needs no finishing: it has ended, or the journal
+// does not know it.
 func (r *operation) ended(ctx context.Context, run string) bool {
 	if r.journal == nil {
 		return true
@@ -142,9 +142,9 @@ func (r *operation) ended(ctx context.Context, run string) bool {
 	return errors.Is(err, journal.ErrNotFound) || err == nil && known.State == journal.Finished
 }
 
-// takeOverRuns takes the locks of the runs that nobody works on. mine are those
-// whose devices are this process's to bring back: also where what the dead
-// process has started hangs and keeps the lock.
+// takeOverRuns takes the locks of the runs that nobody works on. mine are the
+// runs whose devices this process must bring back. That includes runs whose lock
+// is still held by something that the dead process started and that hangs.
 func (r *operation) takeOverRuns(ctx context.Context, all []settle.Outstanding, unfinished []journal.Run) (held map[string]*lock.Lock, mine map[string]bool, err error) {
 	held, mine = map[string]*lock.Lock{}, map[string]bool{}
 	var errs []error
@@ -155,7 +155,7 @@ func (r *operation) takeOverRuns(ctx context.Context, all []settle.Outstanding, 
 		l, by, err := r.settler.TakeOver(ctx, run)
 		mine[run] = by == nil
 		switch {
-		case err != nil: // devices do not wait for locks that cannot be had
+		case err != nil: // devices do not wait for locks that cannot be taken
 			errs = append(errs, &Error{ExitBug, err})
 		case by != nil:
 			if by.Recovery {
@@ -177,18 +177,18 @@ func (r *operation) takeOverRuns(ctx context.Context, all []settle.Outstanding, 
 	return held, mine, errors.Join(errs...)
 }
 
-// finish replays a run whose lock is held and lets the machine finish it. owed
-// is what it owed, and how is how that was settled.
+// finish replays a run, whose lock the caller holds, and lets the machine finish
+// it. owed holds what the run had left to undo, and how says how that went.
 func (r *operation) finish(ctx context.Context, run journal.Run, held *lock.Lock, owed []settle.Outstanding, how []event.Recovered) (*event.Summary, error) {
 	again, err := r.journal.Run(ctx, run.ID)
 	if err != nil {
 		return nil, &Error{ExitBug, err}
 	}
 	if again.State == journal.Finished {
-		return nil, nil // while we waited
+		return nil, nil // finished while we waited
 	}
 	if r.settler.Unreadable(owed) {
-		return nil, nil // stays unfinished until all of it can be read
+		return nil, nil // it stays unfinished until everything can be read
 	}
 	host, _ := os.Hostname()
 	if err := r.journal.Adopt(ctx, run.ID, host, os.Getpid()); err != nil {
@@ -215,9 +215,9 @@ func (r *operation) finish(ctx context.Context, run journal.Run, held *lock.Lock
 	return s, err
 }
 
-// lookAgain settles what the replayed machine knows to be owed and that has no
-// pending file any more. An earlier recovery has entered that it is done; or
-// the file was removed, and the process died before it could say so.
+// lookAgain undoes what the replayed machine still has to undo and that has no
+// pending file any more. Either an earlier recovery has entered that it is done,
+// or the file was removed and the process died before it could enter that.
 func (r *operation) lookAgain(ctx context.Context, b *record.Writer, rows []journal.Obligation, how []event.Recovered) (out []event.Recovered) {
 	var list []settle.Outstanding
 	for _, t := range b.Machine.Tasks() {
@@ -244,12 +244,12 @@ func (r *operation) lookAgain(ctx context.Context, b *record.Writer, rows []jour
 	return out
 }
 
-// writerOf is the writer of a run's history.
+// writerOf returns the writer of a run's history.
 func (r *operation) writerOf(machine *lifecycle.Run, rec record.Run, plan *record.CompiledPlan) *record.Writer {
 	return &record.Writer{Journal: r.journal, Pending: r.pending, Log: r.Log, Machine: machine, Record: rec, Plan: plan}
 }
 
-// fresh reads secrets anew.
+// fresh returns a reader that reads secrets anew.
 func (r *Runner) fresh() *record.Secrets { return record.NewSecrets(r.Environ, &r.redact, r.Log) }
 
 // closeUnreplayed ends the tasks of a run whose events cannot be replayed.
@@ -297,7 +297,7 @@ func (r *operation) closeUnreplayed(ctx context.Context, run journal.Run) (*even
 		r.Log.Warn(noEvidence, "run", run.ID, "error", err)
 	}
 	var rec record.Run
-	if err := json.Unmarshal(run.Spec, &rec); err == nil { // what cannot be replayed may still say whom to tell
+	if err := json.Unmarshal(run.Spec, &rec); err == nil { // a run that cannot be replayed may still say whom to notify
 		exec := r.settler.Executor(run.ID, run.Plan, rec.Dir, rec.Plan(nil, r.fresh()))
 		r.tellEnd(r.notifier(ctx, rec, run.Started, exec.Notify), s)
 		exec.Close()
@@ -306,11 +306,12 @@ func (r *operation) closeUnreplayed(ctx context.Context, run journal.Run) (*even
 	return s, nil
 }
 
-// forgottenRun is a run that has left its lock and that the journal does not know.
+// forgottenRun is a run that has left its lock, and that the journal does not
+// know.
 type forgottenRun struct {
 	run    string
 	lock   string
-	staged string // its directory in the staging area; empty: none
+	staged string // its directory in the staging area; empty: it has none
 }
 
 func (f forgottenRun) String() string {
@@ -322,12 +323,12 @@ func (f forgottenRun) String() string {
 		"as far as its pending files tell; look at the run's gateways (show domains). When all are in service: dprun recover --ack " + quoted(f.run) + ", which removes what it has left"
 }
 
-// forgotten lists the runs of which there are traces and that the journal does
-// not know. The locks of runs that have ended,
-// and of those that died before they began, are removed on the way.
+// forgotten lists the runs that have left traces and that the journal does not
+// know. It also removes the locks of runs that have ended, and of those that died
+// before they began.
 func (r *operation) forgotten(ctx context.Context) ([]forgottenRun, error) {
 	if r.journal == nil {
-		return nil, nil // it is said that the journal cannot be read
+		return nil, nil // callers report a journal that cannot be read
 	}
 	runs, err := r.locks.Runs()
 	if err != nil {
@@ -338,7 +339,7 @@ func (r *operation) forgotten(ctx context.Context) ([]forgottenRun, error) {
 		known, err := r.journal.Run(ctx, id)
 		switch {
 		case err == nil && known.State == journal.Finished:
-			_ = r.locks.Remove(lock.RunKey(id))   // somebody may be at what it still owes
+			_ = r.locks.Remove(lock.RunKey(id))   // it fails while a process still recovers the run
 			_ = r.locks.Remove(lock.GuardKey(id)) // left by a guard that was killed
 			continue
 		case err == nil:
@@ -347,19 +348,19 @@ func (r *operation) forgotten(ctx context.Context) ([]forgottenRun, error) {
 			return nil, fmt.Errorf("ask the journal for run %s: %w", id, err)
 		}
 		if _, live := r.settler.Holder(ctx, id); live {
-			continue // just beginning
+			continue // the run is just beginning
 		}
 		owed, err := r.journal.Obligations(ctx, id)
 		if err != nil {
 			return nil, fmt.Errorf("ask the journal what run %s owes: %w", id, err)
 		}
-		if aside, done := noRun(owed); aside { // a drill is no run of the journal, and a restore not from its beginning
+		if aside, done := noRun(owed); aside { // a drill is never a run of the journal, and a restore only after its beginning
 			if done {
 				_ = r.locks.Remove(lock.RunKey(id))
 			}
 			continue
 		}
-		if r.locks.Left(lock.RunKey(id)).Beginning { // it died before it came into the journal, and has contacted no device
+		if r.locks.Left(lock.RunKey(id)).Beginning { // it died before it was entered in the journal, and has contacted no device
 			_ = r.locks.Remove(lock.RunKey(id))
 			continue
 		}
@@ -372,7 +373,8 @@ func (r *operation) forgotten(ctx context.Context) ([]forgottenRun, error) {
 	return out, nil
 }
 
-// noRun reports whether what a run has owed is a drill's or a restore's, and whether all of it is done.
+// noRun reports whether all obligations of a run belong to a drill or a restore,
+// and whether all are settled.
 func noRun(owed []journal.Obligation) (aside, done bool) {
 	aside, done = len(owed) > 0, true
 	for _, o := range owed {

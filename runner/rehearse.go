@@ -26,24 +26,25 @@ import (
 type RehearseRequest struct {
 	Source  Source
 	Plan    string // the plan's name; empty: the only one of the file
-	Archive string // a file, or the ID of a set or a beginning of it
+	Archive string // a file, or the ID of a set or a prefix of it
 	Device  string
 	Domain  string
-	Unsaved bool // the domain may have changes that were not saved
+	Unsaved bool // the domain may have unsaved changes
 	// Policy is a file with the statements of a deployment policy, in the gateway's
-	// own form; empty: none. Variables are for it.
+	// own form; empty: none. Variables are the policy's.
 	Policy         string
 	Variables      map[string]string
 	RewriteLocalIP bool // local addresses become those of the interfaces of the same name
-	// Failed gets each copy of the set that could not be used.
+	// Failed receives each copy of the set that could not be used.
 	Failed func(report.BackupFault)
-	Keys   Keys // open what is stored encrypted
+	Keys   Keys // decrypt what is stored encrypted
 }
 
-// Rehearse finds out what a restore would do, and changes nothing. Of a set it is
-// what was saved on the gateway, if it holds that, and it is gone afterwards. It gives
-// nothing and no error when the diagnostics say what is wrong with the plan. The
-// exit code of the result is 1 where something forbids the restore.
+// Rehearse says what a restore would do, and changes nothing. Of a set it uses
+// the export of the saved configuration if there is one, and removes the fetched
+// files afterwards. It returns neither a result nor an error if the diagnostics
+// say that the plan is wrong. The exit code of the result is 1 if something
+// forbids the restore.
 func (r *Runner) Rehearse(ctx context.Context, q RehearseRequest) (*report.Rehearsal, *report.Result, error) {
 	res := &report.Result{}
 	from, err := r.rehearsed(ctx, q, res)
@@ -95,7 +96,7 @@ func deviceOf(l *Loaded, name string) *plan.Device {
 	return nil
 }
 
-// policyFile is the absolute path of a file with a deployment policy.
+// policyFile returns the absolute path of a file with a deployment policy.
 func policyFile(name string) (string, error) {
 	if name == "" {
 		return "", nil
@@ -110,7 +111,8 @@ func policyFile(name string) (string, error) {
 	return path, nil
 }
 
-// lockDevice has a device alone, whatever plans call it, and says what it is.
+// lockDevice locks a device exclusively, under its identity, and returns its
+// facts.
 func (r *operation) lockDevice(ctx context.Context, exec *execute.Executor, device, run string) (facts *sdk.Facts, free func(), err error) {
 	got, err := exec.Do(ctx, engine.Job{Action: lifecycle.Action{ActionID: lifecycle.ActionID{Kind: lifecycle.ActInspect}, Device: device}})
 	if err != nil {
@@ -123,13 +125,13 @@ func (r *operation) lockDevice(ctx context.Context, exec *execute.Executor, devi
 	return facts, free, err
 }
 
-// rehearse has a device say what an import of an archive would do.
+// rehearse asks a device what the import of an archive would do.
 func (r *Runner) rehearse(ctx context.Context, exec *execute.Executor, q RehearseRequest, archive string) (*report.Rehearsal, error) {
 	dir, err := os.MkdirTemp(r.state.Staging(), "rehearse-")
 	if err != nil {
 		return nil, &Error{ExitUsage, err}
 	}
-	defer os.RemoveAll(dir) //nolint:errcheck // what stays goes with dprun runs prune
+	defer os.RemoveAll(dir) //nolint:errcheck // dprun runs prune removes what is left
 	found, offered, err := exec.Rehearse(ctx, q.Device, sdk.RehearseRequest{Target: sdk.Target{Domain: q.Domain}, File: archive, Dir: dir, Unsaved: q.Unsaved,
 		Policy: q.Policy, Variables: q.Variables, RewriteLocalIP: q.RewriteLocalIP})
 	switch {
@@ -148,19 +150,19 @@ func (r *Runner) rehearse(ctx context.Context, exec *execute.Executor, q Rehears
 	return out, nil
 }
 
-// rehearsed is the archive that a rehearsal is of.
+// rehearsed is the archive of a rehearsal.
 type rehearsed struct {
 	path, shown string
-	set         string        // its ID; empty: it is a file
-	copy        backups.Copy  // of the set, that holds the archive
+	set         string        // ID of the set; empty: the archive is a file
+	copy        backups.Copy  // the copy that holds the archive, if it is of a set
 	untrusted   string        // why nobody vouches for the set; empty: somebody does, or it is a file
-	findings    []sdk.Finding // about where it comes from
-	up          []string      // services and handlers that were up when the set was captured
+	findings    []sdk.Finding // about the origin of the archive
+	up          []string      // services and handlers that were up at the capture of the set
 	close       func()
 }
 
-// rehearsed finds the archive, or fetches the set. It gives nothing and no error
-// when the diagnostics say what is wrong with the plan.
+// rehearsed finds the archive, or fetches the set. It returns neither a result
+// nor an error if the diagnostics say that the plan is wrong.
 func (r *Runner) rehearsed(ctx context.Context, q RehearseRequest, res *report.Result) (*rehearsed, error) {
 	path, err := filepath.Abs(q.Archive)
 	if err != nil {
@@ -188,8 +190,8 @@ func (r *Runner) rehearsed(ctx context.Context, q RehearseRequest, res *report.R
 	return &rehearsed{path: own, shown: q.Archive, findings: []sdk.Finding{}, close: func() { _ = os.RemoveAll(dir) }}, nil
 }
 
-// copyFile copies a local file, so that what is verified is what is used, whatever
-// becomes of the file meanwhile.
+// copyFile copies a local file, so that the verified bytes are the ones that are
+// used, even if the file changes meanwhile.
 func copyFile(from, to string) error {
 	in, err := os.Open(from)
 	if err != nil {
@@ -204,7 +206,8 @@ func copyFile(from, to string) error {
 	return errors.Join(err, out.Close())
 }
 
-// noSecureBackup refuses a set that is a secure backup, after it was fetched and verified, and says how it is brought back.
+// noSecureBackup refuses a set that is a secure backup, after it has fetched and
+// verified it, and says how to bring it back.
 func (s *shelves) noSecureBackup(ctx context.Context, q FetchBackupRequest) error {
 	copies, err := s.wanted(ctx, q)
 	if err != nil {

@@ -34,19 +34,19 @@ import (
 type RestoreRequest struct {
 	Operation
 	RehearseRequest
-	Reason        string // for the record
-	Emergency     bool   // outside of the plan's window; it takes a reason
-	TrustUnsigned bool   // a set for which neither the journal nor a signature vouches
-	// Confirm shows what was rehearsed and asks. An error ends the restore with it,
-	// and nothing was sent. Nil: the caller has the answer already.
+	Reason        string // for the record of evidence
+	Emergency     bool   // allow it outside of the plan's window; requires a reason
+	TrustUnsigned bool   // allow a set for which neither the journal nor a signature vouches
+	// Confirm shows the rehearsal to a person and asks. An error ends the restore
+	// before anything is sent. Nil: the caller has the consent already.
 	Confirm func(report.Rehearsal) error
 }
 
-// Restore imports an archive into a domain. Before that it stores an export of the
-// domain, the way back, as a set of a run of its own. It gives nothing and no error
-// when the diagnostics say what is wrong with the plan. Where neither the old nor the
-// new state of the domain is proven and saved in the end, that is owed, and the exit
-// code is that of something owed.
+// Restore imports an archive into a domain. First it stores an export of the
+// domain, the way back, as a set of a run of its own. It returns neither a result
+// nor an error if the diagnostics say that the plan is wrong. If in the end
+// neither the old nor the new state of the domain is proven and saved, the
+// restore stays pending, and the exit code is [ExitOwed].
 func (r *Runner) Restore(ctx context.Context, q RestoreRequest) (out *report.Restore, res *report.Result, err error) {
 	op := r.begin(q.Operation)
 	defer op.lines.flush()
@@ -62,7 +62,7 @@ func (r *Runner) Restore(ctx context.Context, q RestoreRequest) (out *report.Res
 	return out, res, err
 }
 
-// exitRestored is the exit code of an end.
+// exitRestored returns the exit code for the end of a restore.
 func exitRestored(e restore.End) int {
 	switch e {
 	case restore.Restored, restore.Same:
@@ -79,27 +79,27 @@ func exitRestored(e restore.End) int {
 type restoring struct {
 	*operation
 	q       RestoreRequest
-	asked   context.Context // ends when it is asked to stop
+	asked   context.Context // ends when the restore is asked to stop
 	loaded  *Loaded
-	way     *plan.Plan // that exports the domain
+	way     *plan.Plan // the plan that exports the domain
 	task    lifecycle.TaskSpec
 	spec    lifecycle.RunSpec
 	others  map[string]record.Endpoint
-	held    *lock.Lock // of the run
+	held    *lock.Lock // the lock of the run
 	reads   *execute.Executor
 	imports *execute.Executor
 	facts   *sdk.Facts
 	release []func()
 	machine *restore.Machine
-	up      []string     // what was up when the set was captured
-	copy    backups.Copy // that is restored, if it is of a set
+	up      []string     // what was up at the capture of the set
+	copy    backups.Copy // the copy to restore, if it is of a set
 	record  record.Restore
 	row     journal.Restore
-	owed    *pending.Obligation // nil: nothing was promised
-	open    *window.Window      // nil: always
-	shown   *report.Rehearsal   // what was rehearsed
-	begun   bool                // it has a run
-	refused error               // why a phase before the import did not go well
+	owed    *pending.Obligation // nil: no pending file was written
+	open    *window.Window      // nil: always open
+	shown   *report.Rehearsal   // the rehearsal
+	begun   bool                // its run has begun
+	refused error               // why a phase before the import failed
 	res     *report.Result
 }
 
@@ -142,8 +142,8 @@ func (r *operation) restore(ctx context.Context, q RestoreRequest, res *report.R
 	return out, err
 }
 
-// prepare checks what needs no gateway, takes the lock of the run, and copies the
-// archive to where it stays until its restore has ended.
+// prepare checks everything that needs no gateway, takes the lock of the run, and
+// copies the archive to a directory where it stays until the restore has ended.
 func (w *restoring) prepare(p *plan.Plan, from *rehearsed) error {
 	d := deviceOf(w.loaded, w.q.Device)
 	switch {
@@ -195,7 +195,7 @@ func (w *restoring) prepare(p *plan.Plan, from *rehearsed) error {
 	if err := copyFile(from.path, w.record.Archive); err != nil {
 		return errorf(1, "copy the archive: %w; make room in the state directory", err)
 	}
-	if w.q.Policy != "" { // it is needed as it is until the restore is proven
+	if w.q.Policy != "" { // it is needed unchanged until the restore is proven
 		w.record.Policy, w.record.Variables = filepath.Join(dir, "policy.xml"), w.q.Variables
 		if err := copyFile(w.q.Policy, w.record.Policy); err != nil {
 			return errorf(1, "copy the deployment policy: %w; make room in the state directory", err)
@@ -214,8 +214,8 @@ func (w *restoring) free() {
 	w.release = nil
 }
 
-// executors make what asks gateways: the plan's own account reads, and that of the
-// restore block imports.
+// executors makes the executors for gateways: one reads with the plan's own
+// account, and one imports with the account of the restore block.
 func (w *restoring) executors(ctx context.Context) error {
 	if err := w.remember(ctx, originOf(w.loaded, w.way), &w.spec); err != nil {
 		return err
@@ -225,7 +225,7 @@ func (w *restoring) executors(ctx context.Context) error {
 		return err
 	}
 	d, a := w.spec.Devices[w.q.Device], w.spec.Activities[0]
-	a.Quiesce = lifecycle.QuiesceDomain // what an import does to a domain
+	a.Quiesce = lifecycle.QuiesceDomain // an import affects a domain like a quiesce
 	w.task = lifecycle.TaskSpec{ID: lifecycle.TaskID(a.Name, w.q.Device, w.q.Domain), Run: w.spec.ID, Plan: w.spec.Plan, Activity: a, Device: w.q.Device, Domain: w.q.Domain,
 		Timeouts: w.spec.Timeouts, Guard: w.spec.Guard, Group: d.Group, Peers: d.Peers}
 	if value, has := d.Labels[w.spec.Guard.Environment]; has {
@@ -259,7 +259,7 @@ func (w *restoring) executors(ctx context.Context) error {
 	return nil
 }
 
-// job is an action of the restore's task.
+// job returns an action of the restore's task.
 func (w *restoring) job(kind lifecycle.ActionKind) engine.Job {
 	return engine.Job{Action: lifecycle.Action{ActionID: lifecycle.ActionID{Kind: kind}, Task: w.task.ID, Device: w.q.Device, Domain: w.q.Domain,
 		Owe: &lifecycle.Obligation{ID: owedRestore, Kind: lifecycle.OweRestore, Device: w.q.Device, Domain: w.q.Domain}},
@@ -285,7 +285,7 @@ func (w *restoring) run(ctx context.Context) (*report.Restore, error) {
 		if phase == restore.Ended {
 			break
 		}
-		if phase == restore.Promise { // nobody else hears the signals from here on
+		if phase == restore.Promise { // from here on, only insisting receives the signals
 			insisting, deaf = w.insisting(ctx)
 		}
 		w.Log.Info("restore", "run", w.spec.ID, "phase", phase)
@@ -296,8 +296,8 @@ func (w *restoring) run(ctx context.Context) (*report.Restore, error) {
 	return w.ended(ctx)
 }
 
-// do does one phase. Up to the import the first request to stop ends it; from
-// then on the second one does.
+// do does one phase. Before the import, the first request to stop ends it; from
+// then on, the second one does.
 func (w *restoring) do(ctx context.Context, phase restore.Phase, notBefore time.Time) restore.Answer {
 	var err error
 	good := restore.Answer{Kind: restore.Good}
@@ -341,9 +341,10 @@ func (w *restoring) do(ctx context.Context, phase restore.Phase, notBefore time.
 	return good
 }
 
-// same reports whether an import would change nothing: an outage for nothing. Where
-// changes may be unsaved, a restore also saves; and what a policy makes of the archive
-// is seen only when it was imported.
+// same reports whether an import would change nothing, and so would be a needless
+// outage. It is false if changes may be unsaved, because a restore also saves
+// them, and with a policy, because its effect on the archive shows only after the
+// import.
 func (w *restoring) same() bool {
 	return !w.q.Unsaved && w.q.Policy == "" && !w.q.RewriteLocalIP && !slices.ContainsFunc(w.shown.Changes, func(c sdk.Change) bool {
 		return c.Effect != sdk.EffectStays
@@ -352,7 +353,8 @@ func (w *restoring) same() bool {
 
 func (w *restoring) target() sdk.Target { return sdk.Target{Domain: w.q.Domain} }
 
-// rehearsal has the device say what the import would do, and refuses what it must not.
+// rehearsal asks the device what the import would do, and refuses an import that
+// must not happen.
 func (w *restoring) rehearsal(ctx context.Context) (*report.Rehearsal, error) {
 	found, err := w.rehearse(ctx, w.imports, w.q.RehearseRequest, w.record.Archive)
 	if err != nil {
@@ -371,8 +373,8 @@ func (w *restoring) rehearsal(ctx context.Context) (*report.Rehearsal, error) {
 	return found, nil
 }
 
-// wayBack stores an export of the domain as a set of this run, and reads it back
-// from a destination.
+// wayBack stores an export of the domain as a set of this run, and reads the set
+// back from a destination.
 func (w *restoring) wayBack(ctx context.Context) error {
 	res := &report.Result{}
 	w.begun = true
@@ -408,7 +410,8 @@ func (w *restoring) wayBack(ctx context.Context) error {
 		return errors.Join(err, errorf(1, "the way back cannot be read"))
 	}
 	defer s.close()
-	// What runs is what is replaced; where nothing was unsaved it is what was saved.
+	// The import replaces the running configuration. If nothing was unsaved, it
+	// equals the saved one.
 	got, err := s.archive(ctx, FetchBackupRequest{Set: set, Keys: w.q.Keys, Failed: w.q.Failed}, sdk.VariantRunning)
 	if err == nil {
 		err = copyFile(got.path, w.record.WayBack)
@@ -420,7 +423,7 @@ func (w *restoring) wayBack(ctx context.Context) error {
 	return nil
 }
 
-// promise makes durable what is owed from here on.
+// promise writes the pending file of the restore.
 func (w *restoring) promise() error {
 	o, err := w.record.Obligation(*w.job(lifecycle.ActPermit).Action.Owe, w.spec.ID, w.spec.Plan, w.facts.Identity)
 	if err != nil {
@@ -434,7 +437,7 @@ func (w *restoring) promise() error {
 	return nil
 }
 
-// importIt sends the archive, once.
+// importIt sends the archive once.
 func (w *restoring) importIt(ctx context.Context) restore.Answer {
 	dir, err := os.MkdirTemp(filepath.Dir(w.record.Archive), "import-")
 	if err != nil {
@@ -458,8 +461,9 @@ func (w *restoring) importIt(ctx context.Context) restore.Answer {
 	return a
 }
 
-// notUp are the services and handlers that were up when the set was captured, and are
-// not now. A policy may leave out and disable on purpose.
+// notUp returns the services and handlers that were up at the capture of the set
+// and are down now. With a policy it returns none, because a policy may omit and
+// disable objects on purpose.
 func (w *restoring) notUp(ctx context.Context) []string {
 	if len(w.up) == 0 || w.q.Policy != "" {
 		return nil
@@ -472,7 +476,7 @@ func (w *restoring) notUp(ctx context.Context) []string {
 	return restore.NotUp(w.up, now, err)
 }
 
-// look reads what the domain is now.
+// look reads the present state of the domain.
 func (w *restoring) look(ctx context.Context, notBefore time.Time) restore.Answer {
 	if now := w.Clock.Now(); notBefore.After(now) {
 		w.Log.Warn("what became of the import is not proven yet: the domain is looked at again", "at", notBefore.Format(time.TimeOnly))
@@ -496,8 +500,8 @@ func (w *restoring) look(ctx context.Context, notBefore time.Time) restore.Answe
 	return a
 }
 
-// insisting is a context that ends with the second request to stop: an import that
-// was sent is not left alone for the first one.
+// insisting returns a context that ends at the second request to stop: dprun does
+// not abandon a sent import at the first one.
 func (w *restoring) insisting(ctx context.Context) (_ context.Context, deaf func()) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	done := make(chan struct{})

@@ -18,8 +18,8 @@ import (
 	"github.com/dprun/dprun/runner/restore"
 )
 
-// supersede ends earlier restores of the domain that were not proven: what it is
-// now is.
+// supersede ends earlier restores of the domain that were not proven, because the
+// present state of the domain is proven.
 func (w *restoring) supersede(ctx context.Context) {
 	all, err := w.outstanding(ctx)
 	if err != nil {
@@ -27,7 +27,7 @@ func (w *restoring) supersede(ctx context.Context) {
 		return
 	}
 	for _, o := range all {
-		sameBox := o.Device == w.q.Device && o.Identity == w.facts.Identity // another plan may call another one so
+		sameBox := o.Device == w.q.Device && o.Identity == w.facts.Identity // another plan may use this name for another box
 		if o.Kind != pending.Restore || o.Run == w.spec.ID || !sameBox || o.Domain != w.q.Domain || o.Live {
 			continue
 		}
@@ -41,8 +41,9 @@ func (w *restoring) supersede(ctx context.Context) {
 	}
 }
 
-// forgetRestores removes what restores have left that ended before they had
-// promised anything, and enters that: nothing was sent. Archives are secrets.
+// forgetRestores removes what restores left that ended before they wrote a
+// pending file, and enters that they sent nothing. The archives must go because
+// they hold secrets.
 func (r *operation) forgetRestores(ctx context.Context) {
 	entries, err := os.ReadDir(r.state.Restores())
 	if err != nil || len(entries) == 0 {
@@ -53,10 +54,10 @@ func (r *operation) forgetRestores(ctx context.Context) {
 		if held, _, err := r.locks.Held(lock.RunKey(run)); held || err != nil {
 			continue
 		}
-		// Whoever was at it is gone: what it has promised by now is all that it ever will.
+		// The process is gone, so it can write no pending file any more.
 		owed, damaged, err := r.pending.List()
 		if err != nil || len(damaged) > 0 {
-			return // one of these may be what the directory is needed for
+			return // one of these files may need the directory
 		}
 		if slices.ContainsFunc(owed, func(o pending.Obligation) bool { return o.Run == run }) {
 			continue
@@ -73,9 +74,9 @@ func (r *operation) forgetRestores(ctx context.Context) {
 	}
 }
 
-// mayHaveSent reports whether a restore whose process is gone has made its promise,
-// although there is no pending file: somebody has taken it away. Of every other one it
-// enters that nothing was sent, and gives its right back.
+// mayHaveSent reports whether a restore whose process is gone had written its
+// pending file, although that file is missing now: a person has removed it. For
+// every other restore it enters that nothing was sent, and returns the permit.
 func (r *operation) mayHaveSent(ctx context.Context, run string) (bool, error) {
 	if r.journal == nil {
 		return false, nil
@@ -102,7 +103,7 @@ func (r *operation) mayHaveSent(ctx context.Context, run string) (bool, error) {
 	return false, err
 }
 
-// note enters what is known of the restore.
+// note enters the present state of the restore in the journal.
 func (w *restoring) note(ctx context.Context, end restore.End) {
 	if !w.begun {
 		return
@@ -117,7 +118,8 @@ func (w *restoring) note(ctx context.Context, end restore.End) {
 	}
 }
 
-// ended enters the end, and takes off what is not owed any more.
+// ended enters the end of the restore, and settles its obligation if nothing is
+// pending.
 func (w *restoring) ended(ctx context.Context) (*report.Restore, error) {
 	end, why := w.machine.End()
 	w.row.Ended, w.row.Why = w.Clock.Now(), w.redact.Redact(why)
@@ -133,7 +135,7 @@ func (w *restoring) ended(ctx context.Context) (*report.Restore, error) {
 	if end == restore.Restored || end == restore.Faulty {
 		w.supersede(ctx)
 	}
-	if end == restore.Restored && w.row.Set != "" && w.q.Policy == "" { // with a policy it is not the set alone
+	if end == restore.Restored && w.row.Set != "" && w.q.Policy == "" { // with a policy the result is not the set alone
 		if err := w.prove(context.WithoutCancel(ctx)); err != nil {
 			w.Log.Warn("that the set is proven by its restore could not be written down", "set", w.row.Set, "error", err)
 		}
@@ -148,14 +150,14 @@ func (w *restoring) ended(ctx context.Context) (*report.Restore, error) {
 
 // prove enters that the set can be imported.
 func (w *restoring) prove(ctx context.Context) error {
-	file := drill.Archive(w.copy) // which was fetched
+	file := drill.Archive(w.copy) // the archive that was fetched
 	if file == nil {
 		return journal.ErrNotFound
 	}
 	return w.journal.Prove(ctx, backups.Proof{Set: w.copy.Set, SHA256: file.Opened().SHA256, Subject: backups.Set{w.copy}.Subject(), At: w.Clock.Now(), Run: w.spec.ID, On: w.q.Device, Verdict: backups.Proven})
 }
 
-// restoreOf shows what the journal keeps.
+// restoreOf turns the journal's record of a restore into a report.
 func restoreOf(r journal.Restore) *report.Restore {
 	out := &report.Restore{Run: r.Run, Device: r.Device, Domain: r.Domain, Set: r.Set, Archive: r.Shown, WayBack: r.WayBack, By: r.By, Reason: r.Reason, Emergency: r.Emergency,
 		Began: r.Began, Ended: r.Ended, End: r.End, Why: r.Why, Pending: restore.End(r.End).Pending()}
@@ -169,8 +171,9 @@ func restoreOf(r journal.Restore) *report.Restore {
 	return out
 }
 
-// setsOfRestores are the sets that owed restores name: the way back, and what is to
-// be restored again. It is an error where one of them cannot be read.
+// setsOfRestores returns the sets that pending restores may need: the way back,
+// and the set to restore again. It returns an error if a pending file cannot be
+// read.
 func (r *Runner) setsOfRestores() (map[string]bool, error) {
 	owed, damaged, err := r.pending.List()
 	if err == nil && len(damaged) > 0 {

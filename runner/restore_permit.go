@@ -10,7 +10,7 @@ import (
 	"github.com/dprun/dprun/sdk"
 )
 
-// inWindow is an error outside of the plan's window.
+// inWindow returns an error outside of the plan's window.
 func (w *restoring) inWindow() error {
 	open := w.open
 	now := w.Clock.Now()
@@ -24,7 +24,7 @@ func (w *restoring) inWindow() error {
 	return errorf(13, "window %s is closed, and an import into a domain at work is an outage: %s. In an emergency add --emergency and --reason TEXT", open.Name, opens)
 }
 
-// permit takes the right to take the domain out of service, as for a quiesce.
+// permit takes the permit to take the domain out of service, as for a quiesce.
 func (w *restoring) permit(ctx context.Context) error {
 	if err := w.inWindow(); err != nil {
 		return err
@@ -41,7 +41,7 @@ func (w *restoring) permit(ctx context.Context) error {
 	if why := w.spec.BlockedBoxes[facts.Identity]; why != "" {
 		return errorf(1, "device %s: %s", w.q.Device, why)
 	}
-	w.alone = true // what is done from here on is done under this lock
+	w.alone = true // everything from here on happens under this lock
 	if err := w.roles(ctx); err != nil {
 		return err
 	}
@@ -60,8 +60,9 @@ func denied(got *event.Result, err error) error {
 	return err
 }
 
-// roles refuses what a quiesce would refuse: members of the group that do not
-// serve, a device that is active in a failover group, one that is busy.
+// roles refuses a restore for the reasons that forbid a quiesce: members of the
+// group that do not serve, a device that is active in a failover group, or a busy
+// device.
 func (w *restoring) roles(ctx context.Context) error {
 	got, err := w.reads.Do(ctx, w.job(lifecycle.ActCheck))
 	if err != nil {
@@ -95,8 +96,8 @@ func (w *restoring) roles(ctx context.Context) error {
 	return nil
 }
 
-// recheck asks again for everything that may have come meanwhile: a person may
-// take an hour for the answer.
+// recheck repeats the checks whose result may have changed, because a person may
+// take an hour to answer.
 func (w *restoring) recheck(ctx context.Context) error {
 	if err := w.inWindow(); err != nil {
 		return err
@@ -104,7 +105,7 @@ func (w *restoring) recheck(ctx context.Context) error {
 	if err := denied(w.reads.Do(ctx, w.job(lifecycle.ActConfirm))); err != nil {
 		return err
 	}
-	got, err := w.reads.Do(ctx, w.job(lifecycle.ActInspect)) // an address may lead elsewhere by now, and another member looks the same
+	got, err := w.reads.Do(ctx, w.job(lifecycle.ActInspect)) // the address may lead to another device by now, and another member looks the same
 	if err != nil {
 		return err
 	}

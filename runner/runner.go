@@ -34,8 +34,7 @@ type Runner struct {
 	redact  redact.Redactor
 }
 
-// Open opens the state directory, and makes it where it is missing. Errors
-// are *Error.
+// Open opens a state directory, and creates a missing one. Errors are *Error.
 func Open(o Options) (*Runner, error) {
 	if o.Clock == nil {
 		o.Clock = clock.System{}
@@ -83,20 +82,20 @@ func (r *Runner) Close() error {
 	return errors.Join(append(errs, r.History.Close())...)
 }
 
-// startHost starts the plugins' host of one run. Its processes inherit the
-// run's lock: it is free only when this process and its plugins are gone.
+// startHost starts the plugin host of one run. Its processes inherit the run's
+// lock, so the lock is free only when this process and its plugins are gone.
 func (r *Runner) startHost(held *lock.Lock) *pluginhost.Host {
 	o := r.plugins.options
 	o.ExtraFiles = []*os.File{held.File()}
 	return pluginhost.New(o)
 }
 
-// startUnlockedHost starts the plugins' host of something that is no run.
+// startUnlockedHost starts a plugin host for work outside of a run.
 func (r *Runner) startUnlockedHost() *pluginhost.Host {
 	return pluginhost.New(r.plugins.options)
 }
 
-// planDir is the absolute directory that a plan's relative paths refer to.
+// planDir returns the absolute directory to which a plan's relative paths refer.
 func planDir(path string) string {
 	abs, err := filepath.Abs(path)
 	if err != nil {
@@ -126,18 +125,19 @@ func (l deviceLocks) Acquire(ctx context.Context, identity string, exclusive boo
 	return func() { _ = held.Release() }, nil
 }
 
-// noLocks are those of who holds the lock of the only device already.
+// noLocks locks nothing. It is for a caller that already holds the lock of the
+// only device.
 type noLocks struct{}
 
 func (noLocks) Acquire(context.Context, string, bool, func(string)) (func(), error) {
 	return func() {}, nil
 }
 
-// linesAtOnce is how many lines of output are written in one transaction.
+// linesAtOnce is the number of output lines that one transaction writes.
 const linesAtOnce = 64
 
-// lines collects output for the journal: it is written in groups, and at the
-// end of a run.
+// lines collects output for the journal, and writes it in groups and at the end
+// of a run.
 type lines struct {
 	journal *journal.Journal
 	log     *slog.Logger
@@ -172,12 +172,13 @@ func (l *lines) write() {
 
 func join(names []string) string { return strings.Join(names, ", ") }
 
-// StateDir says which state directory is meant: by a flag, else by the
-// environment. It is not made.
+// StateDir returns the state directory from a flag, or else from the environment.
+// It does not create the directory.
 func StateDir(flag string, env func(string) string) (string, error) { return state.Dir(flag, env) }
 
-// credentials keep the accounts that an operation logs in with from being
-// locked out. Without a journal only what is owed is done, and that is not asked.
+// credentials returns the guard against locking out the accounts that an
+// operation uses. Without a journal there is none: then dprun only undoes what is
+// pending, which is not checked.
 func (r *Runner) credentials(j *journal.Journal) (execute.Credentials, error) {
 	if j == nil {
 		return nil, nil

@@ -17,18 +17,18 @@ import (
 	"github.com/dprun/dprun/runner/staging"
 )
 
-// RunsRequest asks for runs.
+// RunsRequest selects runs.
 type RunsRequest struct {
-	Plan  string // only runs of this plan; empty: of any
-	After string // the cursor: only runs that stand after this one; empty: from the newest on
-	Limit int    // how many; 0: all
+	Plan  string // only runs of this plan; empty: all plans
+	After string // cursor: only runs after this one in the list; empty: from the newest on
+	Limit int    // the most runs; 0: all
 }
 
-// runsPage is how many runs are read from the journal at once.
+// runsPage is the number of runs that one read of the journal returns.
 const runsPage = 100
 
-// Runs lists runs, the newest first. The ID of the last one is the cursor for
-// those that follow.
+// Runs lists runs, the newest first. The ID of the last run is the cursor for the
+// next page.
 func (h *History) Runs(ctx context.Context, q RunsRequest) iter.Seq2[report.Run, error] {
 	return func(yield func(report.Run, error) bool) {
 		k := h.kept.Load()
@@ -60,7 +60,7 @@ func (h *History) Runs(ctx context.Context, q RunsRequest) iter.Seq2[report.Run,
 	}
 }
 
-// row sums a run up.
+// row summarizes a run.
 func row(ctx context.Context, j *journal.Journal, run journal.Run) (row report.Run, err error) {
 	row = report.Run{ID: run.ID, Plan: run.Plan, Narrowed: run.Partial, Code: run.Code, Final: run.State == journal.Finished, Started: run.Started, Ended: run.Ended,
 		Tasks: run.Tasks, Succeeded: run.Succeeded}
@@ -72,7 +72,7 @@ func row(ctx context.Context, j *journal.Journal, run journal.Run) (row report.R
 	return row, err
 }
 
-// find finds a run by its ID, by a beginning of it, or as "latest".
+// find returns a run by its ID, by a prefix of the ID, or "latest".
 func (h *History) find(ctx context.Context, ref string) (*journal.Journal, journal.Run, error) {
 	k := h.kept.Load()
 	if k.lost != nil {
@@ -88,8 +88,8 @@ func (h *History) find(ctx context.Context, ref string) (*journal.Journal, journ
 	return k.journal, run, err
 }
 
-// Run gives everything there is to show about one run: by its ID, by a
-// beginning of it, or the "latest".
+// Run returns everything about one run that dprun shows. ref is its ID, a prefix
+// of the ID, or "latest".
 func (h *History) Run(ctx context.Context, ref string) (report.RunDetail, error) {
 	var d report.RunDetail
 	j, run, err := h.find(ctx, ref)
@@ -147,7 +147,7 @@ func (h *History) Run(ctx context.Context, ref string) (report.RunDetail, error)
 	return d, nil
 }
 
-// whoAsked adds who asked a server for the run.
+// whoAsked adds who asked a server to start or cancel the run.
 func whoAsked(ctx context.Context, j *journal.Journal, run string, d *report.RunDetail) error {
 	st, err := j.Start(ctx, run)
 	if err == nil && st != nil {
@@ -166,14 +166,14 @@ func stagedOf(e staging.Entry) report.Staged {
 	return report.Staged{Run: e.Run, Task: e.Task, Path: e.Path, Files: e.Files, Bytes: e.Bytes}
 }
 
-// LogsRequest asks for what scripts and plugins printed during a run.
+// LogsRequest asks for the output of scripts and plugins during a run.
 type LogsRequest struct {
-	Run   string // its ID, a beginning of it, or latest
-	Task  string // empty: of the run and of all its tasks
-	Limit int    // how many lines of each, the last ones; 0: all that is kept
+	Run   string // its ID, a prefix of the ID, or latest
+	Task  string // empty: the run itself and all its tasks
+	Limit int    // the number of last lines for each of them; 0: all that are kept
 }
 
-// Logs gives the lines of the run itself first, then those of its tasks.
+// Logs yields first the lines of the run itself, then those of its tasks.
 func (h *History) Logs(ctx context.Context, q LogsRequest) iter.Seq2[event.Log, error] {
 	return func(yield func(event.Log, error) bool) {
 		j, run, of, err := h.printers(ctx, q)
@@ -196,7 +196,8 @@ func (h *History) Logs(ctx context.Context, q LogsRequest) iter.Seq2[event.Log, 
 	}
 }
 
-// printers are the run, as "", and the tasks whose lines are asked for.
+// printers returns the sources of the requested lines: the run itself as "", and
+// tasks.
 func (h *History) printers(ctx context.Context, q LogsRequest) (j *journal.Journal, run string, of []string, err error) {
 	j, found, err := h.find(ctx, q.Run)
 	if err != nil {
@@ -219,7 +220,7 @@ func (h *History) printers(ctx context.Context, q LogsRequest) (j *journal.Journ
 	return j, found.ID, []string{q.Task}, nil
 }
 
-// noTask says that a run has no such task, and which one may be meant.
+// noTask says that a run has no such task, and suggests a similar one.
 func noTask(run, task string, all []string) error {
 	if s := diag.Suggest(task, all); s != "" {
 		return errorf(ExitUsage, "run %s has no task %q; did you mean %q?", run, task, s)
@@ -228,12 +229,13 @@ func noTask(run, task string, all []string) error {
 }
 
 const (
-	roomsSince = 60 * 24 * time.Hour  // how far back a forecast looks
-	roomsSpan  = 3 * 24 * time.Hour   // less than that says nothing
-	fillsMost  = 400 * 24 * time.Hour // what is further away is no news
+	roomsSince = 60 * 24 * time.Hour  // the age of the oldest rows of a forecast
+	roomsSpan  = 3 * 24 * time.Hour   // a shorter span allows no forecast
+	fillsMost  = 400 * 24 * time.Hour // later than that, it is not worth a message
 )
 
-// rooms says how much room each destination of a plan had last, and when it will be full.
+// rooms returns the last known space of each destination of a plan, and when the
+// destination will be full.
 func rooms(ctx context.Context, j *journal.Journal, plan string, destinations []string, now time.Time) (out []report.Room, err error) {
 	for _, d := range destinations {
 		rows, err := j.Rooms(ctx, plan, d, now.Add(-roomsSince))
@@ -253,8 +255,9 @@ func room(r journal.Room) report.Room {
 	return report.Room{Destination: r.Destination, Root: r.Root, Free: r.Free, Total: r.Total, At: r.At}
 }
 
-// fillsIn foresees how long after the newest row nothing is free, by the straight line that fits the rows best. Those of
-// another place or size say nothing of this one. 0: it does not fill, or nobody can tell.
+// fillsIn returns how long after the newest row the destination will be full, by
+// linear regression. Rows of another place or size do not count. 0: it does not
+// fill up, or there are too few rows.
 func fillsIn(rows []journal.Room) time.Duration {
 	newest := rows[0]
 	var n, x, y, xx, xy float64
@@ -270,7 +273,7 @@ func fillsIn(rows []journal.Room) time.Duration {
 	if n < 3 || span < roomsSpan {
 		return 0
 	}
-	lost := -(n*xy - x*y) / (n*xx - x*x) // bytes an hour
+	lost := -(n*xy - x*y) / (n*xx - x*x) // bytes per hour
 	if hours := float64(newest.Free) / lost; lost > 0 && hours < fillsMost.Hours() {
 		return max(time.Duration(hours*float64(time.Hour)).Round(time.Hour), time.Hour)
 	}

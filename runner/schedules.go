@@ -14,13 +14,13 @@ import (
 type SchedulesRequest struct {
 	Source Source
 	Plan   string // empty: every plan of the file
-	Next   int    // how many times of each plan
+	Next   int    // the number of due times for each plan
 	Now    time.Time
 }
 
-// Schedules says when the plans of a file are due next. The error, an *[Error],
-// is a plugin that is missing or broken, or a plan that there is not; what is
-// wrong with the plan stands in the diagnostics.
+// Schedules returns when the plans of a file are due next. The error, an
+// *[Error], says that a plugin is missing or broken, or that there is no such
+// plan. The diagnostics say what is wrong with the plan.
 func (p *Plugins) Schedules(ctx context.Context, q SchedulesRequest) ([]report.Schedule, plan.Diagnostics, error) {
 	loaded, ds, err := Load(ctx, q.Source, p)
 	if err != nil || ds.HasErrors() {
@@ -46,7 +46,7 @@ func (p *Plugins) Schedules(ctx context.Context, q SchedulesRequest) ([]report.S
 	return out, ds, nil
 }
 
-// scheduleRules are the schedules of a plan as they are shown.
+// scheduleRules returns the schedules of a plan in the form that is shown.
 func scheduleRules(p *plan.Plan) []report.ScheduleRule {
 	rules := []report.ScheduleRule{}
 	for _, r := range p.Schedules {
@@ -59,11 +59,11 @@ func dueTime(s schedule.Slot) report.DueTime {
 	return report.DueTime{Due: s.Times.In(s.Due), Start: s.Times.In(s.Start), Outside: s.Outside}
 }
 
-// scheduleOf is what of a plan decides when it is due.
+// scheduleOf returns the parts of a plan that decide when it is due.
 func scheduleOf(p *plan.Plan) schedule.Plan {
 	s := schedule.Plan{Name: p.Name}
 	if p.Window != nil {
-		s.Window, _ = p.Window.Compile() // one that cannot be compiled is an error of the plan
+		s.Window, _ = p.Window.Compile() // a window that cannot be compiled is an error of the plan
 	}
 	for _, r := range p.Schedules {
 		s.Rules = append(s.Rules, schedule.Rule{Times: r.Times, Jitter: r.Jitter, Late: r.Missed == plan.RunOnce})
@@ -71,8 +71,8 @@ func scheduleOf(p *plan.Plan) schedule.Plan {
 	return s
 }
 
-// Firings says what a server has decided about the times at which plans were
-// due, the newest first, and how the server is.
+// Firings returns a server's decisions about the times at which plans were due,
+// the newest first, and the state of the server.
 func (r *Runner) Firings(ctx context.Context, limit int) (f report.Firings, err error) {
 	k := r.kept.Load()
 	if k.journal == nil {

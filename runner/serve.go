@@ -18,22 +18,23 @@ import (
 
 // ServeRequest asks to run plans when they are due.
 type ServeRequest struct {
-	Plans   string // the directory of the plans, absolute
-	Notify  string // the service manager's socket, by NOTIFY_SOCKET; empty: there is none
+	Plans   string // the absolute directory of the plans
+	Notify  string // the service manager's socket, from NOTIFY_SOCKET; empty: there is none
 	Signals <-chan string
 	Reload  <-chan struct{}
 	Guard   func(run string) []string // as in [ApplyRequest]
-	// Web begins to answer people and programs, before anything else is done; stop
-	// ends that when the server has ended. Nil: nobody is answered.
+	// Web begins to answer people and programs. It is called before anything else;
+	// stop is called after the server has ended. Nil: nobody is answered.
 	Web func(*Service) (stop func(), err error)
 }
 
-// ServeLeave is the name of the signal by which a server ends as soon as no run is in progress.
+// ServeLeave is the name of the signal that ends a server as soon as no run is in
+// progress.
 const ServeLeave = serve.Leave
 
-// Serve runs the plans of a directory when they are due, each like [Runner.Apply]
-// and with a Runner of its own, until it is asked to stop. What dead runs have
-// left is done before anything else. Errors are *Error.
+// Serve runs the plans of a directory when they are due, until it is asked to
+// stop. Each run is like [Runner.Apply] with a Runner of its own. First Serve
+// undoes what dead runs left. Errors are *Error.
 func (r *Runner) Serve(ctx context.Context, q ServeRequest) error {
 	held, err := r.locks.TryAcquire(lock.ServerKey, lock.Exclusive, lock.Info{})
 	if h := new(lock.HeldError); errors.As(err, &h) {
@@ -56,13 +57,13 @@ func (r *Runner) Serve(ctx context.Context, q ServeRequest) error {
 	var follows sync.WaitGroup
 	follows.Go(func() { feed.serve(over) })
 	stop := func() {}
-	defer func() { // those who follow hear the last of it
+	defer func() { // the followers receive the last events
 		close(over)
 		follows.Wait()
 		stop()
 	}()
 	plans := &served{r: r, q: q, feed: feed, good: map[string][]serve.Plan{}, told: map[string]map[journal.Scheduled]servedPlan{}, broken: map[string]journal.BrokenPlan{}}
-	if before, err := k.journal.Server(ctx); err == nil && before != nil { // since when it is broken does not begin anew
+	if before, err := k.journal.Server(ctx); err == nil && before != nil { // keeps the time since when a plan is broken
 		for _, b := range before.Broken {
 			plans.broken[b.Path] = b
 		}
@@ -82,9 +83,9 @@ func (r *Runner) Serve(ctx context.Context, q ServeRequest) error {
 	return nil
 }
 
-// recoverTelling brings back what dead runs have left, and says what is left of
-// that. What guards and other recoveries are at is waited for: a plan that is due
-// would leave out the domains that are still quiesced.
+// recoverTelling brings back what dead runs left, and logs what remains. It waits
+// for guards and other recoveries, because a plan that is due would leave out
+// domains that are still quiesced.
 func (r *Runner) recoverTelling(signals <-chan string, sink event.Sink) (*report.Result, error) {
 	stop, release := stopOn(signals)
 	defer release()
@@ -95,7 +96,7 @@ func (r *Runner) recoverTelling(signals <-chan string, sink event.Sink) (*report
 				r.Log.Warn("what earlier runs have left is brought back first", "owed", len(due))
 			}
 		}})
-	r.awaitRecoveries(stop.Asked()) // a guard may have noticed meanwhile that its run is gone
+	r.awaitRecoveries(stop.Asked()) // a guard may have noticed only now that its run is gone
 	for _, s := range res.Recovered {
 		r.Log.Warn("a run that had died was finished", "plan", s.Plan, "run", s.Run, "code", s.Code, "message", s.Message)
 	}
@@ -110,8 +111,8 @@ func (r *Runner) recoverTelling(signals <-chan string, sink event.Sink) (*report
 	return res, err
 }
 
-// awaitRecoveries returns when no other process brings something back any more,
-// what it brings back is overdue, or ctx ends.
+// awaitRecoveries returns when no other process brings anything back, when
+// something that it brings back is overdue, or when ctx ends.
 func (r *Runner) awaitRecoveries(ctx context.Context) {
 	waiter := r.Clock.Waiter()
 	defer waiter.Stop()
@@ -119,7 +120,7 @@ func (r *Runner) awaitRecoveries(ctx context.Context) {
 		now := r.Clock.Now()
 		all, err := r.begin(Operation{}).outstanding(ctx)
 		if err != nil || !slices.ContainsFunc(all, func(o settle.Outstanding) bool { return o.Live && o.Holder.Recovery && o.Attempts == 0 && o.Left(now) }) {
-			return // an error is told by the recovery
+			return // the recovery reports an error
 		}
 		select {
 		case <-waiter.Wait(now.Add(time.Second), 0):
@@ -129,7 +130,7 @@ func (r *Runner) awaitRecoveries(ctx context.Context) {
 	}
 }
 
-// stopOn makes a request to stop of the names of signals.
+// stopOn returns a Stop that the names of signals trigger.
 func stopOn(signals <-chan string) (stop *Stop, release func()) {
 	stop = NewStop(context.Background())
 	done := make(chan struct{})
@@ -152,8 +153,8 @@ func stopOn(signals <-chan string) (stop *Stop, release func()) {
 	}
 }
 
-// runServed runs a plan of the server, by the use case that the command line
-// uses, too. Secrets and plugins of one plan are not those of another.
+// runServed runs a plan of the server, with the same use case as the command
+// line. Each plan has its own secrets and plugins.
 func (r *Runner) runServed(q ServeRequest, feed *newsfeed, src Source, name string, o serve.Order) (end serve.End) {
 	res := &report.Result{}
 	if o.Start != nil {

@@ -21,17 +21,17 @@ import (
 	"github.com/dprun/dprun/runner/serve"
 )
 
-// snapshot is a directory of plan files as it was when it was read first: a
-// plan that is run later is the one that was checked.
+// snapshot is a directory of plan files as it was at the first read. So a plan
+// that runs later is the one that was checked.
 type snapshot struct {
 	disk fs.FS
 	mu   sync.Mutex
-	seen map[string]any // by call and name: what the disk has answered
+	seen map[string]any // by call and name: the answers of the disk
 }
 
 func newSnapshot(dir string) *snapshot { return &snapshot{disk: os.DirFS(dir), seen: map[string]any{}} }
 
-// answer is what the disk has answered to a question.
+// answer is an answer of the disk to one call.
 type answer[T any] struct {
 	is  T
 	err error
@@ -49,7 +49,8 @@ func remembered[T any](s *snapshot, call, name string, ask func(fs.FS, string) (
 	return a.is, a.err
 }
 
-// Open implements [fs.FS]. What is opened otherwise than by the calls below is not remembered.
+// Open implements [fs.FS]. It does not remember what it opens; only the calls
+// below do.
 func (s *snapshot) Open(name string) (fs.File, error) { return s.disk.Open(name) }
 
 // ReadFile implements [fs.ReadFileFS].
@@ -68,12 +69,12 @@ func (s *snapshot) Stat(name string) (fs.FileInfo, error) {
 	return remembered(s, "stat ", name, fs.Stat)
 }
 
-// servedPlan is what is told of a plan that is served.
+// servedPlan holds the facts about a served plan.
 type servedPlan struct {
 	source   Source
 	schedule schedule.Plan
-	report   report.ServedPlan // without what changes
-	quiesces []string          // the devices of which something is taken out of service
+	report   report.ServedPlan // without the fields that change
+	quiesces []string          // the devices on which it quiesces something
 }
 
 // served reads the plans of a directory, and keeps the last good ones.
@@ -82,15 +83,15 @@ type served struct {
 	q       ServeRequest
 	feed    *newsfeed
 	told    map[string]map[journal.Scheduled]servedPlan // by source
-	changed string                                      // the fingerprint that was seen last
-	read    string                                      // and the one of what was read
+	changed string                                      // the fingerprint of the last look
+	read    string                                      // the fingerprint of the last read
 	good    map[string][]serve.Plan
 	broken  map[string]journal.BrokenPlan
-	plans   atomic.Pointer[map[journal.Scheduled]servedPlan] // for those who ask; nil: nothing was read yet
+	plans   atomic.Pointer[map[journal.Scheduled]servedPlan] // for callers of the service; nil: nothing was read yet
 }
 
-// Read reads the directory. It gives nil where nothing has changed, or where it
-// is being changed: it is read when it has stood still from one look to the next.
+// Read reads the directory. It returns nil if nothing has changed, or if the
+// directory is still changing: it is read after two looks have found the same.
 func (s *served) Read(always bool) *serve.Catalogue {
 	print, sources, err := lookAt(s.q.Plans)
 	if err != nil {
@@ -130,7 +131,7 @@ func (s *served) Read(always bool) *serve.Catalogue {
 		}
 		told[path], broken[path] = s.told[path], b
 	}
-	for path := range s.good { // it is gone, and so is what was kept of it
+	for path := range s.good { // the source is gone, so its copy goes as well
 		if !slices.Contains(sources, path) {
 			_ = os.Remove(s.keptFile(path))
 		}
@@ -139,12 +140,12 @@ func (s *served) Read(always bool) *serve.Catalogue {
 	return s.catalogue()
 }
 
-// broke keeps everything as it is, where the directory cannot be read.
+// broke keeps all plans if the directory cannot be read.
 func (s *served) broke(path, why string) *serve.Catalogue {
 	if before, was := s.broken[path]; was && before.Why == why {
 		return nil
 	}
-	s.read = "" // and is read when it can be
+	s.read = "" // so that it is read as soon as that is possible
 	s.broken[path] = journal.BrokenPlan{Path: path, Since: s.r.Clock.Now(), Why: why, LastGood: len(s.good) > 0}
 	return s.catalogue()
 }
@@ -165,8 +166,8 @@ func (s *served) catalogue() *serve.Catalogue {
 	return c
 }
 
-// load compiles one source and says why it cannot be used. secrets are those that
-// stand in its text.
+// load compiles one source, and says why it cannot be used. secrets are the
+// secrets in its text.
 func (s *served) load(path string, files *snapshot, plugins *Plugins) (plans []serve.Plan, told map[journal.Scheduled]servedPlan, secrets []string, why string) {
 	src := Source{Path: path, Environ: s.r.Environ, files: files}
 	loaded, ds, err := Load(context.Background(), src, plugins)
@@ -188,7 +189,8 @@ func (s *served) load(path string, files *snapshot, plugins *Plugins) (plans []s
 	return plans, told, loaded.Config.SensitiveValues(), ""
 }
 
-// tellServed is what is told of a plan, whatever is under way.
+// tellServed returns the facts about a plan that do not depend on what is under
+// way.
 func tellServed(p *plan.Plan, origin string) report.ServedPlan {
 	t := report.ServedPlan{Plan: p.Name, File: origin, Rules: scheduleRules(p), Devices: map[string]map[string]string{}}
 	if p.Window != nil {
@@ -205,7 +207,7 @@ func tellServed(p *plan.Plan, origin string) report.ServedPlan {
 	return t
 }
 
-// quiesced are the devices of which a run takes something out of service.
+// quiesced returns the devices on which a run quiesces something.
 func quiesced(p *plan.Plan) (devices []string) {
 	for _, a := range p.Activities {
 		if q := lifecycle.QuiesceMode(a.Quiesce); q == lifecycle.QuiesceNone || q == "" {
@@ -220,7 +222,7 @@ func quiesced(p *plan.Plan) (devices []string) {
 	return devices
 }
 
-// firstError is the first of a plan's errors, and how many there are.
+// firstError returns the first error of a plan, and how many more there are.
 func firstError(ds diag.List) string {
 	i := slices.IndexFunc(ds, func(d diag.Diagnostic) bool { return d.Severity == diag.Error })
 	d := ds[i]
@@ -234,8 +236,9 @@ func firstError(ds diag.List) string {
 	return text
 }
 
-// rulesOf are a plan's schedules as text. Jitter and what is done about missed
-// times may change without making them new.
+// rulesOf returns a plan's schedules as text. It leaves out the jitter and the
+// handling of missed times, because a change of these does not make the schedules
+// new.
 func rulesOf(p *plan.Plan) string {
 	var rules []string
 	for _, s := range p.Schedules {
@@ -244,12 +247,13 @@ func rulesOf(p *plan.Plan) string {
 	return strings.Join(rules, "\n")
 }
 
-// entriesServed is how much a directory of plans holds at most: more is no
-// directory of plans.
+// entriesServed is the most entries of a directory of plans. A larger one was
+// probably not meant.
 const entriesServed = 20_000
 
-// lookAt finds the plan files of a directory, and the directories of them in it,
-// and makes a fingerprint of all that lies there, the files that plans read among it.
+// lookAt finds the plan files of a directory, and its subdirectories with plan
+// files. The fingerprint covers all files in the directory, including those that
+// plans read.
 func lookAt(dir string) (print string, sources []string, err error) {
 	var text strings.Builder
 	n := 0
@@ -270,7 +274,7 @@ func lookAt(dir string) (print string, sources []string, err error) {
 		if n++; n > entriesServed {
 			return fmt.Errorf("read the directory of plans: %s holds more than %d files; name a directory with plans alone", dir, entriesServed)
 		}
-		info, err := os.Stat(path) // a link counts as what it leads to
+		info, err := os.Stat(path) // a link counts as its target
 		if err != nil {
 			fmt.Fprintf(&text, "%s: %v\n", path, err)
 			return nil

@@ -17,10 +17,10 @@ import (
 	"github.com/dprun/dprun/plan"
 )
 
-// keptAnswer is what the disk has answered to one question while a plan was
-// compiled. All answers together are a copy of the plan as it was when it was
-// valid, its inventories among it: so it is served, also by a server that is
-// started anew. What may hold a secret is not kept.
+// keptAnswer is an answer of the disk to one question during the compilation of a
+// plan. All answers together are a copy of the valid plan, including its
+// inventories. A server that is started again uses the copy if the plan has
+// become invalid. Anything that may hold a secret is not kept.
 type keptAnswer struct {
 	Call    string       `json:"call"` // "file ", "dir " or "stat ", and the name
 	Absent  bool         `json:"absent,omitempty"`
@@ -50,13 +50,14 @@ func keptOf(i fs.FileInfo) *keptEntry {
 	return &keptEntry{Named: i.Name(), Bytes: i.Size(), Flags: i.Mode(), At: i.ModTime()}
 }
 
-// Why no copy of a plan is kept.
+// The reasons why no copy of a plan is kept.
 var (
 	errVariables = errors.New("it reads a file of variables, which may hold secrets")
 	errPlain     = errors.New("its text holds a secret in plain; put a reference in its place")
 )
 
-// encode gives what the disk has answered. secrets are what must not be in it.
+// encode returns the answers of the disk. It returns an error if one of the
+// secrets is in them.
 func (s *snapshot) encode(secrets []string) ([]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -96,7 +97,7 @@ func (s *snapshot) encode(secrets []string) ([]byte, error) {
 	return json.Marshal(all)
 }
 
-// decodeSnapshot is a directory as it was when a copy was made.
+// decodeSnapshot returns a directory as it was when the copy was made.
 func decodeSnapshot(dir string, body []byte) (*snapshot, error) {
 	var all []keptAnswer
 	if err := json.Unmarshal(body, &all); err != nil {
@@ -127,14 +128,14 @@ func decodeSnapshot(dir string, body []byte) (*snapshot, error) {
 	return s, nil
 }
 
-// keptFile is where the copy of a source lies.
+// keptFile returns the path of the copy of a source.
 func (s *served) keptFile(path string) string {
 	sum := sha256.Sum256([]byte(path))
 	return filepath.Join(s.r.state.Served(), hex.EncodeToString(sum[:12]))
 }
 
-// keep keeps a copy of a source that is valid: the SHA-256 of what follows in the
-// first line. One that must not be kept takes the place of none: what is there goes.
+// keep keeps a copy of a valid source. The first line of the copy is the SHA-256
+// of the rest. If the source must not be kept, keep removes an earlier copy.
 func (s *served) keep(path string, of *snapshot, secrets []string) {
 	body, err := of.encode(secrets)
 	if err != nil {
@@ -157,7 +158,7 @@ func (s *served) keep(path string, of *snapshot, secrets []string) {
 	}
 }
 
-// recall gives the copy of a source that is kept; nil: there is none that can be used.
+// recall returns the kept copy of a source; nil: there is none that can be used.
 func (s *served) recall(path, dir string) *snapshot {
 	text, err := os.ReadFile(s.keptFile(path))
 	if errors.Is(err, fs.ErrNotExist) {

@@ -16,9 +16,9 @@ import (
 	"github.com/dprun/dprun/runner/serve"
 )
 
-// Service is what a server offers to people and programs. It answers whoever
-// calls it: who may do what is for others to decide. Errors are *[Error]; one of
-// a request that is refused wraps a [report.Refusal].
+// Service is what a server offers to people and programs. It checks no
+// permissions: its callers decide who may do what. Errors are *[Error]; the error
+// of a refused request wraps a [report.Refusal].
 type Service struct {
 	r      *Runner
 	server *serve.Server
@@ -27,21 +27,22 @@ type Service struct {
 
 	mu       sync.Mutex
 	finished []string                       // runs that had died, and that this server has finished
-	over     map[string]report.RecoveredRun // those that are finished: nothing of them changes
+	over     map[string]report.RecoveredRun // those of them that do not change any more
 }
 
-// Ready says how the server is: a text with a line for each of its parts and no
-// name, whether its scheduler moves, and whether everything works.
+// Ready returns the state of the server: a text with a line for each of its parts
+// and without names, whether its scheduler moves, and whether everything works.
 func (s *Service) Ready() (text string, live, ready bool) {
 	text, ready = s.server.Health.Ready()
 	return text, s.server.Health.Live(), ready
 }
 
-// Reads are the use cases of the state directory. Those that change something
-// belong to the server: they are methods of the Service.
+// Reads returns the use cases that only read the state directory. Those that
+// change something are methods of the Service.
 func (s *Service) Reads() *Runner { return s.r }
 
-// Plans lists what is served, by file and plan, and the files of which nothing is.
+// Plans lists the served plans by file and name, and the files of which no plan
+// is served.
 func (s *Service) Plans(ctx context.Context) ([]report.ServedPlan, error) {
 	if err := s.hasRead(); err != nil {
 		return nil, err
@@ -90,7 +91,7 @@ func (s *Service) Plans(ctx context.Context) ([]report.ServedPlan, error) {
 	return out, nil
 }
 
-// hasRead is an error as long as it is not known what is served.
+// hasRead returns an error until the server has read its plans.
 func (s *Service) hasRead() error {
 	if s.plans.plans.Load() == nil {
 		return refuse(fmt.Errorf("the server has not read its plans yet; ask again in a minute: %w", report.NotReady))
@@ -105,8 +106,8 @@ func (s *Service) all() map[journal.Scheduled]servedPlan {
 	return nil
 }
 
-// Source is the source of a plan that is served, by the plan's file, as it was
-// when it was checked. A file that is not served is an error, whatever stands there.
+// Source returns the source of a served plan, by the plan's file, as it was when
+// it was checked. A file that is not served is an error, even if it exists.
 func (s *Service) Source(file string) (Source, error) {
 	if err := s.hasRead(); err != nil {
 		return Source{}, err
@@ -119,7 +120,8 @@ func (s *Service) Source(file string) (Source, error) {
 	return Source{}, refuse(fmt.Errorf("no plan of %s is served: %w", file, report.NotServed))
 }
 
-// find finds a plan that is served by its name, and its file where two have that name.
+// find returns a served plan by its name, and by its file if two files have a
+// plan of that name.
 func (s *Service) find(name, file string) (found journal.Scheduled, err error) {
 	if err := s.hasRead(); err != nil {
 		return found, err
@@ -139,22 +141,23 @@ func (s *Service) find(name, file string) (found journal.Scheduled, err error) {
 	return found, refuse(fmt.Errorf("%d files have a plan %q: say which file: %w", n, name, report.NotServed))
 }
 
-// StartRequest asks for a run of a plan that is served.
+// StartRequest asks for a run of a served plan.
 type StartRequest struct {
 	Plan   string
-	File   string   // that it stands in; empty: only one file has a plan of that name
-	Only   []string // what narrows it, as with --only
-	By     string   // who asks
+	File   string   // the plan's file; empty: only one file has a plan of that name
+	Only   []string // narrows the run, as with --only
+	By     string   // the person who asks
 	Reason string
 	Change string // a change number
-	// Key is the request's own, of those that By makes; empty: it has none. With the
-	// same Digest again it gives the same run, with another one it is refused.
+	// Key identifies the request among those of By; empty: it has no key. A repeated
+	// Key with the same Digest returns the same run, and with another one is
+	// refused.
 	Key, Digest string
 }
 
-// Start begins a run: the same as one that is due, with its guard, and nobody is
-// asked. It is entered in the journal before it begins, and has its ID from then
-// on. What becomes of it is told by [Service.Started] and by the run itself.
+// Start begins a run like one that is due, with its guard and without a question.
+// The run is entered in the journal before it begins, and has its ID from then
+// on. [Service.Started] and the run itself tell how it goes.
 func (s *Service) Start(ctx context.Context, q StartRequest) (report.Started, error) {
 	only := strings.Join(q.Only, ",")
 	if _, err := ParseOnly(only); err != nil {
@@ -176,7 +179,8 @@ func (s *Service) Start(ctx context.Context, q StartRequest) (report.Started, er
 	return startedOf(st), refuse(err)
 }
 
-// Started is what somebody has asked for and what became of it, by the run's ID.
+// Started returns a start that somebody requested, and how it went, by the run's
+// ID.
 func (s *Service) Started(ctx context.Context, run string) (report.Started, error) {
 	st, err := s.r.kept.Load().journal.Start(ctx, run)
 	if err != nil {
@@ -195,14 +199,14 @@ func startedOf(s journal.Start) report.Started {
 
 // CancelRequest asks to cancel a run.
 type CancelRequest struct {
-	Run    string // its whole ID
+	Run    string // its full ID
 	By     string
 	Reason string
 	Change string
 }
 
-// Cancel asks a run of this server to stop. It returns at once; the run ends when
-// what it has quiesced is back.
+// Cancel asks a run of this server to stop. It returns at once; the run ends
+// after it has brought back what it had quiesced.
 func (s *Service) Cancel(ctx context.Context, q CancelRequest) error {
 	err := s.server.Cancel(ctx, q.Run, journal.Asked{By: q.By, Reason: q.Reason, Change: q.Change})
 	if !errors.Is(err, report.NotOurs) {
@@ -219,7 +223,8 @@ func (s *Service) Cancel(ctx context.Context, q CancelRequest) error {
 		"If that process is gone, bring back what it has quiesced: `dprun recover`, or the same of this server: %w", q.Run, run.PID, run.Host, run.PID, report.NotOurs))
 }
 
-// BringBack brings back what dead runs have left, now. One at a time is under way.
+// BringBack brings back what dead runs left, now. Only one such recovery runs at
+// a time.
 func (s *Service) BringBack(ctx context.Context, by string) (*report.Result, error) {
 	var res *report.Result
 	var failed error
@@ -233,7 +238,7 @@ func (s *Service) BringBack(ctx context.Context, by string) (*report.Result, err
 	return res, failed
 }
 
-// recover brings back what dead runs have left, and remembers which they were.
+// recover brings back what dead runs left, and remembers these runs.
 func (s *Service) recover(signals <-chan string) (*report.Result, error) {
 	res, err := s.r.recoverTelling(signals, newsSink{feed: s.feed})
 	s.mu.Lock()
@@ -244,8 +249,8 @@ func (s *Service) recover(signals <-chan string) (*report.Result, error) {
 	return res, err
 }
 
-// Recovered are the runs that had died, and were finished by this server or, of
-// those that an earlier server had begun, by a guard. The newest is the last.
+// Recovered returns the runs that had died and were finished by this server, or
+// by a guard if an earlier server had begun them. The newest is the last.
 func (s *Service) Recovered(ctx context.Context) ([]report.RecoveredRun, error) {
 	dead := s.server.View().Dead
 	s.mu.Lock()
@@ -259,7 +264,7 @@ func (s *Service) Recovered(ctx context.Context) ([]report.RecoveredRun, error) 
 			var err error
 			of, err = s.r.recovered(ctx, id)
 			if errors.Is(err, journal.ErrNotFound) {
-				continue // it did not begin, or is gone by now
+				continue // it did not begin, or was removed
 			}
 			if err != nil {
 				return nil, &Error{ExitBug, err}
@@ -273,7 +278,7 @@ func (s *Service) Recovered(ctx context.Context) ([]report.RecoveredRun, error) 
 	return out, nil
 }
 
-// recovered is a run that had died, as it stands in the journal.
+// recovered returns a run that had died, by the journal.
 func (r *Runner) recovered(ctx context.Context, id string) (report.RecoveredRun, error) {
 	k := r.kept.Load()
 	if k.journal == nil {
@@ -295,9 +300,9 @@ type PauseRequest struct {
 	Change  string
 }
 
-// Pause has the server start nothing new: neither what is due nor what somebody
-// asks for, also when it is started anew, until somebody releases it. Runs under
-// way go on. What is due meanwhile is made up for as what is missed.
+// Pause makes the server start nothing new, neither what is due nor what somebody
+// requests, until somebody releases the pause. It also holds after a restart.
+// Runs under way continue. Due times in the pause are handled like missed ones.
 func (s *Service) Pause(ctx context.Context, q PauseRequest) (*report.Pause, error) {
 	j := s.r.kept.Load().journal
 	at := journal.Asked{At: s.r.Clock.Now(), By: q.By, Reason: q.Reason, Change: q.Change}
@@ -324,12 +329,12 @@ func pauseOf(p *journal.Asked, err error) (*report.Pause, error) {
 	return &report.Pause{Since: p.At, By: p.By, Reason: p.Reason, Change: p.Change}, nil
 }
 
-// Hold stops every quiesce, or allows them again.
+// Hold stops every quiesce, or allows quiesces again.
 func (s *Service) Hold(ctx context.Context, q HoldRequest) (report.Hold, error) {
 	return s.r.Hold(ctx, q)
 }
 
-// Acknowledge enters that somebody has looked at a device.
+// Acknowledge enters that a person has looked at a device.
 func (s *Service) Acknowledge(ctx context.Context, q AcknowledgeRequest) (report.Acknowledged, error) {
 	return s.r.Acknowledge(ctx, q)
 }

@@ -14,26 +14,28 @@ import (
 )
 
 const (
-	// lookEvery is how often the journal is looked at for what other processes do.
+	// lookEvery is the time between two looks into the journal for changes by other
+	// processes.
 	lookEvery = time.Second
-	// together is how long news waits for more, so that one look has all of it.
+	// together is how long news waits for more, so that one look returns all of it.
 	together = 20 * time.Millisecond
-	// waitsAtMost is how much news waits for one who follows.
+	// waitsAtMost is the most news that may wait for one follower.
 	waitsAtMost = 20_000
 	newsAtOnce  = 500 // rows of the journal
 )
 
-// EventsRequest says what somebody wants to follow.
+// EventsRequest says what a caller wants to follow.
 type EventsRequest struct {
-	After int64         // the number of the last event that is known; negative: only what comes from now on
-	Run   string        // only of this run; empty: of all
-	Beat  time.Duration // how long it may be silent before a beat is given; 0: for ever
+	After int64         // number of the last known event; negative: only new events
+	Run   string        // only of this run; empty: of all runs
+	Beat  time.Duration // the longest silence before a beat is sent; 0: no beats
 }
 
-// Events gives what becomes of all runs, the journalled history of each in its
-// order: first what was kept since a number, then what comes. It ends with ctx.
-// Whoever does not keep up gets [report.TooSlow], and can come again with the
-// number of the last event that he has seen; no run waits for him.
+// Events yields the events of all runs, the journalled history of each run in its
+// order: first the events that were kept since a number, then new ones. It ends
+// with ctx. A caller that is too slow gets [report.TooSlow], and can ask again
+// with the number of the last event that it has seen. No run ever waits for a
+// caller.
 func (s *Service) Events(ctx context.Context, q EventsRequest) iter.Seq2[report.LiveEvent, error] {
 	return func(yield func(report.LiveEvent, error) bool) {
 		l, from, err := s.feed.join(ctx)
@@ -64,19 +66,19 @@ func (s *Service) Events(ctx context.Context, q EventsRequest) iter.Seq2[report.
 	}
 }
 
-// newsfeed hands what becomes of runs to those who follow. What is journalled it
-// reads from the journal, for all of them together: so the news of this server's
-// runs and of other processes comes in one order. What is not journalled is added
-// behind what was committed before it.
+// newsfeed passes the events of runs on to the followers. It reads journalled
+// events from the journal, once for all followers, so that the news of this
+// server's runs and of other processes has one order. Other events are added
+// behind those that were committed before.
 type newsfeed struct {
 	journal *journal.Journal
 	log     *slog.Logger
 	wake    chan struct{}
 
-	turn sync.Mutex // held by who reads the journal
-	seq  int64      // of what was handed out
+	turn sync.Mutex // held during a read of the journal
+	seq  int64      // number of the last news that was passed on
 
-	mu        sync.Mutex // never held while anything is waited for
+	mu        sync.Mutex // never held during a wait
 	listeners map[*listener]bool
 	live      []report.LiveEvent
 	over      bool
@@ -86,7 +88,7 @@ func newNewsfeed(j *journal.Journal, log *slog.Logger) *newsfeed {
 	return &newsfeed{journal: j, log: log, wake: make(chan struct{}, 1), listeners: map[*listener]bool{}}
 }
 
-// serve hands out news until done is closed.
+// serve passes news on until done is closed.
 func (f *newsfeed) serve(done <-chan struct{}) {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
@@ -112,11 +114,11 @@ func (f *newsfeed) serve(done <-chan struct{}) {
 func (f *newsfeed) nudge() {
 	select {
 	case f.wake <- struct{}{}:
-	default: // it is about to be looked at
+	default: // a look is due already
 	}
 }
 
-// tell hands out what is not journalled. It waits for nobody.
+// tell passes on an event that is not journalled. It waits for nobody.
 func (f *newsfeed) tell(e report.LiveEvent) {
 	f.mu.Lock()
 	heard := len(f.listeners) > 0
@@ -129,7 +131,7 @@ func (f *newsfeed) tell(e report.LiveEvent) {
 	}
 }
 
-// look reads what is new, and hands it out.
+// look reads new events and passes them on.
 func (f *newsfeed) look() {
 	f.turn.Lock()
 	defer f.turn.Unlock()
@@ -176,7 +178,7 @@ func liveOf(n journal.News) report.LiveEvent {
 	return e
 }
 
-// join begins to follow, from what was handed out last.
+// join adds a follower. from is the number of the last news that was passed on.
 func (f *newsfeed) join(ctx context.Context) (l *listener, from int64, err error) {
 	f.turn.Lock()
 	defer f.turn.Unlock()
@@ -185,7 +187,7 @@ func (f *newsfeed) join(ctx context.Context) (l *listener, from int64, err error
 	if f.over {
 		return nil, 0, refuse(fmt.Errorf("the server has stopped: %w", report.Stopping))
 	}
-	if len(f.listeners) == 0 { // nobody has followed: what was is in the journal
+	if len(f.listeners) == 0 { // without followers nothing was read, and the journal has the earlier news
 		if _, f.seq, err = f.journal.NewsEnds(ctx); err != nil {
 			return nil, 0, err
 		}
@@ -201,8 +203,8 @@ func (f *newsfeed) leave(l *listener) {
 	delete(f.listeners, l)
 }
 
-// replay gives what was kept after a number, up to what is handed out anyway. It
-// reports whether somebody wants more.
+// replay yields the news that was kept after a number, up to upTo. It reports
+// whether the follower wants more.
 func (f *newsfeed) replay(ctx context.Context, q EventsRequest, upTo int64, yield func(report.LiveEvent, error) bool) bool {
 	kept, newest, err := f.journal.NewsEnds(ctx)
 	if err != nil {
@@ -210,7 +212,7 @@ func (f *newsfeed) replay(ctx context.Context, q EventsRequest, upTo int64, yiel
 		return false
 	}
 	after := q.After
-	if after < kept || after > newest { // it is gone, or of another journal
+	if after < kept || after > newest { // these news are gone, or the number is from another journal
 		if after = kept; !yield(report.LiveEvent{Kind: report.LiveGap, Seq: after}, nil) {
 			return false
 		}
@@ -233,7 +235,7 @@ func (f *newsfeed) replay(ctx context.Context, q EventsRequest, upTo int64, yiel
 	return true
 }
 
-// listener is one who follows. What waits for him is shared with the others.
+// listener is one follower. Followers share the batches that wait for them.
 type listener struct {
 	news chan struct{}
 
@@ -273,7 +275,7 @@ func (l *listener) say() {
 	}
 }
 
-// next waits for what is new; nothing when ctx has ended.
+// next waits for new events. It returns nothing when ctx has ended.
 func (l *listener) next(ctx context.Context, beat time.Duration) ([][]report.LiveEvent, error) {
 	var silent <-chan time.Time
 	if beat > 0 {
@@ -302,11 +304,11 @@ func (l *listener) next(ctx context.Context, beat time.Duration) ([][]report.Liv
 	}
 }
 
-// newsSink hands what a run of the server publishes to those who follow. What is
-// journalled they get from there.
+// newsSink passes the events of a served run on to the followers. They get
+// journalled events from the journal.
 type newsSink struct {
 	feed  *newsfeed
-	begun func(run string) // is told which run has begun; nil: nobody wants to know
+	begun func(run string) // receives the run's ID when it has begun; may be nil
 }
 
 func (n newsSink) Run(i event.RunInfo) {

@@ -12,9 +12,9 @@ import (
 	"github.com/dprun/dprun/runner/report"
 )
 
-// Validate checks a plan with everything that can be known without contacting
-// anything, and counts what it holds. The error, an *[Error], is a plugin that
-// is missing or broken; what is wrong with the plan stands in the diagnostics.
+// Validate checks a plan as far as that is possible without contacting anything,
+// and counts what it holds. The error, an *[Error], says that a plugin is missing
+// or broken; the diagnostics say what is wrong with the plan.
 func (p *Plugins) Validate(ctx context.Context, src Source) (report.Validation, plan.Diagnostics, error) {
 	loaded, ds, err := Load(ctx, src, p)
 	if err != nil {
@@ -28,7 +28,8 @@ func (p *Plugins) Validate(ctx context.Context, src Source) (report.Validation, 
 	return v, ds, nil
 }
 
-// Invalid says that a plan cannot be used; its diagnostics are shown beside it.
+// Invalid returns the error for a plan that cannot be used. The caller shows the
+// diagnostics.
 func Invalid(l diag.List) *Error {
 	n := errorsIn(l)
 	with := "`dprun validate`"
@@ -51,7 +52,7 @@ func errorsIn(l diag.List) (n int) {
 	return n
 }
 
-// countHeld counts what a plan file holds.
+// countHeld counts the parts of a plan file.
 func countHeld(v *report.Validation, c *plan.Config) {
 	v.Devices = len(c.Devices)
 	labels := map[report.LabelCount]int{}
@@ -97,9 +98,9 @@ type GraphRequest struct {
 	Only   string
 }
 
-// Graph gives the steps of a run and what waits for what, as far as that is
-// known without contacting anything. It gives nothing and no error when the
-// diagnostics say what is wrong with the plan.
+// Graph returns the steps of a run and their dependencies, as far as they are
+// known without contacting anything. It returns neither a graph nor an error if
+// the diagnostics say that the plan is wrong.
 func (r *Runner) Graph(ctx context.Context, q GraphRequest) (*report.Graph, *report.Result, error) {
 	res := &report.Result{}
 	_, p, spec, err := r.foresee(ctx, PreviewRequest{Source: q.Source, Plan: q.Plan, Only: q.Only, Offline: true}, res)

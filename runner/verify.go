@@ -18,14 +18,14 @@ import (
 // VerifyRequest asks whether archives are whole.
 type VerifyRequest struct {
 	Paths []string // archives, directories of them, or manifests
-	Keys  Keys     // open what is encrypted
-	// Found gets the verdict on each archive as soon as it is known.
+	Keys  Keys     // decrypt what is encrypted
+	// Found receives the verdict on each archive as soon as it is known.
 	Found func(report.Archive)
 }
 
-// Verify checks gateway exports and secure backups, dprun's or not. The exit
-// code says whether all, some or none of them are whole; the error, that it was
-// not done to the end.
+// Verify checks gateway exports and secure backups, whether dprun made them or
+// not. The exit code says whether all, some or none of them are whole. The error
+// says that Verify could not finish.
 func Verify(ctx context.Context, q VerifyRequest) (exit int, err error) {
 	keys, err := q.Keys.read()
 	if err != nil {
@@ -39,7 +39,8 @@ func Verify(ctx context.Context, q VerifyRequest) (exit int, err error) {
 		}
 		q.Found(a)
 	}
-	// Exports of one firmware share megabytes of files; archives of one directory share manifests.
+	// Exports of one firmware share megabytes of files; archives of one directory
+	// share manifests.
 	verifier := archive.Verifier{Memo: archive.NewMemo(), Sets: &archive.Sets{}}
 	for _, path := range q.Paths {
 		files, err := verifier.Find(ctx, path)
@@ -78,9 +79,9 @@ func Verify(ctx context.Context, q VerifyRequest) (exit int, err error) {
 	return ExitPartly, nil
 }
 
-// verifyEncrypted verifies an encrypted export, or a directory with an encrypted secure
-// backup. The decrypted files lie in a private directory of the system's for temporary
-// files meanwhile, with the manifests beside them, which say what they have to be.
+// verifyEncrypted verifies an encrypted export, or a directory with an encrypted
+// secure backup. It keeps the decrypted files in a private temporary directory of
+// the system, with copies of the manifests, which say what the files must be.
 func verifyEncrypted(ctx context.Context, keys *cipher.Identities, name string) (*archive.Report, error) {
 	if keys == nil {
 		return nil, errors.New("it is encrypted: give the file with the secret key of one of its recipients with --identity")
@@ -89,7 +90,7 @@ func verifyEncrypted(ctx context.Context, keys *cipher.Identities, name string) 
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(temp) //nolint:errcheck // it is readable by this user alone
+	defer os.RemoveAll(temp) //nolint:errcheck // only this user can read it
 	files, dir, target := []string{name}, filepath.Dir(name), ""
 	if info, err := os.Stat(name); err == nil && info.IsDir() {
 		dir, target = name, temp
@@ -124,12 +125,12 @@ func verifyEncrypted(ctx context.Context, keys *cipher.Identities, name string) 
 	return archive.Verifier{}.VerifyFile(ctx, target)
 }
 
-// globbed is a directory as a pattern that matches it alone.
+// globbed returns a pattern that matches only this directory.
 func globbed(dir string) string {
 	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(dir)
 }
 
-// unverified says why an archive could not be read to its end.
+// unverified says why an archive could not be read completely.
 func unverified(err error) string {
 	switch {
 	case err == nil:

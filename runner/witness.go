@@ -24,13 +24,13 @@ import (
 
 const noEvidence = "the record of evidence was not written; the run is as good without it, and nobody can prove it"
 
-// recordsAtOnce is how many records a run sends to one destination: of a new one
-// that has none, later runs send the rest.
+// recordsAtOnce is the most records that a run sends to one destination. A new
+// destination gets the rest from later runs.
 const recordsAtOnce = 1000
 
-// witnessRun writes the record of a run that is about to be over, and sends it to
-// the destinations that the run has reached. What cannot be written fails no run: it
-// is said, and the record is nil.
+// witnessRun writes the record of a run that is about to end, and sends it to the
+// destinations that the run has reached. A record that cannot be written does not
+// fail the run: witnessRun logs that and returns nil.
 func (r *operation) witnessRun(ctx context.Context, exec *execute.Executor, host *pluginhost.Host, keys *signing.Keys, of record.Run, first event.Kind, s *event.Summary) *event.Evidence {
 	rec := evidence.Record{Kind: evidence.Apply, User: of.User, Change: of.Change, Reason: of.Reason, Files: of.Files, Run: s.Run, Plan: s.Plan, Only: s.Only,
 		Started: s.Started, Ended: s.Ended, Exit: s.ExitCode, Code: s.Code}
@@ -59,7 +59,7 @@ func (r *operation) witnessRun(ctx context.Context, exec *execute.Executor, host
 	return e
 }
 
-// tell adds to a record what the journal knows of its run.
+// tell adds to a record what the journal knows about its run.
 func tell(ctx context.Context, j *journal.Journal, rec *evidence.Record) error {
 	own, tasks, err := j.Record(ctx, rec.Run)
 	if err != nil {
@@ -100,7 +100,8 @@ func tell(ctx context.Context, j *journal.Journal, rec *evidence.Record) error {
 	return nil
 }
 
-// history is what a record holds of statuses: the last one has a message.
+// history returns statuses in the form of a record. Only the last one has a
+// message.
 func history(all []event.Status) (out []evidence.Status) {
 	for i, s := range all {
 		one := evidence.Status{Time: s.Time, Code: s.Code}
@@ -112,8 +113,8 @@ func history(all []event.Status) (out []evidence.Status) {
 	return out
 }
 
-// witness adds a record to the chain of the state directory: of a run, or of
-// anything else that is to be proved.
+// witness adds a record to the chain of the state directory, about a run or about
+// any other action that must be provable.
 func (r *Runner) witness(ctx context.Context, j *journal.Journal, keys *signing.Keys, rec evidence.Record) (*event.Evidence, error) {
 	id, err := r.state.ID()
 	if err != nil {
@@ -126,7 +127,7 @@ func (r *Runner) witness(ctx context.Context, j *journal.Journal, keys *signing.
 	}
 	out := &event.Evidence{Signed: keys.Signs()}
 	err = j.AppendEvidence(ctx, func(after evidence.Head) (evidence.Head, error) {
-		for { // records that were written, and not entered: by a process that died, or before the journal was lost
+		for { // skip records that were written and not entered: by a process that died, or before the journal was lost
 			body, err := os.ReadFile(filepath.Join(r.state.Evidence(), evidence.FileName(after.Sequence+1)))
 			if errors.Is(err, fs.ErrNotExist) {
 				break
@@ -141,7 +142,7 @@ func (r *Runner) witness(ctx context.Context, j *journal.Journal, keys *signing.
 			return after, err
 		}
 		name := evidence.FileName(head.Sequence)
-		// A signature that stands there has no record: it was left by a process that died.
+		// A signature at this place has no record: a process that died has left it.
 		if err := os.Remove(filepath.Join(r.state.Evidence(), name+signing.Suffix)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return after, err
 		}
@@ -163,8 +164,9 @@ func (r *Runner) witness(ctx context.Context, j *journal.Journal, keys *signing.
 	return out, nil
 }
 
-// prove adds a record of something that is no run of a plan, signed as the plan says.
-// A key that cannot be used keeps nobody from what was done. The next run sends it.
+// prove adds a record about an action that is not a run of a plan, signed as the
+// plan says. An unusable key does not undo the action. The next run sends the
+// record.
 func (r *Runner) prove(ctx context.Context, j *journal.Journal, loaded *Loaded, p *plan.Plan, rec evidence.Record) {
 	keys, err := r.keysOf(loaded, p)
 	if err != nil {
@@ -175,9 +177,10 @@ func (r *Runner) prove(ctx context.Context, j *journal.Journal, loaded *Loaded, 
 	}
 }
 
-// sendEvidence brings destinations the records that they have not, up to head, and
-// says which have not all of them afterwards, and why. One that was not reached is not asked,
-// and not told of: either the run says so itself, or it had nothing to store.
+// sendEvidence sends destinations the records that they lack, up to head. It
+// returns which destinations still lack some, and why. It does not log a
+// destination that was not reached: either the run itself reports it, or the run
+// had nothing to store there.
 func (r *Runner) sendEvidence(ctx context.Context, j *journal.Journal, exec *execute.Executor, destinations []string, head evidence.Head) (missing []string) {
 	roots := exec.Roots()
 	var wait sync.WaitGroup
@@ -219,7 +222,7 @@ func (r *Runner) sendEvidenceTo(ctx context.Context, j *journal.Journal, exec *e
 			name := evidence.FileName(n) + suffix
 			file := filepath.Join(r.state.Evidence(), name)
 			if _, gone := os.Lstat(file); errors.Is(gone, fs.ErrNotExist) {
-				continue // not signed; or a record that somebody has removed: the others go on, and a verification names it
+				continue // the record is not signed, or a person has removed it; the others are sent, and a verification reports it
 			}
 			if err = exec.Keep(ctx, destination, file, path.Join(evidence.Dir, id, name)); err != nil {
 				break
