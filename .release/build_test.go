@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"debug/buildinfo"
 	"debug/elf"
 	"encoding/json"
@@ -11,13 +12,16 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/dprun/dprun/testfixtures/need"
 )
 
-// TestTheSameTagGivesTheSameBytes: two builds, by users with other umasks and
-// directories.
+// TestTheSameTagGivesTheSameBytes: one build on this machine, and one in a root
+// that holds git, make and Go alone, without a network. Each compiles everything
+// anew. They differ in the user's umask, zone and language, and in every directory.
 func TestTheSameTagGivesTheSameBytes(t *testing.T) {
 	clone, key := filepath.Join(t.TempDir(), "clone"), filepath.Join(t.TempDir(), "key")
 	does := func(dir, script string, env ...string) string {
@@ -33,19 +37,42 @@ func TestTheSameTagGivesTheSameBytes(t *testing.T) {
 	does("..", "git clone --quiet . "+clone)
 	does(clone, "git tag v9.8.7; ssh-keygen -q -t ed25519 -N '' -f "+key)
 	does(clone, "echo broken >LICENSE") // what is not in the tag plays no part
-	a, b := t.TempDir(), t.TempDir()
-	does(clone, "umask 022; make release TAG=v9.8.7 OUT="+a+" KEY="+key)
-	does(clone, "umask 077; make release TAG=v9.8.7 OUT="+b+" KEY="+key, "TMPDIR="+t.TempDir(), "TZ=Asia/Tokyo", "LC_ALL=C.UTF-8")
+	a := t.TempDir()
+	start := time.Now()
+	does(clone, "umask 022; make release TAG=v9.8.7 OUT="+a+" KEY="+key, "GOCACHE="+t.TempDir())
+	t.Logf("the first build took %s", time.Since(start).Round(time.Second))
+
+	root := newRoot(t, "git", "make", "openssh-client")
+	const long = "/a/directory/with/a/name/that/is/longer"
+	does(root, "mkdir -p go modules ."+long+" tmp/cache; cp -r "+clone+" ."+long+"; cp "+key+" key")
+	for target, name := range map[string]string{"go": "GOROOT", "modules": "GOMODCACHE"} {
+		target = filepath.Join(root, target)
+		mount(t, strings.TrimSpace(does(clone, "go env "+name)), target, "", syscall.MS_BIND)
+		need.Done(t, syscall.Mount("", target, "", syscall.MS_BIND|syscall.MS_REMOUNT|syscall.MS_RDONLY, ""))
+	}
+	clean := func(script string) string {
+		t.Helper()
+		return does(root, "exec env -i PATH=/go/bin:/usr/sbin:/usr/bin:/bin HOME=/root GOMODCACHE=/modules GOPROXY=file:///modules/cache/download GOSUMDB=off GOFLAGS="+os.Getenv("GOFLAGS")+
+			" GOCACHE=/tmp/cache TMPDIR="+long+" TZ=Asia/Tokyo LC_ALL=C.UTF-8 unshare --net chroot . sh -ec '"+script+"'")
+	}
+	start = time.Now()
+	clean("umask 077; cd " + long + "/clone; make release TAG=v9.8.7 OUT=/out KEY=/key")
+	t.Logf("the second build took %s", time.Since(start).Round(time.Second))
+	b := filepath.Join(root, "out")
 
 	files := need.Value(os.ReadDir(a))(t)
 	if len(files) != 4+4+4+2 {
 		t.Errorf("there are %d files: %v", len(files), files)
+	}
+	if there := need.Value(os.ReadDir(b))(t); len(there) != len(files) {
+		t.Errorf("the second build has %d files", len(there))
 	}
 	for _, f := range files {
 		one, two := need.Value(os.ReadFile(filepath.Join(a, f.Name())))(t), need.Value(os.ReadFile(filepath.Join(b, f.Name())))(t)
 		if !bytes.Equal(one, two) {
 			t.Errorf("%s is not the same twice", f.Name())
 		}
+		t.Logf("%x %9d %s", sha256.Sum256(one), len(one), f.Name())
 	}
 	does(a, "sha256sum --quiet --strict -c SHA256SUMS; [ $(wc -l <SHA256SUMS) = 12 ]")
 	does(a, `printf 'release %s\n' "$(cat `+key+`.pub)" >allowed; ssh-keygen -Y verify -f allowed -I release -n file -s SHA256SUMS.sig <SHA256SUMS; rm allowed`)
@@ -63,7 +90,7 @@ func TestTheSameTagGivesTheSameBytes(t *testing.T) {
 		if settings["GOOS"] != p.os || settings["GOARCH"] != p.arch || settings["CGO_ENABLED"] != "0" || settings["-trimpath"] != "true" || settings["vcs.revision"] != commit || settings["vcs.modified"] != "false" {
 			t.Errorf("%s was built with %v", p, settings)
 		}
-		if data := need.Value(os.ReadFile(program))(t); bytes.Contains(data, []byte(clone)) || bytes.Contains(data, []byte(os.TempDir()+"/dprun-release")) {
+		if data := need.Value(os.ReadFile(program))(t); bytes.Contains(data, []byte(clone)) || bytes.Contains(data, []byte(long)) {
 			t.Errorf("%s holds the directory that it was built in", p)
 		}
 		if p.os == "linux" {
@@ -74,7 +101,7 @@ func TestTheSameTagGivesTheSameBytes(t *testing.T) {
 			_ = f.Close()
 		}
 		if p == here {
-			if got := does(b, program+" version"); !strings.Contains(got, "v9.8.7") {
+			if got := clean("/out/" + name + "/dprun version"); !strings.Contains(got, "v9.8.7") {
 				t.Error(got)
 			}
 		}

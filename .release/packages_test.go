@@ -47,12 +47,7 @@ esac
 
 func newHost(t *testing.T) *host {
 	t.Helper()
-	h := &host{t: t, root: filepath.Join(t.TempDir(), "root")}
-	if out, err := exec.Command("mmdebstrap", "--quiet", "--variant=minbase", "bookworm", h.root).CombinedOutput(); err != nil {
-		t.Fatalf("a root of Debian: %v\n%s", err, out)
-	}
-	need.Done(t, syscall.Mount("proc", filepath.Join(h.root, "proc"), "proc", 0, ""))
-	t.Cleanup(func() { _ = syscall.Unmount(filepath.Join(h.root, "proc"), syscall.MNT_DETACH) })
+	h := &host{t: t, root: newRoot(t)}
 	need.Done(t, os.MkdirAll(h.path("/run/systemd/system"), 0o755))
 	need.Done(t, os.WriteFile(h.path("/usr/local/bin/systemctl"), []byte(systemctl), 0o755))
 	h.port = freePort(t)
