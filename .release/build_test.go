@@ -35,7 +35,10 @@ func TestTheSameTagGivesTheSameBytes(t *testing.T) {
 		return string(out)
 	}
 	does("..", "git clone --quiet . "+clone)
-	does(clone, "git tag v9.8.7; ssh-keygen -q -t ed25519 -N '' -f "+key)
+	does(clone, `git tag v9.8.6; printf '\n## [9.8.7] - 2026-01-01\n\n- new\n' >>CHANGELOG.md; git -c user.name=a -c user.email=a@example.net commit -qam notes; git tag v9.8.7; ssh-keygen -q -t ed25519 -N '' -f `+key)
+	if out := does(clone, "make release TAG=v9.8.6 OUT="+t.TempDir()+" 2>&1 || true"); !strings.Contains(out, "v9.8.6 has no release notes") {
+		t.Errorf("a tag without notes is released:\n%s", out)
+	}
 	does(clone, "echo broken >LICENSE") // what is not in the tag plays no part
 	a := t.TempDir()
 	start := time.Now()
@@ -61,7 +64,7 @@ func TestTheSameTagGivesTheSameBytes(t *testing.T) {
 	b := filepath.Join(root, "out")
 
 	files := need.Value(os.ReadDir(a))(t)
-	if len(files) != 4+4+4+2 {
+	if len(files) != 4+4+4+3 {
 		t.Errorf("there are %d files: %v", len(files), files)
 	}
 	if there := need.Value(os.ReadDir(b))(t); len(there) != len(files) {
@@ -74,7 +77,7 @@ func TestTheSameTagGivesTheSameBytes(t *testing.T) {
 		}
 		t.Logf("%x %9d %s", sha256.Sum256(one), len(one), f.Name())
 	}
-	does(a, "sha256sum --quiet --strict -c SHA256SUMS; [ $(wc -l <SHA256SUMS) = 12 ]")
+	does(a, "sha256sum --quiet --strict -c SHA256SUMS; [ $(wc -l <SHA256SUMS) = 13 ]")
 	does(a, `printf 'release %s\n' "$(cat `+key+`.pub)" >allowed; ssh-keygen -Y verify -f allowed -I release -n file -s SHA256SUMS.sig <SHA256SUMS; rm allowed`)
 
 	commit := strings.TrimSpace(does(clone, "git rev-parse HEAD"))

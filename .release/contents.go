@@ -120,8 +120,8 @@ func (b *build) sums() error {
 // number is a version without its v. What is no release gets one that is lower
 // than any, or, after a release, one that is higher than that.
 func number(version string) string {
-	if m := regexp.MustCompile(`^v(\d+\.\d+\.\d+(?:-rc\.\d+)?)$`).FindStringSubmatch(version); m != nil {
-		return m[1]
+	if m := released.FindStringSubmatch(version); m != nil {
+		return m[1] + m[2]
 	}
 	plain := regexp.MustCompile(`[^0-9A-Za-z]+`)
 	if m := regexp.MustCompile(`^v(\d+\.\d+\.\d+)-(.+)$`).FindStringSubmatch(version); m != nil {

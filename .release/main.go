@@ -94,7 +94,7 @@ func release(args []string) error {
 // buildTag builds a tag by the release program of that tag, from a clone that
 // holds nothing else.
 func buildTag(tag, out string) error {
-	if !regexp.MustCompile(`^v\d+\.\d+\.\d+(-rc\.\d+)?$`).MatchString(tag) {
+	if !released.MatchString(tag) {
 		return fmt.Errorf("the tag %q is no version, such as v1.2.3 or v1.2.3-rc.1", tag)
 	}
 	root, err := run(nil, "git", "rev-parse", "--show-toplevel")
@@ -110,9 +110,32 @@ func buildTag(tag, out string) error {
 	if _, err := run(nil, "git", "clone", "--quiet", "--depth", "1", "--branch", tag, "-c", "advice.detachedHead=false", "file://"+strings.TrimSpace(string(root)), clone); err != nil {
 		return err
 	}
+	if _, err := notes(clone, tag); err != nil { // before anything is compiled
+		return err
+	}
 	cmd := exec.Command("go", "run", "./.release", "-version", tag, "-out", out)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = clone, os.Stdout, os.Stderr
 	return cmd.Run()
+}
+
+// released is the version of a tag, and its parts: the number, what follows it.
+var released = regexp.MustCompile(`^v(\d+\.\d+\.\d+)(-rc\.\d+)?$`)
+
+// notes is the section of the changelog in dir about a release, with links that
+// hold elsewhere. A candidate has the notes of the release that it is for.
+func notes(dir, tag string) ([]byte, error) {
+	text, err := os.ReadFile(filepath.Join(dir, "CHANGELOG.md"))
+	if err != nil {
+		return nil, err
+	}
+	version := released.FindStringSubmatch(tag)[1]
+	section := regexp.MustCompile(`(?ms)^## \[` + regexp.QuoteMeta(version) + `\] - \d{4}-\d\d-\d\d\n+(.+?)\n*(?:^## \[|^\[[^\]\n]+\]: |\z)`).FindSubmatch(text)
+	if section == nil {
+		return nil, fmt.Errorf("the tag %s has no release notes: write a section \"## [%s] - YYYY-MM-DD\" into CHANGELOG.md, commit it, and set the tag anew", tag, version)
+	}
+	links := regexp.MustCompile(`\]\(([\w./-]+(?:#[\w-]+)?)\)`)
+	section[1] = links.ReplaceAll(section[1], []byte("](https://github.com/dprun/dprun/blob/"+tag+"/$1)"))
+	return fmt.Appendf(nil, "# dprun %s\n\n%s\n", tag, section[1]), nil
 }
 
 // build is one release being made.
@@ -208,6 +231,15 @@ func (b *build) describe(wanted []platform) error {
 
 // everything makes all files of a release.
 func (b *build) everything() error {
+	if released.MatchString(b.version) {
+		text, err := notes(b.root, b.version)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(b.out, "RELEASE_NOTES.md"), text, 0o644); err != nil {
+			return err
+		}
+	}
 	for _, p := range platforms {
 		fmt.Println("building for", p)
 		if p != here {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -55,6 +56,45 @@ func TestWhatIsNoReleaseIsNeverTakenForANewerOne(t *testing.T) {
 		if got := number(version); got != want {
 			t.Errorf("%s is %s, not %s", version, got, want)
 		}
+	}
+}
+
+func TestATagHasNotesOrIsNotReleased(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	need.Done(t, os.WriteFile(filepath.Join(dir, "CHANGELOG.md"), []byte(`# Changelog
+
+## [Unreleased]
+
+- a
+
+## [1.2.0] - 2026-01-02
+
+### Added
+
+- b: see [B](docs/b.md#c-d) and [outside](https://example.net/x)
+
+## [0.1.0] - 2026-01-01
+
+- c
+
+[Unreleased]: https://example.net
+`), 0o600))
+	const second = "### Added\n\n- b: see [B](https://github.com/dprun/dprun/blob/TAG/docs/b.md#c-d) and [outside](https://example.net/x)\n"
+	for tag, want := range map[string]string{"v1.2.0": second, "v1.2.0-rc.1": second, "v0.1.0": "- c\n"} {
+		got := string(need.Value(notes(dir, tag))(t))
+		if want := "# dprun " + tag + "\n\n" + strings.ReplaceAll(want, "TAG", tag); got != want {
+			t.Errorf("the notes of %s are\n%s\nnot\n%s", tag, got, want)
+		}
+	}
+	for _, tag := range []string{"v1.2.1", "v2.0.0", "v11.2.0", "v1.20.0"} {
+		if got, err := notes(dir, tag); err == nil || !strings.Contains(err.Error(), "## ["+tag[1:]+"]") {
+			t.Errorf("%s has notes: %s, %v", tag, got, err)
+		}
+	}
+	// The repository's own are as they have to be.
+	if first := string(need.Value(notes("..", "v0.1.0"))(t)); !strings.Contains(first, "\n### Known limits\n") || strings.Contains(first, "](docs/") {
+		t.Errorf("the notes of the first release are\n%s", first)
 	}
 }
 
